@@ -1,0 +1,1 @@
+//! The Redis module of redis-chat.
