@@ -1,0 +1,203 @@
+//! The only way a room changes: one record after another, the same on every copy.
+//!
+//! Deterministic, and it cannot fail: a record says what has been decided. A record that does not
+//! fit (which takes a damaged file) is applied as far as it makes sense and never panics.
+
+use crate::id::Id;
+use crate::journal::{Change, Entry, Fact, Journal};
+use crate::members::{Membership, Role};
+use crate::messages::{Body, Message};
+use crate::nonces::Nonce;
+use crate::presence::{Connection, ONLINE, Online};
+use crate::record::{NewMessage, NewSettings, Record};
+use crate::room::Room;
+use crate::settings::to_json;
+
+impl Room {
+    /// Applies one record.
+    pub fn apply(&mut self, record: Record<'_>) {
+        match record {
+            Record::Create { ms } => self.created = ms,
+            Record::Message(message) => self.store(message),
+            Record::Settings(settings) => self.set(settings),
+            Record::Join { user, role, by, ms, logged } => {
+                self.join(user, role, ms);
+                if let Some(id) = logged {
+                    let by = by.map(Box::from);
+                    self.log(id, Change::Join { user: user.into(), by, role });
+                }
+            }
+            Record::Leave { id, user, by } => {
+                self.leave(user);
+                self.log(id, Change::Leave { user: user.into(), by: by.map(Box::from) });
+            }
+            Record::Role { id, user, role, by } => {
+                self.set_role(user, role);
+                self.log(id, Change::Role { user: user.into(), by: by.map(Box::from), role });
+            }
+            Record::Follow { room, since } => {
+                self.follows.entry(room.into()).or_insert(since);
+            }
+            Record::Unfollow { room } => {
+                self.follows.remove(room);
+            }
+            Record::Trim { messages_from, journal_from, nonces_from } => {
+                self.trim(messages_from, journal_from, nonces_from);
+            }
+            Record::Snapshot { stored } => {
+                if let Ok(room) = Room::decode(&stored) {
+                    *self = room;
+                }
+            }
+            Record::Present { connection, user, deadline, now, status } => {
+                self.present(connection, user, deadline, now, status);
+            }
+            Record::Beat { deadline, connections } => {
+                for name in connections {
+                    if let Some(connection) = self.presence.find_mut(name) {
+                        connection.deadline = deadline;
+                    }
+                }
+            }
+            Record::Absent { connections } => {
+                connections.iter().for_each(|name| self.absent(name));
+            }
+        }
+    }
+
+    fn store(&mut self, message: NewMessage<'_>) {
+        let NewMessage { id, author, body, digest } = message;
+        let nonce = digest.and_then(|digest| {
+            let name = Body::read(&body).ok()?.nonce?.into();
+            Some(Nonce { user: self.users.refer(author), name, id, digest })
+        });
+        if let Some(nonce) = nonce {
+            self.nonces.push(nonce);
+        }
+        let author = self.users.refer(author);
+        self.follow_on(id);
+        let body = body.into_owned().into_boxed_slice();
+        self.messages.push(Message { id, author, body });
+        self.journal.push(Entry::Message(self.messages.last()));
+    }
+
+    fn set(&mut self, settings: NewSettings<'_>) {
+        let NewSettings { id, by, changes } = settings;
+        let own = self.settings.get_or_insert_default();
+        changes.iter().for_each(|change| change.put_in(own));
+        self.log(id, Change::Settings { by: by.into(), data: to_json(&changes).into() });
+    }
+
+    fn join(&mut self, user: &str, role: Role, ms: u64) {
+        if self.role(user).is_some() {
+            return self.set_role(user, role);
+        }
+        let number = self.users.refer(user);
+        let place = self.members.add(number);
+        if let Some(entry) = self.users.get_mut(number) {
+            entry.membership = Some(Membership { place, joined: ms, role });
+        }
+    }
+
+    fn leave(&mut self, user: &str) {
+        let Some(number) = self.users.find(user) else { return };
+        let Some(entry) = self.users.get_mut(number) else { return };
+        let Some(membership) = entry.membership.take() else { return };
+        self.members.remove(membership.place);
+        self.users.release(number);
+    }
+
+    fn set_role(&mut self, user: &str, role: Role) {
+        let entry = self.users.find(user).and_then(|user| self.users.get_mut(user));
+        if let Some(membership) = entry.and_then(|entry| entry.membership.as_mut()) {
+            membership.role = role;
+        }
+    }
+
+    /// Adds a durable event that is not a message.
+    fn log(&mut self, id: Id, change: Change) {
+        let prev = self.last;
+        self.follow_on(id);
+        self.journal.push(Entry::Fact(Box::new(Fact { id, prev, change })));
+    }
+
+    /// Makes `id` the last. One that does not follow makes the journal begin anew, so that no
+    /// cursor is recovered over a hole.
+    fn follow_on(&mut self, id: Id) {
+        if id.n != self.last.n + 1 {
+            self.journal = Journal::starting_after(Id { ms: id.ms, n: id.n.saturating_sub(1) });
+        }
+        self.last = id;
+    }
+
+    fn trim(&mut self, messages_from: u64, journal_from: u64, nonces_from: u64) {
+        // An entry must not outlive its message, so the journal goes first.
+        let trimmed_event = messages_from.checked_sub(1).and_then(|m| self.messages.get(m));
+        let journal_from = trimmed_event.map_or(0, |message| message.id.n + 1).max(journal_from);
+        while self.journal.len() > 0 && self.journal.base().n + 1 < journal_from {
+            let id = self.id_at(self.journal.base().n + 1).unwrap_or_default();
+            self.journal.pop_oldest(id);
+        }
+        while self.messages.len() > 0 && self.messages.first() < messages_from {
+            if let Some(message) = self.messages.pop_oldest() {
+                self.users.release(message.author);
+            }
+        }
+        while self.nonces.oldest().is_some_and(|nonce| nonce.id.n < nonces_from) {
+            if let Some(nonce) = self.nonces.pop_oldest() {
+                self.users.release(nonce.user);
+            }
+        }
+    }
+
+    fn present(&mut self, name: &str, user: &str, deadline: u64, now: u64, status: Option<&str>) {
+        let number = match self.presence.find_mut(name) {
+            Some(connection) => {
+                connection.deadline = deadline;
+                connection.user
+            }
+            None => self.arrive(name, user, deadline, now),
+        };
+        let online = self.users.get_mut(number).and_then(|entry| entry.online.as_mut());
+        if let (Some(online), Some(status)) = (online, status) {
+            online.status = (status != ONLINE).then(|| status.into());
+        }
+    }
+
+    fn arrive(
+        &mut self,
+        name: &str,
+        user: &str,
+        deadline: u64,
+        now: u64,
+    ) -> crate::users::UserNumber {
+        let user = self.users.refer(user);
+        self.presence.insert(Connection { name: name.into(), user, deadline });
+        let here = self.users.get_mut(user).and_then(|entry| entry.online.as_mut());
+        match here {
+            Some(online) => online.connections += 1,
+            None => {
+                let place = self.presence.order.add(user);
+                if let Some(entry) = self.users.get_mut(user) {
+                    let first = Online { place, since: now, connections: 1, status: None };
+                    entry.online = Some(Box::new(first));
+                }
+            }
+        }
+        user
+    }
+
+    fn absent(&mut self, name: &str) {
+        let Some(connection) = self.presence.remove(name) else { return };
+        if let Some(entry) = self.users.get_mut(connection.user)
+            && let Some(online) = entry.online.as_mut()
+        {
+            online.connections = online.connections.saturating_sub(1);
+            if online.connections == 0 {
+                self.presence.order.remove(online.place);
+                entry.online = None;
+            }
+        }
+        self.users.release(connection.user);
+    }
+}

@@ -1,0 +1,80 @@
+//! CHAT.FOLLOW, CHAT.UNFOLLOW and CHAT.FOLLOWS: the list of rooms in a user's personal room.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use super::{Context, Decision, Page};
+use crate::names::{Actor, RoomKind, RoomName};
+use crate::record::Record;
+use crate::refusal::Refusal;
+
+/// One room a user follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Follow<'a> {
+    /// Which.
+    pub room: &'a str,
+    /// Since when, milliseconds since the epoch.
+    pub since: u64,
+}
+
+/// Decides CHAT.FOLLOW. Reply: how many rooms are new. Errors: `INVALID room` if this is not a
+/// personal room, `INVALID follows` beyond `chat.follows-max`.
+pub fn follow<'a>(
+    context: Context<'_, 'a>,
+    rooms: Vec<RoomName<'a>>,
+) -> Result<Decision<'a, u64>, Refusal> {
+    let user = owner(context)?;
+    let follows = &context.room.follows;
+    let new: BTreeSet<&str> =
+        rooms.iter().map(RoomName::as_str).filter(|room| !follows.contains_key(*room)).collect();
+    if (follows.len() + new.len()) as u64 > context.limits.follows_max {
+        return Err(Refusal::invalid("follows", "more rooms than chat.follows-max"));
+    }
+    let mut decision = Decision::new(&context, new.len() as u64);
+    if !new.is_empty() {
+        context.make(Actor::User(user), &mut decision)?;
+    }
+    for room in new {
+        decision.record(Record::Follow { room, since: context.now.ms });
+    }
+    Ok(decision)
+}
+
+/// Decides CHAT.UNFOLLOW. Reply: how many rooms are gone from the list.
+pub fn unfollow<'a>(
+    context: Context<'_, 'a>,
+    rooms: Vec<RoomName<'a>>,
+) -> Result<Decision<'a, u64>, Refusal> {
+    owner(context)?;
+    let follows = &context.room.follows;
+    let known: BTreeSet<&str> =
+        rooms.iter().map(RoomName::as_str).filter(|room| follows.contains_key(*room)).collect();
+    let mut decision = Decision::new(&context, known.len() as u64);
+    known.into_iter().for_each(|room| decision.record(Record::Unfollow { room }));
+    Ok(decision)
+}
+
+/// Answers CHAT.FOLLOWS, by room name. The cursor is the last room of the page before.
+pub fn answer<'a>(
+    context: Context<'a, '_>,
+    cursor: Option<&[u8]>,
+    count: usize,
+) -> Result<Page<Follow<'a>>, Refusal> {
+    owner(context)?;
+    let invalid = Refusal::invalid("cursor", "what the page before has answered");
+    let after = cursor.map(|bytes| RoomName::parse(bytes).map_err(|_| invalid)).transpose()?;
+    let start = after.map_or(Bound::Unbounded, |name| Bound::Excluded(name.as_str()));
+    let mut rest = context.room.follows.range::<str, _>((start, Bound::Unbounded));
+    let items: Vec<_> =
+        rest.by_ref().take(count).map(|(room, since)| Follow { room, since: *since }).collect();
+    let more = rest.next().is_some();
+    let cursor = items.last().filter(|_| more).map(|follow| follow.room.to_owned());
+    Ok(Page { cursor, items })
+}
+
+fn owner<'a>(context: Context<'_, 'a>) -> Result<&'a str, Refusal> {
+    match context.name.kind {
+        RoomKind::Personal(user) => Ok(user),
+        _ => Err(Refusal::invalid("room", "a personal room: @user")),
+    }
+}

@@ -1,0 +1,117 @@
+//! CHAT.JOIN and CHAT.LEAVE: membership.
+
+use super::{Context, Decision, trim};
+use crate::members::Role;
+use crate::names::{Actor, RoomKind};
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::settings::Access;
+
+/// CHAT.JOIN, as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Join<'a> {
+    /// Who becomes a member.
+    pub user: &'a str,
+    /// ROLE; absent: `member`, or for a member what they are.
+    pub role: Option<Role>,
+    /// BY; absent: the user.
+    pub by: Option<Actor<'a>>,
+}
+
+/// Decides CHAT.JOIN. Reply: whether anything changed.
+///
+/// Users join open rooms themselves. Adding somebody else, or anybody to a room for members only,
+/// takes a moderator; giving a role takes somebody above that role, and nobody changes an equal.
+pub fn join<'a>(context: Context<'_, 'a>, join: Join<'a>) -> Result<Decision<'a, bool>, Refusal> {
+    let Join { user, role, by } = join;
+    let actor = by.unwrap_or(Actor::User(user));
+    context.named_for(user)?;
+    if let Actor::User(actor) = actor {
+        context.named_for(actor)?;
+    }
+    if !context.is_ordinary() && role.is_some_and(|role| role != Role::Member) {
+        return Err(Refusal::invalid("role", "only ordinary rooms have roles"));
+    }
+    let mut decision = Decision::new(&context, false);
+    context.make(actor, &mut decision)?;
+    // What the room is like once it has been made.
+    let made_by = |name: &str| context.room.is_blank() && actor == Actor::User(name);
+    let role_of = |name: &str| match context.name.kind {
+        RoomKind::Ordinary if made_by(name) => Some(Role::Owner),
+        RoomKind::Direct(..) => Some(Role::Member),
+        _ => context.room.role(name),
+    };
+    decision.reply = !decision.steps.is_empty();
+
+    let power = match actor {
+        Actor::Backend => None,
+        Actor::User(name) => Some((name == user, role_of(name))),
+    };
+    let by = by.map(|by| by.as_str()).filter(|by| *by != user);
+    match (role_of(user), role) {
+        (Some(_), None) => Ok(decision),
+        (Some(now), Some(wanted)) if now == wanted || made_by(user) => Ok(decision),
+        (Some(now), Some(wanted)) => {
+            if let Some((_, own)) = power {
+                let own = own.ok_or(Refusal::NotMember)?;
+                if own <= now.max(Role::Member) || (own <= wanted && own != Role::Owner) {
+                    return Err(Refusal::Denied("owner"));
+                }
+            }
+            let id = decision.next_id(context.now);
+            decision.record(Record::Role { id, user, role: wanted, by });
+            trim(context, context.room.settings(), 0, &mut decision);
+            decision.reply = true;
+            Ok(decision)
+        }
+        (None, wanted) => {
+            let wanted = wanted.unwrap_or(Role::Member);
+            may_add(context, power, wanted)?;
+            context.add(user, wanted, by, &mut decision)?;
+            trim(context, context.room.settings(), 0, &mut decision);
+            decision.reply = true;
+            Ok(decision)
+        }
+    }
+}
+
+/// Whether an actor (`None`: the backend; else whether it is the user, and its role) may make a
+/// member with this role.
+fn may_add(
+    context: Context<'_, '_>,
+    power: Option<(bool, Option<Role>)>,
+    wanted: Role,
+) -> Result<(), Refusal> {
+    let Some((oneself, own)) = power else { return Ok(()) };
+    if oneself {
+        let open = context.room.settings().access == Access::Open || !context.is_ordinary();
+        return match wanted {
+            Role::Member if open => Ok(()),
+            Role::Member => Err(Refusal::Denied("moderator")),
+            _ => Err(Refusal::Denied("owner")),
+        };
+    }
+    match own {
+        None => Err(Refusal::NotMember),
+        Some(Role::Member) => Err(Refusal::Denied("moderator")),
+        Some(Role::Moderator) if wanted > Role::Member => Err(Refusal::Denied("owner")),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Decides CHAT.LEAVE. Reply: whether anything changed. Errors: `DENIED` in a direct room, whose
+/// two are its members for ever.
+pub fn leave<'a>(context: Context<'_, 'a>, user: &'a str) -> Result<Decision<'a, bool>, Refusal> {
+    context.named_for(user)?;
+    if matches!(context.name.kind, RoomKind::Direct(..)) {
+        return Err(Refusal::Denied("another room: the two of a direct room are its members"));
+    }
+    let mut decision = Decision::new(&context, false);
+    if context.room.role(user).is_some() {
+        let id = decision.next_id(context.now);
+        decision.record(Record::Leave { id, user, by: None });
+        trim(context, context.room.settings(), 0, &mut decision);
+        decision.reply = true;
+    }
+    Ok(decision)
+}

@@ -1,0 +1,291 @@
+//! The rules: what a command does to a room, one file per command.
+//!
+//! A rule reads the room, the time and the limits, and answers with a refusal or with a
+//! [`Decision`]. It changes nothing. What several rules ask is asked here.
+
+pub mod expire;
+pub mod follow;
+pub mod history;
+pub mod join;
+pub mod members;
+pub mod presence;
+pub mod room;
+pub mod send;
+pub mod signal;
+pub mod sync;
+pub mod who;
+
+use crate::event::Ephemeral;
+use crate::id::Id;
+use crate::limits::{COUNT_MAX, Create, Limits, REPLY_BYTES_MAX};
+use crate::members::Role;
+use crate::names::{Actor, RoomKind, RoomName};
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::room::{Now, Room};
+use crate::settings::{Access, Settings};
+
+/// Everything a rule looks at besides its command.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'r, 'a> {
+    /// The room; blank if there is none.
+    pub room: &'r Room,
+    /// Its name.
+    pub name: RoomName<'a>,
+    /// The time.
+    pub now: Now,
+    /// The server's settings.
+    pub limits: &'r Limits,
+}
+
+/// One step of a decision: a record to apply, or an event to publish as things are by then.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step<'a> {
+    /// Applied and replicated; a durable event is published with it.
+    Record(Record<'a>),
+    /// Published only.
+    Event(Ephemeral<'a>),
+}
+
+/// What a command does, and what it answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision<'a, R> {
+    /// In order.
+    pub steps: Vec<Step<'a>>,
+    /// The reply, as far as the decision knows it.
+    pub reply: R,
+    /// The id of the newest durable event once all steps are done.
+    last: Id,
+}
+
+impl<'a, R> Decision<'a, R> {
+    fn nothing(context: &Context<'_, '_>, reply: R) -> Self {
+        Decision { steps: Vec::new(), reply, last: context.room.last }
+    }
+
+    fn new(context: &Context<'_, '_>, reply: R) -> Self {
+        Decision { steps: Vec::with_capacity(4), reply, last: context.room.last }
+    }
+
+    /// The id of the durable event decided next.
+    fn next_id(&mut self, now: Now) -> Id {
+        let ms = if self.last.n == 0 { now.unused_ms } else { now.ms.max(self.last.ms) };
+        self.last = Id { ms, n: self.last.n + 1 };
+        self.last
+    }
+
+    fn record(&mut self, record: Record<'a>) {
+        self.steps.push(Step::Record(record));
+    }
+
+    fn event(&mut self, event: Ephemeral<'a>) {
+        self.steps.push(Step::Event(event));
+    }
+}
+
+/// Events as they go out, one after another in one buffer.
+#[derive(Clone, Debug, Default)]
+pub struct Events {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Events {
+    /// Every event's bytes, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let spans: Vec<(usize, usize)> = starts.zip(self.ends.iter().copied()).collect();
+        spans.into_iter().map(|(start, end)| self.bytes.get(start..end).unwrap_or_default())
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Forgets them, keeping the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// Whether one reply holds no more.
+    fn is_full(&self) -> bool {
+        self.bytes.len() >= REPLY_BYTES_MAX
+    }
+
+    pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Like [`Events::push`], for a writer that may have nothing to write.
+    pub(crate) fn push_if(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) {
+        if write(&mut self.bytes) {
+            self.ends.push(self.bytes.len());
+        }
+    }
+
+    /// Turns a page collected newest first around.
+    fn reversed(self) -> Events {
+        let mut turned = Events {
+            bytes: Vec::with_capacity(self.bytes.len()),
+            ends: Vec::with_capacity(self.ends.len()),
+        };
+        let spans: Vec<&[u8]> = self.iter().collect();
+        spans.iter().rev().for_each(|event| turned.push(|out| out.extend_from_slice(event)));
+        turned
+    }
+}
+
+/// A page of a list, and where the next one begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// `None`: this is the last page.
+    pub cursor: Option<String>,
+    /// The items.
+    pub items: Vec<T>,
+}
+
+impl<'r, 'a> Context<'r, 'a> {
+    /// The room, which must exist. Errors: `NOROOM`.
+    fn existing(&self) -> Result<&'r Room, Refusal> {
+        if self.room.is_blank() { Err(Refusal::NoRoom) } else { Ok(self.room) }
+    }
+
+    /// The room as `reader` may read it; `None`: the backend reads. Errors: `NOROOM`,
+    /// `NOTMEMBER`, `DENIED`.
+    fn readable(&self, reader: Option<&str>) -> Result<&'r Room, Refusal> {
+        if let Some(user) = reader {
+            self.named_for(user)?;
+            let room = self.existing()?;
+            let closed = room.settings().access == Access::Members;
+            if closed && self.is_ordinary() && room.role(user).is_none() {
+                return Err(Refusal::NotMember);
+            }
+        }
+        self.existing()
+    }
+
+    /// Whether the name of the room alone lets `user` in. Errors: `DENIED`, `NOTMEMBER`.
+    fn named_for(&self, user: &str) -> Result<(), Refusal> {
+        match self.name.kind {
+            RoomKind::Personal(owner) if owner != user => Err(Refusal::Denied("self")),
+            RoomKind::Direct(a, b) if a != user && b != user => Err(Refusal::NotMember),
+            _ => Ok(()),
+        }
+    }
+
+    /// The number of the first message that is not too old.
+    fn first_visible(&self) -> u64 {
+        let ttl = self.room.settings().history_ttl(self.limits);
+        self.room.first_visible(self.now.ms, ttl)
+    }
+
+    fn is_ordinary(&self) -> bool {
+        self.name.kind == RoomKind::Ordinary
+    }
+
+    /// What makes the room if it is blank, for `actor`: records first in the decision. Who makes
+    /// an ordinary room owns it; the two of a direct room are its members from the beginning.
+    /// Errors: `DENIED backend`.
+    fn make<R>(&self, actor: Actor<'a>, decision: &mut Decision<'a, R>) -> Result<(), Refusal> {
+        if !self.room.is_blank() {
+            return Ok(());
+        }
+        let ms = self.now.ms;
+        decision.record(Record::Create { ms });
+        let join = |user, role| Record::Join { user, role, by: None, ms, logged: None };
+        match (self.name.kind, actor) {
+            (RoomKind::Ordinary, Actor::User(_)) if self.limits.create == Create::Backend => {
+                return Err(Refusal::Denied("backend"));
+            }
+            (RoomKind::Ordinary, Actor::User(user)) => {
+                decision.record(join(user, Role::Owner));
+                decision.event(Ephemeral::Joined { user, by: None, role: Role::Owner });
+            }
+            (RoomKind::Direct(a, b), _) => {
+                decision.record(join(a, Role::Member));
+                decision.record(join(b, Role::Member));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What makes `user` a member with `role`, told as the room tells it. Errors: `INVALID
+    /// members`.
+    fn add<R>(
+        &self,
+        user: &'a str,
+        role: Role,
+        by: Option<&'a str>,
+        decision: &mut Decision<'a, R>,
+    ) -> Result<(), Refusal> {
+        if self.room.member_count() as u64 >= self.limits.members_max {
+            return Err(Refusal::invalid("members", "the room is full (chat.members-max)"));
+        }
+        let ms = self.now.ms;
+        let logged = self.room.settings().log_joins.then(|| decision.next_id(self.now));
+        decision.record(Record::Join { user, role, by, ms, logged });
+        if logged.is_none() {
+            decision.event(Ephemeral::Joined { user, by, role });
+        }
+        Ok(())
+    }
+}
+
+/// Adds the record that removes what must go so that the room stays within the bounds of
+/// `settings` when the decision is carried out, if anything must. `messages`: how many it stores.
+fn trim<R>(
+    context: Context<'_, '_>,
+    settings: &Settings,
+    messages: u64,
+    decision: &mut Decision<'_, R>,
+) {
+    let Context { room, limits, now, .. } = context;
+    let events = decision.last.n - room.last.n;
+    let stored = room.messages.len() as u64;
+    let surplus = (stored + messages).saturating_sub(settings.history_max(limits)).min(stored);
+    let visible_from = room.first_visible(now.ms, settings.history_ttl(limits));
+    let messages_from = (room.messages.first() + surplus).max(visible_from);
+    let (base, logged) = (room.journal.base().n, room.journal.len() as u64);
+    let surplus = (logged + events).saturating_sub(settings.journal_max(limits)).min(logged);
+    let journal_from = base + 1 + surplus;
+    let nonces_from = match expired_nonces(context).checked_sub(1) {
+        None => 0,
+        Some(last) => room.nonces.iter().nth(last).map_or(0, |nonce| nonce.id.n + 1),
+    };
+    if messages_from > room.messages.first() || journal_from > base + 1 || nonces_from > 0 {
+        decision.record(Record::Trim { messages_from, journal_from, nonces_from });
+    }
+}
+
+/// How many nonces at the front are older than the window.
+fn expired_nonces(context: Context<'_, '_>) -> usize {
+    let Context { room, limits, now, .. } = context;
+    let expired = |ms: u64| ms.saturating_add(limits.nonce_window) <= now.ms;
+    room.nonces.iter().take_while(|nonce| expired(nonce.id.ms)).count()
+}
+
+/// A COUNT: 1 to 1000. Errors: `INVALID count`.
+pub fn count(number: Option<u64>, default: usize) -> Result<usize, Refusal> {
+    let asked = number.map_or(Some(default), |number| usize::try_from(number).ok());
+    asked
+        .filter(|count| (1..=COUNT_MAX).contains(count))
+        .ok_or(Refusal::invalid("count", "1 to 1000"))
+}
+
+/// A cursor of a list in the order of coming: a place. Errors: `INVALID cursor`.
+fn place(cursor: Option<&[u8]>) -> Result<u64, Refusal> {
+    match cursor {
+        None => Ok(0),
+        Some(bytes) => crate::id::number(bytes)
+            .ok_or(Refusal::invalid("cursor", "what the page before has answered")),
+    }
+}

@@ -1,0 +1,137 @@
+//! CHAT.ROOM: what a room is, and changing it.
+
+use super::{Context, Decision, trim};
+use crate::id::Id;
+use crate::members::Role;
+use crate::names::{Actor, RoomKind};
+use crate::record::{NewSettings, Record};
+use crate::refusal::Refusal;
+use crate::settings::{Access, Setting};
+
+/// Decides CHAT.ROOM … SET field value …, all of them or none. An actor of absence is the backend.
+///
+/// Errors: `INVALID field`, `INVALID <field>`, `TOOBIG`, `NOTMEMBER`, `DENIED <role>`; `DENIED
+/// backend` for more than the server's own limit.
+pub fn set<'a>(
+    context: Context<'_, 'a>,
+    fields: &[(&'a [u8], &'a [u8])],
+    by: Option<Actor<'a>>,
+) -> Result<Decision<'a, ()>, Refusal> {
+    let actor = by.unwrap_or(Actor::Backend);
+    let mut changes: Vec<Setting<'a>> = Vec::with_capacity(fields.len());
+    for (field, value) in fields {
+        let change = Setting::parse(field, value)?;
+        if changes.iter().any(|other| other.field() == change.field()) {
+            return Err(Refusal::invalid("field", "set twice"));
+        }
+        changes.push(change);
+    }
+    if !context.is_ordinary() {
+        let access = changes.iter().any(|change| matches!(change, Setting::Access(_)));
+        if access {
+            return Err(Refusal::invalid("field", "only ordinary rooms have access"));
+        }
+    }
+    if let Actor::User(user) = actor {
+        allowed(context, user, &changes)?;
+    }
+    let mut decision = Decision::new(&context, ());
+    if matches!(context.name.kind, RoomKind::Personal(_)) && context.room.is_blank() {
+        return Err(Refusal::NoRoom);
+    }
+    context.make(actor, &mut decision)?;
+    changes.retain(|change| !change.is_in(context.room.settings()));
+    if changes.is_empty() {
+        return Ok(decision);
+    }
+    let id = decision.next_id(context.now);
+    let mut settings = context.room.settings().clone();
+    changes.iter().for_each(|change| change.put_in(&mut settings));
+    decision.record(Record::Settings(NewSettings { id, by: actor.as_str(), changes }));
+    trim(context, &settings, 0, &mut decision);
+    Ok(decision)
+}
+
+fn allowed(context: Context<'_, '_>, user: &str, changes: &[Setting<'_>]) -> Result<(), Refusal> {
+    context.named_for(user)?;
+    if changes.iter().any(|change| change.exceeds(context.limits)) {
+        return Err(Refusal::Denied("backend"));
+    }
+    if !context.is_ordinary() {
+        return Err(Refusal::Denied("backend"));
+    }
+    if context.room.is_blank() {
+        return Ok(());
+    }
+    let role = context.room.role(user).ok_or(Refusal::NotMember)?;
+    let needed = changes.iter().map(Setting::needs).max().unwrap_or(Role::Member);
+    if role < needed { Err(Refusal::Denied(needed.as_str())) } else { Ok(()) }
+}
+
+/// What CHAT.ROOM answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Description<'a> {
+    /// Its name.
+    pub room: &'a str,
+    /// `room`, `personal` or `direct`.
+    pub kind: &'static str,
+    /// When it was made, milliseconds since the epoch.
+    pub created: u64,
+    /// The id of its newest durable event.
+    pub last: Id,
+    /// The number of its newest message.
+    pub m: u64,
+    /// Members.
+    pub members: usize,
+    /// Users online.
+    pub online: usize,
+    /// Connections online.
+    pub connections: usize,
+    /// Who reads and joins.
+    pub access: Access,
+    /// Topic.
+    pub topic: &'a str,
+    /// Description.
+    pub description: &'a str,
+    /// Bytes of a text.
+    pub max_text: u64,
+    /// Messages kept.
+    pub history_max: u64,
+    /// Milliseconds a message is kept; 0: no limit.
+    pub history_ttl: u64,
+    /// Whether joins are durable events.
+    pub log_joins: bool,
+    /// Whether only owner and moderators send.
+    pub frozen: bool,
+    /// The role of the reader, if one was named: `Some(None)` is no member.
+    pub role: Option<Option<Role>>,
+}
+
+/// Answers CHAT.ROOM as `reader` may see it.
+pub fn answer<'a>(
+    context: Context<'a, 'a>,
+    reader: Option<&str>,
+) -> Result<Description<'a>, Refusal> {
+    let room = context.readable(reader)?;
+    let settings = room.settings();
+    let limits = context.limits;
+    Ok(Description {
+        room: context.name.as_str(),
+        kind: context.name.kind_word(),
+        created: room.created,
+        last: room.last,
+        m: room.messages.last(),
+        members: room.member_count(),
+        online: room.online(),
+        connections: room.connections(),
+        access: settings.access,
+        topic: &settings.topic,
+        description: &settings.description,
+        max_text: settings.max_text(limits),
+        history_max: settings.history_max(limits),
+        history_ttl: settings.history_ttl(limits),
+        log_joins: settings.log_joins,
+        frozen: settings.frozen,
+        role: reader.map(|user| room.role(user)),
+    })
+}

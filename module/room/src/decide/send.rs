@@ -1,0 +1,197 @@
+//! CHAT.SEND: checks, and stores a message once.
+
+use std::borrow::Cow;
+
+use super::{Context, Decision, expired_nonces, trim};
+use crate::event::Ephemeral;
+use crate::id::Id;
+use crate::json;
+use crate::limits::{MAX_TEXT_MAX, MENTIONS_MAX};
+use crate::members::Role;
+use crate::messages::{ACTION, Body, Mentions, SYSTEM, TEXT};
+use crate::names::{self, Actor};
+use crate::nonces;
+use crate::record::{NewMessage, Record};
+use crate::refusal::Refusal;
+use crate::settings::Access;
+
+/// The command, as it came.
+#[derive(Clone, Debug)]
+pub struct Send<'a> {
+    /// Who sends.
+    pub user: Actor<'a>,
+    /// UTF-8; empty only with `meta`.
+    pub text: &'a [u8],
+    /// NONCE.
+    pub nonce: Option<&'a str>,
+    /// KIND; absent: `text`, or `system` from the backend.
+    pub kind: Option<&'a str>,
+    /// META.
+    pub meta: Option<&'a [u8]>,
+    /// REPLY.
+    pub reply: Option<&'a [u8]>,
+    /// MENTION.
+    pub mentions: Vec<&'a str>,
+    /// EPHEMERAL: published, not stored.
+    pub ephemeral: bool,
+}
+
+/// Decides CHAT.SEND. Reply: the id; `None` if ephemeral.
+///
+/// The look-up of the nonce comes before every other check: a repeat is answered like the first
+/// time, whatever has happened since.
+pub fn decide<'a>(
+    context: Context<'_, 'a>,
+    send: Send<'a>,
+) -> Result<Decision<'a, Option<Id>>, Refusal> {
+    let Context { room, limits, now, .. } = context;
+    let digest = match (send.nonce, send.ephemeral) {
+        (Some(name), false) => {
+            let digest = nonces::digest(send.text);
+            if let Some(id) = stored_before(context, send.user, name, digest)? {
+                return Ok(Decision::nothing(&context, Some(id)));
+            }
+            Some(digest)
+        }
+        _ => None,
+    };
+
+    let mut decision = Decision::new(&context, None);
+    allowed(context, &send, &mut decision)?;
+
+    let from_backend = send.user == Actor::Backend;
+    let kind = send.kind.unwrap_or(if from_backend { SYSTEM } else { TEXT });
+    if kind == SYSTEM && !from_backend {
+        return Err(Refusal::Denied("backend"));
+    }
+    let max = if from_backend { MAX_TEXT_MAX } else { room.settings().max_text(limits) };
+    if send.text.len() as u64 > max {
+        return Err(Refusal::TooBig(max));
+    }
+    let meta = send.meta.map(|meta| json::object(meta, "meta")).transpose()?;
+    let text = std::str::from_utf8(send.text).map_err(|_| Refusal::invalid("text", "UTF-8"))?;
+    if text.is_empty() && meta.is_none() {
+        return Err(Refusal::invalid("text", "empty only when META is given"));
+    }
+    let reply = send.reply.map(|id| known_message(context, id)).transpose()?;
+
+    let prev = decision.last;
+    let id = decision.next_id(now);
+    let mut buffer = Vec::new();
+    let body = Body {
+        since_previous: id.ms.saturating_sub(prev.ms),
+        kind,
+        text,
+        meta,
+        reply,
+        mentions: Mentions::write(&distinct(send.mentions), &mut buffer),
+        nonce: send.nonce,
+    }
+    .write();
+    let author = send.user.as_str();
+    if send.ephemeral {
+        decision.event(Ephemeral::Message { user: author, body });
+        return Ok(decision);
+    }
+    // With the nonces of the window all remembered, a further one could not be.
+    let expired = expired_nonces(context);
+    if digest.is_some() && (room.nonces.len() - expired) as u64 >= limits.nonce_max {
+        let oldest = room.nonces.iter().nth(expired).map_or(now.ms, |nonce| nonce.id.ms);
+        let free_at = oldest.saturating_add(limits.nonce_window);
+        return Err(Refusal::RateLimit(free_at.saturating_sub(now.ms).max(1)));
+    }
+    decision.record(Record::Message(NewMessage { id, author, body: Cow::Owned(body), digest }));
+    trim(context, room.settings(), 1, &mut decision);
+    decision.reply = Some(id);
+    Ok(decision)
+}
+
+/// The id this nonce was answered with. Errors: `INVALID nonce` if it was another text.
+fn stored_before(
+    context: Context<'_, '_>,
+    user: Actor<'_>,
+    name: &str,
+    digest: u64,
+) -> Result<Option<Id>, Refusal> {
+    let Context { room, limits, now, .. } = context;
+    let number = match user {
+        Actor::Backend => Some(crate::users::UserNumber::BACKEND),
+        Actor::User(user) => room.users.find(user),
+    };
+    let Some(nonce) = number.and_then(|number| room.nonces.find(number, name)) else {
+        return Ok(None);
+    };
+    if nonce.id.ms.saturating_add(limits.nonce_window) <= now.ms {
+        return Ok(None);
+    }
+    if nonce.digest != digest {
+        return Err(Refusal::invalid("nonce", "already used with another text"));
+    }
+    Ok(Some(nonce.id))
+}
+
+/// Whether the sender may send here, with what makes the room or the sender a member.
+fn allowed<'a>(
+    context: Context<'_, 'a>,
+    send: &Send<'a>,
+    decision: &mut Decision<'a, Option<Id>>,
+) -> Result<(), Refusal> {
+    let Context { room, .. } = context;
+    let user = match send.user {
+        // The backend may speak to a room nobody has made, without making it.
+        Actor::Backend if send.ephemeral => return Ok(()),
+        Actor::Backend => return context.make(send.user, decision),
+        Actor::User(user) => user,
+    };
+    context.named_for(user)?;
+    if send.ephemeral {
+        context.readable(Some(user))?;
+    }
+    context.make(send.user, decision)?;
+    if room.is_blank() || !context.is_ordinary() {
+        return Ok(());
+    }
+    match room.role(user) {
+        Some(Role::Owner | Role::Moderator) => Ok(()),
+        _ if room.settings().frozen => Err(Refusal::Frozen),
+        Some(Role::Member) => Ok(()),
+        None if room.settings().access == Access::Members => Err(Refusal::NotMember),
+        None if send.ephemeral => Ok(()),
+        None => context.add(user, Role::Member, None, decision),
+    }
+}
+
+fn known_message(context: Context<'_, '_>, id: &[u8]) -> Result<Id, Refusal> {
+    let id = Id::parse(id).ok_or(Refusal::invalid("id", "<ms>-<n>"))?;
+    let messages = &context.room.messages;
+    let visible = messages.get(context.first_visible()).is_some_and(|first| first.id <= id);
+    if visible && messages.find(id).is_some() { Ok(id) } else { Err(Refusal::NoMessage) }
+}
+
+fn distinct(mentions: Vec<&str>) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::with_capacity(mentions.len());
+    for name in mentions {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Reads the kind of a message. Errors: `INVALID kind`.
+pub fn kind(bytes: &[u8]) -> Result<&str, Refusal> {
+    match bytes {
+        b"text" => Ok(TEXT),
+        b"action" => Ok(ACTION),
+        b"system" => Ok(SYSTEM),
+        other => names::word(other, "kind"),
+    }
+}
+
+/// Checks how many users a message mentions. Errors: `INVALID mention`.
+pub fn mention_count(count: Option<u64>) -> Result<usize, Refusal> {
+    let count = count.and_then(|count| usize::try_from(count).ok());
+    count
+        .filter(|count| (1..=MENTIONS_MAX).contains(count))
+        .ok_or(Refusal::invalid("mention", "1 to 50 users"))
+}

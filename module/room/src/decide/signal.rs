@@ -1,0 +1,33 @@
+//! CHAT.SIGNAL: an event nobody stores.
+
+use super::{Context, Decision};
+use crate::event::{Ephemeral, NOTICE};
+use crate::json;
+use crate::members::Role;
+use crate::names::Actor;
+use crate::refusal::Refusal;
+
+/// Decides CHAT.SIGNAL. The backend may signal a room that does not exist, without making it.
+///
+/// Errors: `DENIED backend` for a user's `notice`, `FROZEN`, `INVALID data`, and what reading is
+/// refused with.
+pub fn decide<'a>(
+    context: Context<'_, 'a>,
+    user: Actor<'a>,
+    name: &'a str,
+    data: Option<&'a [u8]>,
+) -> Result<Decision<'a, ()>, Refusal> {
+    let data = data.map(|data| json::object(data, "data")).transpose()?;
+    if let Actor::User(user) = user {
+        if name == NOTICE {
+            return Err(Refusal::Denied("backend"));
+        }
+        let room = context.readable(Some(user))?;
+        if room.settings().frozen && room.role(user).unwrap_or(Role::Member) == Role::Member {
+            return Err(Refusal::Frozen);
+        }
+    }
+    let mut decision = Decision::new(&context, ());
+    decision.event(Ephemeral::Signal { user: user.as_str(), name, data });
+    Ok(decision)
+}

@@ -1,0 +1,66 @@
+//! CHAT.SYNC: what a reader missed since its cursor, or the news that it must reload.
+//!
+//! A cursor is valid if and only if the room knows exactly that id: in its journal, or as the one
+//! just before it. No epochs: an id that another history of the room gave out has another
+//! millisecond.
+
+use super::{Context, Events};
+use crate::event;
+use crate::id::Id;
+use crate::journal::Entry;
+use crate::refusal::Refusal;
+
+/// The answer.
+#[derive(Clone, Debug)]
+pub struct Sync {
+    /// Whether the cursor is known and nothing after it is lost.
+    pub recovered: bool,
+    /// The id of the room's newest durable event; `0-0` if there is no room.
+    pub last: Id,
+    /// The events after the cursor, oldest first.
+    pub events: Events,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+/// Answers CHAT.SYNC as `reader` may see it. Complexity: O(1) and the page.
+pub fn answer(
+    context: Context<'_, '_>,
+    cursor: Id,
+    count: usize,
+    reader: Option<&str>,
+) -> Result<Sync, Refusal> {
+    let room = match context.readable(reader) {
+        Err(Refusal::NoRoom) => return Ok(lost(Id::ZERO)),
+        other => other?,
+    };
+    let expired = context.first_visible().checked_sub(1).and_then(|m| room.messages.get(m));
+    let known_from = expired.map_or(0, |message| message.id.n).max(room.journal.base().n);
+    if cursor.n < known_from || room.id_at(cursor.n) != Some(cursor) {
+        return Ok(lost(room.last));
+    }
+
+    let mut events = Events::default();
+    let end = room.last.n.min(cursor.n.saturating_add(count as u64));
+    let name = context.name.as_str();
+    for n in cursor.n + 1..=end {
+        if events.is_full() {
+            break;
+        }
+        match room.journal.get(n) {
+            Some(Entry::Message(m)) => {
+                let Some(message) = room.messages.get(*m) else { break };
+                let user = room.users.name(message.author);
+                events.push(|out| event::message(out, name, user, *m, message));
+            }
+            Some(Entry::Fact(fact)) => events.push(|out| event::fact(out, name, fact)),
+            None => break,
+        }
+    }
+    let more = cursor.n + (events.len() as u64) < room.last.n;
+    Ok(Sync { recovered: true, last: room.last, events, more })
+}
+
+fn lost(last: Id) -> Sync {
+    Sync { recovered: false, last, events: Events::default(), more: false }
+}

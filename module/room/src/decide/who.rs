@@ -1,0 +1,53 @@
+//! CHAT.WHO: who is here now, in the order of coming.
+
+use super::{Context, Page, place};
+use crate::refusal::Refusal;
+
+/// One user who is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Present<'a> {
+    /// Who.
+    pub user: &'a str,
+    /// `online`, or what the user set.
+    pub status: &'a str,
+    /// On how many connections.
+    pub connections: u32,
+    /// Since when, milliseconds since the epoch.
+    pub since: u64,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who<'a> {
+    /// Users online.
+    pub users: usize,
+    /// Connections online.
+    pub connections: usize,
+    /// Some of the users.
+    pub page: Page<Present<'a>>,
+}
+
+/// Answers CHAT.WHO as `reader` may see it. Errors: also `INVALID cursor`.
+pub fn answer<'a>(
+    context: Context<'a, '_>,
+    cursor: Option<&[u8]>,
+    count: usize,
+    reader: Option<&str>,
+) -> Result<Who<'a>, Refusal> {
+    let room = context.readable(reader)?;
+    let mut from = room.presence.order.from(place(cursor)?);
+    let mut items = Vec::new();
+    for (_, user) in from.by_ref().take(count) {
+        let Some(entry) = room.users.get(user) else { continue };
+        if let Some(online) = entry.online.as_ref() {
+            items.push(Present {
+                user: &entry.name,
+                status: online.status(),
+                connections: online.connections,
+                since: online.since,
+            });
+        }
+    }
+    let page = Page { cursor: from.next().map(|(place, _)| place.to_string()), items };
+    Ok(Who { users: room.online(), connections: room.connections(), page })
+}

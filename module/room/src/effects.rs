@@ -1,0 +1,61 @@
+//! Carrying out a decision: records are applied one by one, and what the world must know of it is
+//! gathered as bytes: what to replicate and what to publish.
+
+use crate::decide::{Events, Step};
+use crate::event;
+use crate::record::Record;
+use crate::room::Room;
+
+/// What a carried out decision leaves to do. Meant to be used again and again.
+#[derive(Clone, Debug, Default)]
+pub struct Effects {
+    /// Records for replicas and the append-only file.
+    pub durable: Vec<u8>,
+    /// Records of presence, for replicas only. They follow the durable ones.
+    pub presence: Vec<u8>,
+    /// Events to publish, in order.
+    pub events: Events,
+    /// The earliest deadline the records set, milliseconds since the epoch.
+    pub deadline: Option<u64>,
+}
+
+impl Effects {
+    /// Forgets everything, keeping the memory.
+    pub fn clear(&mut self) {
+        self.durable.clear();
+        self.presence.clear();
+        self.events.clear();
+        self.deadline = None;
+    }
+
+    /// Whether anything changed.
+    pub fn changes(&self) -> bool {
+        !self.durable.is_empty() || !self.presence.is_empty()
+    }
+}
+
+impl Room {
+    /// Carries out the steps of a decision on the room called `name` at `now` (milliseconds since
+    /// the epoch), adding to `effects`.
+    pub fn carry_out(&mut self, name: &str, now: u64, steps: Vec<Step<'_>>, effects: &mut Effects) {
+        for step in steps {
+            match step {
+                Step::Record(record) => self.carry_out_record(name, record, effects),
+                Step::Event(event) => {
+                    effects.events.push(|out| event::ephemeral(out, name, self, now, &event));
+                }
+            }
+        }
+    }
+
+    fn carry_out_record(&mut self, name: &str, record: Record<'_>, effects: &mut Effects) {
+        effects.events.push_if(|out| event::of_record(out, name, self, &record));
+        record.write(if record.is_presence() {
+            &mut effects.presence
+        } else {
+            &mut effects.durable
+        });
+        effects.deadline = [effects.deadline, record.deadline()].into_iter().flatten().min();
+        self.apply(record);
+    }
+}

@@ -1,0 +1,120 @@
+//! JSON as far as events need it: writing strings by hand, and checking objects that pass unchanged.
+
+use crate::limits::{OBJECT_DEPTH_MAX, OBJECT_MAX};
+use crate::refusal::Refusal;
+
+/// Appends `text` as a JSON string (RFC 8259, section 7), escaping only what must be.
+pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut clean_from = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(bytes.get(clean_from..at).unwrap_or_default());
+        clean_from = at + 1;
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            _ => {
+                let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' + value - 10 };
+                out.extend_from_slice(b"\\u00");
+                out.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+            }
+        }
+    }
+    out.extend_from_slice(bytes.get(clean_from..).unwrap_or_default());
+    out.push(b'"');
+}
+
+/// A JSON object on one line, of at most 16 KiB and depth 32, as it came.
+///
+/// Errors: `TOOBIG`, `INVALID <what>`. What a strict reader could not represent (a lone surrogate, a
+/// number beyond a double) is refused too, so every receiver can read every event.
+pub(crate) fn object<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str, Refusal> {
+    if bytes.len() > OBJECT_MAX {
+        return Err(Refusal::TooBig(OBJECT_MAX as u64));
+    }
+    let invalid = Refusal::invalid(what, "a JSON object on one line, depth at most 32");
+    let text = std::str::from_utf8(bytes).map_err(|_| invalid)?;
+    let enclosed = text.starts_with('{') && text.ends_with('}');
+    if !enclosed || text.contains(['\n', '\r']) || depth(bytes) > OBJECT_DEPTH_MAX {
+        return Err(invalid);
+    }
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(_) => Ok(text),
+        Err(_) => Err(invalid),
+    }
+}
+
+/// The deepest nesting of arrays and objects, strings skipped.
+fn depth(bytes: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in bytes {
+        if in_string {
+            (in_string, escaped) = (escaped || *byte != b'"', !escaped && *byte == b'\\');
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_what_a_strict_parser_reads_back() {
+        let all: String = (0..0x250_u32).filter_map(char::from_u32).collect();
+        for text in ["", "hi", "\"\\\n\r\t\0\u{1f}", "äß☕🦀\u{2028}", &all] {
+            let mut out = Vec::new();
+            write_string(&mut out, text);
+            assert_eq!(serde_json::from_slice::<String>(&out).ok().as_deref(), Some(text));
+            assert!(!out.contains(&b'\n') && !out.contains(&b'\r'));
+        }
+    }
+
+    #[test]
+    fn only_small_flat_objects_pass() {
+        let deep = |levels: usize| {
+            let nested = format!("{}{}", "[".repeat(levels - 1), "]".repeat(levels - 1));
+            format!("{{\"a\":{nested}}}")
+        };
+        let (deep_32, deep_33) = (deep(32), deep(33));
+        let big = format!("{{\"a\":\"{}\"}}", "x".repeat(OBJECT_MAX));
+        let table: &[(&str, bool, &str)] = &[
+            ("{}", true, "empty"),
+            ("{\"a\":1, \"b\":[{}]}", true, "blanks inside"),
+            ("{\"a\":\"[[[{{{\\\"[\"}", true, "brackets in a string are not depth"),
+            (&deep_32, true, "depth 32"),
+            (&deep_33, false, "depth 33"),
+            (&big, false, "too big"),
+            ("[]", false, "an array"),
+            ("", false, "nothing"),
+            ("{", false, "cut short"),
+            ("{}{}", false, "two"),
+            ("{\"a\":1,}", false, "trailing comma"),
+            ("{\n}", false, "a raw line break"),
+            (" {}", false, "a blank before"),
+            ("{\"a\":\"\\ud800\"}", false, "a lone surrogate"),
+            ("{\"a\":1e999}", false, "a number beyond a double"),
+            ("{\"a\":NaN}", false, "not JSON"),
+        ];
+        for (text, expected, why) in table {
+            assert_eq!(object(text.as_bytes(), "meta").is_ok(), *expected, "{why}");
+        }
+    }
+}

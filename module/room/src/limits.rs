@@ -1,0 +1,122 @@
+//! Every bound of the core in one place: fixed ones, and the settings of the server.
+//!
+//! A setting X has four names: X, X_DEFAULT, X_MIN, X_MAX. What a room sets for itself is in
+//! `settings.rs`.
+
+/// Bytes of a room's name.
+pub const ROOM_NAME_MAX: usize = 200;
+/// Bytes of a user's name.
+pub const USER_NAME_MAX: usize = 96;
+/// Bytes of a connection's name.
+pub const CONNECTION_NAME_MAX: usize = 64;
+/// Bytes of a nonce.
+pub const NONCE_MAX: usize = 64;
+/// Bytes of a kind or a signal's name.
+pub const WORD_MAX: usize = 32;
+/// Bytes of a status.
+pub const STATUS_MAX: usize = 64;
+/// Bytes of a reason.
+pub const REASON_MAX: usize = 256;
+/// Bytes of a topic.
+pub const TOPIC_MAX: usize = 256;
+/// Bytes of a description.
+pub const DESCRIPTION_MAX: usize = 4096;
+/// Bytes of `meta` or `data`.
+pub const OBJECT_MAX: usize = 16 * 1024;
+/// Nesting of `meta` or `data`.
+pub const OBJECT_DEPTH_MAX: usize = 32;
+/// Users one message may mention.
+pub const MENTIONS_MAX: usize = 50;
+/// What COUNT may ask for.
+pub const COUNT_MAX: usize = 1000;
+/// Messages on a page when COUNT is absent.
+pub const PAGE_DEFAULT: usize = 50;
+/// Members, users or follows on a page when COUNT is absent.
+pub const LIST_DEFAULT: usize = 100;
+/// Bytes of events in one reply; a page that would pass it ends early and says `more`.
+pub const REPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Milliseconds a connection may ask to be kept without a beat.
+pub const TTL_MIN: u64 = 1_000;
+/// See [`TTL_MIN`].
+pub const TTL_MAX: u64 = 3_600_000;
+
+/// The server's settings, as `decide` sees them. `apply` never does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Messages kept per room.
+    pub history_max: u64,
+    /// Milliseconds a message is kept; 0: no limit.
+    pub history_ttl: u64,
+    /// Events kept per room for resuming; 0: twice `history_max`.
+    pub journal_max: u64,
+    /// Bytes of a message's text.
+    pub max_text: u64,
+    /// Milliseconds a connection lives without a beat when the command names no TTL.
+    pub presence_ttl: u64,
+    /// Milliseconds a nonce is remembered.
+    pub nonce_window: u64,
+    /// Nonces a room remembers at once.
+    pub nonce_max: u64,
+    /// Who may make an ordinary room by joining, sending or setting.
+    pub create: Create,
+    /// Members a room may have.
+    pub members_max: u64,
+    /// Rooms one user may follow.
+    pub follows_max: u64,
+}
+
+/// Who may make an ordinary room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Create {
+    /// Whoever comes first, and owns it.
+    Any,
+    /// The backend only.
+    Backend,
+}
+
+macro_rules! setting {
+    ($default:ident $min:ident $max:ident = $a:expr, $b:expr, $c:expr; $what:literal) => {
+        #[doc = concat!("Default of ", $what, ".")]
+        pub const $default: u64 = $a;
+        #[doc = concat!("Smallest ", $what, ".")]
+        pub const $min: u64 = $b;
+        #[doc = concat!("Largest ", $what, ".")]
+        pub const $max: u64 = $c;
+    };
+}
+
+setting!(HISTORY_MAX_DEFAULT HISTORY_MAX_MIN HISTORY_MAX_MAX = 10_000, 1, 10_000_000;
+    "messages kept per room");
+setting!(HISTORY_TTL_DEFAULT HISTORY_TTL_MIN HISTORY_TTL_MAX = 0, 0, 315_360_000_000;
+    "milliseconds a message is kept, 0 for ever");
+setting!(JOURNAL_MAX_DEFAULT JOURNAL_MAX_MIN JOURNAL_MAX_MAX = 0, 0, 20_000_000;
+    "events kept for resuming, 0 for twice history-max");
+setting!(MAX_TEXT_DEFAULT MAX_TEXT_MIN MAX_TEXT_MAX = 4_096, 1, 1_048_576;
+    "bytes of a text");
+setting!(PRESENCE_TTL_DEFAULT PRESENCE_TTL_MIN PRESENCE_TTL_MAX = 60_000, TTL_MIN, TTL_MAX;
+    "milliseconds a connection lives without a beat");
+setting!(NONCE_WINDOW_DEFAULT NONCE_WINDOW_MIN NONCE_WINDOW_MAX = 300_000, 1_000, 86_400_000;
+    "milliseconds a nonce is remembered");
+setting!(NONCES_DEFAULT NONCES_MIN NONCES_MAX = 100_000, 1, 10_000_000;
+    "nonces a room remembers at once");
+setting!(MEMBERS_MAX_DEFAULT MEMBERS_MAX_MIN MEMBERS_MAX_MAX = 1_000_000, 1, 100_000_000;
+    "members of a room");
+setting!(FOLLOWS_MAX_DEFAULT FOLLOWS_MAX_MIN FOLLOWS_MAX_MAX = 10_000, 1, 1_000_000;
+    "rooms one user may follow");
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            history_max: HISTORY_MAX_DEFAULT,
+            history_ttl: HISTORY_TTL_DEFAULT,
+            journal_max: JOURNAL_MAX_DEFAULT,
+            max_text: MAX_TEXT_DEFAULT,
+            presence_ttl: PRESENCE_TTL_DEFAULT,
+            nonce_window: NONCE_WINDOW_DEFAULT,
+            nonce_max: NONCES_DEFAULT,
+            create: Create::Any,
+            members_max: MEMBERS_MAX_DEFAULT,
+            follows_max: FOLLOWS_MAX_DEFAULT,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Nonces: which sends this room has already stored.
+//!
+//! Found by user and nonce, forgotten in the order of events. A nonce outlives its message: it
+//! answers the first id also when the message was trimmed. Costs about 70 bytes plus the nonce.
+
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::id::Id;
+use crate::users::UserNumber;
+
+/// A send that was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Nonce {
+    pub(crate) user: UserNumber,
+    pub(crate) name: Box<str>,
+    /// The id it was answered with.
+    pub(crate) id: Id,
+    /// [`digest`] of the text.
+    pub(crate) digest: u64,
+}
+
+/// What identifies a text under a nonce. Stored, so it is a published function: XXH3.
+pub(crate) fn digest(text: &[u8]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(text)
+}
+
+/// The nonces of a room, oldest first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Nonces {
+    list: VecDeque<Nonce>,
+    /// How many were forgotten before `list`: an entry of the table minus this is an index.
+    forgotten: u64,
+    table: HashTable<u64>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Nonces {
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(crate) fn oldest(&self) -> Option<&Nonce> {
+        self.list.front()
+    }
+
+    pub(crate) fn find(&self, user: UserNumber, name: &str) -> Option<&Nonce> {
+        let nonce = |at: u64| self.list.get(usize::try_from(at - self.forgotten).ok()?);
+        let same = |&at: &u64| nonce(at).is_some_and(|n| n.user == user && &*n.name == name);
+        let hash = self.hasher.hash_one((user, name));
+        self.table.find(hash, same).and_then(|&at| nonce(at))
+    }
+
+    /// Remembers a send. A forgotten-to-be nonce of the same user and name is superseded.
+    pub(crate) fn push(&mut self, nonce: Nonce) {
+        let at = self.forgotten + self.list.len() as u64;
+        let hash = self.hasher.hash_one((nonce.user, &*nonce.name));
+        self.unlink(hash, |other| other.user == nonce.user && other.name == nonce.name);
+        self.list.push_back(nonce);
+        let (list, forgotten, hasher) = (&self.list, self.forgotten, &self.hasher);
+        self.table.insert_unique(hash, at, |&at| {
+            let nonce: Option<&Nonce> = list.get((at - forgotten) as usize);
+            nonce.map_or(0, |nonce| hasher.hash_one((nonce.user, &*nonce.name)))
+        });
+    }
+
+    /// Forgets the oldest.
+    pub(crate) fn pop_oldest(&mut self) -> Option<Nonce> {
+        let oldest = self.list.front()?;
+        let hash = self.hasher.hash_one((oldest.user, &*oldest.name));
+        let at = self.forgotten;
+        if let Ok(found) = self.table.find_entry(hash, |&other| other == at) {
+            found.remove();
+        }
+        self.forgotten += 1;
+        self.list.pop_front()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Nonce> {
+        self.list.iter()
+    }
+
+    fn unlink(&mut self, hash: u64, same: impl Fn(&Nonce) -> bool) {
+        let (list, forgotten) = (&self.list, self.forgotten);
+        let found = self
+            .table
+            .find_entry(hash, |&at| list.get((at - forgotten) as usize).is_some_and(&same));
+        if let Ok(found) = found {
+            found.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonces_are_found_until_forgotten_and_the_newest_counts() {
+        let (alice, bob) = (UserNumber(0), UserNumber(1));
+        let nonce =
+            |user, name: &str, n| Nonce { user, name: name.into(), id: Id { ms: n, n }, digest: n };
+        let mut nonces = Nonces::default();
+        for n in 0..1000 {
+            nonces.push(nonce(alice, &format!("k{n}"), n));
+        }
+        nonces.push(nonce(bob, "k1", 1000));
+        assert_eq!(nonces.find(alice, "k1").map(|n| n.id.n), Some(1));
+        assert_eq!(nonces.find(bob, "k1").map(|n| n.id.n), Some(1000));
+        assert_eq!(nonces.find(bob, "k2"), None);
+        nonces.push(nonce(alice, "k1", 1001));
+        assert_eq!(nonces.find(alice, "k1").map(|n| n.id.n), Some(1001));
+        for _ in 0..500 {
+            nonces.pop_oldest();
+        }
+        assert_eq!(nonces.find(alice, "k1").map(|n| n.id.n), Some(1001), "the newer one stays");
+        assert_eq!(nonces.find(alice, "k499"), None);
+        assert_eq!(nonces.find(alice, "k500").map(|n| n.id.n), Some(500));
+        assert_eq!(nonces.len(), 502);
+    }
+}

@@ -1,0 +1,332 @@
+//! Records: what was decided, in bytes.
+//!
+//! A record is complete: ids, absolute times and counts are in it, so applying it asks no clock, no
+//! setting and no chance. Records of presence are kept apart from the others because they go to
+//! replicas but not into the append-only file. The tag of a record never changes its meaning.
+
+use std::borrow::Cow;
+
+use crate::id::Id;
+use crate::limits::*;
+use crate::members::Role;
+use crate::messages::Body;
+use crate::settings::Setting;
+use crate::varint::{self, Malformed, Reader};
+
+/// One change of a room.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record<'a> {
+    /// The room is made.
+    Create {
+        /// Milliseconds since the epoch.
+        ms: u64,
+    },
+    /// A message is stored.
+    Message(NewMessage<'a>),
+    /// Settings change.
+    Settings(NewSettings<'a>),
+    /// A user becomes a member.
+    Join {
+        /// Who.
+        user: &'a str,
+        /// As what.
+        role: Role,
+        /// Who added them, if somebody else did.
+        by: Option<&'a str>,
+        /// Milliseconds since the epoch.
+        ms: u64,
+        /// The id of the event, in a room that logs joins.
+        logged: Option<Id>,
+    },
+    /// A member leaves.
+    Leave {
+        /// The id of the event.
+        id: Id,
+        /// Who.
+        user: &'a str,
+        /// Who removed them, if somebody else did.
+        by: Option<&'a str>,
+    },
+    /// A member's role changes.
+    Role {
+        /// The id of the event.
+        id: Id,
+        /// Who.
+        user: &'a str,
+        /// The new role.
+        role: Role,
+        /// Who changed it, if somebody else did.
+        by: Option<&'a str>,
+    },
+    /// A personal room's user follows a room.
+    Follow {
+        /// The room followed.
+        room: &'a str,
+        /// Milliseconds since the epoch.
+        since: u64,
+    },
+    /// A personal room's user follows a room no more.
+    Unfollow {
+        /// The room.
+        room: &'a str,
+    },
+    /// What is too old or too much is removed: everything before these numbers.
+    Trim {
+        /// Message number.
+        messages_from: u64,
+        /// Event number.
+        journal_from: u64,
+        /// Event number.
+        nonces_from: u64,
+    },
+    /// The whole room but its presence, in the stored form.
+    Snapshot {
+        /// See `encoding.rs`.
+        stored: Cow<'a, [u8]>,
+    },
+    /// A connection is here: new, or kept, or with another status. Presence.
+    Present {
+        /// Its name.
+        connection: &'a str,
+        /// Whose.
+        user: &'a str,
+        /// When it ends unless beaten, milliseconds since the epoch.
+        deadline: u64,
+        /// When this was decided, milliseconds since the epoch.
+        now: u64,
+        /// The user's new status; `None`: as it was.
+        status: Option<&'a str>,
+    },
+    /// Connections are kept. Presence.
+    Beat {
+        /// The new deadline of all of them, milliseconds since the epoch.
+        deadline: u64,
+        /// Their names.
+        connections: Vec<&'a str>,
+    },
+    /// Connections are gone. Presence.
+    Absent {
+        /// Their names.
+        connections: Vec<Cow<'a, str>>,
+    },
+}
+
+/// A message to store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewMessage<'a> {
+    pub(crate) id: Id,
+    pub(crate) author: &'a str,
+    /// See [`Body`].
+    pub(crate) body: Cow<'a, [u8]>,
+    /// Of the text, if the message has a nonce to be remembered.
+    pub(crate) digest: Option<u64>,
+}
+
+/// Settings to change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewSettings<'a> {
+    pub(crate) id: Id,
+    pub(crate) by: &'a str,
+    pub(crate) changes: Vec<Setting<'a>>,
+}
+
+const CREATE: u8 = 1;
+const MESSAGE: u8 = 2;
+const SETTINGS: u8 = 3;
+const JOIN: u8 = 4;
+const LEAVE: u8 = 5;
+const ROLE: u8 = 6;
+const FOLLOW: u8 = 7;
+const UNFOLLOW: u8 = 8;
+const TRIM: u8 = 9;
+const SNAPSHOT: u8 = 10;
+const PRESENT: u8 = 32;
+const BEAT: u8 = 33;
+const ABSENT: u8 = 34;
+
+impl<'a> Record<'a> {
+    /// Whether this is about who is here, which ends by itself.
+    pub fn is_presence(&self) -> bool {
+        matches!(self, Record::Present { .. } | Record::Beat { .. } | Record::Absent { .. })
+    }
+
+    /// When something ends by itself because of this record, milliseconds since the epoch.
+    pub fn deadline(&self) -> Option<u64> {
+        match self {
+            Record::Present { deadline, .. } | Record::Beat { deadline, .. } => Some(*deadline),
+            _ => None,
+        }
+    }
+
+    /// Whether this can begin a room.
+    pub fn makes_a_room(&self) -> bool {
+        matches!(self, Record::Create { .. } | Record::Snapshot { .. })
+    }
+
+    /// Appends the record's bytes.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Record::Create { ms } => numbers(out, CREATE, &[*ms]),
+            Record::Message(NewMessage { id, author, body, digest }) => {
+                numbers(out, MESSAGE, &[id.ms, id.n]);
+                varint::put_bytes(out, author.as_bytes());
+                out.push(u8::from(digest.is_some()));
+                if let Some(digest) = digest {
+                    out.extend_from_slice(&digest.to_le_bytes());
+                }
+                varint::put_bytes(out, body);
+            }
+            Record::Settings(NewSettings { id, by, changes }) => {
+                numbers(out, SETTINGS, &[id.ms, id.n]);
+                varint::put_bytes(out, by.as_bytes());
+                varint::put(out, changes.len() as u64);
+                changes.iter().for_each(|change| change.write(out));
+            }
+            Record::Join { user, role, by, ms, logged } => {
+                let id = logged.unwrap_or_default();
+                numbers(out, JOIN, &[*ms, id.ms, id.n, *role as u64]);
+                varint::put_bytes(out, user.as_bytes());
+                varint::put_option(out, *by);
+            }
+            Record::Leave { id, user, by } => {
+                numbers(out, LEAVE, &[id.ms, id.n]);
+                varint::put_bytes(out, user.as_bytes());
+                varint::put_option(out, *by);
+            }
+            Record::Role { id, user, role, by } => {
+                numbers(out, ROLE, &[id.ms, id.n, *role as u64]);
+                varint::put_bytes(out, user.as_bytes());
+                varint::put_option(out, *by);
+            }
+            Record::Follow { room, since } => {
+                numbers(out, FOLLOW, &[*since]);
+                varint::put_bytes(out, room.as_bytes());
+            }
+            Record::Unfollow { room } => {
+                out.push(UNFOLLOW);
+                varint::put_bytes(out, room.as_bytes());
+            }
+            Record::Trim { messages_from, journal_from, nonces_from } => {
+                numbers(out, TRIM, &[*messages_from, *journal_from, *nonces_from]);
+            }
+            Record::Snapshot { stored } => {
+                out.push(SNAPSHOT);
+                varint::put_bytes(out, stored);
+            }
+            Record::Present { connection, user, deadline, now, status } => {
+                numbers(out, PRESENT, &[*deadline, *now]);
+                varint::put_bytes(out, connection.as_bytes());
+                varint::put_bytes(out, user.as_bytes());
+                varint::put_option(out, *status);
+            }
+            Record::Beat { deadline, connections } => {
+                numbers(out, BEAT, &[*deadline, connections.len() as u64]);
+                connections.iter().for_each(|name| varint::put_bytes(out, name.as_bytes()));
+            }
+            Record::Absent { connections } => {
+                numbers(out, ABSENT, &[connections.len() as u64]);
+                connections.iter().for_each(|name| varint::put_bytes(out, name.as_bytes()));
+            }
+        }
+    }
+
+    /// Reads the records that [`Record::write`] has written one after another. Errors: malformed
+    /// bytes, before anything is applied.
+    pub fn read_all(bytes: &'a [u8]) -> Result<Vec<Record<'a>>, Malformed> {
+        let mut reader = Reader::new(bytes);
+        let mut records = Vec::new();
+        while !reader.is_empty() {
+            records.push(Record::read(&mut reader)?);
+        }
+        Ok(records)
+    }
+
+    fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        Ok(match reader.byte()? {
+            CREATE => Record::Create { ms: reader.number()?.max(1) },
+            MESSAGE => {
+                let id = read_id(reader)?;
+                let author = reader.name(USER_NAME_MAX)?;
+                let digest = if reader.flag()? { Some(reader.fixed()?) } else { None };
+                let body = reader.bytes()?;
+                Body::read(body)?;
+                Record::Message(NewMessage { id, author, body: body.into(), digest })
+            }
+            SETTINGS => {
+                let id = read_id(reader)?;
+                let by = reader.name(USER_NAME_MAX)?;
+                let count = reader.count()?;
+                let changes =
+                    (0..count).map(|_| Setting::read(reader)).collect::<Result<_, _>>()?;
+                Record::Settings(NewSettings { id, by, changes })
+            }
+            JOIN => {
+                let ms = reader.number()?;
+                let id = read_id(reader)?;
+                let role = read_role(reader)?;
+                let (user, by) = read_who(reader)?;
+                Record::Join { user, role, by, ms, logged: (id != Id::ZERO).then_some(id) }
+            }
+            LEAVE => {
+                let id = read_id(reader)?;
+                let (user, by) = read_who(reader)?;
+                Record::Leave { id, user, by }
+            }
+            ROLE => {
+                let id = read_id(reader)?;
+                let role = read_role(reader)?;
+                let (user, by) = read_who(reader)?;
+                Record::Role { id, user, role, by }
+            }
+            FOLLOW => {
+                let since = reader.number()?;
+                Record::Follow { room: reader.name(ROOM_NAME_MAX)?, since }
+            }
+            UNFOLLOW => Record::Unfollow { room: reader.name(ROOM_NAME_MAX)? },
+            TRIM => Record::Trim {
+                messages_from: reader.number()?,
+                journal_from: reader.number()?,
+                nonces_from: reader.number()?,
+            },
+            SNAPSHOT => Record::Snapshot { stored: reader.bytes()?.into() },
+            PRESENT => {
+                let (deadline, now) = (reader.number()?, reader.number()?);
+                let connection = reader.name(CONNECTION_NAME_MAX)?;
+                let user = reader.name(USER_NAME_MAX)?;
+                let status = reader.option(STATUS_MAX)?;
+                Record::Present { connection, user, deadline, now, status }
+            }
+            BEAT => {
+                let deadline = reader.number()?;
+                let names = (0..reader.count()?).map(|_| reader.name(CONNECTION_NAME_MAX));
+                Record::Beat { deadline, connections: names.collect::<Result<_, _>>()? }
+            }
+            ABSENT => {
+                let names = (0..reader.count()?)
+                    .map(|_| reader.name(CONNECTION_NAME_MAX).map(Cow::Borrowed));
+                Record::Absent { connections: names.collect::<Result<_, _>>()? }
+            }
+            _ => return Err(Malformed("unknown record")),
+        })
+    }
+}
+
+pub(crate) fn read_id(reader: &mut Reader<'_>) -> Result<Id, Malformed> {
+    Ok(Id { ms: reader.number()?, n: reader.number()? })
+}
+
+pub(crate) fn read_role(reader: &mut Reader<'_>) -> Result<Role, Malformed> {
+    let number = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
+    Role::ALL.get(number).copied().ok_or(Malformed("unknown role"))
+}
+
+pub(crate) fn read_who<'a>(
+    reader: &mut Reader<'a>,
+) -> Result<(&'a str, Option<&'a str>), Malformed> {
+    Ok((reader.name(USER_NAME_MAX)?, reader.option(USER_NAME_MAX)?))
+}
+
+fn numbers(out: &mut Vec<u8>, tag: u8, values: &[u64]) {
+    out.push(tag);
+    values.iter().for_each(|value| varint::put(out, *value));
+}

@@ -1,0 +1,113 @@
+//! Why a command was refused: one enum, one table.
+//!
+//! The text is what Redis sends: first word the code, second its argument, ASCII, and never a
+//! byte that came from the user.
+
+use std::borrow::Cow;
+
+/// A refusal. The command has changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Syntax: the caller has to read the command's documentation.
+    #[error("ERR {0}")]
+    Syntax(&'static str),
+    /// A value is not what it must be: `INVALID <what>`.
+    #[error("INVALID {what} - {hint}")]
+    Invalid {
+        /// Which value.
+        what: &'static str,
+        /// What it must be.
+        hint: &'static str,
+    },
+    /// There is no such room; join, send or set to make it.
+    #[error("NOROOM no such room")]
+    NoRoom,
+    /// There is no such message, or no longer.
+    #[error("NOMSG no such message")]
+    NoMessage,
+    /// Members only; ask to be added.
+    #[error("NOTMEMBER only members may do this")]
+    NotMember,
+    /// Somebody else may do this: `DENIED <what is needed>`.
+    #[error("DENIED {0}")]
+    Denied(&'static str),
+    /// Too much for now: `RATELIMIT <retry_ms>`.
+    #[error("RATELIMIT {0}")]
+    RateLimit(u64),
+    /// Too long: `TOOBIG <max_bytes>`.
+    #[error("TOOBIG {0}")]
+    TooBig(u64),
+    /// The room takes no messages for now.
+    #[error("FROZEN the room is frozen")]
+    Frozen,
+}
+
+impl Refusal {
+    /// The code words, in the order in which `INFO chat` counts them.
+    pub const CODES: [&'static str; 9] = [
+        "err",
+        "invalid",
+        "noroom",
+        "nomsg",
+        "notmember",
+        "denied",
+        "ratelimit",
+        "toobig",
+        "frozen",
+    ];
+
+    /// An [`Refusal::Invalid`].
+    pub const fn invalid(what: &'static str, hint: &'static str) -> Refusal {
+        Refusal::Invalid { what, hint }
+    }
+
+    /// The place of this refusal's code in [`Refusal::CODES`].
+    pub fn code_index(&self) -> usize {
+        match self {
+            Refusal::Syntax(_) => 0,
+            Refusal::Invalid { .. } => 1,
+            Refusal::NoRoom => 2,
+            Refusal::NoMessage => 3,
+            Refusal::NotMember => 4,
+            Refusal::Denied(_) => 5,
+            Refusal::RateLimit(_) => 6,
+            Refusal::TooBig(_) => 7,
+            Refusal::Frozen => 8,
+        }
+    }
+
+    /// The error as it goes out.
+    pub fn message(&self) -> Cow<'static, str> {
+        match self {
+            Refusal::NoRoom => Cow::Borrowed("NOROOM no such room"),
+            other => Cow::Owned(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_begins_with_its_code() {
+        let all = [
+            Refusal::Syntax("syntax error"),
+            Refusal::invalid("text", "UTF-8"),
+            Refusal::NoRoom,
+            Refusal::NoMessage,
+            Refusal::NotMember,
+            Refusal::Denied("moderator"),
+            Refusal::RateLimit(1200),
+            Refusal::TooBig(4096),
+            Refusal::Frozen,
+        ];
+        assert_eq!(all.len(), Refusal::CODES.len());
+        for refusal in all {
+            let message = refusal.message();
+            let code = message.split(' ').next().unwrap_or_default().to_ascii_lowercase();
+            assert_eq!(code, Refusal::CODES[refusal.code_index()]);
+            assert!(message.is_ascii());
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The room: one value that holds everything about itself but its name.
+//!
+//! The parts are in files of their own; here is how they hang together: ids chain the events, the
+//! journal points to messages, messages and members point to users. Reading is here; `apply.rs`
+//! is the only file that changes a room.
+
+use std::collections::BTreeMap;
+
+use crate::id::Id;
+use crate::journal::{Entry, Journal};
+use crate::limits::Limits;
+use crate::members::Role;
+use crate::messages::Messages;
+use crate::nonces::Nonces;
+use crate::order::Order;
+use crate::presence::Presence;
+use crate::settings::{self, Settings};
+use crate::users::Users;
+
+/// The time a decision is made at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// The server's clock, milliseconds since the epoch.
+    pub ms: u64,
+    /// A millisecond this server has never used for an id: for the first event of a room.
+    pub unused_ms: u64,
+}
+
+/// A room. `Room::default()` is the blank from which a new room is made.
+#[derive(Clone, Debug, Default)]
+pub struct Room {
+    /// When it was made, milliseconds since the epoch; 0: not yet.
+    pub(crate) created: u64,
+    /// The id of the newest durable event.
+    pub(crate) last: Id,
+    pub(crate) settings: Option<Box<Settings>>,
+    pub(crate) users: Users,
+    pub(crate) messages: Messages,
+    pub(crate) journal: Journal,
+    /// Members in the order of joining.
+    pub(crate) members: Order,
+    pub(crate) presence: Presence,
+    pub(crate) nonces: Nonces,
+    /// Personal rooms: the rooms their user follows, and since when.
+    pub(crate) follows: BTreeMap<Box<str>, u64>,
+}
+
+impl Room {
+    /// Whether this room is still to be made.
+    pub fn is_blank(&self) -> bool {
+        self.created == 0
+    }
+
+    /// The id of the newest durable event; `0-0` before the first.
+    pub fn last(&self) -> Id {
+        self.last
+    }
+
+    /// When something durable last happened, milliseconds since the epoch.
+    pub fn last_activity(&self) -> u64 {
+        self.last.ms.max(self.created)
+    }
+
+    /// Users online.
+    pub fn online(&self) -> usize {
+        self.presence.users()
+    }
+
+    /// Connections online.
+    pub fn connections(&self) -> usize {
+        self.presence.connections()
+    }
+
+    /// Members.
+    pub fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The topic; empty if none.
+    pub fn topic(&self) -> &str {
+        &self.settings().topic
+    }
+
+    /// The role of `user`; `None`: not a member.
+    pub fn role(&self, user: &str) -> Option<Role> {
+        self.users.by_name(user)?.membership.map(|membership| membership.role)
+    }
+
+    /// When something in this room ends by itself: a connection, or a message by its age. Looks at
+    /// every connection.
+    pub fn next_deadline(&self, limits: &Limits) -> Option<u64> {
+        let ends = [self.presence.next_deadline(), self.retention_deadline(limits)];
+        ends.into_iter().flatten().min()
+    }
+
+    /// When the oldest message becomes too old.
+    pub fn retention_deadline(&self, limits: &Limits) -> Option<u64> {
+        let ttl = self.settings().history_ttl(limits);
+        let oldest = self.messages.oldest().filter(|_| ttl > 0)?;
+        Some(oldest.id.ms.saturating_add(ttl))
+    }
+
+    /// Bytes it takes in memory, near enough.
+    pub fn memory(&self) -> usize {
+        let per_user = 16 + 56 + 24;
+        size_of::<Room>()
+            + self.settings.as_ref().map_or(0, |settings| {
+                size_of::<Settings>() + settings.topic.len() + settings.description.len()
+            })
+            + self.users.len() * per_user
+            + self.messages.len() * (size_of::<crate::messages::Message>() + 16)
+            + self.messages.body_bytes()
+            + self.journal.len() * size_of::<Entry>()
+            + self.members.len() * 24
+            + self.presence.connections() * (size_of::<crate::presence::Connection>() + 40)
+            + self.presence.users() * (size_of::<crate::presence::Online>() + 24)
+            + self.nonces.len() * (size_of::<crate::nonces::Nonce>() + 40)
+            + self.follows.len() * 64
+    }
+
+    /// How many allocations it takes to free it, near enough.
+    pub fn free_effort(&self) -> usize {
+        1 + self.messages.len()
+            + self.users.len()
+            + self.presence.connections()
+            + self.nonces.len()
+            + self.follows.len()
+    }
+
+    /// Hands every message body from message number `from` on to `relocate`, until it says stop
+    /// (returns false); the number to go on with, or `None` at the end. For defragmentation.
+    pub fn relocate_bodies(
+        &mut self,
+        from: u64,
+        mut relocate: impl FnMut(&mut Box<[u8]>) -> bool,
+    ) -> Option<u64> {
+        let start = from.max(self.messages.first());
+        for (done, body) in self.messages.bodies_mut(start).enumerate() {
+            if !relocate(body) {
+                return Some(start + done as u64 + 1);
+            }
+        }
+        None
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        self.settings.as_deref().unwrap_or(&settings::UNCHANGED)
+    }
+
+    /// The number of the first message that is not yet too old for `ttl` (0: none is), whether or
+    /// not the older ones have been removed.
+    pub(crate) fn first_visible(&self, now: u64, ttl: u64) -> u64 {
+        match ttl {
+            0 => self.messages.first(),
+            ttl => self.messages.partition(|id| id.ms.saturating_add(ttl) <= now),
+        }
+    }
+
+    /// The id of journal event `n`, or of the one just before the journal.
+    pub(crate) fn id_at(&self, n: u64) -> Option<Id> {
+        if n == self.journal.base().n {
+            return Some(self.journal.base());
+        }
+        match self.journal.get(n)? {
+            Entry::Message(m) => self.messages.get(*m).map(|message| message.id),
+            Entry::Fact(fact) => Some(fact.id),
+        }
+    }
+}

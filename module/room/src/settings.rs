@@ -1,0 +1,330 @@
+//! What a room sets for itself: six words for people, numbers that narrow the server's limits.
+//!
+//! A change is one typed value, so what was checked once is applied everywhere without reading a
+//! string again. A number that is not set follows the server's setting.
+
+use std::borrow::Cow;
+
+use crate::id;
+use crate::json;
+use crate::limits::*;
+use crate::members::Role;
+use crate::names;
+use crate::refusal::Refusal;
+use crate::varint::{self, Malformed, Reader};
+
+/// Who reads and joins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone reads and joins; sending joins.
+    #[default]
+    Open,
+    /// Owner and moderators add members; only members read.
+    Members,
+}
+
+impl Access {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Access::Open => "open",
+            Access::Members => "members",
+        }
+    }
+}
+
+/// The settings of one room.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub(crate) access: Access,
+    pub(crate) topic: Box<str>,
+    pub(crate) description: Box<str>,
+    pub(crate) max_text: Option<u64>,
+    pub(crate) history_max: Option<u64>,
+    pub(crate) history_ttl: Option<u64>,
+    pub(crate) log_joins: bool,
+    pub(crate) frozen: bool,
+}
+
+/// The settings of a room that never changed them.
+pub(crate) static UNCHANGED: std::sync::LazyLock<Settings> =
+    std::sync::LazyLock::new(Settings::default);
+
+/// One changed setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Setting<'a> {
+    Access(Access),
+    Topic(Cow<'a, str>),
+    Description(Cow<'a, str>),
+    MaxText(Option<u64>),
+    HistoryMax(Option<u64>),
+    HistoryTtl(Option<u64>),
+    LogJoins(bool),
+    Frozen(bool),
+}
+
+impl<'a> Setting<'a> {
+    /// Reads `field value` as CHAT.ROOM … SET takes them. Errors: `INVALID field`, `INVALID
+    /// <field>`, `TOOBIG`.
+    pub(crate) fn parse(field: &[u8], value: &'a [u8]) -> Result<Self, Refusal> {
+        let field = field.to_ascii_lowercase();
+        match field.as_slice() {
+            b"access" => match value.to_ascii_lowercase().as_slice() {
+                b"open" => Ok(Setting::Access(Access::Open)),
+                b"members" => Ok(Setting::Access(Access::Members)),
+                _ => Err(Refusal::invalid("access", "open or members")),
+            },
+            b"topic" => {
+                names::line(value, TOPIC_MAX, "topic").map(|text| Setting::Topic(text.into()))
+            }
+            b"description" => names::line(value, DESCRIPTION_MAX, "description")
+                .map(|text| Setting::Description(text.into())),
+            b"max_text" => narrow(value, "max_text", MAX_TEXT_MIN, MAX_TEXT_MAX).map(Self::MaxText),
+            b"history_max" => narrow(value, "history_max", HISTORY_MAX_MIN, HISTORY_MAX_MAX)
+                .map(Setting::HistoryMax),
+            b"history_ttl" => {
+                narrow(value, "history_ttl", 1, HISTORY_TTL_MAX).map(Setting::HistoryTtl)
+            }
+            b"log_joins" => yes_or_no(value, "log_joins").map(Setting::LogJoins),
+            b"frozen" => yes_or_no(value, "frozen").map(Setting::Frozen),
+            _ => Err(Refusal::invalid("field", "see the settings of a room in the README")),
+        }
+    }
+
+    /// The role an actor needs to change this.
+    pub(crate) fn needs(&self) -> Role {
+        match self {
+            Setting::Topic(_) | Setting::Description(_) | Setting::Frozen(_) => Role::Moderator,
+            _ => Role::Owner,
+        }
+    }
+
+    /// Whether this asks for more than the server's setting allows, which is the backend's to give.
+    pub(crate) fn exceeds(&self, limits: &Limits) -> bool {
+        match self {
+            Setting::MaxText(Some(value)) => *value > limits.max_text,
+            Setting::HistoryMax(Some(value)) => *value > limits.history_max,
+            Setting::HistoryTtl(Some(value)) => {
+                limits.history_ttl != 0 && *value > limits.history_ttl
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the room has this value already.
+    pub(crate) fn is_in(&self, settings: &Settings) -> bool {
+        match self {
+            Setting::Access(value) => settings.access == *value,
+            Setting::Topic(value) => *settings.topic == **value,
+            Setting::Description(value) => *settings.description == **value,
+            Setting::MaxText(value) => settings.max_text == *value,
+            Setting::HistoryMax(value) => settings.history_max == *value,
+            Setting::HistoryTtl(value) => settings.history_ttl == *value,
+            Setting::LogJoins(value) => settings.log_joins == *value,
+            Setting::Frozen(value) => settings.frozen == *value,
+        }
+    }
+
+    /// Sets it.
+    pub(crate) fn put_in(&self, settings: &mut Settings) {
+        match self {
+            Setting::Access(value) => settings.access = *value,
+            Setting::Topic(value) => settings.topic = value.as_ref().into(),
+            Setting::Description(value) => settings.description = value.as_ref().into(),
+            Setting::MaxText(value) => settings.max_text = *value,
+            Setting::HistoryMax(value) => settings.history_max = *value,
+            Setting::HistoryTtl(value) => settings.history_ttl = *value,
+            Setting::LogJoins(value) => settings.log_joins = *value,
+            Setting::Frozen(value) => settings.frozen = *value,
+        }
+    }
+
+    /// The setting's name.
+    pub(crate) fn field(&self) -> &'static str {
+        match self {
+            Setting::Access(_) => "access",
+            Setting::Topic(_) => "topic",
+            Setting::Description(_) => "description",
+            Setting::MaxText(_) => "max_text",
+            Setting::HistoryMax(_) => "history_max",
+            Setting::HistoryTtl(_) => "history_ttl",
+            Setting::LogJoins(_) => "log_joins",
+            Setting::Frozen(_) => "frozen",
+        }
+    }
+
+    /// Appends the value as JSON; an unset number is `null`.
+    fn write_json(&self, out: &mut Vec<u8>) {
+        match self {
+            Setting::Access(value) => json::write_string(out, value.as_str()),
+            Setting::Topic(value) | Setting::Description(value) => json::write_string(out, value),
+            Setting::MaxText(value) | Setting::HistoryMax(value) | Setting::HistoryTtl(value) => {
+                match value {
+                    Some(value) => out.extend_from_slice(value.to_string().as_bytes()),
+                    None => out.extend_from_slice(b"null"),
+                }
+            }
+            Setting::LogJoins(value) | Setting::Frozen(value) => {
+                out.extend_from_slice(if *value { b"true" } else { b"false" });
+            }
+        }
+    }
+
+    /// Appends the record form.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Setting::Access(value) => out.extend_from_slice(&[0, *value as u8]),
+            Setting::Topic(value) => tagged(out, 1, value),
+            Setting::Description(value) => tagged(out, 2, value),
+            // 0 is not a value of any of the three, so it can stand for "not set".
+            Setting::MaxText(value) => tagged_number(out, 3, *value),
+            Setting::HistoryMax(value) => tagged_number(out, 4, *value),
+            Setting::HistoryTtl(value) => tagged_number(out, 5, *value),
+            Setting::LogJoins(value) => out.extend_from_slice(&[6, u8::from(*value)]),
+            Setting::Frozen(value) => out.extend_from_slice(&[7, u8::from(*value)]),
+        }
+    }
+
+    /// Reads the record form.
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let unset = |value: u64| (value != 0).then_some(value);
+        Ok(match reader.byte()? {
+            0 => {
+                let access = if reader.flag()? { Access::Members } else { Access::Open };
+                Setting::Access(access)
+            }
+            1 => Setting::Topic(reader.text(TOPIC_MAX)?.into()),
+            2 => Setting::Description(reader.text(DESCRIPTION_MAX)?.into()),
+            3 => Setting::MaxText(unset(reader.number()?)),
+            4 => Setting::HistoryMax(unset(reader.number()?)),
+            5 => Setting::HistoryTtl(unset(reader.number()?)),
+            6 => Setting::LogJoins(reader.flag()?),
+            7 => Setting::Frozen(reader.flag()?),
+            _ => return Err(Malformed("unknown setting")),
+        })
+    }
+}
+
+impl Settings {
+    /// Bytes a text may have.
+    pub(crate) fn max_text(&self, limits: &Limits) -> u64 {
+        self.max_text.unwrap_or(limits.max_text)
+    }
+
+    /// Messages to keep.
+    pub(crate) fn history_max(&self, limits: &Limits) -> u64 {
+        self.history_max.unwrap_or(limits.history_max)
+    }
+
+    /// Milliseconds to keep a message; 0: no limit.
+    pub(crate) fn history_ttl(&self, limits: &Limits) -> u64 {
+        self.history_ttl.unwrap_or(limits.history_ttl)
+    }
+
+    /// Events to keep.
+    pub(crate) fn journal_max(&self, limits: &Limits) -> u64 {
+        match limits.journal_max {
+            0 => self.history_max(limits).saturating_mul(2),
+            max => max,
+        }
+    }
+
+    /// The settings that differ from those of a new room.
+    pub(crate) fn changed(&self) -> Vec<Setting<'_>> {
+        let all = [
+            Setting::Access(self.access),
+            Setting::Topic((&*self.topic).into()),
+            Setting::Description((&*self.description).into()),
+            Setting::MaxText(self.max_text),
+            Setting::HistoryMax(self.history_max),
+            Setting::HistoryTtl(self.history_ttl),
+            Setting::LogJoins(self.log_joins),
+            Setting::Frozen(self.frozen),
+        ];
+        all.into_iter().filter(|setting| !setting.is_in(&UNCHANGED)).collect()
+    }
+}
+
+/// The `data` of a `room` event: the changed settings as a JSON object.
+pub(crate) fn to_json(changes: &[Setting<'_>]) -> String {
+    let mut out = vec![b'{'];
+    for (at, change) in changes.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        json::write_string(&mut out, change.field());
+        out.push(b':');
+        change.write_json(&mut out);
+    }
+    out.push(b'}');
+    String::from_utf8(out).unwrap_or_default()
+}
+
+fn tagged(out: &mut Vec<u8>, tag: u8, text: &str) {
+    out.push(tag);
+    varint::put_bytes(out, text.as_bytes());
+}
+
+fn tagged_number(out: &mut Vec<u8>, tag: u8, value: Option<u64>) {
+    out.push(tag);
+    varint::put(out, value.unwrap_or(0));
+}
+
+/// A number in bounds, or `default` to follow the server.
+fn narrow(value: &[u8], what: &'static str, min: u64, max: u64) -> Result<Option<u64>, Refusal> {
+    if value.eq_ignore_ascii_case(b"default") {
+        return Ok(None);
+    }
+    let number = id::number(value).filter(|number| (min..=max).contains(number));
+    number.map(Some).ok_or(Refusal::invalid(what, "a number within its bounds, or default"))
+}
+
+fn yes_or_no(value: &[u8], what: &'static str) -> Result<bool, Refusal> {
+    match value.to_ascii_lowercase().as_slice() {
+        b"yes" => Ok(true),
+        b"no" => Ok(false),
+        _ => Err(Refusal::invalid(what, "yes or no")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_read_checked_and_told() {
+        let table: &[(&str, &str, Result<&str, &str>)] = &[
+            ("access", "members", Ok("{\"access\":\"members\"}")),
+            ("ACCESS", "Open", Ok("{\"access\":\"open\"}")),
+            ("access", "closed", Err("INVALID access")),
+            ("topic", "a \"b\"", Ok("{\"topic\":\"a \\\"b\\\"\"}")),
+            ("topic", "a\nb", Err("INVALID topic")),
+            ("description", "", Ok("{\"description\":\"\"}")),
+            ("max_text", "100", Ok("{\"max_text\":100}")),
+            ("max_text", "default", Ok("{\"max_text\":null}")),
+            ("max_text", "0", Err("INVALID max_text")),
+            ("history_max", "-1", Err("INVALID history_max")),
+            ("history_ttl", "0", Err("INVALID history_ttl")),
+            ("log_joins", "yes", Ok("{\"log_joins\":true}")),
+            ("frozen", "1", Err("INVALID frozen")),
+            ("colour", "red", Err("INVALID field")),
+        ];
+        for (field, value, expected) in table {
+            match (Setting::parse(field.as_bytes(), value.as_bytes()), expected) {
+                (Ok(setting), Ok(json)) => {
+                    let mut written = Vec::new();
+                    setting.write(&mut written);
+                    let mut reader = Reader::new(&written);
+                    assert_eq!(Setting::read(&mut reader).as_ref(), Ok(&setting));
+                    assert!(reader.is_empty());
+                    let mut settings = Settings::default();
+                    setting.put_in(&mut settings);
+                    assert!(setting.is_in(&settings));
+                    assert_eq!(to_json(&[setting]), *json);
+                }
+                (Err(refusal), Err(start)) => assert!(refusal.message().starts_with(start)),
+                (found, _) => panic!("{field} {value}: {found:?}"),
+            }
+        }
+    }
+}

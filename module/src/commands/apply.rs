@@ -1,0 +1,62 @@
+//! `CHAT.APPLY room records` (internal)
+//!
+//! How decided changes travel: the primary sends it to replicas and the append-only file. Refused
+//! from ordinary clients. Passed on verbatim, but records of presence not to the append-only file.
+
+use chat_room::decide::Step;
+use chat_room::{Effects, Record, Refusal, Room};
+
+use super::{entry, refile, room_name};
+use crate::config;
+use crate::error::Error;
+use crate::redis::{Arg, Call, Flags, Keys, RoomKey, Spec, log_warning};
+use crate::room_type::StoredRoom;
+
+pub(super) static SPEC: Spec = Spec {
+    name: "chat.apply",
+    entry: entry!(run),
+    flags: "write",
+    arity: 3,
+    keys: Keys::Write,
+    summary: "Applies changes decided by the primary. Internal: refused from clients.",
+    complexity: "O(N) with N the changes",
+    arguments: &[Arg::Key("room"), Arg::Text("records")],
+};
+
+fn run(call: &Call<'_>) -> Result<(), Error> {
+    let flags = Flags::of(call);
+    if !flags.is_replay() {
+        return Err(Refusal::Syntax("CHAT.APPLY is for replication only").into());
+    }
+    let name = room_name(call)?;
+    let bytes = call.word(2).unwrap_or_default();
+    let records = Record::read_all(bytes).map_err(|error| {
+        log_warning(&format!("records of a room were refused: {error}"));
+        Refusal::Syntax("malformed records")
+    })?;
+    let durable = records.iter().any(|record| !record.is_presence());
+    let mut key = RoomKey::open(call, 1)?;
+    let mut fresh = StoredRoom { room: Room::default(), filed: None };
+    let is_new = key.stored().is_none();
+    let begins = records.first().is_some_and(Record::makes_a_room);
+    if is_new && !begins {
+        log_warning("records came for a room that is not there");
+        return Err(Refusal::NoRoom.into());
+    }
+    let stored = key.stored_mut().unwrap_or(&mut fresh);
+    let mut effects = Effects::default();
+    let steps = records.into_iter().map(Step::Record).collect();
+    stored.room.carry_out(name.as_str(), 0, steps, &mut effects);
+    let database = call.database();
+    if is_new {
+        fresh.file(database, name.as_str().as_bytes());
+        key.fill(call, 1, fresh);
+    } else {
+        refile(database, stored, &config::limits(), effects.deadline);
+    }
+    if durable && flags.is_from_primary() {
+        call.replicate_verbatim();
+    }
+    call.reply_ok();
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! `CHAT.BEAT room ttl connection [connection …]`
+//!
+//! Keeps many connections at once. Reply: the newest id, an array of the connections the room does
+//! not know; of a room that is not there `0-0` and all of them. Errors: INVALID. O(N) with N the
+//! connections named. Replicates the deadline, to replicas only.
+
+use chat_room::decide::presence;
+use chat_room::names;
+
+use super::{change, entry, reply_id};
+use crate::args::Args;
+use crate::error::Error;
+use crate::redis::{Arg, Call, Keys, Spec};
+
+pub(super) static SPEC: Spec = Spec {
+    name: "chat.beat",
+    entry: entry!(run),
+    flags: "write",
+    arity: -4,
+    keys: Keys::Write,
+    summary: "Keeps many connections in a room and answers which it does not know.",
+    complexity: "O(N) with N the connections named",
+    arguments: &[Arg::Key("room"), Arg::Number("milliseconds"), Arg::Texts("connection")],
+};
+
+fn run(call: &Call<'_>) -> Result<(), Error> {
+    let mut args = Args::after(call, 2);
+    let ttl = args.number("ttl")?;
+    let mut connections = Vec::with_capacity(args.left());
+    while args.left() > 0 {
+        connections.push(names::connection(args.word()?)?);
+    }
+    change(
+        call,
+        |context| Ok(presence::beat(context, ttl, connections)?),
+        |unknown, room| {
+            call.reply_array(2);
+            reply_id(call, room.last());
+            call.reply_array(unknown.len());
+            unknown.iter().for_each(|name| call.reply_text(name));
+        },
+    )
+}

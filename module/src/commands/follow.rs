@@ -1,0 +1,93 @@
+//! `CHAT.FOLLOW @user room [room …]`, `CHAT.UNFOLLOW @user room [room …]` and
+//! `CHAT.FOLLOWS @user [CURSOR c] [COUNT n]`
+//!
+//! The user's own list of rooms, kept in their personal room. Replies: how many changed; a cursor
+//! or nil and an array of room, since, by room name. Errors: INVALID. O(log N) per room named.
+
+use chat_room::Room;
+use chat_room::decide::{count, follow};
+use chat_room::limits::LIST_DEFAULT;
+use chat_room::names::RoomName;
+
+use super::{change, entry, read};
+use crate::args::{Args, Paging};
+use crate::error::Error;
+use crate::redis::{Arg, Call, Keys, Spec};
+
+pub(super) static FOLLOW: Spec = Spec {
+    name: "chat.follow",
+    entry: entry!(run_follow),
+    flags: "write deny-oom fast",
+    arity: -3,
+    keys: Keys::Write,
+    summary: "Adds rooms to a user's own list.",
+    complexity: "O(M*log(N)) with M the rooms named and N those in the list",
+    arguments: &[Arg::Key("personal"), Arg::Texts("room")],
+};
+
+pub(super) static UNFOLLOW: Spec = Spec {
+    name: "chat.unfollow",
+    entry: entry!(run_unfollow),
+    flags: "write fast",
+    arity: -3,
+    keys: Keys::Write,
+    summary: "Removes rooms from a user's own list.",
+    complexity: "O(M*log(N)) with M the rooms named and N those in the list",
+    arguments: &[Arg::Key("personal"), Arg::Texts("room")],
+};
+
+pub(super) static FOLLOWS: Spec = Spec {
+    name: "chat.follows",
+    entry: entry!(run_follows),
+    flags: "readonly",
+    arity: -2,
+    keys: Keys::Read,
+    summary: "Answers a page of a user's own list of rooms.",
+    complexity: "O(log(N)+M) with N the rooms in the list and M those answered",
+    arguments: &[
+        Arg::Key("personal"),
+        Arg::OptionalText("CURSOR", "cursor"),
+        Arg::OptionalNumber("COUNT", "count"),
+    ],
+};
+
+fn run_follow(call: &Call<'_>) -> Result<(), Error> {
+    let rooms = rooms(call)?;
+    let reply = |changed: u64, _: &Room| call.reply_number(changed);
+    change(call, |context| Ok(follow::follow(context, rooms)?), reply)
+}
+
+fn run_unfollow(call: &Call<'_>) -> Result<(), Error> {
+    let rooms = rooms(call)?;
+    let reply = |changed: u64, _: &Room| call.reply_number(changed);
+    change(call, |context| Ok(follow::unfollow(context, rooms)?), reply)
+}
+
+fn run_follows(call: &Call<'_>) -> Result<(), Error> {
+    let Paging { cursor, count: asked, reader } = Paging::read(Args::after(call, 2))?;
+    if reader.is_some() {
+        return Err(Error::SYNTAX);
+    }
+    let count = count(asked, LIST_DEFAULT)?;
+    read(call, |context| {
+        let page = follow::answer(context, cursor, count)?;
+        call.reply_array(2);
+        call.reply_option(page.cursor.as_deref());
+        call.reply_array(page.items.len());
+        for follow in page.items {
+            call.reply_array(2);
+            call.reply_text(follow.room);
+            call.reply_number(follow.since);
+        }
+        Ok(())
+    })
+}
+
+fn rooms<'c>(call: &Call<'c>) -> Result<Vec<RoomName<'c>>, Error> {
+    let mut args = Args::after(call, 2);
+    let mut rooms = Vec::with_capacity(args.left());
+    while args.left() > 0 {
+        rooms.push(RoomName::parse(args.word()?)?);
+    }
+    Ok(rooms)
+}

@@ -1,0 +1,59 @@
+//! `CHAT.HISTORY room [BEFORE id | AFTER id | AROUND id] [COUNT n] [AS user]`
+//!
+//! Messages as they are now, oldest first. Reply: the newest id, an array of events, whether there
+//! are more in that direction. Errors: INVALID, NOROOM, NOTMEMBER, DENIED. O(log N + COUNT).
+
+use chat_room::decide::count;
+use chat_room::decide::history::{Anchor, answer};
+use chat_room::limits::PAGE_DEFAULT;
+
+use super::{entry, read, reply_events, reply_id};
+use crate::args::{Args, Paging, once};
+use crate::error::Error;
+use crate::redis::{Arg, Call, Keys, Spec};
+
+pub(super) static SPEC: Spec = Spec {
+    name: "chat.history",
+    entry: entry!(run),
+    flags: "readonly",
+    arity: -2,
+    keys: Keys::Read,
+    summary: "Answers a page of a room's messages as they are now, oldest first.",
+    complexity: "O(log(N)+M) with N the messages stored and M those answered",
+    arguments: &[
+        Arg::Key("room"),
+        Arg::OneOf(
+            "anchor",
+            &[
+                Arg::OptionalText("BEFORE", "before"),
+                Arg::OptionalText("AFTER", "after"),
+                Arg::OptionalText("AROUND", "around"),
+            ],
+        ),
+        Arg::OptionalNumber("COUNT", "count"),
+        Arg::OptionalText("AS", "user"),
+    ],
+};
+
+fn run(call: &Call<'_>) -> Result<(), Error> {
+    let mut args = Args::after(call, 2);
+    let (mut anchor, mut paging) = (None, Paging::default());
+    while let Some(option) = args.option() {
+        match option.as_slice() {
+            b"BEFORE" => once(&mut anchor, Anchor::Before(args.id()?))?,
+            b"AFTER" => once(&mut anchor, Anchor::After(args.id()?))?,
+            b"AROUND" => once(&mut anchor, Anchor::Around(args.id()?))?,
+            b"CURSOR" => return Err(Error::SYNTAX),
+            other if paging.take(other, &mut args)? => {}
+            _ => return Err(Error::SYNTAX),
+        }
+    }
+    let count = count(paging.count, PAGE_DEFAULT)?;
+    let anchor = anchor.unwrap_or(Anchor::Newest);
+    let page = read(call, |context| Ok(answer(context, anchor, count, paging.reader)?))?;
+    call.reply_array(3);
+    reply_id(call, page.last);
+    reply_events(call, &page.events);
+    call.reply_number(i64::from(page.more));
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! `CHAT.JOIN room user [ROLE r] [BY actor]` and `CHAT.LEAVE room user`
+//!
+//! Membership, told by a `member` event. Reply: 1 changed, 0 not. Errors: INVALID, NOTMEMBER,
+//! DENIED. O(log N) with N the members. Replicates: what makes the room, the member, the event.
+
+use chat_room::decide::join::{self, Join};
+use chat_room::members::Role;
+
+use super::{change, entry};
+use crate::args::{Args, once};
+use crate::error::Error;
+use crate::redis::{Arg, Call, Keys, Spec};
+
+pub(super) static JOIN: Spec = Spec {
+    name: "chat.join",
+    entry: entry!(run_join),
+    flags: "write deny-oom fast",
+    arity: -3,
+    keys: Keys::Write,
+    summary: "Makes a user a member of a room, which is made if need be.",
+    complexity: "O(log(N)) with N the members",
+    arguments: &[
+        Arg::Key("room"),
+        Arg::Text("user"),
+        Arg::OptionalText("ROLE", "role"),
+        Arg::OptionalText("BY", "actor"),
+    ],
+};
+
+pub(super) static LEAVE: Spec = Spec {
+    name: "chat.leave",
+    entry: entry!(run_leave),
+    flags: "write fast",
+    arity: 3,
+    keys: Keys::Write,
+    summary: "Ends a user's membership of a room.",
+    complexity: "O(log(N)) with N the members",
+    arguments: &[Arg::Key("room"), Arg::Text("user")],
+};
+
+fn run_join(call: &Call<'_>) -> Result<(), Error> {
+    let mut args = Args::after(call, 2);
+    let user = args.user()?;
+    let (mut role, mut by) = (None, None);
+    while let Some(option) = args.option() {
+        match option.as_slice() {
+            b"ROLE" => once(&mut role, Role::parse(args.word()?)?)?,
+            b"BY" => once(&mut by, args.actor()?)?,
+            _ => return Err(Error::SYNTAX),
+        }
+    }
+    change(
+        call,
+        |context| Ok(join::join(context, Join { user, role, by })?),
+        |changed, _| call.reply_number(i64::from(changed)),
+    )
+}
+
+fn run_leave(call: &Call<'_>) -> Result<(), Error> {
+    let user = Args::after(call, 2).user()?;
+    change(
+        call,
+        |context| Ok(join::leave(context, user)?),
+        |changed, _| call.reply_number(i64::from(changed)),
+    )
+}

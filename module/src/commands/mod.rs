@@ -1,0 +1,200 @@
+//! The commands: one file each, or one for a pair that belongs together.
+//!
+//! A file reads its words, calls its rule in the core and writes the reply. Reading a room and
+//! changing it are done here, the same for all: open, decide, and if anything is to be done, apply,
+//! replicate, publish and file.
+
+mod apply;
+mod beat;
+mod follow;
+mod history;
+mod join;
+mod members;
+mod online;
+mod presence;
+mod room;
+mod rooms;
+mod send;
+mod signal;
+mod sync;
+mod who;
+
+use chat_room::decide::{Context, Decision};
+use chat_room::names::RoomName;
+use chat_room::{Effects, Now, Refusal, Room};
+
+use crate::error::Error;
+use crate::info::{self, COUNTERS};
+use crate::redis::{Call, RoomKey, Spec, now_ms};
+use crate::room_type::StoredRoom;
+use crate::{config, state};
+
+/// An entry for Redis that runs a handler.
+macro_rules! entry {
+    ($handler:ident) => {{
+        extern "C" fn entry(
+            ctx: *mut redis_module::raw::RedisModuleCtx,
+            argv: *mut *mut redis_module::raw::RedisModuleString,
+            argc: std::ffi::c_int,
+        ) -> std::ffi::c_int {
+            crate::redis::enter(ctx, argv, argc, $handler)
+        }
+        entry
+    }};
+}
+use entry;
+
+/// All commands, in the order of the README.
+pub(crate) fn all() -> [&'static Spec; 17] {
+    [
+        &send::SPEC,
+        &history::SPEC,
+        &sync::SPEC,
+        &join::JOIN,
+        &join::LEAVE,
+        &members::SPEC,
+        &presence::SPEC,
+        &beat::SPEC,
+        &who::SPEC,
+        &online::SPEC,
+        &signal::SPEC,
+        &follow::FOLLOW,
+        &follow::UNFOLLOW,
+        &follow::FOLLOWS,
+        &rooms::SPEC,
+        &room::SPEC,
+        &apply::SPEC,
+    ]
+}
+
+/// Reads the room named by word 1. A missing one is blank.
+fn read<'c, T>(
+    call: &Call<'c>,
+    answer: impl FnOnce(Context<'_, 'c>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let name = room_name(call)?;
+    let key = RoomKey::open(call, 1)?;
+    let limits = config::limits();
+    let blank;
+    let room = match key.stored() {
+        Some(stored) => &stored.room,
+        None => {
+            blank = Room::default();
+            &blank
+        }
+    };
+    answer(Context { room, name, now: now(), limits: &limits })
+}
+
+/// Changes the room named by word 1 as decided, and replies from the room as it is then.
+fn change<'c, R>(
+    call: &Call<'c>,
+    decide: impl FnOnce(Context<'_, 'c>) -> Result<Decision<'c, R>, Error>,
+    reply: impl FnOnce(R, &Room),
+) -> Result<(), Error> {
+    let name = room_name(call)?;
+    let mut key = RoomKey::open(call, 1)?;
+    let limits = config::limits();
+    let now = now();
+    let mut fresh = StoredRoom { room: Room::default(), filed: None };
+    let is_new = key.stored().is_none();
+    let stored = key.stored_mut().unwrap_or(&mut fresh);
+    let decision = decide(Context { room: &stored.room, name, now, limits: &limits })?;
+    if decision.steps.is_empty() {
+        reply(decision.reply, &stored.room);
+        return Ok(());
+    }
+
+    info::count_steps(&decision.steps);
+    let mut effects = state::with(|state| std::mem::take(&mut state.effects));
+    effects.clear();
+    stored.room.carry_out(name.as_str(), now.ms, decision.steps, &mut effects);
+    reply(decision.reply, &stored.room);
+    let bytes = name.as_str().as_bytes();
+    if effects.changes() {
+        let database = call.database();
+        if is_new {
+            fresh.file(database, bytes);
+            key.fill(call, 1, fresh);
+        } else {
+            refile(database, stored, &limits, effects.deadline);
+        }
+        call.signal_modified(bytes);
+    }
+    send_out(call, bytes, &effects);
+    state::with(|state| state.effects = effects);
+    Ok(())
+}
+
+/// Files a room anew after a change. `deadline`: the earliest the change has set.
+fn refile(
+    database: i32,
+    stored: &mut StoredRoom,
+    limits: &chat_room::limits::Limits,
+    deadline: Option<u64>,
+) {
+    let retention = stored.room.retention_deadline(limits);
+    let facts = stored.facts([deadline, retention].into_iter().flatten().min());
+    let last = stored.room.last();
+    state::with(|state| {
+        state.clock.used(last.ms);
+        if let Some(filed) = stored.filed.as_mut() {
+            state.index.touch(database, filed, facts);
+        }
+    });
+}
+
+/// Replicates and publishes what a decision has left to do.
+pub(crate) fn send_out(call: &Call<'_>, name: &[u8], effects: &Effects) {
+    if !effects.durable.is_empty() {
+        call.replicate(name, &effects.durable, true);
+    }
+    if !effects.presence.is_empty() {
+        call.replicate(name, &effects.presence, false);
+    }
+    info::count(&COUNTERS.events, effects.events.len() as u64);
+    effects.events.iter().for_each(|event| publish(call, name, event));
+}
+
+/// Publishes an event of a room.
+pub(crate) fn publish(call: &Call<'_>, name: &[u8], event: &[u8]) {
+    info::count(&COUNTERS.publishes, 1);
+    call.publish(name, event);
+}
+
+/// Files the room that a key now holds under a new name.
+pub(crate) fn file_named(call: &Call<'_>, name: &[u8]) {
+    let database = call.database();
+    let Ok(mut key) = RoomKey::open_named(call, name) else { return };
+    let Some(stored) = key.stored_mut() else { return };
+    // A restored room was filed when it was loaded.
+    let known = |number| {
+        let found = state::with(|state| state.index.find(database, number));
+        found.is_some_and(|found| *found.name == *name)
+    };
+    if !stored.filed.as_ref().is_some_and(|filed| known(filed.number)) {
+        stored.file(database, name);
+    }
+}
+
+fn room_name<'c>(call: &Call<'c>) -> Result<RoomName<'c>, Refusal> {
+    RoomName::parse(call.word(1).unwrap_or_default())
+}
+
+fn now() -> Now {
+    let ms = now_ms();
+    Now { ms, unused_ms: state::with(|state| state.clock.unused(ms)) }
+}
+
+/// Replies with events: an array of bulk strings.
+fn reply_events(call: &Call<'_>, events: &chat_room::decide::Events) {
+    call.reply_array(events.len());
+    events.iter().for_each(|event| call.reply_bytes(event));
+}
+
+/// Replies with an id.
+fn reply_id(call: &Call<'_>, id: chat_room::Id) {
+    let mut text = Vec::with_capacity(40);
+    id.write(&mut text);
+    call.reply_bytes(&text);
+}

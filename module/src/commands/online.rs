@@ -1,0 +1,34 @@
+//! `CHAT.ONLINE room [room …]`
+//!
+//! How many users are online in each room; with personal rooms: which of these users are online.
+//! Reply: an array of counts, 0 for a room that is not there. Errors: INVALID. O(N) with N the rooms
+//! named. In a cluster all of them in one slot, as ever with many keys.
+
+use chat_room::names::RoomName;
+
+use super::entry;
+use crate::error::Error;
+use crate::redis::{Arg, Call, Keys, RoomKey, Spec};
+
+pub(super) static SPEC: Spec = Spec {
+    name: "chat.online",
+    entry: entry!(run),
+    flags: "readonly fast",
+    arity: -2,
+    keys: Keys::ReadAll,
+    summary: "Answers how many users are online in each of many rooms.",
+    complexity: "O(N) with N the rooms named",
+    arguments: &[Arg::Keys("room")],
+};
+
+fn run(call: &Call<'_>) -> Result<(), Error> {
+    let mut counts = Vec::with_capacity(call.len());
+    for at in 1..call.len() {
+        RoomName::parse(call.word(at).unwrap_or_default())?;
+        let key = RoomKey::open(call, at)?;
+        counts.push(key.stored().map_or(0, |stored| stored.room.online()));
+    }
+    call.reply_array(counts.len());
+    counts.into_iter().for_each(|count| call.reply_number(count as u64));
+    Ok(())
+}

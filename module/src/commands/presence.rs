@@ -1,0 +1,72 @@
+//! `CHAT.PRESENCE room user connection [TTL ms] [STATUS s]` or `… OFF [REASON s]`
+//!
+//! The heartbeat of one connection. An event tells when the user's first connection comes, the last
+//! goes, or the status changes. Reply: users online, the newest id. Makes the user's own personal
+//! room, no other. Errors: INVALID, NOROOM, NOTMEMBER, DENIED; OOM for a new connection. O(log N)
+//! with N the users online. Replicates the connection, to replicas only.
+
+use chat_room::decide::presence::{self, Presence};
+use chat_room::limits::{REASON_MAX, STATUS_MAX};
+use chat_room::names;
+
+use super::{change, entry, reply_id};
+use crate::args::{Args, once};
+use crate::error::Error;
+use crate::redis::{Arg, Call, Keys, Spec, memory_is_short};
+
+pub(super) static SPEC: Spec = Spec {
+    name: "chat.presence",
+    entry: entry!(run),
+    flags: "write fast",
+    arity: -4,
+    keys: Keys::Write,
+    summary: "Keeps one connection of a user in a room, or ends it.",
+    complexity: "O(log(N)) with N the users online",
+    arguments: &[
+        Arg::Key("room"),
+        Arg::Text("user"),
+        Arg::Text("connection"),
+        Arg::OptionalNumber("TTL", "milliseconds"),
+        Arg::OptionalText("STATUS", "status"),
+        Arg::Flag("OFF", "off"),
+        Arg::OptionalText("REASON", "reason"),
+    ],
+};
+
+fn run(call: &Call<'_>) -> Result<(), Error> {
+    let mut args = Args::after(call, 2);
+    let user = args.user()?;
+    let connection = names::connection(args.word()?)?;
+    let (mut ttl, mut status, mut off, mut reason) = (None, None, None, None);
+    while let Some(option) = args.option() {
+        match option.as_slice() {
+            b"TTL" => once(&mut ttl, args.number("ttl")?)?,
+            b"STATUS" => once(&mut status, names::line(args.word()?, STATUS_MAX, "status")?)?,
+            b"OFF" => once(&mut off, ())?,
+            b"REASON" => once(&mut reason, names::line(args.word()?, REASON_MAX, "reason")?)?,
+            _ => return Err(Error::SYNTAX),
+        }
+    }
+    let going = off.is_some();
+    if going && (ttl.is_some() || status.is_some()) || !going && reason.is_some() {
+        return Err(Error::SYNTAX);
+    }
+    let short = !going && memory_is_short(call);
+    change(
+        call,
+        |context| {
+            if going {
+                return Ok(presence::off(context, user, connection, reason)?);
+            }
+            if short && presence::is_new(context, connection) {
+                return Err(Error::OutOfMemory);
+            }
+            Ok(presence::here(context, Presence { user, connection, ttl, status })?)
+        },
+        |(), room| {
+            call.reply_array(2);
+            call.reply_number(room.online() as u64);
+            reply_id(call, room.last());
+        },
+    )
+}

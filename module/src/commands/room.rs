@@ -1,0 +1,119 @@
+//! `CHAT.ROOM room [SET field value …] [BY actor] [AS user]`
+//!
+//! What the room is; with SET, after changing it: all the fields or none. Reply: a map. Errors:
+//! INVALID, NOROOM, NOTMEMBER, DENIED, TOOBIG; OOM with SET. O(1), or what the new bounds remove.
+//! Replicates the settings and the trim.
+
+use chat_room::Room;
+use chat_room::decide::Context;
+use chat_room::decide::room::{Description, answer, set};
+use chat_room::limits::Limits;
+
+use super::{change, entry, now, read, reply_id, room_name};
+use crate::args::{Args, once};
+use crate::config;
+use crate::error::Error;
+use crate::redis::{Arg, Call, Keys, Spec, memory_is_short};
+
+pub(super) static SPEC: Spec = Spec {
+    name: "chat.room",
+    entry: entry!(run),
+    flags: "write fast",
+    arity: -2,
+    keys: Keys::Write,
+    summary: "Answers what a room is, and changes its settings.",
+    complexity: "O(1), or O(N) with N the messages that new bounds remove",
+    arguments: &[
+        Arg::Key("room"),
+        Arg::BlockOfMany("SET", "set", &[Arg::Text("field"), Arg::Text("value")]),
+        Arg::OptionalText("BY", "actor"),
+        Arg::OptionalText("AS", "user"),
+    ],
+};
+
+fn run(call: &Call<'_>) -> Result<(), Error> {
+    let mut args = Args::after(call, 2);
+    let (mut fields, mut by, mut reader) = (Vec::new(), None, None);
+    while let Some(option) = args.option() {
+        match option.as_slice() {
+            b"SET" if fields.is_empty() => {
+                fields.push((args.word()?, args.word()?));
+                // A field is lower case by habit, but BY and AS are no fields in any case.
+                while args.left() > 0 && !args.next_is(&[b"BY", b"AS"]) {
+                    fields.push((args.word()?, args.word()?));
+                }
+            }
+            b"BY" => once(&mut by, args.actor()?)?,
+            b"AS" => once(&mut reader, args.user()?)?,
+            _ => return Err(Error::SYNTAX),
+        }
+    }
+    if fields.is_empty() {
+        if by.is_some() {
+            return Err(Error::SYNTAX);
+        }
+        return read(call, |context| {
+            reply(call, &answer(context, reader)?);
+            Ok(())
+        });
+    }
+    if memory_is_short(call) {
+        return Err(Error::OutOfMemory);
+    }
+    change(
+        call,
+        |context: Context<'_, '_>| {
+            // Whoever may not read the answer may not ask for it, before anything is changed.
+            if !context.room.is_blank() {
+                answer(context, reader)?;
+            }
+            Ok(set(context, &fields, by)?)
+        },
+        |(), room| described(call, room, &config::limits(), reader),
+    )
+}
+
+fn described(call: &Call<'_>, room: &Room, limits: &Limits, reader: Option<&str>) {
+    let Ok(name) = room_name(call) else { return };
+    match answer(Context { room, name, now: now(), limits }, reader) {
+        Ok(description) => reply(call, &description),
+        Err(_) => call.reply_nil(),
+    }
+}
+
+fn reply(call: &Call<'_>, room: &Description<'_>) {
+    let text = |name: &str, value: &str| {
+        call.reply_text(name);
+        call.reply_text(value);
+    };
+    let number = |name: &str, value: u64| {
+        call.reply_text(name);
+        call.reply_number(value);
+    };
+    call.reply_map(if room.role.is_some() { 17 } else { 16 });
+    text("room", room.room);
+    text("kind", room.kind);
+    number("created", room.created);
+    call.reply_text("last");
+    reply_id(call, room.last);
+    number("m", room.m);
+    number("members", room.members as u64);
+    number("online", room.online as u64);
+    number("connections", room.connections as u64);
+    text("access", room.access.as_str());
+    text("topic", room.topic);
+    text("description", room.description);
+    number("max_text", room.max_text);
+    number("history_max", room.history_max);
+    number("history_ttl", room.history_ttl);
+    text("log_joins", yes_or_no(room.log_joins));
+    text("frozen", yes_or_no(room.frozen));
+    if let Some(role) = room.role {
+        call.reply_text("role");
+        call.reply_option(role.map(|role| role.as_str()));
+    }
+}
+
+fn yes_or_no(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
+}

@@ -1,0 +1,95 @@
+//! `CHAT.ROOMS [CURSOR c] [MATCH glob] [COUNT n] [AS user]`
+//!
+//! The ordinary rooms of this node, last active first. COUNT bounds the rooms examined, so a page may
+//! hold fewer. AS leaves out rooms for members only that the user is no member of. Reply: a cursor
+//! or nil, an array of room, newest id, members, online, topic. Errors: INVALID. O(COUNT * log N).
+
+use chat_room::decide::{Context, count, room};
+use chat_room::limits::PAGE_DEFAULT;
+use chat_room::names::{RoomKind, RoomName};
+use chat_room::{Refusal, id};
+
+use super::{entry, now, reply_id};
+use crate::args::{Args, Paging, once};
+use crate::error::Error;
+use crate::glob;
+use crate::redis::{Arg, Call, Keys, RoomKey, Spec};
+use crate::{config, state};
+
+pub(super) static SPEC: Spec = Spec {
+    name: "chat.rooms",
+    entry: entry!(run),
+    flags: "readonly",
+    arity: -1,
+    keys: Keys::None,
+    summary: "Answers a page of the rooms of this node, last active first.",
+    complexity: "O(M*log(N)) with M the rooms examined and N the rooms of the node",
+    arguments: &[
+        Arg::OptionalText("CURSOR", "cursor"),
+        Arg::OptionalText("MATCH", "glob"),
+        Arg::OptionalNumber("COUNT", "count"),
+        Arg::OptionalText("AS", "user"),
+    ],
+};
+
+fn run(call: &Call<'_>) -> Result<(), Error> {
+    let mut args = Args::after(call, 1);
+    let (mut pattern, mut paging) = (None, Paging::default());
+    while let Some(option) = args.option() {
+        match option.as_slice() {
+            b"MATCH" => once(&mut pattern, args.word()?)?,
+            other if paging.take(other, &mut args)? => {}
+            _ => return Err(Error::SYNTAX),
+        }
+    }
+    let count = count(paging.count, PAGE_DEFAULT)?;
+    let before = paging.cursor.map(place).transpose()?;
+    let database = call.database();
+    let mut found = state::with(|state| state.index.page(database, before, count + 1));
+    let more = found.len() > count;
+    found.truncate(count);
+    let cursor =
+        found.last().filter(|_| more).map(|last| format!("{}-{}", last.place.0, last.place.1));
+
+    let limits = config::limits();
+    let mut rooms = Vec::with_capacity(found.len());
+    for found in &found {
+        let Ok(name) = RoomName::parse(&found.name) else { continue };
+        let matches = pattern.is_none_or(|pattern| glob::matches(pattern, &found.name));
+        if name.kind != RoomKind::Ordinary || !matches {
+            continue;
+        }
+        let Ok(key) = RoomKey::open_named(call, &found.name) else { continue };
+        let Some(stored) = key.stored() else { continue };
+        let context = Context { room: &stored.room, name, now: now(), limits: &limits };
+        let Ok(room) = room::answer(context, paging.reader) else { continue };
+        rooms.push((
+            found.name.clone(),
+            room.last,
+            room.members,
+            room.online,
+            room.topic.to_owned(),
+        ));
+    }
+    call.reply_array(2);
+    call.reply_option(cursor.as_deref());
+    call.reply_array(rooms.len());
+    for (name, last, members, online, topic) in rooms {
+        call.reply_array(5);
+        call.reply_bytes(&name);
+        reply_id(call, last);
+        call.reply_number(members as u64);
+        call.reply_number(online as u64);
+        call.reply_text(&topic);
+    }
+    Ok(())
+}
+
+/// A cursor: last activity and number of the last room of the page before.
+fn place(cursor: &[u8]) -> Result<(u64, u64), Refusal> {
+    let invalid = Refusal::invalid("cursor", "what the page before has answered");
+    let dash = cursor.iter().position(|byte| *byte == b'-').ok_or(invalid)?;
+    let (activity, number) = cursor.split_at(dash);
+    let number = number.get(1..).and_then(id::number);
+    id::number(activity).zip(number).ok_or(invalid)
+}

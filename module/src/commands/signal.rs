@@ -1,0 +1,39 @@
+//! `CHAT.SIGNAL room user name [json]`
+//!
+//! Publishes an event nobody stores: typing, or whatever the name says. Reply: 1. The backend's
+//! signal `notice` becomes an event of that type; the backend may signal a room that is not there.
+//! Errors: INVALID, NOROOM, NOTMEMBER, DENIED, FROZEN, TOOBIG. O(1). Replicates nothing.
+
+use chat_room::decide::signal;
+use chat_room::names;
+
+use super::{change, entry};
+use crate::args::Args;
+use crate::error::Error;
+use crate::redis::{Arg, Call, Keys, Spec};
+
+pub(super) static SPEC: Spec = Spec {
+    name: "chat.signal",
+    entry: entry!(run),
+    flags: "write fast",
+    arity: -4,
+    keys: Keys::Write,
+    summary: "Publishes an ephemeral event in a room.",
+    complexity: "O(1)",
+    arguments: &[Arg::Key("room"), Arg::Text("user"), Arg::Text("name"), Arg::OptionalWord("json")],
+};
+
+fn run(call: &Call<'_>) -> Result<(), Error> {
+    let mut args = Args::after(call, 2);
+    let user = args.actor()?;
+    let name = names::word(args.word()?, "name")?;
+    let data = if args.left() > 0 { Some(args.word()?) } else { None };
+    if args.left() > 0 {
+        return Err(Error::SYNTAX);
+    }
+    change(
+        call,
+        |context| Ok(signal::decide(context, user, name, data)?),
+        |(), _| call.reply_number(1),
+    )
+}

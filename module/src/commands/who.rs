@@ -1,0 +1,51 @@
+//! `CHAT.WHO room [CURSOR c] [COUNT n] [AS user]`
+//!
+//! Who is here now, in the order of coming. Reply: a cursor or nil, users online, connections
+//! online, an array of user, status, connections, since. Errors: INVALID, NOROOM, NOTMEMBER,
+//! DENIED. O(log N + COUNT).
+
+use chat_room::decide::count;
+use chat_room::decide::who::answer;
+use chat_room::limits::LIST_DEFAULT;
+
+use super::{entry, read};
+use crate::args::{Args, Paging};
+use crate::error::Error;
+use crate::redis::{Arg, Call, Keys, Spec};
+
+pub(super) static SPEC: Spec = Spec {
+    name: "chat.who",
+    entry: entry!(run),
+    flags: "readonly",
+    arity: -2,
+    keys: Keys::Read,
+    summary: "Answers who is in a room now, with status and connections.",
+    complexity: "O(log(N)+M) with N the users online and M those answered",
+    arguments: &[
+        Arg::Key("room"),
+        Arg::OptionalText("CURSOR", "cursor"),
+        Arg::OptionalNumber("COUNT", "count"),
+        Arg::OptionalText("AS", "user"),
+    ],
+};
+
+fn run(call: &Call<'_>) -> Result<(), Error> {
+    let Paging { cursor, count: asked, reader } = Paging::read(Args::after(call, 2))?;
+    let count = count(asked, LIST_DEFAULT)?;
+    read(call, |context| {
+        let who = answer(context, cursor, count, reader)?;
+        call.reply_array(4);
+        call.reply_option(who.page.cursor.as_deref());
+        call.reply_number(who.users as u64);
+        call.reply_number(who.connections as u64);
+        call.reply_array(who.page.items.len());
+        for present in who.page.items {
+            call.reply_array(4);
+            call.reply_text(present.user);
+            call.reply_text(present.status);
+            call.reply_number(u64::from(present.connections));
+            call.reply_number(present.since);
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,128 @@
+//! The `chat.*` settings: redis.conf, module arguments, CONFIG GET and SET.
+//!
+//! They are read once per command into the core's [`Limits`]; `apply` never sees them.
+
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+
+use chat_room::limits::{Create, Limits};
+use redis_module::RedisError;
+use redis_module::configuration::{ConfigurationContext, ConfigurationValue};
+use redis_module::enum_configuration;
+
+enum_configuration! {
+    /// Who may make an ordinary room.
+    #[derive(PartialEq, Eq)]
+    #[allow(non_camel_case_types, reason = "these are the words in redis.conf")]
+    pub enum CreateSetting {
+        /// Whoever comes first, and owns it.
+        any = 0,
+        /// The backend only.
+        backend = 1,
+    }
+}
+
+/// Default of `chat.presence-grace`, in milliseconds.
+pub(crate) const PRESENCE_GRACE_DEFAULT: u64 = 15_000;
+/// Smallest `chat.presence-grace`.
+pub(crate) const PRESENCE_GRACE_MIN: u64 = 0;
+/// Largest `chat.presence-grace`.
+pub(crate) const PRESENCE_GRACE_MAX: u64 = 600_000;
+
+/// The values, as Redis sets them.
+pub(crate) struct Settings {
+    pub(crate) history_max: AtomicI64,
+    pub(crate) history_ttl: AtomicI64,
+    pub(crate) journal_max: AtomicI64,
+    pub(crate) max_text: AtomicI64,
+    pub(crate) presence_ttl: AtomicI64,
+    pub(crate) presence_grace: AtomicI64,
+    pub(crate) nonce_window: AtomicI64,
+    pub(crate) nonce_max: AtomicI64,
+    pub(crate) members_max: AtomicI64,
+    pub(crate) follows_max: AtomicI64,
+    pub(crate) create: CreateValue,
+}
+
+pub(crate) static SETTINGS: Settings = Settings {
+    history_max: AtomicI64::new(0),
+    history_ttl: AtomicI64::new(0),
+    journal_max: AtomicI64::new(0),
+    max_text: AtomicI64::new(0),
+    presence_ttl: AtomicI64::new(0),
+    presence_grace: AtomicI64::new(0),
+    nonce_window: AtomicI64::new(0),
+    nonce_max: AtomicI64::new(0),
+    members_max: AtomicI64::new(0),
+    follows_max: AtomicI64::new(0),
+    create: CreateValue(AtomicI64::new(0)),
+};
+
+/// A [`CreateSetting`] as its number.
+pub(crate) struct CreateValue(AtomicI64);
+
+impl ConfigurationValue<CreateSetting> for CreateValue {
+    fn get(&self, _: &ConfigurationContext) -> CreateSetting {
+        match self.0.load(Relaxed) {
+            0 => CreateSetting::any,
+            _ => CreateSetting::backend,
+        }
+    }
+
+    fn set(&self, _: &ConfigurationContext, value: CreateSetting) -> Result<(), RedisError> {
+        self.0.store(i64::from(i32::from(value)), Relaxed);
+        Ok(())
+    }
+}
+
+/// Names of all settings without the prefix, as module arguments bear them.
+pub(crate) const NAMES: [&str; 11] = [
+    "history-max",
+    "history-ttl",
+    "journal-max",
+    "max-text",
+    "presence-ttl",
+    "presence-grace",
+    "nonce-window",
+    "nonce-max",
+    "members-max",
+    "follows-max",
+    "create",
+];
+
+/// The settings as the core wants them.
+pub(crate) fn limits() -> Limits {
+    let value = |setting: &AtomicI64| setting.load(Relaxed).unsigned_abs();
+    let s = &SETTINGS;
+    Limits {
+        history_max: value(&s.history_max),
+        history_ttl: value(&s.history_ttl),
+        journal_max: value(&s.journal_max),
+        max_text: value(&s.max_text),
+        presence_ttl: value(&s.presence_ttl),
+        nonce_window: value(&s.nonce_window),
+        nonce_max: value(&s.nonce_max),
+        create: if value(&s.create.0) == 0 { Create::Any } else { Create::Backend },
+        members_max: value(&s.members_max),
+        follows_max: value(&s.follows_max),
+    }
+}
+
+/// Milliseconds during which nothing expires after a load, a promotion or a jump of the clock.
+pub(crate) fn presence_grace() -> u64 {
+    SETTINGS.presence_grace.load(Relaxed).unsigned_abs()
+}
+
+/// Checks the module's arguments, `name value …`: Redis would ignore an unknown one in silence.
+/// Errors: a line for the log.
+pub(crate) fn check_arguments(arguments: &[redis_module::RedisString]) -> Result<(), String> {
+    for pair in arguments.chunks(2) {
+        let name = pair.first().map(|name| name.to_string_lossy()).unwrap_or_default();
+        if !NAMES.contains(&name.as_str()) {
+            return Err(format!("unknown module argument: one of {} is wanted", NAMES.join(", ")));
+        }
+        if pair.len() < 2 {
+            return Err(format!("the module argument {name} has no value"));
+        }
+    }
+    Ok(())
+}

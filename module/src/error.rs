@@ -1,0 +1,41 @@
+//! Why a command fails: what the core refuses, and what only the shell can see.
+
+use std::borrow::Cow;
+
+use chat_room::Refusal;
+
+/// An error reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Error {
+    /// The core's rules say no.
+    Refused(Refusal),
+    /// The key holds something else.
+    WrongType,
+    /// `maxmemory` is reached, and this would take more.
+    OutOfMemory,
+    /// A panic was caught; nothing can be said of what was done.
+    Defect,
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Error::Refused(refusal)
+    }
+}
+
+impl Error {
+    /// `ERR syntax error`.
+    pub(crate) const SYNTAX: Error = Error::Refused(Refusal::Syntax("syntax error"));
+
+    /// The text of the reply.
+    pub(crate) fn message(&self) -> Cow<'static, str> {
+        match self {
+            Error::Refused(refusal) => refusal.message(),
+            Error::WrongType => {
+                "WRONGTYPE Operation against a key holding the wrong kind of value".into()
+            }
+            Error::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.".into(),
+            Error::Defect => "ERR internal error, see the server's log".into(),
+        }
+    }
+}

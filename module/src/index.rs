@@ -1,0 +1,202 @@
+//! The rooms of this node by last activity, and by what ends next in them.
+//!
+//! Kept up by whatever changes a room or its key, on replicas too, so nothing ever scans. An entry
+//! may be stale (a load that failed, a flush half way): whoever follows one compares numbers and
+//! forgets what does not match. A deadline filed is a lower bound: a beat never moves it later; who
+//! comes early looks at the room and files it again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Where a room is filed; kept with the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Filed {
+    /// The room's number, never used again.
+    pub(crate) number: u64,
+    activity: u64,
+    deadline: Option<u64>,
+    connections: usize,
+}
+
+/// What is filed of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// Last activity, milliseconds since the epoch.
+    pub(crate) activity: u64,
+    /// When something in it ends, milliseconds since the epoch; a lower bound.
+    pub(crate) deadline: Option<u64>,
+    /// Connections online.
+    pub(crate) connections: usize,
+}
+
+/// A room as the index knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) database: i32,
+    pub(crate) name: Box<[u8]>,
+    /// Last activity, and the number.
+    pub(crate) place: (u64, u64),
+}
+
+/// See the module's documentation.
+#[derive(Default)]
+pub(crate) struct Index {
+    databases: BTreeMap<i32, Database>,
+    last_number: u64,
+}
+
+#[derive(Default)]
+struct Database {
+    /// Name and connections by number.
+    rooms: HashMap<u64, (Box<[u8]>, usize)>,
+    by_activity: BTreeSet<(u64, u64)>,
+    by_deadline: BTreeSet<(u64, u64)>,
+}
+
+impl Index {
+    /// Files a room for the first time.
+    pub(crate) fn add(&mut self, database: i32, name: &[u8], facts: Facts) -> Filed {
+        self.last_number += 1;
+        let number = self.last_number;
+        let Facts { activity, deadline, connections } = facts;
+        let db = self.databases.entry(database).or_default();
+        db.rooms.insert(number, (name.into(), connections));
+        db.by_activity.insert((activity, number));
+        if let Some(deadline) = deadline {
+            db.by_deadline.insert((deadline, number));
+        }
+        Filed { number, activity, deadline, connections }
+    }
+
+    /// Moves a room to its new activity; its deadline only to an earlier one.
+    pub(crate) fn touch(&mut self, database: i32, filed: &mut Filed, facts: Facts) {
+        let earlier = |new: &u64| filed.deadline.is_none_or(|old| *new < old);
+        let sooner = facts.deadline.filter(earlier);
+        let moved = facts.activity != filed.activity;
+        if !moved && sooner.is_none() && facts.connections == filed.connections {
+            return;
+        }
+        let db = self.databases.entry(database).or_default();
+        if moved {
+            db.by_activity.remove(&(filed.activity, filed.number));
+            db.by_activity.insert((facts.activity, filed.number));
+            filed.activity = facts.activity;
+        }
+        if let Some(sooner) = sooner {
+            db.set_deadline(filed, Some(sooner));
+        }
+        db.set_connections(filed, facts.connections);
+    }
+
+    /// Files a room as it is after its deadline came: the next one may be later, or none.
+    pub(crate) fn renew(&mut self, database: i32, filed: &mut Filed, facts: Facts) {
+        let db = self.databases.entry(database).or_default();
+        db.set_deadline(filed, facts.deadline);
+        db.set_connections(filed, facts.connections);
+    }
+
+    /// Forgets a room.
+    pub(crate) fn remove(&mut self, database: i32, filed: &Filed) {
+        if let Some(db) = self.databases.get_mut(&database) {
+            db.rooms.remove(&filed.number);
+            db.by_activity.remove(&(filed.activity, filed.number));
+            if let Some(deadline) = filed.deadline {
+                db.by_deadline.remove(&(deadline, filed.number));
+            }
+        }
+    }
+
+    /// Forgets an entry that turned out to be stale.
+    pub(crate) fn forget(&mut self, found: &Found) {
+        if let Some(db) = self.databases.get_mut(&found.database) {
+            db.rooms.remove(&found.place.1);
+            db.by_activity.remove(&found.place);
+            db.by_deadline.remove(&found.place);
+        }
+    }
+
+    /// Forgets all rooms of a database, or of all.
+    pub(crate) fn clear(&mut self, database: Option<i32>) {
+        match database {
+            Some(database) => drop(self.databases.remove(&database)),
+            None => self.databases.clear(),
+        }
+    }
+
+    /// Two databases have changed places.
+    pub(crate) fn swap(&mut self, first: i32, second: i32) {
+        let (a, b) = (self.databases.remove(&first), self.databases.remove(&second));
+        self.databases.extend(a.map(|db| (second, db)));
+        self.databases.extend(b.map(|db| (first, db)));
+    }
+
+    /// A room in which something ends by `now`. Its `place` is the deadline and the number.
+    pub(crate) fn due(&self, now: u64) -> Option<Found> {
+        self.databases.iter().find_map(|(database, db)| {
+            let place = *db.by_deadline.first().filter(|(deadline, _)| *deadline <= now)?;
+            Some(db.found(*database, place))
+        })
+    }
+
+    /// Up to `count` rooms of a database, last active first, from `before` on.
+    pub(crate) fn page(
+        &self,
+        database: i32,
+        before: Option<(u64, u64)>,
+        count: usize,
+    ) -> Vec<Found> {
+        let Some(db) = self.databases.get(&database) else { return Vec::new() };
+        let end = before.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        let newest_first = db.by_activity.range((std::ops::Bound::Unbounded, end)).rev();
+        newest_first.take(count).map(|place| db.found(database, *place)).collect()
+    }
+
+    /// The room of this number.
+    pub(crate) fn find(&self, database: i32, number: u64) -> Option<Found> {
+        let name = self.databases.get(&database)?.rooms.get(&number)?.0.clone();
+        Some(Found { database, name, place: (0, number) })
+    }
+
+    /// All rooms, by database and number.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = (i32, u64)> {
+        self.databases.iter().flat_map(|(database, db)| {
+            db.by_activity.iter().map(|(_, number)| (*database, *number))
+        })
+    }
+
+    /// How many rooms.
+    pub(crate) fn len(&self) -> usize {
+        self.databases.values().map(|db| db.rooms.len()).sum()
+    }
+
+    /// How many connections in all of them. Looks at every room.
+    pub(crate) fn connections(&self) -> usize {
+        let all = self.databases.values().flat_map(|db| db.rooms.values());
+        all.map(|(_, connections)| connections).sum()
+    }
+}
+
+impl Database {
+    fn set_deadline(&mut self, filed: &mut Filed, deadline: Option<u64>) {
+        if let Some(old) = filed.deadline {
+            self.by_deadline.remove(&(old, filed.number));
+        }
+        if let Some(new) = deadline {
+            self.by_deadline.insert((new, filed.number));
+        }
+        filed.deadline = deadline;
+    }
+
+    fn set_connections(&mut self, filed: &mut Filed, connections: usize) {
+        if connections != filed.connections {
+            if let Some(room) = self.rooms.get_mut(&filed.number) {
+                room.1 = connections;
+            }
+            filed.connections = connections;
+        }
+    }
+
+    fn found(&self, database: i32, place: (u64, u64)) -> Found {
+        let name = self.rooms.get(&place.1).map(|room| room.0.clone()).unwrap_or_default();
+        Found { database, name, place }
+    }
+}

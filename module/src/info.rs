@@ -1,0 +1,107 @@
+//! `INFO chat`: what this node has done and holds.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use chat_room::decide::Step;
+use chat_room::{Ephemeral, Record, Refusal};
+
+use crate::error::Error;
+use crate::redis::InfoWriter;
+use crate::state;
+
+/// Counters since the module was loaded.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) messages: AtomicU64,
+    pub(crate) events: AtomicU64,
+    pub(crate) publishes: AtomicU64,
+    pub(crate) nonce_hits: AtomicU64,
+    pub(crate) syncs_recovered: AtomicU64,
+    pub(crate) syncs_refused: AtomicU64,
+    presence_timeouts: AtomicU64,
+    last_sweep: AtomicU64,
+    refusals: [AtomicU64; Refusal::CODES.len()],
+    wrong_type: AtomicU64,
+    out_of_memory: AtomicU64,
+    defects: AtomicU64,
+}
+
+pub(crate) static COUNTERS: Counters = Counters {
+    messages: AtomicU64::new(0),
+    events: AtomicU64::new(0),
+    publishes: AtomicU64::new(0),
+    nonce_hits: AtomicU64::new(0),
+    syncs_recovered: AtomicU64::new(0),
+    syncs_refused: AtomicU64::new(0),
+    presence_timeouts: AtomicU64::new(0),
+    last_sweep: AtomicU64::new(0),
+    refusals: [const { AtomicU64::new(0) }; Refusal::CODES.len()],
+    wrong_type: AtomicU64::new(0),
+    out_of_memory: AtomicU64::new(0),
+    defects: AtomicU64::new(0),
+};
+
+/// Adds to a counter. Only the main thread writes, so there is nothing to lose.
+pub(crate) fn count(counter: &AtomicU64, by: u64) {
+    counter.store(counter.load(Relaxed).wrapping_add(by), Relaxed);
+}
+
+/// Counts an error reply.
+pub(crate) fn count_refusal(error: &Error) {
+    let counter = match error {
+        Error::Refused(refusal) => COUNTERS.refusals.get(refusal.code_index()),
+        Error::WrongType => Some(&COUNTERS.wrong_type),
+        Error::OutOfMemory => Some(&COUNTERS.out_of_memory),
+        Error::Defect => Some(&COUNTERS.defects),
+    };
+    if let Some(counter) = counter {
+        count(counter, 1);
+    }
+}
+
+/// Counts what a decision does.
+pub(crate) fn count_steps(steps: &[Step<'_>]) {
+    for step in steps {
+        if let Step::Record(Record::Message(_)) = step {
+            count(&COUNTERS.messages, 1);
+        }
+    }
+}
+
+/// Counts the users a timer has found gone.
+pub(crate) fn timed_out(steps: &[Step<'_>]) {
+    let gone = steps.iter().filter(|step| matches!(step, Step::Event(Ephemeral::Went { .. })));
+    count(&COUNTERS.presence_timeouts, gone.count() as u64);
+}
+
+/// A sweep has ended at `now`, milliseconds since the epoch.
+pub(crate) fn swept(now: u64) {
+    COUNTERS.last_sweep.store(now, Relaxed);
+}
+
+/// Writes all fields.
+pub(crate) fn write(out: &mut InfoWriter) {
+    let (rooms, connections) = state::with(|state| (state.index.len(), state.index.connections()));
+    let c = &COUNTERS;
+    let fields = [
+        ("rooms", rooms as u64),
+        ("connections_online", connections as u64),
+        ("messages", c.messages.load(Relaxed)),
+        ("events", c.events.load(Relaxed)),
+        ("publishes", c.publishes.load(Relaxed)),
+        ("nonce_hits", c.nonce_hits.load(Relaxed)),
+        ("syncs_recovered", c.syncs_recovered.load(Relaxed)),
+        ("syncs_refused", c.syncs_refused.load(Relaxed)),
+        ("presence_timeouts", c.presence_timeouts.load(Relaxed)),
+        ("last_sweep_ms", c.last_sweep.load(Relaxed)),
+        ("refused_wrongtype", c.wrong_type.load(Relaxed)),
+        ("refused_oom", c.out_of_memory.load(Relaxed)),
+        ("defects", c.defects.load(Relaxed)),
+    ];
+    for (name, value) in fields {
+        out.field(name, value);
+    }
+    for (code, counter) in Refusal::CODES.iter().zip(&c.refusals) {
+        out.field(&format!("refused_{code}"), counter.load(Relaxed));
+    }
+}

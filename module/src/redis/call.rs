@@ -1,0 +1,183 @@
+//! One call of a command: its arguments, its reply, and what it sends out.
+
+use std::ffi::{CString, c_char, c_int, c_long};
+use std::marker::PhantomData;
+
+use redis_module::raw::{RedisModuleCtx, RedisModuleString};
+
+use super::{api, guarded};
+use crate::error::Error;
+
+/// What Redis calls.
+pub(crate) type EntryPoint =
+    extern "C" fn(*mut RedisModuleCtx, *mut *mut RedisModuleString, c_int) -> c_int;
+
+/// Runs a handler for Redis: an error becomes the reply, a panic an error.
+pub(crate) fn enter(
+    ctx: *mut RedisModuleCtx,
+    argv: *mut *mut RedisModuleString,
+    argc: c_int,
+    handler: fn(&Call<'_>) -> Result<(), Error>,
+) -> c_int {
+    let count = usize::try_from(argc).unwrap_or(0);
+    // SAFETY: Redis hands over `argc` strings that outlive the call.
+    let argv = unsafe { std::slice::from_raw_parts(argv, count) };
+    let call = Call { ctx, argv, lifetime: PhantomData };
+    match guarded("a command", || handler(&call)) {
+        Some(Ok(())) => {}
+        Some(Err(error)) => call.reply_error(&error),
+        None => call.reply_error(&Error::Defect),
+    }
+    0
+}
+
+/// The arguments of a command and everything it may do to the world outside the room.
+pub(crate) struct Call<'c> {
+    ctx: *mut RedisModuleCtx,
+    argv: &'c [*mut RedisModuleString],
+    lifetime: PhantomData<&'c ()>,
+}
+
+impl<'c> Call<'c> {
+    /// A call without arguments, as timers and server events make them.
+    pub(crate) fn without_arguments(ctx: *mut RedisModuleCtx) -> Self {
+        Call { ctx, argv: &[], lifetime: PhantomData }
+    }
+
+    /// The same call with other words.
+    pub(super) fn with_words<'w>(&self, argv: &'w [*mut RedisModuleString]) -> Call<'w> {
+        Call { ctx: self.ctx, argv, lifetime: PhantomData }
+    }
+
+    /// How many words the command has, its name among them.
+    pub(crate) fn len(&self) -> usize {
+        self.argv.len()
+    }
+
+    /// The bytes of word `at`; the name of the command is 0.
+    pub(crate) fn word(&self, at: usize) -> Option<&'c [u8]> {
+        self.argv.get(at).map(|word| bytes(*word))
+    }
+
+    /// Word `at` as Redis's own string.
+    pub(super) fn string(&self, at: usize) -> Option<*mut RedisModuleString> {
+        self.argv.get(at).copied()
+    }
+
+    pub(super) fn ctx(&self) -> *mut RedisModuleCtx {
+        self.ctx
+    }
+
+    /// The database of the caller.
+    pub(crate) fn database(&self) -> i32 {
+        api!(RedisModule_GetSelectedDb(self.ctx))
+    }
+
+    /// Goes to another database.
+    pub(crate) fn select(&self, database: i32) {
+        api!(RedisModule_SelectDb(self.ctx, database));
+    }
+
+    /// Sends records to replicas and, unless they are of presence, to the append-only file.
+    pub(crate) fn replicate(&self, room: &[u8], records: &[u8], to_file: bool) {
+        let format = if to_file { c"bb" } else { c"Abb" };
+        let (name, bytes) = (c"CHAT.APPLY", records);
+        api!(RedisModule_Replicate(
+            self.ctx,
+            name.as_ptr(),
+            format.as_ptr(),
+            room.as_ptr(),
+            room.len(),
+            bytes.as_ptr(),
+            bytes.len()
+        ));
+    }
+
+    /// Passes the command on as it came, to our own replicas and append-only file.
+    pub(crate) fn replicate_verbatim(&self) {
+        api!(RedisModule_ReplicateVerbatim(self.ctx));
+    }
+
+    /// Publishes on the sharded channel of the same name as the room.
+    pub(crate) fn publish(&self, channel: &[u8], event: &[u8]) {
+        let channel = self.make_string(channel);
+        let event = self.make_string(event);
+        api!(RedisModule_PublishMessageShard(self.ctx, channel, event));
+        api!(RedisModule_FreeString(self.ctx, channel));
+        api!(RedisModule_FreeString(self.ctx, event));
+    }
+
+    /// Tells WATCH and client-side caches that a key has changed.
+    pub(crate) fn signal_modified(&self, key: &[u8]) {
+        let name = self.make_string(key);
+        api!(RedisModule_SignalModifiedKey(self.ctx, name));
+        api!(RedisModule_FreeString(self.ctx, name));
+    }
+
+    pub(super) fn make_string(&self, bytes: &[u8]) -> *mut RedisModuleString {
+        api!(RedisModule_CreateString(self.ctx, bytes.as_ptr().cast::<c_char>(), bytes.len()))
+    }
+
+    /// Replies with a bulk string.
+    pub(crate) fn reply_bytes(&self, bytes: &[u8]) {
+        let start = bytes.as_ptr().cast::<c_char>();
+        api!(RedisModule_ReplyWithStringBuffer(self.ctx, start, bytes.len()));
+    }
+
+    /// Replies with a bulk string.
+    pub(crate) fn reply_text(&self, text: &str) {
+        self.reply_bytes(text.as_bytes());
+    }
+
+    /// Replies with a bulk string or nil.
+    pub(crate) fn reply_option(&self, text: Option<&str>) {
+        match text {
+            Some(text) => self.reply_text(text),
+            None => self.reply_nil(),
+        }
+    }
+
+    /// Replies with an integer.
+    pub(crate) fn reply_number(&self, number: impl TryInto<i64>) {
+        let number = number.try_into().unwrap_or(i64::MAX);
+        api!(RedisModule_ReplyWithLongLong(self.ctx, number));
+    }
+
+    /// Replies with nil.
+    pub(crate) fn reply_nil(&self) {
+        api!(RedisModule_ReplyWithNull(self.ctx));
+    }
+
+    /// Replies with +OK.
+    pub(crate) fn reply_ok(&self) {
+        api!(RedisModule_ReplyWithSimpleString(self.ctx, c"OK".as_ptr()));
+    }
+
+    /// Begins an array of so many replies.
+    pub(crate) fn reply_array(&self, length: usize) {
+        api!(RedisModule_ReplyWithArray(self.ctx, c_long::try_from(length).unwrap_or(0)));
+    }
+
+    /// Begins a map of so many pairs; a flat array in RESP2.
+    pub(crate) fn reply_map(&self, pairs: usize) {
+        api!(RedisModule_ReplyWithMap(self.ctx, c_long::try_from(pairs).unwrap_or(0)));
+    }
+
+    fn reply_error(&self, error: &Error) {
+        crate::info::count_refusal(error);
+        let text = CString::new(error.message().into_owned()).unwrap_or_default();
+        api!(RedisModule_ReplyWithError(self.ctx, text.as_ptr()));
+    }
+}
+
+/// The bytes of one of Redis's strings.
+pub(crate) fn bytes<'s>(string: *const RedisModuleString) -> &'s [u8] {
+    let mut length = 0_usize;
+    let start = api!(RedisModule_StringPtrLen(string, &mut length));
+    if start.is_null() {
+        return &[];
+    }
+    // SAFETY: Redis answers the start and length of the string, which outlives its users here: an
+    // argument lives as long as the call, a key's name as long as the callback it was handed to.
+    unsafe { std::slice::from_raw_parts(start.cast::<u8>(), length) }
+}

@@ -1,0 +1,210 @@
+//! Telling Redis about a command: its entry, arity, keys and documentation.
+//!
+//! Redis copies all of it, but some of the text lives on in its tables for as long as the module
+//! does, so the strings are made once and kept.
+
+use std::ffi::{CString, c_char, c_int};
+use std::mem::{size_of, zeroed};
+use std::ptr;
+
+use redis_module::raw::{
+    self, RedisModuleCommandArg, RedisModuleCommandHistoryEntry, RedisModuleCommandInfo,
+    RedisModuleCommandInfoVersion, RedisModuleCommandKeySpec,
+};
+
+use super::{Call, EntryPoint, api, log_warning};
+
+/// Everything Redis knows about a command.
+pub(crate) struct Spec {
+    /// Lower case, as `chat.send`.
+    pub(crate) name: &'static str,
+    pub(crate) entry: EntryPoint,
+    /// Redis's command flags.
+    pub(crate) flags: &'static str,
+    /// Words, the name among them; negative: at least so many.
+    pub(crate) arity: i32,
+    pub(crate) keys: Keys,
+    pub(crate) summary: &'static str,
+    pub(crate) complexity: &'static str,
+    pub(crate) arguments: &'static [Arg],
+}
+
+/// Which words are keys, and what is done to them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keys {
+    None,
+    /// Word 1 is read.
+    Read,
+    /// Word 1 is read, made or changed.
+    Write,
+    /// Every word is read.
+    ReadAll,
+}
+
+/// An argument, as COMMAND DOCS tells it.
+pub(crate) enum Arg {
+    Key(&'static str),
+    Keys(&'static str),
+    Text(&'static str),
+    Texts(&'static str),
+    Number(&'static str),
+    /// `[TOKEN name]`
+    OptionalText(&'static str, &'static str),
+    /// `[TOKEN name]`
+    OptionalNumber(&'static str, &'static str),
+    /// `[name]`
+    OptionalWord(&'static str),
+    /// `[TOKEN]`
+    Flag(&'static str, &'static str),
+    /// `[a | b | c]`
+    OneOf(&'static str, &'static [Arg]),
+    /// `[TOKEN a b …]`
+    Block(&'static str, &'static str, &'static [Arg]),
+    /// `[TOKEN a b [a b …]]`
+    BlockOfMany(&'static str, &'static str, &'static [Arg]),
+}
+
+static VERSION: RedisModuleCommandInfoVersion = RedisModuleCommandInfoVersion {
+    // REDISMODULE_COMMAND_INFO_VERSION
+    version: 1,
+    sizeof_historyentry: size_of::<RedisModuleCommandHistoryEntry>(),
+    sizeof_keyspec: size_of::<RedisModuleCommandKeySpec>(),
+    sizeof_arg: size_of::<RedisModuleCommandArg>(),
+};
+
+/// Registers a command. False: Redis refused, and the log says which.
+pub(crate) fn register(call: &Call<'_>, spec: &Spec) -> bool {
+    let (first, last) = match spec.keys {
+        Keys::None => (0, 0),
+        Keys::Read | Keys::Write => (1, 1),
+        Keys::ReadAll => (1, -1),
+    };
+    let name = keep(spec.name);
+    // SAFETY: the signature of an entry differs from what Redis wants only in being safe to call.
+    let entry = Some(unsafe {
+        std::mem::transmute::<
+            EntryPoint,
+            unsafe extern "C" fn(
+                *mut raw::RedisModuleCtx,
+                *mut *mut raw::RedisModuleString,
+                c_int,
+            ) -> c_int,
+        >(spec.entry)
+    });
+    let flags = keep(spec.flags);
+    let step = c_int::from(spec.keys != Keys::None);
+    let created =
+        api!(RedisModule_CreateCommand(call.ctx(), name, entry, flags, first, last, step)) == 0;
+    let command = api!(RedisModule_GetCommand(call.ctx(), name));
+    let described = created && !command.is_null() && describe(command, spec);
+    if !described {
+        log_warning(&format!("Redis refused the command {}", spec.name));
+        return false;
+    }
+    // SAFETY: newer than the floor, hence looked up; null on Redis 7.0.
+    if let Some(set_categories) = unsafe { raw::RedisModule_SetCommandACLCategories } {
+        // SAFETY: a command just created and a C string.
+        unsafe { set_categories(command, c"chat".as_ptr()) };
+    }
+    true
+}
+
+/// Adds the ACL category `@chat` where Redis can (7.4 and later).
+pub(crate) fn add_category(call: &Call<'_>) {
+    // SAFETY: newer than the floor, hence looked up; null on Redis 7.0.
+    if let Some(add) = unsafe { raw::RedisModule_AddACLCategory } {
+        // SAFETY: the context of the load and a C string.
+        unsafe { add(call.ctx(), c"chat".as_ptr()) };
+    }
+}
+
+fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
+    let mut arguments = arguments(spec.arguments);
+    let mut keys = key_specs(spec.keys);
+    // SAFETY: all fields of this C struct may be zero: absent.
+    let mut info: RedisModuleCommandInfo = unsafe { zeroed() };
+    info.version = &VERSION;
+    info.summary = keep(spec.summary);
+    info.complexity = keep(spec.complexity);
+    info.since = keep("0.1.0");
+    info.arity = spec.arity;
+    info.key_specs = keys.as_mut_ptr();
+    info.args = arguments.as_mut_ptr();
+    api!(RedisModule_SetCommandInfo(command, &info)) == 0
+}
+
+fn key_specs(keys: Keys) -> Vec<RedisModuleCommandKeySpec> {
+    // SAFETY: a zeroed key spec ends the list, and all fields may be zero.
+    let end: RedisModuleCommandKeySpec = unsafe { zeroed() };
+    let (flags, last) = match keys {
+        Keys::None => return vec![end],
+        Keys::Read => (raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS, 0),
+        Keys::ReadAll => (raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS, -1),
+        Keys::Write => (
+            raw::REDISMODULE_CMD_KEY_RW
+                | raw::REDISMODULE_CMD_KEY_ACCESS
+                | raw::REDISMODULE_CMD_KEY_UPDATE,
+            0,
+        ),
+    };
+    let mut spec = end;
+    spec.flags = u64::from(flags);
+    spec.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
+    spec.bs.index.pos = 1;
+    spec.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
+    spec.fk.range.lastkey = last;
+    spec.fk.range.keystep = 1;
+    spec.fk.range.limit = 0;
+    vec![spec, end]
+}
+
+/// A list of arguments, ended by a zeroed one and kept.
+fn arguments(list: &[Arg]) -> Vec<RedisModuleCommandArg> {
+    // SAFETY: a zeroed argument ends the list.
+    list.iter().map(argument).chain([unsafe { zeroed() }]).collect()
+}
+
+fn argument(arg: &Arg) -> RedisModuleCommandArg {
+    use raw::{
+        REDISMODULE_CMD_ARG_MULTIPLE as MULTIPLE, REDISMODULE_CMD_ARG_OPTIONAL as OPTIONAL,
+        RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_BLOCK as BLOCK,
+        RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER as INTEGER,
+        RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY as KEY,
+        RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_ONEOF as ONE_OF,
+        RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN as TOKEN,
+        RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING as STRING,
+    };
+    let (name, kind, token, flags, parts): (_, _, _, _, &[Arg]) = match arg {
+        Arg::Key(name) => (name, KEY, None, 0, &[]),
+        Arg::Keys(name) => (name, KEY, None, MULTIPLE, &[]),
+        Arg::Text(name) => (name, STRING, None, 0, &[]),
+        Arg::Texts(name) => (name, STRING, None, MULTIPLE, &[]),
+        Arg::Number(name) => (name, INTEGER, None, 0, &[]),
+        Arg::OptionalText(token, name) => (name, STRING, Some(token), OPTIONAL, &[]),
+        Arg::OptionalNumber(token, name) => (name, INTEGER, Some(token), OPTIONAL, &[]),
+        Arg::OptionalWord(name) => (name, STRING, None, OPTIONAL, &[]),
+        Arg::Flag(token, name) => (name, TOKEN, Some(token), OPTIONAL, &[]),
+        Arg::OneOf(name, parts) => (name, ONE_OF, None, OPTIONAL, parts),
+        Arg::Block(token, name, parts) => (name, BLOCK, Some(token), OPTIONAL, parts),
+        Arg::BlockOfMany(token, name, parts) => {
+            (name, BLOCK, Some(token), OPTIONAL | MULTIPLE, parts)
+        }
+    };
+    // SAFETY: all fields of this C struct may be zero: absent.
+    let mut out: RedisModuleCommandArg = unsafe { zeroed() };
+    out.name = keep(name);
+    out.type_ = kind;
+    out.token = token.map_or(ptr::null(), |token| keep(token));
+    out.flags = flags as c_int;
+    out.key_spec_index = if kind == KEY { 0 } else { -1 };
+    if !parts.is_empty() {
+        // Redis copies the list, but not before this function has returned.
+        out.subargs = Box::leak(arguments(parts).into_boxed_slice()).as_mut_ptr();
+    }
+    out
+}
+
+/// A C string for as long as the module lives.
+fn keep(text: &str) -> *const c_char {
+    CString::new(text).unwrap_or_default().into_raw()
+}

@@ -1,0 +1,168 @@
+//! The server around the commands: clock, state, log, timers, events, INFO.
+
+use std::ffi::{CString, c_int, c_longlong, c_void};
+use std::ptr;
+
+use redis_module::raw::{
+    self, RedisModuleCtx, RedisModuleEvent, RedisModuleInfoCtx, RedisModuleString,
+};
+
+use super::call::bytes;
+use super::{Call, api, guarded};
+use crate::events::{self, ServerEvent};
+
+/// Milliseconds since the epoch.
+pub(crate) fn now_ms() -> u64 {
+    u64::try_from(api!(RedisModule_Milliseconds())).unwrap_or(0)
+}
+
+/// Milliseconds of a clock that only goes forward.
+pub(crate) fn monotonic_ms() -> u64 {
+    api!(RedisModule_MonotonicMicroseconds()) / 1000
+}
+
+/// What the server is doing.
+#[derive(Clone, Copy)]
+pub(crate) struct Flags(u32);
+
+impl Flags {
+    /// As of now.
+    pub(crate) fn of(call: &Call<'_>) -> Flags {
+        Flags(api!(RedisModule_GetContextFlags(call.ctx())) as u32)
+    }
+
+    /// Whether this is a primary.
+    pub(crate) fn is_primary(self) -> bool {
+        self.0 & raw::REDISMODULE_CTX_FLAGS_MASTER != 0
+    }
+
+    /// Whether data is being loaded.
+    pub(crate) fn is_loading(self) -> bool {
+        self.0 & (raw::REDISMODULE_CTX_FLAGS_LOADING | raw::REDISMODULE_CTX_FLAGS_ASYNC_LOADING)
+            != 0
+    }
+
+    /// Whether this command was decided elsewhere: it comes from our primary, or is being loaded.
+    pub(crate) fn is_replay(self) -> bool {
+        self.0 & (raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING) != 0
+    }
+
+    /// Whether this command comes from our primary.
+    pub(crate) fn is_from_primary(self) -> bool {
+        self.0 & raw::REDISMODULE_CTX_FLAGS_REPLICATED != 0
+    }
+}
+
+/// Whether more memory is used than `maxmemory` allows, although Redis has evicted what it may.
+pub(crate) fn memory_is_short(call: &Call<'_>) -> bool {
+    let flags = api!(RedisModule_GetContextFlags(call.ctx())) as u32;
+    flags & raw::REDISMODULE_CTX_FLAGS_OOM != 0
+}
+
+/// Whether a write now would end the server: writes are paused for a planned failover.
+pub(crate) fn replica_traffic_is_to_be_avoided() -> bool {
+    api!(RedisModule_AvoidReplicaTraffic()) != 0
+}
+
+/// Writes a warning to the server's log.
+pub(crate) fn log_warning(message: &str) {
+    let Ok(message) = CString::new(message) else { return };
+    // SAFETY: `%s` takes the one C string that follows.
+    unsafe {
+        if let Some(log) = raw::RedisModule_Log {
+            log(ptr::null_mut(), c"warning".as_ptr(), c"%s".as_ptr(), message.as_ptr());
+        }
+    }
+}
+
+/// Calls `events::tick` once, in so many milliseconds.
+pub(crate) fn arm_timer(call: &Call<'_>, milliseconds: u64) {
+    extern "C" fn fire(ctx: *mut RedisModuleCtx, _data: *mut c_void) {
+        let call = Call::without_arguments(ctx);
+        let again = guarded("a timer", || crate::timers::tick(&call)).unwrap_or(1000);
+        arm_timer(&call, again);
+    }
+    let period = c_longlong::try_from(milliseconds).unwrap_or(c_longlong::MAX);
+    api!(RedisModule_CreateTimer(call.ctx(), period, Some(fire), ptr::null_mut()));
+}
+
+/// Subscribes to everything the index of rooms must hear of.
+pub(crate) fn subscribe(call: &Call<'_>) -> bool {
+    extern "C" fn keyspace(
+        ctx: *mut RedisModuleCtx,
+        _kind: c_int,
+        event: *const std::ffi::c_char,
+        key: *mut RedisModuleString,
+    ) -> c_int {
+        // SAFETY: Redis hands over a C string that outlives the callback.
+        let event = unsafe { std::ffi::CStr::from_ptr(event) };
+        let call = Call::without_arguments(ctx);
+        guarded("a key event", || events::on_key(&call, event.to_bytes(), bytes(key)));
+        0
+    }
+    extern "C" fn server(
+        _ctx: *mut RedisModuleCtx,
+        event: RedisModuleEvent,
+        sub: u64,
+        data: *mut c_void,
+    ) {
+        let Some(event) = read_event(event.id, sub, data) else { return };
+        guarded("a server event", || events::on_server(event));
+    }
+
+    let kinds = raw::REDISMODULE_NOTIFY_GENERIC
+        | raw::REDISMODULE_NOTIFY_EXPIRED
+        | raw::REDISMODULE_NOTIFY_EVICTED;
+    let mut ok =
+        api!(RedisModule_SubscribeToKeyspaceEvents(call.ctx(), kinds, Some(keyspace))) == 0;
+    for id in [
+        raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
+        raw::REDISMODULE_EVENT_FLUSHDB,
+        raw::REDISMODULE_EVENT_LOADING,
+        raw::REDISMODULE_EVENT_SWAPDB,
+    ] {
+        let event = RedisModuleEvent { id, dataver: 1 };
+        ok &= api!(RedisModule_SubscribeToServerEvent(call.ctx(), event, Some(server))) == 0;
+    }
+    ok
+}
+
+fn read_event(id: u64, sub: u64, data: *mut c_void) -> Option<ServerEvent> {
+    match (id, sub) {
+        (raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, 0) => Some(ServerEvent::Promoted),
+        (raw::REDISMODULE_EVENT_FLUSHDB, raw::REDISMODULE_SUBEVENT_FLUSHDB_START) => {
+            // SAFETY: this event carries a RedisModuleFlushInfo.
+            let info = unsafe { &*data.cast::<raw::RedisModuleFlushInfo>() };
+            Some(ServerEvent::Flushed { database: (info.dbnum >= 0).then_some(info.dbnum) })
+        }
+        (raw::REDISMODULE_EVENT_LOADING, raw::REDISMODULE_SUBEVENT_LOADING_ENDED) => {
+            Some(ServerEvent::Loaded)
+        }
+        (raw::REDISMODULE_EVENT_SWAPDB, _) => {
+            // SAFETY: this event carries a RedisModuleSwapDbInfo.
+            let info = unsafe { &*data.cast::<raw::RedisModuleSwapDbInfo>() };
+            Some(ServerEvent::Swapped { first: info.dbnum_first, second: info.dbnum_second })
+        }
+        _ => None,
+    }
+}
+
+/// Writes the fields of `INFO chat`.
+pub(crate) struct InfoWriter(*mut RedisModuleInfoCtx);
+
+impl InfoWriter {
+    /// One line `chat_name:value`.
+    pub(crate) fn field(&mut self, name: &str, value: u64) {
+        let Ok(name) = CString::new(name) else { return };
+        api!(RedisModule_InfoAddFieldULongLong(self.0, name.as_ptr(), value));
+    }
+}
+
+/// Makes `INFO chat` answer.
+pub(crate) fn on_info(call: &Call<'_>) -> bool {
+    extern "C" fn info(ctx: *mut RedisModuleInfoCtx, _crashing: c_int) {
+        api!(RedisModule_InfoAddSection(ctx, c"".as_ptr()));
+        guarded("INFO", || crate::info::write(&mut InfoWriter(ctx)));
+    }
+    api!(RedisModule_RegisterInfoFunc(call.ctx(), Some(info))) == 0
+}

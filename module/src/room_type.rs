@@ -1,0 +1,248 @@
+//! The type `chat-room`: what Redis asks of a value. Load, save, rewrite, free, copy, digest,
+//! memory, defragmentation.
+//!
+//! Each callback translates and nothing more. A payload that does not decode is refused with a
+//! line in the log; presence is saved and copied, but is not in the append-only file nor the digest.
+
+use std::ffi::{c_int, c_void};
+use std::ptr;
+
+use chat_room::{Part, Record, Room};
+use redis_module::native_types::RedisType;
+use redis_module::raw::{
+    self, RedisModuleDefragCtx, RedisModuleDigest, RedisModuleIO, RedisModuleKeyOptCtx,
+    RedisModuleString, RedisModuleTypeMethods,
+};
+
+use crate::config;
+use crate::index::{Facts, Filed};
+use crate::redis::{api, guarded, log_warning, string_bytes};
+use crate::state::{self, Gone};
+
+/// The version of the way the stored form is put into an RDB file: one string. What is inside has
+/// a version of its own.
+const ENCODING: i32 = 1;
+
+/// The value of a key.
+pub(crate) struct StoredRoom {
+    pub(crate) room: Room,
+    /// Where the index has it; `None`: nowhere yet.
+    pub(crate) filed: Option<Filed>,
+}
+
+impl StoredRoom {
+    /// What the index files of this room.
+    pub(crate) fn facts(&self, deadline: Option<u64>) -> Facts {
+        let (activity, connections) = (self.room.last_activity(), self.room.connections());
+        Facts { activity, deadline, connections }
+    }
+
+    /// Files a room that is new to the index.
+    pub(crate) fn file(&mut self, database: i32, name: &[u8]) {
+        let facts = self.facts(self.room.next_deadline(&config::limits()));
+        let last = self.room.last();
+        state::with(|state| {
+            state.clock.used(last.ms);
+            self.filed = Some(state.index.add(database, name, facts));
+        });
+    }
+}
+
+pub(crate) static CHAT_ROOM: TypeHandle = TypeHandle(RedisType::new(
+    "chat-room",
+    ENCODING,
+    RedisModuleTypeMethods {
+        version: raw::REDISMODULE_TYPE_METHOD_VERSION as u64,
+        rdb_load: Some(rdb_load),
+        rdb_save: Some(rdb_save),
+        aof_rewrite: Some(aof_rewrite),
+        free: Some(free),
+        mem_usage: None,
+        digest: Some(digest),
+        aux_load: None,
+        aux_save: None,
+        aux_save_triggers: 0,
+        free_effort: None,
+        unlink: None,
+        copy: None,
+        defrag: Some(defrag),
+        mem_usage2: Some(mem_usage),
+        free_effort2: Some(free_effort),
+        unlink2: Some(unlink),
+        copy2: Some(copy),
+        aux_save2: None,
+    },
+));
+
+/// The type as registered.
+pub(crate) struct TypeHandle(RedisType);
+
+impl TypeHandle {
+    /// Redis's pointer to the type.
+    pub(crate) fn raw(&self) -> *mut raw::RedisModuleType {
+        *self.0.raw_type.borrow()
+    }
+
+    /// Registers the type. The macro of the crate calls this at load.
+    pub(crate) fn create_data_type(&self, ctx: *mut raw::RedisModuleCtx) -> Result<(), &str> {
+        self.0.create_data_type(ctx)
+    }
+}
+
+fn room<'a>(value: *const c_void) -> &'a StoredRoom {
+    // SAFETY: Redis hands the callbacks of our type a value that `RoomKey::fill`, `rdb_load` or
+    // `copy` made, and keeps it for the length of the callback.
+    unsafe { &*value.cast::<StoredRoom>() }
+}
+
+unsafe extern "C" fn rdb_load(rdb: *mut RedisModuleIO, encoding: c_int) -> *mut c_void {
+    let load = || {
+        if encoding > ENCODING {
+            log_warning("this chat-room was saved by a later version of the module");
+            return ptr::null_mut();
+        }
+        let mut length = 0_usize;
+        let start = api!(RedisModule_LoadStringBuffer(rdb, &mut length));
+        if start.is_null() {
+            return ptr::null_mut();
+        }
+        // SAFETY: Redis answers a buffer of that length, which is ours to free.
+        let stored = unsafe { std::slice::from_raw_parts(start.cast::<u8>(), length) };
+        let decoded = Room::decode(stored);
+        api!(RedisModule_Free(start.cast()));
+        let room = match decoded {
+            Ok(room) => room,
+            Err(error) => {
+                log_warning(&format!("a chat-room was refused: {error}"));
+                return ptr::null_mut();
+            }
+        };
+        let mut stored = Box::new(StoredRoom { room, filed: None });
+        let name: *const RedisModuleString = api!(RedisModule_GetKeyNameFromIO(rdb));
+        let database = api!(RedisModule_GetDbIdFromIO(rdb));
+        if !name.is_null() && database >= 0 {
+            stored.file(database, string_bytes(name));
+        }
+        Box::into_raw(stored).cast()
+    };
+    guarded("loading a room", load).unwrap_or(ptr::null_mut())
+}
+
+unsafe extern "C" fn rdb_save(rdb: *mut RedisModuleIO, value: *mut c_void) {
+    guarded("saving a room", || {
+        let stored = room(value).room.encode(Part::Everything);
+        api!(RedisModule_SaveStringBuffer(rdb, stored.as_ptr().cast(), stored.len()));
+    });
+}
+
+unsafe extern "C" fn aof_rewrite(
+    aof: *mut RedisModuleIO,
+    key: *mut RedisModuleString,
+    value: *mut c_void,
+) {
+    guarded("rewriting a room", || {
+        let stored = room(value).room.encode(Part::Durable);
+        let mut record = Vec::with_capacity(stored.len() + 16);
+        Record::Snapshot { stored: stored.into() }.write(&mut record);
+        let (command, format) = (c"CHAT.APPLY", c"sb");
+        api!(RedisModule_EmitAOF(
+            aof,
+            command.as_ptr(),
+            format.as_ptr(),
+            key,
+            record.as_ptr(),
+            record.len()
+        ));
+    });
+}
+
+unsafe extern "C" fn free(value: *mut c_void) {
+    // May run in a thread of Redis's that frees in the background; touches nothing but the room.
+    guarded("freeing a room", || {
+        // SAFETY: the value was a box, and Redis gives it up here.
+        drop(unsafe { Box::from_raw(value.cast::<StoredRoom>()) });
+    });
+}
+
+unsafe extern "C" fn digest(digest: *mut RedisModuleDigest, value: *mut c_void) {
+    guarded("the digest of a room", || {
+        let stored = room(value).room.encode(Part::Durable);
+        let start = stored.as_ptr().cast_mut().cast();
+        api!(RedisModule_DigestAddStringBuffer(digest, start, stored.len()));
+        api!(RedisModule_DigestEndSequence(digest));
+    });
+}
+
+unsafe extern "C" fn mem_usage(
+    _options: *mut RedisModuleKeyOptCtx,
+    value: *const c_void,
+    _samples: usize,
+) -> usize {
+    guarded("the size of a room", || room(value).room.memory()).unwrap_or(0)
+}
+
+unsafe extern "C" fn free_effort(
+    _options: *mut RedisModuleKeyOptCtx,
+    value: *const c_void,
+) -> usize {
+    guarded("the effort to free a room", || room(value).room.free_effort()).unwrap_or(1)
+}
+
+unsafe extern "C" fn unlink(options: *mut RedisModuleKeyOptCtx, value: *const c_void) {
+    guarded("unlinking a room", || {
+        let stored = room(value);
+        let Some(filed) = stored.filed.as_ref() else { return };
+        let database = api!(RedisModule_GetDbIdFromOptCtx(options));
+        let name = string_bytes(api!(RedisModule_GetKeyNameFromOptCtx(options))).into();
+        let last = stored.room.last();
+        state::with(|state| {
+            state.index.remove(database, filed);
+            state.gone.push(Gone { database, name, last });
+        });
+    });
+}
+
+unsafe extern "C" fn copy(
+    _options: *mut RedisModuleKeyOptCtx,
+    value: *const c_void,
+) -> *mut c_void {
+    let copy = || {
+        let room = room(value).room.clone();
+        Box::into_raw(Box::new(StoredRoom { room, filed: None })).cast()
+    };
+    guarded("copying a room", copy).unwrap_or(ptr::null_mut())
+}
+
+/// Moves the bodies of messages, which are nearly all of a room's allocations. Returns 1 while
+/// there are more.
+unsafe extern "C" fn defrag(
+    ctx: *mut RedisModuleDefragCtx,
+    _key: *mut RedisModuleString,
+    value: *mut *mut c_void,
+) -> c_int {
+    let mut from = 0;
+    api!(RedisModule_DefragCursorGet(ctx, &mut from));
+    // SAFETY: as in `room`; Redis runs nothing else meanwhile.
+    let stored = unsafe { &mut *(*value).cast::<StoredRoom>() };
+    let relocate = |body: &mut Box<[u8]>| {
+        if !body.is_empty() {
+            let length = body.len();
+            let start = body.as_mut_ptr();
+            let moved: *mut u8 = api!(RedisModule_DefragAlloc(ctx, start.cast())).cast();
+            if !moved.is_null() {
+                // SAFETY: Redis has copied the bytes to `moved` and freed `start`; the box of the
+                // old place must not free it again.
+                let old = std::mem::replace(body, unsafe {
+                    Box::from_raw(ptr::slice_from_raw_parts_mut(moved, length))
+                });
+                std::mem::forget(old);
+            }
+        }
+        api!(RedisModule_DefragShouldStop(ctx)) == 0
+    };
+    let next = guarded("moving a room", || stored.room.relocate_bodies(from, relocate)).flatten();
+    if let Some(next) = next {
+        api!(RedisModule_DefragCursorSet(ctx, next));
+    }
+    c_int::from(next.is_some())
+}
