@@ -55,7 +55,7 @@ mod record;
 mod users;
 
 #[cfg(test)]
-mod properties;
+mod tests;
 
 pub use effects::Effects;
 pub use encoding::{Part, VERSION};

@@ -1,0 +1,118 @@
+//! Damaged bytes: the stored form and records are read or refused, and what is read works.
+
+use proptest::prelude::*;
+
+use super::World;
+use crate::decide::history::{self, Anchor};
+use crate::decide::presence::Presence;
+use crate::decide::{self, expire, sync};
+use crate::{Effects, Part, Record, Room};
+
+fn sample() -> World {
+    let mut world = World::new("lobby");
+    world.join("alice", None, None).expect("made");
+    world.set("log_joins", "yes", None).expect("set");
+    world.set("topic", "all of it", None).expect("set");
+    world.join("bob", Some("moderator"), Some("alice")).expect("joined");
+    for at in 0..12 {
+        world.now += 3;
+        let nonce = format!("n{at}");
+        let nonce = (at % 3 == 0).then_some(nonce.as_str());
+        world.send_with(["alice", "bob", "*"][at % 3], "some text", nonce).expect("stored");
+    }
+    world.leave("bob").expect("left");
+    let name = world.name.clone();
+    for (user, connection) in [("alice", "c1"), ("alice", "c2"), ("carol", "c3")] {
+        let presence = Presence { user, connection, ttl: None, status: Some("busy") };
+        let steps = decide::presence::here(world.context(&name), presence).expect("here").steps;
+        world.finish(&name, steps);
+    }
+    world
+}
+
+/// Uses a room in every way; whatever it holds, nothing may panic.
+fn exercise(room: Room) {
+    let mut world = World::new("lobby");
+    world.room = room;
+    world.now = u64::MAX / 2;
+    let reloaded = Room::decode(&world.room.encode(Part::Everything)).expect("it was accepted");
+    assert_eq!(reloaded.encode(Part::Durable), world.room.encode(Part::Durable));
+    let name = world.name.clone();
+    let last = world.room.last();
+    let context = world.context(&name);
+    let _ = history::answer(context, Anchor::Newest, 1000, None);
+    let _ = history::answer(context, Anchor::Around(last), 10, Some("alice"));
+    let _ = sync::answer(context, last, 1000, None);
+    let _ = sync::answer(context, world.room.journal.base(), 1000, None);
+    let _ = decide::members::answer(context, None, 1000, None);
+    let _ = decide::who::answer(context, None, 1000, None);
+    let _ = (world.room.memory(), world.room.free_effort());
+    let steps = expire::decide(context, 10).steps;
+    let mut effects = Effects::default();
+    world.room.carry_out(&name, world.now, steps, &mut effects);
+    let decision =
+        decide::send::decide(world.context(&name), super::send("alice", "hi", Some("n")));
+    if let Ok(decision) = decision {
+        let steps = decision.steps;
+        world.room.carry_out(&name, world.now, steps, &mut effects);
+    }
+}
+
+#[test]
+fn every_cut_and_every_flipped_bit_of_a_stored_room_is_loaded_or_refused() {
+    let stored = sample().room.encode(Part::Everything);
+    for cut in 0..stored.len() {
+        assert!(Room::decode(&stored[..cut]).is_err(), "cut at {cut}");
+    }
+    let mut loaded = 0;
+    for bit in 0..stored.len() * 8 {
+        let mut flipped = stored.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(room) = Room::decode(&flipped) {
+            loaded += 1;
+            exercise(room);
+        }
+    }
+    assert!(loaded > 0, "a flipped letter of a text still loads");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_damage_is_loaded_or_refused(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let mut stored = sample().room.encode(Part::Everything);
+        for (at, byte) in changes {
+            let at = at.index(stored.len());
+            stored[at] = byte;
+        }
+        if let Ok(room) = Room::decode(&stored) {
+            exercise(room);
+        }
+    }
+
+    #[test]
+    fn random_bytes_are_no_records(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+        if let Ok(records) = Record::read_all(&bytes) {
+            let mut room = sample().room;
+            for record in records {
+                room.apply(record);
+            }
+            exercise_loosely(room);
+        }
+    }
+}
+
+/// Like [`exercise`], for a room that took records no primary would send.
+fn exercise_loosely(room: Room) {
+    let mut world = World::new("lobby");
+    world.room = room;
+    let name = world.name.clone();
+    let context = world.context(&name);
+    let _ = history::answer(context, Anchor::Newest, 1000, None);
+    let _ = sync::answer(context, world.room.last(), 1000, None);
+    let _ = expire::decide(context, 10);
+    let _ = Room::decode(&world.room.encode(Part::Everything));
+}

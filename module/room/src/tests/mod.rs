@@ -1,0 +1,138 @@
+//! The core as a whole: rules as tables, random commands against a simple model, damaged bytes.
+//!
+//! [`World`] stands where the module stands: it keeps one room and a copy that sees records only.
+
+mod damage;
+mod model;
+mod resuming;
+mod rules;
+
+use crate::decide::{Context, Step};
+use crate::limits::Limits;
+use crate::names::{Actor, RoomName};
+use crate::refusal::Refusal;
+use crate::{Effects, Now, Part, Record, Room};
+
+/// One room, its copy, and a clock.
+struct World {
+    name: String,
+    room: Room,
+    copy: Room,
+    limits: Limits,
+    now: u64,
+    /// Every event published, in order.
+    published: Vec<String>,
+}
+
+impl World {
+    fn new(name: &str) -> World {
+        World {
+            name: name.into(),
+            room: Room::default(),
+            copy: Room::default(),
+            limits: Limits::default(),
+            now: 1_795_225_200_000,
+            published: Vec::new(),
+        }
+    }
+
+    fn context<'r, 'a>(&'r self, name: &'a str) -> Context<'r, 'a> {
+        let now = Now { ms: self.now, unused_ms: self.now + 1 };
+        let name = RoomName::parse(name.as_bytes()).expect("a room name");
+        Context { room: &self.room, name, now, limits: &self.limits }
+    }
+
+    fn send(&mut self, user: &str, text: &str) -> Result<String, Refusal> {
+        self.send_with(user, text, None)
+    }
+
+    fn send_with(
+        &mut self,
+        user: &str,
+        text: &str,
+        nonce: Option<&str>,
+    ) -> Result<String, Refusal> {
+        let name = self.name.clone();
+        let decision = crate::decide::send::decide(self.context(&name), send(user, text, nonce))?;
+        let (steps, reply) = (decision.steps, decision.reply);
+        self.finish(&name, steps);
+        Ok(reply.map(|id| id.to_string()).unwrap_or_default())
+    }
+
+    fn join(&mut self, user: &str, role: Option<&str>, by: Option<&str>) -> Result<bool, Refusal> {
+        let name = self.name.clone();
+        let role = role.map(|role| crate::members::Role::parse(role.as_bytes())).transpose()?;
+        let by = by.map(|by| Actor::parse(by.as_bytes())).transpose()?;
+        let context = self.context(&name);
+        let join = crate::decide::join::Join { user, role, by };
+        let decision = crate::decide::join::join(context, join)?;
+        let (steps, reply) = (decision.steps, decision.reply);
+        self.finish(&name, steps);
+        Ok(reply)
+    }
+
+    fn set(&mut self, field: &str, value: &str, by: Option<&str>) -> Result<(), Refusal> {
+        let name = self.name.clone();
+        let by = by.map(|by| Actor::parse(by.as_bytes())).transpose()?;
+        let fields = [(field.as_bytes(), value.as_bytes())];
+        let decision = crate::decide::room::set(self.context(&name), &fields, by)?;
+        let steps = decision.steps;
+        self.finish(&name, steps);
+        Ok(())
+    }
+
+    fn leave(&mut self, user: &str) -> Result<bool, Refusal> {
+        let name = self.name.clone();
+        let decision = crate::decide::join::leave(self.context(&name), user)?;
+        let (steps, reply) = (decision.steps, decision.reply);
+        self.finish(&name, steps);
+        Ok(reply)
+    }
+
+    /// Carries a decision out here, and replays its bytes on the copy.
+    fn finish(&mut self, name: &str, steps: Vec<Step<'_>>) {
+        let mut effects = Effects::default();
+        self.room.carry_out(name, self.now, steps, &mut effects);
+        for blob in [&effects.durable, &effects.presence] {
+            for record in Record::read_all(blob).expect("what was written can be read") {
+                self.copy.apply(record);
+            }
+        }
+        let texts = effects.events.iter().map(|event| String::from_utf8_lossy(event).into_owned());
+        self.published.extend(texts);
+    }
+
+    /// Room, copy and a reloaded room are equal, and reload as they are.
+    fn check_copies(&self) {
+        let whole = self.room.encode(Part::Everything);
+        assert_eq!(self.room.encode(Part::Durable), self.copy.encode(Part::Durable));
+        let loaded = Room::decode(&whole).expect("what was saved can be loaded");
+        assert_eq!(loaded.encode(Part::Durable), self.room.encode(Part::Durable));
+        assert_eq!(loaded.online(), self.room.online());
+        assert_eq!(loaded.connections(), self.room.connections());
+        assert_eq!(self.copy.connections(), self.room.connections());
+        assert_eq!(loaded.users.len(), self.room.users.len(), "no user leaks");
+        let bare = Room::decode(&self.room.encode(Part::Durable)).expect("a snapshot loads");
+        assert_eq!(bare.connections(), 0);
+        assert_eq!(bare.encode(Part::Durable), self.room.encode(Part::Durable));
+    }
+}
+
+fn send<'a>(user: &'a str, text: &'a str, nonce: Option<&'a str>) -> crate::decide::send::Send<'a> {
+    crate::decide::send::Send {
+        user: Actor::parse(user.as_bytes()).expect("a user name"),
+        text: text.as_bytes(),
+        nonce,
+        kind: None,
+        meta: None,
+        reply: None,
+        mentions: Vec::new(),
+        ephemeral: false,
+    }
+}
+
+/// The code and argument of a refusal: the first words of its text.
+fn code(refusal: &Refusal) -> String {
+    let message = refusal.message();
+    message.split(" - ").next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,136 @@
+//! Cursors at every boundary, and pages.
+
+use super::World;
+use crate::decide::history::{self, Anchor};
+use crate::decide::sync;
+use crate::id::Id;
+
+fn texts(world: &World, cursor: Id) -> Option<Vec<String>> {
+    let name = world.name.clone();
+    let found = sync::answer(world.context(&name), cursor, 1000, None).expect("anyone may");
+    let events = found.events.iter().map(|event| String::from_utf8_lossy(event).into_owned());
+    found.recovered.then(|| events.collect())
+}
+
+fn ids(world: &mut World, count: usize) -> Vec<Id> {
+    (0..count)
+        .map(|at| {
+            world.now += 7;
+            let id = world.send("alice", &format!("message {at}")).expect("stored");
+            Id::parse(id.as_bytes()).expect("an id")
+        })
+        .collect()
+}
+
+#[test]
+fn a_cursor_is_valid_if_and_only_if_the_room_knows_exactly_that_id() {
+    let mut world = World::new("lobby");
+    world.limits.history_max = 4;
+    world.limits.journal_max = 4;
+    let ids = ids(&mut world, 10);
+    let (newest, base) = (ids[9], ids[5]);
+    let published: Vec<String> =
+        world.published.iter().filter(|event| event.contains("\"id\"")).cloned().collect();
+    let table: Vec<(Id, Option<&[String]>, &str)> = vec![
+        (newest, Some(&[]), "the newest"),
+        (ids[8], Some(&published[9..]), "one before"),
+        (ids[6], Some(&published[7..]), "the oldest in the journal"),
+        (base, Some(&published[6..]), "the one just before the journal"),
+        (ids[4], None, "one further"),
+        (Id::ZERO, None, "0-0, long trimmed"),
+        (Id { ms: newest.ms + 1, n: 11 }, None, "the future"),
+        (Id { ms: newest.ms + 1, n: newest.n }, None, "right number, wrong ms"),
+        (Id { ms: newest.ms, n: newest.n + 1 }, None, "right ms, wrong number"),
+        (Id { ms: base.ms + 1, n: base.n }, None, "the base with another ms"),
+        (Id { ms: u64::MAX, n: u64::MAX }, None, "the largest id"),
+        (Id { ms: 0, n: newest.n }, None, "no ms"),
+    ];
+    for (cursor, expected, why) in table {
+        assert_eq!(texts(&world, cursor).as_deref(), expected, "{why}");
+    }
+    world.check_copies();
+}
+
+#[test]
+fn zero_is_the_cursor_of_a_room_without_events_and_of_no_missing_room() {
+    let mut world = World::new("lobby");
+    assert_eq!(texts(&world, Id::ZERO), None, "there is no room");
+    world.join("alice", None, None).expect("made");
+    assert_eq!(texts(&world, Id::ZERO), Some(Vec::new()));
+    ids(&mut world, 3);
+    assert_eq!(texts(&world, Id::ZERO).map(|events| events.len()), Some(3));
+}
+
+#[test]
+fn a_room_made_anew_knows_no_cursor_of_the_old_one() {
+    let mut world = World::new("lobby");
+    let old = ids(&mut world, 3);
+    let now = world.now;
+    world = World::new("lobby");
+    // The module's clock never gives out the same millisecond twice for a first event.
+    world.now = now;
+    let new = ids(&mut world, 3);
+    for cursor in old {
+        assert!(!new.contains(&cursor));
+        assert_eq!(texts(&world, cursor), None);
+    }
+}
+
+#[test]
+fn what_has_expired_is_neither_shown_nor_resumed_over() {
+    let mut world = World::new("lobby");
+    let ids = ids(&mut world, 5);
+    world.limits.history_ttl = 10;
+    world.now = ids[2].ms + 10;
+    assert_eq!(page(&world, Anchor::Newest, 50).0, ["message 3", "message 4"]);
+    assert_eq!(texts(&world, ids[1]), None, "what came after it has expired");
+    assert_eq!(texts(&world, ids[2]).map(|events| events.len()), Some(2));
+    let name = world.name.clone();
+    let steps = crate::decide::expire::decide(world.context(&name), 2).steps;
+    world.finish(&name, steps);
+    assert_eq!(world.room.messages.len(), 3, "two at a time");
+    let steps = crate::decide::expire::decide(world.context(&name), 2).steps;
+    world.finish(&name, steps);
+    assert_eq!(world.room.messages.len(), 2);
+    assert_eq!(world.room.next_deadline(&world.limits), Some(ids[3].ms + 10));
+    assert_eq!(texts(&world, ids[2]).map(|events| events.len()), Some(2));
+    world.check_copies();
+}
+
+#[test]
+fn pages_go_before_after_and_around() {
+    let mut world = World::new("lobby");
+    let ids = ids(&mut world, 9);
+    let all: Vec<String> = (0..9).map(|at| format!("message {at}")).collect();
+    let table: Vec<(Anchor, usize, &[String], bool)> = vec![
+        (Anchor::Newest, 3, &all[6..], true),
+        (Anchor::Newest, 9, &all, false),
+        (Anchor::Newest, 100, &all, false),
+        (Anchor::Before(ids[4]), 2, &all[2..4], true),
+        (Anchor::Before(ids[4]), 4, &all[..4], false),
+        (Anchor::Before(ids[0]), 4, &[], false),
+        (Anchor::Before(Id { ms: u64::MAX, n: 1 }), 1, &all[8..], true),
+        (Anchor::After(ids[4]), 2, &all[5..7], true),
+        (Anchor::After(ids[4]), 4, &all[5..], false),
+        (Anchor::After(ids[8]), 4, &[], false),
+        (Anchor::After(Id::ZERO), 2, &all[..2], true),
+        (Anchor::Around(ids[4]), 4, &all[3..7], true),
+        (Anchor::Around(ids[0]), 4, &all[..4], true),
+        (Anchor::Around(ids[8]), 4, &all[5..], true),
+        (Anchor::Around(ids[4]), 100, &all, false),
+    ];
+    for (anchor, count, expected, more) in table {
+        let found = page(&world, anchor, count);
+        assert_eq!((found.0.as_slice(), found.1), (expected, more), "{anchor:?} {count}");
+    }
+}
+
+fn page(world: &World, anchor: Anchor, count: usize) -> (Vec<String>, bool) {
+    let name = world.name.clone();
+    let found = history::answer(world.context(&name), anchor, count, None).expect("anyone may");
+    let text = |event: &[u8]| {
+        let event: serde_json::Value = serde_json::from_slice(event).expect("strict JSON");
+        event["text"].as_str().unwrap_or_default().to_owned()
+    };
+    (found.events.iter().map(text).collect(), found.more)
+}

@@ -1,0 +1,341 @@
+//! Who may do what, as tables.
+
+use super::{World, code, send};
+use crate::decide::{self, presence::Presence};
+use crate::limits::Create;
+use crate::names::Actor;
+use crate::refusal::Refusal;
+
+/// A room with an owner, a moderator, a member and an outsider.
+fn lobby(access: &str) -> World {
+    let mut world = World::new("lobby");
+    world.join("olga", None, None).expect("olga makes the room");
+    world.join("mo", Some("moderator"), Some("olga")).expect("olga adds a moderator");
+    world.join("mia", None, Some("mo")).expect("a moderator adds a member");
+    world.set("access", access, Some("olga")).expect("the owner sets the access");
+    world
+}
+
+fn outcome<T>(result: Result<T, Refusal>) -> String {
+    result.map_or_else(|refusal| code(&refusal), |_| "ok".into())
+}
+
+#[test]
+fn sending_follows_access_role_and_frost() {
+    let table = [
+        ("open", "no", "olga", "ok"),
+        ("open", "no", "mia", "ok"),
+        ("open", "no", "out", "ok"),
+        ("open", "yes", "olga", "ok"),
+        ("open", "yes", "mo", "ok"),
+        ("open", "yes", "mia", "FROZEN the room is frozen"),
+        ("open", "yes", "out", "FROZEN the room is frozen"),
+        ("open", "yes", "*", "ok"),
+        ("members", "no", "mia", "ok"),
+        ("members", "no", "out", "NOTMEMBER only members may do this"),
+        ("members", "no", "*", "ok"),
+    ];
+    for (access, frozen, user, expected) in table {
+        let mut world = lobby(access);
+        world.set("frozen", frozen, None).expect("the backend may freeze");
+        assert_eq!(outcome(world.send(user, "hi")), expected, "{access} {frozen} {user}");
+    }
+}
+
+#[test]
+fn joining_follows_access_and_role() {
+    let denied_owner = "DENIED owner";
+    let table = [
+        ("open", "out", None, None, "ok"),
+        ("open", "out", Some("member"), None, "ok"),
+        ("open", "out", Some("owner"), None, denied_owner),
+        ("open", "out", None, Some("*"), "ok"),
+        ("open", "out", Some("owner"), Some("*"), "ok"),
+        ("open", "out", None, Some("mo"), "ok"),
+        ("open", "out", Some("moderator"), Some("mo"), denied_owner),
+        ("open", "out", Some("moderator"), Some("olga"), "ok"),
+        ("open", "out", None, Some("mia"), "DENIED moderator"),
+        ("open", "out", None, Some("nobody"), "NOTMEMBER only members may do this"),
+        ("open", "mia", Some("moderator"), Some("mo"), denied_owner),
+        ("open", "mia", Some("moderator"), Some("olga"), "ok"),
+        ("open", "mo", Some("member"), Some("mo"), denied_owner),
+        ("open", "mo", Some("member"), Some("olga"), "ok"),
+        ("open", "olga", Some("member"), Some("mo"), denied_owner),
+        ("open", "mia", Some("owner"), None, denied_owner),
+        ("members", "out", None, None, "DENIED moderator"),
+        ("members", "out", None, Some("mo"), "ok"),
+        ("members", "out", None, Some("mia"), "DENIED moderator"),
+        ("members", "mia", None, None, "ok"),
+    ];
+    for (access, user, role, by, expected) in table {
+        let mut world = lobby(access);
+        let found = outcome(world.join(user, role, by));
+        assert_eq!(found, expected, "{access} {user} {role:?} BY {by:?}");
+        world.check_copies();
+    }
+}
+
+#[test]
+fn settings_follow_role_and_the_servers_limits() {
+    let table = [
+        ("topic", "x", Some("mo"), "ok"),
+        ("topic", "x", Some("mia"), "DENIED moderator"),
+        ("topic", "x", Some("out"), "NOTMEMBER only members may do this"),
+        ("topic", "x", None, "ok"),
+        ("access", "members", Some("mo"), "DENIED owner"),
+        ("history_max", "5", Some("olga"), "ok"),
+        ("history_max", "1000000", Some("olga"), "DENIED backend"),
+        ("history_max", "1000000", Some("*"), "ok"),
+        ("max_text", "5000", Some("olga"), "DENIED backend"),
+        ("nonsense", "1", Some("olga"), "INVALID field"),
+    ];
+    for (field, value, by, expected) in table {
+        let mut world = lobby("open");
+        assert_eq!(outcome(world.set(field, value, by)), expected, "{field} {value} {by:?}");
+    }
+}
+
+#[test]
+fn personal_and_direct_rooms_are_for_whom_they_name() {
+    let table = [
+        ("@alice", "alice", "ok"),
+        ("@alice", "bob", "DENIED self"),
+        ("@alice", "*", "ok"),
+        ("dm:alice,bob", "alice", "ok"),
+        ("dm:alice,bob", "bob", "ok"),
+        ("dm:alice,bob", "*", "ok"),
+        ("dm:alice,bob", "carol", "NOTMEMBER only members may do this"),
+    ];
+    for (room, user, expected) in table {
+        let mut world = World::new(room);
+        assert_eq!(outcome(world.send(user, "hi")), expected, "{user} in {room}");
+        if user != "*" {
+            let mut world = World::new(room);
+            assert_eq!(outcome(world.join(user, None, None)), expected, "{user} joins {room}");
+        }
+    }
+    let mut direct = World::new("dm:alice,bob");
+    direct.send("alice", "hi").expect("alice may");
+    assert_eq!(direct.room.member_count(), 2, "both are members from the beginning");
+    assert_eq!(direct.join("bob", None, None), Ok(false));
+    assert!(direct.leave("bob").is_err(), "for ever");
+    assert!(direct.set("access", "members", None).is_err());
+}
+
+#[test]
+fn who_may_make_a_room() {
+    let mut world = World::new("lobby");
+    world.limits.create = Create::Backend;
+    assert_eq!(outcome(world.send("alice", "hi")), "DENIED backend");
+    assert_eq!(outcome(world.join("alice", None, None)), "DENIED backend");
+    assert!(world.room.is_blank(), "a refused command makes nothing");
+    assert_eq!(outcome(world.send("*", "welcome")), "ok");
+    assert_eq!(world.room.member_count(), 0, "the backend owns nothing");
+    assert_eq!(outcome(world.send("alice", "hi")), "ok");
+    assert_eq!(world.room.role("alice"), Some(crate::members::Role::Member));
+}
+
+#[test]
+fn a_nonce_is_answered_before_anything_is_checked() {
+    let mut world = lobby("open");
+    let id = world.send_with("mia", "hi", Some("n1")).expect("stored");
+    let published = world.published.len();
+    assert_eq!(world.send_with("mia", "hi", Some("n1")), Ok(id.clone()));
+    world.set("frozen", "yes", None).expect("frozen");
+    world.set("max_text", "1", None).expect("tiny");
+    world.leave("mia").expect("gone");
+    assert_eq!(world.send_with("mia", "hi", Some("n1")), Ok(id.clone()), "whatever came since");
+    assert_eq!(outcome(world.send_with("mia", "ho", Some("n1"))), "INVALID nonce");
+    assert_eq!(world.published.len(), published + 3, "the repeats published nothing");
+    world.set("history_max", "1", None).expect("trimmed");
+    world.send("*", "last").expect("sent");
+    assert_eq!(world.send_with("mia", "hi", Some("n1")), Ok(id.clone()), "trimmed, not forgotten");
+    world.now += world.limits.nonce_window + 1;
+    world.set("frozen", "no", None).expect("thawed");
+    world.set("max_text", "default", None).expect("ample");
+    let again = world.send_with("mia", "hi", Some("n1")).expect("a new message");
+    assert_ne!(again, id, "after the window it is a new message");
+    world.check_copies();
+}
+
+#[test]
+fn full_of_nonces_a_room_says_when_to_come_again() {
+    let mut world = World::new("lobby");
+    world.limits.nonce_max = 2;
+    world.send_with("a", "1", Some("n1")).expect("stored");
+    world.now += 1_000;
+    world.send_with("a", "2", Some("n2")).expect("stored");
+    let refused = world.send_with("a", "3", Some("n3"));
+    let wait = world.limits.nonce_window - 1_000 + 1;
+    assert_eq!(refused, Err(Refusal::RateLimit(wait)), "until the oldest is forgotten");
+    assert!(world.send("a", "4").is_ok(), "without a nonce nothing is in the way");
+    world.now += wait;
+    assert!(world.send_with("a", "3", Some("n3")).is_ok());
+    world.check_copies();
+}
+
+#[test]
+fn a_message_is_what_it_says() {
+    let table: &[(&str, &dyn Fn(&mut decide::send::Send<'_>), &str)] = &[
+        ("empty", &|send| send.text = b"", "INVALID text"),
+        ("not UTF-8", &|send| send.text = b"\xff", "INVALID text"),
+        ("meta not an object", &|send| send.meta = Some(b"[]"), "INVALID meta"),
+        ("kind of the backend", &|send| send.kind = Some("system"), "DENIED backend"),
+        ("malformed reply", &|send| send.reply = Some(b"x"), "INVALID id"),
+        ("unknown reply", &|send| send.reply = Some(b"1-1"), "NOMSG no such message"),
+        ("NUL is a character", &|send| send.text = b"a\0b", "ok"),
+        ("CR and LF too", &|send| send.text = b"a\r\nb", "ok"),
+        ("empty with meta", &|send| (send.text, send.meta) = (b"", Some(&b"{}"[..])), "ok"),
+        ("a word of one's own", &|send| send.kind = Some("poll"), "ok"),
+    ];
+    for (why, alter, expected) in table {
+        let mut world = lobby("open");
+        let mut command = send("mia", "hi", None);
+        alter(&mut command);
+        let name = world.name.clone();
+        let decision = decide::send::decide(world.context(&name), command);
+        match decision.map(|decision| decision.steps) {
+            Err(refusal) => assert_eq!(code(&refusal), *expected, "{why}"),
+            Ok(steps) => {
+                world.finish(&name, steps);
+                assert_eq!("ok", *expected, "{why}");
+                let event = world.published.last().expect("published");
+                serde_json::from_str::<serde_json::Value>(event).expect("strict JSON");
+                assert!(!event.contains(['\n', '\r', '\0']), "{why}: {event}");
+            }
+        }
+        world.check_copies();
+    }
+    let mut world = lobby("open");
+    let long = "x".repeat(4097);
+    assert_eq!(outcome(world.send("mia", &long)), "TOOBIG 4096");
+    assert_eq!(outcome(world.send("*", &long)), "ok", "no limits for the backend");
+}
+
+#[test]
+fn an_ephemeral_message_is_published_and_not_stored() {
+    let mut world = lobby("open");
+    let before = world.room.encode(crate::Part::Everything);
+    let name = world.name.clone();
+    let command = decide::send::Send { ephemeral: true, ..send("out", "psst", Some("n")) };
+    let decision = decide::send::decide(world.context(&name), command).expect("allowed");
+    let steps = decision.steps;
+    world.finish(&name, steps);
+    assert_eq!(world.room.encode(crate::Part::Everything), before);
+    let event = world.published.last().expect("published");
+    assert!(event.starts_with("{\"last\":\"") && !event.contains("\"id\""), "{event}");
+}
+
+#[test]
+fn presence_counts_users_and_tells_first_and_last() {
+    let mut world = lobby("members");
+    let here = |world: &mut World, user: &str, connection: &str, status: Option<&str>| {
+        let name = world.name.clone();
+        let presence = Presence { user, connection, ttl: None, status };
+        let steps = decide::presence::here(world.context(&name), presence)?.steps;
+        world.finish(&name, steps);
+        Ok::<_, Refusal>(world.published.last().cloned().unwrap_or_default())
+    };
+    assert_eq!(here(&mut world, "out", "c0", None), Err(Refusal::NotMember));
+    let came = here(&mut world, "mia", "c1", None).expect("here");
+    assert!(came.contains("\"kind\":\"join\",\"status\":\"online\",\"users\":1"), "{came}");
+    let count = world.published.len();
+    here(&mut world, "mia", "c2", None).expect("here");
+    assert_eq!(world.published.len(), count, "a second connection is no news");
+    let status = here(&mut world, "mia", "c2", Some("away")).expect("here");
+    assert!(status.contains("\"kind\":\"status\",\"status\":\"away\",\"users\":1"), "{status}");
+    assert_eq!(code(&here(&mut world, "mo", "c1", None).unwrap_err()), "INVALID connection");
+    world.check_copies();
+
+    let off = |world: &mut World, user: &str, connection: &str| {
+        let name = world.name.clone();
+        let steps = decide::presence::off(world.context(&name), user, connection, None)?.steps;
+        world.finish(&name, steps);
+        Ok::<_, Refusal>(())
+    };
+    assert!(off(&mut world, "mo", "c1").is_err(), "another user's connection");
+    let count = world.published.len();
+    off(&mut world, "mia", "c1").expect("off");
+    off(&mut world, "mia", "c9").expect("an unknown one is nothing");
+    assert_eq!(world.published.len(), count);
+    off(&mut world, "mia", "c2").expect("off");
+    let went = world.published.last().expect("told");
+    assert!(went.contains("\"kind\":\"leave\",\"users\":0,\"reason\":\"left\""), "{went}");
+    world.check_copies();
+}
+
+#[test]
+fn what_is_not_beaten_ends_once_and_what_is_beaten_stays() {
+    let mut world = lobby("open");
+    let name = world.name.clone();
+    for (user, connection) in [("mia", "c1"), ("mia", "c2"), ("mo", "c3")] {
+        let presence = Presence { user, connection, ttl: Some(5_000), status: None };
+        let steps = decide::presence::here(world.context(&name), presence).expect("here").steps;
+        world.finish(&name, steps);
+    }
+    world.now += 4_000;
+    let beat = decide::presence::beat(world.context(&name), 5_000, vec!["c3", "c4"]).expect("ok");
+    assert_eq!(beat.reply, ["c4"], "unknown ones are named");
+    let steps = beat.steps;
+    world.finish(&name, steps);
+    world.now += 1_000;
+    let count = world.published.len();
+    let steps = decide::expire::decide(world.context(&name), 100).steps;
+    world.finish(&name, steps);
+    assert_eq!(world.published.len(), count + 1, "one leave for mia's two connections");
+    let went = world.published.last().expect("told");
+    assert!(
+        went.contains("\"user\":\"mia\",\"kind\":\"leave\",\"users\":1,\"reason\":\"timeout\"")
+    );
+    assert!(decide::expire::decide(world.context(&name), 100).steps.is_empty());
+    assert_eq!(world.room.next_deadline(&world.limits), Some(world.now + 4_000));
+    world.check_copies();
+}
+
+#[test]
+fn a_user_follows_rooms_up_to_a_bound() {
+    let mut world = World::new("@alice");
+    world.limits.follows_max = 2;
+    let name = world.name.clone();
+    let room = |text: &'static str| crate::names::RoomName::parse(text.as_bytes()).expect("a room");
+    let follow = |world: &mut World, rooms: Vec<&'static str>| {
+        let rooms = rooms.into_iter().map(room).collect();
+        let decision = decide::follow::follow(world.context(&name), rooms)?;
+        let (steps, reply) = (decision.steps, decision.reply);
+        world.finish(&name, steps);
+        Ok::<_, Refusal>(reply)
+    };
+    assert_eq!(follow(&mut world, vec!["b", "a", "b"]), Ok(2));
+    assert_eq!(follow(&mut world, vec!["a"]), Ok(0));
+    assert_eq!(code(&follow(&mut world, vec!["c"]).unwrap_err()), "INVALID follows");
+    let page = decide::follow::answer(world.context(&name), None, 1).expect("a page");
+    assert_eq!((page.items[0].room, page.cursor.as_deref()), ("a", Some("a")));
+    let page = decide::follow::answer(world.context(&name), Some(b"a"), 1).expect("a page");
+    assert_eq!((page.items[0].room, page.cursor), ("b", None));
+    world.check_copies();
+    let mut lobby = World::new("lobby");
+    assert_eq!(code(&follow_in(&mut lobby).unwrap_err()), "INVALID room");
+}
+
+fn follow_in(world: &mut World) -> Result<(), Refusal> {
+    let name = world.name.clone();
+    decide::follow::follow(world.context(&name), Vec::new()).map(|_| ())
+}
+
+#[test]
+fn a_signal_is_published_only() {
+    let mut world = lobby("members");
+    let name = world.name.clone();
+    let signal = |world: &mut World, user: &str, word: &str, data: Option<&[u8]>| {
+        let user = Actor::parse(user.as_bytes()).expect("an actor");
+        let steps = decide::signal::decide(world.context(&name), user, word, data)?.steps;
+        world.finish(&name, steps);
+        Ok::<_, Refusal>(world.published.last().cloned().unwrap_or_default())
+    };
+    let typing = signal(&mut world, "mia", "typing", Some(b"{\"a\":1}")).expect("told");
+    assert!(typing.contains("\"name\":\"typing\",\"data\":{\"a\":1}"), "{typing}");
+    assert_eq!(signal(&mut world, "out", "typing", None), Err(Refusal::NotMember));
+    assert_eq!(signal(&mut world, "mia", "notice", None), Err(Refusal::Denied("backend")));
+    let notice = signal(&mut world, "*", "notice", None).expect("told");
+    assert!(notice.contains("\"type\":\"notice\"") && !notice.contains("\"name\""), "{notice}");
+}
