@@ -1,8 +1,9 @@
 //! What Redis tells us: keys come and go under other names, the server loads, flushes, is promoted.
 
+use chat_room::Id;
 use chat_room::names::RoomName;
 
-use crate::redis::{Call, Flags, now_ms};
+use crate::redis::{Call, Flags, monotonic_ms, now_ms};
 use crate::state;
 use crate::{commands, config};
 
@@ -20,13 +21,18 @@ pub(crate) enum ServerEvent {
 
 /// Handles a server event. Never writes: only the timer does.
 pub(crate) fn on_server(event: ServerEvent) {
-    let now = now_ms();
+    let (now, monotonic) = (now_ms(), monotonic_ms());
     state::with(|state| match event {
         ServerEvent::Promoted | ServerEvent::Loaded => {
             state.clock.start(now);
-            state.quiet_until = now + config::presence_grace();
+            state.quiet_until = monotonic + config::presence_grace();
         }
-        ServerEvent::Flushed { database } => state.index.clear(database),
+        ServerEvent::Flushed { database } => {
+            let gone = state.index.clear(database).into_iter().map(|(database, name)| {
+                state::Gone { database, name, last: Id::ZERO, reason: "deleted" }
+            });
+            state.gone.extend(gone);
+        }
         ServerEvent::Swapped { first, second } => state.index.swap(first, second),
     });
 }
@@ -43,20 +49,23 @@ pub(crate) fn on_key(call: &Call<'_>, event: &[u8], key: &[u8]) {
     }
 }
 
-/// Tells of rooms that went without an event of their own: their keys were overwritten.
-pub(crate) fn tell_replaced(call: &Call<'_>) {
-    let gone = state::with(|state| std::mem::take(&mut state.gone));
-    for room in gone {
-        publish_drop(call, &room, "replaced");
+/// Tells of one room that went without an event of its key: it was overwritten, or everything was
+/// flushed. False: there is none.
+pub(crate) fn tell_one(call: &Call<'_>) -> bool {
+    let gone = state::with(|state| state.gone.pop_front());
+    if let Some(gone) = &gone {
+        publish_drop(call, gone, gone.reason);
     }
+    gone.is_some()
 }
 
 fn tell(call: &Call<'_>, key: &[u8], reason: &str) {
     let database = call.database();
     let gone = state::with(|state| {
         let this = |gone: &state::Gone| gone.database == database && *gone.name == *key;
-        let at = state.gone.iter().position(this)?;
-        Some(state.gone.swap_remove(at))
+        // It was removed just before this event, so it is among the last.
+        let at = state.gone.iter().rposition(this)?;
+        state.gone.remove(at)
     });
     if let Some(gone) = gone {
         publish_drop(call, &gone, reason);

@@ -114,12 +114,16 @@ impl Index {
         }
     }
 
-    /// Forgets all rooms of a database, or of all.
-    pub(crate) fn clear(&mut self, database: Option<i32>) {
-        match database {
-            Some(database) => drop(self.databases.remove(&database)),
-            None => self.databases.clear(),
-        }
+    /// Forgets all rooms of a database, or of all; answers their databases and names.
+    pub(crate) fn clear(&mut self, database: Option<i32>) -> Vec<(i32, Box<[u8]>)> {
+        let emptied = match database {
+            Some(database) => self.databases.remove_entry(&database).into_iter().collect(),
+            None => std::mem::take(&mut self.databases),
+        };
+        let names = |(database, db): (i32, Database)| {
+            db.rooms.into_values().map(move |(name, _)| (database, name))
+        };
+        emptied.into_iter().flat_map(names).collect()
     }
 
     /// Two databases have changed places.

@@ -23,7 +23,10 @@
     clippy::indexing_slicing,
     reason = "a panic in a handler costs the command, and one across C frames the server"
 )]
-#![cfg_attr(test, allow(dead_code, reason = "the module's entry points exist only inside Redis"))]
+#![cfg_attr(
+    test,
+    allow(dead_code, unused_imports, reason = "the module's entry points exist only inside Redis")
+)]
 
 mod args;
 mod commands;

@@ -197,7 +197,7 @@ unsafe extern "C" fn unlink(options: *mut RedisModuleKeyOptCtx, value: *const c_
         let last = stored.room.last();
         state::with(|state| {
             state.index.remove(database, filed);
-            state.gone.push(Gone { database, name, last });
+            state.gone.push_back(Gone { database, name, last, reason: "replaced" });
         });
     });
 }

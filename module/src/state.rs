@@ -16,12 +16,12 @@ pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) index: Index,
     /// Rooms removed from their keys and not yet told.
-    pub(crate) gone: Vec<Gone>,
+    pub(crate) gone: VecDeque<Gone>,
     /// Rooms whose deadlines are to be filed anew: `chat.history-ttl` has changed.
     pub(crate) refile: VecDeque<(i32, u64)>,
     /// Buffers of the last command, used again by the next.
     pub(crate) effects: Effects,
-    /// Nothing expires before this, milliseconds since the epoch.
+    /// Nothing expires before this, on the clock that only goes forward.
     pub(crate) quiet_until: u64,
 }
 
@@ -29,14 +29,17 @@ pub(crate) struct State {
 pub(crate) struct Gone {
     pub(crate) database: i32,
     pub(crate) name: Box<[u8]>,
+    /// Its newest id, where it is still known.
     pub(crate) last: Id,
+    /// Why, unless an event of the key says better.
+    pub(crate) reason: &'static str,
 }
 
 thread_local! {
     static STATE: RefCell<State> = RefCell::new(State {
         clock: Clock::default(),
         index: Index::default(),
-        gone: Vec::new(),
+        gone: VecDeque::new(),
         refile: VecDeque::new(),
         effects: Effects::default(),
         quiet_until: 0,

@@ -37,12 +37,16 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
         state::with(|state| state.gone.clear());
         return INTERVAL;
     }
-    events::tell_replaced(call);
+    let started = monotonic_ms();
+    while events::tell_one(call) {
+        if monotonic_ms() - started >= SLICE {
+            return PAUSE;
+        }
+    }
     watch_settings();
-    if state::with(|state| now < state.quiet_until) {
+    if state::with(|state| started < state.quiet_until) {
         return INTERVAL;
     }
-    let started = monotonic_ms();
     let mut steps = 0;
     while let Some(found) = next(now) {
         step(call, &found, now);
@@ -114,7 +118,7 @@ fn watch_clock(now: u64) {
     if let Some((then, monotonic_then)) = CLOCKS.replace(Some((now, monotonic))) {
         let passed = monotonic.saturating_sub(monotonic_then);
         if now > then + passed + JUMP {
-            state::with(|state| state.quiet_until = now + config::presence_grace());
+            state::with(|state| state.quiet_until = monotonic + config::presence_grace());
         }
     }
 }
