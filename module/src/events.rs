@@ -23,7 +23,11 @@ pub(crate) enum ServerEvent {
 pub(crate) fn on_server(event: ServerEvent) {
     let (now, monotonic) = (now_ms(), monotonic_ms());
     state::with(|state| match event {
-        ServerEvent::Promoted | ServerEvent::Loaded => {
+        ServerEvent::Promoted => {
+            state.clock.promote(now);
+            state.quiet_until = monotonic + config::presence_grace();
+        }
+        ServerEvent::Loaded => {
             state.clock.start(now);
             state.quiet_until = monotonic + config::presence_grace();
         }

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use chat_room::{Effects, Id};
+use chat_room::{Effects, Id, Now};
 
 use crate::index::Index;
 
@@ -51,20 +51,36 @@ pub(crate) fn with<T>(body: impl FnOnce(&mut State) -> T) -> T {
     STATE.with(|state| body(&mut state.borrow_mut()))
 }
 
-/// Milliseconds for the first events of rooms: each one never used before for an id, so that a
-/// room made anew never repeats an id of the one that bore its name before.
+/// Milliseconds for ids, so that no two events that anybody has seen ever bear the same id.
+///
+/// The first event of a room takes one never used before, so a room made anew never repeats an id
+/// of the one that bore its name. After a promotion the old primary may have given out ids that
+/// this server never received. As long as our clock is past its clock they cannot be repeated. If
+/// our clock turns out to be behind, or hardly ahead, ids start a margin later than anything
+/// received: no replica lags so far behind a primary that still answers.
 #[derive(Default)]
 pub(crate) struct Clock {
     /// The latest millisecond any id of this server has.
     highest: u64,
-    /// The clock at start or promotion.
-    started: u64,
+    /// No new id is earlier.
+    floor: u64,
 }
 
+/// How much later than anything received ids start when the clock was behind at promotion.
+const MARGIN: u64 = 60_000;
+/// The least by which our clock must be past the last id received to be trusted.
+const TRUST: u64 = 1_000;
+
 impl Clock {
-    /// The server has started, or was promoted.
+    /// The server has started, at `now` by its clock.
     pub(crate) fn start(&mut self, now: u64) {
-        self.started = self.started.max(now);
+        self.floor = self.floor.max(now + 1);
+    }
+
+    /// The server was promoted, at `now` by its clock.
+    pub(crate) fn promote(&mut self, now: u64) {
+        let behind = now < self.highest + TRUST;
+        self.start(if behind { self.highest + MARGIN } else { now });
     }
 
     /// An id of this millisecond exists.
@@ -72,8 +88,38 @@ impl Clock {
         self.highest = self.highest.max(ms);
     }
 
-    /// A millisecond that no id has, not before `now`.
-    pub(crate) fn unused(&self, now: u64) -> u64 {
-        now.max(self.highest + 1).max(self.started + 1)
+    /// The time of a decision made when the server's clock shows `ms`.
+    pub(crate) fn now(&self, ms: u64) -> Now {
+        let id_ms = ms.max(self.floor);
+        Now { ms, id_ms, unused_ms: id_ms.max(self.highest + 1) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_promoted_replica_never_repeats_an_id_its_primary_may_have_given_out() {
+        let ids_from = |received: u64, clock_at_promotion: u64| {
+            let mut clock = Clock::default();
+            clock.used(received);
+            clock.promote(clock_at_promotion);
+            clock.now(clock_at_promotion).id_ms
+        };
+        assert_eq!(ids_from(1_000_000, 1_005_000), 1_005_001, "the clock is ahead: trusted");
+        assert_eq!(ids_from(1_000_000, 1_000_500), 1_060_001, "hardly ahead: a margin");
+        assert_eq!(ids_from(1_000_000, 400_000), 1_060_001, "behind: a margin");
+    }
+
+    #[test]
+    fn first_events_take_a_millisecond_never_used() {
+        let mut clock = Clock::default();
+        clock.start(1_000);
+        assert_eq!(clock.now(1_000).unused_ms, 1_001);
+        clock.used(5_000);
+        assert_eq!(clock.now(2_000).unused_ms, 5_001, "also when the clock has stepped back");
+        assert_eq!(clock.now(2_000).id_ms, 2_000);
+        assert_eq!(clock.now(9_000).unused_ms, 9_000);
     }
 }

@@ -89,7 +89,7 @@ fn step(call: &Call<'_>, found: &Found, now: u64) {
         return state::with(|state| state.index.forget(found));
     };
     let limits = config::limits();
-    let now = Now { ms: now, unused_ms: now };
+    let now = Now { ms: now, id_ms: now, unused_ms: now };
     let decision = expire::decide(Context { room: &stored.room, name, now, limits: &limits }, STEP);
     info::timed_out(&decision.steps);
     let mut effects = state::with(|state| std::mem::take(&mut state.effects));

@@ -22,6 +22,9 @@ use crate::users::Users;
 pub struct Now {
     /// The server's clock, milliseconds since the epoch.
     pub ms: u64,
+    /// The millisecond for ids: the clock, or later where the clock cannot be trusted to be past
+    /// every id that others may have seen.
+    pub id_ms: u64,
     /// A millisecond this server has never used for an id: for the first event of a room.
     pub unused_ms: u64,
 }

@@ -183,7 +183,7 @@ fn room_name<'c>(call: &Call<'c>) -> Result<RoomName<'c>, Refusal> {
 
 fn now() -> Now {
     let ms = now_ms();
-    Now { ms, unused_ms: state::with(|state| state.clock.unused(ms)) }
+    state::with(|state| state.clock.now(ms))
 }
 
 /// Replies with events: an array of bulk strings.

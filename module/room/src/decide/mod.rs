@@ -69,7 +69,7 @@ impl<'a, R> Decision<'a, R> {
 
     /// The id of the durable event decided next.
     fn next_id(&mut self, now: Now) -> Id {
-        let ms = if self.last.n == 0 { now.unused_ms } else { now.ms.max(self.last.ms) };
+        let ms = if self.last.n == 0 { now.unused_ms } else { now.id_ms.max(self.last.ms) };
         self.last = Id { ms, n: self.last.n + 1 };
         self.last
     }

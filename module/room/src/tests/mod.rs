@@ -37,7 +37,7 @@ impl World {
     }
 
     fn context<'r, 'a>(&'r self, name: &'a str) -> Context<'r, 'a> {
-        let now = Now { ms: self.now, unused_ms: self.now + 1 };
+        let now = Now { ms: self.now, id_ms: self.now, unused_ms: self.now + 1 };
         let name = RoomName::parse(name.as_bytes()).expect("a room name");
         Context { room: &self.room, name, now, limits: &self.limits }
     }
