@@ -67,7 +67,7 @@ fn parse<'c>(args: &mut Args<'c>) -> Result<Send<'c>, Error> {
             b"META" => once(&mut meta, args.word()?)?,
             b"REPLY" => once(&mut reply, args.word()?)?,
             b"MENTION" => {
-                let count = send::mention_count(args.number("mention").ok())?;
+                let count = send::mention_count(args.number("mention")?)?;
                 let users = (0..count).map(|_| args.user()).collect::<Result<Vec<_>, _>>()?;
                 once(&mut mentions, users)?;
             }

@@ -189,9 +189,9 @@ pub fn kind(bytes: &[u8]) -> Result<&str, Refusal> {
 }
 
 /// Checks how many users a message mentions. Errors: `INVALID mention`.
-pub fn mention_count(count: Option<u64>) -> Result<usize, Refusal> {
-    let count = count.and_then(|count| usize::try_from(count).ok());
-    count
+pub fn mention_count(count: u64) -> Result<usize, Refusal> {
+    usize::try_from(count)
+        .ok()
         .filter(|count| (1..=MENTIONS_MAX).contains(count))
         .ok_or(Refusal::invalid("mention", "1 to 50 users"))
 }

@@ -1,0 +1,290 @@
+/**
+ * A connection to any one of several relays, opened anew whenever it is lost.
+ *
+ * The one idea: whoever uses it sees states, frames and answers, never sockets. Relays are tried in
+ * turn with exponential backoff and full jitter, so that a thousand clients of a fallen relay do
+ * not come back in step. A socket that fell silent is asked (`ping`) and, if it stays silent, given
+ * up without waiting for TCP to notice.
+ *
+ * Close codes say what to do: 4000 to 4499 come back (after `retry_ms` of the reason, if it says
+ * so), 4500 to 4999 something must be put right first: it stops. Any other loss: come back.
+ *
+ * It refuses to know rooms and to repeat a request: what was unanswered when a socket was lost
+ * fails with `LOST`, and who asked knows best what to do.
+ */
+
+const BACKOFF_FIRST_MS = 400;
+const BACKOFF_MOST_MS = 15_000;
+/** From the attempt to `hello`. */
+const OPEN_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+/** How long a pinged relay may stay silent; less when there is reason to doubt. */
+const PONG_TIMEOUT_MS = 10_000;
+const DOUBT_TIMEOUT_MS = 5000;
+const PING_DEFAULT_MS = 25_000;
+/** A connection that lived this long starts the backoff anew. */
+const SETTLED_MS = 5000;
+
+/** Why an operation did not succeed. */
+export class ChatError extends Error {
+  /**
+   * @param {string} code the relay's word (`BANNED`, `RATELIMIT`, …), or one of our own:
+   *   `OFFLINE` not connected, `LOST` the connection broke before the answer, `TIMEOUT` no answer
+   * @param {string} message for people
+   * @param {object} [details] the code's argument: `retry_ms`, `until_ms`, `max_bytes`, `what`
+   */
+  constructor(code, message, details = {}) {
+    super(message || code);
+    this.name = 'ChatError';
+    this.code = code;
+    this.details = details;
+  }
+
+  /** Milliseconds to wait before trying again, if the relay said so. */
+  get retryMs() {
+    return this.details.retry_ms;
+  }
+}
+
+/** The wait before attempt number `attempt` (0, 1, …): full jitter under a doubling ceiling. */
+export function backoffMs(attempt, random = Math.random) {
+  const ceiling = Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * 2 ** Math.min(attempt, 16));
+  return Math.floor(random() * ceiling);
+}
+
+/** What a close code and reason ask for. */
+export function readClose(code, reason) {
+  let parsed = {};
+  try {
+    parsed = JSON.parse(reason) ?? {};
+  } catch {
+    // Anything but JSON is a reason for people.
+  }
+  const retryMs = Number.isFinite(parsed.retry_ms) ? Math.max(0, parsed.retry_ms) : 0;
+  const name = typeof parsed.reason === 'string' ? parsed.reason : String(reason || '');
+  return { code, name, retryMs: Math.min(retryMs, 60_000), final: code >= 4500 && code <= 4999 };
+}
+
+export class Connection {
+  #urls;
+  #next = 0;
+  #WebSocket;
+  #random;
+  #on;
+  #socket = null;
+  #attempt = 0;
+  #openedAt = 0;
+  #heardAt = 0;
+  #pingMs = PING_DEFAULT_MS;
+  #timers = { retry: null, open: null, silence: null, pong: null };
+  #ref = 0;
+  #requests = new Map();
+
+  /**
+   * @param {object} options
+   * @param {string[]} options.urls ready-made socket URLs, tried in turn
+   * @param {typeof WebSocket} options.WebSocket
+   * @param {() => number} [options.random]
+   * @param {{state: Function, hello: Function, frame: Function}} options.on called when the status
+   *   has changed; when a relay has greeted (then requests may be made); with each frame that is
+   *   no answer
+   */
+  constructor({ urls, WebSocket, random = Math.random, on }) {
+    this.#urls = urls;
+    this.#WebSocket = WebSocket;
+    this.#random = random;
+    this.#on = on;
+    /** See `ChatClient.status`. */
+    this.status = {
+      state: 'offline', url: null, attempt: 0, retryAt: null, close: null, hello: null,
+    };
+  }
+
+  /** Starts, or cuts the wait for the next attempt short. */
+  open() {
+    if (this.status.state === 'connected') return this.check();
+    if (this.#socket) return undefined;
+    return this.#try();
+  }
+
+  /** Ends the connection and all attempts. */
+  close() {
+    this.#drop(1000);
+    this.#set({ state: 'offline', retryAt: null, close: null });
+  }
+
+  /** There is reason to doubt the connection (network changed, page woke up): ask now. */
+  check() {
+    if (this.status.state === 'connected') this.#ping(DOUBT_TIMEOUT_MS);
+    else if (this.#timers.retry !== null) this.#try();
+  }
+
+  /**
+   * Asks the relay. Answers are handled before any later frame is.
+   * @returns {Promise<object>} what `ok` holds
+   * @throws {ChatError}
+   */
+  request(op, fields = {}, timeoutMs = REQUEST_TIMEOUT_MS) {
+    if (this.status.state !== 'connected') {
+      return Promise.reject(new ChatError('OFFLINE', 'Not connected'));
+    }
+    const ref = (this.#ref += 1);
+    const frame = JSON.stringify({ ref, op, ...fields });
+    // A relay would close the connection over it, and again after each reconnection.
+    const mostBytes = this.status.hello.limits?.frame ?? Infinity;
+    if (frame.length * 3 > mostBytes && new TextEncoder().encode(frame).length > mostBytes) {
+      return Promise.reject(new ChatError('TOOBIG', '', { max_bytes: mostBytes }));
+    }
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#requests.delete(ref);
+        reject(new ChatError('TIMEOUT', 'The relay did not answer in time'));
+      }, timeoutMs);
+      this.#requests.set(ref, { resolve, reject, timer });
+      this.#socket.send(frame);
+    });
+  }
+
+  #set(change) {
+    this.status = { ...this.status, ...change };
+    this.#on.state();
+  }
+
+  #clear(...names) {
+    for (const name of names) {
+      clearTimeout(this.#timers[name]);
+      this.#timers[name] = null;
+    }
+  }
+
+  #try() {
+    this.#clear('retry');
+    const url = this.#urls[this.#next % this.#urls.length];
+    this.#next += 1;
+    this.#set({ state: 'connecting', url, attempt: this.#attempt, retryAt: null });
+    let socket;
+    try {
+      socket = new this.#WebSocket(url);
+    } catch {
+      return this.#lost(readClose(1006, ''));
+    }
+    this.#socket = socket;
+    let greeted = false;
+    const ours = (handle) => (event) => {
+      if (socket === this.#socket) handle(event);
+    };
+    socket.onmessage = ours((event) => {
+      this.#heard();
+      const frame = parse(event.data);
+      if (frame === null) return;
+      if (frame.ref !== undefined && frame.type === undefined) this.#answer(frame);
+      else if (frame.type === 'hello' && !greeted) {
+        greeted = true;
+        this.#greeted(frame);
+      } else this.#on.frame(frame);
+    });
+    socket.onclose = ours((event) => {
+      this.#socket = null;
+      this.#lost(readClose(event.code, event.reason));
+    });
+    this.#timers.open = setTimeout(() => this.#giveUp(), OPEN_TIMEOUT_MS);
+    return undefined;
+  }
+
+  #greeted(hello) {
+    this.#clear('open');
+    this.#openedAt = Date.now();
+    this.#pingMs = Number.isFinite(hello.ping_ms) ? hello.ping_ms : PING_DEFAULT_MS;
+    this.#heard();
+    this.#set({ state: 'connected', close: null, hello });
+    this.#on.hello();
+  }
+
+  #heard() {
+    this.#heardAt = Date.now();
+    this.#clear('pong');
+    if (this.#timers.silence === null) this.#watch(this.#pingMs * 1.5);
+  }
+
+  /** One timer for all frames: when it fires it looks how long the silence really was. */
+  #watch(waitMs) {
+    this.#timers.silence = setTimeout(() => {
+      this.#timers.silence = null;
+      const left = this.#heardAt + this.#pingMs * 1.5 - Date.now();
+      if (left > 0) this.#watch(left);
+      else this.#ping(PONG_TIMEOUT_MS);
+    }, waitMs);
+  }
+
+  #ping(patienceMs) {
+    if (this.#timers.pong !== null) return;
+    this.#timers.pong = setTimeout(() => this.#giveUp(), patienceMs);
+    this.request('ping', { ts: Date.now() }, patienceMs * 2).catch(() => {});
+  }
+
+  #answer(frame) {
+    const request = this.#requests.get(frame.ref);
+    if (!request) return;
+    this.#requests.delete(frame.ref);
+    clearTimeout(request.timer);
+    if (frame.error) {
+      const { code, message, ...details } = frame.error;
+      request.reject(new ChatError(code, message, details));
+    } else request.resolve(frame.ok ?? {});
+  }
+
+  /** The socket is dead, whatever it says. */
+  #giveUp() {
+    this.#drop(4000);
+    this.#lost(readClose(1006, 'silent'));
+  }
+
+  #drop(code) {
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#clear('retry', 'open', 'silence', 'pong');
+    this.#fail();
+    if (socket) {
+      try {
+        socket.close(code);
+      } catch {
+        // A socket that cannot be closed is closed.
+      }
+    }
+  }
+
+  #fail() {
+    const requests = [...this.#requests.values()];
+    this.#requests.clear();
+    for (const { reject, timer } of requests) {
+      clearTimeout(timer);
+      reject(new ChatError('LOST', 'The connection was lost'));
+    }
+  }
+
+  #lost(close) {
+    this.#clear('open', 'silence', 'pong');
+    const lived = this.#openedAt > 0 && Date.now() - this.#openedAt >= SETTLED_MS;
+    this.#openedAt = 0;
+    if (lived) this.#attempt = 0;
+    if (close.final) {
+      this.#set({ state: 'offline', retryAt: null, close });
+      this.#fail();
+      return;
+    }
+    const waitMs = Math.max(close.retryMs, backoffMs(this.#attempt, this.#random));
+    this.#attempt += 1;
+    this.#timers.retry = setTimeout(() => this.#try(), waitMs);
+    this.#set({ state: 'connecting', attempt: this.#attempt, retryAt: Date.now() + waitMs, close });
+    this.#fail();
+  }
+}
+
+function parse(text) {
+  try {
+    const frame = JSON.parse(text);
+    return frame !== null && typeof frame === 'object' ? frame : null;
+  } catch {
+    return null;
+  }
+}
