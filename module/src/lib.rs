@@ -50,7 +50,9 @@ mod module {
     use redis_module::{Context, RedisString, Status, redis_module};
 
     use crate::config::*;
-    use crate::redis::{Call, add_category, arm_timer, log_warning, now_ms, on_info, subscribe};
+    use crate::redis::{
+        Call, add_category, arm_timer, handle_load_errors, log_warning, now_ms, on_info, subscribe,
+    };
     use crate::room_type::CHAT_ROOM;
     use crate::{commands, redis, state, timers};
 
@@ -60,6 +62,7 @@ mod module {
             log_warning(&complaint);
             return Status::Err;
         }
+        handle_load_errors(&call);
         add_category(&call);
         let ready = commands::all().into_iter().all(|spec| redis::register(&call, spec))
             && subscribe(&call)

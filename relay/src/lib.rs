@@ -1,1 +1,41 @@
-//! The relay of redis-chat.
+//! The relay of redis-chat: WebSocket frames to `CHAT.*` commands, room channels to frames.
+//!
+//! **A message comes in.** [`server`] accepts a socket, [`http`] upgrades it and [`auth`] says whose
+//! it is; from then on a [`session`] reads its frames. [`protocol`] parses one request,
+//! [`operations`] turn it into commands for the [`upstream`], and the reply goes into the
+//! connection's [`outbox`].
+//!
+//! **An event goes out.** The upstream hears it on the room's channel. The [`hub`] reads its head
+//! ([`event`]), finds the [`room`], and the room's [`delivery`] rule says whether it joins up with
+//! what was delivered last. If so it is encoded once ([`frame`]) and queued for every receiver
+//! ([`connection`]) among the [`receivers`]; if not, one [`sync`] closes the gap first. [`fetch`] brings newcomers up to
+//! date, [`presence`] tells Redis who is here.
+//!
+//! The relay holds no truth: everything here can be lost at any moment without losing a message.
+#![forbid(unsafe_code)]
+
+pub mod auth;
+pub mod close;
+pub mod config;
+pub mod connection;
+pub mod delivery;
+pub mod event;
+pub mod fetch;
+pub mod figures;
+pub mod frame;
+pub mod http;
+pub mod hub;
+pub mod names;
+pub mod operations;
+pub mod outbox;
+pub mod presence;
+pub mod protocol;
+pub mod receivers;
+pub mod replies;
+pub mod room;
+pub mod server;
+pub mod session;
+pub mod sync;
+pub mod tail;
+pub mod upstream;
+pub mod web;

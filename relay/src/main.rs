@@ -1,2 +1,59 @@
-//! The relay binary.
-fn main() {}
+//! The relay's process: settings, logging, serving, and the exit code.
+#![forbid(unsafe_code)]
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use chat_relay::config::{Args, Config, LogFormat};
+use chat_relay::server::Server;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let config = match Args::parse().check() {
+        Ok(config) => config,
+        Err(mistakes) => return fail(2, &mistakes.join("; ")),
+    };
+    start_logging(&config);
+    match serve(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, &format!("{error:#}")),
+    }
+}
+
+fn fail(code: u8, why: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "chat-relay: {why}");
+    ExitCode::from(code)
+}
+
+fn start_logging(config: &Config) {
+    let filter = EnvFilter::try_new(&config.log).unwrap_or_default();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => lines.json().init(),
+    }
+}
+
+/// Serves until the first SIGTERM or SIGINT and drains; a second one ends the wait.
+#[tokio::main]
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (server, listener) = Server::bind(config).await?;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let mut stop = Some(stop);
+    let served = server.run(listener, async { drop(stopped.await) });
+    tokio::pin!(served);
+    loop {
+        tokio::select! {
+            outcome = &mut served => return outcome,
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if stop.take().is_none() {
+            return Ok(());
+        }
+    }
+}

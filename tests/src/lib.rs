@@ -1,1 +1,38 @@
-//! Harness.
+//! The harness of the scenarios in `it/`: real servers, real relays, real sockets, a real browser.
+//!
+//! Scenarios are plain threads and read from top to bottom. Every process has a directory and a
+//! port of its own and ends with the value that stands for it, so all scenarios run side by side.
+//! Nothing here knows the product's code: the module and the relay are met at the replies of
+//! commands and at the bytes of events (`docs/reference.md`).
+//!
+//! - [`artefacts`]: the module and the relay under test; [`process`], [`port`]
+//! - [`redis`]: a server; [`wire`] and [`reply`]: a client of it; [`subscriber`]: of its channels
+//! - [`relay`]: a relay; [`client`] and [`frames`]: a WebSocket client of it; [`raw_socket`]: one
+//!   that knows no manners; [`browser`]: one with a screen
+//! - [`proxy`]: bad weather between the two
+//! - [`wait`]: waiting with a deadline; [`seed`]: randomness to be had again
+//! - [`traffic`], [`payload`]: random commands, damaged payloads; [`view`]: what a room answers
+//! - [`checker`] and [`reader`]: nothing is lost, nothing comes twice
+
+#![forbid(unsafe_code)]
+
+pub mod artefacts;
+pub mod browser;
+pub mod checker;
+pub mod client;
+pub mod frames;
+pub mod payload;
+pub mod port;
+pub mod process;
+pub mod proxy;
+pub mod raw_socket;
+pub mod reader;
+pub mod redis;
+pub mod relay;
+pub mod reply;
+pub mod seed;
+pub mod subscriber;
+pub mod traffic;
+pub mod view;
+pub mod wait;
+pub mod wire;

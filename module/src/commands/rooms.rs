@@ -14,6 +14,7 @@ use crate::args::{Args, Paging, once};
 use crate::error::Error;
 use crate::glob;
 use crate::redis::{Arg, Call, Keys, RoomKey, Spec};
+use crate::room_type::StoredRoom;
 use crate::{config, state};
 
 pub(super) static SPEC: Spec = Spec {
@@ -60,7 +61,11 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
             continue;
         }
         let Ok(key) = RoomKey::open_named(call, &found.name) else { continue };
-        let Some(stored) = key.stored() else { continue };
+        // An entry may be stale: the key holds another room by now.
+        let same = |stored: &&StoredRoom| {
+            stored.filed.as_ref().is_some_and(|filed| filed.number == found.place.1)
+        };
+        let Some(stored) = key.stored().filter(same) else { continue };
         let context = Context { room: &stored.room, name, now: now(), limits: &limits };
         let Ok(room) = room::answer(context, paging.reader) else { continue };
         rooms.push((

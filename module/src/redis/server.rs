@@ -75,7 +75,13 @@ pub(crate) fn log_warning(message: &str) {
     }
 }
 
-/// Calls `events::tick` once, in so many milliseconds.
+/// Tells Redis that a payload that ends early is ours to refuse; else Redis would end itself.
+pub(crate) fn handle_load_errors(call: &Call<'_>) {
+    let option = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS as c_int;
+    api!(RedisModule_SetModuleOptions(call.ctx(), option));
+}
+
+/// Calls `timers::tick` once, in so many milliseconds.
 pub(crate) fn arm_timer(call: &Call<'_>, milliseconds: u64) {
     extern "C" fn fire(ctx: *mut RedisModuleCtx, _data: *mut c_void) {
         let call = Call::without_arguments(ctx);

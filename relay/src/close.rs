@@ -1,0 +1,126 @@
+//! Why the relay closes a socket, as one table of codes that tell the client what to do.
+//!
+//! 4000 to 4499: reconnect and resume from your cursors. 4500 to 4999: something must be put right
+//! first, reconnecting alone will not help.
+//!
+//! | code | name | when |
+//! |---|---|---|
+//! | 4000 | `internal` | the relay failed to serve this connection |
+//! | 4001 | `drain` | the relay is going away; wait `retry_ms`, then reconnect (to another relay) |
+//! | 4002 | `slow` | the client read too slowly, its outbox was full |
+//! | 4003 | `ping` | nothing was heard from the client within the ping deadline |
+//! | 4004 | `full` | the relay has as many connections as it may; wait `retry_ms`, try another relay |
+//! | 4005 | `eof` | the client ended its side of the TCP connection without a close frame |
+//! | 4500 | `protocol` | a frame broke RFC 6455: reserved bits, unmasked, unknown opcode, bad fragments |
+//! | 4501 | `binary` | a binary message: this protocol is JSON in text messages |
+//! | 4502 | `toobig` | a frame or message over `--max-frame` |
+//! | 4503 | `utf8` | a text message that is not UTF-8 |
+//! | 4504 | `unauthorised` | no user, or a name that no user can have |
+//! | 4505 | `address` | too many connections from this address |
+//!
+//! The close frame's reason is JSON: `{"reason":"drain","retry_ms":1200}`, `retry_ms` only where
+//! reconnecting is the answer. This file does not decide when to close.
+
+use rand::Rng;
+
+use crate::frame::{self, Frame};
+
+/// One row of the table above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// The WebSocket close code.
+    pub code: u16,
+    /// The word in the reason, in logs and in metrics.
+    pub name: &'static str,
+    /// Reconnect after a random time up to this many milliseconds.
+    retry_ms: u64,
+}
+
+impl Close {
+    /// The close frame, with a retry hint drawn afresh so that clients do not return in step.
+    pub fn frame(&self) -> Frame {
+        let reason = match self.retry_ms {
+            0 => format!(r#"{{"reason":"{}"}}"#, self.name),
+            most => {
+                let retry_ms = rand::rng().random_range(0..=most);
+                format!(r#"{{"reason":"{}","retry_ms":{retry_ms}}}"#, self.name)
+            }
+        };
+        frame::close(self.code, &reason)
+    }
+}
+
+macro_rules! closes {
+    ($($(#[$doc:meta])* $constant:ident = $code:literal $name:literal $retry_ms:literal;)*) => {
+        $($(#[$doc])*
+        pub const $constant: Close = Close { code: $code, name: $name, retry_ms: $retry_ms };)*
+
+        /// Every close the relay knows.
+        pub const ALL: &[Close] = &[$($constant),*];
+    };
+}
+
+closes! {
+    /// The relay failed to serve this connection.
+    INTERNAL = 4000 "internal" 2_000;
+    /// The relay is going away.
+    DRAIN = 4001 "drain" 3_000;
+    /// The outbox was full of live events.
+    SLOW = 4002 "slow" 1_000;
+    /// Nothing heard within the deadline.
+    PING = 4003 "ping" 1_000;
+    /// As many connections as the relay may have.
+    FULL = 4004 "full" 5_000;
+    /// End of input without a close frame.
+    EOF = 4005 "eof" 1_000;
+    /// RFC 6455 was broken.
+    PROTOCOL = 4500 "protocol" 0;
+    /// A binary message.
+    BINARY = 4501 "binary" 0;
+    /// A frame over the limit.
+    TOOBIG = 4502 "toobig" 0;
+    /// Not UTF-8.
+    UTF8 = 4503 "utf8" 0;
+    /// No acceptable user.
+    UNAUTHORISED = 4504 "unauthorised" 0;
+    /// Too many connections from one address.
+    ADDRESS = 4505 "address" 0;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_their_range_says_what_to_do() {
+        for (index, close) in ALL.iter().enumerate() {
+            assert!(ALL[..index].iter().all(|other| other.code != close.code), "{close:?}");
+            match close.code {
+                4000..=4499 => assert!(close.retry_ms > 0, "{close:?} needs a hint"),
+                4500..=4999 => assert_eq!(close.retry_ms, 0, "{close:?} must not hint"),
+                code => panic!("{code} is outside the ranges"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_reason_is_json_and_fits_a_control_frame() {
+        for close in ALL {
+            let frame = close.frame();
+            assert_eq!(frame[0], 0x88);
+            assert!(usize::from(frame[1]) <= 125 && frame.len() == usize::from(frame[1]) + 2);
+            assert_eq!(frame[2..4], close.code.to_be_bytes());
+            let reason: serde_json::Value = serde_json::from_slice(&frame[4..]).expect("JSON");
+            assert_eq!(reason["reason"], close.name);
+        }
+    }
+
+    #[test]
+    fn the_header_of_this_file_names_every_code() {
+        let source = include_str!("close.rs");
+        for close in ALL {
+            let row = format!("//! | {} | `{}` |", close.code, close.name);
+            assert!(source.contains(&row), "{row}");
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! The relay's settings: flags or `CHAT_RELAY_…` variables in, one checked value out.
+//!
+//! Every flag is read as text and checked here, so that all mistakes are reported at once. A
+//! [`Config`] is proof that the settings make sense together; nothing is looked up later.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+use crate::names;
+
+/// WebSocket relay of redis-chat: frames to CHAT.* commands, room channels to frames.
+///
+/// Durations are written like 500ms, 25s, 2m; sizes like 4096, 64kb, 1mb.
+#[derive(Parser, Debug)]
+#[command(name = "chat-relay", version)]
+pub struct Args {
+    /// Address and port to serve HTTP and WebSocket on; port 0 picks a free one
+    #[arg(long, env = "CHAT_RELAY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    listen: String,
+    /// Redis with the chat module: redis://[user[:password]@]host[:port]
+    #[arg(
+        long,
+        env = "CHAT_RELAY_REDIS",
+        default_value = "redis://127.0.0.1:6379",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    redis: String,
+    /// How users prove who they are: `none` trusts ?user=NAME and serves loopback only
+    #[arg(long, env = "CHAT_RELAY_AUTH", default_value = "none", value_name = "HOW")]
+    auth: String,
+    /// This relay's name in `hello` and in the names of its connections
+    #[arg(long, env = "CHAT_RELAY_NAME", default_value = "relay", value_name = "NAME")]
+    name: String,
+    /// Let `--auth none` serve other machines too: anyone can then be anyone
+    #[arg(long, env = "CHAT_RELAY_INSECURE")]
+    insecure: bool,
+    /// Origins that may open sockets, e.g. https://example.com, or *; without it, the host itself
+    #[arg(long, env = "CHAT_RELAY_ALLOWED_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
+    allowed_origin: Vec<String>,
+    /// Most connections at a time
+    #[arg(long, env = "CHAT_RELAY_MAX_CONNECTIONS", default_value = "100000", value_name = "N")]
+    max_connections: String,
+    /// Most connections at a time from one address; 0: no limit (behind a proxy all share one)
+    #[arg(
+        long,
+        env = "CHAT_RELAY_MAX_CONNECTIONS_PER_ADDRESS",
+        default_value = "0",
+        value_name = "N"
+    )]
+    max_connections_per_address: String,
+    /// Most rooms that one connection can be in
+    #[arg(long, env = "CHAT_RELAY_MAX_ROOMS", default_value = "500", value_name = "N")]
+    max_rooms: String,
+    /// Most operations per second of one connection; one that names k rooms counts k
+    #[arg(long, env = "CHAT_RELAY_OPERATIONS_PER_SECOND", default_value = "100", value_name = "N")]
+    operations_per_second: String,
+    /// Largest message a client may send
+    #[arg(long, env = "CHAT_RELAY_MAX_FRAME", default_value = "64kb", value_name = "SIZE")]
+    max_frame: String,
+    /// Live events that may wait for one connection before it is closed as slow
+    #[arg(long, env = "CHAT_RELAY_OUTBOX", default_value = "1mb", value_name = "SIZE")]
+    outbox: String,
+    /// Time a client has to finish its HTTP request
+    #[arg(long, env = "CHAT_RELAY_HANDSHAKE_TIMEOUT", default_value = "10s", value_name = "TIME")]
+    handshake_timeout: String,
+    /// Time between pings; a client not heard of within this time (at most 10s) after one is closed
+    #[arg(long, env = "CHAT_RELAY_PING", default_value = "25s", value_name = "TIME")]
+    ping: String,
+    /// Time after which a connection counts as gone if its relay died; beaten thrice as often
+    #[arg(long, env = "CHAT_RELAY_PRESENCE_TTL", default_value = "60s", value_name = "TIME")]
+    presence_ttl: String,
+    /// Time a user whose socket was lost still counts as present
+    #[arg(long, env = "CHAT_RELAY_GRACE", default_value = "15s", value_name = "TIME")]
+    grace: String,
+    /// Time the relay stays subscribed to a room after its last connection here has left
+    #[arg(long, env = "CHAT_RELAY_LINGER", default_value = "5s", value_name = "TIME")]
+    linger: String,
+    /// Time within which all connections are closed after SIGTERM
+    #[arg(long, env = "CHAT_RELAY_DRAIN_TIME", default_value = "25s", value_name = "TIME")]
+    drain_time: String,
+    /// Time between proofs of the path to Redis and back, and the time each may take
+    #[arg(long, env = "CHAT_RELAY_PROBE", default_value = "5s", value_name = "TIME")]
+    probe: String,
+    /// Show messages to this relay's clients while Redis is away, marked as local
+    #[arg(long, env = "CHAT_RELAY_OFFLINE", default_value = "none", value_name = "none|local")]
+    offline: String,
+    /// Rooms that every user joins at login
+    #[arg(long, env = "CHAT_RELAY_AUTO_JOIN", value_delimiter = ',', value_name = "ROOM")]
+    auto_join: Vec<String>,
+    /// Form of log lines on standard error: text or json
+    #[arg(long, env = "CHAT_RELAY_LOG_FORMAT", default_value = "text", value_name = "FORM")]
+    log_format: String,
+    /// What to log: error, warn, info, debug, trace, or a filter like chat_relay=debug,info
+    #[arg(long, env = "CHAT_RELAY_LOG", default_value = "info", value_name = "FILTER")]
+    log: String,
+}
+
+/// How users prove who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Auth {
+    /// `?user=alice` is believed.
+    None,
+}
+
+/// What clients see of messages that wait for Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Offline {
+    /// Nothing.
+    None,
+    /// This relay's clients see them at once, marked `"local":true`.
+    Local,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Checked settings. Each is explained at its flag.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub redis: redis::ConnectionInfo,
+    pub auth: Auth,
+    pub name: String,
+    pub allowed_origins: Vec<String>,
+    pub max_connections: usize,
+    pub max_connections_per_address: usize,
+    pub max_rooms: usize,
+    pub operations_per_second: u32,
+    pub max_frame: usize,
+    pub outbox: usize,
+    pub handshake_timeout: Duration,
+    pub ping: Duration,
+    pub presence_ttl: Duration,
+    pub grace: Duration,
+    pub linger: Duration,
+    pub drain_time: Duration,
+    pub probe: Duration,
+    pub offline: Offline,
+    pub auto_join: Vec<String>,
+    pub log_format: LogFormat,
+    pub log: String,
+}
+
+impl Args {
+    /// Checks everything; the error lists every mistake, each with its flag.
+    pub fn check(self) -> Result<Config, Vec<String>> {
+        let mut wrong = Wrong(Vec::new());
+        let listen = wrong.parsed("--listen", &self.listen, |text| {
+            text.parse::<SocketAddr>().map_err(|_| "not an address and port like 127.0.0.1:8080")
+        });
+        // A harmless address in place of a wrong one, so that the other flags are still checked.
+        let redis = wrong.parsed("--redis", &self.redis, redis_address);
+        let Some(redis) = redis.or_else(|| redis_address("redis://127.0.0.1").ok()) else {
+            return Err(wrong.0);
+        };
+        let auth: Option<Auth> = wrong.choice("--auth", &self.auth);
+        if let (Some(Auth::None), Some(address)) = (auth, listen)
+            && !address.ip().is_loopback()
+            && !self.insecure
+        {
+            wrong.add("--auth", "none serves loopback only, unless told --insecure");
+        }
+        if !names::is_relay(&self.name) {
+            wrong.add("--name", "1 to 32 of a-z A-Z 0-9 _ . -");
+        }
+        for room in &self.auto_join {
+            if names::room_kind(room) != Some(names::RoomKind::Ordinary) {
+                wrong.add("--auto-join", "no ordinary room can have such a name");
+            }
+        }
+        let config = Config {
+            listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
+            redis,
+            auth: auth.unwrap_or(Auth::None),
+            max_connections: wrong.number("--max-connections", &self.max_connections, 1),
+            max_connections_per_address: wrong.number(
+                "--max-connections-per-address",
+                &self.max_connections_per_address,
+                0,
+            ),
+            max_rooms: wrong.number("--max-rooms", &self.max_rooms, 1),
+            operations_per_second: wrong.number(
+                "--operations-per-second",
+                &self.operations_per_second,
+                1,
+            ),
+            max_frame: wrong.size("--max-frame", &self.max_frame, 1024..=16 << 20),
+            outbox: wrong.size("--outbox", &self.outbox, 16 << 10..=1 << 30),
+            handshake_timeout: wrong.time("--handshake-timeout", &self.handshake_timeout, 100),
+            ping: wrong.time("--ping", &self.ping, 100),
+            presence_ttl: wrong.time("--presence-ttl", &self.presence_ttl, 1000),
+            grace: wrong.time("--grace", &self.grace, 1),
+            linger: wrong.time("--linger", &self.linger, 0),
+            drain_time: wrong.time("--drain-time", &self.drain_time, 0),
+            probe: wrong.time("--probe", &self.probe, 50),
+            offline: wrong.choice("--offline", &self.offline).unwrap_or(Offline::None),
+            log_format: wrong.choice("--log-format", &self.log_format).unwrap_or(LogFormat::Text),
+            name: self.name,
+            allowed_origins: self.allowed_origin,
+            auto_join: self.auto_join,
+            log: self.log,
+        };
+        if tracing_subscriber::EnvFilter::try_new(&config.log).is_err() {
+            wrong.add("--log", "not a filter like info or chat_relay=debug,info");
+        }
+        if config.grace > config.presence_ttl {
+            wrong.add("--grace", "longer than --presence-ttl");
+        }
+        if wrong.0.is_empty() { Ok(config) } else { Err(wrong.0) }
+    }
+}
+
+fn redis_address(url: &str) -> Result<redis::ConnectionInfo, &'static str> {
+    let hint = "not an address like redis://user:password@127.0.0.1:6379";
+    if !url.starts_with("redis://") {
+        return Err(hint);
+    }
+    let info = redis::IntoConnectionInfo::into_connection_info(url).map_err(|_| hint)?;
+    if info.redis_settings().db() != 0 {
+        return Err("rooms live in database 0, their channels know no other");
+    }
+    Ok(info)
+}
+
+/// The mistakes so far.
+struct Wrong(Vec<String>);
+
+impl Wrong {
+    fn add(&mut self, flag: &str, why: impl Display) {
+        self.0.push(format!("{flag}: {why}"));
+    }
+
+    fn parsed<T>(
+        &mut self,
+        flag: &str,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T, &'static str>,
+    ) -> Option<T> {
+        parse(text).map_err(|why| self.add(flag, why)).ok()
+    }
+
+    fn choice<T: ValueEnum>(&mut self, flag: &str, text: &str) -> Option<T> {
+        let choice = T::from_str(text, false).ok();
+        if choice.is_none() {
+            let words: Vec<String> = T::value_variants()
+                .iter()
+                .filter_map(|variant| Some(variant.to_possible_value()?.get_name().to_owned()))
+                .collect();
+            self.add(flag, format_args!("{text:?} is none of {}", words.join(", ")));
+        }
+        choice
+    }
+
+    fn number<T: FromStr + Ord + Display + Copy + Default>(
+        &mut self,
+        flag: &str,
+        text: &str,
+        least: T,
+    ) -> T {
+        match text.parse::<T>() {
+            Ok(number) if number >= least => number,
+            _ => {
+                self.add(flag, format_args!("{text:?} is not a whole number from {least}"));
+                T::default()
+            }
+        }
+    }
+
+    fn size(&mut self, flag: &str, text: &str, range: std::ops::RangeInclusive<usize>) -> usize {
+        match size(text) {
+            Some(bytes) if range.contains(&bytes) => bytes,
+            Some(_) => {
+                let (least, most) = (range.start(), range.end());
+                self.add(flag, format_args!("{text:?} is not within {least} to {most} bytes"));
+                0
+            }
+            None => {
+                self.add(flag, format_args!("{text:?} is not a size like 4096, 64kb or 1mb"));
+                0
+            }
+        }
+    }
+
+    fn time(&mut self, flag: &str, text: &str, least_ms: u64) -> Duration {
+        match duration(text) {
+            Some(time) if time >= Duration::from_millis(least_ms) => time,
+            Some(_) => {
+                self.add(flag, format_args!("{text:?} is under {least_ms}ms"));
+                Duration::ZERO
+            }
+            None => {
+                self.add(flag, format_args!("{text:?} is not a duration like 500ms, 25s or 2m"));
+                Duration::ZERO
+            }
+        }
+    }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let split = text.find(|character: char| !character.is_ascii_digit())?;
+    let (number, unit) = text.split_at(split);
+    let number: u64 = number.parse().ok()?;
+    let factor = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        _ => return None,
+    };
+    number.checked_mul(factor).filter(|&ms| ms <= 86_400_000).map(Duration::from_millis)
+}
+
+fn size(text: &str) -> Option<usize> {
+    let split = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: usize = number.parse().ok()?;
+    let factor = match unit {
+        "" => 1,
+        "kb" => 1 << 10,
+        "mb" => 1 << 20,
+        _ => return None,
+    };
+    number.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(flags: &[&str]) -> Result<Config, Vec<String>> {
+        let flags = std::iter::once(&"chat-relay").chain(flags);
+        Args::try_parse_from(flags).expect("known flags").check()
+    }
+
+    #[test]
+    fn defaults_are_sound() {
+        let config = check(&[]).expect("defaults");
+        assert_eq!(config.max_frame, 64 << 10);
+        assert_eq!(config.outbox, 1 << 20);
+        assert_eq!(config.ping, Duration::from_secs(25));
+    }
+
+    #[test]
+    fn every_mistake_is_reported_at_once() {
+        let wrong = check(&[
+            "--listen=nowhere",
+            "--redis=http://x",
+            "--auth=trust",
+            "--ping=5",
+            "--outbox=2",
+            "--name=a b",
+            "--log=a=b=c",
+        ]);
+        let wrong = wrong.expect_err("mistakes");
+        for flag in ["--listen", "--redis", "--auth", "--ping", "--outbox", "--name", "--log"] {
+            let found = wrong.iter().filter(|line| line.starts_with(&format!("{flag}:"))).count();
+            assert_eq!(found, 1, "{flag} in {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_trusted_from_afar_by_accident() {
+        assert!(check(&["--listen=0.0.0.0:1"]).is_err());
+        assert!(check(&["--listen=0.0.0.0:1", "--insecure"]).is_ok());
+        assert!(check(&["--listen=[::1]:1"]).is_ok());
+    }
+
+    #[test]
+    fn only_database_zero_is_served() {
+        assert!(check(&["--redis=redis://h/1"]).is_err());
+        assert!(check(&["--redis=redis://u:p@h:1/0"]).is_ok());
+    }
+}

@@ -1,0 +1,275 @@
+//! One client's socket and outbox, shared by its session and by the rooms that send to it.
+//!
+//! Whoever has a frame for the client queues it here and whoever is at hand writes it: the
+//! fan-out does not wake a task per delivery. Only when the kernel takes no more is the session
+//! woken, which then waits for the socket. Nothing here waits, and nothing here reads.
+
+use std::io::{ErrorKind, IoSlice};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use crate::close::{self, Close};
+use crate::figures::FIGURES;
+use crate::frame::{self, Frame};
+use crate::outbox::{Class, Outbox, Pushed};
+use crate::room::Room;
+
+/// A queue beyond this many bytes is written at once, even in the middle of a burst: else a burst
+/// could fill the outbox of a client that reads fast enough.
+const BURST: usize = 64 << 10;
+
+/// Why a connection's session is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The relay closes it.
+    Close(Close),
+    /// The socket failed: there is nobody to tell.
+    Lost,
+}
+
+/// A room that a connection is in.
+#[derive(Clone)]
+pub struct Seat {
+    /// The room.
+    pub room: Arc<Room>,
+    /// Whether the room is known to be in the user's list of rooms.
+    pub followed: bool,
+}
+
+/// One client.
+pub struct Connection {
+    /// Grows with every connection of this process; orders receivers.
+    pub number: u64,
+    /// Its name for presence, never used again.
+    pub name: Arc<str>,
+    /// The authenticated user.
+    pub user: Arc<str>,
+    /// Wakes the session: the socket blocks, or the session is to end.
+    pub wake: Notify,
+    socket: TcpStream,
+    outbox_limit: usize,
+    sending: Mutex<Sending>,
+    rooms: Mutex<Vec<Seat>>,
+    status: Mutex<Option<Box<str>>>,
+}
+
+#[derive(Default)]
+struct Sending {
+    outbox: Outbox,
+    /// The kernel took no more: the session waits until it does.
+    blocked: bool,
+    /// Someone has promised to flush.
+    dirty: bool,
+    end: Option<End>,
+}
+
+impl Connection {
+    /// A connection over an upgraded socket.
+    pub fn new(
+        number: u64,
+        name: Arc<str>,
+        user: Arc<str>,
+        socket: TcpStream,
+        outbox_limit: usize,
+    ) -> Connection {
+        Connection {
+            number,
+            name,
+            user,
+            wake: Notify::new(),
+            socket,
+            outbox_limit,
+            sending: Mutex::default(),
+            rooms: Mutex::default(),
+            status: Mutex::default(),
+        }
+    }
+
+    /// The socket, for reading and for waiting.
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// Queues a frame. True: the caller must see to it that [`Connection::flush`] is called soon.
+    #[must_use]
+    pub fn push(&self, frame: Frame, class: Class) -> bool {
+        let mut sending = self.sending.lock();
+        if sending.end.is_some() {
+            return false;
+        }
+        match sending.outbox.push(frame, class, self.outbox_limit) {
+            Pushed::Queued => {}
+            Pushed::Dropped => {
+                FIGURES.ephemeral_dropped.increment(1);
+                return false;
+            }
+            Pushed::Full => {
+                self.finish(&mut sending, End::Close(close::SLOW));
+                return false;
+            }
+        }
+        if sending.outbox.bytes() > BURST && !sending.blocked {
+            self.write(&mut sending);
+        }
+        !sending.blocked && !std::mem::replace(&mut sending.dirty, true)
+    }
+
+    /// Queues a reply and writes what the kernel takes.
+    pub fn send(&self, frame: Frame) {
+        if self.push(frame, Class::Reply) {
+            self.flush();
+        }
+    }
+
+    /// Queues a text message of the relay's own.
+    pub fn send_text(&self, text: &str) {
+        self.send(frame::text(text.as_bytes()));
+    }
+
+    /// Lets frames wait aside until [`Connection::release`].
+    pub fn hold(&self) {
+        self.sending.lock().outbox.hold();
+    }
+
+    /// Sends `text` and then what has waited aside.
+    pub fn release(&self, text: &str) {
+        let mut sending = self.sending.lock();
+        if sending.end.is_some() {
+            return;
+        }
+        sending.outbox.release(Some(frame::text(text.as_bytes())));
+        if !sending.blocked {
+            self.write(&mut sending);
+        }
+    }
+
+    /// Writes as much as the kernel takes now.
+    pub fn flush(&self) {
+        let mut sending = self.sending.lock();
+        sending.dirty = false;
+        if !sending.blocked {
+            self.write(&mut sending);
+        }
+    }
+
+    /// The socket has become writable: writes on.
+    pub fn unblock(&self) {
+        let mut sending = self.sending.lock();
+        sending.blocked = false;
+        self.write(&mut sending);
+    }
+
+    /// Whether the session should wait for the socket to become writable.
+    pub fn is_blocked(&self) -> bool {
+        self.sending.lock().blocked
+    }
+
+    /// Bytes that wait for the client.
+    pub fn waiting_bytes(&self) -> usize {
+        self.sending.lock().outbox.bytes()
+    }
+
+    /// Whether so much waits that the client should read before it is served more.
+    pub fn is_behind(&self) -> bool {
+        self.waiting_bytes() > self.outbox_limit / 2
+    }
+
+    /// Ends the connection: what waits is forgotten, the close frame goes out. The first end counts.
+    pub fn end(&self, end: End) {
+        self.finish(&mut self.sending.lock(), end);
+    }
+
+    /// Why the connection ends, once it does.
+    pub fn ended(&self) -> Option<End> {
+        self.sending.lock().end
+    }
+
+    fn finish(&self, sending: &mut Sending, end: End) {
+        if sending.end.is_some() {
+            return;
+        }
+        sending.end = Some(end);
+        match end {
+            End::Close(close) => {
+                FIGURES.closed(close);
+                sending.outbox.finish(close.frame());
+                if !sending.blocked {
+                    self.write(sending);
+                }
+            }
+            End::Lost => sending.outbox = Outbox::default(),
+        }
+        self.wake.notify_one();
+    }
+
+    fn write(&self, sending: &mut Sending) {
+        while !sending.outbox.is_empty() {
+            let mut slices = [IoSlice::new(&[]); 64];
+            let filled = sending.outbox.slices(&mut slices);
+            match self.socket.try_write_vectored(&slices[..filled]) {
+                Ok(written) => sending.outbox.written(written),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    sending.blocked = true;
+                    self.wake.notify_one();
+                    return;
+                }
+                Err(_) => {
+                    sending.outbox = Outbox::default();
+                    sending.end.get_or_insert(End::Lost);
+                    self.wake.notify_one();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The rooms it is in.
+    pub fn seats(&self) -> Vec<Seat> {
+        self.rooms.lock().clone()
+    }
+
+    /// How many rooms it is in.
+    pub fn seat_count(&self) -> usize {
+        self.rooms.lock().len()
+    }
+
+    /// The seat in the room of this name.
+    pub fn seat(&self, room: &str) -> Option<Seat> {
+        self.rooms.lock().iter().find(|seat| *seat.room.name == *room).cloned()
+    }
+
+    /// Takes a seat, or keeps it; once followed, it stays so.
+    pub fn sit(&self, room: &Arc<Room>, followed: bool) {
+        let mut rooms = self.rooms.lock();
+        match rooms.iter_mut().find(|seat| Arc::ptr_eq(&seat.room, room)) {
+            Some(seat) => seat.followed |= followed,
+            None => {
+                rooms.reserve_exact(1);
+                rooms.push(Seat { room: room.clone(), followed });
+            }
+        }
+    }
+
+    /// Gives up the seat in this room.
+    pub fn rise(&self, room: &Room) {
+        self.rooms.lock().retain(|seat| !std::ptr::eq(&*seat.room, room));
+    }
+
+    /// Gives up all seats.
+    pub fn rise_all(&self) -> Vec<Seat> {
+        std::mem::take(&mut *self.rooms.lock())
+    }
+
+    /// The user's chosen status on this connection.
+    pub fn status(&self) -> Option<Box<str>> {
+        self.status.lock().clone()
+    }
+
+    /// Sets the status told with the next presence.
+    pub fn set_status(&self, status: &str) {
+        *self.status.lock() = Some(status.into());
+    }
+}

@@ -1,0 +1,259 @@
+//! The delivery rule against a simple model: a room that forks, a channel that loses and repeats.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn id(ms: u64, n: u64) -> Id {
+    Id { ms, n }
+}
+
+/// The room as Redis knows it: ids in order.
+#[derive(Clone, Debug)]
+struct Model {
+    events: Vec<Id>,
+    clock: u64,
+}
+
+impl Model {
+    fn newest(&self) -> Id {
+        self.events.last().copied().unwrap_or(Id::ZERO)
+    }
+
+    fn append(&mut self) -> (Id, Id) {
+        self.clock += 1;
+        let prev = self.newest();
+        let next = id(self.clock, prev.n + 1);
+        self.events.push(next);
+        (next, prev)
+    }
+
+    /// The answer of `CHAT.SYNC`.
+    fn sync(&self, from: Id) -> Option<Vec<(Id, Id)>> {
+        let start = match self.events.iter().position(|&known| known == from) {
+            Some(index) => index + 1,
+            None if from == Id::ZERO => 0,
+            None => return None,
+        };
+        Some(self.events[start..].iter().map(|&event| (event, event)).collect())
+    }
+}
+
+/// A relay's view: what was delivered since the last reload.
+struct Reader {
+    delivery: Delivery<Id>,
+    delivered: Vec<Id>,
+    reloads: usize,
+}
+
+impl Reader {
+    fn at(newest: Id) -> Reader {
+        let mut delivery = Delivery::default();
+        let settled = delivery.place(newest, []);
+        assert!(settled.deliver.is_empty() && !settled.again);
+        Reader { delivery, delivered: vec![newest], reloads: 0 }
+    }
+
+    fn take(&mut self, settled: Settled<Id>) -> bool {
+        self.delivered.extend(settled.deliver.into_iter().map(|(id, _)| id));
+        settled.again
+    }
+
+    fn receive(&mut self, (event, prev): (Id, Id)) -> bool {
+        match self.delivery.durable(event, prev, 10, || event) {
+            Verdict::Deliver => self.delivered.push(event),
+            Verdict::WaitsForSync => return true,
+            Verdict::Duplicate | Verdict::Waits => {}
+        }
+        false
+    }
+
+    /// Asks the room until it has nothing more to say.
+    fn sync(&mut self, room: &Model) {
+        for _ in 0..10 {
+            let Some(from) = self.delivery.begin_sync() else { return };
+            let again = match room.sync(from) {
+                Some(events) => {
+                    let settled = self.delivery.recovered(events, false);
+                    self.take(settled)
+                }
+                None => {
+                    self.delivered = vec![room.newest()];
+                    self.reloads += 1;
+                    let settled = self.delivery.reloaded(room.newest());
+                    self.take(settled)
+                }
+            };
+            if !again {
+                return;
+            }
+        }
+        panic!("the rule asks for ever");
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Append one event; the channel brings it this many times.
+    Append(u8),
+    /// The channel repeats an old event.
+    Repeat(usize),
+    /// The newest events are lost by a failover, and the channel once brings one that is gone.
+    Fork(usize),
+    /// An ephemeral event tells the newest id.
+    Hear,
+    /// The subscription was lost and is back.
+    Resubscribe,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => (0u8..3).prop_map(Step::Append),
+        1 => (0usize..20).prop_map(Step::Repeat),
+        1 => (0usize..4).prop_map(Step::Fork),
+        1 => Just(Step::Hear),
+        1 => Just(Step::Resubscribe),
+    ];
+    proptest::collection::vec(step, 1..60)
+}
+
+proptest! {
+    /// Whatever the channel loses, repeats or brings from a lost past: after one more sign of life
+    /// the reader has, in order and once, exactly what the room has after the reader's start.
+    #[test]
+    fn readers_have_what_the_room_has(start in 0usize..5, steps in steps()) {
+        let mut room = Model { events: Vec::new(), clock: 100 };
+        for _ in 0..start {
+            room.append();
+        }
+        let mut reader = Reader::at(room.newest());
+        let mut published = Vec::new();
+        for step in steps {
+            match step {
+                Step::Append(times) => {
+                    let event = room.append();
+                    published.push(event);
+                    for _ in 0..times {
+                        if reader.receive(event) {
+                            reader.sync(&room);
+                        }
+                    }
+                }
+                Step::Repeat(back) => {
+                    if let Some(&event) = published.iter().rev().nth(back)
+                        && reader.receive(event)
+                    {
+                        reader.sync(&room);
+                    }
+                }
+                Step::Fork(lost) => {
+                    let kept = room.events.len().saturating_sub(lost);
+                    room.events.truncate(kept);
+                }
+                Step::Hear => {
+                    if reader.delivery.heard(room.newest()) {
+                        reader.sync(&room);
+                    }
+                }
+                Step::Resubscribe => reader.sync(&room),
+            }
+            prop_assert!(reader.delivery.waiting.len() <= WAITING_EVENTS);
+        }
+        reader.sync(&room);
+        prop_assert_eq!(reader.delivery.last(), Some(room.newest()));
+        let first = reader.delivered[0];
+        let from = room.events.iter().position(|&event| event == first).map_or(0, |index| index + 1);
+        prop_assert_eq!(&reader.delivered[1..], &room.events[from..]);
+    }
+}
+
+#[test]
+fn late_twins_of_a_sync_cost_no_second_sync() {
+    let mut delivery = Delivery::default();
+    delivery.place(id(1, 1), []);
+    assert_eq!(delivery.durable(id(3, 3), id(2, 2), 1, || 3), Verdict::WaitsForSync);
+    assert_eq!(delivery.begin_sync(), Some(id(1, 1)));
+    assert_eq!(delivery.durable(id(4, 4), id(3, 3), 1, || 4), Verdict::Waits);
+    let settled = delivery.recovered([(id(2, 2), 2), (id(3, 3), 3), (id(4, 4), 4)], false);
+    assert_eq!(settled.deliver.len(), 3);
+    assert!(!settled.again, "4 waited and is a twin of what the sync brought");
+    assert_eq!(delivery.durable(id(3, 3), id(2, 2), 1, || 3), Verdict::Duplicate);
+    assert_eq!(delivery.durable(id(5, 5), id(4, 4), 1, || 5), Verdict::Deliver);
+}
+
+#[test]
+fn what_waited_when_the_question_was_asked_is_settled_by_the_answer() {
+    let mut delivery = Delivery::default();
+    delivery.place(id(1, 1), []);
+    assert_eq!(delivery.durable(id(9, 3), id(8, 2), 1, || 9), Verdict::WaitsForSync);
+    delivery.begin_sync();
+    let settled = delivery.recovered([], false);
+    assert_eq!(settled, Settled { deliver: vec![], again: false }, "9 is of a lost past");
+    assert_eq!(delivery.durable(id(2, 2), id(1, 1), 1, || 2), Verdict::Deliver);
+}
+
+#[test]
+fn what_came_while_the_question_ran_is_asked_about_again() {
+    let mut delivery = Delivery::default();
+    delivery.place(id(1, 1), []);
+    delivery.durable(id(3, 3), id(2, 2), 1, || 3);
+    delivery.begin_sync();
+    assert_eq!(delivery.durable(id(5, 5), id(4, 4), 1, || 5), Verdict::Waits);
+    let settled = delivery.recovered([(id(2, 2), 2), (id(3, 3), 3)], false);
+    assert!(settled.again);
+    assert_eq!(delivery.begin_sync(), Some(id(3, 3)));
+    let settled = delivery.recovered([(id(4, 4), 4), (id(5, 5), 5)], false);
+    assert_eq!(settled.deliver.len(), 2);
+    assert!(!settled.again);
+}
+
+#[test]
+fn an_event_that_sorts_before_our_position_is_not_dropped_for_that() {
+    // The room was deleted and made again by a server whose clock is behind.
+    let mut delivery = Delivery::default();
+    delivery.place(id(100, 7), []);
+    assert_eq!(delivery.durable(id(50, 1), Id::ZERO, 1, || 1), Verdict::WaitsForSync);
+    delivery.begin_sync();
+    let settled = delivery.reloaded(id(50, 1));
+    assert!(settled.deliver.is_empty() && !settled.again);
+    assert_eq!(delivery.durable(id(51, 2), id(50, 1), 1, || 2), Verdict::Deliver);
+}
+
+#[test]
+fn too_many_waiting_events_are_fetched_instead() {
+    let mut delivery = Delivery::default();
+    delivery.place(Id::ZERO, []);
+    assert_eq!(delivery.durable(id(2, 2), id(1, 1), 1, || 0), Verdict::WaitsForSync);
+    delivery.begin_sync();
+    for n in 3..3000 {
+        delivery.durable(id(n, n), id(n - 1, n - 1), 1, || 0);
+    }
+    assert!(delivery.waiting.len() <= WAITING_EVENTS);
+    assert!(delivery.recovered([(id(1, 1), 0), (id(2, 2), 0)], false).again);
+}
+
+#[test]
+fn events_before_the_first_position_continue_it() {
+    let mut delivery = Delivery::default();
+    assert_eq!(delivery.durable(id(1, 1), Id::ZERO, 1, || 1), Verdict::Waits);
+    assert_eq!(delivery.durable(id(2, 2), id(1, 1), 1, || 2), Verdict::Waits);
+    assert!(!delivery.heard(id(2, 2)));
+    let settled = delivery.place(id(1, 1), [id(1, 1)]);
+    assert_eq!(settled, Settled { deliver: vec![(id(2, 2), 2)], again: false });
+}
+
+#[test]
+fn beats_tell_loss_and_a_changed_past() {
+    let mut delivery: Delivery<()> = Delivery::default();
+    delivery.place(id(5, 5), []);
+    let rows = [
+        (id(5, 5), id(5, 5), Compared::Level),
+        (id(5, 5), id(6, 6), Compared::Ahead),
+        (id(4, 4), id(4, 4), Compared::Level),
+        (id(5, 5), Id::ZERO, Compared::WentBack),
+        (id(5, 5), id(4, 4), Compared::WentBack),
+    ];
+    for (at_sending, newest, expected) in rows {
+        assert_eq!(delivery.compare(at_sending, newest), expected, "{at_sending} {newest}");
+    }
+}

@@ -1,0 +1,78 @@
+//! The bytes of server frames, encoded once and shared by all who receive them.
+//!
+//! A server frame (RFC 6455, section 5.2) is two to ten bytes of header and the payload, unmasked
+//! and never fragmented. This file does not read frames; clients' frames are tungstenite's.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+const TEXT: u8 = 0x81;
+const CLOSE: u8 = 0x88;
+const PING: u8 = 0x89;
+
+/// A whole frame, cheap to clone.
+pub type Frame = Bytes;
+
+/// A text frame of this payload, which the caller knows to be UTF-8.
+pub fn text(payload: &[u8]) -> Frame {
+    encode(TEXT, payload)
+}
+
+/// A ping without payload.
+pub fn ping() -> Frame {
+    Bytes::from_static(&[PING, 0])
+}
+
+/// A close frame; the reason is cut to what a control frame holds (123 bytes).
+pub fn close(code: u16, reason: &str) -> Frame {
+    let mut end = reason.len().min(123);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut payload = Vec::with_capacity(2 + end);
+    payload.extend_from_slice(&code.to_be_bytes());
+    payload.extend_from_slice(&reason.as_bytes()[..end]);
+    encode(CLOSE, &payload)
+}
+
+fn encode(opcode: u8, payload: &[u8]) -> Frame {
+    let mut frame = BytesMut::with_capacity(payload.len() + 10);
+    frame.put_u8(opcode);
+    match payload.len() {
+        length @ 0..=125 => frame.put_u8(length as u8),
+        length @ 126..=0xffff => {
+            frame.put_u8(126);
+            frame.put_u16(length as u16);
+        }
+        length => {
+            frame.put_u8(127);
+            frame.put_u64(length as u64);
+        }
+    }
+    frame.put_slice(payload);
+    frame.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
+
+    #[test]
+    fn frames_are_what_a_client_reads() {
+        for length in [0usize, 1, 125, 126, 127, 65_535, 65_536, 300_000] {
+            let frame = text(&vec![b'a'; length]);
+            let mut cursor = std::io::Cursor::new(&frame[..]);
+            let (header, size) = FrameHeader::parse(&mut cursor).expect("valid").expect("whole");
+            assert!(header.is_final && header.mask.is_none());
+            assert_eq!(size as usize, length);
+            assert_eq!(frame.len() - cursor.position() as usize, length);
+        }
+    }
+
+    #[test]
+    fn close_reasons_are_cut_between_characters() {
+        let frame = close(4001, &"ä".repeat(100));
+        assert_eq!(frame.len(), 2 + 2 + 122);
+        assert!(std::str::from_utf8(&frame[4..]).is_ok());
+    }
+}

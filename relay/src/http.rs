@@ -1,0 +1,201 @@
+//! What the relay answers over HTTP: the web client, health, metrics, and the upgrade to a socket.
+//!
+//! Whether a socket is opened is decided here (origin, handshake, user, limits); what happens on
+//! it is the session's. A refusal that the page should understand is a close code, as browsers
+//! hide the status of a failed upgrade; only a wrong origin is refused before.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use axum::routing::get;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tracing::debug;
+
+use crate::auth;
+use crate::close::{self, Close};
+use crate::connection::{Connection, End};
+use crate::server::Server;
+use crate::session;
+use crate::web;
+
+/// What the routes share.
+pub struct Site {
+    /// The relay.
+    pub server: Arc<Server>,
+    /// Renders the metrics.
+    pub figures: PrometheusHandle,
+}
+
+/// All routes.
+pub fn router(site: Site) -> Router {
+    Router::new()
+        .route("/ws", get(upgrade))
+        .route("/healthz", get(|| async { web::plain(StatusCode::OK, "ok\n") }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(figures))
+        .fallback(get(async |request: Request| web::file(request.uri().path(), request.headers())))
+        .with_state(Arc::new(site))
+}
+
+async fn ready(State(site): State<Arc<Site>>) -> Response<Body> {
+    if site.server.is_draining() {
+        web::plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+    } else if site.server.hub.upstream.is_up() {
+        web::plain(StatusCode::OK, "ready\n")
+    } else {
+        web::plain(StatusCode::SERVICE_UNAVAILABLE, "Redis cannot be reached\n")
+    }
+}
+
+async fn figures(State(site): State<Arc<Site>>) -> Response<Body> {
+    let mut response = Response::new(Body::from(site.figures.render()));
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+async fn upgrade(
+    State(site): State<Arc<Site>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+) -> Response<Body> {
+    let headers = request.headers();
+    if !origin_is_allowed(headers, &site.server.hub.config.allowed_origins) {
+        return web::plain(StatusCode::FORBIDDEN, "this origin may not open sockets\n");
+    }
+    let Some(accept) = accept_key(headers) else {
+        let mut response = web::plain(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket\n");
+        let headers = response.headers_mut();
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        return response;
+    };
+    let Some(on_upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return web::plain(StatusCode::BAD_REQUEST, "this connection cannot be upgraded\n");
+    };
+    let config = &site.server.hub.config;
+    let user = auth::user(config.auth, request.uri().query().unwrap_or(""));
+    tokio::spawn(serve(site.server.clone(), on_upgrade, peer.ip(), user));
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::from_str(&accept) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    response
+}
+
+async fn serve(server: Arc<Server>, upgrade: OnUpgrade, peer: IpAddr, user: Option<Arc<str>>) {
+    let Ok(upgraded) = upgrade.await else { return };
+    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+    let socket = parts.io.into_inner();
+    let Some(user) = user else { return refuse(socket, close::UNAUTHORISED) };
+    match server.admit(peer) {
+        Ok(_admission) => {
+            let connection = server.hub.connect(user, socket);
+            // Everything about the way in is freed before the long stay begins.
+            Box::pin(session::run(server.hub.clone(), connection, parts.read_buf)).await;
+        }
+        Err(close) => refuse(socket, close),
+    }
+}
+
+fn refuse(socket: TcpStream, close: Close) {
+    debug!(source = "client", reason = close.name, "refused");
+    let connection = Connection::new(0, Arc::from(""), Arc::from(""), socket, 0);
+    connection.end(End::Close(close));
+    tokio::spawn(async move {
+        // A moment for the client to read why.
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        drop(connection);
+    });
+}
+
+/// The answer to `Sec-WebSocket-Key`, if this is a handshake (RFC 6455, section 4.2.1).
+fn accept_key(headers: &HeaderMap) -> Option<String> {
+    let has = |name: header::HeaderName, word: &str| {
+        headers.get_all(name).iter().any(|value| {
+            let mut words = value.to_str().unwrap_or("").split(',');
+            words.any(|found| found.trim().eq_ignore_ascii_case(word))
+        })
+    };
+    let is_handshake = has(header::CONNECTION, "upgrade")
+        && has(header::UPGRADE, "websocket")
+        && has(header::SEC_WEBSOCKET_VERSION, "13");
+    let key = headers.get(header::SEC_WEBSOCKET_KEY)?;
+    (is_handshake && key.len() == 24).then(|| derive_accept_key(key.as_bytes()))
+}
+
+/// Browsers tell the page's origin; programs usually none. Without a list the page must come from
+/// the host it connects to.
+fn origin_is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let Ok(origin) = origin.to_str() else { return false };
+    if allowed.is_empty() {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let origin_host = origin.split_once("://").map(|(_, host)| host);
+        return host.is_some()
+            && host.map(str::to_ascii_lowercase) == origin_host.map(str::to_ascii_lowercase);
+    }
+    allowed.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            let name = header::HeaderName::from_bytes(name.as_bytes()).expect("a name");
+            headers.append(name, HeaderValue::from_str(value).expect("a value"));
+        }
+        headers
+    }
+
+    #[test]
+    fn origins_are_checked() {
+        let list = ["https://a.example".to_owned()];
+        let any = ["*".to_owned()];
+        type Row<'a> = (&'a [(&'a str, &'a str)], &'a [String], bool, &'a str);
+        let rows: &[Row<'_>] = &[
+            (&[("host", "h:1")], &[], true, "no browser"),
+            (&[("host", "h:1"), ("origin", "http://h:1")], &[], true, "its own page"),
+            (&[("host", "h:1"), ("origin", "http://h:2")], &[], false, "another port"),
+            (&[("host", "h:1"), ("origin", "null")], &[], false, "an opaque origin"),
+            (&[("host", "h:1"), ("origin", "https://a.example")], &list, true, "listed"),
+            (&[("host", "h:1"), ("origin", "http://h:1")], &list, false, "not listed"),
+            (&[("host", "h:1"), ("origin", "https://b")], &any, true, "any"),
+        ];
+        for (pairs, allowed, expected, why) in rows {
+            assert_eq!(origin_is_allowed(&headers(pairs), allowed), *expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn only_a_whole_handshake_is_accepted() {
+        let good = [
+            ("connection", "keep-alive, Upgrade"),
+            ("upgrade", "WebSocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        let expected = Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned());
+        assert_eq!(accept_key(&headers(&good)), expected, "the example of the RFC");
+        for missing in 0..good.len() {
+            let mut pairs = good.to_vec();
+            pairs.remove(missing);
+            assert_eq!(accept_key(&headers(&pairs)), None, "without {:?}", good[missing]);
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! Where sessions and upstream meet: room -> connections on this relay.
+//!
+//! Events come in on the upstream's task, find their room and leave as queued frames; a few
+//! flushing tasks write them, so that what has queued up meanwhile goes out in one write. The hub
+//! keeps the list of rooms the relay wants to hear, asks for them again after every outage and has
+//! each synced from its position. It never awaits while locked.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{Notify, Semaphore};
+
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::event::{Head, Place};
+use crate::fetch::{self, Fetch, Key};
+use crate::figures::FIGURES;
+use crate::presence;
+use crate::protocol;
+use crate::receivers::Dirty;
+use crate::room::{Newcomer, Next, Room};
+use crate::sync::{self, Cause};
+use crate::upstream::{Listener, Upstream};
+
+/// Rooms that sync at the same time.
+const SYNCS: usize = 64;
+/// Subscriptions not confirmed within this time are asked for again.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(3);
+/// Connections that one flushing task takes at a time.
+const FLUSH_BATCH: usize = 64;
+
+/// The hub.
+pub struct Hub {
+    /// The relay's settings.
+    pub config: Config,
+    /// The way to Redis.
+    pub upstream: Arc<Upstream>,
+    /// Bounds the syncs that run at a time.
+    pub syncs: Semaphore,
+    /// Sends that wait for Redis, all connections together.
+    pub sends_waiting: Semaphore,
+    rooms: RwLock<HashMap<Arc<str>, Arc<Room>>>,
+    connections: Mutex<HashMap<u64, Arc<Connection>>>,
+    next_connection: AtomicU64,
+    boot: String,
+    dirty: Mutex<Dirty>,
+    flush: Notify,
+    me: Weak<Hub>,
+}
+
+/// Sends that may wait for Redis at a time.
+pub const SENDS_WAITING: usize = 10_000;
+
+impl Hub {
+    /// A hub without rooms. `boot` tells this process from earlier ones of the same name.
+    pub fn new(config: Config, upstream: Arc<Upstream>, boot: String) -> Arc<Hub> {
+        Arc::new_cyclic(|me| Hub {
+            config,
+            upstream,
+            syncs: Semaphore::new(SYNCS),
+            sends_waiting: Semaphore::new(SENDS_WAITING),
+            rooms: RwLock::default(),
+            connections: Mutex::default(),
+            next_connection: AtomicU64::new(1),
+            boot,
+            dirty: Mutex::default(),
+            flush: Notify::new(),
+            me: me.clone(),
+        })
+    }
+
+    /// Runs the hub's tasks: upstream, flushing, housekeeping.
+    pub fn start(self: &Arc<Self>) {
+        tokio::spawn(self.upstream.clone().run(self.clone()));
+        for _ in 0..2 {
+            tokio::spawn(self.clone().flush_for_ever());
+        }
+        tokio::spawn(self.clone().keep_house());
+    }
+
+    // Connections.
+
+    /// Makes a connection of a socket: a number and a name that no other ever has.
+    pub fn connect(&self, user: Arc<str>, socket: tokio::net::TcpStream) -> Arc<Connection> {
+        let number = self.next_connection.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}-{}-{number}", self.config.name, self.boot).into();
+        let connection = Connection::new(number, name, user, socket, self.config.outbox);
+        let connection = Arc::new(connection);
+        let mut connections = self.connections.lock();
+        connections.insert(number, connection.clone());
+        FIGURES.connections.set(connections.len() as f64);
+        FIGURES.connections_total.increment(1);
+        connection
+    }
+
+    /// Forgets a connection whose session has ended. Its presence is shortened to the grace.
+    pub fn disconnect(&self, connection: &Arc<Connection>) {
+        {
+            let mut connections = self.connections.lock();
+            connections.remove(&connection.number);
+            FIGURES.connections.set(connections.len() as f64);
+        }
+        let seats = connection.rise_all();
+        for seat in &seats {
+            seat.room.depart(connection);
+        }
+        if let Some(hub) = self.me.upgrade()
+            && !seats.is_empty()
+        {
+            let connection = connection.clone();
+            tokio::spawn(async move { presence::shorten(&hub, &connection, &seats).await });
+        }
+    }
+
+    /// All connections.
+    pub fn connections(&self) -> Vec<Arc<Connection>> {
+        self.connections.lock().values().cloned().collect()
+    }
+
+    /// How many connections there are.
+    pub fn connection_count(&self) -> usize {
+        self.connections.lock().len()
+    }
+
+    // Rooms.
+
+    /// Brings a connection to a room, which is subscribed to if it was not.
+    pub fn arrive(&self, name: &str, connection: &Connection) -> (Arc<Room>, Newcomer) {
+        if let Some(room) = self.rooms.read().get(name) {
+            return (room.clone(), room.arrive(connection));
+        }
+        let mut rooms = self.rooms.write();
+        let name: Arc<str> = name.into();
+        let room = match rooms.entry(name.clone()) {
+            Entry::Occupied(room) => room.into_mut(),
+            Entry::Vacant(place) => {
+                self.upstream.subscribe(name.clone());
+                place.insert(Arc::new(Room::new(name)))
+            }
+        };
+        let arrived = (room.clone(), room.arrive(connection));
+        FIGURES.rooms.set(rooms.len() as f64);
+        arrived
+    }
+
+    /// The room of this name, if the relay follows it.
+    pub fn room(&self, name: &str) -> Option<Arc<Room>> {
+        self.rooms.read().get(name).cloned()
+    }
+
+    /// All rooms.
+    pub fn rooms(&self) -> Vec<Arc<Room>> {
+        self.rooms.read().values().cloned().collect()
+    }
+
+    /// What a newcomer to this room asks Redis for, shared with others who ask the same.
+    pub fn fetch(&self, room: &Room, key: Key) -> Fetch {
+        room.fetch(key, || fetch::fetch(self.upstream.clone(), room.name.clone(), key))
+    }
+
+    /// Runs a sync of this room, unless one is running.
+    pub fn sync(&self, room: Arc<Room>, cause: Cause) {
+        if let Some(hub) = self.me.upgrade() {
+            tokio::spawn(sync::run(hub, room, cause));
+        }
+    }
+
+    /// Does what an event or a beat has asked for.
+    pub fn follow(&self, room: &Arc<Room>, next: Next) {
+        if next == Next::Sync {
+            self.sync(room.clone(), Cause::Hole);
+        }
+    }
+
+    // Flushing.
+
+    /// Has these connections written to soon.
+    pub fn flush(&self, mut connections: Dirty) {
+        if connections.is_empty() {
+            return;
+        }
+        self.dirty.lock().append(&mut connections);
+        self.flush.notify_one();
+    }
+
+    async fn flush_for_ever(self: Arc<Self>) {
+        loop {
+            let batch: Dirty = {
+                let mut dirty = self.dirty.lock();
+                let count = dirty.len().min(FLUSH_BATCH);
+                dirty.drain(..count).collect()
+            };
+            if batch.is_empty() {
+                self.flush.notified().await;
+                continue;
+            }
+            if batch.len() == FLUSH_BATCH {
+                // There may be more than one task should do alone.
+                self.flush.notify_one();
+            }
+            for connection in &batch {
+                connection.flush();
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    // Housekeeping.
+
+    async fn keep_house(self: Arc<Self>) {
+        let beat_interval = self.config.presence_ttl / 3;
+        let mut tick = tokio::time::interval((beat_interval / 4).min(Duration::from_secs(1)));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let now = Instant::now();
+            let mut due = Vec::new();
+            for room in self.rooms() {
+                if room.beat_is_due(now, beat_interval) {
+                    due.push(room.clone());
+                }
+                if self.upstream.is_up()
+                    && now.checked_sub(CONFIRM_WITHIN).is_some_and(|since| room.ask_again(since))
+                {
+                    self.upstream.subscribe(room.name.clone());
+                }
+                let next = room.tidy(now);
+                self.follow(&room, next);
+            }
+            if !due.is_empty() && self.upstream.is_up() {
+                let hub = self.clone();
+                tokio::spawn(async move { presence::beat(&hub, due).await });
+            }
+            self.leave_empty_rooms(now);
+        }
+    }
+
+    fn leave_empty_rooms(&self, now: Instant) {
+        let linger = self.config.linger;
+        let is_left = |room: &Room| {
+            room.empty_since().is_some_and(|since| now.saturating_duration_since(since) >= linger)
+        };
+        if !self.rooms.read().values().any(|room| is_left(room)) {
+            return;
+        }
+        let mut rooms = self.rooms.write();
+        // Nobody can arrive meanwhile: arriving takes this lock.
+        rooms.retain(|name, room| {
+            let left = is_left(room);
+            if left {
+                self.upstream.unsubscribe(name.clone());
+            }
+            !left
+        });
+        FIGURES.rooms.set(rooms.len() as f64);
+    }
+
+    fn watch_access(&self, room: &Arc<Room>, head: &Head<'_>) {
+        let Some(hub) = self.me.upgrade() else { return };
+        match head.kind {
+            "member" if matches!(head.place, Place::Durable { .. }) => {
+                let kind = head.text("kind").unwrap_or_default();
+                let user = head.text("user").unwrap_or_default();
+                if !matches!(&*kind, "leave" | "kick" | "ban") {
+                    return;
+                }
+                room.access_changed();
+                if room.has_user(&user) {
+                    let user: Arc<str> = (*user).into();
+                    let room = room.clone();
+                    tokio::spawn(async move { sync::check_access(&hub, &room, vec![user]).await });
+                }
+            }
+            "room" => {
+                let data = head.raw("data").unwrap_or_default();
+                let data = std::str::from_utf8(data).unwrap_or_default();
+                let settings: protocol::Fields<'_> = serde_json::from_str(data).unwrap_or_default();
+                if settings.raw("access").is_some() {
+                    room.access_changed();
+                    let room = room.clone();
+                    tokio::spawn(async move {
+                        let users = room.users();
+                        sync::check_access(&hub, &room, users).await;
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Listener for Hub {
+    fn message(&self, channel: &str, payload: Vec<u8>) {
+        FIGURES.events_received.increment(1);
+        let Some(room) = self.room(channel) else { return };
+        let head = std::str::from_utf8(&payload).ok().and_then(|text| Head::parse(text.as_bytes()));
+        let Some(head) = head else {
+            FIGURES.events_malformed.increment(1);
+            return;
+        };
+        if let Place::Durable { id, .. } = head.place {
+            FIGURES.lag_seconds.record(now_ms().saturating_sub(id.ms) as f64 / 1000.0);
+        }
+        let mut dirty = Dirty::new();
+        let next = room.event(&head, &payload, &mut dirty);
+        self.flush(dirty);
+        self.follow(&room, next);
+        self.watch_access(&room, &head);
+    }
+
+    fn subscribed(&self, channel: &str) {
+        if let Some(room) = self.room(channel)
+            && room.confirm()
+        {
+            self.sync(room, Cause::Resubscribed);
+        }
+    }
+
+    fn unsubscribed(&self, channel: &str) {
+        // Ours, or the server's because the room has moved: if we still want it, ask again.
+        if let Some(room) = self.room(channel) {
+            room.unconfirm();
+            self.upstream.subscribe(room.name.clone());
+        }
+    }
+
+    fn opened(&self) {
+        let rooms = self.rooms();
+        for room in &rooms {
+            room.unconfirm();
+            self.upstream.subscribe(room.name.clone());
+        }
+        if let Some(hub) = self.me.upgrade() {
+            tokio::spawn(async move { presence::beat(&hub, rooms).await });
+        }
+    }
+}
+
+/// Milliseconds since the epoch by this machine's clock.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,169 @@
+//! `history`, `members`, `who`, `online`, `rooms`, `room`: what the user may see, as it is now.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use redis::{Cmd, Value};
+
+use super::{Answer, Context, Outcome};
+use crate::protocol::{self, Failure, Fields, Request};
+use crate::replies::{Elements, Keep, Page, integer, write_json};
+
+pub(super) async fn history(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let fields = &request.fields;
+    let room = fields.room()?;
+    let mut command = redis::cmd("CHAT.HISTORY");
+    command.arg(&*room);
+    let mut keep = Keep::Newest;
+    let mut ends = 0;
+    for (field, word) in [("before", "BEFORE"), ("after", "AFTER"), ("around", "AROUND")] {
+        if let Some(id) = fields.id(field)? {
+            command.arg(word).arg(id.to_string());
+            keep = if field == "before" { Keep::Newest } else { Keep::Oldest };
+            ends += 1;
+        }
+    }
+    if ends > 1 {
+        return Err(Failure::invalid("before", "only one of before, after and around"));
+    }
+    count(fields, &mut command)?;
+    as_user(context, &mut command);
+    let mut page = Page::read(context.ask(command).await?)?;
+    page.bound(keep);
+    Ok(Answer::Ok(page.json()))
+}
+
+pub(super) async fn members(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let command = paged("CHAT.MEMBERS", context, &request.fields)?;
+    let mut reply = Elements::of(context.ask(command).await?)?;
+    let mut out = String::new();
+    cursor(&mut out, &reply.any()?);
+    rows(&mut out, "members", reply.list()?, &["user", "role", "joined"])?;
+    Ok(Answer::Ok(out))
+}
+
+pub(super) async fn who(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let command = paged("CHAT.WHO", context, &request.fields)?;
+    let mut reply = Elements::of(context.ask(command).await?)?;
+    let mut out = String::new();
+    cursor(&mut out, &reply.any()?);
+    let (users, connections) = (reply.integer()?, reply.integer()?);
+    let _ = write!(out, ",\"users\":{users},\"connections\":{connections}");
+    rows(&mut out, "list", reply.list()?, &["user", "status", "connections", "since"])?;
+    Ok(Answer::Ok(out))
+}
+
+pub(super) async fn online(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let rooms = request.fields.rooms()?;
+    if rooms.is_empty() {
+        return Ok(Answer::Ok("\"counts\":{}".to_owned()));
+    }
+    let mut command = redis::cmd("CHAT.ONLINE");
+    command.arg(&rooms);
+    let counts = Elements::of(Value::Array(vec![context.ask(command).await?]))?.list()?;
+    let mut out = String::from("\"counts\":{");
+    for (index, (room, count)) in rooms.iter().zip(counts).enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        protocol::string(&mut out, room);
+        let _ = write!(out, ":{}", integer(&count)?);
+    }
+    out.push('}');
+    Ok(Answer::Ok(out))
+}
+
+pub(super) async fn rooms(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let fields = &request.fields;
+    let mut command = redis::cmd("CHAT.ROOMS");
+    if let Some(cursor) = fields.optional_text("cursor")? {
+        command.arg("CURSOR").arg(&*cursor);
+    }
+    if let Some(glob) = fields.optional_text("match")? {
+        command.arg("MATCH").arg(&*glob);
+    }
+    count(fields, &mut command)?;
+    as_user(context, &mut command);
+    let mut reply = Elements::of(context.ask(command).await?)?;
+    let mut out = String::new();
+    cursor(&mut out, &reply.any()?);
+    rows(&mut out, "rooms", reply.list()?, &["room", "last", "members", "online", "topic"])?;
+    Ok(Answer::Ok(out))
+}
+
+pub(super) async fn room(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let fields = &request.fields;
+    let room = fields.room()?;
+    let mut command = redis::cmd("CHAT.ROOM");
+    command.arg(&*room);
+    if let Some(settings) = fields.members("set")? {
+        command.arg("SET");
+        for (name, value) in settings.iter() {
+            command.arg(name).arg(setting(value)?);
+        }
+        command.arg("BY").arg(context.user());
+    }
+    as_user(context, &mut command);
+    let mut out = String::from("\"settings\":");
+    write_json(&mut out, &context.ask(command).await?);
+    Ok(Answer::Ok(out))
+}
+
+/// A setting's value as the command takes it: text as it is, numbers as written, yes and no.
+fn setting(raw: &str) -> Result<String, Failure> {
+    let wrong = |_| Failure::invalid("set", "values are strings, numbers, true or false");
+    match raw {
+        "true" => Ok("yes".to_owned()),
+        "false" => Ok("no".to_owned()),
+        raw if raw.starts_with('"') => Ok(protocol::text(raw).map_err(wrong)?.into_owned()),
+        raw => serde_json::from_str::<u64>(raw).map(|number| number.to_string()).map_err(wrong),
+    }
+}
+
+fn paged(name: &str, context: &Context, fields: &Fields<'_>) -> Result<Cmd, Failure> {
+    let mut command = redis::cmd(name);
+    command.arg(&*fields.room()?);
+    if let Some(cursor) = fields.optional_text("cursor")? {
+        command.arg("CURSOR").arg(&*cursor);
+    }
+    count(fields, &mut command)?;
+    as_user(context, &mut command);
+    Ok(command)
+}
+
+fn count(fields: &Fields<'_>, command: &mut Cmd) -> Result<(), Failure> {
+    if let Some(count) = fields.number("count")? {
+        command.arg("COUNT").arg(count);
+    }
+    Ok(())
+}
+
+fn as_user(context: &Context, command: &mut Cmd) {
+    command.arg("AS").arg(context.user());
+}
+
+fn cursor(out: &mut String, cursor: &Value) {
+    out.push_str("\"cursor\":");
+    write_json(out, cursor);
+}
+
+/// `,"name":[{…},…]`: each row's elements under these names.
+fn rows(
+    out: &mut String,
+    name: &str,
+    rows: impl Iterator<Item = Value>,
+    columns: &[&str],
+) -> Result<(), Failure> {
+    let _ = write!(out, ",\"{name}\":[");
+    for (index, row) in rows.enumerate() {
+        out.push_str(if index > 0 { ",{" } else { "{" });
+        let mut row = Elements::of(row)?;
+        for (index, column) in columns.iter().enumerate() {
+            let _ = write!(out, "{}\"{column}\":", if index > 0 { "," } else { "" });
+            write_json(out, &row.any()?);
+        }
+        out.push('}');
+    }
+    out.push(']');
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! `send`: a message into a room, stored once however often it has to be submitted.
+//!
+//! Every stored message goes out with a nonce, the client's or a random one, so that a send whose
+//! reply was lost can be submitted again. While Redis is away sends wait in the connection's lane,
+//! in order, and are answered when they are stored or when it has become too late; nothing is
+//! acknowledged before. Everything else a client asks for meanwhile is refused at once.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, Value};
+
+use super::{Answer, Context, Outcome, follow_commands};
+use crate::config::Offline;
+use crate::figures::FIGURES;
+use crate::frame;
+use crate::hub::now_ms;
+use crate::protocol::{self, Failure, Request};
+use crate::receivers::Dirty;
+use crate::replies::id;
+use crate::upstream::{Away, Refused};
+
+/// A send is not submitted later than this after it came: half the nonce window, so that every
+/// submission of it falls into one window.
+const SUBMIT_WITHIN: Duration = Duration::from_secs(150);
+/// Sends of one connection that may wait.
+const LANE: usize = 64;
+/// Pause before a send is submitted again to a server that is there but cannot serve it.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The sends of one connection that wait for Redis, in order.
+#[derive(Default)]
+pub(super) struct Lane {
+    waiting: VecDeque<Arc<Send>>,
+    /// A task is emptying it.
+    running: bool,
+}
+
+/// A message on its way.
+struct Send {
+    reference: String,
+    room: String,
+    command: Cmd,
+    nonce: String,
+    /// Not later than this is it submitted.
+    until: Instant,
+    /// What this relay's clients are shown while it waits.
+    shown: Option<String>,
+}
+
+pub(super) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let ephemeral = request.fields.flag("ephemeral")?;
+    let send = parse(context, &request)?;
+    if ephemeral {
+        context.ask(send.command).await?;
+        return Ok(Answer::Ok("\"id\":null".to_owned()));
+    }
+    let is_first = context.lane.lock().waiting.is_empty();
+    if is_first && let Ok(outcome) = submit(context, &send).await {
+        return outcome.map(Answer::Ok);
+    }
+    wait_in_lane(context, send)
+}
+
+/// Submits a send. Away: whether it is stored is unknown.
+async fn submit(context: &Context, send: &Send) -> Result<Result<String, Failure>, Away> {
+    let upstream = &context.hub.upstream;
+    let seat = context.connection.seat(&send.room);
+    if !seat.as_ref().is_some_and(|seat| seat.followed) {
+        let commands = follow_commands(context.user(), &send.room);
+        if !commands.is_empty() {
+            let followed = upstream.call(commands).await?;
+            if followed.iter().any(|reply| matches!(reply, Err(Refused::NotNow))) {
+                return Err(Away);
+            }
+            if let Some(seat) = seat {
+                context.connection.sit(&seat.room, true);
+            }
+        }
+    }
+    match upstream.call_one(send.command.clone()).await? {
+        Ok(value) => Ok(stored(value)),
+        Err(Refused::NotNow) => Err(Away),
+        Err(Refused::Error(failure)) => Ok(Err(failure)),
+    }
+}
+
+fn stored(value: Value) -> Result<String, Failure> {
+    Ok(format!("\"id\":\"{}\"", id(value)?))
+}
+
+fn wait_in_lane(context: &Arc<Context>, send: Send) -> Outcome {
+    let mut lane = context.lane.lock();
+    let Ok(permit) = context.hub.sends_waiting.try_acquire() else {
+        return Err(Failure::unavailable());
+    };
+    if lane.waiting.len() >= LANE {
+        return Err(Failure::unavailable());
+    }
+    // Given back when it is answered.
+    permit.forget();
+    FIGURES.sends_waiting.increment(1.0);
+    show(context, send.shown.as_deref(), &send.room);
+    lane.waiting.push_back(Arc::new(send));
+    if !std::mem::replace(&mut lane.running, true) {
+        tokio::spawn(empty_lane(context.clone()));
+    }
+    Ok(Answer::Sent)
+}
+
+/// Submits what waits, in order, until nothing does. It goes on if the socket is lost meanwhile:
+/// the client may have closed it trusting that the message is on its way.
+async fn empty_lane(context: Arc<Context>) {
+    loop {
+        let Some(send) = context.lane.lock().waiting.front().cloned() else {
+            let mut lane = context.lane.lock();
+            if lane.waiting.is_empty() {
+                lane.running = false;
+                return;
+            }
+            continue;
+        };
+        let in_time = async {
+            loop {
+                context.hub.upstream.wait_up().await;
+                match submit(&context, &send).await {
+                    Ok(outcome) => return outcome,
+                    Err(Away) => tokio::time::sleep(PAUSE).await,
+                }
+            }
+        };
+        let until = tokio::time::Instant::from_std(send.until);
+        let outcome = tokio::time::timeout_at(until, in_time).await;
+        let answer = match outcome.unwrap_or_else(|_| Err(Failure::unavailable())) {
+            Ok(inside) => protocol::ok(&send.reference, &inside),
+            Err(failure) => {
+                FIGURES.operation_errors.increment(1);
+                if send.shown.is_some() {
+                    withdraw(&context, &send);
+                }
+                protocol::error(&send.reference, &failure)
+            }
+        };
+        context.lane.lock().waiting.pop_front();
+        context.hub.sends_waiting.add_permits(1);
+        FIGURES.sends_waiting.decrement(1.0);
+        context.connection.send_text(&answer);
+    }
+}
+
+fn withdraw(context: &Context, send: &Send) {
+    let mut further = String::from(",\"user\":");
+    protocol::string(&mut further, context.user());
+    further.push_str(",\"nonce\":");
+    protocol::string(&mut further, &send.nonce);
+    let withdraw = protocol::about_room("withdraw", &send.room, &further);
+    show(context, Some(&withdraw), &send.room);
+}
+
+/// Shows a frame to this relay's receivers of the room, if the sender is one of them.
+fn show(context: &Context, text: Option<&str>, room: &str) {
+    let (Some(text), Some(room)) = (text, context.hub.room(room)) else { return };
+    if room.is_receiving(&context.connection) {
+        let mut dirty = Dirty::new();
+        room.tell_all(&frame::text(text.as_bytes()), &mut dirty);
+        context.hub.flush(dirty);
+    }
+}
+
+fn parse(context: &Context, request: &Request<'_>) -> Result<Send, Failure> {
+    let fields = &request.fields;
+    let room = fields.room()?.into_owned();
+    let text = fields.text("text")?;
+    let nonce = match fields.optional_text("nonce")? {
+        Some(nonce) => nonce.into_owned(),
+        None => format!("{:032x}", rand::random::<u128>()),
+    };
+    let kind = fields.optional_text("kind")?;
+    let meta = fields.object("meta")?;
+    let reply = fields.id("reply")?;
+    let mentions = fields.texts("mentions")?;
+    let mut command = redis::cmd("CHAT.SEND");
+    command.arg(&room).arg(context.user()).arg(&*text);
+    if fields.flag("ephemeral")? {
+        command.arg("EPHEMERAL");
+    } else {
+        command.arg("NONCE").arg(&nonce);
+    }
+    if let Some(kind) = &kind {
+        command.arg("KIND").arg(&**kind);
+    }
+    if let Some(meta) = meta {
+        command.arg("META").arg(meta);
+    }
+    if let Some(reply) = reply {
+        command.arg("REPLY").arg(reply.to_string());
+    }
+    if !mentions.is_empty() {
+        command.arg("MENTION").arg(mentions.len()).arg(&mentions);
+    }
+    let shown = (context.hub.config.offline == Offline::Local).then(|| {
+        let mut further = format!(",\"ts\":{},\"user\":", now_ms());
+        protocol::string(&mut further, context.user());
+        further.push_str(",\"kind\":");
+        protocol::string(&mut further, kind.as_deref().unwrap_or("text"));
+        further.push_str(",\"text\":");
+        protocol::string(&mut further, &text);
+        if let Some(meta) = meta {
+            further.push_str(",\"meta\":");
+            further.push_str(meta);
+        }
+        if let Some(reply) = reply {
+            further.push_str(&format!(",\"reply\":\"{reply}\""));
+        }
+        further.push_str(",\"nonce\":");
+        protocol::string(&mut further, &nonce);
+        further.push_str(",\"local\":true");
+        protocol::about_room("message", &room, &further)
+    });
+    let until = Instant::now() + SUBMIT_WITHIN;
+    let reference = request.reference.to_owned();
+    Ok(Send { reference, room, command, nonce, until, shown })
+}

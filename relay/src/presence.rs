@@ -1,0 +1,118 @@
+//! Telling Redis who is here: set on arrival, beaten in bulk, shortened when a socket is lost.
+//!
+//! One `CHAT.BEAT` per room refreshes all its connections. Connections it does not know (the room
+//! was deleted, restored or failed over) are set again. The newest id it answers is the room's
+//! position check: one per room and relay, none per client.
+
+use std::sync::Arc;
+
+use redis::Cmd;
+
+use crate::connection::{Connection, Seat};
+use crate::hub::Hub;
+use crate::replies::{Elements, text};
+use crate::room::Room;
+use crate::sync;
+use crate::upstream::{Refused, Reply};
+
+/// Rooms beaten in one pipeline.
+const ROOMS_PER_CALL: usize = 200;
+
+/// `CHAT.PRESENCE` of this connection for `ttl_ms`, with its status if it has one.
+pub fn present(room: &str, connection: &Connection, ttl_ms: u128) -> Cmd {
+    let mut command = redis::cmd("CHAT.PRESENCE");
+    command.arg(room).arg(&*connection.user).arg(&*connection.name);
+    command.arg("TTL").arg(ttl_ms.to_string());
+    if let Some(status) = connection.status() {
+        command.arg("STATUS").arg(&*status);
+    }
+    command
+}
+
+/// `CHAT.PRESENCE … OFF`.
+pub fn absent(room: &str, connection: &Connection) -> Cmd {
+    let mut command = redis::cmd("CHAT.PRESENCE");
+    command.arg(room).arg(&*connection.user).arg(&*connection.name).arg("OFF");
+    command
+}
+
+/// The socket is lost: in each of its rooms the user stays present for the grace only. If Redis is
+/// away, presence ends by its TTL.
+pub async fn shorten(hub: &Hub, connection: &Connection, seats: &[Seat]) {
+    let grace = hub.config.grace.as_millis();
+    for seats in seats.chunks(ROOMS_PER_CALL) {
+        let commands = seats.iter().map(|seat| {
+            let mut command = redis::cmd("CHAT.PRESENCE");
+            command.arg(&*seat.room.name).arg(&*connection.user).arg(&*connection.name);
+            command.arg("TTL").arg(grace.to_string());
+            command
+        });
+        let _ = hub.upstream.call(commands.collect()).await;
+    }
+}
+
+/// Ends this connection's presence in a room soon, if Redis is there.
+pub fn end_later(hub: &Hub, connection: &Connection, room: &Room) {
+    let command = absent(&room.name, connection);
+    let upstream = hub.upstream.clone();
+    tokio::spawn(async move { upstream.call_one(command).await });
+}
+
+/// Beats these rooms for all their connections here.
+pub async fn beat(hub: &Hub, rooms: Vec<Arc<Room>>) {
+    let ttl = hub.config.presence_ttl.as_millis();
+    for rooms in rooms.chunks(ROOMS_PER_CALL) {
+        let mut asked = Vec::new();
+        let mut commands = Vec::new();
+        for room in rooms {
+            let receivers = room.receivers();
+            if receivers.is_empty() {
+                continue;
+            }
+            let mut command = redis::cmd("CHAT.BEAT");
+            command.arg(&*room.name).arg(ttl.to_string());
+            for receiver in &receivers {
+                command.arg(&*receiver.name);
+            }
+            asked.push((room, receivers, room.last()));
+            commands.push(command);
+        }
+        if commands.is_empty() {
+            continue;
+        }
+        let Ok(replies) = hub.upstream.call(commands).await else { return };
+        for ((room, receivers, at_sending), reply) in asked.into_iter().zip(replies) {
+            let Ok(value) = reply else { continue };
+            let beaten = Elements::of(value).and_then(|mut elements| {
+                let newest = elements.id()?;
+                let unknown: Result<Vec<String>, _> = elements.list()?.map(text).collect();
+                Ok((newest, unknown?))
+            });
+            let Ok((newest, unknown)) = beaten else { continue };
+            let next = room.beaten(at_sending, newest);
+            hub.follow(room, next);
+            if !unknown.is_empty() {
+                set_again(hub, room, &receivers, &unknown).await;
+            }
+        }
+    }
+}
+
+async fn set_again(hub: &Hub, room: &Arc<Room>, here: &[Arc<Connection>], unknown: &[String]) {
+    let ttl = hub.config.presence_ttl.as_millis();
+    let lost: Vec<&Arc<Connection>> = here
+        .iter()
+        .filter(|connection| unknown.iter().any(|name| **name == *connection.name))
+        .filter(|connection| room.is_receiving(connection))
+        .collect();
+    for lost in lost.chunks(ROOMS_PER_CALL) {
+        let commands = lost.iter().map(|connection| present(&room.name, connection, ttl)).collect();
+        let Ok(replies) = hub.upstream.call(commands).await else { return };
+        let refused = |reply: &Reply| matches!(reply, Err(Refused::Error(failure)) if failure.code != "NOROOM");
+        let users = lost.iter().zip(&replies).filter(|(_, reply)| refused(reply));
+        let users: Vec<Arc<str>> = users.map(|(connection, _)| connection.user.clone()).collect();
+        if !users.is_empty() {
+            sync::check_access(hub, room, users).await;
+        }
+    }
+}

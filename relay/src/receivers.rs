@@ -1,0 +1,122 @@
+//! The connections that receive a room, and handing one frame to all of them.
+//!
+//! Kept sorted by connection number: newcomers mostly come last. A frame is shared, never copied;
+//! a receiver placed ahead of the room skips what it has.
+
+use std::sync::Arc;
+
+use crate::connection::Connection;
+use crate::event::Id;
+use crate::figures::FIGURES;
+use crate::frame::Frame;
+use crate::outbox::Class;
+
+/// Connections with something to write.
+pub type Dirty = Vec<Arc<Connection>>;
+
+/// All receivers of one room.
+#[derive(Default)]
+pub struct Receivers(Vec<Receiver>);
+
+struct Receiver {
+    connection: Arc<Connection>,
+    /// It has already what comes up to here.
+    skip_to: Option<Id>,
+}
+
+impl Receivers {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All connections.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Connection>> {
+        self.0.iter().map(|receiver| &receiver.connection)
+    }
+
+    /// Whether this connection is one of them.
+    pub fn contains(&self, connection: &Connection) -> bool {
+        self.find(connection.number).is_ok()
+    }
+
+    /// Adds a connection that has everything up to `skip_to`, or sets it anew.
+    pub fn seat(&mut self, connection: &Arc<Connection>, skip_to: Option<Id>) {
+        let receiver = Receiver { connection: connection.clone(), skip_to };
+        match self.find(connection.number) {
+            Ok(index) => self.0[index] = receiver,
+            Err(index) => self.0.insert(index, receiver),
+        }
+    }
+
+    /// Removes a connection; whether it was one of them.
+    pub fn remove(&mut self, connection: &Connection) -> bool {
+        let Ok(index) = self.find(connection.number) else { return false };
+        self.0.remove(index);
+        if self.0.is_empty() {
+            self.0 = Vec::new();
+        }
+        true
+    }
+
+    /// Removes and returns the connections of this user.
+    pub fn remove_user(&mut self, user: &str) -> Vec<Arc<Connection>> {
+        let (gone, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut self.0)
+            .into_iter()
+            .partition(|receiver| *receiver.connection.user == *user);
+        self.0 = stay;
+        gone.into_iter().map(|receiver| receiver.connection).collect()
+    }
+
+    /// Everybody starts anew: nobody is ahead of the room any more.
+    pub fn forget_positions(&mut self) {
+        for receiver in &mut self.0 {
+            receiver.skip_to = None;
+        }
+    }
+
+    /// Queues a durable event for all who do not have it.
+    pub fn deliver(&mut self, id: Id, frame: &Frame, dirty: &mut Dirty) {
+        let mut count = 0;
+        for receiver in &mut self.0 {
+            match receiver.skip_to {
+                Some(position) if id <= position => continue,
+                Some(_) => receiver.skip_to = None,
+                None => {}
+            }
+            count += 1;
+            queue(&receiver.connection, frame, Class::Live, dirty);
+        }
+        FIGURES.events_delivered.increment(count);
+    }
+
+    /// Queues an ephemeral event for all but the connections of `except`.
+    pub fn tell(&self, frame: &Frame, except: Option<&str>, dirty: &mut Dirty) {
+        let mut count = 0;
+        for receiver in &self.0 {
+            if except != Some(&*receiver.connection.user) {
+                count += 1;
+                queue(&receiver.connection, frame, Class::Ephemeral, dirty);
+            }
+        }
+        FIGURES.events_delivered.increment(count);
+    }
+
+    /// Queues a frame that nobody may miss for all.
+    pub fn tell_all(&self, frame: &Frame, dirty: &mut Dirty) {
+        for receiver in &self.0 {
+            queue(&receiver.connection, frame, Class::Live, dirty);
+        }
+    }
+
+    fn find(&self, number: u64) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&number, |receiver| receiver.connection.number)
+    }
+}
+
+/// Queues a frame for one connection.
+pub fn queue(connection: &Arc<Connection>, frame: &Frame, class: Class, dirty: &mut Dirty) {
+    if connection.push(frame.clone(), class) {
+        dirty.push(connection.clone());
+    }
+}

@@ -1,0 +1,198 @@
+//! The listener: who may come in, and how all leave.
+//!
+//! [`Server::bind`] makes everything and takes the port; [`Server::run`] serves until it is told to
+//! stop and then drains: not ready, no new connections, then the old ones are closed at a pace that
+//! ends in time. The relay holds no truth, so nothing has to be saved.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Extension;
+use axum::extract::connect_info::ConnectInfo;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use parking_lot::Mutex;
+use tokio::net::{TcpListener, TcpStream};
+use tracing::{info, warn};
+
+use crate::close::{self, Close};
+use crate::config::Config;
+use crate::connection::End;
+use crate::figures;
+use crate::http::{Site, router};
+use crate::hub::Hub;
+use crate::upstream::Upstream;
+
+/// Connections closed per second in a drain that need not hurry.
+const DRAIN_PACE: f64 = 200.0;
+
+/// One relay.
+pub struct Server {
+    /// Its hub.
+    pub hub: Arc<Hub>,
+    draining: AtomicBool,
+    admitted: AtomicUsize,
+    addresses: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A connection's place among those that may be open; given back when dropped.
+pub struct Admission {
+    server: Arc<Server>,
+    peer: IpAddr,
+}
+
+impl Server {
+    /// Makes the relay and takes its port. Redis need not be there yet.
+    pub async fn bind(config: Config) -> anyhow::Result<(Arc<Server>, TcpListener)> {
+        raise_file_limit();
+        let address = config.listen;
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("--listen: cannot listen on {address}"))?;
+        let boot = format!("{:08x}", rand::random::<u32>());
+        let probe_room = format!("relay:{}:{boot}", config.name);
+        let upstream = Upstream::new(&config.redis, probe_room, config.probe).context("--redis")?;
+        let server = Server {
+            hub: Hub::new(config, Arc::new(upstream), boot),
+            draining: AtomicBool::new(false),
+            admitted: AtomicUsize::new(0),
+            addresses: Mutex::default(),
+        };
+        Ok((Arc::new(server), listener))
+    }
+
+    /// Serves until `stop`, then drains and returns.
+    pub async fn run(
+        self: Arc<Self>,
+        listener: TcpListener,
+        stop: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        let figures = figures::install()?;
+        self.hub.start();
+        let routes = router(Site { server: self.clone(), figures });
+        let address = listener.local_addr()?;
+        {
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "listening on {address}")?;
+            out.flush()?;
+        }
+        info!(%address, relay = self.hub.config.name, "serving");
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                _ = &mut stop => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((socket, peer)) => self.greet(socket, peer, &routes),
+                    Err(error) => {
+                        // Out of file descriptors, most likely: others must leave first.
+                        warn!(source = "relay", %error, "cannot accept a connection");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                },
+            }
+        }
+        self.draining.store(true, Ordering::Relaxed);
+        drop(listener);
+        self.drain().await;
+        Ok(())
+    }
+
+    /// Whether the relay is about to stop.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Lets a WebSocket connection in, or says why not.
+    pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Admission, Close> {
+        let config = &self.hub.config;
+        if self.is_draining() {
+            return Err(close::DRAIN);
+        }
+        let mut addresses = self.addresses.lock();
+        let from_peer = addresses.entry(peer).or_default();
+        let limit = config.max_connections_per_address;
+        if limit > 0 && *from_peer >= limit {
+            return Err(close::ADDRESS);
+        }
+        if self.admitted.fetch_add(1, Ordering::Relaxed) >= config.max_connections {
+            self.admitted.fetch_sub(1, Ordering::Relaxed);
+            if *from_peer == 0 {
+                addresses.remove(&peer);
+            }
+            return Err(close::FULL);
+        }
+        *from_peer += 1;
+        Ok(Admission { server: self.clone(), peer })
+    }
+
+    fn greet(&self, socket: TcpStream, peer: SocketAddr, routes: &axum::Router) {
+        let _ = socket.set_nodelay(true);
+        let service = TowerToHyperService::new(routes.clone().layer(Extension(ConnectInfo(peer))));
+        let served = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.hub.config.handshake_timeout)
+            .max_buf_size(16 << 10)
+            .serve_connection(TokioIo::new(socket), service)
+            .with_upgrades();
+        tokio::spawn(async move {
+            // A client that breaks off or breaks HTTP is its own affair.
+            let _ = served.await;
+        });
+    }
+
+    /// Closes all connections, evenly over a time that grows with their number up to
+    /// `--drain-time`, less a little for them to go.
+    async fn drain(&self) {
+        let all = self.hub.connections();
+        let time = self.hub.config.drain_time;
+        info!(connections = all.len(), "draining");
+        let pace = time.mul_f64(0.8).min(Duration::from_secs_f64(all.len() as f64 / DRAIN_PACE));
+        let begun = tokio::time::Instant::now();
+        for (index, connection) in all.iter().enumerate() {
+            let at = begun + pace.mul_f64(index as f64 / all.len() as f64);
+            tokio::time::sleep_until(at).await;
+            connection.end(End::Close(close::DRAIN));
+        }
+        let gone = async {
+            while self.hub.connection_count() > 0 || self.admitted.load(Ordering::Relaxed) > 0 {
+                for late in self.hub.connections() {
+                    late.end(End::Close(close::DRAIN));
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let _ = tokio::time::timeout_at(begun + time.max(Duration::from_millis(100)), gone).await;
+        // The last presences are shortened just now.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        info!("stopped");
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.server.admitted.fetch_sub(1, Ordering::Relaxed);
+        let mut addresses = self.server.addresses.lock();
+        if let Some(count) = addresses.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&self.peer);
+            }
+        }
+    }
+}
+
+/// A socket per connection: asks for as many files as the system allows.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+}

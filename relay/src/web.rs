@@ -1,0 +1,98 @@
+//! The web client, embedded: `/` and `/<file>` of `relay/web/`.
+//!
+//! Files are served as they are, revalidated by content. The page may load nothing from elsewhere;
+//! it may open sockets to any relay. This file knows nothing of the client's inside.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use include_dir::{Dir, include_dir};
+
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/web");
+
+const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; \
+    object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// The file of this path, `304` if the client has it, `404` if there is none.
+pub fn file(path: &str, request: &HeaderMap) -> Response<Body> {
+    let name = match path.trim_start_matches('/') {
+        "" => "index.html",
+        name => name,
+    };
+    // What lies in a folder (the client's tests) is not for visitors.
+    let Some(file) = FILES.get_file(name).filter(|_| !name.contains('/')) else {
+        return plain(StatusCode::NOT_FOUND, "not found\n");
+    };
+    let contents = file.contents();
+    let tag = format!("\"{:016x}\"", fingerprint(contents));
+    let known = request
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .any(|tags| tags.to_str().is_ok_and(|tags| tags.contains(&tag)));
+    let mut response = if known {
+        plain(StatusCode::NOT_MODIFIED, "")
+    } else {
+        Response::new(Body::from(contents))
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(name)));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    response
+}
+
+/// A short text answer.
+pub fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js" | "mjs") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("json") => "application/json",
+        Some("webmanifest") => "application/manifest+json",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("ico") => "image/x-icon",
+        Some("woff2") => "font/woff2",
+        Some("txt") => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+/// FNV-1a: the same bytes have the same tag on every relay of one build.
+fn fingerprint(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_files_and_climbing_paths_are_not_found() {
+        for path in ["/nothing.js", "/test/", "/../Cargo.toml", "/./x", "//etc/passwd"] {
+            assert_eq!(file(path, &HeaderMap::new()).status(), StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_embedded_file_has_a_content_type() {
+        for file in FILES.files() {
+            let name = file.path().to_string_lossy();
+            assert_ne!(content_type(&name), "application/octet-stream", "{name}");
+        }
+    }
+}

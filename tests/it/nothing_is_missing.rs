@@ -1,0 +1,57 @@
+//! The tables of this package against the server: no command and no error code without a scenario.
+
+use std::collections::BTreeSet;
+
+use chat_tests::cmd;
+use chat_tests::redis::Redis;
+use chat_tests::traffic::{READS, WRITES};
+
+use crate::{refusals, wrong_calls};
+
+/// Internal: the form in which the other commands' changes travel.
+const INTERNAL: &str = "CHAT.APPLY";
+
+#[test]
+fn every_command_is_in_the_random_traffic_as_what_it_is() {
+    let redis = Redis::start();
+    let mut wire = redis.wire();
+    let names = cmd!(wire, "COMMAND", "LIST", "FILTERBY", "MODULE", "chat").texts();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        let upper = name.to_ascii_uppercase();
+        let info = cmd!(wire, "COMMAND", "INFO", &name);
+        let flags = info.list()[0].list()[2].texts();
+        if upper == INTERNAL {
+            continue;
+        }
+        // The random traffic runs through replication, persistence and RESTORE, and asserts there
+        // that each of these commands has worked.
+        let table = if flags.contains(&"write".into()) { WRITES } else { READS };
+        assert!(table.contains(&upper.as_str()), "{upper} {flags:?} is in no random traffic");
+    }
+}
+
+#[test]
+fn every_command_has_a_table_of_wrong_calls() {
+    let redis = Redis::start();
+    let names = cmd!(redis, "COMMAND", "LIST", "FILTERBY", "MODULE", "chat").texts();
+    let names: BTreeSet<String> = names.iter().map(|name| name.to_ascii_uppercase()).collect();
+    let tables = refusals::TABLE.iter().filter(|(_, rows)| !rows.is_empty());
+    let tables: BTreeSet<String> = tables.map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(tables, names);
+}
+
+#[test]
+fn every_error_code_that_the_module_counts_is_in_a_table() {
+    let redis = Redis::start();
+    let info = cmd!(redis, "INFO", "chat").text().to_owned();
+    let counted: Vec<&str> = info
+        .lines()
+        .filter_map(|line| Some(line.split_once("refused_")?.1.split_once(':')?.0))
+        .collect();
+    assert!(counted.len() > 5, "{info}");
+    let shown = wrong_calls::codes();
+    for code in counted {
+        assert!(shown.iter().any(|other| other == code), "{code} is in no table: {shown:?}");
+    }
+}

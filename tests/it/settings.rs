@@ -1,0 +1,139 @@
+//! The module's settings and figures.
+
+use chat_tests::cmd;
+use chat_tests::redis::Redis;
+use chat_tests::view::history;
+use chat_tests::wire::Wire;
+
+/// Each setting with its default and another value it takes.
+const SETTINGS: &[(&str, &str, &str)] = &[
+    ("chat.history-max", "10000", "7"),
+    ("chat.history-ttl", "0", "1000000"),
+    ("chat.journal-max", "0", "12"),
+    ("chat.max-text", "4096", "100"),
+    ("chat.presence-ttl", "60000", "5000"),
+    ("chat.presence-grace", "15000", "3000"),
+    ("chat.nonce-window", "300000", "2000"),
+    ("chat.nonce-max", "100000", "5"),
+    ("chat.create", "any", "backend"),
+    ("chat.follows-max", "10000", "3"),
+    ("chat.members-max", "1000000", "4"),
+];
+
+#[test]
+fn every_setting_is_read_and_set_while_running() {
+    let redis = Redis::start();
+    let mut wire = redis.wire();
+    let all = cmd!(wire, "CONFIG", "GET", "chat.*");
+    assert_eq!(all.list().len(), 2 * SETTINGS.len(), "{all:?}");
+    for (name, default, other) in SETTINGS {
+        let value = |wire: &mut Wire| {
+            let reply = cmd!(wire, "CONFIG", "GET", name);
+            reply.get(name).map(|value| value.text().to_owned())
+        };
+        assert_eq!(value(&mut wire).as_deref(), Some(*default), "{name}");
+        cmd!(wire, "CONFIG", "SET", name, other).ok();
+        assert_eq!(value(&mut wire).as_deref(), Some(*other), "{name}");
+        for wrong in ["-1", "nonsense", "", "99999999999999999999"] {
+            let reply = cmd!(wire, "CONFIG", "SET", name, wrong);
+            assert!(reply.is_error(), "{name} took {wrong:?}");
+            assert_eq!(value(&mut wire).as_deref(), Some(*other), "{name}");
+        }
+    }
+}
+
+#[test]
+fn settings_come_from_lines_of_redis_conf_and_from_module_arguments() {
+    for (name, _, other) in SETTINGS {
+        let redis = Redis::with(&[&format!("{name} {other}")]);
+        let reply = cmd!(redis, "CONFIG", "GET", name);
+        assert_eq!(reply.get(name).map(|value| value.text()), Some(*other), "{name} as a line");
+    }
+    let redis = Redis::with_module_arguments(&[], "history-max 9 create backend");
+    let reply = cmd!(redis, "CONFIG", "GET", "chat.*");
+    assert_eq!(reply.get("chat.history-max").map(|value| value.text()), Some("9"));
+    assert_eq!(reply.get("chat.create").map(|value| value.text()), Some("backend"));
+}
+
+#[test]
+fn a_server_with_a_wrong_setting_does_not_start() {
+    let complaint = Redis::refused(&["chat.history-max nonsense"], "");
+    assert!(complaint.contains("history-max"), "{complaint}");
+    for arguments in ["no-such-setting 1", "history-max", "history-max nonsense"] {
+        let complaint = Redis::refused(&[], arguments);
+        assert!(complaint.contains("chat"), "{arguments}: {complaint}");
+    }
+}
+
+#[test]
+fn history_and_journal_keep_to_their_bounds() {
+    let redis = Redis::with(&["chat.history-max 10", "chat.journal-max 5"]);
+    let mut wire = redis.wire();
+    let ids: Vec<String> = (0..40)
+        .map(|n| cmd!(wire, "CHAT.SEND", "lobby", "alice", format!("m{n}")).text().to_owned())
+        .collect();
+    let page = history(&mut wire, "lobby", &["COUNT", "1000"]);
+    assert_eq!((page.ids(), page.more), (ids[30..].iter().map(String::as_str).collect(), false));
+    let known = |wire: &mut Wire, id: &str| cmd!(wire, "CHAT.SYNC", "lobby", id).list()[0].int();
+    assert_eq!((known(&mut wire, &ids[34]), known(&mut wire, &ids[33])), (1, 0));
+    cmd!(wire, "CHAT.ROOM", "lobby", "SET", "history_max", 3).ok();
+    cmd!(wire, "CHAT.SEND", "lobby", "alice", "last").ok();
+    let page = history(&mut wire, "lobby", &[]);
+    assert_eq!(page.texts(), ["m38", "m39", "last"], "a room's own bound");
+    assert_eq!(page.events[2].json["m"], 41, "numbers go on");
+}
+
+#[test]
+fn messages_older_than_the_bound_are_not_shown() {
+    let redis = Redis::with(&["chat.history-ttl 1000"]);
+    let mut wire = redis.wire();
+    let id = cmd!(wire, "CHAT.SEND", "lobby", "alice", "soon gone").text().to_owned();
+    chat_tests::wait::eventually("the message to be too old", chat_tests::wait::SOON, || {
+        match history(&mut wire, "lobby", &[]).events.len() {
+            0 => Ok(()),
+            some => Err(format!("{some} messages")),
+        }
+    });
+    assert_eq!(history(&mut wire, "lobby", &[]).newest, id, "the position stays");
+    assert!(cmd!(wire, "CHAT.SEND", "lobby", "bob", "x", "REPLY", id).error().starts_with("NOMSG"));
+}
+
+#[test]
+fn info_counts_what_happens() {
+    let redis = Redis::start();
+    let mut wire = redis.wire();
+    let field = |name: &str| -> i64 {
+        let info = cmd!(redis, "INFO", "chat").text().to_owned();
+        let value = info.lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            (key.strip_prefix("chat_").unwrap_or(key) == name).then_some(value)
+        });
+        value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {info}"))
+    };
+    cmd!(wire, "CHAT.SEND", "lobby", "alice", "x", "NONCE", "n").ok();
+    cmd!(wire, "CHAT.SEND", "lobby", "alice", "x", "NONCE", "n").ok();
+    cmd!(wire, "CHAT.SEND", "other", "alice", "x").ok();
+    cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "c1").ok();
+    cmd!(wire, "CHAT.SYNC", "lobby", "0-0").ok();
+    cmd!(wire, "CHAT.SYNC", "lobby", "1-1").ok();
+    for (name, expected) in [
+        ("messages", 2),
+        ("nonce_hits", 1),
+        ("syncs_recovered", 1),
+        ("syncs_refused", 1),
+        ("rooms", 2),
+        ("connections_online", 1),
+        ("presence_timeouts", 0),
+    ] {
+        assert_eq!(field(name), expected, "{name}");
+    }
+    assert!(field("events") >= 2);
+    assert!(field("publishes") >= 3);
+    let before = field("refused_noroom");
+    assert!(cmd!(wire, "CHAT.HISTORY", "nowhere").is_error());
+    assert_eq!(field("refused_noroom"), before + 1);
+    cmd!(wire, "DEL", "lobby").ok();
+    assert_eq!((field("rooms"), field("connections_online")), (1, 0));
+    cmd!(wire, "FLUSHALL").ok();
+    assert_eq!(field("rooms"), 0);
+}

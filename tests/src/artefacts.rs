@@ -1,0 +1,54 @@
+//! What is tested: the module and the relay as `cargo build --release` makes them.
+//!
+//! Built once per run. `CHAT_MODULE` and `CHAT_RELAY` name finished files instead, `REDIS_SERVER`
+//! another server to load the module into.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// `libchat.so`.
+pub fn module() -> &'static Path {
+    static MODULE: OnceLock<PathBuf> = OnceLock::new();
+    MODULE.get_or_init(|| artefact("CHAT_MODULE", "libchat.so"))
+}
+
+/// The program `chat-relay`.
+pub fn relay() -> &'static Path {
+    static RELAY: OnceLock<PathBuf> = OnceLock::new();
+    RELAY.get_or_init(|| artefact("CHAT_RELAY", "chat-relay"))
+}
+
+/// The server program: `redis-server` of the path unless `REDIS_SERVER` says otherwise.
+pub fn redis_server() -> PathBuf {
+    std::env::var_os("REDIS_SERVER").map_or_else(|| "redis-server".into(), PathBuf::from)
+}
+
+fn artefact(variable: &str, file: &str) -> PathBuf {
+    if let Some(path) = std::env::var_os(variable) {
+        let path = PathBuf::from(path);
+        assert!(path.is_file(), "{variable}={} is no file", path.display());
+        return path.canonicalize().expect("an existing file has an absolute path");
+    }
+    let path = release().join(file);
+    assert!(path.is_file(), "cargo build --release left no {}", path.display());
+    path
+}
+
+/// The directory of the release build, after building.
+fn release() -> &'static Path {
+    static RELEASE: OnceLock<PathBuf> = OnceLock::new();
+    RELEASE.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let root = root.canonicalize().expect("the workspace is there");
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo)
+            .args(["build", "--release", "--quiet", "-p", "chat", "-p", "chat-relay"])
+            .current_dir(&root)
+            .status()
+            .expect("cargo runs");
+        assert!(status.success(), "cargo build --release failed");
+        let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+        root.join(target).join("release")
+    })
+}

@@ -1,0 +1,163 @@
+//! The client side of a WebSocket for scenarios that are plain threads: a task owns the socket,
+//! every frame it receives is kept.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+/// What is handed to the socket's task before it has sent it.
+const OUTBOX: usize = 4096;
+const HANDSHAKE: Duration = Duration::from_secs(20);
+
+/// A text frame as it came, and what it says.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The payload's bytes.
+    pub text: String,
+    /// The payload read as JSON.
+    pub json: Value,
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// The close code; 1006 if the socket ended without one.
+    pub code: u16,
+    /// The close reason or the error.
+    pub reason: String,
+}
+
+/// All that arrived on one socket.
+#[derive(Default)]
+pub struct Inbox {
+    /// Text frames in order.
+    pub frames: Vec<Frame>,
+    /// Places in `frames` of the answers by the number of the question.
+    pub answers: HashMap<u64, usize>,
+    /// How it ended, if it has.
+    pub closed: Option<Close>,
+}
+
+/// One socket.
+pub struct Frames {
+    outbox: mpsc::Sender<Message>,
+    inbox: Arc<Mutex<Inbox>>,
+    reading: watch::Sender<bool>,
+}
+
+impl Frames {
+    /// Opens `url` at `address`. Frames whose member `answers` is an unsigned integer count as
+    /// answers. The error is the HTTP status, or 0 if there was no HTTP at all.
+    pub fn open(
+        address: SocketAddr,
+        request: impl IntoClientRequest + Send + Unpin + 'static,
+        answers: &'static str,
+    ) -> Result<Frames, u16> {
+        let inbox = Arc::new(Mutex::new(Inbox::default()));
+        let (outbox, queue) = mpsc::channel(OUTBOX);
+        let (reading, hold) = watch::channel(true);
+        let socket = runtime().block_on(async {
+            let handshake = async {
+                let stream = TcpStream::connect(address).await.map_err(|_| 0_u16)?;
+                stream.set_nodelay(true).map_err(|_| 0_u16)?;
+                let config = WebSocketConfig::default()
+                    .read_buffer_size(4096)
+                    .max_message_size(None)
+                    .max_frame_size(None);
+                match client_async_with_config(request, stream, Some(config)).await {
+                    Ok((socket, _)) => Ok(socket),
+                    Err(Error::Http(response)) => Err(response.status().as_u16()),
+                    Err(_) => Err(0),
+                }
+            };
+            tokio::time::timeout(HANDSHAKE, handshake).await.unwrap_or(Err(0))
+        })?;
+        runtime().spawn(serve(socket, queue, hold, Arc::clone(&inbox), answers));
+        Ok(Frames { outbox, inbox, reading })
+    }
+
+    /// Sends a frame; nothing happens on a closed socket.
+    pub fn send(&self, message: Message) {
+        // The receiver is gone when the socket is closed, which `inbox` tells.
+        let _ = self.outbox.blocking_send(message);
+    }
+
+    /// What has arrived.
+    pub fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops reading from the socket (no pongs either), or goes on.
+    pub fn read(&self, on: bool) {
+        self.reading.send_replace(on);
+    }
+}
+
+async fn serve(
+    socket: WebSocketStream<TcpStream>,
+    mut queue: mpsc::Receiver<Message>,
+    mut reading: watch::Receiver<bool>,
+    inbox: Arc<Mutex<Inbox>>,
+    answers: &'static str,
+) {
+    let (mut sink, mut stream) = socket.split();
+    let close = loop {
+        let hold = !*reading.borrow_and_update();
+        tokio::select! {
+            message = queue.recv() => match message {
+                // An error shows on the reading side too.
+                Some(message) => drop(sink.send(message).await),
+                // Dropped by its owner.
+                None => break Close { code: 1006, reason: "dropped".into() },
+            },
+            changed = reading.changed() => if changed.is_err() {
+                break Close { code: 1006, reason: "dropped".into() };
+            },
+            message = stream.next(), if !hold => match message {
+                Some(Ok(Message::Text(text))) => {
+                    let text = text.as_str().to_owned();
+                    let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+                    let mut inbox = inbox.lock().unwrap_or_else(PoisonError::into_inner);
+                    let place = inbox.frames.len();
+                    if let Some(number) = json[answers].as_u64() {
+                        inbox.answers.insert(number, place);
+                    }
+                    inbox.frames.push(Frame { text, json });
+                }
+                Some(Ok(Message::Close(frame))) => break match frame {
+                    Some(frame) => Close {
+                        code: frame.code.into(),
+                        reason: frame.reason.as_str().to_owned(),
+                    },
+                    None => Close { code: 1005, reason: String::new() },
+                },
+                Some(Ok(_)) => {}
+                Some(Err(error)) => break Close { code: 1006, reason: error.to_string() },
+                None => break Close { code: 1006, reason: "ended".into() },
+            },
+        }
+    };
+    inbox.lock().unwrap_or_else(PoisonError::into_inner).closed = Some(close);
+    // Answers the peer's close frame.
+    let _ = sink.close().await;
+}
+
+/// The runtime of all sockets and proxies of this process.
+pub(crate) fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(2).enable_all().build().expect("a runtime")
+    })
+}

@@ -1,0 +1,147 @@
+//! A process of a scenario: its output in a file, its end on drop.
+//!
+//! Each leads a group of its own, which is killed with it, and dies with the test's thread even if
+//! that is killed without a chance to clean up (`setpriv --pdeathsig`, where there is one).
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::wait::eventually;
+
+const TAIL_LINES: usize = 40;
+
+/// A running (or ended) program.
+pub struct Process {
+    name: String,
+    child: Child,
+    out: PathBuf,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `program` with standard output and standard error appended to `<name>.out` and
+    /// `<name>.log` in `dir`, which is also where it runs.
+    ///
+    /// # Panics
+    /// If there is no such program.
+    pub fn spawn(name: &str, program: &Path, args: &[OsString], dir: &Path) -> Process {
+        let out = dir.join(format!("{name}.out"));
+        let log = dir.join(format!("{name}.log"));
+        let open = |path: &Path| {
+            let file = File::options().create(true).append(true).open(path);
+            file.expect("a file in the scenario's own directory")
+        };
+        let mut command = match setpriv() {
+            true => {
+                let mut command = Command::new("setpriv");
+                command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+                command
+            }
+            false => Command::new(program),
+        };
+        let child = command
+            .args(args)
+            .current_dir(dir)
+            .stdin(std::process::Stdio::null())
+            .stdout(open(&out))
+            .stderr(open(&log))
+            .process_group(0)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
+        Process { name: name.into(), child, out, log }
+    }
+
+    /// Asks it to end (SIGTERM).
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Stops it in its tracks without ending it (SIGSTOP): its sockets stay open, nothing answers.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on after [`Process::freeze`].
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the process is ours");
+    }
+
+    /// Kills it and all its children (SIGKILL) and waits for the end.
+    pub fn kill(&mut self) {
+        // An error means that the group has ended by itself.
+        let _ = kill_process_group(self.pid(), Signal::KILL);
+        let _ = self.child.wait();
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("the process is ours")
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait(&mut self, deadline: Duration) -> ExitStatus {
+        let what = format!("the end of {}", self.name);
+        eventually(&what, deadline, || self.ended().ok_or_else(|| "it runs".into()))
+    }
+
+    /// All it wrote to standard output so far.
+    pub fn output(&self) -> String {
+        read(&self.out)
+    }
+
+    /// All it wrote to standard error so far.
+    pub fn errors(&self) -> String {
+        read(&self.log)
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    fn tail(&self) -> String {
+        let mut tail = String::new();
+        for (stream, text) in [("output", self.output()), ("errors", self.errors())] {
+            let lines: Vec<&str> = text.lines().collect();
+            let skipped = lines.len().saturating_sub(TAIL_LINES);
+            tail.push_str(&format!("--- {} {stream}, after {skipped} lines\n", self.name));
+            for line in &lines[skipped..] {
+                tail.push_str(line);
+                tail.push('\n');
+            }
+        }
+        tail
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}", self.tail());
+        }
+        self.kill();
+    }
+}
+
+fn read(path: &Path) -> String {
+    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+fn setpriv() -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let probe = Command::new("setpriv").args(["--pdeathsig", "KILL", "true"]).output();
+        probe.is_ok_and(|output| output.status.success())
+    })
+}

@@ -1,0 +1,162 @@
+//! A WebSocket client that sends whatever bytes it is told to, for scenarios without manners.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+
+use crate::wait::SOON;
+
+/// Opcodes of RFC 6455, section 5.2.
+pub mod opcode {
+    /// The rest of a fragmented message.
+    pub const CONTINUATION: u8 = 0;
+    /// Text.
+    pub const TEXT: u8 = 1;
+    /// Bytes.
+    pub const BINARY: u8 = 2;
+    /// The end.
+    pub const CLOSE: u8 = 8;
+    /// Are you there?
+    pub const PING: u8 = 9;
+    /// I am.
+    pub const PONG: u8 = 10;
+}
+
+/// A frame from the relay.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RawFrame {
+    /// What it is.
+    pub opcode: u8,
+    /// What it carries.
+    pub payload: Vec<u8>,
+}
+
+impl RawFrame {
+    /// The code of a close frame.
+    pub fn close_code(&self) -> Option<u16> {
+        let code = self.payload.first_chunk::<2>()?;
+        (self.opcode == opcode::CLOSE).then(|| u16::from_be_bytes(*code))
+    }
+}
+
+/// A socket after the HTTP upgrade.
+pub struct RawSocket {
+    stream: TcpStream,
+}
+
+impl RawSocket {
+    /// Connects and upgrades.
+    #[track_caller]
+    pub fn connect(relay: SocketAddr, user: &str) -> RawSocket {
+        let mut stream = TcpStream::connect(relay).expect("the relay listens");
+        stream.set_read_timeout(Some(SOON)).expect("a socket option");
+        write!(
+            stream,
+            "GET /ws?user={user} HTTP/1.1\r\nHost: {relay}\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        .expect("the relay reads");
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).expect("the relay answers");
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+        // RFC 6455, section 1.3: the answer to this key.
+        assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+        RawSocket { stream }
+    }
+
+    /// Sends a frame, masked as a client must. An error means that the relay has closed.
+    pub fn send(&mut self, opcode: u8, is_final: bool, payload: &[u8]) -> std::io::Result<()> {
+        self.send_bytes(&frame(opcode, is_final, payload))
+    }
+
+    /// Sends bytes as they are.
+    pub fn send_bytes(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// The next frame; `None` at the end of the stream.
+    #[track_caller]
+    pub fn receive(&mut self) -> Option<RawFrame> {
+        let mut head = [0; 2];
+        if let Err(error) = self.stream.read_exact(&mut head) {
+            let stuck = matches!(
+                error.kind(),
+                std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+            );
+            assert!(!stuck, "neither a frame nor the end of the stream within {SOON:?}");
+            return None;
+        }
+        let length = match head[1] & 0x7f {
+            126 => u64::from(u16::from_be_bytes(self.bytes()?)),
+            127 => u64::from_be_bytes(self.bytes()?),
+            short => u64::from(short),
+        };
+        let mut payload = vec![0; usize::try_from(length).expect("a length in memory")];
+        self.stream.read_exact(&mut payload).ok()?;
+        Some(RawFrame { opcode: head[0] & 0x0f, payload })
+    }
+
+    /// Reads until the relay closes: the code of its close frame, if it sent one.
+    #[track_caller]
+    pub fn close_code(&mut self) -> Option<u16> {
+        let mut code = None;
+        while let Some(frame) = self.receive() {
+            if frame.opcode == opcode::CLOSE {
+                code = frame.close_code();
+                // We have understood: the relay need not wait for our answer.
+                self.half_close();
+            }
+        }
+        code
+    }
+
+    /// Reads until an answer to `reference` comes and gives its text.
+    #[track_caller]
+    pub fn answer(&mut self, reference: u64) -> Option<String> {
+        let mark = format!("\"ref\":{reference},");
+        while let Some(frame) = self.receive() {
+            let text = String::from_utf8_lossy(&frame.payload).into_owned();
+            if frame.opcode == opcode::TEXT && text.contains(&mark) {
+                return Some(text);
+            }
+        }
+        None
+    }
+
+    /// Closes one direction and keeps the other.
+    pub fn half_close(&self) {
+        // The relay may have closed first.
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        self.stream.read_exact(&mut bytes).ok()?;
+        Some(bytes)
+    }
+}
+
+/// A client's frame.
+pub fn frame(opcode: u8, is_final: bool, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![opcode | u8::from(is_final) << 7];
+    match payload.len() {
+        length @ 0..126 => bytes.push(0x80 | length as u8),
+        length @ 126..65_536 => {
+            bytes.push(0x80 | 126);
+            bytes.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        length => {
+            bytes.push(0x80 | 127);
+            bytes.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    let mask = [0x12, 0x34, 0x56, 0x78];
+    bytes.extend_from_slice(&mask);
+    bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    bytes
+}

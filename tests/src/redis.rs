@@ -1,0 +1,217 @@
+//! A redis-server with the module loaded, in a directory and on a port of its own.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::cmd;
+use crate::process::Process;
+use crate::reply::Reply;
+use crate::wait::{LATER, eventually};
+use crate::wire::Wire;
+use crate::{artefacts, port};
+
+/// A server. Ended with its data on drop.
+pub struct Redis {
+    settings: Vec<String>,
+    module_arguments: String,
+    port: u16,
+    process: Option<Process>,
+    dir: TempDir,
+}
+
+impl Redis {
+    /// A server that keeps nothing on disk.
+    pub fn start() -> Redis {
+        Redis::with(&[])
+    }
+
+    /// A server with further lines of redis.conf, each as one string; `''` is the empty value.
+    pub fn with(settings: &[&str]) -> Redis {
+        Redis::with_module_arguments(settings, "")
+    }
+
+    /// A server that keeps every acknowledged write: AOF, synced before each reply.
+    pub fn durable() -> Redis {
+        Redis::with(&["appendonly yes", "appendfsync always"])
+    }
+
+    /// As [`Redis::with`], with arguments behind the `loadmodule` line.
+    pub fn with_module_arguments(settings: &[&str], arguments: &str) -> Redis {
+        let mut redis = Redis::prepare(settings, arguments);
+        redis.launch();
+        redis
+    }
+
+    /// The server's complaint about settings with which it must not start.
+    ///
+    /// # Panics
+    /// If it starts.
+    pub fn refused(settings: &[&str], arguments: &str) -> String {
+        let mut redis = Redis::prepare(settings, arguments);
+        let mut process = redis.spawn();
+        let status = process.wait(LATER);
+        assert!(!status.success(), "it started with {settings:?} {arguments:?}");
+        process.output()
+    }
+
+    /// A replica of `primary` that has caught up.
+    pub fn replica(primary: &Redis, settings: &[&str]) -> Redis {
+        let of = format!("replicaof 127.0.0.1 {}", primary.port);
+        let mut lines = vec![of.as_str(), "repl-diskless-sync-delay 0"];
+        lines.extend_from_slice(settings);
+        let replica = Redis::with(&lines);
+        replica.catch_up(primary);
+        replica
+    }
+
+    fn prepare(settings: &[&str], arguments: &str) -> Redis {
+        Redis {
+            settings: settings.iter().map(|line| (*line).to_owned()).collect(),
+            module_arguments: arguments.to_owned(),
+            port: port::free(),
+            process: None,
+            dir: tempfile::Builder::new().prefix("chat-redis-").tempdir().expect("a directory"),
+        }
+    }
+
+    fn spawn(&mut self) -> Process {
+        let mut args: Vec<OsString> = Vec::new();
+        let port = format!("port {}", self.port);
+        let defaults = [
+            port.as_str(),
+            "bind 127.0.0.1",
+            "save ''",
+            "appendonly no",
+            "enable-debug-command yes",
+            "shutdown-timeout 0",
+        ];
+        for line in defaults.into_iter().chain(self.settings.iter().map(String::as_str)) {
+            let mut words = line.split(' ');
+            args.push(format!("--{}", words.next().unwrap_or_default()).into());
+            args.extend(words.map(|word| if word == "''" { "" } else { word }.into()));
+        }
+        args.push("--loadmodule".into());
+        args.push(artefacts::module().into());
+        args.extend(self.module_arguments.split_whitespace().map(OsString::from));
+        let server = artefacts::redis_server();
+        Process::spawn(&format!("redis-{}", self.port), &server, &args, self.dir.path())
+    }
+
+    fn launch(&mut self) {
+        for _ in 0..5 {
+            let mut process = self.spawn();
+            let address = self.address();
+            let up = eventually("a server that answers PING", LATER, || {
+                if process.ended().is_some() {
+                    return Ok(false);
+                }
+                let mut wire = Wire::connect(address).map_err(|error| error.to_string())?;
+                let reply = wire.try_call(&["PING"]).map_err(|error| error.to_string())?;
+                if reply == Reply::Text("PONG".into()) {
+                    Ok(true)
+                } else {
+                    Err(format!("{reply:?}"))
+                }
+            });
+            if up {
+                self.process = Some(process);
+                return;
+            }
+            assert!(process.output().contains("Address already in use"), "redis-server ended");
+            // Somebody outside this run was faster.
+            self.port = port::free();
+        }
+        panic!("no free port");
+    }
+
+    /// Kills it (SIGKILL) in the middle of whatever it does.
+    pub fn kill(&mut self) {
+        self.process.take().expect("it runs").kill();
+    }
+
+    /// Starts it again: same port, directory, data and settings.
+    pub fn restart(&mut self) {
+        assert!(self.process.is_none(), "kill or stop it first");
+        self.launch();
+    }
+
+    /// Ends it in an orderly way, saving as its settings say.
+    pub fn stop(&mut self) {
+        let mut process = self.process.take().expect("it runs");
+        process.terminate();
+        process.wait(LATER);
+    }
+
+    /// The process, for freezing it.
+    pub fn process(&self) -> &Process {
+        self.process.as_ref().expect("it runs")
+    }
+
+    /// Adds a line of redis.conf for the next [`Redis::restart`].
+    pub fn set(&mut self, line: &str) {
+        self.settings.push(line.to_owned());
+    }
+
+    /// Where it keeps its files.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// The address as `--redis` takes it.
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.address())
+    }
+
+    /// A new connection.
+    #[track_caller]
+    pub fn wire(&self) -> Wire {
+        Wire::connect(self.address()).unwrap_or_else(|error| panic!("no connection: {error}"))
+    }
+
+    /// One command on a connection of its own.
+    #[track_caller]
+    pub fn call<A: AsRef<[u8]>>(&self, args: &[A]) -> Reply {
+        self.wire().call(args)
+    }
+
+    /// A field of INFO.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn info(&self, section: &str, field: &str) -> String {
+        let info = cmd!(self, "INFO", section).text().to_owned();
+        let value = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        value.unwrap_or_else(|| panic!("no {field} in INFO {section}:\n{info}")).to_owned()
+    }
+
+    /// The digest of all its data.
+    #[track_caller]
+    pub fn digest(&self) -> String {
+        cmd!(self, "DEBUG", "DIGEST").text().to_owned()
+    }
+
+    /// Waits until this replica has all that `primary` has now.
+    #[track_caller]
+    pub fn catch_up(&self, primary: &Redis) {
+        let goal: u64 =
+            primary.info("replication", "master_repl_offset").parse().expect("a number");
+        eventually("a replica that has caught up", LATER, || {
+            let link = self.info("replication", "master_link_status");
+            if link != "up" {
+                return Err(format!("link {link}"));
+            }
+            let here: u64 =
+                self.info("replication", "slave_repl_offset").parse().expect("a number");
+            if here >= goal { Ok(()) } else { Err(format!("offset {here} of {goal}")) }
+        });
+    }
+}

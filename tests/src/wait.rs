@@ -1,0 +1,59 @@
+//! Waiting with a deadline: the only place of this package with a sleep.
+//!
+//! A scenario never waits "long enough"; it says what it waits for, and a wait that ends in vain
+//! prints what did arrive. The logs follow on their own: every process prints its tail when it
+//! is dropped by a panic.
+
+use std::time::{Duration, Instant};
+
+/// What should take milliseconds; long only for the sake of a loaded machine.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// What includes a reconnection with backoff, a restart or a grace.
+pub const LATER: Duration = Duration::from_secs(45);
+
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Calls `probe` until it answers `Ok`, and gives that back.
+///
+/// `Err` holds what there is so far.
+///
+/// # Panics
+/// After `deadline`, with `what` and the last `Err`.
+#[track_caller]
+pub fn eventually<T>(
+    what: &str,
+    deadline: Duration,
+    mut probe: impl FnMut() -> Result<T, String>,
+) -> T {
+    let start = Instant::now();
+    loop {
+        let found = match probe() {
+            Ok(value) => return value,
+            Err(found) => found,
+        };
+        let waited = start.elapsed();
+        assert!(waited < deadline, "waited {waited:.1?} in vain for {what}; there is: {found}");
+        pause(PAUSE);
+    }
+}
+
+/// Checks for the whole of `span` that nothing happens: `probe` must go on answering `Ok`.
+///
+/// # Panics
+/// As soon as `probe` answers `Err`.
+#[track_caller]
+pub fn never(what: &str, span: Duration, mut probe: impl FnMut() -> Result<(), String>) {
+    let start = Instant::now();
+    while start.elapsed() < span {
+        if let Err(found) = probe() {
+            panic!("{what}, after {:.1?}: {found}", start.elapsed());
+        }
+        pause(PAUSE);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one sleep, between two looks at a condition")]
+fn pause(span: Duration) {
+    std::thread::sleep(span);
+}
