@@ -10,6 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::routing::get;
 use hyper::upgrade::OnUpgrade;
@@ -137,17 +138,31 @@ fn accept_key(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Browsers tell the page's origin; programs usually none. Without a list the page must come from
-/// the host it connects to.
+/// this host, or both be on this machine, whatever their ports: several relays, one browser.
 fn origin_is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
-    if allowed.is_empty() {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let origin_host = origin.split_once("://").map(|(_, host)| host);
-        return host.is_some()
-            && host.map(str::to_ascii_lowercase) == origin_host.map(str::to_ascii_lowercase);
+    if !allowed.is_empty() {
+        return allowed
+            .iter()
+            .any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin));
     }
-    allowed.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let page = origin.split_once("://").map(|(_, page)| page);
+    match (host, page) {
+        (Some(host), Some(page)) => {
+            host.eq_ignore_ascii_case(page) || (is_loopback(host) && is_loopback(page))
+        }
+        _ => false,
+    }
+}
+
+/// Whether an authority, `host[:port]`, names this machine by a loopback address or `localhost`.
+fn is_loopback(authority: &str) -> bool {
+    let Ok(authority) = authority.parse::<Authority>() else { return false };
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -173,6 +188,11 @@ mod tests {
             (&[("host", "h:1"), ("origin", "http://h:1")], &[], true, "its own page"),
             (&[("host", "h:1"), ("origin", "http://h:2")], &[], false, "another port"),
             (&[("host", "h:1"), ("origin", "null")], &[], false, "an opaque origin"),
+            (&[("host", "127.0.0.1:1"), ("origin", "http://localhost:2")], &[], true, "here"),
+            (&[("host", "[::1]:1"), ("origin", "http://127.0.0.1:2")], &[], true, "here too"),
+            (&[("host", "127.0.0.1:1"), ("origin", "http://h:2")], &[], false, "elsewhere"),
+            (&[("host", "h:1"), ("origin", "http://127.0.0.1:2")], &[], false, "not for others"),
+            (&[("host", "127.0.0.1:1"), ("origin", "http://127.0.0.1.h")], &[], false, "a trick"),
             (&[("host", "h:1"), ("origin", "https://a.example")], &list, true, "listed"),
             (&[("host", "h:1"), ("origin", "http://h:1")], &list, false, "not listed"),
             (&[("host", "h:1"), ("origin", "https://b")], &any, true, "any"),

@@ -6,11 +6,11 @@ use std::net::{SocketAddr, TcpStream};
 
 use tempfile::TempDir;
 
+use crate::artefacts;
 use crate::client::Client;
 use crate::process::Process;
 use crate::redis::Redis;
 use crate::wait::{LATER, SOON, eventually};
-use crate::{artefacts, port};
 
 /// A relay. Ended on drop.
 pub struct Relay {
@@ -28,16 +28,10 @@ impl Relay {
         relay
     }
 
-    /// Two relays of `redis` that are ready, each taking sockets from the other's pages too: a page
-    /// whose relay is gone goes on with the other one.
+    /// Two relays of `redis` that are ready.
     #[track_caller]
     pub fn pair(redis: &Redis) -> [Relay; 2] {
-        let addresses = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], port::free())));
-        let origins = addresses.map(|address| format!("http://{address}")).join(",");
-        let relays = [("r1", addresses[0]), ("r2", addresses[1])].map(|(name, address)| {
-            let options = ["--allowed-origin", &origins];
-            Relay::launch(name, &address.to_string(), &redis.url(), &options)
-        });
+        let relays = ["r1", "r2"].map(|name| Relay::with(name, &redis.url(), &[]));
         relays.iter().for_each(Relay::wait_ready);
         relays
     }
@@ -45,13 +39,8 @@ impl Relay {
     /// A relay with further options, which listens; whether it is ready depends on its Redis.
     #[track_caller]
     pub fn with(name: &str, url: &str, options: &[&str]) -> Relay {
-        Relay::launch(name, "127.0.0.1:0", url, options)
-    }
-
-    #[track_caller]
-    fn launch(name: &str, listen: &str, url: &str, options: &[&str]) -> Relay {
         let dir = tempfile::Builder::new().prefix("chat-relay-").tempdir().expect("a directory");
-        let fixed = ["--listen", listen, "--redis", url, "--auth", "none", "--name", name];
+        let fixed = ["--listen", "127.0.0.1:0", "--redis", url, "--auth", "none", "--name", name];
         let args: Vec<OsString> = fixed.iter().chain(options).map(OsString::from).collect();
         let mut process = Process::spawn(name, artefacts::relay(), &args, dir.path());
         let address = eventually("the line `listening on`", LATER, || {
