@@ -64,10 +64,9 @@ fn a_million_damaged_payloads_are_refused_or_loaded() {
     // Compressed, most damage would end in Redis's own decompression.
     let redis = Redis::with(&["rdbcompression no"]);
     let mut wire = redis.wire();
-    let mut traffic = Traffic::new(seeded("rooms to damage"));
-    traffic.run(&mut wire, 400);
     prepare(&mut wire);
     cmd!(wire, "DEL", "wrong").ok();
+    Traffic::new(seeded("rooms to damage")).run(&mut wire, 400);
     let mut payloads: Vec<Vec<u8>> = cmd!(wire, "KEYS", "*")
         .texts()
         .iter()

@@ -44,11 +44,6 @@ impl<'c> Call<'c> {
         Call { ctx, argv: &[], lifetime: PhantomData }
     }
 
-    /// The same call with other words.
-    pub(super) fn with_words<'w>(&self, argv: &'w [*mut RedisModuleString]) -> Call<'w> {
-        Call { ctx: self.ctx, argv, lifetime: PhantomData }
-    }
-
     /// How many words the command has, its name among them.
     pub(crate) fn len(&self) -> usize {
         self.argv.len()

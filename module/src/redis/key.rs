@@ -1,7 +1,7 @@
 //! A key that may hold a room. It is opened for reading until something is to be changed, because
 //! opening for writing alone disturbs WATCH and client-side caching.
 
-use redis_module::raw::{self, RedisModuleKey};
+use redis_module::raw::{self, RedisModuleKey, RedisModuleString};
 
 use super::{Call, api};
 use crate::error::Error;
@@ -17,7 +17,26 @@ impl RoomKey {
     /// Opens the key named by word `at`. Errors: `WRONGTYPE`.
     pub(crate) fn open(call: &Call<'_>, at: usize) -> Result<RoomKey, Error> {
         let Some(name) = call.string(at) else { return Err(Error::Defect) };
-        let mode = raw::REDISMODULE_READ as std::ffi::c_int;
+        RoomKey::open_string(call, name, raw::REDISMODULE_READ)
+    }
+
+    /// Opens a key by name, without counting it as used: nobody asked for this room. Errors:
+    /// `WRONGTYPE`.
+    pub(crate) fn open_named(call: &Call<'_>, name: &[u8]) -> Result<RoomKey, Error> {
+        let name = call.make_string(name);
+        let mode = raw::REDISMODULE_READ | raw::REDISMODULE_OPEN_KEY_NOTOUCH;
+        let opened = RoomKey::open_string(call, name, mode);
+        // The open key holds a reference of its own to its name.
+        api!(RedisModule_FreeString(call.ctx(), name));
+        opened
+    }
+
+    fn open_string(
+        call: &Call<'_>,
+        name: *mut RedisModuleString,
+        mode: u32,
+    ) -> Result<RoomKey, Error> {
+        let mode = mode as std::ffi::c_int;
         let key: *mut RedisModuleKey = api!(RedisModule_OpenKey(call.ctx(), name, mode)).cast();
         let mut open = RoomKey { key, room: std::ptr::null_mut() };
         if key.is_null() {
@@ -33,15 +52,6 @@ impl RoomKey {
         }
         open.room = api!(RedisModule_ModuleTypeGetValue(key)).cast();
         Ok(open)
-    }
-
-    /// Opens a key by name. Errors: `WRONGTYPE`.
-    pub(crate) fn open_named(call: &Call<'_>, name: &[u8]) -> Result<RoomKey, Error> {
-        let string = call.make_string(name);
-        let argv = [string];
-        let opened = RoomKey::open(&call.with_words(&argv), 0);
-        api!(RedisModule_FreeString(call.ctx(), string));
-        opened
     }
 
     /// The room, if there is one.
