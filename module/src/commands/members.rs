@@ -7,10 +7,10 @@ use chat_room::decide::count;
 use chat_room::decide::members::answer;
 use chat_room::limits::LIST_DEFAULT;
 
-use super::{entry, read};
+use super::{PAGED, entry, read};
 use crate::args::{Args, Paging};
 use crate::error::Error;
-use crate::redis::{Arg, Call, Keys, Spec};
+use crate::redis::{Call, Keys, Spec};
 
 pub(super) static SPEC: Spec = Spec {
     name: "chat.members",
@@ -20,12 +20,7 @@ pub(super) static SPEC: Spec = Spec {
     keys: Keys::Read,
     summary: "Answers a page of a room's members with their roles, in the order of joining.",
     complexity: "O(log(N)+M) with N the members and M those answered",
-    arguments: &[
-        Arg::Key("room"),
-        Arg::OptionalText("CURSOR", "cursor"),
-        Arg::OptionalNumber("COUNT", "count"),
-        Arg::OptionalText("AS", "user"),
-    ],
+    arguments: PAGED,
 };
 
 fn run(call: &Call<'_>) -> Result<(), Error> {

@@ -25,7 +25,7 @@ use chat_room::{Effects, Now, Refusal, Room};
 
 use crate::error::Error;
 use crate::info::{self, COUNTERS};
-use crate::redis::{Call, RoomKey, Spec, now_ms};
+use crate::redis::{Arg, Call, RoomKey, Spec, now_ms};
 use crate::room_type::StoredRoom;
 use crate::{config, state};
 
@@ -43,6 +43,14 @@ macro_rules! entry {
     }};
 }
 use entry;
+
+/// The arguments of commands that answer pages of a room, as a user may see it.
+const PAGED: &[Arg] = &[
+    Arg::Key("room"),
+    Arg::OptionalText("CURSOR", "cursor"),
+    Arg::OptionalNumber("COUNT", "count"),
+    Arg::OptionalText("AS", "user"),
+];
 
 /// All commands, in the order of the README.
 pub(crate) fn all() -> [&'static Spec; 17] {

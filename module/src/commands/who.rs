@@ -8,10 +8,10 @@ use chat_room::decide::count;
 use chat_room::decide::who::answer;
 use chat_room::limits::LIST_DEFAULT;
 
-use super::{entry, read};
+use super::{PAGED, entry, read};
 use crate::args::{Args, Paging};
 use crate::error::Error;
-use crate::redis::{Arg, Call, Keys, Spec};
+use crate::redis::{Call, Keys, Spec};
 
 pub(super) static SPEC: Spec = Spec {
     name: "chat.who",
@@ -21,12 +21,7 @@ pub(super) static SPEC: Spec = Spec {
     keys: Keys::Read,
     summary: "Answers who is in a room now, with status and connections.",
     complexity: "O(log(N)+M) with N the users online and M those answered",
-    arguments: &[
-        Arg::Key("room"),
-        Arg::OptionalText("CURSOR", "cursor"),
-        Arg::OptionalNumber("COUNT", "count"),
-        Arg::OptionalText("AS", "user"),
-    ],
+    arguments: PAGED,
 };
 
 fn run(call: &Call<'_>) -> Result<(), Error> {
