@@ -82,6 +82,6 @@ fn publish_drop(call: &Call<'_>, gone: &state::Gone, reason: &str) {
     }
     if let Ok(name) = RoomName::parse(&gone.name) {
         let event = chat_room::dropped(name.as_str(), gone.last, now_ms(), reason);
-        commands::publish(call, &gone.name, &event);
+        commands::publish(call, &call.make_name(&gone.name), &event);
     }
 }

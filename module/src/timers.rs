@@ -95,7 +95,7 @@ fn step(call: &Call<'_>, found: &Found, now: u64) {
     let mut effects = state::with(|state| std::mem::take(&mut state.effects));
     effects.clear();
     stored.room.carry_out(name.as_str(), now.ms, decision.steps, &mut effects);
-    commands::send_out(call, &found.name, &effects);
+    commands::send_out(call, &call.make_name(&found.name), &effects);
     let facts = stored.facts(stored.room.next_deadline(&limits));
     state::with(|state| {
         if let Some(filed) = stored.filed.as_mut() {

@@ -25,7 +25,7 @@ use chat_room::{Effects, Now, Refusal, Room};
 
 use crate::error::Error;
 use crate::info::{self, COUNTERS};
-use crate::redis::{Arg, Call, RoomKey, Spec, now_ms};
+use crate::redis::{Arg, Call, Name, RoomKey, Spec, now_ms};
 use crate::room_type::StoredRoom;
 use crate::{config, state};
 
@@ -118,18 +118,17 @@ fn change<'c, R>(
     effects.clear();
     stored.room.carry_out(name.as_str(), now.ms, decision.steps, &mut effects);
     reply(decision.reply, &stored.room);
-    let bytes = name.as_str().as_bytes();
     if effects.changes() {
         let database = call.database();
         if is_new {
-            fresh.file(database, bytes);
+            fresh.file(database, name.as_str().as_bytes());
             key.fill(call, 1, fresh);
         } else {
             refile(database, stored, &limits, effects.deadline);
         }
-        call.signal_modified(bytes);
+        call.signal_modified(&call.name(1));
     }
-    send_out(call, bytes, &effects);
+    send_out(call, &call.name(1), &effects);
     state::with(|state| state.effects = effects);
     Ok(())
 }
@@ -153,7 +152,7 @@ fn refile(
 }
 
 /// Replicates and publishes what a decision has left to do.
-pub(crate) fn send_out(call: &Call<'_>, name: &[u8], effects: &Effects) {
+pub(crate) fn send_out(call: &Call<'_>, name: &Name<'_>, effects: &Effects) {
     if !effects.durable.is_empty() {
         call.replicate(name, &effects.durable, true);
     }
@@ -165,7 +164,7 @@ pub(crate) fn send_out(call: &Call<'_>, name: &[u8], effects: &Effects) {
 }
 
 /// Publishes an event of a room.
-pub(crate) fn publish(call: &Call<'_>, name: &[u8], event: &[u8]) {
+pub(crate) fn publish(call: &Call<'_>, name: &Name<'_>, event: &[u8]) {
     info::count(&COUNTERS.publishes, 1);
     call.publish(name, event);
 }

@@ -10,7 +10,7 @@ mod key;
 mod register;
 mod server;
 
-pub(crate) use call::{Call, EntryPoint, bytes as string_bytes, enter};
+pub(crate) use call::{Call, EntryPoint, Name, bytes as string_bytes, enter};
 pub(crate) use key::RoomKey;
 pub(crate) use register::{Arg, Keys, Spec, add_category, register};
 pub(crate) use server::{
