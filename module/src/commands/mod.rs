@@ -104,9 +104,12 @@ fn change<'c, R>(
     let mut key = RoomKey::open(call, 1)?;
     let limits = config::limits();
     let now = now();
-    let mut fresh = StoredRoom { room: Room::default(), filed: None };
     let is_new = key.stored().is_none();
-    let stored = key.stored_mut().unwrap_or(&mut fresh);
+    let mut fresh = None;
+    let stored = match key.stored_mut() {
+        Some(stored) => stored,
+        None => fresh.insert(StoredRoom { room: Room::default(), filed: None }),
+    };
     let decision = decide(Context { room: &stored.room, name, now, limits: &limits })?;
     if decision.steps.is_empty() {
         reply(decision.reply, &stored.room);
@@ -120,11 +123,11 @@ fn change<'c, R>(
     reply(decision.reply, &stored.room);
     if effects.changes() {
         let database = call.database();
-        if is_new {
+        if !is_new {
+            refile(database, stored, &limits, effects.deadline);
+        } else if let Some(mut fresh) = fresh {
             fresh.file(database, name.as_str().as_bytes());
             key.fill(call, 1, fresh);
-        } else {
-            refile(database, stored, &limits, effects.deadline);
         }
         call.signal_modified(&call.name(1));
     }
