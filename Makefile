@@ -1,5 +1,6 @@
 # run    Redis with the module and two relays; stops all on Ctrl-C
 # test   everything that CI runs
+# soak   the scenarios under the checker, with SOAK times the messages, round after round for 10 minutes
 # lint   formatting, clippy, workspace lints: warnings are errors
 # setup  installs what is missing
 
@@ -10,7 +11,7 @@ export RUST_TEST_THREADS ?= 4
 
 # One thing after the other, each needs the machine for itself.
 .NOTPARALLEL:
-.PHONY: run test lint setup unit web build scenarios
+.PHONY: run test soak lint setup unit web build scenarios
 
 run: setup
 	@.ci/start
@@ -35,6 +36,12 @@ build:
 
 scenarios:
 	cargo test -p chat-tests --test it
+
+# Each run prints its seed: SEED=… of a failed one, with the same SOAK, makes it again.
+soak: export SOAK ?= 10
+soak: build
+	@end=$$(($$(date +%s) + 600)); while [ $$(date +%s) -lt $$end ]; do \
+		cargo test --quiet -p chat-tests --test it checked -- --nocapture || exit 1; done
 
 setup:
 	@.ci/setup

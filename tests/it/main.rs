@@ -4,6 +4,8 @@
 
 mod acl;
 mod browser;
+mod checked_failover;
+mod checked_redis;
 mod command_docs;
 mod commands;
 mod hostile_module;
@@ -12,14 +14,18 @@ mod nonces;
 mod nothing_is_missing;
 mod persistence;
 mod presence;
+mod promotion;
 mod random_traffic;
 mod refusals;
 mod relay_chat;
 mod relay_checked;
+mod relay_closes;
 mod relay_drain;
 mod relay_hostile;
 mod relay_ops;
 mod relay_outage;
+mod relay_resume;
+mod relay_waiting;
 mod replication;
 mod settings;
 mod wrong_calls;

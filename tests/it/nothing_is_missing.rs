@@ -1,4 +1,5 @@
-//! The tables of this package against the server: no command and no error code without a scenario.
+//! The tables of this package against the server: no command, no error code and no
+//! close code without a scenario.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,7 @@ use chat_tests::cmd;
 use chat_tests::redis::Redis;
 use chat_tests::traffic::{READS, WRITES};
 
-use crate::{refusals, wrong_calls};
+use crate::{refusals, relay_closes, relay_drain, relay_hostile, wrong_calls};
 
 /// Internal: the form in which the other commands' changes travel.
 const INTERNAL: &str = "CHAT.APPLY";
@@ -54,4 +55,20 @@ fn every_error_code_that_the_module_counts_is_in_a_table() {
     for code in counted {
         assert!(shown.iter().any(|other| other == code), "{code} is in no table: {shown:?}");
     }
+}
+
+/// `internal`: the relay's own failure to serve, which nothing from outside should bring about.
+const NOT_TO_BE_HAD: u16 = 4000;
+
+#[test]
+fn every_close_code_of_the_relay_is_in_a_scenario() {
+    let table = include_str!("../../relay/src/close.rs");
+    let rows = table.lines().filter_map(|line| line.trim().split_once(" = ")?.1.split_once(" \""));
+    let codes: BTreeSet<u16> = rows.filter_map(|(code, _)| code.parse().ok()).collect();
+    assert!(codes.len() > 10 && codes.contains(&NOT_TO_BE_HAD), "{codes:?}");
+    let broken_frames = relay_hostile::closing().into_iter().map(|(.., code)| code);
+    let rest = relay_closes::TABLE.iter().map(|(code, ..)| *code);
+    let mut shown: BTreeSet<u16> = broken_frames.chain(rest).collect();
+    shown.extend([relay_drain::DRAIN, NOT_TO_BE_HAD]);
+    assert_eq!(codes, shown);
 }

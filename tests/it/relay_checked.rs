@@ -10,15 +10,24 @@ use chat_tests::relay::Relay;
 use chat_tests::seed::{rounds, seeded};
 use chat_tests::wait::eventually;
 
-const OPTIONS: &[&str] = &["--operations-per-second", "100000", "--probe", "1s"];
+const OPTIONS: &[&str] = &[
+    "--operations-per-second",
+    "100000",
+    "--probe",
+    "1s",
+    "--presence-ttl",
+    "6s",
+    "--grace",
+    "1s",
+];
 
-fn relays(url: &str, names: &[&str]) -> Vec<Relay> {
+pub(crate) fn relays(url: &str, names: &[&str]) -> Vec<Relay> {
     let relays: Vec<Relay> = names.iter().map(|name| Relay::with(name, url, OPTIONS)).collect();
     relays.iter().for_each(Relay::wait_ready);
     relays
 }
 
-fn addresses(relays: &[Relay]) -> Relays {
+pub(crate) fn addresses(relays: &[Relay]) -> Relays {
     Relays::new(&relays.iter().map(Relay::address).collect::<Vec<_>>())
 }
 

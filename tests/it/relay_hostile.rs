@@ -15,7 +15,7 @@ use rand::seq::IndexedRandom;
 use serde_json::json;
 
 /// Bytes on a fresh socket and the code of the close that must follow.
-fn closing() -> Vec<(&'static str, Vec<u8>, u16)> {
+pub(crate) fn closing() -> Vec<(&'static str, Vec<u8>, u16)> {
     vec![
         ("a binary message", frame(opcode::BINARY, true, b"\x00\x01"), 4501),
         ("text that is no UTF-8", frame(opcode::TEXT, true, b"\xff\xfe"), 4503),

@@ -9,7 +9,7 @@
 //! - [`redis`]: a server; [`wire`] and [`reply`]: a client of it; [`subscriber`]: of its channels
 //! - [`relay`]: a relay; [`client`] and [`frames`]: a WebSocket client of it; [`raw_socket`]: one
 //!   that knows no manners; [`browser`]: one with a screen
-//! - [`proxy`]: bad weather between the two
+//! - [`proxy`]: bad weather between the two; [`clock`]: a server's wall clock, to be set
 //! - [`wait`]: waiting with a deadline; [`seed`]: randomness to be had again
 //! - [`traffic`], [`payload`]: random commands, damaged payloads; [`view`]: what a room answers
 //! - [`checker`] and [`reader`]: nothing is lost, nothing comes twice
@@ -20,6 +20,7 @@ pub mod artefacts;
 pub mod browser;
 pub mod checker;
 pub mod client;
+pub mod clock;
 pub mod frames;
 pub mod payload;
 pub mod port;

@@ -32,6 +32,17 @@ impl Process {
     /// # Panics
     /// If there is no such program.
     pub fn spawn(name: &str, program: &Path, args: &[OsString], dir: &Path) -> Process {
+        Process::spawn_in(name, program, args, dir, &[])
+    }
+
+    /// As [`Process::spawn`], with these variables added to the environment.
+    pub fn spawn_in(
+        name: &str,
+        program: &Path,
+        args: &[OsString],
+        dir: &Path,
+        environment: &[(OsString, OsString)],
+    ) -> Process {
         let out = dir.join(format!("{name}.out"));
         let log = dir.join(format!("{name}.log"));
         let open = |path: &Path| {
@@ -48,6 +59,7 @@ impl Process {
         };
         let child = command
             .args(args)
+            .envs(environment.iter().cloned())
             .current_dir(dir)
             .stdin(std::process::Stdio::null())
             .stdout(open(&out))

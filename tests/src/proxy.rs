@@ -1,8 +1,8 @@
 //! A TCP proxy that does to a connection what networks do.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,7 +30,9 @@ pub enum Weather {
 /// Listens on a port of its own and forwards to one address.
 pub struct Proxy {
     address: SocketAddr,
+    target: Arc<Mutex<SocketAddr>>,
     weather: watch::Sender<Weather>,
+    subscriptions: watch::Sender<Option<Weather>>,
     forwarded: Arc<AtomicU64>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -39,11 +41,15 @@ impl Proxy {
     /// A proxy to `target` in fair weather.
     pub fn to(target: SocketAddr) -> Proxy {
         let (weather, watch) = watch::channel(Weather::Fair);
+        let (subscriptions, watch_subscriptions) = watch::channel(None);
+        let target = Arc::new(Mutex::new(target));
+        let sky = Sky { weather: watch, subscriptions: watch_subscriptions };
         let forwarded = Arc::new(AtomicU64::new(0));
         let listener = runtime().block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("a bound listener");
-        let task = runtime().spawn(accept(listener, target, watch, Arc::clone(&forwarded)));
-        Proxy { address, weather, forwarded, task }
+        let task = accept(listener, Arc::clone(&target), sky, Arc::clone(&forwarded));
+        let task = runtime().spawn(task);
+        Proxy { address, target, weather, subscriptions, forwarded, task }
     }
 
     /// Where it listens.
@@ -54,6 +60,17 @@ impl Proxy {
     /// Changes the weather for all connections, those that are open too.
     pub fn set(&self, weather: Weather) {
         self.weather.send_replace(weather);
+    }
+
+    /// Other weather for connections with sharded subscriptions than for the rest; `None`: the same.
+    pub fn set_subscriptions(&self, weather: Option<Weather>) {
+        self.subscriptions.send_replace(weather);
+    }
+
+    /// Closes all connections; new ones are led to `target`.
+    pub fn lead_to(&self, target: SocketAddr) {
+        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
+        self.cut();
     }
 
     /// Closes all connections once; new ones are let through.
@@ -74,27 +91,43 @@ impl Drop for Proxy {
     }
 }
 
+/// What connections look at.
+#[derive(Clone)]
+struct Sky {
+    weather: watch::Receiver<Weather>,
+    subscriptions: watch::Receiver<Option<Weather>>,
+}
+
+impl Sky {
+    fn over(&self, subscribes: bool) -> Weather {
+        let special = if subscribes { *self.subscriptions.borrow() } else { None };
+        special.unwrap_or(*self.weather.borrow())
+    }
+}
+
 async fn accept(
     listener: TcpListener,
-    target: SocketAddr,
-    weather: watch::Receiver<Weather>,
+    target: Arc<Mutex<SocketAddr>>,
+    sky: Sky,
     forwarded: Arc<AtomicU64>,
 ) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        if *weather.borrow() == Weather::Drop {
+        if *sky.weather.borrow() == Weather::Drop {
             continue;
         }
+        let target = *target.lock().unwrap_or_else(PoisonError::into_inner);
         let Ok(server) = TcpStream::connect(target).await else { continue };
-        let (weather, forwarded) = (weather.clone(), Arc::clone(&forwarded));
+        let (sky, forwarded) = (sky.clone(), Arc::clone(&forwarded));
         connections.spawn(async move {
             let (from_client, to_client) = client.into_split();
             let (from_server, to_server) = server.into_split();
-            let mut end = weather.clone();
+            let mut end = sky.weather.clone();
+            let subscribes = AtomicBool::new(false);
             // Whichever ends first drops all four halves, which closes both sockets.
             tokio::select! {
-                () = forward(from_client, to_server, weather.clone(), &forwarded, false) => {}
-                () = forward(from_server, to_client, weather, &forwarded, true) => {}
+                () = forward(from_client, to_server, sky.clone(), &forwarded, &subscribes, false) => {}
+                () = forward(from_server, to_client, sky, &forwarded, &subscribes, true) => {}
                 () = dropped(&mut end) => {}
             }
         });
@@ -118,15 +151,18 @@ async fn dropped(weather: &mut watch::Receiver<Weather>) {
 async fn forward(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut weather: watch::Receiver<Weather>,
+    sky: Sky,
     forwarded: &AtomicU64,
+    subscribes: &AtomicBool,
     is_reply: bool,
 ) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        let now = *weather.borrow_and_update();
         let mut bytes = &buffer[..length];
-        match now {
+        if !is_reply && bytes.windows(10).any(|word| word == b"SSUBSCRIBE") {
+            subscribes.store(true, Ordering::Relaxed);
+        }
+        match sky.over(subscribes.load(Ordering::Relaxed)) {
             Weather::Fair => {}
             Weather::Drop => return,
             // The fault itself, not a wait for something to happen.

@@ -74,6 +74,12 @@ impl RawSocket {
         self.send_bytes(&frame(opcode, is_final, payload))
     }
 
+    /// Sends a text message.
+    #[track_caller]
+    pub fn send_text(&mut self, text: &str) {
+        self.send(opcode::TEXT, true, text.as_bytes()).expect("the relay reads");
+    }
+
     /// Sends bytes as they are.
     pub fn send_bytes(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.stream.write_all(bytes)
@@ -104,15 +110,23 @@ impl RawSocket {
     /// Reads until the relay closes: the code of its close frame, if it sent one.
     #[track_caller]
     pub fn close_code(&mut self) -> Option<u16> {
-        let mut code = None;
+        self.close_reason().map(|(code, _)| code)
+    }
+
+    /// As [`RawSocket::close_code`], with the reason.
+    #[track_caller]
+    pub fn close_reason(&mut self) -> Option<(u16, String)> {
+        let mut close = None;
         while let Some(frame) = self.receive() {
             if frame.opcode == opcode::CLOSE {
-                code = frame.close_code();
+                let reason = frame.payload.get(2..).unwrap_or_default();
+                let reason = String::from_utf8_lossy(reason).into_owned();
+                close = frame.close_code().map(|code| (code, reason));
                 // We have understood: the relay need not wait for our answer.
                 self.half_close();
             }
         }
-        code
+        close
     }
 
     /// Reads until an answer to `reference` comes and gives its text.

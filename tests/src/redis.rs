@@ -6,6 +6,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use crate::clock::Clock;
 use crate::cmd;
 use crate::process::Process;
 use crate::reply::Reply;
@@ -17,6 +18,7 @@ use crate::{artefacts, port};
 pub struct Redis {
     settings: Vec<String>,
     module_arguments: String,
+    environment: Vec<(OsString, OsString)>,
     port: u16,
     process: Option<Process>,
     dir: TempDir,
@@ -59,18 +61,48 @@ impl Redis {
 
     /// A replica of `primary` that has caught up.
     pub fn replica(primary: &Redis, settings: &[&str]) -> Redis {
-        let of = format!("replicaof 127.0.0.1 {}", primary.port);
-        let mut lines = vec![of.as_str(), "repl-diskless-sync-delay 0"];
+        Redis::replica_through(primary, primary.address(), settings, None)
+    }
+
+    /// As [`Redis::replica`], where the primary is reached at another address and the replica may
+    /// go by a clock of its own.
+    pub fn replica_through(
+        primary: &Redis,
+        address: SocketAddr,
+        settings: &[&str],
+        clock: Option<&Clock>,
+    ) -> Redis {
+        let of = format!("replicaof {} {}", address.ip(), address.port());
+        let mut lines = vec![of.as_str()];
         lines.extend_from_slice(settings);
-        let replica = Redis::with(&lines);
+        let mut replica = Redis::prepare(&lines, "");
+        replica.environment = clock.map(Clock::environment).unwrap_or_default();
+        replica.launch();
         replica.catch_up(primary);
         replica
+    }
+
+    /// As [`Redis::with`], by a clock that can be set.
+    pub fn with_clock(settings: &[&str], clock: &Clock) -> Redis {
+        let mut redis = Redis::prepare(settings, "");
+        redis.environment = clock.environment();
+        redis.launch();
+        redis
+    }
+
+    /// Its wall clock (TIME) in milliseconds.
+    #[track_caller]
+    pub fn clock_ms(&self) -> u64 {
+        let time = cmd!(self, "TIME").texts();
+        let part = |n: usize| time[n].parse::<u64>().expect("a number");
+        part(0) * 1000 + part(1) / 1000
     }
 
     fn prepare(settings: &[&str], arguments: &str) -> Redis {
         Redis {
             settings: settings.iter().map(|line| (*line).to_owned()).collect(),
             module_arguments: arguments.to_owned(),
+            environment: Vec::new(),
             port: port::free(),
             process: None,
             dir: tempfile::Builder::new().prefix("chat-redis-").tempdir().expect("a directory"),
@@ -87,6 +119,7 @@ impl Redis {
             "appendonly no",
             "enable-debug-command yes",
             "shutdown-timeout 0",
+            "repl-diskless-sync-delay 0",
         ];
         for line in defaults.into_iter().chain(self.settings.iter().map(String::as_str)) {
             let mut words = line.split(' ');
@@ -97,7 +130,8 @@ impl Redis {
         args.push(artefacts::module().into());
         args.extend(self.module_arguments.split_whitespace().map(OsString::from));
         let server = artefacts::redis_server();
-        Process::spawn(&format!("redis-{}", self.port), &server, &args, self.dir.path())
+        let name = format!("redis-{}", self.port);
+        Process::spawn_in(&name, &server, &args, self.dir.path(), &self.environment)
     }
 
     fn launch(&mut self) {

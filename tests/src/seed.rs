@@ -17,6 +17,11 @@ pub fn seeded(scenario: &str) -> SmallRng {
     SmallRng::seed_from_u64(seed)
 }
 
+/// How long to wait for something that takes `normal` unless `SOAK` makes it longer.
+pub fn patience(normal: std::time::Duration) -> std::time::Duration {
+    normal * u32::try_from(rounds(1)).unwrap_or(u32::MAX)
+}
+
 /// How often a random scenario does its thing: `normal` times the variable `SOAK` (default 1).
 pub fn rounds(normal: usize) -> usize {
     let factor = std::env::var("SOAK").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
