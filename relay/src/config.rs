@@ -86,6 +86,9 @@ pub struct Args {
     /// Time between proofs of the path to Redis and back, and the time each may take
     #[arg(long, env = "CHAT_RELAY_PROBE", default_value = "5s", value_name = "TIME")]
     probe: String,
+    /// Redis's chat.nonce-window; a waiting send is given up after half of it
+    #[arg(long, env = "CHAT_RELAY_NONCE_WINDOW", default_value = "5m", value_name = "TIME")]
+    nonce_window: String,
     /// Show messages to this relay's clients while Redis is away, marked as local
     #[arg(long, env = "CHAT_RELAY_OFFLINE", default_value = "none", value_name = "none|local")]
     offline: String,
@@ -147,6 +150,7 @@ pub struct Config {
     pub linger: Duration,
     pub drain_time: Duration,
     pub probe: Duration,
+    pub nonce_window: Duration,
     pub offline: Offline,
     pub auto_join: Vec<String>,
     pub log_format: LogFormat,
@@ -205,6 +209,7 @@ impl Args {
             linger: wrong.time("--linger", &self.linger, 0),
             drain_time: wrong.time("--drain-time", &self.drain_time, 0),
             probe: wrong.time("--probe", &self.probe, 50),
+            nonce_window: wrong.time("--nonce-window", &self.nonce_window, 1000),
             offline: wrong.choice("--offline", &self.offline).unwrap_or(Offline::None),
             log_format: wrong.choice("--log-format", &self.log_format).unwrap_or(LogFormat::Text),
             name: self.name,

@@ -323,17 +323,21 @@ impl Listener for Hub {
     fn unsubscribed(&self, channel: &str) {
         // Ours, or the server's because the room has moved: if we still want it, ask again.
         if let Some(room) = self.room(channel) {
-            room.unconfirm();
+            let mut dirty = Dirty::new();
+            room.unconfirm(&mut dirty);
+            self.flush(dirty);
             self.upstream.subscribe(room.name.clone());
         }
     }
 
     fn opened(&self) {
         let rooms = self.rooms();
+        let mut dirty = Dirty::new();
         for room in &rooms {
-            room.unconfirm();
+            room.unconfirm(&mut dirty);
             self.upstream.subscribe(room.name.clone());
         }
+        self.flush(dirty);
         if let Some(hub) = self.me.upgrade() {
             tokio::spawn(async move { presence::beat(&hub, rooms).await });
         }

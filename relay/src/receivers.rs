@@ -1,7 +1,8 @@
 //! The connections that receive a room, and handing one frame to all of them.
 //!
-//! Kept sorted by connection number: newcomers mostly come last. A frame is shared, never copied;
-//! a receiver placed ahead of the room skips what it has.
+//! Kept sorted by connection number: newcomers mostly come last. A frame is shared, never copied.
+//! A receiver placed ahead of the room skips what it has, until the room comes by at exactly the
+//! id where it stands. If the room takes another way, the receiver has seen a past that is lost.
 
 use std::sync::Arc;
 
@@ -20,8 +21,8 @@ pub struct Receivers(Vec<Receiver>);
 
 struct Receiver {
     connection: Arc<Connection>,
-    /// It has already what comes up to here.
-    skip_to: Option<Id>,
+    /// It is ahead of the room and has already what comes up to here.
+    ahead: Option<Id>,
 }
 
 impl Receivers {
@@ -40,9 +41,9 @@ impl Receivers {
         self.find(connection.number).is_ok()
     }
 
-    /// Adds a connection that has everything up to `skip_to`, or sets it anew.
-    pub fn seat(&mut self, connection: &Arc<Connection>, skip_to: Option<Id>) {
-        let receiver = Receiver { connection: connection.clone(), skip_to };
+    /// Adds a connection, or sets it anew. `ahead`: where it stands, if the room is not there yet.
+    pub fn seat(&mut self, connection: &Arc<Connection>, ahead: Option<Id>) {
+        let receiver = Receiver { connection: connection.clone(), ahead };
         match self.find(connection.number) {
             Ok(index) => self.0[index] = receiver,
             Err(index) => self.0.insert(index, receiver),
@@ -71,23 +72,39 @@ impl Receivers {
     /// Everybody starts anew: nobody is ahead of the room any more.
     pub fn forget_positions(&mut self) {
         for receiver in &mut self.0 {
-            receiver.skip_to = None;
+            receiver.ahead = None;
         }
     }
 
-    /// Queues a durable event for all who do not have it.
-    pub fn deliver(&mut self, id: Id, frame: &Frame, dirty: &mut Dirty) {
+    /// Queues a durable event for all who do not have it. Removes and returns those who turn out to
+    /// have seen another past.
+    pub fn deliver(&mut self, id: Id, frame: &Frame, dirty: &mut Dirty) -> Vec<Arc<Connection>> {
         let mut count = 0;
-        for receiver in &mut self.0 {
-            match receiver.skip_to {
-                Some(position) if id <= position => continue,
-                Some(_) => receiver.skip_to = None,
-                None => {}
+        let mut astray = Vec::new();
+        self.0.retain_mut(|receiver| match receiver.ahead {
+            None => {
+                count += 1;
+                queue(&receiver.connection, frame, Class::Live, dirty);
+                true
             }
-            count += 1;
-            queue(&receiver.connection, frame, Class::Live, dirty);
-        }
+            Some(stands) if id.n < stands.n => true,
+            Some(stands) if id == stands => {
+                receiver.ahead = None;
+                true
+            }
+            Some(_) => {
+                astray.push(receiver.connection.clone());
+                false
+            }
+        });
         FIGURES.events_delivered.increment(count);
+        astray
+    }
+
+    /// Removes and returns those who are ahead of the room.
+    pub fn remove_ahead(&mut self) -> Vec<Arc<Connection>> {
+        let ahead = self.0.extract_if(.., |receiver| receiver.ahead.is_some());
+        ahead.map(|receiver| receiver.connection).collect()
     }
 
     /// Queues an ephemeral event for all but the connections of `except`.

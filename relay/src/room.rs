@@ -3,7 +3,7 @@
 //! The lock around it is held for memory work only. A newcomer learns from Redis what it missed up
 //! to some position p, while the room moves on to L; the room keeps the frames it delivered
 //! meanwhile (its *tail*), so that placing the newcomer is: p before L, give it the tail after p;
-//! p after L, skip events up to p; p unknown, ask again. What one newcomer fetched serves others
+//! p after L, skip events until the room comes by at p; p unknown, ask again. What one newcomer fetched serves others
 //! who come with the same cursor, as long as the tail continues it.
 //!
 //! This file asks Redis nothing and sends to no socket itself: it queues frames and names the
@@ -22,6 +22,7 @@ use crate::fetch::{Fetch, Key};
 use crate::figures::FIGURES;
 use crate::frame::{self, Frame};
 use crate::outbox::Class;
+use crate::protocol;
 use crate::receivers::{Dirty, Receivers, queue};
 use crate::tail::Tail;
 
@@ -55,6 +56,8 @@ struct State {
     signals: Vec<(Box<str>, Box<str>, Instant)>,
     /// `BEAT` found the room ahead of us at that id since then.
     ahead: Option<(Id, Instant)>,
+    /// Receivers just removed because they have seen a past that is lost, still to be told.
+    astray: Vec<Arc<Connection>>,
 }
 
 enum Subscription {
@@ -112,15 +115,40 @@ impl Room {
             empty_since: Some(now),
             signals: Vec::new(),
             ahead: None,
+            astray: Vec::new(),
         };
         Room { name, state: Mutex::new(state), confirmed: Notify::new() }
     }
 
     // The subscription.
 
-    /// The subscription must be asked for anew.
-    pub fn unconfirm(&self) {
-        self.state.lock().subscription = Subscription::Asked(Instant::now());
+    /// The subscription must be asked for anew, perhaps of another server, which may not know what
+    /// was fetched before: whoever is ahead of the room, or about to be, has to come anew.
+    pub fn unconfirm(&self, dirty: &mut Dirty) {
+        let mut state = self.state.lock();
+        state.subscription = Subscription::Asked(Instant::now());
+        state.epoch += 1;
+        state.fetches.clear();
+        state.astray = state.receivers.remove_ahead();
+        self.tell_astray(&mut state, dirty);
+    }
+
+    /// The frame for who no longer receives this room and must come anew.
+    pub fn come_anew(&self) -> String {
+        protocol::about_room("gone", &self.name, r#","code":"UNAVAILABLE""#)
+    }
+
+    /// Tells those who were removed that they must come anew, with their cursors.
+    fn tell_astray(&self, state: &mut State, dirty: &mut Dirty) {
+        if state.astray.is_empty() {
+            return;
+        }
+        let gone = frame::text(self.come_anew().as_bytes());
+        for connection in std::mem::take(&mut state.astray) {
+            connection.rise(self);
+            queue(&connection, &gone, Class::Live, dirty);
+        }
+        state.note_emptiness();
     }
 
     /// The subscription is in force. True: the room has a position, so it must be synced.
@@ -166,7 +194,10 @@ impl Room {
             Place::Durable { id, prev } => {
                 let frame = || frame::text(payload);
                 match state.delivery.durable(id, prev, payload.len(), frame) {
-                    Verdict::Deliver => state.deliver(id, frame(), dirty),
+                    Verdict::Deliver => {
+                        state.deliver(id, frame(), dirty);
+                        self.tell_astray(state, dirty);
+                    }
                     Verdict::Duplicate | Verdict::Waits => {}
                     Verdict::WaitsForSync => return Next::Sync,
                 }
@@ -207,7 +238,9 @@ impl Room {
     pub fn recovered(&self, events: Vec<(Id, Frame)>, more: bool, dirty: &mut Dirty) -> bool {
         let mut state = self.state.lock();
         let settled = state.delivery.recovered(events, more);
-        state.deliver_settled(settled, dirty)
+        let again = state.deliver_settled(settled, dirty);
+        self.tell_astray(&mut state, dirty);
+        again
     }
 
     /// The past of the room is gone: tells every receiver with `reload`, a frame that brings the
@@ -285,14 +318,14 @@ impl Room {
             return Placed::FetchAgain;
         }
         let Some(last) = state.delivery.last() else {
-            state.receivers.seat(connection, Some(position));
+            state.receivers.seat(connection, None);
             state.tail = Some(Tail::after(Some(position)));
             let settled = state.delivery.place(position, known.iter().copied());
             let again = state.deliver_settled(settled, dirty);
             return Placed::Then(if again { Next::Sync } else { Next::Done });
         };
         if position >= last {
-            state.receivers.seat(connection, Some(position));
+            state.receivers.seat(connection, Some(position).filter(|position| *position != last));
             return Placed::Then(Next::Done);
         }
         let Some(tail) = &state.tail else { return Placed::FetchAgain };
@@ -460,7 +493,7 @@ impl State {
     }
 
     fn deliver(&mut self, id: Id, frame: Frame, dirty: &mut Dirty) {
-        self.receivers.deliver(id, &frame, dirty);
+        self.astray.extend(self.receivers.deliver(id, &frame, dirty));
         if let Some(tail) = &mut self.tail {
             tail.push(id, frame);
         }

@@ -227,8 +227,12 @@ fn hello(hub: &Hub, connection: &Connection) -> String {
     protocol::string(&mut out, &connection.user);
     let (ping_ms, grace_ms) = (config.ping.as_millis(), config.grace.as_millis());
     out.push_str(&format!(
-        r#","ping_ms":{ping_ms},"grace_ms":{grace_ms},"limits":{{"frame":{},"rooms":{},"operations_per_second":{},"page_events":{},"page_bytes":{PAGE_BYTES}}}"#,
-        config.max_frame, config.max_rooms, config.operations_per_second, fetch::PAGE_EVENTS,
+        r#","ping_ms":{ping_ms},"grace_ms":{grace_ms},"limits":{{"frame":{},"rooms":{},"operations_per_second":{},"page_events":{},"page_bytes":{PAGE_BYTES},"nonce_window_ms":{}}}"#,
+        config.max_frame,
+        config.max_rooms,
+        config.operations_per_second,
+        fetch::PAGE_EVENTS,
+        config.nonce_window.as_millis(),
     ));
     if !config.auto_join.is_empty() {
         out.push_str(",\"joined\":[");

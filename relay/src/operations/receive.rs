@@ -262,8 +262,7 @@ fn put_back(context: &Context, room: &Arc<Room>, newcomer: Newcomer) {
         // Too much has happened since: the client learns that it must ask anew.
         Placed::FetchAgain => {
             context.connection.rise(room);
-            let gone = protocol::about_room("gone", &room.name, r#","code":"UNAVAILABLE""#);
-            context.connection.send_text(&gone);
+            context.connection.send_text(&room.come_anew());
         }
     }
     context.hub.flush(dirty);
@@ -365,6 +364,9 @@ async fn login_later(context: Arc<Context>, mut rooms: Vec<(String, Membership)>
 async fn enter(context: &Context, name: &str, membership: Membership) -> Result<(), Failure> {
     let (hub, connection) = (&context.hub, &context.connection);
     for _ in 0..ATTEMPTS {
+        if !hub.upstream.is_up() {
+            return Err(Failure::unavailable());
+        }
         if connection.seat(name).is_some_and(|seat| seat.room.is_receiving(connection)) {
             return Ok(());
         }

@@ -21,9 +21,6 @@ use crate::receivers::Dirty;
 use crate::replies::id;
 use crate::upstream::{Away, Refused};
 
-/// A send is not submitted later than this after it came: half the nonce window, so that every
-/// submission of it falls into one window.
-const SUBMIT_WITHIN: Duration = Duration::from_secs(150);
 /// Sends of one connection that may wait.
 const LANE: usize = 64;
 /// Pause before a send is submitted again to a server that is there but cannot serve it.
@@ -218,7 +215,8 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<Send, Failure> {
         further.push_str(",\"local\":true");
         protocol::about_room("message", &room, &further)
     });
-    let until = Instant::now() + SUBMIT_WITHIN;
+    // Half the window, so that every submission of it falls into one window.
+    let until = Instant::now() + context.hub.config.nonce_window / 2;
     let reference = request.reference.to_owned();
     Ok(Send { reference, room, command, nonce, until, shown })
 }
