@@ -230,6 +230,7 @@ export class ChatClient extends EventTarget {
       outgoing: this.#outgoing,
       keepItems: this.#keepItems,
       isConnected: () => this.status.state === 'connected',
+      nonceWindowMs: () => this.status.hello?.limits?.nonce_window_ms,
       request: (...args) => this.request(...args),
       changed: (room, changes) => this.#emit('room', { room, changes }),
       problem: (room, error) => this.#emit('problem', { room, error }),

@@ -48,8 +48,8 @@ export class Follow {
 
   /**
    * @param {import('./room.js').Room} room
-   * @param {object} link the way out: {outgoing, keepItems, isConnected, request, changed, problem,
-   *   refused}
+   * @param {object} link the way out: {outgoing, keepItems, isConnected, nonceWindowMs, request,
+   *   changed, problem, refused}
    */
   constructor(room, link) {
     this.room = room;

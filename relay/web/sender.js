@@ -15,8 +15,10 @@ const WINDOW = 16;
 const SEND_TIMEOUT_MS = 60_000;
 /** Pause before an operation is repeated that the relay could not serve just now. */
 export const AGAIN_MS = 1000;
-/** Rooms know a nonce for `chat.nonce-window` (300 s); within this time repeating is harmless. */
-const NONCE_LIFE_MS = 240_000;
+/** How long rooms know a nonce, if `hello` does not tell; meanwhile repeating is harmless. */
+const NONCE_WINDOW_MS = 300_000;
+/** The part of it that is relied on: clocks differ, frames travel. */
+const NONCE_LIFE = 0.8;
 /** The relay will serve the same request later. */
 const PASSING = new Set(['UNAVAILABLE', 'TIMEOUT', 'TRYAGAIN', 'RATELIMIT']);
 
@@ -79,7 +81,7 @@ export class Sender {
    */
   nothingMissed() {
     for (const line of this.#link.outgoing.of(this.#follow.room.name)) {
-      if (isOld(line)) line.submitted = null;
+      if (this.#isOld(line)) line.submitted = null;
     }
   }
 
@@ -90,7 +92,7 @@ export class Sender {
 
   #submit(line) {
     // Unknown if it was stored, and the nonce may be forgotten: only the user can tell.
-    if (isOld(line)) {
+    if (this.#isOld(line)) {
       this.#fail(line, new ChatError('UNCONFIRMED', 'It is not known whether it arrived'));
       return;
     }
@@ -140,8 +142,9 @@ export class Sender {
     this.#link.outgoing.save();
     this.#follow.changed([{ what: 'update', item: line }]);
   }
-}
 
-function isOld(line) {
-  return line.submitted !== null && Date.now() - line.submitted > NONCE_LIFE_MS;
+  #isOld(line) {
+    const life = (this.#link.nonceWindowMs() ?? NONCE_WINDOW_MS) * NONCE_LIFE;
+    return line.submitted !== null && Date.now() - line.submitted > life;
+  }
 }
