@@ -3,8 +3,8 @@
 use chat_room::Id;
 use chat_room::names::RoomName;
 
-use crate::redis::{Call, Flags, monotonic_ms, now_ms};
-use crate::state;
+use crate::redis::{Call, Flags, chance, monotonic_ms, now_ms};
+use crate::state::{self, Gone};
 use crate::{commands, config};
 
 /// An event of the server that concerns the index.
@@ -21,20 +21,19 @@ pub(crate) enum ServerEvent {
 
 /// Handles a server event. Never writes: only the timer does.
 pub(crate) fn on_server(event: ServerEvent) {
-    let (now, monotonic) = (now_ms(), monotonic_ms());
+    let (now, monotonic, chance) = (now_ms(), monotonic_ms(), chance());
     state::with(|state| match event {
         ServerEvent::Promoted => {
-            state.clock.promote(now);
+            state.clock.promote(now, chance);
             state.quiet_until = monotonic + config::presence_grace();
         }
         ServerEvent::Loaded => {
-            state.clock.start(now);
+            state.clock.start(now, chance);
             state.quiet_until = monotonic + config::presence_grace();
         }
         ServerEvent::Flushed { database } => {
-            let gone = state.index.clear(database).into_iter().map(|(database, name)| {
-                state::Gone { database, name, last: Id::ZERO, reason: "deleted" }
-            });
+            let gone = state.index.clear(database).into_iter();
+            let gone = gone.map(|key| (key, Gone { last: Id::ZERO, reason: "deleted" }));
             state.gone.extend(gone);
         }
         ServerEvent::Swapped { first, second } => state.index.swap(first, second),
@@ -45,10 +44,10 @@ pub(crate) fn on_server(event: ServerEvent) {
 pub(crate) fn on_key(call: &Call<'_>, event: &[u8], key: &[u8]) {
     match event {
         b"rename_to" | b"copy_to" | b"move_to" | b"restore" => commands::file_named(call, key),
-        b"del" => tell(call, key, "deleted"),
-        b"expired" => tell(call, key, "expired"),
-        b"evicted" => tell(call, key, "evicted"),
-        b"rename_from" | b"move_from" => tell(call, key, "renamed"),
+        b"del" => tell(call, key, Some("deleted")),
+        b"expired" => tell(call, key, Some("expired")),
+        b"evicted" => tell(call, key, Some("evicted")),
+        b"rename_from" | b"move_from" => tell(call, key, Some("renamed")),
         _ => {}
     }
 }
@@ -56,32 +55,32 @@ pub(crate) fn on_key(call: &Call<'_>, event: &[u8], key: &[u8]) {
 /// Tells of one room that went without an event of its key: it was overwritten, or everything was
 /// flushed. False: there is none.
 pub(crate) fn tell_one(call: &Call<'_>) -> bool {
-    let gone = state::with(|state| state.gone.pop_front());
-    if let Some(gone) = &gone {
-        publish_drop(call, gone, gone.reason);
+    let gone = state::with(|state| state.gone.pop_first());
+    if let Some(((_, name), gone)) = &gone {
+        publish_drop(call, name, gone, gone.reason);
     }
     gone.is_some()
 }
 
-fn tell(call: &Call<'_>, key: &[u8], reason: &str) {
+/// Tells of the room that bore this name before, if that is still to be told. To be called before
+/// anything of a new one is. `reason`: what an event of the key says better.
+pub(crate) fn tell(call: &Call<'_>, name: &[u8], reason: Option<&str>) {
     let database = call.database();
-    let gone = state::with(|state| {
-        let this = |gone: &state::Gone| gone.database == database && *gone.name == *key;
-        // It was removed just before this event, so it is among the last.
-        let at = state.gone.iter().rposition(this)?;
-        state.gone.remove(at)
+    let gone = state::with(|state| match state.gone.is_empty() {
+        true => None,
+        false => state.gone.remove(&(database, name.into())),
     });
     if let Some(gone) = gone {
-        publish_drop(call, &gone, reason);
+        publish_drop(call, name, &gone, reason.unwrap_or(gone.reason));
     }
 }
 
-fn publish_drop(call: &Call<'_>, gone: &state::Gone, reason: &str) {
+fn publish_drop(call: &Call<'_>, name: &[u8], gone: &Gone, reason: &str) {
     if !Flags::of(call).is_primary() {
         return;
     }
-    if let Ok(name) = RoomName::parse(&gone.name) {
-        let event = chat_room::dropped(name.as_str(), gone.last, now_ms(), reason);
-        commands::publish(call, &call.make_name(&gone.name), &event);
+    if let Ok(room) = RoomName::parse(name) {
+        let event = chat_room::dropped(room.as_str(), gone.last, now_ms(), reason);
+        commands::publish(call, &call.make_name(name), &event);
     }
 }

@@ -51,7 +51,8 @@ mod module {
 
     use crate::config::*;
     use crate::redis::{
-        Call, add_category, arm_timer, handle_load_errors, log_warning, now_ms, on_info, subscribe,
+        Call, add_category, arm_timer, chance, handle_load_errors, log_warning, now_ms, on_info,
+        subscribe,
     };
     use crate::room_type::CHAT_ROOM;
     use crate::{commands, redis, state, timers};
@@ -70,7 +71,8 @@ mod module {
         if !ready {
             return Status::Err;
         }
-        state::with(|state| state.clock.start(now_ms()));
+        let (now, chance) = (now_ms(), chance());
+        state::with(|state| state.clock.start(now, chance));
         arm_timer(&call, timers::INTERVAL);
         Status::Ok
     }

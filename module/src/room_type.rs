@@ -7,7 +7,7 @@
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
-use chat_room::{Part, Record, Room};
+use chat_room::{Id, Part, Record, Room};
 use redis_module::native_types::RedisType;
 use redis_module::raw::{
     self, RedisModuleDefragCtx, RedisModuleDigest, RedisModuleIO, RedisModuleKeyOptCtx,
@@ -16,7 +16,7 @@ use redis_module::raw::{
 
 use crate::config;
 use crate::index::{Facts, Filed};
-use crate::redis::{api, guarded, log_warning, string_bytes};
+use crate::redis::{Flags, api, guarded, log_warning, now_ms, string_bytes};
 use crate::state::{self, Gone};
 
 /// The version of the way the stored form is put into an RDB file: one string. What is inside has
@@ -28,9 +28,21 @@ pub(crate) struct StoredRoom {
     pub(crate) room: Room,
     /// Where the index has it; `None`: nowhere yet.
     pub(crate) filed: Option<Filed>,
+    /// Its newest id when it was loaded or restored; what came after that elsewhere is not known.
+    pub(crate) loaded_at: Option<Id>,
 }
 
 impl StoredRoom {
+    /// A room that is not yet made.
+    pub(crate) fn blank() -> StoredRoom {
+        StoredRoom { room: Room::default(), filed: None, loaded_at: None }
+    }
+
+    /// Whether nothing durable has happened since it was loaded or restored.
+    pub(crate) fn is_as_loaded(&self) -> bool {
+        self.loaded_at == Some(self.room.last())
+    }
+
     /// What the index files of this room.
     pub(crate) fn facts(&self, deadline: Option<u64>) -> Facts {
         let (activity, connections) = (self.room.last_activity(), self.room.connections());
@@ -40,9 +52,9 @@ impl StoredRoom {
     /// Files a room that is new to the index.
     pub(crate) fn file(&mut self, database: i32, name: &[u8]) {
         let facts = self.facts(self.room.next_deadline(&config::limits()));
-        let last = self.room.last();
+        let (last, now) = (self.room.last(), now_ms());
         state::with(|state| {
-            state.clock.used(last.ms);
+            state.clock.used(last.ms, now);
             self.filed = Some(state.index.add(database, name, facts));
         });
     }
@@ -117,11 +129,15 @@ unsafe extern "C" fn rdb_load(rdb: *mut RedisModuleIO, encoding: c_int) -> *mut 
                 return ptr::null_mut();
             }
         };
-        let mut stored = Box::new(StoredRoom { room, filed: None });
+        let loaded_at = Some(room.last());
+        let mut stored = Box::new(StoredRoom { room, filed: None, loaded_at });
         let name: *const RedisModuleString = api!(RedisModule_GetKeyNameFromIO(rdb));
         let database = api!(RedisModule_GetDbIdFromIO(rdb));
-        if !name.is_null() && database >= 0 {
-            stored.file(database, string_bytes(name));
+        // A restored room is filed by the event of its key, once it is there to stay.
+        if Flags::of_server().is_loading() && !name.is_null() && database >= 0 {
+            let name = string_bytes(name);
+            state::with(|state| state.gone.remove(&(database, name.into())));
+            stored.file(database, name);
         }
         Box::into_raw(stored).cast()
     };
@@ -197,7 +213,7 @@ unsafe extern "C" fn unlink(options: *mut RedisModuleKeyOptCtx, value: *const c_
         let last = stored.room.last();
         state::with(|state| {
             state.index.remove(database, filed);
-            state.gone.push_back(Gone { database, name, last, reason: "replaced" });
+            state.gone.insert((database, name), Gone { last, reason: "replaced" });
         });
     });
 }
@@ -208,7 +224,7 @@ unsafe extern "C" fn copy(
 ) -> *mut c_void {
     let copy = || {
         let room = room(value).room.clone();
-        Box::into_raw(Box::new(StoredRoom { room, filed: None })).cast()
+        Box::into_raw(Box::new(StoredRoom { room, filed: None, loaded_at: None })).cast()
     };
     guarded("copying a room", copy).unwrap_or(ptr::null_mut())
 }

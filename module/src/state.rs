@@ -5,7 +5,7 @@
 //! key can expire it, and that calls back into here.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use chat_room::{Effects, Id, Now};
 
@@ -15,8 +15,8 @@ use crate::index::Index;
 pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) index: Index,
-    /// Rooms removed from their keys and not yet told.
-    pub(crate) gone: VecDeque<Gone>,
+    /// Rooms removed from their keys and not yet told, by database and name.
+    pub(crate) gone: BTreeMap<(i32, Box<[u8]>), Gone>,
     /// Rooms whose deadlines are to be filed anew: `chat.history-ttl` has changed.
     pub(crate) refile: VecDeque<(i32, u64)>,
     /// Buffers of the last command, used again by the next.
@@ -27,8 +27,6 @@ pub(crate) struct State {
 
 /// A room that was removed from its key.
 pub(crate) struct Gone {
-    pub(crate) database: i32,
-    pub(crate) name: Box<[u8]>,
     /// Its newest id, where it is still known.
     pub(crate) last: Id,
     /// Why, unless an event of the key says better.
@@ -39,7 +37,7 @@ thread_local! {
     static STATE: RefCell<State> = RefCell::new(State {
         clock: Clock::default(),
         index: Index::default(),
-        gone: VecDeque::new(),
+        gone: BTreeMap::new(),
         refile: VecDeque::new(),
         effects: Effects::default(),
         quiet_until: 0,
@@ -51,46 +49,65 @@ pub(crate) fn with<T>(body: impl FnOnce(&mut State) -> T) -> T {
     STATE.with(|state| body(&mut state.borrow_mut()))
 }
 
-/// Milliseconds for ids, so that no two events that anybody has seen ever bear the same id.
+/// Milliseconds for ids, so that an id is not given out for two events.
 ///
-/// The first event of a room takes one never used before, so a room made anew never repeats an id
-/// of the one that bore its name. After a promotion the old primary may have given out ids that
-/// this server never received. As long as our clock is past its clock they cannot be repeated. If
-/// our clock turns out to be behind, or hardly ahead, ids start a margin later than anything
-/// received: no replica lags so far behind a primary that still answers.
+/// The first event of a room, and the first after a room was loaded or restored, takes one never
+/// used before on this server: a room made anew, or put back to an earlier state, does not repeat
+/// ids. After a promotion the old primary may have given out ids that this server never received,
+/// by a clock that may be ahead of ours. So ids then start a margin and a bit of chance after
+/// everything received, and run at half speed until the clock has caught up: no later restart
+/// finds them standing still. The same after a load, if ids were ahead of the clock. What remains:
+/// a clock behind by more than the margin, on a server that received nothing for as long, could in
+/// theory meet a lost id again, if number and millisecond agree.
 #[derive(Default)]
 pub(crate) struct Clock {
     /// The latest millisecond any id of this server has.
     highest: u64,
-    /// No new id is earlier.
+    /// Ids start here, at `since` by the server's clock.
     floor: u64,
+    since: u64,
 }
 
-/// How much later than anything received ids start when the clock was behind at promotion.
+/// How much later than anything received ids start after a promotion.
 const MARGIN: u64 = 60_000;
-/// The least by which our clock must be past the last id received to be trusted.
-const TRUST: u64 = 1_000;
+/// Ids further ahead of the clock than this are nobody's: what a forged payload says does not move
+/// the clock.
+const FAR: u64 = 86_400_000;
 
 impl Clock {
-    /// The server has started, at `now` by its clock.
-    pub(crate) fn start(&mut self, now: u64) {
-        self.floor = self.floor.max(now + 1);
+    /// The server has started or loaded its data, at `now` by its clock. `chance`: any number.
+    pub(crate) fn start(&mut self, now: u64, chance: u64) {
+        if self.highest >= now {
+            self.promote(now, chance);
+        } else {
+            self.set_floor(now + 1, now);
+        }
     }
 
-    /// The server was promoted, at `now` by its clock.
-    pub(crate) fn promote(&mut self, now: u64) {
-        let behind = now < self.highest + TRUST;
-        self.start(if behind { self.highest + MARGIN } else { now });
+    /// The server was promoted, at `now` by its clock. `chance`: any number.
+    pub(crate) fn promote(&mut self, now: u64, chance: u64) {
+        self.set_floor(now.max(self.highest) + MARGIN + chance % MARGIN, now);
     }
 
-    /// An id of this millisecond exists.
-    pub(crate) fn used(&mut self, ms: u64) {
-        self.highest = self.highest.max(ms);
+    fn set_floor(&mut self, floor: u64, now: u64) {
+        self.floor = floor.max(self.id_ms(now));
+        self.since = now;
+    }
+
+    /// An id of this millisecond exists; the clock shows `now`.
+    pub(crate) fn used(&mut self, ms: u64, now: u64) {
+        if ms < now.saturating_add(FAR) {
+            self.highest = self.highest.max(ms);
+        }
+    }
+
+    fn id_ms(&self, now: u64) -> u64 {
+        now.max(self.floor + now.saturating_sub(self.since) / 2)
     }
 
     /// The time of a decision made when the server's clock shows `ms`.
     pub(crate) fn now(&self, ms: u64) -> Now {
-        let id_ms = ms.max(self.floor);
+        let id_ms = self.id_ms(ms);
         Now { ms, id_ms, unused_ms: id_ms.max(self.highest + 1) }
     }
 }
@@ -100,26 +117,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_promoted_replica_never_repeats_an_id_its_primary_may_have_given_out() {
-        let ids_from = |received: u64, clock_at_promotion: u64| {
+    fn a_promoted_replica_starts_after_everything_its_primary_may_have_given_out() {
+        for (received, now) in [(1_000_000, 1_005_000), (1_000_000, 400_000), (0, 1_000_000)] {
             let mut clock = Clock::default();
-            clock.used(received);
-            clock.promote(clock_at_promotion);
-            clock.now(clock_at_promotion).id_ms
-        };
-        assert_eq!(ids_from(1_000_000, 1_005_000), 1_005_001, "the clock is ahead: trusted");
-        assert_eq!(ids_from(1_000_000, 1_000_500), 1_060_001, "hardly ahead: a margin");
-        assert_eq!(ids_from(1_000_000, 400_000), 1_060_001, "behind: a margin");
+            clock.used(received, received);
+            clock.promote(now, 123_456);
+            let start = now.max(received) + MARGIN + 3_456;
+            assert_eq!(clock.now(now).id_ms, start, "{received} received, {now} on the clock");
+            assert_eq!(clock.now(now + 1_000).id_ms, start + 500, "at half speed");
+            let caught_up = now + 2 * (start - now);
+            assert_eq!(clock.now(caught_up + 7).id_ms, caught_up + 7, "then by the clock");
+        }
+    }
+
+    #[test]
+    fn a_restart_while_ids_are_ahead_of_the_clock_starts_after_them() {
+        let mut clock = Clock::default();
+        clock.used(5_000, 1_000);
+        clock.start(1_000, 7);
+        assert_eq!(clock.now(1_000).id_ms, 5_000 + MARGIN + 7);
+        let mut clock = Clock::default();
+        clock.used(500, 1_000);
+        clock.start(1_000, 7);
+        assert_eq!(clock.now(1_000).id_ms, 1_001);
     }
 
     #[test]
     fn first_events_take_a_millisecond_never_used() {
         let mut clock = Clock::default();
-        clock.start(1_000);
+        clock.start(1_000, 0);
         assert_eq!(clock.now(1_000).unused_ms, 1_001);
-        clock.used(5_000);
+        clock.used(5_000, 5_000);
         assert_eq!(clock.now(2_000).unused_ms, 5_001, "also when the clock has stepped back");
-        assert_eq!(clock.now(2_000).id_ms, 2_000);
         assert_eq!(clock.now(9_000).unused_ms, 9_000);
+        clock.used(u64::MAX / 2, 9_000);
+        assert_eq!(clock.now(9_000).unused_ms, 9_000, "a forged one moves nothing");
     }
 }

@@ -30,6 +30,7 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
     let flags = Flags::of(call);
     let now = now_ms();
     watch_clock(now);
+    watch_settings();
     if replica_traffic_is_to_be_avoided() {
         return INTERVAL;
     }
@@ -43,7 +44,6 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
             return PAUSE;
         }
     }
-    watch_settings();
     if state::with(|state| started < state.quiet_until) {
         return INTERVAL;
     }
@@ -95,7 +95,11 @@ fn step(call: &Call<'_>, found: &Found, now: u64) {
     let mut effects = state::with(|state| std::mem::take(&mut state.effects));
     effects.clear();
     stored.room.carry_out(name.as_str(), now.ms, decision.steps, &mut effects);
-    commands::send_out(call, &call.make_name(&found.name), &effects);
+    let key_name = call.make_name(&found.name);
+    if effects.visible {
+        call.signal_modified(&key_name);
+    }
+    commands::send_out(call, &key_name, &effects);
     let facts = stored.facts(stored.room.next_deadline(&limits));
     state::with(|state| {
         if let Some(filed) = stored.filed.as_mut() {
@@ -112,12 +116,13 @@ thread_local! {
     static HISTORY_TTL: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// Grants a grace if the server's clock has jumped forward.
+/// Grants a grace if the server's clock has jumped forward, or the server has stood still: in either
+/// case no beat could be heard.
 fn watch_clock(now: u64) {
     let monotonic = monotonic_ms();
     if let Some((then, monotonic_then)) = CLOCKS.replace(Some((now, monotonic))) {
         let passed = monotonic.saturating_sub(monotonic_then);
-        if now > then + passed + JUMP {
+        if now > then + passed + JUMP || passed > INTERVAL + JUMP {
             state::with(|state| state.quiet_until = monotonic + config::presence_grace());
         }
     }

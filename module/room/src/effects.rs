@@ -15,6 +15,8 @@ pub struct Effects {
     pub presence: Vec<u8>,
     /// Events to publish, in order.
     pub events: Events,
+    /// Whether a reader could see the difference: a beat alone shows nowhere.
+    pub visible: bool,
     /// The earliest deadline the records set, milliseconds since the epoch.
     pub deadline: Option<u64>,
 }
@@ -25,6 +27,7 @@ impl Effects {
         self.durable.clear();
         self.presence.clear();
         self.events.clear();
+        self.visible = false;
         self.deadline = None;
     }
 
@@ -56,6 +59,7 @@ impl Room {
             &mut effects.durable
         });
         effects.deadline = [effects.deadline, record.deadline()].into_iter().flatten().min();
+        effects.visible |= !matches!(record, Record::Beat { .. });
         self.apply(record);
     }
 }

@@ -8,9 +8,11 @@ use std::collections::HashSet;
 
 use crate::id::Id;
 use crate::journal::{Change, Entry, Fact, Journal};
+use crate::json;
 use crate::limits::*;
 use crate::members::Membership;
 use crate::messages::{Body, Message, Messages};
+use crate::names::{self, RoomName};
 use crate::nonces::Nonce;
 use crate::presence::{Connection, Online};
 use crate::record::{read_id, read_role, read_who};
@@ -22,8 +24,10 @@ use crate::varint::{self, Malformed, Reader};
 /// The version this release writes.
 pub const VERSION: u8 = 1;
 
-/// No clock of ours has shown this millisecond (the year 10889); larger ones are damage.
-const MS_END: u64 = 1 << 48;
+/// No clock of ours has shown this millisecond (the year 6429), and no room has had so many events,
+/// messages or guests; what is larger is damage. Far below what an integer holds, so that a room
+/// that loads can go on for ever and load again.
+const END: u64 = 1 << 47;
 
 /// What of a room is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,8 +178,8 @@ impl Room {
         let mut seen = HashSet::new();
         for _ in 0..count {
             let name = reader.name(USER_NAME_MAX)?;
-            if !seen.insert(name) || name == crate::names::BACKEND {
-                return Err(Malformed("user named twice"));
+            if names::user(name.as_bytes()).is_err() || !seen.insert(name) {
+                return Err(Malformed("no user, or named twice"));
             }
             names.push(name);
         }
@@ -221,14 +225,19 @@ impl Decoder<'_, '_> {
         }
     }
 
+    fn next_place(&mut self) -> Result<u64, Malformed> {
+        let next = self.reader.number()?;
+        if next < END { Ok(next) } else { Err(Malformed("place out of bounds")) }
+    }
+
     fn ms(&mut self) -> Result<u64, Malformed> {
         let ms = self.reader.number()?;
-        if ms < MS_END { Ok(ms) } else { Err(Malformed("time beyond all clocks")) }
+        if ms < END { Ok(ms) } else { Err(Malformed("time beyond all clocks")) }
     }
 
     fn id(&mut self) -> Result<Id, Malformed> {
         let id = read_id(&mut self.reader)?;
-        if id.ms < MS_END && id.n < MS_END { Ok(id) } else { Err(Malformed("id out of bounds")) }
+        if id.ms < END && id.n < END { Ok(id) } else { Err(Malformed("id out of bounds")) }
     }
 
     fn header(&mut self) -> Result<(), Malformed> {
@@ -245,7 +254,7 @@ impl Decoder<'_, '_> {
     }
 
     fn members(&mut self) -> Result<(), Malformed> {
-        let next = self.reader.number()?;
+        let next = self.next_place()?;
         for _ in 0..self.reader.count()? {
             let user = self.person()?;
             let place = self.reader.number()?;
@@ -263,7 +272,7 @@ impl Decoder<'_, '_> {
 
     fn messages(&mut self) -> Result<(), Malformed> {
         let first = self.reader.number()?;
-        if first == 0 || first >= MS_END {
+        if first == 0 || first >= END {
             return Err(Malformed("message number out of bounds"));
         }
         let mut messages = Messages::starting_at(first);
@@ -272,7 +281,7 @@ impl Decoder<'_, '_> {
             let id = self.id()?;
             let author = self.user()?;
             let body = self.reader.bytes()?;
-            Body::read(body)?;
+            Body::read(body)?.check()?;
             if id.n <= before.n
                 || id.ms < before.ms
                 || id > self.room.last
@@ -321,13 +330,17 @@ impl Decoder<'_, '_> {
         let reader = &mut self.reader;
         let change = match tag {
             1 => {
-                let by = reader.name(USER_NAME_MAX)?.into();
-                let data = reader.text(OBJECT_MAX * 2)?.into();
-                Change::Settings { by, data }
+                let by = actor(reader.name(USER_NAME_MAX)?)?.into();
+                let data = reader.text(OBJECT_MAX * 2)?;
+                if !json::is_object(data) {
+                    return Err(Malformed("settings are no JSON object"));
+                }
+                Change::Settings { by, data: data.into() }
             }
             2..=4 => {
                 let (user, by) = read_who(reader)?;
-                let (user, by) = (user.into(), by.map(Box::from));
+                let by = by.map(actor).transpose()?.map(Box::from);
+                let user = actor(user)?.into();
                 match tag {
                     2 => Change::Join { user, by, role: read_role(reader)? },
                     3 => Change::Leave { user, by },
@@ -345,7 +358,9 @@ impl Decoder<'_, '_> {
             let user = self.user()?;
             let id = self.id()?;
             let digest = self.reader.fixed()?;
-            let name = self.reader.name(NONCE_MAX)?.into();
+            let name = self.reader.name(NONCE_MAX)?;
+            names::nonce(name.as_bytes()).map_err(|_| Malformed("no nonce"))?;
+            let name = name.into();
             if id.n <= before || id.n > self.room.last.n {
                 return Err(Malformed("nonces out of order"));
             }
@@ -358,6 +373,7 @@ impl Decoder<'_, '_> {
     fn follows(&mut self) -> Result<(), Malformed> {
         for _ in 0..self.reader.count()? {
             let room = self.reader.name(ROOM_NAME_MAX)?;
+            RoomName::parse(room.as_bytes()).map_err(|_| Malformed("no room can be named so"))?;
             let since = self.ms()?;
             if self.room.follows.insert(room.into(), since).is_some() {
                 return Err(Malformed("room followed twice"));
@@ -370,12 +386,17 @@ impl Decoder<'_, '_> {
         if !self.reader.flag()? {
             return Ok(());
         }
-        let next = self.reader.number()?;
+        let next = self.next_place()?;
         for _ in 0..self.reader.count()? {
             let user = self.person()?;
             let place = self.reader.number()?;
             let since = self.ms()?;
-            let status = self.reader.option(STATUS_MAX)?.map(Box::from);
+            let status = self.reader.option(STATUS_MAX)?;
+            let line = |text: &str| names::line(text.as_bytes(), STATUS_MAX, "status").is_ok();
+            if !status.is_none_or(line) {
+                return Err(Malformed("a status with control characters"));
+            }
+            let status = status.map(Box::from);
             let entry = self.room.users.get_mut(user).ok_or(Malformed("unknown user"))?;
             let online = Online { place, since, connections: 0, status };
             let once = entry.online.replace(Box::new(online)).is_none();
@@ -387,7 +408,9 @@ impl Decoder<'_, '_> {
         for _ in 0..self.reader.count()? {
             let user = self.person()?;
             let deadline = self.ms()?;
-            let name = self.reader.name(CONNECTION_NAME_MAX)?.into();
+            let name = self.reader.name(CONNECTION_NAME_MAX)?;
+            names::connection(name.as_bytes()).map_err(|_| Malformed("no connection"))?;
+            let name = name.into();
             let entry = self.room.users.get_mut(user).ok_or(Malformed("unknown user"))?;
             let online = entry.online.as_mut().ok_or(Malformed("connection of an absent user"))?;
             online.connections = online.connections.saturating_add(1);
@@ -406,6 +429,12 @@ impl Decoder<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// A user, or the backend.
+fn actor(name: &str) -> Result<&str, Malformed> {
+    names::Actor::parse(name.as_bytes()).map_err(|_| Malformed("no actor"))?;
+    Ok(name)
 }
 
 fn put_id(out: &mut Vec<u8>, id: Id) {

@@ -41,14 +41,16 @@ pub(crate) fn object<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str,
     }
     let invalid = Refusal::invalid(what, "a JSON object on one line, depth at most 32");
     let text = std::str::from_utf8(bytes).map_err(|_| invalid)?;
+    if is_object(text) { Ok(text) } else { Err(invalid) }
+}
+
+/// Whether this is a JSON object on one line, not nested too deeply, that a strict reader can read.
+pub(crate) fn is_object(text: &str) -> bool {
     let enclosed = text.starts_with('{') && text.ends_with('}');
-    if !enclosed || text.contains(['\n', '\r']) || depth(bytes) > OBJECT_DEPTH_MAX {
-        return Err(invalid);
-    }
-    match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(_) => Ok(text),
-        Err(_) => Err(invalid),
-    }
+    enclosed
+        && !text.contains(['\n', '\r'])
+        && depth(text.as_bytes()) <= OBJECT_DEPTH_MAX
+        && serde_json::from_str::<serde_json::Value>(text).is_ok()
 }
 
 /// The deepest nesting of arrays and objects, strings skipped.

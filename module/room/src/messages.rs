@@ -7,7 +7,9 @@
 use std::collections::VecDeque;
 
 use crate::id::Id;
+use crate::json;
 use crate::limits::*;
+use crate::names;
 use crate::users::UserNumber;
 use crate::varint::{self, Malformed, Reader};
 
@@ -121,7 +123,7 @@ impl<'a> Body<'a> {
         out
     }
 
-    /// Takes a body apart, checking everything but the JSON inside `meta`.
+    /// Takes a body apart, checking its form; what its parts may be is [`Body::check`]'s.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         let flags = reader.byte()?;
@@ -160,6 +162,15 @@ impl<'a> Body<'a> {
             return Err(Malformed("text too long"));
         }
         Ok(Body { since_previous, kind, text, meta, reply, mentions, nonce })
+    }
+
+    /// Whether the parts are what a command would have accepted, so that the event can be read.
+    pub(crate) fn check(&self) -> Result<(), Malformed> {
+        let fine = names::word(self.kind.as_bytes(), "kind").is_ok()
+            && self.meta.is_none_or(json::is_object)
+            && self.mentions.names().all(|name| names::user(name.as_bytes()).is_ok())
+            && self.nonce.is_none_or(|nonce| names::nonce(nonce.as_bytes()).is_ok());
+        if fine { Ok(()) } else { Err(Malformed("a message no command accepts")) }
     }
 }
 

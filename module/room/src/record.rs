@@ -10,6 +10,7 @@ use crate::id::Id;
 use crate::limits::*;
 use crate::members::Role;
 use crate::messages::Body;
+use crate::room::Room;
 use crate::settings::Setting;
 use crate::varint::{self, Malformed, Reader};
 
@@ -288,7 +289,11 @@ impl<'a> Record<'a> {
                 journal_from: reader.number()?,
                 nonces_from: reader.number()?,
             },
-            SNAPSHOT => Record::Snapshot { stored: reader.bytes()?.into() },
+            SNAPSHOT => {
+                let stored = reader.bytes()?;
+                Room::decode(stored)?;
+                Record::Snapshot { stored: stored.into() }
+            }
             PRESENT => {
                 let (deadline, now) = (reader.number()?, reader.number()?);
                 let connection = reader.name(CONNECTION_NAME_MAX)?;

@@ -89,18 +89,23 @@ impl Room {
         self.users.by_name(user)?.membership.map(|membership| membership.role)
     }
 
-    /// When something in this room ends by itself: a connection, or a message by its age. Looks at
-    /// every connection.
+    /// When something in this room ends by itself: a connection, a message by its age, a nonce.
+    /// Looks at every connection.
     pub fn next_deadline(&self, limits: &Limits) -> Option<u64> {
         let ends = [self.presence.next_deadline(), self.retention_deadline(limits)];
         ends.into_iter().flatten().min()
     }
 
-    /// When the oldest message becomes too old.
+    /// When the oldest message becomes too old, or the oldest nonce is to be forgotten. Nonces wait
+    /// a little longer than they must, so that they go many at a time.
     pub fn retention_deadline(&self, limits: &Limits) -> Option<u64> {
+        const MANY_AT_A_TIME: u64 = 10_000;
         let ttl = self.settings().history_ttl(limits);
-        let oldest = self.messages.oldest().filter(|_| ttl > 0)?;
-        Some(oldest.id.ms.saturating_add(ttl))
+        let message = self.messages.oldest().filter(|_| ttl > 0);
+        let message = message.map(|message| message.id.ms.saturating_add(ttl));
+        let nonce_life = limits.nonce_window.saturating_add(MANY_AT_A_TIME);
+        let nonce = self.nonces.oldest().map(|nonce| nonce.id.ms.saturating_add(nonce_life));
+        [message, nonce].into_iter().flatten().min()
     }
 
     /// Bytes it takes in memory, near enough.

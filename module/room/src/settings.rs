@@ -1,4 +1,4 @@
-//! What a room sets for itself: six words for people, numbers that narrow the server's limits.
+//! What a room sets for itself: words for people, and numbers instead of the server's limits.
 //!
 //! A change is one typed value, so what was checked once is applied everywhere without reading a
 //! string again. A number that is not set follows the server's setting.
@@ -187,17 +187,25 @@ impl<'a> Setting<'a> {
 
     /// Reads the record form.
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
-        let unset = |value: u64| (value != 0).then_some(value);
+        let within = |value: u64, max: u64| match value {
+            0 => Ok(None),
+            _ if value <= max => Ok(Some(value)),
+            _ => Err(Malformed("setting out of bounds")),
+        };
+        let text = |text: &'a str| {
+            let fine = !text.chars().any(char::is_control);
+            if fine { Ok(text.into()) } else { Err(Malformed("a text with control characters")) }
+        };
         Ok(match reader.byte()? {
             0 => {
                 let access = if reader.flag()? { Access::Members } else { Access::Open };
                 Setting::Access(access)
             }
-            1 => Setting::Topic(reader.text(TOPIC_MAX)?.into()),
-            2 => Setting::Description(reader.text(DESCRIPTION_MAX)?.into()),
-            3 => Setting::MaxText(unset(reader.number()?)),
-            4 => Setting::HistoryMax(unset(reader.number()?)),
-            5 => Setting::HistoryTtl(unset(reader.number()?)),
+            1 => Setting::Topic(text(reader.text(TOPIC_MAX)?)?),
+            2 => Setting::Description(text(reader.text(DESCRIPTION_MAX)?)?),
+            3 => Setting::MaxText(within(reader.number()?, MAX_TEXT_MAX)?),
+            4 => Setting::HistoryMax(within(reader.number()?, HISTORY_MAX_MAX)?),
+            5 => Setting::HistoryTtl(within(reader.number()?, HISTORY_TTL_MAX)?),
             6 => Setting::LogJoins(reader.flag()?),
             7 => Setting::Frozen(reader.flag()?),
             _ => return Err(Malformed("unknown setting")),

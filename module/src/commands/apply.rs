@@ -4,7 +4,7 @@
 //! from ordinary clients. Passed on verbatim, but records of presence not to the append-only file.
 
 use chat_room::decide::Step;
-use chat_room::{Effects, Record, Refusal, Room};
+use chat_room::{Effects, Record, Refusal};
 
 use super::{entry, refile, room_name};
 use crate::config;
@@ -36,7 +36,7 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     })?;
     let durable = records.iter().any(|record| !record.is_presence());
     let mut key = RoomKey::open(call, 1)?;
-    let mut fresh = StoredRoom { room: Room::default(), filed: None };
+    let mut fresh = StoredRoom::blank();
     let is_new = key.stored().is_none();
     let begins = records.first().is_some_and(Record::makes_a_room);
     if is_new && !begins {
@@ -53,6 +53,9 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
         key.fill(call, 1, fresh);
     } else {
         refile(database, stored, &config::limits(), effects.deadline);
+    }
+    if effects.visible {
+        call.signal_modified(&call.name(1));
     }
     if durable && flags.is_from_primary() {
         call.replicate_verbatim();

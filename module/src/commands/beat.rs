@@ -20,7 +20,7 @@ pub(super) static SPEC: Spec = Spec {
     keys: Keys::Write,
     summary: "Keeps many connections in a room and answers which it does not know.",
     complexity: "O(N) with N the connections named",
-    arguments: &[Arg::Key("room"), Arg::Number("milliseconds"), Arg::Texts("connection")],
+    arguments: &[Arg::Key("room"), Arg::Number("ttl"), Arg::Texts("connection")],
 };
 
 fn run(call: &Call<'_>) -> Result<(), Error> {

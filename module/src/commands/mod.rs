@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::info::{self, COUNTERS};
 use crate::redis::{Arg, Call, Name, RoomKey, Spec, now_ms};
 use crate::room_type::StoredRoom;
-use crate::{config, state};
+use crate::{config, events, state};
 
 /// An entry for Redis that runs a handler.
 macro_rules! entry {
@@ -103,13 +103,16 @@ fn change<'c, R>(
     let name = room_name(call)?;
     let mut key = RoomKey::open(call, 1)?;
     let limits = config::limits();
-    let now = now();
+    let mut now = now();
     let is_new = key.stored().is_none();
     let mut fresh = None;
     let stored = match key.stored_mut() {
         Some(stored) => stored,
-        None => fresh.insert(StoredRoom { room: Room::default(), filed: None }),
+        None => fresh.insert(StoredRoom::blank()),
     };
+    if stored.is_as_loaded() {
+        now.id_ms = now.unused_ms;
+    }
     let decision = decide(Context { room: &stored.room, name, now, limits: &limits })?;
     if decision.steps.is_empty() {
         reply(decision.reply, &stored.room);
@@ -126,10 +129,13 @@ fn change<'c, R>(
         if !is_new {
             refile(database, stored, &limits, effects.deadline);
         } else if let Some(mut fresh) = fresh {
+            events::tell(call, name.as_str().as_bytes(), None);
             fresh.file(database, name.as_str().as_bytes());
             key.fill(call, 1, fresh);
         }
-        call.signal_modified(&call.name(1));
+        if effects.visible {
+            call.signal_modified(&call.name(1));
+        }
     }
     send_out(call, &call.name(1), &effects);
     state::with(|state| state.effects = effects);
@@ -145,9 +151,9 @@ fn refile(
 ) {
     let retention = stored.room.retention_deadline(limits);
     let facts = stored.facts([deadline, retention].into_iter().flatten().min());
-    let last = stored.room.last();
+    let (last, now) = (stored.room.last(), now_ms());
     state::with(|state| {
-        state.clock.used(last.ms);
+        state.clock.used(last.ms, now);
         if let Some(filed) = stored.filed.as_mut() {
             state.index.touch(database, filed, facts);
         }
@@ -177,12 +183,12 @@ pub(crate) fn file_named(call: &Call<'_>, name: &[u8]) {
     let database = call.database();
     let Ok(mut key) = RoomKey::open_named(call, name) else { return };
     let Some(stored) = key.stored_mut() else { return };
-    // A restored room was filed when it was loaded.
     let known = |number| {
         let found = state::with(|state| state.index.find(database, number));
         found.is_some_and(|found| *found.name == *name)
     };
     if !stored.filed.as_ref().is_some_and(|filed| known(filed.number)) {
+        events::tell(call, name, None);
         stored.file(database, name);
     }
 }

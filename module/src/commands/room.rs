@@ -4,10 +4,11 @@
 //! INVALID, NOROOM, NOTMEMBER, DENIED, TOOBIG; OOM with SET. O(1), or what the new bounds remove.
 //! Replicates the settings and the trim.
 
-use chat_room::Room;
 use chat_room::decide::Context;
 use chat_room::decide::room::{Description, answer, set};
 use chat_room::limits::Limits;
+use chat_room::names::Actor;
+use chat_room::{Refusal, Room};
 
 use super::{change, entry, now, read, reply_id, room_name};
 use crate::args::{Args, once};
@@ -56,6 +57,10 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
             reply(call, &answer(context, reader)?);
             Ok(())
         });
+    }
+    // Who sets, sees: the answer is as that user may see it.
+    if reader.is_some_and(|reader| by != Some(Actor::User(reader))) {
+        return Err(Refusal::Syntax("with SET, AS takes the user of BY").into());
     }
     if memory_is_short(call) {
         return Err(Error::OutOfMemory);

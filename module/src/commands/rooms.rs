@@ -55,17 +55,25 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     let limits = config::limits();
     let mut rooms = Vec::with_capacity(found.len());
     for found in &found {
-        let Ok(name) = RoomName::parse(&found.name) else { continue };
+        let Ok(name) = RoomName::parse(&found.name) else {
+            // What is left of an entry that was stale.
+            state::with(|state| state.index.forget(found));
+            continue;
+        };
         let matches = pattern.is_none_or(|pattern| glob::matches(pattern, &found.name));
         if name.kind != RoomKind::Ordinary || !matches {
             continue;
         }
-        let Ok(key) = RoomKey::open_named(call, &found.name) else { continue };
+        let key = RoomKey::open_named(call, &found.name);
         // An entry may be stale: the key holds another room by now.
         let same = |stored: &&StoredRoom| {
             stored.filed.as_ref().is_some_and(|filed| filed.number == found.place.1)
         };
-        let Some(stored) = key.stored().filter(same) else { continue };
+        let stored = key.as_ref().ok().and_then(RoomKey::stored).filter(same);
+        let Some(stored) = stored else {
+            state::with(|state| state.index.forget(found));
+            continue;
+        };
         let context = Context { room: &stored.room, name, now: now(), limits: &limits };
         let Ok(room) = room::answer(context, paging.reader) else { continue };
         rooms.push((

@@ -14,8 +14,8 @@ pub(crate) use call::{Call, EntryPoint, Name, bytes as string_bytes, enter};
 pub(crate) use key::RoomKey;
 pub(crate) use register::{Arg, Keys, Spec, add_category, register};
 pub(crate) use server::{
-    Flags, InfoWriter, arm_timer, handle_load_errors, log_warning, memory_is_short, monotonic_ms,
-    now_ms, on_info, replica_traffic_is_to_be_avoided, subscribe,
+    Flags, InfoWriter, arm_timer, chance, handle_load_errors, log_warning, memory_is_short,
+    monotonic_ms, now_ms, on_info, replica_traffic_is_to_be_avoided, subscribe,
 };
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -21,6 +21,13 @@ pub(crate) fn monotonic_ms() -> u64 {
     api!(RedisModule_MonotonicMicroseconds()) / 1000
 }
 
+/// A random number, from the server's own generator.
+pub(crate) fn chance() -> u64 {
+    let mut bytes = [0_u8; 8];
+    api!(RedisModule_GetRandomBytes(bytes.as_mut_ptr(), bytes.len()));
+    u64::from_le_bytes(bytes)
+}
+
 /// What the server is doing.
 #[derive(Clone, Copy)]
 pub(crate) struct Flags(u32);
@@ -29,6 +36,11 @@ impl Flags {
     /// As of now.
     pub(crate) fn of(call: &Call<'_>) -> Flags {
         Flags(api!(RedisModule_GetContextFlags(call.ctx())) as u32)
+    }
+
+    /// As of now, outside of any call.
+    pub(crate) fn of_server() -> Flags {
+        Flags(api!(RedisModule_GetContextFlags(ptr::null_mut())) as u32)
     }
 
     /// Whether this is a primary.

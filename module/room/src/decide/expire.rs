@@ -1,14 +1,15 @@
-//! What ends by itself: connections that were not beaten, messages past their age.
+//! What ends by itself: connections that were not beaten, messages past their age, nonces past
+//! their window.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::{Context, Decision};
+use super::{Context, Decision, expired_nonces};
 use crate::event::Ephemeral;
 use crate::record::Record;
 use crate::users::UserNumber;
 
-/// Decides what ends now: at most `most` connections and `most` messages at once. Users go in the
+/// Decides what ends now: at most `most` connections, messages and nonces at once. Users go in the
 /// order in which they came, each told in one event.
 pub fn decide<'a>(context: Context<'_, 'a>, most: usize) -> Decision<'a, ()> {
     let (room, now) = (context.room, context.now.ms);
@@ -32,8 +33,11 @@ pub fn decide<'a>(context: Context<'_, 'a>, most: usize) -> Decision<'a, ()> {
         }
     }
     let messages_from = context.first_visible().min(room.messages.first() + most as u64);
-    if messages_from > room.messages.first() {
-        decision.record(Record::Trim { messages_from, journal_from: 0, nonces_from: 0 });
+    let nonces = expired_nonces(context).min(most);
+    let last = nonces.checked_sub(1).and_then(|last| room.nonces.iter().nth(last));
+    let nonces_from = last.map_or(0, |nonce| nonce.id.n + 1);
+    if messages_from > room.messages.first() || nonces_from > 0 {
+        decision.record(Record::Trim { messages_from, journal_from: 0, nonces_from });
     }
     decision
 }
