@@ -129,12 +129,17 @@ unsafe extern "C" fn rdb_load(rdb: *mut RedisModuleIO, encoding: c_int) -> *mut 
                 return ptr::null_mut();
             }
         };
+        let loading = Flags::of_server().is_loading();
+        if !loading && !room.is_plausible() {
+            log_warning("a chat-room was refused: its numbers are beyond what a room may reach");
+            return ptr::null_mut();
+        }
         let loaded_at = Some(room.last());
         let mut stored = Box::new(StoredRoom { room, filed: None, loaded_at });
         let name: *const RedisModuleString = api!(RedisModule_GetKeyNameFromIO(rdb));
         let database = api!(RedisModule_GetDbIdFromIO(rdb));
         // A restored room is filed by the event of its key, once it is there to stay.
-        if Flags::of_server().is_loading() && !name.is_null() && database >= 0 {
+        if loading && !name.is_null() && database >= 0 {
             let name = string_bytes(name);
             state::with(|state| state.gone.remove(&(database, name.into())));
             stored.file(database, name);

@@ -25,9 +25,8 @@ use crate::varint::{self, Malformed, Reader};
 pub const VERSION: u8 = 1;
 
 /// No clock of ours has shown this millisecond (the year 6429), and no room has had so many events,
-/// messages or guests; what is larger is damage. Far below what an integer holds, so that a room
-/// that loads can go on for ever and load again.
-const END: u64 = 1 << 47;
+/// messages or guests; what is larger is damage.
+pub(crate) const END: u64 = 1 << 47;
 
 /// What of a room is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

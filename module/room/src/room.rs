@@ -126,6 +126,14 @@ impl Room {
             + self.follows.len() * 64
     }
 
+    /// Whether its numbers are such as a room may reach: half of what the loader takes, so that a
+    /// restored room can go on for ever and still load again.
+    pub fn is_plausible(&self) -> bool {
+        let numbers =
+            [self.last.n, self.messages.last(), self.members.next(), self.presence.order.next()];
+        numbers.iter().all(|number| *number < crate::encoding::END / 2)
+    }
+
     /// How many allocations it takes to free it, near enough.
     pub fn free_effort(&self) -> usize {
         1 + self.messages.len()

@@ -34,7 +34,7 @@ fn sample() -> World {
 fn exercise(room: Room) {
     let mut world = World::new("lobby");
     world.room = room;
-    world.now = u64::MAX / 2;
+    let plausible = world.room.is_plausible();
     let reloaded = Room::decode(&world.room.encode(Part::Everything)).expect("it was accepted");
     assert_eq!(reloaded.encode(Part::Durable), world.room.encode(Part::Durable));
     let name = world.name.clone();
@@ -56,6 +56,14 @@ fn exercise(room: Room) {
         let steps = decision.steps;
         world.room.carry_out(&name, world.now, steps, &mut effects);
     }
+    let _ = world.join("newcomer", None, None);
+    for event in effects.events.iter() {
+        serde_json::from_slice::<serde_json::Value>(event).expect("every event is strict JSON");
+    }
+    if plausible {
+        let again = Room::decode(&world.room.encode(Part::Everything));
+        assert!(again.is_ok(), "what was accepted and used can be loaded again: {again:?}");
+    }
 }
 
 #[test]
@@ -74,6 +82,30 @@ fn every_cut_and_every_flipped_bit_of_a_stored_room_is_loaded_or_refused() {
         }
     }
     assert!(loaded > 0, "a flipped letter of a text still loads");
+}
+
+#[test]
+fn numbers_at_the_edge_are_refused_or_leave_room_to_go_on() {
+    let edges = [(1 << 46) - 1, 1 << 46, (1 << 47) - 1, 1 << 47, (1 << 48) - 1, u64::MAX];
+    for edge in edges {
+        let alter: [fn(&mut Room, u64); 4] = [
+            |room, edge| room.members.restore_next(edge),
+            |room, edge| room.presence.order.restore_next(edge),
+            |room, edge| room.settings.get_or_insert_default().max_text = Some(edge),
+            |room, edge| {
+                let id = crate::Id { ms: room.last.ms, n: edge };
+                room.last = id;
+                room.journal = crate::journal::Journal::starting_after(id);
+            },
+        ];
+        for alter in alter {
+            let mut room = sample().room;
+            alter(&mut room, edge);
+            if let Ok(room) = Room::decode(&room.encode(Part::Everything)) {
+                exercise(room);
+            }
+        }
+    }
 }
 
 proptest! {
