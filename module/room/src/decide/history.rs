@@ -3,6 +3,7 @@
 use super::{Context, Events};
 use crate::event;
 use crate::id::Id;
+use crate::limits::REPLY_BYTES_MAX;
 use crate::refusal::Refusal;
 
 /// Which page.
@@ -41,37 +42,40 @@ pub fn answer(
     let end = room.messages.last() + 1;
     let position = |before: &dyn Fn(Id) -> bool| room.messages.partition(before).max(first);
     let count = count as u64;
-    let (from, to, newest_first) = match anchor {
-        Anchor::Newest => (end.saturating_sub(count).max(first), end, true),
+    // Older ones are those before `middle`, newer ones those from it on.
+    let (from, middle, to) = match anchor {
+        Anchor::Newest => (end.saturating_sub(count).max(first), end, end),
         Anchor::Before(id) => {
             let to = position(&|other| other < id);
-            (to.saturating_sub(count).max(first), to, true)
+            (to.saturating_sub(count).max(first), to, to)
         }
         Anchor::After(id) => {
             let from = position(&|other| other <= id);
-            (from, end.min(from + count), false)
+            (from, from, end.min(from + count))
         }
         Anchor::Around(id) => {
             // The message itself belongs to the first half.
             let middle = position(&|other| other <= id);
             let older = count.div_ceil(2).max(count.saturating_sub(end - middle));
             let from = middle.saturating_sub(older).max(first);
-            (from, end.min(from + count), false)
+            (from, middle, end.min(from + count))
         }
     };
 
-    let mut events = Events::default();
-    let mut add = |m: u64| {
-        if let Some(message) = room.messages.get(m).filter(|_| !events.is_full()) {
+    // From the anchor outwards, so that a page cut by its bytes holds what was asked for; the older
+    // ones leave half of the bytes to the newer ones, if there are both.
+    let bytes_for_older = if middle == to { REPLY_BYTES_MAX } else { REPLY_BYTES_MAX / 2 };
+    let mut older = Events::default();
+    // Writes message `m` unless `most` bytes are there already.
+    let add = |events: &mut Events, m: u64, most: usize| {
+        if let Some(message) = room.messages.get(m).filter(|_| events.bytes() < most) {
             let user = room.users.name(message.author);
             events.push(|out| event::message(out, context.name.as_str(), user, m, message));
         }
     };
-    if newest_first {
-        (from..to).rev().for_each(&mut add)
-    } else {
-        (from..to).for_each(&mut add)
-    }
+    (from..middle).rev().for_each(|m| add(&mut older, m, bytes_for_older));
+    let mut events = older.reversed();
+    (middle..to).for_each(|m| add(&mut events, m, REPLY_BYTES_MAX));
     let cut = (events.len() as u64) < to - from;
     let more = cut
         || match anchor {
@@ -79,6 +83,5 @@ pub fn answer(
             Anchor::After(_) => to < end,
             Anchor::Around(_) => from > first || to < end,
         };
-    let events = if newest_first { events.reversed() } else { events };
     Ok(History { last: room.last, events, more })
 }

@@ -17,7 +17,7 @@ pub mod who;
 
 use crate::event::Ephemeral;
 use crate::id::Id;
-use crate::limits::{COUNT_MAX, Create, Limits, REPLY_BYTES_MAX};
+use crate::limits::{COUNT_MAX, Create, Limits};
 use crate::members::Role;
 use crate::names::{Actor, RoomKind, RoomName};
 use crate::record::Record;
@@ -114,9 +114,9 @@ impl Events {
         self.ends.clear();
     }
 
-    /// Whether one reply holds no more.
-    fn is_full(&self) -> bool {
-        self.bytes.len() >= REPLY_BYTES_MAX
+    /// Bytes of all of them.
+    fn bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {

@@ -8,6 +8,7 @@ use super::{Context, Events};
 use crate::event;
 use crate::id::Id;
 use crate::journal::Entry;
+use crate::limits::REPLY_BYTES_MAX;
 use crate::refusal::Refusal;
 
 /// The answer.
@@ -44,7 +45,7 @@ pub fn answer(
     let end = room.last.n.min(cursor.n.saturating_add(count as u64));
     let name = context.name.as_str();
     for n in cursor.n + 1..=end {
-        if events.is_full() {
+        if events.bytes() >= REPLY_BYTES_MAX {
             break;
         }
         match room.journal.get(n) {

@@ -125,6 +125,23 @@ fn pages_go_before_after_and_around() {
     }
 }
 
+#[test]
+fn a_page_cut_by_its_bytes_holds_its_anchor() {
+    let mut world = World::new("lobby");
+    let big = "x".repeat(1 << 20);
+    let ids: Vec<Id> = (0..20)
+        .map(|_| Id::parse(world.send("*", &big).expect("stored").as_bytes()).expect("an id"))
+        .collect();
+    let name = world.name.clone();
+    for at in [0, 10, 19] {
+        let context = world.context(&name);
+        let found = history::answer(context, Anchor::Around(ids[at]), 20, None).expect("a page");
+        let anchor = format!("{{\"id\":\"{}\"", ids[at]);
+        let holds = found.events.iter().any(|event| event.starts_with(anchor.as_bytes()));
+        assert!(holds && found.more && found.events.len() < 20, "around {at}");
+    }
+}
+
 fn page(world: &World, anchor: Anchor, count: usize) -> (Vec<String>, bool) {
     let name = world.name.clone();
     let found = history::answer(world.context(&name), anchor, count, None).expect("anyone may");
