@@ -1,8 +1,10 @@
-//! Work that no command asks for: connections and messages that end by themselves.
+//! Work that no command asks for: connections, messages and nonces that end by themselves.
 //!
 //! One timer. Only a primary does it, never while writes are paused (a write would end the server
-//! during a planned failover), in slices of 2 ms. After a load, a promotion or a jump of the clock
-//! nothing expires before one grace has passed: the connections' relays must be heard first.
+//! during a planned failover), in slices of 2 ms. A slice ends between two rooms, and looks at every
+//! connection of a room, so a room with very many of them makes it longer. After a load, a
+//! promotion, a jump of the clock or a stall nothing expires before one grace has passed: the
+//! connections' relays must be heard first.
 
 use std::cell::Cell;
 
