@@ -36,6 +36,7 @@ pub(crate) struct Settings {
     pub(crate) max_text: AtomicI64,
     pub(crate) presence_ttl: AtomicI64,
     pub(crate) presence_grace: AtomicI64,
+    pub(crate) presence_announce: AtomicI64,
     pub(crate) nonce_window: AtomicI64,
     pub(crate) nonce_max: AtomicI64,
     pub(crate) members_max: AtomicI64,
@@ -50,6 +51,7 @@ pub(crate) static SETTINGS: Settings = Settings {
     max_text: AtomicI64::new(0),
     presence_ttl: AtomicI64::new(0),
     presence_grace: AtomicI64::new(0),
+    presence_announce: AtomicI64::new(0),
     nonce_window: AtomicI64::new(0),
     nonce_max: AtomicI64::new(0),
     members_max: AtomicI64::new(0),
@@ -75,13 +77,14 @@ impl ConfigurationValue<CreateSetting> for CreateValue {
 }
 
 /// Names of all settings without the prefix, as module arguments bear them.
-pub(crate) const NAMES: [&str; 11] = [
+pub(crate) const NAMES: [&str; 12] = [
     "history-max",
     "history-ttl",
     "journal-max",
     "max-text",
     "presence-ttl",
     "presence-grace",
+    "presence-announce",
     "nonce-window",
     "nonce-max",
     "members-max",
@@ -99,6 +102,7 @@ pub(crate) fn limits() -> Limits {
         journal_max: value(&s.journal_max),
         max_text: value(&s.max_text),
         presence_ttl: value(&s.presence_ttl),
+        presence_announce: value(&s.presence_announce),
         nonce_window: value(&s.nonce_window),
         nonce_max: value(&s.nonce_max),
         create: if value(&s.create.0) == 0 { Create::Any } else { Create::Backend },
@@ -107,7 +111,7 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
-/// Milliseconds during which nothing expires after a load, a promotion or a jump of the clock.
+/// Milliseconds during which nobody's presence ends after a load, a promotion or a jump of the clock.
 pub(crate) fn presence_grace() -> u64 {
     SETTINGS.presence_grace.load(Relaxed).unsigned_abs()
 }

@@ -4,6 +4,7 @@ use chat_room::Id;
 use chat_room::names::RoomName;
 
 use crate::redis::{Call, Flags, chance, monotonic_ms, now_ms};
+use crate::room_type::StoredRoom;
 use crate::state::{self, Gone};
 use crate::{commands, config};
 
@@ -25,11 +26,11 @@ pub(crate) fn on_server(event: ServerEvent) {
     state::with(|state| match event {
         ServerEvent::Promoted => {
             state.clock.promote(now, chance);
-            state.quiet_until = monotonic + config::presence_grace();
+            state.quiet_until = state.clock.steady_ms(monotonic) + config::presence_grace();
         }
         ServerEvent::Loaded => {
             state.clock.start(now, chance);
-            state.quiet_until = monotonic + config::presence_grace();
+            state.quiet_until = state.clock.steady_ms(monotonic) + config::presence_grace();
         }
         ServerEvent::Flushed { database } => {
             let gone = state.index.clear(database).into_iter();
@@ -43,7 +44,8 @@ pub(crate) fn on_server(event: ServerEvent) {
 /// Handles a key event: a room that came under a new name is filed, one that is gone is told.
 pub(crate) fn on_key(call: &Call<'_>, event: &[u8], key: &[u8]) {
     match event {
-        b"rename_to" | b"copy_to" | b"move_to" | b"restore" => commands::file_named(call, key),
+        b"rename_to" | b"move_to" => commands::file_named(call, key, StoredRoom::moved),
+        b"copy_to" | b"restore" => commands::file_named(call, key, |_| ()),
         b"del" => tell(call, key, Some("deleted")),
         b"expired" => tell(call, key, Some("expired")),
         b"evicted" => tell(call, key, Some("evicted")),

@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub(crate) struct Filed {
     /// The room's number, never used again.
     pub(crate) number: u64,
+    /// The database it was last used in. Databases can change places; who is present in a room came
+    /// to it here.
+    pub(crate) home: i32,
     activity: u64,
     deadline: Option<u64>,
     connections: usize,
@@ -22,7 +25,7 @@ pub(crate) struct Filed {
 pub(crate) struct Facts {
     /// Last activity, milliseconds since the epoch.
     pub(crate) activity: u64,
-    /// When something in it ends, milliseconds since the epoch; a lower bound.
+    /// When something in it ends, by the steady clock; a lower bound.
     pub(crate) deadline: Option<u64>,
     /// Connections online.
     pub(crate) connections: usize,
@@ -46,8 +49,10 @@ pub(crate) struct Index {
 
 #[derive(Default)]
 struct Database {
-    /// Name and connections by number.
-    rooms: HashMap<u64, (Box<[u8]>, usize)>,
+    /// Names by number.
+    rooms: HashMap<u64, Box<[u8]>>,
+    /// Connections in all rooms.
+    connections: usize,
     by_activity: BTreeSet<(u64, u64)>,
     by_deadline: BTreeSet<(u64, u64)>,
 }
@@ -59,16 +64,18 @@ impl Index {
         let number = self.last_number;
         let Facts { activity, deadline, connections } = facts;
         let db = self.databases.entry(database).or_default();
-        db.rooms.insert(number, (name.into(), connections));
+        db.rooms.insert(number, name.into());
+        db.connections += connections;
         db.by_activity.insert((activity, number));
         if let Some(deadline) = deadline {
             db.by_deadline.insert((deadline, number));
         }
-        Filed { number, activity, deadline, connections }
+        Filed { number, home: database, activity, deadline, connections }
     }
 
     /// Moves a room to its new activity; its deadline only to an earlier one.
     pub(crate) fn touch(&mut self, database: i32, filed: &mut Filed, facts: Facts) {
+        filed.home = database;
         let earlier = |new: &u64| filed.deadline.is_none_or(|old| *new < old);
         let sooner = facts.deadline.filter(earlier);
         let moved = facts.activity != filed.activity;
@@ -97,7 +104,9 @@ impl Index {
     /// Forgets a room.
     pub(crate) fn remove(&mut self, database: i32, filed: &Filed) {
         if let Some(db) = self.databases.get_mut(&database) {
-            db.rooms.remove(&filed.number);
+            if db.rooms.remove(&filed.number).is_some() {
+                db.connections = db.connections.saturating_sub(filed.connections);
+            }
             db.by_activity.remove(&(filed.activity, filed.number));
             if let Some(deadline) = filed.deadline {
                 db.by_deadline.remove(&(deadline, filed.number));
@@ -121,7 +130,7 @@ impl Index {
             None => std::mem::take(&mut self.databases),
         };
         let names = |(database, db): (i32, Database)| {
-            db.rooms.into_values().map(move |(name, _)| (database, name))
+            db.rooms.into_values().map(move |name| (database, name))
         };
         emptied.into_iter().flat_map(names).collect()
     }
@@ -156,7 +165,7 @@ impl Index {
 
     /// The room of this number.
     pub(crate) fn find(&self, database: i32, number: u64) -> Option<Found> {
-        let name = self.databases.get(&database)?.rooms.get(&number)?.0.clone();
+        let name = self.databases.get(&database)?.rooms.get(&number)?.clone();
         Some(Found { database, name, place: (0, number) })
     }
 
@@ -172,10 +181,9 @@ impl Index {
         self.databases.values().map(|db| db.rooms.len()).sum()
     }
 
-    /// How many connections in all of them. Looks at every room.
+    /// How many connections in all of them.
     pub(crate) fn connections(&self) -> usize {
-        let all = self.databases.values().flat_map(|db| db.rooms.values());
-        all.map(|(_, connections)| connections).sum()
+        self.databases.values().map(|db| db.connections).sum()
     }
 }
 
@@ -191,16 +199,14 @@ impl Database {
     }
 
     fn set_connections(&mut self, filed: &mut Filed, connections: usize) {
-        if connections != filed.connections {
-            if let Some(room) = self.rooms.get_mut(&filed.number) {
-                room.1 = connections;
-            }
+        if connections != filed.connections && self.rooms.contains_key(&filed.number) {
+            self.connections = self.connections.saturating_sub(filed.connections) + connections;
             filed.connections = connections;
         }
     }
 
     fn found(&self, database: i32, place: (u64, u64)) -> Found {
-        let name = self.rooms.get(&place.1).map(|room| room.0.clone()).unwrap_or_default();
+        let name = self.rooms.get(&place.1).cloned().unwrap_or_default();
         Found { database, name, place }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use chat_room::decide::Step;
-use chat_room::{Ephemeral, Record, Refusal};
+use chat_room::{Record, Refusal};
 
 use crate::error::Error;
 use crate::redis::InfoWriter;
@@ -20,6 +20,8 @@ pub(crate) struct Counters {
     pub(crate) syncs_refused: AtomicU64,
     presence_timeouts: AtomicU64,
     last_sweep: AtomicU64,
+    sweep_slices: AtomicU64,
+    sweep_longest: AtomicU64,
     refusals: [AtomicU64; Refusal::CODES.len()],
     wrong_type: AtomicU64,
     out_of_memory: AtomicU64,
@@ -35,6 +37,8 @@ pub(crate) static COUNTERS: Counters = Counters {
     syncs_refused: AtomicU64::new(0),
     presence_timeouts: AtomicU64::new(0),
     last_sweep: AtomicU64::new(0),
+    sweep_slices: AtomicU64::new(0),
+    sweep_longest: AtomicU64::new(0),
     refusals: [const { AtomicU64::new(0) }; Refusal::CODES.len()],
     wrong_type: AtomicU64::new(0),
     out_of_memory: AtomicU64::new(0),
@@ -69,14 +73,15 @@ pub(crate) fn count_steps(steps: &[Step<'_>]) {
 }
 
 /// Counts the users a timer has found gone.
-pub(crate) fn timed_out(steps: &[Step<'_>]) {
-    let gone = steps.iter().filter(|step| matches!(step, Step::Event(Ephemeral::Went { .. })));
-    count(&COUNTERS.presence_timeouts, gone.count() as u64);
+pub(crate) fn timed_out(users: usize) {
+    count(&COUNTERS.presence_timeouts, users as u64);
 }
 
-/// A sweep has ended at `now`, milliseconds since the epoch.
-pub(crate) fn swept(now: u64) {
+/// A slice of sweeping has ended at `now`, milliseconds since the epoch, after so many microseconds.
+pub(crate) fn swept(now: u64, microseconds: u64) {
     COUNTERS.last_sweep.store(now, Relaxed);
+    count(&COUNTERS.sweep_slices, 1);
+    COUNTERS.sweep_longest.fetch_max(microseconds, Relaxed);
 }
 
 /// Writes all fields.
@@ -94,6 +99,8 @@ pub(crate) fn write(out: &mut InfoWriter) {
         ("syncs_refused", c.syncs_refused.load(Relaxed)),
         ("presence_timeouts", c.presence_timeouts.load(Relaxed)),
         ("last_sweep_ms", c.last_sweep.load(Relaxed)),
+        ("sweep_slices", c.sweep_slices.load(Relaxed)),
+        ("sweep_longest_us", c.sweep_longest.load(Relaxed)),
         ("refused_wrongtype", c.wrong_type.load(Relaxed)),
         ("refused_oom", c.out_of_memory.load(Relaxed)),
         ("defects", c.defects.load(Relaxed)),

@@ -51,7 +51,7 @@ mod module {
 
     use crate::config::*;
     use crate::redis::{
-        Call, add_category, arm_timer, chance, handle_load_errors, log_warning, now_ms, on_info,
+        Call, add_category, arm_timer, chance, handle_load_errors, log_warning, monotonic_ms, now_ms, on_info,
         subscribe,
     };
     use crate::room_type::CHAT_ROOM;
@@ -71,8 +71,11 @@ mod module {
         if !ready {
             return Status::Err;
         }
-        let (now, chance) = (now_ms(), chance());
-        state::with(|state| state.clock.start(now, chance));
+        let (now, steady, chance) = (now_ms(), monotonic_ms(), chance());
+        state::with(|state| {
+            state.clock.steady_from(now, steady);
+            state.clock.start(now, chance);
+        });
         arm_timer(&call, timers::INTERVAL);
         Status::Ok
     }
@@ -92,6 +95,7 @@ mod module {
                 ["max-text", &SETTINGS.max_text, MAX_TEXT_DEFAULT as i64, MAX_TEXT_MIN as i64, MAX_TEXT_MAX as i64, ConfigurationFlags::MEMORY, None],
                 ["presence-ttl", &SETTINGS.presence_ttl, PRESENCE_TTL_DEFAULT as i64, PRESENCE_TTL_MIN as i64, PRESENCE_TTL_MAX as i64, ConfigurationFlags::DEFAULT, None],
                 ["presence-grace", &SETTINGS.presence_grace, PRESENCE_GRACE_DEFAULT as i64, PRESENCE_GRACE_MIN as i64, PRESENCE_GRACE_MAX as i64, ConfigurationFlags::DEFAULT, None],
+                ["presence-announce", &SETTINGS.presence_announce, PRESENCE_ANNOUNCE_DEFAULT as i64, PRESENCE_ANNOUNCE_MIN as i64, PRESENCE_ANNOUNCE_MAX as i64, ConfigurationFlags::DEFAULT, None],
                 ["nonce-window", &SETTINGS.nonce_window, NONCE_WINDOW_DEFAULT as i64, NONCE_WINDOW_MIN as i64, NONCE_WINDOW_MAX as i64, ConfigurationFlags::DEFAULT, None],
                 ["nonce-max", &SETTINGS.nonce_max, NONCES_DEFAULT as i64, NONCES_MIN as i64, NONCES_MAX as i64, ConfigurationFlags::DEFAULT, None],
                 ["members-max", &SETTINGS.members_max, MEMBERS_MAX_DEFAULT as i64, MEMBERS_MAX_MIN as i64, MEMBERS_MAX_MAX as i64, ConfigurationFlags::DEFAULT, None],

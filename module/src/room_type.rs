@@ -2,7 +2,7 @@
 //! memory, defragmentation.
 //!
 //! Each callback translates and nothing more. A payload that does not decode is refused with a
-//! line in the log; presence is saved and copied, but is not in the append-only file nor the digest.
+//! line in the log; presence is saved, but not copied, nor in the append-only file, nor the digest.
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -16,7 +16,7 @@ use redis_module::raw::{
 
 use crate::config;
 use crate::index::{Facts, Filed};
-use crate::redis::{Flags, api, guarded, log_warning, now_ms, string_bytes};
+use crate::redis::{Flags, api, guarded, log_warning, string_bytes};
 use crate::state::{self, Gone};
 
 /// The version of the way the stored form is put into an RDB file: one string. What is inside has
@@ -30,12 +30,20 @@ pub(crate) struct StoredRoom {
     pub(crate) filed: Option<Filed>,
     /// Its newest id when it was loaded or restored; what came after that elsewhere is not known.
     pub(crate) loaded_at: Option<Id>,
+    /// Nobody's presence ends before this, by the steady clock: it was restored, and its relays must
+    /// be heard first.
+    pub(crate) quiet_until: u64,
 }
 
 impl StoredRoom {
     /// A room that is not yet made.
     pub(crate) fn blank() -> StoredRoom {
-        StoredRoom { room: Room::default(), filed: None, loaded_at: None }
+        StoredRoom { room: Room::default(), filed: None, loaded_at: None, quiet_until: 0 }
+    }
+
+    /// It bears another name now, under which nobody has come.
+    pub(crate) fn moved(&mut self) {
+        self.room.clear_presence();
     }
 
     /// Whether nothing durable has happened since it was loaded or restored.
@@ -51,10 +59,11 @@ impl StoredRoom {
 
     /// Files a room that is new to the index.
     pub(crate) fn file(&mut self, database: i32, name: &[u8]) {
-        let facts = self.facts(self.room.next_deadline(&config::limits()));
-        let (last, now) = (self.room.last(), now_ms());
+        let now = state::now();
+        let facts = self.facts(self.room.next_deadline(&config::limits(), now));
+        let last = self.room.last();
         state::with(|state| {
-            state.clock.used(last.ms, now);
+            state.clock.used(last.ms, now.ms);
             self.filed = Some(state.index.add(database, name, facts));
         });
     }
@@ -135,7 +144,8 @@ unsafe extern "C" fn rdb_load(rdb: *mut RedisModuleIO, encoding: c_int) -> *mut 
             return ptr::null_mut();
         }
         let loaded_at = Some(room.last());
-        let mut stored = Box::new(StoredRoom { room, filed: None, loaded_at });
+        let quiet_until = if loading { 0 } else { state::now().steady_ms + config::presence_grace() };
+        let mut stored = Box::new(StoredRoom { room, filed: None, loaded_at, quiet_until });
         let name: *const RedisModuleString = api!(RedisModule_GetKeyNameFromIO(rdb));
         let database = api!(RedisModule_GetDbIdFromIO(rdb));
         // A restored room is filed by the event of its key, once it is there to stay.
@@ -228,8 +238,10 @@ unsafe extern "C" fn copy(
     value: *const c_void,
 ) -> *mut c_void {
     let copy = || {
-        let room = room(value).room.clone();
-        Box::into_raw(Box::new(StoredRoom { room, filed: None, loaded_at: None })).cast()
+        let mut room = room(value).room.clone();
+        room.clear_presence();
+        let copy = StoredRoom { room, ..StoredRoom::blank() };
+        Box::into_raw(Box::new(copy)).cast()
     };
     guarded("copying a room", copy).unwrap_or(ptr::null_mut())
 }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use chat_room::{Effects, Id, Now};
 
 use crate::index::Index;
+use crate::redis::{monotonic_ms, now_ms};
 
 /// See the module's documentation.
 pub(crate) struct State {
@@ -17,11 +18,12 @@ pub(crate) struct State {
     pub(crate) index: Index,
     /// Rooms removed from their keys and not yet told, by database and name.
     pub(crate) gone: BTreeMap<(i32, Box<[u8]>), Gone>,
-    /// Rooms whose deadlines are to be filed anew: `chat.history-ttl` has changed.
+    /// Rooms whose deadlines are to be filed anew: `chat.history-ttl` has changed, or the clock has
+    /// jumped.
     pub(crate) refile: VecDeque<(i32, u64)>,
     /// Buffers of the last command, used again by the next.
     pub(crate) effects: Effects,
-    /// Nothing expires before this, on the clock that only goes forward.
+    /// Nobody's presence ends before this, by the steady clock.
     pub(crate) quiet_until: u64,
 }
 
@@ -49,6 +51,12 @@ pub(crate) fn with<T>(body: impl FnOnce(&mut State) -> T) -> T {
     STATE.with(|state| body(&mut state.borrow_mut()))
 }
 
+/// The time of a decision made now.
+pub(crate) fn now() -> Now {
+    let (ms, monotonic) = (now_ms(), monotonic_ms());
+    with(|state| state.clock.now(ms, monotonic))
+}
+
 /// Milliseconds for ids, so that an id is not given out for two events.
 ///
 /// The first event of a room, and the first after a room was loaded or restored, takes one never
@@ -66,6 +74,8 @@ pub(crate) struct Clock {
     /// Ids start here, at `since` by the server's clock.
     floor: u64,
     since: u64,
+    /// The server's clock, and the one that only goes forward, when the module was loaded.
+    started: (u64, u64),
 }
 
 /// How much later than anything received ids start after a promotion.
@@ -75,6 +85,17 @@ const MARGIN: u64 = 60_000;
 const FAR: u64 = 86_400_000;
 
 impl Clock {
+    /// The steady clock begins at `now` by the server's clock, `monotonic` by the one that only goes
+    /// forward.
+    pub(crate) fn steady_from(&mut self, now: u64, monotonic: u64) {
+        self.started = (now, monotonic);
+    }
+
+    /// The steady clock, when the one that only goes forward shows `monotonic`.
+    pub(crate) fn steady_ms(&self, monotonic: u64) -> u64 {
+        self.started.0 + monotonic.saturating_sub(self.started.1)
+    }
+
     /// The server has started or loaded its data, at `now` by its clock. `chance`: any number.
     pub(crate) fn start(&mut self, now: u64, chance: u64) {
         if self.highest >= now {
@@ -105,10 +126,11 @@ impl Clock {
         now.max(self.floor + now.saturating_sub(self.since) / 2)
     }
 
-    /// The time of a decision made when the server's clock shows `ms`.
-    pub(crate) fn now(&self, ms: u64) -> Now {
+    /// The time of a decision made when the two clocks show `ms` and `monotonic`.
+    pub(crate) fn now(&self, ms: u64, monotonic: u64) -> Now {
         let id_ms = self.id_ms(ms);
-        Now { ms, id_ms, unused_ms: id_ms.max(self.highest + 1) }
+        let unused_ms = id_ms.max(self.highest + 1);
+        Now { ms, id_ms, unused_ms, steady_ms: self.steady_ms(monotonic) }
     }
 }
 
@@ -123,10 +145,10 @@ mod tests {
             clock.used(received, received);
             clock.promote(now, 123_456);
             let start = now.max(received) + MARGIN + 3_456;
-            assert_eq!(clock.now(now).id_ms, start, "{received} received, {now} on the clock");
-            assert_eq!(clock.now(now + 1_000).id_ms, start + 500, "at half speed");
+            assert_eq!(clock.now(now, 0).id_ms, start, "{received} received, {now} on the clock");
+            assert_eq!(clock.now(now + 1_000, 0).id_ms, start + 500, "at half speed");
             let caught_up = now + 2 * (start - now);
-            assert_eq!(clock.now(caught_up + 7).id_ms, caught_up + 7, "then by the clock");
+            assert_eq!(clock.now(caught_up + 7, 0).id_ms, caught_up + 7, "then by the clock");
         }
     }
 
@@ -135,22 +157,30 @@ mod tests {
         let mut clock = Clock::default();
         clock.used(5_000, 1_000);
         clock.start(1_000, 7);
-        assert_eq!(clock.now(1_000).id_ms, 5_000 + MARGIN + 7);
+        assert_eq!(clock.now(1_000, 0).id_ms, 5_000 + MARGIN + 7);
         let mut clock = Clock::default();
         clock.used(500, 1_000);
         clock.start(1_000, 7);
-        assert_eq!(clock.now(1_000).id_ms, 1_001);
+        assert_eq!(clock.now(1_000, 0).id_ms, 1_001);
+    }
+
+    #[test]
+    fn the_steady_clock_begins_with_the_other_one_and_only_goes_forward() {
+        let mut clock = Clock::default();
+        clock.steady_from(1_000_000, 50);
+        assert_eq!(clock.now(1_000_000, 50).steady_ms, 1_000_000);
+        assert_eq!(clock.now(400_000, 60).steady_ms, 1_000_010, "though the other has stepped back");
     }
 
     #[test]
     fn first_events_take_a_millisecond_never_used() {
         let mut clock = Clock::default();
         clock.start(1_000, 0);
-        assert_eq!(clock.now(1_000).unused_ms, 1_001);
+        assert_eq!(clock.now(1_000, 0).unused_ms, 1_001);
         clock.used(5_000, 5_000);
-        assert_eq!(clock.now(2_000).unused_ms, 5_001, "also when the clock has stepped back");
-        assert_eq!(clock.now(9_000).unused_ms, 9_000);
+        assert_eq!(clock.now(2_000, 0).unused_ms, 5_001, "also when the clock has stepped back");
+        assert_eq!(clock.now(9_000, 0).unused_ms, 9_000);
         clock.used(u64::MAX / 2, 9_000);
-        assert_eq!(clock.now(9_000).unused_ms, 9_000, "a forged one moves nothing");
+        assert_eq!(clock.now(9_000, 0).unused_ms, 9_000, "a forged one moves nothing");
     }
 }

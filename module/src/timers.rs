@@ -1,10 +1,10 @@
 //! Work that no command asks for: connections, messages and nonces that end by themselves.
 //!
 //! One timer. Only a primary does it, never while writes are paused (a write would end the server
-//! during a planned failover), in slices of 2 ms. A slice ends between two rooms, and looks at every
-//! connection of a room, so a room with very many of them makes it longer. After a load, a
-//! promotion, a jump of the clock or a stall nothing expires before one grace has passed: the
-//! connections' relays must be heard first.
+//! during a planned failover), in slices of 2 ms: a step ends at most so many things in one room, so
+//! a room of a million connections is worked off in many. After a load, a promotion, a jump of the
+//! clock or a stall nobody's presence ends before one grace has passed: the connections' relays
+//! must be heard first.
 
 use std::cell::Cell;
 
@@ -12,25 +12,27 @@ use chat_room::Now;
 use chat_room::decide::{Context, expire};
 use chat_room::names::RoomName;
 
-use crate::index::Found;
-use crate::redis::{Call, Flags, RoomKey, monotonic_ms, now_ms, replica_traffic_is_to_be_avoided};
+use crate::index::{Facts, Found};
+use crate::redis::{Call, Flags, RoomKey, monotonic_us, replica_traffic_is_to_be_avoided};
+use crate::room_type::StoredRoom;
 use crate::{commands, config, events, info, state};
 
 /// Milliseconds between looks when nothing is due.
 pub(crate) const INTERVAL: u64 = 100;
-/// Milliseconds one slice of work may take.
-const SLICE: u64 = 2;
+/// Microseconds after which a slice of work begins nothing more: it is to take 2 ms at most, and one
+/// step takes less than the rest.
+const SLICE: u64 = 1_500;
 /// Milliseconds between slices.
 const PAUSE: u64 = 1;
 /// Connections or messages that end in one step.
-const STEP: usize = 256;
+const STEP: usize = 128;
 /// A jump of the clock by more than this, in milliseconds, is taken for one.
 const JUMP: u64 = 1_000;
 
 /// Does what is due; returns after how many milliseconds to come again.
 pub(crate) fn tick(call: &Call<'_>) -> u64 {
     let flags = Flags::of(call);
-    let now = now_ms();
+    let now = state::now();
     watch_clock(now);
     watch_settings();
     if replica_traffic_is_to_be_avoided() {
@@ -40,27 +42,30 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
         state::with(|state| state.gone.clear());
         return INTERVAL;
     }
-    let started = monotonic_ms();
+    let started = monotonic_us();
+    let used_up = || monotonic_us() - started >= SLICE;
     while events::tell_one(call) {
-        if monotonic_ms() - started >= SLICE {
+        if used_up() {
             return PAUSE;
         }
     }
-    if state::with(|state| started < state.quiet_until) {
+    if state::with(|state| now.steady_ms < state.quiet_until) {
         return INTERVAL;
     }
+    let mut again = INTERVAL;
     let mut steps = 0;
-    while let Some(found) = next(now) {
+    while let Some(found) = next(now.steady_ms) {
         step(call, &found, now);
         steps += 1;
-        if monotonic_ms() - started >= SLICE {
-            return PAUSE;
+        if used_up() {
+            again = PAUSE;
+            break;
         }
     }
     if steps > 0 {
-        info::swept(now);
+        info::swept(now.ms, monotonic_us() - started);
     }
-    INTERVAL
+    again
 }
 
 /// The next room to look at: one whose deadline has come, or one to be filed anew.
@@ -78,7 +83,7 @@ fn next(now: u64) -> Option<Found> {
     })
 }
 
-fn step(call: &Call<'_>, found: &Found, now: u64) {
+fn step(call: &Call<'_>, found: &Found, now: Now) {
     call.select(found.database);
     let (Ok(mut key), Ok(name)) =
         (RoomKey::open_named(call, &found.name), RoomName::parse(&found.name))
@@ -91,42 +96,59 @@ fn step(call: &Call<'_>, found: &Found, now: u64) {
         return state::with(|state| state.index.forget(found));
     };
     let limits = config::limits();
-    let now = Now { ms: now, id_ms: now, unused_ms: now };
+    if now.steady_ms < stored.quiet_until {
+        let facts = stored.facts(Some(stored.quiet_until));
+        return renew(found, stored, facts);
+    }
+    stored.room.settle(now, STEP);
     let decision = expire::decide(Context { room: &stored.room, name, now, limits: &limits }, STEP);
-    info::timed_out(&decision.steps);
     let mut effects = state::with(|state| std::mem::take(&mut state.effects));
     effects.clear();
-    stored.room.carry_out(name.as_str(), now.ms, decision.steps, &mut effects);
+    let before = stored.room.online();
+    stored.room.carry_out(name.as_str(), now, decision.steps, &mut effects);
+    info::timed_out(before - stored.room.online());
+    // Who came to a database that has changed places since is present in another room by now.
+    if stored.filed.as_ref().is_some_and(|filed| filed.home != found.database) {
+        effects.events.clear();
+    }
     let key_name = call.make_name(&found.name);
     if effects.visible {
         call.signal_modified(&key_name);
     }
     commands::send_out(call, &key_name, &effects);
-    let facts = stored.facts(stored.room.next_deadline(&limits));
+    let facts = stored.facts(stored.room.next_deadline(&limits, now));
+    renew(found, stored, facts);
+    state::with(|state| state.effects = effects);
+}
+
+fn renew(found: &Found, stored: &mut StoredRoom, facts: Facts) {
     state::with(|state| {
         if let Some(filed) = stored.filed.as_mut() {
             state.index.renew(found.database, filed, facts);
         }
-        state.effects = effects;
     });
 }
 
 thread_local! {
-    /// The two clocks at the last look: the server's, and the one that only goes forward.
+    /// The two clocks at the last look: the server's, and the steady one.
     static CLOCKS: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
     /// `chat.history-ttl` at the last look.
     static HISTORY_TTL: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// Grants a grace if the server's clock has jumped forward, or the server has stood still: in either
-/// case no beat could be heard.
-fn watch_clock(now: u64) {
-    let monotonic = monotonic_ms();
-    if let Some((then, monotonic_then)) = CLOCKS.replace(Some((now, monotonic))) {
-        let passed = monotonic.saturating_sub(monotonic_then);
-        if now > then + passed + JUMP || passed > INTERVAL + JUMP {
-            state::with(|state| state.quiet_until = monotonic + config::presence_grace());
-        }
+/// Grants a grace if the server's clock has jumped, or the server has stood still: no beat could be
+/// heard meanwhile. After a jump the ages of messages are reckoned anew.
+fn watch_clock(now: Now) {
+    let Some(before) = CLOCKS.replace(Some((now.ms, now.steady_ms))) else { return };
+    let passed = now.steady_ms.saturating_sub(before.1);
+    let jumped = now.ms.abs_diff(before.0 + passed) > JUMP;
+    if jumped || passed > INTERVAL + JUMP {
+        state::with(|state| {
+            state.quiet_until = now.steady_ms + config::presence_grace();
+            if jumped {
+                state.refile = state.index.numbers().collect();
+            }
+        });
     }
 }
 

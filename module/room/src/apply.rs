@@ -8,7 +8,7 @@ use crate::journal::{Change, Entry, Fact, Journal};
 use crate::members::{Membership, Role};
 use crate::messages::{Body, Message};
 use crate::nonces::Nonce;
-use crate::presence::{Connection, ONLINE, Online};
+use crate::presence::{ONLINE, Online, Presence, Statuses};
 use crate::record::{NewMessage, NewSettings, Record};
 use crate::room::Room;
 use crate::settings::to_json;
@@ -54,11 +54,10 @@ impl Room {
             }
             Record::Beat { deadline, connections } => {
                 for name in connections {
-                    if let Some(connection) = self.presence.find_mut(name) {
-                        connection.deadline = deadline;
-                    }
+                    self.presence.keep(name, deadline);
                 }
             }
+            Record::Seen { ms } => self.last_seen = ms,
             Record::Absent { connections } => {
                 connections.iter().for_each(|name| self.absent(name));
             }
@@ -151,40 +150,29 @@ impl Room {
     }
 
     fn present(&mut self, name: &str, user: &str, deadline: u64, now: u64, status: Option<&str>) {
-        let number = match self.presence.find_mut(name) {
-            Some(connection) => {
-                connection.deadline = deadline;
-                connection.user
-            }
-            None => self.arrive(name, user, deadline, now),
-        };
-        let online = self.users.get_mut(number).and_then(|entry| entry.online.as_mut());
-        if let (Some(online), Some(status)) = (online, status) {
-            online.status = (status != ONLINE).then(|| status.into());
+        if !self.presence.keep(name, deadline) {
+            return self.arrive(name, user, deadline, now, status.unwrap_or(ONLINE));
+        }
+        let (Some(status), Some(connection)) = (status, self.presence.find(name)) else { return };
+        let before = connection.status;
+        let entry = self.users.get_mut(connection.user);
+        if let Some(online) = entry.and_then(|entry| entry.online.as_mut()) {
+            online.statuses.remove(before);
+            let status = online.statuses.add(status, now);
+            self.presence.set_status(name, status);
         }
     }
 
-    fn arrive(
-        &mut self,
-        name: &str,
-        user: &str,
-        deadline: u64,
-        now: u64,
-    ) -> crate::users::UserNumber {
+    fn arrive(&mut self, name: &str, user: &str, deadline: u64, now: u64, status: &str) {
         let user = self.users.refer(user);
-        self.presence.insert(Connection { name: name.into(), user, deadline });
-        let here = self.users.get_mut(user).and_then(|entry| entry.online.as_mut());
-        match here {
-            Some(online) => online.connections += 1,
-            None => {
-                let place = self.presence.order.add(user);
-                if let Some(entry) = self.users.get_mut(user) {
-                    let first = Online { place, since: now, connections: 1, status: None };
-                    entry.online = Some(Box::new(first));
-                }
-            }
-        }
-        user
+        let Some(entry) = self.users.get_mut(user) else { return };
+        let order = &mut self.presence.order;
+        let online = entry.online.get_or_insert_with(|| {
+            let place = order.add(user);
+            Box::new(Online { place, since: now, statuses: Statuses::default() })
+        });
+        let status = online.statuses.add(status, now);
+        self.presence.insert(name, user, status, deadline);
     }
 
     fn absent(&mut self, name: &str) {
@@ -192,12 +180,19 @@ impl Room {
         if let Some(entry) = self.users.get_mut(connection.user)
             && let Some(online) = entry.online.as_mut()
         {
-            online.connections = online.connections.saturating_sub(1);
-            if online.connections == 0 {
+            online.statuses.remove(connection.status);
+            if online.statuses.connections() == 0 {
                 self.presence.order.remove(online.place);
                 entry.online = None;
             }
         }
         self.users.release(connection.user);
+    }
+
+    /// Forgets who is here: the room has another name, under which nobody came.
+    pub fn clear_presence(&mut self) {
+        let names: Vec<Box<str>> = self.presence.iter().map(|c| c.name.clone()).collect();
+        names.iter().for_each(|name| self.absent(name));
+        self.presence = Presence::default();
     }
 }

@@ -2,9 +2,10 @@
 //! gathered as bytes: what to replicate and what to publish.
 
 use crate::decide::{Events, Step};
-use crate::event;
+use crate::event::{self, Ephemeral};
+use crate::presence::Told;
 use crate::record::Record;
-use crate::room::Room;
+use crate::room::{Now, Room};
 
 /// What a carried out decision leaves to do. Meant to be used again and again.
 #[derive(Clone, Debug, Default)]
@@ -17,8 +18,6 @@ pub struct Effects {
     pub events: Events,
     /// Whether a reader could see the difference: a beat alone shows nowhere.
     pub visible: bool,
-    /// The earliest deadline the records set, milliseconds since the epoch.
-    pub deadline: Option<u64>,
 }
 
 impl Effects {
@@ -28,7 +27,6 @@ impl Effects {
         self.presence.clear();
         self.events.clear();
         self.visible = false;
-        self.deadline = None;
     }
 
     /// Whether anything changed.
@@ -38,16 +36,28 @@ impl Effects {
 }
 
 impl Room {
-    /// Carries out the steps of a decision on the room called `name` at `now` (milliseconds since
-    /// the epoch), adding to `effects`.
-    pub fn carry_out(&mut self, name: &str, now: u64, steps: Vec<Step<'_>>, effects: &mut Effects) {
+    /// Carries out the steps of a decision on the room called `name` at `now`, adding to `effects`.
+    pub fn carry_out(&mut self, name: &str, now: Now, steps: Vec<Step<'_>>, effects: &mut Effects) {
         for step in steps {
             match step {
                 Step::Record(record) => self.carry_out_record(name, record, effects),
                 Step::Event(event) => {
-                    effects.events.push(|out| event::ephemeral(out, name, self, now, &event));
+                    effects.events.push(|out| event::ephemeral(out, name, self, now.ms, &event));
+                    self.note(&event, now);
                 }
             }
+        }
+    }
+
+    /// Remembers what the channel has been told of how many are here.
+    fn note(&mut self, event: &Ephemeral<'_>, now: Now) {
+        let users = self.online();
+        match event {
+            Ephemeral::Occupancy => {
+                self.presence.told = Told { users, occupancy_at: now.steady_ms };
+            }
+            Ephemeral::Came { .. } | Ephemeral::Went { .. } => self.presence.told.users = users,
+            _ => {}
         }
     }
 
@@ -58,7 +68,6 @@ impl Room {
         } else {
             &mut effects.durable
         });
-        effects.deadline = [effects.deadline, record.deadline()].into_iter().flatten().min();
         effects.visible |= !matches!(record, Record::Beat { .. });
         self.apply(record);
     }

@@ -4,7 +4,7 @@
 //! canonical: copies with equal content have equal bytes, whatever numbers their users bear. The
 //! loader trusts nothing: what it accepts upholds every promise the rest of the core relies on.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::id::Id;
 use crate::journal::{Change, Entry, Fact, Journal};
@@ -14,7 +14,7 @@ use crate::members::Membership;
 use crate::messages::{Body, Message, Messages};
 use crate::names::{self, RoomName};
 use crate::nonces::Nonce;
-use crate::presence::{Connection, Online};
+use crate::presence::{ONLINE, Online, Statuses};
 use crate::record::{read_id, read_role, read_who};
 use crate::room::Room;
 use crate::settings::{Setting, Settings};
@@ -22,7 +22,10 @@ use crate::users::UserNumber;
 use crate::varint::{self, Malformed, Reader};
 
 /// The version this release writes.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
+
+/// The oldest version this release reads.
+const OLDEST: u8 = 1;
 
 /// No clock of ours has shown this millisecond (the year 6429), and no room has had so many events,
 /// messages or guests; what is larger is damage.
@@ -85,6 +88,7 @@ impl Room {
             varint::put_bytes(out, room.as_bytes());
             varint::put(out, *since);
         }
+        varint::put(out, self.last_seen);
         match part {
             Part::Everything => self.encode_presence(out, &mut users),
             Part::Durable => out.push(0),
@@ -155,20 +159,26 @@ impl Room {
             varint::put(out, users.number(user));
             varint::put(out, place);
             varint::put(out, online.map_or(0, |online| online.since));
-            varint::put_option(out, online.and_then(|online| online.status.as_deref()));
         }
         varint::put(out, self.presence.connections() as u64);
         for connection in self.presence.iter() {
             varint::put(out, users.number(connection.user));
             varint::put(out, connection.deadline);
             varint::put_bytes(out, connection.name.as_bytes());
+            let entry = self.users.get(connection.user);
+            let statuses = entry.and_then(|entry| entry.online.as_ref()).map(|o| &o.statuses);
+            let status = statuses.map_or(ONLINE, |statuses| statuses.name(connection.status));
+            let set = statuses.map_or(0, |statuses| statuses.set(connection.status));
+            varint::put_option(out, (status != ONLINE).then_some(status));
+            varint::put(out, set);
         }
     }
 
     /// Reads a stored form. Errors: whatever a writer of ours would not have written.
     pub fn decode(stored: &[u8]) -> Result<Room, Malformed> {
         let mut reader = Reader::new(stored);
-        if reader.byte()? != VERSION {
+        let version = reader.byte()?;
+        if !(OLDEST..=VERSION).contains(&version) {
             return Err(Malformed("unknown version"));
         }
         let mut room = Room::default();
@@ -182,7 +192,7 @@ impl Room {
             }
             names.push(name);
         }
-        let mut decoder = Decoder { reader, names, room: &mut room };
+        let mut decoder = Decoder { version, reader, names, room: &mut room };
         decoder.header()?;
         decoder.members()?;
         decoder.messages()?;
@@ -198,12 +208,13 @@ impl Room {
 }
 
 struct Decoder<'a, 'r> {
+    version: u8,
     reader: Reader<'a>,
     names: Vec<&'a str>,
     room: &'r mut Room,
 }
 
-impl Decoder<'_, '_> {
+impl<'a> Decoder<'a, '_> {
     /// A number of the table, with one more reference to its user.
     fn user(&mut self) -> Result<UserNumber, Malformed> {
         match usize::try_from(self.reader.number()?) {
@@ -378,7 +389,20 @@ impl Decoder<'_, '_> {
                 return Err(Malformed("room followed twice"));
             }
         }
+        if self.version >= 2 {
+            self.room.last_seen = self.ms()?;
+        }
         Ok(())
+    }
+
+    /// A status other than `online`, if there is one.
+    fn status(&mut self) -> Result<Option<&'a str>, Malformed> {
+        let status = self.reader.option(STATUS_MAX)?;
+        let line = |text: &str| names::line(text.as_bytes(), STATUS_MAX, "status").is_ok();
+        match status.is_none_or(line) {
+            true => Ok(status.filter(|status| !status.is_empty())),
+            false => Err(Malformed("a status with control characters")),
+        }
     }
 
     fn presence(&mut self) -> Result<(), Malformed> {
@@ -386,18 +410,18 @@ impl Decoder<'_, '_> {
             return Ok(());
         }
         let next = self.next_place()?;
+        // Version 1 had one status per user.
+        let mut former: HashMap<UserNumber, &str> = HashMap::new();
         for _ in 0..self.reader.count()? {
             let user = self.person()?;
             let place = self.reader.number()?;
             let since = self.ms()?;
-            let status = self.reader.option(STATUS_MAX)?;
-            let line = |text: &str| names::line(text.as_bytes(), STATUS_MAX, "status").is_ok();
-            if !status.is_none_or(line) {
-                return Err(Malformed("a status with control characters"));
+            if self.version == 1 {
+                let status = self.status()?;
+                former.extend(status.map(|status| (user, status)));
             }
-            let status = status.map(Box::from);
             let entry = self.room.users.get_mut(user).ok_or(Malformed("unknown user"))?;
-            let online = Online { place, since, connections: 0, status };
+            let online = Online { place, since, statuses: Statuses::default() };
             let once = entry.online.replace(Box::new(online)).is_none();
             if !once || place >= next || !self.room.presence.order.restore(place, user) {
                 return Err(Malformed("presence out of order"));
@@ -409,11 +433,17 @@ impl Decoder<'_, '_> {
             let deadline = self.ms()?;
             let name = self.reader.name(CONNECTION_NAME_MAX)?;
             names::connection(name.as_bytes()).map_err(|_| Malformed("no connection"))?;
-            let name = name.into();
+            let (status, set) = match self.version {
+                1 => (former.get(&user).copied(), 0),
+                _ => (self.status()?, self.ms()?),
+            };
             let entry = self.room.users.get_mut(user).ok_or(Malformed("unknown user"))?;
             let online = entry.online.as_mut().ok_or(Malformed("connection of an absent user"))?;
-            online.connections = online.connections.saturating_add(1);
-            if !self.room.presence.insert(Connection { name, user, deadline }) {
+            let status = online.statuses.add(status.unwrap_or(ONLINE), set);
+            if online.statuses.are_too_many() {
+                return Err(Malformed("too many statuses"));
+            }
+            if !self.room.presence.insert(name, user, status, deadline) {
                 return Err(Malformed("connection named twice"));
             }
         }
@@ -421,7 +451,7 @@ impl Decoder<'_, '_> {
         let listed: Vec<_> = self.room.presence.order.from(0).map(|(_, user)| user).collect();
         for user in listed {
             let online = self.room.users.get(user).and_then(|entry| entry.online.as_ref());
-            if online.is_none_or(|online| online.connections == 0) {
+            if online.is_none_or(|online| online.statuses.connections() == 0) {
                 return Err(Malformed("present without a connection"));
             }
             self.room.users.release(user);

@@ -5,6 +5,8 @@
 //! `id, prev | last, room, type, ts, user, by, kind, ref, text, meta, reply, mentions, emoji,
 //! removed, name, data, status, users, role, reason, until, edited, reactions, deleted, nonce, m`.
 
+use std::borrow::Cow;
+
 use crate::id::Id;
 use crate::journal::{Change, Fact};
 use crate::json;
@@ -29,19 +31,21 @@ pub enum Ephemeral<'a> {
     /// A user's first connection came.
     Came {
         /// Who.
-        user: &'a str,
+        user: Cow<'a, str>,
     },
     /// A user's last connection went.
     Went {
         /// Who.
-        user: std::borrow::Cow<'a, str>,
+        user: Cow<'a, str>,
         /// `left`, `timeout` or what the caller said.
         reason: &'a str,
     },
-    /// A user's status changed.
+    /// How many users are here, in a room with too many to name.
+    Occupancy,
+    /// A user's shown status changed.
     Status {
         /// Who.
-        user: &'a str,
+        user: Cow<'a, str>,
     },
     /// A signal of a client, or the backend's `notice`.
     Signal {
@@ -125,6 +129,7 @@ pub(crate) fn ephemeral(
     let kind = match event {
         Ephemeral::Joined { .. } => "member",
         Ephemeral::Came { .. } | Ephemeral::Went { .. } | Ephemeral::Status { .. } => "presence",
+        Ephemeral::Occupancy => "occupancy",
         Ephemeral::Signal { name, .. } if *name == NOTICE => NOTICE,
         Ephemeral::Signal { .. } => "signal",
         Ephemeral::Message { .. } => "message",
@@ -138,6 +143,7 @@ pub(crate) fn ephemeral(
             string(out, "role", role.as_str());
         }
         Ephemeral::Came { user } => presence(out, room, user, "join", None),
+        Ephemeral::Occupancy => number(out, "users", room.online() as u64),
         Ephemeral::Status { user } => presence(out, room, user, "status", None),
         Ephemeral::Went { user, reason } => presence(out, room, user, "leave", Some(reason)),
         Ephemeral::Signal { user, name, data } => {
@@ -161,7 +167,7 @@ fn presence(out: &mut Vec<u8>, room: &Room, user: &str, kind: &str, reason: Opti
     string(out, "user", user);
     string(out, "kind", kind);
     let online = room.users.by_name(user).and_then(|entry| entry.online.as_ref());
-    option(out, "status", online.map(|online| online.status()));
+    option(out, "status", online.map(|online| online.statuses.shown()));
     number(out, "users", room.online() as u64);
     option(out, "reason", reason);
 }

@@ -15,6 +15,8 @@ pub const NONCE_MAX: usize = 64;
 pub const WORD_MAX: usize = 32;
 /// Bytes of a status.
 pub const STATUS_MAX: usize = 64;
+/// Different statuses, besides `online`, that one user's connections may have in a room.
+pub const STATUSES_MAX: usize = 16;
 /// Bytes of a reason.
 pub const REASON_MAX: usize = 256;
 /// Bytes of a topic.
@@ -53,6 +55,8 @@ pub struct Limits {
     pub max_text: u64,
     /// Milliseconds a connection lives without a beat when the command names no TTL.
     pub presence_ttl: u64,
+    /// Users online above which a room is told of by numbers, not by names.
+    pub presence_announce: u64,
     /// Milliseconds a nonce is remembered.
     pub nonce_window: u64,
     /// Nonces a room remembers at once.
@@ -95,6 +99,8 @@ setting!(MAX_TEXT_DEFAULT MAX_TEXT_MIN MAX_TEXT_MAX = 4_096, 1, 1_048_576;
     "bytes of a text");
 setting!(PRESENCE_TTL_DEFAULT PRESENCE_TTL_MIN PRESENCE_TTL_MAX = 60_000, TTL_MIN, TTL_MAX;
     "milliseconds a connection lives without a beat");
+setting!(PRESENCE_ANNOUNCE_DEFAULT PRESENCE_ANNOUNCE_MIN PRESENCE_ANNOUNCE_MAX = 500, 0, 100_000_000;
+    "users online up to which joins and leaves are told one by one");
 setting!(NONCE_WINDOW_DEFAULT NONCE_WINDOW_MIN NONCE_WINDOW_MAX = 300_000, 1_000, 86_400_000;
     "milliseconds a nonce is remembered");
 setting!(NONCES_DEFAULT NONCES_MIN NONCES_MAX = 100_000, 1, 10_000_000;
@@ -112,6 +118,7 @@ impl Default for Limits {
             journal_max: JOURNAL_MAX_DEFAULT,
             max_text: MAX_TEXT_DEFAULT,
             presence_ttl: PRESENCE_TTL_DEFAULT,
+            presence_announce: PRESENCE_ANNOUNCE_DEFAULT,
             nonce_window: NONCE_WINDOW_DEFAULT,
             nonce_max: NONCES_DEFAULT,
             create: Create::Any,

@@ -91,19 +91,24 @@ pub enum Record<'a> {
         connection: &'a str,
         /// Whose.
         user: &'a str,
-        /// When it ends unless beaten, milliseconds since the epoch.
+        /// When it ends unless beaten, by the steady clock.
         deadline: u64,
         /// When this was decided, milliseconds since the epoch.
         now: u64,
-        /// The user's new status; `None`: as it was.
+        /// The connection's new status; `None`: as it was.
         status: Option<&'a str>,
     },
     /// Connections are kept. Presence.
     Beat {
-        /// The new deadline of all of them, milliseconds since the epoch.
+        /// The new deadline of all of them, by the steady clock.
         deadline: u64,
         /// Their names.
         connections: Vec<&'a str>,
+    },
+    /// A personal room's user came first or went last.
+    Seen {
+        /// Milliseconds since the epoch.
+        ms: u64,
     },
     /// Connections are gone. Presence.
     Absent {
@@ -141,6 +146,7 @@ const FOLLOW: u8 = 7;
 const UNFOLLOW: u8 = 8;
 const TRIM: u8 = 9;
 const SNAPSHOT: u8 = 10;
+const SEEN: u8 = 11;
 const PRESENT: u8 = 32;
 const BEAT: u8 = 33;
 const ABSENT: u8 = 34;
@@ -149,14 +155,6 @@ impl<'a> Record<'a> {
     /// Whether this is about who is here, which ends by itself.
     pub fn is_presence(&self) -> bool {
         matches!(self, Record::Present { .. } | Record::Beat { .. } | Record::Absent { .. })
-    }
-
-    /// When something ends by itself because of this record, milliseconds since the epoch.
-    pub fn deadline(&self) -> Option<u64> {
-        match self {
-            Record::Present { deadline, .. } | Record::Beat { deadline, .. } => Some(*deadline),
-            _ => None,
-        }
     }
 
     /// Whether this can begin a room.
@@ -214,6 +212,7 @@ impl<'a> Record<'a> {
                 out.push(SNAPSHOT);
                 varint::put_bytes(out, stored);
             }
+            Record::Seen { ms } => numbers(out, SEEN, &[*ms]),
             Record::Present { connection, user, deadline, now, status } => {
                 numbers(out, PRESENT, &[*deadline, *now]);
                 varint::put_bytes(out, connection.as_bytes());
@@ -294,6 +293,7 @@ impl<'a> Record<'a> {
                 Room::decode(stored)?;
                 Record::Snapshot { stored: stored.into() }
             }
+            SEEN => Record::Seen { ms: reader.number()? },
             PRESENT => {
                 let (deadline, now) = (reader.number()?, reader.number()?);
                 let connection = reader.name(CONNECTION_NAME_MAX)?;

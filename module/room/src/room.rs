@@ -17,6 +17,9 @@ use crate::presence::Presence;
 use crate::settings::{self, Settings};
 use crate::users::Users;
 
+/// Milliseconds between two `occupancy` events of a room.
+pub(crate) const OCCUPANCY_INTERVAL: u64 = 1_000;
+
 /// The time a decision is made at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
@@ -27,6 +30,9 @@ pub struct Now {
     pub id_ms: u64,
     /// A millisecond this server has never used for an id: for the first event of a room.
     pub unused_ms: u64,
+    /// The steady clock: like `ms` when the server started, and only ever forward since. Connections
+    /// live by it, so that a clock that is put right ends nobody's presence and prolongs nobody's.
+    pub steady_ms: u64,
 }
 
 /// A room. `Room::default()` is the blank from which a new room is made.
@@ -46,6 +52,8 @@ pub struct Room {
     pub(crate) nonces: Nonces,
     /// Personal rooms: the rooms their user follows, and since when.
     pub(crate) follows: BTreeMap<Box<str>, u64>,
+    /// Personal rooms: when their user last went, or came if still here; 0: never.
+    pub(crate) last_seen: u64,
 }
 
 impl Room {
@@ -89,16 +97,36 @@ impl Room {
         self.users.by_name(user)?.membership.map(|membership| membership.role)
     }
 
-    /// When something in this room ends by itself: a connection, a message by its age, a nonce.
-    /// Looks at every connection.
-    pub fn next_deadline(&self, limits: &Limits) -> Option<u64> {
-        let ends = [self.presence.next_deadline(), self.retention_deadline(limits)];
+    /// When, by the steady clock, something in this room is to be done by itself: a connection, a
+    /// message or a nonce ends, or a count is to be told. A lower bound.
+    pub fn next_deadline(&self, limits: &Limits, now: Now) -> Option<u64> {
+        let retention = self.retention_deadline(limits);
+        let retention = retention.map(|at| at.saturating_add(now.steady_ms).saturating_sub(now.ms));
+        let ends = [self.presence.next_deadline(), self.occupancy_deadline(limits), retention];
         ends.into_iter().flatten().min()
+    }
+
+    /// When, by the steady clock, the number of users online is to be published.
+    pub(crate) fn occupancy_deadline(&self, limits: &Limits) -> Option<u64> {
+        let told = self.presence.told;
+        let changed = self.is_crowd(self.online(), limits) && told.users != self.online();
+        changed.then(|| told.occupancy_at.saturating_add(OCCUPANCY_INTERVAL))
+    }
+
+    /// Whether so many users online are told of by their number only.
+    pub(crate) fn is_crowd(&self, users: usize, limits: &Limits) -> bool {
+        users as u64 > limits.presence_announce
+    }
+
+    /// Files connections anew that were beaten since they were last looked at: at most `most`.
+    /// Nobody sees a difference.
+    pub fn settle(&mut self, now: Now, most: usize) {
+        self.presence.settle(now.steady_ms, most);
     }
 
     /// When the oldest message becomes too old, or the oldest nonce is to be forgotten. Nonces wait
     /// a little longer than they must, so that they go many at a time.
-    pub fn retention_deadline(&self, limits: &Limits) -> Option<u64> {
+    fn retention_deadline(&self, limits: &Limits) -> Option<u64> {
         const MANY_AT_A_TIME: u64 = 10_000;
         let ttl = self.settings().history_ttl(limits);
         let message = self.messages.oldest().filter(|_| ttl > 0);
@@ -120,7 +148,7 @@ impl Room {
             + self.messages.body_bytes()
             + self.journal.len() * size_of::<Entry>()
             + self.members.len() * 24
-            + self.presence.connections() * (size_of::<crate::presence::Connection>() + 40)
+            + self.presence.connections() * (size_of::<crate::presence::Connection>() + 64)
             + self.presence.users() * (size_of::<crate::presence::Online>() + 24)
             + self.nonces.len() * (size_of::<crate::nonces::Nonce>() + 40)
             + self.follows.len() * 64

@@ -7,7 +7,7 @@ use chat_room::decide::Step;
 use chat_room::{Effects, Record, Refusal};
 
 use super::{entry, refile, room_name};
-use crate::config;
+use crate::{config, state};
 use crate::error::Error;
 use crate::redis::{Arg, Call, Flags, Keys, RoomKey, Spec, log_warning};
 use crate::room_type::StoredRoom;
@@ -46,13 +46,14 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     let stored = key.stored_mut().unwrap_or(&mut fresh);
     let mut effects = Effects::default();
     let steps = records.into_iter().map(Step::Record).collect();
-    stored.room.carry_out(name.as_str(), 0, steps, &mut effects);
+    let now = state::now();
+    stored.room.carry_out(name.as_str(), now, steps, &mut effects);
     let database = call.database();
     if is_new {
         fresh.file(database, name.as_str().as_bytes());
         key.fill(call, 1, fresh);
     } else {
-        refile(database, stored, &config::limits(), effects.deadline);
+        refile(database, stored, &config::limits(), now);
     }
     if effects.visible {
         call.signal_modified(&call.name(1));

@@ -21,12 +21,14 @@ mod who;
 
 use chat_room::decide::{Context, Decision};
 use chat_room::names::RoomName;
+use chat_room::limits::Limits;
 use chat_room::{Effects, Now, Refusal, Room};
 
 use crate::error::Error;
 use crate::info::{self, COUNTERS};
-use crate::redis::{Arg, Call, Name, RoomKey, Spec, now_ms};
+use crate::redis::{Arg, Call, Name, RoomKey, Spec};
 use crate::room_type::StoredRoom;
+use crate::state::now;
 use crate::{config, events, state};
 
 /// An entry for Redis that runs a handler.
@@ -122,12 +124,12 @@ fn change<'c, R>(
     info::count_steps(&decision.steps);
     let mut effects = state::with(|state| std::mem::take(&mut state.effects));
     effects.clear();
-    stored.room.carry_out(name.as_str(), now.ms, decision.steps, &mut effects);
+    stored.room.carry_out(name.as_str(), now, decision.steps, &mut effects);
     reply(decision.reply, &stored.room);
     if effects.changes() {
         let database = call.database();
         if !is_new {
-            refile(database, stored, &limits, effects.deadline);
+            refile(database, stored, &limits, now);
         } else if let Some(mut fresh) = fresh {
             events::tell(call, name.as_str().as_bytes(), None);
             fresh.file(database, name.as_str().as_bytes());
@@ -142,18 +144,12 @@ fn change<'c, R>(
     Ok(())
 }
 
-/// Files a room anew after a change. `deadline`: the earliest the change has set.
-fn refile(
-    database: i32,
-    stored: &mut StoredRoom,
-    limits: &chat_room::limits::Limits,
-    deadline: Option<u64>,
-) {
-    let retention = stored.room.retention_deadline(limits);
-    let facts = stored.facts([deadline, retention].into_iter().flatten().min());
-    let (last, now) = (stored.room.last(), now_ms());
+/// Files a room anew after a change.
+fn refile(database: i32, stored: &mut StoredRoom, limits: &Limits, now: Now) {
+    let facts = stored.facts(stored.room.next_deadline(limits, now));
+    let last = stored.room.last();
     state::with(|state| {
-        state.clock.used(last.ms, now);
+        state.clock.used(last.ms, now.ms);
         if let Some(filed) = stored.filed.as_mut() {
             state.index.touch(database, filed, facts);
         }
@@ -178,8 +174,8 @@ pub(crate) fn publish(call: &Call<'_>, name: &Name<'_>, event: &[u8]) {
     call.publish(name, event);
 }
 
-/// Files the room that a key now holds under a new name.
-pub(crate) fn file_named(call: &Call<'_>, name: &[u8]) {
+/// Files the room that a key now holds under a new name, after `prepare`.
+pub(crate) fn file_named(call: &Call<'_>, name: &[u8], prepare: fn(&mut StoredRoom)) {
     let database = call.database();
     let Ok(mut key) = RoomKey::open_named(call, name) else { return };
     let Some(stored) = key.stored_mut() else { return };
@@ -189,17 +185,13 @@ pub(crate) fn file_named(call: &Call<'_>, name: &[u8]) {
     };
     if !stored.filed.as_ref().is_some_and(|filed| known(filed.number)) {
         events::tell(call, name, None);
+        prepare(stored);
         stored.file(database, name);
     }
 }
 
 fn room_name<'c>(call: &Call<'c>) -> Result<RoomName<'c>, Refusal> {
     RoomName::parse(call.word(1).unwrap_or_default())
-}
-
-fn now() -> Now {
-    let ms = now_ms();
-    state::with(|state| state.clock.now(ms))
 }
 
 /// Replies with events: an array of bulk strings.

@@ -95,7 +95,8 @@ fn reply(call: &Call<'_>, room: &Description<'_>) {
         call.reply_text(name);
         call.reply_number(value);
     };
-    call.reply_map(if room.role.is_some() { 17 } else { 16 });
+    let optional = [room.last_seen.is_some(), room.role.is_some()];
+    call.reply_map(16 + optional.into_iter().filter(|there| *there).count());
     text("room", room.room);
     text("kind", room.kind);
     number("created", room.created);
@@ -113,6 +114,9 @@ fn reply(call: &Call<'_>, room: &Description<'_>) {
     number("history_ttl", room.history_ttl);
     text("log_joins", yes_or_no(room.log_joins));
     text("frozen", yes_or_no(room.frozen));
+    if let Some(last_seen) = room.last_seen {
+        number("last_seen", last_seen);
+    }
     if let Some(role) = room.role {
         call.reply_text("role");
         call.reply_option(role.map(|role| role.as_str()));

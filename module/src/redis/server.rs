@@ -16,9 +16,14 @@ pub(crate) fn now_ms() -> u64 {
     u64::try_from(api!(RedisModule_Milliseconds())).unwrap_or(0)
 }
 
-/// Milliseconds of a clock that only goes forward.
+/// Microseconds of a clock that only goes forward.
+pub(crate) fn monotonic_us() -> u64 {
+    api!(RedisModule_MonotonicMicroseconds())
+}
+
+/// Milliseconds of the same clock.
 pub(crate) fn monotonic_ms() -> u64 {
-    api!(RedisModule_MonotonicMicroseconds()) / 1000
+    monotonic_us() / 1000
 }
 
 /// A random number, from the server's own generator.

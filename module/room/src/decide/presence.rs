@@ -6,8 +6,11 @@ use super::{Context, Decision};
 use crate::event::Ephemeral;
 use crate::limits::{TTL_MAX, TTL_MIN};
 use crate::names::{Actor, RoomKind};
+use crate::presence::{Connection, ONLINE};
 use crate::record::Record;
 use crate::refusal::Refusal;
+use crate::room::OCCUPANCY_INTERVAL;
+use crate::users::UserNumber;
 
 /// CHAT.PRESENCE room user connection [TTL ms] [STATUS s], as it came.
 #[derive(Clone, Copy, Debug)]
@@ -18,19 +21,20 @@ pub struct Presence<'a> {
     pub connection: &'a str,
     /// Milliseconds until it ends unless beaten; absent: `chat.presence-ttl`.
     pub ttl: Option<u64>,
-    /// The user's status; absent: as it was.
+    /// The connection's status, empty for `online`; absent: as it was, at first `online`.
     pub status: Option<&'a str>,
 }
 
 /// Decides CHAT.PRESENCE of a connection that is here. Makes a personal room, no other.
 ///
-/// Errors: `INVALID ttl`, `INVALID connection` if the name is another user's connection,
-/// `NOROOM`, `NOTMEMBER`, `DENIED`.
+/// Errors: `INVALID ttl`, `INVALID connection` if the name is another user's connection, `INVALID
+/// status` if the user's connections had too many different ones, `NOROOM`, `NOTMEMBER`, `DENIED`.
 pub fn here<'a>(
     context: Context<'_, 'a>,
     presence: Presence<'a>,
 ) -> Result<Decision<'a, ()>, Refusal> {
     let Presence { user, connection, ttl, status } = presence;
+    let status = status.map(|status| if status.is_empty() { ONLINE } else { status });
     let ttl = time_to_live(ttl.unwrap_or(context.limits.presence_ttl))?;
     let mut decision = Decision::new(&context, ());
     context.named_for(user)?;
@@ -40,23 +44,39 @@ pub fn here<'a>(
         context.readable(Some(user))?;
     }
     let room = context.room;
-    let entry = room.users.by_name(user);
-    let online = entry.and_then(|entry| entry.online.as_ref());
-    if let Some(known) = room.presence.find(connection)
-        && room.users.name(known.user) != user
-    {
+    let known = room.presence.find(connection);
+    if known.is_some_and(|known| room.users.name(known.user) != user) {
         return Err(Refusal::invalid("connection", "a name in use by another user"));
     }
     let now = context.now.ms;
-    let new_status = status.filter(|status| {
-        online.map_or(crate::presence::ONLINE, |online| online.status()) != *status
-    });
-    let deadline = now.saturating_add(ttl);
-    decision.record(Record::Present { connection, user, deadline, now, status: new_status });
-    match (online, new_status) {
-        (None, _) => decision.event(Ephemeral::Came { user }),
-        (Some(_), Some(_)) => decision.event(Ephemeral::Status { user }),
-        (Some(_), None) => {}
+    let deadline = context.now.steady_ms.saturating_add(ttl);
+    let online = room.users.by_name(user).and_then(|entry| entry.online.as_ref());
+    let Some(online) = online else {
+        context.see(&mut decision);
+        let status = status.filter(|status| *status != ONLINE);
+        decision.record(Record::Present { connection, user, deadline, now, status });
+        let users = room.online() + 1;
+        context.tell_presence(users, Ephemeral::Came { user: user.into() }, &mut decision);
+        context.tell_occupancy(users, &mut decision);
+        return Ok(decision);
+    };
+    let before = known.map(|known| online.statuses.name(known.status));
+    let status = status.filter(|status| before.unwrap_or(ONLINE) != *status);
+    decision.record(Record::Present { connection, user, deadline, now, status });
+    let as_before = status.is_none() && (known.is_some() || online.statuses.is_plain());
+    if !as_before {
+        let mut statuses = online.statuses.clone();
+        if let Some(known) = known {
+            statuses.remove(known.status);
+        }
+        statuses.add(status.unwrap_or(before.unwrap_or(ONLINE)), now);
+        if statuses.are_too_many() {
+            return Err(Refusal::invalid("status", "at most 16 different ones at once"));
+        }
+        if statuses.shown() != online.statuses.shown() {
+            let event = Ephemeral::Status { user: user.into() };
+            context.tell_presence(room.online(), event, &mut decision);
+        }
     }
     Ok(decision)
 }
@@ -80,13 +100,71 @@ pub fn off<'a>(
     if room.users.name(known.user) != user {
         return Err(Refusal::invalid("connection", "a name in use by another user"));
     }
-    decision.record(Record::Absent { connections: vec![Cow::Borrowed(connection)] });
-    let online = room.users.get(known.user).and_then(|entry| entry.online.as_ref());
-    if online.is_some_and(|online| online.connections == 1) {
-        let reason = reason.unwrap_or("left");
-        decision.event(Ephemeral::Went { user: user.into(), reason });
-    }
+    let reason = reason.unwrap_or("left");
+    let users = context.remove(known.user, &[known], reason, room.online(), &mut decision);
+    context.tell_occupancy(users, &mut decision);
     Ok(decision)
+}
+
+impl<'r, 'a> Context<'r, 'a> {
+    /// What takes away connections of one user, of `users` online: records and what is told.
+    /// Answers how many users are online then.
+    pub(super) fn remove<R>(
+        &self,
+        user: UserNumber,
+        connections: &[&Connection],
+        reason: &'a str,
+        users: usize,
+        decision: &mut Decision<'a, R>,
+    ) -> usize {
+        let Some(entry) = self.room.users.get(user) else { return users };
+        let Some(online) = entry.online.as_ref() else { return users };
+        let name = || Cow::Owned(entry.name.to_string());
+        let mut statuses = online.statuses.clone();
+        connections.iter().for_each(|connection| statuses.remove(connection.status));
+        let mut names: Vec<&str> = connections.iter().map(|connection| &*connection.name).collect();
+        names.sort_unstable();
+        let connections = names.into_iter().map(|name| Cow::Owned(name.to_owned())).collect();
+        decision.record(Record::Absent { connections });
+        if statuses.connections() > 0 {
+            if statuses.shown() != online.statuses.shown() {
+                self.tell_presence(users, Ephemeral::Status { user: name() }, decision);
+            }
+            return users;
+        }
+        self.see(decision);
+        let users = users.saturating_sub(1);
+        self.tell_presence(users, Ephemeral::Went { user: name(), reason }, decision);
+        users
+    }
+
+    /// What keeps when the user of a personal room was seen, if this is one.
+    fn see<R>(&self, decision: &mut Decision<'a, R>) {
+        if matches!(self.name.kind, RoomKind::Personal(_)) {
+            decision.record(Record::Seen { ms: self.now.ms });
+        }
+    }
+
+    /// Tells what one user does, unless so many `users` are online that nobody could follow.
+    fn tell_presence<R>(
+        &self,
+        users: usize,
+        event: Ephemeral<'a>,
+        decision: &mut Decision<'a, R>,
+    ) {
+        if !self.room.is_crowd(users, self.limits) {
+            decision.event(event);
+        }
+    }
+
+    /// Tells how many are here, if `users` are too many to name and it was not told just now.
+    pub(super) fn tell_occupancy<R>(&self, users: usize, decision: &mut Decision<'a, R>) {
+        let (room, told) = (self.room, self.room.presence.told);
+        let due = told.occupancy_at.saturating_add(OCCUPANCY_INTERVAL) <= self.now.steady_ms;
+        if room.is_crowd(users, self.limits) && told.users != users && due {
+            decision.event(Ephemeral::Occupancy);
+        }
+    }
 }
 
 /// Decides CHAT.BEAT. Reply: the connections the room does not know.
@@ -95,7 +173,7 @@ pub fn beat<'a>(
     ttl: u64,
     connections: Vec<&'a str>,
 ) -> Result<Decision<'a, Vec<&'a str>>, Refusal> {
-    let deadline = context.now.ms.saturating_add(time_to_live(ttl)?);
+    let deadline = context.now.steady_ms.saturating_add(time_to_live(ttl)?);
     let known = |name: &&str| context.room.presence.find(name).is_some();
     let (known, unknown): (Vec<_>, Vec<_>) = connections.into_iter().partition(known);
     let mut decision = Decision::new(&context, unknown);

@@ -103,6 +103,8 @@ pub struct Description<'a> {
     pub log_joins: bool,
     /// Whether only owner and moderators send.
     pub frozen: bool,
+    /// Personal rooms: when their user last went, or came if still here; 0: never.
+    pub last_seen: Option<u64>,
     /// The role of the reader, if one was named: `Some(None)` is no member.
     pub role: Option<Option<Role>>,
 }
@@ -132,6 +134,7 @@ pub fn answer<'a>(
         history_ttl: settings.history_ttl(limits),
         log_joins: settings.log_joins,
         frozen: settings.frozen,
+        last_seen: matches!(context.name.kind, RoomKind::Personal(_)).then_some(room.last_seen),
         role: reader.map(|user| room.role(user)),
     })
 }

@@ -8,7 +8,7 @@ use crate::refusal::Refusal;
 pub struct Present<'a> {
     /// Who.
     pub user: &'a str,
-    /// `online`, or what the user set.
+    /// The most present of the statuses of all connections.
     pub status: &'a str,
     /// On how many connections.
     pub connections: u32,
@@ -42,8 +42,8 @@ pub fn answer<'a>(
         if let Some(online) = entry.online.as_ref() {
             items.push(Present {
                 user: &entry.name,
-                status: online.status(),
-                connections: online.connections,
+                status: online.statuses.shown(),
+                connections: online.statuses.connections(),
                 since: online.since,
             });
         }

@@ -49,12 +49,12 @@ fn exercise(room: Room) {
     let _ = (world.room.memory(), world.room.free_effort());
     let steps = expire::decide(context, 10).steps;
     let mut effects = Effects::default();
-    world.room.carry_out(&name, world.now, steps, &mut effects);
+    world.room.carry_out(&name, world.time(), steps, &mut effects);
     let decision =
         decide::send::decide(world.context(&name), super::send("alice", "hi", Some("n")));
     if let Ok(decision) = decision {
         let steps = decision.steps;
-        world.room.carry_out(&name, world.now, steps, &mut effects);
+        world.room.carry_out(&name, world.time(), steps, &mut effects);
     }
     let _ = world.join("newcomer", None, None);
     for event in effects.events.iter() {
@@ -147,4 +147,16 @@ fn exercise_loosely(room: Room) {
     let _ = sync::answer(context, world.room.last(), 1000, None);
     let _ = expire::decide(context, 10);
     let _ = Room::decode(&world.room.encode(Part::Everything));
+}
+
+#[test]
+fn a_room_stored_by_the_first_version_loads() {
+    let stored = include_bytes!("../../fixtures/room-v1.bin");
+    let room = Room::decode(stored).expect("every stored version loads");
+    assert_eq!((room.online(), room.connections(), room.member_count()), (2, 3, 1));
+    assert_eq!(room.messages.last(), 12);
+    let alice = room.users.by_name("alice").and_then(|entry| entry.online.as_ref());
+    assert_eq!(alice.map(|online| online.statuses.shown()), Some("busy"));
+    let again = Room::decode(&room.encode(Part::Everything)).expect("and as it is stored now");
+    assert_eq!(again.encode(Part::Durable), room.encode(Part::Durable));
 }

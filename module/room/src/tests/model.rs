@@ -19,7 +19,7 @@ enum Verb {
     Join { user: usize },
     Leave { user: usize },
     Set { field: usize, value: u8 },
-    Here { user: usize, connection: u8, ttl: u64, away: bool },
+    Here { user: usize, connection: u8, ttl: u64, status: u8 },
     Off { user: usize, connection: u8 },
     Expire,
     Wait { ms: u64 },
@@ -33,8 +33,8 @@ fn verb() -> impl Strategy<Value = Verb> {
         2 => user.clone().prop_map(|user| Verb::Join { user }),
         1 => user.clone().prop_map(|user| Verb::Leave { user }),
         1 => (0..5_usize, any::<u8>()).prop_map(|(field, value)| Verb::Set { field, value }),
-        2 => (user.clone(), 0..6_u8, 1_000..9_000_u64, any::<bool>())
-            .prop_map(|(user, connection, ttl, away)| Verb::Here { user, connection, ttl, away }),
+        2 => (user.clone(), 0..6_u8, 1_000..9_000_u64, 0..6_u8)
+            .prop_map(|(user, connection, ttl, status)| Verb::Here { user, connection, ttl, status }),
         1 => (user, 0..6_u8).prop_map(|(user, connection)| Verb::Off { user, connection }),
         1 => Just(Verb::Expire),
         2 => (0..4_000_u64).prop_map(|ms| Verb::Wait { ms }),
@@ -96,9 +96,10 @@ fn carry_out(world: &mut World, verb: &Verb) -> Result<(), Refusal> {
             };
             world.set(field, &value, None)
         }
-        Verb::Here { user, connection, ttl, away } => {
+        Verb::Here { user, connection, ttl, status } => {
             let connection = format!("c{connection}");
-            let status = if *away { Some("away") } else { None };
+            let words = ["online", "away", "dnd", "lunch", "train"];
+            let status = words.get(usize::from(*status)).copied();
             let (user, ttl) = (USERS[*user], Some(*ttl));
             let presence = Presence { user, connection: &connection, ttl, status };
             let steps = decide::presence::here(world.context(&name), presence)?.steps;
@@ -113,6 +114,8 @@ fn carry_out(world: &mut World, verb: &Verb) -> Result<(), Refusal> {
             Ok(())
         }
         Verb::Expire => {
+            let now = world.time();
+            world.room.settle(now, 3);
             let steps = decide::expire::decide(world.context(&name), 3).steps;
             world.finish(&name, steps);
             Ok(())
@@ -155,6 +158,10 @@ proptest! {
         world.check_copies();
         prop_assert_eq!(world.room.last(), reader.last);
         prop_assert_eq!(world.room.online(), reader.online.len());
+        for (user, status) in &reader.online {
+            let entry = world.room.users.by_name(user).and_then(|entry| entry.online.as_ref());
+            prop_assert_eq!(entry.map(|online| online.statuses.shown()), Some(status.as_str()));
+        }
 
         // What is kept is the newest part of what was published, byte for byte.
         let name = world.name.clone();

@@ -1,13 +1,13 @@
 //! Who may do what, as tables.
 
 use super::{World, code, send};
-use crate::decide::{self, presence::Presence};
+use crate::decide;
 use crate::limits::Create;
 use crate::names::Actor;
 use crate::refusal::Refusal;
 
 /// A room with an owner, a moderator, a member and an outsider.
-fn lobby(access: &str) -> World {
+pub(super) fn lobby(access: &str) -> World {
     let mut world = World::new("lobby");
     world.join("olga", None, None).expect("olga makes the room");
     world.join("mo", Some("moderator"), Some("olga")).expect("olga adds a moderator");
@@ -224,72 +224,6 @@ fn an_ephemeral_message_is_published_and_not_stored() {
     assert_eq!(world.room.encode(crate::Part::Everything), before);
     let event = world.published.last().expect("published");
     assert!(event.starts_with("{\"last\":\"") && !event.contains("\"id\""), "{event}");
-}
-
-#[test]
-fn presence_counts_users_and_tells_first_and_last() {
-    let mut world = lobby("members");
-    let here = |world: &mut World, user: &str, connection: &str, status: Option<&str>| {
-        let name = world.name.clone();
-        let presence = Presence { user, connection, ttl: None, status };
-        let steps = decide::presence::here(world.context(&name), presence)?.steps;
-        world.finish(&name, steps);
-        Ok::<_, Refusal>(world.published.last().cloned().unwrap_or_default())
-    };
-    assert_eq!(here(&mut world, "out", "c0", None), Err(Refusal::NotMember));
-    let came = here(&mut world, "mia", "c1", None).expect("here");
-    assert!(came.contains("\"kind\":\"join\",\"status\":\"online\",\"users\":1"), "{came}");
-    let count = world.published.len();
-    here(&mut world, "mia", "c2", None).expect("here");
-    assert_eq!(world.published.len(), count, "a second connection is no news");
-    let status = here(&mut world, "mia", "c2", Some("away")).expect("here");
-    assert!(status.contains("\"kind\":\"status\",\"status\":\"away\",\"users\":1"), "{status}");
-    assert_eq!(code(&here(&mut world, "mo", "c1", None).unwrap_err()), "INVALID connection");
-    world.check_copies();
-
-    let off = |world: &mut World, user: &str, connection: &str| {
-        let name = world.name.clone();
-        let steps = decide::presence::off(world.context(&name), user, connection, None)?.steps;
-        world.finish(&name, steps);
-        Ok::<_, Refusal>(())
-    };
-    assert!(off(&mut world, "mo", "c1").is_err(), "another user's connection");
-    let count = world.published.len();
-    off(&mut world, "mia", "c1").expect("off");
-    off(&mut world, "mia", "c9").expect("an unknown one is nothing");
-    assert_eq!(world.published.len(), count);
-    off(&mut world, "mia", "c2").expect("off");
-    let went = world.published.last().expect("told");
-    assert!(went.contains("\"kind\":\"leave\",\"users\":0,\"reason\":\"left\""), "{went}");
-    world.check_copies();
-}
-
-#[test]
-fn what_is_not_beaten_ends_once_and_what_is_beaten_stays() {
-    let mut world = lobby("open");
-    let name = world.name.clone();
-    for (user, connection) in [("mia", "c1"), ("mia", "c2"), ("mo", "c3")] {
-        let presence = Presence { user, connection, ttl: Some(5_000), status: None };
-        let steps = decide::presence::here(world.context(&name), presence).expect("here").steps;
-        world.finish(&name, steps);
-    }
-    world.now += 4_000;
-    let beat = decide::presence::beat(world.context(&name), 5_000, vec!["c3", "c4"]).expect("ok");
-    assert_eq!(beat.reply, ["c4"], "unknown ones are named");
-    let steps = beat.steps;
-    world.finish(&name, steps);
-    world.now += 1_000;
-    let count = world.published.len();
-    let steps = decide::expire::decide(world.context(&name), 100).steps;
-    world.finish(&name, steps);
-    assert_eq!(world.published.len(), count + 1, "one leave for mia's two connections");
-    let went = world.published.last().expect("told");
-    assert!(
-        went.contains("\"user\":\"mia\",\"kind\":\"leave\",\"users\":1,\"reason\":\"timeout\"")
-    );
-    assert!(decide::expire::decide(world.context(&name), 100).steps.is_empty());
-    assert_eq!(world.room.next_deadline(&world.limits), Some(world.now + 4_000));
-    world.check_copies();
 }
 
 #[test]
