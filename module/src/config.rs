@@ -2,12 +2,12 @@
 //!
 //! They are read once per command into the core's [`Limits`]; `apply` never sees them.
 
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
-use chat_room::limits::{Create, Limits};
-use redis_module::RedisError;
+use chat_room::limits::{Create, Limits, Rate};
 use redis_module::configuration::{ConfigurationContext, ConfigurationValue};
-use redis_module::enum_configuration;
+use redis_module::{RedisError, RedisString, enum_configuration};
 
 enum_configuration! {
     /// Who may make an ordinary room.
@@ -41,6 +41,9 @@ pub(crate) struct Settings {
     pub(crate) nonce_max: AtomicI64,
     pub(crate) members_max: AtomicI64,
     pub(crate) follows_max: AtomicI64,
+    pub(crate) edit_window: AtomicI64,
+    pub(crate) receipts_max: AtomicI64,
+    pub(crate) rate_limit: RateValue,
     pub(crate) create: CreateValue,
 }
 
@@ -56,8 +59,50 @@ pub(crate) static SETTINGS: Settings = Settings {
     nonce_max: AtomicI64::new(0),
     members_max: AtomicI64::new(0),
     follows_max: AtomicI64::new(0),
+    edit_window: AtomicI64::new(0),
+    receipts_max: AtomicI64::new(0),
+    rate_limit: RateValue {
+        text: Mutex::new(String::new()),
+        count: AtomicU64::new(0),
+        period_ms: AtomicU64::new(0),
+    },
     create: CreateValue(AtomicI64::new(0)),
 };
+
+/// `chat.rate-limit`, as it was written and as it is used.
+pub(crate) struct RateValue {
+    text: Mutex<String>,
+    /// 0: no limit.
+    count: AtomicU64,
+    period_ms: AtomicU64,
+}
+
+impl RateValue {
+    fn rate(&self) -> Option<Rate> {
+        let count = self.count.load(Relaxed);
+        (count > 0).then(|| Rate { count, period_ms: self.period_ms.load(Relaxed) })
+    }
+
+    fn text(&self) -> std::sync::MutexGuard<'_, String> {
+        self.text.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl ConfigurationValue<RedisString> for RateValue {
+    fn get(&self, _: &ConfigurationContext) -> RedisString {
+        RedisString::create(None, self.text().as_str())
+    }
+
+    fn set(&self, _: &ConfigurationContext, value: RedisString) -> Result<(), RedisError> {
+        let text = value.try_as_str()?;
+        let wanted = RedisError::Str("0, or so many in such a time: 10/10s, 600/1m, 5/500ms");
+        let rate = Rate::parse(text).ok_or(wanted)?;
+        self.count.store(rate.map_or(0, |rate| rate.count), Relaxed);
+        self.period_ms.store(rate.map_or(0, |rate| rate.period_ms), Relaxed);
+        *self.text() = text.to_owned();
+        Ok(())
+    }
+}
 
 /// A [`CreateSetting`] as its number.
 pub(crate) struct CreateValue(AtomicI64);
@@ -77,7 +122,7 @@ impl ConfigurationValue<CreateSetting> for CreateValue {
 }
 
 /// Names of all settings without the prefix, as module arguments bear them.
-pub(crate) const NAMES: [&str; 12] = [
+pub(crate) const NAMES: [&str; 15] = [
     "history-max",
     "history-ttl",
     "journal-max",
@@ -89,6 +134,9 @@ pub(crate) const NAMES: [&str; 12] = [
     "nonce-max",
     "members-max",
     "follows-max",
+    "edit-window",
+    "receipts-max",
+    "rate-limit",
     "create",
 ];
 
@@ -108,6 +156,9 @@ pub(crate) fn limits() -> Limits {
         create: if value(&s.create.0) == 0 { Create::Any } else { Create::Backend },
         members_max: value(&s.members_max),
         follows_max: value(&s.follows_max),
+        edit_window: value(&s.edit_window),
+        receipts_max: value(&s.receipts_max),
+        rate_limit: s.rate_limit.rate(),
     }
 }
 
@@ -118,7 +169,7 @@ pub(crate) fn presence_grace() -> u64 {
 
 /// Checks the module's arguments, `name value …`: Redis would ignore an unknown one in silence.
 /// Errors: a line for the log.
-pub(crate) fn check_arguments(arguments: &[redis_module::RedisString]) -> Result<(), String> {
+pub(crate) fn check_arguments(arguments: &[RedisString]) -> Result<(), String> {
     for pair in arguments.chunks(2) {
         let name = pair.first().map(|name| name.to_string_lossy()).unwrap_or_default();
         if !NAMES.contains(&name.as_str()) {

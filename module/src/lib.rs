@@ -100,8 +100,12 @@ mod module {
                 ["nonce-max", &SETTINGS.nonce_max, NONCES_DEFAULT as i64, NONCES_MIN as i64, NONCES_MAX as i64, ConfigurationFlags::DEFAULT, None],
                 ["members-max", &SETTINGS.members_max, MEMBERS_MAX_DEFAULT as i64, MEMBERS_MAX_MIN as i64, MEMBERS_MAX_MAX as i64, ConfigurationFlags::DEFAULT, None],
                 ["follows-max", &SETTINGS.follows_max, FOLLOWS_MAX_DEFAULT as i64, FOLLOWS_MAX_MIN as i64, FOLLOWS_MAX_MAX as i64, ConfigurationFlags::DEFAULT, None],
+                ["edit-window", &SETTINGS.edit_window, EDIT_WINDOW_DEFAULT as i64, EDIT_WINDOW_MIN as i64, EDIT_WINDOW_MAX as i64, ConfigurationFlags::DEFAULT, None],
+                ["receipts-max", &SETTINGS.receipts_max, RECEIPTS_MAX_DEFAULT as i64, RECEIPTS_MAX_MIN as i64, RECEIPTS_MAX_MAX as i64, ConfigurationFlags::DEFAULT, None],
             ],
-            string: [],
+            string: [
+                ["rate-limit", &SETTINGS.rate_limit, "0", ConfigurationFlags::DEFAULT, None],
+            ],
             bool: [],
             enum: [
                 ["create", &SETTINGS.create, CreateSetting::any, ConfigurationFlags::DEFAULT, None],

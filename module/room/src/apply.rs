@@ -3,14 +3,16 @@
 //! Deterministic, and it cannot fail: a record says what has been decided. A record that does not
 //! fit (which takes a damaged file) is applied as far as it makes sense and never panics.
 
+use crate::body::{Body, Deleted};
 use crate::id::Id;
-use crate::journal::{Change, Entry, Fact, Journal};
-use crate::members::{Membership, Role};
-use crate::messages::{Body, Message};
+use crate::journal::{About, Change, Content, Entry, Fact, Journal, Reacted};
+use crate::members::{Deed, MemberChange, Membership, Role};
+use crate::messages::Message;
 use crate::nonces::Nonce;
 use crate::presence::{ONLINE, Online, Presence, Statuses};
 use crate::record::{NewMessage, NewSettings, Record};
 use crate::room::Room;
+use crate::sanctions::FOR_EVER;
 use crate::settings::to_json;
 
 impl Room {
@@ -23,18 +25,31 @@ impl Room {
             Record::Join { user, role, by, ms, logged } => {
                 self.join(user, role, ms);
                 if let Some(id) = logged {
-                    let by = by.map(Box::from);
-                    self.log(id, Change::Join { user: user.into(), by, role });
+                    self.log_member(id, MemberChange::plain(user, by, Deed::Join, Some(role)));
                 }
             }
             Record::Leave { id, user, by } => {
                 self.leave(user);
-                self.log(id, Change::Leave { user: user.into(), by: by.map(Box::from) });
+                self.log_member(id, MemberChange::plain(user, by, Deed::Leave, None));
             }
             Record::Role { id, user, role, by } => {
                 self.set_role(user, role);
-                self.log(id, Change::Role { user: user.into(), by: by.map(Box::from), role });
+                self.log_member(id, MemberChange::plain(user, by, Deed::Role, Some(role)));
             }
+            Record::Moderate { id, change } => {
+                self.moderate(change);
+                self.log_member(id, change);
+            }
+            Record::Edit { id, user, message, text, meta } => {
+                self.edit(id, user, message, text, meta);
+            }
+            Record::Delete { id, user, message, reason } => {
+                self.delete(id, user, message, reason);
+            }
+            Record::React { id, user, message, emoji, removed } => {
+                self.react(id, user, message, emoji, removed);
+            }
+            Record::Read { user, read } => self.read_up_to(user, read),
             Record::Follow { room, since } => {
                 self.follows.entry(room.into()).or_insert(since);
             }
@@ -76,7 +91,9 @@ impl Room {
         let author = self.users.refer(author);
         self.follow_on(id);
         let body = body.into_owned().into_boxed_slice();
-        self.messages.push(Message { id, author, body });
+        let message = Message { id, author, body };
+        self.count_new(&message);
+        self.messages.push(message);
         self.journal.push(Entry::Message(self.messages.last()));
     }
 
@@ -94,7 +111,9 @@ impl Room {
         let number = self.users.refer(user);
         let place = self.members.add(number);
         if let Some(entry) = self.users.get_mut(number) {
-            entry.membership = Some(Membership { place, joined: ms, role });
+            let read = self.last;
+            entry.membership =
+                Some(Membership { place, joined: ms, role, read, own: 0, mentions: 0 });
         }
     }
 
@@ -114,6 +133,102 @@ impl Room {
     }
 
     /// Adds a durable event that is not a message.
+    fn moderate(&mut self, change: MemberChange<'_>) {
+        let until = change.until.unwrap_or(FOR_EVER);
+        match change.deed {
+            Deed::Ban => self.sanctions.set(change.user, |sanction| sanction.ban = Some(until)),
+            Deed::Unban => self.sanctions.set(change.user, |sanction| sanction.ban = None),
+            Deed::Mute => self.sanctions.set(change.user, |sanction| sanction.mute = Some(until)),
+            Deed::Unmute => self.sanctions.set(change.user, |sanction| sanction.mute = None),
+            Deed::Role => self.set_role(change.user, change.role.unwrap_or(Role::Member)),
+            Deed::Join | Deed::Leave | Deed::Kick => {}
+        }
+        if matches!(change.deed, Deed::Ban | Deed::Kick | Deed::Leave) {
+            self.leave(change.user);
+        }
+    }
+
+    fn edit(&mut self, id: Id, user: &str, message: Id, text: &str, meta: Option<&str>) {
+        let about = self.about(message);
+        if let Some(m) = about.map(|about| about.m)
+            && let Some(stored) = self.messages.get(m)
+            && let Ok(body) = Body::read(&stored.body)
+            && body.deleted.is_none()
+        {
+            let edited = Some(id.ms);
+            let body = Body { text, meta: meta.or(body.meta), edited, ..body }.write();
+            self.messages.rewrite(m, body.into_boxed_slice());
+        }
+        let content = about.map(|_| Content { text: text.into(), meta: meta.map(Box::from) });
+        let about = about.unwrap_or(About { id: message, m: 0 });
+        self.log_touching(id, Change::Edit { about, user: user.into(), content });
+    }
+
+    fn delete(&mut self, id: Id, user: &str, message: Id, reason: Option<&str>) {
+        let about = self.about(message);
+        if let Some(m) = about.map(|about| about.m)
+            && let Some(stored) = self.messages.get(m).cloned()
+            && let Ok(body) = Body::read(&stored.body)
+        {
+            self.uncount(&stored);
+            self.untouch(m);
+            let by = (self.users.name(stored.author) != user).then_some(user);
+            let deleted = Deleted { ms: id.ms, by, reason };
+            let tombstone = Body::tombstone(body.since_previous, deleted).write();
+            self.messages.rewrite(m, tombstone.into_boxed_slice());
+        }
+        let about = about.unwrap_or(About { id: message, m: 0 });
+        self.log(id, Change::Delete { about, user: user.into(), reason: reason.map(Box::from) });
+    }
+
+    fn react(&mut self, id: Id, user: &str, message: Id, emoji: &str, removed: bool) {
+        let about = self.about(message);
+        if let Some(about) = about {
+            let number = self.users.refer(user);
+            let changed = match removed {
+                true => self.touched.unreact(about.m, number, emoji),
+                false => self.touched.react(about.m, number, emoji),
+            };
+            // A reaction that is there holds one reference.
+            let released = usize::from(removed || !changed) + usize::from(removed && changed);
+            (0..released).for_each(|_| self.users.release(number));
+        }
+        let reaction = about.map(|_| Reacted { user: user.into(), emoji: emoji.into() });
+        let about = about.unwrap_or(About { id: message, m: 0 });
+        self.log_touching(id, Change::React { about, reaction, removed });
+    }
+
+    /// The message of this id, unless it is deleted or not there.
+    fn about(&self, id: Id) -> Option<About> {
+        let m = self.messages.find(id)?;
+        let alive = self.messages.get(m).is_some_and(|message| !message.is_deleted());
+        alive.then_some(About { id, m })
+    }
+
+    /// Forgets everything that repeats something of message `m`.
+    fn untouch(&mut self, m: u64) {
+        let Some(touched) = self.touched.remove(m) else { return };
+        for n in touched.events {
+            if let Some(fact) = self.journal.fact_mut(n) {
+                fact.change.empty();
+            }
+        }
+        let users = touched.reactions.iter().flat_map(|reaction| &reaction.users);
+        users.for_each(|user| self.users.release(*user));
+    }
+
+    fn log_member(&mut self, id: Id, change: MemberChange<'_>) {
+        self.log(id, Change::Member(change.into()));
+    }
+
+    fn log_touching(&mut self, id: Id, change: Change) {
+        let touches = change.touches();
+        self.log(id, change);
+        if let Some(m) = touches {
+            self.touched.note_event(m, id.n);
+        }
+    }
+
     fn log(&mut self, id: Id, change: Change) {
         let prev = self.last;
         self.follow_on(id);
@@ -125,6 +240,7 @@ impl Room {
     fn follow_on(&mut self, id: Id) {
         if id.n != self.last.n + 1 {
             self.journal = Journal::starting_after(Id { ms: id.ms, n: id.n.saturating_sub(1) });
+            self.touched.forget_events();
         }
         self.last = id;
     }
@@ -135,10 +251,18 @@ impl Room {
         let journal_from = trimmed_event.map_or(0, |message| message.id.n + 1).max(journal_from);
         while self.journal.len() > 0 && self.journal.base().n + 1 < journal_from {
             let id = self.id_at(self.journal.base().n + 1).unwrap_or_default();
-            self.journal.pop_oldest(id);
+            let oldest = self.journal.pop_oldest(id);
+            if let Some(Entry::Fact(fact)) = oldest
+                && let Some(m) = fact.change.touches()
+            {
+                self.touched.forget_event(m, fact.id.n);
+            }
         }
         while self.messages.len() > 0 && self.messages.first() < messages_from {
+            let m = self.messages.first();
             if let Some(message) = self.messages.pop_oldest() {
+                self.uncount(&message);
+                self.untouch(m);
                 self.users.release(message.author);
             }
         }

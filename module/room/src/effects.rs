@@ -45,6 +45,8 @@ impl Room {
                     effects.events.push(|out| event::ephemeral(out, name, self, now.ms, &event));
                     self.note(&event, now);
                 }
+                Step::Pace(user, rate) => self.paces.count(user, rate, now.steady_ms),
+                Step::Sent(user) => self.paces.sent(user, now.steady_ms),
             }
         }
     }

@@ -7,14 +7,17 @@
 
 use std::borrow::Cow;
 
+use crate::body::{Body, Deleted};
 use crate::id::Id;
 use crate::journal::{Change, Fact};
 use crate::json;
-use crate::members::Role;
-use crate::messages::{Body, Message};
+use crate::limits::REACTORS_SHOWN;
+use crate::members::{Deed, MemberChange, Role};
 use crate::record::Record;
 use crate::room::Room;
 use crate::settings::to_json;
+use crate::touched::Reaction;
+use crate::users::Users;
 
 /// Something that is published and not stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,11 +59,18 @@ pub enum Ephemeral<'a> {
         /// A JSON object.
         data: Option<&'a str>,
     },
+    /// A member has read up to an event.
+    Read {
+        /// Who.
+        user: &'a str,
+        /// The event's id.
+        read: Id,
+    },
     /// A message nobody stores.
     Message {
         /// Who.
         user: &'a str,
-        /// See `messages.rs`.
+        /// See `body.rs`.
         body: Vec<u8>,
     },
 }
@@ -68,26 +78,45 @@ pub enum Ephemeral<'a> {
 /// The name of the signal that becomes an event type of its own.
 pub(crate) const NOTICE: &str = "notice";
 
-/// Writes the event of a stored message.
-pub(crate) fn message(out: &mut Vec<u8>, room: &str, user: &str, m: u64, stored: &Message) {
-    if let Ok(body) = Body::read(&stored.body) {
-        stored_message(out, room, user, m, stored.id, &body);
+/// Writes the event of stored message `m` of a room, as it is now but for the reactions: the events
+/// that follow it bring them.
+pub(crate) fn message(out: &mut Vec<u8>, name: &str, room: &Room, m: u64) {
+    write_message(out, name, room, m, &[]);
+}
+
+/// Writes stored message `m` of a room as it is now, reactions included.
+pub(crate) fn message_now(out: &mut Vec<u8>, name: &str, room: &Room, m: u64) {
+    write_message(out, name, room, m, room.touched.reactions(m));
+}
+
+fn write_message(out: &mut Vec<u8>, name: &str, room: &Room, m: u64, reactions: &[Reaction]) {
+    let Some(message) = room.messages.get(m) else { return };
+    if let Ok(body) = Body::read(&message.body) {
+        let user = room.users.name(message.author);
+        let reactions = Reactions { list: reactions, users: &room.users };
+        stored_message(out, name, user, m, message.id, &body, reactions);
     }
 }
 
 /// Writes the event of a fact.
 pub(crate) fn fact(out: &mut Vec<u8>, room: &str, fact: &Fact) {
     let Fact { id, prev, change } = fact;
+    let ids = (*id, *prev);
     match change {
-        Change::Settings { by, data } => settings(out, room, *id, *prev, by, data),
-        Change::Join { user, by, role } => {
-            member(out, room, (*id, *prev), user, by.as_deref(), "join", Some(*role));
+        Change::Settings { by, data } => settings(out, room, ids, by, data),
+        Change::Member(member) => member_change(out, room, ids, member.change()),
+        Change::Edit { about, user, content } => {
+            let content = content.as_ref();
+            let text = content.map(|content| &*content.text);
+            let meta = content.and_then(|content| content.meta.as_deref());
+            edit(out, room, ids, user, about.id, text, meta);
         }
-        Change::Leave { user, by } => {
-            member(out, room, (*id, *prev), user, by.as_deref(), "leave", None);
+        Change::Delete { about, user, reason } => {
+            delete(out, room, ids, user, about.id, reason.as_deref());
         }
-        Change::Role { user, by, role } => {
-            member(out, room, (*id, *prev), user, by.as_deref(), "role", Some(*role));
+        Change::React { about, reaction, removed } => {
+            let reaction = reaction.as_ref().map(|reaction| (&*reaction.user, &*reaction.emoji));
+            react(out, room, ids, about.id, reaction, *removed);
         }
     }
 }
@@ -99,19 +128,33 @@ pub(crate) fn of_record(out: &mut Vec<u8>, room: &str, before: &Room, record: &R
         Record::Message(new) => {
             let Ok(body) = Body::read(&new.body) else { return false };
             let m = before.messages.last() + 1;
-            stored_message(out, room, new.author, m, new.id, &body);
+            let none = Reactions { list: &[], users: &before.users };
+            stored_message(out, room, new.author, m, new.id, &body, none);
         }
         Record::Settings(new) => {
-            settings(out, room, new.id, prev, new.by, &to_json(&new.changes));
+            settings(out, room, (new.id, prev), new.by, &to_json(&new.changes));
         }
         Record::Join { user, role, by, logged: Some(id), .. } => {
-            member(out, room, (*id, prev), user, *by, "join", Some(*role));
+            let change = MemberChange::plain(user, *by, Deed::Join, Some(*role));
+            member_change(out, room, (*id, prev), change);
         }
         Record::Leave { id, user, by } => {
-            member(out, room, (*id, prev), user, *by, "leave", None);
+            let change = MemberChange::plain(user, *by, Deed::Leave, None);
+            member_change(out, room, (*id, prev), change);
         }
         Record::Role { id, user, role, by } => {
-            member(out, room, (*id, prev), user, *by, "role", Some(*role));
+            let change = MemberChange::plain(user, *by, Deed::Role, Some(*role));
+            member_change(out, room, (*id, prev), change);
+        }
+        Record::Moderate { id, change } => member_change(out, room, (*id, prev), *change),
+        Record::Edit { id, user, message, text, meta } => {
+            edit(out, room, (*id, prev), user, *message, Some(text), *meta);
+        }
+        Record::Delete { id, user, message, reason } => {
+            delete(out, room, (*id, prev), user, *message, *reason);
+        }
+        Record::React { id, user, message, emoji, removed } => {
+            react(out, room, (*id, prev), *message, Some((user, emoji)), *removed);
         }
         _ => return false,
     }
@@ -132,6 +175,7 @@ pub(crate) fn ephemeral(
         Ephemeral::Occupancy => "occupancy",
         Ephemeral::Signal { name, .. } if *name == NOTICE => NOTICE,
         Ephemeral::Signal { .. } => "signal",
+        Ephemeral::Read { .. } => "read",
         Ephemeral::Message { .. } => "message",
     };
     passing(out, name, room.last, kind, ts);
@@ -156,8 +200,12 @@ pub(crate) fn ephemeral(
         Ephemeral::Message { user, body } => {
             string(out, "user", user);
             if let Ok(body) = Body::read(body) {
-                content(out, &body);
+                content(out, &body, Reactions { list: &[], users: &room.users });
             }
+        }
+        Ephemeral::Read { user, read } => {
+            string(out, "user", user);
+            reference(out, "ref", *read);
         }
     }
     out.push(b'}');
@@ -172,25 +220,45 @@ fn presence(out: &mut Vec<u8>, room: &Room, user: &str, kind: &str, reason: Opti
     option(out, "reason", reason);
 }
 
-fn stored_message(out: &mut Vec<u8>, room: &str, user: &str, m: u64, id: Id, body: &Body<'_>) {
+/// The reactions to a message, and who bears which number.
+#[derive(Clone, Copy)]
+struct Reactions<'r> {
+    list: &'r [Reaction],
+    users: &'r Users,
+}
+
+fn stored_message(
+    out: &mut Vec<u8>,
+    room: &str,
+    user: &str,
+    m: u64,
+    id: Id,
+    body: &Body<'_>,
+    reactions: Reactions<'_>,
+) {
     let n = id.n.saturating_sub(1);
     // Nothing comes before the first event, whose stored distance is the time since the epoch.
     let prev_ms = if n == 0 { 0 } else { id.ms.saturating_sub(body.since_previous) };
-    durable(out, room, id, Id { ms: prev_ms, n }, "message");
+    durable(out, room, (id, Id { ms: prev_ms, n }), "message");
     string(out, "user", user);
-    content(out, body);
+    match body.deleted {
+        None => content(out, body, reactions),
+        Some(Deleted { ms, by, reason }) => {
+            option(out, "by", by);
+            option(out, "reason", reason);
+            number(out, "deleted", ms);
+        }
+    }
     number(out, "m", m);
     out.push(b'}');
 }
 
-fn content(out: &mut Vec<u8>, body: &Body<'_>) {
+fn content(out: &mut Vec<u8>, body: &Body<'_>, reactions: Reactions<'_>) {
     string(out, "kind", body.kind);
     string(out, "text", body.text);
     raw(out, "meta", body.meta);
     if let Some(reply) = body.reply {
-        out.extend_from_slice(b",\"reply\":\"");
-        reply.write(out);
-        out.push(b'"');
+        reference(out, "reply", reply);
     }
     if !body.mentions.is_empty() {
         out.extend_from_slice(b",\"mentions\":[");
@@ -202,30 +270,98 @@ fn content(out: &mut Vec<u8>, body: &Body<'_>) {
         }
         out.push(b']');
     }
+    if let Some(edited) = body.edited {
+        number(out, "edited", edited);
+    }
+    if !reactions.list.is_empty() {
+        write_reactions(out, reactions);
+    }
     option(out, "nonce", body.nonce);
 }
 
-fn settings(out: &mut Vec<u8>, room: &str, id: Id, prev: Id, by: &str, data: &str) {
-    durable(out, room, id, prev, "room");
+fn write_reactions(out: &mut Vec<u8>, Reactions { list, users }: Reactions<'_>) {
+    name(out, "reactions");
+    for (at, reaction) in list.iter().enumerate() {
+        out.extend_from_slice(if at == 0 { b"[{\"emoji\":" } else { b",{\"emoji\":" });
+        json::write_string(out, &reaction.emoji);
+        number(out, "count", reaction.users.len() as u64);
+        name(out, "users");
+        for (at, user) in reaction.users.iter().take(REACTORS_SHOWN).enumerate() {
+            out.push(if at == 0 { b'[' } else { b',' });
+            json::write_string(out, users.name(*user));
+        }
+        out.extend_from_slice(b"]}");
+    }
+    out.push(b']');
+}
+
+fn settings(out: &mut Vec<u8>, room: &str, ids: (Id, Id), by: &str, data: &str) {
+    durable(out, room, ids, "room");
     string(out, "by", by);
     raw(out, "data", Some(data));
     out.push(b'}');
 }
 
-fn member(
+fn member_change(out: &mut Vec<u8>, room: &str, ids: (Id, Id), change: MemberChange<'_>) {
+    durable(out, room, ids, "member");
+    string(out, "user", change.user);
+    option(out, "by", change.by);
+    string(out, "kind", change.deed.as_str());
+    option(out, "role", change.role.map(Role::as_str));
+    option(out, "reason", change.reason);
+    if let Some(until) = change.until {
+        number(out, "until", until);
+    }
+    out.push(b'}');
+}
+
+fn edit(
     out: &mut Vec<u8>,
     room: &str,
-    (id, prev): (Id, Id),
+    ids: (Id, Id),
     user: &str,
-    by: Option<&str>,
-    kind: &str,
-    role: Option<Role>,
+    message: Id,
+    text: Option<&str>,
+    meta: Option<&str>,
 ) {
-    durable(out, room, id, prev, "member");
+    durable(out, room, ids, "edit");
     string(out, "user", user);
-    option(out, "by", by);
-    string(out, "kind", kind);
-    option(out, "role", role.map(Role::as_str));
+    reference(out, "ref", message);
+    option(out, "text", text);
+    raw(out, "meta", meta);
+    out.push(b'}');
+}
+
+fn delete(
+    out: &mut Vec<u8>,
+    room: &str,
+    ids: (Id, Id),
+    user: &str,
+    message: Id,
+    reason: Option<&str>,
+) {
+    durable(out, room, ids, "delete");
+    string(out, "user", user);
+    reference(out, "ref", message);
+    option(out, "reason", reason);
+    out.push(b'}');
+}
+
+fn react(
+    out: &mut Vec<u8>,
+    room: &str,
+    ids: (Id, Id),
+    message: Id,
+    reaction: Option<(&str, &str)>,
+    removed: bool,
+) {
+    durable(out, room, ids, "react");
+    option(out, "user", reaction.map(|(user, _)| user));
+    reference(out, "ref", message);
+    option(out, "emoji", reaction.map(|(_, emoji)| emoji));
+    if removed {
+        raw(out, "removed", Some("true"));
+    }
     out.push(b'}');
 }
 
@@ -249,7 +385,7 @@ fn passing(out: &mut Vec<u8>, room: &str, last: Id, kind: &str, ts: u64) {
 }
 
 /// The beginning of every durable event.
-fn durable(out: &mut Vec<u8>, room: &str, id: Id, prev: Id, kind: &str) {
+fn durable(out: &mut Vec<u8>, room: &str, (id, prev): (Id, Id), kind: &str) {
     out.extend_from_slice(b"{\"id\":\"");
     id.write(out);
     out.extend_from_slice(b"\",\"prev\":\"");
@@ -275,6 +411,13 @@ fn option(out: &mut Vec<u8>, member: &str, text: Option<&str>) {
     if let Some(text) = text {
         string(out, member, text);
     }
+}
+
+fn reference(out: &mut Vec<u8>, member: &str, id: Id) {
+    name(out, member);
+    out.push(b'"');
+    id.write(out);
+    out.push(b'"');
 }
 
 fn raw(out: &mut Vec<u8>, member: &str, json: Option<&str>) {

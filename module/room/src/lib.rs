@@ -15,8 +15,9 @@
 //! seeded per process against collision attacks; nothing that leaves a room depends on their order.
 //!
 //! To read it: [`names`], [`id`] and [`limits`] say what values are; [`room`] what a room holds
-//! (messages, journal, users, members, presence, nonces, settings, follows); [`decide`] the rules,
-//! one file per command; `record` and `apply` the changes; `event` and `encoding` the two forms in
+//! (messages and their bodies, what
+//! touched them, journal, users, members, sanctions, presence, nonces, settings, follows); [`decide`] the rules,
+//! one file per command; `record` and `apply` the changes; `event`, and `encoding` with `decoding`, the two forms in
 //! which a room leaves the core.
 
 #![forbid(unsafe_code)]
@@ -42,6 +43,8 @@ pub mod settings;
 pub mod varint;
 
 mod apply;
+mod body;
+mod decoding;
 mod effects;
 mod encoding;
 mod event;
@@ -50,8 +53,12 @@ mod json;
 mod messages;
 mod nonces;
 mod order;
+mod paces;
 mod presence;
 mod record;
+mod sanctions;
+mod touched;
+mod unread;
 mod users;
 
 #[cfg(test)]

@@ -29,6 +29,22 @@ pub const OBJECT_MAX: usize = 16 * 1024;
 pub const OBJECT_DEPTH_MAX: usize = 32;
 /// Users one message may mention.
 pub const MENTIONS_MAX: usize = 50;
+/// Bytes of an emoji.
+pub const EMOJI_MAX: usize = 32;
+/// Different emoji on one message.
+pub const EMOJIS_MAX: usize = 20;
+/// Users named with a reaction in CHAT.HISTORY: the first ones.
+pub const REACTORS_SHOWN: usize = 10;
+/// Bytes of a user's display name.
+pub const PROFILE_NAME_MAX: usize = 128;
+/// Bytes of a user's avatar: an address.
+pub const AVATAR_MAX: usize = 1024;
+/// Bytes of a profile's status.
+pub const PROFILE_STATUS_MAX: usize = 128;
+/// Milliseconds between a user's messages that a room may ask for.
+pub const SLOW_MAX: u64 = 86_400_000;
+/// Milliseconds a ban or a mute may last, if not for ever.
+pub const SANCTION_MAX: u64 = 315_360_000_000;
 /// What COUNT may ask for.
 pub const COUNT_MAX: usize = 1000;
 /// Messages on a page when COUNT is absent.
@@ -67,6 +83,49 @@ pub struct Limits {
     pub members_max: u64,
     /// Rooms one user may follow.
     pub follows_max: u64,
+    /// What one user may do in one room; `None`: no limit.
+    pub rate_limit: Option<Rate>,
+    /// Milliseconds during which authors may edit; 0: no limit.
+    pub edit_window: u64,
+    /// Members up to which a room is told who has read how far.
+    pub receipts_max: u64,
+}
+
+/// So many things in such a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub count: u64,
+    /// In how many milliseconds.
+    pub period_ms: u64,
+}
+
+impl Rate {
+    /// Reads `10/10s`, `600/1m`, `5/500ms`; `0` is no limit. `None`: it is neither.
+    pub fn parse(text: &str) -> Option<Option<Rate>> {
+        if text == "0" {
+            return Some(None);
+        }
+        let (count, period) = text.split_once('/')?;
+        let digits = period.find(|c: char| !c.is_ascii_digit())?;
+        let (number, unit) = period.split_at_checked(digits)?;
+        let unit_ms = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            _ => return None,
+        };
+        let count = crate::id::number(count.as_bytes())?;
+        let period_ms = crate::id::number(number.as_bytes())?.checked_mul(unit_ms)?;
+        let sane = (1..=1_000_000).contains(&count) && (1..=86_400_000).contains(&period_ms);
+        sane.then_some(Some(Rate { count, period_ms }))
+    }
+
+    /// Microseconds between two things at this rate.
+    pub(crate) fn interval_us(self) -> u64 {
+        (self.period_ms * 1000).div_ceil(self.count)
+    }
 }
 
 /// Who may make an ordinary room.
@@ -107,6 +166,10 @@ setting!(NONCES_DEFAULT NONCES_MIN NONCES_MAX = 100_000, 1, 10_000_000;
     "nonces a room remembers at once");
 setting!(MEMBERS_MAX_DEFAULT MEMBERS_MAX_MIN MEMBERS_MAX_MAX = 1_000_000, 1, 100_000_000;
     "members of a room");
+setting!(EDIT_WINDOW_DEFAULT EDIT_WINDOW_MIN EDIT_WINDOW_MAX = 0, 0, 315_360_000_000;
+    "milliseconds during which authors may edit, 0 without end");
+setting!(RECEIPTS_MAX_DEFAULT RECEIPTS_MAX_MIN RECEIPTS_MAX_MAX = 100, 0, 100_000_000;
+    "members up to which a room is told who has read how far");
 setting!(FOLLOWS_MAX_DEFAULT FOLLOWS_MAX_MIN FOLLOWS_MAX_MAX = 10_000, 1, 1_000_000;
     "rooms one user may follow");
 
@@ -124,6 +187,38 @@ impl Default for Limits {
             create: Create::Any,
             members_max: MEMBERS_MAX_DEFAULT,
             follows_max: FOLLOWS_MAX_DEFAULT,
+            rate_limit: None,
+            edit_window: EDIT_WINDOW_DEFAULT,
+            receipts_max: RECEIPTS_MAX_DEFAULT,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_read() {
+        let rate = |count, period_ms| Some(Some(Rate { count, period_ms }));
+        let rows = [
+            ("0", Some(None)),
+            ("10/10s", rate(10, 10_000)),
+            ("1/500ms", rate(1, 500)),
+            ("600/1m", rate(600, 60_000)),
+            ("5/2h", rate(5, 7_200_000)),
+            ("0/1s", None),
+            ("1/0s", None),
+            ("1/25h", None),
+            ("1/1", None),
+            ("1/s", None),
+            ("x/1s", None),
+            ("-1/1s", None),
+            ("", None),
+            ("1/1\u{e9}", None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(Rate::parse(text), expected, "{text}");
         }
     }
 }

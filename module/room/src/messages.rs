@@ -1,185 +1,25 @@
-//! The messages of a room, by message number.
-//!
-//! A message is one small struct and one allocation, its *body*: everything that varies. Decide
-//! writes the body, records carry it, apply stores it and events are written from it, so there is
-//! one form of a message and nothing to convert.
+//! The messages of a room, by message number. A message is one small struct and its body.
 
 use std::collections::VecDeque;
 
+use crate::body::Body;
 use crate::id::Id;
-use crate::json;
-use crate::limits::*;
-use crate::names;
 use crate::users::UserNumber;
-use crate::varint::{self, Malformed, Reader};
-
-const KIND: u8 = 0b0000_0011;
-const KIND_TEXT: u8 = 0;
-const KIND_ACTION: u8 = 1;
-const KIND_SYSTEM: u8 = 2;
-const KIND_WORD: u8 = 3;
-const META: u8 = 0b0000_0100;
-const REPLY: u8 = 0b0000_1000;
-const MENTIONS: u8 = 0b0001_0000;
-const NONCE: u8 = 0b0010_0000;
-
-/// Kind of a user's message when none is given.
-pub(crate) const TEXT: &str = "text";
-/// Kind of a `/me` line.
-pub(crate) const ACTION: &str = "action";
-/// Kind of the backend's lines.
-pub(crate) const SYSTEM: &str = "system";
-
-/// What varies between messages, taken apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Body<'a> {
-    /// Milliseconds between the previous event of the room and this one.
-    pub(crate) since_previous: u64,
-    pub(crate) kind: &'a str,
-    pub(crate) text: &'a str,
-    pub(crate) meta: Option<&'a str>,
-    pub(crate) reply: Option<Id>,
-    pub(crate) mentions: Mentions<'a>,
-    pub(crate) nonce: Option<&'a str>,
-}
-
-/// A list of user names in its written form: a count, then the names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Mentions<'a>(&'a [u8]);
-
-impl<'a> Mentions<'a> {
-    pub(crate) fn is_empty(self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(crate) fn names(self) -> impl Iterator<Item = &'a str> {
-        let mut reader = Reader::new(self.0);
-        let count = if self.0.is_empty() { 0 } else { reader.count().unwrap_or(0) };
-        (0..count).map_while(move |_| reader.text(USER_NAME_MAX).ok())
-    }
-
-    /// Writes names so that [`Body::write`] can take them.
-    pub(crate) fn write<'b>(names: &[&str], buffer: &'b mut Vec<u8>) -> Mentions<'b> {
-        if !names.is_empty() {
-            varint::put(buffer, names.len() as u64);
-            names.iter().for_each(|name| varint::put_bytes(buffer, name.as_bytes()));
-        }
-        Mentions(buffer)
-    }
-}
-
-impl<'a> Body<'a> {
-    /// The body's bytes, in a vector without spare capacity.
-    pub(crate) fn write(&self) -> Vec<u8> {
-        let (kind, word) = match self.kind {
-            TEXT => (KIND_TEXT, ""),
-            ACTION => (KIND_ACTION, ""),
-            SYSTEM => (KIND_SYSTEM, ""),
-            other => (KIND_WORD, other),
-        };
-        let string = |text: &str| varint::size(text.len() as u64) + text.len();
-        let mut flags = kind;
-        let mut size = 1 + varint::size(self.since_previous) + self.text.len();
-        if kind == KIND_WORD {
-            size += string(word);
-        }
-        if let Some(meta) = self.meta {
-            flags |= META;
-            size += string(meta);
-        }
-        if let Some(reply) = self.reply {
-            flags |= REPLY;
-            size += varint::size(reply.ms) + varint::size(reply.n);
-        }
-        if !self.mentions.is_empty() {
-            flags |= MENTIONS;
-            size += varint::size(self.mentions.0.len() as u64) + self.mentions.0.len();
-        }
-        if let Some(nonce) = self.nonce {
-            flags |= NONCE;
-            size += string(nonce);
-        }
-        let mut out = Vec::with_capacity(size);
-        out.push(flags);
-        varint::put(&mut out, self.since_previous);
-        if kind == KIND_WORD {
-            varint::put_bytes(&mut out, word.as_bytes());
-        }
-        if let Some(meta) = self.meta {
-            varint::put_bytes(&mut out, meta.as_bytes());
-        }
-        if let Some(reply) = self.reply {
-            varint::put(&mut out, reply.ms);
-            varint::put(&mut out, reply.n);
-        }
-        if !self.mentions.is_empty() {
-            varint::put_bytes(&mut out, self.mentions.0);
-        }
-        if let Some(nonce) = self.nonce {
-            varint::put_bytes(&mut out, nonce.as_bytes());
-        }
-        out.extend_from_slice(self.text.as_bytes());
-        debug_assert_eq!(out.len(), size);
-        out
-    }
-
-    /// Takes a body apart, checking its form; what its parts may be is [`Body::check`]'s.
-    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(bytes);
-        let flags = reader.byte()?;
-        if flags & !(KIND | META | REPLY | MENTIONS | NONCE) != 0 {
-            return Err(Malformed("unknown message flag"));
-        }
-        let since_previous = reader.number()?;
-        let kind = match flags & KIND {
-            KIND_TEXT => TEXT,
-            KIND_ACTION => ACTION,
-            KIND_SYSTEM => SYSTEM,
-            _ => reader.name(WORD_MAX)?,
-        };
-        let meta = if flags & META != 0 { Some(reader.text(OBJECT_MAX)?) } else { None };
-        let reply = if flags & REPLY != 0 {
-            Some(Id { ms: reader.number()?, n: reader.number()? })
-        } else {
-            None
-        };
-        let mentions = if flags & MENTIONS != 0 {
-            let list = reader.bytes()?;
-            let mut names = Reader::new(list);
-            for _ in 0..names.count()? {
-                names.name(USER_NAME_MAX)?;
-            }
-            if !names.is_empty() {
-                return Err(Malformed("more after the mentions"));
-            }
-            Mentions(list)
-        } else {
-            Mentions::default()
-        };
-        let nonce = if flags & NONCE != 0 { Some(reader.name(NONCE_MAX)?) } else { None };
-        let text = std::str::from_utf8(reader.rest()).map_err(|_| Malformed("text not UTF-8"))?;
-        if text.len() as u64 > MAX_TEXT_MAX {
-            return Err(Malformed("text too long"));
-        }
-        Ok(Body { since_previous, kind, text, meta, reply, mentions, nonce })
-    }
-
-    /// Whether the parts are what a command would have accepted, so that the event can be read.
-    pub(crate) fn check(&self) -> Result<(), Malformed> {
-        let fine = names::word(self.kind.as_bytes(), "kind").is_ok()
-            && self.meta.is_none_or(json::is_object)
-            && self.mentions.names().all(|name| names::user(name.as_bytes()).is_ok())
-            && self.nonce.is_none_or(|nonce| names::nonce(nonce.as_bytes()).is_ok());
-        if fine { Ok(()) } else { Err(Malformed("a message no command accepts")) }
-    }
-}
 
 /// A stored message.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
     pub(crate) id: Id,
     pub(crate) author: UserNumber,
+    /// See [`Body`].
     pub(crate) body: Box<[u8]>,
+}
+
+impl Message {
+    /// Whether it is a tombstone.
+    pub(crate) fn is_deleted(&self) -> bool {
+        Body::is_deleted(&self.body)
+    }
 }
 
 /// The messages a room still has: numbers `first` to `last`, none missing.
@@ -188,6 +28,8 @@ pub(crate) struct Messages {
     list: VecDeque<Message>,
     first: u64,
     body_bytes: usize,
+    /// Numbers of the deleted ones, growing.
+    tombstones: VecDeque<u64>,
 }
 
 impl Default for Messages {
@@ -199,7 +41,7 @@ impl Default for Messages {
 impl Messages {
     /// No messages yet; the next one has number `first`.
     pub(crate) fn starting_at(first: u64) -> Self {
-        Messages { list: VecDeque::new(), first, body_bytes: 0 }
+        Messages { list: VecDeque::new(), first, body_bytes: 0, tombstones: VecDeque::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -226,6 +68,9 @@ impl Messages {
 
     pub(crate) fn push(&mut self, message: Message) {
         self.body_bytes += message.body.len();
+        if message.is_deleted() {
+            self.tombstones.push_back(self.last() + 1);
+        }
         self.list.push_back(message);
     }
 
@@ -233,6 +78,9 @@ impl Messages {
         let message = self.list.pop_front()?;
         self.body_bytes -= message.body.len();
         self.first += 1;
+        while self.tombstones.front().is_some_and(|m| *m < self.first) {
+            self.tombstones.pop_front();
+        }
         Some(message)
     }
 
@@ -245,9 +93,37 @@ impl Messages {
         self.first + self.list.partition_point(|message| before(message.id)) as u64
     }
 
-    /// The message with exactly this id.
-    pub(crate) fn find(&self, id: Id) -> Option<&Message> {
-        self.get(self.partition(|other| other < id)).filter(|message| message.id == id)
+    /// The number of the message with exactly this id.
+    pub(crate) fn find(&self, id: Id) -> Option<u64> {
+        let m = self.partition(|other| other < id);
+        self.get(m).filter(|message| message.id == id).map(|_| m)
+    }
+
+    /// Gives message `m` another body.
+    pub(crate) fn rewrite(&mut self, m: u64, body: Box<[u8]>) {
+        let at = m.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
+        let Some(message) = at.and_then(|at| self.list.get_mut(at)) else { return };
+        self.body_bytes = self.body_bytes + body.len() - message.body.len();
+        message.body = body;
+        if message.is_deleted()
+            && let Err(at) = self.tombstones.binary_search(&m)
+        {
+            self.tombstones.insert(at, m);
+        }
+    }
+
+    /// How many messages from number `m` on are not deleted.
+    pub(crate) fn alive_from(&self, m: u64) -> u64 {
+        let m = m.max(self.first);
+        let deleted = self.tombstones.len() - self.tombstones.partition_point(|other| *other < m);
+        (self.last() + 1).saturating_sub(m).saturating_sub(deleted as u64)
+    }
+
+    /// Messages of numbers `from..to`.
+    pub(crate) fn range(&self, from: u64, to: u64) -> impl Iterator<Item = &Message> {
+        let index = |m: u64| usize::try_from(m.max(self.first) - self.first).unwrap_or(usize::MAX);
+        let (from, to) = (index(from).min(self.list.len()), index(to).min(self.list.len()));
+        self.list.range(from.min(to)..to)
     }
 
     /// Bytes of all bodies.
@@ -259,65 +135,5 @@ impl Messages {
     pub(crate) fn bodies_mut(&mut self, from: u64) -> impl Iterator<Item = &mut Box<[u8]>> {
         let skip = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
         self.list.iter_mut().skip(skip).map(|message| &mut message.body)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_body_comes_back_and_has_no_spare_capacity() {
-        let mut buffer = Vec::new();
-        let full = Body {
-            since_previous: 1_795_225_205_879,
-            kind: "poll",
-            text: "hi ☕",
-            meta: Some("{\"a\":1}"),
-            reply: Some(Id { ms: 5, n: 3 }),
-            mentions: Mentions::write(&["bob", "carol"], &mut buffer),
-            nonce: Some("c0ffee"),
-        };
-        let plain = Body {
-            since_previous: 0,
-            kind: TEXT,
-            text: "",
-            meta: None,
-            reply: None,
-            mentions: Mentions::default(),
-            nonce: None,
-        };
-        for body in [full, plain, Body { kind: ACTION, ..plain }, Body { kind: SYSTEM, ..full }] {
-            let bytes = body.write();
-            assert_eq!(bytes.len(), bytes.capacity());
-            assert_eq!(Body::read(&bytes), Ok(body));
-        }
-        assert_eq!(full.mentions.names().collect::<Vec<_>>(), ["bob", "carol"]);
-        assert_eq!(plain.mentions.names().count(), 0);
-    }
-
-    #[test]
-    fn every_cut_and_every_flipped_bit_of_a_body_is_read_or_refused() {
-        let mut buffer = Vec::new();
-        let bytes = Body {
-            since_previous: 300,
-            kind: "poll",
-            text: "text",
-            meta: Some("{}"),
-            reply: Some(Id { ms: 5, n: 3 }),
-            mentions: Mentions::write(&["bob"], &mut buffer),
-            nonce: Some("n"),
-        }
-        .write();
-        for cut in 0..bytes.len() {
-            let _ = Body::read(&bytes[..cut]);
-        }
-        for bit in 0..bytes.len() * 8 {
-            let mut flipped = bytes.clone();
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            if let Ok(body) = Body::read(&flipped) {
-                assert!(body.mentions.names().count() <= flipped.len());
-            }
-        }
     }
 }

@@ -116,6 +116,19 @@ pub fn word<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str, Refusal>
         .ok_or(Refusal::invalid(what, "1 to 32 of a-z A-Z 0-9 _ . -"))
 }
 
+/// An emoji, or any other short mark: 1 to 32 bytes of UTF-8 without controls, separators and invisible
+/// characters but those that join emoji (U+200D, tags). Errors: `INVALID emoji`.
+pub fn emoji(bytes: &[u8]) -> Result<&str, Refusal> {
+    let joins = |c: char| c == '\u{200d}' || ('\u{e0020}'..='\u{e007f}').contains(&c);
+    let fits =
+        |text: &&str| text.chars().all(|c| is_visible(c) || joins(c)) && !text.chars().all(joins);
+    (1..=EMOJI_MAX)
+        .contains(&bytes.len())
+        .then(|| std::str::from_utf8(bytes).ok().filter(fits))
+        .flatten()
+        .ok_or(Refusal::invalid("emoji", "1 to 32 visible bytes"))
+}
+
 /// A short text for people: at most `max` bytes of UTF-8 without control characters.
 pub fn line<'a>(bytes: &'a [u8], max: usize, what: &'static str) -> Result<&'a str, Refusal> {
     if bytes.len() > max {

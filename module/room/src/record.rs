@@ -6,10 +6,10 @@
 
 use std::borrow::Cow;
 
+use crate::body::Body;
 use crate::id::Id;
 use crate::limits::*;
-use crate::members::Role;
-use crate::messages::Body;
+use crate::members::{Deed, MemberChange, Role};
 use crate::room::Room;
 use crate::settings::Setting;
 use crate::varint::{self, Malformed, Reader};
@@ -58,6 +58,57 @@ pub enum Record<'a> {
         role: Role,
         /// Who changed it, if somebody else did.
         by: Option<&'a str>,
+    },
+    /// Moderation changes what a user is or may do.
+    Moderate {
+        /// The id of the event.
+        id: Id,
+        /// What changes.
+        change: MemberChange<'a>,
+    },
+    /// A message has another text.
+    Edit {
+        /// The id of the event.
+        id: Id,
+        /// Who did it.
+        user: &'a str,
+        /// The message's id.
+        message: Id,
+        /// The new text.
+        text: &'a str,
+        /// The new meta; `None`: as it was.
+        meta: Option<&'a str>,
+    },
+    /// A message is deleted.
+    Delete {
+        /// The id of the event.
+        id: Id,
+        /// Who did it.
+        user: &'a str,
+        /// The message's id.
+        message: Id,
+        /// Why.
+        reason: Option<&'a str>,
+    },
+    /// A reaction comes or is taken back.
+    React {
+        /// The id of the event.
+        id: Id,
+        /// Whose.
+        user: &'a str,
+        /// The message's id.
+        message: Id,
+        /// Which.
+        emoji: &'a str,
+        /// Whether it is taken back.
+        removed: bool,
+    },
+    /// A member has read up to an event.
+    Read {
+        /// Who.
+        user: &'a str,
+        /// The event's id.
+        read: Id,
     },
     /// A personal room's user follows a room.
     Follow {
@@ -147,6 +198,11 @@ const UNFOLLOW: u8 = 8;
 const TRIM: u8 = 9;
 const SNAPSHOT: u8 = 10;
 const SEEN: u8 = 11;
+const MODERATE: u8 = 12;
+const EDIT: u8 = 13;
+const DELETE: u8 = 14;
+const REACT: u8 = 15;
+const READ: u8 = 16;
 const PRESENT: u8 = 32;
 const BEAT: u8 = 33;
 const ABSENT: u8 = 34;
@@ -196,6 +252,31 @@ impl<'a> Record<'a> {
                 numbers(out, ROLE, &[id.ms, id.n, *role as u64]);
                 varint::put_bytes(out, user.as_bytes());
                 varint::put_option(out, *by);
+            }
+            Record::Moderate { id, change } => {
+                numbers(out, MODERATE, &[id.ms, id.n]);
+                write_member(out, *change);
+            }
+            Record::Edit { id, user, message, text, meta } => {
+                numbers(out, EDIT, &[id.ms, id.n, message.ms, message.n]);
+                varint::put_bytes(out, user.as_bytes());
+                varint::put_bytes(out, text.as_bytes());
+                varint::put_option(out, *meta);
+            }
+            Record::Delete { id, user, message, reason } => {
+                numbers(out, DELETE, &[id.ms, id.n, message.ms, message.n]);
+                varint::put_bytes(out, user.as_bytes());
+                varint::put_option(out, *reason);
+            }
+            Record::React { id, user, message, emoji, removed } => {
+                numbers(out, REACT, &[id.ms, id.n, message.ms, message.n]);
+                varint::put_bytes(out, user.as_bytes());
+                varint::put_bytes(out, emoji.as_bytes());
+                out.push(u8::from(*removed));
+            }
+            Record::Read { user, read } => {
+                numbers(out, READ, &[read.ms, read.n]);
+                varint::put_bytes(out, user.as_bytes());
             }
             Record::Follow { room, since } => {
                 numbers(out, FOLLOW, &[*since]);
@@ -278,6 +359,28 @@ impl<'a> Record<'a> {
                 let (user, by) = read_who(reader)?;
                 Record::Role { id, user, role, by }
             }
+            MODERATE => Record::Moderate { id: read_id(reader)?, change: read_member(reader)? },
+            EDIT => {
+                let (id, message) = (read_id(reader)?, read_id(reader)?);
+                let user = reader.name(USER_NAME_MAX)?;
+                let text = reader.text(MAX_TEXT_MAX as usize)?;
+                Record::Edit { id, user, message, text, meta: reader.option(OBJECT_MAX)? }
+            }
+            DELETE => {
+                let (id, message) = (read_id(reader)?, read_id(reader)?);
+                let user = reader.name(USER_NAME_MAX)?;
+                Record::Delete { id, user, message, reason: reader.option(REASON_MAX)? }
+            }
+            REACT => {
+                let (id, message) = (read_id(reader)?, read_id(reader)?);
+                let user = reader.name(USER_NAME_MAX)?;
+                let emoji = reader.name(EMOJI_MAX)?;
+                Record::React { id, user, message, emoji, removed: reader.flag()? }
+            }
+            READ => {
+                let read = read_id(reader)?;
+                Record::Read { user: reader.name(USER_NAME_MAX)?, read }
+            }
             FOLLOW => {
                 let since = reader.number()?;
                 Record::Follow { room: reader.name(ROOM_NAME_MAX)?, since }
@@ -329,6 +432,29 @@ pub(crate) fn read_who<'a>(
     reader: &mut Reader<'a>,
 ) -> Result<(&'a str, Option<&'a str>), Malformed> {
     Ok((reader.name(USER_NAME_MAX)?, reader.option(USER_NAME_MAX)?))
+}
+
+pub(crate) fn write_member(out: &mut Vec<u8>, change: MemberChange<'_>) {
+    let MemberChange { user, by, deed, role, reason, until } = change;
+    varint::put(out, deed as u64);
+    varint::put_bytes(out, user.as_bytes());
+    varint::put_option(out, by);
+    varint::put(out, role.map_or(0, |role| role as u64 + 1));
+    varint::put_option(out, reason);
+    varint::put(out, until.map_or(0, |until| until.saturating_add(1)));
+}
+
+pub(crate) fn read_member<'a>(reader: &mut Reader<'a>) -> Result<MemberChange<'a>, Malformed> {
+    let deed = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
+    let deed = Deed::ALL.get(deed).copied().ok_or(Malformed("unknown deed"))?;
+    let (user, by) = read_who(reader)?;
+    let role = match usize::try_from(reader.number()?).unwrap_or(usize::MAX).checked_sub(1) {
+        None => None,
+        Some(role) => Some(Role::ALL.get(role).copied().ok_or(Malformed("unknown role"))?),
+    };
+    let reason = reader.option(REASON_MAX)?;
+    let until = reader.number()?.checked_sub(1);
+    Ok(MemberChange { user, by, deed, role, reason, until })
 }
 
 fn numbers(out: &mut Vec<u8>, tag: u8, values: &[u64]) {

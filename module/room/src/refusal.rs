@@ -31,6 +31,12 @@ pub enum Refusal {
     /// Somebody else may do this: `DENIED <what is needed>`.
     #[error("DENIED {0}")]
     Denied(&'static str),
+    /// Kept out: `BANNED <until_ms>`, 0 for ever.
+    #[error("BANNED {0}")]
+    Banned(u64),
+    /// May read but not write: `MUTED <until_ms>`, 0 for ever.
+    #[error("MUTED {0}")]
+    Muted(u64),
     /// Too much for now: `RATELIMIT <retry_ms>`.
     #[error("RATELIMIT {0}")]
     RateLimit(u64),
@@ -44,7 +50,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// The code words, in the order in which `INFO chat` counts them.
-    pub const CODES: [&'static str; 9] = [
+    pub const CODES: [&'static str; 11] = [
         "err",
         "invalid",
         "noroom",
@@ -54,6 +60,8 @@ impl Refusal {
         "ratelimit",
         "toobig",
         "frozen",
+        "banned",
+        "muted",
     ];
 
     /// An [`Refusal::Invalid`].
@@ -73,6 +81,8 @@ impl Refusal {
             Refusal::RateLimit(_) => 6,
             Refusal::TooBig(_) => 7,
             Refusal::Frozen => 8,
+            Refusal::Banned(_) => 9,
+            Refusal::Muted(_) => 10,
         }
     }
 
@@ -101,6 +111,8 @@ mod tests {
             Refusal::RateLimit(1200),
             Refusal::TooBig(4096),
             Refusal::Frozen,
+            Refusal::Banned(0),
+            Refusal::Muted(17),
         ];
         assert_eq!(all.len(), Refusal::CODES.len());
         for refusal in all {

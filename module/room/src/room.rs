@@ -13,8 +13,11 @@ use crate::members::Role;
 use crate::messages::Messages;
 use crate::nonces::Nonces;
 use crate::order::Order;
+use crate::paces::Paces;
 use crate::presence::Presence;
+use crate::sanctions::Sanctions;
 use crate::settings::{self, Settings};
+use crate::touched::TouchedMessages;
 use crate::users::Users;
 
 /// Milliseconds between two `occupancy` events of a room.
@@ -45,10 +48,13 @@ pub struct Room {
     pub(crate) settings: Option<Box<Settings>>,
     pub(crate) users: Users,
     pub(crate) messages: Messages,
+    pub(crate) touched: TouchedMessages,
     pub(crate) journal: Journal,
     /// Members in the order of joining.
     pub(crate) members: Order,
+    pub(crate) sanctions: Sanctions,
     pub(crate) presence: Presence,
+    pub(crate) paces: Paces,
     pub(crate) nonces: Nonces,
     /// Personal rooms: the rooms their user follows, and since when.
     pub(crate) follows: BTreeMap<Box<str>, u64>,
@@ -148,6 +154,8 @@ impl Room {
             + self.messages.body_bytes()
             + self.journal.len() * size_of::<Entry>()
             + self.members.len() * 24
+            + self.sanctions.len() * 96
+            + self.touched.reacted().map(|(_, reactions)| 96 + reactions.len() * 96).sum::<usize>()
             + self.presence.connections() * (size_of::<crate::presence::Connection>() + 64)
             + self.presence.users() * (size_of::<crate::presence::Online>() + 24)
             + self.nonces.len() * (size_of::<crate::nonces::Nonce>() + 40)

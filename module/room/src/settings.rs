@@ -44,6 +44,18 @@ pub(crate) struct Settings {
     pub(crate) history_ttl: Option<u64>,
     pub(crate) log_joins: bool,
     pub(crate) frozen: bool,
+    /// Milliseconds between a user's messages.
+    pub(crate) slow: Option<u64>,
+    /// Personal rooms: how the user wants to be shown.
+    pub(crate) profile: Profile,
+}
+
+/// What users tell of themselves; empty where they did not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Profile {
+    pub(crate) name: Box<str>,
+    pub(crate) avatar: Box<str>,
+    pub(crate) status: Box<str>,
 }
 
 /// The settings of a room that never changed them.
@@ -61,6 +73,10 @@ pub(crate) enum Setting<'a> {
     HistoryTtl(Option<u64>),
     LogJoins(bool),
     Frozen(bool),
+    Slow(Option<u64>),
+    Name(Cow<'a, str>),
+    Avatar(Cow<'a, str>),
+    Status(Cow<'a, str>),
 }
 
 impl<'a> Setting<'a> {
@@ -87,6 +103,16 @@ impl<'a> Setting<'a> {
             }
             b"log_joins" => yes_or_no(value, "log_joins").map(Setting::LogJoins),
             b"frozen" => yes_or_no(value, "frozen").map(Setting::Frozen),
+            b"slow" if value == b"0" => Ok(Setting::Slow(None)),
+            b"slow" => narrow(value, "slow", 1, SLOW_MAX).map(Setting::Slow),
+            b"name" => {
+                names::line(value, PROFILE_NAME_MAX, "name").map(|text| Setting::Name(text.into()))
+            }
+            b"avatar" => {
+                names::line(value, AVATAR_MAX, "avatar").map(|text| Setting::Avatar(text.into()))
+            }
+            b"status" => names::line(value, PROFILE_STATUS_MAX, "status")
+                .map(|text| Setting::Status(text.into())),
             _ => Err(Refusal::invalid("field", "see the settings of a room in the README")),
         }
     }
@@ -94,9 +120,16 @@ impl<'a> Setting<'a> {
     /// The role an actor needs to change this.
     pub(crate) fn needs(&self) -> Role {
         match self {
-            Setting::Topic(_) | Setting::Description(_) | Setting::Frozen(_) => Role::Moderator,
+            Setting::Topic(_) | Setting::Description(_) | Setting::Frozen(_) | Setting::Slow(_) => {
+                Role::Moderator
+            }
             _ => Role::Owner,
         }
+    }
+
+    /// Whether this belongs to a user's profile, which is in personal rooms.
+    pub(crate) fn is_profile(&self) -> bool {
+        matches!(self, Setting::Name(_) | Setting::Avatar(_) | Setting::Status(_))
     }
 
     /// Whether this asks for more than the server's setting allows, which is the backend's to give.
@@ -122,6 +155,10 @@ impl<'a> Setting<'a> {
             Setting::HistoryTtl(value) => settings.history_ttl == *value,
             Setting::LogJoins(value) => settings.log_joins == *value,
             Setting::Frozen(value) => settings.frozen == *value,
+            Setting::Slow(value) => settings.slow == *value,
+            Setting::Name(value) => *settings.profile.name == **value,
+            Setting::Avatar(value) => *settings.profile.avatar == **value,
+            Setting::Status(value) => *settings.profile.status == **value,
         }
     }
 
@@ -136,6 +173,10 @@ impl<'a> Setting<'a> {
             Setting::HistoryTtl(value) => settings.history_ttl = *value,
             Setting::LogJoins(value) => settings.log_joins = *value,
             Setting::Frozen(value) => settings.frozen = *value,
+            Setting::Slow(value) => settings.slow = *value,
+            Setting::Name(value) => settings.profile.name = value.as_ref().into(),
+            Setting::Avatar(value) => settings.profile.avatar = value.as_ref().into(),
+            Setting::Status(value) => settings.profile.status = value.as_ref().into(),
         }
     }
 
@@ -150,6 +191,10 @@ impl<'a> Setting<'a> {
             Setting::HistoryTtl(_) => "history_ttl",
             Setting::LogJoins(_) => "log_joins",
             Setting::Frozen(_) => "frozen",
+            Setting::Slow(_) => "slow",
+            Setting::Name(_) => "name",
+            Setting::Avatar(_) => "avatar",
+            Setting::Status(_) => "status",
         }
     }
 
@@ -157,13 +202,18 @@ impl<'a> Setting<'a> {
     fn write_json(&self, out: &mut Vec<u8>) {
         match self {
             Setting::Access(value) => json::write_string(out, value.as_str()),
-            Setting::Topic(value) | Setting::Description(value) => json::write_string(out, value),
-            Setting::MaxText(value) | Setting::HistoryMax(value) | Setting::HistoryTtl(value) => {
-                match value {
-                    Some(value) => out.extend_from_slice(value.to_string().as_bytes()),
-                    None => out.extend_from_slice(b"null"),
-                }
-            }
+            Setting::Topic(value)
+            | Setting::Description(value)
+            | Setting::Name(value)
+            | Setting::Avatar(value)
+            | Setting::Status(value) => json::write_string(out, value),
+            Setting::MaxText(value)
+            | Setting::HistoryMax(value)
+            | Setting::HistoryTtl(value)
+            | Setting::Slow(value) => match value {
+                Some(value) => out.extend_from_slice(value.to_string().as_bytes()),
+                None => out.extend_from_slice(b"null"),
+            },
             Setting::LogJoins(value) | Setting::Frozen(value) => {
                 out.extend_from_slice(if *value { b"true" } else { b"false" });
             }
@@ -176,12 +226,16 @@ impl<'a> Setting<'a> {
             Setting::Access(value) => out.extend_from_slice(&[0, *value as u8]),
             Setting::Topic(value) => tagged(out, 1, value),
             Setting::Description(value) => tagged(out, 2, value),
-            // 0 is not a value of any of the three, so it can stand for "not set".
+            // 0 is not a value of any of these, so it can stand for "not set".
             Setting::MaxText(value) => tagged_number(out, 3, *value),
             Setting::HistoryMax(value) => tagged_number(out, 4, *value),
             Setting::HistoryTtl(value) => tagged_number(out, 5, *value),
             Setting::LogJoins(value) => out.extend_from_slice(&[6, u8::from(*value)]),
             Setting::Frozen(value) => out.extend_from_slice(&[7, u8::from(*value)]),
+            Setting::Slow(value) => tagged_number(out, 8, *value),
+            Setting::Name(value) => tagged(out, 9, value),
+            Setting::Avatar(value) => tagged(out, 10, value),
+            Setting::Status(value) => tagged(out, 11, value),
         }
     }
 
@@ -208,6 +262,10 @@ impl<'a> Setting<'a> {
             5 => Setting::HistoryTtl(within(reader.number()?, HISTORY_TTL_MAX)?),
             6 => Setting::LogJoins(reader.flag()?),
             7 => Setting::Frozen(reader.flag()?),
+            8 => Setting::Slow(within(reader.number()?, SLOW_MAX)?),
+            9 => Setting::Name(text(reader.text(PROFILE_NAME_MAX)?)?),
+            10 => Setting::Avatar(text(reader.text(AVATAR_MAX)?)?),
+            11 => Setting::Status(text(reader.text(PROFILE_STATUS_MAX)?)?),
             _ => return Err(Malformed("unknown setting")),
         })
     }
@@ -248,6 +306,10 @@ impl Settings {
             Setting::HistoryTtl(self.history_ttl),
             Setting::LogJoins(self.log_joins),
             Setting::Frozen(self.frozen),
+            Setting::Slow(self.slow),
+            Setting::Name((&*self.profile.name).into()),
+            Setting::Avatar((&*self.profile.avatar).into()),
+            Setting::Status((&*self.profile.status).into()),
         ];
         all.into_iter().filter(|setting| !setting.is_in(&UNCHANGED)).collect()
     }
@@ -315,6 +377,12 @@ mod tests {
             ("history_ttl", "0", Err("INVALID history_ttl")),
             ("log_joins", "yes", Ok("{\"log_joins\":true}")),
             ("frozen", "1", Err("INVALID frozen")),
+            ("slow", "5000", Ok("{\"slow\":5000}")),
+            ("slow", "0", Ok("{\"slow\":null}")),
+            ("slow", "-1", Err("INVALID slow")),
+            ("name", "Alice \u{2615}", Ok("{\"name\":\"Alice \u{2615}\"}")),
+            ("avatar", "a\tb", Err("INVALID avatar")),
+            ("status", "on holiday", Ok("{\"status\":\"on holiday\"}")),
             ("colour", "red", Err("INVALID field")),
         ];
         for (field, value, expected) in table {

@@ -1,7 +1,7 @@
 //! `CHAT.HISTORY room [BEFORE id | AFTER id | AROUND id] [COUNT n] [AS user]`
 //!
 //! Messages as they are now, oldest first. Reply: the newest id, an array of events, whether there
-//! are more in that direction. Errors: INVALID, NOROOM, NOTMEMBER, DENIED. O(log N + COUNT).
+//! are more in that direction. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED. O(log N + COUNT).
 
 use chat_room::decide::count;
 use chat_room::decide::history::{Anchor, answer};

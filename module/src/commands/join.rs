@@ -1,7 +1,7 @@
 //! `CHAT.JOIN room user [ROLE r] [BY actor]` and `CHAT.LEAVE room user`
 //!
 //! Membership, told by a `member` event. Reply: 1 changed, 0 not. Errors: INVALID, NOTMEMBER,
-//! DENIED. O(log N) with N the members. Replicates: what makes the room, the member, the event.
+//! DENIED, BANNED. O(log N) with N the members. Replicates: what makes the room, the member, the event.
 
 use chat_room::decide::join::{self, Join};
 use chat_room::members::Role;

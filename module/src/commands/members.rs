@@ -1,7 +1,7 @@
 //! `CHAT.MEMBERS room [CURSOR c] [COUNT n] [AS user]`
 //!
 //! Who belongs to the room, in the order of joining. Reply: a cursor or nil, an array of user, role,
-//! joined. Errors: INVALID, NOROOM, NOTMEMBER, DENIED. O(log N + COUNT).
+//! joined. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED. O(log N + COUNT).
 
 use chat_room::decide::count;
 use chat_room::decide::members::answer;

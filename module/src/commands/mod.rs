@@ -6,12 +6,17 @@
 
 mod apply;
 mod beat;
+mod delete;
+mod edit;
 mod follow;
 mod history;
 mod join;
 mod members;
+mod moderate;
 mod online;
 mod presence;
+mod react;
+mod read;
 mod room;
 mod rooms;
 mod send;
@@ -55,9 +60,12 @@ const PAGED: &[Arg] = &[
 ];
 
 /// All commands, in the order of the README.
-pub(crate) fn all() -> [&'static Spec; 17] {
+pub(crate) fn all() -> [&'static Spec; 23] {
     [
         &send::SPEC,
+        &edit::SPEC,
+        &delete::SPEC,
+        &react::SPEC,
         &history::SPEC,
         &sync::SPEC,
         &join::JOIN,
@@ -68,11 +76,14 @@ pub(crate) fn all() -> [&'static Spec; 17] {
         &who::SPEC,
         &online::SPEC,
         &signal::SPEC,
+        &read::READ,
+        &read::UNREAD,
         &follow::FOLLOW,
         &follow::UNFOLLOW,
         &follow::FOLLOWS,
         &rooms::SPEC,
         &room::SPEC,
+        &moderate::SPEC,
         &apply::SPEC,
     ]
 }

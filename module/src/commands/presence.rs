@@ -2,7 +2,7 @@
 //!
 //! The heartbeat of one connection. An event tells when the user's first connection comes, the last
 //! goes, or the status changes. Reply: users online, the newest id. Makes the user's own personal
-//! room, no other. Errors: INVALID, NOROOM, NOTMEMBER, DENIED; OOM for a new connection. O(log N)
+//! room, no other. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED; OOM for a new connection. O(log N)
 //! with N the users online. Replicates the connection, to replicas only.
 
 use chat_room::decide::presence::{self, Presence};

@@ -1,7 +1,7 @@
 //! `CHAT.ROOM room [SET field value …] [BY actor] [AS user]`
 //!
 //! What the room is; with SET, after changing it: all the fields or none. Reply: a map. Errors:
-//! INVALID, NOROOM, NOTMEMBER, DENIED, TOOBIG; OOM with SET. O(1), or what the new bounds remove.
+//! INVALID, NOROOM, NOTMEMBER, DENIED, BANNED, TOOBIG; OOM with SET. O(1), or what the new bounds remove.
 //! Replicates the settings and the trim.
 
 use chat_room::decide::Context;
@@ -95,8 +95,10 @@ fn reply(call: &Call<'_>, room: &Description<'_>) {
         call.reply_text(name);
         call.reply_number(value);
     };
-    let optional = [room.last_seen.is_some(), room.role.is_some()];
-    call.reply_map(16 + optional.into_iter().filter(|there| *there).count());
+    let more = room.profile.map_or(0, |_| 4)
+        + usize::from(room.role.is_some())
+        + usize::from(room.muted_until.is_some());
+    call.reply_map(17 + more);
     text("room", room.room);
     text("kind", room.kind);
     number("created", room.created);
@@ -114,12 +116,21 @@ fn reply(call: &Call<'_>, room: &Description<'_>) {
     number("history_ttl", room.history_ttl);
     text("log_joins", yes_or_no(room.log_joins));
     text("frozen", yes_or_no(room.frozen));
+    number("slow", room.slow);
+    if let Some(profile) = room.profile {
+        text("name", profile.name);
+        text("avatar", profile.avatar);
+        text("status", profile.status);
+    }
     if let Some(last_seen) = room.last_seen {
         number("last_seen", last_seen);
     }
     if let Some(role) = room.role {
         call.reply_text("role");
         call.reply_option(role.map(|role| role.as_str()));
+    }
+    if let Some(until) = room.muted_until {
+        number("muted_until", until);
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Checks, joins on the first send to an open room, stores, counts and publishes. Reply: the id; nil
 //! if EPHEMERAL. A repeat with the same nonce replies the first id and does nothing. Errors:
-//! INVALID, NOMSG, NOTMEMBER, DENIED, FROZEN, RATELIMIT, TOOBIG. O(1). Replicates: what makes the
+//! INVALID, NOMSG, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT, TOOBIG. O(1). Replicates: what makes the
 //! room and the member, the message, the trim.
 
 use chat_room::decide::send::{self, Send};

@@ -2,7 +2,7 @@
 //!
 //! Publishes an event nobody stores: typing, or whatever the name says. Reply: 1. The backend's
 //! signal `notice` becomes an event of that type; the backend may signal a room that is not there.
-//! Errors: INVALID, NOROOM, NOTMEMBER, DENIED, FROZEN, TOOBIG. O(1). Replicates nothing.
+//! Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT, TOOBIG. O(1). Replicates nothing.
 
 use chat_room::decide::signal;
 use chat_room::names;

@@ -2,7 +2,7 @@
 //!
 //! What a reader has missed since its cursor. Reply: whether the cursor is known, the newest id, an
 //! array of events, whether there are more. An unknown cursor, or a room that is not there, is no
-//! error: recovered is 0 and the reader reloads. Errors: INVALID, NOTMEMBER, DENIED. O(COUNT).
+//! error: recovered is 0 and the reader reloads. Errors: INVALID, NOTMEMBER, DENIED, BANNED. O(COUNT).
 
 use chat_room::decide::count;
 use chat_room::decide::sync::answer;

@@ -2,7 +2,7 @@
 //!
 //! Who is here now, in the order of coming. Reply: a cursor or nil, users online, connections
 //! online, an array of user, status, connections, since. Errors: INVALID, NOROOM, NOTMEMBER,
-//! DENIED. O(log N + COUNT).
+//! DENIED, BANNED. O(log N + COUNT).
 
 use chat_room::decide::count;
 use chat_room::decide::who::answer;

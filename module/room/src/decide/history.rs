@@ -68,9 +68,8 @@ pub fn answer(
     let mut older = Events::default();
     // Writes message `m` unless `most` bytes are there already.
     let add = |events: &mut Events, m: u64, most: usize| {
-        if let Some(message) = room.messages.get(m).filter(|_| events.bytes() < most) {
-            let user = room.users.name(message.author);
-            events.push(|out| event::message(out, context.name.as_str(), user, m, message));
+        if events.bytes() < most {
+            events.push(|out| event::message_now(out, context.name.as_str(), room, m));
         }
     };
     (from..middle).rev().for_each(|m| add(&mut older, m, bytes_for_older));

@@ -25,9 +25,9 @@ pub struct Join<'a> {
 pub fn join<'a>(context: Context<'_, 'a>, join: Join<'a>) -> Result<Decision<'a, bool>, Refusal> {
     let Join { user, role, by } = join;
     let actor = by.unwrap_or(Actor::User(user));
-    context.named_for(user)?;
+    context.admit(user)?;
     if let Actor::User(actor) = actor {
-        context.named_for(actor)?;
+        context.admit(actor)?;
     }
     if !context.is_ordinary() && role.is_some_and(|role| role != Role::Member) {
         return Err(Refusal::invalid("role", "only ordinary rooms have roles"));

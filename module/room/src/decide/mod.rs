@@ -8,7 +8,11 @@ pub mod follow;
 pub mod history;
 pub mod join;
 pub mod members;
+pub mod moderate;
 pub mod presence;
+pub mod react;
+pub mod read;
+pub mod revise;
 pub mod room;
 pub mod send;
 pub mod signal;
@@ -17,7 +21,7 @@ pub mod who;
 
 use crate::event::Ephemeral;
 use crate::id::Id;
-use crate::limits::{COUNT_MAX, Create, Limits};
+use crate::limits::{COUNT_MAX, Create, Limits, Rate};
 use crate::members::Role;
 use crate::names::{Actor, RoomKind, RoomName};
 use crate::record::Record;
@@ -38,13 +42,17 @@ pub struct Context<'r, 'a> {
     pub limits: &'r Limits,
 }
 
-/// One step of a decision: a record to apply, or an event to publish as things are by then.
+/// One step of a decision: a record to apply, an event to publish as things are by then, or a pace.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step<'a> {
     /// Applied and replicated; a durable event is published with it.
     Record(Record<'a>),
     /// Published only.
     Event(Ephemeral<'a>),
+    /// Remembered by the primary only: this user did one more of what `chat.rate-limit` counts.
+    Pace(&'a str, Rate),
+    /// Remembered by the primary only: this user sent a message, for slow mode.
+    Sent(&'a str),
 }
 
 /// What a command does, and what it answers.
@@ -158,11 +166,11 @@ impl<'r, 'a> Context<'r, 'a> {
         if self.room.is_blank() { Err(Refusal::NoRoom) } else { Ok(self.room) }
     }
 
-    /// The room as `reader` may read it; `None`: the backend reads. Errors: `NOROOM`,
+    /// The room as `reader` may read it; `None`: the backend reads. Errors: `NOROOM`, `BANNED`,
     /// `NOTMEMBER`, `DENIED`.
     fn readable(&self, reader: Option<&str>) -> Result<&'r Room, Refusal> {
         if let Some(user) = reader {
-            self.named_for(user)?;
+            self.admit(user)?;
             let room = self.existing()?;
             let closed = room.settings().access == Access::Members;
             if closed && self.is_ordinary() && room.role(user).is_none() {
@@ -179,6 +187,60 @@ impl<'r, 'a> Context<'r, 'a> {
             RoomKind::Direct(a, b) if a != user && b != user => Err(Refusal::NotMember),
             _ => Ok(()),
         }
+    }
+
+    /// Whether `user` may come in: not banned, and meant by the name of the room. Errors: `BANNED`,
+    /// `DENIED`, `NOTMEMBER`.
+    fn admit(&self, user: &str) -> Result<(), Refusal> {
+        match self.room.sanctions.ban(user, self.now.ms) {
+            Some(until) => Err(Refusal::Banned(until)),
+            None => self.named_for(user),
+        }
+    }
+
+    /// Whether `user`, who may come in, may write: also reactions and signals. Errors: `MUTED`,
+    /// `FROZEN`.
+    fn may_speak(&self, user: &str) -> Result<(), Refusal> {
+        if let Some(until) = self.room.sanctions.mute(user, self.now.ms) {
+            return Err(Refusal::Muted(until));
+        }
+        let keeps_order = self.room.role(user) >= Some(Role::Moderator);
+        if self.room.settings().frozen && !keeps_order && self.is_ordinary() {
+            return Err(Refusal::Frozen);
+        }
+        Ok(())
+    }
+
+    /// Whether `actor` may change what is in the room: a member who may speak, the two of a direct
+    /// room, the owner of a personal one, the backend. Errors: `NOROOM`, `BANNED`, `NOTMEMBER`,
+    /// `DENIED`, `MUTED`, `FROZEN`.
+    fn may_change(&self, actor: Actor<'_>) -> Result<(), Refusal> {
+        let Actor::User(user) = actor else { return self.existing().map(drop) };
+        self.readable(Some(user))?;
+        if self.is_ordinary() && self.room.role(user).is_none() {
+            return Err(Refusal::NotMember);
+        }
+        self.may_speak(user)
+    }
+
+    /// Counts one more thing that `actor` does. Errors: `RATELIMIT`.
+    fn pace<R>(&self, actor: Actor<'a>, decision: &mut Decision<'a, R>) -> Result<(), Refusal> {
+        if let (Actor::User(user), Some(rate)) = (actor, self.limits.rate_limit) {
+            let paces = &self.room.paces;
+            paces.check(user, rate, self.now.steady_ms).map_err(Refusal::RateLimit)?;
+            decision.steps.push(Step::Pace(user, rate));
+        }
+        Ok(())
+    }
+
+    /// The number of the message with this id that is there and can be seen. Errors: `INVALID id`,
+    /// `NOMSG`.
+    fn message(&self, id: &[u8]) -> Result<(Id, u64), Refusal> {
+        let id = Id::parse(id).ok_or(Refusal::invalid("id", "<ms>-<n>"))?;
+        let m = self.room.messages.find(id).filter(|m| *m >= self.first_visible());
+        let m = m.ok_or(Refusal::NoMessage)?;
+        let deleted = self.room.messages.get(m).is_none_or(|message| message.is_deleted());
+        if deleted { Err(Refusal::NoMessage) } else { Ok((id, m)) }
     }
 
     /// The number of the first message that is not too old.

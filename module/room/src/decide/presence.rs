@@ -37,7 +37,7 @@ pub fn here<'a>(
     let status = status.map(|status| if status.is_empty() { ONLINE } else { status });
     let ttl = time_to_live(ttl.unwrap_or(context.limits.presence_ttl))?;
     let mut decision = Decision::new(&context, ());
-    context.named_for(user)?;
+    context.admit(user)?;
     if context.name.kind == RoomKind::Personal(user) {
         context.make(Actor::User(user), &mut decision)?;
     } else {
@@ -146,12 +146,7 @@ impl<'r, 'a> Context<'r, 'a> {
     }
 
     /// Tells what one user does, unless so many `users` are online that nobody could follow.
-    fn tell_presence<R>(
-        &self,
-        users: usize,
-        event: Ephemeral<'a>,
-        decision: &mut Decision<'a, R>,
-    ) {
+    fn tell_presence<R>(&self, users: usize, event: Ephemeral<'a>, decision: &mut Decision<'a, R>) {
         if !self.room.is_crowd(users, self.limits) {
             decision.event(event);
         }

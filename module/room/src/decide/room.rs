@@ -27,18 +27,21 @@ pub fn set<'a>(
         changes.push(change);
     }
     if !context.is_ordinary() {
-        let access = changes.iter().any(|change| matches!(change, Setting::Access(_)));
-        if access {
-            return Err(Refusal::invalid("field", "only ordinary rooms have access"));
+        let of_rooms = |change: &Setting<'_>| {
+            matches!(change, Setting::Access(_) | Setting::Slow(_) | Setting::Frozen(_))
+        };
+        if changes.iter().any(of_rooms) {
+            return Err(Refusal::invalid("field", "only ordinary rooms have access, slow, frozen"));
         }
+    }
+    let personal = matches!(context.name.kind, RoomKind::Personal(_));
+    if !personal && changes.iter().any(Setting::is_profile) {
+        return Err(Refusal::invalid("field", "only personal rooms have name, avatar, status"));
     }
     if let Actor::User(user) = actor {
         allowed(context, user, &changes)?;
     }
     let mut decision = Decision::new(&context, ());
-    if matches!(context.name.kind, RoomKind::Personal(_)) && context.room.is_blank() {
-        return Err(Refusal::NoRoom);
-    }
     context.make(actor, &mut decision)?;
     changes.retain(|change| !change.is_in(context.room.settings()));
     if changes.is_empty() {
@@ -53,12 +56,13 @@ pub fn set<'a>(
 }
 
 fn allowed(context: Context<'_, '_>, user: &str, changes: &[Setting<'_>]) -> Result<(), Refusal> {
-    context.named_for(user)?;
+    context.admit(user)?;
     if changes.iter().any(|change| change.exceeds(context.limits)) {
         return Err(Refusal::Denied("backend"));
     }
     if !context.is_ordinary() {
-        return Err(Refusal::Denied("backend"));
+        let own = changes.iter().all(Setting::is_profile);
+        return if own { Ok(()) } else { Err(Refusal::Denied("backend")) };
     }
     if context.room.is_blank() {
         return Ok(());
@@ -103,10 +107,27 @@ pub struct Description<'a> {
     pub log_joins: bool,
     /// Whether only owner and moderators send.
     pub frozen: bool,
+    /// Milliseconds between a user's messages; 0: as fast as they like.
+    pub slow: u64,
+    /// Personal rooms: what their user tells of themselves.
+    pub profile: Option<Profile<'a>>,
+    /// Until when the reader is muted, milliseconds since the epoch, 0 for ever.
+    pub muted_until: Option<u64>,
     /// Personal rooms: when their user last went, or came if still here; 0: never.
     pub last_seen: Option<u64>,
     /// The role of the reader, if one was named: `Some(None)` is no member.
     pub role: Option<Option<Role>>,
+}
+
+/// What a user tells of themselves; empty where they did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Profile<'a> {
+    /// To be shown instead of the user's name.
+    pub name: &'a str,
+    /// The address of a picture.
+    pub avatar: &'a str,
+    /// A line about what they are doing.
+    pub status: &'a str,
 }
 
 /// Answers CHAT.ROOM as `reader` may see it.
@@ -134,6 +155,12 @@ pub fn answer<'a>(
         history_ttl: settings.history_ttl(limits),
         log_joins: settings.log_joins,
         frozen: settings.frozen,
+        slow: settings.slow.unwrap_or(0),
+        profile: matches!(context.name.kind, RoomKind::Personal(_)).then(|| {
+            let crate::settings::Profile { name, avatar, status } = &settings.profile;
+            Profile { name, avatar, status }
+        }),
+        muted_until: reader.and_then(|user| room.sanctions.mute(user, context.now.ms)),
         last_seen: matches!(context.name.kind, RoomKind::Personal(_)).then_some(room.last_seen),
         role: reader.map(|user| room.role(user)),
     })

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::{Context, Decision, expired_nonces, trim};
+use super::{Context, Decision, Step, expired_nonces, trim};
+use crate::body::{ACTION, Body, Mentions, SYSTEM, TEXT};
 use crate::event::Ephemeral;
 use crate::id::Id;
 use crate::json;
 use crate::limits::{MAX_TEXT_MAX, MENTIONS_MAX};
 use crate::members::Role;
-use crate::messages::{ACTION, Body, Mentions, SYSTEM, TEXT};
 use crate::names::{self, Actor};
 use crate::nonces;
 use crate::record::{NewMessage, Record};
@@ -73,7 +73,7 @@ pub fn decide<'a>(
     if text.is_empty() && meta.is_none() {
         return Err(Refusal::invalid("text", "empty only when META is given"));
     }
-    let reply = send.reply.map(|id| known_message(context, id)).transpose()?;
+    let reply = send.reply.map(|id| context.message(id).map(|(id, _)| id)).transpose()?;
 
     let prev = decision.last;
     let id = decision.next_id(now);
@@ -86,6 +86,8 @@ pub fn decide<'a>(
         reply,
         mentions: Mentions::write(&distinct(send.mentions), &mut buffer),
         nonce: send.nonce,
+        edited: None,
+        deleted: None,
     }
     .write();
     let author = send.user.as_str();
@@ -143,29 +145,30 @@ fn allowed<'a>(
         Actor::Backend => return context.make(send.user, decision),
         Actor::User(user) => user,
     };
-    context.named_for(user)?;
+    context.admit(user)?;
     if send.ephemeral {
         context.readable(Some(user))?;
     }
     context.make(send.user, decision)?;
     if room.is_blank() || !context.is_ordinary() {
-        return Ok(());
+        return context.pace(send.user, decision);
     }
-    match room.role(user) {
-        Some(Role::Owner | Role::Moderator) => Ok(()),
-        _ if room.settings().frozen => Err(Refusal::Frozen),
-        Some(Role::Member) => Ok(()),
-        None if room.settings().access == Access::Members => Err(Refusal::NotMember),
-        None if send.ephemeral => Ok(()),
-        None => context.add(user, Role::Member, None, decision),
+    let role = room.role(user);
+    if role.is_none() && room.settings().access == Access::Members {
+        return Err(Refusal::NotMember);
     }
-}
-
-fn known_message(context: Context<'_, '_>, id: &[u8]) -> Result<Id, Refusal> {
-    let id = Id::parse(id).ok_or(Refusal::invalid("id", "<ms>-<n>"))?;
-    let messages = &context.room.messages;
-    let visible = messages.get(context.first_visible()).is_some_and(|first| first.id <= id);
-    if visible && messages.find(id).is_some() { Ok(id) } else { Err(Refusal::NoMessage) }
+    context.may_speak(user)?;
+    let slow = room.settings().slow.filter(|_| role < Some(Role::Moderator) && !send.ephemeral);
+    if let Some(slow) = slow {
+        let checked = room.paces.check_slow(user, slow, context.now.steady_ms);
+        checked.map_err(Refusal::RateLimit)?;
+        decision.steps.push(Step::Sent(user));
+    }
+    context.pace(send.user, decision)?;
+    if role.is_none() && !send.ephemeral {
+        context.add(user, Role::Member, None, decision)?;
+    }
+    Ok(())
 }
 
 fn distinct(mentions: Vec<&str>) -> Vec<&str> {

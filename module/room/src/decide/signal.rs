@@ -3,14 +3,13 @@
 use super::{Context, Decision};
 use crate::event::{Ephemeral, NOTICE};
 use crate::json;
-use crate::members::Role;
 use crate::names::Actor;
 use crate::refusal::Refusal;
 
 /// Decides CHAT.SIGNAL. The backend may signal a room that does not exist, without making it.
 ///
-/// Errors: `DENIED backend` for a user's `notice`, `FROZEN`, `INVALID data`, and what reading is
-/// refused with.
+/// Errors: `DENIED backend` for a user's `notice`, `MUTED`, `FROZEN`, `RATELIMIT`, `INVALID
+/// data`, and what reading is refused with.
 pub fn decide<'a>(
     context: Context<'_, 'a>,
     user: Actor<'a>,
@@ -22,12 +21,11 @@ pub fn decide<'a>(
         if name == NOTICE {
             return Err(Refusal::Denied("backend"));
         }
-        let room = context.readable(Some(user))?;
-        if room.settings().frozen && room.role(user).unwrap_or(Role::Member) == Role::Member {
-            return Err(Refusal::Frozen);
-        }
+        context.readable(Some(user))?;
+        context.may_speak(user)?;
     }
     let mut decision = Decision::new(&context, ());
+    context.pace(user, &mut decision)?;
     decision.event(Ephemeral::Signal { user: user.as_str(), name, data });
     Ok(decision)
 }

@@ -50,9 +50,7 @@ pub fn answer(
         }
         match room.journal.get(n) {
             Some(Entry::Message(m)) => {
-                let Some(message) = room.messages.get(*m) else { break };
-                let user = room.users.name(message.author);
-                events.push(|out| event::message(out, name, user, *m, message));
+                events.push(|out| event::message(out, name, room, *m));
             }
             Some(Entry::Fact(fact)) => events.push(|out| event::fact(out, name, fact)),
             None => break,

@@ -4,8 +4,11 @@ use proptest::prelude::*;
 
 use super::World;
 use crate::decide::history::{self, Anchor};
+use crate::decide::moderate::{Action, Moderate};
 use crate::decide::presence::Presence;
+use crate::decide::revise::Edit;
 use crate::decide::{self, expire, sync};
+use crate::names::Actor;
 use crate::{Effects, Part, Record, Room};
 
 fn sample() -> World {
@@ -20,8 +23,37 @@ fn sample() -> World {
         let nonce = (at % 3 == 0).then_some(nonce.as_str());
         world.send_with(["alice", "bob", "*"][at % 3], "some text", nonce).expect("stored");
     }
-    world.leave("bob").expect("left");
     let name = world.name.clone();
+    for (verb, back) in [("edit", 3), ("react", 3), ("react", 6), ("delete", 6), ("edit", 9)] {
+        let m = world.room.messages.last() - back;
+        let id = world.room.messages.get(m).map(|message| message.id).expect("there").to_string();
+        let (user, context) = (Actor::Backend, world.context(&name));
+        let steps = match verb {
+            "edit" => {
+                let edit = Edit { user, id: id.as_bytes(), text: b"better", meta: Some(b"{}") };
+                decide::revise::edit(context, edit).expect("edited").steps
+            }
+            "react" => {
+                let add = decide::react::Reaction::Add;
+                decide::react::decide(context, user, id.as_bytes(), "👍", add).expect("told").steps
+            }
+            _ => {
+                let delete = decide::revise::delete(context, user, id.as_bytes(), Some("why"));
+                delete.expect("deleted").steps
+            }
+        };
+        world.finish(&name, steps);
+    }
+    let last = world.room.last();
+    let steps = decide::read::read(world.context(&name), "alice", last).expect("read").steps;
+    world.finish(&name, steps);
+    for action in [Action::Mute, Action::Ban] {
+        let (actor, user) = (Actor::Backend, "eve");
+        let moderate = Moderate { actor, action, user, duration: Some(9_000), reason: None };
+        let steps = decide::moderate::decide(world.context(&name), moderate).expect("done").steps;
+        world.finish(&name, steps);
+    }
+    world.leave("bob").expect("left");
     for (user, connection) in [("alice", "c1"), ("alice", "c2"), ("carol", "c3")] {
         let presence = Presence { user, connection, ttl: None, status: Some("busy") };
         let steps = decide::presence::here(world.context(&name), presence).expect("here").steps;

@@ -3,7 +3,9 @@
 //! [`World`] stands where the module stands: it keeps one room and a copy that sees records only.
 
 mod damage;
+mod folding;
 mod model;
+mod moderation;
 mod presence;
 mod resuming;
 mod rules;

@@ -1,0 +1,316 @@
+//! The body of a message: everything that varies, in one allocation.
+//!
+//! Decide writes the body, records carry it, apply stores it and events are written from it, so
+//! there is one form of a message and nothing to convert.
+
+use crate::id::Id;
+use crate::json;
+use crate::limits::*;
+use crate::names;
+use crate::varint::{self, Malformed, Reader};
+
+const KIND: u8 = 0b0000_0011;
+const KIND_TEXT: u8 = 0;
+const KIND_ACTION: u8 = 1;
+const KIND_SYSTEM: u8 = 2;
+const KIND_WORD: u8 = 3;
+const META: u8 = 0b0000_0100;
+const REPLY: u8 = 0b0000_1000;
+const MENTIONS: u8 = 0b0001_0000;
+const NONCE: u8 = 0b0010_0000;
+const EDITED: u8 = 0b0100_0000;
+const DELETED: u8 = 0b1000_0000;
+
+/// Kind of a user's message when none is given.
+pub(crate) const TEXT: &str = "text";
+/// Kind of a `/me` line.
+pub(crate) const ACTION: &str = "action";
+/// Kind of the backend's lines.
+pub(crate) const SYSTEM: &str = "system";
+
+/// What varies between messages, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Body<'a> {
+    /// Milliseconds between the previous event of the room and this one.
+    pub(crate) since_previous: u64,
+    pub(crate) kind: &'a str,
+    pub(crate) text: &'a str,
+    pub(crate) meta: Option<&'a str>,
+    pub(crate) reply: Option<Id>,
+    pub(crate) mentions: Mentions<'a>,
+    pub(crate) nonce: Option<&'a str>,
+    /// When the text was last changed, milliseconds since the epoch.
+    pub(crate) edited: Option<u64>,
+    /// The message is gone: nothing of what was written is left.
+    pub(crate) deleted: Option<Deleted<'a>>,
+}
+
+/// What is left of a deleted message besides its id and its author.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Deleted<'a> {
+    /// Milliseconds since the epoch.
+    pub(crate) ms: u64,
+    /// Who did it, if not the author.
+    pub(crate) by: Option<&'a str>,
+    pub(crate) reason: Option<&'a str>,
+}
+
+/// A list of user names in its written form: a count, then the names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mentions<'a>(&'a [u8]);
+
+impl<'a> Mentions<'a> {
+    pub(crate) fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn names(self) -> impl Iterator<Item = &'a str> {
+        let mut reader = Reader::new(self.0);
+        let count = if self.0.is_empty() { 0 } else { reader.count().unwrap_or(0) };
+        (0..count).map_while(move |_| reader.text(USER_NAME_MAX).ok())
+    }
+
+    /// Writes names so that [`Body::write`] can take them.
+    pub(crate) fn write<'b>(names: &[&str], buffer: &'b mut Vec<u8>) -> Mentions<'b> {
+        if !names.is_empty() {
+            varint::put(buffer, names.len() as u64);
+            names.iter().for_each(|name| varint::put_bytes(buffer, name.as_bytes()));
+        }
+        Mentions(buffer)
+    }
+}
+
+impl<'a> Body<'a> {
+    /// What is left when a message is deleted.
+    pub(crate) fn tombstone(since_previous: u64, deleted: Deleted<'a>) -> Body<'a> {
+        Body {
+            since_previous,
+            kind: TEXT,
+            text: "",
+            meta: None,
+            reply: None,
+            mentions: Mentions::default(),
+            nonce: None,
+            edited: None,
+            deleted: Some(deleted),
+        }
+    }
+
+    /// The users mentioned in a written body.
+    pub(crate) fn mentioned(bytes: &'a [u8]) -> Mentions<'a> {
+        match bytes.first() {
+            Some(flags) if flags & MENTIONS != 0 => {
+                Body::read(bytes).map(|body| body.mentions).unwrap_or_default()
+            }
+            _ => Mentions::default(),
+        }
+    }
+
+    /// Whether a written body is that of a deleted message.
+    pub(crate) fn is_deleted(bytes: &[u8]) -> bool {
+        bytes.first().is_some_and(|flags| flags & DELETED != 0)
+    }
+
+    /// The body's bytes, in a vector without spare capacity.
+    pub(crate) fn write(&self) -> Vec<u8> {
+        let (kind, word) = match self.kind {
+            TEXT => (KIND_TEXT, ""),
+            ACTION => (KIND_ACTION, ""),
+            SYSTEM => (KIND_SYSTEM, ""),
+            other => (KIND_WORD, other),
+        };
+        let string = |text: &str| varint::size(text.len() as u64) + text.len();
+        let mut flags = kind;
+        let mut size = 1 + varint::size(self.since_previous) + self.text.len();
+        if kind == KIND_WORD {
+            size += string(word);
+        }
+        if let Some(meta) = self.meta {
+            flags |= META;
+            size += string(meta);
+        }
+        if let Some(reply) = self.reply {
+            flags |= REPLY;
+            size += varint::size(reply.ms) + varint::size(reply.n);
+        }
+        if !self.mentions.is_empty() {
+            flags |= MENTIONS;
+            size += varint::size(self.mentions.0.len() as u64) + self.mentions.0.len();
+        }
+        if let Some(nonce) = self.nonce {
+            flags |= NONCE;
+            size += string(nonce);
+        }
+        if let Some(edited) = self.edited {
+            flags |= EDITED;
+            size += varint::size(edited);
+        }
+        if let Some(Deleted { ms, by, reason }) = self.deleted {
+            flags |= DELETED;
+            let option = |text: Option<&str>| 1 + text.map_or(0, string);
+            size += varint::size(ms) + option(by) + option(reason);
+        }
+        let mut out = Vec::with_capacity(size);
+        out.push(flags);
+        varint::put(&mut out, self.since_previous);
+        if kind == KIND_WORD {
+            varint::put_bytes(&mut out, word.as_bytes());
+        }
+        if let Some(meta) = self.meta {
+            varint::put_bytes(&mut out, meta.as_bytes());
+        }
+        if let Some(reply) = self.reply {
+            varint::put(&mut out, reply.ms);
+            varint::put(&mut out, reply.n);
+        }
+        if !self.mentions.is_empty() {
+            varint::put_bytes(&mut out, self.mentions.0);
+        }
+        if let Some(nonce) = self.nonce {
+            varint::put_bytes(&mut out, nonce.as_bytes());
+        }
+        if let Some(edited) = self.edited {
+            varint::put(&mut out, edited);
+        }
+        if let Some(Deleted { ms, by, reason }) = self.deleted {
+            varint::put(&mut out, ms);
+            varint::put_option(&mut out, by);
+            varint::put_option(&mut out, reason);
+        }
+        out.extend_from_slice(self.text.as_bytes());
+        debug_assert_eq!(out.len(), size);
+        out
+    }
+
+    /// Takes a body apart, checking its form; what its parts may be is [`Body::check`]'s.
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        let flags = reader.byte()?;
+        let since_previous = reader.number()?;
+        let kind = match flags & KIND {
+            KIND_TEXT => TEXT,
+            KIND_ACTION => ACTION,
+            KIND_SYSTEM => SYSTEM,
+            _ => reader.name(WORD_MAX)?,
+        };
+        let meta = if flags & META != 0 { Some(reader.text(OBJECT_MAX)?) } else { None };
+        let reply = if flags & REPLY != 0 {
+            Some(Id { ms: reader.number()?, n: reader.number()? })
+        } else {
+            None
+        };
+        let mentions = if flags & MENTIONS != 0 {
+            let list = reader.bytes()?;
+            let mut names = Reader::new(list);
+            for _ in 0..names.count()? {
+                names.name(USER_NAME_MAX)?;
+            }
+            if !names.is_empty() {
+                return Err(Malformed("more after the mentions"));
+            }
+            Mentions(list)
+        } else {
+            Mentions::default()
+        };
+        let nonce = if flags & NONCE != 0 { Some(reader.name(NONCE_MAX)?) } else { None };
+        let edited = if flags & EDITED != 0 { Some(reader.number()?) } else { None };
+        let deleted = if flags & DELETED != 0 {
+            let ms = reader.number()?;
+            let (by, reason) = (reader.option(USER_NAME_MAX)?, reader.option(REASON_MAX)?);
+            Some(Deleted { ms, by, reason })
+        } else {
+            None
+        };
+        let text = std::str::from_utf8(reader.rest()).map_err(|_| Malformed("text not UTF-8"))?;
+        if text.len() as u64 > MAX_TEXT_MAX {
+            return Err(Malformed("text too long"));
+        }
+        Ok(Body { since_previous, kind, text, meta, reply, mentions, nonce, edited, deleted })
+    }
+
+    /// Whether the parts are what a command would have accepted, so that the event can be read.
+    pub(crate) fn check(&self) -> Result<(), Malformed> {
+        if let Some(deleted) = self.deleted {
+            let by = deleted.by.is_none_or(|by| names::Actor::parse(by.as_bytes()).is_ok());
+            let bare = *self == Body::tombstone(self.since_previous, deleted);
+            let line = |text: &str| names::line(text.as_bytes(), REASON_MAX, "reason").is_ok();
+            let fine = by && bare && deleted.reason.is_none_or(line);
+            return if fine { Ok(()) } else { Err(Malformed("a tombstone with a text")) };
+        }
+        let fine = names::word(self.kind.as_bytes(), "kind").is_ok()
+            && self.meta.is_none_or(json::is_object)
+            && self.mentions.names().all(|name| names::user(name.as_bytes()).is_ok())
+            && self.nonce.is_none_or(|nonce| names::nonce(nonce.as_bytes()).is_ok());
+        if fine { Ok(()) } else { Err(Malformed("a message no command accepts")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_comes_back_and_has_no_spare_capacity() {
+        let mut buffer = Vec::new();
+        let full = Body {
+            since_previous: 1_795_225_205_879,
+            kind: "poll",
+            text: "hi ☕",
+            meta: Some("{\"a\":1}"),
+            reply: Some(Id { ms: 5, n: 3 }),
+            mentions: Mentions::write(&["bob", "carol"], &mut buffer),
+            nonce: Some("c0ffee"),
+            edited: Some(1_795_225_300_000),
+            deleted: None,
+        };
+        let plain = Body {
+            since_previous: 0,
+            kind: TEXT,
+            text: "",
+            meta: None,
+            reply: None,
+            mentions: Mentions::default(),
+            nonce: None,
+            edited: None,
+            deleted: None,
+        };
+        let deleted = Deleted { ms: 1, by: None, reason: Some("spam") };
+        let tombstone = Body::tombstone(3, deleted);
+        for body in
+            [full, plain, tombstone, Body { kind: ACTION, ..plain }, Body { kind: SYSTEM, ..full }]
+        {
+            let bytes = body.write();
+            assert_eq!(bytes.len(), bytes.capacity());
+            assert_eq!(Body::read(&bytes), Ok(body));
+        }
+        assert_eq!(full.mentions.names().collect::<Vec<_>>(), ["bob", "carol"]);
+        assert_eq!(plain.mentions.names().count(), 0);
+    }
+
+    #[test]
+    fn every_cut_and_every_flipped_bit_of_a_body_is_read_or_refused() {
+        let mut buffer = Vec::new();
+        let bytes = Body {
+            since_previous: 300,
+            kind: "poll",
+            text: "text",
+            meta: Some("{}"),
+            reply: Some(Id { ms: 5, n: 3 }),
+            mentions: Mentions::write(&["bob"], &mut buffer),
+            nonce: Some("n"),
+            edited: Some(7),
+            deleted: Some(Deleted { ms: 9, by: Some("mo"), reason: None }),
+        }
+        .write();
+        for cut in 0..bytes.len() {
+            let _ = Body::read(&bytes[..cut]);
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(body) = Body::read(&flipped) {
+                assert!(body.mentions.names().count() <= flipped.len());
+            }
+        }
+    }
+}

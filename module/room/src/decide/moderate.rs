@@ -1,0 +1,174 @@
+//! CHAT.MOD: putting users out and keeping them out, silencing them, giving roles.
+//!
+//! Owner stands above moderator, moderator above member, member above everybody else; nobody acts on
+//! an equal or a higher one; the backend stands above all. In a personal room its user bans whom they
+//! want to hear nothing of: blocking.
+
+use super::{Context, Decision, trim};
+use crate::limits::SANCTION_MAX;
+use crate::members::{Deed, MemberChange, Role};
+use crate::names::{Actor, RoomKind};
+use crate::presence::Connection;
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::sanctions::FOR_EVER;
+
+/// CHAT.MOD room actor action user [role] [FOR ms] [REASON s], as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Moderate<'a> {
+    /// Who acts.
+    pub actor: Actor<'a>,
+    /// What is done.
+    pub action: Action,
+    /// To whom.
+    pub user: &'a str,
+    /// FOR: milliseconds; absent: for ever.
+    pub duration: Option<u64>,
+    /// REASON.
+    pub reason: Option<&'a str>,
+}
+
+/// What moderation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Ends membership and presence.
+    Kick,
+    /// The same, and keeps out.
+    Ban,
+    /// Lets in again.
+    Unban,
+    /// Lets read but not write.
+    Mute,
+    /// Lets write again.
+    Unmute,
+    /// Gives a role to a member.
+    Role(Role),
+}
+
+impl Action {
+    /// Reads the word of an action other than ROLE, in any case.
+    pub fn parse(word: &[u8]) -> Option<Action> {
+        match word.to_ascii_uppercase().as_slice() {
+            b"KICK" => Some(Action::Kick),
+            b"BAN" => Some(Action::Ban),
+            b"UNBAN" => Some(Action::Unban),
+            b"MUTE" => Some(Action::Mute),
+            b"UNMUTE" => Some(Action::Unmute),
+            _ => None,
+        }
+    }
+}
+
+/// Decides CHAT.MOD. Reply: whether anything changed.
+///
+/// Errors: `NOROOM`, `NOTMEMBER` (the actor, or whom a role is given to), `BANNED`, `DENIED <role>`,
+/// `INVALID action`, `INVALID room` in a direct room, `INVALID for`, `INVALID members` beyond as
+/// many bans and mutes as a room may have members.
+pub fn decide<'a>(
+    context: Context<'_, 'a>,
+    moderate: Moderate<'a>,
+) -> Result<Decision<'a, bool>, Refusal> {
+    let Moderate { actor, action, user, duration, reason } = moderate;
+    let room = context.room;
+    if duration.is_some_and(|ms| !(1..=SANCTION_MAX).contains(&ms)) {
+        return Err(Refusal::invalid("for", "1 to 315360000000 milliseconds"));
+    }
+    let mut decision = Decision::new(&context, false);
+    match context.name.kind {
+        RoomKind::Direct(..) => return Err(Refusal::invalid("room", "no direct room")),
+        RoomKind::Personal(owner) => {
+            may_block(owner, actor, action, user)?;
+            if room.is_blank() && action != Action::Ban {
+                return Ok(decision);
+            }
+            context.make(Actor::User(owner), &mut decision)?;
+        }
+        RoomKind::Ordinary => {
+            context.existing()?;
+            may_act(context, actor, action, user)?;
+        }
+    }
+    let now = context.now.ms;
+    let until = duration.map(|ms| now.saturating_add(ms));
+    let online = room.users.by_name(user).and_then(|entry| entry.online.as_ref());
+    let held = Some(until.unwrap_or(FOR_EVER));
+    let changes = match action {
+        Action::Kick => room.role(user).is_some() || online.is_some(),
+        Action::Ban => room.sanctions.ban(user, now) != held,
+        Action::Unban => room.sanctions.ban(user, now).is_some(),
+        Action::Mute => room.sanctions.mute(user, now) != held,
+        Action::Unmute => room.sanctions.mute(user, now).is_some(),
+        Action::Role(role) => room.role(user).ok_or(Refusal::NotMember)? != role,
+    };
+    if !changes {
+        return Ok(decision);
+    }
+    let sanctions = room.sanctions.len() as u64;
+    if matches!(action, Action::Ban | Action::Mute) && sanctions >= context.limits.members_max {
+        return Err(Refusal::invalid("members", "too many bans and mutes (chat.members-max)"));
+    }
+    let (deed, role) = match action {
+        Action::Kick => (Deed::Kick, None),
+        Action::Ban => (Deed::Ban, None),
+        Action::Unban => (Deed::Unban, None),
+        Action::Mute => (Deed::Mute, None),
+        Action::Unmute => (Deed::Unmute, None),
+        Action::Role(role) => (Deed::Role, Some(role)),
+    };
+    let by = Some(actor.as_str());
+    let id = decision.next_id(context.now);
+    let change = MemberChange { user, by, deed, role, reason, until };
+    decision.record(Record::Moderate { id, change });
+    trim(context, room.settings(), 0, &mut decision);
+    let ends = matches!(action, Action::Kick | Action::Ban);
+    if let (true, Some(online)) = (ends, online) {
+        // Whose they are is known only by looking: all connections, until the user's are found.
+        let number = room.users.find(user);
+        let own = |connection: &&Connection| Some(connection.user) == number;
+        let most = online.statuses.connections() as usize;
+        let connections: Vec<&Connection> = room.presence.iter().filter(own).take(most).collect();
+        if let Some(number) = number {
+            let users = room.online();
+            let users = context.remove(number, &connections, "kicked", users, &mut decision);
+            context.tell_occupancy(users, &mut decision);
+        }
+    }
+    decision.reply = true;
+    Ok(decision)
+}
+
+/// In a personal room: its user and the backend block others, the backend ends the user's sockets.
+fn may_block(owner: &str, actor: Actor<'_>, action: Action, user: &str) -> Result<(), Refusal> {
+    if actor != Actor::Backend && actor != Actor::User(owner) {
+        return Err(Refusal::Denied("self"));
+    }
+    match action {
+        Action::Ban | Action::Unban if user != owner => Ok(()),
+        Action::Kick if user == owner && actor == Actor::Backend => Ok(()),
+        Action::Kick if user == owner => Err(Refusal::Denied("backend")),
+        _ => Err(Refusal::invalid("action", "in a personal room BAN and UNBAN others")),
+    }
+}
+
+/// In an ordinary room: by roles.
+fn may_act(
+    context: Context<'_, '_>,
+    actor: Actor<'_>,
+    action: Action,
+    user: &str,
+) -> Result<(), Refusal> {
+    let Actor::User(actor) = actor else { return Ok(()) };
+    context.admit(actor)?;
+    let own = context.room.role(actor).ok_or(Refusal::NotMember)?;
+    if own == Role::Member {
+        return Err(Refusal::Denied("moderator"));
+    }
+    let above = |role: Role| if role == Role::Owner { "backend" } else { "owner" };
+    match (context.room.role(user), action) {
+        (Some(role), _) if role >= own => Err(Refusal::Denied(above(own))),
+        (_, Action::Role(wanted)) if wanted >= own && own != Role::Owner => {
+            Err(Refusal::Denied("owner"))
+        }
+        _ => Ok(()),
+    }
+}

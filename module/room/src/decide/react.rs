@@ -1,0 +1,50 @@
+//! CHAT.REACT: an emoji on a message, or taken back.
+
+use super::{Context, Decision, trim};
+use crate::limits::EMOJIS_MAX;
+use crate::names::Actor;
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::users::UserNumber;
+
+/// Whether a reaction comes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reaction {
+    /// It comes.
+    Add,
+    /// It is taken back.
+    Remove,
+}
+
+/// Decides CHAT.REACT. Reply: whether anything changed. Errors: `NOMSG`, `INVALID emoji` beyond 20
+/// different ones, what writing is refused with.
+pub fn decide<'a>(
+    context: Context<'_, 'a>,
+    user: Actor<'a>,
+    id: &'a [u8],
+    emoji: &'a str,
+    reaction: Reaction,
+) -> Result<Decision<'a, bool>, Refusal> {
+    let room = context.room;
+    context.may_change(user)?;
+    let (message, m) = context.message(id)?;
+    let number = match user {
+        Actor::Backend => Some(UserNumber::BACKEND),
+        Actor::User(user) => room.users.find(user),
+    };
+    let there = number.is_some_and(|number| room.touched.has_reacted(m, number, emoji));
+    let removed = reaction == Reaction::Remove;
+    let mut decision = Decision::new(&context, there == removed);
+    if there != removed {
+        return Ok(decision);
+    }
+    let known = room.touched.reactions(m);
+    if !removed && known.len() >= EMOJIS_MAX && known.iter().all(|other| *other.emoji != *emoji) {
+        return Err(Refusal::invalid("emoji", "at most 20 different ones on a message"));
+    }
+    context.pace(user, &mut decision)?;
+    let id = decision.next_id(context.now);
+    decision.record(Record::React { id, user: user.as_str(), message, emoji, removed });
+    trim(context, room.settings(), 0, &mut decision);
+    Ok(decision)
+}

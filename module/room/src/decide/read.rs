@@ -1,0 +1,63 @@
+//! CHAT.READ and CHAT.UNREAD: how far a member has read, and what is left.
+
+use super::{Context, Decision};
+use crate::event::Ephemeral;
+use crate::id::Id;
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::room::Room;
+use crate::unread::Unread;
+
+/// Decides CHAT.READ. A cursor only goes forward; an older id changes nothing. The reply is
+/// [`standing`] afterwards.
+///
+/// Errors: `NOMSG` if the room does not know the id, `NOTMEMBER`, what reading is refused with.
+pub fn read<'a>(
+    context: Context<'_, 'a>,
+    user: &'a str,
+    id: Id,
+) -> Result<Decision<'a, ()>, Refusal> {
+    let room = context.readable(Some(user))?;
+    let entry = room.users.by_name(user);
+    let membership = entry.and_then(|entry| entry.membership).ok_or(Refusal::NotMember)?;
+    if room.id_at(id.n) != Some(id) && room.messages.find(id).is_none() {
+        return Err(Refusal::NoMessage);
+    }
+    let mut decision = Decision::new(&context, ());
+    if id.n > membership.read.n {
+        decision.record(Record::Read { user, read: id });
+        if room.member_count() as u64 <= context.limits.receipts_max {
+            decision.event(Ephemeral::Read { user, read: id });
+        }
+    }
+    Ok(decision)
+}
+
+/// How a member stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What is not read.
+    pub unread: Unread,
+    /// The read cursor.
+    pub cursor: Id,
+    /// The id of the room's newest durable event.
+    pub last: Id,
+}
+
+/// Answers CHAT.UNREAD. Errors: `NOROOM`.
+pub fn standings(
+    context: Context<'_, '_>,
+    users: &[&str],
+) -> Result<Vec<Option<Standing>>, Refusal> {
+    context.existing()?;
+    Ok(users.iter().map(|user| standing(context, user)).collect())
+}
+
+/// How one user stands; `None`: no member. Complexity: O(log N).
+pub fn standing(context: Context<'_, '_>, user: &str) -> Option<Standing> {
+    let room: &Room = context.room;
+    let number = room.users.find(user)?;
+    let unread = room.unread(number, context.first_visible())?;
+    let cursor = room.users.get(number)?.membership?.read;
+    Some(Standing { unread, cursor, last: room.last })
+}

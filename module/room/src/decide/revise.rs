@@ -1,0 +1,100 @@
+//! CHAT.EDIT and CHAT.DELETE: a message gets another text, or goes for good.
+
+use super::{Context, Decision, trim};
+use crate::id::Id;
+use crate::json;
+use crate::limits::MAX_TEXT_MAX;
+use crate::members::Role;
+use crate::names::Actor;
+use crate::record::Record;
+use crate::refusal::Refusal;
+
+/// CHAT.EDIT room user id text [META json], as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Edit<'a> {
+    /// Who edits.
+    pub user: Actor<'a>,
+    /// The message's id.
+    pub id: &'a [u8],
+    /// UTF-8; empty only if the message has meta.
+    pub text: &'a [u8],
+    /// META; absent: as it was.
+    pub meta: Option<&'a [u8]>,
+}
+
+/// Decides CHAT.EDIT. Reply: the id of the edit. Errors: `NOMSG`, `DENIED moderator` for somebody
+/// else's message or one older than `chat.edit-window`, what writing is refused with, and what a
+/// text is refused with.
+pub fn edit<'a>(context: Context<'_, 'a>, edit: Edit<'a>) -> Result<Decision<'a, Id>, Refusal> {
+    let Context { room, limits, now, .. } = context;
+    let Edit { user, id, text, meta } = edit;
+    context.may_change(user)?;
+    let (message, m) = context.message(id)?;
+    let own = keeps_order(context, user, m)? == Power::Own;
+    let window = limits.edit_window;
+    if own && window > 0 && message.ms.saturating_add(window) <= now.id_ms {
+        return Err(Refusal::Denied("moderator"));
+    }
+    let max = match user {
+        Actor::Backend => MAX_TEXT_MAX,
+        Actor::User(_) => room.settings().max_text(limits),
+    };
+    if text.len() as u64 > max {
+        return Err(Refusal::TooBig(max));
+    }
+    let text = std::str::from_utf8(text).map_err(|_| Refusal::invalid("text", "UTF-8"))?;
+    let meta = meta.map(|meta| json::object(meta, "meta")).transpose()?;
+    let stored = room.messages.get(m).and_then(|stored| crate::body::Body::read(&stored.body).ok());
+    if text.is_empty() && meta.is_none() && stored.is_none_or(|body| body.meta.is_none()) {
+        return Err(Refusal::invalid("text", "empty only when META is given"));
+    }
+    let mut decision = Decision::new(&context, Id::ZERO);
+    context.pace(user, &mut decision)?;
+    let id = decision.next_id(now);
+    decision.record(Record::Edit { id, user: user.as_str(), message, text, meta });
+    trim(context, room.settings(), 0, &mut decision);
+    decision.reply = id;
+    Ok(decision)
+}
+
+/// Decides CHAT.DELETE. Reply: the id of the deletion. Errors: `NOMSG`, `DENIED moderator` for
+/// somebody else's message, what reading is refused with, `RATELIMIT`. The muted may delete.
+pub fn delete<'a>(
+    context: Context<'_, 'a>,
+    user: Actor<'a>,
+    id: &'a [u8],
+    reason: Option<&'a str>,
+) -> Result<Decision<'a, Id>, Refusal> {
+    match context.may_change(user) {
+        Ok(()) | Err(Refusal::Muted(_) | Refusal::Frozen) => {}
+        Err(refusal) => return Err(refusal),
+    }
+    let (message, m) = context.message(id)?;
+    keeps_order(context, user, m)?;
+    let mut decision = Decision::new(&context, Id::ZERO);
+    context.pace(user, &mut decision)?;
+    let id = decision.next_id(context.now);
+    decision.record(Record::Delete { id, user: user.as_str(), message, reason });
+    trim(context, context.room.settings(), 0, &mut decision);
+    decision.reply = id;
+    Ok(decision)
+}
+
+/// What lets somebody touch a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Power {
+    Own,
+    Order,
+}
+
+/// Whether `actor` may touch message `m`. Errors: `DENIED moderator`.
+fn keeps_order(context: Context<'_, '_>, actor: Actor<'_>, m: u64) -> Result<Power, Refusal> {
+    let room = context.room;
+    let author = room.messages.get(m).map(|message| room.users.name(message.author));
+    match actor {
+        Actor::Backend => Ok(Power::Order),
+        Actor::User(user) if room.role(user) >= Some(Role::Moderator) => Ok(Power::Order),
+        Actor::User(user) if author == Some(user) => Ok(Power::Own),
+        Actor::User(_) => Err(Refusal::Denied("moderator")),
+    }
+}

@@ -1,0 +1,281 @@
+//! Random verbs of several users against a simple model: what a reader gets by folding the events is
+//! what CHAT.HISTORY shows, from whichever cursor it resumes, and what is unread is what it counts.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::World;
+use crate::decide::history::{self, Anchor};
+use crate::decide::moderate::{Action, Moderate};
+use crate::decide::react::Reaction;
+use crate::decide::revise::Edit;
+use crate::decide::{self, sync};
+use crate::id::Id;
+use crate::names::Actor;
+use crate::refusal::Refusal;
+
+const USERS: [&str; 5] = ["owner", "alice", "bob", "carol", "*"];
+const EMOJI: [&str; 3] = ["👍", "🎉", "👩‍🚀"];
+
+#[derive(Clone, Debug)]
+enum Verb {
+    Send { user: usize, mention: Option<usize> },
+    Edit { user: usize, back: usize },
+    Delete { user: usize, back: usize },
+    React { user: usize, back: usize, emoji: usize, remove: bool },
+    Read { user: usize, back: usize },
+    Join { user: usize },
+    Leave { user: usize },
+    Moderate { actor: usize, action: usize, user: usize },
+    Bound { history_max: u64 },
+    Wait { ms: u64 },
+}
+
+fn verb() -> impl Strategy<Value = Verb> {
+    let (user, back) = (0..USERS.len(), 0..12_usize);
+    prop_oneof![
+        6 => (user.clone(), proptest::option::of(0..4_usize))
+            .prop_map(|(user, mention)| Verb::Send { user, mention }),
+        3 => (user.clone(), back.clone()).prop_map(|(user, back)| Verb::Edit { user, back }),
+        2 => (user.clone(), back.clone()).prop_map(|(user, back)| Verb::Delete { user, back }),
+        4 => (user.clone(), back.clone(), 0..EMOJI.len(), any::<bool>())
+            .prop_map(|(user, back, emoji, remove)| Verb::React { user, back, emoji, remove }),
+        3 => (0..4_usize, back).prop_map(|(user, back)| Verb::Read { user, back }),
+        1 => (0..4_usize).prop_map(|user| Verb::Join { user }),
+        1 => (0..4_usize).prop_map(|user| Verb::Leave { user }),
+        1 => (user, 0..6_usize, 0..4_usize)
+            .prop_map(|(actor, action, user)| Verb::Moderate { actor, action, user }),
+        1 => (3..30_u64).prop_map(|history_max| Verb::Bound { history_max }),
+        1 => (0..50_u64).prop_map(|ms| Verb::Wait { ms }),
+    ]
+}
+
+fn carry_out(world: &mut World, verb: &Verb, count: u64) -> Result<(), Refusal> {
+    let name = world.name.clone();
+    let actor = |user: usize| Actor::parse(USERS[user].as_bytes()).expect("an actor");
+    let newest = world.room.messages.last();
+    let id = |back: usize| {
+        let message = world.room.messages.get(newest.saturating_sub(back as u64));
+        message.map_or(Id { ms: 1, n: 1 }, |message| message.id).to_string()
+    };
+    let context = world.context(&name);
+    let text = format!("text {count}");
+    let id_text;
+    let steps = match verb {
+        Verb::Send { user, mention } => {
+            let mut send = super::send(USERS[*user], &text, None);
+            send.mentions.extend(mention.map(|user| USERS[user]));
+            decide::send::decide(context, send)?.steps
+        }
+        Verb::Edit { user, back } => {
+            id_text = id(*back);
+            let text = text.as_bytes();
+            let edit = Edit { user: actor(*user), id: id_text.as_bytes(), text, meta: None };
+            decide::revise::edit(context, edit)?.steps
+        }
+        Verb::Delete { user, back } => {
+            id_text = id(*back);
+            let reason = count.is_multiple_of(2).then_some("why");
+            decide::revise::delete(context, actor(*user), id_text.as_bytes(), reason)?.steps
+        }
+        Verb::React { user, back, emoji, remove } => {
+            id_text = id(*back);
+            let reaction = if *remove { Reaction::Remove } else { Reaction::Add };
+            let (user, id) = (actor(*user), id_text.as_bytes());
+            decide::react::decide(context, user, id, EMOJI[*emoji], reaction)?.steps
+        }
+        Verb::Read { user, back } => {
+            let last = world.room.last.n.saturating_sub(*back as u64);
+            let id = world.room.id_at(last).ok_or(Refusal::NoMessage)?;
+            decide::read::read(context, USERS[*user], id)?.steps
+        }
+        Verb::Join { user } => return world.join(USERS[*user], None, None).map(drop),
+        Verb::Leave { user } => return world.leave(USERS[*user]).map(drop),
+        Verb::Moderate { actor: by, action, user } => {
+            let action = [Action::Kick, Action::Ban, Action::Unban, Action::Mute, Action::Unmute]
+                .get(*action)
+                .copied()
+                .unwrap_or(Action::Role(crate::members::Role::Moderator));
+            let timed = matches!(action, Action::Ban | Action::Mute);
+            let duration = (timed && !count.is_multiple_of(3)).then_some(40);
+            let (actor, user) = (actor(*by), USERS[*user]);
+            let moderate = Moderate { actor, action, user, duration, reason: None };
+            decide::moderate::decide(context, moderate)?.steps
+        }
+        Verb::Bound { history_max } => {
+            return world.set("history_max", &history_max.to_string(), None);
+        }
+        Verb::Wait { ms } => {
+            world.now += ms;
+            return Ok(());
+        }
+    };
+    world.finish(&name, steps);
+    Ok(())
+}
+
+/// Messages as a reader sees them, by event number.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct View(BTreeMap<u64, Shown>);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Shown {
+    user: String,
+    text: Option<String>,
+    edited: bool,
+    mentions: Vec<String>,
+    deleted: bool,
+    reactions: Vec<(String, Vec<String>)>,
+}
+
+fn n_of(id: &Value) -> u64 {
+    Id::parse(id.as_str().expect("an id").as_bytes()).expect("an id").n
+}
+
+fn words(list: &Value) -> Vec<String> {
+    let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect()
+}
+
+fn shown(event: &Value) -> Shown {
+    let text = |member: &str| event[member].as_str().map(str::to_owned);
+    let reactions = event["reactions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    Shown {
+        user: text("user").expect("an author"),
+        text: text("text"),
+        edited: event["edited"].is_u64(),
+        mentions: words(&event["mentions"]),
+        deleted: event["deleted"].is_u64(),
+        reactions: reactions
+            .iter()
+            .map(|reaction| {
+                let users = words(&reaction["users"]);
+                assert_eq!(reaction["count"].as_u64(), Some(users.len() as u64));
+                (reaction["emoji"].as_str().expect("an emoji").to_owned(), users)
+            })
+            .collect(),
+    }
+}
+
+impl View {
+    /// Applies one event, as README tells readers to.
+    fn fold(&mut self, event: &Value) {
+        let text = |member: &str| event[member].as_str().map(str::to_owned);
+        let kind = event["type"].as_str().expect("a type");
+        if kind == "message" {
+            self.0.insert(n_of(&event["id"]), shown(event));
+            return;
+        }
+        if !matches!(kind, "edit" | "delete" | "react") {
+            return;
+        }
+        let Some(message) = self.0.get_mut(&n_of(&event["ref"])) else { return };
+        match kind {
+            "delete" => {
+                let user = std::mem::take(&mut message.user);
+                *message = Shown { user, deleted: true, ..Shown::default() };
+            }
+            "edit" if event["text"].is_string() => {
+                message.text = text("text");
+                message.edited = true;
+            }
+            "react" if event["emoji"].is_string() => {
+                let (user, emoji) = (text("user").expect("who"), text("emoji").expect("what"));
+                let removed = event["removed"] == true;
+                let at = message.reactions.iter().position(|(other, _)| *other == emoji);
+                match at {
+                    Some(at) if removed => message.reactions[at].1.retain(|other| *other != user),
+                    Some(at) => message.reactions[at].1.push(user),
+                    None => message.reactions.push((emoji, vec![user])),
+                }
+                message.reactions.retain(|(_, users)| !users.is_empty());
+            }
+            _ => {}
+        }
+    }
+
+    /// Without what is older than the room keeps.
+    fn kept(&self, first: u64) -> View {
+        View(self.0.range(first..).map(|(n, shown)| (*n, shown.clone())).collect())
+    }
+}
+
+fn parsed<'a>(events: impl Iterator<Item = &'a [u8]>) -> Vec<Value> {
+    events.map(|event| serde_json::from_slice(event).expect("strict JSON")).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_readers_fold_is_what_history_shows(verbs in proptest::collection::vec(verb(), 1..250)) {
+        let mut world = World::new("lobby");
+        world.limits.history_max = 25;
+        world.join("owner", None, None).expect("made");
+        let mut view = View::default();
+        let mut snapshots = vec![(world.room.last(), view.clone())];
+        for (count, verb) in verbs.iter().enumerate() {
+            let before = world.room.encode(crate::Part::Everything);
+            let read_up_to = world.published.len();
+            if carry_out(&mut world, verb, count as u64).is_err() {
+                prop_assert_eq!(&world.room.encode(crate::Part::Everything), &before);
+                prop_assert_eq!(world.published.len(), read_up_to);
+            }
+            for event in parsed(world.published[read_up_to..].iter().map(|event| event.as_bytes())) {
+                if event["id"].is_string() {
+                    view.fold(&event);
+                }
+            }
+            if snapshots.last().is_some_and(|(last, _)| *last != world.room.last()) {
+                snapshots.push((world.room.last(), view.clone()));
+            }
+        }
+        world.check_copies();
+
+        let name = world.name.clone();
+        let page = history::answer(world.context(&name), Anchor::Newest, 1000, None).expect("all");
+        let mut history = View::default();
+        for event in parsed(page.events.iter()) {
+            history.0.insert(n_of(&event["id"]), shown(&event));
+        }
+        let first = world.room.messages.oldest().map_or(u64::MAX, |message| message.id.n);
+        let kept = view.kept(first);
+        prop_assert_eq!(&history, &kept);
+
+        for (cursor, snapshot) in &snapshots {
+            let found = sync::answer(world.context(&name), *cursor, 1000, None).expect("anyone");
+            if found.recovered {
+                let mut resumed = snapshot.clone();
+                parsed(found.events.iter()).iter().for_each(|event| resumed.fold(event));
+                prop_assert_eq!(resumed.kept(first), kept.clone(), "from {}", cursor);
+            }
+        }
+
+        for user in &USERS[..4] {
+            let standing = decide::read::standings(world.context(&name), &[user]).expect("a room");
+            prop_assert_eq!(standing[0].is_some(), world.room.role(user).is_some());
+            let Some(standing) = standing[0] else { continue };
+            let unread = |shown: &&Shown| !shown.deleted && shown.user != *user;
+            let after: Vec<&Shown> =
+                kept.0.range(standing.cursor.n + 1..).map(|(_, shown)| shown).filter(unread).collect();
+            let mentions = after.iter().filter(|shown| shown.mentions.iter().any(|m| m == user));
+            prop_assert_eq!(standing.unread.messages, after.len() as u64, "{}", user);
+            prop_assert_eq!(standing.unread.mentions, mentions.count() as u64, "{}", user);
+        }
+        let stored = String::from_utf8_lossy(&world.room.encode(crate::Part::Everything)).into_owned();
+        for event in world.published.iter().filter(|event| event.contains("\"text\":")) {
+            let event: Value = serde_json::from_str(event).expect("JSON");
+            let n = n_of(if event["type"] == "edit" { &event["ref"] } else { &event["id"] });
+            let gone = kept.0.get(&n).is_none_or(|shown| shown.deleted);
+            let text = format!("{}\u{0}", event["text"].as_str().expect("a text"));
+            let text = text.trim_end_matches('\u{0}');
+            let word_end = |at: usize| {
+                stored[at + text.len()..].chars().next().is_none_or(|c| !c.is_ascii_digit())
+            };
+            let found = stored.match_indices(text).any(|(at, _)| word_end(at));
+            prop_assert!(!(gone && found), "{} is gone, but stored", text);
+        }
+    }
+}

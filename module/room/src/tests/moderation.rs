@@ -1,0 +1,321 @@
+//! Who may do what to whom, and what follows from it.
+
+use super::rules::lobby;
+use super::{World, code};
+use crate::decide::moderate::{Action, Moderate};
+use crate::decide::react::Reaction;
+use crate::decide::revise::Edit;
+use crate::decide::{self, history, sync};
+use crate::limits::Rate;
+use crate::members::Role;
+use crate::names::Actor;
+use crate::refusal::Refusal;
+
+impl World {
+    fn moderate(
+        &mut self,
+        actor: &str,
+        action: Action,
+        user: &str,
+        duration: Option<u64>,
+    ) -> Result<bool, Refusal> {
+        let name = self.name.clone();
+        let actor = Actor::parse(actor.as_bytes())?;
+        let moderate = Moderate { actor, action, user, duration, reason: Some("because") };
+        let decision = decide::moderate::decide(self.context(&name), moderate)?;
+        let (steps, reply) = (decision.steps, decision.reply);
+        self.finish(&name, steps);
+        Ok(reply)
+    }
+
+    fn edit(&mut self, user: &str, id: &str, text: &str) -> Result<(), Refusal> {
+        let name = self.name.clone();
+        let user = Actor::parse(user.as_bytes())?;
+        let edit = Edit { user, id: id.as_bytes(), text: text.as_bytes(), meta: None };
+        let steps = decide::revise::edit(self.context(&name), edit)?.steps;
+        self.finish(&name, steps);
+        Ok(())
+    }
+
+    fn delete(&mut self, user: &str, id: &str) -> Result<(), Refusal> {
+        let name = self.name.clone();
+        let user = Actor::parse(user.as_bytes())?;
+        let steps = decide::revise::delete(self.context(&name), user, id.as_bytes(), None)?.steps;
+        self.finish(&name, steps);
+        Ok(())
+    }
+
+    fn react(&mut self, user: &str, id: &str, emoji: &str) -> Result<bool, Refusal> {
+        let name = self.name.clone();
+        let user = Actor::parse(user.as_bytes())?;
+        let (id, add) = (id.as_bytes(), Reaction::Add);
+        let decision = decide::react::decide(self.context(&name), user, id, emoji, add)?;
+        let (steps, reply) = (decision.steps, decision.reply);
+        self.finish(&name, steps);
+        Ok(reply)
+    }
+
+    fn signal(&mut self, user: &str) -> Result<(), Refusal> {
+        let name = self.name.clone();
+        let user = Actor::parse(user.as_bytes())?;
+        let steps = decide::signal::decide(self.context(&name), user, "typing", None)?.steps;
+        self.finish(&name, steps);
+        Ok(())
+    }
+}
+
+fn word<T>(outcome: Result<T, Refusal>) -> String {
+    let code = outcome.map_or_else(|refusal| code(&refusal), |_| "ok".into());
+    let explained = [" only members may do this", " no such message"];
+    explained.iter().fold(code.as_str(), |code, words| code.trim_end_matches(words)).into()
+}
+
+/// `lobby` with an owner, two moderators and two members.
+fn staffed() -> World {
+    let mut world = lobby("open");
+    for (user, role) in [
+        ("olga", "owner"),
+        ("mo", "moderator"),
+        ("max", "moderator"),
+        ("mia", "member"),
+        ("mel", "member"),
+    ] {
+        let _ = world.join(user, Some(role), Some("*")).expect("the backend may");
+    }
+    world
+}
+
+#[test]
+fn nobody_acts_on_an_equal_or_a_higher_one() {
+    let rows = [
+        // actor, user, outcome
+        ("*", "olga", "ok"),
+        ("olga", "mo", "ok"),
+        ("olga", "mia", "ok"),
+        ("olga", "stranger", "ok"),
+        ("olga", "olga", "DENIED backend"),
+        ("mo", "olga", "DENIED owner"),
+        ("mo", "max", "DENIED owner"),
+        ("mo", "mo", "DENIED owner"),
+        ("mo", "mia", "ok"),
+        ("mo", "stranger", "ok"),
+        ("mia", "mel", "DENIED moderator"),
+        ("mia", "mia", "DENIED moderator"),
+        ("stranger", "mia", "NOTMEMBER"),
+    ];
+    let actions = [Action::Ban, Action::Mute, Action::Kick];
+    for (actor, user, expected) in rows {
+        for action in actions {
+            let mut world = staffed();
+            let outcome = word(world.moderate(actor, action, user, None));
+            assert_eq!(outcome, expected, "{actor} {action:?} {user}");
+            world.check_copies();
+        }
+    }
+}
+
+#[test]
+fn roles_are_given_from_above() {
+    let rows = [
+        ("olga", "mia", Role::Owner, "ok"),
+        ("olga", "mo", Role::Member, "ok"),
+        ("mo", "mia", Role::Member, "ok"),
+        ("mo", "mia", Role::Moderator, "DENIED owner"),
+        ("mo", "max", Role::Member, "DENIED owner"),
+        ("mia", "mel", Role::Member, "DENIED moderator"),
+        ("olga", "stranger", Role::Member, "NOTMEMBER"),
+        ("*", "mia", Role::Owner, "ok"),
+    ];
+    for (actor, user, role, expected) in rows {
+        let mut world = staffed();
+        let outcome = word(world.moderate(actor, Action::Role(role), user, None));
+        assert_eq!(outcome, expected, "{actor} gives {user} {role:?}");
+    }
+}
+
+#[test]
+fn what_is_held_against_a_user_refuses_what_it_says_until_it_ends() {
+    let mut world = staffed();
+    let id = world.send("mia", "hello").expect("sent");
+    world.limits.presence_announce = 100;
+    assert_eq!(world.moderate("mo", Action::Mute, "mia", Some(5_000)), Ok(true));
+    let until = world.now + 5_000;
+    let muted = format!("MUTED {until}");
+    assert_eq!(word(world.send("mia", "hi")), muted);
+    assert_eq!(word(world.edit("mia", &id, "hi")), muted);
+    assert_eq!(word(world.react("mia", &id, "x")), muted);
+    assert_eq!(word(world.signal("mia")), muted);
+    assert_eq!(world.moderate("mo", Action::Mute, "mia", Some(5_000)), Ok(false), "no change");
+    assert_eq!(word(world.delete("mia", &id)), "ok", "one's own may go");
+    world.now = until;
+    assert_eq!(word(world.send("mia", "hi")), "ok");
+
+    let name = world.name.clone();
+    assert_eq!(world.moderate("mo", Action::Ban, "mia", None), Ok(true));
+    let event = world.published.last().expect("told").clone();
+    assert!(
+        event.ends_with("\"user\":\"mia\",\"by\":\"mo\",\"kind\":\"ban\",\"reason\":\"because\"}"),
+        "{event}"
+    );
+    assert_eq!(world.room.role("mia"), None, "a ban ends membership");
+    for outcome in [
+        word(world.send("mia", "hi")),
+        word(world.join("mia", None, None)),
+        word(world.join("mia", None, Some("mo"))),
+        word(world.signal("mia")),
+        word(history::answer(world.context(&name), history::Anchor::Newest, 1, Some("mia"))),
+        word(sync::answer(world.context(&name), world.room.last(), 1, Some("mia"))),
+        word(decide::who::answer(world.context(&name), None, 1, Some("mia"))),
+        word(decide::room::answer(world.context(&name), Some("mia"))),
+    ] {
+        assert_eq!(outcome, "BANNED 0");
+    }
+    assert_eq!(world.moderate("mo", Action::Unban, "mia", None), Ok(true));
+    assert_eq!(world.moderate("mo", Action::Unban, "mia", None), Ok(false));
+    assert_eq!(word(world.join("mia", None, None)), "ok");
+    world.check_copies();
+}
+
+#[test]
+fn a_kick_ends_presence_at_once_and_a_block_keeps_out() {
+    let mut world = staffed();
+    let name = world.name.clone();
+    for connection in ["c1", "c2"] {
+        let here = decide::presence::Presence { user: "mia", connection, ttl: None, status: None };
+        let steps = decide::presence::here(world.context(&name), here).expect("here").steps;
+        world.finish(&name, steps);
+    }
+    assert_eq!(world.moderate("mo", Action::Kick, "mia", None), Ok(true));
+    let event = world.published.last().expect("told");
+    assert!(event.contains("\"kind\":\"leave\",\"users\":0,\"reason\":\"kicked\""), "{event}");
+    assert_eq!((world.room.connections(), world.room.role("mia")), (0, None));
+    assert_eq!(
+        world.moderate("mo", Action::Kick, "mia", None),
+        Ok(false),
+        "nothing is left to end"
+    );
+    world.check_copies();
+
+    let mut own = World::new("@bob");
+    let rows = [
+        ("alice", Action::Ban, "carol", "DENIED self"),
+        ("bob", Action::Kick, "bob", "DENIED backend"),
+        ("bob", Action::Mute, "alice", "INVALID action"),
+        ("bob", Action::Ban, "bob", "INVALID action"),
+        ("bob", Action::Ban, "alice", "ok"),
+        ("*", Action::Kick, "bob", "ok"),
+    ];
+    for (actor, action, user, expected) in rows {
+        assert_eq!(word(own.moderate(actor, action, user, None)), expected, "{actor} {action:?}");
+    }
+    let asks = |world: &World, user: &str| {
+        word(decide::room::answer(world.context("@bob"), Some(user)).map(drop))
+    };
+    assert_eq!(
+        (asks(&own, "alice"), asks(&own, "carol")),
+        ("BANNED 0".into(), "DENIED self".into())
+    );
+    let mut direct = World::new("dm:alice,bob");
+    direct.send("alice", "hi").expect("sent");
+    assert_eq!(word(direct.moderate("alice", Action::Ban, "bob", None)), "INVALID room");
+}
+
+#[test]
+fn texts_belong_to_their_authors_and_to_moderators() {
+    let mut world = staffed();
+    let id = world.send("mia", "hello").expect("sent");
+    for (user, expected) in [
+        ("mia", "ok"),
+        ("mo", "ok"),
+        ("*", "ok"),
+        ("mel", "DENIED moderator"),
+        ("stranger", "NOTMEMBER"),
+    ] {
+        assert_eq!(word(world.edit(user, &id, user)), expected, "{user}");
+    }
+    assert_eq!(word(world.edit("mia", "1-1", "x")), "NOMSG");
+    assert_eq!(word(world.edit("mia", "x", "x")), "INVALID id");
+    assert_eq!(word(world.edit("mia", &id, "")), "INVALID text");
+    world.limits.max_text = 3;
+    assert_eq!(word(world.edit("mia", &id, "long")), "TOOBIG 3");
+    world.limits.edit_window = 1_000;
+    world.now += 1_001;
+    assert_eq!(word(world.edit("mia", &id, "x")), "DENIED moderator", "too late");
+    assert_eq!(word(world.edit("mo", &id, "x")), "ok");
+    assert_eq!(word(world.delete("mel", &id)), "DENIED moderator");
+    assert_eq!(word(world.delete("mia", &id)), "ok");
+    assert_eq!(word(world.delete("mia", &id)), "NOMSG", "gone is gone");
+    assert_eq!(word(world.edit("mia", &id, "x")), "NOMSG");
+    assert_eq!(word(world.react("mia", &id, "x")), "NOMSG");
+    world.check_copies();
+}
+
+#[test]
+fn reactions_count_once_and_are_bounded() {
+    let mut world = staffed();
+    let id = world.send("mia", "hello").expect("sent");
+    assert_eq!(world.react("mel", &id, "x"), Ok(true));
+    assert_eq!(world.react("mel", &id, "x"), Ok(false));
+    for at in 1..20 {
+        assert_eq!(world.react("mo", &id, &format!("e{at}")), Ok(true));
+    }
+    assert_eq!(word(world.react("mo", &id, "one more")), "INVALID emoji");
+    assert_eq!(world.react("mo", &id, "x"), Ok(true), "one that is there already");
+    assert_eq!(word(world.react("stranger", &id, "x")), "NOTMEMBER");
+    world.check_copies();
+    for (bytes, fine) in [
+        ("👍", true),
+        ("👩‍🚀", true),
+        ("🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}", true),
+        (":tada:", true),
+        ("", false),
+        ("a b", false),
+        ("\u{200d}", false),
+        ("\u{7}", false),
+        ("0123456789012345678901234567890123", false),
+    ] {
+        assert_eq!(crate::names::emoji(bytes.as_bytes()).is_ok(), fine, "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_flood_is_held_back_but_not_the_backend_nor_what_was_stored() {
+    let mut world = staffed();
+    world.limits.rate_limit = Some(Rate { count: 2, period_ms: 10_000 });
+    let first = world.send_with("mia", "1", Some("n1")).expect("sent");
+    world.send("mia", "2").expect("sent");
+    assert_eq!(word(world.send("mia", "3")), "RATELIMIT 5000");
+    assert_eq!(word(world.signal("mia")), "RATELIMIT 5000");
+    assert_eq!(word(world.edit("mia", &first, "x")), "RATELIMIT 5000");
+    assert_eq!(world.send_with("mia", "1", Some("n1")), Ok(first), "a repeat is no new message");
+    assert_eq!(word(world.send("mel", "1")), "ok", "each for themselves");
+    for _ in 0..5 {
+        assert_eq!(word(world.send("*", "1")), "ok");
+    }
+    world.now += 5_000;
+    assert_eq!(word(world.send("mia", "3")), "ok");
+
+    let mut world = staffed();
+    world.set("slow", "3000", Some("mo")).expect("moderators may");
+    assert_eq!(word(world.set("slow", "1", Some("mia"))), "DENIED moderator");
+    assert_eq!(word(world.send("mia", "1")), "ok");
+    world.now += 1_000;
+    assert_eq!(word(world.send("mia", "2")), "RATELIMIT 2000");
+    assert_eq!(word(world.send("mo", "1")), "ok");
+    assert_eq!(word(world.send("mo", "2")), "ok", "moderators are exempt");
+    world.now += 2_000;
+    assert_eq!(word(world.send("mia", "2")), "ok");
+    world.check_copies();
+}
+
+#[test]
+fn a_profile_is_its_users() {
+    let mut own = World::new("@alice");
+    assert_eq!(word(own.set("name", "Alice", Some("alice"))), "ok", "which makes the room");
+    assert_eq!(word(own.set("name", "Eve", Some("eve"))), "DENIED self");
+    assert_eq!(word(own.set("topic", "x", Some("alice"))), "DENIED backend");
+    assert_eq!(word(own.set("slow", "9", None)), "INVALID field");
+    assert_eq!(word(own.set("status", "away", None)), "ok", "the backend may");
+    own.check_copies();
+    assert_eq!(word(lobby("open").set("name", "x", None)), "INVALID field");
+}

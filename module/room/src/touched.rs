@@ -1,0 +1,119 @@
+//! What happened to messages after they were sent: reactions, and which later events speak of them.
+//!
+//! Few messages are ever touched, so this is kept beside them, by message number. It is what makes
+//! deleting thorough: every event that repeats something of a message is found and emptied with it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::users::UserNumber;
+
+/// The touched messages of a room.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TouchedMessages {
+    by_message: BTreeMap<u64, Touched>,
+}
+
+/// One message.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Touched {
+    /// In the order in which each emoji first came.
+    pub(crate) reactions: Vec<Reaction>,
+    /// Numbers of the edits and reactions in the journal, growing.
+    pub(crate) events: VecDeque<u64>,
+}
+
+/// One emoji on a message.
+#[derive(Clone, Debug)]
+pub(crate) struct Reaction {
+    pub(crate) emoji: Box<str>,
+    /// In the order of reacting; never empty.
+    pub(crate) users: Vec<UserNumber>,
+}
+
+impl TouchedMessages {
+    pub(crate) fn get(&self, m: u64) -> Option<&Touched> {
+        self.by_message.get(&m)
+    }
+
+    /// The reactions to message `m`.
+    pub(crate) fn reactions(&self, m: u64) -> &[Reaction] {
+        self.get(m).map_or(&[], |touched| &touched.reactions)
+    }
+
+    /// Whether this user has reacted so.
+    pub(crate) fn has_reacted(&self, m: u64, user: UserNumber, emoji: &str) -> bool {
+        let same = |reaction: &&Reaction| *reaction.emoji == *emoji;
+        self.reactions(m).iter().find(same).is_some_and(|reaction| reaction.users.contains(&user))
+    }
+
+    /// Event `n` of the journal speaks of message `m`.
+    pub(crate) fn note_event(&mut self, m: u64, n: u64) {
+        self.by_message.entry(m).or_default().events.push_back(n);
+    }
+
+    /// Event `n`, the oldest that speaks of message `m`, has left the journal.
+    pub(crate) fn forget_event(&mut self, m: u64, n: u64) {
+        let Some(touched) = self.by_message.get_mut(&m) else { return };
+        if touched.events.front() == Some(&n) {
+            touched.events.pop_front();
+        }
+        self.drop_if_bare(m);
+    }
+
+    /// The journal has begun anew.
+    pub(crate) fn forget_events(&mut self) {
+        self.by_message.values_mut().for_each(|touched| touched.events.clear());
+        self.by_message.retain(|_, touched| !touched.reactions.is_empty());
+    }
+
+    /// Adds a reaction. False: it is there already.
+    pub(crate) fn react(&mut self, m: u64, user: UserNumber, emoji: &str) -> bool {
+        let reactions = &mut self.by_message.entry(m).or_default().reactions;
+        match reactions.iter_mut().find(|reaction| *reaction.emoji == *emoji) {
+            Some(reaction) if reaction.users.contains(&user) => return false,
+            Some(reaction) => reaction.users.push(user),
+            None => reactions.push(Reaction { emoji: emoji.into(), users: vec![user] }),
+        }
+        true
+    }
+
+    /// Puts a stored reaction back. False: this emoji is there already.
+    pub(crate) fn restore(&mut self, m: u64, emoji: &str, users: Vec<UserNumber>) -> bool {
+        let reactions = &mut self.by_message.entry(m).or_default().reactions;
+        let new = reactions.iter().all(|reaction| *reaction.emoji != *emoji);
+        if new {
+            reactions.push(Reaction { emoji: emoji.into(), users });
+        }
+        new
+    }
+
+    /// Takes a reaction back. False: there is none.
+    pub(crate) fn unreact(&mut self, m: u64, user: UserNumber, emoji: &str) -> bool {
+        let Some(touched) = self.by_message.get_mut(&m) else { return false };
+        let found = touched.reactions.iter_mut().find(|reaction| *reaction.emoji == *emoji);
+        let Some(reaction) = found else { return false };
+        let Some(at) = reaction.users.iter().position(|other| *other == user) else { return false };
+        reaction.users.remove(at);
+        touched.reactions.retain(|reaction| !reaction.users.is_empty());
+        self.drop_if_bare(m);
+        true
+    }
+
+    /// Forgets message `m`; answers what was known of it.
+    pub(crate) fn remove(&mut self, m: u64) -> Option<Touched> {
+        self.by_message.remove(&m)
+    }
+
+    /// Messages with reactions, by number.
+    pub(crate) fn reacted(&self) -> impl Iterator<Item = (u64, &[Reaction])> {
+        let all = self.by_message.iter().map(|(m, touched)| (*m, touched.reactions.as_slice()));
+        all.filter(|(_, reactions)| !reactions.is_empty())
+    }
+
+    fn drop_if_bare(&mut self, m: u64) {
+        let bare = |touched: &Touched| touched.reactions.is_empty() && touched.events.is_empty();
+        if self.by_message.get(&m).is_some_and(bare) {
+            self.by_message.remove(&m);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What a member has not read: counted as it happens, so that asking costs nothing.
+//!
+//! Unread are the messages after the cursor, without the deleted ones and one's own. How many are
+//! not deleted the list of messages knows; how many are one's own, and how many mention one, each
+//! membership counts: up with every message, down when one is deleted or trimmed, anew when the
+//! cursor moves.
+
+use crate::body::Body;
+use crate::id::Id;
+use crate::members::Membership;
+use crate::messages::Message;
+use crate::room::Room;
+use crate::users::UserNumber;
+
+/// What somebody has not read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// Messages of others.
+    pub messages: u64,
+    /// Those of them that mention the user.
+    pub mentions: u64,
+}
+
+impl Room {
+    /// What member `user` has not read of the messages from number `visible_from` on.
+    pub(crate) fn unread(&self, user: UserNumber, visible_from: u64) -> Option<Unread> {
+        let membership = self.users.get(user)?.membership?;
+        let from = self.first_after(membership.read);
+        let counted = Unread {
+            messages: self.messages.alive_from(from).saturating_sub(membership.own.into()),
+            mentions: membership.mentions.into(),
+        };
+        // Few if any: what is too old is soon removed.
+        let (own, mentions) = self.count_of(user, from, visible_from);
+        let expired =
+            self.messages.alive_from(from) - self.messages.alive_from(from.max(visible_from));
+        Some(Unread {
+            messages: counted.messages.saturating_sub(expired - u64::from(own)),
+            mentions: counted.mentions.saturating_sub(mentions.into()),
+        })
+    }
+
+    /// Counts a message about to be stored.
+    pub(crate) fn count_new(&mut self, message: &Message) {
+        self.recount(message, |count| count.saturating_add(1));
+    }
+
+    /// Counts a message that is being loaded.
+    pub(crate) fn count_new_unless_deleted(&mut self, message: &Message) {
+        if !message.is_deleted() {
+            self.count_new(message);
+        }
+    }
+
+    /// Counts a message no more that is about to be deleted or trimmed.
+    pub(crate) fn uncount(&mut self, message: &Message) {
+        if !message.is_deleted() {
+            self.recount(message, |count| count.saturating_sub(1));
+        }
+    }
+
+    /// Moves a member's cursor forward. Complexity: O(N) with N the messages skipped, or those still
+    /// unread, whichever are fewer.
+    pub(crate) fn read_up_to(&mut self, user: &str, read: Id) {
+        let Some(number) = self.users.find(user) else { return };
+        let membership = self.users.get(number).and_then(|entry| entry.membership);
+        let Some(mut membership) = membership.filter(|membership| membership.read.n < read.n)
+        else {
+            return;
+        };
+        let (from, to) = (self.first_after(membership.read), self.first_after(read));
+        let end = self.messages.last() + 1;
+        (membership.own, membership.mentions) = if end - to <= to - from {
+            self.count_of(number, to, end)
+        } else {
+            let (own, mentions) = self.count_of(number, from, to);
+            (membership.own.saturating_sub(own), membership.mentions.saturating_sub(mentions))
+        };
+        membership.read = read;
+        if let Some(entry) = self.users.get_mut(number) {
+            entry.membership = Some(membership);
+        }
+    }
+
+    /// The number of the first message after event `id`.
+    fn first_after(&self, id: Id) -> u64 {
+        self.messages.partition(|other| other.n <= id.n)
+    }
+
+    /// How many messages of `from..to` are this user's, and how many others mention them.
+    fn count_of(&self, user: UserNumber, from: u64, to: u64) -> (u32, u32) {
+        let name = self.users.name(user);
+        let (mut own, mut mentions) = (0, 0);
+        for message in self.messages.range(from, to).filter(|message| !message.is_deleted()) {
+            if message.author == user {
+                own += 1;
+            } else {
+                let mentioned = Body::mentioned(&message.body).names().any(|other| other == name);
+                mentions += u32::from(mentioned);
+            }
+        }
+        (own, mentions)
+    }
+
+    fn recount(&mut self, message: &Message, change: impl Fn(u32) -> u32) {
+        let unread = |membership: &&mut Membership| membership.read.n < message.id.n;
+        let author = self.users.get_mut(message.author);
+        let author = author.and_then(|entry| entry.membership.as_mut()).filter(unread);
+        if let Some(membership) = author {
+            membership.own = change(membership.own);
+        }
+        for name in Body::mentioned(&message.body).names() {
+            let Some(user) = self.users.find(name).filter(|user| *user != message.author) else {
+                continue;
+            };
+            let member = self.users.get_mut(user).and_then(|entry| entry.membership.as_mut());
+            if let Some(membership) = member.filter(unread) {
+                membership.mentions = change(membership.mentions);
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `CHAT.DELETE room user id [REASON s]`
+//!
+//! Deletes a message: its text, every earlier one and its reactions are gone from memory, replicas
+//! and the next RDB and rewritten append-only file. A tombstone stays: id, author, who, when, why.
+//! Authors and moderators may. Reply: the id of the deletion. Errors: INVALID, NOROOM, NOMSG,
+//! NOTMEMBER, DENIED, BANNED, RATELIMIT, TOOBIG. O(log N + M) with N the messages and M the edits and
+//! reactions of this one. Replicates the deletion and the trim.
+
+use chat_room::decide::revise;
+use chat_room::limits::REASON_MAX;
+use chat_room::names;
+
+use super::{change, entry, reply_id};
+use crate::args::{Args, once};
+use crate::error::Error;
+use crate::redis::{Arg, Call, Keys, Spec};
+
+pub(super) static SPEC: Spec = Spec {
+    name: "chat.delete",
+    entry: entry!(run),
+    flags: "write fast",
+    arity: -4,
+    keys: Keys::Write,
+    summary: "Deletes a message for good.",
+    complexity: "O(log(N)+M) with N the messages of the room, M the edits and reactions of this one",
+    arguments: &[
+        Arg::Key("room"),
+        Arg::Text("user"),
+        Arg::Text("id"),
+        Arg::OptionalText("REASON", "reason"),
+    ],
+};
+
+fn run(call: &Call<'_>) -> Result<(), Error> {
+    let mut args = Args::after(call, 2);
+    let (user, id) = (args.actor()?, args.word()?);
+    let mut reason = None;
+    while let Some(option) = args.option() {
+        match option.as_slice() {
+            b"REASON" => once(&mut reason, names::line(args.word()?, REASON_MAX, "reason")?)?,
+            _ => return Err(Error::SYNTAX),
+        }
+    }
+    change(call, |context| Ok(revise::delete(context, user, id, reason)?), |id, _| reply_id(call, id))
+}

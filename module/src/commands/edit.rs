@@ -1,0 +1,44 @@
+//! `CHAT.EDIT room user id text [META json]`
+//!
+//! Gives a message another text, and another meta if one is given. Authors may, within
+//! `chat.edit-window`, and moderators. Reply: the id of the edit. Errors: INVALID, NOROOM, NOMSG,
+//! NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT, TOOBIG. O(log N) with N the messages.
+//! Replicates the edit and the trim.
+
+use chat_room::decide::revise::{self, Edit};
+
+use super::{change, entry, reply_id};
+use crate::args::{Args, once};
+use crate::error::Error;
+use crate::redis::{Arg, Call, Keys, Spec};
+
+pub(super) static SPEC: Spec = Spec {
+    name: "chat.edit",
+    entry: entry!(run),
+    flags: "write deny-oom fast",
+    arity: -5,
+    keys: Keys::Write,
+    summary: "Gives a message another text.",
+    complexity: "O(log(N)) with N the messages of the room",
+    arguments: &[
+        Arg::Key("room"),
+        Arg::Text("user"),
+        Arg::Text("id"),
+        Arg::Text("text"),
+        Arg::OptionalText("META", "json"),
+    ],
+};
+
+fn run(call: &Call<'_>) -> Result<(), Error> {
+    let mut args = Args::after(call, 2);
+    let (user, id, text) = (args.actor()?, args.word()?, args.word()?);
+    let mut meta = None;
+    while let Some(option) = args.option() {
+        match option.as_slice() {
+            b"META" => once(&mut meta, args.word()?)?,
+            _ => return Err(Error::SYNTAX),
+        }
+    }
+    let edit = Edit { user, id, text, meta };
+    change(call, |context| Ok(revise::edit(context, edit)?), |id, _| reply_id(call, id))
+}

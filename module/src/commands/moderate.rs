@@ -1,0 +1,61 @@
+//! `CHAT.MOD room actor KICK|BAN|UNBAN|MUTE|UNMUTE|ROLE user [role] [FOR ms] [REASON s]`
+//!
+//! Puts users out, keeps them out, silences them, gives roles. In a personal room its user blocks
+//! others by BAN, and the backend ends the user's sockets by KICK. Reply: 1 if anything changed, else
+//! 0. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED, TOOBIG. O(1); KICK and BAN of somebody
+//! present O(N) with N the connections online. Replicates the change and the trim.
+
+use chat_room::decide::moderate::{self, Action, Moderate};
+use chat_room::limits::REASON_MAX;
+use chat_room::members::Role;
+use chat_room::names;
+
+use super::{change, entry};
+use crate::args::{Args, once};
+use crate::error::Error;
+use crate::redis::{Arg, Call, Keys, Spec};
+
+pub(super) static SPEC: Spec = Spec {
+    name: "chat.mod",
+    entry: entry!(run),
+    flags: "write",
+    arity: -5,
+    keys: Keys::Write,
+    summary: "Kicks, bans, mutes, or gives a role.",
+    complexity: "O(1); KICK and BAN O(N) with N the connections online",
+    arguments: &[
+        Arg::Key("room"),
+        Arg::Text("actor"),
+        Arg::Text("action"),
+        Arg::Text("user"),
+        Arg::OptionalWord("role"),
+        Arg::OptionalNumber("FOR", "milliseconds"),
+        Arg::OptionalText("REASON", "reason"),
+    ],
+};
+
+fn run(call: &Call<'_>) -> Result<(), Error> {
+    let mut args = Args::after(call, 2);
+    let (actor, word, user) = (args.actor()?, args.word()?, args.user()?);
+    let action = match Action::parse(word) {
+        Some(action) => action,
+        None if word.eq_ignore_ascii_case(b"ROLE") => Action::Role(Role::parse(args.word()?)?),
+        None => return Err(Error::SYNTAX),
+    };
+    let (mut duration, mut reason) = (None, None);
+    while let Some(option) = args.option() {
+        match option.as_slice() {
+            b"FOR" if matches!(action, Action::Ban | Action::Mute) => {
+                once(&mut duration, args.number("for")?)?;
+            }
+            b"REASON" => once(&mut reason, names::line(args.word()?, REASON_MAX, "reason")?)?,
+            _ => return Err(Error::SYNTAX),
+        }
+    }
+    let moderate = Moderate { actor, action, user, duration, reason };
+    change(
+        call,
+        |context| Ok(moderate::decide(context, moderate)?),
+        |changed, _| call.reply_number(u64::from(changed)),
+    )
+}

@@ -1,0 +1,48 @@
+//! `CHAT.REACT room user id emoji [REMOVE]`
+//!
+//! Puts an emoji on a message, or takes it back. Reply: 1 if anything changed, else 0. Errors:
+//! INVALID, NOROOM, NOMSG, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT. O(log N + M) with N the
+//! messages and M the users who reacted so. Replicates the reaction and the trim.
+
+use chat_room::decide::react::{self, Reaction};
+use chat_room::names;
+
+use super::{change, entry};
+use crate::args::{Args, once};
+use crate::error::Error;
+use crate::redis::{Arg, Call, Keys, Spec};
+
+pub(super) static SPEC: Spec = Spec {
+    name: "chat.react",
+    entry: entry!(run),
+    flags: "write deny-oom fast",
+    arity: -5,
+    keys: Keys::Write,
+    summary: "Puts an emoji on a message, or takes it back.",
+    complexity: "O(log(N)+M) with N the messages of the room, M the users who reacted so",
+    arguments: &[
+        Arg::Key("room"),
+        Arg::Text("user"),
+        Arg::Text("id"),
+        Arg::Text("emoji"),
+        Arg::Flag("REMOVE", "remove"),
+    ],
+};
+
+fn run(call: &Call<'_>) -> Result<(), Error> {
+    let mut args = Args::after(call, 2);
+    let (user, id, emoji) = (args.actor()?, args.word()?, names::emoji(args.word()?)?);
+    let mut remove = None;
+    while let Some(option) = args.option() {
+        match option.as_slice() {
+            b"REMOVE" => once(&mut remove, ())?,
+            _ => return Err(Error::SYNTAX),
+        }
+    }
+    let reaction = if remove.is_some() { Reaction::Remove } else { Reaction::Add };
+    change(
+        call,
+        |context| Ok(react::decide(context, user, id, emoji, reaction)?),
+        |changed, _| call.reply_number(u64::from(changed)),
+    )
+}

@@ -1,0 +1,86 @@
+//! `CHAT.READ room user id` and `CHAT.UNREAD room user [user …]`
+//!
+//! READ moves a member's cursor, only forward, to an event the room knows, and tells the room if it
+//! has at most `chat.receipts-max` members. Reply: the cursor, how many messages are unread. Errors:
+//! INVALID, NOROOM, NOMSG, NOTMEMBER, DENIED, BANNED. O(log N + M) with N the messages and M those
+//! skipped, or those still unread, whichever are fewer. Replicates the cursor.
+//!
+//! UNREAD replies for each user unread, mentions, cursor, newest id, or nil for who is no member.
+//! Errors: INVALID, NOROOM. O(U log N) with U the users named.
+
+use chat_room::decide::read;
+use chat_room::{Id, Room};
+
+use super::{change, entry, read as read_room, reply_id, room_name};
+use crate::args::Args;
+use crate::config;
+use crate::error::Error;
+use crate::redis::{Arg, Call, Keys, Spec};
+use crate::state::now;
+
+pub(super) static READ: Spec = Spec {
+    name: "chat.read",
+    entry: entry!(run),
+    flags: "write fast",
+    arity: 4,
+    keys: Keys::Write,
+    summary: "Moves a member's read cursor forward.",
+    complexity: "O(log(N)+M) with N the messages, M those skipped or those still unread",
+    arguments: &[Arg::Key("room"), Arg::Text("user"), Arg::Text("id")],
+};
+
+pub(super) static UNREAD: Spec = Spec {
+    name: "chat.unread",
+    entry: entry!(unread),
+    flags: "readonly fast",
+    arity: -3,
+    keys: Keys::Read,
+    summary: "Answers how many messages and mentions members have not read.",
+    complexity: "O(U*log(N)) with U the users named, N the messages of the room",
+    arguments: &[Arg::Key("room"), Arg::Texts("user")],
+};
+
+fn run(call: &Call<'_>) -> Result<(), Error> {
+    let mut args = Args::after(call, 2);
+    let (user, id) = (args.user()?, args.id()?);
+    change(
+        call,
+        |context| Ok(read::read(context, user, id)?),
+        |(), room| reply_standing(call, room, user),
+    )
+}
+
+fn reply_standing(call: &Call<'_>, room: &Room, user: &str) {
+    let limits = config::limits();
+    let standing = room_name(call).ok().and_then(|name| {
+        let context = chat_room::decide::Context { room, name, now: now(), limits: &limits };
+        read::standing(context, user)
+    });
+    call.reply_array(2);
+    reply_id(call, standing.map_or(Id::ZERO, |standing| standing.cursor));
+    call.reply_number(standing.map_or(0, |standing| standing.unread.messages));
+}
+
+fn unread(call: &Call<'_>) -> Result<(), Error> {
+    let mut args = Args::after(call, 2);
+    let mut users = Vec::with_capacity(args.left());
+    while args.left() > 0 {
+        users.push(args.user()?);
+    }
+    read_room(call, |context| {
+        let standings = read::standings(context, &users)?;
+        call.reply_array(standings.len());
+        for standing in standings {
+            let Some(standing) = standing else {
+                call.reply_nil();
+                continue;
+            };
+            call.reply_array(4);
+            call.reply_number(standing.unread.messages);
+            call.reply_number(standing.unread.mentions);
+            reply_id(call, standing.cursor);
+            reply_id(call, standing.last);
+        }
+        Ok(())
+    })
+}
