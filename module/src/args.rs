@@ -7,32 +7,56 @@ use chat_room::names::{self, Actor};
 use chat_room::{Id, Refusal, id};
 
 use crate::error::Error;
-use crate::redis::Call;
+use crate::redis::{Call, Words};
 
 /// The words not yet read.
 pub(crate) struct Args<'c> {
-    words: Vec<&'c [u8]>,
+    words: Words<'c>,
     at: usize,
+}
+
+/// A word in upper case, for comparing. One longer than any option is empty: no option either.
+#[derive(Default)]
+pub(crate) struct Keyword {
+    bytes: [u8; 16],
+    length: usize,
+}
+
+impl Keyword {
+    fn of(word: &[u8]) -> Keyword {
+        let mut keyword = Keyword::default();
+        if let Some(place) = keyword.bytes.get_mut(..word.len()) {
+            place.copy_from_slice(word);
+            place.make_ascii_uppercase();
+            keyword.length = word.len();
+        }
+        keyword
+    }
+
+    /// The word.
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
 }
 
 impl<'c> Args<'c> {
     /// The words from number `from` on; the command's name is word 0.
     pub(crate) fn after(call: &Call<'c>, from: usize) -> Self {
-        Args { words: (from..call.len()).filter_map(|at| call.word(at)).collect(), at: 0 }
+        Args { words: call.words(), at: from }
     }
 
     /// The next word. Errors: syntax.
     pub(crate) fn word(&mut self) -> Result<&'c [u8], Error> {
-        let word = self.words.get(self.at).copied().ok_or(Error::SYNTAX)?;
+        let word = self.words.get(self.at).ok_or(Error::SYNTAX)?;
         self.at += 1;
         Ok(word)
     }
 
     /// The next word in upper case, for comparing; `None` at the end.
-    pub(crate) fn option(&mut self) -> Option<Vec<u8>> {
-        let word = self.words.get(self.at)?.to_ascii_uppercase();
+    pub(crate) fn option(&mut self) -> Option<Keyword> {
+        let word = self.words.get(self.at)?;
         self.at += 1;
-        Some(word)
+        Some(Keyword::of(word))
     }
 
     /// Whether the next word is one of these options, given in upper case.
@@ -43,7 +67,7 @@ impl<'c> Args<'c> {
 
     /// How many words are left.
     pub(crate) fn left(&self) -> usize {
-        self.words.len() - self.at
+        self.words.len().saturating_sub(self.at)
     }
 
     /// The next word as an unsigned integer. Errors: `INVALID <what>`.
@@ -100,7 +124,7 @@ impl<'c> Paging<'c> {
     pub(crate) fn read(mut args: Args<'c>) -> Result<Self, Error> {
         let mut paging = Paging::default();
         while let Some(option) = args.option() {
-            if !paging.take(&option, &mut args)? {
+            if !paging.take(option.as_slice(), &mut args)? {
                 return Err(Error::SYNTAX);
             }
         }

@@ -1,7 +1,7 @@
 //! What Redis tells us: keys come and go under other names, the server loads, flushes, is promoted.
 
-use chat_room::Id;
 use chat_room::names::RoomName;
+use chat_room::{Copies, Id};
 
 use crate::redis::{Call, Flags, chance, monotonic_ms, now_ms};
 use crate::room_type::StoredRoom;
@@ -12,6 +12,8 @@ use crate::{commands, config};
 pub(crate) enum ServerEvent {
     /// This server is a primary now.
     Promoted,
+    /// A child was forked: it may carry the data to a replica or an append-only file.
+    Forked,
     /// Loading has ended.
     Loaded,
     /// A database is being emptied; `None`: all of them.
@@ -24,11 +26,14 @@ pub(crate) enum ServerEvent {
 pub(crate) fn on_server(event: ServerEvent) {
     let (now, monotonic, chance) = (now_ms(), monotonic_ms(), chance());
     state::with(|state| match event {
+        ServerEvent::Forked => state.copies = Copies::Exist,
         ServerEvent::Promoted => {
+            state.copies = Copies::Exist;
             state.clock.promote(now, chance);
             state.quiet_until = state.clock.steady_ms(monotonic) + config::presence_grace();
         }
         ServerEvent::Loaded => {
+            state.copies = Copies::Exist;
             state.clock.start(now, chance);
             state.quiet_until = state.clock.steady_ms(monotonic) + config::presence_grace();
         }

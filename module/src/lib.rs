@@ -51,8 +51,8 @@ mod module {
 
     use crate::config::*;
     use crate::redis::{
-        Call, add_category, arm_timer, chance, handle_load_errors, log_warning, monotonic_ms, now_ms, on_info,
-        subscribe,
+        Call, add_category, arm_timer, chance, handle_load_errors, log_warning, monotonic_ms,
+        now_ms, on_info, subscribe,
     };
     use crate::room_type::CHAT_ROOM;
     use crate::{commands, redis, state, timers};

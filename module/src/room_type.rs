@@ -144,7 +144,8 @@ unsafe extern "C" fn rdb_load(rdb: *mut RedisModuleIO, encoding: c_int) -> *mut 
             return ptr::null_mut();
         }
         let loaded_at = Some(room.last());
-        let quiet_until = if loading { 0 } else { state::now().steady_ms + config::presence_grace() };
+        let quiet_until =
+            if loading { 0 } else { state::now().steady_ms + config::presence_grace() };
         let mut stored = Box::new(StoredRoom { room, filed: None, loaded_at, quiet_until });
         let name: *const RedisModuleString = api!(RedisModule_GetKeyNameFromIO(rdb));
         let database = api!(RedisModule_GetDbIdFromIO(rdb));

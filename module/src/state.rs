@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 
-use chat_room::{Effects, Id, Now};
+use chat_room::{Copies, Effects, Id, Now};
 
 use crate::index::Index;
 use crate::redis::{monotonic_ms, now_ms};
@@ -21,8 +21,8 @@ pub(crate) struct State {
     /// Rooms whose deadlines are to be filed anew: `chat.history-ttl` has changed, or the clock has
     /// jumped.
     pub(crate) refile: VecDeque<(i32, u64)>,
-    /// Buffers of the last command, used again by the next.
-    pub(crate) effects: Effects,
+    /// Whether a replica or an append-only file may hold a copy of the rooms.
+    pub(crate) copies: Copies,
     /// Nobody's presence ends before this, by the steady clock.
     pub(crate) quiet_until: u64,
 }
@@ -41,9 +41,23 @@ thread_local! {
         index: Index::default(),
         gone: BTreeMap::new(),
         refile: VecDeque::new(),
-        effects: Effects::default(),
+        copies: Copies::Exist,
         quiet_until: 0,
     });
+}
+
+thread_local! {
+    /// Buffers of the last command, used again by the next.
+    static EFFECTS: RefCell<Effects> = RefCell::new(Effects::default());
+}
+
+/// Lends the buffers to what carries a decision out. Nothing does so while another one does; if it
+/// did, it would get buffers of its own.
+pub(crate) fn with_effects<T>(body: impl FnOnce(&mut Effects) -> T) -> T {
+    EFFECTS.with(|effects| match effects.try_borrow_mut() {
+        Ok(mut effects) => body(&mut effects),
+        Err(_) => body(&mut Effects::default()),
+    })
 }
 
 /// Borrows the state for the length of `body`, which must not call Redis.
@@ -55,6 +69,14 @@ pub(crate) fn with<T>(body: impl FnOnce(&mut State) -> T) -> T {
 pub(crate) fn now() -> Now {
     let (ms, monotonic) = (now_ms(), monotonic_ms());
     with(|state| state.clock.now(ms, monotonic))
+}
+
+/// The same, but for a steady clock that may be behind, by less than the clocks have been looked at
+/// ago (see [`Clock::look`]). For what sets no deadline of a connection: looking at the second clock
+/// is a twentieth of what a send costs.
+pub(crate) fn about_now() -> Now {
+    let ms = now_ms();
+    with(|state| state.clock.about_now(ms))
 }
 
 /// Milliseconds for ids, so that an id is not given out for two events.
@@ -76,7 +98,13 @@ pub(crate) struct Clock {
     since: u64,
     /// The server's clock, and the one that only goes forward, when the module was loaded.
     started: (u64, u64),
+    /// The server's clock and the steady one at the last look.
+    seen: (u64, u64),
 }
+
+/// How much time, in milliseconds, the steady clock is trusted to have passed since the last look
+/// only because the other one says so: it might have jumped.
+const TRUSTED: u64 = 250;
 
 /// How much later than anything received ids start after a promotion.
 const MARGIN: u64 = 60_000;
@@ -89,6 +117,19 @@ impl Clock {
     /// forward.
     pub(crate) fn steady_from(&mut self, now: u64, monotonic: u64) {
         self.started = (now, monotonic);
+        self.seen = (now, now);
+    }
+
+    /// Remembers what both clocks show.
+    pub(crate) fn look(&mut self, now: Now) {
+        self.seen = (now.ms, now.steady_ms);
+    }
+
+    fn about_now(&self, ms: u64) -> Now {
+        let passed = ms.saturating_sub(self.seen.0).min(TRUSTED);
+        let id_ms = self.id_ms(ms);
+        let unused_ms = id_ms.max(self.highest + 1);
+        Now { ms, id_ms, unused_ms, steady_ms: self.seen.1 + passed }
     }
 
     /// The steady clock, when the one that only goes forward shows `monotonic`.
@@ -169,7 +210,26 @@ mod tests {
         let mut clock = Clock::default();
         clock.steady_from(1_000_000, 50);
         assert_eq!(clock.now(1_000_000, 50).steady_ms, 1_000_000);
-        assert_eq!(clock.now(400_000, 60).steady_ms, 1_000_010, "though the other has stepped back");
+        assert_eq!(
+            clock.now(400_000, 60).steady_ms,
+            1_000_010,
+            "though the other has stepped back"
+        );
+    }
+
+    #[test]
+    fn between_two_looks_the_steady_clock_follows_the_other_one_a_little() {
+        let mut clock = Clock::default();
+        clock.steady_from(1_000_000, 0);
+        clock.look(clock.now(1_000_500, 500));
+        for (ms, steady_ms) in [
+            (1_000_500, 1_000_500),
+            (1_000_600, 1_000_600),
+            (4_000_000, 1_000_750),
+            (900_000, 1_000_500),
+        ] {
+            assert_eq!(clock.about_now(ms).steady_ms, steady_ms);
+        }
     }
 
     #[test]

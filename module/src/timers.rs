@@ -8,12 +8,14 @@
 
 use std::cell::Cell;
 
-use chat_room::Now;
 use chat_room::decide::{Context, expire};
 use chat_room::names::RoomName;
+use chat_room::{Copies, Now};
 
 use crate::index::{Facts, Found};
-use crate::redis::{Call, Flags, RoomKey, monotonic_us, replica_traffic_is_to_be_avoided};
+use crate::redis::{
+    Call, Flags, RoomKey, monotonic_us, nobody_follows, replica_traffic_is_to_be_avoided,
+};
 use crate::room_type::StoredRoom;
 use crate::{commands, config, events, info, state};
 
@@ -22,6 +24,8 @@ pub(crate) const INTERVAL: u64 = 100;
 /// Microseconds after which a slice of work begins nothing more: it is to take 2 ms at most, and one
 /// step takes less than the rest.
 const SLICE: u64 = 1_500;
+/// Milliseconds between looks for copies.
+const LOOK_INTERVAL: u64 = 1_000;
 /// Milliseconds between slices.
 const PAUSE: u64 = 1;
 /// Connections or messages that end in one step.
@@ -34,7 +38,9 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
     let flags = Flags::of(call);
     let now = state::now();
     watch_clock(now);
+    state::with(|state| state.clock.look(now));
     watch_settings();
+    watch_copies(call, now);
     if replica_traffic_is_to_be_avoided() {
         return INTERVAL;
     }
@@ -102,23 +108,23 @@ fn step(call: &Call<'_>, found: &Found, now: Now) {
     }
     stored.room.settle(now, STEP);
     let decision = expire::decide(Context { room: &stored.room, name, now, limits: &limits }, STEP);
-    let mut effects = state::with(|state| std::mem::take(&mut state.effects));
-    effects.clear();
-    let before = stored.room.online();
-    stored.room.carry_out(name.as_str(), now, decision.steps, &mut effects);
-    info::timed_out(before - stored.room.online());
-    // Who came to a database that has changed places since is present in another room by now.
-    if stored.filed.as_ref().is_some_and(|filed| filed.home != found.database) {
-        effects.events.clear();
-    }
-    let key_name = call.make_name(&found.name);
-    if effects.visible {
-        call.signal_modified(&key_name);
-    }
-    commands::send_out(call, &key_name, &effects);
+    state::with_effects(|effects| {
+        effects.begin(state::with(|state| state.copies));
+        let before = stored.room.online();
+        stored.room.carry_out(name.as_str(), now, decision.steps, effects);
+        info::timed_out(before - stored.room.online());
+        // Who came to a database that has changed places since is present in another room by now.
+        if stored.filed.as_ref().is_some_and(|filed| filed.home != found.database) {
+            effects.events.clear();
+        }
+        let key_name = call.make_name(&found.name);
+        if effects.visible {
+            call.signal_modified(&key_name);
+        }
+        commands::send_out(call, &key_name, effects);
+    });
     let facts = stored.facts(stored.room.next_deadline(&limits, now));
     renew(found, stored, facts);
-    state::with(|state| state.effects = effects);
 }
 
 fn renew(found: &Found, stored: &mut StoredRoom, facts: Facts) {
@@ -132,6 +138,8 @@ fn renew(found: &Found, stored: &mut StoredRoom, facts: Facts) {
 thread_local! {
     /// The two clocks at the last look: the server's, and the steady one.
     static CLOCKS: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
+    /// When it was last looked for copies, by the steady clock.
+    static LOOKED_FOR_COPIES: Cell<u64> = const { Cell::new(0) };
     /// `chat.history-ttl` at the last look.
     static HISTORY_TTL: Cell<Option<u64>> = const { Cell::new(None) };
 }
@@ -149,6 +157,21 @@ fn watch_clock(now: Now) {
                 state.refile = state.index.numbers().collect();
             }
         });
+    }
+}
+
+/// Finds out that nobody holds a copy of the rooms. That somebody may is told by events: whoever gets
+/// a copy gets it from a forked child, or was here before this server was promoted or loaded.
+///
+/// Writing records down and handing them to Redis costs as much as the rest of a send, so it is not
+/// done for nobody.
+fn watch_copies(call: &Call<'_>, now: Now) {
+    if LOOKED_FOR_COPIES.get() + LOOK_INTERVAL > now.steady_ms {
+        return;
+    }
+    LOOKED_FOR_COPIES.set(now.steady_ms);
+    if state::with(|state| state.copies == Copies::Exist) && nobody_follows(call) {
+        state::with(|state| state.copies = Copies::None);
     }
 }
 

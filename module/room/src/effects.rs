@@ -1,11 +1,21 @@
 //! Carrying out a decision: records are applied one by one, and what the world must know of it is
 //! gathered as bytes: what to replicate and what to publish.
 
-use crate::decide::{Events, Step};
+use crate::decide::{Events, Step, Steps};
 use crate::event::{self, Ephemeral};
 use crate::presence::Told;
 use crate::record::Record;
 use crate::room::{Now, Room};
+
+/// Whether somebody follows a room by its records: a replica, an append-only file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Copies {
+    /// There may be one.
+    #[default]
+    Exist,
+    /// There is none.
+    None,
+}
 
 /// What a carried out decision leaves to do. Meant to be used again and again.
 #[derive(Clone, Debug, Default)]
@@ -16,13 +26,18 @@ pub struct Effects {
     pub presence: Vec<u8>,
     /// Events to publish, in order.
     pub events: Events,
+    /// Whether anybody keeps a copy of the room that is to follow.
+    copies: Copies,
+    changed: bool,
     /// Whether a reader could see the difference: a beat alone shows nowhere.
     pub visible: bool,
 }
 
 impl Effects {
-    /// Forgets everything, keeping the memory.
-    pub fn clear(&mut self) {
+    /// Forgets everything, keeping the memory. Records are written down if there are copies.
+    pub fn begin(&mut self, copies: Copies) {
+        self.copies = copies;
+        self.changed = false;
         self.durable.clear();
         self.presence.clear();
         self.events.clear();
@@ -31,13 +46,13 @@ impl Effects {
 
     /// Whether anything changed.
     pub fn changes(&self) -> bool {
-        !self.durable.is_empty() || !self.presence.is_empty()
+        self.changed
     }
 }
 
 impl Room {
     /// Carries out the steps of a decision on the room called `name` at `now`, adding to `effects`.
-    pub fn carry_out(&mut self, name: &str, now: Now, steps: Vec<Step<'_>>, effects: &mut Effects) {
+    pub fn carry_out(&mut self, name: &str, now: Now, steps: Steps<'_>, effects: &mut Effects) {
         for step in steps {
             match step {
                 Step::Record(record) => self.carry_out_record(name, record, effects),
@@ -65,11 +80,11 @@ impl Room {
 
     fn carry_out_record(&mut self, name: &str, record: Record<'_>, effects: &mut Effects) {
         effects.events.push_if(|out| event::of_record(out, name, self, &record));
-        record.write(if record.is_presence() {
-            &mut effects.presence
-        } else {
-            &mut effects.durable
-        });
+        effects.changed = true;
+        if effects.copies == Copies::Exist {
+            let presence = record.is_presence();
+            record.write(if presence { &mut effects.presence } else { &mut effects.durable });
+        }
         effects.visible |= !matches!(record, Record::Beat { .. });
         self.apply(record);
     }

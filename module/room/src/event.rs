@@ -19,6 +19,13 @@ use crate::settings::to_json;
 use crate::touched::Reaction;
 use crate::users::Users;
 
+/// A member's name with what surrounds it.
+macro_rules! key {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":").as_bytes()
+    };
+}
+
 /// Something that is published and not stored.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ephemeral<'a> {
@@ -181,43 +188,43 @@ pub(crate) fn ephemeral(
     passing(out, name, room.last, kind, ts);
     match event {
         Ephemeral::Joined { user, by, role } => {
-            string(out, "user", user);
-            option(out, "by", *by);
-            string(out, "kind", "join");
-            string(out, "role", role.as_str());
+            string(out, key!("user"), user);
+            option(out, key!("by"), *by);
+            string(out, key!("kind"), "join");
+            string(out, key!("role"), role.as_str());
         }
         Ephemeral::Came { user } => presence(out, room, user, "join", None),
-        Ephemeral::Occupancy => number(out, "users", room.online() as u64),
+        Ephemeral::Occupancy => number(out, key!("users"), room.online() as u64),
         Ephemeral::Status { user } => presence(out, room, user, "status", None),
         Ephemeral::Went { user, reason } => presence(out, room, user, "leave", Some(reason)),
         Ephemeral::Signal { user, name, data } => {
-            string(out, "user", user);
+            string(out, key!("user"), user);
             if *name != NOTICE {
-                string(out, "name", name);
+                string(out, key!("name"), name);
             }
-            raw(out, "data", *data);
+            raw(out, key!("data"), *data);
         }
         Ephemeral::Message { user, body } => {
-            string(out, "user", user);
+            string(out, key!("user"), user);
             if let Ok(body) = Body::read(body) {
                 content(out, &body, Reactions { list: &[], users: &room.users });
             }
         }
         Ephemeral::Read { user, read } => {
-            string(out, "user", user);
-            reference(out, "ref", *read);
+            string(out, key!("user"), user);
+            reference(out, key!("ref"), *read);
         }
     }
     out.push(b'}');
 }
 
 fn presence(out: &mut Vec<u8>, room: &Room, user: &str, kind: &str, reason: Option<&str>) {
-    string(out, "user", user);
-    string(out, "kind", kind);
+    string(out, key!("user"), user);
+    string(out, key!("kind"), kind);
     let online = room.users.by_name(user).and_then(|entry| entry.online.as_ref());
-    option(out, "status", online.map(|online| online.statuses.shown()));
-    number(out, "users", room.online() as u64);
-    option(out, "reason", reason);
+    option(out, key!("status"), online.map(|online| online.statuses.shown()));
+    number(out, key!("users"), room.online() as u64);
+    option(out, key!("reason"), reason);
 }
 
 /// The reactions to a message, and who bears which number.
@@ -240,25 +247,25 @@ fn stored_message(
     // Nothing comes before the first event, whose stored distance is the time since the epoch.
     let prev_ms = if n == 0 { 0 } else { id.ms.saturating_sub(body.since_previous) };
     durable(out, room, (id, Id { ms: prev_ms, n }), "message");
-    string(out, "user", user);
+    string(out, key!("user"), user);
     match body.deleted {
         None => content(out, body, reactions),
         Some(Deleted { ms, by, reason }) => {
-            option(out, "by", by);
-            option(out, "reason", reason);
-            number(out, "deleted", ms);
+            option(out, key!("by"), by);
+            option(out, key!("reason"), reason);
+            number(out, key!("deleted"), ms);
         }
     }
-    number(out, "m", m);
+    number(out, key!("m"), m);
     out.push(b'}');
 }
 
 fn content(out: &mut Vec<u8>, body: &Body<'_>, reactions: Reactions<'_>) {
-    string(out, "kind", body.kind);
-    string(out, "text", body.text);
-    raw(out, "meta", body.meta);
+    plain(out, key!("kind"), body.kind);
+    string(out, key!("text"), body.text);
+    raw(out, key!("meta"), body.meta);
     if let Some(reply) = body.reply {
-        reference(out, "reply", reply);
+        reference(out, key!("reply"), reply);
     }
     if !body.mentions.is_empty() {
         out.extend_from_slice(b",\"mentions\":[");
@@ -271,21 +278,21 @@ fn content(out: &mut Vec<u8>, body: &Body<'_>, reactions: Reactions<'_>) {
         out.push(b']');
     }
     if let Some(edited) = body.edited {
-        number(out, "edited", edited);
+        number(out, key!("edited"), edited);
     }
     if !reactions.list.is_empty() {
         write_reactions(out, reactions);
     }
-    option(out, "nonce", body.nonce);
+    option(out, key!("nonce"), body.nonce);
 }
 
 fn write_reactions(out: &mut Vec<u8>, Reactions { list, users }: Reactions<'_>) {
-    name(out, "reactions");
+    out.extend_from_slice(key!("reactions"));
     for (at, reaction) in list.iter().enumerate() {
         out.extend_from_slice(if at == 0 { b"[{\"emoji\":" } else { b",{\"emoji\":" });
         json::write_string(out, &reaction.emoji);
-        number(out, "count", reaction.users.len() as u64);
-        name(out, "users");
+        number(out, key!("count"), reaction.users.len() as u64);
+        out.extend_from_slice(key!("users"));
         for (at, user) in reaction.users.iter().take(REACTORS_SHOWN).enumerate() {
             out.push(if at == 0 { b'[' } else { b',' });
             json::write_string(out, users.name(*user));
@@ -297,20 +304,20 @@ fn write_reactions(out: &mut Vec<u8>, Reactions { list, users }: Reactions<'_>) 
 
 fn settings(out: &mut Vec<u8>, room: &str, ids: (Id, Id), by: &str, data: &str) {
     durable(out, room, ids, "room");
-    string(out, "by", by);
-    raw(out, "data", Some(data));
+    string(out, key!("by"), by);
+    raw(out, key!("data"), Some(data));
     out.push(b'}');
 }
 
 fn member_change(out: &mut Vec<u8>, room: &str, ids: (Id, Id), change: MemberChange<'_>) {
     durable(out, room, ids, "member");
-    string(out, "user", change.user);
-    option(out, "by", change.by);
-    string(out, "kind", change.deed.as_str());
-    option(out, "role", change.role.map(Role::as_str));
-    option(out, "reason", change.reason);
+    string(out, key!("user"), change.user);
+    option(out, key!("by"), change.by);
+    string(out, key!("kind"), change.deed.as_str());
+    option(out, key!("role"), change.role.map(Role::as_str));
+    option(out, key!("reason"), change.reason);
     if let Some(until) = change.until {
-        number(out, "until", until);
+        number(out, key!("until"), until);
     }
     out.push(b'}');
 }
@@ -325,10 +332,10 @@ fn edit(
     meta: Option<&str>,
 ) {
     durable(out, room, ids, "edit");
-    string(out, "user", user);
-    reference(out, "ref", message);
-    option(out, "text", text);
-    raw(out, "meta", meta);
+    string(out, key!("user"), user);
+    reference(out, key!("ref"), message);
+    option(out, key!("text"), text);
+    raw(out, key!("meta"), meta);
     out.push(b'}');
 }
 
@@ -341,9 +348,9 @@ fn delete(
     reason: Option<&str>,
 ) {
     durable(out, room, ids, "delete");
-    string(out, "user", user);
-    reference(out, "ref", message);
-    option(out, "reason", reason);
+    string(out, key!("user"), user);
+    reference(out, key!("ref"), message);
+    option(out, key!("reason"), reason);
     out.push(b'}');
 }
 
@@ -356,11 +363,11 @@ fn react(
     removed: bool,
 ) {
     durable(out, room, ids, "react");
-    option(out, "user", reaction.map(|(user, _)| user));
-    reference(out, "ref", message);
-    option(out, "emoji", reaction.map(|(_, emoji)| emoji));
+    option(out, key!("user"), reaction.map(|(user, _)| user));
+    reference(out, key!("ref"), message);
+    option(out, key!("emoji"), reaction.map(|(_, emoji)| emoji));
     if removed {
-        raw(out, "removed", Some("true"));
+        raw(out, key!("removed"), Some("true"));
     }
     out.push(b'}');
 }
@@ -369,7 +376,7 @@ fn react(
 pub fn dropped(name: &str, last: Id, ts: u64, reason: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
     passing(&mut out, name, last, "drop", ts);
-    string(&mut out, "reason", reason);
+    string(&mut out, key!("reason"), reason);
     out.push(b'}');
     out
 }
@@ -379,55 +386,68 @@ fn passing(out: &mut Vec<u8>, room: &str, last: Id, kind: &str, ts: u64) {
     out.extend_from_slice(b"{\"last\":\"");
     last.write(out);
     out.push(b'"');
-    string(out, "room", room);
-    string(out, "type", kind);
-    number(out, "ts", ts);
+    string(out, key!("room"), room);
+    string(out, key!("type"), kind);
+    number(out, key!("ts"), ts);
 }
 
 /// The beginning of every durable event.
 fn durable(out: &mut Vec<u8>, room: &str, (id, prev): (Id, Id), kind: &str) {
+    let (mut first, mut second) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let ms = first.format(id.ms).as_bytes();
     out.extend_from_slice(b"{\"id\":\"");
-    id.write(out);
+    out.extend_from_slice(ms);
+    out.push(b'-');
+    out.extend_from_slice(second.format(id.n).as_bytes());
     out.extend_from_slice(b"\",\"prev\":\"");
     prev.write(out);
     out.push(b'"');
-    string(out, "room", room);
-    string(out, "type", kind);
-    number(out, "ts", id.ms);
+    string(out, key!("room"), room);
+    plain(out, key!("type"), kind);
+    out.extend_from_slice(key!("ts"));
+    out.extend_from_slice(ms);
 }
 
-fn name(out: &mut Vec<u8>, name: &str) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
+/// A word of ours, which has nothing to escape.
+#[inline]
+fn plain(out: &mut Vec<u8>, key: &[u8], word: &str) {
+    out.extend_from_slice(key);
+    out.push(b'"');
+    out.extend_from_slice(word.as_bytes());
+    out.push(b'"');
 }
 
-fn string(out: &mut Vec<u8>, member: &str, text: &str) {
-    name(out, member);
+#[inline]
+fn string(out: &mut Vec<u8>, key: &[u8], text: &str) {
+    out.extend_from_slice(key);
     json::write_string(out, text);
 }
 
-fn option(out: &mut Vec<u8>, member: &str, text: Option<&str>) {
+#[inline]
+fn option(out: &mut Vec<u8>, key: &[u8], text: Option<&str>) {
     if let Some(text) = text {
-        string(out, member, text);
+        string(out, key, text);
     }
 }
 
-fn reference(out: &mut Vec<u8>, member: &str, id: Id) {
-    name(out, member);
+#[inline]
+fn reference(out: &mut Vec<u8>, key: &[u8], id: Id) {
+    out.extend_from_slice(key);
     out.push(b'"');
     id.write(out);
     out.push(b'"');
 }
 
-fn raw(out: &mut Vec<u8>, member: &str, json: Option<&str>) {
+#[inline]
+fn raw(out: &mut Vec<u8>, key: &[u8], json: Option<&str>) {
     if let Some(json) = json {
-        name(out, member);
+        out.extend_from_slice(key);
         out.extend_from_slice(json.as_bytes());
     }
 }
 
-fn number(out: &mut Vec<u8>, member: &str, value: u64) {
-    name(out, member);
+#[inline]
+fn number(out: &mut Vec<u8>, key: &[u8], value: u64) {
+    out.extend_from_slice(key);
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }

@@ -27,12 +27,44 @@ impl Id {
         Some(Id { ms: number(ms)?, n: number(rest.get(1..)?)? })
     }
 
+    /// The canonical form, on the stack.
+    pub fn text(self) -> IdText {
+        let mut text = IdText { bytes: [0; 41], length: 0 };
+        let mut buffer = itoa::Buffer::new();
+        text.push(buffer.format(self.ms).as_bytes());
+        text.push(b"-");
+        text.push(buffer.format(self.n).as_bytes());
+        text
+    }
+
     /// Appends the canonical form.
     pub fn write(self, out: &mut Vec<u8>) {
         let mut buffer = itoa::Buffer::new();
         out.extend_from_slice(buffer.format(self.ms).as_bytes());
         out.push(b'-');
         out.extend_from_slice(buffer.format(self.n).as_bytes());
+    }
+}
+
+/// An id as it is written: at most twice twenty digits and a dash.
+#[derive(Clone, Copy, Debug)]
+pub struct IdText {
+    bytes: [u8; 41],
+    length: usize,
+}
+
+impl IdText {
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    fn push(&mut self, part: &[u8]) {
+        let end = self.length + part.len();
+        if let Some(place) = self.bytes.get_mut(self.length..end) {
+            place.copy_from_slice(part);
+            self.length = end;
+        }
     }
 }
 

@@ -4,12 +4,25 @@ use crate::limits::{OBJECT_DEPTH_MAX, OBJECT_MAX};
 use crate::refusal::Refusal;
 
 /// Appends `text` as a JSON string (RFC 8259, section 7), escaping only what must be.
+#[inline]
 pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let bytes = text.as_bytes();
+    let escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    // Most texts have nothing to escape, and looking at all bytes at once is several times faster.
+    if !bytes.iter().fold(false, |any, byte| any | escaped(*byte)) {
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return;
+    }
+    write_escaped(out, bytes, escaped);
+}
+
+#[cold]
+fn write_escaped(out: &mut Vec<u8>, bytes: &[u8], escaped: impl Fn(u8) -> bool) {
     let mut clean_from = 0;
     for (at, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+        if !escaped(byte) {
             continue;
         }
         out.extend_from_slice(bytes.get(clean_from..at).unwrap_or_default());

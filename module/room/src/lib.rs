@@ -64,7 +64,7 @@ mod users;
 #[cfg(test)]
 mod tests;
 
-pub use effects::Effects;
+pub use effects::{Copies, Effects};
 pub use encoding::{Part, VERSION};
 pub use event::{Ephemeral, dropped};
 pub use id::Id;

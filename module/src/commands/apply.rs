@@ -7,10 +7,10 @@ use chat_room::decide::Step;
 use chat_room::{Effects, Record, Refusal};
 
 use super::{entry, refile, room_name};
-use crate::{config, state};
 use crate::error::Error;
 use crate::redis::{Arg, Call, Flags, Keys, RoomKey, Spec, log_warning};
 use crate::room_type::StoredRoom;
+use crate::{config, state};
 
 pub(super) static SPEC: Spec = Spec {
     name: "chat.apply",

@@ -7,10 +7,11 @@
 use chat_room::decide::presence;
 use chat_room::names;
 
-use super::{change, entry, reply_id};
+use super::{change_at, entry, reply_id};
 use crate::args::Args;
 use crate::error::Error;
 use crate::redis::{Arg, Call, Keys, Spec};
+use crate::state::now;
 
 pub(super) static SPEC: Spec = Spec {
     name: "chat.beat",
@@ -30,8 +31,9 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     while args.left() > 0 {
         connections.push(names::connection(args.word()?)?);
     }
-    change(
+    change_at(
         call,
+        now(),
         |context| Ok(presence::beat(context, ttl, connections)?),
         |unknown, room| {
             call.reply_array(2);

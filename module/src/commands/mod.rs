@@ -25,15 +25,15 @@ mod sync;
 mod who;
 
 use chat_room::decide::{Context, Decision};
-use chat_room::names::RoomName;
 use chat_room::limits::Limits;
-use chat_room::{Effects, Now, Refusal, Room};
+use chat_room::names::RoomName;
+use chat_room::{Copies, Effects, Now, Refusal, Room};
 
 use crate::error::Error;
 use crate::info::{self, COUNTERS};
 use crate::redis::{Arg, Call, Name, RoomKey, Spec};
 use crate::room_type::StoredRoom;
-use crate::state::now;
+use crate::state::{about_now, now};
 use crate::{config, events, state};
 
 /// An entry for Redis that runs a handler.
@@ -113,12 +113,21 @@ fn change<'c, R>(
     decide: impl FnOnce(Context<'_, 'c>) -> Result<Decision<'c, R>, Error>,
     reply: impl FnOnce(R, &Room),
 ) -> Result<(), Error> {
+    change_at(call, about_now(), decide, reply)
+}
+
+/// The same, decided at a time that the caller knows better.
+fn change_at<'c, R>(
+    call: &Call<'c>,
+    mut now: Now,
+    decide: impl FnOnce(Context<'_, 'c>) -> Result<Decision<'c, R>, Error>,
+    reply: impl FnOnce(R, &Room),
+) -> Result<(), Error> {
     let name = room_name(call)?;
     let mut key = RoomKey::open(call, 1)?;
     let limits = config::limits();
-    let mut now = now();
     let is_new = key.stored().is_none();
-    let mut fresh = None;
+    let mut fresh: Option<StoredRoom> = None;
     let stored = match key.stored_mut() {
         Some(stored) => stored,
         None => fresh.insert(StoredRoom::blank()),
@@ -133,25 +142,34 @@ fn change<'c, R>(
     }
 
     info::count_steps(&decision.steps);
-    let mut effects = state::with(|state| std::mem::take(&mut state.effects));
-    effects.clear();
-    stored.room.carry_out(name.as_str(), now, decision.steps, &mut effects);
-    reply(decision.reply, &stored.room);
-    if effects.changes() {
-        let database = call.database();
-        if !is_new {
-            refile(database, stored, &limits, now);
-        } else if let Some(mut fresh) = fresh {
-            events::tell(call, name.as_str().as_bytes(), None);
-            fresh.file(database, name.as_str().as_bytes());
-            key.fill(call, 1, fresh);
+    state::with_effects(|effects| {
+        let copies = state::with(|state| state.copies);
+        effects.begin(copies);
+        let stored = match key.stored_mut() {
+            Some(stored) => stored,
+            None => fresh.get_or_insert_with(StoredRoom::blank),
+        };
+        stored.room.carry_out(name.as_str(), now, decision.steps, effects);
+        reply(decision.reply, &stored.room);
+        if effects.changes() {
+            let database = call.database();
+            if !is_new {
+                refile(database, stored, &limits, now);
+            } else if let Some(mut fresh) = fresh {
+                events::tell(call, name.as_str().as_bytes(), None);
+                fresh.file(database, name.as_str().as_bytes());
+                key.fill(call, 1, fresh);
+            }
+            if effects.visible {
+                call.signal_modified(&call.name(1));
+            }
+            if copies == Copies::None {
+                // Nobody gets it, but Redis counts the change for its save points.
+                call.replicate_verbatim();
+            }
         }
-        if effects.visible {
-            call.signal_modified(&call.name(1));
-        }
-    }
-    send_out(call, &call.name(1), &effects);
-    state::with(|state| state.effects = effects);
+        send_out(call, &call.name(1), effects);
+    });
     Ok(())
 }
 
@@ -213,7 +231,5 @@ fn reply_events(call: &Call<'_>, events: &chat_room::decide::Events) {
 
 /// Replies with an id.
 fn reply_id(call: &Call<'_>, id: chat_room::Id) {
-    let mut text = Vec::with_capacity(40);
-    id.write(&mut text);
-    call.reply_bytes(&text);
+    call.reply_bytes(id.text().as_bytes());
 }

@@ -9,10 +9,11 @@ use chat_room::decide::presence::{self, Presence};
 use chat_room::limits::{REASON_MAX, STATUS_MAX};
 use chat_room::names;
 
-use super::{change, entry, reply_id};
+use super::{change_at, entry, reply_id};
 use crate::args::{Args, once};
 use crate::error::Error;
 use crate::redis::{Arg, Call, Keys, Spec, memory_is_short};
+use crate::state::now;
 
 pub(super) static SPEC: Spec = Spec {
     name: "chat.presence",
@@ -52,8 +53,9 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
         return Err(Error::SYNTAX);
     }
     let short = !going && memory_is_short(call);
-    change(
+    change_at(
         call,
+        now(),
         |context| {
             if going {
                 return Ok(presence::off(context, user, connection, reason)?);

@@ -44,6 +44,11 @@ impl<'c> Call<'c> {
         Call { ctx, argv: &[], lifetime: PhantomData }
     }
 
+    /// All words, the command's name among them.
+    pub(crate) fn words(&self) -> Words<'c> {
+        Words(self.argv)
+    }
+
     /// How many words the command has, its name among them.
     pub(crate) fn len(&self) -> usize {
         self.argv.len()
@@ -168,6 +173,22 @@ impl<'c> Call<'c> {
         crate::info::count_refusal(error);
         let text = CString::new(error.message().into_owned()).unwrap_or_default();
         api!(RedisModule_ReplyWithError(self.ctx, text.as_ptr()));
+    }
+}
+
+/// The words of a command, as Redis holds them.
+#[derive(Clone, Copy)]
+pub(crate) struct Words<'c>(&'c [*mut RedisModuleString]);
+
+impl<'c> Words<'c> {
+    /// The bytes of word `at`.
+    pub(crate) fn get(self, at: usize) -> Option<&'c [u8]> {
+        self.0.get(at).map(|word| bytes(*word))
+    }
+
+    /// How many there are.
+    pub(crate) fn len(self) -> usize {
+        self.0.len()
     }
 }
 

@@ -10,12 +10,13 @@ mod key;
 mod register;
 mod server;
 
-pub(crate) use call::{Call, EntryPoint, Name, bytes as string_bytes, enter};
+pub(crate) use call::{Call, EntryPoint, Name, Words, bytes as string_bytes, enter};
 pub(crate) use key::RoomKey;
 pub(crate) use register::{Arg, Keys, Spec, add_category, register};
 pub(crate) use server::{
     Flags, InfoWriter, arm_timer, chance, handle_load_errors, log_warning, memory_is_short,
-    monotonic_ms, monotonic_us, now_ms, on_info, replica_traffic_is_to_be_avoided, subscribe,
+    monotonic_ms, monotonic_us, nobody_follows, now_ms, on_info, replica_traffic_is_to_be_avoided,
+    subscribe,
 };
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -81,6 +81,32 @@ pub(crate) fn replica_traffic_is_to_be_avoided() -> bool {
     api!(RedisModule_AvoidReplicaTraffic()) != 0
 }
 
+/// Whether it is certain that no replica and no append-only file follows this server: none is
+/// connected, no backlog waits for one to come back, none is being made by a child.
+pub(crate) fn nobody_follows(call: &Call<'_>) -> bool {
+    let flags = api!(RedisModule_GetContextFlags(call.ctx())) as u32;
+    let alone = raw::REDISMODULE_CTX_FLAGS_MASTER;
+    let busy = raw::REDISMODULE_CTX_FLAGS_AOF
+        | raw::REDISMODULE_CTX_FLAGS_ACTIVE_CHILD
+        | raw::REDISMODULE_CTX_FLAGS_LOADING
+        | raw::REDISMODULE_CTX_FLAGS_ASYNC_LOADING;
+    if flags & alone == 0 || flags & busy != 0 {
+        return false;
+    }
+    let info = api!(RedisModule_GetServerInfo(call.ctx(), c"replication".as_ptr()));
+    if info.is_null() {
+        return false;
+    }
+    let is_zero = |field: &std::ffi::CStr| {
+        let mut failed: c_int = 0;
+        let value = api!(RedisModule_ServerInfoGetFieldUnsigned(info, field.as_ptr(), &mut failed));
+        failed == 0 && value == 0
+    };
+    let nobody = is_zero(c"connected_slaves") && is_zero(c"repl_backlog_active");
+    api!(RedisModule_FreeServerInfo(call.ctx(), info));
+    nobody
+}
+
 /// Writes a warning to the server's log.
 pub(crate) fn log_warning(message: &str) {
     let Ok(message) = CString::new(message) else { return };
@@ -142,6 +168,8 @@ pub(crate) fn subscribe(call: &Call<'_>) -> bool {
         raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
         raw::REDISMODULE_EVENT_FLUSHDB,
         raw::REDISMODULE_EVENT_LOADING,
+        raw::REDISMODULE_EVENT_FORK_CHILD,
+        raw::REDISMODULE_EVENT_REPLICA_CHANGE,
         raw::REDISMODULE_EVENT_SWAPDB,
     ] {
         let event = RedisModuleEvent { id, dataver: 1 };
@@ -161,6 +189,8 @@ fn read_event(id: u64, sub: u64, data: *mut c_void) -> Option<ServerEvent> {
         (raw::REDISMODULE_EVENT_LOADING, raw::REDISMODULE_SUBEVENT_LOADING_ENDED) => {
             Some(ServerEvent::Loaded)
         }
+        (raw::REDISMODULE_EVENT_FORK_CHILD, raw::REDISMODULE_SUBEVENT_FORK_CHILD_BORN)
+        | (raw::REDISMODULE_EVENT_REPLICA_CHANGE, _) => Some(ServerEvent::Forked),
         (raw::REDISMODULE_EVENT_SWAPDB, _) => {
             // SAFETY: this event carries a RedisModuleSwapDbInfo.
             let info = unsafe { &*data.cast::<raw::RedisModuleSwapDbInfo>() };

@@ -19,6 +19,8 @@ pub mod signal;
 pub mod sync;
 pub mod who;
 
+use smallvec::SmallVec;
+
 use crate::event::Ephemeral;
 use crate::id::Id;
 use crate::limits::{COUNT_MAX, Create, Limits, Rate};
@@ -55,11 +57,14 @@ pub enum Step<'a> {
     Sent(&'a str),
 }
 
+/// The steps of a decision; most have one or two.
+pub type Steps<'a> = SmallVec<[Step<'a>; 2]>;
+
 /// What a command does, and what it answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision<'a, R> {
     /// In order.
-    pub steps: Vec<Step<'a>>,
+    pub steps: Steps<'a>,
     /// The reply, as far as the decision knows it.
     pub reply: R,
     /// The id of the newest durable event once all steps are done.
@@ -68,11 +73,11 @@ pub struct Decision<'a, R> {
 
 impl<'a, R> Decision<'a, R> {
     fn nothing(context: &Context<'_, '_>, reply: R) -> Self {
-        Decision { steps: Vec::new(), reply, last: context.room.last }
+        Decision { steps: Steps::new(), reply, last: context.room.last }
     }
 
     fn new(context: &Context<'_, '_>, reply: R) -> Self {
-        Decision { steps: Vec::with_capacity(4), reply, last: context.room.last }
+        Decision { steps: Steps::new(), reply, last: context.room.last }
     }
 
     /// The id of the durable event decided next.
@@ -101,9 +106,12 @@ pub struct Events {
 impl Events {
     /// Every event's bytes, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        let spans: Vec<(usize, usize)> = starts.zip(self.ends.iter().copied()).collect();
-        spans.into_iter().map(|(start, end)| self.bytes.get(start..end).unwrap_or_default())
+        let mut start = 0;
+        self.ends.iter().map(move |end| {
+            let event = self.bytes.get(start..*end).unwrap_or_default();
+            start = *end;
+            event
+        })
     }
 
     /// How many.
@@ -198,13 +206,13 @@ impl<'r, 'a> Context<'r, 'a> {
         }
     }
 
-    /// Whether `user`, who may come in, may write: also reactions and signals. Errors: `MUTED`,
-    /// `FROZEN`.
-    fn may_speak(&self, user: &str) -> Result<(), Refusal> {
+    /// Whether `user`, who may come in and has this role, may write: also reactions and signals.
+    /// Errors: `MUTED`, `FROZEN`.
+    fn may_speak(&self, user: &str, role: Option<Role>) -> Result<(), Refusal> {
         if let Some(until) = self.room.sanctions.mute(user, self.now.ms) {
             return Err(Refusal::Muted(until));
         }
-        let keeps_order = self.room.role(user) >= Some(Role::Moderator);
+        let keeps_order = role >= Some(Role::Moderator);
         if self.room.settings().frozen && !keeps_order && self.is_ordinary() {
             return Err(Refusal::Frozen);
         }
@@ -217,10 +225,11 @@ impl<'r, 'a> Context<'r, 'a> {
     fn may_change(&self, actor: Actor<'_>) -> Result<(), Refusal> {
         let Actor::User(user) = actor else { return self.existing().map(drop) };
         self.readable(Some(user))?;
-        if self.is_ordinary() && self.room.role(user).is_none() {
+        let role = self.room.role(user);
+        if self.is_ordinary() && role.is_none() {
             return Err(Refusal::NotMember);
         }
-        self.may_speak(user)
+        self.may_speak(user, role)
     }
 
     /// Counts one more thing that `actor` does. Errors: `RATELIMIT`.

@@ -157,7 +157,7 @@ fn allowed<'a>(
     if role.is_none() && room.settings().access == Access::Members {
         return Err(Refusal::NotMember);
     }
-    context.may_speak(user)?;
+    context.may_speak(user, role)?;
     let slow = room.settings().slow.filter(|_| role < Some(Role::Moderator) && !send.ephemeral);
     if let Some(slow) = slow {
         let checked = room.paces.check_slow(user, slow, context.now.steady_ms);
@@ -172,6 +172,9 @@ fn allowed<'a>(
 }
 
 fn distinct(mentions: Vec<&str>) -> Vec<&str> {
+    if mentions.len() < 2 {
+        return mentions;
+    }
     let mut names: Vec<&str> = Vec::with_capacity(mentions.len());
     for name in mentions {
         if !names.contains(&name) {

@@ -21,8 +21,8 @@ pub fn decide<'a>(
         if name == NOTICE {
             return Err(Refusal::Denied("backend"));
         }
-        context.readable(Some(user))?;
-        context.may_speak(user)?;
+        let room = context.readable(Some(user))?;
+        context.may_speak(user, room.role(user))?;
     }
     let mut decision = Decision::new(&context, ());
     context.pace(user, &mut decision)?;

@@ -10,7 +10,7 @@ mod presence;
 mod resuming;
 mod rules;
 
-use crate::decide::{Context, Step};
+use crate::decide::{Context, Steps};
 use crate::limits::Limits;
 use crate::names::{Actor, RoomName};
 use crate::refusal::Refusal;
@@ -98,7 +98,7 @@ impl World {
     }
 
     /// Carries a decision out here, and replays its bytes on the copy.
-    fn finish(&mut self, name: &str, steps: Vec<Step<'_>>) {
+    fn finish(&mut self, name: &str, steps: Steps<'_>) {
         let mut effects = Effects::default();
         self.room.carry_out(name, self.time(), steps, &mut effects);
         for blob in [&effects.durable, &effects.presence] {
