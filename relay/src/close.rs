@@ -17,6 +17,7 @@
 //! | 4503 | `utf8` | a text message that is not UTF-8 |
 //! | 4504 | `unauthorised` | no user, or a name that no user can have |
 //! | 4505 | `address` | too many connections from this address |
+//! | 4506 | `kicked` | all sockets of this user are to go |
 //!
 //! The close frame's reason is JSON: `{"reason":"drain","retry_ms":1200}`, `retry_ms` only where
 //! reconnecting is the answer. This file does not decide when to close.
@@ -85,6 +86,8 @@ closes! {
     UNAUTHORISED = 4504 "unauthorised" 0;
     /// Too many connections from one address.
     ADDRESS = 4505 "address" 0;
+    /// All sockets of this user are to go.
+    KICKED = 4506 "kicked" 0;
 }
 
 #[cfg(test)]

@@ -92,6 +92,9 @@ pub struct Args {
     /// Show messages to this relay's clients while Redis is away, marked as local
     #[arg(long, env = "CHAT_RELAY_OFFLINE", default_value = "none", value_name = "none|local")]
     offline: String,
+    /// Whether users are told who of others is online: open or deny
+    #[arg(long, env = "CHAT_RELAY_CONTACTS", default_value = "open", value_name = "open|deny")]
+    contacts: String,
     /// Rooms that every user joins at login
     #[arg(long, env = "CHAT_RELAY_AUTO_JOIN", value_delimiter = ',', value_name = "ROOM")]
     auto_join: Vec<String>,
@@ -117,6 +120,15 @@ pub enum Offline {
     None,
     /// This relay's clients see them at once, marked `"local":true`.
     Local,
+}
+
+/// Whether users are told of other users' presence in their personal rooms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Contacts {
+    /// Everybody may know who is online.
+    Open,
+    /// Nobody.
+    Deny,
 }
 
 /// The form of log lines.
@@ -152,6 +164,7 @@ pub struct Config {
     pub probe: Duration,
     pub nonce_window: Duration,
     pub offline: Offline,
+    pub contacts: Contacts,
     pub auto_join: Vec<String>,
     pub log_format: LogFormat,
     pub log: String,
@@ -211,6 +224,7 @@ impl Args {
             probe: wrong.time("--probe", &self.probe, 50),
             nonce_window: wrong.time("--nonce-window", &self.nonce_window, 1000),
             offline: wrong.choice("--offline", &self.offline).unwrap_or(Offline::None),
+            contacts: wrong.choice("--contacts", &self.contacts).unwrap_or(Contacts::Deny),
             log_format: wrong.choice("--log-format", &self.log_format).unwrap_or(LogFormat::Text),
             name: self.name,
             allowed_origins: self.allowed_origin,
@@ -364,11 +378,22 @@ mod tests {
             "--auth=trust",
             "--ping=5",
             "--outbox=2",
+            "--contacts=some",
             "--name=a b",
             "--log=a=b=c",
         ]);
         let wrong = wrong.expect_err("mistakes");
-        for flag in ["--listen", "--redis", "--auth", "--ping", "--outbox", "--name", "--log"] {
+        let flags = [
+            "--listen",
+            "--redis",
+            "--auth",
+            "--ping",
+            "--outbox",
+            "--contacts",
+            "--name",
+            "--log",
+        ];
+        for flag in flags {
             let found = wrong.iter().filter(|line| line.starts_with(&format!("{flag}:"))).count();
             assert_eq!(found, 1, "{flag} in {wrong:?}");
         }

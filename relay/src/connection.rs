@@ -30,15 +30,6 @@ pub enum End {
     Lost,
 }
 
-/// A room that a connection is in.
-#[derive(Clone)]
-pub struct Seat {
-    /// The room.
-    pub room: Arc<Room>,
-    /// Whether the room is known to be in the user's list of rooms.
-    pub followed: bool,
-}
-
 /// One client.
 pub struct Connection {
     /// Grows with every connection of this process; orders receivers.
@@ -52,7 +43,7 @@ pub struct Connection {
     socket: TcpStream,
     outbox_limit: usize,
     sending: Mutex<Sending>,
-    rooms: Mutex<Vec<Seat>>,
+    rooms: Mutex<Vec<Arc<Room>>>,
     status: Mutex<Option<Box<str>>>,
 }
 
@@ -227,39 +218,36 @@ impl Connection {
     }
 
     /// The rooms it is in.
-    pub fn seats(&self) -> Vec<Seat> {
+    pub fn rooms(&self) -> Vec<Arc<Room>> {
         self.rooms.lock().clone()
     }
 
     /// How many rooms it is in.
-    pub fn seat_count(&self) -> usize {
+    pub fn room_count(&self) -> usize {
         self.rooms.lock().len()
     }
 
-    /// The seat in the room of this name.
-    pub fn seat(&self, room: &str) -> Option<Seat> {
-        self.rooms.lock().iter().find(|seat| *seat.room.name == *room).cloned()
+    /// The room of this name, if it is in it.
+    pub fn room(&self, name: &str) -> Option<Arc<Room>> {
+        self.rooms.lock().iter().find(|room| *room.name == *name).cloned()
     }
 
-    /// Takes a seat, or keeps it; once followed, it stays so.
-    pub fn sit(&self, room: &Arc<Room>, followed: bool) {
+    /// Takes a seat in a room, or keeps it.
+    pub fn sit(&self, room: &Arc<Room>) {
         let mut rooms = self.rooms.lock();
-        match rooms.iter_mut().find(|seat| Arc::ptr_eq(&seat.room, room)) {
-            Some(seat) => seat.followed |= followed,
-            None => {
-                rooms.reserve_exact(1);
-                rooms.push(Seat { room: room.clone(), followed });
-            }
+        if !rooms.iter().any(|known| Arc::ptr_eq(known, room)) {
+            rooms.reserve_exact(1);
+            rooms.push(room.clone());
         }
     }
 
     /// Gives up the seat in this room.
     pub fn rise(&self, room: &Room) {
-        self.rooms.lock().retain(|seat| !std::ptr::eq(&*seat.room, room));
+        self.rooms.lock().retain(|known| !std::ptr::eq(&**known, room));
     }
 
     /// Gives up all seats.
-    pub fn rise_all(&self) -> Vec<Seat> {
+    pub fn rise_all(&self) -> Vec<Arc<Room>> {
         std::mem::take(&mut *self.rooms.lock())
     }
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use futures_util::future::{FutureExt, Shared};
 
 use crate::event::Id;
+use crate::failure::Failure;
 use crate::figures::FIGURES;
-use crate::protocol::Failure;
 use crate::replies::{Keep, Page, Synced, page_json};
 use crate::upstream::{Refused, Upstream};
 

@@ -17,6 +17,16 @@ pub fn text(payload: &[u8]) -> Frame {
     encode(TEXT, payload)
 }
 
+/// The payload of a frame made here.
+pub fn payload(frame: &[u8]) -> &[u8] {
+    let header = match frame.get(1) {
+        Some(126) => 4,
+        Some(127) => 10,
+        _ => 2,
+    };
+    frame.get(header..).unwrap_or_default()
+}
+
 /// A ping without payload.
 pub fn ping() -> Frame {
     Bytes::from_static(&[PING, 0])
@@ -66,6 +76,7 @@ mod tests {
             assert!(header.is_final && header.mask.is_none());
             assert_eq!(size as usize, length);
             assert_eq!(frame.len() - cursor.position() as usize, length);
+            assert_eq!(payload(&frame), vec![b'a'; length]);
         }
     }
 

@@ -14,16 +14,19 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore};
 
+use crate::access;
+use crate::close;
 use crate::config::Config;
-use crate::connection::Connection;
+use crate::connection::{Connection, End};
 use crate::event::{Head, Place};
 use crate::fetch::{self, Fetch, Key};
 use crate::figures::FIGURES;
+use crate::followed::Followed;
 use crate::presence;
-use crate::protocol;
 use crate::receivers::Dirty;
 use crate::room::{Newcomer, Next, Room};
 use crate::sync::{self, Cause};
+use crate::throttle::Throttle;
 use crate::upstream::{Listener, Upstream};
 
 /// Rooms that sync at the same time.
@@ -43,6 +46,10 @@ pub struct Hub {
     pub syncs: Semaphore,
     /// Sends that wait for Redis, all connections together.
     pub sends_waiting: Semaphore,
+    /// Rooms that are known to be in users' lists.
+    pub followed: Followed,
+    /// Signals that came too fast are not passed on.
+    pub signals: Throttle,
     rooms: RwLock<HashMap<Arc<str>, Arc<Room>>>,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
     next_connection: AtomicU64,
@@ -63,6 +70,8 @@ impl Hub {
             upstream,
             syncs: Semaphore::new(SYNCS),
             sends_waiting: Semaphore::new(SENDS_WAITING),
+            followed: Followed::default(),
+            signals: Throttle::default(),
             rooms: RwLock::default(),
             connections: Mutex::default(),
             next_connection: AtomicU64::new(1),
@@ -97,22 +106,30 @@ impl Hub {
         connection
     }
 
-    /// Forgets a connection whose session has ended. Its presence is shortened to the grace.
+    /// Forgets a connection whose session has ended. Its presence is shortened to the grace; that
+    /// of who was kicked ends at once.
     pub fn disconnect(&self, connection: &Arc<Connection>) {
         {
             let mut connections = self.connections.lock();
             connections.remove(&connection.number);
             FIGURES.connections.set(connections.len() as f64);
         }
-        let seats = connection.rise_all();
-        for seat in &seats {
-            seat.room.depart(connection);
+        let rooms = connection.rise_all();
+        for room in &rooms {
+            room.depart(connection);
         }
         if let Some(hub) = self.me.upgrade()
-            && !seats.is_empty()
+            && !rooms.is_empty()
         {
             let connection = connection.clone();
-            tokio::spawn(async move { presence::shorten(&hub, &connection, &seats).await });
+            tokio::spawn(async move {
+                match connection.ended() {
+                    Some(End::Close(close::KICKED)) => {
+                        presence::end(&hub, &connection, &rooms).await;
+                    }
+                    _ => presence::shorten(&hub, &connection, &rooms).await,
+                }
+            });
         }
     }
 
@@ -236,6 +253,8 @@ impl Hub {
                 tokio::spawn(async move { presence::beat(&hub, due).await });
             }
             self.leave_empty_rooms(now);
+            self.followed.tidy(now);
+            self.signals.tidy(now);
         }
     }
 
@@ -258,39 +277,6 @@ impl Hub {
         });
         FIGURES.rooms.set(rooms.len() as f64);
     }
-
-    fn watch_access(&self, room: &Arc<Room>, head: &Head<'_>) {
-        let Some(hub) = self.me.upgrade() else { return };
-        match head.kind {
-            "member" if matches!(head.place, Place::Durable { .. }) => {
-                let kind = head.text("kind").unwrap_or_default();
-                let user = head.text("user").unwrap_or_default();
-                if !matches!(&*kind, "leave" | "kick" | "ban") {
-                    return;
-                }
-                room.access_changed();
-                if room.has_user(&user) {
-                    let user: Arc<str> = (*user).into();
-                    let room = room.clone();
-                    tokio::spawn(async move { sync::check_access(&hub, &room, vec![user]).await });
-                }
-            }
-            "room" => {
-                let data = head.raw("data").unwrap_or_default();
-                let data = std::str::from_utf8(data).unwrap_or_default();
-                let settings: protocol::Fields<'_> = serde_json::from_str(data).unwrap_or_default();
-                if settings.raw("access").is_some() {
-                    room.access_changed();
-                    let room = room.clone();
-                    tokio::spawn(async move {
-                        let users = room.users();
-                        sync::check_access(&hub, &room, users).await;
-                    });
-                }
-            }
-            _ => {}
-        }
-    }
 }
 
 impl Listener for Hub {
@@ -309,7 +295,11 @@ impl Listener for Hub {
         let next = room.event(&head, &payload, &mut dirty);
         self.flush(dirty);
         self.follow(&room, next);
-        self.watch_access(&room, &head);
+        if matches!(head.kind, "member" | "room" | "drop")
+            && let Some(hub) = self.me.upgrade()
+        {
+            access::watch(&hub, &room, &head);
+        }
     }
 
     fn subscribed(&self, channel: &str) {

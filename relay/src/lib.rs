@@ -8,20 +8,24 @@
 //! **An event goes out.** The upstream hears it on the room's channel. The [`hub`] reads its head
 //! ([`event`]), finds the [`room`], and the room's [`delivery`] rule says whether it joins up with
 //! what was delivered last. If so it is encoded once ([`frame`]) and queued for every receiver
-//! ([`connection`]) among the [`receivers`]; if not, one [`sync`] closes the gap first. [`fetch`] brings newcomers up to
-//! date, [`presence`] tells Redis who is here.
+//! ([`connection`]) among the [`receivers`]; if not, one [`sync`] closes the gap first. [`fetch`]
+//! brings newcomers up to date, [`presence`] tells Redis who is here, [`access`] asks it who may
+//! stay.
 //!
 //! The relay holds no truth: everything here can be lost at any moment without losing a message.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod auth;
 pub mod close;
 pub mod config;
 pub mod connection;
 pub mod delivery;
 pub mod event;
+pub mod failure;
 pub mod fetch;
 pub mod figures;
+pub mod followed;
 pub mod frame;
 pub mod http;
 pub mod hub;
@@ -29,6 +33,7 @@ pub mod names;
 pub mod operations;
 pub mod outbox;
 pub mod presence;
+pub mod profile;
 pub mod protocol;
 pub mod receivers;
 pub mod replies;
@@ -37,5 +42,6 @@ pub mod server;
 pub mod session;
 pub mod sync;
 pub mod tail;
+pub mod throttle;
 pub mod upstream;
 pub mod web;

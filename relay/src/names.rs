@@ -40,6 +40,14 @@ pub fn room_kind(name: &str) -> Option<RoomKind<'_>> {
     Some(RoomKind::Ordinary)
 }
 
+/// The other user whose personal room this is: for `user` a contact.
+pub fn contact<'a>(room: &'a str, user: &str) -> Option<&'a str> {
+    match room_kind(room) {
+        Some(RoomKind::Personal(owner)) if owner != user => Some(owner),
+        _ => None,
+    }
+}
+
 /// Whether a user can have this name.
 pub fn is_user(name: &str) -> bool {
     visible(name, USER_NAME_MAX) && !name.contains(',') && !name.starts_with(['@', '*'])
@@ -97,6 +105,14 @@ mod tests {
             assert_eq!(room_kind(name), *kind, "{why}: {name:?}");
         }
         assert_eq!(room_kind(&"x".repeat(201)), None, "too long");
+    }
+
+    #[test]
+    fn only_personal_rooms_of_others_are_contacts() {
+        let rows = [("@bob", Some("bob")), ("@alice", None), ("lobby", None), ("@", None)];
+        for (room, expected) in rows {
+            assert_eq!(contact(room, "alice"), expected, "{room}");
+        }
     }
 
     #[test]

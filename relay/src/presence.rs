@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use redis::Cmd;
 
-use crate::connection::{Connection, Seat};
+use crate::access::check_access;
+use crate::connection::Connection;
 use crate::hub::Hub;
+use crate::names::contact;
 use crate::replies::{Elements, text};
 use crate::room::Room;
-use crate::sync;
 use crate::upstream::{Refused, Reply};
 
 /// Rooms beaten in one pipeline.
@@ -38,17 +39,44 @@ pub fn absent(room: &str, connection: &Connection) -> Cmd {
 
 /// The socket is lost: in each of its rooms the user stays present for the grace only. If Redis is
 /// away, presence ends by its TTL.
-pub async fn shorten(hub: &Hub, connection: &Connection, seats: &[Seat]) {
+pub async fn shorten(hub: &Hub, connection: &Connection, rooms: &[Arc<Room>]) {
     let grace = hub.config.grace.as_millis();
-    for seats in seats.chunks(ROOMS_PER_CALL) {
-        let commands = seats.iter().map(|seat| {
-            let mut command = redis::cmd("CHAT.PRESENCE");
-            command.arg(&*seat.room.name).arg(&*connection.user).arg(&*connection.name);
-            command.arg("TTL").arg(grace.to_string());
-            command
-        });
-        let _ = hub.upstream.call(commands.collect()).await;
+    for_present(hub, connection, rooms, |room| {
+        let mut command = redis::cmd("CHAT.PRESENCE");
+        command.arg(room).arg(&*connection.user).arg(&*connection.name);
+        command.arg("TTL").arg(grace.to_string());
+        command
+    })
+    .await;
+}
+
+/// The user was kicked off the relay: in each of the rooms presence ends now.
+pub async fn end(hub: &Hub, connection: &Connection, rooms: &[Arc<Room>]) {
+    for_present(hub, connection, rooms, |room| {
+        let mut command = absent(room, connection);
+        command.arg("REASON").arg("kicked");
+        command
+    })
+    .await;
+}
+
+/// Sends a command for each room in which the connection is present, if Redis is there.
+async fn for_present(
+    hub: &Hub,
+    connection: &Connection,
+    rooms: &[Arc<Room>],
+    command: impl Fn(&str) -> Cmd,
+) {
+    let present: Vec<_> = rooms.iter().filter(|room| is_present(connection, room)).collect();
+    for rooms in present.chunks(ROOMS_PER_CALL) {
+        let commands = rooms.iter().map(|room| command(&room.name)).collect();
+        let _ = hub.upstream.call(commands).await;
     }
+}
+
+/// Whether the connection's user is present there: not where it only looks who else is.
+pub fn is_present(connection: &Connection, room: &Room) -> bool {
+    contact(&room.name, &connection.user).is_none()
 }
 
 /// Ends this connection's presence in a room soon, if Redis is there.
@@ -108,11 +136,17 @@ async fn set_again(hub: &Hub, room: &Arc<Room>, here: &[Arc<Connection>], unknow
     for lost in lost.chunks(ROOMS_PER_CALL) {
         let commands = lost.iter().map(|connection| present(&room.name, connection, ttl)).collect();
         let Ok(replies) = hub.upstream.call(commands).await else { return };
+        for connection in lost {
+            // It left, or was taken out, while it was being set again.
+            if !room.is_receiving(connection) && connection.room(&room.name).is_none() {
+                end_later(hub, connection, room);
+            }
+        }
         let refused = |reply: &Reply| matches!(reply, Err(Refused::Error(failure)) if failure.code != "NOROOM");
         let users = lost.iter().zip(&replies).filter(|(_, reply)| refused(reply));
         let users: Vec<Arc<str>> = users.map(|(connection, _)| connection.user.clone()).collect();
         if !users.is_empty() {
-            sync::check_access(hub, room, users).await;
+            check_access(hub, room, users).await;
         }
     }
 }

@@ -101,6 +101,13 @@ impl Receivers {
         astray
     }
 
+    /// The connections of this user that stand where the room does.
+    pub fn not_ahead(&self, user: &str) -> Vec<Arc<Connection>> {
+        let theirs = self.0.iter().filter(|receiver| *receiver.connection.user == *user);
+        let theirs = theirs.filter(|receiver| receiver.ahead.is_none());
+        theirs.map(|receiver| receiver.connection.clone()).collect()
+    }
+
     /// Removes and returns those who are ahead of the room.
     pub fn remove_ahead(&mut self) -> Vec<Arc<Connection>> {
         let ahead = self.0.extract_if(.., |receiver| receiver.ahead.is_some());

@@ -8,8 +8,9 @@ use std::fmt::Write;
 use redis::Value;
 
 use crate::event::{Head, Id, Place};
+use crate::failure::Failure;
 use crate::frame::{self, Frame};
-use crate::protocol::{self, Failure};
+use crate::protocol;
 
 /// Event bytes in one reply at most; beyond it `more` says that the client must go on.
 pub const PAGE_BYTES: usize = 256 << 10;

@@ -1,37 +1,36 @@
-//! One room on this relay: its position, who receives it, and how newcomers catch up with it.
+//! One room on this relay: its position, who receives it and what they are told.
 //!
-//! The lock around it is held for memory work only. A newcomer learns from Redis what it missed up
-//! to some position p, while the room moves on to L; the room keeps the frames it delivered
-//! meanwhile (its *tail*), so that placing the newcomer is: p before L, give it the tail after p;
-//! p after L, skip events until the room comes by at p; p unknown, ask again. What one newcomer fetched serves others
-//! who come with the same cursor, as long as the tail continues it.
+//! Durable events go to the receivers by the delivery rule. Whoever an event takes out of the room
+//! (kicked, banned) is taken out at the moment it is delivered, so that nothing after it reaches
+//! them, however it came. Contacts are told of presence only. [`newcomers`] brings connections in,
+//! [`care`] is what is done now and then.
 //!
-//! This file asks Redis nothing and sends to no socket itself: it queues frames and names the
-//! connections to flush.
+//! The lock around it is held for memory work only. This file asks Redis nothing and sends to no
+//! socket itself: it queues frames and names the connections to flush.
 
+mod care;
+mod newcomers;
+
+use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::connection::Connection;
-use crate::delivery::{Compared, Delivery, Settled, Verdict};
+use crate::close;
+use crate::connection::{Connection, End};
+use crate::delivery::{Delivery, Settled, Verdict};
 use crate::event::{Head, Id, Place};
 use crate::fetch::{Fetch, Key};
-use crate::figures::FIGURES;
 use crate::frame::{self, Frame};
+use crate::names::{RoomKind, room_kind};
 use crate::outbox::Class;
 use crate::protocol;
 use crate::receivers::{Dirty, Receivers, queue};
 use crate::tail::Tail;
 
-/// How long a fetched answer serves other newcomers.
-const FETCH_KEPT: Duration = Duration::from_secs(2);
-/// How many different answers are kept.
-const FETCHES: usize = 16;
-/// One signal per user and name in this time.
-const SIGNAL_PAUSE: Duration = Duration::from_secs(2);
+pub use newcomers::{Newcomer, Placed};
 
 /// One room.
 pub struct Room {
@@ -44,6 +43,10 @@ pub struct Room {
 struct State {
     delivery: Delivery<Frame>,
     receivers: Receivers,
+    /// Connections that are told of presence only: this is the personal room of another user.
+    contacts: Receivers,
+    /// Presence events and drops so far: a picture of who is here is as old as its count.
+    presence_changes: u64,
     /// Connections that are catching up.
     newcomers: usize,
     /// Grows when everybody starts anew: what was fetched before is void.
@@ -53,11 +56,22 @@ struct State {
     subscription: Subscription,
     beat_at: Option<Instant>,
     empty_since: Option<Instant>,
-    signals: Vec<(Box<str>, Box<str>, Instant)>,
+    /// Connections that were kicked out, whose presence may have been set again meanwhile.
+    kicked: Vec<Arc<Connection>>,
     /// `BEAT` found the room ahead of us at that id since then.
     ahead: Option<(Id, Instant)>,
-    /// Receivers just removed because they have seen a past that is lost, still to be told.
-    astray: Vec<Arc<Connection>>,
+}
+
+/// Why receivers were removed.
+#[derive(Clone, Copy, Debug)]
+enum Removal {
+    /// They have seen a past that is lost: they must come anew, with their cursors.
+    Astray,
+    Kicked,
+    Banned {
+        /// Milliseconds since the epoch; 0: for ever.
+        until_ms: u64,
+    },
 }
 
 enum Subscription {
@@ -74,31 +88,6 @@ pub enum Next {
     Sync,
 }
 
-/// Whether a newcomer has its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placed {
-    /// It receives from now on; whatever comes next has to be done.
-    Then(Next),
-    /// What it fetched does not meet the room: fetch again.
-    FetchAgain,
-}
-
-/// A newcomer's stay in the room while it catches up; ends when dropped.
-pub struct Newcomer {
-    room: Arc<Room>,
-    epoch: u64,
-    /// Where it stood if it was a receiver before.
-    pub before: Option<Id>,
-}
-
-impl Drop for Newcomer {
-    fn drop(&mut self) {
-        let mut state = self.room.state.lock();
-        state.newcomers -= 1;
-        state.note_emptiness();
-    }
-}
-
 impl Room {
     /// A room whose subscription is about to be asked for.
     pub fn new(name: Arc<str>) -> Room {
@@ -106,6 +95,8 @@ impl Room {
         let state = State {
             delivery: Delivery::default(),
             receivers: Receivers::default(),
+            contacts: Receivers::default(),
+            presence_changes: 0,
             newcomers: 0,
             epoch: 0,
             tail: None,
@@ -113,9 +104,8 @@ impl Room {
             subscription: Subscription::Asked(now),
             beat_at: None,
             empty_since: Some(now),
-            signals: Vec::new(),
+            kicked: Vec::new(),
             ahead: None,
-            astray: Vec::new(),
         };
         Room { name, state: Mutex::new(state), confirmed: Notify::new() }
     }
@@ -129,26 +119,15 @@ impl Room {
         state.subscription = Subscription::Asked(Instant::now());
         state.epoch += 1;
         state.fetches.clear();
-        state.astray = state.receivers.remove_ahead();
-        self.tell_astray(&mut state, dirty);
+        for connection in state.receivers.remove_ahead() {
+            self.tell_removed(&connection, Removal::Astray, dirty);
+        }
+        state.note_emptiness();
     }
 
     /// The frame for who no longer receives this room and must come anew.
     pub fn come_anew(&self) -> String {
         protocol::about_room("gone", &self.name, r#","code":"UNAVAILABLE""#)
-    }
-
-    /// Tells those who were removed that they must come anew, with their cursors.
-    fn tell_astray(&self, state: &mut State, dirty: &mut Dirty) {
-        if state.astray.is_empty() {
-            return;
-        }
-        let gone = frame::text(self.come_anew().as_bytes());
-        for connection in std::mem::take(&mut state.astray) {
-            connection.rise(self);
-            queue(&connection, &gone, Class::Live, dirty);
-        }
-        state.note_emptiness();
     }
 
     /// The subscription is in force. True: the room has a position, so it must be synced.
@@ -195,8 +174,7 @@ impl Room {
                 let frame = || frame::text(payload);
                 match state.delivery.durable(id, prev, payload.len(), frame) {
                     Verdict::Deliver => {
-                        state.deliver(id, frame(), dirty);
-                        self.tell_astray(state, dirty);
+                        self.deliver(state, id, head, frame(), dirty);
                     }
                     Verdict::Duplicate | Verdict::Waits => {}
                     Verdict::WaitsForSync => return Next::Sync,
@@ -205,16 +183,103 @@ impl Room {
             }
             Place::Ephemeral { last } => {
                 let from = if head.kind == "signal" { head.text("user") } else { None };
-                state.receivers.tell(&frame::text(payload), from.as_deref(), dirty);
+                let frame = frame::text(payload);
+                state.receivers.tell(&frame, from.as_deref(), dirty);
+                match head.kind {
+                    "presence" | "occupancy" => {
+                        state.presence_changes += 1;
+                        state.contacts.tell(&frame, None, dirty);
+                    }
+                    // From another position the sync finds out, and a reload tells them.
+                    "drop" if state.delivery.last().unwrap_or_default() == Id::ZERO => {
+                        self.reset_contacts(state, dirty);
+                    }
+                    _ => {}
+                }
                 let behind = last.is_some_and(|last| state.delivery.heard(last));
                 if behind || head.kind == "drop" { Next::Sync } else { Next::Done }
             }
         }
     }
 
+    /// Presence may have been missed: everybody is told to look again.
+    pub fn reset(&self, dirty: &mut Dirty) {
+        let mut state = self.state.lock();
+        state.receivers.tell_all(&self.look_again(), dirty);
+        self.reset_contacts(&mut state, dirty);
+    }
+
+    fn reset_contacts(&self, state: &mut State, dirty: &mut Dirty) {
+        state.presence_changes += 1;
+        if !state.contacts.is_empty() {
+            state.contacts.tell_all(&self.look_again(), dirty);
+        }
+    }
+
+    fn look_again(&self) -> Frame {
+        frame::text(protocol::about_room("reset", &self.name, "").as_bytes())
+    }
+
     /// Sends a frame of the relay's own to every receiver.
     pub fn tell_all(&self, frame: &Frame, dirty: &mut Dirty) {
         self.state.lock().receivers.tell_all(frame, dirty);
+    }
+
+    fn deliver_settled(
+        &self,
+        state: &mut State,
+        settled: Settled<Frame>,
+        dirty: &mut Dirty,
+    ) -> bool {
+        for (id, frame) in settled.deliver {
+            let event = frame.clone();
+            let Some(head) = Head::parse(frame::payload(&event)) else { continue };
+            self.deliver(state, id, &head, frame, dirty);
+        }
+        settled.again
+    }
+
+    fn deliver(&self, state: &mut State, id: Id, head: &Head<'_>, frame: Frame, dirty: &mut Dirty) {
+        let taken_out = removal(head);
+        // Who is placed further on has come since: this is not about them.
+        let removed = taken_out.as_ref().map(|(user, _)| state.receivers.not_ahead(user));
+        for connection in state.receivers.deliver(id, &frame, dirty) {
+            self.tell_removed(&connection, Removal::Astray, dirty);
+        }
+        if let (Some((_, removal)), Some(removed)) = (taken_out, removed) {
+            // Who is catching up must ask again whether they may.
+            state.epoch += 1;
+            for connection in removed {
+                state.receivers.remove(&connection);
+                self.tell_removed(&connection, removal, dirty);
+                state.kicked.push(connection);
+            }
+            state.note_emptiness();
+        }
+        if head.kind == "delete" {
+            // Nobody who comes from now on is given the text.
+            state.fetches.clear();
+        }
+        if let Some(tail) = &mut state.tail {
+            tail.push(id, frame);
+        }
+    }
+
+    /// Tells a connection that was removed why.
+    fn tell_removed(&self, connection: &Arc<Connection>, removal: Removal, dirty: &mut Dirty) {
+        let personal = matches!(room_kind(&self.name), Some(RoomKind::Personal(_)));
+        let gone = match removal {
+            Removal::Astray => self.come_anew(),
+            // From one's own personal room: all one's sockets are to go.
+            Removal::Kicked if personal => return connection.end(End::Close(close::KICKED)),
+            Removal::Kicked => protocol::about_room("gone", &self.name, r#","code":"KICKED""#),
+            Removal::Banned { until_ms } => {
+                let further = format!(r#","code":"BANNED","until_ms":{until_ms}"#);
+                protocol::about_room("gone", &self.name, &further)
+            }
+        };
+        connection.rise(self);
+        queue(connection, &frame::text(gone.as_bytes()), Class::Live, dirty);
     }
 
     // Syncs.
@@ -236,11 +301,9 @@ impl Room {
 
     /// A page of a sync: delivers it. Returns whether to ask again.
     pub fn recovered(&self, events: Vec<(Id, Frame)>, more: bool, dirty: &mut Dirty) -> bool {
-        let mut state = self.state.lock();
-        let settled = state.delivery.recovered(events, more);
-        let again = state.deliver_settled(settled, dirty);
-        self.tell_astray(&mut state, dirty);
-        again
+        let mut guard = self.state.lock();
+        let settled = guard.delivery.recovered(events, more);
+        self.deliver_settled(&mut guard, settled, dirty)
     }
 
     /// The past of the room is gone: tells every receiver with `reload`, a frame that brings the
@@ -253,101 +316,30 @@ impl Room {
         state.tail = None;
         state.receivers.forget_positions();
         state.receivers.tell_all(reload, dirty);
+        self.reset_contacts(state, dirty);
         let settled = state.delivery.reloaded(newest);
         if state.newcomers > 0 {
             state.tail = Some(Tail::after(Some(newest)));
         }
-        state.deliver_settled(settled, dirty)
+        self.deliver_settled(state, settled, dirty)
     }
 
-    // Newcomers.
-
-    /// A connection begins to catch up. While it does it receives nothing.
-    pub fn arrive(self: &Arc<Self>, connection: &Connection) -> Newcomer {
-        let mut state = self.state.lock();
-        state.newcomers += 1;
-        state.empty_since = None;
-        let was_receiver = state.receivers.remove(connection);
-        let before = state.delivery.last().filter(|_| was_receiver);
-        state.record();
-        Newcomer { room: self.clone(), epoch: state.epoch, before }
-    }
-
-    /// The answer for this cursor: one under way or still good, else the one that `make` begins.
-    pub fn fetch(&self, key: Key, make: impl FnOnce() -> Fetch) -> Fetch {
-        let mut guard = self.state.lock();
-        let state = &mut *guard;
-        let (delivery, tail) = (&state.delivery, &state.tail);
-        let settled =
-            !delivery.is_syncing() && matches!(state.subscription, Subscription::Confirmed);
-        state.fetches.retain(|(_, at, fetch)| match fetch.peek() {
-            None => true,
-            Some(Ok(fetched)) => {
-                let meets = delivery.last().is_none_or(|last| {
-                    fetched.last >= last
-                        || tail.as_ref().is_some_and(|tail| tail.from(fetched.last).is_some())
-                });
-                settled && meets && at.elapsed() < FETCH_KEPT
-            }
-            Some(Err(_)) => false,
-        });
-        if let Some((_, _, fetch)) = state.fetches.iter().find(|(known, ..)| *known == key) {
-            FIGURES.resumes_shared.increment(1);
-            return fetch.clone();
-        }
-        let fetch = make();
-        if state.fetches.len() < FETCHES {
-            state.fetches.push((key, Instant::now(), fetch.clone()));
-        }
-        fetch
-    }
-
-    /// Gives a newcomer its place after `position`, up to which it has everything; frames it needs
-    /// from the tail are queued. `known` are ids it got with a page.
-    pub fn place(
-        &self,
-        newcomer: &Newcomer,
-        connection: &Arc<Connection>,
-        position: Id,
-        known: &[Id],
-        dirty: &mut Dirty,
-    ) -> Placed {
-        let mut guard = self.state.lock();
-        let state = &mut *guard;
-        if state.epoch != newcomer.epoch {
-            return Placed::FetchAgain;
-        }
-        let Some(last) = state.delivery.last() else {
-            state.receivers.seat(connection, None);
-            state.tail = Some(Tail::after(Some(position)));
-            let settled = state.delivery.place(position, known.iter().copied());
-            let again = state.deliver_settled(settled, dirty);
-            return Placed::Then(if again { Next::Sync } else { Next::Done });
-        };
-        if position >= last {
-            state.receivers.seat(connection, Some(position).filter(|position| *position != last));
-            return Placed::Then(Next::Done);
-        }
-        let Some(tail) = &state.tail else { return Placed::FetchAgain };
-        let Some(frames) = tail.from(position) else {
-            state.fetches.clear();
-            return Placed::FetchAgain;
-        };
-        for frame in frames {
-            queue(connection, frame, Class::Live, dirty);
-        }
-        state.receivers.seat(connection, None);
-        Placed::Then(Next::Done)
-    }
+    // Receivers.
 
     /// The connection receives nothing more from this room.
     pub fn depart(&self, connection: &Connection) {
         let mut state = self.state.lock();
         state.receivers.remove(connection);
+        state.contacts.remove(connection);
         state.note_emptiness();
     }
 
-    /// Removes the receivers of this user and returns them.
+    /// The connections kicked out since the last time: their presence here is to be ended.
+    pub fn take_kicked(&self) -> Vec<Arc<Connection>> {
+        std::mem::take(&mut self.state.lock().kicked)
+    }
+
+    /// Removes the receivers of this user and returns them. (Contacts may not read anyway.)
     pub fn evict(&self, user: &str) -> Vec<Arc<Connection>> {
         let mut state = self.state.lock();
         let gone = state.receivers.remove_user(user);
@@ -383,96 +375,11 @@ impl Room {
     pub fn access_changed(&self) {
         self.state.lock().epoch += 1;
     }
-
-    // Presence, signals, housekeeping.
-
-    /// The position, if there is one.
-    pub fn last(&self) -> Option<Id> {
-        self.state.lock().delivery.last()
-    }
-
-    /// Whether a beat is due; then the next one is in `interval`. The first one is set to a random
-    /// point of it.
-    pub fn beat_is_due(&self, now: Instant, interval: Duration) -> bool {
-        let mut state = self.state.lock();
-        if state.receivers.is_empty() {
-            state.beat_at = None;
-            return false;
-        }
-        match state.beat_at {
-            None => {
-                state.beat_at = Some(now + interval.mul_f64(rand::random_range(0.0..1.0)));
-                false
-            }
-            Some(at) if at <= now => {
-                state.beat_at = Some(now + interval);
-                true
-            }
-            Some(_) => false,
-        }
-    }
-
-    /// Takes in the newest id that a beat sent at position `at_sending` answered.
-    pub fn beaten(&self, at_sending: Option<Id>, newest: Id) -> Next {
-        let mut state = self.state.lock();
-        let Some(at_sending) = at_sending else { return Next::Done };
-        state.ahead = None;
-        match state.delivery.compare(at_sending, newest) {
-            Compared::Level => Next::Done,
-            Compared::WentBack => Next::Sync,
-            Compared::Ahead => {
-                state.ahead = Some((newest, Instant::now()));
-                Next::Done
-            }
-        }
-    }
-
-    /// Forgets what is old. Returns whether the room has been behind for over a second.
-    pub fn tidy(&self, now: Instant) -> Next {
-        let mut state = self.state.lock();
-        state.fetches.retain(|(_, at, _)| now.duration_since(*at) < FETCH_KEPT);
-        if state.fetches.is_empty() {
-            state.fetches = Vec::new();
-            if state.newcomers == 0 {
-                state.tail = None;
-            }
-        }
-        state.signals.retain(|(.., at)| now.duration_since(*at) < SIGNAL_PAUSE);
-        if state.signals.is_empty() {
-            state.signals = Vec::new();
-        }
-        match state.ahead {
-            Some((newest, since)) if now.duration_since(since) >= Duration::from_secs(1) => {
-                state.ahead = None;
-                if state.delivery.heard(newest) { Next::Sync } else { Next::Done }
-            }
-            _ => Next::Done,
-        }
-    }
-
-    /// Since when nobody has been here.
-    pub fn empty_since(&self) -> Option<Instant> {
-        self.state.lock().empty_since
-    }
-
-    /// Whether this user may signal by this name now; if so, not again for a while.
-    pub fn may_signal(&self, user: &str, name: &str) -> bool {
-        let mut state = self.state.lock();
-        let now = Instant::now();
-        state.signals.retain(|(.., at)| now.duration_since(*at) < SIGNAL_PAUSE);
-        let known =
-            |(by, what, _): &(Box<str>, Box<str>, Instant)| **by == *user && **what == *name;
-        if state.signals.iter().any(known) {
-            return false;
-        }
-        state.signals.push((user.into(), name.into(), now));
-        true
-    }
 }
 
 impl State {
     fn note_emptiness(&mut self) {
-        let empty = self.newcomers == 0 && self.receivers.is_empty();
+        let empty = self.newcomers == 0 && self.receivers.is_empty() && self.contacts.is_empty();
         if !empty {
             self.empty_since = None;
         } else if self.empty_since.is_none() {
@@ -484,18 +391,24 @@ impl State {
         let last = self.delivery.last();
         self.tail.get_or_insert_with(|| Tail::after(last));
     }
-
-    fn deliver_settled(&mut self, settled: Settled<Frame>, dirty: &mut Dirty) -> bool {
-        for (id, frame) in settled.deliver {
-            self.deliver(id, frame, dirty);
-        }
-        settled.again
-    }
-
-    fn deliver(&mut self, id: Id, frame: Frame, dirty: &mut Dirty) {
-        self.astray.extend(self.receivers.deliver(id, &frame, dirty));
-        if let Some(tail) = &mut self.tail {
-            tail.push(id, frame);
-        }
-    }
 }
+
+/// Whom an event takes out of the room.
+fn removal<'a>(head: &Head<'a>) -> Option<(Cow<'a, str>, Removal)> {
+    if head.kind != "member" {
+        return None;
+    }
+    let removal = match &*head.text("kind")? {
+        "kick" => Removal::Kicked,
+        "ban" => {
+            let until = head.raw("until").and_then(|until| std::str::from_utf8(until).ok());
+            Removal::Banned { until_ms: until.and_then(|until| until.parse().ok()).unwrap_or(0) }
+        }
+        _ => return None,
+    };
+    Some((head.text("user")?, removal))
+}
+
+#[cfg(test)]
+#[path = "room_tests.rs"]
+mod tests;

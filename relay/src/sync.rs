@@ -1,4 +1,4 @@
-//! Closing gaps: one `CHAT.SYNC` per room when its events do not join up, and who may still read.
+//! Closing gaps: one `CHAT.SYNC` per room when its events do not join up.
 //!
 //! One sync per room runs at a time, whoever asks for it. Before anything it brought is delivered,
 //! the users there are asked about with `CHAT.ROOM … AS user`: in the gap one of them may have
@@ -7,20 +7,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::Cmd;
 use tracing::{debug, warn};
 
+use crate::access::{check_access, see_off};
 use crate::event::Id;
+use crate::failure::Failure;
 use crate::fetch::{PAGE_EVENTS, newest_page, sync_command};
 use crate::figures::FIGURES;
 use crate::frame;
 use crate::hub::Hub;
-use crate::presence;
-use crate::protocol::{self, Failure};
+use crate::protocol;
 use crate::receivers::Dirty;
 use crate::replies::{Page, Synced, frames};
 use crate::room::Room;
-use crate::upstream::{Away, Refused};
+use crate::upstream::Refused;
 
 /// Why a room is synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +30,6 @@ pub enum Cause {
     /// The subscription was lost and is back: what was ephemeral meanwhile is lost too.
     Resubscribed,
 }
-
-/// Users asked about in one pipeline.
-const USERS_PER_CALL: usize = 500;
 
 /// Syncs the room until its events join up. Returns at once if another sync is running; gives up
 /// when Redis goes away, as every room is synced when it is back.
@@ -67,8 +64,9 @@ pub async fn run(hub: Arc<Hub>, room: Arc<Room>, cause: Cause) {
         FIGURES.holes.increment(1);
     }
     if hole || cause == Cause::Resubscribed {
-        let reset = protocol::about_room("reset", &room.name, "");
-        tell_all(&hub, &room, &reset);
+        let mut dirty = Dirty::new();
+        room.reset(&mut dirty);
+        hub.flush(dirty);
     }
 }
 
@@ -95,6 +93,7 @@ async fn once(hub: &Hub, room: &Room, mut from: Id, hole: &mut bool) -> Result<b
         let mut dirty = Dirty::new();
         let again = room.recovered(frames(&synced.events), synced.more, &mut dirty);
         hub.flush(dirty);
+        see_off(hub, room);
         if !synced.more {
             return Ok(again);
         }
@@ -111,48 +110,4 @@ fn reload(hub: &Hub, room: &Room, page: Page) -> bool {
     let again = room.reload(page.newest, &frame::text(reload.as_bytes()), &mut dirty);
     hub.flush(dirty);
     again
-}
-
-fn tell_all(hub: &Hub, room: &Room, text: &str) {
-    let mut dirty = Dirty::new();
-    room.tell_all(&frame::text(text.as_bytes()), &mut dirty);
-    hub.flush(dirty);
-}
-
-/// Asks whether these users may still read the room. Those who may not receive nothing more of it
-/// from now on and are told `gone`.
-pub async fn check_access(hub: &Hub, room: &Room, users: Vec<Arc<str>>) {
-    for users in users.chunks(USERS_PER_CALL) {
-        let commands = users.iter().map(|user| room_as(&room.name, user)).collect();
-        let replies = match hub.upstream.call(commands).await {
-            Ok(replies) => replies,
-            // Asked again with the sync of every room when Redis is back.
-            Err(Away) => return,
-        };
-        for (user, reply) in users.iter().zip(replies) {
-            if let Err(Refused::Error(failure)) = reply
-                && matches!(&*failure.code, "NOTMEMBER" | "BANNED" | "DENIED")
-            {
-                evict(hub, room, user, &failure);
-            }
-        }
-    }
-}
-
-fn evict(hub: &Hub, room: &Room, user: &str, failure: &Failure) {
-    let mut further = String::from(",");
-    failure.write(&mut further);
-    let gone = protocol::about_room("gone", &room.name, &further);
-    for connection in room.evict(user) {
-        connection.rise(room);
-        connection.send_text(&gone);
-        presence::end_later(hub, &connection, room);
-    }
-}
-
-/// `CHAT.ROOM room AS user`: what this user may see of it, or why nothing.
-pub fn room_as(room: &str, user: &str) -> Cmd {
-    let mut command = redis::cmd("CHAT.ROOM");
-    command.arg(room).arg("AS").arg(user);
-    command
 }

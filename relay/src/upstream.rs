@@ -21,8 +21,8 @@ use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, Va
 use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
+use crate::failure::Failure;
 use crate::figures::FIGURES;
-use crate::protocol::Failure;
 
 /// Longest wait for the replies of one pipeline.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);

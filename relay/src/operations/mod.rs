@@ -1,9 +1,16 @@
 //! What a client can ask for: one table, each row mapping to the command of its name.
 //!
 //! The user of every command is the connection's, every read goes `AS` that user; no field of a
-//! request can change that. An operation that spans rooms sends its commands in an order that
-//! repairs itself: `CHAT.FOLLOW` before a room is gained, `CHAT.UNFOLLOW` after it is lost.
+//! request can change that. What the relay does of its own for others (lists of rooms, notices,
+//! presence of contacts) has a file each: `lists`, `notices`, `contacts`.
 
+mod amend;
+mod contacts;
+mod inbox;
+mod lists;
+mod login;
+mod moderate;
+mod notices;
 mod reads;
 mod receive;
 mod send;
@@ -18,12 +25,12 @@ use parking_lot::Mutex;
 use redis::Cmd;
 
 use crate::connection::Connection;
+use crate::failure::Failure;
 use crate::figures::FIGURES;
 use crate::hub::Hub;
-use crate::names::{RoomKind, room_kind};
-use crate::protocol::{self, Failure, Fields, Request};
+use crate::protocol::{self, Fields, Request};
 
-pub use receive::login;
+pub use login::login;
 
 /// Who asks, and what is kept for them between operations.
 pub struct Context {
@@ -64,7 +71,9 @@ macro_rules! operations {
 }
 
 const ONE: fn(&Fields<'_>) -> usize = |_| 1;
+const TEN: fn(&Fields<'_>) -> usize = |_| 10;
 const PER_ROOM: fn(&Fields<'_>) -> usize = |fields| fields.entries("rooms").max(1);
+const PER_USER: fn(&Fields<'_>) -> usize = |fields| fields.entries("users").max(1);
 
 operations! {
     "join" ONE => receive::join;
@@ -73,6 +82,13 @@ operations! {
     "leave" ONE => receive::leave;
     "unsubscribe" ONE => receive::unsubscribe;
     "send" ONE => send::send;
+    "edit" ONE => amend::edit;
+    "delete" ONE => amend::delete;
+    "react" ONE => amend::react;
+    "read" ONE => inbox::read;
+    "unread" PER_ROOM => inbox::unread;
+    "inbox" TEN => inbox::inbox;
+    "mod" ONE => moderate::moderate;
     "signal" ONE => tell::signal;
     "status" ONE => tell::status;
     "ping" ONE => tell::ping;
@@ -82,6 +98,7 @@ operations! {
     "online" PER_ROOM => reads::online;
     "rooms" ONE => reads::rooms;
     "room" ONE => reads::room;
+    "profiles" PER_USER => contacts::profiles;
 }
 
 impl Context {
@@ -127,20 +144,6 @@ async fn run(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let allowed = context.allowance.lock().take(cost, Instant::now());
     allowed.map_err(Failure::ratelimit)?;
     (operation.run)(context, request).await
-}
-
-/// The commands that put a room into the lists of those who gain it by this user's act.
-fn follow_commands(user: &str, room: &str) -> Vec<Cmd> {
-    let follow = |who: &str| {
-        let mut command = redis::cmd("CHAT.FOLLOW");
-        command.arg(format!("@{who}")).arg(room);
-        command
-    };
-    match room_kind(room) {
-        Some(RoomKind::Ordinary) => vec![follow(user)],
-        Some(RoomKind::Direct(first, second)) => vec![follow(first), follow(second)],
-        Some(RoomKind::Personal(_)) | None => Vec::new(),
-    }
 }
 
 /// Operations per second: as many at once as a second allows, refilled evenly.
@@ -191,12 +194,5 @@ mod tests {
         assert_eq!(allowance.take(40, at(1_100)), Ok(()), "dear ones need a full allowance");
         assert_eq!(allowance.take(1, at(1_100)), Err(3_100), "and are paid for afterwards");
         assert_eq!(allowance.take(1, at(4_200)), Ok(()));
-    }
-
-    #[test]
-    fn a_room_is_followed_by_those_who_gain_it() {
-        for (room, expected) in [("lobby", 1), ("dm:alice,bob", 2), ("@alice", 0)] {
-            assert_eq!(follow_commands("alice", room).len(), expected, "{room}");
-        }
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use redis::{Cmd, Value};
 
-use super::{Answer, Context, Outcome};
-use crate::protocol::{self, Failure, Fields, Request};
+use super::{Answer, Context, Outcome, contacts};
+use crate::failure::Failure;
+use crate::protocol::{self, Fields, Request};
 use crate::replies::{Elements, Keep, Page, integer, write_json};
 
 pub(super) async fn history(context: &Arc<Context>, request: Request<'_>) -> Outcome {
@@ -55,6 +56,7 @@ pub(super) async fn who(context: &Arc<Context>, request: Request<'_>) -> Outcome
 
 pub(super) async fn online(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let rooms = request.fields.rooms()?;
+    rooms.iter().try_for_each(|room| contacts::check_contact(context, room))?;
     if rooms.is_empty() {
         return Ok(Answer::Ok("\"counts\":{}".to_owned()));
     }

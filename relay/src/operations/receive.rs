@@ -8,23 +8,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use redis::Value;
+use redis::{Cmd, Value};
 
-use super::{Answer, Context, Outcome, follow_commands};
+use super::contacts::{self, ReadyContact};
+use super::lists::{Following, Gain, list};
+use super::{Answer, Context, Outcome};
+use crate::access::room_as;
 use crate::event::Id;
+use crate::failure::Failure;
 use crate::fetch::{Fetched, Key};
-use crate::names::{RoomKind, room_kind};
+use crate::names::{RoomKind, contact, room_kind};
 use crate::presence;
-use crate::protocol::{self, Failure, Request};
+use crate::protocol::{self, Request};
 use crate::receivers::Dirty;
-use crate::replies::{Elements, field, integer, write_json};
+use crate::replies::{field, integer, write_json};
 use crate::room::{Newcomer, Placed, Room};
-use crate::sync::room_as;
 
 /// Longest wait for a subscription.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a room may move on under a newcomer before it is told to try again.
-const ATTEMPTS: usize = 5;
+pub(super) const ATTEMPTS: usize = 5;
 
 /// A room that a connection wants to receive.
 struct Wish {
@@ -33,13 +36,20 @@ struct Wish {
     membership: Membership,
 }
 
+/// Whether receiving a room also makes the user a member.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Membership {
+pub(super) enum Membership {
     Join,
     AsItIs,
 }
 
-/// A room that is fetched and waits for its place.
+/// What waits for its place.
+enum Prepared {
+    Room(Ready),
+    Contact(ReadyContact),
+}
+
+/// A room that is fetched.
 struct Ready {
     room: Arc<Room>,
     newcomer: Newcomer,
@@ -115,8 +125,8 @@ pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outc
 }
 
 fn check_room_count(context: &Context, wishes: &[Wish]) -> Result<(), Failure> {
-    let new = wishes.iter().filter(|wish| context.connection.seat(&wish.room).is_none()).count();
-    if context.connection.seat_count() + new > context.hub.config.max_rooms {
+    let new = wishes.iter().filter(|wish| context.connection.room(&wish.room).is_none()).count();
+    if context.connection.room_count() + new > context.hub.config.max_rooms {
         return Err(Failure::new("DENIED", "too many rooms on this connection"));
     }
     Ok(())
@@ -130,27 +140,38 @@ async fn receive(context: &Context, wishes: &[Wish]) -> Vec<Result<String, Failu
     results.resize(wishes.len(), Err(Failure::unavailable()));
     let mut open: Vec<usize> = (0..wishes.len()).collect();
     for attempt in 0..ATTEMPTS {
-        let prepared = open.iter().map(|&index| {
+        let prepared = open.iter().map(|&index| async move {
             let wish = &wishes[index];
+            if let Some(user) = contact_of(context, wish) {
+                return contacts::prepare(context, &wish.room, user).await.map(Prepared::Contact);
+            }
             // Who has joined in the first attempt need not join again.
-            prepare(context, wish, if attempt == 0 { wish.membership } else { Membership::AsItIs })
+            let membership = if attempt == 0 { wish.membership } else { Membership::AsItIs };
+            prepare(context, wish, membership).await.map(Prepared::Room)
         });
         let prepared = join_all(prepared).await;
         connection.hold();
         let mut dirty = Dirty::new();
         let mut again = Vec::new();
         for (index, ready) in open.into_iter().zip(prepared) {
-            results[index] = match ready {
-                Ok(ready) => match place(context, &ready, &mut dirty) {
-                    Some(members) => {
-                        connection.sit(&ready.room, wishes[index].membership == Membership::Join);
-                        Ok(members)
-                    }
-                    None => {
-                        again.push(index);
-                        Err(Failure::unavailable())
-                    }
-                },
+            let placed = ready.map(|ready| match ready {
+                Prepared::Room(ready) => {
+                    let members = place(context, &ready, &mut dirty)?;
+                    connection.sit(&ready.room);
+                    Some(members)
+                }
+                Prepared::Contact(ready) => {
+                    let members = contacts::place(context, &ready, &mut dirty)?;
+                    connection.sit(&ready.room);
+                    Some(members)
+                }
+            });
+            results[index] = match placed {
+                Ok(Some(members)) => Ok(members),
+                Ok(None) => {
+                    again.push(index);
+                    Err(Failure::unavailable())
+                }
                 Err(failure) => Err(failure),
             };
         }
@@ -164,20 +185,26 @@ async fn receive(context: &Context, wishes: &[Wish]) -> Vec<Result<String, Failu
     results
 }
 
+/// Whose presence this wish is for, if for no more than that.
+fn contact_of<'a>(context: &Context, wish: &'a Wish) -> Option<&'a str> {
+    let contact = contact(&wish.room, context.user());
+    contact.filter(|_| wish.membership == Membership::AsItIs)
+}
+
+/// Returns once the room's subscription is in force, or when that takes too long.
+pub(super) async fn confirmed(room: &Room) -> Result<(), Failure> {
+    let confirmed = tokio::time::timeout(CONFIRM_TIMEOUT, room.wait_confirmed()).await;
+    confirmed.map_err(|_| Failure::unavailable())
+}
+
 /// Everything that has to be asked of Redis before the room can be placed.
 async fn prepare(context: &Context, wish: &Wish, membership: Membership) -> Result<Ready, Failure> {
     let (hub, connection) = (&context.hub, &context.connection);
     if !hub.upstream.is_up() {
         return Err(Failure::unavailable());
     }
-    if membership == Membership::Join
-        && !connection.seat(&wish.room).is_some_and(|seat| seat.followed)
-    {
-        let commands = follow_commands(context.user(), &wish.room);
-        if !commands.is_empty() {
-            // A refusal here is the room's to explain, by refusing what follows.
-            let _ = hub.upstream.call(commands).await?;
-        }
+    if membership == Membership::Join {
+        Following::before(context, &wish.room, Gain::Join).send(context).await?;
     }
     let (room, newcomer) = hub.arrive(&wish.room, connection);
     let prepared = ask(context, wish, membership, &room).await;
@@ -197,14 +224,14 @@ async fn ask(
     room: &Arc<Room>,
 ) -> Result<(Arc<Fetched>, Value, i64), Failure> {
     let (hub, connection) = (&context.hub, &context.connection);
-    let confirmed = tokio::time::timeout(CONFIRM_TIMEOUT, room.wait_confirmed()).await;
-    confirmed.map_err(|_| Failure::unavailable())?;
+    confirmed(room).await?;
     let ttl = hub.config.presence_ttl.as_millis();
-    let mut commands = Vec::with_capacity(3);
+    let mut commands = Vec::with_capacity(4);
+    let mut following = None;
     if membership == Membership::Join {
-        let mut join = redis::cmd("CHAT.JOIN");
-        join.arg(&wish.room).arg(context.user());
-        commands.push(join);
+        commands.push(join_command(context, &wish.room));
+        let again = following.insert(Following::before(context, &wish.room, Gain::Join));
+        commands.extend(again.commands());
     }
     commands.push(presence::present(&wish.room, connection, ttl));
     commands.push(room_as(&wish.room, context.user()));
@@ -213,7 +240,13 @@ async fn ask(
     let mut replies = replies?;
     let seen = replies.pop().unwrap_or(Ok(Value::Nil));
     let present = replies.pop().unwrap_or(Ok(Value::Nil));
-    let joined = replies.pop().unwrap_or(Ok(Value::Nil));
+    let joined = match following {
+        Some(_) => replies.swap_remove(0),
+        None => Ok(Value::Nil),
+    };
+    if let (Ok(_), Some(following)) = (&joined, following) {
+        following.done(context);
+    }
     let is_present = present.is_ok();
     let outcome = joined.and(present).and(seen).map_err(Failure::from);
     let outcome = outcome.and_then(|seen| Ok((fetched?, seen)));
@@ -224,12 +257,19 @@ async fn ask(
             Ok((fetched, role, online))
         }
         Err(failure) => {
-            if is_present && connection.seat(&wish.room).is_none() {
+            if is_present && connection.room(&wish.room).is_none() {
                 presence::end_later(hub, connection, room);
             }
             Err(failure)
         }
     }
+}
+
+/// `CHAT.JOIN room user`.
+pub(super) fn join_command(context: &Context, room: &str) -> Cmd {
+    let mut join = redis::cmd("CHAT.JOIN");
+    join.arg(room).arg(context.user());
+    join
 }
 
 /// Gives a fetched room its place; None: fetch again.
@@ -282,8 +322,8 @@ pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outco
         left?;
     }
     forget(context, &room);
-    let mut unfollow = redis::cmd("CHAT.UNFOLLOW");
-    unfollow.arg(format!("@{}", context.user())).arg(&*room);
+    hub.followed.forget(context.user(), &room);
+    let unfollow = list("CHAT.UNFOLLOW", context.user(), &room);
     // If this is lost the list is too long by one room, which the next login repairs.
     let _ = hub.upstream.call_one(unfollow).await;
     Ok(Answer::Ok(String::new()))
@@ -294,107 +334,18 @@ pub(super) async fn unsubscribe(context: &Arc<Context>, request: Request<'_>) ->
     if room_kind(&room) == Some(RoomKind::Personal(context.user())) {
         return Err(Failure::invalid("room", "one's own personal room stays"));
     }
-    if context.connection.seat(&room).is_some() {
-        context.ask(presence::absent(&room, &context.connection)).await?;
+    if let Some(known) = context.connection.room(&room) {
+        if presence::is_present(&context.connection, &known) {
+            context.ask(presence::absent(&room, &context.connection)).await?;
+        }
         forget(context, &room);
     }
     Ok(Answer::Ok(String::new()))
 }
 
 fn forget(context: &Context, room: &str) {
-    if let Some(seat) = context.connection.seat(room) {
-        seat.room.depart(&context.connection);
-        context.connection.rise(&seat.room);
+    if let Some(room) = context.connection.room(room) {
+        room.depart(&context.connection);
+        context.connection.rise(&room);
     }
-}
-
-/// What every connection gets without asking: its user's personal room, and membership of the
-/// rooms of `--auto-join`, all live from now on. If Redis is away it goes on in the background.
-pub async fn login(context: Arc<Context>) {
-    let rooms = login_rooms(&context);
-    if let Err(rest) = enter_all(&context, rooms).await {
-        tokio::spawn(login_later(context, rest));
-    }
-}
-
-fn login_rooms(context: &Context) -> Vec<(String, Membership)> {
-    let personal = (format!("@{}", context.user()), Membership::AsItIs);
-    let auto = context.hub.config.auto_join.iter();
-    let auto = auto.map(|room| (room.clone(), Membership::Join));
-    std::iter::once(personal).chain(auto).collect()
-}
-
-/// Enters these rooms; the error holds those that could not be entered because Redis is away.
-async fn enter_all(
-    context: &Context,
-    mut rooms: Vec<(String, Membership)>,
-) -> Result<(), Vec<(String, Membership)>> {
-    while let Some((room, membership)) = rooms.first() {
-        match enter(context, room, *membership).await {
-            Err(failure) if failure.code == "UNAVAILABLE" => return Err(rooms),
-            Err(failure) => {
-                let code = &*failure.code;
-                tracing::info!(source = "client", room, code, "refused at login");
-            }
-            Ok(()) => {}
-        }
-        rooms.remove(0);
-    }
-    Ok(())
-}
-
-async fn login_later(context: Arc<Context>, mut rooms: Vec<(String, Membership)>) {
-    while context.connection.ended().is_none() {
-        context.hub.upstream.wait_up().await;
-        match enter_all(&context, rooms).await {
-            Ok(()) => break,
-            Err(rest) => rooms = rest,
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    if context.connection.ended().is_some() {
-        // It ended while it was on its way in.
-        for seat in context.connection.rise_all() {
-            seat.room.depart(&context.connection);
-            presence::end_later(&context.hub, &context.connection, &seat.room);
-        }
-    }
-}
-
-async fn enter(context: &Context, name: &str, membership: Membership) -> Result<(), Failure> {
-    let (hub, connection) = (&context.hub, &context.connection);
-    for _ in 0..ATTEMPTS {
-        if !hub.upstream.is_up() {
-            return Err(Failure::unavailable());
-        }
-        if connection.seat(name).is_some_and(|seat| seat.room.is_receiving(connection)) {
-            return Ok(());
-        }
-        if membership == Membership::Join {
-            let mut commands = follow_commands(context.user(), name);
-            let mut join = redis::cmd("CHAT.JOIN");
-            join.arg(name).arg(context.user());
-            commands.push(join);
-            for reply in hub.upstream.call(commands).await? {
-                reply?;
-            }
-        }
-        let (room, newcomer) = hub.arrive(name, connection);
-        let confirmed = tokio::time::timeout(CONFIRM_TIMEOUT, room.wait_confirmed()).await;
-        confirmed.map_err(|_| Failure::unavailable())?;
-        let ttl = hub.config.presence_ttl.as_millis();
-        let reply = context.ask(presence::present(name, connection, ttl)).await?;
-        let mut elements = Elements::of(reply)?;
-        let _users = elements.integer()?;
-        let newest = elements.id()?;
-        let mut dirty = Dirty::new();
-        let placed = room.place(&newcomer, connection, newest, &[], &mut dirty);
-        hub.flush(dirty);
-        if let Placed::Then(next) = placed {
-            connection.sit(&room, membership == Membership::Join);
-            hub.follow(&room, next);
-            return Ok(());
-        }
-    }
-    Err(Failure::unavailable())
 }

@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 
 use redis::{Cmd, Value};
 
-use super::{Answer, Context, Outcome, follow_commands};
+use super::lists::{Following, Gain};
+use super::{Answer, Context, Outcome, notices};
 use crate::config::Offline;
+use crate::failure::Failure;
 use crate::figures::FIGURES;
 use crate::frame;
 use crate::hub::now_ms;
-use crate::protocol::{self, Failure, Request};
+use crate::protocol::{self, Request};
 use crate::receivers::Dirty;
 use crate::replies::id;
 use crate::upstream::{Away, Refused};
@@ -39,6 +41,7 @@ struct Send {
     reference: String,
     room: String,
     command: Cmd,
+    mentions: Vec<String>,
     nonce: String,
     /// Not later than this is it submitted.
     until: Instant,
@@ -50,6 +53,7 @@ pub(super) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcom
     let ephemeral = request.fields.flag("ephemeral")?;
     let send = parse(context, &request)?;
     if ephemeral {
+        notices::check_block(context, &send.room).await?;
         context.ask(send.command).await?;
         return Ok(Answer::Ok("\"id\":null".to_owned()));
     }
@@ -61,30 +65,31 @@ pub(super) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcom
 }
 
 /// Submits a send. Away: whether it is stored is unknown.
-async fn submit(context: &Context, send: &Send) -> Result<Result<String, Failure>, Away> {
-    let upstream = &context.hub.upstream;
-    let seat = context.connection.seat(&send.room);
-    if !seat.as_ref().is_some_and(|seat| seat.followed) {
-        let commands = follow_commands(context.user(), &send.room);
-        if !commands.is_empty() {
-            let followed = upstream.call(commands).await?;
-            if followed.iter().any(|reply| matches!(reply, Err(Refused::NotNow))) {
-                return Err(Away);
-            }
-            if let Some(seat) = seat {
-                context.connection.sit(&seat.room, true);
-            }
-        }
+async fn submit(context: &Arc<Context>, send: &Send) -> Result<Result<String, Failure>, Away> {
+    match notices::check_block(context, &send.room).await {
+        Ok(()) => {}
+        Err(Refused::NotNow) => return Err(Away),
+        Err(Refused::Error(failure)) => return Ok(Err(failure)),
     }
-    match upstream.call_one(send.command.clone()).await? {
-        Ok(value) => Ok(stored(value)),
+    let following = Following::before(context, &send.room, Gain::Send);
+    following.send(context).await?;
+    let mut commands = vec![send.command.clone()];
+    commands.extend(following.commands());
+    let reply = context.hub.upstream.call(commands).await?.into_iter().next().ok_or(Away)?;
+    match reply {
+        Ok(value) => {
+            following.done(context);
+            Ok(stored(context, send, value))
+        }
         Err(Refused::NotNow) => Err(Away),
         Err(Refused::Error(failure)) => Ok(Err(failure)),
     }
 }
 
-fn stored(value: Value) -> Result<String, Failure> {
-    Ok(format!("\"id\":\"{}\"", id(value)?))
+fn stored(context: &Arc<Context>, send: &Send, value: Value) -> Result<String, Failure> {
+    let id = id(value)?;
+    notices::tell_of_message(context, &send.room, id, &send.mentions);
+    Ok(format!("\"id\":\"{id}\""))
 }
 
 fn wait_in_lane(context: &Arc<Context>, send: Send) -> Outcome {
@@ -218,5 +223,5 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<Send, Failure> {
     // Half the window, so that every submission of it falls into one window.
     let until = Instant::now() + context.hub.config.nonce_window / 2;
     let reference = request.reference.to_owned();
-    Ok(Send { reference, room, command, nonce, until, shown })
+    Ok(Send { reference, room, command, mentions, nonce, until, shown })
 }

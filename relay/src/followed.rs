@@ -1,0 +1,115 @@
+//! Which rooms are known to be in which users' lists, so that `CHAT.FOLLOW` need not be repeated
+//! with every send.
+//!
+//! It is believed for a minute only: another relay may have taken a room off the list meanwhile.
+//! Bounded: when it is full it starts anew, which costs nothing but some repeated commands.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+/// How long a room counts as followed.
+const BELIEVED: Duration = Duration::from_secs(60);
+/// Users of rooms that are remembered at a time.
+const MOST: usize = 50_000;
+
+/// What is known, room by room.
+#[derive(Default)]
+pub struct Followed(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    rooms: HashMap<Box<str>, HashMap<Box<str>, Instant>>,
+    count: usize,
+    tidied: Option<Instant>,
+}
+
+impl Followed {
+    /// Whether this user's list is known to hold this room.
+    pub fn holds(&self, user: &str, room: &str, now: Instant) -> bool {
+        let known = self.0.lock();
+        let since = known.rooms.get(room).and_then(|users| users.get(user));
+        since.is_some_and(|since| now.saturating_duration_since(*since) < BELIEVED)
+    }
+
+    /// This user's list holds this room.
+    pub fn note(&self, user: &str, room: &str, now: Instant) {
+        let mut known = self.0.lock();
+        if known.count >= MOST {
+            *known = Known::default();
+        }
+        let users = known.rooms.entry(room.into()).or_default();
+        if users.insert(user.into(), now).is_none() {
+            known.count += 1;
+        }
+    }
+
+    /// This user's list may not hold this room any more.
+    pub fn forget(&self, user: &str, room: &str) {
+        let mut known = self.0.lock();
+        let Some(users) = known.rooms.get_mut(room) else { return };
+        let had = usize::from(users.remove(user).is_some());
+        if users.is_empty() {
+            known.rooms.remove(room);
+        }
+        known.count -= had;
+    }
+
+    /// Nobody's list need hold this room any more.
+    pub fn forget_room(&self, room: &str) {
+        let mut known = self.0.lock();
+        known.count -= known.rooms.remove(room).map_or(0, |users| users.len());
+    }
+
+    /// Forgets what is old, now and then.
+    pub fn tidy(&self, now: Instant) {
+        let mut known = self.0.lock();
+        let recent = |since: &Instant| now.saturating_duration_since(*since) < BELIEVED;
+        if known.tidied.as_ref().is_some_and(recent) {
+            return;
+        }
+        known.rooms.retain(|_, users| {
+            users.retain(|_, since| recent(since));
+            !users.is_empty()
+        });
+        known.rooms.shrink_to_fit();
+        known.count = known.rooms.values().map(HashMap::len).sum();
+        known.tidied = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_noted_is_believed_until_it_is_old_or_gone() {
+        let (followed, start) = (Followed::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for (user, room) in [("alice", "a"), ("bob", "a"), ("alice", "b")] {
+            followed.note(user, room, at(0));
+        }
+        followed.note("alice", "a", at(30));
+        assert_eq!(followed.0.lock().count, 3);
+        assert!(followed.holds("bob", "a", at(59)) && !followed.holds("bob", "a", at(60)));
+        assert!(!followed.holds("carol", "a", at(0)));
+        followed.forget("bob", "a");
+        followed.forget("bob", "nowhere");
+        assert!(!followed.holds("bob", "a", at(0)) && followed.holds("alice", "a", at(60)));
+        followed.tidy(at(70));
+        assert_eq!(followed.0.lock().count, 1, "alice in a");
+        followed.forget_room("a");
+        let known = followed.0.lock();
+        assert_eq!((known.count, known.rooms.len()), (0, 0));
+    }
+
+    #[test]
+    fn it_is_bounded() {
+        let (followed, now) = (Followed::default(), Instant::now());
+        for user in 0..=MOST {
+            followed.note(&user.to_string(), "a", now);
+        }
+        assert_eq!(followed.0.lock().count, 1);
+    }
+}

@@ -1,0 +1,104 @@
+//! `profiles`, and receiving the presence of other users' personal rooms.
+//!
+//! These are the only reads that are not made `AS` the user: a personal room is closed to others,
+//! and the relay tells of it what `--contacts` allows: with `open` whether its user is here, never
+//! any other event; with `deny` what the user has written about themselves.
+
+use std::sync::Arc;
+
+use super::{Answer, Context, Outcome};
+use crate::config::Contacts;
+use crate::failure::Failure;
+use crate::names::{self, contact};
+use crate::profile::{Profile, Told};
+use crate::protocol::{self, Request};
+use crate::receivers::Dirty;
+use crate::room::{Newcomer, Placed, Room};
+
+/// Most users that one `profiles` names.
+const PROFILES: usize = 100;
+
+/// A contact that is asked about and waits for its place.
+pub(super) struct ReadyContact {
+    pub(super) room: Arc<Room>,
+    newcomer: Newcomer,
+    profile: Profile,
+}
+
+/// Refuses to tell of this room's presence unless it is the user's own or contacts are open.
+pub(super) fn check_contact(context: &Context, room: &str) -> Result<(), Failure> {
+    if context.hub.config.contacts == Contacts::Deny && contact(room, context.user()).is_some() {
+        return Err(Failure::with_word("DENIED", "contacts", "presence of others is not told"));
+    }
+    Ok(())
+}
+
+/// Everything that has to be asked before a contact can be placed.
+pub(super) async fn prepare(
+    context: &Context,
+    room: &str,
+    user: &str,
+) -> Result<ReadyContact, Failure> {
+    check_contact(context, room)?;
+    let hub = &context.hub;
+    if !hub.upstream.is_up() {
+        return Err(Failure::unavailable());
+    }
+    let (room, newcomer) = hub.arrive(room, &context.connection);
+    super::receive::confirmed(&room).await?;
+    let mut replies = hub.upstream.call(Profile::commands(user).into()).await?.into_iter();
+    let (Some(what), Some(who)) = (replies.next(), replies.next()) else {
+        return Err(Failure::unavailable());
+    };
+    let profile = Profile::read(what, who)?.unwrap_or_default();
+    Ok(ReadyContact { room, newcomer, profile })
+}
+
+/// Gives a contact its place; None: ask again.
+pub(super) fn place(context: &Context, ready: &ReadyContact, dirty: &mut Dirty) -> Option<String> {
+    let ReadyContact { room, newcomer, profile } = ready;
+    match room.place_contact(newcomer, &context.connection, profile.last, dirty) {
+        Placed::Then(next) => context.hub.follow(room, next),
+        Placed::FetchAgain => return None,
+    }
+    let mut members = format!(
+        r#""last":"{}","events":[],"more":false,"role":null,"online":{},"status":"#,
+        profile.last, profile.online
+    );
+    profile.write_shown(&mut members);
+    members.push_str(&format!(r#","last_seen":{},"contact":true"#, profile.last_seen));
+    Some(members)
+}
+
+pub(super) async fn profiles(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let users = request.fields.texts("users")?;
+    if users.len() > PROFILES {
+        return Err(Failure::invalid("users", "at most 100"));
+    }
+    if !users.iter().all(|user| names::is_user(user)) {
+        return Err(Failure::invalid("users", "no user can have this name"));
+    }
+    let commands = users.iter().flat_map(|user| Profile::commands(user)).collect::<Vec<_>>();
+    let mut replies = match commands.is_empty() {
+        true => Vec::new().into_iter(),
+        false => context.hub.upstream.call(commands).await?.into_iter(),
+    };
+    let mut out = String::from("\"profiles\":{");
+    for (index, user) in users.iter().enumerate() {
+        let (Some(what), Some(who)) = (replies.next(), replies.next()) else {
+            return Err(Failure::unavailable());
+        };
+        if index > 0 {
+            out.push(',');
+        }
+        protocol::string(&mut out, user);
+        let is_open = context.hub.config.contacts == Contacts::Open || **user == *context.user();
+        let told = if is_open { Told::Everything } else { Told::Texts };
+        match Profile::read(what, who)? {
+            Some(profile) => out.push_str(&format!(":{{{}}}", profile.json(told))),
+            None => out.push_str(":null"),
+        }
+    }
+    out.push('}');
+    Ok(Answer::Ok(out))
+}

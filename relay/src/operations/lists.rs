@@ -1,0 +1,108 @@
+//! The users' own lists of rooms, kept so that each is always a superset of the truth.
+//!
+//! `CHAT.FOLLOW` goes out before a room is gained and once more after it, for a repair may have come
+//! in between; `CHAT.UNFOLLOW` goes out after it is lost. What is too much in a list is found and
+//! taken out by `inbox`.
+
+use std::time::Instant;
+
+use redis::Cmd;
+
+use super::Context;
+use crate::names::{RoomKind, room_kind};
+use crate::upstream::{Away, Refused};
+
+/// How a user comes by a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gain {
+    /// By joining it oneself.
+    Join,
+    /// By a message, which makes a direct room appear on both sides.
+    Send,
+}
+
+/// The users who gain this room by an act of `user`.
+fn gainers<'a>(user: &'a str, room: &'a str, gain: Gain) -> Vec<&'a str> {
+    match (room_kind(room), gain) {
+        (Some(RoomKind::Ordinary), _) => vec![user],
+        // Only the two themselves: nobody puts others' direct rooms into lists.
+        (Some(RoomKind::Direct(first, second)), _) if first != user && second != user => vec![],
+        (Some(RoomKind::Direct(..)), Gain::Join) => vec![user],
+        (Some(RoomKind::Direct(first, second)), Gain::Send) => vec![first, second],
+        (Some(RoomKind::Personal(_)) | None, _) => vec![],
+    }
+}
+
+/// A room that some users are about to gain and that is not known to be in their lists.
+pub(super) struct Following<'a> {
+    users: Vec<&'a str>,
+    room: &'a str,
+}
+
+impl<'a> Following<'a> {
+    /// Who has yet to follow before this act of the context's user.
+    pub(super) fn before(context: &'a Context, room: &'a str, gain: Gain) -> Following<'a> {
+        let now = Instant::now();
+        let mut users = gainers(context.user(), room, gain);
+        users.retain(|user| !context.hub.followed.holds(user, room, now));
+        Following { users, room }
+    }
+
+    /// One other user, who is about to be added.
+    pub(super) fn of(user: &'a str, room: &'a str) -> Following<'a> {
+        Following { users: vec![user], room }
+    }
+
+    /// The commands, one per user.
+    pub(super) fn commands(&self) -> Vec<Cmd> {
+        self.users.iter().map(|user| list("CHAT.FOLLOW", user, self.room)).collect()
+    }
+
+    /// Sends the commands. A refusal is the room's to explain, by refusing what follows.
+    pub(super) async fn send(&self, context: &Context) -> Result<(), Away> {
+        let commands = self.commands();
+        if commands.is_empty() {
+            return Ok(());
+        }
+        let replies = context.hub.upstream.call(commands).await?;
+        match replies.iter().any(|reply| matches!(reply, Err(Refused::NotNow))) {
+            true => Err(Away),
+            false => Ok(()),
+        }
+    }
+
+    /// The room is gained and the commands were sent once more.
+    pub(super) fn done(&self, context: &Context) {
+        let now = Instant::now();
+        for user in &self.users {
+            context.hub.followed.note(user, self.room, now);
+        }
+    }
+}
+
+/// `CHAT.FOLLOW @user room` or `CHAT.UNFOLLOW @user room`.
+pub(super) fn list(command: &str, user: &str, room: &str) -> Cmd {
+    let mut command = redis::cmd(command);
+    command.arg(format!("@{user}")).arg(room);
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_is_followed_by_those_who_gain_it() {
+        let rows: &[(&str, Gain, &[&str], &str)] = &[
+            ("lobby", Gain::Join, &["alice"], "joining"),
+            ("lobby", Gain::Send, &["alice"], "sending joins"),
+            ("dm:alice,bob", Gain::Join, &["alice"], "the other side gains nothing yet"),
+            ("dm:alice,bob", Gain::Send, &["alice", "bob"], "both sides"),
+            ("dm:bob,carol", Gain::Send, &[], "others' direct rooms"),
+            ("@alice", Gain::Send, &[], "personal rooms are in no list"),
+        ];
+        for (room, gain, expected, why) in rows {
+            assert_eq!(gainers("alice", room, *gain), *expected, "{why}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `mod`: who may do what to whom is the module's to decide.
+
+use std::sync::Arc;
+
+use redis::Value;
+
+use super::lists::Following;
+use super::{Answer, Context, Outcome};
+use crate::access::room_as;
+use crate::failure::Failure;
+use crate::names;
+use crate::protocol::Request;
+use crate::replies::{field, integer, text};
+
+const ACTIONS: [&str; 6] = ["kick", "ban", "unban", "mute", "unmute", "role"];
+
+pub(super) async fn moderate(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let fields = &request.fields;
+    let (room, action, user) = (fields.room()?, fields.text("action")?, fields.text("user")?);
+    if !ACTIONS.contains(&&*action) {
+        return Err(Failure::invalid("action", "one of kick, ban, unban, mute, unmute, role"));
+    }
+    if !names::is_user(&user) {
+        return Err(Failure::invalid("user", "no user can have this name"));
+    }
+    let mut command = redis::cmd("CHAT.MOD");
+    command.arg(&*room).arg(context.user()).arg(action.to_ascii_uppercase()).arg(&*user);
+    let gains = action == "role";
+    if gains {
+        command.arg(&*fields.text("role")?);
+    }
+    if let Some(for_ms) = fields.number("for_ms")? {
+        command.arg("FOR").arg(for_ms);
+    }
+    if let Some(reason) = fields.optional_text("reason")? {
+        command.arg("REASON").arg(&*reason);
+    }
+    // Only who may give roles gets a room into another's list.
+    let following = match gains && may_moderate(context, &room).await? {
+        true => Some(Following::of(&user, &room)),
+        false => None,
+    };
+    if let Some(following) = &following {
+        following.send(context).await?;
+    }
+    let changed = integer(&context.ask(command).await?)? != 0;
+    if let Some(following) = following.filter(|_| changed) {
+        following.send(context).await?;
+    }
+    Ok(Answer::Ok(format!("\"changed\":{changed}")))
+}
+
+async fn may_moderate(context: &Context, room: &str) -> Result<bool, Failure> {
+    let seen: Value = match context.hub.upstream.call_one(room_as(room, context.user())).await? {
+        Ok(seen) => seen,
+        // The command itself will be refused.
+        Err(_) => return Ok(false),
+    };
+    let role = field(&seen, "role").and_then(|role| text(role.clone()).ok());
+    Ok(matches!(role.as_deref(), Some("owner" | "moderator")))
+}

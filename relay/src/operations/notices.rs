@@ -1,0 +1,127 @@
+//! Notices: what a user is told in the personal room about other rooms, and blocking.
+//!
+//! A notice is the backend's signal `notice` in `@user`, sent when something is stored already. It
+//! may be lost without harm, `inbox` and `unread` tell the same; so nobody waits for it.
+
+use std::sync::Arc;
+
+use redis::Cmd;
+
+use super::Context;
+use crate::access::room_as;
+use crate::event::Id;
+use crate::failure::Failure;
+use crate::names::{RoomKind, room_kind};
+use crate::protocol;
+use crate::upstream::{Refused, Reply};
+
+/// The other side of a direct room that this user is one of.
+pub(super) fn other_side<'a>(user: &str, room: &'a str) -> Option<&'a str> {
+    match room_kind(room)? {
+        RoomKind::Direct(first, second) if first == user => Some(second),
+        RoomKind::Direct(first, second) if second == user => Some(first),
+        _ => None,
+    }
+}
+
+/// Refuses with `BANNED` what would reach the other side of a direct room if that user blocks this
+/// one.
+pub(super) async fn check_block(context: &Context, room: &str) -> Result<(), Refused> {
+    let Some(other) = other_side(context.user(), room) else { return Ok(()) };
+    let asked = room_as(&format!("@{other}"), context.user());
+    match context.hub.upstream.call_one(asked).await {
+        Ok(Err(Refused::Error(failure))) if failure.code == "BANNED" => {
+            Err(Refused::Error(failure))
+        }
+        Ok(Err(Refused::NotNow)) | Err(_) => Err(Refused::NotNow),
+        // A personal room is closed to others anyway; it may not even exist.
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Tells the other side of a direct room, or else those mentioned, of a stored message.
+pub(super) fn tell_of_message(context: &Arc<Context>, room: &str, id: Id, mentions: &[String]) {
+    let other = other_side(context.user(), room);
+    let mut told: Vec<(String, &'static str)> = Vec::new();
+    told.extend(other.map(|other| (other.to_owned(), "direct")));
+    for user in mentions {
+        let known = told.iter().any(|(known, _)| known == user);
+        if !known && **user != *context.user() {
+            told.push((user.clone(), "mention"));
+        }
+    }
+    if told.is_empty() {
+        return;
+    }
+    let (context, room) = (context.clone(), room.to_owned());
+    tokio::spawn(async move { tell(&context, &room, id, told).await });
+}
+
+async fn tell(context: &Context, room: &str, id: Id, mut told: Vec<(String, &'static str)>) {
+    let asked = told.iter().flat_map(|(user, _)| {
+        // Whether they block this user, and whether they may know of the room at all.
+        [room_as(&format!("@{user}"), context.user()), room_as(room, user)]
+    });
+    let Ok(replies) = context.hub.upstream.call(asked.collect()).await else { return };
+    let mut replies = replies.iter();
+    told.retain(|_| {
+        let blocks = replies.next().is_none_or(|reply| is_refused(reply, "BANNED"));
+        let may_read = replies.next().is_some_and(Result::is_ok);
+        !blocks && may_read
+    });
+    if told.is_empty() {
+        return;
+    }
+    let notices = told.iter().map(|(user, kind)| {
+        let mut data = about(kind, room, id);
+        data.push_str(",\"from\":");
+        protocol::string(&mut data, context.user());
+        data.push('}');
+        notice(user, &data)
+    });
+    let _ = context.hub.upstream.call(notices.collect()).await;
+}
+
+/// Tells the user's other connections how far they have read.
+pub(super) fn tell_of_reading(context: &Arc<Context>, room: &str, cursor: Id, unread: i64) {
+    let data = format!("{},\"unread\":{unread}}}", about("read", room, cursor));
+    let notice = notice(context.user(), &data);
+    let context = context.clone();
+    tokio::spawn(async move { context.hub.upstream.call_one(notice).await });
+}
+
+fn is_refused(reply: &Reply, code: &str) -> bool {
+    matches!(reply, Err(Refused::Error(Failure { code: got, .. })) if got == code)
+}
+
+fn about(kind: &str, room: &str, id: Id) -> String {
+    let mut data = format!("{{\"kind\":\"{kind}\",\"room\":");
+    protocol::string(&mut data, room);
+    data.push_str(&format!(",\"id\":\"{id}\""));
+    data
+}
+
+fn notice(user: &str, data: &str) -> Cmd {
+    let mut command = redis::cmd("CHAT.SIGNAL");
+    command.arg(format!("@{user}")).arg("*").arg("notice").arg(data);
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_other_side_is_told_only_to_one_of_the_two() {
+        let rows = [
+            ("alice", "dm:alice,bob", Some("bob")),
+            ("bob", "dm:alice,bob", Some("alice")),
+            ("carol", "dm:alice,bob", None),
+            ("alice", "lobby", None),
+            ("alice", "@bob", None),
+        ];
+        for (user, room, expected) in rows {
+            assert_eq!(other_side(user, room), expected, "{user} in {room}");
+        }
+    }
+}
