@@ -7,7 +7,7 @@
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
-use chat_room::{Id, Part, Record, Room};
+use chat_room::{Id, Part, Record, Room, Sleep};
 use redis_module::native_types::RedisType;
 use redis_module::raw::{
     self, RedisModuleDefragCtx, RedisModuleDigest, RedisModuleIO, RedisModuleKeyOptCtx,
@@ -131,7 +131,7 @@ unsafe extern "C" fn rdb_load(rdb: *mut RedisModuleIO, encoding: c_int) -> *mut 
         let stored = unsafe { std::slice::from_raw_parts(start.cast::<u8>(), length) };
         let decoded = Room::decode(stored);
         api!(RedisModule_Free(start.cast()));
-        let room = match decoded {
+        let mut room = match decoded {
             Ok(room) => room,
             Err(error) => {
                 log_warning(&format!("a chat-room was refused: {error}"));
@@ -144,8 +144,9 @@ unsafe extern "C" fn rdb_load(rdb: *mut RedisModuleIO, encoding: c_int) -> *mut 
             return ptr::null_mut();
         }
         let loaded_at = Some(room.last());
-        let quiet_until =
-            if loading { 0 } else { state::now().steady_ms + config::presence_grace() };
+        let now = state::now();
+        room.wake(now, if loading { Sleep::Counts } else { Sleep::DoesNotCount });
+        let quiet_until = if loading { 0 } else { now.steady_ms + config::presence_grace() };
         let mut stored = Box::new(StoredRoom { room, filed: None, loaded_at, quiet_until });
         let name: *const RedisModuleString = api!(RedisModule_GetKeyNameFromIO(rdb));
         let database = api!(RedisModule_GetDbIdFromIO(rdb));
@@ -162,7 +163,7 @@ unsafe extern "C" fn rdb_load(rdb: *mut RedisModuleIO, encoding: c_int) -> *mut 
 
 unsafe extern "C" fn rdb_save(rdb: *mut RedisModuleIO, value: *mut c_void) {
     guarded("saving a room", || {
-        let stored = room(value).room.encode(Part::Everything);
+        let stored = room(value).room.encode(Part::Everything(state::now()));
         api!(RedisModule_SaveStringBuffer(rdb, stored.as_ptr().cast(), stored.len()));
     });
 }
@@ -247,36 +248,37 @@ unsafe extern "C" fn copy(
     guarded("copying a room", copy).unwrap_or(ptr::null_mut())
 }
 
-/// Moves the bodies of messages, which are nearly all of a room's allocations. Returns 1 while
+/// Moves the bodies of messages, which are nearly all of a room's memory. Returns 1 while
 /// there are more.
 unsafe extern "C" fn defrag(
     ctx: *mut RedisModuleDefragCtx,
     _key: *mut RedisModuleString,
     value: *mut *mut c_void,
 ) -> c_int {
-    let mut from = 0;
+    let mut from: std::ffi::c_ulong = 0;
     api!(RedisModule_DefragCursorGet(ctx, &mut from));
     // SAFETY: as in `room`; Redis runs nothing else meanwhile.
     let stored = unsafe { &mut *(*value).cast::<StoredRoom>() };
-    let relocate = |body: &mut Box<[u8]>| {
-        if !body.is_empty() {
-            let length = body.len();
-            let start = body.as_mut_ptr();
+    let relocate = |bodies: &mut Vec<u8>| {
+        if bodies.capacity() > 0 {
+            let (length, capacity) = (bodies.len(), bodies.capacity());
+            let start = bodies.as_mut_ptr();
             let moved: *mut u8 = api!(RedisModule_DefragAlloc(ctx, start.cast())).cast();
             if !moved.is_null() {
-                // SAFETY: Redis has copied the bytes to `moved` and freed `start`; the box of the
-                // old place must not free it again.
-                let old = std::mem::replace(body, unsafe {
-                    Box::from_raw(ptr::slice_from_raw_parts_mut(moved, length))
+                // SAFETY: Redis has copied the allocation to `moved` and freed `start`; the vector of
+                // the old place must not free it again.
+                let old = std::mem::replace(bodies, unsafe {
+                    Vec::from_raw_parts(moved, length, capacity)
                 });
                 std::mem::forget(old);
             }
         }
         api!(RedisModule_DefragShouldStop(ctx)) == 0
     };
-    let next = guarded("moving a room", || stored.room.relocate_bodies(from, relocate)).flatten();
+    let next =
+        guarded("moving a room", || stored.room.relocate_bodies(from as usize, relocate)).flatten();
     if let Some(next) = next {
-        api!(RedisModule_DefragCursorSet(ctx, next));
+        api!(RedisModule_DefragCursorSet(ctx, next as std::ffi::c_ulong));
     }
     c_int::from(next.is_some())
 }

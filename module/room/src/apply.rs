@@ -1,11 +1,12 @@
 //! The only way a room changes: one record after another, the same on every copy.
 //!
-//! Deterministic, and it cannot fail: a record says what has been decided. A record that does not
+//! Deterministic, and it cannot fail: a record says what has been decided. Only when connections end
+//! is each copy's own: by its own steady clock, as clocks differ. A record that does not
 //! fit (which takes a damaged file) is applied as far as it makes sense and never panics.
 
 use crate::body::{Body, Deleted};
 use crate::id::Id;
-use crate::journal::{About, Change, Content, Entry, Fact, Journal, Reacted};
+use crate::journal::{About, Change, Content, Fact, Journal, Reacted};
 use crate::members::{Deed, MemberChange, Membership, Role};
 use crate::messages::Message;
 use crate::nonces::Nonce;
@@ -16,8 +17,8 @@ use crate::sanctions::FOR_EVER;
 use crate::settings::to_json;
 
 impl Room {
-    /// Applies one record.
-    pub fn apply(&mut self, record: Record<'_>) {
+    /// Applies one record, when this copy's steady clock shows `steady`.
+    pub fn apply(&mut self, record: Record<'_>, steady: u64) {
         match record {
             Record::Create { ms } => self.created = ms,
             Record::Message(message) => self.store(message),
@@ -64,10 +65,12 @@ impl Room {
                     *self = room;
                 }
             }
-            Record::Present { connection, user, deadline, now, status } => {
+            Record::Present { connection, user, ttl, now, status } => {
+                let deadline = steady.saturating_add(ttl);
                 self.present(connection, user, deadline, now, status);
             }
-            Record::Beat { deadline, connections } => {
+            Record::Beat { ttl, connections } => {
+                let deadline = steady.saturating_add(ttl);
                 for name in connections {
                     self.presence.keep(name, deadline);
                 }
@@ -90,11 +93,9 @@ impl Room {
         }
         let author = self.users.refer(author);
         self.follow_on(id);
-        let body = body.into_owned().into_boxed_slice();
-        let message = Message { id, author, body };
-        self.count_new(&message);
+        let message = Message { id, author, body: &body };
+        self.count_new(message);
         self.messages.push(message);
-        self.journal.push(Entry::Message(self.messages.last()));
     }
 
     fn set(&mut self, settings: NewSettings<'_>) {
@@ -112,27 +113,28 @@ impl Room {
         let place = self.members.add(number);
         if let Some(entry) = self.users.get_mut(number) {
             let read = self.last;
-            entry.membership =
-                Some(Membership { place, joined: ms, role, read, own: 0, mentions: 0 });
+            let new = Membership { place, joined: ms, role, read, own: 0, mentions: 0 };
+            entry.set_membership(Some(new));
         }
     }
 
     fn leave(&mut self, user: &str) {
         let Some(number) = self.users.find(user) else { return };
         let Some(entry) = self.users.get_mut(number) else { return };
-        let Some(membership) = entry.membership.take() else { return };
+        let Some(membership) = entry.membership() else { return };
+        entry.set_membership(None);
         self.members.remove(membership.place);
         self.users.release(number);
     }
 
     fn set_role(&mut self, user: &str, role: Role) {
-        let entry = self.users.find(user).and_then(|user| self.users.get_mut(user));
-        if let Some(membership) = entry.and_then(|entry| entry.membership.as_mut()) {
-            membership.role = role;
-        }
+        let Some(entry) = self.users.find(user).and_then(|user| self.users.get_mut(user)) else {
+            return;
+        };
+        let membership = entry.membership().map(|membership| Membership { role, ..membership });
+        entry.set_membership(membership);
     }
 
-    /// Adds a durable event that is not a message.
     fn moderate(&mut self, change: MemberChange<'_>) {
         let until = change.until.unwrap_or(FOR_EVER);
         match change.deed {
@@ -152,12 +154,12 @@ impl Room {
         let about = self.about(message);
         if let Some(m) = about.map(|about| about.m)
             && let Some(stored) = self.messages.get(m)
-            && let Ok(body) = Body::read(&stored.body)
+            && let Ok(body) = Body::read(stored.body)
             && body.deleted.is_none()
         {
             let edited = Some(id.ms);
             let body = Body { text, meta: meta.or(body.meta), edited, ..body }.write();
-            self.messages.rewrite(m, body.into_boxed_slice());
+            self.messages.rewrite(m, &body);
         }
         let content = about.map(|_| Content { text: text.into(), meta: meta.map(Box::from) });
         let about = about.unwrap_or(About { id: message, m: 0 });
@@ -167,15 +169,15 @@ impl Room {
     fn delete(&mut self, id: Id, user: &str, message: Id, reason: Option<&str>) {
         let about = self.about(message);
         if let Some(m) = about.map(|about| about.m)
-            && let Some(stored) = self.messages.get(m).cloned()
-            && let Ok(body) = Body::read(&stored.body)
+            && let Some(stored) = self.messages.get(m)
+            && let Ok(body) = Body::read(stored.body)
         {
-            self.uncount(&stored);
-            self.untouch(m);
             let by = (self.users.name(stored.author) != user).then_some(user);
             let deleted = Deleted { ms: id.ms, by, reason };
             let tombstone = Body::tombstone(body.since_previous, deleted).write();
-            self.messages.rewrite(m, tombstone.into_boxed_slice());
+            self.uncount(m);
+            self.untouch(m);
+            self.messages.rewrite(m, &tombstone);
         }
         let about = about.unwrap_or(About { id: message, m: 0 });
         self.log(id, Change::Delete { about, user: user.into(), reason: reason.map(Box::from) });
@@ -232,7 +234,7 @@ impl Room {
     fn log(&mut self, id: Id, change: Change) {
         let prev = self.last;
         self.follow_on(id);
-        self.journal.push(Entry::Fact(Box::new(Fact { id, prev, change })));
+        self.journal.push(Fact { id, prev, change });
     }
 
     /// Makes `id` the last. One that does not follow makes the journal begin anew, so that no
@@ -249,21 +251,20 @@ impl Room {
         // An entry must not outlive its message, so the journal goes first.
         let trimmed_event = messages_from.checked_sub(1).and_then(|m| self.messages.get(m));
         let journal_from = trimmed_event.map_or(0, |message| message.id.n + 1).max(journal_from);
-        while self.journal.len() > 0 && self.journal.base().n + 1 < journal_from {
-            let id = self.id_at(self.journal.base().n + 1).unwrap_or_default();
-            let oldest = self.journal.pop_oldest(id);
-            if let Some(Entry::Fact(fact)) = oldest
-                && let Some(m) = fact.change.touches()
-            {
-                self.touched.forget_event(m, fact.id.n);
+        if let Some(base) = self.id_at(journal_from.saturating_sub(1).min(self.last.n)) {
+            while let Some(fact) = self.journal.forget(base) {
+                if let Some(m) = fact.change.touches() {
+                    self.touched.forget_event(m, fact.id.n);
+                }
             }
         }
         while self.messages.len() > 0 && self.messages.first() < messages_from {
             let m = self.messages.first();
-            if let Some(message) = self.messages.pop_oldest() {
-                self.uncount(&message);
+            if let Some(author) = self.messages.oldest().map(|message| message.author) {
+                self.uncount(m);
                 self.untouch(m);
-                self.users.release(message.author);
+                self.messages.pop_oldest();
+                self.users.release(author);
             }
         }
         while self.nonces.oldest().is_some_and(|nonce| nonce.id.n < nonces_from) {

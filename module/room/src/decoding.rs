@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use crate::body::Body;
 use crate::encoding::{END, VERSION};
 use crate::id::Id;
-use crate::journal::{About, Change, Content, Entry, Fact, Journal, Reacted};
+use crate::journal::{About, Change, Content, Fact, Journal, Reacted};
 use crate::json;
 use crate::limits::*;
 use crate::members::{Deed, MemberChange, Membership};
@@ -25,7 +25,7 @@ use crate::varint::{Malformed, Reader};
 const OLDEST: u8 = 1;
 
 impl Room {
-    /// Reads a stored form. Errors: whatever a writer of ours would not have written.
+    /// Reads a stored form. The room sleeps until [`Room::wake`]. Errors: whatever a writer of ours would not have written.
     pub fn decode(stored: &[u8]) -> Result<Room, Malformed> {
         let mut reader = Reader::new(stored);
         let version = reader.byte()?;
@@ -135,7 +135,9 @@ impl<'a> Decoder<'a, '_> {
             let entry = self.room.users.get_mut(user).ok_or(Malformed("unknown user"))?;
             let once = {
                 let membership = Membership { place, joined, role, read, own: 0, mentions: 0 };
-                entry.membership.replace(membership).is_none()
+                let once = entry.membership().is_none();
+                entry.set_membership(Some(membership));
+                once
             };
             if !once || place >= next || !self.room.members.restore(place, user) {
                 return Err(Malformed("members out of order"));
@@ -220,45 +222,60 @@ impl<'a> Decoder<'a, '_> {
                 return Err(Malformed("messages out of order"));
             }
             before = id;
-            let message = Message { id, author, body: body.into() };
-            self.room.count_new_unless_deleted(&message);
+            let message = Message { id, author, body };
+            if !message.is_deleted() {
+                self.room.count_new(message);
+            }
             messages.push(message);
         }
         self.room.messages = messages;
         Ok(())
     }
 
+    /// The facts, of which there is one for every event that is no message.
     fn journal(&mut self) -> Result<(), Malformed> {
         let out_of_order = Malformed("journal out of order");
-        let base = self.id()?;
-        let mut journal = Journal::starting_after(base);
-        let mut before = base;
+        let mut before = self.id()?;
+        let mut journal = Journal::starting_after(before);
+        let mut m = self.room.messages.partition(|id| id.n <= before.n);
         for _ in 0..self.reader.count()? {
             let tag = self.reader.byte()?;
-            let (entry, id) = if tag == 0 {
-                let m = self.reader.number()?;
-                let message = self.room.messages.get(m).ok_or(out_of_order)?;
-                (Entry::Message(m), message.id)
-            } else {
-                let fact = self.fact(tag)?;
-                let id = fact.id;
-                (Entry::Fact(Box::new(fact)), id)
-            };
-            if id.n != before.n + 1 || id.ms < before.ms {
+            if tag == 0 && self.version == 1 {
+                // Version 1 listed the messages too.
+                self.reader.number()?;
+                continue;
+            }
+            let fact = self.fact(tag)?;
+            self.follow_messages(&mut m, &mut before, fact.id)?;
+            if fact.id.n != before.n + 1 || fact.id.ms < before.ms {
                 return Err(out_of_order);
             }
-            before = id;
-            if let Entry::Fact(fact) = &entry
-                && let Some(m) = fact.change.touches()
-            {
-                self.room.touched.note_event(m, id.n);
+            before = fact.id;
+            if let Some(touched) = fact.change.touches() {
+                self.room.touched.note_event(touched, fact.id.n);
             }
-            journal.push(entry);
+            journal.push(fact);
         }
-        if before != self.room.last {
+        let last = self.room.last;
+        self.follow_messages(&mut m, &mut before, Id { ms: last.ms, n: last.n + 1 })?;
+        if before != last {
             return Err(out_of_order);
         }
         self.room.journal = journal;
+        Ok(())
+    }
+
+    /// Goes over the messages from number `m` up to event `to`: they follow on `before` without holes.
+    fn follow_messages(&self, m: &mut u64, before: &mut Id, to: Id) -> Result<(), Malformed> {
+        while let Some(id) = self.room.messages.get(*m).map(|message| message.id) {
+            if id.n >= to.n {
+                break;
+            }
+            if id.n != before.n + 1 || id.ms < before.ms {
+                return Err(Malformed("journal out of order"));
+            }
+            (*before, *m) = (id, *m + 1);
+        }
         Ok(())
     }
 
@@ -386,6 +403,8 @@ impl<'a> Decoder<'a, '_> {
         if !self.reader.flag()? {
             return Ok(());
         }
+        // Version 1 kept deadlines: none of that age matters any more.
+        let saved_at = if self.version == 1 { self.room.created } else { self.ms()?.max(1) };
         let next = self.next_place()?;
         // Version 1 had one status per user.
         let mut former: HashMap<UserNumber, &str> = HashMap::new();
@@ -408,6 +427,7 @@ impl<'a> Decoder<'a, '_> {
         for _ in 0..self.reader.count()? {
             let user = self.person()?;
             let deadline = self.ms()?;
+            let left = if self.version == 1 { TTL_MAX } else { deadline };
             let name = self.reader.name(CONNECTION_NAME_MAX)?;
             names::connection(name.as_bytes()).map_err(|_| Malformed("no connection"))?;
             let (status, set) = match self.version {
@@ -420,10 +440,11 @@ impl<'a> Decoder<'a, '_> {
             if online.statuses.are_too_many() {
                 return Err(Malformed("too many statuses"));
             }
-            if !self.room.presence.insert(name, user, status, deadline) {
+            if !self.room.presence.insert(name, user, status, left) {
                 return Err(Malformed("connection named twice"));
             }
         }
+        self.room.presence.saved_at = saved_at;
         // The reference that listing a user took is that user's first connection's.
         let listed: Vec<_> = self.room.presence.order.from(0).map(|(_, user)| user).collect();
         for user in listed {

@@ -55,7 +55,7 @@ impl Room {
     pub fn carry_out(&mut self, name: &str, now: Now, steps: Steps<'_>, effects: &mut Effects) {
         for step in steps {
             match step {
-                Step::Record(record) => self.carry_out_record(name, record, effects),
+                Step::Record(record) => self.carry_out_record(name, now, record, effects),
                 Step::Event(event) => {
                     effects.events.push(|out| event::ephemeral(out, name, self, now.ms, &event));
                     self.note(&event, now);
@@ -78,7 +78,13 @@ impl Room {
         }
     }
 
-    fn carry_out_record(&mut self, name: &str, record: Record<'_>, effects: &mut Effects) {
+    fn carry_out_record(
+        &mut self,
+        name: &str,
+        now: Now,
+        record: Record<'_>,
+        effects: &mut Effects,
+    ) {
         effects.events.push_if(|out| event::of_record(out, name, self, &record));
         effects.changed = true;
         if effects.copies == Copies::Exist {
@@ -86,6 +92,6 @@ impl Room {
             record.write(if presence { &mut effects.presence } else { &mut effects.durable });
         }
         effects.visible |= !matches!(record, Record::Beat { .. });
-        self.apply(record);
+        self.apply(record, now.steady_ms);
     }
 }

@@ -5,10 +5,10 @@
 //! is read is in `decoding.rs`.
 
 use crate::id::Id;
-use crate::journal::{About, Change, Content, Entry, Fact, Reacted};
+use crate::journal::{About, Change, Content, Fact, Reacted};
 use crate::presence::ONLINE;
 use crate::record::write_member;
-use crate::room::Room;
+use crate::room::{Now, Room};
 use crate::users::UserNumber;
 use crate::varint;
 
@@ -22,8 +22,8 @@ pub(crate) const END: u64 = 1 << 47;
 /// What of a room is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// All of it: for RDB and DUMP.
-    Everything,
+    /// All of it, at this time: for RDB and DUMP.
+    Everything(Now),
     /// Without presence: for the append-only file and the digest.
     Durable,
 }
@@ -80,7 +80,7 @@ impl Room {
         }
         varint::put(out, self.last_seen);
         match part {
-            Part::Everything => self.encode_presence(out, &mut users),
+            Part::Everything(now) => self.encode_presence(out, &mut users, now),
             Part::Durable => out.push(0),
         }
 
@@ -98,7 +98,7 @@ impl Room {
         varint::put(out, self.members.next());
         varint::put(out, self.members.len() as u64);
         for (place, user) in self.members.from(0) {
-            let membership = self.users.get(user).and_then(|entry| entry.membership);
+            let membership = self.users.get(user).and_then(|entry| entry.membership());
             let (joined, role) = membership.map_or((0, 0), |m| (m.joined, m.role as u64));
             [users.number(user), place, joined, role].iter().for_each(|n| varint::put(out, *n));
             put_id(out, membership.map_or(Id::ZERO, |membership| membership.read));
@@ -136,24 +136,15 @@ impl Room {
         for message in self.messages.iter() {
             put_id(out, message.id);
             varint::put(out, users.number(message.author));
-            varint::put_bytes(out, &message.body);
+            varint::put_bytes(out, message.body);
         }
     }
 
     fn encode_journal(&self, out: &mut Vec<u8>) {
         put_id(out, self.journal.base());
-        varint::put(out, self.journal.len() as u64);
-        for entry in self.journal.iter() {
-            match entry {
-                Entry::Message(m) => {
-                    out.push(0);
-                    varint::put(out, *m);
-                }
-                Entry::Fact(fact) => {
-                    put_fact(out, fact);
-                }
-            }
-        }
+        let facts = self.journal.facts_from(0);
+        varint::put(out, facts.len() as u64);
+        facts.for_each(|fact| put_fact(out, fact));
     }
 
     fn encode_nonces(&self, out: &mut Vec<u8>, users: &mut UserTable) {
@@ -166,8 +157,9 @@ impl Room {
         }
     }
 
-    fn encode_presence(&self, out: &mut Vec<u8>, users: &mut UserTable) {
+    fn encode_presence(&self, out: &mut Vec<u8>, users: &mut UserTable, now: Now) {
         out.push(1);
+        varint::put(out, now.ms);
         varint::put(out, self.presence.order.next());
         varint::put(out, self.presence.users() as u64);
         for (place, user) in self.presence.order.from(0) {
@@ -179,7 +171,7 @@ impl Room {
         varint::put(out, self.presence.connections() as u64);
         for connection in self.presence.iter() {
             varint::put(out, users.number(connection.user));
-            varint::put(out, connection.deadline);
+            varint::put(out, connection.deadline().saturating_sub(now.steady_ms));
             varint::put_bytes(out, connection.name.as_bytes());
             let entry = self.users.get(connection.user);
             let statuses = entry.and_then(|entry| entry.online.as_ref()).map(|o| &o.statuses);

@@ -98,7 +98,7 @@ pub(crate) fn message_now(out: &mut Vec<u8>, name: &str, room: &Room, m: u64) {
 
 fn write_message(out: &mut Vec<u8>, name: &str, room: &Room, m: u64, reactions: &[Reaction]) {
     let Some(message) = room.messages.get(m) else { return };
-    if let Ok(body) = Body::read(&message.body) {
+    if let Ok(body) = Body::read(message.body) {
         let user = room.users.name(message.author);
         let reactions = Reactions { list: reactions, users: &room.users };
         stored_message(out, name, user, m, message.id, &body, reactions);

@@ -1,8 +1,8 @@
 //! The journal of a room: its durable events by event number, for readers that resume.
 //!
-//! An entry says what happened and where to find it; a message's entry is only its number. A
-//! cursor is known if the journal holds exactly that id, or it is `base`, the one just before.
-//! An entry never outlives the message it points to.
+//! Messages are events and are kept elsewhere; the journal holds the others, the facts, and from
+//! where on all events are known. A cursor is known if it is the id of such an event, or `base`, the
+//! one just before. An event never outlives the message it is or repeats.
 
 use std::collections::VecDeque;
 
@@ -106,64 +106,55 @@ impl Change {
     }
 }
 
-/// One event of the journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Entry {
-    /// The message of this number.
-    Message(u64),
-    /// Anything else.
-    Fact(Box<Fact>),
-}
-
 /// The events a reader can resume over.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Journal {
-    /// The id just before the first entry.
+    /// The id just before the first known event.
     base: Id,
-    entries: VecDeque<Entry>,
+    /// By event number; between them are messages.
+    facts: VecDeque<Box<Fact>>,
 }
 
 impl Journal {
     pub(crate) fn starting_after(base: Id) -> Self {
-        Journal { base, entries: VecDeque::new() }
+        Journal { base, facts: VecDeque::new() }
     }
 
-    /// The id just before the first entry.
+    /// The id just before the first known event.
     pub(crate) fn base(&self) -> Id {
         self.base
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+    /// Event number `n`, if it is a fact.
+    pub(crate) fn fact(&self, n: u64) -> Option<&Fact> {
+        self.facts.get(self.position(n)).map(|fact| &**fact).filter(|fact| fact.id.n == n)
     }
 
-    /// The entry of event number `n`.
-    pub(crate) fn get(&self, n: u64) -> Option<&Entry> {
-        let after_base = n.checked_sub(self.base.n)?.checked_sub(1)?;
-        self.entries.get(usize::try_from(after_base).ok()?)
-    }
-
-    pub(crate) fn push(&mut self, entry: Entry) {
-        self.entries.push_back(entry);
-    }
-
-    /// Forgets the oldest entry, whose id the caller knows.
-    pub(crate) fn pop_oldest(&mut self, id: Id) -> Option<Entry> {
-        let oldest = self.entries.pop_front()?;
-        self.base = id;
-        Some(oldest)
-    }
-
-    /// Event number `n`, if it is no message.
+    /// Event number `n`, if it is a fact.
     pub(crate) fn fact_mut(&mut self, n: u64) -> Option<&mut Fact> {
-        let at = usize::try_from(n.checked_sub(self.base.n)?.checked_sub(1)?).ok()?;
-        match self.entries.get_mut(at)? {
-            Entry::Fact(fact) => Some(fact),
-            Entry::Message(_) => None,
+        let at = self.position(n);
+        self.facts.get_mut(at).map(|fact| &mut **fact).filter(|fact| fact.id.n == n)
+    }
+
+    /// The facts from event number `n` on.
+    pub(crate) fn facts_from(&self, n: u64) -> impl ExactSizeIterator<Item = &Fact> {
+        self.facts.range(self.position(n)..).map(|fact| &**fact)
+    }
+
+    pub(crate) fn push(&mut self, fact: Fact) {
+        self.facts.push_back(Box::new(fact));
+    }
+
+    /// Forgets the events up to `base`; answers the oldest fact among them, until there is none.
+    pub(crate) fn forget(&mut self, base: Id) -> Option<Box<Fact>> {
+        self.base = base;
+        match self.facts.front() {
+            Some(fact) if fact.id.n <= base.n => self.facts.pop_front(),
+            _ => None,
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter()
+    fn position(&self, n: u64) -> usize {
+        self.facts.partition_point(|fact| fact.id.n < n)
     }
 }

@@ -1,4 +1,8 @@
-//! The messages of a room, by message number. A message is one small struct and its body.
+//! The messages of a room, by message number.
+//!
+//! They are kept in runs: some neighbouring messages and, in one allocation, all their bodies. So a
+//! message costs 24 bytes beside its body, no allocation of its own, and a room of millions never
+//! moves them all at once. Rewriting one moves the bytes of its run; what was there is overwritten.
 
 use std::collections::VecDeque;
 
@@ -6,27 +10,94 @@ use crate::body::Body;
 use crate::id::Id;
 use crate::users::UserNumber;
 
+/// Messages of one run.
+const RUN_MESSAGES: usize = 64;
+/// Bytes of bodies after which a run takes no more messages.
+const RUN_BYTES: usize = 32 * 1024;
+
 /// A stored message.
-#[derive(Clone, Debug)]
-pub(crate) struct Message {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Message<'m> {
     pub(crate) id: Id,
     pub(crate) author: UserNumber,
     /// See [`Body`].
-    pub(crate) body: Box<[u8]>,
+    pub(crate) body: &'m [u8],
 }
 
-impl Message {
+impl Message<'_> {
     /// Whether it is a tombstone.
-    pub(crate) fn is_deleted(&self) -> bool {
-        Body::is_deleted(&self.body)
+    pub(crate) fn is_deleted(self) -> bool {
+        Body::is_deleted(self.body)
+    }
+}
+
+/// What is kept of a message besides its body.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    id: Id,
+    author: UserNumber,
+    /// Where its body ends in the bytes of the run.
+    end: u32,
+}
+
+/// Neighbouring messages.
+#[derive(Clone, Debug)]
+struct Run {
+    /// The number of the first one.
+    first: u64,
+    heads: Vec<Head>,
+    bytes: Vec<u8>,
+}
+
+impl Run {
+    fn get(&self, at: usize) -> Option<Message<'_>> {
+        let head = self.heads.get(at)?;
+        let body = self.bytes.get(self.start(at)..head.end as usize).unwrap_or_default();
+        Some(Message { id: head.id, author: head.author, body })
+    }
+
+    fn start(&self, at: usize) -> usize {
+        let before = at.checked_sub(1).and_then(|before| self.heads.get(before));
+        before.map_or(0, |head| head.end as usize)
+    }
+
+    fn is_full(&self) -> bool {
+        self.heads.len() >= RUN_MESSAGES || self.bytes.len() >= RUN_BYTES
+    }
+
+    /// Puts other bytes in place of a body; answers how many there were.
+    fn rewrite(&mut self, at: usize, body: &[u8]) -> usize {
+        let Some(end) = self.heads.get(at).map(|head| head.end as usize) else { return 0 };
+        let start = self.start(at);
+        let (before, full) = (end - start, self.bytes.len());
+        self.bytes.splice(start..end, body.iter().copied());
+        for head in self.heads.iter_mut().skip(at) {
+            head.end = (head.end as usize + body.len() - before) as u32;
+        }
+        // What has moved down leaves its last bytes behind.
+        let now = self.bytes.len();
+        if now < full {
+            self.bytes.resize(full, 0);
+            self.bytes.truncate(now);
+        }
+        before
+    }
+
+    /// Overwrites a body that is no longer wanted while the run lasts.
+    fn erase(&mut self, at: usize) {
+        let Some(end) = self.heads.get(at).map(|head| head.end as usize) else { return };
+        let start = self.start(at);
+        self.bytes.get_mut(start..end).unwrap_or_default().fill(0);
     }
 }
 
 /// The messages a room still has: numbers `first` to `last`, none missing.
 #[derive(Clone, Debug)]
 pub(crate) struct Messages {
-    list: VecDeque<Message>,
+    /// The oldest may still hold some that are gone.
+    runs: VecDeque<Run>,
     first: u64,
+    last: u64,
     body_bytes: usize,
     /// Numbers of the deleted ones, growing.
     tombstones: VecDeque<u64>,
@@ -41,11 +112,12 @@ impl Default for Messages {
 impl Messages {
     /// No messages yet; the next one has number `first`.
     pub(crate) fn starting_at(first: u64) -> Self {
-        Messages { list: VecDeque::new(), first, body_bytes: 0, tombstones: VecDeque::new() }
+        let (runs, tombstones) = (VecDeque::new(), VecDeque::new());
+        Messages { runs, first, last: first.saturating_sub(1), body_bytes: 0, tombstones }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.list.len()
+        (self.last + 1 - self.first) as usize
     }
 
     /// The number of the oldest message kept, or of the next one.
@@ -55,42 +127,82 @@ impl Messages {
 
     /// The number of the newest message; `first - 1` if there is none.
     pub(crate) fn last(&self) -> u64 {
-        self.first + self.list.len() as u64 - 1
+        self.last
     }
 
-    pub(crate) fn get(&self, m: u64) -> Option<&Message> {
-        self.list.get(usize::try_from(m.checked_sub(self.first)?).ok()?)
-    }
-
-    pub(crate) fn oldest(&self) -> Option<&Message> {
-        self.list.front()
-    }
-
-    pub(crate) fn push(&mut self, message: Message) {
-        self.body_bytes += message.body.len();
-        if message.is_deleted() {
-            self.tombstones.push_back(self.last() + 1);
+    pub(crate) fn get(&self, m: u64) -> Option<Message<'_>> {
+        if m < self.first || m > self.last {
+            return None;
         }
-        self.list.push_back(message);
+        let run = self.runs.get(self.run_of(m))?;
+        run.get((m - run.first) as usize)
     }
 
-    pub(crate) fn pop_oldest(&mut self) -> Option<Message> {
-        let message = self.list.pop_front()?;
-        self.body_bytes -= message.body.len();
+    pub(crate) fn oldest(&self) -> Option<Message<'_>> {
+        self.get(self.first)
+    }
+
+    /// Adds the newest message.
+    pub(crate) fn push(&mut self, message: Message<'_>) {
+        self.last += 1;
+        if self.runs.back().is_none_or(Run::is_full) {
+            if let Some(run) = self.runs.back_mut() {
+                run.bytes.shrink_to_fit();
+            }
+            self.runs.push_back(Run { first: self.last, heads: Vec::new(), bytes: Vec::new() });
+        }
+        if message.is_deleted() {
+            self.tombstones.push_back(self.last);
+        }
+        self.body_bytes += message.body.len();
+        if let Some(run) = self.runs.back_mut() {
+            run.bytes.extend_from_slice(message.body);
+            let (id, author, end) = (message.id, message.author, run.bytes.len() as u32);
+            run.heads.push(Head { id, author, end });
+        }
+    }
+
+    /// Removes the oldest message.
+    pub(crate) fn pop_oldest(&mut self) {
+        let Some(length) = self.oldest().map(|message| message.body.len()) else { return };
+        self.body_bytes -= length;
+        if let Some(run) = self.runs.front_mut() {
+            let at = (self.first - run.first) as usize;
+            run.erase(at);
+            if at + 1 == run.heads.len() {
+                self.runs.pop_front();
+            }
+        }
         self.first += 1;
         while self.tombstones.front().is_some_and(|m| *m < self.first) {
             self.tombstones.pop_front();
         }
-        Some(message)
     }
 
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Message> {
-        self.list.iter()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Message<'_>> {
+        self.range(self.first, self.last + 1)
+    }
+
+    /// Messages of numbers `from..to`.
+    pub(crate) fn range(&self, from: u64, to: u64) -> impl Iterator<Item = Message<'_>> {
+        let (from, to) = (from.max(self.first), to.min(self.last + 1));
+        let runs = self.runs.range(self.run_of(from).min(self.runs.len())..);
+        runs.take_while(move |run| run.first < to).flat_map(move |run| {
+            let end = (to - run.first).min(run.heads.len() as u64) as usize;
+            let start = (from.saturating_sub(run.first) as usize).min(end);
+            (start..end).filter_map(move |at| run.get(at))
+        })
     }
 
     /// The number of the first message for which `before` no longer holds; ids only grow.
     pub(crate) fn partition(&self, before: impl Fn(Id) -> bool) -> u64 {
-        self.first + self.list.partition_point(|message| before(message.id)) as u64
+        let head = |run: &Run| run.heads.first().is_some_and(|head| before(head.id));
+        let after = self.runs.partition_point(head);
+        let Some(run) = after.checked_sub(1).and_then(|at| self.runs.get(at)) else {
+            return self.first;
+        };
+        let at = run.heads.partition_point(|head| before(head.id)) as u64;
+        (run.first + at).max(self.first)
     }
 
     /// The number of the message with exactly this id.
@@ -100,12 +212,15 @@ impl Messages {
     }
 
     /// Gives message `m` another body.
-    pub(crate) fn rewrite(&mut self, m: u64, body: Box<[u8]>) {
-        let at = m.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
-        let Some(message) = at.and_then(|at| self.list.get_mut(at)) else { return };
-        self.body_bytes = self.body_bytes + body.len() - message.body.len();
-        message.body = body;
-        if message.is_deleted()
+    pub(crate) fn rewrite(&mut self, m: u64, body: &[u8]) {
+        if self.get(m).is_none() {
+            return;
+        }
+        let at = self.run_of(m);
+        let Some(run) = self.runs.get_mut(at) else { return };
+        let before = run.rewrite((m - run.first) as usize, body);
+        self.body_bytes = self.body_bytes + body.len() - before;
+        if Body::is_deleted(body)
             && let Err(at) = self.tombstones.binary_search(&m)
         {
             self.tombstones.insert(at, m);
@@ -116,14 +231,7 @@ impl Messages {
     pub(crate) fn alive_from(&self, m: u64) -> u64 {
         let m = m.max(self.first);
         let deleted = self.tombstones.len() - self.tombstones.partition_point(|other| *other < m);
-        (self.last() + 1).saturating_sub(m).saturating_sub(deleted as u64)
-    }
-
-    /// Messages of numbers `from..to`.
-    pub(crate) fn range(&self, from: u64, to: u64) -> impl Iterator<Item = &Message> {
-        let index = |m: u64| usize::try_from(m.max(self.first) - self.first).unwrap_or(usize::MAX);
-        let (from, to) = (index(from).min(self.list.len()), index(to).min(self.list.len()));
-        self.list.range(from.min(to)..to)
+        (self.last + 1).saturating_sub(m).saturating_sub(deleted as u64)
     }
 
     /// Bytes of all bodies.
@@ -131,9 +239,110 @@ impl Messages {
         self.body_bytes
     }
 
-    /// Every body from message number `from` on, for moving allocations.
-    pub(crate) fn bodies_mut(&mut self, from: u64) -> impl Iterator<Item = &mut Box<[u8]>> {
-        let skip = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
-        self.list.iter_mut().skip(skip).map(|message| &mut message.body)
+    /// Bytes that all of it takes.
+    pub(crate) fn memory(&self) -> usize {
+        let run = |run: &Run| run.heads.capacity() * size_of::<Head>() + run.bytes.capacity();
+        let ends =
+            [self.runs.front(), self.runs.back()].into_iter().flatten().map(run).sum::<usize>();
+        self.runs.capacity() * size_of::<Run>()
+            + self.body_bytes.max(ends)
+            + self.len() * size_of::<Head>()
+    }
+
+    /// How many runs there are.
+    pub(crate) fn runs(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// The bodies of every run from number `from` of the runs on, for moving allocations.
+    pub(crate) fn bodies_mut(&mut self, from: usize) -> impl Iterator<Item = &mut Vec<u8>> {
+        self.runs.iter_mut().skip(from).map(|run| &mut run.bytes)
+    }
+
+    /// The place of the run that holds message `m`, if any does. Most look at the newest.
+    fn run_of(&self, m: u64) -> usize {
+        match self.runs.back() {
+            Some(run) if run.first <= m => self.runs.len() - 1,
+            _ => self.runs.partition_point(|run| run.first <= m).saturating_sub(1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::body::Deleted;
+
+    fn tombstone(reason: &str) -> Vec<u8> {
+        Body::tombstone(1, Deleted { ms: 1, by: None, reason: Some(reason) }).write()
+    }
+
+    proptest! {
+        #[test]
+        fn runs_are_one_list(steps in proptest::collection::vec((0..5_u8, 0..400_usize), 1..400)) {
+            let mut messages = Messages::starting_at(7);
+            let mut model: BTreeMap<u64, (Id, Vec<u8>)> = BTreeMap::new();
+            let mut n = 0;
+            for (step, size) in steps {
+                let some = model.keys().nth(size % model.len().max(1)).copied();
+                match (step, some) {
+                    (0 | 1, _) => {
+                        n += 1 + size as u64 % 3;
+                        let id = Id { ms: n * 10, n };
+                        let body = vec![0; size * 20];
+                        messages.push(Message { id, author: UserNumber(3), body: &body });
+                        model.insert(messages.last(), (id, body));
+                    }
+                    (2, Some(m)) => {
+                        let body = if size % 2 == 0 { tombstone("r") } else { vec![1; size] };
+                        let gone = Body::is_deleted(&model[&m].1);
+                        if !gone {
+                            messages.rewrite(m, &body);
+                            model.insert(m, (model[&m].0, body));
+                        }
+                    }
+                    (3, Some(_)) => {
+                        messages.pop_oldest();
+                        model.pop_first();
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(messages.len(), model.len());
+                let bytes: usize = model.values().map(|(_, body)| body.len()).sum();
+                prop_assert_eq!(messages.body_bytes(), bytes);
+            }
+            let all: Vec<_> = messages.iter().map(|one| (one.id, one.body.to_vec())).collect();
+            prop_assert_eq!(&all, &model.values().cloned().collect::<Vec<_>>());
+            for (m, (id, body)) in &model {
+                prop_assert_eq!(messages.get(*m).map(|one| (one.id, one.body)), Some((*id, &body[..])));
+                prop_assert_eq!(messages.find(*id), Some(*m));
+                prop_assert_eq!(messages.find(Id { ms: id.ms + 1, ..*id }), None);
+                let alive = model.range(m..).filter(|(_, (_, body))| !Body::is_deleted(body)).count();
+                prop_assert_eq!(messages.alive_from(*m), alive as u64);
+                prop_assert_eq!(messages.range(*m, m + 2).count(), model.range(m..&(m + 2)).count());
+            }
+            prop_assert!(messages.get(messages.first() - 1).is_none());
+            prop_assert!(messages.get(messages.last() + 1).is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_rewritten_or_popped_is_overwritten() {
+        let mut messages = Messages::default();
+        for n in 1..=3 {
+            let body = b"a secret text";
+            messages.push(Message { id: Id { ms: n, n }, author: UserNumber(0), body });
+        }
+        messages.rewrite(2, b"x");
+        messages.pop_oldest();
+        let run = messages.runs.front_mut().expect("a run");
+        let spare = run.bytes.capacity() - run.bytes.len();
+        run.bytes.resize(run.bytes.len() + spare, 9);
+        let kept = run.bytes.windows(8).filter(|window| window == b"a secret").count();
+        assert_eq!(kept, 1, "only the third");
     }
 }

@@ -13,8 +13,10 @@ use std::hash::BuildHasher;
 use hashbrown::hash_table::Entry as TableEntry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::limits::STATUSES_MAX;
+use crate::encoding::END;
+use crate::limits::{STATUSES_MAX, TTL_MAX};
 use crate::order::Order;
+use crate::small::U48;
 use crate::users::UserNumber;
 
 /// The status of a connection that never set one: the most present.
@@ -24,17 +26,39 @@ pub(crate) const DO_NOT_DISTURB: &str = "dnd";
 /// The least present.
 pub(crate) const AWAY: &str = "away";
 
-/// One socket, as its relay keeps it alive.
+/// One socket, as its relay keeps it alive. In 32 bytes, as there are many.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     pub(crate) name: Box<str>,
     pub(crate) user: UserNumber,
+    /// When it is gone unless beaten again.
+    deadline: U48,
+    /// How many milliseconds earlier the order of deadlines has it: 24 bits, no more than the
+    /// longest time to live and some seconds.
+    early: [u8; 3],
     /// Which of its user's [`Statuses`].
     pub(crate) status: u8,
+}
+
+impl Connection {
     /// When it is gone unless beaten again.
-    pub(crate) deadline: u64,
-    /// Where the order of deadlines has it; not later than `deadline`.
-    filed: u64,
+    pub(crate) fn deadline(&self) -> u64 {
+        self.deadline.into()
+    }
+
+    /// Where the order of deadlines has it; not later than the deadline.
+    fn filed(&self) -> u64 {
+        let [a, b, c] = self.early;
+        self.deadline().saturating_sub(u64::from(u32::from_le_bytes([a, b, c, 0])))
+    }
+
+    /// Sets both. False: too far apart to be kept so.
+    fn set(&mut self, deadline: u64, filed: u64) -> bool {
+        let early = deadline.saturating_sub(filed);
+        let [a, b, c, ..] = early.to_le_bytes();
+        (self.deadline, self.early) = (deadline.into(), [a, b, c]);
+        early < 1 << 24
+    }
 }
 
 /// What hangs on the entry of a user who is here.
@@ -53,7 +77,8 @@ pub(crate) struct Statuses {
     /// Connections that are plainly online: number 0.
     online: u32,
     /// The others, numbered from 1. One without connections is a vacant number.
-    others: Vec<Status>,
+    #[allow(clippy::box_collection, reason = "most users have none, and there are many users")]
+    others: Option<Box<Vec<Status>>>,
 }
 
 /// A status other than `online`.
@@ -68,7 +93,7 @@ pub(crate) struct Status {
 impl Statuses {
     /// Connections of all statuses.
     pub(crate) fn connections(&self) -> u32 {
-        self.online + self.others.iter().map(|status| status.connections).sum::<u32>()
+        self.online + self.others().iter().map(|status| status.connections).sum::<u32>()
     }
 
     /// The most present one: `online`, then the user's own words (the newest), `dnd`, `away`.
@@ -78,7 +103,7 @@ impl Statuses {
             DO_NOT_DISTURB => (1, 0),
             _ => (2, status.set),
         };
-        match self.others.iter().filter(|status| status.connections > 0).max_by_key(rank) {
+        match self.others().iter().filter(|status| status.connections > 0).max_by_key(rank) {
             Some(status) if self.online == 0 => &status.name,
             _ => ONLINE,
         }
@@ -86,38 +111,43 @@ impl Statuses {
 
     /// Whether every connection is plainly online.
     pub(crate) fn is_plain(&self) -> bool {
-        self.others.is_empty()
+        self.others.is_none()
     }
 
     /// The name of status `number`.
     pub(crate) fn name(&self, number: u8) -> &str {
         let at = usize::from(number).checked_sub(1);
-        at.and_then(|at| self.others.get(at)).map_or(ONLINE, |status| &status.name)
+        at.and_then(|at| self.others().get(at)).map_or(ONLINE, |status| &status.name)
     }
 
     /// When status `number` was last set, milliseconds since the epoch; 0 for `online`.
     pub(crate) fn set(&self, number: u8) -> u64 {
         let at = usize::from(number).checked_sub(1);
-        at.and_then(|at| self.others.get(at)).map_or(0, |status| status.set)
+        at.and_then(|at| self.others().get(at)).map_or(0, |status| status.set)
     }
 
     /// Counts a connection with this status, set at `now`; answers the status's number.
     pub(crate) fn add(&mut self, name: &str, now: u64) -> u8 {
-        let here = |status: &Status| status.connections > 0;
-        let same = self.others.iter().position(|other| here(other) && *other.name == *name);
-        let at = same.or_else(|| self.others.iter().position(|other| !here(other)));
-        let at = at.unwrap_or(self.others.len());
-        if name == ONLINE || at >= usize::from(u8::MAX) {
+        if name == ONLINE {
             self.online += 1;
             return 0;
         }
-        match self.others.get_mut(at) {
+        let here = |status: &Status| status.connections > 0;
+        let others = self.others.get_or_insert_default();
+        let same = others.iter().position(|other| here(other) && *other.name == *name);
+        let at = same.or_else(|| others.iter().position(|other| !here(other)));
+        let at = at.unwrap_or(others.len());
+        if at >= usize::from(u8::MAX) {
+            self.online += 1;
+            return 0;
+        }
+        match others.get_mut(at) {
             Some(other) if here(other) => {
                 other.connections += 1;
                 other.set = other.set.max(now);
             }
             Some(vacant) => *vacant = Status { name: name.into(), connections: 1, set: now },
-            None => self.others.push(Status { name: name.into(), connections: 1, set: now }),
+            None => others.push(Status { name: name.into(), connections: 1, set: now }),
         }
         at as u8 + 1
     }
@@ -125,18 +155,28 @@ impl Statuses {
     /// Counts one connection of status `number` less.
     pub(crate) fn remove(&mut self, number: u8) {
         let at = usize::from(number).checked_sub(1);
-        match at.and_then(|at| self.others.get_mut(at)) {
+        let others = self.others.as_mut();
+        match at.zip(others).and_then(|(at, others)| others.get_mut(at)) {
             Some(status) => status.connections = status.connections.saturating_sub(1),
             None => self.online = self.online.saturating_sub(1),
         }
-        while self.others.last().is_some_and(|status| status.connections == 0) {
-            self.others.pop();
+        if let Some(others) = &mut self.others {
+            while others.last().is_some_and(|status| status.connections == 0) {
+                others.pop();
+            }
+            if others.is_empty() {
+                self.others = None;
+            }
         }
+    }
+
+    fn others(&self) -> &[Status] {
+        self.others.as_deref().map_or(&[], Vec::as_slice)
     }
 
     /// Whether there are more of them than a user may have.
     pub(crate) fn are_too_many(&self) -> bool {
-        self.others.iter().filter(|status| status.connections > 0).count() > STATUSES_MAX
+        self.others().iter().filter(|status| status.connections > 0).count() > STATUSES_MAX
     }
 }
 
@@ -149,6 +189,9 @@ pub(crate) struct Presence {
     deadlines: BTreeSet<(u64, u64)>,
     /// Users in the order of coming.
     pub(crate) order: Order,
+    /// When it was saved, milliseconds since the epoch: then the deadlines are times left, until
+    /// [`Presence::wake`]. 0: they are deadlines.
+    pub(crate) saved_at: u64,
     /// What the channel was last told of how many there are. Known to the primary only.
     pub(crate) told: Told,
 }
@@ -188,6 +231,7 @@ impl Presence {
         status: u8,
         deadline: u64,
     ) -> bool {
+        let deadline = deadline.min(END);
         let hasher = &self.hasher;
         let hash = hasher.hash_one(name);
         let same = |other: &Connection| *other.name == *name;
@@ -195,8 +239,10 @@ impl Presence {
             TableEntry::Occupied(_) => false,
             TableEntry::Vacant(place) => {
                 let filed = file(&mut self.deadlines, deadline, hash);
-                let name = name.into();
-                place.insert(Connection { name, user, status, deadline, filed });
+                let (name, early) = (name.into(), [0; 3]);
+                let mut new = Connection { name, user, deadline: deadline.into(), early, status };
+                new.set(deadline, filed);
+                place.insert(new);
                 true
             }
         }
@@ -204,13 +250,15 @@ impl Presence {
 
     /// Sets the deadline of a connection. False: there is none of this name.
     pub(crate) fn keep(&mut self, name: &str, deadline: u64) -> bool {
+        let deadline = deadline.min(END);
         let hash = self.hasher.hash_one(name);
         let found = self.connections.find_mut(hash, |other| &*other.name == name);
         let Some(connection) = found else { return false };
-        connection.deadline = deadline;
-        if deadline < connection.filed {
-            self.deadlines.remove(&(connection.filed, hash));
-            connection.filed = file(&mut self.deadlines, deadline, hash);
+        let filed = connection.filed();
+        if deadline < filed || !connection.set(deadline, filed) {
+            self.deadlines.remove(&(filed, hash));
+            let filed = file(&mut self.deadlines, deadline, hash);
+            connection.set(deadline, filed);
         }
         true
     }
@@ -226,7 +274,7 @@ impl Presence {
         let hash = self.hasher.hash_one(name);
         let found = self.connections.find_entry(hash, |other| &*other.name == name).ok()?;
         let connection = found.remove().0;
-        self.deadlines.remove(&(connection.filed, hash));
+        self.deadlines.remove(&(connection.filed(), hash));
         Some(connection)
     }
 
@@ -244,7 +292,7 @@ impl Presence {
     pub(crate) fn due(&self, now: u64, most: usize) -> impl Iterator<Item = &Connection> {
         let first = self.deadlines.range(..=(now, u64::MAX)).take(most);
         let found = first.filter_map(|place| self.filed_at(*place));
-        found.filter(move |connection| connection.deadline <= now)
+        found.filter(move |connection| connection.deadline() <= now)
     }
 
     /// Files those of the first `most` connections again that were beaten since they were filed.
@@ -253,18 +301,33 @@ impl Presence {
             self.deadlines.range(..=(now, u64::MAX)).take(most).copied().collect();
         for place in early {
             let (filed, hash) = place;
-            let found = self.connections.find_mut(hash, |other| other.filed == filed);
+            let found = self.connections.find_mut(hash, |other| other.filed() == filed);
             if let Some(connection) = found
-                && connection.deadline > now
+                && connection.deadline() > now
             {
                 self.deadlines.remove(&place);
-                connection.filed = file(&mut self.deadlines, connection.deadline, hash);
+                let deadline = connection.deadline();
+                let filed = file(&mut self.deadlines, deadline, hash);
+                connection.set(deadline, filed);
             }
         }
     }
 
+    /// Makes deadlines of the times left, which begin to count now, less `passed` milliseconds.
+    pub(crate) fn wake(&mut self, steady: u64, passed: u64) {
+        self.saved_at = 0;
+        self.deadlines.clear();
+        let hasher = &self.hasher;
+        for connection in self.connections.iter_mut() {
+            let left = connection.deadline().min(TTL_MAX).saturating_sub(passed);
+            let deadline = steady.saturating_add(left).min(END);
+            let filed = file(&mut self.deadlines, deadline, hasher.hash_one(&*connection.name));
+            connection.set(deadline, filed);
+        }
+    }
+
     fn filed_at(&self, (filed, hash): (u64, u64)) -> Option<&Connection> {
-        self.connections.find(hash, |other| other.filed == filed)
+        self.connections.find(hash, |other| other.filed() == filed)
     }
 }
 

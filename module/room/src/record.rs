@@ -142,8 +142,8 @@ pub enum Record<'a> {
         connection: &'a str,
         /// Whose.
         user: &'a str,
-        /// When it ends unless beaten, by the steady clock.
-        deadline: u64,
+        /// Milliseconds until it ends unless beaten. Each copy of the room has a clock of its own.
+        ttl: u64,
         /// When this was decided, milliseconds since the epoch.
         now: u64,
         /// The connection's new status; `None`: as it was.
@@ -151,8 +151,8 @@ pub enum Record<'a> {
     },
     /// Connections are kept. Presence.
     Beat {
-        /// The new deadline of all of them, by the steady clock.
-        deadline: u64,
+        /// Milliseconds until they end unless beaten again.
+        ttl: u64,
         /// Their names.
         connections: Vec<&'a str>,
     },
@@ -294,14 +294,14 @@ impl<'a> Record<'a> {
                 varint::put_bytes(out, stored);
             }
             Record::Seen { ms } => numbers(out, SEEN, &[*ms]),
-            Record::Present { connection, user, deadline, now, status } => {
-                numbers(out, PRESENT, &[*deadline, *now]);
+            Record::Present { connection, user, ttl, now, status } => {
+                numbers(out, PRESENT, &[*ttl, *now]);
                 varint::put_bytes(out, connection.as_bytes());
                 varint::put_bytes(out, user.as_bytes());
                 varint::put_option(out, *status);
             }
-            Record::Beat { deadline, connections } => {
-                numbers(out, BEAT, &[*deadline, connections.len() as u64]);
+            Record::Beat { ttl, connections } => {
+                numbers(out, BEAT, &[*ttl, connections.len() as u64]);
                 connections.iter().for_each(|name| varint::put_bytes(out, name.as_bytes()));
             }
             Record::Absent { connections } => {
@@ -398,16 +398,16 @@ impl<'a> Record<'a> {
             }
             SEEN => Record::Seen { ms: reader.number()? },
             PRESENT => {
-                let (deadline, now) = (reader.number()?, reader.number()?);
+                let (ttl, now) = (reader.number()?, reader.number()?);
                 let connection = reader.name(CONNECTION_NAME_MAX)?;
                 let user = reader.name(USER_NAME_MAX)?;
                 let status = reader.option(STATUS_MAX)?;
-                Record::Present { connection, user, deadline, now, status }
+                Record::Present { connection, user, ttl, now, status }
             }
             BEAT => {
-                let deadline = reader.number()?;
+                let ttl = reader.number()?;
                 let names = (0..reader.count()?).map(|_| reader.name(CONNECTION_NAME_MAX));
-                Record::Beat { deadline, connections: names.collect::<Result<_, _>>()? }
+                Record::Beat { ttl, connections: names.collect::<Result<_, _>>()? }
             }
             ABSENT => {
                 let names = (0..reader.count()?)

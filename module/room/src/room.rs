@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::id::Id;
-use crate::journal::{Entry, Journal};
+use crate::journal::{Fact, Journal};
 use crate::limits::Limits;
 use crate::members::Role;
 use crate::messages::Messages;
@@ -36,6 +36,15 @@ pub struct Now {
     /// The steady clock: like `ms` when the server started, and only ever forward since. Connections
     /// live by it, so that a clock that is put right ends nobody's presence and prolongs nobody's.
     pub steady_ms: u64,
+}
+
+/// Whether the time between being saved and being decoded brings connections nearer to their end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sleep {
+    /// The server was down.
+    Counts,
+    /// The room has moved, perhaps to a server with another clock.
+    DoesNotCount,
 }
 
 /// A room. `Room::default()` is the blank from which a new room is made.
@@ -100,7 +109,7 @@ impl Room {
 
     /// The role of `user`; `None`: not a member.
     pub fn role(&self, user: &str) -> Option<Role> {
-        self.users.by_name(user)?.membership.map(|membership| membership.role)
+        self.users.by_name(user)?.membership().map(|membership| membership.role)
     }
 
     /// When, by the steady clock, something in this room is to be done by itself: a connection, a
@@ -124,6 +133,18 @@ impl Room {
         users as u64 > limits.presence_announce
     }
 
+    /// Wakes a room that was decoded: its connections have as long to live as they had when it was
+    /// saved. What passed meanwhile, if the clock did not step back, counts or does not.
+    pub fn wake(&mut self, now: Now, sleep: Sleep) {
+        let passed = match sleep {
+            Sleep::Counts => now.ms.saturating_sub(self.presence.saved_at),
+            Sleep::DoesNotCount => 0,
+        };
+        if self.presence.saved_at > 0 {
+            self.presence.wake(now.steady_ms, passed);
+        }
+    }
+
     /// Files connections anew that were beaten since they were last looked at: at most `most`.
     /// Nobody sees a difference.
     pub fn settle(&mut self, now: Now, most: usize) {
@@ -144,16 +165,15 @@ impl Room {
 
     /// Bytes it takes in memory, near enough.
     pub fn memory(&self) -> usize {
-        let per_user = 16 + 56 + 24;
+        let per_user = size_of::<crate::users::Entry>() + 32;
         size_of::<Room>()
             + self.settings.as_ref().map_or(0, |settings| {
                 size_of::<Settings>() + settings.topic.len() + settings.description.len()
             })
             + self.users.len() * per_user
-            + self.messages.len() * (size_of::<crate::messages::Message>() + 16)
-            + self.messages.body_bytes()
-            + self.journal.len() * size_of::<Entry>()
-            + self.members.len() * 24
+            + self.messages.memory()
+            + self.journal.facts_from(0).len() * (size_of::<Fact>() + 64)
+            + self.members.len() * 8
             + self.sanctions.len() * 96
             + self.touched.reacted().map(|(_, reactions)| 96 + reactions.len() * 96).sum::<usize>()
             + self.presence.connections() * (size_of::<crate::presence::Connection>() + 64)
@@ -172,24 +192,24 @@ impl Room {
 
     /// How many allocations it takes to free it, near enough.
     pub fn free_effort(&self) -> usize {
-        1 + self.messages.len()
+        1 + self.messages.runs() * 2
             + self.users.len()
             + self.presence.connections()
             + self.nonces.len()
             + self.follows.len()
     }
 
-    /// Hands every message body from message number `from` on to `relocate`, until it says stop
-    /// (returns false); the number to go on with, or `None` at the end. For defragmentation.
+    /// Hands the bodies of messages on to `relocate`, run by run from run number `from`, until it
+    /// says stop (returns false); the number to go on with, or `None` at the end. For
+    /// defragmentation.
     pub fn relocate_bodies(
         &mut self,
-        from: u64,
-        mut relocate: impl FnMut(&mut Box<[u8]>) -> bool,
-    ) -> Option<u64> {
-        let start = from.max(self.messages.first());
-        for (done, body) in self.messages.bodies_mut(start).enumerate() {
-            if !relocate(body) {
-                return Some(start + done as u64 + 1);
+        from: usize,
+        mut relocate: impl FnMut(&mut Vec<u8>) -> bool,
+    ) -> Option<usize> {
+        for (done, bodies) in self.messages.bodies_mut(from).enumerate() {
+            if !relocate(bodies) {
+                return Some(from + done + 1);
             }
         }
         None
@@ -208,14 +228,24 @@ impl Room {
         }
     }
 
-    /// The id of journal event `n`, or of the one just before the journal.
+    /// The id of event `n`, if a reader can resume from it.
     pub(crate) fn id_at(&self, n: u64) -> Option<Id> {
-        if n == self.journal.base().n {
-            return Some(self.journal.base());
+        let base = self.journal.base();
+        if n <= base.n {
+            return (n == base.n).then_some(base);
         }
-        match self.journal.get(n)? {
-            Entry::Message(m) => self.messages.get(*m).map(|message| message.id),
-            Entry::Fact(fact) => Some(fact.id),
+        if n == self.last.n {
+            return Some(self.last);
         }
+        let message = || {
+            let m = self.messages.partition(|id| id.n < n);
+            self.messages.get(m).map(|message| message.id).filter(|id| id.n == n)
+        };
+        self.journal.fact(n).map(|fact| fact.id).or_else(message)
+    }
+
+    /// How many events a reader can resume over.
+    pub(crate) fn journal_len(&self) -> u64 {
+        self.last.n.saturating_sub(self.journal.base().n)
     }
 }

@@ -7,10 +7,9 @@
 
 use crate::body::Body;
 use crate::id::Id;
-use crate::members::Membership;
 use crate::messages::Message;
 use crate::room::Room;
-use crate::users::UserNumber;
+use crate::users::{UserNumber, Users};
 
 /// What somebody has not read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +23,7 @@ pub struct Unread {
 impl Room {
     /// What member `user` has not read of the messages from number `visible_from` on.
     pub(crate) fn unread(&self, user: UserNumber, visible_from: u64) -> Option<Unread> {
-        let membership = self.users.get(user)?.membership?;
+        let membership = self.users.get(user)?.membership()?;
         let from = self.first_after(membership.read);
         let counted = Unread {
             messages: self.messages.alive_from(from).saturating_sub(membership.own.into()),
@@ -41,21 +40,14 @@ impl Room {
     }
 
     /// Counts a message about to be stored.
-    pub(crate) fn count_new(&mut self, message: &Message) {
-        self.recount(message, |count| count.saturating_add(1));
+    pub(crate) fn count_new(&mut self, message: Message<'_>) {
+        recount(&mut self.users, message, |count| count.saturating_add(1));
     }
 
-    /// Counts a message that is being loaded.
-    pub(crate) fn count_new_unless_deleted(&mut self, message: &Message) {
-        if !message.is_deleted() {
-            self.count_new(message);
-        }
-    }
-
-    /// Counts a message no more that is about to be deleted or trimmed.
-    pub(crate) fn uncount(&mut self, message: &Message) {
-        if !message.is_deleted() {
-            self.recount(message, |count| count.saturating_sub(1));
+    /// Counts message `m` no more: it is about to be deleted or trimmed.
+    pub(crate) fn uncount(&mut self, m: u64) {
+        if let Some(message) = self.messages.get(m).filter(|message| !message.is_deleted()) {
+            recount(&mut self.users, message, |count| count.saturating_sub(1));
         }
     }
 
@@ -63,7 +55,7 @@ impl Room {
     /// unread, whichever are fewer.
     pub(crate) fn read_up_to(&mut self, user: &str, read: Id) {
         let Some(number) = self.users.find(user) else { return };
-        let membership = self.users.get(number).and_then(|entry| entry.membership);
+        let membership = self.users.get(number).and_then(|entry| entry.membership());
         let Some(mut membership) = membership.filter(|membership| membership.read.n < read.n)
         else {
             return;
@@ -78,7 +70,7 @@ impl Room {
         };
         membership.read = read;
         if let Some(entry) = self.users.get_mut(number) {
-            entry.membership = Some(membership);
+            entry.set_membership(Some(membership));
         }
     }
 
@@ -95,28 +87,32 @@ impl Room {
             if message.author == user {
                 own += 1;
             } else {
-                let mentioned = Body::mentioned(&message.body).names().any(|other| other == name);
+                let mentioned = Body::mentioned(message.body).names().any(|other| other == name);
                 mentions += u32::from(mentioned);
             }
         }
         (own, mentions)
     }
+}
 
-    fn recount(&mut self, message: &Message, change: impl Fn(u32) -> u32) {
-        let unread = |membership: &&mut Membership| membership.read.n < message.id.n;
-        let author = self.users.get_mut(message.author);
-        let author = author.and_then(|entry| entry.membership.as_mut()).filter(unread);
-        if let Some(membership) = author {
-            membership.own = change(membership.own);
-        }
-        for name in Body::mentioned(&message.body).names() {
-            let Some(user) = self.users.find(name).filter(|user| *user != message.author) else {
-                continue;
-            };
-            let member = self.users.get_mut(user).and_then(|entry| entry.membership.as_mut());
-            if let Some(membership) = member.filter(unread) {
-                membership.mentions = change(membership.mentions);
+/// Counts a message up or down for its author and for those it mentions, if it is after their cursor.
+fn recount(users: &mut Users, message: Message<'_>, change: impl Fn(u32) -> u32) {
+    let n = message.id.n;
+    if let Some(entry) = users.get_mut(message.author) {
+        entry.recount(|counted| {
+            if counted.read < n {
+                counted.own = change(counted.own);
             }
+        });
+    }
+    for name in Body::mentioned(message.body).names() {
+        let Some(user) = users.find(name).filter(|user| *user != message.author) else { continue };
+        if let Some(entry) = users.get_mut(user) {
+            entry.recount(|counted| {
+                if counted.read < n {
+                    counted.mentions = change(counted.mentions);
+                }
+            });
         }
     }
 }

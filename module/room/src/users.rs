@@ -8,9 +8,11 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::members::Membership;
+use crate::id::Id;
+use crate::members::{Membership, Role};
 use crate::names::BACKEND;
 use crate::presence::Online;
+use crate::small::U48;
 
 /// A user of this room, or [`UserNumber::BACKEND`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,14 +29,102 @@ pub(crate) struct Entry {
     pub(crate) name: Box<str>,
     /// Messages, nonces, connections and memberships that name this user.
     references: u32,
-    pub(crate) membership: Option<Membership>,
+    membership: Option<Stored>,
     pub(crate) online: Option<Box<Online>>,
+}
+
+impl Entry {
+    /// The membership, of a member.
+    pub(crate) fn membership(&self) -> Option<Membership> {
+        self.membership.map(Stored::unpack)
+    }
+
+    /// Makes the user a member, or none.
+    pub(crate) fn set_membership(&mut self, membership: Option<Membership>) {
+        self.membership = membership.map(Stored::pack);
+    }
+
+    /// Changes what is counted for a member.
+    pub(crate) fn recount(&mut self, change: impl FnOnce(&mut Counted)) {
+        if let Some(stored) = &mut self.membership {
+            let read = u64::from(stored.read_n);
+            let mut counted = Counted { read, own: stored.own, mentions: stored.mentions };
+            change(&mut counted);
+            (stored.own, stored.mentions) = (counted.own, counted.mentions);
+        }
+    }
+}
+
+/// What a membership counts, see `unread.rs`.
+pub(crate) struct Counted {
+    /// The number of the event read last.
+    pub(crate) read: u64,
+    pub(crate) own: u32,
+    pub(crate) mentions: u32,
+}
+
+/// A membership in 36 bytes.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    own: u32,
+    mentions: u32,
+    place: U48,
+    joined: U48,
+    read_ms: U48,
+    read_n: U48,
+    role: Role,
+}
+
+impl Stored {
+    fn pack(membership: Membership) -> Stored {
+        let Membership { place, joined, role, read, own, mentions } = membership;
+        let (place, joined) = (place.into(), joined.into());
+        let (read_ms, read_n) = (read.ms.into(), read.n.into());
+        Stored { own, mentions, place, joined, read_ms, read_n, role }
+    }
+
+    fn unpack(self) -> Membership {
+        let Stored { own, mentions, place, joined, read_ms, read_n, role } = self;
+        let read = Id { ms: read_ms.into(), n: read_n.into() };
+        Membership { place: place.into(), joined: joined.into(), role, read, own, mentions }
+    }
+}
+
+/// Entries kept together.
+const BLOCK: usize = 64;
+
+/// Entries by number, in blocks: a room of a million users grows without moving them all.
+#[derive(Clone, Debug, Default)]
+struct Entries {
+    blocks: Vec<Vec<Entry>>,
+}
+
+impl Entries {
+    fn get(&self, at: u32) -> Option<&Entry> {
+        self.blocks.get(at as usize / BLOCK)?.get(at as usize % BLOCK)
+    }
+
+    fn get_mut(&mut self, at: u32) -> Option<&mut Entry> {
+        self.blocks.get_mut(at as usize / BLOCK)?.get_mut(at as usize % BLOCK)
+    }
+
+    fn push(&mut self, entry: Entry) -> u32 {
+        if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
+            // A small room's only block grows as it needs.
+            let capacity = if self.blocks.is_empty() { 0 } else { BLOCK };
+            self.blocks.push(Vec::with_capacity(capacity));
+        }
+        let number = (self.blocks.len() - 1) * BLOCK;
+        let Some(block) = self.blocks.last_mut() else { return 0 };
+        block.push(entry);
+        (number + block.len() - 1) as u32
+    }
 }
 
 /// All users something in the room refers to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Users {
-    entries: Vec<Entry>,
+    entries: Entries,
     vacant: Vec<u32>,
     by_name: HashTable<u32>,
     hasher: DefaultHashBuilder,
@@ -42,16 +132,16 @@ pub(crate) struct Users {
 
 impl Users {
     pub(crate) fn find(&self, name: &str) -> Option<UserNumber> {
-        let same = |&at: &u32| self.entries.get(at as usize).is_some_and(|e| &*e.name == name);
+        let same = |&at: &u32| self.entries.get(at).is_some_and(|e| &*e.name == name);
         self.by_name.find(self.hasher.hash_one(name), same).map(|&at| UserNumber(at))
     }
 
     pub(crate) fn get(&self, user: UserNumber) -> Option<&Entry> {
-        self.entries.get(user.0 as usize)
+        self.entries.get(user.0)
     }
 
     pub(crate) fn get_mut(&mut self, user: UserNumber) -> Option<&mut Entry> {
-        self.entries.get_mut(user.0 as usize)
+        self.entries.get_mut(user.0)
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Option<&Entry> {
@@ -77,7 +167,7 @@ impl Users {
 
     /// One reference fewer; the last one frees the entry.
     pub(crate) fn release(&mut self, user: UserNumber) {
-        let Some(entry) = self.entries.get_mut(user.0 as usize) else { return };
+        let Some(entry) = self.entries.get_mut(user.0) else { return };
         entry.references = entry.references.saturating_sub(1);
         if entry.references > 0 {
             return;
@@ -97,18 +187,16 @@ impl Users {
 
     fn add(&mut self, name: &str) -> UserNumber {
         let entry = Entry { name: name.into(), references: 0, membership: None, online: None };
-        let at = match self.vacant.pop() {
-            Some(at) => at,
-            None => self.entries.len() as u32,
-        };
-        match self.entries.get_mut(at as usize) {
-            Some(place) => *place = entry,
+        let vacant = self.vacant.pop();
+        let at = match vacant.and_then(|at| self.entries.get_mut(at).map(|place| (at, place))) {
+            Some((at, place)) => {
+                *place = entry;
+                at
+            }
             None => self.entries.push(entry),
-        }
-        let (entries, hasher) = (&self.entries, &self.hasher);
-        let rehash = |&at: &u32| {
-            hasher.hash_one(entries.get(at as usize).map_or("", |entry: &Entry| &*entry.name))
         };
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        let rehash = |&at: &u32| hasher.hash_one(entries.get(at).map_or("", |entry| &*entry.name));
         self.by_name.insert_unique(hasher.hash_one(name), at, rehash);
         UserNumber(at)
     }

@@ -1,5 +1,6 @@
 //! The server around the commands: clock, state, log, timers, events, INFO.
 
+use std::cell::Cell;
 use std::ffi::{CString, c_int, c_longlong, c_void};
 use std::ptr;
 
@@ -124,6 +125,11 @@ pub(crate) fn handle_load_errors(call: &Call<'_>) {
     api!(RedisModule_SetModuleOptions(call.ctx(), option));
 }
 
+thread_local! {
+    /// The timer that is armed, and when it should have gone off by the clock that only goes forward.
+    static ARMED: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+}
+
 /// Calls `timers::tick` once, in so many milliseconds.
 pub(crate) fn arm_timer(call: &Call<'_>, milliseconds: u64) {
     extern "C" fn fire(ctx: *mut RedisModuleCtx, _data: *mut c_void) {
@@ -132,7 +138,19 @@ pub(crate) fn arm_timer(call: &Call<'_>, milliseconds: u64) {
         arm_timer(&call, again);
     }
     let period = c_longlong::try_from(milliseconds).unwrap_or(c_longlong::MAX);
-    api!(RedisModule_CreateTimer(call.ctx(), period, Some(fire), ptr::null_mut()));
+    let id = api!(RedisModule_CreateTimer(call.ctx(), period, Some(fire), ptr::null_mut()));
+    ARMED.set((id, monotonic_ms() + milliseconds));
+}
+
+/// Arms the timer again if it is overdue: Redis's timers go by the server's clock, and wait as long
+/// as it was set back.
+fn rearm_timer(call: &Call<'_>) {
+    const OVERDUE: u64 = 500;
+    let (id, due) = ARMED.get();
+    if id != 0 && monotonic_ms() > due + OVERDUE {
+        api!(RedisModule_StopTimer(call.ctx(), id, ptr::null_mut()));
+        arm_timer(call, 0);
+    }
 }
 
 /// Subscribes to everything the index of rooms must hear of.
@@ -150,11 +168,14 @@ pub(crate) fn subscribe(call: &Call<'_>) -> bool {
         0
     }
     extern "C" fn server(
-        _ctx: *mut RedisModuleCtx,
+        ctx: *mut RedisModuleCtx,
         event: RedisModuleEvent,
         sub: u64,
         data: *mut c_void,
     ) {
+        if event.id == raw::REDISMODULE_EVENT_CRON_LOOP {
+            return rearm_timer(&Call::without_arguments(ctx));
+        }
         let Some(event) = read_event(event.id, sub, data) else { return };
         guarded("a server event", || events::on_server(event));
     }
@@ -170,6 +191,7 @@ pub(crate) fn subscribe(call: &Call<'_>) -> bool {
         raw::REDISMODULE_EVENT_LOADING,
         raw::REDISMODULE_EVENT_FORK_CHILD,
         raw::REDISMODULE_EVENT_REPLICA_CHANGE,
+        raw::REDISMODULE_EVENT_CRON_LOOP,
         raw::REDISMODULE_EVENT_SWAPDB,
     ] {
         let event = RedisModuleEvent { id, dataver: 1 };

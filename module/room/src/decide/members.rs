@@ -27,7 +27,7 @@ pub fn answer<'a>(
     let mut items = Vec::new();
     for (_, user) in from.by_ref().take(count) {
         if let Some(entry) = room.users.get(user)
-            && let Some(membership) = entry.membership
+            && let Some(membership) = entry.membership()
         {
             let (role, joined) = (membership.role, membership.joined);
             items.push(Member { user: &entry.name, role, joined });

@@ -325,7 +325,7 @@ fn trim<R>(
     let surplus = (stored + messages).saturating_sub(settings.history_max(limits)).min(stored);
     let visible_from = room.first_visible(now.ms, settings.history_ttl(limits));
     let messages_from = (room.messages.first() + surplus).max(visible_from);
-    let (base, logged) = (room.journal.base().n, room.journal.len() as u64);
+    let (base, logged) = (room.journal.base().n, room.journal_len());
     let surplus = (logged + events).saturating_sub(settings.journal_max(limits)).min(logged);
     let journal_from = base + 1 + surplus;
     let nonces_from = match expired_nonces(context).checked_sub(1) {

@@ -49,12 +49,11 @@ pub fn here<'a>(
         return Err(Refusal::invalid("connection", "a name in use by another user"));
     }
     let now = context.now.ms;
-    let deadline = context.now.steady_ms.saturating_add(ttl);
     let online = room.users.by_name(user).and_then(|entry| entry.online.as_ref());
     let Some(online) = online else {
         context.see(&mut decision);
         let status = status.filter(|status| *status != ONLINE);
-        decision.record(Record::Present { connection, user, deadline, now, status });
+        decision.record(Record::Present { connection, user, ttl, now, status });
         let users = room.online() + 1;
         context.tell_presence(users, Ephemeral::Came { user: user.into() }, &mut decision);
         context.tell_occupancy(users, &mut decision);
@@ -62,7 +61,7 @@ pub fn here<'a>(
     };
     let before = known.map(|known| online.statuses.name(known.status));
     let status = status.filter(|status| before.unwrap_or(ONLINE) != *status);
-    decision.record(Record::Present { connection, user, deadline, now, status });
+    decision.record(Record::Present { connection, user, ttl, now, status });
     let as_before = status.is_none() && (known.is_some() || online.statuses.is_plain());
     if !as_before {
         let mut statuses = online.statuses.clone();
@@ -168,12 +167,12 @@ pub fn beat<'a>(
     ttl: u64,
     connections: Vec<&'a str>,
 ) -> Result<Decision<'a, Vec<&'a str>>, Refusal> {
-    let deadline = context.now.steady_ms.saturating_add(time_to_live(ttl)?);
+    let ttl = time_to_live(ttl)?;
     let known = |name: &&str| context.room.presence.find(name).is_some();
     let (known, unknown): (Vec<_>, Vec<_>) = connections.into_iter().partition(known);
     let mut decision = Decision::new(&context, unknown);
     if !known.is_empty() {
-        decision.record(Record::Beat { deadline, connections: known });
+        decision.record(Record::Beat { ttl, connections: known });
     }
     Ok(decision)
 }

@@ -19,7 +19,7 @@ pub fn read<'a>(
 ) -> Result<Decision<'a, ()>, Refusal> {
     let room = context.readable(Some(user))?;
     let entry = room.users.by_name(user);
-    let membership = entry.and_then(|entry| entry.membership).ok_or(Refusal::NotMember)?;
+    let membership = entry.and_then(|entry| entry.membership()).ok_or(Refusal::NotMember)?;
     if room.id_at(id.n) != Some(id) && room.messages.find(id).is_none() {
         return Err(Refusal::NoMessage);
     }
@@ -58,6 +58,6 @@ pub fn standing(context: Context<'_, '_>, user: &str) -> Option<Standing> {
     let room: &Room = context.room;
     let number = room.users.find(user)?;
     let unread = room.unread(number, context.first_visible())?;
-    let cursor = room.users.get(number)?.membership?.read;
+    let cursor = room.users.get(number)?.membership()?.read;
     Some(Standing { unread, cursor, last: room.last })
 }

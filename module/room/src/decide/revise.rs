@@ -44,7 +44,7 @@ pub fn edit<'a>(context: Context<'_, 'a>, edit: Edit<'a>) -> Result<Decision<'a,
     }
     let text = std::str::from_utf8(text).map_err(|_| Refusal::invalid("text", "UTF-8"))?;
     let meta = meta.map(|meta| json::object(meta, "meta")).transpose()?;
-    let stored = room.messages.get(m).and_then(|stored| crate::body::Body::read(&stored.body).ok());
+    let stored = room.messages.get(m).and_then(|stored| crate::body::Body::read(stored.body).ok());
     if text.is_empty() && meta.is_none() && stored.is_none_or(|body| body.meta.is_none()) {
         return Err(Refusal::invalid("text", "empty only when META is given"));
     }

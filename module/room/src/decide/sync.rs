@@ -7,7 +7,6 @@
 use super::{Context, Events};
 use crate::event;
 use crate::id::Id;
-use crate::journal::Entry;
 use crate::limits::REPLY_BYTES_MAX;
 use crate::refusal::Refusal;
 
@@ -44,16 +43,19 @@ pub fn answer(
     let mut events = Events::default();
     let end = room.last.n.min(cursor.n.saturating_add(count as u64));
     let name = context.name.as_str();
+    // Between the facts are messages.
+    let mut facts = room.journal.facts_from(cursor.n + 1).peekable();
+    let mut m = room.messages.partition(|id| id.n <= cursor.n);
     for n in cursor.n + 1..=end {
         if events.bytes() >= REPLY_BYTES_MAX {
             break;
         }
-        match room.journal.get(n) {
-            Some(Entry::Message(m)) => {
-                events.push(|out| event::message(out, name, room, *m));
+        match facts.next_if(|fact| fact.id.n == n) {
+            Some(fact) => events.push(|out| event::fact(out, name, fact)),
+            None => {
+                events.push(|out| event::message(out, name, room, m));
+                m += 1;
             }
-            Some(Entry::Fact(fact)) => events.push(|out| event::fact(out, name, fact)),
-            None => break,
         }
     }
     let more = cursor.n + (events.len() as u64) < room.last.n;

@@ -67,7 +67,8 @@ fn exercise(room: Room) {
     let mut world = World::new("lobby");
     world.room = room;
     let plausible = world.room.is_plausible();
-    let reloaded = Room::decode(&world.room.encode(Part::Everything)).expect("it was accepted");
+    let reloaded =
+        Room::decode(&world.room.encode(Part::Everything(world.time()))).expect("it was accepted");
     assert_eq!(reloaded.encode(Part::Durable), world.room.encode(Part::Durable));
     let name = world.name.clone();
     let last = world.room.last();
@@ -93,14 +94,17 @@ fn exercise(room: Room) {
         serde_json::from_slice::<serde_json::Value>(event).expect("every event is strict JSON");
     }
     if plausible {
-        let again = Room::decode(&world.room.encode(Part::Everything));
+        let again = Room::decode(&world.room.encode(Part::Everything(world.time())));
         assert!(again.is_ok(), "what was accepted and used can be loaded again: {again:?}");
     }
 }
 
 #[test]
 fn every_cut_and_every_flipped_bit_of_a_stored_room_is_loaded_or_refused() {
-    let stored = sample().room.encode(Part::Everything);
+    let stored = {
+        let world = sample();
+        world.room.encode(Part::Everything(world.time()))
+    };
     for cut in 0..stored.len() {
         assert!(Room::decode(&stored[..cut]).is_err(), "cut at {cut}");
     }
@@ -133,7 +137,7 @@ fn numbers_at_the_edge_are_refused_or_leave_room_to_go_on() {
         for alter in alter {
             let mut room = sample().room;
             alter(&mut room, edge);
-            if let Ok(room) = Room::decode(&room.encode(Part::Everything)) {
+            if let Ok(room) = Room::decode(&room.encode(Part::Everything(sample().time()))) {
                 exercise(room);
             }
         }
@@ -147,7 +151,7 @@ proptest! {
     fn random_damage_is_loaded_or_refused(
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
-        let mut stored = sample().room.encode(Part::Everything);
+        let mut stored = { let world = sample(); world.room.encode(Part::Everything(world.time())) };
         for (at, byte) in changes {
             let at = at.index(stored.len());
             stored[at] = byte;
@@ -162,7 +166,7 @@ proptest! {
         if let Ok(records) = Record::read_all(&bytes) {
             let mut room = sample().room;
             for record in records {
-                room.apply(record);
+                room.apply(record, 7);
             }
             exercise_loosely(room);
         }
@@ -178,7 +182,7 @@ fn exercise_loosely(room: Room) {
     let _ = history::answer(context, Anchor::Newest, 1000, None);
     let _ = sync::answer(context, world.room.last(), 1000, None);
     let _ = expire::decide(context, 10);
-    let _ = Room::decode(&world.room.encode(Part::Everything));
+    let _ = Room::decode(&world.room.encode(Part::Everything(world.time())));
 }
 
 #[test]
@@ -189,6 +193,7 @@ fn a_room_stored_by_the_first_version_loads() {
     assert_eq!(room.messages.last(), 12);
     let alice = room.users.by_name("alice").and_then(|entry| entry.online.as_ref());
     assert_eq!(alice.map(|online| online.statuses.shown()), Some("busy"));
-    let again = Room::decode(&room.encode(Part::Everything)).expect("and as it is stored now");
+    let again = Room::decode(&room.encode(Part::Everything(sample().time())))
+        .expect("and as it is stored now");
     assert_eq!(again.encode(Part::Durable), room.encode(Part::Durable));
 }

@@ -217,10 +217,10 @@ proptest! {
         let mut view = View::default();
         let mut snapshots = vec![(world.room.last(), view.clone())];
         for (count, verb) in verbs.iter().enumerate() {
-            let before = world.room.encode(crate::Part::Everything);
+            let before = world.room.encode(crate::Part::Everything(world.time()));
             let read_up_to = world.published.len();
             if carry_out(&mut world, verb, count as u64).is_err() {
-                prop_assert_eq!(&world.room.encode(crate::Part::Everything), &before);
+                prop_assert_eq!(&world.room.encode(crate::Part::Everything(world.time())), &before);
                 prop_assert_eq!(world.published.len(), read_up_to);
             }
             for event in parsed(world.published[read_up_to..].iter().map(|event| event.as_bytes())) {
@@ -264,7 +264,7 @@ proptest! {
             prop_assert_eq!(standing.unread.messages, after.len() as u64, "{}", user);
             prop_assert_eq!(standing.unread.mentions, mentions.count() as u64, "{}", user);
         }
-        let stored = String::from_utf8_lossy(&world.room.encode(crate::Part::Everything)).into_owned();
+        let stored = String::from_utf8_lossy(&world.room.encode(crate::Part::Everything(world.time()))).into_owned();
         for event in world.published.iter().filter(|event| event.contains("\"text\":")) {
             let event: Value = serde_json::from_str(event).expect("JSON");
             let n = n_of(if event["type"] == "edit" { &event["ref"] } else { &event["id"] });

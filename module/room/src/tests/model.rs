@@ -137,11 +137,11 @@ proptest! {
         let mut reader = Reader::default();
         let mut answered: BTreeMap<(usize, u8), BTreeSet<String>> = BTreeMap::new();
         for verb in &verbs {
-            let before = world.room.encode(crate::Part::Everything);
+            let before = world.room.encode(crate::Part::Everything(world.time()));
             let read_up_to = world.published.len();
             let outcome = carry_out(&mut world, verb);
             if outcome.is_err() {
-                prop_assert_eq!(&world.room.encode(crate::Part::Everything), &before);
+                prop_assert_eq!(&world.room.encode(crate::Part::Everything(world.time())), &before);
                 prop_assert_eq!(world.published.len(), read_up_to);
             }
             world.published[read_up_to..].iter().for_each(|event| reader.read(event));

@@ -215,13 +215,13 @@ fn a_message_is_what_it_says() {
 #[test]
 fn an_ephemeral_message_is_published_and_not_stored() {
     let mut world = lobby("open");
-    let before = world.room.encode(crate::Part::Everything);
+    let before = world.room.encode(crate::Part::Everything(world.time()));
     let name = world.name.clone();
     let command = decide::send::Send { ephemeral: true, ..send("out", "psst", Some("n")) };
     let decision = decide::send::decide(world.context(&name), command).expect("allowed");
     let steps = decision.steps;
     world.finish(&name, steps);
-    assert_eq!(world.room.encode(crate::Part::Everything), before);
+    assert_eq!(world.room.encode(crate::Part::Everything(world.time())), before);
     let event = world.published.last().expect("published");
     assert!(event.starts_with("{\"last\":\"") && !event.contains("\"id\""), "{event}");
 }
