@@ -96,6 +96,13 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// Whether it holds nothing but a text.
+    pub(crate) fn is_bare(&self) -> bool {
+        let optional = self.meta.is_some() || self.reply.is_some() || self.nonce.is_some();
+        let later = self.edited.is_some() || self.deleted.is_some();
+        !optional && !later && self.mentions.is_empty()
+    }
+
     /// The users mentioned in a written body.
     pub(crate) fn mentioned(bytes: &'a [u8]) -> Mentions<'a> {
         match bytes.first() {

@@ -13,6 +13,7 @@ use crate::journal::{Change, Fact};
 use crate::json;
 use crate::limits::REACTORS_SHOWN;
 use crate::members::{Deed, MemberChange, Role};
+use crate::pen::{NUMBER_MAX, Pen};
 use crate::record::Record;
 use crate::room::Room;
 use crate::settings::to_json;
@@ -248,6 +249,17 @@ fn stored_message(
     let prev_ms = if n == 0 { 0 } else { id.ms.saturating_sub(body.since_previous) };
     durable(out, room, (id, Id { ms: prev_ms, n }), "message");
     string(out, key!("user"), user);
+    if body.is_bare() && reactions.list.is_empty() && json::is_plain(body.text.as_bytes()) {
+        let mut pen = Pen::new(out, 64 + NUMBER_MAX + body.kind.len() + body.text.len());
+        pen.fixed(b",\"kind\":\"");
+        pen.text(body.kind.as_bytes());
+        pen.fixed(b"\",\"text\":\"");
+        pen.text(body.text.as_bytes());
+        pen.fixed(b"\",\"m\":");
+        pen.number(m);
+        pen.fixed(b"}");
+        return;
+    }
     match body.deleted {
         None => content(out, body, reactions),
         Some(Deleted { ms, by, reason }) => {
@@ -393,19 +405,34 @@ fn passing(out: &mut Vec<u8>, room: &str, last: Id, kind: &str, ts: u64) {
 
 /// The beginning of every durable event.
 fn durable(out: &mut Vec<u8>, room: &str, (id, prev): (Id, Id), kind: &str) {
-    let (mut first, mut second) = (itoa::Buffer::new(), itoa::Buffer::new());
-    let ms = first.format(id.ms).as_bytes();
+    if json::is_plain(room.as_bytes()) {
+        let mut pen = Pen::new(out, 96 + 5 * NUMBER_MAX + room.len() + kind.len());
+        pen.fixed(b"{\"id\":\"");
+        let ms_from = pen.at();
+        pen.number(id.ms);
+        let ms_to = pen.at();
+        pen.fixed(b"-");
+        pen.number(id.n);
+        pen.fixed(b"\",\"prev\":\"");
+        pen.number(prev.ms);
+        pen.fixed(b"-");
+        pen.number(prev.n);
+        pen.fixed(b"\",\"room\":\"");
+        pen.text(room.as_bytes());
+        pen.fixed(b"\",\"type\":\"");
+        pen.text(kind.as_bytes());
+        pen.fixed(b"\",\"ts\":");
+        pen.again(ms_from, ms_to);
+        return;
+    }
     out.extend_from_slice(b"{\"id\":\"");
-    out.extend_from_slice(ms);
-    out.push(b'-');
-    out.extend_from_slice(second.format(id.n).as_bytes());
+    id.write(out);
     out.extend_from_slice(b"\",\"prev\":\"");
     prev.write(out);
     out.push(b'"');
     string(out, key!("room"), room);
     plain(out, key!("type"), kind);
-    out.extend_from_slice(key!("ts"));
-    out.extend_from_slice(ms);
+    number(out, key!("ts"), id.ms);
 }
 
 /// A word of ours, which has nothing to escape.

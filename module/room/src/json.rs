@@ -8,21 +8,31 @@ use crate::refusal::Refusal;
 pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let bytes = text.as_bytes();
-    let escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-    // Most texts have nothing to escape, and looking at all bytes at once is several times faster.
-    if !bytes.iter().fold(false, |any, byte| any | escaped(*byte)) {
+    if is_plain(bytes) {
         out.extend_from_slice(bytes);
         out.push(b'"');
         return;
     }
-    write_escaped(out, bytes, escaped);
+    write_escaped(out, bytes);
+}
+
+/// Whether there is nothing to escape, as in most texts. Looking at all bytes at once is several
+/// times faster than stopping at the first.
+#[inline]
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+    !bytes.iter().fold(false, |any, byte| any | is_escaped(*byte))
+}
+
+#[inline]
+fn is_escaped(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 #[cold]
-fn write_escaped(out: &mut Vec<u8>, bytes: &[u8], escaped: impl Fn(u8) -> bool) {
+fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut clean_from = 0;
     for (at, &byte) in bytes.iter().enumerate() {
-        if !escaped(byte) {
+        if !is_escaped(byte) {
             continue;
         }
         out.extend_from_slice(bytes.get(clean_from..at).unwrap_or_default());

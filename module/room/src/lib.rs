@@ -54,6 +54,7 @@ mod messages;
 mod nonces;
 mod order;
 mod paces;
+mod pen;
 mod presence;
 mod record;
 mod sanctions;

@@ -79,6 +79,16 @@ impl Nonces {
         self.list.pop_front()
     }
 
+    /// The nonce with so many older ones.
+    pub(crate) fn get(&self, at: usize) -> Option<&Nonce> {
+        self.list.get(at)
+    }
+
+    /// How many there are at the front for whose milliseconds `before` holds; they only grow.
+    pub(crate) fn partition(&self, before: impl Fn(u64) -> bool) -> usize {
+        self.list.partition_point(|nonce| before(nonce.id.ms))
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Nonce> {
         self.list.iter()
     }

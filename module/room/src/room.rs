@@ -219,12 +219,14 @@ impl Room {
         self.settings.as_deref().unwrap_or(&settings::UNCHANGED)
     }
 
-    /// The number of the first message that is not yet too old for `ttl` (0: none is), whether or
-    /// not the older ones have been removed.
-    pub(crate) fn first_visible(&self, now: u64, ttl: u64) -> u64 {
-        match ttl {
-            0 => self.messages.first(),
-            ttl => self.messages.partition(|id| id.ms.saturating_add(ttl) <= now),
+    /// The number of the first message within the bounds of `settings`: neither too old nor one too
+    /// many, whether or not those before have been removed.
+    pub(crate) fn first_visible(&self, now: u64, settings: &Settings, limits: &Limits) -> u64 {
+        let most = settings.history_max(limits);
+        let counted = (self.messages.last() + 1).saturating_sub(most).max(self.messages.first());
+        match settings.history_ttl(limits) {
+            0 => counted,
+            ttl => self.messages.partition(|id| id.ms.saturating_add(ttl) <= now).max(counted),
         }
     }
 

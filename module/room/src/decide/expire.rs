@@ -26,7 +26,7 @@ pub fn decide<'a>(context: Context<'_, 'a>, most: usize) -> Decision<'a, ()> {
     context.tell_occupancy(users, &mut decision);
     let messages_from = context.first_visible().min(room.messages.first() + most as u64);
     let nonces = expired_nonces(context).min(most);
-    let last = nonces.checked_sub(1).and_then(|last| room.nonces.iter().nth(last));
+    let last = nonces.checked_sub(1).and_then(|last| room.nonces.get(last));
     let nonces_from = last.map_or(0, |nonce| nonce.id.n + 1);
     if messages_from > room.messages.first() || nonces_from > 0 {
         decision.record(Record::Trim { messages_from, journal_from: 0, nonces_from });

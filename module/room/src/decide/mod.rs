@@ -252,10 +252,10 @@ impl<'r, 'a> Context<'r, 'a> {
         if deleted { Err(Refusal::NoMessage) } else { Ok((id, m)) }
     }
 
-    /// The number of the first message that is not too old.
-    fn first_visible(&self) -> u64 {
-        let ttl = self.room.settings().history_ttl(self.limits);
-        self.room.first_visible(self.now.ms, ttl)
+    /// The number of the first message within the room's bounds. What is before it is gone for every
+    /// reader, also where it waits to be removed.
+    pub(crate) fn first_visible(&self) -> u64 {
+        self.room.first_visible(self.now.ms, self.room.settings(), self.limits)
     }
 
     fn is_ordinary(&self) -> bool {
@@ -311,8 +311,13 @@ impl<'r, 'a> Context<'r, 'a> {
     }
 }
 
-/// Adds the record that removes what must go so that the room stays within the bounds of
-/// `settings` when the decision is carried out, if anything must. `messages`: how many it stores.
+/// How much may wait to be removed, of what `most` are kept: it is cheaper to remove much at once.
+fn slack(most: u64) -> u64 {
+    (most / 16).min(64)
+}
+
+/// Adds the record that removes what is beyond the bounds of `settings` when the decision is carried
+/// out, if it is worth it. `messages`: how many it stores.
 fn trim<R>(
     context: Context<'_, '_>,
     settings: &Settings,
@@ -320,19 +325,27 @@ fn trim<R>(
     decision: &mut Decision<'_, R>,
 ) {
     let Context { room, limits, now, .. } = context;
-    let events = decision.last.n - room.last.n;
+    let (history_max, journal_max) = (settings.history_max(limits), settings.journal_max(limits));
     let stored = room.messages.len() as u64;
-    let surplus = (stored + messages).saturating_sub(settings.history_max(limits)).min(stored);
-    let visible_from = room.first_visible(now.ms, settings.history_ttl(limits));
-    let messages_from = (room.messages.first() + surplus).max(visible_from);
+    let surplus_messages = (stored + messages).saturating_sub(history_max).min(stored);
     let (base, logged) = (room.journal.base().n, room.journal_len());
-    let surplus = (logged + events).saturating_sub(settings.journal_max(limits)).min(logged);
-    let journal_from = base + 1 + surplus;
-    let nonces_from = match expired_nonces(context).checked_sub(1) {
-        None => 0,
-        Some(last) => room.nonces.iter().nth(last).map_or(0, |nonce| nonce.id.n + 1),
-    };
-    if messages_from > room.messages.first() || journal_from > base + 1 || nonces_from > 0 {
+    let events = decision.last.n - room.last.n;
+    let surplus_events = (logged + events).saturating_sub(journal_max).min(logged);
+    let expired_nonces = expired_nonces(context) as u64;
+    let worth_it = surplus_messages > slack(history_max)
+        || surplus_events > slack(journal_max)
+        || expired_nonces > slack(limits.nonce_max)
+        || settings.history_ttl(limits) > 0;
+    if !worth_it {
+        return;
+    }
+    let first = room.messages.first();
+    let visible_from = room.first_visible(now.ms, settings, limits);
+    let messages_from = (first + surplus_messages).max(visible_from);
+    let journal_from = base + 1 + surplus_events;
+    let last = expired_nonces.checked_sub(1).and_then(|at| room.nonces.get(at as usize));
+    let nonces_from = last.map_or(0, |nonce| nonce.id.n + 1);
+    if messages_from > first || journal_from > base + 1 || nonces_from > 0 {
         decision.record(Record::Trim { messages_from, journal_from, nonces_from });
     }
 }
@@ -341,7 +354,10 @@ fn trim<R>(
 fn expired_nonces(context: Context<'_, '_>) -> usize {
     let Context { room, limits, now, .. } = context;
     let expired = |ms: u64| ms.saturating_add(limits.nonce_window) <= now.ms;
-    room.nonces.iter().take_while(|nonce| expired(nonce.id.ms)).count()
+    match room.nonces.oldest() {
+        Some(oldest) if expired(oldest.id.ms) => room.nonces.partition(expired),
+        _ => 0,
+    }
 }
 
 /// A COUNT: 1 to 1000. Errors: `INVALID count`.

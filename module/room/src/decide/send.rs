@@ -98,7 +98,7 @@ pub fn decide<'a>(
     // With the nonces of the window all remembered, a further one could not be.
     let expired = expired_nonces(context);
     if digest.is_some() && (room.nonces.len() - expired) as u64 >= limits.nonce_max {
-        let oldest = room.nonces.iter().nth(expired).map_or(now.ms, |nonce| nonce.id.ms);
+        let oldest = room.nonces.get(expired).map_or(now.ms, |nonce| nonce.id.ms);
         let free_at = oldest.saturating_add(limits.nonce_window);
         return Err(Refusal::RateLimit(free_at.saturating_sub(now.ms).max(1)));
     }

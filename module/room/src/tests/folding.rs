@@ -240,7 +240,8 @@ proptest! {
         for event in parsed(page.events.iter()) {
             history.0.insert(n_of(&event["id"]), shown(&event));
         }
-        let first = world.room.messages.oldest().map_or(u64::MAX, |message| message.id.n);
+        let first = world.context(&name).first_visible();
+        let first = world.room.messages.get(first).map_or(u64::MAX, |message| message.id.n);
         let kept = view.kept(first);
         prop_assert_eq!(&history, &kept);
 
@@ -268,9 +269,9 @@ proptest! {
         for event in world.published.iter().filter(|event| event.contains("\"text\":")) {
             let event: Value = serde_json::from_str(event).expect("JSON");
             let n = n_of(if event["type"] == "edit" { &event["ref"] } else { &event["id"] });
-            let gone = kept.0.get(&n).is_none_or(|shown| shown.deleted);
-            let text = format!("{}\u{0}", event["text"].as_str().expect("a text"));
-            let text = text.trim_end_matches('\u{0}');
+            let removed = world.room.messages.oldest().is_none_or(|oldest| n < oldest.id.n);
+            let gone = removed || view.0.get(&n).is_none_or(|shown| shown.deleted);
+            let text = event["text"].as_str().expect("a text");
             let word_end = |at: usize| {
                 stored[at + text.len()..].chars().next().is_none_or(|c| !c.is_ascii_digit())
             };
