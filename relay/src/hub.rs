@@ -186,6 +186,13 @@ impl Hub {
         }
     }
 
+    /// Like [`Hub::sync`], to its end.
+    pub async fn catch_up(&self, room: Arc<Room>) {
+        if let Some(hub) = self.me.upgrade() {
+            sync::run(hub, room, Cause::Hole).await;
+        }
+    }
+
     /// Does what an event or a beat has asked for.
     pub fn follow(&self, room: &Arc<Room>, next: Next) {
         if next == Next::Sync {

@@ -120,6 +120,10 @@ pub async fn beat(hub: &Hub, rooms: Vec<Arc<Room>>) {
             let next = room.beaten(at_sending, newest);
             hub.follow(room, next);
             if !unknown.is_empty() {
+                // What they were taken out by may be among what is missing here.
+                if room.is_behind(newest) {
+                    hub.catch_up(room.clone()).await;
+                }
                 set_again(hub, room, &receivers, &unknown).await;
             }
         }

@@ -13,8 +13,9 @@ impl Room {
         self.state.lock().delivery.last()
     }
 
-    /// Whether a beat is due; then the next one is in `interval`. The first one is set to a random
-    /// point of it.
+    /// Whether a beat is due; then the next one is `interval` after this one was. The first one, and
+    /// one after a time without beats, is set to a random point of it: so the rooms of a relay stay
+    /// spread.
     pub fn beat_is_due(&self, now: Instant, interval: Duration) -> bool {
         let mut state = self.state.lock();
         if state.receivers.is_empty() {
@@ -27,11 +28,18 @@ impl Room {
                 false
             }
             Some(at) if at <= now => {
-                state.beat_at = Some(now + interval);
+                let on_time = at + interval;
+                let anew = || now + interval.mul_f64(rand::random_range(0.0..1.0));
+                state.beat_at = Some(if on_time > now { on_time } else { anew() });
                 true
             }
             Some(_) => false,
         }
+    }
+
+    /// Whether `newest` is an event that has not come here yet.
+    pub fn is_behind(&self, newest: Id) -> bool {
+        self.state.lock().delivery.last().is_some_and(|last| last < newest)
     }
 
     /// Takes in the newest id that a beat sent at position `at_sending` answered.
