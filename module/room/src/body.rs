@@ -96,11 +96,17 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Whether it holds nothing but a text.
-    pub(crate) fn is_bare(&self) -> bool {
-        let optional = self.meta.is_some() || self.reply.is_some() || self.nonce.is_some();
-        let later = self.edited.is_some() || self.deleted.is_some();
-        !optional && !later && self.mentions.is_empty()
+    /// The parts of a written body that holds a text, perhaps a nonce, and nothing else, as most do:
+    /// the milliseconds since the previous event, the nonce, the text.
+    pub(crate) fn read_bare(bytes: &'a [u8]) -> Option<(u64, Option<&'a [u8]>, &'a [u8])> {
+        let mut reader = Reader::new(bytes);
+        let flags = reader.byte().ok()?;
+        if flags & !NONCE != KIND_TEXT {
+            return None;
+        }
+        let since_previous = reader.number().ok()?;
+        let nonce = if flags & NONCE != 0 { Some(reader.bytes().ok()?) } else { None };
+        Some((since_previous, nonce, reader.rest()))
     }
 
     /// The users mentioned in a written body.

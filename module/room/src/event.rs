@@ -99,8 +99,11 @@ pub(crate) fn message_now(out: &mut Vec<u8>, name: &str, room: &Room, m: u64) {
 
 fn write_message(out: &mut Vec<u8>, name: &str, room: &Room, m: u64, reactions: &[Reaction]) {
     let Some(message) = room.messages.get(m) else { return };
+    let user = room.users.name(message.author);
+    if reactions.is_empty() && bare_message(out, name, user, m, message.id, message.body) {
+        return;
+    }
     if let Ok(body) = Body::read(message.body) {
-        let user = room.users.name(message.author);
         let reactions = Reactions { list: reactions, users: &room.users };
         stored_message(out, name, user, m, message.id, &body, reactions);
     }
@@ -134,8 +137,11 @@ pub(crate) fn of_record(out: &mut Vec<u8>, room: &str, before: &Room, record: &R
     let prev = before.last;
     match record {
         Record::Message(new) => {
-            let Ok(body) = Body::read(&new.body) else { return false };
             let m = before.messages.last() + 1;
+            if bare_message(out, room, new.author, m, new.id, &new.body) {
+                return true;
+            }
+            let Ok(body) = Body::read(&new.body) else { return false };
             let none = Reactions { list: &[], users: &before.users };
             stored_message(out, room, new.author, m, new.id, &body, none);
         }
@@ -235,6 +241,39 @@ struct Reactions<'r> {
     users: &'r Users,
 }
 
+/// Writes the event of a message that is nothing but a text, if it is and there is nothing to escape:
+/// the same bytes, several times faster.
+fn bare_message(out: &mut Vec<u8>, room: &str, user: &str, m: u64, id: Id, body: &[u8]) -> bool {
+    let Some((since_previous, nonce, text)) = Body::read_bare(body) else { return false };
+    let nonce_or_empty = nonce.unwrap_or_default();
+    if ![room.as_bytes(), user.as_bytes(), nonce_or_empty, text].into_iter().all(json::is_plain) {
+        return false;
+    }
+    durable(out, room, (id, previous(id, since_previous)), "message");
+    let length = user.len() + text.len() + nonce_or_empty.len();
+    let mut pen = Pen::new(out, 96 + NUMBER_MAX + length);
+    pen.fixed(b",\"user\":\"");
+    pen.text(user.as_bytes());
+    pen.fixed(b"\",\"kind\":\"text\",\"text\":\"");
+    pen.text(text);
+    if let Some(nonce) = nonce {
+        pen.fixed(b"\",\"nonce\":\"");
+        pen.text(nonce);
+    }
+    pen.fixed(b"\",\"m\":");
+    pen.number(m);
+    pen.fixed(b"}");
+    true
+}
+
+/// The id before `id`, whose event was so many milliseconds earlier.
+fn previous(id: Id, since_previous: u64) -> Id {
+    let n = id.n.saturating_sub(1);
+    // Nothing comes before the first event, whose stored distance is the time since the epoch.
+    let ms = if n == 0 { 0 } else { id.ms.saturating_sub(since_previous) };
+    Id { ms, n }
+}
+
 fn stored_message(
     out: &mut Vec<u8>,
     room: &str,
@@ -244,22 +283,8 @@ fn stored_message(
     body: &Body<'_>,
     reactions: Reactions<'_>,
 ) {
-    let n = id.n.saturating_sub(1);
-    // Nothing comes before the first event, whose stored distance is the time since the epoch.
-    let prev_ms = if n == 0 { 0 } else { id.ms.saturating_sub(body.since_previous) };
-    durable(out, room, (id, Id { ms: prev_ms, n }), "message");
+    durable(out, room, (id, previous(id, body.since_previous)), "message");
     string(out, key!("user"), user);
-    if body.is_bare() && reactions.list.is_empty() && json::is_plain(body.text.as_bytes()) {
-        let mut pen = Pen::new(out, 64 + NUMBER_MAX + body.kind.len() + body.text.len());
-        pen.fixed(b",\"kind\":\"");
-        pen.text(body.kind.as_bytes());
-        pen.fixed(b"\",\"text\":\"");
-        pen.text(body.text.as_bytes());
-        pen.fixed(b"\",\"m\":");
-        pen.number(m);
-        pen.fixed(b"}");
-        return;
-    }
     match body.deleted {
         None => content(out, body, reactions),
         Some(Deleted { ms, by, reason }) => {

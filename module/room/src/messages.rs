@@ -139,7 +139,8 @@ impl Messages {
     }
 
     pub(crate) fn oldest(&self) -> Option<Message<'_>> {
-        self.get(self.first)
+        let run = self.runs.front()?;
+        run.get((self.first - run.first) as usize)
     }
 
     /// Adds the newest message.

@@ -42,9 +42,14 @@ impl<'v> Pen<'v> {
         let length = value.checked_ilog10().unwrap_or(0) as usize + 1;
         let end = self.at + length;
         let Some(place) = self.out.get_mut(self.at..end) else { return };
-        for digit in place.iter_mut().rev() {
-            *digit = b'0' + (value % 10) as u8;
-            value /= 10;
+        let mut pairs = place.rchunks_exact_mut(2);
+        for pair in &mut pairs {
+            let two = (value % 100) as u8;
+            value /= 100;
+            pair.copy_from_slice(&[b'0' + two / 10, b'0' + two % 10]);
+        }
+        if let [first] = pairs.into_remainder() {
+            *first = b'0' + value as u8;
         }
         self.at = end;
     }
