@@ -7,30 +7,43 @@
  * It refuses to hold messages and to speak the wire protocol.
  */
 
+import { makeActs } from './acts.js';
+import { relays } from './address.js';
+import { Attention } from './attention.js';
+import { Banner } from './banner.js';
 import { ChatClient } from './chat.js';
-import { helpLines } from './commands.js';
 import { ComposeView } from './compose-view.js';
+import { makeDoing } from './doing.js';
+import { lastOwn, mayDo } from './message-doing.js';
+import { MessageTools } from './message-tools.js';
 import { MessagesView } from './messages-view.js';
+import { directRoom, nameProblem, otherSide } from './names.js';
 import { PeopleView } from './people-view.js';
-import { RoomsView } from './rooms-view.js';
+import { RoomHead } from './room-head.js';
+import { openRoomMenu } from './room-menu.js';
+import { RoomList } from './room-list.js';
+import { SearchView } from './search-view.js';
+import { closeDrawers, openDrawer, setUpShell, showChat, showWelcome } from './shell.js';
+import { openStatusMenu, statusProblem, statusWords } from './status-menu.js';
 import * as store from './store.js';
 import { Toasts } from './toasts.js';
-import { explain, hue, initial, plural } from './words.js';
+import { explain, hue, initial } from './words.js';
 
-const DIRECTORY_EVERY_MS = 20_000;
 const STATE_WORDS = { connected: 'Connected', connecting: 'Connecting…', offline: 'Offline' };
-const THEMES = { null: 'light', light: 'dark', dark: null };
-const USER_FORM = /^[^@*,\p{C}\p{Z}][^,\p{C}\p{Z}]*$/u;
 
 const parameters = new URLSearchParams(window.location.search);
 const byId = (id) => document.getElementById(id);
+const isVisible = () => document.visibilityState === 'visible';
 
 let client = null;
 let active = null;
-let bannerTimer = null;
+let roomsTimer = null;
 
 const toasts = new Toasts(byId('toasts'));
-const failed = (error) => toasts.show(explain(error), 'error');
+const attention = new Attention(store.loadStatus(), () => showStatus());
+const failed = (error) => toasts.show(`${explain(error)}.`, 'error');
+const nameOf = (user) => client?.profiles.nameOf(user) ?? user;
+const activeRoom = () => client?.room(active) ?? null;
 
 const messages = new MessagesView(
   {
@@ -38,79 +51,139 @@ const messages = new MessagesView(
     toEnd: byId('to-end'), empty: byId('empty'),
   },
   {
-    older: () => client.older(active).catch(failed),
-    retry: (nonce) => client.retry(nonce),
-    discard: (nonce) => client.discard(nonce),
+    older: () => client.older(active).catch(failed), quoted: (id) => client.quoted(active, id),
+    atEnd: () => haveSeen(), nameOf,
   },
 );
-const people = new PeopleView({
-  list: byId('people'), count: byId('people-count'), more: byId('people-more'),
-  typing: byId('typing'),
+const tools = new MessageTools(byId('messages'), {
+  may: (item) => mayDo(activeRoom(), item),
+  act: (name, item, more) => acts.act(name, item, more),
+  leave: () => byId('compose').focus(),
 });
-const rooms = new RoomsView(
+const people = new PeopleView(
+  {
+    list: byId('people'), count: byId('people-count'), more: byId('people-more'),
+    typing: byId('typing'),
+  },
+  {
+    nameOf, open: (user) => openRoom(directRoom(client.user, user)),
+    menu: (user, anchor) => acts.openPerson(user, anchor),
+  },
+);
+const rooms = new RoomList(
   {
     rooms: byId('rooms'), directory: byId('directory'), note: byId('directory-note'),
-    input: byId('room-input'),
+    input: byId('room-input'), menu: byId('open-sidebar'),
   },
-  { open: (room) => openRoom(room) },
+  { open: (room) => openRoom(room), nameOf, learned: () => drawAbout() },
+);
+const search = new SearchView(
+  {
+    bar: byId('search'), field: byId('search-field'), count: byId('search-count'),
+    before: byId('search-before'), after: byId('search-after'), close: byId('search-close'),
+    list: byId('messages'),
+  },
+  {
+    goTo: (item) => messages.lookAt(item), elementOf: (item) => messages.elementOf(item), nameOf,
+    closed: () => compose.focus(),
+  },
 );
 const compose = new ComposeView(
-  { form: byId('compose-form'), field: byId('compose'), button: byId('send') },
   {
-    input: (parsed) => typed(parsed),
+    form: byId('compose-form'), field: byId('compose'), button: byId('send'),
+    choices: byId('choices'), about: byId('compose-about'), aboutText: byId('compose-about-text'),
+    aboutEnd: byId('compose-about-end'), note: byId('compose-note'),
+  },
+  {
+    input: (parsed, reply) => {
+      if (parsed.problem) toasts.show(parsed.problem, 'error');
+      else if (parsed.command) doing(parsed.command, parsed.argument);
+      else acts.say(parsed.text, reply ? { reply } : {});
+    },
+    edit: (id, text) => acts.change(id, text),
+    editLast: () => {
+      const item = lastOwn(activeRoom());
+      if (item) acts.act('edit', item);
+    },
+    leaveUp: () => byId('messages').lastElementChild?.focus(),
     typing: () => client.typing(active),
+    people: () => acts.knownPeople(),
     loadDraft: (room) => store.loadDraft(client.user, room),
     saveDraft: (room, text) => store.saveDraft(client.user, room, text),
   },
 );
+const banner = new Banner(
+  { box: byId('banner'), text: byId('banner-text'), action: byId('banner-action') },
+  { connect: () => client.connect(), leave: () => leave(active), join: () => joinQuietly(active) },
+);
+
+const head = new RoomHead(
+  { title: byId('room-title'), about: byId('room-about'), leave: byId('leave') },
+  { rooms, compose, banner },
+);
+const acts = makeActs({
+  client: () => client, room: activeRoom, messages, compose, toasts, failed, nameOf,
+  open: (room) => openRoom(room),
+});
 
 // --- signing in and out --------------------------------------------------------------------------
-
-function relays() {
-  const { protocol, host } = window.location;
-  const own = `${protocol === 'https:' ? 'wss' : 'ws'}://${host}/ws`;
-  const others = parameters.getAll('relays').flatMap((list) => list.split(','));
-  return [...new Set([own, ...others.map((relay) => relay.trim()).filter(Boolean)])];
-}
-
-function nameProblem(name) {
-  if (name === '') return 'A name is needed.';
-  if (new TextEncoder().encode(name).length > 96) return 'This name is too long.';
-  return USER_FORM.test(name) ? '' : 'No spaces or commas, and no @ or * at the start.';
-}
 
 function signIn(name, wantedRooms = []) {
   const problem = nameProblem(name);
   showWelcome(problem);
   if (problem) return;
   try {
-    client = new ChatClient({ urls: relays(), user: name });
+    client = new ChatClient({ urls: relays(window.location), user: name });
   } catch (error) {
     showWelcome(`${error.message}.`);
     return;
   }
   store.saveName(name);
-  document.body.dataset.page = 'chat';
-  byId('welcome').hidden = true;
-  byId('chat').hidden = false;
-  byId('me-name').textContent = name;
-  byId('me-avatar').textContent = initial(name);
-  byId('me-avatar').style.setProperty('--hue', hue(name));
-  client.addEventListener('state', () => drawState());
-  client.addEventListener('rooms', () => {
-    rememberRooms();
-    drawRooms();
-  });
-  client.addEventListener('room', ({ detail }) => drawRoom(detail.room, detail.changes));
-  client.addEventListener('problem', ({ detail: { room, error } }) => {
-    toasts.show(`${room.name}: ${explain(error)}`, 'error');
-  });
+  showChat();
+  drawSelf();
+  showStatus();
+  listenTo(client);
+  rooms.signIn(client);
   const known = store.loadRooms(name);
-  const all = new Set([...known.rooms, ...client.unsentRooms(), ...wantedRooms]);
-  for (const room of all) joinQuietly(room);
+  const written = [...wantedRooms, ...client.unsentRooms()];
+  const all = new Set([...known.rooms, ...written]);
+  for (const room of all) {
+    if (written.includes(room)) joinQuietly(room);
+    else rooms.followQuietly(room);
+  }
   show(wantedRooms.at(-1) ?? (all.has(known.active) ? known.active : [...all][0] ?? null));
   client.connect();
   if (all.size === 0) openDrawer('sidebar');
+}
+
+function listenTo(one) {
+  const on = (name, hear) => one.addEventListener(name, ({ detail }) => {
+    if (client === one) hear(detail);
+  });
+  on('state', drawState);
+  on('rooms', () => {
+    rememberRooms();
+    drawRooms();
+    if (active !== null && !client.room(active)) show(rooms.first());
+  });
+  on('inbox', () => {
+    rooms.followInbox();
+    if (active === null) show(rooms.first());
+  });
+  on('room', ({ room, changes }) => drawRoom(room, changes));
+  on('notice', noticed);
+  on('contact', () => {
+    drawRooms();
+    drawAbout();
+  });
+  on('profiles', ({ users }) => {
+    messages.rename();
+    people.draw();
+    drawRooms();
+    drawAbout();
+    if (users.includes(client.user)) drawSelf();
+  });
+  on('problem', ({ room, error }) => toasts.show(`${room.name}: ${explain(error)}.`, 'error'));
 }
 
 function signOut() {
@@ -118,36 +191,34 @@ function signOut() {
   client = null;
   active = null;
   store.saveName(null);
+  rooms.signOut();
   show(null);
   showWelcome('');
-}
-
-function showWelcome(problem) {
-  document.body.dataset.page = 'welcome';
-  byId('welcome').hidden = false;
-  byId('chat').hidden = true;
-  byId('name-problem').textContent = problem;
-  byId('name').setAttribute('aria-invalid', String(problem !== ''));
-  byId('name').focus();
 }
 
 // --- rooms ---------------------------------------------------------------------------------------
 
 function joinQuietly(name) {
   const joining = client;
-  return joining.join(name).then(
+  const isDirect = otherSide(name, client.user) !== null;
+  return (isDirect ? joining.subscribe(name) : joining.join(name)).then(
     () => true,
     (error) => {
       if (client !== joining || error.code === 'LEFT') return false;
-      toasts.show(`${name}: ${explain(error)}`, 'error');
-      if (active === name) show(client.rooms.find((room) => room.name !== name)?.name ?? null);
+      const isClosed = error.code === 'NOTMEMBER' || error.details?.what === 'moderator';
+      const words = isClosed && !isDirect ? 'Only members may enter. Its moderators can add you'
+        : explain(error);
+      toasts.show(`${name}: ${words}.`, 'error');
       return false;
     },
   );
 }
 
-function openRoom(name) {
-  if (!client.room(name)) joinQuietly(name).then(loadDirectory);
+function openRoom(typedName) {
+  const name = typedName.startsWith('@') && typedName.length > 1
+    ? directRoom(client.user, typedName.slice(1)) : typedName;
+  rooms.bringBack(name);
+  if (!client.room(name)) joinQuietly(name).then(() => rooms.loadDirectory());
   show(name);
   closeDrawers();
   compose.focus();
@@ -156,25 +227,39 @@ function openRoom(name) {
 /** Looks at a room that is followed, or at none. */
 function show(name) {
   active = name;
-  const room = client?.room(name) ?? null;
-  client?.look(document.visibilityState === 'visible' ? name : null);
+  const room = activeRoom();
+  client?.look(isVisible() ? name : null);
   messages.show(room);
   people.show(room);
-  compose.show(room ? name : null);
-  drawAbout(room);
+  search.show(room);
+  compose.show(room ? name : null, room ? rooms.labelOf(room.name) : '');
+  drawAbout();
   drawRooms();
   if (client) rememberRooms();
+  if (room && room.cursor !== null) learnAbout(room);
+}
+
+/** What a room is and who is who there is asked when somebody looks at it. */
+function learnAbout(room) {
+  if (room.isDirect || room.problem || client.status.state !== 'connected') return;
+  Promise.all([client.about(room.name), client.roles(room.name)]).catch(() => {});
 }
 
 async function leave(name) {
   try {
+    rooms.putAway(name);
     await client.leave(name);
   } catch (error) {
     failed(error);
     return;
   }
-  if (active === name) show(client.rooms[0]?.name ?? null);
-  loadDirectory();
+  if (active === name) show(rooms.first());
+  rooms.loadDirectory();
+}
+
+/** The reader has seen the end of the room. */
+function haveSeen() {
+  if (client && active !== null && isVisible() && messages.atEnd) client.read(active);
 }
 
 function drawRoom(room, changes) {
@@ -184,52 +269,39 @@ function drawRoom(room, changes) {
     if (items.length) messages.change(items);
     if (kinds.has('people') || kinds.has('about')) people.draw();
     if (kinds.has('typing')) people.drawTyping();
-    if (kinds.has('about')) drawAbout(room);
+    drawAbout();
+    for (const { what, item } of changes) {
+      if (what === 'update' && item.deleted !== null) compose.lost(item.id);
+    }
+    if (kinds.has('update')) tools.refresh();
+    if (items.length) search.again();
+    if (kinds.has('replace')) learnAbout(room);
   }
-  if (kinds.has('about')) drawRooms();
+  if (kinds.has('about') || kinds.has('append') || kinds.has('replace')) drawRooms();
 }
 
+/** Draws the list of rooms, once for all that has changed in a moment. */
 function drawRooms() {
-  const followed = client?.rooms ?? [];
-  rooms.setJoined(followed, active);
-  const unread = followed.reduce((sum, room) => sum + room.unread, 0);
-  const where = active ? `${active} · redis-chat` : 'redis-chat';
+  roomsTimer ??= setTimeout(() => {
+    roomsTimer = null;
+    drawRoomsNow();
+  }, 20);
+}
+
+function drawRoomsNow() {
+  const unread = rooms.draw(active);
+  const where = active ? `${rooms.labelOf(active)} · redis-chat` : 'redis-chat';
   document.title = unread > 0 ? `(${unread}) ${where}` : where;
-  byId('open-sidebar').toggleAttribute(
-    'data-unread', followed.some((room) => room.unread > 0 && room.name !== active),
-  );
 }
 
 function rememberRooms() {
-  store.saveRooms(client.user, { rooms: client.rooms.map((room) => room.name), active });
+  const names = client.rooms.filter(({ problem }) => !problem).map((room) => room.name);
+  store.saveRooms(client.user, { rooms: names, active });
 }
 
-function drawAbout(room) {
-  byId('room-title').textContent = room?.name ?? 'No room';
-  const about = [];
-  if (room && room.cursor !== null) about.push(`${room.online.toLocaleString()} online`);
-  if (room?.topic) about.push(room.topic);
-  byId('room-about').textContent = about.join(' · ');
-  byId('leave').hidden = !room;
-  byId('open-people').hidden = !room;
-  drawBanner();
-}
-
-async function loadDirectory() {
-  if (client?.status.state !== 'connected') return;
-  const asked = client;
-  try {
-    const { rooms: found } = await asked.directory();
-    if (asked !== client) return;
-    for (const { room: name, topic } of found) {
-      const room = client.room(name);
-      if (room && topic) room.topic = topic;
-    }
-    rooms.setDirectory(found);
-    drawAbout(client.room(active));
-  } catch (error) {
-    if (asked === client && error.code !== 'LOST') rooms.setDirectory([], explain(error));
-  }
+/** Draws what stands around the conversation. */
+function drawAbout() {
+  head.draw(activeRoom(), client?.status ?? { state: 'connected' });
 }
 
 // --- the connection ------------------------------------------------------------------------------
@@ -249,120 +321,63 @@ function drawState() {
   element.textContent = STATE_WORDS[state];
   byId('relay').textContent = state === 'connected' ? hello?.relay ?? '' : '';
   byId('relay-label').hidden = state !== 'connected' || !hello?.relay;
-  drawBanner();
+  drawAbout();
   if (state !== 'connected' || before === 'connected') return;
   // Rooms that this relay makes everybody a member of at login.
   for (const room of hello.joined ?? []) {
     if (!client.room(room)) joinQuietly(room);
   }
   if (active === null && client.rooms.length) show(client.rooms[0].name);
-  loadDirectory();
+  rooms.loadDirectory();
 }
 
-function drawBanner() {
-  clearTimeout(bannerTimer);
-  const room = client?.room(active);
-  const { state, attempt, retryAt, close } = client?.status ?? { state: 'connected' };
-  let text = '';
-  let action = '';
-  if (state === 'offline') {
-    text = close?.final ? `Disconnected: ${close.name || close.code}.` : 'Not connected.';
-    action = 'Connect';
-  } else if (state === 'connecting' && attempt > 0) {
-    const seconds = retryAt === null ? 0 : Math.ceil((retryAt - Date.now()) / 1000);
-    text = seconds > 0 ? `No connection. Next try in ${seconds} s.` : 'No connection. Trying…';
-    action = seconds > 0 ? 'Try now' : '';
-    if (seconds > 0) bannerTimer = setTimeout(drawBanner, 1000);
-  } else if (room?.problem?.code === 'ENDED') {
-    const { message, reason } = room.problem;
-    text = `${message}${reason ? ` (${reason})` : ''}. Whoever writes here begins it anew.`;
-    action = 'Leave';
-  } else if (room?.problem) {
-    text = `${explain(room.problem)}.`;
-    action = 'Leave';
-  }
-  const banner = byId('banner');
-  banner.hidden = text === '';
-  banner.dataset.kind = action === 'Leave' ? 'room' : 'connection';
-  // Countdowns are not read out; #state tells of the connection.
-  banner.setAttribute('aria-live', action === 'Leave' ? 'polite' : 'off');
-  if (byId('banner-text').textContent !== text) byId('banner-text').textContent = text;
-  byId('banner-action').textContent = action;
-  byId('banner-action').hidden = action === '';
+/** A notice of the relay: somebody means us, in a room we may not be looking at. */
+function noticed({ kind, room, from }) {
+  if (kind !== 'mention' && kind !== 'direct') return;
+  rooms.bringBack(room);
+  if ((room === active && isVisible()) || attention.chosen === 'dnd') return;
+  const words = kind === 'direct' ? `${nameOf(from)} wrote to you`
+    : `${nameOf(from)} mentioned you in ${rooms.labelOf(room)}`;
+  toasts.show(words, 'info', () => openRoom(room));
 }
 
 // --- what the person does ------------------------------------------------------------------------
 
-function typed(parsed) {
-  if (parsed.problem) toasts.show(parsed.problem, 'error');
-  else if (parsed.command) DO[parsed.command](parsed.argument);
-  else say(parsed.text);
+const doing = makeDoing({
+  client: () => client, active: () => active, open: openRoom, leave, say: acts.say, chooseStatus,
+  moderate: acts.moderate, block: acts.block, failed, tell: (words) => toasts.show(words),
+  search: (words) => search.open(words || undefined),
+});
+
+/** Tells others the status that holds now, and shows it. */
+function showStatus() {
+  const { status } = attention;
+  byId('me-status').textContent = statusWords(status);
+  byId('me-status').dataset.status = status;
+  client?.setStatus(status).catch(() => {});
 }
 
-function say(text, options) {
-  try {
-    client.send(active, text, options);
-  } catch (error) {
-    failed(error);
-  }
-}
-
-const DO = {
-  help: () => toasts.show(helpLines().join('\n')),
-  join: (room) => openRoom(room),
-  leave: (room) => leave(room || active),
-  me: (text) => say(text, { kind: 'action' }),
-  async rooms(match) {
-    try {
-      const { rooms: found } = await client.directory({ match: match || undefined });
-      const lines = found.map(({ room, online }) => `${room} (${online} online)`);
-      toasts.show(lines.join('\n') || 'There is no such room.');
-    } catch (error) {
-      failed(error);
-    }
-  },
-  users() {
-    const room = client.room(active);
-    const names = [...room.people.keys()].sort((a, b) => a.localeCompare(b));
-    const shown = names.slice(0, 50).join(', ');
-    toasts.show(`${plural(room.online, 'user', 'users')} here now: ${shown}`);
-  },
-};
-
-function openDrawer(id) {
-  const drawer = byId(id);
-  if (window.getComputedStyle(drawer).position !== 'fixed') {
-    // Beside the messages, where it is always open: the button hides and shows it.
-    if (id === 'people-panel') document.body.toggleAttribute('data-people-hidden');
+function chooseStatus(words) {
+  const problem = statusProblem(words);
+  if (problem) {
+    toasts.show(problem, 'error');
     return;
   }
-  drawer.toggleAttribute('data-open', true);
-  byId('shade').hidden = false;
-  drawnDrawers();
-  drawer.querySelector('.drawer-close').focus();
+  attention.choose(words);
+  store.saveStatus(attention.chosen);
+  showStatus();
 }
 
-function closeDrawers() {
-  for (const id of ['sidebar', 'people-panel']) byId(id).removeAttribute('data-open');
-  byId('shade').hidden = true;
-  drawnDrawers();
+function drawSelf() {
+  const name = nameOf(client.user);
+  byId('me-name').textContent = name;
+  byId('me-avatar').textContent = initial(name);
+  byId('me-avatar').style.setProperty('--hue', hue(client.user));
 }
 
-function drawnDrawers() {
-  const open = (id) => String(byId(id).hasAttribute('data-open'));
-  byId('open-sidebar').setAttribute('aria-expanded', open('sidebar'));
-  byId('open-people').setAttribute('aria-expanded', open('people-panel'));
-}
+// --- setting up ----------------------------------------------------------------------------------
 
-function setTheme(theme) {
-  if (theme) document.documentElement.dataset.theme = theme;
-  else delete document.documentElement.dataset.theme;
-  const words = `Theme: ${theme ?? 'as the system'}`;
-  byId('theme').dataset.theme = theme ?? 'system';
-  byId('theme').setAttribute('aria-label', words);
-  byId('theme').title = words;
-}
-
+setUpShell();
 byId('sign-in').addEventListener('submit', (event) => {
   event.preventDefault();
   signIn(byId('name').value.trim(), parameters.getAll('room'));
@@ -374,45 +389,32 @@ byId('join-form').addEventListener('submit', (event) => {
   byId('room-input').value = '';
   openRoom(name);
 });
+byId('me').addEventListener('click', () => {
+  openStatusMenu(byId('me'), attention.chosen, chooseStatus);
+});
 byId('sign-out').addEventListener('click', signOut);
 byId('leave').addEventListener('click', () => leave(active));
-byId('theme').addEventListener('click', () => {
-  const theme = THEMES[store.loadTheme()] ?? null;
-  store.saveTheme(theme);
-  setTheme(theme);
-});
-byId('banner-action').addEventListener('click', () => {
-  if (byId('banner').dataset.kind === 'room') leave(active);
-  else client.connect();
-});
-byId('open-sidebar').addEventListener('click', () => openDrawer('sidebar'));
-byId('open-people').addEventListener('click', () => openDrawer('people-panel'));
-byId('shade').addEventListener('click', closeDrawers);
-for (const button of document.querySelectorAll('.drawer-close')) {
-  button.addEventListener('click', () => {
-    closeDrawers();
-    byId(button.dataset.close === 'sidebar' ? 'open-sidebar' : 'open-people').focus();
+byId('open-search').addEventListener('click', () => search.open());
+byId('open-room-menu').addEventListener('click', () => {
+  openRoomMenu(byId('open-room-menu'), activeRoom(), doing, (fields) => {
+    client.about(active, fields).catch(failed);
   });
-}
-byId('room-input').addEventListener('focus', loadDirectory);
+});
 document.addEventListener('keydown', (event) => {
-  if (event.key === 'Escape') closeDrawers();
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!event.altKey || !step || !client?.rooms.length) return;
+  if (!event.altKey || !step || !client) return;
   event.preventDefault();
-  const names = client.rooms.map((room) => room.name);
-  openRoom(names[(names.indexOf(active) + step + names.length) % names.length]);
+  const next = rooms.beside(active, step);
+  if (next) openRoom(next);
 });
 document.addEventListener('visibilitychange', () => {
-  const visible = document.visibilityState === 'visible';
-  client?.look(visible ? active : null);
-  if (visible) loadDirectory();
+  client?.look(isVisible() ? active : null);
+  if (!isVisible()) return;
+  rooms.loadDirectory();
+  client?.inbox.refresh();
+  haveSeen();
 });
-setInterval(() => {
-  if (document.visibilityState === 'visible') loadDirectory();
-}, DIRECTORY_EVERY_MS);
 
-setTheme(store.loadTheme());
 const wanted = parameters.get('user');
 const remembered = store.loadName();
 byId('name').value = wanted ?? remembered ?? '';

@@ -15,31 +15,49 @@
  * Events (all `CustomEvent`s):
  *     state   detail = `client.status`, whenever it changes
  *     room    {room, changes}: see room.js for the changes
- *     rooms   the set of followed rooms changed
+ *     rooms   the set of followed rooms, or the inbox, changed
+ *     inbox   the list of this user's rooms came: `client.inbox.entries`
+ *     notice  {kind: 'mention'|'direct'|'read', room, id, from?, unread?}: about a room of ours
+ *     profiles {users}: names or other words about these users changed
+ *     contact {user}: whether a watched user is online changed
  *     event   each frame of a relay as it came, also of rooms that are not followed (`@user`)
  *     problem {room, error}: a followed room cannot be read any longer
  *
- * Its parts: connection.js (one socket after another), follow.js (a room kept level), sender.js and
- * outgoing.js (lines on their way), room.js (what is known of a room), id.js.
+ * Its parts: connection.js (one socket after another), operations.js (what a relay does when it is
+ * asked), follow.js (a room kept level), sender.js and outgoing.js (lines on their way), room.js
+ * (what is known of a room), inbox.js, profiles.js, contacts.js, names.js, id.js.
  *
  * It refuses to touch a page, to decide what is shown, and to hide an error.
  */
 
+import { socketUrl } from './address.js';
 import { ChatError, Connection } from './connection.js';
+import { Contacts } from './contacts.js';
 import { Follow, failure } from './follow.js';
+import { compareIds, isId, NOWHERE } from './id.js';
+import { Inbox } from './inbox.js';
+import { directRoom, otherSide } from './names.js';
+import { Operations } from './operations.js';
 import { makeLine, makeNonce, Outgoing } from './outgoing.js';
+import { Profiles } from './profiles.js';
 import { Room } from './room.js';
-import { compact } from './sender.js';
+import { isCut } from './sender.js';
 
-export { ChatError, Room };
+export { ChatError, directRoom, otherSide, Room, socketUrl };
 
 const RESUME_ROOMS = 50;
+const DOUBT_MS = 500;
 
-export class ChatClient extends EventTarget {
+export class ChatClient extends Operations {
   #connection;
   #outgoing;
   #keepItems;
   #follows = new Map();
+  #status = 'online';
+  /** Whether it is ever told which room is looked at. */
+  #hasEyes = false;
+  #doubted = new Set();
+  #doubtTimer = null;
   #wake = () => this.#connection.check();
   #wakeIfVisible = () => {
     if (document.visibilityState === 'visible') this.#connection.check();
@@ -64,6 +82,12 @@ export class ChatClient extends EventTarget {
     const kept = storage === undefined ? globalThis.sessionStorage ?? null : storage;
     this.#outgoing = new Outgoing(user, kept);
     this.#keepItems = keepItems;
+    const request = (...args) => this.request(...args);
+    this.profiles = new Profiles({
+      request, changed: (users) => this.#emit('profiles', { users }),
+    });
+    this.contacts = new Contacts({ request, changed: (user) => this.#emit('contact', { user }) });
+    this.inbox = new Inbox({ request, changed: (entries) => this.#inboxChanged(entries) });
     this.#connection = new Connection({
       urls: urls.map((url) => socketUrl(url, user)),
       WebSocket: WebSocket ?? globalThis.WebSocket,
@@ -96,6 +120,22 @@ export class ChatClient extends EventTarget {
     return this.#follows.get(name)?.room ?? null;
   }
 
+  /**
+   * All rooms of this user, followed here or not, last active first:
+   * {name, room, unread, mentions, last}; `room` is null where it is not followed.
+   */
+  overview() {
+    const followed = this.rooms.map((room) => ({
+      name: room.name, room, unread: room.unread, mentions: room.mentions,
+      last: room.newest() ?? this.inbox.entries.get(room.name)?.last ?? NOWHERE,
+    }));
+    const others = [...this.inbox.entries.values()].filter(({ room }) => !this.#follows.has(room));
+    const listed = others.map(({ room: name, unread, mentions = 0, last }) => ({
+      name, room: null, unread, mentions, last: isId(last) ? last : NOWHERE,
+    }));
+    return [...followed, ...listed].sort((a, b) => compareIds(b.last, a.last));
+  }
+
   /** The rooms that unsent lines of an earlier page are waiting for. */
   unsentRooms() {
     return this.#outgoing.rooms();
@@ -111,7 +151,24 @@ export class ChatClient extends EventTarget {
   close() {
     if (typeof window !== 'undefined') this.#unlisten();
     for (const follow of this.#follows.values()) follow.stop();
+    for (const part of [this.profiles, this.inbox]) part.stop();
+    clearTimeout(this.#doubtTimer);
     this.#connection.close();
+  }
+
+  /**
+   * What others see of this connection: `online`, `away`, `dnd` or own words of 64 bytes. Told to
+   * each relay anew.
+   * @throws {ChatError} if the relay refuses it
+   */
+  async setStatus(status) {
+    if (status === this.#status) return;
+    this.#status = status;
+    try {
+      await this.request('status', { status });
+    } catch (error) {
+      if (!isCut(error)) throw error;
+    }
   }
 
   /**
@@ -145,8 +202,14 @@ export class ChatClient extends EventTarget {
     if (!follow.room.problem) await this.request(op, { room: name });
     for (const line of this.#outgoing.of(name)) this.#outgoing.remove(line.nonce);
     this.#follows.delete(name);
+    this.inbox.forget(name);
     follow.end(new ChatError('LEFT', 'The room was left'));
     this.#emit('rooms');
+  }
+
+  /** Follows the direct room with another user. It is made by the first message. */
+  direct(user) {
+    return this.subscribe(directRoom(this.user, user));
   }
 
   /**
@@ -185,37 +248,37 @@ export class ChatClient extends EventTarget {
 
   /** Loads older messages. Resolves to false if there are none. */
   older(name, count = 50) {
-    return this.#followed(name).older(count);
-  }
-
-  /** An ephemeral event of our own name. */
-  signal(name, signalName, data) {
-    const fields = { room: name, name: signalName };
-    return this.request('signal', data === undefined ? fields : { ...fields, data });
+    return this.#followed(name).pages.older(count);
   }
 
   /** Tells that this user is typing, at most about every two seconds per room. Never fails. */
   typing(name) {
-    this.#follows.get(name)?.tellTyping();
+    this.#follows.get(name)?.telling.typing();
   }
 
-  /**
-   * A page of rooms by last activity.
-   * @returns {Promise<{cursor: string|null, rooms: {room, last, members, online, topic}[]}>}
-   */
-  async directory({ match, cursor, count = 100 } = {}) {
-    const answer = await this.request('rooms', compact({ match, cursor, count }));
-    return { cursor: answer.cursor ?? null, rooms: answer.rooms ?? [] };
+  /** The reader has seen all of a room. Told to it, once, in a while. Never fails. */
+  read(name) {
+    this.#follows.get(name)?.telling.read();
+  }
+
+  /** Sees to it that a message which is quoted in a room is in `room.quoted`. */
+  quoted(name, id) {
+    this.#follows.get(name)?.pages.quoted(id);
   }
 
   /** The reader looks at this room and no other; null: at none. */
   look(name) {
-    for (const follow of this.#follows.values()) {
-      follow.changed(follow.room.setBackground(follow.room.name !== name));
-    }
+    this.#hasEyes = true;
+    for (const follow of this.#follows.values()) follow.look(follow.room.name === name);
   }
 
   // --- following rooms ---------------------------------------------------------------------------
+
+  /** Changes what is known of a room, if it is followed. */
+  learn(name, change) {
+    const follow = this.#follows.get(name);
+    follow?.changed(change(follow.room));
+  }
 
   #followed(name) {
     const follow = this.#follows.get(name);
@@ -234,20 +297,65 @@ export class ChatClient extends EventTarget {
       request: (...args) => this.request(...args),
       changed: (room, changes) => this.#emit('room', { room, changes }),
       problem: (room, error) => this.#emit('problem', { room, error }),
+      doubt: (room) => this.#doubt(room.name),
+      hasEyes: () => this.#hasEyes,
       refused: () => {
         this.#follows.delete(name);
         this.#emit('rooms');
       },
     });
     this.#follows.set(name, follow);
+    const entry = this.inbox.entries.get(name);
+    if (entry) follow.changed(follow.room.settleUnread(entry));
     this.#emit('rooms');
     return follow.begin(op);
   }
 
   /** A relay said hello: every room is taken up where it was left. */
   #greeted() {
+    // First, so that the rooms see the right one from the beginning.
+    if (this.#status !== 'online') {
+      this.request('status', { status: this.#status }).catch(() => {});
+    }
     const resuming = [...this.#follows.values()].filter((follow) => follow.takeUp());
     while (resuming.length) this.#resume(resuming.splice(0, RESUME_ROOMS));
+    this.inbox.load();
+    this.contacts.reset();
+    this.profiles.reset();
+  }
+
+  #inboxChanged(entries) {
+    for (const entry of entries ?? []) {
+      this.learn(entry.room, (room) => room.settleUnread(entry));
+    }
+    if (entries) this.#emit('inbox');
+    this.#emit('rooms');
+  }
+
+  /** A notice of the relay to this user. */
+  #notice(data) {
+    if (data.kind === 'read' && isId(data.id)) {
+      this.learn(data.room, (room) => room.haveRead(data.id, data.unread ?? 0));
+    }
+    if (data.kind === 'direct') this.#follows.get(data.room)?.beginAnew();
+    this.inbox.hear(data);
+    this.#emit('notice', data);
+  }
+
+  /** What is unread in a room is not known exactly: the room is asked in a moment. */
+  #doubt(name) {
+    this.#doubted.add(name);
+    this.#doubtTimer ??= setTimeout(() => {
+      this.#doubtTimer = null;
+      const rooms = [...this.#doubted].filter((room) => this.#follows.has(room));
+      this.#doubted.clear();
+      if (rooms.length === 0) return;
+      this.request('unread', { rooms }).then((answer) => {
+        for (const [room, count] of Object.entries(answer.rooms ?? {})) {
+          if (count) this.learn(room, (known) => known.settleUnread(count));
+        }
+      }, () => {});
+    }, DOUBT_MS);
   }
 
   /** Many rooms in one frame: what came after each cursor. */
@@ -270,6 +378,14 @@ export class ChatClient extends EventTarget {
 
   #frame(frame) {
     this.#emit('event', frame);
+    if (this.contacts.frame(frame)) return;
+    if (frame.room === `@${this.user}`) {
+      if (frame.type === 'notice' && frame.data) this.#notice(frame.data);
+      else if (frame.type === 'room') this.profiles.refresh(this.user);
+      // Notices may have been missed.
+      else if (frame.type === 'reset' || frame.type === 'reload') this.inbox.loadSoon();
+      return;
+    }
     if (frame.room !== undefined) this.#follows.get(frame.room)?.frame(frame);
     // A withdrawn line is known by its nonce alone.
     else for (const follow of this.#follows.values()) follow.frame(frame);
@@ -292,24 +408,4 @@ export class ChatClient extends EventTarget {
     window.removeEventListener('pageshow', this.#wake);
     document.removeEventListener('visibilitychange', this.#wakeIfVisible);
   }
-}
-
-/**
- * The socket URL of a relay: `host:port` and `http(s)://host` are understood too.
- * @throws {TypeError} if it cannot be read
- */
-export function socketUrl(relay, user) {
-  const text = /^[a-z]+:\/\//i.test(relay) ? relay : `ws://${relay}`;
-  let url;
-  try {
-    url = new URL(text.replace(/^http/i, 'ws'));
-  } catch {
-    throw new TypeError(`not a relay address: ${relay}`);
-  }
-  if (url.protocol !== 'ws:' && url.protocol !== 'wss:') {
-    throw new TypeError(`not a relay address: ${relay}`);
-  }
-  if (url.pathname === '/') url.pathname = '/ws';
-  url.searchParams.set('user', user);
-  return url.href;
 }

@@ -1,8 +1,8 @@
 /**
  * Slash commands.
  *
- * The one idea: one table; parsing it is pure, doing it is the page's. A line that starts with two
- * slashes is a text that starts with one.
+ * The one idea: one table; parsing it is pure, doing it is the page's (doing.js). A line that
+ * starts with two slashes is a text that starts with one.
  *
  * It refuses to know what the commands do.
  */
@@ -15,6 +15,28 @@ export const COMMANDS = {
   rooms: { argument: '[pattern]', help: 'list rooms of this server, e.g. /rooms dev*' },
   users: { argument: '', help: 'who is here now' },
   me: { argument: 'text', help: 'say what you are doing' },
+  pm: { argument: 'user [text]', help: 'write to somebody alone' },
+  nick: { argument: '[name]', help: 'change the name others see; without one, your user name' },
+  topic: { argument: '[text]', help: 'show or change what this room is about' },
+  search: { argument: '[text]', help: 'search in what is loaded of this room' },
+  online: { argument: '', help: 'be online, and away when you are away' },
+  away: { argument: '', help: 'be away until /online' },
+  dnd: { argument: '', help: 'ask not to be disturbed until /online' },
+  status: { argument: '[words]', help: 'say how you are in your own words' },
+  kick: { argument: 'user [reason]', help: 'remove somebody from this room' },
+  ban: { argument: 'user [time] [reason]', help: 'keep somebody out, e.g. /ban eve 1d spam' },
+  unban: { argument: 'user', help: 'let somebody in again' },
+  mute: { argument: 'user [time] [reason]', help: 'let somebody only read, e.g. /mute eve 10m' },
+  unmute: { argument: 'user', help: 'let somebody write again' },
+  role: { argument: 'user role', help: 'make somebody owner, moderator or member' },
+  invite: { argument: 'user', help: 'make somebody a member of this room' },
+  freeze: { argument: '', help: 'let only moderators write here' },
+  unfreeze: { argument: '', help: 'let everybody write here again' },
+  slow: { argument: 'time', help: 'time between messages of one user, e.g. /slow 30s; 0 ends it' },
+  private: { argument: '', help: 'let only members read here' },
+  public: { argument: '', help: 'let anyone read and join' },
+  block: { argument: 'user', help: 'take no direct messages from somebody' },
+  unblock: { argument: 'user', help: 'take them again' },
 };
 
 /**
@@ -34,11 +56,21 @@ export function parseInput(typed) {
   }
   const argument = rest.trim();
   const wanted = COMMANDS[command].argument;
-  if (argument === '' && wanted !== '' && !wanted.startsWith('[')) {
+  const needed = wanted.split(' ').filter((word) => word !== '' && !word.startsWith('[')).length;
+  if (argument.split(/\s+/).filter(Boolean).length < needed) {
     return { problem: `Usage: /${command} ${wanted}` };
   }
   return { command, argument };
 }
+
+/** The first word of an argument, without the `@` of a mention, and the rest. */
+export function firstWord(argument) {
+  const [, word, rest] = /^(\S*)\s*([^]*)$/.exec(argument);
+  return [word, rest];
+}
+
+/** A user as typed: `@bob` is bob. */
+export const userOf = (word) => word.replace(/^@/, '');
 
 /** One line per command. */
 export function helpLines() {

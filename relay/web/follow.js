@@ -7,21 +7,24 @@
  *
  * The relay delivers without gaps; the check here is the last defence.
  *
+ * Beside it: sender.js (lines on their way), pages.js, who.js, telling.js (typing, reading).
+ *
  * It refuses to open connections and to fold events: room.js does.
  */
 
 import { ChatError } from './connection.js';
 import { compareIds, isId } from './id.js';
+import { hasEnded } from './room.js';
 import { AGAIN_MS, isCut, isPassing, pauseMs, plain, Sender } from './sender.js';
+import { Pages } from './pages.js';
+import { Telling } from './telling.js';
+import { Who } from './who.js';
 
 /** Questions in a row that brought no agreement before we slow down. */
 const HASTY_QUESTIONS = 3;
 /** A greater `last` on an ephemeral event may be the relay's own business for this long. */
 const BEHIND_MS = 2000;
-const WHO_COUNT = 500;
 const WAITING_MOST = 1000;
-/** A little more than the 2 s within which relays drop a repeated signal. */
-const TYPING_EVERY_MS = 2200;
 
 /** The members of an `error` as an error. */
 export function failure({ code = 'DENIED', message = '', ...details }) {
@@ -41,26 +44,38 @@ export class Follow {
   #hasty = 0;
   /** Durable events that came while a question was on its way. */
   #waiting = [];
-  #loading = false;
-  #who = { asking: false, again: false };
-  #toldTyping = 0;
+  #who;
   #timers = {};
 
   /**
    * @param {import('./room.js').Room} room
    * @param {object} link the way out: {outgoing, keepItems, isConnected, nonceWindowMs, request,
-   *   changed, problem, refused}
+   *   changed, problem, refused, doubt, hasEyes}
    */
   constructor(room, link) {
     this.room = room;
     this.#link = link;
     this.#sender = new Sender(this, link);
+    const inside = {
+      request: link.request, changed: (changes) => this.changed(changes),
+      isWatched: () => !room.background || !link.hasEyes(),
+    };
+    this.#who = new Who(room, inside);
+    /** What the reader tells the room. */
+    this.telling = new Telling(room, inside);
+    this.pages = new Pages(room, inside);
     room.tail = link.outgoing.of(room.name);
   }
 
-  /** Whether the membership goes with it. */
+  /** Whether a membership ends with it. That of a direct room never does. */
   get isMember() {
-    return this.#op === 'join';
+    return !this.room.isDirect && (this.#op === 'join' || this.room.role !== null);
+  }
+
+  /** The reader looks at the room, or away. */
+  look(isLooking) {
+    this.changed(this.room.setBackground(!isLooking));
+    if (isLooking) this.#who.look();
   }
 
   /** Whether nothing is missing and lines may be sent. */
@@ -87,12 +102,13 @@ export class Follow {
   takeUp() {
     this.#level = false;
     this.#waiting = [];
-    this.#who = { asking: false, again: false };
+    this.#who.reset();
+    this.telling.reset();
     this.changed(this.room.dropLocal());
     const { cursor, problem } = this.room;
     if (cursor === null || this.#begun) this.#start();
     // A room that ended may have begun anew.
-    else return problem === null || problem.code === 'ENDED';
+    else return problem === null || hasEnded(problem);
     return false;
   }
 
@@ -101,6 +117,8 @@ export class Follow {
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);
     this.#timers = {};
     this.#sender.stop();
+    this.#who.stop();
+    this.telling.stop();
   }
 
   /** It is not followed any longer. */
@@ -174,7 +192,7 @@ export class Follow {
     if (!this.#level) return;
     this.#settle?.resolve(this.room);
     this.#begun = this.#settle = null;
-    this.#askWho();
+    this.#who.ask();
     this.#sender.flush();
   }
 
@@ -189,6 +207,15 @@ export class Follow {
     const settle = this.#settle;
     const isNews = room.problem === null;
     this.#begun = this.#settle = null;
+    if (error.code === 'NOROOM' && room.isDirect) {
+      this.#ended();
+      settle?.resolve(room);
+      // What was written before it was known to be new makes it.
+      if (this.#link.outgoing.of(room.name).some((line) => line.state === 'pending')) {
+        this.begin('join').catch(() => {});
+      }
+      return;
+    }
     if (settle && room.cursor === null) {
       this.stop();
       this.#link.refused();
@@ -211,10 +238,21 @@ export class Follow {
     this.changed(this.room.end(plain(error)));
   }
 
-  /** The room is gone. Its channel is still listened to: it may begin anew. */
+  /**
+   * The room is gone. Its channel is still listened to: it may begin anew. A direct room that is
+   * not there is one in which nobody has written yet.
+   */
   #ended(reason) {
     this.#waiting = [];
-    this.changed(this.room.end({ code: 'ENDED', message: 'This room has ended', reason }));
+    const problem = this.room.isDirect
+      ? { code: 'NEW', message: 'Nothing was written yet' }
+      : { code: 'ENDED', message: 'This room has ended', reason };
+    this.changed(this.room.end(problem));
+  }
+
+  /** Somebody wrote here: if that makes the room, it is there now. */
+  beginAnew() {
+    if (this.room.problem && !this.#begun) this.begin('subscribe').catch(() => {});
   }
 
   // --- frames ------------------------------------------------------------------------------------
@@ -230,7 +268,7 @@ export class Follow {
         this.changed(room.replace(frame));
         return this.#becameLevel();
       case 'reset':
-        return this.#askWho();
+        return this.#who.ask();
       case 'gone':
         this.#question += 1;
         return this.#lose(failure(frame));
@@ -244,7 +282,7 @@ export class Follow {
     if (isId(frame.id)) return this.#durable(frame);
     this.changed(room.apply(frame, Date.now()));
     if (isId(frame.last)) this.#heardOf(frame.last);
-    if (frame.type === 'presence' && room.peopleDoubtful()) this.#askWhoSoon();
+    if (frame.type === 'presence' && room.peopleDoubtful()) this.#who.askSoon();
     return undefined;
   }
 
@@ -260,7 +298,7 @@ export class Follow {
       const hadEnded = room.problem !== null;
       this.#hasty = 0;
       this.changed(room.apply(event, Date.now()));
-      if (hadEnded) this.#askWho();
+      if (hadEnded) this.#who.ask();
       return;
     }
     this.#waiting.push(event);
@@ -294,8 +332,7 @@ export class Follow {
 
   /** Shows a line and sends it. */
   write(line) {
-    clearTimeout(this.#timers.typing);
-    this.#timers.typing = null;
+    this.telling.endTyping();
     this.changed(this.room.addLine(line));
     this.#sendSoon();
   }
@@ -314,72 +351,17 @@ export class Follow {
     else this.#sender.flush();
   }
 
+  /** What a refusal says about the room. */
+  refusedToWrite({ code, details }) {
+    if (code === 'MUTED') this.room.setMuted(details.until_ms ?? 0);
+    else if (code === 'FROZEN') this.room.frozen = true;
+    else return;
+    this.changed([{ what: 'about' }]);
+  }
+
   acknowledged(line, id) {
     this.changed(this.room.acknowledge(line, id));
     this.#heardOf(id);
-  }
-
-  /** Loads older messages. */
-  async older(count) {
-    const { room } = this;
-    const before = room.oldest();
-    if (!room.moreBefore || before === null || this.#loading) return room.moreBefore;
-    this.#loading = true;
-    try {
-      const page = await this.#link.request('history', { room: room.name, before, count });
-      if (room.oldest() === before) this.changed(room.prepend(page));
-      return room.moreBefore;
-    } finally {
-      this.#loading = false;
-    }
-  }
-
-  /** Tells that the user is typing: at once, or when it may be told again. */
-  tellTyping() {
-    if (this.#timers.typing) return;
-    const tell = () => {
-      this.#timers.typing = null;
-      this.#toldTyping = Date.now();
-      this.#link.request('signal', { room: this.room.name, name: 'typing' }).catch(() => {});
-    };
-    const waitMs = this.#toldTyping + TYPING_EVERY_MS - Date.now();
-    if (waitMs <= 0) tell();
-    else this.#timers.typing = setTimeout(tell, waitMs);
-  }
-
-  // --- who is here -------------------------------------------------------------------------------
-
-  #askWhoSoon() {
-    if (this.#timers.who) return;
-    this.#timers.who = setTimeout(() => {
-      this.#timers.who = null;
-      if (this.room.peopleDoubtful()) this.#askWho();
-    }, AGAIN_MS + Math.random() * AGAIN_MS);
-  }
-
-  #askWho() {
-    const state = this.#who;
-    if (state.asking) {
-      state.again = true;
-      return;
-    }
-    state.asking = true;
-    this.room.expectPeople();
-    const done = (again) => {
-      state.asking = false;
-      if (state === this.#who && (again || state.again)) this.#askWho();
-      state.again = false;
-    };
-    this.#link.request('who', { room: this.room.name, count: WHO_COUNT }).then(
-      ({ users, list, cursor }) => {
-        this.changed(this.room.setPeople(list, users, (cursor ?? null) === null));
-        done(false);
-      },
-      (error) => {
-        if (!isPassing(error)) done(false);
-        else this.#timers.who = setTimeout(() => done(true), pauseMs(error));
-      },
-    );
   }
 
   #watchTyping() {
@@ -392,8 +374,6 @@ export class Follow {
     }, Math.max(0, ends - Date.now()) + 10);
   }
 
-  // --- telling -----------------------------------------------------------------------------------
-
   /** Tells what has changed in the room, after drawing the consequences. */
   changed(changes) {
     if (!changes.length) return;
@@ -401,6 +381,7 @@ export class Follow {
     const { outgoing, keepItems } = this.#link;
     for (const { what, item, items } of changes) {
       if (what === 'typing') this.#watchTyping();
+      else if (what === 'doubt') this.#link.doubt?.(room);
       else if (what === 'settle' && item.user === room.user) outgoing.remove(item.nonce);
       else if (what === 'remove') {
         // Lines that are stored, but lie before what we hold.

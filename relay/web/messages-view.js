@@ -3,93 +3,78 @@
  *
  * The one idea: one element per item, kept while the item lives; a line that gets stored keeps its
  * element and moves up. How an element looks beside its neighbour (author shown or not, a new day,
- * the unread mark) depends on the item before it alone, so each change touches two elements.
+ * the mark of what is new) depends on the item before it alone, so each change touches two
+ * elements.
  *
- * The end of the list stays in view while the reader is there; otherwise nothing moves under the
- * reader's eyes and a button counts what is new.
+ * Beside it: message-element.js (what one looks like), reading-place.js (scrolling).
  *
  * It refuses innerHTML and to ask the relay anything itself.
  */
 
-import {
-  clock, dayName, dayOf, explain, fullTime, hue, initial, isOnlyEmoji, noticeText, plural, putText,
-} from './words.js';
-
-const GROUP_MS = 5 * 60_000;
-/** Closer to the end than this counts as being there. */
-const END_PX = 60;
-/** Closer to the top than this loads older messages. */
-const TOP_PX = 300;
-const LONG_CHARS = 3000;
-const LONG_LINES = 25;
+import { compareIds } from './id.js';
+import { make, setText } from './elements.js';
+import { dressBeside, dressItem, makeItem } from './message-element.js';
+import { ReadingPlace } from './reading-place.js';
+import { plural } from './words.js';
 
 export class MessagesView {
   #parts;
   #on;
   #room = null;
   #elements = new Map();
-  #atEnd = true;
-  #lastTop = 0;
+  #place;
   #below = 0;
   #loading = false;
   #countdown = null;
+  #receipt = make('div', 'receipt');
   /** room -> distance from the end where its reader left it */
   #places = new WeakMap();
 
   /**
    * @param {{scroller, list, older, toEnd, empty}} parts elements of the page
-   * @param {{older: () => Promise, retry: (nonce) => void, discard: (nonce) => void}} on
+   * @param {{older: () => Promise, quoted: (id) => void, atEnd: () => void,
+   *   nameOf: (user) => string}} on `atEnd`: all there is may have been seen
    */
   constructor(parts, on) {
     this.#parts = parts;
     this.#on = on;
     const { scroller, older, toEnd, list } = parts;
-    scroller.addEventListener('scroll', () => this.#scrolled(), { passive: true });
-    older.addEventListener('click', () => this.#older());
-    toEnd.addEventListener('click', () => this.#toEnd());
-    list.addEventListener('click', (event) => this.#clicked(event));
-    // Once per frame, however many messages came: measuring after each would cost a layout each.
-    const keep = new ResizeObserver(() => {
-      if (this.#atEnd) this.#scrollToEnd();
-      this.#fill();
+    this.#receipt.setAttribute('aria-live', 'off');
+    this.#place = new ReadingPlace(scroller, list, {
+      moved: () => this.#moved(), resized: () => this.#fill(), nearTop: () => this.#older(),
     });
-    keep.observe(scroller);
-    keep.observe(list);
+    older.addEventListener('click', () => this.#older());
+    toEnd.addEventListener('click', () => this.#place.toEnd());
   }
 
   /** Draws a room from nothing; null: no room. */
   show(room) {
-    const { scroller } = this.#parts;
-    if (this.#room && this.#room !== room && !this.#atEnd) {
-      const place = scroller.scrollHeight - scroller.scrollTop;
-      this.#places.set(this.#room, place);
+    if (this.#room && this.#room !== room && !this.#place.atEnd) {
+      this.#places.set(this.#room, this.#place.fromEnd);
     } else if (this.#room) this.#places.delete(this.#room);
     const changed = room !== this.#room;
     this.#room = room;
     this.#redraw();
     const place = room && changed ? this.#places.get(room) : undefined;
-    if (place !== undefined) {
-      scroller.scrollTop = scroller.scrollHeight - place;
-      this.#lastTop = Infinity;
-      this.#noteEnd();
-    } else if (changed && room?.firstUnread && this.#elements.has(room.firstUnread)) {
-      this.#elements.get(room.firstUnread).scrollIntoView({ block: 'center' });
-      this.#lastTop = Infinity;
-      this.#noteEnd();
-    } else this.#toEnd();
+    const first = this.#elements.get(room?.firstUnread);
+    if (place !== undefined) this.#place.restore(place);
+    else if (first && (changed || !first.seen)) {
+      first.seen = true;
+      this.#place.goTo(first);
+    } else this.#place.toEnd();
     this.#fill();
   }
 
   /** Draws what has changed in the room shown. */
   change(changes) {
-    const { scroller, list } = this.#parts;
+    const { list } = this.#parts;
     if (changes.some(({ what }) => what === 'replace')) {
       this.show(this.#room);
       return;
     }
-    const atEnd = this.#atEnd;
+    const { atEnd } = this.#place;
     const above = !atEnd && changes.some(({ what }) => what === 'prepend' || what === 'remove');
-    const fromEnd = above ? scroller.scrollHeight - scroller.scrollTop : 0;
+    const fromEnd = above ? this.#place.fromEnd : 0;
     let own = false;
     for (const change of changes) {
       const { what, item } = change;
@@ -102,16 +87,54 @@ export class MessagesView {
       else if (what === 'prepend') this.#prepend(change.items);
       else if (what === 'remove') {
         for (const gone of change.items) this.#remove(gone);
-        this.#lastTop = 0;
+        this.#place.forgetMove();
       }
     }
-    if (own && !atEnd) this.#toEnd();
-    else if (above) scroller.scrollTop = scroller.scrollHeight - fromEnd;
+    this.#drawReceipt();
+    if (own && !atEnd) this.#place.toEnd();
+    else if (above) this.#place.hold(fromEnd);
     list.removeAttribute('aria-busy');
     this.#around();
+    if (this.#place.atEnd) this.#on.atEnd();
+  }
+
+  /** Names may be other ones now. */
+  rename() {
+    for (const [item, element] of this.#elements) dressItem(element, item, this.#scene());
+    this.#drawReceipt();
+  }
+
+  /** Brings a message into view and gives it the focus. @returns {boolean} whether it is here */
+  goTo(id) {
+    const element = this.#elements.get(this.#room?.byId.get(id));
+    if (!element) return false;
+    this.#place.goTo(element);
+    element.focus({ preventScroll: true });
+    element.classList.remove('flash');
+    requestAnimationFrame(() => element.classList.add('flash'));
+    return true;
+  }
+
+  /** Brings an item into view. */
+  lookAt(item) {
+    const element = this.#elements.get(item);
+    if (element) this.#place.goTo(element);
+  }
+
+  /** The element of an item that is drawn. */
+  elementOf(item) {
+    return this.#elements.get(item) ?? null;
+  }
+
+  get atEnd() {
+    return this.#place.atEnd;
   }
 
   // --- elements ----------------------------------------------------------------------------------
+
+  #scene() {
+    return { room: this.#room, nameOf: this.#on.nameOf };
+  }
 
   #redraw() {
     const { list } = this.#parts;
@@ -119,63 +142,37 @@ export class MessagesView {
     list.setAttribute('aria-busy', 'true');
     this.#elements.clear();
     this.#below = 0;
-    const elements = [];
-    let before = null;
-    for (const item of this.#items()) {
-      const element = this.#make(item);
-      this.#beside(element, item, before);
-      elements.push(element);
-      before = item;
-    }
-    list.replaceChildren(...elements);
+    const items = this.#room ? [...this.#room.items, ...this.#room.tail] : [];
+    list.replaceChildren(...this.#makeAll(items));
     setTimeout(() => list.removeAttribute('aria-busy'), 0);
+    this.#drawReceipt();
     this.#around();
   }
 
-  #items() {
-    return this.#room ? [...this.#room.items, ...this.#room.tail] : [];
+  #makeAll(items) {
+    let before = null;
+    return items.map((item) => {
+      const element = this.#make(item);
+      dressBeside(element, item, before, this.#room.firstUnread);
+      before = item;
+      return element;
+    });
   }
 
   #make(item) {
-    const element = item.type === 'notice' ? makeNotice(item) : makeMessage(item);
-    element.item = item;
+    const element = makeItem(item, this.#scene());
     this.#elements.set(item, element);
-    this.#dress(element, item);
+    if ((item.retryAt ?? null) !== null) this.#tick();
+    const { byId, quoted } = this.#room;
+    const isStrange = (item.reply ?? null) !== null && !byId.has(item.reply)
+      && !quoted.has(item.reply);
+    if (isStrange) this.#on.quoted(item.reply);
     return element;
   }
 
-  /** What depends on the item alone and may change. */
   #dress(element, item) {
-    if (item.id) element.dataset.id = item.id;
-    if (item.type === 'notice') return;
-    element.dataset.state = item.state;
-    element.toggleAttribute('data-local', item.local);
-    element.toggleAttribute('data-ephemeral', item.ephemeral);
-    const time = element.querySelector('time');
-    const iso = new Date(item.ts).toISOString();
-    if (time.dateTime !== iso) {
-      time.dateTime = iso;
-      time.textContent = clock(item.ts);
-      time.title = fullTime(item.ts);
-    }
-    const status = element.querySelector('.status');
-    if (item.state === 'stored') status?.remove();
-    else this.#dressStatus(status ?? addStatus(element), item);
-  }
-
-  #dressStatus(status, item) {
-    const failed = item.state === 'failed';
-    const mine = item.user === this.#room.user;
-    let words = '';
-    if (failed) words = `Not sent. ${explain(item.error)}.`;
-    else if (item.local) words = 'Shown by this relay, not stored yet';
-    else if (item.retryAt !== null) {
-      const seconds = Math.max(0, Math.ceil((item.retryAt - Date.now()) / 1000));
-      words = seconds > 0 ? `Waiting, sends again in ${seconds} s` : 'Sending…';
-      if (seconds > 0) this.#tick();
-    } else words = 'Sending…';
-    status.querySelector('.words').textContent = words;
-    for (const button of status.querySelectorAll('button')) button.hidden = !(failed && mine);
+    dressItem(element, item, this.#scene());
+    if ((item.retryAt ?? null) !== null) this.#tick();
   }
 
   /** Counts waiting lines down. */
@@ -189,18 +186,10 @@ export class MessagesView {
     }, 1000);
   }
 
-  /** What depends on the item before. */
-  #beside(element, item, before) {
-    const newDay = !before || dayOf(before.ts) !== dayOf(item.ts);
-    mark(element, 'day', newDay ? dayName(item.ts) : null);
-    mark(element, 'unread-mark', this.#room.firstUnread === item ? 'New' : null);
-    const grouped = !newDay && this.#room.firstUnread !== item && isSameVoice(before, item);
-    element.classList.toggle('grouped', grouped);
-  }
-
   #besideAgain(element) {
-    if (!element) return;
-    this.#beside(element, element.item, element.previousElementSibling?.item ?? null);
+    if (!element?.item) return;
+    const before = element.previousElementSibling?.item ?? null;
+    dressBeside(element, element.item, before, this.#room.firstUnread);
   }
 
   #append(item) {
@@ -229,15 +218,20 @@ export class MessagesView {
       this.#parts.list.insertBefore(element, place);
       this.#besideAgain(follower);
     }
-    this.#dress(element, item);
-    this.#besideAgain(element);
-    this.#besideAgain(element.nextElementSibling);
+    this.#dressAll(element, item);
     return undefined;
   }
 
   #update(item) {
     const element = this.#elements.get(item);
-    if (!element) return;
+    if (element) this.#dressAll(element, item);
+    // Whoever quotes it shows it too.
+    for (const [one, other] of this.#elements) {
+      if (item.id !== null && one.reply === item.id) this.#dress(other, one);
+    }
+  }
+
+  #dressAll(element, item) {
     this.#dress(element, item);
     this.#besideAgain(element);
     this.#besideAgain(element.nextElementSibling);
@@ -246,16 +240,8 @@ export class MessagesView {
   #prepend(items) {
     const { list } = this.#parts;
     list.setAttribute('aria-busy', 'true');
-    const elements = [];
-    let before = null;
-    for (const item of items) {
-      const element = this.#make(item);
-      this.#beside(element, item, before);
-      elements.push(element);
-      before = item;
-    }
     const first = list.firstElementChild;
-    list.prepend(...elements);
+    list.prepend(...this.#makeAll(items));
     this.#besideAgain(first);
   }
 
@@ -268,74 +254,54 @@ export class MessagesView {
     this.#besideAgain(follower);
   }
 
-  #clicked({ target }) {
-    const button = target.closest('button');
-    const item = button?.closest('.message')?.item;
-    if (!item) return;
-    if (button.classList.contains('retry')) this.#on.retry(item.nonce);
-    if (button.classList.contains('discard')) this.#on.discard(item.nonce);
-    if (button.classList.contains('unfold')) {
-      button.previousElementSibling.classList.remove('long');
-      button.remove();
+  // --- around the messages -----------------------------------------------------------------------
+
+  /** Below our last message that somebody has read: who has. */
+  #drawReceipt() {
+    const room = this.#room;
+    const own = room?.readers.size > 0 ? lastRead(room) : null;
+    const body = this.#elements.get(own)?.querySelector('.body');
+    if (!body) {
+      this.#receipt.remove();
+      return;
     }
+    const names = readersOf(room, own.id).map(this.#on.nameOf);
+    const others = names.length > 3 ? ` and ${names.length - 3} more` : '';
+    const by = `Seen by ${names.slice(0, 3).join(', ')}${others}`;
+    setText(this.#receipt, room.isDirect ? 'Seen' : by);
+    this.#receipt.title = names.join(', ');
+    if (this.#receipt.parentElement !== body) body.append(this.#receipt);
   }
 
-  // --- scrolling ---------------------------------------------------------------------------------
-
-  #scrolled() {
-    this.#noteEnd();
-    if (this.#parts.scroller.scrollTop < TOP_PX) this.#older();
-  }
-
-  /**
-   * Whether the reader is at the end. Only moving up leaves it: a list that grew since the last
-   * frame is no reader's doing.
-   */
-  #noteEnd() {
-    const { scroller } = this.#parts;
-    const { scrollTop } = scroller;
-    const near = scroller.scrollHeight - scrollTop - scroller.clientHeight < END_PX;
-    if (near || scrollTop < this.#lastTop - 1) this.#atEnd = near;
-    this.#lastTop = scrollTop;
-    if (this.#atEnd) this.#below = 0;
-    if (this.#room) this.#room.readingBack = !this.#atEnd;
+  #moved() {
+    if (this.#place.atEnd) this.#below = 0;
+    if (this.#room) this.#room.readingBack = !this.#place.atEnd;
     this.#around();
+    if (this.#place.atEnd && this.#room) this.#on.atEnd();
   }
 
-  #scrollToEnd() {
-    const { scroller } = this.#parts;
-    scroller.scrollTop = scroller.scrollHeight;
-  }
-
-  #toEnd() {
-    this.#scrollToEnd();
-    this.#noteEnd();
-  }
-
-  /** What stands around the list. */
   #around() {
     const { older, toEnd, empty } = this.#parts;
     const room = this.#room;
     older.hidden = !room?.moreBefore;
-    toEnd.hidden = this.#atEnd || !room;
+    toEnd.hidden = this.#place.atEnd || !room;
     if (!toEnd.hidden) {
-      toEnd.textContent = this.#below > 0
-        ? plural(this.#below, 'new message', 'new messages')
-        : 'Latest messages';
+      setText(toEnd, this.#below > 0
+        ? plural(this.#below, 'new message', 'new messages') : 'Latest messages');
     }
     const nothing = !room || this.#elements.size === 0;
     empty.hidden = !nothing;
     if (!nothing) return;
-    if (!room) empty.textContent = 'Join a room from the list, or create one.';
-    else if (room.cursor === null) empty.textContent = 'Loading…';
-    else if (!room.problem) empty.textContent = 'Nothing has been said here yet.';
-    else empty.textContent = '';
+    if (!room) setText(empty, 'Join a room from the list, or create one.');
+    else if (room.cursor === null) setText(empty, 'Loading…');
+    else if (!room.problem || room.problem.code === 'NEW') {
+      setText(empty, 'Nothing has been said here yet.');
+    } else setText(empty, '');
   }
 
   /** A page that does not fill the view cannot be scrolled for more. */
   #fill() {
-    const { scroller } = this.#parts;
-    if (this.#room?.moreBefore && scroller.scrollHeight <= scroller.clientHeight) this.#older();
+    if (this.#room?.moreBefore && this.#place.fits) this.#older();
   }
 
   async #older() {
@@ -351,71 +317,12 @@ export class MessagesView {
   }
 }
 
-function isSameVoice(before, item) {
-  return before.type === 'message' && item.type === 'message'
-    && before.user === item.user && before.kind === 'text' && item.kind === 'text'
-    && item.ts - before.ts < GROUP_MS;
+/** Our newest message that somebody has read. */
+function lastRead(room) {
+  const isOwn = (item) => item.type === 'message' && item.user === room.user && item.id !== null;
+  return room.items.findLast((item) => isOwn(item) && readersOf(room, item.id).length > 0) ?? null;
 }
 
-function make(tag, className, text) {
-  const element = document.createElement(tag);
-  element.className = className;
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
-
-/** Sets, changes or takes away a line above an item. */
-function mark(element, className, text) {
-  const known = element.querySelector(`:scope > .${className}`);
-  if (text === null) known?.remove();
-  else if (!known) element.prepend(make('div', className, text));
-  else if (known.textContent !== text) known.textContent = text;
-}
-
-function makeNotice(item) {
-  const element = make('div', 'notice');
-  const text = make('p', 'notice-text', noticeText(item.event));
-  text.dir = 'auto';
-  text.title = fullTime(item.ts);
-  element.append(text);
-  return element;
-}
-
-function makeMessage({ user, kind, text, nonce }) {
-  const element = make('div', 'message');
-  if (nonce) element.dataset.nonce = nonce;
-  if (kind !== 'text') element.dataset.kind = kind;
-  const author = kind === 'system' || user === '*' ? 'Server' : user;
-  const avatar = make('span', 'avatar', initial(author));
-  avatar.setAttribute('aria-hidden', 'true');
-  avatar.style.setProperty('--hue', hue(author));
-  const body = make('div', 'body');
-  const name = make('span', 'author', author);
-  name.style.setProperty('--hue', hue(author));
-  const head = make('div', 'head');
-  head.append(name, make('time', 'time'));
-  const words = make('div', 'text');
-  words.dir = 'auto';
-  putText(words, text);
-  if (isOnlyEmoji(text)) words.classList.add('only-emoji');
-  body.append(head, words);
-  if (text.length > LONG_CHARS || text.split('\n').length > LONG_LINES) {
-    words.classList.add('long');
-    const unfold = make('button', 'unfold', 'Show all');
-    unfold.type = 'button';
-    body.append(unfold);
-  }
-  element.append(avatar, body);
-  return element;
-}
-
-function addStatus(element) {
-  const status = make('div', 'status');
-  const retry = make('button', 'retry', 'Try again');
-  const discard = make('button', 'discard', 'Discard');
-  retry.type = 'button';
-  discard.type = 'button';
-  status.append(make('span', 'words'), retry, discard);
-  element.querySelector('.body').append(status);
-  return status;
+function readersOf(room, id) {
+  return [...room.readers].filter(([, ref]) => compareIds(ref, id) >= 0).map(([user]) => user);
 }

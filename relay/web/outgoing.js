@@ -87,7 +87,8 @@ export function makeLine(fields) {
   return {
     type: 'message', state: error ? 'failed' : 'pending', id: null, m: null, room, user, kind, text,
     nonce, ts, meta, reply, mentions, local: false, ephemeral: false, acknowledged: null,
-    error, retryAt: null, submitted, inFlight: false,
+    error, retryAt: null, waitsFor: null, submitted, inFlight: false, edited: null, deleted: null,
+    reactions: [], asOf: null,
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * What one reader knows of one room: the fold of its events.
+ * What one reader knows of one room: the fold of its events (fold.js, amend.js) over its pages.
  *
  * The one idea: pages replace, events append, and a line of our own is the same object from the
  * moment it is typed until it is stored, so a view can keep one element for it. Every function that
@@ -11,7 +11,8 @@
  *     {what: 'settle', item}        a waiting line is stored: it moves up among the stored items
  *     {what: 'update', item}        its state or its text changed
  *     {what: 'remove', items}       they are no longer here
- *     {what: 'people'} {what: 'typing'} {what: 'about'}
+ *     {what: 'people'} {what: 'typing'} {what: 'about'} {what: 'receipts'}
+ *     {what: 'doubt'}               what is unread is not known exactly: ask the room
  *
  * `items` are stored messages and notices in the room's order; `tail` are lines without an id: ours
  * that wait or failed, and those a relay showed while Redis was away.
@@ -20,21 +21,31 @@
  * caller's to keep: ask `place` first.
  */
 
+import { amend, isAmendment, messageItem } from './amend.js';
+import { applyPresence, FOLDS } from './fold.js';
 import { compareIds, NOWHERE } from './id.js';
+import { RoomFacts } from './room-facts.js';
+import { Unread } from './unread.js';
 
-/** How long somebody counts as typing after the last signal, ms. */
-export const TYPING_MS = 6000;
+export { TYPING_MS } from './fold.js';
+
 /** Ids remembered against late twins. */
 const RECENT_IDS = 256;
 
-export class Room {
+/** Whether a room's problem is that there is nothing to read: writing there makes it anew. */
+export const hasEnded = (problem) => problem?.code === 'ENDED' || problem?.code === 'NEW';
+
+export class Room extends RoomFacts {
   /**
    * @param {string} name the room
    * @param {string} user the reader
    */
   constructor(name, user) {
+    super();
     this.name = name;
     this.user = user;
+    /** Whether it is the room of two people. */
+    this.isDirect = name.startsWith('dm:');
     /** Id of the last durable event processed; null: no page has come yet. */
     this.cursor = null;
     /** Stored messages and notices, oldest first. */
@@ -43,26 +54,47 @@ export class Room {
     this.tail = [];
     /** Whether the room holds messages older than the first item. */
     this.moreBefore = false;
-    this.role = null;
-    this.topic = '';
     /** Users online now, as the room counts them. */
     this.online = 0;
     /** user -> {user, status, connections, since} */
     this.people = new Map();
     /** Whether `people` holds everybody who is online. */
     this.peopleComplete = false;
+    /** Whether the room is so full that it tells only how many are online. */
+    this.isCrowded = false;
     /** user -> time (ms) when the typing signal ends */
     this.typing = new Map();
-    /** Messages of others since the reader last looked. */
-    this.unread = 0;
+    /** What the reader has not read. */
+    this.counts = new Unread(user);
+    /** user -> id up to which that user has read, as far as it was told */
+    this.readers = new Map();
+    /** Messages that are quoted but not among the items: id -> item, or null: gone. */
+    this.quoted = new Map();
     /** The first message the reader has not seen; drawn with a mark. */
     this.firstUnread = null;
-    /** Why it cannot be read, or that it `ENDED`: {code, message, …}; null: all is well. */
+    /**
+     * Why it cannot be read, that it `ENDED`, or that it is a direct room not yet made (`NEW`):
+     * {code, message, …}; null: all is well.
+     */
     this.problem = null;
     this.background = true;
     this.byId = new Map();
     this.recent = [];
     this.presenceDuringWho = null;
+    /** Position from which what is new is marked while the reader looks; null: nothing is. */
+    this.markAfter = null;
+    /** Whether the reader came before it was known what is unread. */
+    this.awaitsCount = false;
+    /** For each page on its way: what happened to messages meanwhile. */
+    this.meanwhile = new Set();
+  }
+
+  get unread() {
+    return this.counts.count;
+  }
+
+  get mentions() {
+    return this.counts.mentions;
   }
 
   /**
@@ -80,6 +112,10 @@ export class Room {
   apply(event, nowMs) {
     const changes = [];
     if (event.id !== undefined) this.#advance(event.id);
+    if (isAmendment(event.type)) {
+      this.#amend(event, changes);
+      return changes;
+    }
     const fold = FOLDS[event.type];
     if (fold) fold(this, event, changes, nowMs);
     return changes;
@@ -91,13 +127,16 @@ export class Room {
     this.items = [];
     this.tail = waiting;
     this.byId.clear();
+    this.quoted.clear();
+    this.readers.clear();
     this.recent = [];
     this.firstUnread = null;
     const isStillEnded = page.last === NOWHERE && (page.role ?? null) === null;
-    if (this.problem?.code !== 'ENDED' || !isStillEnded) this.problem = null;
-    for (const event of page.events) this.#insert(event, this.items.length);
+    if (!hasEnded(this.problem) || !isStillEnded) this.problem = null;
+    for (const event of page.events) this.#insert(event, this.items.length, page.last);
     if (this.background && this.cursor !== null) this.#countUnread(this.cursor);
     this.cursor = page.last;
+    this.#mark();
     this.moreBefore = Boolean(page.more);
     if (page.role !== undefined) this.role = page.role;
     if (page.online !== undefined) this.online = page.online;
@@ -122,15 +161,50 @@ export class Room {
     return changes;
   }
 
+  /**
+   * A page of older messages is asked for: what happens to messages before it comes may not yet be
+   * in it.
+   * @returns {object[]} to be handed over with the page, or to `forgetPage`
+   */
+  expectPage() {
+    const meanwhile = [];
+    this.meanwhile.add(meanwhile);
+    return meanwhile;
+  }
+
+  forgetPage(meanwhile) {
+    this.meanwhile.delete(meanwhile);
+  }
+
   /** Puts a page of older messages before all others. */
-  prepend(page) {
+  prepend(page, meanwhile = []) {
     const items = [];
     for (const event of page.events) {
       if (this.byId.has(event.id)) continue;
-      items.push(this.#insert(event, items.length));
+      const item = this.#insert(event, items.length, page.last);
+      for (const later of meanwhile) if (later.ref === item.id) amend(item, later);
+      items.push(item);
     }
     this.moreBefore = Boolean(page.more);
-    return [{ what: 'prepend', items }, { what: 'about' }];
+    const before = this.firstUnread;
+    this.#mark();
+    const changes = [{ what: 'prepend', items }, { what: 'about' }];
+    if (before && before !== this.firstUnread) changes.push({ what: 'update', item: before });
+    return changes;
+  }
+
+  /** Keeps a message that is quoted; undefined: it is gone. */
+  quote(id, event, last, meanwhile = []) {
+    const item = event ? messageItem(event, last) : null;
+    for (const later of meanwhile) if (item && later.ref === id) amend(item, later);
+    this.quoted.set(id, item);
+    const answers = this.items.filter((one) => one.reply === id);
+    return answers.map((one) => ({ what: 'update', item: one }));
+  }
+
+  /** The id of the newest message; null: none is known. */
+  newest() {
+    return this.items.findLast((item) => item.type === 'message' && item.id)?.id ?? null;
   }
 
   /** The id to ask older messages before; null: there is nothing to ask from. */
@@ -200,13 +274,17 @@ export class Room {
     this.people = new Map(list.map((person) => [person.user, person]));
     this.peopleComplete = complete;
     this.online = users;
-    for (const event of meanwhile) FOLDS.presence(this, event, []);
+    this.isCrowded = false;
+    for (const event of meanwhile) {
+      if (event.type === 'presence') applyPresence(this, event);
+      else FOLDS[event.type](this, event, []);
+    }
     return [{ what: 'people' }, { what: 'about' }];
   }
 
   /** Whether the list of people contradicts the count: `who` should be asked again. */
   peopleDoubtful() {
-    return this.peopleComplete && this.people.size !== this.online;
+    return this.isCrowded || (this.peopleComplete && this.people.size !== this.online);
   }
 
   /** Ends typing signals that are over. */
@@ -223,18 +301,78 @@ export class Room {
     if (background) {
       const mark = this.firstUnread;
       this.firstUnread = null;
+      this.markAfter = null;
+      this.counts.clear(this.cursor);
       return mark ? [{ what: 'update', item: mark }] : [];
     }
-    this.unread = 0;
-    return [{ what: 'about' }];
+    this.awaitsCount = this.counts.cursor === null;
+    if (this.unread > 0) this.markAfter = this.counts.seenTo ?? this.counts.cursor;
+    this.#mark();
+    this.counts.clear(this.cursor);
+    const mark = this.firstUnread;
+    return mark ? [{ what: 'update', item: mark }, { what: 'about' }] : [{ what: 'about' }];
+  }
+
+  /** The room's own count of what is unread: {unread, mentions, cursor, last}. */
+  settleUnread(count) {
+    this.counts.settle(count, this.items);
+    return this.#countsChanged();
+  }
+
+  /** Everything up to `id` was read, here or on another device. */
+  haveRead(id, left = 0) {
+    this.counts.read(id, this.items, left);
+    return this.#countsChanged();
+  }
+
+  #countsChanged() {
+    if (this.background) return [{ what: 'about' }];
+    const before = this.firstUnread;
+    // The reader who looks already sees what was new on coming, and only that.
+    if (this.awaitsCount && this.unread > 0 && before === null) {
+      this.markAfter = this.counts.cursor;
+      this.#mark();
+    }
+    this.awaitsCount = false;
+    this.counts.clear(this.cursor);
+    const mark = this.firstUnread;
+    return mark && mark !== before ? [{ what: 'update', item: mark }, { what: 'about' }]
+      : [{ what: 'about' }];
+  }
+
+  /** Finds the message before which the reader's mark stands. */
+  #mark() {
+    if (this.markAfter === null) return;
+    const isMarked = (item) => this.counts.isOthers(item)
+      && compareIds(item.id, this.markAfter) > 0;
+    this.firstUnread = this.items.find(isMarked) ?? null;
   }
 
   /** What a page brought that lies after the position we had. */
   #countUnread(cursor) {
     for (const item of this.items) {
-      if (item.user === this.user || compareIds(item.id, cursor) <= 0) continue;
-      this.unread += 1;
-      this.firstUnread ??= item;
+      if (compareIds(item.id, cursor) <= 0) continue;
+      if (this.counts.add(item)) this.firstUnread ??= item;
+    }
+  }
+
+  /** Something happened to a message, which may be here, quoted, on its way, or unknown. */
+  #amend(event, changes) {
+    for (const meanwhile of this.meanwhile) meanwhile.push(event);
+    const { ref } = event;
+    const item = this.byId.get(ref);
+    if (event.type === 'delete') {
+      if (item && this.counts.take(item, event.id)) changes.push({ what: 'about' });
+      // Whose it was is not known here: the room is to be asked.
+      const isFar = this.unread > 0 && this.counts.cursor !== null && !item
+        && compareIds(ref, this.counts.cursor) > 0;
+      if (isFar) changes.push({ what: 'doubt' });
+    }
+    const quoted = this.quoted.get(ref);
+    if (item && amend(item, event)) changes.push({ what: 'update', item });
+    if (!quoted || !amend(quoted, event)) return;
+    for (const one of this.items) {
+      if (one.reply === ref) changes.push({ what: 'update', item: one });
     }
   }
 
@@ -245,9 +383,9 @@ export class Room {
   }
 
   /** A message from a page. One of our waiting lines may be it. */
-  #insert(event, index) {
+  #insert(event, index, asOf) {
     const item = this.takeLine(event) ?? {};
-    Object.assign(item, messageItem(event));
+    Object.assign(item, messageItem(event, asOf));
     this.items.splice(index, 0, item);
     if (item.id) this.byId.set(item.id, item);
     return item;
@@ -274,91 +412,4 @@ export class Room {
     this.tail = this.tail.filter((item) => !passed.includes(item));
     return passed;
   }
-}
-
-/** One row per type of event that shows; any other only moves the cursor. */
-const FOLDS = {
-  message(room, event, changes, nowMs) {
-    if (room.typing.delete(event.user)) changes.push({ what: 'typing' });
-    if (room.problem?.code === 'ENDED') {
-      room.problem = null;
-      changes.push({ what: 'about' });
-    }
-    if (event.local) return showLocal(room, event, changes, nowMs);
-    const line = room.takeLine(event);
-    const item = Object.assign(line ?? {}, messageItem(event));
-    room.items.push(item);
-    if (item.id) room.byId.set(item.id, item);
-    changes.push({ what: line ? 'settle' : 'append', item });
-    if (event.user !== room.user && room.background) {
-      room.unread += 1;
-      room.firstUnread ??= item;
-      changes.push({ what: 'about' });
-    }
-    return undefined;
-  },
-
-  member(room, event, changes) {
-    const { user, kind, role } = event;
-    if (user === room.user) {
-      if (role !== undefined) room.role = role;
-      else if (LOSES_MEMBERSHIP.has(kind)) room.role = null;
-      changes.push({ what: 'about' });
-    }
-    if (event.id !== undefined) addNotice(room, event, changes);
-  },
-
-  room(room, event, changes) {
-    if (event.data?.topic !== undefined) room.topic = event.data.topic;
-    addNotice(room, event, changes);
-    changes.push({ what: 'about' });
-  },
-
-  presence(room, event, changes) {
-    room.presenceDuringWho?.push(event);
-    const { user, kind } = event;
-    if (kind === 'leave') {
-      room.people.delete(user);
-      if (room.typing.delete(user)) changes.push({ what: 'typing' });
-    } else {
-      const known = room.people.get(user) ?? { user, connections: 1, since: event.ts };
-      room.people.set(user, { ...known, status: event.status ?? '' });
-    }
-    if (event.users !== undefined) room.online = event.users;
-    changes.push({ what: 'people' }, { what: 'about' });
-  },
-
-  signal(room, event, changes, nowMs) {
-    if (event.name !== 'typing' || event.user === room.user) return;
-    room.typing.set(event.user, nowMs + TYPING_MS);
-    changes.push({ what: 'typing' });
-  },
-};
-
-const LOSES_MEMBERSHIP = new Set(['leave', 'kick', 'ban']);
-
-function addNotice(room, event, changes) {
-  const item = { type: 'notice', state: 'stored', id: event.id, ts: event.ts, event };
-  room.items.push(item);
-  room.byId.set(item.id, item);
-  changes.push({ what: 'append', item });
-}
-
-function messageItem(event) {
-  const { id = null, user, kind = 'text', text = '', ts, nonce = null, m = null } = event;
-  const { meta = null, reply = null, mentions = null } = event;
-  return {
-    type: 'message', state: 'stored', id, user, kind, text, ts, nonce, m, meta, reply, mentions,
-    local: false, ephemeral: id === null, error: null, retryAt: null,
-  };
-}
-
-/** What a relay shows of a line that waits for Redis. */
-function showLocal(room, event, changes, nowMs) {
-  const { user, nonce, ts = nowMs } = event;
-  const line = room.tail.find((item) => item.nonce === nonce && item.user === user);
-  const item = line ?? messageItem({ ...event, id: undefined, ts });
-  Object.assign(item, { state: 'pending', local: true, ephemeral: false });
-  if (!line) room.tail.push(item);
-  changes.push({ what: line ? 'update' : 'append', item });
 }

@@ -100,6 +100,7 @@ export class Sender {
     line.submitted ??= Date.now();
     if (line.retryAt !== null) {
       line.retryAt = null;
+      line.waitsFor = null;
       this.#follow.changed([{ what: 'update', item: line }]);
     }
     this.#link.outgoing.save();
@@ -123,11 +124,13 @@ export class Sender {
     if (isCut(error)) return;
     if (!isPassing(error)) {
       this.#fail(line, error);
+      this.#follow.refusedToWrite(error);
       this.flush();
       return;
     }
     const waitMs = error.retryMs ?? pauseMs(error);
     line.retryAt = Date.now() + waitMs;
+    line.waitsFor = error.code;
     this.#pausedUntil = Math.max(this.#pausedUntil, line.retryAt);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {

@@ -49,6 +49,21 @@ export function loadRooms(user) {
 
 export const saveRooms = (user, rooms) => write(tab, `rooms.${user}`, JSON.stringify(rooms));
 
+/** The status chosen in this tab; empty: none. */
+export const loadStatus = () => read(tab, 'status') ?? '';
+export const saveStatus = (status) => write(tab, 'status', status);
+
+/** Direct rooms that were put away: {room: id of the newest message then}. */
+export function loadHidden(user) {
+  try {
+    return JSON.parse(read(browser, `hidden.${user}`)) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+export const saveHidden = (user, rooms) => write(browser, `hidden.${user}`, JSON.stringify(rooms));
+
 /** What was typed into a room but not sent. */
 export const loadDraft = (user, room) => read(tab, `draft.${user}.${room}`) ?? '';
 export const saveDraft = (user, room, text) => write(tab, `draft.${user}.${room}`, text);

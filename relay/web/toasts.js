@@ -18,15 +18,28 @@ export class Toasts {
     this.#box = box;
   }
 
-  /** Shows a notice. @param {'error'|'info'} kind */
-  show(text, kind = 'info') {
+  /**
+   * Shows a notice.
+   * @param {'error'|'info'} kind
+   * @param {() => void} [open] what a click on it does
+   */
+  show(text, kind = 'info', open = null) {
     const known = this.#shown.get(text);
     if (known) return known.again();
     const toast = document.createElement('div');
     toast.className = `toast ${kind}`;
     if (kind === 'error') toast.setAttribute('role', 'alert');
-    const words = document.createElement('p');
+    const words = document.createElement(open ? 'button' : 'p');
+    words.className = 'toast-words';
+    words.dir = 'auto';
     words.textContent = text;
+    if (open) {
+      words.type = 'button';
+      words.addEventListener('click', () => {
+        remove();
+        open();
+      });
+    }
     const close = document.createElement('button');
     close.type = 'button';
     close.className = 'icon close';

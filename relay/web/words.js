@@ -1,11 +1,12 @@
 /**
- * How things are written out: times, days, names as colours, errors as sentences, links in texts.
+ * How things are written out: times, days, names as colours, errors and events as sentences.
  *
- * The one idea: everything a reader sees of others' making becomes text nodes; a link is an anchor
- * with a text node inside, and only http and https are links.
+ * The one idea: one place for words, so that the same thing is called the same everywhere.
  *
- * It refuses to parse markup.
+ * It refuses to touch the page.
  */
+
+import { isYes } from './room-facts.js';
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', month: 'long', day: 'numeric' });
@@ -44,6 +45,15 @@ export function initial(name) {
 
 export const plural = (count, one, many) => `${count.toLocaleString()} ${count === 1 ? one : many}`;
 
+/** What `DENIED` says is needed. */
+const NEEDED = {
+  moderator: 'Only moderators may do this',
+  owner: 'Only an owner of the room may do this',
+  backend: 'Only the server itself may do this',
+  self: 'This room is somebody else’s',
+  contacts: 'Who is online is not told here',
+};
+
 const SENTENCES = {
   OFFLINE: () => 'Not connected',
   LOST: () => 'The connection was lost',
@@ -52,14 +62,17 @@ const SENTENCES = {
   UNCONFIRMED: () => 'It is not known whether this arrived',
   NOTMEMBER: () => 'You are not a member of this room',
   NOROOM: () => 'There is no such room',
-  BANNED: (error) => `You are banned from this room${until(error)}`,
+  NOMSG: () => 'This message is no longer there',
+  KICKED: () => 'You were removed from this room',
+  BANNED: (error) => (error.isDirect ? 'They do not take messages from you'
+    : `You are banned from this room${until(error)}`),
   MUTED: (error) => `You are muted in this room${until(error)}`,
   FROZEN: () => 'This room is frozen',
-  RATELIMIT: () => 'Too fast',
+  RATELIMIT: ({ retry_ms: ms }) => `Too fast${ms > 0 ? `: wait ${duration(ms)}` : ''}`,
   TOOBIG: (error) => `Too long${error.max_bytes ? ` (at most ${error.max_bytes} bytes)` : ''}`,
   INVALID: (error) => (error.what === 'room' ? 'No room can have this name'
     : `Invalid ${error.what ?? 'request'}: ${error.message}`),
-  DENIED: (error) => `Not allowed: ${error.message}`,
+  DENIED: (error) => NEEDED[error.what] ?? `Not allowed: ${error.message}`,
 };
 
 function until({ until_ms: ms }) {
@@ -74,58 +87,58 @@ export function explain(error) {
   return sentence ? sentence(fields) : fields.message || fields.code || 'Something went wrong';
 }
 
-const LINK = /\bhttps?:\/\/[^\s<>"'`]+[^\s<>"'`.,;:!?)\]}]/gi;
-
-/** Puts a text into an element, its links clickable. */
-export function putText(element, text) {
-  element.textContent = '';
-  let from = 0;
-  for (const match of text.matchAll(LINK)) {
-    let url;
-    try {
-      url = new URL(match[0]);
-    } catch {
-      continue;
-    }
-    element.append(text.slice(from, match.index));
-    const anchor = document.createElement('a');
-    anchor.href = url.href;
-    anchor.target = '_blank';
-    anchor.rel = 'noopener noreferrer nofollow';
-    anchor.textContent = match[0];
-    element.append(anchor);
-    from = match.index + match[0].length;
-  }
-  element.append(text.slice(from));
+/** A member or room event as a sentence. */
+export function noticeText(event, nameOf) {
+  const { type, user, by, kind, role, data, reason, until: end } = event;
+  const because = reason ? `: ${reason}` : '';
+  const actor = by && by !== user ? ` by ${by === '*' ? 'the server' : nameOf(by)}` : '';
+  if (type === 'room') return settingsText(data ?? {}, by && by !== '*' ? ` by ${nameOf(by)}` : '');
+  const name = nameOf(user);
+  const time = until({ until_ms: end });
+  const sentences = {
+    join: `${name} joined${actor}`,
+    leave: `${name} left the room`,
+    role: `${name} was made ${role}${actor}`,
+    kick: `${name} was removed${actor}${because}`,
+    ban: `${name} was banned${time}${actor}${because}`,
+    unban: `${name} is no longer banned`,
+    mute: `${name} was muted${time}${actor}${because}`,
+    unmute: `${name} is no longer muted`,
+  };
+  return sentences[kind] ?? `${name}: ${kind}${actor}${because}`;
 }
 
-const ONLY_EMOJI = new RegExp(
-  '^(?=.*\\p{Extended_Pictographic}|.*\\p{Regional_Indicator})'
-  + '(?:\\p{Extended_Pictographic}|\\p{Emoji_Modifier}|\\p{Regional_Indicator}'
-  + '|[\\u200d\\ufe0f\\u20e3]|\\s)+$', 'u');
+/** Changed settings of a room as a sentence. */
+function settingsText({ topic, frozen, slow, access }, actor) {
+  const parts = [];
+  if (topic) parts.push(`The topic is now “${topic}”`);
+  else if (topic !== undefined) parts.push('The topic was removed');
+  if (frozen !== undefined) parts.push(`The room was ${isYes(frozen) ? 'frozen' : 'unfrozen'}`);
+  if (Number(slow) > 0) parts.push(`Slow mode: one message every ${duration(Number(slow))}`);
+  else if (slow !== undefined) parts.push('Slow mode is off');
+  if (access === 'members') parts.push('Only members read here now');
+  else if (access !== undefined) parts.push('Anyone may read and join now');
+  return `${parts.join('. ') || 'The room’s settings were changed'}${actor}`;
+}
 
-/** Whether a short text is nothing but emoji, which are then drawn larger. */
-export const isOnlyEmoji = (text) => text.length <= 30 && ONLY_EMOJI.test(text);
+const UNITS = [[86_400_000, 'd', 'day', 'days'], [3_600_000, 'h', 'hour', 'hours'],
+  [60_000, 'm', 'minute', 'minutes'], [1000, 's', 'second', 'seconds']];
 
-/** A member or room event as a sentence. */
-export function noticeText({ type, user, by, kind, role, data, reason }) {
-  const because = reason ? `: ${reason}` : '';
-  const actor = by && by !== user ? ` by ${by === '*' ? 'the server' : by}` : '';
-  if (type === 'room') {
-    if (data?.topic !== undefined) {
-      return data.topic ? `The topic is now “${data.topic}”` : 'The topic was removed';
-    }
-    return `The room’s settings were changed${by && by !== '*' ? ` by ${by}` : ''}`;
-  }
-  const sentences = {
-    join: `${user} joined${actor}`,
-    leave: `${user} left the room`,
-    role: `${user} was made ${role}${actor}`,
-    kick: `${user} was removed${actor}${because}`,
-    ban: `${user} was banned${actor}${because}`,
-    unban: `${user} is no longer banned`,
-    mute: `${user} was muted${actor}${because}`,
-    unmute: `${user} is no longer muted`,
-  };
-  return sentences[kind] ?? `${user}: ${kind}${actor}${because}`;
+/** A length of time in words, rounded up to its largest unit. */
+export function duration(ms) {
+  const unit = UNITS.find(([size]) => ms >= size) ?? UNITS.at(-1);
+  return plural(Math.ceil(ms / unit[0]), unit[2], unit[3]);
+}
+
+/** Milliseconds of `90s`, `10m`, `2h`, `1d`; null: it is no length of time. */
+export function parseDuration(text) {
+  const match = /^(\d{1,6})([smhd])$/i.exec(text);
+  if (!match) return null;
+  return Number(match[1]) * UNITS.find(([, letter]) => letter === match[2].toLowerCase())[0];
+}
+
+/** How long ago something was, roughly. */
+export function ago(ms, nowMs = Date.now()) {
+  const passed = nowMs - ms;
+  return passed < 60_000 ? 'just now' : `${duration(passed)} ago`;
 }

@@ -1,0 +1,84 @@
+/**
+ * The rooms of this user as the relay lists them, followed here or not.
+ *
+ * The one idea: the list is loaded whole, and notices keep it right in between; a notice about a
+ * room that is not in it means that the list is to be loaded again. What a followed room knows of
+ * itself is better than what stands here.
+ *
+ * It refuses to follow rooms.
+ */
+
+import { compareIds, isId } from './id.js';
+
+const COUNT = 1000;
+const SOON_MS = 300;
+const STALE_MS = 60_000;
+
+export class Inbox {
+  #request;
+  #changed;
+  #timer = null;
+  #loadedAt = 0;
+  /** room -> {room, unread, mentions, cursor, last, message?} */
+  entries = new Map();
+
+  /** @param {{request: Function, changed: (entries: object[]|null) => void}} link `changed` gets
+   *    the entries if the whole list came, null if something in it changed */
+  constructor({ request, changed }) {
+    this.#request = request;
+    this.#changed = changed;
+  }
+
+  /** Loads the list. A relay that has none leaves it empty. */
+  async load() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#loadedAt = Date.now();
+    try {
+      const { rooms = [] } = await this.#request('inbox', { count: COUNT });
+      this.entries = new Map(rooms.map((entry) => [entry.room, entry]));
+      this.#changed(rooms);
+    } catch {
+      // What was known stays.
+    }
+  }
+
+  stop() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  /** Loads the list if that was long ago: rooms that are not followed have changed since. */
+  refresh() {
+    if (Date.now() - this.#loadedAt > STALE_MS) this.loadSoon();
+  }
+
+  /** Loads the list in a moment, once for all who ask in it. */
+  loadSoon() {
+    this.#timer ??= setTimeout(() => this.load(), SOON_MS);
+  }
+
+  /** One of the relay's notices to this user. */
+  hear({ kind, room, id, unread }) {
+    if (typeof room !== 'string') return;
+    const entry = this.entries.get(room);
+    if (kind === 'read') {
+      if (!entry || !isId(id)) return;
+      entry.unread = unread ?? 0;
+      entry.cursor = id;
+      if (entry.unread === 0) entry.mentions = 0;
+    } else if (!entry) {
+      this.loadSoon();
+      return;
+    } else if (isId(id) && (!isId(entry.last) || compareIds(id, entry.last) > 0)) {
+      entry.last = id;
+      entry.unread += 1;
+      if (kind === 'mention') entry.mentions += 1;
+    }
+    this.#changed(null);
+  }
+
+  forget(room) {
+    this.entries.delete(room);
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Where the reader is in the list of messages.
+ *
+ * The one idea: the end of the list stays in view while the reader is there; otherwise nothing
+ * moves under the reader's eyes.
+ *
+ * It refuses to know what the list holds.
+ */
+
+/** Closer to the end than this counts as being there. */
+const END_PX = 60;
+/** Closer to the top than this is near the beginning. */
+const TOP_PX = 300;
+
+export class ReadingPlace {
+  #scroller;
+  #on;
+  #lastTop = 0;
+  /** Whether the reader is at the end. */
+  atEnd = true;
+
+  /**
+   * @param {Element} scroller
+   * @param {Element} list what grows in it
+   * @param {{moved: () => void, resized: () => void, nearTop: () => void}} on
+   */
+  constructor(scroller, list, on) {
+    this.#scroller = scroller;
+    this.#on = on;
+    scroller.addEventListener('scroll', () => {
+      this.note();
+      if (scroller.scrollTop < TOP_PX) on.nearTop();
+    }, { passive: true });
+    // Once per frame, however many messages came: measuring after each would cost a layout each.
+    const keep = new ResizeObserver(() => {
+      if (this.atEnd) this.#jump();
+      on.resized();
+    });
+    keep.observe(scroller);
+    keep.observe(list);
+  }
+
+  /** Distance from the end, to come back to. */
+  get fromEnd() {
+    return this.#scroller.scrollHeight - this.#scroller.scrollTop;
+  }
+
+  /** Whether all there is fits. */
+  get fits() {
+    return this.#scroller.scrollHeight <= this.#scroller.clientHeight;
+  }
+
+  toEnd() {
+    this.#jump();
+    this.note();
+  }
+
+  /** Goes where the reader was, by an earlier `fromEnd`. */
+  restore(fromEnd) {
+    this.#scroller.scrollTop = this.#scroller.scrollHeight - fromEnd;
+    this.#lastTop = Infinity;
+    this.note();
+  }
+
+  /** What stood above has changed by nobody's moving. */
+  hold(fromEnd) {
+    this.#scroller.scrollTop = this.#scroller.scrollHeight - fromEnd;
+  }
+
+  /** The list got shorter: the next position is no move up. */
+  forgetMove() {
+    this.#lastTop = 0;
+  }
+
+  /** Shows an element of the list in the middle. */
+  goTo(element) {
+    element.scrollIntoView({ block: 'center' });
+    this.#lastTop = Infinity;
+    this.note();
+  }
+
+  /**
+   * Whether the reader is at the end. Only moving up leaves it: a list that grew since the last
+   * frame is no reader's doing.
+   */
+  note() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
+    const near = scrollHeight - scrollTop - clientHeight < END_PX;
+    if (near || scrollTop < this.#lastTop - 1) this.atEnd = near;
+    this.#lastTop = scrollTop;
+    this.#on.moved();
+  }
+
+  #jump() {
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+  }
+}

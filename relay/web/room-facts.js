@@ -1,0 +1,54 @@
+/**
+ * What a room is, apart from what was said there: its settings, and who is what.
+ *
+ * The one idea: the relay's operations `room` and `members` tell it whole, events keep it right.
+ *
+ * It refuses to guess: what was not told is what a new room has.
+ */
+
+const FOR_EVER = Infinity;
+
+/** Whether a setting is on, as frames or as the store write it. */
+export const isYes = (value) => value === true || value === 'yes' || value === 1;
+
+export class RoomFacts {
+  constructor() {
+    /** The reader's role; null: no member. */
+    this.role = null;
+    /** user -> role, of those it was told of */
+    this.roles = new Map();
+    this.topic = '';
+    /** Whether only moderators may write. */
+    this.frozen = false;
+    /** `open` or `members`: who may read. */
+    this.access = 'open';
+    /** ms that must lie between two messages of one user; 0: nothing is asked. */
+    this.slowMs = 0;
+    /** Until when (ms) the reader may not write; Infinity: for ever; null: may. */
+    this.mutedUntil = null;
+  }
+
+  /** Who is what here: {user, role}[]. */
+  setRoles(members) {
+    this.roles = new Map(members.map(({ user, role }) => [user, role]));
+    return [{ what: 'people' }];
+  }
+
+  /** What the room is, as the relay's operation `room` tells it. */
+  setAbout(settings) {
+    const { topic = '', frozen, slow, role, access, muted_until: mutedUntil } = settings;
+    this.topic = topic ?? '';
+    this.frozen = isYes(frozen);
+    this.slowMs = Number(slow) || 0;
+    this.access = access ?? 'open';
+    if (role !== undefined) this.role = role;
+    this.setMuted(mutedUntil);
+    return [{ what: 'about' }];
+  }
+
+  /** The reader may not write until `ms`; 0: for ever; undefined or null: may. */
+  setMuted(ms) {
+    if ((ms ?? null) === null) this.mutedUntil = null;
+    else this.mutedUntil = Number(ms) > 0 ? Number(ms) : FOR_EVER;
+  }
+}
