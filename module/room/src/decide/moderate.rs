@@ -4,6 +4,7 @@
 //! an equal or a higher one; the backend stands above all. In a personal room its user bans whom they
 //! want to hear nothing of: blocking.
 
+use super::join::{Join, join};
 use super::{Context, Decision, trim};
 use crate::limits::SANCTION_MAX;
 use crate::members::{Deed, MemberChange, Role};
@@ -41,7 +42,7 @@ pub enum Action {
     Mute,
     /// Lets write again.
     Unmute,
-    /// Gives a role to a member.
+    /// Gives a role; to somebody who is no member by adding them, as CHAT.JOIN … BY does.
     Role(Role),
 }
 
@@ -61,7 +62,7 @@ impl Action {
 
 /// Decides CHAT.MOD. Reply: whether anything changed.
 ///
-/// Errors: `NOROOM`, `NOTMEMBER` (the actor, or whom a role is given to), `BANNED`, `DENIED <role>`,
+/// Errors: `NOROOM`, `NOTMEMBER` (the actor), `BANNED`, `DENIED <role>`,
 /// `INVALID action`, `INVALID room` in a direct room, `INVALID for`, `INVALID members` beyond as
 /// many bans and mutes as a room may have members.
 pub fn decide<'a>(
@@ -72,6 +73,12 @@ pub fn decide<'a>(
     let room = context.room;
     if duration.is_some_and(|ms| !(1..=SANCTION_MAX).contains(&ms)) {
         return Err(Refusal::invalid("for", "1 to 315360000000 milliseconds"));
+    }
+    if let (Action::Role(role), None, RoomKind::Ordinary) =
+        (action, room.role(user), context.name.kind)
+    {
+        context.existing()?;
+        return join(context, Join { user, role: Some(role), by: Some(actor) });
     }
     let mut decision = Decision::new(&context, false);
     match context.name.kind {

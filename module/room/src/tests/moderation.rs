@@ -123,7 +123,10 @@ fn roles_are_given_from_above() {
         ("mo", "mia", Role::Moderator, "DENIED owner"),
         ("mo", "max", Role::Member, "DENIED owner"),
         ("mia", "mel", Role::Member, "DENIED moderator"),
-        ("olga", "stranger", Role::Member, "NOTMEMBER"),
+        ("olga", "stranger", Role::Member, "ok"),
+        ("mo", "stranger", Role::Member, "ok"),
+        ("mo", "stranger", Role::Moderator, "DENIED owner"),
+        ("mia", "stranger", Role::Member, "DENIED moderator"),
         ("*", "mia", Role::Owner, "ok"),
     ];
     for (actor, user, role, expected) in rows {
