@@ -1,16 +1,16 @@
 //! The users' own lists of rooms, kept so that each is always a superset of the truth.
 //!
 //! `CHAT.FOLLOW` goes out before a room is gained and once more after it, for a repair may have come
-//! in between; `CHAT.UNFOLLOW` goes out after it is lost. What is too much in a list is found and
+//! in between; `CHAT.UNFOLLOW` goes out after it is lost, or was not gained after all. What is too much in a list is found and
 //! taken out by `inbox`.
 
 use std::time::Instant;
 
-use redis::Cmd;
+use redis::{Cmd, Value};
 
 use super::Context;
 use crate::names::{RoomKind, room_kind};
-use crate::upstream::{Away, Refused};
+use crate::upstream::{Away, Refused, Reply};
 
 /// How a user comes by a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,33 @@ impl<'a> Following<'a> {
             true => Err(Away),
             false => Ok(()),
         }
+    }
+
+    /// The act was refused: those who are no members do not keep the room in their lists. Whoever
+    /// became one meanwhile does.
+    pub(super) async fn withdraw(&self, context: &Context) -> Result<(), Away> {
+        if self.users.is_empty() {
+            return Ok(());
+        }
+        let mut commands = Vec::with_capacity(self.users.len() * 2);
+        for user in &self.users {
+            let mut unread = redis::cmd("CHAT.UNREAD");
+            unread.arg(self.room).arg(user);
+            commands.extend([list("CHAT.UNFOLLOW", user, self.room), unread]);
+        }
+        let replies = context.hub.upstream.call(commands).await?;
+        let member = |reply: &Reply| match reply {
+            Ok(Value::Array(rows)) => rows.iter().any(|row| *row != Value::Nil),
+            _ => false,
+        };
+        let members = self.users.iter().zip(replies.iter().skip(1).step_by(2));
+        let members = members.filter(|(_, reply)| member(reply));
+        let again: Vec<Cmd> =
+            members.map(|(user, _)| list("CHAT.FOLLOW", user, self.room)).collect();
+        if !again.is_empty() {
+            context.hub.upstream.call(again).await?;
+        }
+        Ok(())
     }
 
     /// The room is gained and the commands were sent once more.

@@ -43,10 +43,14 @@ pub(super) async fn moderate(context: &Arc<Context>, request: Request<'_>) -> Ou
     if let Some(following) = &following {
         following.send(context).await?;
     }
-    let changed = integer(&context.ask(command).await?)? != 0;
-    if let Some(following) = following.filter(|_| changed) {
-        following.send(context).await?;
+    let outcome = context.ask(command).await;
+    if let Some(following) = following {
+        match &outcome {
+            Ok(_) => following.send(context).await?,
+            Err(_) => following.withdraw(context).await?,
+        }
     }
+    let changed = integer(&outcome?)? != 0;
     Ok(Answer::Ok(format!("\"changed\":{changed}")))
 }
 

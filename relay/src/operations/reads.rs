@@ -7,8 +7,10 @@ use redis::{Cmd, Value};
 
 use super::{Answer, Context, Outcome, contacts};
 use crate::failure::Failure;
+use crate::names::{self, RoomKind};
 use crate::protocol::{self, Fields, Request};
 use crate::replies::{Elements, Keep, Page, integer, write_json};
+use crate::upstream::Refused;
 
 pub(super) async fn history(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let fields = &request.fields;
@@ -60,16 +62,38 @@ pub(super) async fn online(context: &Arc<Context>, request: Request<'_>) -> Outc
     if rooms.is_empty() {
         return Ok(Answer::Ok("\"counts\":{}".to_owned()));
     }
-    let mut command = redis::cmd("CHAT.ONLINE");
-    command.arg(&rooms);
-    let counts = Elements::of(Value::Array(vec![context.ask(command).await?]))?.list()?;
+    // Personal rooms are asked for as contacts are, the others as the user may read them.
+    let commands = rooms.iter().map(|room| match names::room_kind(room) {
+        Some(RoomKind::Personal(_)) => {
+            let mut command = redis::cmd("CHAT.ONLINE");
+            command.arg(room);
+            command
+        }
+        _ => {
+            let mut command = redis::cmd("CHAT.WHO");
+            command.arg(room).arg("COUNT").arg(1);
+            as_user(context, &mut command);
+            command
+        }
+    });
+    let replies = context.hub.upstream.call(commands.collect()).await?;
     let mut out = String::from("\"counts\":{");
-    for (index, (room, count)) in rooms.iter().zip(counts).enumerate() {
+    for (index, (room, reply)) in rooms.iter().zip(replies).enumerate() {
+        let count = match reply {
+            Err(Refused::NotNow) => return Err(Failure::unavailable()),
+            Err(Refused::Error(_)) => 0,
+            Ok(Value::Array(counts)) if counts.len() == 1 => integer(&counts[0])?,
+            Ok(who) => {
+                let mut who = Elements::of(who)?;
+                who.any()?;
+                who.integer()?
+            }
+        };
         if index > 0 {
             out.push(',');
         }
         protocol::string(&mut out, room);
-        let _ = write!(out, ":{}", integer(&count)?);
+        let _ = write!(out, ":{count}");
     }
     out.push('}');
     Ok(Answer::Ok(out))

@@ -82,7 +82,10 @@ async fn submit(context: &Arc<Context>, send: &Send) -> Result<Result<String, Fa
             Ok(stored(context, send, value))
         }
         Err(Refused::NotNow) => Err(Away),
-        Err(Refused::Error(failure)) => Ok(Err(failure)),
+        Err(Refused::Error(failure)) => {
+            following.withdraw(context).await?;
+            Ok(Err(failure))
+        }
     }
 }
 

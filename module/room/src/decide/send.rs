@@ -158,7 +158,7 @@ fn allowed<'a>(
         return Err(Refusal::NotMember);
     }
     context.may_speak(user, role)?;
-    let slow = room.settings().slow.filter(|_| role < Some(Role::Moderator) && !send.ephemeral);
+    let slow = room.settings().slow.filter(|_| role < Some(Role::Moderator));
     if let Some(slow) = slow {
         let checked = room.paces.check_slow(user, slow, context.now.steady_ms);
         checked.map_err(Refusal::RateLimit)?;

@@ -34,7 +34,8 @@ pub fn answer(
         Err(Refusal::NoRoom) => return Ok(lost(Id::ZERO)),
         other => other?,
     };
-    let expired = context.first_visible().checked_sub(1).and_then(|m| room.messages.get(m));
+    let first_visible = context.first_visible();
+    let expired = first_visible.checked_sub(1).and_then(|m| room.messages.get(m));
     let known_from = expired.map_or(0, |message| message.id.n).max(room.journal.base().n);
     if cursor.n < known_from || room.id_at(cursor.n) != Some(cursor) {
         return Ok(lost(room.last));
@@ -51,6 +52,12 @@ pub fn answer(
             break;
         }
         match facts.next_if(|fact| fact.id.n == n) {
+            // What is out of bounds is gone, also where it waits to be removed.
+            Some(fact) if fact.change.touches().is_some_and(|m| m < first_visible) => {
+                let mut fact = fact.clone();
+                fact.change.empty();
+                events.push(|out| event::fact(out, name, &fact));
+            }
             Some(fact) => events.push(|out| event::fact(out, name, fact)),
             None => {
                 events.push(|out| event::message(out, name, room, m));

@@ -153,3 +153,31 @@ fn page(world: &World, anchor: Anchor, count: usize) -> (Vec<String>, bool) {
     };
     (found.events.iter().map(text).collect(), found.more)
 }
+
+#[test]
+fn what_was_said_of_an_expired_message_is_not_told_either() {
+    let mut world = World::new("lobby");
+    let first = world.send("alice", "one").expect("sent");
+    world.set("history_ttl", "1000", None).expect("set");
+    world.now += 10;
+    let second = world.send("alice", "two").expect("sent");
+    let name = world.name.clone();
+    for (text, id) in [("SECRET", &first), ("fine", &second)] {
+        let user = crate::names::Actor::User("alice");
+        let edit = crate::decide::revise::Edit {
+            user,
+            id: id.as_bytes(),
+            text: text.as_bytes(),
+            meta: None,
+        };
+        let steps = crate::decide::revise::edit(world.context(&name), edit).expect("edited").steps;
+        world.finish(&name, steps);
+    }
+    let cursor = crate::Id::parse(second.as_bytes()).expect("an id");
+    world.now = crate::Id::parse(first.as_bytes()).expect("an id").ms + 1000;
+    let found = crate::decide::sync::answer(world.context(&name), cursor, 10, None).expect("known");
+    let events: Vec<String> =
+        found.events.iter().map(|event| String::from_utf8_lossy(event).into_owned()).collect();
+    assert!(found.recovered && events.len() == 2, "{events:?}");
+    assert!(!events[0].contains("SECRET") && events[1].contains("fine"), "{events:?}");
+}
