@@ -2,8 +2,9 @@
 
 use super::World;
 use crate::decide::history::{self, Anchor};
-use crate::decide::sync;
+use crate::decide::{revise, sync};
 use crate::id::Id;
+use crate::names::Actor;
 
 fn texts(world: &World, cursor: Id) -> Option<Vec<String>> {
     let name = world.name.clone();
@@ -163,19 +164,14 @@ fn what_was_said_of_an_expired_message_is_not_told_either() {
     let second = world.send("alice", "two").expect("sent");
     let name = world.name.clone();
     for (text, id) in [("SECRET", &first), ("fine", &second)] {
-        let user = crate::names::Actor::User("alice");
-        let edit = crate::decide::revise::Edit {
-            user,
-            id: id.as_bytes(),
-            text: text.as_bytes(),
-            meta: None,
-        };
-        let steps = crate::decide::revise::edit(world.context(&name), edit).expect("edited").steps;
+        let user = Actor::User("alice");
+        let edit = revise::Edit { user, id: id.as_bytes(), text: text.as_bytes(), meta: None };
+        let steps = revise::edit(world.context(&name), edit).expect("edited").steps;
         world.finish(&name, steps);
     }
-    let cursor = crate::Id::parse(second.as_bytes()).expect("an id");
-    world.now = crate::Id::parse(first.as_bytes()).expect("an id").ms + 1000;
-    let found = crate::decide::sync::answer(world.context(&name), cursor, 10, None).expect("known");
+    let cursor = Id::parse(second.as_bytes()).expect("an id");
+    world.now = Id::parse(first.as_bytes()).expect("an id").ms + 1000;
+    let found = sync::answer(world.context(&name), cursor, 10, None).expect("known");
     let events: Vec<String> =
         found.events.iter().map(|event| String::from_utf8_lossy(event).into_owned()).collect();
     assert!(found.recovered && events.len() == 2, "{events:?}");
