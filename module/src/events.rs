@@ -14,6 +14,8 @@ pub(crate) enum ServerEvent {
     Promoted,
     /// A child was forked: it may carry the data to a replica or an append-only file.
     Forked,
+    /// The loading of an append-only file begins.
+    LoadsFile,
     /// Loading has ended.
     Loaded,
     /// A database is being emptied; `None`: all of them.
@@ -32,7 +34,9 @@ pub(crate) fn on_server(event: ServerEvent) {
             state.clock.promote(now, chance);
             state.quiet_until = state.clock.steady_ms(monotonic) + config::presence_grace();
         }
+        ServerEvent::LoadsFile => state.loading_file = true,
         ServerEvent::Loaded => {
+            state.loading_file = false;
             state.copies = Copies::Exist;
             state.clock.start(now, chance);
             state.quiet_until = state.clock.steady_ms(monotonic) + config::presence_grace();

@@ -145,6 +145,10 @@ unsafe extern "C" fn rdb_load(rdb: *mut RedisModuleIO, encoding: c_int) -> *mut 
         }
         let loaded_at = Some(room.last());
         let now = state::now();
+        if loading && state::with(|state| state.loading_file) {
+            // The file's other records do not tell who has gone since this part was written.
+            room.clear_presence();
+        }
         room.wake(now, if loading { Sleep::Counts } else { Sleep::DoesNotCount });
         let quiet_until = if loading { 0 } else { now.steady_ms + config::presence_grace() };
         let mut stored = Box::new(StoredRoom { room, filed: None, loaded_at, quiet_until });

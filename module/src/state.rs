@@ -21,6 +21,10 @@ pub(crate) struct State {
     /// Rooms whose deadlines are to be filed anew: `chat.history-ttl` has changed, or the clock has
     /// jumped.
     pub(crate) refile: VecDeque<(i32, u64)>,
+    /// What is being loaded is an append-only file, whose base may be an RDB file.
+    pub(crate) loading_file: bool,
+    /// Buffers of the last command, unless a command is using them.
+    effects: Option<Box<Effects>>,
     /// Whether a replica or an append-only file may hold a copy of the rooms.
     pub(crate) copies: Copies,
     /// Nobody's presence ends before this, by the steady clock.
@@ -41,23 +45,21 @@ thread_local! {
         index: Index::default(),
         gone: BTreeMap::new(),
         refile: VecDeque::new(),
+        loading_file: false,
+        effects: None,
         copies: Copies::Exist,
         quiet_until: 0,
     });
 }
 
-thread_local! {
-    /// Buffers of the last command, used again by the next.
-    static EFFECTS: RefCell<Effects> = RefCell::new(Effects::default());
+/// The buffers of the last command, for the next one to use; to be given back.
+pub(crate) fn take_effects() -> Box<Effects> {
+    with(|state| state.effects.take()).unwrap_or_default()
 }
 
-/// Lends the buffers to what carries a decision out. Nothing does so while another one does; if it
-/// did, it would get buffers of its own.
-pub(crate) fn with_effects<T>(body: impl FnOnce(&mut Effects) -> T) -> T {
-    EFFECTS.with(|effects| match effects.try_borrow_mut() {
-        Ok(mut effects) => body(&mut effects),
-        Err(_) => body(&mut Effects::default()),
-    })
+/// Keeps buffers for the next command.
+pub(crate) fn keep_effects(effects: Box<Effects>) {
+    with(|state| state.effects = Some(effects));
 }
 
 /// Borrows the state for the length of `body`, which must not call Redis.

@@ -108,21 +108,21 @@ fn step(call: &Call<'_>, found: &Found, now: Now) {
     }
     stored.room.settle(now, STEP);
     let decision = expire::decide(Context { room: &stored.room, name, now, limits: &limits }, STEP);
-    state::with_effects(|effects| {
-        effects.begin(state::with(|state| state.copies));
-        let before = stored.room.online();
-        stored.room.carry_out(name.as_str(), now, decision.steps, effects);
-        info::timed_out(before - stored.room.online());
-        // Who came to a database that has changed places since is present in another room by now.
-        if stored.filed.as_ref().is_some_and(|filed| filed.home != found.database) {
-            effects.events.clear();
-        }
-        let key_name = call.make_name(&found.name);
-        if effects.visible {
-            call.signal_modified(&key_name);
-        }
-        commands::send_out(call, &key_name, effects);
-    });
+    let mut effects = state::take_effects();
+    effects.begin(state::with(|state| state.copies));
+    let before = stored.room.online();
+    stored.room.carry_out(name.as_str(), now, decision.steps, &mut effects);
+    info::timed_out(before - stored.room.online());
+    // Who came to a database that has changed places since is present in another room by now.
+    if stored.filed.as_ref().is_some_and(|filed| filed.home != found.database) {
+        effects.events.clear();
+    }
+    let key_name = call.make_name(&found.name);
+    if effects.visible {
+        call.signal_modified(&key_name);
+    }
+    commands::send_out(call, &key_name, &effects);
+    state::keep_effects(effects);
     let facts = stored.facts(stored.room.next_deadline(&limits, now));
     renew(found, stored, facts);
 }

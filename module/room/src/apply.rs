@@ -19,6 +19,11 @@ use crate::settings::to_json;
 impl Room {
     /// Applies one record, when this copy's steady clock shows `steady`.
     pub fn apply(&mut self, record: Record<'_>, steady: u64) {
+        // An event out of place is not of this room's past, or of it already.
+        let last = self.last;
+        if record.event_id().is_some_and(|id| id.n <= last.n || id.ms < last.ms) {
+            return;
+        }
         match record {
             Record::Create { ms } => self.created = ms,
             Record::Message(message) => self.store(message),
@@ -50,7 +55,8 @@ impl Room {
             Record::React { id, user, message, emoji, removed } => {
                 self.react(id, user, message, emoji, removed);
             }
-            Record::Read { user, read } => self.read_up_to(user, read),
+            Record::Read { user, read } if read.n <= last.n => self.read_up_to(user, read),
+            Record::Read { .. } => {}
             Record::Follow { room, since } => {
                 self.follows.entry(room.into()).or_insert(since);
             }

@@ -14,7 +14,7 @@ use crate::messages::{Message, Messages};
 use crate::names::{self, RoomName};
 use crate::nonces::Nonce;
 use crate::presence::{ONLINE, Online, Statuses};
-use crate::record::{read_id, read_member, read_role, read_who};
+use crate::record::{read_actor, read_id, read_member, read_role, read_who};
 use crate::room::Room;
 use crate::sanctions::Sanction;
 use crate::settings::{Setting, Settings};
@@ -284,7 +284,7 @@ impl<'a> Decoder<'a, '_> {
         let reader = &mut self.reader;
         let change = match tag {
             1 => {
-                let by = actor(reader.name(USER_NAME_MAX)?)?.into();
+                let by = read_actor(reader)?.into();
                 let data = reader.text(OBJECT_MAX * 2)?;
                 if !json::is_object(data) {
                     return Err(Malformed("settings are no JSON object"));

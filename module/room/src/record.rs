@@ -7,9 +7,12 @@
 use std::borrow::Cow;
 
 use crate::body::Body;
+use crate::encoding::END;
 use crate::id::Id;
+use crate::json;
 use crate::limits::*;
 use crate::members::{Deed, MemberChange, Role};
+use crate::names::{self, RoomName};
 use crate::room::Room;
 use crate::settings::Setting;
 use crate::varint::{self, Malformed, Reader};
@@ -213,6 +216,22 @@ impl<'a> Record<'a> {
         matches!(self, Record::Present { .. } | Record::Beat { .. } | Record::Absent { .. })
     }
 
+    /// The id of the durable event this is, if it is one.
+    pub(crate) fn event_id(&self) -> Option<Id> {
+        match self {
+            Record::Message(message) => Some(message.id),
+            Record::Settings(settings) => Some(settings.id),
+            Record::Join { logged, .. } => *logged,
+            Record::Leave { id, .. }
+            | Record::Role { id, .. }
+            | Record::Moderate { id, .. }
+            | Record::Edit { id, .. }
+            | Record::Delete { id, .. }
+            | Record::React { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+
     /// Whether this can begin a room.
     pub fn makes_a_room(&self) -> bool {
         matches!(self, Record::Create { .. } | Record::Snapshot { .. })
@@ -324,25 +343,25 @@ impl<'a> Record<'a> {
 
     fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         Ok(match reader.byte()? {
-            CREATE => Record::Create { ms: reader.number()?.max(1) },
+            CREATE => Record::Create { ms: read_ms(reader)?.max(1) },
             MESSAGE => {
                 let id = read_id(reader)?;
-                let author = reader.name(USER_NAME_MAX)?;
+                let author = read_actor(reader)?;
                 let digest = if reader.flag()? { Some(reader.fixed()?) } else { None };
                 let body = reader.bytes()?;
-                Body::read(body)?;
+                Body::read(body)?.check()?;
                 Record::Message(NewMessage { id, author, body: body.into(), digest })
             }
             SETTINGS => {
                 let id = read_id(reader)?;
-                let by = reader.name(USER_NAME_MAX)?;
+                let by = read_actor(reader)?;
                 let count = reader.count()?;
                 let changes =
                     (0..count).map(|_| Setting::read(reader)).collect::<Result<_, _>>()?;
                 Record::Settings(NewSettings { id, by, changes })
             }
             JOIN => {
-                let ms = reader.number()?;
+                let ms = read_ms(reader)?;
                 let id = read_id(reader)?;
                 let role = read_role(reader)?;
                 let (user, by) = read_who(reader)?;
@@ -362,30 +381,35 @@ impl<'a> Record<'a> {
             MODERATE => Record::Moderate { id: read_id(reader)?, change: read_member(reader)? },
             EDIT => {
                 let (id, message) = (read_id(reader)?, read_id(reader)?);
-                let user = reader.name(USER_NAME_MAX)?;
+                let user = read_actor(reader)?;
                 let text = reader.text(MAX_TEXT_MAX as usize)?;
-                Record::Edit { id, user, message, text, meta: reader.option(OBJECT_MAX)? }
+                let meta = reader.option(OBJECT_MAX)?;
+                if !meta.is_none_or(json::is_object) {
+                    return Err(Malformed("meta is no JSON object"));
+                }
+                Record::Edit { id, user, message, text, meta }
             }
             DELETE => {
                 let (id, message) = (read_id(reader)?, read_id(reader)?);
-                let user = reader.name(USER_NAME_MAX)?;
-                Record::Delete { id, user, message, reason: reader.option(REASON_MAX)? }
+                let user = read_actor(reader)?;
+                Record::Delete { id, user, message, reason: read_line(reader, REASON_MAX)? }
             }
             REACT => {
                 let (id, message) = (read_id(reader)?, read_id(reader)?);
-                let user = reader.name(USER_NAME_MAX)?;
+                let user = read_actor(reader)?;
                 let emoji = reader.name(EMOJI_MAX)?;
+                names::emoji(emoji.as_bytes()).map_err(|_| Malformed("no emoji"))?;
                 Record::React { id, user, message, emoji, removed: reader.flag()? }
             }
             READ => {
                 let read = read_id(reader)?;
-                Record::Read { user: reader.name(USER_NAME_MAX)?, read }
+                Record::Read { user: read_user(reader)?, read }
             }
             FOLLOW => {
-                let since = reader.number()?;
-                Record::Follow { room: reader.name(ROOM_NAME_MAX)?, since }
+                let since = read_ms(reader)?;
+                Record::Follow { room: read_room(reader)?, since }
             }
-            UNFOLLOW => Record::Unfollow { room: reader.name(ROOM_NAME_MAX)? },
+            UNFOLLOW => Record::Unfollow { room: read_room(reader)? },
             TRIM => Record::Trim {
                 messages_from: reader.number()?,
                 journal_from: reader.number()?,
@@ -396,17 +420,17 @@ impl<'a> Record<'a> {
                 Room::decode(stored)?;
                 Record::Snapshot { stored: stored.into() }
             }
-            SEEN => Record::Seen { ms: reader.number()? },
+            SEEN => Record::Seen { ms: read_ms(reader)? },
             PRESENT => {
-                let (ttl, now) = (reader.number()?, reader.number()?);
-                let connection = reader.name(CONNECTION_NAME_MAX)?;
-                let user = reader.name(USER_NAME_MAX)?;
-                let status = reader.option(STATUS_MAX)?;
+                let (ttl, now) = (reader.number()?.min(TTL_MAX), read_ms(reader)?);
+                let connection = read_connection(reader)?;
+                let user = read_user(reader)?;
+                let status = read_line(reader, STATUS_MAX)?;
                 Record::Present { connection, user, ttl, now, status }
             }
             BEAT => {
-                let ttl = reader.number()?;
-                let names = (0..reader.count()?).map(|_| reader.name(CONNECTION_NAME_MAX));
+                let ttl = reader.number()?.min(TTL_MAX);
+                let names = (0..reader.count()?).map(|_| read_connection(reader));
                 Record::Beat { ttl, connections: names.collect::<Result<_, _>>()? }
             }
             ABSENT => {
@@ -420,7 +444,49 @@ impl<'a> Record<'a> {
 }
 
 pub(crate) fn read_id(reader: &mut Reader<'_>) -> Result<Id, Malformed> {
-    Ok(Id { ms: reader.number()?, n: reader.number()? })
+    let id = Id { ms: reader.number()?, n: reader.number()? };
+    if id.ms < END && id.n < END { Ok(id) } else { Err(Malformed("id out of bounds")) }
+}
+
+pub(crate) fn read_ms(reader: &mut Reader<'_>) -> Result<u64, Malformed> {
+    let ms = reader.number()?;
+    if ms < END { Ok(ms) } else { Err(Malformed("time beyond all clocks")) }
+}
+
+fn read_user<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Malformed> {
+    let name = reader.name(USER_NAME_MAX)?;
+    names::user(name.as_bytes()).map_err(|_| Malformed("no user"))
+}
+
+/// A user, or the backend.
+pub(crate) fn read_actor<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Malformed> {
+    check_actor(reader.name(USER_NAME_MAX)?)
+}
+
+fn check_actor(name: &str) -> Result<&str, Malformed> {
+    names::Actor::parse(name.as_bytes()).map_err(|_| Malformed("no actor"))?;
+    Ok(name)
+}
+
+fn read_connection<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Malformed> {
+    let name = reader.name(CONNECTION_NAME_MAX)?;
+    names::connection(name.as_bytes()).map_err(|_| Malformed("no connection"))
+}
+
+fn read_room<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Malformed> {
+    let name = reader.name(ROOM_NAME_MAX)?;
+    RoomName::parse(name.as_bytes()).map_err(|_| Malformed("no room can be named so"))?;
+    Ok(name)
+}
+
+/// A short text for people, or none.
+pub(crate) fn read_line<'a>(
+    reader: &mut Reader<'a>,
+    max: usize,
+) -> Result<Option<&'a str>, Malformed> {
+    let text = reader.option(max)?;
+    let line = |text: &str| names::line(text.as_bytes(), max, "text").is_ok();
+    if text.is_none_or(line) { Ok(text) } else { Err(Malformed("a text with control characters")) }
 }
 
 pub(crate) fn read_role(reader: &mut Reader<'_>) -> Result<Role, Malformed> {
@@ -431,7 +497,8 @@ pub(crate) fn read_role(reader: &mut Reader<'_>) -> Result<Role, Malformed> {
 pub(crate) fn read_who<'a>(
     reader: &mut Reader<'a>,
 ) -> Result<(&'a str, Option<&'a str>), Malformed> {
-    Ok((reader.name(USER_NAME_MAX)?, reader.option(USER_NAME_MAX)?))
+    let (user, by) = (read_actor(reader)?, reader.option(USER_NAME_MAX)?);
+    Ok((user, by.map(check_actor).transpose()?))
 }
 
 pub(crate) fn write_member(out: &mut Vec<u8>, change: MemberChange<'_>) {
@@ -452,9 +519,14 @@ pub(crate) fn read_member<'a>(reader: &mut Reader<'a>) -> Result<MemberChange<'a
         None => None,
         Some(role) => Some(Role::ALL.get(role).copied().ok_or(Malformed("unknown role"))?),
     };
-    let reason = reader.option(REASON_MAX)?;
-    let until = reader.number()?.checked_sub(1);
+    let reason = read_line(reader, REASON_MAX)?;
+    let until = read_until(reader)?;
     Ok(MemberChange { user, by, deed, role, reason, until })
+}
+
+/// A moment or none, written as 0 for none, else the moment and one more.
+pub(crate) fn read_until(reader: &mut Reader<'_>) -> Result<Option<u64>, Malformed> {
+    Ok(read_ms(reader)?.checked_sub(1))
 }
 
 fn numbers(out: &mut Vec<u8>, tag: u8, values: &[u64]) {

@@ -142,34 +142,30 @@ fn change_at<'c, R>(
     }
 
     info::count_steps(&decision.steps);
-    state::with_effects(|effects| {
-        let copies = state::with(|state| state.copies);
-        effects.begin(copies);
-        let stored = match key.stored_mut() {
-            Some(stored) => stored,
-            None => fresh.get_or_insert_with(StoredRoom::blank),
-        };
-        stored.room.carry_out(name.as_str(), now, decision.steps, effects);
-        reply(decision.reply, &stored.room);
-        if effects.changes() {
-            let database = call.database();
-            if !is_new {
-                refile(database, stored, &limits, now);
-            } else if let Some(mut fresh) = fresh {
-                events::tell(call, name.as_str().as_bytes(), None);
-                fresh.file(database, name.as_str().as_bytes());
-                key.fill(call, 1, fresh);
-            }
-            if effects.visible {
-                call.signal_modified(&call.name(1));
-            }
-            if copies == Copies::None {
-                // Nobody gets it, but Redis counts the change for its save points.
-                call.replicate_verbatim();
-            }
+    let mut effects = state::take_effects();
+    let copies = state::with(|state| state.copies);
+    effects.begin(copies);
+    stored.room.carry_out(name.as_str(), now, decision.steps, &mut effects);
+    reply(decision.reply, &stored.room);
+    if effects.changes() {
+        let database = call.database();
+        if !is_new {
+            refile(database, stored, &limits, now);
+        } else if let Some(mut fresh) = fresh {
+            events::tell(call, name.as_str().as_bytes(), None);
+            fresh.file(database, name.as_str().as_bytes());
+            key.fill(call, 1, fresh);
         }
-        send_out(call, &call.name(1), effects);
-    });
+        if effects.visible {
+            call.signal_modified(&call.name(1));
+        }
+        if copies == Copies::None {
+            // Nobody gets it, but Redis counts the change for its save points.
+            call.replicate_verbatim();
+        }
+    }
+    send_out(call, &call.name(1), &effects);
+    state::keep_effects(effects);
     Ok(())
 }
 

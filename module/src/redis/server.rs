@@ -208,6 +208,9 @@ fn read_event(id: u64, sub: u64, data: *mut c_void) -> Option<ServerEvent> {
             let info = unsafe { &*data.cast::<raw::RedisModuleFlushInfo>() };
             Some(ServerEvent::Flushed { database: (info.dbnum >= 0).then_some(info.dbnum) })
         }
+        (raw::REDISMODULE_EVENT_LOADING, raw::REDISMODULE_SUBEVENT_LOADING_AOF_START) => {
+            Some(ServerEvent::LoadsFile)
+        }
         (raw::REDISMODULE_EVENT_LOADING, raw::REDISMODULE_SUBEVENT_LOADING_ENDED) => {
             Some(ServerEvent::Loaded)
         }

@@ -57,8 +57,8 @@ pub enum Step<'a> {
     Sent(&'a str),
 }
 
-/// The steps of a decision; most have one or two.
-pub type Steps<'a> = SmallVec<[Step<'a>; 2]>;
+/// The steps of a decision; most have one.
+pub type Steps<'a> = SmallVec<[Step<'a>; 1]>;
 
 /// What a command does, and what it answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -236,7 +236,7 @@ impl<'r, 'a> Context<'r, 'a> {
     fn pace<R>(&self, actor: Actor<'a>, decision: &mut Decision<'a, R>) -> Result<(), Refusal> {
         if let (Actor::User(user), Some(rate)) = (actor, self.limits.rate_limit) {
             let paces = &self.room.paces;
-            paces.check(user, rate, self.now.steady_ms).map_err(Refusal::RateLimit)?;
+            paces.check(user, rate, self.now.steady_ms).map_err(retry_after)?;
             decision.steps.push(Step::Pace(user, rate));
         }
         Ok(())
@@ -358,6 +358,11 @@ fn expired_nonces(context: Context<'_, '_>) -> usize {
         Some(oldest) if expired(oldest.id.ms) => room.nonces.partition(expired),
         _ => 0,
     }
+}
+
+/// Refuses until a wait has passed. Clocks show whole milliseconds: one more makes sure.
+fn retry_after(wait_ms: u64) -> Refusal {
+    Refusal::RateLimit(wait_ms.saturating_add(1))
 }
 
 /// A COUNT: 1 to 1000. Errors: `INVALID count`.

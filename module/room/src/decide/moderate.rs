@@ -85,7 +85,7 @@ pub fn decide<'a>(
         RoomKind::Direct(..) => return Err(Refusal::invalid("room", "no direct room")),
         RoomKind::Personal(owner) => {
             may_block(owner, actor, action, user)?;
-            if room.is_blank() && action != Action::Ban {
+            if room.is_blank() && action == Action::Unban {
                 return Ok(decision);
             }
             context.make(Actor::User(owner), &mut decision)?;
@@ -100,7 +100,8 @@ pub fn decide<'a>(
     let online = room.users.by_name(user).and_then(|entry| entry.online.as_ref());
     let held = Some(until.unwrap_or(FOR_EVER));
     let changes = match action {
-        Action::Kick => room.role(user).is_some() || online.is_some(),
+        // Relays may have sockets of a user whom the personal room does not know to be here.
+        Action::Kick => room.role(user).is_some() || online.is_some() || !context.is_ordinary(),
         Action::Ban => room.sanctions.ban(user, now) != held,
         Action::Unban => room.sanctions.ban(user, now).is_some(),
         Action::Mute => room.sanctions.mute(user, now) != held,

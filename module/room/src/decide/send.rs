@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Context, Decision, Step, expired_nonces, trim};
+use super::{Context, Decision, Step, expired_nonces, retry_after, trim};
 use crate::body::{ACTION, Body, Mentions, SYSTEM, TEXT};
 use crate::event::Ephemeral;
 use crate::id::Id;
@@ -161,7 +161,7 @@ fn allowed<'a>(
     let slow = room.settings().slow.filter(|_| role < Some(Role::Moderator));
     if let Some(slow) = slow {
         let checked = room.paces.check_slow(user, slow, context.now.steady_ms);
-        checked.map_err(Refusal::RateLimit)?;
+        checked.map_err(retry_after)?;
         decision.steps.push(Step::Sent(user));
     }
     context.pace(send.user, decision)?;
