@@ -21,7 +21,7 @@ use crate::names::{RoomKind, contact, room_kind};
 use crate::presence;
 use crate::protocol::{self, Request};
 use crate::receivers::Dirty;
-use crate::replies::{field, integer, write_json};
+use crate::replies::{field, id, integer, write_json};
 use crate::room::{Newcomer, Placed, Room};
 
 /// Longest wait for a subscription.
@@ -236,7 +236,8 @@ async fn ask(
     commands.push(presence::present(&wish.room, connection, ttl));
     commands.push(room_as(&wish.room, context.user()));
     let fetch = hub.fetch(room, wish.since.map_or(Key::Page, Key::Since));
-    let (replies, fetched) = tokio::join!(hub.upstream.call(commands), fetch);
+    // The page first: what is asked of Redis later is answered later.
+    let (fetched, replies) = tokio::join!(fetch, hub.upstream.call(commands));
     let mut replies = replies?;
     let seen = replies.pop().unwrap_or(Ok(Value::Nil));
     let present = replies.pop().unwrap_or(Ok(Value::Nil));
@@ -250,6 +251,10 @@ async fn ask(
     let is_present = present.is_ok();
     let outcome = joined.and(present).and(seen).map_err(Failure::from);
     let outcome = outcome.and_then(|seen| Ok((fetched?, seen)));
+    let outcome = match outcome {
+        Ok((fetched, seen)) => admitted(context, wish, fetched, seen).await,
+        Err(failure) => Err(failure),
+    };
     match outcome {
         Ok((fetched, seen)) => {
             let role = field(&seen, "role").cloned().unwrap_or(Value::Nil);
@@ -263,6 +268,22 @@ async fn ask(
             Err(failure)
         }
     }
+}
+
+/// What the user may see as of the page or later. A check from before it says nothing: who was taken
+/// out in between would be placed after the event that did it.
+async fn admitted(
+    context: &Context,
+    wish: &Wish,
+    fetched: Arc<Fetched>,
+    seen: Value,
+) -> Result<(Arc<Fetched>, Value), Failure> {
+    let at = field(&seen, "last").and_then(|last| id(last.clone()).ok()).unwrap_or_default();
+    if at >= fetched.last {
+        return Ok((fetched, seen));
+    }
+    let seen = context.ask(room_as(&wish.room, context.user())).await?;
+    Ok((fetched, seen))
 }
 
 /// `CHAT.JOIN room user`.
