@@ -8,7 +8,8 @@
 
 use std::cell::Cell;
 
-use chat_room::decide::{Context, expire};
+use chat_room::decide::Context;
+use chat_room::decide::expire::{self, Presence};
 use chat_room::names::RoomName;
 use chat_room::{Copies, Now};
 
@@ -55,9 +56,6 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
             return PAUSE;
         }
     }
-    if state::with(|state| now.steady_ms < state.quiet_until) {
-        return INTERVAL;
-    }
     let mut again = INTERVAL;
     let mut steps = 0;
     while let Some(found) = next(now.steady_ms) {
@@ -102,12 +100,17 @@ fn step(call: &Call<'_>, found: &Found, now: Now) {
         return state::with(|state| state.index.forget(found));
     };
     let limits = config::limits();
-    if now.steady_ms < stored.quiet_until {
-        let facts = stored.facts(Some(stored.quiet_until));
+    let quiet_until = state::with(|state| state.quiet_until).max(stored.quiet_until);
+    let is_quiet = now.steady_ms < quiet_until;
+    let presence = if is_quiet { Presence::Stays } else { Presence::Ends };
+    stored.room.settle(now, STEP);
+    let context = Context { room: &stored.room, name, now, limits: &limits };
+    let decision = expire::decide(context, presence, STEP);
+    if is_quiet && decision.steps.is_empty() {
+        // Nothing but connections is due.
+        let facts = stored.facts(Some(quiet_until));
         return renew(found, stored, facts);
     }
-    stored.room.settle(now, STEP);
-    let decision = expire::decide(Context { room: &stored.room, name, now, limits: &limits }, STEP);
     let mut effects = state::take_effects();
     effects.begin(state::with(|state| state.copies));
     let before = stored.room.online();

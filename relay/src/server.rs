@@ -18,7 +18,7 @@ use axum::extract::connect_info::ConnectInfo;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tracing::{info, warn};
 
 use crate::close::{self, Close};
@@ -47,14 +47,24 @@ pub struct Admission {
     peer: IpAddr,
 }
 
+/// Connections that may wait to be accepted: when a relay has died its clients come all at once, and
+/// who finds the queue full tries again only after seconds. The kernel's own limit holds too.
+const BACKLOG: u32 = 8192;
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 impl Server {
     /// Makes the relay and takes its port. Redis need not be there yet.
     pub async fn bind(config: Config) -> anyhow::Result<(Arc<Server>, TcpListener)> {
         raise_file_limit();
         let address = config.listen;
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("--listen: cannot listen on {address}"))?;
+        let listener =
+            listen(address).with_context(|| format!("--listen: cannot listen on {address}"))?;
         let boot = format!("{:08x}", rand::random::<u32>());
         let probe_room = format!("relay:{}:{boot}", config.name);
         let upstream = Upstream::new(&config.redis, probe_room, config.probe).context("--redis")?;

@@ -43,6 +43,7 @@ impl Room {
                 self.log_member(id, MemberChange::plain(user, by, Deed::Role, Some(role)));
             }
             Record::Moderate { id, change } => {
+                self.sanctions.prune(id.ms);
                 self.moderate(change);
                 self.log_member(id, change);
             }
@@ -181,6 +182,9 @@ impl Room {
             let by = (self.users.name(stored.author) != user).then_some(user);
             let deleted = Deleted { ms: id.ms, by, reason };
             let tombstone = Body::tombstone(body.since_previous, deleted).write();
+            if let Some(nonce) = body.nonce {
+                self.nonces.forget_text(stored.author, nonce);
+            }
             self.uncount(m);
             self.untouch(m);
             self.messages.rewrite(m, &tombstone);

@@ -19,13 +19,17 @@ pub(crate) struct Nonce {
     pub(crate) name: Box<str>,
     /// The id it was answered with.
     pub(crate) id: Id,
-    /// [`digest`] of the text.
+    /// [`digest`] of the text, or [`FORGOTTEN`].
     pub(crate) digest: u64,
 }
 
+/// The digest of a text that was deleted: short texts could be guessed from theirs. A repeat is then
+/// answered whatever its text.
+pub(crate) const FORGOTTEN: u64 = 0;
+
 /// What identifies a text under a nonce. Stored, so it is a published function: XXH3.
 pub(crate) fn digest(text: &[u8]) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(text)
+    xxhash_rust::xxh3::xxh3_64(text).max(1)
 }
 
 /// The nonces of a room, oldest first.
@@ -52,6 +56,18 @@ impl Nonces {
         let same = |&at: &u64| nonce(at).is_some_and(|n| n.user == user && &*n.name == name);
         let hash = self.hasher.hash_one((user, name));
         self.table.find(hash, same).and_then(|&at| nonce(at))
+    }
+
+    /// Forgets which text a nonce stood for.
+    pub(crate) fn forget_text(&mut self, user: UserNumber, name: &str) {
+        let (list, forgotten) = (&self.list, self.forgotten);
+        let nonce = |at: u64| list.get(usize::try_from(at - forgotten).ok()?);
+        let same = |&at: &u64| nonce(at).is_some_and(|n| n.user == user && &*n.name == name);
+        let found = self.table.find(self.hasher.hash_one((user, name)), same).copied();
+        let at = found.and_then(|at| usize::try_from(at - forgotten).ok());
+        if let Some(nonce) = at.and_then(|at| self.list.get_mut(at)) {
+            nonce.digest = FORGOTTEN;
+        }
     }
 
     /// Remembers a send. A forgotten-to-be nonce of the same user and name is superseded.

@@ -34,6 +34,24 @@ impl Sanctions {
         self.get(user).mute.filter(|until| lasts(*until, now))
     }
 
+    /// Whether anything is or was held against `user`.
+    pub(crate) fn knows(&self, user: &str) -> bool {
+        self.0.contains_key(user)
+    }
+
+    /// Forgets what was over long before `now`, each time their number has doubled.
+    pub(crate) fn prune(&mut self, now: u64) {
+        const LONG: u64 = 3_600_000;
+        if self.0.len().is_power_of_two() {
+            let matters = |until: u64| lasts(until.saturating_add(LONG), now) || until == FOR_EVER;
+            self.0.retain(|_, held| {
+                held.ban = held.ban.filter(|until| matters(*until));
+                held.mute = held.mute.filter(|until| matters(*until));
+                *held != Sanction::default()
+            });
+        }
+    }
+
     /// Changes what is held against `user`.
     pub(crate) fn set(&mut self, user: &str, change: impl FnOnce(&mut Sanction)) {
         let mut sanction = self.get(user);

@@ -22,6 +22,7 @@ pub(super) async fn delete(context: &Arc<Context>, request: Request<'_>) -> Outc
     let mut command = about_message("CHAT.DELETE", context, &request)?;
     if let Some(reason) = request.fields.optional_text("reason")? {
         command.arg("REASON").arg(&*reason);
+        notices::check_block(context, &request.fields.room()?).await?;
     }
     Ok(Answer::Ok(format!("\"id\":\"{}\"", id(context.ask(command).await?)?)))
 }

@@ -8,22 +8,23 @@ use crate::presence::Connection;
 use crate::record::Record;
 use crate::users::UserNumber;
 
+/// Whether connections may end yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// They end when their time has passed.
+    Ends,
+    /// Their relays are to be heard first.
+    Stays,
+}
+
 /// Decides what ends now: at most `most` connections, messages and nonces at once. Users go in the
 /// order in which they came, each told in one event.
-pub fn decide<'a>(context: Context<'_, 'a>, most: usize) -> Decision<'a, ()> {
-    let room = context.room;
-    let mut due: BTreeMap<u64, (UserNumber, Vec<&Connection>)> = BTreeMap::new();
-    for connection in room.presence.due(context.now.steady_ms, most) {
-        let entry = room.users.get(connection.user);
-        let place = entry.and_then(|entry| entry.online.as_ref()).map_or(0, |o| o.place);
-        due.entry(place).or_insert((connection.user, Vec::new())).1.push(connection);
-    }
+pub fn decide<'a>(context: Context<'_, 'a>, presence: Presence, most: usize) -> Decision<'a, ()> {
     let mut decision = Decision::new(&context, ());
-    let mut users = room.online();
-    for (user, connections) in due.into_values() {
-        users = context.remove(user, &connections, "timeout", users, &mut decision);
+    if presence == Presence::Ends {
+        connections(context, most, &mut decision);
     }
-    context.tell_occupancy(users, &mut decision);
+    let room = context.room;
     let messages_from = context.first_visible().min(room.messages.first() + most as u64);
     let nonces = expired_nonces(context).min(most);
     let last = nonces.checked_sub(1).and_then(|last| room.nonces.get(last));
@@ -32,4 +33,19 @@ pub fn decide<'a>(context: Context<'_, 'a>, most: usize) -> Decision<'a, ()> {
         decision.record(Record::Trim { messages_from, journal_from: 0, nonces_from });
     }
     decision
+}
+
+fn connections<'a>(context: Context<'_, 'a>, most: usize, decision: &mut Decision<'a, ()>) {
+    let room = context.room;
+    let mut due: BTreeMap<u64, (UserNumber, Vec<&Connection>)> = BTreeMap::new();
+    for connection in room.presence.due(context.now.steady_ms, most) {
+        let entry = room.users.get(connection.user);
+        let place = entry.and_then(|entry| entry.online.as_ref()).map_or(0, |o| o.place);
+        due.entry(place).or_insert((connection.user, Vec::new())).1.push(connection);
+    }
+    let mut users = room.online();
+    for (user, connections) in due.into_values() {
+        users = context.remove(user, &connections, "timeout", users, decision);
+    }
+    context.tell_occupancy(users, decision);
 }

@@ -112,7 +112,11 @@ pub fn decide<'a>(
         return Ok(decision);
     }
     let sanctions = room.sanctions.len() as u64;
-    if matches!(action, Action::Ban | Action::Mute) && sanctions >= context.limits.members_max {
+    let is_new = !room.sanctions.knows(user);
+    if is_new
+        && matches!(action, Action::Ban | Action::Mute)
+        && sanctions >= context.limits.members_max
+    {
         return Err(Refusal::invalid("members", "too many bans and mutes (chat.members-max)"));
     }
     let (deed, role) = match action {

@@ -58,7 +58,8 @@ pub fn edit<'a>(context: Context<'_, 'a>, edit: Edit<'a>) -> Result<Decision<'a,
 }
 
 /// Decides CHAT.DELETE. Reply: the id of the deletion. Errors: `NOMSG`, `DENIED moderator` for
-/// somebody else's message, what reading is refused with, `RATELIMIT`. The muted may delete.
+/// somebody else's message, what reading is refused with, `RATELIMIT`. Who may not speak may delete,
+/// but not say why.
 pub fn delete<'a>(
     context: Context<'_, 'a>,
     user: Actor<'a>,
@@ -66,8 +67,8 @@ pub fn delete<'a>(
     reason: Option<&'a str>,
 ) -> Result<Decision<'a, Id>, Refusal> {
     match context.may_change(user) {
-        Ok(()) | Err(Refusal::Muted(_) | Refusal::Frozen) => {}
-        Err(refusal) => return Err(refusal),
+        Err(Refusal::Muted(_) | Refusal::Frozen) if reason.is_none() => {}
+        other => other?,
     }
     let (message, m) = context.message(id)?;
     keeps_order(context, user, m)?;

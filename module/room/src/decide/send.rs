@@ -126,7 +126,7 @@ fn stored_before(
     if nonce.id.ms.saturating_add(limits.nonce_window) <= now.ms {
         return Ok(None);
     }
-    if nonce.digest != digest {
+    if nonce.digest != digest && nonce.digest != nonces::FORGOTTEN {
         return Err(Refusal::invalid("nonce", "already used with another text"));
     }
     Ok(Some(nonce.id))

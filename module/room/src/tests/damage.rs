@@ -80,7 +80,7 @@ fn exercise(room: Room) {
     let _ = decide::members::answer(context, None, 1000, None);
     let _ = decide::who::answer(context, None, 1000, None);
     let _ = (world.room.memory(), world.room.free_effort());
-    let steps = expire::decide(context, 10).steps;
+    let steps = expire::decide(context, expire::Presence::Ends, 10).steps;
     let mut effects = Effects::default();
     world.room.carry_out(&name, world.time(), steps, &mut effects);
     let decision =
@@ -183,7 +183,7 @@ fn exercise_loosely(room: Room) {
     let context = world.context(&name);
     let _ = history::answer(context, Anchor::Newest, 1000, None);
     let _ = sync::answer(context, world.room.last(), 1000, None);
-    let _ = expire::decide(context, 10);
+    let _ = expire::decide(context, expire::Presence::Ends, 10);
     let _ = Room::decode(&world.room.encode(Part::Everything(world.time())));
 }
 

@@ -116,7 +116,9 @@ fn carry_out(world: &mut World, verb: &Verb) -> Result<(), Refusal> {
         Verb::Expire => {
             let now = world.time();
             world.room.settle(now, 3);
-            let steps = decide::expire::decide(world.context(&name), 3).steps;
+            let steps =
+                decide::expire::decide(world.context(&name), decide::expire::Presence::Ends, 3)
+                    .steps;
             world.finish(&name, steps);
             Ok(())
         }

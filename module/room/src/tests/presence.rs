@@ -28,7 +28,8 @@ impl World {
         let name = self.name.clone();
         let now = self.time();
         self.room.settle(now, 1000);
-        let steps = decide::expire::decide(self.context(&name), 1000).steps;
+        let steps =
+            decide::expire::decide(self.context(&name), decide::expire::Presence::Ends, 1000).steps;
         self.finish(&name, steps);
     }
 
@@ -101,14 +102,19 @@ fn what_is_not_beaten_ends_once_and_what_is_beaten_stays() {
     world.finish(&name, steps);
     world.now += 1_000;
     let count = world.published.len();
-    let steps = decide::expire::decide(world.context(&name), 100).steps;
+    let steps =
+        decide::expire::decide(world.context(&name), decide::expire::Presence::Ends, 100).steps;
     world.finish(&name, steps);
     assert_eq!(world.published.len(), count + 1, "one leave for mia's two connections");
     let went = world.published.last().expect("told");
     assert!(
         went.contains("\"user\":\"mia\",\"kind\":\"leave\",\"users\":1,\"reason\":\"timeout\"")
     );
-    assert!(decide::expire::decide(world.context(&name), 100).steps.is_empty());
+    assert!(
+        decide::expire::decide(world.context(&name), decide::expire::Presence::Ends, 100)
+            .steps
+            .is_empty()
+    );
     let now = world.time();
     world.room.settle(now, 100);
     let next = world.room.next_deadline(&world.limits, now);

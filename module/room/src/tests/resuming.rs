@@ -87,10 +87,20 @@ fn what_has_expired_is_neither_shown_nor_resumed_over() {
     assert_eq!(texts(&world, ids[1]), None, "what came after it has expired");
     assert_eq!(texts(&world, ids[2]).map(|events| events.len()), Some(2));
     let name = world.name.clone();
-    let steps = crate::decide::expire::decide(world.context(&name), 2).steps;
+    let steps = crate::decide::expire::decide(
+        world.context(&name),
+        crate::decide::expire::Presence::Ends,
+        2,
+    )
+    .steps;
     world.finish(&name, steps);
     assert_eq!(world.room.messages.len(), 3, "two at a time");
-    let steps = crate::decide::expire::decide(world.context(&name), 2).steps;
+    let steps = crate::decide::expire::decide(
+        world.context(&name),
+        crate::decide::expire::Presence::Ends,
+        2,
+    )
+    .steps;
     world.finish(&name, steps);
     assert_eq!(world.room.messages.len(), 2);
     let now = world.time();
