@@ -13,6 +13,7 @@ use crate::journal::{Change, Fact};
 use crate::json;
 use crate::limits::REACTORS_SHOWN;
 use crate::members::{Deed, MemberChange, Role};
+use crate::messages::Message;
 use crate::pen::{NUMBER_MAX, Pen};
 use crate::record::Record;
 use crate::room::Room;
@@ -86,19 +87,31 @@ pub enum Ephemeral<'a> {
 /// The name of the signal that becomes an event type of its own.
 pub(crate) const NOTICE: &str = "notice";
 
-/// Writes the event of stored message `m` of a room, as it is now but for the reactions: the events
-/// that follow it bring them.
-pub(crate) fn message(out: &mut Vec<u8>, name: &str, room: &Room, m: u64) {
-    write_message(out, name, room, m, &[]);
+/// Writes the event of a room's stored message number `m`, as it is now but for the reactions: the
+/// events that follow it bring them.
+pub(crate) fn message(out: &mut Vec<u8>, name: &str, room: &Room, m: u64, message: Message<'_>) {
+    write_message(out, name, room, m, message, &[]);
 }
 
-/// Writes stored message `m` of a room as it is now, reactions included.
-pub(crate) fn message_now(out: &mut Vec<u8>, name: &str, room: &Room, m: u64) {
-    write_message(out, name, room, m, room.touched.reactions(m));
+/// Writes a room's stored message number `m` as it is now, reactions included.
+pub(crate) fn message_now(
+    out: &mut Vec<u8>,
+    name: &str,
+    room: &Room,
+    m: u64,
+    message: Message<'_>,
+) {
+    write_message(out, name, room, m, message, room.touched.reactions(m));
 }
 
-fn write_message(out: &mut Vec<u8>, name: &str, room: &Room, m: u64, reactions: &[Reaction]) {
-    let Some(message) = room.messages.get(m) else { return };
+fn write_message(
+    out: &mut Vec<u8>,
+    name: &str,
+    room: &Room,
+    m: u64,
+    message: Message<'_>,
+    reactions: &[Reaction],
+) {
     let user = room.users.name(message.author);
     if reactions.is_empty() && bare_message(out, name, user, m, message.id, message.body) {
         return;
@@ -249,9 +262,9 @@ fn bare_message(out: &mut Vec<u8>, room: &str, user: &str, m: u64, id: Id, body:
     if ![room.as_bytes(), user.as_bytes(), nonce_or_empty, text].into_iter().all(json::is_plain) {
         return false;
     }
-    durable(out, room, (id, previous(id, since_previous)), "message");
-    let length = user.len() + text.len() + nonce_or_empty.len();
-    let mut pen = Pen::new(out, 96 + NUMBER_MAX + length);
+    let length = room.len() + user.len() + text.len() + nonce_or_empty.len();
+    let mut pen = Pen::new(out, HEAD_MAX + 96 + NUMBER_MAX + length);
+    head(&mut pen, room, (id, previous(id, since_previous)), "message");
     pen.fixed(b",\"user\":\"");
     pen.text(user.as_bytes());
     pen.fixed(b"\",\"kind\":\"text\",\"text\":\"");
@@ -428,27 +441,39 @@ fn passing(out: &mut Vec<u8>, room: &str, last: Id, kind: &str, ts: u64) {
     number(out, key!("ts"), ts);
 }
 
+/// Bytes of the beginning of a durable event besides the names of room and kind.
+const HEAD_MAX: usize = 96 + 5 * NUMBER_MAX;
+
+/// The beginning of a durable event of a room in whose name nothing is to be escaped.
+#[inline]
+fn head(pen: &mut Pen<'_>, room: &str, (id, prev): (Id, Id), kind: &str) {
+    pen.fixed(b"{\"id\":\"");
+    let from = pen.at();
+    pen.number(id.ms);
+    let to = pen.at();
+    pen.fixed(b"-");
+    pen.number(id.n);
+    pen.fixed(b"\",\"prev\":\"");
+    if prev.ms == id.ms {
+        pen.again(from, to);
+    } else {
+        pen.number(prev.ms);
+    }
+    pen.fixed(b"-");
+    pen.number(prev.n);
+    pen.fixed(b"\",\"room\":\"");
+    pen.text(room.as_bytes());
+    pen.fixed(b"\",\"type\":\"");
+    pen.text(kind.as_bytes());
+    pen.fixed(b"\",\"ts\":");
+    pen.again(from, to);
+}
+
 /// The beginning of every durable event.
 fn durable(out: &mut Vec<u8>, room: &str, (id, prev): (Id, Id), kind: &str) {
     if json::is_plain(room.as_bytes()) {
-        let mut pen = Pen::new(out, 96 + 5 * NUMBER_MAX + room.len() + kind.len());
-        pen.fixed(b"{\"id\":\"");
-        let ms_from = pen.at();
-        pen.number(id.ms);
-        let ms_to = pen.at();
-        pen.fixed(b"-");
-        pen.number(id.n);
-        pen.fixed(b"\",\"prev\":\"");
-        pen.number(prev.ms);
-        pen.fixed(b"-");
-        pen.number(prev.n);
-        pen.fixed(b"\",\"room\":\"");
-        pen.text(room.as_bytes());
-        pen.fixed(b"\",\"type\":\"");
-        pen.text(kind.as_bytes());
-        pen.fixed(b"\",\"ts\":");
-        pen.again(ms_from, ms_to);
-        return;
+        let mut pen = Pen::new(out, HEAD_MAX + room.len() + kind.len());
+        return head(&mut pen, room, (id, prev), kind);
     }
     out.extend_from_slice(b"{\"id\":\"");
     id.write(out);

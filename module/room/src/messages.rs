@@ -260,10 +260,13 @@ impl Messages {
         self.runs.iter_mut().skip(from).map(|run| &mut run.bytes)
     }
 
-    /// The place of the run that holds message `m`, if any does. Most look at the newest.
+    /// The place of the run that holds message `m`, if any does. Most look at the newest or at the
+    /// oldest.
     fn run_of(&self, m: u64) -> usize {
-        match self.runs.back() {
-            Some(run) if run.first <= m => self.runs.len() - 1,
+        let in_oldest = |run: &Run| m < run.first + run.heads.len() as u64;
+        match (self.runs.back(), self.runs.front()) {
+            (Some(run), _) if run.first <= m => self.runs.len() - 1,
+            (_, Some(run)) if in_oldest(run) => 0,
             _ => self.runs.partition_point(|run| run.first <= m).saturating_sub(1),
         }
     }

@@ -35,6 +35,12 @@ impl TouchedMessages {
         self.by_message.get(&m)
     }
 
+    /// Whether any of messages `from..to` has reactions.
+    pub(crate) fn any_reacted(&self, from: u64, to: u64) -> bool {
+        let touched = self.by_message.range(from..to.max(from));
+        touched.into_iter().any(|(_, touched)| !touched.reactions.is_empty())
+    }
+
     /// The reactions to message `m`.
     pub(crate) fn reactions(&self, m: u64) -> &[Reaction] {
         self.get(m).map_or(&[], |touched| &touched.reactions)

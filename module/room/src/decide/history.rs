@@ -3,7 +3,7 @@
 use super::{Context, Events};
 use crate::event;
 use crate::id::Id;
-use crate::limits::REPLY_BYTES_MAX;
+use crate::limits::{REPLY_BYTES_MAX, USER_NAME_MAX};
 use crate::refusal::Refusal;
 
 /// Which page.
@@ -64,17 +64,26 @@ pub fn answer(
 
     // From the anchor outwards, so that a page cut by its bytes holds what was asked for; the older
     // ones leave half of the bytes to the newer ones, if there are both.
-    let bytes_for_older = if middle == to { REPLY_BYTES_MAX } else { REPLY_BYTES_MAX / 2 };
-    let mut older = Events::default();
-    // Writes message `m` unless `most` bytes are there already.
-    let add = |events: &mut Events, m: u64, most: usize| {
-        if events.bytes() < most {
-            events.push(|out| event::message_now(out, context.name.as_str(), room, m));
+    let name = context.name.as_str();
+    let mut events = Events::with_room((to - from) as usize);
+    let mut from_written = middle;
+    if certainly_fits(context, from, to) {
+        from_written = from;
+    } else {
+        let most = if middle == to { REPLY_BYTES_MAX } else { REPLY_BYTES_MAX / 2 };
+        let mut older = Events::default();
+        for m in (from..middle).rev() {
+            if let Some(message) = room.messages.get(m).filter(|_| older.bytes() < most) {
+                older.push(|out| event::message_now(out, name, room, m, message));
+            }
         }
-    };
-    (from..middle).rev().for_each(|m| add(&mut older, m, bytes_for_older));
-    let mut events = older.reversed();
-    (middle..to).for_each(|m| add(&mut events, m, REPLY_BYTES_MAX));
+        events = older.reversed();
+    }
+    for (m, message) in (from_written..).zip(room.messages.range(from_written, to)) {
+        if events.bytes() < REPLY_BYTES_MAX {
+            events.push(|out| event::message_now(out, name, room, m, message));
+        }
+    }
     let cut = (events.len() as u64) < to - from;
     let more = cut
         || match anchor {
@@ -83,4 +92,15 @@ pub fn answer(
             Anchor::Around(_) => from > first || to < end,
         };
     Ok(History { last: room.last, events, more })
+}
+
+/// Whether the events of messages `from..to` take fewer bytes than a reply may, whatever is escaped.
+fn certainly_fits(context: Context<'_, '_>, from: u64, to: u64) -> bool {
+    // Every byte of a name or a body may become six.
+    let room = context.room;
+    let names = context.name.as_str().len() + USER_NAME_MAX;
+    let bodies: usize = room.messages.range(from, to).map(|message| message.body.len()).sum();
+    let messages = (to - from) as usize;
+    !room.touched.any_reacted(from, to)
+        && bodies * 6 + messages * (names * 6 + 256) < REPLY_BYTES_MAX
 }

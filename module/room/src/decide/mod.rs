@@ -104,6 +104,13 @@ pub struct Events {
 }
 
 impl Events {
+    /// None yet, with room for so many ordinary ones.
+    fn with_room(events: usize) -> Events {
+        const ORDINARY: usize = 224;
+        let most = events.min(256);
+        Events { bytes: Vec::with_capacity(most * ORDINARY), ends: Vec::with_capacity(most) }
+    }
+
     /// Every event's bytes, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         let mut start = 0;

@@ -41,12 +41,13 @@ pub fn answer(
         return Ok(lost(room.last));
     }
 
-    let mut events = Events::default();
     let end = room.last.n.min(cursor.n.saturating_add(count as u64));
+    let mut events = Events::with_room((end - cursor.n) as usize);
     let name = context.name.as_str();
     // Between the facts are messages.
     let mut facts = room.journal.facts_from(cursor.n + 1).peekable();
-    let mut m = room.messages.partition(|id| id.n <= cursor.n);
+    let first = room.messages.partition(|id| id.n <= cursor.n);
+    let mut messages = (first..).zip(room.messages.range(first, u64::MAX));
     for n in cursor.n + 1..=end {
         if events.bytes() >= REPLY_BYTES_MAX {
             break;
@@ -60,8 +61,8 @@ pub fn answer(
             }
             Some(fact) => events.push(|out| event::fact(out, name, fact)),
             None => {
-                events.push(|out| event::message(out, name, room, m));
-                m += 1;
+                let Some((m, message)) = messages.next() else { break };
+                events.push(|out| event::message(out, name, room, m, message));
             }
         }
     }
