@@ -1,6 +1,8 @@
 # run    Redis with the module and two relays; stops all on Ctrl-C
 # test   everything that CI runs
-# soak   the scenarios under the checker, with SOAK times the messages, round after round for 10 minutes
+# soak   the scenarios with random traffic, with SOAK times as much of it, round after round for 10 minutes
+# bench  what everything costs, beside a baseline, and whether within budget: a table after some minutes;
+#        BENCH=send,fanout picks, BENCH_FULL=1 takes the largest sizes, BENCH_JSON=path keeps the figures
 # lint   formatting, clippy, workspace lints: warnings are errors
 # setup  installs what is missing
 
@@ -11,7 +13,7 @@ export RUST_TEST_THREADS ?= 4
 
 # One thing after the other, each needs the machine for itself.
 .NOTPARALLEL:
-.PHONY: run test soak lint setup unit web build scenarios
+.PHONY: run test soak bench lint setup unit web build scenarios
 
 run: setup
 	@.ci/start
@@ -41,7 +43,13 @@ scenarios:
 soak: export SOAK ?= 10
 soak: build
 	@end=$$(($$(date +%s) + 600)); while [ $$(date +%s) -lt $$end ]; do \
-		cargo test --quiet -p chat-tests --test it checked -- --nocapture || exit 1; done
+		cargo test --quiet -p chat-tests --test it -- --nocapture \
+			checked presence_model relay_changes relay_moderation_race followers || exit 1; done
+
+# The core by itself first. Nothing fails for being slow.
+bench: setup build
+	@[ -n "$(BENCH)" ] || cargo bench --quiet -p chat-room --bench core
+	@cargo bench --quiet -p chat-tests --bench bench
 
 setup:
 	@.ci/setup

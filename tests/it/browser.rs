@@ -1,10 +1,14 @@
 //! The whole path with a screen: two pages on two relays, one of which dies.
 
+use std::time::Duration;
+
 use chat_tests::browser::{Browser, Page};
+use chat_tests::people::{leaves, told, ts};
 use chat_tests::redis::Redis;
 use chat_tests::relay::Relay;
+use chat_tests::subscriber::Subscriber;
 use chat_tests::view::history;
-use chat_tests::wait::{LATER, SOON};
+use chat_tests::wait::{LATER, SOON, never};
 use serde_json::{Value, json};
 
 /// Ids, authors and texts of all stored lines on the page, in order.
@@ -98,4 +102,38 @@ fn a_line_written_while_offline_is_sent_once_when_the_relay_is_back() {
     });
     assert_eq!(page.texts(), ["before", "in between"]);
     alice.wait(&format!("{LINES}.length"), &json!(2), SOON);
+}
+
+#[test]
+fn of_two_tabs_the_first_to_close_is_not_noticed_and_the_second_after_the_grace() {
+    const GRACE: u64 = 2_000;
+    let redis = Redis::start();
+    let relays = ["r1", "r2"].map(|name| {
+        let relay = Relay::with(name, &redis.url(), &["--grace", "2s"]);
+        relay.wait_ready();
+        relay
+    });
+    let [r1, r2] = &relays;
+    let browser = Browser::start();
+    let bob = open(&browser, "bob", [r2, r1]);
+    let (first, second) = (open(&browser, "alice", [r1, r2]), open(&browser, "alice", [r2, r1]));
+    for page in [&bob, &first, &second] {
+        page.wait(PEOPLE, &json!(["alice", "bob"]), SOON);
+    }
+    let channel = Subscriber::new(&redis, &["lobby", "@alice"]);
+    first.close();
+    never("alice to flicker", Duration::from_millis(2 * GRACE), || {
+        let goings = [leaves(&channel, "lobby"), leaves(&channel, "@alice")].concat();
+        let shown = bob.evaluate(PEOPLE);
+        let is_there = goings.is_empty() && shown == json!(["alice", "bob"]);
+        if is_there { Ok(()) } else { Err(format!("{goings:?}, shown: {shown}")) }
+    });
+    let joins = told(&channel, "lobby", "presence");
+    assert!(joins.iter().all(|event| event["kind"] == "status"), "{joins:?}");
+    let closed = redis.clock_ms();
+    second.close();
+    bob.wait(PEOPLE, &json!(["bob"]), LATER);
+    let goings = leaves(&channel, "lobby");
+    assert_eq!((goings.len(), &goings[0]["user"]), (1, &json!("alice")), "{goings:?}");
+    assert!(ts(&goings[0]) >= closed + GRACE, "{}, closed at {closed}", goings[0]);
 }

@@ -12,6 +12,9 @@ type Row = (&'static str, i64, bool, &'static [&'static str], &'static [&'static
 
 const COMMANDS: &[Row] = &[
     ("chat.send", -4, true, &["lobby", "alice", "hi", "NONCE", "k"], &["lobby"]),
+    ("chat.edit", -5, true, &["lobby", "alice", "1-1", "hi"], &["lobby"]),
+    ("chat.delete", -4, true, &["lobby", "alice", "1-1", "REASON", "x"], &["lobby"]),
+    ("chat.react", -5, true, &["lobby", "alice", "1-1", "👍"], &["lobby"]),
     ("chat.history", -2, false, &["lobby", "COUNT", "5"], &["lobby"]),
     ("chat.sync", -3, false, &["lobby", "0-0"], &["lobby"]),
     ("chat.join", -3, true, &["lobby", "alice"], &["lobby"]),
@@ -22,6 +25,9 @@ const COMMANDS: &[Row] = &[
     ("chat.who", -2, false, &["lobby"], &["lobby"]),
     ("chat.online", -2, false, &["lobby", "@alice", "x"], &["lobby", "@alice", "x"]),
     ("chat.signal", -4, true, &["lobby", "alice", "typing"], &["lobby"]),
+    ("chat.read", 4, true, &["lobby", "alice", "1-1"], &["lobby"]),
+    ("chat.unread", -3, false, &["lobby", "alice", "bob"], &["lobby"]),
+    ("chat.mod", -5, true, &["lobby", "*", "BAN", "bob", "FOR", "1000"], &["lobby"]),
     ("chat.follow", -3, true, &["@alice", "lobby", "x"], &["@alice"]),
     ("chat.unfollow", -3, true, &["@alice", "lobby"], &["@alice"]),
     ("chat.follows", -2, false, &["@alice"], &["@alice"]),
@@ -102,8 +108,19 @@ fn every_command_has_its_arity_flags_and_keys() {
 fn what_grows_is_denied_when_memory_is_out() {
     let redis = Redis::start();
     let mut wire = redis.wire();
-    let grows = ["chat.send", "chat.join", "chat.follow"];
-    let shrinks = ["chat.beat", "chat.leave", "chat.unfollow", "chat.history", "chat.sync"];
+    let grows = ["chat.send", "chat.edit", "chat.react", "chat.join", "chat.follow"];
+    // Deleting, reading and keeping order must go on.
+    let shrinks = [
+        "chat.beat",
+        "chat.delete",
+        "chat.leave",
+        "chat.mod",
+        "chat.read",
+        "chat.unread",
+        "chat.unfollow",
+        "chat.history",
+        "chat.sync",
+    ];
     for (names, expected) in [(&grows[..], true), (&shrinks[..], false)] {
         for name in names {
             let info = cmd!(wire, "COMMAND", "INFO", name);

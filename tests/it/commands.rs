@@ -271,6 +271,7 @@ fn a_room_tells_its_settings_in_both_protocols() {
         "history_ttl",
         "log_joins",
         "frozen",
+        "slow",
         "role",
     ];
     assert_eq!(fields, expected);

@@ -1,11 +1,12 @@
 //! No input stops Redis: random calls and damaged payloads are refused or accepted, and then the
 //! server goes on.
 
+use chat_tests::noise::noise;
 use chat_tests::payload::{body, seal};
 use chat_tests::redis::Redis;
 use chat_tests::reply::Reply;
 use chat_tests::seed::{rounds, seeded};
-use chat_tests::traffic::{READS, Traffic, noise};
+use chat_tests::traffic::{READS, Traffic};
 use chat_tests::wire::{Command, Wire};
 use chat_tests::{args, cmd};
 use rand::Rng;
@@ -121,12 +122,28 @@ fn use_rooms(wire: &mut Wire, random: &mut SmallRng) {
             args!["CHAT.FOLLOWS", room],
             args!["CHAT.SEND", room, "alice", "after", "NONCE", random.random::<u32>().to_string()],
             args!["CHAT.PRESENCE", room, "alice", "c9", "TTL", 1000],
+            args!["CHAT.UNREAD", room, "alice", "bob", "carol"],
+            args!["CHAT.MOD", room, "*", "BAN", "bob", "FOR", 1000],
+            args!["CHAT.MOD", room, "*", "UNBAN", "bob"],
             args!["CHAT.LEAVE", room, "alice"],
             args!["DEBUG", "DIGEST-VALUE", room],
             args!["MEMORY", "USAGE", room],
             args!["COPY", room, "copy", "REPLACE"],
         ];
-        wire.pipeline(&calls);
+        let replies = wire.pipeline(&calls);
+        if let Reply::List(page) = &replies[0] {
+            for event in page[1].list().iter().take(5) {
+                // Whatever its bytes are, an event begins so.
+                let text = String::from_utf8_lossy(event.bytes()).into_owned();
+                let id = text.split('"').nth(3).unwrap_or_default();
+                wire.pipeline(&[
+                    args!["CHAT.EDIT", room, "*", id, "edited", "META", "{}"],
+                    args!["CHAT.REACT", room, "*", id, "👍"],
+                    args!["CHAT.READ", room, "alice", id],
+                    args!["CHAT.DELETE", room, "*", id],
+                ]);
+            }
+        }
         let payload = cmd!(wire, "DUMP", room);
         if let Reply::Text(payload) = payload {
             cmd!(wire, "RESTORE", "again", 0, payload, "REPLACE").ok();

@@ -77,6 +77,8 @@ fn who_lists_users_with_status_and_connections() {
     for n in 0..25 {
         cmd!(wire, "CHAT.PRESENCE", "lobby", format!("user{n:02}"), format!("c{n}")).ok();
     }
+    // Shown is the most present connection: here neither is simply online.
+    cmd!(wire, "CHAT.PRESENCE", "lobby", "user03", "c3", "STATUS", "away").ok();
     cmd!(wire, "CHAT.PRESENCE", "lobby", "user03", "c100", "STATUS", "busy: deep work").ok();
     let first = cmd!(wire, "CHAT.WHO", "lobby", "COUNT", 10);
     assert_eq!((first.list()[1].int(), first.list()[2].int()), (25, 26));

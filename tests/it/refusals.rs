@@ -1,5 +1,7 @@
 //! What each command refuses: the table that `wrong_calls.rs` runs.
 
+use crate::refusals_of_changes::{DELETE, EDIT, MOD, REACT, READ, UNREAD};
+
 /// A call without its command's name, the error, and what is wrong. `{id}` stands for the id of a
 /// message in the room `lobby`, `{long}` for 5,000 bytes, `{name}` for 201 bytes, `{deep}` for an
 /// object of depth 33, `{big}` for one over 16 KiB, `{bytes}` for bytes that are no UTF-8.
@@ -9,6 +11,9 @@ pub(crate) type Row = (&'static [&'static str], &'static str, &'static str);
 /// members only, `frozen` frozen; `string` is no room.
 pub(crate) const TABLE: &[(&str, &[Row])] = &[
     ("CHAT.SEND", SEND),
+    ("CHAT.EDIT", EDIT),
+    ("CHAT.DELETE", DELETE),
+    ("CHAT.REACT", REACT),
     ("CHAT.HISTORY", HISTORY),
     ("CHAT.SYNC", SYNC),
     ("CHAT.JOIN", JOIN),
@@ -19,6 +24,9 @@ pub(crate) const TABLE: &[(&str, &[Row])] = &[
     ("CHAT.WHO", WHO),
     ("CHAT.ONLINE", ONLINE),
     ("CHAT.SIGNAL", SIGNAL),
+    ("CHAT.READ", READ),
+    ("CHAT.UNREAD", UNREAD),
+    ("CHAT.MOD", MOD),
     ("CHAT.FOLLOW", FOLLOW),
     ("CHAT.UNFOLLOW", UNFOLLOW),
     ("CHAT.FOLLOWS", FOLLOWS),
@@ -27,7 +35,7 @@ pub(crate) const TABLE: &[(&str, &[Row])] = &[
     ("CHAT.APPLY", APPLY),
 ];
 
-const ARITY: &str = "ERR wrong number of arguments";
+pub(crate) const ARITY: &str = "ERR wrong number of arguments";
 
 const SEND: &[Row] = &[
     (&[], ARITY, "nothing"),
@@ -76,6 +84,10 @@ const SEND: &[Row] = &[
     (&["closed", "bob", "x"], "NOTMEMBER", "members only"),
     (&["frozen", "bob", "x"], "FROZEN", "frozen"),
     (&["frozen", "carol", "x"], "FROZEN", "frozen, no member"),
+    (&["lobby", "banned", "x"], "BANNED 0", "kept out for ever"),
+    (&["lobby", "muted", "x"], "MUTED 0", "silenced for ever"),
+    (&["lobby", "muted", "x", "EPHEMERAL"], "MUTED 0", "silenced for ever"),
+    (&["lobby", "alice", "x", "REPLY", "{gone}"], "NOMSG", "deleted"),
     (&["nowhere", "carol", "x", "EPHEMERAL"], "NOROOM", "nobody would hear it"),
 ];
 
@@ -99,6 +111,7 @@ const HISTORY: &[Row] = &[
     (&["closed", "AS", "bob"], "NOTMEMBER", "members only"),
     (&["@alice", "AS", "bob"], "DENIED self", "another user's"),
     (&["dm:alice,bob", "AS", "carol"], "NOTMEMBER", "other people's"),
+    (&["lobby", "AS", "banned"], "BANNED 0", "kept out for ever"),
 ];
 
 const SYNC: &[Row] = &[
@@ -114,6 +127,7 @@ const SYNC: &[Row] = &[
     (&["lobby", "0-0", "AS"], "ERR", "nobody"),
     (&["closed", "0-0", "AS", "bob"], "NOTMEMBER", "members only"),
     (&["@alice", "0-0", "AS", "bob"], "DENIED self", "another user's"),
+    (&["lobby", "0-0", "AS", "banned"], "BANNED 0", "kept out for ever"),
 ];
 
 const JOIN: &[Row] = &[
@@ -131,6 +145,8 @@ const JOIN: &[Row] = &[
     (&["lobby", "carol", "BY", "bob"], "DENIED moderator", "a member adds nobody"),
     (&["lobby", "carol", "BY", "mallory"], "NOTMEMBER", "a stranger adds nobody"),
     (&["closed", "bob"], "DENIED moderator", "members only"),
+    (&["lobby", "banned"], "BANNED 0", "kept out for ever"),
+    (&["lobby", "banned", "BY", "alice"], "BANNED 0", "let them in first"),
     (&["@alice", "bob"], "DENIED self", "another user's"),
     (&["dm:alice,bob", "carol"], "NOTMEMBER", "exactly those two"),
 ];
@@ -155,6 +171,7 @@ const MEMBERS: &[Row] = &[
     (&["lobby", "AS", "*"], "INVALID user", "the backend"),
     (&["closed", "AS", "bob"], "NOTMEMBER", "members only"),
     (&["dm:alice,bob", "AS", "carol"], "NOTMEMBER", "other people's"),
+    (&["lobby", "AS", "banned"], "BANNED 0", "kept out for ever"),
 ];
 
 const PRESENCE: &[Row] = &[
@@ -176,6 +193,7 @@ const PRESENCE: &[Row] = &[
     (&["nowhere", "bob", "c9"], "NOROOM", "no such room"),
     (&["string", "bob", "c9"], "WRONGTYPE", "no room"),
     (&["closed", "bob", "c9"], "NOTMEMBER", "members only"),
+    (&["lobby", "banned", "c9"], "BANNED 0", "kept out for ever"),
     (&["@alice", "bob", "c9"], "DENIED self", "another user's"),
     (&["dm:alice,bob", "carol", "c9"], "NOTMEMBER", "other people's"),
 ];
@@ -199,6 +217,7 @@ const WHO: &[Row] = &[
     (&["lobby", "COUNT", "1001"], "INVALID count", "too many"),
     (&["closed", "AS", "bob"], "NOTMEMBER", "members only"),
     (&["@alice", "AS", "bob"], "DENIED self", "another user's"),
+    (&["lobby", "AS", "banned"], "BANNED 0", "kept out for ever"),
 ];
 
 const ONLINE: &[Row] = &[
@@ -223,6 +242,8 @@ const SIGNAL: &[Row] = &[
     (&["string", "bob", "typing"], "WRONGTYPE", "no room"),
     (&["closed", "bob", "typing"], "NOTMEMBER", "members only"),
     (&["frozen", "bob", "typing"], "FROZEN", "frozen"),
+    (&["lobby", "banned", "typing"], "BANNED 0", "kept out for ever"),
+    (&["lobby", "muted", "typing"], "MUTED 0", "silenced for ever"),
     (&["@alice", "bob", "typing"], "DENIED self", "another user's"),
 ];
 
@@ -268,6 +289,20 @@ const ROOM: &[Row] = &[
     (&["string"], "WRONGTYPE", "no room"),
     (&["closed", "AS", "bob"], "NOTMEMBER", "members only"),
     (&["@alice", "AS", "bob"], "DENIED self", "another user's"),
+    (&["lobby", "AS", "banned"], "BANNED 0", "kept out for ever"),
+    (&["lobby", "SET", "topic", "x", "BY", "banned"], "BANNED 0", "kept out for ever"),
+    (&["lobby", "SET", "slow", "x"], "INVALID slow", "no number"),
+    (&["lobby", "SET", "slow", "-1"], "INVALID slow", "negative"),
+    (&["@alice", "SET", "slow", "100"], "INVALID field", "an ordinary room's"),
+    (&["dm:alice,bob", "SET", "slow", "100"], "INVALID field", "an ordinary room's"),
+    (&["lobby", "SET", "name", "x"], "INVALID field", "a personal room's"),
+    (&["lobby", "SET", "avatar", "x"], "INVALID field", "a personal room's"),
+    (&["dm:alice,bob", "SET", "status", "x"], "INVALID field", "a personal room's"),
+    (&["@alice", "SET", "name", "{name}"], "TOOBIG 128", "too long"),
+    (&["@alice", "SET", "avatar", "{long}"], "TOOBIG 1024", "too long"),
+    (&["@alice", "SET", "status", "{name}"], "TOOBIG 128", "too long"),
+    (&["@alice", "SET", "name", "a\nb"], "INVALID name", "a line break"),
+    (&["@alice", "SET", "name", "x", "BY", "bob"], "DENIED self", "another user's"),
     (&["lobby", "SET"], "ERR", "nothing to set"),
     (&["lobby", "SET", "topic"], "ERR", "no value"),
     (&["lobby", "SET", "colour", "red"], "INVALID field", "no such field"),

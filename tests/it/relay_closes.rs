@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chat_tests::cmd;
 use chat_tests::raw_socket::RawSocket;
 use chat_tests::redis::Redis;
 use chat_tests::relay::Relay;
@@ -23,6 +24,7 @@ pub(crate) const TABLE: &[Row] = &[
     (4005, "eof", true, ends_its_side_only),
     (4504, "unauthorised", false, has_no_name),
     (4505, "address", false, is_one_too_many_from_its_address),
+    (4506, "kicked", false, is_sent_away_by_the_backend),
 ];
 
 #[test]
@@ -110,4 +112,13 @@ fn is_one_too_many_from_its_address(redis: &Redis) -> RawClose {
     let relay = relay(redis, &["--max-connections-per-address", "2"]);
     let _inside = [relay.connect("one"), relay.connect("two")];
     close_of(RawSocket::connect(relay.address(), "three"))
+}
+
+fn is_sent_away_by_the_backend(redis: &Redis) -> RawClose {
+    let relay = relay(redis, &[]);
+    let (kicked, other) = (relay.connect("mallory"), relay.connect("alice"));
+    assert_eq!(cmd!(redis, "CHAT.MOD", "@mallory", "*", "KICK", "mallory").int(), 1);
+    let close = kicked.wait_closed(LATER);
+    other.ok(json!({"op": "ping"}));
+    (close.code, close.reason)
 }

@@ -39,7 +39,7 @@ fn all_who(wire: &mut chat_tests::wire::Wire, room: &str) -> Reply {
 fn a_replica_answers_reads_and_refuses_what_publishes() {
     let primary = Redis::start();
     let mut wire = primary.wire();
-    cmd!(wire, "CHAT.SEND", "lobby", "alice", "hi").ok();
+    let id = cmd!(wire, "CHAT.SEND", "lobby", "alice", "hi").text().to_owned();
     let replica = Redis::replica(&primary, &[]);
     let mut copy = replica.wire();
     let arguments = |name: &str| match name {
@@ -50,6 +50,11 @@ fn a_replica_answers_reads_and_refuses_what_publishes() {
         "CHAT.FOLLOW" | "CHAT.UNFOLLOW" => args!["@alice", "lobby"],
         "CHAT.JOIN" | "CHAT.LEAVE" => args!["lobby", "bob"],
         "CHAT.ROOM" => args!["lobby", "SET", "topic", "x"],
+        "CHAT.EDIT" => args!["lobby", "alice", &id, "x"],
+        "CHAT.DELETE" | "CHAT.READ" => args!["lobby", "alice", &id],
+        "CHAT.REACT" => args!["lobby", "alice", &id, "👍"],
+        "CHAT.MOD" => args!["lobby", "*", "BAN", "bob"],
+        "CHAT.UNREAD" => args!["lobby", "alice", "nobody"],
         "CHAT.SYNC" => args!["lobby", "0-0"],
         "CHAT.ROOMS" => args![],
         "CHAT.FOLLOWS" => args!["@alice"],

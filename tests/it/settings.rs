@@ -13,11 +13,15 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("chat.max-text", "4096", "100"),
     ("chat.presence-ttl", "60000", "5000"),
     ("chat.presence-grace", "15000", "3000"),
+    ("chat.presence-announce", "500", "20"),
     ("chat.nonce-window", "300000", "2000"),
     ("chat.nonce-max", "100000", "5"),
     ("chat.create", "any", "backend"),
     ("chat.follows-max", "10000", "3"),
     ("chat.members-max", "1000000", "4"),
+    ("chat.rate-limit", "0", "10/10s"),
+    ("chat.edit-window", "0", "60000"),
+    ("chat.receipts-max", "100", "3"),
 ];
 
 #[test]
@@ -39,6 +43,27 @@ fn every_setting_is_read_and_set_while_running() {
             assert!(reply.is_error(), "{name} took {wrong:?}");
             assert_eq!(value(&mut wire).as_deref(), Some(*other), "{name}");
         }
+    }
+}
+
+#[test]
+fn a_rate_is_so_many_in_such_a_time() {
+    let redis = Redis::start();
+    let mut wire = redis.wire();
+    for right in ["10/10s", "600/1m", "5/500ms", "1/1h", "1/1ms", "1000000/1s", "0"] {
+        cmd!(wire, "CONFIG", "SET", "chat.rate-limit", right).ok();
+        let reply = cmd!(wire, "CONFIG", "GET", "chat.rate-limit");
+        assert_eq!(reply.get("chat.rate-limit").map(|value| value.text()), Some(right));
+    }
+    let wrong = ["10", "10/", "/10s", "0/10s", "10/0", "10/0s", "10/10", "10/10x", "10/10s/3"];
+    let more =
+        [" 10/10s", "10 / 10s", "-1/1s", "1/-1s", "99999999999/1s", "1/99999999999999999999s"];
+    for wrong in wrong.iter().chain(&more) {
+        let reply = cmd!(wire, "CONFIG", "SET", "chat.rate-limit", wrong);
+        assert!(reply.is_error(), "it took {wrong:?}");
+    }
+    for _ in 0..30 {
+        cmd!(wire, "CHAT.SEND", "lobby", "alice", "without a limit").ok();
     }
 }
 

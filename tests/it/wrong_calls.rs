@@ -14,7 +14,7 @@ use crate::refusals::TABLE;
 fn every_wrong_call_is_refused_with_its_error_and_changes_nothing() {
     let redis = Redis::with(&["chat.follows-max 5"]);
     let mut wire = redis.wire();
-    let id = prepare(&mut wire);
+    let ids = prepare(&mut wire);
     let rooms =
         ["lobby", "closed", "frozen", "@alice", "dm:alice,bob", "nowhere", "@dora", "string"];
     let channel = Subscriber::new(&redis, &rooms);
@@ -23,7 +23,7 @@ fn every_wrong_call_is_refused_with_its_error_and_changes_nothing() {
     for (command, rows) in TABLE {
         for (arguments, expected, why) in *rows {
             let mut call = args![*command];
-            call.extend(arguments.iter().map(|argument| fill(argument, &id)));
+            call.extend(arguments.iter().map(|argument| fill(argument, &ids)));
             let reply = wire.call(&call);
             let fits = reply.is_error() && {
                 let rest = reply.error().strip_prefix(expected);
@@ -85,29 +85,46 @@ pub(crate) fn codes() -> Vec<String> {
     codes
 }
 
-fn prepare(wire: &mut Wire) -> String {
-    let id = cmd!(wire, "CHAT.SEND", "lobby", "alice", "hi", "NONCE", "used").text().to_owned();
+/// Makes what the tables speak of, and gives the ids that their words stand for.
+fn prepare(wire: &mut Wire) -> Vec<(&'static str, String)> {
+    let send = |wire: &mut Wire, room: &str, user: &str| {
+        cmd!(wire, "CHAT.SEND", room, user, "hi", "NONCE", "used").text().to_owned()
+    };
+    let id = send(wire, "lobby", "alice");
     for room in ["closed", "frozen", "dm:alice,bob", "@alice"] {
         cmd!(wire, "CHAT.SEND", room, "alice", "hi").ok();
     }
-    cmd!(wire, "CHAT.JOIN", "lobby", "bob").ok();
-    cmd!(wire, "CHAT.JOIN", "frozen", "bob").ok();
+    let bobs = send(wire, "lobby", "bob");
+    let muteds = send(wire, "lobby", "muted");
+    let frozen = send(wire, "frozen", "bob");
+    let [gone, full] = ["gone", "full"]
+        .map(|text| cmd!(wire, "CHAT.SEND", "lobby", "alice", text).text().to_owned());
+    let event = cmd!(wire, "CHAT.DELETE", "lobby", "alice", &gone).text().to_owned();
+    for n in 0..20 {
+        cmd!(wire, "CHAT.REACT", "lobby", "bob", &full, format!("+{n}")).ok();
+    }
+    cmd!(wire, "CHAT.MOD", "lobby", "*", "MUTE", "muted").ok();
+    cmd!(wire, "CHAT.MOD", "lobby", "*", "BAN", "banned").ok();
     cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "taken").ok();
     cmd!(wire, "CHAT.FOLLOW", "@alice", "lobby").ok();
     cmd!(wire, "CHAT.ROOM", "closed", "SET", "access", "members").ok();
     cmd!(wire, "CHAT.ROOM", "frozen", "SET", "frozen", "yes").ok();
     cmd!(wire, "SET", "string", "x").ok();
     cmd!(wire, "SET", "@string", "x").ok();
-    id
+    let words = ["{id}", "{bobs}", "{muteds}", "{frozen}", "{gone}", "{full}", "{event}"];
+    words.into_iter().zip([id, bobs, muteds, frozen, gone, full, event]).collect()
 }
 
-fn fill(argument: &str, id: &str) -> Vec<u8> {
+fn fill(argument: &str, ids: &[(&str, String)]) -> Vec<u8> {
     match argument {
         "{bytes}" => b"\xff\xfe".to_vec(),
         "{long}" => vec![b'x'; 5000],
         "{name}" => vec![b'x'; 201],
         "{deep}" => format!("{{\"a\":{}{}}}", "[".repeat(32), "]".repeat(32)).into_bytes(),
         "{big}" => format!("{{\"a\":\"{}\"}}", "x".repeat(16 * 1024)).into_bytes(),
-        other => other.replace("{id}", id).into_bytes(),
+        other => {
+            let fill = |text: String, (word, id): &(&str, String)| text.replace(word, id);
+            ids.iter().fold(other.to_owned(), fill).into_bytes()
+        }
     }
 }

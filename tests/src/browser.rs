@@ -25,6 +25,7 @@ pub struct Browser {
 /// A page of a browser.
 pub struct Page<'a> {
     browser: &'a Browser,
+    target: Value,
     session: String,
 }
 
@@ -83,7 +84,7 @@ impl Browser {
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let session = self.call(None, "Target.attachToTarget", attach);
         let session = session["sessionId"].as_str().expect("a session").to_owned();
-        Page { browser: self, session }
+        Page { browser: self, target: target["targetId"].clone(), session }
     }
 
     #[track_caller]
@@ -128,21 +129,66 @@ impl Page<'_> {
         });
     }
 
-    /// Types a text into the field `selector` and presses Enter, as a person would.
+    /// Types a text into the field `selector`, in place of what is in it, and presses Enter, as a
+    /// person would.
     #[track_caller]
     pub fn type_line(&self, selector: &str, text: &str) {
         let selector = Value::from(selector);
-        self.evaluate(&format!("document.querySelector({selector}).focus()"));
-        let input = |method: &str, params: Value| {
-            self.browser.call(Some(&self.session), method, params);
+        self.evaluate(&format!(
+            "(field => {{ field.focus(); field.select(); }})(document.querySelector({selector}))"
+        ));
+        self.input("Input.insertText", json!({ "text": text }));
+        self.press("Enter");
+    }
+
+    /// Presses a key (`Enter`, `Delete`, `r`, …) where the focus is.
+    #[track_caller]
+    pub fn press(&self, key: &str) {
+        let (code, text) = match key {
+            "Enter" => (13, "\r"),
+            "Delete" => (46, ""),
+            key => (0, key),
         };
-        input("Input.insertText", json!({ "text": text }));
-        let enter = |kind: &str| {
-            json!({ "type": kind, "key": "Enter", "code": "Enter", "text": "\r",
-                    "windowsVirtualKeyCode": 13 })
-        };
-        input("Input.dispatchKeyEvent", enter("keyDown"));
-        input("Input.dispatchKeyEvent", enter("keyUp"));
+        for kind in ["keyDown", "keyUp"] {
+            let mut event = json!({ "type": kind, "key": key, "windowsVirtualKeyCode": code });
+            if kind == "keyDown" && !text.is_empty() {
+                event["text"] = text.into();
+            }
+            self.input("Input.dispatchKeyEvent", event);
+        }
+    }
+
+    /// Clicks the element `selector` once it is there.
+    #[track_caller]
+    pub fn click(&self, selector: &str) {
+        let selector = Value::from(selector);
+        let click = format!(
+            "(found => {{ found?.click(); return Boolean(found); }})\
+             (document.querySelector({selector}))"
+        );
+        self.wait(&click, &json!(true), LATER);
+    }
+
+    #[track_caller]
+    fn input(&self, method: &str, params: Value) {
+        self.browser.call(Some(&self.session), method, params);
+    }
+
+    /// Brings it to the front: the others of this browser are hidden behind it.
+    #[track_caller]
+    pub fn look(&self) {
+        self.input("Page.bringToFront", json!({}));
+        self.wait(
+            "document.visibilityState === 'visible' && document.hasFocus()",
+            &json!(true),
+            LATER,
+        );
+    }
+
+    /// Closes it, as a person closes a tab.
+    #[track_caller]
+    pub fn close(self) {
+        self.browser.call(None, "Target.closeTarget", json!({ "targetId": self.target }));
     }
 
     /// What can be read on the page.

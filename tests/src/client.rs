@@ -174,5 +174,6 @@ impl Client {
 }
 
 fn is_event_of(frame: &Frame, room: &str) -> bool {
-    frame.json["room"] == room && frame.json["ref"].is_null()
+    // Replies have a `ref` as some events do, but no type.
+    frame.json["room"] == room && frame.json["type"].is_string()
 }

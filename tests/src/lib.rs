@@ -6,23 +6,31 @@
 //! commands and at the bytes of events (`docs/reference.md`).
 //!
 //! - [`artefacts`]: the module and the relay under test; [`process`], [`port`]
-//! - [`redis`]: a server; [`wire`] and [`reply`]: a client of it; [`subscriber`]: of its channels
+//! - [`redis`]: a server; [`wire`] and [`reply`]: a client of it; [`subscriber`]: of its channels;
+//!   [`monitor`]: what it is asked
 //! - [`relay`]: a relay; [`client`] and [`frames`]: a WebSocket client of it; [`raw_socket`]: one
 //!   that knows no manners; [`browser`]: one with a screen
 //! - [`proxy`]: bad weather between the two; [`clock`]: a server's wall clock, to be set
-//! - [`wait`]: waiting with a deadline; [`seed`]: randomness to be had again
-//! - [`traffic`], [`payload`]: random commands, damaged payloads; [`view`]: what a room answers
+//! - [`wait`]: waiting with a deadline; [`at_once`]: several cases side by side; [`seed`]:
+//!   randomness to be had again
+//! - [`traffic`], [`noise`], [`payload`]: random commands, damaged payloads; [`view`]: what a room
+//!   answers; [`people`]: who is in it; [`fold`]: what its events make of it
 //! - [`checker`] and [`reader`]: nothing is lost, nothing comes twice
 
 #![forbid(unsafe_code)]
 
 pub mod artefacts;
+pub mod at_once;
 pub mod browser;
 pub mod checker;
 pub mod client;
 pub mod clock;
+pub mod fold;
 pub mod frames;
+pub mod monitor;
+pub mod noise;
 pub mod payload;
+pub mod people;
 pub mod port;
 pub mod process;
 pub mod proxy;

@@ -227,6 +227,20 @@ impl Redis {
         value.unwrap_or_else(|| panic!("no {field} in INFO {section}:\n{info}")).to_owned()
     }
 
+    /// Waits until it rewrites no append-only file: only then is one that was turned on, or begun
+    /// anew by a replica, there for the next start.
+    #[track_caller]
+    pub fn wait_rewritten(&self) {
+        eventually("no rewrite going on", LATER, || {
+            // All from one reply: between two, what was scheduled may have begun.
+            let info = cmd!(self, "INFO", "persistence").text().to_owned();
+            let idle = ["aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0"];
+            let idle = idle.iter().all(|line| info.lines().any(|other| other == *line));
+            if idle { Ok(()) } else { Err(info) }
+        });
+        assert_eq!(self.info("persistence", "aof_last_bgrewrite_status"), "ok");
+    }
+
     /// The digest of all its data.
     #[track_caller]
     pub fn digest(&self) -> String {

@@ -1,4 +1,4 @@
-//! Random commands: sensible ones that build rooms, and senseless ones that must not hurt.
+//! Random sensible commands, which build rooms.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,11 @@ use crate::wire::{Command, Wire};
 /// Every command that writes, and so must look the same on a replica and after a restart.
 pub const WRITES: &[&str] = &[
     "CHAT.SEND",
+    "CHAT.EDIT",
+    "CHAT.DELETE",
+    "CHAT.REACT",
+    "CHAT.READ",
+    "CHAT.MOD",
     "CHAT.JOIN",
     "CHAT.LEAVE",
     "CHAT.ROOM",
@@ -28,6 +33,7 @@ pub const READS: &[&str] = &[
     "CHAT.HISTORY",
     "CHAT.SYNC",
     "CHAT.MEMBERS",
+    "CHAT.UNREAD",
     "CHAT.WHO",
     "CHAT.ONLINE",
     "CHAT.FOLLOWS",
@@ -39,10 +45,25 @@ const ROOMS: &[&str] =
 const USERS: &[&str] = &["alice", "bob", "carol", "dörte", "mallory", "用户"];
 const PIPELINE: usize = 64;
 
+const EMOJIS: &[&str] = &["👍", "❤️", "👩‍🚀", "+1"];
+
+/// Whether rooms are told to forget their messages after a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ages {
+    /// They keep them.
+    Ignored,
+    /// Some forget theirs after a second or two, so that a room changes by itself.
+    Short,
+}
+
+/// A message that was sent: its room, its id, who sent it.
+type Sent = (String, String, String);
+
 /// Sensible commands of several users in several rooms.
 pub struct Traffic {
     random: SmallRng,
-    ids: Vec<String>,
+    sent: Vec<Sent>,
+    ages: Ages,
     count: u64,
     /// How often each command succeeded.
     pub done: BTreeMap<String, usize>,
@@ -53,9 +74,15 @@ pub struct Traffic {
 impl Traffic {
     /// Traffic that follows from `random`.
     pub fn new(random: SmallRng) -> Traffic {
+        Traffic::with(random, Ages::Ignored)
+    }
+
+    /// As [`Traffic::new`], where messages may grow too old.
+    pub fn with(random: SmallRng, ages: Ages) -> Traffic {
         Traffic {
             random,
-            ids: vec!["0-0".into()],
+            sent: Vec::new(),
+            ages,
             count: 0,
             done: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -83,9 +110,10 @@ impl Traffic {
             return;
         }
         if let (true, Reply::Text(id)) = (name == "CHAT.SEND", reply) {
-            self.ids.push(String::from_utf8_lossy(id).into_owned());
-            if self.ids.len() > 200 {
-                self.ids.remove(0);
+            let word = |n: usize| String::from_utf8_lossy(&command[n]).into_owned();
+            self.sent.push((word(1), String::from_utf8_lossy(id).into_owned(), word(2)));
+            if self.sent.len() > 300 {
+                self.sent.remove(0);
             }
         }
         *self.done.entry(name).or_default() += 1;
@@ -103,26 +131,95 @@ impl Traffic {
         self.count += 1;
         let room = self.one(ROOMS);
         let user = self.one(USERS);
-        match self.random.random_range(0..100) {
-            0..40 => self.send(room, user),
-            40..48 => self.join(room, user),
-            48..53 => args!["CHAT.LEAVE", room, user],
-            53..59 => self.set(room, user),
-            59..68 => self.presence(room, user),
-            68..72 => args!["CHAT.BEAT", room, 60_000, self.connection(), self.connection()],
-            72..75 => args!["CHAT.SIGNAL", room, user, "typing", "{\"on\":true}"],
-            75..79 => args!["CHAT.FOLLOW", format!("@{user}"), room, "lobby"],
-            79..82 => args!["CHAT.UNFOLLOW", format!("@{user}"), room],
-            82..85 => args!["CHAT.HISTORY", room, "BEFORE", self.id(), "COUNT", 10],
-            85..88 => args!["CHAT.SYNC", room, self.id(), "COUNT", 10],
-            88..90 => args!["CHAT.MEMBERS", room, "COUNT", 5, "AS", user],
-            90..92 => args!["CHAT.WHO", room],
-            92..93 => args!["CHAT.ONLINE", room, "lobby"],
-            93..95 => args!["CHAT.FOLLOWS", format!("@{user}")],
-            95..97 => args!["CHAT.ROOMS", "COUNT", 5],
-            97..99 => args!["CHAT.ROOM", room, "AS", user],
+        match self.random.random_range(0..120) {
+            0..38 => self.send(room, user),
+            38..46 => self.edit(),
+            46..49 => self.delete(),
+            49..58 => self.react(user),
+            58..61 => self.read(user),
+            61..65 => self.moderate(room),
+            65..72 => self.join(room, user),
+            72..76 => args!["CHAT.LEAVE", room, user],
+            76..82 => self.set(room, user),
+            82..90 => self.presence(room, user),
+            90..94 => args!["CHAT.BEAT", room, 60_000, self.connection(), self.connection()],
+            94..96 => args!["CHAT.SIGNAL", room, user, "typing", "{\"on\":true}"],
+            96..100 => args!["CHAT.FOLLOW", format!("@{user}"), room, "lobby"],
+            100..103 => args!["CHAT.UNFOLLOW", format!("@{user}"), room],
+            103..106 => args!["CHAT.HISTORY", room, "BEFORE", self.id(), "COUNT", 10],
+            106..109 => args!["CHAT.SYNC", room, self.id(), "COUNT", 10],
+            109..111 => args!["CHAT.MEMBERS", room, "COUNT", 5, "AS", user],
+            111..112 => args!["CHAT.UNREAD", room, user, "alice", "bob"],
+            112..113 => args!["CHAT.WHO", room],
+            113..114 => args!["CHAT.ONLINE", room, "lobby"],
+            114..115 => args!["CHAT.FOLLOWS", format!("@{user}")],
+            115..117 => args!["CHAT.ROOMS", "COUNT", 5],
+            117..119 => args!["CHAT.ROOM", room, "AS", user],
             _ => args![if self.flip() { "DEL" } else { "UNLINK" }, room],
         }
+    }
+
+    /// A message that is perhaps still there, and who may touch it; now and then somebody else.
+    fn target(&mut self) -> (String, String, String) {
+        let none = || ("lobby".into(), "0-0".into(), "alice".into());
+        let (room, id, author) = self.sent.choose(&mut self.random).cloned().unwrap_or_else(none);
+        let user = match self.random.random_range(0..10) {
+            0 => "*".to_owned(),
+            1 => self.one(USERS).to_owned(),
+            _ => author,
+        };
+        (room, id, user)
+    }
+
+    fn edit(&mut self) -> Command {
+        let (room, id, user) = self.target();
+        let rest = self.one(&["ä", "\"", "☕☕☕☕☕☕"]);
+        let text = format!("edit {} {rest}", self.count);
+        let mut command = args!["CHAT.EDIT", room, user, id, text];
+        if self.random.random_ratio(1, 4) {
+            command.extend(args!["META", format!("{{\"edit\":{}}}", self.count)]);
+        }
+        command
+    }
+
+    fn delete(&mut self) -> Command {
+        let (room, id, user) = self.target();
+        let mut command = args!["CHAT.DELETE", room, user, id];
+        if self.flip() {
+            command.extend(args!["REASON", "off topic"]);
+        }
+        command
+    }
+
+    fn react(&mut self, user: &str) -> Command {
+        let (room, id, _) = self.target();
+        let mut command = args!["CHAT.REACT", room, user, id, self.one(EMOJIS)];
+        if self.random.random_ratio(1, 3) {
+            command.extend(args!["REMOVE"]);
+        }
+        command
+    }
+
+    fn read(&mut self, user: &str) -> Command {
+        let (room, id, _) = self.target();
+        args!["CHAT.READ", room, user, id]
+    }
+
+    fn moderate(&mut self, room: &str) -> Command {
+        let actor = self.one(&["*", "*", "*", "alice", "bob"]);
+        let user = self.one(USERS);
+        let action = self.one(&["KICK", "BAN", "UNBAN", "UNBAN", "MUTE", "UNMUTE", "ROLE"]);
+        let mut command = args!["CHAT.MOD", room, actor, action, user];
+        if action == "ROLE" {
+            command.extend(args![self.one(&["member", "moderator", "owner"])]);
+        }
+        if matches!(action, "BAN" | "MUTE") && self.random.random_ratio(3, 4) {
+            command.extend(args!["FOR", self.random.random_range(1..1500_i64)]);
+        }
+        if self.flip() {
+            command.extend(args!["REASON", "why not"]);
+        }
+        command
     }
 
     fn send(&mut self, room: &str, user: &str) -> Command {
@@ -165,7 +262,8 @@ impl Traffic {
 
     fn set(&mut self, room: &str, user: &str) -> Command {
         let number = self.count.to_string();
-        let (field, value) = match self.random.random_range(0..8) {
+        let last = if self.ages == Ages::Short { 12 } else { 11 };
+        let (field, value) = match self.random.random_range(0..last) {
             0 => ("topic", format!("topic {number}")),
             1 => ("description", format!("all about {number}")),
             2 => ("access", self.one(&["open", "open", "open", "members"]).to_owned()),
@@ -173,7 +271,11 @@ impl Traffic {
             4 => ("max_text", self.one(&["100", "4096"]).to_owned()),
             5 => ("history_max", self.one(&["10", "50", "500"]).to_owned()),
             6 => ("frozen", self.one(&["no", "no", "no", "yes"]).to_owned()),
-            _ => ("topic", String::new()),
+            7 => ("topic", String::new()),
+            8 => ("slow", self.one(&["0", "0", "default", "20"]).to_owned()),
+            9 => ("name", format!("name {number}")),
+            10 => ("status", self.one(&["", "on holiday"]).to_owned()),
+            _ => ("history_ttl", self.one(&["1000", "2000", "0"]).to_owned()),
         };
         let by = if self.flip() { "*" } else { user };
         args!["CHAT.ROOM", room, "SET", field, value, "BY", by]
@@ -193,7 +295,8 @@ impl Traffic {
     }
 
     fn id(&mut self) -> String {
-        self.ids.choose(&mut self.random).cloned().unwrap_or_default()
+        let sent = self.sent.choose(&mut self.random);
+        sent.map_or_else(|| "0-0".to_owned(), |(_, id, _)| id.clone())
     }
 
     fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
@@ -202,111 +305,5 @@ impl Traffic {
 
     fn flip(&mut self) -> bool {
         self.random.random()
-    }
-}
-
-/// A random list of arguments for a random command: names, options, numbers and noise in no order
-/// that makes sense, some of it by accident right.
-pub fn noise(random: &mut SmallRng) -> Command {
-    let commands: Vec<&str> = WRITES.iter().chain(READS).copied().chain(["CHAT.APPLY"]).collect();
-    let mut command = args![*commands.choose(random).unwrap_or(&"PING")];
-    for _ in 0..random.random_range(0..9) {
-        command.push(word(random));
-    }
-    command
-}
-
-fn word(random: &mut SmallRng) -> Vec<u8> {
-    const WORDS: &[&[u8]] = &[
-        b"lobby",
-        b"alice",
-        b"bob",
-        b"@alice",
-        b"dm:alice,bob",
-        b"*",
-        b"@",
-        b"dm:",
-        b"dm:bob,alice",
-        b"NONCE",
-        b"KIND",
-        b"META",
-        b"REPLY",
-        b"MENTION",
-        b"EPHEMERAL",
-        b"ROLE",
-        b"BY",
-        b"AS",
-        b"BEFORE",
-        b"AFTER",
-        b"AROUND",
-        b"COUNT",
-        b"CURSOR",
-        b"MATCH",
-        b"TTL",
-        b"STATUS",
-        b"OFF",
-        b"REASON",
-        b"SET",
-        b"topic",
-        b"access",
-        b"open",
-        b"members",
-        b"max_text",
-        b"history_max",
-        b"log_joins",
-        b"frozen",
-        b"name",
-        b"avatar",
-        b"status",
-        b"description",
-        b"tap",
-        b"slow",
-        b"owner",
-        b"moderator",
-        b"member",
-        b"text",
-        b"system",
-        b"0",
-        b"1",
-        b"-1",
-        b"2",
-        b"60000",
-        b"1001",
-        b"99999999",
-        b"18446744073709551615",
-        b"18446744073709551616",
-        b"nan",
-        b"1e9",
-        b"0-0",
-        b"1-1",
-        b"1795225205879-1",
-        b"18446744073709551615-18446744073709551615",
-        b"-",
-        b"1-",
-        b"{}",
-        b"{\"a\":1}",
-        b"{\"a\":",
-        b"[]",
-        b"null",
-        b"\"",
-        b"",
-        b" ",
-        b"a b",
-        b"a\0b",
-        b"a\r\nb",
-        b"\xff\xfe",
-        b"*?[",
-        b"[a-",
-        b"c1",
-        b"c2",
-        b"n1",
-        b"wrong",
-    ];
-    match random.random_range(0..40) {
-        0 => (0..random.random_range(0..300)).map(|_| random.random()).collect(),
-        1 => vec![b'x'; random.random_range(90..5000)],
-        2 => "[".repeat(random.random_range(1..2000)).into_bytes(),
-        3 => format!("{{\"a\":{}}}", "[".repeat(40)).into_bytes(),
-        _ => WORDS.choose(random).map(|word| word.to_vec()).unwrap_or_default(),
     }
 }

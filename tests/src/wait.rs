@@ -53,6 +53,13 @@ pub fn never(what: &str, span: Duration, mut probe: impl FnMut() -> Result<(), S
     }
 }
 
+/// Waits until `moment`, where it is the passing of time that the scenario is about.
+pub fn until(moment: Instant) {
+    while let Some(rest) = moment.checked_duration_since(Instant::now()).filter(|r| !r.is_zero()) {
+        pause(rest.min(PAUSE));
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one sleep, between two looks at a condition")]
 fn pause(span: Duration) {
     std::thread::sleep(span);

@@ -1,0 +1,147 @@
+//! What has grown too old goes by itself, also where nobody writes or reads any more: messages, the
+//! texts that edits repeat, reactions, and what they took of memory.
+
+use chat_tests::cmd;
+use chat_tests::redis::Redis;
+use chat_tests::reply::Reply;
+use chat_tests::view::{history, sync};
+use chat_tests::wait::{LATER, SOON, eventually};
+use chat_tests::wire::Wire;
+
+fn holds(wire: &mut Wire, room: &str, secret: &str) -> bool {
+    let payload = cmd!(wire, "DUMP", room);
+    payload.bytes().windows(secret.len()).any(|part| part == secret.as_bytes())
+}
+
+/// Waits until nothing of `secret` is stored; looks at the stored bytes only, as any command for the
+/// room might itself tidy up.
+#[track_caller]
+fn wait_gone(redis: &Redis, room: &str, secret: &str) {
+    let mut wire = redis.wire();
+    eventually(&format!("{secret} to go from {room}"), SOON, || {
+        if holds(&mut wire, room, secret) { Err("it is stored".into()) } else { Ok(()) }
+    });
+}
+
+#[test]
+fn a_quiet_room_forgets_by_itself() {
+    let settings = ["rdbcompression no", "chat.history-ttl 1500", "replica-read-only no"];
+    let primary = Redis::with(&settings);
+    let replica = Redis::replica(&primary, &settings);
+    let mut wire = primary.wire();
+    let id = cmd!(wire, "CHAT.SEND", "lobby", "alice", "first-text").text().to_owned();
+    cmd!(wire, "CHAT.EDIT", "lobby", "alice", &id, "edited-text").ok();
+    cmd!(wire, "CHAT.REACT", "lobby", "alice", &id, "reaction").ok();
+    cmd!(wire, "CHAT.SEND", "@bob", "bob", "personal-text").ok();
+    cmd!(wire, "CHAT.SEND", "dm:alice,bob", "bob", "direct-text").ok();
+    assert!(holds(&mut wire, "lobby", "edited-text") && holds(&mut wire, "lobby", "reaction"));
+    replica.catch_up(&primary);
+    for redis in [&primary, &replica] {
+        for (room, secret) in [
+            ("lobby", "first-text"),
+            ("lobby", "edited-text"),
+            ("lobby", "reaction"),
+            ("@bob", "personal-text"),
+            ("dm:alice,bob", "direct-text"),
+        ] {
+            wait_gone(redis, room, secret);
+        }
+    }
+    // The room is there, knows its numbers, and goes on.
+    let page = history(&mut wire, "lobby", &[]);
+    assert!(page.events.is_empty() && !page.newest.starts_with("0-"), "{page:?}");
+    let next = cmd!(wire, "CHAT.SEND", "lobby", "alice", "next").text().to_owned();
+    assert!(next.ends_with("-4"), "{next}");
+    assert_eq!(history(&mut wire, "lobby", &[]).events[0].json["m"], 2);
+    replica.catch_up(&primary);
+    eventually("equal data", SOON, || {
+        let (here, there) = (primary.digest(), replica.digest());
+        if here == there { Ok(()) } else { Err(format!("{here} {there}")) }
+    });
+}
+
+#[test]
+fn an_edit_does_not_keep_its_message_young_nor_outlive_it() {
+    let redis = Redis::with(&["rdbcompression no", "chat.history-ttl 2000"]);
+    let mut wire = redis.wire();
+    let old = cmd!(wire, "CHAT.SEND", "lobby", "alice", "old").text().to_owned();
+    let start = std::time::Instant::now();
+    // Edited all the time until it goes.
+    let mut edits = 0;
+    eventually("the edited message to go", LATER, || {
+        let reply = cmd!(wire, "CHAT.EDIT", "lobby", "alice", &old, format!("late-edit-{edits}"));
+        match reply {
+            Reply::Error(line) if line.starts_with("NOMSG") => Ok(()),
+            other => {
+                edits += 1;
+                Err(format!("{other:?}"))
+            }
+        }
+    });
+    let took = start.elapsed().as_millis();
+    assert!((1900..4000).contains(&took) && edits > 10, "{edits} edits in {took} ms");
+    wait_gone(&redis, "lobby", "late-edit");
+    let answer = sync(&mut wire, "lobby", "0-0", &[]);
+    assert!(answer.texts().is_empty(), "{:?}", answer.texts());
+    for (command, more) in [("CHAT.REACT", Some("👍")), ("CHAT.DELETE", None)] {
+        let mut call = vec![command, "lobby", "alice", old.as_str()];
+        call.extend(more);
+        assert!(wire.call(&call).error().starts_with("NOMSG"), "{command}");
+    }
+}
+
+#[test]
+fn a_room_has_its_own_age_and_a_change_of_it_counts_at_once() {
+    let redis = Redis::with(&["rdbcompression no"]);
+    let mut wire = redis.wire();
+    for room in ["short", "long", "server"] {
+        cmd!(wire, "CHAT.SEND", room, "alice", "some-text").ok();
+    }
+    cmd!(wire, "CHAT.ROOM", "long", "SET", "history_ttl", 3_600_000).ok();
+    cmd!(wire, "CHAT.ROOM", "short", "SET", "history_ttl", 1000).ok();
+    wait_gone(&redis, "short", "some-text");
+    assert!(holds(&mut wire, "long", "some-text") && holds(&mut wire, "server", "some-text"));
+    cmd!(wire, "CONFIG", "SET", "chat.history-ttl", 1000).ok();
+    wait_gone(&redis, "server", "some-text");
+    assert!(holds(&mut wire, "long", "some-text"), "a room's own setting goes before");
+    cmd!(wire, "CHAT.ROOM", "long", "SET", "history_ttl", "default").ok();
+    wait_gone(&redis, "long", "some-text");
+}
+
+#[test]
+fn what_grew_too_old_while_the_server_was_down_goes_after_the_start() {
+    let settings = ["rdbcompression no", "chat.history-ttl 1000", "save 3600 1"];
+    let mut redis = Redis::with(&settings);
+    let mut wire = redis.wire();
+    cmd!(wire, "CHAT.SEND", "lobby", "alice", "some-text").ok();
+    cmd!(wire, "SAVE").ok();
+    redis.kill();
+    redis.restart();
+    wait_gone(&redis, "lobby", "some-text");
+    assert!(history(&mut redis.wire(), "lobby", &[]).events.is_empty());
+}
+
+#[test]
+fn many_quiet_rooms_give_their_memory_back() {
+    let redis = Redis::with(&["chat.history-ttl 2000"]);
+    let mut wire = redis.wire();
+    let before: u64 = redis.info("memory", "used_memory").parse().expect("a number");
+    let text = "x".repeat(2000);
+    for batch in 0..20 {
+        let sends: Vec<_> = (0..100)
+            .map(|n| chat_tests::args!["CHAT.SEND", format!("room{batch}:{n}"), "alice", &text])
+            .collect();
+        for reply in wire.pipeline(&sends) {
+            reply.ok();
+        }
+    }
+    let used = || -> u64 {
+        redis.info("memory", "used_memory").parse::<u64>().expect("a number").saturating_sub(before)
+    };
+    let full = used();
+    assert!(full > 4_000_000, "{full}");
+    eventually("the texts' memory", LATER, || {
+        let now = used();
+        if now + 3_900_000 < full { Ok(()) } else { Err(format!("{now} of {full} bytes")) }
+    });
+}

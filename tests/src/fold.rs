@@ -1,0 +1,130 @@
+//! A room's messages as a client sees them that starts with a page and applies the events that
+//! follow, by the rules of `docs/reference.md`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+/// Ids as the two integers they are.
+type Place = (u64, u64);
+
+/// Messages by their ids.
+#[derive(Clone, Debug, Default)]
+pub struct Folded {
+    messages: BTreeMap<Place, Value>,
+    /// The newest id of the page: what is not after it is in it already.
+    page: Place,
+}
+
+impl Folded {
+    /// From a page of history whose newest id is `last`.
+    #[track_caller]
+    pub fn page(last: &str, events: &[Value]) -> Folded {
+        let messages = events.iter().map(|event| (place(&event["id"]), event.clone())).collect();
+        Folded { messages, page: place(&last.into()) }
+    }
+
+    /// Applies an event; ephemeral ones and those of other kinds change nothing.
+    #[track_caller]
+    pub fn apply(&mut self, event: &Value) {
+        if event["id"].is_null() {
+            return;
+        }
+        let id = place(&event["id"]);
+        if event["type"] == "message" {
+            self.messages.entry(id).or_insert_with(|| event.clone());
+            return;
+        }
+        if id <= self.page || event["ref"].is_null() {
+            return;
+        }
+        let Some(message) = self.messages.get_mut(&place(&event["ref"])) else { return };
+        if !message["deleted"].is_null() {
+            return;
+        }
+        match event["type"].as_str() {
+            // Without a text: what it said was deleted since.
+            Some("edit") if event["text"].is_string() => {
+                message["text"] = event["text"].clone();
+                message["edited"] = event["ts"].clone();
+                if let Some(meta) = event.get("meta") {
+                    message["meta"] = meta.clone();
+                }
+            }
+            Some("delete") => *message = tombstone(message, event),
+            Some("react") if event["emoji"].is_string() => react(message, event),
+            _ => {}
+        }
+    }
+
+    /// The messages in order, each in a form that can be compared: reactions without an order.
+    pub fn shown(&self) -> Vec<Value> {
+        self.messages.values().map(comparable).collect()
+    }
+}
+
+/// A message as [`Folded::shown`] has it.
+pub fn comparable(message: &Value) -> Value {
+    let mut message = message.clone();
+    let reactions: BTreeMap<String, BTreeSet<String>> = reactions(&message).into_iter().collect();
+    let Some(fields) = message.as_object_mut() else { return message };
+    fields.remove("reactions");
+    if !reactions.is_empty() {
+        fields.insert("reactions".into(), json!(reactions));
+    }
+    message
+}
+
+fn reactions(message: &Value) -> Vec<(String, BTreeSet<String>)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let list = message["reactions"].as_array().cloned().unwrap_or_default();
+    list.iter()
+        .map(|one| {
+            let users = one["users"].as_array().cloned().unwrap_or_default();
+            (text(&one["emoji"]), users.iter().map(text).collect())
+        })
+        .collect()
+}
+
+fn react(message: &mut Value, event: &Value) {
+    let mut all = reactions(message);
+    let emoji = event["emoji"].as_str().unwrap_or_default();
+    let user = event["user"].as_str().unwrap_or_default();
+    if all.iter().all(|(known, _)| known != emoji) {
+        all.push((emoji.to_owned(), BTreeSet::new()));
+    }
+    for (_, users) in all.iter_mut().filter(|(known, _)| known == emoji) {
+        if event["removed"] == true {
+            users.remove(user);
+        } else {
+            users.insert(user.to_owned());
+        }
+    }
+    all.retain(|(_, users)| !users.is_empty());
+    let all: Vec<Value> = all
+        .into_iter()
+        .map(|(emoji, users)| json!({"emoji": emoji, "count": users.len(), "users": users}))
+        .collect();
+    message["reactions"] = all.into();
+}
+
+fn tombstone(message: &Value, event: &Value) -> Value {
+    let kept = ["id", "prev", "room", "type", "ts", "user", "m"];
+    let mut left: serde_json::Map<String, Value> =
+        kept.iter().map(|field| ((*field).to_owned(), message[*field].clone())).collect();
+    left.insert("deleted".into(), event["ts"].clone());
+    if event["user"] != message["user"] {
+        left.insert("by".into(), event["user"].clone());
+    }
+    if let Some(reason) = event.get("reason") {
+        left.insert("reason".into(), reason.clone());
+    }
+    Value::Object(left)
+}
+
+#[track_caller]
+fn place(id: &Value) -> Place {
+    let parts = id.as_str().and_then(|id| id.split_once('-'));
+    let place = parts.and_then(|(ms, n)| Some((ms.parse().ok()?, n.parse().ok()?)));
+    place.unwrap_or_else(|| panic!("no id: {id}"))
+}

@@ -1,0 +1,95 @@
+//! What a server is asked and when: MONITOR, read back as commands.
+
+use std::net::Shutdown;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::redis::Redis;
+
+/// One command as the server got it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// When, by the server's clock, in milliseconds.
+    pub at_ms: u64,
+    /// Its words. What is not ASCII stays escaped.
+    pub words: Vec<String>,
+}
+
+/// Collects all commands of a server from now on.
+pub struct Monitor {
+    seen: Arc<Mutex<Vec<Seen>>>,
+    socket: std::net::TcpStream,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Monitor {
+    /// Begins; returns when the server has confirmed it.
+    #[track_caller]
+    pub fn of(redis: &Redis) -> Monitor {
+        let mut wire = redis.wire();
+        assert_eq!(wire.call(&["MONITOR"]).text(), "OK");
+        let socket = wire.socket().try_clone().expect("a second handle");
+        socket.set_read_timeout(None).expect("a socket option");
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let reader = std::thread::spawn({
+            let seen = Arc::clone(&seen);
+            move || {
+                while let Ok(reply) = wire.receive() {
+                    if let Some(command) = parse(reply.text()) {
+                        seen.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+                    }
+                }
+            }
+        });
+        Monitor { seen, socket, reader: Some(reader) }
+    }
+
+    /// All commands so far.
+    pub fn all(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        // An error means that the server closed first.
+        let _ = self.socket.shutdown(Shutdown::Both);
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+    }
+}
+
+/// `1795261541.320123 [0 127.0.0.1:4711] "CHAT.BEAT" "lobby" …`
+fn parse(line: &str) -> Option<Seen> {
+    let (time, rest) = line.split_once(' ')?;
+    let (seconds, micros) = time.split_once('.')?;
+    let at_ms = seconds.parse::<u64>().ok()? * 1000 + micros.parse::<u64>().ok()? / 1000;
+    let (_, words) = rest.split_once("] \"")?;
+    let words = words.trim_end_matches('"').split("\" \"").map(str::to_owned).collect();
+    Some(Seen { at_ms, words })
+}
+
+/// The time at which the last of `commands` said that a connection of `room` is to end unless it is
+/// beaten again, by the room and the name of the connection; `None`: it said that it is gone.
+pub fn deadlines(commands: &[Seen]) -> std::collections::BTreeMap<(String, String), Option<u64>> {
+    let mut deadlines = std::collections::BTreeMap::new();
+    for Seen { at_ms, words } in commands {
+        let word = |at: usize| words.get(at).cloned().unwrap_or_default();
+        match word(0).to_ascii_uppercase().as_str() {
+            "CHAT.PRESENCE" => {
+                let ttl = words.iter().position(|word| word == "TTL");
+                let ttl = ttl.and_then(|at| word(at + 1).parse::<u64>().ok());
+                deadlines.insert((word(1), word(3)), ttl.map(|ttl| at_ms + ttl));
+            }
+            "CHAT.BEAT" => {
+                let ttl: u64 = word(2).parse().unwrap_or_default();
+                for connection in words.iter().skip(3) {
+                    deadlines.insert((word(1), connection.clone()), Some(at_ms + ttl));
+                }
+            }
+            _ => {}
+        }
+    }
+    deadlines
+}
