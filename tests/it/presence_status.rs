@@ -137,7 +137,8 @@ fn last_seen_is_when_the_last_device_went_and_survives_every_way_of_storing() {
             _ => Err("he is here".into()),
         });
         let bob_went = last_seen(&mut wire, "bob");
-        assert!(bob_went >= bob_came + 1_000, "{way}: {bob_came} {bob_went}");
+        // His time runs by the steady clock and is told by the other one: whole milliseconds of both.
+        assert!(bob_went >= bob_came + 998, "{way}: {bob_came} {bob_went}");
         let replica = Redis::replica(&redis, &["replica-read-only no"]);
         let mut copy = replica.wire();
         assert_eq!(last_seen(&mut copy, "alice"), went, "{way}: on a replica");
