@@ -1,6 +1,6 @@
 //! Users in the order in which they came: members by joining, the present by arriving.
 //!
-//! A place is given once and never again, so it serves as a cursor while people come and go. Sixteen
+//! A place is given once and never again, so it serves as a cursor while people come and go. Thirty-two
 //! neighbouring places are kept together: four bytes for a user among many who stayed.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::users::UserNumber;
 
 /// Places kept together.
-const BLOCK: u64 = 16;
+const BLOCK: u64 = 32;
 /// A place that nobody has. The backend comes and goes nowhere.
 const NOBODY: UserNumber = UserNumber::BACKEND;
 
