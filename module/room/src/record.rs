@@ -4,18 +4,18 @@
 //! setting and no chance. Records of presence are kept apart from the others because they go to
 //! replicas but not into the append-only file. The tag of a record never changes its meaning.
 
+mod reading;
+
 use std::borrow::Cow;
 
 use crate::body::Body;
-use crate::encoding::END;
 use crate::id::Id;
-use crate::json;
-use crate::limits::*;
-use crate::members::{Deed, MemberChange, Role};
-use crate::names::{self, RoomName};
+use crate::members::{MemberChange, Role};
 use crate::room::Room;
 use crate::settings::Setting;
-use crate::varint::{self, Malformed, Reader};
+use crate::varint;
+
+pub(crate) use reading::{read_actor, read_id, read_line, read_member, read_role, read_who};
 
 /// One change of a room.
 #[derive(Clone, Debug, PartialEq)]
@@ -329,176 +329,6 @@ impl<'a> Record<'a> {
             }
         }
     }
-
-    /// Reads the records that [`Record::write`] has written one after another. Errors: malformed
-    /// bytes, before anything is applied.
-    pub fn read_all(bytes: &'a [u8]) -> Result<Vec<Record<'a>>, Malformed> {
-        let mut reader = Reader::new(bytes);
-        let mut records = Vec::new();
-        while !reader.is_empty() {
-            records.push(Record::read(&mut reader)?);
-        }
-        Ok(records)
-    }
-
-    fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
-        Ok(match reader.byte()? {
-            CREATE => Record::Create { ms: read_ms(reader)?.max(1) },
-            MESSAGE => {
-                let id = read_id(reader)?;
-                let author = read_actor(reader)?;
-                let digest = if reader.flag()? { Some(reader.fixed()?) } else { None };
-                let body = reader.bytes()?;
-                Body::read(body)?.check()?;
-                Record::Message(NewMessage { id, author, body: body.into(), digest })
-            }
-            SETTINGS => {
-                let id = read_id(reader)?;
-                let by = read_actor(reader)?;
-                let count = reader.count()?;
-                let changes =
-                    (0..count).map(|_| Setting::read(reader)).collect::<Result<_, _>>()?;
-                Record::Settings(NewSettings { id, by, changes })
-            }
-            JOIN => {
-                let ms = read_ms(reader)?;
-                let id = read_id(reader)?;
-                let role = read_role(reader)?;
-                let (user, by) = read_who(reader)?;
-                Record::Join { user, role, by, ms, logged: (id != Id::ZERO).then_some(id) }
-            }
-            LEAVE => {
-                let id = read_id(reader)?;
-                let (user, by) = read_who(reader)?;
-                Record::Leave { id, user, by }
-            }
-            ROLE => {
-                let id = read_id(reader)?;
-                let role = read_role(reader)?;
-                let (user, by) = read_who(reader)?;
-                Record::Role { id, user, role, by }
-            }
-            MODERATE => Record::Moderate { id: read_id(reader)?, change: read_member(reader)? },
-            EDIT => {
-                let (id, message) = (read_id(reader)?, read_id(reader)?);
-                let user = read_actor(reader)?;
-                let text = reader.text(MAX_TEXT_MAX as usize)?;
-                let meta = reader.option(OBJECT_MAX)?;
-                if !meta.is_none_or(json::is_object) {
-                    return Err(Malformed("meta is no JSON object"));
-                }
-                Record::Edit { id, user, message, text, meta }
-            }
-            DELETE => {
-                let (id, message) = (read_id(reader)?, read_id(reader)?);
-                let user = read_actor(reader)?;
-                Record::Delete { id, user, message, reason: read_line(reader, REASON_MAX)? }
-            }
-            REACT => {
-                let (id, message) = (read_id(reader)?, read_id(reader)?);
-                let user = read_actor(reader)?;
-                let emoji = reader.name(EMOJI_MAX)?;
-                names::emoji(emoji.as_bytes()).map_err(|_| Malformed("no emoji"))?;
-                Record::React { id, user, message, emoji, removed: reader.flag()? }
-            }
-            READ => {
-                let read = read_id(reader)?;
-                Record::Read { user: read_user(reader)?, read }
-            }
-            FOLLOW => {
-                let since = read_ms(reader)?;
-                Record::Follow { room: read_room(reader)?, since }
-            }
-            UNFOLLOW => Record::Unfollow { room: read_room(reader)? },
-            TRIM => Record::Trim {
-                messages_from: reader.number()?,
-                journal_from: reader.number()?,
-                nonces_from: reader.number()?,
-            },
-            SNAPSHOT => {
-                let stored = reader.bytes()?;
-                Room::decode(stored)?;
-                Record::Snapshot { stored: stored.into() }
-            }
-            SEEN => Record::Seen { ms: read_ms(reader)? },
-            PRESENT => {
-                let (ttl, now) = (reader.number()?.min(TTL_MAX), read_ms(reader)?);
-                let connection = read_connection(reader)?;
-                let user = read_user(reader)?;
-                let status = read_line(reader, STATUS_MAX)?;
-                Record::Present { connection, user, ttl, now, status }
-            }
-            BEAT => {
-                let ttl = reader.number()?.min(TTL_MAX);
-                let names = (0..reader.count()?).map(|_| read_connection(reader));
-                Record::Beat { ttl, connections: names.collect::<Result<_, _>>()? }
-            }
-            ABSENT => {
-                let names = (0..reader.count()?)
-                    .map(|_| reader.name(CONNECTION_NAME_MAX).map(Cow::Borrowed));
-                Record::Absent { connections: names.collect::<Result<_, _>>()? }
-            }
-            _ => return Err(Malformed("unknown record")),
-        })
-    }
-}
-
-pub(crate) fn read_id(reader: &mut Reader<'_>) -> Result<Id, Malformed> {
-    let id = Id { ms: reader.number()?, n: reader.number()? };
-    if id.ms < END && id.n < END { Ok(id) } else { Err(Malformed("id out of bounds")) }
-}
-
-pub(crate) fn read_ms(reader: &mut Reader<'_>) -> Result<u64, Malformed> {
-    let ms = reader.number()?;
-    if ms < END { Ok(ms) } else { Err(Malformed("time beyond all clocks")) }
-}
-
-fn read_user<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Malformed> {
-    let name = reader.name(USER_NAME_MAX)?;
-    names::user(name.as_bytes()).map_err(|_| Malformed("no user"))
-}
-
-/// A user, or the backend.
-pub(crate) fn read_actor<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Malformed> {
-    check_actor(reader.name(USER_NAME_MAX)?)
-}
-
-fn check_actor(name: &str) -> Result<&str, Malformed> {
-    names::Actor::parse(name.as_bytes()).map_err(|_| Malformed("no actor"))?;
-    Ok(name)
-}
-
-fn read_connection<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Malformed> {
-    let name = reader.name(CONNECTION_NAME_MAX)?;
-    names::connection(name.as_bytes()).map_err(|_| Malformed("no connection"))
-}
-
-fn read_room<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Malformed> {
-    let name = reader.name(ROOM_NAME_MAX)?;
-    RoomName::parse(name.as_bytes()).map_err(|_| Malformed("no room can be named so"))?;
-    Ok(name)
-}
-
-/// A short text for people, or none.
-pub(crate) fn read_line<'a>(
-    reader: &mut Reader<'a>,
-    max: usize,
-) -> Result<Option<&'a str>, Malformed> {
-    let text = reader.option(max)?;
-    let line = |text: &str| names::line(text.as_bytes(), max, "text").is_ok();
-    if text.is_none_or(line) { Ok(text) } else { Err(Malformed("a text with control characters")) }
-}
-
-pub(crate) fn read_role(reader: &mut Reader<'_>) -> Result<Role, Malformed> {
-    let number = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
-    Role::ALL.get(number).copied().ok_or(Malformed("unknown role"))
-}
-
-pub(crate) fn read_who<'a>(
-    reader: &mut Reader<'a>,
-) -> Result<(&'a str, Option<&'a str>), Malformed> {
-    let (user, by) = (read_actor(reader)?, reader.option(USER_NAME_MAX)?);
-    Ok((user, by.map(check_actor).transpose()?))
 }
 
 pub(crate) fn write_member(out: &mut Vec<u8>, change: MemberChange<'_>) {
@@ -509,24 +339,6 @@ pub(crate) fn write_member(out: &mut Vec<u8>, change: MemberChange<'_>) {
     varint::put(out, role.map_or(0, |role| role as u64 + 1));
     varint::put_option(out, reason);
     varint::put(out, until.map_or(0, |until| until.saturating_add(1)));
-}
-
-pub(crate) fn read_member<'a>(reader: &mut Reader<'a>) -> Result<MemberChange<'a>, Malformed> {
-    let deed = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
-    let deed = Deed::ALL.get(deed).copied().ok_or(Malformed("unknown deed"))?;
-    let (user, by) = read_who(reader)?;
-    let role = match usize::try_from(reader.number()?).unwrap_or(usize::MAX).checked_sub(1) {
-        None => None,
-        Some(role) => Some(Role::ALL.get(role).copied().ok_or(Malformed("unknown role"))?),
-    };
-    let reason = read_line(reader, REASON_MAX)?;
-    let until = read_until(reader)?;
-    Ok(MemberChange { user, by, deed, role, reason, until })
-}
-
-/// A moment or none, written as 0 for none, else the moment and one more.
-pub(crate) fn read_until(reader: &mut Reader<'_>) -> Result<Option<u64>, Malformed> {
-    Ok(read_ms(reader)?.checked_sub(1))
 }
 
 fn numbers(out: &mut Vec<u8>, tag: u8, values: &[u64]) {

@@ -1,0 +1,137 @@
+//! Reading a stored journal: the facts, and that with the messages they make one chain.
+
+use super::Decoder;
+use crate::encoding::END;
+use crate::id::Id;
+use crate::journal::{About, Change, Content, Fact, Journal, Reacted};
+use crate::json;
+use crate::limits::*;
+use crate::members::{Deed, MemberChange};
+use crate::names;
+use crate::record::{read_actor, read_line, read_member, read_role, read_who};
+use crate::varint::Malformed;
+
+impl Decoder<'_, '_> {
+    /// The facts, of which there is one for every event that is no message.
+    pub(super) fn journal(&mut self) -> Result<(), Malformed> {
+        let out_of_order = Malformed("journal out of order");
+        let mut before = self.id()?;
+        let mut journal = Journal::starting_after(before);
+        let mut m = self.room.messages.partition(|id| id.n <= before.n);
+        for _ in 0..self.reader.count()? {
+            let tag = self.reader.byte()?;
+            if tag == 0 && self.version == 1 {
+                // Version 1 listed the messages too.
+                self.reader.number()?;
+                continue;
+            }
+            let fact = self.fact(tag)?;
+            self.follow_messages(&mut m, &mut before, fact.id)?;
+            if fact.id.n != before.n + 1 || fact.id.ms < before.ms {
+                return Err(out_of_order);
+            }
+            before = fact.id;
+            if let Some(touched) = fact.change.touches() {
+                self.room.touched.note_event(touched, fact.id.n);
+            }
+            journal.push(fact);
+        }
+        let last = self.room.last;
+        self.follow_messages(&mut m, &mut before, Id { ms: last.ms, n: last.n + 1 })?;
+        if before != last {
+            return Err(out_of_order);
+        }
+        self.room.journal = journal;
+        Ok(())
+    }
+
+    /// Goes over the messages from number `m` up to event `to`: they follow on `before` without holes.
+    fn follow_messages(&self, m: &mut u64, before: &mut Id, to: Id) -> Result<(), Malformed> {
+        while let Some(id) = self.room.messages.get(*m).map(|message| message.id) {
+            if id.n >= to.n {
+                break;
+            }
+            if id.n != before.n + 1 || id.ms < before.ms {
+                return Err(Malformed("journal out of order"));
+            }
+            (*before, *m) = (id, *m + 1);
+        }
+        Ok(())
+    }
+
+    fn fact(&mut self, tag: u8) -> Result<Fact, Malformed> {
+        let (id, prev) = (self.id()?, self.id()?);
+        let reader = &mut self.reader;
+        let change = match tag {
+            1 => {
+                let by = read_actor(reader)?.into();
+                let data = reader.text(OBJECT_MAX * 2)?;
+                if !json::is_object(data) {
+                    return Err(Malformed("settings are no JSON object"));
+                }
+                Change::Settings { by, data: data.into() }
+            }
+            // Version 1 wrote joins, leaves and roles so.
+            2..=4 => {
+                let (user, by) = read_who(reader)?;
+                let (deed, role) = match tag {
+                    2 => (Deed::Join, Some(read_role(reader)?)),
+                    3 => (Deed::Leave, None),
+                    _ => (Deed::Role, Some(read_role(reader)?)),
+                };
+                Change::Member(MemberChange::plain(user, by, deed, role).into())
+            }
+            5 => Change::Member(read_member(reader)?.into()),
+            6 => {
+                let about = self.about()?;
+                let user = read_actor(&mut self.reader)?.into();
+                let content = if self.reader.flag()? { Some(self.content(about)?) } else { None };
+                Change::Edit { about, user, content }
+            }
+            7 => {
+                let about = self.about()?;
+                let user = read_actor(&mut self.reader)?.into();
+                let reason = read_line(&mut self.reader, REASON_MAX)?;
+                Change::Delete { about, user, reason: reason.map(Box::from) }
+            }
+            8 => {
+                let about = self.about()?;
+                let removed = self.reader.flag()?;
+                let reaction = if self.reader.flag()? { Some(self.reacted(about)?) } else { None };
+                Change::React { about, reaction, removed }
+            }
+            _ => return Err(Malformed("unknown fact")),
+        };
+        Ok(Fact { id, prev, change })
+    }
+
+    fn about(&mut self) -> Result<About, Malformed> {
+        let (id, m) = (self.id()?, self.reader.number()?);
+        if m < END { Ok(About { id, m }) } else { Err(Malformed("message number out of bounds")) }
+    }
+
+    /// What an event repeats of a message, which must be there for that.
+    fn content(&mut self, about: About) -> Result<Content, Malformed> {
+        self.check_alive(about)?;
+        let text = self.reader.text(MAX_TEXT_MAX as usize)?.into();
+        let meta = self.reader.option(OBJECT_MAX)?;
+        if !meta.is_none_or(json::is_object) {
+            return Err(Malformed("meta is no JSON object"));
+        }
+        Ok(Content { text, meta: meta.map(Box::from) })
+    }
+
+    fn reacted(&mut self, about: About) -> Result<Reacted, Malformed> {
+        self.check_alive(about)?;
+        let user = read_actor(&mut self.reader)?.into();
+        let emoji = self.reader.name(EMOJI_MAX)?;
+        names::emoji(emoji.as_bytes()).map_err(|_| Malformed("no emoji"))?;
+        Ok(Reacted { user, emoji: emoji.into() })
+    }
+
+    fn check_alive(&self, about: About) -> Result<(), Malformed> {
+        let message = self.room.messages.get(about.m);
+        let alive = message.is_some_and(|message| message.id == about.id && !message.is_deleted());
+        if alive { Ok(()) } else { Err(Malformed("an event repeats a message that is gone")) }
+    }
+}
