@@ -73,7 +73,7 @@ impl Failure {
         };
         let message = match (&argument, explanation) {
             (None, _) => details,
-            (Some(_), "") => first,
+            (Some(_), "") => in_words(code).unwrap_or(first),
             (Some(_), explanation) => explanation.trim_start_matches("- "),
         };
         let code = Cow::Owned(code.to_owned());
@@ -99,6 +99,17 @@ impl Failure {
     }
 }
 
+/// What a code means, for people, where the module says no more than its argument.
+fn in_words(code: &str) -> Option<&'static str> {
+    match code {
+        "BANNED" => Some("kept out of this room"),
+        "MUTED" => Some("may read here but not write"),
+        "RATELIMIT" => Some("too fast; wait a little"),
+        "TOOBIG" => Some("too long"),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,7 +117,11 @@ mod tests {
     #[test]
     fn error_replies_name_their_argument() {
         let rows: &[(&str, &str, &str)] = &[
-            ("RATELIMIT", "1200", r#""code":"RATELIMIT","message":"1200","retry_ms":1200"#),
+            (
+                "RATELIMIT",
+                "1200",
+                r#""code":"RATELIMIT","message":"too fast; wait a little","retry_ms":1200"#,
+            ),
             (
                 "RATELIMIT",
                 "1200 slow down",
@@ -117,8 +132,8 @@ mod tests {
                 "meta - not json",
                 r#""code":"INVALID","message":"not json","what":"meta""#,
             ),
-            ("BANNED", "17", r#""code":"BANNED","message":"17","until_ms":17"#),
-            ("TOOBIG", "4096", r#""code":"TOOBIG","message":"4096","max_bytes":4096"#),
+            ("BANNED", "17", r#""code":"BANNED","message":"kept out of this room","until_ms":17"#),
+            ("TOOBIG", "4096", r#""code":"TOOBIG","message":"too long","max_bytes":4096"#),
             ("NOROOM", "", r#""code":"NOROOM","message":"""#),
             ("ERR", "wrong number", r#""code":"ERR","message":"wrong number""#),
         ];
