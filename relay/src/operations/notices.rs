@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use redis::Cmd;
+use redis::{Cmd, Value};
 
 use super::Context;
 use crate::access::room_as;
@@ -13,6 +13,7 @@ use crate::event::Id;
 use crate::failure::Failure;
 use crate::names::{RoomKind, room_kind};
 use crate::protocol;
+use crate::replies::Page;
 use crate::upstream::{Refused, Reply};
 
 /// The other side of a direct room that this user is one of.
@@ -58,16 +59,24 @@ pub(super) fn tell_of_message(context: &Arc<Context>, room: &str, id: Id, mentio
 }
 
 async fn tell(context: &Context, room: &str, id: Id, mut told: Vec<(String, &'static str)>) {
-    let asked = told.iter().flat_map(|(user, _)| {
+    // The message as it is stored: a repeated nonce answers the id of another send, whoever this one
+    // names. And whether its sender is still let in.
+    let mut stored = redis::cmd("CHAT.HISTORY");
+    stored.arg(room).arg("AROUND").arg(id.to_string()).arg("COUNT").arg(1);
+    stored.arg("AS").arg(context.user());
+    let mut asked = vec![stored];
+    asked.extend(told.iter().flat_map(|(user, _)| {
         // Whether they block this user, and whether they may know of the room at all.
         [room_as(&format!("@{user}"), context.user()), room_as(room, user)]
-    });
-    let Ok(replies) = context.hub.upstream.call(asked.collect()).await else { return };
-    let mut replies = replies.iter();
-    told.retain(|_| {
-        let blocks = replies.next().is_none_or(|reply| is_refused(reply, "BANNED"));
-        let may_read = replies.next().is_some_and(Result::is_ok);
-        !blocks && may_read
+    }));
+    let Ok(replies) = context.hub.upstream.call(asked).await else { return };
+    let mut replies = replies.into_iter();
+    let Some(Ok(page)) = replies.next() else { return };
+    let Some(mentioned) = mentioned(page, id) else { return };
+    told.retain(|(user, kind)| {
+        let blocks = replies.next().is_none_or(|reply| is_refused(&reply, "BANNED"));
+        let may_read = replies.next().is_some_and(|reply| reply.is_ok());
+        !blocks && may_read && (*kind == "direct" || mentioned.contains(user))
     });
     if told.is_empty() {
         return;
@@ -80,6 +89,15 @@ async fn tell(context: &Context, room: &str, id: Id, mut told: Vec<(String, &'st
         notice(user, &data)
     });
     let _ = context.hub.upstream.call(notices.collect()).await;
+}
+
+/// Whom the stored message of this id mentions; None: it is not there any more.
+fn mentioned(page: Value, id: Id) -> Option<Vec<String>> {
+    let page = Page::read(page).ok()?;
+    let event: serde_json::Value = serde_json::from_slice(page.events.first()?).ok()?;
+    let mentions = event["mentions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let names = mentions.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
+    (event["id"] == id.to_string() && event["deleted"].is_null()).then_some(names)
 }
 
 /// Tells the user's other connections how far they have read.
