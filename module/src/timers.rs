@@ -24,7 +24,7 @@ use crate::{commands, config, events, info, state};
 pub(crate) const INTERVAL: u64 = 100;
 /// Microseconds after which a slice of work begins nothing more: it is to take 2 ms at most, and one
 /// step takes less than the rest.
-const SLICE: u64 = 1_500;
+const SLICE: u64 = 1_000;
 /// Milliseconds between looks for copies.
 const LOOK_INTERVAL: u64 = 1_000;
 /// Milliseconds between slices.

@@ -17,15 +17,16 @@ const LINES: &str = "[...document.querySelectorAll('#messages .message[data-id]'
     .map(line => [line.dataset.id, line.querySelector('.author').textContent.trim(),\
                   line.querySelector('.text').textContent])";
 
-const TEXTS: &str = "[...document.querySelectorAll('#messages .message .text')]\
+pub(crate) const TEXTS: &str = "[...document.querySelectorAll('#messages .message .text')]\
     .map(text => text.textContent)";
 
 const STATE: &str = "document.querySelector('#state')?.dataset.state";
 const RELAY: &str = "document.querySelector('#relay')?.textContent.trim()";
-const PEOPLE: &str = "[...document.querySelectorAll('#people .person')]\
+pub(crate) const PEOPLE: &str = "[...document.querySelectorAll('#people .person')]\
     .map(person => person.dataset.user).sort()";
 
-fn open<'a>(browser: &'a Browser, user: &str, relays: [&Relay; 2]) -> Page<'a> {
+/// Opens the page of the first relay as `user`, connected.
+pub(crate) fn open<'a>(browser: &'a Browser, user: &str, relays: [&Relay; 2]) -> Page<'a> {
     let [first, second] = relays.map(Relay::address);
     let url = format!("http://{first}/?user={user}&room=lobby&relays={first},{second}");
     let page = browser.open(&url);

@@ -9,20 +9,9 @@ use chat_tests::wait::{LATER, SOON, eventually};
 use chat_tests::wire::Wire;
 use serde_json::json;
 
-const TEXTS: &str = "[...document.querySelectorAll('#messages .message .text')]\
-    .map(text => text.textContent)";
-const STATE: &str = "document.querySelector('#state')?.dataset.state";
-const PEOPLE: &str = "[...document.querySelectorAll('#people .person')]\
-    .map(person => person.dataset.user).sort()";
-const DIRECT: &str = "#rooms .room[data-room=\"dm:alice,bob\"]";
+use crate::browser::{PEOPLE, TEXTS, open};
 
-fn open<'a>(browser: &'a Browser, user: &str, relays: [&Relay; 2]) -> Page<'a> {
-    let [first, second] = relays.map(Relay::address);
-    let url = format!("http://{first}/?user={user}&room=lobby&relays={first},{second}");
-    let page = browser.open(&url);
-    page.wait(STATE, &json!("connected"), LATER);
-    page
-}
+const DIRECT: &str = "#rooms .room[data-room=\"dm:alice,bob\"]";
 
 /// The text of what `selector` finds, `null` if it finds nothing.
 fn text_of(selector: &str) -> String {

@@ -27,6 +27,7 @@ pub mod client;
 pub mod clock;
 pub mod fold;
 pub mod frames;
+pub mod listener;
 pub mod monitor;
 pub mod noise;
 pub mod payload;

@@ -1,9 +1,6 @@
 //! What a server is asked and when: MONITOR, read back as commands.
 
-use std::net::Shutdown;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-
+use crate::listener::Listener;
 use crate::redis::Redis;
 
 /// One command as the server got it.
@@ -16,11 +13,7 @@ pub struct Seen {
 }
 
 /// Collects all commands of a server from now on.
-pub struct Monitor {
-    seen: Arc<Mutex<Vec<Seen>>>,
-    socket: std::net::TcpStream,
-    reader: Option<JoinHandle<()>>,
-}
+pub struct Monitor(Listener<Seen>);
 
 impl Monitor {
     /// Begins; returns when the server has confirmed it.
@@ -28,35 +21,12 @@ impl Monitor {
     pub fn of(redis: &Redis) -> Monitor {
         let mut wire = redis.wire();
         assert_eq!(wire.call(&["MONITOR"]).text(), "OK");
-        let socket = wire.socket().try_clone().expect("a second handle");
-        socket.set_read_timeout(None).expect("a socket option");
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let reader = std::thread::spawn({
-            let seen = Arc::clone(&seen);
-            move || {
-                while let Ok(reply) = wire.receive() {
-                    if let Some(command) = parse(reply.text()) {
-                        seen.lock().unwrap_or_else(PoisonError::into_inner).push(command);
-                    }
-                }
-            }
-        });
-        Monitor { seen, socket, reader: Some(reader) }
+        Monitor(Listener::on(wire, |reply| parse(reply.text())))
     }
 
     /// All commands so far.
     pub fn all(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Drop for Monitor {
-    fn drop(&mut self) {
-        // An error means that the server closed first.
-        let _ = self.socket.shutdown(Shutdown::Both);
-        if let Some(reader) = self.reader.take() {
-            let _ = reader.join();
-        }
+        self.0.all()
     }
 }
 

@@ -1,10 +1,8 @@
 //! A plain subscriber of room channels: what any client of Redis would see.
 
-use std::net::Shutdown;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::listener::Listener;
 use crate::redis::Redis;
 use crate::reply::Reply;
 use crate::wait::{SOON, eventually, never};
@@ -12,10 +10,8 @@ use crate::wire::Wire;
 
 /// Collects the messages of the channels it subscribed to (`SSUBSCRIBE`), in order.
 pub struct Subscriber {
-    seen: Arc<Mutex<Vec<(String, String)>>>,
+    messages: Listener<(String, String)>,
     taken: usize,
-    socket: std::net::TcpStream,
-    reader: Option<JoinHandle<()>>,
 }
 
 impl Subscriber {
@@ -32,27 +28,12 @@ impl Subscriber {
             let reply = wire.call(&["SSUBSCRIBE", room]).ok();
             assert_eq!(reply.list()[0].text(), "ssubscribe");
         }
-        let socket = wire.socket().try_clone().expect("a second handle");
-        socket.set_read_timeout(None).expect("a socket option");
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let reader = std::thread::spawn({
-            let seen = Arc::clone(&seen);
-            move || {
-                while let Ok(reply) = wire.receive() {
-                    let Reply::List(parts) = reply else { continue };
-                    if parts[0].bytes() == b"smessage" {
-                        let message = (parts[1].text().to_owned(), parts[2].text().to_owned());
-                        seen.lock().unwrap_or_else(PoisonError::into_inner).push(message);
-                    }
-                }
-            }
-        });
-        Subscriber { seen, taken: 0, socket, reader: Some(reader) }
+        Subscriber { messages: Listener::on(wire, message), taken: 0 }
     }
 
     /// All messages so far as channel and text.
     pub fn all(&self) -> Vec<(String, String)> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.messages.all()
     }
 
     /// The next message not yet taken.
@@ -89,12 +70,9 @@ impl Subscriber {
     }
 }
 
-impl Drop for Subscriber {
-    fn drop(&mut self) {
-        // An error means that the server closed first.
-        let _ = self.socket.shutdown(Shutdown::Both);
-        if let Some(reader) = self.reader.take() {
-            let _ = reader.join();
-        }
-    }
+/// Channel and text of a message.
+fn message(reply: &Reply) -> Option<(String, String)> {
+    let Reply::List(parts) = reply else { return None };
+    let is_message = parts[0].bytes() == b"smessage";
+    is_message.then(|| (parts[1].text().to_owned(), parts[2].text().to_owned()))
 }
