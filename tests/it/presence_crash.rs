@@ -18,6 +18,8 @@ const USERS: usize = 1_000;
 const ROOMS: usize = 50;
 const OPTIONS: &[&str] =
     &["--presence-ttl", "5s", "--grace", "2s", "--operations-per-second", "10000"];
+/// By how many milliseconds MONITOR may stamp a command late.
+const STAMPED_LATE: u64 = 500;
 /// How late a leave may be: what is promised, in milliseconds.
 const PROMISED: u64 = 1_000;
 
@@ -116,8 +118,10 @@ fn everybody_of_a_killed_relay_is_told_gone_once_and_in_time_and_who_came_back_i
             assert_eq!(own[0]["reason"], "timeout");
             let due = due[&(room.clone(), user(*n))];
             let (at, latest) = (ts(own[0]), due + PROMISED);
-            // A millisecond of rounding between the two clocks readings.
-            assert!((due - 1..=latest).contains(&at), "{room} {}: due {due}, told {at}", user(*n));
+            // MONITOR stamps a command by the wall clock and a little after the command has looked at
+            // the steady one: on a busy machine it may have been interrupted in between.
+            let early = at + STAMPED_LATE < due;
+            assert!(!early && at <= latest, "{room} {}: due {due}, told {at}", user(*n));
             worst = worst.max(at.saturating_sub(due));
         }
     }
