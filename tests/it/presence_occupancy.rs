@@ -44,7 +44,8 @@ fn wait_told(channel: &Subscriber, users: usize) {
 fn assert_seconds_apart(events: &[Value]) {
     for pair in events.windows(2) {
         let apart = ts(&pair[1]) - ts(&pair[0]);
-        assert!(apart >= 1_000, "{apart} ms between {} and {}", pair[0], pair[1]);
+        // A second of the steady clock, told by the other one: whole milliseconds of both.
+        assert!(apart >= 998, "{apart} ms between {} and {}", pair[0], pair[1]);
     }
 }
 
