@@ -142,7 +142,7 @@ pub(crate) const NAMES: [&str; 15] = [
 
 /// The settings as the core wants them.
 pub(crate) fn limits() -> Limits {
-    let value = |setting: &AtomicI64| setting.load(Relaxed).unsigned_abs();
+    let value = |setting: &AtomicI64| setting.load(Relaxed).cast_unsigned();
     let s = &SETTINGS;
     Limits {
         history_max: value(&s.history_max),

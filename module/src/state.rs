@@ -52,9 +52,13 @@ thread_local! {
     });
 }
 
-/// The buffers of the last command, for the next one to use; to be given back.
+/// The buffers of the last command, emptied for the next one; to be given back.
 pub(crate) fn take_effects() -> Box<Effects> {
-    with(|state| state.effects.take()).unwrap_or_default()
+    with(|state| {
+        let mut effects = state.effects.take().unwrap_or_default();
+        effects.begin(state.copies);
+        effects
+    })
 }
 
 /// Keeps buffers for the next command.

@@ -112,9 +112,8 @@ fn step(call: &Call<'_>, found: &Found, now: Now) {
         return renew(found, stored, facts);
     }
     let mut effects = state::take_effects();
-    effects.begin(state::with(|state| state.copies));
     let before = stored.room.online();
-    stored.room.carry_out(name.as_str(), now, decision.steps, &mut effects);
+    stored.room.carry_out(name.as_str(), now, &decision.steps, &mut effects);
     info::timed_out(before - stored.room.online());
     // Who came to a database that has changed places since is present in another room by now.
     if stored.filed.as_ref().is_some_and(|filed| filed.home != found.database) {

@@ -54,12 +54,12 @@ impl World {
             kind: None,
             meta: None,
             reply: None,
-            mentions: Vec::new(),
+            mentions: Default::default(),
             ephemeral: false,
         };
-        let decision = send::decide(context, message).expect("a message that may be sent");
+        let decision = send::decide(context, &message).expect("a message that may be sent");
         self.effects.begin(copies);
-        self.room.carry_out(NAME, now, decision.steps, &mut self.effects);
+        self.room.carry_out(NAME, now, &decision.steps, &mut self.effects);
     }
 
     /// The cursor of a reader who has missed `count` events.

@@ -8,108 +8,102 @@ use crate::body::{Body, Deleted};
 use crate::id::Id;
 use crate::journal::{About, Change, Content, Fact, Journal, Reacted};
 use crate::members::{Deed, MemberChange, Membership, Role};
-use crate::messages::Message;
 use crate::nonces::Nonce;
 use crate::presence::{ONLINE, Online, Presence, Statuses};
 use crate::record::{NewMessage, NewSettings, Record};
 use crate::room::Room;
 use crate::sanctions::FOR_EVER;
 use crate::settings::to_json;
+use crate::unread::uncount;
 
 impl Room {
     /// Applies one record, when this copy's steady clock shows `steady`.
-    pub fn apply(&mut self, record: Record<'_>, steady: u64) {
+    pub fn apply(&mut self, record: &Record<'_>, steady: u64) {
         // An event out of place is not of this room's past, or of it already.
         let last = self.last;
         if record.event_id().is_some_and(|id| id.n <= last.n || id.ms < last.ms) {
             return;
         }
         match record {
-            Record::Create { ms } => self.created = ms,
+            Record::Create { ms } => self.created = *ms,
             Record::Message(message) => self.store(message),
             Record::Settings(settings) => self.set(settings),
             Record::Join { user, role, by, ms, logged } => {
-                self.join(user, role, ms);
-                if let Some(id) = logged {
-                    self.log_member(id, MemberChange::plain(user, by, Deed::Join, Some(role)));
+                self.join(user, *role, *ms);
+                if let Some(id) = *logged {
+                    self.log_member(id, MemberChange::plain(user, *by, Deed::Join, Some(*role)));
                 }
             }
             Record::Leave { id, user, by } => {
                 self.leave(user);
-                self.log_member(id, MemberChange::plain(user, by, Deed::Leave, None));
+                self.log_member(*id, MemberChange::plain(user, *by, Deed::Leave, None));
             }
             Record::Role { id, user, role, by } => {
-                self.set_role(user, role);
-                self.log_member(id, MemberChange::plain(user, by, Deed::Role, Some(role)));
+                self.set_role(user, *role);
+                self.log_member(*id, MemberChange::plain(user, *by, Deed::Role, Some(*role)));
             }
             Record::Moderate { id, change } => {
                 self.sanctions.prune(id.ms);
-                self.moderate(change);
-                self.log_member(id, change);
+                self.moderate(*change);
+                self.log_member(*id, *change);
             }
             Record::Edit { id, user, message, text, meta } => {
-                self.edit(id, user, message, text, meta);
+                self.edit(*id, user, *message, text, *meta);
             }
             Record::Delete { id, user, message, reason } => {
-                self.delete(id, user, message, reason);
+                self.delete(*id, user, *message, *reason);
             }
             Record::React { id, user, message, emoji, removed } => {
-                self.react(id, user, message, emoji, removed);
+                self.react(*id, user, *message, emoji, *removed);
             }
-            Record::Read { user, read } if read.n <= last.n => self.read_up_to(user, read),
+            Record::Read { user, read } if read.n <= last.n => self.read_up_to(user, *read),
             Record::Read { .. } => {}
             Record::Follow { room, since } => {
-                self.follows.entry(room.into()).or_insert(since);
+                self.follows.entry((*room).into()).or_insert(*since);
             }
             Record::Unfollow { room } => {
-                self.follows.remove(room);
+                self.follows.remove(*room);
             }
             Record::Trim { messages_from, journal_from, nonces_from } => {
-                self.trim(messages_from, journal_from, nonces_from);
+                self.trim(*messages_from, *journal_from, *nonces_from);
             }
             Record::Snapshot { stored } => {
-                if let Ok(room) = Room::decode(&stored) {
+                if let Ok(room) = Room::decode(stored) {
                     *self = room;
                 }
             }
             Record::Present { connection, user, ttl, now, status } => {
-                let deadline = steady.saturating_add(ttl);
-                self.present(connection, user, deadline, now, status);
+                let deadline = steady.saturating_add(*ttl);
+                self.present(connection, user, deadline, *now, *status);
             }
             Record::Beat { ttl, connections } => {
-                let deadline = steady.saturating_add(ttl);
+                let deadline = steady.saturating_add(*ttl);
                 for name in connections {
                     self.presence.keep(name, deadline);
                 }
             }
-            Record::Seen { ms } => self.last_seen = ms,
+            Record::Seen { ms } => self.last_seen = *ms,
             Record::Absent { connections } => {
                 connections.iter().for_each(|name| self.absent(name));
             }
         }
     }
 
-    fn store(&mut self, message: NewMessage<'_>) {
-        let NewMessage { id, author, body, digest } = message;
-        let nonce = digest.and_then(|digest| {
-            let name = Body::read(&body).ok()?.nonce?.into();
-            Some(Nonce { user: self.users.refer(author), name, id, digest })
-        });
-        if let Some(nonce) = nonce {
-            self.nonces.push(nonce);
+    fn store(&mut self, NewMessage { id, author, body, digest }: &NewMessage<'_>) {
+        if let (Some(digest), Some(name)) = (*digest, body.nonce) {
+            let user = self.users.refer(author);
+            self.nonces.push(Nonce { user, name: name.into(), id: *id, digest });
         }
         let author = self.users.refer(author);
-        self.follow_on(id);
-        let message = Message { id, author, body: &body };
-        self.count_new(message);
-        self.messages.push(message);
+        self.follow_on(*id);
+        self.count_new(*id, author, body.mentions);
+        self.messages.push_written(*id, author, |out| body.write_to(out));
     }
 
-    fn set(&mut self, settings: NewSettings<'_>) {
-        let NewSettings { id, by, changes } = settings;
+    fn set(&mut self, NewSettings { id, by, changes }: &NewSettings<'_>) {
         let own = self.settings.get_or_insert_default();
         changes.iter().for_each(|change| change.put_in(own));
-        self.log(id, Change::Settings { by: by.into(), data: to_json(&changes).into() });
+        self.log(*id, Change::Settings { by: (*by).into(), data: to_json(changes).into() });
     }
 
     fn join(&mut self, user: &str, role: Role, ms: u64) {
@@ -185,7 +179,7 @@ impl Room {
             if let Some(nonce) = body.nonce {
                 self.nonces.forget_text(stored.author, nonce);
             }
-            self.uncount(m);
+            uncount(&mut self.users, stored);
             self.untouch(m);
             self.messages.rewrite(m, &tombstone);
         }
@@ -270,8 +264,9 @@ impl Room {
         }
         while self.messages.len() > 0 && self.messages.first() < messages_from {
             let m = self.messages.first();
-            if let Some(author) = self.messages.oldest().map(|message| message.author) {
-                self.uncount(m);
+            if let Some(oldest) = self.messages.oldest() {
+                let author = oldest.author;
+                uncount(&mut self.users, oldest);
                 self.untouch(m);
                 self.messages.pop_oldest();
                 self.users.release(author);

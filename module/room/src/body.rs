@@ -30,7 +30,7 @@ pub(crate) const SYSTEM: &str = "system";
 
 /// What varies between messages, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Body<'a> {
+pub struct Body<'a> {
     /// Milliseconds between the previous event of the room and this one.
     pub(crate) since_previous: u64,
     pub(crate) kind: &'a str,
@@ -45,6 +45,14 @@ pub(crate) struct Body<'a> {
     pub(crate) deleted: Option<Deleted<'a>>,
 }
 
+/// What is in a body of a text, perhaps a nonce, and nothing else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bare<'a> {
+    pub(crate) since_previous: u64,
+    pub(crate) nonce: Option<&'a [u8]>,
+    pub(crate) text: &'a [u8],
+}
+
 /// What is left of a deleted message besides its id and its author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deleted<'a> {
@@ -57,7 +65,7 @@ pub(crate) struct Deleted<'a> {
 
 /// A list of user names in its written form: a count, then the names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Mentions<'a>(&'a [u8]);
+pub struct Mentions<'a>(&'a [u8]);
 
 impl<'a> Mentions<'a> {
     pub(crate) fn is_empty(self) -> bool {
@@ -70,8 +78,8 @@ impl<'a> Mentions<'a> {
         (0..count).map_while(move |_| reader.text(USER_NAME_MAX).ok())
     }
 
-    /// Writes names so that [`Body::write`] can take them.
-    pub(crate) fn write<'b>(names: &[&str], buffer: &'b mut Vec<u8>) -> Mentions<'b> {
+    /// Writes names down in `buffer`.
+    pub(crate) fn write(names: &[&str], buffer: &'a mut Vec<u8>) -> Mentions<'a> {
         if !names.is_empty() {
             varint::put(buffer, names.len() as u64);
             names.iter().for_each(|name| varint::put_bytes(buffer, name.as_bytes()));
@@ -101,9 +109,22 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// The parts of a written body that holds a text, perhaps a nonce, and nothing else, as most do:
-    /// the milliseconds since the previous event, the nonce, the text.
-    pub(crate) fn read_bare(bytes: &'a [u8]) -> Option<(u64, Option<&'a [u8]>, &'a [u8])> {
+    /// A body of a text, perhaps a nonce, and nothing else, as most are.
+    pub(crate) fn bare(&self) -> Option<Bare<'a>> {
+        let Body { since_previous, kind, text, meta, reply, mentions, nonce, edited, deleted } =
+            self;
+        let bare = *kind == TEXT
+            && meta.is_none()
+            && reply.is_none()
+            && mentions.is_empty()
+            && edited.is_none()
+            && deleted.is_none();
+        let (nonce, text) = (nonce.map(str::as_bytes), text.as_bytes());
+        bare.then_some(Bare { since_previous: *since_previous, nonce, text })
+    }
+
+    /// The same of a written body.
+    pub(crate) fn read_bare(bytes: &'a [u8]) -> Option<Bare<'a>> {
         let mut reader = Reader::new(bytes);
         let flags = reader.byte().ok()?;
         if flags & !NONCE != KIND_TEXT {
@@ -111,7 +132,7 @@ impl<'a> Body<'a> {
         }
         let since_previous = reader.number().ok()?;
         let nonce = if flags & NONCE != 0 { Some(reader.bytes().ok()?) } else { None };
-        Some((since_previous, nonce, reader.rest()))
+        Some(Bare { since_previous, nonce, text: reader.rest() })
     }
 
     /// The users mentioned in a written body.
@@ -129,75 +150,62 @@ impl<'a> Body<'a> {
         bytes.first().is_some_and(|flags| flags & DELETED != 0)
     }
 
-    /// The body's bytes, in a vector without spare capacity.
+    /// The body's bytes.
     pub(crate) fn write(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.write_to(&mut out);
+        out
+    }
+
+    /// Appends the body's bytes.
+    pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
         let (kind, word) = match self.kind {
-            TEXT => (KIND_TEXT, ""),
-            ACTION => (KIND_ACTION, ""),
-            SYSTEM => (KIND_SYSTEM, ""),
-            other => (KIND_WORD, other),
+            TEXT => (KIND_TEXT, None),
+            ACTION => (KIND_ACTION, None),
+            SYSTEM => (KIND_SYSTEM, None),
+            other => (KIND_WORD, Some(other)),
         };
-        let string = |text: &str| varint::size(text.len() as u64) + text.len();
-        let mut flags = kind;
-        let mut size = 1 + varint::size(self.since_previous) + self.text.len();
-        if kind == KIND_WORD {
-            size += string(word);
-        }
-        if let Some(meta) = self.meta {
-            flags |= META;
-            size += string(meta);
-        }
-        if let Some(reply) = self.reply {
-            flags |= REPLY;
-            size += varint::size(reply.ms) + varint::size(reply.n);
-        }
-        if !self.mentions.is_empty() {
-            flags |= MENTIONS;
-            size += varint::size(self.mentions.0.len() as u64) + self.mentions.0.len();
-        }
-        if let Some(nonce) = self.nonce {
-            flags |= NONCE;
-            size += string(nonce);
-        }
-        if let Some(edited) = self.edited {
-            flags |= EDITED;
-            size += varint::size(edited);
-        }
-        if let Some(Deleted { ms, by, reason }) = self.deleted {
-            flags |= DELETED;
-            let option = |text: Option<&str>| 1 + text.map_or(0, string);
-            size += varint::size(ms) + option(by) + option(reason);
-        }
-        let mut out = Vec::with_capacity(size);
+        let flag = |there: bool, flag: u8| if there { flag } else { 0 };
+        let flags = kind
+            | flag(self.meta.is_some(), META)
+            | flag(self.reply.is_some(), REPLY)
+            | flag(!self.mentions.is_empty(), MENTIONS)
+            | flag(self.nonce.is_some(), NONCE)
+            | flag(self.edited.is_some(), EDITED)
+            | flag(self.deleted.is_some(), DELETED);
+        out.reserve(32 + self.text.len());
         out.push(flags);
-        varint::put(&mut out, self.since_previous);
-        if kind == KIND_WORD {
-            varint::put_bytes(&mut out, word.as_bytes());
-        }
-        if let Some(meta) = self.meta {
-            varint::put_bytes(&mut out, meta.as_bytes());
-        }
-        if let Some(reply) = self.reply {
-            varint::put(&mut out, reply.ms);
-            varint::put(&mut out, reply.n);
-        }
-        if !self.mentions.is_empty() {
-            varint::put_bytes(&mut out, self.mentions.0);
-        }
-        if let Some(nonce) = self.nonce {
-            varint::put_bytes(&mut out, nonce.as_bytes());
-        }
-        if let Some(edited) = self.edited {
-            varint::put(&mut out, edited);
-        }
-        if let Some(Deleted { ms, by, reason }) = self.deleted {
-            varint::put(&mut out, ms);
-            varint::put_option(&mut out, by);
-            varint::put_option(&mut out, reason);
+        varint::put(out, self.since_previous);
+        // Most have nothing but a text.
+        if flags != KIND_TEXT {
+            self.write_parts(out, word);
         }
         out.extend_from_slice(self.text.as_bytes());
-        debug_assert_eq!(out.len(), size);
-        out
+    }
+
+    /// What is between the flags and the text.
+    fn write_parts(&self, out: &mut Vec<u8>, word: Option<&str>) {
+        for text in [word, self.meta].into_iter().flatten() {
+            varint::put_bytes(out, text.as_bytes());
+        }
+        if let Some(reply) = self.reply {
+            varint::put(out, reply.ms);
+            varint::put(out, reply.n);
+        }
+        if !self.mentions.is_empty() {
+            varint::put_bytes(out, self.mentions.0);
+        }
+        if let Some(nonce) = self.nonce {
+            varint::put_bytes(out, nonce.as_bytes());
+        }
+        if let Some(edited) = self.edited {
+            varint::put(out, edited);
+        }
+        if let Some(Deleted { ms, by, reason }) = self.deleted {
+            varint::put(out, ms);
+            varint::put_option(out, by);
+            varint::put_option(out, reason);
+        }
     }
 
     /// Takes a body apart, checking its form; what its parts may be is [`Body::check`]'s.
@@ -283,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_comes_back_and_has_no_spare_capacity() {
+    fn a_body_comes_back() {
         let mut buffer = Vec::new();
         let full = full(&mut buffer);
         let plain = Body::empty(0);
@@ -293,7 +301,6 @@ mod tests {
             [full, plain, tombstone, Body { kind: ACTION, ..plain }, Body { kind: SYSTEM, ..full }]
         {
             let bytes = body.write();
-            assert_eq!(bytes.len(), bytes.capacity());
             assert_eq!(Body::read(&bytes), Ok(body));
         }
         assert_eq!(full.mentions.names().collect::<Vec<_>>(), ["bob", "carol"]);

@@ -213,7 +213,8 @@ impl<'a> Decoder<'a, '_> {
             let id = self.id()?;
             let author = self.user()?;
             let body = self.reader.bytes()?;
-            Body::read(body)?.check()?;
+            let parts = Body::read(body)?;
+            parts.check()?;
             if id.n <= before.n
                 || id.ms < before.ms
                 || id > self.room.last
@@ -222,11 +223,10 @@ impl<'a> Decoder<'a, '_> {
                 return Err(Malformed("messages out of order"));
             }
             before = id;
-            let message = Message { id, author, body };
-            if !message.is_deleted() {
-                self.room.count_new(message);
+            if parts.deleted.is_none() {
+                self.room.count_new(id, author, parts.mentions);
             }
-            messages.push(message);
+            messages.push(Message { id, author, body });
         }
         self.room.messages = messages;
         Ok(())

@@ -1,7 +1,7 @@
 //! Carrying out a decision: records are applied one by one, and what the world must know of it is
 //! gathered as bytes: what to replicate and what to publish.
 
-use crate::decide::{Events, Step, Steps};
+use crate::decide::{Events, Step};
 use crate::event::{self, Ephemeral};
 use crate::presence::Told;
 use crate::record::Record;
@@ -44,6 +44,11 @@ impl Effects {
         self.visible = false;
     }
 
+    /// Whether the records are written down.
+    pub fn copies(&self) -> Copies {
+        self.copies
+    }
+
     /// Whether anything changed.
     pub fn changes(&self) -> bool {
         self.changed
@@ -52,15 +57,15 @@ impl Effects {
 
 impl Room {
     /// Carries out the steps of a decision on the room called `name` at `now`, adding to `effects`.
-    pub fn carry_out(&mut self, name: &str, now: Now, steps: Steps<'_>, effects: &mut Effects) {
+    pub fn carry_out(&mut self, name: &str, now: Now, steps: &[Step<'_>], effects: &mut Effects) {
         for step in steps {
             match step {
                 Step::Record(record) => self.carry_out_record(name, now, record, effects),
                 Step::Event(event) => {
-                    effects.events.push(|out| event::ephemeral(out, name, self, now.ms, &event));
-                    self.note(&event, now);
+                    effects.events.push(|out| event::ephemeral(out, name, self, now.ms, event));
+                    self.note(event, now);
                 }
-                Step::Pace(user, rate) => self.paces.count(user, rate, now.steady_ms),
+                Step::Pace(user, rate) => self.paces.count(user, *rate, now.steady_ms),
                 Step::Sent(user) => self.paces.sent(user, now.steady_ms),
             }
         }
@@ -82,10 +87,10 @@ impl Room {
         &mut self,
         name: &str,
         now: Now,
-        record: Record<'_>,
+        record: &Record<'_>,
         effects: &mut Effects,
     ) {
-        effects.events.push_if(|out| event::of_record(out, name, self, &record));
+        effects.events.push_if(|out, numbers| event::of_record(out, numbers, name, self, record));
         effects.changed = true;
         if effects.copies == Copies::Exist {
             let presence = record.is_presence();

@@ -21,7 +21,7 @@ use crate::id::Id;
 use crate::journal::{Change, Fact};
 use crate::json;
 use crate::members::{Deed, MemberChange, Role};
-use crate::pen::{NUMBER_MAX, Pen};
+use crate::pen::{self, Counter, NUMBER_MAX, Pen, SLACK};
 use crate::record::Record;
 use crate::room::Room;
 use crate::settings::to_json;
@@ -80,8 +80,8 @@ pub enum Ephemeral<'a> {
     Message {
         /// Who.
         user: &'a str,
-        /// See `body.rs`.
-        body: Vec<u8>,
+        /// What it says.
+        body: Body<'a>,
     },
 }
 
@@ -112,17 +112,24 @@ pub(crate) fn fact(out: &mut Vec<u8>, room: &str, fact: &Fact) {
 }
 
 /// Writes the event of a record about to be applied to `before`. False: the record makes none.
-pub(crate) fn of_record(out: &mut Vec<u8>, room: &str, before: &Room, record: &Record<'_>) -> bool {
+pub(crate) fn of_record(
+    out: &mut Vec<u8>,
+    numbers: &mut Numbers,
+    room: &str,
+    before: &Room,
+    record: &Record<'_>,
+) -> bool {
     let prev = before.last;
     match record {
         Record::Message(new) => {
             let m = before.messages.last() + 1;
-            if bare_message(out, room, new.author, m, new.id, &new.body) {
+            if let Some(bare) = new.body.bare()
+                && bare_message(out, numbers, room, new.author, m, new.id, bare)
+            {
                 return true;
             }
-            let Ok(body) = Body::read(&new.body) else { return false };
             let none = Reactions { list: &[], users: &before.users };
-            stored_message(out, room, new.author, m, new.id, &body, none);
+            stored_message(out, room, new.author, m, new.id, &new.body, none);
         }
         Record::Settings(new) => {
             settings(out, room, (new.id, prev), new.by, &to_json(&new.changes));
@@ -192,9 +199,7 @@ pub(crate) fn ephemeral(
         }
         Ephemeral::Message { user, body } => {
             string(out, key!("user"), user);
-            if let Ok(body) = Body::read(body) {
-                content(out, &body, Reactions { list: &[], users: &room.users });
-            }
+            content(out, body, Reactions { list: &[], users: &room.users });
         }
         Ephemeral::Read { user, read } => {
             string(out, key!("user"), user);
@@ -303,38 +308,44 @@ fn passing(out: &mut Vec<u8>, room: &str, last: Id, kind: &str, ts: u64) {
 }
 
 /// Bytes of the beginning of a durable event besides the names of room and kind.
-const HEAD_MAX: usize = 96 + 5 * NUMBER_MAX;
+const HEAD_MAX: usize = 96 + 5 * NUMBER_MAX + SLACK;
+
+/// The numbers of the event written before. In a page, and in a busy room, the next one's are the
+/// same or one more.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Numbers {
+    ms: Counter,
+    n: Counter,
+    m: Counter,
+}
 
 /// The beginning of a durable event of a room in whose name nothing is to be escaped.
-#[inline]
-fn head(pen: &mut Pen<'_>, room: &str, (id, prev): (Id, Id), kind: &str) {
+#[inline(always)]
+fn head(pen: &mut Pen<'_>, numbers: &mut Numbers, room: &str, (id, prev): (Id, Id), kind: &str) {
+    let (prev_ms, prev_n) = (numbers.ms.at(prev.ms), numbers.n.at(prev.n));
+    let (ms, n) = (numbers.ms.at(id.ms), numbers.n.at(id.n));
     pen.fixed(b"{\"id\":\"");
-    let from = pen.at();
-    pen.number(id.ms);
-    let to = pen.at();
+    pen.number(ms);
     pen.fixed(b"-");
-    pen.number(id.n);
+    pen.number(n);
     pen.fixed(b"\",\"prev\":\"");
-    if prev.ms == id.ms {
-        pen.again(from, to);
-    } else {
-        pen.number(prev.ms);
-    }
+    pen.number(prev_ms);
     pen.fixed(b"-");
-    pen.number(prev.n);
+    pen.number(prev_n);
     pen.fixed(b"\",\"room\":\"");
     pen.text(room.as_bytes());
     pen.fixed(b"\",\"type\":\"");
     pen.text(kind.as_bytes());
     pen.fixed(b"\",\"ts\":");
-    pen.again(from, to);
+    pen.number(ms);
 }
 
 /// The beginning of every durable event.
 fn durable(out: &mut Vec<u8>, room: &str, (id, prev): (Id, Id), kind: &str) {
     if json::is_plain(room.as_bytes()) {
-        let mut pen = Pen::new(out, HEAD_MAX + room.len() + kind.len());
-        return head(&mut pen, room, (id, prev), kind);
+        let most = HEAD_MAX + room.len() + kind.len();
+        let mut numbers = Numbers::default();
+        return pen::append(out, most, |pen| head(pen, &mut numbers, room, (id, prev), kind));
     }
     out.extend_from_slice(b"{\"id\":\"");
     id.write(out);

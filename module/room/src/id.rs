@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::pen::{NUMBER_MAX, Number, Pen, SLACK};
+
 /// The id of a durable event: server clock in milliseconds and the room's event number.
 ///
 /// `Id::ZERO` is the position before the first event of a room.
@@ -28,28 +30,31 @@ impl Id {
     }
 
     /// The canonical form, on the stack.
+    #[inline]
     pub fn text(self) -> IdText {
-        let mut text = IdText { bytes: [0; 41], length: 0 };
-        let mut buffer = itoa::Buffer::new();
-        text.push(buffer.format(self.ms).as_bytes());
-        text.push(b"-");
-        text.push(buffer.format(self.n).as_bytes());
+        let mut text = IdText { bytes: [0; ID_MAX + SLACK], length: 0 };
+        let mut pen = Pen::new(&mut text.bytes);
+        pen.number(Number::of(self.ms));
+        pen.fixed(b"-");
+        pen.number(Number::of(self.n));
+        let left = pen.left();
+        text.length = text.bytes.len() - left;
         text
     }
 
     /// Appends the canonical form.
     pub fn write(self, out: &mut Vec<u8>) {
-        let mut buffer = itoa::Buffer::new();
-        out.extend_from_slice(buffer.format(self.ms).as_bytes());
-        out.push(b'-');
-        out.extend_from_slice(buffer.format(self.n).as_bytes());
+        out.extend_from_slice(self.text().as_bytes());
     }
 }
 
-/// An id as it is written: at most twice twenty digits and a dash.
+/// Bytes of the longest id: two numbers and a dash.
+const ID_MAX: usize = 2 * NUMBER_MAX + 1;
+
+/// An id as it is written.
 #[derive(Clone, Copy, Debug)]
 pub struct IdText {
-    bytes: [u8; 41],
+    bytes: [u8; ID_MAX + SLACK],
     length: usize,
 }
 
@@ -57,14 +62,6 @@ impl IdText {
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
-    }
-
-    fn push(&mut self, part: &[u8]) {
-        let end = self.length + part.len();
-        if let Some(place) = self.bytes.get_mut(self.length..end) {
-            place.copy_from_slice(part);
-            self.length = end;
-        }
     }
 }
 

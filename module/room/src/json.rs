@@ -2,6 +2,7 @@
 
 use crate::limits::{OBJECT_DEPTH_MAX, OBJECT_MAX};
 use crate::refusal::Refusal;
+use crate::swar;
 
 /// Appends `text` as a JSON string (RFC 8259, section 7), escaping only what must be.
 #[inline]
@@ -16,11 +17,16 @@ pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
     write_escaped(out, bytes);
 }
 
-/// Whether there is nothing to escape, as in most texts. Looking at all bytes at once is several
-/// times faster than stopping at the first.
+/// Whether there is nothing to escape, as in most texts.
 #[inline]
 pub(crate) fn is_plain(bytes: &[u8]) -> bool {
-    !bytes.iter().fold(false, |any, byte| any | is_escaped(*byte))
+    swar::none(bytes, escaped)
+}
+
+/// Which bytes of a word are escaped.
+#[inline]
+fn escaped(word: u64) -> u64 {
+    swar::below(word, 0x20) | swar::equal(word, b'"') | swar::equal(word, b'\\')
 }
 
 #[inline]

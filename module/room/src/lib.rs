@@ -59,6 +59,7 @@ mod presence;
 mod record;
 mod sanctions;
 mod small;
+mod swar;
 mod touched;
 mod unread;
 mod users;

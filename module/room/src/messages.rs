@@ -144,23 +144,42 @@ impl Messages {
     }
 
     /// Adds the newest message.
-    pub(crate) fn push(&mut self, message: Message<'_>) {
-        self.last += 1;
-        if self.runs.back().is_none_or(Run::is_full) {
-            if let Some(run) = self.runs.back_mut() {
-                run.bytes.shrink_to_fit();
-            }
-            self.runs.push_back(Run { first: self.last, heads: Vec::new(), bytes: Vec::new() });
-        }
-        if message.is_deleted() {
+    pub(crate) fn push(&mut self, Message { id, author, body }: Message<'_>) {
+        self.push_written(id, author, |out| out.extend_from_slice(body));
+        if Body::is_deleted(body) {
             self.tombstones.push_back(self.last);
         }
-        self.body_bytes += message.body.len();
-        if let Some(run) = self.runs.back_mut() {
-            run.bytes.extend_from_slice(message.body);
-            let (id, author, end) = (message.id, message.author, run.bytes.len() as u32);
-            run.heads.push(Head { id, author, end });
+    }
+
+    /// Adds the newest message, which is alive, and whose body `write` appends.
+    pub(crate) fn push_written(
+        &mut self,
+        id: Id,
+        author: UserNumber,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        self.last += 1;
+        if self.runs.back().is_none_or(Run::is_full) {
+            self.begin_run();
         }
+        if let Some(run) = self.runs.back_mut() {
+            let start = run.bytes.len();
+            write(&mut run.bytes);
+            let end = run.bytes.len();
+            self.body_bytes += end - start;
+            run.heads.push(Head { id, author, end: end as u32 });
+        }
+    }
+
+    /// Begins a run. After a full one it is likely to become like that.
+    fn begin_run(&mut self) {
+        let (mut heads, mut bytes) = (Vec::new(), Vec::new());
+        if let Some(before) = self.runs.back_mut() {
+            before.bytes.shrink_to_fit();
+            heads.reserve_exact(before.heads.len());
+            bytes.reserve_exact(before.bytes.len());
+        }
+        self.runs.push_back(Run { first: self.last, heads, bytes });
     }
 
     /// Removes the oldest message.

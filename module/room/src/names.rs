@@ -7,6 +7,7 @@ use unicode_general_category::{GeneralCategory as Category, get_general_category
 
 use crate::limits::*;
 use crate::refusal::Refusal;
+use crate::swar;
 
 /// The word that stands for the backend wherever a command names an actor.
 pub const BACKEND: &str = "*";
@@ -30,21 +31,26 @@ pub enum RoomKind<'a> {
     Direct(&'a str, &'a str),
 }
 
+impl<'a> RoomKind<'a> {
+    /// The kind of a room whose name begins with `@` or `dm:`.
+    fn of_users(text: &'a str) -> Option<Self> {
+        if let Some(user) = text.strip_prefix('@') {
+            return Some(RoomKind::Personal(user_name(user.as_bytes())?));
+        }
+        let (first, second) = text.strip_prefix("dm:")?.split_once(',')?;
+        let (first, second) = (user_name(first.as_bytes())?, user_name(second.as_bytes())?);
+        (first.as_bytes() < second.as_bytes()).then_some(RoomKind::Direct(first, second))
+    }
+}
+
 impl<'a> RoomName<'a> {
     /// Parses a key name. Errors: `INVALID room`.
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
         let invalid = Refusal::invalid("room", "see the rules of room names in docs/reference.md");
         let text = visible(bytes, ROOM_NAME_MAX).ok_or(invalid)?;
-        let kind = if let Some(user) = text.strip_prefix('@') {
-            RoomKind::Personal(user_name(user.as_bytes()).ok_or(invalid)?)
-        } else if let Some(pair) = text.strip_prefix("dm:") {
-            let (first, second) = pair.split_once(',').ok_or(invalid)?;
-            let first = user_name(first.as_bytes()).ok_or(invalid)?;
-            let second = user_name(second.as_bytes()).ok_or(invalid)?;
-            if first.as_bytes() >= second.as_bytes() {
-                return Err(invalid);
-            }
-            RoomKind::Direct(first, second)
+        let kind = if text.starts_with('@') || text.starts_with("dm:") {
+            RoomKind::of_users(text).ok_or(invalid)?
         } else {
             RoomKind::Ordinary
         };
@@ -140,7 +146,8 @@ pub fn line<'a>(bytes: &'a [u8], max: usize, what: &'static str) -> Result<&'a s
 
 fn user_name(bytes: &[u8]) -> Option<&str> {
     let text = visible(bytes, USER_NAME_MAX)?;
-    (!text.starts_with(['@', '*']) && !text.contains(',')).then_some(text)
+    let refused = matches!(bytes.first(), Some(b'@' | b'*'));
+    (!refused && swar::none(bytes, |word| swar::equal(word, b','))).then_some(text)
 }
 
 /// 1 to `max` bytes of UTF-8, every character visible.
@@ -149,8 +156,8 @@ fn visible(bytes: &[u8], max: usize) -> Option<&str> {
         return None;
     }
     let text = std::str::from_utf8(bytes).ok()?;
-    let ascii = |byte: &u8| (0x21..=0x7e).contains(byte);
-    (bytes.iter().all(ascii) || text.chars().all(is_visible)).then_some(text)
+    let ascii = swar::none(bytes, |word| swar::below(word, 0x21) | swar::above(word, 0x7e));
+    (ascii || text.chars().all(is_visible)).then_some(text)
 }
 
 fn is_visible(character: char) -> bool {

@@ -176,8 +176,7 @@ pub enum Record<'a> {
 pub struct NewMessage<'a> {
     pub(crate) id: Id,
     pub(crate) author: &'a str,
-    /// See [`Body`].
-    pub(crate) body: Cow<'a, [u8]>,
+    pub(crate) body: Body<'a>,
     /// Of the text, if the message has a nonce to be remembered.
     pub(crate) digest: Option<u64>,
 }
@@ -248,7 +247,7 @@ impl<'a> Record<'a> {
                 if let Some(digest) = digest {
                     out.extend_from_slice(&digest.to_le_bytes());
                 }
-                varint::put_bytes(out, body);
+                varint::put_written(out, |out| body.write_to(out));
             }
             Record::Settings(NewSettings { id, by, changes }) => {
                 numbers(out, SETTINGS, &[id.ms, id.n]);

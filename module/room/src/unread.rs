@@ -5,7 +5,7 @@
 //! membership counts: up with every message, down when one is deleted or trimmed, anew when the
 //! cursor moves.
 
-use crate::body::Body;
+use crate::body::{Body, Mentions};
 use crate::id::Id;
 use crate::messages::Message;
 use crate::room::Room;
@@ -40,15 +40,8 @@ impl Room {
     }
 
     /// Counts a message about to be stored.
-    pub(crate) fn count_new(&mut self, message: Message<'_>) {
-        recount(&mut self.users, message, |count| count.saturating_add(1));
-    }
-
-    /// Counts message `m` no more: it is about to be deleted or trimmed.
-    pub(crate) fn uncount(&mut self, m: u64) {
-        if let Some(message) = self.messages.get(m).filter(|message| !message.is_deleted()) {
-            recount(&mut self.users, message, |count| count.saturating_sub(1));
-        }
+    pub(crate) fn count_new(&mut self, id: Id, author: UserNumber, mentions: Mentions<'_>) {
+        recount(&mut self.users, id, author, mentions, |count| count.saturating_add(1));
     }
 
     /// Moves a member's cursor forward. Complexity: O(N) with N the messages skipped, or those still
@@ -95,18 +88,31 @@ impl Room {
     }
 }
 
+/// Counts a message no more: it is about to be deleted or trimmed.
+pub(crate) fn uncount(users: &mut Users, message: Message<'_>) {
+    if !message.is_deleted() {
+        let mentions = Body::mentioned(message.body);
+        recount(users, message.id, message.author, mentions, |count| count.saturating_sub(1));
+    }
+}
+
 /// Counts a message up or down for its author and for those it mentions, if it is after their cursor.
-fn recount(users: &mut Users, message: Message<'_>, change: impl Fn(u32) -> u32) {
-    let n = message.id.n;
-    if let Some(entry) = users.get_mut(message.author) {
+fn recount(
+    users: &mut Users,
+    Id { n, .. }: Id,
+    author: UserNumber,
+    mentions: Mentions<'_>,
+    change: impl Fn(u32) -> u32,
+) {
+    if let Some(entry) = users.get_mut(author) {
         entry.recount(|counted| {
             if counted.read < n {
                 counted.own = change(counted.own);
             }
         });
     }
-    for name in Body::mentioned(message.body).names() {
-        let Some(user) = users.find(name).filter(|user| *user != message.author) else { continue };
+    for name in mentions.names() {
+        let Some(user) = users.find(name).filter(|user| *user != author) else { continue };
         if let Some(entry) = users.get_mut(user) {
             entry.recount(|counted| {
                 if counted.read < n {

@@ -4,6 +4,7 @@
 //! private to one copy of a room: nothing that leaves the room (events, digest, stored form)
 //! depends on them. What belongs to one user alone (membership, being online) hangs on the entry.
 
+use std::cell::Cell;
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -128,12 +129,20 @@ pub(crate) struct Users {
     vacant: Vec<u32>,
     by_name: HashTable<u32>,
     hasher: DefaultHashBuilder,
+    /// Who was found last: a command asks for the same user several times.
+    recent: Cell<u32>,
 }
 
 impl Users {
     pub(crate) fn find(&self, name: &str) -> Option<UserNumber> {
         let same = |&at: &u32| self.entries.get(at).is_some_and(|e| &*e.name == name);
-        self.by_name.find(self.hasher.hash_one(name), same).map(|&at| UserNumber(at))
+        let recent = self.recent.get();
+        if same(&recent) && !name.is_empty() {
+            return Some(UserNumber(recent));
+        }
+        let at = *self.by_name.find(self.hasher.hash_one(name), same)?;
+        self.recent.set(at);
+        Some(UserNumber(at))
     }
 
     pub(crate) fn get(&self, user: UserNumber) -> Option<&Entry> {

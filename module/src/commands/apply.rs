@@ -45,9 +45,9 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     }
     let stored = key.stored_mut().unwrap_or(&mut fresh);
     let mut effects = Effects::default();
-    let steps = records.into_iter().map(Step::Record).collect();
+    let steps: Vec<Step<'_>> = records.into_iter().map(Step::Record).collect();
     let now = state::now();
-    stored.room.carry_out(name.as_str(), now, steps, &mut effects);
+    stored.room.carry_out(name.as_str(), now, &steps, &mut effects);
     let database = call.database();
     if is_new {
         fresh.file(database, name.as_str().as_bytes());

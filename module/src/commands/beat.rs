@@ -7,7 +7,7 @@
 use chat_room::decide::presence;
 use chat_room::names;
 
-use super::{change_at, entry, reply_id};
+use super::{After, change_at, entry, reply_id};
 use crate::args::Args;
 use crate::error::Error;
 use crate::redis::{Arg, Call, Keys, Spec};
@@ -34,8 +34,8 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     change_at(
         call,
         now(),
-        |context| Ok(presence::beat(context, ttl, connections)?),
-        |unknown, room| {
+        |context| presence::beat(context, ttl, connections),
+        |unknown, After { room, .. }| {
             call.reply_array(2);
             reply_id(call, room.last());
             call.reply_array(unknown.len());

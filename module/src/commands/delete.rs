@@ -41,9 +41,5 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
             _ => return Err(Error::SYNTAX),
         }
     }
-    change(
-        call,
-        |context| Ok(revise::delete(context, user, id, reason)?),
-        |id, _| reply_id(call, id),
-    )
+    change(call, |context| revise::delete(context, user, id, reason), |id, _| reply_id(call, *id))
 }

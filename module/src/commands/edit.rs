@@ -40,5 +40,5 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
         }
     }
     let edit = Edit { user, id, text, meta };
-    change(call, |context| Ok(revise::edit(context, edit)?), |id, _| reply_id(call, id))
+    change(call, |context| revise::edit(context, edit), |id, _| reply_id(call, *id))
 }

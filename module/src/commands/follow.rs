@@ -4,12 +4,11 @@
 //! The user's own list of rooms, kept in their personal room. Replies: how many changed; a cursor
 //! or nil and an array of room, since, by room name. Errors: INVALID. O(log N) per room named.
 
-use chat_room::Room;
 use chat_room::decide::{count, follow};
 use chat_room::limits::LIST_DEFAULT;
 use chat_room::names::RoomName;
 
-use super::{change, entry, read};
+use super::{After, change, entry, read};
 use crate::args::{Args, Paging};
 use crate::error::Error;
 use crate::redis::{Arg, Call, Keys, Spec};
@@ -53,14 +52,14 @@ pub(super) static FOLLOWS: Spec = Spec {
 
 fn run_follow(call: &Call<'_>) -> Result<(), Error> {
     let rooms = rooms(call)?;
-    let reply = |changed: u64, _: &Room| call.reply_number(changed);
-    change(call, |context| Ok(follow::follow(context, rooms)?), reply)
+    let reply = |changed: &u64, _: After<'_>| call.reply_number(*changed);
+    change(call, |context| follow::follow(context, rooms), reply)
 }
 
 fn run_unfollow(call: &Call<'_>) -> Result<(), Error> {
     let rooms = rooms(call)?;
-    let reply = |changed: u64, _: &Room| call.reply_number(changed);
-    change(call, |context| Ok(follow::unfollow(context, rooms)?), reply)
+    let reply = |changed: &u64, _: After<'_>| call.reply_number(*changed);
+    change(call, |context| follow::unfollow(context, rooms), reply)
 }
 
 fn run_follows(call: &Call<'_>) -> Result<(), Error> {

@@ -24,7 +24,7 @@ mod signal;
 mod sync;
 mod who;
 
-use chat_room::decide::{Context, Decision};
+use chat_room::decide::{Context, Decision, Events};
 use chat_room::limits::Limits;
 use chat_room::names::RoomName;
 use chat_room::{Copies, Effects, Now, Refusal, Room};
@@ -107,21 +107,29 @@ fn read<'c, T>(
     answer(Context { room, name, now: now(), limits: &limits })
 }
 
+/// What a reply is made from.
+struct After<'r> {
+    /// The room as it is after the change.
+    room: &'r Room,
+    /// What is published of the change.
+    events: &'r Events,
+}
+
 /// Changes the room named by word 1 as decided, and replies from the room as it is then.
-fn change<'c, R>(
+fn change<'c, R, E: Copy + Into<Error>>(
     call: &Call<'c>,
-    decide: impl FnOnce(Context<'_, 'c>) -> Result<Decision<'c, R>, Error>,
-    reply: impl FnOnce(R, &Room),
+    decide: impl FnOnce(Context<'_, 'c>) -> Result<Decision<'c, R>, E>,
+    reply: impl FnOnce(&R, After<'_>),
 ) -> Result<(), Error> {
     change_at(call, about_now(), decide, reply)
 }
 
 /// The same, decided at a time that the caller knows better.
-fn change_at<'c, R>(
+fn change_at<'c, R, E: Copy + Into<Error>>(
     call: &Call<'c>,
     mut now: Now,
-    decide: impl FnOnce(Context<'_, 'c>) -> Result<Decision<'c, R>, Error>,
-    reply: impl FnOnce(R, &Room),
+    decide: impl FnOnce(Context<'_, 'c>) -> Result<Decision<'c, R>, E>,
+    reply: impl FnOnce(&R, After<'_>),
 ) -> Result<(), Error> {
     let name = room_name(call)?;
     let mut key = RoomKey::open(call, 1)?;
@@ -135,18 +143,18 @@ fn change_at<'c, R>(
     if stored.is_as_loaded() {
         now.id_ms = now.unused_ms;
     }
-    let decision = decide(Context { room: &stored.room, name, now, limits: &limits })?;
+    let decided = decide(Context { room: &stored.room, name, now, limits: &limits });
+    // Used where it is: moving it costs more than many a decision.
+    let decision = decided.as_ref().map_err(|refusal| (*refusal).into())?;
     if decision.steps.is_empty() {
-        reply(decision.reply, &stored.room);
+        reply(&decision.reply, After { room: &stored.room, events: &Events::default() });
         return Ok(());
     }
 
     info::count_steps(&decision.steps);
     let mut effects = state::take_effects();
-    let copies = state::with(|state| state.copies);
-    effects.begin(copies);
-    stored.room.carry_out(name.as_str(), now, decision.steps, &mut effects);
-    reply(decision.reply, &stored.room);
+    stored.room.carry_out(name.as_str(), now, &decision.steps, &mut effects);
+    reply(&decision.reply, After { room: &stored.room, events: &effects.events });
     if effects.changes() {
         let database = call.database();
         if !is_new {
@@ -159,7 +167,7 @@ fn change_at<'c, R>(
         if effects.visible {
             call.signal_modified(&call.name(1));
         }
-        if copies == Copies::None {
+        if effects.copies() == Copies::None {
             // Nobody gets it, but Redis counts the change for its save points.
             call.replicate_verbatim();
         }
@@ -220,7 +228,7 @@ fn room_name<'c>(call: &Call<'c>) -> Result<RoomName<'c>, Refusal> {
 }
 
 /// Replies with events: an array of bulk strings.
-fn reply_events(call: &Call<'_>, events: &chat_room::decide::Events) {
+fn reply_events(call: &Call<'_>, events: &Events) {
     call.reply_array(events.len());
     events.iter().for_each(|event| call.reply_bytes(event));
 }

@@ -9,7 +9,7 @@ use chat_room::decide::presence::{self, Presence};
 use chat_room::limits::{REASON_MAX, STATUS_MAX};
 use chat_room::names;
 
-use super::{change_at, entry, reply_id};
+use super::{After, change_at, entry, reply_id};
 use crate::args::{Args, once};
 use crate::error::Error;
 use crate::redis::{Arg, Call, Keys, Spec, memory_is_short};
@@ -65,7 +65,7 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
             }
             Ok(presence::here(context, Presence { user, connection, ttl, status })?)
         },
-        |(), room| {
+        |(), After { room, .. }| {
             call.reply_array(2);
             call.reply_number(room.online() as u64);
             reply_id(call, room.last());

@@ -45,8 +45,8 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     let (user, id) = (args.user()?, args.id()?);
     change(
         call,
-        |context| Ok(read::read(context, user, id)?),
-        |(), room| reply_standing(call, room, user),
+        |context| read::read(context, user, id),
+        |(), after| reply_standing(call, after.room, user),
     )
 }
 

@@ -67,14 +67,14 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     }
     change(
         call,
-        |context: Context<'_, '_>| {
+        |context: Context<'_, '_>| -> Result<_, Error> {
             // Whoever may not read the answer may not ask for it, before anything is changed.
             if !context.room.is_blank() {
                 answer(context, reader)?;
             }
             Ok(set(context, &fields, by)?)
         },
-        |(), room| described(call, room, &config::limits(), reader),
+        |(), after| described(call, after.room, &config::limits(), reader),
     )
 }
 

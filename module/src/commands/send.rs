@@ -37,52 +37,54 @@ pub(super) static SPEC: Spec = Spec {
 };
 
 fn run(call: &Call<'_>) -> Result<(), Error> {
-    let send = parse(&mut Args::after(call, 2))?;
+    let mut mentions = Vec::new();
+    let mut args = Args::after(call, 2);
+    let mut send = Send::plain(args.actor()?, args.word()?);
+    if args.left() > 0 {
+        options(&mut send, args, &mut mentions)?;
+    }
     let nonce = send.nonce.is_some();
     change(
         call,
         |context| {
-            let decision = send::decide(context, send)?;
-            if nonce && decision.steps.is_empty() {
+            let decided = send::decide(context, &send);
+            if nonce && decided.as_ref().is_ok_and(|decision| decision.steps.is_empty()) {
                 info::count(&COUNTERS.nonce_hits, 1);
             }
-            Ok(decision)
+            decided
         },
-        |id, _| match id {
-            Some(id) => reply_id(call, id),
-            None => call.reply_nil(),
+        |id, after| match id.and_then(|_| after.events.last_id()) {
+            Some(id) => call.reply_bytes(id),
+            None => id.map_or_else(|| call.reply_nil(), |id| reply_id(call, id)),
         },
     )
 }
 
-fn parse<'c>(args: &mut Args<'c>) -> Result<Send<'c>, Error> {
-    let user = args.actor()?;
-    let text = args.word()?;
-    let (mut nonce, mut kind, mut meta, mut reply, mut mentions) = (None, None, None, None, None);
-    let mut ephemeral = None;
+/// Reads what follows the text; the users mentioned are written down in `buffer`.
+fn options<'c>(
+    send: &mut Send<'c>,
+    mut args: Args<'c>,
+    buffer: &'c mut Vec<u8>,
+) -> Result<(), Error> {
+    let (mut mentioned, mut ephemeral) = (None, None);
     while let Some(option) = args.option() {
         match option.as_slice() {
-            b"NONCE" => once(&mut nonce, names::nonce(args.word()?)?)?,
-            b"KIND" => once(&mut kind, send::kind(args.word()?)?)?,
-            b"META" => once(&mut meta, args.word()?)?,
-            b"REPLY" => once(&mut reply, args.word()?)?,
+            b"NONCE" => once(&mut send.nonce, names::nonce(args.word()?)?)?,
+            b"KIND" => once(&mut send.kind, send::kind(args.word()?)?)?,
+            b"META" => once(&mut send.meta, args.word()?)?,
+            b"REPLY" => once(&mut send.reply, args.word()?)?,
             b"MENTION" => {
                 let count = send::mention_count(args.number("mention")?)?;
                 let users = (0..count).map(|_| args.user()).collect::<Result<Vec<_>, _>>()?;
-                once(&mut mentions, users)?;
+                once(&mut mentioned, users)?;
             }
             b"EPHEMERAL" => once(&mut ephemeral, ())?,
             _ => return Err(Error::SYNTAX),
         }
     }
-    Ok(Send {
-        user,
-        text,
-        nonce,
-        kind,
-        meta,
-        reply,
-        mentions: mentions.unwrap_or_default(),
-        ephemeral: ephemeral.is_some(),
-    })
+    if let Some(users) = mentioned {
+        send.mentions = send::mentions(&users, buffer);
+    }
+    send.ephemeral = ephemeral.is_some();
+    Ok(())
 }

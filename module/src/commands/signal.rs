@@ -31,9 +31,5 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     if args.left() > 0 {
         return Err(Error::SYNTAX);
     }
-    change(
-        call,
-        |context| Ok(signal::decide(context, user, name, data)?),
-        |(), _| call.reply_number(1),
-    )
+    change(call, |context| signal::decide(context, user, name, data), |(), _| call.reply_number(1))
 }

@@ -74,14 +74,18 @@ pub fn answer(
         let mut older = Events::default();
         for m in (from..middle).rev() {
             if let Some(message) = room.messages.get(m).filter(|_| older.bytes() < most) {
-                older.push(|out| event::message_now(out, name, room, m, message));
+                older.push_message(|out, numbers| {
+                    event::message_now(out, numbers, name, room, m, message);
+                });
             }
         }
         events = older.reversed();
     }
     for (m, message) in (from_written..).zip(room.messages.range(from_written, to)) {
         if events.bytes() < REPLY_BYTES_MAX {
-            events.push(|out| event::message_now(out, name, room, m, message));
+            events.push_message(|out, numbers| {
+                event::message_now(out, numbers, name, room, m, message);
+            });
         }
     }
     let cut = (events.len() as u64) < to - from;

@@ -21,7 +21,7 @@ pub mod who;
 
 use smallvec::SmallVec;
 
-use crate::event::Ephemeral;
+use crate::event::{Ephemeral, Numbers};
 use crate::id::Id;
 use crate::limits::{COUNT_MAX, Create, Limits, Rate};
 use crate::members::Role;
@@ -30,6 +30,7 @@ use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::room::{Now, Room};
 use crate::settings::{Access, Settings};
+use crate::swar;
 
 /// Everything a rule looks at besides its command.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +102,7 @@ impl<'a, R> Decision<'a, R> {
 pub struct Events {
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    numbers: Numbers,
 }
 
 impl Events {
@@ -108,7 +110,11 @@ impl Events {
     fn with_room(events: usize) -> Events {
         const ORDINARY: usize = 224;
         let most = events.min(256);
-        Events { bytes: Vec::with_capacity(most * ORDINARY), ends: Vec::with_capacity(most) }
+        Events {
+            bytes: Vec::with_capacity(most * ORDINARY),
+            ends: Vec::with_capacity(most),
+            numbers: Numbers::default(),
+        }
     }
 
     /// Every event's bytes, in order.
@@ -119,6 +125,14 @@ impl Events {
             start = *end;
             event
         })
+    }
+
+    /// The id of the newest one, as it is written in it, if it is durable.
+    pub fn last_id(&self) -> Option<&[u8]> {
+        let start = self.ends.len().checked_sub(2).and_then(|at| self.ends.get(at));
+        let event = self.bytes.get(start.copied().unwrap_or(0)..)?;
+        let id = event.strip_prefix(b"{\"id\":\"")?;
+        id.get(..swar::position(id, b'"')?)
     }
 
     /// How many.
@@ -147,9 +161,15 @@ impl Events {
         self.ends.push(self.bytes.len());
     }
 
-    /// Like [`Events::push`], for a writer that may have nothing to write.
-    pub(crate) fn push_if(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) {
-        if write(&mut self.bytes) {
+    /// Like [`Events::push`], for a message: its numbers are likely to follow those of the last.
+    pub(crate) fn push_message(&mut self, write: impl FnOnce(&mut Vec<u8>, &mut Numbers)) {
+        write(&mut self.bytes, &mut self.numbers);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// The same, for a writer that may have nothing to write.
+    pub(crate) fn push_if(&mut self, write: impl FnOnce(&mut Vec<u8>, &mut Numbers) -> bool) {
+        if write(&mut self.bytes, &mut self.numbers) {
             self.ends.push(self.bytes.len());
         }
     }
@@ -159,6 +179,7 @@ impl Events {
         let mut turned = Events {
             bytes: Vec::with_capacity(self.bytes.len()),
             ends: Vec::with_capacity(self.ends.len()),
+            numbers: Numbers::default(),
         };
         let spans: Vec<&[u8]> = self.iter().collect();
         spans.iter().rev().for_each(|event| turned.push(|out| out.extend_from_slice(event)));

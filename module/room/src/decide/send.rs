@@ -1,9 +1,8 @@
 //! CHAT.SEND: checks, and stores a message once.
 
-use std::borrow::Cow;
-
 use super::{Context, Decision, Step, expired_nonces, retry_after, trim};
-use crate::body::{ACTION, Body, Mentions, SYSTEM, TEXT};
+pub use crate::body::Mentions;
+use crate::body::{ACTION, Body, SYSTEM, TEXT};
 use crate::event::Ephemeral;
 use crate::id::Id;
 use crate::json;
@@ -31,9 +30,25 @@ pub struct Send<'a> {
     /// REPLY.
     pub reply: Option<&'a [u8]>,
     /// MENTION.
-    pub mentions: Vec<&'a str>,
+    pub mentions: Mentions<'a>,
     /// EPHEMERAL: published, not stored.
     pub ephemeral: bool,
+}
+
+impl<'a> Send<'a> {
+    /// A text and nothing else.
+    pub fn plain(user: Actor<'a>, text: &'a [u8]) -> Send<'a> {
+        Send {
+            user,
+            text,
+            nonce: None,
+            kind: None,
+            meta: None,
+            reply: None,
+            mentions: Mentions::default(),
+            ephemeral: false,
+        }
+    }
 }
 
 /// Decides CHAT.SEND. Reply: the id; `None` if ephemeral.
@@ -42,7 +57,7 @@ pub struct Send<'a> {
 /// time, whatever has happened since.
 pub fn decide<'a>(
     context: Context<'_, 'a>,
-    send: Send<'a>,
+    send: &Send<'a>,
 ) -> Result<Decision<'a, Option<Id>>, Refusal> {
     let Context { room, limits, now, .. } = context;
     let digest = match (send.nonce, send.ephemeral) {
@@ -57,7 +72,7 @@ pub fn decide<'a>(
     };
 
     let mut decision = Decision::new(&context, None);
-    allowed(context, &send, &mut decision)?;
+    allowed(&context, send, &mut decision)?;
 
     let from_backend = send.user == Actor::Backend;
     let kind = send.kind.unwrap_or(if from_backend { SYSTEM } else { TEXT });
@@ -77,19 +92,17 @@ pub fn decide<'a>(
 
     let prev = decision.last;
     let id = decision.next_id(now);
-    let mut buffer = Vec::new();
     let body = Body {
         since_previous: id.ms.saturating_sub(prev.ms),
         kind,
         text,
         meta,
         reply,
-        mentions: Mentions::write(&distinct(send.mentions), &mut buffer),
+        mentions: send.mentions,
         nonce: send.nonce,
         edited: None,
         deleted: None,
-    }
-    .write();
+    };
     let author = send.user.as_str();
     if send.ephemeral {
         decision.event(Ephemeral::Message { user: author, body });
@@ -102,7 +115,7 @@ pub fn decide<'a>(
         let free_at = oldest.saturating_add(limits.nonce_window);
         return Err(Refusal::RateLimit(free_at.saturating_sub(now.ms).max(1)));
     }
-    decision.record(Record::Message(NewMessage { id, author, body: Cow::Owned(body), digest }));
+    decision.record(Record::Message(NewMessage { id, author, body, digest }));
     trim(context, room.settings(), 1, &mut decision);
     decision.reply = Some(id);
     Ok(decision)
@@ -134,11 +147,11 @@ fn stored_before(
 
 /// Whether the sender may send here, with what makes the room or the sender a member.
 fn allowed<'a>(
-    context: Context<'_, 'a>,
+    context: &Context<'_, 'a>,
     send: &Send<'a>,
     decision: &mut Decision<'a, Option<Id>>,
 ) -> Result<(), Refusal> {
-    let Context { room, .. } = context;
+    let room = context.room;
     let user = match send.user {
         // The backend may speak to a room nobody has made, without making it.
         Actor::Backend if send.ephemeral => return Ok(()),
@@ -171,17 +184,15 @@ fn allowed<'a>(
     Ok(())
 }
 
-fn distinct(mentions: Vec<&str>) -> Vec<&str> {
-    if mentions.len() < 2 {
-        return mentions;
-    }
-    let mut names: Vec<&str> = Vec::with_capacity(mentions.len());
-    for name in mentions {
-        if !names.contains(&name) {
+/// The users a message mentions, each once, as they are kept: written down in `buffer`.
+pub fn mentions<'a>(users: &[&str], buffer: &'a mut Vec<u8>) -> Mentions<'a> {
+    let mut names: Vec<&str> = Vec::with_capacity(users.len());
+    for name in users {
+        if !names.contains(name) {
             names.push(name);
         }
     }
-    names
+    Mentions::write(&names, buffer)
 }
 
 /// Reads the kind of a message. Errors: `INVALID kind`.

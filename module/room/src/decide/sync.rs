@@ -62,7 +62,9 @@ pub fn answer(
             Some(fact) => events.push(|out| event::fact(out, name, fact)),
             None => {
                 let Some((m, message)) = messages.next() else { break };
-                events.push(|out| event::message(out, name, room, m, message));
+                events.push_message(|out, numbers| {
+                    event::message(out, numbers, name, room, m, message);
+                });
             }
         }
     }

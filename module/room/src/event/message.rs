@@ -1,35 +1,44 @@
 //! The event of a message: as it is sent, as CHAT.SYNC repeats it, as CHAT.HISTORY shows it now.
 
-use super::{HEAD_MAX, durable, head, number, option, plain, raw, reference, string};
-use crate::body::{Body, Deleted};
+use super::{HEAD_MAX, Numbers, durable, head, number, option, plain, raw, reference, string};
+use crate::body::{Bare, Body, Deleted};
 use crate::id::Id;
 use crate::json;
 use crate::limits::REACTORS_SHOWN;
 use crate::messages::Message;
-use crate::pen::{NUMBER_MAX, Pen};
+use crate::pen::{self, NUMBER_MAX};
 use crate::room::Room;
 use crate::touched::Reaction;
 use crate::users::Users;
 
 /// Writes the event of a room's stored message number `m`, as it is now but for the reactions: the
 /// events that follow it bring them.
-pub(crate) fn message(out: &mut Vec<u8>, name: &str, room: &Room, m: u64, message: Message<'_>) {
-    write_message(out, name, room, m, message, &[]);
-}
-
-/// Writes a room's stored message number `m` as it is now, reactions included.
-pub(crate) fn message_now(
+pub(crate) fn message(
     out: &mut Vec<u8>,
+    numbers: &mut Numbers,
     name: &str,
     room: &Room,
     m: u64,
     message: Message<'_>,
 ) {
-    write_message(out, name, room, m, message, room.touched.reactions(m));
+    write_message(out, numbers, name, room, m, message, &[]);
+}
+
+/// Writes a room's stored message number `m` as it is now, reactions included.
+pub(crate) fn message_now(
+    out: &mut Vec<u8>,
+    numbers: &mut Numbers,
+    name: &str,
+    room: &Room,
+    m: u64,
+    message: Message<'_>,
+) {
+    write_message(out, numbers, name, room, m, message, room.touched.reactions(m));
 }
 
 fn write_message(
     out: &mut Vec<u8>,
+    numbers: &mut Numbers,
     name: &str,
     room: &Room,
     m: u64,
@@ -37,7 +46,10 @@ fn write_message(
     reactions: &[Reaction],
 ) {
     let user = room.users.name(message.author);
-    if reactions.is_empty() && bare_message(out, name, user, m, message.id, message.body) {
+    if reactions.is_empty()
+        && let Some(bare) = Body::read_bare(message.body)
+        && bare_message(out, numbers, name, user, m, message.id, bare)
+    {
         return;
     }
     if let Ok(body) = Body::read(message.body) {
@@ -53,35 +65,36 @@ pub(super) struct Reactions<'r> {
     pub(super) users: &'r Users,
 }
 
-/// Writes the event of a message that is nothing but a text, if it is and there is nothing to escape:
-/// the same bytes, several times faster.
+/// Writes the event of a message that is nothing but a text, if there is nothing to escape: the same
+/// bytes, several times faster.
 pub(super) fn bare_message(
     out: &mut Vec<u8>,
+    numbers: &mut Numbers,
     room: &str,
     user: &str,
     m: u64,
     id: Id,
-    body: &[u8],
+    Bare { since_previous, nonce, text }: Bare<'_>,
 ) -> bool {
-    let Some((since_previous, nonce, text)) = Body::read_bare(body) else { return false };
     let nonce_or_empty = nonce.unwrap_or_default();
     if ![room.as_bytes(), user.as_bytes(), nonce_or_empty, text].into_iter().all(json::is_plain) {
         return false;
     }
     let length = room.len() + user.len() + text.len() + nonce_or_empty.len();
-    let mut pen = Pen::new(out, HEAD_MAX + 96 + NUMBER_MAX + length);
-    head(&mut pen, room, (id, previous(id, since_previous)), "message");
-    pen.fixed(b",\"user\":\"");
-    pen.text(user.as_bytes());
-    pen.fixed(b"\",\"kind\":\"text\",\"text\":\"");
-    pen.text(text);
-    if let Some(nonce) = nonce {
-        pen.fixed(b"\",\"nonce\":\"");
-        pen.text(nonce);
-    }
-    pen.fixed(b"\",\"m\":");
-    pen.number(m);
-    pen.fixed(b"}");
+    pen::append(out, HEAD_MAX + 96 + NUMBER_MAX + length, |pen| {
+        head(pen, numbers, room, (id, previous(id, since_previous)), "message");
+        pen.fixed(b",\"user\":\"");
+        pen.text(user.as_bytes());
+        pen.fixed(b"\",\"kind\":\"text\",\"text\":\"");
+        pen.text(text);
+        if let Some(nonce) = nonce {
+            pen.fixed(b"\",\"nonce\":\"");
+            pen.text(nonce);
+        }
+        pen.fixed(b"\",\"m\":");
+        pen.number(numbers.m.at(m));
+        pen.fixed(b"}");
+    });
     true
 }
 

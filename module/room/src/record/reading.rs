@@ -30,9 +30,12 @@ impl<'a> Record<'a> {
                 let id = read_id(reader)?;
                 let author = read_actor(reader)?;
                 let digest = if reader.flag()? { Some(reader.fixed()?) } else { None };
-                let body = reader.bytes()?;
-                Body::read(body)?.check()?;
-                Record::Message(NewMessage { id, author, body: body.into(), digest })
+                let body = Body::read(reader.bytes()?)?;
+                body.check()?;
+                if body.deleted.is_some() {
+                    return Err(Malformed("a new message that is deleted"));
+                }
+                Record::Message(NewMessage { id, author, body, digest })
             }
             SETTINGS => {
                 let id = read_id(reader)?;

@@ -82,12 +82,12 @@ fn exercise(room: Room) {
     let _ = (world.room.memory(), world.room.free_effort());
     let steps = expire::decide(context, expire::Presence::Ends, 10).steps;
     let mut effects = Effects::default();
-    world.room.carry_out(&name, world.time(), steps, &mut effects);
-    let decision =
-        decide::send::decide(world.context(&name), super::send("alice", "hi", Some("n")));
+    world.room.carry_out(&name, world.time(), &steps, &mut effects);
+    let send = super::send("alice", "hi", Some("n"));
+    let decision = decide::send::decide(world.context(&name), &send);
     if let Ok(decision) = decision {
         let steps = decision.steps;
-        world.room.carry_out(&name, world.time(), steps, &mut effects);
+        world.room.carry_out(&name, world.time(), &steps, &mut effects);
     }
     if plausible {
         let _ = world.join("newcomer", None, None);
@@ -168,7 +168,7 @@ proptest! {
         if let Ok(records) = Record::read_all(&bytes) {
             let mut room = sample().room;
             for record in records {
-                room.apply(record, 7);
+                room.apply(&record, 7);
             }
             exercise_loosely(room);
         }
@@ -206,12 +206,12 @@ fn records_out_of_place_or_out_of_form_change_nothing() {
     world.send("moritz", "hello").expect("sent");
     let name = world.name.clone();
     let send = super::send("moritz", "again", None);
-    let steps = decide::send::decide(world.context(&name), send).expect("sent").steps;
+    let steps = decide::send::decide(world.context(&name), &send).expect("sent").steps;
     let mut effects = Effects::default();
-    world.room.carry_out(&name, world.time(), steps, &mut effects);
+    world.room.carry_out(&name, world.time(), &steps, &mut effects);
     let stored = world.room.encode(Part::Durable);
     for record in Record::read_all(&effects.durable).expect("as written") {
-        world.room.apply(record, 0);
+        world.room.apply(&record, 0);
     }
     assert_eq!(world.room.encode(Part::Durable), stored, "a record applied twice");
     let at = effects.durable.windows(6).position(|window| window == b"moritz").expect("there");

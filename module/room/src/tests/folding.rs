@@ -63,11 +63,13 @@ fn carry_out(world: &mut World, verb: &Verb, count: u64) -> Result<(), Refusal> 
     let context = world.context(&name);
     let text = format!("text {count}");
     let id_text;
+    let mut buffer = Vec::new();
     let steps = match verb {
         Verb::Send { user, mention } => {
             let mut send = super::send(USERS[*user], &text, None);
-            send.mentions.extend(mention.map(|user| USERS[user]));
-            decide::send::decide(context, send)?.steps
+            let mentioned: Vec<&str> = mention.iter().map(|user| USERS[*user]).collect();
+            send.mentions = decide::send::mentions(&mentioned, &mut buffer);
+            decide::send::decide(context, &send)?.steps
         }
         Verb::Edit { user, back } => {
             id_text = id(*back);

@@ -61,7 +61,8 @@ impl World {
         nonce: Option<&str>,
     ) -> Result<String, Refusal> {
         let name = self.name.clone();
-        let decision = crate::decide::send::decide(self.context(&name), send(user, text, nonce))?;
+        let send = send(user, text, nonce);
+        let decision = crate::decide::send::decide(self.context(&name), &send)?;
         let (steps, reply) = (decision.steps, decision.reply);
         self.finish(&name, steps);
         Ok(reply.map(|id| id.to_string()).unwrap_or_default())
@@ -100,9 +101,9 @@ impl World {
     /// Carries a decision out here, and replays its bytes on the copy.
     fn finish(&mut self, name: &str, steps: Steps<'_>) {
         let mut effects = Effects::default();
-        self.room.carry_out(name, self.time(), steps, &mut effects);
+        self.room.carry_out(name, self.time(), &steps, &mut effects);
         for blob in [&effects.durable, &effects.presence] {
-            for record in Record::read_all(blob).expect("what was written can be read") {
+            for record in &Record::read_all(blob).expect("what was written can be read") {
                 let steady = self.now + 3_000;
                 self.copy.apply(record, steady);
             }
@@ -135,7 +136,7 @@ fn send<'a>(user: &'a str, text: &'a str, nonce: Option<&'a str>) -> crate::deci
         kind: None,
         meta: None,
         reply: None,
-        mentions: Vec::new(),
+        mentions: Default::default(),
         ephemeral: false,
     }
 }

@@ -193,7 +193,7 @@ fn a_message_is_what_it_says() {
         let mut command = send("mia", "hi", None);
         alter(&mut command);
         let name = world.name.clone();
-        let decision = decide::send::decide(world.context(&name), command);
+        let decision = decide::send::decide(world.context(&name), &command);
         match decision.map(|decision| decision.steps) {
             Err(refusal) => assert_eq!(code(&refusal), *expected, "{why}"),
             Ok(steps) => {
@@ -218,7 +218,7 @@ fn an_ephemeral_message_is_published_and_not_stored() {
     let before = world.room.encode(crate::Part::Everything(world.time()));
     let name = world.name.clone();
     let command = decide::send::Send { ephemeral: true, ..send("out", "psst", Some("n")) };
-    let decision = decide::send::decide(world.context(&name), command).expect("allowed");
+    let decision = decide::send::decide(world.context(&name), &command).expect("allowed");
     let steps = decision.steps;
     world.finish(&name, steps);
     assert_eq!(world.room.encode(crate::Part::Everything(world.time())), before);
