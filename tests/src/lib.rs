@@ -10,7 +10,8 @@
 //!   [`monitor`]: what it is asked
 //! - [`relay`]: a relay; [`client`] and [`frames`]: a WebSocket client of it; [`raw_socket`]: one
 //!   that knows no manners; [`browser`]: one with a screen
-//! - [`proxy`]: bad weather between the two; [`clock`]: a server's wall clock, to be set
+//! - [`proxy`]: bad weather between the two; [`clock`]: a server's wall clock, to be set;
+//!   [`fixture`]: lines of C
 //! - [`wait`]: waiting with a deadline; [`at_once`]: several cases side by side; [`seed`]:
 //!   randomness to be had again
 //! - [`traffic`], [`noise`], [`payload`]: random commands, damaged payloads; [`view`]: what a room
@@ -25,6 +26,7 @@ pub mod browser;
 pub mod checker;
 pub mod client;
 pub mod clock;
+pub mod fixture;
 pub mod fold;
 pub mod frames;
 pub mod listener;

@@ -148,10 +148,14 @@ impl Counter {
     #[inline]
     pub(crate) fn at(&mut self, value: u64) -> Number {
         if value != self.value {
-            let next = if value.wrapping_sub(1) == self.value { self.number.next() } else { None };
-            *self = Counter { value, number: next.unwrap_or_else(|| Number::of(value)) };
+            self.go_to(value);
         }
         self.number
+    }
+
+    fn go_to(&mut self, value: u64) {
+        let next = if value.wrapping_sub(1) == self.value { self.number.next() } else { None };
+        *self = Counter { value, number: next.unwrap_or_else(|| Number::of(value)) };
     }
 }
 

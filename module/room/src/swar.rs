@@ -7,6 +7,12 @@
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
+/// Eight times this byte.
+#[inline]
+pub(crate) fn all(byte: u8) -> u64 {
+    ONES * u64::from(byte)
+}
+
 /// Whether no byte meets `test`.
 #[inline]
 pub(crate) fn none(bytes: &[u8], test: impl Fn(u64) -> u64) -> bool {
@@ -20,7 +26,7 @@ pub(crate) fn none(bytes: &[u8], test: impl Fn(u64) -> u64) -> bool {
         let halves = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
         return test(u64::from(halves.0) | u64::from(halves.1) << 32) == 0;
     }
-    bytes.iter().all(|byte| test(u64::from(*byte) * ONES) == 0)
+    bytes.iter().all(|byte| test(all(*byte)) == 0)
 }
 
 /// Where the first `byte` is.
@@ -38,19 +44,19 @@ pub(crate) fn position(bytes: &[u8], byte: u8) -> Option<usize> {
 /// Bytes smaller than `limit`, which is at most 128.
 #[inline]
 pub(crate) fn below(word: u64, limit: u8) -> u64 {
-    word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGH
+    word.wrapping_sub(all(limit)) & !word & HIGH
 }
 
 /// Bytes greater than `limit`, which is less than 128.
 #[inline]
 pub(crate) fn above(word: u64, limit: u8) -> u64 {
-    (word.wrapping_add(ONES * u64::from(127 - limit)) | word) & HIGH
+    (word.wrapping_add(all(127 - limit)) | word) & HIGH
 }
 
 /// Bytes that are `byte`.
 #[inline]
 pub(crate) fn equal(word: u64, byte: u8) -> u64 {
-    below(word ^ (ONES * u64::from(byte)), 1)
+    below(word ^ all(byte), 1)
 }
 
 #[cfg(test)]

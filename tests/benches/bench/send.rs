@@ -4,9 +4,12 @@
 //! the stream is cut by `MAXLEN ~` of the same length. Text: 64 bytes, from a member. The Lua
 //! script does the same work with Redis's own types: it asks for the membership, makes an id of
 //! millisecond and number that follows the last, encodes the event, stores and publishes it.
+//! `fixtures/floor.c` makes the calls to Redis that a send makes, and nothing else: no module that
+//! promises as much can be quicker.
 
 use std::time::{Duration, Instant};
 
+use chat_tests::fixture::Fixture;
 use chat_tests::redis::Redis;
 use chat_tests::{args, cmd};
 
@@ -70,7 +73,9 @@ fn eval(script: &str) -> Vec<Vec<u8>> {
 /// Runs the group.
 pub(crate) fn run(report: &mut Report) {
     {
-        let redis = Redis::with(&["chat.nonce-window 1000", "chat.nonce-max 10000000"]);
+        let floor = Fixture::compile("floor");
+        let floor = format!("loadmodule {}", floor.library().display());
+        let redis = Redis::with(&["chat.nonce-window 1000", "chat.nonce-max 10000000", &floor]);
         let script = fill(&redis);
         server_time(report, &redis, &script);
         throughput(report, &redis);
@@ -87,6 +92,13 @@ fn server_time(report: &mut Report, redis: &Redis, script: &str) {
     let found = meter.compare(pairs(), ours(), Side::new(&adds, &["xadd"], DEPTH));
     let figure = Figure::paired("server time per send", "us", &found).against("XADD MAXLEN ~");
     report.add(figure.within(Budget::Ratio(0.8)));
+
+    cmd!(redis, "FLOOR.MAKE", "floor").text();
+    let floor = [Batch::repeat(DEPTH, args!["FLOOR.SEND", "floor", "alice", TEXT])];
+    let least = Side::new(&floor, &["floor.send"], DEPTH);
+    let found = meter.compare(pairs(), least, Side::new(&adds, &["xadd"], DEPTH));
+    let figure = Figure::paired("of it, Redis's own calls and nothing else", "us", &found);
+    report.add(figure.against("XADD MAXLEN ~"));
 
     let both = alternating(&[xadd(), spublish()]);
     let baseline = Side::new(&both, &["xadd", "spublish"], DEPTH);

@@ -1,0 +1,38 @@
+//! A few lines of C where nothing else will do: compiled when they are needed, into a library that
+//! another process loads.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// A compiled library and the directory it is in, which goes with this value.
+pub struct Fixture {
+    dir: TempDir,
+}
+
+impl Fixture {
+    /// Compiles `fixtures/<name>.c`.
+    ///
+    /// # Panics
+    /// If there is no C compiler, `cc`, or it complains.
+    pub fn compile(name: &str) -> Fixture {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/{name}.c"));
+        let fixture = Fixture { dir: tempfile::tempdir().expect("a directory") };
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-O2", "-o"]).arg(fixture.library()).arg(source);
+        let status = compiler.status().expect("a C compiler named cc (.ci/setup installs it)");
+        assert!(status.success(), "cc does not compile fixtures/{name}.c");
+        fixture
+    }
+
+    /// The library.
+    pub fn library(&self) -> PathBuf {
+        self.dir.path().join("fixture.so")
+    }
+
+    /// A directory to keep files in.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+}
