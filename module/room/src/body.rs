@@ -247,7 +247,8 @@ impl<'a> Body<'a> {
         } else {
             None
         };
-        let text = std::str::from_utf8(reader.rest()).map_err(|_| Malformed("text not UTF-8"))?;
+        let text =
+            simdutf8::basic::from_utf8(reader.rest()).map_err(|_| Malformed("text not UTF-8"))?;
         if text.len() as u64 > MAX_TEXT_MAX {
             return Err(Malformed("text too long"));
         }

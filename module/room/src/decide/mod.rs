@@ -73,10 +73,6 @@ pub struct Decision<'a, R> {
 }
 
 impl<'a, R> Decision<'a, R> {
-    fn nothing(context: &Context<'_, '_>, reply: R) -> Self {
-        Decision { steps: Steps::new(), reply, last: context.room.last }
-    }
-
     fn new(context: &Context<'_, '_>, reply: R) -> Self {
         Decision { steps: Steps::new(), reply, last: context.room.last }
     }

@@ -64,7 +64,7 @@ pub fn decide<'a>(
         (Some(name), false) => {
             let digest = nonces::digest(send.text);
             if let Some(id) = stored_before(context, send.user, name, digest)? {
-                return Ok(Decision::nothing(&context, Some(id)));
+                return Ok(Decision::new(&context, Some(id)));
             }
             Some(digest)
         }
@@ -84,7 +84,8 @@ pub fn decide<'a>(
         return Err(Refusal::TooBig(max));
     }
     let meta = send.meta.map(|meta| json::object(meta, "meta")).transpose()?;
-    let text = std::str::from_utf8(send.text).map_err(|_| Refusal::invalid("text", "UTF-8"))?;
+    let text =
+        simdutf8::basic::from_utf8(send.text).map_err(|_| Refusal::invalid("text", "UTF-8"))?;
     if text.is_empty() && meta.is_none() {
         return Err(Refusal::invalid("text", "empty only when META is given"));
     }
