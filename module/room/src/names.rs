@@ -151,6 +151,7 @@ fn user_name(bytes: &[u8]) -> Option<&str> {
 }
 
 /// 1 to `max` bytes of UTF-8, every character visible.
+#[inline]
 fn visible(bytes: &[u8], max: usize) -> Option<&str> {
     if !(1..=max).contains(&bytes.len()) {
         return None;

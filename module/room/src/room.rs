@@ -156,8 +156,8 @@ impl Room {
     fn retention_deadline(&self, limits: &Limits) -> Option<u64> {
         const MANY_AT_A_TIME: u64 = 10_000;
         let ttl = self.settings().history_ttl(limits);
-        let message = self.messages.oldest().filter(|_| ttl > 0);
-        let message = message.map(|message| message.id.ms.saturating_add(ttl));
+        let oldest = if ttl > 0 { self.messages.oldest() } else { None };
+        let message = oldest.map(|message| message.id.ms.saturating_add(ttl));
         let nonce_life = limits.nonce_window.saturating_add(MANY_AT_A_TIME);
         let nonce = self.nonces.oldest().map(|nonce| nonce.id.ms.saturating_add(nonce_life));
         [message, nonce].into_iter().flatten().min()
