@@ -9,11 +9,12 @@ use crate::id::Id;
 use crate::journal::{About, Change, Content, Fact, Journal, Reacted};
 use crate::members::{Deed, MemberChange, Membership, Role};
 use crate::nonces::Nonce;
-use crate::presence::{ONLINE, Online, Presence, Statuses};
+use crate::presence::Presence;
 use crate::record::{NewMessage, NewSettings, Record};
 use crate::room::Room;
 use crate::sanctions::FOR_EVER;
 use crate::settings::to_json;
+use crate::statuses::ONLINE;
 use crate::unread::uncount;
 
 impl Room {
@@ -283,10 +284,11 @@ impl Room {
         if !self.presence.keep(name, deadline) {
             return self.arrive(name, user, deadline, now, status.unwrap_or(ONLINE));
         }
-        let (Some(status), Some(connection)) = (status, self.presence.find(name)) else { return };
+        let Some(status) = status else { return };
+        let Some(connection) = self.presence.find(name) else { return };
         let before = connection.status;
-        let entry = self.users.get_mut(connection.user);
-        if let Some(online) = entry.and_then(|entry| entry.online.as_mut()) {
+        let entry = self.users.get(connection.user);
+        if let Some(online) = entry.and_then(|entry| self.presence.online_mut(entry)) {
             online.statuses.remove(before);
             let status = online.statuses.add(status, now);
             self.presence.set_status(name, status);
@@ -296,24 +298,20 @@ impl Room {
     fn arrive(&mut self, name: &str, user: &str, deadline: u64, now: u64, status: &str) {
         let user = self.users.refer(user);
         let Some(entry) = self.users.get_mut(user) else { return };
-        let order = &mut self.presence.order;
-        let online = entry.online.get_or_insert_with(|| {
-            let place = order.add(user);
-            Box::new(Online { place, since: now, statuses: Statuses::default() })
-        });
+        self.presence.come(user, entry, now);
+        let Some(online) = self.presence.online_mut(entry) else { return };
         let status = online.statuses.add(status, now);
         self.presence.insert(name, user, status, deadline);
     }
 
     fn absent(&mut self, name: &str) {
         let Some(connection) = self.presence.remove(name) else { return };
-        if let Some(entry) = self.users.get_mut(connection.user)
-            && let Some(online) = entry.online.as_mut()
+        if let Some(entry) = self.users.get(connection.user)
+            && let Some(online) = self.presence.online_mut(entry)
         {
             online.statuses.remove(connection.status);
             if online.statuses.connections() == 0 {
-                self.presence.order.remove(online.place);
-                entry.online = None;
+                self.presence.go(connection.user, &mut self.users);
             }
         }
         self.users.release(connection.user);
@@ -321,7 +319,7 @@ impl Room {
 
     /// Forgets who is here: the room has another name, under which nobody came.
     pub fn clear_presence(&mut self) {
-        let names: Vec<Box<str>> = self.presence.iter().map(|c| c.name.clone()).collect();
+        let names: Vec<Box<str>> = self.presence.iter().map(|c| (*c.name).into()).collect();
         names.iter().for_each(|name| self.absent(name));
         self.presence = Presence::default();
     }

@@ -13,11 +13,11 @@ use crate::members::Membership;
 use crate::messages::{Message, Messages};
 use crate::names::{self, RoomName};
 use crate::nonces::Nonce;
-use crate::presence::{ONLINE, Online, Statuses};
 use crate::record::{read_id, read_role};
 use crate::room::Room;
 use crate::sanctions::Sanction;
 use crate::settings::{Setting, Settings};
+use crate::statuses::ONLINE;
 use crate::users::UserNumber;
 use crate::varint::{Malformed, Reader};
 
@@ -293,9 +293,7 @@ impl<'a> Decoder<'a, '_> {
                 former.extend(status.map(|status| (user, status)));
             }
             let entry = self.room.users.get_mut(user).ok_or(Malformed("unknown user"))?;
-            let online = Online { place, since, statuses: Statuses::default() };
-            let once = entry.online.replace(Box::new(online)).is_none();
-            if !once || place >= next || !self.room.presence.order.restore(place, user) {
+            if place >= next || !self.room.presence.restore(user, entry, place, since) {
                 return Err(Malformed("presence out of order"));
             }
         }
@@ -311,7 +309,8 @@ impl<'a> Decoder<'a, '_> {
                 _ => (self.status()?, self.ms()?),
             };
             let entry = self.room.users.get_mut(user).ok_or(Malformed("unknown user"))?;
-            let online = entry.online.as_mut().ok_or(Malformed("connection of an absent user"))?;
+            let online = self.room.presence.online_mut(entry);
+            let online = online.ok_or(Malformed("connection of an absent user"))?;
             let status = online.statuses.add(status.unwrap_or(ONLINE), set);
             if online.statuses.are_too_many() {
                 return Err(Malformed("too many statuses"));
@@ -324,7 +323,8 @@ impl<'a> Decoder<'a, '_> {
         // The reference that listing a user took is that user's first connection's.
         let listed: Vec<_> = self.room.presence.order.from(0).map(|(_, user)| user).collect();
         for user in listed {
-            let online = self.room.users.get(user).and_then(|entry| entry.online.as_ref());
+            let online = self.room.users.get(user);
+            let online = online.and_then(|entry| self.room.presence.online(entry));
             if online.is_none_or(|online| online.statuses.connections() == 0) {
                 return Err(Malformed("present without a connection"));
             }

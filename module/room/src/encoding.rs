@@ -6,9 +6,9 @@
 
 use crate::id::Id;
 use crate::journal::{About, Change, Content, Fact, Reacted};
-use crate::presence::ONLINE;
 use crate::record::write_member;
 use crate::room::{Now, Room};
+use crate::statuses::ONLINE;
 use crate::users::UserNumber;
 use crate::varint;
 
@@ -163,10 +163,10 @@ impl Room {
         varint::put(out, self.presence.order.next());
         varint::put(out, self.presence.users() as u64);
         for (place, user) in self.presence.order.from(0) {
-            let online = self.users.get(user).and_then(|entry| entry.online.as_ref());
+            let online = self.users.get(user).and_then(|entry| self.presence.online(entry));
             varint::put(out, users.number(user));
             varint::put(out, place);
-            varint::put(out, online.map_or(0, |online| online.since));
+            varint::put(out, online.map_or(0, |online| online.since()));
         }
         varint::put(out, self.presence.connections() as u64);
         for connection in self.presence.iter() {
@@ -174,7 +174,7 @@ impl Room {
             varint::put(out, connection.deadline().saturating_sub(now.steady_ms));
             varint::put_bytes(out, connection.name.as_bytes());
             let entry = self.users.get(connection.user);
-            let statuses = entry.and_then(|entry| entry.online.as_ref()).map(|o| &o.statuses);
+            let statuses = entry.and_then(|e| self.presence.online(e)).map(|o| &o.statuses);
             let status = statuses.map_or(ONLINE, |statuses| statuses.name(connection.status));
             let set = statuses.map_or(0, |statuses| statuses.set(connection.status));
             varint::put_option(out, (status != ONLINE).then_some(status));

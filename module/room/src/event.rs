@@ -212,7 +212,7 @@ pub(crate) fn ephemeral(
 fn presence(out: &mut Vec<u8>, room: &Room, user: &str, kind: &str, reason: Option<&str>) {
     string(out, key!("user"), user);
     string(out, key!("kind"), kind);
-    let online = room.users.by_name(user).and_then(|entry| entry.online.as_ref());
+    let online = room.presence_of(user);
     option(out, key!("status"), online.map(|online| online.statuses.shown()));
     number(out, key!("users"), room.online() as u64);
     option(out, key!("reason"), reason);

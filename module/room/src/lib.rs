@@ -43,7 +43,9 @@ pub mod settings;
 pub mod varint;
 
 mod apply;
+mod blocks;
 mod body;
+mod deadlines;
 mod decoding;
 mod effects;
 mod encoding;
@@ -59,6 +61,7 @@ mod presence;
 mod record;
 mod sanctions;
 mod small;
+mod statuses;
 mod swar;
 mod touched;
 mod unread;

@@ -1,7 +1,7 @@
 //! Nonces: which sends this room has already stored.
 //!
 //! Found by user and nonce, forgotten in the order of events. A nonce outlives its message: it
-//! answers the first id also when the message was trimmed. Costs about 75 bytes and the nonce, which
+//! answers the first id also when the message was trimmed. Costs about 70 bytes and the nonce, which
 //! the message's body holds once more.
 
 use std::collections::VecDeque;
@@ -36,9 +36,10 @@ pub(crate) fn digest(text: &[u8]) -> u64 {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Nonces {
     list: VecDeque<Nonce>,
-    /// How many were forgotten before `list`: an entry of the table minus this is an index.
-    forgotten: u64,
-    table: HashTable<u64>,
+    /// How many were forgotten before `list`, but for what overflows: an entry of the table minus
+    /// this is an index, see [`index`].
+    forgotten: u32,
+    table: HashTable<u32>,
     hasher: DefaultHashBuilder,
 }
 
@@ -52,8 +53,8 @@ impl Nonces {
     }
 
     pub(crate) fn find(&self, user: UserNumber, name: &str) -> Option<&Nonce> {
-        let nonce = |at: u64| self.list.get(usize::try_from(at - self.forgotten).ok()?);
-        let same = |&at: &u64| nonce(at).is_some_and(|n| n.user == user && &*n.name == name);
+        let nonce = |at: u32| self.list.get(index(at, self.forgotten));
+        let same = |&at: &u32| nonce(at).is_some_and(|n| n.user == user && &*n.name == name);
         let hash = self.hasher.hash_one((user, name));
         self.table.find(hash, same).and_then(|&at| nonce(at))
     }
@@ -61,10 +62,10 @@ impl Nonces {
     /// Forgets which text a nonce stood for.
     pub(crate) fn forget_text(&mut self, user: UserNumber, name: &str) {
         let (list, forgotten) = (&self.list, self.forgotten);
-        let nonce = |at: u64| list.get(usize::try_from(at - forgotten).ok()?);
-        let same = |&at: &u64| nonce(at).is_some_and(|n| n.user == user && &*n.name == name);
+        let nonce = |at: u32| list.get(index(at, forgotten));
+        let same = |&at: &u32| nonce(at).is_some_and(|n| n.user == user && &*n.name == name);
         let found = self.table.find(self.hasher.hash_one((user, name)), same).copied();
-        let at = found.and_then(|at| usize::try_from(at - forgotten).ok());
+        let at = found.map(|at| index(at, forgotten));
         if let Some(nonce) = at.and_then(|at| self.list.get_mut(at)) {
             nonce.digest = FORGOTTEN;
         }
@@ -72,13 +73,13 @@ impl Nonces {
 
     /// Remembers a send. A forgotten-to-be nonce of the same user and name is superseded.
     pub(crate) fn push(&mut self, nonce: Nonce) {
-        let at = self.forgotten + self.list.len() as u64;
+        let at = self.forgotten.wrapping_add(self.list.len() as u32);
         let hash = self.hasher.hash_one((nonce.user, &*nonce.name));
         self.unlink(hash, |other| other.user == nonce.user && other.name == nonce.name);
         self.list.push_back(nonce);
         let (list, forgotten, hasher) = (&self.list, self.forgotten, &self.hasher);
         self.table.insert_unique(hash, at, |&at| {
-            let nonce: Option<&Nonce> = list.get((at - forgotten) as usize);
+            let nonce: Option<&Nonce> = list.get(index(at, forgotten));
             nonce.map_or(0, |nonce| hasher.hash_one((nonce.user, &*nonce.name)))
         });
     }
@@ -91,7 +92,7 @@ impl Nonces {
         if let Ok(found) = self.table.find_entry(hash, |&other| other == at) {
             found.remove();
         }
-        self.forgotten += 1;
+        self.forgotten = self.forgotten.wrapping_add(1);
         self.list.pop_front()
     }
 
@@ -111,13 +112,17 @@ impl Nonces {
 
     fn unlink(&mut self, hash: u64, same: impl Fn(&Nonce) -> bool) {
         let (list, forgotten) = (&self.list, self.forgotten);
-        let found = self
-            .table
-            .find_entry(hash, |&at| list.get((at - forgotten) as usize).is_some_and(&same));
+        let found =
+            self.table.find_entry(hash, |&at| list.get(index(at, forgotten)).is_some_and(&same));
         if let Ok(found) = found {
             found.remove();
         }
     }
+}
+
+/// The place in the list of what the table calls `at`. There are never 2^32 at once.
+fn index(at: u32, forgotten: u32) -> usize {
+    at.wrapping_sub(forgotten) as usize
 }
 
 #[cfg(test)]
@@ -129,7 +134,8 @@ mod tests {
         let (alice, bob) = (UserNumber(0), UserNumber(1));
         let nonce =
             |user, name: &str, n| Nonce { user, name: name.into(), id: Id { ms: n, n }, digest: n };
-        let mut nonces = Nonces::default();
+        // Numbers begin again in between.
+        let mut nonces = Nonces { forgotten: u32::MAX - 300, ..Nonces::default() };
         for n in 0..1000 {
             nonces.push(nonce(alice, &format!("k{n}"), n));
         }

@@ -55,6 +55,11 @@ impl Order {
         })
     }
 
+    /// Bytes it takes on the heap, near enough.
+    pub(crate) fn memory(&self) -> usize {
+        self.blocks.len() * (size_of::<[UserNumber; BLOCK as usize]>() + 32)
+    }
+
     /// The place the next user gets.
     pub(crate) fn next(&self) -> u64 {
         self.next

@@ -3,42 +3,42 @@
 //! Presence is replicated and saved with the room, but it is not history: it is left out of the
 //! append-only file, of snapshots in it and of the digest, and ends by itself when beats stop.
 //!
-//! Deadlines are milliseconds of the steady clock, see [`crate::Now`]. They are kept in an order
-//! that a beat does not disturb: a connection is filed under a lower bound of its deadline, and who
-//! comes to it early files it again. So a beat costs one look-up, and expiry looks only at what is due.
+//! Deadlines are milliseconds of the steady clock, see [`crate::Now`]. A beat costs one look-up, and
+//! expiry looks only at what is due, see `deadlines.rs`.
+//!
+//! Connections and users online are many and come and go. Both are numbered without gaps: when one
+//! goes, the last one gets its number.
 
-use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 
 use hashbrown::hash_table::Entry as TableEntry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::blocks::Blocks;
+use crate::deadlines::Deadlines;
 use crate::encoding::END;
-use crate::limits::{STATUSES_MAX, TTL_MAX};
+use crate::limits::TTL_MAX;
 use crate::order::Order;
-use crate::small::U48;
-use crate::users::UserNumber;
+use crate::small::{ShortText, U48};
+use crate::statuses::Statuses;
+use crate::users::{Entry, UserNumber, Users};
 
-/// The status of a connection that never set one: the most present.
-pub(crate) const ONLINE: &str = "online";
-/// Not to be disturbed: less present than a word of one's own.
-pub(crate) const DO_NOT_DISTURB: &str = "dnd";
-/// The least present.
-pub(crate) const AWAY: &str = "away";
-
-/// One socket, as its relay keeps it alive. In 32 bytes, as there are many.
+/// One socket, as its relay keeps it alive. In 48 bytes with its name, as there are many.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
-    pub(crate) name: Box<str>,
+    pub(crate) name: ShortText,
     pub(crate) user: UserNumber,
+    /// Where it is among the deadlines.
+    pub(crate) place: u32,
     /// When it is gone unless beaten again.
     deadline: U48,
-    /// How many milliseconds earlier the order of deadlines has it: 24 bits, no more than the
-    /// longest time to live and some seconds.
-    early: [u8; 3],
+    /// The time it is filed under, not later than the deadline.
+    filed: U48,
     /// Which of its user's [`Statuses`].
     pub(crate) status: u8,
 }
+
+const _: () = assert!(size_of::<Connection>() == 48);
 
 impl Connection {
     /// When it is gone unless beaten again.
@@ -46,147 +46,52 @@ impl Connection {
         self.deadline.into()
     }
 
-    /// Where the order of deadlines has it; not later than the deadline.
-    fn filed(&self) -> u64 {
-        let [a, b, c] = self.early;
-        self.deadline().saturating_sub(u64::from(u32::from_le_bytes([a, b, c, 0])))
-    }
-
-    /// Sets both. False: too far apart to be kept so.
-    fn set(&mut self, deadline: u64, filed: u64) -> bool {
-        let early = deadline.saturating_sub(filed);
-        let [a, b, c, ..] = early.to_le_bytes();
-        (self.deadline, self.early) = (deadline.into(), [a, b, c]);
-        early < 1 << 24
+    /// The time it is filed under among the deadlines; not later than its own.
+    pub(crate) fn filed(&self) -> u64 {
+        self.filed.into()
     }
 }
 
-/// What hangs on the entry of a user who is here.
+/// A user who is here. In 32 bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Online {
-    /// Place in the order of coming.
-    pub(crate) place: u64,
-    /// When the first connection came, in milliseconds since the epoch.
-    pub(crate) since: u64,
+    user: UserNumber,
+    place: U48,
+    since: U48,
     pub(crate) statuses: Statuses,
 }
 
-/// How many of a user's connections have which status.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Statuses {
-    /// Connections that are plainly online: number 0.
-    online: u32,
-    /// The others, numbered from 1. One without connections is a vacant number.
-    #[allow(clippy::box_collection, reason = "most users have none, and there are many users")]
-    others: Option<Box<Vec<Status>>>,
+const _: () = assert!(size_of::<Online>() == 32);
+
+impl Online {
+    /// Place in the order of coming.
+    pub(crate) fn place(&self) -> u64 {
+        self.place.into()
+    }
+
+    /// When the first connection came, in milliseconds since the epoch.
+    pub(crate) fn since(&self) -> u64 {
+        self.since.into()
+    }
 }
 
-/// A status other than `online`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Status {
-    pub(crate) name: Box<str>,
-    pub(crate) connections: u32,
-    /// When it was last set, milliseconds since the epoch.
-    pub(crate) set: u64,
-}
+/// Which [`Online`] is a user's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OnlineNumber(u32);
 
-impl Statuses {
-    /// Connections of all statuses.
-    pub(crate) fn connections(&self) -> u32 {
-        self.online + self.others().iter().map(|status| status.connections).sum::<u32>()
-    }
-
-    /// The most present one: `online`, then the user's own words (the newest), `dnd`, `away`.
-    pub(crate) fn shown(&self) -> &str {
-        let rank = |status: &&Status| match &*status.name {
-            AWAY => (0, 0),
-            DO_NOT_DISTURB => (1, 0),
-            _ => (2, status.set),
-        };
-        match self.others().iter().filter(|status| status.connections > 0).max_by_key(rank) {
-            Some(status) if self.online == 0 => &status.name,
-            _ => ONLINE,
-        }
-    }
-
-    /// Whether every connection is plainly online.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.others.is_none()
-    }
-
-    /// The name of status `number`.
-    pub(crate) fn name(&self, number: u8) -> &str {
-        let at = usize::from(number).checked_sub(1);
-        at.and_then(|at| self.others().get(at)).map_or(ONLINE, |status| &status.name)
-    }
-
-    /// When status `number` was last set, milliseconds since the epoch; 0 for `online`.
-    pub(crate) fn set(&self, number: u8) -> u64 {
-        let at = usize::from(number).checked_sub(1);
-        at.and_then(|at| self.others().get(at)).map_or(0, |status| status.set)
-    }
-
-    /// Counts a connection with this status, set at `now`; answers the status's number.
-    pub(crate) fn add(&mut self, name: &str, now: u64) -> u8 {
-        if name == ONLINE {
-            self.online += 1;
-            return 0;
-        }
-        let here = |status: &Status| status.connections > 0;
-        let others = self.others.get_or_insert_default();
-        let same = others.iter().position(|other| here(other) && *other.name == *name);
-        let at = same.or_else(|| others.iter().position(|other| !here(other)));
-        let at = at.unwrap_or(others.len());
-        if at >= usize::from(u8::MAX) {
-            self.online += 1;
-            return 0;
-        }
-        match others.get_mut(at) {
-            Some(other) if here(other) => {
-                other.connections += 1;
-                other.set = other.set.max(now);
-            }
-            Some(vacant) => *vacant = Status { name: name.into(), connections: 1, set: now },
-            None => others.push(Status { name: name.into(), connections: 1, set: now }),
-        }
-        at as u8 + 1
-    }
-
-    /// Counts one connection of status `number` less.
-    pub(crate) fn remove(&mut self, number: u8) {
-        let at = usize::from(number).checked_sub(1);
-        let others = self.others.as_mut();
-        match at.zip(others).and_then(|(at, others)| others.get_mut(at)) {
-            Some(status) => status.connections = status.connections.saturating_sub(1),
-            None => self.online = self.online.saturating_sub(1),
-        }
-        if let Some(others) = &mut self.others {
-            while others.last().is_some_and(|status| status.connections == 0) {
-                others.pop();
-            }
-            if others.is_empty() {
-                self.others = None;
-            }
-        }
-    }
-
-    fn others(&self) -> &[Status] {
-        self.others.as_deref().map_or(&[], Vec::as_slice)
-    }
-
-    /// Whether there are more of them than a user may have.
-    pub(crate) fn are_too_many(&self) -> bool {
-        self.others().iter().filter(|status| status.connections > 0).count() > STATUSES_MAX
-    }
+impl OnlineNumber {
+    /// The user is not here. So many are never here.
+    pub(crate) const ABSENT: OnlineNumber = OnlineNumber(u32::MAX);
 }
 
 /// The connections of a room and its users in the order of coming.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Presence {
-    connections: HashTable<Connection>,
+    connections: Blocks<Connection>,
+    by_name: HashTable<u32>,
     hasher: DefaultHashBuilder,
-    /// Where connections are filed, with the hash of their names. No two are equal.
-    deadlines: BTreeSet<(u64, u64)>,
+    deadlines: Deadlines,
+    present: Blocks<Online>,
     /// Users in the order of coming.
     pub(crate) order: Order,
     /// When it was saved, milliseconds since the epoch: then the deadlines are times left, until
@@ -215,12 +120,63 @@ impl Presence {
         self.connections.len()
     }
 
-    pub(crate) fn find(&self, name: &str) -> Option<&Connection> {
-        self.connections.find(self.hasher.hash_one(name), |other| &*other.name == name)
+    /// How a user is here, if so.
+    pub(crate) fn online(&self, entry: &Entry) -> Option<&Online> {
+        self.present.get(entry.online.0)
     }
 
-    fn find_mut(&mut self, name: &str) -> Option<&mut Connection> {
-        self.connections.find_mut(self.hasher.hash_one(name), |other| &*other.name == name)
+    /// How a user is here, if so.
+    pub(crate) fn online_mut(&mut self, entry: &Entry) -> Option<&mut Online> {
+        self.present.get_mut(entry.online.0)
+    }
+
+    /// Notes that a user is here, if that is new, since `now`.
+    pub(crate) fn come(&mut self, user: UserNumber, entry: &mut Entry, now: u64) {
+        if self.online(entry).is_none() {
+            let place = self.order.add(user);
+            self.note(user, entry, place, now);
+        }
+    }
+
+    /// Notes a stored user who is here. False: is noted already, or out of order.
+    pub(crate) fn restore(
+        &mut self,
+        user: UserNumber,
+        entry: &mut Entry,
+        place: u64,
+        since: u64,
+    ) -> bool {
+        let fits = self.online(entry).is_none() && self.order.restore(place, user);
+        if fits {
+            self.note(user, entry, place, since);
+        }
+        fits
+    }
+
+    fn note(&mut self, user: UserNumber, entry: &mut Entry, place: u64, since: u64) {
+        let (place, since) = (place.into(), since.into());
+        let online = Online { user, place, since, statuses: Statuses::default() };
+        entry.online = OnlineNumber(self.present.push(online));
+    }
+
+    /// Notes that a user is here no more.
+    pub(crate) fn go(&mut self, user: UserNumber, users: &mut Users) {
+        let Some(entry) = users.get_mut(user) else { return };
+        let number = std::mem::replace(&mut entry.online, OnlineNumber::ABSENT);
+        let Some(gone) = self.present.swap_remove(number.0) else { return };
+        self.order.remove(gone.place());
+        let moved = self.present.get(number.0);
+        if let Some(entry) = moved.and_then(|online| users.get_mut(online.user)) {
+            entry.online = number;
+        }
+    }
+
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.number(name).is_some()
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&Connection> {
+        self.connections.get(self.number(name)?)
     }
 
     /// Adds a connection of `user`. False, and nothing done, if the name is taken.
@@ -231,18 +187,18 @@ impl Presence {
         status: u8,
         deadline: u64,
     ) -> bool {
-        let deadline = deadline.min(END);
-        let hasher = &self.hasher;
-        let hash = hasher.hash_one(name);
-        let same = |other: &Connection| *other.name == *name;
-        match self.connections.entry(hash, same, |other| hasher.hash_one(&*other.name)) {
+        let (connections, hasher) = (&self.connections, &self.hasher);
+        let same = |&at: &u32| is_named(connections, at, name);
+        let rehash = |&at: &u32| hash_of(hasher, connections, at);
+        match self.by_name.entry(hasher.hash_one(name.as_bytes()), same, rehash) {
             TableEntry::Occupied(_) => false,
-            TableEntry::Vacant(place) => {
-                let filed = file(&mut self.deadlines, deadline, hash);
-                let (name, early) = (name.into(), [0; 3]);
-                let mut new = Connection { name, user, deadline: deadline.into(), early, status };
-                new.set(deadline, filed);
-                place.insert(new);
+            TableEntry::Vacant(free) => {
+                let deadline = deadline.min(END).into();
+                let (name, filed) = (name.into(), deadline);
+                let new = Connection { name, user, place: 0, deadline, filed, status };
+                let number = self.connections.push(new);
+                free.insert(number);
+                self.deadlines.add(number, &mut self.connections);
                 true
             }
         }
@@ -251,31 +207,39 @@ impl Presence {
     /// Sets the deadline of a connection. False: there is none of this name.
     pub(crate) fn keep(&mut self, name: &str, deadline: u64) -> bool {
         let deadline = deadline.min(END);
-        let hash = self.hasher.hash_one(name);
-        let found = self.connections.find_mut(hash, |other| &*other.name == name);
-        let Some(connection) = found else { return false };
-        let filed = connection.filed();
-        if deadline < filed || !connection.set(deadline, filed) {
-            self.deadlines.remove(&(filed, hash));
-            let filed = file(&mut self.deadlines, deadline, hash);
-            connection.set(deadline, filed);
+        let Some(number) = self.number(name) else { return false };
+        let Some(connection) = self.connections.get_mut(number) else { return false };
+        connection.deadline = deadline.into();
+        if deadline < connection.filed() {
+            self.file(number);
         }
         true
     }
 
     /// Gives a connection another status of its user's.
     pub(crate) fn set_status(&mut self, name: &str, status: u8) {
-        if let Some(connection) = self.find_mut(name) {
+        let number = self.number(name);
+        if let Some(connection) = number.and_then(|number| self.connections.get_mut(number)) {
             connection.status = status;
         }
     }
 
     pub(crate) fn remove(&mut self, name: &str) -> Option<Connection> {
-        let hash = self.hasher.hash_one(name);
-        let found = self.connections.find_entry(hash, |other| &*other.name == name).ok()?;
-        let connection = found.remove().0;
-        self.deadlines.remove(&(connection.filed(), hash));
-        Some(connection)
+        let connections = &self.connections;
+        let same = |&at: &u32| is_named(connections, at, name);
+        let hash = self.hasher.hash_one(name.as_bytes());
+        let number = self.by_name.find_entry(hash, same).ok()?.remove().0;
+        self.deadlines.remove(number, &mut self.connections);
+        let last = self.connections.len() as u32 - 1;
+        let connection = self.connections.swap_remove(number);
+        if let Some(moved) = self.connections.get(number) {
+            let hash = self.hasher.hash_one(moved.name.as_bytes());
+            self.deadlines.renumber(moved.place, number);
+            if let Some(there) = self.by_name.find_mut(hash, |at| *at == last) {
+                *there = number;
+            }
+        }
+        connection
     }
 
     /// All connections, in no order.
@@ -285,30 +249,21 @@ impl Presence {
 
     /// A time before which no connection ends; exact once [`Presence::settle`] finds nothing.
     pub(crate) fn next_deadline(&self) -> Option<u64> {
-        self.deadlines.first().map(|(filed, _)| *filed)
+        self.deadlines.first().and_then(|first| self.connections.get(first)).map(Connection::filed)
     }
 
-    /// Connections that end by `now`, of the first `most` in the order.
+    /// Connections that end by `now`, of `most` that may.
     pub(crate) fn due(&self, now: u64, most: usize) -> impl Iterator<Item = &Connection> {
-        let first = self.deadlines.range(..=(now, u64::MAX)).take(most);
-        let found = first.filter_map(|place| self.filed_at(*place));
+        let first = self.deadlines.until(now, most, &self.connections);
+        let found = first.into_iter().filter_map(|number| self.connections.get(number));
         found.filter(move |connection| connection.deadline() <= now)
     }
 
-    /// Files those of the first `most` connections again that were beaten since they were filed.
+    /// Files connections again that were beaten since they were filed, of `most` that may end by `now`.
     pub(crate) fn settle(&mut self, now: u64, most: usize) {
-        let early: Vec<(u64, u64)> =
-            self.deadlines.range(..=(now, u64::MAX)).take(most).copied().collect();
-        for place in early {
-            let (filed, hash) = place;
-            let found = self.connections.find_mut(hash, |other| other.filed() == filed);
-            if let Some(connection) = found
-                && connection.deadline() > now
-            {
-                self.deadlines.remove(&place);
-                let deadline = connection.deadline();
-                let filed = file(&mut self.deadlines, deadline, hash);
-                connection.set(deadline, filed);
+        for number in self.deadlines.until(now, most, &self.connections) {
+            if self.connections.get(number).is_some_and(|connection| connection.deadline() > now) {
+                self.file(number);
             }
         }
     }
@@ -317,57 +272,55 @@ impl Presence {
     pub(crate) fn wake(&mut self, steady: u64, passed: u64) {
         self.saved_at = 0;
         self.deadlines.clear();
-        let hasher = &self.hasher;
         for connection in self.connections.iter_mut() {
             let left = connection.deadline().min(TTL_MAX).saturating_sub(passed);
-            let deadline = steady.saturating_add(left).min(END);
-            let filed = file(&mut self.deadlines, deadline, hasher.hash_one(&*connection.name));
-            connection.set(deadline, filed);
+            connection.deadline = steady.saturating_add(left).min(END).into();
+            connection.filed = connection.deadline;
+        }
+        for number in 0..self.connections.len() as u32 {
+            self.deadlines.add(number, &mut self.connections);
         }
     }
 
-    fn filed_at(&self, (filed, hash): (u64, u64)) -> Option<&Connection> {
-        self.connections.find(hash, |other| other.filed() == filed)
+    /// Bytes it takes on the heap, near enough.
+    pub(crate) fn memory(&self) -> usize {
+        let names = self.connections.iter().map(|connection| connection.name.memory());
+        self.connections.memory()
+            + names.sum::<usize>()
+            + self.by_name.allocation_size()
+            + self.deadlines.memory()
+            + self.present.memory()
+            + self.order.memory()
+    }
+
+    /// Files a connection under its deadline.
+    fn file(&mut self, number: u32) {
+        if let Some(connection) = self.connections.get_mut(number) {
+            connection.filed = connection.deadline;
+            self.deadlines.refile(number, &mut self.connections);
+        }
+    }
+
+    fn number(&self, name: &str) -> Option<u32> {
+        let same = |&at: &u32| is_named(&self.connections, at, name);
+        self.by_name.find(self.hasher.hash_one(name.as_bytes()), same).copied()
     }
 }
 
-/// Puts a connection into the order, a little early if its place is taken; answers where.
-fn file(deadlines: &mut BTreeSet<(u64, u64)>, deadline: u64, hash: u64) -> u64 {
-    let mut filed = deadline;
-    while !deadlines.insert((filed, hash)) && filed > 0 {
-        filed -= 1;
-    }
-    filed
+fn is_named(connections: &Blocks<Connection>, number: u32, name: &str) -> bool {
+    connections.get(number).is_some_and(|other| other.name.is(name))
+}
+
+fn hash_of(hasher: &DefaultHashBuilder, connections: &Blocks<Connection>, number: u32) -> u64 {
+    hasher.hash_one(connections.get(number).map_or(&[][..], |other| other.name.as_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
 
-    #[test]
-    fn the_most_present_status_is_shown() {
-        let rows: &[(&[&str], &str)] = &[
-            (&["online"], "online"),
-            (&["away"], "away"),
-            (&["away", "dnd"], "dnd"),
-            (&["dnd", "lunch", "away"], "lunch"),
-            (&["lunch", "train"], "train"),
-            (&["train", "lunch"], "lunch"),
-            (&["away", "online", "dnd"], "online"),
-        ];
-        for (statuses, shown) in rows {
-            let mut counted = Statuses::default();
-            let numbers: Vec<u8> =
-                statuses.iter().zip(1..).map(|(name, now)| counted.add(name, now)).collect();
-            assert_eq!(counted.shown(), *shown, "{statuses:?}");
-            assert_eq!(counted.connections() as usize, statuses.len());
-            for (number, name) in numbers.iter().zip(*statuses) {
-                assert_eq!(counted.name(*number), *name);
-                counted.remove(*number);
-            }
-            assert_eq!(counted, Statuses::default(), "nothing is left of {statuses:?}");
-        }
-    }
+    use super::*;
+    use crate::{Record, Room};
 
     #[test]
     fn a_beat_does_not_disturb_the_order_and_expiry_finds_what_is_due() {
@@ -394,5 +347,50 @@ mod tests {
         assert_eq!(due(&presence, 200), ["a"]);
         presence.remove("a");
         assert_eq!(presence.next_deadline(), None);
+    }
+
+    #[test]
+    fn whoever_comes_and_goes_what_is_due_is_found_and_nothing_else() {
+        let mut room = Room::default();
+        let mut model: BTreeMap<String, (String, u64)> = BTreeMap::new();
+        let mut random = 7_u64;
+        for now in 0..20_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let (dice, ttl) = (random >> 33, 1 + (random >> 50) % 900);
+            let kind = if dice % 3 == 0 { "c" } else { "a-relay-of-a-long-name" };
+            let name = format!("{kind}-{}", dice / 10 % 300);
+            let user = model.get(&name).map_or(format!("u{}", dice % 97), |known| known.0.clone());
+            match dice % 10 {
+                0..4 => {
+                    let (connection, user) = (&*name, &*user);
+                    room.apply(&Record::Present { connection, user, ttl, now, status: None }, now);
+                    model.insert(name.clone(), (user.into(), now + ttl));
+                }
+                4..8 => {
+                    room.apply(&Record::Beat { ttl, connections: vec![&name] }, now);
+                    model.entry(name.clone()).and_modify(|known| known.1 = now + ttl);
+                }
+                8 => {
+                    room.apply(&Record::Absent { connections: vec![name.as_str().into()] }, now);
+                    model.remove(&name);
+                }
+                _ => {
+                    room.presence.settle(now, 1000);
+                    let due = room.presence.due(now, 1000).map(|c| (*c.name).to_owned().into());
+                    room.apply(&Record::Absent { connections: due.collect() }, now);
+                    model.retain(|_, (_, deadline)| *deadline > now);
+                }
+            }
+            let presence = &room.presence;
+            let deadline = presence.find(&name).map(Connection::deadline);
+            assert_eq!(deadline, model.get(&name).map(|known| known.1));
+            assert_eq!(presence.connections(), model.len());
+            assert!(presence.next_deadline() <= model.values().map(|known| known.1).min());
+            let here = model.values().filter(|known| known.0 == user).count();
+            let online = room.presence_of(&user).map_or(0, |online| online.statuses.connections());
+            assert_eq!(online as usize, here);
+        }
+        let users: BTreeSet<_> = model.values().map(|(user, _)| user.clone()).collect();
+        assert_eq!((room.presence.users(), room.users.len()), (users.len(), users.len()));
     }
 }

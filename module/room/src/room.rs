@@ -14,7 +14,7 @@ use crate::messages::Messages;
 use crate::nonces::Nonces;
 use crate::order::Order;
 use crate::paces::Paces;
-use crate::presence::Presence;
+use crate::presence::{Online, Presence};
 use crate::sanctions::Sanctions;
 use crate::settings::{self, Settings};
 use crate::touched::TouchedMessages;
@@ -112,6 +112,11 @@ impl Room {
         self.users.by_name(user)?.membership().map(|membership| membership.role)
     }
 
+    /// How `user` is here, if so.
+    pub(crate) fn presence_of(&self, user: &str) -> Option<&Online> {
+        self.presence.online(self.users.by_name(user)?)
+    }
+
     /// When, by the steady clock, something in this room is to be done by itself: a connection, a
     /// message or a nonce ends, or a count is to be told. A lower bound.
     pub fn next_deadline(&self, limits: &Limits, now: Now) -> Option<u64> {
@@ -165,19 +170,17 @@ impl Room {
 
     /// Bytes it takes in memory, near enough.
     pub fn memory(&self) -> usize {
-        let per_user = size_of::<crate::users::Entry>() + 32;
         size_of::<Room>()
             + self.settings.as_ref().map_or(0, |settings| {
                 size_of::<Settings>() + settings.topic.len() + settings.description.len()
             })
-            + self.users.len() * per_user
+            + self.users.memory()
             + self.messages.memory()
             + self.journal.facts_from(0).len() * (size_of::<Fact>() + 64)
-            + self.members.len() * 8
+            + self.members.memory()
             + self.sanctions.len() * 96
             + self.touched.reacted().map(|(_, reactions)| 96 + reactions.len() * 96).sum::<usize>()
-            + self.presence.connections() * (size_of::<crate::presence::Connection>() + 64)
-            + self.presence.users() * (size_of::<crate::presence::Online>() + 24)
+            + self.presence.memory()
             + self.nonces.len() * (size_of::<crate::nonces::Nonce>() + 40)
             + self.follows.len() * 64
     }

@@ -2,18 +2,20 @@
 //!
 //! A number lives as long as something refers to it; then its place is used again. Numbers are
 //! private to one copy of a room: nothing that leaves the room (events, digest, stored form)
-//! depends on them. What belongs to one user alone (membership, being online) hangs on the entry.
+//! depends on them. A membership, which belongs to one user alone, hangs on the entry.
 
 use std::cell::Cell;
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::blocks::Blocks;
 use crate::id::Id;
+use crate::limits::HISTORY_MAX_MAX;
 use crate::members::{Membership, Role};
 use crate::names::BACKEND;
-use crate::presence::Online;
-use crate::small::U48;
+use crate::presence::OnlineNumber;
+use crate::small::{U24, U48};
 
 /// A user of this room, or [`UserNumber::BACKEND`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,15 +26,18 @@ impl UserNumber {
     pub(crate) const BACKEND: UserNumber = UserNumber(u32::MAX);
 }
 
-/// One user of the room.
+/// One user of the room. In 56 bytes, as there are many.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) name: Box<str>,
     /// Messages, nonces, connections and memberships that name this user.
     references: u32,
+    /// How the user is here: kept by [`crate::presence::Presence`].
+    pub(crate) online: OnlineNumber,
     membership: Option<Stored>,
-    pub(crate) online: Option<Box<Online>>,
 }
+
+const _: () = assert!(size_of::<Entry>() == 56);
 
 impl Entry {
     /// The membership, of a member.
@@ -49,9 +54,10 @@ impl Entry {
     pub(crate) fn recount(&mut self, change: impl FnOnce(&mut Counted)) {
         if let Some(stored) = &mut self.membership {
             let read = u64::from(stored.read_n);
-            let mut counted = Counted { read, own: stored.own, mentions: stored.mentions };
+            let (own, mentions) = (stored.own.into(), stored.mentions.into());
+            let mut counted = Counted { read, own, mentions };
             change(&mut counted);
-            (stored.own, stored.mentions) = (counted.own, counted.mentions);
+            (stored.own, stored.mentions) = (counted.own.into(), counted.mentions.into());
         }
     }
 }
@@ -64,11 +70,11 @@ pub(crate) struct Counted {
     pub(crate) mentions: u32,
 }
 
-/// A membership in 36 bytes.
+/// A membership in 31 bytes. It counts messages, and no room keeps 2^24 of them.
 #[derive(Clone, Copy, Debug)]
 struct Stored {
-    own: u32,
-    mentions: u32,
+    own: U24,
+    mentions: U24,
     place: U48,
     joined: U48,
     read_ms: U48,
@@ -76,56 +82,29 @@ struct Stored {
     role: Role,
 }
 
+const _: () = assert!(HISTORY_MAX_MAX < U24::MAX as u64);
+
 impl Stored {
     fn pack(membership: Membership) -> Stored {
         let Membership { place, joined, role, read, own, mentions } = membership;
         let (place, joined) = (place.into(), joined.into());
         let (read_ms, read_n) = (read.ms.into(), read.n.into());
+        let (own, mentions) = (own.into(), mentions.into());
         Stored { own, mentions, place, joined, read_ms, read_n, role }
     }
 
     fn unpack(self) -> Membership {
         let Stored { own, mentions, place, joined, read_ms, read_n, role } = self;
         let read = Id { ms: read_ms.into(), n: read_n.into() };
+        let (own, mentions) = (own.into(), mentions.into());
         Membership { place: place.into(), joined: joined.into(), role, read, own, mentions }
-    }
-}
-
-/// Entries kept together.
-const BLOCK: usize = 64;
-
-/// Entries by number, in blocks: a room of a million users grows without moving them all.
-#[derive(Clone, Debug, Default)]
-struct Entries {
-    blocks: Vec<Vec<Entry>>,
-}
-
-impl Entries {
-    fn get(&self, at: u32) -> Option<&Entry> {
-        self.blocks.get(at as usize / BLOCK)?.get(at as usize % BLOCK)
-    }
-
-    fn get_mut(&mut self, at: u32) -> Option<&mut Entry> {
-        self.blocks.get_mut(at as usize / BLOCK)?.get_mut(at as usize % BLOCK)
-    }
-
-    fn push(&mut self, entry: Entry) -> u32 {
-        if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
-            // A small room's only block grows as it needs.
-            let capacity = if self.blocks.is_empty() { 0 } else { BLOCK };
-            self.blocks.push(Vec::with_capacity(capacity));
-        }
-        let number = (self.blocks.len() - 1) * BLOCK;
-        let Some(block) = self.blocks.last_mut() else { return 0 };
-        block.push(entry);
-        (number + block.len() - 1) as u32
     }
 }
 
 /// All users something in the room refers to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Users {
-    entries: Entries,
+    entries: Blocks<Entry>,
     vacant: Vec<u32>,
     by_name: HashTable<u32>,
     hasher: DefaultHashBuilder,
@@ -194,8 +173,18 @@ impl Users {
         self.by_name.len()
     }
 
+    /// Bytes they take on the heap, if their names are short.
+    pub(crate) fn memory(&self) -> usize {
+        const SHORT_NAME: usize = 16;
+        self.entries.memory()
+            + self.vacant.capacity() * size_of::<u32>()
+            + self.by_name.allocation_size()
+            + self.len() * SHORT_NAME
+    }
+
     fn add(&mut self, name: &str) -> UserNumber {
-        let entry = Entry { name: name.into(), references: 0, membership: None, online: None };
+        let online = OnlineNumber::ABSENT;
+        let entry = Entry { name: name.into(), references: 0, online, membership: None };
         let vacant = self.vacant.pop();
         let at = match vacant.and_then(|at| self.entries.get_mut(at).map(|place| (at, place))) {
             Some((at, place)) => {

@@ -97,7 +97,7 @@ pub fn decide<'a>(
     }
     let now = context.now.ms;
     let until = duration.map(|ms| now.saturating_add(ms));
-    let online = room.users.by_name(user).and_then(|entry| entry.online.as_ref());
+    let online = room.presence_of(user);
     let held = Some(until.unwrap_or(FOR_EVER));
     let changes = match action {
         // Relays may have sockets of a user whom the personal room does not know to be here.

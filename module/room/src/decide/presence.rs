@@ -6,10 +6,11 @@ use super::{Context, Decision};
 use crate::event::Ephemeral;
 use crate::limits::{TTL_MAX, TTL_MIN};
 use crate::names::{Actor, RoomKind};
-use crate::presence::{Connection, ONLINE};
+use crate::presence::Connection;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::room::OCCUPANCY_INTERVAL;
+use crate::statuses::ONLINE;
 use crate::users::UserNumber;
 
 /// CHAT.PRESENCE room user connection [TTL ms] [STATUS s], as it came.
@@ -49,7 +50,7 @@ pub fn here<'a>(
         return Err(Refusal::invalid("connection", "a name in use by another user"));
     }
     let now = context.now.ms;
-    let online = room.users.by_name(user).and_then(|entry| entry.online.as_ref());
+    let online = room.presence_of(user);
     let Some(online) = online else {
         context.see(&mut decision);
         let status = status.filter(|status| *status != ONLINE);
@@ -82,7 +83,7 @@ pub fn here<'a>(
 
 /// Whether this connection is new to the room, so that it costs memory.
 pub fn is_new(context: Context<'_, '_>, connection: &str) -> bool {
-    context.room.presence.find(connection).is_none()
+    !context.room.presence.knows(connection)
 }
 
 /// Decides CHAT.PRESENCE … OFF. A connection the room does not know changes nothing.
@@ -117,7 +118,7 @@ impl<'r, 'a> Context<'r, 'a> {
         decision: &mut Decision<'a, R>,
     ) -> usize {
         let Some(entry) = self.room.users.get(user) else { return users };
-        let Some(online) = entry.online.as_ref() else { return users };
+        let Some(online) = self.room.presence.online(entry) else { return users };
         let name = || Cow::Owned(entry.name.to_string());
         let mut statuses = online.statuses.clone();
         connections.iter().for_each(|connection| statuses.remove(connection.status));
@@ -168,8 +169,14 @@ pub fn beat<'a>(
     connections: Vec<&'a str>,
 ) -> Result<Decision<'a, Vec<&'a str>>, Refusal> {
     let ttl = time_to_live(ttl)?;
-    let known = |name: &&str| context.room.presence.find(name).is_some();
-    let (known, unknown): (Vec<_>, Vec<_>) = connections.into_iter().partition(known);
+    let (mut known, mut unknown) = (connections, Vec::new());
+    known.retain(|name| {
+        let is_known = context.room.presence.knows(name);
+        if !is_known {
+            unknown.push(*name);
+        }
+        is_known
+    });
     let mut decision = Decision::new(&context, unknown);
     if !known.is_empty() {
         decision.record(Record::Beat { ttl, connections: known });

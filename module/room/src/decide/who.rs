@@ -39,12 +39,12 @@ pub fn answer<'a>(
     let mut items = Vec::new();
     for (_, user) in from.by_ref().take(count) {
         let Some(entry) = room.users.get(user) else { continue };
-        if let Some(online) = entry.online.as_ref() {
+        if let Some(online) = room.presence.online(entry) {
             items.push(Present {
                 user: &entry.name,
                 status: online.statuses.shown(),
                 connections: online.statuses.connections(),
-                since: online.since,
+                since: online.since(),
             });
         }
     }

@@ -193,7 +193,7 @@ fn a_room_stored_by_the_first_version_loads() {
     let room = Room::decode(stored).expect("every stored version loads");
     assert_eq!((room.online(), room.connections(), room.member_count()), (2, 3, 1));
     assert_eq!(room.messages.last(), 12);
-    let alice = room.users.by_name("alice").and_then(|entry| entry.online.as_ref());
+    let alice = room.presence_of("alice");
     assert_eq!(alice.map(|online| online.statuses.shown()), Some("busy"));
     let again = Room::decode(&room.encode(Part::Everything(sample().time())))
         .expect("and as it is stored now");

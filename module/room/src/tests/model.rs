@@ -161,7 +161,7 @@ proptest! {
         prop_assert_eq!(world.room.last(), reader.last);
         prop_assert_eq!(world.room.online(), reader.online.len());
         for (user, status) in &reader.online {
-            let entry = world.room.users.by_name(user).and_then(|entry| entry.online.as_ref());
+            let entry = world.room.presence_of(user);
             prop_assert_eq!(entry.map(|online| online.statuses.shown()), Some(status.as_str()));
         }
 
