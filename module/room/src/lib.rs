@@ -15,10 +15,10 @@
 //! seeded per process against collision attacks; nothing that leaves a room depends on their order.
 //!
 //! To read it: [`names`], [`id`] and [`limits`] say what values are; [`room`] what a room holds
-//! (messages and their bodies, what
-//! touched them, journal, users, members, sanctions, presence, nonces, settings, follows); [`decide`] the rules,
-//! one file per command; `record` and `apply` the changes; `event`, and `encoding` with `decoding`, the two forms in
-//! which a room leaves the core.
+//! (messages and their bodies, what touched them, journal, users, members, sanctions, presence with
+//! statuses and deadlines, nonces, settings, follows); [`decide`] the rules, one file per command;
+//! `record` and `apply` the changes; `event`, and `encoding` with `decoding`, the two forms in which
+//! a room leaves the core.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(

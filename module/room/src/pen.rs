@@ -14,6 +14,7 @@ pub(crate) fn append(out: &mut Vec<u8>, most: usize, write: impl FnOnce(&mut Pen
     let mut pen = Pen::new(out.get_mut(start..).unwrap_or_default());
     write(&mut pen);
     let left = pen.rest.len();
+    debug_assert!(left >= SLACK, "the place was too small");
     out.truncate(start + most - left);
 }
 
