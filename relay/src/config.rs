@@ -98,6 +98,9 @@ pub struct Args {
     /// Rooms that every user joins at login
     #[arg(long, env = "CHAT_RELAY_AUTO_JOIN", value_delimiter = ',', value_name = "ROOM")]
     auto_join: Vec<String>,
+    /// Threads that serve; 0: one for each processor. A delivery costs least with one
+    #[arg(long, env = "CHAT_RELAY_THREADS", default_value = "0", value_name = "N")]
+    threads: String,
     /// Form of log lines on standard error: text or json
     #[arg(long, env = "CHAT_RELAY_LOG_FORMAT", default_value = "text", value_name = "FORM")]
     log_format: String,
@@ -105,6 +108,9 @@ pub struct Args {
     #[arg(long, env = "CHAT_RELAY_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
 }
+
+/// Most threads that anybody may ask for.
+const THREADS_MAX: usize = 1024;
 
 /// How users prove who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -166,6 +172,7 @@ pub struct Config {
     pub offline: Offline,
     pub contacts: Contacts,
     pub auto_join: Vec<String>,
+    pub threads: usize,
     pub log_format: LogFormat,
     pub log: String,
 }
@@ -226,6 +233,7 @@ impl Args {
             offline: wrong.choice("--offline", &self.offline).unwrap_or(Offline::None),
             contacts: wrong.choice("--contacts", &self.contacts).unwrap_or(Contacts::Deny),
             log_format: wrong.choice("--log-format", &self.log_format).unwrap_or(LogFormat::Text),
+            threads: wrong.number("--threads", &self.threads, 0),
             name: self.name,
             allowed_origins: self.allowed_origin,
             auto_join: self.auto_join,
@@ -233,6 +241,9 @@ impl Args {
         };
         if tracing_subscriber::EnvFilter::try_new(&config.log).is_err() {
             wrong.add("--log", "not a filter like info or chat_relay=debug,info");
+        }
+        if config.threads > THREADS_MAX {
+            wrong.add("--threads", format!("at most {THREADS_MAX}"));
         }
         if config.grace > config.presence_ttl {
             wrong.add("--grace", "longer than --presence-ttl");
@@ -381,6 +392,7 @@ mod tests {
             "--contacts=some",
             "--name=a b",
             "--log=a=b=c",
+            "--threads=2000",
         ]);
         let wrong = wrong.expect_err("mistakes");
         let flags = [
@@ -392,6 +404,7 @@ mod tests {
             "--contacts",
             "--name",
             "--log",
+            "--threads",
         ];
         for flag in flags {
             let found = wrong.iter().filter(|line| line.starts_with(&format!("{flag}:"))).count();

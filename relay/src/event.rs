@@ -98,6 +98,11 @@ impl<'a> Head<'a> {
         Some(Head { place, kind: kind?, bytes })
     }
 
+    /// The whole event, as it came.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// A member of type string, unescaped.
     pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         let value = self.raw(name)?;

@@ -17,6 +17,11 @@ pub fn text(payload: &[u8]) -> Frame {
     encode(TEXT, payload)
 }
 
+/// Appends a text frame of this payload, which the caller knows to be UTF-8.
+pub fn append_text(frames: &mut BytesMut, payload: &[u8]) {
+    append(frames, TEXT, payload);
+}
+
 /// The payload of a frame made here.
 pub fn payload(frame: &[u8]) -> &[u8] {
     let header = match frame.get(1) {
@@ -45,7 +50,13 @@ pub fn close(code: u16, reason: &str) -> Frame {
 }
 
 fn encode(opcode: u8, payload: &[u8]) -> Frame {
-    let mut frame = BytesMut::with_capacity(payload.len() + 10);
+    let mut frame = BytesMut::new();
+    append(&mut frame, opcode, payload);
+    frame.freeze()
+}
+
+fn append(frame: &mut BytesMut, opcode: u8, payload: &[u8]) {
+    frame.reserve(payload.len() + 10);
     frame.put_u8(opcode);
     match payload.len() {
         length @ 0..=125 => frame.put_u8(length as u8),
@@ -59,7 +70,6 @@ fn encode(opcode: u8, payload: &[u8]) -> Frame {
         }
     }
     frame.put_slice(payload);
-    frame.freeze()
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! Where sessions and upstream meet: room -> connections on this relay.
 //!
-//! Events come in on the upstream's task, find their room and leave as queued frames; a few
-//! flushing tasks write them, so that what has queued up meanwhile goes out in one write. The hub
-//! keeps the list of rooms the relay wants to hear, asks for them again after every outage and has
-//! each synced from its position. It never awaits while locked.
+//! Events come in on the upstream's task and wait in the inbox for those that came with them; a
+//! task hands them to their rooms, which they leave as queued frames; a few flushing tasks write
+//! them, so that what has queued up meanwhile goes out in one write. The hub keeps the list of rooms
+//! the relay wants to hear, asks for them again after every outage and has each synced from its
+//! position. It never awaits while locked.
+
+mod hearing;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,20 +17,19 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::access;
 use crate::close;
 use crate::config::Config;
 use crate::connection::{Connection, End};
-use crate::event::{Head, Place};
 use crate::fetch::{self, Fetch, Key};
 use crate::figures::FIGURES;
 use crate::followed::Followed;
+use crate::inbox::Inbox;
 use crate::presence;
 use crate::receivers::Dirty;
 use crate::room::{Newcomer, Next, Room};
 use crate::sync::{self, Cause};
 use crate::throttle::Throttle;
-use crate::upstream::{Listener, Upstream};
+use crate::upstream::Upstream;
 
 /// Rooms that sync at the same time.
 const SYNCS: usize = 64;
@@ -54,6 +56,7 @@ pub struct Hub {
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
     next_connection: AtomicU64,
     boot: String,
+    inbox: Inbox,
     dirty: Mutex<Dirty>,
     flush: Notify,
     me: Weak<Hub>,
@@ -76,15 +79,17 @@ impl Hub {
             connections: Mutex::default(),
             next_connection: AtomicU64::new(1),
             boot,
+            inbox: Inbox::default(),
             dirty: Mutex::default(),
             flush: Notify::new(),
             me: me.clone(),
         })
     }
 
-    /// Runs the hub's tasks: upstream, flushing, housekeeping.
+    /// Runs the hub's tasks: upstream, handing out, flushing, housekeeping.
     pub fn start(self: &Arc<Self>) {
         tokio::spawn(self.upstream.clone().run(self.clone()));
+        tokio::spawn(self.clone().hand_out_for_ever());
         for _ in 0..2 {
             tokio::spawn(self.clone().flush_for_ever());
         }
@@ -202,13 +207,19 @@ impl Hub {
 
     // Flushing.
 
-    /// Has these connections written to soon.
+    /// Has these connections written to: now if they are few, else soon.
     pub fn flush(&self, mut connections: Dirty) {
-        if connections.is_empty() {
+        if connections.len() <= FLUSH_BATCH {
+            connections.iter().for_each(|connection| connection.flush());
             return;
         }
-        self.dirty.lock().append(&mut connections);
-        self.flush.notify_one();
+        let mut dirty = self.dirty.lock();
+        let is_first = dirty.is_empty();
+        dirty.append(&mut connections);
+        drop(dirty);
+        if is_first {
+            self.flush.notify_one();
+        }
     }
 
     async fn flush_for_ever(self: Arc<Self>) {
@@ -283,61 +294,6 @@ impl Hub {
             !left
         });
         FIGURES.rooms.set(rooms.len() as f64);
-    }
-}
-
-impl Listener for Hub {
-    fn message(&self, channel: &str, payload: Vec<u8>) {
-        FIGURES.events_received.increment(1);
-        let Some(room) = self.room(channel) else { return };
-        let head = std::str::from_utf8(&payload).ok().and_then(|text| Head::parse(text.as_bytes()));
-        let Some(head) = head else {
-            FIGURES.events_malformed.increment(1);
-            return;
-        };
-        if let Place::Durable { id, .. } = head.place {
-            FIGURES.lag_seconds.record(now_ms().saturating_sub(id.ms) as f64 / 1000.0);
-        }
-        let mut dirty = Dirty::new();
-        let next = room.event(&head, &payload, &mut dirty);
-        self.flush(dirty);
-        self.follow(&room, next);
-        if matches!(head.kind, "member" | "room" | "drop")
-            && let Some(hub) = self.me.upgrade()
-        {
-            access::watch(&hub, &room, &head);
-        }
-    }
-
-    fn subscribed(&self, channel: &str) {
-        if let Some(room) = self.room(channel)
-            && room.confirm()
-        {
-            self.sync(room, Cause::Resubscribed);
-        }
-    }
-
-    fn unsubscribed(&self, channel: &str) {
-        // Ours, or the server's because the room has moved: if we still want it, ask again.
-        if let Some(room) = self.room(channel) {
-            let mut dirty = Dirty::new();
-            room.unconfirm(&mut dirty);
-            self.flush(dirty);
-            self.upstream.subscribe(room.name.clone());
-        }
-    }
-
-    fn opened(&self) {
-        let rooms = self.rooms();
-        let mut dirty = Dirty::new();
-        for room in &rooms {
-            room.unconfirm(&mut dirty);
-            self.upstream.subscribe(room.name.clone());
-        }
-        self.flush(dirty);
-        if let Some(hub) = self.me.upgrade() {
-            tokio::spawn(async move { presence::beat(&hub, rooms).await });
-        }
     }
 }
 

@@ -5,18 +5,20 @@
 //! [`operations`] turn it into commands for the [`upstream`], and the reply goes into the
 //! connection's [`outbox`].
 //!
-//! **An event goes out.** The upstream hears it on the room's channel. The [`hub`] reads its head
-//! ([`event`]), finds the [`room`], and the room's [`delivery`] rule says whether it joins up with
-//! what was delivered last. If so it is encoded once ([`frame`]) and queued for every receiver
-//! ([`connection`]) among the [`receivers`]; if not, one [`sync`] closes the gap first. [`fetch`]
-//! brings newcomers up to date, [`presence`] tells Redis who is here, [`access`] asks it who may
-//! stay.
+//! **An event goes out.** The upstream hears it on the room's channel. The [`hub`] finds the
+//! [`room`] and keeps the event in its [`inbox`] until it has heard what came together with it. Then
+//! it reads its head ([`event`]), and the room's [`delivery`] rule says whether it joins up with
+//! what was delivered last. If so it is encoded once ([`frame`]) and queued, in one [`burst`] with
+//! its neighbours, for every receiver ([`connection`]) among the [`receivers`]; if not, one [`sync`]
+//! closes the gap first. [`fetch`] brings newcomers up to date, [`presence`] tells Redis who is
+//! here, [`access`] asks it who may stay.
 //!
 //! The relay holds no truth: everything here can be lost at any moment without losing a message.
 #![forbid(unsafe_code)]
 
 pub mod access;
 pub mod auth;
+pub mod burst;
 pub mod close;
 pub mod config;
 pub mod connection;
@@ -29,6 +31,7 @@ pub mod followed;
 pub mod frame;
 pub mod http;
 pub mod hub;
+pub mod inbox;
 pub mod names;
 pub mod operations;
 pub mod outbox;

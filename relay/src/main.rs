@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use chat_relay::config::{Args, Config, LogFormat};
 use chat_relay::server::Server;
 use clap::Parser;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
         Err(mistakes) => return fail(2, &mistakes.join("; ")),
     };
     start_logging(&config);
-    match serve(config) {
+    match threads(config.threads).and_then(|threads| threads.block_on(serve(config))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &format!("{error:#}")),
     }
@@ -36,8 +37,16 @@ fn start_logging(config: &Config) {
     }
 }
 
+/// What runs the relay's tasks. `count` 0: a thread for each processor.
+fn threads(count: usize) -> anyhow::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if count > 0 {
+        builder.worker_threads(count);
+    }
+    Ok(builder.enable_all().build()?)
+}
+
 /// Serves until the first SIGTERM or SIGINT and drains; a second one ends the wait.
-#[tokio::main]
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -37,18 +37,58 @@ pub enum Pushed {
 /// The queue. Frames pushed while it is held wait behind the frames given at release.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    queue: VecDeque<(Frame, Class)>,
-    held: Option<VecDeque<(Frame, Class)>>,
+    queue: Queue,
+    /// Boxed, because hardly any is held.
+    held: Option<Box<Queue>>,
     /// Some bytes of the front frame are already on the wire.
     front_begun: bool,
     bytes: usize,
     live_bytes: usize,
 }
 
+/// Frames in order. The first lies here itself: mostly it is the only one.
+#[derive(Debug, Default)]
+struct Queue {
+    /// None: it is empty.
+    first: Option<(Frame, Class)>,
+    rest: VecDeque<(Frame, Class)>,
+}
+
 /// How many frames one vectored write takes at most.
-const SLICES: usize = 64;
+pub const SLICES: usize = 64;
 /// A queue that has grown beyond this many places is given back once empty.
 const KEPT_PLACES: usize = 16;
+
+impl Queue {
+    fn push_back(&mut self, frame: Frame, class: Class) {
+        if self.first.is_none() {
+            self.first = Some((frame, class));
+        } else {
+            self.rest.push_back((frame, class));
+        }
+    }
+
+    fn pop_front(&mut self) {
+        self.first = self.rest.pop_front();
+        if self.rest.is_empty() && self.rest.capacity() > KEPT_PLACES {
+            self.rest = VecDeque::new();
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &(Frame, Class)> {
+        self.first.iter().chain(&self.rest)
+    }
+
+    /// `keep` is also told whether it is the first.
+    fn retain(&mut self, mut keep: impl FnMut(&Frame, Class, bool) -> bool) {
+        let keeps_first =
+            self.first.as_ref().is_none_or(|(frame, class)| keep(frame, *class, true));
+        self.rest.retain(|(frame, class)| keep(frame, *class, false));
+        if !keeps_first {
+            self.pop_front();
+        }
+    }
+}
 
 impl Outbox {
     /// Queues a frame, within `limit` bytes of live events.
@@ -67,7 +107,7 @@ impl Outbox {
             self.live_bytes += frame.len();
         }
         self.bytes += frame.len();
-        self.held.as_mut().unwrap_or(&mut self.queue).push_back((frame, class));
+        self.held.as_deref_mut().unwrap_or(&mut self.queue).push_back(frame, class);
         Pushed::Queued
     }
 
@@ -81,16 +121,21 @@ impl Outbox {
         let held = self.held.take().unwrap_or_default();
         if let Some(frame) = frame {
             self.bytes += frame.len();
-            self.queue.push_back((frame, Class::Reply));
+            self.queue.push_back(frame, Class::Reply);
         }
-        self.queue.extend(held);
+        for (frame, class) in held.first.into_iter().chain(held.rest) {
+            self.queue.push_back(frame, class);
+        }
     }
 
     /// Forgets all that waits, except the rest of a frame already begun, and queues `last`.
     pub fn finish(&mut self, last: Frame) {
         self.held = None;
-        self.queue.truncate(usize::from(self.front_begun));
-        self.queue.push_back((last, Class::Reply));
+        self.queue.rest = VecDeque::new();
+        if !self.front_begun {
+            self.queue.first = None;
+        }
+        self.queue.push_back(last, Class::Reply);
         self.bytes = self.queue.iter().map(|(frame, _)| frame.len()).sum();
         self.live_bytes = 0;
     }
@@ -102,7 +147,12 @@ impl Outbox {
 
     /// Whether there is nothing to write now.
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.queue.first.is_none()
+    }
+
+    /// The frame that waits, if it is the only one.
+    pub fn only(&self) -> Option<&Frame> {
+        self.queue.first.as_ref().filter(|_| self.queue.rest.is_empty()).map(|(frame, _)| frame)
     }
 
     /// The front of the queue for one vectored write; returns how many slices were filled.
@@ -119,7 +169,7 @@ impl Outbox {
     pub fn written(&mut self, mut written: usize) {
         self.bytes -= written.min(self.bytes);
         while written > 0 {
-            let Some((frame, class)) = self.queue.front_mut() else { break };
+            let Some((frame, class)) = &mut self.queue.first else { break };
             let part = written.min(frame.len());
             if *class != Class::Reply {
                 self.live_bytes -= part.min(self.live_bytes);
@@ -133,27 +183,21 @@ impl Outbox {
                 self.front_begun = true;
             }
         }
-        if self.queue.is_empty() && self.queue.capacity() > KEPT_PLACES {
-            self.queue = VecDeque::new();
-        }
     }
 
     fn drop_ephemeral(&mut self) {
         let begun = self.front_begun;
-        let (mut index, mut freed) = (0, 0);
-        let mut keep = |frame: &Frame, class: &Class, first: bool| {
-            let kept = *class != Class::Ephemeral || (first && begun);
+        let mut freed = 0;
+        let mut keep = |frame: &Frame, class: Class, begun: bool| {
+            let kept = class != Class::Ephemeral || begun;
             if !kept {
                 freed += frame.len();
             }
             kept
         };
-        self.queue.retain(|(frame, class)| {
-            index += 1;
-            keep(frame, class, index == 1)
-        });
+        self.queue.retain(|frame, class, is_first| keep(frame, class, is_first && begun));
         if let Some(held) = &mut self.held {
-            held.retain(|(frame, class)| keep(frame, class, false));
+            held.retain(|frame, class, _| keep(frame, class, false));
         }
         self.bytes -= freed.min(self.bytes);
         self.live_bytes -= freed.min(self.live_bytes);

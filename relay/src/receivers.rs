@@ -1,4 +1,4 @@
-//! The connections that receive a room, and handing one frame to all of them.
+//! The connections that receive a room, and handing the same bytes to all of them.
 //!
 //! Kept sorted by connection number: newcomers mostly come last. A frame is shared, never copied.
 //! A receiver placed ahead of the room skips what it has, until the room comes by at exactly the
@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::burst::Events;
 use crate::connection::Connection;
 use crate::event::Id;
 use crate::figures::FIGURES;
@@ -76,28 +77,34 @@ impl Receivers {
         }
     }
 
-    /// Queues a durable event for all who do not have it. Removes and returns those who turn out to
+    /// Queues durable events for all who do not have them. Removes and returns those who turn out to
     /// have seen another past.
-    pub fn deliver(&mut self, id: Id, frame: &Frame, dirty: &mut Dirty) -> Vec<Arc<Connection>> {
+    pub fn deliver(&mut self, events: &Events, dirty: &mut Dirty) -> Vec<Arc<Connection>> {
         let mut count = 0;
         let mut astray = Vec::new();
-        self.0.retain_mut(|receiver| match receiver.ahead {
-            None => {
-                count += 1;
-                queue(&receiver.connection, frame, Class::Live, dirty);
-                true
+        self.0.retain_mut(|receiver| {
+            if receiver.ahead.is_none() {
+                count += events.count();
+                queue(&receiver.connection, events.whole(), Class::Live, dirty);
+                return true;
             }
-            Some(stands) if id.n < stands.n => true,
-            Some(stands) if id == stands => {
-                receiver.ahead = None;
-                true
+            for (id, frame) in events.iter() {
+                match receiver.ahead {
+                    None => {
+                        count += 1;
+                        queue(&receiver.connection, &frame, Class::Live, dirty);
+                    }
+                    Some(stands) if id.n < stands.n => {}
+                    Some(stands) if id == stands => receiver.ahead = None,
+                    Some(_) => {
+                        astray.push(receiver.connection.clone());
+                        return false;
+                    }
+                }
             }
-            Some(_) => {
-                astray.push(receiver.connection.clone());
-                false
-            }
+            true
         });
-        FIGURES.events_delivered.increment(count);
+        FIGURES.events_delivered.increment(count as u64);
         astray
     }
 

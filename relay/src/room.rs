@@ -9,6 +9,7 @@
 //! socket itself: it queues frames and names the connections to flush.
 
 mod care;
+mod events;
 mod newcomers;
 
 use std::borrow::Cow;
@@ -18,16 +19,13 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::close;
-use crate::connection::{Connection, End};
-use crate::delivery::{Delivery, Settled, Verdict};
-use crate::event::{Head, Id, Place};
+use crate::connection::Connection;
+use crate::delivery::Delivery;
+use crate::event::{Head, Id};
 use crate::fetch::{Fetch, Key};
-use crate::frame::{self, Frame};
-use crate::names::{RoomKind, room_kind};
-use crate::outbox::Class;
+use crate::frame::Frame;
 use crate::protocol;
-use crate::receivers::{Dirty, Receivers, queue};
+use crate::receivers::{Dirty, Receivers};
 use crate::tail::Tail;
 
 pub use newcomers::{Newcomer, Placed};
@@ -161,125 +159,6 @@ impl Room {
             }
             confirmed.await;
         }
-    }
-
-    // Events.
-
-    /// An event has come from the channel.
-    pub fn event(&self, head: &Head<'_>, payload: &[u8], dirty: &mut Dirty) -> Next {
-        let mut guard = self.state.lock();
-        let state = &mut *guard;
-        match head.place {
-            Place::Durable { id, prev } => {
-                let frame = || frame::text(payload);
-                match state.delivery.durable(id, prev, payload.len(), frame) {
-                    Verdict::Deliver => {
-                        self.deliver(state, id, head, frame(), dirty);
-                    }
-                    Verdict::Duplicate | Verdict::Waits => {}
-                    Verdict::WaitsForSync => return Next::Sync,
-                }
-                Next::Done
-            }
-            Place::Ephemeral { last } => {
-                let from = if head.kind == "signal" { head.text("user") } else { None };
-                let frame = frame::text(payload);
-                state.receivers.tell(&frame, from.as_deref(), dirty);
-                match head.kind {
-                    "presence" | "occupancy" => {
-                        state.presence_changes += 1;
-                        state.contacts.tell(&frame, None, dirty);
-                    }
-                    // From another position the sync finds out, and a reload tells them.
-                    "drop" if state.delivery.last().unwrap_or_default() == Id::ZERO => {
-                        self.reset_contacts(state, dirty);
-                    }
-                    _ => {}
-                }
-                let behind = last.is_some_and(|last| state.delivery.heard(last));
-                if behind || head.kind == "drop" { Next::Sync } else { Next::Done }
-            }
-        }
-    }
-
-    /// Presence may have been missed: everybody is told to look again.
-    pub fn reset(&self, dirty: &mut Dirty) {
-        let mut state = self.state.lock();
-        state.receivers.tell_all(&self.look_again(), dirty);
-        self.reset_contacts(&mut state, dirty);
-    }
-
-    fn reset_contacts(&self, state: &mut State, dirty: &mut Dirty) {
-        state.presence_changes += 1;
-        if !state.contacts.is_empty() {
-            state.contacts.tell_all(&self.look_again(), dirty);
-        }
-    }
-
-    fn look_again(&self) -> Frame {
-        frame::text(protocol::about_room("reset", &self.name, "").as_bytes())
-    }
-
-    /// Sends a frame of the relay's own to every receiver.
-    pub fn tell_all(&self, frame: &Frame, dirty: &mut Dirty) {
-        self.state.lock().receivers.tell_all(frame, dirty);
-    }
-
-    fn deliver_settled(
-        &self,
-        state: &mut State,
-        settled: Settled<Frame>,
-        dirty: &mut Dirty,
-    ) -> bool {
-        for (id, frame) in settled.deliver {
-            let event = frame.clone();
-            let Some(head) = Head::parse(frame::payload(&event)) else { continue };
-            self.deliver(state, id, &head, frame, dirty);
-        }
-        settled.again
-    }
-
-    fn deliver(&self, state: &mut State, id: Id, head: &Head<'_>, frame: Frame, dirty: &mut Dirty) {
-        let taken_out = removal(head);
-        // Who is placed further on has come since: this is not about them.
-        let removed = taken_out.as_ref().map(|(user, _)| state.receivers.not_ahead(user));
-        for connection in state.receivers.deliver(id, &frame, dirty) {
-            self.tell_removed(&connection, Removal::Astray, dirty);
-        }
-        if let (Some((_, removal)), Some(removed)) = (taken_out, removed) {
-            // Who is catching up must ask again whether they may.
-            state.epoch += 1;
-            for connection in removed {
-                state.receivers.remove(&connection);
-                self.tell_removed(&connection, removal, dirty);
-                state.kicked.push(connection);
-            }
-            state.note_emptiness();
-        }
-        if head.kind == "delete" {
-            // Nobody who comes from now on is given the text.
-            state.fetches.clear();
-        }
-        if let Some(tail) = &mut state.tail {
-            tail.push(id, frame);
-        }
-    }
-
-    /// Tells a connection that was removed why.
-    fn tell_removed(&self, connection: &Arc<Connection>, removal: Removal, dirty: &mut Dirty) {
-        let personal = matches!(room_kind(&self.name), Some(RoomKind::Personal(_)));
-        let gone = match removal {
-            Removal::Astray => self.come_anew(),
-            // From one's own personal room: all one's sockets are to go.
-            Removal::Kicked if personal => return connection.end(End::Close(close::KICKED)),
-            Removal::Kicked => protocol::about_room("gone", &self.name, r#","code":"KICKED""#),
-            Removal::Banned { until_ms } => {
-                let further = format!(r#","code":"BANNED","until_ms":{until_ms}"#);
-                protocol::about_room("gone", &self.name, &further)
-            }
-        };
-        connection.rise(self);
-        queue(connection, &frame::text(gone.as_bytes()), Class::Live, dirty);
     }
 
     // Syncs.

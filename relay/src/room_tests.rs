@@ -4,6 +4,9 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::close;
+use crate::connection::End;
+use crate::frame;
 
 struct Client {
     connection: Arc<Connection>,
@@ -51,9 +54,13 @@ fn place(room: &Arc<Room>, client: &Client, n: u64) {
 }
 
 fn tell(room: &Arc<Room>, event: &str) -> Next {
+    tell_together(room, &[event])
+}
+
+fn tell_together(room: &Arc<Room>, events: &[&str]) -> Next {
     let mut dirty = Dirty::new();
-    let head = Head::parse(event.as_bytes()).expect("an event");
-    let next = room.event(&head, event.as_bytes(), &mut dirty);
+    let heads: Option<Vec<_>> = events.iter().map(|event| Head::parse(event.as_bytes())).collect();
+    let next = room.events(&heads.expect("events"), &mut dirty);
     for connection in dirty {
         connection.flush();
     }
@@ -169,4 +176,39 @@ async fn a_signal_does_not_reach_connections_of_the_same_user() {
     tell(&room, typing);
     assert!(bob.read().await.contains(typing));
     assert!(!alice.read().await.contains("signal") && !phone.read().await.contains("signal"));
+}
+
+#[tokio::test]
+async fn events_that_come_together_reach_everybody_once_and_in_order() {
+    let room = Arc::new(Room::new("r".into()));
+    let mut alice = Client::new(1, "alice").await;
+    // Placed further on than the room is: at the middle of what comes, at its end, behind it, and
+    // where the room will never have been.
+    let mut ahead = Vec::new();
+    place(&room, &alice, 4);
+    for (number, stands) in [(2, id(6)), (3, id(8)), (4, id(11)), (5, Id { ms: 9, n: 6 })] {
+        let client = Client::new(number, "bob").await;
+        let newcomer = room.arrive(&client.connection);
+        room.place(&newcomer, &client.connection, stands, &[], &mut Dirty::new());
+        client.connection.sit(&room);
+        ahead.push(client);
+    }
+    let events: Vec<String> = (5..=8).map(|n| removing(n, "role", "carol", "")).collect();
+    let signal = r#"{"last":"8-8","room":"r","type":"signal","ts":1,"user":"carol","name":"t"}"#;
+    let together: Vec<&str> = events.iter().map(String::as_str).chain([signal]).collect();
+    assert_eq!(tell_together(&room, &together), Next::Done);
+    let told = |text: String| -> Vec<String> {
+        let numbers =
+            text.match_indices(r#""id":""#).map(|(at, _)| text[at + 6..at + 7].to_owned());
+        numbers.chain(text.contains("signal").then(|| "signal".into())).collect()
+    };
+    assert_eq!(told(alice.read().await), ["5", "6", "7", "8", "signal"]);
+    let expected: [&[&str]; 3] = [&["7", "8", "signal"], &["signal"], &["signal"]];
+    let mut astray = ahead.pop().expect("four");
+    assert!(!astray.is_in(&room));
+    assert!(astray.read().await.contains(r#""type":"gone""#), "it has seen another past");
+    for (client, expected) in ahead.iter_mut().zip(expected) {
+        assert!(client.is_in(&room));
+        assert_eq!(told(client.read().await), expected);
+    }
 }

@@ -28,7 +28,7 @@ pub(crate) fn run(report: &mut Report) {
     let rooms = sized(10, 100, 100);
     let redis = Redis::with(&["chat.presence-announce 0"]);
     make_rooms(&redis, rooms);
-    let relays = [Measured::start("cross-a", &redis), Measured::start("cross-b", &redis)];
+    let relays = [Measured::start("cross-a", &redis, 0), Measured::start("cross-b", &redis, 0)];
     let swarms = [Swarm::new(), Swarm::new()];
     for n in 0..rooms * 5 {
         for (relay, swarm) in relays.iter().zip(&swarms) {

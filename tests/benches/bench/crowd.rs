@@ -21,9 +21,11 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// Starts a relay that takes whatever we send.
-    pub(crate) fn start(name: &str, redis: &Redis) -> Measured {
-        let options = ["--operations-per-second", "100000", "--log", "warn"];
+    /// Starts a relay that takes whatever we send, with so many threads; 0: one for each processor.
+    pub(crate) fn start(name: &str, redis: &Redis, threads: usize) -> Measured {
+        let threads = threads.to_string();
+        let options =
+            ["--operations-per-second", "100000", "--log", "warn", "--threads", threads.as_str()];
         let relay = Relay::with(name, &redis.url(), &options);
         relay.wait_ready();
         Measured { relay, pid: pid_of(name) }
@@ -118,9 +120,15 @@ pub(crate) enum Flow {
 
 impl Crowd {
     /// Connects `clients` clients to each, in `rooms` rooms.
-    pub(crate) fn gather(name: &str, redis: &Redis, clients: usize, rooms: usize) -> Crowd {
+    pub(crate) fn gather(
+        name: &str,
+        redis: &Redis,
+        threads: usize,
+        clients: usize,
+        rooms: usize,
+    ) -> Crowd {
         make_rooms(redis, rooms);
-        let relay = Measured::start(name, redis);
+        let relay = Measured::start(name, redis, threads);
         let (ours, bare, theirs) = (Swarm::new(), Bare::start(100), Swarm::new());
         for n in 0..clients {
             let room = room_of(n, clients, rooms);

@@ -2,7 +2,8 @@
 //! as many sockets.
 //!
 //! CPU of the whole process, Redis's side of the relay included, divided by events and sockets. The
-//! clients are the same for both. Latencies are from before the event is handed over until a
+//! relay runs on one thread, as the loop does; what more threads cost (connections change between
+//! caches) is in a line of its own. The clients are the same for both. Latencies are from before the event is handed over until a
 //! client has read it, and so hold the wait of the last socket for all those before it.
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ fn redis() -> Redis {
 pub(crate) fn run(report: &mut Report) {
     let clients = sized(200, 2000, 2000);
     one_room(report, clients);
+    all_threads(report, clients);
     many_rooms(report, clients);
     growing(report);
 }
@@ -48,7 +50,7 @@ fn pairs_of(segments: &[(Segment, Segment)], value: impl Fn(&Segment) -> f64) ->
 
 fn one_room(report: &mut Report, clients: usize) {
     let redis = redis();
-    let mut crowd = Crowd::gather("fanout-one", &redis, clients, 1);
+    let mut crowd = Crowd::gather("fanout-one", &redis, 1, clients, 1);
     for per_second in [5, 20, 40] {
         let found = segments(&mut crowd, paced(f64::from(per_second), 1), sized(1, 3, 7));
         let cpu = pairs_of(&found, |segment| segment.cpu);
@@ -69,6 +71,18 @@ fn one_room(report: &mut Report, clients: usize) {
     flood(report, &mut crowd, &format!("{clients} in one room"));
 }
 
+/// A thread for each processor.
+fn all_threads(report: &mut Report, clients: usize) {
+    let redis = redis();
+    let mut crowd = Crowd::gather("fanout-all", &redis, 0, clients, 1);
+    for (at_once, each) in [(1, "40 events/s"), (10, "10 at once")] {
+        let found = segments(&mut crowd, paced(40.0, at_once), sized(1, 3, 7));
+        let cpu = pairs_of(&found, |segment| segment.cpu);
+        let what = format!("CPU per delivery, {clients} in one room, {each}, default threads");
+        report.add(Figure::paired(what, "us", &cpu).against(LOOP));
+    }
+}
+
 fn flood(report: &mut Report, crowd: &mut Crowd, name: &str) {
     let found = segments(crowd, Flow::Flood { span: 2 * span() }, sized(1, 3, 5));
     let time = pairs_of(&found, |segment| 1e6 / segment.rate);
@@ -82,7 +96,7 @@ fn flood(report: &mut Report, crowd: &mut Crowd, name: &str) {
 fn many_rooms(report: &mut Report, clients: usize) {
     let redis = redis();
     let rooms = clients / 10;
-    let mut crowd = Crowd::gather("fanout-many", &redis, clients, rooms);
+    let mut crowd = Crowd::gather("fanout-many", &redis, 1, clients, rooms);
     let name = format!("{clients} in {rooms} rooms");
     for per_second in [500, 2000, 4000] {
         let found = segments(&mut crowd, paced(f64::from(per_second), 1), sized(1, 3, 7));
@@ -101,7 +115,7 @@ fn growing(report: &mut Report) {
     // Both sides' sockets are in this process, and so many files it may open.
     for clients in [10, 100, 1000, sized(1000, 9500, 9500)] {
         let redis = redis();
-        let mut crowd = Crowd::gather("fanout-grow", &redis, clients, 1);
+        let mut crowd = Crowd::gather("fanout-grow", &redis, 1, clients, 1);
         let (per_second, span) = (20_000.0 / clients as f64, 2 * span());
         let flow = Flow::Paced { per_second, at_once: 1, span };
         let found = segments(&mut crowd, flow, sized(1, 3, 5));

@@ -19,7 +19,7 @@ pub(crate) fn run(report: &mut Report) {
     let rooms = clients / 10;
     let redis = Redis::with(&["chat.presence-announce 0"]);
     make_rooms(&redis, rooms);
-    let measured = Measured::start("idle", &redis);
+    let measured = Measured::start("idle", &redis, 0);
     let before = server::resident_kb(measured.pid);
     let swarm = Swarm::new();
     for n in 0..clients {

@@ -30,7 +30,7 @@ pub(crate) fn run(report: &mut Report) {
     let rooms = clients / 10;
     let redis = Redis::with(&["chat.presence-announce 0"]);
     make_rooms(&redis, rooms);
-    let measured = Measured::start("storm", &redis);
+    let measured = Measured::start("storm", &redis, 0);
     let pid = server::pid(&redis);
     let mut pipe = Pipe::connect(&redis);
     let mut wire = redis.wire();

@@ -1,0 +1,96 @@
+//! Durable events of one room that come together and go out together.
+//!
+//! Each is a frame of its own, but the frames lie one behind the other in the same bytes: a receiver
+//! is handed all of them as one reference. Not a queue: a burst is gathered and handed out under the
+//! lock of its room.
+
+use bytes::BytesMut;
+
+use crate::event::Id;
+use crate::frame::{self, Frame};
+
+/// A burst of this many bytes is handed out: what a slow client does not take is counted, and
+/// freed, burst by burst.
+const MOST_BYTES: usize = 16 << 10;
+
+/// Events that continue one another, in order.
+#[derive(Debug, Default)]
+pub struct Burst {
+    /// Each event and where in `bytes` its frame ends.
+    ends: Vec<(Id, usize)>,
+    bytes: BytesMut,
+}
+
+impl Burst {
+    /// Adds an event.
+    pub fn add(&mut self, id: Id, payload: &[u8]) {
+        frame::append_text(&mut self.bytes, payload);
+        self.ends.push((id, self.bytes.len()));
+    }
+
+    /// Whether it is to be handed out before more is added.
+    pub fn is_full(&self) -> bool {
+        self.bytes.len() >= MOST_BYTES
+    }
+
+    /// All events, encoded; leaves it empty. None: there are none.
+    pub fn take(&mut self) -> Option<Events> {
+        let ends = std::mem::take(&mut self.ends);
+        let whole = self.bytes.split().freeze();
+        (!ends.is_empty()).then_some(Events { ends, whole })
+    }
+}
+
+/// A burst that is handed out.
+#[derive(Debug)]
+pub struct Events {
+    ends: Vec<(Id, usize)>,
+    whole: Frame,
+}
+
+impl Events {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// All frames, one behind the other.
+    pub fn whole(&self) -> &Frame {
+        &self.whole
+    }
+
+    /// Each event with its frame.
+    pub fn iter(&self) -> impl Iterator<Item = (Id, Frame)> {
+        let mut start = 0;
+        self.ends.iter().map(move |&(id, end)| {
+            let frame = self.whole.slice(start..end);
+            start = end;
+            (id, frame)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_its_frames_one_behind_the_other() {
+        let payloads = ["a".to_owned(), "b".repeat(300), String::new(), "c".repeat(70_000)];
+        let mut burst = Burst::default();
+        assert!(burst.take().is_none());
+        for (n, payload) in (1..).zip(&payloads) {
+            burst.add(Id { ms: n, n }, payload.as_bytes());
+            assert_eq!(burst.is_full(), n == 4);
+        }
+        let events = burst.take().expect("four events");
+        assert!(burst.take().is_none() && !burst.is_full(), "it is empty again");
+        let frames: Vec<_> = events.iter().collect();
+        assert_eq!((events.count(), frames.len()), (4, 4));
+        for ((n, payload), (id, one)) in (1..).zip(&payloads).zip(&frames) {
+            assert_eq!((*id, one), (Id { ms: n, n }, &frame::text(payload.as_bytes())));
+        }
+        let joined: Vec<u8> = frames.iter().flat_map(|(_, one)| one.to_vec()).collect();
+        assert_eq!(events.whole()[..], joined);
+    }
+}

@@ -1,0 +1,137 @@
+//! What Redis has told and no room has heard yet.
+//!
+//! The task that reads from Redis only puts events here. They are handed out once it has read all
+//! that came with them, so that a room which is told ten events at once writes once to each socket
+//! and looks at each receiver once. Their order is that of their coming: they are taken by one at a
+//! time. Bounded in bytes: when it is full, whoever puts must help to empty it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::event::Head;
+use crate::room::Room;
+
+/// Beyond this many bytes it is full.
+const MOST_BYTES: usize = 1 << 20;
+/// Events taken at a time: others must have their turn.
+pub const TAKEN: usize = 64;
+
+/// One event.
+pub struct Told {
+    /// Whose channel it came on.
+    pub room: Arc<Room>,
+    payload: Vec<u8>,
+}
+
+impl Told {
+    /// Its head; None: not an event of the module's making.
+    pub fn head(&self) -> Option<Head<'_>> {
+        let text = std::str::from_utf8(&self.payload).ok()?;
+        Head::parse(text.as_bytes())
+    }
+}
+
+/// The inbox.
+#[derive(Default)]
+pub struct Inbox {
+    waiting: Mutex<Waiting>,
+    /// Held by whoever is handing out.
+    turn: Mutex<()>,
+    come: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    told: VecDeque<Told>,
+    bytes: usize,
+}
+
+impl Inbox {
+    /// Puts an event behind the others. False: it is full.
+    #[must_use]
+    pub fn put(&self, room: Arc<Room>, payload: Vec<u8>) -> bool {
+        let mut waiting = self.waiting.lock();
+        waiting.bytes += payload.len();
+        waiting.told.push_back(Told { room, payload });
+        let (is_first, is_full) = (waiting.told.len() == 1, waiting.bytes > MOST_BYTES);
+        drop(waiting);
+        if is_first {
+            self.come.notify_one();
+        }
+        !is_full
+    }
+
+    /// Returns once something may have come. For one task only.
+    pub async fn come(&self) {
+        self.come.notified().await;
+    }
+
+    /// Hands out some events; nobody else does meanwhile. Returns how many there were.
+    pub fn take(&self, hand_out: impl FnOnce(&[Told])) -> usize {
+        let _turn = self.turn.lock();
+        let told: Vec<Told> = {
+            let mut waiting = self.waiting.lock();
+            let count = waiting.told.len().min(TAKEN);
+            let told: Vec<Told> = waiting.told.drain(..count).collect();
+            waiting.bytes -= told.iter().map(|told| told.payload.len()).sum::<usize>();
+            told
+        };
+        if !told.is_empty() {
+            hand_out(&told);
+        }
+        told.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(n: u64) -> Vec<u8> {
+        format!(r#"{{"last":"{n}-{n}","room":"r","type":"signal","ts":1}}"#).into_bytes()
+    }
+
+    #[tokio::test]
+    async fn what_is_put_is_taken_once_and_in_order() {
+        let (inbox, room) = (Arc::new(Inbox::default()), Arc::new(Room::new("r".into())));
+        let all = 10 * TAKEN as u64;
+        let putting = tokio::spawn({
+            let (inbox, room) = (inbox.clone(), room.clone());
+            async move {
+                for n in 0..all {
+                    assert!(inbox.put(room.clone(), event(n)));
+                    if n % 7 == 0 {
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }
+        });
+        let mut seen = 0;
+        while seen < all {
+            let taken = inbox.take(|told| {
+                for told in told {
+                    assert_eq!(told.head().expect("an event").bytes(), event(seen));
+                    seen += 1;
+                }
+            });
+            assert!(taken <= TAKEN);
+            if taken == 0 {
+                inbox.come().await;
+            }
+        }
+        putting.await.expect("all put");
+        assert_eq!(inbox.take(|_| unreachable!("empty")), 0);
+    }
+
+    #[test]
+    fn it_says_when_it_is_full() {
+        let (inbox, room) = (Inbox::default(), Arc::new(Room::new("r".into())));
+        assert!(inbox.put(room.clone(), vec![0; MOST_BYTES]));
+        assert!(!inbox.put(room.clone(), vec![0; 1]));
+        assert_eq!(inbox.take(|told| assert!(told.iter().all(|told| told.head().is_none()))), 2);
+        assert!(inbox.put(room, vec![0; 1]), "there is room again");
+    }
+}
