@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use crate::event::Id;
 use crate::frame::{self, Frame};
 
-/// A burst of this many bytes is handed out: what a slow client does not take is counted, and
+/// More bytes than this do not go out together: what a slow client does not take is counted, and
 /// freed, burst by burst.
 const MOST_BYTES: usize = 16 << 10;
 
@@ -28,9 +28,9 @@ impl Burst {
         self.ends.push((id, self.bytes.len()));
     }
 
-    /// Whether it is to be handed out before more is added.
-    pub fn is_full(&self) -> bool {
-        self.bytes.len() >= MOST_BYTES
+    /// Whether it may take this event too; else it is to be handed out first.
+    pub fn has_room_for(&self, payload: &[u8]) -> bool {
+        self.ends.is_empty() || self.bytes.len() + payload.len() <= MOST_BYTES
     }
 
     /// All events, encoded; leaves it empty. None: there are none.
@@ -80,11 +80,12 @@ mod tests {
         let mut burst = Burst::default();
         assert!(burst.take().is_none());
         for (n, payload) in (1..).zip(&payloads) {
+            assert_eq!(burst.has_room_for(payload.as_bytes()), n < 4);
             burst.add(Id { ms: n, n }, payload.as_bytes());
-            assert_eq!(burst.is_full(), n == 4);
         }
         let events = burst.take().expect("four events");
-        assert!(burst.take().is_none() && !burst.is_full(), "it is empty again");
+        assert!(burst.take().is_none(), "it is empty again");
+        assert!(burst.has_room_for(&[b'd'; 70_000]), "a large one goes alone");
         let frames: Vec<_> = events.iter().collect();
         assert_eq!((events.count(), frames.len()), (4, 4));
         for ((n, payload), (id, one)) in (1..).zip(&payloads).zip(&frames) {

@@ -95,6 +95,11 @@ impl Connection {
         if sending.end.is_some() {
             return false;
         }
+        // A client that takes all it is given is not slow, however much comes at once.
+        let much = BURST.min(self.outbox_limit / 2);
+        if !sending.blocked && sending.outbox.bytes() + frame.len() > much {
+            self.write(&mut sending);
+        }
         match sending.outbox.push(frame, class, self.outbox_limit) {
             Pushed::Queued => {}
             Pushed::Dropped => {

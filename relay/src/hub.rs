@@ -89,7 +89,7 @@ impl Hub {
     /// Runs the hub's tasks: upstream, handing out, flushing, housekeeping.
     pub fn start(self: &Arc<Self>) {
         tokio::spawn(self.upstream.clone().run(self.clone()));
-        tokio::spawn(self.clone().hand_out_for_ever());
+        tokio::spawn(self.clone().keep_handing_out());
         for _ in 0..2 {
             tokio::spawn(self.clone().flush_for_ever());
         }
@@ -213,13 +213,8 @@ impl Hub {
             connections.iter().for_each(|connection| connection.flush());
             return;
         }
-        let mut dirty = self.dirty.lock();
-        let is_first = dirty.is_empty();
-        dirty.append(&mut connections);
-        drop(dirty);
-        if is_first {
-            self.flush.notify_one();
-        }
+        self.dirty.lock().append(&mut connections);
+        self.flush.notify_one();
     }
 
     async fn flush_for_ever(self: Arc<Self>) {

@@ -20,10 +20,11 @@ pub type Dirty = Vec<Arc<Connection>>;
 #[derive(Default)]
 pub struct Receivers(Vec<Receiver>);
 
-struct Receiver {
+/// One of them.
+pub struct Receiver {
     connection: Arc<Connection>,
     /// It is ahead of the room and has already what comes up to here.
-    ahead: Option<Id>,
+    pub ahead: Option<Id>,
 }
 
 impl Receivers {
@@ -51,14 +52,13 @@ impl Receivers {
         }
     }
 
-    /// Removes a connection; whether it was one of them.
-    pub fn remove(&mut self, connection: &Connection) -> bool {
-        let Ok(index) = self.find(connection.number) else { return false };
-        self.0.remove(index);
+    /// Removes a connection, if it was one of them.
+    pub fn remove(&mut self, connection: &Connection) -> Option<Receiver> {
+        let removed = self.0.remove(self.find(connection.number).ok()?);
         if self.0.is_empty() {
             self.0 = Vec::new();
         }
-        true
+        Some(removed)
     }
 
     /// Removes and returns the connections of this user.

@@ -66,7 +66,8 @@ impl From<Refused> for Failure {
 /// The reply of one command.
 pub type Reply = Result<Value, Refused>;
 
-/// What comes from Redis unasked. Called on the connection's own task: it must not block.
+/// What comes from Redis unasked. Called on the connection's own task: it waits for nothing but
+/// work in memory, and reading goes no faster than this.
 pub trait Listener: Send + Sync + 'static {
     /// A message on a subscribed channel.
     fn message(&self, channel: &str, payload: Vec<u8>);

@@ -22,7 +22,7 @@ impl Room {
     pub fn apply(&mut self, record: &Record<'_>, steady: u64) {
         // An event out of place is not of this room's past, or of it already.
         let last = self.last;
-        if record.event_id().is_some_and(|id| id.n <= last.n || id.ms < last.ms) {
+        if record.event_id().is_some_and(|id| id.n <= last.n || id.ms < last.ms.max(1)) {
             return;
         }
         match record {
@@ -253,6 +253,7 @@ impl Room {
     }
 
     fn trim(&mut self, messages_from: u64, journal_from: u64, nonces_from: u64) {
+        let messages_from = messages_from.min(self.messages.last() + 1);
         // An entry must not outlive its message, so the journal goes first.
         let trimmed_event = messages_from.checked_sub(1).and_then(|m| self.messages.get(m));
         let journal_from = trimmed_event.map_or(0, |message| message.id.n + 1).max(journal_from);
@@ -290,7 +291,7 @@ impl Room {
         let entry = self.users.get(connection.user);
         if let Some(online) = entry.and_then(|entry| self.presence.online_mut(entry)) {
             online.statuses.remove(before);
-            let status = online.statuses.add(status, now);
+            let status = online.statuses.take(status, now);
             self.presence.set_status(name, status);
         }
     }
@@ -300,7 +301,7 @@ impl Room {
         let Some(entry) = self.users.get_mut(user) else { return };
         self.presence.come(user, entry, now);
         let Some(online) = self.presence.online_mut(entry) else { return };
-        let status = online.statuses.add(status, now);
+        let status = online.statuses.take(status, now);
         self.presence.insert(name, user, status, deadline);
     }
 

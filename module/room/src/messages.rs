@@ -177,7 +177,7 @@ impl Messages {
         if let Some(before) = self.runs.back_mut() {
             before.bytes.shrink_to_fit();
             heads.reserve_exact(before.heads.len());
-            bytes.reserve_exact(before.bytes.len());
+            bytes.reserve_exact(before.bytes.len().min(RUN_BYTES));
         }
         self.runs.push_back(Run { first: self.last, heads, bytes });
     }

@@ -90,6 +90,8 @@ pub(crate) struct Presence {
     connections: Blocks<Connection>,
     by_name: HashTable<u32>,
     hasher: DefaultHashBuilder,
+    /// Bytes of names that lie elsewhere.
+    names: usize,
     deadlines: Deadlines,
     present: Blocks<Online>,
     /// Users in the order of coming.
@@ -194,7 +196,8 @@ impl Presence {
             TableEntry::Occupied(_) => false,
             TableEntry::Vacant(free) => {
                 let deadline = deadline.min(END).into();
-                let (name, filed) = (name.into(), deadline);
+                let (name, filed) = (ShortText::from(name), deadline);
+                self.names += name.memory();
                 let new = Connection { name, user, place: 0, deadline, filed, status };
                 let number = self.connections.push(new);
                 free.insert(number);
@@ -232,6 +235,7 @@ impl Presence {
         self.deadlines.remove(number, &mut self.connections);
         let last = self.connections.len() as u32 - 1;
         let connection = self.connections.swap_remove(number);
+        self.names -= connection.as_ref().map_or(0, |connection| connection.name.memory());
         if let Some(moved) = self.connections.get(number) {
             let hash = self.hasher.hash_one(moved.name.as_bytes());
             self.deadlines.renumber(moved.place, number);
@@ -284,9 +288,8 @@ impl Presence {
 
     /// Bytes it takes on the heap, near enough.
     pub(crate) fn memory(&self) -> usize {
-        let names = self.connections.iter().map(|connection| connection.name.memory());
         self.connections.memory()
-            + names.sum::<usize>()
+            + self.names
             + self.by_name.allocation_size()
             + self.deadlines.memory()
             + self.present.memory()

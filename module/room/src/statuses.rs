@@ -90,6 +90,13 @@ impl Statuses {
         at as u8 + 1
     }
 
+    /// Like [`Statuses::add`]; one too many counts as `online`.
+    pub(crate) fn take(&mut self, name: &str, now: u64) -> u8 {
+        let here = || self.others().iter().filter(|status| status.connections > 0);
+        let fits = here().count() < STATUSES_MAX || here().any(|status| *status.name == *name);
+        self.add(if fits { name } else { ONLINE }, now)
+    }
+
     /// Counts one connection of status `number` less.
     pub(crate) fn remove(&mut self, number: u8) {
         let at = usize::from(number).checked_sub(1);

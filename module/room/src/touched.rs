@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::limits::EMOJIS_MAX;
 use crate::users::UserNumber;
 
 /// The touched messages of a room.
@@ -72,12 +73,14 @@ impl TouchedMessages {
         self.by_message.retain(|_, touched| !touched.reactions.is_empty());
     }
 
-    /// Adds a reaction. False: it is there already.
+    /// Adds a reaction. False: it is there already, or is an emoji too many.
     pub(crate) fn react(&mut self, m: u64, user: UserNumber, emoji: &str) -> bool {
         let reactions = &mut self.by_message.entry(m).or_default().reactions;
+        let kinds = reactions.len();
         match reactions.iter_mut().find(|reaction| *reaction.emoji == *emoji) {
             Some(reaction) if reaction.users.contains(&user) => return false,
             Some(reaction) => reaction.users.push(user),
+            None if kinds >= EMOJIS_MAX => return false,
             None => reactions.push(Reaction { emoji: emoji.into(), users: vec![user] }),
         }
         true

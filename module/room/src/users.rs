@@ -155,8 +155,10 @@ impl Users {
 
     /// One reference fewer; the last one frees the entry.
     pub(crate) fn release(&mut self, user: UserNumber) {
-        let Some(entry) = self.entries.get_mut(user.0) else { return };
-        entry.references = entry.references.saturating_sub(1);
+        let Some(entry) = self.entries.get_mut(user.0).filter(|entry| entry.references > 0) else {
+            return;
+        };
+        entry.references -= 1;
         if entry.references > 0 {
             return;
         }

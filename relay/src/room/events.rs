@@ -127,10 +127,10 @@ impl Room {
             state.fetches.clear();
         }
         let Some((user, removal)) = removal(head) else {
-            burst.add(id, head.bytes());
-            if burst.is_full() {
+            if !burst.has_room_for(head.bytes()) {
                 self.hand_out(state, burst, dirty);
             }
+            burst.add(id, head.bytes());
             return;
         };
         self.hand_out(state, burst, dirty);

@@ -56,8 +56,8 @@ impl Room {
         let mut state = self.state.lock();
         state.newcomers += 1;
         state.empty_since = None;
-        let was_receiver = state.receivers.remove(connection);
-        let before = state.delivery.last().filter(|_| was_receiver);
+        let receiver = state.receivers.remove(connection);
+        let before = receiver.and_then(|receiver| receiver.ahead.or(state.delivery.last()));
         state.record();
         let (epoch, presence_changes) = (state.epoch, state.presence_changes);
         Newcomer { room: self.clone(), epoch, presence_changes, before }

@@ -182,7 +182,7 @@ pub(crate) fn read_role(reader: &mut Reader<'_>) -> Result<Role, Malformed> {
 pub(crate) fn read_who<'a>(
     reader: &mut Reader<'a>,
 ) -> Result<(&'a str, Option<&'a str>), Malformed> {
-    let (user, by) = (read_actor(reader)?, reader.option(USER_NAME_MAX)?);
+    let (user, by) = (read_user(reader)?, reader.option(USER_NAME_MAX)?);
     Ok((user, by.map(check_actor).transpose()?))
 }
 

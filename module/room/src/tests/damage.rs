@@ -8,8 +8,9 @@ use crate::decide::moderate::{Action, Moderate};
 use crate::decide::presence::Presence;
 use crate::decide::revise::Edit;
 use crate::decide::{self, expire, sync};
+use crate::members::{Deed, MemberChange, Role};
 use crate::names::Actor;
-use crate::{Effects, Part, Record, Room};
+use crate::{Effects, Id, Part, Record, Room};
 
 fn sample() -> World {
     let mut world = World::new("lobby");
@@ -131,7 +132,7 @@ fn numbers_at_the_edge_are_refused_or_leave_room_to_go_on() {
             |room, edge| room.presence.order.restore_next(edge),
             |room, edge| room.settings.get_or_insert_default().max_text = Some(edge),
             |room, edge| {
-                let id = crate::Id { ms: room.last.ms, n: edge };
+                let id = Id { ms: room.last.ms, n: edge };
                 room.last = id;
                 room.journal = crate::journal::Journal::starting_after(id);
             },
@@ -173,6 +174,52 @@ proptest! {
             exercise_loosely(room);
         }
     }
+}
+
+#[test]
+fn what_no_primary_would_send_leaves_a_room_that_loads() {
+    let join = |user| Record::Join { user, role: Role::Member, by: None, ms: 9, logged: None };
+    let mut bytes = Vec::new();
+    join("*").write(&mut bytes);
+    assert!(Record::read_all(&bytes).is_err(), "the backend is no member");
+    let change = MemberChange::plain("*", None, Deed::Ban, None);
+    bytes.clear();
+    Record::Moderate { id: Id { ms: 9, n: 9 }, change }.write(&mut bytes);
+    assert!(Record::read_all(&bytes).is_err(), "nobody bans the backend");
+
+    let sample = || sample().room;
+    let message = sample().messages.iter().last().map(|message| message.id).expect("messages");
+    let last = sample().last();
+    let marks: Vec<String> = (0..40).map(|n| format!("mark{n}")).collect();
+    let trims = [u64::MAX, sample().messages.last() + 2]
+        .map(|messages_from| vec![Record::Trim { messages_from, journal_from: 0, nonces_from: 0 }]);
+    let reactions = (1..).zip(&marks).map(|(n, emoji)| {
+        let id = Id { ms: last.ms, n: last.n + n };
+        Record::React { id, user: "alice", message, emoji, removed: false }
+    });
+    let statuses = marks.iter().map(|mark| {
+        let (connection, status) = (&**mark, Some(&**mark));
+        Record::Present { connection, user: "alice", ttl: 9_000, now: 7, status }
+    });
+    let changes = marks.iter().map(|mark| {
+        let status = Some(&**mark);
+        Record::Present { connection: "mark1", user: "alice", ttl: 9_000, now: 7, status }
+    });
+    let present: Vec<_> = statuses.chain(changes).collect();
+    for records in trims.into_iter().chain([reactions.collect(), present]) {
+        let mut room = sample();
+        records.iter().for_each(|record| room.apply(record, 7));
+        let now = World::new("lobby").time();
+        let again = Room::decode(&room.encode(Part::Everything(now)));
+        let again = again.unwrap_or_else(|error| panic!("{error} after {:?}", records.first()));
+        assert_eq!(again.encode(Part::Durable), room.encode(Part::Durable));
+        assert_eq!(again.connections(), room.connections());
+    }
+    let mut blank = Room::default();
+    blank.apply(&Record::Create { ms: 5 }, 7);
+    let id = Id { ms: 0, n: 1 };
+    blank.apply(&Record::Leave { id, user: "alice", by: None }, 7);
+    assert_eq!(blank.last(), Id::ZERO, "no event is of the year 1970");
 }
 
 /// Like [`exercise`], for a room that took records no primary would send.
