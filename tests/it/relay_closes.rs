@@ -39,6 +39,28 @@ fn every_close_has_its_code_and_says_whether_to_come_back() {
     }
 }
 
+#[test]
+fn whoever_reads_is_not_slow_however_much_comes_at_once() {
+    let redis = Redis::start();
+    let relay = relay(&redis, &["--outbox", "16kb"]);
+    let reader = relay.connect("reader");
+    reader.ok(json!({"op": "join", "room": "much"}));
+    let mut wire = redis.wire();
+    for (count, length) in [(64, 1000), (8, 4000), (2, 4096)] {
+        let text = "x".repeat(length);
+        cmd!(wire, "MULTI").ok();
+        (0..count).for_each(|_| drop(cmd!(wire, "CHAT.SEND", "much", "reader", text).text()));
+        cmd!(wire, "CHAT.SEND", "much", "reader", format!("after {length}")).text();
+        assert_eq!(cmd!(wire, "EXEC").list().len(), count + 1);
+        let is_last = |event: &serde_json::Value| event["text"] == format!("after {length}");
+        reader.next_where("much", "the last of what came at once", is_last);
+    }
+    assert!(reader.closed().is_none());
+    let events = reader.events("much");
+    let messages = events.iter().filter(|event| event.json["type"] == "message");
+    assert_eq!(messages.count(), 64 + 8 + 2 + 3, "everything came");
+}
+
 fn relay(redis: &Redis, options: &[&str]) -> Relay {
     let relay = Relay::with("r1", &redis.url(), options);
     relay.wait_ready();
