@@ -30,7 +30,8 @@ impl Burst {
 
     /// Whether it may take this event too; else it is to be handed out first.
     pub fn has_room_for(&self, payload: &[u8]) -> bool {
-        self.ends.is_empty() || self.bytes.len() + payload.len() <= MOST_BYTES
+        let longer = self.bytes.len() + frame::HEADER_MAX + payload.len();
+        self.ends.is_empty() || longer <= MOST_BYTES
     }
 
     /// All events, encoded; leaves it empty. None: there are none.
@@ -86,6 +87,9 @@ mod tests {
         let events = burst.take().expect("four events");
         assert!(burst.take().is_none(), "it is empty again");
         assert!(burst.has_room_for(&[b'd'; 70_000]), "a large one goes alone");
+        // The smallest outbox holds a burst of several events, headers and all.
+        burst.add(Id::ZERO, &[b'e'; MOST_BYTES / 2]);
+        assert!(!burst.has_room_for(&[b'e'; MOST_BYTES / 2 - frame::HEADER_MAX]), "two headers");
         let frames: Vec<_> = events.iter().collect();
         assert_eq!((events.count(), frames.len()), (4, 4));
         for ((n, payload), (id, one)) in (1..).zip(&payloads).zip(&frames) {

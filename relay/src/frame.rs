@@ -17,6 +17,9 @@ pub fn text(payload: &[u8]) -> Frame {
     encode(TEXT, payload)
 }
 
+/// Bytes of the longest header (RFC 6455, section 5.2; a server masks nothing).
+pub const HEADER_MAX: usize = 10;
+
 /// Appends a text frame of this payload, which the caller knows to be UTF-8.
 pub fn append_text(frames: &mut BytesMut, payload: &[u8]) {
     append(frames, TEXT, payload);
@@ -56,7 +59,7 @@ fn encode(opcode: u8, payload: &[u8]) -> Frame {
 }
 
 fn append(frame: &mut BytesMut, opcode: u8, payload: &[u8]) {
-    frame.reserve(payload.len() + 10);
+    frame.reserve(payload.len() + HEADER_MAX);
     frame.put_u8(opcode);
     match payload.len() {
         length @ 0..=125 => frame.put_u8(length as u8),

@@ -26,8 +26,8 @@ use crate::record::Record;
 use crate::room::Room;
 use crate::settings::to_json;
 
+pub(crate) use message::message;
 use message::{Reactions, bare_message, content, stored_message};
-pub(crate) use message::{message, message_now};
 
 /// Something that is published and not stored.
 #[derive(Clone, Debug, PartialEq)]

@@ -53,9 +53,10 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
             }
             decided
         },
-        |id, after| match id.and_then(|_| after.events.last_id()) {
-            Some(id) => call.reply_bytes(id),
-            None => id.map_or_else(|| call.reply_nil(), |id| reply_id(call, id)),
+        |id, after| match (id, after.events.last_id()) {
+            (None, _) => call.reply_nil(),
+            (Some(_), Some(written)) => call.reply_bytes(written),
+            (Some(id), None) => reply_id(call, *id),
         },
     )
 }

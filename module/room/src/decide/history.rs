@@ -66,6 +66,9 @@ pub fn answer(
     // ones leave half of the bytes to the newer ones, if there are both.
     let name = context.name.as_str();
     let mut events = Events::with_room((to - from) as usize);
+    let write = |out: &mut _, numbers: &mut _, m, message| {
+        event::message(out, numbers, name, room, m, message, room.touched.reactions(m));
+    };
     let mut from_written = middle;
     if certainly_fits(context, from, to) {
         from_written = from;
@@ -75,7 +78,7 @@ pub fn answer(
         for m in (from..middle).rev() {
             if let Some(message) = room.messages.get(m).filter(|_| older.bytes() < most) {
                 older.push_message(|out, numbers| {
-                    event::message_now(out, numbers, name, room, m, message);
+                    write(out, numbers, m, message);
                 });
             }
         }
@@ -84,7 +87,7 @@ pub fn answer(
     for (m, message) in (from_written..).zip(room.messages.range(from_written, to)) {
         if events.bytes() < REPLY_BYTES_MAX {
             events.push_message(|out, numbers| {
-                event::message_now(out, numbers, name, room, m, message);
+                write(out, numbers, m, message);
             });
         }
     }

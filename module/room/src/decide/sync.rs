@@ -63,7 +63,8 @@ pub fn answer(
             None => {
                 let Some((m, message)) = messages.next() else { break };
                 events.push_message(|out, numbers| {
-                    event::message(out, numbers, name, room, m, message);
+                    // The events that follow bring its reactions.
+                    event::message(out, numbers, name, room, m, message, &[]);
                 });
             }
         }

@@ -11,32 +11,8 @@ use crate::room::Room;
 use crate::touched::Reaction;
 use crate::users::Users;
 
-/// Writes the event of a room's stored message number `m`, as it is now but for the reactions: the
-/// events that follow it bring them.
+/// Writes the event of a room's stored message number `m`, as it is now, with these reactions.
 pub(crate) fn message(
-    out: &mut Vec<u8>,
-    numbers: &mut Numbers,
-    name: &str,
-    room: &Room,
-    m: u64,
-    message: Message<'_>,
-) {
-    write_message(out, numbers, name, room, m, message, &[]);
-}
-
-/// Writes a room's stored message number `m` as it is now, reactions included.
-pub(crate) fn message_now(
-    out: &mut Vec<u8>,
-    numbers: &mut Numbers,
-    name: &str,
-    room: &Room,
-    m: u64,
-    message: Message<'_>,
-) {
-    write_message(out, numbers, name, room, m, message, room.touched.reactions(m));
-}
-
-fn write_message(
     out: &mut Vec<u8>,
     numbers: &mut Numbers,
     name: &str,
