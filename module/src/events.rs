@@ -3,7 +3,7 @@
 use chat_room::names::RoomName;
 use chat_room::{Copies, Id};
 
-use crate::redis::{Call, Flags, chance, monotonic_ms, now_ms};
+use crate::redis::{Call, Flags, chance, now_ms};
 use crate::room_type::StoredRoom;
 use crate::state::{self, Gone};
 use crate::{commands, config};
@@ -26,20 +26,20 @@ pub(crate) enum ServerEvent {
 
 /// Handles a server event. Never writes: only the timer does.
 pub(crate) fn on_server(event: ServerEvent) {
-    let (now, monotonic, chance) = (now_ms(), monotonic_ms(), chance());
+    let (now, chance) = (state::now(), chance());
     state::with(|state| match event {
         ServerEvent::Forked => state.copies = Copies::Exist,
         ServerEvent::Promoted => {
             state.copies = Copies::Exist;
-            state.clock.promote(now, chance);
-            state.quiet_until = state.clock.steady_ms(monotonic) + config::presence_grace();
+            state.clock.promote(now.ms, chance);
+            state.quiet_until = now.steady_ms + config::presence_grace();
         }
         ServerEvent::LoadsFile => state.loading_file = true,
         ServerEvent::Loaded => {
             state.loading_file = false;
             state.copies = Copies::Exist;
-            state.clock.start(now, chance);
-            state.quiet_until = state.clock.steady_ms(monotonic) + config::presence_grace();
+            state.clock.start(now.ms, chance);
+            state.quiet_until = now.steady_ms + config::presence_grace();
         }
         ServerEvent::Flushed { database } => {
             let gone = state.index.clear(database).into_iter();

@@ -51,8 +51,8 @@ mod module {
 
     use crate::config::*;
     use crate::redis::{
-        Call, add_category, arm_timer, chance, handle_load_errors, log_warning, monotonic_ms,
-        now_ms, on_info, subscribe,
+        Call, add_category, arm_timer, chance, handle_load_errors, log_warning, monotonic_us,
+        now_us, on_info, subscribe,
     };
     use crate::room_type::CHAT_ROOM;
     use crate::{commands, redis, state, timers};
@@ -71,10 +71,10 @@ mod module {
         if !ready {
             return Status::Err;
         }
-        let (now, steady, chance) = (now_ms(), monotonic_ms(), chance());
+        let (us, monotonic, chance) = (now_us(), monotonic_us(), chance());
         state::with(|state| {
-            state.clock.steady_from(now, steady);
-            state.clock.start(now, chance);
+            state.clock.steady_from(us, monotonic);
+            state.clock.start(us / 1000, chance);
         });
         arm_timer(&call, timers::INTERVAL);
         Status::Ok

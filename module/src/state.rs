@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use chat_room::{Copies, Effects, Id, Now};
 
 use crate::index::Index;
-use crate::redis::{monotonic_ms, now_ms};
+use crate::redis::{monotonic_us, now_us};
 
 /// See the module's documentation.
 pub(crate) struct State {
@@ -73,16 +73,16 @@ pub(crate) fn with<T>(body: impl FnOnce(&mut State) -> T) -> T {
 
 /// The time of a decision made now.
 pub(crate) fn now() -> Now {
-    let (ms, monotonic) = (now_ms(), monotonic_ms());
-    with(|state| state.clock.now(ms, monotonic))
+    let (us, monotonic) = (now_us(), monotonic_us());
+    with(|state| state.clock.look(us, monotonic))
 }
 
-/// The same, but for a steady clock that may be behind, by less than the clocks have been looked at
-/// ago (see [`Clock::look`]). For what sets no deadline of a connection: looking at the second clock
-/// is a twentieth of what a send costs.
+/// The same by one clock: the steady one goes on from the last look as far as the other has. For
+/// what sets no deadline of a connection: looking at the second clock is a twentieth of what a send
+/// costs.
 pub(crate) fn about_now() -> Now {
-    let ms = now_ms();
-    with(|state| state.clock.about_now(ms))
+    let us = now_us();
+    with(|state| state.clock.about_now(us))
 }
 
 /// Milliseconds for ids, so that an id is not given out for two events.
@@ -102,15 +102,17 @@ pub(crate) struct Clock {
     /// Ids start here, at `since` by the server's clock.
     floor: u64,
     since: u64,
-    /// The server's clock, and the one that only goes forward, when the module was loaded.
+    /// The server's clock, and the one that only goes forward, when the module was loaded. These and
+    /// the next two in microseconds: in milliseconds, two clocks that change at different moments
+    /// disagree by one, and the steady clock would go back.
     started: (u64, u64),
     /// The server's clock and the steady one at the last look.
     seen: (u64, u64),
 }
 
-/// How much time, in milliseconds, the steady clock is trusted to have passed since the last look
+/// How much time, in microseconds, the steady clock is trusted to have passed since the last look
 /// only because the other one says so: it might have jumped.
-const TRUSTED: u64 = 250;
+const TRUSTED: u64 = 250_000;
 
 /// How much later than anything received ids start after a promotion.
 const MARGIN: u64 = 60_000;
@@ -119,28 +121,30 @@ const MARGIN: u64 = 60_000;
 const FAR: u64 = 86_400_000;
 
 impl Clock {
-    /// The steady clock begins at `now` by the server's clock, `monotonic` by the one that only goes
+    /// The steady clock begins at `us` by the server's clock, `monotonic` by the one that only goes
     /// forward.
-    pub(crate) fn steady_from(&mut self, now: u64, monotonic: u64) {
-        self.started = (now, monotonic);
-        self.seen = (now, now);
+    pub(crate) fn steady_from(&mut self, us: u64, monotonic: u64) {
+        self.started = (us, monotonic);
+        self.seen = (us, us);
     }
 
-    /// Remembers what both clocks show.
-    pub(crate) fn look(&mut self, now: Now) {
-        self.seen = (now.ms, now.steady_ms);
+    /// The time of a decision made when the two clocks show `us` and `monotonic`.
+    pub(crate) fn look(&mut self, us: u64, monotonic: u64) -> Now {
+        let steady = self.started.0 + monotonic.saturating_sub(self.started.1);
+        self.seen = (us, steady);
+        self.time(us, steady)
     }
 
-    fn about_now(&self, ms: u64) -> Now {
-        let passed = ms.saturating_sub(self.seen.0).min(TRUSTED);
+    fn about_now(&self, us: u64) -> Now {
+        let passed = us.saturating_sub(self.seen.0).min(TRUSTED);
+        self.time(us, self.seen.1 + passed)
+    }
+
+    fn time(&self, us: u64, steady: u64) -> Now {
+        let (ms, steady_ms) = (us / 1000, steady / 1000);
         let id_ms = self.id_ms(ms);
         let unused_ms = id_ms.max(self.highest + 1);
-        Now { ms, id_ms, unused_ms, steady_ms: self.seen.1 + passed }
-    }
-
-    /// The steady clock, when the one that only goes forward shows `monotonic`.
-    pub(crate) fn steady_ms(&self, monotonic: u64) -> u64 {
-        self.started.0 + monotonic.saturating_sub(self.started.1)
+        Now { ms, id_ms, unused_ms, steady_ms }
     }
 
     /// The server has started or loaded its data, at `now` by its clock. `chance`: any number.
@@ -172,18 +176,16 @@ impl Clock {
     fn id_ms(&self, now: u64) -> u64 {
         now.max(self.floor + now.saturating_sub(self.since) / 2)
     }
-
-    /// The time of a decision made when the two clocks show `ms` and `monotonic`.
-    pub(crate) fn now(&self, ms: u64, monotonic: u64) -> Now {
-        let id_ms = self.id_ms(ms);
-        let unused_ms = id_ms.max(self.highest + 1);
-        Now { ms, id_ms, unused_ms, steady_ms: self.steady_ms(monotonic) }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a decision made at this millisecond goes by.
+    fn at(clock: &Clock, ms: u64) -> Now {
+        clock.about_now(ms * 1000)
+    }
 
     #[test]
     fn a_promoted_replica_starts_after_everything_its_primary_may_have_given_out() {
@@ -192,10 +194,10 @@ mod tests {
             clock.used(received, received);
             clock.promote(now, 123_456);
             let start = now.max(received) + MARGIN + 3_456;
-            assert_eq!(clock.now(now, 0).id_ms, start, "{received} received, {now} on the clock");
-            assert_eq!(clock.now(now + 1_000, 0).id_ms, start + 500, "at half speed");
+            assert_eq!(at(&clock, now).id_ms, start, "{received} received, {now} on the clock");
+            assert_eq!(at(&clock, now + 1_000).id_ms, start + 500, "at half speed");
             let caught_up = now + 2 * (start - now);
-            assert_eq!(clock.now(caught_up + 7, 0).id_ms, caught_up + 7, "then by the clock");
+            assert_eq!(at(&clock, caught_up + 7).id_ms, caught_up + 7, "then by the clock");
         }
     }
 
@@ -204,20 +206,20 @@ mod tests {
         let mut clock = Clock::default();
         clock.used(5_000, 1_000);
         clock.start(1_000, 7);
-        assert_eq!(clock.now(1_000, 0).id_ms, 5_000 + MARGIN + 7);
+        assert_eq!(at(&clock, 1_000).id_ms, 5_000 + MARGIN + 7);
         let mut clock = Clock::default();
         clock.used(500, 1_000);
         clock.start(1_000, 7);
-        assert_eq!(clock.now(1_000, 0).id_ms, 1_001);
+        assert_eq!(at(&clock, 1_000).id_ms, 1_001);
     }
 
     #[test]
     fn the_steady_clock_begins_with_the_other_one_and_only_goes_forward() {
         let mut clock = Clock::default();
-        clock.steady_from(1_000_000, 50);
-        assert_eq!(clock.now(1_000_000, 50).steady_ms, 1_000_000);
+        clock.steady_from(1_000_000_900, 50_300);
+        assert_eq!(clock.look(1_000_000_900, 50_300).steady_ms, 1_000_000);
         assert_eq!(
-            clock.now(400_000, 60).steady_ms,
+            clock.look(400_000_000, 60_300).steady_ms,
             1_000_010,
             "though the other has stepped back"
         );
@@ -226,15 +228,26 @@ mod tests {
     #[test]
     fn between_two_looks_the_steady_clock_follows_the_other_one_a_little() {
         let mut clock = Clock::default();
-        clock.steady_from(1_000_000, 0);
-        clock.look(clock.now(1_000_500, 500));
+        clock.steady_from(1_000_000_000, 0);
+        clock.look(1_000_500_000, 500_000);
         for (ms, steady_ms) in [
             (1_000_500, 1_000_500),
             (1_000_600, 1_000_600),
             (4_000_000, 1_000_750),
             (900_000, 1_000_500),
         ] {
-            assert_eq!(clock.about_now(ms).steady_ms, steady_ms);
+            assert_eq!(at(&clock, ms).steady_ms, steady_ms);
+        }
+    }
+
+    #[test]
+    fn a_look_at_both_clocks_does_not_put_the_steady_one_back() {
+        let (us, monotonic) = (1_000_000_900, 77_300);
+        let mut clock = Clock::default();
+        clock.steady_from(us, monotonic);
+        for passed in (0..20_000).step_by(100) {
+            let about = clock.about_now(us + passed);
+            assert_eq!(about, clock.look(us + passed, monotonic + passed), "after {passed} us");
         }
     }
 
@@ -242,11 +255,11 @@ mod tests {
     fn first_events_take_a_millisecond_never_used() {
         let mut clock = Clock::default();
         clock.start(1_000, 0);
-        assert_eq!(clock.now(1_000, 0).unused_ms, 1_001);
+        assert_eq!(at(&clock, 1_000).unused_ms, 1_001);
         clock.used(5_000, 5_000);
-        assert_eq!(clock.now(2_000, 0).unused_ms, 5_001, "also when the clock has stepped back");
-        assert_eq!(clock.now(9_000, 0).unused_ms, 9_000);
+        assert_eq!(at(&clock, 2_000).unused_ms, 5_001, "also when the clock has stepped back");
+        assert_eq!(at(&clock, 9_000).unused_ms, 9_000);
         clock.used(u64::MAX / 2, 9_000);
-        assert_eq!(clock.now(9_000, 0).unused_ms, 9_000, "a forged one moves nothing");
+        assert_eq!(at(&clock, 9_000).unused_ms, 9_000, "a forged one moves nothing");
     }
 }

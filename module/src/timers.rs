@@ -39,7 +39,6 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
     let flags = Flags::of(call);
     let now = state::now();
     watch_clock(now);
-    state::with(|state| state.clock.look(now));
     watch_settings();
     watch_copies(call, now);
     if replica_traffic_is_to_be_avoided() {

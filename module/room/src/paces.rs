@@ -23,24 +23,32 @@ pub(crate) struct Pace {
     sent_at: u64,
 }
 
+impl Pace {
+    /// When everything is paid for if one thing more is done under `rate`. At most a full bucket is
+    /// owed: whatever the rate was before, nobody waits longer than this one makes them.
+    fn full_at(self, rate: Rate, now: u64) -> u64 {
+        let most = now.saturating_add(rate.period_ms).saturating_mul(1000);
+        self.empty_at.clamp(now.saturating_mul(1000), most).saturating_add(rate.interval_us())
+    }
+}
+
 /// Paces a room remembers before it looks for those that do not matter any more.
 const MANY: usize = 1024;
 
 impl Paces {
     /// When `user` may do one thing more under `rate`, or in how many milliseconds at the earliest.
     pub(crate) fn check(&self, user: &str, rate: Rate, now: u64) -> Result<(), u64> {
-        let now = now.saturating_mul(1000);
-        let empty_at = self.by_user.get(user).map_or(0, |pace| pace.empty_at).max(now);
-        let full_at = empty_at.saturating_add(rate.interval_us());
-        let most = now.saturating_add(rate.period_ms.saturating_mul(1000));
+        let most = now.saturating_add(rate.period_ms).saturating_mul(1000);
+        let pace = self.by_user.get(user).copied().unwrap_or_default();
+        let full_at = pace.full_at(rate, now);
         if full_at <= most { Ok(()) } else { Err((full_at - most).div_ceil(1000).max(1)) }
     }
 
     /// Whether `user` may send again `slow` milliseconds after the last message, or when.
     pub(crate) fn check_slow(&self, user: &str, slow: u64, now: u64) -> Result<(), u64> {
         let sent_at = self.by_user.get(user).map_or(0, |pace| pace.sent_at);
-        match sent_at.saturating_add(slow).checked_sub(now) {
-            Some(wait) if sent_at > 0 && wait > 0 => Err(wait),
+        match slow.saturating_sub(now.saturating_sub(sent_at)) {
+            wait if sent_at > 0 && wait > 0 => Err(wait),
             _ => Ok(()),
         }
     }
@@ -48,8 +56,7 @@ impl Paces {
     /// Counts one thing done under `rate`.
     pub(crate) fn count(&mut self, user: &str, rate: Rate, now: u64) {
         let pace = self.of(user, now);
-        pace.empty_at =
-            pace.empty_at.max(now.saturating_mul(1000)).saturating_add(rate.interval_us());
+        pace.empty_at = pace.full_at(rate, now);
     }
 
     /// A message was stored.
@@ -93,11 +100,22 @@ mod tests {
     }
 
     #[test]
+    fn a_stricter_rate_of_before_makes_nobody_wait_longer() {
+        let (before, rate) =
+            (Rate { count: 1, period_ms: 3_600_000 }, Rate { count: 2, period_ms: 2_000 });
+        let mut paces = Paces::default();
+        paces.count("mia", before, 10_000);
+        assert_eq!(paces.check("mia", before, 10_000), Err(3_600_000));
+        assert_eq!(paces.check("mia", rate, 10_000), Err(1_000));
+    }
+
+    #[test]
     fn slow_mode_counts_from_the_last_message() {
         let mut paces = Paces::default();
         assert_eq!(paces.check_slow("mia", 5_000, 1_000), Ok(()));
         paces.sent("mia", 1_000);
         assert_eq!(paces.check_slow("mia", 5_000, 4_000), Err(2_000));
         assert_eq!(paces.check_slow("mia", 5_000, 6_000), Ok(()));
+        assert_eq!(paces.check_slow("mia", 5_000, 900), Err(5_000), "never longer");
     }
 }

@@ -15,7 +15,7 @@ pub(crate) use key::RoomKey;
 pub(crate) use register::{Arg, Keys, Spec, add_category, register};
 pub(crate) use server::{
     Flags, InfoWriter, arm_timer, chance, handle_load_errors, log_warning, memory_is_short,
-    monotonic_ms, monotonic_us, nobody_follows, now_ms, on_info, replica_traffic_is_to_be_avoided,
+    monotonic_us, nobody_follows, now_ms, now_us, on_info, replica_traffic_is_to_be_avoided,
     subscribe,
 };
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::ffi::{CString, c_int, c_longlong, c_void};
 use std::ptr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use redis_module::raw::{
     self, RedisModuleCtx, RedisModuleEvent, RedisModuleInfoCtx, RedisModuleString,
@@ -12,9 +13,15 @@ use super::call::bytes;
 use super::{Call, api, guarded};
 use crate::events::{self, ServerEvent};
 
+/// Microseconds since the epoch. Redis 7.0 tells modules milliseconds only.
+pub(crate) fn now_us() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_micros() as u64
+}
+
 /// Milliseconds since the epoch.
 pub(crate) fn now_ms() -> u64 {
-    u64::try_from(api!(RedisModule_Milliseconds())).unwrap_or(0)
+    now_us() / 1000
 }
 
 /// Microseconds of a clock that only goes forward.
@@ -23,7 +30,7 @@ pub(crate) fn monotonic_us() -> u64 {
 }
 
 /// Milliseconds of the same clock.
-pub(crate) fn monotonic_ms() -> u64 {
+fn monotonic_ms() -> u64 {
     monotonic_us() / 1000
 }
 

@@ -260,7 +260,7 @@ impl<'r, 'a> Context<'r, 'a> {
     fn pace<R>(&self, actor: Actor<'a>, decision: &mut Decision<'a, R>) -> Result<(), Refusal> {
         if let (Actor::User(user), Some(rate)) = (actor, self.limits.rate_limit) {
             let paces = &self.room.paces;
-            paces.check(user, rate, self.now.steady_ms).map_err(retry_after)?;
+            paces.check(user, rate, self.now.steady_ms).map_err(Refusal::RateLimit)?;
             decision.steps.push(Step::Pace(user, rate));
         }
         Ok(())
@@ -382,11 +382,6 @@ fn expired_nonces(context: Context<'_, '_>) -> usize {
         Some(oldest) if expired(oldest.id.ms) => room.nonces.partition(expired),
         _ => 0,
     }
-}
-
-/// Refuses until a wait has passed. Clocks show whole milliseconds: one more makes sure.
-fn retry_after(wait_ms: u64) -> Refusal {
-    Refusal::RateLimit(wait_ms.saturating_add(1))
 }
 
 /// A COUNT: 1 to 1000. Errors: `INVALID count`.

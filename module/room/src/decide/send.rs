@@ -1,6 +1,6 @@
 //! CHAT.SEND: checks, and stores a message once.
 
-use super::{Context, Decision, Step, expired_nonces, retry_after, trim};
+use super::{Context, Decision, Step, expired_nonces, trim};
 pub use crate::body::Mentions;
 use crate::body::{ACTION, Body, SYSTEM, TEXT};
 use crate::event::Ephemeral;
@@ -175,7 +175,7 @@ fn allowed<'a>(
     let slow = room.settings().slow.filter(|_| role < Some(Role::Moderator));
     if let Some(slow) = slow {
         let checked = room.paces.check_slow(user, slow, context.now.steady_ms);
-        checked.map_err(retry_after)?;
+        checked.map_err(Refusal::RateLimit)?;
         decision.steps.push(Step::Sent(user));
     }
     context.pace(send.user, decision)?;
