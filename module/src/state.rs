@@ -77,12 +77,11 @@ pub(crate) fn now() -> Now {
     with(|state| state.clock.look(us, monotonic))
 }
 
-/// The same by one clock: the steady one goes on from the last look as far as the other has. For
-/// what sets no deadline of a connection: looking at the second clock is a twentieth of what a send
-/// costs.
+/// The same by one clock instead of two, as looking at each is a twentieth of what a send costs: that
+/// the server's clock was set since the last look (see `timers::INTERVAL`) is not known yet.
 pub(crate) fn about_now() -> Now {
-    let us = now_us();
-    with(|state| state.clock.about_now(us))
+    let monotonic = monotonic_us();
+    with(|state| state.clock.at(monotonic))
 }
 
 /// Milliseconds for ids, so that an id is not given out for two events.
@@ -95,24 +94,18 @@ pub(crate) fn about_now() -> Now {
 /// finds them standing still. The same after a load, if ids were ahead of the clock. What remains:
 /// a clock behind by more than the margin, on a server that received nothing for as long, could in
 /// theory meet a lost id again, if number and millisecond agree.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Clock {
     /// The latest millisecond any id of this server has.
     highest: u64,
     /// Ids start here, at `since` by the server's clock.
     floor: u64,
     since: u64,
-    /// The server's clock, and the one that only goes forward, when the module was loaded. These and
-    /// the next two in microseconds: in milliseconds, two clocks that change at different moments
-    /// disagree by one, and the steady clock would go back.
+    /// The server's clock and the one that only goes forward, in microseconds: when the module was
+    /// loaded, and at the last look.
     started: (u64, u64),
-    /// The server's clock and the steady one at the last look.
     seen: (u64, u64),
 }
-
-/// How much time, in microseconds, the steady clock is trusted to have passed since the last look
-/// only because the other one says so: it might have jumped.
-const TRUSTED: u64 = 250_000;
 
 /// How much later than anything received ids start after a promotion.
 const MARGIN: u64 = 60_000;
@@ -125,23 +118,19 @@ impl Clock {
     /// forward.
     pub(crate) fn steady_from(&mut self, us: u64, monotonic: u64) {
         self.started = (us, monotonic);
-        self.seen = (us, us);
+        self.seen = self.started;
     }
 
     /// The time of a decision made when the two clocks show `us` and `monotonic`.
     pub(crate) fn look(&mut self, us: u64, monotonic: u64) -> Now {
-        let steady = self.started.0 + monotonic.saturating_sub(self.started.1);
-        self.seen = (us, steady);
-        self.time(us, steady)
+        self.seen = (us, monotonic);
+        self.at(monotonic)
     }
 
-    fn about_now(&self, us: u64) -> Now {
-        let passed = us.saturating_sub(self.seen.0).min(TRUSTED);
-        self.time(us, self.seen.1 + passed)
-    }
-
-    fn time(&self, us: u64, steady: u64) -> Now {
-        let (ms, steady_ms) = (us / 1000, steady / 1000);
+    /// The same, if the server's clock was not set since the last look.
+    fn at(&self, monotonic: u64) -> Now {
+        let since = |(us, then): (u64, u64)| (us + monotonic.saturating_sub(then)) / 1000;
+        let (ms, steady_ms) = (since(self.seen), since(self.started));
         let id_ms = self.id_ms(ms);
         let unused_ms = id_ms.max(self.highest + 1);
         Now { ms, id_ms, unused_ms, steady_ms }
@@ -182,9 +171,9 @@ impl Clock {
 mod tests {
     use super::*;
 
-    /// What a decision made at this millisecond goes by.
-    fn at(clock: &Clock, ms: u64) -> Now {
-        clock.about_now(ms * 1000)
+    /// The time when both clocks show this millisecond.
+    fn at(clock: &mut Clock, ms: u64) -> Now {
+        clock.look(ms * 1000, ms * 1000)
     }
 
     #[test]
@@ -194,10 +183,10 @@ mod tests {
             clock.used(received, received);
             clock.promote(now, 123_456);
             let start = now.max(received) + MARGIN + 3_456;
-            assert_eq!(at(&clock, now).id_ms, start, "{received} received, {now} on the clock");
-            assert_eq!(at(&clock, now + 1_000).id_ms, start + 500, "at half speed");
+            assert_eq!(at(&mut clock, now).id_ms, start, "{received} received, {now} on the clock");
+            assert_eq!(at(&mut clock, now + 1_000).id_ms, start + 500, "at half speed");
             let caught_up = now + 2 * (start - now);
-            assert_eq!(at(&clock, caught_up + 7).id_ms, caught_up + 7, "then by the clock");
+            assert_eq!(at(&mut clock, caught_up + 7).id_ms, caught_up + 7, "then by the clock");
         }
     }
 
@@ -206,11 +195,11 @@ mod tests {
         let mut clock = Clock::default();
         clock.used(5_000, 1_000);
         clock.start(1_000, 7);
-        assert_eq!(at(&clock, 1_000).id_ms, 5_000 + MARGIN + 7);
+        assert_eq!(at(&mut clock, 1_000).id_ms, 5_000 + MARGIN + 7);
         let mut clock = Clock::default();
         clock.used(500, 1_000);
         clock.start(1_000, 7);
-        assert_eq!(at(&clock, 1_000).id_ms, 1_001);
+        assert_eq!(at(&mut clock, 1_000).id_ms, 1_001);
     }
 
     #[test]
@@ -226,28 +215,16 @@ mod tests {
     }
 
     #[test]
-    fn between_two_looks_the_steady_clock_follows_the_other_one_a_little() {
+    fn between_two_looks_both_clocks_go_on_by_the_steady_one() {
         let mut clock = Clock::default();
-        clock.steady_from(1_000_000_000, 0);
-        clock.look(1_000_500_000, 500_000);
-        for (ms, steady_ms) in [
-            (1_000_500, 1_000_500),
-            (1_000_600, 1_000_600),
-            (4_000_000, 1_000_750),
-            (900_000, 1_000_500),
-        ] {
-            assert_eq!(at(&clock, ms).steady_ms, steady_ms);
-        }
-    }
-
-    #[test]
-    fn a_look_at_both_clocks_does_not_put_the_steady_one_back() {
-        let (us, monotonic) = (1_000_000_900, 77_300);
-        let mut clock = Clock::default();
-        clock.steady_from(us, monotonic);
+        clock.steady_from(1_000_000_900, 77_300);
+        clock.look(400_000_200, 500_077_300);
         for passed in (0..20_000).step_by(100) {
-            let about = clock.about_now(us + passed);
-            assert_eq!(about, clock.look(us + passed, monotonic + passed), "after {passed} us");
+            let between = clock.at(500_077_300 + passed);
+            assert_eq!(between.ms, (400_000_200 + passed) / 1000);
+            assert_eq!(between.steady_ms, (1_500_000_900 + passed) / 1000);
+            let mut looked = Clock { seen: (0, 0), ..clock };
+            assert_eq!(looked.look(400_000_200 + passed, 500_077_300 + passed), between);
         }
     }
 
@@ -255,11 +232,11 @@ mod tests {
     fn first_events_take_a_millisecond_never_used() {
         let mut clock = Clock::default();
         clock.start(1_000, 0);
-        assert_eq!(at(&clock, 1_000).unused_ms, 1_001);
+        assert_eq!(at(&mut clock, 1_000).unused_ms, 1_001);
         clock.used(5_000, 5_000);
-        assert_eq!(at(&clock, 2_000).unused_ms, 5_001, "also when the clock has stepped back");
-        assert_eq!(at(&clock, 9_000).unused_ms, 9_000);
+        assert_eq!(at(&mut clock, 2_000).unused_ms, 5_001, "also when the clock has stepped back");
+        assert_eq!(at(&mut clock, 9_000).unused_ms, 9_000);
         clock.used(u64::MAX / 2, 9_000);
-        assert_eq!(at(&clock, 9_000).unused_ms, 9_000, "a forged one moves nothing");
+        assert_eq!(at(&mut clock, 9_000).unused_ms, 9_000, "a forged one moves nothing");
     }
 }

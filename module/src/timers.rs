@@ -8,8 +8,8 @@
 
 use std::cell::Cell;
 
-use chat_room::decide::Context;
 use chat_room::decide::expire::{self, Presence};
+use chat_room::decide::{Context, Decision};
 use chat_room::names::RoomName;
 use chat_room::{Copies, Now};
 
@@ -104,7 +104,8 @@ fn step(call: &Call<'_>, found: &Found, now: Now) {
     let presence = if is_quiet { Presence::Stays } else { Presence::Ends };
     stored.room.settle(now, STEP);
     let context = Context { room: &stored.room, name, now, limits: &limits };
-    let decision = expire::decide(context, presence, STEP);
+    let mut decision = Decision::on(&stored.room);
+    expire::decide(context, presence, STEP, &mut decision);
     if is_quiet && decision.steps.is_empty() {
         // Nothing but connections is due.
         let facts = stored.facts(Some(quiet_until));

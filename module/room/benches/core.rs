@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use chat_room::decide::history::{self, Anchor};
 use chat_room::decide::send::{self, Send};
-use chat_room::decide::{Context, Events, sync};
+use chat_room::decide::{Context, Decision, Events, sync};
 use chat_room::limits::Limits;
 use chat_room::names::{Actor, RoomName};
 use chat_room::{Copies, Effects, Id, Now, Part, Record, Room};
@@ -57,7 +57,8 @@ impl World {
             mentions: Default::default(),
             ephemeral: false,
         };
-        let decision = send::decide(context, &message).expect("a message that may be sent");
+        let mut decision = Decision::on(&self.room);
+        send::decide(context, &message, &mut decision).expect("a message that may be sent");
         self.effects.begin(copies);
         self.room.carry_out(NAME, now, &decision.steps, &mut self.effects);
     }

@@ -145,20 +145,26 @@ pub fn line<'a>(bytes: &'a [u8], max: usize, what: &'static str) -> Result<&'a s
 }
 
 fn user_name(bytes: &[u8]) -> Option<&str> {
-    let text = visible(bytes, USER_NAME_MAX)?;
     let refused = matches!(bytes.first(), Some(b'@' | b'*'));
-    (!refused && swar::none(bytes, |word| swar::equal(word, b','))).then_some(text)
+    visible_but(Some(b','), bytes, USER_NAME_MAX).filter(|_| !refused)
 }
 
 /// 1 to `max` bytes of UTF-8, every character visible.
-#[inline]
 fn visible(bytes: &[u8], max: usize) -> Option<&str> {
+    visible_but(None, bytes, max)
+}
+
+/// The same, without one more ASCII character.
+#[inline]
+fn visible_but(except: Option<u8>, bytes: &[u8], max: usize) -> Option<&str> {
     if !(1..=max).contains(&bytes.len()) {
         return None;
     }
     let text = std::str::from_utf8(bytes).ok()?;
-    let ascii = swar::none(bytes, |word| swar::below(word, 0x21) | swar::above(word, 0x7e));
-    (ascii || text.chars().all(is_visible)).then_some(text)
+    let excepted = |word| except.map_or(0, |byte| swar::equal(word, byte));
+    let refused = |word| swar::below(word, 0x21) | swar::above(word, 0x7e) | excepted(word);
+    let fits = |c: char| is_visible(c) && except.is_none_or(|byte| c != char::from(byte));
+    (swar::none(bytes, refused) || text.chars().all(fits)).then_some(text)
 }
 
 fn is_visible(character: char) -> bool {

@@ -71,6 +71,14 @@ pub struct Room {
     pub(crate) last_seen: u64,
 }
 
+/// The sooner of two times that may never come.
+fn sooner(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
 impl Room {
     /// Whether this room is still to be made.
     pub fn is_blank(&self) -> bool {
@@ -122,8 +130,8 @@ impl Room {
     pub fn next_deadline(&self, limits: &Limits, now: Now) -> Option<u64> {
         let retention = self.retention_deadline(limits);
         let retention = retention.map(|at| at.saturating_add(now.steady_ms).saturating_sub(now.ms));
-        let ends = [self.presence.next_deadline(), self.occupancy_deadline(limits), retention];
-        ends.into_iter().flatten().min()
+        let first = sooner(self.presence.next_deadline(), self.occupancy_deadline(limits));
+        sooner(first, retention)
     }
 
     /// When, by the steady clock, the number of users online is to be published.
@@ -165,7 +173,7 @@ impl Room {
         let message = oldest.map(|message| message.id.ms.saturating_add(ttl));
         let nonce_life = limits.nonce_window.saturating_add(MANY_AT_A_TIME);
         let nonce = self.nonces.oldest().map(|nonce| nonce.id.ms.saturating_add(nonce_life));
-        [message, nonce].into_iter().flatten().min()
+        sooner(message, nonce)
     }
 
     /// Bytes it takes in memory, near enough.

@@ -110,7 +110,8 @@ impl TouchedMessages {
 
     /// Forgets message `m`; answers what was known of it.
     pub(crate) fn remove(&mut self, m: u64) -> Option<Touched> {
-        self.by_message.remove(&m)
+        // The map is empty in most rooms, and looks for its root all the same.
+        if self.by_message.is_empty() { None } else { self.by_message.remove(&m) }
     }
 
     /// Messages with reactions, by number.

@@ -34,7 +34,7 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     change_at(
         call,
         now(),
-        |context| presence::beat(context, ttl, connections),
+        |context, decision| presence::beat(context, ttl, connections, decision),
         |unknown, After { room, .. }| {
             call.reply_array(2);
             reply_id(call, room.last());

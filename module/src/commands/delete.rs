@@ -41,5 +41,9 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
             _ => return Err(Error::SYNTAX),
         }
     }
-    change(call, |context| revise::delete(context, user, id, reason), |id, _| reply_id(call, *id))
+    change(
+        call,
+        |context, decision| revise::delete(context, user, id, reason, decision),
+        |id, _| reply_id(call, id),
+    )
 }

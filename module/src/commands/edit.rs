@@ -40,5 +40,9 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
         }
     }
     let edit = Edit { user, id, text, meta };
-    change(call, |context| revise::edit(context, edit), |id, _| reply_id(call, *id))
+    change(
+        call,
+        |context, decision| revise::edit(context, edit, decision),
+        |id, _| reply_id(call, id),
+    )
 }

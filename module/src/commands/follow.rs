@@ -52,14 +52,14 @@ pub(super) static FOLLOWS: Spec = Spec {
 
 fn run_follow(call: &Call<'_>) -> Result<(), Error> {
     let rooms = rooms(call)?;
-    let reply = |changed: &u64, _: After<'_>| call.reply_number(*changed);
-    change(call, |context| follow::follow(context, rooms), reply)
+    let reply = |changed: u64, _: After<'_>| call.reply_number(changed);
+    change(call, |context, decision| follow::follow(context, rooms, decision), reply)
 }
 
 fn run_unfollow(call: &Call<'_>) -> Result<(), Error> {
     let rooms = rooms(call)?;
-    let reply = |changed: &u64, _: After<'_>| call.reply_number(*changed);
-    change(call, |context| follow::unfollow(context, rooms), reply)
+    let reply = |changed: u64, _: After<'_>| call.reply_number(changed);
+    change(call, |context, decision| follow::unfollow(context, rooms, decision), reply)
 }
 
 fn run_follows(call: &Call<'_>) -> Result<(), Error> {

@@ -51,8 +51,8 @@ fn run_join(call: &Call<'_>) -> Result<(), Error> {
     }
     change(
         call,
-        |context| join::join(context, Join { user, role, by }),
-        |changed, _| call.reply_number(i64::from(*changed)),
+        |context, decision| join::join(context, Join { user, role, by }, decision),
+        |changed, _| call.reply_number(i64::from(changed)),
     )
 }
 
@@ -60,7 +60,7 @@ fn run_leave(call: &Call<'_>) -> Result<(), Error> {
     let user = Args::after(call, 2).user()?;
     change(
         call,
-        |context| join::leave(context, user),
-        |changed, _| call.reply_number(i64::from(*changed)),
+        |context, decision| join::leave(context, user, decision),
+        |changed, _| call.reply_number(i64::from(changed)),
     )
 }

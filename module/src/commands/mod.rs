@@ -116,20 +116,20 @@ struct After<'r> {
 }
 
 /// Changes the room named by word 1 as decided, and replies from the room as it is then.
-fn change<'c, R, E: Copy + Into<Error>>(
+fn change<'c, R, E: Into<Error>>(
     call: &Call<'c>,
-    decide: impl FnOnce(Context<'_, 'c>) -> Result<Decision<'c, R>, E>,
-    reply: impl FnOnce(&R, After<'_>),
+    decide: impl FnOnce(Context<'_, 'c>, &mut Decision<'c>) -> Result<R, E>,
+    reply: impl FnOnce(R, After<'_>),
 ) -> Result<(), Error> {
     change_at(call, about_now(), decide, reply)
 }
 
 /// The same, decided at a time that the caller knows better.
-fn change_at<'c, R, E: Copy + Into<Error>>(
+fn change_at<'c, R, E: Into<Error>>(
     call: &Call<'c>,
     mut now: Now,
-    decide: impl FnOnce(Context<'_, 'c>) -> Result<Decision<'c, R>, E>,
-    reply: impl FnOnce(&R, After<'_>),
+    decide: impl FnOnce(Context<'_, 'c>, &mut Decision<'c>) -> Result<R, E>,
+    reply: impl FnOnce(R, After<'_>),
 ) -> Result<(), Error> {
     let name = room_name(call)?;
     let mut key = RoomKey::open(call, 1)?;
@@ -143,18 +143,19 @@ fn change_at<'c, R, E: Copy + Into<Error>>(
     if stored.is_as_loaded() {
         now.id_ms = now.unused_ms;
     }
-    let decided = decide(Context { room: &stored.room, name, now, limits: &limits });
-    // Used where it is: moving it costs more than many a decision.
-    let decision = decided.as_ref().map_err(|refusal| (*refusal).into())?;
+    // Filled where it is: moving it costs more than many a decision.
+    let mut decision = Decision::on(&stored.room);
+    let context = Context { room: &stored.room, name, now, limits: &limits };
+    let answer = decide(context, &mut decision).map_err(Into::into)?;
     if decision.steps.is_empty() {
-        reply(&decision.reply, After { room: &stored.room, events: &Events::default() });
+        reply(answer, After { room: &stored.room, events: &Events::default() });
         return Ok(());
     }
 
     info::count_steps(&decision.steps);
     let mut effects = state::take_effects();
     stored.room.carry_out(name.as_str(), now, &decision.steps, &mut effects);
-    reply(&decision.reply, After { room: &stored.room, events: &effects.events });
+    reply(answer, After { room: &stored.room, events: &effects.events });
     if effects.changes() {
         let database = call.database();
         if !is_new {

@@ -55,7 +55,7 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     let moderate = Moderate { actor, action, user, duration, reason };
     change(
         call,
-        |context| moderate::decide(context, moderate),
-        |changed, _| call.reply_number(u64::from(*changed)),
+        |context, decision| moderate::decide(context, moderate, decision),
+        |changed, _| call.reply_number(u64::from(changed)),
     )
 }

@@ -56,14 +56,15 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     change_at(
         call,
         now(),
-        |context| {
+        |context, decision| {
             if going {
-                return Ok(presence::off(context, user, connection, reason)?);
+                return Ok(presence::off(context, user, connection, reason, decision)?);
             }
             if short && presence::is_new(context, connection) {
                 return Err(Error::OutOfMemory);
             }
-            Ok(presence::here(context, Presence { user, connection, ttl, status })?)
+            let presence = Presence { user, connection, ttl, status };
+            Ok(presence::here(context, presence, decision)?)
         },
         |(), After { room, .. }| {
             call.reply_array(2);

@@ -42,7 +42,7 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     let reaction = if remove.is_some() { Reaction::Remove } else { Reaction::Add };
     change(
         call,
-        |context| react::decide(context, user, id, emoji, reaction),
-        |changed, _| call.reply_number(u64::from(*changed)),
+        |context, decision| react::decide(context, user, id, emoji, reaction, decision),
+        |changed, _| call.reply_number(u64::from(changed)),
     )
 }

@@ -45,7 +45,7 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     let (user, id) = (args.user()?, args.id()?);
     change(
         call,
-        |context| read::read(context, user, id),
+        |context, decision| read::read(context, user, id, decision),
         |(), after| reply_standing(call, after.room, user),
     )
 }

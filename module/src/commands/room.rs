@@ -67,12 +67,12 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     }
     change(
         call,
-        |context: Context<'_, '_>| -> Result<_, Error> {
+        |context, decision| -> Result<(), Error> {
             // Whoever may not read the answer may not ask for it, before anything is changed.
             if !context.room.is_blank() {
                 answer(context, reader)?;
             }
-            Ok(set(context, &fields, by)?)
+            Ok(set(context, &fields, by, decision)?)
         },
         |(), after| described(call, after.room, &config::limits(), reader),
     )

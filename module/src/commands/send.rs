@@ -7,7 +7,7 @@
 //! room and the member, the message, the trim.
 
 use chat_room::decide::send::{self, Send};
-use chat_room::names;
+use chat_room::{Refusal, names};
 
 use super::{change, entry, reply_id};
 use crate::args::{Args, once};
@@ -46,17 +46,17 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     let nonce = send.nonce.is_some();
     change(
         call,
-        |context| {
-            let decided = send::decide(context, &send);
-            if nonce && decided.as_ref().is_ok_and(|decision| decision.steps.is_empty()) {
+        |context, decision| {
+            let id = send::decide(context, &send, decision)?;
+            if nonce && decision.steps.is_empty() {
                 info::count(&COUNTERS.nonce_hits, 1);
             }
-            decided
+            Ok::<_, Refusal>(id)
         },
         |id, after| match (id, after.events.last_id()) {
             (None, _) => call.reply_nil(),
             (Some(_), Some(written)) => call.reply_bytes(written),
-            (Some(id), None) => reply_id(call, *id),
+            (Some(id), None) => reply_id(call, id),
         },
     )
 }

@@ -31,5 +31,9 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     if args.left() > 0 {
         return Err(Error::SYNTAX);
     }
-    change(call, |context| signal::decide(context, user, name, data), |(), _| call.reply_number(1))
+    change(
+        call,
+        |context, decision| signal::decide(context, user, name, data, decision),
+        |(), _| call.reply_number(1),
+    )
 }

@@ -19,10 +19,14 @@ pub enum Presence {
 
 /// Decides what ends now: at most `most` connections, messages and nonces at once. Users go in the
 /// order in which they came, each told in one event.
-pub fn decide<'a>(context: Context<'_, 'a>, presence: Presence, most: usize) -> Decision<'a, ()> {
-    let mut decision = Decision::new(&context, ());
+pub fn decide<'a>(
+    context: Context<'_, 'a>,
+    presence: Presence,
+    most: usize,
+    decision: &mut Decision<'a>,
+) {
     if presence == Presence::Ends {
-        connections(context, most, &mut decision);
+        connections(context, most, decision);
     }
     let room = context.room;
     let messages_from = context.first_visible().min(room.messages.first() + most as u64);
@@ -32,10 +36,9 @@ pub fn decide<'a>(context: Context<'_, 'a>, presence: Presence, most: usize) -> 
     if messages_from > room.messages.first() || nonces_from > 0 {
         decision.record(Record::Trim { messages_from, journal_from: 0, nonces_from });
     }
-    decision
 }
 
-fn connections<'a>(context: Context<'_, 'a>, most: usize, decision: &mut Decision<'a, ()>) {
+fn connections<'a>(context: Context<'_, 'a>, most: usize, decision: &mut Decision<'a>) {
     let room = context.room;
     let mut due: BTreeMap<u64, (UserNumber, Vec<&Connection>)> = BTreeMap::new();
     for connection in room.presence.due(context.now.steady_ms, most) {

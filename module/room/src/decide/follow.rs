@@ -22,7 +22,8 @@ pub struct Follow<'a> {
 pub fn follow<'a>(
     context: Context<'_, 'a>,
     rooms: Vec<RoomName<'a>>,
-) -> Result<Decision<'a, u64>, Refusal> {
+    decision: &mut Decision<'a>,
+) -> Result<u64, Refusal> {
     let user = owner(context)?;
     let follows = &context.room.follows;
     let new: BTreeSet<&str> =
@@ -30,28 +31,29 @@ pub fn follow<'a>(
     if (follows.len() + new.len()) as u64 > context.limits.follows_max {
         return Err(Refusal::invalid("follows", "more rooms than chat.follows-max"));
     }
-    let mut decision = Decision::new(&context, new.len() as u64);
-    if !new.is_empty() {
-        context.make(Actor::User(user), &mut decision)?;
+    let count = new.len() as u64;
+    if count > 0 {
+        context.make(Actor::User(user), decision)?;
     }
     for room in new {
         decision.record(Record::Follow { room, since: context.now.ms });
     }
-    Ok(decision)
+    Ok(count)
 }
 
 /// Decides CHAT.UNFOLLOW. Reply: how many rooms are gone from the list.
 pub fn unfollow<'a>(
     context: Context<'_, 'a>,
     rooms: Vec<RoomName<'a>>,
-) -> Result<Decision<'a, u64>, Refusal> {
+    decision: &mut Decision<'a>,
+) -> Result<u64, Refusal> {
     owner(context)?;
     let follows = &context.room.follows;
     let known: BTreeSet<&str> =
         rooms.iter().map(RoomName::as_str).filter(|room| follows.contains_key(*room)).collect();
-    let mut decision = Decision::new(&context, known.len() as u64);
+    let count = known.len() as u64;
     known.into_iter().for_each(|room| decision.record(Record::Unfollow { room }));
-    Ok(decision)
+    Ok(count)
 }
 
 /// Answers CHAT.FOLLOWS, by room name. The cursor is the last room of the page before.

@@ -22,7 +22,11 @@ pub struct Join<'a> {
 ///
 /// Users join open rooms themselves. Adding somebody else, or anybody to a room for members only,
 /// takes a moderator; giving a role takes somebody above that role, and nobody changes an equal.
-pub fn join<'a>(context: Context<'_, 'a>, join: Join<'a>) -> Result<Decision<'a, bool>, Refusal> {
+pub fn join<'a>(
+    context: Context<'_, 'a>,
+    join: Join<'a>,
+    decision: &mut Decision<'a>,
+) -> Result<bool, Refusal> {
     let Join { user, role, by } = join;
     let actor = by.unwrap_or(Actor::User(user));
     context.admit(user)?;
@@ -32,8 +36,7 @@ pub fn join<'a>(context: Context<'_, 'a>, join: Join<'a>) -> Result<Decision<'a,
     if !context.is_ordinary() && role.is_some_and(|role| role != Role::Member) {
         return Err(Refusal::invalid("role", "only ordinary rooms have roles"));
     }
-    let mut decision = Decision::new(&context, false);
-    context.make(actor, &mut decision)?;
+    context.make(actor, decision)?;
     // What the room is like once it has been made.
     let made_by = |name: &str| context.room.is_blank() && actor == Actor::User(name);
     let role_of = |name: &str| match context.name.kind {
@@ -41,7 +44,7 @@ pub fn join<'a>(context: Context<'_, 'a>, join: Join<'a>) -> Result<Decision<'a,
         RoomKind::Direct(..) => Some(Role::Member),
         _ => context.room.role(name),
     };
-    decision.reply = !decision.steps.is_empty();
+    let made = !decision.steps.is_empty();
 
     let power = match actor {
         Actor::Backend => None,
@@ -49,8 +52,8 @@ pub fn join<'a>(context: Context<'_, 'a>, join: Join<'a>) -> Result<Decision<'a,
     };
     let by = by.map(|by| by.as_str()).filter(|by| *by != user);
     match (role_of(user), role) {
-        (Some(_), None) => Ok(decision),
-        (Some(now), Some(wanted)) if now == wanted || made_by(user) => Ok(decision),
+        (Some(_), None) => Ok(made),
+        (Some(now), Some(wanted)) if now == wanted || made_by(user) => Ok(made),
         (Some(now), Some(wanted)) => {
             if let Some((_, own)) = power {
                 let own = own.ok_or(Refusal::NotMember)?;
@@ -60,17 +63,15 @@ pub fn join<'a>(context: Context<'_, 'a>, join: Join<'a>) -> Result<Decision<'a,
             }
             let id = decision.next_id(context.now);
             decision.record(Record::Role { id, user, role: wanted, by });
-            trim(context, context.room.settings(), 0, &mut decision);
-            decision.reply = true;
-            Ok(decision)
+            trim(context, context.room.settings(), 0, decision);
+            Ok(true)
         }
         (None, wanted) => {
             let wanted = wanted.unwrap_or(Role::Member);
             may_add(context, power, wanted)?;
-            context.add(user, wanted, by, &mut decision)?;
-            trim(context, context.room.settings(), 0, &mut decision);
-            decision.reply = true;
-            Ok(decision)
+            context.add(user, wanted, by, decision)?;
+            trim(context, context.room.settings(), 0, decision);
+            Ok(true)
         }
     }
 }
@@ -101,17 +102,20 @@ fn may_add(
 
 /// Decides CHAT.LEAVE. Reply: whether anything changed. Errors: `DENIED` in a direct room, whose
 /// two are its members for ever.
-pub fn leave<'a>(context: Context<'_, 'a>, user: &'a str) -> Result<Decision<'a, bool>, Refusal> {
+pub fn leave<'a>(
+    context: Context<'_, 'a>,
+    user: &'a str,
+    decision: &mut Decision<'a>,
+) -> Result<bool, Refusal> {
     context.named_for(user)?;
     if matches!(context.name.kind, RoomKind::Direct(..)) {
         return Err(Refusal::Denied("another room: the two of a direct room are its members"));
     }
-    let mut decision = Decision::new(&context, false);
-    if context.room.role(user).is_some() {
+    let is_member = context.room.role(user).is_some();
+    if is_member {
         let id = decision.next_id(context.now);
         decision.record(Record::Leave { id, user, by: None });
-        trim(context, context.room.settings(), 0, &mut decision);
-        decision.reply = true;
+        trim(context, context.room.settings(), 0, decision);
     }
-    Ok(decision)
+    Ok(is_member)
 }

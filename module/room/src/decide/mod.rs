@@ -1,7 +1,8 @@
 //! The rules: what a command does to a room, one file per command.
 //!
-//! A rule reads the room, the time and the limits, and answers with a refusal or with a
-//! [`Decision`]. It changes nothing. What several rules ask is asked here.
+//! A rule reads the room, the time and the limits, and answers with a refusal or the reply. What is
+//! to be done it adds to the [`Decision`] it is handed; after a refusal nothing of that counts. It
+//! changes nothing itself. What several rules ask is asked here.
 
 pub mod expire;
 pub mod follow;
@@ -61,20 +62,19 @@ pub enum Step<'a> {
 /// The steps of a decision; most have one.
 pub type Steps<'a> = SmallVec<[Step<'a>; 1]>;
 
-/// What a command does, and what it answers.
+/// What a command does.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Decision<'a, R> {
+pub struct Decision<'a> {
     /// In order.
     pub steps: Steps<'a>,
-    /// The reply, as far as the decision knows it.
-    pub reply: R,
     /// The id of the newest durable event once all steps are done.
     last: Id,
 }
 
-impl<'a, R> Decision<'a, R> {
-    fn new(context: &Context<'_, '_>, reply: R) -> Self {
-        Decision { steps: Steps::new(), reply, last: context.room.last }
+impl<'a> Decision<'a> {
+    /// Nothing so far, to be done to `room`.
+    pub fn on(room: &Room) -> Self {
+        Decision { steps: Steps::new(), last: room.last }
     }
 
     /// The id of the durable event decided next.
@@ -257,7 +257,7 @@ impl<'r, 'a> Context<'r, 'a> {
     }
 
     /// Counts one more thing that `actor` does. Errors: `RATELIMIT`.
-    fn pace<R>(&self, actor: Actor<'a>, decision: &mut Decision<'a, R>) -> Result<(), Refusal> {
+    fn pace(&self, actor: Actor<'a>, decision: &mut Decision<'a>) -> Result<(), Refusal> {
         if let (Actor::User(user), Some(rate)) = (actor, self.limits.rate_limit) {
             let paces = &self.room.paces;
             paces.check(user, rate, self.now.steady_ms).map_err(Refusal::RateLimit)?;
@@ -289,7 +289,7 @@ impl<'r, 'a> Context<'r, 'a> {
     /// What makes the room if it is blank, for `actor`: records first in the decision. Who makes
     /// an ordinary room owns it; the two of a direct room are its members from the beginning.
     /// Errors: `DENIED backend`.
-    fn make<R>(&self, actor: Actor<'a>, decision: &mut Decision<'a, R>) -> Result<(), Refusal> {
+    fn make(&self, actor: Actor<'a>, decision: &mut Decision<'a>) -> Result<(), Refusal> {
         if !self.room.is_blank() {
             return Ok(());
         }
@@ -315,12 +315,12 @@ impl<'r, 'a> Context<'r, 'a> {
 
     /// What makes `user` a member with `role`, told as the room tells it. Errors: `INVALID
     /// members`.
-    fn add<R>(
+    fn add(
         &self,
         user: &'a str,
         role: Role,
         by: Option<&'a str>,
-        decision: &mut Decision<'a, R>,
+        decision: &mut Decision<'a>,
     ) -> Result<(), Refusal> {
         if self.room.member_count() as u64 >= self.limits.members_max {
             return Err(Refusal::invalid("members", "the room is full (chat.members-max)"));
@@ -342,12 +342,7 @@ fn slack(most: u64) -> u64 {
 
 /// Adds the record that removes what is beyond the bounds of `settings` when the decision is carried
 /// out, if it is worth it. `messages`: how many it stores.
-fn trim<R>(
-    context: Context<'_, '_>,
-    settings: &Settings,
-    messages: u64,
-    decision: &mut Decision<'_, R>,
-) {
+fn trim(context: Context<'_, '_>, settings: &Settings, messages: u64, decision: &mut Decision<'_>) {
     let Context { room, limits, now, .. } = context;
     let (history_max, journal_max) = (settings.history_max(limits), settings.journal_max(limits));
     let stored = room.messages.len() as u64;

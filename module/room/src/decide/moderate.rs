@@ -68,7 +68,8 @@ impl Action {
 pub fn decide<'a>(
     context: Context<'_, 'a>,
     moderate: Moderate<'a>,
-) -> Result<Decision<'a, bool>, Refusal> {
+    decision: &mut Decision<'a>,
+) -> Result<bool, Refusal> {
     let Moderate { actor, action, user, duration, reason } = moderate;
     let room = context.room;
     if duration.is_some_and(|ms| !(1..=SANCTION_MAX).contains(&ms)) {
@@ -78,17 +79,16 @@ pub fn decide<'a>(
         (action, room.role(user), context.name.kind)
     {
         context.existing()?;
-        return join(context, Join { user, role: Some(role), by: Some(actor) });
+        return join(context, Join { user, role: Some(role), by: Some(actor) }, decision);
     }
-    let mut decision = Decision::new(&context, false);
     match context.name.kind {
         RoomKind::Direct(..) => return Err(Refusal::invalid("room", "no direct room")),
         RoomKind::Personal(owner) => {
             may_block(owner, actor, action, user)?;
             if room.is_blank() && action == Action::Unban {
-                return Ok(decision);
+                return Ok(false);
             }
-            context.make(Actor::User(owner), &mut decision)?;
+            context.make(Actor::User(owner), decision)?;
         }
         RoomKind::Ordinary => {
             context.existing()?;
@@ -109,7 +109,7 @@ pub fn decide<'a>(
         Action::Role(role) => room.role(user).ok_or(Refusal::NotMember)? != role,
     };
     if !changes {
-        return Ok(decision);
+        return Ok(false);
     }
     let sanctions = room.sanctions.len() as u64;
     let is_new = !room.sanctions.knows(user);
@@ -131,7 +131,7 @@ pub fn decide<'a>(
     let id = decision.next_id(context.now);
     let change = MemberChange { user, by, deed, role, reason, until };
     decision.record(Record::Moderate { id, change });
-    trim(context, room.settings(), 0, &mut decision);
+    trim(context, room.settings(), 0, decision);
     let ends = matches!(action, Action::Kick | Action::Ban);
     if let (true, Some(online)) = (ends, online) {
         // Whose they are is known only by looking: all connections, until the user's are found.
@@ -141,12 +141,11 @@ pub fn decide<'a>(
         let connections: Vec<&Connection> = room.presence.iter().filter(own).take(most).collect();
         if let Some(number) = number {
             let users = room.online();
-            let users = context.remove(number, &connections, "kicked", users, &mut decision);
-            context.tell_occupancy(users, &mut decision);
+            let users = context.remove(number, &connections, "kicked", users, decision);
+            context.tell_occupancy(users, decision);
         }
     }
-    decision.reply = true;
-    Ok(decision)
+    Ok(true)
 }
 
 /// In a personal room: its user and the backend block others, the backend ends the user's sockets.

@@ -33,14 +33,14 @@ pub struct Presence<'a> {
 pub fn here<'a>(
     context: Context<'_, 'a>,
     presence: Presence<'a>,
-) -> Result<Decision<'a, ()>, Refusal> {
+    decision: &mut Decision<'a>,
+) -> Result<(), Refusal> {
     let Presence { user, connection, ttl, status } = presence;
     let status = status.map(|status| if status.is_empty() { ONLINE } else { status });
     let ttl = time_to_live(ttl.unwrap_or(context.limits.presence_ttl))?;
-    let mut decision = Decision::new(&context, ());
     context.admit(user)?;
     if context.name.kind == RoomKind::Personal(user) {
-        context.make(Actor::User(user), &mut decision)?;
+        context.make(Actor::User(user), decision)?;
     } else {
         context.readable(Some(user))?;
     }
@@ -52,13 +52,13 @@ pub fn here<'a>(
     let now = context.now.ms;
     let online = room.presence_of(user);
     let Some(online) = online else {
-        context.see(&mut decision);
+        context.see(decision);
         let status = status.filter(|status| *status != ONLINE);
         decision.record(Record::Present { connection, user, ttl, now, status });
         let users = room.online() + 1;
-        context.tell_presence(users, Ephemeral::Came { user: user.into() }, &mut decision);
-        context.tell_occupancy(users, &mut decision);
-        return Ok(decision);
+        context.tell_presence(users, Ephemeral::Came { user: user.into() }, decision);
+        context.tell_occupancy(users, decision);
+        return Ok(());
     };
     let before = known.map(|known| online.statuses.name(known.status));
     let status = status.filter(|status| before.unwrap_or(ONLINE) != *status);
@@ -75,10 +75,10 @@ pub fn here<'a>(
         }
         if statuses.shown() != online.statuses.shown() {
             let event = Ephemeral::Status { user: user.into() };
-            context.tell_presence(room.online(), event, &mut decision);
+            context.tell_presence(room.online(), event, decision);
         }
     }
-    Ok(decision)
+    Ok(())
 }
 
 /// Whether this connection is new to the room, so that it costs memory.
@@ -92,30 +92,30 @@ pub fn off<'a>(
     user: &'a str,
     connection: &'a str,
     reason: Option<&'a str>,
-) -> Result<Decision<'a, ()>, Refusal> {
+    decision: &mut Decision<'a>,
+) -> Result<(), Refusal> {
     context.named_for(user)?;
     let room = context.room;
-    let mut decision = Decision::new(&context, ());
-    let Some(known) = room.presence.find(connection) else { return Ok(decision) };
+    let Some(known) = room.presence.find(connection) else { return Ok(()) };
     if room.users.name(known.user) != user {
         return Err(Refusal::invalid("connection", "a name in use by another user"));
     }
     let reason = reason.unwrap_or("left");
-    let users = context.remove(known.user, &[known], reason, room.online(), &mut decision);
-    context.tell_occupancy(users, &mut decision);
-    Ok(decision)
+    let users = context.remove(known.user, &[known], reason, room.online(), decision);
+    context.tell_occupancy(users, decision);
+    Ok(())
 }
 
 impl<'r, 'a> Context<'r, 'a> {
     /// What takes away connections of one user, of `users` online: records and what is told.
     /// Answers how many users are online then.
-    pub(super) fn remove<R>(
+    pub(super) fn remove(
         &self,
         user: UserNumber,
         connections: &[&Connection],
         reason: &'a str,
         users: usize,
-        decision: &mut Decision<'a, R>,
+        decision: &mut Decision<'a>,
     ) -> usize {
         let Some(entry) = self.room.users.get(user) else { return users };
         let Some(online) = self.room.presence.online(entry) else { return users };
@@ -139,21 +139,21 @@ impl<'r, 'a> Context<'r, 'a> {
     }
 
     /// What keeps when the user of a personal room was seen, if this is one.
-    fn see<R>(&self, decision: &mut Decision<'a, R>) {
+    fn see(&self, decision: &mut Decision<'a>) {
         if matches!(self.name.kind, RoomKind::Personal(_)) {
             decision.record(Record::Seen { ms: self.now.ms });
         }
     }
 
     /// Tells what one user does, unless so many `users` are online that nobody could follow.
-    fn tell_presence<R>(&self, users: usize, event: Ephemeral<'a>, decision: &mut Decision<'a, R>) {
+    fn tell_presence(&self, users: usize, event: Ephemeral<'a>, decision: &mut Decision<'a>) {
         if !self.room.is_crowd(users, self.limits) {
             decision.event(event);
         }
     }
 
     /// Tells how many are here, if `users` are too many to name and it was not told just now.
-    pub(super) fn tell_occupancy<R>(&self, users: usize, decision: &mut Decision<'a, R>) {
+    pub(super) fn tell_occupancy(&self, users: usize, decision: &mut Decision<'a>) {
         let (room, told) = (self.room, self.room.presence.told);
         let due = told.occupancy_at.saturating_add(OCCUPANCY_INTERVAL) <= self.now.steady_ms;
         if room.is_crowd(users, self.limits) && told.users != users && due {
@@ -167,7 +167,8 @@ pub fn beat<'a>(
     context: Context<'_, 'a>,
     ttl: u64,
     connections: Vec<&'a str>,
-) -> Result<Decision<'a, Vec<&'a str>>, Refusal> {
+    decision: &mut Decision<'a>,
+) -> Result<Vec<&'a str>, Refusal> {
     let ttl = time_to_live(ttl)?;
     let (mut known, mut unknown) = (connections, Vec::new());
     known.retain(|name| {
@@ -177,11 +178,10 @@ pub fn beat<'a>(
         }
         is_known
     });
-    let mut decision = Decision::new(&context, unknown);
     if !known.is_empty() {
         decision.record(Record::Beat { ttl, connections: known });
     }
-    Ok(decision)
+    Ok(unknown)
 }
 
 fn time_to_live(ms: u64) -> Result<u64, Refusal> {

@@ -24,7 +24,8 @@ pub fn decide<'a>(
     id: &'a [u8],
     emoji: &'a str,
     reaction: Reaction,
-) -> Result<Decision<'a, bool>, Refusal> {
+    decision: &mut Decision<'a>,
+) -> Result<bool, Refusal> {
     let room = context.room;
     context.may_change(user)?;
     let (message, m) = context.message(id)?;
@@ -34,17 +35,16 @@ pub fn decide<'a>(
     };
     let there = number.is_some_and(|number| room.touched.has_reacted(m, number, emoji));
     let removed = reaction == Reaction::Remove;
-    let mut decision = Decision::new(&context, there == removed);
     if there != removed {
-        return Ok(decision);
+        return Ok(false);
     }
     let known = room.touched.reactions(m);
     if !removed && known.len() >= EMOJIS_MAX && known.iter().all(|other| *other.emoji != *emoji) {
         return Err(Refusal::invalid("emoji", "at most 20 different ones on a message"));
     }
-    context.pace(user, &mut decision)?;
+    context.pace(user, decision)?;
     let id = decision.next_id(context.now);
     decision.record(Record::React { id, user: user.as_str(), message, emoji, removed });
-    trim(context, room.settings(), 0, &mut decision);
-    Ok(decision)
+    trim(context, room.settings(), 0, decision);
+    Ok(true)
 }

@@ -16,21 +16,21 @@ pub fn read<'a>(
     context: Context<'_, 'a>,
     user: &'a str,
     id: Id,
-) -> Result<Decision<'a, ()>, Refusal> {
+    decision: &mut Decision<'a>,
+) -> Result<(), Refusal> {
     let room = context.readable(Some(user))?;
     let entry = room.users.by_name(user);
     let membership = entry.and_then(|entry| entry.membership()).ok_or(Refusal::NotMember)?;
     if room.id_at(id.n) != Some(id) && room.messages.find(id).is_none() {
         return Err(Refusal::NoMessage);
     }
-    let mut decision = Decision::new(&context, ());
     if id.n > membership.read.n {
         decision.record(Record::Read { user, read: id });
         if room.member_count() as u64 <= context.limits.receipts_max {
             decision.event(Ephemeral::Read { user, read: id });
         }
     }
-    Ok(decision)
+    Ok(())
 }
 
 /// How a member stands.

@@ -25,7 +25,11 @@ pub struct Edit<'a> {
 /// Decides CHAT.EDIT. Reply: the id of the edit. Errors: `NOMSG`, `DENIED moderator` for somebody
 /// else's message or one older than `chat.edit-window`, what writing is refused with, and what a
 /// text is refused with.
-pub fn edit<'a>(context: Context<'_, 'a>, edit: Edit<'a>) -> Result<Decision<'a, Id>, Refusal> {
+pub fn edit<'a>(
+    context: Context<'_, 'a>,
+    edit: Edit<'a>,
+    decision: &mut Decision<'a>,
+) -> Result<Id, Refusal> {
     let Context { room, limits, now, .. } = context;
     let Edit { user, id, text, meta } = edit;
     context.may_change(user)?;
@@ -48,13 +52,11 @@ pub fn edit<'a>(context: Context<'_, 'a>, edit: Edit<'a>) -> Result<Decision<'a,
     if text.is_empty() && meta.is_none() && stored.is_none_or(|body| body.meta.is_none()) {
         return Err(Refusal::invalid("text", "empty only when META is given"));
     }
-    let mut decision = Decision::new(&context, Id::ZERO);
-    context.pace(user, &mut decision)?;
+    context.pace(user, decision)?;
     let id = decision.next_id(now);
     decision.record(Record::Edit { id, user: user.as_str(), message, text, meta });
-    trim(context, room.settings(), 0, &mut decision);
-    decision.reply = id;
-    Ok(decision)
+    trim(context, room.settings(), 0, decision);
+    Ok(id)
 }
 
 /// Decides CHAT.DELETE. Reply: the id of the deletion. Errors: `NOMSG`, `DENIED moderator` for
@@ -65,20 +67,19 @@ pub fn delete<'a>(
     user: Actor<'a>,
     id: &'a [u8],
     reason: Option<&'a str>,
-) -> Result<Decision<'a, Id>, Refusal> {
+    decision: &mut Decision<'a>,
+) -> Result<Id, Refusal> {
     match context.may_change(user) {
         Err(Refusal::Muted(_) | Refusal::Frozen) if reason.is_none() => {}
         other => other?,
     }
     let (message, m) = context.message(id)?;
     keeps_order(context, user, m)?;
-    let mut decision = Decision::new(&context, Id::ZERO);
-    context.pace(user, &mut decision)?;
+    context.pace(user, decision)?;
     let id = decision.next_id(context.now);
     decision.record(Record::Delete { id, user: user.as_str(), message, reason });
-    trim(context, context.room.settings(), 0, &mut decision);
-    decision.reply = id;
-    Ok(decision)
+    trim(context, context.room.settings(), 0, decision);
+    Ok(id)
 }
 
 /// What lets somebody touch a message.

@@ -16,7 +16,8 @@ pub fn set<'a>(
     context: Context<'_, 'a>,
     fields: &[(&'a [u8], &'a [u8])],
     by: Option<Actor<'a>>,
-) -> Result<Decision<'a, ()>, Refusal> {
+    decision: &mut Decision<'a>,
+) -> Result<(), Refusal> {
     let actor = by.unwrap_or(Actor::Backend);
     let mut changes: Vec<Setting<'a>> = Vec::with_capacity(fields.len());
     for (field, value) in fields {
@@ -41,18 +42,17 @@ pub fn set<'a>(
     if let Actor::User(user) = actor {
         allowed(context, user, &changes)?;
     }
-    let mut decision = Decision::new(&context, ());
-    context.make(actor, &mut decision)?;
+    context.make(actor, decision)?;
     changes.retain(|change| !change.is_in(context.room.settings()));
     if changes.is_empty() {
-        return Ok(decision);
+        return Ok(());
     }
     let id = decision.next_id(context.now);
     let mut settings = context.room.settings().clone();
     changes.iter().for_each(|change| change.put_in(&mut settings));
     decision.record(Record::Settings(NewSettings { id, by: actor.as_str(), changes }));
-    trim(context, &settings, 0, &mut decision);
-    Ok(decision)
+    trim(context, &settings, 0, decision);
+    Ok(())
 }
 
 fn allowed(context: Context<'_, '_>, user: &str, changes: &[Setting<'_>]) -> Result<(), Refusal> {

@@ -58,21 +58,21 @@ impl<'a> Send<'a> {
 pub fn decide<'a>(
     context: Context<'_, 'a>,
     send: &Send<'a>,
-) -> Result<Decision<'a, Option<Id>>, Refusal> {
+    decision: &mut Decision<'a>,
+) -> Result<Option<Id>, Refusal> {
     let Context { room, limits, now, .. } = context;
     let digest = match (send.nonce, send.ephemeral) {
         (Some(name), false) => {
             let digest = nonces::digest(send.text);
             if let Some(id) = stored_before(context, send.user, name, digest)? {
-                return Ok(Decision::new(&context, Some(id)));
+                return Ok(Some(id));
             }
             Some(digest)
         }
         _ => None,
     };
 
-    let mut decision = Decision::new(&context, None);
-    allowed(&context, send, &mut decision)?;
+    allowed(&context, send, decision)?;
 
     let from_backend = send.user == Actor::Backend;
     let kind = send.kind.unwrap_or(if from_backend { SYSTEM } else { TEXT });
@@ -107,7 +107,7 @@ pub fn decide<'a>(
     let author = send.user.as_str();
     if send.ephemeral {
         decision.event(Ephemeral::Message { user: author, body });
-        return Ok(decision);
+        return Ok(None);
     }
     // With the nonces of the window all remembered, a further one could not be.
     let expired = expired_nonces(context);
@@ -117,9 +117,8 @@ pub fn decide<'a>(
         return Err(Refusal::RateLimit(free_at.saturating_sub(now.ms).max(1)));
     }
     decision.record(Record::Message(NewMessage { id, author, body, digest }));
-    trim(context, room.settings(), 1, &mut decision);
-    decision.reply = Some(id);
-    Ok(decision)
+    trim(context, room.settings(), 1, decision);
+    Ok(Some(id))
 }
 
 /// The id this nonce was answered with. Errors: `INVALID nonce` if it was another text.
@@ -150,7 +149,7 @@ fn stored_before(
 fn allowed<'a>(
     context: &Context<'_, 'a>,
     send: &Send<'a>,
-    decision: &mut Decision<'a, Option<Id>>,
+    decision: &mut Decision<'a>,
 ) -> Result<(), Refusal> {
     let room = context.room;
     let user = match send.user {

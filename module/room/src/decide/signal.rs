@@ -15,7 +15,8 @@ pub fn decide<'a>(
     user: Actor<'a>,
     name: &'a str,
     data: Option<&'a [u8]>,
-) -> Result<Decision<'a, ()>, Refusal> {
+    decision: &mut Decision<'a>,
+) -> Result<(), Refusal> {
     let data = data.map(|data| json::object(data, "data")).transpose()?;
     if let Actor::User(user) = user {
         if name == NOTICE {
@@ -24,8 +25,7 @@ pub fn decide<'a>(
         let room = context.readable(Some(user))?;
         context.may_speak(user, room.role(user))?;
     }
-    let mut decision = Decision::new(&context, ());
-    context.pace(user, &mut decision)?;
+    context.pace(user, decision)?;
     decision.event(Ephemeral::Signal { user: user.as_str(), name, data });
-    Ok(decision)
+    Ok(())
 }

@@ -7,7 +7,7 @@ use crate::decide::history::{self, Anchor};
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::presence::Presence;
 use crate::decide::revise::Edit;
-use crate::decide::{self, expire, sync};
+use crate::decide::{self, Decision, expire, sync};
 use crate::members::{Deed, MemberChange, Role};
 use crate::names::Actor;
 use crate::{Effects, Id, Part, Record, Room};
@@ -28,37 +28,31 @@ fn sample() -> World {
     for (verb, back) in [("edit", 3), ("react", 3), ("react", 6), ("delete", 6), ("edit", 9)] {
         let m = world.room.messages.last() - back;
         let id = world.room.messages.get(m).map(|message| message.id).expect("there").to_string();
-        let (user, context) = (Actor::Backend, world.context(&name));
-        let steps = match verb {
+        let (user, id) = (Actor::Backend, id.as_bytes());
+        let done = world.act(&name, |c, d| match verb {
             "edit" => {
-                let edit = Edit { user, id: id.as_bytes(), text: b"better", meta: Some(b"{}") };
-                decide::revise::edit(context, edit).expect("edited").steps
+                let edit = Edit { user, id, text: b"better", meta: Some(b"{}") };
+                decide::revise::edit(c, edit, d).map(drop)
             }
             "react" => {
                 let add = decide::react::Reaction::Add;
-                decide::react::decide(context, user, id.as_bytes(), "👍", add).expect("told").steps
+                decide::react::decide(c, user, id, "👍", add, d).map(drop)
             }
-            _ => {
-                let delete = decide::revise::delete(context, user, id.as_bytes(), Some("why"));
-                delete.expect("deleted").steps
-            }
-        };
-        world.finish(&name, steps);
+            _ => decide::revise::delete(c, user, id, Some("why"), d).map(drop),
+        });
+        done.expect("done");
     }
     let last = world.room.last();
-    let steps = decide::read::read(world.context(&name), "alice", last).expect("read").steps;
-    world.finish(&name, steps);
+    world.act(&name, |c, d| decide::read::read(c, "alice", last, d)).expect("read");
     for action in [Action::Mute, Action::Ban] {
         let (actor, user) = (Actor::Backend, "eve");
         let moderate = Moderate { actor, action, user, duration: Some(9_000), reason: None };
-        let steps = decide::moderate::decide(world.context(&name), moderate).expect("done").steps;
-        world.finish(&name, steps);
+        world.act(&name, |c, d| decide::moderate::decide(c, moderate, d)).expect("done");
     }
     world.leave("bob").expect("left");
     for (user, connection) in [("alice", "c1"), ("alice", "c2"), ("carol", "c3")] {
         let presence = Presence { user, connection, ttl: None, status: Some("busy") };
-        let steps = decide::presence::here(world.context(&name), presence).expect("here").steps;
-        world.finish(&name, steps);
+        world.act(&name, |c, d| decide::presence::here(c, presence, d)).expect("here");
     }
     world
 }
@@ -81,14 +75,14 @@ fn exercise(room: Room) {
     let _ = decide::members::answer(context, None, 1000, None);
     let _ = decide::who::answer(context, None, 1000, None);
     let _ = (world.room.memory(), world.room.free_effort());
-    let steps = expire::decide(context, expire::Presence::Ends, 10).steps;
     let mut effects = Effects::default();
-    world.room.carry_out(&name, world.time(), &steps, &mut effects);
+    let mut decision = Decision::on(&world.room);
+    expire::decide(context, expire::Presence::Ends, 10, &mut decision);
+    world.room.carry_out(&name, world.time(), &decision.steps, &mut effects);
     let send = super::send("alice", "hi", Some("n"));
-    let decision = decide::send::decide(world.context(&name), &send);
-    if let Ok(decision) = decision {
-        let steps = decision.steps;
-        world.room.carry_out(&name, world.time(), &steps, &mut effects);
+    let mut decision = Decision::on(&world.room);
+    if decide::send::decide(world.context(&name), &send, &mut decision).is_ok() {
+        world.room.carry_out(&name, world.time(), &decision.steps, &mut effects);
     }
     if plausible {
         let _ = world.join("newcomer", None, None);
@@ -230,7 +224,7 @@ fn exercise_loosely(room: Room) {
     let context = world.context(&name);
     let _ = history::answer(context, Anchor::Newest, 1000, None);
     let _ = sync::answer(context, world.room.last(), 1000, None);
-    let _ = expire::decide(context, expire::Presence::Ends, 10);
+    expire::decide(context, expire::Presence::Ends, 10, &mut Decision::on(&world.room));
     let _ = Room::decode(&world.room.encode(Part::Everything(world.time())));
 }
 
@@ -253,9 +247,10 @@ fn records_out_of_place_or_out_of_form_change_nothing() {
     world.send("moritz", "hello").expect("sent");
     let name = world.name.clone();
     let send = super::send("moritz", "again", None);
-    let steps = decide::send::decide(world.context(&name), &send).expect("sent").steps;
+    let mut decision = Decision::on(&world.room);
+    decide::send::decide(world.context(&name), &send, &mut decision).expect("sent");
     let mut effects = Effects::default();
-    world.room.carry_out(&name, world.time(), &steps, &mut effects);
+    world.room.carry_out(&name, world.time(), &decision.steps, &mut effects);
     let stored = world.room.encode(Part::Durable);
     for record in Record::read_all(&effects.durable).expect("as written") {
         world.room.apply(&record, 0);

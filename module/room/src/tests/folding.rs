@@ -60,41 +60,41 @@ fn carry_out(world: &mut World, verb: &Verb, count: u64) -> Result<(), Refusal> 
         let message = world.room.messages.get(newest.saturating_sub(back as u64));
         message.map_or(Id { ms: 1, n: 1 }, |message| message.id).to_string()
     };
-    let context = world.context(&name);
     let text = format!("text {count}");
-    let id_text;
-    let mut buffer = Vec::new();
-    let steps = match verb {
+    match verb {
         Verb::Send { user, mention } => {
+            let mut buffer = Vec::new();
             let mut send = super::send(USERS[*user], &text, None);
             let mentioned: Vec<&str> = mention.iter().map(|user| USERS[*user]).collect();
             send.mentions = decide::send::mentions(&mentioned, &mut buffer);
-            decide::send::decide(context, &send)?.steps
+            world.act(&name, |c, d| decide::send::decide(c, &send, d)).map(drop)
         }
         Verb::Edit { user, back } => {
-            id_text = id(*back);
-            let text = text.as_bytes();
-            let edit = Edit { user: actor(*user), id: id_text.as_bytes(), text, meta: None };
-            decide::revise::edit(context, edit)?.steps
+            let (id, text) = (id(*back), text.as_bytes());
+            let edit = Edit { user: actor(*user), id: id.as_bytes(), text, meta: None };
+            world.act(&name, |c, d| decide::revise::edit(c, edit, d)).map(drop)
         }
         Verb::Delete { user, back } => {
-            id_text = id(*back);
+            let (user, id) = (actor(*user), id(*back));
             let reason = count.is_multiple_of(2).then_some("why");
-            decide::revise::delete(context, actor(*user), id_text.as_bytes(), reason)?.steps
+            let id = id.as_bytes();
+            world.act(&name, |c, d| decide::revise::delete(c, user, id, reason, d)).map(drop)
         }
         Verb::React { user, back, emoji, remove } => {
-            id_text = id(*back);
             let reaction = if *remove { Reaction::Remove } else { Reaction::Add };
-            let (user, id) = (actor(*user), id_text.as_bytes());
-            decide::react::decide(context, user, id, EMOJI[*emoji], reaction)?.steps
+            let (user, id, emoji) = (actor(*user), id(*back), EMOJI[*emoji]);
+            let id = id.as_bytes();
+            world
+                .act(&name, |c, d| decide::react::decide(c, user, id, emoji, reaction, d))
+                .map(drop)
         }
         Verb::Read { user, back } => {
             let last = world.room.last.n.saturating_sub(*back as u64);
             let id = world.room.id_at(last).ok_or(Refusal::NoMessage)?;
-            decide::read::read(context, USERS[*user], id)?.steps
+            world.act(&name, |c, d| decide::read::read(c, USERS[*user], id, d))
         }
-        Verb::Join { user } => return world.join(USERS[*user], None, None).map(drop),
-        Verb::Leave { user } => return world.leave(USERS[*user]).map(drop),
+        Verb::Join { user } => world.join(USERS[*user], None, None).map(drop),
+        Verb::Leave { user } => world.leave(USERS[*user]).map(drop),
         Verb::Moderate { actor: by, action, user } => {
             let action = [Action::Kick, Action::Ban, Action::Unban, Action::Mute, Action::Unmute]
                 .get(*action)
@@ -104,18 +104,14 @@ fn carry_out(world: &mut World, verb: &Verb, count: u64) -> Result<(), Refusal> 
             let duration = (timed && !count.is_multiple_of(3)).then_some(40);
             let (actor, user) = (actor(*by), USERS[*user]);
             let moderate = Moderate { actor, action, user, duration, reason: None };
-            decide::moderate::decide(context, moderate)?.steps
+            world.act(&name, |c, d| decide::moderate::decide(c, moderate, d)).map(drop)
         }
-        Verb::Bound { history_max } => {
-            return world.set("history_max", &history_max.to_string(), None);
-        }
+        Verb::Bound { history_max } => world.set("history_max", &history_max.to_string(), None),
         Verb::Wait { ms } => {
             world.now += ms;
-            return Ok(());
+            Ok(())
         }
-    };
-    world.finish(&name, steps);
-    Ok(())
+    }
 }
 
 /// Messages as a reader sees them, by event number.

@@ -10,7 +10,7 @@ mod presence;
 mod resuming;
 mod rules;
 
-use crate::decide::{Context, Steps};
+use crate::decide::{self, Context, Decision, Steps};
 use crate::limits::Limits;
 use crate::names::{Actor, RoomName};
 use crate::refusal::Refusal;
@@ -62,9 +62,7 @@ impl World {
     ) -> Result<String, Refusal> {
         let name = self.name.clone();
         let send = send(user, text, nonce);
-        let decision = crate::decide::send::decide(self.context(&name), &send)?;
-        let (steps, reply) = (decision.steps, decision.reply);
-        self.finish(&name, steps);
+        let reply = self.act(&name, |c, d| decide::send::decide(c, &send, d))?;
         Ok(reply.map(|id| id.to_string()).unwrap_or_default())
     }
 
@@ -72,30 +70,41 @@ impl World {
         let name = self.name.clone();
         let role = role.map(|role| crate::members::Role::parse(role.as_bytes())).transpose()?;
         let by = by.map(|by| Actor::parse(by.as_bytes())).transpose()?;
-        let context = self.context(&name);
-        let join = crate::decide::join::Join { user, role, by };
-        let decision = crate::decide::join::join(context, join)?;
-        let (steps, reply) = (decision.steps, decision.reply);
-        self.finish(&name, steps);
-        Ok(reply)
+        let join = decide::join::Join { user, role, by };
+        self.act(&name, |c, d| decide::join::join(c, join, d))
     }
 
     fn set(&mut self, field: &str, value: &str, by: Option<&str>) -> Result<(), Refusal> {
         let name = self.name.clone();
         let by = by.map(|by| Actor::parse(by.as_bytes())).transpose()?;
         let fields = [(field.as_bytes(), value.as_bytes())];
-        let decision = crate::decide::room::set(self.context(&name), &fields, by)?;
-        let steps = decision.steps;
-        self.finish(&name, steps);
-        Ok(())
+        self.act(&name, |c, d| decide::room::set(c, &fields, by, d))
     }
 
     fn leave(&mut self, user: &str) -> Result<bool, Refusal> {
         let name = self.name.clone();
-        let decision = crate::decide::join::leave(self.context(&name), user)?;
-        let (steps, reply) = (decision.steps, decision.reply);
-        self.finish(&name, steps);
+        self.act(&name, |c, d| decide::join::leave(c, user, d))
+    }
+
+    /// Decides by a rule, and carries it out.
+    fn act<'a, R>(
+        &mut self,
+        name: &'a str,
+        rule: impl FnOnce(Context<'_, 'a>, &mut Decision<'a>) -> Result<R, Refusal>,
+    ) -> Result<R, Refusal> {
+        let mut decision = Decision::on(&self.room);
+        let reply = rule(self.context(name), &mut decision)?;
+        self.finish(name, decision.steps);
         Ok(reply)
+    }
+
+    /// What the timer does, with so much at once.
+    fn expire(&mut self, most: usize) {
+        let name = self.name.clone();
+        let ends = decide::expire::Presence::Ends;
+        let mut decision = Decision::on(&self.room);
+        decide::expire::decide(self.context(&name), ends, most, &mut decision);
+        self.finish(&name, decision.steps);
     }
 
     /// Carries a decision out here, and replays its bytes on the copy.
@@ -128,8 +137,8 @@ impl World {
     }
 }
 
-fn send<'a>(user: &'a str, text: &'a str, nonce: Option<&'a str>) -> crate::decide::send::Send<'a> {
-    crate::decide::send::Send {
+fn send<'a>(user: &'a str, text: &'a str, nonce: Option<&'a str>) -> decide::send::Send<'a> {
+    decide::send::Send {
         user: Actor::parse(user.as_bytes()).expect("a user name"),
         text: text.as_bytes(),
         nonce,

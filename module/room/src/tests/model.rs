@@ -102,24 +102,17 @@ fn carry_out(world: &mut World, verb: &Verb) -> Result<(), Refusal> {
             let status = words.get(usize::from(*status)).copied();
             let (user, ttl) = (USERS[*user], Some(*ttl));
             let presence = Presence { user, connection: &connection, ttl, status };
-            let steps = decide::presence::here(world.context(&name), presence)?.steps;
-            world.finish(&name, steps);
-            Ok(())
+            world.act(&name, |c, d| decide::presence::here(c, presence, d))
         }
         Verb::Off { user, connection } => {
             let connection = format!("c{connection}");
-            let context = world.context(&name);
-            let steps = decide::presence::off(context, USERS[*user], &connection, None)?.steps;
-            world.finish(&name, steps);
-            Ok(())
+            let user = USERS[*user];
+            world.act(&name, |c, d| decide::presence::off(c, user, &connection, None, d))
         }
         Verb::Expire => {
             let now = world.time();
             world.room.settle(now, 3);
-            let steps =
-                decide::expire::decide(world.context(&name), decide::expire::Presence::Ends, 3)
-                    .steps;
-            world.finish(&name, steps);
+            world.expire(3);
             Ok(())
         }
         Verb::Wait { ms } => {

@@ -22,45 +22,33 @@ impl World {
         let name = self.name.clone();
         let actor = Actor::parse(actor.as_bytes())?;
         let moderate = Moderate { actor, action, user, duration, reason: Some("because") };
-        let decision = decide::moderate::decide(self.context(&name), moderate)?;
-        let (steps, reply) = (decision.steps, decision.reply);
-        self.finish(&name, steps);
-        Ok(reply)
+        self.act(&name, |c, d| decide::moderate::decide(c, moderate, d))
     }
 
     fn edit(&mut self, user: &str, id: &str, text: &str) -> Result<(), Refusal> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
         let edit = Edit { user, id: id.as_bytes(), text: text.as_bytes(), meta: None };
-        let steps = decide::revise::edit(self.context(&name), edit)?.steps;
-        self.finish(&name, steps);
-        Ok(())
+        self.act(&name, |c, d| decide::revise::edit(c, edit, d)).map(drop)
     }
 
     fn delete(&mut self, user: &str, id: &str) -> Result<(), Refusal> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
-        let steps = decide::revise::delete(self.context(&name), user, id.as_bytes(), None)?.steps;
-        self.finish(&name, steps);
-        Ok(())
+        self.act(&name, |c, d| decide::revise::delete(c, user, id.as_bytes(), None, d)).map(drop)
     }
 
     fn react(&mut self, user: &str, id: &str, emoji: &str) -> Result<bool, Refusal> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
         let (id, add) = (id.as_bytes(), Reaction::Add);
-        let decision = decide::react::decide(self.context(&name), user, id, emoji, add)?;
-        let (steps, reply) = (decision.steps, decision.reply);
-        self.finish(&name, steps);
-        Ok(reply)
+        self.act(&name, |c, d| decide::react::decide(c, user, id, emoji, add, d))
     }
 
     fn signal(&mut self, user: &str) -> Result<(), Refusal> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
-        let steps = decide::signal::decide(self.context(&name), user, "typing", None)?.steps;
-        self.finish(&name, steps);
-        Ok(())
+        self.act(&name, |c, d| decide::signal::decide(c, user, "typing", None, d))
     }
 }
 
@@ -185,8 +173,7 @@ fn a_kick_ends_presence_at_once_and_a_block_keeps_out() {
     let name = world.name.clone();
     for connection in ["c1", "c2"] {
         let here = decide::presence::Presence { user: "mia", connection, ttl: None, status: None };
-        let steps = decide::presence::here(world.context(&name), here).expect("here").steps;
-        world.finish(&name, steps);
+        world.act(&name, |c, d| decide::presence::here(c, here, d)).expect("here");
     }
     assert_eq!(world.moderate("mo", Action::Kick, "mia", None), Ok(true));
     let event = world.published.last().expect("told");

@@ -10,27 +10,20 @@ impl World {
     fn here(&mut self, user: &str, connection: &str, status: Option<&str>) -> Result<(), Refusal> {
         let name = self.name.clone();
         let presence = Presence { user, connection, ttl: Some(5_000), status };
-        let steps = decide::presence::here(self.context(&name), presence)?.steps;
-        self.finish(&name, steps);
-        Ok(())
+        self.act(&name, |c, d| decide::presence::here(c, presence, d))
     }
 
     /// CHAT.PRESENCE … OFF.
     fn off(&mut self, user: &str, connection: &str) -> Result<(), Refusal> {
         let name = self.name.clone();
-        let steps = decide::presence::off(self.context(&name), user, connection, None)?.steps;
-        self.finish(&name, steps);
-        Ok(())
+        self.act(&name, |c, d| decide::presence::off(c, user, connection, None, d))
     }
 
     /// What the timer does.
     fn sweep(&mut self) {
-        let name = self.name.clone();
         let now = self.time();
         self.room.settle(now, 1000);
-        let steps =
-            decide::expire::decide(self.context(&name), decide::expire::Presence::Ends, 1000).steps;
-        self.finish(&name, steps);
+        self.expire(1000);
     }
 
     /// Events published since the last call, without their heads.
@@ -50,8 +43,7 @@ fn presence_counts_users_and_tells_first_and_last() {
     let here = |world: &mut World, user: &str, connection: &str, status: Option<&str>| {
         let name = world.name.clone();
         let presence = Presence { user, connection, ttl: None, status };
-        let steps = decide::presence::here(world.context(&name), presence)?.steps;
-        world.finish(&name, steps);
+        world.act(&name, |c, d| decide::presence::here(c, presence, d))?;
         Ok::<_, Refusal>(world.published.last().cloned().unwrap_or_default())
     };
     assert_eq!(here(&mut world, "out", "c0", None), Err(Refusal::NotMember));
@@ -69,9 +61,7 @@ fn presence_counts_users_and_tells_first_and_last() {
 
     let off = |world: &mut World, user: &str, connection: &str| {
         let name = world.name.clone();
-        let steps = decide::presence::off(world.context(&name), user, connection, None)?.steps;
-        world.finish(&name, steps);
-        Ok::<_, Refusal>(())
+        world.act(&name, |c, d| decide::presence::off(c, user, connection, None, d))
     };
     assert!(off(&mut world, "mo", "c1").is_err(), "another user's connection");
     let count = world.published.len();
@@ -92,29 +82,21 @@ fn what_is_not_beaten_ends_once_and_what_is_beaten_stays() {
     let name = world.name.clone();
     for (user, connection) in [("mia", "c1"), ("mia", "c2"), ("mo", "c3")] {
         let presence = Presence { user, connection, ttl: Some(5_000), status: None };
-        let steps = decide::presence::here(world.context(&name), presence).expect("here").steps;
-        world.finish(&name, steps);
+        world.act(&name, |c, d| decide::presence::here(c, presence, d)).expect("here");
     }
     world.now += 4_000;
-    let beat = decide::presence::beat(world.context(&name), 5_000, vec!["c3", "c4"]).expect("ok");
-    assert_eq!(beat.reply, ["c4"], "unknown ones are named");
-    let steps = beat.steps;
-    world.finish(&name, steps);
+    let beat = world.act(&name, |c, d| decide::presence::beat(c, 5_000, vec!["c3", "c4"], d));
+    assert_eq!(beat.expect("ok"), ["c4"], "unknown ones are named");
     world.now += 1_000;
     let count = world.published.len();
-    let steps =
-        decide::expire::decide(world.context(&name), decide::expire::Presence::Ends, 100).steps;
-    world.finish(&name, steps);
+    world.expire(100);
     assert_eq!(world.published.len(), count + 1, "one leave for mia's two connections");
     let went = world.published.last().expect("told");
     assert!(
         went.contains("\"user\":\"mia\",\"kind\":\"leave\",\"users\":1,\"reason\":\"timeout\"")
     );
-    assert!(
-        decide::expire::decide(world.context(&name), decide::expire::Presence::Ends, 100)
-            .steps
-            .is_empty()
-    );
+    world.expire(100);
+    assert_eq!(world.published.len(), count + 1, "and nothing more");
     let now = world.time();
     world.room.settle(now, 100);
     let next = world.room.next_deadline(&world.limits, now);

@@ -86,22 +86,9 @@ fn what_has_expired_is_neither_shown_nor_resumed_over() {
     assert_eq!(page(&world, Anchor::Newest, 50).0, ["message 3", "message 4"]);
     assert_eq!(texts(&world, ids[1]), None, "what came after it has expired");
     assert_eq!(texts(&world, ids[2]).map(|events| events.len()), Some(2));
-    let name = world.name.clone();
-    let steps = crate::decide::expire::decide(
-        world.context(&name),
-        crate::decide::expire::Presence::Ends,
-        2,
-    )
-    .steps;
-    world.finish(&name, steps);
+    world.expire(2);
     assert_eq!(world.room.messages.len(), 3, "two at a time");
-    let steps = crate::decide::expire::decide(
-        world.context(&name),
-        crate::decide::expire::Presence::Ends,
-        2,
-    )
-    .steps;
-    world.finish(&name, steps);
+    world.expire(2);
     assert_eq!(world.room.messages.len(), 2);
     let now = world.time();
     let steady = ids[3].ms + 10 + now.steady_ms - now.ms;
@@ -176,8 +163,7 @@ fn what_was_said_of_an_expired_message_is_not_told_either() {
     for (text, id) in [("SECRET", &first), ("fine", &second)] {
         let user = Actor::User("alice");
         let edit = revise::Edit { user, id: id.as_bytes(), text: text.as_bytes(), meta: None };
-        let steps = revise::edit(world.context(&name), edit).expect("edited").steps;
-        world.finish(&name, steps);
+        world.act(&name, |c, d| revise::edit(c, edit, d)).expect("edited");
     }
     let cursor = Id::parse(second.as_bytes()).expect("an id");
     world.now = Id::parse(first.as_bytes()).expect("an id").ms + 1000;

@@ -193,11 +193,9 @@ fn a_message_is_what_it_says() {
         let mut command = send("mia", "hi", None);
         alter(&mut command);
         let name = world.name.clone();
-        let decision = decide::send::decide(world.context(&name), &command);
-        match decision.map(|decision| decision.steps) {
+        match world.act(&name, |c, d| decide::send::decide(c, &command, d)) {
             Err(refusal) => assert_eq!(code(&refusal), *expected, "{why}"),
-            Ok(steps) => {
-                world.finish(&name, steps);
+            Ok(_) => {
                 assert_eq!("ok", *expected, "{why}");
                 let event = world.published.last().expect("published");
                 serde_json::from_str::<serde_json::Value>(event).expect("strict JSON");
@@ -218,9 +216,7 @@ fn an_ephemeral_message_is_published_and_not_stored() {
     let before = world.room.encode(crate::Part::Everything(world.time()));
     let name = world.name.clone();
     let command = decide::send::Send { ephemeral: true, ..send("out", "psst", Some("n")) };
-    let decision = decide::send::decide(world.context(&name), &command).expect("allowed");
-    let steps = decision.steps;
-    world.finish(&name, steps);
+    world.act(&name, |c, d| decide::send::decide(c, &command, d)).expect("allowed");
     assert_eq!(world.room.encode(crate::Part::Everything(world.time())), before);
     let event = world.published.last().expect("published");
     assert!(event.starts_with("{\"last\":\"") && !event.contains("\"id\""), "{event}");
@@ -234,10 +230,7 @@ fn a_user_follows_rooms_up_to_a_bound() {
     let room = |text: &'static str| crate::names::RoomName::parse(text.as_bytes()).expect("a room");
     let follow = |world: &mut World, rooms: Vec<&'static str>| {
         let rooms = rooms.into_iter().map(room).collect();
-        let decision = decide::follow::follow(world.context(&name), rooms)?;
-        let (steps, reply) = (decision.steps, decision.reply);
-        world.finish(&name, steps);
-        Ok::<_, Refusal>(reply)
+        world.act(&name, |c, d| decide::follow::follow(c, rooms, d))
     };
     assert_eq!(follow(&mut world, vec!["b", "a", "b"]), Ok(2));
     assert_eq!(follow(&mut world, vec!["a"]), Ok(0));
@@ -253,7 +246,7 @@ fn a_user_follows_rooms_up_to_a_bound() {
 
 fn follow_in(world: &mut World) -> Result<(), Refusal> {
     let name = world.name.clone();
-    decide::follow::follow(world.context(&name), Vec::new()).map(|_| ())
+    world.act(&name, |c, d| decide::follow::follow(c, Vec::new(), d)).map(drop)
 }
 
 #[test]
@@ -262,8 +255,7 @@ fn a_signal_is_published_only() {
     let name = world.name.clone();
     let signal = |world: &mut World, user: &str, word: &str, data: Option<&[u8]>| {
         let user = Actor::parse(user.as_bytes()).expect("an actor");
-        let steps = decide::signal::decide(world.context(&name), user, word, data)?.steps;
-        world.finish(&name, steps);
+        world.act(&name, |c, d| decide::signal::decide(c, user, word, data, d))?;
         Ok::<_, Refusal>(world.published.last().cloned().unwrap_or_default())
     };
     let typing = signal(&mut world, "mia", "typing", Some(b"{\"a\":1}")).expect("told");
