@@ -41,7 +41,6 @@ pub(crate) struct Found {
 }
 
 /// See the module's documentation.
-#[derive(Default)]
 pub(crate) struct Index {
     databases: BTreeMap<i32, Database>,
     last_number: u64,
@@ -58,6 +57,9 @@ struct Database {
 }
 
 impl Index {
+    /// No rooms.
+    pub(crate) const EMPTY: Index = Index { databases: BTreeMap::new(), last_number: 0 };
+
     /// Files a room for the first time.
     pub(crate) fn add(&mut self, database: i32, name: &[u8], facts: Facts) -> Filed {
         self.last_number += 1;

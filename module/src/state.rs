@@ -4,13 +4,12 @@
 //! All of it belongs to Redis's main thread. Nobody may call Redis while borrowing it: opening a
 //! key can expire it, and that calls back into here.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 
 use chat_room::{Copies, Effects, Id, Now};
 
 use crate::index::Index;
-use crate::redis::{monotonic_us, now_us};
+use crate::redis::{MainThread, monotonic_us, now_us};
 
 /// See the module's documentation.
 pub(crate) struct State {
@@ -39,18 +38,16 @@ pub(crate) struct Gone {
     pub(crate) reason: &'static str,
 }
 
-thread_local! {
-    static STATE: RefCell<State> = RefCell::new(State {
-        clock: Clock::default(),
-        index: Index::default(),
-        gone: BTreeMap::new(),
-        refile: VecDeque::new(),
-        loading_file: false,
-        effects: None,
-        copies: Copies::Exist,
-        quiet_until: 0,
-    });
-}
+static STATE: MainThread<State> = MainThread::new(State {
+    clock: Clock::NEW,
+    index: Index::EMPTY,
+    gone: BTreeMap::new(),
+    refile: VecDeque::new(),
+    loading_file: false,
+    effects: None,
+    copies: Copies::Exist,
+    quiet_until: 0,
+});
 
 /// The buffers of the last command, emptied for the next one; to be given back.
 pub(crate) fn take_effects() -> Box<Effects> {
@@ -68,7 +65,7 @@ pub(crate) fn keep_effects(effects: Box<Effects>) {
 
 /// Borrows the state for the length of `body`, which must not call Redis.
 pub(crate) fn with<T>(body: impl FnOnce(&mut State) -> T) -> T {
-    STATE.with(|state| body(&mut state.borrow_mut()))
+    STATE.with(body)
 }
 
 /// The time of a decision made now.
@@ -94,7 +91,7 @@ pub(crate) fn about_now() -> Now {
 /// finds them standing still. The same after a load, if ids were ahead of the clock. What remains:
 /// a clock behind by more than the margin, on a server that received nothing for as long, could in
 /// theory meet a lost id again, if number and millisecond agree.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Clock {
     /// The latest millisecond any id of this server has.
     highest: u64,
@@ -114,6 +111,9 @@ const MARGIN: u64 = 60_000;
 const FAR: u64 = 86_400_000;
 
 impl Clock {
+    /// No id is known yet, and no time.
+    const NEW: Clock = Clock { highest: 0, floor: 0, since: 0, started: (0, 0), seen: (0, 0) };
+
     /// The steady clock begins at `us` by the server's clock, `monotonic` by the one that only goes
     /// forward.
     pub(crate) fn steady_from(&mut self, us: u64, monotonic: u64) {
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_promoted_replica_starts_after_everything_its_primary_may_have_given_out() {
         for (received, now) in [(1_000_000, 1_005_000), (1_000_000, 400_000), (0, 1_000_000)] {
-            let mut clock = Clock::default();
+            let mut clock = Clock::NEW;
             clock.used(received, received);
             clock.promote(now, 123_456);
             let start = now.max(received) + MARGIN + 3_456;
@@ -192,11 +192,11 @@ mod tests {
 
     #[test]
     fn a_restart_while_ids_are_ahead_of_the_clock_starts_after_them() {
-        let mut clock = Clock::default();
+        let mut clock = Clock::NEW;
         clock.used(5_000, 1_000);
         clock.start(1_000, 7);
         assert_eq!(at(&mut clock, 1_000).id_ms, 5_000 + MARGIN + 7);
-        let mut clock = Clock::default();
+        let mut clock = Clock::NEW;
         clock.used(500, 1_000);
         clock.start(1_000, 7);
         assert_eq!(at(&mut clock, 1_000).id_ms, 1_001);
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_steady_clock_begins_with_the_other_one_and_only_goes_forward() {
-        let mut clock = Clock::default();
+        let mut clock = Clock::NEW;
         clock.steady_from(1_000_000_900, 50_300);
         assert_eq!(clock.look(1_000_000_900, 50_300).steady_ms, 1_000_000);
         assert_eq!(
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn between_two_looks_both_clocks_go_on_by_the_steady_one() {
-        let mut clock = Clock::default();
+        let mut clock = Clock::NEW;
         clock.steady_from(1_000_000_900, 77_300);
         clock.look(400_000_200, 500_077_300);
         for passed in (0..20_000).step_by(100) {
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn first_events_take_a_millisecond_never_used() {
-        let mut clock = Clock::default();
+        let mut clock = Clock::NEW;
         clock.start(1_000, 0);
         assert_eq!(at(&mut clock, 1_000).unused_ms, 1_001);
         clock.used(5_000, 5_000);

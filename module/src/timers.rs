@@ -6,8 +6,6 @@
 //! clock or a stall nobody's presence ends before one grace has passed: the connections' relays
 //! must be heard first.
 
-use std::cell::Cell;
-
 use chat_room::decide::expire::{self, Presence};
 use chat_room::decide::{Context, Decision};
 use chat_room::names::RoomName;
@@ -15,7 +13,8 @@ use chat_room::{Copies, Now};
 
 use crate::index::{Facts, Found};
 use crate::redis::{
-    Call, Flags, RoomKey, monotonic_us, nobody_follows, replica_traffic_is_to_be_avoided,
+    Call, Flags, MainThread, RoomKey, monotonic_us, nobody_follows,
+    replica_traffic_is_to_be_avoided,
 };
 use crate::room_type::StoredRoom;
 use crate::{commands, config, events, info, state};
@@ -137,14 +136,12 @@ fn renew(found: &Found, stored: &mut StoredRoom, facts: Facts) {
     });
 }
 
-thread_local! {
-    /// The two clocks at the last look: the server's, and the steady one.
-    static CLOCKS: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
-    /// When it was last looked for copies, by the steady clock.
-    static LOOKED_FOR_COPIES: Cell<u64> = const { Cell::new(0) };
-    /// `chat.history-ttl` at the last look.
-    static HISTORY_TTL: Cell<Option<u64>> = const { Cell::new(None) };
-}
+/// The server's clock and the steady one at the last look.
+static CLOCKS: MainThread<Option<(u64, u64)>> = MainThread::new(None);
+/// When it was last looked for copies, by the steady clock.
+static LOOKED_FOR_COPIES: MainThread<u64> = MainThread::new(0);
+/// `chat.history-ttl` at the last look.
+static HISTORY_TTL: MainThread<Option<u64>> = MainThread::new(None);
 
 /// Grants a grace if the server's clock has jumped, or the server has stood still: no beat could be
 /// heard meanwhile. After a jump the ages of messages are reckoned anew.
@@ -168,10 +165,10 @@ fn watch_clock(now: Now) {
 /// Writing records down and handing them to Redis costs as much as the rest of a send, so it is not
 /// done for nobody.
 fn watch_copies(call: &Call<'_>, now: Now) {
-    if LOOKED_FOR_COPIES.get() + LOOK_INTERVAL > now.steady_ms {
+    if LOOKED_FOR_COPIES.with(|at| *at) + LOOK_INTERVAL > now.steady_ms {
         return;
     }
-    LOOKED_FOR_COPIES.set(now.steady_ms);
+    LOOKED_FOR_COPIES.replace(now.steady_ms);
     if state::with(|state| state.copies == Copies::Exist) && nobody_follows(call) {
         state::with(|state| state.copies = Copies::None);
     }

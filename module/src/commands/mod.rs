@@ -224,6 +224,7 @@ pub(crate) fn file_named(call: &Call<'_>, name: &[u8], prepare: fn(&mut StoredRo
     }
 }
 
+#[inline]
 fn room_name<'c>(call: &Call<'c>) -> Result<RoomName<'c>, Refusal> {
     RoomName::parse(call.word(1).unwrap_or_default())
 }

@@ -23,10 +23,13 @@ pub(crate) fn enter(
     // SAFETY: Redis hands over `argc` strings that outlive the call.
     let argv = unsafe { std::slice::from_raw_parts(argv, count) };
     let call = Call { ctx, argv, lifetime: PhantomData };
-    match guarded("a command", || handler(&call)) {
-        Some(Ok(())) => {}
-        Some(Err(error)) => call.reply_error(&error),
-        None => call.reply_error(&Error::Defect),
+    let run = || {
+        if let Err(error) = handler(&call) {
+            call.reply_error(&error);
+        }
+    };
+    if guarded("a command", run).is_none() {
+        call.reply_error(&Error::Defect);
     }
     0
 }

@@ -19,6 +19,7 @@ pub(crate) use server::{
     subscribe,
 };
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls a function of Redis's module interface. Every one used is in Redis 7.0, the floor, so its
@@ -32,6 +33,30 @@ macro_rules! api {
     }};
 }
 pub(crate) use api;
+
+/// What belongs to Redis's main thread, which runs all of our code but one callback: rooms may be freed
+/// in another, and freeing looks at nothing here. (A thread-local is looked up at every use, which
+/// costs as much as a check of a send.)
+pub(crate) struct MainThread<T>(RefCell<T>);
+
+// SAFETY: as said above, no second thread comes here.
+unsafe impl<T> Sync for MainThread<T> {}
+
+impl<T> MainThread<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        MainThread(RefCell::new(value))
+    }
+
+    /// Puts another value in its place.
+    pub(crate) fn replace(&self, value: T) -> T {
+        self.0.replace(value)
+    }
+
+    /// Borrows the value for the length of `body`, which must not come here again.
+    pub(crate) fn with<R>(&self, body: impl FnOnce(&mut T) -> R) -> R {
+        body(&mut self.0.borrow_mut())
+    }
+}
 
 /// Runs `body`; a panic in it is logged and answered with `None`.
 pub(crate) fn guarded<T>(what: &str, body: impl FnOnce() -> T) -> Option<T> {

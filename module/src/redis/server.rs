@@ -1,6 +1,5 @@
 //! The server around the commands: clock, state, log, timers, events, INFO.
 
-use std::cell::Cell;
 use std::ffi::{CString, c_int, c_longlong, c_void};
 use std::ptr;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,7 +9,7 @@ use redis_module::raw::{
 };
 
 use super::call::bytes;
-use super::{Call, api, guarded};
+use super::{Call, MainThread, api, guarded};
 use crate::events::{self, ServerEvent};
 
 /// Microseconds since the epoch. Redis 7.0 tells modules milliseconds only.
@@ -132,10 +131,8 @@ pub(crate) fn handle_load_errors(call: &Call<'_>) {
     api!(RedisModule_SetModuleOptions(call.ctx(), option));
 }
 
-thread_local! {
-    /// The timer that is armed, and when it should have gone off by the clock that only goes forward.
-    static ARMED: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
-}
+/// The timer that is armed, and when it should have gone off by the clock that only goes forward.
+static ARMED: MainThread<(u64, u64)> = MainThread::new((0, 0));
 
 /// Calls `timers::tick` once, in so many milliseconds.
 pub(crate) fn arm_timer(call: &Call<'_>, milliseconds: u64) {
@@ -146,14 +143,14 @@ pub(crate) fn arm_timer(call: &Call<'_>, milliseconds: u64) {
     }
     let period = c_longlong::try_from(milliseconds).unwrap_or(c_longlong::MAX);
     let id = api!(RedisModule_CreateTimer(call.ctx(), period, Some(fire), ptr::null_mut()));
-    ARMED.set((id, monotonic_ms() + milliseconds));
+    ARMED.replace((id, monotonic_ms() + milliseconds));
 }
 
 /// Arms the timer again if it is overdue: Redis's timers go by the server's clock, and wait as long
 /// as it was set back.
 fn rearm_timer(call: &Call<'_>) {
     const OVERDUE: u64 = 500;
-    let (id, due) = ARMED.get();
+    let (id, due) = ARMED.with(|armed| *armed);
     if id != 0 && monotonic_ms() > due + OVERDUE {
         api!(RedisModule_StopTimer(call.ctx(), id, ptr::null_mut()));
         arm_timer(call, 0);
