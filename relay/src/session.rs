@@ -92,7 +92,8 @@ impl Session {
         let context = Context::new(hub, connection.clone());
         let mut operation: Option<Operation> = Some(Box::pin(operations::login(context.clone())));
         let mut pinged: Option<Instant> = None;
-        let mut alarm = Instant::now() + self.ping;
+        // The first one any time: else clients that came together would be pinged together for ever.
+        let mut alarm = Instant::now() + self.ping.mul_f64(rand::random());
         loop {
             if let Some(end) = connection.ended() {
                 return end;

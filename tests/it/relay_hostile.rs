@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chat_tests::raw_socket::{RawSocket, frame, opcode};
 use chat_tests::redis::Redis;
@@ -192,6 +192,26 @@ fn a_half_closed_a_silent_and_a_slow_client_are_let_go() {
     let close = slow.wait_closed(LATER);
     assert!([4002, 4003, 1006].contains(&close.code), "{close:?}");
     assert!(loud.closed().is_none(), "a slow one costs only itself");
+}
+
+#[test]
+fn clients_that_come_together_are_not_pinged_together() {
+    let redis = Redis::start();
+    let relay = Relay::with("r1", &redis.url(), &["--ping", "3s"]);
+    relay.wait_ready();
+    let start = Instant::now();
+    let waits: Vec<_> = (0..16)
+        .map(|n| {
+            let mut socket = RawSocket::connect(relay.address(), &format!("u{n}"));
+            std::thread::spawn(move || {
+                while socket.receive().expect("open").opcode != opcode::PING {}
+                start.elapsed()
+            })
+        })
+        .collect();
+    let pinged: Vec<Duration> = waits.into_iter().map(|wait| wait.join().expect("a ping")).collect();
+    let (first, last) = (pinged.iter().min().expect("some"), pinged.iter().max().expect("some"));
+    assert!(*last - *first > Duration::from_millis(600), "all in a fifth of the time: {pinged:?}");
 }
 
 #[test]

@@ -35,8 +35,10 @@ fn span() -> Duration {
     Duration::from_millis(sized(200, 700, 2000) as u64)
 }
 
+/// Ten events at least: with fewer, a moment's noise is all one sees.
 fn paced(per_second: f64, at_once: usize) -> Flow {
-    Flow::Paced { per_second, at_once, span: span() }
+    let ten = Duration::from_secs_f64(sized(1, 10, 10) as f64 / per_second);
+    Flow::Paced { per_second, at_once, span: span().max(ten) }
 }
 
 /// Segments in turns; the first pair is not counted.
@@ -52,7 +54,7 @@ fn one_room(report: &mut Report, clients: usize) {
     let redis = redis();
     let mut crowd = Crowd::gather("fanout-one", &redis, 1, clients, 1);
     for per_second in [5, 20, 40] {
-        let found = segments(&mut crowd, paced(f64::from(per_second), 1), sized(1, 3, 7));
+        let found = segments(&mut crowd, paced(f64::from(per_second), 1), sized(1, 5, 9));
         let cpu = pairs_of(&found, |segment| segment.cpu);
         let name = format!("{clients} in one room, {per_second} events/s");
         let figure = Figure::paired(format!("CPU per delivery, {name}"), "us", &cpu);
