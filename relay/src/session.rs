@@ -9,7 +9,7 @@
 use std::future::Future;
 use std::io::{self, ErrorKind, Read, Write};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -93,7 +93,7 @@ impl Session {
         let mut operation: Option<Operation> = Some(Box::pin(operations::login(context.clone())));
         let mut pinged: Option<Instant> = None;
         // The first one any time: else clients that came together would be pinged together for ever.
-        let mut alarm = Instant::now() + self.ping.mul_f64(rand::random());
+        let mut alarm = self.together(Instant::now() + self.ping.mul_f64(rand::random()));
         loop {
             if let Some(end) = connection.ended() {
                 return end;
@@ -120,16 +120,25 @@ impl Session {
                     Some(at) if self.heard < at && operation.is_none() => {
                         return End::Close(close::PING);
                     }
-                    Some(at) => alarm = (at + self.ping).max(Instant::now()),
+                    Some(at) => alarm = self.together((at + self.ping).max(Instant::now())),
                     None => {
                         let now = Instant::now();
                         connection.send(frame::ping());
                         pinged = Some(now);
-                        alarm = now + PONG_WITHIN.min(self.ping);
+                        alarm = self.together(now + PONG_WITHIN.min(self.ping));
                     }
                 },
             }
         }
+    }
+
+    /// The next time, not before `at`, at which the alarms of a fiftieth of all connections go off:
+    /// waking a thread for each of them alone would cost more than its ping.
+    fn together(&self, at: Instant) -> Instant {
+        static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let step = (self.ping.as_nanos() / 50).max(1);
+        let steps = at.saturating_duration_since(*BEGINNING).as_nanos().div_ceil(step);
+        *BEGINNING + Duration::from_nanos((steps * step) as u64)
     }
 
     /// Takes the next message from the input, if a whole one is there.

@@ -209,7 +209,8 @@ fn clients_that_come_together_are_not_pinged_together() {
             })
         })
         .collect();
-    let pinged: Vec<Duration> = waits.into_iter().map(|wait| wait.join().expect("a ping")).collect();
+    let pinged: Vec<Duration> =
+        waits.into_iter().map(|wait| wait.join().expect("a ping")).collect();
     let (first, last) = (pinged.iter().min().expect("some"), pinged.iter().max().expect("some"));
     assert!(*last - *first > Duration::from_millis(600), "all in a fifth of the time: {pinged:?}");
 }
