@@ -84,13 +84,17 @@ pub(crate) fn swept(now: u64, microseconds: u64) {
     COUNTERS.sweep_longest.fetch_max(microseconds, Relaxed);
 }
 
-/// Writes all fields.
-pub(crate) fn write(out: &mut InfoWriter) {
-    let (rooms, connections) = state::with(|state| (state.index.len(), state.index.connections()));
+/// Writes all fields; if not `whole`, only those that any thread may look at.
+pub(crate) fn write(out: &mut InfoWriter, whole: bool) {
+    if whole {
+        let index =
+            |state: &mut state::State| (state.index.len() as u64, state.index.connections() as u64);
+        let (rooms, connections) = state::with(index);
+        out.field("rooms", rooms);
+        out.field("connections_online", connections);
+    }
     let c = &COUNTERS;
     let fields = [
-        ("rooms", rooms as u64),
-        ("connections_online", connections as u64),
         ("messages", c.messages.load(Relaxed)),
         ("events", c.events.load(Relaxed)),
         ("publishes", c.publishes.load(Relaxed)),

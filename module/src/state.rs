@@ -74,11 +74,12 @@ pub(crate) fn now() -> Now {
     with(|state| state.clock.look(us, monotonic))
 }
 
-/// The same by one clock instead of two, as looking at each is a twentieth of what a send costs: that
-/// the server's clock was set since the last look (see `timers::INTERVAL`) is not known yet.
+/// The same by the server's clock alone: the steady one goes on from the last look as far as that has,
+/// which shows only if it is set in between. For what sets no deadline of a connection: looking at
+/// the second clock is a twentieth of what a send costs.
 pub(crate) fn about_now() -> Now {
-    let monotonic = monotonic_us();
-    with(|state| state.clock.at(monotonic))
+    let us = now_us();
+    with(|state| state.clock.about_now(us))
 }
 
 /// Milliseconds for ids, so that an id is not given out for two events.
@@ -91,18 +92,23 @@ pub(crate) fn about_now() -> Now {
 /// finds them standing still. The same after a load, if ids were ahead of the clock. What remains:
 /// a clock behind by more than the margin, on a server that received nothing for as long, could in
 /// theory meet a lost id again, if number and millisecond agree.
-#[derive(Clone, Copy)]
 pub(crate) struct Clock {
     /// The latest millisecond any id of this server has.
     highest: u64,
     /// Ids start here, at `since` by the server's clock.
     floor: u64,
     since: u64,
-    /// The server's clock and the one that only goes forward, in microseconds: when the module was
-    /// loaded, and at the last look.
+    /// The server's clock, and the one that only goes forward, when the module was loaded. These and
+    /// the next two in microseconds: in milliseconds, two clocks that change at different moments
+    /// disagree by one, and the steady clock would go back.
     started: (u64, u64),
+    /// The server's clock and the steady one at the last look.
     seen: (u64, u64),
 }
+
+/// How much time, in microseconds, the steady clock is trusted to have passed since the last look
+/// only because the other one says so: it might have been set.
+const TRUSTED: u64 = 250_000;
 
 /// How much later than anything received ids start after a promotion.
 const MARGIN: u64 = 60_000;
@@ -118,19 +124,23 @@ impl Clock {
     /// forward.
     pub(crate) fn steady_from(&mut self, us: u64, monotonic: u64) {
         self.started = (us, monotonic);
-        self.seen = self.started;
+        self.seen = (us, us);
     }
 
     /// The time of a decision made when the two clocks show `us` and `monotonic`.
     pub(crate) fn look(&mut self, us: u64, monotonic: u64) -> Now {
-        self.seen = (us, monotonic);
-        self.at(monotonic)
+        let steady = self.started.0 + monotonic.saturating_sub(self.started.1);
+        self.seen = (us, steady);
+        self.time(us, steady)
     }
 
-    /// The same, if the server's clock was not set since the last look.
-    fn at(&self, monotonic: u64) -> Now {
-        let since = |(us, then): (u64, u64)| (us + monotonic.saturating_sub(then)) / 1000;
-        let (ms, steady_ms) = (since(self.seen), since(self.started));
+    fn about_now(&self, us: u64) -> Now {
+        let passed = us.saturating_sub(self.seen.0).min(TRUSTED);
+        self.time(us, self.seen.1 + passed)
+    }
+
+    fn time(&self, us: u64, steady: u64) -> Now {
+        let (ms, steady_ms) = (us / 1000, steady / 1000);
         let id_ms = self.id_ms(ms);
         let unused_ms = id_ms.max(self.highest + 1);
         Now { ms, id_ms, unused_ms, steady_ms }
@@ -215,16 +225,29 @@ mod tests {
     }
 
     #[test]
-    fn between_two_looks_both_clocks_go_on_by_the_steady_one() {
+    fn between_two_looks_the_steady_clock_follows_the_other_one_a_little() {
         let mut clock = Clock::NEW;
-        clock.steady_from(1_000_000_900, 77_300);
-        clock.look(400_000_200, 500_077_300);
+        clock.steady_from(1_000_000_000, 0);
+        clock.look(1_000_500_000, 500_000);
+        for (ms, steady_ms) in [
+            (1_000_500, 1_000_500),
+            (1_000_600, 1_000_600),
+            (4_000_000, 1_000_750),
+            (900_000, 1_000_500),
+        ] {
+            let now = clock.about_now(ms * 1000);
+            assert_eq!((now.ms, now.steady_ms), (ms, steady_ms));
+        }
+    }
+
+    #[test]
+    fn a_look_at_both_clocks_does_not_put_the_steady_one_back() {
+        let (us, monotonic) = (1_000_000_900, 77_300);
+        let mut clock = Clock::NEW;
+        clock.steady_from(us, monotonic);
         for passed in (0..20_000).step_by(100) {
-            let between = clock.at(500_077_300 + passed);
-            assert_eq!(between.ms, (400_000_200 + passed) / 1000);
-            assert_eq!(between.steady_ms, (1_500_000_900 + passed) / 1000);
-            let mut looked = Clock { seen: (0, 0), ..clock };
-            assert_eq!(looked.look(400_000_200 + passed, 500_077_300 + passed), between);
+            let about = clock.about_now(us + passed);
+            assert_eq!(about, clock.look(us + passed, monotonic + passed), "after {passed} us");
         }
     }
 

@@ -13,6 +13,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use rand::Rng;
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -31,6 +32,8 @@ use crate::replies::PAGE_BYTES;
 
 /// A client has this long to answer a ping, if the interval is not shorter.
 const PONG_WITHIN: Duration = Duration::from_secs(10);
+/// Alarms go off together at most so far apart.
+const STEP: Duration = Duration::from_millis(500);
 /// A closed connection has this long to take its close frame and to answer it.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// The read buffer kept per connection: most frames are small, and there are many connections.
@@ -92,8 +95,10 @@ impl Session {
         let context = Context::new(hub, connection.clone());
         let mut operation: Option<Operation> = Some(Box::pin(operations::login(context.clone())));
         let mut pinged: Option<Instant> = None;
-        // The first one any time: else clients that came together would be pinged together for ever.
-        let mut alarm = self.together(Instant::now() + self.ping.mul_f64(rand::random()));
+        // The first one at a time of its own: else clients that came together would be pinged together
+        // for ever. Not at once: there may be much to load first.
+        let part = rand::rng().random_range(0.4..=1.0);
+        let mut alarm = self.together(Instant::now() + self.ping.mul_f64(part));
         loop {
             if let Some(end) = connection.ended() {
                 return end;
@@ -122,21 +127,20 @@ impl Session {
                     }
                     Some(at) => alarm = self.together((at + self.ping).max(Instant::now())),
                     None => {
-                        let now = Instant::now();
                         connection.send(frame::ping());
-                        pinged = Some(now);
-                        alarm = self.together(now + PONG_WITHIN.min(self.ping));
+                        pinged = Some(alarm);
+                        alarm = self.together(Instant::now() + PONG_WITHIN.min(self.ping));
                     }
                 },
             }
         }
     }
 
-    /// The next time, not before `at`, at which the alarms of a fiftieth of all connections go off:
-    /// waking a thread for each of them alone would cost more than its ping.
+    /// The next time, not before `at`, at which the alarms of many connections go off: waking a thread
+    /// for each of them alone would cost more than its ping.
     fn together(&self, at: Instant) -> Instant {
         static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
-        let step = (self.ping.as_nanos() / 50).max(1);
+        let step = (self.ping / 50).min(STEP).as_nanos().max(1);
         let steps = at.saturating_duration_since(*BEGINNING).as_nanos().div_ceil(step);
         *BEGINNING + Duration::from_nanos((steps * step) as u64)
     }

@@ -59,7 +59,7 @@ fn every_kind_of_doing_counts_and_the_wait_that_is_told_is_enough() {
         }
         assert!((1..=3).contains(&waits.len()), "round {n}: {waits:?}");
         assert!(
-            waits.iter().all(|ms| (1..=401).contains(ms)),
+            waits.iter().all(|ms| (1..=400).contains(ms)),
             "one of five in two seconds: {waits:?}"
         );
         let digest = redis.digest();
@@ -77,9 +77,8 @@ fn every_kind_of_doing_counts_and_the_wait_that_is_told_is_enough() {
         cmd!(wire, "CHAT.SEND", "other", "alice", "x").ok();
         wait_ms(retry_ms(&refused));
         cmd!(wire, "CHAT.SIGNAL", "lobby", "alice", "typing").ok();
-        // Idle for the whole time (and the server's clock is read once per look at its sockets): all
-        // five are there again.
-        wait_ms(2050);
+        // Idle for the whole time: all five are there again.
+        wait_ms(2000);
     }
     for _ in 0..5 {
         cmd!(wire, "CHAT.SEND", "lobby", "alice", "x").ok();
@@ -188,18 +187,35 @@ fn nobody_is_told_to_wait_longer_than_the_rule_says() {
     let mut wire = redis.wire();
     cmd!(wire, "CHAT.JOIN", "paced", "owner").ok();
     cmd!(wire, "CHAT.JOIN", "slow", "owner").ok();
-    cmd!(wire, "CHAT.ROOM", "slow", "SET", "slow", 1_500, "BY", "owner").ok();
+    cmd!(wire, "CHAT.ROOM", "slow", "SET", "slow", 2_500, "BY", "owner").ok();
     // Long enough that the two clocks are compared many times, some of them between two sends.
     let (start, mut n) = (Instant::now(), 0);
     while start.elapsed() < Duration::from_secs(2) {
         n += 1;
-        for (room, longest) in [("paced", 2_000), ("slow", 1_500)] {
-            let user = format!("u{n}");
+        for (room, longest) in [("paced", 2_000), ("slow", 2_500)] {
+            let (user, pair) = (format!("u{n}"), Instant::now());
             cmd!(wire, "CHAT.SEND", room, &user, "x").ok();
-            let wait = retry_ms(&cmd!(wire, "CHAT.SEND", room, &user, "x"));
-            assert!((1..=longest).contains(&wait), "{room} {user}: {wait}");
+            let again = cmd!(wire, "CHAT.SEND", room, &user, "x");
+            let passed = pair.elapsed().as_millis() as u64;
+            if passed < 2_000 {
+                let wait = retry_ms(&again);
+                assert!((longest - passed - 1..=longest).contains(&wait), "{room} {user}: {wait}");
+            }
         }
     }
+}
+
+#[test]
+fn a_rate_that_is_relaxed_lets_everybody_go_on() {
+    let redis = Redis::with(&["chat.rate-limit 1/1h"]);
+    let mut wire = redis.wire();
+    let send = |wire: &mut Wire| cmd!(wire, "CHAT.SEND", "lobby", "alice", "x");
+    send(&mut wire).ok();
+    assert!(retry_ms(&send(&mut wire)) > 3_000_000);
+    cmd!(wire, "CONFIG", "SET", "chat.rate-limit", "2/1s").ok();
+    send(&mut wire).ok();
+    wait_ms(retry_ms(&send(&mut wire)));
+    send(&mut wire).ok();
 }
 
 #[test]

@@ -126,6 +126,11 @@ impl Rate {
     pub(crate) fn interval_us(self) -> u64 {
         (self.period_ms * 1000).div_ceil(self.count)
     }
+
+    /// Microseconds that as many things at once are worth.
+    pub(crate) fn burst_us(self) -> u64 {
+        self.interval_us() * self.count
+    }
 }
 
 /// Who may make an ordinary room.

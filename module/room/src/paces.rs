@@ -24,11 +24,13 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// When everything is paid for if one thing more is done under `rate`. At most a full bucket is
-    /// owed: whatever the rate was before, nobody waits longer than this one makes them.
+    /// When everything is paid for if one thing more is done under `rate`; all in microseconds.
     fn full_at(self, rate: Rate, now: u64) -> u64 {
-        let most = now.saturating_add(rate.period_ms).saturating_mul(1000);
-        self.empty_at.clamp(now.saturating_mul(1000), most).saturating_add(rate.interval_us())
+        let (most, interval) = (now.saturating_add(rate.burst_us()), rate.interval_us());
+        // More than a full bucket can be owed under another rate only. What was is forgiven as far as
+        // one thing may be done.
+        let empty_at = if self.empty_at > most { most - interval } else { self.empty_at.max(now) };
+        empty_at.saturating_add(interval)
     }
 }
 
@@ -36,27 +38,26 @@ impl Pace {
 const MANY: usize = 1024;
 
 impl Paces {
-    /// When `user` may do one thing more under `rate`, or in how many milliseconds at the earliest.
-    pub(crate) fn check(&self, user: &str, rate: Rate, now: u64) -> Result<(), u64> {
-        let most = now.saturating_add(rate.period_ms).saturating_mul(1000);
+    /// In how many milliseconds at the earliest `user` may do one thing more under `rate`.
+    pub(crate) fn wait(&self, user: &str, rate: Rate, now: u64) -> u64 {
+        let now = now.saturating_mul(1000);
         let pace = self.by_user.get(user).copied().unwrap_or_default();
-        let full_at = pace.full_at(rate, now);
-        if full_at <= most { Ok(()) } else { Err((full_at - most).div_ceil(1000).max(1)) }
+        let most = now.saturating_add(rate.burst_us());
+        pace.full_at(rate, now).saturating_sub(most).div_ceil(1000)
     }
 
-    /// Whether `user` may send again `slow` milliseconds after the last message, or when.
-    pub(crate) fn check_slow(&self, user: &str, slow: u64, now: u64) -> Result<(), u64> {
-        let sent_at = self.by_user.get(user).map_or(0, |pace| pace.sent_at);
-        match slow.saturating_sub(now.saturating_sub(sent_at)) {
-            wait if sent_at > 0 && wait > 0 => Err(wait),
-            _ => Ok(()),
+    /// In how many milliseconds `user` may send again, `slow` after the last message.
+    pub(crate) fn wait_slow(&self, user: &str, slow: u64, now: u64) -> u64 {
+        match self.by_user.get(user).map_or(0, |pace| pace.sent_at) {
+            0 => 0,
+            sent_at => slow.saturating_sub(now.saturating_sub(sent_at)),
         }
     }
 
     /// Counts one thing done under `rate`.
     pub(crate) fn count(&mut self, user: &str, rate: Rate, now: u64) {
         let pace = self.of(user, now);
-        pace.empty_at = pace.full_at(rate, now);
+        pace.empty_at = pace.full_at(rate, now.saturating_mul(1000));
     }
 
     /// A message was stored.
@@ -84,38 +85,53 @@ mod tests {
         let mut paces = Paces::default();
         let mut at = 10_000;
         for _ in 0..3 {
-            assert_eq!(paces.check("mia", rate, at), Ok(()));
+            assert_eq!(paces.wait("mia", rate, at), 0);
             paces.count("mia", rate, at);
         }
-        assert_eq!(paces.check("mia", rate, at), Err(1_000));
-        assert_eq!(paces.check("mo", rate, at), Ok(()), "each user for themselves");
+        assert_eq!(paces.wait("mia", rate, at), 1_000);
+        assert_eq!(paces.wait("mo", rate, at), 0, "each user for themselves");
         at += 400;
-        assert_eq!(paces.check("mia", rate, at), Err(600));
+        assert_eq!(paces.wait("mia", rate, at), 600);
         at += 600;
-        assert_eq!(paces.check("mia", rate, at), Ok(()));
+        assert_eq!(paces.wait("mia", rate, at), 0);
         paces.count("mia", rate, at);
-        assert_eq!(paces.check("mia", rate, at), Err(1_000));
+        assert_eq!(paces.wait("mia", rate, at), 1_000);
         at += 60_000;
-        assert_eq!(paces.check("mia", rate, at), Ok(()), "the burst is back");
+        assert_eq!(paces.wait("mia", rate, at), 0, "the burst is back");
     }
 
     #[test]
-    fn a_stricter_rate_of_before_makes_nobody_wait_longer() {
-        let (before, rate) =
-            (Rate { count: 1, period_ms: 3_600_000 }, Rate { count: 2, period_ms: 2_000 });
+    fn as_many_at_once_as_the_rate_says_whatever_its_period() {
+        for (count, period_ms) in [(3, 1_000), (30, 10_000), (7, 1), (1_000_000, 86_400_000)] {
+            let rate = Rate { count, period_ms };
+            let mut paces = Paces::default();
+            for n in 0..count.min(1_000) {
+                assert_eq!(paces.wait("mia", rate, 5_000), 0, "number {n} of {count}");
+                paces.count("mia", rate, 5_000);
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_owed_under_a_stricter_rate_is_forgiven() {
+        let before = Rate { count: 1, period_ms: 3_600_000 };
+        let rate = Rate { count: 2, period_ms: 2_000 };
         let mut paces = Paces::default();
         paces.count("mia", before, 10_000);
-        assert_eq!(paces.check("mia", before, 10_000), Err(3_600_000));
-        assert_eq!(paces.check("mia", rate, 10_000), Err(1_000));
+        assert_eq!(paces.wait("mia", before, 10_000), 3_600_000);
+        assert_eq!(paces.wait("mia", rate, 10_000), 0);
+        paces.count("mia", rate, 10_000);
+        assert_eq!(paces.wait("mia", rate, 10_000), 1_000);
+        assert_eq!(paces.wait("mia", rate, 11_000), 0, "after what was told");
     }
 
     #[test]
     fn slow_mode_counts_from_the_last_message() {
         let mut paces = Paces::default();
-        assert_eq!(paces.check_slow("mia", 5_000, 1_000), Ok(()));
+        assert_eq!(paces.wait_slow("mia", 5_000, 1_000), 0);
         paces.sent("mia", 1_000);
-        assert_eq!(paces.check_slow("mia", 5_000, 4_000), Err(2_000));
-        assert_eq!(paces.check_slow("mia", 5_000, 6_000), Ok(()));
-        assert_eq!(paces.check_slow("mia", 5_000, 900), Err(5_000), "never longer");
+        assert_eq!(paces.wait_slow("mia", 5_000, 4_000), 2_000);
+        assert_eq!(paces.wait_slow("mia", 5_000, 6_000), 0);
+        assert_eq!(paces.wait_slow("mia", 5_000, 900), 5_000, "never longer");
     }
 }

@@ -124,7 +124,7 @@ fn change<'c, R, E: Into<Error>>(
     change_at(call, about_now(), decide, reply)
 }
 
-/// The same, decided at a time that the caller knows better.
+/// The same, decided at a time by both clocks.
 fn change_at<'c, R, E: Into<Error>>(
     call: &Call<'c>,
     mut now: Now,

@@ -34,9 +34,9 @@ macro_rules! api {
 }
 pub(crate) use api;
 
-/// What belongs to Redis's main thread, which runs all of our code but one callback: rooms may be freed
-/// in another, and freeing looks at nothing here. (A thread-local is looked up at every use, which
-/// costs as much as a check of a send.)
+/// What belongs to Redis's main thread, which runs all of our code but two callbacks: rooms may be freed
+/// and crashes reported in another, and neither looks at anything here. (A thread-local is looked up
+/// at every use, which costs as much as a check of a send.)
 pub(crate) struct MainThread<T>(RefCell<T>);
 
 // SAFETY: as said above, no second thread comes here.

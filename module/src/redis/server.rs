@@ -15,7 +15,7 @@ use crate::events::{self, ServerEvent};
 /// Microseconds since the epoch. Redis 7.0 tells modules milliseconds only.
 pub(crate) fn now_us() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.as_micros() as u64
+    now.as_secs() * 1_000_000 + u64::from(now.subsec_micros())
 }
 
 /// Milliseconds since the epoch.
@@ -242,9 +242,11 @@ impl InfoWriter {
 
 /// Makes `INFO chat` answer.
 pub(crate) fn on_info(call: &Call<'_>) -> bool {
-    extern "C" fn info(ctx: *mut RedisModuleInfoCtx, _crashing: c_int) {
+    extern "C" fn info(ctx: *mut RedisModuleInfoCtx, crashing: c_int) {
         api!(RedisModule_InfoAddSection(ctx, c"".as_ptr()));
-        guarded("INFO", || crate::info::write(&mut InfoWriter(ctx)));
+        // A crash is reported by the thread that crashed, which may be any.
+        let whole = crashing == 0;
+        guarded("INFO", || crate::info::write(&mut InfoWriter(ctx), whole));
     }
     api!(RedisModule_RegisterInfoFunc(call.ctx(), Some(info))) == 0
 }

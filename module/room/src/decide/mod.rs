@@ -258,12 +258,21 @@ impl<'r, 'a> Context<'r, 'a> {
 
     /// Counts one more thing that `actor` does. Errors: `RATELIMIT`.
     fn pace(&self, actor: Actor<'a>, decision: &mut Decision<'a>) -> Result<(), Refusal> {
+        self.pace_after(0, actor, decision)
+    }
+
+    /// The same, for somebody who must wait so many milliseconds in any case.
+    fn pace_after(
+        &self,
+        mut wait: u64,
+        actor: Actor<'a>,
+        decision: &mut Decision<'a>,
+    ) -> Result<(), Refusal> {
         if let (Actor::User(user), Some(rate)) = (actor, self.limits.rate_limit) {
-            let paces = &self.room.paces;
-            paces.check(user, rate, self.now.steady_ms).map_err(Refusal::RateLimit)?;
+            wait = wait.max(self.room.paces.wait(user, rate, self.now.steady_ms));
             decision.steps.push(Step::Pace(user, rate));
         }
-        Ok(())
+        if wait > 0 { Err(Refusal::RateLimit(wait)) } else { Ok(()) }
     }
 
     /// The number of the message with this id that is there and can be seen. Errors: `INVALID id`,

@@ -172,12 +172,12 @@ fn allowed<'a>(
     }
     context.may_speak(user, role)?;
     let slow = room.settings().slow.filter(|_| role < Some(Role::Moderator));
+    let mut wait = 0;
     if let Some(slow) = slow {
-        let checked = room.paces.check_slow(user, slow, context.now.steady_ms);
-        checked.map_err(Refusal::RateLimit)?;
+        wait = room.paces.wait_slow(user, slow, context.now.steady_ms);
         decision.steps.push(Step::Sent(user));
     }
-    context.pace(send.user, decision)?;
+    context.pace_after(wait, send.user, decision)?;
     if role.is_none() && !send.ephemeral {
         context.add(user, Role::Member, None, decision)?;
     }

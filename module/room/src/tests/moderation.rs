@@ -295,6 +295,13 @@ fn a_flood_is_held_back_but_not_the_backend_nor_what_was_stored() {
     assert_eq!(word(world.send("mo", "2")), "ok", "moderators are exempt");
     world.now += 2_000;
     assert_eq!(word(world.send("mia", "2")), "ok");
+    // With both, the longer wait is told.
+    world.limits.rate_limit = Some(Rate { count: 1, period_ms: 7_000 });
+    world.now += 3_000;
+    assert_eq!(word(world.send("mia", "3")), "ok");
+    assert_eq!(word(world.send("mia", "4")), "RATELIMIT 7000");
+    world.now += 7_000;
+    assert_eq!(word(world.send("mia", "4")), "ok");
     world.check_copies();
 }
 
