@@ -33,6 +33,7 @@ const COMMANDS: &[Row] = &[
     ("chat.follows", -2, false, &["@alice"], &["@alice"]),
     ("chat.rooms", -1, false, &["COUNT", "5"], &[]),
     ("chat.room", -2, true, &["lobby", "SET", "topic", "x"], &["lobby"]),
+    ("chat.room_ro", -2, false, &["lobby", "AS", "alice"], &["lobby"]),
 ];
 
 /// Internal: it has no place in the documentation.

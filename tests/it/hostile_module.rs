@@ -118,7 +118,7 @@ fn use_rooms(wire: &mut Wire, random: &mut SmallRng) {
             args!["CHAT.SYNC", room, "0-0"],
             args!["CHAT.MEMBERS", room],
             args!["CHAT.WHO", room],
-            args!["CHAT.ROOM", room],
+            args!["CHAT.ROOM_RO", room],
             args!["CHAT.FOLLOWS", room],
             args!["CHAT.SEND", room, "alice", "after", "NONCE", random.random::<u32>().to_string()],
             args!["CHAT.PRESENCE", room, "alice", "c9", "TTL", 1000],

@@ -52,6 +52,7 @@ mod relay_waiting;
 mod replication;
 mod retention;
 mod revisions;
+mod room_readonly;
 mod rule_deeds;
 mod rule_table;
 mod settings;

@@ -19,8 +19,7 @@ const SETTINGS: &[&str] = &[
 fn primary_replica_reloads_and_copies_are_equal_after_random_traffic() {
     let with = |more: &[&'static str]| [SETTINGS, more].concat();
     let mut primary = Redis::with(&with(&["appendonly yes"]));
-    // CHAT.ROOM can write, so a replica answers it only when it is not read-only.
-    let replica = Redis::replica(&primary, &with(&["replica-read-only no", "appendonly yes"]));
+    let replica = Redis::replica(&primary, &with(&["appendonly yes"]));
     let mut traffic = Traffic::new(seeded("random traffic"));
     for round in 0..rounds(3) {
         let mut wire = primary.wire();

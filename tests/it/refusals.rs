@@ -32,6 +32,7 @@ pub(crate) const TABLE: &[(&str, &[Row])] = &[
     ("CHAT.FOLLOWS", FOLLOWS),
     ("CHAT.ROOMS", ROOMS),
     ("CHAT.ROOM", ROOM),
+    ("CHAT.ROOM_RO", ROOM_RO),
     ("CHAT.APPLY", APPLY),
 ];
 
@@ -280,6 +281,23 @@ const ROOMS: &[Row] = &[
     (&["CURSOR", "x"], "INVALID cursor", "not from a page"),
     (&["AS", "a,b"], "INVALID user", "a comma"),
     (&["MATCH"], "ERR", "no pattern"),
+];
+
+const ROOM_RO: &[Row] = &[
+    (&[], ARITY, "nothing"),
+    (&["a b"], "INVALID room", "a blank"),
+    (&["nowhere"], "NOROOM", "no such room"),
+    (&["nowhere", "AS", "bob"], "NOROOM", "no such room"),
+    (&["string"], "WRONGTYPE", "no room"),
+    (&["closed", "AS", "bob"], "NOTMEMBER", "members only"),
+    (&["dm:alice,bob", "AS", "carol"], "NOTMEMBER", "other people's"),
+    (&["@alice", "AS", "bob"], "DENIED self", "another user's"),
+    (&["lobby", "AS", "banned"], "BANNED 0", "kept out for ever"),
+    (&["lobby", "AS"], "ERR", "no user"),
+    (&["lobby", "AS", "*"], "INVALID user", "the backend needs no AS"),
+    (&["lobby", "AS", "bob", "AS", "bob"], "ERR", "twice"),
+    (&["lobby", "SET", "topic", "x"], "ERR", "it changes nothing"),
+    (&["lobby", "BY", "alice"], "ERR", "nobody acts"),
 ];
 
 const ROOM: &[Row] = &[

@@ -73,7 +73,7 @@ deeds! {
         Some(|s| json!({"op": "members", "room": s.room}));
     "who": |s| reading(s, args!["CHAT.WHO", s.room]),
         Some(|s| json!({"op": "who", "room": s.room}));
-    "room": |s| reading(s, args!["CHAT.ROOM", s.room]),
+    "room": |s| reading(s, args!["CHAT.ROOM_RO", s.room]),
         Some(|s| json!({"op": "room", "room": s.room}));
     "presence": |s| of_user(s, args!["CHAT.PRESENCE", s.room, s.actor, s.actor]), None;
     "join": |s| of_user(s, args!["CHAT.JOIN", s.room, s.actor]),

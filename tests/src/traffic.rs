@@ -38,6 +38,7 @@ pub const READS: &[&str] = &[
     "CHAT.ONLINE",
     "CHAT.FOLLOWS",
     "CHAT.ROOMS",
+    "CHAT.ROOM_RO",
 ];
 
 const ROOMS: &[&str] =
@@ -154,7 +155,8 @@ impl Traffic {
             113..114 => args!["CHAT.ONLINE", room, "lobby"],
             114..115 => args!["CHAT.FOLLOWS", format!("@{user}")],
             115..117 => args!["CHAT.ROOMS", "COUNT", 5],
-            117..119 => args!["CHAT.ROOM", room, "AS", user],
+            117..118 => args!["CHAT.ROOM", room, "AS", user],
+            118..119 => args!["CHAT.ROOM_RO", room, "AS", user],
             _ => args![if self.flip() { "DEL" } else { "UNLINK" }, room],
         }
     }

@@ -126,7 +126,7 @@ pub struct RoomView {
     pub sync: Vec<Reply>,
     /// CHAT.MEMBERS, page by page.
     pub members: Vec<Reply>,
-    /// CHAT.ROOM without what presence changes.
+    /// CHAT.ROOM_RO without what presence changes.
     pub room: Vec<(String, Reply)>,
     /// CHAT.FOLLOWS of a personal room.
     pub follows: Vec<Reply>,
@@ -150,7 +150,7 @@ pub fn room_view(wire: &mut Wire, room: &str) -> RoomView {
     }));
     let sync = cursors.iter().map(|cursor| cmd!(wire, "CHAT.SYNC", room, cursor)).collect();
     let volatile = ["online", "connections"];
-    let fields = cmd!(wire, "CHAT.ROOM", room).ok();
+    let fields = cmd!(wire, "CHAT.ROOM_RO", room).ok();
     let fields =
         fields.list().chunks_exact(2).map(|pair| (pair[0].text().to_owned(), pair[1].clone()));
     RoomView {
@@ -187,7 +187,7 @@ pub fn assert_alike(what: &str, left: &[(String, RoomView)], right: &[(String, R
     for ((room, left), (_, right)) in left.iter().zip(right) {
         let what = format!("{what}: {room}");
         assert_eq!(left.kind, right.kind, "{what}");
-        assert_eq!(left.room, right.room, "{what}: CHAT.ROOM");
+        assert_eq!(left.room, right.room, "{what}: CHAT.ROOM_RO");
         assert_eq!(left.members, right.members, "{what}: CHAT.MEMBERS");
         assert_eq!(left.follows, right.follows, "{what}: CHAT.FOLLOWS");
         for (left, right) in left.history.iter().zip(&right.history) {

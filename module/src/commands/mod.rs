@@ -60,7 +60,7 @@ const PAGED: &[Arg] = &[
 ];
 
 /// All commands, in the order of the README.
-pub(crate) fn all() -> [&'static Spec; 23] {
+pub(crate) fn all() -> [&'static Spec; 24] {
     [
         &send::SPEC,
         &edit::SPEC,
@@ -82,7 +82,8 @@ pub(crate) fn all() -> [&'static Spec; 23] {
         &follow::UNFOLLOW,
         &follow::FOLLOWS,
         &rooms::SPEC,
-        &room::SPEC,
+        &room::ROOM,
+        &room::ROOM_RO,
         &moderate::SPEC,
         &apply::SPEC,
     ]

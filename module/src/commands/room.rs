@@ -1,8 +1,11 @@
-//! `CHAT.ROOM room [SET field value …] [BY actor] [AS user]`
+//! `CHAT.ROOM room [SET field value …] [BY actor] [AS user]` and `CHAT.ROOM_RO room [AS user]`
 //!
 //! What the room is; with SET, after changing it: all the fields or none. Reply: a map. Errors:
 //! INVALID, NOROOM, NOTMEMBER, DENIED, BANNED, TOOBIG; OOM with SET. O(1), or what the new bounds remove.
 //! Replicates the settings and the trim.
+//!
+//! CHAT.ROOM is a write even without SET, so Redis refuses it on replicas and when it refuses
+//! writes. CHAT.ROOM_RO gives the same reply as a read.
 
 use chat_room::decide::Context;
 use chat_room::decide::room::{Description, answer, set};
@@ -16,7 +19,7 @@ use crate::config;
 use crate::error::Error;
 use crate::redis::{Arg, Call, Keys, Spec, memory_is_short};
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static ROOM: Spec = Spec {
     name: "chat.room",
     entry: entry!(run),
     flags: "write fast",
@@ -30,6 +33,17 @@ pub(super) static SPEC: Spec = Spec {
         Arg::OptionalText("BY", "actor"),
         Arg::OptionalText("AS", "user"),
     ],
+};
+
+pub(super) static ROOM_RO: Spec = Spec {
+    name: "chat.room_ro",
+    entry: entry!(run_readonly),
+    flags: "readonly fast",
+    arity: -2,
+    keys: Keys::Read,
+    summary: "Answers what a room is, also on replicas and when writes are refused.",
+    complexity: "O(1)",
+    arguments: &[Arg::Key("room"), Arg::OptionalText("AS", "user")],
 };
 
 fn run(call: &Call<'_>) -> Result<(), Error> {
@@ -53,10 +67,7 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
         if by.is_some() {
             return Err(Error::SYNTAX);
         }
-        return read(call, |context| {
-            reply(call, &answer(context, reader)?);
-            Ok(())
-        });
+        return describe(call, reader);
     }
     // Who sets, sees: the answer is as that user may see it.
     if reader.is_some_and(|reader| by != Some(Actor::User(reader))) {
@@ -76,6 +87,26 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
         },
         |(), after| described(call, after.room, &config::limits(), reader),
     )
+}
+
+fn run_readonly(call: &Call<'_>) -> Result<(), Error> {
+    let mut args = Args::after(call, 2);
+    let mut reader = None;
+    while let Some(option) = args.option() {
+        match option.as_slice() {
+            b"AS" => once(&mut reader, args.user()?)?,
+            _ => return Err(Error::SYNTAX),
+        }
+    }
+    describe(call, reader)
+}
+
+/// Replies with what the room is as `reader` may see it, without changing it.
+fn describe(call: &Call<'_>, reader: Option<&str>) -> Result<(), Error> {
+    read(call, |context| {
+        reply(call, &answer(context, reader)?);
+        Ok(())
+    })
 }
 
 fn described(call: &Call<'_>, room: &Room, limits: &Limits, reader: Option<&str>) {
