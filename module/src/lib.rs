@@ -33,7 +33,6 @@ mod commands;
 mod config;
 mod error;
 mod events;
-mod glob;
 mod index;
 mod info;
 mod redis;

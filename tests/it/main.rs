@@ -17,6 +17,7 @@ mod keys;
 mod moderation;
 mod nonces;
 mod nothing_is_missing;
+mod patterns;
 mod persistence;
 mod presence;
 mod presence_beats;

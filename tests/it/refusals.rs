@@ -281,6 +281,7 @@ const ROOMS: &[Row] = &[
     (&["CURSOR", "x"], "INVALID cursor", "not from a page"),
     (&["AS", "a,b"], "INVALID user", "a comma"),
     (&["MATCH"], "ERR", "no pattern"),
+    (&["MATCH", "{name}"], "INVALID match", "over 200 bytes"),
 ];
 
 const ROOM_RO: &[Row] = &[

@@ -33,6 +33,7 @@
 )]
 
 pub mod decide;
+pub mod glob;
 pub mod id;
 pub mod limits;
 pub mod members;

@@ -45,6 +45,8 @@ pub const PROFILE_STATUS_MAX: usize = 128;
 pub const SLOW_MAX: u64 = 86_400_000;
 /// Milliseconds a ban or a mute may last, if not for ever.
 pub const SANCTION_MAX: u64 = 315_360_000_000;
+/// Bytes of a pattern that names of rooms are matched with.
+pub const PATTERN_MAX: usize = 200;
 /// What COUNT may ask for.
 pub const COUNT_MAX: usize = 1000;
 /// Messages on a page when COUNT is absent.

@@ -2,9 +2,11 @@
 //!
 //! The ordinary rooms of this node, last active first. COUNT bounds the rooms examined, so a page may
 //! hold fewer. AS leaves out rooms for members only that the user is no member of. Reply: a cursor
-//! or nil, an array of room, newest id, members, online, topic. Errors: INVALID. O(COUNT * log N).
+//! or nil, an array of room, newest id, members, online, topic. A pattern has at most 200 bytes; matching takes
+//! one step per byte of a name. Errors: INVALID. O(COUNT * log N).
 
 use chat_room::decide::{Context, count, room};
+use chat_room::glob::Pattern;
 use chat_room::limits::PAGE_DEFAULT;
 use chat_room::names::{RoomKind, RoomName};
 use chat_room::{Refusal, id};
@@ -12,7 +14,6 @@ use chat_room::{Refusal, id};
 use super::{entry, now, reply_id};
 use crate::args::{Args, Paging, once};
 use crate::error::Error;
-use crate::glob;
 use crate::redis::{Arg, Call, Keys, RoomKey, Spec};
 use crate::room_type::StoredRoom;
 use crate::{config, state};
@@ -38,7 +39,7 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     let (mut pattern, mut paging) = (None, Paging::default());
     while let Some(option) = args.option() {
         match option.as_slice() {
-            b"MATCH" => once(&mut pattern, args.word()?)?,
+            b"MATCH" => once(&mut pattern, Pattern::parse(args.word()?)?)?,
             other if paging.take(other, &mut args)? => {}
             _ => return Err(Error::SYNTAX),
         }
@@ -60,7 +61,7 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
             state::with(|state| state.index.forget(found));
             continue;
         };
-        let matches = pattern.is_none_or(|pattern| glob::matches(pattern, &found.name));
+        let matches = pattern.as_ref().is_none_or(|pattern| pattern.matches(&found.name));
         if name.kind != RoomKind::Ordinary || !matches {
             continue;
         }
