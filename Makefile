@@ -1,10 +1,12 @@
-# run    Redis with the module and two relays; stops all on Ctrl-C
-# test   everything that CI runs
-# soak   the scenarios with random traffic, with SOAK times as much of it, round after round for 10 minutes
-# bench  what everything costs, beside a baseline, and whether within budget: a table after some minutes;
-#        BENCH=send,fanout picks, BENCH_FULL=1 takes the largest sizes, BENCH_JSON=path keeps the figures
-# lint   formatting, clippy, workspace lints: warnings are errors
-# setup  installs what is missing
+# run      Redis with the module and two relays; stops all on Ctrl-C
+# test     all tests, on the installed Redis; CI runs compat on one Valkey as well
+# soak     the scenarios with random traffic, with SOAK times as much of it, round after round for 10 minutes
+# bench    what everything costs, beside a baseline, and whether within budget: a table after some minutes;
+#          BENCH=send,fanout picks, BENCH_FULL=1 takes the largest sizes, BENCH_JSON=path keeps the figures
+# lint     formatting, clippy, workspace lints: warnings are errors
+# setup    installs what is missing
+# servers  fetches other versions of Redis and Valkey into servers/; SERVERS="redis-8.0" picks
+# compat   the scenarios on each of them, and a table; COMPAT="valkey-9.1.2 redis-7" picks
 
 SHELL := /bin/sh
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -13,7 +15,7 @@ export RUST_TEST_THREADS ?= 4
 
 # One thing after the other, each needs the machine for itself.
 .NOTPARALLEL:
-.PHONY: run test soak bench lint setup unit web build scenarios
+.PHONY: run test soak bench lint setup unit web build scenarios servers compat
 
 run: setup
 	@.ci/start
@@ -53,3 +55,9 @@ bench: setup build
 
 setup:
 	@.ci/setup
+
+servers: setup
+	@.ci/servers $(SERVERS)
+
+compat: setup
+	@.ci/compat
