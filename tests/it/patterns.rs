@@ -36,7 +36,7 @@ fn a_pattern_that_is_too_long_is_refused_also_through_a_relay() {
         (class_of("b-c", 65), 0),
         ("*a".repeat(100), 0),
         ("?".repeat(200), ROOMS),
-        (format!("{}[a-c]", "*a".repeat(90)), ROOMS),
+        (format!("{}*[a-c]", "*a".repeat(90)), ROOMS),
     ];
     for (pattern, expected) in &accepted {
         let page = cmd!(wire, "CHAT.ROOMS", "MATCH", pattern, "COUNT", 1000);
