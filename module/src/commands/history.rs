@@ -1,10 +1,10 @@
-//! `CHAT.HISTORY room [BEFORE id | AFTER id | AROUND id] [COUNT n] [AS user]`
+//! `CHAT.HISTORY room [BEFORE id | AFTER id | AROUND id] [COUNT n] [BYTES n] [AS user]`
 //!
 //! Messages as they are now, oldest first. Reply: the newest id, an array of events, whether there
 //! are more in that direction. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED. O(log N + COUNT).
 
-use chat_room::decide::count;
 use chat_room::decide::history::{Anchor, answer};
+use chat_room::decide::{PageSize, bytes, count};
 use chat_room::limits::PAGE_DEFAULT;
 
 use super::{entry, read, reply_events, reply_id};
@@ -31,26 +31,28 @@ pub(super) static SPEC: Spec = Spec {
             ],
         ),
         Arg::OptionalNumber("COUNT", "count"),
+        Arg::OptionalNumber("BYTES", "bytes"),
         Arg::OptionalText("AS", "user"),
     ],
 };
 
 fn run(call: &Call<'_>) -> Result<(), Error> {
     let mut args = Args::after(call, 2);
-    let (mut anchor, mut paging) = (None, Paging::default());
+    let (mut anchor, mut most, mut paging) = (None, None, Paging::default());
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"BEFORE" => once(&mut anchor, Anchor::Before(args.id()?))?,
             b"AFTER" => once(&mut anchor, Anchor::After(args.id()?))?,
             b"AROUND" => once(&mut anchor, Anchor::Around(args.id()?))?,
+            b"BYTES" => once(&mut most, args.number("bytes")?)?,
             b"CURSOR" => return Err(Error::SYNTAX),
             other if paging.take(other, &mut args)? => {}
             _ => return Err(Error::SYNTAX),
         }
     }
-    let count = count(paging.count, PAGE_DEFAULT)?;
+    let size = PageSize { count: count(paging.count, PAGE_DEFAULT)?, bytes: bytes(most)? };
     let anchor = anchor.unwrap_or(Anchor::Newest);
-    let page = read(call, |context| Ok(answer(context, anchor, count, paging.reader)?))?;
+    let page = read(call, |context| Ok(answer(context, anchor, size, paging.reader)?))?;
     call.reply_array(3);
     reply_id(call, page.last);
     reply_events(call, &page.events);

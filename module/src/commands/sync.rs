@@ -1,15 +1,15 @@
-//! `CHAT.SYNC room id [COUNT n] [AS user]`
+//! `CHAT.SYNC room id [COUNT n] [BYTES n] [AS user]`
 //!
 //! What a reader has missed since its cursor. Reply: whether the cursor is known, the newest id, an
 //! array of events, whether there are more. An unknown cursor, or a room that is not there, is no
 //! error: recovered is 0 and the reader reloads. Errors: INVALID, NOTMEMBER, DENIED, BANNED. O(COUNT).
 
-use chat_room::decide::count;
 use chat_room::decide::sync::answer;
+use chat_room::decide::{PageSize, bytes, count};
 use chat_room::limits::COUNT_MAX;
 
 use super::{entry, read, reply_events, reply_id};
-use crate::args::{Args, Paging};
+use crate::args::{Args, Paging, once};
 use crate::error::Error;
 use crate::info::{self, COUNTERS};
 use crate::redis::{Arg, Call, Keys, Spec};
@@ -26,6 +26,7 @@ pub(super) static SPEC: Spec = Spec {
         Arg::Key("room"),
         Arg::Text("id"),
         Arg::OptionalNumber("COUNT", "count"),
+        Arg::OptionalNumber("BYTES", "bytes"),
         Arg::OptionalText("AS", "user"),
     ],
 };
@@ -33,12 +34,17 @@ pub(super) static SPEC: Spec = Spec {
 fn run(call: &Call<'_>) -> Result<(), Error> {
     let mut args = Args::after(call, 2);
     let cursor = args.id()?;
-    let paging = Paging::read(args)?;
-    if paging.cursor.is_some() {
-        return Err(Error::SYNTAX);
+    let (mut most, mut paging) = (None, Paging::default());
+    while let Some(option) = args.option() {
+        match option.as_slice() {
+            b"BYTES" => once(&mut most, args.number("bytes")?)?,
+            b"CURSOR" => return Err(Error::SYNTAX),
+            other if paging.take(other, &mut args)? => {}
+            _ => return Err(Error::SYNTAX),
+        }
     }
-    let count = count(paging.count, COUNT_MAX)?;
-    let sync = read(call, |context| Ok(answer(context, cursor, count, paging.reader)?))?;
+    let size = PageSize { count: count(paging.count, COUNT_MAX)?, bytes: bytes(most)? };
+    let sync = read(call, |context| Ok(answer(context, cursor, size, paging.reader)?))?;
     let counter = if sync.recovered { &COUNTERS.syncs_recovered } else { &COUNTERS.syncs_refused };
     info::count(counter, 1);
     call.reply_array(4);

@@ -1,9 +1,9 @@
 //! CHAT.HISTORY: messages as they are now, oldest first.
 
-use super::{Context, Events};
+use super::{Context, Events, PageSize};
 use crate::event;
 use crate::id::Id;
-use crate::limits::{REPLY_BYTES_MAX, USER_NAME_MAX};
+use crate::limits::USER_NAME_MAX;
 use crate::refusal::Refusal;
 
 /// Which page.
@@ -34,9 +34,10 @@ pub struct History {
 pub fn answer(
     context: Context<'_, '_>,
     anchor: Anchor,
-    count: usize,
+    size: impl Into<PageSize>,
     reader: Option<&str>,
 ) -> Result<History, Refusal> {
+    let PageSize { count, bytes } = size.into();
     let room = context.readable(reader)?;
     let first = context.first_visible();
     let end = room.messages.last() + 1;
@@ -70,25 +71,24 @@ pub fn answer(
         event::message(out, numbers, name, room, m, message, room.touched.reactions(m));
     };
     let mut from_written = middle;
-    if certainly_fits(context, from, to) {
+    if certainly_fits(context, from, to, bytes) {
         from_written = from;
     } else {
-        let most = if middle == to { REPLY_BYTES_MAX } else { REPLY_BYTES_MAX / 2 };
+        let most = if middle == to { bytes } else { bytes / 2 };
         let mut older = Events::default();
         for m in (from..middle).rev() {
-            if let Some(message) = room.messages.get(m).filter(|_| older.bytes() < most) {
-                older.push_message(|out, numbers| {
-                    write(out, numbers, m, message);
-                });
+            let Some(message) = room.messages.get(m) else { break };
+            older.push_message(|out, numbers| write(out, numbers, m, message));
+            if older.pop_beyond(most) {
+                break;
             }
         }
         events = older.reversed();
     }
     for (m, message) in (from_written..).zip(room.messages.range(from_written, to)) {
-        if events.bytes() < REPLY_BYTES_MAX {
-            events.push_message(|out, numbers| {
-                write(out, numbers, m, message);
-            });
+        events.push_message(|out, numbers| write(out, numbers, m, message));
+        if events.pop_beyond(bytes) {
+            break;
         }
     }
     let cut = (events.len() as u64) < to - from;
@@ -101,13 +101,12 @@ pub fn answer(
     Ok(History { last: room.last, events, more })
 }
 
-/// Whether the events of messages `from..to` take fewer bytes than a reply may, whatever is escaped.
-fn certainly_fits(context: Context<'_, '_>, from: u64, to: u64) -> bool {
+/// Whether the events of messages `from..to` take fewer than `most` bytes, whatever is escaped.
+fn certainly_fits(context: Context<'_, '_>, from: u64, to: u64, most: usize) -> bool {
     // Every byte of a name or a body may become six.
     let room = context.room;
     let names = context.name.as_str().len() + USER_NAME_MAX;
     let bodies: usize = room.messages.range(from, to).map(|message| message.body.len()).sum();
     let messages = (to - from) as usize;
-    !room.touched.any_reacted(from, to)
-        && bodies * 6 + messages * (names * 6 + 256) < REPLY_BYTES_MAX
+    !room.touched.any_reacted(from, to) && bodies * 6 + messages * (names * 6 + 256) < most
 }

@@ -24,7 +24,7 @@ use smallvec::SmallVec;
 
 use crate::event::{Ephemeral, Numbers};
 use crate::id::Id;
-use crate::limits::{COUNT_MAX, Create, Limits, Rate};
+use crate::limits::{COUNT_MAX, Create, Limits, REPLY_BYTES_MAX, Rate};
 use crate::members::Role;
 use crate::names::{Actor, RoomKind, RoomName};
 use crate::record::Record;
@@ -147,9 +147,16 @@ impl Events {
         self.ends.clear();
     }
 
-    /// Bytes of all of them.
-    fn bytes(&self) -> usize {
-        self.bytes.len()
+    /// Takes the last event out again if all of them take more than `most` bytes and it is not the
+    /// only one. True: it did, the page is full.
+    fn pop_beyond(&mut self, most: usize) -> bool {
+        let is_too_much = self.bytes.len() > most && self.ends.len() > 1;
+        if is_too_much {
+            self.ends.pop();
+            self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
+            self.numbers = Numbers::default();
+        }
+        is_too_much
     }
 
     pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
@@ -180,6 +187,22 @@ impl Events {
         let spans: Vec<&[u8]> = self.iter().collect();
         spans.iter().rev().for_each(|event| turned.push(|out| out.extend_from_slice(event)));
         turned
+    }
+}
+
+/// How much a page of events may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageSize {
+    /// Events.
+    pub count: usize,
+    /// Bytes of all events. The first one may be longer: a page is never empty for its bytes.
+    pub bytes: usize,
+}
+
+impl From<usize> for PageSize {
+    /// So many events, of as many bytes as any reply may have.
+    fn from(count: usize) -> PageSize {
+        PageSize { count, bytes: REPLY_BYTES_MAX }
     }
 }
 
@@ -394,6 +417,14 @@ pub fn count(number: Option<u64>, default: usize) -> Result<usize, Refusal> {
     asked
         .filter(|count| (1..=COUNT_MAX).contains(count))
         .ok_or(Refusal::invalid("count", "1 to 1000"))
+}
+
+/// A BYTES: 1 to [`REPLY_BYTES_MAX`], which is also the default. Errors: `INVALID bytes`.
+pub fn bytes(number: Option<u64>) -> Result<usize, Refusal> {
+    let asked = number.map_or(Some(REPLY_BYTES_MAX), |number| usize::try_from(number).ok());
+    asked
+        .filter(|bytes| (1..=REPLY_BYTES_MAX).contains(bytes))
+        .ok_or(Refusal::invalid("bytes", "1 to 4194304"))
 }
 
 /// A cursor of a list in the order of coming: a place. Errors: `INVALID cursor`.

@@ -4,10 +4,9 @@
 //! just before it. No epochs: an id that another history of the room gave out has another
 //! millisecond.
 
-use super::{Context, Events};
+use super::{Context, Events, PageSize};
 use crate::event;
 use crate::id::Id;
-use crate::limits::REPLY_BYTES_MAX;
 use crate::refusal::Refusal;
 
 /// The answer.
@@ -27,9 +26,10 @@ pub struct Sync {
 pub fn answer(
     context: Context<'_, '_>,
     cursor: Id,
-    count: usize,
+    size: impl Into<PageSize>,
     reader: Option<&str>,
 ) -> Result<Sync, Refusal> {
+    let PageSize { count, bytes } = size.into();
     let room = match context.readable(reader) {
         Err(Refusal::NoRoom) => return Ok(lost(Id::ZERO)),
         other => other?,
@@ -49,9 +49,6 @@ pub fn answer(
     let first = room.messages.partition(|id| id.n <= cursor.n);
     let mut messages = (first..).zip(room.messages.range(first, u64::MAX));
     for n in cursor.n + 1..=end {
-        if events.bytes() >= REPLY_BYTES_MAX {
-            break;
-        }
         match facts.next_if(|fact| fact.id.n == n) {
             // What is out of bounds is gone, also where it waits to be removed.
             Some(fact) if fact.change.touches().is_some_and(|m| m < first_visible) => {
@@ -67,6 +64,9 @@ pub fn answer(
                     event::message(out, numbers, name, room, m, message, &[]);
                 });
             }
+        }
+        if events.pop_beyond(bytes) {
+            break;
         }
     }
     let more = cursor.n + (events.len() as u64) < room.last.n;

@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::decide::history::{self, Anchor};
-use crate::decide::{revise, sync};
+use crate::decide::{PageSize, revise, sync};
 use crate::id::Id;
 use crate::names::Actor;
 
@@ -139,6 +139,45 @@ fn a_page_cut_by_its_bytes_holds_its_anchor() {
         let anchor = format!("{{\"id\":\"{}\"", ids[at]);
         let holds = found.events.iter().any(|event| event.starts_with(anchor.as_bytes()));
         assert!(holds && found.more && found.events.len() < 20, "around {at}");
+    }
+}
+
+#[test]
+fn a_page_ends_before_the_event_that_would_pass_its_bytes() {
+    let mut world = World::new("lobby");
+    let mut send =
+        |n: usize| world.send("*", &format!("{n:02}{}", "x".repeat(n * 100))).expect("stored");
+    let ids: Vec<String> = (0..20).map(&mut send).collect();
+    let name = world.name.clone();
+    let context = world.context(&name);
+    let all = history::answer(context, Anchor::Newest, 20, None).expect("a page").events;
+    let all: Vec<Vec<u8>> = all.iter().map(<[u8]>::to_vec).collect();
+    let length = |events: &[Vec<u8>]| events.iter().map(Vec::len).sum::<usize>();
+    for bytes in (1..length(&all) + 300).step_by(97) {
+        let size = PageSize { count: 20, bytes };
+        let fitting = |events: &mut dyn Iterator<Item = &Vec<u8>>| {
+            let mut sum = 0;
+            let fits = events.take_while(|event| {
+                sum += event.len();
+                sum <= bytes
+            });
+            fits.count().max(1)
+        };
+        let (newest, oldest) = (fitting(&mut all.iter().rev()), fitting(&mut all.iter()));
+        let found = history::answer(context, Anchor::Newest, size, None).expect("a page");
+        assert!(found.events.iter().eq(all[20 - newest..].iter()), "the newest in {bytes}");
+        assert_eq!(found.more, newest < 20);
+        let after = Anchor::After(Id::ZERO);
+        let found = history::answer(context, after, size, None).expect("a page");
+        assert!(found.events.iter().eq(all[..oldest].iter()), "the oldest in {bytes}");
+        assert_eq!(found.more, oldest < 20);
+        let found = sync::answer(context, Id::ZERO, size, None).expect("known");
+        assert!(found.recovered && found.events.iter().eq(all[..oldest].iter()), "{bytes}");
+        assert_eq!(found.more, oldest < 20);
+        let around = Anchor::Around(Id::parse(ids[10].as_bytes()).expect("an id"));
+        let found = history::answer(context, around, size, None).expect("a page");
+        let sum: usize = found.events.iter().map(<[u8]>::len).sum();
+        assert!(sum <= bytes || found.events.len() == 1, "{sum} in {bytes}");
     }
 }
 
