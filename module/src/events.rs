@@ -1,12 +1,12 @@
 //! What Redis tells us: keys come and go under other names, the server loads, flushes, is promoted.
 
+use chat_room::Copies;
 use chat_room::names::RoomName;
-use chat_room::{Copies, Id};
 
+use crate::gone::Gone;
 use crate::redis::{Call, Flags, chance, now_ms};
 use crate::room_type::StoredRoom;
-use crate::state::{self, Gone};
-use crate::{commands, config};
+use crate::{commands, config, state};
 
 /// An event of the server that concerns the index.
 pub(crate) enum ServerEvent {
@@ -42,11 +42,12 @@ pub(crate) fn on_server(event: ServerEvent) {
             state.quiet_until = now.steady_ms + config::presence_grace();
         }
         ServerEvent::Flushed { database } => {
-            let gone = state.index.clear(database).into_iter();
-            let gone = gone.map(|key| (key, Gone { last: Id::ZERO, reason: "deleted" }));
-            state.gone.extend(gone);
+            state.index.clear(database, &mut state.gone);
         }
-        ServerEvent::Swapped { first, second } => state.index.swap(first, second),
+        ServerEvent::Swapped { first, second } => {
+            state.index.swap(first, second);
+            state.gone.swap(first, second);
+        }
     });
 }
 
@@ -63,25 +64,27 @@ pub(crate) fn on_key(call: &Call<'_>, event: &[u8], key: &[u8]) {
     }
 }
 
-/// Tells of one room that went without an event of its key: it was overwritten, or everything was
-/// flushed. False: there is none.
+/// Goes a step on in telling of rooms that went without an event of their keys: they were overwritten,
+/// or everything was flushed. False: there are none.
 pub(crate) fn tell_one(call: &Call<'_>) -> bool {
-    let gone = state::with(|state| state.gone.pop_first());
-    if let Some(((_, name), gone)) = &gone {
-        publish_drop(call, name, gone, gone.reason);
+    match state::with(|state| state.gone.pop()) {
+        Some(Some((name, gone))) => publish_drop(call, &name, &gone, gone.reason),
+        Some(None) => {}
+        None => return false,
     }
-    gone.is_some()
+    true
 }
 
 /// Tells of the room that bore this name before, if that is still to be told. To be called before
 /// anything of a new one is. `reason`: what an event of the key says better.
 pub(crate) fn tell(call: &Call<'_>, name: &[u8], reason: Option<&str>) {
-    let database = call.database();
-    let gone = state::with(|state| match state.gone.is_empty() {
-        true => None,
-        false => state.gone.remove(&(database, name.into())),
-    });
-    if let Some(gone) = gone {
+    let next = || {
+        state::with(|state| match state.gone.is_empty() {
+            true => None,
+            false => state.gone.take(name),
+        })
+    };
+    while let Some(gone) = next() {
         publish_drop(call, name, &gone, reason.unwrap_or(gone.reason));
     }
 }

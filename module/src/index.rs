@@ -5,7 +5,12 @@
 //! forgets what does not match. A deadline filed is a lower bound: a beat never moves it later; who
 //! comes early looks at the room and files it again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::gone::GoneRooms;
 
 /// Where a room is filed; kept with the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,30 +48,49 @@ pub(crate) struct Found {
 /// See the module's documentation.
 pub(crate) struct Index {
     databases: BTreeMap<i32, Database>,
-    last_number: u64,
+    /// Rooms ever filed.
+    counted: u64,
 }
 
+/// The rooms of one database.
 #[derive(Default)]
-struct Database {
-    /// Names by number.
-    rooms: HashMap<u64, Box<[u8]>>,
+pub(crate) struct Database {
+    /// By the low bits of their numbers, which are those of the names' hashes: so a room is found by its
+    /// number and by its name.
+    rooms: HashTable<Named>,
+    hasher: DefaultHashBuilder,
     /// Connections in all rooms.
     connections: usize,
     by_activity: BTreeSet<(u64, u64)>,
     by_deadline: BTreeSet<(u64, u64)>,
 }
 
+/// A room's number and name.
+struct Named {
+    number: u64,
+    name: Box<[u8]>,
+}
+
+/// How many bits of a number are of the name's hash; the others count.
+const HASH_BITS: u32 = 24;
+
+/// What the table of names goes by: the bits of a number that are the same for the same name.
+fn spread(number: u64) -> u64 {
+    (number & ((1 << HASH_BITS) - 1)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 impl Index {
     /// No rooms.
-    pub(crate) const EMPTY: Index = Index { databases: BTreeMap::new(), last_number: 0 };
+    pub(crate) const EMPTY: Index = Index { databases: BTreeMap::new(), counted: 0 };
 
     /// Files a room for the first time.
     pub(crate) fn add(&mut self, database: i32, name: &[u8], facts: Facts) -> Filed {
-        self.last_number += 1;
-        let number = self.last_number;
+        self.counted += 1;
         let Facts { activity, deadline, connections } = facts;
         let db = self.databases.entry(database).or_default();
-        db.rooms.insert(number, name.into());
+        let number = self.counted << HASH_BITS | db.hash_of(name);
+        let named = Named { number, name: name.into() };
+        db.rooms.insert_unique(spread(number), named, |named| spread(named.number));
         db.connections += connections;
         db.by_activity.insert((activity, number));
         if let Some(deadline) = deadline {
@@ -106,7 +130,7 @@ impl Index {
     /// Forgets a room.
     pub(crate) fn remove(&mut self, database: i32, filed: &Filed) {
         if let Some(db) = self.databases.get_mut(&database) {
-            if db.rooms.remove(&filed.number).is_some() {
+            if db.remove(filed.number).is_some() {
                 db.connections = db.connections.saturating_sub(filed.connections);
             }
             db.by_activity.remove(&(filed.activity, filed.number));
@@ -119,22 +143,19 @@ impl Index {
     /// Forgets an entry that turned out to be stale.
     pub(crate) fn forget(&mut self, found: &Found) {
         if let Some(db) = self.databases.get_mut(&found.database) {
-            db.rooms.remove(&found.place.1);
+            db.remove(found.place.1);
             db.by_activity.remove(&found.place);
             db.by_deadline.remove(&found.place);
         }
     }
 
-    /// Forgets all rooms of a database, or of all; answers their databases and names.
-    pub(crate) fn clear(&mut self, database: Option<i32>) -> Vec<(i32, Box<[u8]>)> {
+    /// Forgets all rooms of a database, or of all: they are gone. The work is the same for any number.
+    pub(crate) fn clear(&mut self, database: Option<i32>, gone: &mut GoneRooms) {
         let emptied = match database {
             Some(database) => self.databases.remove_entry(&database).into_iter().collect(),
             None => std::mem::take(&mut self.databases),
         };
-        let names = |(database, db): (i32, Database)| {
-            db.rooms.into_values().map(move |name| (database, name))
-        };
-        emptied.into_iter().flat_map(names).collect()
+        emptied.into_iter().for_each(|(number, database)| gone.add_all(number, database));
     }
 
     /// Two databases have changed places.
@@ -167,7 +188,7 @@ impl Index {
 
     /// The room of this number.
     pub(crate) fn find(&self, database: i32, number: u64) -> Option<Found> {
-        let name = self.databases.get(&database)?.rooms.get(&number)?.clone();
+        let name = self.databases.get(&database)?.name(number)?.into();
         Some(Found { database, name, place: (0, number) })
     }
 
@@ -190,6 +211,44 @@ impl Index {
 }
 
 impl Database {
+    /// How many rooms.
+    pub(crate) fn len(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// Takes one room out, or what is left of one, the longest inactive first; `None`: there is nothing.
+    pub(crate) fn pop(&mut self) -> Option<Option<Box<[u8]>>> {
+        if let Some((_, number)) = self.by_activity.pop_first() {
+            return Some(self.remove(number));
+        }
+        self.by_deadline.pop_first().map(|_| None)
+    }
+
+    /// Takes out the room of this name. False: there is none.
+    pub(crate) fn take(&mut self, name: &[u8]) -> bool {
+        let hash = spread(self.hash_of(name));
+        let found = self.rooms.find_entry(hash, |named| *named.name == *name);
+        found.is_ok_and(|found| {
+            found.remove();
+            true
+        })
+    }
+
+    /// The low bits of the number of a room of this name.
+    fn hash_of(&self, name: &[u8]) -> u64 {
+        self.hasher.hash_one(name) >> (u64::BITS - HASH_BITS)
+    }
+
+    fn name(&self, number: u64) -> Option<&[u8]> {
+        let found = self.rooms.find(spread(number), |named| named.number == number);
+        found.map(|named| &*named.name)
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Box<[u8]>> {
+        let found = self.rooms.find_entry(spread(number), |named| named.number == number);
+        found.ok().map(|found| found.remove().0.name)
+    }
+
     fn set_deadline(&mut self, filed: &mut Filed, deadline: Option<u64>) {
         if let Some(old) = filed.deadline {
             self.by_deadline.remove(&(old, filed.number));
@@ -201,14 +260,14 @@ impl Database {
     }
 
     fn set_connections(&mut self, filed: &mut Filed, connections: usize) {
-        if connections != filed.connections && self.rooms.contains_key(&filed.number) {
+        if connections != filed.connections && self.name(filed.number).is_some() {
             self.connections = self.connections.saturating_sub(filed.connections) + connections;
             filed.connections = connections;
         }
     }
 
     fn found(&self, database: i32, place: (u64, u64)) -> Found {
-        let name = self.rooms.get(&place.1).cloned().unwrap_or_default();
+        let name = self.name(place.1).unwrap_or_default().into();
         Found { database, name, place }
     }
 }

@@ -14,7 +14,7 @@
 //!
 //! To read it: [`commands`] (one file per command, and what they share), `args`, `room_type` (what
 //! Redis asks of the value), [`index`] and [`timers`] (rooms by activity and by deadline), `events`
-//! (what Redis tells us), `config`, `info`, and [`redis`], where all the `unsafe` is.
+//! (what Redis tells us), `gone` (rooms that are to be told), `config`, `info`, and [`redis`], where all the `unsafe` is.
 
 #![deny(
     clippy::unwrap_used,
@@ -33,6 +33,7 @@ mod commands;
 mod config;
 mod error;
 mod events;
+mod gone;
 mod index;
 mod info;
 mod redis;

@@ -15,9 +15,10 @@ use redis_module::raw::{
 };
 
 use crate::config;
+use crate::gone::Gone;
 use crate::index::{Facts, Filed};
 use crate::redis::{Flags, api, guarded, log_warning, string_bytes};
-use crate::state::{self, Gone};
+use crate::state;
 
 /// The version of the way the stored form is put into an RDB file: one string. What is inside has
 /// a version of its own.
@@ -157,7 +158,7 @@ unsafe extern "C" fn rdb_load(rdb: *mut RedisModuleIO, encoding: c_int) -> *mut 
         // A restored room is filed by the event of its key, once it is there to stay.
         if loading && !name.is_null() && database >= 0 {
             let name = string_bytes(name);
-            state::with(|state| state.gone.remove(&(database, name.into())));
+            state::with(|state| state.gone.forget(database, name));
             stored.file(database, name);
         }
         Box::into_raw(stored).cast()
@@ -230,11 +231,15 @@ unsafe extern "C" fn unlink(options: *mut RedisModuleKeyOptCtx, value: *const c_
         let stored = room(value);
         let Some(filed) = stored.filed.as_ref() else { return };
         let database = api!(RedisModule_GetDbIdFromOptCtx(options));
-        let name = string_bytes(api!(RedisModule_GetKeyNameFromOptCtx(options))).into();
+        let name = string_bytes(api!(RedisModule_GetKeyNameFromOptCtx(options)));
         let last = stored.room.last();
+        // On a replica the primary tells.
+        let tells = Flags::of_server().is_primary();
         state::with(|state| {
             state.index.remove(database, filed);
-            state.gone.insert((database, name), Gone { last, reason: "replaced" });
+            if tells {
+                state.gone.add(database, name, Gone { last, reason: "replaced" });
+            }
         });
     });
 }

@@ -4,10 +4,11 @@
 //! All of it belongs to Redis's main thread. Nobody may call Redis while borrowing it: opening a
 //! key can expire it, and that calls back into here.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use chat_room::{Copies, Effects, Id, Now};
+use chat_room::{Copies, Effects, Now};
 
+use crate::gone::GoneRooms;
 use crate::index::Index;
 use crate::redis::{MainThread, monotonic_us, now_us};
 
@@ -15,8 +16,8 @@ use crate::redis::{MainThread, monotonic_us, now_us};
 pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) index: Index,
-    /// Rooms removed from their keys and not yet told, by database and name.
-    pub(crate) gone: BTreeMap<(i32, Box<[u8]>), Gone>,
+    /// Rooms removed from their keys and not yet told.
+    pub(crate) gone: GoneRooms,
     /// Rooms whose deadlines are to be filed anew: `chat.history-ttl` has changed, or the clock has
     /// jumped.
     pub(crate) refile: VecDeque<(i32, u64)>,
@@ -30,18 +31,10 @@ pub(crate) struct State {
     pub(crate) quiet_until: u64,
 }
 
-/// A room that was removed from its key.
-pub(crate) struct Gone {
-    /// Its newest id, where it is still known.
-    pub(crate) last: Id,
-    /// Why, unless an event of the key says better.
-    pub(crate) reason: &'static str,
-}
-
 static STATE: MainThread<State> = MainThread::new(State {
     clock: Clock::NEW,
     index: Index::EMPTY,
-    gone: BTreeMap::new(),
+    gone: GoneRooms::NONE,
     refile: VecDeque::new(),
     loading_file: false,
     effects: None,

@@ -43,12 +43,17 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
     if replica_traffic_is_to_be_avoided() {
         return INTERVAL;
     }
-    if !flags.is_primary() || flags.is_loading() {
-        state::with(|state| state.gone.clear());
-        return INTERVAL;
-    }
     let started = monotonic_us();
     let used_up = || monotonic_us() - started >= SLICE;
+    if !flags.is_primary() || flags.is_loading() {
+        // The primary tells.
+        while state::with(|state| state.gone.pop().is_some()) {
+            if used_up() {
+                return PAUSE;
+            }
+        }
+        return INTERVAL;
+    }
     while events::tell_one(call) {
         if used_up() {
             return PAUSE;

@@ -14,6 +14,7 @@ mod flood;
 mod followers;
 mod hostile_module;
 mod keys;
+mod lazy;
 mod moderation;
 mod nonces;
 mod nothing_is_missing;

@@ -38,6 +38,11 @@ impl Pace {
 const MANY: usize = 1024;
 
 impl Paces {
+    /// How many users.
+    pub(crate) fn len(&self) -> usize {
+        self.by_user.len()
+    }
+
     /// In how many milliseconds at the earliest `user` may do one thing more under `rate`.
     pub(crate) fn wait(&self, user: &str, rate: Rate, now: u64) -> u64 {
         let now = now.saturating_mul(1000);

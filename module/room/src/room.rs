@@ -201,11 +201,16 @@ impl Room {
         numbers.iter().all(|number| *number < crate::encoding::END / 2)
     }
 
-    /// How many allocations it takes to free it, near enough.
+    /// How many allocations it takes to free it, near enough. Everything there may be many of counts,
+    /// by figures that are kept: a room that costs much is freed in the background.
     pub fn free_effort(&self) -> usize {
         1 + self.messages.runs() * 2
             + self.users.len()
+            + self.touched.len() * 2
+            + self.journal.facts_from(0).len() * 2
+            + self.sanctions.len()
             + self.presence.connections()
+            + self.paces.len()
             + self.nonces.len()
             + self.follows.len()
     }

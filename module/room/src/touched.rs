@@ -32,6 +32,11 @@ pub(crate) struct Reaction {
 }
 
 impl TouchedMessages {
+    /// How many messages.
+    pub(crate) fn len(&self) -> usize {
+        self.by_message.len()
+    }
+
     pub(crate) fn get(&self, m: u64) -> Option<&Touched> {
         self.by_message.get(&m)
     }

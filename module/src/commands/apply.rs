@@ -10,7 +10,7 @@ use super::{entry, refile, room_name};
 use crate::error::Error;
 use crate::redis::{Arg, Call, Flags, Keys, RoomKey, Spec, log_warning};
 use crate::room_type::StoredRoom;
-use crate::{config, state};
+use crate::{config, events, state};
 
 pub(super) static SPEC: Spec = Spec {
     name: "chat.apply",
@@ -50,6 +50,8 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     stored.room.carry_out(name.as_str(), now, &steps, &mut effects);
     let database = call.database();
     if is_new {
+        // Of what went under this name while this server was a primary.
+        events::tell(call, name.as_str().as_bytes(), None);
         fresh.file(database, name.as_str().as_bytes());
         key.fill(call, 1, fresh);
     } else {
