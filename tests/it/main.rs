@@ -54,6 +54,7 @@ mod relay_waiting;
 mod replication;
 mod retention;
 mod revisions;
+mod revoking;
 mod room_readonly;
 mod rule_deeds;
 mod rule_table;

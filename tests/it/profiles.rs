@@ -57,7 +57,7 @@ fn a_profile_is_set_read_changed_and_emptied() {
     cmd!(wire, "CHAT.SEND", "lobby", "bob", "hi").ok();
     cmd!(wire, "CHAT.SEND", "dm:alice,bob", "bob", "hi").ok();
     for room in ["lobby", "dm:alice,bob"] {
-        for name in ["name", "avatar", "status", "last_seen"] {
+        for name in ["name", "avatar", "status", "last_seen", "tokens_after"] {
             assert_eq!(field(&mut wire, room, name), None, "{room} {name}");
         }
     }

@@ -264,7 +264,7 @@ impl Traffic {
 
     fn set(&mut self, room: &str, user: &str) -> Command {
         let number = self.count.to_string();
-        let last = if self.ages == Ages::Short { 12 } else { 11 };
+        let last = if self.ages == Ages::Short { 13 } else { 12 };
         let (field, value) = match self.random.random_range(0..last) {
             0 => ("topic", format!("topic {number}")),
             1 => ("description", format!("all about {number}")),
@@ -277,6 +277,7 @@ impl Traffic {
             8 => ("slow", self.one(&["0", "0", "default", "20"]).to_owned()),
             9 => ("name", format!("name {number}")),
             10 => ("status", self.one(&["", "on holiday"]).to_owned()),
+            11 => ("tokens_after", self.one(&["now", "0", "1795225200000"]).to_owned()),
             _ => ("history_ttl", self.one(&["1000", "2000", "0"]).to_owned()),
         };
         let by = if self.flip() { "*" } else { user };

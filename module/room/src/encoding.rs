@@ -13,7 +13,7 @@ use crate::users::UserNumber;
 use crate::varint;
 
 /// The version this release writes.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// No clock of ours has shown this millisecond (the year 6429), and no room has had so many events,
 /// messages or guests; what is larger is damage.

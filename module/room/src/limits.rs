@@ -47,6 +47,10 @@ pub const SLOW_MAX: u64 = 86_400_000;
 pub const SANCTION_MAX: u64 = 315_360_000_000;
 /// Bytes of a pattern that names of rooms are matched with.
 pub const PATTERN_MAX: usize = 200;
+/// The earliest `tokens_after`, in milliseconds since the epoch: a time in seconds is not one.
+pub const TOKENS_AFTER_MIN: u64 = 1_000_000_000_000;
+/// The latest `tokens_after`: a time in microseconds is not one.
+pub const TOKENS_AFTER_MAX: u64 = (1 << 47) - 1;
 /// What COUNT may ask for.
 pub const COUNT_MAX: usize = 1000;
 /// Messages on a page when COUNT is absent.

@@ -3,14 +3,13 @@
 //! A change is one typed value, so what was checked once is applied everywhere without reading a
 //! string again. A number that is not set follows the server's setting.
 
+mod parse;
+
 use std::borrow::Cow;
 
-use crate::id;
 use crate::json;
 use crate::limits::*;
 use crate::members::Role;
-use crate::names;
-use crate::refusal::Refusal;
 use crate::varint::{self, Malformed, Reader};
 
 /// Who reads and joins.
@@ -48,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) slow: Option<u64>,
     /// Personal rooms: how the user wants to be shown.
     pub(crate) profile: Profile,
+    /// Personal rooms: tokens issued before this are refused, milliseconds since the epoch.
+    pub(crate) tokens_after: Option<u64>,
 }
 
 /// What users tell of themselves; empty where they did not.
@@ -77,46 +78,10 @@ pub(crate) enum Setting<'a> {
     Name(Cow<'a, str>),
     Avatar(Cow<'a, str>),
     Status(Cow<'a, str>),
+    TokensAfter(Option<u64>),
 }
 
 impl<'a> Setting<'a> {
-    /// Reads `field value` as CHAT.ROOM … SET takes them. Errors: `INVALID field`, `INVALID
-    /// <field>`, `TOOBIG`.
-    pub(crate) fn parse(field: &[u8], value: &'a [u8]) -> Result<Self, Refusal> {
-        let field = field.to_ascii_lowercase();
-        match field.as_slice() {
-            b"access" => match value.to_ascii_lowercase().as_slice() {
-                b"open" => Ok(Setting::Access(Access::Open)),
-                b"members" => Ok(Setting::Access(Access::Members)),
-                _ => Err(Refusal::invalid("access", "open or members")),
-            },
-            b"topic" => {
-                names::line(value, TOPIC_MAX, "topic").map(|text| Setting::Topic(text.into()))
-            }
-            b"description" => names::line(value, DESCRIPTION_MAX, "description")
-                .map(|text| Setting::Description(text.into())),
-            b"max_text" => narrow(value, "max_text", MAX_TEXT_MIN, MAX_TEXT_MAX).map(Self::MaxText),
-            b"history_max" => narrow(value, "history_max", HISTORY_MAX_MIN, HISTORY_MAX_MAX)
-                .map(Setting::HistoryMax),
-            b"history_ttl" => {
-                narrow(value, "history_ttl", 1, HISTORY_TTL_MAX).map(Setting::HistoryTtl)
-            }
-            b"log_joins" => yes_or_no(value, "log_joins").map(Setting::LogJoins),
-            b"frozen" => yes_or_no(value, "frozen").map(Setting::Frozen),
-            b"slow" if value == b"0" => Ok(Setting::Slow(None)),
-            b"slow" => narrow(value, "slow", 1, SLOW_MAX).map(Setting::Slow),
-            b"name" => {
-                names::line(value, PROFILE_NAME_MAX, "name").map(|text| Setting::Name(text.into()))
-            }
-            b"avatar" => {
-                names::line(value, AVATAR_MAX, "avatar").map(|text| Setting::Avatar(text.into()))
-            }
-            b"status" => names::line(value, PROFILE_STATUS_MAX, "status")
-                .map(|text| Setting::Status(text.into())),
-            _ => Err(Refusal::invalid("field", "see the settings of a room in the README")),
-        }
-    }
-
     /// The role an actor needs to change this.
     pub(crate) fn needs(&self) -> Role {
         match self {
@@ -132,6 +97,11 @@ impl<'a> Setting<'a> {
         matches!(self, Setting::Name(_) | Setting::Avatar(_) | Setting::Status(_))
     }
 
+    /// Whether only personal rooms have this.
+    pub(crate) fn is_personal(&self) -> bool {
+        self.is_profile() || matches!(self, Setting::TokensAfter(_))
+    }
+
     /// Whether this asks for more than the server's setting allows, which is the backend's to give.
     pub(crate) fn exceeds(&self, limits: &Limits) -> bool {
         match self {
@@ -144,7 +114,8 @@ impl<'a> Setting<'a> {
         }
     }
 
-    /// Whether the room has this value already.
+    /// Whether the room has this value already, or for `tokens_after` a later one: it only moves
+    /// forward, so that of two backends the later time wins in any order.
     pub(crate) fn is_in(&self, settings: &Settings) -> bool {
         match self {
             Setting::Access(value) => settings.access == *value,
@@ -159,6 +130,8 @@ impl<'a> Setting<'a> {
             Setting::Name(value) => *settings.profile.name == **value,
             Setting::Avatar(value) => *settings.profile.avatar == **value,
             Setting::Status(value) => *settings.profile.status == **value,
+            Setting::TokensAfter(None) => settings.tokens_after.is_none(),
+            Setting::TokensAfter(value) => settings.tokens_after >= *value,
         }
     }
 
@@ -177,6 +150,7 @@ impl<'a> Setting<'a> {
             Setting::Name(value) => settings.profile.name = value.as_ref().into(),
             Setting::Avatar(value) => settings.profile.avatar = value.as_ref().into(),
             Setting::Status(value) => settings.profile.status = value.as_ref().into(),
+            Setting::TokensAfter(value) => settings.tokens_after = *value,
         }
     }
 
@@ -195,6 +169,7 @@ impl<'a> Setting<'a> {
             Setting::Name(_) => "name",
             Setting::Avatar(_) => "avatar",
             Setting::Status(_) => "status",
+            Setting::TokensAfter(_) => "tokens_after",
         }
     }
 
@@ -214,6 +189,10 @@ impl<'a> Setting<'a> {
                 Some(value) => out.extend_from_slice(value.to_string().as_bytes()),
                 None => out.extend_from_slice(b"null"),
             },
+            // 0 as in CHAT.ROOM, which sets and shows it.
+            Setting::TokensAfter(value) => {
+                out.extend_from_slice(value.unwrap_or(0).to_string().as_bytes());
+            }
             Setting::LogJoins(value) | Setting::Frozen(value) => {
                 out.extend_from_slice(if *value { b"true" } else { b"false" });
             }
@@ -236,6 +215,7 @@ impl<'a> Setting<'a> {
             Setting::Name(value) => tagged(out, 9, value),
             Setting::Avatar(value) => tagged(out, 10, value),
             Setting::Status(value) => tagged(out, 11, value),
+            Setting::TokensAfter(value) => tagged_number(out, 12, *value),
         }
     }
 
@@ -266,6 +246,7 @@ impl<'a> Setting<'a> {
             9 => Setting::Name(text(reader.text(PROFILE_NAME_MAX)?)?),
             10 => Setting::Avatar(text(reader.text(AVATAR_MAX)?)?),
             11 => Setting::Status(text(reader.text(PROFILE_STATUS_MAX)?)?),
+            12 => Setting::TokensAfter(within(reader.number()?, TOKENS_AFTER_MAX)?),
             _ => return Err(Malformed("unknown setting")),
         })
     }
@@ -310,6 +291,7 @@ impl Settings {
             Setting::Name((&*self.profile.name).into()),
             Setting::Avatar((&*self.profile.avatar).into()),
             Setting::Status((&*self.profile.status).into()),
+            Setting::TokensAfter(self.tokens_after),
         ];
         all.into_iter().filter(|setting| !setting.is_in(&UNCHANGED)).collect()
     }
@@ -338,69 +320,4 @@ fn tagged(out: &mut Vec<u8>, tag: u8, text: &str) {
 fn tagged_number(out: &mut Vec<u8>, tag: u8, value: Option<u64>) {
     out.push(tag);
     varint::put(out, value.unwrap_or(0));
-}
-
-/// A number in bounds, or `default` to follow the server.
-fn narrow(value: &[u8], what: &'static str, min: u64, max: u64) -> Result<Option<u64>, Refusal> {
-    if value.eq_ignore_ascii_case(b"default") {
-        return Ok(None);
-    }
-    let number = id::number(value).filter(|number| (min..=max).contains(number));
-    number.map(Some).ok_or(Refusal::invalid(what, "a number within its bounds, or default"))
-}
-
-fn yes_or_no(value: &[u8], what: &'static str) -> Result<bool, Refusal> {
-    match value.to_ascii_lowercase().as_slice() {
-        b"yes" => Ok(true),
-        b"no" => Ok(false),
-        _ => Err(Refusal::invalid(what, "yes or no")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_are_read_checked_and_told() {
-        let table: &[(&str, &str, Result<&str, &str>)] = &[
-            ("access", "members", Ok("{\"access\":\"members\"}")),
-            ("ACCESS", "Open", Ok("{\"access\":\"open\"}")),
-            ("access", "closed", Err("INVALID access")),
-            ("topic", "a \"b\"", Ok("{\"topic\":\"a \\\"b\\\"\"}")),
-            ("topic", "a\nb", Err("INVALID topic")),
-            ("description", "", Ok("{\"description\":\"\"}")),
-            ("max_text", "100", Ok("{\"max_text\":100}")),
-            ("max_text", "default", Ok("{\"max_text\":null}")),
-            ("max_text", "0", Err("INVALID max_text")),
-            ("history_max", "-1", Err("INVALID history_max")),
-            ("history_ttl", "0", Err("INVALID history_ttl")),
-            ("log_joins", "yes", Ok("{\"log_joins\":true}")),
-            ("frozen", "1", Err("INVALID frozen")),
-            ("slow", "5000", Ok("{\"slow\":5000}")),
-            ("slow", "0", Ok("{\"slow\":null}")),
-            ("slow", "-1", Err("INVALID slow")),
-            ("name", "Alice \u{2615}", Ok("{\"name\":\"Alice \u{2615}\"}")),
-            ("avatar", "a\tb", Err("INVALID avatar")),
-            ("status", "on holiday", Ok("{\"status\":\"on holiday\"}")),
-            ("colour", "red", Err("INVALID field")),
-        ];
-        for (field, value, expected) in table {
-            match (Setting::parse(field.as_bytes(), value.as_bytes()), expected) {
-                (Ok(setting), Ok(json)) => {
-                    let mut written = Vec::new();
-                    setting.write(&mut written);
-                    let mut reader = Reader::new(&written);
-                    assert_eq!(Setting::read(&mut reader).as_ref(), Ok(&setting));
-                    assert!(reader.is_empty());
-                    let mut settings = Settings::default();
-                    setting.put_in(&mut settings);
-                    assert!(setting.is_in(&settings));
-                    assert_eq!(to_json(&[setting]), *json);
-                }
-                (Err(refusal), Err(start)) => assert!(refusal.message().starts_with(start)),
-                (found, _) => panic!("{field} {value}: {found:?}"),
-            }
-        }
-    }
 }

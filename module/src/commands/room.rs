@@ -126,7 +126,7 @@ fn reply(call: &Call<'_>, room: &Description<'_>) {
         call.reply_text(name);
         call.reply_number(value);
     };
-    let more = room.profile.map_or(0, |_| 4)
+    let more = room.profile.map_or(0, |_| 5)
         + usize::from(room.role.is_some())
         + usize::from(room.muted_until.is_some());
     call.reply_map(17 + more);
@@ -155,6 +155,9 @@ fn reply(call: &Call<'_>, room: &Description<'_>) {
     }
     if let Some(last_seen) = room.last_seen {
         number("last_seen", last_seen);
+    }
+    if let Some(tokens_after) = room.tokens_after {
+        number("tokens_after", tokens_after);
     }
     if let Some(role) = room.role {
         call.reply_text("role");

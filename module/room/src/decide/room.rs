@@ -21,7 +21,7 @@ pub fn set<'a>(
     let actor = by.unwrap_or(Actor::Backend);
     let mut changes: Vec<Setting<'a>> = Vec::with_capacity(fields.len());
     for (field, value) in fields {
-        let change = Setting::parse(field, value)?;
+        let change = Setting::parse(field, value, context.now.ms)?;
         if changes.iter().any(|other| other.field() == change.field()) {
             return Err(Refusal::invalid("field", "set twice"));
         }
@@ -36,8 +36,9 @@ pub fn set<'a>(
         }
     }
     let personal = matches!(context.name.kind, RoomKind::Personal(_));
-    if !personal && changes.iter().any(Setting::is_profile) {
-        return Err(Refusal::invalid("field", "only personal rooms have name, avatar, status"));
+    if !personal && changes.iter().any(Setting::is_personal) {
+        let hint = "only personal rooms have name, avatar, status, tokens_after";
+        return Err(Refusal::invalid("field", hint));
     }
     if let Actor::User(user) = actor {
         allowed(context, user, &changes)?;
@@ -111,6 +112,9 @@ pub struct Description<'a> {
     pub slow: u64,
     /// Personal rooms: what their user tells of themselves.
     pub profile: Option<Profile<'a>>,
+    /// Personal rooms: tokens issued before this are refused, milliseconds since the epoch; 0: all
+    /// are good.
+    pub tokens_after: Option<u64>,
     /// Until when the reader is muted, milliseconds since the epoch, 0 for ever.
     pub muted_until: Option<u64>,
     /// Personal rooms: when their user last went, or came if still here; 0: never.
@@ -160,6 +164,9 @@ pub fn answer<'a>(
             let crate::settings::Profile { name, avatar, status } = &settings.profile;
             Profile { name, avatar, status }
         }),
+        // Read by the backend and by the room's user: `readable` refuses everybody else.
+        tokens_after: matches!(context.name.kind, RoomKind::Personal(_))
+            .then_some(settings.tokens_after.unwrap_or(0)),
         muted_until: reader.and_then(|user| room.sanctions.mute(user, context.now.ms)),
         last_seen: matches!(context.name.kind, RoomKind::Personal(_)).then_some(room.last_seen),
         role: reader.map(|user| room.role(user)),

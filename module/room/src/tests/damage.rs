@@ -236,6 +236,34 @@ fn a_room_stored_by_the_first_version_loads() {
     assert_eq!(room.messages.last(), 12);
     let alice = room.presence_of("alice");
     assert_eq!(alice.map(|online| online.statuses.shown()), Some("busy"));
+    reloads(&room);
+}
+
+#[test]
+fn rooms_stored_by_the_second_version_load() {
+    let stored = include_bytes!("../../fixtures/room-v2.bin");
+    let room = Room::decode(stored).expect("every stored version loads");
+    assert_eq!((room.online(), room.connections(), room.member_count()), (3, 4, 2));
+    assert_eq!(room.messages.last(), 12);
+    let settings = room.settings();
+    assert_eq!((&*settings.topic, settings.slow, settings.frozen), ("all of it", Some(5), true));
+    assert_eq!(settings.tokens_after, None);
+    assert_eq!((room.sanctions.len(), room.sanctions.ban("fill\u{3164}er", 1)), (2, Some(0)));
+    assert_eq!(room.role("❤\u{fe0f}"), Some(Role::Member), "names hold what they could hold");
+    reloads(&room);
+
+    let stored = include_bytes!("../../fixtures/personal-v2.bin");
+    let room = Room::decode(stored).expect("every stored version loads");
+    let profile = &room.settings().profile;
+    assert_eq!((&*profile.name, &*profile.status), ("Anna ❤\u{fe0f}", "\u{3164}"));
+    let follows: Vec<&str> = room.follows.keys().map(|room| &**room).collect();
+    assert_eq!(follows, ["bra\u{2800}ille", "dm:a\u{115f},b", "lobby"]);
+    reloads(&room);
+}
+
+/// The room is equal once stored as it is now.
+#[track_caller]
+fn reloads(room: &Room) {
     let again = Room::decode(&room.encode(Part::Everything(sample().time())))
         .expect("and as it is stored now");
     assert_eq!(again.encode(Part::Durable), room.encode(Part::Durable));
