@@ -158,11 +158,20 @@ fn the_live_events_give_the_same_as_those_asked_for_later() {
     );
     assert_eq!((&page[0]["text"], &page[0]["meta"]), (&json!("one!!"), &json!({"n": 2})));
     assert_eq!((&page[1]["by"], &page[1]["reason"]), (&json!("*"), &json!("why")));
-    // What was published is, byte for byte, what is asked for later, but for what is gone since.
+    // What was published is, byte for byte, what is asked for later, but for what is gone since: all
+    // of the second message, and what the first edit said.
     let published: Vec<String> = channel.all().into_iter().map(|(_, text)| text).collect();
-    for event in sync(&mut wire, "lobby", "0-0", &[]).events {
+    let events = sync(&mut wire, "lobby", "0-0", &[]).events;
+    let edits: Vec<&Event> = events
+        .iter()
+        .filter(|event| event.json["type"] == "edit" && event.json["ref"] == json!(one))
+        .collect();
+    let contents: Vec<_> =
+        edits.iter().map(|edit| (&edit.json["text"], &edit.json["meta"])).collect();
+    assert_eq!(contents, [(&json!(null), &json!(null)), (&json!("one!!"), &json!({"n": 2}))]);
+    for event in &events {
         let is_of_second = event.json["ref"] == json!(two) || event.id() == two;
-        let is_state = event.json["type"] == "message";
+        let is_state = event.json["type"] == "message" || event.id() == edits[0].id();
         if !is_state && (!is_of_second || event.json["type"] == "delete") {
             assert!(published.contains(&event.text), "{}", event.text);
         }

@@ -6,7 +6,7 @@
 
 use crate::body::{Body, Deleted};
 use crate::id::Id;
-use crate::journal::{About, Change, Content, Fact, Journal, Reacted};
+use crate::journal::{About, Change, Fact, Journal, Reacted};
 use crate::members::{Deed, MemberChange, Membership, Role};
 use crate::nonces::Nonce;
 use crate::presence::Presence;
@@ -163,9 +163,12 @@ impl Room {
             let body = Body { text, meta: meta.or(body.meta), edited, ..body }.write();
             self.messages.rewrite(m, &body);
         }
-        let content = about.map(|_| Content { text: text.into(), meta: meta.map(Box::from) });
+        let there = about.is_some();
         let about = about.unwrap_or(About { id: message, m: 0 });
-        self.log_touching(id, Change::Edit { about, user: user.into(), content });
+        self.log(id, Change::Edit { about, user: user.into() });
+        if there {
+            self.touched.note_edit(about.m, id.n);
+        }
     }
 
     fn delete(&mut self, id: Id, user: &str, message: Id, reason: Option<&str>) {
@@ -189,7 +192,7 @@ impl Room {
     }
 
     fn react(&mut self, id: Id, user: &str, message: Id, emoji: &str, removed: bool) {
-        let about = self.about(message);
+        let (about, prev) = (self.about(message), self.last);
         if let Some(about) = about {
             let number = self.users.refer(user);
             let changed = match removed {
@@ -202,7 +205,14 @@ impl Room {
         }
         let reaction = about.map(|_| Reacted { user: user.into(), emoji: emoji.into() });
         let about = about.unwrap_or(About { id: message, m: 0 });
-        self.log_touching(id, Change::React { about, reaction, removed });
+        // An event that does not follow makes the journal begin anew, which forgets earlier ones.
+        self.follow_on(id);
+        let earlier = reaction.as_ref().map_or(0, |_| self.touched.note_reaction(about.m, id.n));
+        self.journal.push(Fact {
+            id,
+            prev,
+            change: Change::React { about, reaction, removed, earlier },
+        });
     }
 
     /// The message of this id, unless it is deleted or not there.
@@ -215,10 +225,10 @@ impl Room {
     /// Forgets everything that repeats something of message `m`.
     fn untouch(&mut self, m: u64) {
         let Some(touched) = self.touched.remove(m) else { return };
-        for n in touched.events {
-            if let Some(fact) = self.journal.fact_mut(n) {
-                fact.change.empty();
-            }
+        let mut n = touched.newest_reaction;
+        while let Some(Change::React { reaction, earlier, .. }) = self.journal.change_mut(n) {
+            *reaction = None;
+            n = *earlier;
         }
         let users = touched.reactions.iter().flat_map(|reaction| &reaction.users);
         users.for_each(|user| self.users.release(*user));
@@ -226,14 +236,6 @@ impl Room {
 
     fn log_member(&mut self, id: Id, change: MemberChange<'_>) {
         self.log(id, Change::Member(change.into()));
-    }
-
-    fn log_touching(&mut self, id: Id, change: Change) {
-        let touches = change.touches();
-        self.log(id, change);
-        if let Some(m) = touches {
-            self.touched.note_event(m, id.n);
-        }
     }
 
     fn log(&mut self, id: Id, change: Change) {

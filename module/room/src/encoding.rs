@@ -5,7 +5,7 @@
 //! is read is in `decoding.rs`.
 
 use crate::id::Id;
-use crate::journal::{About, Change, Content, Fact, Reacted};
+use crate::journal::{About, Change, Fact, Reacted, Repeated};
 use crate::record::write_member;
 use crate::room::{Now, Room};
 use crate::statuses::ONLINE;
@@ -144,7 +144,7 @@ impl Room {
         put_id(out, self.journal.base());
         let facts = self.journal.facts_from(0);
         varint::put(out, facts.len() as u64);
-        facts.for_each(|fact| put_fact(out, fact));
+        facts.for_each(|fact| put_fact(out, fact, self.repeated(fact, 0)));
     }
 
     fn encode_nonces(&self, out: &mut Vec<u8>, users: &mut UserTable) {
@@ -188,7 +188,7 @@ fn put_id(out: &mut Vec<u8>, id: Id) {
     varint::put(out, id.n);
 }
 
-fn put_fact(out: &mut Vec<u8>, fact: &Fact) {
+fn put_fact(out: &mut Vec<u8>, fact: &Fact, repeated: Option<Repeated<'_>>) {
     let put = |out: &mut Vec<u8>, tag: u8| {
         out.push(tag);
         put_id(out, fact.id);
@@ -204,14 +204,14 @@ fn put_fact(out: &mut Vec<u8>, fact: &Fact) {
             put(out, 5);
             write_member(out, member.change());
         }
-        Change::Edit { about, user, content } => {
+        Change::Edit { about, user } => {
             put(out, 6);
             put_about(out, *about);
             varint::put_bytes(out, user.as_bytes());
-            out.push(u8::from(content.is_some()));
-            if let Some(Content { text, meta }) = content {
+            out.push(u8::from(repeated.is_some()));
+            if let Some(Repeated::Content { text, meta }) = repeated {
                 varint::put_bytes(out, text.as_bytes());
-                varint::put_option(out, meta.as_deref());
+                varint::put_option(out, meta);
             }
         }
         Change::Delete { about, user, reason } => {
@@ -220,12 +220,12 @@ fn put_fact(out: &mut Vec<u8>, fact: &Fact) {
             varint::put_bytes(out, user.as_bytes());
             varint::put_option(out, reason.as_deref());
         }
-        Change::React { about, reaction, removed } => {
+        Change::React { about, removed, .. } => {
             put(out, 8);
             put_about(out, *about);
             out.push(u8::from(*removed));
-            out.push(u8::from(reaction.is_some()));
-            if let Some(Reacted { user, emoji }) = reaction {
+            out.push(u8::from(repeated.is_some()));
+            if let Some(Repeated::Reaction(Reacted { user, emoji })) = repeated {
                 varint::put_bytes(out, user.as_bytes());
                 varint::put_bytes(out, emoji.as_bytes());
             }

@@ -18,7 +18,7 @@ use std::borrow::Cow;
 
 use crate::body::Body;
 use crate::id::Id;
-use crate::journal::{Change, Fact};
+use crate::journal::{Change, Fact, Reacted, Repeated};
 use crate::json;
 use crate::members::{Deed, MemberChange, Role};
 use crate::pen::{self, Counter, NUMBER_MAX, Pen, SLACK};
@@ -88,24 +88,28 @@ pub enum Ephemeral<'a> {
 /// The name of the signal that becomes an event type of its own.
 pub(crate) const NOTICE: &str = "notice";
 
-/// Writes the event of a fact.
-pub(crate) fn fact(out: &mut Vec<u8>, room: &str, fact: &Fact) {
+/// Writes the event of a fact with what it repeats of its message.
+pub(crate) fn fact(out: &mut Vec<u8>, room: &str, fact: &Fact, repeated: Option<Repeated<'_>>) {
     let Fact { id, prev, change } = fact;
     let ids = (*id, *prev);
     match change {
         Change::Settings { by, data } => settings(out, room, ids, by, data),
         Change::Member(member) => member_change(out, room, ids, member.change()),
-        Change::Edit { about, user, content } => {
-            let content = content.as_ref();
-            let text = content.map(|content| &*content.text);
-            let meta = content.and_then(|content| content.meta.as_deref());
+        Change::Edit { about, user } => {
+            let (text, meta) = match repeated {
+                Some(Repeated::Content { text, meta }) => (Some(text), meta),
+                _ => (None, None),
+            };
             edit(out, room, ids, user, about.id, text, meta);
         }
         Change::Delete { about, user, reason } => {
             delete(out, room, ids, user, about.id, reason.as_deref());
         }
-        Change::React { about, reaction, removed } => {
-            let reaction = reaction.as_ref().map(|reaction| (&*reaction.user, &*reaction.emoji));
+        Change::React { about, removed, .. } => {
+            let reaction = match repeated {
+                Some(Repeated::Reaction(Reacted { user, emoji })) => Some((&**user, &**emoji)),
+                _ => None,
+            };
             react(out, room, ids, about.id, reaction, *removed);
         }
     }
@@ -148,7 +152,11 @@ pub(crate) fn of_record(
         }
         Record::Moderate { id, change } => member_change(out, room, (*id, prev), *change),
         Record::Edit { id, user, message, text, meta } => {
-            edit(out, room, (*id, prev), user, *message, Some(text), *meta);
+            // An edit says all that the message holds since, so that the newest one is enough.
+            let stored = before.messages.find(*message).and_then(|m| before.messages.get(m));
+            let kept = stored.and_then(|stored| Body::read(stored.body).ok());
+            let meta = meta.or(kept.and_then(|body| body.meta));
+            edit(out, room, (*id, prev), user, *message, Some(text), meta);
         }
         Record::Delete { id, user, message, reason } => {
             delete(out, room, (*id, prev), user, *message, *reason);

@@ -2,12 +2,15 @@
 //!
 //! Messages are events and are kept elsewhere; the journal holds the others, the facts, and from
 //! where on all events are known. A cursor is known if it is the id of such an event, or `base`, the
-//! one just before. An event never outlives the message it is or repeats.
+//! one just before. An event never outlives the message it is or repeats: what an edit put in place is
+//! kept in the message only, and a reaction is repeated as long as its message is there.
 
 use std::collections::VecDeque;
 
+use crate::body::Body;
 use crate::id::Id;
 use crate::members::{Deed, MemberChange, Role};
+use crate::room::Room;
 
 /// A durable event that is not a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,26 +27,21 @@ pub(crate) enum Change {
     Settings { by: Box<str>, data: Box<str> },
     /// Something happened to a membership.
     Member(MemberFact),
-    /// A message has another text.
-    Edit { about: About, user: Box<str>, content: Option<Content> },
+    /// A message has another text. The newest edit of a message repeats what the message holds; an
+    /// earlier one repeats nothing.
+    Edit { about: About, user: Box<str> },
     /// A message was deleted.
     Delete { about: About, user: Box<str>, reason: Option<Box<str>> },
-    /// A reaction came or was taken back.
-    React { about: About, reaction: Option<Reacted>, removed: bool },
+    /// A reaction came or was taken back. `earlier`: the number of the reaction event before it
+    /// that speaks of the same message; 0 if there was none.
+    React { about: About, reaction: Option<Reacted>, removed: bool, earlier: u64 },
 }
 
-/// The message an event speaks of: its id and its number.
+/// The message an event speaks of: its id and its number; number 0 if it was not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct About {
     pub(crate) id: Id,
     pub(crate) m: u64,
-}
-
-/// What an edit put in place; gone once the message is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Content {
-    pub(crate) text: Box<str>,
-    pub(crate) meta: Option<Box<str>>,
 }
 
 /// Who reacted how; gone once the message is.
@@ -87,21 +85,43 @@ impl From<MemberChange<'_>> for MemberFact {
 }
 
 impl Change {
-    /// The message this repeats something of.
+    /// The number of the message this may repeat something of.
     pub(crate) fn touches(&self) -> Option<u64> {
         match self {
-            Change::Edit { about, content: Some(_), .. }
-            | Change::React { about, reaction: Some(_), .. } => Some(about.m),
+            Change::Edit { about, .. } | Change::React { about, .. } => Some(about.m),
             _ => None,
         }
     }
+}
 
-    /// Forgets what it repeats of a message that is gone.
-    pub(crate) fn empty(&mut self) {
-        match self {
-            Change::Edit { content, .. } => *content = None,
-            Change::React { reaction, .. } => *reaction = None,
-            _ => {}
+/// What an event repeats of the message it speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeated<'r> {
+    /// The newest edit: what the message holds since.
+    Content {
+        text: &'r str,
+        meta: Option<&'r str>,
+    },
+    Reaction(&'r Reacted),
+}
+
+impl Room {
+    /// What a fact repeats of its message: nothing once that is deleted, or not among the messages
+    /// from number `visible_from` on.
+    pub(crate) fn repeated<'r>(
+        &'r self,
+        fact: &'r Fact,
+        visible_from: u64,
+    ) -> Option<Repeated<'r>> {
+        let m = fact.change.touches().filter(|m| *m >= visible_from)?;
+        let message = self.messages.get(m).filter(|message| !message.is_deleted())?;
+        match &fact.change {
+            Change::React { reaction, .. } => reaction.as_ref().map(Repeated::Reaction),
+            Change::Edit { .. } if self.touched.newest_edit(m) == Some(fact.id.n) => {
+                let body = Body::read(message.body).ok()?;
+                Some(Repeated::Content { text: body.text, meta: body.meta })
+            }
+            _ => None,
         }
     }
 }
@@ -130,10 +150,11 @@ impl Journal {
         self.facts.get(self.position(n)).map(|fact| &**fact).filter(|fact| fact.id.n == n)
     }
 
-    /// Event number `n`, if it is a fact.
-    pub(crate) fn fact_mut(&mut self, n: u64) -> Option<&mut Fact> {
+    /// What event number `n` changed, if it is a fact.
+    pub(crate) fn change_mut(&mut self, n: u64) -> Option<&mut Change> {
         let at = self.position(n);
-        self.facts.get_mut(at).map(|fact| &mut **fact).filter(|fact| fact.id.n == n)
+        let fact = self.facts.get_mut(at).filter(|fact| fact.id.n == n);
+        fact.map(|fact| &mut fact.change)
     }
 
     /// The facts from event number `n` on.

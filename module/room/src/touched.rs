@@ -1,9 +1,9 @@
 //! What happened to messages after they were sent: reactions, and which later events speak of them.
 //!
 //! Few messages are ever touched, so this is kept beside them, by message number. It is what makes
-//! deleting thorough: every event that repeats something of a message is found and emptied with it.
+//! deleting thorough: every event that repeats something of a message is found from here.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use crate::limits::EMOJIS_MAX;
 use crate::users::UserNumber;
@@ -19,8 +19,11 @@ pub(crate) struct TouchedMessages {
 pub(crate) struct Touched {
     /// In the order in which each emoji first came.
     pub(crate) reactions: Vec<Reaction>,
-    /// Numbers of the edits and reactions in the journal, growing.
-    pub(crate) events: VecDeque<u64>,
+    /// The number of the newest edit in the journal; 0: none.
+    newest_edit: u64,
+    /// The number of the newest reaction event in the journal, from which the earlier ones are found;
+    /// 0: none.
+    pub(crate) newest_reaction: u64,
 }
 
 /// One emoji on a message.
@@ -58,24 +61,39 @@ impl TouchedMessages {
         self.reactions(m).iter().find(same).is_some_and(|reaction| reaction.users.contains(&user))
     }
 
-    /// Event `n` of the journal speaks of message `m`.
-    pub(crate) fn note_event(&mut self, m: u64, n: u64) {
-        self.by_message.entry(m).or_default().events.push_back(n);
+    /// The number of the newest edit of message `m` in the journal.
+    pub(crate) fn newest_edit(&self, m: u64) -> Option<u64> {
+        self.get(m).map(|touched| touched.newest_edit).filter(|n| *n > 0)
+    }
+
+    /// Event `n` of the journal is an edit of message `m`, the newest.
+    pub(crate) fn note_edit(&mut self, m: u64, n: u64) {
+        self.by_message.entry(m).or_default().newest_edit = n;
+    }
+
+    /// Event `n` of the journal is the newest reaction event about message `m`; returns the number of
+    /// the one before, 0 if there is none.
+    pub(crate) fn note_reaction(&mut self, m: u64, n: u64) -> u64 {
+        std::mem::replace(&mut self.by_message.entry(m).or_default().newest_reaction, n)
     }
 
     /// Event `n`, the oldest that speaks of message `m`, has left the journal.
     pub(crate) fn forget_event(&mut self, m: u64, n: u64) {
         let Some(touched) = self.by_message.get_mut(&m) else { return };
-        if touched.events.front() == Some(&n) {
-            touched.events.pop_front();
+        for newest in [&mut touched.newest_edit, &mut touched.newest_reaction] {
+            if *newest == n {
+                *newest = 0;
+            }
         }
         self.drop_if_bare(m);
     }
 
     /// The journal has begun anew.
     pub(crate) fn forget_events(&mut self) {
-        self.by_message.values_mut().for_each(|touched| touched.events.clear());
-        self.by_message.retain(|_, touched| !touched.reactions.is_empty());
+        self.by_message.retain(|_, touched| {
+            (touched.newest_edit, touched.newest_reaction) = (0, 0);
+            !touched.reactions.is_empty()
+        });
     }
 
     /// Adds a reaction. False: it is there already, or is an emoji too many.
@@ -126,7 +144,9 @@ impl TouchedMessages {
     }
 
     fn drop_if_bare(&mut self, m: u64) {
-        let bare = |touched: &Touched| touched.reactions.is_empty() && touched.events.is_empty();
+        let bare = |touched: &Touched| {
+            touched.reactions.is_empty() && touched.newest_edit == 0 && touched.newest_reaction == 0
+        };
         if self.by_message.get(&m).is_some_and(bare) {
             self.by_message.remove(&m);
         }

@@ -33,10 +33,15 @@ function store() {
       messages.push({ ...event, reactions: [] });
       return event;
     },
-    edit(user, ref, text) {
-      const event = durable({ type: 'edit', user, ref, text });
-      Object.assign(find(ref), { text, edited: event.ts });
-      return event;
+    /** Only the newest edit keeps its content, which is all that the message says since. */
+    edit(user, ref, text, meta = find(ref).meta) {
+      for (const event of journal.filter((one) => one.type === 'edit' && one.ref === ref)) {
+        delete event.text;
+        delete event.meta;
+      }
+      const event = durable({ type: 'edit', user, ref, text, ...(meta ? { meta } : {}) });
+      Object.assign(find(ref), { text, edited: event.ts, ...(meta ? { meta } : {}) });
+      return structuredClone(event);
     },
     erase(user, ref, reason) {
       const event = durable({ type: 'delete', user, ref, ...(reason ? { reason } : {}) });
@@ -47,7 +52,10 @@ function store() {
         deleted: event.ts, m,
       };
       for (const event of journal.filter((one) => one.ref === ref)) {
-        if (event.type === 'edit') delete event.text;
+        if (event.type === 'edit') {
+          delete event.text;
+          delete event.meta;
+        }
         if (event.type === 'react') {
           delete event.user;
           delete event.emoji;
@@ -90,7 +98,8 @@ function store() {
 }
 
 const shown = (room) => room.items.filter(({ type }) => type === 'message').map((item) => ({
-  id: item.id, text: item.text, edited: item.edited, deleted: item.deleted, by: item.by,
+  id: item.id, text: item.text, meta: item.meta, edited: item.edited, deleted: item.deleted,
+  by: item.by,
   reason: item.reason, reactions: item.reactions,
 }));
 
@@ -120,6 +129,20 @@ test('an edit, a deletion and a reaction change the message they refer to', () =
   assert.equal(room.cursor, deletion.id);
   const late = { ...edit, id: '2000-9', prev: room.cursor, text: 'risen' };
   assert.deepEqual(whats(late), [], 'what is deleted stays deleted');
+});
+
+test('of several edits the newest says all, also the meta of those before it', () => {
+  const kept = store();
+  const { id } = kept.say('alice', 'wrold');
+  const [resumed, live] = [fresh(kept.page()), fresh(kept.page())];
+  for (const [text, meta] of [['word', { n: 1 }], ['world', undefined]]) {
+    live.apply(kept.edit('alice', id, text, meta), NOW);
+  }
+  for (const event of kept.sync(1).events) resumed.apply(event, NOW);
+  for (const room of [resumed, live, fresh(kept.page())]) {
+    assert.deepEqual([room.items[0].text, room.items[0].meta], ['world', { n: 1 }]);
+    assert.equal(room.cursor, kept.last);
+  }
 });
 
 test('events that lost their content, or whose message is not here, only move the cursor', () => {

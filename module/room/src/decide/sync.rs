@@ -50,13 +50,11 @@ pub fn answer(
     let mut messages = (first..).zip(room.messages.range(first, u64::MAX));
     for n in cursor.n + 1..=end {
         match facts.next_if(|fact| fact.id.n == n) {
-            // What is out of bounds is gone, also where it waits to be removed.
-            Some(fact) if fact.change.touches().is_some_and(|m| m < first_visible) => {
-                let mut fact = fact.clone();
-                fact.change.empty();
-                events.push(|out| event::fact(out, name, &fact));
+            Some(fact) => {
+                // What is out of bounds is gone, also where it waits to be removed.
+                let repeated = room.repeated(fact, first_visible);
+                events.push(|out| event::fact(out, name, fact, repeated));
             }
-            Some(fact) => events.push(|out| event::fact(out, name, fact)),
             None => {
                 let Some((m, message)) = messages.next() else { break };
                 events.push_message(|out, numbers| {

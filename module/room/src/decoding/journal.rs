@@ -3,7 +3,7 @@
 use super::Decoder;
 use crate::encoding::END;
 use crate::id::Id;
-use crate::journal::{About, Change, Content, Fact, Journal, Reacted};
+use crate::journal::{About, Change, Fact, Journal, Reacted};
 use crate::json;
 use crate::limits::*;
 use crate::members::{Deed, MemberChange};
@@ -25,14 +25,20 @@ impl Decoder<'_, '_> {
                 self.reader.number()?;
                 continue;
             }
-            let fact = self.fact(tag)?;
+            let (mut fact, repeats) = self.fact(tag)?;
             self.follow_messages(&mut m, &mut before, fact.id)?;
             if fact.id.n != before.n + 1 || fact.id.ms < before.ms {
                 return Err(out_of_order);
             }
             before = fact.id;
-            if let Some(touched) = fact.change.touches() {
-                self.room.touched.note_event(touched, fact.id.n);
+            match &mut fact.change {
+                Change::Edit { about, .. } if repeats => {
+                    self.room.touched.note_edit(about.m, fact.id.n);
+                }
+                Change::React { about, earlier, .. } if repeats => {
+                    *earlier = self.room.touched.note_reaction(about.m, fact.id.n);
+                }
+                _ => {}
             }
             journal.push(fact);
         }
@@ -59,7 +65,9 @@ impl Decoder<'_, '_> {
         Ok(())
     }
 
-    fn fact(&mut self, tag: u8) -> Result<Fact, Malformed> {
+    /// A fact, and whether it was written with what it repeats of its message.
+    fn fact(&mut self, tag: u8) -> Result<(Fact, bool), Malformed> {
+        let mut repeats = false;
         let (id, prev) = (self.id()?, self.id()?);
         let reader = &mut self.reader;
         let change = match tag {
@@ -85,8 +93,11 @@ impl Decoder<'_, '_> {
             6 => {
                 let about = self.about()?;
                 let user = read_actor(&mut self.reader)?.into();
-                let content = if self.reader.flag()? { Some(self.content(about)?) } else { None };
-                Change::Edit { about, user, content }
+                repeats = self.reader.flag()?;
+                if repeats {
+                    self.content(about)?;
+                }
+                Change::Edit { about, user }
             }
             7 => {
                 let about = self.about()?;
@@ -97,12 +108,13 @@ impl Decoder<'_, '_> {
             8 => {
                 let about = self.about()?;
                 let removed = self.reader.flag()?;
-                let reaction = if self.reader.flag()? { Some(self.reacted(about)?) } else { None };
-                Change::React { about, reaction, removed }
+                repeats = self.reader.flag()?;
+                let reaction = if repeats { Some(self.reacted(about)?) } else { None };
+                Change::React { about, reaction, removed, earlier: 0 }
             }
             _ => return Err(Malformed("unknown fact")),
         };
-        Ok(Fact { id, prev, change })
+        Ok((Fact { id, prev, change }, repeats))
     }
 
     fn about(&mut self) -> Result<About, Malformed> {
@@ -110,15 +122,17 @@ impl Decoder<'_, '_> {
         if m < END { Ok(About { id, m }) } else { Err(Malformed("message number out of bounds")) }
     }
 
-    /// What an event repeats of a message, which must be there for that.
-    fn content(&mut self, about: About) -> Result<Content, Malformed> {
+    /// What an edit repeats of a message, which must be there for that. The message holds it too, or
+    /// what a later edit has put in its place, as every version before the third repeated that too.
+    fn content(&mut self, about: About) -> Result<(), Malformed> {
         self.check_alive(about)?;
-        let text = self.reader.text(MAX_TEXT_MAX as usize)?.into();
+        self.reader.text(MAX_TEXT_MAX as usize)?;
         let meta = self.reader.option(OBJECT_MAX)?;
-        if !meta.is_none_or(json::is_object) {
-            return Err(Malformed("meta is no JSON object"));
+        if meta.is_none_or(json::is_object) {
+            Ok(())
+        } else {
+            Err(Malformed("meta is no JSON object"))
         }
-        Ok(Content { text, meta: meta.map(Box::from) })
     }
 
     fn reacted(&mut self, about: About) -> Result<Reacted, Malformed> {

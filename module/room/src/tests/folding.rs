@@ -22,7 +22,7 @@ const EMOJI: [&str; 3] = ["👍", "🎉", "👩‍🚀"];
 #[derive(Clone, Debug)]
 enum Verb {
     Send { user: usize, mention: Option<usize> },
-    Edit { user: usize, back: usize },
+    Edit { user: usize, back: usize, meta: bool },
     Delete { user: usize, back: usize },
     React { user: usize, back: usize, emoji: usize, remove: bool },
     Read { user: usize, back: usize },
@@ -38,7 +38,8 @@ fn verb() -> impl Strategy<Value = Verb> {
     prop_oneof![
         6 => (user.clone(), proptest::option::of(0..4_usize))
             .prop_map(|(user, mention)| Verb::Send { user, mention }),
-        3 => (user.clone(), back.clone()).prop_map(|(user, back)| Verb::Edit { user, back }),
+        3 => (user.clone(), back.clone(), any::<bool>())
+            .prop_map(|(user, back, meta)| Verb::Edit { user, back, meta }),
         2 => (user.clone(), back.clone()).prop_map(|(user, back)| Verb::Delete { user, back }),
         4 => (user.clone(), back.clone(), 0..EMOJI.len(), any::<bool>())
             .prop_map(|(user, back, emoji, remove)| Verb::React { user, back, emoji, remove }),
@@ -69,9 +70,11 @@ fn carry_out(world: &mut World, verb: &Verb, count: u64) -> Result<(), Refusal> 
             send.mentions = decide::send::mentions(&mentioned, &mut buffer);
             world.act(&name, |c, d| decide::send::decide(c, &send, d)).map(drop)
         }
-        Verb::Edit { user, back } => {
+        Verb::Edit { user, back, meta } => {
+            let object = format!("{{\"meta {count}\":1}}");
             let (id, text) = (id(*back), text.as_bytes());
-            let edit = Edit { user: actor(*user), id: id.as_bytes(), text, meta: None };
+            let meta = meta.then_some(object.as_bytes());
+            let edit = Edit { user: actor(*user), id: id.as_bytes(), text, meta };
             world.act(&name, |c, d| decide::revise::edit(c, edit, d)).map(drop)
         }
         Verb::Delete { user, back } => {
@@ -122,6 +125,7 @@ struct View(BTreeMap<u64, Shown>);
 struct Shown {
     user: String,
     text: Option<String>,
+    meta: Value,
     edited: bool,
     mentions: Vec<String>,
     deleted: bool,
@@ -143,6 +147,7 @@ fn shown(event: &Value) -> Shown {
     Shown {
         user: text("user").expect("an author"),
         text: text("text"),
+        meta: event["meta"].clone(),
         edited: event["edited"].is_u64(),
         mentions: words(&event["mentions"]),
         deleted: event["deleted"].is_u64(),
@@ -177,6 +182,7 @@ impl View {
             }
             "edit" if event["text"].is_string() => {
                 message.text = text("text");
+                message.meta = event["meta"].clone();
                 message.edited = true;
             }
             "react" if event["emoji"].is_string() => {
@@ -268,8 +274,9 @@ proptest! {
             let event: Value = serde_json::from_str(event).expect("JSON");
             let n = n_of(if event["type"] == "edit" { &event["ref"] } else { &event["id"] });
             let removed = world.room.messages.oldest().is_none_or(|oldest| n < oldest.id.n);
-            let gone = removed || view.0.get(&n).is_none_or(|shown| shown.deleted);
             let text = event["text"].as_str().expect("a text");
+            // Deleted, or another text has taken its place.
+            let gone = removed || view.0.get(&n).is_none_or(|now| now.text.as_deref() != Some(text));
             let word_end = |at: usize| {
                 stored[at + text.len()..].chars().next().is_none_or(|c| !c.is_ascii_digit())
             };

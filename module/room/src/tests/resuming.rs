@@ -212,3 +212,40 @@ fn what_was_said_of_an_expired_message_is_not_told_either() {
     assert!(found.recovered && events.len() == 2, "{events:?}");
     assert!(!events[0].contains("SECRET") && events[1].contains("fine"), "{events:?}");
 }
+
+#[test]
+fn only_the_newest_edit_of_a_message_repeats_it() {
+    let mut world = World::new("lobby");
+    let (first, second) = (world.send("alice", "one").expect("sent"), world.send("alice", "two"));
+    let second = second.expect("sent");
+    let cursor = Id::parse(second.as_bytes()).expect("an id");
+    let object = format!("{{\"meta\":\"{}\"}}", "x".repeat(16_000));
+    let name = world.name.clone();
+    for turn in 0..200_u32 {
+        for id in [&first, &second] {
+            let text = format!("{id} turn {turn}");
+            let meta = turn.is_multiple_of(2).then_some(object.as_bytes());
+            let (user, text) = (Actor::User("alice"), text.as_bytes());
+            let edit = revise::Edit { user, id: id.as_bytes(), text, meta };
+            world.act(&name, |c, d| revise::edit(c, edit, d)).expect("edited");
+        }
+    }
+    let published = world.published.clone();
+    let found = sync::answer(world.context(&name), cursor, 1000, None).expect("known");
+    let events: Vec<serde_json::Value> =
+        found.events.iter().map(|event| serde_json::from_slice(event).expect("JSON")).collect();
+    assert_eq!(events.len(), 400);
+    let (earlier, newest) = events.split_at(398);
+    for event in earlier {
+        assert!(event["text"].is_null() && event["meta"].is_null(), "{event}");
+        assert_eq!((&event["type"], &event["user"]), (&"edit".into(), &"alice".into()));
+    }
+    for (event, published) in newest.iter().zip(&published[published.len() - 2..]) {
+        let published: serde_json::Value = serde_json::from_str(published).expect("JSON");
+        assert_eq!(*event, published, "as it was published");
+        assert!(event["meta"].is_object(), "with the meta of the edit before");
+    }
+    let stored = world.room.encode(crate::Part::Durable).len();
+    assert!(stored < 100_000, "two contents are stored, not 400: {stored} bytes");
+    world.check_copies();
+}
