@@ -45,22 +45,25 @@ mod timers;
 mod module {
     //! What the macro of `redis-module` makes of us.
 
-    use chat_room::limits::*;
-    use redis_module::configuration::ConfigurationFlags;
     use redis_module::{Context, RedisString, Status, redis_module};
 
-    use crate::config::*;
     use crate::redis::{
-        Call, add_category, arm_timer, chance, handle_load_errors, log_warning, monotonic_us,
-        now_us, on_info, subscribe,
+        Call, add_category, arm_timer, chance, handle_load_errors, load_settings, log_warning,
+        monotonic_us, now_us, on_info, subscribe,
     };
     use crate::room_type::CHAT_ROOM;
-    use crate::{commands, redis, state, timers};
+    use crate::{commands, config, redis, state, timers};
 
+    /// Everything that can be refused comes before the timer: a server whose module has failed to
+    /// load must not call it any more.
     fn start(context: &Context, arguments: &[RedisString]) -> Status {
         let call = Call::without_arguments(context.ctx);
-        if let Err(complaint) = check_arguments(arguments) {
-            log_warning(&complaint);
+        if let Err(complaint) = config::register(context, arguments) {
+            log_warning(&format!("module argument {complaint}"));
+            return Status::Err;
+        }
+        if !load_settings(&call) {
+            log_warning("a chat.* setting is wrong: the module is not loaded");
             return Status::Err;
         }
         handle_load_errors(&call);
@@ -87,30 +90,5 @@ mod module {
         data_types: [CHAT_ROOM],
         init: start,
         commands: [],
-        configurations: [
-            i64: [
-                ["history-max", &SETTINGS.history_max, HISTORY_MAX_DEFAULT as i64, HISTORY_MAX_MIN as i64, HISTORY_MAX_MAX as i64, ConfigurationFlags::DEFAULT, None],
-                ["history-ttl", &SETTINGS.history_ttl, HISTORY_TTL_DEFAULT as i64, HISTORY_TTL_MIN as i64, HISTORY_TTL_MAX as i64, ConfigurationFlags::DEFAULT, None],
-                ["journal-max", &SETTINGS.journal_max, JOURNAL_MAX_DEFAULT as i64, JOURNAL_MAX_MIN as i64, JOURNAL_MAX_MAX as i64, ConfigurationFlags::DEFAULT, None],
-                ["max-text", &SETTINGS.max_text, MAX_TEXT_DEFAULT as i64, MAX_TEXT_MIN as i64, MAX_TEXT_MAX as i64, ConfigurationFlags::MEMORY, None],
-                ["presence-ttl", &SETTINGS.presence_ttl, PRESENCE_TTL_DEFAULT as i64, PRESENCE_TTL_MIN as i64, PRESENCE_TTL_MAX as i64, ConfigurationFlags::DEFAULT, None],
-                ["presence-grace", &SETTINGS.presence_grace, PRESENCE_GRACE_DEFAULT as i64, PRESENCE_GRACE_MIN as i64, PRESENCE_GRACE_MAX as i64, ConfigurationFlags::DEFAULT, None],
-                ["presence-announce", &SETTINGS.presence_announce, PRESENCE_ANNOUNCE_DEFAULT as i64, PRESENCE_ANNOUNCE_MIN as i64, PRESENCE_ANNOUNCE_MAX as i64, ConfigurationFlags::DEFAULT, None],
-                ["nonce-window", &SETTINGS.nonce_window, NONCE_WINDOW_DEFAULT as i64, NONCE_WINDOW_MIN as i64, NONCE_WINDOW_MAX as i64, ConfigurationFlags::DEFAULT, None],
-                ["nonce-max", &SETTINGS.nonce_max, NONCES_DEFAULT as i64, NONCES_MIN as i64, NONCES_MAX as i64, ConfigurationFlags::DEFAULT, None],
-                ["members-max", &SETTINGS.members_max, MEMBERS_MAX_DEFAULT as i64, MEMBERS_MAX_MIN as i64, MEMBERS_MAX_MAX as i64, ConfigurationFlags::DEFAULT, None],
-                ["follows-max", &SETTINGS.follows_max, FOLLOWS_MAX_DEFAULT as i64, FOLLOWS_MAX_MIN as i64, FOLLOWS_MAX_MAX as i64, ConfigurationFlags::DEFAULT, None],
-                ["edit-window", &SETTINGS.edit_window, EDIT_WINDOW_DEFAULT as i64, EDIT_WINDOW_MIN as i64, EDIT_WINDOW_MAX as i64, ConfigurationFlags::DEFAULT, None],
-                ["receipts-max", &SETTINGS.receipts_max, RECEIPTS_MAX_DEFAULT as i64, RECEIPTS_MAX_MIN as i64, RECEIPTS_MAX_MAX as i64, ConfigurationFlags::DEFAULT, None],
-            ],
-            string: [
-                ["rate-limit", &SETTINGS.rate_limit, "0", ConfigurationFlags::DEFAULT, None],
-            ],
-            bool: [],
-            enum: [
-                ["create", &SETTINGS.create, CreateSetting::any, ConfigurationFlags::DEFAULT, None],
-            ],
-            module_args_as_configuration: true,
-        ]
     }
 }

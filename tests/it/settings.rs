@@ -1,27 +1,28 @@
 //! The module's settings and figures.
 
-use chat_tests::cmd;
+use chat_tests::at_once::at_once;
 use chat_tests::redis::Redis;
 use chat_tests::view::history;
 use chat_tests::wire::Wire;
+use chat_tests::{args, artefacts, cmd};
 
-/// Each setting with its default and another value it takes.
-const SETTINGS: &[(&str, &str, &str)] = &[
-    ("chat.history-max", "10000", "7"),
-    ("chat.history-ttl", "0", "1000000"),
-    ("chat.journal-max", "0", "12"),
-    ("chat.max-text", "4096", "100"),
-    ("chat.presence-ttl", "60000", "5000"),
-    ("chat.presence-grace", "15000", "3000"),
-    ("chat.presence-announce", "500", "20"),
-    ("chat.nonce-window", "300000", "2000"),
-    ("chat.nonce-max", "100000", "5"),
-    ("chat.create", "any", "backend"),
-    ("chat.follows-max", "10000", "3"),
-    ("chat.members-max", "1000000", "4"),
-    ("chat.rate-limit", "0", "10/10s"),
-    ("chat.edit-window", "0", "60000"),
-    ("chat.receipts-max", "100", "3"),
+/// Each setting with its default, another value it takes, and one just outside its bounds.
+const SETTINGS: &[(&str, &str, &str, &str)] = &[
+    ("chat.history-max", "10000", "7", "0"),
+    ("chat.history-ttl", "0", "1000000", "315360000001"),
+    ("chat.journal-max", "0", "12", "20000001"),
+    ("chat.max-text", "4096", "100", "0"),
+    ("chat.presence-ttl", "60000", "5000", "999"),
+    ("chat.presence-grace", "15000", "3000", "600001"),
+    ("chat.presence-announce", "500", "20", "100000001"),
+    ("chat.nonce-window", "300000", "2000", "999"),
+    ("chat.nonce-max", "100000", "5", "0"),
+    ("chat.create", "any", "backend", "nobody"),
+    ("chat.follows-max", "10000", "3", "0"),
+    ("chat.members-max", "1000000", "4", "0"),
+    ("chat.rate-limit", "0", "10/10s", "0/10s"),
+    ("chat.edit-window", "0", "60000", "315360000001"),
+    ("chat.receipts-max", "100", "3", "100000001"),
 ];
 
 #[test]
@@ -30,7 +31,7 @@ fn every_setting_is_read_and_set_while_running() {
     let mut wire = redis.wire();
     let all = cmd!(wire, "CONFIG", "GET", "chat.*");
     assert_eq!(all.list().len(), 2 * SETTINGS.len(), "{all:?}");
-    for (name, default, other) in SETTINGS {
+    for (name, default, other, outside) in SETTINGS {
         let value = |wire: &mut Wire| {
             let reply = cmd!(wire, "CONFIG", "GET", name);
             reply.get(name).map(|value| value.text().to_owned())
@@ -38,7 +39,7 @@ fn every_setting_is_read_and_set_while_running() {
         assert_eq!(value(&mut wire).as_deref(), Some(*default), "{name}");
         cmd!(wire, "CONFIG", "SET", name, other).ok();
         assert_eq!(value(&mut wire).as_deref(), Some(*other), "{name}");
-        for wrong in ["-1", "nonsense", "", "99999999999999999999"] {
+        for wrong in [outside, "-1", "nonsense", "", "99999999999999999999"] {
             let reply = cmd!(wire, "CONFIG", "SET", name, wrong);
             assert!(reply.is_error(), "{name} took {wrong:?}");
             assert_eq!(value(&mut wire).as_deref(), Some(*other), "{name}");
@@ -69,25 +70,73 @@ fn a_rate_is_so_many_in_such_a_time() {
 
 #[test]
 fn settings_come_from_lines_of_redis_conf_and_from_module_arguments() {
-    for (name, _, other) in SETTINGS {
-        let redis = Redis::with(&[&format!("{name} {other}")]);
-        let reply = cmd!(redis, "CONFIG", "GET", name);
-        assert_eq!(reply.get(name).map(|value| value.text()), Some(*other), "{name} as a line");
-    }
-    let redis = Redis::with_module_arguments(&[], "history-max 9 create backend");
+    at_once(SETTINGS, |(name, _, other, _)| {
+        let argument = format!("{} {other}", name.trim_start_matches("chat."));
+        for redis in [
+            Redis::with(&[&format!("{name} {other}")]),
+            Redis::with_module_arguments(&[], &argument),
+        ] {
+            let reply = cmd!(redis, "CONFIG", "GET", name);
+            assert_eq!(reply.get(name).map(|value| value.text()), Some(*other), "{name}");
+        }
+    });
+    let several = "history-max 9 create BACKEND max-text 2kb rate-limit 5/1s";
+    let redis = Redis::with_module_arguments(&["chat.history-max 8"], several);
     let reply = cmd!(redis, "CONFIG", "GET", "chat.*");
-    assert_eq!(reply.get("chat.history-max").map(|value| value.text()), Some("9"));
-    assert_eq!(reply.get("chat.create").map(|value| value.text()), Some("backend"));
+    let value = |name: &str| reply.get(name).map(|value| value.text());
+    assert_eq!(value("chat.history-max"), Some("8"), "a line counts more than an argument");
+    assert_eq!(value("chat.create"), Some("backend"));
+    assert_eq!(value("chat.max-text"), Some("2048"));
+    assert_eq!(value("chat.rate-limit"), Some("5/1s"));
 }
 
 #[test]
-fn a_server_with_a_wrong_setting_does_not_start() {
-    let complaint = Redis::refused(&["chat.history-max nonsense"], "");
-    assert!(complaint.contains("history-max"), "{complaint}");
-    for arguments in ["no-such-setting 1", "history-max", "history-max nonsense"] {
+fn a_server_with_a_wrong_setting_ends_with_a_message() {
+    at_once(SETTINGS, |(name, _, _, outside)| {
+        let name = name.trim_start_matches("chat.");
+        for wrong in [*outside, "nonsense", "-1", "99999999999999999999"] {
+            let complaint = Redis::refused(&[&format!("chat.{name} {wrong}")], "");
+            assert!(complaint.contains(name), "{name} {wrong} as a line: {complaint}");
+            let complaint = Redis::refused(&[], &format!("{name} {wrong}"));
+            let message = format!("module argument {name} {wrong}: ");
+            assert!(complaint.contains(&message), "{name} {wrong} as an argument: {complaint}");
+        }
+    });
+    for (arguments, message) in [
+        ("no-such-setting 1", "module argument unknown: one of history-max, "),
+        ("chat.history-max 1", "module argument unknown: one of history-max, "),
+        ("history-max 5 create", "module argument create has no value"),
+        ("history-max 5 history-max 0", "module argument history-max 0: "),
+        ("max-text 2xb", "module argument max-text 2xb: "),
+    ] {
         let complaint = Redis::refused(&[], arguments);
-        assert!(complaint.contains("chat"), "{arguments}: {complaint}");
+        assert!(complaint.contains(message), "{arguments}: {complaint}");
     }
+}
+
+#[test]
+fn a_module_with_a_wrong_setting_is_not_loaded_and_the_server_goes_on() {
+    let redis = Redis::without_module();
+    let mut wire = redis.wire();
+    let load = |wire: &mut Wire, words: &[&str]| {
+        let mut call = args!["MODULE", "LOADEX", artefacts::module().display().to_string()];
+        call.extend(words.iter().map(|word| word.as_bytes().to_vec()));
+        wire.call(&call)
+    };
+    for wrong in [
+        ["CONFIG", "chat.history-max", "0"],
+        ["CONFIG", "chat.create", "nobody"],
+        ["CONFIG", "chat.rate-limit", "10"],
+        ["ARGS", "history-max", "0"],
+        ["ARGS", "no-such-setting", "1"],
+    ] {
+        assert!(load(&mut wire, &wrong).is_error(), "{wrong:?}");
+        assert!(cmd!(wire, "CHAT.ROOMS").error().contains("unknown command"), "{wrong:?}");
+    }
+    load(&mut wire, &["CONFIG", "chat.history-max", "7"]).ok();
+    cmd!(wire, "CHAT.SEND", "lobby", "alice", "hi").ok();
+    let reply = cmd!(wire, "CONFIG", "GET", "chat.history-max");
+    assert_eq!(reply.get("chat.history-max").map(|value| value.text()), Some("7"));
 }
 
 #[test]

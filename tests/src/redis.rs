@@ -18,6 +18,7 @@ use crate::{artefacts, port};
 pub struct Redis {
     settings: Vec<String>,
     module_arguments: String,
+    loads_module: bool,
     environment: Vec<(OsString, OsString)>,
     port: u16,
     process: Option<Process>,
@@ -47,16 +48,25 @@ impl Redis {
         redis
     }
 
+    /// A server without the module, which MODULE LOADEX may load.
+    pub fn without_module() -> Redis {
+        let mut redis = Redis::prepare(&["enable-module-command yes"], "");
+        redis.loads_module = false;
+        redis.launch();
+        redis
+    }
+
     /// The server's complaint about settings with which it must not start.
     ///
     /// # Panics
-    /// If it starts.
+    /// If it starts, or ends otherwise than by refusing (exit code 1), as by a crash.
     pub fn refused(settings: &[&str], arguments: &str) -> String {
         let mut redis = Redis::prepare(settings, arguments);
         let mut process = redis.spawn();
         let status = process.wait(LATER);
-        assert!(!status.success(), "it started with {settings:?} {arguments:?}");
-        process.output()
+        let output = process.output();
+        assert_eq!(status.code(), Some(1), "{settings:?} {arguments:?}: {status}\n{output}");
+        output
     }
 
     /// A replica of `primary` that has caught up.
@@ -102,6 +112,7 @@ impl Redis {
         Redis {
             settings: settings.iter().map(|line| (*line).to_owned()).collect(),
             module_arguments: arguments.to_owned(),
+            loads_module: true,
             environment: Vec::new(),
             port: port::free(),
             process: None,
@@ -126,9 +137,11 @@ impl Redis {
             args.push(format!("--{}", words.next().unwrap_or_default()).into());
             args.extend(words.map(|word| if word == "''" { "" } else { word }.into()));
         }
-        args.push("--loadmodule".into());
-        args.push(artefacts::module().into());
-        args.extend(self.module_arguments.split_whitespace().map(OsString::from));
+        if self.loads_module {
+            args.push("--loadmodule".into());
+            args.push(artefacts::module().into());
+            args.extend(self.module_arguments.split_whitespace().map(OsString::from));
+        }
         let server = artefacts::redis_server();
         let name = format!("redis-{}", self.port);
         Process::spawn_in(&name, &server, &args, self.dir.path(), &self.environment)

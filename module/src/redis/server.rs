@@ -125,6 +125,13 @@ pub(crate) fn log_warning(message: &str) {
     }
 }
 
+/// Has Redis set all settings, from its configuration or to their defaults. False: a line of redis.conf
+/// or of MODULE LOADEX is wrong, and the log says which. The module must refuse to load then: Redis
+/// would try to unload it, which ends the server, as a module with a type cannot be unloaded.
+pub(crate) fn load_settings(call: &Call<'_>) -> bool {
+    api!(RedisModule_LoadConfigs(call.ctx())) == 0
+}
+
 /// Tells Redis that a payload that ends early is ours to refuse; else Redis would end itself.
 pub(crate) fn handle_load_errors(call: &Call<'_>) {
     let option = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS as c_int;
