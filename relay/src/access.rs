@@ -2,7 +2,7 @@
 //!
 //! An event that takes somebody out of a room does so by itself, as it is delivered (`room.rs`).
 //! Here is the rest: a member who has left, a change of access, a gap in which anything may have
-//! happened. Then each user there is asked about with `CHAT.ROOM … AS user`, and who may not read
+//! happened. Then each user there is asked about with `CHAT.ROOM_RO … AS user`, and who may not read
 //! any more is told `gone`.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::hub::Hub;
 use crate::presence;
 use crate::protocol;
 use crate::room::Room;
-use crate::upstream::{Away, Refused};
+use crate::upstream::{Failed, Reply};
 
 /// Users asked about in one pipeline.
 const USERS_PER_CALL: usize = 500;
@@ -66,15 +66,9 @@ pub fn see_off(hub: &Hub, room: &Room) {
 pub async fn check_access(hub: &Hub, room: &Room, users: Vec<Arc<str>>) {
     for users in users.chunks(USERS_PER_CALL) {
         let commands = users.iter().map(|user| room_as(&room.name, user)).collect();
-        let replies = match hub.upstream.call(commands).await {
-            Ok(replies) => replies,
-            // Asked again with the sync of every room when Redis is back.
-            Err(Away) => return,
-        };
+        let replies = hub.upstream.call(commands).await;
         for (user, reply) in users.iter().zip(replies) {
-            if let Err(Refused::Error(failure)) = reply
-                && matches!(&*failure.code, "NOTMEMBER" | "BANNED" | "DENIED")
-            {
+            if let Access::Denied(failure) = judge(reply) {
                 evict(hub, room, user, &failure);
             }
         }
@@ -92,9 +86,33 @@ fn evict(hub: &Hub, room: &Room, user: &str, failure: &Failure) {
     }
 }
 
-/// `CHAT.ROOM room AS user`: what this user may see of it, or why nothing.
+/// What the answer to [`room_as`] says about access.
+#[derive(Debug)]
+pub enum Access {
+    /// The user may read, or there is no room whose reading could be denied.
+    Granted,
+    /// The user may not read.
+    Denied(Failure),
+    /// It was not answered. Whoever asks must not take this for a yes.
+    Unknown(Failed),
+}
+
+/// Judges the answer to [`room_as`].
+pub fn judge(reply: Reply) -> Access {
+    match reply {
+        Ok(_) => Access::Granted,
+        Err(Failed::Refused(failure)) => match &*failure.code {
+            "NOROOM" | "WRONGTYPE" => Access::Granted,
+            "NOTMEMBER" | "BANNED" | "DENIED" => Access::Denied(failure),
+            _ => Access::Unknown(Failed::Refused(failure)),
+        },
+        Err(failed) => Access::Unknown(failed),
+    }
+}
+
+/// `CHAT.ROOM_RO room AS user`: what this user may see of it, or why nothing.
 pub fn room_as(room: &str, user: &str) -> Cmd {
-    let mut command = redis::cmd("CHAT.ROOM");
+    let mut command = redis::cmd("CHAT.ROOM_RO");
     command.arg(room).arg("AS").arg(user);
     command
 }

@@ -1,7 +1,7 @@
 //! What a newcomer to a room asks Redis for, once for all who ask the same at the same time.
 //!
 //! Reads here are the backend's, without `AS`: the answer is shared. Whoever hands it to a user has
-//! asked `CHAT.ROOM … AS user` first.
+//! asked `CHAT.ROOM_RO … AS user` first.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use crate::event::Id;
 use crate::failure::Failure;
 use crate::figures::FIGURES;
 use crate::replies::{Keep, Page, Synced, page_json};
-use crate::upstream::{Refused, Upstream};
+use crate::upstream::{Failed, Upstream};
 
 /// Events in a newest page.
 pub const PAGE_EVENTS: usize = 50;
@@ -61,7 +61,7 @@ pub fn fetch(upstream: Arc<Upstream>, room: Arc<str>, key: Key) -> Fetch {
 
 async fn since(upstream: &Upstream, room: &str, cursor: Id) -> Result<Fetched, Failure> {
     FIGURES.resumes.increment(1);
-    let synced = Synced::read(upstream.call_one(sync_command(room, cursor)).await??)?;
+    let synced = Synced::read(upstream.call_one(sync_command(room, cursor)).await?)?;
     if !synced.recovered {
         return page(upstream, room, Some(false)).await;
     }
@@ -89,14 +89,14 @@ async fn page(
 pub async fn newest_page(upstream: &Upstream, room: &str, count: usize) -> Result<Page, Failure> {
     let mut command = redis::cmd("CHAT.HISTORY");
     command.arg(room).arg("COUNT").arg(count);
-    match upstream.call_one(command).await? {
+    match upstream.call_one(command).await {
         Ok(value) => {
             let mut page = Page::read(value)?;
             page.bound(Keep::Newest);
             Ok(page)
         }
-        Err(Refused::Error(failure)) if failure.code == "NOROOM" => Ok(Page::empty()),
-        Err(refused) => Err(refused.into()),
+        Err(Failed::Refused(failure)) if failure.code == "NOROOM" => Ok(Page::empty()),
+        Err(failed) => Err(failed.into()),
     }
 }
 

@@ -8,13 +8,12 @@ use std::sync::Arc;
 
 use redis::Cmd;
 
-use crate::access::check_access;
+use crate::access::{Access, check_access, judge};
 use crate::connection::Connection;
 use crate::hub::Hub;
 use crate::names::contact;
 use crate::replies::{Elements, text};
 use crate::room::Room;
-use crate::upstream::{Refused, Reply};
 
 /// Rooms beaten in one pipeline.
 const ROOMS_PER_CALL: usize = 200;
@@ -69,7 +68,7 @@ async fn for_present(
     let present: Vec<_> = rooms.iter().filter(|room| is_present(connection, room)).collect();
     for rooms in present.chunks(ROOMS_PER_CALL) {
         let commands = rooms.iter().map(|room| command(&room.name)).collect();
-        let _ = hub.upstream.call(commands).await;
+        hub.upstream.call(commands).await;
     }
 }
 
@@ -107,7 +106,7 @@ pub async fn beat(hub: &Hub, rooms: Vec<Arc<Room>>) {
         if commands.is_empty() {
             continue;
         }
-        let Ok(replies) = hub.upstream.call(commands).await else { return };
+        let replies = hub.upstream.call(commands).await;
         for ((room, receivers, at_sending), reply) in asked.into_iter().zip(replies) {
             let Ok(value) = reply else { continue };
             let beaten = Elements::of(value).and_then(|mut elements| {
@@ -138,16 +137,18 @@ async fn set_again(hub: &Hub, room: &Arc<Room>, here: &[Arc<Connection>], unknow
         .collect();
     for lost in lost.chunks(ROOMS_PER_CALL) {
         let commands = lost.iter().map(|connection| present(&room.name, connection, ttl)).collect();
-        let Ok(replies) = hub.upstream.call(commands).await else { return };
+        let replies = hub.upstream.call(commands).await;
         for connection in lost {
             // It left, or was taken out, while it was being set again.
             if !room.is_receiving(connection) && connection.room(&room.name).is_none() {
                 end_later(hub, connection, room);
             }
         }
-        let refused = |reply: &Reply| matches!(reply, Err(Refused::Error(failure)) if failure.code != "NOROOM");
-        let users = lost.iter().zip(&replies).filter(|(_, reply)| refused(reply));
-        let users: Vec<Arc<str>> = users.map(|(connection, _)| connection.user.clone()).collect();
+        let users = lost.iter().zip(replies);
+        let users = users.filter_map(|(connection, reply)| {
+            matches!(judge(reply), Access::Denied(_)).then_some(connection)
+        });
+        let users: Vec<Arc<str>> = users.map(|connection| connection.user.clone()).collect();
         if !users.is_empty() {
             check_access(hub, room, users).await;
         }

@@ -9,7 +9,7 @@ use crate::event::Id;
 use crate::failure::Failure;
 use crate::protocol;
 use crate::replies::{Elements, field, integer, text};
-use crate::upstream::{Refused, Reply};
+use crate::upstream::{Failed, Reply};
 
 /// One user as others may know them.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ impl Profile {
     /// The commands whose replies [`Profile::read`] takes.
     pub fn commands(user: &str) -> [Cmd; 2] {
         let room = format!("@{user}");
-        let mut what = redis::cmd("CHAT.ROOM");
+        let mut what = redis::cmd("CHAT.ROOM_RO");
         what.arg(&room);
         let mut who = redis::cmd("CHAT.WHO");
         who.arg(&room).arg("COUNT").arg(1);
@@ -50,8 +50,8 @@ impl Profile {
     pub fn read(what: Reply, who: Reply) -> Result<Option<Profile>, Failure> {
         let what = match what {
             Ok(what) => what,
-            Err(Refused::Error(failure)) if failure.code == "NOROOM" => return Ok(None),
-            Err(refused) => return Err(refused.into()),
+            Err(Failed::Refused(failure)) if failure.code == "NOROOM" => return Ok(None),
+            Err(failed) => return Err(failed.into()),
         };
         let number = |name| field(&what, name).and_then(|n| integer(n).ok()).unwrap_or(0);
         let word = |name: &&'static str| {
@@ -108,6 +108,7 @@ fn shown(who: Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::Away;
 
     fn bulk(text: &str) -> Value {
         Value::BulkString(text.as_bytes().to_vec())
@@ -133,8 +134,8 @@ mod tests {
 
     #[test]
     fn who_has_no_personal_room_has_no_profile() {
-        let refused = || Err(Refused::Error(Failure::new("NOROOM", "")));
+        let refused = || Err(Failed::Refused(Failure::new("NOROOM", "")));
         assert!(Profile::read(refused(), refused()).expect("an answer").is_none());
-        assert!(Profile::read(Err(Refused::NotNow), refused()).is_err());
+        assert!(Profile::read(Err(Away::NotNow.into()), refused()).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Closing gaps: one `CHAT.SYNC` per room when its events do not join up.
 //!
 //! One sync per room runs at a time, whoever asks for it. Before anything it brought is delivered,
-//! the users there are asked about with `CHAT.ROOM … AS user`: in the gap one of them may have
+//! the users there are asked about with `CHAT.ROOM_RO … AS user`: in the gap one of them may have
 //! lost the right to read. The rule of what to deliver is in `delivery.rs`.
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::protocol;
 use crate::receivers::Dirty;
 use crate::replies::{Page, Synced, frames};
 use crate::room::Room;
-use crate::upstream::Refused;
+use crate::upstream::Failed;
 
 /// Why a room is synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,14 +75,13 @@ async fn once(hub: &Hub, room: &Room, mut from: Id, hole: &mut bool) -> Result<b
     check_access(hub, room, room.users()).await;
     loop {
         FIGURES.syncs.increment(1);
-        let synced = match hub.upstream.call_one(sync_command(&room.name, from)).await? {
+        let synced = match hub.upstream.call_one(sync_command(&room.name, from)).await {
             Ok(value) => Synced::read(value)?,
-            Err(Refused::NotNow) => return Err(Failure::unavailable()),
             // The key is no room any more: its past is gone like that of a deleted one.
-            Err(Refused::Error(failure)) if failure.code == "WRONGTYPE" => {
+            Err(Failed::Refused(failure)) if failure.code == "WRONGTYPE" => {
                 return Ok(reload(hub, room, Page::empty()));
             }
-            Err(Refused::Error(failure)) => return Err(failure),
+            Err(failed) => return Err(failed.into()),
         };
         let nothing_yet = from == Id::ZERO && synced.newest == Id::ZERO;
         if !synced.recovered && !nothing_yet {

@@ -46,7 +46,7 @@ pub(super) async fn prepare(
     }
     let (room, newcomer) = hub.arrive(room, &context.connection);
     super::receive::confirmed(&room).await?;
-    let mut replies = hub.upstream.call(Profile::commands(user).into()).await?.into_iter();
+    let mut replies = hub.upstream.call(Profile::commands(user).into()).await.into_iter();
     let (Some(what), Some(who)) = (replies.next(), replies.next()) else {
         return Err(Failure::unavailable());
     };
@@ -81,7 +81,7 @@ pub(super) async fn profiles(context: &Arc<Context>, request: Request<'_>) -> Ou
     let commands = users.iter().flat_map(|user| Profile::commands(user)).collect::<Vec<_>>();
     let mut replies = match commands.is_empty() {
         true => Vec::new().into_iter(),
-        false => context.hub.upstream.call(commands).await?.into_iter(),
+        false => context.hub.upstream.call(commands).await.into_iter(),
     };
     let mut out = String::from("\"profiles\":{");
     for (index, user) in users.iter().enumerate() {

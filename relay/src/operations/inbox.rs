@@ -15,7 +15,7 @@ use crate::event::Id;
 use crate::failure::Failure;
 use crate::protocol::{self, Request};
 use crate::replies::{Elements, PAGE_BYTES, Page, text};
-use crate::upstream::{Refused, Reply};
+use crate::upstream::{Failed, Reply, all_away};
 
 /// Rooms asked about in one pipeline.
 const ROOMS_PER_CALL: usize = 1000;
@@ -37,8 +37,8 @@ impl Unread {
     fn read(reply: Reply) -> Result<Option<Unread>, Failure> {
         let value = match reply {
             Ok(value) => value,
-            Err(Refused::Error(failure)) if failure.code == "NOROOM" => return Ok(None),
-            Err(refused) => return Err(refused.into()),
+            Err(Failed::Refused(failure)) if failure.code == "NOROOM" => return Ok(None),
+            Err(failed) => return Err(failed.into()),
         };
         let one = Elements::of(value)?.any()?;
         if matches!(one, Value::Nil) {
@@ -78,8 +78,12 @@ pub(super) async fn read(context: &Arc<Context>, request: Request<'_>) -> Outcom
 
 pub(super) async fn unread(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let rooms = request.fields.rooms()?;
+    let replies = ask_all(context, &rooms).await;
+    if let Some(away) = all_away(&replies) {
+        return Err(away.into());
+    }
     let mut out = String::from("\"rooms\":{");
-    for (index, (room, reply)) in rooms.iter().zip(ask_all(context, &rooms).await?).enumerate() {
+    for (index, (room, reply)) in rooms.iter().zip(replies).enumerate() {
         if index > 0 {
             out.push(',');
         }
@@ -90,7 +94,11 @@ pub(super) async fn unread(context: &Arc<Context>, request: Request<'_>) -> Outc
                 unread.write(&mut out);
                 out.push('}');
             }
-            Err(failure) if failure.code == "UNAVAILABLE" => return Err(failure),
+            Err(failure) if failure.code == "UNAVAILABLE" => {
+                out.push_str(":{\"error\":{");
+                failure.write(&mut out);
+                out.push_str("}}");
+            }
             Ok(None) | Err(_) => out.push_str(":null"),
         }
     }
@@ -104,7 +112,7 @@ pub(super) async fn inbox(context: &Arc<Context>, request: Request<'_>) -> Outco
         return Err(Failure::invalid("count", "1 to 1000"));
     }
     let rooms = followed(context).await?;
-    let replies = ask_all(context, &rooms).await?;
+    let replies = ask_all(context, &rooms).await;
     let (mut waiting, mut lost) = (Vec::new(), Vec::new());
     for (room, reply) in rooms.into_iter().zip(replies) {
         match Unread::read(reply) {
@@ -152,10 +160,10 @@ async fn followed(context: &Context) -> Result<Vec<String>, Failure> {
             command.arg("CURSOR").arg(cursor);
         }
         command.arg("COUNT").arg(ROOMS_PER_CALL);
-        let value = match context.hub.upstream.call_one(command).await? {
+        let value = match context.hub.upstream.call_one(command).await {
             Ok(value) => value,
-            Err(Refused::Error(failure)) if failure.code == "NOROOM" => return Ok(rooms),
-            Err(refused) => return Err(refused.into()),
+            Err(Failed::Refused(failure)) if failure.code == "NOROOM" => return Ok(rooms),
+            Err(failed) => return Err(failed.into()),
         };
         let mut reply = Elements::of(value)?;
         let next = reply.any()?;
@@ -170,13 +178,13 @@ async fn followed(context: &Context) -> Result<Vec<String>, Failure> {
 }
 
 /// `CHAT.UNREAD` of each of these rooms for the user.
-async fn ask_all(context: &Context, rooms: &[String]) -> Result<Vec<Reply>, Failure> {
+async fn ask_all(context: &Context, rooms: &[String]) -> Vec<Reply> {
     let mut replies = Vec::with_capacity(rooms.len());
     for rooms in rooms.chunks(ROOMS_PER_CALL) {
         let commands = rooms.iter().map(|room| unread_command(context, room));
-        replies.extend(context.hub.upstream.call(commands.collect()).await?);
+        replies.extend(context.hub.upstream.call(commands.collect()).await);
     }
-    Ok(replies)
+    replies
 }
 
 fn unread_command(context: &Context, room: &str) -> Cmd {
@@ -198,7 +206,7 @@ async fn newest_messages(
         command.arg(room).arg("COUNT").arg(1).arg("AS").arg(context.user());
         command
     });
-    let replies = context.hub.upstream.call(commands.collect()).await?;
+    let replies = context.hub.upstream.call(commands.collect()).await;
     let newest = |reply: Reply| {
         let page = Page::read(reply.ok()?).ok()?;
         String::from_utf8(page.events.into_iter().next_back()?).ok()
@@ -214,7 +222,7 @@ async fn repair(context: &Context, lost: &[String]) -> Result<(), Failure> {
         commands.push(list("CHAT.UNFOLLOW", context.user(), room));
         commands.push(unread_command(context, room));
     }
-    let replies = context.hub.upstream.call(commands).await?;
+    let replies = context.hub.upstream.call(commands).await;
     let asked = replies.into_iter().skip(1).step_by(2);
     let gained = lost.iter().zip(asked).filter_map(|(room, reply)| {
         let is_member = matches!(Unread::read(reply), Ok(Some(_)));
@@ -222,7 +230,9 @@ async fn repair(context: &Context, lost: &[String]) -> Result<(), Failure> {
     });
     let gained: Vec<Cmd> = gained.collect();
     if !gained.is_empty() {
-        context.hub.upstream.call(gained).await?;
+        for reply in context.hub.upstream.call(gained).await {
+            reply?;
+        }
     }
     Ok(())
 }
@@ -230,6 +240,7 @@ async fn repair(context: &Context, lost: &[String]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::Away;
 
     #[test]
     fn unread_replies_tell_members_from_others() {
@@ -241,8 +252,8 @@ mod tests {
         of(Value::Array(row)).expect("a reply").expect("a member").write(&mut out);
         assert_eq!(out, r#""unread":3,"mentions":1,"cursor":"5-1","last":"9-4""#);
         assert!(of(Value::Int(1)).is_err());
-        let missing = Unread::read(Err(Refused::Error(Failure::new("NOROOM", ""))));
+        let missing = Unread::read(Err(Failed::Refused(Failure::new("NOROOM", ""))));
         assert!(missing.expect("an answer").is_none());
-        assert!(Unread::read(Err(Refused::NotNow)).is_err());
+        assert!(Unread::read(Err(Away::NotNow.into())).is_err());
     }
 }

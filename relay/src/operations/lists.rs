@@ -10,7 +10,7 @@ use redis::{Cmd, Value};
 
 use super::Context;
 use crate::names::{RoomKind, room_kind};
-use crate::upstream::{Away, Refused, Reply};
+use crate::upstream::{Away, Failed, Reply};
 
 /// How a user comes by a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,17 +58,18 @@ impl<'a> Following<'a> {
         self.users.iter().map(|user| list("CHAT.FOLLOW", user, self.room)).collect()
     }
 
+    /// How many commands there are.
+    pub(super) fn count(&self) -> usize {
+        self.users.len()
+    }
+
     /// Sends the commands. A refusal is the room's to explain, by refusing what follows.
     pub(super) async fn send(&self, context: &Context) -> Result<(), Away> {
         let commands = self.commands();
         if commands.is_empty() {
             return Ok(());
         }
-        let replies = context.hub.upstream.call(commands).await?;
-        match replies.iter().any(|reply| matches!(reply, Err(Refused::NotNow))) {
-            true => Err(Away),
-            false => Ok(()),
-        }
+        away_of(&context.hub.upstream.call(commands).await).map_or(Ok(()), Err)
     }
 
     /// The act was refused: those who are no members do not keep the room in their lists. Whoever
@@ -83,7 +84,10 @@ impl<'a> Following<'a> {
             unread.arg(self.room).arg(user);
             commands.extend([list("CHAT.UNFOLLOW", user, self.room), unread]);
         }
-        let replies = context.hub.upstream.call(commands).await?;
+        let replies = context.hub.upstream.call(commands).await;
+        if let Some(away) = away_of(&replies) {
+            return Err(away);
+        }
         let member = |reply: &Reply| match reply {
             Ok(Value::Array(rows)) => rows.iter().any(|row| *row != Value::Nil),
             _ => false,
@@ -93,7 +97,7 @@ impl<'a> Following<'a> {
         let again: Vec<Cmd> =
             members.map(|(user, _)| list("CHAT.FOLLOW", user, self.room)).collect();
         if !again.is_empty() {
-            context.hub.upstream.call(again).await?;
+            return away_of(&context.hub.upstream.call(again).await).map_or(Ok(()), Err);
         }
         Ok(())
     }
@@ -105,6 +109,14 @@ impl<'a> Following<'a> {
             context.hub.followed.note(user, self.room, now);
         }
     }
+}
+
+/// Why the first of these commands that was not answered was not.
+fn away_of(replies: &[Reply]) -> Option<Away> {
+    replies.iter().find_map(|reply| match reply {
+        Err(Failed::Away(away)) => Some(*away),
+        _ => None,
+    })
 }
 
 /// `CHAT.FOLLOW @user room` or `CHAT.UNFOLLOW @user room`.

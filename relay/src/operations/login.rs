@@ -15,6 +15,7 @@ use crate::presence;
 use crate::receivers::Dirty;
 use crate::replies::Elements;
 use crate::room::Placed;
+use crate::upstream::Away;
 
 /// Brings a new connection into these rooms, or begins to.
 pub async fn login(context: Arc<Context>) {
@@ -82,8 +83,11 @@ async fn enter(context: &Context, name: &str, membership: Membership) -> Result<
             following.send(context).await?;
             let mut commands = vec![join_command(context, name)];
             commands.extend(following.commands());
-            hub.upstream.call(commands).await?.swap_remove(0)?;
-            following.done(context);
+            let mut replies = hub.upstream.call(commands).await.into_iter();
+            replies.next().unwrap_or(Err(Away::Unreachable.into()))?;
+            if replies.all(|reply| reply.is_ok()) {
+                following.done(context);
+            }
         }
         let (room, newcomer) = hub.arrive(name, connection);
         confirmed(&room).await?;

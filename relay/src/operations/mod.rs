@@ -115,7 +115,7 @@ impl Context {
 
     /// Sends one command; its value.
     async fn ask(&self, command: Cmd) -> Result<redis::Value, Failure> {
-        Ok(self.hub.upstream.call_one(command).await??)
+        Ok(self.hub.upstream.call_one(command).await?)
     }
 }
 

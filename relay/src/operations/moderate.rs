@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::names;
 use crate::protocol::Request;
 use crate::replies::{field, integer, text};
+use crate::upstream::Failed;
 
 const ACTIONS: [&str; 6] = ["kick", "ban", "unban", "mute", "unmute", "role"];
 
@@ -55,10 +56,11 @@ pub(super) async fn moderate(context: &Arc<Context>, request: Request<'_>) -> Ou
 }
 
 async fn may_moderate(context: &Context, room: &str) -> Result<bool, Failure> {
-    let seen: Value = match context.hub.upstream.call_one(room_as(room, context.user())).await? {
+    let seen: Value = match context.hub.upstream.call_one(room_as(room, context.user())).await {
         Ok(seen) => seen,
         // The command itself will be refused.
-        Err(_) => return Ok(false),
+        Err(Failed::Refused(_)) => return Ok(false),
+        Err(Failed::Away(away)) => return Err(away.into()),
     };
     let role = field(&seen, "role").and_then(|role| text(role.clone()).ok());
     Ok(matches!(role.as_deref(), Some("owner" | "moderator")))

@@ -8,13 +8,12 @@ use std::sync::Arc;
 use redis::{Cmd, Value};
 
 use super::Context;
-use crate::access::room_as;
+use crate::access::{Access, judge, room_as};
 use crate::event::Id;
-use crate::failure::Failure;
 use crate::names::{RoomKind, room_kind};
 use crate::protocol;
 use crate::replies::Page;
-use crate::upstream::{Refused, Reply};
+use crate::upstream::Failed;
 
 /// The other side of a direct room that this user is one of.
 pub(super) fn other_side<'a>(user: &str, room: &'a str) -> Option<&'a str> {
@@ -27,16 +26,14 @@ pub(super) fn other_side<'a>(user: &str, room: &'a str) -> Option<&'a str> {
 
 /// Refuses with `BANNED` what would reach the other side of a direct room if that user blocks this
 /// one.
-pub(super) async fn check_block(context: &Context, room: &str) -> Result<(), Refused> {
+pub(super) async fn check_block(context: &Context, room: &str) -> Result<(), Failed> {
     let Some(other) = other_side(context.user(), room) else { return Ok(()) };
     let asked = room_as(&format!("@{other}"), context.user());
-    match context.hub.upstream.call_one(asked).await {
-        Ok(Err(Refused::Error(failure))) if failure.code == "BANNED" => {
-            Err(Refused::Error(failure))
-        }
-        Ok(Err(Refused::NotNow)) | Err(_) => Err(Refused::NotNow),
+    match judge(context.hub.upstream.call_one(asked).await) {
+        Access::Denied(failure) if failure.code == "BANNED" => Err(Failed::Refused(failure)),
         // A personal room is closed to others anyway; it may not even exist.
-        Ok(_) => Ok(()),
+        Access::Denied(_) | Access::Granted => Ok(()),
+        Access::Unknown(failed) => Err(failed),
     }
 }
 
@@ -69,14 +66,17 @@ async fn tell(context: &Context, room: &str, id: Id, mut told: Vec<(String, &'st
         // Whether they block this user, and whether they may know of the room at all.
         [room_as(&format!("@{user}"), context.user()), room_as(room, user)]
     }));
-    let Ok(replies) = context.hub.upstream.call(asked).await else { return };
-    let mut replies = replies.into_iter();
+    let mut replies = context.hub.upstream.call(asked).await.into_iter();
     let Some(Ok(page)) = replies.next() else { return };
     let Some(mentioned) = mentioned(page, id) else { return };
     told.retain(|(user, kind)| {
-        let blocks = replies.next().is_none_or(|reply| is_refused(&reply, "BANNED"));
+        let lets_in = replies.next().map(judge).is_some_and(|answer| match answer {
+            Access::Granted => true,
+            Access::Denied(failure) => failure.code != "BANNED",
+            Access::Unknown(_) => false,
+        });
         let may_read = replies.next().is_some_and(|reply| reply.is_ok());
-        !blocks && may_read && (*kind == "direct" || mentioned.contains(user))
+        lets_in && may_read && (*kind == "direct" || mentioned.contains(user))
     });
     if told.is_empty() {
         return;
@@ -106,10 +106,6 @@ pub(super) fn tell_of_reading(context: &Arc<Context>, room: &str, cursor: Id, un
     let notice = notice(context.user(), &data);
     let context = context.clone();
     tokio::spawn(async move { context.hub.upstream.call_one(notice).await });
-}
-
-fn is_refused(reply: &Reply, code: &str) -> bool {
-    matches!(reply, Err(Refused::Error(Failure { code: got, .. })) if got == code)
 }
 
 fn about(kind: &str, room: &str, id: Id) -> String {

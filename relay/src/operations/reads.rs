@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::names::{self, RoomKind};
 use crate::protocol::{self, Fields, Request};
 use crate::replies::{Elements, Keep, Page, integer, write_json};
-use crate::upstream::Refused;
+use crate::upstream::{Failed, all_away};
 
 pub(super) async fn history(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let fields = &request.fields;
@@ -76,12 +76,16 @@ pub(super) async fn online(context: &Arc<Context>, request: Request<'_>) -> Outc
             command
         }
     });
-    let replies = context.hub.upstream.call(commands.collect()).await?;
+    let replies = context.hub.upstream.call(commands.collect()).await;
+    if let Some(away) = all_away(&replies) {
+        return Err(away.into());
+    }
     let mut out = String::from("\"counts\":{");
     for (index, (room, reply)) in rooms.iter().zip(replies).enumerate() {
         let count = match reply {
-            Err(Refused::NotNow) => return Err(Failure::unavailable()),
-            Err(Refused::Error(_)) => 0,
+            // Not known now.
+            Err(Failed::Away(_)) => -1,
+            Err(Failed::Refused(_)) => 0,
             Ok(Value::Array(counts)) if counts.len() == 1 => integer(&counts[0])?,
             Ok(who) => {
                 let mut who = Elements::of(who)?;
@@ -93,7 +97,10 @@ pub(super) async fn online(context: &Arc<Context>, request: Request<'_>) -> Outc
             out.push(',');
         }
         protocol::string(&mut out, room);
-        let _ = write!(out, ":{count}");
+        let _ = match count {
+            0.. => write!(out, ":{count}"),
+            _ => write!(out, ":null"),
+        };
     }
     out.push('}');
     Ok(Answer::Ok(out))
@@ -120,9 +127,10 @@ pub(super) async fn rooms(context: &Arc<Context>, request: Request<'_>) -> Outco
 pub(super) async fn room(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let fields = &request.fields;
     let room = fields.room()?;
-    let mut command = redis::cmd("CHAT.ROOM");
+    let settings = fields.members("set")?;
+    let mut command = redis::cmd(if settings.is_some() { "CHAT.ROOM" } else { "CHAT.ROOM_RO" });
     command.arg(&*room);
-    if let Some(settings) = fields.members("set")? {
+    if let Some(settings) = settings {
         command.arg("SET");
         for (name, value) in settings.iter() {
             command.arg(name).arg(setting(value)?);

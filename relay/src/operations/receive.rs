@@ -23,6 +23,7 @@ use crate::protocol::{self, Request};
 use crate::receivers::Dirty;
 use crate::replies::{field, id, integer, write_json};
 use crate::room::{Newcomer, Placed, Room};
+use crate::upstream::{Away, Failed, Reply};
 
 /// Longest wait for a subscription.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
@@ -238,17 +239,25 @@ async fn ask(
     let fetch = hub.fetch(room, wish.since.map_or(Key::Page, Key::Since));
     // The page first: what is asked of Redis later is answered later.
     let (fetched, replies) = tokio::join!(fetch, hub.upstream.call(commands));
-    let mut replies = replies?;
-    let seen = replies.pop().unwrap_or(Ok(Value::Nil));
-    let present = replies.pop().unwrap_or(Ok(Value::Nil));
-    let joined = match following {
-        Some(_) => replies.swap_remove(0),
-        None => Ok(Value::Nil),
-    };
-    if let (Ok(_), Some(following)) = (&joined, following) {
-        following.done(context);
+    let mut replies = replies.into_iter();
+    let mut joined = Ok(Value::Nil);
+    if let Some(following) = following {
+        joined = replies.next().unwrap_or(Err(Away::Unreachable.into()));
+        let followed = replies.by_ref().take(following.count()).all(|reply| reply.is_ok());
+        if joined.is_ok() && followed {
+            following.done(context);
+        }
     }
+    let mut present = replies.next().unwrap_or(Err(Away::Unreachable.into()));
+    let seen = replies.next().unwrap_or(Err(Away::Unreachable.into()));
     let is_present = present.is_ok();
+    // Receiving goes on while writes are refused: a member need not join, and presence is told later.
+    if is_for_now(&joined) && seen.as_ref().is_ok_and(is_member) {
+        joined = Ok(Value::Nil);
+    }
+    if is_for_now(&present) {
+        present = Ok(Value::Nil);
+    }
     let outcome = joined.and(present).and(seen).map_err(Failure::from);
     let outcome = outcome.and_then(|seen| Ok((fetched?, seen)));
     let outcome = match outcome {
@@ -268,6 +277,15 @@ async fn ask(
             Err(failure)
         }
     }
+}
+
+/// Whether only a write was refused, and only for now.
+fn is_for_now(reply: &Reply) -> bool {
+    reply.as_ref().is_err_and(Failed::can_read)
+}
+
+fn is_member(seen: &Value) -> bool {
+    !matches!(field(seen, "role"), None | Some(Value::Nil))
 }
 
 /// What the user may see as of the page or later. A check from before it says nothing: who was taken
@@ -338,7 +356,7 @@ pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outco
         // Mostly refused; then nothing else may have changed.
         context.ask(leave.clone()).await?;
     }
-    let mut replies = hub.upstream.call(vec![presence::absent(&room, connection), leave]).await?;
+    let mut replies = hub.upstream.call(vec![presence::absent(&room, connection), leave]).await;
     if let Some(left) = replies.pop() {
         left?;
     }

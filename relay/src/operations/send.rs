@@ -21,7 +21,7 @@ use crate::hub::now_ms;
 use crate::protocol::{self, Request};
 use crate::receivers::Dirty;
 use crate::replies::id;
-use crate::upstream::{Away, Refused};
+use crate::upstream::{Away, Failed};
 
 /// Sends of one connection that may wait.
 const LANE: usize = 64;
@@ -64,25 +64,27 @@ pub(super) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcom
     wait_in_lane(context, send)
 }
 
-/// Submits a send. Away: whether it is stored is unknown.
+/// Submits a send. Away: it is not known to be stored.
 async fn submit(context: &Arc<Context>, send: &Send) -> Result<Result<String, Failure>, Away> {
     match notices::check_block(context, &send.room).await {
         Ok(()) => {}
-        Err(Refused::NotNow) => return Err(Away),
-        Err(Refused::Error(failure)) => return Ok(Err(failure)),
+        Err(Failed::Away(away)) => return Err(away),
+        Err(Failed::Refused(failure)) => return Ok(Err(failure)),
     }
     let following = Following::before(context, &send.room, Gain::Send);
     following.send(context).await?;
     let mut commands = vec![send.command.clone()];
     commands.extend(following.commands());
-    let reply = context.hub.upstream.call(commands).await?.into_iter().next().ok_or(Away)?;
-    match reply {
+    let mut replies = context.hub.upstream.call(commands).await.into_iter();
+    match replies.next().unwrap_or(Err(Away::Unreachable.into())) {
         Ok(value) => {
-            following.done(context);
+            if replies.all(|reply| reply.is_ok()) {
+                following.done(context);
+            }
             Ok(stored(context, send, value))
         }
-        Err(Refused::NotNow) => Err(Away),
-        Err(Refused::Error(failure)) => {
+        Err(Failed::Away(away)) => Err(away),
+        Err(Failed::Refused(failure)) => {
             following.withdraw(context).await?;
             Ok(Err(failure))
         }
@@ -131,7 +133,7 @@ async fn empty_lane(context: Arc<Context>) {
                 context.hub.upstream.wait_up().await;
                 match submit(&context, &send).await {
                     Ok(outcome) => return outcome,
-                    Err(Away) => tokio::time::sleep(PAUSE).await,
+                    Err(_) => tokio::time::sleep(PAUSE).await,
                 }
             }
         };

@@ -63,7 +63,7 @@ async fn tell_status(context: &Context) -> Result<(), Failure> {
         return Ok(());
     }
     let mut outcome = Ok(());
-    for reply in hub.upstream.call(commands).await? {
+    for reply in hub.upstream.call(commands).await {
         if let Err(error) = reply {
             let failure = Failure::from(error);
             if failure.code != "NOROOM" {

@@ -3,12 +3,14 @@
 //! The one idea: the path is proven, not assumed. Both connections are opened together, a signal
 //! published on the first must come back on the second, and again every few seconds; if it does
 //! not, or if the server turns out to be a replica, both are closed and opened anew. Everything
-//! in flight then fails at once with [`Away`], so nobody waits for a connection that is gone.
+//! in flight then ends at once with [`Away`], so nobody waits for a connection that is gone.
 //!
 //! The redis client's own resubscription is not used: in a trial it left many rooms deaf after a
 //! lost node. The hub keeps the list of wanted rooms; each subscription is confirmed by name.
 //!
 //! This file knows one standalone server; it does not know what commands mean.
+
+mod reply;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -24,6 +26,8 @@ use tracing::{debug, info, warn};
 use crate::failure::Failure;
 use crate::figures::FIGURES;
 
+pub use reply::{Away, Failed, Reply, all_away};
+
 /// Longest wait for the replies of one pipeline.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for a TCP connection and its greeting.
@@ -33,38 +37,6 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MOST: Duration = Duration::from_secs(2);
 /// Subscriptions asked for in one pipeline.
 const SUBSCRIPTION_BATCH: usize = 500;
-
-/// Redis could not be asked, or did not answer: whether a command ran is unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Redis is away")]
-pub struct Away;
-
-impl From<Away> for Failure {
-    fn from(_: Away) -> Failure {
-        Failure::unavailable()
-    }
-}
-
-/// Why one command of a pipeline has no value.
-#[derive(Clone, Debug)]
-pub enum Refused {
-    /// The server refused it: it has changed nothing.
-    Error(Failure),
-    /// The server cannot serve it now (loading, moving, demoted): try again.
-    NotNow,
-}
-
-impl From<Refused> for Failure {
-    fn from(refused: Refused) -> Failure {
-        match refused {
-            Refused::Error(failure) => failure,
-            Refused::NotNow => Failure::unavailable(),
-        }
-    }
-}
-
-/// The reply of one command.
-pub type Reply = Result<Value, Refused>;
 
 /// What comes from Redis unasked. Called on the connection's own task: it waits for nothing but
 /// work in memory, and reading goes no faster than this.
@@ -140,11 +112,12 @@ impl Upstream {
         let _ = path.wait_for(Option::is_some).await;
     }
 
-    /// Sends commands in one write; their replies in the same order. A reply that shows that the
-    /// server was demoted gives the path up. Dropping the future may leave the commands sent.
-    pub async fn call(&self, commands: Vec<Cmd>) -> Result<Vec<Reply>, Away> {
-        let path = self.path.borrow().clone().ok_or(Away)?;
+    /// Sends commands in one write; the outcome of each in the same order, one for each. A reply that
+    /// shows that the server was demoted gives the path up. Dropping the future may leave the
+    /// commands sent.
+    pub async fn call(&self, commands: Vec<Cmd>) -> Vec<Reply> {
         let count = commands.len();
+        let Some(path) = self.path.borrow().clone() else { return unanswered(count) };
         let mut pipeline = Pipeline::with_capacity(count);
         for command in commands {
             pipeline.add_command(command);
@@ -154,39 +127,40 @@ impl Upstream {
         let sent = connection.send_packed_commands(&pipeline, 0, count);
         let values = path.unless_dead(tokio::time::timeout(COMMAND_TIMEOUT, sent)).await;
         FIGURES.command_seconds.record(begun.elapsed());
-        let values = match values.ok_or(Away)? {
-            Ok(Ok(values)) if values.len() == count => values,
-            Ok(Ok(_)) => return Err(self.give_up(&path, "replies out of step")),
-            Ok(Err(error)) => return Err(self.give_up(&path, &error.to_string())),
+        match values {
+            Some(Ok(Ok(values))) if values.len() == count => {
+                return values.into_iter().map(|value| self.reply(&path, value)).collect();
+            }
+            Some(Ok(Ok(_))) => self.give_up(&path, "replies out of step"),
+            Some(Ok(Err(error))) => self.give_up(&path, &error.to_string()),
             // The path may only be slow. If it is dead, the next probe finds out.
-            Err(_) => return Err(Away),
-        };
-        Ok(values.into_iter().map(|value| self.reply(&path, value)).collect())
+            Some(Err(_)) | None => {}
+        }
+        unanswered(count)
     }
 
     /// One command.
-    pub async fn call_one(&self, command: Cmd) -> Result<Reply, Away> {
-        let mut replies = self.call(vec![command]).await?;
-        replies.pop().ok_or(Away)
+    pub async fn call_one(&self, command: Cmd) -> Reply {
+        let mut replies = self.call(vec![command]).await;
+        replies.pop().unwrap_or(Err(Failed::Away(Away::Unreachable)))
     }
 
     fn reply(&self, path: &Path, value: Value) -> Reply {
         let Value::ServerError(error) = value else { return Ok(value) };
-        match error.code() {
-            "READONLY" => {
-                self.give_up(path, "the server is a replica now");
-                Err(Refused::NotNow)
-            }
-            "LOADING" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "BUSY" => Err(Refused::NotNow),
-            code => Err(Refused::Error(Failure::from_reply(code, error.details().unwrap_or("")))),
+        let code = error.code();
+        if code == "READONLY" {
+            self.give_up(path, "the server is a replica now");
         }
+        Err(match Away::from_code(code) {
+            Some(away) => Failed::Away(away),
+            None => Failed::Refused(Failure::from_reply(code, error.details().unwrap_or(""))),
+        })
     }
 
-    fn give_up(&self, path: &Path, why: &str) -> Away {
+    fn give_up(&self, path: &Path, why: &str) {
         if !path.dead.send_replace(true) {
             warn!(source = "upstream", why, "giving up the path to Redis");
         }
-        Away
     }
 
     /// Asks for a subscription; [`Listener::subscribed`] tells when it is in force. Lost with the
@@ -377,6 +351,10 @@ impl Path {
         }
         Some(())
     }
+}
+
+fn unanswered(count: usize) -> Vec<Reply> {
+    (0..count).map(|_| Err(Failed::Away(Away::Unreachable))).collect()
 }
 
 fn subscription(command: &str, channel: &str) -> Cmd {
