@@ -139,6 +139,11 @@ pub(crate) const MOD: &[Row] = &[
     (&["lobby", "alice", "MUTE", "alice"], "DENIED backend", "an equal: oneself"),
     (&["@alice", "bob", "BAN", "carol"], "DENIED self", "another user's"),
     (&["@alice", "alice", "KICK", "alice"], "DENIED backend", "the backend ends sockets"),
-    (&["@alice", "alice", "BAN", "alice"], "INVALID action", "nobody blocks oneself"),
+    (&["@alice", "alice", "BAN", "alice"], "DENIED backend", "the backend suspends"),
+    (&["@alice", "alice", "UNBAN", "alice"], "DENIED backend", "the backend lets in again"),
+    (&["@alice", "bob", "BAN", "alice"], "DENIED self", "another user's"),
+    (&["@alice", "bob", "UNBAN", "alice"], "DENIED self", "another user's"),
+    (&["@alice", "*", "MUTE", "alice"], "INVALID action", "not in a personal room"),
+    (&["@alice", "*", "BAN", "alice", "FOR", "0"], "INVALID for", "no time at all"),
     (&["@alice", "alice", "MUTE", "bob"], "INVALID action", "not in a personal room"),
 ];

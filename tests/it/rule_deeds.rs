@@ -109,6 +109,8 @@ deeds! {
     "block": |s| moderate(s, &["BAN", "guest"]), Some(|s| mod_op(s, "ban", "guest"));
     "unblock": |s| moderate(s, &["UNBAN", "banned"]), Some(|s| mod_op(s, "unban", "banned"));
     "mute in it": |s| moderate(s, &["MUTE", "guest"]), Some(|s| mod_op(s, "mute", "guest"));
+    "suspend": |s| moderate(s, &["BAN", "owner"]), Some(|s| mod_op(s, "ban", "owner"));
+    "unsuspend": |s| moderate(s, &["UNBAN", "owner"]), Some(|s| mod_op(s, "unban", "owner"));
     "end sockets": |s| moderate(s, &["KICK", "owner"]), Some(|s| mod_op(s, "kick", "owner"));
 }
 

@@ -190,6 +190,9 @@ const PERSONAL: Table = Table {
         ("unblock", ". . self self"),
         ("mute in it", "act act self self"),
         ("end sockets", ". back self self"),
+        // The backend lets the user in again before anybody else's turn comes.
+        ("suspend", ". back self self"),
+        ("unsuspend", ". back self self"),
     ],
 };
 

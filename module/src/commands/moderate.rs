@@ -1,8 +1,8 @@
 //! `CHAT.MOD room actor KICK|BAN|UNBAN|MUTE|UNMUTE|ROLE user [role] [FOR ms] [REASON s]`
 //!
 //! Puts users out, keeps them out, silences them, gives roles. In a personal room its user blocks
-//! others by BAN, and the backend ends the user's sockets by KICK. Reply: 1 if anything changed, else
-//! 0. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED, TOOBIG. O(1); KICK and BAN of somebody
+//! others by BAN; the backend ends the user's sockets by KICK and suspends the user by BAN. Reply: 1
+//! if anything changed, else 0. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED, TOOBIG. O(1); KICK and BAN of somebody
 //! present O(N) with N the connections online. Replicates the change and the trim.
 
 use chat_room::decide::moderate::{self, Action, Moderate};

@@ -2,7 +2,7 @@
 //!
 //! Owner stands above moderator, moderator above member, member above everybody else; nobody acts on
 //! an equal or a higher one; the backend stands above all. In a personal room its user bans whom they
-//! want to hear nothing of: blocking.
+//! want to hear nothing of: blocking. The backend bans that user there: suspending.
 
 use super::join::{Join, join};
 use super::{Context, Decision, trim};
@@ -85,6 +85,9 @@ pub fn decide<'a>(
         RoomKind::Direct(..) => return Err(Refusal::invalid("room", "no direct room")),
         RoomKind::Personal(owner) => {
             may_block(owner, actor, action, user)?;
+            if let Actor::User(actor) = actor {
+                context.admit(actor)?;
+            }
             if room.is_blank() && action == Action::Unban {
                 return Ok(false);
             }
@@ -148,15 +151,18 @@ pub fn decide<'a>(
     Ok(true)
 }
 
-/// In a personal room: its user and the backend block others, the backend ends the user's sockets.
+/// In a personal room: its user and the backend block others; the backend alone ends the user's
+/// sockets, suspends the user and lets them in again.
 fn may_block(owner: &str, actor: Actor<'_>, action: Action, user: &str) -> Result<(), Refusal> {
     if actor != Actor::Backend && actor != Actor::User(owner) {
         return Err(Refusal::Denied("self"));
     }
     match action {
         Action::Ban | Action::Unban if user != owner => Ok(()),
-        Action::Kick if user == owner && actor == Actor::Backend => Ok(()),
-        Action::Kick if user == owner => Err(Refusal::Denied("backend")),
+        Action::Kick | Action::Ban | Action::Unban if user == owner => match actor {
+            Actor::Backend => Ok(()),
+            Actor::User(_) => Err(Refusal::Denied("backend")),
+        },
         _ => Err(Refusal::invalid("action", "in a personal room BAN and UNBAN others")),
     }
 }

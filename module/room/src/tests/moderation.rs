@@ -191,9 +191,19 @@ fn a_kick_ends_presence_at_once_and_a_block_keeps_out() {
         ("alice", Action::Ban, "carol", "DENIED self"),
         ("bob", Action::Kick, "bob", "DENIED backend"),
         ("bob", Action::Mute, "alice", "INVALID action"),
-        ("bob", Action::Ban, "bob", "INVALID action"),
+        ("bob", Action::Ban, "bob", "DENIED backend"),
+        ("bob", Action::Unban, "bob", "DENIED backend"),
+        ("alice", Action::Ban, "bob", "DENIED self"),
+        ("*", Action::Mute, "bob", "INVALID action"),
         ("bob", Action::Ban, "alice", "ok"),
         ("*", Action::Kick, "bob", "ok"),
+        ("*", Action::Ban, "bob", "ok"),
+        ("bob", Action::Unban, "bob", "DENIED backend"),
+        ("bob", Action::Unban, "alice", "BANNED 0"),
+        ("bob", Action::Ban, "carol", "BANNED 0"),
+        ("*", Action::Kick, "bob", "ok"),
+        ("*", Action::Unban, "bob", "ok"),
+        ("bob", Action::Unban, "carol", "ok"),
     ];
     for (actor, action, user, expected) in rows {
         assert_eq!(word(own.moderate(actor, action, user, None)), expected, "{actor} {action:?}");
