@@ -8,9 +8,10 @@
 //! | 4000 | `internal` | the relay failed to serve this connection |
 //! | 4001 | `drain` | the relay is going away; wait `retry_ms`, then reconnect (to another relay) |
 //! | 4002 | `slow` | the client read too slowly, its outbox was full |
-//! | 4003 | `ping` | nothing was heard from the client within the ping deadline |
+//! | 4003 | `ping` | nothing was heard within the ping deadline, or a message did not end in time |
 //! | 4004 | `full` | the relay has as many connections as it may; wait `retry_ms`, try another relay |
 //! | 4005 | `eof` | the client ended its side of the TCP connection without a close frame |
+//! | 4007 | `flood` | the client went on after `RATELIMIT`; its user is kept out for a while |
 //! | 4500 | `protocol` | a frame broke RFC 6455: reserved bits, unmasked, unknown opcode, bad fragments |
 //! | 4501 | `binary` | a binary message: this protocol is JSON in text messages |
 //! | 4502 | `toobig` | a frame or message over `--max-frame` |
@@ -33,17 +34,17 @@ pub struct Close {
     pub code: u16,
     /// The word in the reason, in logs and in metrics.
     pub name: &'static str,
-    /// Reconnect after a random time up to this many milliseconds.
-    retry_ms: u64,
+    /// Reconnect after a random time between these many milliseconds; 0: there is no use.
+    retry_ms: (u64, u64),
 }
 
 impl Close {
     /// The close frame, with a retry hint drawn afresh so that clients do not return in step.
     pub fn frame(&self) -> Frame {
         let reason = match self.retry_ms {
-            0 => format!(r#"{{"reason":"{}"}}"#, self.name),
-            most => {
-                let retry_ms = rand::rng().random_range(0..=most);
+            (_, 0) => format!(r#"{{"reason":"{}"}}"#, self.name),
+            (least, most) => {
+                let retry_ms = rand::rng().random_range(least..=most);
                 format!(r#"{{"reason":"{}","retry_ms":{retry_ms}}}"#, self.name)
             }
         };
@@ -52,9 +53,13 @@ impl Close {
 }
 
 macro_rules! closes {
-    ($($(#[$doc:meta])* $constant:ident = $code:literal $name:literal $retry_ms:literal;)*) => {
+    ($($(#[$doc:meta])* $constant:ident = $code:literal $name:literal $least:literal..$most:literal;)*) => {
         $($(#[$doc])*
-        pub const $constant: Close = Close { code: $code, name: $name, retry_ms: $retry_ms };)*
+        pub const $constant: Close = Close {
+            code: $code,
+            name: $name,
+            retry_ms: ($least, $most),
+        };)*
 
         /// Every close the relay knows.
         pub const ALL: &[Close] = &[$($constant),*];
@@ -63,31 +68,33 @@ macro_rules! closes {
 
 closes! {
     /// The relay failed to serve this connection.
-    INTERNAL = 4000 "internal" 2_000;
+    INTERNAL = 4000 "internal" 0..2_000;
     /// The relay is going away.
-    DRAIN = 4001 "drain" 3_000;
+    DRAIN = 4001 "drain" 0..3_000;
     /// The outbox was full of live events.
-    SLOW = 4002 "slow" 1_000;
+    SLOW = 4002 "slow" 0..1_000;
     /// Nothing heard within the deadline.
-    PING = 4003 "ping" 1_000;
+    PING = 4003 "ping" 0..1_000;
     /// As many connections as the relay may have.
-    FULL = 4004 "full" 5_000;
+    FULL = 4004 "full" 0..5_000;
     /// End of input without a close frame.
-    EOF = 4005 "eof" 1_000;
+    EOF = 4005 "eof" 0..1_000;
+    /// Too much, also after it was told to wait.
+    FLOOD = 4007 "flood" 30_000..60_000;
     /// RFC 6455 was broken.
-    PROTOCOL = 4500 "protocol" 0;
+    PROTOCOL = 4500 "protocol" 0..0;
     /// A binary message.
-    BINARY = 4501 "binary" 0;
+    BINARY = 4501 "binary" 0..0;
     /// A frame over the limit.
-    TOOBIG = 4502 "toobig" 0;
+    TOOBIG = 4502 "toobig" 0..0;
     /// Not UTF-8.
-    UTF8 = 4503 "utf8" 0;
+    UTF8 = 4503 "utf8" 0..0;
     /// No acceptable user.
-    UNAUTHORISED = 4504 "unauthorised" 0;
+    UNAUTHORISED = 4504 "unauthorised" 0..0;
     /// Too many connections from one address.
-    ADDRESS = 4505 "address" 0;
+    ADDRESS = 4505 "address" 0..0;
     /// All sockets of this user are to go.
-    KICKED = 4506 "kicked" 0;
+    KICKED = 4506 "kicked" 0..0;
 }
 
 #[cfg(test)]
@@ -99,8 +106,8 @@ mod tests {
         for (index, close) in ALL.iter().enumerate() {
             assert!(ALL[..index].iter().all(|other| other.code != close.code), "{close:?}");
             match close.code {
-                4000..=4499 => assert!(close.retry_ms > 0, "{close:?} needs a hint"),
-                4500..=4999 => assert_eq!(close.retry_ms, 0, "{close:?} must not hint"),
+                4000..=4499 => assert!(close.retry_ms.1 > 0, "{close:?} needs a hint"),
+                4500..=4999 => assert_eq!(close.retry_ms, (0, 0), "{close:?} must not hint"),
                 code => panic!("{code} is outside the ranges"),
             }
         }

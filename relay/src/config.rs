@@ -56,9 +56,17 @@ pub struct Args {
     /// Most rooms that one connection can be in
     #[arg(long, env = "CHAT_RELAY_MAX_ROOMS", default_value = "500", value_name = "N")]
     max_rooms: String,
-    /// Most operations per second of one connection; one that names k rooms counts k
+    /// Most operations per second of one user on this relay; one that names k rooms counts k
     #[arg(long, env = "CHAT_RELAY_OPERATIONS_PER_SECOND", default_value = "100", value_name = "N")]
     operations_per_second: String,
+    /// Frames per second that one user may send, pings and what is refused included, ten seconds'
+    /// worth at once; who goes on is closed. 0: four for each of --operations-per-second
+    #[arg(long, env = "CHAT_RELAY_FRAMES_PER_SECOND", default_value = "0", value_name = "N")]
+    frames_per_second: String,
+    /// Bytes per second that one user may send, ten seconds' worth at once; who goes on is closed.
+    /// 0: 16kb for each of --operations-per-second
+    #[arg(long, env = "CHAT_RELAY_BYTES_PER_SECOND", default_value = "0", value_name = "SIZE")]
+    bytes_per_second: String,
     /// Largest message a client may send
     #[arg(long, env = "CHAT_RELAY_MAX_FRAME", default_value = "64kb", value_name = "SIZE")]
     max_frame: String,
@@ -71,6 +79,9 @@ pub struct Args {
     /// Time between pings; a client not heard of within this time (at most 10s) after one is closed
     #[arg(long, env = "CHAT_RELAY_PING", default_value = "25s", value_name = "TIME")]
     ping: String,
+    /// Time within which a message must have come in whole once its first byte has
+    #[arg(long, env = "CHAT_RELAY_MESSAGE_TIME", default_value = "60s", value_name = "TIME")]
+    message_time: String,
     /// Time after which a connection counts as gone if its relay died; beaten thrice as often
     #[arg(long, env = "CHAT_RELAY_PRESENCE_TTL", default_value = "60s", value_name = "TIME")]
     presence_ttl: String,
@@ -109,6 +120,10 @@ pub struct Args {
     log: String,
 }
 
+/// Frames that may come for each operation, if nothing else is said.
+const FRAMES_PER_OPERATION: u32 = 4;
+/// Bytes that may come for each operation, if nothing else is said.
+const BYTES_PER_OPERATION: usize = 16 << 10;
 /// Most threads that anybody may ask for.
 const THREADS_MAX: usize = 1024;
 
@@ -159,10 +174,13 @@ pub struct Config {
     pub max_connections_per_address: usize,
     pub max_rooms: usize,
     pub operations_per_second: u32,
+    pub frames_per_second: u32,
+    pub bytes_per_second: usize,
     pub max_frame: usize,
     pub outbox: usize,
     pub handshake_timeout: Duration,
     pub ping: Duration,
+    pub message_time: Duration,
     pub presence_ttl: Duration,
     pub grace: Duration,
     pub linger: Duration,
@@ -204,6 +222,18 @@ impl Args {
                 wrong.add("--auto-join", "no ordinary room can have such a name");
             }
         }
+        let operations_per_second =
+            wrong.number("--operations-per-second", &self.operations_per_second, 1);
+        let frames_per_second =
+            match wrong.number("--frames-per-second", &self.frames_per_second, 0) {
+                0 => FRAMES_PER_OPERATION.saturating_mul(operations_per_second),
+                frames => frames,
+            };
+        let bytes_per_second =
+            match wrong.size("--bytes-per-second", &self.bytes_per_second, 0..=1 << 40) {
+                0 => BYTES_PER_OPERATION.saturating_mul(operations_per_second as usize),
+                bytes => bytes,
+            };
         let config = Config {
             listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
             redis,
@@ -215,15 +245,14 @@ impl Args {
                 0,
             ),
             max_rooms: wrong.number("--max-rooms", &self.max_rooms, 1),
-            operations_per_second: wrong.number(
-                "--operations-per-second",
-                &self.operations_per_second,
-                1,
-            ),
+            operations_per_second,
+            frames_per_second,
+            bytes_per_second,
             max_frame: wrong.size("--max-frame", &self.max_frame, 1024..=16 << 20),
             outbox: wrong.size("--outbox", &self.outbox, 16 << 10..=1 << 30),
             handshake_timeout: wrong.time("--handshake-timeout", &self.handshake_timeout, 100),
             ping: wrong.time("--ping", &self.ping, 100),
+            message_time: wrong.time("--message-time", &self.message_time, 100),
             presence_ttl: wrong.time("--presence-ttl", &self.presence_ttl, 1000),
             grace: wrong.time("--grace", &self.grace, 1),
             linger: wrong.time("--linger", &self.linger, 0),
@@ -362,6 +391,13 @@ fn size(text: &str) -> Option<usize> {
         _ => return None,
     };
     number.checked_mul(factor)
+}
+
+/// The settings of a relay with these flags.
+#[cfg(test)]
+pub(crate) fn test_config(flags: &[&str]) -> Config {
+    let flags = std::iter::once(&"chat-relay").chain(flags);
+    Args::try_parse_from(flags).expect("known flags").check().expect("good flags")
 }
 
 #[cfg(test)]

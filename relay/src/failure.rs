@@ -55,7 +55,7 @@ impl Failure {
     /// Too much in too short a time; try again after `retry_ms`.
     pub fn ratelimit(retry_ms: u64) -> Failure {
         let argument = Some(("retry_ms", Argument::Number(retry_ms)));
-        Failure { argument, ..Failure::new("RATELIMIT", "too many operations on this connection") }
+        Failure { argument, ..Failure::new("RATELIMIT", "too much at a time; wait a little") }
     }
 
     /// From an error reply: its first word is the code, the second the code's argument.

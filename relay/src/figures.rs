@@ -30,6 +30,8 @@ macro_rules! figures {
 figures! {
     connections: Gauge gauge describe_gauge "chat_relay_connections" "WebSocket connections now";
     connections_total: Counter counter describe_counter "chat_relay_connections_total" "WebSocket connections accepted";
+    frames: Counter counter describe_counter "chat_relay_frames_total" "Frames that came from clients, pings and parts of messages included";
+    bytes_received: Counter counter describe_counter "chat_relay_bytes_received_total" "Bytes that came from clients in frames";
     rooms: Gauge gauge describe_gauge "chat_relay_rooms" "Rooms this relay follows";
     operations: Counter counter describe_counter "chat_relay_operations_total" "Operations asked for by clients";
     operation_errors: Counter counter describe_counter "chat_relay_operation_errors_total" "Operations answered with an error";

@@ -1,13 +1,14 @@
 //! The bytes of server frames, encoded once and shared by all who receive them.
 //!
 //! A server frame (RFC 6455, section 5.2) is two to ten bytes of header and the payload, unmasked
-//! and never fragmented. This file does not read frames; clients' frames are tungstenite's.
+//! and never fragmented. This file does not read frames; `incoming.rs` does.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 const TEXT: u8 = 0x81;
 const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
 
 /// A whole frame, cheap to clone.
 pub type Frame = Bytes;
@@ -38,6 +39,16 @@ pub fn payload(frame: &[u8]) -> &[u8] {
 /// A ping without payload.
 pub fn ping() -> Frame {
     Bytes::from_static(&[PING, 0])
+}
+
+/// The answer to a ping with this payload.
+pub fn pong(payload: &[u8]) -> Frame {
+    encode(PONG, payload)
+}
+
+/// The answer to a close frame: its code, if it had one.
+pub fn close_answer(code: &[u8]) -> Frame {
+    encode(CLOSE, code)
 }
 
 /// A close frame; the reason is cut to what a control frame holds (123 bytes).

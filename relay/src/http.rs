@@ -6,6 +6,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -103,9 +104,13 @@ async fn serve(server: Arc<Server>, upgrade: OnUpgrade, peer: IpAddr, user: Opti
     let Some(user) = user else { return refuse(socket, close::UNAUTHORISED) };
     match server.admit(peer) {
         Ok(_admission) => {
+            let Some(allowance) = server.hub.allowances.enter(&user, Instant::now()) else {
+                return refuse(socket, close::FLOOD);
+            };
             let connection = server.hub.connect(user, socket);
             // Everything about the way in is freed before the long stay begins.
-            Box::pin(session::run(server.hub.clone(), connection, parts.read_buf)).await;
+            let hub = server.hub.clone();
+            Box::pin(session::run(hub, connection, allowance, parts.read_buf)).await;
         }
         Err(close) => refuse(socket, close),
     }

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore};
 
+use crate::allowance::Allowances;
 use crate::close;
 use crate::config::Config;
 use crate::connection::{Connection, End};
@@ -52,6 +53,8 @@ pub struct Hub {
     pub followed: Followed,
     /// Signals that came too fast are not passed on.
     pub signals: Throttle,
+    /// How much each user may ask.
+    pub allowances: Arc<Allowances>,
     rooms: RwLock<HashMap<Arc<str>, Arc<Room>>>,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
     next_connection: AtomicU64,
@@ -68,6 +71,7 @@ pub const SENDS_WAITING: usize = 10_000;
 impl Hub {
     /// A hub without rooms. `boot` tells this process from earlier ones of the same name.
     pub fn new(config: Config, upstream: Arc<Upstream>, boot: String) -> Arc<Hub> {
+        let allowances = Allowances::new(&config);
         Arc::new_cyclic(|me| Hub {
             config,
             upstream,
@@ -75,6 +79,7 @@ impl Hub {
             sends_waiting: Semaphore::new(SENDS_WAITING),
             followed: Followed::default(),
             signals: Throttle::default(),
+            allowances,
             rooms: RwLock::default(),
             connections: Mutex::default(),
             next_connection: AtomicU64::new(1),
@@ -268,6 +273,7 @@ impl Hub {
             self.leave_empty_rooms(now);
             self.followed.tidy(now);
             self.signals.tidy(now);
+            self.allowances.tidy(now);
         }
     }
 

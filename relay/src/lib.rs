@@ -1,7 +1,8 @@
 //! The relay of redis-chat: WebSocket frames to `CHAT.*` commands, room channels to frames.
 //!
 //! **A message comes in.** [`server`] accepts a socket, [`http`] upgrades it and [`auth`] says whose
-//! it is; from then on a [`session`] reads its frames. [`protocol`] parses one request,
+//! it is; from then on a [`session`] takes its frames as they are [`incoming`], each within the user's
+//! [`allowance`]. [`protocol`] parses one request,
 //! [`operations`] turn it into commands for the [`upstream`], and the reply goes into the
 //! connection's [`outbox`].
 //!
@@ -17,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod allowance;
 pub mod auth;
 pub mod burst;
 pub mod close;
@@ -32,6 +34,7 @@ pub mod frame;
 pub mod http;
 pub mod hub;
 pub mod inbox;
+pub mod incoming;
 pub mod names;
 pub mod operations;
 pub mod outbox;

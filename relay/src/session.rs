@@ -4,29 +4,35 @@
 //! Operations are carried out one after the other, so replies come in the order of the requests
 //! and a client that asks faster than Redis answers is slowed down by its own socket; only sends
 //! that wait for Redis are answered later. What is written is queued elsewhere; here the session
-//! waits for the socket when the kernel takes no more, and pings. How it ends is a value.
+//! waits for the socket when the kernel takes no more, and pings. Whatever comes in, the session looks
+//! at one frame in a turn and lets others go on; what it costs is the user's allowance. How it ends is
+//! a value.
 
-use std::future::Future;
-use std::io::{self, ErrorKind, Read, Write};
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::io::ErrorKind;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::{BufMut, Bytes};
 use rand::Rng;
+use rustix::net::Shutdown;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
-use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Message, WebSocket};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::debug;
 
+use crate::allowance::{Allowance, Verdict};
 use crate::close;
 use crate::connection::{Connection, End};
+use crate::failure::Failure;
 use crate::fetch;
+use crate::figures::FIGURES;
 use crate::frame;
 use crate::hub::Hub;
+use crate::incoming::{Broken, Found, Incoming};
 use crate::operations::{self, Context};
-use crate::outbox::Class;
 use crate::protocol;
 use crate::replies::PAGE_BYTES;
 
@@ -36,19 +42,29 @@ const PONG_WITHIN: Duration = Duration::from_secs(10);
 const STEP: Duration = Duration::from_millis(500);
 /// A closed connection has this long to take its close frame and to answer it.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
-/// The read buffer kept per connection: most frames are small, and there are many connections.
-const READ_BUFFER: usize = 512;
 
 /// Serves a connection until it ends. `early` are bytes that came with the handshake.
-pub async fn run(hub: Arc<Hub>, connection: Arc<Connection>, early: Bytes) {
+pub async fn run(hub: Arc<Hub>, connection: Arc<Connection>, allowance: Allowance, early: Bytes) {
     debug!(connection = &*connection.name, user = &*connection.user, "connected");
-    let mut session = Session::new(&hub, connection.clone(), early);
-    let end = session.serve(hub.clone()).await;
+    let mut session = Session::new(&hub, connection.clone(), &early);
+    drop(early);
+    let end = {
+        let context = Context::new(hub.clone(), connection.clone(), allowance);
+        let turn = AtomicU64::new(0);
+        let mut served = pin!(session.serve(context, &turn));
+        poll_fn(|polled| {
+            turn.fetch_add(1, Ordering::Relaxed);
+            served.as_mut().poll(polled)
+        })
+        .await
+    };
     connection.end(end);
     hub.disconnect(&connection);
     if matches!(connection.ended(), Some(End::Close(_))) {
         let _ = tokio::time::timeout(CLOSE_WITHIN, session.say_goodbye()).await;
     }
+    // Sends that still wait for Redis keep the socket from being dropped.
+    let _ = rustix::net::shutdown(connection.socket(), Shutdown::Both);
     debug!(connection = &*connection.name, end = ?connection.ended(), "gone");
 }
 
@@ -56,62 +72,71 @@ type Operation = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 struct Session {
     connection: Arc<Connection>,
-    frames: WebSocket<Inbound>,
+    incoming: Incoming,
     ping: Duration,
+    /// When the client last sent anything.
     heard: Instant,
+    /// Since when a message has been coming in that is not yet whole.
+    midway_since: Option<Instant>,
+    message_time: Duration,
+    /// The client knows that it must slow down.
+    is_warned: bool,
 }
 
 /// What one look at the input has found.
-enum Found {
-    Text(tokio_tungstenite::tungstenite::Utf8Bytes),
-    /// A control frame, already dealt with.
-    Control,
+enum Look {
+    /// A request.
+    Text(Utf8Bytes),
+    /// Something, already dealt with.
+    Done,
     /// Nothing more for now.
     Nothing,
     End(End),
 }
 
 impl Session {
-    fn new(hub: &Hub, connection: Arc<Connection>, early: Bytes) -> Session {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(0)
-            .max_message_size(Some(hub.config.max_frame))
-            .max_frame_size(Some(hub.config.max_frame));
-        // A copy: the original would keep the whole buffer of the HTTP request alive.
-        let early = Bytes::copy_from_slice(&early);
-        let inbound = Inbound { connection: connection.clone(), early, answers: Vec::new() };
+    fn new(hub: &Hub, connection: Arc<Connection>, early: &[u8]) -> Session {
         Session {
-            frames: WebSocket::from_raw_socket(inbound, Role::Server, Some(config)),
             connection,
+            // A copy: the original would keep the whole buffer of the HTTP request alive.
+            incoming: Incoming::new(hub.config.max_frame, early),
             ping: hub.config.ping,
             heard: Instant::now(),
+            midway_since: None,
+            message_time: hub.config.message_time,
+            is_warned: false,
         }
     }
 
-    async fn serve(&mut self, hub: Arc<Hub>) -> End {
+    /// Serves until the end. `turn` is another number each time this future is polled.
+    async fn serve(&mut self, context: Arc<Context>, turn: &AtomicU64) -> End {
         let connection = self.connection.clone();
-        connection.send_text(&hello(&hub, &connection));
-        let context = Context::new(hub, connection.clone());
+        connection.send_text(&hello(&context.hub, &connection));
         let mut operation: Option<Operation> = Some(Box::pin(operations::login(context.clone())));
         let mut pinged: Option<Instant> = None;
         // The first one at a time of its own: else clients that came together would be pinged together
         // for ever. Not at once: there may be much to load first.
         let part = rand::rng().random_range(0.4..=1.0);
         let mut alarm = self.together(Instant::now() + self.ping.mul_f64(part));
+        let mut looked_in = 0;
         loop {
             if let Some(end) = connection.ended() {
                 return end;
             }
             let mut wants_input = false;
-            if operation.is_none() && !connection.is_behind() {
-                match self.look() {
-                    Found::Text(text) => {
+            let may_look = operation.is_none() && !connection.is_behind();
+            let this_turn = turn.load(Ordering::Relaxed);
+            // One look in each turn: however much a client sends, others have theirs in between.
+            let has_looked = looked_in == this_turn;
+            if may_look && !has_looked {
+                looked_in = this_turn;
+                match self.look(&context.allowance) {
+                    Look::Text(text) => {
                         operation = Some(Box::pin(operations::carry_out(context.clone(), text)));
                     }
-                    Found::Control => continue,
-                    Found::Nothing => wants_input = true,
-                    Found::End(end) => return end,
+                    Look::Done => continue,
+                    Look::Nothing => wants_input = true,
+                    Look::End(end) => return end,
                 }
             }
             let blocked = connection.is_blocked();
@@ -120,6 +145,7 @@ impl Session {
                 _ = connection.socket().writable(), if blocked => connection.unblock(),
                 _ = carried_out(&mut operation), if operation.is_some() => operation = None,
                 _ = connection.socket().readable(), if wants_input => {}
+                _ = yield_now(), if may_look && has_looked => {}
                 _ = sleep_until(alarm) => match pinged.take() {
                     // While an operation runs the input is not read: the client is not to blame.
                     Some(at) if self.heard < at && operation.is_none() => {
@@ -145,41 +171,63 @@ impl Session {
         *BEGINNING + Duration::from_nanos((steps * step) as u64)
     }
 
-    /// Takes the next message from the input, if a whole one is there.
-    fn look(&mut self) -> Found {
-        let read = self.frames.read();
-        self.pass_answers();
-        match read {
-            Ok(Message::Text(text)) => {
-                self.heard = Instant::now();
-                Found::Text(text)
+    /// Takes one frame from the input, or reads once.
+    fn look(&mut self, allowance: &Allowance) -> Look {
+        let socket = self.connection.socket();
+        let step = self.incoming.step(|buffer, most| socket.try_read_buf(&mut buffer.limit(most)));
+        let step = match step {
+            Ok(step) => step,
+            Err(Broken::Close(close)) => return Look::End(End::Close(close)),
+            Err(Broken::Socket(_)) => return Look::End(End::Lost),
+        };
+        match step.found {
+            Found::Nothing => return Look::Nothing,
+            Found::End => return Look::End(End::Close(close::EOF)),
+            _ => {}
+        }
+        let now = Instant::now();
+        self.heard = now;
+        let frames = usize::from(step.found != Found::Bytes);
+        FIGURES.frames.increment(frames as u64);
+        FIGURES.bytes_received.increment(step.bytes as u64);
+        match allowance.count(frames, step.bytes, now.into_std()) {
+            Verdict::Fine => self.is_warned = false,
+            Verdict::Slower(retry_ms) => {
+                // A request is answered in any case.
+                let is_request = matches!(step.found, Found::Text(_));
+                if !std::mem::replace(&mut self.is_warned, true) && !is_request {
+                    let failure = Failure::ratelimit(retry_ms);
+                    self.connection.send_text(&protocol::error("null", &failure));
+                }
             }
-            Ok(Message::Ping(_) | Message::Pong(_)) => {
-                self.heard = Instant::now();
-                Found::Control
+            Verdict::Flood => return Look::End(End::Close(close::FLOOD)),
+        }
+        if let Some(end) = self.is_too_long(&step.found, now) {
+            return Look::End(end);
+        }
+        match step.found {
+            Found::Text(text) => Look::Text(text),
+            Found::Ping(payload) => {
+                self.connection.send(frame::pong(&payload));
+                Look::Done
             }
-            Ok(Message::Binary(_)) => Found::End(End::Close(close::BINARY)),
-            Ok(Message::Close(_)) => {
-                // The answer to it is made by the next look.
-                let _ = self.frames.read();
-                self.pass_answers();
-                Found::End(End::Lost)
+            Found::Close(code) => {
+                self.connection.send(frame::close_answer(&code));
+                Look::End(End::Lost)
             }
-            Ok(Message::Frame(_)) => Found::Control,
-            Err(Error::Io(error)) => match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::Interrupted => Found::Nothing,
-                _ => Found::End(End::Lost),
-            },
-            Err(error) => Found::End(why(error)),
+            _ => Look::Done,
         }
     }
 
-    /// Queues what tungstenite answers by itself: pongs and close frames.
-    fn pass_answers(&mut self) {
-        let answers = std::mem::take(&mut self.frames.get_mut().answers);
-        if !answers.is_empty() && self.connection.push(answers.into(), Class::Reply) {
-            self.connection.flush();
+    /// Whether a message has been coming in for too long. While its bytes come the client is not silent,
+    /// but it must end some day.
+    fn is_too_long(&mut self, found: &Found, now: Instant) -> Option<End> {
+        if matches!(found, Found::Text(_)) || !self.incoming.is_midway() {
+            self.midway_since = None;
+            return None;
         }
+        let since = *self.midway_since.get_or_insert(now);
+        (now.duration_since(since) >= self.message_time).then_some(End::Close(close::PING))
     }
 
     /// Waits until the close frame is written and the client has ended its side.
@@ -220,17 +268,6 @@ async fn carried_out(operation: &mut Option<Operation>) {
     }
 }
 
-fn why(error: Error) -> End {
-    use tokio_tungstenite::tungstenite::error::ProtocolError;
-    End::Close(match error {
-        Error::Capacity(CapacityError::MessageTooLong { .. }) => close::TOOBIG,
-        Error::Utf8(_) => close::UTF8,
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => close::EOF,
-        Error::ConnectionClosed | Error::AlreadyClosed => return End::Lost,
-        _ => close::PROTOCOL,
-    })
-}
-
 fn hello(hub: &Hub, connection: &Connection) -> String {
     let config = &hub.config;
     let mut out = String::from(r#"{"type":"hello","v":1,"relay":"#);
@@ -241,10 +278,12 @@ fn hello(hub: &Hub, connection: &Connection) -> String {
     protocol::string(&mut out, &connection.user);
     let (ping_ms, grace_ms) = (config.ping.as_millis(), config.grace.as_millis());
     out.push_str(&format!(
-        r#","ping_ms":{ping_ms},"grace_ms":{grace_ms},"limits":{{"frame":{},"rooms":{},"operations_per_second":{},"page_events":{},"page_bytes":{PAGE_BYTES},"nonce_window_ms":{}}}"#,
+        r#","ping_ms":{ping_ms},"grace_ms":{grace_ms},"limits":{{"frame":{},"rooms":{},"operations_per_second":{},"frames_per_second":{},"bytes_per_second":{},"page_events":{},"page_bytes":{PAGE_BYTES},"nonce_window_ms":{}}}"#,
         config.max_frame,
         config.max_rooms,
         config.operations_per_second,
+        config.frames_per_second,
+        config.bytes_per_second,
         fetch::PAGE_EVENTS,
         config.nonce_window.as_millis(),
     ));
@@ -262,32 +301,6 @@ fn hello(hub: &Hub, connection: &Connection) -> String {
     out
 }
 
-/// The socket as tungstenite reads it. What it writes is collected: answers to control frames,
-/// which must not break into a frame that is half written.
-struct Inbound {
-    connection: Arc<Connection>,
-    early: Bytes,
-    answers: Vec<u8>,
-}
-
-impl Read for Inbound {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if !self.early.is_empty() {
-            let length = buffer.len().min(self.early.len());
-            self.early.copy_to_slice(&mut buffer[..length]);
-            return Ok(length);
-        }
-        self.connection.socket().try_read(buffer)
-    }
-}
-
-impl Write for Inbound {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.answers.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -42,6 +42,7 @@ mod relay_closes;
 mod relay_contacts;
 mod relay_direct;
 mod relay_drain;
+mod relay_floods;
 mod relay_hostile;
 mod relay_inbox;
 mod relay_moderation;

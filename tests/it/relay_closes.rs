@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chat_tests::cmd;
-use chat_tests::raw_socket::RawSocket;
+use chat_tests::raw_socket::{RawSocket, opcode};
 use chat_tests::redis::Redis;
 use chat_tests::relay::Relay;
 use chat_tests::wait::{LATER, eventually, never};
@@ -22,6 +22,7 @@ pub(crate) const TABLE: &[Row] = &[
     (4003, "ping", true, answers_no_ping),
     (4004, "full", true, is_one_too_many),
     (4005, "eof", true, ends_its_side_only),
+    (4007, "flood", true, goes_on_after_it_was_told_to_wait),
     (4504, "unauthorised", false, has_no_name),
     (4505, "address", false, is_one_too_many_from_its_address),
     (4506, "kicked", false, is_sent_away_by_the_backend),
@@ -122,6 +123,18 @@ fn ends_its_side_only(redis: &Redis) -> RawClose {
     let socket = RawSocket::connect(relay.address(), "half");
     socket.half_close();
     close_of(socket)
+}
+
+fn goes_on_after_it_was_told_to_wait(redis: &Redis) -> RawClose {
+    let relay = relay(redis, &["--operations-per-second", "1"]);
+    let mut socket = RawSocket::connect(relay.address(), "loud");
+    // The relay may have closed before the last of them.
+    while socket.send(opcode::PING, true, b"").is_ok() {}
+    let close = close_of(RawSocket::connect(relay.address(), "loud"));
+    let reason: serde_json::Value = serde_json::from_str(&close.1).expect("JSON");
+    let retry_ms = reason["retry_ms"].as_u64();
+    assert!(retry_ms.is_some_and(|ms| (30_000..=60_000).contains(&ms)), "{reason}");
+    close
 }
 
 fn has_no_name(redis: &Redis) -> RawClose {

@@ -9,7 +9,7 @@ use chat_tests::raw_socket::{RawSocket, frame, opcode};
 use chat_tests::redis::Redis;
 use chat_tests::relay::Relay;
 use chat_tests::seed::{rounds, seeded};
-use chat_tests::wait::{LATER, SOON, eventually};
+use chat_tests::wait::{LATER, SOON, eventually, until};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use serde_json::json;
@@ -38,6 +38,10 @@ pub(crate) fn closing() -> Vec<(&'static str, Vec<u8>, u16)> {
         ),
         ("an unmasked frame", b"\x81\x02{}".to_vec(), 4500),
         ("a fragmented ping", frame(opcode::PING, false, b"x"), 4500),
+        ("a close with a code that is never sent", close_frame(1005), 4500),
+        ("a close with a code below all", close_frame(999), 4500),
+        ("a close with a code above all", close_frame(5000), 4500),
+        ("a close with half a code", frame(opcode::CLOSE, true, b"\x03"), 4500),
         ("a ping that is too long", frame(opcode::PING, true, &[b'x'; 126]), 4500),
         (
             "a new message within a message",
@@ -52,6 +56,10 @@ pub(crate) fn closing() -> Vec<(&'static str, Vec<u8>, u16)> {
             4502,
         ),
     ]
+}
+
+fn close_frame(code: u16) -> Vec<u8> {
+    frame(opcode::CLOSE, true, &code.to_be_bytes())
 }
 
 #[test]
@@ -192,6 +200,36 @@ fn a_half_closed_a_silent_and_a_slow_client_are_let_go() {
     let close = slow.wait_closed(LATER);
     assert!([4002, 4003, 1006].contains(&close.code), "{close:?}");
     assert!(loud.closed().is_none(), "a slow one costs only itself");
+}
+
+#[test]
+fn a_message_that_comes_slowly_is_not_silence_but_must_end() {
+    let redis = Redis::start();
+    let options = ["--ping", "200ms", "--message-time", "2s"];
+    let relay = Relay::with("r1", &redis.url(), &options);
+    relay.wait_ready();
+    let mut socket = RawSocket::connect(relay.address(), "slow");
+    let request = frame(opcode::TEXT, true, b"{\"op\":\"ping\",\"ref\":1}");
+    // Well over the time in which a ping wants its answer, which never comes.
+    let begun = Instant::now();
+    for (n, byte) in request.iter().enumerate() {
+        until(begun + Duration::from_millis(50) * n as u32);
+        socket.send_bytes(&[*byte]).expect("it is heard");
+    }
+    assert!(begun.elapsed() > Duration::from_millis(1000));
+    assert!(socket.answer(1).is_some());
+    // Never ends, and is closed for that.
+    let begun = Instant::now();
+    let mut endless = RawSocket::connect(relay.address(), "endless");
+    let part = frame(opcode::TEXT, true, &[b' '; 1000]);
+    for (n, byte) in part.iter().enumerate() {
+        until(begun + Duration::from_millis(50) * n as u32);
+        if endless.send_bytes(&[*byte]).is_err() {
+            break;
+        }
+    }
+    assert!(begun.elapsed() > Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert_eq!(endless.close_code(), Some(4003));
 }
 
 #[test]

@@ -331,8 +331,8 @@ fn an_inbox_costs_ten_operations_and_refuses_what_makes_no_sense() {
             other => Err(format!("{op}: {other:?}")),
         });
     }
-    // Each connection has an allowance of its own.
-    let alice = relay.connect("alice");
+    // Each user has an allowance of its own.
+    let alice = relay.connect("bob");
     let refs: Vec<u64> = (0..20).map(|_| alice.ask(json!({"op": "inbox"}))).collect();
     let answers: Vec<_> = refs
         .iter()

@@ -148,6 +148,25 @@ impl RawSocket {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
+    /// The same socket for another thread.
+    #[track_caller]
+    pub fn share(&self) -> RawSocket {
+        RawSocket { stream: self.stream.try_clone().expect("fewer files than a process may have") }
+    }
+
+    /// Reads and forgets all that comes, until the end.
+    pub fn forget_all(&mut self) {
+        // An error is the end too.
+        let _ = self.stream.set_read_timeout(None);
+        let _ = std::io::copy(&mut self.stream, &mut std::io::sink());
+    }
+
+    /// Ends both directions.
+    pub fn end(&self) {
+        // The relay may have closed first.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
     fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
         let mut bytes = [0; N];
         self.stream.read_exact(&mut bytes).ok()?;

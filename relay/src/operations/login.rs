@@ -52,14 +52,23 @@ async fn enter_all(
 }
 
 async fn login_later(context: Arc<Context>, mut rooms: Vec<(String, Membership)>) {
-    while context.connection.ended().is_none() {
-        context.hub.upstream.wait_up().await;
+    let upstream = context.hub.upstream.clone();
+    // While Redis is away the connection may end, and with it what is kept for it.
+    let waiting = Arc::downgrade(&context);
+    drop(context);
+    let context = loop {
+        upstream.wait_up().await;
+        let Some(context) = waiting.upgrade() else { return };
+        if context.connection.ended().is_some() {
+            break context;
+        }
         match enter_all(&context, rooms).await {
-            Ok(()) => break,
+            Ok(()) => break context,
             Err(rest) => rooms = rest,
         }
+        drop(context);
         tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    };
     if context.connection.ended().is_some() {
         // It ended while it was on its way in.
         for room in context.connection.rise_all() {

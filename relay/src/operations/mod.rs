@@ -24,6 +24,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use redis::Cmd;
 
+use crate::allowance::Allowance;
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::figures::FIGURES;
@@ -38,8 +39,9 @@ pub struct Context {
     pub hub: Arc<Hub>,
     /// The connection that asks.
     pub connection: Arc<Connection>,
+    /// How much its user may ask.
+    pub allowance: Allowance,
     lane: Mutex<send::Lane>,
-    allowance: Mutex<Allowance>,
 }
 
 /// How an operation was answered.
@@ -103,10 +105,8 @@ operations! {
 
 impl Context {
     /// The context of a new connection.
-    pub fn new(hub: Arc<Hub>, connection: Arc<Connection>) -> Arc<Context> {
-        let allowance = Allowance::new(hub.config.operations_per_second, Instant::now());
-        let allowance = Mutex::new(allowance);
-        Arc::new(Context { hub, connection, lane: Mutex::default(), allowance })
+    pub fn new(hub: Arc<Hub>, connection: Arc<Connection>, allowance: Allowance) -> Arc<Context> {
+        Arc::new(Context { hub, connection, allowance, lane: Mutex::default() })
     }
 
     fn user(&self) -> &str {
@@ -125,7 +125,7 @@ pub async fn carry_out(context: Arc<Context>, text: impl AsRef<str>) {
     FIGURES.operations.increment(1);
     let (reference, outcome) = match Request::parse(text.as_ref()) {
         Ok(request) => (request.reference, run(&context, request).await),
-        Err((reference, failure)) => (reference, Err(failure)),
+        Err((reference, failure)) => (reference, take(&context, 1).and(Err(failure))),
     };
     match outcome {
         Ok(Answer::Ok(inside)) => context.connection.send_text(&protocol::ok(reference, &inside)),
@@ -139,60 +139,12 @@ pub async fn carry_out(context: Arc<Context>, text: impl AsRef<str>) {
 
 async fn run(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let operation = OPERATIONS.iter().find(|operation| operation.name == request.op);
+    // What is refused counts too.
+    take(context, operation.map_or(1, |operation| (operation.cost)(&request.fields)))?;
     let operation = operation.ok_or_else(|| Failure::invalid("op", "no such operation"))?;
-    let cost = (operation.cost)(&request.fields);
-    let allowed = context.allowance.lock().take(cost, Instant::now());
-    allowed.map_err(Failure::ratelimit)?;
     (operation.run)(context, request).await
 }
 
-/// Operations per second: as many at once as a second allows, refilled evenly.
-struct Allowance {
-    per_second: f64,
-    left: f64,
-    at: Instant,
-}
-
-impl Allowance {
-    fn new(per_second: u32, now: Instant) -> Allowance {
-        let per_second = f64::from(per_second);
-        Allowance { per_second, left: per_second, at: now }
-    }
-
-    /// Takes `cost` operations, or says after how many milliseconds it could. A cost above a
-    /// second's worth needs a full allowance.
-    fn take(&mut self, cost: usize, now: Instant) -> Result<(), u64> {
-        let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.left = (self.left + elapsed * self.per_second).min(self.per_second);
-        self.at = now;
-        let cost = cost as f64;
-        let needed = cost.min(self.per_second);
-        if self.left >= needed {
-            self.left -= cost;
-            return Ok(());
-        }
-        Err(((needed - self.left) / self.per_second * 1000.0).ceil() as u64)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn an_allowance_refills_evenly() {
-        let start = Instant::now();
-        let at = |ms| start + Duration::from_millis(ms);
-        let mut allowance = Allowance::new(10, start);
-        for _ in 0..10 {
-            assert_eq!(allowance.take(1, at(0)), Ok(()));
-        }
-        assert_eq!(allowance.take(1, at(0)), Err(100));
-        assert_eq!(allowance.take(1, at(100)), Ok(()));
-        assert_eq!(allowance.take(5, at(100)), Err(500));
-        assert_eq!(allowance.take(40, at(1_100)), Ok(()), "dear ones need a full allowance");
-        assert_eq!(allowance.take(1, at(1_100)), Err(3_100), "and are paid for afterwards");
-        assert_eq!(allowance.take(1, at(4_200)), Ok(()));
-    }
+fn take(context: &Context, cost: usize) -> Result<(), Failure> {
+    context.allowance.take(cost, Instant::now()).map_err(Failure::ratelimit)
 }

@@ -1,0 +1,379 @@
+//! How much one user may ask of this relay, over all of the user's sockets.
+//!
+//! Three buckets that refill evenly: operations, frames and bytes. An operation too many is refused
+//! and told when to come again. Every frame and every byte counts, also pings, parts of messages and
+//! what is refused: who has used half of that is refused whatever it asks for, and who goes on until
+//! nothing is left is a flood and is closed, not to come back for a while. A user's allowance
+//! outlives the sockets, so that coming back does not refill it; how many are remembered is bounded.
+//! Time is passed in. This file closes nothing and answers nothing.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::config::Config;
+
+/// How many seconds' worth of frames and bytes may come at once.
+const BURST_SECONDS: f64 = 10.0;
+/// Frames that opening a socket counts as: it costs the relay and Redis as much as a few.
+const FRAMES_TO_ENTER: usize = 10;
+/// A flood does not get in again so soon. What it is told to wait is longer (`close.rs`).
+const KEPT_OUT: Duration = Duration::from_secs(30);
+/// After so long without a socket an allowance is full again and nobody is kept out any more.
+const REMEMBERED: Duration = KEPT_OUT;
+/// Allowances of users without a socket.
+const REMEMBERED_MAX: usize = 50_000;
+
+/// What is left, refilled evenly up to `most`.
+#[derive(Debug)]
+struct Bucket {
+    per_second: f64,
+    most: f64,
+    left: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn full(per_second: f64, most: f64, now: Instant) -> Bucket {
+        Bucket { per_second, most, left: most, at: now }
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.left = (self.left + elapsed * self.per_second).min(self.most);
+        self.at = self.at.max(now);
+    }
+
+    /// Takes `cost`, if the bucket holds so much or is full; else after how many milliseconds it will.
+    fn take(&mut self, cost: f64, now: Instant) -> Result<(), u64> {
+        self.refill(now);
+        match self.wait_ms(cost.min(self.most)) {
+            0 => {
+                self.left -= cost;
+                Ok(())
+            }
+            wait_ms => Err(wait_ms),
+        }
+    }
+
+    /// Milliseconds until it holds so much, as of the last refill.
+    fn wait_ms(&self, needed: f64) -> u64 {
+        ((needed - self.left).max(0.0) / self.per_second * 1000.0).ceil() as u64
+    }
+}
+
+/// What is said to somebody who sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go on.
+    Fine,
+    /// Too much; go on after so many milliseconds.
+    Slower(u64),
+    /// Close.
+    Flood,
+}
+
+#[derive(Debug)]
+struct Buckets {
+    operations: Bucket,
+    frames: Bucket,
+    bytes: Bucket,
+    kept_out_until: Option<Instant>,
+    /// All that ever came.
+    frames_seen: u64,
+    /// The user's sockets.
+    sockets: usize,
+    /// When the last of them went.
+    left_at: Option<Instant>,
+}
+
+impl Buckets {
+    fn full(config: &Config, now: Instant) -> Buckets {
+        let operations = f64::from(config.operations_per_second);
+        let frames = f64::from(config.frames_per_second);
+        let bytes = config.bytes_per_second as f64;
+        // Whatever the rate, some of the largest messages pass.
+        let most_bytes = (bytes * BURST_SECONDS).max(4.0 * config.max_frame as f64);
+        Buckets {
+            operations: Bucket::full(operations, operations, now),
+            frames: Bucket::full(frames, frames * BURST_SECONDS, now),
+            bytes: Bucket::full(bytes, most_bytes, now),
+            kept_out_until: None,
+            frames_seen: 0,
+            sockets: 0,
+            left_at: None,
+        }
+    }
+
+    fn count(&mut self, frames: usize, bytes: usize, now: Instant) -> Verdict {
+        self.frames_seen += frames as u64;
+        self.frames.refill(now);
+        self.frames.left -= frames as f64;
+        self.bytes.refill(now);
+        self.bytes.left -= bytes as f64;
+        if self.frames.left < 0.0 || self.bytes.left < 0.0 {
+            self.kept_out_until = Some(now + KEPT_OUT);
+            return Verdict::Flood;
+        }
+        match self.half_full_in() {
+            0 => Verdict::Fine,
+            wait_ms => Verdict::Slower(wait_ms),
+        }
+    }
+
+    /// Milliseconds until frames and bytes are half full, as of the last refill.
+    fn half_full_in(&self) -> u64 {
+        let wait_ms = |bucket: &Bucket| bucket.wait_ms(bucket.most / 2.0);
+        wait_ms(&self.frames).max(wait_ms(&self.bytes))
+    }
+
+    fn take(&mut self, operations: usize, now: Instant) -> Result<(), u64> {
+        match self.half_full_in() {
+            0 => self.operations.take(operations as f64, now),
+            wait_ms => Err(wait_ms),
+        }
+    }
+
+    fn enter(&mut self, now: Instant) -> bool {
+        self.sockets += 1;
+        self.left_at = None;
+        let is_kept_out = self.kept_out_until.is_some_and(|until| now < until);
+        !is_kept_out && self.count(FRAMES_TO_ENTER, 0, now) != Verdict::Flood
+    }
+}
+
+/// The allowances of all users who have a socket here, or had one a moment ago.
+#[derive(Debug)]
+pub struct Allowances {
+    config: Config,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    users: HashMap<Arc<str>, Arc<Mutex<Buckets>>>,
+    /// Users whose last socket went, the earliest first. Some have come back since.
+    gone: VecDeque<(Instant, Arc<str>)>,
+}
+
+/// One socket's part in its user's allowance.
+#[derive(Debug)]
+pub struct Allowance {
+    user: Arc<str>,
+    buckets: Arc<Mutex<Buckets>>,
+    all: Arc<Allowances>,
+}
+
+impl Allowances {
+    /// Nobody has used anything.
+    pub fn new(config: &Config) -> Arc<Allowances> {
+        Arc::new(Allowances { config: config.clone(), known: Mutex::default() })
+    }
+
+    /// A socket of this user begins; None: so much came from this user that it may not.
+    pub fn enter(self: &Arc<Self>, user: &Arc<str>, now: Instant) -> Option<Allowance> {
+        let mut known = self.known.lock();
+        let buckets = known.users.entry(user.clone());
+        let buckets =
+            buckets.or_insert_with(|| Arc::new(Mutex::new(Buckets::full(&self.config, now))));
+        let allowance =
+            Allowance { user: user.clone(), buckets: buckets.clone(), all: self.clone() };
+        let enters = allowance.buckets.lock().enter(now);
+        drop(known);
+        // Who does not enter leaves, which takes the lock again.
+        enters.then_some(allowance)
+    }
+
+    /// Forgets who has been gone for long.
+    pub fn tidy(&self, now: Instant) {
+        let mut known = self.known.lock();
+        let is_old = |at: &Instant| now.saturating_duration_since(*at) >= REMEMBERED;
+        while known.gone.front().is_some_and(|(at, _)| is_old(at)) {
+            known.forget_one();
+        }
+        if known.gone.is_empty() {
+            known.gone = VecDeque::new();
+        }
+        if known.users.is_empty() {
+            known.users = HashMap::new();
+        }
+    }
+
+    fn leave(&self, user: &Arc<str>, buckets: &Mutex<Buckets>, now: Instant) {
+        let mut known = self.known.lock();
+        {
+            let mut buckets = buckets.lock();
+            buckets.sockets -= 1;
+            if buckets.sockets > 0 {
+                return;
+            }
+            buckets.left_at = Some(now);
+        }
+        if known.gone.len() >= REMEMBERED_MAX {
+            known.forget_one();
+        }
+        known.gone.push_back((now, user.clone()));
+    }
+}
+
+impl Known {
+    /// Forgets the one who has been gone for longest, unless back since.
+    fn forget_one(&mut self) {
+        let Some((at, user)) = self.gone.pop_front() else { return };
+        let is_gone = |buckets: &Arc<Mutex<Buckets>>| buckets.lock().left_at == Some(at);
+        if self.users.get(&user).is_some_and(is_gone) {
+            self.users.remove(&user);
+        }
+    }
+}
+
+impl Allowance {
+    /// Counts frames that came whole and bytes that came.
+    pub fn count(&self, frames: usize, bytes: usize, now: Instant) -> Verdict {
+        self.buckets.lock().count(frames, bytes, now)
+    }
+
+    /// Takes an operation that counts as `cost`, or says after how many milliseconds it could. One
+    /// that counts more than a second's worth needs a full allowance and is paid for afterwards.
+    pub fn take(&self, cost: usize, now: Instant) -> Result<(), u64> {
+        self.buckets.lock().take(cost, now)
+    }
+
+    /// All frames that ever came from this user.
+    pub fn frames_seen(&self) -> u64 {
+        self.buckets.lock().frames_seen
+    }
+}
+
+impl Drop for Allowance {
+    fn drop(&mut self) {
+        self.all.leave(&self.user, &self.buckets, Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::test_config;
+
+    fn allowances(flags: &[&str]) -> Arc<Allowances> {
+        Allowances::new(&test_config(flags))
+    }
+
+    fn enter(all: &Arc<Allowances>, user: &str, now: Instant) -> Option<Allowance> {
+        all.enter(&Arc::from(user), now)
+    }
+
+    #[test]
+    fn operations_refill_evenly() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let all = allowances(&["--operations-per-second=10"]);
+        let allowance = enter(&all, "alice", start).expect("it enters");
+        for _ in 0..10 {
+            assert_eq!(allowance.take(1, at(0)), Ok(()));
+        }
+        assert_eq!(allowance.take(1, at(0)), Err(100));
+        assert_eq!(allowance.take(1, at(100)), Ok(()));
+        assert_eq!(allowance.take(5, at(100)), Err(500));
+        assert_eq!(allowance.take(40, at(1_100)), Ok(()), "dear ones need a full allowance");
+        assert_eq!(allowance.take(1, at(1_100)), Err(3_100), "and are paid for afterwards");
+        assert_eq!(allowance.take(1, at(4_200)), Ok(()));
+    }
+
+    /// Sends one by one at one moment: how many were fine, and how many were only warned.
+    fn send(allowance: &Allowance, bytes: usize, now: Instant) -> (usize, usize) {
+        let (mut fine, mut warned) = (0, 0);
+        loop {
+            match allowance.count(1, bytes, now) {
+                Verdict::Fine => fine += 1,
+                Verdict::Slower(ms) => {
+                    assert!(ms > 0 && allowance.take(1, now).is_err(), "operations are refused");
+                    warned += 1;
+                }
+                Verdict::Flood => return (fine, warned),
+            }
+        }
+    }
+
+    #[test]
+    fn who_goes_on_after_the_warning_is_a_flood_and_stays_out() {
+        let rows: &[(&[&str], usize, (usize, usize), &str)] = &[
+            (&["--frames-per-second=10"], 0, (40, 50), "small frames, after ten for entering"),
+            (&["--bytes-per-second=64kb"], 32 << 10, (10, 10), "large frames"),
+            (&["--operations-per-second=1"], 0, (10, 20), "four frames for each operation"),
+        ];
+        for (flags, bytes, expected, why) in rows {
+            let start = Instant::now();
+            let all = allowances(flags);
+            let allowance = enter(&all, "alice", start).expect("it enters");
+            assert_eq!(send(&allowance, *bytes, start), *expected, "{why}");
+            drop(allowance);
+            assert!(enter(&all, "alice", start).is_none(), "{why}: coming back refills nothing");
+            assert!(enter(&all, "bob", start).is_some(), "{why}: others may");
+            assert!(enter(&all, "alice", start + KEPT_OUT).is_some(), "{why}: later");
+        }
+    }
+
+    #[test]
+    fn all_sockets_of_a_user_share_one_allowance_also_one_after_the_other() {
+        let start = Instant::now();
+        let all = allowances(&["--operations-per-second=10", "--frames-per-second=1000"]);
+        let (one, two) = (enter(&all, "alice", start), enter(&all, "alice", start));
+        assert_eq!(one.as_ref().map(|one| one.take(10, start)), Some(Ok(())));
+        assert_eq!(two.as_ref().map(|two| two.take(1, start)), Some(Err(100)));
+        drop((one, two));
+        let three = enter(&all, "alice", start).expect("it enters");
+        assert_eq!(three.take(1, start), Err(100));
+        let other = enter(&all, "bob", start).expect("it enters");
+        assert_eq!(other.take(10, start), Ok(()));
+    }
+
+    #[test]
+    fn opening_sockets_again_and_again_is_a_flood_too() {
+        let start = Instant::now();
+        let all = allowances(&["--frames-per-second=10"]);
+        let entered = (0..100).take_while(|_| enter(&all, "alice", start).is_some()).count();
+        assert_eq!(entered, 10);
+    }
+
+    #[test]
+    fn who_waits_as_told_is_never_closed() {
+        let mut now = Instant::now();
+        let all = allowances(&["--frames-per-second=10", "--bytes-per-second=1kb"]);
+        let allowance = enter(&all, "alice", now).expect("it enters");
+        for round in 0..10_000 {
+            match allowance.count(1, round % 700, now) {
+                Verdict::Fine => {}
+                Verdict::Slower(ms) => now += Duration::from_millis(ms),
+                Verdict::Flood => panic!("closed in round {round}"),
+            }
+        }
+    }
+
+    #[test]
+    fn as_many_are_remembered_as_came_lately_and_not_without_bound() {
+        let start = Instant::now();
+        let all = allowances(&[]);
+        let stays = enter(&all, "stays", start).expect("it enters");
+        for n in 0..REMEMBERED_MAX + 100 {
+            enter(&all, &format!("u{n}"), start);
+        }
+        for _ in 0..3 {
+            enter(&all, "comes again", start);
+        }
+        let known = |all: &Allowances| {
+            let known = all.known.lock();
+            (known.users.len(), known.gone.len())
+        };
+        let (users, gone) = known(&all);
+        assert!(users <= REMEMBERED_MAX + 1 && gone <= REMEMBERED_MAX, "{users}, {gone}");
+        all.tidy(Instant::now() + REMEMBERED);
+        assert_eq!(known(&all), (1, 0));
+        drop(stays);
+        all.tidy(Instant::now() + REMEMBERED);
+        assert_eq!(known(&all), (0, 0));
+    }
+}
