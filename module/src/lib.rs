@@ -67,8 +67,8 @@ mod module {
             return Status::Err;
         }
         handle_load_errors(&call);
-        add_category(&call);
-        let ready = commands::all().into_iter().all(|spec| redis::register(&call, spec))
+        let category = add_category(&call);
+        let ready = commands::all().into_iter().all(|spec| redis::register(&call, spec, category))
             && subscribe(&call)
             && on_info(&call);
         if !ready {

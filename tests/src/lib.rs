@@ -6,7 +6,7 @@
 //! commands and at the bytes of events (`docs/reference.md`).
 //!
 //! - [`artefacts`]: the module and the relay under test; [`process`], [`port`]
-//! - [`redis`]: a server; [`wire`] and [`reply`]: a client of it; [`subscriber`]: of its channels;
+//! - [`redis`]: a server; [`server`]: which one; [`wire`] and [`reply`]: a client of it; [`subscriber`]: of its channels;
 //!   [`monitor`]: what it is asked
 //! - [`relay`]: a relay; [`client`] and [`frames`]: a WebSocket client of it; [`raw_socket`]: one
 //!   that knows no manners; [`browser`]: one with a screen
@@ -43,6 +43,7 @@ pub mod redis;
 pub mod relay;
 pub mod reply;
 pub mod seed;
+pub mod server;
 pub mod subscriber;
 pub mod traffic;
 pub mod view;

@@ -15,7 +15,7 @@ use crate::{config, events, state};
 pub(super) static SPEC: Spec = Spec {
     name: "chat.apply",
     entry: entry!(run),
-    flags: "write",
+    flags: "write admin",
     arity: 3,
     keys: Keys::Write,
     summary: "Applies changes decided by the primary. Internal: refused from clients.",

@@ -73,7 +73,7 @@ static VERSION: RedisModuleCommandInfoVersion = RedisModuleCommandInfoVersion {
 };
 
 /// Registers a command. False: Redis refused, and the log says which.
-pub(crate) fn register(call: &Call<'_>, spec: &Spec) -> bool {
+pub(crate) fn register(call: &Call<'_>, spec: &Spec, own_category: OwnCategory) -> bool {
     let (first, last) = match spec.keys {
         Keys::None => (0, 0),
         Keys::Read | Keys::Write => (1, 1),
@@ -101,20 +101,52 @@ pub(crate) fn register(call: &Call<'_>, spec: &Spec) -> bool {
         log_warning(&format!("Redis refused the command {}", spec.name));
         return false;
     }
-    // SAFETY: newer than the floor, hence looked up; null on Redis 7.0.
-    if let Some(set_categories) = unsafe { raw::RedisModule_SetCommandACLCategories } {
-        // SAFETY: a command just created and a C string.
-        unsafe { set_categories(command, c"chat".as_ptr()) };
+    if !set_categories(command, spec.flags, own_category) {
+        log_warning(&format!("Redis refused the ACL categories of the command {}", spec.name));
+        return false;
     }
     true
 }
 
-/// Adds the ACL category `@chat` where Redis can (7.4 and later).
-pub(crate) fn add_category(call: &Call<'_>) {
+/// Gives a command the ACL categories that Redis gives its own commands with such flags, and `@chat` if
+/// there is one. For commands of a module Redis itself derives none, so without this `-@write` would
+/// not take them away. Redis 7.0 has no such call: its commands are in no category. False: refused.
+fn set_categories(
+    command: *mut raw::RedisModuleCommand,
+    flags: &str,
+    own_category: OwnCategory,
+) -> bool {
     // SAFETY: newer than the floor, hence looked up; null on Redis 7.0.
-    if let Some(add) = unsafe { raw::RedisModule_AddACLCategory } {
-        // SAFETY: the context of the load and a C string.
-        unsafe { add(call.ctx(), c"chat".as_ptr()) };
+    let Some(set) = (unsafe { raw::RedisModule_SetCommandACLCategories }) else { return true };
+    let has = |wanted: &str| flags.split(' ').any(|flag| flag == wanted);
+    let mut categories = vec![if has("fast") { "fast" } else { "slow" }];
+    categories.extend(has("write").then_some("write"));
+    categories.extend(has("readonly").then_some("read"));
+    categories.extend(has("admin").then_some("admin dangerous"));
+    categories.extend((own_category == OwnCategory::Added).then_some("chat"));
+    let categories = CString::new(categories.join(" ")).unwrap_or_default();
+    // SAFETY: a command just created and a C string.
+    unsafe { set(command, categories.as_ptr()) == 0 }
+}
+
+/// Whether the server has the ACL category `@chat`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OwnCategory {
+    Added,
+    /// Redis 7.0 and 7.2 have only their own categories.
+    NotToBeHad,
+}
+
+/// Adds the ACL category `@chat` where Redis can (7.4 and later, Valkey).
+pub(crate) fn add_category(call: &Call<'_>) -> OwnCategory {
+    // SAFETY: newer than the floor, hence looked up; null on Redis 7.0 and 7.2.
+    let Some(add) = (unsafe { raw::RedisModule_AddACLCategory }) else {
+        return OwnCategory::NotToBeHad;
+    };
+    // SAFETY: the context of the load and a C string.
+    match unsafe { add(call.ctx(), c"chat".as_ptr()) } {
+        0 => OwnCategory::Added,
+        _ => OwnCategory::NotToBeHad,
     }
 }
 
