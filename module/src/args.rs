@@ -3,6 +3,8 @@
 //! Option names are read in any case; an unknown or repeated one, or one without its value, is a
 //! syntax error.
 
+use chat_room::keyword::Keyword;
+use chat_room::limits::WORDS_MAX;
 use chat_room::names::{self, Actor};
 use chat_room::{Id, Refusal, id};
 
@@ -13,30 +15,6 @@ use crate::redis::{Call, Words};
 pub(crate) struct Args<'c> {
     words: Words<'c>,
     at: usize,
-}
-
-/// A word in upper case, for comparing. One longer than any option is empty: no option either.
-#[derive(Default)]
-pub(crate) struct Keyword {
-    bytes: [u8; 16],
-    length: usize,
-}
-
-impl Keyword {
-    fn of(word: &[u8]) -> Keyword {
-        let mut keyword = Keyword::default();
-        if let Some(place) = keyword.bytes.get_mut(..word.len()) {
-            place.copy_from_slice(word);
-            place.make_ascii_uppercase();
-            keyword.length = word.len();
-        }
-        keyword
-    }
-
-    /// The word.
-    pub(crate) fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
-    }
 }
 
 impl<'c> Args<'c> {
@@ -68,6 +46,15 @@ impl<'c> Args<'c> {
     /// How many words are left.
     pub(crate) fn left(&self) -> usize {
         self.words.len().saturating_sub(self.at)
+    }
+
+    /// All words that are left, which are names of many things. Errors: `INVALID count`.
+    pub(crate) fn many(self) -> Result<impl ExactSizeIterator<Item = &'c [u8]>, Error> {
+        let (words, from, count) = (self.words, self.at, self.left());
+        if count > WORDS_MAX {
+            return Err(Refusal::invalid("count", "at most 1000 in one call").into());
+        }
+        Ok((from..from + count).map(move |at| words.get(at).unwrap_or_default()))
     }
 
     /// The next word as an unsigned integer. Errors: `INVALID <what>`.

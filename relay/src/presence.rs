@@ -1,6 +1,6 @@
 //! Telling Redis who is here: set on arrival, beaten in bulk, shortened when a socket is lost.
 //!
-//! One `CHAT.BEAT` per room refreshes all its connections. Connections it does not know (the room
+//! One `CHAT.BEAT` per room refreshes all its connections, up to 1000 in each. Connections it does not know (the room
 //! was deleted, restored or failed over) are set again. The newest id it answers is the room's
 //! position check: one per room and relay, none per client.
 
@@ -17,6 +17,8 @@ use crate::room::Room;
 
 /// Rooms beaten in one pipeline.
 const ROOMS_PER_CALL: usize = 200;
+/// Connections that one `CHAT.BEAT` may name.
+const CONNECTIONS_PER_BEAT: usize = 1000;
 
 /// `CHAT.PRESENCE` of this connection for `ttl_ms`, with its status if it has one.
 pub fn present(room: &str, connection: &Connection, ttl_ms: u128) -> Cmd {
@@ -91,17 +93,15 @@ pub async fn beat(hub: &Hub, rooms: Vec<Arc<Room>>) {
         let mut asked = Vec::new();
         let mut commands = Vec::new();
         for room in rooms {
-            let receivers = room.receivers();
-            if receivers.is_empty() {
-                continue;
+            for receivers in room.receivers().chunks(CONNECTIONS_PER_BEAT) {
+                let mut command = redis::cmd("CHAT.BEAT");
+                command.arg(&*room.name).arg(ttl.to_string());
+                for receiver in receivers {
+                    command.arg(&*receiver.name);
+                }
+                asked.push((room, receivers.to_vec(), room.last()));
+                commands.push(command);
             }
-            let mut command = redis::cmd("CHAT.BEAT");
-            command.arg(&*room.name).arg(ttl.to_string());
-            for receiver in &receivers {
-                command.arg(&*receiver.name);
-            }
-            asked.push((room, receivers, room.last()));
-            commands.push(command);
         }
         if commands.is_empty() {
             continue;

@@ -9,6 +9,7 @@ use chat_tests::cmd;
 use chat_tests::monitor::{Monitor, Seen};
 use chat_tests::people::{leaves, online};
 use chat_tests::proxy::{Proxy, Weather};
+use chat_tests::raw_socket::RawSocket;
 use chat_tests::redis::Redis;
 use chat_tests::relay::Relay;
 use chat_tests::subscriber::Subscriber;
@@ -135,4 +136,33 @@ fn after_redis_was_away_everybody_is_beaten_at_once_and_nobody_is_told_gone() {
         let told = leaves(&channel, &room(n));
         assert!(told.is_empty(), "{told:?}");
     }
+}
+
+#[test]
+fn a_room_of_more_connections_than_a_beat_may_name_is_kept_by_several() {
+    const HERE: usize = 1_010;
+    let redis = Redis::start();
+    let relay = relay(&redis.url());
+    cmd!(redis, "CHAT.SEND", "big", "owner", "hi").ok();
+    let _sockets: Vec<RawSocket> = (0..HERE)
+        .map(|n| {
+            let mut socket = RawSocket::connect(relay.address(), &format!("u{n}"));
+            socket.send_text(r#"{"ref":1,"op":"join","room":"big"}"#);
+            socket
+        })
+        .collect();
+    let mut wire = redis.wire();
+    eventually("everybody to be online", LATER, || match online(&mut wire, "big") {
+        here if here == HERE as i64 => Ok(()),
+        here => Err(here.to_string()),
+    });
+    let monitor = Monitor::of(&redis);
+    eventually("beats of all connections", LATER, || {
+        let commands = monitor.all();
+        let beats: Vec<&Seen> = beats(&commands).filter(|beat| beat.words[1] == "big").collect();
+        assert!(beats.iter().all(|beat| beat.words.len() <= 3 + 1_000), "too many names");
+        let named: BTreeSet<&String> = beats.iter().flat_map(|beat| &beat.words[3..]).collect();
+        if named.len() == HERE { Ok(()) } else { Err(format!("{} named", named.len())) }
+    });
+    assert_eq!(online(&mut wire, "big"), HERE as i64);
 }

@@ -24,7 +24,7 @@ impl Id {
 
     /// Reads the canonical form; `None` for everything else.
     pub fn parse(bytes: &[u8]) -> Option<Id> {
-        let dash = bytes.iter().position(|&byte| byte == b'-')?;
+        let dash = bytes.iter().take(NUMBER_MAX + 1).position(|&byte| byte == b'-')?;
         let (ms, rest) = bytes.split_at(dash);
         Some(Id { ms: number(ms)?, n: number(rest.get(1..)?)? })
     }
@@ -100,6 +100,7 @@ mod tests {
             ("-1", None, "no milliseconds"),
             ("1", None, "no dash"),
             ("1-2-3", None, "two dashes"),
+            ("0000000000000000000000000000000000000000000-1", None, "longer than an id"),
             ("01-2", None, "leading zero"),
             ("1-02", None, "leading zero in n"),
             ("+1-2", None, "a sign"),

@@ -35,6 +35,7 @@
 pub mod decide;
 pub mod glob;
 pub mod id;
+pub mod keyword;
 pub mod limits;
 pub mod members;
 pub mod names;

@@ -51,6 +51,10 @@ pub const PATTERN_MAX: usize = 200;
 pub const TOKENS_AFTER_MIN: u64 = 1_000_000_000_000;
 /// The latest `tokens_after`: a time in microseconds is not one.
 pub const TOKENS_AFTER_MAX: u64 = (1 << 47) - 1;
+/// Connections, users or rooms that one command may name.
+pub const WORDS_MAX: usize = 1000;
+/// Settings that one command may change: more than there are.
+pub const FIELDS_MAX: usize = 32;
 /// What COUNT may ask for.
 pub const COUNT_MAX: usize = 1000;
 /// Messages on a page when COUNT is absent.

@@ -1,6 +1,6 @@
 //! `CHAT.BEAT room ttl connection [connection …]`
 //!
-//! Keeps many connections at once. Reply: the newest id, an array of the connections the room does
+//! Keeps many connections at once, at most 1000. Reply: the newest id, an array of the connections the room does
 //! not know; of a room that is not there `0-0` and all of them. Errors: INVALID. O(N) with N the
 //! connections named. Replicates the deadline, to replicas only.
 
@@ -27,10 +27,7 @@ pub(super) static SPEC: Spec = Spec {
 fn run(call: &Call<'_>) -> Result<(), Error> {
     let mut args = Args::after(call, 2);
     let ttl = args.number("ttl")?;
-    let mut connections = Vec::with_capacity(args.left());
-    while args.left() > 0 {
-        connections.push(names::connection(args.word()?)?);
-    }
+    let connections = args.many()?.map(names::connection).collect::<Result<Vec<_>, _>>()?;
     change_at(
         call,
         now(),

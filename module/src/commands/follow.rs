@@ -1,7 +1,7 @@
 //! `CHAT.FOLLOW @user room [room …]`, `CHAT.UNFOLLOW @user room [room …]` and
 //! `CHAT.FOLLOWS @user [CURSOR c] [COUNT n]`
 //!
-//! The user's own list of rooms, kept in their personal room. Replies: how many changed; a cursor
+//! The user's own list of rooms, kept in their personal room. One call names at most 1000 rooms. Replies: how many changed; a cursor
 //! or nil and an array of room, since, by room name. Errors: INVALID. O(log N) per room named.
 
 use chat_room::decide::{count, follow};
@@ -83,10 +83,6 @@ fn run_follows(call: &Call<'_>) -> Result<(), Error> {
 }
 
 fn rooms<'c>(call: &Call<'c>) -> Result<Vec<RoomName<'c>>, Error> {
-    let mut args = Args::after(call, 2);
-    let mut rooms = Vec::with_capacity(args.left());
-    while args.left() > 0 {
-        rooms.push(RoomName::parse(args.word()?)?);
-    }
+    let rooms = Args::after(call, 2).many()?.map(RoomName::parse).collect::<Result<Vec<_>, _>>()?;
     Ok(rooms)
 }

@@ -1,12 +1,13 @@
 //! `CHAT.ONLINE room [room …]`
 //!
-//! How many users are online in each room; with personal rooms: which of these users are online.
+//! How many users are online in each of at most 1000 rooms; with personal rooms: which of these users are online.
 //! Reply: an array of counts, 0 for a room that is not there. Errors: INVALID. O(N) with N the rooms
 //! named. In a cluster all of them in one slot, as ever with many keys.
 
 use chat_room::names::RoomName;
 
 use super::entry;
+use crate::args::Args;
 use crate::error::Error;
 use crate::redis::{Arg, Call, Keys, RoomKey, Spec};
 
@@ -22,9 +23,10 @@ pub(super) static SPEC: Spec = Spec {
 };
 
 fn run(call: &Call<'_>) -> Result<(), Error> {
-    let mut counts = Vec::with_capacity(call.len());
-    for at in 1..call.len() {
-        RoomName::parse(call.word(at).unwrap_or_default())?;
+    let rooms = Args::after(call, 1).many()?;
+    let mut counts = Vec::with_capacity(rooms.len());
+    for (at, room) in (1..).zip(rooms) {
+        RoomName::parse(room)?;
         let key = RoomKey::open(call, at)?;
         counts.push(key.stored().map_or(0, |stored| stored.room.online()));
     }

@@ -5,11 +5,11 @@
 //! INVALID, NOROOM, NOMSG, NOTMEMBER, DENIED, BANNED. O(log N + M) with N the messages and M those
 //! skipped, or those still unread, whichever are fewer. Replicates the cursor.
 //!
-//! UNREAD replies for each user unread, mentions, cursor, newest id, or nil for who is no member.
+//! UNREAD replies for each of at most 1000 users unread, mentions, cursor, newest id, or nil for who is no member.
 //! Errors: INVALID, NOROOM. O(U log N) with U the users named.
 
 use chat_room::decide::read;
-use chat_room::{Id, Room};
+use chat_room::{Id, Room, names};
 
 use super::{change, entry, read as read_room, reply_id, room_name};
 use crate::args::Args;
@@ -62,11 +62,7 @@ fn reply_standing(call: &Call<'_>, room: &Room, user: &str) {
 }
 
 fn unread(call: &Call<'_>) -> Result<(), Error> {
-    let mut args = Args::after(call, 2);
-    let mut users = Vec::with_capacity(args.left());
-    while args.left() > 0 {
-        users.push(args.user()?);
-    }
+    let users = Args::after(call, 2).many()?.map(names::user).collect::<Result<Vec<_>, _>>()?;
     read_room(call, |context| {
         let standings = read::standings(context, &users)?;
         call.reply_array(standings.len());

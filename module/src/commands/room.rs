@@ -9,7 +9,7 @@
 
 use chat_room::decide::Context;
 use chat_room::decide::room::{Description, answer, set};
-use chat_room::limits::Limits;
+use chat_room::limits::{FIELDS_MAX, Limits};
 use chat_room::names::Actor;
 use chat_room::{Refusal, Room};
 
@@ -55,6 +55,9 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
                 fields.push((args.word()?, args.word()?));
                 // A field is lower case by habit, but BY and AS are no fields in any case.
                 while args.left() > 0 && !args.next_is(&[b"BY", b"AS"]) {
+                    if fields.len() >= FIELDS_MAX {
+                        return Err(Refusal::invalid("field", "set twice").into());
+                    }
                     fields.push((args.word()?, args.word()?));
                 }
             }

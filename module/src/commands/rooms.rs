@@ -9,7 +9,7 @@ use chat_room::decide::{Context, count, room};
 use chat_room::glob::Pattern;
 use chat_room::limits::PAGE_DEFAULT;
 use chat_room::names::{RoomKind, RoomName};
-use chat_room::{Refusal, id};
+use chat_room::{Id, Refusal};
 
 use super::{entry, now, reply_id};
 use crate::args::{Args, Paging, once};
@@ -102,8 +102,6 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
 /// A cursor: last activity and number of the last room of the page before.
 fn place(cursor: &[u8]) -> Result<(u64, u64), Refusal> {
     let invalid = Refusal::invalid("cursor", "what the page before has answered");
-    let dash = cursor.iter().position(|byte| *byte == b'-').ok_or(invalid)?;
-    let (activity, number) = cursor.split_at(dash);
-    let number = number.get(1..).and_then(id::number);
-    id::number(activity).zip(number).ok_or(invalid)
+    // Written as an id is.
+    Id::parse(cursor).map(|place| (place.ms, place.n)).ok_or(invalid)
 }

@@ -52,11 +52,6 @@ impl<'c> Call<'c> {
         Words(self.argv)
     }
 
-    /// How many words the command has, its name among them.
-    pub(crate) fn len(&self) -> usize {
-        self.argv.len()
-    }
-
     /// The bytes of word `at`; the name of the command is 0.
     pub(crate) fn word(&self, at: usize) -> Option<&'c [u8]> {
         self.argv.get(at).map(|word| bytes(*word))

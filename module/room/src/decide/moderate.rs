@@ -6,6 +6,7 @@
 
 use super::join::{Join, join};
 use super::{Context, Decision, trim};
+use crate::keyword::Keyword;
 use crate::limits::SANCTION_MAX;
 use crate::members::{Deed, MemberChange, Role};
 use crate::names::{Actor, RoomKind};
@@ -49,7 +50,7 @@ pub enum Action {
 impl Action {
     /// Reads the word of an action other than ROLE, in any case.
     pub fn parse(word: &[u8]) -> Option<Action> {
-        match word.to_ascii_uppercase().as_slice() {
+        match Keyword::of(word).as_slice() {
             b"KICK" => Some(Action::Kick),
             b"BAN" => Some(Action::Ban),
             b"UNBAN" => Some(Action::Unban),

@@ -62,6 +62,10 @@ pub fn decide<'a>(
 ) -> Result<Option<Id>, Refusal> {
     let Context { room, limits, now, .. } = context;
     let digest = match (send.nonce, send.ephemeral) {
+        // No text as long has ever been stored.
+        (Some(_), false) if send.text.len() as u64 > MAX_TEXT_MAX => {
+            return Err(Refusal::TooBig(MAX_TEXT_MAX));
+        }
         (Some(name), false) => {
             let digest = nonces::digest(send.text);
             if let Some(id) = stored_before(context, send.user, name, digest)? {

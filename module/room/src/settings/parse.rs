@@ -2,6 +2,7 @@
 
 use super::{Access, Setting};
 use crate::id;
+use crate::keyword::Keyword;
 use crate::limits::*;
 use crate::names;
 use crate::refusal::Refusal;
@@ -10,9 +11,9 @@ impl<'a> Setting<'a> {
     /// Reads `field value` as CHAT.ROOM … SET takes them, at `now` in milliseconds since the epoch.
     /// Errors: `INVALID field`, `INVALID <field>`, `TOOBIG`.
     pub(crate) fn parse(field: &[u8], value: &'a [u8], now: u64) -> Result<Self, Refusal> {
-        let field = field.to_ascii_lowercase();
+        let field = Keyword::lower(field);
         match field.as_slice() {
-            b"access" => match value.to_ascii_lowercase().as_slice() {
+            b"access" => match Keyword::lower(value).as_slice() {
                 b"open" => Ok(Setting::Access(Access::Open)),
                 b"members" => Ok(Setting::Access(Access::Members)),
                 _ => Err(Refusal::invalid("access", "open or members")),
@@ -69,7 +70,7 @@ fn tokens_after(value: &[u8], now: u64) -> Result<Option<u64>, Refusal> {
 }
 
 fn yes_or_no(value: &[u8], what: &'static str) -> Result<bool, Refusal> {
-    match value.to_ascii_lowercase().as_slice() {
+    match Keyword::lower(value).as_slice() {
         b"yes" => Ok(true),
         b"no" => Ok(false),
         _ => Err(Refusal::invalid(what, "yes or no")),
