@@ -46,6 +46,7 @@ figures! {
     holes: Counter counter describe_counter "chat_relay_holes_total" "Gaps in a room's events that a sync filled";
     reloads: Counter counter describe_counter "chat_relay_reloads_total" "Rooms whose past was gone, told as reload";
     sends_waiting: Gauge gauge describe_gauge "chat_relay_sends_waiting" "Sends that wait for Redis";
+    defects: Counter counter describe_counter "chat_relay_defects_total" "Panics of the relay: each is a defect to be reported";
     upstream_up: Gauge gauge describe_gauge "chat_relay_upstream_up" "1 while the path to Redis and back is proven";
     upstream_connects: Counter counter describe_counter "chat_relay_upstream_connects_total" "Times the path to Redis was opened";
     upstream_failures: Counter counter describe_counter "chat_relay_upstream_failures_total" "Times the path to Redis was lost or could not be opened";

@@ -21,6 +21,7 @@ use crate::allowance::Allowances;
 use crate::close;
 use crate::config::Config;
 use crate::connection::{Connection, End};
+use crate::defect::kept;
 use crate::fetch::{self, Fetch, Key};
 use crate::figures::FIGURES;
 use crate::followed::Followed;
@@ -92,13 +93,18 @@ impl Hub {
     }
 
     /// Runs the hub's tasks: upstream, handing out, flushing, housekeeping.
+    /// A defect that ends one round of them must not end them all.
     pub fn start(self: &Arc<Self>) {
-        tokio::spawn(self.upstream.clone().run(self.clone()));
-        tokio::spawn(self.clone().keep_handing_out());
+        let hub = self.clone();
+        tokio::spawn(kept("reaching Redis", move || hub.upstream.clone().run(hub.clone())));
+        let hub = self.clone();
+        tokio::spawn(kept("handing out events", move || hub.clone().hand_out_for_ever()));
         for _ in 0..2 {
-            tokio::spawn(self.clone().flush_for_ever());
+            let hub = self.clone();
+            tokio::spawn(kept("writing to sockets", move || hub.clone().flush_for_ever()));
         }
-        tokio::spawn(self.clone().keep_house());
+        let hub = self.clone();
+        tokio::spawn(kept("keeping house", move || hub.clone().keep_house()));
     }
 
     // Connections.
@@ -141,6 +147,17 @@ impl Hub {
                 }
             });
         }
+    }
+
+    /// As [`Hub::disconnect`], for one whose session may have ended between any two steps: it may
+    /// receive rooms that it does not know it is in.
+    pub fn disconnect_everywhere(&self, connection: &Arc<Connection>) {
+        for room in self.rooms() {
+            if room.is_receiving(connection) {
+                connection.sit(&room);
+            }
+        }
+        self.disconnect(connection);
     }
 
     /// All connections.

@@ -24,6 +24,7 @@ pub mod burst;
 pub mod close;
 pub mod config;
 pub mod connection;
+pub mod defect;
 pub mod delivery;
 pub mod event;
 pub mod failure;

@@ -26,6 +26,7 @@ use tracing::debug;
 use crate::allowance::{Allowance, Verdict};
 use crate::close;
 use crate::connection::{Connection, End};
+use crate::defect::caught;
 use crate::failure::Failure;
 use crate::fetch;
 use crate::figures::FIGURES;
@@ -48,7 +49,7 @@ pub async fn run(hub: Arc<Hub>, connection: Arc<Connection>, allowance: Allowanc
     debug!(connection = &*connection.name, user = &*connection.user, "connected");
     let mut session = Session::new(&hub, connection.clone(), &early);
     drop(early);
-    let end = {
+    let end = caught("serving a connection", async {
         let context = Context::new(hub.clone(), connection.clone(), allowance);
         let turn = AtomicU64::new(0);
         let mut served = pin!(session.serve(context, &turn));
@@ -57,9 +58,13 @@ pub async fn run(hub: Arc<Hub>, connection: Arc<Connection>, allowance: Allowanc
             served.as_mut().poll(polled)
         })
         .await
-    };
-    connection.end(end);
-    hub.disconnect(&connection);
+    })
+    .await;
+    connection.end(end.unwrap_or(End::Close(close::INTERNAL)));
+    match end {
+        Some(_) => hub.disconnect(&connection),
+        None => hub.disconnect_everywhere(&connection),
+    }
     if matches!(connection.ended(), Some(End::Close(_))) {
         let _ = tokio::time::timeout(CLOSE_WITHIN, session.say_goodbye()).await;
     }

@@ -7,6 +7,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::config::test_config;
+use crate::event::Id;
+use crate::receivers::Dirty;
+use crate::room::Placed;
 use crate::upstream::Upstream;
 
 /// A hub whose Redis is never there.
@@ -97,6 +100,54 @@ async fn however_much_comes_one_frame_is_looked_at_in_a_turn() {
         assert!(most <= 2, "{what}: {most} frames of {seen} in one turn of another");
         drop(far);
         served.await.expect("no panic");
+    }
+}
+
+#[tokio::test]
+async fn a_defect_ends_its_own_connection_and_leaves_nothing_of_it_behind() {
+    let hub = hub(&[]);
+    let mut far_ends = Vec::new();
+    let mut served = Vec::new();
+    let mut connections = Vec::new();
+    for user in ["struck", "other"] {
+        let (near, far) = sockets().await;
+        let user: Arc<str> = user.into();
+        let connection = hub.connect(user.clone(), near);
+        let allowance = hub.allowances.enter(&user, std::time::Instant::now());
+        let allowance = allowance.expect("it enters");
+        // One room it knows that it is in, and one of which it was not yet told.
+        for room in ["known", "unknown"] {
+            let (room, newcomer) = hub.arrive(room, &connection);
+            let mut dirty = Dirty::new();
+            let placed = room.place(&newcomer, &connection, Id::ZERO, &[], &mut dirty);
+            assert!(matches!(placed, Placed::Then(_)) && room.is_receiving(&connection));
+        }
+        connection.sit(&hub.room("known").expect("a room"));
+        let run = run(hub.clone(), connection.clone(), allowance, Bytes::new());
+        served.push(tokio::spawn(run));
+        connections.push(connection);
+        far_ends.push(far);
+    }
+    far_ends[0].write_all(&text("panic")).await.expect("it reads");
+    let mut told = Vec::new();
+    let reads = far_ends[0].read_to_end(&mut told);
+    tokio::time::timeout(Duration::from_secs(30), reads).await.expect("in time").expect("an end");
+    let close = told.windows(4).find(|found| found[0] == 0x88).expect("a close frame");
+    assert_eq!(close[2..4], 4000_u16.to_be_bytes());
+    assert!(String::from_utf8_lossy(&told).contains(r#"{"reason":"internal","retry_ms":"#));
+    served.remove(0).await.expect("the defect is caught");
+    assert_eq!(hub.connection_count(), 1);
+    for room in ["known", "unknown"] {
+        let room = hub.room(room).expect("a room");
+        assert!(!room.is_receiving(&connections[0]), "{}", room.name);
+        assert!(room.is_receiving(&connections[1]), "{}: others stay", room.name);
+    }
+    far_ends[1].write_all(&text(r#"{"ref":7,"op":"ping"}"#)).await.expect("it reads");
+    let mut told = Vec::new();
+    while !String::from_utf8_lossy(&told).contains(r#"{"ref":7,"ok""#) {
+        let read = far_ends[1].read_buf(&mut told);
+        let read = tokio::time::timeout(Duration::from_secs(30), read).await;
+        assert!(read.expect("in time").expect("read") > 0, "the other one is closed");
     }
 }
 

@@ -17,17 +17,8 @@ use crate::sync::Cause;
 use crate::upstream::Listener;
 
 impl Hub {
-    /// A defect that ends one round must not end them all: the rooms it leaves with a hole close it.
-    pub(super) async fn keep_handing_out(self: Arc<Self>) {
-        while let Err(defect) = tokio::spawn(self.clone().hand_out_for_ever()).await {
-            if defect.is_cancelled() {
-                return;
-            }
-            tracing::error!("a defect while handing out events; please report it: {defect}");
-        }
-    }
-
-    async fn hand_out_for_ever(self: Arc<Self>) {
+    /// Rooms that a defect leaves with a hole close it.
+    pub(super) async fn hand_out_for_ever(self: Arc<Self>) {
         loop {
             match self.hand_out() {
                 0 => self.inbox.come().await,

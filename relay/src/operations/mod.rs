@@ -123,6 +123,8 @@ impl Context {
 /// commands it has sent are carried out, their replies lost.
 pub async fn carry_out(context: Arc<Context>, text: impl AsRef<str>) {
     FIGURES.operations.increment(1);
+    #[cfg(test)]
+    assert_ne!(text.as_ref(), "panic", "as a test wants it");
     let (reference, outcome) = match Request::parse(text.as_ref()) {
         Ok(request) => (request.reference, run(&context, request).await),
         Err((reference, failure)) => (reference, take(&context, 1).and(Err(failure))),

@@ -13,7 +13,10 @@ use redis::{Cmd, Value};
 
 use super::lists::{Following, Gain};
 use super::{Answer, Context, Outcome, notices};
+use crate::close;
 use crate::config::Offline;
+use crate::connection::End;
+use crate::defect::caught;
 use crate::failure::Failure;
 use crate::figures::FIGURES;
 use crate::frame;
@@ -111,9 +114,22 @@ fn wait_in_lane(context: &Arc<Context>, send: Send) -> Outcome {
     show(context, send.shown.as_deref(), &send.room);
     lane.waiting.push_back(Arc::new(send));
     if !std::mem::replace(&mut lane.running, true) {
-        tokio::spawn(empty_lane(context.clone()));
+        let context = context.clone();
+        tokio::spawn(async move {
+            if caught("submitting sends", empty_lane(context.clone())).await.is_none() {
+                give_up(&context);
+            }
+        });
     }
     Ok(Answer::Sent)
+}
+
+/// A defect: what waits is not answered any more; the client sends it again with its nonce.
+fn give_up(context: &Context) {
+    context.connection.end(End::Close(close::INTERNAL));
+    let given_up = std::mem::take(&mut context.lane.lock().waiting).len();
+    context.hub.sends_waiting.add_permits(given_up);
+    FIGURES.sends_waiting.decrement(given_up as f64);
 }
 
 /// Submits what waits, in order, until nothing does. It goes on if the socket is lost meanwhile:
