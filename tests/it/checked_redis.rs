@@ -84,7 +84,7 @@ fn flushed_rooms_are_begun_anew() {
 fn a_redis_that_restarts_from_an_older_file_tells_so() {
     let felt = under_load("older RDB", Loss::Told, Redis::start(), |progress, redis| {
         progress.wait(0.2);
-        cmd!(redis, "SAVE").ok();
+        redis.save();
         for share in [0.4, 0.7] {
             progress.wait(share);
             redis.kill();

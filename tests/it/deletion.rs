@@ -129,7 +129,7 @@ fn what_is_gone_is_found_nowhere() {
         let there = &SECRETS[3..];
         assert_eq!(found(&answers(&mut wire)), there, "{way}");
         for redis in [&primary, &replica] {
-            cmd!(redis, "SAVE").ok();
+            redis.save();
             rewrite(redis);
             let files = found_in_files(redis.dir());
             assert!(there.iter().all(|secret| files.contains(secret)), "{way}: {files:?}");
@@ -145,7 +145,7 @@ fn what_is_gone_is_found_nowhere() {
         for preamble in ["yes", "no"] {
             for redis in [&primary, &replica] {
                 cmd!(redis, "CONFIG", "SET", "aof-use-rdb-preamble", preamble).ok();
-                cmd!(redis, "SAVE").ok();
+                redis.save();
                 rewrite(redis);
                 // Files that a rewrite replaced are removed in the background.
                 eventually(&format!("clean files, {way}, preamble {preamble}"), SOON, || {

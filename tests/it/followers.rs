@@ -351,7 +351,7 @@ fn a_snapshot_of_a_server_that_nobody_follows_has_everything() {
         });
         busy.hold();
         let (digest, rooms) = (redis.digest(), all_rooms(&mut redis.wire()));
-        cmd!(redis, "SAVE").ok();
+        redis.save();
         redis.kill();
         redis.restart();
         assert_alike(&format!("round {round}"), &all_rooms(&mut redis.wire()), &rooms);

@@ -4,7 +4,6 @@ use chat_tests::redis::Redis;
 use chat_tests::seed::seeded;
 use chat_tests::traffic::Traffic;
 use chat_tests::view::{all_rooms, assert_alike, history};
-use chat_tests::wait::{LATER, eventually};
 use chat_tests::{args, cmd};
 
 /// Every way in which a server gets its data back. The name, the settings, whether it is asked to
@@ -28,13 +27,7 @@ fn every_way_of_storing_brings_back_every_room() {
         traffic.assert_complete();
         if *rewrite {
             cmd!(wire, "BGREWRITEAOF").ok();
-            eventually("the end of the rewrite", LATER, || {
-                match redis.info("persistence", "aof_rewrite_in_progress").as_str() {
-                    "0" => Ok(()),
-                    other => Err(other.to_owned()),
-                }
-            });
-            assert_eq!(redis.info("persistence", "aof_last_bgrewrite_status"), "ok");
+            redis.wait_rewritten();
             // So that the rewritten part and what follows it both count.
             traffic.run(&mut wire, 300);
         }

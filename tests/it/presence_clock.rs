@@ -107,7 +107,7 @@ fn a_snapshot_loaded_by_another_clock_ends_nobody_early_and_keeps_nobody() {
         let clock = Clock::ahead_ms(0);
         let mut redis = Redis::with_clock(&[SETTING], &clock);
         people(&mut redis.wire());
-        cmd!(redis, "SAVE").ok();
+        redis.save();
         redis.kill();
         clock.set_ahead_ms(*offset);
         redis.restart();

@@ -88,7 +88,7 @@ fn after_a_crash_and_a_snapshot_everybody_gets_one_grace() {
     let mut redis = Redis::with(&[SETTING]);
     let relay = relay(&redis.url());
     let alice = people(&redis, &relay);
-    cmd!(redis, "SAVE").ok();
+    redis.save();
     redis.kill();
     // All deadlines pass while nobody counts them.
     until(Instant::now() + Duration::from_millis(TTL + 500));

@@ -5,7 +5,6 @@ use chat_tests::redis::Redis;
 use chat_tests::seed::{rounds, seeded};
 use chat_tests::traffic::Traffic;
 use chat_tests::view::{all_rooms, assert_alike};
-use chat_tests::wait::{LATER, eventually};
 
 /// Small bounds, so that everything is trimmed all the time.
 const SETTINGS: &[&str] = &[
@@ -48,12 +47,7 @@ fn primary_replica_reloads_and_copies_are_equal_after_random_traffic() {
         let preamble = if round % 2 == 0 { "yes" } else { "no" };
         cmd!(wire, "CONFIG", "SET", "aof-use-rdb-preamble", preamble).ok();
         cmd!(wire, "BGREWRITEAOF").ok();
-        eventually("the end of the rewrite", LATER, || {
-            match primary.info("persistence", "aof_rewrite_in_progress").as_str() {
-                "0" => Ok(()),
-                other => Err(other.to_owned()),
-            }
-        });
+        primary.wait_rewritten();
         primary.kill();
         primary.restart();
         let mut wire = primary.wire();

@@ -114,7 +114,7 @@ fn what_grew_too_old_while_the_server_was_down_goes_after_the_start() {
     let mut redis = Redis::with(&settings);
     let mut wire = redis.wire();
     cmd!(wire, "CHAT.SEND", "lobby", "alice", "some-text").ok();
-    cmd!(wire, "SAVE").ok();
+    redis.save();
     redis.kill();
     redis.restart();
     wait_gone(&redis, "lobby", "some-text");

@@ -240,6 +240,19 @@ impl Redis {
         value.unwrap_or_else(|| panic!("no {field} in INFO {section}:\n{info}")).to_owned()
     }
 
+    /// Saves everything (SAVE), as soon as no child of the server saves for a replica: a server refuses
+    /// it meanwhile, and Redis 8.0 waits longer for such a child to end.
+    #[track_caller]
+    pub fn save(&self) {
+        eventually("a save", LATER, || match cmd!(self, "SAVE") {
+            Reply::Error(line) if line.contains("in progress") => Err(line),
+            reply => {
+                reply.ok();
+                Ok(())
+            }
+        });
+    }
+
     /// Waits until it rewrites no append-only file: only then is one that was turned on, or begun
     /// anew by a replica, there for the next start.
     #[track_caller]
