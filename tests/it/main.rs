@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod acl;
+mod bounds;
+mod bounds_table;
 mod browser;
 mod browser_actions;
 mod checked_failover;
