@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use chat_room::LinearHashTable;
+use hashbrown::DefaultHashBuilder;
 
 use crate::gone::GoneRooms;
 
@@ -57,7 +58,7 @@ pub(crate) struct Index {
 pub(crate) struct Database {
     /// By the low bits of their numbers, which are those of the names' hashes: so a room is found by its
     /// number and by its name.
-    rooms: HashTable<Named>,
+    rooms: LinearHashTable<Named>,
     hasher: DefaultHashBuilder,
     /// Connections in all rooms.
     connections: usize,
@@ -69,6 +70,12 @@ pub(crate) struct Database {
 struct Named {
     number: u64,
     name: Box<[u8]>,
+}
+
+impl Named {
+    fn hash(&self) -> u64 {
+        spread(self.number)
+    }
 }
 
 /// How many bits of a number are of the name's hash; the others count.
@@ -90,7 +97,7 @@ impl Index {
         let db = self.databases.entry(database).or_default();
         let number = self.counted << HASH_BITS | db.hash_of(name);
         let named = Named { number, name: name.into() };
-        db.rooms.insert_unique(spread(number), named, |named| spread(named.number));
+        db.rooms.insert(spread(number), named, Named::hash);
         db.connections += connections;
         db.by_activity.insert((activity, number));
         if let Some(deadline) = deadline {
@@ -227,11 +234,7 @@ impl Database {
     /// Takes out the room of this name. False: there is none.
     pub(crate) fn take(&mut self, name: &[u8]) -> bool {
         let hash = spread(self.hash_of(name));
-        let found = self.rooms.find_entry(hash, |named| *named.name == *name);
-        found.is_ok_and(|found| {
-            found.remove();
-            true
-        })
+        self.rooms.remove(hash, |named| *named.name == *name, Named::hash).is_some()
     }
 
     /// The low bits of the number of a room of this name.
@@ -245,8 +248,8 @@ impl Database {
     }
 
     fn remove(&mut self, number: u64) -> Option<Box<[u8]>> {
-        let found = self.rooms.find_entry(spread(number), |named| named.number == number);
-        found.ok().map(|found| found.remove().0.name)
+        let is_it = |named: &Named| named.number == number;
+        self.rooms.remove(spread(number), is_it, Named::hash).map(|named| named.name)
     }
 
     fn set_deadline(&mut self, filed: &mut Filed, deadline: Option<u64>) {

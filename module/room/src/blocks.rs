@@ -2,7 +2,7 @@
 //! reserve. A number names an entry until one before the end is taken out.
 
 /// Entries kept together.
-const BLOCK: usize = 64;
+const BLOCK: usize = 512;
 /// Up to so many entries a list doubles, as most rooms are small; from then on it grows by an eighth.
 const FEW: usize = 4;
 
@@ -75,7 +75,8 @@ impl<T> Blocks<T> {
         entries * size_of::<T>() + self.blocks.capacity() * size_of::<Vec<T>>()
     }
 
-    fn pop(&mut self) -> Option<T> {
+    /// Takes out the last entry.
+    pub(crate) fn pop(&mut self) -> Option<T> {
         let at = self.len().checked_sub(1)? / BLOCK;
         // An empty block behind one that is not full would be counted as if it were.
         self.blocks.truncate(at + 1);

@@ -142,8 +142,8 @@ impl Room {
 
     fn encode_journal(&self, out: &mut Vec<u8>) {
         put_id(out, self.journal.base());
+        varint::put(out, self.journal.fact_count() as u64);
         let facts = self.journal.facts_from(0);
-        varint::put(out, facts.len() as u64);
         facts.for_each(|fact| put_fact(out, fact, self.repeated(fact, 0)));
     }
 

@@ -5,9 +5,8 @@
 //! one just before. An event never outlives the message it is or repeats: what an edit put in place is
 //! kept in the message only, and a reaction is repeated as long as its message is there.
 
-use std::collections::VecDeque;
-
 use crate::body::Body;
+use crate::chunked_deque::ChunkedDeque;
 use crate::id::Id;
 use crate::members::{Deed, MemberChange, Role};
 use crate::room::Room;
@@ -132,12 +131,12 @@ pub(crate) struct Journal {
     /// The id just before the first known event.
     base: Id,
     /// By event number; between them are messages.
-    facts: VecDeque<Box<Fact>>,
+    facts: ChunkedDeque<Box<Fact>>,
 }
 
 impl Journal {
     pub(crate) fn starting_after(base: Id) -> Self {
-        Journal { base, facts: VecDeque::new() }
+        Journal { base, facts: ChunkedDeque::default() }
     }
 
     /// The id just before the first known event.
@@ -158,8 +157,13 @@ impl Journal {
     }
 
     /// The facts from event number `n` on.
-    pub(crate) fn facts_from(&self, n: u64) -> impl ExactSizeIterator<Item = &Fact> {
-        self.facts.range(self.position(n)..).map(|fact| &**fact)
+    pub(crate) fn facts_from(&self, n: u64) -> impl Iterator<Item = &Fact> {
+        self.facts.iter_from(self.position(n)).map(|fact| &**fact)
+    }
+
+    /// How many facts there are.
+    pub(crate) fn fact_count(&self) -> usize {
+        self.facts.len()
     }
 
     pub(crate) fn push(&mut self, fact: Fact) {

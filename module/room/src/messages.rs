@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::body::Body;
+use crate::chunked_deque::ChunkedDeque;
 use crate::id::Id;
 use crate::users::UserNumber;
 
@@ -95,7 +96,7 @@ impl Run {
 #[derive(Clone, Debug)]
 pub(crate) struct Messages {
     /// The oldest may still hold some that are gone.
-    runs: VecDeque<Run>,
+    runs: ChunkedDeque<Run>,
     first: u64,
     last: u64,
     body_bytes: usize,
@@ -112,7 +113,7 @@ impl Default for Messages {
 impl Messages {
     /// No messages yet; the next one has number `first`.
     pub(crate) fn starting_at(first: u64) -> Self {
-        let (runs, tombstones) = (VecDeque::new(), VecDeque::new());
+        let (runs, tombstones) = (ChunkedDeque::default(), VecDeque::new());
         Messages { runs, first, last: first.saturating_sub(1), body_bytes: 0, tombstones }
     }
 
@@ -206,7 +207,7 @@ impl Messages {
     /// Messages of numbers `from..to`.
     pub(crate) fn range(&self, from: u64, to: u64) -> impl Iterator<Item = Message<'_>> {
         let (from, to) = (from.max(self.first), to.min(self.last + 1));
-        let runs = self.runs.range(self.run_of(from).min(self.runs.len())..);
+        let runs = self.runs.iter_from(self.run_of(from));
         runs.take_while(move |run| run.first < to).flat_map(move |run| {
             let end = (to - run.first).min(run.heads.len() as u64) as usize;
             let start = (from.saturating_sub(run.first) as usize).min(end);
@@ -264,9 +265,7 @@ impl Messages {
         let run = |run: &Run| run.heads.capacity() * size_of::<Head>() + run.bytes.capacity();
         let ends =
             [self.runs.front(), self.runs.back()].into_iter().flatten().map(run).sum::<usize>();
-        self.runs.capacity() * size_of::<Run>()
-            + self.body_bytes.max(ends)
-            + self.len() * size_of::<Head>()
+        self.runs.memory() + self.body_bytes.max(ends) + self.len() * size_of::<Head>()
     }
 
     /// How many runs there are.
@@ -276,7 +275,7 @@ impl Messages {
 
     /// The bodies of every run from number `from` of the runs on, for moving allocations.
     pub(crate) fn bodies_mut(&mut self, from: usize) -> impl Iterator<Item = &mut Vec<u8>> {
-        self.runs.iter_mut().skip(from).map(|run| &mut run.bytes)
+        self.runs.iter_mut_from(from).map(|run| &mut run.bytes)
     }
 
     /// The place of the run that holds message `m`, if any does. Most look at the newest or at the

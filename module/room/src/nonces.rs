@@ -4,12 +4,13 @@
 //! answers the first id also when the message was trimmed. Costs about 70 bytes and the nonce, which
 //! the message's body holds once more.
 
-use std::collections::VecDeque;
 use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 
+use crate::chunked_deque::ChunkedDeque;
 use crate::id::Id;
+use crate::linear_hash::LinearHashTable;
 use crate::users::UserNumber;
 
 /// A send that was stored.
@@ -35,11 +36,11 @@ pub(crate) fn digest(text: &[u8]) -> u64 {
 /// The nonces of a room, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Nonces {
-    list: VecDeque<Nonce>,
+    list: ChunkedDeque<Nonce>,
     /// How many were forgotten before `list`, but for what overflows: an entry of the table minus
     /// this is an index, see [`index`].
     forgotten: u32,
-    table: HashTable<u32>,
+    table: LinearHashTable<u32>,
     hasher: DefaultHashBuilder,
 }
 
@@ -78,10 +79,7 @@ impl Nonces {
         self.unlink(hash, |other| other.user == nonce.user && other.name == nonce.name);
         self.list.push_back(nonce);
         let (list, forgotten, hasher) = (&self.list, self.forgotten, &self.hasher);
-        self.table.insert_unique(hash, at, |&at| {
-            let nonce: Option<&Nonce> = list.get(index(at, forgotten));
-            nonce.map_or(0, |nonce| hasher.hash_one((nonce.user, &*nonce.name)))
-        });
+        self.table.insert(hash, at, |&at| hash_of(hasher, list, index(at, forgotten)));
     }
 
     /// Forgets the oldest.
@@ -89,9 +87,12 @@ impl Nonces {
         let oldest = self.list.front()?;
         let hash = self.hasher.hash_one((oldest.user, &*oldest.name));
         let at = self.forgotten;
-        if let Ok(found) = self.table.find_entry(hash, |&other| other == at) {
-            found.remove();
-        }
+        let (list, hasher) = (&self.list, &self.hasher);
+        self.table.remove(
+            hash,
+            |&other| other == at,
+            |&at| hash_of(hasher, list, index(at, self.forgotten)),
+        );
         self.forgotten = self.forgotten.wrapping_add(1);
         self.list.pop_front()
     }
@@ -111,13 +112,14 @@ impl Nonces {
     }
 
     fn unlink(&mut self, hash: u64, same: impl Fn(&Nonce) -> bool) {
-        let (list, forgotten) = (&self.list, self.forgotten);
-        let found =
-            self.table.find_entry(hash, |&at| list.get(index(at, forgotten)).is_some_and(&same));
-        if let Ok(found) = found {
-            found.remove();
-        }
+        let (list, hasher, forgotten) = (&self.list, &self.hasher, self.forgotten);
+        let is_same = |&at: &u32| list.get(index(at, forgotten)).is_some_and(&same);
+        self.table.remove(hash, is_same, |&at| hash_of(hasher, list, index(at, forgotten)));
     }
+}
+
+fn hash_of(hasher: &DefaultHashBuilder, list: &ChunkedDeque<Nonce>, at: usize) -> u64 {
+    list.get(at).map_or(0, |nonce| hasher.hash_one((nonce.user, &*nonce.name)))
 }
 
 /// The place in the list of what the table calls `at`. There are never 2^32 at once.

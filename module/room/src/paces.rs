@@ -4,14 +4,28 @@
 //! limit is a GCRA (the generic cell rate algorithm, ITU-T I.371): one number per user, the time at
 //! which its bucket is empty again.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
 
-use crate::limits::Rate;
+use hashbrown::DefaultHashBuilder;
+
+use crate::blocks::Blocks;
+use crate::limits::{Rate, SLOW_MAX};
+use crate::linear_hash::LinearHashTable;
 
 /// The paces of a room's users. Times are of the steady clock, in milliseconds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Paces {
-    by_user: HashMap<Box<str>, Pace>,
+    entries: Blocks<Entry>,
+    by_user: LinearHashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// The number of the entry that is looked at next, to see whether it still matters.
+    hand: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    user: Box<str>,
+    pace: Pace,
 }
 
 /// One user's pace.
@@ -36,6 +50,10 @@ impl Pace {
 
 /// Paces a room remembers before it looks for those that do not matter any more.
 const MANY: usize = 1024;
+/// How many it then looks at for each user that is new: more than one, so that it gets round.
+const LOOKS: usize = 4;
+/// Milliseconds after which a message matters no longer: slow mode asks for at most as many.
+const DAY: u64 = SLOW_MAX;
 
 impl Paces {
     /// How many users.
@@ -46,14 +64,14 @@ impl Paces {
     /// In how many milliseconds at the earliest `user` may do one thing more under `rate`.
     pub(crate) fn wait(&self, user: &str, rate: Rate, now: u64) -> u64 {
         let now = now.saturating_mul(1000);
-        let pace = self.by_user.get(user).copied().unwrap_or_default();
+        let pace = self.get(user).unwrap_or_default();
         let most = now.saturating_add(rate.burst_us());
         pace.full_at(rate, now).saturating_sub(most).div_ceil(1000)
     }
 
     /// In how many milliseconds `user` may send again, `slow` after the last message.
     pub(crate) fn wait_slow(&self, user: &str, slow: u64, now: u64) -> u64 {
-        match self.by_user.get(user).map_or(0, |pace| pace.sent_at) {
+        match self.get(user).map_or(0, |pace| pace.sent_at) {
             0 => 0,
             sent_at => slow.saturating_sub(now.saturating_sub(sent_at)),
         }
@@ -61,23 +79,80 @@ impl Paces {
 
     /// Counts one thing done under `rate`.
     pub(crate) fn count(&mut self, user: &str, rate: Rate, now: u64) {
-        let pace = self.of(user, now);
-        pace.empty_at = pace.full_at(rate, now.saturating_mul(1000));
+        if let Some(pace) = self.of(user, now) {
+            pace.empty_at = pace.full_at(rate, now.saturating_mul(1000));
+        }
     }
 
     /// A message was stored.
     pub(crate) fn sent(&mut self, user: &str, now: u64) {
-        self.of(user, now).sent_at = now;
+        if let Some(pace) = self.of(user, now) {
+            pace.sent_at = now;
+        }
     }
 
-    fn of(&mut self, user: &str, now: u64) -> &mut Pace {
-        if self.by_user.len() >= MANY && self.by_user.len() == self.by_user.capacity() {
-            const DAY: u64 = 86_400_000;
-            let matters = |pace: &Pace| pace.empty_at > now * 1000 || pace.sent_at + DAY > now;
-            self.by_user.retain(|_, pace| matters(pace));
-        }
-        self.by_user.entry(user.into()).or_default()
+    fn get(&self, user: &str) -> Option<Pace> {
+        let number = self.number(self.hasher.hash_one(user), user)?;
+        self.entries.get(number).map(|entry| entry.pace)
     }
+
+    fn number(&self, hash: u64, user: &str) -> Option<u32> {
+        let same = |&at: &u32| self.entries.get(at).is_some_and(|entry| *entry.user == *user);
+        self.by_user.find(hash, same).copied()
+    }
+
+    /// The pace of `user`, a new one if there is none.
+    fn of(&mut self, user: &str, now: u64) -> Option<&mut Pace> {
+        let hash = self.hasher.hash_one(user);
+        let number = match self.number(hash, user) {
+            Some(number) => number,
+            None => {
+                self.forget_some(now);
+                let entry = Entry { user: user.into(), pace: Pace::default() };
+                let number = self.entries.push(entry);
+                let (entries, hasher) = (&self.entries, &self.hasher);
+                self.by_user.insert(hash, number, |&at| hash_of(hasher, entries, at));
+                number
+            }
+        };
+        self.entries.get_mut(number).map(|entry| &mut entry.pace)
+    }
+
+    /// Looks at the next few paces of many, and forgets those that do not matter any more.
+    fn forget_some(&mut self, now: u64) {
+        if self.entries.len() < MANY {
+            return;
+        }
+        for _ in 0..LOOKS {
+            let Some(entry) = self.entries.get(self.hand) else {
+                self.hand = 0;
+                continue;
+            };
+            let Pace { empty_at, sent_at } = entry.pace;
+            if empty_at > now.saturating_mul(1000) || sent_at.saturating_add(DAY) > now {
+                self.hand += 1;
+            } else {
+                self.forget(self.hand);
+            }
+        }
+    }
+
+    /// Forgets an entry; the last one gets its number.
+    fn forget(&mut self, number: u32) {
+        let last = self.entries.len() as u32 - 1;
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        let hash = hash_of(hasher, entries, number);
+        self.by_user.remove(hash, |at| *at == number, |&at| hash_of(hasher, entries, at));
+        let hash = hash_of(hasher, entries, last);
+        if let Some(there) = self.by_user.find_mut(hash, |at| *at == last) {
+            *there = number;
+        }
+        self.entries.swap_remove(number);
+    }
+}
+
+fn hash_of(hasher: &DefaultHashBuilder, entries: &Blocks<Entry>, at: u32) -> u64 {
+    hasher.hash_one(entries.get(at).map_or("", |entry| &*entry.user))
 }
 
 #[cfg(test)]
@@ -138,5 +213,31 @@ mod tests {
         assert_eq!(paces.wait_slow("mia", 5_000, 4_000), 2_000);
         assert_eq!(paces.wait_slow("mia", 5_000, 6_000), 0);
         assert_eq!(paces.wait_slow("mia", 5_000, 900), 5_000, "never longer");
+    }
+
+    #[test]
+    fn paces_that_do_not_matter_any_more_are_forgotten_a_few_at_a_time() {
+        let rate = Rate { count: 1, period_ms: 1_000 };
+        let mut paces = Paces::default();
+        let mut now = 1_000_000_000;
+        for user in 0..20_000 {
+            paces.count(&format!("early-{user}"), rate, now);
+        }
+        paces.sent("slow", now);
+        now += 60_000;
+        let mut before = paces.entries.len();
+        assert_eq!(before, 20_001);
+        for user in 0..10_000 {
+            paces.count(&format!("late-{user}"), rate, now);
+            let after = paces.entries.len();
+            assert!(after + LOOKS > before, "{} at once", before - after);
+            before = after;
+        }
+        assert!(before <= 10_001, "{before} are left");
+        assert_eq!((paces.by_user.len(), paces.entries.len()), (before, before));
+        assert_eq!(paces.wait_slow("slow", 120_000, now), 60_000, "this one still matters");
+        for user in 0..10_000 {
+            assert_eq!(paces.wait(&format!("late-{user}"), rate, now), 1_000);
+        }
     }
 }

@@ -9,15 +9,15 @@
 //! Connections and users online are many and come and go. Both are numbered without gaps: when one
 //! goes, the last one gets its number.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
-use hashbrown::hash_table::Entry as TableEntry;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 
 use crate::blocks::Blocks;
 use crate::deadlines::Deadlines;
 use crate::encoding::END;
 use crate::limits::TTL_MAX;
+use crate::linear_hash::LinearHashTable;
 use crate::order::Order;
 use crate::small::{ShortText, U48};
 use crate::statuses::Statuses;
@@ -88,7 +88,7 @@ impl OnlineNumber {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Presence {
     connections: Blocks<Connection>,
-    by_name: HashTable<u32>,
+    by_name: LinearHashTable<u32>,
     hasher: DefaultHashBuilder,
     /// Bytes of names that lie elsewhere.
     names: usize,
@@ -189,22 +189,19 @@ impl Presence {
         status: u8,
         deadline: u64,
     ) -> bool {
-        let (connections, hasher) = (&self.connections, &self.hasher);
-        let same = |&at: &u32| is_named(connections, at, name);
-        let rehash = |&at: &u32| hash_of(hasher, connections, at);
-        match self.by_name.entry(hasher.hash_one(name.as_bytes()), same, rehash) {
-            TableEntry::Occupied(_) => false,
-            TableEntry::Vacant(free) => {
-                let deadline = deadline.min(END).into();
-                let (name, filed) = (ShortText::from(name), deadline);
-                self.names += name.memory();
-                let new = Connection { name, user, place: 0, deadline, filed, status };
-                let number = self.connections.push(new);
-                free.insert(number);
-                self.deadlines.add(number, &mut self.connections);
-                true
-            }
+        let hash = hash_bytes(&self.hasher, name.as_bytes());
+        if self.by_name.find(hash, |&at| is_named(&self.connections, at, name)).is_some() {
+            return false;
         }
+        let deadline = deadline.min(END).into();
+        let (name, filed) = (ShortText::from(name), deadline);
+        self.names += name.memory();
+        let new = Connection { name, user, place: 0, deadline, filed, status };
+        let number = self.connections.push(new);
+        let (connections, hasher) = (&self.connections, &self.hasher);
+        self.by_name.insert(hash, number, |&at| hash_of(hasher, connections, at));
+        self.deadlines.add(number, &mut self.connections);
+        true
     }
 
     /// Sets the deadline of a connection. False: there is none of this name.
@@ -228,16 +225,16 @@ impl Presence {
     }
 
     pub(crate) fn remove(&mut self, name: &str) -> Option<Connection> {
-        let connections = &self.connections;
+        let (connections, hasher) = (&self.connections, &self.hasher);
         let same = |&at: &u32| is_named(connections, at, name);
-        let hash = self.hasher.hash_one(name.as_bytes());
-        let number = self.by_name.find_entry(hash, same).ok()?.remove().0;
+        let hash = hash_bytes(hasher, name.as_bytes());
+        let number = self.by_name.remove(hash, same, |&at| hash_of(hasher, connections, at))?;
         self.deadlines.remove(number, &mut self.connections);
         let last = self.connections.len() as u32 - 1;
         let connection = self.connections.swap_remove(number);
         self.names -= connection.as_ref().map_or(0, |connection| connection.name.memory());
         if let Some(moved) = self.connections.get(number) {
-            let hash = self.hasher.hash_one(moved.name.as_bytes());
+            let hash = hash_bytes(&self.hasher, moved.name.as_bytes());
             self.deadlines.renumber(moved.place, number);
             if let Some(there) = self.by_name.find_mut(hash, |at| *at == last) {
                 *there = number;
@@ -290,7 +287,7 @@ impl Presence {
     pub(crate) fn memory(&self) -> usize {
         self.connections.memory()
             + self.names
-            + self.by_name.allocation_size()
+            + self.by_name.memory()
             + self.deadlines.memory()
             + self.present.memory()
             + self.order.memory()
@@ -306,7 +303,7 @@ impl Presence {
 
     fn number(&self, name: &str) -> Option<u32> {
         let same = |&at: &u32| is_named(&self.connections, at, name);
-        self.by_name.find(self.hasher.hash_one(name.as_bytes()), same).copied()
+        self.by_name.find(hash_bytes(&self.hasher, name.as_bytes()), same).copied()
     }
 }
 
@@ -314,8 +311,15 @@ fn is_named(connections: &Blocks<Connection>, number: u32, name: &str) -> bool {
     connections.get(number).is_some_and(|other| other.name.is(name))
 }
 
+/// The hash of a name, without the length that a slice would add: every beat computes two.
+fn hash_bytes(hasher: &DefaultHashBuilder, name: &[u8]) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    hasher.write(name);
+    hasher.finish()
+}
+
 fn hash_of(hasher: &DefaultHashBuilder, connections: &Blocks<Connection>, number: u32) -> u64 {
-    hasher.hash_one(connections.get(number).map_or(&[][..], |other| other.name.as_bytes()))
+    hash_bytes(hasher, connections.get(number).map_or(&[], |other| other.name.as_bytes()))
 }
 
 #[cfg(test)]

@@ -184,7 +184,7 @@ impl Room {
             })
             + self.users.memory()
             + self.messages.memory()
-            + self.journal.facts_from(0).len() * (size_of::<Fact>() + 64)
+            + self.journal.fact_count() * (size_of::<Fact>() + 64)
             + self.members.memory()
             + self.sanctions.len() * 96
             + self.touched.reacted().map(|(_, reactions)| 96 + reactions.len() * 96).sum::<usize>()
@@ -207,7 +207,7 @@ impl Room {
         1 + self.messages.runs() * 2
             + self.users.len()
             + self.touched.len() * 2
-            + self.journal.facts_from(0).len() * 2
+            + self.journal.fact_count() * 2
             + self.sanctions.len()
             + self.presence.connections()
             + self.paces.len()

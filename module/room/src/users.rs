@@ -7,11 +7,12 @@
 use std::cell::Cell;
 use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 
 use crate::blocks::Blocks;
 use crate::id::Id;
 use crate::limits::HISTORY_MAX_MAX;
+use crate::linear_hash::LinearHashTable;
 use crate::members::{Membership, Role};
 use crate::names::BACKEND;
 use crate::presence::OnlineNumber;
@@ -105,8 +106,8 @@ impl Stored {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Users {
     entries: Blocks<Entry>,
-    vacant: Vec<u32>,
-    by_name: HashTable<u32>,
+    vacant: Blocks<u32>,
+    by_name: LinearHashTable<u32>,
     hasher: DefaultHashBuilder,
     /// Who was found last: a command asks for the same user several times.
     recent: Cell<u32>,
@@ -162,10 +163,11 @@ impl Users {
         if entry.references > 0 {
             return;
         }
-        let name = std::mem::take(&mut entry.name);
-        let hash = self.hasher.hash_one(&*name);
-        if let Ok(found) = self.by_name.find_entry(hash, |&at| at == user.0) {
-            found.remove();
+        let hash = self.hasher.hash_one(&*entry.name);
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        self.by_name.remove(hash, |&at| at == user.0, |&at| hash_of(hasher, entries, at));
+        if let Some(entry) = self.entries.get_mut(user.0) {
+            entry.name = Box::default();
         }
         self.vacant.push(user.0);
     }
@@ -179,8 +181,8 @@ impl Users {
     pub(crate) fn memory(&self) -> usize {
         const SHORT_NAME: usize = 16;
         self.entries.memory()
-            + self.vacant.capacity() * size_of::<u32>()
-            + self.by_name.allocation_size()
+            + self.vacant.memory()
+            + self.by_name.memory()
             + self.len() * SHORT_NAME
     }
 
@@ -196,10 +198,13 @@ impl Users {
             None => self.entries.push(entry),
         };
         let (entries, hasher) = (&self.entries, &self.hasher);
-        let rehash = |&at: &u32| hasher.hash_one(entries.get(at).map_or("", |entry| &*entry.name));
-        self.by_name.insert_unique(hasher.hash_one(name), at, rehash);
+        self.by_name.insert(hasher.hash_one(name), at, |&at| hash_of(hasher, entries, at));
         UserNumber(at)
     }
+}
+
+fn hash_of(hasher: &DefaultHashBuilder, entries: &Blocks<Entry>, at: u32) -> u64 {
+    hasher.hash_one(entries.get(at).map_or("", |entry| &*entry.name))
 }
 
 #[cfg(test)]

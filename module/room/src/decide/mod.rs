@@ -402,6 +402,7 @@ fn trim(context: Context<'_, '_>, settings: &Settings, messages: u64, decision: 
 }
 
 /// How many nonces at the front are older than the window.
+#[inline]
 fn expired_nonces(context: Context<'_, '_>) -> usize {
     let Context { room, limits, now, .. } = context;
     let expired = |ms: u64| ms.saturating_add(limits.nonce_window) <= now.ms;

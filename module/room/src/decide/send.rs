@@ -114,11 +114,13 @@ pub fn decide<'a>(
         return Ok(None);
     }
     // With the nonces of the window all remembered, a further one could not be.
-    let expired = expired_nonces(context);
-    if digest.is_some() && (room.nonces.len() - expired) as u64 >= limits.nonce_max {
-        let oldest = room.nonces.get(expired).map_or(now.ms, |nonce| nonce.id.ms);
-        let free_at = oldest.saturating_add(limits.nonce_window);
-        return Err(Refusal::RateLimit(free_at.saturating_sub(now.ms).max(1)));
+    if digest.is_some() && room.nonces.len() as u64 >= limits.nonce_max {
+        let expired = expired_nonces(context);
+        if (room.nonces.len() - expired) as u64 >= limits.nonce_max {
+            let oldest = room.nonces.get(expired).map_or(now.ms, |nonce| nonce.id.ms);
+            let free_at = oldest.saturating_add(limits.nonce_window);
+            return Err(Refusal::RateLimit(free_at.saturating_sub(now.ms).max(1)));
+        }
     }
     decision.record(Record::Message(NewMessage { id, author, body, digest }));
     trim(context, room.settings(), 1, decision);
