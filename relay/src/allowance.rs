@@ -241,6 +241,13 @@ impl Allowance {
         self.buckets.lock().take(cost, now)
     }
 
+    /// Counts operations that are done in any case: what follows waits until they are paid for.
+    pub fn owe(&self, cost: usize, now: Instant) {
+        let mut buckets = self.buckets.lock();
+        buckets.operations.refill(now);
+        buckets.operations.left -= cost as f64;
+    }
+
     /// All frames that ever came from this user.
     pub fn frames_seen(&self) -> u64 {
         self.buckets.lock().frames_seen

@@ -22,6 +22,9 @@ use crate::room::Room;
 /// could fill the outbox of a client that reads fast enough.
 const BURST: usize = 64 << 10;
 
+/// Bytes that the kernel takes for a client before they are sent.
+const NOTSENT_MOST: u32 = 64 << 10;
+
 /// Why a connection's session is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -62,7 +65,8 @@ struct Sending {
 }
 
 impl Connection {
-    /// A connection over an upgraded socket.
+    /// A connection over an upgraded socket. The kernel is to hold little that is not yet sent: what a
+    /// client does not read is to be seen here, where it is bounded.
     pub fn new(
         number: u64,
         name: Arc<str>,
@@ -70,6 +74,8 @@ impl Connection {
         socket: TcpStream,
         outbox_limit: usize,
     ) -> Connection {
+        // Where the system has no such option its own bounds must do.
+        let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(NOTSENT_MOST);
         Connection {
             sending: Mutex::default(),
             socket,
@@ -117,6 +123,13 @@ impl Connection {
         !sending.blocked && !std::mem::replace(&mut sending.dirty, true)
     }
 
+    /// Queues a ping or a pong and writes what the kernel takes.
+    pub fn send_control(&self, frame: Frame) {
+        if self.push(frame, Class::Control) {
+            self.flush();
+        }
+    }
+
     /// Queues a reply and writes what the kernel takes.
     pub fn send(&self, frame: Frame) {
         if self.push(frame, Class::Reply) {
@@ -155,11 +168,14 @@ impl Connection {
         }
     }
 
-    /// The socket has become writable: writes on.
-    pub fn unblock(&self) {
+    /// The socket, which took no more, has become writable: writes on. True: it took something. It
+    /// was full, so the other side has read since.
+    pub fn unblock(&self) -> bool {
         let mut sending = self.sending.lock();
         sending.blocked = false;
+        let before = sending.outbox.bytes();
         self.write(&mut sending);
+        sending.outbox.bytes() < before
     }
 
     /// Whether the session should wait for the socket to become writable.

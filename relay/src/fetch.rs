@@ -12,7 +12,7 @@ use futures_util::future::{FutureExt, Shared};
 use crate::event::Id;
 use crate::failure::Failure;
 use crate::figures::FIGURES;
-use crate::replies::{Keep, Page, Synced, page_json};
+use crate::replies::{Keep, PAGE_BYTES, Page, Synced, page_json};
 use crate::upstream::{Failed, Upstream};
 
 /// Events in a newest page.
@@ -88,7 +88,7 @@ async fn page(
 /// The newest page of a room, as the backend sees it; a missing room has an empty one.
 pub async fn newest_page(upstream: &Upstream, room: &str, count: usize) -> Result<Page, Failure> {
     let mut command = redis::cmd("CHAT.HISTORY");
-    command.arg(room).arg("COUNT").arg(count);
+    command.arg(room).arg("COUNT").arg(count).arg("BYTES").arg(PAGE_BYTES);
     match upstream.call_one(command).await {
         Ok(value) => {
             let mut page = Page::read(value)?;
@@ -103,6 +103,7 @@ pub async fn newest_page(upstream: &Upstream, room: &str, count: usize) -> Resul
 /// `CHAT.SYNC` from this cursor.
 pub fn sync_command(room: &str, cursor: Id) -> redis::Cmd {
     let mut command = redis::cmd("CHAT.SYNC");
-    command.arg(room).arg(cursor.to_string()).arg("COUNT").arg(SYNC_EVENTS);
+    command.arg(room).arg(cursor.to_string());
+    command.arg("COUNT").arg(SYNC_EVENTS).arg("BYTES").arg(PAGE_BYTES);
     command
 }

@@ -1,7 +1,7 @@
 //! What waits to be written to one socket, bounded in bytes.
 //!
 //! Frames are shared, so a waiting frame costs a reference here, but it is counted in full: it may
-//! be the last reference. Only live events count towards the bound that closes a connection: a
+//! be the last reference. Control frames go first. Only live events count towards the bound that closes a connection: a
 //! reply is asked for, at most one at a time. Over half full, ephemeral events are dropped first.
 //! The outbox knows nothing of sockets; `connection.rs` writes what it holds.
 
@@ -15,12 +15,21 @@ use crate::frame::Frame;
 /// Why a frame is sent, which decides what happens to it when the client is slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// An answer, or a control frame: never dropped, never the cause of a close.
+    /// A ping, a pong: goes before everything that is not begun, also while frames are held.
+    Control,
+    /// An answer: never dropped, never the cause of a close.
     Reply,
     /// A durable event: never dropped; too many of them close the connection.
     Live,
     /// An ephemeral event: the first to go.
     Ephemeral,
+}
+
+impl Class {
+    /// Whether it counts towards the bound that closes a connection.
+    fn is_live(self) -> bool {
+        matches!(self, Class::Live | Class::Ephemeral)
+    }
 }
 
 /// What became of a frame.
@@ -68,6 +77,17 @@ impl Queue {
         }
     }
 
+    /// Puts a frame at the front, behind the first one if that is `begun`.
+    fn push_front(&mut self, frame: Frame, class: Class, begun: bool) {
+        match self.first.replace((frame, class)) {
+            Some(first) if begun => {
+                let new = self.first.replace(first);
+                new.into_iter().for_each(|new| self.rest.push_front(new));
+            }
+            first => first.into_iter().for_each(|first| self.rest.push_front(first)),
+        }
+    }
+
     fn pop_front(&mut self) {
         self.first = self.rest.pop_front();
         if self.rest.is_empty() && self.rest.capacity() > KEPT_PLACES {
@@ -93,7 +113,12 @@ impl Queue {
 impl Outbox {
     /// Queues a frame, within `limit` bytes of live events.
     pub fn push(&mut self, frame: Frame, class: Class, limit: usize) -> Pushed {
-        if class != Class::Reply {
+        if class == Class::Control {
+            self.bytes += frame.len();
+            self.queue.push_front(frame, class, self.front_begun);
+            return Pushed::Queued;
+        }
+        if class.is_live() {
             let after = self.live_bytes + frame.len();
             if class == Class::Ephemeral && after > limit / 2 {
                 return Pushed::Dropped;
@@ -171,7 +196,7 @@ impl Outbox {
         while written > 0 {
             let Some((frame, class)) = &mut self.queue.first else { break };
             let part = written.min(frame.len());
-            if *class != Class::Reply {
+            if class.is_live() {
                 self.live_bytes -= part.min(self.live_bytes);
             }
             written -= part;
@@ -260,6 +285,24 @@ mod tests {
         assert_eq!(outbox.push(frame(3, 20), Class::Live, 100), Pushed::Full);
         outbox.finish(frame(9, 3));
         assert_eq!(drain(&mut outbox, 100), [vec![1; 30], vec![9; 3]].concat());
+    }
+
+    #[test]
+    fn a_control_frame_goes_before_all_that_is_not_begun() {
+        let mut outbox = Outbox::default();
+        outbox.push(frame(9, 1), Class::Control, 100);
+        assert_eq!(drain(&mut outbox, 1), [9]);
+        outbox.push(frame(1, 3), Class::Reply, 100);
+        outbox.push(frame(2, 1), Class::Live, 100);
+        outbox.push(frame(9, 1), Class::Control, 100);
+        outbox.written(2);
+        outbox.push(frame(8, 1), Class::Control, 100);
+        outbox.hold();
+        outbox.push(frame(3, 1), Class::Live, 100);
+        outbox.push(frame(7, 1), Class::Control, 100);
+        outbox.release(None);
+        assert_eq!(outbox.bytes(), 6);
+        assert_eq!(drain(&mut outbox, 1), [1, 1, 7, 8, 2, 3]);
     }
 
     #[test]

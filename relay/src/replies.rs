@@ -212,6 +212,50 @@ pub fn page_json(last: Id, events: &[Vec<u8>], more: bool) -> String {
     out
 }
 
+/// `"name":{"key":value,…}`, and `,"more":true` if not everything fitted into one reply.
+pub struct BoundedObject {
+    out: String,
+    is_full: bool,
+}
+
+impl BoundedObject {
+    /// An object without members yet.
+    pub fn new(name: &str) -> BoundedObject {
+        BoundedObject { out: format!("\"{name}\":{{"), is_full: false }
+    }
+
+    /// Whether a member did not fit: then no further one is taken.
+    pub fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// Adds the member `key` with the value that `write` appends, unless it makes the reply longer
+    /// than [`PAGE_BYTES`]. The first one always fits.
+    pub fn add(&mut self, key: &str, write: impl FnOnce(&mut String)) {
+        if self.is_full {
+            return;
+        }
+        let before = self.out.len();
+        let is_first = self.out.ends_with('{');
+        if !is_first {
+            self.out.push(',');
+        }
+        protocol::string(&mut self.out, key);
+        self.out.push(':');
+        write(&mut self.out);
+        if self.out.len() > PAGE_BYTES && !is_first {
+            self.out.truncate(before);
+            self.is_full = true;
+        }
+    }
+
+    /// The text.
+    pub fn finish(mut self) -> String {
+        self.out.push_str(if self.is_full { "},\"more\":true" } else { "}" });
+        self.out
+    }
+}
+
 /// The id of a durable event.
 pub fn event_id(event: &[u8]) -> Option<Id> {
     match Head::parse(event)?.place {
@@ -311,6 +355,27 @@ mod tests {
         let events = vec![br#"{"id":"1-1" }"#.to_vec(), b"{}".to_vec()];
         let json = page_json(Id { ms: 1, n: 1 }, &events, true);
         assert_eq!(json, r#""last":"1-1","events":[{"id":"1-1" },{}],"more":true"#);
+    }
+
+    #[test]
+    fn an_object_takes_members_until_it_is_full() {
+        let mut object = BoundedObject::new("a");
+        assert_eq!(object.out, "\"a\":{");
+        let mut add = |key: &str, length: usize| {
+            let value = "1".repeat(length);
+            object.add(key, |out| out.push_str(&value));
+        };
+        for (key, length) in [("x", 2), ("y", PAGE_BYTES - 50), ("z", 50), ("late", 1)] {
+            add(key, length);
+        }
+        assert!(object.is_full());
+        let text =
+            format!("\"a\":{{\"x\":11,\"y\":{}}},\"more\":true", "1".repeat(PAGE_BYTES - 50));
+        assert_eq!(object.finish(), text);
+        let mut one = BoundedObject::new("a");
+        let long = "1".repeat(PAGE_BYTES * 2);
+        one.add("x", |out| out.push_str(&long));
+        assert_eq!(one.finish(), format!("\"a\":{{\"x\":{long}}}"), "one always fits");
     }
 
     #[test]

@@ -147,7 +147,12 @@ impl Session {
             let blocked = connection.is_blocked();
             tokio::select! {
                 _ = connection.wake.notified() => {}
-                _ = connection.socket().writable(), if blocked => connection.unblock(),
+                _ = connection.socket().writable(), if blocked => {
+                    // Who reads is there, also if its pong waits behind what it has yet to read.
+                    if connection.unblock() {
+                        self.heard = Instant::now();
+                    }
+                }
                 _ = carried_out(&mut operation), if operation.is_some() => operation = None,
                 _ = connection.socket().readable(), if wants_input => {}
                 _ = yield_now(), if may_look && has_looked => {}
@@ -158,7 +163,7 @@ impl Session {
                     }
                     Some(at) => alarm = self.together((at + self.ping).max(Instant::now())),
                     None => {
-                        connection.send(frame::ping());
+                        connection.send_control(frame::ping());
                         pinged = Some(alarm);
                         alarm = self.together(Instant::now() + PONG_WITHIN.min(self.ping));
                     }
@@ -213,11 +218,11 @@ impl Session {
         match step.found {
             Found::Text(text) => Look::Text(text),
             Found::Ping(payload) => {
-                self.connection.send(frame::pong(&payload));
+                self.connection.send_control(frame::pong(&payload));
                 Look::Done
             }
             Found::Close(code) => {
-                self.connection.send(frame::close_answer(&code));
+                self.connection.send_control(frame::close_answer(&code));
                 Look::End(End::Lost)
             }
             _ => Look::Done,

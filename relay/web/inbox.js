@@ -35,9 +35,17 @@ export class Inbox {
     this.#timer = null;
     this.#loadedAt = Date.now();
     try {
-      const { rooms = [] } = await this.#request('inbox', { count: COUNT });
-      this.entries = new Map(rooms.map((entry) => [entry.room, entry]));
-      this.#changed(rooms);
+      const entries = new Map();
+      let cursor = null;
+      do {
+        const more = cursor === null ? {} : { cursor };
+        const page = await this.#request('inbox', { count: COUNT, ...more });
+        // A room may have moved between two pages: the later one knows better.
+        for (const entry of page.rooms ?? []) entries.set(entry.room, entry);
+        cursor = page.cursor ?? null;
+      } while (cursor !== null);
+      this.entries = entries;
+      this.#changed([...entries.values()]);
     } catch {
       // What was known stays.
     }

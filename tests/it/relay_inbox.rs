@@ -316,7 +316,7 @@ fn several_devices_that_read_at_once_move_the_cursor_only_forward() {
 }
 
 #[test]
-fn an_inbox_costs_ten_operations_and_refuses_what_makes_no_sense() {
+fn an_inbox_costs_several_operations_and_refuses_what_makes_no_sense() {
     let redis = Redis::start();
     let relay = Relay::with("r1", &redis.url(), &["--operations-per-second", "25"]);
     relay.wait_ready();
@@ -341,7 +341,7 @@ fn an_inbox_costs_ten_operations_and_refuses_what_makes_no_sense() {
         })
         .collect();
     let done = answers.iter().filter(|answer| answer.is_ok()).count();
-    assert!((1..=6).contains(&done), "{done} of 20 inboxes within 25 operations a second");
+    assert!((1..=12).contains(&done), "{done} of 20 inboxes within 25 operations a second");
     let refused = answers.iter().filter_map(|answer| answer.as_ref().err());
     for error in refused {
         assert_eq!(error["code"], "RATELIMIT", "{error}");

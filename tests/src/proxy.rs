@@ -23,6 +23,11 @@ pub enum Weather {
     Stall,
     /// Connections are closed, new ones too.
     Drop,
+    /// Replies arrive at this pace and are taken no faster.
+    Narrow {
+        /// How many in a second.
+        bytes_per_second: u32,
+    },
     /// Replies end after this many bytes: the rest is lost and the connection closed.
     Truncate(usize),
 }
@@ -167,6 +172,11 @@ async fn forward(
             Weather::Drop => return,
             // The fault itself, not a wait for something to happen.
             Weather::Delay(span) => tokio::time::sleep(span).await,
+            Weather::Narrow { bytes_per_second } if is_reply => {
+                let seconds = length as f64 / f64::from(bytes_per_second);
+                tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+            }
+            Weather::Narrow { .. } => {}
             Weather::Stall => continue,
             Weather::Truncate(limit) if is_reply => bytes = &bytes[..limit.min(length)],
             Weather::Truncate(_) => {}

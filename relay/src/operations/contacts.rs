@@ -11,8 +11,9 @@ use crate::config::Contacts;
 use crate::failure::Failure;
 use crate::names::{self, contact};
 use crate::profile::{Profile, Told};
-use crate::protocol::{self, Request};
+use crate::protocol::Request;
 use crate::receivers::Dirty;
+use crate::replies::BoundedObject;
 use crate::room::{Newcomer, Placed, Room};
 
 /// Most users that one `profiles` names.
@@ -83,22 +84,18 @@ pub(super) async fn profiles(context: &Arc<Context>, request: Request<'_>) -> Ou
         true => Vec::new().into_iter(),
         false => context.hub.upstream.call(commands).await.into_iter(),
     };
-    let mut out = String::from("\"profiles\":{");
-    for (index, user) in users.iter().enumerate() {
+    let mut out = BoundedObject::new("profiles");
+    for user in &users {
         let (Some(what), Some(who)) = (replies.next(), replies.next()) else {
             return Err(Failure::unavailable());
         };
-        if index > 0 {
-            out.push(',');
-        }
-        protocol::string(&mut out, user);
         let is_open = context.hub.config.contacts == Contacts::Open || **user == *context.user();
         let told = if is_open { Told::Everything } else { Told::Texts };
-        match Profile::read(what, who)? {
-            Some(profile) => out.push_str(&format!(":{{{}}}", profile.json(told))),
-            None => out.push_str(":null"),
-        }
+        let profile = Profile::read(what, who)?;
+        out.add(user, |out| match profile {
+            Some(profile) => out.push_str(&format!("{{{}}}", profile.json(told))),
+            None => out.push_str("null"),
+        });
     }
-    out.push('}');
-    Ok(Answer::Ok(out))
+    Ok(Answer::Ok(out.finish()))
 }

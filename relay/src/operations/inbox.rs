@@ -1,10 +1,12 @@
 //! `read`, `unread`, `inbox`: how far the user has read, and what waits.
 //!
-//! `inbox` is composed of many rooms: the user's list, one pipeline of `CHAT.UNREAD`, the newest
-//! message of those shown. It also repairs the list: a room that the user is no member of is taken
-//! off it.
+//! `inbox` is composed of many rooms: the user's list, pipelines of `CHAT.UNREAD`, the newest
+//! message of those shown. It costs in proportion to the list. It also repairs the list: a room that
+//! the user is no member of is taken off it.
 
+use std::cmp::Ordering;
 use std::fmt::Write;
+use std::iter::repeat;
 use std::sync::Arc;
 
 use redis::{Cmd, Value};
@@ -13,8 +15,9 @@ use super::lists::list;
 use super::{Answer, Context, Outcome, notices};
 use crate::event::Id;
 use crate::failure::Failure;
+use crate::names::room_kind;
 use crate::protocol::{self, Request};
-use crate::replies::{Elements, PAGE_BYTES, Page, text};
+use crate::replies::{BoundedObject, Elements, PAGE_BYTES, Page, text};
 use crate::upstream::{Failed, Reply, all_away};
 
 /// Rooms asked about in one pipeline.
@@ -22,6 +25,10 @@ const ROOMS_PER_CALL: usize = 1000;
 /// Rooms of one inbox unless told otherwise, and the most.
 const INBOX_ROOMS: u64 = 100;
 const INBOX_MOST: u64 = 1000;
+/// Rooms of the user's list that count as one operation.
+const ROOMS_PER_OPERATION: usize = 20;
+/// Messages asked for in the first pipeline: how long they are is not known yet.
+const MESSAGES_FIRST: usize = 16;
 
 /// What waits for the user in a room.
 #[derive(Clone, Copy, Debug)]
@@ -78,32 +85,56 @@ pub(super) async fn read(context: &Arc<Context>, request: Request<'_>) -> Outcom
 
 pub(super) async fn unread(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let rooms = request.fields.rooms()?;
-    let replies = ask_all(context, &rooms).await;
-    if let Some(away) = all_away(&replies) {
-        return Err(away.into());
-    }
-    let mut out = String::from("\"rooms\":{");
-    for (index, (room, reply)) in rooms.iter().zip(replies).enumerate() {
-        if index > 0 {
-            out.push(',');
+    let mut out = BoundedObject::new("rooms");
+    for part in rooms.chunks(ROOMS_PER_CALL) {
+        if out.is_full() {
+            break;
         }
-        protocol::string(&mut out, room);
-        match Unread::read(reply) {
-            Ok(Some(unread)) => {
-                out.push_str(":{");
-                unread.write(&mut out);
-                out.push('}');
-            }
-            Err(failure) if failure.code == "UNAVAILABLE" => {
-                out.push_str(":{\"error\":{");
-                failure.write(&mut out);
-                out.push_str("}}");
-            }
-            Ok(None) | Err(_) => out.push_str(":null"),
+        let replies = ask_all(context, part).await;
+        if let Some(away) = all_away(&replies) {
+            return Err(away.into());
+        }
+        for (room, reply) in part.iter().zip(replies) {
+            out.add(room, |out| match Unread::read(reply) {
+                Ok(Some(unread)) => {
+                    out.push('{');
+                    unread.write(out);
+                    out.push('}');
+                }
+                Err(failure) if failure.code == "UNAVAILABLE" => {
+                    out.push_str("{\"error\":{");
+                    failure.write(out);
+                    out.push_str("}}");
+                }
+                Ok(None) | Err(_) => out.push_str("null"),
+            });
         }
     }
-    out.push('}');
-    Ok(Answer::Ok(out))
+    Ok(Answer::Ok(out.finish()))
+}
+
+/// A place in the list, which goes by last activity and then by name: after this room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Cursor {
+    last: Id,
+    room: String,
+}
+
+impl Cursor {
+    /// Reads what [`Cursor::text`] has written.
+    fn parse(text: &str) -> Option<Cursor> {
+        let (last, room) = text.split_once(' ')?;
+        room_kind(room)?;
+        Some(Cursor { last: Id::parse(last.as_bytes())?, room: room.to_owned() })
+    }
+
+    fn text(&self) -> String {
+        format!("{} {}", self.last, self.room)
+    }
+
+    fn order(&self, other: &Cursor) -> Ordering {
+        other.last.cmp(&self.last).then_with(|| self.room.cmp(&other.room))
+    }
 }
 
 pub(super) async fn inbox(context: &Arc<Context>, request: Request<'_>) -> Outcome {
@@ -111,42 +142,68 @@ pub(super) async fn inbox(context: &Arc<Context>, request: Request<'_>) -> Outco
     if !(1..=INBOX_MOST).contains(&count) {
         return Err(Failure::invalid("count", "1 to 1000"));
     }
+    let after = request.fields.optional_text("cursor")?;
+    let wrong = || Failure::invalid("cursor", "what the page before has answered");
+    let after = after.map(|after| Cursor::parse(&after).ok_or_else(wrong)).transpose()?;
     let rooms = followed(context).await?;
+    context.owe((rooms.len() / ROOMS_PER_OPERATION).saturating_sub(super::INBOX));
     let replies = ask_all(context, &rooms).await;
     let (mut waiting, mut lost) = (Vec::new(), Vec::new());
     for (room, reply) in rooms.into_iter().zip(replies) {
         match Unread::read(reply) {
-            Ok(Some(unread)) => waiting.push((room, unread)),
+            Ok(Some(unread)) => waiting.push((Cursor { last: unread.last, room }, unread)),
             Ok(None) => lost.push(room),
             Err(failure) if failure.code == "UNAVAILABLE" => return Err(failure),
             // No room any more but something else: not the list's fault.
             Err(_) => {}
         }
     }
-    waiting.sort_unstable_by(|(room, unread), (other, than)| {
-        than.last.cmp(&unread.last).then_with(|| room.cmp(other))
-    });
+    waiting.retain(|(at, _)| after.as_ref().is_none_or(|after| after.order(at).is_lt()));
+    waiting.sort_unstable_by(|(one, _), (other, _)| one.order(other));
+    let all = waiting.len();
     waiting.truncate(usize::try_from(count).unwrap_or(usize::MAX));
-    let messages = newest_messages(context, &waiting).await?;
-    if !lost.is_empty() {
-        repair(context, &lost).await?;
+    let (rows, bytes) = rows(&waiting);
+    let cursor = waiting[..rows.len()].last().filter(|_| rows.len() < all);
+    let messages = newest_messages(context, &waiting[..rows.len()], PAGE_BYTES - bytes).await;
+    for lost in lost.chunks(ROOMS_PER_CALL) {
+        repair(context, lost).await?;
     }
-    let mut bytes = 0;
     let mut out = String::from("\"rooms\":[");
-    for (index, ((room, unread), message)) in waiting.iter().zip(messages).enumerate() {
-        out.push_str(if index > 0 { ",{\"room\":" } else { "{\"room\":" });
-        protocol::string(&mut out, room);
-        out.push(',');
-        unread.write(&mut out);
-        if let Some(message) = message.filter(|message| bytes + message.len() <= PAGE_BYTES) {
-            bytes += message.len();
+    let messages = messages.into_iter().chain(repeat(None));
+    for (index, (row, message)) in rows.iter().zip(messages).enumerate() {
+        out.push_str(if index > 0 { ",{" } else { "{" });
+        out.push_str(row);
+        if let Some(message) = message {
             out.push_str(",\"message\":");
             out.push_str(&message);
         }
         out.push('}');
     }
-    out.push(']');
+    out.push_str("],\"cursor\":");
+    match cursor {
+        Some((cursor, _)) => protocol::string(&mut out, &cursor.text()),
+        None => out.push_str("null"),
+    }
     Ok(Answer::Ok(out))
+}
+
+/// The rows of a reply without their messages, as many as fit, and their bytes.
+fn rows(waiting: &[(Cursor, Unread)]) -> (Vec<String>, usize) {
+    /// What a row takes besides its members.
+    const FRAME: usize = 16;
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    for (at, unread) in waiting {
+        let mut row = String::from("\"room\":");
+        protocol::string(&mut row, &at.room);
+        row.push(',');
+        unread.write(&mut row);
+        if bytes + row.len() + FRAME > PAGE_BYTES {
+            break;
+        }
+        bytes += row.len() + FRAME;
+        rows.push(row);
+    }
+    (rows, bytes)
 }
 
 /// The user's own list, whole.
@@ -193,25 +250,35 @@ fn unread_command(context: &Context, room: &str) -> Cmd {
     command
 }
 
-/// The newest message of each room as the user sees it, byte for byte.
+/// The newest message of each room as the user sees it, byte for byte, of as many of the first rooms
+/// as fit into `space` bytes. One that is too long alone is left out.
 async fn newest_messages(
     context: &Context,
-    rooms: &[(String, Unread)],
-) -> Result<Vec<Option<String>>, Failure> {
-    if rooms.is_empty() {
-        return Ok(Vec::new());
+    rooms: &[(Cursor, Unread)],
+    space: usize,
+) -> Vec<Option<String>> {
+    let (mut messages, mut bytes) = (Vec::new(), 0);
+    let mut at_a_time = MESSAGES_FIRST;
+    while messages.len() < rooms.len() && bytes < space {
+        let part = &rooms[messages.len()..];
+        let part = &part[..part.len().min(at_a_time)];
+        let commands = part.iter().map(|(at, _)| {
+            let mut command = redis::cmd("CHAT.HISTORY");
+            command.arg(&at.room).arg("COUNT").arg(1).arg("AS").arg(context.user());
+            command
+        });
+        for reply in context.hub.upstream.call(commands.collect()).await {
+            let newest = reply.ok().and_then(|page| Page::read(page).ok());
+            let newest = newest.and_then(|page| page.events.into_iter().next_back());
+            let newest = newest.filter(|newest| bytes + newest.len() <= space);
+            bytes += newest.as_ref().map_or(0, Vec::len);
+            messages.push(newest.and_then(|newest| String::from_utf8(newest).ok()));
+        }
+        // As many as will just fit, going by those so far.
+        let average = (bytes / messages.len()).max(1);
+        at_a_time = ((space - bytes) / average).clamp(1, ROOMS_PER_CALL);
     }
-    let commands = rooms.iter().map(|(room, _)| {
-        let mut command = redis::cmd("CHAT.HISTORY");
-        command.arg(room).arg("COUNT").arg(1).arg("AS").arg(context.user());
-        command
-    });
-    let replies = context.hub.upstream.call(commands.collect()).await;
-    let newest = |reply: Reply| {
-        let page = Page::read(reply.ok()?).ok()?;
-        String::from_utf8(page.events.into_iter().next_back()?).ok()
-    };
-    Ok(replies.into_iter().map(newest).collect())
+    messages
 }
 
 /// Takes rooms off the user's list, unless the user has become a member meanwhile.
@@ -241,6 +308,15 @@ async fn repair(context: &Context, lost: &[String]) -> Result<(), Failure> {
 mod tests {
     use super::*;
     use crate::upstream::Away;
+
+    #[test]
+    fn a_cursor_of_the_list_is_read_back() {
+        let cursor = Cursor { last: Id { ms: 7, n: 3 }, room: "lobby".to_owned() };
+        assert_eq!(Cursor::parse(&cursor.text()), Some(cursor));
+        for wrong in ["", "7-3", "7-3 ", "lobby 7-3", "7 lobby", "7-3 a b", "7-3 @"] {
+            assert_eq!(Cursor::parse(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn unread_replies_tell_members_from_others() {

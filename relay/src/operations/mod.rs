@@ -13,6 +13,7 @@ mod moderate;
 mod notices;
 mod reads;
 mod receive;
+mod resume;
 mod send;
 mod tell;
 
@@ -73,14 +74,16 @@ macro_rules! operations {
 }
 
 const ONE: fn(&Fields<'_>) -> usize = |_| 1;
-const TEN: fn(&Fields<'_>) -> usize = |_| 10;
+/// What `inbox` costs at least; the rest once it is known how long the list is.
+const INBOX: usize = 5;
+const LIST: fn(&Fields<'_>) -> usize = |_| INBOX;
 const PER_ROOM: fn(&Fields<'_>) -> usize = |fields| fields.entries("rooms").max(1);
 const PER_USER: fn(&Fields<'_>) -> usize = |fields| fields.entries("users").max(1);
 
 operations! {
     "join" ONE => receive::join;
     "subscribe" ONE => receive::subscribe;
-    "resume" PER_ROOM => receive::resume;
+    "resume" PER_ROOM => resume::resume;
     "leave" ONE => receive::leave;
     "unsubscribe" ONE => receive::unsubscribe;
     "send" ONE => send::send;
@@ -89,7 +92,7 @@ operations! {
     "react" ONE => amend::react;
     "read" ONE => inbox::read;
     "unread" PER_ROOM => inbox::unread;
-    "inbox" TEN => inbox::inbox;
+    "inbox" LIST => inbox::inbox;
     "mod" ONE => moderate::moderate;
     "signal" ONE => tell::signal;
     "status" ONE => tell::status;
@@ -111,6 +114,11 @@ impl Context {
 
     fn user(&self) -> &str {
         &self.connection.user
+    }
+
+    /// Counts operations that were not known of when they were begun: what follows waits for them.
+    fn owe(&self, cost: usize) {
+        self.allowance.owe(cost, Instant::now());
     }
 
     /// Sends one command; its value.

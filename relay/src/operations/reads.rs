@@ -7,10 +7,20 @@ use redis::{Cmd, Value};
 
 use super::{Answer, Context, Outcome, contacts};
 use crate::failure::Failure;
-use crate::names::{self, RoomKind};
+use crate::names::{self, ROOM_NAME_MAX, RoomKind, USER_NAME_MAX};
 use crate::protocol::{self, Fields, Request};
-use crate::replies::{Elements, Keep, Page, integer, write_json};
+use crate::replies::{Elements, Keep, PAGE_BYTES, Page, integer, write_json};
 use crate::upstream::{Failed, all_away};
+
+/// What COUNT may be.
+const COUNT_MOST: u64 = 1000;
+/// Rows of a reply at most, by the longest row there can be, every byte of a text escaped.
+const MEMBERS_MOST: u64 = (PAGE_BYTES / (2 * USER_NAME_MAX + 64)) as u64;
+const WHO_MOST: u64 = (PAGE_BYTES / (2 * USER_NAME_MAX + 2 * STATUS_MAX + 112)) as u64;
+const ROOMS_MOST: u64 = (PAGE_BYTES / (2 * ROOM_NAME_MAX + 2 * TOPIC_MAX + 144)) as u64;
+/// Bytes of a status and of a topic; those of names are in `names.rs`.
+const STATUS_MAX: usize = 64;
+const TOPIC_MAX: usize = 256;
 
 pub(super) async fn history(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let fields = &request.fields;
@@ -29,7 +39,8 @@ pub(super) async fn history(context: &Arc<Context>, request: Request<'_>) -> Out
     if ends > 1 {
         return Err(Failure::invalid("before", "only one of before, after and around"));
     }
-    count(fields, &mut command)?;
+    count(fields, &mut command, COUNT_MOST)?;
+    command.arg("BYTES").arg(PAGE_BYTES);
     as_user(context, &mut command);
     let mut page = Page::read(context.ask(command).await?)?;
     page.bound(keep);
@@ -37,7 +48,7 @@ pub(super) async fn history(context: &Arc<Context>, request: Request<'_>) -> Out
 }
 
 pub(super) async fn members(context: &Arc<Context>, request: Request<'_>) -> Outcome {
-    let command = paged("CHAT.MEMBERS", context, &request.fields)?;
+    let command = paged("CHAT.MEMBERS", context, &request.fields, MEMBERS_MOST)?;
     let mut reply = Elements::of(context.ask(command).await?)?;
     let mut out = String::new();
     cursor(&mut out, &reply.any()?);
@@ -46,7 +57,7 @@ pub(super) async fn members(context: &Arc<Context>, request: Request<'_>) -> Out
 }
 
 pub(super) async fn who(context: &Arc<Context>, request: Request<'_>) -> Outcome {
-    let command = paged("CHAT.WHO", context, &request.fields)?;
+    let command = paged("CHAT.WHO", context, &request.fields, WHO_MOST)?;
     let mut reply = Elements::of(context.ask(command).await?)?;
     let mut out = String::new();
     cursor(&mut out, &reply.any()?);
@@ -115,7 +126,7 @@ pub(super) async fn rooms(context: &Arc<Context>, request: Request<'_>) -> Outco
     if let Some(glob) = fields.optional_text("match")? {
         command.arg("MATCH").arg(&*glob);
     }
-    count(fields, &mut command)?;
+    count(fields, &mut command, ROOMS_MOST)?;
     as_user(context, &mut command);
     let mut reply = Elements::of(context.ask(command).await?)?;
     let mut out = String::new();
@@ -154,19 +165,22 @@ fn setting(raw: &str) -> Result<String, Failure> {
     }
 }
 
-fn paged(name: &str, context: &Context, fields: &Fields<'_>) -> Result<Cmd, Failure> {
+fn paged(name: &str, context: &Context, fields: &Fields<'_>, most: u64) -> Result<Cmd, Failure> {
     let mut command = redis::cmd(name);
     command.arg(&*fields.room()?);
     if let Some(cursor) = fields.optional_text("cursor")? {
         command.arg("CURSOR").arg(&*cursor);
     }
-    count(fields, &mut command)?;
+    count(fields, &mut command, most)?;
     as_user(context, &mut command);
     Ok(command)
 }
 
-fn count(fields: &Fields<'_>, command: &mut Cmd) -> Result<(), Failure> {
+/// Adds COUNT: what the client asks for, but no more rows than `most`, which always fit into one
+/// reply. What Redis would refuse it is left to refuse.
+fn count(fields: &Fields<'_>, command: &mut Cmd, most: u64) -> Result<(), Failure> {
     if let Some(count) = fields.number("count")? {
+        let count = if count <= COUNT_MOST { count.min(most) } else { count };
         command.arg("COUNT").arg(count);
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! `join`, `subscribe`, `resume`, `leave`, `unsubscribe`: beginning and ending to receive a room.
+//! `join`, `subscribe`, `leave`, `unsubscribe`: beginning and ending to receive rooms.
 //!
 //! For each room: subscription confirmed, then `CHAT.SYNC` or the newest page, then live events,
 //! joined without gap or duplicate. The reply and the live events that follow it leave in order:
@@ -21,20 +21,22 @@ use crate::names::{RoomKind, contact, room_kind};
 use crate::presence;
 use crate::protocol::{self, Request};
 use crate::receivers::Dirty;
-use crate::replies::{field, id, integer, write_json};
+use crate::replies::{PAGE_BYTES, field, id, integer, write_json};
 use crate::room::{Newcomer, Placed, Room};
 use crate::upstream::{Away, Failed, Reply};
 
 /// Longest wait for a subscription.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
+/// Rooms fetched at a time: each may bring as much as a reply holds.
+const AT_A_TIME: usize = 8;
 /// How often a room may move on under a newcomer before it is told to try again.
 pub(super) const ATTEMPTS: usize = 5;
 
 /// A room that a connection wants to receive.
-struct Wish {
-    room: String,
-    since: Option<Id>,
-    membership: Membership,
+pub(super) struct Wish {
+    pub(super) room: String,
+    pub(super) since: Option<Id>,
+    pub(super) membership: Membership,
 }
 
 /// Whether receiving a room also makes the user a member.
@@ -43,6 +45,9 @@ pub(super) enum Membership {
     Join,
     AsItIs,
 }
+
+/// What comes of a wish.
+pub(super) type Received = Result<String, Failure>;
 
 /// What waits for its place.
 enum Prepared {
@@ -82,50 +87,7 @@ async fn receive_one(context: &Context, request: Request<'_>, membership: Member
     Ok(Answer::Sent)
 }
 
-pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outcome {
-    let rooms = request.fields.members("rooms")?;
-    let rooms = rooms.ok_or_else(|| Failure::invalid("rooms", "this field is needed"))?;
-    let mut wishes: Vec<Wish> = Vec::new();
-    for (room, cursor) in rooms.iter() {
-        if room_kind(room).is_none() {
-            return Err(Failure::invalid("room", "no room can have this name"));
-        }
-        let since = match cursor {
-            "null" => None,
-            cursor => {
-                let cursor = protocol::text(cursor).ok();
-                let id = cursor.and_then(|cursor| Id::parse(cursor.as_bytes()));
-                Some(id.ok_or_else(|| Failure::invalid("rooms", "a cursor is not an id"))?)
-            }
-        };
-        if wishes.iter().any(|wish| wish.room == room) {
-            return Err(Failure::invalid("rooms", "a room is named twice"));
-        }
-        wishes.push(Wish { room: room.to_owned(), since, membership: Membership::AsItIs });
-    }
-    check_room_count(context, &wishes)?;
-    let received = receive(context, &wishes).await;
-    let mut inside = String::from("\"rooms\":{");
-    for (index, (wish, received)) in wishes.iter().zip(received).enumerate() {
-        if index > 0 {
-            inside.push(',');
-        }
-        protocol::string(&mut inside, &wish.room);
-        match received {
-            Ok(members) => inside.push_str(&format!(":{{{members}}}")),
-            Err(failure) => {
-                inside.push_str(":{\"error\":{");
-                failure.write(&mut inside);
-                inside.push_str("}}");
-            }
-        }
-    }
-    inside.push('}');
-    context.connection.release(&protocol::ok(request.reference, &inside));
-    Ok(Answer::Sent)
-}
-
-fn check_room_count(context: &Context, wishes: &[Wish]) -> Result<(), Failure> {
+pub(super) fn check_room_count(context: &Context, wishes: &[Wish]) -> Result<(), Failure> {
     let new = wishes.iter().filter(|wish| context.connection.room(&wish.room).is_none()).count();
     if context.connection.room_count() + new > context.hub.config.max_rooms {
         return Err(Failure::new("DENIED", "too many rooms on this connection"));
@@ -133,43 +95,42 @@ fn check_room_count(context: &Context, wishes: &[Wish]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Fetches and places all wishes; for each the members of its reply, in the same order. The
-/// connection's outbox is held on return: the caller releases it with the reply.
-async fn receive(context: &Context, wishes: &[Wish]) -> Vec<Result<String, Failure>> {
+/// Fetches and places all wishes, as far as their events fit into one reply; for each the members of
+/// its reply, in the same order. A wish that does not fit is to be asked for again, see [`later`].
+/// The connection's outbox is held on return: the caller releases it with the reply.
+pub(super) async fn receive(context: &Context, wishes: &[Wish]) -> Vec<Received> {
     let connection = &context.connection;
-    let mut results: Vec<Result<String, Failure>> = Vec::new();
+    let mut results: Vec<Received> = Vec::new();
     results.resize(wishes.len(), Err(Failure::unavailable()));
+    let mut space = Space::for_wishes(wishes.len());
     let mut open: Vec<usize> = (0..wishes.len()).collect();
     for attempt in 0..ATTEMPTS {
-        let prepared = open.iter().map(|&index| async move {
-            let wish = &wishes[index];
-            if let Some(user) = contact_of(context, wish) {
-                return contacts::prepare(context, &wish.room, user).await.map(Prepared::Contact);
-            }
-            // Who has joined in the first attempt need not join again.
-            let membership = if attempt == 0 { wish.membership } else { Membership::AsItIs };
-            prepare(context, wish, membership).await.map(Prepared::Room)
-        });
-        let prepared = join_all(prepared).await;
+        let prepared = prepare_all(context, wishes, &open, attempt, &mut space).await;
         connection.hold();
         let mut dirty = Dirty::new();
         let mut again = Vec::new();
         for (index, ready) in open.into_iter().zip(prepared) {
-            let placed = ready.map(|ready| match ready {
-                Prepared::Room(ready) => {
-                    let members = place(context, &ready, &mut dirty)?;
-                    connection.sit(&ready.room);
-                    Some(members)
+            let placed = ready.and_then(|ready| match ready {
+                Some(Prepared::Room(ready)) => match place(context, &ready, &mut dirty) {
+                    Some(members) => {
+                        connection.sit(&ready.room);
+                        Ok(Some(members))
+                    }
+                    None => Ok(None),
+                },
+                Some(Prepared::Contact(ready)) => {
+                    let members = contacts::place(context, &ready, &mut dirty);
+                    if members.is_some() {
+                        connection.sit(&ready.room);
+                    }
+                    Ok(members)
                 }
-                Prepared::Contact(ready) => {
-                    let members = contacts::place(context, &ready, &mut dirty)?;
-                    connection.sit(&ready.room);
-                    Some(members)
-                }
+                None => later(context, &wishes[index]).map(Some),
             });
             results[index] = match placed {
                 Ok(Some(members)) => Ok(members),
                 Ok(None) => {
+                    space.give_back(index);
                     again.push(index);
                     Err(Failure::unavailable())
                 }
@@ -184,6 +145,95 @@ async fn receive(context: &Context, wishes: &[Wish]) -> Vec<Result<String, Failu
     }
     connection.hold();
     results
+}
+
+/// How much of one reply its rooms take, in bytes.
+struct Space {
+    taken: Vec<usize>,
+    is_full: bool,
+}
+
+impl Space {
+    fn for_wishes(count: usize) -> Space {
+        Space { taken: vec![0; count], is_full: false }
+    }
+
+    /// Takes space for a wish. False: the reply is full. The first one always fits.
+    fn take(&mut self, index: usize, bytes: usize) -> bool {
+        let before: usize = self.taken.iter().sum();
+        let fits = before == 0 || before + bytes <= PAGE_BYTES;
+        if fits {
+            self.taken[index] = bytes;
+        }
+        self.is_full |= !fits;
+        fits
+    }
+
+    fn give_back(&mut self, index: usize) {
+        self.taken[index] = 0;
+    }
+}
+
+/// Asks for the wishes `open`, some at a time, until what came fills a reply; in the same order.
+/// `None`: it does not fit.
+async fn prepare_all(
+    context: &Context,
+    wishes: &[Wish],
+    open: &[usize],
+    attempt: usize,
+    space: &mut Space,
+) -> Vec<Result<Option<Prepared>, Failure>> {
+    /// What a room takes in a reply besides its name and its events, at most.
+    const FRAME: usize = 160;
+    let mut all = Vec::with_capacity(open.len());
+    for part in open.chunks(AT_A_TIME) {
+        if space.is_full {
+            all.extend(part.iter().map(|_| Ok(None)));
+            continue;
+        }
+        let asked = part.iter().map(|&index| async move {
+            let wish = &wishes[index];
+            if let Some(user) = contact_of(context, wish) {
+                return contacts::prepare(context, &wish.room, user).await.map(Prepared::Contact);
+            }
+            // Who has joined in the first attempt need not join again.
+            let membership = if attempt == 0 { wish.membership } else { Membership::AsItIs };
+            prepare(context, wish, membership).await.map(Prepared::Room)
+        });
+        for (&index, ready) in part.iter().zip(join_all(asked).await) {
+            let events = match &ready {
+                Ok(Prepared::Room(ready)) => ready.fetched.json.len(),
+                _ => 0,
+            };
+            let bytes = wishes[index].room.len() * 2 + FRAME + events;
+            if space.take(index, bytes) {
+                all.push(ready.map(Some));
+                continue;
+            }
+            if let Ok(Prepared::Room(ready)) = &ready
+                && context.connection.room(&ready.room.name).is_none()
+            {
+                presence::end_later(&context.hub, &context.connection, &ready.room);
+            }
+            all.push(ready.map(|_| None));
+        }
+    }
+    all
+}
+
+/// The reply is full: the client is to ask for this room again, from where it stands. Until then it
+/// receives nothing of it.
+fn later(context: &Context, wish: &Wish) -> Received {
+    if let Some(room) = context.connection.room(&wish.room) {
+        room.depart(&context.connection);
+    }
+    match wish.since {
+        Some(since) => Ok(format!(r#""recovered":true,"last":"{since}","events":[],"more":true"#)),
+        None => Err(Failure {
+            message: "this reply is full; ask for the room again".into(),
+            ..Failure::ratelimit(0)
+        }),
+    }
 }
 
 /// Whose presence this wish is for, if for no more than that.
