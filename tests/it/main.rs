@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod acl;
+mod bounded_rights;
 mod bounds;
 mod bounds_table;
 mod browser;

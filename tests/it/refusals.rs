@@ -79,6 +79,11 @@ const SEND: &[Row] = &[
     (&["lobby", "alice", "x", "MENTION", "1", "a,b"], "INVALID user", "a comma"),
     (&["lobby", "alice", "x", "WRONG"], "ERR", "no such option"),
     (&["lobby", "alice", "x", "EPHEMERAL", "EPHEMERAL"], "ERR", "twice"),
+    (&["lobby", "alice", "x", "NOCREATE", "NOCREATE"], "ERR", "twice"),
+    (&["nowhere", "alice", "x", "NOCREATE"], "NOROOM", "no such room"),
+    (&["nowhere", "*", "x", "NOCREATE"], "NOROOM", "no such room"),
+    (&["dm:dora,emil", "dora", "x", "NOCREATE"], "NOROOM", "no such room"),
+    (&["@dora", "*", "x", "NOCREATE"], "NOROOM", "no such room"),
     (&["string", "alice", "x"], "WRONGTYPE", "no room"),
     (&["@alice", "bob", "x"], "DENIED self", "another user's personal room"),
     (&["dm:alice,bob", "carol", "x"], "NOTMEMBER", "other people's direct room"),
@@ -156,6 +161,9 @@ const JOIN: &[Row] = &[
     (&["lobby", "banned", "BY", "alice"], "BANNED 0", "let them in first"),
     (&["@alice", "bob"], "DENIED self", "another user's"),
     (&["dm:alice,bob", "carol"], "NOTMEMBER", "exactly those two"),
+    (&["nowhere", "bob", "NOCREATE"], "NOROOM", "no such room"),
+    (&["nowhere", "bob", "BY", "*", "NOCREATE"], "NOROOM", "no such room"),
+    (&["lobby", "bob", "NOCREATE", "NOCREATE"], "ERR", "twice"),
 ];
 
 const LEAVE: &[Row] = &[
@@ -340,6 +348,10 @@ const ROOM: &[Row] = &[
     (&["@alice", "SET", "status", "{name}"], "TOOBIG 128", "too long"),
     (&["@alice", "SET", "name", "a\nb"], "INVALID name", "a line break"),
     (&["@alice", "SET", "name", "x", "BY", "bob"], "DENIED self", "another user's"),
+    (&["nowhere", "SET", "topic", "x", "NOCREATE"], "NOROOM", "no such room"),
+    (&["nowhere", "SET", "topic", "x", "BY", "bob", "NOCREATE"], "NOROOM", "no such room"),
+    (&["lobby", "NOCREATE"], "ERR", "nothing to set"),
+    (&["lobby", "SET", "NOCREATE"], "ERR", "no value"),
     (&["lobby", "SET"], "ERR", "nothing to set"),
     (&["lobby", "SET", "topic"], "ERR", "no value"),
     (&["lobby", "SET", "colour", "red"], "INVALID field", "no such field"),

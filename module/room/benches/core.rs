@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use chat_room::decide::history::{self, Anchor};
 use chat_room::decide::send::{self, Send};
-use chat_room::decide::{Context, Decision, Events, sync};
+use chat_room::decide::{Context, Creation, Decision, Events, sync};
 use chat_room::limits::Limits;
 use chat_room::names::{Actor, RoomName};
 use chat_room::{Copies, Effects, Id, Now, Part, Record, Room};
@@ -56,6 +56,7 @@ impl World {
             reply: None,
             mentions: Default::default(),
             ephemeral: false,
+            creation: Creation::Allowed,
         };
         let mut decision = Decision::on(&self.room);
         send::decide(context, &message, &mut decision).expect("a message that may be sent");

@@ -1,12 +1,12 @@
-//! `CHAT.DELETE room user id [REASON s]`
+//! `CHAT.DELETE room user id [REASON s] [OWN]`
 //!
 //! Deletes a message: its text, every earlier one and its reactions are gone from memory, replicas
 //! and the next RDB and rewritten append-only file. A tombstone stays: id, author, who, when, why.
-//! Authors and moderators may. Reply: the id of the deletion. Errors: INVALID, NOROOM, NOMSG,
+//! Authors and moderators may; with OWN authors only. Reply: the id of the deletion. Errors: INVALID, NOROOM, NOMSG,
 //! NOTMEMBER, DENIED, BANNED, RATELIMIT, TOOBIG. O(log N + M) with N the messages and M the edits and
 //! reactions of this one. Replicates the deletion and the trim.
 
-use chat_room::decide::revise;
+use chat_room::decide::revise::{self, Delete, Whose};
 use chat_room::limits::REASON_MAX;
 use chat_room::names;
 
@@ -28,22 +28,25 @@ pub(super) static SPEC: Spec = Spec {
         Arg::Text("user"),
         Arg::Text("id"),
         Arg::OptionalText("REASON", "reason"),
+        Arg::Flag("OWN", "own"),
     ],
 };
 
 fn run(call: &Call<'_>) -> Result<(), Error> {
     let mut args = Args::after(call, 2);
     let (user, id) = (args.actor()?, args.word()?);
-    let mut reason = None;
+    let (mut reason, mut whose) = (None, None);
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"REASON" => once(&mut reason, names::line(args.word()?, REASON_MAX, "reason")?)?,
+            b"OWN" => once(&mut whose, Whose::Own)?,
             _ => return Err(Error::SYNTAX),
         }
     }
+    let delete = Delete { user, id, reason, whose: whose.unwrap_or_default() };
     change(
         call,
-        |context, decision| revise::delete(context, user, id, reason, decision),
+        |context, decision| revise::delete(context, delete, decision),
         |id, _| reply_id(call, id),
     )
 }

@@ -1,11 +1,11 @@
-//! `CHAT.EDIT room user id text [META json]`
+//! `CHAT.EDIT room user id text [META json] [OWN]`
 //!
 //! Gives a message another text, and another meta if one is given. Authors may, within
-//! `chat.edit-window`, and moderators. Reply: the id of the edit. Errors: INVALID, NOROOM, NOMSG,
+//! `chat.edit-window`, and moderators; with OWN authors only. Reply: the id of the edit. Errors: INVALID, NOROOM, NOMSG,
 //! NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT, TOOBIG. O(log N) with N the messages.
 //! Replicates the edit and the trim.
 
-use chat_room::decide::revise::{self, Edit};
+use chat_room::decide::revise::{self, Edit, Whose};
 
 use super::{change, entry, reply_id};
 use crate::args::{Args, once};
@@ -26,20 +26,22 @@ pub(super) static SPEC: Spec = Spec {
         Arg::Text("id"),
         Arg::Text("text"),
         Arg::OptionalText("META", "json"),
+        Arg::Flag("OWN", "own"),
     ],
 };
 
 fn run(call: &Call<'_>) -> Result<(), Error> {
     let mut args = Args::after(call, 2);
     let (user, id, text) = (args.actor()?, args.word()?, args.word()?);
-    let mut meta = None;
+    let (mut meta, mut whose) = (None, None);
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"META" => once(&mut meta, args.word()?)?,
+            b"OWN" => once(&mut whose, Whose::Own)?,
             _ => return Err(Error::SYNTAX),
         }
     }
-    let edit = Edit { user, id, text, meta };
+    let edit = Edit { user, id, text, meta, whose: whose.unwrap_or_default() };
     change(
         call,
         |context, decision| revise::edit(context, edit, decision),

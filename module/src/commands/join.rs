@@ -1,8 +1,9 @@
-//! `CHAT.JOIN room user [ROLE r] [BY actor]` and `CHAT.LEAVE room user`
+//! `CHAT.JOIN room user [ROLE r] [BY actor] [NOCREATE]` and `CHAT.LEAVE room user`
 //!
 //! Membership, told by a `member` event. Reply: 1 changed, 0 not. Errors: INVALID, NOTMEMBER,
 //! DENIED, BANNED. O(log N) with N the members. Replicates: what makes the room, the member, the event.
 
+use chat_room::decide::Creation;
 use chat_room::decide::join::{self, Join};
 use chat_room::members::Role;
 
@@ -24,6 +25,7 @@ pub(super) static JOIN: Spec = Spec {
         Arg::Text("user"),
         Arg::OptionalText("ROLE", "role"),
         Arg::OptionalText("BY", "actor"),
+        Arg::Flag("NOCREATE", "nocreate"),
     ],
 };
 
@@ -41,17 +43,19 @@ pub(super) static LEAVE: Spec = Spec {
 fn run_join(call: &Call<'_>) -> Result<(), Error> {
     let mut args = Args::after(call, 2);
     let user = args.user()?;
-    let (mut role, mut by) = (None, None);
+    let (mut role, mut by, mut creation) = (None, None, None);
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"ROLE" => once(&mut role, Role::parse(args.word()?)?)?,
             b"BY" => once(&mut by, args.actor()?)?,
+            b"NOCREATE" => once(&mut creation, Creation::Refused)?,
             _ => return Err(Error::SYNTAX),
         }
     }
+    let join = Join { user, role, by, creation: creation.unwrap_or_default() };
     change(
         call,
-        |context, decision| join::join(context, Join { user, role, by }, decision),
+        |context, decision| join::join(context, join, decision),
         |changed, _| call.reply_number(i64::from(changed)),
     )
 }

@@ -1,4 +1,4 @@
-//! `CHAT.ROOM room [SET field value …] [BY actor] [AS user]` and `CHAT.ROOM_RO room [AS user]`
+//! `CHAT.ROOM room [SET field value …] [BY actor] [AS user] [NOCREATE]` and `CHAT.ROOM_RO room [AS user]`
 //!
 //! What the room is; with SET, after changing it: all the fields or none. Reply: a map. Errors:
 //! INVALID, NOROOM, NOTMEMBER, DENIED, BANNED, TOOBIG; OOM with SET. O(1), or what the new bounds remove.
@@ -7,8 +7,8 @@
 //! CHAT.ROOM is a write even without SET, so Redis refuses it on replicas and when it refuses
 //! writes. CHAT.ROOM_RO gives the same reply as a read.
 
-use chat_room::decide::Context;
-use chat_room::decide::room::{Description, answer, set};
+use chat_room::decide::room::{Description, Set, answer, set};
+use chat_room::decide::{Context, Creation};
 use chat_room::limits::{FIELDS_MAX, Limits};
 use chat_room::names::Actor;
 use chat_room::{Refusal, Room};
@@ -32,6 +32,7 @@ pub(super) static ROOM: Spec = Spec {
         Arg::BlockOfMany("SET", "set", &[Arg::Text("field"), Arg::Text("value")]),
         Arg::OptionalText("BY", "actor"),
         Arg::OptionalText("AS", "user"),
+        Arg::Flag("NOCREATE", "nocreate"),
     ],
 };
 
@@ -48,13 +49,13 @@ pub(super) static ROOM_RO: Spec = Spec {
 
 fn run(call: &Call<'_>) -> Result<(), Error> {
     let mut args = Args::after(call, 2);
-    let (mut fields, mut by, mut reader) = (Vec::new(), None, None);
+    let (mut fields, mut by, mut reader, mut creation) = (Vec::new(), None, None, None);
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"SET" if fields.is_empty() => {
                 fields.push((args.word()?, args.word()?));
-                // A field is lower case by habit, but BY and AS are no fields in any case.
-                while args.left() > 0 && !args.next_is(&[b"BY", b"AS"]) {
+                // A field is lower case by habit, but BY, AS, NOCREATE are no fields in any case.
+                while args.left() > 0 && !args.next_is(&[b"BY", b"AS", b"NOCREATE"]) {
                     if fields.len() >= FIELDS_MAX {
                         return Err(Refusal::invalid("field", "set twice").into());
                     }
@@ -63,11 +64,12 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
             }
             b"BY" => once(&mut by, args.actor()?)?,
             b"AS" => once(&mut reader, args.user()?)?,
+            b"NOCREATE" => once(&mut creation, Creation::Refused)?,
             _ => return Err(Error::SYNTAX),
         }
     }
     if fields.is_empty() {
-        if by.is_some() {
+        if by.is_some() || creation.is_some() {
             return Err(Error::SYNTAX);
         }
         return describe(call, reader);
@@ -86,7 +88,8 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
             if !context.room.is_blank() {
                 answer(context, reader)?;
             }
-            Ok(set(context, &fields, by, decision)?)
+            let creation = creation.unwrap_or_default();
+            Ok(set(context, Set { fields: &fields, by, creation }, decision)?)
         },
         |(), after| described(call, after.room, &config::limits(), reader),
     )

@@ -1,11 +1,12 @@
 //! `CHAT.SEND room user text [NONCE k] [KIND w] [META json] [REPLY id] [MENTION n user …]
-//! [EPHEMERAL]`
+//! [EPHEMERAL] [NOCREATE]`
 //!
 //! Checks, joins on the first send to an open room, stores, counts and publishes. Reply: the id; nil
 //! if EPHEMERAL. A repeat with the same nonce replies the first id and does nothing. Errors:
-//! INVALID, NOMSG, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT, TOOBIG. O(1). Replicates: what makes the
+//! INVALID, NOROOM (with NOCREATE, or of an ephemeral one), NOMSG, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT, TOOBIG. O(1). Replicates: what makes the
 //! room and the member, the message, the trim.
 
+use chat_room::decide::Creation;
 use chat_room::decide::send::{self, Send};
 use chat_room::{Refusal, names};
 
@@ -33,6 +34,7 @@ pub(super) static SPEC: Spec = Spec {
         Arg::OptionalText("REPLY", "id"),
         Arg::Block("MENTION", "mention", &[Arg::Number("count"), Arg::Texts("mentioned")]),
         Arg::Flag("EPHEMERAL", "ephemeral"),
+        Arg::Flag("NOCREATE", "nocreate"),
     ],
 };
 
@@ -67,7 +69,7 @@ fn options<'c>(
     mut args: Args<'c>,
     buffer: &'c mut Vec<u8>,
 ) -> Result<(), Error> {
-    let (mut mentioned, mut ephemeral) = (None, None);
+    let (mut mentioned, mut ephemeral, mut creation) = (None, None, None);
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"NONCE" => once(&mut send.nonce, names::nonce(args.word()?)?)?,
@@ -80,6 +82,7 @@ fn options<'c>(
                 once(&mut mentioned, users)?;
             }
             b"EPHEMERAL" => once(&mut ephemeral, ())?,
+            b"NOCREATE" => once(&mut creation, Creation::Refused)?,
             _ => return Err(Error::SYNTAX),
         }
     }
@@ -87,5 +90,6 @@ fn options<'c>(
         send.mentions = send::mentions(&users, buffer);
     }
     send.ephemeral = ephemeral.is_some();
+    send.creation = creation.unwrap_or_default();
     Ok(())
 }

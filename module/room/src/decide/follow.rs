@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
-use super::{Context, Decision, Page};
+use super::{Context, Creation, Decision, Page};
 use crate::names::{Actor, RoomKind, RoomName};
 use crate::record::Record;
 use crate::refusal::Refusal;
@@ -33,7 +33,7 @@ pub fn follow<'a>(
     }
     let count = new.len() as u64;
     if count > 0 {
-        context.make(Actor::User(user), decision)?;
+        context.make(Actor::User(user), Creation::Allowed, decision)?;
     }
     for room in new {
         decision.record(Record::Follow { room, since: context.now.ms });

@@ -1,6 +1,6 @@
 //! CHAT.JOIN and CHAT.LEAVE: membership.
 
-use super::{Context, Decision, trim};
+use super::{Context, Creation, Decision, trim};
 use crate::members::Role;
 use crate::names::{Actor, RoomKind};
 use crate::record::Record;
@@ -16,6 +16,8 @@ pub struct Join<'a> {
     pub role: Option<Role>,
     /// BY; absent: the user.
     pub by: Option<Actor<'a>>,
+    /// NOCREATE.
+    pub creation: Creation,
 }
 
 /// Decides CHAT.JOIN. Reply: whether anything changed.
@@ -27,7 +29,7 @@ pub fn join<'a>(
     join: Join<'a>,
     decision: &mut Decision<'a>,
 ) -> Result<bool, Refusal> {
-    let Join { user, role, by } = join;
+    let Join { user, role, by, creation } = join;
     let actor = by.unwrap_or(Actor::User(user));
     context.admit(user)?;
     if let Actor::User(actor) = actor {
@@ -36,7 +38,7 @@ pub fn join<'a>(
     if !context.is_ordinary() && role.is_some_and(|role| role != Role::Member) {
         return Err(Refusal::invalid("role", "only ordinary rooms have roles"));
     }
-    context.make(actor, decision)?;
+    context.make(actor, creation, decision)?;
     // What the room is like once it has been made.
     let made_by = |name: &str| context.room.is_blank() && actor == Actor::User(name);
     let role_of = |name: &str| match context.name.kind {

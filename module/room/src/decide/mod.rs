@@ -33,6 +33,16 @@ use crate::room::{Now, Room};
 use crate::settings::{Access, Settings};
 use crate::swar;
 
+/// Whether a command makes the room it names, if there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Creation {
+    /// It does.
+    #[default]
+    Allowed,
+    /// NOCREATE: it is refused with `NOROOM`.
+    Refused,
+}
+
 /// Everything a rule looks at besides its command.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'r, 'a> {
@@ -320,10 +330,18 @@ impl<'r, 'a> Context<'r, 'a> {
 
     /// What makes the room if it is blank, for `actor`: records first in the decision. Who makes
     /// an ordinary room owns it; the two of a direct room are its members from the beginning.
-    /// Errors: `DENIED backend`.
-    fn make(&self, actor: Actor<'a>, decision: &mut Decision<'a>) -> Result<(), Refusal> {
+    /// Errors: `NOROOM`, `DENIED backend`.
+    fn make(
+        &self,
+        actor: Actor<'a>,
+        creation: Creation,
+        decision: &mut Decision<'a>,
+    ) -> Result<(), Refusal> {
         if !self.room.is_blank() {
             return Ok(());
+        }
+        if creation == Creation::Refused {
+            return Err(Refusal::NoRoom);
         }
         let ms = self.now.ms;
         decision.record(Record::Create { ms });

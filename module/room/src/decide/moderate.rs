@@ -4,8 +4,8 @@
 //! an equal or a higher one; the backend stands above all. In a personal room its user bans whom they
 //! want to hear nothing of: blocking. The backend bans that user there: suspending.
 
-use super::join::{Join, join};
-use super::{Context, Decision, trim};
+use super::join::{self, Join};
+use super::{Context, Creation, Decision, trim};
 use crate::keyword::Keyword;
 use crate::limits::SANCTION_MAX;
 use crate::members::{Deed, MemberChange, Role};
@@ -79,8 +79,9 @@ pub fn decide<'a>(
     if let (Action::Role(role), None, RoomKind::Ordinary) =
         (action, room.role(user), context.name.kind)
     {
-        context.existing()?;
-        return join(context, Join { user, role: Some(role), by: Some(actor) }, decision);
+        let creation = Creation::Refused;
+        let join = Join { user, role: Some(role), by: Some(actor), creation };
+        return join::join(context, join, decision);
     }
     match context.name.kind {
         RoomKind::Direct(..) => return Err(Refusal::invalid("room", "no direct room")),
@@ -92,7 +93,7 @@ pub fn decide<'a>(
             if room.is_blank() && action == Action::Unban {
                 return Ok(false);
             }
-            context.make(Actor::User(owner), decision)?;
+            context.make(Actor::User(owner), Creation::Allowed, decision)?;
         }
         RoomKind::Ordinary => {
             context.existing()?;

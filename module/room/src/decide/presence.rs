@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Context, Decision};
+use super::{Context, Creation, Decision};
 use crate::event::Ephemeral;
 use crate::limits::{TTL_MAX, TTL_MIN};
 use crate::names::{Actor, RoomKind};
@@ -40,7 +40,7 @@ pub fn here<'a>(
     let ttl = time_to_live(ttl.unwrap_or(context.limits.presence_ttl))?;
     context.admit(user)?;
     if context.name.kind == RoomKind::Personal(user) {
-        context.make(Actor::User(user), decision)?;
+        context.make(Actor::User(user), Creation::Allowed, decision)?;
     } else {
         context.readable(Some(user))?;
     }

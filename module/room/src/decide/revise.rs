@@ -20,6 +20,31 @@ pub struct Edit<'a> {
     pub text: &'a [u8],
     /// META; absent: as it was.
     pub meta: Option<&'a [u8]>,
+    /// OWN.
+    pub whose: Whose,
+}
+
+/// CHAT.DELETE room user id [REASON s] [OWN], as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Delete<'a> {
+    /// Who deletes.
+    pub user: Actor<'a>,
+    /// The message's id.
+    pub id: &'a [u8],
+    /// REASON.
+    pub reason: Option<&'a str>,
+    /// OWN.
+    pub whose: Whose,
+}
+
+/// Whose messages a command may touch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Whose {
+    /// One's own, and of those who keep order everybody's.
+    #[default]
+    Permitted,
+    /// OWN: one's own, by the rules for authors.
+    Own,
 }
 
 /// Decides CHAT.EDIT. Reply: the id of the edit. Errors: `NOMSG`, `DENIED moderator` for somebody
@@ -31,10 +56,10 @@ pub fn edit<'a>(
     decision: &mut Decision<'a>,
 ) -> Result<Id, Refusal> {
     let Context { room, limits, now, .. } = context;
-    let Edit { user, id, text, meta } = edit;
+    let Edit { user, id, text, meta, whose } = edit;
     context.may_change(user)?;
     let (message, m) = context.message(id)?;
-    let own = keeps_order(context, user, m)? == Power::Own;
+    let own = keeps_order(context, user, whose, m)? == Power::Own;
     let window = limits.edit_window;
     if own && window > 0 && message.ms.saturating_add(window) <= now.id_ms {
         return Err(Refusal::Denied("moderator"));
@@ -64,17 +89,16 @@ pub fn edit<'a>(
 /// but not say why.
 pub fn delete<'a>(
     context: Context<'_, 'a>,
-    user: Actor<'a>,
-    id: &'a [u8],
-    reason: Option<&'a str>,
+    delete: Delete<'a>,
     decision: &mut Decision<'a>,
 ) -> Result<Id, Refusal> {
+    let Delete { user, id, reason, whose } = delete;
     match context.may_change(user) {
         Err(Refusal::Muted(_) | Refusal::Frozen) if reason.is_none() => {}
         other => other?,
     }
     let (message, m) = context.message(id)?;
-    keeps_order(context, user, m)?;
+    keeps_order(context, user, whose, m)?;
     context.pace(user, decision)?;
     let id = decision.next_id(context.now);
     decision.record(Record::Delete { id, user: user.as_str(), message, reason });
@@ -90,13 +114,21 @@ enum Power {
 }
 
 /// Whether `actor` may touch message `m`. Errors: `DENIED moderator`.
-fn keeps_order(context: Context<'_, '_>, actor: Actor<'_>, m: u64) -> Result<Power, Refusal> {
+fn keeps_order(
+    context: Context<'_, '_>,
+    actor: Actor<'_>,
+    whose: Whose,
+    m: u64,
+) -> Result<Power, Refusal> {
     let room = context.room;
     let author = room.messages.get(m).map(|message| room.users.name(message.author));
+    let own = author == Some(actor.as_str());
     match actor {
+        _ if whose == Whose::Own && own => Ok(Power::Own),
+        _ if whose == Whose::Own => Err(Refusal::Denied("moderator")),
         Actor::Backend => Ok(Power::Order),
         Actor::User(user) if room.role(user) >= Some(Role::Moderator) => Ok(Power::Order),
-        Actor::User(user) if author == Some(user) => Ok(Power::Own),
+        Actor::User(_) if own => Ok(Power::Own),
         Actor::User(_) => Err(Refusal::Denied("moderator")),
     }
 }

@@ -1,6 +1,6 @@
 //! CHAT.ROOM: what a room is, and changing it.
 
-use super::{Context, Decision, trim};
+use super::{Context, Creation, Decision, trim};
 use crate::id::Id;
 use crate::members::Role;
 use crate::names::{Actor, RoomKind};
@@ -8,16 +8,27 @@ use crate::record::{NewSettings, Record};
 use crate::refusal::Refusal;
 use crate::settings::{Access, Setting};
 
-/// Decides CHAT.ROOM … SET field value …, all of them or none. An actor of absence is the backend.
+/// CHAT.ROOM room SET field value … [BY actor] [NOCREATE], as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Set<'s, 'a> {
+    /// Fields with their values.
+    pub fields: &'s [(&'a [u8], &'a [u8])],
+    /// BY; absent: the backend.
+    pub by: Option<Actor<'a>>,
+    /// NOCREATE.
+    pub creation: Creation,
+}
+
+/// Decides CHAT.ROOM … SET, all the fields or none.
 ///
-/// Errors: `INVALID field`, `INVALID <field>`, `TOOBIG`, `NOTMEMBER`, `DENIED <role>`; `DENIED
+/// Errors: `NOROOM`, `INVALID field`, `INVALID <field>`, `TOOBIG`, `NOTMEMBER`, `DENIED <role>`; `DENIED
 /// backend` for more than the server's own limit.
 pub fn set<'a>(
     context: Context<'_, 'a>,
-    fields: &[(&'a [u8], &'a [u8])],
-    by: Option<Actor<'a>>,
+    set: Set<'_, 'a>,
     decision: &mut Decision<'a>,
 ) -> Result<(), Refusal> {
+    let Set { fields, by, creation } = set;
     let actor = by.unwrap_or(Actor::Backend);
     let mut changes: Vec<Setting<'a>> = Vec::with_capacity(fields.len());
     for (field, value) in fields {
@@ -43,7 +54,7 @@ pub fn set<'a>(
     if let Actor::User(user) = actor {
         allowed(context, user, &changes)?;
     }
-    context.make(actor, decision)?;
+    context.make(actor, creation, decision)?;
     changes.retain(|change| !change.is_in(context.room.settings()));
     if changes.is_empty() {
         return Ok(());

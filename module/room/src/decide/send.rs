@@ -1,6 +1,6 @@
 //! CHAT.SEND: checks, and stores a message once.
 
-use super::{Context, Decision, Step, expired_nonces, trim};
+use super::{Context, Creation, Decision, Step, expired_nonces, trim};
 pub use crate::body::Mentions;
 use crate::body::{ACTION, Body, SYSTEM, TEXT};
 use crate::event::Ephemeral;
@@ -33,6 +33,8 @@ pub struct Send<'a> {
     pub mentions: Mentions<'a>,
     /// EPHEMERAL: published, not stored.
     pub ephemeral: bool,
+    /// NOCREATE.
+    pub creation: Creation,
 }
 
 impl<'a> Send<'a> {
@@ -47,6 +49,7 @@ impl<'a> Send<'a> {
             reply: None,
             mentions: Mentions::default(),
             ephemeral: false,
+            creation: Creation::Allowed,
         }
     }
 }
@@ -161,14 +164,14 @@ fn allowed<'a>(
     let user = match send.user {
         // The backend may speak to a room nobody has made, without making it.
         Actor::Backend if send.ephemeral => return Ok(()),
-        Actor::Backend => return context.make(send.user, decision),
+        Actor::Backend => return context.make(send.user, send.creation, decision),
         Actor::User(user) => user,
     };
     context.admit(user)?;
     if send.ephemeral {
         context.readable(Some(user))?;
     }
-    context.make(send.user, decision)?;
+    context.make(send.user, send.creation, decision)?;
     if room.is_blank() || !context.is_ordinary() {
         return context.pace(send.user, decision);
     }

@@ -6,7 +6,7 @@ use super::World;
 use crate::decide::history::{self, Anchor};
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::presence::Presence;
-use crate::decide::revise::Edit;
+use crate::decide::revise::{Delete, Edit, Whose};
 use crate::decide::{self, Decision, expire, sync};
 use crate::members::{Deed, MemberChange, Role};
 use crate::names::Actor;
@@ -28,17 +28,20 @@ fn sample() -> World {
     for (verb, back) in [("edit", 3), ("react", 3), ("react", 6), ("delete", 6), ("edit", 9)] {
         let m = world.room.messages.last() - back;
         let id = world.room.messages.get(m).map(|message| message.id).expect("there").to_string();
-        let (user, id) = (Actor::Backend, id.as_bytes());
+        let (user, id, whose) = (Actor::Backend, id.as_bytes(), Whose::Permitted);
         let done = world.act(&name, |c, d| match verb {
             "edit" => {
-                let edit = Edit { user, id, text: b"better", meta: Some(b"{}") };
+                let edit = Edit { user, id, text: b"better", meta: Some(b"{}"), whose };
                 decide::revise::edit(c, edit, d).map(drop)
             }
             "react" => {
                 let add = decide::react::Reaction::Add;
                 decide::react::decide(c, user, id, "👍", add, d).map(drop)
             }
-            _ => decide::revise::delete(c, user, id, Some("why"), d).map(drop),
+            _ => {
+                let delete = Delete { user, id, reason: Some("why"), whose };
+                decide::revise::delete(c, delete, d).map(drop)
+            }
         });
         done.expect("done");
     }

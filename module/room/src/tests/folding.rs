@@ -10,7 +10,7 @@ use super::World;
 use crate::decide::history::{self, Anchor};
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::react::Reaction;
-use crate::decide::revise::Edit;
+use crate::decide::revise::{Delete, Edit, Whose};
 use crate::decide::{self, sync};
 use crate::id::Id;
 use crate::names::Actor;
@@ -74,14 +74,16 @@ fn carry_out(world: &mut World, verb: &Verb, count: u64) -> Result<(), Refusal> 
             let object = format!("{{\"meta {count}\":1}}");
             let (id, text) = (id(*back), text.as_bytes());
             let meta = meta.then_some(object.as_bytes());
-            let edit = Edit { user: actor(*user), id: id.as_bytes(), text, meta };
+            let (user, whose) = (actor(*user), Whose::Permitted);
+            let edit = Edit { user, id: id.as_bytes(), text, meta, whose };
             world.act(&name, |c, d| decide::revise::edit(c, edit, d)).map(drop)
         }
         Verb::Delete { user, back } => {
             let (user, id) = (actor(*user), id(*back));
             let reason = count.is_multiple_of(2).then_some("why");
             let id = id.as_bytes();
-            world.act(&name, |c, d| decide::revise::delete(c, user, id, reason, d)).map(drop)
+            let delete = Delete { user, id, reason, whose: Whose::Permitted };
+            world.act(&name, |c, d| decide::revise::delete(c, delete, d)).map(drop)
         }
         Verb::React { user, back, emoji, remove } => {
             let reaction = if *remove { Reaction::Remove } else { Reaction::Add };

@@ -70,7 +70,7 @@ impl World {
         let name = self.name.clone();
         let role = role.map(|role| crate::members::Role::parse(role.as_bytes())).transpose()?;
         let by = by.map(|by| Actor::parse(by.as_bytes())).transpose()?;
-        let join = decide::join::Join { user, role, by };
+        let join = decide::join::Join { user, role, by, creation: decide::Creation::Allowed };
         self.act(&name, |c, d| decide::join::join(c, join, d))
     }
 
@@ -78,7 +78,10 @@ impl World {
         let name = self.name.clone();
         let by = by.map(|by| Actor::parse(by.as_bytes())).transpose()?;
         let fields = [(field.as_bytes(), value.as_bytes())];
-        self.act(&name, |c, d| decide::room::set(c, &fields, by, d))
+        self.act(&name, |c, d| {
+            let creation = decide::Creation::Allowed;
+            decide::room::set(c, decide::room::Set { fields: &fields, by, creation }, d)
+        })
     }
 
     fn leave(&mut self, user: &str) -> Result<bool, Refusal> {
@@ -147,6 +150,7 @@ fn send<'a>(user: &'a str, text: &'a str, nonce: Option<&'a str>) -> decide::sen
         reply: None,
         mentions: Default::default(),
         ephemeral: false,
+        creation: decide::Creation::Allowed,
     }
 }
 

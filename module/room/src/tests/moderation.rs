@@ -4,7 +4,7 @@ use super::rules::lobby;
 use super::{World, code};
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::react::Reaction;
-use crate::decide::revise::Edit;
+use crate::decide::revise::{Delete, Edit, Whose};
 use crate::decide::{self, history, sync};
 use crate::limits::Rate;
 use crate::members::Role;
@@ -28,14 +28,17 @@ impl World {
     fn edit(&mut self, user: &str, id: &str, text: &str) -> Result<(), Refusal> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
-        let edit = Edit { user, id: id.as_bytes(), text: text.as_bytes(), meta: None };
+        let (id, whose) = (id.as_bytes(), Whose::Permitted);
+        let edit = Edit { user, id, text: text.as_bytes(), meta: None, whose };
         self.act(&name, |c, d| decide::revise::edit(c, edit, d)).map(drop)
     }
 
     fn delete(&mut self, user: &str, id: &str) -> Result<(), Refusal> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
-        self.act(&name, |c, d| decide::revise::delete(c, user, id.as_bytes(), None, d)).map(drop)
+        let (id, whose) = (id.as_bytes(), Whose::Permitted);
+        let delete = Delete { user, id, reason: None, whose };
+        self.act(&name, |c, d| decide::revise::delete(c, delete, d)).map(drop)
     }
 
     fn react(&mut self, user: &str, id: &str, emoji: &str) -> Result<bool, Refusal> {

@@ -2,7 +2,8 @@
 
 use super::World;
 use crate::decide::history::{self, Anchor};
-use crate::decide::{PageSize, revise, sync};
+use crate::decide::revise::{self, Edit, Whose};
+use crate::decide::{PageSize, sync};
 use crate::id::Id;
 use crate::names::Actor;
 
@@ -201,7 +202,8 @@ fn what_was_said_of_an_expired_message_is_not_told_either() {
     let name = world.name.clone();
     for (text, id) in [("SECRET", &first), ("fine", &second)] {
         let user = Actor::User("alice");
-        let edit = revise::Edit { user, id: id.as_bytes(), text: text.as_bytes(), meta: None };
+        let (id, whose) = (id.as_bytes(), Whose::Permitted);
+        let edit = Edit { user, id, text: text.as_bytes(), meta: None, whose };
         world.act(&name, |c, d| revise::edit(c, edit, d)).expect("edited");
     }
     let cursor = Id::parse(second.as_bytes()).expect("an id");
@@ -226,7 +228,8 @@ fn only_the_newest_edit_of_a_message_repeats_it() {
             let text = format!("{id} turn {turn}");
             let meta = turn.is_multiple_of(2).then_some(object.as_bytes());
             let (user, text) = (Actor::User("alice"), text.as_bytes());
-            let edit = revise::Edit { user, id: id.as_bytes(), text, meta };
+            let (id, whose) = (id.as_bytes(), Whose::Permitted);
+            let edit = Edit { user, id, text, meta, whose };
             world.act(&name, |c, d| revise::edit(c, edit, d)).expect("edited");
         }
     }
