@@ -2,23 +2,33 @@
 //!
 //! An event that takes somebody out of a room does so by itself, as it is delivered (`room.rs`).
 //! Here is the rest: a member who has left, a change of access, a gap in which anything may have
-//! happened. Then each user there is asked about with `CHAT.ROOM_RO … AS user`, and who may not read
-//! any more is told `gone`.
+//! happened. Then the room has paused whom that concerns, each user is asked about with
+//! `CHAT.ROOM_RO … AS user`, and who may read goes on where they stood; who may not is told `gone`.
+//! No answer is no yes: the question is repeated, and whoever is not answered about for long must
+//! come anew.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use redis::Cmd;
 
 use crate::event::{Head, Place};
 use crate::failure::Failure;
+use crate::fetch::sync_command;
 use crate::hub::Hub;
 use crate::presence;
-use crate::protocol;
-use crate::room::Room;
+use crate::receivers::Dirty;
+use crate::replies::{Synced, frames};
+use crate::room::{Behind, Brought, Question, Room};
 use crate::upstream::{Failed, Reply};
 
 /// Users asked about in one pipeline.
 const USERS_PER_CALL: usize = 500;
+/// Pause before a question is repeated, and the longest one.
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+const PAUSE_MOST: Duration = Duration::from_secs(1);
+/// Pages that one paused connection is brought further by at a time.
+const PAGES: usize = 16;
 
 /// Looks at an event that has come from the channel.
 pub fn watch(hub: &Arc<Hub>, room: &Arc<Room>, head: &Head<'_>) {
@@ -26,26 +36,9 @@ pub fn watch(hub: &Arc<Hub>, room: &Arc<Room>, head: &Head<'_>) {
         "member" if matches!(head.place, Place::Durable { .. }) => {
             let kind = head.text("kind").unwrap_or_default();
             let user = head.text("user").unwrap_or_default();
-            if !matches!(&*kind, "leave" | "kick" | "ban") {
-                return;
-            }
-            hub.followed.forget(&user, &room.name);
-            see_off(hub, room);
-            room.access_changed();
-            if room.has_user(&user) {
-                let user: Arc<str> = (*user).into();
-                let (hub, room) = (hub.clone(), room.clone());
-                tokio::spawn(async move { check_access(&hub, &room, vec![user]).await });
-            }
-        }
-        "room" => {
-            let data = head.raw("data").unwrap_or_default();
-            let data = std::str::from_utf8(data).unwrap_or_default();
-            let settings: protocol::Fields<'_> = serde_json::from_str(data).unwrap_or_default();
-            if settings.raw("access").is_some() {
-                room.access_changed();
-                let (hub, room) = (hub.clone(), room.clone());
-                tokio::spawn(async move { check_access(&hub, &room, room.users()).await });
+            if matches!(&*kind, "leave" | "kick" | "ban") {
+                hub.followed.forget(&user, &room.name);
+                see_off(hub, room);
             }
         }
         "drop" => hub.followed.forget_room(&room.name),
@@ -61,28 +54,88 @@ pub fn see_off(hub: &Hub, room: &Room) {
     }
 }
 
-/// Asks whether these users may still read the room. Those who may not receive nothing more of it
-/// from now on and are told `gone`.
-pub async fn check_access(hub: &Hub, room: &Room, users: Vec<Arc<str>>) {
-    for users in users.chunks(USERS_PER_CALL) {
-        let commands = users.iter().map(|user| room_as(&room.name, user)).collect();
-        let replies = hub.upstream.call(commands).await;
-        for (user, reply) in users.iter().zip(replies) {
-            if let Access::Denied(failure) = judge(reply) {
-                evict(hub, room, user, &failure);
-            }
+/// Begins to ask for those who are paused in this room, unless somebody does.
+pub fn ask_later(hub: &Arc<Hub>, room: &Arc<Room>) {
+    if room.begins_asking() {
+        tokio::spawn(keep_asking(hub.clone(), room.clone()));
+    }
+}
+
+/// Asks until nobody is paused any more.
+async fn keep_asking(hub: Arc<Hub>, room: Arc<Room>) {
+    let mut pause = PAUSE_FIRST;
+    loop {
+        ask(&hub, &room).await;
+        if room.ends_asking() {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MOST);
+        if hub.upstream.is_up() {
+            let mut dirty = Dirty::new();
+            room.end_long_pauses(Instant::now(), &mut dirty);
+            hub.flush(dirty);
+        } else {
+            // Meanwhile nothing of the room comes here either.
+            hub.upstream.wait_up().await;
+            room.restart_pauses();
         }
     }
 }
 
-fn evict(hub: &Hub, room: &Room, user: &str, failure: &Failure) {
-    let mut further = String::from(",");
-    failure.write(&mut further);
-    let gone = protocol::about_room("gone", &room.name, &further);
-    for connection in room.evict(user) {
-        connection.rise(room);
-        connection.send_text(&gone);
-        presence::end_later(hub, &connection, room);
+/// Asks once for everybody who is paused in this room, and again for those whose answer was out of
+/// date when it came.
+pub async fn ask(hub: &Hub, room: &Room) {
+    for _ in 0..2 {
+        let Question { epoch, users } = room.question();
+        for users in users.chunks(USERS_PER_CALL) {
+            let commands = users.iter().map(|user| room_as(&room.name, user)).collect();
+            let mut granted = Vec::new();
+            let mut dirty = Dirty::new();
+            for (user, reply) in users.iter().zip(hub.upstream.call(commands).await) {
+                match judge(reply) {
+                    Access::Granted => granted.push(user.clone()),
+                    Access::Denied(failure) => {
+                        for connection in room.deny(epoch, user, &failure, &mut dirty) {
+                            presence::end_later(hub, &connection, room);
+                        }
+                    }
+                    Access::Unknown(_) => {}
+                }
+            }
+            let behind = room.grant(epoch, &granted, &mut dirty);
+            hub.flush(dirty);
+            for behind in behind {
+                bring(hub, room, epoch, behind).await;
+            }
+        }
+        if room.question().epoch == epoch {
+            return;
+        }
+    }
+}
+
+/// Brings a connection that is far behind to where the room is, as far as Redis answers.
+async fn bring(hub: &Hub, room: &Room, epoch: u64, mut behind: Behind) {
+    for _ in 0..PAGES {
+        let mut command = sync_command(&room.name, behind.position);
+        command.arg("AS").arg(&*behind.connection.user);
+        let Ok(value) = hub.upstream.call_one(command).await else { return };
+        let Ok(synced) = Synced::read(value) else { return };
+        let mut dirty = Dirty::new();
+        if !synced.recovered {
+            room.come_anew_alone(&behind.connection, &mut dirty);
+            hub.flush(dirty);
+            return;
+        }
+        let page = frames(&synced.events);
+        let last = page.last().map_or(behind.position, |(id, _)| *id);
+        let brought = room.bring(epoch, &behind, &page, last, synced.more, &mut dirty);
+        hub.flush(dirty);
+        match brought {
+            Brought::Done => return,
+            Brought::UpTo(position) => behind.position = position,
+        }
     }
 }
 

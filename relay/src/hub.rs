@@ -17,6 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore};
 
+use crate::access;
 use crate::allowance::Allowances;
 use crate::close;
 use crate::config::Config;
@@ -153,7 +154,7 @@ impl Hub {
     /// receive rooms that it does not know it is in.
     pub fn disconnect_everywhere(&self, connection: &Arc<Connection>) {
         for room in self.rooms() {
-            if room.is_receiving(connection) {
+            if room.holds(connection) {
                 connection.sit(&room);
             }
         }
@@ -282,6 +283,7 @@ impl Hub {
                 }
                 let next = room.tidy(now);
                 self.follow(&room, next);
+                access::ask_later(&self, &room);
             }
             if !due.is_empty() && self.upstream.is_up() {
                 let hub = self.clone();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use redis::Cmd;
 
-use crate::access::{Access, check_access, judge};
+use crate::access::{self, Access, judge};
 use crate::connection::Connection;
 use crate::hub::Hub;
 use crate::names::contact;
@@ -87,13 +87,13 @@ pub fn end_later(hub: &Hub, connection: &Connection, room: &Room) {
 }
 
 /// Beats these rooms for all their connections here.
-pub async fn beat(hub: &Hub, rooms: Vec<Arc<Room>>) {
+pub async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
     let ttl = hub.config.presence_ttl.as_millis();
     for rooms in rooms.chunks(ROOMS_PER_CALL) {
         let mut asked = Vec::new();
         let mut commands = Vec::new();
         for room in rooms {
-            for receivers in room.receivers().chunks(CONNECTIONS_PER_BEAT) {
+            for receivers in room.everybody().chunks(CONNECTIONS_PER_BEAT) {
                 let mut command = redis::cmd("CHAT.BEAT");
                 command.arg(&*room.name).arg(ttl.to_string());
                 for receiver in receivers {
@@ -128,7 +128,7 @@ pub async fn beat(hub: &Hub, rooms: Vec<Arc<Room>>) {
     }
 }
 
-async fn set_again(hub: &Hub, room: &Arc<Room>, here: &[Arc<Connection>], unknown: &[String]) {
+async fn set_again(hub: &Arc<Hub>, room: &Arc<Room>, here: &[Arc<Connection>], unknown: &[String]) {
     let ttl = hub.config.presence_ttl.as_millis();
     let lost: Vec<&Arc<Connection>> = here
         .iter()
@@ -150,7 +150,8 @@ async fn set_again(hub: &Hub, room: &Arc<Room>, here: &[Arc<Connection>], unknow
         });
         let users: Vec<Arc<str>> = users.map(|connection| connection.user.clone()).collect();
         if !users.is_empty() {
-            check_access(hub, room, users).await;
+            room.pause_users(&users);
+            access::ask_later(hub, room);
         }
     }
 }

@@ -61,13 +61,18 @@ impl Receivers {
         Some(removed)
     }
 
-    /// Removes and returns the connections of this user.
-    pub fn remove_user(&mut self, user: &str) -> Vec<Arc<Connection>> {
-        let (gone, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut self.0)
-            .into_iter()
-            .partition(|receiver| *receiver.connection.user == *user);
-        self.0 = stay;
-        gone.into_iter().map(|receiver| receiver.connection).collect()
+    /// Removes and returns the connections for which `whom` is true, each with where it stands if it
+    /// is ahead of the room.
+    pub fn remove_where(
+        &mut self,
+        whom: impl Fn(&Connection) -> bool,
+    ) -> Vec<(Arc<Connection>, Option<Id>)> {
+        let gone = self.0.extract_if(.., |receiver| whom(&receiver.connection));
+        let gone = gone.map(|receiver| (receiver.connection, receiver.ahead)).collect();
+        if self.0.is_empty() {
+            self.0 = Vec::new();
+        }
+        gone
     }
 
     /// Everybody starts anew: nobody is ahead of the room any more.

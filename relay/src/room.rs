@@ -2,8 +2,8 @@
 //!
 //! Durable events go to the receivers by the delivery rule. Whoever an event takes out of the room
 //! (kicked, banned) is taken out at the moment it is delivered, so that nothing after it reaches
-//! them, however it came. Contacts are told of presence only. [`newcomers`] brings connections in,
-//! [`care`] is what is done now and then.
+//! them, however it came; whose access an event puts in question is paused there. Contacts are told of presence only. [`newcomers`] brings connections in,
+//! [`pauses`] keeps those apart who may perhaps not read, [`care`] is what is done now and then.
 //!
 //! The lock around it is held for memory work only. This file asks Redis nothing and sends to no
 //! socket itself: it queues frames and names the connections to flush.
@@ -11,6 +11,7 @@
 mod care;
 mod events;
 mod newcomers;
+mod pauses;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -27,8 +28,10 @@ use crate::frame::Frame;
 use crate::protocol;
 use crate::receivers::{Dirty, Receivers};
 use crate::tail::Tail;
+use pauses::Pause;
 
 pub use newcomers::{Newcomer, Placed};
+pub use pauses::{Behind, Brought, Question};
 
 /// One room.
 pub struct Room {
@@ -41,6 +44,10 @@ pub struct Room {
 struct State {
     delivery: Delivery<Frame>,
     receivers: Receivers,
+    /// Connections that receive nothing until Redis has said whether they may read.
+    paused: Vec<Pause>,
+    /// Somebody asks for them.
+    asking: bool,
     /// Connections that are told of presence only: this is the personal room of another user.
     contacts: Receivers,
     /// Presence events and drops so far: a picture of who is here is as old as its count.
@@ -93,6 +100,8 @@ impl Room {
         let state = State {
             delivery: Delivery::default(),
             receivers: Receivers::default(),
+            paused: Vec::new(),
+            asking: false,
             contacts: Receivers::default(),
             presence_changes: 0,
             newcomers: 0,
@@ -117,7 +126,8 @@ impl Room {
         state.subscription = Subscription::Asked(Instant::now());
         state.epoch += 1;
         state.fetches.clear();
-        for connection in state.receivers.remove_ahead() {
+        let ahead = state.receivers.remove_ahead().into_iter().chain(state.unpause_ahead());
+        for connection in ahead.collect::<Vec<_>>() {
             self.tell_removed(&connection, Removal::Astray, dirty);
         }
         state.note_emptiness();
@@ -193,6 +203,10 @@ impl Room {
         state.epoch += 1;
         state.fetches.clear();
         state.tail = None;
+        // What those may read who are not answered about yet is for a new question.
+        for connection in state.unpause_all() {
+            self.tell_removed(&connection, Removal::Astray, dirty);
+        }
         state.receivers.forget_positions();
         state.receivers.tell_all(reload, dirty);
         self.reset_contacts(state, dirty);
@@ -209,6 +223,7 @@ impl Room {
     pub fn depart(&self, connection: &Connection) {
         let mut state = self.state.lock();
         state.receivers.remove(connection);
+        state.unpause_one(connection);
         state.contacts.remove(connection);
         state.note_emptiness();
     }
@@ -218,47 +233,33 @@ impl Room {
         std::mem::take(&mut self.state.lock().kicked)
     }
 
-    /// Removes the receivers of this user and returns them. (Contacts may not read anyway.)
-    pub fn evict(&self, user: &str) -> Vec<Arc<Connection>> {
-        let mut state = self.state.lock();
-        let gone = state.receivers.remove_user(user);
-        state.note_emptiness();
-        gone
+    /// Whether this connection is here, receiving, paused or told of presence only.
+    pub fn holds(&self, connection: &Connection) -> bool {
+        let state = self.state.lock();
+        let same = |other: &Arc<Connection>| other.number == connection.number;
+        state.receivers.contains(connection)
+            || state.contacts.contains(connection)
+            || state.paused().any(same)
     }
 
-    /// Everybody who receives this room now.
-    pub fn receivers(&self) -> Vec<Arc<Connection>> {
-        self.state.lock().receivers.iter().cloned().collect()
+    /// Everybody who receives this room, or is paused: all who are to count as present.
+    pub fn everybody(&self) -> Vec<Arc<Connection>> {
+        let state = self.state.lock();
+        state.receivers.iter().chain(state.paused()).cloned().collect()
     }
 
     /// Whether this connection receives this room now.
     pub fn is_receiving(&self, connection: &Connection) -> bool {
         self.state.lock().receivers.contains(connection)
     }
-
-    /// Whether some connection of this user receives this room.
-    pub fn has_user(&self, user: &str) -> bool {
-        self.state.lock().receivers.iter().any(|connection| *connection.user == *user)
-    }
-
-    /// The users who receive this room now, each once.
-    pub fn users(&self) -> Vec<Arc<str>> {
-        let mut users: Vec<Arc<str>> =
-            self.state.lock().receivers.iter().map(|connection| connection.user.clone()).collect();
-        users.sort_unstable();
-        users.dedup();
-        users
-    }
-
-    /// Who may read has changed: whoever is catching up must ask again.
-    pub fn access_changed(&self) {
-        self.state.lock().epoch += 1;
-    }
 }
 
 impl State {
     fn note_emptiness(&mut self) {
-        let empty = self.newcomers == 0 && self.receivers.is_empty() && self.contacts.is_empty();
+        let empty = self.newcomers == 0
+            && self.receivers.is_empty()
+            && self.paused.is_empty()
+            && self.contacts.is_empty();
         if !empty {
             self.empty_since = None;
         } else if self.empty_since.is_none() {

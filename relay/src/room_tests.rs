@@ -8,6 +8,9 @@ use crate::close;
 use crate::connection::End;
 use crate::frame;
 
+#[path = "room/pauses_tests.rs"]
+mod pauses_tests;
+
 struct Client {
     connection: Arc<Connection>,
     far_end: TcpStream,
@@ -211,21 +214,4 @@ async fn events_that_come_together_reach_everybody_once_and_in_order() {
         assert!(client.is_in(&room));
         assert_eq!(told(client.read().await), expected);
     }
-}
-
-#[tokio::test]
-async fn who_asks_again_in_vain_goes_on_where_it_stood() {
-    let room = Arc::new(Room::new("r".into()));
-    let (alice, mut bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
-    place(&room, &alice, 4);
-    place(&room, &bob, 6);
-    let newcomer = room.arrive(&bob.connection);
-    let before = newcomer.before.expect("it was a receiver");
-    room.place(&newcomer, &bob.connection, before, &[], &mut Dirty::new());
-    for n in 5..=7 {
-        tell(&room, &removing(n, "role", "carol", ""));
-    }
-    let told = bob.read().await;
-    let ids = told.matches(r#""id":""#).count();
-    assert!(ids == 1 && told.contains(r#""id":"7-7""#), "nothing twice: {told}");
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
-use crate::access::{check_access, see_off};
+use crate::access::{self, see_off};
 use crate::event::Id;
 use crate::failure::Failure;
 use crate::fetch::{PAGE_EVENTS, newest_page, sync_command};
@@ -71,8 +71,16 @@ pub async fn run(hub: Arc<Hub>, room: Arc<Room>, cause: Cause) {
 }
 
 /// One sync, all its pages. Returns whether another is needed.
-async fn once(hub: &Hub, room: &Room, mut from: Id, hole: &mut bool) -> Result<bool, Failure> {
-    check_access(hub, room, room.users()).await;
+async fn once(
+    hub: &Arc<Hub>,
+    room: &Arc<Room>,
+    mut from: Id,
+    hole: &mut bool,
+) -> Result<bool, Failure> {
+    room.pause_all();
+    access::ask(hub, room).await;
+    // Those who were not answered about are asked for again, and miss nothing.
+    access::ask_later(hub, room);
     loop {
         FIGURES.syncs.increment(1);
         let synced = match hub.upstream.call_one(sync_command(&room.name, from)).await {
@@ -93,6 +101,7 @@ async fn once(hub: &Hub, room: &Room, mut from: Id, hole: &mut bool) -> Result<b
         let again = room.recovered(frames(&synced.events), synced.more, &mut dirty);
         hub.flush(dirty);
         see_off(hub, room);
+        access::ask_later(hub, room);
         if !synced.more {
             return Ok(again);
         }
@@ -101,12 +110,13 @@ async fn once(hub: &Hub, room: &Room, mut from: Id, hole: &mut bool) -> Result<b
     }
 }
 
-fn reload(hub: &Hub, room: &Room, page: Page) -> bool {
+fn reload(hub: &Arc<Hub>, room: &Arc<Room>, page: Page) -> bool {
     debug!(room = &*room.name, newest = %page.newest, "the room's past is gone: reload");
     FIGURES.reloads.increment(1);
     let reload = protocol::about_room("reload", &room.name, &format!(",{}", page.json()));
     let mut dirty = Dirty::new();
     let again = room.reload(page.newest, &frame::text(reload.as_bytes()), &mut dirty);
     hub.flush(dirty);
+    access::ask_later(hub, room);
     again
 }

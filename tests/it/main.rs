@@ -38,6 +38,7 @@ mod promotion;
 mod random_traffic;
 mod refusals;
 mod refusals_of_changes;
+mod relay_access;
 mod relay_changes;
 mod relay_chat;
 mod relay_checked;

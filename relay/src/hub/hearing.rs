@@ -69,6 +69,7 @@ impl Hub {
             && let Some(hub) = self.me.upgrade()
         {
             access::watch(&hub, room, last);
+            access::ask_later(&hub, room);
         }
     }
 }

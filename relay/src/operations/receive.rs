@@ -13,7 +13,7 @@ use redis::{Cmd, Value};
 use super::contacts::{self, ReadyContact};
 use super::lists::{Following, Gain, list};
 use super::{Answer, Context, Outcome};
-use crate::access::room_as;
+use crate::access::{self, room_as};
 use crate::event::Id;
 use crate::failure::Failure;
 use crate::fetch::{Fetched, Key};
@@ -384,17 +384,10 @@ fn place(context: &Context, ready: &Ready, dirty: &mut Dirty) -> Option<String> 
 
 /// A connection that received the room before a refused attempt goes on where it stood.
 fn put_back(context: &Context, room: &Arc<Room>, newcomer: Newcomer) {
-    let Some(before) = newcomer.before else { return };
     let mut dirty = Dirty::new();
-    match room.place(&newcomer, &context.connection, before, &[], &mut dirty) {
-        Placed::Then(next) => context.hub.follow(room, next),
-        // Too much has happened since: the client learns that it must ask anew.
-        Placed::FetchAgain => {
-            context.connection.rise(room);
-            context.connection.send_text(&room.come_anew());
-        }
-    }
+    room.put_back(&newcomer, &context.connection, &mut dirty);
     context.hub.flush(dirty);
+    access::ask_later(&context.hub, room);
 }
 
 pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outcome {

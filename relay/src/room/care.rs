@@ -18,7 +18,7 @@ impl Room {
     /// spread.
     pub fn beat_is_due(&self, now: Instant, interval: Duration) -> bool {
         let mut state = self.state.lock();
-        if state.receivers.is_empty() {
+        if state.receivers.is_empty() && state.paused.is_empty() {
             state.beat_at = None;
             return false;
         }
@@ -63,7 +63,7 @@ impl Room {
         state.fetches.retain(|(_, at, _)| now.duration_since(*at) < FETCH_KEPT);
         if state.fetches.is_empty() {
             state.fetches = Vec::new();
-            if state.newcomers == 0 {
+            if state.newcomers == 0 && state.paused.is_empty() {
                 state.tail = None;
             }
         }

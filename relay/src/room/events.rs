@@ -88,7 +88,7 @@ impl Room {
         }
     }
 
-    fn look_again(&self) -> Frame {
+    pub(super) fn look_again(&self) -> Frame {
         frame::text(protocol::about_room("reset", &self.name, "").as_bytes())
     }
 
@@ -131,16 +131,22 @@ impl Room {
                 self.hand_out(state, burst, dirty);
             }
             burst.add(id, head.bytes());
+            if matches!(head.kind, "member" | "room") {
+                // They still get the event itself.
+                self.hand_out(state, burst, dirty);
+                self.question_access(state, head);
+            }
             return;
         };
         self.hand_out(state, burst, dirty);
         // Who is placed further on has come since: this is not about them.
         let removed = state.receivers.not_ahead(&user);
+        let paused = state.unpause_before(&user, id);
         burst.add(id, head.bytes());
         self.hand_out(state, burst, dirty);
         // Who is catching up must ask again whether they may.
         state.epoch += 1;
-        for connection in removed {
+        for connection in removed.into_iter().chain(paused) {
             state.receivers.remove(&connection);
             self.tell_removed(&connection, removal, dirty);
             state.kicked.push(connection);

@@ -36,8 +36,8 @@ pub enum Placed {
 /// A newcomer's stay in the room while it catches up; ends when dropped.
 pub struct Newcomer {
     room: Arc<Room>,
-    epoch: u64,
-    presence_changes: u64,
+    pub(super) epoch: u64,
+    pub(super) presence_changes: u64,
     /// Where it stood if it was a receiver before.
     pub before: Option<Id>,
 }
@@ -58,6 +58,7 @@ impl Room {
         state.empty_since = None;
         let receiver = state.receivers.remove(connection);
         let before = receiver.and_then(|receiver| receiver.ahead.or(state.delivery.last()));
+        let before = before.or(state.unpause_one(connection));
         state.record();
         let (epoch, presence_changes) = (state.epoch, state.presence_changes);
         Newcomer { room: self.clone(), epoch, presence_changes, before }

@@ -1,0 +1,317 @@
+//! Connections whose right to read is in question: until Redis has answered, they receive nothing.
+//!
+//! A paused connection keeps its position. When its user may read, it goes on from there with the
+//! frames of the tail, or with what a sync of its own brings; nothing is missing and nothing is
+//! double. An answer counts only if nobody's access has changed since the question: the room's
+//! epoch says so. `access.rs` asks the questions.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Newcomer, Removal, Room, State, removal};
+use crate::connection::Connection;
+use crate::event::{Head, Id};
+use crate::failure::Failure;
+use crate::frame::{self, Frame};
+use crate::outbox::Class;
+use crate::protocol;
+use crate::receivers::{Dirty, queue};
+
+/// Who is not answered about for longer must come anew.
+const PAUSED_AT_MOST: Duration = Duration::from_secs(30);
+
+/// One paused connection.
+pub(super) struct Pause {
+    connection: Arc<Connection>,
+    /// It has everything up to here.
+    position: Id,
+    since: Instant,
+    presence_changes: u64,
+}
+
+/// A paused connection that may read, and is too far back for the tail.
+pub struct Behind {
+    /// The connection.
+    pub connection: Arc<Connection>,
+    /// It has everything up to here.
+    pub position: Id,
+}
+
+/// What became of a paused connection that was brought further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Brought {
+    /// It receives again, or is here no more, or must be asked about again.
+    Done,
+    /// It has everything up to here and needs more.
+    UpTo(Id),
+}
+
+/// Users whose access is to be asked for, as of an epoch.
+pub struct Question {
+    /// The answer counts while the room is in this epoch.
+    pub epoch: u64,
+    /// Each once.
+    pub users: Vec<Arc<str>>,
+}
+
+impl Room {
+    /// Pauses everybody who receives this room.
+    pub fn pause_all(&self) {
+        self.state.lock().pause(|_| true);
+    }
+
+    /// Pauses the connections of these users.
+    pub fn pause_users(&self, users: &[Arc<str>]) {
+        self.state.lock().pause(|connection| users.contains(&connection.user));
+    }
+
+    /// Whether somebody is paused and nobody is asking; then the caller has to, until
+    /// [`Room::ends_asking`] says yes.
+    pub fn begins_asking(&self) -> bool {
+        let mut state = self.state.lock();
+        !state.paused.is_empty() && !std::mem::replace(&mut state.asking, true)
+    }
+
+    /// Whether nobody is paused any more; then the caller stops asking.
+    pub fn ends_asking(&self) -> bool {
+        let mut state = self.state.lock();
+        state.asking = !state.paused.is_empty();
+        !state.asking
+    }
+
+    /// What has to be asked.
+    pub fn question(&self) -> Question {
+        let state = self.state.lock();
+        let users = state.paused.iter().map(|pause| pause.connection.user.clone());
+        let mut users: Vec<Arc<str>> = users.collect();
+        users.sort_unstable();
+        users.dedup();
+        Question { epoch: state.epoch, users }
+    }
+
+    /// These users may read, by the answer to a question of this epoch: they receive again. Returns
+    /// those who are too far back for that.
+    pub fn grant(&self, epoch: u64, users: &[Arc<str>], dirty: &mut Dirty) -> Vec<Behind> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let mut behind = Vec::new();
+        if state.epoch != epoch {
+            return behind;
+        }
+        let granted = |pause: &Pause| users.contains(&pause.connection.user);
+        let (granted, stay) = std::mem::take(&mut state.paused).into_iter().partition(granted);
+        state.paused = stay;
+        for pause in granted {
+            if let Err(pause) = self.resume(state, pause, dirty) {
+                let connection = pause.connection.clone();
+                behind.push(Behind { connection, position: pause.position });
+                state.paused.push(pause);
+            }
+        }
+        behind
+    }
+
+    /// A page of events after `position` for a paused connection, whose user may read them: it ends
+    /// at `last`, and `more` says whether there is more behind it.
+    pub fn bring(
+        &self,
+        epoch: u64,
+        behind: &Behind,
+        page: &[(Id, Frame)],
+        last: Id,
+        more: bool,
+        dirty: &mut Dirty,
+    ) -> Brought {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let same = |pause: &Pause| {
+            Arc::ptr_eq(&pause.connection, &behind.connection) && pause.position == behind.position
+        };
+        let Some(index) = state.paused.iter().position(same).filter(|_| state.epoch == epoch)
+        else {
+            return Brought::Done;
+        };
+        let mut pause = state.paused.swap_remove(index);
+        let user = &*pause.connection.user;
+        let is_theirs = |frame: &Frame| {
+            let head = Head::parse(frame::payload(frame));
+            head.and_then(|head| removal(&head)).is_some_and(|(removed, _)| removed == *user)
+        };
+        // Who was put out and let in again meanwhile comes anew; who reads too slowly for all this
+        // asks for it page by page.
+        if pause.connection.is_behind() || page.iter().any(|(_, frame)| is_theirs(frame)) {
+            self.tell_removed(&pause.connection, Removal::Astray, dirty);
+            state.note_emptiness();
+            return Brought::Done;
+        }
+        for (_, frame) in page {
+            queue(&pause.connection, frame, Class::Live, dirty);
+        }
+        pause.position = last;
+        let resumed = if more { Err(pause) } else { self.resume(state, pause, dirty) };
+        match resumed {
+            Ok(()) => Brought::Done,
+            Err(pause) => {
+                state.paused.push(pause);
+                Brought::UpTo(last)
+            }
+        }
+    }
+
+    /// Seats a connection again; the error is the connection if the tail does not reach back to it.
+    fn resume(&self, state: &mut State, pause: Pause, dirty: &mut Dirty) -> Result<(), Pause> {
+        let last = state.delivery.last().unwrap_or_default();
+        if pause.position < last {
+            let frames = state.tail.as_ref().and_then(|tail| tail.from(pause.position));
+            let Some(frames) = frames else { return Err(pause) };
+            for frame in frames {
+                queue(&pause.connection, frame, Class::Live, dirty);
+            }
+        }
+        let ahead = Some(pause.position).filter(|position| *position > last);
+        state.receivers.seat(&pause.connection, ahead);
+        if pause.presence_changes != state.presence_changes {
+            queue(&pause.connection, &self.look_again(), Class::Live, dirty);
+        }
+        Ok(())
+    }
+
+    /// This user may not read, by the answer to a question of this epoch: takes the paused
+    /// connections of this user out, tells them why and returns them.
+    pub fn deny(
+        &self,
+        epoch: u64,
+        user: &str,
+        why: &Failure,
+        dirty: &mut Dirty,
+    ) -> Vec<Arc<Connection>> {
+        let mut state = self.state.lock();
+        if state.epoch != epoch {
+            return Vec::new();
+        }
+        let mut further = String::from(",");
+        why.write(&mut further);
+        let gone = frame::text(protocol::about_room("gone", &self.name, &further).as_bytes());
+        let denied = state.unpause(|pause| *pause.connection.user == *user);
+        for connection in &denied {
+            connection.rise(self);
+            queue(connection, &gone, Class::Live, dirty);
+        }
+        denied
+    }
+
+    /// This connection, if it is paused, must come anew: its position is of a past that is gone.
+    pub fn come_anew_alone(&self, connection: &Arc<Connection>, dirty: &mut Dirty) {
+        let mut state = self.state.lock();
+        if state.unpause_one(connection).is_some() {
+            self.tell_removed(connection, Removal::Astray, dirty);
+            state.note_emptiness();
+        }
+    }
+
+    /// A connection that has come to catch up, in vain, stands where it stood before: paused, as the
+    /// right to read may be what it failed for.
+    pub fn put_back(&self, newcomer: &Newcomer, connection: &Arc<Connection>, dirty: &mut Dirty) {
+        let Some(position) = newcomer.before else { return };
+        let mut state = self.state.lock();
+        if state.epoch != newcomer.epoch {
+            return self.tell_removed(connection, Removal::Astray, dirty);
+        }
+        let (since, presence_changes) = (Instant::now(), newcomer.presence_changes);
+        let connection = connection.clone();
+        state.paused.push(Pause { connection, position, since, presence_changes });
+    }
+
+    /// Those who were paused for too long at `now` must come anew.
+    pub fn end_long_pauses(&self, now: Instant, dirty: &mut Dirty) {
+        let mut state = self.state.lock();
+        let is_long = |pause: &Pause| now.saturating_duration_since(pause.since) > PAUSED_AT_MOST;
+        for connection in state.unpause(is_long) {
+            self.tell_removed(&connection, Removal::Astray, dirty);
+        }
+    }
+
+    /// Redis was away: only from now on can it be late.
+    pub fn restart_pauses(&self) {
+        let now = Instant::now();
+        self.state.lock().paused.iter_mut().for_each(|pause| pause.since = now);
+    }
+
+    /// What an event changes about who may read.
+    pub(super) fn question_access(&self, state: &mut State, head: &Head<'_>) {
+        match head.kind {
+            "member" if head.text("kind").as_deref() == Some("leave") => {
+                state.epoch += 1;
+                let user = head.text("user").unwrap_or_default();
+                state.pause(|connection| *connection.user == *user);
+            }
+            "room" if may_close(head) => {
+                state.epoch += 1;
+                state.pause(|_| true);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl State {
+    pub(super) fn pause(&mut self, whom: impl Fn(&Connection) -> bool) {
+        let room_last = self.delivery.last().unwrap_or_default();
+        let (since, presence_changes) = (Instant::now(), self.presence_changes);
+        let paused = self.receivers.remove_where(|receiver| whom(receiver));
+        if paused.is_empty() {
+            return;
+        }
+        self.record();
+        self.paused.extend(paused.into_iter().map(|(connection, ahead)| Pause {
+            connection,
+            position: ahead.unwrap_or(room_last),
+            since,
+            presence_changes,
+        }));
+    }
+
+    /// Takes out the paused connections for which `whom` is true.
+    fn unpause(&mut self, whom: impl Fn(&Pause) -> bool) -> Vec<Arc<Connection>> {
+        let gone = self.paused.extract_if(.., |pause| whom(pause));
+        let gone: Vec<_> = gone.map(|pause| pause.connection).collect();
+        self.note_emptiness();
+        gone
+    }
+
+    /// Takes out this connection, if it is paused; its position.
+    pub(super) fn unpause_one(&mut self, connection: &Connection) -> Option<Id> {
+        let same = |pause: &Pause| pause.connection.number == connection.number;
+        let index = self.paused.iter().position(same)?;
+        Some(self.paused.swap_remove(index).position)
+    }
+
+    /// Takes out the paused connections of this user that have not come by the event `id`.
+    pub(super) fn unpause_before(&mut self, user: &str, id: Id) -> Vec<Arc<Connection>> {
+        self.unpause(|pause| *pause.connection.user == *user && pause.position < id)
+    }
+
+    /// Takes out those who are ahead of the room.
+    pub(super) fn unpause_ahead(&mut self) -> Vec<Arc<Connection>> {
+        let last = self.delivery.last().unwrap_or_default();
+        self.unpause(|pause| pause.position > last)
+    }
+
+    /// Takes out everybody who is paused.
+    pub(super) fn unpause_all(&mut self) -> Vec<Arc<Connection>> {
+        self.unpause(|_| true)
+    }
+
+    /// Everybody who is paused.
+    pub(super) fn paused(&self) -> impl Iterator<Item = &Arc<Connection>> {
+        self.paused.iter().map(|pause| &pause.connection)
+    }
+}
+
+/// Whether this event of the room's settings may take the right to read from somebody.
+fn may_close(head: &Head<'_>) -> bool {
+    let data = head.raw("data").unwrap_or_default();
+    let data = std::str::from_utf8(data).unwrap_or_default();
+    let settings: protocol::Fields<'_> = serde_json::from_str(data).unwrap_or_default();
+    settings.raw("access").is_some_and(|access| access != "\"open\"")
+}
