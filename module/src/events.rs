@@ -18,6 +18,13 @@ pub(crate) enum ServerEvent {
     LoadsFile,
     /// Loading has ended.
     Loaded,
+    /// A copy of the primary's data is loaded beside what is here (`repl-diskless-load swapdb`), which
+    /// goes on being served.
+    CopyBegins,
+    /// The copy has taken the place of what was here.
+    CopyTaken,
+    /// The copy came to nothing.
+    CopyFailed,
     /// A database is being emptied; `None`: all of them.
     Flushed { database: Option<i32> },
     /// Two databases change places.
@@ -41,6 +48,9 @@ pub(crate) fn on_server(event: ServerEvent) {
             state.clock.start(now.ms, chance);
             state.quiet_until = now.steady_ms + config::presence_grace();
         }
+        ServerEvent::CopyBegins => state.index.begin_copy(&mut state.gone),
+        ServerEvent::CopyTaken => state.index.take_copy(&mut state.gone),
+        ServerEvent::CopyFailed => state.index.discard_copy(&mut state.gone),
         ServerEvent::Flushed { database } => {
             state.index.clear(database, &mut state.gone);
         }

@@ -34,12 +34,14 @@ pub(crate) struct GoneRooms {
     single: BTreeMap<(Box<[u8]>, i32), Gone>,
     /// Emptied databases, with their former numbers.
     emptied: VecDeque<(i32, Database)>,
+    /// Databases that others have taken the place of, of whose rooms nothing is to be told.
+    discarded: Vec<Database>,
 }
 
 impl GoneRooms {
     /// No rooms.
     pub(crate) const NONE: GoneRooms =
-        GoneRooms { single: BTreeMap::new(), emptied: VecDeque::new() };
+        GoneRooms { single: BTreeMap::new(), emptied: VecDeque::new(), discarded: Vec::new() };
 
     /// A room has gone from its key.
     pub(crate) fn add(&mut self, database: i32, name: &[u8], gone: Gone) {
@@ -57,6 +59,11 @@ impl GoneRooms {
                 self.single.insert((name, number), Gone::FLUSHED);
             }
         }
+    }
+
+    /// Keeps databases only to be worked off: of their rooms nothing is to be told.
+    pub(crate) fn discard(&mut self, databases: BTreeMap<i32, Database>) {
+        self.discarded.extend(databases.into_values());
     }
 
     /// Two databases have changed places.
@@ -97,6 +104,12 @@ impl GoneRooms {
     pub(crate) fn pop(&mut self) -> Option<Option<(Box<[u8]>, Gone)>> {
         if let Some(((name, _), gone)) = self.single.pop_first() {
             return Some(Some((name, gone)));
+        }
+        if let Some(database) = self.discarded.last_mut() {
+            if database.pop().is_none() {
+                self.discarded.pop();
+            }
+            return Some(None);
         }
         let (_, database) = self.emptied.front_mut()?;
         match database.pop() {
@@ -163,6 +176,37 @@ mod tests {
             assert!(steps <= rooms * 2 + 4, "{steps} steps");
             assert!(gone.is_empty());
         }
+    }
+
+    #[test]
+    fn a_copy_loaded_apart_takes_the_place_of_what_was_there_and_nothing_is_told() {
+        let mut index = filled(&[(0, 1_000), (1, 3)]);
+        let mut gone = GoneRooms::NONE;
+        for finished in [false, true, true] {
+            let before = index.len();
+            index.begin_copy(&mut gone);
+            let facts = Facts { activity: 1, deadline: Some(1), connections: 2 };
+            let copied = index.add_loaded(0, b"copied", facts);
+            let meanwhile = index.add(0, b"meanwhile", facts);
+            assert_ne!(copied.number, meanwhile.number);
+            assert_eq!(index.len(), before + 1);
+            assert!(index.find(0, copied.number).is_none(), "it is not served yet");
+            if finished {
+                index.take_copy(&mut gone);
+                assert_eq!((index.len(), index.connections()), (1, 2));
+                assert!(index.find(0, copied.number).is_some());
+            } else {
+                index.discard_copy(&mut gone);
+                assert_eq!(index.len(), before + 1);
+            }
+            assert!(gone.is_empty(), "nothing is to be told");
+        }
+        let (names, steps) = work_off(&mut gone);
+        assert!(names.is_empty() && gone.discarded.is_empty());
+        assert!((1_000..3_000).contains(&steps), "{steps} steps: not all at once");
+        let loaded =
+            index.add_loaded(0, b"loaded", Facts { activity: 1, deadline: None, connections: 0 });
+        assert!(index.find(0, loaded.number).is_some(), "no copy is being loaded");
     }
 
     #[test]

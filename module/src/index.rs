@@ -49,6 +49,8 @@ pub(crate) struct Found {
 /// See the module's documentation.
 pub(crate) struct Index {
     databases: BTreeMap<i32, Database>,
+    /// Those of a copy that is being loaded apart.
+    loading: Option<BTreeMap<i32, Database>>,
     /// Rooms ever filed.
     counted: u64,
 }
@@ -88,14 +90,31 @@ fn spread(number: u64) -> u64 {
 
 impl Index {
     /// No rooms.
-    pub(crate) const EMPTY: Index = Index { databases: BTreeMap::new(), counted: 0 };
+    pub(crate) const EMPTY: Index = Index { databases: BTreeMap::new(), loading: None, counted: 0 };
 
     /// Files a room for the first time.
     pub(crate) fn add(&mut self, database: i32, name: &[u8], facts: Facts) -> Filed {
         self.counted += 1;
+        Index::add_to(&mut self.databases, self.counted, database, name, facts)
+    }
+
+    /// Files a room that was loaded: among those of a copy that is loaded apart, if one is.
+    pub(crate) fn add_loaded(&mut self, database: i32, name: &[u8], facts: Facts) -> Filed {
+        self.counted += 1;
+        let databases = self.loading.as_mut().unwrap_or(&mut self.databases);
+        Index::add_to(databases, self.counted, database, name, facts)
+    }
+
+    fn add_to(
+        databases: &mut BTreeMap<i32, Database>,
+        counted: u64,
+        database: i32,
+        name: &[u8],
+        facts: Facts,
+    ) -> Filed {
         let Facts { activity, deadline, connections } = facts;
-        let db = self.databases.entry(database).or_default();
-        let number = self.counted << HASH_BITS | db.hash_of(name);
+        let db = databases.entry(database).or_default();
+        let number = counted << HASH_BITS | db.hash_of(name);
         let named = Named { number, name: name.into() };
         db.rooms.insert(spread(number), named, Named::hash);
         db.connections += connections;
@@ -163,6 +182,24 @@ impl Index {
             None => std::mem::take(&mut self.databases),
         };
         emptied.into_iter().for_each(|(number, database)| gone.add_all(number, database));
+    }
+
+    /// What is loaded from now on is a copy apart, while the rooms that are there go on being served.
+    pub(crate) fn begin_copy(&mut self, gone: &mut GoneRooms) {
+        let old = self.loading.replace(BTreeMap::new());
+        gone.discard(old.unwrap_or_default());
+    }
+
+    /// The copy takes the place of all rooms that were there. The work is the same for any number.
+    pub(crate) fn take_copy(&mut self, gone: &mut GoneRooms) {
+        if let Some(copy) = self.loading.take() {
+            gone.discard(std::mem::replace(&mut self.databases, copy));
+        }
+    }
+
+    /// The copy was not finished.
+    pub(crate) fn discard_copy(&mut self, gone: &mut GoneRooms) {
+        gone.discard(self.loading.take().unwrap_or_default());
     }
 
     /// Two databases have changed places.

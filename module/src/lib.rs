@@ -48,8 +48,8 @@ mod module {
     use redis_module::{Context, RedisString, Status, redis_module};
 
     use crate::redis::{
-        Call, add_category, arm_timer, chance, handle_load_errors, load_settings, log_warning,
-        monotonic_us, now_us, on_info, subscribe,
+        Call, add_category, arm_timer, chance, load_settings, log_warning, monotonic_us, now_us,
+        on_info, set_options, subscribe,
     };
     use crate::room_type::CHAT_ROOM;
     use crate::{commands, config, redis, state, timers};
@@ -66,7 +66,7 @@ mod module {
             log_warning("a chat.* setting is wrong: the module is not loaded");
             return Status::Err;
         }
-        handle_load_errors(&call);
+        set_options(&call);
         let category = add_category(&call);
         let ready = commands::all().into_iter().all(|spec| redis::register(&call, spec, category))
             && subscribe(&call)

@@ -16,7 +16,7 @@ use redis_module::raw::{
 
 use crate::config;
 use crate::gone::Gone;
-use crate::index::{Facts, Filed};
+use crate::index::{Facts, Filed, Index};
 use crate::redis::{Flags, api, guarded, log_warning, string_bytes};
 use crate::state;
 
@@ -60,12 +60,26 @@ impl StoredRoom {
 
     /// Files a room that is new to the index.
     pub(crate) fn file(&mut self, database: i32, name: &[u8]) {
+        self.file_by(Index::add, database, name);
+    }
+
+    /// Files a room that the server has loaded.
+    fn file_loaded(&mut self, database: i32, name: &[u8]) {
+        self.file_by(Index::add_loaded, database, name);
+    }
+
+    fn file_by(
+        &mut self,
+        add: fn(&mut Index, i32, &[u8], Facts) -> Filed,
+        database: i32,
+        name: &[u8],
+    ) {
         let now = state::now();
         let facts = self.facts(self.room.next_deadline(&config::limits(), now));
         let last = self.room.last();
         state::with(|state| {
             state.clock.used(last.ms, now.ms);
-            self.filed = Some(state.index.add(database, name, facts));
+            self.filed = Some(add(&mut state.index, database, name, facts));
         });
     }
 }
@@ -159,7 +173,7 @@ unsafe extern "C" fn rdb_load(rdb: *mut RedisModuleIO, encoding: c_int) -> *mut 
         if loading && !name.is_null() && database >= 0 {
             let name = string_bytes(name);
             state::with(|state| state.gone.forget(database, name));
-            stored.file(database, name);
+            stored.file_loaded(database, name);
         }
         Box::into_raw(stored).cast()
     };

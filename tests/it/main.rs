@@ -65,5 +65,6 @@ mod room_readonly;
 mod rule_deeds;
 mod rule_table;
 mod settings;
+mod swapdb;
 mod unread;
 mod wrong_calls;

@@ -14,9 +14,9 @@ pub(crate) use call::{Call, EntryPoint, Name, Words, bytes as string_bytes, ente
 pub(crate) use key::RoomKey;
 pub(crate) use register::{Arg, Keys, Spec, add_category, register};
 pub(crate) use server::{
-    Flags, InfoWriter, arm_timer, chance, handle_load_errors, load_settings, log_warning,
-    memory_is_short, monotonic_us, nobody_follows, now_ms, now_us, on_info,
-    replica_traffic_is_to_be_avoided, subscribe,
+    Flags, InfoWriter, arm_timer, chance, load_settings, log_warning, memory_is_short,
+    monotonic_us, nobody_follows, now_ms, now_us, on_info, replica_traffic_is_to_be_avoided,
+    set_options, subscribe,
 };
 
 use std::cell::RefCell;

@@ -66,9 +66,11 @@ impl Flags {
             != 0
     }
 
-    /// Whether this command was decided elsewhere: it comes from our primary, or is being loaded.
+    /// Whether this command was decided elsewhere: it comes from our primary, or is being loaded. While
+    /// a copy is loaded beside what is there, no commands are loaded, but clients are served.
     pub(crate) fn is_replay(self) -> bool {
-        self.0 & (raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING) != 0
+        let loading = raw::REDISMODULE_CTX_FLAGS_LOADING | raw::REDISMODULE_CTX_FLAGS_ASYNC_LOADING;
+        self.is_from_primary() || self.0 & loading == raw::REDISMODULE_CTX_FLAGS_LOADING
     }
 
     /// Whether this command comes from our primary.
@@ -132,10 +134,12 @@ pub(crate) fn load_settings(call: &Call<'_>) -> bool {
     api!(RedisModule_LoadConfigs(call.ctx())) == 0
 }
 
-/// Tells Redis that a payload that ends early is ours to refuse; else Redis would end itself.
-pub(crate) fn handle_load_errors(call: &Call<'_>) {
-    let option = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS as c_int;
-    api!(RedisModule_SetModuleOptions(call.ctx(), option));
+/// Tells Redis what we can do: refuse a payload that ends early, where Redis would else end itself, and
+/// serve the rooms that are there while a replica loads others beside them (`swapdb`).
+pub(crate) fn set_options(call: &Call<'_>) {
+    let options =
+        raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS | raw::REDISMODULE_OPTIONS_HANDLE_REPL_ASYNC_LOAD;
+    api!(RedisModule_SetModuleOptions(call.ctx(), options as c_int));
 }
 
 /// The timer that is armed, and when it should have gone off by the clock that only goes forward.
@@ -204,6 +208,7 @@ pub(crate) fn subscribe(call: &Call<'_>) -> bool {
         raw::REDISMODULE_EVENT_REPLICA_CHANGE,
         raw::REDISMODULE_EVENT_CRON_LOOP,
         raw::REDISMODULE_EVENT_SWAPDB,
+        raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD,
     ] {
         let event = RedisModuleEvent { id, dataver: 1 };
         ok &= api!(RedisModule_SubscribeToServerEvent(call.ctx(), event, Some(server))) == 0;
@@ -227,6 +232,18 @@ fn read_event(id: u64, sub: u64, data: *mut c_void) -> Option<ServerEvent> {
         }
         (raw::REDISMODULE_EVENT_FORK_CHILD, raw::REDISMODULE_SUBEVENT_FORK_CHILD_BORN)
         | (raw::REDISMODULE_EVENT_REPLICA_CHANGE, _) => Some(ServerEvent::Forked),
+        (
+            raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD,
+            raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_STARTED,
+        ) => Some(ServerEvent::CopyBegins),
+        (
+            raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD,
+            raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_COMPLETED,
+        ) => Some(ServerEvent::CopyTaken),
+        (
+            raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD,
+            raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_ABORTED,
+        ) => Some(ServerEvent::CopyFailed),
         (raw::REDISMODULE_EVENT_SWAPDB, _) => {
             // SAFETY: this event carries a RedisModuleSwapDbInfo.
             let info = unsafe { &*data.cast::<raw::RedisModuleSwapDbInfo>() };
