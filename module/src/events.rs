@@ -44,6 +44,7 @@ pub(crate) fn on_server(event: ServerEvent) {
         ServerEvent::LoadsFile => state.loading_file = true,
         ServerEvent::Loaded => {
             state.loading_file = false;
+            state.snapshot = None;
             state.copies = Copies::Exist;
             state.clock.start(now.ms, chance);
             state.quiet_until = now.steady_ms + config::presence_grace();

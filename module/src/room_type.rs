@@ -7,7 +7,8 @@
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
-use chat_room::{Id, Part, Record, Room, Sleep};
+use chat_room::varint::Malformed;
+use chat_room::{Id, Loader, Part, Record, Room, Sleep};
 use redis_module::native_types::RedisType;
 use redis_module::raw::{
     self, RedisModuleDefragCtx, RedisModuleDigest, RedisModuleIO, RedisModuleKeyOptCtx,
@@ -20,9 +21,9 @@ use crate::index::{Facts, Filed, Index};
 use crate::redis::{Flags, api, guarded, log_warning, string_bytes};
 use crate::state;
 
-/// The version of the way the stored form is put into an RDB file: one string. What is inside has
-/// a version of its own.
-const ENCODING: i32 = 1;
+/// The version of the way the stored form is put into an RDB file: as strings, each a piece of it. In
+/// the first version it was one. What is inside has a version of its own.
+const ENCODING: i32 = 2;
 
 /// The value of a key.
 pub(crate) struct StoredRoom {
@@ -137,16 +138,8 @@ unsafe extern "C" fn rdb_load(rdb: *mut RedisModuleIO, encoding: c_int) -> *mut 
             log_warning("this chat-room was saved by a later version of the module");
             return ptr::null_mut();
         }
-        let mut length = 0_usize;
-        let start = api!(RedisModule_LoadStringBuffer(rdb, &mut length));
-        if start.is_null() {
-            return ptr::null_mut();
-        }
-        // SAFETY: Redis answers a buffer of that length, which is ours to free.
-        let stored = unsafe { std::slice::from_raw_parts(start.cast::<u8>(), length) };
-        let decoded = Room::decode(stored);
-        api!(RedisModule_Free(start.cast()));
-        let mut room = match decoded {
+        let Some(loaded) = load_pieces(rdb) else { return ptr::null_mut() };
+        let mut room = match loaded {
             Ok(room) => room,
             Err(error) => {
                 log_warning(&format!("a chat-room was refused: {error}"));
@@ -180,10 +173,31 @@ unsafe extern "C" fn rdb_load(rdb: *mut RedisModuleIO, encoding: c_int) -> *mut 
     guarded("loading a room", load).unwrap_or(ptr::null_mut())
 }
 
+/// Reads a room; none of the pieces is kept. `None`: the file ends early.
+fn load_pieces(rdb: *mut RedisModuleIO) -> Option<Result<Room, Malformed>> {
+    let mut loader = Loader::default();
+    while !loader.is_complete() {
+        let mut length = 0_usize;
+        let start = api!(RedisModule_LoadStringBuffer(rdb, &mut length));
+        if start.is_null() {
+            return None;
+        }
+        // SAFETY: Redis answers a buffer of that length, which is ours to free.
+        let piece = unsafe { std::slice::from_raw_parts(start.cast::<u8>(), length) };
+        let read = loader.read(piece);
+        api!(RedisModule_Free(start.cast()));
+        if let Err(error) = read {
+            return Some(Err(error));
+        }
+    }
+    Some(loader.finish())
+}
+
 unsafe extern "C" fn rdb_save(rdb: *mut RedisModuleIO, value: *mut c_void) {
     guarded("saving a room", || {
-        let stored = room(value).room.encode(Part::Everything(state::now()));
-        api!(RedisModule_SaveStringBuffer(rdb, stored.as_ptr().cast(), stored.len()));
+        room(value).room.save(Part::Everything(state::now()), &mut |piece| {
+            api!(RedisModule_SaveStringBuffer(rdb, piece.as_ptr().cast(), piece.len()));
+        });
     });
 }
 
@@ -193,18 +207,21 @@ unsafe extern "C" fn aof_rewrite(
     value: *mut c_void,
 ) {
     guarded("rewriting a room", || {
-        let stored = room(value).room.encode(Part::Durable);
-        let mut record = Vec::with_capacity(stored.len() + 16);
-        Record::Snapshot { stored: stored.into() }.write(&mut record);
-        let (command, format) = (c"CHAT.APPLY", c"sb");
-        api!(RedisModule_EmitAOF(
-            aof,
-            command.as_ptr(),
-            format.as_ptr(),
-            key,
-            record.as_ptr(),
-            record.len()
-        ));
+        let (mut record, mut place) = (Vec::new(), 0);
+        room(value).room.save(Part::Durable, &mut |piece| {
+            record.clear();
+            Record::SnapshotPiece { place, stored: piece.into() }.write(&mut record);
+            let (command, format) = (c"CHAT.APPLY", c"sb");
+            api!(RedisModule_EmitAOF(
+                aof,
+                command.as_ptr(),
+                format.as_ptr(),
+                key,
+                record.as_ptr(),
+                record.len()
+            ));
+            place += 1;
+        });
     });
 }
 
@@ -218,9 +235,10 @@ unsafe extern "C" fn free(value: *mut c_void) {
 
 unsafe extern "C" fn digest(digest: *mut RedisModuleDigest, value: *mut c_void) {
     guarded("the digest of a room", || {
-        let stored = room(value).room.encode(Part::Durable);
-        let start = stored.as_ptr().cast_mut().cast();
-        api!(RedisModule_DigestAddStringBuffer(digest, start, stored.len()));
+        room(value).room.digest(&mut |piece| {
+            let start = piece.as_ptr().cast_mut().cast();
+            api!(RedisModule_DigestAddStringBuffer(digest, start, piece.len()));
+        });
         api!(RedisModule_DigestEndSequence(digest));
     });
 }

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use chat_room::{Copies, Effects, Now};
+use chat_room::{Copies, Effects, Loader, Now};
 
 use crate::gone::GoneRooms;
 use crate::index::Index;
@@ -23,6 +23,8 @@ pub(crate) struct State {
     pub(crate) refile: VecDeque<(i32, u64)>,
     /// What is being loaded is an append-only file, whose base may be an RDB file.
     pub(crate) loading_file: bool,
+    /// The room of which an append-only file is telling piece by piece.
+    pub(crate) snapshot: Option<Snapshot>,
     /// Buffers of the last command, unless a command is using them.
     effects: Option<Box<Effects>>,
     /// Whether a replica or an append-only file may hold a copy of the rooms.
@@ -31,12 +33,34 @@ pub(crate) struct State {
     pub(crate) quiet_until: u64,
 }
 
+/// A room that comes in pieces.
+pub(crate) struct Snapshot {
+    database: i32,
+    name: Box<[u8]>,
+    /// How many pieces have come.
+    pub(crate) pieces: u64,
+    pub(crate) loader: Loader,
+}
+
+impl Snapshot {
+    /// Nothing yet of a room.
+    pub(crate) fn of(database: i32, name: &[u8]) -> Snapshot {
+        Snapshot { database, name: name.into(), pieces: 0, loader: Loader::default() }
+    }
+
+    /// Whether piece number `place` of this room is the next one.
+    pub(crate) fn is_next(&self, database: i32, name: &[u8], place: u64) -> bool {
+        (self.database, &*self.name, self.pieces) == (database, name, place)
+    }
+}
+
 static STATE: MainThread<State> = MainThread::new(State {
     clock: Clock::NEW,
     index: Index::EMPTY,
     gone: GoneRooms::NONE,
     refile: VecDeque::new(),
     loading_file: false,
+    snapshot: None,
     effects: None,
     copies: Copies::Exist,
     quiet_until: 0,

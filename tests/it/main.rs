@@ -64,6 +64,7 @@ mod revoking;
 mod room_readonly;
 mod rule_deeds;
 mod rule_table;
+mod saving;
 mod settings;
 mod swapdb;
 mod unread;

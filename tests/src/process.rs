@@ -35,6 +35,11 @@ impl Process {
         Process::spawn_in(name, program, args, dir, &[])
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// As [`Process::spawn`], with these variables added to the environment.
     pub fn spawn_in(
         name: &str,

@@ -73,6 +73,8 @@ impl Room {
                     *self = room;
                 }
             }
+            // Put together by whoever takes records in.
+            Record::SnapshotPiece { .. } => {}
             Record::Present { connection, user, ttl, now, status } => {
                 let deadline = steady.saturating_add(*ttl);
                 self.present(connection, user, deadline, *now, *status);

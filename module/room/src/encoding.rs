@@ -1,8 +1,10 @@
 //! The stored form of a room: what RDB, DUMP, snapshots in the append-only file and the digest see.
 //!
 //! It begins with a version byte; every stored version loads in every later release. It is
-//! canonical: copies with equal content have equal bytes, whatever numbers their users bear. How it
-//! is read is in `decoding.rs`.
+//! canonical: copies with equal content have equal bytes, whatever numbers their users bear. It is
+//! written and read in pieces, so that neither ever holds it as a whole: a head and then items,
+//! section after section; a user's name stands where the user is first named. How it is read is in
+//! `decoding.rs`.
 
 use crate::id::Id;
 use crate::journal::{About, Change, Fact, Reacted, Repeated};
@@ -28,157 +30,224 @@ pub enum Part {
     Durable,
 }
 
-/// Numbers users in the order in which they are first named, so the bytes are canonical.
-struct UserTable {
-    /// New number by the room's own number; 0: the backend, or not named yet.
-    numbers: Vec<u64>,
-    named: Vec<UserNumber>,
+/// Bytes after which a piece takes no further item. One item takes a few hundred bytes, or as many as a
+/// message may have.
+pub(crate) const PIECE: usize = 64 * 1024;
+/// Reactions of one kind that are written as one item.
+pub(crate) const REACTORS: usize = 256;
+
+/// Writes the stored form piece by piece. A piece ends where an item does, and where is decided by
+/// what is written alone, so that equal rooms have equal pieces.
+struct Writer<'w> {
+    piece: Vec<u8>,
+    sink: &'w mut dyn FnMut(&[u8]),
+    users: UserNames,
 }
 
-impl UserTable {
-    fn number(&mut self, user: UserNumber) -> u64 {
+/// How users are written.
+enum UserNames {
+    /// By name when first named, then by number, counted from 1; 0 is the backend.
+    Once {
+        /// The number by the room's own number; 0: not named yet.
+        numbers: Vec<u32>,
+        named: u32,
+    },
+    /// By name each time, which takes no memory. This cannot be read.
+    Always,
+}
+
+impl Writer<'_> {
+    fn number(&mut self, number: u64) {
+        varint::put(&mut self.piece, number);
+    }
+
+    fn id(&mut self, id: Id) {
+        put_id(&mut self.piece, id);
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        varint::put_bytes(&mut self.piece, bytes);
+    }
+
+    fn user(&mut self, room: &Room, user: UserNumber) {
         if user == UserNumber::BACKEND {
-            return 0;
+            return self.piece.push(0);
         }
-        let at = user.0 as usize;
-        if self.numbers.len() <= at {
-            self.numbers.resize(at + 1, 0);
-        }
-        match self.numbers.get_mut(at) {
-            Some(number) if *number == 0 => {
-                self.named.push(user);
-                *number = self.named.len() as u64;
-                *number
+        if let UserNames::Once { numbers, named } = &mut self.users {
+            let at = user.0 as usize;
+            if numbers.len() <= at {
+                numbers.resize(at + 1, 0);
             }
-            Some(number) => *number,
-            None => 0,
+            let Some(number) = numbers.get_mut(at) else { return };
+            if *number > 0 {
+                return varint::put(&mut self.piece, (*number).into());
+            }
+            *named += 1;
+            *number = *named;
+            varint::put(&mut self.piece, (*named).into());
+        }
+        varint::put_bytes(&mut self.piece, room.users.name(user).as_bytes());
+    }
+
+    /// An item ends here, and the piece if it is full.
+    fn end_item(&mut self) {
+        if self.piece.len() >= PIECE {
+            (self.sink)(&self.piece);
+            self.piece.clear();
         }
     }
 }
 
 impl Room {
-    /// The stored form.
+    /// The stored form as one.
     pub fn encode(&self, part: Part) -> Vec<u8> {
-        let mut users = UserTable { numbers: Vec::new(), named: Vec::new() };
-        let mut body = Vec::with_capacity(256 + self.messages.body_bytes());
-        let out = &mut body;
-        varint::put(out, self.created);
-        put_id(out, self.last);
-        let settings = self.settings().changed();
-        varint::put(out, settings.len() as u64);
-        settings.iter().for_each(|setting| setting.write(out));
-        self.encode_members(out, &mut users);
-        self.encode_sanctions(out);
-        self.encode_messages(out, &mut users);
-        self.encode_reactions(out, &mut users);
-        self.encode_journal(out);
-        self.encode_nonces(out, &mut users);
-        varint::put(out, self.follows.len() as u64);
-        for (room, since) in &self.follows {
-            varint::put_bytes(out, room.as_bytes());
-            varint::put(out, *since);
-        }
-        varint::put(out, self.last_seen);
-        match part {
-            Part::Everything(now) => self.encode_presence(out, &mut users, now),
-            Part::Durable => out.push(0),
-        }
-
-        let mut stored = Vec::with_capacity(body.len() + 16 + users.named.len() * 16);
-        stored.push(VERSION);
-        varint::put(&mut stored, users.named.len() as u64);
-        for user in users.named {
-            varint::put_bytes(&mut stored, self.users.name(user).as_bytes());
-        }
-        stored.extend_from_slice(&body);
+        let mut stored = Vec::new();
+        self.save(part, &mut |piece| stored.extend_from_slice(piece));
         stored
     }
 
-    fn encode_members(&self, out: &mut Vec<u8>, users: &mut UserTable) {
-        varint::put(out, self.members.next());
-        varint::put(out, self.members.len() as u64);
+    /// Hands the stored form on to `sink`, piece by piece: 64 KiB and an item at most.
+    pub fn save(&self, part: Part, sink: &mut dyn FnMut(&[u8])) {
+        self.write(part, UserNames::Once { numbers: Vec::new(), named: 0 }, sink);
+    }
+
+    /// Hands bytes on to `sink` that are equal for rooms of equal content but presence, and only for
+    /// those.
+    pub fn digest(&self, sink: &mut dyn FnMut(&[u8])) {
+        self.write(Part::Durable, UserNames::Always, sink);
+    }
+
+    fn write(&self, part: Part, users: UserNames, sink: &mut dyn FnMut(&[u8])) {
+        // Small rooms are many, and a piece of a large one is soon full.
+        let expected = 256 + self.messages.body_bytes() + self.messages.len() * 24;
+        let piece = Vec::with_capacity(expected.min(PIECE + PIECE / 4));
+        let out = &mut Writer { piece, sink, users };
+        self.write_header(out);
+        self.write_members(out);
+        self.write_sanctions(out);
+        self.write_messages(out);
+        self.write_reactions(out);
+        self.write_journal(out);
+        self.write_nonces(out);
+        out.number(self.follows.len() as u64);
+        for (room, since) in &self.follows {
+            out.bytes(room.as_bytes());
+            out.number(*since);
+            out.end_item();
+        }
+        out.number(self.last_seen);
+        match part {
+            Part::Everything(now) => self.write_presence(out, now),
+            Part::Durable => out.piece.push(0),
+        }
+        (out.sink)(&out.piece);
+    }
+
+    fn write_header(&self, out: &mut Writer<'_>) {
+        out.piece.push(VERSION);
+        out.number(self.created);
+        out.id(self.last);
+        let settings = self.settings().changed();
+        out.number(settings.len() as u64);
+        settings.iter().for_each(|setting| setting.write(&mut out.piece));
+        out.end_item();
+    }
+
+    fn write_members(&self, out: &mut Writer<'_>) {
+        out.number(self.members.next());
+        out.number(self.members.len() as u64);
         for (place, user) in self.members.from(0) {
             let membership = self.users.get(user).and_then(|entry| entry.membership());
             let (joined, role) = membership.map_or((0, 0), |m| (m.joined, m.role as u64));
-            [users.number(user), place, joined, role].iter().for_each(|n| varint::put(out, *n));
-            put_id(out, membership.map_or(Id::ZERO, |membership| membership.read));
+            out.user(self, user);
+            [place, joined, role].into_iter().for_each(|number| out.number(number));
+            out.id(membership.map_or(Id::ZERO, |membership| membership.read));
+            out.end_item();
         }
     }
 
-    fn encode_sanctions(&self, out: &mut Vec<u8>) {
-        let put_until = |out: &mut Vec<u8>, until: Option<u64>| {
-            varint::put(out, until.map_or(0, |until| until.saturating_add(1)));
-        };
-        varint::put(out, self.sanctions.len() as u64);
+    fn write_sanctions(&self, out: &mut Writer<'_>) {
+        let until = |until: Option<u64>| until.map_or(0, |until| until.saturating_add(1));
+        out.number(self.sanctions.len() as u64);
         for (user, sanction) in self.sanctions.iter() {
-            varint::put_bytes(out, user.as_bytes());
-            put_until(out, sanction.ban);
-            put_until(out, sanction.mute);
+            out.bytes(user.as_bytes());
+            out.number(until(sanction.ban));
+            out.number(until(sanction.mute));
+            out.end_item();
         }
     }
 
-    fn encode_reactions(&self, out: &mut Vec<u8>, users: &mut UserTable) {
-        varint::put(out, self.touched.reacted().count() as u64);
-        for (m, reactions) in self.touched.reacted() {
-            varint::put(out, m);
-            varint::put(out, reactions.len() as u64);
-            for reaction in reactions {
-                varint::put_bytes(out, reaction.emoji.as_bytes());
-                varint::put(out, reaction.users.len() as u64);
-                reaction.users.iter().for_each(|user| varint::put(out, users.number(*user)));
+    fn write_messages(&self, out: &mut Writer<'_>) {
+        out.number(self.messages.first());
+        out.number(self.messages.len() as u64);
+        for message in self.messages.iter() {
+            out.id(message.id);
+            out.user(self, message.author);
+            out.bytes(message.body);
+            out.end_item();
+        }
+    }
+
+    fn write_reactions(&self, out: &mut Writer<'_>) {
+        let reactions =
+            || self.touched.reacted().flat_map(|(m, list)| list.iter().map(move |one| (m, one)));
+        let items = reactions().map(|(_, reaction)| reaction.users.len().div_ceil(REACTORS));
+        out.number(items.sum::<usize>() as u64);
+        for (m, reaction) in reactions() {
+            for users in reaction.users.chunks(REACTORS) {
+                out.number(m);
+                out.bytes(reaction.emoji.as_bytes());
+                out.number(users.len() as u64);
+                users.iter().for_each(|user| out.user(self, *user));
+                out.end_item();
             }
         }
     }
 
-    fn encode_messages(&self, out: &mut Vec<u8>, users: &mut UserTable) {
-        varint::put(out, self.messages.first());
-        varint::put(out, self.messages.len() as u64);
-        for message in self.messages.iter() {
-            put_id(out, message.id);
-            varint::put(out, users.number(message.author));
-            varint::put_bytes(out, message.body);
+    fn write_journal(&self, out: &mut Writer<'_>) {
+        out.id(self.journal.base());
+        out.number(self.journal.fact_count() as u64);
+        for fact in self.journal.facts_from(0) {
+            put_fact(&mut out.piece, fact, self.repeated(fact, 0));
+            out.end_item();
         }
     }
 
-    fn encode_journal(&self, out: &mut Vec<u8>) {
-        put_id(out, self.journal.base());
-        varint::put(out, self.journal.fact_count() as u64);
-        let facts = self.journal.facts_from(0);
-        facts.for_each(|fact| put_fact(out, fact, self.repeated(fact, 0)));
-    }
-
-    fn encode_nonces(&self, out: &mut Vec<u8>, users: &mut UserTable) {
-        varint::put(out, self.nonces.len() as u64);
+    fn write_nonces(&self, out: &mut Writer<'_>) {
+        out.number(self.nonces.len() as u64);
         for nonce in self.nonces.iter() {
-            varint::put(out, users.number(nonce.user));
-            put_id(out, nonce.id);
-            out.extend_from_slice(&nonce.digest.to_le_bytes());
-            varint::put_bytes(out, nonce.name.as_bytes());
+            out.user(self, nonce.user);
+            out.id(nonce.id);
+            out.piece.extend_from_slice(&nonce.digest.to_le_bytes());
+            out.bytes(nonce.name.as_bytes());
+            out.end_item();
         }
     }
 
-    fn encode_presence(&self, out: &mut Vec<u8>, users: &mut UserTable, now: Now) {
-        out.push(1);
-        varint::put(out, now.ms);
-        varint::put(out, self.presence.order.next());
-        varint::put(out, self.presence.users() as u64);
+    fn write_presence(&self, out: &mut Writer<'_>, now: Now) {
+        out.piece.push(1);
+        out.number(now.ms);
+        out.number(self.presence.order.next());
+        out.number(self.presence.users() as u64);
         for (place, user) in self.presence.order.from(0) {
             let online = self.users.get(user).and_then(|entry| self.presence.online(entry));
-            varint::put(out, users.number(user));
-            varint::put(out, place);
-            varint::put(out, online.map_or(0, |online| online.since()));
+            out.user(self, user);
+            out.number(place);
+            out.number(online.map_or(0, |online| online.since()));
+            out.end_item();
         }
-        varint::put(out, self.presence.connections() as u64);
+        out.number(self.presence.connections() as u64);
         for connection in self.presence.iter() {
-            varint::put(out, users.number(connection.user));
-            varint::put(out, connection.deadline().saturating_sub(now.steady_ms));
-            varint::put_bytes(out, connection.name.as_bytes());
+            out.user(self, connection.user);
+            out.number(connection.deadline().saturating_sub(now.steady_ms));
+            out.bytes(connection.name.as_bytes());
             let entry = self.users.get(connection.user);
             let statuses = entry.and_then(|e| self.presence.online(e)).map(|o| &o.statuses);
             let status = statuses.map_or(ONLINE, |statuses| statuses.name(connection.status));
             let set = statuses.map_or(0, |statuses| statuses.set(connection.status));
-            varint::put_option(out, (status != ONLINE).then_some(status));
-            varint::put(out, set);
+            varint::put_option(&mut out.piece, (status != ONLINE).then_some(status));
+            out.number(set);
+            out.end_item();
         }
     }
 }

@@ -74,6 +74,7 @@ mod users;
 #[cfg(test)]
 mod tests;
 
+pub use decoding::Loader;
 pub use effects::{Copies, Effects};
 pub use encoding::{Part, VERSION};
 pub use event::{Ephemeral, dropped};

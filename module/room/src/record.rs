@@ -139,6 +139,14 @@ pub enum Record<'a> {
         /// See `encoding.rs`.
         stored: Cow<'a, [u8]>,
     },
+    /// A piece of the whole room but its presence: see [`crate::Loader`]. It stands alone, and nothing
+    /// of the room is there before the last one.
+    SnapshotPiece {
+        /// How many pieces come before.
+        place: u64,
+        /// See `encoding.rs`.
+        stored: Cow<'a, [u8]>,
+    },
     /// A connection is here: new, or kept, or with another status. Presence.
     Present {
         /// Its name.
@@ -205,6 +213,7 @@ const EDIT: u8 = 13;
 const DELETE: u8 = 14;
 const REACT: u8 = 15;
 const READ: u8 = 16;
+const SNAPSHOT_PIECE: u8 = 24;
 const PRESENT: u8 = 32;
 const BEAT: u8 = 33;
 const ABSENT: u8 = 34;
@@ -309,6 +318,10 @@ impl<'a> Record<'a> {
             }
             Record::Snapshot { stored } => {
                 out.push(SNAPSHOT);
+                varint::put_bytes(out, stored);
+            }
+            Record::SnapshotPiece { place, stored } => {
+                numbers(out, SNAPSHOT_PIECE, &[*place]);
                 varint::put_bytes(out, stored);
             }
             Record::Seen { ms } => numbers(out, SEEN, &[*ms]),

@@ -109,14 +109,30 @@ impl TouchedMessages {
         true
     }
 
-    /// Puts a stored reaction back. False: this emoji is there already.
+    /// Puts a stored reaction back. False: this emoji is there already, or is one too many.
     pub(crate) fn restore(&mut self, m: u64, emoji: &str, users: Vec<UserNumber>) -> bool {
         let reactions = &mut self.by_message.entry(m).or_default().reactions;
         let new = reactions.iter().all(|reaction| *reaction.emoji != *emoji);
+        let new = new && reactions.len() < EMOJIS_MAX;
         if new {
             reactions.push(Reaction { emoji: emoji.into(), users });
         }
         new
+    }
+
+    /// Whether the last reaction that was put back is this one.
+    pub(crate) fn is_last(&self, m: u64, emoji: &str) -> bool {
+        let last = self.by_message.last_key_value().filter(|(last, _)| **last == m);
+        let reaction = last.and_then(|(_, touched)| touched.reactions.last());
+        reaction.is_some_and(|reaction| *reaction.emoji == *emoji)
+    }
+
+    /// Puts more users of the last reaction to message `m` back.
+    pub(crate) fn extend(&mut self, m: u64, users: Vec<UserNumber>) {
+        let touched = self.by_message.get_mut(&m);
+        if let Some(reaction) = touched.and_then(|touched| touched.reactions.last_mut()) {
+            reaction.users.extend(users);
+        }
     }
 
     /// Takes a reaction back. False: there is none.

@@ -154,6 +154,13 @@ impl Users {
         user
     }
 
+    /// One more reference to a user that has one.
+    pub(crate) fn refer_again(&mut self, user: UserNumber) {
+        if let Some(entry) = self.get_mut(user) {
+            entry.references = entry.references.saturating_add(1);
+        }
+    }
+
     /// One reference fewer; the last one frees the entry.
     pub(crate) fn release(&mut self, user: UserNumber) {
         let Some(entry) = self.entries.get_mut(user.0).filter(|entry| entry.references > 0) else {

@@ -4,12 +4,15 @@
 //! from ordinary clients. Passed on verbatim, but records of presence not to the append-only file.
 
 use chat_room::decide::Step;
-use chat_room::{Effects, Record, Refusal};
+use chat_room::names::RoomName;
+use chat_room::varint::Malformed;
+use chat_room::{Effects, Record, Refusal, Sleep};
 
 use super::{entry, refile, room_name};
 use crate::error::Error;
 use crate::redis::{Arg, Call, Flags, Keys, RoomKey, Spec, log_warning};
 use crate::room_type::StoredRoom;
+use crate::state::Snapshot;
 use crate::{config, events, state};
 
 pub(super) static SPEC: Spec = Spec {
@@ -34,6 +37,9 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
         log_warning(&format!("records of a room were refused: {error}"));
         Refusal::Syntax("malformed records")
     })?;
+    if let [Record::SnapshotPiece { place, stored }] = &records[..] {
+        return take_piece(call, name, *place, stored);
+    }
     let durable = records.iter().any(|record| !record.is_presence());
     let mut key = RoomKey::open(call, 1)?;
     let mut fresh = StoredRoom::blank();
@@ -61,6 +67,50 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
         call.signal_modified(&call.name(1));
     }
     if durable && flags.is_from_primary() {
+        call.replicate_verbatim();
+    }
+    call.reply_ok();
+    Ok(())
+}
+
+/// Takes in one piece of a snapshot. The room is there, or is another one, with the last of them; what
+/// is never completed, as its file was cut off, is forgotten with the next one, or after the load.
+fn take_piece(call: &Call<'_>, name: RoomName<'_>, place: u64, piece: &[u8]) -> Result<(), Error> {
+    let (database, key_name) = (call.database(), name.as_str().as_bytes());
+    let taken = state::with(|state| {
+        if place == 0 {
+            state.snapshot = Some(Snapshot::of(database, key_name));
+        }
+        let fits = |snapshot: &Snapshot| snapshot.is_next(database, key_name, place);
+        let mut snapshot = state.snapshot.take().filter(fits).ok_or(Malformed("out of order"))?;
+        snapshot.loader.read(piece)?;
+        if snapshot.loader.is_complete() {
+            return snapshot.loader.finish().map(Some);
+        }
+        snapshot.pieces += 1;
+        state.snapshot = Some(snapshot);
+        Ok(None)
+    });
+    let room = taken.map_err(|error: Malformed| {
+        log_warning(&format!("a piece of a room was refused: {error}"));
+        Refusal::Syntax("malformed records")
+    })?;
+    if let Some(mut room) = room {
+        let now = state::now();
+        room.wake(now, Sleep::DoesNotCount);
+        let mut key = RoomKey::open(call, 1)?;
+        if let Some(stored) = key.stored_mut() {
+            stored.room = room;
+            refile(database, stored, &config::limits(), now);
+        } else {
+            let mut fresh = StoredRoom { room, ..StoredRoom::blank() };
+            events::tell(call, key_name, None);
+            fresh.file(database, key_name);
+            key.fill(call, 1, fresh);
+        }
+        call.signal_modified(&call.name(1));
+    }
+    if Flags::of(call).is_from_primary() {
         call.replicate_verbatim();
     }
     call.reply_ok();

@@ -11,54 +11,61 @@ use crate::names;
 use crate::record::{read_actor, read_line, read_member, read_role, read_who};
 use crate::varint::Malformed;
 
+const OUT_OF_ORDER: Malformed = Malformed("journal out of order");
+
 impl Decoder<'_, '_> {
-    /// The facts, of which there is one for every event that is no message.
-    pub(super) fn journal(&mut self) -> Result<(), Malformed> {
-        let out_of_order = Malformed("journal out of order");
-        let mut before = self.id()?;
-        let mut journal = Journal::starting_after(before);
-        let mut m = self.room.messages.partition(|id| id.n <= before.n);
-        for _ in 0..self.reader.count()? {
-            let tag = self.reader.byte()?;
-            if tag == 0 && self.version == 1 {
-                // Version 1 listed the messages too.
-                self.reader.number()?;
-                continue;
-            }
-            let (mut fact, repeats) = self.fact(tag)?;
-            self.follow_messages(&mut m, &mut before, fact.id)?;
-            if fact.id.n != before.n + 1 || fact.id.ms < before.ms {
-                return Err(out_of_order);
-            }
-            before = fact.id;
-            match &mut fact.change {
-                Change::Edit { about, .. } if repeats => {
-                    self.room.touched.note_edit(about.m, fact.id.n);
-                }
-                Change::React { about, earlier, .. } if repeats => {
-                    *earlier = self.room.touched.note_reaction(about.m, fact.id.n);
-                }
-                _ => {}
-            }
-            journal.push(fact);
+    /// How many entries there are: one for every event that is no message.
+    pub(super) fn begin_journal(&mut self) -> Result<u64, Malformed> {
+        let base = self.id()?;
+        self.room.journal = Journal::starting_after(base);
+        self.progress.before = base;
+        self.progress.m = self.room.messages.partition(|id| id.n <= base.n);
+        self.reader.number()
+    }
+
+    pub(super) fn journal_entry(&mut self) -> Result<(), Malformed> {
+        let tag = self.reader.byte()?;
+        if tag == 0 && self.progress.version == 1 {
+            // Version 1 listed the messages too.
+            self.reader.number()?;
+            return Ok(());
         }
-        let last = self.room.last;
-        self.follow_messages(&mut m, &mut before, Id { ms: last.ms, n: last.n + 1 })?;
-        if before != last {
-            return Err(out_of_order);
+        let (mut fact, repeats) = self.fact(tag)?;
+        self.follow_messages(fact.id)?;
+        let before = self.progress.before;
+        if fact.id.n != before.n + 1 || fact.id.ms < before.ms {
+            return Err(OUT_OF_ORDER);
         }
-        self.room.journal = journal;
+        self.progress.before = fact.id;
+        match &mut fact.change {
+            Change::Edit { about, .. } if repeats => {
+                self.room.touched.note_edit(about.m, fact.id.n);
+            }
+            Change::React { about, earlier, .. } if repeats => {
+                *earlier = self.room.touched.note_reaction(about.m, fact.id.n);
+            }
+            _ => {}
+        }
+        self.room.journal.push(fact);
         Ok(())
     }
 
-    /// Goes over the messages from number `m` up to event `to`: they follow on `before` without holes.
-    fn follow_messages(&self, m: &mut u64, before: &mut Id, to: Id) -> Result<(), Malformed> {
+    /// Holds what comes after the last fact against the last event.
+    pub(super) fn end_journal(&mut self) -> Result<(), Malformed> {
+        let last = self.room.last;
+        self.follow_messages(Id { ms: last.ms, n: last.n + 1 })?;
+        if self.progress.before == last { Ok(()) } else { Err(OUT_OF_ORDER) }
+    }
+
+    /// Goes over the messages up to event `to`: they follow on the event before without holes.
+    fn follow_messages(&mut self, to: Id) -> Result<(), Malformed> {
+        let (m, before) = (&mut self.progress.m, &mut self.progress.before);
         while let Some(id) = self.room.messages.get(*m).map(|message| message.id) {
             if id.n >= to.n {
                 break;
             }
             if id.n != before.n + 1 || id.ms < before.ms {
-                return Err(Malformed("journal out of order"));
+                return Err(OUT_OF_ORDER);
             }
             (*before, *m) = (id, *m + 1);
         }

@@ -20,6 +20,10 @@ impl<'a> Record<'a> {
         while !reader.is_empty() {
             records.push(Record::read(&mut reader)?);
         }
+        let is_piece = |record: &Record<'_>| matches!(record, Record::SnapshotPiece { .. });
+        if records.len() > 1 && records.iter().any(is_piece) {
+            return Err(Malformed("a piece of a snapshot does not stand alone"));
+        }
         Ok(records)
     }
 
@@ -104,6 +108,9 @@ impl<'a> Record<'a> {
                 let stored = reader.bytes()?;
                 Room::decode(stored)?;
                 Record::Snapshot { stored: stored.into() }
+            }
+            SNAPSHOT_PIECE => {
+                Record::SnapshotPiece { place: reader.number()?, stored: reader.bytes()?.into() }
             }
             SEEN => Record::Seen { ms: read_ms(reader)? },
             PRESENT => {

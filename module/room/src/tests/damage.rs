@@ -12,7 +12,7 @@ use crate::members::{Deed, MemberChange, Role};
 use crate::names::Actor;
 use crate::{Effects, Id, Part, Record, Room};
 
-fn sample() -> World {
+pub(super) fn sample() -> World {
     let mut world = World::new("lobby");
     world.join("alice", None, None).expect("made");
     world.set("log_joins", "yes", None).expect("set");
@@ -293,4 +293,13 @@ fn records_out_of_place_or_out_of_form_change_nothing() {
         damaged[place] = byte;
         assert!(Record::read_all(&damaged).is_err(), "{byte}");
     }
+}
+
+#[test]
+fn a_room_stored_by_the_third_version_loads() {
+    let stored = include_bytes!("../../fixtures/room-v3.bin");
+    let room = Room::decode(stored).expect("every stored version loads");
+    assert_eq!((room.online(), room.connections(), room.member_count()), (2, 3, 1));
+    assert_eq!((room.messages.last(), room.sanctions.len()), (12, 1));
+    reloads(&room);
 }

@@ -6,6 +6,7 @@ mod damage;
 mod folding;
 mod model;
 mod moderation;
+mod pieces;
 mod presence;
 mod resuming;
 mod rules;
@@ -129,6 +130,8 @@ impl World {
         let whole = self.room.encode(Part::Everything(self.time()));
         assert_eq!(self.room.encode(Part::Durable), self.copy.encode(Part::Durable));
         let loaded = Room::decode(&whole).expect("what was saved can be loaded");
+        assert_eq!(digest(&self.room), digest(&self.copy));
+        assert_eq!(digest(&self.room), digest(&loaded));
         assert_eq!(loaded.encode(Part::Durable), self.room.encode(Part::Durable));
         assert_eq!(loaded.online(), self.room.online());
         assert_eq!(loaded.connections(), self.room.connections());
@@ -138,6 +141,13 @@ impl World {
         assert_eq!(bare.connections(), 0);
         assert_eq!(bare.encode(Part::Durable), self.room.encode(Part::Durable));
     }
+}
+
+/// What DEBUG DIGEST is fed with.
+fn digest(room: &Room) -> Vec<Vec<u8>> {
+    let mut pieces = Vec::new();
+    room.digest(&mut |piece| pieces.push(piece.to_vec()));
+    pieces
 }
 
 fn send<'a>(user: &'a str, text: &'a str, nonce: Option<&'a str>) -> decide::send::Send<'a> {
