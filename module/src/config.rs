@@ -99,6 +99,7 @@ numbers! {
         history_max("history-max", HISTORY_MAX_DEFAULT, HISTORY_MAX_MIN, HISTORY_MAX_MAX, Plain)
         history_ttl("history-ttl", HISTORY_TTL_DEFAULT, HISTORY_TTL_MIN, HISTORY_TTL_MAX, Plain)
         journal_max("journal-max", JOURNAL_MAX_DEFAULT, JOURNAL_MAX_MIN, JOURNAL_MAX_MAX, Plain)
+        room_bytes("room-bytes", ROOM_BYTES_DEFAULT, ROOM_BYTES_MIN, ROOM_BYTES_MAX, Bytes)
         max_text("max-text", MAX_TEXT_DEFAULT, MAX_TEXT_MIN, MAX_TEXT_MAX, Bytes)
         presence_ttl("presence-ttl", PRESENCE_TTL_DEFAULT, PRESENCE_TTL_MIN, PRESENCE_TTL_MAX, Plain)
         presence_announce("presence-announce", PRESENCE_ANNOUNCE_DEFAULT, PRESENCE_ANNOUNCE_MIN, PRESENCE_ANNOUNCE_MAX, Plain)

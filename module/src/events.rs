@@ -4,6 +4,7 @@ use chat_room::Copies;
 use chat_room::names::RoomName;
 
 use crate::gone::Gone;
+use crate::index::Position;
 use crate::redis::{Call, Flags, chance, now_ms};
 use crate::room_type::StoredRoom;
 use crate::{commands, config, state};
@@ -39,6 +40,8 @@ pub(crate) fn on_server(event: ServerEvent) {
         ServerEvent::Promoted => {
             state.copies = Copies::Exist;
             state.clock.promote(now.ms, chance);
+            // What the primary had still to remove is ours to remove now.
+            state.look_anew = Some(Position::START);
             state.quiet_until = now.steady_ms + config::presence_grace();
         }
         ServerEvent::LoadsFile => state.loading_file = true,
@@ -57,6 +60,7 @@ pub(crate) fn on_server(event: ServerEvent) {
         }
         ServerEvent::Swapped { first, second } => {
             state.index.swap(first, second);
+            state.look_anew = state.look_anew.map(|_| Position::START);
             state.gone.swap(first, second);
         }
     });

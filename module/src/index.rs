@@ -37,6 +37,24 @@ pub(crate) struct Facts {
     pub(crate) connections: usize,
 }
 
+/// How far somebody has gone over all rooms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    database: i32,
+    /// Last activity, and the number.
+    place: (u64, u64),
+}
+
+impl Position {
+    /// Before the first.
+    pub(crate) const START: Position = Position { database: 0, place: (u64::MAX, u64::MAX) };
+
+    /// After a room that [`Index::after`] has returned.
+    pub(crate) fn of(found: &Found) -> Position {
+        Position { database: found.database, place: found.place }
+    }
+}
+
 /// A room as the index knows it.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
@@ -236,10 +254,15 @@ impl Index {
         Some(Found { database, name, place: (0, number) })
     }
 
-    /// All rooms, by database and number.
-    pub(crate) fn numbers(&self) -> impl Iterator<Item = (i32, u64)> {
-        self.databases.iter().flat_map(|(database, db)| {
-            db.by_activity.iter().map(|(_, number)| (*database, *number))
+    /// The room that follows `before` when one goes over all of them, each database last active
+    /// first: a room that becomes active meanwhile is left out.
+    pub(crate) fn after(&self, before: Position) -> Option<Found> {
+        self.databases.range(before.database..).find_map(|(database, db)| {
+            let place = match *database == before.database {
+                true => db.by_activity.range(..before.place).next_back(),
+                false => db.by_activity.last(),
+            };
+            place.map(|place| db.found(*database, *place))
         })
     }
 

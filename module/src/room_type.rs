@@ -76,7 +76,10 @@ impl StoredRoom {
         name: &[u8],
     ) {
         let now = state::now();
-        let facts = self.facts(self.room.next_deadline(&config::limits(), now));
+        let limits = config::limits();
+        let beyond = self.room.is_beyond_bounds(&limits);
+        let next = self.room.next_deadline(&limits, now);
+        let facts = self.facts(if beyond { Some(now.steady_ms) } else { next });
         let last = self.room.last();
         state::with(|state| {
             state.clock.used(last.ms, now.ms);

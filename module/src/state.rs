@@ -4,12 +4,10 @@
 //! All of it belongs to Redis's main thread. Nobody may call Redis while borrowing it: opening a
 //! key can expire it, and that calls back into here.
 
-use std::collections::VecDeque;
-
 use chat_room::{Copies, Effects, Loader, Now};
 
 use crate::gone::GoneRooms;
-use crate::index::Index;
+use crate::index::{Index, Position};
 use crate::redis::{MainThread, monotonic_us, now_us};
 
 /// See the module's documentation.
@@ -18,9 +16,9 @@ pub(crate) struct State {
     pub(crate) index: Index,
     /// Rooms removed from their keys and not yet told.
     pub(crate) gone: GoneRooms,
-    /// Rooms whose deadlines are to be filed anew: `chat.history-ttl` has changed, or the clock has
-    /// jumped.
-    pub(crate) refile: VecDeque<(i32, u64)>,
+    /// How far the timer has gone in looking at every room anew: a bound has changed, the clock has
+    /// jumped, the server was promoted. `None`: it has not to.
+    pub(crate) look_anew: Option<Position>,
     /// What is being loaded is an append-only file, whose base may be an RDB file.
     pub(crate) loading_file: bool,
     /// The room of which an append-only file is telling piece by piece.
@@ -58,7 +56,7 @@ static STATE: MainThread<State> = MainThread::new(State {
     clock: Clock::NEW,
     index: Index::EMPTY,
     gone: GoneRooms::NONE,
-    refile: VecDeque::new(),
+    look_anew: None,
     loading_file: false,
     snapshot: None,
     effects: None,

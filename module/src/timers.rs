@@ -1,4 +1,5 @@
-//! Work that no command asks for: connections, messages and nonces that end by themselves.
+//! Work that no command asks for: connections, messages and nonces that end by themselves, and what
+//! a lowered bound has left beyond it.
 //!
 //! One timer. Only a primary does it, never while writes are paused (a write would end the server
 //! during a planned failover), in slices of 2 ms: a step ends at most so many things in one room, so
@@ -8,10 +9,11 @@
 
 use chat_room::decide::expire::{self, Presence};
 use chat_room::decide::{Context, Decision};
+use chat_room::limits::Limits;
 use chat_room::names::RoomName;
 use chat_room::{Copies, Now};
 
-use crate::index::{Facts, Found};
+use crate::index::{Facts, Found, Position};
 use crate::redis::{
     Call, Flags, MainThread, RoomKey, monotonic_us, nobody_follows,
     replica_traffic_is_to_be_avoided,
@@ -28,7 +30,7 @@ const SLICE: u64 = 1_000;
 const LOOK_INTERVAL: u64 = 1_000;
 /// Milliseconds between slices.
 const PAUSE: u64 = 1;
-/// Connections or messages that end in one step.
+/// Connections, messages, events or nonces that end in one step.
 const STEP: usize = 128;
 /// A jump of the clock by more than this, in milliseconds, is taken for one.
 const JUMP: u64 = 1_000;
@@ -81,12 +83,9 @@ fn next(now: u64) -> Option<Found> {
         if let Some(due) = state.index.due(now) {
             return Some(due);
         }
-        while let Some((database, number)) = state.refile.pop_front() {
-            if let Some(found) = state.index.find(database, number) {
-                return Some(found);
-            }
-        }
-        None
+        let found = state.index.after(state.look_anew?);
+        state.look_anew = found.as_ref().map(Position::of);
+        found
     })
 }
 
@@ -115,6 +114,7 @@ fn step(call: &Call<'_>, found: &Found, now: Now) {
         let facts = stored.facts(Some(quiet_until));
         return renew(found, stored, facts);
     }
+    let unfinished = decision.unfinished;
     let mut effects = state::take_effects();
     let before = stored.room.online();
     stored.room.carry_out(name.as_str(), now, &decision.steps, &mut effects);
@@ -129,7 +129,8 @@ fn step(call: &Call<'_>, found: &Found, now: Now) {
     }
     commands::send_out(call, &key_name, &effects);
     state::keep_effects(effects);
-    let facts = stored.facts(stored.room.next_deadline(&limits, now));
+    let next = stored.room.next_deadline(&limits, now);
+    let facts = stored.facts(if unfinished { Some(now.steady_ms) } else { next });
     renew(found, stored, facts);
 }
 
@@ -145,8 +146,8 @@ fn renew(found: &Found, stored: &mut StoredRoom, facts: Facts) {
 static CLOCKS: MainThread<Option<(u64, u64)>> = MainThread::new(None);
 /// When it was last looked for copies, by the steady clock.
 static LOOKED_FOR_COPIES: MainThread<u64> = MainThread::new(0);
-/// `chat.history-ttl` at the last look.
-static HISTORY_TTL: MainThread<Option<u64>> = MainThread::new(None);
+/// The settings that bound what a room keeps, at the last look.
+static BOUNDS: MainThread<Option<[u64; 5]>> = MainThread::new(None);
 
 /// Grants a grace if the server's clock has jumped, or the server has stood still: no beat could be
 /// heard meanwhile. After a jump the ages of messages are reckoned anew.
@@ -158,7 +159,7 @@ fn watch_clock(now: Now) {
         state::with(|state| {
             state.quiet_until = now.steady_ms + config::presence_grace();
             if jumped {
-                state.refile = state.index.numbers().collect();
+                state.look_anew = Some(Position::START);
             }
         });
     }
@@ -179,10 +180,12 @@ fn watch_copies(call: &Call<'_>, now: Now) {
     }
 }
 
-/// Has every room filed anew if the age at which messages end has changed.
+/// Has every room looked at anew if a bound of what it keeps has changed.
 fn watch_settings() {
-    let ttl = config::limits().history_ttl;
-    if HISTORY_TTL.replace(Some(ttl)).is_some_and(|before| before != ttl) {
-        state::with(|state| state.refile = state.index.numbers().collect());
+    let limits = config::limits();
+    let Limits { history_max, history_ttl, journal_max, nonce_window, room_bytes, .. } = limits;
+    let bounds = [history_max, history_ttl, journal_max, nonce_window, room_bytes];
+    if BOUNDS.replace(Some(bounds)).is_some_and(|before| before != bounds) {
+        state::with(|state| state.look_anew = Some(Position::START));
     }
 }

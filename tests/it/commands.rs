@@ -269,6 +269,7 @@ fn a_room_tells_its_settings_in_both_protocols() {
         "max_text",
         "history_max",
         "history_ttl",
+        "room_bytes",
         "log_joins",
         "frozen",
         "slow",

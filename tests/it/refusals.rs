@@ -363,6 +363,7 @@ const ROOM: &[Row] = &[
     (&["lobby", "SET", "max_text", "-1"], "INVALID max_text", "negative"),
     (&["lobby", "SET", "history_max", "1e9"], "INVALID history_max", "no integer"),
     (&["lobby", "SET", "history_ttl", "x"], "INVALID history_ttl", "no number"),
+    (&["lobby", "SET", "room_bytes", "1000"], "INVALID room_bytes", "too small"),
     (&["lobby", "SET", "log_joins", "maybe"], "INVALID log_joins", "neither yes nor no"),
     (&["lobby", "SET", "frozen", "maybe"], "INVALID frozen", "neither yes nor no"),
     (&["lobby", "SET", "topic", "new", "colour", "red"], "INVALID field", "all or nothing"),

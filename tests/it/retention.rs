@@ -145,3 +145,70 @@ fn many_quiet_rooms_give_their_memory_back() {
         if now + 3_900_000 < full { Ok(()) } else { Err(format!("{now} of {full} bytes")) }
     });
 }
+
+/// Memory that the room takes by what it says itself.
+fn usage(wire: &mut Wire, room: &str) -> i64 {
+    cmd!(wire, "MEMORY", "USAGE", room).int()
+}
+
+#[test]
+fn a_lowered_bound_is_carried_out_where_nobody_writes() {
+    let settings = ["chat.history-max 100000"];
+    let primary = Redis::with(&settings);
+    let replica = Redis::replica(&primary, &settings);
+    let mut wire = primary.wire();
+    let text = "x".repeat(200);
+    let rooms = ["of-server", "of-room", "of-bytes"];
+    for room in rooms {
+        let sends = vec![chat_tests::args!["CHAT.SEND", room, "alice", &text]; 9_000];
+        for reply in wire.pipeline(&sends) {
+            reply.ok();
+        }
+        cmd!(wire, "CHAT.JOIN", room, "bob", "BY", "*").ok();
+    }
+    cmd!(wire, "CHAT.ROOM", "of-room", "SET", "history_max", 500).ok();
+    cmd!(wire, "CHAT.ROOM", "of-bytes", "SET", "room_bytes", "1048576").ok();
+    for room in ["of-room", "of-bytes"] {
+        eventually(&format!("{room} to shrink"), SOON, || {
+            let bytes = usage(&mut wire, room);
+            let most = if room == "of-room" { 250_000 } else { 1_200_000 };
+            if bytes < most { Ok(()) } else { Err(format!("{bytes} bytes")) }
+        });
+    }
+    assert!(usage(&mut wire, "of-server") > 1_500_000, "its bound is as it was");
+    cmd!(wire, "CONFIG", "SET", "chat.history-max", 500).ok();
+    eventually("the last one to shrink", SOON, || {
+        let bytes = usage(&mut wire, "of-server");
+        if bytes < 250_000 { Ok(()) } else { Err(format!("{bytes} bytes")) }
+    });
+    for room in rooms {
+        let page = history(&mut wire, room, &["COUNT", "1000"]);
+        assert!((400..=1000).contains(&page.events.len()), "{room}: {}", page.events.len());
+    }
+    replica.catch_up(&primary);
+    assert_eq!(replica.digest(), primary.digest());
+    let (mut here, mut there) = (primary.wire(), replica.wire());
+    for room in rooms {
+        assert!((usage(&mut here, room) - usage(&mut there, room)).abs() < 20_000, "{room}");
+    }
+}
+
+#[test]
+fn one_message_and_very_many_edits_of_it_take_little_memory() {
+    let redis = Redis::start();
+    let mut wire = redis.wire();
+    let used = || redis.info("memory", "used_memory").parse::<i64>().expect("a number");
+    let id = cmd!(wire, "CHAT.SEND", "lobby", "alice", "first").text().to_owned();
+    let (text, meta) = ("t".repeat(4_000), format!("{{\"m\":\"{}\"}}", "x".repeat(16_000)));
+    let before = used();
+    for _ in 0..20 {
+        let edits =
+            vec![chat_tests::args!["CHAT.EDIT", "lobby", "alice", &id, &text, "META", &meta]; 250];
+        for reply in wire.pipeline(&edits) {
+            reply.ok();
+        }
+    }
+    let (grown, told) = (used() - before, usage(&mut wire, "lobby"));
+    assert!(grown < 3_000_000, "{grown} bytes for 5,000 edits of 20 KB");
+    assert!(told < 3_000_000, "{told} bytes by MEMORY USAGE");
+}

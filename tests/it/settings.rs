@@ -11,6 +11,7 @@ const SETTINGS: &[(&str, &str, &str, &str)] = &[
     ("chat.history-max", "10000", "7", "0"),
     ("chat.history-ttl", "0", "1000000", "315360000001"),
     ("chat.journal-max", "0", "12", "20000001"),
+    ("chat.room-bytes", "268435456", "2097152", "1048575"),
     ("chat.max-text", "4096", "100", "0"),
     ("chat.presence-ttl", "60000", "5000", "999"),
     ("chat.presence-grace", "15000", "3000", "600001"),

@@ -228,9 +228,8 @@ impl Room {
     fn untouch(&mut self, m: u64) {
         let Some(touched) = self.touched.remove(m) else { return };
         let mut n = touched.newest_reaction;
-        while let Some(Change::React { reaction, earlier, .. }) = self.journal.change_mut(n) {
-            *reaction = None;
-            n = *earlier;
+        while let Some(earlier) = self.journal.empty_reaction(n) {
+            n = earlier;
         }
         let users = touched.reactions.iter().flat_map(|reaction| &reaction.users);
         users.for_each(|user| self.users.release(*user));

@@ -5,6 +5,7 @@
 //! one just before. An event never outlives the message it is or repeats: what an edit put in place is
 //! kept in the message only, and a reaction is repeated as long as its message is there.
 
+use crate::allocation::{allocated, of_option, of_text};
 use crate::body::Body;
 use crate::chunked_deque::ChunkedDeque;
 use crate::id::Id;
@@ -17,6 +18,23 @@ pub(crate) struct Fact {
     pub(crate) id: Id,
     pub(crate) prev: Id,
     pub(crate) change: Change,
+}
+
+impl Fact {
+    /// Bytes it takes in memory, with its place in the journal.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = match &self.change {
+            Change::Settings { by, data } => of_text(by) + of_text(data),
+            Change::Member(member) => member.bytes(),
+            Change::Edit { user, .. } => of_text(user),
+            Change::Delete { user, reason, .. } => of_text(user) + of_option(reason.as_deref()),
+            Change::React { reaction: Some(Reacted { user, emoji }), .. } => {
+                of_text(user) + of_text(emoji)
+            }
+            Change::React { reaction: None, .. } => 0,
+        };
+        size_of::<Box<Fact>>() + allocated(size_of::<Fact>()) + texts
+    }
 }
 
 /// What changed.
@@ -62,6 +80,10 @@ pub(crate) struct MemberFact {
 }
 
 impl MemberFact {
+    fn bytes(&self) -> usize {
+        of_text(&self.user) + of_option(self.by.as_deref()) + of_option(self.reason.as_deref())
+    }
+
     pub(crate) fn change(&self) -> MemberChange<'_> {
         let MemberFact { user, by, deed, role, reason, until } = self;
         MemberChange {
@@ -132,11 +154,13 @@ pub(crate) struct Journal {
     base: Id,
     /// By event number; between them are messages.
     facts: ChunkedDeque<Box<Fact>>,
+    /// Bytes of all facts.
+    bytes: usize,
 }
 
 impl Journal {
     pub(crate) fn starting_after(base: Id) -> Self {
-        Journal { base, facts: ChunkedDeque::default() }
+        Journal { base, facts: ChunkedDeque::default(), bytes: 0 }
     }
 
     /// The id just before the first known event.
@@ -149,13 +173,6 @@ impl Journal {
         self.facts.get(self.position(n)).map(|fact| &**fact).filter(|fact| fact.id.n == n)
     }
 
-    /// What event number `n` changed, if it is a fact.
-    pub(crate) fn change_mut(&mut self, n: u64) -> Option<&mut Change> {
-        let at = self.position(n);
-        let fact = self.facts.get_mut(at).filter(|fact| fact.id.n == n);
-        fact.map(|fact| &mut fact.change)
-    }
-
     /// The facts from event number `n` on.
     pub(crate) fn facts_from(&self, n: u64) -> impl Iterator<Item = &Fact> {
         self.facts.iter_from(self.position(n)).map(|fact| &**fact)
@@ -166,17 +183,41 @@ impl Journal {
         self.facts.len()
     }
 
+    /// The number of the fact that has so many older ones.
+    pub(crate) fn fact_number(&self, older: usize) -> Option<u64> {
+        self.facts.get(older).map(|fact| fact.id.n)
+    }
+
+    /// Bytes that all facts take in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(crate) fn push(&mut self, fact: Fact) {
+        self.bytes += fact.bytes();
         self.facts.push_back(Box::new(fact));
     }
 
     /// Forgets the events up to `base`; answers the oldest fact among them, until there is none.
     pub(crate) fn forget(&mut self, base: Id) -> Option<Box<Fact>> {
         self.base = base;
-        match self.facts.front() {
-            Some(fact) if fact.id.n <= base.n => self.facts.pop_front(),
-            _ => None,
-        }
+        let fact = self.facts.front().filter(|fact| fact.id.n <= base.n)?;
+        self.bytes -= fact.bytes();
+        self.facts.pop_front()
+    }
+
+    /// Empties event number `n`, a reaction to a message that is gone; returns the number of the
+    /// reaction event before it about the same message, 0 if there was none. `None`: the event is not
+    /// in the journal any more.
+    pub(crate) fn empty_reaction(&mut self, n: u64) -> Option<u64> {
+        let at = self.position(n);
+        let fact = self.facts.get_mut(at).filter(|fact| fact.id.n == n)?;
+        let before = fact.bytes();
+        let Change::React { reaction, earlier, .. } = &mut fact.change else { return None };
+        *reaction = None;
+        let earlier = *earlier;
+        self.bytes = self.bytes + fact.bytes() - before;
+        Some(earlier)
     }
 
     fn position(&self, n: u64) -> usize {

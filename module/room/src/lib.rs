@@ -44,6 +44,7 @@ pub mod room;
 pub mod settings;
 pub mod varint;
 
+mod allocation;
 mod apply;
 mod blocks;
 mod body;

@@ -77,6 +77,8 @@ pub struct Limits {
     pub history_ttl: u64,
     /// Events kept per room for resuming; 0: twice `history_max`.
     pub journal_max: u64,
+    /// Bytes that the messages and events of a room may take.
+    pub room_bytes: u64,
     /// Bytes of a message's text.
     pub max_text: u64,
     /// Milliseconds a connection lives without a beat when the command names no TTL.
@@ -169,6 +171,8 @@ setting!(HISTORY_TTL_DEFAULT HISTORY_TTL_MIN HISTORY_TTL_MAX = 0, 0, 315_360_000
     "milliseconds a message is kept, 0 for ever");
 setting!(JOURNAL_MAX_DEFAULT JOURNAL_MAX_MIN JOURNAL_MAX_MAX = 0, 0, 20_000_000;
     "events kept for resuming, 0 for twice history-max");
+setting!(ROOM_BYTES_DEFAULT ROOM_BYTES_MIN ROOM_BYTES_MAX = 268_435_456, 1_048_576, 1_099_511_627_776;
+    "bytes that the messages and events of a room may take");
 setting!(MAX_TEXT_DEFAULT MAX_TEXT_MIN MAX_TEXT_MAX = 4_096, 1, 1_048_576;
     "bytes of a text");
 setting!(PRESENCE_TTL_DEFAULT PRESENCE_TTL_MIN PRESENCE_TTL_MAX = 60_000, TTL_MIN, TTL_MAX;
@@ -194,6 +198,7 @@ impl Default for Limits {
             history_max: HISTORY_MAX_DEFAULT,
             history_ttl: HISTORY_TTL_DEFAULT,
             journal_max: JOURNAL_MAX_DEFAULT,
+            room_bytes: ROOM_BYTES_DEFAULT,
             max_text: MAX_TEXT_DEFAULT,
             presence_ttl: PRESENCE_TTL_DEFAULT,
             presence_announce: PRESENCE_ANNOUNCE_DEFAULT,

@@ -26,6 +26,11 @@ pub(crate) struct Message<'m> {
 }
 
 impl Message<'_> {
+    /// Bytes it takes in memory.
+    pub(crate) fn bytes(self) -> usize {
+        size_of::<Head>() + self.body.len()
+    }
+
     /// Whether it is a tombstone.
     pub(crate) fn is_deleted(self) -> bool {
         Body::is_deleted(self.body)
@@ -50,8 +55,16 @@ struct Run {
     bytes: Vec<u8>,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many messages were looked at.
+    pub(crate) static VISITED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 impl Run {
     fn get(&self, at: usize) -> Option<Message<'_>> {
+        #[cfg(test)]
+        VISITED.set(VISITED.get() + 1);
         let head = self.heads.get(at)?;
         let body = self.bytes.get(self.start(at)..head.end as usize).unwrap_or_default();
         Some(Message { id: head.id, author: head.author, body })
@@ -253,6 +266,11 @@ impl Messages {
         let m = m.max(self.first);
         let deleted = self.tombstones.len() - self.tombstones.partition_point(|other| *other < m);
         (self.last + 1).saturating_sub(m).saturating_sub(deleted as u64)
+    }
+
+    /// Bytes of all messages.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body_bytes + self.len() * size_of::<Head>()
     }
 
     /// Bytes of all bodies.

@@ -20,6 +20,11 @@ use crate::settings::{self, Settings};
 use crate::touched::TouchedMessages;
 use crate::users::Users;
 
+/// Messages beyond a bound by number that wait to be removed, and are gone for every reader, at most.
+/// After the bound was lowered by more, the timer removes the rest within seconds, and it is gone as
+/// it goes: so what is unread can be told exactly without looking at all of that.
+pub(crate) const WAITING_MAX: u64 = 1_024;
+
 /// Milliseconds between two `occupancy` events of a room.
 pub(crate) const OCCUPANCY_INTERVAL: u64 = 1_000;
 
@@ -176,6 +181,12 @@ impl Room {
         sooner(message, nonce)
     }
 
+    /// Bytes that messages, what touched them and the journal take, which `room_bytes` bounds; kept
+    /// up as they change.
+    pub(crate) fn bytes(&self) -> usize {
+        self.messages.bytes() + self.touched.bytes() + self.journal.bytes()
+    }
+
     /// Bytes it takes in memory, near enough.
     pub fn memory(&self) -> usize {
         size_of::<Room>()
@@ -236,10 +247,11 @@ impl Room {
     }
 
     /// The number of the first message within the bounds of `settings`: neither too old nor one too
-    /// many, whether or not those before have been removed.
+    /// many, whether or not those before have been removed; see [`WAITING_MAX`].
     pub(crate) fn first_visible(&self, now: u64, settings: &Settings, limits: &Limits) -> u64 {
-        let most = settings.history_max(limits);
-        let counted = (self.messages.last() + 1).saturating_sub(most).max(self.messages.first());
+        let (first, most) = (self.messages.first(), settings.history_max(limits));
+        let counted = (self.messages.last() + 1).saturating_sub(most).max(first);
+        let counted = counted.min(first + WAITING_MAX);
         match settings.history_ttl(limits) {
             0 => counted,
             ttl => self.messages.partition(|id| id.ms.saturating_add(ttl) <= now).max(counted),

@@ -41,6 +41,7 @@ pub(crate) struct Settings {
     pub(crate) max_text: Option<u64>,
     pub(crate) history_max: Option<u64>,
     pub(crate) history_ttl: Option<u64>,
+    pub(crate) room_bytes: Option<u64>,
     pub(crate) log_joins: bool,
     pub(crate) frozen: bool,
     /// Milliseconds between a user's messages.
@@ -72,6 +73,7 @@ pub(crate) enum Setting<'a> {
     MaxText(Option<u64>),
     HistoryMax(Option<u64>),
     HistoryTtl(Option<u64>),
+    RoomBytes(Option<u64>),
     LogJoins(bool),
     Frozen(bool),
     Slow(Option<u64>),
@@ -107,6 +109,7 @@ impl<'a> Setting<'a> {
         match self {
             Setting::MaxText(Some(value)) => *value > limits.max_text,
             Setting::HistoryMax(Some(value)) => *value > limits.history_max,
+            Setting::RoomBytes(Some(value)) => *value > limits.room_bytes,
             Setting::HistoryTtl(Some(value)) => {
                 limits.history_ttl != 0 && *value > limits.history_ttl
             }
@@ -124,6 +127,7 @@ impl<'a> Setting<'a> {
             Setting::MaxText(value) => settings.max_text == *value,
             Setting::HistoryMax(value) => settings.history_max == *value,
             Setting::HistoryTtl(value) => settings.history_ttl == *value,
+            Setting::RoomBytes(value) => settings.room_bytes == *value,
             Setting::LogJoins(value) => settings.log_joins == *value,
             Setting::Frozen(value) => settings.frozen == *value,
             Setting::Slow(value) => settings.slow == *value,
@@ -144,6 +148,7 @@ impl<'a> Setting<'a> {
             Setting::MaxText(value) => settings.max_text = *value,
             Setting::HistoryMax(value) => settings.history_max = *value,
             Setting::HistoryTtl(value) => settings.history_ttl = *value,
+            Setting::RoomBytes(value) => settings.room_bytes = *value,
             Setting::LogJoins(value) => settings.log_joins = *value,
             Setting::Frozen(value) => settings.frozen = *value,
             Setting::Slow(value) => settings.slow = *value,
@@ -163,6 +168,7 @@ impl<'a> Setting<'a> {
             Setting::MaxText(_) => "max_text",
             Setting::HistoryMax(_) => "history_max",
             Setting::HistoryTtl(_) => "history_ttl",
+            Setting::RoomBytes(_) => "room_bytes",
             Setting::LogJoins(_) => "log_joins",
             Setting::Frozen(_) => "frozen",
             Setting::Slow(_) => "slow",
@@ -185,6 +191,7 @@ impl<'a> Setting<'a> {
             Setting::MaxText(value)
             | Setting::HistoryMax(value)
             | Setting::HistoryTtl(value)
+            | Setting::RoomBytes(value)
             | Setting::Slow(value) => match value {
                 Some(value) => out.extend_from_slice(value.to_string().as_bytes()),
                 None => out.extend_from_slice(b"null"),
@@ -216,6 +223,7 @@ impl<'a> Setting<'a> {
             Setting::Avatar(value) => tagged(out, 10, value),
             Setting::Status(value) => tagged(out, 11, value),
             Setting::TokensAfter(value) => tagged_number(out, 12, *value),
+            Setting::RoomBytes(value) => tagged_number(out, 13, *value),
         }
     }
 
@@ -247,6 +255,7 @@ impl<'a> Setting<'a> {
             10 => Setting::Avatar(text(reader.text(AVATAR_MAX)?)?),
             11 => Setting::Status(text(reader.text(PROFILE_STATUS_MAX)?)?),
             12 => Setting::TokensAfter(within(reader.number()?, TOKENS_AFTER_MAX)?),
+            13 => Setting::RoomBytes(within(reader.number()?, ROOM_BYTES_MAX)?),
             _ => return Err(Malformed("unknown setting")),
         })
     }
@@ -261,6 +270,11 @@ impl Settings {
     /// Messages to keep.
     pub(crate) fn history_max(&self, limits: &Limits) -> u64 {
         self.history_max.unwrap_or(limits.history_max)
+    }
+
+    /// Bytes that messages and events may take.
+    pub(crate) fn room_bytes(&self, limits: &Limits) -> u64 {
+        self.room_bytes.unwrap_or(limits.room_bytes)
     }
 
     /// Milliseconds to keep a message; 0: no limit.
@@ -285,6 +299,7 @@ impl Settings {
             Setting::MaxText(self.max_text),
             Setting::HistoryMax(self.history_max),
             Setting::HistoryTtl(self.history_ttl),
+            Setting::RoomBytes(self.room_bytes),
             Setting::LogJoins(self.log_joins),
             Setting::Frozen(self.frozen),
             Setting::Slow(self.slow),

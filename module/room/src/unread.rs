@@ -8,7 +8,7 @@
 use crate::body::{Body, Mentions};
 use crate::id::Id;
 use crate::messages::Message;
-use crate::room::Room;
+use crate::room::{Room, WAITING_MAX};
 use crate::users::{UserNumber, Users};
 
 /// What somebody has not read.
@@ -21,22 +21,27 @@ pub struct Unread {
 }
 
 impl Room {
-    /// What member `user` has not read of the messages from number `visible_from` on.
+    /// What member `user` has not read of the messages from number `visible_from` on. Complexity:
+    /// O(log N), and no more than [`WAITING_MAX`] messages are looked at.
     pub(crate) fn unread(&self, user: UserNumber, visible_from: u64) -> Option<Unread> {
         let membership = self.users.get(user)?.membership()?;
-        let from = self.first_after(membership.read);
-        let counted = Unread {
-            messages: self.messages.alive_from(from).saturating_sub(membership.own.into()),
-            mentions: membership.mentions.into(),
-        };
-        // Few if any: what is too old is soon removed.
+        let (from, end) = (self.first_after(membership.read), self.messages.last() + 1);
+        let visible_from = visible_from.min(end).max(from);
+        let (gone, left) = (visible_from - from, end.saturating_sub(visible_from));
+        if left < gone.min(WAITING_MAX) {
+            // Nearly all of it is too old.
+            let (own, mentions) = self.count_of(user, visible_from, end);
+            let messages = self.messages.alive_from(visible_from).saturating_sub(own.into());
+            return Some(Unread { messages, mentions: mentions.into() });
+        }
+        // Few if any, as what is beyond a bound is soon removed. Only right after a shorter age was
+        // set, or where nobody removes it, more is too old: that counts until it is removed.
+        let visible_from = visible_from.min(from + WAITING_MAX);
         let (own, mentions) = self.count_of(user, from, visible_from);
-        let expired =
-            self.messages.alive_from(from) - self.messages.alive_from(from.max(visible_from));
-        Some(Unread {
-            messages: counted.messages.saturating_sub(expired - u64::from(own)),
-            mentions: counted.mentions.saturating_sub(mentions.into()),
-        })
+        let (own, mentions) =
+            (membership.own.saturating_sub(own), membership.mentions.saturating_sub(mentions));
+        let messages = self.messages.alive_from(visible_from).saturating_sub(own.into());
+        Some(Unread { messages, mentions: mentions.into() })
     }
 
     /// Counts a message about to be stored.

@@ -161,6 +161,9 @@ fn change_at<'c, R, E: Into<Error>>(
         let database = call.database();
         if !is_new {
             refile(database, stored, &limits, now);
+            if decision.unfinished {
+                go_on_soon(database, stored, now);
+            }
         } else if let Some(mut fresh) = fresh {
             events::tell(call, name.as_str().as_bytes(), None);
             fresh.file(database, name.as_str().as_bytes());
@@ -185,6 +188,16 @@ fn refile(database: i32, stored: &mut StoredRoom, limits: &Limits, now: Now) {
     let last = stored.room.last();
     state::with(|state| {
         state.clock.used(last.ms, now.ms);
+        if let Some(filed) = stored.filed.as_mut() {
+            state.index.touch(database, filed, facts);
+        }
+    });
+}
+
+/// Files a room of which a decision could not remove all that is beyond its bounds: the timer goes on.
+fn go_on_soon(database: i32, stored: &mut StoredRoom, now: Now) {
+    let facts = stored.facts(Some(now.steady_ms));
+    state::with(|state| {
         if let Some(filed) = stored.filed.as_mut() {
             state.index.touch(database, filed, facts);
         }

@@ -135,7 +135,7 @@ fn reply(call: &Call<'_>, room: &Description<'_>) {
     let more = room.profile.map_or(0, |_| 5)
         + usize::from(room.role.is_some())
         + usize::from(room.muted_until.is_some());
-    call.reply_map(17 + more);
+    call.reply_map(18 + more);
     text("room", room.room);
     text("kind", room.kind);
     number("created", room.created);
@@ -151,6 +151,7 @@ fn reply(call: &Call<'_>, room: &Description<'_>) {
     number("max_text", room.max_text);
     number("history_max", room.history_max);
     number("history_ttl", room.history_ttl);
+    number("room_bytes", room.room_bytes);
     text("log_joins", yes_or_no(room.log_joins));
     text("frozen", yes_or_no(room.frozen));
     number("slow", room.slow);

@@ -1,11 +1,11 @@
 //! What ends by itself: connections that were not beaten, messages past their age, nonces past
-//! their window.
+//! their window, and what a lowered bound has left beyond it.
 
 use std::collections::BTreeMap;
 
-use super::{Context, Decision, expired_nonces};
+use super::trim::trim_in_slices;
+use super::{Context, Decision};
 use crate::presence::Connection;
-use crate::record::Record;
 use crate::users::UserNumber;
 
 /// Whether connections may end yet.
@@ -17,8 +17,8 @@ pub enum Presence {
     Stays,
 }
 
-/// Decides what ends now: at most `most` connections, messages and nonces at once. Users go in the
-/// order in which they came, each told in one event.
+/// Decides what ends now: at most `most` connections, messages, events and nonces at once. Users go
+/// in the order in which they came, each told in one event.
 pub fn decide<'a>(
     context: Context<'_, 'a>,
     presence: Presence,
@@ -28,14 +28,7 @@ pub fn decide<'a>(
     if presence == Presence::Ends {
         connections(context, most, decision);
     }
-    let room = context.room;
-    let messages_from = context.first_visible().min(room.messages.first() + most as u64);
-    let nonces = expired_nonces(context).min(most);
-    let last = nonces.checked_sub(1).and_then(|last| room.nonces.get(last));
-    let nonces_from = last.map_or(0, |nonce| nonce.id.n + 1);
-    if messages_from > room.messages.first() || nonces_from > 0 {
-        decision.record(Record::Trim { messages_from, journal_from: 0, nonces_from });
-    }
+    trim_in_slices(context, most, decision);
 }
 
 fn connections<'a>(context: Context<'_, 'a>, most: usize, decision: &mut Decision<'a>) {

@@ -1,6 +1,6 @@
 //! CHAT.JOIN and CHAT.LEAVE: membership.
 
-use super::{Context, Creation, Decision, trim};
+use super::{Added, Context, Creation, Decision, trim};
 use crate::members::Role;
 use crate::names::{Actor, RoomKind};
 use crate::record::Record;
@@ -65,14 +65,14 @@ pub fn join<'a>(
             }
             let id = decision.next_id(context.now);
             decision.record(Record::Role { id, user, role: wanted, by });
-            trim(context, context.room.settings(), 0, decision);
+            trim(context, context.room.settings(), Added::default(), decision);
             Ok(true)
         }
         (None, wanted) => {
             let wanted = wanted.unwrap_or(Role::Member);
             may_add(context, power, wanted)?;
             context.add(user, wanted, by, decision)?;
-            trim(context, context.room.settings(), 0, decision);
+            trim(context, context.room.settings(), Added::default(), decision);
             Ok(true)
         }
     }
@@ -117,7 +117,7 @@ pub fn leave<'a>(
     if is_member {
         let id = decision.next_id(context.now);
         decision.record(Record::Leave { id, user, by: None });
-        trim(context, context.room.settings(), 0, decision);
+        trim(context, context.room.settings(), Added::default(), decision);
     }
     Ok(is_member)
 }

@@ -18,19 +18,21 @@ pub mod room;
 pub mod send;
 pub mod signal;
 pub mod sync;
+mod trim;
 pub mod who;
 
 use smallvec::SmallVec;
+use trim::{Added, expired_nonces, trim};
 
 use crate::event::{Ephemeral, Numbers};
 use crate::id::Id;
-use crate::limits::{COUNT_MAX, Create, Limits, REPLY_BYTES_MAX, Rate};
+use crate::limits::{COUNT_MAX, Create, Limits, MAX_TEXT_MAX, REPLY_BYTES_MAX, Rate};
 use crate::members::Role;
 use crate::names::{Actor, RoomKind, RoomName};
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::room::{Now, Room};
-use crate::settings::{Access, Settings};
+use crate::settings::Access;
 use crate::swar;
 
 /// Whether a command makes the room it names, if there is none.
@@ -77,6 +79,8 @@ pub type Steps<'a> = SmallVec<[Step<'a>; 1]>;
 pub struct Decision<'a> {
     /// In order.
     pub steps: Steps<'a>,
+    /// Whether more is beyond the bounds of the room than the decision removes: the timer goes on.
+    pub unfinished: bool,
     /// The id of the newest durable event once all steps are done.
     last: Id,
 }
@@ -84,7 +88,7 @@ pub struct Decision<'a> {
 impl<'a> Decision<'a> {
     /// Nothing so far, to be done to `room`.
     pub fn on(room: &Room) -> Self {
-        Decision { steps: Steps::new(), last: room.last }
+        Decision { steps: Steps::new(), unfinished: false, last: room.last }
     }
 
     /// The id of the durable event decided next.
@@ -308,6 +312,16 @@ impl<'r, 'a> Context<'r, 'a> {
         if wait > 0 { Err(Refusal::RateLimit(wait)) } else { Ok(()) }
     }
 
+    /// Bytes that a text of `actor` may have: no more than half of what the room may take.
+    fn most_text(&self, actor: Actor<'_>) -> u64 {
+        let settings = self.room.settings();
+        let most = match actor {
+            Actor::Backend => MAX_TEXT_MAX,
+            Actor::User(_) => settings.max_text(self.limits),
+        };
+        most.min(settings.room_bytes(self.limits) / 2)
+    }
+
     /// The number of the message with this id that is there and can be seen. Errors: `INVALID id`,
     /// `NOMSG`.
     fn message(&self, id: &[u8]) -> Result<(Id, u64), Refusal> {
@@ -382,51 +396,6 @@ impl<'r, 'a> Context<'r, 'a> {
             decision.event(Ephemeral::Joined { user, by, role });
         }
         Ok(())
-    }
-}
-
-/// How much may wait to be removed, of what `most` are kept: it is cheaper to remove much at once.
-fn slack(most: u64) -> u64 {
-    (most / 16).min(64)
-}
-
-/// Adds the record that removes what is beyond the bounds of `settings` when the decision is carried
-/// out, if it is worth it. `messages`: how many it stores.
-fn trim(context: Context<'_, '_>, settings: &Settings, messages: u64, decision: &mut Decision<'_>) {
-    let Context { room, limits, now, .. } = context;
-    let (history_max, journal_max) = (settings.history_max(limits), settings.journal_max(limits));
-    let stored = room.messages.len() as u64;
-    let surplus_messages = (stored + messages).saturating_sub(history_max).min(stored);
-    let (base, logged) = (room.journal.base().n, room.journal_len());
-    let events = decision.last.n - room.last.n;
-    let surplus_events = (logged + events).saturating_sub(journal_max).min(logged);
-    let expired_nonces = expired_nonces(context) as u64;
-    let worth_it = surplus_messages > slack(history_max)
-        || surplus_events > slack(journal_max)
-        || expired_nonces > slack(limits.nonce_max)
-        || settings.history_ttl(limits) > 0;
-    if !worth_it {
-        return;
-    }
-    let first = room.messages.first();
-    let visible_from = room.first_visible(now.ms, settings, limits);
-    let messages_from = (first + surplus_messages).max(visible_from);
-    let journal_from = base + 1 + surplus_events;
-    let last = expired_nonces.checked_sub(1).and_then(|at| room.nonces.get(at as usize));
-    let nonces_from = last.map_or(0, |nonce| nonce.id.n + 1);
-    if messages_from > first || journal_from > base + 1 || nonces_from > 0 {
-        decision.record(Record::Trim { messages_from, journal_from, nonces_from });
-    }
-}
-
-/// How many nonces at the front are older than the window.
-#[inline]
-fn expired_nonces(context: Context<'_, '_>) -> usize {
-    let Context { room, limits, now, .. } = context;
-    let expired = |ms: u64| ms.saturating_add(limits.nonce_window) <= now.ms;
-    match room.nonces.oldest() {
-        Some(oldest) if expired(oldest.id.ms) => room.nonces.partition(expired),
-        _ => 0,
     }
 }
 

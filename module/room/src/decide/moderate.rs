@@ -5,7 +5,7 @@
 //! want to hear nothing of: blocking. The backend bans that user there: suspending.
 
 use super::join::{self, Join};
-use super::{Context, Creation, Decision, trim};
+use super::{Added, Context, Creation, Decision, trim};
 use crate::keyword::Keyword;
 use crate::limits::SANCTION_MAX;
 use crate::members::{Deed, MemberChange, Role};
@@ -136,7 +136,7 @@ pub fn decide<'a>(
     let id = decision.next_id(context.now);
     let change = MemberChange { user, by, deed, role, reason, until };
     decision.record(Record::Moderate { id, change });
-    trim(context, room.settings(), 0, decision);
+    trim(context, room.settings(), Added::default(), decision);
     let ends = matches!(action, Action::Kick | Action::Ban);
     if let (true, Some(online)) = (ends, online) {
         // Whose they are is known only by looking: all connections, until the user's are found.

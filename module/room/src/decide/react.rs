@@ -1,6 +1,6 @@
 //! CHAT.REACT: an emoji on a message, or taken back.
 
-use super::{Context, Decision, trim};
+use super::{Added, Context, Decision, trim};
 use crate::limits::EMOJIS_MAX;
 use crate::names::Actor;
 use crate::record::Record;
@@ -45,6 +45,6 @@ pub fn decide<'a>(
     context.pace(user, decision)?;
     let id = decision.next_id(context.now);
     decision.record(Record::React { id, user: user.as_str(), message, emoji, removed });
-    trim(context, room.settings(), 0, decision);
+    trim(context, room.settings(), Added::default(), decision);
     Ok(true)
 }

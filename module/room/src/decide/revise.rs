@@ -1,9 +1,8 @@
 //! CHAT.EDIT and CHAT.DELETE: a message gets another text, or goes for good.
 
-use super::{Context, Decision, trim};
+use super::{Added, Context, Decision, trim};
 use crate::id::Id;
 use crate::json;
-use crate::limits::MAX_TEXT_MAX;
 use crate::members::Role;
 use crate::names::Actor;
 use crate::record::Record;
@@ -64,10 +63,7 @@ pub fn edit<'a>(
     if own && window > 0 && message.ms.saturating_add(window) <= now.id_ms {
         return Err(Refusal::Denied("moderator"));
     }
-    let max = match user {
-        Actor::Backend => MAX_TEXT_MAX,
-        Actor::User(_) => room.settings().max_text(limits),
-    };
+    let max = context.most_text(user);
     if text.len() as u64 > max {
         return Err(Refusal::TooBig(max));
     }
@@ -80,7 +76,8 @@ pub fn edit<'a>(
     context.pace(user, decision)?;
     let id = decision.next_id(now);
     decision.record(Record::Edit { id, user: user.as_str(), message, text, meta });
-    trim(context, room.settings(), 0, decision);
+    let bytes = text.len() + meta.map_or(0, str::len);
+    trim(context, room.settings(), Added::messages(0, bytes), decision);
     Ok(id)
 }
 
@@ -102,7 +99,7 @@ pub fn delete<'a>(
     context.pace(user, decision)?;
     let id = decision.next_id(context.now);
     decision.record(Record::Delete { id, user: user.as_str(), message, reason });
-    trim(context, context.room.settings(), 0, decision);
+    trim(context, context.room.settings(), Added::default(), decision);
     Ok(id)
 }
 

@@ -1,6 +1,6 @@
 //! CHAT.ROOM: what a room is, and changing it.
 
-use super::{Context, Creation, Decision, trim};
+use super::{Added, Context, Creation, Decision, trim};
 use crate::id::Id;
 use crate::members::Role;
 use crate::names::{Actor, RoomKind};
@@ -63,7 +63,7 @@ pub fn set<'a>(
     let mut settings = context.room.settings().clone();
     changes.iter().for_each(|change| change.put_in(&mut settings));
     decision.record(Record::Settings(NewSettings { id, by: actor.as_str(), changes }));
-    trim(context, &settings, 0, decision);
+    trim(context, &settings, Added::default(), decision);
     Ok(())
 }
 
@@ -115,6 +115,8 @@ pub struct Description<'a> {
     pub history_max: u64,
     /// Milliseconds a message is kept; 0: no limit.
     pub history_ttl: u64,
+    /// Bytes that messages and events may take.
+    pub room_bytes: u64,
     /// Whether joins are durable events.
     pub log_joins: bool,
     /// Whether only owner and moderators send.
@@ -168,6 +170,7 @@ pub fn answer<'a>(
         max_text: settings.max_text(limits),
         history_max: settings.history_max(limits),
         history_ttl: settings.history_ttl(limits),
+        room_bytes: settings.room_bytes(limits),
         log_joins: settings.log_joins,
         frozen: settings.frozen,
         slow: settings.slow.unwrap_or(0),

@@ -1,6 +1,6 @@
 //! CHAT.SEND: checks, and stores a message once.
 
-use super::{Context, Creation, Decision, Step, expired_nonces, trim};
+use super::{Added, Context, Creation, Decision, Step, expired_nonces, trim};
 pub use crate::body::Mentions;
 use crate::body::{ACTION, Body, SYSTEM, TEXT};
 use crate::event::Ephemeral;
@@ -86,7 +86,7 @@ pub fn decide<'a>(
     if kind == SYSTEM && !from_backend {
         return Err(Refusal::Denied("backend"));
     }
-    let max = if from_backend { MAX_TEXT_MAX } else { room.settings().max_text(limits) };
+    let max = context.most_text(send.user);
     if send.text.len() as u64 > max {
         return Err(Refusal::TooBig(max));
     }
@@ -126,7 +126,8 @@ pub fn decide<'a>(
         }
     }
     decision.record(Record::Message(NewMessage { id, author, body, digest }));
-    trim(context, room.settings(), 1, decision);
+    let bytes = text.len() + meta.map_or(0, str::len);
+    trim(context, room.settings(), Added::messages(1, bytes), decision);
     Ok(Some(id))
 }
 

@@ -26,6 +26,9 @@ impl<'a> Setting<'a> {
             b"max_text" => narrow(value, "max_text", MAX_TEXT_MIN, MAX_TEXT_MAX).map(Self::MaxText),
             b"history_max" => narrow(value, "history_max", HISTORY_MAX_MIN, HISTORY_MAX_MAX)
                 .map(Setting::HistoryMax),
+            b"room_bytes" => {
+                narrow(value, "room_bytes", ROOM_BYTES_MIN, ROOM_BYTES_MAX).map(Setting::RoomBytes)
+            }
             b"history_ttl" => {
                 narrow(value, "history_ttl", 1, HISTORY_TTL_MAX).map(Setting::HistoryTtl)
             }
@@ -97,6 +100,8 @@ mod tests {
             ("max_text", "0", Err("INVALID max_text")),
             ("history_max", "-1", Err("INVALID history_max")),
             ("history_ttl", "0", Err("INVALID history_ttl")),
+            ("room_bytes", "1048576", Ok("{\"room_bytes\":1048576}")),
+            ("room_bytes", "1000", Err("INVALID room_bytes")),
             ("log_joins", "yes", Ok("{\"log_joins\":true}")),
             ("frozen", "1", Err("INVALID frozen")),
             ("slow", "5000", Ok("{\"slow\":5000}")),

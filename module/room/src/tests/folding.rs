@@ -30,6 +30,7 @@ enum Verb {
     Leave { user: usize },
     Moderate { actor: usize, action: usize, user: usize },
     Bound { history_max: u64 },
+    Bytes { room_bytes: u64 },
     Wait { ms: u64 },
 }
 
@@ -49,6 +50,7 @@ fn verb() -> impl Strategy<Value = Verb> {
         1 => (user, 0..6_usize, 0..4_usize)
             .prop_map(|(actor, action, user)| Verb::Moderate { actor, action, user }),
         1 => (3..30_u64).prop_map(|history_max| Verb::Bound { history_max }),
+        1 => (1..20_u64).prop_map(|size| Verb::Bytes { room_bytes: size * size * 500 }),
         1 => (0..50_u64).prop_map(|ms| Verb::Wait { ms }),
     ]
 }
@@ -112,6 +114,11 @@ fn carry_out(world: &mut World, verb: &Verb, count: u64) -> Result<(), Refusal> 
             world.act(&name, |c, d| decide::moderate::decide(c, moderate, d)).map(drop)
         }
         Verb::Bound { history_max } => world.set("history_max", &history_max.to_string(), None),
+        Verb::Bytes { room_bytes } => {
+            world.limits.room_bytes = *room_bytes;
+            world.expire(5);
+            Ok(())
+        }
         Verb::Wait { ms } => {
             world.now += ms;
             Ok(())

@@ -10,6 +10,7 @@ mod pieces;
 mod presence;
 mod resuming;
 mod rules;
+mod trimming;
 
 use crate::decide::{self, Context, Decision, Steps};
 use crate::limits::Limits;

@@ -1,0 +1,209 @@
+//! What goes because it is beyond a bound of its room: counts, bytes, ages.
+//!
+//! A command removes a little more than it adds, and not at every turn, as it is cheaper to remove
+//! much at once. When a bound was lowered there may be a million messages to remove: then every
+//! decision removes a bounded part and says that it has not finished, and the timer goes on.
+//!
+//! The oldest go first. The journal is shortened without the messages, but a message takes every
+//! event up to its own with it.
+
+use super::{Context, Decision};
+use crate::limits::Limits;
+use crate::record::Record;
+use crate::room::Room;
+use crate::settings::Settings;
+
+/// Messages, events and nonces that one command removes, at most so many of each.
+pub(super) const MOST: usize = 256;
+
+/// The most bytes below the bound down to which is removed at once.
+const BYTES_SLACK_MAX: usize = 16 * 1024;
+
+/// What a decision adds to a room.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Added {
+    pub(super) messages: u64,
+    /// All durable events, messages among them; counted here.
+    events: u64,
+    /// Bytes of texts.
+    pub(super) bytes: usize,
+}
+
+impl Added {
+    /// Messages that hold so many bytes of text.
+    pub(super) fn messages(messages: u64, bytes: usize) -> Added {
+        Added { messages, events: 0, bytes }
+    }
+}
+
+/// How much may wait to be removed, of what `most` are kept: it is cheaper to remove much at once.
+fn slack(most: u64) -> u64 {
+    (most / 16).min(64)
+}
+
+/// How much of a room is beyond its bounds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Surplus {
+    messages: u64,
+    events: u64,
+    /// Bytes of all that is bounded by `room_bytes`.
+    bytes: usize,
+    /// Bytes of events, which take a quarter of that at most.
+    event_bytes: usize,
+}
+
+impl Surplus {
+    #[inline]
+    fn of(room: &Room, settings: &Settings, limits: &Limits, added: Added) -> Surplus {
+        let (stored, logged) = (room.messages.len() as u64, room.journal_len());
+        let most = usize::try_from(settings.room_bytes(limits)).unwrap_or(usize::MAX);
+        let messages = (stored + added.messages).saturating_sub(settings.history_max(limits));
+        let events = (logged + added.events).saturating_sub(settings.journal_max(limits));
+        Surplus {
+            messages: messages.min(stored),
+            events: events.min(logged),
+            bytes: (room.bytes() + added.bytes).saturating_sub(most),
+            event_bytes: room.journal.bytes().saturating_sub(most / 4),
+        }
+    }
+
+    #[inline]
+    fn is_worth_removing(&self, settings: &Settings, limits: &Limits) -> bool {
+        self.messages > slack(settings.history_max(limits))
+            || self.events > slack(settings.journal_max(limits))
+            || self.bytes > 0
+            || self.event_bytes > 0
+    }
+}
+
+impl Room {
+    /// Whether more is beyond the bounds of this room than waits there anyhow. What is too old is not
+    /// meant: [`Room::next_deadline`] knows of it.
+    pub fn is_beyond_bounds(&self, limits: &Limits) -> bool {
+        let settings = self.settings();
+        let surplus = Surplus::of(self, settings, limits, Added::default());
+        surplus.is_worth_removing(settings, limits)
+    }
+}
+
+/// Adds the record that removes what is beyond the bounds of `settings` when the decision is carried
+/// out, if it is worth it.
+pub(super) fn trim(
+    context: Context<'_, '_>,
+    settings: &Settings,
+    added: Added,
+    decision: &mut Decision<'_>,
+) {
+    let Context { room, limits, .. } = context;
+    let events = decision.last.n - room.last.n;
+    let surplus = Surplus::of(room, settings, limits, Added { events, ..added });
+    let nonces = expired_nonces(context);
+    let worth_it = surplus.is_worth_removing(settings, limits)
+        || nonces as u64 > slack(limits.nonce_max)
+        || settings.history_ttl(limits) > 0;
+    if worth_it {
+        remove(context, settings, surplus, nonces, MOST, decision);
+    }
+}
+
+/// The same for the timer, which removes every expired nonce, at most `most` messages, events and
+/// nonces at once.
+pub(super) fn trim_in_slices(context: Context<'_, '_>, most: usize, decision: &mut Decision<'_>) {
+    let Context { room, limits, .. } = context;
+    let settings = room.settings();
+    let mut surplus = Surplus::of(room, settings, limits, Added::default());
+    if !surplus.is_worth_removing(settings, limits) {
+        surplus = Surplus::default();
+    }
+    remove(context, settings, surplus, expired_nonces(context), most, decision);
+}
+
+fn remove(
+    context: Context<'_, '_>,
+    settings: &Settings,
+    surplus: Surplus,
+    expired_nonces: usize,
+    most: usize,
+    decision: &mut Decision<'_>,
+) {
+    let Context { room, limits, now, .. } = context;
+    let (first, base) = (room.messages.first(), room.journal.base().n);
+    let room_bytes = usize::try_from(settings.room_bytes(limits)).unwrap_or(usize::MAX);
+    let spare = |bytes: usize| (bytes / 16).min(BYTES_SLACK_MAX);
+    // Both count no more than `most`, so there may be more.
+    let for_bytes = match surplus.bytes {
+        0 => 0,
+        bytes => messages_holding(context, bytes + spare(room_bytes), most + 1),
+    };
+    let events_for_bytes = match surplus.event_bytes {
+        0 => 0,
+        bytes => events_holding(context, bytes + spare(room_bytes / 4), most + 1),
+    };
+    let expired = match settings.history_ttl(limits) {
+        0 => first,
+        ttl => room.messages.partition(|id| id.ms.saturating_add(ttl) <= now.ms),
+    };
+    let wanted_messages = expired.max(first + surplus.messages.max(for_bytes));
+    let wanted_events = events_for_bytes.max(base + 1 + surplus.events);
+
+    // The first event that stays, as the facts before it are all that may go at once.
+    let events_to = room.journal.fact_number(most).unwrap_or(u64::MAX);
+    let mut messages_from = wanted_messages.min(first + most as u64);
+    let mut journal_from = wanted_events.min(events_to);
+    if events_to < u64::MAX {
+        let before = room.messages.partition(|id| id.n < events_to);
+        if before < messages_from {
+            (messages_from, journal_from) = (before, events_to);
+        }
+    }
+    let nonces = expired_nonces.min(most);
+    let last = nonces.checked_sub(1).and_then(|at| room.nonces.get(at));
+    let nonces_from = last.map_or(0, |nonce| nonce.id.n + 1);
+    if messages_from > first || journal_from > base + 1 || nonces_from > 0 {
+        decision.record(Record::Trim { messages_from, journal_from, nonces_from });
+    }
+    decision.unfinished |=
+        messages_from < wanted_messages || journal_from < wanted_events || nonces < expired_nonces;
+}
+
+/// How many of the oldest messages hold so many bytes, counted up to `most`; never the newest one.
+fn messages_holding(context: Context<'_, '_>, bytes: usize, most: usize) -> u64 {
+    let room = context.room;
+    let (first, last) = (room.messages.first(), room.messages.last());
+    let mut freed = 0;
+    let mut count = 0;
+    for (m, message) in (first..last).zip(room.messages.range(first, last)).take(most) {
+        if freed >= bytes {
+            break;
+        }
+        freed += message.bytes() + room.touched.bytes_of(m);
+        count += 1;
+    }
+    count
+}
+
+/// The number of the first event to be kept when the oldest facts that hold so many bytes go; it
+/// goes over at most `most` of them.
+fn events_holding(context: Context<'_, '_>, bytes: usize, most: usize) -> u64 {
+    let mut freed = 0;
+    let mut from = 0;
+    for fact in context.room.journal.facts_from(0).take(most) {
+        if freed >= bytes {
+            break;
+        }
+        freed += fact.bytes();
+        from = fact.id.n + 1;
+    }
+    from
+}
+
+/// How many nonces at the front are older than the window.
+#[inline]
+pub(super) fn expired_nonces(context: Context<'_, '_>) -> usize {
+    let Context { room, limits, now, .. } = context;
+    let expired = |ms: u64| ms.saturating_add(limits.nonce_window) <= now.ms;
+    match room.nonces.oldest() {
+        Some(oldest) if expired(oldest.id.ms) => room.nonces.partition(expired),
+        _ => 0,
+    }
+}

@@ -1,0 +1,222 @@
+//! What is beyond a bound goes: the oldest first, in bounded steps, and readers never see the
+//! difference between a step and the next.
+
+use super::{World, code};
+use crate::decide::react::Reaction;
+use crate::decide::revise::{Edit, Whose};
+use crate::decide::{self, Decision, expire, read};
+use crate::id::Id;
+use crate::limits::Limits;
+use crate::messages::VISITED;
+use crate::names::Actor;
+use crate::room::WAITING_MAX;
+
+/// What the timer does at most in one step.
+const STEP: usize = 128;
+
+/// A room of many messages of two users, the second of whom has read nothing.
+fn filled(messages: u64) -> World {
+    let mut world = World::new("lobby");
+    world.limits.history_max = 1_000_000;
+    world.join("alice", None, None).expect("made");
+    world.join("bob", None, None).expect("joined");
+    for at in 0..messages {
+        let user = if at % 3 == 0 { "bob" } else { "alice" };
+        world.send(user, &format!("message {at}")).expect("sent");
+        world.now += 1;
+    }
+    world
+}
+
+/// One step of the timer; whether there is more to do.
+fn step(world: &mut World) -> bool {
+    let name = world.name.clone();
+    let mut decision = Decision::on(&world.room);
+    expire::decide(world.context(&name), expire::Presence::Ends, STEP, &mut decision);
+    let unfinished = decision.unfinished;
+    world.finish(&name, decision.steps);
+    unfinished
+}
+
+/// What bob has not read, and how many messages were looked at to find that out.
+fn unread(world: &World) -> (u64, usize) {
+    let name = world.name.clone();
+    VISITED.set(0);
+    let standing = read::standing(world.context(&name), "bob").expect("a member");
+    (standing.unread.messages, VISITED.get())
+}
+
+/// What bob has not read, counted one by one.
+fn unread_by_looking(world: &World) -> u64 {
+    let name = world.name.clone();
+    let from = world.context(&name).first_visible();
+    let bob = world.room.users.find("bob").expect("a user");
+    let messages = world.room.messages.range(from, u64::MAX);
+    messages.filter(|message| message.author != bob && !message.is_deleted()).count() as u64
+}
+
+#[test]
+fn a_lowered_bound_is_carried_out_in_bounded_steps() {
+    let lower: [(&str, fn(&mut Limits, u64)); 3] = [
+        ("history-max", |limits, _| limits.history_max = 50),
+        ("history-ttl", |limits, now| limits.history_ttl = now - 1_795_225_200_000 - 5_950),
+        ("room-bytes", |limits, _| limits.room_bytes = 5_000),
+    ];
+    for (bound, lower) in lower {
+        let mut world = filled(6_000);
+        lower(&mut world.limits, world.now);
+        assert!(world.room.is_beyond_bounds(&world.limits) || bound == "history-ttl", "{bound}");
+        // The first command removes a part, and says so.
+        let name = world.name.clone();
+        let before = world.room.messages.len();
+        let mut decision = Decision::on(&world.room);
+        let send = super::send("alice", "one more", None);
+        decide::send::decide(world.context(&name), &send, &mut decision).expect("sent");
+        assert!(decision.unfinished, "{bound}");
+        world.finish(&name, decision.steps);
+        let removed = before + 1 - world.room.messages.len();
+        assert!((1..=256).contains(&removed), "{bound}: {removed} at once");
+        let mut steps = 0;
+        loop {
+            let (told, visited) = unread(&world);
+            assert!(visited as u64 <= WAITING_MAX + 8, "{bound}: looked at {visited}");
+            if bound != "history-ttl" || world.room.messages.len() as u64 <= WAITING_MAX {
+                assert_eq!(told, unread_by_looking(&world), "{bound}, after {steps} steps");
+            }
+            let before = world.room.messages.len();
+            let unfinished = step(&mut world);
+            assert!(before - world.room.messages.len() <= STEP, "{bound}");
+            steps += 1;
+            if !unfinished {
+                break;
+            }
+        }
+        assert!((30..60).contains(&steps), "{bound}: {steps} steps");
+        assert_eq!(unread(&world).0, unread_by_looking(&world), "{bound}");
+        assert!(!world.room.is_beyond_bounds(&world.limits), "{bound}");
+        assert!(!step(&mut world), "{bound}: nothing is left to do");
+        let left = world.room.messages.len();
+        assert!((10..=150).contains(&left), "{bound}: {left} messages are left");
+        world.check_copies();
+    }
+}
+
+#[test]
+fn where_nearly_everything_is_too_old_what_is_left_is_counted() {
+    let mut world = filled(6_000);
+    for left in [0, 7, 900] {
+        world.limits.history_ttl = 1 + left;
+        let (told, visited) = unread(&world);
+        assert_eq!(told, unread_by_looking(&world), "{left} left");
+        assert!(visited as u64 <= WAITING_MAX + 8, "{left} left: looked at {visited}");
+    }
+}
+
+#[test]
+fn a_message_between_very_many_events_goes_in_bounded_steps_too() {
+    let mut world = filled(3);
+    let name = world.name.clone();
+    let id = world.send("alice", "liked").expect("sent");
+    for _ in 0..2_500 {
+        for reaction in [Reaction::Add, Reaction::Remove] {
+            let (user, id) = (Actor::User("bob"), id.as_bytes());
+            world
+                .act(&name, |c, d| decide::react::decide(c, user, id, "👍", reaction, d))
+                .expect("done");
+        }
+    }
+    (0..3).for_each(|at| drop(world.send("alice", &format!("later {at}")).expect("sent")));
+    for bound in ["messages", "events"] {
+        let mut world =
+            World { room: world.room.clone(), copy: world.copy.clone(), ..World::new("lobby") };
+        match bound {
+            "messages" => world.limits.history_max = 1,
+            _ => world.limits.journal_max = 100,
+        }
+        let facts = |world: &World| world.room.journal.facts_from(0).count();
+        let mut most = 0;
+        loop {
+            let before = facts(&world);
+            let unfinished = step(&mut world);
+            most = most.max(before - facts(&world));
+            if !unfinished {
+                break;
+            }
+        }
+        assert_eq!(most, STEP, "{bound}");
+        assert!(facts(&world) <= 100, "{bound}: {} are left", facts(&world));
+        if bound == "messages" {
+            assert_eq!(world.room.messages.len(), 1);
+        }
+        world.check_copies();
+    }
+}
+
+#[test]
+fn bytes_are_bounded_whatever_takes_them() {
+    let object = format!("{{\"meta\":\"{}\"}}", "x".repeat(2_000));
+    let topic = "t".repeat(200);
+    let mut world = filled(0);
+    world.limits.room_bytes = 200_000;
+    let name = world.name.clone();
+    let mut last = world.send("alice", "first").expect("sent");
+    for at in 0..3_000_u64 {
+        let before = world.room.bytes();
+        match at / 300 % 4 {
+            0 => last = world.send("alice", &"y".repeat((at % 500) as usize + 1)).expect("sent"),
+            1 => {
+                let (user, id, meta) =
+                    (Actor::User("alice"), last.as_bytes(), Some(object.as_bytes()));
+                let edit = Edit { user, id, text: b"other", meta, whose: Whose::Permitted };
+                world.act(&name, |c, d| decide::revise::edit(c, edit, d)).expect("edited");
+            }
+            2 => world.set("topic", &format!("{topic}{at}"), None).expect("set"),
+            _ => {
+                let reaction = if at % 2 == 0 { Reaction::Add } else { Reaction::Remove };
+                let (user, id) = (Actor::User("bob"), last.as_bytes());
+                world
+                    .act(&name, |c, d| decide::react::decide(c, user, id, "👍", reaction, d))
+                    .expect("done");
+            }
+        }
+        let bytes = world.room.bytes();
+        assert!(bytes <= 200_000 + 2_500, "{bytes} after {before}");
+        assert!(world.room.journal.bytes() <= 50_000 + 500, "events take a quarter at most");
+        assert!(world.room.messages.find(Id::parse(last.as_bytes()).expect("an id")).is_some());
+    }
+    world.check_copies();
+    let loaded = crate::Room::decode(&world.room.encode(crate::Part::Durable)).expect("loads");
+    assert_eq!(loaded.messages.bytes(), world.room.messages.bytes());
+    assert_eq!(loaded.journal.bytes(), world.room.journal.bytes(), "as counted from nothing");
+}
+
+#[test]
+fn what_can_never_fit_is_refused() {
+    let mut world = filled(0);
+    world.limits.room_bytes = 5_000;
+    world.limits.max_text = 4_000;
+    let id = world.send("alice", &"x".repeat(2_500)).expect("half of it fits");
+    let before = world.room.encode(crate::Part::Durable);
+    let text = "x".repeat(2_501);
+    assert_eq!(
+        world.send("alice", &text).map_err(|refusal| code(&refusal)),
+        Err("TOOBIG 2500".into())
+    );
+    assert_eq!(world.send("*", &text).map_err(|refusal| code(&refusal)), Err("TOOBIG 2500".into()));
+    let name = world.name.clone();
+    let edit = Edit {
+        user: Actor::User("alice"),
+        id: id.as_bytes(),
+        text: text.as_bytes(),
+        meta: None,
+        whose: Whose::Permitted,
+    };
+    let edited = world.act(&name, |c, d| decide::revise::edit(c, edit, d));
+    assert_eq!(edited.map_err(|refusal| code(&refusal)), Err("TOOBIG 2500".into()));
+    assert_eq!(world.room.encode(crate::Part::Durable), before);
+    // A setting of the room counts instead of the server's.
+    assert!(world.set("room_bytes", "1048576", None).is_ok());
+    assert!(world.send("alice", &text).is_ok());
+    let by_owner = world.set("room_bytes", "2097152", Some("alice"));
+    assert_eq!(by_owner.map_err(|refusal| code(&refusal)), Err("DENIED backend".into()));
+}
