@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use axum::http::Uri;
 use clap::{Parser, ValueEnum};
 
 use crate::names;
@@ -42,6 +43,9 @@ pub struct Args {
     /// Origins that may open sockets, e.g. https://example.com, or *; without it, the host itself
     #[arg(long, env = "CHAT_RELAY_ALLOWED_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
     allowed_origin: Vec<String>,
+    /// Addresses of other relays, e.g. wss://chat2.example.com/ws, that the page may fail over to
+    #[arg(long, env = "CHAT_RELAY_RELAY_URL", value_delimiter = ',', value_name = "URL")]
+    relay_url: Vec<String>,
     /// Most connections at a time
     #[arg(long, env = "CHAT_RELAY_MAX_CONNECTIONS", default_value = "100000", value_name = "N")]
     max_connections: String,
@@ -170,6 +174,7 @@ pub struct Config {
     pub auth: Auth,
     pub name: String,
     pub allowed_origins: Vec<String>,
+    pub relay_urls: Vec<RelayUrl>,
     pub max_connections: usize,
     pub max_connections_per_address: usize,
     pub max_rooms: usize,
@@ -222,6 +227,10 @@ impl Args {
                 wrong.add("--auto-join", "no ordinary room can have such a name");
             }
         }
+        let mut relay_urls = Vec::new();
+        for url in self.relay_url.iter().filter(|url| !url.is_empty()) {
+            relay_urls.extend(wrong.parsed("--relay-url", url, RelayUrl::parse));
+        }
         let operations_per_second =
             wrong.number("--operations-per-second", &self.operations_per_second, 1);
         let frames_per_second =
@@ -265,6 +274,7 @@ impl Args {
             threads: wrong.number("--threads", &self.threads, 0),
             name: self.name,
             allowed_origins: self.allowed_origin,
+            relay_urls,
             auto_join: self.auto_join,
             log: self.log,
         };
@@ -278,6 +288,44 @@ impl Args {
             wrong.add("--grace", "longer than --presence-ttl");
         }
         if wrong.0.is_empty() { Ok(config) } else { Err(wrong.0) }
+    }
+}
+
+/// The address of a relay's socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayUrl {
+    /// `ws://host:port` or `wss://host:port`.
+    origin: String,
+    path: String,
+}
+
+impl RelayUrl {
+    /// Reads `ws://`, `wss://`, `http://` or `https://`, a host, perhaps a port, perhaps a path.
+    fn parse(text: &str) -> Result<RelayUrl, &'static str> {
+        let hint = "not an address like wss://chat2.example.com/ws";
+        let url: Uri = text.parse().map_err(|_| hint)?;
+        let scheme = match url.scheme_str().unwrap_or_default() {
+            "ws" | "http" => "ws",
+            "wss" | "https" => "wss",
+            _ => return Err(hint),
+        };
+        let authority = url.authority().ok_or(hint)?.as_str().to_ascii_lowercase();
+        // What may stand in a content policy: a name or an address, and a port.
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte);
+        let fits = !authority.is_empty() && authority.bytes().all(fits) && url.query().is_none();
+        let path = if url.path() == "/" { "/ws" } else { url.path() };
+        let url = RelayUrl { origin: format!("{scheme}://{authority}"), path: path.to_owned() };
+        fits.then_some(url).ok_or(hint)
+    }
+
+    /// Scheme, host and port.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The whole address.
+    pub fn text(&self) -> String {
+        format!("{}{}", self.origin, self.path)
     }
 }
 
@@ -407,6 +455,30 @@ mod tests {
     fn check(flags: &[&str]) -> Result<Config, Vec<String>> {
         let flags = std::iter::once(&"chat-relay").chain(flags);
         Args::try_parse_from(flags).expect("known flags").check()
+    }
+
+    #[test]
+    fn addresses_of_relays_are_checked() {
+        let rows = [
+            ("wss://Chat2.example.com", Some("wss://chat2.example.com/ws")),
+            ("https://a.example:8443/chat/ws", Some("wss://a.example:8443/chat/ws")),
+            ("http://127.0.0.1:8081", Some("ws://127.0.0.1:8081/ws")),
+            ("ws://[::1]:8081/", Some("ws://[::1]:8081/ws")),
+            ("chat2.example.com", None),
+            ("ftp://a.example", None),
+            ("ws://user:secret@a.example", None),
+            ("ws://a.example/ws?x=1", None),
+            ("ws://a.example;script-src *", None),
+            ("ws://a;b", None),
+            ("ws://", None),
+        ];
+        for (text, expected) in rows {
+            let flags = [format!("--relay-url={text}")];
+            let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+            let read = check(&flags).map(|config| config.relay_urls[0].text());
+            assert_eq!(read.ok().as_deref(), expected, "{text}");
+        }
+        assert!(check(&["--relay-url="]).expect("absent").relay_urls.is_empty());
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct Site {
     pub server: Arc<Server>,
     /// Renders the metrics.
     pub figures: PrometheusHandle,
+    /// What the page may do.
+    pub policy: web::Policy,
 }
 
 /// All routes.
@@ -43,7 +45,8 @@ pub fn router(site: Site) -> Router {
         .route("/healthz", get(|| async { web::plain(StatusCode::OK, "ok\n") }))
         .route("/readyz", get(ready))
         .route("/metrics", get(figures))
-        .fallback(get(async |request: Request| web::file(request.uri().path(), request.headers())))
+        .route("/config.json", get(async |State(site): State<Arc<Site>>| web::config(&site.policy)))
+        .fallback(get(file))
         .with_state(Arc::new(site))
 }
 
@@ -55,6 +58,10 @@ async fn ready(State(site): State<Arc<Site>>) -> Response<Body> {
     } else {
         web::plain(StatusCode::SERVICE_UNAVAILABLE, "Redis cannot be reached\n")
     }
+}
+
+async fn file(State(site): State<Arc<Site>>, request: Request) -> Response<Body> {
+    web::file(request.uri().path(), request.headers(), &site.policy)
 }
 
 async fn figures(State(site): State<Arc<Site>>) -> Response<Body> {

@@ -28,6 +28,7 @@ use crate::figures;
 use crate::http::{Site, router};
 use crate::hub::Hub;
 use crate::upstream::Upstream;
+use crate::web::Policy;
 
 /// Connections closed per second in a drain that need not hurry.
 const DRAIN_PACE: f64 = 200.0;
@@ -85,7 +86,8 @@ impl Server {
     ) -> anyhow::Result<()> {
         let figures = figures::install()?;
         self.hub.start();
-        let routes = router(Site { server: self.clone(), figures });
+        let policy = Policy::with_relays(&self.hub.config.relay_urls);
+        let routes = router(Site { server: self.clone(), figures, policy });
         let address = listener.local_addr()?;
         {
             let mut out = std::io::stdout().lock();

@@ -1,19 +1,51 @@
 //! The web client, embedded: `/` and `/<file>` of `relay/web/`.
 //!
-//! Files are served as they are, revalidated by content. The page may load nothing from elsewhere;
-//! it may open sockets to any relay. This file knows nothing of the client's inside.
+//! Files are served as they are, revalidated by content. The page may load nothing from elsewhere,
+//! and connect to this relay and to those that `--relay-url` names, which `/config.json` tells it.
+//! This file knows nothing of the client's inside.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use include_dir::{Dir, include_dir};
 
+use crate::config::RelayUrl;
+
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/web");
 
-const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; \
-    object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// What the page may do, by the relays it may connect to.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    header: HeaderValue,
+    config: String,
+}
+
+impl Policy {
+    /// The page may connect to its own relay and to these.
+    pub fn with_relays(relays: &[RelayUrl]) -> Policy {
+        let others: String = relays.iter().map(|relay| format!(" {}", relay.origin())).collect();
+        let header = format!(
+            "default-src 'self'; connect-src 'self'{others}; img-src 'self' data:; object-src 'none'; \
+             base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        );
+        let urls: Vec<String> = relays.iter().map(RelayUrl::text).collect();
+        let config = serde_json::json!({ "relays": urls }).to_string();
+        // Addresses are checked to be plain ASCII; without them the page connects to its own relay.
+        let own = HeaderValue::from_static("default-src 'self'");
+        Policy { header: HeaderValue::from_str(&header).unwrap_or(own), config }
+    }
+}
+
+/// What the page is told of the other relays: `{"relays":[url, …]}`.
+pub fn config(policy: &Policy) -> Response<Body> {
+    let mut response = Response::new(Body::from(policy.config.clone()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
 
 /// The file of this path, `304` if the client has it, `404` if there is none.
-pub fn file(path: &str, request: &HeaderMap) -> Response<Body> {
+pub fn file(path: &str, request: &HeaderMap, policy: &Policy) -> Response<Body> {
     let name = match path.trim_start_matches('/') {
         "" => "index.html",
         name => name,
@@ -36,7 +68,7 @@ pub fn file(path: &str, request: &HeaderMap) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(name)));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy.header.clone());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
@@ -84,7 +116,8 @@ mod tests {
     #[test]
     fn missing_files_and_climbing_paths_are_not_found() {
         for path in ["/nothing.js", "/test/", "/../Cargo.toml", "/./x", "//etc/passwd"] {
-            assert_eq!(file(path, &HeaderMap::new()).status(), StatusCode::NOT_FOUND, "{path}");
+            let found = file(path, &HeaderMap::new(), &Policy::with_relays(&[]));
+            assert_eq!(found.status(), StatusCode::NOT_FOUND, "{path}");
         }
     }
 

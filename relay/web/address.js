@@ -4,11 +4,22 @@
  * The one idea: people write `host:port`; sockets want a URL with the user in it.
  */
 
-/** The relays of a page: the one it came from, then those of its `relays` parameters. */
-export function relays({ protocol, host, search }) {
+/**
+ * The relays of a page: the one it came from, then those that this one names. No address comes from
+ * the page's own URL: a link must not say where somebody connects.
+ * @param {{protocol: string, host: string}} location
+ * @param {(url: string) => Promise<Response>} fetch
+ * @returns {Promise<string[]>}
+ */
+export async function relays({ protocol, host }, fetch) {
   const own = `${protocol === 'https:' ? 'wss' : 'ws'}://${host}/ws`;
-  const others = new URLSearchParams(search).getAll('relays').flatMap((list) => list.split(','));
-  return [...new Set([own, ...others.map((relay) => relay.trim()).filter(Boolean)])];
+  try {
+    const answer = await fetch('config.json');
+    const { relays: others } = await answer.json();
+    return [...new Set([own, ...others])];
+  } catch {
+    return [own];
+  }
 }
 
 /**

@@ -29,6 +29,8 @@ import * as store from './store.js';
 import { Toasts } from './toasts.js';
 import { explain, hue, initial } from './words.js';
 
+/** So long the page waits to be told of other relays. */
+const CONFIG_TIMEOUT_MS = 3000;
 const STATE_WORDS = { connected: 'Connected', connecting: 'Connecting…', offline: 'Offline' };
 
 const parameters = new URLSearchParams(window.location.search);
@@ -117,6 +119,10 @@ const banner = new Banner(
   { connect: () => client.connect(), leave: () => leave(active), join: () => joinQuietly(active) },
 );
 
+/** Where to connect. */
+const relayUrls = await relays(window.location, (path) => (
+  fetch(path, { cache: 'no-store', signal: AbortSignal.timeout(CONFIG_TIMEOUT_MS) })
+));
 const head = new RoomHead(
   { title: byId('room-title'), about: byId('room-about'), leave: byId('leave') },
   { rooms, compose, banner },
@@ -133,7 +139,7 @@ function signIn(name, wantedRooms = []) {
   showWelcome(problem);
   if (problem) return;
   try {
-    client = new ChatClient({ urls: relays(window.location), user: name });
+    client = new ChatClient({ urls: relayUrls, user: name });
   } catch (error) {
     showWelcome(`${error.message}.`);
     return;

@@ -25,11 +25,9 @@ const RELAY: &str = "document.querySelector('#relay')?.textContent.trim()";
 pub(crate) const PEOPLE: &str = "[...document.querySelectorAll('#people .person')]\
     .map(person => person.dataset.user).sort()";
 
-/// Opens the page of the first relay as `user`, connected.
-pub(crate) fn open<'a>(browser: &'a Browser, user: &str, relays: [&Relay; 2]) -> Page<'a> {
-    let [first, second] = relays.map(Relay::address);
-    let url = format!("http://{first}/?user={user}&room=lobby&relays={first},{second}");
-    let page = browser.open(&url);
+/// Opens the page of a relay as `user`, connected.
+pub(crate) fn open<'a>(browser: &'a Browser, user: &str, relay: &Relay) -> Page<'a> {
+    let page = browser.open(&format!("http://{}/?user={user}&room=lobby", relay.address()));
     page.wait(STATE, &json!("connected"), LATER);
     page
 }
@@ -43,8 +41,8 @@ fn two_people_chat_and_one_whose_relay_dies_comes_back_with_every_line() {
     let redis = Redis::start();
     let [mut r1, r2] = Relay::pair(&redis);
     let browser = Browser::start();
-    let alice = open(&browser, "alice", [&r1, &r2]);
-    let bob = open(&browser, "bob", [&r2, &r1]);
+    let alice = open(&browser, "alice", &r1);
+    let bob = open(&browser, "bob", &r2);
     alice.wait(&format!("{RELAY}.includes('r1')"), &json!(true), SOON);
     bob.wait(&format!("{RELAY}.includes('r2')"), &json!(true), SOON);
     for page in [&alice, &bob] {
@@ -88,9 +86,9 @@ fn two_people_chat_and_one_whose_relay_dies_comes_back_with_every_line() {
 #[test]
 fn a_line_written_while_offline_is_sent_once_when_the_relay_is_back() {
     let redis = Redis::start();
-    let [mut r1, r2] = Relay::pair(&redis);
+    let [mut r1, _r2] = Relay::pair(&redis);
     let browser = Browser::start();
-    let alice = open(&browser, "alice", [&r1, &r2]);
+    let alice = open(&browser, "alice", &r1);
     say(&alice, "before");
     alice.wait(TEXTS, &json!(["before"]), SOON);
     r1.process().kill();
@@ -109,15 +107,10 @@ fn a_line_written_while_offline_is_sent_once_when_the_relay_is_back() {
 fn of_two_tabs_the_first_to_close_is_not_noticed_and_the_second_after_the_grace() {
     const GRACE: u64 = 2_000;
     let redis = Redis::start();
-    let relays = ["r1", "r2"].map(|name| {
-        let relay = Relay::with(name, &redis.url(), &["--grace", "2s"]);
-        relay.wait_ready();
-        relay
-    });
-    let [r1, r2] = &relays;
+    let [r1, r2] = &Relay::pair_with(&redis, &["--grace", "2s"]);
     let browser = Browser::start();
-    let bob = open(&browser, "bob", [r2, r1]);
-    let (first, second) = (open(&browser, "alice", [r1, r2]), open(&browser, "alice", [r2, r1]));
+    let bob = open(&browser, "bob", r2);
+    let (first, second) = (open(&browser, "alice", r1), open(&browser, "alice", r2));
     for page in [&bob, &first, &second] {
         page.wait(PEOPLE, &json!(["alice", "bob"]), SOON);
     }

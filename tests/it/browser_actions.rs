@@ -61,9 +61,9 @@ fn two_people_change_answer_react_delete_and_one_is_removed() {
     let [r1, r2] = Relay::pair(&redis);
     let browser = Browser::start();
     // Who comes first owns the room.
-    let alice = open(&browser, "alice", [&r1, &r2]);
+    let alice = open(&browser, "alice", &r1);
     alice.wait(PEOPLE, &json!(["alice"]), SOON);
-    let bob = open(&browser, "bob", [&r2, &r1]);
+    let bob = open(&browser, "bob", &r2);
     for page in [&alice, &bob] {
         page.wait(PEOPLE, &json!(["alice", "bob"]), SOON);
     }
@@ -145,8 +145,8 @@ fn a_direct_message_shows_as_a_badge_until_it_is_read() {
     let redis = Redis::start();
     let [r1, r2] = Relay::pair(&redis);
     let browser = Browser::start();
-    let alice = open(&browser, "alice", [&r1, &r2]);
-    let bob = open(&browser, "bob", [&r2, &r1]);
+    let alice = open(&browser, "alice", &r1);
+    let bob = open(&browser, "bob", &r2);
     for page in [&alice, &bob] {
         page.wait(PEOPLE, &json!(["alice", "bob"]), SOON);
     }
@@ -172,7 +172,7 @@ fn a_direct_message_shows_as_a_badge_until_it_is_read() {
         0 => Ok(()),
         some => Err(format!("{some} unread")),
     });
-    let second = open(&browser, "alice", [&r2, &r1]);
+    let second = open(&browser, "alice", &r2);
     second.wait(&badge, &json!(""), SOON);
     // An answer reaches the other side's badge while it looks elsewhere.
     bob.click("#rooms .room[data-room=lobby]");
@@ -191,8 +191,8 @@ fn who_looks_elsewhere_is_away_and_a_name_of_ones_own_is_shown_to_others() {
     let redis = Redis::start();
     let [r1, r2] = Relay::pair(&redis);
     let browser = Browser::start();
-    let alice = open(&browser, "alice", [&r1, &r2]);
-    let bob = open(&browser, "bob", [&r2, &r1]);
+    let alice = open(&browser, "alice", &r1);
+    let bob = open(&browser, "bob", &r2);
     let status = |user: &str| {
         format!("document.querySelector('#people .person[data-user={user}]')?.dataset.status")
     };
@@ -212,7 +212,7 @@ fn who_looks_elsewhere_is_away_and_a_name_of_ones_own_is_shown_to_others() {
     let author = text_of("#messages .message .author");
     alice.wait(&author, &json!("Alice in Wonderland"), LATER);
     // Who has asked for her profile already asks again after some minutes; who has not, now.
-    let carol = open(&browser, "carol", [&r2, &r1]);
+    let carol = open(&browser, "carol", &r2);
     carol.wait(&author, &json!("Alice in Wonderland"), LATER);
     let name = cmd!(redis, "CHAT.ROOM", "@alice");
     assert_eq!(name.get("name").map(|name| name.text()), Some("Alice in Wonderland"));

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::artefacts;
 use crate::client::Client;
+use crate::port;
 use crate::process::Process;
 use crate::redis::Redis;
 use crate::wait::{LATER, SOON, eventually};
@@ -31,7 +32,19 @@ impl Relay {
     /// Two relays of `redis` that are ready.
     #[track_caller]
     pub fn pair(redis: &Redis) -> [Relay; 2] {
-        let relays = ["r1", "r2"].map(|name| Relay::with(name, &redis.url(), &[]));
+        Relay::pair_with(redis, &[])
+    }
+
+    /// Two relays of `redis`, with further options, that know each other's address and are ready.
+    #[track_caller]
+    pub fn pair_with(redis: &Redis, options: &[&str]) -> [Relay; 2] {
+        let addresses = [port::free(), port::free()].map(|port| format!("127.0.0.1:{port}"));
+        let urls = addresses.iter().map(|address| format!("ws://{address}")).collect::<Vec<_>>();
+        let urls = urls.join(",");
+        let both = [&["--relay-url", urls.as_str()], options].concat();
+        let [first, second] = &addresses;
+        let relays = [("r1", first), ("r2", second)]
+            .map(|(name, address)| Relay::listening(name, address, &redis.url(), &both));
         relays.iter().for_each(Relay::wait_ready);
         relays
     }
@@ -39,8 +52,13 @@ impl Relay {
     /// A relay with further options, which listens; whether it is ready depends on its Redis.
     #[track_caller]
     pub fn with(name: &str, url: &str, options: &[&str]) -> Relay {
+        Relay::listening(name, "127.0.0.1:0", url, options)
+    }
+
+    #[track_caller]
+    fn listening(name: &str, address: &str, url: &str, options: &[&str]) -> Relay {
         let dir = tempfile::Builder::new().prefix("chat-relay-").tempdir().expect("a directory");
-        let fixed = ["--listen", "127.0.0.1:0", "--redis", url, "--auth", "none", "--name", name];
+        let fixed = ["--listen", address, "--redis", url, "--auth", "none", "--name", name];
         let args: Vec<OsString> = fixed.iter().chain(options).map(OsString::from).collect();
         let mut process = Process::spawn(name, artefacts::relay(), &args, dir.path());
         let address = eventually("the line `listening on`", LATER, || {
