@@ -29,6 +29,7 @@ export function amend(item, event) {
 }
 
 const AMENDMENTS = {
+  __proto__: null,
   edit(item, { text, meta = null, ts }) {
     if (text === undefined) return false;
     Object.assign(item, { text, meta, edited: ts });

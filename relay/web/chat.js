@@ -39,6 +39,7 @@ import { Inbox } from './inbox.js';
 import { directRoom, otherSide } from './names.js';
 import { Operations } from './operations.js';
 import { makeLine, makeNonce, Outgoing } from './outgoing.js';
+import { own } from './own.js';
 import { Profiles } from './profiles.js';
 import { Room } from './room.js';
 import { isCut } from './sender.js';
@@ -367,7 +368,7 @@ export class ChatClient extends Operations {
     this.request('resume', { rooms }).then(
       (answer) => {
         for (const { name, hear } of asked) {
-          const of = answer.rooms?.[name] ?? { error: { code: 'UNAVAILABLE' } };
+          const of = own(answer.rooms, name) ?? { error: { code: 'UNAVAILABLE' } };
           if (of.error) hear(failure(of.error));
           else hear(null, of);
         }

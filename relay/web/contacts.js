@@ -7,6 +7,8 @@
  * It refuses to insist: if the relay keeps contacts to itself, nothing is known.
  */
 
+import { own } from './own.js';
+
 export class Contacts {
   #request;
   #changed;
@@ -69,7 +71,7 @@ export class Contacts {
   #ask(user) {
     this.#request('profiles', { users: [user] }).then(
       ({ profiles }) => {
-        const { online = 0, shown, last_seen: lastSeen = 0 } = profiles?.[user] ?? {};
+        const { online = 0, shown, last_seen: lastSeen = 0 } = own(profiles, user) ?? {};
         this.#set(user, { online, status: shown ?? '', lastSeen });
       },
       () => this.#set(user, null),

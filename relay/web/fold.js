@@ -17,6 +17,7 @@ export const TYPING_MS = 6000;
 const LOSES_MEMBERSHIP = new Set(['leave', 'kick', 'ban']);
 
 export const FOLDS = {
+  __proto__: null,
   message(room, event, changes, nowMs) {
     if (room.typing.delete(event.user)) changes.push({ what: 'typing' });
     if (room.problem?.code === 'ENDED' || room.problem?.code === 'NEW') {

@@ -9,8 +9,12 @@
 
 /** As many users a message may mention. */
 export const MENTIONS_MOST = 50;
+/** As long, in UTF-16 units, a user's name may be: it has at most 96 bytes. */
+const NAME_MOST = 96;
 
 const WORD = /(?<![^\s([{"'“„«/])@([^\s@*,][^\s,]*)/gu;
+/** What a word is made of: a name ends where one of these does. */
+const PART = /[\p{L}\p{N}]+|[^\p{L}\p{N}]/gu;
 const UNFINISHED = /(?:^|[\s([{"'“„«])@([^\s@*,][^\s,]*|)$/u;
 
 /**
@@ -20,15 +24,24 @@ const UNFINISHED = /(?:^|[\s([{"'“„«])@([^\s@*,][^\s,]*|)$/u;
  */
 export function findMentions(text, knows) {
   const found = [];
-  for (const match of text.matchAll(WORD)) {
-    let user = match[1];
-    // Cut from the end at each border of a word: `bob's.` is `bob's.`, `bob's`, `bob'`, `bob`.
-    while (user !== '' && !knows(user)) {
-      user = user.replace(/(?:[\p{L}\p{N}]+|[^\p{L}\p{N}])$/u, '');
-    }
-    if (user !== '') found.push({ user, from: match.index, to: match.index + 1 + user.length });
+  for (const { 1: word, index } of text.matchAll(WORD)) {
+    // The longest first: `bob's.` is `bob's.`, `bob's`, `bob'`, `bob`.
+    const user = ends(word).map((end) => word.slice(0, end)).findLast((name) => knows(name));
+    if (user !== undefined) found.push({ user, from: index, to: index + 1 + user.length });
   }
   return found;
+}
+
+/** Where a name at the beginning of a word may end. However long the word is, few are looked at. */
+function ends(word) {
+  const places = [];
+  // A little more than a name, so that what is cut off here is not taken for a border.
+  for (const { 0: part, index } of word.slice(0, NAME_MOST + 2).matchAll(PART)) {
+    const end = index + part.length;
+    if (end > NAME_MOST) break;
+    places.push(end);
+  }
+  return places;
 }
 
 /** The users a text mentions, each once. */
@@ -39,8 +52,10 @@ export function mentionsIn(text, knows) {
 
 /** The mention being typed before the caret: {from, typed}, or null. */
 export function unfinishedMention(text, caret) {
-  const match = UNFINISHED.exec(text.slice(0, caret));
-  return match ? { from: caret - match[1].length - 1, typed: match[1] } : null;
+  // The name, the @ and what stands before it.
+  const match = UNFINISHED.exec(text.slice(Math.max(0, caret - NAME_MOST - 2), caret));
+  if (!match || match[1].length > NAME_MOST) return null;
+  return { from: caret - match[1].length - 1, typed: match[1] };
 }
 
 /**

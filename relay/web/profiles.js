@@ -8,6 +8,7 @@
  * It refuses to tell anything the relay did not say: an unknown user is called by their name there.
  */
 
+import { own } from './own.js';
 import { isPassing, pauseMs } from './sender.js';
 
 const STALE_MS = 5 * 60_000;
@@ -81,7 +82,7 @@ export class Profiles {
     const users = [...this.#wanted].slice(0, ASK_MOST);
     this.#request('profiles', { users }).then(
       ({ profiles = {} }) => {
-        const changed = users.filter((user) => this.#learn(user, profiles[user] ?? null));
+        const changed = users.filter((user) => this.#learn(user, own(profiles, user) ?? null));
         for (const user of users) this.#wanted.delete(user);
         if (changed.length) this.#changed(changed);
         if (this.#wanted.size) this.#soon(ASK_EVERY_MS);

@@ -5,7 +5,7 @@
  * order, and here it only decides what is offered.
  */
 
-const RANKS = { owner: 3, moderator: 2, member: 1 };
+const RANKS = { __proto__: null, owner: 3, moderator: 2, member: 1 };
 
 /** The higher, the more one may; 0: no member. */
 export const rank = (role) => RANKS[role] ?? 0;

@@ -24,7 +24,8 @@ export class RoomList {
   #menu;
   #on;
   #client = null;
-  #hidden = {};
+  /** Rooms that were put away, and their newest id then. */
+  #hidden = new Map();
 
   /**
    * @param {{rooms, directory, note, input, menu}} parts elements of the page
@@ -94,15 +95,14 @@ export class RoomList {
   putAway(name) {
     if (otherSide(name, this.#client.user) === null) return;
     const known = this.#client.overview().find((entry) => entry.name === name);
-    this.#hidden[name] = known?.last ?? '0-0';
+    this.#hidden.set(name, known?.last ?? '0-0');
     store.saveHidden(this.#client.user, this.#hidden);
   }
 
   bringBack(name) {
     const other = otherSide(name, this.#client.user);
     if (other !== null) this.#client.contacts.watch(other);
-    if (!Object.hasOwn(this.#hidden, name)) return;
-    delete this.#hidden[name];
+    if (!this.#hidden.delete(name)) return;
     store.saveHidden(this.#client.user, this.#hidden);
     this.followInbox();
   }
@@ -148,7 +148,7 @@ export class RoomList {
 
   #listed() {
     return this.#client?.overview().filter(({ name, last }) => {
-      const hidden = this.#hidden[name];
+      const hidden = this.#hidden.get(name);
       return hidden === undefined || compareIds(last, hidden) > 0;
     }) ?? [];
   }

@@ -8,6 +8,8 @@
  * It refuses to hold messages: those are the rooms' own.
  */
 
+import { isId } from './id.js';
+
 function read(storage, key) {
   try {
     return storage().getItem(`redis-chat.${key}`);
@@ -54,15 +56,19 @@ export const loadStatus = () => read(tab, 'status') ?? '';
 export const saveStatus = (status) => write(tab, 'status', status);
 
 /** Direct rooms that were put away: {room: id of the newest message then}. */
+/** @returns {Map<string, string>} room -> its newest id when it was put away */
 export function loadHidden(user) {
   try {
-    return JSON.parse(read(browser, `hidden.${user}`)) ?? {};
+    const kept = Object.entries(JSON.parse(read(browser, `hidden.${user}`)) ?? {});
+    return new Map(kept.filter(([, id]) => isId(id)));
   } catch {
-    return {};
+    return new Map();
   }
 }
 
-export const saveHidden = (user, rooms) => write(browser, `hidden.${user}`, JSON.stringify(rooms));
+export const saveHidden = (user, rooms) => (
+  write(browser, `hidden.${user}`, JSON.stringify(Object.fromEntries(rooms)))
+);
 
 /** What was typed into a room but not sent. */
 export const loadDraft = (user, room) => read(tab, `draft.${user}.${room}`) ?? '';

@@ -23,11 +23,12 @@ export function piecesOf(text, mentions) {
     const url = new URL(match[0]).href;
     marks.push({ from: match.index, to: match.index + match[0].length, url });
   }
-  const isFree = ({ from, to }) => marks.every((mark) => to <= mark.from || from >= mark.to);
   if (mentions.length) {
-    marks.push(...findMentions(text, (user) => mentions.includes(user)).filter(isFree));
+    const users = new Set(mentions);
+    const isFree = beside(marks);
+    marks.push(...findMentions(text, (user) => users.has(user)).filter(isFree));
+    marks.sort((a, b) => a.from - b.from);
   }
-  marks.sort((a, b) => a.from - b.from);
   const pieces = [];
   let at = 0;
   for (const { from, to, url, user } of marks) {
@@ -37,6 +38,16 @@ export function piecesOf(text, mentions) {
   }
   if (at < text.length) pieces.push({ text: text.slice(at) });
   return pieces;
+}
+
+/** Whether spans, asked about from the first to the last, lie outside of all `marks`, in order. */
+function beside(marks) {
+  let at = 0;
+  const count = marks.length;
+  return ({ from, to }) => {
+    while (at < count && marks[at].to <= from) at += 1;
+    return at === count || to <= marks[at].from;
+  };
 }
 
 /** Puts a text into an element: its links clickable, its mentions marked. */

@@ -47,6 +47,7 @@ export const plural = (count, one, many) => `${count.toLocaleString()} ${count =
 
 /** What `DENIED` says is needed. */
 const NEEDED = {
+  __proto__: null,
   moderator: 'Only moderators may do this',
   owner: 'Only an owner of the room may do this',
   backend: 'Only the server itself may do this',
@@ -55,6 +56,7 @@ const NEEDED = {
 };
 
 const SENTENCES = {
+  __proto__: null,
   OFFLINE: () => 'Not connected',
   LOST: () => 'The connection was lost',
   TIMEOUT: () => 'The relay did not answer in time',
@@ -96,6 +98,7 @@ export function noticeText(event, nameOf) {
   const name = nameOf(user);
   const time = until({ until_ms: end });
   const sentences = {
+    __proto__: null,
     join: `${name} joined${actor}`,
     leave: `${name} left the room`,
     role: `${name} was made ${role}${actor}`,

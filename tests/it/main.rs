@@ -8,6 +8,7 @@ mod bounds;
 mod bounds_table;
 mod browser;
 mod browser_actions;
+mod browser_hostile;
 mod checked_failover;
 mod checked_redis;
 mod command_docs;

@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { composeNote } from '../compose-note.js';
-import { candidates, mentionsIn, unfinishedMention } from '../mentions.js';
+import { candidates, findMentions, mentionsIn, unfinishedMention } from '../mentions.js';
+import { relays } from '../address.js';
+import { own } from '../own.js';
 import { directRoom, nameProblem, otherSide } from '../names.js';
 import { Room } from '../room.js';
 import { piecesOf } from '../text.js';
@@ -113,4 +115,47 @@ test('events are sentences', () => {
     [{ type: 'room', by: '*', data: { max_text: 5 } }, 'The room’s settings were changed'],
   ];
   for (const [event, text] of rows) assert.equal(noticeText(event, nameOf), text);
+});
+
+test('however long a word is, few of its beginnings are looked at', () => {
+  const long = 4_000_000;
+  const words = ['a-', 'é', '-', '\u{1f600}', 'ab ', '(@a', '@a '];
+  for (const word of words) {
+    const text = `@${word.repeat(long / word.length)}`;
+    let asked = 0;
+    findMentions(text, () => {
+      asked += 1;
+      return false;
+    });
+    const mentions = text.match(/(?:^|\s)@/g).length;
+    assert.ok(asked <= 96 * mentions, `${asked} for ${word}`);
+    unfinishedMention(text, text.length);
+  }
+  const name = 'x'.repeat(96);
+  assert.deepEqual(mentionsIn(`@${name} @${name}y`, (user) => user === name), [name]);
+  assert.deepEqual(findMentions(`@${name}y`, (user) => user === name), []);
+  assert.deepEqual(unfinishedMention(`@${name}`, 97), { from: 0, typed: name });
+  assert.equal(unfinishedMention(`@${name}y`, 98), null);
+  // Many links and many mentions are gone through once.
+  const many = 'http://a.example/ @bob '.repeat(20_000);
+  assert.equal(piecesOf(many, ['bob']).filter(({ user }) => user).length, 20_000);
+});
+
+test('names like properties of objects are names', () => {
+  for (const name of ['constructor', '__proto__', 'toString', 'hasOwnProperty']) {
+    assert.equal(own({}, name), undefined, name);
+    assert.equal(own(undefined, name), undefined, name);
+    assert.equal(own(JSON.parse(`{"${name}": 5}`), name), 5, name);
+    assert.match(noticeText({ type: 'member', kind: name, user: 'bob' }, (user) => user), /^bob: /);
+  }
+});
+
+test('relays are the one the page came from and those it names', async () => {
+  const location = { protocol: 'http:', host: 'a:1', search: '?relays=evil:1' };
+  const told = (answer) => () => Promise.resolve({ json: () => Promise.resolve(answer) });
+  const others = ['ws://a:1/ws', 'wss://b:2/ws'];
+  assert.deepEqual(await relays(location, told({ relays: others })), others);
+  assert.deepEqual(await relays(location, told({ relays: [] })), ['ws://a:1/ws']);
+  assert.deepEqual(await relays(location, told(null)), ['ws://a:1/ws']);
+  assert.deepEqual(await relays(location, () => Promise.reject(new Error('away'))), ['ws://a:1/ws']);
 });
