@@ -32,6 +32,7 @@ fn a_user_of_one_room_reaches_no_other() {
         &["CHAT.MEMBERS", "secret"],
         &["CHAT.ROOM", "secret"],
         &["CHAT.ROOM_RO", "secret"],
+        &["CHAT.SANCTIONS", "secret"],
         &["CHAT.PRESENCE", "secret", "guest", "c1"],
         &["CHAT.BEAT", "secret", "1000", "c1"],
         &["CHAT.WHO", "secret"],

@@ -85,6 +85,7 @@ pub(crate) const TABLE: &[(&str, &[Row])] = &[
     ("CHAT.ROOM", ROOM_SET),
     ("CHAT.ROOM_RO", ROOM_RO),
     ("CHAT.MOD", MOD),
+    ("CHAT.SANCTIONS", SANCTIONS),
     ("CHAT.APPLY", APPLY),
 ];
 
@@ -99,6 +100,7 @@ const SEND: &[Row] = &[
     row("mention.count", &["lobby", "alice", "x", "MENTION", "$", "{50}"], MENTIONS, FIXED),
     row("mention.mentioned", &["lobby", "alice", "x", "MENTION", "50", "{49}", "$"], USER, FIXED),
     row("ephemeral", &["lobby", "alice", "x", "$"], Bound::Flag("EPHEMERAL"), FIXED),
+    row("nocreate", &["lobby", "alice", "x", "$"], Bound::Flag("NOCREATE"), FIXED),
 ];
 const NONCE: Bound = Bound::Bytes(64, "INVALID nonce");
 const KIND: Bound = Bound::Bytes(32, "INVALID kind");
@@ -110,6 +112,7 @@ const EDIT: &[Row] = &[
     row("id", &["lobby", "alice", "$", "x"], Bound::Id, FIXED),
     row("text", &["lobby", "*", "{id}", "$"], TEXT, FIXED),
     row("json", &["lobby", "alice", "{id}", "x", "META", "$"], OBJECT, FIXED),
+    row("own", &["lobby", "alice", "{id}", "x", "$"], Bound::Flag("OWN"), FIXED),
 ];
 const ALICE: Bound = Bound::Keyword("alice", "NOTMEMBER");
 const LOBBY: Bound = Bound::Keyword("lobby", "NOROOM");
@@ -119,6 +122,7 @@ const DELETE: &[Row] = &[
     row("user", &["lobby", "$", "{id}"], ALICE, FIXED),
     row("id", &["lobby", "alice", "$"], Bound::Id, FIXED),
     row("reason", &["lobby", "alice", "{id}", "REASON", "$"], REASON, FIXED),
+    row("own", &["lobby", "alice", "{id}", "$"], Bound::Flag("OWN"), FIXED),
 ];
 
 const REACT: &[Row] = &[
@@ -153,6 +157,7 @@ const JOIN: &[Row] = &[
     row("user", &["lobby", "$"], USER, FIXED),
     row("role", &["lobby", "u1", "ROLE", "$", "BY", "*"], ROLE, FIXED),
     row("actor", &["lobby", "{id}", "BY", "$"], ALICE, FIXED),
+    row("nocreate", &["lobby", "alice", "$"], Bound::Flag("NOCREATE"), FIXED),
 ];
 const ROLE: Bound = Bound::Keyword("member", "INVALID role");
 
@@ -163,6 +168,7 @@ const MEMBERS: &[Row] = &[
     row("room", &["$"], LOBBY, FIXED),
     row("cursor", &["lobby", "CURSOR", "$"], CURSOR, FIXED),
     row("count", &["lobby", "COUNT", "$"], COUNT, PAGE),
+    row("prefix", &["lobby", "PREFIX", "$"], Bound::Bytes(96, "INVALID prefix"), PAGE),
     row("user", &["lobby", "AS", "$"], USER, FIXED),
 ];
 const CURSOR: Bound = Bound::Number(u64::MAX, "INVALID cursor");
@@ -240,6 +246,7 @@ const ROOM_SET: &[Row] = &[
     row("set.value", &["lobby", "SET", "description", "$"], DESCRIPTION, FIXED),
     row("actor", &["lobby", "SET", "topic", "x", "BY", "$"], ALICE, FIXED),
     row("user", &["lobby", "AS", "$"], USER, FIXED),
+    row("nocreate", &["lobby", "SET", "topic", "x", "$"], Bound::Flag("NOCREATE"), FIXED),
 ];
 const FIELD: Bound = Bound::Keyword("topic", "INVALID field");
 const DESCRIPTION: Bound = Bound::Bytes(4096, "TOOBIG 4096");
@@ -255,6 +262,13 @@ const MOD: &[Row] = &[
     row("role", &["lobby", "*", "ROLE", "u1", "$"], ROLE, FIXED),
     row("milliseconds", &["lobby", "*", "MUTE", "u1", "FOR", "$"], SANCTION, FIXED),
     row("reason", &["lobby", "*", "MUTE", "u3", "REASON", "$"], REASON, FIXED),
+];
+
+const SANCTIONS: &[Row] = &[
+    row("room", &["$"], LOBBY, FIXED),
+    row("cursor", &["lobby", "CURSOR", "$"], Bound::Bytes(96, "INVALID cursor"), FIXED),
+    row("count", &["lobby", "COUNT", "$"], COUNT, PAGE),
+    row("user", &["lobby", "AS", "$"], ALICE, FIXED),
 ];
 const SANCTION: Bound = Bound::Number(315_360_000_000, "INVALID for");
 

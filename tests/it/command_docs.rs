@@ -28,6 +28,7 @@ const COMMANDS: &[Row] = &[
     ("chat.read", 4, true, &["lobby", "alice", "1-1"], &["lobby"]),
     ("chat.unread", -3, false, &["lobby", "alice", "bob"], &["lobby"]),
     ("chat.mod", -5, true, &["lobby", "*", "BAN", "bob", "FOR", "1000"], &["lobby"]),
+    ("chat.sanctions", -2, false, &["lobby", "COUNT", "5"], &["lobby"]),
     ("chat.follow", -3, true, &["@alice", "lobby", "x"], &["@alice"]),
     ("chat.unfollow", -3, true, &["@alice", "lobby"], &["@alice"]),
     ("chat.follows", -2, false, &["@alice"], &["@alice"]),

@@ -121,6 +121,8 @@ fn use_rooms(wire: &mut Wire, random: &mut SmallRng) {
             args!["CHAT.MEMBERS", room],
             args!["CHAT.WHO", room],
             args!["CHAT.ROOM_RO", room],
+            args!["CHAT.SANCTIONS", room],
+            args!["CHAT.MEMBERS", room, "PREFIX", "a"],
             args!["CHAT.FOLLOWS", room],
             args!["CHAT.SEND", room, "alice", "after", "NONCE", random.random::<u32>().to_string()],
             args!["CHAT.PRESENCE", room, "alice", "c9", "TTL", 1000],

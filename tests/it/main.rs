@@ -65,6 +65,7 @@ mod revoking;
 mod room_readonly;
 mod rule_deeds;
 mod rule_table;
+mod sanctions;
 mod saving;
 mod settings;
 mod swapdb;

@@ -33,6 +33,7 @@ pub(crate) const TABLE: &[(&str, &[Row])] = &[
     ("CHAT.ROOMS", ROOMS),
     ("CHAT.ROOM", ROOM),
     ("CHAT.ROOM_RO", ROOM_RO),
+    ("CHAT.SANCTIONS", SANCTIONS),
     ("CHAT.APPLY", APPLY),
 ];
 
@@ -187,6 +188,10 @@ const MEMBERS: &[Row] = &[
     (&["closed", "AS", "bob"], "NOTMEMBER", "members only"),
     (&["dm:alice,bob", "AS", "carol"], "NOTMEMBER", "other people's"),
     (&["lobby", "AS", "banned"], "BANNED 0", "kept out for ever"),
+    (&["lobby", "PREFIX"], "ERR", "no prefix"),
+    (&["lobby", "PREFIX", ""], "INVALID prefix", "an empty prefix"),
+    (&["lobby", "PREFIX", "{name}"], "INVALID prefix", "longer than any name"),
+    (&["lobby", "PREFIX", "a", "PREFIX", "a"], "ERR", "twice"),
 ];
 
 const PRESENCE: &[Row] = &[
@@ -296,6 +301,26 @@ const ROOMS: &[Row] = &[
     (&["AS", "a,b"], "INVALID user", "a comma"),
     (&["MATCH"], "ERR", "no pattern"),
     (&["MATCH", "{name}"], "INVALID match", "over 200 bytes"),
+];
+
+const SANCTIONS: &[Row] = &[
+    (&[], ARITY, "nothing"),
+    (&["a b"], "INVALID room", "a blank"),
+    (&["nowhere"], "NOROOM", "no such room"),
+    (&["string"], "WRONGTYPE", "no room"),
+    (&["lobby", "COUNT", "0"], "INVALID count", "none"),
+    (&["lobby", "COUNT", "1001"], "INVALID count", "too many"),
+    (&["lobby", "CURSOR", ""], "INVALID cursor", "not from a page"),
+    (&["lobby", "CURSOR", "{name}"], "INVALID cursor", "not from a page"),
+    (&["lobby", "CURSOR", "{bytes}"], "INVALID cursor", "not from a page"),
+    (&["lobby", "PREFIX", "a"], "ERR", "no such option"),
+    (&["lobby", "AS", "bob"], "DENIED moderator", "a member"),
+    (&["lobby", "AS", "carol"], "NOTMEMBER", "a stranger"),
+    (&["lobby", "AS", "banned"], "BANNED 0", "kept out for ever"),
+    (&["closed", "AS", "bob"], "NOTMEMBER", "members only"),
+    (&["@alice", "AS", "bob"], "DENIED self", "another user's"),
+    (&["dm:alice,bob", "AS", "alice"], "DENIED moderator", "nobody moderates it"),
+    (&["dm:alice,bob", "AS", "carol"], "NOTMEMBER", "other people's"),
 ];
 
 const ROOM_RO: &[Row] = &[

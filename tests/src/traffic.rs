@@ -39,6 +39,7 @@ pub const READS: &[&str] = &[
     "CHAT.FOLLOWS",
     "CHAT.ROOMS",
     "CHAT.ROOM_RO",
+    "CHAT.SANCTIONS",
 ];
 
 const ROOMS: &[&str] =
@@ -151,7 +152,8 @@ impl Traffic {
             106..109 => args!["CHAT.SYNC", room, self.id(), "COUNT", 10],
             109..111 => args!["CHAT.MEMBERS", room, "COUNT", 5, "AS", user],
             111..112 => args!["CHAT.UNREAD", room, user, "alice", "bob"],
-            112..113 => args!["CHAT.WHO", room],
+            112..113 if self.flip() => args!["CHAT.WHO", room],
+            112..113 => args!["CHAT.SANCTIONS", room, "COUNT", 3],
             113..114 => args!["CHAT.ONLINE", room, "lobby"],
             114..115 => args!["CHAT.FOLLOWS", format!("@{user}")],
             115..117 => args!["CHAT.ROOMS", "COUNT", 5],

@@ -44,7 +44,7 @@ impl Room {
                 self.log_member(*id, MemberChange::plain(user, *by, Deed::Role, Some(*role)));
             }
             Record::Moderate { id, change } => {
-                self.sanctions.prune(id.ms);
+                self.sanctions.prune(change.user, id.ms);
                 self.moderate(*change);
                 self.log_member(*id, *change);
             }

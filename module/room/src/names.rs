@@ -102,6 +102,12 @@ pub fn user(bytes: &[u8]) -> Result<&str, Refusal> {
     user_name(bytes).ok_or(Refusal::invalid("user", hint))
 }
 
+/// The beginning of a user's name: any bytes, at most as many as a name has. Errors: `INVALID prefix`.
+pub fn prefix(bytes: &[u8]) -> Result<&[u8], Refusal> {
+    let short = (1..=USER_NAME_MAX).contains(&bytes.len()).then_some(bytes);
+    short.ok_or(Refusal::invalid("prefix", "1 to 96 bytes"))
+}
+
 /// A connection's name. Errors: `INVALID connection`.
 pub fn connection(bytes: &[u8]) -> Result<&str, Refusal> {
     visible(bytes, CONNECTION_NAME_MAX)

@@ -4,6 +4,7 @@
 //! a ban is its owner's block.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 /// The moment of a sanction without an end.
 pub(crate) const FOR_EVER: u64 = 0;
@@ -13,6 +14,26 @@ pub(crate) const FOR_EVER: u64 = 0;
 pub(crate) struct Sanction {
     pub(crate) ban: Option<u64>,
     pub(crate) mute: Option<u64>,
+}
+
+impl Sanction {
+    /// Until when the user is banned, at `now`.
+    pub(crate) fn ban_at(self, now: u64) -> Option<u64> {
+        self.ban.filter(|until| lasts(*until, now))
+    }
+
+    /// Until when the user is muted, at `now`.
+    pub(crate) fn mute_at(self, now: u64) -> Option<u64> {
+        self.mute.filter(|until| lasts(*until, now))
+    }
+
+    /// Whether nothing of it has mattered for long. Ids, by which records tell the time, may be ahead
+    /// of the clock that lifts a sanction.
+    fn is_over(self, now: u64) -> bool {
+        const LONG: u64 = 3_600_000;
+        let before = now.saturating_sub(LONG);
+        self.ban_at(before).or(self.mute_at(before)).is_none()
+    }
 }
 
 /// The sanctioned users of a room.
@@ -26,12 +47,12 @@ impl Sanctions {
 
     /// Until when `user` is banned, at `now`.
     pub(crate) fn ban(&self, user: &str, now: u64) -> Option<u64> {
-        self.get(user).ban.filter(|until| lasts(*until, now))
+        self.get(user).ban_at(now)
     }
 
     /// Until when `user` is muted, at `now`.
     pub(crate) fn mute(&self, user: &str, now: u64) -> Option<u64> {
-        self.get(user).mute.filter(|until| lasts(*until, now))
+        self.get(user).mute_at(now)
     }
 
     /// Whether anything is or was held against `user`.
@@ -39,17 +60,30 @@ impl Sanctions {
         self.0.contains_key(user)
     }
 
-    /// Forgets what was over long before `now`, each time their number has doubled.
-    pub(crate) fn prune(&mut self, now: u64) {
-        const LONG: u64 = 3_600_000;
-        if self.0.len().is_power_of_two() {
-            let matters = |until: u64| lasts(until.saturating_add(LONG), now) || until == FOR_EVER;
-            self.0.retain(|_, held| {
-                held.ban = held.ban.filter(|until| matters(*until));
-                held.mute = held.mute.filter(|until| matters(*until));
-                *held != Sanction::default()
-            });
+    /// Forgets what was over long before `now` of a few users on both sides of `user` in the order of
+    /// names. The order is a ring: a list of names that only goes up or down is pruned at its old end.
+    /// Whoever is sanctioned next prunes a few more, so what is over stays a small share of all.
+    pub(crate) fn prune(&mut self, user: &str, now: u64) {
+        let over = self.near(user).filter(|(_, held)| held.is_over(now));
+        let over: Vec<Box<str>> = over.map(|(user, _)| user.into()).collect();
+        for user in over {
+            self.0.remove(&user);
         }
+    }
+
+    /// Whether [`Sanctions::prune`] makes room for `user`.
+    pub(crate) fn frees(&self, user: &str, now: u64) -> bool {
+        self.near(user).any(|(_, held)| held.is_over(now))
+    }
+
+    /// A few users on both sides of `user` in the order of names, taken as a ring.
+    fn near(&self, user: &str) -> impl Iterator<Item = (&str, Sanction)> {
+        const EACH_SIDE: usize = 4;
+        let after = (Bound::Excluded(user), Bound::Unbounded);
+        let before = (Bound::Unbounded, Bound::Excluded(user));
+        let after = self.0.range::<str, _>(after).chain(self.0.iter()).take(EACH_SIDE);
+        let before = self.0.range::<str, _>(before).rev().chain(self.0.iter().rev());
+        after.chain(before.take(EACH_SIDE)).map(|(user, held)| (&**user, *held))
     }
 
     /// Changes what is held against `user`.
@@ -65,7 +99,13 @@ impl Sanctions {
 
     /// All of them, by user.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Sanction)> {
-        self.0.iter().map(|(user, sanction)| (&**user, *sanction))
+        self.from(Bound::Unbounded)
+    }
+
+    /// Those from a user on, by user.
+    pub(crate) fn from(&self, start: Bound<&str>) -> impl Iterator<Item = (&str, Sanction)> {
+        let range = self.0.range::<str, _>((start, Bound::Unbounded));
+        range.map(|(user, sanction)| (&**user, *sanction))
     }
 
     fn get(&self, user: &str) -> Sanction {
@@ -75,4 +115,49 @@ impl Sanctions {
 
 fn lasts(until: u64, now: u64) -> bool {
     until == FOR_EVER || now < until
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: u64 = 3_600_000;
+
+    fn ban(sanctions: &mut Sanctions, user: &str, until: u64, now: u64) {
+        sanctions.prune(user, now);
+        sanctions.set(user, |held| held.ban = Some(until));
+    }
+
+    #[test]
+    fn what_is_over_stays_a_small_share_whatever_order_names_come_in() {
+        let mixed = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let orders: [(&str, fn(u64) -> u64); 2] = [("up", |n| n), ("down", |n| 99_999_999 - n)];
+        for (what, order) in orders.into_iter().chain([("mixed", mixed as fn(u64) -> u64)]) {
+            let mut sanctions = Sanctions::default();
+            for n in 0..50_000 {
+                // Each lasts a minute; there is one every ten seconds.
+                let now = 10 * HOUR + n * 10_000;
+                ban(&mut sanctions, &format!("{:020}", order(n)), now + 60_000, now);
+            }
+            // An hour's worth is not over for long.
+            assert!(sanctions.len() < 1_000, "{what}: {}", sanctions.len());
+        }
+    }
+
+    #[test]
+    fn only_what_was_over_for_an_hour_is_forgotten() {
+        let mut sanctions = Sanctions::default();
+        let now = 10 * HOUR;
+        for (user, until) in [("a", FOR_EVER), ("b", now + 1), ("c", now), ("e", now - HOUR)] {
+            sanctions.set(user, |held| held.ban = Some(until));
+        }
+        sanctions.set("f", |held| {
+            *held = Sanction { ban: Some(1), mute: Some(now + 1) };
+        });
+        assert!(sanctions.frees("d", now) && !sanctions.frees("d", now - 1));
+        sanctions.prune("d", now);
+        let left: Vec<&str> = sanctions.iter().map(|(user, _)| user).collect();
+        assert_eq!(left, ["a", "b", "c", "f"]);
+        assert!(!sanctions.frees("d", now));
+    }
 }

@@ -1,16 +1,18 @@
-//! `CHAT.MEMBERS room [CURSOR c] [COUNT n] [AS user]`
+//! `CHAT.MEMBERS room [CURSOR c] [COUNT n] [PREFIX p] [AS user]`
 //!
 //! Who belongs to the room, in the order of joining. Reply: a cursor or nil, an array of user, role,
-//! joined. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED. O(log N + COUNT).
+//! joined. With PREFIX only users whose names begin so: COUNT bounds the members examined, so a page
+//! may hold fewer, or none, and still name a cursor. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED. O(log N + COUNT).
 
 use chat_room::decide::count;
 use chat_room::decide::members::answer;
-use chat_room::limits::LIST_DEFAULT;
+use chat_room::limits::{COUNT_MAX, LIST_DEFAULT};
+use chat_room::names;
 
-use super::{PAGED, entry, read};
-use crate::args::{Args, Paging};
+use super::{entry, read};
+use crate::args::{Args, Paging, once};
 use crate::error::Error;
-use crate::redis::{Call, Keys, Spec};
+use crate::redis::{Arg, Call, Keys, Spec};
 
 pub(super) static SPEC: Spec = Spec {
     name: "chat.members",
@@ -19,15 +21,31 @@ pub(super) static SPEC: Spec = Spec {
     arity: -2,
     keys: Keys::Read,
     summary: "Answers a page of a room's members with their roles, in the order of joining.",
-    complexity: "O(log(N)+M) with N the members and M those answered",
-    arguments: PAGED,
+    complexity: "O(log(N)+M) with N the members and M those examined",
+    arguments: &[
+        Arg::Key("room"),
+        Arg::OptionalText("CURSOR", "cursor"),
+        Arg::OptionalNumber("COUNT", "count"),
+        Arg::OptionalText("PREFIX", "prefix"),
+        Arg::OptionalText("AS", "user"),
+    ],
 };
 
 fn run(call: &Call<'_>) -> Result<(), Error> {
-    let Paging { cursor, count: asked, reader } = Paging::read(Args::after(call, 2))?;
-    let count = count(asked, LIST_DEFAULT)?;
+    let mut args = Args::after(call, 2);
+    let (mut prefix, mut paging) = (None, Paging::default());
+    while let Some(option) = args.option() {
+        match option.as_slice() {
+            b"PREFIX" => once(&mut prefix, names::prefix(args.word()?)?)?,
+            other if paging.take(other, &mut args)? => {}
+            _ => return Err(Error::SYNTAX),
+        }
+    }
+    let Paging { cursor, count: asked, reader } = paging;
+    let count = count(asked, if prefix.is_some() { COUNT_MAX } else { LIST_DEFAULT })?;
+    let prefix = prefix.unwrap_or_default();
     read(call, |context| {
-        let page = answer(context, cursor, count, reader)?;
+        let page = answer(context, cursor, count, prefix, reader)?;
         call.reply_array(2);
         call.reply_option(page.cursor.as_deref());
         call.reply_array(page.items.len());

@@ -19,6 +19,7 @@ mod react;
 mod read;
 mod room;
 mod rooms;
+mod sanctions;
 mod send;
 mod signal;
 mod sync;
@@ -60,7 +61,7 @@ const PAGED: &[Arg] = &[
 ];
 
 /// All commands, in the order of the README.
-pub(crate) fn all() -> [&'static Spec; 24] {
+pub(crate) fn all() -> [&'static Spec; 25] {
     [
         &send::SPEC,
         &edit::SPEC,
@@ -85,6 +86,7 @@ pub(crate) fn all() -> [&'static Spec; 24] {
         &room::ROOM,
         &room::ROOM_RO,
         &moderate::SPEC,
+        &sanctions::SPEC,
         &apply::SPEC,
     ]
 }

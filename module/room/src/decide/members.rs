@@ -15,11 +15,13 @@ pub struct Member<'a> {
     pub joined: u64,
 }
 
-/// Answers CHAT.MEMBERS as `reader` may see it. Errors: also `INVALID cursor`.
+/// Answers CHAT.MEMBERS as `reader` may see it: those whose names begin with `prefix`. Members are in
+/// the order of joining, so `count` bounds those examined. Errors: also `INVALID cursor`.
 pub fn answer<'a>(
     context: Context<'a, '_>,
     cursor: Option<&[u8]>,
     count: usize,
+    prefix: &[u8],
     reader: Option<&str>,
 ) -> Result<Page<Member<'a>>, Refusal> {
     let room = context.readable(reader)?;
@@ -28,6 +30,7 @@ pub fn answer<'a>(
     for (_, user) in from.by_ref().take(count) {
         if let Some(entry) = room.users.get(user)
             && let Some(membership) = entry.membership()
+            && entry.name.as_bytes().starts_with(prefix)
         {
             let (role, joined) = (membership.role, membership.joined);
             items.push(Member { user: &entry.name, role, joined });

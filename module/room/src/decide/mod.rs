@@ -15,6 +15,7 @@ pub mod react;
 pub mod read;
 pub mod revise;
 pub mod room;
+pub mod sanctions;
 pub mod send;
 pub mod signal;
 pub mod sync;

@@ -116,11 +116,10 @@ pub fn decide<'a>(
     if !changes {
         return Ok(false);
     }
-    let sanctions = room.sanctions.len() as u64;
-    let is_new = !room.sanctions.knows(user);
-    if is_new
-        && matches!(action, Action::Ban | Action::Mute)
-        && sanctions >= context.limits.members_max
+    if matches!(action, Action::Ban | Action::Mute)
+        && !room.sanctions.knows(user)
+        && room.sanctions.len() as u64 >= context.limits.members_max
+        && !room.sanctions.frees(user, now)
     {
         return Err(Refusal::invalid("members", "too many bans and mutes (chat.members-max)"));
     }

@@ -75,7 +75,7 @@ fn exercise(room: Room) {
     let _ = history::answer(context, Anchor::Around(last), 10, Some("alice"));
     let _ = sync::answer(context, last, 1000, None);
     let _ = sync::answer(context, world.room.journal.base(), 1000, None);
-    let _ = decide::members::answer(context, None, 1000, None);
+    let _ = decide::members::answer(context, None, 1000, b"", None);
     let _ = decide::who::answer(context, None, 1000, None);
     let _ = (world.room.memory(), world.room.free_effort());
     let mut effects = Effects::default();

@@ -1,0 +1,49 @@
+//! `CHAT.SANCTIONS room [CURSOR c] [COUNT n] [AS user]`
+//!
+//! Who is banned or muted, by user name; in a personal room whom its user blocks. For moderators, and
+//! for the user of a personal room. COUNT bounds the entries examined: what is over is left out, so a
+//! page may hold fewer. Reply: a cursor or nil, an array of user, ban until, mute until, each nil, 0
+//! for ever, or milliseconds since the epoch. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED.
+//! O(log N + COUNT).
+
+use chat_room::decide::count;
+use chat_room::decide::sanctions::answer;
+use chat_room::limits::LIST_DEFAULT;
+
+use super::{PAGED, entry, read};
+use crate::args::{Args, Paging};
+use crate::error::Error;
+use crate::redis::{Call, Keys, Spec};
+
+pub(super) static SPEC: Spec = Spec {
+    name: "chat.sanctions",
+    entry: entry!(run),
+    flags: "readonly",
+    arity: -2,
+    keys: Keys::Read,
+    summary: "Answers a page of the users who are banned or muted in a room.",
+    complexity: "O(log(N)+M) with N the sanctioned users and M those examined",
+    arguments: PAGED,
+};
+
+fn run(call: &Call<'_>) -> Result<(), Error> {
+    let Paging { cursor, count: asked, reader } = Paging::read(Args::after(call, 2))?;
+    let count = count(asked, LIST_DEFAULT)?;
+    read(call, |context| {
+        let page = answer(context, cursor, count, reader)?;
+        let until = |until: Option<u64>| match until {
+            Some(until) => call.reply_number(until),
+            None => call.reply_nil(),
+        };
+        call.reply_array(2);
+        call.reply_option(page.cursor.as_deref());
+        call.reply_array(page.items.len());
+        for sanctioned in page.items {
+            call.reply_array(3);
+            call.reply_text(sanctioned.user);
+            until(sanctioned.ban);
+            until(sanctioned.mute);
+        }
+        Ok(())
+    })
+}
