@@ -13,8 +13,9 @@ use crate::{commands, config, state};
 pub(crate) enum ServerEvent {
     /// This server is a primary now.
     Promoted,
-    /// A child was forked: it may carry the data to a replica or an append-only file.
-    Forked,
+    /// A copy of the data goes out: a child was forked, or the data is saved by the server itself.
+    /// Either may seed a replica or begin an append-only file.
+    Copied,
     /// The loading of an append-only file begins.
     LoadsFile,
     /// Loading has ended.
@@ -36,7 +37,7 @@ pub(crate) enum ServerEvent {
 pub(crate) fn on_server(event: ServerEvent) {
     let (now, chance) = (state::now(), chance());
     state::with(|state| match event {
-        ServerEvent::Forked => state.copies = Copies::Exist,
+        ServerEvent::Copied => state.copies = Copies::Exist,
         ServerEvent::Promoted => {
             state.copies = Copies::Exist;
             state.clock.promote(now.ms, chance);

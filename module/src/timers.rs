@@ -165,19 +165,21 @@ fn watch_clock(now: Now) {
     }
 }
 
-/// Finds out that nobody holds a copy of the rooms. That somebody may is told by events: whoever gets
-/// a copy gets it from a forked child, or was here before this server was promoted or loaded.
+/// Finds out whether somebody may hold a copy of the rooms that is to follow.
 ///
 /// Writing records down and handing them to Redis costs as much as the rest of a send, so it is not
-/// done for nobody.
+/// done for nobody; Redis then gets the command itself, to count it for its save points. Without
+/// replicas, backlog and append-only file it goes nowhere. Once a replica has asked for the data there
+/// is a backlog, and nothing tells us; what goes into it before the data is copied concerns nobody:
+/// whoever can ask for a place in it got that place with a copy of the data, by a child or by a file
+/// saved here. Both are events, before anything else is done, and there are records from then on.
 fn watch_copies(call: &Call<'_>, now: Now) {
     if LOOKED_FOR_COPIES.with(|at| *at) + LOOK_INTERVAL > now.steady_ms {
         return;
     }
     LOOKED_FOR_COPIES.replace(now.steady_ms);
-    if state::with(|state| state.copies == Copies::Exist) && nobody_follows(call) {
-        state::with(|state| state.copies = Copies::None);
-    }
+    let copies = if nobody_follows(call) { Copies::None } else { Copies::Exist };
+    state::with(|state| state.copies = copies);
 }
 
 /// Has every room looked at anew if a bound of what it keeps has changed.

@@ -36,7 +36,7 @@ const KEPT: &str = "kept";
 const MANY: usize = 1500;
 
 /// For how long nobody follows: the server looks for it about once a second.
-const ALONE: Duration = Duration::from_millis(2500);
+pub(crate) const ALONE: Duration = Duration::from_millis(2500);
 
 /// What the thread and the scenario share.
 struct Shared {

@@ -67,6 +67,7 @@ mod rule_deeds;
 mod rule_table;
 mod sanctions;
 mod saving;
+mod seeded_replicas;
 mod settings;
 mod swapdb;
 mod unread;

@@ -205,6 +205,7 @@ pub(crate) fn subscribe(call: &Call<'_>) -> bool {
         raw::REDISMODULE_EVENT_FLUSHDB,
         raw::REDISMODULE_EVENT_LOADING,
         raw::REDISMODULE_EVENT_FORK_CHILD,
+        raw::REDISMODULE_EVENT_PERSISTENCE,
         raw::REDISMODULE_EVENT_REPLICA_CHANGE,
         raw::REDISMODULE_EVENT_CRON_LOOP,
         raw::REDISMODULE_EVENT_SWAPDB,
@@ -231,7 +232,8 @@ fn read_event(id: u64, sub: u64, data: *mut c_void) -> Option<ServerEvent> {
             Some(ServerEvent::Loaded)
         }
         (raw::REDISMODULE_EVENT_FORK_CHILD, raw::REDISMODULE_SUBEVENT_FORK_CHILD_BORN)
-        | (raw::REDISMODULE_EVENT_REPLICA_CHANGE, _) => Some(ServerEvent::Forked),
+        | (raw::REDISMODULE_EVENT_PERSISTENCE, _)
+        | (raw::REDISMODULE_EVENT_REPLICA_CHANGE, _) => Some(ServerEvent::Copied),
         (
             raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD,
             raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_STARTED,
