@@ -6,7 +6,7 @@ use chat_room::decide::Step;
 use chat_room::{Record, Refusal};
 
 use crate::error::Error;
-use crate::redis::InfoWriter;
+use crate::redis::{InfoWriter, MainThread, log_warning, monotonic_us};
 use crate::state;
 
 /// Counters since the module was loaded.
@@ -26,6 +26,7 @@ pub(crate) struct Counters {
     wrong_type: AtomicU64,
     out_of_memory: AtomicU64,
     defects: AtomicU64,
+    records_refused: AtomicU64,
 }
 
 pub(crate) static COUNTERS: Counters = Counters {
@@ -43,6 +44,7 @@ pub(crate) static COUNTERS: Counters = Counters {
     wrong_type: AtomicU64::new(0),
     out_of_memory: AtomicU64::new(0),
     defects: AtomicU64::new(0),
+    records_refused: AtomicU64::new(0),
 };
 
 /// Adds to a counter. Only the main thread writes, so there is nothing to lose.
@@ -84,6 +86,27 @@ pub(crate) fn swept(now: u64, microseconds: u64) {
     COUNTERS.sweep_longest.fetch_max(microseconds, Relaxed);
 }
 
+/// When refused records were last logged, in microseconds of the monotonic clock (0: never), and how
+/// many there were by then.
+static LOGGED: MainThread<(u64, u64)> = MainThread::new((0, 0));
+
+/// Counts records from a primary or an append-only file that cannot be applied. Logs them at most
+/// once a second.
+pub(crate) fn refuse_records(how_many: u64, why: &str) {
+    const INTERVAL_US: u64 = 1_000_000;
+    count(&COUNTERS.records_refused, how_many);
+    let (at, before) = LOGGED.with(|logged| *logged);
+    let now = monotonic_us().max(1);
+    if at == 0 || now >= at.saturating_add(INTERVAL_US) {
+        let all = COUNTERS.records_refused.load(Relaxed);
+        LOGGED.replace((now, all));
+        let since = all.wrapping_sub(before);
+        log_warning(&format!(
+            "records of rooms were refused, {since} since this was last said: {why}"
+        ));
+    }
+}
+
 /// Writes all fields; if not `whole`, only those that any thread may look at.
 pub(crate) fn write(out: &mut InfoWriter, whole: bool) {
     if whole {
@@ -108,6 +131,7 @@ pub(crate) fn write(out: &mut InfoWriter, whole: bool) {
         ("refused_wrongtype", c.wrong_type.load(Relaxed)),
         ("refused_oom", c.out_of_memory.load(Relaxed)),
         ("defects", c.defects.load(Relaxed)),
+        ("records_refused", c.records_refused.load(Relaxed)),
     ];
     for (name, value) in fields {
         out.field(name, value);

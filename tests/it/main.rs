@@ -16,6 +16,7 @@ mod commands;
 mod deletion;
 mod flood;
 mod followers;
+mod foreign_records;
 mod hostile_module;
 mod keys;
 mod lazy;

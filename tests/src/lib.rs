@@ -15,7 +15,7 @@
 //! - [`wait`]: waiting with a deadline; [`at_once`]: several cases side by side; [`seed`]:
 //!   randomness to be had again
 //! - [`traffic`], [`noise`], [`payload`]: random commands, damaged payloads; [`view`]: what a room
-//!   answers; [`people`]: who is in it; [`fold`]: what its events make of it
+//!   answers; [`records`], [`fake_primary`]: what no primary of ours would send; [`people`]: who is in it; [`fold`]: what its events make of it
 //! - [`checker`] and [`reader`]: nothing is lost, nothing comes twice
 
 #![forbid(unsafe_code)]
@@ -26,6 +26,7 @@ pub mod browser;
 pub mod checker;
 pub mod client;
 pub mod clock;
+pub mod fake_primary;
 pub mod fixture;
 pub mod fold;
 pub mod frames;
@@ -39,6 +40,7 @@ pub mod process;
 pub mod proxy;
 pub mod raw_socket;
 pub mod reader;
+pub mod records;
 pub mod redis;
 pub mod relay;
 pub mod reply;

@@ -18,13 +18,20 @@ use crate::statuses::ONLINE;
 use crate::unread::uncount;
 
 impl Room {
-    /// Applies one record, when this copy's steady clock shows `steady`.
-    pub fn apply(&mut self, record: &Record<'_>, steady: u64) {
-        // An event out of place is not of this room's past, or of it already.
+    /// Whether this record can be applied: it is no event, or one that comes after the last. An event
+    /// out of place is not of this room's past, or of it already.
+    pub fn takes(&self, record: &Record<'_>) -> bool {
         let last = self.last;
-        if record.event_id().is_some_and(|id| id.n <= last.n || id.ms < last.ms.max(1)) {
+        record.event_id().is_none_or(|id| id.n > last.n && id.ms >= last.ms.max(1))
+    }
+
+    /// Applies one record, when this copy's steady clock shows `steady`. One that the room does not
+    /// take changes nothing.
+    pub fn apply(&mut self, record: &Record<'_>, steady: u64) {
+        if !self.takes(record) {
             return;
         }
+        let last = self.last;
         match record {
             Record::Create { ms } => self.created = *ms,
             Record::Message(message) => self.store(message),

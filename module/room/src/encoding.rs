@@ -21,6 +21,14 @@ pub const VERSION: u8 = 3;
 /// messages or guests; what is larger is damage.
 pub(crate) const END: u64 = 1 << 47;
 
+/// What RESTORE, records of a primary and an append-only file may bring: half of what the loader
+/// takes.
+pub(crate) const PLAUSIBLE_END: u64 = END / 2;
+
+/// From here on a room gives out no more numbers: half of that again. So whatever is accepted can be
+/// loaded for ever, and what a primary writes is accepted by its replicas.
+pub(crate) const FULL: u64 = PLAUSIBLE_END / 2;
+
 /// What of a room is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {

@@ -240,6 +240,12 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// Whether applying this gives out a number that is never used again.
+    pub(crate) fn takes_a_number(&self) -> bool {
+        let place = matches!(self, Record::Join { .. } | Record::Present { .. });
+        place || self.event_id().is_some()
+    }
+
     /// Whether this can begin a room.
     pub fn makes_a_room(&self) -> bool {
         matches!(self, Record::Create { .. } | Record::Snapshot { .. })

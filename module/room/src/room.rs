@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::encoding::{FULL, PLAUSIBLE_END};
 use crate::id::Id;
 use crate::journal::{Fact, Journal};
 use crate::limits::Limits;
@@ -204,12 +205,20 @@ impl Room {
             + self.follows.len() * 64
     }
 
-    /// Whether its numbers are such as a room may reach: half of what the loader takes, so that a
-    /// restored room can go on for ever and still load again.
+    /// Whether its numbers are such as RESTORE and records may bring.
     pub fn is_plausible(&self) -> bool {
-        let numbers =
-            [self.last.n, self.messages.last(), self.members.next(), self.presence.order.next()];
-        numbers.iter().all(|number| *number < crate::encoding::END / 2)
+        self.numbers().into_iter().all(|number| number < PLAUSIBLE_END)
+    }
+
+    /// Whether the room gives out no more numbers, see [`FULL`].
+    pub(crate) fn is_full(&self) -> bool {
+        const { assert!(FULL.is_power_of_two()) };
+        self.numbers().into_iter().fold(0, |all, number| all | number) >= FULL
+    }
+
+    /// The numbers that only grow: of events, messages, members, users online.
+    fn numbers(&self) -> [u64; 4] {
+        [self.last.n, self.messages.last(), self.members.next(), self.presence.order.next()]
     }
 
     /// How many allocations it takes to free it, near enough. Everything there may be many of counts,

@@ -2,6 +2,12 @@
 //!
 //! How decided changes travel: the primary sends it to replicas and the append-only file. Refused
 //! from ordinary clients. Passed on verbatim, but records of presence not to the append-only file.
+//!
+//! Records that cannot be applied are left out, counted in `INFO chat` and logged at most once a
+//! second. The reply is OK all the same: an error would make Redis log each of them, or end itself
+//! where `propagation-error-behavior` says so.
+
+use std::borrow::Cow;
 
 use chat_room::decide::Step;
 use chat_room::names::RoomName;
@@ -10,7 +16,8 @@ use chat_room::{Effects, Record, Refusal, Sleep};
 
 use super::{entry, refile, room_name};
 use crate::error::Error;
-use crate::redis::{Arg, Call, Flags, Keys, RoomKey, Spec, log_warning};
+use crate::info;
+use crate::redis::{Arg, Call, Flags, Keys, RoomKey, Spec};
 use crate::room_type::StoredRoom;
 use crate::state::Snapshot;
 use crate::{config, events, state};
@@ -31,29 +38,43 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     if !flags.is_replay() {
         return Err(Refusal::Syntax("CHAT.APPLY is for replication only").into());
     }
-    let name = room_name(call)?;
+    if let Err(refused) = apply(call, flags) {
+        info::refuse_records(1, &refused);
+    }
+    call.reply_ok();
+    Ok(())
+}
+
+/// Applies the records, or says why none of them can be.
+fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
+    let name = room_name(call).map_err(|refusal| refusal.message())?;
     let bytes = call.word(2).unwrap_or_default();
-    let records = Record::read_all(bytes).map_err(|error| {
-        log_warning(&format!("records of a room were refused: {error}"));
-        Refusal::Syntax("malformed records")
-    })?;
+    let records = Record::read_all(bytes).map_err(|error| error.to_string())?;
     if let [Record::SnapshotPiece { place, stored }] = &records[..] {
         return take_piece(call, name, *place, stored);
     }
     let durable = records.iter().any(|record| !record.is_presence());
-    let mut key = RoomKey::open(call, 1)?;
+    let mut key = RoomKey::open(call, 1).map_err(|error| error.message())?;
     let mut fresh = StoredRoom::blank();
     let is_new = key.stored().is_none();
     let begins = records.first().is_some_and(Record::makes_a_room);
     if is_new && !begins {
-        log_warning("records came for a room that is not there");
-        return Err(Refusal::NoRoom.into());
+        return Err("there is no such room".into());
     }
     let stored = key.stored_mut().unwrap_or(&mut fresh);
     let mut effects = Effects::default();
-    let steps: Vec<Step<'_>> = records.into_iter().map(Step::Record).collect();
     let now = state::now();
-    stored.room.carry_out(name.as_str(), now, &steps, &mut effects);
+    let mut out_of_place = 0;
+    for record in records {
+        if stored.room.takes(&record) {
+            stored.room.carry_out(name.as_str(), now, &[Step::Record(record)], &mut effects);
+        } else {
+            out_of_place += 1;
+        }
+    }
+    if out_of_place > 0 {
+        info::refuse_records(out_of_place, "events that do not come after the last");
+    }
     let database = call.database();
     if is_new {
         // Of what went under this name while this server was a primary.
@@ -69,13 +90,17 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     if durable && flags.is_from_primary() {
         call.replicate_verbatim();
     }
-    call.reply_ok();
     Ok(())
 }
 
 /// Takes in one piece of a snapshot. The room is there, or is another one, with the last of them; what
 /// is never completed, as its file was cut off, is forgotten with the next one, or after the load.
-fn take_piece(call: &Call<'_>, name: RoomName<'_>, place: u64, piece: &[u8]) -> Result<(), Error> {
+fn take_piece(
+    call: &Call<'_>,
+    name: RoomName<'_>,
+    place: u64,
+    piece: &[u8],
+) -> Result<(), Cow<'static, str>> {
     let (database, key_name) = (call.database(), name.as_str().as_bytes());
     let taken = state::with(|state| {
         if place == 0 {
@@ -91,14 +116,14 @@ fn take_piece(call: &Call<'_>, name: RoomName<'_>, place: u64, piece: &[u8]) -> 
         state.snapshot = Some(snapshot);
         Ok(None)
     });
-    let room = taken.map_err(|error: Malformed| {
-        log_warning(&format!("a piece of a room was refused: {error}"));
-        Refusal::Syntax("malformed records")
-    })?;
+    let room = taken.map_err(|error: Malformed| error.to_string())?;
     if let Some(mut room) = room {
+        if !room.is_plausible() {
+            return Err("numbers beyond what a room may reach".into());
+        }
         let now = state::now();
         room.wake(now, Sleep::DoesNotCount);
-        let mut key = RoomKey::open(call, 1)?;
+        let mut key = RoomKey::open(call, 1).map_err(|error| error.message())?;
         if let Some(stored) = key.stored_mut() {
             stored.room = room;
             refile(database, stored, &config::limits(), now);
@@ -113,6 +138,5 @@ fn take_piece(call: &Call<'_>, name: RoomName<'_>, place: u64, piece: &[u8]) -> 
     if Flags::of(call).is_from_primary() {
         call.replicate_verbatim();
     }
-    call.reply_ok();
     Ok(())
 }

@@ -155,6 +155,8 @@ fn change_at<'c, R, E: Into<Error>>(
         return Ok(());
     }
 
+    decision.check_numbers(&stored.room)?;
+
     info::count_steps(&decision.steps);
     let mut effects = state::take_effects();
     stored.room.carry_out(name.as_str(), now, &decision.steps, &mut effects);

@@ -99,6 +99,25 @@ impl<'a> Decision<'a> {
         self.last
     }
 
+    /// Whether `room` has the numbers that the steps take. Errors: `INVALID room`.
+    #[inline]
+    pub fn check_numbers(&self, room: &Room) -> Result<(), Refusal> {
+        if room.is_full() { self.check_full() } else { Ok(()) }
+    }
+
+    /// The same, for a room that gives out no more. Only a damaged or made-up file makes one.
+    #[cold]
+    fn check_full(&self) -> Result<(), Refusal> {
+        let takes = |step: &Step<'_>| match step {
+            Step::Record(record) => record.takes_a_number(),
+            _ => false,
+        };
+        match self.steps.iter().any(takes) {
+            true => Err(Refusal::invalid("room", "it has no numbers left for more")),
+            false => Ok(()),
+        }
+    }
+
     fn record(&mut self, record: Record<'a>) {
         self.steps.push(Step::Record(record));
     }

@@ -1,10 +1,10 @@
-//! Reading records. As strict as reading stored rooms: what is accepted leaves a room that can be
-//! stored and loaded again.
+//! Reading records. As strict as RESTORE is with stored rooms: what is accepted leaves a room that can
+//! go on, be stored and be loaded again.
 
 use std::borrow::Cow;
 
 use super::*;
-use crate::encoding::END;
+use crate::encoding::{END, PLAUSIBLE_END};
 use crate::json;
 use crate::limits::*;
 use crate::members::Deed;
@@ -31,7 +31,7 @@ impl<'a> Record<'a> {
         Ok(match reader.byte()? {
             CREATE => Record::Create { ms: read_ms(reader)?.max(1) },
             MESSAGE => {
-                let id = read_id(reader)?;
+                let id = read_event_id(reader)?;
                 let author = read_actor(reader)?;
                 let digest = if reader.flag()? { Some(reader.fixed()?) } else { None };
                 let body = Body::read(reader.bytes()?)?;
@@ -42,34 +42,42 @@ impl<'a> Record<'a> {
                 Record::Message(NewMessage { id, author, body, digest })
             }
             SETTINGS => {
-                let id = read_id(reader)?;
+                let id = read_event_id(reader)?;
                 let by = read_actor(reader)?;
                 let count = reader.count()?;
-                let changes =
-                    (0..count).map(|_| Setting::read(reader)).collect::<Result<_, _>>()?;
+                let mut changes: Vec<Setting<'_>> = Vec::new();
+                for _ in 0..count {
+                    let change = Setting::read(reader)?;
+                    if changes.iter().any(|other| other.field() == change.field()) {
+                        return Err(Malformed("a setting set twice"));
+                    }
+                    changes.push(change);
+                }
                 Record::Settings(NewSettings { id, by, changes })
             }
             JOIN => {
                 let ms = read_ms(reader)?;
-                let id = read_id(reader)?;
+                let id = read_event_id(reader)?;
                 let role = read_role(reader)?;
                 let (user, by) = read_who(reader)?;
                 Record::Join { user, role, by, ms, logged: (id != Id::ZERO).then_some(id) }
             }
             LEAVE => {
-                let id = read_id(reader)?;
+                let id = read_event_id(reader)?;
                 let (user, by) = read_who(reader)?;
                 Record::Leave { id, user, by }
             }
             ROLE => {
-                let id = read_id(reader)?;
+                let id = read_event_id(reader)?;
                 let role = read_role(reader)?;
                 let (user, by) = read_who(reader)?;
                 Record::Role { id, user, role, by }
             }
-            MODERATE => Record::Moderate { id: read_id(reader)?, change: read_member(reader)? },
+            MODERATE => {
+                Record::Moderate { id: read_event_id(reader)?, change: read_member(reader)? }
+            }
             EDIT => {
-                let (id, message) = (read_id(reader)?, read_id(reader)?);
+                let (id, message) = (read_event_id(reader)?, read_id(reader)?);
                 let user = read_actor(reader)?;
                 let text = reader.text(MAX_TEXT_MAX as usize)?;
                 let meta = reader.option(OBJECT_MAX)?;
@@ -79,12 +87,12 @@ impl<'a> Record<'a> {
                 Record::Edit { id, user, message, text, meta }
             }
             DELETE => {
-                let (id, message) = (read_id(reader)?, read_id(reader)?);
+                let (id, message) = (read_event_id(reader)?, read_id(reader)?);
                 let user = read_actor(reader)?;
                 Record::Delete { id, user, message, reason: read_line(reader, REASON_MAX)? }
             }
             REACT => {
-                let (id, message) = (read_id(reader)?, read_id(reader)?);
+                let (id, message) = (read_event_id(reader)?, read_id(reader)?);
                 let user = read_actor(reader)?;
                 let emoji = reader.name(EMOJI_MAX)?;
                 names::emoji(emoji.as_bytes()).map_err(|_| Malformed("no emoji"))?;
@@ -106,7 +114,9 @@ impl<'a> Record<'a> {
             },
             SNAPSHOT => {
                 let stored = reader.bytes()?;
-                Room::decode(stored)?;
+                if !Room::decode(stored)?.is_plausible() {
+                    return Err(Malformed("numbers beyond what a room may reach"));
+                }
                 Record::Snapshot { stored: stored.into() }
             }
             SNAPSHOT_PIECE => {
@@ -138,6 +148,12 @@ impl<'a> Record<'a> {
 pub(crate) fn read_id(reader: &mut Reader<'_>) -> Result<Id, Malformed> {
     let id = Id { ms: reader.number()?, n: reader.number()? };
     if id.ms < END && id.n < END { Ok(id) } else { Err(Malformed("id out of bounds")) }
+}
+
+/// The id of a new event, with a number such as RESTORE accepts.
+fn read_event_id(reader: &mut Reader<'_>) -> Result<Id, Malformed> {
+    let id = read_id(reader)?;
+    if id.n < PLAUSIBLE_END { Ok(id) } else { Err(Malformed("event number out of bounds")) }
 }
 
 pub(crate) fn read_ms(reader: &mut Reader<'_>) -> Result<u64, Malformed> {

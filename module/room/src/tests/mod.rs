@@ -4,6 +4,7 @@
 
 mod damage;
 mod folding;
+mod foreign_records;
 mod model;
 mod moderation;
 mod pieces;
@@ -99,6 +100,7 @@ impl World {
     ) -> Result<R, Refusal> {
         let mut decision = Decision::on(&self.room);
         let reply = rule(self.context(name), &mut decision)?;
+        decision.check_numbers(&self.room)?;
         self.finish(name, decision.steps);
         Ok(reply)
     }

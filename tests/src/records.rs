@@ -1,0 +1,30 @@
+//! Records as a primary sends them with `CHAT.APPLY`, written by hand: also such as none would send.
+
+/// A user leaves: the event `<ms>-<n>`.
+pub fn leave(ms: u64, n: u64, user: &str) -> Vec<u8> {
+    let mut out = vec![5];
+    put(&mut out, ms);
+    put(&mut out, n);
+    put(&mut out, user.len() as u64);
+    out.extend_from_slice(user.as_bytes());
+    // Nobody else did it.
+    out.push(0);
+    out
+}
+
+/// A whole room in its stored form.
+pub fn snapshot(stored: &[u8]) -> Vec<u8> {
+    let mut out = vec![10];
+    put(&mut out, stored.len() as u64);
+    out.extend_from_slice(stored);
+    out
+}
+
+/// Seven bits a byte, the lowest first, the highest bit set while there are more.
+fn put(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
