@@ -35,10 +35,10 @@ fn no_link_says_where_a_page_connects() {
     // The policy holds too, whatever else might be told to connect.
     let script = format!(
         "fetch('http://{elsewhere}/').then(() => 'reached', () => 'refused')\
-         .then((outcome) => {{ document.title = outcome; }})"
+         .then((outcome) => {{ document.body.dataset.outcome = outcome; }})"
     );
     page.evaluate(&script);
-    page.wait("document.title", &json!("refused"), SOON);
+    page.wait("document.body.dataset.outcome", &json!("refused"), SOON);
     r1.process().kill();
     page.wait(&format!("{RELAY}.includes('r2')"), &json!(true), LATER);
     page.wait(STATE, &json!("connected"), LATER);
