@@ -254,6 +254,11 @@ impl Index {
         Some(Found { database, name, place: (0, number) })
     }
 
+    /// The room of this number, in whatever database.
+    pub(crate) fn find_anywhere(&self, number: u64) -> Option<Found> {
+        self.databases.keys().find_map(|database| self.find(*database, number))
+    }
+
     /// The room that follows `before` when one goes over all of them, each database last active
     /// first: a room that becomes active meanwhile is left out.
     pub(crate) fn after(&self, before: Position) -> Option<Found> {

@@ -45,7 +45,15 @@ impl StoredRoom {
 
     /// It bears another name now, under which nobody has come.
     pub(crate) fn moved(&mut self) {
-        self.room.clear_presence();
+        self.room.set_presence_aside();
+    }
+
+    /// Has the timer free what the room has given up.
+    #[inline]
+    pub(crate) fn note_leftovers(&self) {
+        if let (true, Some(filed)) = (self.room.has_leftovers(), &self.filed) {
+            state::with(|state| state.leftovers.insert(filed.number));
+        }
     }
 
     /// Whether nothing durable has happened since it was loaded or restored.
@@ -158,7 +166,8 @@ unsafe extern "C" fn rdb_load(rdb: *mut RedisModuleIO, encoding: c_int) -> *mut 
         let now = state::now();
         if loading && state::with(|state| state.loading_file) {
             // The file's other records do not tell who has gone since this part was written.
-            room.clear_presence();
+            room.set_presence_aside();
+            while room.free_leftovers(usize::MAX) {}
         }
         room.wake(now, if loading { Sleep::Counts } else { Sleep::DoesNotCount });
         let quiet_until = if loading { 0 } else { now.steady_ms + config::presence_grace() };
@@ -284,8 +293,7 @@ unsafe extern "C" fn copy(
     value: *const c_void,
 ) -> *mut c_void {
     let copy = || {
-        let mut room = room(value).room.clone();
-        room.clear_presence();
+        let room = room(value).room.copy();
         let copy = StoredRoom { room, ..StoredRoom::blank() };
         Box::into_raw(Box::new(copy)).cast()
     };

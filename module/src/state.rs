@@ -4,6 +4,8 @@
 //! All of it belongs to Redis's main thread. Nobody may call Redis while borrowing it: opening a
 //! key can expire it, and that calls back into here.
 
+use std::collections::BTreeSet;
+
 use chat_room::{Copies, Effects, Loader, Now};
 
 use crate::gone::GoneRooms;
@@ -19,6 +21,8 @@ pub(crate) struct State {
     /// How far the timer has gone in looking at every room anew: a bound has changed, the clock has
     /// jumped, the server was promoted. `None`: it has not to.
     pub(crate) look_anew: Option<Position>,
+    /// Numbers of the rooms that have something to be freed in steps.
+    pub(crate) leftovers: BTreeSet<u64>,
     /// What is being loaded is an append-only file, whose base may be an RDB file.
     pub(crate) loading_file: bool,
     /// The room of which an append-only file is telling piece by piece.
@@ -57,6 +61,7 @@ static STATE: MainThread<State> = MainThread::new(State {
     index: Index::EMPTY,
     gone: GoneRooms::NONE,
     look_anew: None,
+    leftovers: BTreeSet::new(),
     loading_file: false,
     snapshot: None,
     effects: None,

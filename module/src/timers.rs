@@ -54,6 +54,11 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
                 return PAUSE;
             }
         }
+        while !flags.is_loading() && free_leftovers(call) {
+            if used_up() {
+                return PAUSE;
+            }
+        }
         return INTERVAL;
     }
     while events::tell_one(call) {
@@ -69,6 +74,11 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
         if used_up() {
             again = PAUSE;
             break;
+        }
+    }
+    while again == INTERVAL && free_leftovers(call) {
+        if used_up() {
+            again = PAUSE;
         }
     }
     if steps > 0 {
@@ -132,6 +142,21 @@ fn step(call: &Call<'_>, found: &Found, now: Now) {
     let next = stored.room.next_deadline(&limits, now);
     let facts = stored.facts(if unfinished { Some(now.steady_ms) } else { next });
     renew(found, stored, facts);
+}
+
+/// Frees some of what a room has given up, on any copy of it. False: there is nothing to be freed.
+fn free_leftovers(call: &Call<'_>) -> bool {
+    let Some(number) = state::with(|state| state.leftovers.pop_first()) else { return false };
+    let Some(found) = state::with(|state| state.index.find_anywhere(number)) else { return true };
+    call.select(found.database);
+    let Ok(mut key) = RoomKey::open_named(call, &found.name) else { return true };
+    let same = |stored: &&mut StoredRoom| stored.filed.is_some_and(|filed| filed.number == number);
+    if let Some(stored) = key.stored_mut().filter(same)
+        && stored.room.free_leftovers(STEP)
+    {
+        state::with(|state| state.leftovers.insert(number));
+    }
+    true
 }
 
 fn renew(found: &Found, stored: &mut StoredRoom, facts: Facts) {

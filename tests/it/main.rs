@@ -30,6 +30,7 @@ mod presence_beats;
 mod presence_clock;
 mod presence_crash;
 mod presence_keys;
+mod presence_leftovers;
 mod presence_model;
 mod presence_occupancy;
 mod presence_restart;

@@ -9,7 +9,6 @@ use crate::id::Id;
 use crate::journal::{About, Change, Fact, Journal, Reacted};
 use crate::members::{Deed, MemberChange, Membership, Role};
 use crate::nonces::Nonce;
-use crate::presence::Presence;
 use crate::record::{NewMessage, NewSettings, Record};
 use crate::room::Room;
 use crate::sanctions::FOR_EVER;
@@ -298,8 +297,9 @@ impl Room {
         let Some(status) = status else { return };
         let Some(connection) = self.presence.find(name) else { return };
         let before = connection.status;
-        let entry = self.users.get(connection.user);
-        if let Some(online) = entry.and_then(|entry| self.presence.online_mut(entry)) {
+        let user = connection.user;
+        let entry = self.users.get(user);
+        if let Some(online) = entry.and_then(|entry| self.presence.online_mut(user, entry)) {
             online.statuses.remove(before);
             let status = online.statuses.take(status, now);
             self.presence.set_status(name, status);
@@ -310,7 +310,7 @@ impl Room {
         let user = self.users.refer(user);
         let Some(entry) = self.users.get_mut(user) else { return };
         self.presence.come(user, entry, now);
-        let Some(online) = self.presence.online_mut(entry) else { return };
+        let Some(online) = self.presence.online_mut(user, entry) else { return };
         let status = online.statuses.take(status, now);
         self.presence.insert(name, user, status, deadline);
     }
@@ -318,7 +318,7 @@ impl Room {
     fn absent(&mut self, name: &str) {
         let Some(connection) = self.presence.remove(name) else { return };
         if let Some(entry) = self.users.get(connection.user)
-            && let Some(online) = self.presence.online_mut(entry)
+            && let Some(online) = self.presence.online_mut(connection.user, entry)
         {
             online.statuses.remove(connection.status);
             if online.statuses.connections() == 0 {
@@ -326,12 +326,5 @@ impl Room {
             }
         }
         self.users.release(connection.user);
-    }
-
-    /// Forgets who is here: the room has another name, under which nobody came.
-    pub fn clear_presence(&mut self) {
-        let names: Vec<Box<str>> = self.presence.iter().map(|c| (*c.name).into()).collect();
-        names.iter().for_each(|name| self.absent(name));
-        self.presence = Presence::default();
     }
 }

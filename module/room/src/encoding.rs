@@ -238,7 +238,7 @@ impl Room {
         out.number(self.presence.order.next());
         out.number(self.presence.users() as u64);
         for (place, user) in self.presence.order.from(0) {
-            let online = self.users.get(user).and_then(|entry| self.presence.online(entry));
+            let online = self.users.get(user).and_then(|entry| self.presence.online(user, entry));
             out.user(self, user);
             out.number(place);
             out.number(online.map_or(0, |online| online.since()));
@@ -250,7 +250,8 @@ impl Room {
             out.number(connection.deadline().saturating_sub(now.steady_ms));
             out.bytes(connection.name.as_bytes());
             let entry = self.users.get(connection.user);
-            let statuses = entry.and_then(|e| self.presence.online(e)).map(|o| &o.statuses);
+            let statuses =
+                entry.and_then(|e| self.presence.online(connection.user, e)).map(|o| &o.statuses);
             let status = statuses.map_or(ONLINE, |statuses| statuses.name(connection.status));
             let set = statuses.map_or(0, |statuses| statuses.set(connection.status));
             varint::put_option(&mut out.piece, (status != ONLINE).then_some(status));

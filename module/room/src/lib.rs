@@ -56,6 +56,7 @@ mod encoding;
 mod event;
 mod journal;
 mod json;
+mod leftovers;
 mod linear_hash;
 mod messages;
 mod nonces;

@@ -46,6 +46,16 @@ impl Order {
         }
     }
 
+    /// Takes out a block of neighbouring places. False: there is none.
+    pub(crate) fn pop_block(&mut self) -> bool {
+        let block = self.blocks.pop_last();
+        let users = block
+            .as_ref()
+            .map_or(0, |(_, block)| block.iter().filter(|user| **user != NOBODY).count());
+        self.len -= users;
+        block.is_some()
+    }
+
     /// Users from `place` on.
     pub(crate) fn from(&self, place: u64) -> impl Iterator<Item = (u64, UserNumber)> {
         let blocks = self.blocks.range(place / BLOCK..);

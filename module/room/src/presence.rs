@@ -123,18 +123,19 @@ impl Presence {
     }
 
     /// How a user is here, if so.
-    pub(crate) fn online(&self, entry: &Entry) -> Option<&Online> {
-        self.present.get(entry.online.0)
+    pub(crate) fn online(&self, user: UserNumber, entry: &Entry) -> Option<&Online> {
+        // The number may be one of a presence that was set aside.
+        self.present.get(entry.online.0).filter(|online| online.user == user)
     }
 
     /// How a user is here, if so.
-    pub(crate) fn online_mut(&mut self, entry: &Entry) -> Option<&mut Online> {
-        self.present.get_mut(entry.online.0)
+    pub(crate) fn online_mut(&mut self, user: UserNumber, entry: &Entry) -> Option<&mut Online> {
+        self.present.get_mut(entry.online.0).filter(|online| online.user == user)
     }
 
     /// Notes that a user is here, if that is new, since `now`.
     pub(crate) fn come(&mut self, user: UserNumber, entry: &mut Entry, now: u64) {
-        if self.online(entry).is_none() {
+        if self.online(user, entry).is_none() {
             let place = self.order.add(user);
             self.note(user, entry, place, now);
         }
@@ -148,7 +149,7 @@ impl Presence {
         place: u64,
         since: u64,
     ) -> bool {
-        let fits = self.online(entry).is_none() && self.order.restore(place, user);
+        let fits = self.online(user, entry).is_none() && self.order.restore(place, user);
         if fits {
             self.note(user, entry, place, since);
         }
@@ -164,6 +165,9 @@ impl Presence {
     /// Notes that a user is here no more.
     pub(crate) fn go(&mut self, user: UserNumber, users: &mut Users) {
         let Some(entry) = users.get_mut(user) else { return };
+        if self.online(user, entry).is_none() {
+            return;
+        }
         let number = std::mem::replace(&mut entry.online, OnlineNumber::ABSENT);
         let Some(gone) = self.present.swap_remove(number.0) else { return };
         self.order.remove(gone.place());
@@ -241,6 +245,18 @@ impl Presence {
             }
         }
         connection
+    }
+
+    /// Frees one connection, one user who is here and one block of the order: the presence was set
+    /// aside. False: there is nothing left.
+    pub(crate) fn take_apart(&mut self, users: &mut Users) -> bool {
+        let connection = self.connections.pop();
+        if let Some(connection) = &connection {
+            self.names -= connection.name.memory();
+            users.release(connection.user);
+        }
+        let online = self.present.pop();
+        self.order.pop_block() || connection.is_some() || online.is_some()
     }
 
     /// All connections, in no order.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::encoding::{FULL, PLAUSIBLE_END};
 use crate::id::Id;
 use crate::journal::{Fact, Journal};
+use crate::leftovers::Leftovers;
 use crate::limits::Limits;
 use crate::members::Role;
 use crate::messages::Messages;
@@ -75,6 +76,8 @@ pub struct Room {
     pub(crate) follows: BTreeMap<Box<str>, u64>,
     /// Personal rooms: when their user last went, or came if still here; 0: never.
     pub(crate) last_seen: u64,
+    /// What is to be freed in steps.
+    pub(crate) leftovers: Option<Box<Leftovers>>,
 }
 
 /// The sooner of two times that may never come.
@@ -128,7 +131,8 @@ impl Room {
 
     /// How `user` is here, if so.
     pub(crate) fn presence_of(&self, user: &str) -> Option<&Online> {
-        self.presence.online(self.users.by_name(user)?)
+        let user = self.users.find(user)?;
+        self.presence.online(user, self.users.get(user)?)
     }
 
     /// When, by the steady clock, something in this room is to be done by itself: a connection, a
@@ -201,6 +205,7 @@ impl Room {
             + self.sanctions.len() * 96
             + self.touched.reacted().map(|(_, reactions)| 96 + reactions.len() * 96).sum::<usize>()
             + self.presence.memory()
+            + self.leftovers.as_ref().map_or(0, |leftovers| leftovers.memory())
             + self.nonces.len() * (size_of::<crate::nonces::Nonce>() + 40)
             + self.follows.len() * 64
     }
@@ -230,6 +235,7 @@ impl Room {
             + self.journal.fact_count() * 2
             + self.sanctions.len()
             + self.presence.connections()
+            + self.leftovers.as_ref().map_or(0, |leftovers| leftovers.free_effort())
             + self.paces.len()
             + self.nonces.len()
             + self.follows.len()

@@ -196,6 +196,7 @@ fn refile(database: i32, stored: &mut StoredRoom, limits: &Limits, now: Now) {
             state.index.touch(database, filed, facts);
         }
     });
+    stored.note_leftovers();
 }
 
 /// Files a room of which a decision could not remove all that is beyond its bounds: the timer goes on.
@@ -239,6 +240,7 @@ pub(crate) fn file_named(call: &Call<'_>, name: &[u8], prepare: fn(&mut StoredRo
         events::tell(call, name, None);
         prepare(stored);
         stored.file(database, name);
+        stored.note_leftovers();
     }
 }
 

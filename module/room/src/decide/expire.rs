@@ -36,7 +36,9 @@ fn connections<'a>(context: Context<'_, 'a>, most: usize, decision: &mut Decisio
     let mut due: BTreeMap<u64, (UserNumber, Vec<&Connection>)> = BTreeMap::new();
     for connection in room.presence.due(context.now.steady_ms, most) {
         let entry = room.users.get(connection.user);
-        let place = entry.and_then(|entry| room.presence.online(entry)).map_or(0, |o| o.place());
+        let place = entry
+            .and_then(|entry| room.presence.online(connection.user, entry))
+            .map_or(0, |o| o.place());
         due.entry(place).or_insert((connection.user, Vec::new())).1.push(connection);
     }
     let mut users = room.online();

@@ -118,7 +118,7 @@ impl<'r, 'a> Context<'r, 'a> {
         decision: &mut Decision<'a>,
     ) -> usize {
         let Some(entry) = self.room.users.get(user) else { return users };
-        let Some(online) = self.room.presence.online(entry) else { return users };
+        let Some(online) = self.room.presence.online(user, entry) else { return users };
         let name = || Cow::Owned(entry.name.to_string());
         let mut statuses = online.statuses.clone();
         connections.iter().for_each(|connection| statuses.remove(connection.status));

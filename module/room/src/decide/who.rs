@@ -39,7 +39,7 @@ pub fn answer<'a>(
     let mut items = Vec::new();
     for (_, user) in from.by_ref().take(count) {
         let Some(entry) = room.users.get(user) else { continue };
-        if let Some(online) = room.presence.online(entry) {
+        if let Some(online) = room.presence.online(user, entry) {
             items.push(Present {
                 user: &entry.name,
                 status: online.statuses.shown(),

@@ -47,7 +47,7 @@ impl<'a> Decoder<'a, '_> {
         let (own, set) = if is_first { (None, 0) } else { (self.status()?, self.ms()?) };
         let former = self.progress.former.get(&user).map(|status| &**status);
         let entry = self.room.users.get_mut(user).ok_or(Malformed("unknown user"))?;
-        let online = self.room.presence.online_mut(entry);
+        let online = self.room.presence.online_mut(user, entry);
         let online = online.ok_or(Malformed("connection of an absent user"))?;
         let status = online.statuses.add(own.or(former).unwrap_or(ONLINE), set);
         if online.statuses.are_too_many() {
@@ -76,7 +76,7 @@ pub(super) fn check(room: &mut Room) -> Result<(), Malformed> {
     // The reference that listing a user took is that user's first connection's.
     let listed: Vec<_> = room.presence.order.from(0).map(|(_, user)| user).collect();
     for user in listed {
-        let online = room.users.get(user).and_then(|entry| room.presence.online(entry));
+        let online = room.users.get(user).and_then(|entry| room.presence.online(user, entry));
         if online.is_none_or(|online| online.statuses.connections() == 0) {
             return Err(Malformed("present without a connection"));
         }
