@@ -13,6 +13,7 @@ mod checked_failover;
 mod checked_redis;
 mod command_docs;
 mod commands;
+mod databases;
 mod deletion;
 mod flood;
 mod followers;

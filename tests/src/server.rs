@@ -39,4 +39,9 @@ impl Server {
     pub fn has_own_categories(self) -> bool {
         self >= Server::Redis(7, 4)
     }
+
+    /// Whether a client is still in its database after a key that modules hear of went to another one.
+    pub fn stays_in_its_database(self) -> bool {
+        !matches!(self, Server::Valkey(8, 1))
+    }
 }

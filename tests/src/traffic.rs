@@ -158,7 +158,10 @@ impl Traffic {
             114..115 => args!["CHAT.FOLLOWS", format!("@{user}")],
             115..117 => args!["CHAT.ROOMS", "COUNT", 5],
             117..118 => args!["CHAT.ROOM", room, "AS", user],
-            118..119 => args!["CHAT.ROOM_RO", room, "AS", user],
+            118..119 => match self.flip() {
+                true => args!["CHAT.ROOM_RO", room, "AS", user],
+                false => args!["CHAT.ROOM_RO", room],
+            },
             _ => args![if self.flip() { "DEL" } else { "UNLINK" }, room],
         }
     }
