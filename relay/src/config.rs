@@ -46,9 +46,12 @@ pub struct Args {
     /// Addresses of other relays, e.g. wss://chat2.example.com/ws, that the page may fail over to
     #[arg(long, env = "CHAT_RELAY_RELAY_URL", value_delimiter = ',', value_name = "URL")]
     relay_url: Vec<String>,
-    /// Most connections at a time
+    /// Most WebSocket connections at a time
     #[arg(long, env = "CHAT_RELAY_MAX_CONNECTIONS", default_value = "100000", value_name = "N")]
     max_connections: String,
+    /// Most connections at a time that are no WebSockets, or not yet; beyond it the oldest gives way
+    #[arg(long, env = "CHAT_RELAY_MAX_HTTP_CONNECTIONS", default_value = "8192", value_name = "N")]
+    max_http_connections: String,
     /// Most connections at a time from one address; 0: no limit (behind a proxy all share one)
     #[arg(
         long,
@@ -77,7 +80,7 @@ pub struct Args {
     /// Live events that may wait for one connection before it is closed as slow
     #[arg(long, env = "CHAT_RELAY_OUTBOX", default_value = "1mb", value_name = "SIZE")]
     outbox: String,
-    /// Time a client has to finish its HTTP request
+    /// Time a client has to send an HTTP request, and to take anything of its answer
     #[arg(long, env = "CHAT_RELAY_HANDSHAKE_TIMEOUT", default_value = "10s", value_name = "TIME")]
     handshake_timeout: String,
     /// Time between pings; a client not heard of within this time (at most 10s) after one is closed
@@ -176,6 +179,7 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     pub relay_urls: Vec<RelayUrl>,
     pub max_connections: usize,
+    pub max_http_connections: usize,
     pub max_connections_per_address: usize,
     pub max_rooms: usize,
     pub operations_per_second: u32,
@@ -248,6 +252,11 @@ impl Args {
             redis,
             auth: auth.unwrap_or(Auth::None),
             max_connections: wrong.number("--max-connections", &self.max_connections, 1),
+            max_http_connections: wrong.number(
+                "--max-http-connections",
+                &self.max_http_connections,
+                1,
+            ),
             max_connections_per_address: wrong.number(
                 "--max-connections-per-address",
                 &self.max_connections_per_address,

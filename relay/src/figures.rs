@@ -30,6 +30,8 @@ macro_rules! figures {
 figures! {
     connections: Gauge gauge describe_gauge "chat_relay_connections" "WebSocket connections now";
     connections_total: Counter counter describe_counter "chat_relay_connections_total" "WebSocket connections accepted";
+    http_connections: Gauge gauge describe_gauge "chat_relay_http_connections" "TCP connections that are no WebSockets, or not yet";
+    accept_failures: Counter counter describe_counter "chat_relay_accept_failures_total" "Times the system refused a new connection, as when files run out";
     frames: Counter counter describe_counter "chat_relay_frames_total" "Frames that came from clients, pings and parts of messages included";
     bytes_received: Counter counter describe_counter "chat_relay_bytes_received_total" "Bytes that came from clients in frames";
     rooms: Gauge gauge describe_gauge "chat_relay_rooms" "Rooms this relay follows";

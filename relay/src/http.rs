@@ -15,7 +15,6 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::routing::get;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -26,6 +25,7 @@ use crate::close::{self, Close};
 use crate::connection::{Connection, End};
 use crate::server::Server;
 use crate::session;
+use crate::visitors::Impatient;
 use crate::web;
 
 /// What the routes share.
@@ -106,8 +106,9 @@ async fn upgrade(
 
 async fn serve(server: Arc<Server>, upgrade: OnUpgrade, peer: IpAddr, user: Option<Arc<str>>) {
     let Ok(upgraded) = upgrade.await else { return };
-    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+    let Ok(parts) = upgraded.downcast::<Impatient>() else { return };
     let socket = parts.io.into_inner();
+    let refuse = |socket, close| refuse(&server, socket, close);
     let Some(user) = user else { return refuse(socket, close::UNAUTHORISED) };
     match server.admit(peer) {
         Ok(_admission) => {
@@ -123,11 +124,11 @@ async fn serve(server: Arc<Server>, upgrade: OnUpgrade, peer: IpAddr, user: Opti
     }
 }
 
-fn refuse(socket: TcpStream, close: Close) {
+fn refuse(server: &Server, socket: TcpStream, close: Close) {
     debug!(source = "client", reason = close.name, "refused");
     let connection = Connection::new(0, Arc::from(""), Arc::from(""), socket, 0);
     connection.end(End::Close(close));
-    tokio::spawn(async move {
+    server.visitors.receive(async move {
         // A moment for the client to read why.
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         drop(connection);

@@ -51,4 +51,5 @@ pub mod sync;
 pub mod tail;
 pub mod throttle;
 pub mod upstream;
+pub mod visitors;
 pub mod web;

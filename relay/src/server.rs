@@ -10,12 +10,12 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use axum::Extension;
 use axum::extract::connect_info::ConnectInfo;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -24,11 +24,12 @@ use tracing::{info, warn};
 use crate::close::{self, Close};
 use crate::config::Config;
 use crate::connection::End;
-use crate::figures;
+use crate::figures::{self, FIGURES};
 use crate::http::{Site, router};
 use crate::hub::Hub;
 use crate::upstream::Upstream;
 use crate::web::Policy;
+use crate::visitors::{Impatient, Visitors};
 
 /// Connections closed per second in a drain that need not hurry.
 const DRAIN_PACE: f64 = 200.0;
@@ -40,6 +41,8 @@ pub struct Server {
     draining: AtomicBool,
     admitted: AtomicUsize,
     addresses: Mutex<HashMap<IpAddr, usize>>,
+    /// Who is not, or not yet, a WebSocket.
+    pub visitors: Arc<Visitors>,
 }
 
 /// A connection's place among those that may be open; given back when dropped.
@@ -70,6 +73,7 @@ impl Server {
         let probe_room = format!("relay:{}:{boot}", config.name);
         let upstream = Upstream::new(&config.redis, probe_room, config.probe).context("--redis")?;
         let server = Server {
+            visitors: Visitors::new(config.max_http_connections),
             hub: Hub::new(config, Arc::new(upstream), boot),
             draining: AtomicBool::new(false),
             admitted: AtomicUsize::new(0),
@@ -96,17 +100,27 @@ impl Server {
         }
         info!(%address, relay = self.hub.config.name, "serving");
         tokio::pin!(stop);
+        let mut refusals = Refusals::default();
         loop {
-            tokio::select! {
+            let accepted = tokio::select! {
                 _ = &mut stop => break,
-                accepted = listener.accept() => match accepted {
-                    Ok((socket, peer)) => self.greet(socket, peer, &routes),
-                    Err(error) => {
-                        // Out of file descriptors, most likely: others must leave first.
-                        warn!(source = "relay", %error, "cannot accept a connection");
-                        tokio::time::sleep(Duration::from_millis(50)).await;
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((socket, peer)) => {
+                    refusals.pause = PAUSE_FIRST;
+                    self.greet(socket, peer, &routes);
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    // Out of file descriptors, most likely: others must leave first.
+                    self.visitors.end_oldest();
+                    let pause = refusals.note(&error);
+                    tokio::select! {
+                        _ = &mut stop => break,
+                        _ = tokio::time::sleep(pause) => {}
                     }
-                },
+                }
             }
         }
         self.draining.store(true, Ordering::Relaxed);
@@ -145,14 +159,15 @@ impl Server {
 
     fn greet(&self, socket: TcpStream, peer: SocketAddr, routes: &axum::Router) {
         let _ = socket.set_nodelay(true);
+        let within = self.hub.config.handshake_timeout;
         let service = TowerToHyperService::new(routes.clone().layer(Extension(ConnectInfo(peer))));
         let served = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.hub.config.handshake_timeout)
+            .header_read_timeout(within)
             .max_buf_size(16 << 10)
-            .serve_connection(TokioIo::new(socket), service)
+            .serve_connection(Impatient::new(socket, within), service)
             .with_upgrades();
-        tokio::spawn(async move {
+        self.visitors.receive(async move {
             // A client that breaks off or breaks HTTP is its own affair.
             let _ = served.await;
         });
@@ -183,6 +198,41 @@ impl Server {
         // The last presences are shortened just now.
         tokio::time::sleep(Duration::from_millis(50)).await;
         info!("stopped");
+    }
+}
+
+/// Whether the error is that of one connection, which was gone before we took it.
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// The first pause after the system has refused a connection, and the longest.
+const PAUSE_FIRST: Duration = Duration::from_millis(10);
+const PAUSE_MOST: Duration = Duration::from_secs(1);
+/// Refusals are told at most so often.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// The system's refusals to give us new connections.
+#[derive(Default)]
+struct Refusals {
+    pause: Duration,
+    untold: u64,
+    told: Option<Instant>,
+}
+
+impl Refusals {
+    /// Takes note of one, and says how long to wait before the next attempt.
+    fn note(&mut self, error: &std::io::Error) -> Duration {
+        FIGURES.accept_failures.increment(1);
+        self.untold += 1;
+        if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+            warn!(source = "relay", %error, times = self.untold, "cannot accept connections");
+            (self.untold, self.told) = (0, Some(Instant::now()));
+        }
+        let pause = self.pause.max(PAUSE_FIRST);
+        self.pause = (pause * 2).min(PAUSE_MOST);
+        pause
     }
 }
 

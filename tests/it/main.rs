@@ -52,6 +52,7 @@ mod relay_direct;
 mod relay_drain;
 mod relay_floods;
 mod relay_hostile;
+mod relay_http;
 mod relay_inbox;
 mod relay_moderation;
 mod relay_moderation_race;
