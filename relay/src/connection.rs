@@ -257,11 +257,6 @@ impl Connection {
         self.rooms.lock().clone()
     }
 
-    /// How many rooms it is in.
-    pub fn room_count(&self) -> usize {
-        self.rooms.lock().len()
-    }
-
     /// The room of this name, if it is in it.
     pub fn room(&self, name: &str) -> Option<Arc<Room>> {
         self.rooms.lock().iter().find(|room| *room.name == *name).cloned()

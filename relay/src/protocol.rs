@@ -17,6 +17,9 @@ use crate::names;
 /// Longest `ref` that comes back, bytes as written.
 const REF_MAX: usize = 256;
 
+/// Entries of a list in a request.
+const ENTRIES_MAX: usize = 1000;
+
 /// One parsed request.
 #[derive(Debug)]
 pub struct Request<'a> {
@@ -87,6 +90,7 @@ impl<'a> Fields<'a> {
             self.raw("rooms").ok_or_else(|| Failure::invalid("rooms", "this field is needed"))?;
         let rooms: Vec<String> = serde_json::from_str(raw)
             .map_err(|_| Failure::invalid("rooms", "not a list of strings"))?;
+        check_entries("rooms", &rooms)?;
         rooms.iter().try_for_each(|room| check_room(room))?;
         Ok(rooms)
     }
@@ -94,7 +98,11 @@ impl<'a> Fields<'a> {
     /// A list of strings; absent means empty.
     pub fn texts(&self, name: &'static str) -> Result<Vec<String>, Failure> {
         let wrong = |_| Failure::invalid(name, "not a list of strings");
-        self.raw(name).map_or(Ok(Vec::new()), |raw| serde_json::from_str(raw).map_err(wrong))
+        let texts: Vec<String> = self
+            .raw(name)
+            .map_or(Ok(Vec::new()), |raw| serde_json::from_str(raw).map_err(wrong))?;
+        check_entries(name, &texts)?;
+        Ok(texts)
     }
 
     /// An id that may be absent.
@@ -153,6 +161,13 @@ pub fn text(raw: &str) -> Result<Cow<'_, str>, serde_json::Error> {
     match raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(inside) if !inside.contains('\\') => Ok(Cow::Borrowed(inside)),
         _ => serde_json::from_str::<String>(raw).map(Cow::Owned),
+    }
+}
+
+fn check_entries(name: &'static str, entries: &[String]) -> Result<(), Failure> {
+    match entries.len() {
+        0..=ENTRIES_MAX => Ok(()),
+        _ => Err(Failure::invalid(name, "more than 1000 entries")),
     }
 }
 
@@ -314,6 +329,12 @@ mod tests {
         assert_eq!(fields.optional_text("none"), Ok(None));
         assert!(fields.text("none").is_err() && fields.text("n").is_err());
         assert!(fields.rooms().is_err(), "a name that no room can have");
+        for (count, is_fine) in [(1000, true), (1001, false)] {
+            let list = serde_json::to_string(&vec!["x"; count]).expect("JSON");
+            let text = format!(r#"{{"op":"x","rooms":{list},"users":{list}}}"#);
+            let fields = Request::parse(&text).expect("a request").fields;
+            assert_eq!((fields.rooms().is_ok(), fields.texts("users").is_ok()), (is_fine, is_fine));
+        }
     }
 
     #[test]

@@ -142,16 +142,58 @@ pub(super) async fn room(context: &Arc<Context>, request: Request<'_>) -> Outcom
     let mut command = redis::cmd(if settings.is_some() { "CHAT.ROOM" } else { "CHAT.ROOM_RO" });
     command.arg(&*room);
     if let Some(settings) = settings {
-        command.arg("SET");
-        for (name, value) in settings.iter() {
-            command.arg(name).arg(setting(value)?);
-        }
+        set(&mut command, &settings)?;
         command.arg("BY").arg(context.user());
     }
     as_user(context, &mut command);
     let mut out = String::from("\"settings\":");
     write_json(&mut out, &context.ask(command).await?);
     Ok(Answer::Ok(out))
+}
+
+/// The settings a room can have, as `CHAT.ROOM … SET` names them. Any other word in their place could
+/// be one of the command's own.
+const SETTINGS: &[&str] = &[
+    "access",
+    "topic",
+    "description",
+    "max_text",
+    "history_max",
+    "room_bytes",
+    "history_ttl",
+    "log_joins",
+    "frozen",
+    "slow",
+    "name",
+    "avatar",
+    "status",
+    "tokens_after",
+];
+/// Longest value of any of them, in bytes.
+const SETTING_MAX: usize = 4096;
+
+/// `SET field value …`, each known and named once.
+fn set(command: &mut Cmd, settings: &Fields<'_>) -> Result<(), Failure> {
+    command.arg("SET");
+    let mut left = SETTINGS.to_vec();
+    for (name, value) in settings.iter() {
+        let Some(place) = left.iter().position(|known| *known == name) else {
+            return Err(match SETTINGS.contains(&name) {
+                true => Failure::invalid("set", "a setting is named twice"),
+                false => Failure::invalid("field", "no room has such a setting"),
+            });
+        };
+        let known = left.swap_remove(place);
+        let value = setting(value)?;
+        if value.len() > SETTING_MAX {
+            return Err(Failure::invalid(known, "at most 4096 bytes"));
+        }
+        command.arg(known).arg(value);
+    }
+    match left.len() == SETTINGS.len() {
+        true => Err(Failure::invalid("set", "nothing is set")),
+        false => Ok(()),
+    }
 }
 
 /// A setting's value as the command takes it: text as it is, numbers as written, yes and no.
@@ -214,4 +256,55 @@ fn rows(
     }
     out.push(']');
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_settings_are_set() {
+        let asked = |settings: &str| {
+            let fields: Fields<'_> = serde_json::from_str(settings).expect("an object");
+            let mut command = Cmd::new();
+            set(&mut command, &fields).map_err(|failure| (failure.code, failure.argument))?;
+            let packed = String::from_utf8(command.get_packed_command()).expect("text");
+            Ok(packed.lines().skip(2).step_by(2).map(str::to_owned).collect::<Vec<_>>())
+        };
+        let long = format!(r#"{{"description":"{}"}}"#, "x".repeat(4097));
+        let rows: &[(&str, &'static str)] = &[
+            (r#"{"BY":"*"}"#, "field"),
+            (r#"{"topic":"tea","by":"*"}"#, "field"),
+            (r#"{"AS":"bob"}"#, "field"),
+            (r#"{"NOCREATE":"x"}"#, "field"),
+            (r#"{"TOPIC":"x"}"#, "field"),
+            (r#"{"":"x"}"#, "field"),
+            (r#"{"topic":"a","topic":"b"}"#, "set"),
+            (r#"{"topic":["a"]}"#, "set"),
+            (r#"{"slow":-1}"#, "set"),
+            ("{}", "set"),
+            (&long, "description"),
+        ];
+        for (settings, what) in rows {
+            let refused = ("INVALID".into(), Failure::invalid(*what, "").argument);
+            assert_eq!(asked(settings), Err(refused), "{settings:.40}");
+        }
+        let fine = asked(r#"{"topic":"BY","frozen":true,"slow":5}"#).expect("settings");
+        assert_eq!(fine, ["SET", "topic", "BY", "frozen", "yes", "slow", "5"].map(String::from));
+    }
+
+    #[test]
+    fn every_setting_of_the_store_is_known() {
+        let store = include_str!("../../../module/room/src/settings/parse.rs");
+        let (store, _) = store.split_once("fn narrow").expect("the settings come first");
+        let words =
+            store.lines().filter_map(|line| line.trim().strip_prefix("b\"")?.split_once('"'));
+        let mut words: Vec<&str> = words.map(|(word, _)| word).collect();
+        words.retain(|word| !["open", "members"].contains(word));
+        words.sort_unstable();
+        words.dedup();
+        let mut known = SETTINGS.to_vec();
+        known.sort_unstable();
+        assert_eq!(words, known);
+    }
 }

@@ -4,6 +4,7 @@
 //! joined without gap or duplicate. The reply and the live events that follow it leave in order:
 //! the connection's outbox is held while the rooms are placed, and released with the reply.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,11 +89,17 @@ async fn receive_one(context: &Context, request: Request<'_>, membership: Member
 }
 
 pub(super) fn check_room_count(context: &Context, wishes: &[Wish]) -> Result<(), Failure> {
-    let new = wishes.iter().filter(|wish| context.connection.room(&wish.room).is_none()).count();
-    if context.connection.room_count() + new > context.hub.config.max_rooms {
-        return Err(Failure::new("DENIED", "too many rooms on this connection"));
+    let seats = context.connection.rooms();
+    let seats: HashSet<&str> = seats.iter().map(|room| &*room.name).collect();
+    let new = wishes.iter().filter(|wish| !seats.contains(&*wish.room)).count();
+    if seats.len() + new > context.hub.config.max_rooms {
+        return Err(too_many_rooms());
     }
     Ok(())
+}
+
+pub(super) fn too_many_rooms() -> Failure {
+    Failure::new("DENIED", "too many rooms on this connection")
 }
 
 /// Fetches and places all wishes, as far as their events fit into one reply; for each the members of

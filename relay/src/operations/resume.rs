@@ -6,35 +6,17 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::receive::{Membership, Wish, check_room_count, receive};
+use super::receive::{Membership, Wish, check_room_count, receive, too_many_rooms};
 use super::{Answer, Context, Outcome};
 use crate::event::Id;
 use crate::failure::Failure;
 use crate::names::room_kind;
-use crate::protocol::{self, Request};
+use crate::protocol::{self, Fields, Request};
 
 pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let rooms = request.fields.members("rooms")?;
     let rooms = rooms.ok_or_else(|| Failure::invalid("rooms", "this field is needed"))?;
-    let mut wishes: Vec<Wish> = Vec::new();
-    let mut named = HashSet::new();
-    for (room, cursor) in rooms.iter() {
-        if room_kind(room).is_none() {
-            return Err(Failure::invalid("room", "no room can have this name"));
-        }
-        let since = match cursor {
-            "null" => None,
-            cursor => {
-                let cursor = protocol::text(cursor).ok();
-                let id = cursor.and_then(|cursor| Id::parse(cursor.as_bytes()));
-                Some(id.ok_or_else(|| Failure::invalid("rooms", "a cursor is not an id"))?)
-            }
-        };
-        if !named.insert(room) {
-            return Err(Failure::invalid("rooms", "a room is named twice"));
-        }
-        wishes.push(Wish { room: room.to_owned(), since, membership: Membership::AsItIs });
-    }
+    let wishes = wishes(&rooms, context.hub.config.max_rooms)?;
     check_room_count(context, &wishes)?;
     let received = receive(context, &wishes).await;
     let mut inside = String::from("\"rooms\":{");
@@ -55,4 +37,53 @@ pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outc
     inside.push('}');
     context.connection.release(&protocol::ok(request.reference, &inside));
     Ok(Answer::Sent)
+}
+
+/// What is asked for, each room looked at once: at most `most`.
+fn wishes(rooms: &Fields<'_>, most: usize) -> Result<Vec<Wish>, Failure> {
+    if rooms.iter().count() > most {
+        return Err(too_many_rooms());
+    }
+    let mut wishes: Vec<Wish> = Vec::new();
+    let mut named = HashSet::new();
+    for (room, cursor) in rooms.iter() {
+        if room_kind(room).is_none() {
+            return Err(Failure::invalid("room", "no room can have this name"));
+        }
+        let since = match cursor {
+            "null" => None,
+            cursor => {
+                let cursor = protocol::text(cursor).ok();
+                let id = cursor.and_then(|cursor| Id::parse(cursor.as_bytes()));
+                Some(id.ok_or_else(|| Failure::invalid("rooms", "a cursor is not an id"))?)
+            }
+        };
+        if !named.insert(room) {
+            return Err(Failure::invalid("rooms", "a room is named twice"));
+        }
+        wishes.push(Wish { room: room.to_owned(), since, membership: Membership::AsItIs });
+    }
+    Ok(wishes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_room_is_named_once_and_there_are_not_too_many() {
+        let wished = |rooms: &str, most| {
+            let fields: Fields<'_> = serde_json::from_str(rooms).expect("an object");
+            wishes(&fields, most).map(|wishes| wishes.len()).map_err(|failure| failure.code)
+        };
+        assert_eq!(wished(r#"{"a":"1-1","b":null}"#, 2), Ok(2));
+        assert_eq!(wished("{}", 2), Ok(0));
+        assert_eq!(wished(r#"{"a":"1-1","b":null,"a":null}"#, 3), Err("INVALID".into()));
+        assert_eq!(wished(r#"{"a":"1-1","\u0061":null}"#, 3), Err("INVALID".into()));
+        assert_eq!(wished(r#"{"a":1}"#, 3), Err("INVALID".into()));
+        let many: Vec<String> = (0..5000).map(|n| format!("\"r{n}\":\"0-0\"")).collect();
+        let many = format!("{{{},\"@\":17}}", many.join(","));
+        assert_eq!(wished(&many, 5000), Err("DENIED".into()), "before any is looked at");
+        assert_eq!(wished(&many, 5001), Err("INVALID".into()));
+    }
 }
