@@ -1,17 +1,21 @@
 //! The relay's settings: flags or `CHAT_RELAY_…` variables in, one checked value out.
 //!
-//! Every flag is read as text and checked here, so that all mistakes are reported at once. A
-//! [`Config`] is proof that the settings make sense together; nothing is looked up later.
+//! Every flag is read as text and checked here, so that all mistakes are reported at once; an empty
+//! variable is as if absent. A [`Config`] is proof that the settings make sense together; nothing is
+//! looked up later.
 
-use std::fmt::Display;
+mod relay_url;
+mod wrong;
+
 use std::net::SocketAddr;
-use std::str::FromStr;
 use std::time::Duration;
 
-use axum::http::Uri;
-use clap::{Parser, ValueEnum};
+use clap::builder::Resettable;
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::names;
+pub use relay_url::RelayUrl;
+use wrong::{Wrong, listen_address, redis_address};
 
 /// WebSocket relay of redis-chat: frames to CHAT.* commands, room channels to frames.
 ///
@@ -19,7 +23,7 @@ use crate::names;
 #[derive(Parser, Debug)]
 #[command(name = "chat-relay", version)]
 pub struct Args {
-    /// Address and port to serve HTTP and WebSocket on; port 0 picks a free one
+    /// Address or name, and port, to serve HTTP and WebSocket on; port 0 picks a free one
     #[arg(long, env = "CHAT_RELAY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
     listen: String,
     /// Redis with the chat module: redis://[user[:password]@]host[:port]
@@ -38,8 +42,16 @@ pub struct Args {
     #[arg(long, env = "CHAT_RELAY_NAME", default_value = "relay", value_name = "NAME")]
     name: String,
     /// Let `--auth none` serve other machines too: anyone can then be anyone
-    #[arg(long, env = "CHAT_RELAY_INSECURE")]
-    insecure: bool,
+    #[arg(
+        long,
+        env = "CHAT_RELAY_INSECURE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "no",
+        default_missing_value = "yes",
+        value_name = "yes|no"
+    )]
+    insecure: String,
     /// Origins that may open sockets, e.g. https://example.com, or *; without it, the host itself
     #[arg(long, env = "CHAT_RELAY_ALLOWED_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
     allowed_origin: Vec<String>,
@@ -205,12 +217,23 @@ pub struct Config {
 }
 
 impl Args {
+    /// The process's flags and variables. What is no flag at all ends the process with an explanation.
+    pub fn of_process() -> Args {
+        let command = Args::command().mut_args(|flag| {
+            let value = flag.get_env().and_then(std::env::var_os);
+            match value.is_some_and(|value| value.is_empty()) {
+                true => flag.env(Resettable::Reset),
+                false => flag,
+            }
+        });
+        Args::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+
     /// Checks everything; the error lists every mistake, each with its flag.
     pub fn check(self) -> Result<Config, Vec<String>> {
         let mut wrong = Wrong(Vec::new());
-        let listen = wrong.parsed("--listen", &self.listen, |text| {
-            text.parse::<SocketAddr>().map_err(|_| "not an address and port like 127.0.0.1:8080")
-        });
+        let listen = wrong.parsed("--listen", &self.listen, listen_address);
+        let insecure = wrong.switch("--insecure", &self.insecure);
         // A harmless address in place of a wrong one, so that the other flags are still checked.
         let redis = wrong.parsed("--redis", &self.redis, redis_address);
         let Some(redis) = redis.or_else(|| redis_address("redis://127.0.0.1").ok()) else {
@@ -219,14 +242,14 @@ impl Args {
         let auth: Option<Auth> = wrong.choice("--auth", &self.auth);
         if let (Some(Auth::None), Some(address)) = (auth, listen)
             && !address.ip().is_loopback()
-            && !self.insecure
+            && !insecure
         {
             wrong.add("--auth", "none serves loopback only, unless told --insecure");
         }
         if !names::is_relay(&self.name) {
             wrong.add("--name", "1 to 32 of a-z A-Z 0-9 _ . -");
         }
-        for room in &self.auto_join {
+        for room in self.auto_join.iter().filter(|room| !room.is_empty()) {
             if names::room_kind(room) != Some(names::RoomKind::Ordinary) {
                 wrong.add("--auto-join", "no ordinary room can have such a name");
             }
@@ -282,9 +305,9 @@ impl Args {
             log_format: wrong.choice("--log-format", &self.log_format).unwrap_or(LogFormat::Text),
             threads: wrong.number("--threads", &self.threads, 0),
             name: self.name,
-            allowed_origins: self.allowed_origin,
+            allowed_origins: without_empty(self.allowed_origin),
             relay_urls,
-            auto_join: self.auto_join,
+            auto_join: without_empty(self.auto_join),
             log: self.log,
         };
         if tracing_subscriber::EnvFilter::try_new(&config.log).is_err() {
@@ -300,154 +323,10 @@ impl Args {
     }
 }
 
-/// The address of a relay's socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RelayUrl {
-    /// `ws://host:port` or `wss://host:port`.
-    origin: String,
-    path: String,
-}
-
-impl RelayUrl {
-    /// Reads `ws://`, `wss://`, `http://` or `https://`, a host, perhaps a port, perhaps a path.
-    fn parse(text: &str) -> Result<RelayUrl, &'static str> {
-        let hint = "not an address like wss://chat2.example.com/ws";
-        let url: Uri = text.parse().map_err(|_| hint)?;
-        let scheme = match url.scheme_str().unwrap_or_default() {
-            "ws" | "http" => "ws",
-            "wss" | "https" => "wss",
-            _ => return Err(hint),
-        };
-        let authority = url.authority().ok_or(hint)?.as_str().to_ascii_lowercase();
-        // What may stand in a content policy: a name or an address, and a port.
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte);
-        let fits = !authority.is_empty() && authority.bytes().all(fits) && url.query().is_none();
-        let path = if url.path() == "/" { "/ws" } else { url.path() };
-        let url = RelayUrl { origin: format!("{scheme}://{authority}"), path: path.to_owned() };
-        fits.then_some(url).ok_or(hint)
-    }
-
-    /// Scheme, host and port.
-    pub fn origin(&self) -> &str {
-        &self.origin
-    }
-
-    /// The whole address.
-    pub fn text(&self) -> String {
-        format!("{}{}", self.origin, self.path)
-    }
-}
-
-fn redis_address(url: &str) -> Result<redis::ConnectionInfo, &'static str> {
-    let hint = "not an address like redis://user:password@127.0.0.1:6379";
-    if !url.starts_with("redis://") {
-        return Err(hint);
-    }
-    let info = redis::IntoConnectionInfo::into_connection_info(url).map_err(|_| hint)?;
-    if info.redis_settings().db() != 0 {
-        return Err("rooms live in database 0, their channels know no other");
-    }
-    Ok(info)
-}
-
-/// The mistakes so far.
-struct Wrong(Vec<String>);
-
-impl Wrong {
-    fn add(&mut self, flag: &str, why: impl Display) {
-        self.0.push(format!("{flag}: {why}"));
-    }
-
-    fn parsed<T>(
-        &mut self,
-        flag: &str,
-        text: &str,
-        parse: impl FnOnce(&str) -> Result<T, &'static str>,
-    ) -> Option<T> {
-        parse(text).map_err(|why| self.add(flag, why)).ok()
-    }
-
-    fn choice<T: ValueEnum>(&mut self, flag: &str, text: &str) -> Option<T> {
-        let choice = T::from_str(text, false).ok();
-        if choice.is_none() {
-            let words: Vec<String> = T::value_variants()
-                .iter()
-                .filter_map(|variant| Some(variant.to_possible_value()?.get_name().to_owned()))
-                .collect();
-            self.add(flag, format_args!("{text:?} is none of {}", words.join(", ")));
-        }
-        choice
-    }
-
-    fn number<T: FromStr + Ord + Display + Copy + Default>(
-        &mut self,
-        flag: &str,
-        text: &str,
-        least: T,
-    ) -> T {
-        match text.parse::<T>() {
-            Ok(number) if number >= least => number,
-            _ => {
-                self.add(flag, format_args!("{text:?} is not a whole number from {least}"));
-                T::default()
-            }
-        }
-    }
-
-    fn size(&mut self, flag: &str, text: &str, range: std::ops::RangeInclusive<usize>) -> usize {
-        match size(text) {
-            Some(bytes) if range.contains(&bytes) => bytes,
-            Some(_) => {
-                let (least, most) = (range.start(), range.end());
-                self.add(flag, format_args!("{text:?} is not within {least} to {most} bytes"));
-                0
-            }
-            None => {
-                self.add(flag, format_args!("{text:?} is not a size like 4096, 64kb or 1mb"));
-                0
-            }
-        }
-    }
-
-    fn time(&mut self, flag: &str, text: &str, least_ms: u64) -> Duration {
-        match duration(text) {
-            Some(time) if time >= Duration::from_millis(least_ms) => time,
-            Some(_) => {
-                self.add(flag, format_args!("{text:?} is under {least_ms}ms"));
-                Duration::ZERO
-            }
-            None => {
-                self.add(flag, format_args!("{text:?} is not a duration like 500ms, 25s or 2m"));
-                Duration::ZERO
-            }
-        }
-    }
-}
-
-fn duration(text: &str) -> Option<Duration> {
-    let split = text.find(|character: char| !character.is_ascii_digit())?;
-    let (number, unit) = text.split_at(split);
-    let number: u64 = number.parse().ok()?;
-    let factor = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        _ => return None,
-    };
-    number.checked_mul(factor).filter(|&ms| ms <= 86_400_000).map(Duration::from_millis)
-}
-
-fn size(text: &str) -> Option<usize> {
-    let split = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let number: usize = number.parse().ok()?;
-    let factor = match unit {
-        "" => 1,
-        "kb" => 1 << 10,
-        "mb" => 1 << 20,
-        _ => return None,
-    };
-    number.checked_mul(factor)
+/// A list without what stands between two commas with nothing in between.
+fn without_empty(mut list: Vec<String>) -> Vec<String> {
+    list.retain(|entry| !entry.is_empty());
+    list
 }
 
 /// The settings of a relay with these flags.
@@ -458,87 +337,5 @@ pub(crate) fn test_config(flags: &[&str]) -> Config {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(flags: &[&str]) -> Result<Config, Vec<String>> {
-        let flags = std::iter::once(&"chat-relay").chain(flags);
-        Args::try_parse_from(flags).expect("known flags").check()
-    }
-
-    #[test]
-    fn addresses_of_relays_are_checked() {
-        let rows = [
-            ("wss://Chat2.example.com", Some("wss://chat2.example.com/ws")),
-            ("https://a.example:8443/chat/ws", Some("wss://a.example:8443/chat/ws")),
-            ("http://127.0.0.1:8081", Some("ws://127.0.0.1:8081/ws")),
-            ("ws://[::1]:8081/", Some("ws://[::1]:8081/ws")),
-            ("chat2.example.com", None),
-            ("ftp://a.example", None),
-            ("ws://user:secret@a.example", None),
-            ("ws://a.example/ws?x=1", None),
-            ("ws://a.example;script-src *", None),
-            ("ws://a;b", None),
-            ("ws://", None),
-        ];
-        for (text, expected) in rows {
-            let flags = [format!("--relay-url={text}")];
-            let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-            let read = check(&flags).map(|config| config.relay_urls[0].text());
-            assert_eq!(read.ok().as_deref(), expected, "{text}");
-        }
-        assert!(check(&["--relay-url="]).expect("absent").relay_urls.is_empty());
-    }
-
-    #[test]
-    fn defaults_are_sound() {
-        let config = check(&[]).expect("defaults");
-        assert_eq!(config.max_frame, 64 << 10);
-        assert_eq!(config.outbox, 1 << 20);
-        assert_eq!(config.ping, Duration::from_secs(25));
-    }
-
-    #[test]
-    fn every_mistake_is_reported_at_once() {
-        let wrong = check(&[
-            "--listen=nowhere",
-            "--redis=http://x",
-            "--auth=trust",
-            "--ping=5",
-            "--outbox=2",
-            "--contacts=some",
-            "--name=a b",
-            "--log=a=b=c",
-            "--threads=2000",
-        ]);
-        let wrong = wrong.expect_err("mistakes");
-        let flags = [
-            "--listen",
-            "--redis",
-            "--auth",
-            "--ping",
-            "--outbox",
-            "--contacts",
-            "--name",
-            "--log",
-            "--threads",
-        ];
-        for flag in flags {
-            let found = wrong.iter().filter(|line| line.starts_with(&format!("{flag}:"))).count();
-            assert_eq!(found, 1, "{flag} in {wrong:?}");
-        }
-    }
-
-    #[test]
-    fn nobody_is_trusted_from_afar_by_accident() {
-        assert!(check(&["--listen=0.0.0.0:1"]).is_err());
-        assert!(check(&["--listen=0.0.0.0:1", "--insecure"]).is_ok());
-        assert!(check(&["--listen=[::1]:1"]).is_ok());
-    }
-
-    #[test]
-    fn only_database_zero_is_served() {
-        assert!(check(&["--redis=redis://h/1"]).is_err());
-        assert!(check(&["--redis=redis://u:p@h:1/0"]).is_ok());
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

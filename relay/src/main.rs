@@ -6,13 +6,12 @@ use std::process::ExitCode;
 
 use chat_relay::config::{Args, Config, LogFormat};
 use chat_relay::server::Server;
-use clap::Parser;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let config = match Args::parse().check() {
+    let config = match Args::of_process().check() {
         Ok(config) => config,
         Err(mistakes) => return fail(2, &mistakes.join("; ")),
     };

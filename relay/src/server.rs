@@ -28,8 +28,8 @@ use crate::figures::{self, FIGURES};
 use crate::http::{Site, router};
 use crate::hub::Hub;
 use crate::upstream::Upstream;
-use crate::web::Policy;
 use crate::visitors::{Impatient, Visitors};
+use crate::web::Policy;
 
 /// Connections closed per second in a drain that need not hurry.
 const DRAIN_PACE: f64 = 200.0;

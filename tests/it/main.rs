@@ -60,6 +60,7 @@ mod relay_ops;
 mod relay_outage;
 mod relay_replies;
 mod relay_resume;
+mod relay_settings;
 mod relay_typing;
 mod relay_waiting;
 mod replication;

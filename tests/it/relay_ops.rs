@@ -48,7 +48,10 @@ fn wrong_operations() -> Vec<(Value, &'static str)> {
         (json!({"op": "rooms", "count": -1}), "INVALID"),
         (json!({"op": "room", "room": "lobby", "set": {"colour": "red"}}), "INVALID"),
         (json!({"op": "room", "room": "lobby", "set": {"BY": "*"}}), "INVALID"),
-        (json!({"op": "room", "room": "lobby", "set": {"topic": "x", "NOCREATE": "BY"}}), "INVALID"),
+        (
+            json!({"op": "room", "room": "lobby", "set": {"topic": "x", "NOCREATE": "BY"}}),
+            "INVALID",
+        ),
         (json!({"op": "room", "room": "lobby", "set": {}}), "INVALID"),
         (json!({"op": "online", "rooms": vec!["lobby"; 1001]}), "INVALID"),
         (json!({"op": "unread", "rooms": vec!["lobby"; 1001]}), "INVALID"),

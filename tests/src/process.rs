@@ -11,7 +11,9 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, kill_process_group, prlimit};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getrlimit, kill_process, kill_process_group, prlimit,
+};
 
 use crate::wait::eventually;
 
@@ -90,16 +92,11 @@ impl Process {
         self.signal(Signal::CONT);
     }
 
-    /// From now on it may open no file while it has `files` open or more.
+    /// From now on it may open no file that gets a number from `files` on.
     pub fn limit_files(&self, files: u64) {
-        let limit = Rlimit { current: Some(files), maximum: Some(files) };
+        // It has its upper limit from us.
+        let limit = Rlimit { current: Some(files), ..getrlimit(Resource::Nofile) };
         prlimit(Some(self.pid()), Resource::Nofile, limit).expect("the process is ours");
-    }
-
-    /// How many files it has open.
-    pub fn open_files(&self) -> u64 {
-        let listed = fs::read_dir(format!("/proc/{}/fd", self.pid().as_raw_nonzero()));
-        listed.expect("the process runs").count() as u64
     }
 
     fn signal(&self, signal: Signal) {

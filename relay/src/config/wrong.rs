@@ -1,0 +1,158 @@
+//! Reading one setting each, and collecting what is wrong with them.
+
+use std::fmt::Display;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+pub(super) fn redis_address(url: &str) -> Result<redis::ConnectionInfo, &'static str> {
+    let hint = "not an address like redis://user:password@127.0.0.1:6379";
+    if !url.starts_with("redis://") {
+        return Err(hint);
+    }
+    let info = redis::IntoConnectionInfo::into_connection_info(url).map_err(|_| hint)?;
+    if info.redis_settings().db() != 0 {
+        return Err("rooms live in database 0, their channels know no other");
+    }
+    Ok(info)
+}
+
+/// The mistakes so far. A wrong value is noted and a harmless one given back in its place.
+pub(super) struct Wrong(pub(super) Vec<String>);
+
+impl Wrong {
+    pub(super) fn add(&mut self, flag: &str, why: impl Display) {
+        self.0.push(format!("{flag}: {why}"));
+    }
+
+    pub(super) fn parsed<T>(
+        &mut self,
+        flag: &str,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T, &'static str>,
+    ) -> Option<T> {
+        parse(text).map_err(|why| self.add(flag, why)).ok()
+    }
+
+    pub(super) fn choice<T: ValueEnum>(&mut self, flag: &str, text: &str) -> Option<T> {
+        let choice = T::from_str(text, false).ok();
+        if choice.is_none() {
+            let words: Vec<String> = T::value_variants()
+                .iter()
+                .filter_map(|variant| Some(variant.to_possible_value()?.get_name().to_owned()))
+                .collect();
+            let hint = match &words[..] {
+                [only] => format!("{text:?} is not there yet; for now there is only {only}"),
+                words => format!("{text:?} is none of {}", words.join(", ")),
+            };
+            self.add(flag, hint);
+        }
+        choice
+    }
+
+    /// A switch: `yes` by the flag alone.
+    pub(super) fn switch(&mut self, flag: &str, text: &str) -> bool {
+        match text.to_ascii_lowercase().as_str() {
+            "1" | "true" | "yes" | "on" => true,
+            "0" | "false" | "no" | "off" => false,
+            _ => {
+                self.add(flag, format_args!("{text:?} is none of yes, no, true, false, 1, 0"));
+                false
+            }
+        }
+    }
+
+    pub(super) fn number<T: FromStr + Ord + Display + Copy + Default>(
+        &mut self,
+        flag: &str,
+        text: &str,
+        least: T,
+    ) -> T {
+        match text.parse::<T>() {
+            Ok(number) if number >= least => number,
+            _ => {
+                self.add(flag, format_args!("{text:?} is not a whole number from {least}"));
+                T::default()
+            }
+        }
+    }
+
+    pub(super) fn size(
+        &mut self,
+        flag: &str,
+        text: &str,
+        range: std::ops::RangeInclusive<usize>,
+    ) -> usize {
+        match size(text) {
+            Some(bytes) if range.contains(&bytes) => bytes,
+            Some(_) => {
+                let (least, most) = (range.start(), range.end());
+                self.add(flag, format_args!("{text:?} is not within {least} to {most} bytes"));
+                0
+            }
+            None => {
+                self.add(flag, format_args!("{text:?} is not a size like 4096, 64kb or 1mb"));
+                0
+            }
+        }
+    }
+
+    pub(super) fn time(&mut self, flag: &str, text: &str, least_ms: u64) -> Duration {
+        match duration(text) {
+            Some(time) if time >= Duration::from_millis(least_ms) => time,
+            Some(_) => {
+                self.add(flag, format_args!("{text:?} is under {least_ms}ms"));
+                Duration::ZERO
+            }
+            None => {
+                self.add(flag, format_args!("{text:?} is not a duration like 500ms, 25s or 2m"));
+                Duration::ZERO
+            }
+        }
+    }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let split = text.find(|character: char| !character.is_ascii_digit())?;
+    let (number, unit) = text.split_at(split);
+    let number: u64 = number.parse().ok()?;
+    let factor = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        _ => return None,
+    };
+    number.checked_mul(factor).filter(|&ms| ms <= 86_400_000).map(Duration::from_millis)
+}
+
+fn size(text: &str) -> Option<usize> {
+    let split = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: usize = number.parse().ok()?;
+    let factor = match unit {
+        "" => 1,
+        "kb" => 1 << 10,
+        "mb" => 1 << 20,
+        _ => return None,
+    };
+    number.checked_mul(factor)
+}
+
+/// Where to listen: an address or a name with a port. A name with several addresses stands for its
+/// first one of IPv4, which whoever knows the name tries too.
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
+    let wrong = "not an address or name with a port, like 127.0.0.1:8080 or localhost:8080";
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    match text.rsplit_once(':') {
+        Some((name, port)) if !name.is_empty() && port.parse::<u16>().is_ok() => {}
+        _ => return Err(wrong),
+    }
+    let found = text.to_socket_addrs().map_err(|_| "no address is known for this name")?;
+    let found: Vec<SocketAddr> = found.collect();
+    let best = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    best.copied().ok_or("no address is known for this name")
+}
