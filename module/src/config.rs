@@ -106,6 +106,7 @@ numbers! {
         nonce_window("nonce-window", NONCE_WINDOW_DEFAULT, NONCE_WINDOW_MIN, NONCE_WINDOW_MAX, Plain)
         nonce_max("nonce-max", NONCES_DEFAULT, NONCES_MIN, NONCES_MAX, Plain)
         members_max("members-max", MEMBERS_MAX_DEFAULT, MEMBERS_MAX_MIN, MEMBERS_MAX_MAX, Plain)
+        sanctions_max("sanctions-max", SANCTIONS_MAX_DEFAULT, SANCTIONS_MAX_MIN, SANCTIONS_MAX_MAX, Plain)
         follows_max("follows-max", FOLLOWS_MAX_DEFAULT, FOLLOWS_MAX_MIN, FOLLOWS_MAX_MAX, Plain)
         edit_window("edit-window", EDIT_WINDOW_DEFAULT, EDIT_WINDOW_MIN, EDIT_WINDOW_MAX, Plain)
         receipts_max("receipts-max", RECEIPTS_MAX_DEFAULT, RECEIPTS_MAX_MIN, RECEIPTS_MAX_MAX, Plain)
@@ -117,11 +118,14 @@ numbers! {
 
 /// `chat.rate-limit`.
 static RATE_LIMIT: RateValue = RateValue::new();
+/// `chat.create-limit`.
+static CREATE_LIMIT: RateValue = RateValue::new();
 /// `chat.create`.
 static CREATE: CreateValue = CreateValue(AtomicI64::new(0));
 
 /// The settings that are rates, by their names without the prefix. Their default is `0`: no limit.
-static RATES: &[(&str, &RateValue)] = &[("rate-limit", &RATE_LIMIT)];
+static RATES: &[(&str, &RateValue)] =
+    &[("rate-limit", &RATE_LIMIT), ("create-limit", &CREATE_LIMIT)];
 
 /// Tells the server of all settings, with the module's arguments, `name value …`, as defaults.
 /// Errors: what is wrong with an argument, for the log. Nothing was registered then.
@@ -280,6 +284,11 @@ impl ConfigurationValue<CreateSetting> for CreateValue {
         self.0.store(i64::from(i32::from(value)), Relaxed);
         Ok(())
     }
+}
+
+/// How many rooms one user may make in which time; `None`: no limit.
+pub(crate) fn create_limit() -> Option<Rate> {
+    CREATE_LIMIT.rate()
 }
 
 /// Milliseconds during which nobody's presence ends after a load, a promotion or a jump of the clock.

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use chat_room::{Copies, Effects, Loader, Now};
+use chat_room::limits::Rate;
+use chat_room::{Copies, CreationLimit, Effects, Loader, Now, Refusal};
 
 use crate::gone::GoneRooms;
 use crate::index::{Index, Position};
@@ -29,6 +30,8 @@ pub(crate) struct State {
     pub(crate) snapshot: Option<Snapshot>,
     /// Buffers of the last command, unless a command is using them.
     effects: Option<Box<Effects>>,
+    /// Who has made rooms lately; `None`: nobody, as far as `chat.create-limit` asks.
+    creations: Option<Box<CreationLimit>>,
     /// Whether a replica or an append-only file may hold a copy of the rooms.
     pub(crate) copies: Copies,
     /// Nobody's presence ends before this, by the steady clock.
@@ -65,6 +68,7 @@ static STATE: MainThread<State> = MainThread::new(State {
     loading_file: false,
     snapshot: None,
     effects: None,
+    creations: None,
     copies: Copies::Exist,
     quiet_until: 0,
 });
@@ -81,6 +85,14 @@ pub(crate) fn take_effects() -> Box<Effects> {
 /// Keeps buffers for the next command.
 pub(crate) fn keep_effects(effects: Box<Effects>) {
     with(|state| state.effects = Some(effects));
+}
+
+/// Counts a room that `user` makes now, against `chat.create-limit`. Errors: `RATELIMIT`.
+pub(crate) fn count_creation(user: &str, rate: Rate, now: Now) -> Result<(), Refusal> {
+    with(|state| {
+        let creations = state.creations.get_or_insert_default();
+        creations.take(user, rate, now.steady_ms).map_err(Refusal::RateLimit)
+    })
 }
 
 /// Borrows the state for the length of `body`, which must not call Redis.

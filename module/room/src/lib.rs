@@ -49,6 +49,7 @@ mod apply;
 mod blocks;
 mod body;
 mod chunked_deque;
+mod creation_limit;
 mod deadlines;
 mod decoding;
 mod effects;
@@ -76,6 +77,7 @@ mod users;
 #[cfg(test)]
 mod tests;
 
+pub use creation_limit::CreationLimit;
 pub use decoding::Loader;
 pub use effects::{Copies, Effects};
 pub use encoding::{Part, VERSION};

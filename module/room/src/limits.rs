@@ -93,6 +93,8 @@ pub struct Limits {
     pub create: Create,
     /// Members a room may have.
     pub members_max: u64,
+    /// Bans and mutes a room may hold, those of the backend aside.
+    pub sanctions_max: u64,
     /// Rooms one user may follow.
     pub follows_max: u64,
     /// What one user may do in one room; `None`: no limit.
@@ -185,6 +187,8 @@ setting!(NONCES_DEFAULT NONCES_MIN NONCES_MAX = 100_000, 1, 10_000_000;
     "nonces a room remembers at once");
 setting!(MEMBERS_MAX_DEFAULT MEMBERS_MAX_MIN MEMBERS_MAX_MAX = 1_000_000, 1, 100_000_000;
     "members of a room");
+setting!(SANCTIONS_MAX_DEFAULT SANCTIONS_MAX_MIN SANCTIONS_MAX_MAX = 10_000, 1, 100_000_000;
+    "bans and mutes of a room");
 setting!(EDIT_WINDOW_DEFAULT EDIT_WINDOW_MIN EDIT_WINDOW_MAX = 0, 0, 315_360_000_000;
     "milliseconds during which authors may edit, 0 without end");
 setting!(RECEIPTS_MAX_DEFAULT RECEIPTS_MAX_MIN RECEIPTS_MAX_MAX = 100, 0, 100_000_000;
@@ -206,6 +210,7 @@ impl Default for Limits {
             nonce_max: NONCES_DEFAULT,
             create: Create::Any,
             members_max: MEMBERS_MAX_DEFAULT,
+            sanctions_max: SANCTIONS_MAX_DEFAULT,
             follows_max: FOLLOWS_MAX_DEFAULT,
             rate_limit: None,
             edit_window: EDIT_WINDOW_DEFAULT,

@@ -61,6 +61,22 @@ impl Paces {
         self.by_user.len()
     }
 
+    /// Whether anything is remembered of `user`.
+    pub(crate) fn knows(&self, user: &str) -> bool {
+        self.get(user).is_some()
+    }
+
+    /// Forgets one pace, whether it matters or not: not the newest, while there are others.
+    pub(crate) fn forget_one(&mut self) {
+        if self.entries.get(self.hand).is_none() {
+            self.hand = 0;
+        }
+        if self.len() > 0 {
+            self.forget(self.hand);
+            self.hand += 1;
+        }
+    }
+
     /// In how many milliseconds at the earliest `user` may do one thing more under `rate`.
     pub(crate) fn wait(&self, user: &str, rate: Rate, now: u64) -> u64 {
         let now = now.saturating_mul(1000);

@@ -117,6 +117,24 @@ impl<'a> Setting<'a> {
         }
     }
 
+    /// Whether this takes rights away from somebody: the room keeps less, lets in fewer, hears fewer.
+    pub(crate) fn takes_away(&self, settings: &Settings, limits: &Limits) -> bool {
+        match self {
+            Setting::Access(Access::Members)
+            | Setting::Frozen(true)
+            | Setting::Slow(Some(_))
+            | Setting::TokensAfter(Some(_)) => true,
+            Setting::MaxText(Some(value)) => *value <= settings.max_text(limits),
+            Setting::HistoryMax(Some(value)) => *value <= settings.history_max(limits),
+            Setting::HistoryTtl(Some(value)) => match settings.history_ttl(limits) {
+                0 => true,
+                now => *value <= now,
+            },
+            Setting::RoomBytes(Some(value)) => *value <= settings.room_bytes(limits),
+            _ => false,
+        }
+    }
+
     /// Whether the room has this value already, or for `tokens_after` a later one: it only moves
     /// forward, so that of two backends the later time wins in any order.
     pub(crate) fn is_in(&self, settings: &Settings) -> bool {

@@ -154,6 +154,9 @@ fn change_at<'c, R, E: Into<Error>>(
         reply(answer, After { room: &stored.room, events: &Events::default() });
         return Ok(());
     }
+    if let (Some(user), Some(rate)) = (decision.creator, config::create_limit()) {
+        state::count_creation(user, rate, now)?;
+    }
 
     decision.check_numbers(&stored.room)?;
 

@@ -2,7 +2,8 @@
 //!
 //! Puts users out, keeps them out, silences them, gives roles. In a personal room its user blocks
 //! others by BAN; the backend ends the user's sockets by KICK and suspends the user by BAN. Reply: 1
-//! if anything changed, else 0. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED, TOOBIG. O(1); KICK and BAN of somebody
+//! if anything changed, else 0. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED, TOOBIG; OOM for
+//! BAN, MUTE and ROLE of a user whom the room does not know, but not for the backend's BAN and MUTE. O(1); KICK and BAN of somebody
 //! present O(N) with N the connections online. Replicates the change and the trim.
 
 use chat_room::decide::moderate::{self, Action, Moderate};
@@ -13,7 +14,7 @@ use chat_room::names;
 use super::{change, entry};
 use crate::args::{Args, once};
 use crate::error::Error;
-use crate::redis::{Arg, Call, Keys, Spec};
+use crate::redis::{Arg, Call, Keys, Spec, memory_is_short};
 
 pub(super) static SPEC: Spec = Spec {
     name: "chat.mod",
@@ -55,7 +56,12 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     let moderate = Moderate { actor, action, user, duration, reason };
     change(
         call,
-        |context, decision| moderate::decide(context, moderate, decision),
+        |context, decision| -> Result<bool, Error> {
+            if moderate::grows(context, &moderate) && memory_is_short(call) {
+                return Err(Error::OutOfMemory);
+            }
+            Ok(moderate::decide(context, moderate, decision)?)
+        },
         |changed, _| call.reply_number(u64::from(changed)),
     )
 }

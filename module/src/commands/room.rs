@@ -1,13 +1,14 @@
 //! `CHAT.ROOM room [SET field value …] [BY actor] [AS user] [NOCREATE]` and `CHAT.ROOM_RO room [AS user]`
 //!
 //! What the room is; with SET, after changing it: all the fields or none. Reply: a map. Errors:
-//! INVALID, NOROOM, NOTMEMBER, DENIED, BANNED, TOOBIG; OOM with SET. O(1), or what the new bounds remove.
+//! INVALID, NOROOM, NOTMEMBER, DENIED, BANNED, TOOBIG; OOM with SET, unless the
+//! backend only takes rights away. O(1), or what the new bounds remove.
 //! Replicates the settings and the trim.
 //!
 //! CHAT.ROOM is a write even without SET, so Redis refuses it on replicas and when it refuses
 //! writes. CHAT.ROOM_RO gives the same reply as a read.
 
-use chat_room::decide::room::{Description, Set, answer, set};
+use chat_room::decide::room::{self, Description, Set, answer, takes_away};
 use chat_room::decide::{Context, Creation};
 use chat_room::limits::{FIELDS_MAX, Limits};
 use chat_room::names::Actor;
@@ -78,18 +79,19 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     if reader.is_some_and(|reader| by != Some(Actor::User(reader))) {
         return Err(Refusal::Syntax("with SET, AS takes the user of BY").into());
     }
-    if memory_is_short(call) {
-        return Err(Error::OutOfMemory);
-    }
+    let set = Set { fields: &fields, by, creation: creation.unwrap_or_default() };
+    let short = memory_is_short(call);
     change(
         call,
         |context, decision| -> Result<(), Error> {
+            if short && !takes_away(context, &set) {
+                return Err(Error::OutOfMemory);
+            }
             // Whoever may not read the answer may not ask for it, before anything is changed.
             if !context.room.is_blank() {
                 answer(context, reader)?;
             }
-            let creation = creation.unwrap_or_default();
-            Ok(set(context, Set { fields: &fields, by, creation }, decision)?)
+            Ok(room::set(context, set, decision)?)
         },
         |(), after| described(call, after.room, &config::limits(), reader),
     )

@@ -82,6 +82,9 @@ pub struct Decision<'a> {
     pub steps: Steps<'a>,
     /// Whether more is beyond the bounds of the room than the decision removes: the timer goes on.
     pub unfinished: bool,
+    /// The user who brings the room into being: what `chat.create-limit` counts. `None`: the room is
+    /// there, the backend makes it, or it is the user's own personal room.
+    pub creator: Option<&'a str>,
     /// The id of the newest durable event once all steps are done.
     last: Id,
 }
@@ -89,7 +92,7 @@ pub struct Decision<'a> {
 impl<'a> Decision<'a> {
     /// Nothing so far, to be done to `room`.
     pub fn on(room: &Room) -> Self {
-        Decision { steps: Steps::new(), unfinished: false, last: room.last }
+        Decision { steps: Steps::new(), unfinished: false, creator: None, last: room.last }
     }
 
     /// The id of the durable event decided next.
@@ -376,6 +379,11 @@ impl<'r, 'a> Context<'r, 'a> {
         }
         if creation == Creation::Refused {
             return Err(Refusal::NoRoom);
+        }
+        if let (Actor::User(user), RoomKind::Ordinary | RoomKind::Direct(..)) =
+            (actor, self.name.kind)
+        {
+            decision.creator = Some(user);
         }
         let ms = self.now.ms;
         decision.record(Record::Create { ms });

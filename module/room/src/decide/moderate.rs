@@ -64,8 +64,8 @@ impl Action {
 /// Decides CHAT.MOD. Reply: whether anything changed.
 ///
 /// Errors: `NOROOM`, `NOTMEMBER` (the actor), `BANNED`, `DENIED <role>`,
-/// `INVALID action`, `INVALID room` in a direct room, `INVALID for`, `INVALID members` beyond as
-/// many bans and mutes as a room may have members.
+/// `INVALID action`, `INVALID room` in a direct room, `INVALID for`, `INVALID sanctions` beyond the
+/// bans and mutes a room may hold.
 pub fn decide<'a>(
     context: Context<'_, 'a>,
     moderate: Moderate<'a>,
@@ -118,10 +118,10 @@ pub fn decide<'a>(
     }
     if matches!(action, Action::Ban | Action::Mute)
         && !room.sanctions.knows(user)
-        && room.sanctions.len() as u64 >= context.limits.members_max
+        && room.sanctions.len() as u64 >= most_sanctions(context, actor, user)
         && !room.sanctions.frees(user, now)
     {
-        return Err(Refusal::invalid("members", "too many bans and mutes (chat.members-max)"));
+        return Err(Refusal::invalid("sanctions", "too many bans and mutes (chat.sanctions-max)"));
     }
     let (deed, role) = match action {
         Action::Kick => (Deed::Kick, None),
@@ -150,6 +150,29 @@ pub fn decide<'a>(
         }
     }
     Ok(true)
+}
+
+/// How many sanctions the room may hold when `actor` adds one. Those who may fill it cannot fill it
+/// against the backend, and nothing stands in the way of suspending somebody.
+fn most_sanctions(context: Context<'_, '_>, actor: Actor<'_>, user: &str) -> u64 {
+    match actor {
+        _ if context.name.kind == RoomKind::Personal(user) => u64::MAX,
+        Actor::Backend => context.limits.members_max.max(context.limits.sanctions_max),
+        Actor::User(_) => context.limits.sanctions_max,
+    }
+}
+
+/// Whether this makes the room remember somebody of whom it knows nothing, which costs memory. What
+/// takes rights away from those it knows does not, nor what the backend takes away from anybody.
+pub fn grows(context: Context<'_, '_>, moderate: &Moderate<'_>) -> bool {
+    let Moderate { actor, action, user, .. } = *moderate;
+    match action {
+        Action::Kick | Action::Unban | Action::Unmute => false,
+        Action::Ban | Action::Mute if actor == Actor::Backend => false,
+        Action::Ban | Action::Mute | Action::Role(_) => {
+            context.room.users.find(user).is_none() && !context.room.sanctions.knows(user)
+        }
+    }
 }
 
 /// In a personal room: its user and the backend block others; the backend alone ends the user's

@@ -67,6 +67,19 @@ pub fn set<'a>(
     Ok(())
 }
 
+/// Whether this only takes rights away, by the backend: then it is not refused for want of memory.
+pub fn takes_away(context: Context<'_, '_>, set: &Set<'_, '_>) -> bool {
+    let personal = matches!(context.name.kind, RoomKind::Personal(_));
+    if !matches!(set.by, None | Some(Actor::Backend)) || context.room.is_blank() && !personal {
+        return false;
+    }
+    let (settings, limits) = (context.room.settings(), context.limits);
+    set.fields.iter().all(|(field, value)| {
+        let setting = Setting::parse(field, value, context.now.ms);
+        setting.is_ok_and(|setting| setting.takes_away(settings, limits))
+    })
+}
+
 fn allowed(context: Context<'_, '_>, user: &str, changes: &[Setting<'_>]) -> Result<(), Refusal> {
     context.admit(user)?;
     if changes.iter().any(|change| change.exceeds(context.limits)) {
