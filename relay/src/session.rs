@@ -44,22 +44,27 @@ const STEP: Duration = Duration::from_millis(500);
 /// A closed connection has this long to take its close frame and to answer it.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
+/// What is read at once of a client that is closed.
+const PIECE: usize = 4 << 10;
+/// What is read of it altogether: if nobody read what is on its way, TCP could lose the close frame.
+const GOODBYE_MOST: usize = 4 << 20;
+
 /// Serves a connection until it ends. `early` are bytes that came with the handshake.
 pub async fn run(hub: Arc<Hub>, connection: Arc<Connection>, allowance: Allowance, early: Bytes) {
     debug!(connection = &*connection.name, user = &*connection.user, "connected");
     let mut session = Session::new(&hub, connection.clone(), &early);
     drop(early);
-    let end = caught("serving a connection", async {
+    let end = {
         let context = Context::new(hub.clone(), connection.clone(), allowance);
         let turn = AtomicU64::new(0);
         let mut served = pin!(session.serve(context, &turn));
-        poll_fn(|polled| {
+        // By reference: a future that is passed on is kept in memory twice.
+        let turns = poll_fn(|polled| {
             turn.fetch_add(1, Ordering::Relaxed);
             served.as_mut().poll(polled)
-        })
-        .await
-    })
-    .await;
+        });
+        caught("serving a connection", turns).await
+    };
     connection.end(end.unwrap_or(End::Close(close::INTERNAL)));
     match end {
         Some(_) => hub.disconnect(&connection),
@@ -255,18 +260,23 @@ impl Session {
             }
             self.connection.flush();
         }
-        let mut rest = [0; 1024];
-        loop {
+        // On the heap: here it would be part of every connection for as long as it lasts.
+        let mut rest = Vec::with_capacity(PIECE);
+        let mut left = GOODBYE_MOST;
+        while left > 0 {
             if self.connection.socket().readable().await.is_err() {
                 return;
             }
-            match self.connection.socket().try_read(&mut rest) {
+            rest.clear();
+            match self.connection.socket().try_read_buf(&mut rest) {
                 // A close frame looks like this at its beginning; what else comes is not for us.
                 Ok(length) if length == 0 || rest.first() == Some(&0x88) => return,
-                Ok(_) => {}
+                Ok(length) => left = left.saturating_sub(length),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(_) => return,
             }
+            // Others have their turn, however much comes.
+            yield_now().await;
         }
     }
 }

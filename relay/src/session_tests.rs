@@ -186,3 +186,14 @@ async fn who_goes_on_after_the_warning_is_closed_and_told_when_to_come_back() {
     let all = futures_util::future::join_all(all);
     tokio::time::timeout(Duration::from_secs(60), all).await.expect("all to be closed in time");
 }
+
+#[tokio::test]
+async fn a_session_takes_little_memory_while_nothing_happens() {
+    let hub = hub(&[]);
+    let (near, _far) = sockets().await;
+    let user: Arc<str> = "alice".into();
+    let connection = hub.connect(user.clone(), near);
+    let allowance = hub.allowances.enter(&user, std::time::Instant::now()).expect("it enters");
+    let bytes = size_of_val(&run(hub.clone(), connection, allowance, Bytes::new()));
+    assert!(bytes <= 1200, "{bytes} bytes for each connection");
+}
