@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use redis::Cmd;
 
+use crate::defect::kept;
 use crate::event::{Head, Place};
 use crate::failure::Failure;
 use crate::fetch::sync_command;
@@ -57,7 +58,9 @@ pub fn see_off(hub: &Hub, room: &Room) {
 /// Begins to ask for those who are paused in this room, unless somebody does.
 pub fn ask_later(hub: &Arc<Hub>, room: &Arc<Room>) {
     if room.begins_asking() {
-        tokio::spawn(keep_asking(hub.clone(), room.clone()));
+        let (hub, room) = (hub.clone(), room.clone());
+        let asking = move || keep_asking(hub.clone(), room.clone());
+        tokio::spawn(kept("asking who may read", asking));
     }
 }
 

@@ -11,6 +11,7 @@ use metrics::{describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::close::Close;
+use crate::upstream::Trouble;
 
 macro_rules! figures {
     ($($field:ident: $kind:ident $make:ident $describe:ident $name:literal $text:literal;)*) => {
@@ -50,6 +51,7 @@ figures! {
     sends_waiting: Gauge gauge describe_gauge "chat_relay_sends_waiting" "Sends that wait for Redis";
     defects: Counter counter describe_counter "chat_relay_defects_total" "Panics of the relay: each is a defect to be reported";
     upstream_up: Gauge gauge describe_gauge "chat_relay_upstream_up" "1 while the path to Redis and back is proven";
+    upstream_writes: Gauge gauge describe_gauge "chat_relay_upstream_writes" "1 while Redis accepts writes, as far as is known";
     upstream_connects: Counter counter describe_counter "chat_relay_upstream_connects_total" "Times the path to Redis was opened";
     upstream_failures: Counter counter describe_counter "chat_relay_upstream_failures_total" "Times the path to Redis was lost or could not be opened";
     command_seconds: Histogram histogram describe_histogram "chat_relay_command_seconds" "Time from a pipeline of commands to its replies";
@@ -58,6 +60,11 @@ figures! {
 }
 
 impl Figures {
+    /// Counts what begins to be the matter with Redis.
+    pub fn trouble(&self, trouble: &Trouble) {
+        counter!("chat_relay_upstream_troubles_total", "reason" => trouble.kind()).increment(1);
+    }
+
     /// Counts a close made by the relay.
     pub fn closed(&self, close: Close) {
         counter!("chat_relay_closes_total", "reason" => close.name).increment(1);
@@ -68,6 +75,10 @@ impl Figures {
 pub fn install() -> anyhow::Result<PrometheusHandle> {
     let buckets = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
     let handle = PrometheusBuilder::new().set_buckets(&buckets)?.install_recorder()?;
+    describe_counter!(
+        "chat_relay_upstream_troubles_total",
+        "Times something began to be the matter with Redis, by reason"
+    );
     describe_counter!("chat_relay_closes_total", "Sockets closed by the relay, by reason");
     LazyLock::force(&FIGURES);
     let upkeep = handle.clone();

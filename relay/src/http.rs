@@ -25,6 +25,7 @@ use crate::close::{self, Close};
 use crate::connection::{Connection, End};
 use crate::server::Server;
 use crate::session;
+use crate::upstream;
 use crate::visitors::Impatient;
 use crate::web;
 
@@ -53,10 +54,16 @@ pub fn router(site: Site) -> Router {
 async fn ready(State(site): State<Arc<Site>>) -> Response<Body> {
     if site.server.is_draining() {
         web::plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
-    } else if site.server.hub.upstream.is_up() {
-        web::plain(StatusCode::OK, "ready\n")
     } else {
-        web::plain(StatusCode::SERVICE_UNAVAILABLE, "Redis cannot be reached\n")
+        match site.server.hub.upstream.state() {
+            upstream::State::Open => web::plain(StatusCode::OK, "ready\n"),
+            upstream::State::WritesRefused(trouble) => {
+                web::plain(StatusCode::OK, format!("ready, but {trouble}\n"))
+            }
+            upstream::State::Away(trouble) => {
+                web::plain(StatusCode::SERVICE_UNAVAILABLE, format!("{trouble}\n"))
+            }
+        }
     }
 }
 

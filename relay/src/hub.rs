@@ -7,6 +7,7 @@
 //! position. It never awaits while locked.
 
 mod hearing;
+mod standing;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -98,6 +99,9 @@ impl Hub {
     pub fn start(self: &Arc<Self>) {
         let hub = self.clone();
         tokio::spawn(kept("reaching Redis", move || hub.upstream.clone().run(hub.clone())));
+        let hub = self.clone();
+        let watch = move || hub.clone().keep_watching_upstream();
+        tokio::spawn(kept("watching how Redis stands", watch));
         let hub = self.clone();
         tokio::spawn(kept("handing out events", move || hub.clone().hand_out_for_ever()));
         for _ in 0..2 {

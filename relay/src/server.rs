@@ -27,7 +27,7 @@ use crate::connection::End;
 use crate::figures::{self, FIGURES};
 use crate::http::{Site, router};
 use crate::hub::Hub;
-use crate::upstream::Upstream;
+use crate::upstream::{self, Upstream};
 use crate::visitors::{Impatient, Visitors};
 use crate::web::Policy;
 
@@ -70,8 +70,8 @@ impl Server {
         let listener =
             listen(address).with_context(|| format!("--listen: cannot listen on {address}"))?;
         let boot = format!("{:08x}", rand::random::<u32>());
-        let probe_room = format!("relay:{}:{boot}", config.name);
-        let upstream = Upstream::new(&config.redis, probe_room, config.probe).context("--redis")?;
+        let no_room = upstream::no_room(&config.name, &boot);
+        let upstream = Upstream::new(&config.redis, no_room, config.probe).context("--redis")?;
         let server = Server {
             visitors: Visitors::new(config.max_http_connections),
             hub: Hub::new(config, Arc::new(upstream), boot),

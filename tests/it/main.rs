@@ -63,6 +63,7 @@ mod relay_outage;
 mod relay_replies;
 mod relay_resume;
 mod relay_settings;
+mod relay_troubles;
 mod relay_typing;
 mod relay_waiting;
 mod replication;

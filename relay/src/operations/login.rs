@@ -7,15 +7,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use redis::Value;
+
 use super::Context;
 use super::lists::{Following, Gain};
-use super::receive::{ATTEMPTS, Membership, confirmed, join_command};
+use super::receive::{ATTEMPTS, Membership, confirmed, is_member, join_command};
+use crate::access::room_as;
 use crate::failure::Failure;
 use crate::presence;
 use crate::receivers::Dirty;
-use crate::replies::Elements;
+use crate::replies::{field, id};
 use crate::room::Placed;
-use crate::upstream::Away;
+use crate::upstream::{Away, Failed, State};
 
 /// Brings a new connection into these rooms, or begins to.
 pub async fn login(context: Arc<Context>) {
@@ -35,29 +38,30 @@ fn login_rooms(context: &Context) -> Vec<(String, Membership)> {
 /// Enters these rooms; the error holds those that could not be entered because Redis is away.
 async fn enter_all(
     context: &Context,
-    mut rooms: Vec<(String, Membership)>,
+    rooms: Vec<(String, Membership)>,
 ) -> Result<(), Vec<(String, Membership)>> {
-    while let Some((room, membership)) = rooms.first() {
-        match enter(context, room, *membership).await {
-            Err(failure) if failure.code == "UNAVAILABLE" => return Err(rooms),
+    let mut rest = Vec::new();
+    for (room, membership) in rooms {
+        match enter(context, &room, membership).await {
+            Err(failure) if failure.code == "UNAVAILABLE" => rest.push((room, membership)),
             Err(failure) => {
                 let code = &*failure.code;
                 tracing::info!(source = "client", room, code, "refused at login");
             }
             Ok(()) => {}
         }
-        rooms.remove(0);
     }
-    Ok(())
+    if rest.is_empty() { Ok(()) } else { Err(rest) }
 }
 
 async fn login_later(context: Arc<Context>, mut rooms: Vec<(String, Membership)>) {
     let upstream = context.hub.upstream.clone();
+    let mut states = upstream.states();
     // While Redis is away the connection may end, and with it what is kept for it.
     let waiting = Arc::downgrade(&context);
     drop(context);
     let context = loop {
-        upstream.wait_up().await;
+        upstream.wait_readable().await;
         let Some(context) = waiting.upgrade() else { return };
         if context.connection.ended().is_some() {
             break context;
@@ -68,6 +72,9 @@ async fn login_later(context: Arc<Context>, mut rooms: Vec<(String, Membership)>
         }
         drop(context);
         tokio::time::sleep(Duration::from_millis(100)).await;
+        // What is left needs a write, if only writes are refused.
+        let changes = |state: &State| !matches!(state, State::WritesRefused(_));
+        let _ = states.wait_for(changes).await;
     };
     if context.connection.ended().is_some() {
         // It ended while it was on its way in.
@@ -81,30 +88,44 @@ async fn login_later(context: Arc<Context>, mut rooms: Vec<(String, Membership)>
 async fn enter(context: &Context, name: &str, membership: Membership) -> Result<(), Failure> {
     let (hub, connection) = (&context.hub, &context.connection);
     for _ in 0..ATTEMPTS {
-        if !hub.upstream.is_up() {
+        if !hub.upstream.state().can_read() {
             return Err(Failure::unavailable());
         }
         if connection.room(name).is_some_and(|room| room.is_receiving(connection)) {
             return Ok(());
         }
-        if membership == Membership::Join {
-            let following = Following::before(context, name, Gain::Join);
-            following.send(context).await?;
-            let mut commands = vec![join_command(context, name)];
-            commands.extend(following.commands());
-            let mut replies = hub.upstream.call(commands).await.into_iter();
-            replies.next().unwrap_or(Err(Away::Unreachable.into()))?;
-            if replies.all(|reply| reply.is_ok()) {
-                following.done(context);
-            }
-        }
+        let joined = match membership {
+            Membership::Join => join(context, name).await,
+            Membership::AsItIs => Ok(()),
+        };
+        // While writes are refused, members are let in as they are.
+        let must_be_member = match joined {
+            Ok(()) => false,
+            Err(failed) if failed.can_read() => true,
+            Err(failed) => return Err(failed.into()),
+        };
         let (room, newcomer) = hub.arrive(name, connection);
         confirmed(&room).await?;
         let ttl = hub.config.presence_ttl.as_millis();
-        let reply = context.ask(presence::present(name, connection, ttl)).await?;
-        let mut elements = Elements::of(reply)?;
-        let _users = elements.integer()?;
-        let newest = elements.id()?;
+        let commands =
+            vec![presence::present(name, connection, ttl), room_as(name, context.user())];
+        let mut replies = hub.upstream.call(commands).await.into_iter();
+        let mut next = || replies.next().unwrap_or(Err(Away::Unreachable.into()));
+        let (present, seen) = (next(), next());
+        match present {
+            Err(failed) if !failed.can_read() => return Err(failed.into()),
+            // Refused for now: the beats tell it later.
+            _ => {}
+        }
+        let seen = match seen {
+            Err(Failed::Refused(failure)) if failure.code == "NOROOM" => Value::Nil,
+            seen => seen?,
+        };
+        if must_be_member && !is_member(&seen) {
+            return Err(Away::Writes.into());
+        }
+        let newest = field(&seen, "last").and_then(|last| id(last.clone()).ok());
+        let newest = newest.unwrap_or_default();
         let mut dirty = Dirty::new();
         let placed = room.place(&newcomer, connection, newest, &[], &mut dirty);
         hub.flush(dirty);
@@ -115,4 +136,18 @@ async fn enter(context: &Context, name: &str, membership: Membership) -> Result<
         }
     }
     Err(Failure::unavailable())
+}
+
+/// Makes the user a member, with the room in the user's list before and after.
+async fn join(context: &Context, name: &str) -> Result<(), Failed> {
+    let following = Following::before(context, name, Gain::Join);
+    following.send(context).await?;
+    let mut commands = vec![join_command(context, name)];
+    commands.extend(following.commands());
+    let mut replies = context.hub.upstream.call(commands).await.into_iter();
+    replies.next().unwrap_or(Err(Away::Unreachable.into()))?;
+    if replies.all(|reply| reply.is_ok()) {
+        following.done(context);
+    }
+    Ok(())
 }

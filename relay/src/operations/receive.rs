@@ -262,7 +262,11 @@ async fn prepare(context: &Context, wish: &Wish, membership: Membership) -> Resu
         return Err(Failure::unavailable());
     }
     if membership == Membership::Join {
-        Following::before(context, &wish.room, Gain::Join).send(context).await?;
+        match Following::before(context, &wish.room, Gain::Join).send(context).await {
+            // A member need not follow anew; whoever would become one is refused below.
+            Err(away) if !away.can_read() => return Err(away.into()),
+            _ => {}
+        }
     }
     let (room, newcomer) = hub.arrive(&wish.room, connection);
     let prepared = ask(context, wish, membership, &room).await;
@@ -341,7 +345,8 @@ fn is_for_now(reply: &Reply) -> bool {
     reply.as_ref().is_err_and(Failed::can_read)
 }
 
-fn is_member(seen: &Value) -> bool {
+/// Whether the answer to [`room_as`] is a member's.
+pub(super) fn is_member(seen: &Value) -> bool {
     !matches!(field(seen, "role"), None | Some(Value::Nil))
 }
 
@@ -425,7 +430,12 @@ pub(super) async fn unsubscribe(context: &Arc<Context>, request: Request<'_>) ->
     }
     if let Some(known) = context.connection.room(&room) {
         if presence::is_present(&context.connection, &known) {
-            context.ask(presence::absent(&room, &context.connection)).await?;
+            let absent = presence::absent(&room, &context.connection);
+            match context.hub.upstream.call_one(absent).await {
+                Err(failed) if !failed.can_read() => return Err(failed.into()),
+                // Presence that cannot be ended now is beaten no more, and ends by its TTL.
+                _ => {}
+            }
         }
         forget(context, &room);
     }

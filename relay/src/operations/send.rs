@@ -61,8 +61,12 @@ pub(super) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcom
         return Ok(Answer::Ok("\"id\":null".to_owned()));
     }
     let is_first = context.lane.lock().waiting.is_empty();
-    if is_first && let Ok(outcome) = submit(context, &send).await {
-        return outcome.map(Answer::Ok);
+    if is_first && context.hub.upstream.is_open() {
+        if let Ok(outcome) = submit(context, &send).await {
+            return outcome.map(Answer::Ok);
+        }
+    } else if let Err(Failed::Refused(failure)) = notices::check_block(context, &send.room).await {
+        return Err(failure);
     }
     wait_in_lane(context, send)
 }
@@ -146,7 +150,7 @@ async fn empty_lane(context: Arc<Context>) {
         };
         let in_time = async {
             loop {
-                context.hub.upstream.wait_up().await;
+                context.hub.upstream.wait_open().await;
                 match submit(&context, &send).await {
                     Ok(outcome) => return outcome,
                     Err(_) => tokio::time::sleep(PAUSE).await,
@@ -178,7 +182,13 @@ fn withdraw(context: &Context, send: &Send) {
     further.push_str(",\"nonce\":");
     protocol::string(&mut further, &send.nonce);
     let withdraw = protocol::about_room("withdraw", &send.room, &further);
-    show(context, Some(&withdraw), &send.room);
+    let Some(room) = context.hub.room(&send.room) else { return };
+    // Also those who are paused: they may have been shown it before.
+    if room.holds(&context.connection) {
+        let mut dirty = Dirty::new();
+        room.tell_everybody(&frame::text(withdraw.as_bytes()), &mut dirty);
+        context.hub.flush(dirty);
+    }
 }
 
 /// Shows a frame to this relay's receivers of the room, if the sender is one of them.

@@ -97,6 +97,16 @@ impl Room {
         self.state.lock().receivers.tell_all(frame, dirty);
     }
 
+    /// Sends a frame of the relay's own that tells nothing of the room to every receiver, and to those
+    /// who are paused.
+    pub fn tell_everybody(&self, frame: &Frame, dirty: &mut Dirty) {
+        let state = self.state.lock();
+        state.receivers.tell_all(frame, dirty);
+        for connection in state.paused() {
+            queue(connection, frame, Class::Live, dirty);
+        }
+    }
+
     pub(super) fn deliver_settled(
         &self,
         state: &mut State,

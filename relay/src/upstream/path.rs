@@ -1,0 +1,237 @@
+//! The two connections to one server, while they are believed to work.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, Value};
+use tokio::sync::watch;
+use tracing::{debug, warn};
+
+use super::trouble::{State, Trouble, denied_command};
+use super::{COMMAND_TIMEOUT, Listener, check};
+use crate::figures::FIGURES;
+
+/// Longest wait for a TCP connection and its greeting.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The two connections.
+pub(super) struct Path {
+    commands: MultiplexedConnection,
+    subscriptions: MultiplexedConnection,
+    /// Turns true when this path is given up.
+    dead: watch::Sender<bool>,
+    /// Counts probes that came back.
+    returned: watch::Receiver<u64>,
+}
+
+impl Path {
+    /// Opens both connections and subscribes to the channel of the probe.
+    pub(super) async fn open(
+        client: &Client,
+        probe_channel: &str,
+        listener: &Arc<dyn Listener>,
+    ) -> Result<Path, Trouble> {
+        let (dead, _) = watch::channel(false);
+        let (probe_back, returned) = watch::channel(0);
+        let plain = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(1024);
+        let on_command_push = {
+            let dead = dead.clone();
+            move |push: PushInfo| {
+                if push.kind == PushKind::Disconnection {
+                    dead.send_replace(true);
+                }
+                Ok::<(), ()>(())
+            }
+        };
+        let on_push = {
+            let (dead, listener) = (dead.clone(), listener.clone());
+            let probe_channel = probe_channel.to_owned();
+            move |push: PushInfo| {
+                if push.kind == PushKind::Disconnection {
+                    dead.send_replace(true);
+                } else if !*dead.borrow() {
+                    pass_on(push, &*listener, &probe_channel, &probe_back);
+                }
+                Ok::<(), ()>(())
+            }
+        };
+        let connect = async |config| {
+            let connection = client.get_multiplexed_async_connection_with_config(config);
+            connection.await.map_err(|error| Trouble::of_connecting(&error))
+        };
+        let for_commands = plain.clone().set_push_sender(on_command_push);
+        let commands = connect(&for_commands).await?;
+        let for_subscriptions = plain.set_push_sender(on_push);
+        let subscriptions = connect(&for_subscriptions).await?;
+        let path = Path { commands, subscriptions, dead, returned };
+        // Ending a subscription that is not there changes nothing, and shows that it may be ended.
+        let ours = ["SUNSUBSCRIBE", "SSUBSCRIBE"];
+        let ours = ours.map(|command| subscription(command, probe_channel));
+        let replies = path
+            .subscription_call(ours.into())
+            .await
+            .ok_or_else(|| Trouble::Unreachable("the subscription was not confirmed".to_owned()))?;
+        match replies.iter().find_map(|reply| refusal(reply, probe_channel)) {
+            None => Ok(path),
+            Some(trouble) => Err(trouble),
+        }
+    }
+
+    /// Asks whether the server has what a relay needs, and whether it accepts writes.
+    pub(super) async fn check(&self, no_room: &str) -> Result<State, Trouble> {
+        let Some(replies) = self.ask(check::questions(no_room)).await else {
+            return Err(Trouble::Unreachable("it does not answer".to_owned()));
+        };
+        match check::judge(&replies) {
+            State::Away(trouble) => Err(trouble),
+            state => Ok(state),
+        }
+    }
+
+    /// Publishes once, there and back. Not a write: it shows that the path works, also while writes
+    /// are refused.
+    pub(super) async fn probe(&self, channel: &str, patience: Duration) -> Result<(), Trouble> {
+        let begun = Instant::now();
+        let mut returned = self.returned.clone();
+        returned.mark_unchanged();
+        let mut publication = redis::cmd("SPUBLISH");
+        publication.arg(channel).arg("probe");
+        let there_and_back = async {
+            let question = vec![redis::cmd("HELLO"), publication];
+            let Some(replies) = self.ask(question).await else {
+                return Err(Trouble::Unreachable("it does not answer".to_owned()));
+            };
+            if replies.first().is_some_and(check::is_replica) {
+                return Err(Trouble::Replica);
+            }
+            if let Some(trouble) = replies.iter().find_map(|reply| refusal(reply, channel)) {
+                return Err(trouble);
+            }
+            let gone = |_| Trouble::Unreachable("the subscription is gone".to_owned());
+            returned.changed().await.map_err(gone)
+        };
+        match tokio::time::timeout(patience, there_and_back).await {
+            Ok(outcome) => outcome?,
+            Err(_) => {
+                let why = "a publication did not come back in time".to_owned();
+                return Err(Trouble::Unreachable(why));
+            }
+        }
+        FIGURES.probe_seconds.record(begun.elapsed());
+        Ok(())
+    }
+
+    /// Sends commands and awaits their replies as they are; None: they did not come.
+    pub(super) async fn ask(&self, commands: Vec<Cmd>) -> Option<Vec<Value>> {
+        let sent = self.send(commands);
+        sent.await?.ok()?.ok()
+    }
+
+    /// Sends commands in one write. None: the path died; the outer error: the time was over.
+    pub(super) async fn send(
+        &self,
+        commands: Vec<Cmd>,
+    ) -> Option<Result<redis::RedisResult<Vec<Value>>, tokio::time::error::Elapsed>> {
+        let (pipeline, count) = pipeline(commands);
+        let mut connection = self.commands.clone();
+        let sent = connection.send_packed_commands(&pipeline, 0, count);
+        self.unless_dead(tokio::time::timeout(COMMAND_TIMEOUT, sent)).await
+    }
+
+    /// Sends subscription commands and awaits the confirmations; None: they did not come.
+    pub(super) async fn subscription_call(&self, commands: Vec<Cmd>) -> Option<Vec<Value>> {
+        let (pipeline, count) = pipeline(commands);
+        let mut connection = self.subscriptions.clone();
+        let sent = connection.send_packed_commands(&pipeline, 0, count);
+        let values = self.unless_dead(tokio::time::timeout(COMMAND_TIMEOUT, sent)).await?;
+        let values = values.ok()?.ok()?;
+        for value in &values {
+            if let Value::ServerError(error) = value {
+                // The room stays unconfirmed and is asked for again later.
+                warn!(source = "upstream", code = error.code(), "a subscription was refused");
+            }
+        }
+        Some(values)
+    }
+
+    /// The outcome of `work`, or None as soon as this path is given up.
+    pub(super) async fn unless_dead<F: Future>(&self, work: F) -> Option<F::Output> {
+        let mut dead = self.dead.subscribe();
+        tokio::select! {
+            biased;
+            _ = dead.wait_for(|dead| *dead) => None,
+            output = work => Some(output),
+        }
+    }
+
+    /// Whether the path is given up.
+    pub(super) fn is_dead(&self) -> bool {
+        *self.dead.borrow()
+    }
+
+    /// Gives the path up. False: it was already.
+    pub(super) fn give_up(&self) -> bool {
+        !self.dead.send_replace(true)
+    }
+}
+
+/// `<command> channel`.
+pub(super) fn subscription(command: &str, channel: &str) -> Cmd {
+    let mut command = redis::cmd(command);
+    command.arg(channel);
+    command
+}
+
+fn pipeline(commands: Vec<Cmd>) -> (Pipeline, usize) {
+    let count = commands.len();
+    let mut pipeline = Pipeline::with_capacity(count);
+    for command in commands {
+        pipeline.add_command(command);
+    }
+    (pipeline, count)
+}
+
+/// What an error about the relay's own channel says.
+fn refusal(reply: &Value, channel: &str) -> Option<Trouble> {
+    let Value::ServerError(error) = reply else { return None };
+    let (code, details) = (error.code(), error.details().unwrap_or(""));
+    if code == "NOPERM" && denied_command(details).is_none() {
+        return Some(Trouble::Channel(channel.to_owned()));
+    }
+    match State::from_error(code, details) {
+        Some(State::Away(trouble) | State::WritesRefused(trouble)) => Some(trouble),
+        _ => Some(Trouble::Unreachable(format!("{code} {details}"))),
+    }
+}
+
+fn pass_on(
+    push: PushInfo,
+    listener: &dyn Listener,
+    probe_channel: &str,
+    probe_back: &watch::Sender<u64>,
+) {
+    let mut data = push.data.into_iter();
+    let Some(Value::BulkString(channel)) = data.next() else { return };
+    let Ok(channel) = std::str::from_utf8(&channel) else { return };
+    if channel == probe_channel {
+        if push.kind == PushKind::SMessage {
+            probe_back.send_modify(|count| *count += 1);
+        }
+        return;
+    }
+    match push.kind {
+        PushKind::SMessage => {
+            if let Some(Value::BulkString(payload)) = data.next() {
+                listener.message(channel, payload);
+            }
+        }
+        PushKind::SSubscribe => listener.subscribed(channel),
+        PushKind::SUnsubscribe => listener.unsubscribed(channel),
+        kind => debug!(source = "upstream", ?kind, "an unexpected push"),
+    }
+}
