@@ -25,7 +25,7 @@ impl From<Refusal> for Error {
 
 impl Error {
     /// `ERR syntax error`.
-    pub(crate) const SYNTAX: Error = Error::Refused(Refusal::Syntax("syntax error"));
+    pub(crate) const SYNTAX: Error = Error::Refused(Refusal::SYNTAX);
 
     /// The text of the reply.
     pub(crate) fn message(&self) -> Cow<'static, str> {

@@ -52,7 +52,12 @@ impl<'a> Request<'a> {
 fn is_reference(raw: &str) -> bool {
     let starts_well =
         raw.starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit());
-    starts_well && raw.len() <= REF_MAX
+    // It comes back as it is: to a strict reader too, which knows no lone surrogate and no number
+    // beyond a double.
+    let is_text = raw.starts_with('"') && !raw.contains('\\');
+    let is_plain = is_text || raw.bytes().all(|byte| byte.is_ascii_digit());
+    let is_strict = || serde_json::from_str::<serde_json::Value>(raw).is_ok();
+    starts_well && raw.len() <= REF_MAX && (is_plain || is_strict())
 }
 
 /// The members of a request, values unparsed.
@@ -291,6 +296,8 @@ mod tests {
             (r#"{"ref":1,"op":"ping""#, "null", "json"),
             (r#"{"ref":[1],"op":"ping"}"#, "null", "ref"),
             (r#"{"ref":true,"op":"ping"}"#, "null", "ref"),
+            (r#"{"ref":"\ud800","op":"ping"}"#, "null", "ref"),
+            (r#"{"ref":1e999,"op":"ping"}"#, "null", "ref"),
             (r#"{"ref":7}"#, "7", "op"),
             (r#"{"ref":7,"op":3}"#, "7", "op"),
             (r#"{"ref":7,"op":"\ud800"}"#, "7", "op"),

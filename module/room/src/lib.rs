@@ -32,6 +32,7 @@
     )
 )]
 
+pub mod args;
 pub mod decide;
 pub mod glob;
 pub mod id;

@@ -64,6 +64,9 @@ impl Refusal {
         "muted",
     ];
 
+    /// Words that are too few, too many or none of the command's.
+    pub const SYNTAX: Refusal = Refusal::Syntax("syntax error");
+
     /// An [`Refusal::Invalid`].
     pub const fn invalid(what: &'static str, hint: &'static str) -> Refusal {
         Refusal::Invalid { what, hint }

@@ -1,0 +1,93 @@
+//! The words of commands: the cursor over them, and every form a word can have.
+
+use chat_room::args::{Args, Paging, once};
+use chat_room::decide::moderate::Action;
+use chat_room::glob::Pattern;
+use chat_room::keyword::Keyword;
+use chat_room::limits::{PATTERN_MAX, Rate, WORDS_MAX};
+use chat_room::members::Role;
+use chat_room::names::{self, Actor, RoomName};
+use chat_room::{Id, Refusal};
+
+/// Lines, each a word of a command. Reads them in every way; refusals are ASCII and hold nothing of
+/// the words.
+pub fn arguments(bytes: &[u8]) {
+    let words: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+    let words = words.as_slice();
+    let args = || Args::<&[&[u8]]>::after(words, 1);
+    check(Paging::read(args()));
+    check(options(args()));
+    let many = args().many();
+    assert_eq!(many.is_ok(), words.len().saturating_sub(1) <= WORDS_MAX);
+    check(many.map(|words| words.map(names::connection).filter(Result::is_ok).count()));
+    for word in words {
+        forms(word);
+    }
+    if let [pattern, names @ ..] = words {
+        let pattern = match Pattern::parse(pattern) {
+            Ok(pattern) => pattern,
+            Err(_) => return assert!(pattern.len() > PATTERN_MAX),
+        };
+        for name in names {
+            let _ = pattern.matches(name);
+        }
+    }
+}
+
+/// What SEND, EDIT, JOIN and others read.
+fn options<'c>(mut args: Args<'c, &[&'c [u8]]>) -> Result<(), Refusal> {
+    args.actor()?;
+    let (mut nonce, mut reply, mut mentions, mut flag) = (None, None, None, None);
+    while let Some(option) = args.option() {
+        match option.as_slice() {
+            b"NONCE" => once(&mut nonce, names::nonce(args.word()?)?)?,
+            b"REPLY" => once(&mut reply, args.id()?)?,
+            b"MENTION" => {
+                let count = chat_room::decide::send::mention_count(args.number("mention")?)?;
+                let users = (0..count).map(|_| args.user()).collect::<Result<Vec<_>, _>>()?;
+                once(&mut mentions, users.len())?;
+            }
+            b"EPHEMERAL" => once(&mut flag, ())?,
+            _ if args.next_is(&[b"BY", b"AS"]) => drop(args.word()?),
+            _ => return Err(Refusal::SYNTAX),
+        }
+    }
+    assert_eq!(args.left(), 0);
+    Ok(())
+}
+
+/// Each form that one word may have.
+fn forms(word: &[u8]) {
+    if let Some(id) = Id::parse(word) {
+        assert_eq!(id.to_string().as_bytes(), word, "an id has one form");
+    }
+    if let Some(number) = chat_room::id::number(word) {
+        assert_eq!(number.to_string().as_bytes(), word, "a number has one form");
+    }
+    assert!(Keyword::of(word).as_slice().len() <= word.len());
+    check(Role::parse(word));
+    let _ = Action::parse(word);
+    let text = |name: Result<&str, Refusal>, most: usize| {
+        if let Ok(name) = name {
+            assert!(name.as_bytes() == word && name.len() <= most);
+        }
+        check(name);
+    };
+    text(RoomName::parse(word).map(|name| name.as_str()), 200);
+    text(Actor::parse(word).map(|actor| actor.as_str()), 96);
+    text(names::connection(word), 64);
+    text(names::nonce(word), 64);
+    text(names::word(word, "kind"), 32);
+    text(names::emoji(word), 32);
+    text(names::line(word, 256, "reason"), 256);
+    if let Ok(text) = std::str::from_utf8(word) {
+        let _ = Rate::parse(text);
+    }
+}
+
+fn check<T>(outcome: Result<T, Refusal>) {
+    if let Err(refusal) = outcome {
+        let message = refusal.message();
+        assert!(message.is_ascii() && !message.contains('\n'), "{message}");
+    }
+}

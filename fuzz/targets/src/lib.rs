@@ -1,0 +1,28 @@
+//! The fuzz targets: each takes any bytes for what comes from outside in one form and panics if a
+//! promise is broken.
+//!
+//! `cargo test -p chat-fuzz` runs them over the corpus in `fuzz/corpus` and mutations of it, on any
+//! toolchain; the crate in `fuzz/` hands the same functions to libFuzzer.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod relay;
+mod rooms;
+
+pub use arguments::arguments;
+pub use relay::{events, frames, protocol};
+pub use rooms::{records, stored};
+
+/// A function that takes whatever comes.
+pub type Target = fn(&[u8]);
+
+/// All targets. The name is that of the folder in the corpus and of the binary of cargo-fuzz.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("stored", stored),
+    ("records", records),
+    ("arguments", arguments),
+    ("frames", frames),
+    ("protocol", protocol),
+    ("events", events),
+];

@@ -1,0 +1,96 @@
+//! What a relay reads: frames of clients, requests in them, and the events of rooms.
+
+use bytes::BufMut;
+use chat_relay::event::Head;
+use chat_relay::incoming::{Broken, Found, Incoming, Step};
+use chat_relay::names;
+use chat_relay::protocol::{self, Fields, Request};
+
+/// The longest message of the reader under test.
+const MOST: usize = 4096;
+
+/// Bytes of a socket: the first says in how large pieces the others come.
+pub fn frames(bytes: &[u8]) {
+    let Some((piece, mut rest)) = bytes.split_first() else { return };
+    let (piece, all) = (usize::from(*piece).max(1), rest.len());
+    let mut incoming = Incoming::new(MOST, &[]);
+    let mut steps = 0;
+    loop {
+        let step = incoming.step(|buffer, most| {
+            let length = rest.len().min(piece).min(most);
+            let (now, later) = rest.split_at(length);
+            buffer.put_slice(now);
+            rest = later;
+            Ok(length)
+        });
+        steps += 1;
+        assert!(steps <= 2 * all + 2, "each step takes a frame or reads");
+        match step {
+            Ok(Step { found: Found::End, .. }) => return,
+            Ok(Step { found: Found::Text(text), .. }) => {
+                assert!(text.len() <= MOST);
+                request(&text);
+            }
+            Ok(Step { found: Found::Ping(payload) | Found::Close(payload), .. }) => {
+                assert!(payload.len() <= 125);
+            }
+            Ok(_) => {}
+            Err(Broken::Close(close)) => return assert!((4000..5000).contains(&close.code)),
+            Err(Broken::Socket(error)) => panic!("{error}"),
+        }
+    }
+}
+
+/// One text message.
+pub fn protocol(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        request(text);
+    }
+}
+
+fn request(text: &str) {
+    let strict = |reply: &str| {
+        assert!(serde_json::from_str::<serde_json::Value>(reply).is_ok(), "no JSON: {reply}");
+    };
+    match Request::parse(text) {
+        Ok(request) => {
+            strict(&protocol::ok(request.reference, ""));
+            fields(&request.fields);
+            let mut out = String::new();
+            protocol::string(&mut out, &request.op);
+            strict(&out);
+        }
+        Err((reference, failure)) => strict(&protocol::error(reference, &failure)),
+    }
+}
+
+fn fields(fields: &Fields<'_>) {
+    for name in ["room", "text", "cursor"] {
+        if let Ok(Some(text)) = fields.optional_text(name) {
+            let (kind, is_user) = (names::room_kind(&text), names::is_user(&text));
+            assert!(text.len() <= 200 || kind.is_none() && !is_user);
+        }
+    }
+    if let Ok(room) = fields.room() {
+        assert!(names::room_kind(&room).is_some());
+    }
+    if let Ok(rooms) = fields.rooms() {
+        assert!(rooms.len() <= fields.entries("rooms"), "a limit counts at least what is there");
+    }
+    let _ = (fields.texts("users"), fields.id("id"), fields.number("count"), fields.flag("remove"));
+    if let Ok(Some(inner)) = fields.members("set") {
+        inner.iter().for_each(|(_, value)| drop(protocol::text(value)));
+    }
+}
+
+/// The bytes of an event as they come on a channel.
+pub fn events(bytes: &[u8]) {
+    let Some(head) = Head::parse(bytes) else { return };
+    assert_eq!(head.bytes(), bytes);
+    for name in ["user", "room", "ref", "reason", "data", "status", "text"] {
+        if let Some(raw) = head.raw(name) {
+            assert!(raw.len() < bytes.len());
+        }
+        let _ = head.text(name);
+    }
+}
