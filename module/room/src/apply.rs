@@ -312,11 +312,11 @@ impl Room {
         self.presence.come(user, entry, now);
         let Some(online) = self.presence.online_mut(user, entry) else { return };
         let status = online.statuses.take(status, now);
-        self.presence.insert(name, user, status, deadline);
+        self.presence.insert(&self.users, name, user, status, deadline);
     }
 
     fn absent(&mut self, name: &str) {
-        let Some(connection) = self.presence.remove(name) else { return };
+        let Some(connection) = self.presence.remove(&self.users, name) else { return };
         if let Some(entry) = self.users.get(connection.user)
             && let Some(online) = self.presence.online_mut(connection.user, entry)
         {

@@ -50,6 +50,7 @@ mod apply;
 mod blocks;
 mod body;
 mod chunked_deque;
+mod connections_by_user;
 mod creation_limit;
 mod deadlines;
 mod decoding;

@@ -14,6 +14,7 @@ use std::hash::{BuildHasher, Hasher};
 use hashbrown::DefaultHashBuilder;
 
 use crate::blocks::Blocks;
+use crate::connections_by_user::ConnectionsByUser;
 use crate::deadlines::Deadlines;
 use crate::encoding::END;
 use crate::limits::TTL_MAX;
@@ -94,6 +95,7 @@ pub(crate) struct Presence {
     names: usize,
     deadlines: Deadlines,
     present: Blocks<Online>,
+    by_user: ConnectionsByUser,
     /// Users in the order of coming.
     pub(crate) order: Order,
     /// When it was saved, milliseconds since the epoch: then the deadlines are times left, until
@@ -185,9 +187,10 @@ impl Presence {
         self.connections.get(self.number(name)?)
     }
 
-    /// Adds a connection of `user`. False, and nothing done, if the name is taken.
+    /// Adds a connection of `user`, who is noted already. False, and nothing done, if the name is taken.
     pub(crate) fn insert(
         &mut self,
+        users: &Users,
         name: &str,
         user: UserNumber,
         status: u8,
@@ -205,6 +208,9 @@ impl Presence {
         let (connections, hasher) = (&self.connections, &self.hasher);
         self.by_name.insert(hash, number, |&at| hash_of(hasher, connections, at));
         self.deadlines.add(number, &mut self.connections);
+        if let Some(online) = noted(&mut self.present, users, user) {
+            self.by_user.add(user, &mut online.statuses.own, number);
+        }
         true
     }
 
@@ -228,7 +234,7 @@ impl Presence {
         }
     }
 
-    pub(crate) fn remove(&mut self, name: &str) -> Option<Connection> {
+    pub(crate) fn remove(&mut self, users: &Users, name: &str) -> Option<Connection> {
         let (connections, hasher) = (&self.connections, &self.hasher);
         let same = |&at: &u32| is_named(connections, at, name);
         let hash = hash_bytes(hasher, name.as_bytes());
@@ -236,12 +242,20 @@ impl Presence {
         self.deadlines.remove(number, &mut self.connections);
         let last = self.connections.len() as u32 - 1;
         let connection = self.connections.swap_remove(number);
-        self.names -= connection.as_ref().map_or(0, |connection| connection.name.memory());
+        if let Some(connection) = &connection {
+            self.names -= connection.name.memory();
+            if let Some(online) = noted(&mut self.present, users, connection.user) {
+                self.by_user.remove(connection.user, &mut online.statuses.own, number);
+            }
+        }
         if let Some(moved) = self.connections.get(number) {
             let hash = hash_bytes(&self.hasher, moved.name.as_bytes());
             self.deadlines.renumber(moved.place, number);
             if let Some(there) = self.by_name.find_mut(hash, |at| *at == last) {
                 *there = number;
+            }
+            if let Some(online) = noted(&mut self.present, users, moved.user) {
+                self.by_user.renumber(moved.user, &mut online.statuses.own, last, number);
             }
         }
         connection
@@ -256,7 +270,14 @@ impl Presence {
             users.release(connection.user);
         }
         let online = self.present.pop();
-        self.order.pop_block() || connection.is_some() || online.is_some()
+        let several = self.by_user.pop();
+        self.order.pop_block() || several || connection.is_some() || online.is_some()
+    }
+
+    /// The connections of a user who is here.
+    pub(crate) fn of(&self, online: &Online) -> impl Iterator<Item = &Connection> {
+        let numbers = self.by_user.of(online.user, online.statuses.own);
+        numbers.filter_map(|number| self.connections.get(number))
     }
 
     /// All connections, in no order.
@@ -306,6 +327,7 @@ impl Presence {
             + self.by_name.memory()
             + self.deadlines.memory()
             + self.present.memory()
+            + self.by_user.memory()
             + self.order.memory()
     }
 
@@ -321,6 +343,16 @@ impl Presence {
         let same = |&at: &u32| is_named(&self.connections, at, name);
         self.by_name.find(hash_bytes(&self.hasher, name.as_bytes()), same).copied()
     }
+}
+
+/// How a user is here, if so.
+fn noted<'p>(
+    present: &'p mut Blocks<Online>,
+    users: &Users,
+    user: UserNumber,
+) -> Option<&'p mut Online> {
+    let number = users.get(user)?.online.0;
+    present.get_mut(number).filter(|online| online.user == user)
 }
 
 fn is_named(connections: &Blocks<Connection>, number: u32, name: &str) -> bool {
@@ -347,12 +379,12 @@ mod tests {
 
     #[test]
     fn a_beat_does_not_disturb_the_order_and_expiry_finds_what_is_due() {
-        let mut presence = Presence::default();
+        let (mut presence, users) = (Presence::default(), Users::default());
         let user = UserNumber(0);
         for (name, deadline) in [("a", 100), ("b", 100), ("c", 300)] {
-            assert!(presence.insert(name, user, 0, deadline));
+            assert!(presence.insert(&users, name, user, 0, deadline));
         }
-        assert!(!presence.insert("a", user, 0, 50), "the name is taken");
+        assert!(!presence.insert(&users, "a", user, 0, 50), "the name is taken");
         assert!(presence.keep("a", 400) && !presence.keep("d", 400));
         assert_eq!(presence.next_deadline(), Some(100), "a lower bound");
         let due = |presence: &Presence, now| {
@@ -363,12 +395,12 @@ mod tests {
         assert_eq!(due(&presence, 99), [""; 0]);
         assert_eq!(due(&presence, 350), ["b", "c"]);
         presence.settle(350, 10);
-        presence.remove("b");
-        presence.remove("c");
+        presence.remove(&users, "b");
+        presence.remove(&users, "c");
         assert_eq!(presence.next_deadline(), Some(400), "exact by now");
         assert!(presence.keep("a", 200), "sooner than it is filed");
         assert_eq!(due(&presence, 200), ["a"]);
-        presence.remove("a");
+        presence.remove(&users, "a");
         assert_eq!(presence.next_deadline(), None);
     }
 
@@ -412,6 +444,10 @@ mod tests {
             let here = model.values().filter(|known| known.0 == user).count();
             let online = room.presence_of(&user).map_or(0, |online| online.statuses.connections());
             assert_eq!(online as usize, here);
+            let own = room.presence_of(&user).into_iter().flat_map(|online| presence.of(online));
+            let own: BTreeSet<&str> = own.map(|connection| &*connection.name).collect();
+            let of_user = model.iter().filter(|(_, known)| known.0 == user);
+            assert_eq!(own, of_user.map(|(name, _)| name.as_str()).collect());
         }
         let users: BTreeSet<_> = model.values().map(|(user, _)| user.clone()).collect();
         assert_eq!((room.presence.users(), room.users.len()), (users.len(), users.len()));

@@ -1,5 +1,6 @@
 //! How present a user is: one status for each connection, and the most present of them is shown.
 
+use crate::connections_by_user::OwnConnections;
 use crate::limits::STATUSES_MAX;
 
 /// The status of a connection that never set one: the most present.
@@ -14,6 +15,8 @@ pub(crate) const AWAY: &str = "away";
 pub(crate) struct Statuses {
     /// Connections that are plainly online: number 0.
     online: u32,
+    /// Kept by [`crate::presence::Presence`]. Here, as the layout leaves these four bytes free.
+    pub(crate) own: OwnConnections,
     /// The others, numbered from 1. One without connections is a vacant number.
     #[allow(clippy::box_collection, reason = "most users have none, and there are many users")]
     others: Option<Box<Vec<Status>>>,

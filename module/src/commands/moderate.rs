@@ -4,7 +4,7 @@
 //! others by BAN; the backend ends the user's sockets by KICK and suspends the user by BAN. Reply: 1
 //! if anything changed, else 0. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED, TOOBIG; OOM for
 //! BAN, MUTE and ROLE of a user whom the room does not know, but not for the backend's BAN and MUTE. O(1); KICK and BAN of somebody
-//! present O(N) with N the connections online. Replicates the change and the trim.
+//! present O(N log N) with N the user's connections. Replicates the change and the trim.
 
 use chat_room::decide::moderate::{self, Action, Moderate};
 use chat_room::limits::REASON_MAX;
@@ -23,7 +23,7 @@ pub(super) static SPEC: Spec = Spec {
     arity: -5,
     keys: Keys::Write,
     summary: "Kicks, bans, mutes, or gives a role.",
-    complexity: "O(1); KICK and BAN O(N) with N the connections online",
+    complexity: "O(1); KICK and BAN O(N*log(N)) with N the connections of the user",
     arguments: &[
         Arg::Key("room"),
         Arg::Text("actor"),

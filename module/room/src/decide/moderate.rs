@@ -138,12 +138,8 @@ pub fn decide<'a>(
     trim(context, room.settings(), Added::default(), decision);
     let ends = matches!(action, Action::Kick | Action::Ban);
     if let (true, Some(online)) = (ends, online) {
-        // Whose they are is known only by looking: all connections, until the user's are found.
-        let number = room.users.find(user);
-        let own = |connection: &&Connection| Some(connection.user) == number;
-        let most = online.statuses.connections() as usize;
-        let connections: Vec<&Connection> = room.presence.iter().filter(own).take(most).collect();
-        if let Some(number) = number {
+        let connections: Vec<&Connection> = room.presence.of(online).collect();
+        if let Some(number) = room.users.find(user) {
             let users = room.online();
             let users = context.remove(number, &connections, "kicked", users, decision);
             context.tell_occupancy(users, decision);

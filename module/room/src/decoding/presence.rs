@@ -53,7 +53,7 @@ impl<'a> Decoder<'a, '_> {
         if online.statuses.are_too_many() {
             return Err(Malformed("too many statuses"));
         }
-        if self.room.presence.insert(name, user, status, left) {
+        if self.room.presence.insert(&self.room.users, name, user, status, left) {
             Ok(())
         } else {
             Err(Malformed("connection named twice"))
