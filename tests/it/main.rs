@@ -79,4 +79,5 @@ mod seeded_replicas;
 mod settings;
 mod swapdb;
 mod unread;
+mod upgrade;
 mod wrong_calls;

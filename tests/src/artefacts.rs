@@ -19,9 +19,20 @@ pub fn relay() -> &'static Path {
     RELAY.get_or_init(|| artefact("CHAT_RELAY", "chat-relay"))
 }
 
-/// The server program: `redis-server` of the path unless `REDIS_SERVER` says otherwise.
+/// The server program: `redis-server` of the path unless `REDIS_SERVER` says otherwise: the name of a
+/// program, or a path, which may begin at the root of the repository.
 pub fn redis_server() -> PathBuf {
-    std::env::var_os("REDIS_SERVER").map_or_else(|| "redis-server".into(), PathBuf::from)
+    let Some(given) = std::env::var_os("REDIS_SERVER").map(PathBuf::from) else {
+        return "redis-server".into();
+    };
+    let from_root = root().join(&given);
+    if from_root.is_file() { from_root } else { given }
+}
+
+/// The server that is installed, if one is; else the one under test.
+pub fn installed_server() -> PathBuf {
+    let installed = Command::new("redis-server").arg("--version").output();
+    if installed.is_ok() { "redis-server".into() } else { redis_server() }
 }
 
 fn artefact(variable: &str, file: &str) -> PathBuf {
@@ -35,12 +46,17 @@ fn artefact(variable: &str, file: &str) -> PathBuf {
     path
 }
 
+/// The root of the repository.
+fn root() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    root.canonicalize().expect("the workspace is there")
+}
+
 /// The directory of the release build, after building.
 fn release() -> &'static Path {
     static RELEASE: OnceLock<PathBuf> = OnceLock::new();
     RELEASE.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let root = root.canonicalize().expect("the workspace is there");
+        let root = root();
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo)
             .args(["build", "--release", "--quiet", "-p", "chat", "-p", "chat-relay"])

@@ -36,6 +36,12 @@ pub fn body(payload: &[u8]) -> &[u8] {
     &payload[..payload.len() - FOOTER]
 }
 
+/// The version of the format of RDB files that a payload of DUMP tells: that of the server it is from.
+pub fn rdb_version(payload: &[u8]) -> u16 {
+    let footer = payload.len() - FOOTER;
+    u16::from_le_bytes([payload[footer], payload[footer + 1]])
+}
+
 /// A payload of `body` that RESTORE accepts: version and checksum as in `original`.
 pub fn seal(mut body: Vec<u8>, original: &[u8]) -> Vec<u8> {
     let footer = original.len() - FOOTER;

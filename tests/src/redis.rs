@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -16,6 +16,7 @@ use crate::{artefacts, port};
 
 /// A server. Ended with its data on drop.
 pub struct Redis {
+    program: PathBuf,
     settings: Vec<String>,
     module_arguments: String,
     loads_module: bool,
@@ -46,6 +47,19 @@ impl Redis {
         let mut redis = Redis::prepare(settings, arguments);
         redis.launch();
         redis
+    }
+
+    /// The server that is installed, if one is, whatever `REDIS_SERVER` says.
+    pub fn installed(settings: &[&str]) -> Redis {
+        let mut redis = Redis::prepare(settings, "");
+        redis.program = artefacts::installed_server();
+        redis.launch();
+        redis
+    }
+
+    /// At the next [`Redis::restart`] it is the server under test.
+    pub fn upgrade(&mut self) {
+        self.program = artefacts::redis_server();
     }
 
     /// A server without the module, which MODULE LOADEX may load.
@@ -110,6 +124,7 @@ impl Redis {
 
     fn prepare(settings: &[&str], arguments: &str) -> Redis {
         Redis {
+            program: artefacts::redis_server(),
             settings: settings.iter().map(|line| (*line).to_owned()).collect(),
             module_arguments: arguments.to_owned(),
             loads_module: true,
@@ -142,9 +157,8 @@ impl Redis {
             args.push(artefacts::module().into());
             args.extend(self.module_arguments.split_whitespace().map(OsString::from));
         }
-        let server = artefacts::redis_server();
         let name = format!("redis-{}", self.port);
-        Process::spawn_in(&name, &server, &args, self.dir.path(), &self.environment)
+        Process::spawn_in(&name, &self.program, &args, self.dir.path(), &self.environment)
     }
 
     fn launch(&mut self) {

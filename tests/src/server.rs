@@ -44,4 +44,11 @@ impl Server {
     pub fn stays_in_its_database(self) -> bool {
         !matches!(self, Server::Valkey(8, 1))
     }
+
+    /// Whether this server, whose own format of RDB files is `own`, loads files of the format `other`:
+    /// none later than its own, and Valkey none of the formats that Redis made after they had parted.
+    pub fn loads_format(self, own: u16, other: u16) -> bool {
+        let only_redis = matches!(self, Server::Valkey(..)) && (12..80).contains(&other);
+        other <= own && !only_redis
+    }
 }
