@@ -134,6 +134,8 @@ fn a_suspended_user_does_nothing_until_the_backend_lets_them_in() {
     // The backend goes on: notices wait for bob, and its kick still reaches sockets.
     cmd!(wire, "CHAT.SEND", "@bob", "*", "a notice").ok();
     assert_eq!(cmd!(wire, "CHAT.MOD", "@bob", "*", "KICK", "bob", "REASON", "still").int(), 1);
+    let kick = channel.next_of("member");
+    assert_eq!((&kick["kind"], &kick["reason"]), (&"kick".into(), &"still".into()), "{kick}");
     // Somebody whom bob blocks is still blocked.
     assert_eq!(cmd!(wire, "CHAT.ROOM_RO", "@bob", "AS", "mallory").error(), "BANNED 0");
     let replica = Redis::replica(&redis, &[]);
