@@ -79,6 +79,7 @@ mod module {
             state.clock.steady_from(us, monotonic);
             state.clock.start(us / 1000, chance);
         });
+        timers::start();
         arm_timer(&call, timers::INTERVAL);
         Status::Ok
     }

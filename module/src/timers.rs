@@ -101,11 +101,10 @@ fn next(now: u64) -> Option<Found> {
 
 fn step(call: &Call<'_>, found: &Found, now: Now) {
     call.select(found.database);
-    let (Ok(mut key), Ok(name)) =
-        (RoomKey::open_named(call, &found.name), RoomName::parse(&found.name))
-    else {
+    let Ok(mut key) = RoomKey::open_named(call, &found.name) else {
         return state::with(|state| state.index.forget(found));
     };
+    let name = RoomName::parse(&found.name).unwrap_or(RoomName::INVALID);
     let same = |filed: &crate::index::Filed| filed.number == found.place.1;
     let Some(stored) = key.stored_mut().filter(|stored| stored.filed.as_ref().is_some_and(same))
     else {
@@ -130,7 +129,8 @@ fn step(call: &Call<'_>, found: &Found, now: Now) {
     stored.room.carry_out(name.as_str(), now, &decision.steps, &mut effects);
     info::timed_out(before - stored.room.online());
     // Who came to a database that has changed places since is present in another room by now.
-    if stored.filed.as_ref().is_some_and(|filed| filed.home != found.database) {
+    let is_elsewhere = stored.filed.as_ref().is_some_and(|filed| filed.home != found.database);
+    if is_elsewhere || name == RoomName::INVALID {
         effects.events.clear();
     }
     let key_name = call.make_name(&found.name);
@@ -205,6 +205,11 @@ fn watch_copies(call: &Call<'_>, now: Now) {
     LOOKED_FOR_COPIES.replace(now.steady_ms);
     let copies = if nobody_follows(call) { Copies::None } else { Copies::Exist };
     state::with(|state| state.copies = copies);
+}
+
+/// Remembers the bounds with which the server starts.
+pub(crate) fn start() {
+    watch_settings();
 }
 
 /// Has every room looked at anew if a bound of what it keeps has changed.

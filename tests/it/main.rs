@@ -26,6 +26,7 @@ mod lazy;
 mod moderation;
 mod nonces;
 mod nothing_is_missing;
+mod odd_names;
 mod patterns;
 mod persistence;
 mod presence;

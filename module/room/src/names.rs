@@ -44,6 +44,10 @@ impl<'a> RoomKind<'a> {
 }
 
 impl<'a> RoomName<'a> {
+    /// Stands for the name of a room whose key bears a name that no room can be made under: keys can
+    /// be renamed to anything. Such a room is kept and kept up, and nothing is published of it.
+    pub const INVALID: RoomName<'static> = RoomName { text: "", kind: RoomKind::Ordinary };
+
     /// Parses a key name. Errors: `INVALID room`.
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {

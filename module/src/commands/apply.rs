@@ -1,7 +1,8 @@
 //! `CHAT.APPLY room records` (internal)
 //!
 //! How decided changes travel: the primary sends it to replicas and the append-only file. Refused
-//! from ordinary clients. Passed on verbatim, but records of presence not to the append-only file.
+//! from ordinary clients. Passed on verbatim, but records of presence not to the append-only file. Whatever
+//! name the key bears: it may have been renamed, or made when the rules were others.
 //!
 //! Records that cannot be applied are left out, counted in `INFO chat` and logged at most once a
 //! second. The reply is OK all the same: an error would make Redis log each of them, or end itself
@@ -14,7 +15,7 @@ use chat_room::names::RoomName;
 use chat_room::varint::Malformed;
 use chat_room::{Effects, Record, Refusal, Sleep};
 
-use super::{entry, refile, room_name};
+use super::{entry, refile};
 use crate::error::Error;
 use crate::info;
 use crate::redis::{Arg, Call, Flags, Keys, RoomKey, Spec};
@@ -47,11 +48,11 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
 
 /// Applies the records, or says why none of them can be.
 fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
-    let name = room_name(call).map_err(|refusal| refusal.message())?;
+    let key_name = call.word(1).unwrap_or_default();
     let bytes = call.word(2).unwrap_or_default();
     let records = Record::read_all(bytes).map_err(|error| error.to_string())?;
     if let [Record::SnapshotPiece { place, stored }] = &records[..] {
-        return take_piece(call, name, *place, stored);
+        return take_piece(call, key_name, *place, stored);
     }
     let durable = records.iter().any(|record| !record.is_presence());
     let mut key = RoomKey::open(call, 1).map_err(|error| error.message())?;
@@ -67,7 +68,9 @@ fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
     let mut out_of_place = 0;
     for record in records {
         if stored.room.takes(&record) {
-            stored.room.carry_out(name.as_str(), now, &[Step::Record(record)], &mut effects);
+            // The events are its own primary's to publish.
+            let (name, step) = (RoomName::INVALID.as_str(), [Step::Record(record)]);
+            stored.room.carry_out(name, now, &step, &mut effects);
         } else {
             out_of_place += 1;
         }
@@ -78,8 +81,8 @@ fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
     let database = call.database();
     if is_new {
         // Of what went under this name while this server was a primary.
-        events::tell(call, name.as_str().as_bytes(), None);
-        fresh.file(database, name.as_str().as_bytes());
+        events::tell(call, key_name, None);
+        fresh.file(database, key_name);
         key.fill(call, 1, fresh);
     } else {
         refile(database, stored, &config::limits(), now);
@@ -97,11 +100,11 @@ fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
 /// is never completed, as its file was cut off, is forgotten with the next one, or after the load.
 fn take_piece(
     call: &Call<'_>,
-    name: RoomName<'_>,
+    key_name: &[u8],
     place: u64,
     piece: &[u8],
 ) -> Result<(), Cow<'static, str>> {
-    let (database, key_name) = (call.database(), name.as_str().as_bytes());
+    let database = call.database();
     let taken = state::with(|state| {
         if place == 0 {
             state.snapshot = Some(Snapshot::of(database, key_name));

@@ -56,10 +56,11 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     let limits = config::limits();
     let mut rooms = Vec::with_capacity(found.len());
     for found in &found {
-        let Ok(name) = RoomName::parse(&found.name) else {
-            // What is left of an entry that was stale.
-            state::with(|state| state.index.forget(found));
-            continue;
+        let name = match RoomName::parse(&found.name) {
+            Ok(name) => name,
+            // Renamed to what no room can be called: nobody can ask for it.
+            Err(_) if !found.name.is_empty() => continue,
+            Err(_) => RoomName::INVALID,
         };
         let matches = pattern.as_ref().is_none_or(|pattern| pattern.matches(&found.name));
         if name.kind != RoomKind::Ordinary || !matches {
@@ -75,6 +76,9 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
             state::with(|state| state.index.forget(found));
             continue;
         };
+        if name == RoomName::INVALID {
+            continue;
+        }
         let context = Context { room: &stored.room, name, now: now(), limits: &limits };
         let Ok(room) = room::answer(context, paging.reader) else { continue };
         rooms.push((
