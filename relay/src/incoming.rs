@@ -137,9 +137,7 @@ impl Incoming {
         let (header, length) = header;
         let mut payload = self.buffer.split_to(length);
         let mask = header.mask.ok_or(close::PROTOCOL)?;
-        for (byte, mask) in payload.iter_mut().zip(mask.iter().cycle()) {
-            *byte ^= mask;
-        }
+        unmask(&mut payload, mask);
         self.sort(&header, payload).map(Some)
     }
 
@@ -196,6 +194,18 @@ impl Incoming {
             }
             _ => Err(close::PROTOCOL),
         }
+    }
+}
+
+/// Takes the mask off (section 5.3), eight bytes at a time.
+fn unmask(payload: &mut [u8], [a, b, c, d]: [u8; 4]) {
+    let mask = [a, b, c, d, a, b, c, d];
+    let (eights, rest) = payload.as_chunks_mut::<8>();
+    for eight in eights {
+        *eight = (u64::from_ne_bytes(*eight) ^ u64::from_ne_bytes(mask)).to_ne_bytes();
+    }
+    for (byte, mask) in rest.iter_mut().zip(mask) {
+        *byte ^= mask;
     }
 }
 
