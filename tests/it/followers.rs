@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use chat_tests::redis::Redis;
 use chat_tests::seed::{rounds, seeded};
+use chat_tests::server::Server;
 use chat_tests::traffic::{Ages, Traffic};
 use chat_tests::view::{all_rooms, assert_alike, history};
 use chat_tests::wait::{LATER, SOON, eventually, until};
@@ -222,22 +223,39 @@ fn wait_alone(redis: &Redis, busy: &Busy) {
     busy.alone();
 }
 
+/// How a replica gets a snapshot: `repl-diskless-sync`, `repl-diskless-load`, and whether on a
+/// connection of its own, where the server has that.
+const WAYS: &[(&str, &str, &str)] = &[
+    ("yes", "disabled", "no"),
+    ("no", "disabled", "no"),
+    ("yes", "swapdb", "yes"),
+    ("yes", "swapdb", "no"),
+    ("yes", "disabled", "yes"),
+];
+
 #[test]
 fn a_replica_that_comes_and_goes_while_its_primary_is_busy_is_always_equal() {
     let primary = Redis::with(SETTINGS);
     let busy = Busy::start(&primary, "comes and goes", Ages::Short);
     busy.alone();
     let replica = Redis::with(SETTINGS);
-    for round in 0..rounds(4) {
-        let diskless = if round % 2 == 0 { "yes" } else { "no" };
+    let two_channels = Server::of(&primary).two_channels();
+    for round in 0..rounds(WAYS.len()) {
+        let way @ (diskless, load, channels) = WAYS[round % WAYS.len()];
         cmd!(primary, "CONFIG", "SET", "repl-diskless-sync", diskless).ok();
+        cmd!(replica, "CONFIG", "SET", "repl-diskless-load", load).ok();
+        if let Some(setting) = two_channels {
+            for redis in [&primary, &replica] {
+                cmd!(redis, "CONFIG", "SET", setting, channels).ok();
+            }
+        }
         // Its fork takes a while, so that much happens in between.
         cmd!(primary, "CONFIG", "SET", "rdb-key-save-delay", 20_000).ok();
         follow(&replica, &primary);
         replica.catch_up(&primary);
         busy.more(500);
         busy.hold();
-        assert_same(&format!("round {round}, diskless {diskless}"), &primary, &replica);
+        assert_same(&format!("round {round}, {way:?}"), &primary, &replica);
         busy.go_on(&primary);
         cmd!(replica, "REPLICAOF", "NO", "ONE").ok();
         if round % 2 == 0 {

@@ -51,4 +51,14 @@ impl Server {
         let only_redis = matches!(self, Server::Valkey(..)) && (12..80).contains(&other);
         other <= own && !only_redis
     }
+
+    /// The setting by which a replica gets a snapshot on one connection and what happens meanwhile on
+    /// another.
+    pub fn two_channels(self) -> Option<&'static str> {
+        match self {
+            Server::Redis(8.., _) => Some("repl-rdb-channel"),
+            Server::Valkey(8.., _) => Some("dual-channel-replication-enabled"),
+            _ => None,
+        }
+    }
 }
