@@ -21,11 +21,15 @@
 //! | 4506 | `kicked` | all sockets of this user are to go |
 //!
 //! The close frame's reason is JSON: `{"reason":"drain","retry_ms":1200}`, `retry_ms` only where
-//! reconnecting is the answer. This file does not decide when to close.
+//! reconnecting is the answer, `message` where a moderator gave a reason, as far as it fits. This file does not decide when to close.
 
 use rand::Rng;
 
 use crate::frame::{self, Frame};
+use crate::protocol;
+
+/// A control frame holds 125 bytes, two of them the code (RFC 6455, section 5.5).
+const REASON_MAX: usize = 123;
 
 /// One row of the table above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +44,8 @@ pub struct Close {
 
 impl Close {
     /// The close frame, with a retry hint drawn afresh so that clients do not return in step.
-    pub fn frame(&self) -> Frame {
+    /// `message` is for people; of it goes out what fits.
+    pub fn frame(&self, message: Option<&str>) -> Frame {
         let reason = match self.retry_ms {
             (_, 0) => format!(r#"{{"reason":"{}"}}"#, self.name),
             (least, most) => {
@@ -48,7 +53,19 @@ impl Close {
                 format!(r#"{{"reason":"{}","retry_ms":{retry_ms}}}"#, self.name)
             }
         };
-        frame::close(self.code, &reason)
+        let fits = |reason: &String| reason.len() <= REASON_MAX;
+        let with_message = message.and_then(|message| {
+            let ends = message.char_indices().map(|(at, _)| at).chain([message.len()]).rev();
+            let told = ends.map(|end| {
+                let mut told = reason.trim_end_matches('}').to_owned();
+                told.push_str(",\"message\":");
+                protocol::string(&mut told, &message[..end]);
+                told.push('}');
+                told
+            });
+            told.into_iter().find(fits)
+        });
+        frame::close(self.code, &with_message.unwrap_or(reason))
     }
 }
 
@@ -116,12 +133,26 @@ mod tests {
     #[test]
     fn the_reason_is_json_and_fits_a_control_frame() {
         for close in ALL {
-            let frame = close.frame();
+            let frame = close.frame(None);
             assert_eq!(frame[0], 0x88);
             assert!(usize::from(frame[1]) <= 125 && frame.len() == usize::from(frame[1]) + 2);
             assert_eq!(frame[2..4], close.code.to_be_bytes());
             let reason: serde_json::Value = serde_json::from_slice(&frame[4..]).expect("JSON");
             assert_eq!(reason["reason"], close.name);
+        }
+    }
+
+    #[test]
+    fn of_a_message_goes_out_what_fits() {
+        let long = "é\"".repeat(200);
+        for (message, whole) in [("spam", true), ("", true), (&*long, false)] {
+            let frame = KICKED.frame(Some(message));
+            assert!(usize::from(frame[1]) <= 125 && frame.len() == usize::from(frame[1]) + 2);
+            let reason: serde_json::Value = serde_json::from_slice(&frame[4..]).expect("JSON");
+            let told = reason["message"].as_str().expect("a message");
+            assert_eq!(reason["reason"], "kicked");
+            assert!(message.starts_with(told) && (told == message) == whole, "{told}");
+            assert!(whole || frame.len() > 120, "as much as fits");
         }
     }
 

@@ -113,7 +113,7 @@ impl Connection {
                 return false;
             }
             Pushed::Full => {
-                self.finish(&mut sending, End::Close(close::SLOW));
+                self.finish(&mut sending, End::Close(close::SLOW), None);
                 return false;
             }
         }
@@ -195,7 +195,12 @@ impl Connection {
 
     /// Ends the connection: what waits is forgotten, the close frame goes out. The first end counts.
     pub fn end(&self, end: End) {
-        self.finish(&mut self.sending.lock(), end);
+        self.finish(&mut self.sending.lock(), end, None);
+    }
+
+    /// Ends the connection as [`Connection::end`] does, with a word for people.
+    pub fn close(&self, close: Close, message: Option<&str>) {
+        self.finish(&mut self.sending.lock(), End::Close(close), message);
     }
 
     /// Why the connection ends, once it does.
@@ -203,7 +208,7 @@ impl Connection {
         self.sending.lock().end.as_deref().copied()
     }
 
-    fn finish(&self, sending: &mut Sending, end: End) {
+    fn finish(&self, sending: &mut Sending, end: End, message: Option<&str>) {
         if sending.end.is_some() {
             return;
         }
@@ -211,7 +216,7 @@ impl Connection {
         match end {
             End::Close(close) => {
                 FIGURES.closed(close);
-                sending.outbox.finish(close.frame());
+                sending.outbox.finish(close.frame(message));
                 if !sending.blocked {
                     self.write(sending);
                 }

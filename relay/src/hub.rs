@@ -31,6 +31,7 @@ use crate::inbox::Inbox;
 use crate::presence;
 use crate::receivers::Dirty;
 use crate::room::{Newcomer, Next, Room};
+use crate::session;
 use crate::sync::{self, Cause};
 use crate::throttle::Throttle;
 use crate::upstream::Upstream;
@@ -65,6 +66,7 @@ pub struct Hub {
     inbox: Inbox,
     dirty: Mutex<Dirty>,
     flush: Notify,
+    told: standing::Told,
     me: Weak<Hub>,
 }
 
@@ -90,6 +92,7 @@ impl Hub {
             inbox: Inbox::default(),
             dirty: Mutex::default(),
             flush: Notify::new(),
+            told: standing::Told::default(),
             me: me.clone(),
         })
     }
@@ -102,6 +105,9 @@ impl Hub {
         let hub = self.clone();
         let watch = move || hub.clone().keep_watching_upstream();
         tokio::spawn(kept("watching how Redis stands", watch));
+        let hub = self.clone();
+        let tell = move || hub.clone().keep_telling_standing();
+        tokio::spawn(kept("telling how Redis stands", tell));
         let hub = self.clone();
         tokio::spawn(kept("handing out events", move || hub.clone().hand_out_for_ever()));
         for _ in 0..2 {
@@ -120,10 +126,15 @@ impl Hub {
         let name = format!("{}-{}-{number}", self.config.name, self.boot).into();
         let connection = Connection::new(number, name, user, socket, self.config.outbox);
         let connection = Arc::new(connection);
-        let mut connections = self.connections.lock();
-        connections.insert(number, connection.clone());
-        FIGURES.connections.set(connections.len() as f64);
+        // Before anybody can send to it: this is what a client hears first.
+        connection.send_text(&session::hello(self, &connection));
+        {
+            let mut connections = self.connections.lock();
+            connections.insert(number, connection.clone());
+            FIGURES.connections.set(connections.len() as f64);
+        }
         FIGURES.connections_total.increment(1);
+        self.tell_standing(&connection);
         connection
     }
 

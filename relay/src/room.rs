@@ -25,7 +25,6 @@ use crate::delivery::Delivery;
 use crate::event::{Head, Id};
 use crate::fetch::{Fetch, Key};
 use crate::frame::Frame;
-use crate::protocol;
 use crate::receivers::{Dirty, Receivers};
 use crate::tail::Tail;
 use pauses::Pause;
@@ -68,14 +67,18 @@ struct State {
 }
 
 /// Why receivers were removed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Removal {
     /// They have seen a past that is lost: they must come anew, with their cursors.
     Astray,
-    Kicked,
+    Kicked {
+        /// What the moderator says.
+        reason: Option<String>,
+    },
     Banned {
         /// Milliseconds since the epoch; 0: for ever.
         until_ms: u64,
+        reason: Option<String>,
     },
 }
 
@@ -128,14 +131,9 @@ impl Room {
         state.fetches.clear();
         let ahead = state.receivers.remove_ahead().into_iter().chain(state.unpause_ahead());
         for connection in ahead.collect::<Vec<_>>() {
-            self.tell_removed(&connection, Removal::Astray, dirty);
+            self.tell_removed(&connection, &Removal::Astray, dirty);
         }
         state.note_emptiness();
-    }
-
-    /// The frame for who no longer receives this room and must come anew.
-    pub fn come_anew(&self) -> String {
-        protocol::about_room("gone", &self.name, r#","code":"UNAVAILABLE""#)
     }
 
     /// The subscription is in force. True: the room has a position, so it must be synced.
@@ -205,7 +203,7 @@ impl Room {
         state.tail = None;
         // What those may read who are not answered about yet is for a new question.
         for connection in state.unpause_all() {
-            self.tell_removed(&connection, Removal::Astray, dirty);
+            self.tell_removed(&connection, &Removal::Astray, dirty);
         }
         state.receivers.forget_positions();
         state.receivers.tell_all(reload, dirty);
@@ -278,11 +276,13 @@ fn removal<'a>(head: &Head<'a>) -> Option<(Cow<'a, str>, Removal)> {
     if head.kind != "member" {
         return None;
     }
+    let reason = || head.text("reason").map(Cow::into_owned);
     let removal = match &*head.text("kind")? {
-        "kick" => Removal::Kicked,
+        "kick" => Removal::Kicked { reason: reason() },
         "ban" => {
             let until = head.raw("until").and_then(|until| std::str::from_utf8(until).ok());
-            Removal::Banned { until_ms: until.and_then(|until| until.parse().ok()).unwrap_or(0) }
+            let until_ms = until.and_then(|until| until.parse().ok()).unwrap_or(0);
+            Removal::Banned { until_ms, reason: reason() }
         }
         _ => return None,
     };

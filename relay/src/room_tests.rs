@@ -125,6 +125,29 @@ async fn a_kick_from_ones_own_room_ends_the_socket() {
 }
 
 #[tokio::test]
+async fn who_is_put_out_is_told_the_reason() {
+    for (kind, code) in [("kick", r#""KICKED""#), ("ban", r#""BANNED","until_ms":0"#)] {
+        let room = Arc::new(Room::new("r".into()));
+        let mut bob = Client::new(1, "bob").await;
+        place(&room, &bob, 4);
+        tell(&room, &removing(5, kind, "bob", r#","reason":"too \"loud\"""#));
+        let gone = format!(r#"{{"type":"gone","room":"r","code":{code},"reason":"too \"loud\""}}"#);
+        let told = bob.read().await;
+        assert!(told.contains(&gone), "{told}");
+    }
+    let room = Arc::new(Room::new("@bob".into()));
+    let mut bob = Client::new(1, "bob").await;
+    place(&room, &bob, 4);
+    tell(&room, &removing(5, "kick", "bob", r#","reason":"bye""#));
+    let mut told = Vec::new();
+    while !told.ends_with(b"}") {
+        assert!(bob.far_end.read_buf(&mut told).await.expect("read") > 0);
+    }
+    let told = String::from_utf8_lossy(&told);
+    assert!(told.ends_with(r#"{"reason":"kicked","message":"bye"}"#), "{told}");
+}
+
+#[tokio::test]
 async fn a_contact_is_told_of_presence_only() {
     let room = Arc::new(Room::new("@bob".into()));
     let (mut alice, bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);

@@ -121,7 +121,6 @@ impl Session {
     /// Serves until the end. `turn` is another number each time this future is polled.
     async fn serve(&mut self, context: Arc<Context>, turn: &AtomicU64) -> End {
         let connection = self.connection.clone();
-        connection.send_text(&hello(&context.hub, &connection));
         let mut operation: Option<Operation> = Some(Box::pin(operations::login(context.clone())));
         let mut pinged: Option<Instant> = None;
         // The first one at a time of its own: else clients that came together would be pinged together
@@ -288,7 +287,8 @@ async fn carried_out(operation: &mut Option<Operation>) {
     }
 }
 
-fn hello(hub: &Hub, connection: &Connection) -> String {
+/// What a client hears first.
+pub fn hello(hub: &Hub, connection: &Connection) -> String {
     let config = &hub.config;
     let mut out = String::from(r#"{"type":"hello","v":1,"relay":"#);
     protocol::string(&mut out, &config.name);

@@ -331,3 +331,23 @@ fn a_room_that_becomes_private_puts_strangers_out_on_every_relay() {
         }
     });
 }
+
+#[test]
+fn who_is_put_out_hears_why() {
+    let scene = Scene::new();
+    cmd!(scene.redis, "CHAT.MOD", "lobby", "*", "KICK", "mallory", "REASON", "too loud").ok();
+    cmd!(scene.redis, "CHAT.MOD", "elsewhere", "*", "BAN", "mallory", "REASON", "spam").ok();
+    cmd!(scene.redis, "CHAT.MOD", "@mallory", "*", "KICK", "mallory", "REASON", "come back later")
+        .ok();
+    for client in &scene.mallory {
+        let close = client.wait_closed(LATER);
+        let expected = r#"{"reason":"kicked","message":"come back later"}"#;
+        assert_eq!((close.code, &*close.reason), (4506, expected));
+    }
+    cmd!(scene.redis, "CHAT.MOD", "lobby", "*", "BAN", "alice", "REASON", "so long").ok();
+    let gone = scene.others[0].next_of("lobby", "gone");
+    assert_eq!((&gone.json["code"], &gone.json["reason"]), (&json!("BANNED"), &json!("so long")));
+    cmd!(scene.redis, "CHAT.MOD", "lobby", "*", "KICK", "bob", "REASON", "good bye").ok();
+    let gone = scene.others[1].next_of("lobby", "gone");
+    assert_eq!((&gone.json["code"], &gone.json["reason"]), (&json!("KICKED"), &json!("good bye")));
+}

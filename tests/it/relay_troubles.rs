@@ -1,6 +1,8 @@
 //! Redis is there and refuses something: reading goes on, sends wait in order, and `/readyz` says
 //! what is the matter.
 
+use std::time::Instant;
+
 use chat_tests::client::Client;
 use chat_tests::cmd;
 use chat_tests::process::Process;
@@ -35,6 +37,21 @@ fn hears(client: &Client, redis: &Redis, room: &str, name: &str) {
     });
 }
 
+/// How Redis stands, as this client was told.
+fn standings(client: &Client) -> Vec<String> {
+    let frames = client.frames_from(0).into_iter();
+    let told = frames.filter(|frame| frame.json["type"] == "upstream");
+    told.map(|frame| frame.json["state"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[track_caller]
+fn is_told(client: &Client, expected: &[&str]) {
+    eventually(&format!("{expected:?} for {}", client.user), LATER, || match standings(client) {
+        told if told == expected => Ok(()),
+        told => Err(format!("{told:?}")),
+    });
+}
+
 /// With writes refused by `begin` and until `end`.
 fn goes_on(redis: &Redis, reason: &str, begin: impl FnOnce(), end: impl FnOnce()) {
     let relay = Relay::with("r1", &redis.url(), &["--probe", "500ms", "--auto-join", "hall"]);
@@ -51,6 +68,7 @@ fn goes_on(redis: &Redis, reason: &str, begin: impl FnOnce(), end: impl FnOnce()
         .map(|n| alice.ask(json!({"op": "send", "room": "lobby", "text": format!("m{n}")})))
         .collect();
     wait_told(&relay, 200, reason);
+    is_told(&bob, &["writes_refused"]);
 
     // A new login: the personal room, a room that she is a member of, others on demand.
     let dora = relay.connect("dora");
@@ -78,6 +96,8 @@ fn goes_on(redis: &Redis, reason: &str, begin: impl FnOnce(), end: impl FnOnce()
         hears(client, redis, "lobby", "after a resubscription");
     }
     dora.ok(json!({"op": "unsubscribe", "room": "hall"}));
+    is_told(&dora, &["writes_refused"]);
+    assert_eq!(dora.frames_from(1)[0].json["type"], "upstream", "right after hello");
 
     // Nothing was acknowledged before it is stored; then all is, in order.
     assert!(asked.iter().all(|&ask| alice.reply(ask).is_none()), "{}", alice.arrived());
@@ -91,6 +111,8 @@ fn goes_on(redis: &Redis, reason: &str, begin: impl FnOnce(), end: impl FnOnce()
     let kept = history(&mut redis.wire(), "lobby", &[]);
     let texts: Vec<_> = kept.events.iter().map(|event| event.json["text"].clone()).collect();
     assert_eq!(texts, ["before", "m0", "m1", "m2"]);
+    is_told(&dora, &["writes_refused", "back"]);
+    is_told(&bob, &["writes_refused", "back"]);
     dora.next_where("lobby", "the last message", |event| event["text"] == "m2");
     eventually("the presence of all three", LATER, || {
         match cmd!(redis, "CHAT.ONLINE", "lobby", "@dora").list() {
@@ -170,6 +192,35 @@ fn sends_wait_in_order_while_a_script_runs() {
     assert_eq!(texts, ["m0", "m1", "m2"]);
     let connects = relay.metric("chat_relay_upstream_connects_total");
     assert_eq!(connects, Some(1.0), "the way to Redis was never lost");
+}
+
+#[test]
+fn who_is_connected_hears_that_redis_is_away_and_back_and_a_flapping_one_floods_nobody() {
+    let mut redis = Redis::durable();
+    let relay = Relay::start("r1", &redis);
+    let alice = relay.connect("alice");
+    alice.ok(json!({"op": "join", "room": "lobby"}));
+    assert!(standings(&alice).is_empty(), "nothing while all is well");
+    redis.kill();
+    is_told(&alice, &["away"]);
+    let bob = relay.connect("bob");
+    is_told(&bob, &["away"]);
+    redis.restart();
+    is_told(&alice, &["away", "back"]);
+    is_told(&bob, &["away", "back"]);
+    let begun = Instant::now();
+    let mut wire = redis.wire();
+    for n in 0..30 {
+        cmd!(wire, "CONFIG", "SET", "min-replicas-to-write", 1).ok();
+        let _ = alice.call(json!({"op": "status", "status": format!("s{n}")}));
+        wait_told(&relay, 200, "replicas");
+        cmd!(wire, "CONFIG", "SET", "min-replicas-to-write", 0).ok();
+        wait_told(&relay, 200, "ready\n");
+    }
+    alice.ok(json!({"op": "ping"}));
+    let told = standings(&alice).len() - 2;
+    let most = 1 + usize::try_from(begun.elapsed().as_secs() / 2).expect("a number");
+    assert!(told <= most, "{told} of 60 changes, {most} at most: {}", alice.arrived());
 }
 
 /// What a relay's user of Redis needs, as README.md says.

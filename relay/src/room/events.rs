@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Next, Removal, Room, State, removal};
 use crate::burst::Burst;
 use crate::close;
-use crate::connection::{Connection, End};
+use crate::connection::Connection;
 use crate::delivery::{Settled, Verdict};
 use crate::event::{Head, Id, Place};
 use crate::frame::{self, Frame};
@@ -158,7 +158,7 @@ impl Room {
         state.epoch += 1;
         for connection in removed.into_iter().chain(paused) {
             state.receivers.remove(&connection);
-            self.tell_removed(&connection, removal, dirty);
+            self.tell_removed(&connection, &removal, dirty);
             state.kicked.push(connection);
         }
         state.note_emptiness();
@@ -169,7 +169,7 @@ impl Room {
     fn hand_out(&self, state: &mut State, burst: &mut Burst, dirty: &mut Dirty) {
         let Some(events) = burst.take() else { return };
         for connection in state.receivers.deliver(&events, dirty) {
-            self.tell_removed(&connection, Removal::Astray, dirty);
+            self.tell_removed(&connection, &Removal::Astray, dirty);
         }
         if let Some(tail) = &mut state.tail {
             for (id, frame) in events.iter() {
@@ -182,20 +182,26 @@ impl Room {
     pub(super) fn tell_removed(
         &self,
         connection: &Arc<Connection>,
-        removal: Removal,
+        removal: &Removal,
         dirty: &mut Dirty,
     ) {
         let personal = matches!(room_kind(&self.name), Some(RoomKind::Personal(_)));
-        let gone = match removal {
-            Removal::Astray => self.come_anew(),
+        let (mut further, reason) = match removal {
+            Removal::Astray => (r#","code":"UNAVAILABLE""#.to_owned(), None),
             // From one's own personal room: all one's sockets are to go.
-            Removal::Kicked if personal => return connection.end(End::Close(close::KICKED)),
-            Removal::Kicked => protocol::about_room("gone", &self.name, r#","code":"KICKED""#),
-            Removal::Banned { until_ms } => {
-                let further = format!(r#","code":"BANNED","until_ms":{until_ms}"#);
-                protocol::about_room("gone", &self.name, &further)
+            Removal::Kicked { reason } if personal => {
+                return connection.close(close::KICKED, reason.as_deref());
+            }
+            Removal::Kicked { reason } => (r#","code":"KICKED""#.to_owned(), reason.as_deref()),
+            Removal::Banned { until_ms, reason } => {
+                (format!(r#","code":"BANNED","until_ms":{until_ms}"#), reason.as_deref())
             }
         };
+        if let Some(reason) = reason {
+            further.push_str(",\"reason\":");
+            protocol::string(&mut further, reason);
+        }
+        let gone = protocol::about_room("gone", &self.name, &further);
         connection.rise(self);
         queue(connection, &frame::text(gone.as_bytes()), Class::Live, dirty);
     }

@@ -140,7 +140,7 @@ impl Room {
         // Who was put out and let in again meanwhile comes anew; who reads too slowly for all this
         // asks for it page by page.
         if pause.connection.is_behind() || page.iter().any(|(_, frame)| is_theirs(frame)) {
-            self.tell_removed(&pause.connection, Removal::Astray, dirty);
+            self.tell_removed(&pause.connection, &Removal::Astray, dirty);
             state.note_emptiness();
             return Brought::Done;
         }
@@ -204,7 +204,7 @@ impl Room {
     pub fn come_anew_alone(&self, connection: &Arc<Connection>, dirty: &mut Dirty) {
         let mut state = self.state.lock();
         if state.unpause_one(connection).is_some() {
-            self.tell_removed(connection, Removal::Astray, dirty);
+            self.tell_removed(connection, &Removal::Astray, dirty);
             state.note_emptiness();
         }
     }
@@ -215,7 +215,7 @@ impl Room {
         let Some(position) = newcomer.before else { return };
         let mut state = self.state.lock();
         if state.epoch != newcomer.epoch {
-            return self.tell_removed(connection, Removal::Astray, dirty);
+            return self.tell_removed(connection, &Removal::Astray, dirty);
         }
         let (since, presence_changes) = (Instant::now(), newcomer.presence_changes);
         let connection = connection.clone();
@@ -227,7 +227,7 @@ impl Room {
         let mut state = self.state.lock();
         let is_long = |pause: &Pause| now.saturating_duration_since(pause.since) > PAUSED_AT_MOST;
         for connection in state.unpause(is_long) {
-            self.tell_removed(&connection, Removal::Astray, dirty);
+            self.tell_removed(&connection, &Removal::Astray, dirty);
         }
     }
 
