@@ -110,6 +110,12 @@ impl Index {
     /// No rooms.
     pub(crate) const EMPTY: Index = Index { databases: BTreeMap::new(), loading: None, counted: 0 };
 
+    /// Bytes that a room of this name takes here: an entry of each of three B-trees, and the name.
+    pub(crate) fn memory_of(name: &[u8]) -> usize {
+        const ENTRIES: usize = 128;
+        ENTRIES + name.len().next_multiple_of(16)
+    }
+
     /// Files a room for the first time.
     pub(crate) fn add(&mut self, database: i32, name: &[u8], facts: Facts) -> Filed {
         self.counted += 1;

@@ -256,11 +256,17 @@ unsafe extern "C" fn digest(digest: *mut RedisModuleDigest, value: *mut c_void) 
 }
 
 unsafe extern "C" fn mem_usage(
-    _options: *mut RedisModuleKeyOptCtx,
+    options: *mut RedisModuleKeyOptCtx,
     value: *const c_void,
     _samples: usize,
 ) -> usize {
-    guarded("the size of a room", || room(value).room.memory()).unwrap_or(0)
+    let size = || {
+        let name = string_bytes(api!(RedisModule_GetKeyNameFromOptCtx(options)));
+        let stored = room(value);
+        let beside = size_of::<StoredRoom>() - size_of::<Room>();
+        stored.room.memory() + beside + Index::memory_of(name)
+    };
+    guarded("the size of a room", size).unwrap_or(0)
 }
 
 unsafe extern "C" fn free_effort(

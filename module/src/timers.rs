@@ -30,7 +30,7 @@ const SLICE: u64 = 1_000;
 const LOOK_INTERVAL: u64 = 1_000;
 /// Milliseconds between slices.
 const PAUSE: u64 = 1;
-/// Connections, messages, events or nonces that end in one step.
+/// Connections, messages, events or nonces that end in one step, or leftovers that are freed.
 const STEP: usize = 128;
 /// A jump of the clock by more than this, in milliseconds, is taken for one.
 const JUMP: u64 = 1_000;
@@ -76,9 +76,11 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
             break;
         }
     }
-    while again == INTERVAL && free_leftovers(call) {
+    // A little at every turn, whatever else is due: what was deleted is to be gone from memory.
+    while free_leftovers(call) {
         if used_up() {
             again = PAUSE;
+            break;
         }
     }
     if steps > 0 {
@@ -142,6 +144,7 @@ fn step(call: &Call<'_>, found: &Found, now: Now) {
     let next = stored.room.next_deadline(&limits, now);
     let facts = stored.facts(if unfinished { Some(now.steady_ms) } else { next });
     renew(found, stored, facts);
+    stored.note_leftovers();
 }
 
 /// Frees some of what a room has given up, on any copy of it. False: there is nothing to be freed.

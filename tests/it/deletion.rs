@@ -246,3 +246,40 @@ fn a_nonce_answers_its_first_id_whatever_became_of_the_message() {
 fn edit(wire: &mut Wire, id: &str) {
     cmd!(wire, "CHAT.EDIT", "lobby", "alice", id, "something else").ok();
 }
+
+#[test]
+fn what_very_many_events_repeated_is_hidden_at_once_and_goes_from_memory_by_itself() {
+    let settings = ["chat.history-max 100000"];
+    let primary = Redis::with(&settings);
+    let replica = Redis::replica(&primary, &settings);
+    let mut wire = primary.wire();
+    let id = cmd!(wire, "CHAT.SEND", "lobby", "alice", "liked").text().to_owned();
+    let emoji = "secret-emoji";
+    for _ in 0..60 {
+        let mut commands = Vec::new();
+        for n in 0..100 {
+            let user = format!("user{n}");
+            commands.push(chat_tests::args!["CHAT.JOIN", "lobby", &user]);
+            commands.push(chat_tests::args!["CHAT.REACT", "lobby", &user, &id, emoji]);
+            commands.push(chat_tests::args!["CHAT.REACT", "lobby", &user, &id, emoji, "REMOVE"]);
+        }
+        wire.pipeline(&commands).into_iter().for_each(|reply| drop(reply.ok()));
+    }
+    replica.catch_up(&primary);
+    let usage = |redis: &Redis| cmd!(redis, "MEMORY", "USAGE", "lobby").int();
+    let before = [usage(&primary), usage(&replica)];
+    cmd!(wire, "CHAT.DELETE", "lobby", "alice", &id).ok();
+    assert_eq!(found(&answers(&mut wire)), [""; 0]);
+    replica.catch_up(&primary);
+    assert_eq!(found(&answers(&mut replica.wire())), [""; 0]);
+    let digest = primary.digest();
+    for (redis, before) in [&primary, &replica].into_iter().zip(before) {
+        assert_eq!(redis.digest(), digest);
+        eventually("memory to be freed", SOON, || {
+            assert_eq!(redis.digest(), digest, "whatever is freed");
+            let now = usage(redis);
+            // An emoji and a name of 8 or 16 bytes each in 12,000 events.
+            if now < before - 250_000 { Ok(()) } else { Err(format!("{now} of {before}")) }
+        });
+    }
+}

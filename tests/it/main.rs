@@ -23,6 +23,7 @@ mod full_memory;
 mod hostile_module;
 mod keys;
 mod lazy;
+mod memory_usage;
 mod moderation;
 mod nonces;
 mod nothing_is_missing;

@@ -1,5 +1,6 @@
 //! How many bytes an allocation takes: what is asked for, rounded up to the allocator's size classes
-//! (jemalloc's, which Redis uses: steps of 16 up to 128, then four to each doubling).
+//! (jemalloc's, which Redis uses: steps of 16 up to 128, then four to each doubling), and what the
+//! standard library's containers ask for.
 
 /// Bytes that an allocation of `bytes` takes; none at all for none.
 pub(crate) fn allocated(bytes: usize) -> usize {
@@ -7,6 +8,22 @@ pub(crate) fn allocated(bytes: usize) -> usize {
         0 => 0,
         1..=8 => 8,
         _ => bytes.next_multiple_of((bytes.next_power_of_two() / 8).max(16)),
+    }
+}
+
+/// Bytes of the nodes of a B-tree map of `len` entries of `entry` bytes each. A node holds up to
+/// eleven; `filled` of them in the mean: six if keys only grow, eight if they come in any order.
+pub(crate) fn of_tree(len: usize, entry: usize, filled: usize) -> usize {
+    const HEADER: usize = 16;
+    const EDGES: usize = 12 * size_of::<usize>();
+    let leaf = HEADER + 11 * entry;
+    let leaves = len.div_ceil(filled);
+    // Every entry of an inner node stands between two below it.
+    let inner = if len <= 11 { 0 } else { leaves.div_ceil(filled) };
+    if len <= 11 {
+        allocated(leaf) * len.min(1)
+    } else {
+        leaves * allocated(leaf) + inner * allocated(leaf + EDGES)
     }
 }
 
@@ -23,6 +40,13 @@ pub(crate) fn of_option(text: Option<&str>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tree_of_few_entries_is_one_node() {
+        assert_eq!([0, 1, 11].map(|len| of_tree(len, 16, 6)), [0, 192, 192]);
+        let per_entry = of_tree(60_000, 16, 6) / 60_000;
+        assert!((32..45).contains(&per_entry), "{per_entry}");
+    }
 
     #[test]
     fn sizes_are_rounded_up_to_the_next_class() {

@@ -13,7 +13,7 @@ use crate::record::{NewMessage, NewSettings, Record};
 use crate::room::Room;
 use crate::sanctions::FOR_EVER;
 use crate::settings::to_json;
-use crate::statuses::ONLINE;
+use crate::statuses::{ONLINE, Statuses};
 use crate::unread::uncount;
 
 impl Room {
@@ -66,10 +66,10 @@ impl Room {
             Record::Read { user, read } if read.n <= last.n => self.read_up_to(user, *read),
             Record::Read { .. } => {}
             Record::Follow { room, since } => {
-                self.follows.entry((*room).into()).or_insert(*since);
+                self.follows.add(room, *since);
             }
             Record::Unfollow { room } => {
-                self.follows.remove(*room);
+                self.follows.remove(room);
             }
             Record::Trim { messages_from, journal_from, nonces_from } => {
                 self.trim(*messages_from, *journal_from, *nonces_from);
@@ -232,13 +232,9 @@ impl Room {
 
     /// Forgets everything that repeats something of message `m`.
     fn untouch(&mut self, m: u64) {
-        let Some(touched) = self.touched.remove(m) else { return };
-        let mut n = touched.newest_reaction;
-        while let Some(earlier) = self.journal.empty_reaction(n) {
-            n = earlier;
+        if let Some(touched) = self.touched.remove(m) {
+            self.set_touched_aside(touched);
         }
-        let users = touched.reactions.iter().flat_map(|reaction| &reaction.users);
-        users.for_each(|user| self.users.release(*user));
     }
 
     fn log_member(&mut self, id: Id, change: MemberChange<'_>) {
@@ -299,9 +295,12 @@ impl Room {
         let before = connection.status;
         let user = connection.user;
         let entry = self.users.get(user);
-        if let Some(online) = entry.and_then(|entry| self.presence.online_mut(user, entry)) {
-            online.statuses.remove(before);
-            let status = online.statuses.take(status, now);
+        let change = |statuses: &mut Statuses| {
+            statuses.remove(before);
+            statuses.take(status, now)
+        };
+        let changed = entry.and_then(|entry| self.presence.change_statuses(user, entry, change));
+        if let Some(status) = changed {
             self.presence.set_status(name, status);
         }
     }
@@ -310,20 +309,22 @@ impl Room {
         let user = self.users.refer(user);
         let Some(entry) = self.users.get_mut(user) else { return };
         self.presence.come(user, entry, now);
-        let Some(online) = self.presence.online_mut(user, entry) else { return };
-        let status = online.statuses.take(status, now);
+        let take = |statuses: &mut Statuses| statuses.take(status, now);
+        let Some(status) = self.presence.change_statuses(user, entry, take) else { return };
         self.presence.insert(&self.users, name, user, status, deadline);
     }
 
     fn absent(&mut self, name: &str) {
         let Some(connection) = self.presence.remove(&self.users, name) else { return };
-        if let Some(entry) = self.users.get(connection.user)
-            && let Some(online) = self.presence.online_mut(connection.user, entry)
-        {
-            online.statuses.remove(connection.status);
-            if online.statuses.connections() == 0 {
-                self.presence.go(connection.user, &mut self.users);
-            }
+        let left = |statuses: &mut Statuses| {
+            statuses.remove(connection.status);
+            statuses.connections()
+        };
+        let entry = self.users.get(connection.user);
+        let left =
+            entry.and_then(|entry| self.presence.change_statuses(connection.user, entry, left));
+        if left == Some(0) {
+            self.presence.go(connection.user, &mut self.users);
         }
         self.users.release(connection.user);
     }

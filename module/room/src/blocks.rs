@@ -1,6 +1,8 @@
 //! A list in blocks: a million entries grow without being moved all at once, and little is held in
 //! reserve. A number names an entry until one before the end is taken out.
 
+use crate::allocation::allocated;
+
 /// Entries kept together.
 const BLOCK: usize = 512;
 /// Up to so many entries a list doubles, as most rooms are small; from then on it grows by an eighth.
@@ -71,8 +73,9 @@ impl<T> Blocks<T> {
 
     /// Bytes it takes on the heap.
     pub(crate) fn memory(&self) -> usize {
-        let entries: usize = self.blocks.iter().map(Vec::capacity).sum();
-        entries * size_of::<T>() + self.blocks.capacity() * size_of::<Vec<T>>()
+        let block = |block: &Vec<T>| allocated(block.capacity() * size_of::<T>());
+        let blocks: usize = self.blocks.iter().map(block).sum();
+        blocks + allocated(self.blocks.capacity() * size_of::<Vec<T>>())
     }
 
     /// Takes out the last entry.

@@ -5,6 +5,8 @@
 
 use std::collections::VecDeque;
 
+use crate::allocation::allocated;
+
 /// Entries of a chunk.
 const CHUNK: usize = 1024;
 
@@ -142,10 +144,10 @@ impl<T> ChunkedDeque<T> {
     /// Bytes it takes on the heap.
     pub(crate) fn memory(&self) -> usize {
         let rest = self.rest.as_deref().map_or(0, |rest| {
-            let list = size_of_val(rest) + rest.capacity() * size_of::<Vec<T>>();
-            list + rest.len() * CHUNK * size_of::<T>()
+            let list = allocated(rest.capacity() * size_of::<Vec<T>>());
+            allocated(size_of_val(rest)) + list + rest.len() * allocated(CHUNK * size_of::<T>())
         });
-        self.front.capacity() * size_of::<T>() + rest
+        allocated(self.front.capacity() * size_of::<T>()) + rest
     }
 }
 

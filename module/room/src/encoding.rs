@@ -6,6 +6,8 @@
 //! section after section; a user's name stands where the user is first named. How it is read is in
 //! `decoding.rs`.
 
+use std::ops::Bound;
+
 use crate::id::Id;
 use crate::journal::{About, Change, Fact, Reacted, Repeated};
 use crate::record::write_member;
@@ -138,9 +140,9 @@ impl Room {
         self.write_journal(out);
         self.write_nonces(out);
         out.number(self.follows.len() as u64);
-        for (room, since) in &self.follows {
+        for (room, since) in self.follows.from(Bound::Unbounded) {
             out.bytes(room.as_bytes());
-            out.number(*since);
+            out.number(since);
             out.end_item();
         }
         out.number(self.last_seen);

@@ -21,7 +21,7 @@ pub(crate) struct Fact {
 }
 
 impl Fact {
-    /// Bytes it takes in memory, with its place in the journal.
+    /// Bytes it takes on the heap.
     pub(crate) fn bytes(&self) -> usize {
         let texts = match &self.change {
             Change::Settings { by, data } => of_text(by) + of_text(data),
@@ -33,7 +33,7 @@ impl Fact {
             }
             Change::React { reaction: None, .. } => 0,
         };
-        size_of::<Box<Fact>>() + allocated(size_of::<Fact>()) + texts
+        allocated(size_of::<Fact>()) + texts
     }
 }
 
@@ -189,8 +189,14 @@ impl Journal {
     }
 
     /// Bytes that all facts take in memory.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+    #[inline]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes as u64
+    }
+
+    /// Bytes it takes on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        self.facts.memory() + self.bytes
     }
 
     pub(crate) fn push(&mut self, fact: Fact) {

@@ -1,24 +1,31 @@
 //! What a room has given up in one step and frees in many: the connections that came under a former
-//! name.
+//! name, and what happened to messages that are gone.
 //!
 //! Nobody sees leftovers: they are in no answer, no stored form and no digest. But they hold memory,
-//! and references to users, which are released one by one.
+//! and references to users, which are released one by one. A million reactions may have touched a
+//! message that is deleted: it is gone for every reader at once, and from memory within seconds.
 
 use crate::paces::Paces;
 use crate::presence::Presence;
 use crate::room::Room;
+use crate::touched::Touched;
 
 /// The leftovers of a room.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Leftovers {
     presences: Vec<Presence>,
+    /// Of messages that are deleted or trimmed. The events of their reactions are found from here.
+    touched: Vec<Touched>,
 }
 
 impl Leftovers {
     /// Bytes they take on the heap, near enough.
     pub(crate) fn memory(&self) -> usize {
         let presence = |presence: &Presence| size_of::<Presence>() + presence.memory();
-        size_of::<Leftovers>() + self.presences.iter().map(presence).sum::<usize>()
+        let touched = |touched: &Touched| size_of::<Touched>() + touched.reaction_bytes();
+        size_of::<Leftovers>()
+            + self.presences.iter().map(presence).sum::<usize>()
+            + self.touched.iter().map(touched).sum::<usize>()
     }
 
     /// How many allocations it takes to free them, near enough.
@@ -42,23 +49,45 @@ impl Room {
         }
     }
 
-    /// Frees leftovers, at most `most` connections of them. True: there are more.
+    /// Forgets what happened to a message that is gone. A little of it is freed at once, the rest
+    /// becomes a leftover.
+    pub(crate) fn set_touched_aside(&mut self, mut touched: Touched) {
+        const AT_ONCE: usize = 16;
+        for _ in 0..AT_ONCE {
+            if !touched.take_apart(&mut self.journal, &mut self.users) {
+                return;
+            }
+        }
+        self.leftovers.get_or_insert_default().touched.push(touched);
+    }
+
+    /// Frees leftovers, at most `most` connections or reactions of them. True: there are more.
     pub fn free_leftovers(&mut self, most: usize) -> bool {
         let Some(leftovers) = &mut self.leftovers else { return false };
         for _ in 0..most {
-            let Some(presence) = leftovers.presences.last_mut() else { break };
-            if !presence.take_apart(&mut self.users) {
-                leftovers.presences.pop();
+            if let Some(touched) = leftovers.touched.last_mut() {
+                if !touched.take_apart(&mut self.journal, &mut self.users) {
+                    leftovers.touched.pop();
+                }
+            } else if let Some(presence) = leftovers.presences.last_mut() {
+                if !presence.take_apart(&mut self.users) {
+                    leftovers.presences.pop();
+                }
+            } else {
+                break;
             }
         }
-        if leftovers.presences.is_empty() {
+        if leftovers.presences.is_empty() && leftovers.touched.is_empty() {
             self.leftovers = None;
         }
         self.has_leftovers()
     }
 
-    /// A copy of the room under another name, where nobody is present.
+    /// A copy of the room under another name, where nobody is present. What is left of messages that
+    /// are gone is left there too.
     pub fn copy(&self) -> Room {
+        let touched = self.leftovers.as_ref().map_or(&[][..], |leftovers| &leftovers.touched);
+        let left = Leftovers { presences: Vec::new(), touched: touched.to_vec() };
         let mut users = self.users.clone();
         let leftovers = self.leftovers.iter().flat_map(|leftovers| &leftovers.presences);
         for presence in leftovers.chain([&self.presence]) {
@@ -79,7 +108,7 @@ impl Room {
             last_seen: self.last_seen,
             presence: Presence::default(),
             paces: Paces::default(),
-            leftovers: None,
+            leftovers: (!left.touched.is_empty()).then(|| Box::new(left)),
         }
     }
 }

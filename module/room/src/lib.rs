@@ -57,6 +57,7 @@ mod decoding;
 mod effects;
 mod encoding;
 mod event;
+mod follows;
 mod journal;
 mod json;
 mod leftovers;

@@ -11,6 +11,8 @@
 
 use hashbrown::HashTable;
 
+use crate::allocation::allocated;
+
 /// Entries of an average segment when one more is added. Segments that were not split lately hold
 /// twice as many.
 const FULL: usize = 800;
@@ -126,11 +128,12 @@ impl<T> LinearHashTable<T> {
     /// Bytes it takes on the heap.
     pub fn memory(&self) -> usize {
         match &self.0 {
-            Form::Single(table) => table.allocation_size(),
+            Form::Single(table) => allocated(table.allocation_size()),
             Form::Split(split) => {
-                let tables: usize = split.segments.iter().map(HashTable::allocation_size).sum();
-                let list = split.segments.capacity() * size_of::<HashTable<T>>();
-                tables + list + size_of::<Split<T>>()
+                let segment = |table: &HashTable<T>| allocated(table.allocation_size());
+                let tables: usize = split.segments.iter().map(segment).sum();
+                let list = allocated(split.segments.capacity() * size_of::<HashTable<T>>());
+                tables + list + allocated(size_of::<Split<T>>())
             }
         }
     }
@@ -305,7 +308,7 @@ mod tests {
             plain.insert_unique(counted.hasher.hash_one(number), number, |other| {
                 counted.hasher.hash_one(other)
             });
-            assert_eq!(counted.table.memory(), plain.allocation_size());
+            assert_eq!(counted.table.memory(), allocated(plain.allocation_size()));
         }
     }
 

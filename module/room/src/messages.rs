@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use crate::allocation::allocated;
 use crate::body::Body;
 use crate::chunked_deque::ChunkedDeque;
 use crate::id::Id;
@@ -13,8 +14,11 @@ use crate::users::UserNumber;
 
 /// Messages of one run.
 const RUN_MESSAGES: usize = 64;
-/// Bytes of bodies after which a run takes no more messages.
-const RUN_BYTES: usize = 32 * 1024;
+/// Bytes of bodies after which a run takes no more messages, so that mostly it fits into
+/// [`RUN_ROOM`].
+const RUN_BYTES: usize = 28 * 1024;
+/// The most bytes that are reserved for a run: an allocator's size class.
+const RUN_ROOM: usize = 32 * 1024;
 
 /// A stored message.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +79,11 @@ impl Run {
         before.map_or(0, |head| head.end as usize)
     }
 
+    /// Bytes it takes on the heap.
+    fn memory(&self) -> usize {
+        allocated(self.heads.capacity() * size_of::<Head>()) + allocated(self.bytes.capacity())
+    }
+
     fn is_full(&self) -> bool {
         self.heads.len() >= RUN_MESSAGES || self.bytes.len() >= RUN_BYTES
     }
@@ -84,7 +93,16 @@ impl Run {
         let Some(end) = self.heads.get(at).map(|head| head.end as usize) else { return 0 };
         let start = self.start(at);
         let (before, full) = (end - start, self.bytes.len());
-        self.bytes.splice(start..end, body.iter().copied());
+        if full - before + body.len() > self.bytes.capacity() {
+            // Room for this and no more, and what was there is not left behind.
+            let mut bytes = Vec::with_capacity(full - before + body.len());
+            let (head, tail) = (self.bytes.get(..start), self.bytes.get(end..));
+            let parts = [head.unwrap_or_default(), body, tail.unwrap_or_default()];
+            parts.iter().for_each(|part| bytes.extend_from_slice(part));
+            std::mem::replace(&mut self.bytes, bytes).fill(0);
+        } else {
+            self.bytes.splice(start..end, body.iter().copied());
+        }
         for head in self.heads.iter_mut().skip(at) {
             head.end = (head.end as usize + body.len() - before) as u32;
         }
@@ -95,6 +113,13 @@ impl Run {
             self.bytes.truncate(now);
         }
         before
+    }
+
+    /// Gives memory back, if there is much to spare.
+    fn give_back(&mut self) {
+        if self.bytes.len() < self.bytes.capacity() / 4 * 3 {
+            self.bytes.shrink_to_fit();
+        }
     }
 
     /// Overwrites a body that is no longer wanted while the run lasts.
@@ -113,6 +138,8 @@ pub(crate) struct Messages {
     first: u64,
     last: u64,
     body_bytes: usize,
+    /// Bytes that all runs but the newest take on the heap.
+    run_bytes: usize,
     /// Numbers of the deleted ones, growing.
     tombstones: VecDeque<u64>,
 }
@@ -127,7 +154,14 @@ impl Messages {
     /// No messages yet; the next one has number `first`.
     pub(crate) fn starting_at(first: u64) -> Self {
         let (runs, tombstones) = (ChunkedDeque::default(), VecDeque::new());
-        Messages { runs, first, last: first.saturating_sub(1), body_bytes: 0, tombstones }
+        Messages {
+            runs,
+            first,
+            last: first.saturating_sub(1),
+            body_bytes: 0,
+            run_bytes: 0,
+            tombstones,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -191,7 +225,8 @@ impl Messages {
         if let Some(before) = self.runs.back_mut() {
             before.bytes.shrink_to_fit();
             heads.reserve_exact(before.heads.len());
-            bytes.reserve_exact(before.bytes.len().min(RUN_BYTES));
+            bytes.reserve_exact(before.bytes.len().min(RUN_ROOM));
+            self.run_bytes += before.memory();
         }
         self.runs.push_back(Run { first: self.last, heads, bytes });
     }
@@ -203,8 +238,11 @@ impl Messages {
         if let Some(run) = self.runs.front_mut() {
             let at = (self.first - run.first) as usize;
             run.erase(at);
-            if at + 1 == run.heads.len() {
-                self.runs.pop_front();
+            if at + 1 == run.heads.len()
+                && let Some(run) = self.runs.pop_front()
+                && self.runs.len() > 0
+            {
+                self.run_bytes -= run.memory();
             }
         }
         self.first += 1;
@@ -251,8 +289,14 @@ impl Messages {
             return;
         }
         let at = self.run_of(m);
+        let is_newest = at + 1 == self.runs.len();
         let Some(run) = self.runs.get_mut(at) else { return };
+        let memory = run.memory();
         let before = run.rewrite((m - run.first) as usize, body);
+        if !is_newest {
+            run.give_back();
+            self.run_bytes = self.run_bytes + run.memory() - memory;
+        }
         self.body_bytes = self.body_bytes + body.len() - before;
         if Body::is_deleted(body)
             && let Err(at) = self.tombstones.binary_search(&m)
@@ -269,8 +313,9 @@ impl Messages {
     }
 
     /// Bytes of all messages.
-    pub(crate) fn bytes(&self) -> usize {
-        self.body_bytes + self.len() * size_of::<Head>()
+    #[inline]
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.body_bytes + self.len() * size_of::<Head>()) as u64
     }
 
     /// Bytes of all bodies.
@@ -278,12 +323,12 @@ impl Messages {
         self.body_bytes
     }
 
-    /// Bytes that all of it takes.
+    /// Bytes it takes on the heap.
     pub(crate) fn memory(&self) -> usize {
-        let run = |run: &Run| run.heads.capacity() * size_of::<Head>() + run.bytes.capacity();
-        let ends =
-            [self.runs.front(), self.runs.back()].into_iter().flatten().map(run).sum::<usize>();
-        self.runs.memory() + self.body_bytes.max(ends) + self.len() * size_of::<Head>()
+        self.runs.memory()
+            + self.tombstones.capacity() * size_of::<u64>()
+            + self.run_bytes
+            + self.runs.back().map_or(0, Run::memory)
     }
 
     /// How many runs there are.
@@ -354,6 +399,9 @@ mod tests {
                 prop_assert_eq!(messages.len(), model.len());
                 let bytes: usize = model.values().map(|(_, body)| body.len()).sum();
                 prop_assert_eq!(messages.body_bytes(), bytes);
+                let runs: usize = messages.runs.iter_from(0).map(Run::memory).sum();
+                let newest = messages.runs.back().map_or(0, Run::memory);
+                prop_assert_eq!(messages.run_bytes, runs - newest);
             }
             let all: Vec<_> = messages.iter().map(|one| (one.id, one.body.to_vec())).collect();
             prop_assert_eq!(&all, &model.values().cloned().collect::<Vec<_>>());

@@ -8,6 +8,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::DefaultHashBuilder;
 
+use crate::allocation::of_text;
 use crate::chunked_deque::ChunkedDeque;
 use crate::id::Id;
 use crate::linear_hash::LinearHashTable;
@@ -42,9 +43,16 @@ pub(crate) struct Nonces {
     forgotten: u32,
     table: LinearHashTable<u32>,
     hasher: DefaultHashBuilder,
+    /// Bytes of all names.
+    name_bytes: usize,
 }
 
 impl Nonces {
+    /// Bytes they take on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        self.list.memory() + self.table.memory() + self.name_bytes
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.list.len()
     }
@@ -77,6 +85,7 @@ impl Nonces {
         let at = self.forgotten.wrapping_add(self.list.len() as u32);
         let hash = self.hasher.hash_one((nonce.user, &*nonce.name));
         self.unlink(hash, |other| other.user == nonce.user && other.name == nonce.name);
+        self.name_bytes += of_text(&nonce.name);
         self.list.push_back(nonce);
         let (list, forgotten, hasher) = (&self.list, self.forgotten, &self.hasher);
         self.table.insert(hash, at, |&at| hash_of(hasher, list, index(at, forgotten)));
@@ -94,6 +103,7 @@ impl Nonces {
             |&at| hash_of(hasher, list, index(at, self.forgotten)),
         );
         self.forgotten = self.forgotten.wrapping_add(1);
+        self.name_bytes -= of_text(&self.list.front()?.name);
         self.list.pop_front()
     }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::allocation::{allocated, of_tree};
 use crate::users::UserNumber;
 
 /// Places kept together.
@@ -67,7 +68,9 @@ impl Order {
 
     /// Bytes it takes on the heap, near enough.
     pub(crate) fn memory(&self) -> usize {
-        self.blocks.len() * (size_of::<[UserNumber; BLOCK as usize]>() + 32)
+        const BYTES: usize = size_of::<[UserNumber; BLOCK as usize]>();
+        const ENTRY: usize = size_of::<u64>() + size_of::<Box<[UserNumber; BLOCK as usize]>>();
+        self.blocks.len() * allocated(BYTES) + of_tree(self.blocks.len(), ENTRY, 6)
     }
 
     /// The place the next user gets.

@@ -8,6 +8,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::DefaultHashBuilder;
 
+use crate::allocation::of_text;
 use crate::blocks::Blocks;
 use crate::limits::{Rate, SLOW_MAX};
 use crate::linear_hash::LinearHashTable;
@@ -20,6 +21,8 @@ pub(crate) struct Paces {
     hasher: DefaultHashBuilder,
     /// The number of the entry that is looked at next, to see whether it still matters.
     hand: u32,
+    /// Bytes of all names.
+    name_bytes: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +59,11 @@ const LOOKS: usize = 4;
 const DAY: u64 = SLOW_MAX;
 
 impl Paces {
+    /// Bytes they take on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        self.entries.memory() + self.by_user.memory() + self.name_bytes
+    }
+
     /// How many users.
     pub(crate) fn len(&self) -> usize {
         self.by_user.len()
@@ -125,6 +133,7 @@ impl Paces {
             None => {
                 self.forget_some(now);
                 let entry = Entry { user: user.into(), pace: Pace::default() };
+                self.name_bytes += of_text(user);
                 let number = self.entries.push(entry);
                 let (entries, hasher) = (&self.entries, &self.hasher);
                 self.by_user.insert(hash, number, |&at| hash_of(hasher, entries, at));
@@ -163,7 +172,8 @@ impl Paces {
         if let Some(there) = self.by_user.find_mut(hash, |at| *at == last) {
             *there = number;
         }
-        self.entries.swap_remove(number);
+        let gone = self.entries.swap_remove(number);
+        self.name_bytes -= gone.map_or(0, |entry| of_text(&entry.user));
     }
 }
 

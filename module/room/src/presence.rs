@@ -96,6 +96,8 @@ pub(crate) struct Presence {
     deadlines: Deadlines,
     present: Blocks<Online>,
     by_user: ConnectionsByUser,
+    /// Bytes of all statuses.
+    status_bytes: usize,
     /// Users in the order of coming.
     pub(crate) order: Order,
     /// When it was saved, milliseconds since the epoch: then the deadlines are times left, until
@@ -130,9 +132,19 @@ impl Presence {
         self.present.get(entry.online.0).filter(|online| online.user == user)
     }
 
-    /// How a user is here, if so.
-    pub(crate) fn online_mut(&mut self, user: UserNumber, entry: &Entry) -> Option<&mut Online> {
-        self.present.get_mut(entry.online.0).filter(|online| online.user == user)
+    /// Changes the statuses of a user's connections; `None`: the user is not here.
+    pub(crate) fn change_statuses<T>(
+        &mut self,
+        user: UserNumber,
+        entry: &Entry,
+        change: impl FnOnce(&mut Statuses) -> T,
+    ) -> Option<T> {
+        let present = self.present.get_mut(entry.online.0);
+        let online = present.filter(|online| online.user == user)?;
+        let before = online.statuses.memory();
+        let changed = change(&mut online.statuses);
+        self.status_bytes = self.status_bytes + online.statuses.memory() - before;
+        Some(changed)
     }
 
     /// Notes that a user is here, if that is new, since `now`.
@@ -172,6 +184,7 @@ impl Presence {
         }
         let number = std::mem::replace(&mut entry.online, OnlineNumber::ABSENT);
         let Some(gone) = self.present.swap_remove(number.0) else { return };
+        self.status_bytes -= gone.statuses.memory();
         self.order.remove(gone.place());
         let moved = self.present.get(number.0);
         if let Some(entry) = moved.and_then(|online| users.get_mut(online.user)) {
@@ -270,6 +283,7 @@ impl Presence {
             users.release(connection.user);
         }
         let online = self.present.pop();
+        self.status_bytes -= online.as_ref().map_or(0, |online| online.statuses.memory());
         let several = self.by_user.pop();
         self.order.pop_block() || several || connection.is_some() || online.is_some()
     }
@@ -320,10 +334,11 @@ impl Presence {
         }
     }
 
-    /// Bytes it takes on the heap, near enough.
+    /// Bytes it takes on the heap.
     pub(crate) fn memory(&self) -> usize {
         self.connections.memory()
             + self.names
+            + self.status_bytes
             + self.by_name.memory()
             + self.deadlines.memory()
             + self.present.memory()

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use crate::allocation::{of_text, of_tree};
+
 /// The moment of a sanction without an end.
 pub(crate) const FOR_EVER: u64 = 0;
 
@@ -38,11 +40,21 @@ impl Sanction {
 
 /// The sanctioned users of a room.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sanctions(BTreeMap<Box<str>, Sanction>);
+pub(crate) struct Sanctions {
+    by_user: BTreeMap<Box<str>, Sanction>,
+    /// Bytes of all names.
+    name_bytes: usize,
+}
 
 impl Sanctions {
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.by_user.len()
+    }
+
+    /// Bytes they take on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        const ENTRY: usize = size_of::<Box<str>>() + size_of::<Sanction>();
+        of_tree(self.by_user.len(), ENTRY, 8) + self.name_bytes
     }
 
     /// Until when `user` is banned, at `now`.
@@ -57,7 +69,7 @@ impl Sanctions {
 
     /// Whether anything is or was held against `user`.
     pub(crate) fn knows(&self, user: &str) -> bool {
-        self.0.contains_key(user)
+        self.by_user.contains_key(user)
     }
 
     /// Forgets what was over long before `now` of a few users on both sides of `user` in the order of
@@ -66,9 +78,7 @@ impl Sanctions {
     pub(crate) fn prune(&mut self, user: &str, now: u64) {
         let over = self.near(user).filter(|(_, held)| held.is_over(now));
         let over: Vec<Box<str>> = over.map(|(user, _)| user.into()).collect();
-        for user in over {
-            self.0.remove(&user);
-        }
+        over.iter().for_each(|user| self.remove(user));
     }
 
     /// Whether [`Sanctions::prune`] makes room for `user`.
@@ -81,8 +91,8 @@ impl Sanctions {
         const EACH_SIDE: usize = 4;
         let after = (Bound::Excluded(user), Bound::Unbounded);
         let before = (Bound::Unbounded, Bound::Excluded(user));
-        let after = self.0.range::<str, _>(after).chain(self.0.iter()).take(EACH_SIDE);
-        let before = self.0.range::<str, _>(before).rev().chain(self.0.iter().rev());
+        let after = self.by_user.range::<str, _>(after).chain(self.by_user.iter()).take(EACH_SIDE);
+        let before = self.by_user.range::<str, _>(before).rev().chain(self.by_user.iter().rev());
         after.chain(before.take(EACH_SIDE)).map(|(user, held)| (&**user, *held))
     }
 
@@ -91,9 +101,18 @@ impl Sanctions {
         let mut sanction = self.get(user);
         change(&mut sanction);
         if sanction == Sanction::default() {
-            self.0.remove(user);
+            self.remove(user);
+        } else if let Some(held) = self.by_user.get_mut(user) {
+            *held = sanction;
         } else {
-            self.0.insert(user.into(), sanction);
+            self.name_bytes += of_text(user);
+            self.by_user.insert(user.into(), sanction);
+        }
+    }
+
+    fn remove(&mut self, user: &str) {
+        if self.by_user.remove(user).is_some() {
+            self.name_bytes -= of_text(user);
         }
     }
 
@@ -104,12 +123,12 @@ impl Sanctions {
 
     /// Those from a user on, by user.
     pub(crate) fn from(&self, start: Bound<&str>) -> impl Iterator<Item = (&str, Sanction)> {
-        let range = self.0.range::<str, _>((start, Bound::Unbounded));
+        let range = self.by_user.range::<str, _>((start, Bound::Unbounded));
         range.map(|(user, sanction)| (&**user, *sanction))
     }
 
     fn get(&self, user: &str) -> Sanction {
-        self.0.get(user).copied().unwrap_or_default()
+        self.by_user.get(user).copied().unwrap_or_default()
     }
 }
 

@@ -7,6 +7,7 @@ mod parse;
 
 use std::borrow::Cow;
 
+use crate::allocation::{allocated, of_text};
 use crate::json;
 use crate::limits::*;
 use crate::members::Role;
@@ -280,6 +281,14 @@ impl<'a> Setting<'a> {
 }
 
 impl Settings {
+    /// Bytes they take on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        let Profile { name, avatar, status } = &self.profile;
+        let texts = [&self.topic, &self.description, name, avatar, status];
+        allocated(size_of::<Settings>())
+            + texts.into_iter().map(|text| of_text(text)).sum::<usize>()
+    }
+
     /// Bytes a text may have.
     pub(crate) fn max_text(&self, limits: &Limits) -> u64 {
         self.max_text.unwrap_or(limits.max_text)

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::ops::Deref;
 
+use crate::allocation::of_text;
+
 /// A number below 2^48, as ids and times are (see `encoding::END`); what is larger becomes the
 /// largest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,7 +83,7 @@ impl ShortText {
     pub(crate) fn memory(&self) -> usize {
         match self {
             ShortText::InPlace { .. } => 0,
-            ShortText::Elsewhere(text) => text.len(),
+            ShortText::Elsewhere(text) => of_text(text),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How present a user is: one status for each connection, and the most present of them is shown.
 
+use crate::allocation::{allocated, of_text};
 use crate::connections_by_user::OwnConnections;
 use crate::limits::STATUSES_MAX;
 
@@ -88,7 +89,10 @@ impl Statuses {
                 other.set = other.set.max(now);
             }
             Some(vacant) => *vacant = Status { name: name.into(), connections: 1, set: now },
-            None => others.push(Status { name: name.into(), connections: 1, set: now }),
+            None => {
+                others.reserve_exact(1);
+                others.push(Status { name: name.into(), connections: 1, set: now });
+            }
         }
         at as u8 + 1
     }
@@ -116,6 +120,15 @@ impl Statuses {
                 self.others = None;
             }
         }
+    }
+
+    /// Bytes they take on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        self.others.as_ref().map_or(0, |others| {
+            let texts: usize = others.iter().map(|status| of_text(&status.name)).sum();
+            let list = allocated(others.capacity() * size_of::<Status>());
+            allocated(size_of::<Vec<Status>>()) + list + texts
+        })
     }
 
     fn others(&self) -> &[Status] {

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::allocation::{allocated, of_text};
+use crate::allocation::{allocated, of_text, of_tree};
+use crate::journal::Journal;
 use crate::limits::EMOJIS_MAX;
-use crate::users::UserNumber;
+use crate::users::{UserNumber, Users};
 
 /// The touched messages of a room.
 #[derive(Clone, Debug, Default)]
@@ -17,8 +18,10 @@ pub(crate) struct TouchedMessages {
     reaction_bytes: usize,
 }
 
-/// Bytes of an entry of the map: a node holds eleven and is three quarters full in the mean.
-const ENTRY: usize = (size_of::<u64>() + size_of::<Touched>()) * 4 / 3 + 4;
+/// Bytes of an entry of the map.
+const ENTRY: usize = size_of::<u64>() + size_of::<Touched>();
+/// Entries in a node of the map, in the mean: it is mostly newer messages that are touched.
+const FILLED: usize = 6;
 
 /// One message.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +32,7 @@ pub(crate) struct Touched {
     newest_edit: u64,
     /// The number of the newest reaction event in the journal, from which the earlier ones are found;
     /// 0: none.
-    pub(crate) newest_reaction: u64,
+    newest_reaction: u64,
 }
 
 /// One emoji on a message.
@@ -42,7 +45,7 @@ pub(crate) struct Reaction {
 
 impl Touched {
     /// Bytes of its reactions.
-    fn reaction_bytes(&self) -> usize {
+    pub(crate) fn reaction_bytes(&self) -> usize {
         let own = |reaction: &Reaction| {
             of_text(&reaction.emoji)
                 + allocated(reaction.users.capacity() * size_of::<UserNumber>())
@@ -52,15 +55,38 @@ impl Touched {
     }
 }
 
+impl Touched {
+    /// Empties one event of a reaction, or forgets one user who has reacted: the message is gone.
+    /// False: there is nothing left.
+    pub(crate) fn take_apart(&mut self, journal: &mut Journal, users: &mut Users) -> bool {
+        if self.newest_reaction > 0 {
+            self.newest_reaction = journal.empty_reaction(self.newest_reaction).unwrap_or(0);
+            return true;
+        }
+        let Some(reaction) = self.reactions.last_mut() else { return false };
+        match reaction.users.pop() {
+            Some(user) => users.release(user),
+            None => drop(self.reactions.pop()),
+        }
+        true
+    }
+}
+
 impl TouchedMessages {
-    /// Bytes that all of it takes in memory.
-    pub(crate) fn bytes(&self) -> usize {
-        self.by_message.len() * ENTRY + self.reaction_bytes
+    /// Bytes that all of it takes, as `room_bytes` counts them.
+    #[inline]
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.by_message.len() * 2 * ENTRY + self.reaction_bytes) as u64
+    }
+
+    /// Bytes it takes on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        of_tree(self.by_message.len(), ENTRY, FILLED) + self.reaction_bytes
     }
 
     /// Bytes that message `m` takes here.
-    pub(crate) fn bytes_of(&self, m: u64) -> usize {
-        self.get(m).map_or(0, |touched| ENTRY + touched.reaction_bytes())
+    pub(crate) fn bytes_of(&self, m: u64) -> u64 {
+        self.get(m).map_or(0, |touched| (2 * ENTRY + touched.reaction_bytes()) as u64)
     }
 
     /// How many messages.
@@ -188,11 +214,13 @@ impl TouchedMessages {
     }
 
     /// Forgets message `m`; answers what was known of it.
+    #[inline]
     pub(crate) fn remove(&mut self, m: u64) -> Option<Touched> {
         // The map is empty in most rooms, and looks for its root all the same.
-        if self.by_message.is_empty() {
-            return None;
-        }
+        if self.by_message.is_empty() { None } else { self.remove_touched(m) }
+    }
+
+    fn remove_touched(&mut self, m: u64) -> Option<Touched> {
         let touched = self.by_message.remove(&m)?;
         self.reaction_bytes -= touched.reaction_bytes();
         Some(touched)

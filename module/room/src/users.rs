@@ -9,6 +9,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::DefaultHashBuilder;
 
+use crate::allocation::of_text;
 use crate::blocks::Blocks;
 use crate::id::Id;
 use crate::limits::HISTORY_MAX_MAX;
@@ -111,6 +112,8 @@ pub(crate) struct Users {
     hasher: DefaultHashBuilder,
     /// Who was found last: a command asks for the same user several times.
     recent: Cell<u32>,
+    /// Bytes of all names.
+    name_bytes: usize,
 }
 
 impl Users {
@@ -174,7 +177,8 @@ impl Users {
         let (entries, hasher) = (&self.entries, &self.hasher);
         self.by_name.remove(hash, |&at| at == user.0, |&at| hash_of(hasher, entries, at));
         if let Some(entry) = self.entries.get_mut(user.0) {
-            entry.name = Box::default();
+            let name = std::mem::take(&mut entry.name);
+            self.name_bytes -= of_text(&name);
         }
         self.vacant.push(user.0);
     }
@@ -184,16 +188,13 @@ impl Users {
         self.by_name.len()
     }
 
-    /// Bytes they take on the heap, if their names are short.
+    /// Bytes they take on the heap.
     pub(crate) fn memory(&self) -> usize {
-        const SHORT_NAME: usize = 16;
-        self.entries.memory()
-            + self.vacant.memory()
-            + self.by_name.memory()
-            + self.len() * SHORT_NAME
+        self.entries.memory() + self.vacant.memory() + self.by_name.memory() + self.name_bytes
     }
 
     fn add(&mut self, name: &str) -> UserNumber {
+        self.name_bytes += of_text(name);
         let online = OnlineNumber::ABSENT;
         let entry = Entry { name: name.into(), references: 0, online, membership: None };
         let vacant = self.vacant.pop();

@@ -27,7 +27,7 @@ pub fn follow<'a>(
     let user = owner(context)?;
     let follows = &context.room.follows;
     let new: BTreeSet<&str> =
-        rooms.iter().map(RoomName::as_str).filter(|room| !follows.contains_key(*room)).collect();
+        rooms.iter().map(RoomName::as_str).filter(|room| !follows.contains(room)).collect();
     if (follows.len() + new.len()) as u64 > context.limits.follows_max {
         return Err(Refusal::invalid("follows", "more rooms than chat.follows-max"));
     }
@@ -50,7 +50,7 @@ pub fn unfollow<'a>(
     owner(context)?;
     let follows = &context.room.follows;
     let known: BTreeSet<&str> =
-        rooms.iter().map(RoomName::as_str).filter(|room| follows.contains_key(*room)).collect();
+        rooms.iter().map(RoomName::as_str).filter(|room| follows.contains(room)).collect();
     let count = known.len() as u64;
     known.into_iter().for_each(|room| decision.record(Record::Unfollow { room }));
     Ok(count)
@@ -66,9 +66,9 @@ pub fn answer<'a>(
     let invalid = Refusal::invalid("cursor", "what the page before has answered");
     let after = cursor.map(|bytes| RoomName::parse(bytes).map_err(|_| invalid)).transpose()?;
     let start = after.map_or(Bound::Unbounded, |name| Bound::Excluded(name.as_str()));
-    let mut rest = context.room.follows.range::<str, _>((start, Bound::Unbounded));
+    let mut rest = context.room.follows.from(start);
     let items: Vec<_> =
-        rest.by_ref().take(count).map(|(room, since)| Follow { room, since: *since }).collect();
+        rest.by_ref().take(count).map(|(room, since)| Follow { room, since }).collect();
     let more = rest.next().is_some();
     let cursor = items.last().filter(|_| more).map(|follow| follow.room.to_owned());
     Ok(Page { cursor, items })

@@ -17,7 +17,7 @@ use crate::settings::Settings;
 pub(super) const MOST: usize = 256;
 
 /// The most bytes below the bound down to which is removed at once.
-const BYTES_SLACK_MAX: usize = 16 * 1024;
+const BYTES_SLACK_MAX: u64 = 16 * 1024;
 
 /// What a decision adds to a room.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,13 +26,13 @@ pub(super) struct Added {
     /// All durable events, messages among them; counted here.
     events: u64,
     /// Bytes of texts.
-    pub(super) bytes: usize,
+    pub(super) bytes: u64,
 }
 
 impl Added {
     /// Messages that hold so many bytes of text.
     pub(super) fn messages(messages: u64, bytes: usize) -> Added {
-        Added { messages, events: 0, bytes }
+        Added { messages, events: 0, bytes: bytes as u64 }
     }
 }
 
@@ -47,16 +47,15 @@ struct Surplus {
     messages: u64,
     events: u64,
     /// Bytes of all that is bounded by `room_bytes`.
-    bytes: usize,
+    bytes: u64,
     /// Bytes of events, which take a quarter of that at most.
-    event_bytes: usize,
+    event_bytes: u64,
 }
 
 impl Surplus {
-    #[inline]
     fn of(room: &Room, settings: &Settings, limits: &Limits, added: Added) -> Surplus {
         let (stored, logged) = (room.messages.len() as u64, room.journal_len());
-        let most = usize::try_from(settings.room_bytes(limits)).unwrap_or(usize::MAX);
+        let most = settings.room_bytes(limits);
         let messages = (stored + added.messages).saturating_sub(settings.history_max(limits));
         let events = (logged + added.events).saturating_sub(settings.journal_max(limits));
         Surplus {
@@ -67,12 +66,16 @@ impl Surplus {
         }
     }
 
+    /// Whether there is so much of it that it is worth removing. Every send asks this, so it is
+    /// found out without counting.
     #[inline]
-    fn is_worth_removing(&self, settings: &Settings, limits: &Limits) -> bool {
-        self.messages > slack(settings.history_max(limits))
-            || self.events > slack(settings.journal_max(limits))
-            || self.bytes > 0
-            || self.event_bytes > 0
+    fn is_worth_removing(room: &Room, settings: &Settings, limits: &Limits, added: Added) -> bool {
+        let over = |count: u64, most: u64| count > most + slack(most);
+        let most = settings.room_bytes(limits);
+        over(room.messages.len() as u64 + added.messages, settings.history_max(limits))
+            || over(room.journal_len() + added.events, settings.journal_max(limits))
+            || room.bytes() + added.bytes > most
+            || room.journal.bytes() > most / 4
     }
 }
 
@@ -80,9 +83,7 @@ impl Room {
     /// Whether more is beyond the bounds of this room than waits there anyhow. What is too old is not
     /// meant: [`Room::next_deadline`] knows of it.
     pub fn is_beyond_bounds(&self, limits: &Limits) -> bool {
-        let settings = self.settings();
-        let surplus = Surplus::of(self, settings, limits, Added::default());
-        surplus.is_worth_removing(settings, limits)
+        Surplus::is_worth_removing(self, self.settings(), limits, Added::default())
     }
 }
 
@@ -95,13 +96,13 @@ pub(super) fn trim(
     decision: &mut Decision<'_>,
 ) {
     let Context { room, limits, .. } = context;
-    let events = decision.last.n - room.last.n;
-    let surplus = Surplus::of(room, settings, limits, Added { events, ..added });
+    let added = Added { events: decision.last.n - room.last.n, ..added };
     let nonces = expired_nonces(context);
-    let worth_it = surplus.is_worth_removing(settings, limits)
+    let worth_it = Surplus::is_worth_removing(room, settings, limits, added)
         || nonces as u64 > slack(limits.nonce_max)
         || settings.history_ttl(limits) > 0;
     if worth_it {
+        let surplus = Surplus::of(room, settings, limits, added);
         remove(context, settings, surplus, nonces, MOST, decision);
     }
 }
@@ -110,14 +111,15 @@ pub(super) fn trim(
 /// nonces at once.
 pub(super) fn trim_in_slices(context: Context<'_, '_>, most: usize, decision: &mut Decision<'_>) {
     let Context { room, limits, .. } = context;
-    let settings = room.settings();
-    let mut surplus = Surplus::of(room, settings, limits, Added::default());
-    if !surplus.is_worth_removing(settings, limits) {
-        surplus = Surplus::default();
-    }
+    let (settings, added) = (room.settings(), Added::default());
+    let surplus = match Surplus::is_worth_removing(room, settings, limits, added) {
+        true => Surplus::of(room, settings, limits, added),
+        false => Surplus::default(),
+    };
     remove(context, settings, surplus, expired_nonces(context), most, decision);
 }
 
+#[inline(never)]
 fn remove(
     context: Context<'_, '_>,
     settings: &Settings,
@@ -128,8 +130,8 @@ fn remove(
 ) {
     let Context { room, limits, now, .. } = context;
     let (first, base) = (room.messages.first(), room.journal.base().n);
-    let room_bytes = usize::try_from(settings.room_bytes(limits)).unwrap_or(usize::MAX);
-    let spare = |bytes: usize| (bytes / 16).min(BYTES_SLACK_MAX);
+    let room_bytes = settings.room_bytes(limits);
+    let spare = |bytes: u64| (bytes / 16).min(BYTES_SLACK_MAX);
     // Both count no more than `most`, so there may be more.
     let for_bytes = match surplus.bytes {
         0 => 0,
@@ -167,7 +169,7 @@ fn remove(
 }
 
 /// How many of the oldest messages hold so many bytes, counted up to `most`; never the newest one.
-fn messages_holding(context: Context<'_, '_>, bytes: usize, most: usize) -> u64 {
+fn messages_holding(context: Context<'_, '_>, bytes: u64, most: usize) -> u64 {
     let room = context.room;
     let (first, last) = (room.messages.first(), room.messages.last());
     let mut freed = 0;
@@ -176,7 +178,7 @@ fn messages_holding(context: Context<'_, '_>, bytes: usize, most: usize) -> u64 
         if freed >= bytes {
             break;
         }
-        freed += message.bytes() + room.touched.bytes_of(m);
+        freed += message.bytes() as u64 + room.touched.bytes_of(m);
         count += 1;
     }
     count
@@ -184,14 +186,14 @@ fn messages_holding(context: Context<'_, '_>, bytes: usize, most: usize) -> u64 
 
 /// The number of the first event to be kept when the oldest facts that hold so many bytes go; it
 /// goes over at most `most` of them.
-fn events_holding(context: Context<'_, '_>, bytes: usize, most: usize) -> u64 {
+fn events_holding(context: Context<'_, '_>, bytes: u64, most: usize) -> u64 {
     let mut freed = 0;
     let mut from = 0;
     for fact in context.room.journal.facts_from(0).take(most) {
         if freed >= bytes {
             break;
         }
-        freed += fact.bytes();
+        freed += fact.bytes() as u64;
         from = fact.id.n + 1;
     }
     from

@@ -172,9 +172,9 @@ impl Decoder<'_, '_> {
         let room = self.reader.name(ROOM_NAME_MAX)?;
         RoomName::parse(room.as_bytes()).map_err(|_| Malformed("no room can be named so"))?;
         let since = self.ms()?;
-        match self.room.follows.insert(room.into(), since) {
-            None => Ok(()),
-            Some(_) => Err(Malformed("room followed twice")),
+        match self.room.follows.add(room, since) {
+            true => Ok(()),
+            false => Err(Malformed("room followed twice")),
         }
     }
 }

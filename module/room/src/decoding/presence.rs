@@ -4,7 +4,7 @@ use super::Decoder;
 use crate::limits::*;
 use crate::names;
 use crate::room::Room;
-use crate::statuses::ONLINE;
+use crate::statuses::{ONLINE, Statuses};
 use crate::varint::Malformed;
 
 impl<'a> Decoder<'a, '_> {
@@ -47,12 +47,13 @@ impl<'a> Decoder<'a, '_> {
         let (own, set) = if is_first { (None, 0) } else { (self.status()?, self.ms()?) };
         let former = self.progress.former.get(&user).map(|status| &**status);
         let entry = self.room.users.get_mut(user).ok_or(Malformed("unknown user"))?;
-        let online = self.room.presence.online_mut(user, entry);
-        let online = online.ok_or(Malformed("connection of an absent user"))?;
-        let status = online.statuses.add(own.or(former).unwrap_or(ONLINE), set);
-        if online.statuses.are_too_many() {
-            return Err(Malformed("too many statuses"));
-        }
+        let add = |statuses: &mut Statuses| {
+            let status = statuses.add(own.or(former).unwrap_or(ONLINE), set);
+            (!statuses.are_too_many()).then_some(status)
+        };
+        let added = self.room.presence.change_statuses(user, entry, add);
+        let status = added.ok_or(Malformed("connection of an absent user"))?;
+        let status = status.ok_or(Malformed("too many statuses"))?;
         if self.room.presence.insert(&self.room.users, name, user, status, left) {
             Ok(())
         } else {

@@ -3,8 +3,8 @@
 
 use super::{World, code};
 use crate::decide::react::Reaction;
-use crate::decide::revise::{Edit, Whose};
-use crate::decide::{self, Decision, expire, read};
+use crate::decide::revise::{Delete, Edit, Whose};
+use crate::decide::{self, Decision, expire, read, sync};
 use crate::id::Id;
 use crate::limits::Limits;
 use crate::messages::VISITED;
@@ -219,4 +219,64 @@ fn what_can_never_fit_is_refused() {
     assert!(world.send("alice", &text).is_ok());
     let by_owner = world.set("room_bytes", "2097152", Some("alice"));
     assert_eq!(by_owner.map_err(|refusal| code(&refusal)), Err("DENIED backend".into()));
+}
+
+#[test]
+fn what_touched_a_message_that_is_gone_is_hidden_at_once_and_freed_in_steps() {
+    const REACTIONS: usize = 3_000;
+    for way in ["deleted", "trimmed"] {
+        let mut world = filled(2);
+        let name = world.name.clone();
+        let id = world.send("alice", "liked").expect("sent");
+        let cursor = world.room.last();
+        for at in 0..REACTIONS {
+            let user = format!("secret-user-{at}");
+            world.join(&user, None, Some("*")).expect("joined");
+            let (actor, id) = (Actor::User(&user), id.as_bytes());
+            let add = Reaction::Add;
+            world
+                .act(&name, |c, d| decide::react::decide(c, actor, id, "👍", add, d))
+                .expect("done");
+            world.leave(&user).expect("left");
+        }
+        let before = (world.room.journal.bytes(), world.room.users.len());
+        if way == "deleted" {
+            let delete = Delete {
+                user: Actor::Backend,
+                id: id.as_bytes(),
+                reason: None,
+                whose: Whose::Permitted,
+            };
+            world.act(&name, |c, d| decide::revise::delete(c, delete, d)).expect("deleted");
+        } else {
+            world.limits.history_max = 1;
+            world.send("alice", "later").expect("sent");
+            while step(&mut world) {}
+            assert_eq!(world.room.messages.len(), 1);
+        }
+        let stored = world.room.encode(crate::Part::Durable);
+        let all = sync::answer(world.context(&name), cursor, 1000, None);
+        let all = all.expect("a page");
+        let secret = |bytes: &[u8]| bytes.windows(4).any(|part| part == "👍".as_bytes());
+        assert!(!secret(&stored) && !all.events.iter().any(secret), "{way}: hidden at once");
+        world.check_copies();
+        // One copy has freed nothing and another all: nobody sees a difference.
+        let mut steps = 0;
+        let mut more = world.room.has_leftovers();
+        assert!(more, "{way}");
+        while more {
+            let before = world.room.users.len();
+            more = world.room.free_leftovers(STEP);
+            assert!(before - world.room.users.len() <= STEP, "{way}: freed at once");
+            steps += 1;
+        }
+        let least = if way == "deleted" { 2 * REACTIONS / STEP } else { REACTIONS / STEP };
+        assert!(steps >= least, "{way}: {steps} steps");
+        assert_eq!(world.room.encode(crate::Part::Durable), stored, "{way}");
+        assert_eq!(world.room.users.len(), 2, "{way}: {} before", before.1);
+        if way == "deleted" {
+            assert!(world.room.journal.bytes() < before.0 - (REACTIONS * 8) as u64, "{way}");
+        }
+        world.check_copies();
+    }
 }
