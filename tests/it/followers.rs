@@ -278,7 +278,7 @@ fn a_second_replica_that_comes_during_the_snapshot_of_the_first_is_equal() {
     busy.alone();
     let replicas = [Redis::with(SETTINGS), Redis::with(SETTINGS), Redis::with(SETTINGS)];
     // A snapshot for nobody runs already when they ask.
-    cmd!(primary, "BGSAVE").ok();
+    primary.begin_save();
     for replica in &replicas {
         follow(replica, &primary);
         busy.more(40);
@@ -333,7 +333,7 @@ fn an_append_only_file_turned_on_while_busy_has_everything() {
         cmd!(primary, "CONFIG", "SET", "rdb-key-save-delay", 10_000).ok();
         if round >= 2 {
             // The rewrite has to wait for the end of a snapshot.
-            cmd!(primary, "BGSAVE").ok();
+            primary.begin_save();
         }
         cmd!(primary, "CONFIG", "SET", "appendonly", "yes").ok();
         primary.wait_rewritten();
@@ -359,7 +359,7 @@ fn a_snapshot_of_a_server_that_nobody_follows_has_everything() {
     let busy = Busy::start(&redis, "snapshot", Ages::Ignored);
     for round in 0..rounds(3) {
         busy.alone();
-        cmd!(redis, "BGSAVE").ok();
+        redis.begin_save();
         busy.more(100);
         eventually("the end of the snapshot", LATER, || {
             match redis.info("persistence", "rdb_bgsave_in_progress").as_str() {

@@ -75,7 +75,7 @@ fn rooms_are_described_wherever_reads_are_answered() {
     let _ = std::fs::remove_file(&file);
     std::fs::create_dir(&file).expect("a directory");
     cmd!(wire, "CONFIG", "SET", "save", "3600 1").ok();
-    cmd!(wire, "BGSAVE").ok();
+    redis.begin_save();
     eventually("the end of the save", LATER, || {
         match redis.info("persistence", "rdb_last_bgsave_status").as_str() {
             "err" => Ok(()),

@@ -258,7 +258,18 @@ impl Redis {
     /// it meanwhile, and Redis 8.0 waits longer for such a child to end.
     #[track_caller]
     pub fn save(&self) {
-        eventually("a save", LATER, || match cmd!(self, "SAVE") {
+        self.save_by("SAVE");
+    }
+
+    /// Begins to save everything in the background (BGSAVE); the same is true of it.
+    #[track_caller]
+    pub fn begin_save(&self) {
+        self.save_by("BGSAVE");
+    }
+
+    #[track_caller]
+    fn save_by(&self, command: &str) {
+        eventually("a save", LATER, || match cmd!(self, command) {
             Reply::Error(line) if line.contains("in progress") => Err(line),
             reply => {
                 reply.ok();
