@@ -17,8 +17,9 @@ use crate::config::Config;
 
 /// How many seconds' worth of frames and bytes may come at once.
 const BURST_SECONDS: f64 = 10.0;
-/// Frames that opening a socket counts as: it costs the relay and Redis as much as a few.
-const FRAMES_TO_ENTER: usize = 10;
+/// Frames that opening a socket counts as, as many as there are for an operation by default: it costs
+/// the relay and Redis about as much.
+const FRAMES_TO_ENTER: usize = 4;
 /// A flood does not get in again so soon. What it is told to wait is longer (`close.rs`).
 const KEPT_OUT: Duration = Duration::from_secs(30);
 /// After so long without a socket an allowance is full again and nobody is kept out any more.
@@ -308,9 +309,9 @@ mod tests {
     #[test]
     fn who_goes_on_after_the_warning_is_a_flood_and_stays_out() {
         let rows: &[(&[&str], usize, (usize, usize), &str)] = &[
-            (&["--frames-per-second=10"], 0, (40, 50), "small frames, after ten for entering"),
+            (&["--frames-per-second=10"], 0, (46, 50), "small frames, after four for entering"),
             (&["--bytes-per-second=64kb"], 32 << 10, (10, 10), "large frames"),
-            (&["--operations-per-second=1"], 0, (10, 20), "four frames for each operation"),
+            (&["--operations-per-second=1"], 0, (16, 20), "four frames for each operation"),
         ];
         for (flags, bytes, expected, why) in rows {
             let start = Instant::now();
@@ -343,7 +344,7 @@ mod tests {
         let start = Instant::now();
         let all = allowances(&["--frames-per-second=10"]);
         let entered = (0..100).take_while(|_| enter(&all, "alice", start).is_some()).count();
-        assert_eq!(entered, 10);
+        assert_eq!(entered, 25);
     }
 
     #[test]
