@@ -22,6 +22,7 @@ pub(crate) struct Counters {
     last_sweep: AtomicU64,
     sweep_slices: AtomicU64,
     sweep_longest: AtomicU64,
+    sweep_most: AtomicU64,
     refusals: [AtomicU64; Refusal::CODES.len()],
     wrong_type: AtomicU64,
     out_of_memory: AtomicU64,
@@ -40,6 +41,7 @@ pub(crate) static COUNTERS: Counters = Counters {
     last_sweep: AtomicU64::new(0),
     sweep_slices: AtomicU64::new(0),
     sweep_longest: AtomicU64::new(0),
+    sweep_most: AtomicU64::new(0),
     refusals: [const { AtomicU64::new(0) }; Refusal::CODES.len()],
     wrong_type: AtomicU64::new(0),
     out_of_memory: AtomicU64::new(0),
@@ -79,11 +81,13 @@ pub(crate) fn timed_out(users: usize) {
     count(&COUNTERS.presence_timeouts, users as u64);
 }
 
-/// A slice of sweeping has ended at `now`, milliseconds since the epoch, after so many microseconds.
-pub(crate) fn swept(now: u64, microseconds: u64) {
+/// A slice of sweeping has ended at `now`, milliseconds since the epoch, after so many microseconds
+/// and so much work, see `slice.rs`.
+pub(crate) fn swept(now: u64, microseconds: u64, work: usize) {
     COUNTERS.last_sweep.store(now, Relaxed);
     count(&COUNTERS.sweep_slices, 1);
     COUNTERS.sweep_longest.fetch_max(microseconds, Relaxed);
+    COUNTERS.sweep_most.fetch_max(work as u64, Relaxed);
 }
 
 /// When refused records were last logged, in microseconds of the monotonic clock (0: never), and how
@@ -128,6 +132,7 @@ pub(crate) fn write(out: &mut InfoWriter, whole: bool) {
         ("last_sweep_ms", c.last_sweep.load(Relaxed)),
         ("sweep_slices", c.sweep_slices.load(Relaxed)),
         ("sweep_longest_us", c.sweep_longest.load(Relaxed)),
+        ("sweep_most", c.sweep_most.load(Relaxed)),
         ("refused_wrongtype", c.wrong_type.load(Relaxed)),
         ("refused_oom", c.out_of_memory.load(Relaxed)),
         ("defects", c.defects.load(Relaxed)),

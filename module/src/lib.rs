@@ -38,6 +38,7 @@ mod index;
 mod info;
 mod redis;
 mod room_type;
+mod slice;
 mod state;
 mod timers;
 

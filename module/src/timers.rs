@@ -19,19 +19,20 @@ use crate::redis::{
     replica_traffic_is_to_be_avoided,
 };
 use crate::room_type::StoredRoom;
+use crate::slice::Slice;
 use crate::{commands, config, events, info, state};
 
 /// Milliseconds between looks when nothing is due.
 pub(crate) const INTERVAL: u64 = 100;
-/// Microseconds after which a slice of work begins nothing more: it is to take 2 ms at most, and one
-/// step takes less than the rest.
-const SLICE: u64 = 1_000;
 /// Milliseconds between looks for copies.
 const LOOK_INTERVAL: u64 = 1_000;
 /// Milliseconds between slices.
 const PAUSE: u64 = 1;
-/// Connections, messages, events or nonces that end in one step, or leftovers that are freed.
-const STEP: usize = 128;
+/// Connections, messages, events or nonces that end in one step, each.
+const STEP: usize = 32;
+/// Leftovers that are freed in one step. Each takes a small part of what an ending does, as nothing
+/// is published of it.
+const FREED: usize = 128;
 /// A jump of the clock by more than this, in milliseconds, is taken for one.
 const JUMP: u64 = 1_000;
 
@@ -45,46 +46,56 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
     if replica_traffic_is_to_be_avoided() {
         return INTERVAL;
     }
-    let started = monotonic_us();
-    let used_up = || monotonic_us() - started >= SLICE;
+    let mut slice = Slice::starting_at(monotonic_us());
     if !flags.is_primary() || flags.is_loading() {
         // The primary tells.
         while state::with(|state| state.gone.pop().is_some()) {
-            if used_up() {
+            slice.count(0);
+            if slice.is_over(monotonic_us()) {
                 return PAUSE;
             }
         }
         while !flags.is_loading() && free_leftovers(call) {
-            if used_up() {
+            slice.count(FREED / 8);
+            if slice.is_over(monotonic_us()) {
                 return PAUSE;
             }
         }
         return INTERVAL;
     }
     while events::tell_one(call) {
-        if used_up() {
+        slice.count(0);
+        if slice.is_over(monotonic_us()) {
             return PAUSE;
         }
     }
-    let mut again = INTERVAL;
-    let mut steps = 0;
-    while let Some(found) = next(now.steady_ms) {
-        step(call, &found, now);
-        steps += 1;
-        if used_up() {
-            again = PAUSE;
-            break;
-        }
-    }
+    let mut again = sweep(call, now, &mut slice);
     // A little at every turn, whatever else is due: what was deleted is to be gone from memory.
     while free_leftovers(call) {
-        if used_up() {
+        slice.count(FREED / 8);
+        if slice.is_over(monotonic_us()) {
             again = PAUSE;
             break;
         }
     }
-    if steps > 0 {
-        info::swept(now.ms, monotonic_us() - started);
+    again
+}
+
+/// Ends what is due, room by room; returns after how many milliseconds to come again.
+fn sweep(call: &Call<'_>, now: Now, slice: &mut Slice) -> u64 {
+    let mut again = INTERVAL;
+    let before = slice.done();
+    while let Some(found) = next(now.steady_ms) {
+        let ended = step(call, &found, now);
+        slice.count(ended);
+        if slice.is_over(monotonic_us()) {
+            again = PAUSE;
+            break;
+        }
+    }
+    let done = slice.done() - before;
+    if done > 0 {
+        info::swept(now.ms, slice.passed_us(monotonic_us()), done);
     }
     again
 }
@@ -101,16 +112,19 @@ fn next(now: u64) -> Option<Found> {
     })
 }
 
-fn step(call: &Call<'_>, found: &Found, now: Now) {
+/// Ends what is due in one room; returns how many things.
+fn step(call: &Call<'_>, found: &Found, now: Now) -> usize {
     call.select(found.database);
     let Ok(mut key) = RoomKey::open_named(call, &found.name) else {
-        return state::with(|state| state.index.forget(found));
+        state::with(|state| state.index.forget(found));
+        return 0;
     };
     let name = RoomName::parse(&found.name).unwrap_or(RoomName::INVALID);
     let same = |filed: &crate::index::Filed| filed.number == found.place.1;
     let Some(stored) = key.stored_mut().filter(|stored| stored.filed.as_ref().is_some_and(same))
     else {
-        return state::with(|state| state.index.forget(found));
+        state::with(|state| state.index.forget(found));
+        return 0;
     };
     let limits = config::limits();
     let quiet_until = state::with(|state| state.quiet_until).max(stored.quiet_until);
@@ -123,11 +137,12 @@ fn step(call: &Call<'_>, found: &Found, now: Now) {
     if is_quiet && decision.steps.is_empty() {
         // Nothing but connections is due.
         let facts = stored.facts(Some(quiet_until));
-        return renew(found, stored, facts);
+        renew(found, stored, facts);
+        return 0;
     }
     let unfinished = decision.unfinished;
     let mut effects = state::take_effects();
-    let before = stored.room.online();
+    let (before, endings) = (stored.room.online(), stored.room.endings());
     stored.room.carry_out(name.as_str(), now, &decision.steps, &mut effects);
     info::timed_out(before - stored.room.online());
     // Who came to a database that has changed places since is present in another room by now.
@@ -145,6 +160,7 @@ fn step(call: &Call<'_>, found: &Found, now: Now) {
     let facts = stored.facts(if unfinished { Some(now.steady_ms) } else { next });
     renew(found, stored, facts);
     stored.note_leftovers();
+    endings.saturating_sub(stored.room.endings())
 }
 
 /// Frees some of what a room has given up, on any copy of it. False: there is nothing to be freed.
@@ -155,7 +171,7 @@ fn free_leftovers(call: &Call<'_>) -> bool {
     let Ok(mut key) = RoomKey::open_named(call, &found.name) else { return true };
     let same = |stored: &&mut StoredRoom| stored.filed.is_some_and(|filed| filed.number == number);
     if let Some(stored) = key.stored_mut().filter(same)
-        && stored.room.free_leftovers(STEP)
+        && stored.room.free_leftovers(FREED)
     {
         state::with(|state| state.leftovers.insert(number));
     }

@@ -113,6 +113,11 @@ impl Room {
         self.presence.connections()
     }
 
+    /// Connections, messages, facts and nonces: everything that may end by itself.
+    pub fn endings(&self) -> usize {
+        self.connections() + self.messages.len() + self.journal.fact_count() + self.nonces.len()
+    }
+
     /// Members.
     pub fn member_count(&self) -> usize {
         self.members.len()
