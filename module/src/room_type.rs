@@ -8,7 +8,7 @@ use std::ffi::{c_int, c_void};
 use std::ptr;
 
 use chat_room::varint::Malformed;
-use chat_room::{Id, Loader, Part, Record, Room, Sleep};
+use chat_room::{Id, Loader, Mover, Part, Record, Room, Sleep};
 use redis_module::native_types::RedisType;
 use redis_module::raw::{
     self, RedisModuleDefragCtx, RedisModuleDigest, RedisModuleIO, RedisModuleKeyOptCtx,
@@ -306,8 +306,64 @@ unsafe extern "C" fn copy(
     guarded("copying a room", copy).unwrap_or(ptr::null_mut())
 }
 
-/// Moves the bodies of messages, which are nearly all of a room's memory. Returns 1 while
-/// there are more.
+/// Moves allocations for [`defrag`].
+struct Defragmenter(*mut RedisModuleDefragCtx);
+
+impl Defragmenter {
+    /// Where an allocation is to be from now on: Redis has copied it and freed the old place.
+    fn relocate<T>(&self, start: *mut T) -> Option<*mut T> {
+        let moved: *mut T = api!(RedisModule_DefragAlloc(self.0, start.cast())).cast();
+        (!moved.is_null()).then_some(moved)
+    }
+}
+
+impl Mover for Defragmenter {
+    fn list<T>(&mut self, list: &mut Vec<T>) {
+        let (length, capacity) = (list.len(), list.capacity());
+        if capacity == 0 || size_of::<T>() == 0 {
+            return;
+        }
+        if let Some(moved) = self.relocate(list.as_mut_ptr()) {
+            // SAFETY: the entries lie at `moved` now, in an allocation of the same size; the list of the
+            // old place must not free it again.
+            let old =
+                std::mem::replace(list, unsafe { Vec::from_raw_parts(moved, length, capacity) });
+            std::mem::forget(old);
+        }
+    }
+
+    fn text(&mut self, text: &mut Box<str>) {
+        let length = text.len();
+        if length == 0 {
+            return;
+        }
+        if let Some(moved) = self.relocate(text.as_mut_ptr()) {
+            // SAFETY: as for a list. The bytes are the same, so they are UTF-8.
+            let moved = unsafe {
+                let bytes = ptr::slice_from_raw_parts_mut(moved, length);
+                Box::from_raw(bytes as *mut str)
+            };
+            std::mem::forget(std::mem::replace(text, moved));
+        }
+    }
+
+    fn value<T>(&mut self, value: &mut Box<T>) {
+        if size_of::<T>() == 0 {
+            return;
+        }
+        if let Some(moved) = self.relocate(ptr::from_mut::<T>(value)) {
+            // SAFETY: as for a list.
+            std::mem::forget(std::mem::replace(value, unsafe { Box::from_raw(moved) }));
+        }
+    }
+
+    fn must_stop(&mut self) -> bool {
+        api!(RedisModule_DefragShouldStop(self.0)) != 0
+    }
+}
+
+/// Moves what a room consists of, as far as that is possible: see the core. Returns 1 while there is
+/// more.
 unsafe extern "C" fn defrag(
     ctx: *mut RedisModuleDefragCtx,
     _key: *mut RedisModuleString,
@@ -315,26 +371,17 @@ unsafe extern "C" fn defrag(
 ) -> c_int {
     let mut from: std::ffi::c_ulong = 0;
     api!(RedisModule_DefragCursorGet(ctx, &mut from));
+    let mut mover = Defragmenter(ctx);
+    // SAFETY: Redis hands over the place where it keeps the pointer to the value.
+    let place = unsafe { &mut *value.cast::<*mut StoredRoom>() };
+    if from == 0
+        && let Some(moved) = mover.relocate(*place)
+    {
+        *place = moved;
+    }
     // SAFETY: as in `room`; Redis runs nothing else meanwhile.
-    let stored = unsafe { &mut *(*value).cast::<StoredRoom>() };
-    let relocate = |bodies: &mut Vec<u8>| {
-        if bodies.capacity() > 0 {
-            let (length, capacity) = (bodies.len(), bodies.capacity());
-            let start = bodies.as_mut_ptr();
-            let moved: *mut u8 = api!(RedisModule_DefragAlloc(ctx, start.cast())).cast();
-            if !moved.is_null() {
-                // SAFETY: Redis has copied the allocation to `moved` and freed `start`; the vector of
-                // the old place must not free it again.
-                let old = std::mem::replace(bodies, unsafe {
-                    Vec::from_raw_parts(moved, length, capacity)
-                });
-                std::mem::forget(old);
-            }
-        }
-        api!(RedisModule_DefragShouldStop(ctx)) == 0
-    };
-    let next =
-        guarded("moving a room", || stored.room.relocate_bodies(from as usize, relocate)).flatten();
+    let stored = unsafe { &mut **place };
+    let next = guarded("moving a room", || stored.room.relocate(from, &mut mover)).flatten();
     if let Some(next) = next {
         api!(RedisModule_DefragCursorSet(ctx, next as std::ffi::c_ulong));
     }

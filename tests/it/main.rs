@@ -15,6 +15,7 @@ mod command_docs;
 mod commands;
 mod create_limit;
 mod databases;
+mod defrag;
 mod deletion;
 mod flood;
 mod followers;

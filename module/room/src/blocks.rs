@@ -44,6 +44,16 @@ impl<T> Blocks<T> {
         self.blocks.iter_mut().flatten()
     }
 
+    /// How many blocks.
+    pub(crate) fn blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// The list that block number `at` is.
+    pub(crate) fn block_mut(&mut self, at: usize) -> Option<&mut Vec<T>> {
+        self.blocks.get_mut(at)
+    }
+
     /// Adds an entry; answers its number.
     pub(crate) fn push(&mut self, entry: T) -> u32 {
         let number = self.len();

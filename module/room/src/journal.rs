@@ -35,6 +35,23 @@ impl Fact {
         };
         allocated(size_of::<Fact>()) + texts
     }
+
+    /// Hands all its texts on to `each`.
+    pub(crate) fn texts_mut(&mut self, each: &mut dyn FnMut(&mut Box<str>)) {
+        let texts = match &mut self.change {
+            Change::Settings { by, data } => [Some(by), Some(data), None],
+            Change::Member(MemberFact { user, by, reason, .. }) => {
+                [Some(user), by.as_mut(), reason.as_mut()]
+            }
+            Change::Edit { user, .. } => [Some(user), None, None],
+            Change::Delete { user, reason, .. } => [Some(user), reason.as_mut(), None],
+            Change::React { reaction: Some(Reacted { user, emoji }), .. } => {
+                [Some(user), Some(emoji), None]
+            }
+            Change::React { reaction: None, .. } => [None, None, None],
+        };
+        texts.into_iter().flatten().for_each(each);
+    }
 }
 
 /// What changed.
@@ -153,7 +170,7 @@ pub(crate) struct Journal {
     /// The id just before the first known event.
     base: Id,
     /// By event number; between them are messages.
-    facts: ChunkedDeque<Box<Fact>>,
+    pub(crate) facts: ChunkedDeque<Box<Fact>>,
     /// Bytes of all facts.
     bytes: usize,
 }

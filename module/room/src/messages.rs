@@ -10,6 +10,7 @@ use crate::allocation::allocated;
 use crate::body::Body;
 use crate::chunked_deque::ChunkedDeque;
 use crate::id::Id;
+use crate::relocate::Mover;
 use crate::users::UserNumber;
 
 /// Messages of one run.
@@ -336,9 +337,12 @@ impl Messages {
         self.runs.len()
     }
 
-    /// The bodies of every run from number `from` of the runs on, for moving allocations.
-    pub(crate) fn bodies_mut(&mut self, from: usize) -> impl Iterator<Item = &mut Vec<u8>> {
-        self.runs.iter_mut_from(from).map(|run| &mut run.bytes)
+    /// Shows what run number `at` of the runs has allocated.
+    pub(crate) fn relocate(&mut self, at: usize, mover: &mut impl Mover) {
+        if let Some(run) = self.runs.get_mut(at) {
+            mover.list(&mut run.heads);
+            mover.list(&mut run.bytes);
+        }
     }
 
     /// The place of the run that holds message `m`, if any does. Most look at the newest or at the

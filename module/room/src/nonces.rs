@@ -37,7 +37,7 @@ pub(crate) fn digest(text: &[u8]) -> u64 {
 /// The nonces of a room, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Nonces {
-    list: ChunkedDeque<Nonce>,
+    pub(crate) list: ChunkedDeque<Nonce>,
     /// How many were forgotten before `list`, but for what overflows: an entry of the table minus
     /// this is an index, see [`index`].
     forgotten: u32,

@@ -88,13 +88,13 @@ impl OnlineNumber {
 /// The connections of a room and its users in the order of coming.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Presence {
-    connections: Blocks<Connection>,
+    pub(crate) connections: Blocks<Connection>,
     by_name: LinearHashTable<u32>,
     hasher: DefaultHashBuilder,
     /// Bytes of names that lie elsewhere.
     names: usize,
     deadlines: Deadlines,
-    present: Blocks<Online>,
+    pub(crate) present: Blocks<Online>,
     by_user: ConnectionsByUser,
     /// Bytes of all statuses.
     status_bytes: usize,

@@ -246,22 +246,6 @@ impl Room {
             + self.follows.len()
     }
 
-    /// Hands the bodies of messages on to `relocate`, run by run from run number `from`, until it
-    /// says stop (returns false); the number to go on with, or `None` at the end. For
-    /// defragmentation.
-    pub fn relocate_bodies(
-        &mut self,
-        from: usize,
-        mut relocate: impl FnMut(&mut Vec<u8>) -> bool,
-    ) -> Option<usize> {
-        for (done, bodies) in self.messages.bodies_mut(from).enumerate() {
-            if !relocate(bodies) {
-                return Some(from + done + 1);
-            }
-        }
-        None
-    }
-
     pub(crate) fn settings(&self) -> &Settings {
         self.settings.as_deref().unwrap_or(&settings::UNCHANGED)
     }

@@ -106,7 +106,7 @@ impl Stored {
 /// All users something in the room refers to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Users {
-    entries: Blocks<Entry>,
+    pub(crate) entries: Blocks<Entry>,
     vacant: Blocks<u32>,
     by_name: LinearHashTable<u32>,
     hasher: DefaultHashBuilder,

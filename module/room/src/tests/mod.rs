@@ -20,9 +20,9 @@ use crate::refusal::Refusal;
 use crate::{Effects, Now, Part, Record, Room};
 
 /// One room, its copy, and a clock.
-struct World {
+pub(crate) struct World {
     name: String,
-    room: Room,
+    pub(crate) room: Room,
     copy: Room,
     limits: Limits,
     now: u64,
@@ -31,7 +31,7 @@ struct World {
 }
 
 impl World {
-    fn new(name: &str) -> World {
+    pub(crate) fn new(name: &str) -> World {
         World {
             name: name.into(),
             room: Room::default(),
@@ -48,7 +48,7 @@ impl World {
     }
 
     /// The steady clock shows something else than the other one.
-    fn time(&self) -> Now {
+    pub(crate) fn time(&self) -> Now {
         let (ms, steady_ms) = (self.now, self.now + 7_000_000);
         Now { ms, id_ms: ms, unused_ms: ms + 1, steady_ms }
     }
@@ -57,7 +57,7 @@ impl World {
         self.send_with(user, text, None)
     }
 
-    fn send_with(
+    pub(crate) fn send_with(
         &mut self,
         user: &str,
         text: &str,
