@@ -251,6 +251,7 @@ impl Index {
         let Some(db) = self.databases.get(&database) else { return Vec::new() };
         let end = before.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         let newest_first = db.by_activity.range((std::ops::Bound::Unbounded, end)).rev();
+        let newest_first = newest_first.inspect(|_| chat_room::work::visit(1));
         newest_first.take(count).map(|place| db.found(database, *place)).collect()
     }
 

@@ -137,6 +137,7 @@ pub(crate) fn write(out: &mut InfoWriter, whole: bool) {
         ("refused_oom", c.out_of_memory.load(Relaxed)),
         ("defects", c.defects.load(Relaxed)),
         ("records_refused", c.records_refused.load(Relaxed)),
+        ("elements_visited", chat_room::work::visited()),
     ];
     for (name, value) in fields {
         out.field(name, value);

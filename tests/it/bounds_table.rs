@@ -36,10 +36,10 @@ pub(crate) struct Row {
     pub(crate) work: u64,
 }
 
-/// Work that does not grow with the room: look-ups, and slices of what waits to be removed.
-pub(crate) const FIXED: u64 = 256;
-/// Work of a page, and of a call that names many.
-pub(crate) const PAGE: u64 = 1_000 + FIXED;
+/// Work that does not grow with the room: look-ups, and one slice of what waits to be removed.
+pub(crate) const FIXED: u64 = 1_280;
+/// Work of a page, and of a call that names many: three elements for each of a thousand.
+pub(crate) const PAGE: u64 = 3_000 + FIXED;
 
 const fn row(
     argument: &'static str,
@@ -186,7 +186,7 @@ const PRESENCE: &[Row] = &[
 const BEAT: &[Row] = &[
     row("room", &["$", "60000", "c0"], ROOM, FIXED),
     row("ttl", &["lobby", "$", "c0"], TTL, FIXED),
-    row("connection", &["lobby", "60000", "$"], Bound::Words(1000, "c", "INVALID count"), PAGE),
+    row("connection", &["lobby", "60000", "$"], Bound::Words(1000, "here", "INVALID count"), PAGE),
 ];
 
 const WHO: &[Row] = &[

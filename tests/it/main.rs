@@ -6,6 +6,7 @@ mod acl;
 mod bounded_rights;
 mod bounds;
 mod bounds_table;
+mod bounds_work;
 mod browser;
 mod browser_actions;
 mod browser_hostile;

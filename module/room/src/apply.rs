@@ -15,6 +15,7 @@ use crate::sanctions::FOR_EVER;
 use crate::settings::to_json;
 use crate::statuses::{ONLINE, Statuses};
 use crate::unread::uncount;
+use crate::work;
 
 impl Room {
     /// Whether this record can be applied: it is no event, or one that comes after the last. An event
@@ -264,6 +265,7 @@ impl Room {
         let journal_from = trimmed_event.map_or(0, |message| message.id.n + 1).max(journal_from);
         if let Some(base) = self.id_at(journal_from.saturating_sub(1).min(self.last.n)) {
             while let Some(fact) = self.journal.forget(base) {
+                work::visit(1);
                 if let Some(m) = fact.change.touches() {
                     self.touched.forget_event(m, fact.id.n);
                 }
@@ -271,6 +273,7 @@ impl Room {
         }
         while self.messages.len() > 0 && self.messages.first() < messages_from {
             let m = self.messages.first();
+            work::visit(1);
             if let Some(oldest) = self.messages.oldest() {
                 let author = oldest.author;
                 uncount(&mut self.users, oldest);
@@ -281,6 +284,7 @@ impl Room {
         }
         while self.nonces.oldest().is_some_and(|nonce| nonce.id.n < nonces_from) {
             if let Some(nonce) = self.nonces.pop_oldest() {
+                work::visit(1);
                 self.users.release(nonce.user);
             }
         }

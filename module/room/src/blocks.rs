@@ -2,6 +2,7 @@
 //! reserve. A number names an entry until one before the end is taken out.
 
 use crate::allocation::allocated;
+use crate::work;
 
 /// Entries kept together.
 const BLOCK: usize = 512;
@@ -37,11 +38,11 @@ impl<T> Blocks<T> {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.blocks.iter().flatten()
+        self.blocks.iter().flatten().inspect(|_| work::visit(1))
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.blocks.iter_mut().flatten()
+        self.blocks.iter_mut().flatten().inspect(|_| work::visit(1))
     }
 
     /// How many blocks.

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::allocation::allocated;
+use crate::work;
 
 /// Entries of a chunk.
 const CHUNK: usize = 1024;
@@ -114,7 +115,7 @@ impl<T> ChunkedDeque<T> {
         let rest = self.rest.iter().flat_map(move |rest| rest.range(chunk.min(rest.len())..));
         let rest = rest
             .flat_map(move |chunk| chunk.get(std::mem::take(&mut skipped)..).unwrap_or_default());
-        self.front.range(in_front..).chain(rest)
+        self.front.range(in_front..).chain(rest).inspect(|_| work::visit(1))
     }
 
     /// The same, to be changed.
@@ -128,7 +129,7 @@ impl<T> ChunkedDeque<T> {
         let rest = rest.flat_map(move |chunk| {
             chunk.get_mut(std::mem::take(&mut skipped)..).unwrap_or_default()
         });
-        self.front.range_mut(in_front..).chain(rest)
+        self.front.range_mut(in_front..).chain(rest).inspect(|_| work::visit(1))
     }
 
     /// How many entries there are at the front for which `before` holds; it holds for no later one.

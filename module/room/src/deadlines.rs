@@ -6,6 +6,7 @@
 
 use crate::blocks::Blocks;
 use crate::presence::Connection;
+use crate::work;
 
 /// Numbers of connections; each is filed no earlier than the one at half its place.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +32,7 @@ impl Deadlines {
             places.extend(below(place).into_iter().filter(until));
             looked_at += 1;
         }
+        work::visit(places.len());
         places.iter().take(most).filter_map(|place| self.heap.get(*place).copied()).collect()
     }
 

@@ -9,6 +9,7 @@ use crate::paces::Paces;
 use crate::presence::Presence;
 use crate::room::Room;
 use crate::touched::Touched;
+use crate::work;
 
 /// The leftovers of a room.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +55,7 @@ impl Room {
     pub(crate) fn set_touched_aside(&mut self, mut touched: Touched) {
         const AT_ONCE: usize = 16;
         for _ in 0..AT_ONCE {
+            work::visit(1);
             if !touched.take_apart(&mut self.journal, &mut self.users) {
                 return;
             }
@@ -65,6 +67,7 @@ impl Room {
     pub fn free_leftovers(&mut self, most: usize) -> bool {
         let Some(leftovers) = &mut self.leftovers else { return false };
         for _ in 0..most {
+            work::visit(1);
             if let Some(touched) = leftovers.touched.last_mut() {
                 if !touched.take_apart(&mut self.journal, &mut self.users) {
                     leftovers.touched.pop();

@@ -44,6 +44,7 @@ pub mod refusal;
 pub mod room;
 pub mod settings;
 pub mod varint;
+pub mod work;
 
 mod allocation;
 mod apply;

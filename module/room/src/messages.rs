@@ -12,6 +12,7 @@ use crate::chunked_deque::ChunkedDeque;
 use crate::id::Id;
 use crate::relocate::Mover;
 use crate::users::UserNumber;
+use crate::work;
 
 /// Messages of one run.
 const RUN_MESSAGES: usize = 64;
@@ -263,7 +264,7 @@ impl Messages {
         runs.take_while(move |run| run.first < to).flat_map(move |run| {
             let end = (to - run.first).min(run.heads.len() as u64) as usize;
             let start = (from.saturating_sub(run.first) as usize).min(end);
-            (start..end).filter_map(move |at| run.get(at))
+            (start..end).inspect(|_| work::visit(1)).filter_map(move |at| run.get(at))
         })
     }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::allocation::{allocated, of_tree};
 use crate::users::UserNumber;
+use crate::work;
 
 /// Places kept together.
 const BLOCK: u64 = 32;
@@ -60,10 +61,12 @@ impl Order {
     /// Users from `place` on.
     pub(crate) fn from(&self, place: u64) -> impl Iterator<Item = (u64, UserNumber)> {
         let blocks = self.blocks.range(place / BLOCK..);
-        blocks.flat_map(move |(at, block)| {
+        let blocks = blocks.inspect(|_| work::visit(1));
+        let users = blocks.flat_map(move |(at, block)| {
             let places = (at * BLOCK..).zip(block.iter().copied());
             places.filter(move |(here, user)| *here >= place && *user != NOBODY)
-        })
+        });
+        users.inspect(|_| work::visit(1))
     }
 
     /// Bytes it takes on the heap, near enough.

@@ -23,6 +23,7 @@ use crate::order::Order;
 use crate::small::{ShortText, U48};
 use crate::statuses::Statuses;
 use crate::users::{Entry, UserNumber, Users};
+use crate::work;
 
 /// One socket, as its relay keeps it alive. In 48 bytes with its name, as there are many.
 #[derive(Clone, Debug)]
@@ -291,7 +292,7 @@ impl Presence {
     /// The connections of a user who is here.
     pub(crate) fn of(&self, online: &Online) -> impl Iterator<Item = &Connection> {
         let numbers = self.by_user.of(online.user, online.statuses.own);
-        numbers.filter_map(|number| self.connections.get(number))
+        numbers.inspect(|_| work::visit(1)).filter_map(|number| self.connections.get(number))
     }
 
     /// All connections, in no order.

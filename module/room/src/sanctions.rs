@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::allocation::{of_text, of_tree};
+use crate::work;
 
 /// The moment of a sanction without an end.
 pub(crate) const FOR_EVER: u64 = 0;
@@ -124,7 +125,7 @@ impl Sanctions {
     /// Those from a user on, by user.
     pub(crate) fn from(&self, start: Bound<&str>) -> impl Iterator<Item = (&str, Sanction)> {
         let range = self.by_user.range::<str, _>((start, Bound::Unbounded));
-        range.map(|(user, sanction)| (&**user, *sanction))
+        range.inspect(|_| work::visit(1)).map(|(user, sanction)| (&**user, *sanction))
     }
 
     fn get(&self, user: &str) -> Sanction {

@@ -9,6 +9,7 @@ use crate::allocation::{allocated, of_text, of_tree};
 use crate::journal::Journal;
 use crate::limits::EMOJIS_MAX;
 use crate::users::{UserNumber, Users};
+use crate::work;
 
 /// The touched messages of a room.
 #[derive(Clone, Debug, Default)]
@@ -228,7 +229,8 @@ impl TouchedMessages {
 
     /// Messages with reactions, by number.
     pub(crate) fn reacted(&self) -> impl Iterator<Item = (u64, &[Reaction])> {
-        let all = self.by_message.iter().map(|(m, touched)| (*m, touched.reactions.as_slice()));
+        let all = self.by_message.iter().inspect(|_| work::visit(1));
+        let all = all.map(|(m, touched)| (*m, touched.reactions.as_slice()));
         all.filter(|(_, reactions)| !reactions.is_empty())
     }
 

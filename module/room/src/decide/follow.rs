@@ -7,6 +7,7 @@ use super::{Context, Creation, Decision, Page};
 use crate::names::{Actor, RoomKind, RoomName};
 use crate::record::Record;
 use crate::refusal::Refusal;
+use crate::work;
 
 /// One room a user follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,7 @@ pub fn answer<'a>(
     let mut rest = context.room.follows.from(start);
     let items: Vec<_> =
         rest.by_ref().take(count).map(|(room, since)| Follow { room, since }).collect();
+    work::visit(items.len());
     let more = rest.next().is_some();
     let cursor = items.last().filter(|_| more).map(|follow| follow.room.to_owned());
     Ok(Page { cursor, items })

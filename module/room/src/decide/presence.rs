@@ -12,6 +12,7 @@ use crate::refusal::Refusal;
 use crate::room::OCCUPANCY_INTERVAL;
 use crate::statuses::ONLINE;
 use crate::users::UserNumber;
+use crate::work;
 
 /// CHAT.PRESENCE room user connection [TTL ms] [STATUS s], as it came.
 #[derive(Clone, Copy, Debug)]
@@ -170,6 +171,7 @@ pub fn beat<'a>(
     decision: &mut Decision<'a>,
 ) -> Result<Vec<&'a str>, Refusal> {
     let ttl = time_to_live(ttl)?;
+    work::visit(connections.len());
     let (mut known, mut unknown) = (connections, Vec::new());
     known.retain(|name| {
         let is_known = context.room.presence.knows(name);
