@@ -212,3 +212,39 @@ fn one_message_and_very_many_edits_of_it_take_little_memory() {
     assert!(grown < 3_000_000, "{grown} bytes for 5,000 edits of 20 KB");
     assert!(told < 3_000_000, "{told} bytes by MEMORY USAGE");
 }
+
+#[test]
+fn bytes_are_bounded_and_what_can_never_fit_is_refused() {
+    let settings = ["chat.room-bytes 1mb", "chat.max-text 1mb"];
+    let primary = Redis::with(&settings);
+    let replica = Redis::replica(&primary, &settings);
+    let mut wire = primary.wire();
+    for len in [524_289, 1_048_576] {
+        let refused = cmd!(wire, "CHAT.SEND", "lobby", "alice", "x".repeat(len));
+        assert!(refused.error().starts_with("TOOBIG 524288"), "{refused:?}");
+    }
+    let mut id = String::new();
+    for n in 0..300_usize {
+        let text = "x".repeat(n * 7_919 % 50_000 + 1);
+        id = cmd!(wire, "CHAT.SEND", "lobby", "alice", &text).text().to_owned();
+        let meta = format!("{{\"m\":\"{}\"}}", "y".repeat(n % 10_000));
+        cmd!(wire, "CHAT.EDIT", "lobby", "alice", &id, "edited", "META", &meta).ok();
+        cmd!(wire, "CHAT.ROOM", "lobby", "SET", "description", "z".repeat(n % 3_000)).ok();
+        let bytes = usage(&mut wire, "lobby");
+        assert!(bytes < 1_300_000, "{bytes} bytes after {n}");
+    }
+    let edited = cmd!(wire, "CHAT.EDIT", "lobby", "alice", &id, "x".repeat(524_289));
+    assert!(edited.error().starts_with("TOOBIG 524288"), "{edited:?}");
+    // Events take a quarter at most, however many come.
+    for _ in 0..40 {
+        let sets: Vec<_> = (0..200)
+            .map(|n| chat_tests::args!["CHAT.ROOM", "lobby", "SET", "topic", format!("topic {n}")])
+            .collect();
+        wire.pipeline(&sets).into_iter().for_each(|reply| drop(reply.ok()));
+    }
+    let page = history(&mut wire, "lobby", &["COUNT", "1000"]);
+    assert!(page.events.len() >= 100, "the messages stay: {}", page.events.len());
+    assert!(!sync(&mut wire, "lobby", &id, &[]).recovered, "the events did not all stay");
+    replica.catch_up(&primary);
+    assert_eq!(replica.digest(), primary.digest());
+}
