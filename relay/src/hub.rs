@@ -29,6 +29,7 @@ use crate::figures::FIGURES;
 use crate::followed::Followed;
 use crate::inbox::Inbox;
 use crate::presence;
+use crate::profile_news::{self, ProfileNews};
 use crate::receivers::Dirty;
 use crate::room::{Newcomer, Next, Room};
 use crate::session;
@@ -67,6 +68,8 @@ pub struct Hub {
     dirty: Mutex<Dirty>,
     flush: Notify,
     told: standing::Told,
+    /// Changed profiles that others are told of.
+    pub profile_news: ProfileNews,
     me: Weak<Hub>,
 }
 
@@ -93,6 +96,7 @@ impl Hub {
             dirty: Mutex::default(),
             flush: Notify::new(),
             told: standing::Told::default(),
+            profile_news: ProfileNews::default(),
             me: me.clone(),
         })
     }
@@ -236,6 +240,12 @@ impl Hub {
         }
     }
 
+    /// Does what events have asked for: who is paused is asked about, a changed profile is told.
+    pub fn attend(self: &Arc<Self>, room: &Arc<Room>) {
+        access::ask_later(self, room);
+        profile_news::look(self, room);
+    }
+
     /// Does what an event or a beat has asked for.
     pub fn follow(&self, room: &Arc<Room>, next: Next) {
         if next == Next::Sync {
@@ -298,7 +308,7 @@ impl Hub {
                 }
                 let next = room.tidy(now);
                 self.follow(&room, next);
-                access::ask_later(&self, &room);
+                self.attend(&room);
             }
             if !due.is_empty() && self.upstream.is_up() {
                 let hub = self.clone();
@@ -307,6 +317,7 @@ impl Hub {
             self.leave_empty_rooms(now);
             self.followed.tidy(now);
             self.signals.tidy(now);
+            self.profile_news.tidy(now);
             self.allowances.tidy(now);
         }
     }

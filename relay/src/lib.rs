@@ -41,6 +41,7 @@ pub mod operations;
 pub mod outbox;
 pub mod presence;
 pub mod profile;
+pub mod profile_news;
 pub mod protocol;
 pub mod receivers;
 pub mod replies;

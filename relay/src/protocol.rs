@@ -65,6 +65,16 @@ fn is_reference(raw: &str) -> bool {
 pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
+    /// The members of an object; none where it is no object.
+    pub fn of(bytes: &'a [u8]) -> Fields<'a> {
+        serde_json::from_slice(bytes).unwrap_or_default()
+    }
+
+    /// Whether there is a member of this name, be it `null`.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
     /// A member as it is written; `null` counts as absent.
     pub fn raw(&self, name: &str) -> Option<&'a str> {
         let (_, value) = self.0.iter().rev().find(|(key, _)| key == name)?;

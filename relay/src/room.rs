@@ -62,6 +62,8 @@ struct State {
     empty_since: Option<Instant>,
     /// Connections that were kicked out, whose presence may have been set again meanwhile.
     kicked: Vec<Arc<Connection>>,
+    /// The profile that this personal room holds may have changed.
+    profile_changed: bool,
     /// `BEAT` found the room ahead of us at that id since then.
     ahead: Option<(Id, Instant)>,
 }
@@ -115,6 +117,7 @@ impl Room {
             beat_at: None,
             empty_since: Some(now),
             kicked: Vec::new(),
+            profile_changed: false,
             ahead: None,
         };
         Room { name, state: Mutex::new(state), confirmed: Notify::new() }
@@ -201,6 +204,7 @@ impl Room {
         state.epoch += 1;
         state.fetches.clear();
         state.tail = None;
+        state.profile_changed = true;
         // What those may read who are not answered about yet is for a new question.
         for connection in state.unpause_all() {
             self.tell_removed(&connection, &Removal::Astray, dirty);
@@ -229,6 +233,17 @@ impl Room {
     /// The connections kicked out since the last time: their presence here is to be ended.
     pub fn take_kicked(&self) -> Vec<Arc<Connection>> {
         std::mem::take(&mut self.state.lock().kicked)
+    }
+
+    /// All who are told something here that is no secret of the room: receivers and contacts.
+    pub fn audience(&self) -> Vec<Arc<Connection>> {
+        let state = self.state.lock();
+        state.receivers.iter().chain(state.contacts.iter()).cloned().collect()
+    }
+
+    /// Whether the profile in this room has changed since the last time.
+    pub fn take_profile_change(&self) -> bool {
+        std::mem::take(&mut self.state.lock().profile_changed)
     }
 
     /// Whether this connection is here, receiving, paused or told of presence only.

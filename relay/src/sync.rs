@@ -101,7 +101,7 @@ async fn once(
         let again = room.recovered(frames(&synced.events), synced.more, &mut dirty);
         hub.flush(dirty);
         see_off(hub, room);
-        access::ask_later(hub, room);
+        hub.attend(room);
         if !synced.more {
             return Ok(again);
         }
@@ -117,6 +117,6 @@ fn reload(hub: &Arc<Hub>, room: &Arc<Room>, page: Page) -> bool {
     let mut dirty = Dirty::new();
     let again = room.reload(page.newest, &frame::text(reload.as_bytes()), &mut dirty);
     hub.flush(dirty);
-    access::ask_later(hub, room);
+    hub.attend(room);
     again
 }

@@ -353,7 +353,7 @@ export class ChatClient extends Operations {
       if (rooms.length === 0) return;
       this.request('unread', { rooms }).then((answer) => {
         for (const [room, count] of Object.entries(answer.rooms ?? {})) {
-          if (count) this.learn(room, (known) => known.settleUnread(count));
+          if (count && !count.error) this.learn(room, (known) => known.settleUnread(count));
         }
       }, () => {});
     }, DOUBT_MS);
@@ -380,6 +380,11 @@ export class ChatClient extends Operations {
   #frame(frame) {
     this.#emit('event', frame);
     if (this.contacts.frame(frame)) return;
+    if (frame.type === 'upstream') return;
+    if (frame.type === 'profile') {
+      this.profiles.hear(frame.user, frame.data ?? {});
+      return;
+    }
     if (frame.room === `@${this.user}`) {
       if (frame.type === 'notice' && frame.data) this.#notice(frame.data);
       else if (frame.type === 'room') this.profiles.refresh(this.user);

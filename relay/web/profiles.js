@@ -53,6 +53,16 @@ export class Profiles {
     this.#want(user);
   }
 
+  /** The relay tells what a user says of themselves: all of it, what is not set is left out. */
+  hear(user, { name, avatar, status }) {
+    const known = this.#known.get(user);
+    // Nobody has asked for it: who draws it first will.
+    if (!known) return;
+    const said = JSON.parse(JSON.stringify({ name, avatar, status }));
+    const { name: _name, avatar: _avatar, status: _status, ...rest } = known.profile ?? {};
+    if (this.#learn(user, { ...said, ...rest })) this.#changed([user]);
+  }
+
   /** On a new connection: questions may be answered again. */
   reset() {
     this.#isRefused = false;

@@ -64,6 +64,7 @@ mod relay_moderation;
 mod relay_moderation_race;
 mod relay_ops;
 mod relay_outage;
+mod relay_profiles;
 mod relay_replies;
 mod relay_resume;
 mod relay_settings;

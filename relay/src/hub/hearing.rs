@@ -11,6 +11,7 @@ use crate::event::{Head, Place};
 use crate::figures::FIGURES;
 use crate::inbox::TAKEN;
 use crate::presence;
+use crate::profile_news;
 use crate::receivers::Dirty;
 use crate::room::Room;
 use crate::sync::Cause;
@@ -69,7 +70,7 @@ impl Hub {
             && let Some(hub) = self.me.upgrade()
         {
             access::watch(&hub, room, last);
-            access::ask_later(&hub, room);
+            hub.attend(room);
         }
     }
 }
@@ -101,6 +102,12 @@ impl Listener for Hub {
             room.unconfirm(&mut dirty);
             self.flush(dirty);
             self.upstream.subscribe(room.name.clone());
+        }
+    }
+
+    fn profile_news(&self, payload: Vec<u8>) {
+        if let Some(hub) = self.me.upgrade() {
+            tokio::spawn(async move { profile_news::heard(&hub, &payload) });
         }
     }
 

@@ -145,6 +145,7 @@ impl Room {
                 // They still get the event itself.
                 self.hand_out(state, burst, dirty);
                 self.question_access(state, head);
+                state.profile_changed |= changes_profile(head);
             }
             return;
         };
@@ -205,4 +206,10 @@ impl Room {
         connection.rise(self);
         queue(connection, &frame::text(gone.as_bytes()), Class::Live, dirty);
     }
+}
+
+/// Whether this event is about what a user tells of themselves.
+fn changes_profile(head: &Head<'_>) -> bool {
+    let settings = protocol::Fields::of(head.raw("data").unwrap_or_default());
+    head.kind == "room" && ["name", "avatar", "status"].iter().any(|name| settings.has(name))
 }

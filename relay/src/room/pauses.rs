@@ -310,8 +310,6 @@ impl State {
 
 /// Whether this event of the room's settings may take the right to read from somebody.
 fn may_close(head: &Head<'_>) -> bool {
-    let data = head.raw("data").unwrap_or_default();
-    let data = std::str::from_utf8(data).unwrap_or_default();
-    let settings: protocol::Fields<'_> = serde_json::from_str(data).unwrap_or_default();
+    let settings = protocol::Fields::of(head.raw("data").unwrap_or_default());
     settings.raw("access").is_some_and(|access| access != "\"open\"")
 }

@@ -57,6 +57,8 @@ pub trait Listener: Send + Sync + 'static {
     fn subscribed(&self, channel: &str);
     /// The subscription to this channel has ended.
     fn unsubscribed(&self, channel: &str);
+    /// What a relay, perhaps this one, has published for all relays about a user's profile.
+    fn profile_news(&self, payload: Vec<u8>);
     /// The path is open anew: no channel is subscribed, anything may have happened.
     fn opened(&self);
 }

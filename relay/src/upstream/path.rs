@@ -12,6 +12,7 @@ use tracing::{debug, warn};
 use super::trouble::{State, Trouble, denied_command};
 use super::{COMMAND_TIMEOUT, Listener, check};
 use crate::figures::FIGURES;
+use crate::profile_news::CHANNEL;
 
 /// Longest wait for a TCP connection and its greeting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -27,7 +28,7 @@ pub(super) struct Path {
 }
 
 impl Path {
-    /// Opens both connections and subscribes to the channel of the probe.
+    /// Opens both connections and subscribes to the channels of the probe and of all relays.
     pub(super) async fn open(
         client: &Client,
         probe_channel: &str,
@@ -70,8 +71,11 @@ impl Path {
         let subscriptions = connect(&for_subscriptions).await?;
         let path = Path { commands, subscriptions, dead, returned };
         // Ending a subscription that is not there changes nothing, and shows that it may be ended.
-        let ours = ["SUNSUBSCRIBE", "SSUBSCRIBE"];
-        let ours = ours.map(|command| subscription(command, probe_channel));
+        let ours = [
+            subscription("SUNSUBSCRIBE", probe_channel),
+            subscription("SSUBSCRIBE", probe_channel),
+            subscription("SSUBSCRIBE", CHANNEL),
+        ];
         let replies = path
             .subscription_call(ours.into())
             .await
@@ -225,11 +229,13 @@ fn pass_on(
         return;
     }
     match push.kind {
-        PushKind::SMessage => {
-            if let Some(Value::BulkString(payload)) = data.next() {
-                listener.message(channel, payload);
+        PushKind::SMessage => match data.next() {
+            Some(Value::BulkString(payload)) if channel == CHANNEL => {
+                listener.profile_news(payload)
             }
-        }
+            Some(Value::BulkString(payload)) => listener.message(channel, payload),
+            _ => {}
+        },
         PushKind::SSubscribe => listener.subscribed(channel),
         PushKind::SUnsubscribe => listener.unsubscribed(channel),
         kind => debug!(source = "upstream", ?kind, "an unexpected push"),
