@@ -108,6 +108,7 @@ impl Room {
         self.follow_on(*id);
         self.count_new(*id, author, body.mentions);
         self.messages.push_written(*id, author, |out| body.write_to(out));
+        self.tally();
     }
 
     fn set(&mut self, NewSettings { id, by, changes }: &NewSettings<'_>) {
@@ -193,6 +194,9 @@ impl Room {
                 self.nonces.forget_text(stored.author, nonce);
             }
             uncount(&mut self.users, stored);
+            if let Some(tallies) = &mut self.tallies {
+                tallies.uncount(m, stored, &self.users);
+            }
             self.untouch(m);
             self.messages.rewrite(m, &tombstone);
         }

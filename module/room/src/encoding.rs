@@ -204,7 +204,12 @@ impl Room {
         let items = reactions().map(|(_, reaction)| reaction.users.len().div_ceil(REACTORS));
         out.number(items.sum::<usize>() as u64);
         for (m, reaction) in reactions() {
-            for users in reaction.users.chunks(REACTORS) {
+            let mut all = reaction.users.iter();
+            loop {
+                let users: Vec<UserNumber> = all.by_ref().take(REACTORS).collect();
+                if users.is_empty() {
+                    break;
+                }
                 out.number(m);
                 out.bytes(reaction.emoji.as_bytes());
                 out.number(users.len() as u64);

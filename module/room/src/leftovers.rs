@@ -103,6 +103,7 @@ impl Room {
             settings: self.settings.clone(),
             messages: self.messages.clone(),
             touched: self.touched.clone(),
+            tallies: self.tallies.clone(),
             journal: self.journal.clone(),
             members: self.members.clone(),
             sanctions: self.sanctions.clone(),

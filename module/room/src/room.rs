@@ -18,6 +18,7 @@ use crate::paces::Paces;
 use crate::presence::{Online, Presence};
 use crate::sanctions::Sanctions;
 use crate::settings::{self, Settings};
+use crate::tallies::Tallies;
 use crate::touched::TouchedMessages;
 use crate::users::Users;
 
@@ -64,6 +65,8 @@ pub struct Room {
     pub(crate) users: Users,
     pub(crate) messages: Messages,
     pub(crate) touched: TouchedMessages,
+    /// Of a long history.
+    pub(crate) tallies: Option<Box<Tallies>>,
     pub(crate) journal: Journal,
     /// Members in the order of joining.
     pub(crate) members: Order,
@@ -204,6 +207,7 @@ impl Room {
             + self.settings.as_ref().map_or(0, |settings| settings.memory())
             + self.users.memory()
             + self.messages.memory()
+            + self.tallies.as_ref().map_or(0, |tallies| tallies.memory())
             + self.touched.memory()
             + self.journal.memory()
             + self.members.memory()

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::allocation::{allocated, of_text, of_tree};
 use crate::journal::Journal;
 use crate::limits::EMOJIS_MAX;
+use crate::reactors::Reactors;
 use crate::users::{UserNumber, Users};
 use crate::work;
 
@@ -41,16 +42,13 @@ pub(crate) struct Touched {
 pub(crate) struct Reaction {
     pub(crate) emoji: Box<str>,
     /// In the order of reacting; never empty.
-    pub(crate) users: Vec<UserNumber>,
+    pub(crate) users: Reactors,
 }
 
 impl Touched {
     /// Bytes of its reactions.
     pub(crate) fn reaction_bytes(&self) -> usize {
-        let own = |reaction: &Reaction| {
-            of_text(&reaction.emoji)
-                + allocated(reaction.users.capacity() * size_of::<UserNumber>())
-        };
+        let own = |reaction: &Reaction| of_text(&reaction.emoji) + reaction.users.memory();
         allocated(self.reactions.capacity() * size_of::<Reaction>())
             + self.reactions.iter().map(own).sum::<usize>()
     }
@@ -113,7 +111,7 @@ impl TouchedMessages {
     /// Whether this user has reacted so.
     pub(crate) fn has_reacted(&self, m: u64, user: UserNumber, emoji: &str) -> bool {
         let same = |reaction: &&Reaction| *reaction.emoji == *emoji;
-        self.reactions(m).iter().find(same).is_some_and(|reaction| reaction.users.contains(&user))
+        self.reactions(m).iter().find(same).is_some_and(|reaction| reaction.users.contains(user))
     }
 
     /// The number of the newest edit of message `m` in the journal.
@@ -158,12 +156,12 @@ impl TouchedMessages {
         let reactions = &mut touched.reactions;
         let kinds = reactions.len();
         match reactions.iter_mut().find(|reaction| *reaction.emoji == *emoji) {
-            Some(reaction) if reaction.users.contains(&user) => return false,
+            Some(reaction) if reaction.users.contains(user) => return false,
             Some(reaction) => reaction.users.push(user),
             None if kinds >= EMOJIS_MAX => return false,
             None => {
                 reactions.reserve_exact(1);
-                reactions.push(Reaction { emoji: emoji.into(), users: vec![user] });
+                reactions.push(Reaction { emoji: emoji.into(), users: vec![user].into() });
             }
         }
         self.reaction_bytes = self.reaction_bytes + touched.reaction_bytes() - before;
@@ -179,7 +177,7 @@ impl TouchedMessages {
         let new = new && reactions.len() < EMOJIS_MAX;
         if new {
             reactions.reserve_exact(1);
-            reactions.push(Reaction { emoji: emoji.into(), users });
+            reactions.push(Reaction { emoji: emoji.into(), users: users.into() });
         }
         self.reaction_bytes = self.reaction_bytes + touched.reaction_bytes() - before;
         new
@@ -194,10 +192,12 @@ impl TouchedMessages {
 
     /// Puts more users of the last reaction to message `m` back.
     pub(crate) fn extend(&mut self, m: u64, users: Vec<UserNumber>) {
-        let touched = self.by_message.get_mut(&m);
-        if let Some(reaction) = touched.and_then(|touched| touched.reactions.last_mut()) {
-            reaction.users.extend(users);
+        let Some(touched) = self.by_message.get_mut(&m) else { return };
+        let before = touched.reaction_bytes();
+        if let Some(reaction) = touched.reactions.last_mut() {
+            users.into_iter().for_each(|user| reaction.users.push(user));
         }
+        self.reaction_bytes = self.reaction_bytes + touched.reaction_bytes() - before;
     }
 
     /// Takes a reaction back. False: there is none.
@@ -206,8 +206,9 @@ impl TouchedMessages {
         let before = touched.reaction_bytes();
         let found = touched.reactions.iter_mut().find(|reaction| *reaction.emoji == *emoji);
         let Some(reaction) = found else { return false };
-        let Some(at) = reaction.users.iter().position(|other| *other == user) else { return false };
-        reaction.users.remove(at);
+        if !reaction.users.remove(user) {
+            return false;
+        }
         touched.reactions.retain(|reaction| !reaction.users.is_empty());
         self.reaction_bytes = self.reaction_bytes + touched.reaction_bytes() - before;
         self.drop_if_bare(m);

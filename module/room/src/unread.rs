@@ -9,6 +9,7 @@ use crate::body::{Body, Mentions};
 use crate::id::Id;
 use crate::messages::Message;
 use crate::room::{Room, WAITING_MAX};
+use crate::tallies::Tallied;
 use crate::users::{UserNumber, Users};
 
 /// What somebody has not read.
@@ -49,8 +50,8 @@ impl Room {
         recount(&mut self.users, id, author, mentions, |count| count.saturating_add(1));
     }
 
-    /// Moves a member's cursor forward. Complexity: O(N) with N the messages skipped, or those still
-    /// unread, whichever are fewer.
+    /// Moves a member's cursor forward. Looks at the messages skipped, or at those still unread,
+    /// whichever are fewer, and at no more than some thousands, see `tallies.rs`.
     pub(crate) fn read_up_to(&mut self, user: &str, read: Id) {
         let Some(number) = self.users.find(user) else { return };
         let membership = self.users.get(number).and_then(|entry| entry.membership());
@@ -77,11 +78,14 @@ impl Room {
         self.messages.partition(|other| other.n <= id.n)
     }
 
-    /// How many messages of `from..to` are this user's, and how many others mention them.
+    /// How many messages of `from..to` are this user's, and how many others mention them. Looks at
+    /// the messages of three stretches of a long history at most.
     fn count_of(&self, user: UserNumber, from: u64, to: u64) -> (u32, u32) {
         let name = self.users.name(user);
-        let (mut own, mut mentions) = (0, 0);
-        for message in self.messages.range(from, to).filter(|message| !message.is_deleted()) {
+        let Tallied { rest, mut own, mut mentions } = self.tallied(user, from, to);
+        let rest = rest.into_iter().filter(|(from, to)| from < to);
+        let messages = rest.flat_map(|(from, to)| self.messages.range(from, to));
+        for message in messages.filter(|message| !message.is_deleted()) {
             if message.author == user {
                 own += 1;
             } else {
@@ -90,6 +94,16 @@ impl Room {
             }
         }
         (own, mentions)
+    }
+
+    /// What the tallies know of messages `from..to`.
+    pub(crate) fn tallied(&self, user: UserNumber, from: u64, to: u64) -> Tallied {
+        let from = from.max(self.messages.first());
+        let to = to.min(self.messages.last() + 1).max(from);
+        match &self.tallies {
+            Some(tallies) => tallies.count(user, from, to),
+            None => Tallied::nothing(from, to),
+        }
     }
 }
 

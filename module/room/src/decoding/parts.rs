@@ -109,6 +109,7 @@ impl Decoder<'_, '_> {
             self.room.count_new(id, author, parts.mentions);
         }
         self.room.messages.push(Message { id, author, body });
+        self.room.tally();
         Ok(())
     }
 

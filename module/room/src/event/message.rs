@@ -140,7 +140,7 @@ fn write_reactions(out: &mut Vec<u8>, Reactions { list, users }: Reactions<'_>) 
         out.extend_from_slice(key!("users"));
         for (at, user) in reaction.users.iter().take(REACTORS_SHOWN).enumerate() {
             out.push(if at == 0 { b'[' } else { b',' });
-            json::write_string(out, users.name(*user));
+            json::write_string(out, users.name(user));
         }
         out.extend_from_slice(b"]}");
     }
