@@ -262,3 +262,20 @@ fn reply_events(call: &Call<'_>, events: &Events) {
 fn reply_id(call: &Call<'_>, id: chat_room::Id) {
     call.reply_bytes(id.text().as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fast_command_costs_nearly_the_same_for_any_size_of_the_room() {
+        for spec in all() {
+            let (name, complexity) = (spec.name, spec.complexity);
+            let formula = complexity.split(" with ").next().unwrap_or_default();
+            let per_word = complexity.contains(" named") && !formula.contains('+');
+            let small = ["O(1)", "O(log(N))"].contains(&formula) || per_word;
+            let is_fast = spec.flags.split(' ').any(|flag| flag == "fast");
+            assert!(small || !is_fast, "{name} is not fast: {complexity}");
+        }
+    }
+}

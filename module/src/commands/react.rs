@@ -1,8 +1,8 @@
 //! `CHAT.REACT room user id emoji [REMOVE]`
 //!
 //! Puts an emoji on a message, or takes it back. Reply: 1 if anything changed, else 0. Errors:
-//! INVALID, NOROOM, NOMSG, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT. O(log N + M) with N the
-//! messages and M the users who reacted so. Replicates the reaction and the trim.
+//! INVALID, NOROOM, NOMSG, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT. O(log N) with N the
+//! messages and the users who reacted so. Replicates the reaction and the trim.
 
 use chat_room::decide::react::{self, Reaction};
 use chat_room::names;
@@ -19,7 +19,7 @@ pub(super) static SPEC: Spec = Spec {
     arity: -5,
     keys: Keys::Write,
     summary: "Puts an emoji on a message, or takes it back.",
-    complexity: "O(log(N)+M) with N the messages of the room, M the users who reacted so",
+    complexity: "O(log(N)) with N the messages of the room and the users who reacted so",
     arguments: &[
         Arg::Key("room"),
         Arg::Text("user"),

@@ -3,7 +3,7 @@
 //! READ moves a member's cursor, only forward, to an event the room knows, and tells the room if it
 //! has at most `chat.receipts-max` members. Reply: the cursor, how many messages are unread. Errors:
 //! INVALID, NOROOM, NOMSG, NOTMEMBER, DENIED, BANNED. O(log N + M) with N the messages and M those
-//! skipped, or those still unread, whichever are fewer. Replicates the cursor.
+//! skipped, or those still unread, whichever are fewer, at most some thousands. Replicates the cursor.
 //!
 //! UNREAD replies for each of at most 1000 users unread, mentions, cursor, newest id, or nil for who is no member.
 //! Errors: INVALID, NOROOM. O(U log N) with U the users named.
@@ -21,11 +21,11 @@ use crate::state::now;
 pub(super) static READ: Spec = Spec {
     name: "chat.read",
     entry: entry!(run),
-    flags: "write fast",
+    flags: "write",
     arity: 4,
     keys: Keys::Write,
     summary: "Moves a member's read cursor forward.",
-    complexity: "O(log(N)+M) with N the messages, M those skipped or those still unread",
+    complexity: "O(log(N)+M) with N the messages, M those skipped or still unread, at most some thousands",
     arguments: &[Arg::Key("room"), Arg::Text("user"), Arg::Text("id")],
 };
 

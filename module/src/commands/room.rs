@@ -2,7 +2,7 @@
 //!
 //! What the room is; with SET, after changing it: all the fields or none. Reply: a map. Errors:
 //! INVALID, NOROOM, NOTMEMBER, DENIED, BANNED, TOOBIG; OOM with SET, unless the
-//! backend only takes rights away. O(1), or what the new bounds remove.
+//! backend only takes rights away. O(1): the timer removes what new bounds leave beyond them.
 //! Replicates the settings and the trim.
 //!
 //! CHAT.ROOM is a write even without SET, so Redis refuses it on replicas and when it refuses
@@ -27,7 +27,7 @@ pub(super) static ROOM: Spec = Spec {
     arity: -2,
     keys: Keys::Write,
     summary: "Answers what a room is, and changes its settings.",
-    complexity: "O(1), or O(N) with N the messages that new bounds remove",
+    complexity: "O(1)",
     arguments: &[
         Arg::Key("room"),
         Arg::BlockOfMany("SET", "set", &[Arg::Text("field"), Arg::Text("value")]),
