@@ -31,7 +31,7 @@ fn files_of_the_installed_server_are_loaded() {
         [("appendonly yes", "yes"), ("appendonly yes", "no"), ("appendonly no", "yes")]
     {
         let preamble = format!("aof-use-rdb-preamble {preamble}");
-        let mut redis = Redis::installed(&[line, &preamble]);
+        let mut redis = Redis::installed(&[line, &preamble, "appendfsync always"]);
         if !loads(&Redis::start(), &redis) {
             return;
         }
