@@ -84,11 +84,7 @@ impl Writer<'_> {
             return self.piece.push(0);
         }
         if let UserNames::Once { numbers, named } = &mut self.users {
-            let at = user.0 as usize;
-            if numbers.len() <= at {
-                numbers.resize(at + 1, 0);
-            }
-            let Some(number) = numbers.get_mut(at) else { return };
+            let Some(number) = numbers.get_mut(user.0 as usize) else { return };
             if *number > 0 {
                 return varint::put(&mut self.piece, (*number).into());
             }
@@ -118,7 +114,9 @@ impl Room {
 
     /// Hands the stored form on to `sink`, piece by piece: 64 KiB and an item at most.
     pub fn save(&self, part: Part, sink: &mut dyn FnMut(&[u8])) {
-        self.write(part, UserNames::Once { numbers: Vec::new(), named: 0 }, sink);
+        // At once, as a list that grows is there twice.
+        let numbers = vec![0; self.users.numbers()];
+        self.write(part, UserNames::Once { numbers, named: 0 }, sink);
     }
 
     /// Hands bytes on to `sink` that are equal for rooms of equal content but presence, and only for

@@ -183,6 +183,11 @@ impl Users {
         self.vacant.push(user.0);
     }
 
+    /// One more than the greatest number a user bears.
+    pub(crate) fn numbers(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Users the room knows.
     pub(crate) fn len(&self) -> usize {
         self.by_name.len()
