@@ -93,18 +93,17 @@ pub async fn ask(hub: &Hub, room: &Room) {
         let Question { epoch, users } = room.question();
         for users in users.chunks(USERS_PER_CALL) {
             let commands = users.iter().map(|user| room_as(&room.name, user)).collect();
-            let mut granted = Vec::new();
+            let (mut granted, mut denied) = (Vec::new(), Vec::new());
             let mut dirty = Dirty::new();
             for (user, reply) in users.iter().zip(hub.upstream.call(commands).await) {
                 match judge(reply) {
                     Access::Granted => granted.push(user.clone()),
-                    Access::Denied(failure) => {
-                        for connection in room.deny(epoch, user, &failure, &mut dirty) {
-                            presence::end_later(hub, &connection, room);
-                        }
-                    }
+                    Access::Denied(failure) => denied.push((user.clone(), failure)),
                     Access::Unknown(_) => {}
                 }
+            }
+            for connection in room.deny(epoch, &denied, &mut dirty) {
+                presence::end_later(hub, &connection, room);
             }
             let behind = room.grant(epoch, &granted, &mut dirty);
             hub.flush(dirty);

@@ -148,8 +148,9 @@ async fn set_again(hub: &Arc<Hub>, room: &Arc<Room>, here: &[Arc<Connection>], u
         let users = users.filter_map(|(connection, reply)| {
             matches!(judge(reply), Access::Denied(_)).then_some(connection)
         });
-        let users: Vec<Arc<str>> = users.map(|connection| connection.user.clone()).collect();
+        let mut users: Vec<Arc<str>> = users.map(|connection| connection.user.clone()).collect();
         if !users.is_empty() {
+            users.sort_unstable();
             room.pause_users(&users);
             access::ask_later(hub, room);
         }

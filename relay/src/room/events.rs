@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::pauses::questioned;
 use super::{Next, Removal, Room, State, removal};
 use crate::burst::Burst;
 use crate::close;
@@ -141,11 +142,11 @@ impl Room {
                 self.hand_out(state, burst, dirty);
             }
             burst.add(id, head.bytes());
-            if matches!(head.kind, "member" | "room") {
+            state.profile_changed |= changes_profile(head);
+            if let Some(whom) = questioned(head) {
                 // They still get the event itself.
                 self.hand_out(state, burst, dirty);
-                self.question_access(state, head);
-                state.profile_changed |= changes_profile(head);
+                state.question(&whom);
             }
             return;
         };
@@ -210,6 +211,9 @@ impl Room {
 
 /// Whether this event is about what a user tells of themselves.
 fn changes_profile(head: &Head<'_>) -> bool {
+    if head.kind != "room" {
+        return false;
+    }
     let settings = protocol::Fields::of(head.raw("data").unwrap_or_default());
-    head.kind == "room" && ["name", "avatar", "status"].iter().any(|name| settings.has(name))
+    ["name", "avatar", "status"].iter().any(|name| settings.has(name))
 }

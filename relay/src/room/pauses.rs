@@ -5,6 +5,7 @@
 //! double. An answer counts only if nobody's access has changed since the question: the room's
 //! epoch says so. `access.rs` asks the questions.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -46,11 +47,17 @@ pub enum Brought {
     UpTo(Id),
 }
 
+/// Whom an event puts in question.
+pub(super) enum Questioned<'a> {
+    Everybody,
+    User(Cow<'a, str>),
+}
+
 /// Users whose access is to be asked for, as of an epoch.
 pub struct Question {
     /// The answer counts while the room is in this epoch.
     pub epoch: u64,
-    /// Each once.
+    /// Each once, sorted.
     pub users: Vec<Arc<str>>,
 }
 
@@ -60,9 +67,9 @@ impl Room {
         self.state.lock().pause(|_| true);
     }
 
-    /// Pauses the connections of these users.
+    /// Pauses the connections of these users, given sorted.
     pub fn pause_users(&self, users: &[Arc<str>]) {
-        self.state.lock().pause(|connection| users.contains(&connection.user));
+        self.state.lock().pause(|connection| users.binary_search(&connection.user).is_ok());
     }
 
     /// Whether somebody is paused and nobody is asking; then the caller has to, until
@@ -89,8 +96,8 @@ impl Room {
         Question { epoch: state.epoch, users }
     }
 
-    /// These users may read, by the answer to a question of this epoch: they receive again. Returns
-    /// those who are too far back for that.
+    /// These users, given sorted, may read, by the answer to a question of this epoch: they receive
+    /// again. Returns those who are too far back for that.
     pub fn grant(&self, epoch: u64, users: &[Arc<str>], dirty: &mut Dirty) -> Vec<Behind> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
@@ -98,7 +105,7 @@ impl Room {
         if state.epoch != epoch {
             return behind;
         }
-        let granted = |pause: &Pause| users.contains(&pause.connection.user);
+        let granted = |pause: &Pause| users.binary_search(&pause.connection.user).is_ok();
         let (granted, stay) = std::mem::take(&mut state.paused).into_iter().partition(granted);
         state.paused = stay;
         for pause in granted {
@@ -176,26 +183,29 @@ impl Room {
         Ok(())
     }
 
-    /// This user may not read, by the answer to a question of this epoch: takes the paused
-    /// connections of this user out, tells them why and returns them.
+    /// These users, given sorted, may not read, by the answer to a question of this epoch: takes their
+    /// paused connections out, tells them why and returns them.
     pub fn deny(
         &self,
         epoch: u64,
-        user: &str,
-        why: &Failure,
+        users: &[(Arc<str>, Failure)],
         dirty: &mut Dirty,
     ) -> Vec<Arc<Connection>> {
         let mut state = self.state.lock();
         if state.epoch != epoch {
             return Vec::new();
         }
-        let mut further = String::from(",");
-        why.write(&mut further);
-        let gone = frame::text(protocol::about_room("gone", &self.name, &further).as_bytes());
-        let denied = state.unpause(|pause| *pause.connection.user == *user);
+        let why = |connection: &Connection| {
+            let index = users.binary_search_by(|(user, _)| user.cmp(&connection.user)).ok()?;
+            users.get(index).map(|(_, why)| why)
+        };
+        let denied = state.unpause(|pause| why(&pause.connection).is_some());
         for connection in &denied {
+            let mut further = String::from(",");
+            why(connection).inspect(|why| why.write(&mut further));
+            let gone = protocol::about_room("gone", &self.name, &further);
             connection.rise(self);
-            queue(connection, &gone, Class::Live, dirty);
+            queue(connection, &frame::text(gone.as_bytes()), Class::Live, dirty);
         }
         denied
     }
@@ -236,25 +246,29 @@ impl Room {
         let now = Instant::now();
         self.state.lock().paused.iter_mut().for_each(|pause| pause.since = now);
     }
+}
 
-    /// What an event changes about who may read.
-    pub(super) fn question_access(&self, state: &mut State, head: &Head<'_>) {
-        match head.kind {
-            "member" if head.text("kind").as_deref() == Some("leave") => {
-                state.epoch += 1;
-                let user = head.text("user").unwrap_or_default();
-                state.pause(|connection| *connection.user == *user);
-            }
-            "room" if may_close(head) => {
-                state.epoch += 1;
-                state.pause(|_| true);
-            }
-            _ => {}
+/// Whose right to read this event puts in question.
+pub(super) fn questioned<'a>(head: &Head<'a>) -> Option<Questioned<'a>> {
+    match head.kind {
+        "member" if head.text("kind").as_deref() == Some("leave") => {
+            Some(Questioned::User(head.text("user")?))
         }
+        "room" if may_close(head) => Some(Questioned::Everybody),
+        _ => None,
     }
 }
 
 impl State {
+    /// Pauses those whom an event puts in question: an answer from before it says nothing.
+    pub(super) fn question(&mut self, whom: &Questioned<'_>) {
+        self.epoch += 1;
+        match whom {
+            Questioned::Everybody => self.pause(|_| true),
+            Questioned::User(user) => self.pause(|connection| *connection.user == **user),
+        }
+    }
+
     pub(super) fn pause(&mut self, whom: impl Fn(&Connection) -> bool) {
         let room_last = self.delivery.last().unwrap_or_default();
         let (since, presence_changes) = (Instant::now(), self.presence_changes);

@@ -57,7 +57,8 @@ async fn who_may_perhaps_not_read_gets_nothing_until_that_is_known() {
     assert!(!room.ends_asking());
     let mut dirty = Dirty::new();
     let why = Failure::new("NOTMEMBER", "");
-    assert_eq!(room.deny(question.epoch, "bob", &why, &mut dirty).len(), 1);
+    let denied = [("bob".into(), why)];
+    assert_eq!(room.deny(question.epoch, &denied, &mut dirty).len(), 1);
     flush(dirty);
     assert!(room.ends_asking());
     tell(&room, &message(9));
@@ -82,7 +83,8 @@ async fn an_answer_from_before_another_change_says_nothing() {
     tell(&room, &message(7));
     assert!(grant(&room, question.epoch, "alice").is_empty());
     let why = Failure::new("NOTMEMBER", "");
-    assert!(room.deny(question.epoch, "alice", &why, &mut Dirty::new()).is_empty());
+    let denied = [("alice".into(), why)];
+    assert!(room.deny(question.epoch, &denied, &mut Dirty::new()).is_empty());
     assert!(!alice.is_in(&room));
     assert_eq!(ids(&alice.read().await), ["5"]);
     assert!(grant(&room, room.question().epoch, "alice").is_empty());
