@@ -113,6 +113,7 @@ impl Nonces {
     }
 
     /// How many there are at the front for whose milliseconds `before` holds; they only grow.
+    #[inline(never)]
     pub(crate) fn partition(&self, before: impl Fn(u64) -> bool) -> usize {
         self.list.partition_point(|nonce| before(nonce.id.ms))
     }

@@ -143,8 +143,14 @@ impl Room {
     #[inline]
     pub(crate) fn tally(&mut self) {
         if self.messages.len() as u64 >= LONG {
-            self.tallies.get_or_insert_default().close_next(&self.messages, &self.users);
+            self.tally_long();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tally_long(&mut self) {
+        self.tallies.get_or_insert_default().close_next(&self.messages, &self.users);
     }
 }
 
