@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::routing::get;
 use hyper::upgrade::OnUpgrade;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -48,7 +49,15 @@ pub fn router(site: Site) -> Router {
         .route("/metrics", get(figures))
         .route("/config.json", get(async |State(site): State<Arc<Site>>| web::config(&site.policy)))
         .fallback(get(file))
+        .layer(middleware::from_fn(in_turn))
         .with_state(Arc::new(site))
+}
+
+/// One request of a connection in each turn of the event loop: however many it sends at once, what
+/// others send is heard in between.
+async fn in_turn(request: Request, next: Next) -> Response<Body> {
+    tokio::task::yield_now().await;
+    next.run(request).await
 }
 
 async fn ready(State(site): State<Arc<Site>>) -> Response<Body> {
@@ -188,6 +197,43 @@ fn is_loopback(authority: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn however_many_requests_come_one_is_answered_in_a_turn() {
+        use hyper_util::service::TowerToHyperService;
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        use tokio::io::AsyncWriteExt;
+        const REQUESTS: usize = 500;
+        let answered = Arc::new(AtomicUsize::new(0));
+        let counted = answered.clone();
+        let route = get(async move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            "ok"
+        });
+        let routes = Router::new().route("/", route).layer(middleware::from_fn(in_turn));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let far = TcpStream::connect(address);
+        let (near, far) = tokio::join!(listener.accept(), far);
+        let mut far = far.expect("connected");
+        far.write_all("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(REQUESTS).as_bytes())
+            .await
+            .expect("it fits");
+        let near = Impatient::new(near.expect("accepted").0, std::time::Duration::from_secs(9));
+        let served = hyper::server::conn::http1::Builder::new()
+            .serve_connection(near, TowerToHyperService::new(routes));
+        let served = tokio::spawn(served);
+        let (mut before, mut most) = (0, 0);
+        while before < REQUESTS {
+            assert!(!served.is_finished(), "after {before}");
+            tokio::task::yield_now().await;
+            let now = answered.load(Ordering::Relaxed);
+            most = most.max(now - before);
+            before = now;
+        }
+        served.abort();
+        assert!(most <= 2, "{most} requests in one turn of another");
+    }
 
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
