@@ -109,7 +109,7 @@ fn publish_drop(call: &Call<'_>, name: &[u8], gone: &Gone, reason: &str) {
     if !Flags::of(call).is_primary() {
         return;
     }
-    if let Ok(room) = RoomName::parse(name) {
+    if let Ok(room) = RoomName::stored(name) {
         let event = chat_room::dropped(room.as_str(), gone.last, now_ms(), reason);
         commands::publish(call, &call.make_name(name), &event);
     }

@@ -119,7 +119,7 @@ fn step(call: &Call<'_>, found: &Found, now: Now) -> usize {
         state::with(|state| state.index.forget(found));
         return 0;
     };
-    let name = RoomName::parse(&found.name).unwrap_or(RoomName::INVALID);
+    let name = RoomName::stored(&found.name).unwrap_or(RoomName::INVALID);
     let same = |filed: &crate::index::Filed| filed.number == found.place.1;
     let Some(stored) = key.stored_mut().filter(|stored| stored.filed.as_ref().is_some_and(same))
     else {

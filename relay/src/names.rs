@@ -63,20 +63,33 @@ fn visible(name: &str, max: usize) -> bool {
     (1..=max).contains(&name.len()) && name.chars().all(is_visible)
 }
 
+/// As in the module (names.rs): neither of the categories C and Z, nor blank by itself.
 fn is_visible(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_graphic();
     }
-    !matches!(
-        get_general_category(character),
-        Category::Control
-            | Category::Format
-            | Category::Surrogate
-            | Category::PrivateUse
-            | Category::Unassigned
-            | Category::SpaceSeparator
-            | Category::LineSeparator
-            | Category::ParagraphSeparator
+    !is_blank(character)
+        && !matches!(
+            get_general_category(character),
+            Category::Control
+                | Category::Format
+                | Category::Surrogate
+                | Category::PrivateUse
+                | Category::Unassigned
+                | Category::SpaceSeparator
+                | Category::LineSeparator
+                | Category::ParagraphSeparator
+        )
+}
+
+/// What shows nothing by itself and is in neither of the categories C and Z: the other code points of
+/// Unicode's property Default_Ignorable_Code_Point, and the braille pattern without a dot.
+fn is_blank(character: char) -> bool {
+    matches!(
+        character,
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180d}'
+            | '\u{180f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}'
+            | '\u{e0100}'..='\u{e01ef}'
     )
 }
 
@@ -112,6 +125,34 @@ mod tests {
         let rows = [("@bob", Some("bob")), ("@alice", None), ("lobby", None), ("@", None)];
         for (room, expected) in rows {
             assert_eq!(contact(room, "alice"), expected, "{room}");
+        }
+    }
+
+    #[test]
+    fn users_and_rooms_have_the_names_that_the_module_gives_them() {
+        use chat_room::names::{RoomName, user};
+        // Every character alone, within a name and at its ends; a name of each kind around it.
+        for character in (0..=0x0010_ffff_u32).filter_map(char::from_u32) {
+            let name = format!("{character}a");
+            assert_eq!(is_user(&name), user(name.as_bytes()).is_ok(), "{name:?}");
+        }
+        let some =
+            ['a', ',', '*', '@', ' ', '\u{fe0f}', '\u{3164}', '\u{34f}', '\u{2800}', '\u{e000}'];
+        for character in
+            some.into_iter().chain(['\u{378}', '\u{200d}', '\u{e0101}', '\u{301}', '\u{1f600}'])
+        {
+            for frame in ["$", "a$", "$$a", "@$", "@a$", "dm:a$,b", "dm:a,b$", "dm:$,b", "dm:"] {
+                let name = frame.replace('$', &character.to_string());
+                let of_module = RoomName::parse(name.as_bytes()).is_ok();
+                assert_eq!(room_kind(&name).is_some(), of_module, "{name:?}");
+                assert_eq!(is_user(&name), user(name.as_bytes()).is_ok(), "{name:?}");
+            }
+        }
+        for bytes in [ROOM_NAME_MAX, USER_NAME_MAX] {
+            for name in ["x".repeat(bytes), "x".repeat(bytes + 1), "\u{e4}".repeat(bytes / 2)] {
+                assert_eq!(room_kind(&name).is_some(), RoomName::parse(name.as_bytes()).is_ok());
+                assert_eq!(is_user(&name), user(name.as_bytes()).is_ok());
+            }
         }
     }
 

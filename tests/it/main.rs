@@ -23,6 +23,7 @@ mod followers;
 mod foreign_records;
 mod full_memory;
 mod hostile_module;
+mod invisible;
 mod keys;
 mod lazy;
 mod memory_usage;

@@ -93,6 +93,11 @@ impl<'c, W: Words<'c>> Args<'c, W> {
         names::user(self.word()?)
     }
 
+    /// The next word as a user whose name may be from before. Errors: `INVALID user`.
+    pub fn stored_user(&mut self) -> Result<&'c str, Refusal> {
+        names::stored_user(self.word()?)
+    }
+
     /// The next word as a user or the backend. Errors: `INVALID user`.
     pub fn actor(&mut self) -> Result<Actor<'c>, Refusal> {
         Actor::parse(self.word()?)

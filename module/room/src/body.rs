@@ -258,7 +258,7 @@ impl<'a> Body<'a> {
     /// Whether the parts are what a command would have accepted, so that the event can be read.
     pub(crate) fn check(&self) -> Result<(), Malformed> {
         if let Some(deleted) = self.deleted {
-            let by = deleted.by.is_none_or(|by| names::Actor::parse(by.as_bytes()).is_ok());
+            let by = deleted.by.is_none_or(|by| names::Actor::stored(by.as_bytes()).is_ok());
             let bare = *self == Body::tombstone(self.since_previous, deleted);
             let line = |text: &str| names::line(text.as_bytes(), REASON_MAX, "reason").is_ok();
             let fine = by && bare && deleted.reason.is_none_or(line);
@@ -266,7 +266,7 @@ impl<'a> Body<'a> {
         }
         let fine = names::word(self.kind.as_bytes(), "kind").is_ok()
             && self.meta.is_none_or(json::is_object)
-            && self.mentions.names().all(|name| names::user(name.as_bytes()).is_ok())
+            && self.mentions.names().all(|name| names::stored_user(name.as_bytes()).is_ok())
             && self.nonce.is_none_or(|nonce| names::nonce(nonce.as_bytes()).is_ok());
         if fine { Ok(()) } else { Err(Malformed("a message no command accepts")) }
     }

@@ -207,7 +207,7 @@ impl<'a> Decoder<'a, '_> {
 
     fn user_name(&mut self) -> Result<&'a str, Malformed> {
         let name = self.reader.name(USER_NAME_MAX)?;
-        names::user(name.as_bytes()).map_err(|_| Malformed("no user"))
+        names::stored_user(name.as_bytes()).map_err(|_| Malformed("no user"))
     }
 
     /// A user, with one more reference to it.

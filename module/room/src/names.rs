@@ -1,13 +1,20 @@
 //! Names from outside, parsed once: rooms, users, connections, nonces, kinds and short texts.
 //!
 //! A parsed name is proof that the rules hold; nothing is normalised and names are compared by
-//! bytes. Characters one cannot see (Unicode categories C and Z) are refused in names.
+//! bytes. Characters one cannot see are refused in names: those of the Unicode categories C and Z, and
+//! those that are ignored or blank by themselves. Names with the latter were once allowed, so what is
+//! stored may hold them: it is read by the functions called `stored_…`.
+//!
+//! Texts for people may hold anything, as long as there is something to see. relay/src/names.rs has the
+//! same rules.
 
-use unicode_general_category::{GeneralCategory as Category, get_general_category};
+mod visibility;
 
 use crate::limits::*;
 use crate::refusal::Refusal;
 use crate::swar;
+pub use visibility::shows;
+use visibility::{Alphabet, is_bidi_control};
 
 /// The word that stands for the backend wherever a command names an actor.
 pub const BACKEND: &str = "*";
@@ -33,12 +40,13 @@ pub enum RoomKind<'a> {
 
 impl<'a> RoomKind<'a> {
     /// The kind of a room whose name begins with `@` or `dm:`.
-    fn of_users(text: &'a str) -> Option<Self> {
+    fn of_users(alphabet: Alphabet, text: &'a str) -> Option<Self> {
+        let user_name = |name: &'a str| user_name(alphabet, name.as_bytes());
         if let Some(user) = text.strip_prefix('@') {
-            return Some(RoomKind::Personal(user_name(user.as_bytes())?));
+            return Some(RoomKind::Personal(user_name(user)?));
         }
         let (first, second) = text.strip_prefix("dm:")?.split_once(',')?;
-        let (first, second) = (user_name(first.as_bytes())?, user_name(second.as_bytes())?);
+        let (first, second) = (user_name(first)?, user_name(second)?);
         (first.as_bytes() < second.as_bytes()).then_some(RoomKind::Direct(first, second))
     }
 }
@@ -52,13 +60,24 @@ impl<'a> RoomName<'a> {
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
         let invalid = Refusal::invalid("room", "see the rules of room names in docs/reference.md");
-        let text = visible(bytes, ROOM_NAME_MAX).ok_or(invalid)?;
+        RoomName::of(Alphabet::Visible, bytes).ok_or(invalid)
+    }
+
+    /// The name of a room that may be from before. Errors: `INVALID room`.
+    pub fn stored(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        let invalid = Refusal::invalid("room", "no room was ever called so");
+        RoomName::of(Alphabet::Stored, bytes).ok_or(invalid)
+    }
+
+    #[inline]
+    fn of(alphabet: Alphabet, bytes: &'a [u8]) -> Option<Self> {
+        let text = visible(alphabet, bytes, ROOM_NAME_MAX)?;
         let kind = if text.starts_with('@') || text.starts_with("dm:") {
-            RoomKind::of_users(text).ok_or(invalid)?
+            RoomKind::of_users(alphabet, text)?
         } else {
             RoomKind::Ordinary
         };
-        Ok(RoomName { text, kind })
+        Some(RoomName { text, kind })
     }
 
     /// The name as it is written.
@@ -91,6 +110,14 @@ impl<'a> Actor<'a> {
         if bytes == BACKEND.as_bytes() { Ok(Actor::Backend) } else { user(bytes).map(Actor::User) }
     }
 
+    /// The same of a name that may be from before. Errors: `INVALID user`.
+    pub fn stored(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        match bytes == BACKEND.as_bytes() {
+            true => Ok(Actor::Backend),
+            false => stored_user(bytes).map(Actor::User),
+        }
+    }
+
     /// The actor as events name it.
     pub fn as_str(&self) -> &'a str {
         match self {
@@ -103,7 +130,13 @@ impl<'a> Actor<'a> {
 /// A user's name. Errors: `INVALID user`.
 pub fn user(bytes: &[u8]) -> Result<&str, Refusal> {
     let hint = "1 to 96 visible bytes, no comma, not starting with @ or *";
-    user_name(bytes).ok_or(Refusal::invalid("user", hint))
+    user_name(Alphabet::Visible, bytes).ok_or(Refusal::invalid("user", hint))
+}
+
+/// A user's name that may be from before. Errors: `INVALID user`.
+pub fn stored_user(bytes: &[u8]) -> Result<&str, Refusal> {
+    let invalid = Refusal::invalid("user", "no user was ever called so");
+    user_name(Alphabet::Stored, bytes).ok_or(invalid)
 }
 
 /// The beginning of a user's name: any bytes, at most as many as a name has. Errors: `INVALID prefix`.
@@ -114,13 +147,20 @@ pub fn prefix(bytes: &[u8]) -> Result<&[u8], Refusal> {
 
 /// A connection's name. Errors: `INVALID connection`.
 pub fn connection(bytes: &[u8]) -> Result<&str, Refusal> {
-    visible(bytes, CONNECTION_NAME_MAX)
+    visible(Alphabet::Visible, bytes, CONNECTION_NAME_MAX)
         .ok_or(Refusal::invalid("connection", "1 to 64 visible bytes"))
 }
 
-/// A nonce. Errors: `INVALID nonce`.
+/// A connection's name that may be from before. Errors: `INVALID connection`.
+pub fn stored_connection(bytes: &[u8]) -> Result<&str, Refusal> {
+    visible(Alphabet::Stored, bytes, CONNECTION_NAME_MAX)
+        .ok_or(Refusal::invalid("connection", "no connection was ever called so"))
+}
+
+/// A nonce, which nobody looks at: only categories C and Z are refused. Errors: `INVALID nonce`.
 pub fn nonce(bytes: &[u8]) -> Result<&str, Refusal> {
-    visible(bytes, NONCE_MAX).ok_or(Refusal::invalid("nonce", "1 to 64 visible bytes"))
+    visible(Alphabet::Stored, bytes, NONCE_MAX)
+        .ok_or(Refusal::invalid("nonce", "1 to 64 visible bytes"))
 }
 
 /// A word of 1 to 32 of `a-z A-Z 0-9 _ . -`: the kind of a message, the name of a signal.
@@ -132,12 +172,23 @@ pub fn word<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str, Refusal>
         .ok_or(Refusal::invalid(what, "1 to 32 of a-z A-Z 0-9 _ . -"))
 }
 
-/// An emoji, or any other short mark: 1 to 32 bytes of UTF-8 without controls, separators and invisible
-/// characters but those that join emoji (U+200D, tags). Errors: `INVALID emoji`.
+/// An emoji, or any other short mark: 1 to 32 bytes of UTF-8 with something to see, without controls,
+/// separators and invisible characters but those that join emoji or select how they look (U+200D, tags,
+/// variation selectors). Errors: `INVALID emoji`.
 pub fn emoji(bytes: &[u8]) -> Result<&str, Refusal> {
+    let seen = |text: &&str| text.chars().any(|c| Alphabet::Visible.has(c));
+    stored_emoji(bytes)
+        .ok()
+        .filter(seen)
+        .ok_or(Refusal::invalid("emoji", "1 to 32 bytes, something to see"))
+}
+
+/// An emoji that may be from before. Errors: `INVALID emoji`.
+pub fn stored_emoji(bytes: &[u8]) -> Result<&str, Refusal> {
     let joins = |c: char| c == '\u{200d}' || ('\u{e0020}'..='\u{e007f}').contains(&c);
-    let fits =
-        |text: &&str| text.chars().all(|c| is_visible(c) || joins(c)) && !text.chars().all(joins);
+    let fits = |text: &&str| {
+        text.chars().all(|c| Alphabet::Stored.has(c) || joins(c)) && !text.chars().all(joins)
+    };
     (1..=EMOJI_MAX)
         .contains(&bytes.len())
         .then(|| std::str::from_utf8(bytes).ok().filter(fits))
@@ -154,46 +205,51 @@ pub fn line<'a>(bytes: &'a [u8], max: usize, what: &'static str) -> Result<&'a s
     text.ok_or(Refusal::invalid(what, "UTF-8 without control characters"))
 }
 
-fn user_name(bytes: &[u8]) -> Option<&str> {
-    let refused = matches!(bytes.first(), Some(b'@' | b'*'));
-    visible_but(Some(b','), bytes, USER_NAME_MAX).filter(|_| !refused)
+/// A line that is empty or shows something. Errors: as of [`line`].
+pub fn visible_line<'a>(
+    bytes: &'a [u8],
+    max: usize,
+    what: &'static str,
+) -> Result<&'a str, Refusal> {
+    let text = line(bytes, max, what)?;
+    let fits = text.is_empty() || shows(text);
+    if fits { Ok(text) } else { Err(Refusal::invalid(what, "empty, or something to see")) }
 }
 
-/// 1 to `max` bytes of UTF-8, every character visible.
-fn visible(bytes: &[u8], max: usize) -> Option<&str> {
-    visible_but(None, bytes, max)
+/// A name by which a user is shown: empty, or a line that shows something and turns nothing around.
+/// Errors: `TOOBIG`, `INVALID name`.
+pub fn display_name(bytes: &[u8]) -> Result<&str, Refusal> {
+    let text = visible_line(bytes, PROFILE_NAME_MAX, "name")?;
+    let fits = text.is_ascii() || !text.chars().any(is_bidi_control);
+    if fits { Ok(text) } else { Err(Refusal::invalid("name", "no bidi controls")) }
+}
+
+fn user_name(alphabet: Alphabet, bytes: &[u8]) -> Option<&str> {
+    let refused = matches!(bytes.first(), Some(b'@' | b'*'));
+    visible_but(alphabet, Some(b','), bytes, USER_NAME_MAX).filter(|_| !refused)
+}
+
+/// 1 to `max` bytes of UTF-8, every character of this alphabet.
+fn visible(alphabet: Alphabet, bytes: &[u8], max: usize) -> Option<&str> {
+    visible_but(alphabet, None, bytes, max)
 }
 
 /// The same, without one more ASCII character.
 #[inline]
-fn visible_but(except: Option<u8>, bytes: &[u8], max: usize) -> Option<&str> {
+fn visible_but(alphabet: Alphabet, except: Option<u8>, bytes: &[u8], max: usize) -> Option<&str> {
     if !(1..=max).contains(&bytes.len()) {
         return None;
     }
     let text = std::str::from_utf8(bytes).ok()?;
     let excepted = |word| except.map_or(0, |byte| swar::equal(word, byte));
     let refused = |word| swar::below(word, 0x21) | swar::above(word, 0x7e) | excepted(word);
-    let fits = |c: char| is_visible(c) && except.is_none_or(|byte| c != char::from(byte));
+    let fits = |c: char| alphabet.has(c) && except.is_none_or(|byte| c != char::from(byte));
     (swar::none(bytes, refused) || text.chars().all(fits)).then_some(text)
-}
-
-fn is_visible(character: char) -> bool {
-    use Category as C;
-    !matches!(
-        get_general_category(character),
-        C::Control
-            | C::Format
-            | C::Unassigned
-            | C::PrivateUse
-            | C::Surrogate
-            | C::SpaceSeparator
-            | C::LineSeparator
-            | C::ParagraphSeparator
-    )
 }
 
 #[cfg(test)]
 mod tests {
+    use super::visibility::is_blank;
     use super::*;
 
     #[test]
@@ -222,6 +278,17 @@ mod tests {
             ("a\u{a0}b".as_bytes(), None, "no-break space"),
             ("a\u{e000}".as_bytes(), None, "private use"),
             ("a\u{378}".as_bytes(), None, "unassigned"),
+            ("a\u{fe0f}".as_bytes(), None, "a variation selector"),
+            ("a\u{e0101}".as_bytes(), None, "another"),
+            ("\u{3164}".as_bytes(), None, "a Hangul filler"),
+            ("a\u{115f}".as_bytes(), None, "another"),
+            ("\u{ffa0}a".as_bytes(), None, "another"),
+            ("a\u{34f}b".as_bytes(), None, "the combining grapheme joiner"),
+            ("a\u{2800}b".as_bytes(), None, "braille without dots"),
+            ("@a\u{17b4}".as_bytes(), None, "in a personal room"),
+            ("dm:a,b\u{180b}".as_bytes(), None, "in a direct room"),
+            ("a\u{301}".as_bytes(), Some(RoomKind::Ordinary), "an accent is seen"),
+            ("\u{2764}".as_bytes(), Some(RoomKind::Ordinary), "a heart"),
             (b"\xff\xfe", None, "not UTF-8"),
             (b"@", None, "a personal room of nobody"),
             (b"@@alice", None, "a user may not start with @"),
@@ -256,6 +323,34 @@ mod tests {
         ];
         for (bytes, expected, why) in table {
             assert_eq!(user(bytes).is_ok(), *expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn names_from_before_are_known_again_and_no_others() {
+        let all = || (0..=0x0010_ffff_u32).filter_map(char::from_u32);
+        let blank = all().filter(|c| is_blank(*c));
+        assert_eq!(blank.count(), 267 + 1, "default-ignorable ones, and the empty braille pattern");
+        for character in all() {
+            let name = format!("a{character}");
+            let (now, before) = (user(name.as_bytes()), stored_user(name.as_bytes()));
+            assert_eq!(now.is_ok(), before.is_ok() && !is_blank(character), "{name:?}");
+        }
+        let blank = "a\u{2800}\u{fe0f}";
+        let (own, pair) = (format!("@{blank}"), format!("dm:a,{blank}"));
+        for (name, kind) in [
+            (blank, RoomKind::Ordinary),
+            (&own, RoomKind::Personal(blank)),
+            (&pair, RoomKind::Direct("a", blank)),
+        ] {
+            assert!(RoomName::parse(name.as_bytes()).is_err(), "{name:?}");
+            assert_eq!(RoomName::stored(name.as_bytes()).map(|name| name.kind), Ok(kind));
+        }
+        assert_eq!(Actor::stored(blank.as_bytes()), Ok(Actor::User(blank)));
+        assert_eq!(stored_connection(blank.as_bytes()), Ok(blank));
+        assert!(connection(blank.as_bytes()).is_err() && nonce(blank.as_bytes()).is_ok());
+        for wrong in ["a b", "\u{200b}", "", "dm:b,a", "@"] {
+            assert!(RoomName::stored(wrong.as_bytes()).is_err(), "{wrong:?}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! The user's own list of rooms, kept in their personal room. One call names at most 1000 rooms. Replies: how many changed; a cursor
 //! or nil and an array of room, since, by room name. Errors: INVALID. O(log N) per room named.
 
+use chat_room::Refusal;
 use chat_room::decide::{count, follow};
 use chat_room::limits::LIST_DEFAULT;
 use chat_room::names::RoomName;
@@ -51,13 +52,14 @@ pub(super) static FOLLOWS: Spec = Spec {
 };
 
 fn run_follow(call: &Call<'_>) -> Result<(), Error> {
-    let rooms = rooms(call)?;
+    let rooms = rooms(call, RoomName::parse)?;
     let reply = |changed: u64, _: After<'_>| call.reply_number(changed);
     change(call, |context, decision| follow::follow(context, rooms, decision), reply)
 }
 
 fn run_unfollow(call: &Call<'_>) -> Result<(), Error> {
-    let rooms = rooms(call)?;
+    // The list may hold names from before.
+    let rooms = rooms(call, RoomName::stored)?;
     let reply = |changed: u64, _: After<'_>| call.reply_number(changed);
     change(call, |context, decision| follow::unfollow(context, rooms, decision), reply)
 }
@@ -82,7 +84,9 @@ fn run_follows(call: &Call<'_>) -> Result<(), Error> {
     })
 }
 
-fn rooms<'c>(call: &Call<'c>) -> Result<Vec<RoomName<'c>>, Error> {
-    let rooms = Args::after(call, 2).many()?.map(RoomName::parse).collect::<Result<Vec<_>, _>>()?;
-    Ok(rooms)
+fn rooms<'c>(
+    call: &Call<'c>,
+    parse: fn(&'c [u8]) -> Result<RoomName<'c>, Refusal>,
+) -> Result<Vec<RoomName<'c>>, Error> {
+    Ok(Args::after(call, 2).many()?.map(parse).collect::<Result<Vec<_>, _>>()?)
 }

@@ -61,7 +61,7 @@ fn run_join(call: &Call<'_>) -> Result<(), Error> {
 }
 
 fn run_leave(call: &Call<'_>) -> Result<(), Error> {
-    let user = Args::after(call, 2).user()?;
+    let user = Args::after(call, 2).stored_user()?;
     change(
         call,
         |context, decision| join::leave(context, user, decision),

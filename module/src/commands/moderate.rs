@@ -37,7 +37,7 @@ pub(super) static SPEC: Spec = Spec {
 
 fn run(call: &Call<'_>) -> Result<(), Error> {
     let mut args = Args::after(call, 2);
-    let (actor, word, user) = (args.actor()?, args.word()?, args.user()?);
+    let (actor, word, user) = (args.actor()?, args.word()?, args.stored_user()?);
     let action = match Action::parse(word) {
         Some(action) => action,
         None if word.eq_ignore_ascii_case(b"ROLE") => Action::Role(Role::parse(args.word()?)?),

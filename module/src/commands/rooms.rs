@@ -58,7 +58,8 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     for found in &found {
         let name = match RoomName::parse(&found.name) {
             Ok(name) => name,
-            // Renamed to what no room can be called: nobody can ask for it.
+            // Renamed to what no room can be called, or called as rooms could be before: nobody can
+            // ask for it, and it may look like another one.
             Err(_) if !found.name.is_empty() => continue,
             Err(_) => RoomName::INVALID,
         };

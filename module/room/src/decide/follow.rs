@@ -65,7 +65,7 @@ pub fn answer<'a>(
 ) -> Result<Page<Follow<'a>>, Refusal> {
     owner(context)?;
     let invalid = Refusal::invalid("cursor", "what the page before has answered");
-    let after = cursor.map(|bytes| RoomName::parse(bytes).map_err(|_| invalid)).transpose()?;
+    let after = cursor.map(|bytes| RoomName::stored(bytes).map_err(|_| invalid)).transpose()?;
     let start = after.map_or(Bound::Unbounded, |name| Bound::Excluded(name.as_str()));
     let mut rest = context.room.follows.from(start);
     let items: Vec<_> =

@@ -9,7 +9,7 @@ use super::{Added, Context, Creation, Decision, trim};
 use crate::keyword::Keyword;
 use crate::limits::SANCTION_MAX;
 use crate::members::{Deed, MemberChange, Role};
-use crate::names::{Actor, RoomKind};
+use crate::names::{self, Actor, RoomKind};
 use crate::presence::Connection;
 use crate::record::Record;
 use crate::refusal::Refusal;
@@ -73,6 +73,10 @@ pub fn decide<'a>(
 ) -> Result<bool, Refusal> {
     let Moderate { actor, action, user, duration, reason } = moderate;
     let room = context.room;
+    // Whoever has a name from before can be put out like everybody else.
+    if !is_known(context, user) {
+        names::user(user.as_bytes())?;
+    }
     if duration.is_some_and(|ms| !(1..=SANCTION_MAX).contains(&ms)) {
         return Err(Refusal::invalid("for", "1 to 315360000000 milliseconds"));
     }
@@ -165,10 +169,14 @@ pub fn grows(context: Context<'_, '_>, moderate: &Moderate<'_>) -> bool {
     match action {
         Action::Kick | Action::Unban | Action::Unmute => false,
         Action::Ban | Action::Mute if actor == Actor::Backend => false,
-        Action::Ban | Action::Mute | Action::Role(_) => {
-            context.room.users.find(user).is_none() && !context.room.sanctions.knows(user)
-        }
+        Action::Ban | Action::Mute | Action::Role(_) => !is_known(context, user),
     }
+}
+
+/// Whether the room knows anything of `user`: a member, present, the author of something kept, banned
+/// or muted.
+fn is_known(context: Context<'_, '_>, user: &str) -> bool {
+    context.room.users.find(user).is_some() || context.room.sanctions.knows(user)
 }
 
 /// In a personal room: its user and the backend block others; the backend alone ends the user's

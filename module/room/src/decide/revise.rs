@@ -4,7 +4,7 @@ use super::{Added, Context, Decision, trim};
 use crate::id::Id;
 use crate::json;
 use crate::members::Role;
-use crate::names::Actor;
+use crate::names::{self, Actor};
 use crate::record::Record;
 use crate::refusal::Refusal;
 
@@ -15,7 +15,7 @@ pub struct Edit<'a> {
     pub user: Actor<'a>,
     /// The message's id.
     pub id: &'a [u8],
-    /// UTF-8; empty only if the message has meta.
+    /// UTF-8; without anything to see only if the message has meta.
     pub text: &'a [u8],
     /// META; absent: as it was.
     pub meta: Option<&'a [u8]>,
@@ -70,8 +70,8 @@ pub fn edit<'a>(
     let text = std::str::from_utf8(text).map_err(|_| Refusal::invalid("text", "UTF-8"))?;
     let meta = meta.map(|meta| json::object(meta, "meta")).transpose()?;
     let stored = room.messages.get(m).and_then(|stored| crate::body::Body::read(stored.body).ok());
-    if text.is_empty() && meta.is_none() && stored.is_none_or(|body| body.meta.is_none()) {
-        return Err(Refusal::invalid("text", "empty only when META is given"));
+    if !names::shows(text) && meta.is_none() && stored.is_none_or(|body| body.meta.is_none()) {
+        return Err(Refusal::invalid("text", "something to see, unless there is META"));
     }
     context.pace(user, decision)?;
     let id = decision.next_id(now);

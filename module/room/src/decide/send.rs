@@ -19,7 +19,7 @@ use crate::settings::Access;
 pub struct Send<'a> {
     /// Who sends.
     pub user: Actor<'a>,
-    /// UTF-8; empty only with `meta`.
+    /// UTF-8; without anything to see only with `meta`.
     pub text: &'a [u8],
     /// NONCE.
     pub nonce: Option<&'a str>,
@@ -93,8 +93,8 @@ pub fn decide<'a>(
     let meta = send.meta.map(|meta| json::object(meta, "meta")).transpose()?;
     let text =
         simdutf8::basic::from_utf8(send.text).map_err(|_| Refusal::invalid("text", "UTF-8"))?;
-    if text.is_empty() && meta.is_none() {
-        return Err(Refusal::invalid("text", "empty only when META is given"));
+    if !names::shows(text) && meta.is_none() {
+        return Err(Refusal::invalid("text", "something to see, unless META is given"));
     }
     let reply = send.reply.map(|id| context.message(id).map(|(id, _)| id)).transpose()?;
 

@@ -146,7 +146,7 @@ impl Decoder<'_, '_> {
         self.check_alive(about)?;
         let user = read_actor(&mut self.reader)?.into();
         let emoji = self.reader.name(EMOJI_MAX)?;
-        names::emoji(emoji.as_bytes()).map_err(|_| Malformed("no emoji"))?;
+        names::stored_emoji(emoji.as_bytes()).map_err(|_| Malformed("no emoji"))?;
         Ok(Reacted { user, emoji: emoji.into() })
     }
 

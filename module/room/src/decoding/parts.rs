@@ -127,7 +127,7 @@ impl Decoder<'_, '_> {
 
     fn reaction(&mut self, m: u64) -> Result<(), Malformed> {
         let emoji = self.reader.name(EMOJI_MAX)?;
-        names::emoji(emoji.as_bytes()).map_err(|_| Malformed("no emoji"))?;
+        names::stored_emoji(emoji.as_bytes()).map_err(|_| Malformed("no emoji"))?;
         let count = self.reader.count()?;
         let more = self.progress.version > 2 && self.room.touched.is_last(m, emoji);
         if !more {
@@ -171,7 +171,7 @@ impl Decoder<'_, '_> {
 
     pub(super) fn follow(&mut self) -> Result<(), Malformed> {
         let room = self.reader.name(ROOM_NAME_MAX)?;
-        RoomName::parse(room.as_bytes()).map_err(|_| Malformed("no room can be named so"))?;
+        RoomName::stored(room.as_bytes()).map_err(|_| Malformed("no room can be named so"))?;
         let since = self.ms()?;
         match self.room.follows.add(room, since) {
             true => Ok(()),

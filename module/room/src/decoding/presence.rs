@@ -43,7 +43,7 @@ impl<'a> Decoder<'a, '_> {
         let deadline = self.ms()?;
         let left = if is_first { TTL_MAX } else { deadline };
         let name = self.reader.name(CONNECTION_NAME_MAX)?;
-        names::connection(name.as_bytes()).map_err(|_| Malformed("no connection"))?;
+        names::stored_connection(name.as_bytes()).map_err(|_| Malformed("no connection"))?;
         let (own, set) = if is_first { (None, 0) } else { (self.status()?, self.ms()?) };
         let former = self.progress.former.get(&user).map(|status| &**status);
         let entry = self.room.users.get_mut(user).ok_or(Malformed("unknown user"))?;

@@ -95,7 +95,7 @@ impl<'a> Record<'a> {
                 let (id, message) = (read_event_id(reader)?, read_id(reader)?);
                 let user = read_actor(reader)?;
                 let emoji = reader.name(EMOJI_MAX)?;
-                names::emoji(emoji.as_bytes()).map_err(|_| Malformed("no emoji"))?;
+                names::stored_emoji(emoji.as_bytes()).map_err(|_| Malformed("no emoji"))?;
                 Record::React { id, user, message, emoji, removed: reader.flag()? }
             }
             READ => {
@@ -163,7 +163,7 @@ pub(crate) fn read_ms(reader: &mut Reader<'_>) -> Result<u64, Malformed> {
 
 fn read_user<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Malformed> {
     let name = reader.name(USER_NAME_MAX)?;
-    names::user(name.as_bytes()).map_err(|_| Malformed("no user"))
+    names::stored_user(name.as_bytes()).map_err(|_| Malformed("no user"))
 }
 
 /// A user, or the backend.
@@ -172,18 +172,18 @@ pub(crate) fn read_actor<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Malform
 }
 
 fn check_actor(name: &str) -> Result<&str, Malformed> {
-    names::Actor::parse(name.as_bytes()).map_err(|_| Malformed("no actor"))?;
+    names::Actor::stored(name.as_bytes()).map_err(|_| Malformed("no actor"))?;
     Ok(name)
 }
 
 fn read_connection<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Malformed> {
     let name = reader.name(CONNECTION_NAME_MAX)?;
-    names::connection(name.as_bytes()).map_err(|_| Malformed("no connection"))
+    names::stored_connection(name.as_bytes()).map_err(|_| Malformed("no connection"))
 }
 
 fn read_room<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Malformed> {
     let name = reader.name(ROOM_NAME_MAX)?;
-    RoomName::parse(name.as_bytes()).map_err(|_| Malformed("no room can be named so"))?;
+    RoomName::stored(name.as_bytes()).map_err(|_| Malformed("no room can be named so"))?;
     Ok(name)
 }
 

@@ -18,9 +18,8 @@ impl<'a> Setting<'a> {
                 b"members" => Ok(Setting::Access(Access::Members)),
                 _ => Err(Refusal::invalid("access", "open or members")),
             },
-            b"topic" => {
-                names::line(value, TOPIC_MAX, "topic").map(|text| Setting::Topic(text.into()))
-            }
+            b"topic" => names::visible_line(value, TOPIC_MAX, "topic")
+                .map(|text| Setting::Topic(text.into())),
             b"description" => names::line(value, DESCRIPTION_MAX, "description")
                 .map(|text| Setting::Description(text.into())),
             b"max_text" => narrow(value, "max_text", MAX_TEXT_MIN, MAX_TEXT_MAX).map(Self::MaxText),
@@ -36,9 +35,7 @@ impl<'a> Setting<'a> {
             b"frozen" => yes_or_no(value, "frozen").map(Setting::Frozen),
             b"slow" if value == b"0" => Ok(Setting::Slow(None)),
             b"slow" => narrow(value, "slow", 1, SLOW_MAX).map(Setting::Slow),
-            b"name" => {
-                names::line(value, PROFILE_NAME_MAX, "name").map(|text| Setting::Name(text.into()))
-            }
+            b"name" => names::display_name(value).map(|text| Setting::Name(text.into())),
             b"avatar" => {
                 names::line(value, AVATAR_MAX, "avatar").map(|text| Setting::Avatar(text.into()))
             }
