@@ -77,6 +77,7 @@ mod small;
 mod statuses;
 mod swar;
 mod tallies;
+mod tombstones;
 mod touched;
 mod unread;
 mod users;

@@ -4,13 +4,12 @@
 //! message costs 24 bytes beside its body, no allocation of its own, and a room of millions never
 //! moves them all at once. Rewriting one moves the bytes of its run; what was there is overwritten.
 
-use std::collections::VecDeque;
-
 use crate::allocation::allocated;
 use crate::body::Body;
 use crate::chunked_deque::ChunkedDeque;
 use crate::id::Id;
 use crate::relocate::Mover;
+use crate::tombstones::Tombstones;
 use crate::users::UserNumber;
 use crate::work;
 
@@ -142,8 +141,8 @@ pub(crate) struct Messages {
     body_bytes: usize,
     /// Bytes that all runs but the newest take on the heap.
     run_bytes: usize,
-    /// Numbers of the deleted ones, growing.
-    tombstones: VecDeque<u64>,
+    /// The deleted ones.
+    tombstones: Tombstones,
 }
 
 impl Default for Messages {
@@ -155,7 +154,7 @@ impl Default for Messages {
 impl Messages {
     /// No messages yet; the next one has number `first`.
     pub(crate) fn starting_at(first: u64) -> Self {
-        let (runs, tombstones) = (ChunkedDeque::default(), VecDeque::new());
+        let (runs, tombstones) = (ChunkedDeque::default(), Tombstones::default());
         Messages {
             runs,
             first,
@@ -197,7 +196,7 @@ impl Messages {
     pub(crate) fn push(&mut self, Message { id, author, body }: Message<'_>) {
         self.push_written(id, author, |out| out.extend_from_slice(body));
         if Body::is_deleted(body) {
-            self.tombstones.push_back(self.last);
+            self.tombstones.insert(self.last);
         }
     }
 
@@ -248,9 +247,7 @@ impl Messages {
             }
         }
         self.first += 1;
-        while self.tombstones.front().is_some_and(|m| *m < self.first) {
-            self.tombstones.pop_front();
-        }
+        self.tombstones.forget_before(self.first);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Message<'_>> {
@@ -300,18 +297,15 @@ impl Messages {
             self.run_bytes = self.run_bytes + run.memory() - memory;
         }
         self.body_bytes = self.body_bytes + body.len() - before;
-        if Body::is_deleted(body)
-            && let Err(at) = self.tombstones.binary_search(&m)
-        {
-            self.tombstones.insert(at, m);
+        if Body::is_deleted(body) {
+            self.tombstones.insert(m);
         }
     }
 
     /// How many messages from number `m` on are not deleted.
     pub(crate) fn alive_from(&self, m: u64) -> u64 {
         let m = m.max(self.first);
-        let deleted = self.tombstones.len() - self.tombstones.partition_point(|other| *other < m);
-        (self.last + 1).saturating_sub(m).saturating_sub(deleted as u64)
+        (self.last + 1).saturating_sub(m).saturating_sub(self.tombstones.count_from(m))
     }
 
     /// Bytes of all messages.
@@ -328,7 +322,7 @@ impl Messages {
     /// Bytes it takes on the heap.
     pub(crate) fn memory(&self) -> usize {
         self.runs.memory()
-            + self.tombstones.capacity() * size_of::<u64>()
+            + self.tombstones.memory()
             + self.run_bytes
             + self.runs.back().map_or(0, Run::memory)
     }
