@@ -13,6 +13,11 @@ use crate::bounds_table::{FIXED, PAGE, TABLE};
 /// Messages, members, connections, bans, follows and rooms: more than any call may visit.
 const BIG: usize = 8_000;
 
+/// Messages of a history that is longer still.
+const LONG: usize = 32_000;
+/// Work of moving a cursor: the two ends of what it moves over that are no whole stretches.
+const ENDS: u64 = 2 * 4_096 + FIXED;
+
 const SETTINGS: &[&str] = &["chat.history-max 1000000", "chat.presence-ttl 3600000"];
 
 fn run(wire: &mut Wire, commands: impl Iterator<Item = Command>) {
@@ -27,10 +32,11 @@ fn run(wire: &mut Wire, commands: impl Iterator<Item = Command>) {
 
 /// The room `lobby`, big in every way, alice's list of rooms, and other rooms. Returns the ids of its
 /// messages.
-fn prepare(wire: &mut Wire) -> Vec<String> {
+fn prepare(wire: &mut Wire, messages: usize) -> Vec<String> {
     crate::bounds::prepare(wire);
     run(wire, (0..BIG).map(|n| args!["CHAT.JOIN", "lobby", format!("user{n}")]));
-    let sends = (0..BIG).map(|n| args!["CHAT.SEND", "lobby", "*", "hi", "NONCE", format!("n{n}")]);
+    let sends =
+        (0..messages).map(|n| args!["CHAT.SEND", "lobby", "*", "hi", "NONCE", format!("n{n}")]);
     run(wire, sends);
     run(
         wire,
@@ -49,7 +55,7 @@ fn prepare(wire: &mut Wire) -> Vec<String> {
     run(wire, (0..BIG).map(|n| args!["CHAT.FOLLOW", "@alice", format!("other{n}")]));
     run(wire, (0..BIG).map(|n| args!["CHAT.SEND", format!("other{n}"), "alice", "hi"]));
     let mut ids: Vec<String> = Vec::new();
-    while ids.len() < BIG {
+    while ids.len() < messages {
         let mut page = args!["CHAT.HISTORY", "lobby", "COUNT", 1000];
         if let Some(oldest) = ids.first() {
             page.extend(args!["BEFORE", oldest]);
@@ -98,7 +104,7 @@ fn work(wire: &mut Wire, command: &Command, most: u64) -> (u64, Reply) {
 fn no_argument_causes_more_than_its_work_in_a_big_room() {
     let redis = Redis::with(SETTINGS);
     let mut wire = redis.wire();
-    prepare(&mut wire);
+    prepare(&mut wire, BIG);
     let mut failures = Vec::new();
     let mut all = 0;
     for (command, rows) in TABLE {
@@ -122,12 +128,22 @@ fn no_argument_causes_more_than_its_work_in_a_big_room() {
 fn no_place_in_a_big_room_is_dear() {
     let redis = Redis::with(SETTINGS);
     let mut wire = redis.wire();
-    let ids = prepare(&mut wire);
-    let (middle, oldest) = (&ids[BIG / 2], &ids[0]);
+    let ids = prepare(&mut wire, LONG);
+    let (middle, oldest) = (&ids[LONG / 2], &ids[0]);
     let leaves = (0..BIG / 2).map(|n| args!["CHAT.LEAVE", "lobby", format!("user{n}")]);
     run(&mut wire, leaves);
     let last = format!("user{}", BIG - 1);
+    let liked = &ids[LONG - 1];
+    let like = |n: usize| args!["CHAT.REACT", "lobby", format!("user{n}"), liked, "+"];
+    run(&mut wire, (BIG / 2..BIG - 5).map(like));
     let calls = [
+        (args!["CHAT.READ", "lobby", &last, middle], ENDS),
+        (args!["CHAT.READ", "lobby", format!("user{}", BIG - 2), &ids[LONG / 3]], ENDS),
+        (like(BIG - 4), FIXED),
+        ([like(BIG / 2), args!["REMOVE"]].concat(), FIXED),
+        ([like(BIG - 6), args!["REMOVE"]].concat(), FIXED),
+        (args!["CHAT.HISTORY", "lobby", "COUNT", 1], FIXED),
+        (args!["CHAT.DELETE", "lobby", "*", liked], FIXED),
         (args!["CHAT.HISTORY", "lobby", "AROUND", middle, "COUNT", 1000], PAGE),
         (args!["CHAT.HISTORY", "lobby", "AFTER", middle, "COUNT", 1], FIXED),
         (args!["CHAT.SYNC", "lobby", middle, "COUNT", 1], FIXED),
