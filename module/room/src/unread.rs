@@ -9,7 +9,7 @@ use crate::body::{Body, Mentions};
 use crate::id::Id;
 use crate::messages::Message;
 use crate::room::{Room, WAITING_MAX};
-use crate::tallies::Tallied;
+use crate::tallies::{STRETCH, Tallied};
 use crate::users::{UserNumber, Users};
 
 /// What somebody has not read.
@@ -23,7 +23,7 @@ pub struct Unread {
 
 impl Room {
     /// What member `user` has not read of the messages from number `visible_from` on. Complexity:
-    /// O(log N), and no more than [`WAITING_MAX`] messages are looked at.
+    /// O(log N), and no more than a few thousand messages are looked at.
     pub(crate) fn unread(&self, user: UserNumber, visible_from: u64) -> Option<Unread> {
         let membership = self.users.get(user)?.membership()?;
         let (from, end) = (self.first_after(membership.read), self.messages.last() + 1);
@@ -36,8 +36,13 @@ impl Room {
             return Some(Unread { messages, mentions: mentions.into() });
         }
         // Few if any, as what is beyond a bound is soon removed. Only right after a shorter age was
-        // set, or where nobody removes it, more is too old: that counts until it is removed.
-        let visible_from = visible_from.min(from + WAITING_MAX);
+        // set, or where nobody removes it, more is too old: what is not tallied of that counts until
+        // it is removed.
+        let rest: u64 =
+            self.tallied(user, from, visible_from).rest.iter().map(|(a, b)| b - a).sum();
+        let looked_at = rest <= WAITING_MAX.max(3 * STRETCH);
+        let visible_from =
+            if looked_at { visible_from } else { visible_from.min(from + WAITING_MAX) };
         let (own, mentions) = self.count_of(user, from, visible_from);
         let (own, mentions) =
             (membership.own.saturating_sub(own), membership.mentions.saturating_sub(mentions));
