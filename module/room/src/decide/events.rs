@@ -1,0 +1,118 @@
+//! Events on their way out: what a command publishes, and what a page answers.
+
+use crate::event::Numbers;
+use crate::limits::REPLY_BYTES_MAX;
+use crate::swar;
+
+/// Events as they go out, one after another in one buffer.
+#[derive(Clone, Debug, Default)]
+pub struct Events {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    numbers: Numbers,
+}
+
+impl Events {
+    /// None yet, with room for so many ordinary ones.
+    pub(super) fn with_room(events: usize) -> Events {
+        const ORDINARY: usize = 224;
+        let most = events.min(256);
+        Events {
+            bytes: Vec::with_capacity(most * ORDINARY),
+            ends: Vec::with_capacity(most),
+            numbers: Numbers::default(),
+        }
+    }
+
+    /// Every event's bytes, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| {
+            let event = self.bytes.get(start..*end).unwrap_or_default();
+            start = *end;
+            event
+        })
+    }
+
+    /// The id of the newest one, as it is written in it, if it is durable.
+    pub fn last_id(&self) -> Option<&[u8]> {
+        let start = self.ends.len().checked_sub(2).and_then(|at| self.ends.get(at));
+        let event = self.bytes.get(start.copied().unwrap_or(0)..)?;
+        let id = event.strip_prefix(b"{\"id\":\"")?;
+        id.get(..swar::position(id, b'"')?)
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Forgets them, keeping the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// Takes the last event out again if all of them take more than `most` bytes and it is not the
+    /// only one. True: it did, the page is full.
+    pub(super) fn pop_beyond(&mut self, most: usize) -> bool {
+        let is_too_much = self.bytes.len() > most && self.ends.len() > 1;
+        if is_too_much {
+            self.ends.pop();
+            self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
+            self.numbers = Numbers::default();
+        }
+        is_too_much
+    }
+
+    pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Like [`Events::push`], for a message: its numbers are likely to follow those of the last.
+    pub(crate) fn push_message(&mut self, write: impl FnOnce(&mut Vec<u8>, &mut Numbers)) {
+        write(&mut self.bytes, &mut self.numbers);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// The same, for a writer that may have nothing to write.
+    pub(crate) fn push_if(&mut self, write: impl FnOnce(&mut Vec<u8>, &mut Numbers) -> bool) {
+        if write(&mut self.bytes, &mut self.numbers) {
+            self.ends.push(self.bytes.len());
+        }
+    }
+
+    /// Turns a page collected newest first around.
+    pub(super) fn reversed(self) -> Events {
+        let mut turned = Events {
+            bytes: Vec::with_capacity(self.bytes.len()),
+            ends: Vec::with_capacity(self.ends.len()),
+            numbers: Numbers::default(),
+        };
+        let spans: Vec<&[u8]> = self.iter().collect();
+        spans.iter().rev().for_each(|event| turned.push(|out| out.extend_from_slice(event)));
+        turned
+    }
+}
+
+/// How much a page of events may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageSize {
+    /// Events.
+    pub count: usize,
+    /// Bytes of all events. The first one may be longer: a page is never empty for its bytes.
+    pub bytes: usize,
+}
+
+impl From<usize> for PageSize {
+    /// So many events, of as many bytes as any reply may have.
+    fn from(count: usize) -> PageSize {
+        PageSize { count, bytes: REPLY_BYTES_MAX }
+    }
+}
