@@ -71,10 +71,11 @@ impl Path {
         let subscriptions = connect(&for_subscriptions).await?;
         let path = Path { commands, subscriptions, dead, returned };
         // Ending a subscription that is not there changes nothing, and shows that it may be ended.
+        // Valkey 8.0 refuses it (NOSUB) before the first subscription.
         let ours = [
+            subscription("SSUBSCRIBE", CHANNEL),
             subscription("SUNSUBSCRIBE", probe_channel),
             subscription("SSUBSCRIBE", probe_channel),
-            subscription("SSUBSCRIBE", CHANNEL),
         ];
         let replies = path
             .subscription_call(ours.into())
