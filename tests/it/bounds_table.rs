@@ -203,10 +203,7 @@ const SIGNAL: &[Row] = &[
     row("user", &["lobby", "$", "x"], USER, FIXED),
     row("name", &["lobby", "alice", "$"], Bound::Bytes(32, "INVALID name"), FIXED),
     row("json", &["lobby", "alice", "x", "$"], OBJECT, FIXED),
-    row("id", &["lobby", "alice", "profile", "{}", "BY", "*", "REF", "$"], Bound::Id, FIXED),
-    row("actor", &["lobby", "alice", "profile", "{}", "BY", "$"], BACKEND, FIXED),
 ];
-const BACKEND: Bound = Bound::Keyword("*", "DENIED backend");
 
 const READ: &[Row] = &[
     row("room", &["$", "alice", "{id}"], LOBBY, FIXED),

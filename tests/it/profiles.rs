@@ -5,7 +5,6 @@ use chat_tests::cmd;
 use chat_tests::redis::Redis;
 use chat_tests::relay::Relay;
 use chat_tests::reply::Reply;
-use chat_tests::subscriber::Subscriber;
 use chat_tests::wire::Wire;
 use serde_json::{Value, json};
 
@@ -83,36 +82,6 @@ fn a_profile_survives_restart_promotion_and_copying() {
     let other = Redis::start();
     cmd!(other, "RESTORE", "@bob", 0, payload.bytes()).ok();
     assert_eq!(cmd!(other, "CHAT.ROOM", "@bob"), told, "restored");
-}
-
-#[test]
-fn a_room_is_told_of_the_changed_profile_of_who_is_here() {
-    let redis = Redis::start();
-    let mut wire = redis.wire();
-    let last = cmd!(wire, "CHAT.SEND", "lobby", "alice", "hi").text().to_owned();
-    cmd!(wire, "CHAT.PRESENCE", "lobby", "bob", "c1").ok();
-    let mut own = Subscriber::new(&redis, &["@bob"]);
-    let mut channel = Subscriber::new(&redis, &["lobby"]);
-    cmd!(wire, "CHAT.ROOM", "@bob", "SET", "name", "Bob", "BY", "bob").ok();
-    let change = own.next_of("room");
-    let (id, data) = (change["id"].as_str().expect("an id"), change["data"].to_string());
-    let tell = |wire: &mut Wire, user: &str| {
-        cmd!(wire, "CHAT.SIGNAL", "lobby", user, "profile", &data, "REF", id, "BY", "*").int()
-    };
-    assert_eq!(tell(&mut wire, "alice"), 0, "alice is a member and not here");
-    assert_eq!(tell(&mut wire, "bob"), 1);
-    let event = channel.next_of("profile");
-    let ts = event["ts"].as_u64().expect("a time");
-    let expected = format!(
-        r#"{{"last":"{last}","room":"lobby","type":"profile","ts":{ts},"user":"bob","ref":"{id}","data":{{"name":"Bob"}}}}"#
-    );
-    let (event, expected): (Value, Value) = (event, serde_json::from_str(&expected).expect("JSON"));
-    assert_eq!(event, expected);
-    let none = cmd!(wire, "CHAT.SIGNAL", "lobby", "bob", "profile", "{}", "by", "*");
-    assert_eq!(none.int(), 1);
-    assert!(channel.next_of("profile").get("ref").is_none());
-    // It is no change of the room.
-    assert_eq!(cmd!(wire, "CHAT.ROOM_RO", "lobby").get("last").map(Reply::text), Some(&*last));
 }
 
 #[test]

@@ -26,7 +26,7 @@ use crate::room::Room;
 use crate::settings::to_json;
 
 pub use ephemeral::Ephemeral;
-pub(crate) use ephemeral::{NOTICE, PROFILE, ephemeral};
+pub(crate) use ephemeral::{NOTICE, ephemeral};
 pub(crate) use message::message;
 use message::{Reactions, bare_message, stored_message};
 

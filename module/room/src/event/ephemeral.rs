@@ -49,15 +49,6 @@ pub enum Ephemeral<'a> {
         /// A JSON object.
         data: Option<&'a str>,
     },
-    /// A user who is here is shown in another way.
-    Profile {
-        /// Who.
-        user: &'a str,
-        /// The event of the user's personal room that says so.
-        source: Option<Id>,
-        /// What has changed of name, avatar and status: a JSON object.
-        data: &'a str,
-    },
     /// A member has read up to an event.
     Read {
         /// Who.
@@ -76,8 +67,6 @@ pub enum Ephemeral<'a> {
 
 /// The name of the signal that becomes an event type of its own.
 pub(crate) const NOTICE: &str = "notice";
-/// The name of the backend's signal about a user.
-pub(crate) const PROFILE: &str = "profile";
 
 /// Writes an event that is not stored, as of the room's present state.
 pub(crate) fn ephemeral(
@@ -93,7 +82,6 @@ pub(crate) fn ephemeral(
         Ephemeral::Occupancy => "occupancy",
         Ephemeral::Signal { name, .. } if *name == NOTICE => NOTICE,
         Ephemeral::Signal { .. } => "signal",
-        Ephemeral::Profile { .. } => PROFILE,
         Ephemeral::Read { .. } => "read",
         Ephemeral::Message { .. } => "message",
     };
@@ -115,13 +103,6 @@ pub(crate) fn ephemeral(
                 string(out, key!("name"), name);
             }
             raw(out, key!("data"), *data);
-        }
-        Ephemeral::Profile { user, source, data } => {
-            string(out, key!("user"), user);
-            if let Some(source) = source {
-                reference(out, key!("ref"), *source);
-            }
-            raw(out, key!("data"), Some(data));
         }
         Ephemeral::Message { user, body } => {
             string(out, key!("user"), user);
