@@ -125,6 +125,25 @@ async fn a_kick_from_ones_own_room_ends_the_socket() {
 }
 
 #[tokio::test]
+async fn a_kick_in_the_moment_of_coming_ends_the_socket_too() {
+    for before in [true, false] {
+        let room = Arc::new(Room::new("@bob".into()));
+        let (first, second) = (Client::new(1, "bob").await, Client::new(2, "bob").await);
+        place(&room, &first, 4);
+        let present = |newcomer: &Newcomer| {
+            room.place_present(newcomer, &second.connection, id(4), &mut Dirty::new())
+        };
+        // Kicked while it asks, or before it asks again what it could not be given a place with.
+        let newcomer = room.arrive(&second.connection);
+        tell(&room, &removing(5, "kick", "bob", ""));
+        let newcomer = if before { newcomer } else { room.arrive(&second.connection) };
+        assert_eq!(present(&newcomer), Placed::PutOut);
+        assert_eq!(second.connection.ended(), Some(End::Close(close::KICKED)));
+        assert!(!second.is_in(&room));
+    }
+}
+
+#[tokio::test]
 async fn who_is_put_out_is_told_the_reason() {
     for (kind, code) in [("kick", r#""KICKED""#), ("ban", r#""BANNED","until_ms":0"#)] {
         let room = Arc::new(Room::new("r".into()));

@@ -7,7 +7,8 @@ use chat_tests::cmd;
 use chat_tests::raw_socket::{RawSocket, opcode};
 use chat_tests::redis::Redis;
 use chat_tests::relay::Relay;
-use chat_tests::wait::{LATER, eventually, never};
+use chat_tests::reply::Reply;
+use chat_tests::wait::{LATER, SOON, eventually, never};
 use serde_json::json;
 
 /// Code, word, whether the client is told when to come back, and how it comes to that.
@@ -154,8 +155,30 @@ fn is_one_too_many_from_its_address(redis: &Redis) -> RawClose {
 fn is_sent_away_by_the_backend(redis: &Redis) -> RawClose {
     let relay = relay(redis, &[]);
     let (kicked, other) = (relay.connect("mallory"), relay.connect("alice"));
+    eventually("the store to know of the socket", SOON, || {
+        match cmd!(redis, "CHAT.ONLINE", "@mallory") {
+            online if online == Reply::List(vec![Reply::Int(1)]) => Ok(()),
+            online => Err(format!("{online:?}")),
+        }
+    });
     assert_eq!(cmd!(redis, "CHAT.MOD", "@mallory", "*", "KICK", "mallory").int(), 1);
     let close = kicked.wait_closed(LATER);
     other.ok(json!({"op": "ping"}));
     (close.code, close.reason)
+}
+
+#[test]
+fn who_is_sent_away_in_the_moment_of_coming_goes_too() {
+    let redis = Redis::start();
+    let relay = relay(&redis, &["--operations-per-second", "1000"]);
+    let mut wire = redis.wire();
+    for n in 0..200 {
+        let user = format!("mallory{n}");
+        let kicked = relay.connect(&user);
+        let room = format!("@{user}");
+        // As soon as the store knows of the socket.
+        while cmd!(wire, "CHAT.ONLINE", &room) != Reply::List(vec![Reply::Int(1)]) {}
+        assert_eq!(cmd!(wire, "CHAT.MOD", &room, "*", "KICK", &user).int(), 1);
+        assert_eq!(kicked.wait_closed(SOON).code, 4506, "{user}");
+    }
 }

@@ -60,7 +60,7 @@ pub(super) fn place(context: &Context, ready: &ReadyContact, dirty: &mut Dirty) 
     let ReadyContact { room, newcomer, profile } = ready;
     match room.place_contact(newcomer, &context.connection, profile.last, dirty) {
         Placed::Then(next) => context.hub.follow(room, next),
-        Placed::FetchAgain => return None,
+        Placed::FetchAgain | Placed::PutOut => return None,
     }
     let mut members = format!(
         r#""last":"{}","events":[],"more":false,"role":null,"online":{},"status":"#,

@@ -16,7 +16,7 @@ use crate::access::room_as;
 use crate::failure::Failure;
 use crate::presence;
 use crate::receivers::Dirty;
-use crate::replies::{field, id};
+use crate::replies::{Elements, field, id};
 use crate::room::Placed;
 use crate::upstream::{Away, Failed, State};
 
@@ -87,6 +87,7 @@ async fn login_later(context: Arc<Context>, mut rooms: Vec<(String, Membership)>
 
 async fn enter(context: &Context, name: &str, membership: Membership) -> Result<(), Failure> {
     let (hub, connection) = (&context.hub, &context.connection);
+    let mut present_at = None;
     for _ in 0..ATTEMPTS {
         if !hub.upstream.state().can_read() {
             return Err(Failure::unavailable());
@@ -115,7 +116,13 @@ async fn enter(context: &Context, name: &str, membership: Membership) -> Result<
         match present {
             Err(failed) if !failed.can_read() => return Err(failed.into()),
             // Refused for now: the beats tell it later.
-            _ => {}
+            Err(_) => {}
+            // What happens after the first time is to be heard: a kick between two commands too.
+            Ok(value) => {
+                let mut elements = Elements::of(value)?;
+                let _users = elements.integer()?;
+                present_at = present_at.or(Some(elements.id()?));
+            }
         }
         let seen = match seen {
             Err(Failed::Refused(failure)) if failure.code == "NOROOM" => Value::Nil,
@@ -125,14 +132,21 @@ async fn enter(context: &Context, name: &str, membership: Membership) -> Result<
             return Err(Away::Writes.into());
         }
         let newest = field(&seen, "last").and_then(|last| id(last.clone()).ok());
-        let newest = newest.unwrap_or_default();
+        let position = present_at.or(newest).unwrap_or_default();
         let mut dirty = Dirty::new();
-        let placed = room.place(&newcomer, connection, newest, &[], &mut dirty);
+        let placed = room.place_present(&newcomer, connection, position, &mut dirty);
         hub.flush(dirty);
-        if let Placed::Then(next) = placed {
-            connection.sit(&room);
-            hub.follow(&room, next);
-            return Ok(());
+        match placed {
+            Placed::Then(next) => {
+                connection.sit(&room);
+                hub.follow(&room, next);
+                return Ok(());
+            }
+            Placed::PutOut => {
+                presence::end_later(hub, connection, &room);
+                return Ok(());
+            }
+            Placed::FetchAgain => {}
         }
     }
     Err(Failure::unavailable())

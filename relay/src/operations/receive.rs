@@ -380,7 +380,7 @@ fn place(context: &Context, ready: &Ready, dirty: &mut Dirty) -> Option<String> 
     if !fetched.unfinished {
         match room.place(newcomer, &context.connection, fetched.last, &fetched.known, dirty) {
             Placed::Then(next) => context.hub.follow(room, next),
-            Placed::FetchAgain => return None,
+            Placed::FetchAgain | Placed::PutOut => return None,
         }
     }
     let mut members = String::with_capacity(fetched.json.len() + 64);

@@ -10,11 +10,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Next, Room, Subscription};
+use super::{Next, Room, State, Subscription, removal};
 use crate::connection::Connection;
-use crate::event::Id;
+use crate::event::{Head, Id};
 use crate::fetch::{Fetch, Key};
 use crate::figures::FIGURES;
+use crate::frame;
 use crate::outbox::Class;
 use crate::receivers::{Dirty, queue};
 use crate::tail::Tail;
@@ -29,6 +30,8 @@ const FETCHES: usize = 16;
 pub enum Placed {
     /// It receives from now on; whatever comes next has to be done.
     Then(Next),
+    /// It was put out while it was on its way in, and has been told.
+    PutOut,
     /// What it fetched does not meet the room: fetch again.
     FetchAgain,
 }
@@ -108,6 +111,44 @@ impl Room {
         if state.epoch != newcomer.epoch {
             return Placed::FetchAgain;
         }
+        self.place_in(state, connection, position, known, dirty)
+    }
+
+    /// The same for a connection whose presence was set when the room was at `position`: what puts
+    /// its user out after that puts it out too.
+    pub fn place_present(
+        &self,
+        newcomer: &Newcomer,
+        connection: &Arc<Connection>,
+        position: Id,
+        dirty: &mut Dirty,
+    ) -> Placed {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let missed = state.tail.as_ref().and_then(|tail| tail.from(position));
+        let heads = missed.into_iter().flatten();
+        let found = heads.filter_map(|frame| {
+            let (user, removal) = removal(&Head::parse(frame::payload(frame))?)?;
+            (*user == *connection.user).then_some(removal)
+        });
+        if let Some(removal) = found.last() {
+            self.tell_removed(connection, &removal, dirty);
+            return Placed::PutOut;
+        }
+        if state.epoch != newcomer.epoch {
+            return Placed::FetchAgain;
+        }
+        self.place_in(state, connection, position, &[], dirty)
+    }
+
+    fn place_in(
+        &self,
+        state: &mut State,
+        connection: &Arc<Connection>,
+        position: Id,
+        known: &[Id],
+        dirty: &mut Dirty,
+    ) -> Placed {
         let Some(last) = state.delivery.last() else {
             state.receivers.seat(connection, None);
             state.tail = Some(Tail::after(Some(position)));
