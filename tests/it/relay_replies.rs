@@ -279,6 +279,31 @@ fn an_inbox_is_paged_and_costs_what_it_takes() {
 }
 
 #[test]
+fn an_inbox_of_long_messages_asks_for_no_more_than_it_shows() {
+    let redis = Redis::with(&["chat.max-text 20480"]);
+    let relay = relay(&redis, &MANY);
+    let mut wire = redis.wire();
+    let rooms = 200;
+    fill(&mut wire, rooms, 1, 20_000);
+    // The latest ones are short, so that many are asked for at once.
+    for n in 0..rooms {
+        cmd!(wire, "CHAT.JOIN", format!("room{n}"), "alice").ok();
+        cmd!(wire, "CHAT.FOLLOW", "@alice", format!("room{n}")).ok();
+    }
+    for n in rooms - 20..rooms {
+        cmd!(wire, "CHAT.SEND", format!("room{n}"), "bob", "short").ok();
+    }
+    let alice = relay.connect("alice");
+    let before = sent(&redis);
+    let answer = bounded(&alice, json!({"op": "inbox", "count": 1000}));
+    let bytes = sent(&redis) - before;
+    let rows = answer["rooms"].as_array().expect("rooms");
+    let with_message = rows.iter().filter(|row| row["message"].is_object()).count();
+    assert!(rows.len() == rooms && (25..40).contains(&with_message), "{with_message}");
+    assert!(bytes < 4 * REPLY, "{bytes} bytes for {with_message} messages");
+}
+
+#[test]
 fn clients_that_never_read_cost_their_bounded_outboxes() {
     let redis = Redis::with(&["chat.max-text 20480"]);
     let mut relay = relay(&redis, &["--operations-per-second", "100000", "--ping", "60s"]);

@@ -259,7 +259,7 @@ async fn newest_messages(
 ) -> Vec<Option<String>> {
     let (mut messages, mut bytes) = (Vec::new(), 0);
     let mut at_a_time = MESSAGES_FIRST;
-    while messages.len() < rooms.len() && bytes < space {
+    while messages.len() < rooms.len() {
         let part = &rooms[messages.len()..];
         let part = &part[..part.len().min(at_a_time)];
         let commands = part.iter().map(|(at, _)| {
@@ -270,13 +270,21 @@ async fn newest_messages(
         for reply in context.hub.upstream.call(commands.collect()).await {
             let newest = reply.ok().and_then(|page| Page::read(page).ok());
             let newest = newest.and_then(|page| page.events.into_iter().next_back());
-            let newest = newest.filter(|newest| bytes + newest.len() <= space);
-            bytes += newest.as_ref().map_or(0, Vec::len);
+            let length = newest.as_ref().map_or(0, Vec::len);
+            // Longer than any reply: it is left out whatever comes.
+            if length > PAGE_BYTES {
+                messages.push(None);
+                continue;
+            }
+            if bytes + length > space {
+                return messages;
+            }
+            bytes += length;
             messages.push(newest.and_then(|newest| String::from_utf8(newest).ok()));
         }
-        // As many as will just fit, going by those so far.
+        // As many as will just fit, going by those so far, which need not be like the next.
         let average = (bytes / messages.len()).max(1);
-        at_a_time = ((space - bytes) / average).clamp(1, ROOMS_PER_CALL);
+        at_a_time = ((space - bytes) / average).clamp(1, 2 * at_a_time);
     }
     messages
 }
