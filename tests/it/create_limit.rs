@@ -1,10 +1,12 @@
 //! `chat.create-limit`: how many rooms one user brings into being on a node.
 
 use chat_tests::redis::Redis;
+use chat_tests::relay::Relay;
 use chat_tests::reply::Reply;
 use chat_tests::wait::{LATER, eventually};
 use chat_tests::wire::{Command, Wire};
 use chat_tests::{args, cmd};
+use serde_json::json;
 
 /// The milliseconds to wait that a refusal names.
 #[track_caller]
@@ -90,4 +92,28 @@ fn what_was_not_made_is_not_counted_and_the_wait_is_exact() {
     });
     let waited = redis.clock_ms() - refused_at;
     assert!(waited + 20 >= wait, "{waited} ms instead of {wait}");
+}
+
+#[test]
+fn a_refused_direct_message_makes_no_room_of_the_other_side() {
+    let redis = Redis::with(&["chat.create-limit 2/1h"]);
+    let relay = Relay::start("r1", &redis);
+    let alice = relay.connect("alice");
+    let mut codes = Vec::new();
+    for n in 0..10 {
+        let room = format!("dm:alice,invented{n}");
+        let sent = alice.call(json!({"op": "send", "room": room, "text": "hi"}));
+        codes.push(sent.err().map(|error| error["code"].clone()));
+    }
+    assert_eq!(codes.iter().filter(|code| code.is_none()).count(), 2, "{codes:?}");
+    assert!(codes.iter().flatten().all(|code| *code == "RATELIMIT"), "{codes:?}");
+    let mut keys: Vec<String> =
+        cmd!(redis, "KEYS", "*").list().iter().map(|key| key.text().to_owned()).collect();
+    keys.sort();
+    let expected =
+        ["@alice", "@invented0", "@invented1", "dm:alice,invented0", "dm:alice,invented1"];
+    assert_eq!(keys, expected);
+    // The other side has it in the list.
+    let list = cmd!(redis, "CHAT.FOLLOWS", "@invented1");
+    assert_eq!(list.list()[1].list()[0].list()[0].text(), "dm:alice,invented1");
 }

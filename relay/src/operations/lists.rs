@@ -1,8 +1,9 @@
 //! The users' own lists of rooms, kept so that each is always a superset of the truth.
 //!
 //! `CHAT.FOLLOW` goes out before a room is gained and once more after it, for a repair may have come
-//! in between; `CHAT.UNFOLLOW` goes out after it is lost, or was not gained after all. What is too much in a list is found and
-//! taken out by `inbox`.
+//! in between; `CHAT.UNFOLLOW` goes out after it is lost, or was not gained after all. What is too much
+//! in a list is found and taken out by `inbox`. Only the list of the other side of a direct message
+//! goes out after it, and before it is answered: a refused message must not make that list.
 
 use std::time::Instant;
 
@@ -46,6 +47,13 @@ impl<'a> Following<'a> {
         let mut users = gainers(context.user(), room, gain);
         users.retain(|user| !context.hub.followed.holds(user, room, now));
         Following { users, room }
+    }
+
+    /// What `user` has yet to follow, and what others have.
+    pub(super) fn split(self, user: &str) -> (Following<'a>, Following<'a>) {
+        let room = self.room;
+        let (own, others) = self.users.into_iter().partition(|gainer| *gainer == user);
+        (Following { users: own, room }, Following { users: others, room })
     }
 
     /// One other user, who is about to be added.

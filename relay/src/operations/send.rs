@@ -78,7 +78,8 @@ async fn submit(context: &Arc<Context>, send: &Send) -> Result<Result<String, Fa
         Err(Failed::Away(away)) => return Err(away),
         Err(Failed::Refused(failure)) => return Ok(Err(failure)),
     }
-    let following = Following::before(context, &send.room, Gain::Send);
+    let (following, other) =
+        Following::before(context, &send.room, Gain::Send).split(context.user());
     following.send(context).await?;
     let mut commands = vec![send.command.clone()];
     commands.extend(following.commands());
@@ -88,6 +89,9 @@ async fn submit(context: &Arc<Context>, send: &Send) -> Result<Result<String, Fa
             if replies.all(|reply| reply.is_ok()) {
                 following.done(context);
             }
+            // Only now: a list that is not there yet is made, which a refused message must not do.
+            other.send(context).await?;
+            other.done(context);
             Ok(stored(context, send, value))
         }
         Err(Failed::Away(away)) => Err(away),
