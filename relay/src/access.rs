@@ -8,7 +8,7 @@
 //! come anew.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::Cmd;
 
@@ -67,6 +67,10 @@ pub fn ask_later(hub: &Arc<Hub>, room: &Arc<Room>) {
 /// Asks until nobody is paused any more.
 async fn keep_asking(hub: Arc<Hub>, room: Arc<Room>) {
     let mut pause = PAUSE_FIRST;
+    // However often access changes, a room is not asked about more often than that.
+    if let Some(asked_at) = room.asked_at() {
+        tokio::time::sleep(PAUSE_MOST.saturating_sub(asked_at.elapsed())).await;
+    }
     loop {
         ask(&hub, &room).await;
         if room.ends_asking() {
@@ -74,14 +78,9 @@ async fn keep_asking(hub: Arc<Hub>, room: Arc<Room>) {
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSE_MOST);
-        if hub.upstream.is_up() {
-            let mut dirty = Dirty::new();
-            room.end_long_pauses(Instant::now(), &mut dirty);
-            hub.flush(dirty);
-        } else {
+        if !hub.upstream.is_up() {
             // Meanwhile nothing of the room comes here either.
             hub.upstream.wait_up().await;
-            room.restart_pauses();
         }
     }
 }

@@ -296,7 +296,7 @@ impl Hub {
         loop {
             tick.tick().await;
             let now = Instant::now();
-            let mut due = Vec::new();
+            let (mut due, mut dirty) = (Vec::new(), Dirty::new());
             for room in self.rooms() {
                 if room.beat_is_due(now, beat_interval) {
                     due.push(room.clone());
@@ -308,8 +308,14 @@ impl Hub {
                 }
                 let next = room.tidy(now);
                 self.follow(&room, next);
+                if self.upstream.is_up() {
+                    room.end_long_pauses(now, &mut dirty);
+                } else {
+                    room.restart_pauses();
+                }
                 self.attend(&room);
             }
+            self.flush(dirty);
             if !due.is_empty() && self.upstream.is_up() {
                 let hub = self.clone();
                 tokio::spawn(async move { presence::beat(&hub, due).await });

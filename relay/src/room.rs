@@ -47,6 +47,8 @@ struct State {
     paused: Vec<Pause>,
     /// Somebody asks for them.
     asking: bool,
+    /// When the last question was made.
+    asked_at: Option<Instant>,
     /// Connections that are told of presence only: this is the personal room of another user.
     contacts: Receivers,
     /// Presence events and drops so far: a picture of who is here is as old as its count.
@@ -107,6 +109,7 @@ impl Room {
             receivers: Receivers::default(),
             paused: Vec::new(),
             asking: false,
+            asked_at: None,
             contacts: Receivers::default(),
             presence_changes: 0,
             newcomers: 0,

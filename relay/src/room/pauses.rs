@@ -86,13 +86,21 @@ impl Room {
         !state.asking
     }
 
+    /// When Redis was last asked about somebody, if ever.
+    pub fn asked_at(&self) -> Option<Instant> {
+        self.state.lock().asked_at
+    }
+
     /// What has to be asked.
     pub fn question(&self) -> Question {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
         let users = state.paused.iter().map(|pause| pause.connection.user.clone());
         let mut users: Vec<Arc<str>> = users.collect();
         users.sort_unstable();
         users.dedup();
+        if !users.is_empty() {
+            state.asked_at = Some(Instant::now());
+        }
         Question { epoch: state.epoch, users }
     }
 
