@@ -130,6 +130,18 @@ impl Connection {
         }
     }
 
+    /// The client has closed: what waits is forgotten, and `answer` is the last frame (RFC 6455,
+    /// section 5.5.1).
+    pub fn answer_close(&self, answer: Frame) {
+        let mut sending = self.sending.lock();
+        if sending.end.is_none() {
+            sending.outbox.finish(answer);
+            if !sending.blocked {
+                self.write(&mut sending);
+            }
+        }
+    }
+
     /// Queues a reply and writes what the kernel takes.
     pub fn send(&self, frame: Frame) {
         if self.push(frame, Class::Reply) {

@@ -77,14 +77,21 @@ impl Queue {
         }
     }
 
-    /// Puts a frame at the front, behind the first one if that is `begun`.
-    fn push_front(&mut self, frame: Frame, class: Class, begun: bool) {
-        match self.first.replace((frame, class)) {
-            Some(first) if begun => {
-                let new = self.first.replace(first);
-                new.into_iter().for_each(|new| self.rest.push_front(new));
+    /// Puts a control frame at the front, behind the first frame if that is `begun`, and behind
+    /// control frames that wait.
+    fn push_control(&mut self, frame: Frame, begun: bool) {
+        let is_control = |(_, class): &(Frame, Class)| *class == Class::Control;
+        let stays = |first: &(Frame, Class)| begun || is_control(first);
+        match self.first.take() {
+            Some(first) if stays(&first) => {
+                self.first = Some(first);
+                let at = self.rest.iter().take_while(|next| is_control(next)).count();
+                self.rest.insert(at, (frame, Class::Control));
             }
-            first => first.into_iter().for_each(|first| self.rest.push_front(first)),
+            first => {
+                self.first = Some((frame, Class::Control));
+                first.into_iter().for_each(|first| self.rest.push_front(first));
+            }
         }
     }
 
@@ -115,7 +122,7 @@ impl Outbox {
     pub fn push(&mut self, frame: Frame, class: Class, limit: usize) -> Pushed {
         if class == Class::Control {
             self.bytes += frame.len();
-            self.queue.push_front(frame, class, self.front_begun);
+            self.queue.push_control(frame, self.front_begun);
             return Pushed::Queued;
         }
         if class.is_live() {
@@ -302,7 +309,7 @@ mod tests {
         outbox.push(frame(7, 1), Class::Control, 100);
         outbox.release(None);
         assert_eq!(outbox.bytes(), 6);
-        assert_eq!(drain(&mut outbox, 1), [1, 1, 7, 8, 2, 3]);
+        assert_eq!(drain(&mut outbox, 1), [1, 1, 8, 7, 2, 3]);
     }
 
     #[test]

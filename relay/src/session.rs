@@ -226,7 +226,7 @@ impl Session {
                 Look::Done
             }
             Found::Close(code) => {
-                self.connection.send_control(frame::close_answer(&code));
+                self.connection.answer_close(frame::close_answer(&code));
                 Look::End(End::Lost)
             }
             _ => Look::Done,
