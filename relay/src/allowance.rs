@@ -137,11 +137,15 @@ impl Buckets {
         }
     }
 
+    /// Counts another socket. False: so much came from this user that it may not be.
     fn enter(&mut self, now: Instant) -> bool {
-        self.sockets += 1;
-        self.left_at = None;
         let is_kept_out = self.kept_out_until.is_some_and(|until| now < until);
-        !is_kept_out && self.count(FRAMES_TO_ENTER, 0, now) != Verdict::Flood
+        let enters = !is_kept_out && self.count(FRAMES_TO_ENTER, 0, now) != Verdict::Flood;
+        if enters {
+            self.sockets += 1;
+            self.left_at = None;
+        }
+        enters
     }
 }
 
@@ -179,12 +183,10 @@ impl Allowances {
         let buckets = known.users.entry(user.clone());
         let buckets =
             buckets.or_insert_with(|| Arc::new(Mutex::new(Buckets::full(&self.config, now))));
+        let enters = buckets.lock().enter(now);
         let allowance =
-            Allowance { user: user.clone(), buckets: buckets.clone(), all: self.clone() };
-        let enters = allowance.buckets.lock().enter(now);
-        drop(known);
-        // Who does not enter leaves, which takes the lock again.
-        enters.then_some(allowance)
+            || Allowance { user: user.clone(), buckets: buckets.clone(), all: self.clone() };
+        enters.then(allowance)
     }
 
     /// Forgets who has been gone for long.
