@@ -154,11 +154,10 @@ fn change_at<'c, R, E: Into<Error>>(
         reply(answer, After { room: &stored.room, events: &Events::default() });
         return Ok(());
     }
+    decision.check_numbers(&stored.room)?;
     if let (Some(user), Some(rate)) = (decision.creator, config::create_limit()) {
         state::count_creation(user, rate, now)?;
     }
-
-    decision.check_numbers(&stored.room)?;
 
     info::count_steps(&decision.steps);
     let mut effects = state::take_effects();
