@@ -7,6 +7,7 @@
 mod amend;
 mod contacts;
 mod inbox;
+mod leave;
 mod lists;
 mod login;
 mod moderate;
@@ -84,8 +85,8 @@ operations! {
     "join" ONE => receive::join;
     "subscribe" ONE => receive::subscribe;
     "resume" PER_ROOM => resume::resume;
-    "leave" ONE => receive::leave;
-    "unsubscribe" ONE => receive::unsubscribe;
+    "leave" ONE => leave::leave;
+    "unsubscribe" ONE => leave::unsubscribe;
     "send" ONE => send::send;
     "edit" ONE => amend::edit;
     "delete" ONE => amend::delete;

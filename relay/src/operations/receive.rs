@@ -1,4 +1,4 @@
-//! `join`, `subscribe`, `leave`, `unsubscribe`: beginning and ending to receive rooms.
+//! `join`, `subscribe`: beginning to receive rooms, which `resume` does too.
 //!
 //! For each room: subscription confirmed, then `CHAT.SYNC` or the newest page, then live events,
 //! joined without gap or duplicate. The reply and the live events that follow it leave in order:
@@ -12,13 +12,13 @@ use futures_util::future::join_all;
 use redis::{Cmd, Value};
 
 use super::contacts::{self, ReadyContact};
-use super::lists::{Following, Gain, list};
+use super::lists::{Following, Gain};
 use super::{Answer, Context, Outcome};
 use crate::access::{self, room_as};
 use crate::event::Id;
 use crate::failure::Failure;
 use crate::fetch::{Fetched, Key};
-use crate::names::{RoomKind, contact, room_kind};
+use crate::names::contact;
 use crate::presence;
 use crate::protocol::{self, Request};
 use crate::receivers::Dirty;
@@ -400,51 +400,4 @@ fn put_back(context: &Context, room: &Arc<Room>, newcomer: Newcomer) {
     room.put_back(&newcomer, &context.connection, &mut dirty);
     context.hub.flush(dirty);
     access::ask_later(&context.hub, room);
-}
-
-pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outcome {
-    let (hub, connection) = (&context.hub, &context.connection);
-    let room = request.fields.room()?;
-    let mut leave = redis::cmd("CHAT.LEAVE");
-    leave.arg(&*room).arg(context.user());
-    if room_kind(&room) != Some(RoomKind::Ordinary) {
-        // Mostly refused; then nothing else may have changed.
-        context.ask(leave.clone()).await?;
-    }
-    let mut replies = hub.upstream.call(vec![presence::absent(&room, connection), leave]).await;
-    if let Some(left) = replies.pop() {
-        left?;
-    }
-    forget(context, &room);
-    hub.followed.forget(context.user(), &room);
-    let unfollow = list("CHAT.UNFOLLOW", context.user(), &room);
-    // If this is lost the list is too long by one room, which the next login repairs.
-    let _ = hub.upstream.call_one(unfollow).await;
-    Ok(Answer::Ok(String::new()))
-}
-
-pub(super) async fn unsubscribe(context: &Arc<Context>, request: Request<'_>) -> Outcome {
-    let room = request.fields.room()?;
-    if room_kind(&room) == Some(RoomKind::Personal(context.user())) {
-        return Err(Failure::invalid("room", "one's own personal room stays"));
-    }
-    if let Some(known) = context.connection.room(&room) {
-        if presence::is_present(&context.connection, &known) {
-            let absent = presence::absent(&room, &context.connection);
-            match context.hub.upstream.call_one(absent).await {
-                Err(failed) if !failed.can_read() => return Err(failed.into()),
-                // Presence that cannot be ended now is beaten no more, and ends by its TTL.
-                _ => {}
-            }
-        }
-        forget(context, &room);
-    }
-    Ok(Answer::Ok(String::new()))
-}
-
-fn forget(context: &Context, room: &str) {
-    if let Some(room) = context.connection.room(room) {
-        room.depart(&context.connection);
-        context.connection.rise(&room);
-    }
 }

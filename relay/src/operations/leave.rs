@@ -1,0 +1,57 @@
+//! `leave`, `unsubscribe`: ending a membership, or only the receiving of a room.
+
+use std::sync::Arc;
+
+use super::lists::list;
+use super::{Answer, Context, Outcome};
+use crate::failure::Failure;
+use crate::names::{RoomKind, room_kind};
+use crate::presence;
+use crate::protocol::Request;
+
+pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let (hub, connection) = (&context.hub, &context.connection);
+    let room = request.fields.room()?;
+    let mut leave = redis::cmd("CHAT.LEAVE");
+    leave.arg(&*room).arg(context.user());
+    if room_kind(&room) != Some(RoomKind::Ordinary) {
+        // Mostly refused; then nothing else may have changed.
+        context.ask(leave.clone()).await?;
+    }
+    let mut replies = hub.upstream.call(vec![presence::absent(&room, connection), leave]).await;
+    if let Some(left) = replies.pop() {
+        left?;
+    }
+    forget(context, &room);
+    hub.followed.forget(context.user(), &room);
+    let unfollow = list("CHAT.UNFOLLOW", context.user(), &room);
+    // If this is lost the list is too long by one room, which the next login repairs.
+    let _ = hub.upstream.call_one(unfollow).await;
+    Ok(Answer::Ok(String::new()))
+}
+
+pub(super) async fn unsubscribe(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let room = request.fields.room()?;
+    if room_kind(&room) == Some(RoomKind::Personal(context.user())) {
+        return Err(Failure::invalid("room", "one's own personal room stays"));
+    }
+    if let Some(known) = context.connection.room(&room) {
+        if presence::is_present(&context.connection, &known) {
+            let absent = presence::absent(&room, &context.connection);
+            match context.hub.upstream.call_one(absent).await {
+                Err(failed) if !failed.can_read() => return Err(failed.into()),
+                // Presence that cannot be ended now is beaten no more, and ends by its TTL.
+                _ => {}
+            }
+        }
+        forget(context, &room);
+    }
+    Ok(Answer::Ok(String::new()))
+}
+
+fn forget(context: &Context, room: &str) {
+    if let Some(room) = context.connection.room(room) {
+        room.depart(&context.connection);
+        context.connection.rise(&room);
+    }
+}
