@@ -11,7 +11,7 @@ use std::hash::BuildHasher;
 use chat_room::LinearHashTable;
 use hashbrown::DefaultHashBuilder;
 
-use crate::gone::GoneRooms;
+use crate::dropped::GoneRooms;
 
 /// Where a room is filed; kept with the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

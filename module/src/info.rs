@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use chat_room::decide::Step;
 use chat_room::{Record, Refusal};
 
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::redis::{InfoWriter, MainThread, log_warning, monotonic_us};
 use crate::state;
 
@@ -55,12 +55,12 @@ pub(crate) fn count(counter: &AtomicU64, by: u64) {
 }
 
 /// Counts an error reply.
-pub(crate) fn count_refusal(error: &Error) {
+pub(crate) fn count_refusal(error: &ErrorReply) {
     let counter = match error {
-        Error::Refused(refusal) => COUNTERS.refusals.get(refusal.code_index()),
-        Error::WrongType => Some(&COUNTERS.wrong_type),
-        Error::OutOfMemory => Some(&COUNTERS.out_of_memory),
-        Error::Defect => Some(&COUNTERS.defects),
+        ErrorReply::Refused(refusal) => COUNTERS.refusals.get(refusal.code_index()),
+        ErrorReply::WrongType => Some(&COUNTERS.wrong_type),
+        ErrorReply::OutOfMemory => Some(&COUNTERS.out_of_memory),
+        ErrorReply::Defect => Some(&COUNTERS.defects),
     };
     if let Some(counter) = counter {
         count(counter, 1);
@@ -82,7 +82,7 @@ pub(crate) fn timed_out(users: usize) {
 }
 
 /// A slice of sweeping has ended at `now`, milliseconds since the epoch, after so many microseconds
-/// and so much work, see `slice.rs`.
+/// and so much work, see `time_slice.rs`.
 pub(crate) fn swept(now: u64, microseconds: u64, work: usize) {
     COUNTERS.last_sweep.store(now, Relaxed);
     count(&COUNTERS.sweep_slices, 1);

@@ -13,8 +13,8 @@
 //! is replicated is what was decided, never the command.
 //!
 //! To read it: [`commands`] (one file per command, and what they share), `args`, `room_type` (what
-//! Redis asks of the value), [`index`] and [`timers`] (rooms by activity and by deadline), `events`
-//! (what Redis tells us), `gone` (rooms that are to be told), `config`, `info`, and [`redis`], where all the `unsafe` is.
+//! Redis asks of the value), [`index`] and [`timers`] (rooms by activity and by deadline), `server_events`
+//! (what Redis tells us), `dropped` (rooms that are to be told), `config`, `info`, and [`redis`], where all the `unsafe` is.
 
 #![deny(
     clippy::unwrap_used,
@@ -31,14 +31,13 @@
 mod args;
 mod commands;
 mod config;
-mod error;
-mod events;
-mod gone;
+mod dropped;
+mod error_reply;
 mod index;
 mod info;
 mod redis;
 mod room_type;
-mod slice;
+mod server_events;
 mod state;
 mod timers;
 

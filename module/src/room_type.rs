@@ -16,7 +16,7 @@ use redis_module::raw::{
 };
 
 use crate::config;
-use crate::gone::Gone;
+use crate::dropped::Gone;
 use crate::index::{Facts, Filed, Index};
 use crate::redis::{Flags, api, guarded, log_warning, string_bytes};
 use crate::state;

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use chat_room::limits::Rate;
 use chat_room::{Copies, CreationLimit, Effects, Loader, Now, Refusal};
 
-use crate::gone::GoneRooms;
+use crate::dropped::GoneRooms;
 use crate::index::{Index, Position};
 use crate::redis::{MainThread, monotonic_us, now_us};
 

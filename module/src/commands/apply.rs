@@ -16,12 +16,12 @@ use chat_room::varint::Malformed;
 use chat_room::{Effects, Record, Refusal, Sleep};
 
 use super::{entry, refile};
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::info;
 use crate::redis::{Arg, Call, Flags, Keys, RoomKey, Spec};
 use crate::room_type::StoredRoom;
 use crate::state::Snapshot;
-use crate::{config, events, state};
+use crate::{config, server_events, state};
 
 pub(super) static SPEC: Spec = Spec {
     name: "chat.apply",
@@ -34,7 +34,7 @@ pub(super) static SPEC: Spec = Spec {
     arguments: &[Arg::Key("room"), Arg::Text("records")],
 };
 
-fn run(call: &Call<'_>) -> Result<(), Error> {
+fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let flags = Flags::of(call);
     if !flags.is_replay() {
         return Err(Refusal::Syntax("CHAT.APPLY is for replication only").into());
@@ -81,7 +81,7 @@ fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
     let database = call.database();
     if is_new {
         // Of what went under this name while this server was a primary.
-        events::tell(call, key_name, None);
+        server_events::tell(call, key_name, None);
         fresh.file(database, key_name);
         key.fill(call, 1, fresh);
     } else {
@@ -132,7 +132,7 @@ fn take_piece(
             refile(database, stored, &config::limits(), now);
         } else {
             let mut fresh = StoredRoom { room, ..StoredRoom::blank() };
-            events::tell(call, key_name, None);
+            server_events::tell(call, key_name, None);
             fresh.file(database, key_name);
             key.fill(call, 1, fresh);
         }

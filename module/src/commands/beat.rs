@@ -9,7 +9,7 @@ use chat_room::names;
 
 use super::{After, change_at, entry, reply_id};
 use crate::args::Args;
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, Keys, Spec};
 use crate::state::now;
 
@@ -24,7 +24,7 @@ pub(super) static SPEC: Spec = Spec {
     arguments: &[Arg::Key("room"), Arg::Number("ttl"), Arg::Texts("connection")],
 };
 
-fn run(call: &Call<'_>) -> Result<(), Error> {
+fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
     let ttl = args.number("ttl")?;
     let connections = args.many()?.map(names::connection).collect::<Result<Vec<_>, _>>()?;

@@ -12,7 +12,7 @@ use chat_room::names;
 
 use super::{change, entry, reply_id};
 use crate::args::{Args, once};
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, Keys, Spec};
 
 pub(super) static SPEC: Spec = Spec {
@@ -32,7 +32,7 @@ pub(super) static SPEC: Spec = Spec {
     ],
 };
 
-fn run(call: &Call<'_>) -> Result<(), Error> {
+fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
     let (user, id) = (args.actor()?, args.word()?);
     let (mut reason, mut whose) = (None, None);
@@ -40,7 +40,7 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
         match option.as_slice() {
             b"REASON" => once(&mut reason, names::line(args.word()?, REASON_MAX, "reason")?)?,
             b"OWN" => once(&mut whose, Whose::Own)?,
-            _ => return Err(Error::SYNTAX),
+            _ => return Err(ErrorReply::SYNTAX),
         }
     }
     let delete = Delete { user, id, reason, whose: whose.unwrap_or_default() };

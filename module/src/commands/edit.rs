@@ -9,7 +9,7 @@ use chat_room::decide::revise::{self, Edit, Whose};
 
 use super::{change, entry, reply_id};
 use crate::args::{Args, once};
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, Keys, Spec};
 
 pub(super) static SPEC: Spec = Spec {
@@ -30,7 +30,7 @@ pub(super) static SPEC: Spec = Spec {
     ],
 };
 
-fn run(call: &Call<'_>) -> Result<(), Error> {
+fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
     let (user, id, text) = (args.actor()?, args.word()?, args.word()?);
     let (mut meta, mut whose) = (None, None);
@@ -38,7 +38,7 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
         match option.as_slice() {
             b"META" => once(&mut meta, args.word()?)?,
             b"OWN" => once(&mut whose, Whose::Own)?,
-            _ => return Err(Error::SYNTAX),
+            _ => return Err(ErrorReply::SYNTAX),
         }
     }
     let edit = Edit { user, id, text, meta, whose: whose.unwrap_or_default() };

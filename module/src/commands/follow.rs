@@ -11,7 +11,7 @@ use chat_room::names::RoomName;
 
 use super::{After, change, entry, read};
 use crate::args::{Args, Paging};
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, Keys, Spec};
 
 pub(super) static FOLLOW: Spec = Spec {
@@ -51,23 +51,23 @@ pub(super) static FOLLOWS: Spec = Spec {
     ],
 };
 
-fn run_follow(call: &Call<'_>) -> Result<(), Error> {
+fn run_follow(call: &Call<'_>) -> Result<(), ErrorReply> {
     let rooms = rooms(call, RoomName::parse)?;
     let reply = |changed: u64, _: After<'_>| call.reply_number(changed);
     change(call, |context, decision| follow::follow(context, rooms, decision), reply)
 }
 
-fn run_unfollow(call: &Call<'_>) -> Result<(), Error> {
+fn run_unfollow(call: &Call<'_>) -> Result<(), ErrorReply> {
     // The list may hold names from before.
     let rooms = rooms(call, RoomName::stored)?;
     let reply = |changed: u64, _: After<'_>| call.reply_number(changed);
     change(call, |context, decision| follow::unfollow(context, rooms, decision), reply)
 }
 
-fn run_follows(call: &Call<'_>) -> Result<(), Error> {
+fn run_follows(call: &Call<'_>) -> Result<(), ErrorReply> {
     let Paging { cursor, count: asked, reader } = Paging::read(Args::after(call, 2))?;
     if reader.is_some() {
-        return Err(Error::SYNTAX);
+        return Err(ErrorReply::SYNTAX);
     }
     let count = count(asked, LIST_DEFAULT)?;
     read(call, |context| {
@@ -87,6 +87,6 @@ fn run_follows(call: &Call<'_>) -> Result<(), Error> {
 fn rooms<'c>(
     call: &Call<'c>,
     parse: fn(&'c [u8]) -> Result<RoomName<'c>, Refusal>,
-) -> Result<Vec<RoomName<'c>>, Error> {
+) -> Result<Vec<RoomName<'c>>, ErrorReply> {
     Ok(Args::after(call, 2).many()?.map(parse).collect::<Result<Vec<_>, _>>()?)
 }

@@ -9,7 +9,7 @@ use chat_room::limits::PAGE_DEFAULT;
 
 use super::{entry, read, reply_events, reply_id};
 use crate::args::{Args, Paging, once};
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, Keys, Spec};
 
 pub(super) static SPEC: Spec = Spec {
@@ -36,7 +36,7 @@ pub(super) static SPEC: Spec = Spec {
     ],
 };
 
-fn run(call: &Call<'_>) -> Result<(), Error> {
+fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
     let (mut anchor, mut most, mut paging) = (None, None, Paging::default());
     while let Some(option) = args.option() {
@@ -45,9 +45,9 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
             b"AFTER" => once(&mut anchor, Anchor::After(args.id()?))?,
             b"AROUND" => once(&mut anchor, Anchor::Around(args.id()?))?,
             b"BYTES" => once(&mut most, args.number("bytes")?)?,
-            b"CURSOR" => return Err(Error::SYNTAX),
+            b"CURSOR" => return Err(ErrorReply::SYNTAX),
             other if paging.take(other, &mut args)? => {}
-            _ => return Err(Error::SYNTAX),
+            _ => return Err(ErrorReply::SYNTAX),
         }
     }
     let size = PageSize { count: count(paging.count, PAGE_DEFAULT)?, bytes: bytes(most)? };

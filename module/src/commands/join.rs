@@ -9,7 +9,7 @@ use chat_room::members::Role;
 
 use super::{change, entry};
 use crate::args::{Args, once};
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, Keys, Spec};
 
 pub(super) static JOIN: Spec = Spec {
@@ -40,7 +40,7 @@ pub(super) static LEAVE: Spec = Spec {
     arguments: &[Arg::Key("room"), Arg::Text("user")],
 };
 
-fn run_join(call: &Call<'_>) -> Result<(), Error> {
+fn run_join(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
     let user = args.user()?;
     let (mut role, mut by, mut creation) = (None, None, None);
@@ -49,7 +49,7 @@ fn run_join(call: &Call<'_>) -> Result<(), Error> {
             b"ROLE" => once(&mut role, Role::parse(args.word()?)?)?,
             b"BY" => once(&mut by, args.actor()?)?,
             b"NOCREATE" => once(&mut creation, Creation::Refused)?,
-            _ => return Err(Error::SYNTAX),
+            _ => return Err(ErrorReply::SYNTAX),
         }
     }
     let join = Join { user, role, by, creation: creation.unwrap_or_default() };
@@ -60,7 +60,7 @@ fn run_join(call: &Call<'_>) -> Result<(), Error> {
     )
 }
 
-fn run_leave(call: &Call<'_>) -> Result<(), Error> {
+fn run_leave(call: &Call<'_>) -> Result<(), ErrorReply> {
     let user = Args::after(call, 2).stored_user()?;
     change(
         call,

@@ -11,7 +11,7 @@ use chat_room::names;
 
 use super::{entry, read};
 use crate::args::{Args, Paging, once};
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, Keys, Spec};
 
 pub(super) static SPEC: Spec = Spec {
@@ -31,14 +31,14 @@ pub(super) static SPEC: Spec = Spec {
     ],
 };
 
-fn run(call: &Call<'_>) -> Result<(), Error> {
+fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
     let (mut prefix, mut paging) = (None, Paging::default());
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"PREFIX" => once(&mut prefix, names::prefix(args.word()?)?)?,
             other if paging.take(other, &mut args)? => {}
-            _ => return Err(Error::SYNTAX),
+            _ => return Err(ErrorReply::SYNTAX),
         }
     }
     let Paging { cursor, count: asked, reader } = paging;

@@ -30,12 +30,12 @@ use chat_room::limits::Limits;
 use chat_room::names::RoomName;
 use chat_room::{Copies, Effects, Now, Refusal, Room};
 
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::info::{self, COUNTERS};
 use crate::redis::{Arg, Call, Name, RoomKey, Spec};
 use crate::room_type::StoredRoom;
 use crate::state::{about_now, now};
-use crate::{config, events, state};
+use crate::{config, server_events, state};
 
 /// An entry for Redis that runs a handler.
 macro_rules! entry {
@@ -94,8 +94,8 @@ pub(crate) fn all() -> [&'static Spec; 25] {
 /// Reads the room named by word 1. A missing one is blank.
 fn read<'c, T>(
     call: &Call<'c>,
-    answer: impl FnOnce(Context<'_, 'c>) -> Result<T, Error>,
-) -> Result<T, Error> {
+    answer: impl FnOnce(Context<'_, 'c>) -> Result<T, ErrorReply>,
+) -> Result<T, ErrorReply> {
     let name = room_name(call)?;
     let key = RoomKey::open(call, 1)?;
     let limits = config::limits();
@@ -119,21 +119,21 @@ struct After<'r> {
 }
 
 /// Changes the room named by word 1 as decided, and replies from the room as it is then.
-fn change<'c, R, E: Into<Error>>(
+fn change<'c, R, E: Into<ErrorReply>>(
     call: &Call<'c>,
     decide: impl FnOnce(Context<'_, 'c>, &mut Decision<'c>) -> Result<R, E>,
     reply: impl FnOnce(R, After<'_>),
-) -> Result<(), Error> {
+) -> Result<(), ErrorReply> {
     change_at(call, about_now(), decide, reply)
 }
 
 /// The same, decided at a time by both clocks.
-fn change_at<'c, R, E: Into<Error>>(
+fn change_at<'c, R, E: Into<ErrorReply>>(
     call: &Call<'c>,
     mut now: Now,
     decide: impl FnOnce(Context<'_, 'c>, &mut Decision<'c>) -> Result<R, E>,
     reply: impl FnOnce(R, After<'_>),
-) -> Result<(), Error> {
+) -> Result<(), ErrorReply> {
     let name = room_name(call)?;
     let mut key = RoomKey::open(call, 1)?;
     let limits = config::limits();
@@ -171,7 +171,7 @@ fn change_at<'c, R, E: Into<Error>>(
                 go_on_soon(database, stored, now);
             }
         } else if let Some(mut fresh) = fresh {
-            events::tell(call, name.as_str().as_bytes(), None);
+            server_events::tell(call, name.as_str().as_bytes(), None);
             fresh.file(database, name.as_str().as_bytes());
             key.fill(call, 1, fresh);
         }
@@ -239,7 +239,7 @@ pub(crate) fn file_named(call: &Call<'_>, name: &[u8], prepare: fn(&mut StoredRo
         found.is_some_and(|found| *found.name == *name)
     };
     if !stored.filed.as_ref().is_some_and(|filed| known(filed.number)) {
-        events::tell(call, name, None);
+        server_events::tell(call, name, None);
         prepare(stored);
         stored.file(database, name);
         stored.note_leftovers();

@@ -13,7 +13,7 @@ use chat_room::names;
 
 use super::{change, entry};
 use crate::args::{Args, once};
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, Keys, Spec, memory_is_short};
 
 pub(super) static SPEC: Spec = Spec {
@@ -35,13 +35,13 @@ pub(super) static SPEC: Spec = Spec {
     ],
 };
 
-fn run(call: &Call<'_>) -> Result<(), Error> {
+fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
     let (actor, word, user) = (args.actor()?, args.word()?, args.stored_user()?);
     let action = match Action::parse(word) {
         Some(action) => action,
         None if word.eq_ignore_ascii_case(b"ROLE") => Action::Role(Role::parse(args.word()?)?),
-        None => return Err(Error::SYNTAX),
+        None => return Err(ErrorReply::SYNTAX),
     };
     let (mut duration, mut reason) = (None, None);
     while let Some(option) = args.option() {
@@ -50,15 +50,15 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
                 once(&mut duration, args.number("for")?)?;
             }
             b"REASON" => once(&mut reason, names::line(args.word()?, REASON_MAX, "reason")?)?,
-            _ => return Err(Error::SYNTAX),
+            _ => return Err(ErrorReply::SYNTAX),
         }
     }
     let moderate = Moderate { actor, action, user, duration, reason };
     change(
         call,
-        |context, decision| -> Result<bool, Error> {
+        |context, decision| -> Result<bool, ErrorReply> {
             if moderate::grows(context, &moderate) && memory_is_short(call) {
-                return Err(Error::OutOfMemory);
+                return Err(ErrorReply::OutOfMemory);
             }
             Ok(moderate::decide(context, moderate, decision)?)
         },

@@ -8,7 +8,7 @@ use chat_room::names::RoomName;
 
 use super::entry;
 use crate::args::Args;
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, Keys, RoomKey, Spec};
 
 pub(super) static SPEC: Spec = Spec {
@@ -22,7 +22,7 @@ pub(super) static SPEC: Spec = Spec {
     arguments: &[Arg::Keys("room")],
 };
 
-fn run(call: &Call<'_>) -> Result<(), Error> {
+fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let rooms = Args::after(call, 1).many()?;
     let mut counts = Vec::with_capacity(rooms.len());
     for (at, room) in (1..).zip(rooms) {

@@ -11,7 +11,7 @@ use chat_room::names;
 
 use super::{After, change_at, entry, reply_id};
 use crate::args::{Args, once};
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, Keys, Spec, memory_is_short};
 use crate::state::now;
 
@@ -34,7 +34,7 @@ pub(super) static SPEC: Spec = Spec {
     ],
 };
 
-fn run(call: &Call<'_>) -> Result<(), Error> {
+fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
     let user = args.user()?;
     let connection = names::connection(args.word()?)?;
@@ -45,12 +45,12 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
             b"STATUS" => once(&mut status, names::line(args.word()?, STATUS_MAX, "status")?)?,
             b"OFF" => once(&mut off, ())?,
             b"REASON" => once(&mut reason, names::line(args.word()?, REASON_MAX, "reason")?)?,
-            _ => return Err(Error::SYNTAX),
+            _ => return Err(ErrorReply::SYNTAX),
         }
     }
     let going = off.is_some();
     if going && (ttl.is_some() || status.is_some()) || !going && reason.is_some() {
-        return Err(Error::SYNTAX);
+        return Err(ErrorReply::SYNTAX);
     }
     let short = !going && memory_is_short(call);
     change_at(
@@ -61,7 +61,7 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
                 return Ok(presence::off(context, user, connection, reason, decision)?);
             }
             if short && presence::is_new(context, connection) {
-                return Err(Error::OutOfMemory);
+                return Err(ErrorReply::OutOfMemory);
             }
             let presence = Presence { user, connection, ttl, status };
             Ok(presence::here(context, presence, decision)?)

@@ -9,7 +9,7 @@ use chat_room::names;
 
 use super::{change, entry};
 use crate::args::{Args, once};
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, Keys, Spec};
 
 pub(super) static SPEC: Spec = Spec {
@@ -29,14 +29,14 @@ pub(super) static SPEC: Spec = Spec {
     ],
 };
 
-fn run(call: &Call<'_>) -> Result<(), Error> {
+fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
     let (user, id, emoji) = (args.actor()?, args.word()?, names::emoji(args.word()?)?);
     let mut remove = None;
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"REMOVE" => once(&mut remove, ())?,
-            _ => return Err(Error::SYNTAX),
+            _ => return Err(ErrorReply::SYNTAX),
         }
     }
     let reaction = if remove.is_some() { Reaction::Remove } else { Reaction::Add };

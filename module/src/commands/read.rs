@@ -14,7 +14,7 @@ use chat_room::{Id, Room, names};
 use super::{change, entry, read as read_room, reply_id, room_name};
 use crate::args::Args;
 use crate::config;
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, Keys, Spec};
 use crate::state::now;
 
@@ -40,7 +40,7 @@ pub(super) static UNREAD: Spec = Spec {
     arguments: &[Arg::Key("room"), Arg::Texts("user")],
 };
 
-fn run(call: &Call<'_>) -> Result<(), Error> {
+fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
     let (user, id) = (args.user()?, args.id()?);
     change(
@@ -61,7 +61,7 @@ fn reply_standing(call: &Call<'_>, room: &Room, user: &str) {
     call.reply_number(standing.map_or(0, |standing| standing.unread.messages));
 }
 
-fn unread(call: &Call<'_>) -> Result<(), Error> {
+fn unread(call: &Call<'_>) -> Result<(), ErrorReply> {
     let users = Args::after(call, 2).many()?.map(names::user).collect::<Result<Vec<_>, _>>()?;
     read_room(call, |context| {
         let standings = read::standings(context, &users)?;

@@ -17,7 +17,7 @@ use chat_room::{Refusal, Room};
 use super::{change, entry, now, read, reply_id, room_name};
 use crate::args::{Args, once};
 use crate::config;
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, Keys, Spec, memory_is_short};
 
 pub(super) static ROOM: Spec = Spec {
@@ -48,7 +48,7 @@ pub(super) static ROOM_RO: Spec = Spec {
     arguments: &[Arg::Key("room"), Arg::OptionalText("AS", "user")],
 };
 
-fn run(call: &Call<'_>) -> Result<(), Error> {
+fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
     let (mut fields, mut by, mut reader, mut creation) = (Vec::new(), None, None, None);
     while let Some(option) = args.option() {
@@ -66,12 +66,12 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
             b"BY" => once(&mut by, args.actor()?)?,
             b"AS" => once(&mut reader, args.user()?)?,
             b"NOCREATE" => once(&mut creation, Creation::Refused)?,
-            _ => return Err(Error::SYNTAX),
+            _ => return Err(ErrorReply::SYNTAX),
         }
     }
     if fields.is_empty() {
         if by.is_some() || creation.is_some() {
-            return Err(Error::SYNTAX);
+            return Err(ErrorReply::SYNTAX);
         }
         return describe(call, reader);
     }
@@ -83,9 +83,9 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     let short = memory_is_short(call);
     change(
         call,
-        |context, decision| -> Result<(), Error> {
+        |context, decision| -> Result<(), ErrorReply> {
             if short && !takes_away(context, &set) {
-                return Err(Error::OutOfMemory);
+                return Err(ErrorReply::OutOfMemory);
             }
             // Whoever may not read the answer may not ask for it, before anything is changed.
             if !context.room.is_blank() {
@@ -97,20 +97,20 @@ fn run(call: &Call<'_>) -> Result<(), Error> {
     )
 }
 
-fn run_readonly(call: &Call<'_>) -> Result<(), Error> {
+fn run_readonly(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
     let mut reader = None;
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"AS" => once(&mut reader, args.user()?)?,
-            _ => return Err(Error::SYNTAX),
+            _ => return Err(ErrorReply::SYNTAX),
         }
     }
     describe(call, reader)
 }
 
 /// Replies with what the room is as `reader` may see it, without changing it.
-fn describe(call: &Call<'_>, reader: Option<&str>) -> Result<(), Error> {
+fn describe(call: &Call<'_>, reader: Option<&str>) -> Result<(), ErrorReply> {
     read(call, |context| {
         reply(call, &answer(context, reader)?);
         Ok(())

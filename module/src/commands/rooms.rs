@@ -13,7 +13,7 @@ use chat_room::{Id, Refusal};
 
 use super::{entry, now, reply_id};
 use crate::args::{Args, Paging, once};
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, Keys, RoomKey, Spec};
 use crate::room_type::StoredRoom;
 use crate::{config, state};
@@ -34,14 +34,14 @@ pub(super) static SPEC: Spec = Spec {
     ],
 };
 
-fn run(call: &Call<'_>) -> Result<(), Error> {
+fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 1);
     let (mut pattern, mut paging) = (None, Paging::default());
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"MATCH" => once(&mut pattern, Pattern::parse(args.word()?)?)?,
             other if paging.take(other, &mut args)? => {}
-            _ => return Err(Error::SYNTAX),
+            _ => return Err(ErrorReply::SYNTAX),
         }
     }
     let count = count(paging.count, PAGE_DEFAULT)?;

@@ -12,7 +12,7 @@ use chat_room::{Refusal, names};
 
 use super::{change, entry, reply_id};
 use crate::args::{Args, once};
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::info::{self, COUNTERS};
 use crate::redis::{Arg, Call, Keys, Spec};
 
@@ -38,7 +38,7 @@ pub(super) static SPEC: Spec = Spec {
     ],
 };
 
-fn run(call: &Call<'_>) -> Result<(), Error> {
+fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut mentions = Vec::new();
     let mut args = Args::after(call, 2);
     let mut send = Send::plain(args.actor()?, args.word()?);
@@ -68,7 +68,7 @@ fn options<'c>(
     send: &mut Send<'c>,
     mut args: Args<'c>,
     buffer: &'c mut Vec<u8>,
-) -> Result<(), Error> {
+) -> Result<(), ErrorReply> {
     let (mut mentioned, mut ephemeral, mut creation) = (None, None, None);
     while let Some(option) = args.option() {
         match option.as_slice() {
@@ -83,7 +83,7 @@ fn options<'c>(
             }
             b"EPHEMERAL" => once(&mut ephemeral, ())?,
             b"NOCREATE" => once(&mut creation, Creation::Refused)?,
-            _ => return Err(Error::SYNTAX),
+            _ => return Err(ErrorReply::SYNTAX),
         }
     }
     if let Some(users) = mentioned {

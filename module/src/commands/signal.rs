@@ -9,7 +9,7 @@ use chat_room::names;
 
 use super::{change, entry};
 use crate::args::Args;
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, Keys, Spec};
 
 pub(super) static SPEC: Spec = Spec {
@@ -23,13 +23,13 @@ pub(super) static SPEC: Spec = Spec {
     arguments: &[Arg::Key("room"), Arg::Text("user"), Arg::Text("name"), Arg::OptionalWord("json")],
 };
 
-fn run(call: &Call<'_>) -> Result<(), Error> {
+fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
     let user = args.actor()?;
     let name = names::word(args.word()?, "name")?;
     let data = if args.left() > 0 { Some(args.word()?) } else { None };
     if args.left() > 0 {
-        return Err(Error::SYNTAX);
+        return Err(ErrorReply::SYNTAX);
     }
     change(
         call,

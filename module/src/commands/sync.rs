@@ -10,7 +10,7 @@ use chat_room::limits::COUNT_MAX;
 
 use super::{entry, read, reply_events, reply_id};
 use crate::args::{Args, Paging, once};
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::info::{self, COUNTERS};
 use crate::redis::{Arg, Call, Keys, Spec};
 
@@ -31,16 +31,16 @@ pub(super) static SPEC: Spec = Spec {
     ],
 };
 
-fn run(call: &Call<'_>) -> Result<(), Error> {
+fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
     let cursor = args.id()?;
     let (mut most, mut paging) = (None, Paging::default());
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"BYTES" => once(&mut most, args.number("bytes")?)?,
-            b"CURSOR" => return Err(Error::SYNTAX),
+            b"CURSOR" => return Err(ErrorReply::SYNTAX),
             other if paging.take(other, &mut args)? => {}
-            _ => return Err(Error::SYNTAX),
+            _ => return Err(ErrorReply::SYNTAX),
         }
     }
     let size = PageSize { count: count(paging.count, COUNT_MAX)?, bytes: bytes(most)? };

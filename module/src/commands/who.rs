@@ -10,7 +10,7 @@ use chat_room::limits::LIST_DEFAULT;
 
 use super::{PAGED, entry, read};
 use crate::args::{Args, Paging};
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::redis::{Call, Keys, Spec};
 
 pub(super) static SPEC: Spec = Spec {
@@ -24,7 +24,7 @@ pub(super) static SPEC: Spec = Spec {
     arguments: PAGED,
 };
 
-fn run(call: &Call<'_>) -> Result<(), Error> {
+fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let Paging { cursor, count: asked, reader } = Paging::read(Args::after(call, 2))?;
     let count = count(asked, LIST_DEFAULT)?;
     read(call, |context| {

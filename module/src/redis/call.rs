@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use redis_module::raw::{RedisModuleCtx, RedisModuleString};
 
 use super::{api, guarded};
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 
 /// What Redis calls.
 pub(crate) type EntryPoint =
@@ -17,7 +17,7 @@ pub(crate) fn enter(
     ctx: *mut RedisModuleCtx,
     argv: *mut *mut RedisModuleString,
     argc: c_int,
-    handler: fn(&Call<'_>) -> Result<(), Error>,
+    handler: fn(&Call<'_>) -> Result<(), ErrorReply>,
 ) -> c_int {
     let count = usize::try_from(argc).unwrap_or(0);
     // SAFETY: Redis hands over `argc` strings that outlive the call.
@@ -29,7 +29,7 @@ pub(crate) fn enter(
         }
     };
     if guarded("a command", run).is_none() {
-        call.reply_error(&Error::Defect);
+        call.reply_error(&ErrorReply::Defect);
     }
     0
 }
@@ -167,7 +167,7 @@ impl<'c> Call<'c> {
         api!(RedisModule_ReplyWithMap(self.ctx, c_long::try_from(pairs).unwrap_or(0)));
     }
 
-    fn reply_error(&self, error: &Error) {
+    fn reply_error(&self, error: &ErrorReply) {
         crate::info::count_refusal(error);
         let text = CString::new(error.message().into_owned()).unwrap_or_default();
         api!(RedisModule_ReplyWithError(self.ctx, text.as_ptr()));

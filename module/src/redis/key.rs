@@ -4,7 +4,7 @@
 use redis_module::raw::{self, RedisModuleKey, RedisModuleString};
 
 use super::{Call, api};
-use crate::error::Error;
+use crate::error_reply::ErrorReply;
 use crate::room_type::{CHAT_ROOM, StoredRoom};
 
 /// An open key. Closes itself.
@@ -15,14 +15,14 @@ pub(crate) struct RoomKey {
 
 impl RoomKey {
     /// Opens the key named by word `at`. Errors: `WRONGTYPE`.
-    pub(crate) fn open(call: &Call<'_>, at: usize) -> Result<RoomKey, Error> {
-        let Some(name) = call.string(at) else { return Err(Error::Defect) };
+    pub(crate) fn open(call: &Call<'_>, at: usize) -> Result<RoomKey, ErrorReply> {
+        let Some(name) = call.string(at) else { return Err(ErrorReply::Defect) };
         RoomKey::open_string(call, name, raw::REDISMODULE_READ)
     }
 
     /// Opens a key by name, without counting it as used: nobody asked for this room. Errors:
     /// `WRONGTYPE`.
-    pub(crate) fn open_named(call: &Call<'_>, name: &[u8]) -> Result<RoomKey, Error> {
+    pub(crate) fn open_named(call: &Call<'_>, name: &[u8]) -> Result<RoomKey, ErrorReply> {
         let name = call.make_string(name);
         let mode = raw::REDISMODULE_READ | raw::REDISMODULE_OPEN_KEY_NOTOUCH;
         let opened = RoomKey::open_string(call, name, mode);
@@ -35,7 +35,7 @@ impl RoomKey {
         call: &Call<'_>,
         name: *mut RedisModuleString,
         mode: u32,
-    ) -> Result<RoomKey, Error> {
+    ) -> Result<RoomKey, ErrorReply> {
         let mode = mode as std::ffi::c_int;
         let key: *mut RedisModuleKey = api!(RedisModule_OpenKey(call.ctx(), name, mode)).cast();
         let mut open = RoomKey { key, room: std::ptr::null_mut() };
@@ -48,7 +48,7 @@ impl RoomKey {
         }
         let of_module = kind == raw::REDISMODULE_KEYTYPE_MODULE as u32;
         if !of_module || api!(RedisModule_ModuleTypeGetType(key)) != CHAT_ROOM.raw() {
-            return Err(Error::WrongType);
+            return Err(ErrorReply::WrongType);
         }
         open.room = api!(RedisModule_ModuleTypeGetValue(key)).cast();
         Ok(open)

@@ -10,7 +10,7 @@ use redis_module::raw::{
 
 use super::call::bytes;
 use super::{Call, MainThread, api, guarded};
-use crate::events::{self, ServerEvent};
+use crate::server_events::{self, ServerEvent};
 
 /// Microseconds since the epoch. Redis 7.0 tells modules milliseconds only.
 pub(crate) fn now_us() -> u64 {
@@ -179,7 +179,7 @@ pub(crate) fn subscribe(call: &Call<'_>) -> bool {
         // SAFETY: Redis hands over a C string that outlives the callback.
         let event = unsafe { std::ffi::CStr::from_ptr(event) };
         let call = Call::without_arguments(ctx);
-        guarded("a key event", || events::on_key(&call, event.to_bytes(), bytes(key)));
+        guarded("a key event", || server_events::on_key(&call, event.to_bytes(), bytes(key)));
         0
     }
     extern "C" fn server(
@@ -192,7 +192,7 @@ pub(crate) fn subscribe(call: &Call<'_>) -> bool {
             return rearm_timer(&Call::without_arguments(ctx));
         }
         let Some(event) = read_event(event.id, sub, data) else { return };
-        guarded("a server event", || events::on_server(event));
+        guarded("a server event", || server_events::on_server(event));
     }
 
     let kinds = raw::REDISMODULE_NOTIFY_GENERIC

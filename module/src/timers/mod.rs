@@ -7,20 +7,22 @@
 //! clock or a stall nobody's presence ends before one grace has passed: the connections' relays
 //! must be heard first.
 
+mod time_slice;
+
 use chat_room::decide::expire::{self, Presence};
 use chat_room::decide::{Context, Decision};
 use chat_room::limits::Limits;
 use chat_room::names::RoomName;
 use chat_room::{Copies, Now};
 
+use self::time_slice::TimeSlice;
 use crate::index::{Facts, Found, Position};
 use crate::redis::{
     Call, Flags, MainThread, RoomKey, monotonic_us, nobody_follows,
     replica_traffic_is_to_be_avoided,
 };
 use crate::room_type::StoredRoom;
-use crate::slice::Slice;
-use crate::{commands, config, events, info, state};
+use crate::{commands, config, info, server_events, state};
 
 /// Milliseconds between looks when nothing is due.
 pub(crate) const INTERVAL: u64 = 100;
@@ -46,7 +48,7 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
     if replica_traffic_is_to_be_avoided() {
         return INTERVAL;
     }
-    let mut slice = Slice::starting_at(monotonic_us());
+    let mut slice = TimeSlice::starting_at(monotonic_us());
     if !flags.is_primary() || flags.is_loading() {
         // The primary tells.
         while state::with(|state| state.gone.pop().is_some()) {
@@ -63,7 +65,7 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
         }
         return INTERVAL;
     }
-    while events::tell_one(call) {
+    while server_events::tell_one(call) {
         slice.count(0);
         if slice.is_over(monotonic_us()) {
             return PAUSE;
@@ -82,7 +84,7 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
 }
 
 /// Ends what is due, room by room; returns after how many milliseconds to come again.
-fn sweep(call: &Call<'_>, now: Now, slice: &mut Slice) -> u64 {
+fn sweep(call: &Call<'_>, now: Now, slice: &mut TimeSlice) -> u64 {
     let mut again = INTERVAL;
     let before = slice.done();
     while let Some(found) = next(now.steady_ms) {

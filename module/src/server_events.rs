@@ -3,7 +3,7 @@
 use chat_room::Copies;
 use chat_room::names::RoomName;
 
-use crate::gone::Gone;
+use crate::dropped::Gone;
 use crate::index::Position;
 use crate::redis::{Call, Flags, chance, now_ms};
 use crate::room_type::StoredRoom;

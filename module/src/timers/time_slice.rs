@@ -10,16 +10,16 @@ const MOST_US: u64 = 1_000;
 pub(crate) const MOST: usize = 256;
 
 /// See the module's documentation.
-pub(crate) struct Slice {
+pub(crate) struct TimeSlice {
     started_us: u64,
     /// Steps made, and things that ended in them.
     done: usize,
 }
 
-impl Slice {
+impl TimeSlice {
     /// A slice that begins when a clock that only goes forward shows `us`.
-    pub(crate) fn starting_at(us: u64) -> Slice {
-        Slice { started_us: us, done: 0 }
+    pub(crate) fn starting_at(us: u64) -> TimeSlice {
+        TimeSlice { started_us: us, done: 0 }
     }
 
     /// Counts a step in which so many things ended.
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_slice_ends_after_its_time_or_after_its_work() {
-        let mut slice = Slice::starting_at(5_000);
+        let mut slice = TimeSlice::starting_at(5_000);
         assert!(!slice.is_over(5_999) && slice.is_over(6_000));
         assert!(!slice.is_over(4_000), "a clock that steps back");
         slice.count(MOST - 2);

@@ -6,7 +6,7 @@ use chat_room::Refusal;
 
 /// An error reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Error {
+pub(crate) enum ErrorReply {
     /// The core's rules say no.
     Refused(Refusal),
     /// The key holds something else.
@@ -17,25 +17,27 @@ pub(crate) enum Error {
     Defect,
 }
 
-impl From<Refusal> for Error {
+impl From<Refusal> for ErrorReply {
     fn from(refusal: Refusal) -> Self {
-        Error::Refused(refusal)
+        ErrorReply::Refused(refusal)
     }
 }
 
-impl Error {
+impl ErrorReply {
     /// `ERR syntax error`.
-    pub(crate) const SYNTAX: Error = Error::Refused(Refusal::SYNTAX);
+    pub(crate) const SYNTAX: ErrorReply = ErrorReply::Refused(Refusal::SYNTAX);
 
     /// The text of the reply.
     pub(crate) fn message(&self) -> Cow<'static, str> {
         match self {
-            Error::Refused(refusal) => refusal.message(),
-            Error::WrongType => {
+            ErrorReply::Refused(refusal) => refusal.message(),
+            ErrorReply::WrongType => {
                 "WRONGTYPE Operation against a key holding the wrong kind of value".into()
             }
-            Error::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.".into(),
-            Error::Defect => "ERR internal error, see the server's log".into(),
+            ErrorReply::OutOfMemory => {
+                "OOM command not allowed when used memory > 'maxmemory'.".into()
+            }
+            ErrorReply::Defect => "ERR internal error, see the server's log".into(),
         }
     }
 }
