@@ -48,7 +48,7 @@ soak: build fuzz
 	@cargo test --quiet -p chat-fuzz -- --nocapture
 	@end=$$(($$(date +%s) + 600)); while [ $$(date +%s) -lt $$end ]; do \
 		cargo test --quiet -p chat-tests --test it -- --nocapture \
-			checked presence_model relay_changes relay_moderation_race followers || exit 1; done
+			checked presence::model relay::changes moderation::race followers || exit 1; done
 
 # What is found is kept in fuzz/found; an input that breaks a promise goes to fuzz/artifacts.
 fuzz:

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use chat_tests::cmd;
-use chat_tests::redis::Redis;
-use chat_tests::traffic::{READS, WRITES};
+use chat_tests::servers::redis::Redis;
+use chat_tests::traffic::commands::{READS, WRITES};
 
-use crate::{refusals, relay_closes, relay_drain, relay_hostile, wrong_calls};
+use crate::module::bounds::{refusals, wrong_calls};
+use crate::relay::{closes, drain, hostile};
 
 /// Internal: the form in which the other commands' changes travel.
 const INTERNAL: &str = "CHAT.APPLY";
@@ -66,9 +67,9 @@ fn every_close_code_of_the_relay_is_in_a_scenario() {
     let rows = table.lines().filter_map(|line| line.trim().split_once(" = ")?.1.split_once(" \""));
     let codes: BTreeSet<u16> = rows.filter_map(|(code, _)| code.parse().ok()).collect();
     assert!(codes.len() > 10 && codes.contains(&NOT_TO_BE_HAD), "{codes:?}");
-    let broken_frames = relay_hostile::closing().into_iter().map(|(.., code)| code);
-    let rest = relay_closes::TABLE.iter().map(|(code, ..)| *code);
+    let broken_frames = hostile::closing().into_iter().map(|(.., code)| code);
+    let rest = closes::TABLE.iter().map(|(code, ..)| *code);
     let mut shown: BTreeSet<u16> = broken_frames.chain(rest).collect();
-    shown.extend([relay_drain::DRAIN, NOT_TO_BE_HAD]);
+    shown.extend([drain::DRAIN, NOT_TO_BE_HAD]);
     assert_eq!(codes, shown);
 }

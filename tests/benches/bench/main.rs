@@ -3,7 +3,7 @@
 //! No figure stands alone. Each is taken beside a baseline that does the same work by the plainest
 //! means there are (Redis's own types, a loop of `write`), on the same machine, in the same run, in
 //! turns: ours, baseline, ours, baseline, … The median of the ratios of these pairs is what
-//! counts ([`pairs`]); a machine that is slow or busy is so for both halves of a pair. Microseconds
+//! counts ([`measuring::pairs`]); a machine that is slow or busy is so for both halves of a pair. Microseconds
 //! and bytes stand beside it for orientation.
 //!
 //! - *Server time* is what `INFO commandstats` says of many pipelined calls, reset before each
@@ -11,10 +11,10 @@
 //!   module: so with an append-only file and a replica the CPU of the whole server process is
 //!   compared.
 //! - *CPU* of a process or thread is what the kernel says (`schedstat`, nanoseconds).
-//! - Whoever makes the load is cheap, as it shares the processor: bytes made before ([`pipe`]),
-//!   sockets read by one thread that counts frames ([`swarm`]).
+//! - Whoever makes the load is cheap, as it shares the processor: bytes made before ([`load::pipe`]),
+//!   sockets read by one thread that counts frames ([`load::swarm`]).
 //! - The baseline of fan-out and of sockets is this program itself, started once more as the barest
-//!   server there can be ([`bare`]).
+//!   server there can be ([`load::bare`]).
 //!
 //! Nothing here fails for being slow: the table says `pass` or `MISS` beside each budget, and
 //! nobody else is to draw conclusions. Refusals do fail: what was not done is not fast. No promise
@@ -25,31 +25,16 @@
 
 #![forbid(unsafe_code)]
 
-mod bare;
-mod cross;
-mod crowd;
-mod fanout;
-mod figure;
-mod frame;
-mod growth;
-mod idle;
-mod memory;
-mod pace;
-mod pairs;
-mod persistence;
-mod pipe;
-mod presence;
-mod scale;
-mod send;
-mod server;
-mod storm;
-mod swarm;
-mod sync;
+mod groups;
+mod load;
+mod measuring;
 
 use std::process::ExitCode;
 use std::time::Instant;
 
-use figure::Report;
+use groups::{cross, fanout, growth, idle, memory, persistence, presence, send, storm, sync};
+use load::bare;
+use measuring::figure::Report;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The groups, in the order of the table.

@@ -1,0 +1,63 @@
+//! What it costs to keep connections that do nothing: each in one room of ten.
+
+use std::time::Duration;
+
+use chat_tests::servers::redis::Redis;
+
+use crate::load::bare::Bare;
+use crate::load::crowd::{Measured, make_rooms, room_of};
+use crate::load::swarm::Swarm;
+use crate::measuring::figure::{Budget, Figure, Report};
+use crate::measuring::pace;
+use crate::measuring::pairs::Pairs;
+use crate::measuring::scale::sized;
+use crate::measuring::server;
+
+/// Runs the group.
+pub(crate) fn run(report: &mut Report) {
+    let clients = sized(500, 10_000, 10_000);
+    let rooms = clients / 10;
+    let redis = Redis::with(&["chat.presence-announce 0"]);
+    make_rooms(&redis, rooms);
+    let measured = Measured::start("idle", &redis, 0);
+    let before = server::resident_kb(measured.pid);
+    let swarm = Swarm::new();
+    for n in 0..clients {
+        let room = room_of(n, clients, rooms);
+        let request = format!("{{\"ref\":1,\"op\":\"join\",\"room\":\"room-{room}\"}}");
+        swarm.connect(measured.relay.address(), &format!("user-{n:06}"), &request);
+        if n % 200 == 199 {
+            swarm.wait_answers(n + 1);
+        }
+    }
+    swarm.wait_answers(clients);
+    pace::rest(Duration::from_secs(2));
+    let kilobytes = (server::resident_kb(measured.pid) - before) / clients as f64;
+    let baseline = baseline(sized(500, 5000, 5000));
+    let figure = Figure::paired(
+        format!("memory per connection, {clients} in {rooms} rooms"),
+        "KiB",
+        &Pairs::of(vec![(kilobytes, baseline)]),
+    );
+    report.add(figure.against("bare server").within(Budget::Value(6.0)));
+
+    // Long enough for every connection's ping, and for the beats that Redis gets.
+    let redis_pid = server::pid(&redis);
+    let span = Duration::from_secs(sized(2, 25, 50) as u64);
+    let (relay, store) = (measured.cpu(), server::main_thread_cpu(redis_pid));
+    pace::rest(span);
+    let per_second = |before: f64, now: f64| (now - before) / 1000.0 / span.as_secs_f64();
+    let (relay, store) =
+        (per_second(relay, measured.cpu()), per_second(store, server::main_thread_cpu(redis_pid)));
+    report.add(Figure::alone(format!("relay CPU for {clients} idle connections"), "ms/s", relay));
+    report.add(Figure::alone(format!("Redis CPU for {clients} idle connections"), "ms/s", store));
+}
+
+/// Kilobytes per socket of a server that knows nothing of its sockets.
+fn baseline(clients: usize) -> f64 {
+    let (bare, swarm) = (Bare::start(100), Swarm::new());
+    let before = server::resident_kb(bare.pid());
+    (0..clients).for_each(|_| swarm.connect(bare.address(), "nobody", "{}"));
+    swarm.wait_answers(clients);
+    (server::resident_kb(bare.pid()) - before) / clients as f64
+}

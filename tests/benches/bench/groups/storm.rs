@@ -1,0 +1,96 @@
+//! All clients at once: they lose their sockets, miss ten messages, come back and resume.
+//!
+//! They do not wait for one another: all come at once, and whoever the kernel turns away because
+//! too many are waiting to be accepted tries again after a second, as TCP does.
+//!
+//! The baseline of the time is the bare server, which takes as many sockets and answers each with
+//! as many bytes. The baseline of Redis's time is what would have to be asked in any case: the
+//! range that was missed, and one's place in a sorted set of who is here.
+
+use std::time::Instant;
+
+use chat_tests::servers::redis::Redis;
+use chat_tests::{args, cmd};
+
+use crate::groups::send::TEXT;
+use crate::load::bare::Bare;
+use crate::load::crowd::{Measured, make_rooms, room_of};
+use crate::load::pipe::{Batch, Pipe};
+use crate::load::swarm::Swarm;
+use crate::measuring::figure::{Figure, Report};
+use crate::measuring::pairs::Pairs;
+use crate::measuring::scale::sized;
+use crate::measuring::server;
+
+const MISSED: usize = 10;
+
+/// Runs the group.
+pub(crate) fn run(report: &mut Report) {
+    let clients = sized(200, 5000, 5000);
+    let rooms = clients / 10;
+    let redis = Redis::with(&["chat.presence-announce 0"]);
+    make_rooms(&redis, rooms);
+    let measured = Measured::start("storm", &redis, 0);
+    let pid = server::pid(&redis);
+    let mut pipe = Pipe::connect(&redis);
+    let mut wire = redis.wire();
+    for room in 0..rooms {
+        let add = args!["XADD", format!("stream-{room}"), "*", "text", TEXT];
+        pipe.run(&Batch::repeat(MISSED, &add));
+    }
+    let mut found = Vec::new();
+    for _ in 0..=sized(1, 3, 5) {
+        let cursors: Vec<String> = (0..rooms)
+            .map(|room| {
+                let page = cmd!(wire, "CHAT.HISTORY", format!("room-{room}"), "COUNT", 1).ok();
+                page.list()[0].text().to_owned()
+            })
+            .collect();
+        for room in 0..rooms {
+            let send = args!["CHAT.SEND", format!("room-{room}"), "sender", TEXT];
+            pipe.run(&Batch::repeat(MISSED, &send));
+        }
+        let request = |n: usize| {
+            let room = room_of(n, clients, rooms);
+            let cursor = &cursors[room];
+            format!("{{\"ref\":1,\"op\":\"resume\",\"rooms\":{{\"room-{room}\":\"{cursor}\"}}}}")
+        };
+        let store = server::main_thread_cpu(pid);
+        let (ours, bytes) = storm(measured.relay.address(), clients, request);
+        let store = (server::main_thread_cpu(pid) - store) / clients as f64;
+        assert!(bytes > MISSED * TEXT.len(), "everybody got what they had missed");
+
+        let bare = Bare::start(bytes);
+        let (theirs, _) = storm(bare.address(), clients, |_| "{}".to_owned());
+        let before = server::main_thread_cpu(pid);
+        let asked = (0..clients).flat_map(|n| {
+            let room = room_of(n, clients, rooms);
+            let range = args!["XRANGE", format!("stream-{room}"), "-", "+", "COUNT", MISSED];
+            [range, args!["ZADD", format!("set-{room}"), 1_795_225_205_879 + n, format!("r1-{n}")]]
+        });
+        pipe.run_all(&Batch::chunks(64, asked));
+        let asked = (server::main_thread_cpu(pid) - before) / clients as f64;
+        found.push(((ours, theirs), (store, asked)));
+    }
+    // The first time everybody is new to the relay.
+    found.remove(0);
+    let (times, stores): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    let what = format!("until {clients} clients are back with {MISSED} messages each");
+    report.add(Figure::paired(what, "ms", &Pairs::of(times)).against("bare server, same bytes"));
+    let figure = Figure::paired("Redis CPU per client that resumes", "us", &Pairs::of(stores));
+    report.add(figure.against("XRANGE + ZADD"));
+}
+
+/// Milliseconds until all have their answers; bytes of an answer.
+fn storm(
+    address: std::net::SocketAddr,
+    clients: usize,
+    request: impl Fn(usize) -> String,
+) -> (f64, usize) {
+    let swarm = Swarm::new();
+    let start = Instant::now();
+    (0..clients).for_each(|n| swarm.connect(address, &format!("user-{n:06}"), &request(n)));
+    swarm.wait_answers(clients);
+    let took = start.elapsed().as_secs_f64() * 1000.0;
+    (took, swarm.bytes() as usize / clients)
+}

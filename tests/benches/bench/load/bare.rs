@@ -1,0 +1,154 @@
+//! The barest server there can be: what everything that writes to many sockets is measured against.
+//!
+//! A process of its own (this program, started with `bare`), so that its CPU is known as the
+//! relay's is. It answers an upgrade without looking at it and every frame with the same reply, and
+//! on each line of its standard input it writes an event to some of its sockets: one `write(2)`
+//! each, one after the other, without rooms, outboxes, acknowledgements or anybody who might be
+//! slow.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll;
+
+use crate::load::frame;
+
+/// The word on the command line that makes this program the bare server.
+pub(crate) const MODE: &str = "bare";
+
+const UPGRADED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
+    Upgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+/// As long as the relay's `hello`.
+const HELLO: usize = 300;
+/// What epoll says of the socket that listens; the others have their places.
+const LISTENER: u64 = u64::MAX;
+
+/// A running bare server. Ended on drop.
+pub(crate) struct Bare {
+    child: Child,
+    orders: ChildStdin,
+    address: SocketAddr,
+}
+
+impl Bare {
+    /// Starts one that answers every frame with `reply` bytes.
+    pub(crate) fn start(reply: usize) -> Bare {
+        let program = std::env::current_exe().expect("this program is a file");
+        let mut child = Command::new(program)
+            .args([MODE, &reply.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this program starts");
+        let mut line = String::new();
+        let output = child.stdout.take().expect("a pipe");
+        BufReader::new(output).read_line(&mut line).expect("it tells its address");
+        let address = line.trim().parse().expect("an address");
+        let orders = child.stdin.take().expect("a pipe");
+        Bare { child, orders, address }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Lets it write events: each order to the sockets of a range, so many in one `write(2)`.
+    pub(crate) fn write(&mut self, orders: impl Iterator<Item = (Range<usize>, usize)>) {
+        let lines =
+            orders.map(|(range, events)| format!("{} {} {events}\n", range.start, range.end));
+        let lines: String = lines.collect();
+        self.orders.write_all(lines.as_bytes()).expect("it reads");
+    }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        // An error means that it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+type Sockets = Arc<Mutex<Vec<Arc<TcpStream>>>>;
+
+/// What the process does: until its standard input ends.
+pub(crate) fn serve(reply: usize) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    // As the relay's: who comes in a crowd must not be turned away by the kernel.
+    rustix::net::listen(&listener, 4096).expect("it listens already");
+    println!("{}", listener.local_addr().expect("it listens"));
+    let sockets = Sockets::default();
+    let answering = Arc::clone(&sockets);
+    std::thread::spawn(move || answer(&listener, &answering, reply));
+    let (mut copy, mut frames) = (Vec::new(), Vec::new());
+    for order in std::io::stdin().lock().lines() {
+        let order = order.expect("lines");
+        let numbers: Vec<usize> = order.split(' ').filter_map(|word| word.parse().ok()).collect();
+        let [start, end, at_once] = numbers[..] else { panic!("no order: {order}") };
+        if copy.len() < end {
+            copy.clone_from(&sockets.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        frames.clear();
+        (0..at_once).for_each(|_| frame::event(&mut frames));
+        for socket in &copy[start..end] {
+            // One whose reader has gone is nobody's loss.
+            let _ = (&**socket).write_all(&frames);
+        }
+    }
+}
+
+/// Accepts sockets and answers what they send.
+fn answer(listener: &TcpListener, sockets: &Sockets, reply: usize) {
+    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("an epoll");
+    let listening = epoll::EventData::new_u64(LISTENER);
+    epoll::add(&epoll, listener, listening, epoll::EventFlags::IN).expect("an epoll takes sockets");
+    let greeting = [UPGRADED, &frame::text(&[b' '; HELLO])].concat();
+    let reply = frame::text(format!("{{\"ref\":1,\"ok\"{:reply$}}}", ":").as_bytes());
+    let mut greeted: Vec<bool> = Vec::new();
+    let mut events = Vec::with_capacity(256);
+    let mut buffer = [0; 4096];
+    loop {
+        events.clear();
+        if epoll::wait(&epoll, spare_capacity(&mut events), None).is_err() {
+            return;
+        }
+        for event in &events {
+            let at = event.data.u64();
+            if at == LISTENER {
+                let Ok((socket, _)) = listener.accept() else { continue };
+                socket.set_nodelay(true).expect("a socket option");
+                let mut all = sockets.lock().unwrap_or_else(PoisonError::into_inner);
+                let data = epoll::EventData::new_u64(all.len() as u64);
+                epoll::add(&epoll, &socket, data, epoll::EventFlags::IN).expect("it takes sockets");
+                all.push(Arc::new(socket));
+                greeted.push(false);
+                continue;
+            }
+            let at = at as usize;
+            let socket = {
+                let all = sockets.lock().unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(&all[at])
+            };
+            let count = (&*socket).read(&mut buffer).unwrap_or(0);
+            if count == 0 {
+                // The end of a socket, whose place stays.
+                let _ = epoll::delete(&epoll, &socket);
+                continue;
+            }
+            let answer: &[u8] = if greeted[at] { &reply } else { &greeting };
+            greeted[at] = true;
+            // Whoever has gone wants no answer.
+            let _ = (&*socket).write_all(answer);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What people do with messages and with each other, on two screens and two relays.
+
+use chat_tests::checking::view::history;
+use chat_tests::clients::browser::{Browser, Page};
+use chat_tests::clients::wire::Wire;
+use chat_tests::cmd;
+use chat_tests::servers::redis::Redis;
+use chat_tests::servers::relay::Relay;
+use chat_tests::wait::{LATER, SOON, eventually};
+use serde_json::json;
+
+use crate::browser::two_pages::{PEOPLE, TEXTS, open};
+
+const DIRECT: &str = "#rooms .room[data-room=\"dm:alice,bob\"]";
+
+/// The text of what `selector` finds, `null` if it finds nothing.
+fn text_of(selector: &str) -> String {
+    format!("(document.querySelector('{selector}')?.textContent.trim() ?? null)")
+}
+
+fn count_of(selector: &str) -> String {
+    format!("document.querySelectorAll('{selector}').length")
+}
+
+/// Gives the focus to the message with this text, as the arrow keys would.
+#[track_caller]
+fn focus(page: &Page<'_>, text: &str) {
+    let find = format!(
+        "(found => {{ found?.focus(); return Boolean(found) && document.activeElement === found; \
+         }})([...document.querySelectorAll('#messages .message')]\
+         .find(message => message.querySelector('.text').textContent === {}))",
+        json!(text)
+    );
+    page.wait(&find, &json!(true), SOON);
+}
+
+/// Chooses what begins with this from the menu that is open.
+#[track_caller]
+fn choose(page: &Page<'_>, label: &str) {
+    let find = format!(
+        "(found => {{ found?.click(); return Boolean(found); }})\
+         ([...document.querySelectorAll('.menu-box [role=menuitem]')]\
+         .find(item => item.textContent.startsWith({})))",
+        json!(label)
+    );
+    page.wait(&find, &json!(true), SOON);
+}
+
+/// Gives a reason in the question that is open, and confirms it.
+#[track_caller]
+fn confirm_because(page: &Page<'_>, reason: &str) {
+    page.wait(&count_of("dialog input"), &json!(1), SOON);
+    let fill = format!("document.querySelector('dialog input').value = {}", json!(reason));
+    page.evaluate(&fill);
+    page.click("dialog .confirm");
+}
+
+#[test]
+fn two_people_change_answer_react_delete_and_one_is_removed() {
+    let redis = Redis::start();
+    let [r1, r2] = Relay::pair(&redis);
+    let browser = Browser::start();
+    // Who comes first owns the room.
+    let alice = open(&browser, "alice", &r1);
+    alice.wait(PEOPLE, &json!(["alice"]), SOON);
+    let bob = open(&browser, "bob", &r2);
+    for page in [&alice, &bob] {
+        page.wait(PEOPLE, &json!(["alice", "bob"]), SOON);
+    }
+
+    // Changed, by the key `e`: what was written is there to be corrected.
+    alice.type_line("#compose", "frist");
+    bob.wait(TEXTS, &json!(["frist"]), SOON);
+    alice.wait(&count_of("#messages .message[data-state=stored]"), &json!(1), SOON);
+    focus(&alice, "frist");
+    alice.press("e");
+    alice.wait("document.querySelector('#compose').value", &json!("frist"), SOON);
+    alice.type_line("#compose", "first");
+    for page in [&alice, &bob] {
+        page.wait(TEXTS, &json!(["first"]), SOON);
+        page.wait(&count_of("#messages .message[data-edited]"), &json!(1), SOON);
+    }
+
+    // A reaction, by the key `+`; a second one by a click on the first; taken back by another.
+    focus(&bob, "first");
+    bob.press("+");
+    choose(&bob, "👍");
+    let counted = text_of("#messages .reaction[data-emoji=\"👍\"] .count");
+    for page in [&alice, &bob] {
+        page.wait(&counted, &json!("1"), SOON);
+    }
+    alice.click("#messages .reaction[data-emoji=\"👍\"]");
+    bob.wait(&counted, &json!("2"), SOON);
+    alice.wait(&counted, &json!("2"), SOON);
+    bob.click("#messages .reaction[data-emoji=\"👍\"]");
+    alice.wait(&counted, &json!("1"), SOON);
+
+    // An answer, by the key `r`.
+    focus(&bob, "first");
+    bob.press("r");
+    bob.wait("document.querySelector('#compose-about').hidden", &json!(false), SOON);
+    bob.type_line("#compose", "nonsense");
+    for page in [&alice, &bob] {
+        page.wait(TEXTS, &json!(["first", "nonsense"]), SOON);
+        page.wait(&text_of("#messages .quote .quote-text"), &json!("first"), SOON);
+    }
+
+    // Deleted by the owner, by the key Delete, with a reason.
+    focus(&alice, "nonsense");
+    alice.press("Delete");
+    confirm_because(&alice, "off topic");
+    for page in [&alice, &bob] {
+        page.wait(&count_of("#messages .message[data-deleted]"), &json!(1), SOON);
+        let shown = text_of("#messages .message[data-deleted] .text");
+        page.wait(&format!("{shown}.includes('off topic')"), &json!(true), SOON);
+        page.wait("document.body.innerText.includes('nonsense')", &json!(false), SOON);
+    }
+    let mut wire = redis.wire();
+    let page = history(&mut wire, "lobby", &[]);
+    let first = &page.events[0].json;
+    assert_eq!((&first["text"], first["edited"].is_u64()), (&json!("first"), true), "{first}");
+    assert_eq!(first["reactions"], json!([{"emoji": "👍", "count": 1, "users": ["alice"]}]));
+    let second = &page.events[1].json;
+    assert_eq!((&second["by"], &second["reason"]), (&json!("alice"), &json!("off topic")));
+
+    // Removed from the room, by the menu of who is here.
+    alice.click("#people .person[data-user=bob] .person-more");
+    choose(&alice, "Remove");
+    confirm_because(&alice, "enough");
+    alice.wait(PEOPLE, &json!(["alice"]), SOON);
+    bob.wait("document.querySelector('#banner').hidden", &json!(false), SOON);
+    alice.type_line("#compose", "among ourselves");
+    alice.wait(&format!("{TEXTS}.at(-1)"), &json!("among ourselves"), SOON);
+    bob.wait("document.body.innerText.includes('among ourselves')", &json!(false), SOON);
+    let members = cmd!(wire, "CHAT.MEMBERS", "lobby");
+    assert!(!format!("{members:?}").contains("bob"), "{members:?}");
+    // The room is open: by the button of the banner one comes again.
+    bob.click("#banner-action");
+    bob.wait(&format!("{TEXTS}.at(-1)"), &json!("among ourselves"), SOON);
+    alice.wait(PEOPLE, &json!(["alice", "bob"]), SOON);
+}
+
+#[test]
+fn a_direct_message_shows_as_a_badge_until_it_is_read() {
+    let redis = Redis::start();
+    let [r1, r2] = Relay::pair(&redis);
+    let browser = Browser::start();
+    let alice = open(&browser, "alice", &r1);
+    let bob = open(&browser, "bob", &r2);
+    for page in [&alice, &bob] {
+        page.wait(PEOPLE, &json!(["alice", "bob"]), SOON);
+    }
+    bob.type_line("#compose", "/pm alice psst");
+    let badge = text_of(&format!("{DIRECT} .badge"));
+    alice.wait(&badge, &json!("1"), SOON);
+    bob.click(DIRECT);
+    bob.wait(TEXTS, &json!(["psst"]), SOON);
+    bob.type_line("#compose", "are you there?");
+    alice.wait(&badge, &json!("2"), SOON);
+    alice.wait(TEXTS, &json!([]), SOON);
+    alice.look();
+    alice.click(DIRECT);
+    alice.wait(TEXTS, &json!(["psst", "are you there?"]), SOON);
+    alice.wait(&badge, &json!(""), SOON);
+    // And it stays read, on another screen too.
+    let mut wire = redis.wire();
+    let unread = |wire: &mut Wire| {
+        let reply = cmd!(wire, "CHAT.UNREAD", "dm:alice,bob", "alice");
+        reply.list()[0].list()[0].int()
+    };
+    eventually("the cursor to be stored", SOON, || match unread(&mut wire) {
+        0 => Ok(()),
+        some => Err(format!("{some} unread")),
+    });
+    let second = open(&browser, "alice", &r2);
+    second.wait(&badge, &json!(""), SOON);
+    // An answer reaches the other side's badge while it looks elsewhere.
+    bob.click("#rooms .room[data-room=lobby]");
+    alice.type_line("#compose", "yes");
+    bob.wait(&badge, &json!("1"), SOON);
+    // A mention in a room that one is not looking at is marked as one.
+    alice.click("#rooms .room[data-room=lobby]");
+    bob.click(DIRECT);
+    alice.type_line("#compose", "look here @bob");
+    let mark = count_of("#rooms .room[data-room=lobby][data-mentions] .badge");
+    bob.wait(&mark, &json!(1), SOON);
+}
+
+#[test]
+fn who_looks_elsewhere_is_away_and_a_name_of_ones_own_is_shown_to_others() {
+    let redis = Redis::start();
+    let [r1, r2] = Relay::pair(&redis);
+    let browser = Browser::start();
+    let alice = open(&browser, "alice", &r1);
+    let bob = open(&browser, "bob", &r2);
+    let status = |user: &str| {
+        format!("document.querySelector('#people .person[data-user={user}]')?.dataset.status")
+    };
+    // Of two pages of one window only one is seen.
+    bob.look();
+    for page in [&alice, &bob] {
+        page.wait(&status("alice"), &json!("away"), LATER);
+        page.wait(&status("bob"), &json!("online"), LATER);
+    }
+    alice.look();
+    for page in [&alice, &bob] {
+        page.wait(&status("alice"), &json!("online"), LATER);
+        page.wait(&status("bob"), &json!("away"), LATER);
+    }
+    alice.type_line("#compose", "/nick Alice in Wonderland");
+    alice.type_line("#compose", "who am I?");
+    let author = text_of("#messages .message .author");
+    alice.wait(&author, &json!("Alice in Wonderland"), LATER);
+    // Who has asked for her profile already asks again after some minutes; who has not, now.
+    let carol = open(&browser, "carol", &r2);
+    carol.wait(&author, &json!("Alice in Wonderland"), LATER);
+    let name = cmd!(redis, "CHAT.ROOM", "@alice");
+    assert_eq!(name.get("name").map(|name| name.text()), Some("Alice in Wonderland"));
+}

@@ -1,0 +1,133 @@
+//! The whole path with a screen: two pages on two relays, one of which dies.
+
+use std::time::Duration;
+
+use chat_tests::checking::people::{leaves, told, ts};
+use chat_tests::checking::view::history;
+use chat_tests::clients::browser::{Browser, Page};
+use chat_tests::clients::subscriber::Subscriber;
+use chat_tests::servers::redis::Redis;
+use chat_tests::servers::relay::Relay;
+use chat_tests::wait::{LATER, SOON, never};
+use serde_json::{Value, json};
+
+/// Ids, authors and texts of all stored lines on the page, in order.
+const LINES: &str = "[...document.querySelectorAll('#messages .message[data-id]')]\
+    .filter(line => /^\\d+-\\d+$/.test(line.dataset.id))\
+    .map(line => [line.dataset.id, line.querySelector('.author').textContent.trim(),\
+                  line.querySelector('.text').textContent])";
+
+pub(crate) const TEXTS: &str = "[...document.querySelectorAll('#messages .message .text')]\
+    .map(text => text.textContent)";
+
+const STATE: &str = "document.querySelector('#state')?.dataset.state";
+const RELAY: &str = "document.querySelector('#relay')?.textContent.trim()";
+pub(crate) const PEOPLE: &str = "[...document.querySelectorAll('#people .person')]\
+    .map(person => person.dataset.user).sort()";
+
+/// Opens the page of a relay as `user`, connected.
+pub(crate) fn open<'a>(browser: &'a Browser, user: &str, relay: &Relay) -> Page<'a> {
+    let page = browser.open(&format!("http://{}/?user={user}&room=lobby", relay.address()));
+    page.wait(STATE, &json!("connected"), LATER);
+    page
+}
+
+fn say(page: &Page<'_>, text: &str) {
+    page.type_line("#compose", text);
+}
+
+#[test]
+fn two_people_chat_and_one_whose_relay_dies_comes_back_with_every_line() {
+    let redis = Redis::start();
+    let [mut r1, r2] = Relay::pair(&redis);
+    let browser = Browser::start();
+    let alice = open(&browser, "alice", &r1);
+    let bob = open(&browser, "bob", &r2);
+    alice.wait(&format!("{RELAY}.includes('r1')"), &json!(true), SOON);
+    bob.wait(&format!("{RELAY}.includes('r2')"), &json!(true), SOON);
+    for page in [&alice, &bob] {
+        page.wait(PEOPLE, &json!(["alice", "bob"]), SOON);
+    }
+
+    say(&alice, "hello from alice");
+    bob.wait(TEXTS, &json!(["hello from alice"]), SOON);
+    say(&bob, "<b>hello</b> & \"good\" evening ☕");
+    for page in [&alice, &bob] {
+        page.wait(TEXTS, &json!(["hello from alice", "<b>hello</b> & \"good\" evening ☕"]), SOON);
+    }
+
+    r1.process().kill();
+    say(&bob, "are you there?");
+    alice.wait(STATE, &json!("connected"), LATER);
+    alice.wait(&format!("{RELAY}.includes('r2')"), &json!(true), LATER);
+    say(&alice, "yes, again");
+    let all = json!([
+        "hello from alice",
+        "<b>hello</b> & \"good\" evening ☕",
+        "are you there?",
+        "yes, again"
+    ]);
+    for page in [&alice, &bob] {
+        page.wait(TEXTS, &all, LATER);
+    }
+
+    let kept = history(&mut redis.wire(), "lobby", &[]);
+    let expected: Vec<Value> = kept
+        .events
+        .iter()
+        .map(|event| json!([event.json["id"], event.json["user"], event.json["text"]]))
+        .collect();
+    assert_eq!(expected.len(), 4);
+    for page in [&alice, &bob] {
+        page.wait(LINES, &Value::from(expected.clone()), SOON);
+    }
+}
+
+#[test]
+fn a_line_written_while_offline_is_sent_once_when_the_relay_is_back() {
+    let redis = Redis::start();
+    let [mut r1, _r2] = Relay::pair(&redis);
+    let browser = Browser::start();
+    let alice = open(&browser, "alice", &r1);
+    say(&alice, "before");
+    alice.wait(TEXTS, &json!(["before"]), SOON);
+    r1.process().kill();
+    // At once, before the page has found another relay.
+    say(&alice, "in between");
+    alice.wait(STATE, &json!("connected"), LATER);
+    let page = chat_tests::wait::eventually("both lines in the store", LATER, || {
+        let page = history(&mut redis.wire(), "lobby", &[]);
+        if page.events.len() == 2 { Ok(page) } else { Err(format!("{:?}", page.texts())) }
+    });
+    assert_eq!(page.texts(), ["before", "in between"]);
+    alice.wait(&format!("{LINES}.length"), &json!(2), SOON);
+}
+
+#[test]
+fn of_two_tabs_the_first_to_close_is_not_noticed_and_the_second_after_the_grace() {
+    const GRACE: u64 = 2_000;
+    let redis = Redis::start();
+    let [r1, r2] = &Relay::pair_with(&redis, &["--grace", "2s"]);
+    let browser = Browser::start();
+    let bob = open(&browser, "bob", r2);
+    let (first, second) = (open(&browser, "alice", r1), open(&browser, "alice", r2));
+    for page in [&bob, &first, &second] {
+        page.wait(PEOPLE, &json!(["alice", "bob"]), SOON);
+    }
+    let channel = Subscriber::new(&redis, &["lobby", "@alice"]);
+    first.close();
+    never("alice to flicker", Duration::from_millis(2 * GRACE), || {
+        let goings = [leaves(&channel, "lobby"), leaves(&channel, "@alice")].concat();
+        let shown = bob.evaluate(PEOPLE);
+        let is_there = goings.is_empty() && shown == json!(["alice", "bob"]);
+        if is_there { Ok(()) } else { Err(format!("{goings:?}, shown: {shown}")) }
+    });
+    let joins = told(&channel, "lobby", "presence");
+    assert!(joins.iter().all(|event| event["kind"] == "status"), "{joins:?}");
+    let closed = redis.clock_ms();
+    second.close();
+    bob.wait(PEOPLE, &json!(["bob"]), LATER);
+    let goings = leaves(&channel, "lobby");
+    assert_eq!((goings.len(), &goings[0]["user"]), (1, &json!("alice")), "{goings:?}");
+    assert!(ts(&goings[0]) >= closed + GRACE, "{}, closed at {closed}", goings[0]);
+}

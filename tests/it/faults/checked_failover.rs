@@ -1,0 +1,118 @@
+//! A replica takes over under load, planned or not: judged by the checker. The relays' way to
+//! Redis leads through a proxy, as it would through a name or an address that moves.
+
+use chat_tests::checking::checker::{Checker, Loss, Progress};
+use chat_tests::cmd;
+use chat_tests::seed::{rounds, seeded};
+use chat_tests::servers::clock::Clock;
+use chat_tests::servers::proxy::{Proxy, Weather};
+use chat_tests::servers::redis::Redis;
+use chat_tests::servers::relay::Relay;
+use chat_tests::wait::{LATER, eventually};
+
+use crate::faults::checked_relay::{addresses, relays};
+
+const HOUR_MS: i64 = 3_600_000;
+
+#[test]
+fn a_promoted_replica_that_lacks_the_last_writes_tells_so() {
+    promotion("promotion", 0);
+}
+
+#[test]
+fn a_promoted_replica_whose_clock_is_behind_tells_so_too() {
+    promotion("promotion, clock behind", -HOUR_MS);
+}
+
+#[test]
+fn a_promoted_replica_whose_clock_is_ahead_tells_so_too() {
+    promotion("promotion, clock ahead", HOUR_MS);
+}
+
+fn promotion(name: &str, clock_ahead_ms: i64) {
+    let mut primary = Redis::start();
+    let link = Proxy::to(primary.address());
+    let clock = Clock::ahead_ms(clock_ahead_ms);
+    let mut replica = Redis::replica_through(&primary, link.address(), &[], Some(&clock));
+    let off = i64::try_from(replica.clock_ms()).expect("in range")
+        - i64::try_from(primary.clock_ms()).expect("in range");
+    assert!((off - clock_ahead_ms).abs() < 60_000, "tests/fixtures/clock.c has no effect: {off}");
+    let path = Proxy::to(primary.address());
+    let relays = relays(&format!("redis://{}", path.address()), &["r1", "r2"]);
+    let checker = Checker { messages: rounds(100), loss: Loss::Told, ..Checker::default() };
+    let fault = |progress: &Progress, redis: &mut Redis| {
+        progress.wait(0.3);
+        link.set(Weather::Drop);
+        // From here on nothing reaches the replica: a fifth of all messages will be lost.
+        progress.wait(0.5);
+        cmd!(replica, "REPLICAOF", "NO", "ONE").ok();
+        path.lead_to(replica.address());
+        std::mem::swap(redis, &mut replica);
+        relays.iter().for_each(Relay::wait_ready);
+        // The old primary may be there for a while yet; nobody talks to it any more.
+        progress.wait(0.8);
+        replica.kill();
+    };
+    let felt = checker.run(seeded(name), &addresses(&relays), &mut primary, fault);
+    assert_eq!(felt.reconnects, 0, "sockets stay open");
+    assert!(felt.lost > 0, "nothing was lost: {felt:?}");
+    let all = checker.readers * checker.rooms.len();
+    assert!(felt.reloads >= all, "each of {all} was told: {felt:?}");
+}
+
+#[test]
+fn a_planned_failover_costs_nobody_a_message() {
+    // Deadlines count soon after a promotion.
+    let settings = ["chat.presence-grace 500"];
+    let mut primary = Redis::with(&settings);
+    let mut replica = Redis::replica(&primary, &settings);
+    let path = Proxy::to(primary.address());
+    let relays = relays(&format!("redis://{}", path.address()), &["r1", "r2"]);
+    let checker = Checker { messages: rounds(150), ..Checker::default() };
+    let felt = checker.run(
+        seeded("planned failover"),
+        &addresses(&relays),
+        &mut primary,
+        |progress, redis| {
+            for share in [0.3, 0.6] {
+                progress.wait(share);
+                fail_over(redis, &mut replica, &path, &relays);
+            }
+        },
+    );
+    assert_eq!((felt.reconnects, felt.reloads), (0, 0), "sockets stay open");
+    eventually("equal data on both", LATER, || {
+        replica.catch_up(&primary);
+        match (primary.digest(), replica.digest()) {
+            (here, there) if here == there => Ok(()),
+            differ => Err(format!("{differ:?}")),
+        }
+    });
+}
+
+/// Hands over to the replica while presence is about to end in many rooms, and back in `redis` is
+/// whoever is primary now.
+fn fail_over(redis: &mut Redis, replica: &mut Redis, path: &Proxy, relays: &[Relay]) {
+    let mut wire = redis.wire();
+    for n in 0..200 {
+        let (room, connection) = (format!("room{}", n % 3), format!("c{n}"));
+        let ttl = 1000 + n * 10;
+        cmd!(wire, "CHAT.PRESENCE", room, format!("user{n}"), connection, "TTL", ttl).ok();
+    }
+    eventually("a deadline that has passed", LATER, || {
+        let online = cmd!(wire, "CHAT.ONLINE", "room0").list()[0].int();
+        if online < 60 { Ok(()) } else { Err(format!("{online} online")) }
+    });
+    // Writes stop; deadlines do not.
+    cmd!(wire, "CLIENT", "PAUSE", 1000, "WRITE").ok();
+    cmd!(wire, "FAILOVER").ok();
+    eventually("the failover", LATER, || match replica.info("replication", "role").as_str() {
+        "master" => Ok(()),
+        role => Err(role.to_owned()),
+    });
+    // A relay finds out that it talks to a replica, and says so.
+    relays.iter().for_each(Relay::wait_unready);
+    path.lead_to(replica.address());
+    std::mem::swap(redis, replica);
+    relays.iter().for_each(Relay::wait_ready);
+}

@@ -1,0 +1,153 @@
+//! Faults under load, judged by the checker: nothing is lost, nothing comes twice.
+
+use std::time::Duration;
+
+use chat_tests::checking::checker::{Checker, Loss, Relays};
+use chat_tests::cmd;
+use chat_tests::seed::{rounds, seeded};
+use chat_tests::servers::proxy::{Proxy, Weather};
+use chat_tests::servers::redis::Redis;
+use chat_tests::servers::relay::Relay;
+use chat_tests::wait::eventually;
+
+const OPTIONS: &[&str] = &[
+    "--operations-per-second",
+    "100000",
+    "--probe",
+    "1s",
+    "--presence-ttl",
+    "6s",
+    "--grace",
+    "1s",
+];
+
+pub(crate) fn relays(url: &str, names: &[&str]) -> Vec<Relay> {
+    let relays: Vec<Relay> = names.iter().map(|name| Relay::with(name, url, OPTIONS)).collect();
+    relays.iter().for_each(Relay::wait_ready);
+    relays
+}
+
+pub(crate) fn addresses(relays: &[Relay]) -> Relays {
+    Relays::new(&relays.iter().map(Relay::address).collect::<Vec<_>>())
+}
+
+#[test]
+fn without_faults_every_reader_has_everything() {
+    let mut redis = Redis::start();
+    let relays = relays(&redis.url(), &["r1", "r2", "r3"]);
+    let checker = Checker { messages: rounds(200), ..Checker::default() };
+    let felt = checker.run(seeded("no faults"), &addresses(&relays), &mut redis, |_, _| {});
+    assert_eq!((felt.reconnects, felt.reloads), (0, 0));
+}
+
+#[test]
+fn a_relay_that_is_killed_costs_nobody_a_message() {
+    let mut redis = Redis::start();
+    let mut running = relays(&redis.url(), &["r1", "r2", "r3"]);
+    let url = redis.url();
+    let known = addresses(&running);
+    // So many that some are surely on each relay.
+    let checker = Checker { messages: rounds(200), readers: 8, ..Checker::default() };
+    let felt = checker.run(seeded("relay kill"), &known, &mut redis, |progress, _| {
+        for (share, name) in [(0.2, "r4"), (0.5, "r5")] {
+            progress.wait(share);
+            running[0].process().kill();
+            running.remove(0);
+            running.extend(relays(&url, &[name]));
+            known.set(&running.iter().map(Relay::address).collect::<Vec<_>>());
+        }
+    });
+    assert!(felt.reconnects > 0 && felt.reloads == 0, "{felt:?}");
+}
+
+#[test]
+fn a_redis_that_is_killed_and_restarted_costs_nobody_a_message() {
+    let mut redis = Redis::durable();
+    let relays = relays(&redis.url(), &["r1", "r2"]);
+    let checker = Checker { messages: rounds(150), ..Checker::default() };
+    let felt =
+        checker.run(seeded("redis kill"), &addresses(&relays), &mut redis, |progress, redis| {
+            for share in [0.25, 0.6] {
+                progress.wait(share);
+                redis.kill();
+                redis.restart();
+            }
+        });
+    assert_eq!((felt.reconnects, felt.reloads), (0, 0), "sockets stay open");
+}
+
+#[test]
+fn a_redis_that_forgets_is_told_as_reload() {
+    // Without a file, a restart forgets everything.
+    let mut redis = Redis::start();
+    let relays = relays(&redis.url(), &["r1", "r2"]);
+    let checker = Checker { messages: rounds(100), loss: Loss::Told, ..Checker::default() };
+    let felt = checker.run(
+        seeded("forgetful redis"),
+        &addresses(&relays),
+        &mut redis,
+        |progress, redis| {
+            progress.wait(0.3);
+            redis.kill();
+            redis.restart();
+        },
+    );
+    assert!(felt.reconnects == 0 && felt.reloads > 0, "{felt:?}");
+}
+
+#[test]
+fn killed_subscriptions_cost_nobody_a_message() {
+    let mut redis = Redis::start();
+    let relays = relays(&redis.url(), &["r1", "r2"]);
+    let checker = Checker { messages: rounds(200), ..Checker::default() };
+    let felt =
+        checker.run(seeded("pubsub kill"), &addresses(&relays), &mut redis, |progress, redis| {
+            for step in 1..8 {
+                progress.wait(f64::from(step) / 10.0);
+                cmd!(redis, "CLIENT", "KILL", "TYPE", "pubsub").ok();
+            }
+        });
+    assert_eq!((felt.reconnects, felt.reloads), (0, 0));
+}
+
+#[test]
+fn bad_weather_between_relay_and_redis_costs_nobody_a_message() {
+    let mut redis = Redis::start();
+    let proxy = Proxy::to(redis.address());
+    let relays = relays(&format!("redis://{}", proxy.address()), &["r1", "r2"]);
+    let checker =
+        Checker { messages: rounds(100), deadline: Duration::from_secs(150), ..Checker::default() };
+    let felt =
+        checker.run(seeded("bad weather"), &addresses(&relays), &mut redis, |progress, _| {
+            let storms = [
+                Weather::Delay(Duration::from_millis(20)),
+                Weather::Truncate(100),
+                Weather::Drop,
+                Weather::Stall,
+            ];
+            for (storm, step) in storms.into_iter().zip(1..) {
+                progress.wait(f64::from(step) / 6.0);
+                let before = proxy.forwarded();
+                proxy.set(storm);
+                match storm {
+                    Weather::Delay(_) => {
+                        eventually("delayed traffic", Duration::from_secs(30), || {
+                            let now = proxy.forwarded();
+                            if now > before + 20_000 || progress.is_over() {
+                                Ok(())
+                            } else {
+                                Err(format!("{now}"))
+                            }
+                        })
+                    }
+                    _ => relays.iter().for_each(Relay::wait_unready),
+                }
+                proxy.set(Weather::Fair);
+                if storm == Weather::Stall {
+                    proxy.cut();
+                }
+                relays.iter().for_each(Relay::wait_ready);
+            }
+        });
+    assert_eq!((felt.reconnects, felt.reloads), (0, 0), "sockets stay open");
+}

@@ -1,0 +1,296 @@
+//! Redis is there and refuses something: reading goes on, sends wait in order, and `/readyz` says
+//! what is the matter.
+
+use std::time::Instant;
+
+use chat_tests::checking::view::history;
+use chat_tests::clients::client::Client;
+use chat_tests::cmd;
+use chat_tests::process::Process;
+use chat_tests::servers::redis::Redis;
+use chat_tests::servers::relay::Relay;
+use chat_tests::wait::{LATER, SOON, eventually};
+use chat_tests::{port, servers::artefacts};
+use serde_json::json;
+
+/// What `/readyz` answers, once it holds `words`.
+#[track_caller]
+fn wait_told(relay: &Relay, status: u16, words: &str) {
+    eventually(words, LATER, || match relay.get("/readyz") {
+        (found, body) if found == status && body.contains(words) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+}
+
+/// An event that was only published: nothing is written.
+fn publish(redis: &Redis, room: &str, name: &str) {
+    let event = json!({"last": "0-0", "room": room, "type": "signal", "ts": 1, "name": name});
+    cmd!(redis, "SPUBLISH", room, event.to_string()).ok();
+}
+
+#[track_caller]
+fn hears(client: &Client, redis: &Redis, room: &str, name: &str) {
+    eventually(&format!("{name} in {room} for {}", client.user), SOON, || {
+        publish(redis, room, name);
+        let heard = client.events(room).iter().any(|event| event.json["name"] == name);
+        if heard { Ok(()) } else { Err(client.arrived()) }
+    });
+}
+
+/// How Redis stands, as this client was told.
+fn standings(client: &Client) -> Vec<String> {
+    let frames = client.frames_from(0).into_iter();
+    let told = frames.filter(|frame| frame.json["type"] == "upstream");
+    told.map(|frame| frame.json["state"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[track_caller]
+fn is_told(client: &Client, expected: &[&str]) {
+    eventually(&format!("{expected:?} for {}", client.user), LATER, || match standings(client) {
+        told if told == expected => Ok(()),
+        told => Err(format!("{told:?}")),
+    });
+}
+
+/// With writes refused by `begin` and until `end`.
+fn goes_on(redis: &Redis, reason: &str, begin: impl FnOnce(), end: impl FnOnce()) {
+    let relay = Relay::with("r1", &redis.url(), &["--probe", "500ms", "--auto-join", "hall"]);
+    relay.wait_ready();
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|user| relay.connect(user));
+    for client in [&alice, &bob] {
+        client.ok(json!({"op": "join", "room": "lobby"}));
+    }
+    alice.ok(json!({"op": "send", "room": "lobby", "text": "before"}));
+    cmd!(redis, "CHAT.MOD", "@bob", "bob", "BAN", "carol").ok();
+    cmd!(redis, "CHAT.JOIN", "hall", "dora").ok();
+    begin();
+    let asked: Vec<u64> = (0..3)
+        .map(|n| alice.ask(json!({"op": "send", "room": "lobby", "text": format!("m{n}")})))
+        .collect();
+    wait_told(&relay, 200, reason);
+    is_told(&bob, &["writes_refused"]);
+
+    // A new login: the personal room, a room that she is a member of, others on demand.
+    let dora = relay.connect("dora");
+    hears(&dora, redis, "@dora", "at login");
+    hears(&dora, redis, "hall", "at login too");
+    let seen = dora.ok(json!({"op": "subscribe", "room": "lobby"}));
+    let cursor = seen["last"].clone();
+    let resumed = dora.ok(json!({"op": "resume", "rooms": {"lobby": cursor}}));
+    assert_eq!(resumed["rooms"]["lobby"]["recovered"], true, "{resumed}");
+    bob.ok(json!({"op": "join", "room": "lobby"}));
+    for op in ["who", "members", "room"] {
+        dora.ok(json!({"op": op, "room": "lobby"}));
+    }
+    let page = dora.ok(json!({"op": "history", "room": "lobby"}));
+    assert!(page["events"].to_string().contains("before"), "{page}");
+    // A block check, and access checks: everybody is asked about after a resubscription.
+    let direct = json!({"op": "send", "room": "dm:bob,carol", "text": "x"});
+    assert_eq!(carol.refused(direct), "BANNED");
+    let connects = || relay.metric("chat_relay_upstream_connects_total");
+    let before = connects();
+    cmd!(redis, "CLIENT", "KILL", "TYPE", "pubsub").ok();
+    eventually("a new path", LATER, || if connects() > before { Ok(()) } else { Err("no".into()) });
+    wait_told(&relay, 200, reason);
+    for client in [&alice, &bob, &dora] {
+        hears(client, redis, "lobby", "after a resubscription");
+    }
+    dora.ok(json!({"op": "unsubscribe", "room": "hall"}));
+    is_told(&dora, &["writes_refused"]);
+    assert_eq!(dora.frames_from(1)[0].json["type"], "upstream", "right after hello");
+
+    // Nothing was acknowledged before it is stored; then all is, in order.
+    assert!(asked.iter().all(|&ask| alice.reply(ask).is_none()), "{}", alice.arrived());
+    end();
+    wait_told(&relay, 200, "ready\n");
+    for ask in asked {
+        let stored =
+            eventually("a stored send", LATER, || alice.reply(ask).ok_or_else(|| alice.arrived()));
+        stored.expect("accepted");
+    }
+    let kept = history(&mut redis.wire(), "lobby", &[]);
+    let texts: Vec<_> = kept.events.iter().map(|event| event.json["text"].clone()).collect();
+    assert_eq!(texts, ["before", "m0", "m1", "m2"]);
+    is_told(&dora, &["writes_refused", "back"]);
+    is_told(&bob, &["writes_refused", "back"]);
+    dora.next_where("lobby", "the last message", |event| event["text"] == "m2");
+    eventually("the presence of all three", LATER, || {
+        match cmd!(redis, "CHAT.ONLINE", "lobby", "@dora").list() {
+            [lobby, dora] if (lobby.int(), dora.int()) == (3, 1) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+}
+
+#[test]
+fn reading_goes_on_and_sends_wait_while_replicas_are_missing() {
+    let redis = Redis::start();
+    let set = |n: &str| cmd!(redis, "CONFIG", "SET", "min-replicas-to-write", n).ok();
+    goes_on(&redis, "too few good replicas", || drop(set("1")), || drop(set("0")));
+}
+
+#[test]
+fn reading_goes_on_and_sends_wait_while_nothing_can_be_saved() {
+    let redis = Redis::with(&["save 3600 1000000"]);
+    // A file cannot take the place of a folder.
+    let folder = redis.dir().join("dump.rdb");
+    let save = |status: &str| {
+        eventually(status, LATER, || {
+            drop(cmd!(redis, "BGSAVE"));
+            match redis.info("persistence", "rdb_last_bgsave_status") {
+                found if found == status => Ok(()),
+                found => Err(found),
+            }
+        });
+    };
+    let begin = || {
+        std::fs::create_dir(&folder).expect("a folder");
+        save("err");
+    };
+    let end = || {
+        std::fs::remove_dir(&folder).expect("it is empty");
+        save("ok");
+    };
+    goes_on(&redis, "cannot save to disk", begin, end);
+}
+
+#[test]
+fn reading_goes_on_and_sends_wait_while_memory_is_full() {
+    let redis = Redis::start();
+    let set = |bytes: &str| cmd!(redis, "CONFIG", "SET", "maxmemory", bytes).ok();
+    goes_on(&redis, "out of memory", || drop(set("1mb")), || drop(set("0")));
+}
+
+#[test]
+fn sends_wait_in_order_while_a_script_runs() {
+    let redis = Redis::with(&["busy-reply-threshold 50"]);
+    let relay = Relay::with("r1", &redis.url(), &["--probe", "200ms"]);
+    relay.wait_ready();
+    let alice = relay.connect("alice");
+    alice.ok(json!({"op": "join", "room": "lobby"}));
+    let (mut script, mut wire) = (redis.wire(), redis.wire());
+    script.send(&["EVAL", "while true do end", "0"]).expect("sent");
+    eventually("a busy server", SOON, || match cmd!(wire, "PING") {
+        reply if reply.is_error() => Ok(()),
+        reply => Err(format!("{reply:?}")),
+    });
+    let asked: Vec<u64> = (0..3)
+        .map(|n| alice.ask(json!({"op": "send", "room": "lobby", "text": format!("m{n}")})))
+        .collect();
+    wait_told(&relay, 503, "busy with a script");
+    assert_eq!(alice.refused(json!({"op": "history", "room": "lobby"})), "UNAVAILABLE");
+    assert!(asked.iter().all(|&ask| alice.reply(ask).is_none()), "{}", alice.arrived());
+    cmd!(wire, "SCRIPT", "KILL").ok();
+    for ask in asked {
+        let stored =
+            eventually("a stored send", LATER, || alice.reply(ask).ok_or_else(|| alice.arrived()));
+        stored.expect("accepted");
+    }
+    wait_told(&relay, 200, "ready\n");
+    let texts: Vec<_> = history(&mut wire, "lobby", &[]).events;
+    let texts: Vec<_> = texts.iter().map(|event| event.json["text"].clone()).collect();
+    assert_eq!(texts, ["m0", "m1", "m2"]);
+    let connects = relay.metric("chat_relay_upstream_connects_total");
+    assert_eq!(connects, Some(1.0), "the way to Redis was never lost");
+}
+
+#[test]
+fn who_is_connected_hears_that_redis_is_away_and_back_and_a_flapping_one_floods_nobody() {
+    let mut redis = Redis::durable();
+    let relay = Relay::start("r1", &redis);
+    let alice = relay.connect("alice");
+    alice.ok(json!({"op": "join", "room": "lobby"}));
+    assert!(standings(&alice).is_empty(), "nothing while all is well");
+    redis.kill();
+    is_told(&alice, &["away"]);
+    let bob = relay.connect("bob");
+    is_told(&bob, &["away"]);
+    redis.restart();
+    is_told(&alice, &["away", "back"]);
+    is_told(&bob, &["away", "back"]);
+    let begun = Instant::now();
+    let mut wire = redis.wire();
+    for n in 0..30 {
+        cmd!(wire, "CONFIG", "SET", "min-replicas-to-write", 1).ok();
+        let _ = alice.call(json!({"op": "status", "status": format!("s{n}")}));
+        wait_told(&relay, 200, "replicas");
+        cmd!(wire, "CONFIG", "SET", "min-replicas-to-write", 0).ok();
+        wait_told(&relay, 200, "ready\n");
+    }
+    alice.ok(json!({"op": "ping"}));
+    let told = standings(&alice).len() - 2;
+    let most = 1 + usize::try_from(begun.elapsed().as_secs() / 2).expect("a number");
+    assert!(told <= most, "{told} of 60 changes, {most} at most: {}", alice.arrived());
+}
+
+/// What a relay's user of Redis needs, as README.md says.
+fn acl_line() -> Vec<String> {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
+    let readme = readme.expect("README.md");
+    let line = readme.lines().find(|line| line.trim().starts_with("user relay on "));
+    line.expect("the line").split_whitespace().skip(1).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_relay_lives_with_the_acl_line_of_the_readme_and_misses_each_of_its_commands() {
+    let redis = Redis::start();
+    let mut wire = redis.wire();
+    let mut line = vec!["ACL".to_owned(), "SETUSER".to_owned()];
+    line.extend(acl_line());
+    wire.call(&line).ok();
+    let url = redis.url().replace("redis://", "redis://relay:secret@");
+    let relay = Relay::with("r1", &url, &["--probe", "200ms"]);
+    relay.wait_ready();
+    let alice = relay.connect("alice");
+    alice.ok(json!({"op": "join", "room": "lobby"}));
+    alice.ok(json!({"op": "send", "room": "lobby", "text": "x"}));
+    alice.next_of("lobby", "message");
+    for word in acl_line().iter().filter(|word| word.starts_with('+')) {
+        let name = &word[1..];
+        cmd!(wire, "ACL", "SETUSER", "relay", format!("-{name}")).ok();
+        // As a relay that comes anew.
+        cmd!(wire, "CLIENT", "KILL", "USER", "relay").ok();
+        // Redis lets everybody greet, and a connection's name is for people.
+        if ["hello", "client|setname"].contains(&name) {
+            relay.wait_ready();
+        } else {
+            wait_told(&relay, 503, &format!("no permission to run {name}"));
+        }
+        cmd!(wire, "ACL", "SETUSER", "relay", word).ok();
+        relay.wait_ready();
+    }
+    // And while it runs.
+    cmd!(wire, "ACL", "SETUSER", "relay", "-chat.beat", "-chat.send").ok();
+    let waiting = alice.ask(json!({"op": "send", "room": "lobby", "text": "y"}));
+    wait_told(&relay, 503, "no permission to run chat.");
+    cmd!(wire, "ACL", "SETUSER", "relay", "+chat.beat", "+chat.send").ok();
+    let stored = eventually("the waiting send", LATER, || {
+        alice.reply(waiting).ok_or_else(|| alice.arrived())
+    });
+    stored.expect("accepted");
+}
+
+#[test]
+fn readiness_names_what_stands_in_the_way() {
+    let redis = Redis::start();
+    cmd!(redis, "CONFIG", "SET", "requirepass", "right").ok();
+    let wrong = redis.url().replace("redis://", "redis://:wrong@");
+    for url in [redis.url(), wrong] {
+        wait_told(&Relay::with("r1", &url, &[]), 503, "refuses the password");
+    }
+    let primary = Redis::start();
+    let replica = Redis::replica(&primary, &[]);
+    let relay = Relay::with("r2", &replica.url(), &["--probe", "200ms"]);
+    wait_told(&relay, 503, "is a replica");
+    cmd!(replica, "REPLICAOF", "NO", "ONE").ok();
+    relay.wait_ready();
+
+    let dir = tempfile::tempdir().expect("a directory");
+    let port = port::free().to_string();
+    let args = ["--port", &port, "--bind", "127.0.0.1", "--save", ""].map(Into::into);
+    let _bare = Process::spawn("bare", &artefacts::redis_server(), &args, dir.path());
+    let relay = Relay::with("r3", &format!("redis://127.0.0.1:{port}"), &[]);
+    wait_told(&relay, 503, "no chat module");
+    let relay = Relay::with("r4", &format!("redis://127.0.0.1:{}", port::free()), &[]);
+    wait_told(&relay, 503, "cannot be reached");
+}

@@ -1,0 +1,133 @@
+//! Stored means once: a repeated send answers the first id and publishes nothing.
+
+use std::time::Duration;
+
+use chat_tests::checking::view::history;
+use chat_tests::clients::reply::Reply;
+use chat_tests::clients::subscriber::Subscriber;
+use chat_tests::clients::wire::Wire;
+use chat_tests::cmd;
+use chat_tests::servers::redis::Redis;
+use chat_tests::wait::{SOON, eventually};
+
+fn send(wire: &mut Wire, user: &str, text: &str, nonce: &str) -> Reply {
+    cmd!(wire, "CHAT.SEND", "lobby", user, text, "NONCE", nonce)
+}
+
+#[test]
+fn a_repeat_answers_the_first_id_and_publishes_nothing() {
+    let redis = Redis::start();
+    let mut wire = redis.wire();
+    let first = send(&mut wire, "alice", "once", "n1").ok();
+    let channel = Subscriber::new(&redis, &["lobby"]);
+    let digest = redis.digest();
+    for _ in 0..3 {
+        assert_eq!(send(&mut wire, "alice", "once", "n1"), first);
+    }
+    assert_eq!(redis.digest(), digest);
+    channel.silent(Duration::from_millis(200));
+    assert!(send(&mut wire, "alice", "twice", "n1").error().starts_with("INVALID nonce"));
+    let bob = send(&mut wire, "bob", "once", "n1").ok();
+    assert_ne!(bob, first, "another user's nonce is another nonce");
+    let other = cmd!(wire, "CHAT.SEND", "other", "alice", "once", "NONCE", "n1").ok();
+    assert!(other.text().ends_with("-1"), "another room's nonce is another nonce");
+}
+
+#[test]
+fn a_repeat_is_looked_up_before_every_other_check() {
+    let redis = Redis::start();
+    let mut wire = redis.wire();
+    cmd!(wire, "CHAT.JOIN", "lobby", "owner").ok();
+    let first = send(&mut wire, "alice", "once", "n1").ok();
+    cmd!(wire, "CHAT.ROOM", "lobby", "SET", "frozen", "yes", "max_text", 1, "access", "members")
+        .ok();
+    cmd!(wire, "CHAT.LEAVE", "lobby", "alice").ok();
+    assert_eq!(send(&mut wire, "alice", "once", "n1"), first);
+    assert!(send(&mut wire, "alice", "more", "n2").is_error());
+}
+
+#[test]
+fn a_repeat_is_known_after_its_message_was_trimmed_and_after_a_restart() {
+    for settings in [["appendonly yes"], ["save 3600 1"]] {
+        let mut redis = Redis::with(&[settings[0], "chat.history-max 5", "chat.journal-max 5"]);
+        let mut wire = redis.wire();
+        let first = send(&mut wire, "alice", "once", "n1").ok();
+        for n in 0..50 {
+            cmd!(wire, "CHAT.SEND", "lobby", "bob", format!("m{n}")).ok();
+        }
+        let page = history(&mut wire, "lobby", &[]);
+        assert_eq!((page.events.len(), page.more), (5, false), "the message is gone");
+        assert_eq!(send(&mut wire, "alice", "once", "n1"), first);
+        redis.stop();
+        redis.restart();
+        let mut wire = redis.wire();
+        assert_eq!(send(&mut wire, "alice", "once", "n1"), first, "{settings:?}");
+        assert_eq!(history(&mut wire, "lobby", &[]), page, "{settings:?}");
+    }
+}
+
+#[test]
+fn a_replica_that_takes_over_knows_the_nonces() {
+    let primary = Redis::start();
+    let replica = Redis::replica(&primary, &[]);
+    let mut wire = primary.wire();
+    let first = send(&mut wire, "alice", "once", "n1").ok();
+    replica.catch_up(&primary);
+    let mut wire = replica.wire();
+    cmd!(wire, "REPLICAOF", "NO", "ONE").ok();
+    assert_eq!(send(&mut wire, "alice", "once", "n1"), first);
+}
+
+#[test]
+fn a_nonce_is_forgotten_after_the_window_and_not_before() {
+    let redis = Redis::with(&["chat.nonce-window 2000", "chat.nonce-max 3"]);
+    let mut wire = redis.wire();
+    let started = std::time::Instant::now();
+    let first = send(&mut wire, "alice", "once", "n1").ok();
+    for nonce in ["n2", "n3"] {
+        send(&mut wire, "alice", "x", nonce).ok();
+    }
+    let new = eventually("the nonce to be forgotten", SOON, || {
+        match send(&mut wire, "alice", "once", "n1") {
+            again if again == first => Err("still known".into()),
+            new => Ok(new),
+        }
+    });
+    assert!(started.elapsed() >= Duration::from_millis(1900), "after {:?}", started.elapsed());
+    assert!(new.ok().text().ends_with("-4"));
+    assert_eq!(history(&mut wire, "lobby", &[]).events.len(), 4);
+}
+
+/// The server's clock, in milliseconds since the epoch.
+fn clock_ms(wire: &mut Wire) -> u64 {
+    let parts = cmd!(wire, "TIME");
+    let part = |at: usize| parts.list()[at].text().parse::<u64>().expect("a number");
+    part(0) * 1000 + part(1) / 1000
+}
+
+#[test]
+fn a_room_full_of_nonces_says_when_to_try_again_and_then_takes_it() {
+    let redis = Redis::with(&["chat.nonce-window 2000", "chat.nonce-max 3"]);
+    let mut wire = redis.wire();
+    let first = send(&mut wire, "alice", "x", "n1").ok();
+    for nonce in ["n2", "n3"] {
+        send(&mut wire, "alice", "x", nonce).ok();
+    }
+    let digest = redis.digest();
+    let before = clock_ms(&mut wire);
+    let full = send(&mut wire, "alice", "x", "n4");
+    let after = clock_ms(&mut wire);
+    let retry: u64 =
+        full.error().strip_prefix("RATELIMIT ").and_then(|ms| ms.parse().ok()).expect("ms");
+    // A nonce is remembered from its id on, which may be ahead of the clock.
+    let ms: u64 = first.text().split('-').next().and_then(|ms| ms.parse().ok()).expect("an id");
+    assert!(
+        (before..=after).contains(&(ms + 2000 - retry)),
+        "{full:?} for {ms}, {before}, {after}"
+    );
+    assert_eq!(redis.digest(), digest);
+    eventually("room for another nonce", SOON, || match send(&mut wire, "alice", "x", "n4") {
+        Reply::Error(line) => Err(line),
+        id => Ok(id),
+    });
+}

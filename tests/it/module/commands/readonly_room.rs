@@ -1,0 +1,114 @@
+//! CHAT.ROOM_RO gives the reply of CHAT.ROOM wherever Redis still answers reads: on replicas, with
+//! writes refused, to an ACL user without the right to write. Login and access hang on it.
+
+use chat_tests::clients::reply::Reply;
+use chat_tests::clients::wire::Wire;
+use chat_tests::cmd;
+use chat_tests::servers::redis::Redis;
+use chat_tests::wait::{LATER, eventually};
+
+/// Rooms of every kind, and a user who may read each.
+const ROOMS: &[(&str, &str)] = &[("lobby", "bob"), ("@bob", "bob"), ("dm:alice,bob", "alice")];
+
+fn prepare(wire: &mut Wire) {
+    cmd!(wire, "CHAT.SEND", "lobby", "alice", "hi").ok();
+    cmd!(wire, "CHAT.ROOM", "lobby", "SET", "topic", "tea", "slow", 50).ok();
+    cmd!(wire, "CHAT.MOD", "lobby", "alice", "MUTE", "bob").ok();
+    cmd!(wire, "CHAT.MOD", "lobby", "alice", "BAN", "mallory").ok();
+    cmd!(wire, "CHAT.ROOM", "@bob", "SET", "name", "Bob", "BY", "bob").ok();
+    cmd!(wire, "CHAT.SEND", "dm:alice,bob", "alice", "hi").ok();
+}
+
+/// What CHAT.ROOM answers about every room, to the backend and to a user.
+fn described(wire: &mut Wire, command: &str) -> Vec<Reply> {
+    let both = |(room, user): &(&str, &str)| {
+        [cmd!(wire, command, room).ok(), cmd!(wire, command, room, "AS", user).ok()]
+    };
+    ROOMS.iter().flat_map(both).collect()
+}
+
+/// Checks the replies and the refusals where `code` refuses every write.
+#[track_caller]
+fn answers(wire: &mut Wire, expected: &[Reply], code: &str) {
+    assert_eq!(described(wire, "CHAT.ROOM_RO"), expected, "{code}");
+    let write = cmd!(wire, "CHAT.ROOM", "lobby", "SET", "topic", "coffee");
+    assert!(write.error().starts_with(code), "{write:?}");
+    for (room, user, refusal) in [
+        ("lobby", "mallory", "BANNED 0"),
+        ("@bob", "alice", "DENIED self"),
+        ("dm:alice,bob", "carol", "NOTMEMBER"),
+        ("nowhere", "bob", "NOROOM"),
+    ] {
+        let reply = cmd!(wire, "CHAT.ROOM_RO", room, "AS", user);
+        assert!(reply.error().starts_with(refusal), "{code} {room} {user}: {reply:?}");
+    }
+}
+
+#[test]
+fn rooms_are_described_wherever_reads_are_answered() {
+    let mut redis = Redis::with(&["maxmemory-policy noeviction"]);
+    let mut wire = redis.wire();
+    prepare(&mut wire);
+    let expected = described(&mut wire, "CHAT.ROOM");
+    assert_eq!(described(&mut wire, "CHAT.ROOM_RO"), expected);
+
+    let replica = Redis::replica(&redis, &[]);
+    answers(&mut replica.wire(), &expected, "READONLY");
+    drop(replica);
+
+    cmd!(wire, "CONFIG", "SET", "min-replicas-to-write", 1).ok();
+    eventually("the replica's absence", LATER, || {
+        match redis.info("replication", "connected_slaves").as_str() {
+            "0" => Ok(()),
+            other => Err(other.to_owned()),
+        }
+    });
+    answers(&mut wire, &expected, "NOREPLICAS");
+    cmd!(wire, "CONFIG", "SET", "min-replicas-to-write", 0).ok();
+
+    cmd!(wire, "CONFIG", "SET", "maxmemory", 1).ok();
+    answers(&mut wire, &expected, "OOM");
+    cmd!(wire, "CONFIG", "SET", "maxmemory", 0).ok();
+
+    // A save that fails: a directory bears the name of its file.
+    let file = redis.dir().join("dump.rdb");
+    let _ = std::fs::remove_file(&file);
+    std::fs::create_dir(&file).expect("a directory");
+    cmd!(wire, "CONFIG", "SET", "save", "3600 1").ok();
+    redis.begin_save();
+    eventually("the end of the save", LATER, || {
+        match redis.info("persistence", "rdb_last_bgsave_status").as_str() {
+            "err" => Ok(()),
+            other => Err(other.to_owned()),
+        }
+    });
+    answers(&mut wire, &expected, "MISCONF");
+    redis.kill();
+}
+
+#[test]
+fn an_acl_user_without_the_right_to_write_asks() {
+    let redis = Redis::start();
+    let mut wire = redis.wire();
+    prepare(&mut wire);
+    let expected = described(&mut wire, "CHAT.ROOM");
+    cmd!(wire, "ACL", "SETUSER", "reader", "on", ">pw", "%R~*", "+chat.room", "+chat.room_ro").ok();
+    let mut reader = redis.wire();
+    cmd!(reader, "AUTH", "reader", "pw").ok();
+    answers(&mut reader, &expected, "NOPERM");
+}
+
+#[test]
+fn describing_writes_nothing() {
+    let redis = Redis::start();
+    let mut wire = redis.wire();
+    prepare(&mut wire);
+    let dirty = redis.info("persistence", "rdb_changes_since_last_save");
+    let mut watcher = redis.wire();
+    cmd!(watcher, "WATCH", "lobby", "@bob").ok();
+    described(&mut wire, "CHAT.ROOM_RO");
+    cmd!(watcher, "MULTI").ok();
+    cmd!(watcher, "CHAT.ROOM_RO", "lobby").ok();
+    assert_eq!(cmd!(watcher, "EXEC").list().len(), 1, "nothing was touched");
+    assert_eq!(redis.info("persistence", "rdb_changes_since_last_save"), dirty);
+}

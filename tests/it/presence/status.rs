@@ -1,0 +1,182 @@
+//! What is shown of somebody with several devices, and when somebody was last seen.
+
+use chat_tests::at_once::at_once;
+use chat_tests::checking::people::{online, shown, told};
+use chat_tests::clients::subscriber::Subscriber;
+use chat_tests::clients::wire::Wire;
+use chat_tests::cmd;
+use chat_tests::servers::redis::Redis;
+use chat_tests::servers::relay::Relay;
+use chat_tests::wait::{LATER, eventually};
+use serde_json::json;
+
+/// What alice's devices do one after the other: the device, its new status (`-`: it goes), what is
+/// shown then, and whether that is told.
+const DAY: &[(&str, &str, &str, bool)] = &[
+    ("phone", "away", "away", true),
+    ("laptop", "online", "online", true),
+    ("phone", "dnd", "online", false),
+    ("laptop", "away", "dnd", true),
+    ("tablet", "lunch", "lunch", true),
+    ("laptop", "train", "train", true),
+    ("tablet", "lunch", "train", false),
+    ("laptop", "-", "lunch", true),
+    ("tablet", "-", "dnd", true),
+    ("phone", "", "online", true),
+    ("phone", "online", "online", false),
+    ("watch", "away", "online", false),
+    ("phone", "-", "away", true),
+];
+
+#[test]
+fn the_most_present_of_several_devices_is_shown_and_told_when_it_changes() {
+    let redis = Redis::start();
+    let mut wire = redis.wire();
+    cmd!(wire, "CHAT.SEND", "lobby", "owner", "hi").ok();
+    let channel = Subscriber::new(&redis, &["lobby"]);
+    cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "phone", "STATUS", "dnd").ok();
+    let join = eventually("the join", LATER, || {
+        told(&channel, "lobby", "presence").first().cloned().ok_or_else(String::new)
+    });
+    assert_eq!((&join["kind"], &join["status"]), (&json!("join"), &json!("dnd")));
+    let mut expected = 1;
+    for (device, status, now_shown, is_told) in DAY {
+        // What was set in the same millisecond was set at the same time.
+        let before = redis.clock_ms();
+        eventually("a later millisecond", LATER, || match redis.clock_ms() {
+            now if now > before => Ok(()),
+            now => Err(now.to_string()),
+        });
+        match *status {
+            "-" => cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", device, "OFF").ok(),
+            status => cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", device, "STATUS", status).ok(),
+        };
+        let step = format!("{device} {status:?}");
+        assert_eq!(shown(&mut wire, "lobby", "alice").as_deref(), Some(*now_shown), "{step}");
+        expected += usize::from(*is_told);
+        // Something that is surely told after it.
+        cmd!(wire, "CHAT.SIGNAL", "lobby", "*", "mark", json!({"after": step}).to_string()).ok();
+        eventually("the mark", LATER, || {
+            let marks = told(&channel, "lobby", "signal");
+            let found = marks.iter().any(|mark| mark["data"]["after"] == *step);
+            if found { Ok(()) } else { Err(format!("{marks:?}")) }
+        });
+        let events = told(&channel, "lobby", "presence");
+        assert_eq!(events.len(), expected, "{step}: {:?}", events.last());
+        if *is_told {
+            let last = &events[expected - 1];
+            assert_eq!((&last["kind"], &last["users"]), (&json!("status"), &json!(1)), "{step}");
+            let status = last["status"].as_str().unwrap_or("online");
+            assert_eq!(status, *now_shown, "{step}: {last}");
+        }
+    }
+    cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "watch", "OFF").ok();
+    assert_eq!(shown(&mut wire, "lobby", "alice"), None);
+}
+
+#[test]
+fn a_beat_keeps_the_status_and_a_user_has_at_most_sixteen() {
+    let redis = Redis::start();
+    let mut wire = redis.wire();
+    cmd!(wire, "CHAT.SEND", "lobby", "owner", "hi").ok();
+    for n in 0..16 {
+        let (connection, status) = (format!("c{n}"), format!("word {n}"));
+        cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", connection, "STATUS", status).ok();
+    }
+    let digest = cmd!(wire, "CHAT.WHO", "lobby");
+    let more = cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "c16", "STATUS", "one more");
+    assert!(more.error().starts_with("INVALID status"), "{more:?}");
+    assert_eq!(cmd!(wire, "CHAT.WHO", "lobby"), digest, "nothing has changed");
+    cmd!(wire, "CHAT.BEAT", "lobby", 60_000, "c0", "c15").ok();
+    cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "c3").ok();
+    let status = shown(&mut wire, "lobby", "alice");
+    assert_eq!(status.as_deref(), Some("word 15"), "the newest word");
+    // A device may change its word, and another may have one in use.
+    cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "c15", "STATUS", "another").ok();
+    cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "c16", "STATUS", "word 3").ok();
+    cmd!(wire, "CHAT.PRESENCE", "lobby", "bob", "d1", "STATUS", "his own").ok();
+}
+
+/// `last_seen` of a personal room.
+fn last_seen(wire: &mut Wire, user: &str) -> i64 {
+    let room = cmd!(wire, "CHAT.ROOM", format!("@{user}")).ok();
+    room.get("last_seen").expect("a personal room has last_seen").int()
+}
+
+#[test]
+fn last_seen_is_when_the_last_device_went_and_survives_every_way_of_storing() {
+    let ways: [(&str, &[&str], bool); 3] = [
+        ("snapshot", &["save 3600 1"], false),
+        ("append-only file", &["appendonly yes", "appendfsync always"], false),
+        ("rewritten file", &["appendonly yes", "aof-use-rdb-preamble no"], true),
+    ];
+    at_once(&ways, |(way, settings, rewrite)| {
+        let mut redis = Redis::with(settings);
+        let mut wire = redis.wire();
+        cmd!(wire, "CHAT.FOLLOW", "@carol", "lobby").ok();
+        assert_eq!(last_seen(&mut wire, "carol"), 0, "{way}: never");
+        let before = redis.clock_ms() as i64;
+        cmd!(wire, "CHAT.PRESENCE", "@alice", "alice", "phone").ok();
+        let came = last_seen(&mut wire, "alice");
+        assert!((before..before + 5_000).contains(&came), "{way}: {before} {came}");
+        cmd!(wire, "CHAT.PRESENCE", "@alice", "alice", "laptop").ok();
+        cmd!(wire, "CHAT.PRESENCE", "@alice", "alice", "phone", "OFF").ok();
+        assert_eq!(last_seen(&mut wire, "alice"), came, "{way}: the laptop is still there");
+        eventually("a later millisecond", LATER, || match redis.clock_ms() as i64 {
+            now if now > came => Ok(()),
+            now => Err(now.to_string()),
+        });
+        cmd!(wire, "CHAT.PRESENCE", "@alice", "alice", "laptop", "OFF").ok();
+        cmd!(wire, "CHAT.PRESENCE", "@bob", "bob", "phone", "TTL", 1_000).ok();
+        let went = last_seen(&mut wire, "alice");
+        assert!(went > came, "{way}: {came} {went}");
+        // Bob is not told gone by himself but by the clock.
+        let bob_came = last_seen(&mut wire, "bob");
+        eventually("bob's time to end", LATER, || match online(&mut wire, "@bob") {
+            0 => Ok(()),
+            _ => Err("he is here".into()),
+        });
+        let bob_went = last_seen(&mut wire, "bob");
+        // His time runs by the steady clock and is told by the other one: whole milliseconds of both.
+        assert!(bob_went >= bob_came + 998, "{way}: {bob_came} {bob_went}");
+        let replica = Redis::replica(&redis, &["replica-read-only no"]);
+        let mut copy = replica.wire();
+        assert_eq!(last_seen(&mut copy, "alice"), went, "{way}: on a replica");
+        assert_eq!(last_seen(&mut copy, "bob"), bob_went, "{way}: on a replica");
+        if *rewrite {
+            cmd!(wire, "BGREWRITEAOF").ok();
+            redis.wait_rewritten();
+        }
+        redis.stop();
+        redis.restart();
+        let mut wire = redis.wire();
+        let kept = ["alice", "bob", "carol"].map(|user| last_seen(&mut wire, user));
+        assert_eq!(kept, [went, bob_went, 0], "{way}");
+    });
+}
+
+#[test]
+fn the_status_of_a_socket_is_told_in_all_its_rooms_also_in_those_it_comes_to_later() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let (alice, second) = (relay.connect("alice"), relay.connect("alice"));
+    alice.ok(json!({"op": "join", "room": "one"}));
+    alice.ok(json!({"op": "status", "status": "dnd"}));
+    alice.ok(json!({"op": "join", "room": "two"}));
+    let mut wire = redis.wire();
+    for room in ["one", "two"] {
+        assert_eq!(shown(&mut wire, room, "alice").as_deref(), Some("dnd"), "{room}");
+    }
+    // In the personal room the other socket is there too, plainly online.
+    assert_eq!(shown(&mut wire, "@alice", "alice").as_deref(), Some("online"));
+    second.ok(json!({"op": "status", "status": "away"}));
+    assert_eq!(shown(&mut wire, "@alice", "alice").as_deref(), Some("dnd"));
+    second.ok(json!({"op": "join", "room": "two"}));
+    assert_eq!(shown(&mut wire, "two", "alice").as_deref(), Some("dnd"));
+    second.ok(json!({"op": "status", "status": "online"}));
+    assert_eq!(shown(&mut wire, "two", "alice").as_deref(), Some("online"));
+    // A refused one changes nothing.
+    let long = "x".repeat(65);
+    assert_eq!(alice.refused(json!({"op": "status", "status": long})), "TOOBIG");
+    assert_eq!(shown(&mut wire, "one", "alice").as_deref(), Some("dnd"));
+}

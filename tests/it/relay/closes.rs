@@ -1,0 +1,184 @@
+//! Each reason for which the relay closes a socket that sent nothing wrong: the exact code, and a
+//! word that says what to do. Broken frames are in `hostile.rs`, SIGTERM in `drain.rs`.
+
+use std::time::Duration;
+
+use chat_tests::clients::raw_socket::{RawSocket, opcode};
+use chat_tests::clients::reply::Reply;
+use chat_tests::cmd;
+use chat_tests::servers::redis::Redis;
+use chat_tests::servers::relay::Relay;
+use chat_tests::wait::{LATER, SOON, eventually, never};
+use serde_json::json;
+
+/// Code, word, whether the client is told when to come back, and how it comes to that.
+type Row = (u16, &'static str, bool, fn(&Redis) -> RawClose);
+
+/// What the close frame says.
+pub(crate) type RawClose = (u16, String);
+
+/// Every code that is not the answer to a broken frame or a signal.
+pub(crate) const TABLE: &[Row] = &[
+    (4002, "slow", true, reads_nothing_while_much_is_said),
+    (4003, "ping", true, answers_no_ping),
+    (4004, "full", true, is_one_too_many),
+    (4005, "eof", true, ends_its_side_only),
+    (4007, "flood", true, goes_on_after_it_was_told_to_wait),
+    (4504, "unauthorised", false, has_no_name),
+    (4505, "address", false, is_one_too_many_from_its_address),
+    (4506, "kicked", false, is_sent_away_by_the_backend),
+];
+
+#[test]
+fn every_close_has_its_code_and_says_whether_to_come_back() {
+    let redis = Redis::start();
+    for (code, word, is_temporary, happens) in TABLE {
+        let (found, reason) = happens(&redis);
+        assert_eq!(found, *code, "{word}: {reason}");
+        let reason: serde_json::Value = serde_json::from_str(&reason).expect("JSON");
+        assert_eq!(reason["reason"], *word);
+        assert_eq!(reason["retry_ms"].is_u64(), *is_temporary, "{reason}");
+    }
+}
+
+#[test]
+fn whoever_reads_is_not_slow_however_much_comes_at_once() {
+    let redis = Redis::start();
+    let relay = relay(&redis, &["--outbox", "16kb"]);
+    let reader = relay.connect("reader");
+    reader.ok(json!({"op": "join", "room": "much"}));
+    let mut wire = redis.wire();
+    for (count, length) in [(64, 1000), (8, 4000), (2, 4096)] {
+        let text = "x".repeat(length);
+        cmd!(wire, "MULTI").ok();
+        for _ in 0..count {
+            assert_eq!(cmd!(wire, "CHAT.SEND", "much", "reader", text).text(), "QUEUED");
+        }
+        cmd!(wire, "CHAT.SEND", "much", "reader", format!("after {length}")).text();
+        assert_eq!(cmd!(wire, "EXEC").list().len(), count + 1);
+        let is_last = |event: &serde_json::Value| event["text"] == format!("after {length}");
+        reader.next_where("much", "the last of what came at once", is_last);
+    }
+    assert!(reader.closed().is_none());
+    let events = reader.events("much");
+    let messages = events.iter().filter(|event| event.json["type"] == "message");
+    assert_eq!(messages.count(), 64 + 8 + 2 + 3, "everything came");
+}
+
+fn relay(redis: &Redis, options: &[&str]) -> Relay {
+    let relay = Relay::with("r1", &redis.url(), options);
+    relay.wait_ready();
+    relay
+}
+
+#[track_caller]
+fn close_of(mut socket: RawSocket) -> RawClose {
+    socket.close_reason().expect("a close frame before the end")
+}
+
+fn reads_nothing_while_much_is_said(redis: &Redis) -> RawClose {
+    let options = ["--outbox", "256kb", "--operations-per-second", "100000"];
+    let relay = relay(redis, &options);
+    let mut slow = RawSocket::connect(relay.address(), "slow");
+    slow.send_text(&json!({"op": "join", "room": "much", "ref": 1}).to_string());
+    assert!(slow.answer(1).is_some_and(|answer| answer.contains("\"ok\"")));
+    let loud = relay.connect("loud");
+    loud.ok(json!({"op": "join", "room": "much"}));
+    let text = "x".repeat(4000);
+    eventually("the slow one to be given up", LATER, || {
+        // As fast as the loud one itself reads: only the slow one falls behind.
+        for _ in 0..20 {
+            loud.ask(json!({"op": "send", "room": "much", "text": text}));
+        }
+        loud.ok(json!({"op": "send", "room": "much", "text": "all of them?"}));
+        let closed = relay.metric("chat_relay_closes_total").unwrap_or_default();
+        if closed >= 1.0 { Ok(()) } else { Err(format!("{closed} closed")) }
+    });
+    assert!(loud.closed().is_none(), "a slow one costs only itself");
+    close_of(slow)
+}
+
+fn answers_no_ping(redis: &Redis) -> RawClose {
+    close_of(RawSocket::connect(relay(redis, &["--ping", "200ms"]).address(), "silent"))
+}
+
+fn is_one_too_many(redis: &Redis) -> RawClose {
+    let relay = relay(redis, &["--max-connections", "2"]);
+    let inside = [relay.connect("one"), relay.connect("two")];
+    let close = close_of(RawSocket::connect(relay.address(), "three"));
+    never("those inside to be disturbed", Duration::from_millis(50), || {
+        let closed = inside.iter().find_map(|client| client.closed());
+        closed.map_or(Ok(()), |close| Err(format!("{close:?}")))
+    });
+    drop(inside);
+    // A place that is given back is there for the next.
+    eventually("a free place", LATER, || {
+        let next = chat_tests::clients::client::Client::try_connect(relay.address(), "four");
+        next.map(drop).map_err(|status| format!("HTTP {status}"))
+    });
+    close
+}
+
+fn ends_its_side_only(redis: &Redis) -> RawClose {
+    let relay = relay(redis, &[]);
+    let socket = RawSocket::connect(relay.address(), "half");
+    socket.half_close();
+    close_of(socket)
+}
+
+fn goes_on_after_it_was_told_to_wait(redis: &Redis) -> RawClose {
+    let relay = relay(redis, &["--operations-per-second", "1"]);
+    let mut socket = RawSocket::connect(relay.address(), "loud");
+    // The relay may have closed before the last of them.
+    while socket.send(opcode::PING, true, b"").is_ok() {}
+    let close = close_of(RawSocket::connect(relay.address(), "loud"));
+    let reason: serde_json::Value = serde_json::from_str(&close.1).expect("JSON");
+    let retry_ms = reason["retry_ms"].as_u64();
+    assert!(retry_ms.is_some_and(|ms| (30_000..=60_000).contains(&ms)), "{reason}");
+    close
+}
+
+fn has_no_name(redis: &Redis) -> RawClose {
+    let relay = relay(redis, &[]);
+    for user in ["a,b", "*", "%40alice", "a%20b", "%ff"] {
+        assert_eq!(close_of(RawSocket::connect(relay.address(), user)).0, 4504, "{user}");
+    }
+    close_of(RawSocket::connect(relay.address(), ""))
+}
+
+fn is_one_too_many_from_its_address(redis: &Redis) -> RawClose {
+    let relay = relay(redis, &["--max-connections-per-address", "2"]);
+    let _inside = [relay.connect("one"), relay.connect("two")];
+    close_of(RawSocket::connect(relay.address(), "three"))
+}
+
+fn is_sent_away_by_the_backend(redis: &Redis) -> RawClose {
+    let relay = relay(redis, &[]);
+    let (kicked, other) = (relay.connect("mallory"), relay.connect("alice"));
+    eventually("the store to know of the socket", SOON, || {
+        match cmd!(redis, "CHAT.ONLINE", "@mallory") {
+            online if online == Reply::List(vec![Reply::Int(1)]) => Ok(()),
+            online => Err(format!("{online:?}")),
+        }
+    });
+    assert_eq!(cmd!(redis, "CHAT.MOD", "@mallory", "*", "KICK", "mallory").int(), 1);
+    let close = kicked.wait_closed(LATER);
+    other.ok(json!({"op": "ping"}));
+    (close.code, close.reason)
+}
+
+#[test]
+fn who_is_sent_away_in_the_moment_of_coming_goes_too() {
+    let redis = Redis::start();
+    let relay = relay(&redis, &["--operations-per-second", "1000"]);
+    let mut wire = redis.wire();
+    for n in 0..200 {
+        let user = format!("mallory{n}");
+        let kicked = relay.connect(&user);
+        let room = format!("@{user}");
+        // As soon as the store knows of the socket.
+        while cmd!(wire, "CHAT.ONLINE", &room) != Reply::List(vec![Reply::Int(1)]) {}
+        assert_eq!(cmd!(wire, "CHAT.MOD", &room, "*", "KICK", &user).int(), 1);
+        assert_eq!(kicked.wait_closed(SOON).code, 4506, "{user}");
+    }
+}

@@ -1,0 +1,105 @@
+//! One socket that sends without end hurts nobody else, and is closed if it goes on after it was
+//! told to wait. How little it does in one turn is counted in `relay/src/session_tests.rs`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chat_tests::clients::raw_socket::{RawSocket, frame, opcode};
+use chat_tests::servers::redis::Redis;
+use chat_tests::servers::relay::Relay;
+use chat_tests::wait::{SOON, eventually};
+use serde_json::json;
+
+/// What a client may send without end, and what begins it.
+fn floods() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
+    let text = |text: &str| frame(opcode::TEXT, true, text.as_bytes());
+    let huge = format!("{{\"op\":\"ping\",\"x\":\"{}\"}}", "x".repeat(60_000));
+    vec![
+        ("pings", vec![], frame(opcode::PING, true, b"there?")),
+        ("pongs", vec![], frame(opcode::PONG, true, b"")),
+        (
+            "empty parts of a message",
+            frame(opcode::TEXT, false, b""),
+            frame(opcode::CONTINUATION, false, b""),
+        ),
+        ("tiny messages", vec![], text("{}")),
+        ("unknown operations", vec![], text(r#"{"op":"dance"}"#)),
+        ("refused operations", vec![], text(r#"{"op":"leave","room":"@bob"}"#)),
+        ("operations that ask Redis", vec![], text(r#"{"op":"rooms"}"#)),
+        ("huge messages", vec![], text(&huge)),
+    ]
+}
+
+#[test]
+fn others_are_served_by_one_thread_while_one_socket_sends_without_end() {
+    let redis = Redis::start();
+    let without_end =
+        ["--threads", "1", "--operations-per-second", "1000000", "--bytes-per-second", "100000mb"];
+    let relay = Relay::with("r1", &redis.url(), &without_end);
+    relay.wait_ready();
+    let other = relay.connect("other");
+    for (what, beginning, again) in floods() {
+        let loud = RawSocket::connect(relay.address(), "loud");
+        let (mut mouth, mut ear) = (loud.share(), loud.share());
+        // As much as one write holds.
+        let many = again.repeat((64 << 10) / again.len() + 1);
+        let sent = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                mouth.send_bytes(&beginning).expect("the relay reads");
+                while mouth.send_bytes(&many).is_ok() {
+                    sent.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            scope.spawn(|| ear.forget_all());
+            eventually("the flood", SOON, || match sent.load(Ordering::Relaxed) {
+                0..8 => Err("it only begins".into()),
+                _ => Ok(()),
+            });
+            for _ in 0..20 {
+                other.ok(json!({"op": "send", "room": "lobby", "text": what}));
+                other.ok(json!({"op": "ping"}));
+            }
+            loud.end();
+        });
+    }
+    assert!(other.closed().is_none());
+}
+
+#[test]
+fn who_goes_on_after_the_warning_is_closed_and_kept_out() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let other = relay.connect("other");
+    for (n, (what, beginning, again)) in floods().into_iter().enumerate() {
+        let user = format!("loud{n}");
+        let mut loud = RawSocket::connect(relay.address(), &user);
+        let mut mouth = loud.share();
+        let told = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                mouth.send_bytes(&beginning).expect("the relay reads");
+                while mouth.send_bytes(&again).is_ok() {}
+            });
+            let mut told = Vec::new();
+            while let Some(frame) = loud.receive() {
+                let text = String::from_utf8_lossy(&frame.payload).into_owned();
+                match frame.close_code() {
+                    Some(code) => told.push(code.to_string()),
+                    None if text.contains("RATELIMIT") => told.push("RATELIMIT".into()),
+                    None => continue,
+                }
+                if frame.opcode == opcode::CLOSE {
+                    loud.end();
+                }
+            }
+            told
+        });
+        assert_eq!(told.first().map(String::as_str), Some("RATELIMIT"), "{what}");
+        assert_eq!(told.last().map(String::as_str), Some("4007"), "{what}");
+        let mut back = RawSocket::connect(relay.address(), &user);
+        assert_eq!(back.close_code(), Some(4007), "{what}: coming back refills nothing");
+        other.ok(json!({"op": "send", "room": "lobby", "text": what}));
+    }
+    assert_eq!(relay.metric("chat_relay_connections"), Some(1.0));
+    let frames = relay.metric("chat_relay_frames_total").unwrap_or_default();
+    assert!(frames > 8.0 * 100.0, "{frames}");
+}

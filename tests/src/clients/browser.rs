@@ -1,0 +1,201 @@
+//! Headless Chromium, driven over the Chrome DevTools Protocol.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::clients::frames::Frames;
+use crate::process::Process;
+use crate::wait::{LATER, eventually};
+
+/// A browser. Ended with its profile on drop.
+pub struct Browser {
+    frames: Frames,
+    next_id: AtomicU64,
+    // Before the directory: the browser writes to it until it ends.
+    _process: Process,
+    _profile: TempDir,
+}
+
+/// A page of a browser.
+pub struct Page<'a> {
+    browser: &'a Browser,
+    target: Value,
+    session: String,
+}
+
+impl Browser {
+    /// Starts Chromium.
+    ///
+    /// # Panics
+    /// If it is not installed.
+    pub fn start() -> Browser {
+        let program = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            std::env::split_paths(&path).any(|dir| dir.join(name).is_file())
+        });
+        let program = program.expect("Chromium is missing: run `make setup` (or install chromium)");
+        let profile =
+            tempfile::Builder::new().prefix("chat-browser-").tempdir().expect("a directory");
+        let mut data = OsString::from("--user-data-dir=");
+        data.push(profile.path());
+        let mut args: Vec<OsString> = [
+            "--headless",
+            "--remote-debugging-port=0",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            // Two pages share the screen: neither is to be slowed down for being behind the other.
+            "--disable-background-timer-throttling",
+            "--disable-renderer-backgrounding",
+            "--disable-backgrounding-occluded-windows",
+        ]
+        .map(OsString::from)
+        .into();
+        args.push(data);
+        args.push("about:blank".into());
+        let mut process = Process::spawn("chromium", Path::new(program), &args, profile.path());
+        let url = eventually("Chromium's DevTools address", LATER, || {
+            assert!(process.ended().is_none(), "Chromium ended: {}", process.errors());
+            let errors = process.errors();
+            let url = errors.lines().find_map(|line| line.strip_prefix("DevTools listening on "));
+            url.map(|url| url.trim().to_owned()).ok_or(errors)
+        });
+        let host = url.trim_start_matches("ws://").split('/').next().unwrap_or_default();
+        let address = host.parse().expect("an address");
+        let frames = Frames::open(address, url, "id").expect("DevTools answers");
+        Browser { frames, next_id: AtomicU64::new(1), _process: process, _profile: profile }
+    }
+
+    /// Opens a page.
+    #[track_caller]
+    pub fn open(&self, url: &str) -> Page<'_> {
+        let target = self.call(None, "Target.createTarget", json!({ "url": url }));
+        let attach = json!({ "targetId": target["targetId"], "flatten": true });
+        let session = self.call(None, "Target.attachToTarget", attach);
+        let session = session["sessionId"].as_str().expect("a session").to_owned();
+        Page { browser: self, target: target["targetId"].clone(), session }
+    }
+
+    #[track_caller]
+    fn call(&self, session: Option<&str>, method: &str, params: Value) -> Value {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let mut question = json!({ "id": id, "method": method, "params": params });
+        if let Some(session) = session {
+            question["sessionId"] = session.into();
+        }
+        self.frames.send(Message::text(question.to_string()));
+        eventually(method, LATER, || {
+            let inbox = self.frames.inbox();
+            let place = *inbox.answers.get(&id).ok_or("no answer")?;
+            let answer = &inbox.frames[place].json;
+            assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
+            Ok(answer["result"].clone())
+        })
+    }
+}
+
+impl Page<'_> {
+    /// The value of a JavaScript expression.
+    #[track_caller]
+    pub fn evaluate(&self, expression: &str) -> Value {
+        let params =
+            json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
+        let answer = self.browser.call(Some(&self.session), "Runtime.evaluate", params);
+        assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
+        answer["result"]["value"].clone()
+    }
+
+    /// Waits until `expression` is `wanted`.
+    #[track_caller]
+    pub fn wait(&self, expression: &str, wanted: &Value, deadline: Duration) {
+        eventually(&format!("{expression} to be {wanted}"), deadline, || {
+            let found = self.evaluate(expression);
+            if found == *wanted {
+                Ok(())
+            } else {
+                Err(format!("{found}; the page: {}", self.text()))
+            }
+        });
+    }
+
+    /// Types a text into the field `selector`, in place of what is in it, and presses Enter, as a
+    /// person would.
+    #[track_caller]
+    pub fn type_line(&self, selector: &str, text: &str) {
+        let selector = Value::from(selector);
+        self.evaluate(&format!(
+            "(field => {{ field.focus(); field.select(); }})(document.querySelector({selector}))"
+        ));
+        self.input("Input.insertText", json!({ "text": text }));
+        self.press("Enter");
+    }
+
+    /// Presses a key (`Enter`, `Delete`, `r`, …) where the focus is.
+    #[track_caller]
+    pub fn press(&self, key: &str) {
+        let (code, text) = match key {
+            "Enter" => (13, "\r"),
+            "Delete" => (46, ""),
+            key => (0, key),
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let mut event = json!({ "type": kind, "key": key, "windowsVirtualKeyCode": code });
+            if kind == "keyDown" && !text.is_empty() {
+                event["text"] = text.into();
+            }
+            self.input("Input.dispatchKeyEvent", event);
+        }
+    }
+
+    /// Clicks the element `selector` once it is there.
+    #[track_caller]
+    pub fn click(&self, selector: &str) {
+        let selector = Value::from(selector);
+        let click = format!(
+            "(found => {{ found?.click(); return Boolean(found); }})\
+             (document.querySelector({selector}))"
+        );
+        self.wait(&click, &json!(true), LATER);
+    }
+
+    #[track_caller]
+    fn input(&self, method: &str, params: Value) {
+        self.browser.call(Some(&self.session), method, params);
+    }
+
+    /// Brings it to the front: the others of this browser are hidden behind it.
+    #[track_caller]
+    pub fn look(&self) {
+        self.input("Page.bringToFront", json!({}));
+        self.wait(
+            "document.visibilityState === 'visible' && document.hasFocus()",
+            &json!(true),
+            LATER,
+        );
+    }
+
+    /// Closes it, as a person closes a tab.
+    #[track_caller]
+    pub fn close(self) {
+        self.browser.call(None, "Target.closeTarget", json!({ "targetId": self.target }));
+    }
+
+    /// What can be read on the page.
+    pub fn text(&self) -> String {
+        self.evaluate("document.body ? document.body.innerText : ''")
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+}

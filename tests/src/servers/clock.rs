@@ -1,0 +1,46 @@
+//! A wall clock for one server, which a scenario can set while the server runs.
+//!
+//! A few lines of C (`fixtures/clock.c`) stand between the server and the time of day, put there
+//! by `LD_PRELOAD`. Timers by monotonic clocks go on undisturbed, as on a machine whose clock is
+//! set.
+
+use std::ffi::OsString;
+use std::fs;
+
+use crate::servers::fixture::Fixture;
+
+/// A clock. Starts with the machine's time.
+pub struct Clock {
+    fixture: Fixture,
+}
+
+impl Clock {
+    /// A clock that is this far ahead of the machine's (behind, if negative).
+    ///
+    /// # Panics
+    /// If there is no C compiler, `cc`.
+    pub fn ahead_ms(offset: i64) -> Clock {
+        let clock = Clock { fixture: Fixture::compile("clock") };
+        clock.set_ahead_ms(offset);
+        clock
+    }
+
+    /// Sets it, at once and for whoever looks.
+    pub fn set_ahead_ms(&self, offset: i64) {
+        let new = self.fixture.dir().join("new");
+        fs::write(&new, offset.to_string()).expect("a file of our own");
+        // A reader sees the old file or the new one, never half of one.
+        fs::rename(new, self.file()).expect("a file of our own");
+    }
+
+    /// The environment of a process that goes by this clock.
+    pub fn environment(&self) -> Vec<(OsString, OsString)> {
+        let file = self.file().into_os_string();
+        let library = self.fixture.library().into_os_string();
+        vec![("LD_PRELOAD".into(), library), ("CLOCK_OFFSET_FILE".into(), file)]
+    }
+
+    fn file(&self) -> std::path::PathBuf {
+        self.fixture.dir().join("offset")
+    }
+}

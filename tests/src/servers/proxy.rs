@@ -1,0 +1,192 @@
+//! A TCP proxy that does to a connection what networks do.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::clients::frames::runtime;
+
+/// What happens to bytes on their way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weather {
+    /// They arrive.
+    Fair,
+    /// They arrive this much later.
+    Delay(Duration),
+    /// They are accepted and never arrive; connections stay open.
+    Stall,
+    /// Connections are closed, new ones too.
+    Drop,
+    /// Replies arrive at this pace and are taken no faster.
+    Narrow {
+        /// How many in a second.
+        bytes_per_second: u32,
+    },
+    /// Replies end after this many bytes: the rest is lost and the connection closed.
+    Truncate(usize),
+}
+
+/// Listens on a port of its own and forwards to one address.
+pub struct Proxy {
+    address: SocketAddr,
+    target: Arc<Mutex<SocketAddr>>,
+    weather: watch::Sender<Weather>,
+    subscriptions: watch::Sender<Option<Weather>>,
+    forwarded: Arc<AtomicU64>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Proxy {
+    /// A proxy to `target` in fair weather.
+    pub fn to(target: SocketAddr) -> Proxy {
+        let (weather, watch) = watch::channel(Weather::Fair);
+        let (subscriptions, watch_subscriptions) = watch::channel(None);
+        let target = Arc::new(Mutex::new(target));
+        let sky = Sky { weather: watch, subscriptions: watch_subscriptions };
+        let forwarded = Arc::new(AtomicU64::new(0));
+        let listener = runtime().block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+        let address = listener.local_addr().expect("a bound listener");
+        let task = accept(listener, Arc::clone(&target), sky, Arc::clone(&forwarded));
+        let task = runtime().spawn(task);
+        Proxy { address, target, weather, subscriptions, forwarded, task }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Changes the weather for all connections, those that are open too.
+    pub fn set(&self, weather: Weather) {
+        self.weather.send_replace(weather);
+    }
+
+    /// Other weather for connections with sharded subscriptions than for the rest; `None`: the same.
+    pub fn set_subscriptions(&self, weather: Option<Weather>) {
+        self.subscriptions.send_replace(weather);
+    }
+
+    /// Closes all connections; new ones are led to `target`.
+    pub fn lead_to(&self, target: SocketAddr) {
+        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
+        self.cut();
+    }
+
+    /// Closes all connections once; new ones are let through.
+    pub fn cut(&self) {
+        self.weather.send_replace(Weather::Drop);
+        self.weather.send_replace(Weather::Fair);
+    }
+
+    /// Bytes that arrived so far, in both directions.
+    pub fn forwarded(&self) -> u64 {
+        self.forwarded.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What connections look at.
+#[derive(Clone)]
+struct Sky {
+    weather: watch::Receiver<Weather>,
+    subscriptions: watch::Receiver<Option<Weather>>,
+}
+
+impl Sky {
+    fn over(&self, subscribes: bool) -> Weather {
+        let special = if subscribes { *self.subscriptions.borrow() } else { None };
+        special.unwrap_or(*self.weather.borrow())
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    target: Arc<Mutex<SocketAddr>>,
+    sky: Sky,
+    forwarded: Arc<AtomicU64>,
+) {
+    let mut connections = tokio::task::JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        if *sky.weather.borrow() == Weather::Drop {
+            continue;
+        }
+        let target = *target.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(server) = TcpStream::connect(target).await else { continue };
+        let (sky, forwarded) = (sky.clone(), Arc::clone(&forwarded));
+        connections.spawn(async move {
+            let (from_client, to_client) = client.into_split();
+            let (from_server, to_server) = server.into_split();
+            let mut end = sky.weather.clone();
+            let subscribes = AtomicBool::new(false);
+            // Whichever ends first drops all four halves, which closes both sockets.
+            tokio::select! {
+                () = forward(from_client, to_server, sky.clone(), &forwarded, &subscribes, false) => {}
+                () = forward(from_server, to_client, sky, &forwarded, &subscribes, true) => {}
+                () = dropped(&mut end) => {}
+            }
+        });
+    }
+}
+
+/// Ends when connections are to be closed. `cut` sets and clears at once, so any change that was
+/// missed in between counts as a closing one if the weather is fair again.
+async fn dropped(weather: &mut watch::Receiver<Weather>) {
+    let before = *weather.borrow_and_update();
+    let mut last = before;
+    while weather.changed().await.is_ok() {
+        let now = *weather.borrow_and_update();
+        if now == Weather::Drop || (now == Weather::Fair && last == Weather::Fair) {
+            return;
+        }
+        last = now;
+    }
+}
+
+async fn forward(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    sky: Sky,
+    forwarded: &AtomicU64,
+    subscribes: &AtomicBool,
+    is_reply: bool,
+) {
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        let mut bytes = &buffer[..length];
+        if !is_reply && bytes.windows(10).any(|word| word == b"SSUBSCRIBE") {
+            subscribes.store(true, Ordering::Relaxed);
+        }
+        match sky.over(subscribes.load(Ordering::Relaxed)) {
+            Weather::Fair => {}
+            Weather::Drop => return,
+            // The fault itself, not a wait for something to happen.
+            Weather::Delay(span) => tokio::time::sleep(span).await,
+            Weather::Narrow { bytes_per_second } if is_reply => {
+                let seconds = length as f64 / f64::from(bytes_per_second);
+                tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+            }
+            Weather::Narrow { .. } => {}
+            Weather::Stall => continue,
+            Weather::Truncate(limit) if is_reply => bytes = &bytes[..limit.min(length)],
+            Weather::Truncate(_) => {}
+        }
+        if to.write_all(bytes).await.is_err() {
+            return;
+        }
+        forwarded.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if bytes.len() < length {
+            return;
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! A redis-server with the module loaded, in a directory and on a port of its own.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::clients::reply::Reply;
+use crate::clients::wire::Wire;
+use crate::cmd;
+use crate::process::Process;
+use crate::servers::clock::Clock;
+use crate::wait::{LATER, eventually};
+use crate::{port, servers::artefacts};
+
+/// A server. Ended with its data on drop.
+pub struct Redis {
+    program: PathBuf,
+    settings: Vec<String>,
+    module_arguments: String,
+    loads_module: bool,
+    environment: Vec<(OsString, OsString)>,
+    port: u16,
+    process: Option<Process>,
+    dir: TempDir,
+}
+
+impl Redis {
+    /// A server that keeps nothing on disk.
+    pub fn start() -> Redis {
+        Redis::with(&[])
+    }
+
+    /// A server with further lines of redis.conf, each as one string; `''` is the empty value.
+    pub fn with(settings: &[&str]) -> Redis {
+        Redis::with_module_arguments(settings, "")
+    }
+
+    /// A server that keeps every acknowledged write: AOF, synced before each reply.
+    pub fn durable() -> Redis {
+        Redis::with(&["appendonly yes", "appendfsync always"])
+    }
+
+    /// As [`Redis::with`], with arguments behind the `loadmodule` line.
+    pub fn with_module_arguments(settings: &[&str], arguments: &str) -> Redis {
+        let mut redis = Redis::prepare(settings, arguments);
+        redis.launch();
+        redis
+    }
+
+    /// The server that is installed, if one is, whatever `REDIS_SERVER` says.
+    pub fn installed(settings: &[&str]) -> Redis {
+        let mut redis = Redis::prepare(settings, "");
+        redis.program = artefacts::installed_server();
+        redis.launch();
+        redis
+    }
+
+    /// At the next [`Redis::restart`] it is the server under test.
+    pub fn upgrade(&mut self) {
+        self.program = artefacts::redis_server();
+    }
+
+    /// A server without the module, which MODULE LOADEX may load.
+    pub fn without_module() -> Redis {
+        let mut redis = Redis::prepare(&["enable-module-command yes"], "");
+        redis.loads_module = false;
+        redis.launch();
+        redis
+    }
+
+    /// The server's complaint about settings with which it must not start.
+    ///
+    /// # Panics
+    /// If it starts, or ends otherwise than by refusing (exit code 1), as by a crash.
+    pub fn refused(settings: &[&str], arguments: &str) -> String {
+        let mut redis = Redis::prepare(settings, arguments);
+        let mut process = redis.spawn();
+        let status = process.wait(LATER);
+        let output = process.output();
+        assert_eq!(status.code(), Some(1), "{settings:?} {arguments:?}: {status}\n{output}");
+        output
+    }
+
+    /// A replica of `primary` that has caught up.
+    pub fn replica(primary: &Redis, settings: &[&str]) -> Redis {
+        Redis::replica_through(primary, primary.address(), settings, None)
+    }
+
+    /// As [`Redis::replica`], where the primary is reached at another address and the replica may
+    /// go by a clock of its own.
+    pub fn replica_through(
+        primary: &Redis,
+        address: SocketAddr,
+        settings: &[&str],
+        clock: Option<&Clock>,
+    ) -> Redis {
+        let of = format!("replicaof {} {}", address.ip(), address.port());
+        let mut lines = vec![of.as_str()];
+        lines.extend_from_slice(settings);
+        let mut replica = Redis::prepare(&lines, "");
+        replica.environment = clock.map(Clock::environment).unwrap_or_default();
+        replica.launch();
+        replica.catch_up(primary);
+        replica
+    }
+
+    /// As [`Redis::with`], by a clock that can be set.
+    pub fn with_clock(settings: &[&str], clock: &Clock) -> Redis {
+        let mut redis = Redis::prepare(settings, "");
+        redis.environment = clock.environment();
+        redis.launch();
+        redis
+    }
+
+    /// Its wall clock (TIME) in milliseconds.
+    #[track_caller]
+    pub fn clock_ms(&self) -> u64 {
+        let time = cmd!(self, "TIME").texts();
+        let part = |n: usize| time[n].parse::<u64>().expect("a number");
+        part(0) * 1000 + part(1) / 1000
+    }
+
+    fn prepare(settings: &[&str], arguments: &str) -> Redis {
+        Redis {
+            program: artefacts::redis_server(),
+            settings: settings.iter().map(|line| (*line).to_owned()).collect(),
+            module_arguments: arguments.to_owned(),
+            loads_module: true,
+            environment: Vec::new(),
+            port: port::free(),
+            process: None,
+            dir: tempfile::Builder::new().prefix("chat-redis-").tempdir().expect("a directory"),
+        }
+    }
+
+    fn spawn(&mut self) -> Process {
+        let mut args: Vec<OsString> = Vec::new();
+        let port = format!("port {}", self.port);
+        let defaults = [
+            port.as_str(),
+            "bind 127.0.0.1",
+            "save ''",
+            "appendonly no",
+            "enable-debug-command yes",
+            "shutdown-timeout 0",
+            "repl-diskless-sync-delay 0",
+        ];
+        for line in defaults.into_iter().chain(self.settings.iter().map(String::as_str)) {
+            let mut words = line.split(' ');
+            args.push(format!("--{}", words.next().unwrap_or_default()).into());
+            args.extend(words.map(|word| if word == "''" { "" } else { word }.into()));
+        }
+        if self.loads_module {
+            args.push("--loadmodule".into());
+            args.push(artefacts::module().into());
+            args.extend(self.module_arguments.split_whitespace().map(OsString::from));
+        }
+        let name = format!("redis-{}", self.port);
+        Process::spawn_in(&name, &self.program, &args, self.dir.path(), &self.environment)
+    }
+
+    fn launch(&mut self) {
+        for _ in 0..5 {
+            let mut process = self.spawn();
+            let address = self.address();
+            let up = eventually("a server that answers PING", LATER, || {
+                if process.ended().is_some() {
+                    return Ok(false);
+                }
+                let mut wire = Wire::connect(address).map_err(|error| error.to_string())?;
+                let reply = wire.try_call(&["PING"]).map_err(|error| error.to_string())?;
+                if reply == Reply::Text("PONG".into()) {
+                    Ok(true)
+                } else {
+                    Err(format!("{reply:?}"))
+                }
+            });
+            if up {
+                self.process = Some(process);
+                return;
+            }
+            assert!(process.output().contains("Address already in use"), "redis-server ended");
+            // Somebody outside this run was faster.
+            self.port = port::free();
+        }
+        panic!("no free port");
+    }
+
+    /// Kills it (SIGKILL) in the middle of whatever it does.
+    pub fn kill(&mut self) {
+        self.process.take().expect("it runs").kill();
+    }
+
+    /// Starts it again: same port, directory, data and settings.
+    pub fn restart(&mut self) {
+        assert!(self.process.is_none(), "kill or stop it first");
+        self.launch();
+    }
+
+    /// Ends it in an orderly way, saving as its settings say.
+    pub fn stop(&mut self) {
+        let mut process = self.process.take().expect("it runs");
+        process.terminate();
+        process.wait(LATER);
+    }
+
+    /// The process, for freezing it.
+    pub fn process(&self) -> &Process {
+        self.process.as_ref().expect("it runs")
+    }
+
+    /// Adds a line of redis.conf for the next [`Redis::restart`].
+    pub fn set(&mut self, line: &str) {
+        self.settings.push(line.to_owned());
+    }
+
+    /// Where it keeps its files.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// The address as `--redis` takes it.
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.address())
+    }
+
+    /// A new connection.
+    #[track_caller]
+    pub fn wire(&self) -> Wire {
+        Wire::connect(self.address()).unwrap_or_else(|error| panic!("no connection: {error}"))
+    }
+
+    /// One command on a connection of its own.
+    #[track_caller]
+    pub fn call<A: AsRef<[u8]>>(&self, args: &[A]) -> Reply {
+        self.wire().call(args)
+    }
+
+    /// A field of INFO.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn info(&self, section: &str, field: &str) -> String {
+        let info = cmd!(self, "INFO", section).text().to_owned();
+        let value = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        value.unwrap_or_else(|| panic!("no {field} in INFO {section}:\n{info}")).to_owned()
+    }
+
+    /// Saves everything (SAVE), as soon as no child of the server saves for a replica: a server refuses
+    /// it meanwhile, and Redis 8.0 waits longer for such a child to end.
+    #[track_caller]
+    pub fn save(&self) {
+        self.save_by("SAVE");
+    }
+
+    /// Begins to save everything in the background (BGSAVE); the same is true of it.
+    #[track_caller]
+    pub fn begin_save(&self) {
+        self.save_by("BGSAVE");
+    }
+
+    #[track_caller]
+    fn save_by(&self, command: &str) {
+        eventually("a save", LATER, || match cmd!(self, command) {
+            Reply::Error(line) if line.contains("in progress") => Err(line),
+            reply => {
+                reply.ok();
+                Ok(())
+            }
+        });
+    }
+
+    /// Waits until it rewrites no append-only file: only then is one that was turned on, or begun
+    /// anew by a replica, there for the next start.
+    #[track_caller]
+    pub fn wait_rewritten(&self) {
+        eventually("no rewrite going on", LATER, || {
+            // All from one reply: between two, what was scheduled may have begun.
+            let info = cmd!(self, "INFO", "persistence").text().to_owned();
+            let idle = ["aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0"];
+            let idle = idle.iter().all(|line| info.lines().any(|other| other == *line));
+            if idle { Ok(()) } else { Err(info) }
+        });
+        assert_eq!(self.info("persistence", "aof_last_bgrewrite_status"), "ok");
+    }
+
+    /// The digest of all its data.
+    #[track_caller]
+    pub fn digest(&self) -> String {
+        cmd!(self, "DEBUG", "DIGEST").text().to_owned()
+    }
+
+    /// Waits until this replica has all that `primary` has now.
+    #[track_caller]
+    pub fn catch_up(&self, primary: &Redis) {
+        let goal: u64 =
+            primary.info("replication", "master_repl_offset").parse().expect("a number");
+        eventually("a replica that has caught up", LATER, || {
+            let link = self.info("replication", "master_link_status");
+            if link != "up" {
+                return Err(format!("link {link}"));
+            }
+            let here: u64 =
+                self.info("replication", "slave_repl_offset").parse().expect("a number");
+            if here >= goal { Ok(()) } else { Err(format!("offset {here} of {goal}")) }
+        });
+    }
+}
