@@ -3,10 +3,17 @@
 
 #![forbid(unsafe_code)]
 
+// The page in a browser.
 mod browser;
+// Faults under load.
 mod faults;
+// Roles, sanctions, access.
 mod moderation;
+// The module inside Redis.
 mod module;
+// No command, error code or close code lacks a scenario.
 mod nothing_is_missing;
+// Who is online.
 mod presence;
+// The socket.
 mod relay;

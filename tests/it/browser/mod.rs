@@ -1,5 +1,8 @@
 //! The page in headless Chromium, on relays that come and go.
 
+// What users do with messages and with each other.
 mod actions;
+// What a user, or a link, cannot do to another user's page.
 mod hostile;
+// Two pages on two relays, one of which dies.
 mod two_pages;

@@ -1,12 +1,22 @@
-//! Who may do what, in Redis and through relays, and how a user is put out, silenced or suspended.
+//! Who may do what, in Redis and through relays; how a user is kicked, banned, muted or suspended.
 
+// Until an access question is answered, the relay delivers nothing.
 mod access;
+// The options NOCREATE and OWN, for tokens of narrow scope.
 mod bounded_rights;
+// Moderation works while memory is full.
 mod full_memory;
+// A kicked user who joins again as fast as possible receives nothing while banned.
 mod race;
+// A kicked or banned user stops receiving at once, on every relay.
 mod relay;
+// Revoked tokens and suspended users.
 mod revoking;
+// The actions that `rule_table` tries, as command and as operation.
 mod rule_deeds;
+// Every role, every state of a room, every action.
 mod rule_table;
+// CHAT.SANCTIONS lists bans and mutes in pages of bounded work.
 mod sanction_lists;
+// Kick, ban and mute, and the events about them.
 mod sanctions;

@@ -1,8 +1,14 @@
 //! What a room holds, what its events amount to, and whether anything was lost or repeated.
 
+/// Senders and readers under faults, and the verdict.
 pub mod checker;
+/// Messages as a client derives them from events.
 pub mod fold;
+/// MONITOR, parsed.
 pub mod monitor;
+/// Who is online, by reply and by events.
 pub mod people;
+/// A reader that reconnects and records what it receives.
 pub mod reader;
+/// Everything that a room answers, for comparing two servers.
 pub mod view;

@@ -1,10 +1,18 @@
 //! Clients of a server and of a relay, from a plain socket to a browser.
 
+/// Headless Chromium.
 pub mod browser;
+/// A chat client: operations, replies, events.
 pub mod client;
+/// The client side of a WebSocket.
 pub mod frames;
+/// A thread that collects pushed replies.
 pub mod listener;
+/// A WebSocket client that sends arbitrary bytes.
 pub mod raw_socket;
+/// A parsed reply and its bytes.
 pub mod reply;
+/// A subscriber of room channels.
 pub mod subscriber;
+/// A plain connection to Redis.
 pub mod wire;

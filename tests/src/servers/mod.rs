@@ -1,10 +1,18 @@
 //! The processes under test and what stands between them.
 
+/// Paths of the module, the relay and the server.
 pub mod artefacts;
+/// A wall clock that a scenario can set.
 pub mod clock;
+/// A server that plays a primary.
 pub mod fake_primary;
+/// Lines of C, compiled on demand.
 pub mod fixture;
+/// A TCP proxy that delays, cuts and blocks.
 pub mod proxy;
+/// A redis-server with the module.
 pub mod redis;
+/// A chat-relay process.
 pub mod relay;
+/// What the server under test can do.
 pub mod server;

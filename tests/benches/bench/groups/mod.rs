@@ -1,12 +1,22 @@
 //! One file per group of the table.
 
+// From clients of one relay to clients of another.
 pub(crate) mod cross;
+// One event to many sockets.
 pub(crate) mod fanout;
+// CHAT.SEND as rooms, messages and members grow.
 pub(crate) mod growth;
+// Connections that do nothing.
 pub(crate) mod idle;
+// Bytes per message, user, room.
 pub(crate) mod memory;
+// Saving, loading, rewriting.
 pub(crate) mod persistence;
+// Presence against a sorted set.
 pub(crate) mod presence;
+// CHAT.SEND against XADD.
 pub(crate) mod send;
+// All clients reconnect at once.
 pub(crate) mod storm;
+// CHAT.SYNC and CHAT.HISTORY against ranges of a stream.
 pub(crate) mod sync;

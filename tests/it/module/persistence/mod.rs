@@ -1,8 +1,14 @@
-//! What was acknowledged survives restarts, snapshots, append-only files and upgrades; what was deleted does not.
+//! What was acknowledged survives restarts and upgrades; what was deleted is in no file.
 
+// Deleted and expired texts remain in no file, payload or reply.
 mod deletion;
+// Records that no primary of ours sends are skipped and counted.
 mod foreign_records;
+// After thousands of random commands all copies of the data are equal.
 mod random_traffic;
+// RDB and AOF restarts keep everything.
 mod restart;
+// A room is saved and loaded in pieces.
 mod saving;
+// From the installed server to the one under test.
 mod upgrade;

@@ -1,7 +1,12 @@
-//! Replicas have what their primary has, begin with it at any moment, and can take over.
+//! Replicas hold what their primary holds, may join at any moment, and can take over.
 
+// A primary without followers skips records, and resumes before anybody can miss one.
 mod followers;
+// A promoted replica that lacks the last writes.
 mod promotion;
+// Replicas are equal, refuse writes, and can be promoted.
 mod replicas;
+// A replica that starts from a file of its primary's.
 mod seeded_replicas;
+// `repl-diskless-load swapdb`: the old data is served until the new is loaded.
 mod swapdb;
