@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use chat_room::Refusal;
+use chat_room::CommandError;
 
 /// An error reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorReply {
     /// The core's rules say no.
-    Refused(Refusal),
+    Refused(CommandError),
     /// The key holds something else.
     WrongType,
     /// `maxmemory` is reached, and this would take more.
@@ -17,15 +17,15 @@ pub(crate) enum ErrorReply {
     Defect,
 }
 
-impl From<Refusal> for ErrorReply {
-    fn from(refusal: Refusal) -> Self {
+impl From<CommandError> for ErrorReply {
+    fn from(refusal: CommandError) -> Self {
         ErrorReply::Refused(refusal)
     }
 }
 
 impl ErrorReply {
     /// `ERR syntax error`.
-    pub(crate) const SYNTAX: ErrorReply = ErrorReply::Refused(Refusal::SYNTAX);
+    pub(crate) const SYNTAX: ErrorReply = ErrorReply::Refused(CommandError::SYNTAX);
 
     /// The text of the reply.
     pub(crate) fn message(&self) -> Cow<'static, str> {

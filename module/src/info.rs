@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use chat_room::decide::Step;
-use chat_room::{Record, Refusal};
+use chat_room::{CommandError, Record};
 
 use crate::error_reply::ErrorReply;
 use crate::redis::{InfoWriter, MainThread, log_warning, monotonic_us};
@@ -23,7 +23,7 @@ pub(crate) struct Counters {
     sweep_slices: AtomicU64,
     sweep_longest: AtomicU64,
     sweep_most: AtomicU64,
-    refusals: [AtomicU64; Refusal::CODES.len()],
+    refusals: [AtomicU64; CommandError::CODES.len()],
     wrong_type: AtomicU64,
     out_of_memory: AtomicU64,
     defects: AtomicU64,
@@ -42,7 +42,7 @@ pub(crate) static COUNTERS: Counters = Counters {
     sweep_slices: AtomicU64::new(0),
     sweep_longest: AtomicU64::new(0),
     sweep_most: AtomicU64::new(0),
-    refusals: [const { AtomicU64::new(0) }; Refusal::CODES.len()],
+    refusals: [const { AtomicU64::new(0) }; CommandError::CODES.len()],
     wrong_type: AtomicU64::new(0),
     out_of_memory: AtomicU64::new(0),
     defects: AtomicU64::new(0),
@@ -142,7 +142,7 @@ pub(crate) fn write(out: &mut InfoWriter, whole: bool) {
     for (name, value) in fields {
         out.field(name, value);
     }
-    for (code, counter) in Refusal::CODES.iter().zip(&c.refusals) {
+    for (code, counter) in CommandError::CODES.iter().zip(&c.refusals) {
         out.field(&format!("refused_{code}"), counter.load(Relaxed));
     }
 }

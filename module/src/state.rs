@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use chat_room::limits::Rate;
-use chat_room::{Copies, CreationLimit, Effects, Loader, Now, Refusal};
+use chat_room::{CommandError, Copies, CreationLimit, Effects, Loader, Now};
 
 use crate::dropped::GoneRooms;
 use crate::index::{Index, Position};
@@ -88,10 +88,10 @@ pub(crate) fn keep_effects(effects: Box<Effects>) {
 }
 
 /// Counts a room that `user` makes now, against `chat.create-limit`. Errors: `RATELIMIT`.
-pub(crate) fn count_creation(user: &str, rate: Rate, now: Now) -> Result<(), Refusal> {
+pub(crate) fn count_creation(user: &str, rate: Rate, now: Now) -> Result<(), CommandError> {
     with(|state| {
         let creations = state.creations.get_or_insert_default();
-        creations.take(user, rate, now.steady_ms).map_err(Refusal::RateLimit)
+        creations.take(user, rate, now.steady_ms).map_err(CommandError::RateLimit)
     })
 }
 

@@ -7,7 +7,7 @@ use chat_room::keyword::Keyword;
 use chat_room::limits::{PATTERN_MAX, Rate, WORDS_MAX};
 use chat_room::members::Role;
 use chat_room::names::{self, Actor, RoomName};
-use chat_room::{Id, Refusal};
+use chat_room::{CommandError, Id};
 
 /// Lines, each a word of a command. Reads them in every way; refusals are ASCII and hold nothing of
 /// the words.
@@ -35,7 +35,7 @@ pub fn arguments(bytes: &[u8]) {
 }
 
 /// What SEND, EDIT, JOIN and others read.
-fn options<'c>(mut args: Args<'c, &[&'c [u8]]>) -> Result<(), Refusal> {
+fn options<'c>(mut args: Args<'c, &[&'c [u8]]>) -> Result<(), CommandError> {
     args.actor()?;
     let (mut nonce, mut reply, mut mentions, mut flag) = (None, None, None, None);
     while let Some(option) = args.option() {
@@ -49,7 +49,7 @@ fn options<'c>(mut args: Args<'c, &[&'c [u8]]>) -> Result<(), Refusal> {
             }
             b"EPHEMERAL" => once(&mut flag, ())?,
             _ if args.next_is(&[b"BY", b"AS"]) => drop(args.word()?),
-            _ => return Err(Refusal::SYNTAX),
+            _ => return Err(CommandError::SYNTAX),
         }
     }
     assert_eq!(args.left(), 0);
@@ -67,7 +67,7 @@ fn forms(word: &[u8]) {
     assert!(Keyword::of(word).as_slice().len() <= word.len());
     check(Role::parse(word));
     let _ = Action::parse(word);
-    let text = |name: Result<&str, Refusal>, most: usize| {
+    let text = |name: Result<&str, CommandError>, most: usize| {
         if let Ok(name) = name {
             assert!(name.as_bytes() == word && name.len() <= most);
         }
@@ -85,7 +85,7 @@ fn forms(word: &[u8]) {
     }
 }
 
-fn check<T>(outcome: Result<T, Refusal>) {
+fn check<T>(outcome: Result<T, CommandError>) {
     if let Err(refusal) = outcome {
         let message = refusal.message();
         assert!(message.is_ascii() && !message.contains('\n'), "{message}");

@@ -5,7 +5,7 @@ use chat_room::decide::send::{self, Send};
 use chat_room::decide::{self, Context, Decision, expire, sync};
 use chat_room::limits::Limits;
 use chat_room::names::{Actor, RoomName};
-use chat_room::{Effects, Now, Part, Record, Refusal, Room, Sleep};
+use chat_room::{CommandError, Effects, Now, Part, Record, Room, Sleep};
 
 const NOW: Now = Now {
     ms: 1_800_000_000_000,
@@ -43,7 +43,7 @@ fn name() -> RoomName<'static> {
     RoomName::parse(b"lobby").expect("a name")
 }
 
-fn say(room: &mut Room, text: &str) -> Result<(), Refusal> {
+fn say(room: &mut Room, text: &str) -> Result<(), CommandError> {
     let limits = Limits::default();
     let mut decision = Decision::on(room);
     let send = Send::plain(Actor::Backend, text.as_bytes());

@@ -4,18 +4,18 @@
 //! is each copy's own: by its own steady clock, as clocks differ. A record that does not
 //! fit (which takes a damaged file) is applied as far as it makes sense and never panics.
 
-use crate::body::{Body, Deleted};
+use crate::codec::record::{NewMessage, NewSettings, Record};
+use crate::collections::work;
 use crate::id::Id;
-use crate::journal::{About, Change, Fact, Journal, Reacted};
-use crate::members::{Deed, MemberChange, Membership, Role};
-use crate::nonces::Nonce;
-use crate::record::{NewMessage, NewSettings, Record};
-use crate::room::Room;
-use crate::sanctions::FOR_EVER;
-use crate::settings::to_json;
-use crate::statuses::{ONLINE, Statuses};
-use crate::unread::uncount;
-use crate::work;
+use crate::state::log::journal::{About, Change, Fact, Journal, Reacted};
+use crate::state::log::message_body::{Body, Deleted};
+use crate::state::nonces::Nonce;
+use crate::state::presence::status_counts::{ONLINE, Statuses};
+use crate::state::room::Room;
+use crate::state::sanctions::FOR_EVER;
+use crate::state::settings::to_json;
+use crate::state::users::members::{Deed, MemberChange, Membership, Role};
+use crate::state::users::unread::uncount;
 
 impl Room {
     /// Whether this record can be applied: it is no event, or one that comes after the last. An event

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::pen::{NUMBER_MAX, Number, Pen, SLACK};
+use crate::bytes::json_writer::{NUMBER_MAX, Number, Pen, SLACK};
 
 /// The id of a durable event: server clock in milliseconds and the room's event number.
 ///

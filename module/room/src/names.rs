@@ -10,9 +10,9 @@
 
 mod visibility;
 
+use crate::bytes::swar;
+use crate::command_error::CommandError;
 use crate::limits::*;
-use crate::refusal::Refusal;
-use crate::swar;
 pub use visibility::shows;
 use visibility::{Alphabet, is_bidi_control};
 
@@ -58,14 +58,15 @@ impl<'a> RoomName<'a> {
 
     /// Parses a key name. Errors: `INVALID room`.
     #[inline]
-    pub fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
-        let invalid = Refusal::invalid("room", "see the rules of room names in docs/reference.md");
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, CommandError> {
+        let invalid =
+            CommandError::invalid("room", "see the rules of room names in docs/reference.md");
         RoomName::of(Alphabet::Visible, bytes).ok_or(invalid)
     }
 
     /// The name of a room that may be from before. Errors: `INVALID room`.
-    pub fn stored(bytes: &'a [u8]) -> Result<Self, Refusal> {
-        let invalid = Refusal::invalid("room", "no room was ever called so");
+    pub fn stored(bytes: &'a [u8]) -> Result<Self, CommandError> {
+        let invalid = CommandError::invalid("room", "no room was ever called so");
         RoomName::of(Alphabet::Stored, bytes).ok_or(invalid)
     }
 
@@ -106,12 +107,12 @@ pub enum Actor<'a> {
 
 impl<'a> Actor<'a> {
     /// Parses `*` or a user name. Errors: `INVALID user`.
-    pub fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, CommandError> {
         if bytes == BACKEND.as_bytes() { Ok(Actor::Backend) } else { user(bytes).map(Actor::User) }
     }
 
     /// The same of a name that may be from before. Errors: `INVALID user`.
-    pub fn stored(bytes: &'a [u8]) -> Result<Self, Refusal> {
+    pub fn stored(bytes: &'a [u8]) -> Result<Self, CommandError> {
         match bytes == BACKEND.as_bytes() {
             true => Ok(Actor::Backend),
             false => stored_user(bytes).map(Actor::User),
@@ -128,63 +129,63 @@ impl<'a> Actor<'a> {
 }
 
 /// A user's name. Errors: `INVALID user`.
-pub fn user(bytes: &[u8]) -> Result<&str, Refusal> {
+pub fn user(bytes: &[u8]) -> Result<&str, CommandError> {
     let hint = "1 to 96 visible bytes, no comma, not starting with @ or *";
-    user_name(Alphabet::Visible, bytes).ok_or(Refusal::invalid("user", hint))
+    user_name(Alphabet::Visible, bytes).ok_or(CommandError::invalid("user", hint))
 }
 
 /// A user's name that may be from before. Errors: `INVALID user`.
-pub fn stored_user(bytes: &[u8]) -> Result<&str, Refusal> {
-    let invalid = Refusal::invalid("user", "no user was ever called so");
+pub fn stored_user(bytes: &[u8]) -> Result<&str, CommandError> {
+    let invalid = CommandError::invalid("user", "no user was ever called so");
     user_name(Alphabet::Stored, bytes).ok_or(invalid)
 }
 
 /// The beginning of a user's name: any bytes, at most as many as a name has. Errors: `INVALID prefix`.
-pub fn prefix(bytes: &[u8]) -> Result<&[u8], Refusal> {
+pub fn prefix(bytes: &[u8]) -> Result<&[u8], CommandError> {
     let short = (1..=USER_NAME_MAX).contains(&bytes.len()).then_some(bytes);
-    short.ok_or(Refusal::invalid("prefix", "1 to 96 bytes"))
+    short.ok_or(CommandError::invalid("prefix", "1 to 96 bytes"))
 }
 
 /// A connection's name. Errors: `INVALID connection`.
-pub fn connection(bytes: &[u8]) -> Result<&str, Refusal> {
+pub fn connection(bytes: &[u8]) -> Result<&str, CommandError> {
     visible(Alphabet::Visible, bytes, CONNECTION_NAME_MAX)
-        .ok_or(Refusal::invalid("connection", "1 to 64 visible bytes"))
+        .ok_or(CommandError::invalid("connection", "1 to 64 visible bytes"))
 }
 
 /// A connection's name that may be from before. Errors: `INVALID connection`.
-pub fn stored_connection(bytes: &[u8]) -> Result<&str, Refusal> {
+pub fn stored_connection(bytes: &[u8]) -> Result<&str, CommandError> {
     visible(Alphabet::Stored, bytes, CONNECTION_NAME_MAX)
-        .ok_or(Refusal::invalid("connection", "no connection was ever called so"))
+        .ok_or(CommandError::invalid("connection", "no connection was ever called so"))
 }
 
 /// A nonce, which nobody looks at: only categories C and Z are refused. Errors: `INVALID nonce`.
-pub fn nonce(bytes: &[u8]) -> Result<&str, Refusal> {
+pub fn nonce(bytes: &[u8]) -> Result<&str, CommandError> {
     visible(Alphabet::Stored, bytes, NONCE_MAX)
-        .ok_or(Refusal::invalid("nonce", "1 to 64 visible bytes"))
+        .ok_or(CommandError::invalid("nonce", "1 to 64 visible bytes"))
 }
 
 /// A word of 1 to 32 of `a-z A-Z 0-9 _ . -`: the kind of a message, the name of a signal.
-pub fn word<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str, Refusal> {
+pub fn word<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str, CommandError> {
     let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     let ok = (1..=WORD_MAX).contains(&bytes.len()) && bytes.iter().all(fits);
     ok.then(|| std::str::from_utf8(bytes).ok())
         .flatten()
-        .ok_or(Refusal::invalid(what, "1 to 32 of a-z A-Z 0-9 _ . -"))
+        .ok_or(CommandError::invalid(what, "1 to 32 of a-z A-Z 0-9 _ . -"))
 }
 
 /// An emoji, or any other short mark: 1 to 32 bytes of UTF-8 with something to see, without controls,
 /// separators and invisible characters but those that join emoji or select how they look (U+200D, tags,
 /// variation selectors). Errors: `INVALID emoji`.
-pub fn emoji(bytes: &[u8]) -> Result<&str, Refusal> {
+pub fn emoji(bytes: &[u8]) -> Result<&str, CommandError> {
     let seen = |text: &&str| text.chars().any(|c| Alphabet::Visible.has(c));
     stored_emoji(bytes)
         .ok()
         .filter(seen)
-        .ok_or(Refusal::invalid("emoji", "1 to 32 bytes, something to see"))
+        .ok_or(CommandError::invalid("emoji", "1 to 32 bytes, something to see"))
 }
 
 /// An emoji that may be from before. Errors: `INVALID emoji`.
-pub fn stored_emoji(bytes: &[u8]) -> Result<&str, Refusal> {
+pub fn stored_emoji(bytes: &[u8]) -> Result<&str, CommandError> {
     let joins = |c: char| c == '\u{200d}' || ('\u{e0020}'..='\u{e007f}').contains(&c);
     let fits = |text: &&str| {
         text.chars().all(|c| Alphabet::Stored.has(c) || joins(c)) && !text.chars().all(joins)
@@ -193,16 +194,16 @@ pub fn stored_emoji(bytes: &[u8]) -> Result<&str, Refusal> {
         .contains(&bytes.len())
         .then(|| std::str::from_utf8(bytes).ok().filter(fits))
         .flatten()
-        .ok_or(Refusal::invalid("emoji", "1 to 32 visible bytes"))
+        .ok_or(CommandError::invalid("emoji", "1 to 32 visible bytes"))
 }
 
 /// A short text for people: at most `max` bytes of UTF-8 without control characters.
-pub fn line<'a>(bytes: &'a [u8], max: usize, what: &'static str) -> Result<&'a str, Refusal> {
+pub fn line<'a>(bytes: &'a [u8], max: usize, what: &'static str) -> Result<&'a str, CommandError> {
     if bytes.len() > max {
-        return Err(Refusal::TooBig(max as u64));
+        return Err(CommandError::TooBig(max as u64));
     }
     let text = std::str::from_utf8(bytes).ok().filter(|text| !text.chars().any(char::is_control));
-    text.ok_or(Refusal::invalid(what, "UTF-8 without control characters"))
+    text.ok_or(CommandError::invalid(what, "UTF-8 without control characters"))
 }
 
 /// A line that is empty or shows something. Errors: as of [`line`].
@@ -210,18 +211,18 @@ pub fn visible_line<'a>(
     bytes: &'a [u8],
     max: usize,
     what: &'static str,
-) -> Result<&'a str, Refusal> {
+) -> Result<&'a str, CommandError> {
     let text = line(bytes, max, what)?;
     let fits = text.is_empty() || shows(text);
-    if fits { Ok(text) } else { Err(Refusal::invalid(what, "empty, or something to see")) }
+    if fits { Ok(text) } else { Err(CommandError::invalid(what, "empty, or something to see")) }
 }
 
 /// A name by which a user is shown: empty, or a line that shows something and turns nothing around.
 /// Errors: `TOOBIG`, `INVALID name`.
-pub fn display_name(bytes: &[u8]) -> Result<&str, Refusal> {
+pub fn display_name(bytes: &[u8]) -> Result<&str, CommandError> {
     let text = visible_line(bytes, PROFILE_NAME_MAX, "name")?;
     let fits = text.is_ascii() || !text.chars().any(is_bidi_control);
-    if fits { Ok(text) } else { Err(Refusal::invalid("name", "no bidi controls")) }
+    if fits { Ok(text) } else { Err(CommandError::invalid("name", "no bidi controls")) }
 }
 
 fn user_name(alphabet: Alphabet, bytes: &[u8]) -> Option<&str> {
@@ -363,6 +364,6 @@ mod tests {
         assert!(word(&[b'x'; 33], "name").is_err());
         assert!(line("what we talk about ☕".as_bytes(), 256, "topic").is_ok());
         assert!(line(b"a\nb", 256, "topic").is_err());
-        assert_eq!(line(b"abc", 2, "topic"), Err(Refusal::TooBig(2)));
+        assert_eq!(line(b"abc", 2, "topic"), Err(CommandError::TooBig(2)));
     }
 }

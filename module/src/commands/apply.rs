@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use chat_room::decide::Step;
 use chat_room::names::RoomName;
 use chat_room::varint::Malformed;
-use chat_room::{Effects, Record, Refusal, Sleep};
+use chat_room::{CommandError, Effects, Record, Sleep};
 
 use super::{entry, refile};
 use crate::error_reply::ErrorReply;
@@ -37,7 +37,7 @@ pub(super) static SPEC: Spec = Spec {
 fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let flags = Flags::of(call);
     if !flags.is_replay() {
-        return Err(Refusal::Syntax("CHAT.APPLY is for replication only").into());
+        return Err(CommandError::Syntax("CHAT.APPLY is for replication only").into());
     }
     if let Err(refused) = apply(call, flags) {
         info::refuse_records(1, &refused);

@@ -6,7 +6,7 @@
 //! NOTMEMBER, DENIED, BANNED, RATELIMIT, TOOBIG. O(log N) with N the messages: it is hidden at
 //! once, and what reactions took of memory is freed in slices. Replicates the deletion and the trim.
 
-use chat_room::decide::revise::{self, Delete, Whose};
+use chat_room::decide::edit::{self, Delete, Whose};
 use chat_room::limits::REASON_MAX;
 use chat_room::names;
 
@@ -46,7 +46,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let delete = Delete { user, id, reason, whose: whose.unwrap_or_default() };
     change(
         call,
-        |context, decision| revise::delete(context, delete, decision),
+        |context, decision| edit::delete(context, delete, decision),
         |id, _| reply_id(call, id),
     )
 }

@@ -5,7 +5,7 @@
 //! NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT, TOOBIG. O(log N) with N the messages.
 //! Replicates the edit and the trim.
 
-use chat_room::decide::revise::{self, Edit, Whose};
+use chat_room::decide::edit::{self, Edit, Whose};
 
 use super::{change, entry, reply_id};
 use crate::args::{Args, once};
@@ -44,7 +44,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let edit = Edit { user, id, text, meta, whose: whose.unwrap_or_default() };
     change(
         call,
-        |context, decision| revise::edit(context, edit, decision),
+        |context, decision| edit::edit(context, edit, decision),
         |id, _| reply_id(call, id),
     )
 }

@@ -28,7 +28,7 @@ mod who;
 use chat_room::decide::{Context, Decision, Events};
 use chat_room::limits::Limits;
 use chat_room::names::RoomName;
-use chat_room::{Copies, Effects, Now, Refusal, Room};
+use chat_room::{CommandError, Copies, Effects, Now, Room};
 
 use crate::error_reply::ErrorReply;
 use crate::info::{self, COUNTERS};
@@ -247,7 +247,7 @@ pub(crate) fn file_named(call: &Call<'_>, name: &[u8], prepare: fn(&mut StoredRo
 }
 
 #[inline]
-fn room_name<'c>(call: &Call<'c>) -> Result<RoomName<'c>, Refusal> {
+fn room_name<'c>(call: &Call<'c>) -> Result<RoomName<'c>, CommandError> {
     RoomName::parse(call.word(1).unwrap_or_default())
 }
 

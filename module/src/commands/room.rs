@@ -12,7 +12,7 @@ use chat_room::decide::room::{self, Description, Set, answer, takes_away};
 use chat_room::decide::{Context, Creation};
 use chat_room::limits::{FIELDS_MAX, Limits};
 use chat_room::names::Actor;
-use chat_room::{Refusal, Room};
+use chat_room::{CommandError, Room};
 
 use super::{change, entry, now, read, reply_id, room_name};
 use crate::args::{Args, once};
@@ -58,7 +58,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
                 // A field is lower case by habit, but BY, AS, NOCREATE are no fields in any case.
                 while args.left() > 0 && !args.next_is(&[b"BY", b"AS", b"NOCREATE"]) {
                     if fields.len() >= FIELDS_MAX {
-                        return Err(Refusal::invalid("field", "set twice").into());
+                        return Err(CommandError::invalid("field", "set twice").into());
                     }
                     fields.push((args.word()?, args.word()?));
                 }
@@ -77,7 +77,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     }
     // Who sets, sees: the answer is as that user may see it.
     if reader.is_some_and(|reader| by != Some(Actor::User(reader))) {
-        return Err(Refusal::Syntax("with SET, AS takes the user of BY").into());
+        return Err(CommandError::Syntax("with SET, AS takes the user of BY").into());
     }
     let set = Set { fields: &fields, by, creation: creation.unwrap_or_default() };
     let short = memory_is_short(call);

@@ -9,7 +9,7 @@ use chat_room::decide::{Context, count, room};
 use chat_room::glob::Pattern;
 use chat_room::limits::PAGE_DEFAULT;
 use chat_room::names::{RoomKind, RoomName};
-use chat_room::{Id, Refusal};
+use chat_room::{CommandError, Id};
 
 use super::{entry, now, reply_id};
 use crate::args::{Args, Paging, once};
@@ -105,8 +105,8 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
 }
 
 /// A cursor: last activity and number of the last room of the page before.
-fn place(cursor: &[u8]) -> Result<(u64, u64), Refusal> {
-    let invalid = Refusal::invalid("cursor", "what the page before has answered");
+fn place(cursor: &[u8]) -> Result<(u64, u64), CommandError> {
+    let invalid = CommandError::invalid("cursor", "what the page before has answered");
     // Written as an id is.
     Id::parse(cursor).map(|place| (place.ms, place.n)).ok_or(invalid)
 }

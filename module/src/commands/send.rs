@@ -8,7 +8,7 @@
 
 use chat_room::decide::Creation;
 use chat_room::decide::send::{self, Send};
-use chat_room::{Refusal, names};
+use chat_room::{CommandError, names};
 
 use super::{change, entry, reply_id};
 use crate::args::{Args, once};
@@ -53,7 +53,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
             if nonce && decision.steps.is_empty() {
                 info::count(&COUNTERS.nonce_hits, 1);
             }
-            Ok::<_, Refusal>(id)
+            Ok::<_, CommandError>(id)
         },
         |id, after| match (id, after.events.last_id()) {
             (None, _) => call.reply_nil(),

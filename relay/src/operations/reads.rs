@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn every_setting_of_the_store_is_known() {
-        let store = include_str!("../../../module/room/src/settings/parse.rs");
+        let store = include_str!("../../../module/room/src/state/settings/parse.rs");
         let (store, _) = store.split_once("fn narrow").expect("the settings come first");
         let words =
             store.lines().filter_map(|line| line.trim().strip_prefix("b\"")?.split_once('"'));

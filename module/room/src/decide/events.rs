@@ -1,8 +1,8 @@
 //! Events on their way out: what a command publishes, and what a page answers.
 
-use crate::event::Numbers;
+use crate::bytes::swar;
+use crate::codec::event::Numbers;
 use crate::limits::REPLY_BYTES_MAX;
-use crate::swar;
 
 /// Events as they go out, one after another in one buffer.
 #[derive(Clone, Debug, Default)]

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use super::{Context, Creation, Decision, Page};
+use crate::codec::record::Record;
+use crate::collections::work;
+use crate::command_error::CommandError;
 use crate::names::{Actor, RoomKind, RoomName};
-use crate::record::Record;
-use crate::refusal::Refusal;
-use crate::work;
 
 /// One room a user follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +24,13 @@ pub fn follow<'a>(
     context: Context<'_, 'a>,
     rooms: Vec<RoomName<'a>>,
     decision: &mut Decision<'a>,
-) -> Result<u64, Refusal> {
+) -> Result<u64, CommandError> {
     let user = owner(context)?;
     let follows = &context.room.follows;
     let new: BTreeSet<&str> =
         rooms.iter().map(RoomName::as_str).filter(|room| !follows.contains(room)).collect();
     if (follows.len() + new.len()) as u64 > context.limits.follows_max {
-        return Err(Refusal::invalid("follows", "more rooms than chat.follows-max"));
+        return Err(CommandError::invalid("follows", "more rooms than chat.follows-max"));
     }
     let count = new.len() as u64;
     if count > 0 {
@@ -47,7 +47,7 @@ pub fn unfollow<'a>(
     context: Context<'_, 'a>,
     rooms: Vec<RoomName<'a>>,
     decision: &mut Decision<'a>,
-) -> Result<u64, Refusal> {
+) -> Result<u64, CommandError> {
     owner(context)?;
     let follows = &context.room.follows;
     let known: BTreeSet<&str> =
@@ -62,9 +62,9 @@ pub fn answer<'a>(
     context: Context<'a, '_>,
     cursor: Option<&[u8]>,
     count: usize,
-) -> Result<Page<Follow<'a>>, Refusal> {
+) -> Result<Page<Follow<'a>>, CommandError> {
     owner(context)?;
-    let invalid = Refusal::invalid("cursor", "what the page before has answered");
+    let invalid = CommandError::invalid("cursor", "what the page before has answered");
     let after = cursor.map(|bytes| RoomName::stored(bytes).map_err(|_| invalid)).transpose()?;
     let start = after.map_or(Bound::Unbounded, |name| Bound::Excluded(name.as_str()));
     let mut rest = context.room.follows.from(start);
@@ -76,9 +76,9 @@ pub fn answer<'a>(
     Ok(Page { cursor, items })
 }
 
-fn owner<'a>(context: Context<'_, 'a>) -> Result<&'a str, Refusal> {
+fn owner<'a>(context: Context<'_, 'a>) -> Result<&'a str, CommandError> {
     match context.name.kind {
         RoomKind::Personal(user) => Ok(user),
-        _ => Err(Refusal::invalid("room", "a personal room: @user")),
+        _ => Err(CommandError::invalid("room", "a personal room: @user")),
     }
 }

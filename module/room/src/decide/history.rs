@@ -1,10 +1,10 @@
 //! CHAT.HISTORY: messages as they are now, oldest first.
 
 use super::{Context, Events, PageSize};
-use crate::event;
+use crate::codec::event;
+use crate::command_error::CommandError;
 use crate::id::Id;
 use crate::limits::USER_NAME_MAX;
-use crate::refusal::Refusal;
 
 /// Which page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub fn answer(
     anchor: Anchor,
     size: impl Into<PageSize>,
     reader: Option<&str>,
-) -> Result<History, Refusal> {
+) -> Result<History, CommandError> {
     let PageSize { count, bytes } = size.into();
     let room = context.readable(reader)?;
     let first = context.first_visible();

@@ -1,11 +1,11 @@
 //! CHAT.JOIN and CHAT.LEAVE: membership.
 
 use super::{Added, Context, Creation, Decision, trim};
-use crate::members::Role;
+use crate::codec::record::Record;
+use crate::command_error::CommandError;
 use crate::names::{Actor, RoomKind};
-use crate::record::Record;
-use crate::refusal::Refusal;
-use crate::settings::Access;
+use crate::state::settings::Access;
+use crate::state::users::members::Role;
 
 /// CHAT.JOIN, as it came.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ pub fn join<'a>(
     context: Context<'_, 'a>,
     join: Join<'a>,
     decision: &mut Decision<'a>,
-) -> Result<bool, Refusal> {
+) -> Result<bool, CommandError> {
     let Join { user, role, by, creation } = join;
     let actor = by.unwrap_or(Actor::User(user));
     context.admit(user)?;
@@ -36,7 +36,7 @@ pub fn join<'a>(
         context.admit(actor)?;
     }
     if !context.is_ordinary() && role.is_some_and(|role| role != Role::Member) {
-        return Err(Refusal::invalid("role", "only ordinary rooms have roles"));
+        return Err(CommandError::invalid("role", "only ordinary rooms have roles"));
     }
     context.make(actor, creation, decision)?;
     // What the room is like once it has been made.
@@ -58,9 +58,9 @@ pub fn join<'a>(
         (Some(now), Some(wanted)) if now == wanted || made_by(user) => Ok(made),
         (Some(now), Some(wanted)) => {
             if let Some((_, own)) = power {
-                let own = own.ok_or(Refusal::NotMember)?;
+                let own = own.ok_or(CommandError::NotMember)?;
                 if own <= now.max(Role::Member) || (own <= wanted && own != Role::Owner) {
-                    return Err(Refusal::Denied("owner"));
+                    return Err(CommandError::Denied("owner"));
                 }
             }
             let id = decision.next_id(context.now);
@@ -84,20 +84,20 @@ fn may_add(
     context: Context<'_, '_>,
     power: Option<(bool, Option<Role>)>,
     wanted: Role,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     let Some((oneself, own)) = power else { return Ok(()) };
     if oneself {
         let open = context.room.settings().access == Access::Open || !context.is_ordinary();
         return match wanted {
             Role::Member if open => Ok(()),
-            Role::Member => Err(Refusal::Denied("moderator")),
-            _ => Err(Refusal::Denied("owner")),
+            Role::Member => Err(CommandError::Denied("moderator")),
+            _ => Err(CommandError::Denied("owner")),
         };
     }
     match own {
-        None => Err(Refusal::NotMember),
-        Some(Role::Member) => Err(Refusal::Denied("moderator")),
-        Some(Role::Moderator) if wanted > Role::Member => Err(Refusal::Denied("owner")),
+        None => Err(CommandError::NotMember),
+        Some(Role::Member) => Err(CommandError::Denied("moderator")),
+        Some(Role::Moderator) if wanted > Role::Member => Err(CommandError::Denied("owner")),
         Some(_) => Ok(()),
     }
 }
@@ -108,10 +108,10 @@ pub fn leave<'a>(
     context: Context<'_, 'a>,
     user: &'a str,
     decision: &mut Decision<'a>,
-) -> Result<bool, Refusal> {
+) -> Result<bool, CommandError> {
     context.named_for(user)?;
     if matches!(context.name.kind, RoomKind::Direct(..)) {
-        return Err(Refusal::Denied("another room: the two of a direct room are its members"));
+        return Err(CommandError::Denied("another room: the two of a direct room are its members"));
     }
     let is_member = context.room.role(user).is_some();
     if is_member {

@@ -1,8 +1,8 @@
 //! CHAT.MEMBERS: who belongs to the room, in the order of joining.
 
 use super::{Context, Page, place};
-use crate::members::Role;
-use crate::refusal::Refusal;
+use crate::command_error::CommandError;
+use crate::state::users::members::Role;
 
 /// One member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub fn answer<'a>(
     count: usize,
     prefix: &[u8],
     reader: Option<&str>,
-) -> Result<Page<Member<'a>>, Refusal> {
+) -> Result<Page<Member<'a>>, CommandError> {
     let room = context.readable(reader)?;
     let mut from = room.members.from(place(cursor)?);
     let mut items = Vec::new();

@@ -4,6 +4,7 @@
 //! to be done it adds to the [`Decision`] it is handed; after a refusal nothing of that counts. It
 //! changes nothing itself. What several rules ask is asked here.
 
+pub mod edit;
 mod events;
 pub mod expire;
 pub mod follow;
@@ -14,7 +15,6 @@ pub mod moderate;
 pub mod presence;
 pub mod react;
 pub mod read;
-pub mod revise;
 pub mod room;
 pub mod sanctions;
 pub mod send;
@@ -27,15 +27,15 @@ pub use events::{Events, PageSize};
 use smallvec::SmallVec;
 use trim::{Added, expired_nonces, trim};
 
-use crate::event::Ephemeral;
+use crate::codec::event::Ephemeral;
+use crate::codec::record::Record;
+use crate::command_error::CommandError;
 use crate::id::Id;
 use crate::limits::{COUNT_MAX, Create, Limits, MAX_TEXT_MAX, REPLY_BYTES_MAX, Rate};
-use crate::members::Role;
 use crate::names::{Actor, RoomKind, RoomName};
-use crate::record::Record;
-use crate::refusal::Refusal;
-use crate::room::{Now, Room};
-use crate::settings::Access;
+use crate::state::room::{Now, Room};
+use crate::state::settings::Access;
+use crate::state::users::members::Role;
 
 /// Whether a command makes the room it names, if there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,19 +105,19 @@ impl<'a> Decision<'a> {
 
     /// Whether `room` has the numbers that the steps take. Errors: `INVALID room`.
     #[inline]
-    pub fn check_numbers(&self, room: &Room) -> Result<(), Refusal> {
+    pub fn check_numbers(&self, room: &Room) -> Result<(), CommandError> {
         if room.is_full() { self.check_full() } else { Ok(()) }
     }
 
     /// The same, for a room that gives out no more. Only a damaged or made-up file makes one.
     #[cold]
-    fn check_full(&self) -> Result<(), Refusal> {
+    fn check_full(&self) -> Result<(), CommandError> {
         let takes = |step: &Step<'_>| match step {
             Step::Record(record) => record.takes_a_number(),
             _ => false,
         };
         match self.steps.iter().any(takes) {
-            true => Err(Refusal::invalid("room", "it has no numbers left for more")),
+            true => Err(CommandError::invalid("room", "it has no numbers left for more")),
             false => Ok(()),
         }
     }
@@ -142,51 +142,51 @@ pub struct Page<T> {
 
 impl<'r, 'a> Context<'r, 'a> {
     /// The room, which must exist. Errors: `NOROOM`.
-    fn existing(&self) -> Result<&'r Room, Refusal> {
-        if self.room.is_blank() { Err(Refusal::NoRoom) } else { Ok(self.room) }
+    fn existing(&self) -> Result<&'r Room, CommandError> {
+        if self.room.is_blank() { Err(CommandError::NoRoom) } else { Ok(self.room) }
     }
 
     /// The room as `reader` may read it; `None`: the backend reads. Errors: `NOROOM`, `BANNED`,
     /// `NOTMEMBER`, `DENIED`.
-    fn readable(&self, reader: Option<&str>) -> Result<&'r Room, Refusal> {
+    fn readable(&self, reader: Option<&str>) -> Result<&'r Room, CommandError> {
         if let Some(user) = reader {
             self.admit(user)?;
             let room = self.existing()?;
             let closed = room.settings().access == Access::Members;
             if closed && self.is_ordinary() && room.role(user).is_none() {
-                return Err(Refusal::NotMember);
+                return Err(CommandError::NotMember);
             }
         }
         self.existing()
     }
 
     /// Whether the name of the room alone lets `user` in. Errors: `DENIED`, `NOTMEMBER`.
-    fn named_for(&self, user: &str) -> Result<(), Refusal> {
+    fn named_for(&self, user: &str) -> Result<(), CommandError> {
         match self.name.kind {
-            RoomKind::Personal(owner) if owner != user => Err(Refusal::Denied("self")),
-            RoomKind::Direct(a, b) if a != user && b != user => Err(Refusal::NotMember),
+            RoomKind::Personal(owner) if owner != user => Err(CommandError::Denied("self")),
+            RoomKind::Direct(a, b) if a != user && b != user => Err(CommandError::NotMember),
             _ => Ok(()),
         }
     }
 
     /// Whether `user` may come in: not banned, and meant by the name of the room. Errors: `BANNED`,
     /// `DENIED`, `NOTMEMBER`.
-    fn admit(&self, user: &str) -> Result<(), Refusal> {
+    fn admit(&self, user: &str) -> Result<(), CommandError> {
         match self.room.sanctions.ban(user, self.now.ms) {
-            Some(until) => Err(Refusal::Banned(until)),
+            Some(until) => Err(CommandError::Banned(until)),
             None => self.named_for(user),
         }
     }
 
     /// Whether `user`, who may come in and has this role, may write: also reactions and signals.
     /// Errors: `MUTED`, `FROZEN`.
-    fn may_speak(&self, user: &str, role: Option<Role>) -> Result<(), Refusal> {
+    fn may_speak(&self, user: &str, role: Option<Role>) -> Result<(), CommandError> {
         if let Some(until) = self.room.sanctions.mute(user, self.now.ms) {
-            return Err(Refusal::Muted(until));
+            return Err(CommandError::Muted(until));
         }
         let keeps_order = role >= Some(Role::Moderator);
         if self.room.settings().frozen && !keeps_order && self.is_ordinary() {
-            return Err(Refusal::Frozen);
+            return Err(CommandError::Frozen);
         }
         Ok(())
     }
@@ -194,18 +194,18 @@ impl<'r, 'a> Context<'r, 'a> {
     /// Whether `actor` may change what is in the room: a member who may speak, the two of a direct
     /// room, the owner of a personal one, the backend. Errors: `NOROOM`, `BANNED`, `NOTMEMBER`,
     /// `DENIED`, `MUTED`, `FROZEN`.
-    fn may_change(&self, actor: Actor<'_>) -> Result<(), Refusal> {
+    fn may_change(&self, actor: Actor<'_>) -> Result<(), CommandError> {
         let Actor::User(user) = actor else { return self.existing().map(drop) };
         self.readable(Some(user))?;
         let role = self.room.role(user);
         if self.is_ordinary() && role.is_none() {
-            return Err(Refusal::NotMember);
+            return Err(CommandError::NotMember);
         }
         self.may_speak(user, role)
     }
 
     /// Counts one more thing that `actor` does. Errors: `RATELIMIT`.
-    fn pace(&self, actor: Actor<'a>, decision: &mut Decision<'a>) -> Result<(), Refusal> {
+    fn pace(&self, actor: Actor<'a>, decision: &mut Decision<'a>) -> Result<(), CommandError> {
         self.pace_after(0, actor, decision)
     }
 
@@ -215,12 +215,12 @@ impl<'r, 'a> Context<'r, 'a> {
         mut wait: u64,
         actor: Actor<'a>,
         decision: &mut Decision<'a>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), CommandError> {
         if let (Actor::User(user), Some(rate)) = (actor, self.limits.rate_limit) {
             wait = wait.max(self.room.paces.wait(user, rate, self.now.steady_ms));
             decision.steps.push(Step::Pace(user, rate));
         }
-        if wait > 0 { Err(Refusal::RateLimit(wait)) } else { Ok(()) }
+        if wait > 0 { Err(CommandError::RateLimit(wait)) } else { Ok(()) }
     }
 
     /// Bytes that a text of `actor` may have: no more than half of what the room may take.
@@ -235,12 +235,12 @@ impl<'r, 'a> Context<'r, 'a> {
 
     /// The number of the message with this id that is there and can be seen. Errors: `INVALID id`,
     /// `NOMSG`.
-    fn message(&self, id: &[u8]) -> Result<(Id, u64), Refusal> {
-        let id = Id::parse(id).ok_or(Refusal::invalid("id", "<ms>-<n>"))?;
+    fn message(&self, id: &[u8]) -> Result<(Id, u64), CommandError> {
+        let id = Id::parse(id).ok_or(CommandError::invalid("id", "<ms>-<n>"))?;
         let m = self.room.messages.find(id).filter(|m| *m >= self.first_visible());
-        let m = m.ok_or(Refusal::NoMessage)?;
+        let m = m.ok_or(CommandError::NoMessage)?;
         let deleted = self.room.messages.get(m).is_none_or(|message| message.is_deleted());
-        if deleted { Err(Refusal::NoMessage) } else { Ok((id, m)) }
+        if deleted { Err(CommandError::NoMessage) } else { Ok((id, m)) }
     }
 
     /// The number of the first message within the room's bounds. What is before it is gone for every
@@ -261,12 +261,12 @@ impl<'r, 'a> Context<'r, 'a> {
         actor: Actor<'a>,
         creation: Creation,
         decision: &mut Decision<'a>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), CommandError> {
         if !self.room.is_blank() {
             return Ok(());
         }
         if creation == Creation::Refused {
-            return Err(Refusal::NoRoom);
+            return Err(CommandError::NoRoom);
         }
         if let (Actor::User(user), RoomKind::Ordinary | RoomKind::Direct(..)) =
             (actor, self.name.kind)
@@ -278,7 +278,7 @@ impl<'r, 'a> Context<'r, 'a> {
         let join = |user, role| Record::Join { user, role, by: None, ms, logged: None };
         match (self.name.kind, actor) {
             (RoomKind::Ordinary, Actor::User(_)) if self.limits.create == Create::Backend => {
-                return Err(Refusal::Denied("backend"));
+                return Err(CommandError::Denied("backend"));
             }
             (RoomKind::Ordinary, Actor::User(user)) => {
                 decision.record(join(user, Role::Owner));
@@ -301,9 +301,9 @@ impl<'r, 'a> Context<'r, 'a> {
         role: Role,
         by: Option<&'a str>,
         decision: &mut Decision<'a>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), CommandError> {
         if self.room.member_count() as u64 >= self.limits.members_max {
-            return Err(Refusal::invalid("members", "the room is full (chat.members-max)"));
+            return Err(CommandError::invalid("members", "the room is full (chat.members-max)"));
         }
         let ms = self.now.ms;
         let logged = self.room.settings().log_joins.then(|| decision.next_id(self.now));
@@ -316,26 +316,26 @@ impl<'r, 'a> Context<'r, 'a> {
 }
 
 /// A COUNT: 1 to 1000. Errors: `INVALID count`.
-pub fn count(number: Option<u64>, default: usize) -> Result<usize, Refusal> {
+pub fn count(number: Option<u64>, default: usize) -> Result<usize, CommandError> {
     let asked = number.map_or(Some(default), |number| usize::try_from(number).ok());
     asked
         .filter(|count| (1..=COUNT_MAX).contains(count))
-        .ok_or(Refusal::invalid("count", "1 to 1000"))
+        .ok_or(CommandError::invalid("count", "1 to 1000"))
 }
 
 /// A BYTES: 1 to [`REPLY_BYTES_MAX`], which is also the default. Errors: `INVALID bytes`.
-pub fn bytes(number: Option<u64>) -> Result<usize, Refusal> {
+pub fn bytes(number: Option<u64>) -> Result<usize, CommandError> {
     let asked = number.map_or(Some(REPLY_BYTES_MAX), |number| usize::try_from(number).ok());
     asked
         .filter(|bytes| (1..=REPLY_BYTES_MAX).contains(bytes))
-        .ok_or(Refusal::invalid("bytes", "1 to 4194304"))
+        .ok_or(CommandError::invalid("bytes", "1 to 4194304"))
 }
 
 /// A cursor of a list in the order of coming: a place. Errors: `INVALID cursor`.
-fn place(cursor: Option<&[u8]>) -> Result<u64, Refusal> {
+fn place(cursor: Option<&[u8]>) -> Result<u64, CommandError> {
     match cursor {
         None => Ok(0),
         Some(bytes) => crate::id::number(bytes)
-            .ok_or(Refusal::invalid("cursor", "what the page before has answered")),
+            .ok_or(CommandError::invalid("cursor", "what the page before has answered")),
     }
 }

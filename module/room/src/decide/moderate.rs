@@ -6,14 +6,14 @@
 
 use super::join::{self, Join};
 use super::{Added, Context, Creation, Decision, trim};
-use crate::keyword::Keyword;
+use crate::arguments::keyword::Keyword;
+use crate::codec::record::Record;
+use crate::command_error::CommandError;
 use crate::limits::SANCTION_MAX;
-use crate::members::{Deed, MemberChange, Role};
 use crate::names::{self, Actor, RoomKind};
-use crate::presence::Connection;
-use crate::record::Record;
-use crate::refusal::Refusal;
-use crate::sanctions::FOR_EVER;
+use crate::state::presence::presence_table::Connection;
+use crate::state::sanctions::FOR_EVER;
+use crate::state::users::members::{Deed, MemberChange, Role};
 
 /// CHAT.MOD room actor action user [role] [FOR ms] [REASON s], as it came.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,7 @@ pub fn decide<'a>(
     context: Context<'_, 'a>,
     moderate: Moderate<'a>,
     decision: &mut Decision<'a>,
-) -> Result<bool, Refusal> {
+) -> Result<bool, CommandError> {
     let Moderate { actor, action, user, duration, reason } = moderate;
     let room = context.room;
     // Whoever has a name from before can be put out like everybody else.
@@ -78,7 +78,7 @@ pub fn decide<'a>(
         names::user(user.as_bytes())?;
     }
     if duration.is_some_and(|ms| !(1..=SANCTION_MAX).contains(&ms)) {
-        return Err(Refusal::invalid("for", "1 to 315360000000 milliseconds"));
+        return Err(CommandError::invalid("for", "1 to 315360000000 milliseconds"));
     }
     if let (Action::Role(role), None, RoomKind::Ordinary) =
         (action, room.role(user), context.name.kind)
@@ -88,7 +88,7 @@ pub fn decide<'a>(
         return join::join(context, join, decision);
     }
     match context.name.kind {
-        RoomKind::Direct(..) => return Err(Refusal::invalid("room", "no direct room")),
+        RoomKind::Direct(..) => return Err(CommandError::invalid("room", "no direct room")),
         RoomKind::Personal(owner) => {
             may_block(owner, actor, action, user)?;
             if let Actor::User(actor) = actor {
@@ -115,7 +115,7 @@ pub fn decide<'a>(
         Action::Unban => room.sanctions.ban(user, now).is_some(),
         Action::Mute => room.sanctions.mute(user, now) != held,
         Action::Unmute => room.sanctions.mute(user, now).is_some(),
-        Action::Role(role) => room.role(user).ok_or(Refusal::NotMember)? != role,
+        Action::Role(role) => room.role(user).ok_or(CommandError::NotMember)? != role,
     };
     if !changes {
         return Ok(false);
@@ -125,7 +125,10 @@ pub fn decide<'a>(
         && room.sanctions.len() as u64 >= most_sanctions(context, actor, user)
         && !room.sanctions.frees(user, now)
     {
-        return Err(Refusal::invalid("sanctions", "too many bans and mutes (chat.sanctions-max)"));
+        return Err(CommandError::invalid(
+            "sanctions",
+            "too many bans and mutes (chat.sanctions-max)",
+        ));
     }
     let (deed, role) = match action {
         Action::Kick => (Deed::Kick, None),
@@ -181,17 +184,22 @@ fn is_known(context: Context<'_, '_>, user: &str) -> bool {
 
 /// In a personal room: its user and the backend block others; the backend alone ends the user's
 /// sockets, suspends the user and lets them in again.
-fn may_block(owner: &str, actor: Actor<'_>, action: Action, user: &str) -> Result<(), Refusal> {
+fn may_block(
+    owner: &str,
+    actor: Actor<'_>,
+    action: Action,
+    user: &str,
+) -> Result<(), CommandError> {
     if actor != Actor::Backend && actor != Actor::User(owner) {
-        return Err(Refusal::Denied("self"));
+        return Err(CommandError::Denied("self"));
     }
     match action {
         Action::Ban | Action::Unban if user != owner => Ok(()),
         Action::Kick | Action::Ban | Action::Unban if user == owner => match actor {
             Actor::Backend => Ok(()),
-            Actor::User(_) => Err(Refusal::Denied("backend")),
+            Actor::User(_) => Err(CommandError::Denied("backend")),
         },
-        _ => Err(Refusal::invalid("action", "in a personal room BAN and UNBAN others")),
+        _ => Err(CommandError::invalid("action", "in a personal room BAN and UNBAN others")),
     }
 }
 
@@ -201,18 +209,18 @@ fn may_act(
     actor: Actor<'_>,
     action: Action,
     user: &str,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     let Actor::User(actor) = actor else { return Ok(()) };
     context.admit(actor)?;
-    let own = context.room.role(actor).ok_or(Refusal::NotMember)?;
+    let own = context.room.role(actor).ok_or(CommandError::NotMember)?;
     if own == Role::Member {
-        return Err(Refusal::Denied("moderator"));
+        return Err(CommandError::Denied("moderator"));
     }
     let above = |role: Role| if role == Role::Owner { "backend" } else { "owner" };
     match (context.room.role(user), action) {
-        (Some(role), _) if role >= own => Err(Refusal::Denied(above(own))),
+        (Some(role), _) if role >= own => Err(CommandError::Denied(above(own))),
         (_, Action::Role(wanted)) if wanted >= own && own != Role::Owner => {
-            Err(Refusal::Denied("owner"))
+            Err(CommandError::Denied("owner"))
         }
         _ => Ok(()),
     }

@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 
 use super::{Context, Creation, Decision};
-use crate::event::Ephemeral;
+use crate::codec::event::Ephemeral;
+use crate::codec::record::Record;
+use crate::collections::work;
+use crate::command_error::CommandError;
 use crate::limits::{TTL_MAX, TTL_MIN};
 use crate::names::{Actor, RoomKind};
-use crate::presence::Connection;
-use crate::record::Record;
-use crate::refusal::Refusal;
-use crate::room::OCCUPANCY_INTERVAL;
-use crate::statuses::ONLINE;
-use crate::users::UserNumber;
-use crate::work;
+use crate::state::presence::presence_table::Connection;
+use crate::state::presence::status_counts::ONLINE;
+use crate::state::room::OCCUPANCY_INTERVAL;
+use crate::state::users::user_table::UserNumber;
 
 /// CHAT.PRESENCE room user connection [TTL ms] [STATUS s], as it came.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ pub fn here<'a>(
     context: Context<'_, 'a>,
     presence: Presence<'a>,
     decision: &mut Decision<'a>,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     let Presence { user, connection, ttl, status } = presence;
     let status = status.map(|status| if status.is_empty() { ONLINE } else { status });
     let ttl = time_to_live(ttl.unwrap_or(context.limits.presence_ttl))?;
@@ -48,7 +48,7 @@ pub fn here<'a>(
     let room = context.room;
     let known = room.presence.find(connection);
     if known.is_some_and(|known| room.users.name(known.user) != user) {
-        return Err(Refusal::invalid("connection", "a name in use by another user"));
+        return Err(CommandError::invalid("connection", "a name in use by another user"));
     }
     let now = context.now.ms;
     let online = room.presence_of(user);
@@ -72,7 +72,7 @@ pub fn here<'a>(
         }
         statuses.add(status.unwrap_or(before.unwrap_or(ONLINE)), now);
         if statuses.are_too_many() {
-            return Err(Refusal::invalid("status", "at most 16 different ones at once"));
+            return Err(CommandError::invalid("status", "at most 16 different ones at once"));
         }
         if statuses.shown() != online.statuses.shown() {
             let event = Ephemeral::Status { user: user.into() };
@@ -94,12 +94,12 @@ pub fn off<'a>(
     connection: &'a str,
     reason: Option<&'a str>,
     decision: &mut Decision<'a>,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     context.named_for(user)?;
     let room = context.room;
     let Some(known) = room.presence.find(connection) else { return Ok(()) };
     if room.users.name(known.user) != user {
-        return Err(Refusal::invalid("connection", "a name in use by another user"));
+        return Err(CommandError::invalid("connection", "a name in use by another user"));
     }
     let reason = reason.unwrap_or("left");
     let users = context.remove(known.user, &[known], reason, room.online(), decision);
@@ -169,7 +169,7 @@ pub fn beat<'a>(
     ttl: u64,
     connections: Vec<&'a str>,
     decision: &mut Decision<'a>,
-) -> Result<Vec<&'a str>, Refusal> {
+) -> Result<Vec<&'a str>, CommandError> {
     let ttl = time_to_live(ttl)?;
     work::visit(connections.len());
     let (mut known, mut unknown) = (connections, Vec::new());
@@ -186,7 +186,7 @@ pub fn beat<'a>(
     Ok(unknown)
 }
 
-fn time_to_live(ms: u64) -> Result<u64, Refusal> {
+fn time_to_live(ms: u64) -> Result<u64, CommandError> {
     let ok = (TTL_MIN..=TTL_MAX).contains(&ms);
-    ok.then_some(ms).ok_or(Refusal::invalid("ttl", "1000 to 3600000 milliseconds"))
+    ok.then_some(ms).ok_or(CommandError::invalid("ttl", "1000 to 3600000 milliseconds"))
 }

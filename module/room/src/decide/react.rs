@@ -1,11 +1,11 @@
 //! CHAT.REACT: an emoji on a message, or taken back.
 
 use super::{Added, Context, Decision, trim};
+use crate::codec::record::Record;
+use crate::command_error::CommandError;
 use crate::limits::EMOJIS_MAX;
 use crate::names::Actor;
-use crate::record::Record;
-use crate::refusal::Refusal;
-use crate::users::UserNumber;
+use crate::state::users::user_table::UserNumber;
 
 /// Whether a reaction comes or goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub fn decide<'a>(
     emoji: &'a str,
     reaction: Reaction,
     decision: &mut Decision<'a>,
-) -> Result<bool, Refusal> {
+) -> Result<bool, CommandError> {
     let room = context.room;
     context.may_change(user)?;
     let (message, m) = context.message(id)?;
@@ -40,7 +40,7 @@ pub fn decide<'a>(
     }
     let known = room.touched.reactions(m);
     if !removed && known.len() >= EMOJIS_MAX && known.iter().all(|other| *other.emoji != *emoji) {
-        return Err(Refusal::invalid("emoji", "at most 20 different ones on a message"));
+        return Err(CommandError::invalid("emoji", "at most 20 different ones on a message"));
     }
     context.pace(user, decision)?;
     let id = decision.next_id(context.now);

@@ -1,12 +1,12 @@
 //! CHAT.READ and CHAT.UNREAD: how far a member has read, and what is left.
 
 use super::{Context, Decision};
-use crate::event::Ephemeral;
+use crate::codec::event::Ephemeral;
+use crate::codec::record::Record;
+use crate::command_error::CommandError;
 use crate::id::Id;
-use crate::record::Record;
-use crate::refusal::Refusal;
-use crate::room::Room;
-use crate::unread::Unread;
+use crate::state::room::Room;
+use crate::state::users::unread::Unread;
 
 /// Decides CHAT.READ. A cursor only goes forward; an older id changes nothing. The reply is
 /// [`standing`] afterwards.
@@ -17,12 +17,12 @@ pub fn read<'a>(
     user: &'a str,
     id: Id,
     decision: &mut Decision<'a>,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     let room = context.readable(Some(user))?;
     let entry = room.users.by_name(user);
-    let membership = entry.and_then(|entry| entry.membership()).ok_or(Refusal::NotMember)?;
+    let membership = entry.and_then(|entry| entry.membership()).ok_or(CommandError::NotMember)?;
     if room.id_at(id.n) != Some(id) && room.messages.find(id).is_none() {
-        return Err(Refusal::NoMessage);
+        return Err(CommandError::NoMessage);
     }
     if id.n > membership.read.n {
         decision.record(Record::Read { user, read: id });
@@ -48,7 +48,7 @@ pub struct Standing {
 pub fn standings(
     context: Context<'_, '_>,
     users: &[&str],
-) -> Result<Vec<Option<Standing>>, Refusal> {
+) -> Result<Vec<Option<Standing>>, CommandError> {
     context.existing()?;
     Ok(users.iter().map(|user| standing(context, user)).collect())
 }

@@ -1,12 +1,12 @@
 //! CHAT.ROOM: what a room is, and changing it.
 
 use super::{Added, Context, Creation, Decision, trim};
+use crate::codec::record::{NewSettings, Record};
+use crate::command_error::CommandError;
 use crate::id::Id;
-use crate::members::Role;
 use crate::names::{Actor, RoomKind};
-use crate::record::{NewSettings, Record};
-use crate::refusal::Refusal;
-use crate::settings::{Access, Setting};
+use crate::state::settings::{Access, Setting};
+use crate::state::users::members::Role;
 
 /// CHAT.ROOM room SET field value … [BY actor] [NOCREATE], as it came.
 #[derive(Clone, Copy, Debug)]
@@ -27,14 +27,14 @@ pub fn set<'a>(
     context: Context<'_, 'a>,
     set: Set<'_, 'a>,
     decision: &mut Decision<'a>,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     let Set { fields, by, creation } = set;
     let actor = by.unwrap_or(Actor::Backend);
     let mut changes: Vec<Setting<'a>> = Vec::with_capacity(fields.len());
     for (field, value) in fields {
         let change = Setting::parse(field, value, context.now.ms)?;
         if changes.iter().any(|other| other.field() == change.field()) {
-            return Err(Refusal::invalid("field", "set twice"));
+            return Err(CommandError::invalid("field", "set twice"));
         }
         changes.push(change);
     }
@@ -43,13 +43,16 @@ pub fn set<'a>(
             matches!(change, Setting::Access(_) | Setting::Slow(_) | Setting::Frozen(_))
         };
         if changes.iter().any(of_rooms) {
-            return Err(Refusal::invalid("field", "only ordinary rooms have access, slow, frozen"));
+            return Err(CommandError::invalid(
+                "field",
+                "only ordinary rooms have access, slow, frozen",
+            ));
         }
     }
     let personal = matches!(context.name.kind, RoomKind::Personal(_));
     if !personal && changes.iter().any(Setting::is_personal) {
         let hint = "only personal rooms have name, avatar, status, tokens_after";
-        return Err(Refusal::invalid("field", hint));
+        return Err(CommandError::invalid("field", hint));
     }
     if let Actor::User(user) = actor {
         allowed(context, user, &changes)?;
@@ -80,21 +83,25 @@ pub fn takes_away(context: Context<'_, '_>, set: &Set<'_, '_>) -> bool {
     })
 }
 
-fn allowed(context: Context<'_, '_>, user: &str, changes: &[Setting<'_>]) -> Result<(), Refusal> {
+fn allowed(
+    context: Context<'_, '_>,
+    user: &str,
+    changes: &[Setting<'_>],
+) -> Result<(), CommandError> {
     context.admit(user)?;
     if changes.iter().any(|change| change.exceeds(context.limits)) {
-        return Err(Refusal::Denied("backend"));
+        return Err(CommandError::Denied("backend"));
     }
     if !context.is_ordinary() {
         let own = changes.iter().all(Setting::is_profile);
-        return if own { Ok(()) } else { Err(Refusal::Denied("backend")) };
+        return if own { Ok(()) } else { Err(CommandError::Denied("backend")) };
     }
     if context.room.is_blank() {
         return Ok(());
     }
-    let role = context.room.role(user).ok_or(Refusal::NotMember)?;
+    let role = context.room.role(user).ok_or(CommandError::NotMember)?;
     let needed = changes.iter().map(Setting::needs).max().unwrap_or(Role::Member);
-    if role < needed { Err(Refusal::Denied(needed.as_str())) } else { Ok(()) }
+    if role < needed { Err(CommandError::Denied(needed.as_str())) } else { Ok(()) }
 }
 
 /// What CHAT.ROOM answers.
@@ -164,7 +171,7 @@ pub struct Profile<'a> {
 pub fn answer<'a>(
     context: Context<'a, 'a>,
     reader: Option<&str>,
-) -> Result<Description<'a>, Refusal> {
+) -> Result<Description<'a>, CommandError> {
     let room = context.readable(reader)?;
     let settings = room.settings();
     let limits = context.limits;
@@ -188,7 +195,7 @@ pub fn answer<'a>(
         frozen: settings.frozen,
         slow: settings.slow.unwrap_or(0),
         profile: matches!(context.name.kind, RoomKind::Personal(_)).then(|| {
-            let crate::settings::Profile { name, avatar, status } = &settings.profile;
+            let crate::state::settings::Profile { name, avatar, status } = &settings.profile;
             Profile { name, avatar, status }
         }),
         // Read by the backend and by the room's user: `readable` refuses everybody else.

@@ -3,10 +3,10 @@
 use std::ops::Bound;
 
 use super::{Context, Page};
+use crate::command_error::CommandError;
 use crate::limits::USER_NAME_MAX;
-use crate::members::Role;
 use crate::names::RoomKind;
-use crate::refusal::Refusal;
+use crate::state::users::members::Role;
 
 /// One user against whom something is held: until when, milliseconds since the epoch, 0 for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +29,12 @@ pub fn answer<'a>(
     cursor: Option<&[u8]>,
     count: usize,
     reader: Option<&str>,
-) -> Result<Page<Sanctioned<'a>>, Refusal> {
+) -> Result<Page<Sanctioned<'a>>, CommandError> {
     let room = context.readable(reader)?;
     if let (Some(user), false) = (reader, matches!(context.name.kind, RoomKind::Personal(_))) {
         match room.role(user) {
-            None => return Err(Refusal::NotMember),
-            Some(Role::Member) => return Err(Refusal::Denied("moderator")),
+            None => return Err(CommandError::NotMember),
+            Some(Role::Member) => return Err(CommandError::Denied("moderator")),
             Some(_) => {}
         }
     }
@@ -54,8 +54,8 @@ pub fn answer<'a>(
 }
 
 /// A cursor. Errors: `INVALID cursor`.
-fn examined(bytes: &[u8]) -> Result<&str, Refusal> {
+fn examined(bytes: &[u8]) -> Result<&str, CommandError> {
     let name = (1..=USER_NAME_MAX).contains(&bytes.len()).then_some(bytes);
     name.and_then(|bytes| std::str::from_utf8(bytes).ok())
-        .ok_or(Refusal::invalid("cursor", "what the page before has answered"))
+        .ok_or(CommandError::invalid("cursor", "what the page before has answered"))
 }

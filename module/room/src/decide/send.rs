@@ -1,18 +1,18 @@
 //! CHAT.SEND: checks, and stores a message once.
 
 use super::{Added, Context, Creation, Decision, Step, expired_nonces, trim};
-pub use crate::body::Mentions;
-use crate::body::{ACTION, Body, SYSTEM, TEXT};
-use crate::event::Ephemeral;
+use crate::bytes::json;
+use crate::codec::event::Ephemeral;
+use crate::codec::record::{NewMessage, Record};
+use crate::command_error::CommandError;
 use crate::id::Id;
-use crate::json;
 use crate::limits::{MAX_TEXT_MAX, MENTIONS_MAX};
-use crate::members::Role;
 use crate::names::{self, Actor};
-use crate::nonces;
-use crate::record::{NewMessage, Record};
-use crate::refusal::Refusal;
-use crate::settings::Access;
+pub use crate::state::log::message_body::Mentions;
+use crate::state::log::message_body::{ACTION, Body, SYSTEM, TEXT};
+use crate::state::nonces;
+use crate::state::settings::Access;
+use crate::state::users::members::Role;
 
 /// The command, as it came.
 #[derive(Clone, Debug)]
@@ -62,12 +62,12 @@ pub fn decide<'a>(
     context: Context<'_, 'a>,
     send: &Send<'a>,
     decision: &mut Decision<'a>,
-) -> Result<Option<Id>, Refusal> {
+) -> Result<Option<Id>, CommandError> {
     let Context { room, limits, now, .. } = context;
     let digest = match (send.nonce, send.ephemeral) {
         // No text as long has ever been stored.
         (Some(_), false) if send.text.len() as u64 > MAX_TEXT_MAX => {
-            return Err(Refusal::TooBig(MAX_TEXT_MAX));
+            return Err(CommandError::TooBig(MAX_TEXT_MAX));
         }
         (Some(name), false) => {
             let digest = nonces::digest(send.text);
@@ -84,17 +84,17 @@ pub fn decide<'a>(
     let from_backend = send.user == Actor::Backend;
     let kind = send.kind.unwrap_or(if from_backend { SYSTEM } else { TEXT });
     if kind == SYSTEM && !from_backend {
-        return Err(Refusal::Denied("backend"));
+        return Err(CommandError::Denied("backend"));
     }
     let max = context.most_text(send.user);
     if send.text.len() as u64 > max {
-        return Err(Refusal::TooBig(max));
+        return Err(CommandError::TooBig(max));
     }
     let meta = send.meta.map(|meta| json::object(meta, "meta")).transpose()?;
-    let text =
-        simdutf8::basic::from_utf8(send.text).map_err(|_| Refusal::invalid("text", "UTF-8"))?;
+    let text = simdutf8::basic::from_utf8(send.text)
+        .map_err(|_| CommandError::invalid("text", "UTF-8"))?;
     if !names::shows(text) && meta.is_none() {
-        return Err(Refusal::invalid("text", "something to see, unless META is given"));
+        return Err(CommandError::invalid("text", "something to see, unless META is given"));
     }
     let reply = send.reply.map(|id| context.message(id).map(|(id, _)| id)).transpose()?;
 
@@ -122,7 +122,7 @@ pub fn decide<'a>(
         if (room.nonces.len() - expired) as u64 >= limits.nonce_max {
             let oldest = room.nonces.get(expired).map_or(now.ms, |nonce| nonce.id.ms);
             let free_at = oldest.saturating_add(limits.nonce_window);
-            return Err(Refusal::RateLimit(free_at.saturating_sub(now.ms).max(1)));
+            return Err(CommandError::RateLimit(free_at.saturating_sub(now.ms).max(1)));
         }
     }
     decision.record(Record::Message(NewMessage { id, author, body, digest }));
@@ -137,10 +137,10 @@ fn stored_before(
     user: Actor<'_>,
     name: &str,
     digest: u64,
-) -> Result<Option<Id>, Refusal> {
+) -> Result<Option<Id>, CommandError> {
     let Context { room, limits, now, .. } = context;
     let number = match user {
-        Actor::Backend => Some(crate::users::UserNumber::BACKEND),
+        Actor::Backend => Some(crate::state::users::user_table::UserNumber::BACKEND),
         Actor::User(user) => room.users.find(user),
     };
     let Some(nonce) = number.and_then(|number| room.nonces.find(number, name)) else {
@@ -150,7 +150,7 @@ fn stored_before(
         return Ok(None);
     }
     if nonce.digest != digest && nonce.digest != nonces::FORGOTTEN {
-        return Err(Refusal::invalid("nonce", "already used with another text"));
+        return Err(CommandError::invalid("nonce", "already used with another text"));
     }
     Ok(Some(nonce.id))
 }
@@ -160,7 +160,7 @@ fn allowed<'a>(
     context: &Context<'_, 'a>,
     send: &Send<'a>,
     decision: &mut Decision<'a>,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     let room = context.room;
     let user = match send.user {
         // The backend may speak to a room nobody has made, without making it.
@@ -178,7 +178,7 @@ fn allowed<'a>(
     }
     let role = room.role(user);
     if role.is_none() && room.settings().access == Access::Members {
-        return Err(Refusal::NotMember);
+        return Err(CommandError::NotMember);
     }
     context.may_speak(user, role)?;
     let slow = room.settings().slow.filter(|_| role < Some(Role::Moderator));
@@ -206,7 +206,7 @@ pub fn mentions<'a>(users: &[&str], buffer: &'a mut Vec<u8>) -> Mentions<'a> {
 }
 
 /// Reads the kind of a message. Errors: `INVALID kind`.
-pub fn kind(bytes: &[u8]) -> Result<&str, Refusal> {
+pub fn kind(bytes: &[u8]) -> Result<&str, CommandError> {
     match bytes {
         b"text" => Ok(TEXT),
         b"action" => Ok(ACTION),
@@ -216,9 +216,9 @@ pub fn kind(bytes: &[u8]) -> Result<&str, Refusal> {
 }
 
 /// Checks how many users a message mentions. Errors: `INVALID mention`.
-pub fn mention_count(count: u64) -> Result<usize, Refusal> {
+pub fn mention_count(count: u64) -> Result<usize, CommandError> {
     usize::try_from(count)
         .ok()
         .filter(|count| (1..=MENTIONS_MAX).contains(count))
-        .ok_or(Refusal::invalid("mention", "1 to 50 users"))
+        .ok_or(CommandError::invalid("mention", "1 to 50 users"))
 }

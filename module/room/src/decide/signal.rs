@@ -1,10 +1,10 @@
 //! CHAT.SIGNAL: an event nobody stores.
 
 use super::{Context, Decision};
-use crate::event::{Ephemeral, NOTICE};
-use crate::json;
+use crate::bytes::json;
+use crate::codec::event::{Ephemeral, NOTICE};
+use crate::command_error::CommandError;
 use crate::names::Actor;
-use crate::refusal::Refusal;
 
 /// Decides CHAT.SIGNAL. The backend may signal a room that does not exist, without making it.
 ///
@@ -16,11 +16,11 @@ pub fn decide<'a>(
     name: &'a str,
     data: Option<&'a [u8]>,
     decision: &mut Decision<'a>,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     let data = data.map(|data| json::object(data, "data")).transpose()?;
     if let Actor::User(user) = user {
         if name == NOTICE {
-            return Err(Refusal::Denied("backend"));
+            return Err(CommandError::Denied("backend"));
         }
         let room = context.readable(Some(user))?;
         context.may_speak(user, room.role(user))?;

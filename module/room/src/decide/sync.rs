@@ -5,9 +5,9 @@
 //! millisecond.
 
 use super::{Context, Events, PageSize};
-use crate::event;
+use crate::codec::event;
+use crate::command_error::CommandError;
 use crate::id::Id;
-use crate::refusal::Refusal;
 
 /// The answer.
 #[derive(Clone, Debug)]
@@ -28,10 +28,10 @@ pub fn answer(
     cursor: Id,
     size: impl Into<PageSize>,
     reader: Option<&str>,
-) -> Result<Sync, Refusal> {
+) -> Result<Sync, CommandError> {
     let PageSize { count, bytes } = size.into();
     let room = match context.readable(reader) {
-        Err(Refusal::NoRoom) => return Ok(lost(Id::ZERO)),
+        Err(CommandError::NoRoom) => return Ok(lost(Id::ZERO)),
         other => other?,
     };
     let first_visible = context.first_visible();

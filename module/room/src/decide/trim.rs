@@ -8,10 +8,10 @@
 //! event up to its own with it.
 
 use super::{Context, Decision};
+use crate::codec::record::Record;
 use crate::limits::Limits;
-use crate::record::Record;
-use crate::room::Room;
-use crate::settings::Settings;
+use crate::state::room::Room;
+use crate::state::settings::Settings;
 
 /// Messages, events and nonces that one command removes, at most so many of each.
 pub(super) const MOST: usize = 256;

@@ -1,7 +1,7 @@
 //! CHAT.WHO: who is here now, in the order of coming.
 
 use super::{Context, Page, place};
-use crate::refusal::Refusal;
+use crate::command_error::CommandError;
 
 /// One user who is here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub fn answer<'a>(
     cursor: Option<&[u8]>,
     count: usize,
     reader: Option<&str>,
-) -> Result<Who<'a>, Refusal> {
+) -> Result<Who<'a>, CommandError> {
     let room = context.readable(reader)?;
     let mut from = room.presence.order.from(place(cursor)?);
     let mut items = Vec::new();

@@ -82,8 +82,8 @@ pub fn shows(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command_error::CommandError;
     use crate::names::{display_name, visible_line};
-    use crate::refusal::Refusal;
 
     #[test]
     fn texts_show_something_and_names_turn_nothing_around() {
@@ -127,7 +127,7 @@ mod tests {
             assert!(display_name(name.as_bytes()).is_err(), "{name:?}");
             assert!(visible_line(name.as_bytes(), 256, "topic").is_ok(), "{name:?}");
         }
-        assert_eq!(display_name(&[b'x'; 129]), Err(Refusal::TooBig(128)));
+        assert_eq!(display_name(&[b'x'; 129]), Err(CommandError::TooBig(128)));
         assert!(display_name("\u{2800}".as_bytes()).is_err() && display_name(b"a\nb").is_err());
     }
 }

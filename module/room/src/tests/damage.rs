@@ -3,13 +3,13 @@
 use proptest::prelude::*;
 
 use super::World;
+use crate::decide::edit::{Delete, Edit, Whose};
 use crate::decide::history::{self, Anchor};
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::presence::Presence;
-use crate::decide::revise::{Delete, Edit, Whose};
 use crate::decide::{self, Decision, expire, sync};
-use crate::members::{Deed, MemberChange, Role};
 use crate::names::Actor;
+use crate::state::users::members::{Deed, MemberChange, Role};
 use crate::{Effects, Id, Part, Record, Room};
 
 pub(super) fn sample() -> World {
@@ -32,7 +32,7 @@ pub(super) fn sample() -> World {
         let done = world.act(&name, |c, d| match verb {
             "edit" => {
                 let edit = Edit { user, id, text: b"better", meta: Some(b"{}"), whose };
-                decide::revise::edit(c, edit, d).map(drop)
+                decide::edit::edit(c, edit, d).map(drop)
             }
             "react" => {
                 let add = decide::react::Reaction::Add;
@@ -40,7 +40,7 @@ pub(super) fn sample() -> World {
             }
             _ => {
                 let delete = Delete { user, id, reason: Some("why"), whose };
-                decide::revise::delete(c, delete, d).map(drop)
+                decide::edit::delete(c, delete, d).map(drop)
             }
         });
         done.expect("done");
@@ -131,7 +131,7 @@ fn numbers_at_the_edge_are_refused_or_leave_room_to_go_on() {
             |room, edge| {
                 let id = Id { ms: room.last.ms, n: edge };
                 room.last = id;
-                room.journal = crate::journal::Journal::starting_after(id);
+                room.journal = crate::state::log::journal::Journal::starting_after(id);
             },
         ];
         for alter in alter {

@@ -7,14 +7,14 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::World;
+use crate::command_error::CommandError;
+use crate::decide::edit::{Delete, Edit, Whose};
 use crate::decide::history::{self, Anchor};
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::react::Reaction;
-use crate::decide::revise::{Delete, Edit, Whose};
 use crate::decide::{self, sync};
 use crate::id::Id;
 use crate::names::Actor;
-use crate::refusal::Refusal;
 
 const USERS: [&str; 5] = ["owner", "alice", "bob", "carol", "*"];
 const EMOJI: [&str; 3] = ["👍", "🎉", "👩‍🚀"];
@@ -55,7 +55,7 @@ fn verb() -> impl Strategy<Value = Verb> {
     ]
 }
 
-fn carry_out(world: &mut World, verb: &Verb, count: u64) -> Result<(), Refusal> {
+fn carry_out(world: &mut World, verb: &Verb, count: u64) -> Result<(), CommandError> {
     let name = world.name.clone();
     let actor = |user: usize| Actor::parse(USERS[user].as_bytes()).expect("an actor");
     let newest = world.room.messages.last();
@@ -78,14 +78,14 @@ fn carry_out(world: &mut World, verb: &Verb, count: u64) -> Result<(), Refusal> 
             let meta = meta.then_some(object.as_bytes());
             let (user, whose) = (actor(*user), Whose::Permitted);
             let edit = Edit { user, id: id.as_bytes(), text, meta, whose };
-            world.act(&name, |c, d| decide::revise::edit(c, edit, d)).map(drop)
+            world.act(&name, |c, d| decide::edit::edit(c, edit, d)).map(drop)
         }
         Verb::Delete { user, back } => {
             let (user, id) = (actor(*user), id(*back));
             let reason = count.is_multiple_of(2).then_some("why");
             let id = id.as_bytes();
             let delete = Delete { user, id, reason, whose: Whose::Permitted };
-            world.act(&name, |c, d| decide::revise::delete(c, delete, d)).map(drop)
+            world.act(&name, |c, d| decide::edit::delete(c, delete, d)).map(drop)
         }
         Verb::React { user, back, emoji, remove } => {
             let reaction = if *remove { Reaction::Remove } else { Reaction::Add };
@@ -97,7 +97,7 @@ fn carry_out(world: &mut World, verb: &Verb, count: u64) -> Result<(), Refusal> 
         }
         Verb::Read { user, back } => {
             let last = world.room.last.n.saturating_sub(*back as u64);
-            let id = world.room.id_at(last).ok_or(Refusal::NoMessage)?;
+            let id = world.room.id_at(last).ok_or(CommandError::NoMessage)?;
             world.act(&name, |c, d| decide::read::read(c, USERS[*user], id, d))
         }
         Verb::Join { user } => world.join(USERS[*user], None, None).map(drop),
@@ -106,7 +106,7 @@ fn carry_out(world: &mut World, verb: &Verb, count: u64) -> Result<(), Refusal> 
             let action = [Action::Kick, Action::Ban, Action::Unban, Action::Mute, Action::Unmute]
                 .get(*action)
                 .copied()
-                .unwrap_or(Action::Role(crate::members::Role::Moderator));
+                .unwrap_or(Action::Role(crate::state::users::members::Role::Moderator));
             let timed = matches!(action, Action::Ban | Action::Mute);
             let duration = (timed && !count.is_multiple_of(3)).then_some(40);
             let (actor, user) = (actor(*by), USERS[*user]);

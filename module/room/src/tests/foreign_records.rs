@@ -4,15 +4,15 @@
 use proptest::prelude::*;
 
 use super::World;
-use crate::body::{Body, Mentions};
+use crate::codec::record::{NewMessage, NewSettings};
+use crate::codec::snapshot_write::{END, FULL, PLAUSIBLE_END};
 use crate::decide::{self, presence::Presence};
-use crate::encoding::{END, FULL, PLAUSIBLE_END};
-use crate::journal::Journal;
 use crate::limits::*;
-use crate::members::{Deed, MemberChange, Role};
-use crate::record::{NewMessage, NewSettings};
-use crate::settings::{Access, Setting};
-use crate::{Id, Part, Record, Refusal, Room};
+use crate::state::log::journal::Journal;
+use crate::state::log::message_body::{Body, Mentions};
+use crate::state::settings::{Access, Setting};
+use crate::state::users::members::{Deed, MemberChange, Role};
+use crate::{CommandError, Id, Part, Record, Room};
 
 /// Numbers at which something may go wrong, and ordinary ones.
 fn edgy() -> impl Strategy<Value = u64> {
@@ -211,7 +211,7 @@ fn a_full_room_lets_people_go_and_takes_nobody_and_nothing() {
     world.act(&name, |c, d| decide::presence::here(c, presence, d)).expect("here");
     world.room.members.restore_next(FULL);
     world.copy = world.room.clone();
-    let code = |result: Result<String, Refusal>| super::code(&result.expect_err("refused"));
+    let code = |result: Result<String, CommandError>| super::code(&result.expect_err("refused"));
     assert_eq!(code(world.send("alice", "more")), "INVALID room");
     assert_eq!(code(world.join("carol", None, None).map(|_| String::new())), "INVALID room");
     let off = world.act(&name, |c, d| decide::presence::off(c, "bob", "c1", None, d));

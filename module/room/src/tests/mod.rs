@@ -13,10 +13,10 @@ mod resuming;
 mod rules;
 mod trimming;
 
+use crate::command_error::CommandError;
 use crate::decide::{self, Context, Decision, Steps};
 use crate::limits::Limits;
 use crate::names::{Actor, RoomName};
-use crate::refusal::Refusal;
 use crate::{Effects, Now, Part, Record, Room};
 
 /// One room, its copy, and a clock.
@@ -53,7 +53,7 @@ impl World {
         Now { ms, id_ms: ms, unused_ms: ms + 1, steady_ms }
     }
 
-    fn send(&mut self, user: &str, text: &str) -> Result<String, Refusal> {
+    fn send(&mut self, user: &str, text: &str) -> Result<String, CommandError> {
         self.send_with(user, text, None)
     }
 
@@ -62,22 +62,29 @@ impl World {
         user: &str,
         text: &str,
         nonce: Option<&str>,
-    ) -> Result<String, Refusal> {
+    ) -> Result<String, CommandError> {
         let name = self.name.clone();
         let send = send(user, text, nonce);
         let reply = self.act(&name, |c, d| decide::send::decide(c, &send, d))?;
         Ok(reply.map(|id| id.to_string()).unwrap_or_default())
     }
 
-    fn join(&mut self, user: &str, role: Option<&str>, by: Option<&str>) -> Result<bool, Refusal> {
+    fn join(
+        &mut self,
+        user: &str,
+        role: Option<&str>,
+        by: Option<&str>,
+    ) -> Result<bool, CommandError> {
         let name = self.name.clone();
-        let role = role.map(|role| crate::members::Role::parse(role.as_bytes())).transpose()?;
+        let role = role
+            .map(|role| crate::state::users::members::Role::parse(role.as_bytes()))
+            .transpose()?;
         let by = by.map(|by| Actor::parse(by.as_bytes())).transpose()?;
         let join = decide::join::Join { user, role, by, creation: decide::Creation::Allowed };
         self.act(&name, |c, d| decide::join::join(c, join, d))
     }
 
-    fn set(&mut self, field: &str, value: &str, by: Option<&str>) -> Result<(), Refusal> {
+    fn set(&mut self, field: &str, value: &str, by: Option<&str>) -> Result<(), CommandError> {
         let name = self.name.clone();
         let by = by.map(|by| Actor::parse(by.as_bytes())).transpose()?;
         let fields = [(field.as_bytes(), value.as_bytes())];
@@ -87,7 +94,7 @@ impl World {
         })
     }
 
-    fn leave(&mut self, user: &str) -> Result<bool, Refusal> {
+    fn leave(&mut self, user: &str) -> Result<bool, CommandError> {
         let name = self.name.clone();
         self.act(&name, |c, d| decide::join::leave(c, user, d))
     }
@@ -96,8 +103,8 @@ impl World {
     fn act<'a, R>(
         &mut self,
         name: &'a str,
-        rule: impl FnOnce(Context<'_, 'a>, &mut Decision<'a>) -> Result<R, Refusal>,
-    ) -> Result<R, Refusal> {
+        rule: impl FnOnce(Context<'_, 'a>, &mut Decision<'a>) -> Result<R, CommandError>,
+    ) -> Result<R, CommandError> {
         let mut decision = Decision::on(&self.room);
         let reply = rule(self.context(name), &mut decision)?;
         decision.check_numbers(&self.room)?;
@@ -172,7 +179,7 @@ fn send<'a>(user: &'a str, text: &'a str, nonce: Option<&'a str>) -> decide::sen
 }
 
 /// The code and argument of a refusal: the first words of its text.
-fn code(refusal: &Refusal) -> String {
+fn code(refusal: &CommandError) -> String {
     let message = refusal.message();
     message.split(" - ").next().unwrap_or_default().to_owned()
 }

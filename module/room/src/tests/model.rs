@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::World;
+use crate::command_error::CommandError;
 use crate::decide::history::{self, Anchor};
 use crate::decide::presence::Presence;
 use crate::decide::{self, sync};
 use crate::id::Id;
-use crate::refusal::Refusal;
 
 const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
@@ -77,7 +77,7 @@ impl Reader {
     }
 }
 
-fn carry_out(world: &mut World, verb: &Verb) -> Result<(), Refusal> {
+fn carry_out(world: &mut World, verb: &Verb) -> Result<(), CommandError> {
     let name = world.name.clone();
     match verb {
         Verb::Send { user, text, nonce } => {

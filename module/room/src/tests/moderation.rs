@@ -2,14 +2,14 @@
 
 use super::rules::lobby;
 use super::{World, code};
+use crate::command_error::CommandError;
+use crate::decide::edit::{Delete, Edit, Whose};
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::react::Reaction;
-use crate::decide::revise::{Delete, Edit, Whose};
 use crate::decide::{self, history, sync};
 use crate::limits::Rate;
-use crate::members::Role;
 use crate::names::Actor;
-use crate::refusal::Refusal;
+use crate::state::users::members::Role;
 
 impl World {
     fn moderate(
@@ -18,44 +18,44 @@ impl World {
         action: Action,
         user: &str,
         duration: Option<u64>,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<bool, CommandError> {
         let name = self.name.clone();
         let actor = Actor::parse(actor.as_bytes())?;
         let moderate = Moderate { actor, action, user, duration, reason: Some("because") };
         self.act(&name, |c, d| decide::moderate::decide(c, moderate, d))
     }
 
-    fn edit(&mut self, user: &str, id: &str, text: &str) -> Result<(), Refusal> {
+    fn edit(&mut self, user: &str, id: &str, text: &str) -> Result<(), CommandError> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
         let (id, whose) = (id.as_bytes(), Whose::Permitted);
         let edit = Edit { user, id, text: text.as_bytes(), meta: None, whose };
-        self.act(&name, |c, d| decide::revise::edit(c, edit, d)).map(drop)
+        self.act(&name, |c, d| decide::edit::edit(c, edit, d)).map(drop)
     }
 
-    fn delete(&mut self, user: &str, id: &str) -> Result<(), Refusal> {
+    fn delete(&mut self, user: &str, id: &str) -> Result<(), CommandError> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
         let (id, whose) = (id.as_bytes(), Whose::Permitted);
         let delete = Delete { user, id, reason: None, whose };
-        self.act(&name, |c, d| decide::revise::delete(c, delete, d)).map(drop)
+        self.act(&name, |c, d| decide::edit::delete(c, delete, d)).map(drop)
     }
 
-    fn react(&mut self, user: &str, id: &str, emoji: &str) -> Result<bool, Refusal> {
+    fn react(&mut self, user: &str, id: &str, emoji: &str) -> Result<bool, CommandError> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
         let (id, add) = (id.as_bytes(), Reaction::Add);
         self.act(&name, |c, d| decide::react::decide(c, user, id, emoji, add, d))
     }
 
-    fn signal(&mut self, user: &str) -> Result<(), Refusal> {
+    fn signal(&mut self, user: &str) -> Result<(), CommandError> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
         self.act(&name, |c, d| decide::signal::decide(c, user, "typing", None, d))
     }
 }
 
-fn word<T>(outcome: Result<T, Refusal>) -> String {
+fn word<T>(outcome: Result<T, CommandError>) -> String {
     let code = outcome.map_or_else(|refusal| code(&refusal), |_| "ok".into());
     let explained = [" only members may do this", " no such message"];
     explained.iter().fold(code.as_str(), |code, words| code.trim_end_matches(words)).into()

@@ -2,7 +2,7 @@
 //! is put together again or refused.
 
 use super::{World, damage, digest};
-use crate::encoding::{PIECE, REACTORS};
+use crate::codec::snapshot_write::{PIECE, REACTORS};
 use crate::limits::{MAX_TEXT_MAX, OBJECT_MAX};
 use crate::{Id, Loader, Part, Record, Room};
 
@@ -70,7 +70,7 @@ fn large_rooms() -> Vec<(&'static str, Room)> {
 
     let mut made = Made::new();
     for at in 0..9000 {
-        let (user, role) = (name(at), crate::members::Role::Member);
+        let (user, role) = (name(at), crate::state::users::members::Role::Member);
         made.room.apply(&Record::Join { user: &user, role, by: None, ms: 7, logged: None }, 0);
     }
     rooms.push(("members", made.room));

@@ -2,19 +2,24 @@
 
 use super::rules::lobby;
 use super::{World, code};
+use crate::command_error::CommandError;
 use crate::decide::{self, presence::Presence};
-use crate::refusal::Refusal;
 
 impl World {
     /// CHAT.PRESENCE for 5 seconds.
-    fn here(&mut self, user: &str, connection: &str, status: Option<&str>) -> Result<(), Refusal> {
+    fn here(
+        &mut self,
+        user: &str,
+        connection: &str,
+        status: Option<&str>,
+    ) -> Result<(), CommandError> {
         let name = self.name.clone();
         let presence = Presence { user, connection, ttl: Some(5_000), status };
         self.act(&name, |c, d| decide::presence::here(c, presence, d))
     }
 
     /// CHAT.PRESENCE … OFF.
-    fn off(&mut self, user: &str, connection: &str) -> Result<(), Refusal> {
+    fn off(&mut self, user: &str, connection: &str) -> Result<(), CommandError> {
         let name = self.name.clone();
         self.act(&name, |c, d| decide::presence::off(c, user, connection, None, d))
     }
@@ -44,9 +49,9 @@ fn presence_counts_users_and_tells_first_and_last() {
         let name = world.name.clone();
         let presence = Presence { user, connection, ttl: None, status };
         world.act(&name, |c, d| decide::presence::here(c, presence, d))?;
-        Ok::<_, Refusal>(world.published.last().cloned().unwrap_or_default())
+        Ok::<_, CommandError>(world.published.last().cloned().unwrap_or_default())
     };
-    assert_eq!(here(&mut world, "out", "c0", None), Err(Refusal::NotMember));
+    assert_eq!(here(&mut world, "out", "c0", None), Err(CommandError::NotMember));
     let came = here(&mut world, "mia", "c1", None).expect("here");
     assert!(came.contains("\"kind\":\"join\",\"status\":\"online\",\"users\":1"), "{came}");
     let count = world.published.len();

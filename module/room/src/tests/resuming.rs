@@ -1,8 +1,8 @@
 //! Cursors at every boundary, and pages.
 
 use super::World;
+use crate::decide::edit::{self, Edit, Whose};
 use crate::decide::history::{self, Anchor};
-use crate::decide::revise::{self, Edit, Whose};
 use crate::decide::{PageSize, sync};
 use crate::id::Id;
 use crate::names::Actor;
@@ -204,7 +204,7 @@ fn what_was_said_of_an_expired_message_is_not_told_either() {
         let user = Actor::User("alice");
         let (id, whose) = (id.as_bytes(), Whose::Permitted);
         let edit = Edit { user, id, text: text.as_bytes(), meta: None, whose };
-        world.act(&name, |c, d| revise::edit(c, edit, d)).expect("edited");
+        world.act(&name, |c, d| edit::edit(c, edit, d)).expect("edited");
     }
     let cursor = Id::parse(second.as_bytes()).expect("an id");
     world.now = Id::parse(first.as_bytes()).expect("an id").ms + 1000;
@@ -230,7 +230,7 @@ fn only_the_newest_edit_of_a_message_repeats_it() {
             let (user, text) = (Actor::User("alice"), text.as_bytes());
             let (id, whose) = (id.as_bytes(), Whose::Permitted);
             let edit = Edit { user, id, text, meta, whose };
-            world.act(&name, |c, d| revise::edit(c, edit, d)).expect("edited");
+            world.act(&name, |c, d| edit::edit(c, edit, d)).expect("edited");
         }
     }
     let published = world.published.clone();

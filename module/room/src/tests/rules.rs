@@ -1,10 +1,10 @@
 //! Who may do what, as tables.
 
 use super::{World, code, send};
+use crate::command_error::CommandError;
 use crate::decide;
 use crate::limits::Create;
 use crate::names::Actor;
-use crate::refusal::Refusal;
 
 /// A room with an owner, a moderator, a member and an outsider.
 pub(super) fn lobby(access: &str) -> World {
@@ -16,7 +16,7 @@ pub(super) fn lobby(access: &str) -> World {
     world
 }
 
-fn outcome<T>(result: Result<T, Refusal>) -> String {
+fn outcome<T>(result: Result<T, CommandError>) -> String {
     result.map_or_else(|refusal| code(&refusal), |_| "ok".into())
 }
 
@@ -132,7 +132,7 @@ fn who_may_make_a_room() {
     assert_eq!(outcome(world.send("*", "welcome")), "ok");
     assert_eq!(world.room.member_count(), 0, "the backend owns nothing");
     assert_eq!(outcome(world.send("alice", "hi")), "ok");
-    assert_eq!(world.room.role("alice"), Some(crate::members::Role::Member));
+    assert_eq!(world.room.role("alice"), Some(crate::state::users::members::Role::Member));
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn full_of_nonces_a_room_says_when_to_come_again() {
     world.send_with("a", "2", Some("n2")).expect("stored");
     let refused = world.send_with("a", "3", Some("n3"));
     let wait = world.limits.nonce_window - 1_000 + 1;
-    assert_eq!(refused, Err(Refusal::RateLimit(wait)), "until the oldest is forgotten");
+    assert_eq!(refused, Err(CommandError::RateLimit(wait)), "until the oldest is forgotten");
     assert!(world.send("a", "4").is_ok(), "without a nonce nothing is in the way");
     world.now += wait;
     assert!(world.send_with("a", "3", Some("n3")).is_ok());
@@ -244,7 +244,7 @@ fn a_user_follows_rooms_up_to_a_bound() {
     assert_eq!(code(&follow_in(&mut lobby).unwrap_err()), "INVALID room");
 }
 
-fn follow_in(world: &mut World) -> Result<(), Refusal> {
+fn follow_in(world: &mut World) -> Result<(), CommandError> {
     let name = world.name.clone();
     world.act(&name, |c, d| decide::follow::follow(c, Vec::new(), d)).map(drop)
 }
@@ -256,12 +256,12 @@ fn a_signal_is_published_only() {
     let signal = |world: &mut World, user: &str, word: &str, data: Option<&[u8]>| {
         let user = Actor::parse(user.as_bytes()).expect("an actor");
         world.act(&name, |c, d| decide::signal::decide(c, user, word, data, d))?;
-        Ok::<_, Refusal>(world.published.last().cloned().unwrap_or_default())
+        Ok::<_, CommandError>(world.published.last().cloned().unwrap_or_default())
     };
     let typing = signal(&mut world, "mia", "typing", Some(b"{\"a\":1}")).expect("told");
     assert!(typing.contains("\"name\":\"typing\",\"data\":{\"a\":1}"), "{typing}");
-    assert_eq!(signal(&mut world, "out", "typing", None), Err(Refusal::NotMember));
-    assert_eq!(signal(&mut world, "mia", "notice", None), Err(Refusal::Denied("backend")));
+    assert_eq!(signal(&mut world, "out", "typing", None), Err(CommandError::NotMember));
+    assert_eq!(signal(&mut world, "mia", "notice", None), Err(CommandError::Denied("backend")));
     let notice = signal(&mut world, "*", "notice", None).expect("told");
     assert!(notice.contains("\"type\":\"notice\"") && !notice.contains("\"name\""), "{notice}");
 }

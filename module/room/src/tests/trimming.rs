@@ -2,14 +2,14 @@
 //! difference between a step and the next.
 
 use super::{World, code};
+use crate::decide::edit::{Delete, Edit, Whose};
 use crate::decide::react::Reaction;
-use crate::decide::revise::{Delete, Edit, Whose};
 use crate::decide::{self, Decision, expire, read, sync};
 use crate::id::Id;
 use crate::limits::Limits;
-use crate::messages::VISITED;
 use crate::names::Actor;
-use crate::room::WAITING_MAX;
+use crate::state::log::messages::VISITED;
+use crate::state::room::WAITING_MAX;
 
 /// What the timer does at most in one step.
 const STEP: usize = 128;
@@ -166,7 +166,7 @@ fn bytes_are_bounded_whatever_takes_them() {
                 let (user, id, meta) =
                     (Actor::User("alice"), last.as_bytes(), Some(object.as_bytes()));
                 let edit = Edit { user, id, text: b"other", meta, whose: Whose::Permitted };
-                world.act(&name, |c, d| decide::revise::edit(c, edit, d)).expect("edited");
+                world.act(&name, |c, d| decide::edit::edit(c, edit, d)).expect("edited");
             }
             2 => world.set("topic", &format!("{topic}{at}"), None).expect("set"),
             _ => {
@@ -209,7 +209,7 @@ fn what_can_never_fit_is_refused() {
         meta: None,
         whose: Whose::Permitted,
     };
-    let edited = world.act(&name, |c, d| decide::revise::edit(c, edit, d));
+    let edited = world.act(&name, |c, d| decide::edit::edit(c, edit, d));
     assert_eq!(edited.map_err(|refusal| code(&refusal)), Err("TOOBIG 2500".into()));
     assert_eq!(world.room.encode(crate::Part::Durable), before);
     // A setting of the room counts instead of the server's.
@@ -245,7 +245,7 @@ fn what_touched_a_message_that_is_gone_is_hidden_at_once_and_freed_in_steps() {
                 reason: None,
                 whose: Whose::Permitted,
             };
-            world.act(&name, |c, d| decide::revise::delete(c, delete, d)).expect("deleted");
+            world.act(&name, |c, d| decide::edit::delete(c, delete, d)).expect("deleted");
         } else {
             world.limits.history_max = 1;
             world.send("alice", "later").expect("sent");

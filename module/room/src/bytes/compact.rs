@@ -1,0 +1,171 @@
+//! What is kept small because there are many of it: numbers in six and three bytes, short texts in
+//! place.
+
+use std::fmt;
+use std::ops::Deref;
+
+use crate::collections::allocation::of_text;
+
+/// A number below 2^48, as ids and times are (see `encoding::END`); what is larger becomes the
+/// largest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct U48([u8; 6]);
+
+impl From<u64> for U48 {
+    fn from(value: u64) -> U48 {
+        let [a, b, c, d, e, f, ..] = value.min((1 << 48) - 1).to_le_bytes();
+        U48([a, b, c, d, e, f])
+    }
+}
+
+impl From<U48> for u64 {
+    fn from(small: U48) -> u64 {
+        let [a, b, c, d, e, f] = small.0;
+        u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+    }
+}
+
+/// A number below 2^24; what is larger becomes the largest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct U24([u8; 3]);
+
+impl U24 {
+    pub(crate) const MAX: u32 = (1 << 24) - 1;
+}
+
+impl From<u32> for U24 {
+    fn from(value: u32) -> U24 {
+        let [a, b, c, _] = value.min(U24::MAX).to_le_bytes();
+        U24([a, b, c])
+    }
+}
+
+impl From<U24> for u32 {
+    fn from(small: U24) -> u32 {
+        let [a, b, c] = small.0;
+        u32::from_le_bytes([a, b, c, 0])
+    }
+}
+
+/// How many bytes of text need no memory of their own.
+const IN_PLACE: usize = 22;
+
+/// A text that is mostly short: 24 bytes, and memory of its own only if it is longer than 22.
+#[derive(Clone)]
+pub(crate) enum ShortText {
+    InPlace { len: u8, bytes: [u8; IN_PLACE] },
+    Elsewhere(Box<str>),
+}
+
+impl ShortText {
+    /// The text as bytes, which costs less than to see that they are text.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            ShortText::InPlace { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            ShortText::Elsewhere(text) => text.as_bytes(),
+        }
+    }
+
+    /// Whether it is this text. Without a call for 16 to 32 bytes, as most names of connections are:
+    /// every beat compares two.
+    pub(crate) fn is(&self, text: &str) -> bool {
+        let (own, other) = (self.as_bytes(), text.as_bytes());
+        let ends = |bytes: &[u8]| Some((*bytes.first_chunk::<16>()?, *bytes.last_chunk::<16>()?));
+        match (ends(own), ends(other)) {
+            (Some(own_ends), Some(other_ends)) if own.len() <= 32 => {
+                own.len() == other.len() && own_ends == other_ends
+            }
+            _ => own == other,
+        }
+    }
+
+    /// Bytes it takes on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        match self {
+            ShortText::InPlace { .. } => 0,
+            ShortText::Elsewhere(text) => of_text(text),
+        }
+    }
+}
+
+impl From<&str> for ShortText {
+    fn from(text: &str) -> ShortText {
+        let mut bytes = [0; IN_PLACE];
+        match bytes.get_mut(..text.len()) {
+            Some(place) => {
+                place.copy_from_slice(text.as_bytes());
+                ShortText::InPlace { len: text.len() as u8, bytes }
+            }
+            None => ShortText::Elsewhere(text.into()),
+        }
+    }
+}
+
+impl Deref for ShortText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            ShortText::InPlace { .. } => str::from_utf8(self.as_bytes()).unwrap_or_default(),
+            ShortText::Elsewhere(text) => text,
+        }
+    }
+}
+
+impl fmt::Debug for ShortText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn six_bytes_hold_what_they_can() {
+        for (value, expected) in [
+            (0, 0),
+            (1_795_225_205_879, 1_795_225_205_879),
+            (crate::codec::snapshot_write::END, crate::codec::snapshot_write::END),
+            ((1 << 48) - 1, (1 << 48) - 1),
+            (u64::MAX, (1 << 48) - 1),
+        ] {
+            assert_eq!(u64::from(U48::from(value)), expected);
+        }
+    }
+
+    #[test]
+    fn three_bytes_hold_what_they_can() {
+        for (value, expected) in
+            [(0, 0), (70_000, 70_000), (1 << 24, U24::MAX), (u32::MAX, U24::MAX)]
+        {
+            assert_eq!(u32::from(U24::from(value)), expected);
+        }
+    }
+
+    #[test]
+    fn a_text_is_the_same_wherever_it_is() {
+        assert_eq!(size_of::<ShortText>(), 24);
+        for text in
+            ["", "r1-0badcafe-12345", "a text of 22 bytes, so", "this is one of 23 bytes", "äöü"]
+        {
+            let short = ShortText::from(text);
+            assert_eq!((&*short, short.as_bytes()), (text, text.as_bytes()));
+            assert_eq!(short.memory() > 0, text.len() > 22, "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_are_told_apart_at_every_byte() {
+        for len in 1..40 {
+            let text = "x".repeat(len);
+            let short = ShortText::from(&*text);
+            assert!(short.is(&text) && !short.is(&text[1..]) && !short.is(&format!("{text}x")));
+            for at in 0..len {
+                let other = format!("{}y{}", &text[..at], &text[at + 1..]);
+                assert!(!short.is(&other), "{other}");
+            }
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! The one encoding of events. What is written here goes to the channel, to CHAT.SYNC, to
+//! CHAT.HISTORY and to the WebSocket unchanged.
+//!
+//! Members stand in a fixed order and absent ones are left out:
+//! `id, prev | last, room, type, ts, user, by, kind, ref, text, meta, reply, mentions, emoji,
+//! removed, name, data, status, users, role, reason, until, edited, reactions, deleted, nonce, m`.
+
+/// A member's name with what surrounds it.
+macro_rules! key {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":").as_bytes()
+    };
+}
+
+mod ephemeral;
+mod message;
+
+use crate::bytes::json;
+use crate::bytes::json_writer::{self, Counter, NUMBER_MAX, Pen, SLACK};
+use crate::codec::record::Record;
+use crate::id::Id;
+use crate::state::log::journal::{Change, Fact, Reacted, Repeated};
+use crate::state::log::message_body::Body;
+use crate::state::room::Room;
+use crate::state::settings::to_json;
+use crate::state::users::members::{Deed, MemberChange, Role};
+
+pub use ephemeral::Ephemeral;
+pub(crate) use ephemeral::{NOTICE, ephemeral};
+pub(crate) use message::message;
+use message::{Reactions, bare_message, stored_message};
+
+/// Writes the event of a fact with what it repeats of its message.
+pub(crate) fn fact(out: &mut Vec<u8>, room: &str, fact: &Fact, repeated: Option<Repeated<'_>>) {
+    let Fact { id, prev, change } = fact;
+    let ids = (*id, *prev);
+    match change {
+        Change::Settings { by, data } => settings(out, room, ids, by, data),
+        Change::Member(member) => member_change(out, room, ids, member.change()),
+        Change::Edit { about, user } => {
+            let (text, meta) = match repeated {
+                Some(Repeated::Content { text, meta }) => (Some(text), meta),
+                _ => (None, None),
+            };
+            edit(out, room, ids, user, about.id, text, meta);
+        }
+        Change::Delete { about, user, reason } => {
+            delete(out, room, ids, user, about.id, reason.as_deref());
+        }
+        Change::React { about, removed, .. } => {
+            let reaction = match repeated {
+                Some(Repeated::Reaction(Reacted { user, emoji })) => Some((&**user, &**emoji)),
+                _ => None,
+            };
+            react(out, room, ids, about.id, reaction, *removed);
+        }
+    }
+}
+
+/// Writes the event of a record about to be applied to `before`. False: the record makes none.
+pub(crate) fn of_record(
+    out: &mut Vec<u8>,
+    numbers: &mut Numbers,
+    room: &str,
+    before: &Room,
+    record: &Record<'_>,
+) -> bool {
+    let prev = before.last;
+    match record {
+        Record::Message(new) => {
+            let m = before.messages.last() + 1;
+            if let Some(bare) = new.body.bare()
+                && bare_message(out, numbers, room, new.author, m, new.id, bare)
+            {
+                return true;
+            }
+            let none = Reactions { list: &[], users: &before.users };
+            stored_message(out, room, new.author, m, new.id, &new.body, none);
+        }
+        Record::Settings(new) => {
+            settings(out, room, (new.id, prev), new.by, &to_json(&new.changes));
+        }
+        Record::Join { user, role, by, logged: Some(id), .. } => {
+            let change = MemberChange::plain(user, *by, Deed::Join, Some(*role));
+            member_change(out, room, (*id, prev), change);
+        }
+        Record::Leave { id, user, by } => {
+            let change = MemberChange::plain(user, *by, Deed::Leave, None);
+            member_change(out, room, (*id, prev), change);
+        }
+        Record::Role { id, user, role, by } => {
+            let change = MemberChange::plain(user, *by, Deed::Role, Some(*role));
+            member_change(out, room, (*id, prev), change);
+        }
+        Record::Moderate { id, change } => member_change(out, room, (*id, prev), *change),
+        Record::Edit { id, user, message, text, meta } => {
+            // An edit says all that the message holds since, so that the newest one is enough.
+            let stored = before.messages.find(*message).and_then(|m| before.messages.get(m));
+            let kept = stored.and_then(|stored| Body::read(stored.body).ok());
+            let meta = meta.or(kept.and_then(|body| body.meta));
+            edit(out, room, (*id, prev), user, *message, Some(text), meta);
+        }
+        Record::Delete { id, user, message, reason } => {
+            delete(out, room, (*id, prev), user, *message, *reason);
+        }
+        Record::React { id, user, message, emoji, removed } => {
+            react(out, room, (*id, prev), *message, Some((user, emoji)), *removed);
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn settings(out: &mut Vec<u8>, room: &str, ids: (Id, Id), by: &str, data: &str) {
+    durable(out, room, ids, "room");
+    string(out, key!("by"), by);
+    raw(out, key!("data"), Some(data));
+    out.push(b'}');
+}
+
+fn member_change(out: &mut Vec<u8>, room: &str, ids: (Id, Id), change: MemberChange<'_>) {
+    durable(out, room, ids, "member");
+    string(out, key!("user"), change.user);
+    option(out, key!("by"), change.by);
+    string(out, key!("kind"), change.deed.as_str());
+    option(out, key!("role"), change.role.map(Role::as_str));
+    option(out, key!("reason"), change.reason);
+    if let Some(until) = change.until {
+        number(out, key!("until"), until);
+    }
+    out.push(b'}');
+}
+
+fn edit(
+    out: &mut Vec<u8>,
+    room: &str,
+    ids: (Id, Id),
+    user: &str,
+    message: Id,
+    text: Option<&str>,
+    meta: Option<&str>,
+) {
+    durable(out, room, ids, "edit");
+    string(out, key!("user"), user);
+    reference(out, key!("ref"), message);
+    option(out, key!("text"), text);
+    raw(out, key!("meta"), meta);
+    out.push(b'}');
+}
+
+fn delete(
+    out: &mut Vec<u8>,
+    room: &str,
+    ids: (Id, Id),
+    user: &str,
+    message: Id,
+    reason: Option<&str>,
+) {
+    durable(out, room, ids, "delete");
+    string(out, key!("user"), user);
+    reference(out, key!("ref"), message);
+    option(out, key!("reason"), reason);
+    out.push(b'}');
+}
+
+fn react(
+    out: &mut Vec<u8>,
+    room: &str,
+    ids: (Id, Id),
+    message: Id,
+    reaction: Option<(&str, &str)>,
+    removed: bool,
+) {
+    durable(out, room, ids, "react");
+    option(out, key!("user"), reaction.map(|(user, _)| user));
+    reference(out, key!("ref"), message);
+    option(out, key!("emoji"), reaction.map(|(_, emoji)| emoji));
+    if removed {
+        raw(out, key!("removed"), Some("true"));
+    }
+    out.push(b'}');
+}
+
+/// The event that tells of a room whose key is gone: its name, its last id, when and why.
+pub fn dropped(name: &str, last: Id, ts: u64, reason: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128);
+    passing(&mut out, name, last, "drop", ts);
+    string(&mut out, key!("reason"), reason);
+    out.push(b'}');
+    out
+}
+
+/// The beginning of every ephemeral event.
+fn passing(out: &mut Vec<u8>, room: &str, last: Id, kind: &str, ts: u64) {
+    out.extend_from_slice(b"{\"last\":\"");
+    last.write(out);
+    out.push(b'"');
+    string(out, key!("room"), room);
+    string(out, key!("type"), kind);
+    number(out, key!("ts"), ts);
+}
+
+/// Bytes of the beginning of a durable event besides the names of room and kind.
+const HEAD_MAX: usize = 96 + 5 * NUMBER_MAX + SLACK;
+
+/// The numbers of the event written before. In a page, and in a busy room, the next one's are the
+/// same or one more.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Numbers {
+    ms: Counter,
+    n: Counter,
+    m: Counter,
+}
+
+/// The beginning of a durable event of a room in whose name nothing is to be escaped.
+#[inline(always)]
+fn head(pen: &mut Pen<'_>, numbers: &mut Numbers, room: &str, (id, prev): (Id, Id), kind: &str) {
+    let (prev_ms, prev_n) = (numbers.ms.at(prev.ms), numbers.n.at(prev.n));
+    let (ms, n) = (numbers.ms.at(id.ms), numbers.n.at(id.n));
+    pen.fixed(b"{\"id\":\"");
+    pen.number(ms);
+    pen.fixed(b"-");
+    pen.number(n);
+    pen.fixed(b"\",\"prev\":\"");
+    pen.number(prev_ms);
+    pen.fixed(b"-");
+    pen.number(prev_n);
+    pen.fixed(b"\",\"room\":\"");
+    pen.text(room.as_bytes());
+    pen.fixed(b"\",\"type\":\"");
+    pen.text(kind.as_bytes());
+    pen.fixed(b"\",\"ts\":");
+    pen.number(ms);
+}
+
+/// The beginning of every durable event.
+fn durable(out: &mut Vec<u8>, room: &str, (id, prev): (Id, Id), kind: &str) {
+    if json::is_plain(room.as_bytes()) {
+        let most = HEAD_MAX + room.len() + kind.len();
+        let mut numbers = Numbers::default();
+        return json_writer::append(out, most, |pen| {
+            head(pen, &mut numbers, room, (id, prev), kind)
+        });
+    }
+    out.extend_from_slice(b"{\"id\":\"");
+    id.write(out);
+    out.extend_from_slice(b"\",\"prev\":\"");
+    prev.write(out);
+    out.push(b'"');
+    string(out, key!("room"), room);
+    plain(out, key!("type"), kind);
+    number(out, key!("ts"), id.ms);
+}
+
+/// A word of ours, which has nothing to escape.
+#[inline]
+fn plain(out: &mut Vec<u8>, key: &[u8], word: &str) {
+    out.extend_from_slice(key);
+    out.push(b'"');
+    out.extend_from_slice(word.as_bytes());
+    out.push(b'"');
+}
+
+#[inline]
+fn string(out: &mut Vec<u8>, key: &[u8], text: &str) {
+    out.extend_from_slice(key);
+    json::write_string(out, text);
+}
+
+#[inline]
+fn option(out: &mut Vec<u8>, key: &[u8], text: Option<&str>) {
+    if let Some(text) = text {
+        string(out, key, text);
+    }
+}
+
+#[inline]
+fn reference(out: &mut Vec<u8>, key: &[u8], id: Id) {
+    out.extend_from_slice(key);
+    out.push(b'"');
+    id.write(out);
+    out.push(b'"');
+}
+
+#[inline]
+fn raw(out: &mut Vec<u8>, key: &[u8], json: Option<&str>) {
+    if let Some(json) = json {
+        out.extend_from_slice(key);
+        out.extend_from_slice(json.as_bytes());
+    }
+}
+
+#[inline]
+fn number(out: &mut Vec<u8>, key: &[u8], value: u64) {
+    out.extend_from_slice(key);
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}

@@ -1,0 +1,245 @@
+//! Reading the stored form of a room. It trusts nothing: what it accepts upholds every promise the
+//! rest of the core relies on.
+//!
+//! It comes in pieces, each of whole items, and none is kept: [`Loader`] remembers how far it is. The
+//! versions before the third came as one piece.
+
+mod journal;
+mod parts;
+mod presence;
+
+use std::collections::{HashMap, HashSet};
+
+use crate::bytes::varint::{Malformed, Reader};
+use crate::codec::snapshot_write::VERSION;
+use crate::id::Id;
+use crate::limits::USER_NAME_MAX;
+use crate::names;
+use crate::state::room::Room;
+use crate::state::users::user_table::UserNumber;
+
+/// The oldest version this release reads.
+const OLDEST: u8 = 1;
+/// The first version in which a user's name stands where the user is first named. Before, all names
+/// came first.
+const NAMES_IN_PLACE: u8 = 3;
+
+/// Reads a stored room piece by piece.
+#[derive(Debug, Default)]
+pub struct Loader {
+    room: Room,
+    progress: Progress,
+}
+
+/// How far a loader is.
+#[derive(Debug, Default)]
+struct Progress {
+    version: u8,
+    section: Section,
+    /// Items of the section that are still to come.
+    left: u64,
+    /// Versions before the third: all users.
+    table: Vec<Box<str>>,
+    /// The users named so far, in that order.
+    named: Vec<UserNumber>,
+    /// The place after all others in the order of the section.
+    next_place: u64,
+    /// The last event of the section so far.
+    before: Id,
+    /// The next message to be held against the journal.
+    m: u64,
+    /// Who has reacted as the last item of reactions says.
+    reacted: HashSet<UserNumber>,
+    /// Version 1 had one status per user.
+    former: HashMap<UserNumber, Box<str>>,
+}
+
+/// What is being read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Section {
+    #[default]
+    Start,
+    Header,
+    Members,
+    Sanctions,
+    Messages,
+    Reactions,
+    Journal,
+    Nonces,
+    Follows,
+    Presence,
+    Connections,
+    End,
+}
+
+impl Loader {
+    /// Reads the next piece. Errors: whatever a writer of ours would not have written; nothing more
+    /// is to be read then.
+    pub fn read(&mut self, piece: &[u8]) -> Result<(), Malformed> {
+        let Loader { room, progress } = self;
+        let mut decoder = Decoder { reader: Reader::new(piece), room, progress };
+        while !decoder.reader.is_empty() {
+            decoder.step()?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is nothing more to come.
+    pub fn is_complete(&self) -> bool {
+        let Progress { section, left, .. } = self.progress;
+        section == Section::End || (section == Section::Connections && left == 0)
+    }
+
+    /// The room, which sleeps until [`Room::wake`]. Errors: it was not all of it.
+    pub fn finish(self) -> Result<Room, Malformed> {
+        if !self.is_complete() {
+            return Err(Malformed("ends early"));
+        }
+        let mut room = self.room;
+        presence::check(&mut room)?;
+        Ok(room)
+    }
+}
+
+impl Room {
+    /// Reads a stored form that is there as one. The room sleeps until [`Room::wake`]. Errors: whatever
+    /// a writer of ours would not have written.
+    pub fn decode(stored: &[u8]) -> Result<Room, Malformed> {
+        let mut loader = Loader::default();
+        loader.read(stored)?;
+        loader.finish()
+    }
+}
+
+/// A loader at work on a piece.
+struct Decoder<'a, 'r> {
+    reader: Reader<'a>,
+    room: &'r mut Room,
+    progress: &'r mut Progress,
+}
+
+impl<'a> Decoder<'a, '_> {
+    /// Reads one item, or the head of the next section.
+    fn step(&mut self) -> Result<(), Malformed> {
+        if self.progress.left == 0 {
+            return self.begin_section();
+        }
+        self.progress.left -= 1;
+        match self.progress.section {
+            Section::Members => self.member(),
+            Section::Sanctions => self.sanction(),
+            Section::Messages => self.message(),
+            Section::Reactions => self.reactions(),
+            Section::Journal => self.journal_entry(),
+            Section::Nonces => self.nonce(),
+            Section::Follows => self.follow(),
+            Section::Presence => self.present(),
+            Section::Connections => self.connection(),
+            Section::Start | Section::Header | Section::End => Ok(()),
+        }
+    }
+
+    fn begin_section(&mut self) -> Result<(), Malformed> {
+        let version = self.progress.version;
+        let (section, left) = match self.progress.section {
+            Section::Start => {
+                self.start()?;
+                (Section::Header, 0)
+            }
+            Section::Header => {
+                self.progress.next_place = self.next_place()?;
+                (Section::Members, self.reader.number()?)
+            }
+            Section::Members => {
+                self.room.members.restore_next(self.progress.next_place);
+                (Section::Sanctions, if version >= 2 { self.reader.number()? } else { 0 })
+            }
+            Section::Sanctions => (Section::Messages, self.begin_messages()?),
+            Section::Messages => {
+                (Section::Reactions, if version >= 2 { self.reader.number()? } else { 0 })
+            }
+            Section::Reactions => (Section::Journal, self.begin_journal()?),
+            Section::Journal => {
+                self.end_journal()?;
+                self.progress.before = Id::ZERO;
+                (Section::Nonces, self.reader.number()?)
+            }
+            Section::Nonces => (Section::Follows, self.reader.number()?),
+            Section::Follows => {
+                if version >= 2 {
+                    self.room.last_seen = self.ms()?;
+                }
+                match self.begin_presence()? {
+                    Some(users) => (Section::Presence, users),
+                    None => (Section::End, 0),
+                }
+            }
+            Section::Presence => {
+                self.room.presence.order.restore_next(self.progress.next_place);
+                (Section::Connections, self.reader.number()?)
+            }
+            Section::Connections | Section::End => return Err(Malformed("more after the end")),
+        };
+        (self.progress.section, self.progress.left) = (section, left);
+        Ok(())
+    }
+
+    /// What comes before everything else.
+    fn start(&mut self) -> Result<(), Malformed> {
+        let version = self.reader.byte()?;
+        if !(OLDEST..=VERSION).contains(&version) {
+            return Err(Malformed("unknown version"));
+        }
+        self.progress.version = version;
+        if version < NAMES_IN_PLACE {
+            let count = self.reader.count()?;
+            let mut seen = HashSet::new();
+            for _ in 0..count {
+                let name = self.user_name()?;
+                if !seen.insert(name) {
+                    return Err(Malformed("a user named twice"));
+                }
+                self.progress.table.push(name.into());
+            }
+        }
+        self.header()
+    }
+
+    fn user_name(&mut self) -> Result<&'a str, Malformed> {
+        let name = self.reader.name(USER_NAME_MAX)?;
+        names::stored_user(name.as_bytes()).map_err(|_| Malformed("no user"))
+    }
+
+    /// A user, with one more reference to it.
+    fn user(&mut self) -> Result<UserNumber, Malformed> {
+        let unknown = Malformed("unknown user");
+        let number = usize::try_from(self.reader.number()?).map_err(|_| unknown)?;
+        let Some(at) = number.checked_sub(1) else { return Ok(UserNumber::BACKEND) };
+        if self.progress.version < NAMES_IN_PLACE {
+            let name = self.progress.table.get(at).ok_or(unknown)?;
+            return Ok(self.room.users.refer(name));
+        }
+        if let Some(user) = self.progress.named.get(at) {
+            self.room.users.refer_again(*user);
+            return Ok(*user);
+        }
+        if at > self.progress.named.len() {
+            return Err(unknown);
+        }
+        let name = self.user_name()?;
+        if self.room.users.find(name).is_some() {
+            return Err(Malformed("a user named twice"));
+        }
+        let user = self.room.users.refer(name);
+        self.progress.named.push(user);
+        Ok(user)
+    }
+
+    /// Like [`Decoder::user`], but the backend is not one.
+    fn person(&mut self) -> Result<UserNumber, Malformed> {
+        match self.user()? {
+            UserNumber::BACKEND => Err(Malformed("the backend is not a user")),
+            user => Ok(user),
+        }
+    }
+}

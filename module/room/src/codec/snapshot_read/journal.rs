@@ -1,0 +1,158 @@
+//! Reading a stored journal: the facts, and that with the messages they make one chain.
+
+use super::Decoder;
+use crate::bytes::json;
+use crate::bytes::varint::Malformed;
+use crate::codec::record::{read_actor, read_line, read_member, read_role, read_who};
+use crate::codec::snapshot_write::END;
+use crate::id::Id;
+use crate::limits::*;
+use crate::names;
+use crate::state::log::journal::{About, Change, Fact, Journal, Reacted};
+use crate::state::users::members::{Deed, MemberChange};
+
+const OUT_OF_ORDER: Malformed = Malformed("journal out of order");
+
+impl Decoder<'_, '_> {
+    /// How many entries there are: one for every event that is no message.
+    pub(super) fn begin_journal(&mut self) -> Result<u64, Malformed> {
+        let base = self.id()?;
+        self.room.journal = Journal::starting_after(base);
+        self.progress.before = base;
+        self.progress.m = self.room.messages.partition(|id| id.n <= base.n);
+        self.reader.number()
+    }
+
+    pub(super) fn journal_entry(&mut self) -> Result<(), Malformed> {
+        let tag = self.reader.byte()?;
+        if tag == 0 && self.progress.version == 1 {
+            // Version 1 listed the messages too.
+            self.reader.number()?;
+            return Ok(());
+        }
+        let (mut fact, repeats) = self.fact(tag)?;
+        self.follow_messages(fact.id)?;
+        let before = self.progress.before;
+        if fact.id.n != before.n + 1 || fact.id.ms < before.ms {
+            return Err(OUT_OF_ORDER);
+        }
+        self.progress.before = fact.id;
+        match &mut fact.change {
+            Change::Edit { about, .. } if repeats => {
+                self.room.touched.note_edit(about.m, fact.id.n);
+            }
+            Change::React { about, earlier, .. } if repeats => {
+                *earlier = self.room.touched.note_reaction(about.m, fact.id.n);
+            }
+            _ => {}
+        }
+        self.room.journal.push(fact);
+        Ok(())
+    }
+
+    /// Holds what comes after the last fact against the last event.
+    pub(super) fn end_journal(&mut self) -> Result<(), Malformed> {
+        let last = self.room.last;
+        self.follow_messages(Id { ms: last.ms, n: last.n + 1 })?;
+        if self.progress.before == last { Ok(()) } else { Err(OUT_OF_ORDER) }
+    }
+
+    /// Goes over the messages up to event `to`: they follow on the event before without holes.
+    fn follow_messages(&mut self, to: Id) -> Result<(), Malformed> {
+        let (m, before) = (&mut self.progress.m, &mut self.progress.before);
+        while let Some(id) = self.room.messages.get(*m).map(|message| message.id) {
+            if id.n >= to.n {
+                break;
+            }
+            if id.n != before.n + 1 || id.ms < before.ms {
+                return Err(OUT_OF_ORDER);
+            }
+            (*before, *m) = (id, *m + 1);
+        }
+        Ok(())
+    }
+
+    /// A fact, and whether it was written with what it repeats of its message.
+    fn fact(&mut self, tag: u8) -> Result<(Fact, bool), Malformed> {
+        let mut repeats = false;
+        let (id, prev) = (self.id()?, self.id()?);
+        let reader = &mut self.reader;
+        let change = match tag {
+            1 => {
+                let by = read_actor(reader)?.into();
+                let data = reader.text(OBJECT_MAX * 2)?;
+                if !json::is_object(data) {
+                    return Err(Malformed("settings are no JSON object"));
+                }
+                Change::Settings { by, data: data.into() }
+            }
+            // Version 1 wrote joins, leaves and roles so.
+            2..=4 => {
+                let (user, by) = read_who(reader)?;
+                let (deed, role) = match tag {
+                    2 => (Deed::Join, Some(read_role(reader)?)),
+                    3 => (Deed::Leave, None),
+                    _ => (Deed::Role, Some(read_role(reader)?)),
+                };
+                Change::Member(MemberChange::plain(user, by, deed, role).into())
+            }
+            5 => Change::Member(read_member(reader)?.into()),
+            6 => {
+                let about = self.about()?;
+                let user = read_actor(&mut self.reader)?.into();
+                repeats = self.reader.flag()?;
+                if repeats {
+                    self.content(about)?;
+                }
+                Change::Edit { about, user }
+            }
+            7 => {
+                let about = self.about()?;
+                let user = read_actor(&mut self.reader)?.into();
+                let reason = read_line(&mut self.reader, REASON_MAX)?;
+                Change::Delete { about, user, reason: reason.map(Box::from) }
+            }
+            8 => {
+                let about = self.about()?;
+                let removed = self.reader.flag()?;
+                repeats = self.reader.flag()?;
+                let reaction = if repeats { Some(self.reacted(about)?) } else { None };
+                Change::React { about, reaction, removed, earlier: 0 }
+            }
+            _ => return Err(Malformed("unknown fact")),
+        };
+        Ok((Fact { id, prev, change }, repeats))
+    }
+
+    fn about(&mut self) -> Result<About, Malformed> {
+        let (id, m) = (self.id()?, self.reader.number()?);
+        if m < END { Ok(About { id, m }) } else { Err(Malformed("message number out of bounds")) }
+    }
+
+    /// What an edit repeats of a message, which must be there for that. The message holds it too, or
+    /// what a later edit has put in its place, as every version before the third repeated that too.
+    fn content(&mut self, about: About) -> Result<(), Malformed> {
+        self.check_alive(about)?;
+        self.reader.text(MAX_TEXT_MAX as usize)?;
+        let meta = self.reader.option(OBJECT_MAX)?;
+        if meta.is_none_or(json::is_object) {
+            Ok(())
+        } else {
+            Err(Malformed("meta is no JSON object"))
+        }
+    }
+
+    fn reacted(&mut self, about: About) -> Result<Reacted, Malformed> {
+        self.check_alive(about)?;
+        let user = read_actor(&mut self.reader)?.into();
+        let emoji = self.reader.name(EMOJI_MAX)?;
+        names::stored_emoji(emoji.as_bytes()).map_err(|_| Malformed("no emoji"))?;
+        Ok(Reacted { user, emoji: emoji.into() })
+    }
+
+    fn check_alive(&self, about: About) -> Result<(), Malformed> {
+        let message = self.room.messages.get(about.m);
+        let alive = message.is_some_and(|message| message.id == about.id && !message.is_deleted());
+        if alive { Ok(()) } else { Err(Malformed("an event repeats a message that is gone")) }
+    }
+}

@@ -1,0 +1,169 @@
+//! Moving what a room has allocated, for defragmentation: Redis says where to.
+//!
+//! Moved are the lists and texts that make up nearly all of a large room: messages, users with their
+//! names, connections, nonces, events of the journal. Not moved are the nodes of trees and hash
+//! tables (sanctions, reactions, rooms followed, orders, look-ups): their crates offer no way to.
+//!
+//! A room may be too large for one go. It is worked off in steps, which are counted: [`Room::relocate`]
+//! goes on where it stopped. What happens to the room in between shifts them a little; an
+//! allocation then is looked at twice or in the next round.
+
+use crate::collections::chunked_vec::Blocks;
+use crate::state::room::Room;
+
+/// Who moves allocations.
+pub trait Mover {
+    /// Perhaps moves the entries of a list.
+    fn list<T>(&mut self, list: &mut Vec<T>);
+    /// Perhaps moves a text.
+    fn text(&mut self, text: &mut Box<str>);
+    /// Perhaps moves a value.
+    fn value<T>(&mut self, value: &mut Box<T>);
+    /// Whether there is no time for more now.
+    fn must_stop(&mut self) -> bool;
+}
+
+/// Events or nonces of one step.
+const FEW: usize = 128;
+
+impl Room {
+    /// Shows everything that can be moved to `mover`, from step `from` on until it must stop; the step to
+    /// go on with, or `None` at the end.
+    pub fn relocate(&mut self, from: u64, mover: &mut impl Mover) -> Option<u64> {
+        let parts = [
+            self.messages.runs(),
+            self.users.entries.blocks(),
+            self.presence.connections.blocks(),
+            self.presence.present.blocks(),
+            self.journal.fact_count().div_ceil(FEW),
+            self.nonces.len().div_ceil(FEW),
+        ];
+        let steps = parts.iter().sum::<usize>() as u64;
+        let mut step = from;
+        while step < steps {
+            self.relocate_step(step as usize, parts, mover);
+            step += 1;
+            if step < steps && mover.must_stop() {
+                return Some(step);
+            }
+        }
+        None
+    }
+
+    fn relocate_step(&mut self, step: usize, parts: [usize; 6], mover: &mut impl Mover) {
+        let (mut part, mut at) = (0, step);
+        for steps in parts {
+            if at < steps {
+                break;
+            }
+            at -= steps;
+            part += 1;
+        }
+        match part {
+            0 => self.messages.relocate(at, mover),
+            1 => {
+                self.users.entries.relocate(at, mover);
+                let entries = self.users.entries.block_mut(at).into_iter().flatten();
+                entries.for_each(|entry| mover.text(&mut entry.name));
+            }
+            2 => self.presence.connections.relocate(at, mover),
+            3 => self.presence.present.relocate(at, mover),
+            4 => {
+                let facts = self.journal.facts.iter_mut_from(at * FEW).take(FEW);
+                facts.for_each(|fact| {
+                    mover.value(fact);
+                    fact.texts_mut(&mut |text| mover.text(text));
+                });
+            }
+            _ => {
+                let nonces = self.nonces.list.iter_mut_from(at * FEW).take(FEW);
+                nonces.for_each(|nonce| mover.text(&mut nonce.name));
+            }
+        }
+    }
+}
+
+impl<T> Blocks<T> {
+    fn relocate(&mut self, at: usize, mover: &mut impl Mover) {
+        if let Some(block) = self.block_mut(at) {
+            mover.list(block);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Part, Record};
+
+    /// Moves everything, so many steps at a time, and counts the bytes.
+    struct Test {
+        steps: usize,
+        left: usize,
+        bytes: usize,
+    }
+
+    impl Mover for Test {
+        fn list<T>(&mut self, list: &mut Vec<T>) {
+            self.bytes += list.capacity() * size_of::<T>();
+            let mut moved = Vec::with_capacity(list.capacity());
+            moved.append(list);
+            *list = moved;
+        }
+
+        fn text(&mut self, text: &mut Box<str>) {
+            self.bytes += text.len();
+            *text = (**text).into();
+        }
+
+        fn value<T>(&mut self, _: &mut Box<T>) {
+            self.bytes += size_of::<T>();
+        }
+
+        fn must_stop(&mut self) -> bool {
+            self.left = self.left.saturating_sub(1);
+            self.left == 0
+        }
+    }
+
+    #[test]
+    fn nearly_all_of_a_room_is_shown_once_in_however_many_goes() {
+        let mut room = Room::default();
+        let (ms, mut n) = (1_795_225_200_000, 0);
+        room.apply(&Record::Create { ms }, 0);
+        for at in 0..3_000 {
+            let (user, name) = (format!("user-{at}"), format!("a-relay-connection-{at}"));
+            let id = crate::Id { ms, n: n + 1 };
+            n += 1;
+            let role = crate::state::users::members::Role::Member;
+            room.apply(&Record::Join { user: &user, role, by: None, ms, logged: Some(id) }, 0);
+            let status = None;
+            let (connection, user) = (&*name, &*user);
+            room.apply(&Record::Present { connection, user, ttl: 9, now: 1, status }, 0);
+        }
+        let mut world = crate::tests::World::new("lobby");
+        world.room = room;
+        for at in 0..5_000 {
+            let nonce = format!("nonce-{at}");
+            world.send_with("user-7", &"some text".repeat(9), Some(&nonce)).expect("sent");
+        }
+        let mut room = world.room.clone();
+        let before = room.encode(Part::Everything(world.time()));
+        let mut shown = Vec::new();
+        for steps in [1, 2, 7, usize::MAX] {
+            let mut test = Test { steps, left: steps, bytes: 0 };
+            let (mut from, mut goes) = (0, 1);
+            while let Some(next) = room.relocate(from, &mut test) {
+                assert!(next > from && next - from <= test.steps as u64);
+                (from, test.left) = (next, test.steps);
+                goes += 1;
+            }
+            assert_eq!(room.encode(Part::Everything(world.time())), before, "nothing has changed");
+            assert_eq!(goes == 1, steps == usize::MAX);
+            shown.push(test.bytes);
+        }
+        assert!(shown.windows(2).all(|pair| pair[0] == pair[1]), "{shown:?}");
+        let memory = room.memory();
+        assert!(shown[0] > memory * 6 / 10, "{} of {memory} bytes", shown[0]);
+    }
+}

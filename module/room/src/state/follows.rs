@@ -1,0 +1,53 @@
+//! The rooms that the user of a personal room follows, by name.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use crate::collections::allocation::{of_text, of_tree};
+
+/// The followed rooms, each with the time since when, milliseconds since the epoch.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Follows {
+    since: BTreeMap<Box<str>, u64>,
+    /// Bytes of all names.
+    name_bytes: usize,
+}
+
+impl Follows {
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.since.len()
+    }
+
+    /// Bytes they take on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        const ENTRY: usize = size_of::<Box<str>>() + size_of::<u64>();
+        of_tree(self.since.len(), ENTRY, 8) + self.name_bytes
+    }
+
+    pub(crate) fn contains(&self, room: &str) -> bool {
+        self.since.contains_key(room)
+    }
+
+    /// Adds a room. False: it is there already, and stays as it is.
+    pub(crate) fn add(&mut self, room: &str, since: u64) -> bool {
+        let new = !self.contains(room);
+        if new {
+            self.name_bytes += of_text(room);
+            self.since.insert(room.into(), since);
+        }
+        new
+    }
+
+    pub(crate) fn remove(&mut self, room: &str) {
+        if self.since.remove(room).is_some() {
+            self.name_bytes -= of_text(room);
+        }
+    }
+
+    /// Those from a name on.
+    pub(crate) fn from(&self, start: Bound<&str>) -> impl Iterator<Item = (&str, u64)> {
+        let range = self.since.range::<str, _>((start, Bound::Unbounded));
+        range.map(|(room, since)| (&**room, *since))
+    }
+}

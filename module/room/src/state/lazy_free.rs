@@ -1,0 +1,211 @@
+//! What a room has given up in one step and frees in many: the connections that came under a former
+//! name, and what happened to messages that are gone.
+//!
+//! Nobody sees leftovers: they are in no answer, no stored form and no digest. But they hold memory,
+//! and references to users, which are released one by one. A million reactions may have touched a
+//! message that is deleted: it is gone for every reader at once, and from memory within seconds.
+
+use crate::collections::work;
+use crate::state::log::annotations::Touched;
+use crate::state::presence::presence_table::Presence;
+use crate::state::rate_limit::Paces;
+use crate::state::room::Room;
+
+/// The leftovers of a room.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Leftovers {
+    presences: Vec<Presence>,
+    /// Of messages that are deleted or trimmed. The events of their reactions are found from here.
+    touched: Vec<Touched>,
+}
+
+impl Leftovers {
+    /// Bytes they take on the heap, near enough.
+    pub(crate) fn memory(&self) -> usize {
+        let presence = |presence: &Presence| size_of::<Presence>() + presence.memory();
+        let touched = |touched: &Touched| size_of::<Touched>() + touched.reaction_bytes();
+        size_of::<Leftovers>()
+            + self.presences.iter().map(presence).sum::<usize>()
+            + self.touched.iter().map(touched).sum::<usize>()
+    }
+
+    /// How many allocations it takes to free them, near enough.
+    pub(crate) fn free_effort(&self) -> usize {
+        self.presences.iter().map(Presence::connections).sum()
+    }
+}
+
+impl Room {
+    /// Whether there is something to be freed by [`Room::free_leftovers`].
+    pub fn has_leftovers(&self) -> bool {
+        self.leftovers.is_some()
+    }
+
+    /// Forgets who is here: the room has another name, under which nobody came. What is to be freed
+    /// becomes a leftover, so the work is the same for any number of connections.
+    pub fn set_presence_aside(&mut self) {
+        let presence = std::mem::take(&mut self.presence);
+        if presence.connections() > 0 {
+            self.leftovers.get_or_insert_default().presences.push(presence);
+        }
+    }
+
+    /// Forgets what happened to a message that is gone. A little of it is freed at once, the rest
+    /// becomes a leftover.
+    pub(crate) fn set_touched_aside(&mut self, mut touched: Touched) {
+        const AT_ONCE: usize = 16;
+        for _ in 0..AT_ONCE {
+            work::visit(1);
+            if !touched.take_apart(&mut self.journal, &mut self.users) {
+                return;
+            }
+        }
+        self.leftovers.get_or_insert_default().touched.push(touched);
+    }
+
+    /// Frees leftovers, at most `most` connections or reactions of them. True: there are more.
+    pub fn free_leftovers(&mut self, most: usize) -> bool {
+        let Some(leftovers) = &mut self.leftovers else { return false };
+        for _ in 0..most {
+            work::visit(1);
+            if let Some(touched) = leftovers.touched.last_mut() {
+                if !touched.take_apart(&mut self.journal, &mut self.users) {
+                    leftovers.touched.pop();
+                }
+            } else if let Some(presence) = leftovers.presences.last_mut() {
+                if !presence.take_apart(&mut self.users) {
+                    leftovers.presences.pop();
+                }
+            } else {
+                break;
+            }
+        }
+        if leftovers.presences.is_empty() && leftovers.touched.is_empty() {
+            self.leftovers = None;
+        }
+        self.has_leftovers()
+    }
+
+    /// A copy of the room under another name, where nobody is present. What is left of messages that
+    /// are gone is left there too.
+    pub fn copy(&self) -> Room {
+        let touched = self.leftovers.as_ref().map_or(&[][..], |leftovers| &leftovers.touched);
+        let left = Leftovers { presences: Vec::new(), touched: touched.to_vec() };
+        let mut users = self.users.clone();
+        let leftovers = self.leftovers.iter().flat_map(|leftovers| &leftovers.presences);
+        for presence in leftovers.chain([&self.presence]) {
+            presence.iter().for_each(|connection| users.release(connection.user));
+        }
+        Room {
+            created: self.created,
+            last: self.last,
+            users,
+            settings: self.settings.clone(),
+            messages: self.messages.clone(),
+            touched: self.touched.clone(),
+            tallies: self.tallies.clone(),
+            journal: self.journal.clone(),
+            members: self.members.clone(),
+            sanctions: self.sanctions.clone(),
+            nonces: self.nonces.clone(),
+            follows: self.follows.clone(),
+            last_seen: self.last_seen,
+            presence: Presence::default(),
+            paces: Paces::default(),
+            leftovers: (!left.touched.is_empty()).then(|| Box::new(left)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{Now, Part, Record};
+
+    fn present(room: &mut Room, connection: &str, user: &str) {
+        let record =
+            Record::Present { connection, user, ttl: 60_000, now: 1, status: Some("away") };
+        room.apply(&record, 1);
+    }
+
+    /// A room with a member, and `count` connections, two to a user.
+    fn crowd(count: usize) -> Room {
+        let mut room = Room::default();
+        room.apply(&Record::Create { ms: 5 }, 1);
+        let role = crate::state::users::members::Role::Member;
+        room.apply(&Record::Join { user: "u1", role, by: None, ms: 5, logged: None }, 1);
+        (0..count).for_each(|at| present(&mut room, &format!("c{at}"), &format!("u{}", at / 2)));
+        room
+    }
+
+    fn everything(room: &Room) -> Vec<u8> {
+        room.encode(Part::Everything(Now { ms: 9, id_ms: 9, unused_ms: 9, steady_ms: 9 }))
+    }
+
+    #[test]
+    fn presence_is_set_aside_at_once_and_freed_in_steps() {
+        const COUNT: usize = 20_000;
+        let mut room = crowd(COUNT);
+        let memory = room.memory();
+        let encoded = room.encode(Part::Durable);
+        room.set_presence_aside();
+        assert_eq!((room.connections(), room.online()), (0, 0));
+        assert_eq!(room.encode(Part::Durable), encoded);
+        assert!(room.memory() > memory - memory / 10, "the leftovers count");
+        let mut steps = 0;
+        while room.has_leftovers() {
+            let before = room.users.len();
+            room.free_leftovers(128);
+            assert!(before - room.users.len() <= 128, "users freed in one step");
+            steps += 1;
+        }
+        assert!(steps >= COUNT / 128, "{steps} steps");
+        assert_eq!(room.users.len(), 1, "the member");
+        assert_eq!(room.encode(Part::Durable), encoded);
+    }
+
+    #[test]
+    fn users_who_come_under_the_new_name_meanwhile_are_present_there_only() {
+        let mut room = crowd(1_000);
+        let mut fresh = crowd(0);
+        let mut expected = BTreeSet::new();
+        for turn in 0..50 {
+            if turn % 10 == 0 {
+                room.set_presence_aside();
+                fresh.set_presence_aside();
+                expected.clear();
+            }
+            for at in 0..20 {
+                let (connection, user) = (format!("c{}", turn * 7 + at), format!("u{}", at * 13));
+                present(&mut room, &connection, &user);
+                present(&mut fresh, &connection, &user);
+                expected.insert(user);
+            }
+            let connections = vec![format!("c{}", turn * 7).into()];
+            let gone = Record::Absent { connections };
+            room.apply(&gone, 1);
+            fresh.apply(&gone, 1);
+            room.free_leftovers(40);
+            assert_eq!(everything(&room), everything(&fresh), "after turn {turn}");
+            for user in (0..500).map(|at| format!("u{at}")) {
+                let is_here = fresh.presence_of(&user).is_some();
+                assert_eq!(room.presence_of(&user).is_some(), is_here, "{user}");
+            }
+        }
+        while room.free_leftovers(100) || fresh.free_leftovers(100) {}
+        assert_eq!(room.users.len(), fresh.users.len());
+    }
+
+    #[test]
+    fn a_copy_has_neither_presence_nor_references_of_it() {
+        let mut room = crowd(100);
+        room.set_presence_aside();
+        (50..150).for_each(|at| present(&mut room, &format!("c{at}"), &format!("u{at}")));
+        let copy = room.copy();
+        assert_eq!((copy.connections(), copy.online(), copy.users.len()), (0, 0, 1));
+        assert_eq!(copy.encode(Part::Durable), room.encode(Part::Durable));
+        assert!(!copy.has_leftovers());
+    }
+}

@@ -1,0 +1,246 @@
+//! What happened to messages after they were sent: reactions, and which later events speak of them.
+//!
+//! Few messages are ever touched, so this is kept beside them, by message number. It is what makes
+//! deleting thorough: every event that repeats something of a message is found from here.
+
+use std::collections::BTreeMap;
+
+use crate::collections::allocation::{allocated, of_text, of_tree};
+use crate::collections::work;
+use crate::limits::EMOJIS_MAX;
+use crate::state::log::journal::Journal;
+use crate::state::log::reactors::Reactors;
+use crate::state::users::user_table::{UserNumber, Users};
+
+/// The touched messages of a room.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TouchedMessages {
+    by_message: BTreeMap<u64, Touched>,
+    /// Bytes of all reactions.
+    reaction_bytes: usize,
+}
+
+/// Bytes of an entry of the map.
+const ENTRY: usize = size_of::<u64>() + size_of::<Touched>();
+/// Entries in a node of the map, in the mean: it is mostly newer messages that are touched.
+const FILLED: usize = 6;
+
+/// One message.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Touched {
+    /// In the order in which each emoji first came.
+    pub(crate) reactions: Vec<Reaction>,
+    /// The number of the newest edit in the journal; 0: none.
+    newest_edit: u64,
+    /// The number of the newest reaction event in the journal, from which the earlier ones are found;
+    /// 0: none.
+    newest_reaction: u64,
+}
+
+/// One emoji on a message.
+#[derive(Clone, Debug)]
+pub(crate) struct Reaction {
+    pub(crate) emoji: Box<str>,
+    /// In the order of reacting; never empty.
+    pub(crate) users: Reactors,
+}
+
+impl Touched {
+    /// Bytes of its reactions.
+    pub(crate) fn reaction_bytes(&self) -> usize {
+        let own = |reaction: &Reaction| of_text(&reaction.emoji) + reaction.users.memory();
+        allocated(self.reactions.capacity() * size_of::<Reaction>())
+            + self.reactions.iter().map(own).sum::<usize>()
+    }
+}
+
+impl Touched {
+    /// Empties one event of a reaction, or forgets one user who has reacted: the message is gone.
+    /// False: there is nothing left.
+    pub(crate) fn take_apart(&mut self, journal: &mut Journal, users: &mut Users) -> bool {
+        if self.newest_reaction > 0 {
+            self.newest_reaction = journal.empty_reaction(self.newest_reaction).unwrap_or(0);
+            return true;
+        }
+        let Some(reaction) = self.reactions.last_mut() else { return false };
+        match reaction.users.pop() {
+            Some(user) => users.release(user),
+            None => drop(self.reactions.pop()),
+        }
+        true
+    }
+}
+
+impl TouchedMessages {
+    /// Bytes that all of it takes, as `room_bytes` counts them.
+    #[inline]
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.by_message.len() * 2 * ENTRY + self.reaction_bytes) as u64
+    }
+
+    /// Bytes it takes on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        of_tree(self.by_message.len(), ENTRY, FILLED) + self.reaction_bytes
+    }
+
+    /// Bytes that message `m` takes here.
+    pub(crate) fn bytes_of(&self, m: u64) -> u64 {
+        self.get(m).map_or(0, |touched| (2 * ENTRY + touched.reaction_bytes()) as u64)
+    }
+
+    /// How many messages.
+    pub(crate) fn len(&self) -> usize {
+        self.by_message.len()
+    }
+
+    pub(crate) fn get(&self, m: u64) -> Option<&Touched> {
+        self.by_message.get(&m)
+    }
+
+    /// Whether any of messages `from..to` has reactions.
+    pub(crate) fn any_reacted(&self, from: u64, to: u64) -> bool {
+        let touched = self.by_message.range(from..to.max(from));
+        touched.into_iter().any(|(_, touched)| !touched.reactions.is_empty())
+    }
+
+    /// The reactions to message `m`.
+    pub(crate) fn reactions(&self, m: u64) -> &[Reaction] {
+        self.get(m).map_or(&[], |touched| &touched.reactions)
+    }
+
+    /// Whether this user has reacted so.
+    pub(crate) fn has_reacted(&self, m: u64, user: UserNumber, emoji: &str) -> bool {
+        let same = |reaction: &&Reaction| *reaction.emoji == *emoji;
+        self.reactions(m).iter().find(same).is_some_and(|reaction| reaction.users.contains(user))
+    }
+
+    /// The number of the newest edit of message `m` in the journal.
+    pub(crate) fn newest_edit(&self, m: u64) -> Option<u64> {
+        self.get(m).map(|touched| touched.newest_edit).filter(|n| *n > 0)
+    }
+
+    /// Event `n` of the journal is an edit of message `m`, the newest.
+    pub(crate) fn note_edit(&mut self, m: u64, n: u64) {
+        self.by_message.entry(m).or_default().newest_edit = n;
+    }
+
+    /// Event `n` of the journal is the newest reaction event about message `m`; returns the number of
+    /// the one before, 0 if there is none.
+    pub(crate) fn note_reaction(&mut self, m: u64, n: u64) -> u64 {
+        std::mem::replace(&mut self.by_message.entry(m).or_default().newest_reaction, n)
+    }
+
+    /// Event `n`, the oldest that speaks of message `m`, has left the journal.
+    pub(crate) fn forget_event(&mut self, m: u64, n: u64) {
+        let Some(touched) = self.by_message.get_mut(&m) else { return };
+        for newest in [&mut touched.newest_edit, &mut touched.newest_reaction] {
+            if *newest == n {
+                *newest = 0;
+            }
+        }
+        self.drop_if_bare(m);
+    }
+
+    /// The journal has begun anew.
+    pub(crate) fn forget_events(&mut self) {
+        self.by_message.retain(|_, touched| {
+            (touched.newest_edit, touched.newest_reaction) = (0, 0);
+            !touched.reactions.is_empty()
+        });
+    }
+
+    /// Adds a reaction. False: it is there already, or is an emoji too many.
+    pub(crate) fn react(&mut self, m: u64, user: UserNumber, emoji: &str) -> bool {
+        let touched = self.by_message.entry(m).or_default();
+        let before = touched.reaction_bytes();
+        let reactions = &mut touched.reactions;
+        let kinds = reactions.len();
+        match reactions.iter_mut().find(|reaction| *reaction.emoji == *emoji) {
+            Some(reaction) if reaction.users.contains(user) => return false,
+            Some(reaction) => reaction.users.push(user),
+            None if kinds >= EMOJIS_MAX => return false,
+            None => {
+                reactions.reserve_exact(1);
+                reactions.push(Reaction { emoji: emoji.into(), users: vec![user].into() });
+            }
+        }
+        self.reaction_bytes = self.reaction_bytes + touched.reaction_bytes() - before;
+        true
+    }
+
+    /// Puts a stored reaction back. False: this emoji is there already, or is one too many.
+    pub(crate) fn restore(&mut self, m: u64, emoji: &str, users: Vec<UserNumber>) -> bool {
+        let touched = self.by_message.entry(m).or_default();
+        let before = touched.reaction_bytes();
+        let reactions = &mut touched.reactions;
+        let new = reactions.iter().all(|reaction| *reaction.emoji != *emoji);
+        let new = new && reactions.len() < EMOJIS_MAX;
+        if new {
+            reactions.reserve_exact(1);
+            reactions.push(Reaction { emoji: emoji.into(), users: users.into() });
+        }
+        self.reaction_bytes = self.reaction_bytes + touched.reaction_bytes() - before;
+        new
+    }
+
+    /// Whether the last reaction that was put back is this one.
+    pub(crate) fn is_last(&self, m: u64, emoji: &str) -> bool {
+        let last = self.by_message.last_key_value().filter(|(last, _)| **last == m);
+        let reaction = last.and_then(|(_, touched)| touched.reactions.last());
+        reaction.is_some_and(|reaction| *reaction.emoji == *emoji)
+    }
+
+    /// Puts more users of the last reaction to message `m` back.
+    pub(crate) fn extend(&mut self, m: u64, users: Vec<UserNumber>) {
+        let Some(touched) = self.by_message.get_mut(&m) else { return };
+        let before = touched.reaction_bytes();
+        if let Some(reaction) = touched.reactions.last_mut() {
+            users.into_iter().for_each(|user| reaction.users.push(user));
+        }
+        self.reaction_bytes = self.reaction_bytes + touched.reaction_bytes() - before;
+    }
+
+    /// Takes a reaction back. False: there is none.
+    pub(crate) fn unreact(&mut self, m: u64, user: UserNumber, emoji: &str) -> bool {
+        let Some(touched) = self.by_message.get_mut(&m) else { return false };
+        let before = touched.reaction_bytes();
+        let found = touched.reactions.iter_mut().find(|reaction| *reaction.emoji == *emoji);
+        let Some(reaction) = found else { return false };
+        if !reaction.users.remove(user) {
+            return false;
+        }
+        touched.reactions.retain(|reaction| !reaction.users.is_empty());
+        self.reaction_bytes = self.reaction_bytes + touched.reaction_bytes() - before;
+        self.drop_if_bare(m);
+        true
+    }
+
+    /// Forgets message `m`; answers what was known of it.
+    #[inline]
+    pub(crate) fn remove(&mut self, m: u64) -> Option<Touched> {
+        // The map is empty in most rooms, and looks for its root all the same.
+        if self.by_message.is_empty() { None } else { self.remove_touched(m) }
+    }
+
+    fn remove_touched(&mut self, m: u64) -> Option<Touched> {
+        let touched = self.by_message.remove(&m)?;
+        self.reaction_bytes -= touched.reaction_bytes();
+        Some(touched)
+    }
+
+    /// Messages with reactions, by number.
+    pub(crate) fn reacted(&self) -> impl Iterator<Item = (u64, &[Reaction])> {
+        let all = self.by_message.iter().inspect(|_| work::visit(1));
+        let all = all.map(|(m, touched)| (*m, touched.reactions.as_slice()));
+        all.filter(|(_, reactions)| !reactions.is_empty())
+    }
+
+    fn drop_if_bare(&mut self, m: u64) {
+        let bare = |touched: &Touched| {
+            touched.reactions.is_empty() && touched.newest_edit == 0 && touched.newest_reaction == 0
+        };
+        if self.by_message.get(&m).is_some_and(bare) {
+            self.remove(m);
+        }
+    }
+}

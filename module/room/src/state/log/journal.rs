@@ -1,0 +1,249 @@
+//! The journal of a room: its durable events by event number, for readers that resume.
+//!
+//! Messages are events and are kept elsewhere; the journal holds the others, the facts, and from
+//! where on all events are known. A cursor is known if it is the id of such an event, or `base`, the
+//! one just before. An event never outlives the message it is or repeats: what an edit put in place is
+//! kept in the message only, and a reaction is repeated as long as its message is there.
+
+use crate::collections::allocation::{allocated, of_option, of_text};
+use crate::collections::chunked_deque::ChunkedDeque;
+use crate::id::Id;
+use crate::state::log::message_body::Body;
+use crate::state::room::Room;
+use crate::state::users::members::{Deed, MemberChange, Role};
+
+/// A durable event that is not a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fact {
+    pub(crate) id: Id,
+    pub(crate) prev: Id,
+    pub(crate) change: Change,
+}
+
+impl Fact {
+    /// Bytes it takes on the heap.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = match &self.change {
+            Change::Settings { by, data } => of_text(by) + of_text(data),
+            Change::Member(member) => member.bytes(),
+            Change::Edit { user, .. } => of_text(user),
+            Change::Delete { user, reason, .. } => of_text(user) + of_option(reason.as_deref()),
+            Change::React { reaction: Some(Reacted { user, emoji }), .. } => {
+                of_text(user) + of_text(emoji)
+            }
+            Change::React { reaction: None, .. } => 0,
+        };
+        allocated(size_of::<Fact>()) + texts
+    }
+
+    /// Hands all its texts on to `each`.
+    pub(crate) fn texts_mut(&mut self, each: &mut dyn FnMut(&mut Box<str>)) {
+        let texts = match &mut self.change {
+            Change::Settings { by, data } => [Some(by), Some(data), None],
+            Change::Member(MemberFact { user, by, reason, .. }) => {
+                [Some(user), by.as_mut(), reason.as_mut()]
+            }
+            Change::Edit { user, .. } => [Some(user), None, None],
+            Change::Delete { user, reason, .. } => [Some(user), reason.as_mut(), None],
+            Change::React { reaction: Some(Reacted { user, emoji }), .. } => {
+                [Some(user), Some(emoji), None]
+            }
+            Change::React { reaction: None, .. } => [None, None, None],
+        };
+        texts.into_iter().flatten().for_each(each);
+    }
+}
+
+/// What changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Settings, as the JSON object of the event.
+    Settings { by: Box<str>, data: Box<str> },
+    /// Something happened to a membership.
+    Member(MemberFact),
+    /// A message has another text. The newest edit of a message repeats what the message holds; an
+    /// earlier one repeats nothing.
+    Edit { about: About, user: Box<str> },
+    /// A message was deleted.
+    Delete { about: About, user: Box<str>, reason: Option<Box<str>> },
+    /// A reaction came or was taken back. `earlier`: the number of the reaction event before it
+    /// that speaks of the same message; 0 if there was none.
+    React { about: About, reaction: Option<Reacted>, removed: bool, earlier: u64 },
+}
+
+/// The message an event speaks of: its id and its number; number 0 if it was not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct About {
+    pub(crate) id: Id,
+    pub(crate) m: u64,
+}
+
+/// Who reacted how; gone once the message is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reacted {
+    pub(crate) user: Box<str>,
+    pub(crate) emoji: Box<str>,
+}
+
+/// A [`MemberChange`] that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MemberFact {
+    user: Box<str>,
+    by: Option<Box<str>>,
+    deed: Deed,
+    role: Option<Role>,
+    reason: Option<Box<str>>,
+    until: Option<u64>,
+}
+
+impl MemberFact {
+    fn bytes(&self) -> usize {
+        of_text(&self.user) + of_option(self.by.as_deref()) + of_option(self.reason.as_deref())
+    }
+
+    pub(crate) fn change(&self) -> MemberChange<'_> {
+        let MemberFact { user, by, deed, role, reason, until } = self;
+        MemberChange {
+            user,
+            by: by.as_deref(),
+            deed: *deed,
+            role: *role,
+            reason: reason.as_deref(),
+            until: *until,
+        }
+    }
+}
+
+impl From<MemberChange<'_>> for MemberFact {
+    fn from(change: MemberChange<'_>) -> Self {
+        let MemberChange { user, by, deed, role, reason, until } = change;
+        let (by, reason) = (by.map(Box::from), reason.map(Box::from));
+        MemberFact { user: user.into(), by, deed, role, reason, until }
+    }
+}
+
+impl Change {
+    /// The number of the message this may repeat something of.
+    pub(crate) fn touches(&self) -> Option<u64> {
+        match self {
+            Change::Edit { about, .. } | Change::React { about, .. } => Some(about.m),
+            _ => None,
+        }
+    }
+}
+
+/// What an event repeats of the message it speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeated<'r> {
+    /// The newest edit: what the message holds since.
+    Content {
+        text: &'r str,
+        meta: Option<&'r str>,
+    },
+    Reaction(&'r Reacted),
+}
+
+impl Room {
+    /// What a fact repeats of its message: nothing once that is deleted, or not among the messages
+    /// from number `visible_from` on.
+    pub(crate) fn repeated<'r>(
+        &'r self,
+        fact: &'r Fact,
+        visible_from: u64,
+    ) -> Option<Repeated<'r>> {
+        let m = fact.change.touches().filter(|m| *m >= visible_from)?;
+        let message = self.messages.get(m).filter(|message| !message.is_deleted())?;
+        match &fact.change {
+            Change::React { reaction, .. } => reaction.as_ref().map(Repeated::Reaction),
+            Change::Edit { .. } if self.touched.newest_edit(m) == Some(fact.id.n) => {
+                let body = Body::read(message.body).ok()?;
+                Some(Repeated::Content { text: body.text, meta: body.meta })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The events a reader can resume over.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Journal {
+    /// The id just before the first known event.
+    base: Id,
+    /// By event number; between them are messages.
+    pub(crate) facts: ChunkedDeque<Box<Fact>>,
+    /// Bytes of all facts.
+    bytes: usize,
+}
+
+impl Journal {
+    pub(crate) fn starting_after(base: Id) -> Self {
+        Journal { base, facts: ChunkedDeque::default(), bytes: 0 }
+    }
+
+    /// The id just before the first known event.
+    pub(crate) fn base(&self) -> Id {
+        self.base
+    }
+
+    /// Event number `n`, if it is a fact.
+    pub(crate) fn fact(&self, n: u64) -> Option<&Fact> {
+        self.facts.get(self.position(n)).map(|fact| &**fact).filter(|fact| fact.id.n == n)
+    }
+
+    /// The facts from event number `n` on.
+    pub(crate) fn facts_from(&self, n: u64) -> impl Iterator<Item = &Fact> {
+        self.facts.iter_from(self.position(n)).map(|fact| &**fact)
+    }
+
+    /// How many facts there are.
+    pub(crate) fn fact_count(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// The number of the fact that has so many older ones.
+    pub(crate) fn fact_number(&self, older: usize) -> Option<u64> {
+        self.facts.get(older).map(|fact| fact.id.n)
+    }
+
+    /// Bytes that all facts take in memory.
+    #[inline]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes as u64
+    }
+
+    /// Bytes it takes on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        self.facts.memory() + self.bytes
+    }
+
+    pub(crate) fn push(&mut self, fact: Fact) {
+        self.bytes += fact.bytes();
+        self.facts.push_back(Box::new(fact));
+    }
+
+    /// Forgets the events up to `base`; answers the oldest fact among them, until there is none.
+    pub(crate) fn forget(&mut self, base: Id) -> Option<Box<Fact>> {
+        self.base = base;
+        let fact = self.facts.front().filter(|fact| fact.id.n <= base.n)?;
+        self.bytes -= fact.bytes();
+        self.facts.pop_front()
+    }
+
+    /// Empties event number `n`, a reaction to a message that is gone; returns the number of the
+    /// reaction event before it about the same message, 0 if there was none. `None`: the event is not
+    /// in the journal any more.
+    pub(crate) fn empty_reaction(&mut self, n: u64) -> Option<u64> {
+        let at = self.position(n);
+        let fact = self.facts.get_mut(at).filter(|fact| fact.id.n == n)?;
+        let before = fact.bytes();
+        let Change::React { reaction, earlier, .. } = &mut fact.change else { return None };
+        *reaction = None;
+        let earlier = *earlier;
+        self.bytes = self.bytes + fact.bytes() - before;
+        Some(earlier)
+    }
+
+    fn position(&self, n: u64) -> usize {
+        self.facts.partition_point(|fact| fact.id.n < n)
+    }
+}

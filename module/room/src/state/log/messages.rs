@@ -1,0 +1,435 @@
+//! The messages of a room, by message number.
+//!
+//! They are kept in runs: some neighbouring messages and, in one allocation, all their bodies. So a
+//! message costs 24 bytes beside its body, no allocation of its own, and a room of millions never
+//! moves them all at once. Rewriting one moves the bytes of its run; what was there is overwritten.
+
+use crate::collections::allocation::allocated;
+use crate::collections::chunked_deque::ChunkedDeque;
+use crate::collections::work;
+use crate::id::Id;
+use crate::state::defragment::Mover;
+use crate::state::log::message_body::Body;
+use crate::state::log::tombstones::Tombstones;
+use crate::state::users::user_table::UserNumber;
+
+/// Messages of one run.
+const RUN_MESSAGES: usize = 64;
+/// Bytes of bodies after which a run takes no more messages, so that mostly it fits into
+/// [`RUN_ROOM`].
+const RUN_BYTES: usize = 28 * 1024;
+/// The most bytes that are reserved for a run: an allocator's size class.
+const RUN_ROOM: usize = 32 * 1024;
+
+/// A stored message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Message<'m> {
+    pub(crate) id: Id,
+    pub(crate) author: UserNumber,
+    /// See [`Body`].
+    pub(crate) body: &'m [u8],
+}
+
+impl Message<'_> {
+    /// Bytes it takes in memory.
+    pub(crate) fn bytes(self) -> usize {
+        size_of::<Head>() + self.body.len()
+    }
+
+    /// Whether it is a tombstone.
+    pub(crate) fn is_deleted(self) -> bool {
+        Body::is_deleted(self.body)
+    }
+}
+
+/// What is kept of a message besides its body.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    id: Id,
+    author: UserNumber,
+    /// Where its body ends in the bytes of the run.
+    end: u32,
+}
+
+/// Neighbouring messages.
+#[derive(Clone, Debug)]
+struct Run {
+    /// The number of the first one.
+    first: u64,
+    heads: Vec<Head>,
+    bytes: Vec<u8>,
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many messages were looked at.
+    pub(crate) static VISITED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+impl Run {
+    fn get(&self, at: usize) -> Option<Message<'_>> {
+        #[cfg(test)]
+        VISITED.set(VISITED.get() + 1);
+        let head = self.heads.get(at)?;
+        let body = self.bytes.get(self.start(at)..head.end as usize).unwrap_or_default();
+        Some(Message { id: head.id, author: head.author, body })
+    }
+
+    fn start(&self, at: usize) -> usize {
+        let before = at.checked_sub(1).and_then(|before| self.heads.get(before));
+        before.map_or(0, |head| head.end as usize)
+    }
+
+    /// Bytes it takes on the heap.
+    fn memory(&self) -> usize {
+        allocated(self.heads.capacity() * size_of::<Head>()) + allocated(self.bytes.capacity())
+    }
+
+    fn is_full(&self) -> bool {
+        self.heads.len() >= RUN_MESSAGES || self.bytes.len() >= RUN_BYTES
+    }
+
+    /// Puts other bytes in place of a body; answers how many there were.
+    fn rewrite(&mut self, at: usize, body: &[u8]) -> usize {
+        let Some(end) = self.heads.get(at).map(|head| head.end as usize) else { return 0 };
+        let start = self.start(at);
+        let (before, full) = (end - start, self.bytes.len());
+        if full - before + body.len() > self.bytes.capacity() {
+            // Room for this and no more, and what was there is not left behind.
+            let mut bytes = Vec::with_capacity(full - before + body.len());
+            let (head, tail) = (self.bytes.get(..start), self.bytes.get(end..));
+            let parts = [head.unwrap_or_default(), body, tail.unwrap_or_default()];
+            parts.iter().for_each(|part| bytes.extend_from_slice(part));
+            std::mem::replace(&mut self.bytes, bytes).fill(0);
+        } else {
+            self.bytes.splice(start..end, body.iter().copied());
+        }
+        for head in self.heads.iter_mut().skip(at) {
+            head.end = (head.end as usize + body.len() - before) as u32;
+        }
+        // What has moved down leaves its last bytes behind.
+        let now = self.bytes.len();
+        if now < full {
+            self.bytes.resize(full, 0);
+            self.bytes.truncate(now);
+        }
+        before
+    }
+
+    /// Gives memory back, if there is much to spare.
+    fn give_back(&mut self) {
+        if self.bytes.len() < self.bytes.capacity() / 4 * 3 {
+            self.bytes.shrink_to_fit();
+        }
+    }
+
+    /// Overwrites a body that is no longer wanted while the run lasts.
+    fn erase(&mut self, at: usize) {
+        let Some(end) = self.heads.get(at).map(|head| head.end as usize) else { return };
+        let start = self.start(at);
+        self.bytes.get_mut(start..end).unwrap_or_default().fill(0);
+    }
+}
+
+/// The messages a room still has: numbers `first` to `last`, none missing.
+#[derive(Clone, Debug)]
+pub(crate) struct Messages {
+    /// The oldest may still hold some that are gone.
+    runs: ChunkedDeque<Run>,
+    first: u64,
+    last: u64,
+    body_bytes: usize,
+    /// Bytes that all runs but the newest take on the heap.
+    run_bytes: usize,
+    /// The deleted ones.
+    tombstones: Tombstones,
+}
+
+impl Default for Messages {
+    fn default() -> Self {
+        Messages::starting_at(1)
+    }
+}
+
+impl Messages {
+    /// No messages yet; the next one has number `first`.
+    pub(crate) fn starting_at(first: u64) -> Self {
+        let (runs, tombstones) = (ChunkedDeque::default(), Tombstones::default());
+        Messages {
+            runs,
+            first,
+            last: first.saturating_sub(1),
+            body_bytes: 0,
+            run_bytes: 0,
+            tombstones,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        (self.last + 1 - self.first) as usize
+    }
+
+    /// The number of the oldest message kept, or of the next one.
+    pub(crate) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The number of the newest message; `first - 1` if there is none.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
+    pub(crate) fn get(&self, m: u64) -> Option<Message<'_>> {
+        if m < self.first || m > self.last {
+            return None;
+        }
+        let run = self.runs.get(self.run_of(m))?;
+        run.get((m - run.first) as usize)
+    }
+
+    pub(crate) fn oldest(&self) -> Option<Message<'_>> {
+        let run = self.runs.front()?;
+        run.get((self.first - run.first) as usize)
+    }
+
+    /// Adds the newest message.
+    pub(crate) fn push(&mut self, Message { id, author, body }: Message<'_>) {
+        self.push_written(id, author, |out| out.extend_from_slice(body));
+        if Body::is_deleted(body) {
+            self.tombstones.insert(self.last);
+        }
+    }
+
+    /// Adds the newest message, which is alive, and whose body `write` appends.
+    pub(crate) fn push_written(
+        &mut self,
+        id: Id,
+        author: UserNumber,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        self.last += 1;
+        if self.runs.back().is_none_or(Run::is_full) {
+            self.begin_run();
+        }
+        if let Some(run) = self.runs.back_mut() {
+            let start = run.bytes.len();
+            write(&mut run.bytes);
+            let end = run.bytes.len();
+            self.body_bytes += end - start;
+            run.heads.push(Head { id, author, end: end as u32 });
+        }
+    }
+
+    /// Begins a run. After a full one it is likely to become like that.
+    fn begin_run(&mut self) {
+        let (mut heads, mut bytes) = (Vec::new(), Vec::new());
+        if let Some(before) = self.runs.back_mut() {
+            before.bytes.shrink_to_fit();
+            heads.reserve_exact(before.heads.len());
+            bytes.reserve_exact(before.bytes.len().min(RUN_ROOM));
+            self.run_bytes += before.memory();
+        }
+        self.runs.push_back(Run { first: self.last, heads, bytes });
+    }
+
+    /// Removes the oldest message.
+    pub(crate) fn pop_oldest(&mut self) {
+        let Some(length) = self.oldest().map(|message| message.body.len()) else { return };
+        self.body_bytes -= length;
+        if let Some(run) = self.runs.front_mut() {
+            let at = (self.first - run.first) as usize;
+            run.erase(at);
+            if at + 1 == run.heads.len()
+                && let Some(run) = self.runs.pop_front()
+                && self.runs.len() > 0
+            {
+                self.run_bytes -= run.memory();
+            }
+        }
+        self.first += 1;
+        self.tombstones.forget_before(self.first);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Message<'_>> {
+        self.range(self.first, self.last + 1)
+    }
+
+    /// Messages of numbers `from..to`.
+    pub(crate) fn range(&self, from: u64, to: u64) -> impl Iterator<Item = Message<'_>> {
+        let (from, to) = (from.max(self.first), to.min(self.last + 1));
+        let runs = self.runs.iter_from(self.run_of(from));
+        runs.take_while(move |run| run.first < to).flat_map(move |run| {
+            let end = (to - run.first).min(run.heads.len() as u64) as usize;
+            let start = (from.saturating_sub(run.first) as usize).min(end);
+            (start..end).inspect(|_| work::visit(1)).filter_map(move |at| run.get(at))
+        })
+    }
+
+    /// The number of the first message for which `before` no longer holds; ids only grow.
+    pub(crate) fn partition(&self, before: impl Fn(Id) -> bool) -> u64 {
+        let head = |run: &Run| run.heads.first().is_some_and(|head| before(head.id));
+        let after = self.runs.partition_point(head);
+        let Some(run) = after.checked_sub(1).and_then(|at| self.runs.get(at)) else {
+            return self.first;
+        };
+        let at = run.heads.partition_point(|head| before(head.id)) as u64;
+        (run.first + at).max(self.first)
+    }
+
+    /// The number of the message with exactly this id.
+    pub(crate) fn find(&self, id: Id) -> Option<u64> {
+        let m = self.partition(|other| other < id);
+        self.get(m).filter(|message| message.id == id).map(|_| m)
+    }
+
+    /// Gives message `m` another body.
+    pub(crate) fn rewrite(&mut self, m: u64, body: &[u8]) {
+        if self.get(m).is_none() {
+            return;
+        }
+        let at = self.run_of(m);
+        let is_newest = at + 1 == self.runs.len();
+        let Some(run) = self.runs.get_mut(at) else { return };
+        let memory = run.memory();
+        let before = run.rewrite((m - run.first) as usize, body);
+        if !is_newest {
+            run.give_back();
+            self.run_bytes = self.run_bytes + run.memory() - memory;
+        }
+        self.body_bytes = self.body_bytes + body.len() - before;
+        if Body::is_deleted(body) {
+            self.tombstones.insert(m);
+        }
+    }
+
+    /// How many messages from number `m` on are not deleted.
+    pub(crate) fn alive_from(&self, m: u64) -> u64 {
+        let m = m.max(self.first);
+        (self.last + 1).saturating_sub(m).saturating_sub(self.tombstones.count_from(m))
+    }
+
+    /// Bytes of all messages.
+    #[inline]
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.body_bytes + self.len() * size_of::<Head>()) as u64
+    }
+
+    /// Bytes of all bodies.
+    pub(crate) fn body_bytes(&self) -> usize {
+        self.body_bytes
+    }
+
+    /// Bytes it takes on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        self.runs.memory()
+            + self.tombstones.memory()
+            + self.run_bytes
+            + self.runs.back().map_or(0, Run::memory)
+    }
+
+    /// How many runs there are.
+    pub(crate) fn runs(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Shows what run number `at` of the runs has allocated.
+    pub(crate) fn relocate(&mut self, at: usize, mover: &mut impl Mover) {
+        if let Some(run) = self.runs.get_mut(at) {
+            mover.list(&mut run.heads);
+            mover.list(&mut run.bytes);
+        }
+    }
+
+    /// The place of the run that holds message `m`, if any does. Most look at the newest or at the
+    /// oldest.
+    fn run_of(&self, m: u64) -> usize {
+        let in_oldest = |run: &Run| m < run.first + run.heads.len() as u64;
+        match (self.runs.back(), self.runs.front()) {
+            (Some(run), _) if run.first <= m => self.runs.len() - 1,
+            (_, Some(run)) if in_oldest(run) => 0,
+            _ => self.runs.partition_point(|run| run.first <= m).saturating_sub(1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::state::log::message_body::Deleted;
+
+    fn tombstone(reason: &str) -> Vec<u8> {
+        Body::tombstone(1, Deleted { ms: 1, by: None, reason: Some(reason) }).write()
+    }
+
+    proptest! {
+        #[test]
+        fn runs_are_one_list(steps in proptest::collection::vec((0..5_u8, 0..400_usize), 1..400)) {
+            let mut messages = Messages::starting_at(7);
+            let mut model: BTreeMap<u64, (Id, Vec<u8>)> = BTreeMap::new();
+            let mut n = 0;
+            for (step, size) in steps {
+                let some = model.keys().nth(size % model.len().max(1)).copied();
+                match (step, some) {
+                    (0 | 1, _) => {
+                        n += 1 + size as u64 % 3;
+                        let id = Id { ms: n * 10, n };
+                        let body = vec![0; size * 20];
+                        messages.push(Message { id, author: UserNumber(3), body: &body });
+                        model.insert(messages.last(), (id, body));
+                    }
+                    (2, Some(m)) => {
+                        let body = if size % 2 == 0 { tombstone("r") } else { vec![1; size] };
+                        let gone = Body::is_deleted(&model[&m].1);
+                        if !gone {
+                            messages.rewrite(m, &body);
+                            model.insert(m, (model[&m].0, body));
+                        }
+                    }
+                    (3, Some(_)) => {
+                        messages.pop_oldest();
+                        model.pop_first();
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(messages.len(), model.len());
+                let bytes: usize = model.values().map(|(_, body)| body.len()).sum();
+                prop_assert_eq!(messages.body_bytes(), bytes);
+                let runs: usize = messages.runs.iter_from(0).map(Run::memory).sum();
+                let newest = messages.runs.back().map_or(0, Run::memory);
+                prop_assert_eq!(messages.run_bytes, runs - newest);
+            }
+            let all: Vec<_> = messages.iter().map(|one| (one.id, one.body.to_vec())).collect();
+            prop_assert_eq!(&all, &model.values().cloned().collect::<Vec<_>>());
+            for (m, (id, body)) in &model {
+                prop_assert_eq!(messages.get(*m).map(|one| (one.id, one.body)), Some((*id, &body[..])));
+                prop_assert_eq!(messages.find(*id), Some(*m));
+                prop_assert_eq!(messages.find(Id { ms: id.ms + 1, ..*id }), None);
+                let alive = model.range(m..).filter(|(_, (_, body))| !Body::is_deleted(body)).count();
+                prop_assert_eq!(messages.alive_from(*m), alive as u64);
+                prop_assert_eq!(messages.range(*m, m + 2).count(), model.range(m..&(m + 2)).count());
+            }
+            prop_assert!(messages.get(messages.first() - 1).is_none());
+            prop_assert!(messages.get(messages.last() + 1).is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_rewritten_or_popped_is_overwritten() {
+        let mut messages = Messages::default();
+        for n in 1..=3 {
+            let body = b"a secret text";
+            messages.push(Message { id: Id { ms: n, n }, author: UserNumber(0), body });
+        }
+        messages.rewrite(2, b"x");
+        messages.pop_oldest();
+        let run = messages.runs.front_mut().expect("a run");
+        let spare = run.bytes.capacity() - run.bytes.len();
+        run.bytes.resize(run.bytes.len() + spare, 9);
+        let kept = run.bytes.windows(8).filter(|window| window == b"a secret").count();
+        assert_eq!(kept, 1, "only the third");
+    }
+}

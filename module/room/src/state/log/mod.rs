@@ -1,0 +1,8 @@
+//! The log of a room: its messages and its journal of events.
+
+pub(crate) mod annotations;
+pub(crate) mod journal;
+pub(crate) mod message_body;
+pub(crate) mod messages;
+pub(crate) mod reactors;
+pub(crate) mod tombstones;

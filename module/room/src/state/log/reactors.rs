@@ -1,0 +1,177 @@
+//! Who has reacted with one emoji, in the order of reacting. Few are a list; of many each is found
+//! without looking at the others.
+
+use std::collections::BTreeMap;
+
+use crate::collections::allocation::{allocated, of_tree};
+use crate::state::users::user_table::UserNumber;
+
+/// From so many users on they are kept in maps.
+const MANY: usize = 64;
+
+/// Users, each once.
+#[derive(Clone, Debug)]
+pub(crate) enum Reactors {
+    Few(Vec<UserNumber>),
+    Many(Box<Many>),
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Many {
+    /// By place in the order of reacting.
+    by_place: BTreeMap<u64, UserNumber>,
+    places: BTreeMap<UserNumber, u64>,
+    next: u64,
+}
+
+impl Many {
+    fn push(&mut self, user: UserNumber) {
+        self.by_place.insert(self.next, user);
+        self.places.insert(user, self.next);
+        self.next += 1;
+    }
+}
+
+impl Reactors {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Reactors::Few(users) => users.len(),
+            Reactors::Many(many) => many.places.len(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// In the order of reacting.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = UserNumber> {
+        let (few, many) = match self {
+            Reactors::Few(users) => (users.as_slice(), None),
+            Reactors::Many(many) => (&[][..], Some(many.by_place.values())),
+        };
+        few.iter().chain(many.into_iter().flatten()).copied()
+    }
+
+    pub(crate) fn contains(&self, user: UserNumber) -> bool {
+        match self {
+            Reactors::Few(users) => users.contains(&user),
+            Reactors::Many(many) => many.places.contains_key(&user),
+        }
+    }
+
+    /// Adds a user, who is not among them, as the last.
+    pub(crate) fn push(&mut self, user: UserNumber) {
+        match self {
+            Reactors::Few(users) if users.len() < MANY => users.push(user),
+            Reactors::Few(users) => {
+                let mut many = Many::default();
+                users.drain(..).chain([user]).for_each(|user| many.push(user));
+                *self = Reactors::Many(Box::new(many));
+            }
+            Reactors::Many(many) => many.push(user),
+        }
+    }
+
+    /// Takes a user out. False: is not among them.
+    pub(crate) fn remove(&mut self, user: UserNumber) -> bool {
+        match self {
+            Reactors::Few(users) => match users.iter().position(|other| *other == user) {
+                Some(at) => {
+                    users.remove(at);
+                    true
+                }
+                None => false,
+            },
+            Reactors::Many(many) => {
+                let Some(place) = many.places.remove(&user) else { return false };
+                many.by_place.remove(&place);
+                if many.places.len() < MANY / 2 {
+                    *self = Reactors::Few(many.by_place.values().copied().collect());
+                }
+                true
+            }
+        }
+    }
+
+    /// Takes out the last one.
+    pub(crate) fn pop(&mut self) -> Option<UserNumber> {
+        match self {
+            Reactors::Few(users) => users.pop(),
+            Reactors::Many(many) => {
+                let (_, user) = many.by_place.pop_last()?;
+                many.places.remove(&user);
+                Some(user)
+            }
+        }
+    }
+
+    /// Bytes they take on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        const ENTRY: usize = size_of::<u64>() + size_of::<UserNumber>();
+        match self {
+            Reactors::Few(users) => allocated(users.capacity() * size_of::<UserNumber>()),
+            Reactors::Many(many) => {
+                let len = many.places.len();
+                allocated(size_of::<Many>()) + of_tree(len, ENTRY, 6) + of_tree(len, ENTRY, 8)
+            }
+        }
+    }
+}
+
+impl From<Vec<UserNumber>> for Reactors {
+    fn from(users: Vec<UserNumber>) -> Reactors {
+        if users.len() <= MANY {
+            return Reactors::Few(users);
+        }
+        let mut many = Many::default();
+        users.into_iter().for_each(|user| many.push(user));
+        Reactors::Many(Box::new(many))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_keep_their_order_whether_few_or_many() {
+        let mut reactors = Reactors::Few(Vec::new());
+        let mut model: Vec<UserNumber> = Vec::new();
+        let mut random = 11_u64;
+        for step in 0..20_000_u64 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let user = UserNumber((random >> 33) as u32 % 300);
+            // Growing for some time, then shrinking.
+            let grows = step / 1_000 % 2 == 0;
+            if model.contains(&user) {
+                assert!(reactors.contains(user));
+                if !grows || random >> 60 == 0 {
+                    assert!(reactors.remove(user));
+                    model.retain(|other| *other != user);
+                }
+            } else {
+                assert!(!reactors.contains(user) && !reactors.remove(user));
+                if grows || random >> 60 == 0 {
+                    reactors.push(user);
+                    model.push(user);
+                }
+            }
+            assert_eq!((reactors.len(), reactors.is_empty()), (model.len(), model.is_empty()));
+            if step % 50 == 0 {
+                assert_eq!(reactors.iter().collect::<Vec<_>>(), model);
+                assert_eq!(Reactors::from(model.clone()).iter().collect::<Vec<_>>(), model);
+            }
+        }
+        while let Some(user) = reactors.pop() {
+            assert_eq!(model.pop(), Some(user));
+        }
+        assert!(model.is_empty());
+    }
+
+    #[test]
+    fn a_list_takes_no_more_than_before() {
+        assert_eq!(size_of::<Reactors>(), size_of::<Vec<UserNumber>>());
+        assert!(matches!(Reactors::from(vec![UserNumber(7); MANY]), Reactors::Few(_)));
+    }
+}

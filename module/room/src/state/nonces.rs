@@ -1,0 +1,169 @@
+//! Nonces: which sends this room has already stored.
+//!
+//! Found by user and nonce, forgotten in the order of events. A nonce outlives its message: it
+//! answers the first id also when the message was trimmed. Costs about 70 bytes and the nonce, which
+//! the message's body holds once more.
+
+use std::hash::BuildHasher;
+
+use hashbrown::DefaultHashBuilder;
+
+use crate::collections::allocation::of_text;
+use crate::collections::chunked_deque::ChunkedDeque;
+use crate::collections::linear_hash::LinearHashTable;
+use crate::id::Id;
+use crate::state::users::user_table::UserNumber;
+
+/// A send that was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Nonce {
+    pub(crate) user: UserNumber,
+    pub(crate) name: Box<str>,
+    /// The id it was answered with.
+    pub(crate) id: Id,
+    /// [`digest`] of the text, or [`FORGOTTEN`].
+    pub(crate) digest: u64,
+}
+
+/// The digest of a text that was deleted: short texts could be guessed from theirs. A repeat is then
+/// answered whatever its text.
+pub(crate) const FORGOTTEN: u64 = 0;
+
+/// What identifies a text under a nonce. Stored, so it is a published function: XXH3.
+pub(crate) fn digest(text: &[u8]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(text).max(1)
+}
+
+/// The nonces of a room, oldest first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Nonces {
+    pub(crate) list: ChunkedDeque<Nonce>,
+    /// How many were forgotten before `list`, but for what overflows: an entry of the table minus
+    /// this is an index, see [`index`].
+    forgotten: u32,
+    table: LinearHashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// Bytes of all names.
+    name_bytes: usize,
+}
+
+impl Nonces {
+    /// Bytes they take on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        self.list.memory() + self.table.memory() + self.name_bytes
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(crate) fn oldest(&self) -> Option<&Nonce> {
+        self.list.front()
+    }
+
+    pub(crate) fn find(&self, user: UserNumber, name: &str) -> Option<&Nonce> {
+        let nonce = |at: u32| self.list.get(index(at, self.forgotten));
+        let same = |&at: &u32| nonce(at).is_some_and(|n| n.user == user && &*n.name == name);
+        let hash = self.hasher.hash_one((user, name));
+        self.table.find(hash, same).and_then(|&at| nonce(at))
+    }
+
+    /// Forgets which text a nonce stood for.
+    pub(crate) fn forget_text(&mut self, user: UserNumber, name: &str) {
+        let (list, forgotten) = (&self.list, self.forgotten);
+        let nonce = |at: u32| list.get(index(at, forgotten));
+        let same = |&at: &u32| nonce(at).is_some_and(|n| n.user == user && &*n.name == name);
+        let found = self.table.find(self.hasher.hash_one((user, name)), same).copied();
+        let at = found.map(|at| index(at, forgotten));
+        if let Some(nonce) = at.and_then(|at| self.list.get_mut(at)) {
+            nonce.digest = FORGOTTEN;
+        }
+    }
+
+    /// Remembers a send. A forgotten-to-be nonce of the same user and name is superseded.
+    pub(crate) fn push(&mut self, nonce: Nonce) {
+        let at = self.forgotten.wrapping_add(self.list.len() as u32);
+        let hash = self.hasher.hash_one((nonce.user, &*nonce.name));
+        self.unlink(hash, |other| other.user == nonce.user && other.name == nonce.name);
+        self.name_bytes += of_text(&nonce.name);
+        self.list.push_back(nonce);
+        let (list, forgotten, hasher) = (&self.list, self.forgotten, &self.hasher);
+        self.table.insert(hash, at, |&at| hash_of(hasher, list, index(at, forgotten)));
+    }
+
+    /// Forgets the oldest.
+    pub(crate) fn pop_oldest(&mut self) -> Option<Nonce> {
+        let oldest = self.list.front()?;
+        let hash = self.hasher.hash_one((oldest.user, &*oldest.name));
+        let at = self.forgotten;
+        let (list, hasher) = (&self.list, &self.hasher);
+        self.table.remove(
+            hash,
+            |&other| other == at,
+            |&at| hash_of(hasher, list, index(at, self.forgotten)),
+        );
+        self.forgotten = self.forgotten.wrapping_add(1);
+        self.name_bytes -= of_text(&self.list.front()?.name);
+        self.list.pop_front()
+    }
+
+    /// The nonce with so many older ones.
+    pub(crate) fn get(&self, at: usize) -> Option<&Nonce> {
+        self.list.get(at)
+    }
+
+    /// How many there are at the front for whose milliseconds `before` holds; they only grow.
+    #[inline(never)]
+    pub(crate) fn partition(&self, before: impl Fn(u64) -> bool) -> usize {
+        self.list.partition_point(|nonce| before(nonce.id.ms))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Nonce> {
+        self.list.iter()
+    }
+
+    fn unlink(&mut self, hash: u64, same: impl Fn(&Nonce) -> bool) {
+        let (list, hasher, forgotten) = (&self.list, &self.hasher, self.forgotten);
+        let is_same = |&at: &u32| list.get(index(at, forgotten)).is_some_and(&same);
+        self.table.remove(hash, is_same, |&at| hash_of(hasher, list, index(at, forgotten)));
+    }
+}
+
+fn hash_of(hasher: &DefaultHashBuilder, list: &ChunkedDeque<Nonce>, at: usize) -> u64 {
+    list.get(at).map_or(0, |nonce| hasher.hash_one((nonce.user, &*nonce.name)))
+}
+
+/// The place in the list of what the table calls `at`. There are never 2^32 at once.
+fn index(at: u32, forgotten: u32) -> usize {
+    at.wrapping_sub(forgotten) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonces_are_found_until_forgotten_and_the_newest_counts() {
+        let (alice, bob) = (UserNumber(0), UserNumber(1));
+        let nonce =
+            |user, name: &str, n| Nonce { user, name: name.into(), id: Id { ms: n, n }, digest: n };
+        // Numbers begin again in between.
+        let mut nonces = Nonces { forgotten: u32::MAX - 300, ..Nonces::default() };
+        for n in 0..1000 {
+            nonces.push(nonce(alice, &format!("k{n}"), n));
+        }
+        nonces.push(nonce(bob, "k1", 1000));
+        assert_eq!(nonces.find(alice, "k1").map(|n| n.id.n), Some(1));
+        assert_eq!(nonces.find(bob, "k1").map(|n| n.id.n), Some(1000));
+        assert_eq!(nonces.find(bob, "k2"), None);
+        nonces.push(nonce(alice, "k1", 1001));
+        assert_eq!(nonces.find(alice, "k1").map(|n| n.id.n), Some(1001));
+        for _ in 0..500 {
+            nonces.pop_oldest();
+        }
+        assert_eq!(nonces.find(alice, "k1").map(|n| n.id.n), Some(1001), "the newer one stays");
+        assert_eq!(nonces.find(alice, "k499"), None);
+        assert_eq!(nonces.find(alice, "k500").map(|n| n.id.n), Some(500));
+        assert_eq!(nonces.len(), 502);
+    }
+}

@@ -1,0 +1,471 @@
+//! Who is here now: connections with deadlines and statuses, counted per user.
+//!
+//! Presence is replicated and saved with the room, but it is not history: it is left out of the
+//! append-only file, of snapshots in it and of the digest, and ends by itself when beats stop.
+//!
+//! Deadlines are milliseconds of the steady clock, see [`crate::Now`]. A beat costs one look-up, and
+//! expiry looks only at what is due, see `expiry_heap.rs`.
+//!
+//! Connections and users online are many and come and go. Both are numbered without gaps: when one
+//! goes, the last one gets its number.
+
+use std::hash::{BuildHasher, Hasher};
+
+use hashbrown::DefaultHashBuilder;
+
+use crate::bytes::compact::{ShortText, U48};
+use crate::codec::snapshot_write::END;
+use crate::collections::chunked_vec::Blocks;
+use crate::collections::linear_hash::LinearHashTable;
+use crate::collections::work;
+use crate::limits::TTL_MAX;
+use crate::state::presence::connections_by_user::ConnectionsByUser;
+use crate::state::presence::expiry_heap::Deadlines;
+use crate::state::presence::status_counts::Statuses;
+use crate::state::users::user_list::Order;
+use crate::state::users::user_table::{Entry, UserNumber, Users};
+
+/// One socket, as its relay keeps it alive. In 48 bytes with its name, as there are many.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    pub(crate) name: ShortText,
+    pub(crate) user: UserNumber,
+    /// Where it is among the deadlines.
+    pub(crate) place: u32,
+    /// When it is gone unless beaten again.
+    deadline: U48,
+    /// The time it is filed under, not later than the deadline.
+    filed: U48,
+    /// Which of its user's [`Statuses`].
+    pub(crate) status: u8,
+}
+
+const _: () = assert!(size_of::<Connection>() == 48);
+
+impl Connection {
+    /// When it is gone unless beaten again.
+    pub(crate) fn deadline(&self) -> u64 {
+        self.deadline.into()
+    }
+
+    /// The time it is filed under among the deadlines; not later than its own.
+    pub(crate) fn filed(&self) -> u64 {
+        self.filed.into()
+    }
+}
+
+/// A user who is here. In 32 bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Online {
+    user: UserNumber,
+    place: U48,
+    since: U48,
+    pub(crate) statuses: Statuses,
+}
+
+const _: () = assert!(size_of::<Online>() == 32);
+
+impl Online {
+    /// Place in the order of coming.
+    pub(crate) fn place(&self) -> u64 {
+        self.place.into()
+    }
+
+    /// When the first connection came, in milliseconds since the epoch.
+    pub(crate) fn since(&self) -> u64 {
+        self.since.into()
+    }
+}
+
+/// Which [`Online`] is a user's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OnlineNumber(u32);
+
+impl OnlineNumber {
+    /// The user is not here. So many are never here.
+    pub(crate) const ABSENT: OnlineNumber = OnlineNumber(u32::MAX);
+}
+
+/// The connections of a room and its users in the order of coming.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Presence {
+    pub(crate) connections: Blocks<Connection>,
+    by_name: LinearHashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// Bytes of names that lie elsewhere.
+    names: usize,
+    deadlines: Deadlines,
+    pub(crate) present: Blocks<Online>,
+    by_user: ConnectionsByUser,
+    /// Bytes of all statuses.
+    status_bytes: usize,
+    /// Users in the order of coming.
+    pub(crate) order: Order,
+    /// When it was saved, milliseconds since the epoch: then the deadlines are times left, until
+    /// [`Presence::wake`]. 0: they are deadlines.
+    pub(crate) saved_at: u64,
+    /// What the channel was last told of how many there are. Known to the primary only.
+    pub(crate) told: Told,
+}
+
+/// The last count that was published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) users: usize,
+    /// When `occupancy` was last published, by the steady clock.
+    pub(crate) occupancy_at: u64,
+}
+
+impl Presence {
+    /// Users online.
+    pub(crate) fn users(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Connections online.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// How a user is here, if so.
+    pub(crate) fn online(&self, user: UserNumber, entry: &Entry) -> Option<&Online> {
+        // The number may be one of a presence that was set aside.
+        self.present.get(entry.online.0).filter(|online| online.user == user)
+    }
+
+    /// Changes the statuses of a user's connections; `None`: the user is not here.
+    pub(crate) fn change_statuses<T>(
+        &mut self,
+        user: UserNumber,
+        entry: &Entry,
+        change: impl FnOnce(&mut Statuses) -> T,
+    ) -> Option<T> {
+        let present = self.present.get_mut(entry.online.0);
+        let online = present.filter(|online| online.user == user)?;
+        let before = online.statuses.memory();
+        let changed = change(&mut online.statuses);
+        self.status_bytes = self.status_bytes + online.statuses.memory() - before;
+        Some(changed)
+    }
+
+    /// Notes that a user is here, if that is new, since `now`.
+    pub(crate) fn come(&mut self, user: UserNumber, entry: &mut Entry, now: u64) {
+        if self.online(user, entry).is_none() {
+            let place = self.order.add(user);
+            self.note(user, entry, place, now);
+        }
+    }
+
+    /// Notes a stored user who is here. False: is noted already, or out of order.
+    pub(crate) fn restore(
+        &mut self,
+        user: UserNumber,
+        entry: &mut Entry,
+        place: u64,
+        since: u64,
+    ) -> bool {
+        let fits = self.online(user, entry).is_none() && self.order.restore(place, user);
+        if fits {
+            self.note(user, entry, place, since);
+        }
+        fits
+    }
+
+    fn note(&mut self, user: UserNumber, entry: &mut Entry, place: u64, since: u64) {
+        let (place, since) = (place.into(), since.into());
+        let online = Online { user, place, since, statuses: Statuses::default() };
+        entry.online = OnlineNumber(self.present.push(online));
+    }
+
+    /// Notes that a user is here no more.
+    pub(crate) fn go(&mut self, user: UserNumber, users: &mut Users) {
+        let Some(entry) = users.get_mut(user) else { return };
+        if self.online(user, entry).is_none() {
+            return;
+        }
+        let number = std::mem::replace(&mut entry.online, OnlineNumber::ABSENT);
+        let Some(gone) = self.present.swap_remove(number.0) else { return };
+        self.status_bytes -= gone.statuses.memory();
+        self.order.remove(gone.place());
+        let moved = self.present.get(number.0);
+        if let Some(entry) = moved.and_then(|online| users.get_mut(online.user)) {
+            entry.online = number;
+        }
+    }
+
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.number(name).is_some()
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&Connection> {
+        self.connections.get(self.number(name)?)
+    }
+
+    /// Adds a connection of `user`, who is noted already. False, and nothing done, if the name is taken.
+    pub(crate) fn insert(
+        &mut self,
+        users: &Users,
+        name: &str,
+        user: UserNumber,
+        status: u8,
+        deadline: u64,
+    ) -> bool {
+        let hash = hash_bytes(&self.hasher, name.as_bytes());
+        if self.by_name.find(hash, |&at| is_named(&self.connections, at, name)).is_some() {
+            return false;
+        }
+        let deadline = deadline.min(END).into();
+        let (name, filed) = (ShortText::from(name), deadline);
+        self.names += name.memory();
+        let new = Connection { name, user, place: 0, deadline, filed, status };
+        let number = self.connections.push(new);
+        let (connections, hasher) = (&self.connections, &self.hasher);
+        self.by_name.insert(hash, number, |&at| hash_of(hasher, connections, at));
+        self.deadlines.add(number, &mut self.connections);
+        if let Some(online) = noted(&mut self.present, users, user) {
+            self.by_user.add(user, &mut online.statuses.own, number);
+        }
+        true
+    }
+
+    /// Sets the deadline of a connection. False: there is none of this name.
+    pub(crate) fn keep(&mut self, name: &str, deadline: u64) -> bool {
+        let deadline = deadline.min(END);
+        let Some(number) = self.number(name) else { return false };
+        let Some(connection) = self.connections.get_mut(number) else { return false };
+        connection.deadline = deadline.into();
+        if deadline < connection.filed() {
+            self.file(number);
+        }
+        true
+    }
+
+    /// Gives a connection another status of its user's.
+    pub(crate) fn set_status(&mut self, name: &str, status: u8) {
+        let number = self.number(name);
+        if let Some(connection) = number.and_then(|number| self.connections.get_mut(number)) {
+            connection.status = status;
+        }
+    }
+
+    pub(crate) fn remove(&mut self, users: &Users, name: &str) -> Option<Connection> {
+        let (connections, hasher) = (&self.connections, &self.hasher);
+        let same = |&at: &u32| is_named(connections, at, name);
+        let hash = hash_bytes(hasher, name.as_bytes());
+        let number = self.by_name.remove(hash, same, |&at| hash_of(hasher, connections, at))?;
+        self.deadlines.remove(number, &mut self.connections);
+        let last = self.connections.len() as u32 - 1;
+        let connection = self.connections.swap_remove(number);
+        if let Some(connection) = &connection {
+            self.names -= connection.name.memory();
+            if let Some(online) = noted(&mut self.present, users, connection.user) {
+                self.by_user.remove(connection.user, &mut online.statuses.own, number);
+            }
+        }
+        if let Some(moved) = self.connections.get(number) {
+            let hash = hash_bytes(&self.hasher, moved.name.as_bytes());
+            self.deadlines.renumber(moved.place, number);
+            if let Some(there) = self.by_name.find_mut(hash, |at| *at == last) {
+                *there = number;
+            }
+            if let Some(online) = noted(&mut self.present, users, moved.user) {
+                self.by_user.renumber(moved.user, &mut online.statuses.own, last, number);
+            }
+        }
+        connection
+    }
+
+    /// Frees one connection, one user who is here and one block of the order: the presence was set
+    /// aside. False: there is nothing left.
+    pub(crate) fn take_apart(&mut self, users: &mut Users) -> bool {
+        let connection = self.connections.pop();
+        if let Some(connection) = &connection {
+            self.names -= connection.name.memory();
+            users.release(connection.user);
+        }
+        let online = self.present.pop();
+        self.status_bytes -= online.as_ref().map_or(0, |online| online.statuses.memory());
+        let several = self.by_user.pop();
+        self.order.pop_block() || several || connection.is_some() || online.is_some()
+    }
+
+    /// The connections of a user who is here.
+    pub(crate) fn of(&self, online: &Online) -> impl Iterator<Item = &Connection> {
+        let numbers = self.by_user.of(online.user, online.statuses.own);
+        numbers.inspect(|_| work::visit(1)).filter_map(|number| self.connections.get(number))
+    }
+
+    /// All connections, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.connections.iter()
+    }
+
+    /// A time before which no connection ends; exact once [`Presence::settle`] finds nothing.
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        self.deadlines.first().and_then(|first| self.connections.get(first)).map(Connection::filed)
+    }
+
+    /// Connections that end by `now`, of `most` that may.
+    pub(crate) fn due(&self, now: u64, most: usize) -> impl Iterator<Item = &Connection> {
+        let first = self.deadlines.until(now, most, &self.connections);
+        let found = first.into_iter().filter_map(|number| self.connections.get(number));
+        found.filter(move |connection| connection.deadline() <= now)
+    }
+
+    /// Files connections again that were beaten since they were filed, of `most` that may end by `now`.
+    pub(crate) fn settle(&mut self, now: u64, most: usize) {
+        for number in self.deadlines.until(now, most, &self.connections) {
+            if self.connections.get(number).is_some_and(|connection| connection.deadline() > now) {
+                self.file(number);
+            }
+        }
+    }
+
+    /// Makes deadlines of the times left, which begin to count now, less `passed` milliseconds.
+    pub(crate) fn wake(&mut self, steady: u64, passed: u64) {
+        self.saved_at = 0;
+        self.deadlines.clear();
+        for connection in self.connections.iter_mut() {
+            let left = connection.deadline().min(TTL_MAX).saturating_sub(passed);
+            connection.deadline = steady.saturating_add(left).min(END).into();
+            connection.filed = connection.deadline;
+        }
+        for number in 0..self.connections.len() as u32 {
+            self.deadlines.add(number, &mut self.connections);
+        }
+    }
+
+    /// Bytes it takes on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        self.connections.memory()
+            + self.names
+            + self.status_bytes
+            + self.by_name.memory()
+            + self.deadlines.memory()
+            + self.present.memory()
+            + self.by_user.memory()
+            + self.order.memory()
+    }
+
+    /// Files a connection under its deadline.
+    fn file(&mut self, number: u32) {
+        if let Some(connection) = self.connections.get_mut(number) {
+            connection.filed = connection.deadline;
+            self.deadlines.refile(number, &mut self.connections);
+        }
+    }
+
+    fn number(&self, name: &str) -> Option<u32> {
+        let same = |&at: &u32| is_named(&self.connections, at, name);
+        self.by_name.find(hash_bytes(&self.hasher, name.as_bytes()), same).copied()
+    }
+}
+
+/// How a user is here, if so.
+fn noted<'p>(
+    present: &'p mut Blocks<Online>,
+    users: &Users,
+    user: UserNumber,
+) -> Option<&'p mut Online> {
+    let number = users.get(user)?.online.0;
+    present.get_mut(number).filter(|online| online.user == user)
+}
+
+fn is_named(connections: &Blocks<Connection>, number: u32, name: &str) -> bool {
+    connections.get(number).is_some_and(|other| other.name.is(name))
+}
+
+/// The hash of a name, without the length that a slice would add: every beat computes two.
+fn hash_bytes(hasher: &DefaultHashBuilder, name: &[u8]) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    hasher.write(name);
+    hasher.finish()
+}
+
+fn hash_of(hasher: &DefaultHashBuilder, connections: &Blocks<Connection>, number: u32) -> u64 {
+    hash_bytes(hasher, connections.get(number).map_or(&[], |other| other.name.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::{Record, Room};
+
+    #[test]
+    fn a_beat_does_not_disturb_the_order_and_expiry_finds_what_is_due() {
+        let (mut presence, users) = (Presence::default(), Users::default());
+        let user = UserNumber(0);
+        for (name, deadline) in [("a", 100), ("b", 100), ("c", 300)] {
+            assert!(presence.insert(&users, name, user, 0, deadline));
+        }
+        assert!(!presence.insert(&users, "a", user, 0, 50), "the name is taken");
+        assert!(presence.keep("a", 400) && !presence.keep("d", 400));
+        assert_eq!(presence.next_deadline(), Some(100), "a lower bound");
+        let due = |presence: &Presence, now| {
+            let mut names: Vec<_> = presence.due(now, 10).map(|c| c.name.to_string()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(due(&presence, 99), [""; 0]);
+        assert_eq!(due(&presence, 350), ["b", "c"]);
+        presence.settle(350, 10);
+        presence.remove(&users, "b");
+        presence.remove(&users, "c");
+        assert_eq!(presence.next_deadline(), Some(400), "exact by now");
+        assert!(presence.keep("a", 200), "sooner than it is filed");
+        assert_eq!(due(&presence, 200), ["a"]);
+        presence.remove(&users, "a");
+        assert_eq!(presence.next_deadline(), None);
+    }
+
+    #[test]
+    fn whoever_comes_and_goes_what_is_due_is_found_and_nothing_else() {
+        let mut room = Room::default();
+        let mut model: BTreeMap<String, (String, u64)> = BTreeMap::new();
+        let mut random = 7_u64;
+        for now in 0..20_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let (dice, ttl) = (random >> 33, 1 + (random >> 50) % 900);
+            let kind = if dice % 3 == 0 { "c" } else { "a-relay-of-a-long-name" };
+            let name = format!("{kind}-{}", dice / 10 % 300);
+            let user = model.get(&name).map_or(format!("u{}", dice % 97), |known| known.0.clone());
+            match dice % 10 {
+                0..4 => {
+                    let (connection, user) = (&*name, &*user);
+                    room.apply(&Record::Present { connection, user, ttl, now, status: None }, now);
+                    model.insert(name.clone(), (user.into(), now + ttl));
+                }
+                4..8 => {
+                    room.apply(&Record::Beat { ttl, connections: vec![&name] }, now);
+                    model.entry(name.clone()).and_modify(|known| known.1 = now + ttl);
+                }
+                8 => {
+                    room.apply(&Record::Absent { connections: vec![name.as_str().into()] }, now);
+                    model.remove(&name);
+                }
+                _ => {
+                    room.presence.settle(now, 1000);
+                    let due = room.presence.due(now, 1000).map(|c| (*c.name).to_owned().into());
+                    room.apply(&Record::Absent { connections: due.collect() }, now);
+                    model.retain(|_, (_, deadline)| *deadline > now);
+                }
+            }
+            let presence = &room.presence;
+            let deadline = presence.find(&name).map(Connection::deadline);
+            assert_eq!(deadline, model.get(&name).map(|known| known.1));
+            assert_eq!(presence.connections(), model.len());
+            assert!(presence.next_deadline() <= model.values().map(|known| known.1).min());
+            let here = model.values().filter(|known| known.0 == user).count();
+            let online = room.presence_of(&user).map_or(0, |online| online.statuses.connections());
+            assert_eq!(online as usize, here);
+            let own = room.presence_of(&user).into_iter().flat_map(|online| presence.of(online));
+            let own: BTreeSet<&str> = own.map(|connection| &*connection.name).collect();
+            let of_user = model.iter().filter(|(_, known)| known.0 == user);
+            assert_eq!(own, of_user.map(|(name, _)| name.as_str()).collect());
+        }
+        let users: BTreeSet<_> = model.values().map(|(user, _)| user.clone()).collect();
+        assert_eq!((room.presence.users(), room.users.len()), (users.len(), users.len()));
+    }
+}

@@ -1,0 +1,269 @@
+//! How fast users write: what `chat.rate-limit` and slow mode go by.
+//!
+//! In memory on the primary only: a pace is neither replicated nor saved, a promotion forgives. The
+//! limit is a GCRA (the generic cell rate algorithm, ITU-T I.371): one number per user, the time at
+//! which its bucket is empty again.
+
+use std::hash::BuildHasher;
+
+use hashbrown::DefaultHashBuilder;
+
+use crate::collections::allocation::of_text;
+use crate::collections::chunked_vec::Blocks;
+use crate::collections::linear_hash::LinearHashTable;
+use crate::limits::{Rate, SLOW_MAX};
+
+/// The paces of a room's users. Times are of the steady clock, in milliseconds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Paces {
+    entries: Blocks<Entry>,
+    by_user: LinearHashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// The number of the entry that is looked at next, to see whether it still matters.
+    hand: u32,
+    /// Bytes of all names.
+    name_bytes: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    user: Box<str>,
+    pace: Pace,
+}
+
+/// One user's pace.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Pace {
+    /// When everything done so far is paid for, in microseconds.
+    empty_at: u64,
+    /// When a message was last stored; 0: not that we know.
+    sent_at: u64,
+}
+
+impl Pace {
+    /// When everything is paid for if one thing more is done under `rate`; all in microseconds.
+    fn full_at(self, rate: Rate, now: u64) -> u64 {
+        let (most, interval) = (now.saturating_add(rate.burst_us()), rate.interval_us());
+        // More than a full bucket can be owed under another rate only. What was is forgiven as far as
+        // one thing may be done.
+        let empty_at = if self.empty_at > most { most - interval } else { self.empty_at.max(now) };
+        empty_at.saturating_add(interval)
+    }
+}
+
+/// Paces a room remembers before it looks for those that do not matter any more.
+const MANY: usize = 1024;
+/// How many it then looks at for each user that is new: more than one, so that it gets round.
+const LOOKS: usize = 4;
+/// Milliseconds after which a message matters no longer: slow mode asks for at most as many.
+const DAY: u64 = SLOW_MAX;
+
+impl Paces {
+    /// Bytes they take on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        self.entries.memory() + self.by_user.memory() + self.name_bytes
+    }
+
+    /// How many users.
+    pub(crate) fn len(&self) -> usize {
+        self.by_user.len()
+    }
+
+    /// Whether anything is remembered of `user`.
+    pub(crate) fn knows(&self, user: &str) -> bool {
+        self.get(user).is_some()
+    }
+
+    /// Forgets one pace, whether it matters or not: not the newest, while there are others.
+    pub(crate) fn forget_one(&mut self) {
+        if self.entries.get(self.hand).is_none() {
+            self.hand = 0;
+        }
+        if self.len() > 0 {
+            self.forget(self.hand);
+            self.hand += 1;
+        }
+    }
+
+    /// In how many milliseconds at the earliest `user` may do one thing more under `rate`.
+    pub(crate) fn wait(&self, user: &str, rate: Rate, now: u64) -> u64 {
+        let now = now.saturating_mul(1000);
+        let pace = self.get(user).unwrap_or_default();
+        let most = now.saturating_add(rate.burst_us());
+        pace.full_at(rate, now).saturating_sub(most).div_ceil(1000)
+    }
+
+    /// In how many milliseconds `user` may send again, `slow` after the last message.
+    pub(crate) fn wait_slow(&self, user: &str, slow: u64, now: u64) -> u64 {
+        match self.get(user).map_or(0, |pace| pace.sent_at) {
+            0 => 0,
+            sent_at => slow.saturating_sub(now.saturating_sub(sent_at)),
+        }
+    }
+
+    /// Counts one thing done under `rate`.
+    pub(crate) fn count(&mut self, user: &str, rate: Rate, now: u64) {
+        if let Some(pace) = self.of(user, now) {
+            pace.empty_at = pace.full_at(rate, now.saturating_mul(1000));
+        }
+    }
+
+    /// A message was stored.
+    pub(crate) fn sent(&mut self, user: &str, now: u64) {
+        if let Some(pace) = self.of(user, now) {
+            pace.sent_at = now;
+        }
+    }
+
+    fn get(&self, user: &str) -> Option<Pace> {
+        let number = self.number(self.hasher.hash_one(user), user)?;
+        self.entries.get(number).map(|entry| entry.pace)
+    }
+
+    fn number(&self, hash: u64, user: &str) -> Option<u32> {
+        let same = |&at: &u32| self.entries.get(at).is_some_and(|entry| *entry.user == *user);
+        self.by_user.find(hash, same).copied()
+    }
+
+    /// The pace of `user`, a new one if there is none.
+    fn of(&mut self, user: &str, now: u64) -> Option<&mut Pace> {
+        let hash = self.hasher.hash_one(user);
+        let number = match self.number(hash, user) {
+            Some(number) => number,
+            None => {
+                self.forget_some(now);
+                let entry = Entry { user: user.into(), pace: Pace::default() };
+                self.name_bytes += of_text(user);
+                let number = self.entries.push(entry);
+                let (entries, hasher) = (&self.entries, &self.hasher);
+                self.by_user.insert(hash, number, |&at| hash_of(hasher, entries, at));
+                number
+            }
+        };
+        self.entries.get_mut(number).map(|entry| &mut entry.pace)
+    }
+
+    /// Looks at the next few paces of many, and forgets those that do not matter any more.
+    fn forget_some(&mut self, now: u64) {
+        if self.entries.len() < MANY {
+            return;
+        }
+        for _ in 0..LOOKS {
+            let Some(entry) = self.entries.get(self.hand) else {
+                self.hand = 0;
+                continue;
+            };
+            let Pace { empty_at, sent_at } = entry.pace;
+            if empty_at > now.saturating_mul(1000) || sent_at.saturating_add(DAY) > now {
+                self.hand += 1;
+            } else {
+                self.forget(self.hand);
+            }
+        }
+    }
+
+    /// Forgets an entry; the last one gets its number.
+    fn forget(&mut self, number: u32) {
+        let last = self.entries.len() as u32 - 1;
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        let hash = hash_of(hasher, entries, number);
+        self.by_user.remove(hash, |at| *at == number, |&at| hash_of(hasher, entries, at));
+        let hash = hash_of(hasher, entries, last);
+        if let Some(there) = self.by_user.find_mut(hash, |at| *at == last) {
+            *there = number;
+        }
+        let gone = self.entries.swap_remove(number);
+        self.name_bytes -= gone.map_or(0, |entry| of_text(&entry.user));
+    }
+}
+
+fn hash_of(hasher: &DefaultHashBuilder, entries: &Blocks<Entry>, at: u32) -> u64 {
+    hasher.hash_one(entries.get(at).map_or("", |entry| &*entry.user))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_at_once_then_one_per_interval() {
+        let rate = Rate { count: 3, period_ms: 3_000 };
+        let mut paces = Paces::default();
+        let mut at = 10_000;
+        for _ in 0..3 {
+            assert_eq!(paces.wait("mia", rate, at), 0);
+            paces.count("mia", rate, at);
+        }
+        assert_eq!(paces.wait("mia", rate, at), 1_000);
+        assert_eq!(paces.wait("mo", rate, at), 0, "each user for themselves");
+        at += 400;
+        assert_eq!(paces.wait("mia", rate, at), 600);
+        at += 600;
+        assert_eq!(paces.wait("mia", rate, at), 0);
+        paces.count("mia", rate, at);
+        assert_eq!(paces.wait("mia", rate, at), 1_000);
+        at += 60_000;
+        assert_eq!(paces.wait("mia", rate, at), 0, "the burst is back");
+    }
+
+    #[test]
+    fn as_many_at_once_as_the_rate_says_whatever_its_period() {
+        for (count, period_ms) in [(3, 1_000), (30, 10_000), (7, 1), (1_000_000, 86_400_000)] {
+            let rate = Rate { count, period_ms };
+            let mut paces = Paces::default();
+            for n in 0..count.min(1_000) {
+                assert_eq!(paces.wait("mia", rate, 5_000), 0, "number {n} of {count}");
+                paces.count("mia", rate, 5_000);
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_owed_under_a_stricter_rate_is_forgiven() {
+        let before = Rate { count: 1, period_ms: 3_600_000 };
+        let rate = Rate { count: 2, period_ms: 2_000 };
+        let mut paces = Paces::default();
+        paces.count("mia", before, 10_000);
+        assert_eq!(paces.wait("mia", before, 10_000), 3_600_000);
+        assert_eq!(paces.wait("mia", rate, 10_000), 0);
+        paces.count("mia", rate, 10_000);
+        assert_eq!(paces.wait("mia", rate, 10_000), 1_000);
+        assert_eq!(paces.wait("mia", rate, 11_000), 0, "after what was told");
+    }
+
+    #[test]
+    fn slow_mode_counts_from_the_last_message() {
+        let mut paces = Paces::default();
+        assert_eq!(paces.wait_slow("mia", 5_000, 1_000), 0);
+        paces.sent("mia", 1_000);
+        assert_eq!(paces.wait_slow("mia", 5_000, 4_000), 2_000);
+        assert_eq!(paces.wait_slow("mia", 5_000, 6_000), 0);
+        assert_eq!(paces.wait_slow("mia", 5_000, 900), 5_000, "never longer");
+    }
+
+    #[test]
+    fn paces_that_do_not_matter_any_more_are_forgotten_a_few_at_a_time() {
+        let rate = Rate { count: 1, period_ms: 1_000 };
+        let mut paces = Paces::default();
+        let mut now = 1_000_000_000;
+        for user in 0..20_000 {
+            paces.count(&format!("early-{user}"), rate, now);
+        }
+        paces.sent("slow", now);
+        now += 60_000;
+        let mut before = paces.entries.len();
+        assert_eq!(before, 20_001);
+        for user in 0..10_000 {
+            paces.count(&format!("late-{user}"), rate, now);
+            let after = paces.entries.len();
+            assert!(after + LOOKS > before, "{} at once", before - after);
+            before = after;
+        }
+        assert!(before <= 10_001, "{before} are left");
+        assert_eq!((paces.by_user.len(), paces.entries.len()), (before, before));
+        assert_eq!(paces.wait_slow("slow", 120_000, now), 60_000, "this one still matters");
+        for user in 0..10_000 {
+            assert_eq!(paces.wait(&format!("late-{user}"), rate, now), 1_000);
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The room: one value that holds everything about itself but its name.
+//!
+//! The parts are in files of their own; here is how they hang together: ids chain the events, the
+//! journal points to messages, messages and members point to users. Reading is here; `apply.rs`
+//! is the only file that changes a room.
+
+use crate::codec::snapshot_write::{FULL, PLAUSIBLE_END};
+use crate::id::Id;
+use crate::limits::Limits;
+use crate::state::follows::Follows;
+use crate::state::lazy_free::Leftovers;
+use crate::state::log::annotations::TouchedMessages;
+use crate::state::log::journal::Journal;
+use crate::state::log::messages::Messages;
+use crate::state::nonces::Nonces;
+use crate::state::presence::presence_table::{Online, Presence};
+use crate::state::rate_limit::Paces;
+use crate::state::sanctions::Sanctions;
+use crate::state::settings::{self, Settings};
+use crate::state::users::members::Role;
+use crate::state::users::range_counts::Tallies;
+use crate::state::users::user_list::Order;
+use crate::state::users::user_table::Users;
+
+/// Messages beyond a bound by number that wait to be removed, and are gone for every reader, at most.
+/// After the bound was lowered by more, the timer removes the rest within seconds, and it is gone as
+/// it goes: so what is unread can be told exactly without looking at all of that.
+pub(crate) const WAITING_MAX: u64 = 1_024;
+
+/// Milliseconds between two `occupancy` events of a room.
+pub(crate) const OCCUPANCY_INTERVAL: u64 = 1_000;
+
+/// The time a decision is made at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// The server's clock, milliseconds since the epoch.
+    pub ms: u64,
+    /// The millisecond for ids: the clock, or later where the clock cannot be trusted to be past
+    /// every id that others may have seen.
+    pub id_ms: u64,
+    /// A millisecond this server has never used for an id: for the first event of a room.
+    pub unused_ms: u64,
+    /// The steady clock: like `ms` when the server started, and only ever forward since. Connections
+    /// live by it, so that a clock that is put right ends nobody's presence and prolongs nobody's.
+    pub steady_ms: u64,
+}
+
+/// Whether the time between being saved and being decoded brings connections nearer to their end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sleep {
+    /// The server was down.
+    Counts,
+    /// The room has moved, perhaps to a server with another clock.
+    DoesNotCount,
+}
+
+/// A room. `Room::default()` is the blank from which a new room is made.
+#[derive(Clone, Debug, Default)]
+pub struct Room {
+    /// When it was made, milliseconds since the epoch; 0: not yet.
+    pub(crate) created: u64,
+    /// The id of the newest durable event.
+    pub(crate) last: Id,
+    pub(crate) settings: Option<Box<Settings>>,
+    pub(crate) users: Users,
+    pub(crate) messages: Messages,
+    pub(crate) touched: TouchedMessages,
+    /// Of a long history.
+    pub(crate) tallies: Option<Box<Tallies>>,
+    pub(crate) journal: Journal,
+    /// Members in the order of joining.
+    pub(crate) members: Order,
+    pub(crate) sanctions: Sanctions,
+    pub(crate) presence: Presence,
+    pub(crate) paces: Paces,
+    pub(crate) nonces: Nonces,
+    /// Personal rooms: the rooms their user follows, and since when.
+    pub(crate) follows: Follows,
+    /// Personal rooms: when their user last went, or came if still here; 0: never.
+    pub(crate) last_seen: u64,
+    /// What is to be freed in steps.
+    pub(crate) leftovers: Option<Box<Leftovers>>,
+}
+
+/// The sooner of two times that may never come.
+fn sooner(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+impl Room {
+    /// Whether this room is still to be made.
+    pub fn is_blank(&self) -> bool {
+        self.created == 0
+    }
+
+    /// The id of the newest durable event; `0-0` before the first.
+    pub fn last(&self) -> Id {
+        self.last
+    }
+
+    /// When something durable last happened, milliseconds since the epoch.
+    pub fn last_activity(&self) -> u64 {
+        self.last.ms.max(self.created)
+    }
+
+    /// Users online.
+    pub fn online(&self) -> usize {
+        self.presence.users()
+    }
+
+    /// Connections online.
+    pub fn connections(&self) -> usize {
+        self.presence.connections()
+    }
+
+    /// Connections, messages, facts and nonces: everything that may end by itself.
+    pub fn endings(&self) -> usize {
+        self.connections() + self.messages.len() + self.journal.fact_count() + self.nonces.len()
+    }
+
+    /// Members.
+    pub fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The topic; empty if none.
+    pub fn topic(&self) -> &str {
+        &self.settings().topic
+    }
+
+    /// The role of `user`; `None`: not a member.
+    pub fn role(&self, user: &str) -> Option<Role> {
+        self.users.by_name(user)?.membership().map(|membership| membership.role)
+    }
+
+    /// How `user` is here, if so.
+    pub(crate) fn presence_of(&self, user: &str) -> Option<&Online> {
+        let user = self.users.find(user)?;
+        self.presence.online(user, self.users.get(user)?)
+    }
+
+    /// When, by the steady clock, something in this room is to be done by itself: a connection, a
+    /// message or a nonce ends, or a count is to be told. A lower bound.
+    pub fn next_deadline(&self, limits: &Limits, now: Now) -> Option<u64> {
+        let retention = self.retention_deadline(limits);
+        let retention = retention.map(|at| at.saturating_add(now.steady_ms).saturating_sub(now.ms));
+        let first = sooner(self.presence.next_deadline(), self.occupancy_deadline(limits));
+        sooner(first, retention)
+    }
+
+    /// When, by the steady clock, the number of users online is to be published.
+    pub(crate) fn occupancy_deadline(&self, limits: &Limits) -> Option<u64> {
+        let told = self.presence.told;
+        let changed = self.is_crowd(self.online(), limits) && told.users != self.online();
+        changed.then(|| told.occupancy_at.saturating_add(OCCUPANCY_INTERVAL))
+    }
+
+    /// Whether so many users online are told of by their number only.
+    pub(crate) fn is_crowd(&self, users: usize, limits: &Limits) -> bool {
+        users as u64 > limits.presence_announce
+    }
+
+    /// Wakes a room that was decoded: its connections have as long to live as they had when it was
+    /// saved. What passed meanwhile, if the clock did not step back, counts or does not.
+    pub fn wake(&mut self, now: Now, sleep: Sleep) {
+        let passed = match sleep {
+            Sleep::Counts => now.ms.saturating_sub(self.presence.saved_at),
+            Sleep::DoesNotCount => 0,
+        };
+        if self.presence.saved_at > 0 {
+            self.presence.wake(now.steady_ms, passed);
+        }
+    }
+
+    /// Files connections anew that were beaten since they were last looked at: at most `most`.
+    /// Nobody sees a difference.
+    pub fn settle(&mut self, now: Now, most: usize) {
+        self.presence.settle(now.steady_ms, most);
+    }
+
+    /// When the oldest message becomes too old, or the oldest nonce is to be forgotten. Nonces wait
+    /// a little longer than they must, so that they go many at a time.
+    fn retention_deadline(&self, limits: &Limits) -> Option<u64> {
+        const MANY_AT_A_TIME: u64 = 10_000;
+        let ttl = self.settings().history_ttl(limits);
+        let oldest = if ttl > 0 { self.messages.oldest() } else { None };
+        let message = oldest.map(|message| message.id.ms.saturating_add(ttl));
+        let nonce_life = limits.nonce_window.saturating_add(MANY_AT_A_TIME);
+        let nonce = self.nonces.oldest().map(|nonce| nonce.id.ms.saturating_add(nonce_life));
+        sooner(message, nonce)
+    }
+
+    /// Bytes that messages, what touched them and the journal take, which `room_bytes` bounds; kept
+    /// up as they change.
+    #[inline]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.messages.bytes() + self.touched.bytes() + self.journal.bytes()
+    }
+
+    /// Bytes it takes in memory, itself and on the heap: within a few percent, from figures that are
+    /// kept up and a look at each block of the larger lists.
+    pub fn memory(&self) -> usize {
+        size_of::<Room>()
+            + self.settings.as_ref().map_or(0, |settings| settings.memory())
+            + self.users.memory()
+            + self.messages.memory()
+            + self.tallies.as_ref().map_or(0, |tallies| tallies.memory())
+            + self.touched.memory()
+            + self.journal.memory()
+            + self.members.memory()
+            + self.sanctions.memory()
+            + self.presence.memory()
+            + self.leftovers.as_ref().map_or(0, |leftovers| leftovers.memory())
+            + self.paces.memory()
+            + self.nonces.memory()
+            + self.follows.memory()
+    }
+
+    /// Whether its numbers are such as RESTORE and records may bring.
+    pub fn is_plausible(&self) -> bool {
+        self.numbers().into_iter().all(|number| number < PLAUSIBLE_END)
+    }
+
+    /// Whether the room gives out no more numbers, see [`FULL`].
+    pub(crate) fn is_full(&self) -> bool {
+        const { assert!(FULL.is_power_of_two()) };
+        self.numbers().into_iter().fold(0, |all, number| all | number) >= FULL
+    }
+
+    /// The numbers that only grow: of events, messages, members, users online.
+    fn numbers(&self) -> [u64; 4] {
+        [self.last.n, self.messages.last(), self.members.next(), self.presence.order.next()]
+    }
+
+    /// How many allocations it takes to free it, near enough. Everything there may be many of counts,
+    /// by figures that are kept: a room that costs much is freed in the background.
+    pub fn free_effort(&self) -> usize {
+        1 + self.messages.runs() * 2
+            + self.users.len()
+            + self.touched.len() * 2
+            + self.journal.fact_count() * 2
+            + self.sanctions.len()
+            + self.presence.connections()
+            + self.leftovers.as_ref().map_or(0, |leftovers| leftovers.free_effort())
+            + self.paces.len()
+            + self.nonces.len()
+            + self.follows.len()
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        self.settings.as_deref().unwrap_or(&settings::UNCHANGED)
+    }
+
+    /// The number of the first message within the bounds of `settings`: neither too old nor one too
+    /// many, whether or not those before have been removed; see [`WAITING_MAX`].
+    pub(crate) fn first_visible(&self, now: u64, settings: &Settings, limits: &Limits) -> u64 {
+        let (first, most) = (self.messages.first(), settings.history_max(limits));
+        let counted = (self.messages.last() + 1).saturating_sub(most).max(first);
+        let counted = counted.min(first + WAITING_MAX);
+        match settings.history_ttl(limits) {
+            0 => counted,
+            ttl => self.messages.partition(|id| id.ms.saturating_add(ttl) <= now).max(counted),
+        }
+    }
+
+    /// The id of event `n`, if a reader can resume from it.
+    pub(crate) fn id_at(&self, n: u64) -> Option<Id> {
+        let base = self.journal.base();
+        if n <= base.n {
+            return (n == base.n).then_some(base);
+        }
+        if n == self.last.n {
+            return Some(self.last);
+        }
+        let message = || {
+            let m = self.messages.partition(|id| id.n < n);
+            self.messages.get(m).map(|message| message.id).filter(|id| id.n == n)
+        };
+        self.journal.fact(n).map(|fact| fact.id).or_else(message)
+    }
+
+    /// How many events a reader can resume over.
+    pub(crate) fn journal_len(&self) -> u64 {
+        self.last.n.saturating_sub(self.journal.base().n)
+    }
+}

@@ -1,0 +1,283 @@
+//! How many messages members have written, and how many mention them, in stretches of a long history.
+//!
+//! A cursor may move over half a million messages, and what is unread is counted anew then. A room of
+//! few messages looks at them. A longer one keeps, for every stretch of some thousand messages, how
+//! many of them are whose and mention whom: at most six bytes for each message, far less where few
+//! users write much. So no more is looked at than the ends, which are not whole stretches.
+//!
+//! Only members count: whoever joins later has a cursor after the stretch. Numbers of users are those
+//! of the time when the stretch was closed, and a member's number lasts as long as the membership.
+
+use std::collections::VecDeque;
+
+use crate::state::log::message_body::Body;
+use crate::state::log::messages::{Message, Messages};
+use crate::state::room::Room;
+use crate::state::users::user_table::{UserNumber, Users};
+
+/// Messages of a stretch. Few in tests, so that they have many.
+pub(crate) const STRETCH: u64 = if cfg!(test) { 16 } else { 4096 };
+/// From so many messages on a room keeps tallies: more than it keeps by default.
+pub(crate) const LONG: u64 = 3 * STRETCH;
+
+/// The tallies of a room.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tallies {
+    /// Each begins where the one before ends.
+    stretches: VecDeque<Stretch>,
+}
+
+/// Messages `first..end`. Deleted ones do not count.
+#[derive(Clone, Debug)]
+struct Stretch {
+    first: u64,
+    end: u64,
+    own: Counts,
+    mentions: Counts,
+}
+
+/// Numbers by user.
+#[derive(Clone, Debug, Default)]
+struct Counts {
+    /// Growing.
+    users: Box<[UserNumber]>,
+    counts: Box<[u16]>,
+}
+
+impl Counts {
+    /// Counts the members among `users`, each as often as it is there.
+    fn of(mut found: Vec<UserNumber>, users: &Users) -> Counts {
+        found.sort_unstable();
+        let is_member =
+            |user: UserNumber| users.get(user).is_some_and(|entry| entry.membership().is_some());
+        let same = found.chunk_by(|a, b| a == b).filter_map(|same| Some((*same.first()?, same)));
+        let members = same.filter(|(user, _)| is_member(*user));
+        let (users, counts): (Vec<_>, Vec<_>) = members
+            .map(|(user, same)| (user, same.len().min(usize::from(u16::MAX)) as u16))
+            .unzip();
+        Counts { users: users.into(), counts: counts.into() }
+    }
+
+    fn get(&self, user: UserNumber) -> u16 {
+        let at = self.users.binary_search(&user).ok();
+        at.and_then(|at| self.counts.get(at)).copied().unwrap_or(0)
+    }
+
+    fn decrease(&mut self, user: UserNumber) {
+        let at = self.users.binary_search(&user).ok();
+        if let Some(count) = at.and_then(|at| self.counts.get_mut(at)) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    fn memory(&self) -> usize {
+        self.users.len() * (size_of::<UserNumber>() + size_of::<u16>())
+    }
+}
+
+/// What the tallies know of the messages of a range.
+pub(crate) struct Tallied {
+    /// Ranges that they do not cover, whose messages are to be looked at.
+    pub(crate) rest: [(u64, u64); 2],
+    pub(crate) own: u32,
+    pub(crate) mentions: u32,
+}
+
+impl Tallied {
+    /// Nothing of `from..to`.
+    pub(crate) fn nothing(from: u64, to: u64) -> Tallied {
+        Tallied { rest: [(from, to), (to, to)], own: 0, mentions: 0 }
+    }
+}
+
+impl Tallies {
+    /// Closes the next stretch of `messages`, if it is whole.
+    fn close_next(&mut self, messages: &Messages, users: &Users) {
+        while self.stretches.front().is_some_and(|oldest| oldest.end <= messages.first()) {
+            self.stretches.pop_front();
+        }
+        let closed = self.stretches.back().map_or(0, |newest| newest.end);
+        let first = closed.max(messages.first());
+        let end = first + STRETCH;
+        if end <= messages.last() + 1 {
+            self.stretches.push_back(stretch(first, end, messages, users));
+        }
+    }
+
+    /// Message `m` is about to be deleted.
+    pub(crate) fn uncount(&mut self, m: u64, message: Message<'_>, users: &Users) {
+        let at = self.stretches.partition_point(|stretch| stretch.end <= m);
+        let Some(stretch) = self.stretches.get_mut(at).filter(|stretch| stretch.first <= m) else {
+            return;
+        };
+        stretch.own.decrease(message.author);
+        mentioned(message, users).for_each(|user| stretch.mentions.decrease(user));
+    }
+
+    /// Counts the messages of `from..to`, all of which are there, that are this user's, and those of
+    /// others that mention the user, as far as whole stretches go.
+    pub(crate) fn count(&self, user: UserNumber, from: u64, to: u64) -> Tallied {
+        let start = self.stretches.partition_point(|stretch| stretch.first < from);
+        let mut tallied = Tallied::nothing(from, to);
+        for stretch in self.stretches.range(start..).take_while(|stretch| stretch.end <= to) {
+            let [(_, before), (after, _)] = &mut tallied.rest;
+            *before = stretch.first.min(*before);
+            *after = stretch.end;
+            tallied.own += u32::from(stretch.own.get(user));
+            tallied.mentions += u32::from(stretch.mentions.get(user));
+        }
+        tallied
+    }
+
+    /// Bytes they take on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        let counts = |stretch: &Stretch| stretch.own.memory() + stretch.mentions.memory();
+        self.stretches.capacity() * size_of::<Stretch>()
+            + self.stretches.iter().map(counts).sum::<usize>()
+    }
+}
+
+impl Room {
+    /// Keeps the tallies up after a message was stored. Once in a stretch it looks at the messages of
+    /// one.
+    #[inline]
+    pub(crate) fn tally(&mut self) {
+        if self.messages.len() as u64 >= LONG {
+            self.tally_long();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tally_long(&mut self) {
+        self.tallies.get_or_insert_default().close_next(&self.messages, &self.users);
+    }
+}
+
+fn stretch(first: u64, end: u64, messages: &Messages, users: &Users) -> Stretch {
+    let (mut own, mut mentions) = (Vec::with_capacity(STRETCH as usize), Vec::new());
+    for message in messages.range(first, end).filter(|message| !message.is_deleted()) {
+        own.push(message.author);
+        mentions.extend(mentioned(message, users));
+    }
+    let (own, mentions) = (Counts::of(own, users), Counts::of(mentions, users));
+    Stretch { first, end, own, mentions }
+}
+
+/// The known users whom a message mentions, but for its author.
+fn mentioned<'m>(message: Message<'m>, users: &'m Users) -> impl Iterator<Item = UserNumber> + 'm {
+    let known = Body::mentioned(message.body).names().filter_map(|name| users.find(name));
+    known.filter(move |user| *user != message.author)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::codec::record::{NewMessage, Record};
+    use crate::id::Id;
+    use crate::state::log::message_body::{Mentions, TEXT};
+    use crate::state::users::members::Role;
+
+    const USERS: [&str; 5] = ["ann", "ben", "cem", "dora", "eve"];
+
+    fn id(n: u64) -> Id {
+        Id { ms: 1_000 + n, n }
+    }
+
+    fn apply(room: &mut Room, record: &Record<'_>) {
+        room.apply(record, 1);
+    }
+
+    /// What a member has not read, found by looking at everything.
+    fn looked_up(room: &Room, user: &str) -> (u64, u64) {
+        let number = room.users.find(user).expect("a user");
+        let read = room.users.get(number).and_then(|entry| entry.membership()).expect("one").read;
+        let (mut own, mut mentions) = (0, 0);
+        let unread = room.messages.iter().filter(|message| message.id.n > read.n);
+        for message in unread.filter(|message| !message.is_deleted()) {
+            let mentioned = Body::mentioned(message.body).names().any(|name| name == user);
+            own += u64::from(message.author == number);
+            mentions += u64::from(message.author != number && mentioned);
+        }
+        (own, mentions)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn what_is_unread_is_exact_however_long_the_history(
+            steps in proptest::collection::vec((0..20_u8, 0..USERS.len(), 0..1_000_u64), 1..900),
+        ) {
+            let mut room = Room::default();
+            apply(&mut room, &Record::Create { ms: 5 });
+            for (kind, who, dice) in steps {
+                let (user, other) = (USERS[who], USERS[dice as usize % USERS.len()]);
+                let n = room.last.n + 1;
+                let m = room.messages.first() + dice % (room.messages.len() as u64).max(1);
+                let some = room.messages.get(m).map(|message| message.id);
+                match kind {
+                    0..14 => {
+                        let mut buffer = Vec::new();
+                        let names: &[&str] = if dice % 3 == 0 { &[other, "zoe"] } else { &[] };
+                        let mentions = Mentions::write(names, &mut buffer);
+                        let body = Body {
+                            since_previous: 1,
+                            kind: TEXT,
+                            text: "hi",
+                            meta: None,
+                            reply: None,
+                            mentions,
+                            nonce: None,
+                            edited: None,
+                            deleted: None,
+                        };
+                        let message = NewMessage { id: id(n), author: user, body, digest: None };
+                        apply(&mut room, &Record::Message(message));
+                    }
+                    14 => {
+                        let role = Role::Member;
+                        apply(&mut room, &Record::Join { user, role, by: None, ms: 5, logged: None });
+                    }
+                    15 if dice % 4 == 0 => {
+                        apply(&mut room, &Record::Leave { id: id(n), user, by: None });
+                    }
+                    16 => {
+                        if let Some(message) = some {
+                            let gone = Record::Delete { id: id(n), user, message, reason: None };
+                            apply(&mut room, &gone);
+                        }
+                    }
+                    17 if dice % 8 == 0 => {
+                        let messages_from = room.messages.first() + dice % 50;
+                        let trim = Record::Trim { messages_from, journal_from: 0, nonces_from: 0 };
+                        apply(&mut room, &trim);
+                    }
+                    18.. => {
+                        if let Some(read) = some {
+                            apply(&mut room, &Record::Read { user, read });
+                        }
+                    }
+                    _ => {}
+                }
+                for user in USERS.iter().filter(|user| room.role(user).is_some()) {
+                    let entry = room.users.by_name(user);
+                    let counted = entry.and_then(|entry| entry.membership()).expect("a member");
+                    let (own, mentions) = looked_up(&room, user);
+                    let counted = (u64::from(counted.own), u64::from(counted.mentions));
+                    prop_assert_eq!(counted, (own, mentions), "of {}", user);
+                }
+            }
+            // However far the cursor moves, few messages are looked at.
+            let (first, end) = (room.messages.first(), room.messages.last() + 1);
+            for from in first..end {
+                for to in [from, from + (end - from) / 2, end] {
+                    let looked_at = room.tallied(UserNumber(0), from, to);
+                    let rest: u64 = looked_at.rest.iter().map(|(from, to)| to - from).sum();
+                    prop_assert!(rest <= LONG + STRETCH, "{rest} of {}", to - from);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What a member has not read: counted as it happens, so that asking costs nothing.
+//!
+//! Unread are the messages after the cursor, without the deleted ones and one's own. How many are
+//! not deleted the list of messages knows; how many are one's own, and how many mention one, each
+//! membership counts: up with every message, down when one is deleted or trimmed, anew when the
+//! cursor moves.
+
+use crate::id::Id;
+use crate::state::log::message_body::{Body, Mentions};
+use crate::state::log::messages::Message;
+use crate::state::room::{Room, WAITING_MAX};
+use crate::state::users::range_counts::{STRETCH, Tallied};
+use crate::state::users::user_table::{UserNumber, Users};
+
+/// What somebody has not read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// Messages of others.
+    pub messages: u64,
+    /// Those of them that mention the user.
+    pub mentions: u64,
+}
+
+impl Room {
+    /// What member `user` has not read of the messages from number `visible_from` on. Complexity:
+    /// O(log N), and no more than a few thousand messages are looked at.
+    pub(crate) fn unread(&self, user: UserNumber, visible_from: u64) -> Option<Unread> {
+        let membership = self.users.get(user)?.membership()?;
+        let (from, end) = (self.first_after(membership.read), self.messages.last() + 1);
+        let visible_from = visible_from.min(end).max(from);
+        let (gone, left) = (visible_from - from, end.saturating_sub(visible_from));
+        if left < gone.min(WAITING_MAX) {
+            // Nearly all of it is too old.
+            let (own, mentions) = self.count_of(user, visible_from, end);
+            let messages = self.messages.alive_from(visible_from).saturating_sub(own.into());
+            return Some(Unread { messages, mentions: mentions.into() });
+        }
+        // Few if any, as what is beyond a bound is soon removed. Only right after a shorter age was
+        // set, or where nobody removes it, more is too old: what is not tallied of that counts until
+        // it is removed.
+        let rest: u64 =
+            self.tallied(user, from, visible_from).rest.iter().map(|(a, b)| b - a).sum();
+        let looked_at = rest <= WAITING_MAX.max(3 * STRETCH);
+        let visible_from =
+            if looked_at { visible_from } else { visible_from.min(from + WAITING_MAX) };
+        let (own, mentions) = self.count_of(user, from, visible_from);
+        let (own, mentions) =
+            (membership.own.saturating_sub(own), membership.mentions.saturating_sub(mentions));
+        let messages = self.messages.alive_from(visible_from).saturating_sub(own.into());
+        Some(Unread { messages, mentions: mentions.into() })
+    }
+
+    /// Counts a message about to be stored.
+    pub(crate) fn count_new(&mut self, id: Id, author: UserNumber, mentions: Mentions<'_>) {
+        recount(&mut self.users, id, author, mentions, |count| count.saturating_add(1));
+    }
+
+    /// Moves a member's cursor forward. Looks at the messages skipped, or at those still unread,
+    /// whichever are fewer, and at no more than some thousands, see `range_counts.rs`.
+    pub(crate) fn read_up_to(&mut self, user: &str, read: Id) {
+        let Some(number) = self.users.find(user) else { return };
+        let membership = self.users.get(number).and_then(|entry| entry.membership());
+        let Some(mut membership) = membership.filter(|membership| membership.read.n < read.n)
+        else {
+            return;
+        };
+        let (from, to) = (self.first_after(membership.read), self.first_after(read));
+        let end = self.messages.last() + 1;
+        (membership.own, membership.mentions) = if end - to <= to - from {
+            self.count_of(number, to, end)
+        } else {
+            let (own, mentions) = self.count_of(number, from, to);
+            (membership.own.saturating_sub(own), membership.mentions.saturating_sub(mentions))
+        };
+        membership.read = read;
+        if let Some(entry) = self.users.get_mut(number) {
+            entry.set_membership(Some(membership));
+        }
+    }
+
+    /// The number of the first message after event `id`.
+    fn first_after(&self, id: Id) -> u64 {
+        self.messages.partition(|other| other.n <= id.n)
+    }
+
+    /// How many messages of `from..to` are this user's, and how many others mention them. Looks at
+    /// the messages of three stretches of a long history at most.
+    fn count_of(&self, user: UserNumber, from: u64, to: u64) -> (u32, u32) {
+        let name = self.users.name(user);
+        let Tallied { rest, mut own, mut mentions } = self.tallied(user, from, to);
+        let rest = rest.into_iter().filter(|(from, to)| from < to);
+        let messages = rest.flat_map(|(from, to)| self.messages.range(from, to));
+        for message in messages.filter(|message| !message.is_deleted()) {
+            if message.author == user {
+                own += 1;
+            } else {
+                let mentioned = Body::mentioned(message.body).names().any(|other| other == name);
+                mentions += u32::from(mentioned);
+            }
+        }
+        (own, mentions)
+    }
+
+    /// What the tallies know of messages `from..to`.
+    pub(crate) fn tallied(&self, user: UserNumber, from: u64, to: u64) -> Tallied {
+        let from = from.max(self.messages.first());
+        let to = to.min(self.messages.last() + 1).max(from);
+        match &self.tallies {
+            Some(tallies) => tallies.count(user, from, to),
+            None => Tallied::nothing(from, to),
+        }
+    }
+}
+
+/// Counts a message no more: it is about to be deleted or trimmed.
+pub(crate) fn uncount(users: &mut Users, message: Message<'_>) {
+    if !message.is_deleted() {
+        let mentions = Body::mentioned(message.body);
+        recount(users, message.id, message.author, mentions, |count| count.saturating_sub(1));
+    }
+}
+
+/// Counts a message up or down for its author and for those it mentions, if it is after their cursor.
+fn recount(
+    users: &mut Users,
+    Id { n, .. }: Id,
+    author: UserNumber,
+    mentions: Mentions<'_>,
+    change: impl Fn(u32) -> u32,
+) {
+    if let Some(entry) = users.get_mut(author) {
+        entry.recount(|counted| {
+            if counted.read < n {
+                counted.own = change(counted.own);
+            }
+        });
+    }
+    for name in mentions.names() {
+        let Some(user) = users.find(name).filter(|user| *user != author) else { continue };
+        if let Some(entry) = users.get_mut(user) {
+            entry.recount(|counted| {
+                if counted.read < n {
+                    counted.mentions = change(counted.mentions);
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Users are stored once per room and referred to by a small number.
+//!
+//! A number lives as long as something refers to it; then its place is used again. Numbers are
+//! private to one copy of a room: nothing that leaves the room (events, digest, stored form)
+//! depends on them. A membership, which belongs to one user alone, hangs on the entry.
+
+use std::cell::Cell;
+use std::hash::BuildHasher;
+
+use hashbrown::DefaultHashBuilder;
+
+use crate::bytes::compact::{U24, U48};
+use crate::collections::allocation::of_text;
+use crate::collections::chunked_vec::Blocks;
+use crate::collections::linear_hash::LinearHashTable;
+use crate::id::Id;
+use crate::limits::HISTORY_MAX_MAX;
+use crate::names::BACKEND;
+use crate::state::presence::presence_table::OnlineNumber;
+use crate::state::users::members::{Membership, Role};
+
+/// A user of this room, or [`UserNumber::BACKEND`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct UserNumber(pub(crate) u32);
+
+impl UserNumber {
+    /// The backend, which has no entry.
+    pub(crate) const BACKEND: UserNumber = UserNumber(u32::MAX);
+}
+
+/// One user of the room. In 56 bytes, as there are many.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) name: Box<str>,
+    /// Messages, nonces, connections and memberships that name this user.
+    references: u32,
+    /// How the user is here: kept by [`crate::state::presence::presence_table::Presence`].
+    pub(crate) online: OnlineNumber,
+    membership: Option<Stored>,
+}
+
+const _: () = assert!(size_of::<Entry>() == 56);
+
+impl Entry {
+    /// The membership, of a member.
+    pub(crate) fn membership(&self) -> Option<Membership> {
+        self.membership.map(Stored::unpack)
+    }
+
+    /// Makes the user a member, or none.
+    pub(crate) fn set_membership(&mut self, membership: Option<Membership>) {
+        self.membership = membership.map(Stored::pack);
+    }
+
+    /// Changes what is counted for a member.
+    pub(crate) fn recount(&mut self, change: impl FnOnce(&mut Counted)) {
+        if let Some(stored) = &mut self.membership {
+            let read = u64::from(stored.read_n);
+            let (own, mentions) = (stored.own.into(), stored.mentions.into());
+            let mut counted = Counted { read, own, mentions };
+            change(&mut counted);
+            (stored.own, stored.mentions) = (counted.own.into(), counted.mentions.into());
+        }
+    }
+}
+
+/// What a membership counts, see `unread.rs`.
+pub(crate) struct Counted {
+    /// The number of the event read last.
+    pub(crate) read: u64,
+    pub(crate) own: u32,
+    pub(crate) mentions: u32,
+}
+
+/// A membership in 31 bytes. It counts messages, and no room keeps 2^24 of them.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    own: U24,
+    mentions: U24,
+    place: U48,
+    joined: U48,
+    read_ms: U48,
+    read_n: U48,
+    role: Role,
+}
+
+const _: () = assert!(HISTORY_MAX_MAX < U24::MAX as u64);
+
+impl Stored {
+    fn pack(membership: Membership) -> Stored {
+        let Membership { place, joined, role, read, own, mentions } = membership;
+        let (place, joined) = (place.into(), joined.into());
+        let (read_ms, read_n) = (read.ms.into(), read.n.into());
+        let (own, mentions) = (own.into(), mentions.into());
+        Stored { own, mentions, place, joined, read_ms, read_n, role }
+    }
+
+    fn unpack(self) -> Membership {
+        let Stored { own, mentions, place, joined, read_ms, read_n, role } = self;
+        let read = Id { ms: read_ms.into(), n: read_n.into() };
+        let (own, mentions) = (own.into(), mentions.into());
+        Membership { place: place.into(), joined: joined.into(), role, read, own, mentions }
+    }
+}
+
+/// All users something in the room refers to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Users {
+    pub(crate) entries: Blocks<Entry>,
+    vacant: Blocks<u32>,
+    by_name: LinearHashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// Who was found last: a command asks for the same user several times.
+    recent: Cell<u32>,
+    /// Bytes of all names.
+    name_bytes: usize,
+}
+
+impl Users {
+    pub(crate) fn find(&self, name: &str) -> Option<UserNumber> {
+        let same = |&at: &u32| self.entries.get(at).is_some_and(|e| &*e.name == name);
+        let recent = self.recent.get();
+        if same(&recent) && !name.is_empty() {
+            return Some(UserNumber(recent));
+        }
+        let at = *self.by_name.find(self.hasher.hash_one(name), same)?;
+        self.recent.set(at);
+        Some(UserNumber(at))
+    }
+
+    pub(crate) fn get(&self, user: UserNumber) -> Option<&Entry> {
+        self.entries.get(user.0)
+    }
+
+    pub(crate) fn get_mut(&mut self, user: UserNumber) -> Option<&mut Entry> {
+        self.entries.get_mut(user.0)
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Entry> {
+        self.find(name).and_then(|user| self.get(user))
+    }
+
+    /// The name; `*` for the backend.
+    pub(crate) fn name(&self, user: UserNumber) -> &str {
+        self.get(user).map_or(BACKEND, |entry| &entry.name)
+    }
+
+    /// The number of `name`, with one more reference to it.
+    pub(crate) fn refer(&mut self, name: &str) -> UserNumber {
+        if name == BACKEND {
+            return UserNumber::BACKEND;
+        }
+        let user = self.find(name).unwrap_or_else(|| self.add(name));
+        if let Some(entry) = self.get_mut(user) {
+            entry.references = entry.references.saturating_add(1);
+        }
+        user
+    }
+
+    /// One more reference to a user that has one.
+    pub(crate) fn refer_again(&mut self, user: UserNumber) {
+        if let Some(entry) = self.get_mut(user) {
+            entry.references = entry.references.saturating_add(1);
+        }
+    }
+
+    /// One reference fewer; the last one frees the entry.
+    pub(crate) fn release(&mut self, user: UserNumber) {
+        let Some(entry) = self.entries.get_mut(user.0).filter(|entry| entry.references > 0) else {
+            return;
+        };
+        entry.references -= 1;
+        if entry.references > 0 {
+            return;
+        }
+        let hash = self.hasher.hash_one(&*entry.name);
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        self.by_name.remove(hash, |&at| at == user.0, |&at| hash_of(hasher, entries, at));
+        if let Some(entry) = self.entries.get_mut(user.0) {
+            let name = std::mem::take(&mut entry.name);
+            self.name_bytes -= of_text(&name);
+        }
+        self.vacant.push(user.0);
+    }
+
+    /// One more than the greatest number a user bears.
+    pub(crate) fn numbers(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Users the room knows.
+    pub(crate) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Bytes they take on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        self.entries.memory() + self.vacant.memory() + self.by_name.memory() + self.name_bytes
+    }
+
+    fn add(&mut self, name: &str) -> UserNumber {
+        self.name_bytes += of_text(name);
+        let online = OnlineNumber::ABSENT;
+        let entry = Entry { name: name.into(), references: 0, online, membership: None };
+        let vacant = self.vacant.pop();
+        let at = match vacant.and_then(|at| self.entries.get_mut(at).map(|place| (at, place))) {
+            Some((at, place)) => {
+                *place = entry;
+                at
+            }
+            None => self.entries.push(entry),
+        };
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        self.by_name.insert(hasher.hash_one(name), at, |&at| hash_of(hasher, entries, at));
+        UserNumber(at)
+    }
+}
+
+fn hash_of(hasher: &DefaultHashBuilder, entries: &Blocks<Entry>, at: u32) -> u64 {
+    hasher.hash_one(entries.get(at).map_or("", |entry| &*entry.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_lives_as_long_as_something_refers_to_it() {
+        let mut users = Users::default();
+        let alice = users.refer("alice");
+        assert_eq!(users.refer("alice"), alice);
+        let bob = users.refer("bob");
+        assert_eq!((users.name(alice), users.name(bob), users.len()), ("alice", "bob", 2));
+        users.release(alice);
+        assert_eq!(users.find("alice"), Some(alice));
+        users.release(alice);
+        assert_eq!(users.find("alice"), None);
+        assert_eq!(users.refer("carol"), alice, "the place is used again");
+        assert_eq!(users.find("carol"), Some(alice));
+        assert_eq!(users.refer(BACKEND), UserNumber::BACKEND);
+        assert_eq!(users.name(UserNumber::BACKEND), BACKEND);
+    }
+}
