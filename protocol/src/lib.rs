@@ -1,0 +1,27 @@
+//! What the module, the relay and the tests share, so that they cannot disagree.
+//!
+//! Each definition stands here once: the rules for [`names`], event [`id`]s, fixed bounds
+//! ([`limits`]), the words of errors ([`error_code`]), WebSocket close codes ([`close_code`]) and the
+//! beginning of every event ([`event_header`]).
+//!
+//! The crate knows neither Redis nor sockets. It allocates nothing and never panics on input.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "the module uses this crate, and a panic in a command would stop Redis"
+    )
+)]
+
+pub mod close_code;
+pub mod error_code;
+pub mod event_header;
+pub mod id;
+pub mod limits;
+pub mod names;
+pub mod visibility;
