@@ -33,8 +33,8 @@ unit:
 	cargo test --quiet -p chat-tests --lib
 
 web:
-	@if command -v node >/dev/null 2>&1; then node --test relay/web/test/*.mjs; \
-	else echo "node is not installed: skipped relay/web/test"; fi
+	@if command -v node >/dev/null 2>&1; then node --test sdk/tests/*.test.mjs relay/web/tests/*.test.mjs; \
+	else echo "node is not installed: skipped the tests of sdk and relay/web"; fi
 
 build:
 	cargo build --release -p chat -p chat-relay

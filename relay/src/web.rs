@@ -1,4 +1,4 @@
-//! The web client, embedded: `/` and `/<file>` of `relay/web/`.
+//! The page and the JavaScript client, embedded: `/`, `/page/…`, `/styles/…` and `/sdk/…`.
 //!
 //! Files are served as they are, revalidated by content. The page may load nothing from elsewhere,
 //! and connect to this relay and to those that `--relay-url` names, which `/config.json` tells it.
@@ -10,7 +10,18 @@ use include_dir::{Dir, include_dir};
 
 use crate::config::RelayUrl;
 
-static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/web");
+/// The page's modules import the client by a relative path. On disk, the symbolic link
+/// `relay/web/sdk` makes the same path valid, for tests and editors.
+static FOLDERS: [(&str, Dir<'_>); 3] = [
+    ("page", include_dir!("$CARGO_MANIFEST_DIR/web/page")),
+    ("styles", include_dir!("$CARGO_MANIFEST_DIR/web/styles")),
+    ("sdk", include_dir!("$CARGO_MANIFEST_DIR/../sdk/src")),
+];
+/// The files beside these folders.
+const FILES: [(&str, &[u8]); 2] = [
+    ("index.html", include_bytes!("../web/index.html")),
+    ("icon.svg", include_bytes!("../web/icon.svg")),
+];
 
 /// What the page may do, by the relays it may connect to.
 #[derive(Clone, Debug)]
@@ -50,11 +61,9 @@ pub fn file(path: &str, request: &HeaderMap, policy: &Policy) -> Response<Body> 
         "" => "index.html",
         name => name,
     };
-    // What lies in a folder (the client's tests) is not for visitors.
-    let Some(file) = FILES.get_file(name).filter(|_| !name.contains('/')) else {
+    let Some(contents) = embedded(name) else {
         return plain(StatusCode::NOT_FOUND, "not found\n");
     };
-    let contents = file.contents();
     let tag = format!("\"{:016x}\"", fingerprint(contents));
     let known = request
         .get_all(header::IF_NONE_MATCH)
@@ -75,6 +84,15 @@ pub fn file(path: &str, request: &HeaderMap, policy: &Policy) -> Response<Body> 
         headers.insert(header::ETAG, tag);
     }
     response
+}
+
+/// The contents of an embedded file: `index.html`, `sdk/chat.js`.
+fn embedded(name: &str) -> Option<&'static [u8]> {
+    let Some((folder, path)) = name.split_once('/') else {
+        return FILES.iter().find(|(file, _)| *file == name).map(|(_, contents)| *contents);
+    };
+    let (_, files) = FOLDERS.iter().find(|(name, _)| *name == folder)?;
+    Some(files.get_file(path)?.contents())
 }
 
 /// A short text answer.
@@ -113,19 +131,51 @@ fn fingerprint(bytes: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
+    fn get(path: &str) -> Response<Body> {
+        file(path, &HeaderMap::new(), &Policy::with_relays(&[]))
+    }
+
+    /// All files of a folder and of the folders in it, by their paths.
+    fn all_files(folder: &Dir<'static>) -> Vec<&'static str> {
+        let mut names: Vec<_> = folder.files().filter_map(|file| file.path().to_str()).collect();
+        names.extend(folder.dirs().flat_map(all_files));
+        names
+    }
+
     #[test]
     fn missing_files_and_climbing_paths_are_not_found() {
-        for path in ["/nothing.js", "/test/", "/../Cargo.toml", "/./x", "//etc/passwd"] {
-            let found = file(path, &HeaderMap::new(), &Policy::with_relays(&[]));
-            assert_eq!(found.status(), StatusCode::NOT_FOUND, "{path}");
+        let paths = [
+            "/nothing.js",
+            "/page",
+            "/page/",
+            "/page/messages",
+            "/page/nothing.js",
+            "/page/../index.html",
+            "/page//app.js",
+            "/sdk/../package.json",
+            "/tests/text.test.mjs",
+            "/../Cargo.toml",
+            "/./x",
+            "//etc/passwd",
+        ];
+        for path in paths {
+            assert_eq!(get(path).status(), StatusCode::NOT_FOUND, "{path}");
         }
     }
 
     #[test]
-    fn every_embedded_file_has_a_content_type() {
-        for file in FILES.files() {
-            let name = file.path().to_string_lossy();
-            assert_ne!(content_type(&name), "application/octet-stream", "{name}");
+    fn every_embedded_file_is_served_with_its_content_type() {
+        let mut names: Vec<String> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        for (folder, files) in &FOLDERS {
+            names.extend(all_files(files).iter().map(|path| format!("{folder}/{path}")));
+        }
+        for wanted in ["page/app.js", "styles/base.css", "sdk/chat.js", "sdk/room/room.js"] {
+            assert!(names.iter().any(|name| name == wanted), "{wanted} is not embedded");
+        }
+        for name in names {
+            let found = get(&format!("/{name}"));
+            assert_eq!(found.status(), StatusCode::OK, "{name}");
+            assert_ne!(found.headers()[header::CONTENT_TYPE], "application/octet-stream", "{name}");
         }
     }
 }

@@ -1,0 +1,122 @@
+/**
+ * What the person does in the room looked at: says something, does something with a message or with
+ * somebody.
+ *
+ * The one idea: every act is an operation of the client; what comes of it shows by events, and an
+ * error as a notice.
+ *
+ * It refuses to draw.
+ */
+
+import { mentionsIn } from '../sdk/mentions.js';
+import { deleteMessage, editMessage, toggleReaction } from './messages/message-doing.js';
+import { directRoom, otherSide } from '../sdk/names.js';
+import { openPersonMenu } from './people/person-menu.js';
+
+/** How far back a quoted message is looked for. */
+const PAGES_BACK_MOST = 20;
+const PAGE_COUNT = 200;
+
+/**
+ * @param {object} page {client, room: functions that answer what holds now; messages, compose,
+ *   toasts: views; failed, nameOf, open}
+ */
+export function makeActs(page) {
+  const { messages, compose, toasts, failed, nameOf, open } = page;
+  const client = () => page.client();
+  const room = () => page.room();
+
+  const ACT = {
+    react: (item, emoji) => toggleReaction(client(), room(), item, emoji),
+    reply: (item) => compose.reply(item.id, `Replying to ${nameOf(item.user)}: ${item.text}`),
+    edit: (item) => compose.edit(item.id, item.text),
+    delete: (item) => deleteMessage(client(), room(), item),
+    retry: (item) => client().retry(item.nonce),
+    discard: (item) => client().discard(item.nonce),
+    person: (item, anchor) => openPerson(item.user, anchor),
+    quote: (item) => goToQuoted(room(), item.reply),
+  };
+
+  /** Goes to a message, loading what lies between. */
+  async function goToQuoted(here, id) {
+    for (let page = 0; page < PAGES_BACK_MOST; page += 1) {
+      if (here !== room() || messages.goTo(id)) return;
+      if (here.quoted.get(id) === null || !here.moreBefore) break;
+      await client().older(here.name, PAGE_COUNT);
+    }
+    toasts.show('That message is no longer there, or too far back.');
+  }
+
+  /** Whom one may mean here: who is there, has written, or is a member. */
+  function known() {
+    const here = room();
+    if (!here) return new Set();
+    const authors = here.items.filter(({ type, user }) => type === 'message' && user !== '*');
+    const other = otherSide(here.name, here.user);
+    return new Set([
+      ...here.people.keys(), ...authors.map(({ user }) => user), ...here.roles.keys(),
+      ...(other ? [other] : []),
+    ]);
+  }
+
+  function openPerson(user, anchor) {
+    const { role, roles, isDirect, user: self } = room();
+    const scene = {
+      user, name: nameOf(user), self, role, theirs: roles.get(user),
+      profile: client().profiles.of(user), isDirect,
+    };
+    openPersonMenu(anchor, scene, {
+      write: () => open(directRoom(self, user)),
+      mention: () => compose.insert(`@${user}`),
+      moderate: (action, options) => moderate(action, user, options).catch(failed),
+      block: (action) => block(action, user).catch(failed),
+    });
+  }
+
+  async function moderate(action, user, options) {
+    try {
+      const changed = await client().moderate(room().name, action, user, options);
+      if (!changed) toasts.show(`Nothing changed for ${nameOf(user)}.`);
+    } catch (error) {
+      // Not we: they.
+      if (error.code !== 'NOTMEMBER') throw error;
+      toasts.show(`${nameOf(user)} is no member of this room.`, 'error');
+    }
+  }
+
+  async function block(action, user) {
+    await client().moderate(`@${client().user}`, action, user);
+    toasts.show(action === 'ban' ? `You take no direct messages from ${nameOf(user)} now.`
+      : `You take direct messages from ${nameOf(user)} again.`);
+  }
+
+  return {
+    openPerson,
+    moderate,
+    block,
+
+    /** Users with their names, for completion. */
+    knownPeople: () => [...known()].map((user) => ({ user, name: nameOf(user) })),
+
+    /** Does something with a message. */
+    act(name, item, more) {
+      Promise.resolve(ACT[name](item, more)).catch(failed);
+    },
+
+    /** Gives a message another text. */
+    change(id, text) {
+      editMessage(client(), room(), id, text).catch(failed);
+    },
+
+    /** Says something, here or in a room that is followed. */
+    say(text, options = {}, name = room().name) {
+      const users = known();
+      const mentions = mentionsIn(text, (user) => user !== client().user && users.has(user));
+      try {
+        client().send(name, text, { ...options, mentions: mentions.length ? mentions : null });
+      } catch (error) {
+        failed(error);
+      }
+    },
+  };
+}

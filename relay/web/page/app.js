@@ -1,0 +1,428 @@
+/**
+ * The page: joins the client (chat.js), the views and the person.
+ *
+ * The one idea: everything shown follows from the client's events; the page keeps only who is
+ * signed in and which room is looked at.
+ *
+ * It refuses to hold messages and to speak the wire protocol.
+ */
+
+import { makeActs } from './acts.js';
+import { relays } from '../sdk/address.js';
+import { Attention } from './attention.js';
+import { Banner } from './overlays/banner.js';
+import { ChatClient } from '../sdk/chat.js';
+import { ComposeView } from './compose/compose-view.js';
+import { makeDoing } from './doing.js';
+import { lastOwn, mayDo } from './messages/message-doing.js';
+import { MessageTools } from './messages/message-tools.js';
+import { MessagesView } from './messages/messages-view.js';
+import { directRoom, nameProblem, otherSide } from '../sdk/names.js';
+import { PeopleView } from './people/people-view.js';
+import { RoomHead } from './rooms/room-head.js';
+import { openRoomMenu } from './rooms/room-menu.js';
+import { RoomList } from './rooms/room-list.js';
+import { SearchView } from './messages/search-view.js';
+import { closeDrawers, openDrawer, setUpShell, showChat, showWelcome } from './shell.js';
+import { openStatusMenu, statusProblem, statusWords } from './people/status-menu.js';
+import * as store from './store.js';
+import { Toasts } from './overlays/toasts.js';
+import { explain, hue, initial } from './words.js';
+
+/** So long the page waits to be told of other relays. */
+const CONFIG_TIMEOUT_MS = 3000;
+const STATE_WORDS = { connected: 'Connected', connecting: 'Connecting…', offline: 'Offline' };
+
+const parameters = new URLSearchParams(window.location.search);
+const byId = (id) => document.getElementById(id);
+const isVisible = () => document.visibilityState === 'visible';
+
+let client = null;
+let active = null;
+let roomsTimer = null;
+
+const toasts = new Toasts(byId('toasts'));
+const attention = new Attention(store.loadStatus(), () => showStatus());
+const failed = (error) => toasts.show(`${explain(error)}.`, 'error');
+const nameOf = (user) => client?.profiles.nameOf(user) ?? user;
+const activeRoom = () => client?.room(active) ?? null;
+
+const messages = new MessagesView(
+  {
+    scroller: byId('scroller'), list: byId('messages'), older: byId('older'),
+    toEnd: byId('to-end'), empty: byId('empty'),
+  },
+  {
+    older: () => client.older(active).catch(failed), quoted: (id) => client.quoted(active, id),
+    atEnd: () => haveSeen(), nameOf,
+  },
+);
+const tools = new MessageTools(byId('messages'), {
+  may: (item) => mayDo(activeRoom(), item),
+  act: (name, item, more) => acts.act(name, item, more),
+  leave: () => byId('compose').focus(),
+});
+const people = new PeopleView(
+  {
+    list: byId('people'), count: byId('people-count'), more: byId('people-more'),
+    typing: byId('typing'),
+  },
+  {
+    nameOf, open: (user) => openRoom(directRoom(client.user, user)),
+    menu: (user, anchor) => acts.openPerson(user, anchor),
+  },
+);
+const rooms = new RoomList(
+  {
+    rooms: byId('rooms'), directory: byId('directory'), note: byId('directory-note'),
+    input: byId('room-input'), menu: byId('open-sidebar'),
+  },
+  { open: (room) => openRoom(room), nameOf, learned: () => drawAbout() },
+);
+const search = new SearchView(
+  {
+    bar: byId('search'), field: byId('search-field'), count: byId('search-count'),
+    before: byId('search-before'), after: byId('search-after'), close: byId('search-close'),
+    list: byId('messages'),
+  },
+  {
+    goTo: (item) => messages.lookAt(item), elementOf: (item) => messages.elementOf(item), nameOf,
+    closed: () => compose.focus(),
+  },
+);
+const compose = new ComposeView(
+  {
+    form: byId('compose-form'), field: byId('compose'), button: byId('send'),
+    choices: byId('choices'), about: byId('compose-about'), aboutText: byId('compose-about-text'),
+    aboutEnd: byId('compose-about-end'), note: byId('compose-note'),
+  },
+  {
+    input: (parsed, reply) => {
+      if (parsed.problem) toasts.show(parsed.problem, 'error');
+      else if (parsed.command) doing(parsed.command, parsed.argument);
+      else acts.say(parsed.text, reply ? { reply } : {});
+    },
+    edit: (id, text) => acts.change(id, text),
+    editLast: () => {
+      const item = lastOwn(activeRoom());
+      if (item) acts.act('edit', item);
+    },
+    leaveUp: () => byId('messages').lastElementChild?.focus(),
+    typing: () => client.typing(active),
+    people: () => acts.knownPeople(),
+    loadDraft: (room) => store.loadDraft(client.user, room),
+    saveDraft: (room, text) => store.saveDraft(client.user, room, text),
+  },
+);
+const banner = new Banner(
+  { box: byId('banner'), text: byId('banner-text'), action: byId('banner-action') },
+  { connect: () => client.connect(), leave: () => leave(active), join: () => joinQuietly(active) },
+);
+
+/** Where to connect. */
+const relayUrls = await relays(window.location, (path) => (
+  fetch(path, { cache: 'no-store', signal: AbortSignal.timeout(CONFIG_TIMEOUT_MS) })
+));
+const head = new RoomHead(
+  { title: byId('room-title'), about: byId('room-about'), leave: byId('leave') },
+  { rooms, compose, banner },
+);
+const acts = makeActs({
+  client: () => client, room: activeRoom, messages, compose, toasts, failed, nameOf,
+  open: (room) => openRoom(room),
+});
+
+// --- signing in and out --------------------------------------------------------------------------
+
+function signIn(name, wantedRooms = []) {
+  const problem = nameProblem(name);
+  showWelcome(problem);
+  if (problem) return;
+  try {
+    client = new ChatClient({ urls: relayUrls, user: name });
+  } catch (error) {
+    showWelcome(`${error.message}.`);
+    return;
+  }
+  store.saveName(name);
+  showChat();
+  drawSelf();
+  showStatus();
+  listenTo(client);
+  rooms.signIn(client);
+  const known = store.loadRooms(name);
+  const written = [...wantedRooms, ...client.unsentRooms()];
+  const all = new Set([...known.rooms, ...written]);
+  for (const room of all) {
+    if (written.includes(room)) joinQuietly(room);
+    else rooms.followQuietly(room);
+  }
+  show(wantedRooms.at(-1) ?? (all.has(known.active) ? known.active : [...all][0] ?? null));
+  client.connect();
+  if (all.size === 0) openDrawer('sidebar');
+}
+
+function listenTo(one) {
+  const on = (name, hear) => one.addEventListener(name, ({ detail }) => {
+    if (client === one) hear(detail);
+  });
+  on('state', drawState);
+  on('rooms', () => {
+    rememberRooms();
+    drawRooms();
+    if (active !== null && !client.room(active)) show(rooms.first());
+  });
+  on('inbox', () => {
+    rooms.followInbox();
+    if (active === null) show(rooms.first());
+  });
+  on('room', ({ room, changes }) => drawRoom(room, changes));
+  on('notice', noticed);
+  on('contact', () => {
+    drawRooms();
+    drawAbout();
+  });
+  on('profiles', ({ users }) => {
+    messages.rename();
+    people.draw();
+    drawRooms();
+    drawAbout();
+    if (users.includes(client.user)) drawSelf();
+  });
+  on('problem', ({ room, error }) => toasts.show(`${room.name}: ${explain(error)}.`, 'error'));
+}
+
+function signOut() {
+  client.close();
+  client = null;
+  active = null;
+  store.saveName(null);
+  rooms.signOut();
+  show(null);
+  showWelcome('');
+}
+
+// --- rooms ---------------------------------------------------------------------------------------
+
+function joinQuietly(name) {
+  const joining = client;
+  const isDirect = otherSide(name, client.user) !== null;
+  return (isDirect ? joining.subscribe(name) : joining.join(name)).then(
+    () => true,
+    (error) => {
+      if (client !== joining || error.code === 'LEFT') return false;
+      const isClosed = error.code === 'NOTMEMBER' || error.details?.what === 'moderator';
+      const words = isClosed && !isDirect ? 'Only members may enter. Its moderators can add you'
+        : explain(error);
+      toasts.show(`${name}: ${words}.`, 'error');
+      return false;
+    },
+  );
+}
+
+function openRoom(typedName) {
+  const name = typedName.startsWith('@') && typedName.length > 1
+    ? directRoom(client.user, typedName.slice(1)) : typedName;
+  rooms.bringBack(name);
+  if (!client.room(name)) joinQuietly(name).then(() => rooms.loadDirectory());
+  show(name);
+  closeDrawers();
+  compose.focus();
+}
+
+/** Looks at a room that is followed, or at none. */
+function show(name) {
+  active = name;
+  const room = activeRoom();
+  client?.look(isVisible() ? name : null);
+  messages.show(room);
+  people.show(room);
+  search.show(room);
+  compose.show(room ? name : null, room ? rooms.labelOf(room.name) : '');
+  drawAbout();
+  drawRooms();
+  if (client) rememberRooms();
+  if (room && room.cursor !== null) learnAbout(room);
+}
+
+/** What a room is and who is who there is asked when somebody looks at it. */
+function learnAbout(room) {
+  if (room.isDirect || room.problem || client.status.state !== 'connected') return;
+  Promise.all([client.about(room.name), client.roles(room.name)]).catch(() => {});
+}
+
+async function leave(name) {
+  try {
+    rooms.putAway(name);
+    await client.leave(name);
+  } catch (error) {
+    failed(error);
+    return;
+  }
+  if (active === name) show(rooms.first());
+  rooms.loadDirectory();
+}
+
+/** The reader has seen the end of the room. */
+function haveSeen() {
+  if (client && active !== null && isVisible() && messages.atEnd) client.read(active);
+}
+
+function drawRoom(room, changes) {
+  const kinds = new Set(changes.map(({ what }) => what));
+  if (room.name === active) {
+    const items = changes.filter(({ what }) => what !== 'people' && what !== 'typing');
+    if (items.length) messages.change(items);
+    if (kinds.has('people') || kinds.has('about')) people.draw();
+    if (kinds.has('typing')) people.drawTyping();
+    drawAbout();
+    for (const { what, item } of changes) {
+      if (what === 'update' && item.deleted !== null) compose.lost(item.id);
+    }
+    if (kinds.has('update')) tools.refresh();
+    if (items.length) search.again();
+    if (kinds.has('replace')) learnAbout(room);
+  }
+  if (kinds.has('about') || kinds.has('append') || kinds.has('replace')) drawRooms();
+}
+
+/** Draws the list of rooms, once for all that has changed in a moment. */
+function drawRooms() {
+  roomsTimer ??= setTimeout(() => {
+    roomsTimer = null;
+    drawRoomsNow();
+  }, 20);
+}
+
+function drawRoomsNow() {
+  const unread = rooms.draw(active);
+  const where = active ? `${rooms.labelOf(active)} · redis-chat` : 'redis-chat';
+  document.title = unread > 0 ? `(${unread}) ${where}` : where;
+}
+
+function rememberRooms() {
+  const names = client.rooms.filter(({ problem }) => !problem).map((room) => room.name);
+  store.saveRooms(client.user, { rooms: names, active });
+}
+
+/** Draws what stands around the conversation. */
+function drawAbout() {
+  head.draw(activeRoom(), client?.status ?? { state: 'connected' });
+}
+
+// --- the connection ------------------------------------------------------------------------------
+
+function drawState() {
+  const { state, close, hello } = client.status;
+  if (state === 'offline' && close?.name === 'unauthorised') {
+    client.close();
+    client = null;
+    store.saveName(null);
+    showWelcome('The relay does not accept this name.');
+    return;
+  }
+  const element = byId('state');
+  const before = element.dataset.state;
+  element.dataset.state = state;
+  element.textContent = STATE_WORDS[state];
+  byId('relay').textContent = state === 'connected' ? hello?.relay ?? '' : '';
+  byId('relay-label').hidden = state !== 'connected' || !hello?.relay;
+  drawAbout();
+  if (state !== 'connected' || before === 'connected') return;
+  // Rooms that this relay makes everybody a member of at login.
+  for (const room of hello.joined ?? []) {
+    if (!client.room(room)) joinQuietly(room);
+  }
+  if (active === null && client.rooms.length) show(client.rooms[0].name);
+  rooms.loadDirectory();
+}
+
+/** A notice of the relay: somebody means us, in a room we may not be looking at. */
+function noticed({ kind, room, from }) {
+  if (kind !== 'mention' && kind !== 'direct') return;
+  rooms.bringBack(room);
+  if ((room === active && isVisible()) || attention.chosen === 'dnd') return;
+  const words = kind === 'direct' ? `${nameOf(from)} wrote to you`
+    : `${nameOf(from)} mentioned you in ${rooms.labelOf(room)}`;
+  toasts.show(words, 'info', () => openRoom(room));
+}
+
+// --- what the person does ------------------------------------------------------------------------
+
+const doing = makeDoing({
+  client: () => client, active: () => active, open: openRoom, leave, say: acts.say, chooseStatus,
+  moderate: acts.moderate, block: acts.block, failed, tell: (words) => toasts.show(words),
+  search: (words) => search.open(words || undefined),
+});
+
+/** Tells others the status that holds now, and shows it. */
+function showStatus() {
+  const { status } = attention;
+  byId('me-status').textContent = statusWords(status);
+  byId('me-status').dataset.status = status;
+  client?.setStatus(status).catch(() => {});
+}
+
+function chooseStatus(words) {
+  const problem = statusProblem(words);
+  if (problem) {
+    toasts.show(problem, 'error');
+    return;
+  }
+  attention.choose(words);
+  store.saveStatus(attention.chosen);
+  showStatus();
+}
+
+function drawSelf() {
+  const name = nameOf(client.user);
+  byId('me-name').textContent = name;
+  byId('me-avatar').textContent = initial(name);
+  byId('me-avatar').style.setProperty('--hue', hue(client.user));
+}
+
+// --- setting up ----------------------------------------------------------------------------------
+
+setUpShell();
+byId('sign-in').addEventListener('submit', (event) => {
+  event.preventDefault();
+  signIn(byId('name').value.trim(), parameters.getAll('room'));
+});
+byId('join-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const name = byId('room-input').value.trim();
+  if (!name) return;
+  byId('room-input').value = '';
+  openRoom(name);
+});
+byId('me').addEventListener('click', () => {
+  openStatusMenu(byId('me'), attention.chosen, chooseStatus);
+});
+byId('sign-out').addEventListener('click', signOut);
+byId('leave').addEventListener('click', () => leave(active));
+byId('open-search').addEventListener('click', () => search.open());
+byId('open-room-menu').addEventListener('click', () => {
+  openRoomMenu(byId('open-room-menu'), activeRoom(), doing, (fields) => {
+    client.about(active, fields).catch(failed);
+  });
+});
+document.addEventListener('keydown', (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!event.altKey || !step || !client) return;
+  event.preventDefault();
+  const next = rooms.beside(active, step);
+  if (next) openRoom(next);
+});
+document.addEventListener('visibilitychange', () => {
+  client?.look(isVisible() ? active : null);
+  if (!isVisible()) return;
+  rooms.loadDirectory();
+  client?.inbox.refresh();
+  haveSeen();
+});
+
+const wanted = parameters.get('user');
+const remembered = store.loadName();
+byId('name').value = wanted ?? remembered ?? '';
+if (wanted ?? remembered) signIn(wanted ?? remembered, parameters.getAll('room'));
+else showWelcome('');

@@ -1,0 +1,207 @@
+/**
+ * What one can do with a message: a toolbar on the one that is pointed at or has the focus, and
+ * keys.
+ *
+ * The one idea: one toolbar for all, moved to where it is needed. The list is one stop of the Tab
+ * key: arrows walk the messages, Tab goes on to the tools of the one with the focus.
+ *
+ * It refuses to do anything: it says what was asked for.
+ */
+
+import { make, makeButton } from '../elements.js';
+import { openMenu } from '../overlays/menu.js';
+
+const EMOJI = '👍 ❤️ 😂 🎉 😮 😢 👀 🙏 🔥 ✅ 👎 🚀 💯 🤔 👏 😍 ☕ 🙌'.split(' ');
+
+const TOOLS = [
+  ['react', 'React', '+'], ['reply', 'Reply', 'r'], ['edit', 'Edit', 'e'],
+  ['delete', 'Delete', 'Delete'],
+];
+
+const KEYS = { '+': 'react', r: 'reply', e: 'edit', Delete: 'delete' };
+
+export class MessageTools {
+  #list;
+  #on;
+  #tools = make('div', 'tools');
+  #item = null;
+  #focused = null;
+
+  /**
+   * @param {Element} list of messages
+   * @param {object} on
+   * @param {(item) => {react, reply, edit, delete: boolean}} on.may what may be done with a message
+   * @param {(name: string, item, more?) => void} on.act `react` (more: the emoji), `reply`, `edit`,
+   *   `delete`, `retry`, `discard`, `quote`, `person` (more: the element)
+   * @param {() => void} on.leave the focus is to go to where one writes
+   */
+  constructor(list, on) {
+    this.#list = list;
+    this.#on = on;
+    this.#build();
+    list.addEventListener('pointerover', ({ target }) => this.#moveTo(target.closest('.message')));
+    list.addEventListener('pointerleave', () => {
+      this.#moveTo(this.#focused?.contains(document.activeElement) ? this.#focused : null);
+    });
+    list.addEventListener('focusin', ({ target }) => {
+      this.#focus(target.closest('.message, .notice'));
+    });
+    list.addEventListener('focusout', ({ relatedTarget }) => {
+      if (!list.contains(relatedTarget) && !list.matches(':hover')) this.#moveTo(null);
+    });
+    list.addEventListener('click', (event) => this.#clicked(event));
+    list.addEventListener('keydown', (event) => this.#pressed(event));
+    // The last message is where Tab enters.
+    new MutationObserver(() => this.#enter()).observe(list, { childList: true });
+  }
+
+  /** Something about the message may have changed what may be done with it. */
+  refresh() {
+    if (this.#item) this.#show(this.#item);
+  }
+
+  #build() {
+    this.#tools.setAttribute('role', 'toolbar');
+    this.#tools.setAttribute('aria-label', 'What to do with this message');
+    this.#tools.setAttribute('aria-live', 'off');
+    for (const [name, label, key] of TOOLS) {
+      const button = makeButton(`icon tool ${name}`, '', label);
+      button.dataset.tool = name;
+      button.setAttribute('aria-keyshortcuts', key);
+      button.title = `${label} (${key})`;
+      this.#tools.append(button);
+    }
+  }
+
+  #moveTo(element) {
+    const item = element?.item ?? null;
+    const isUsable = item && Object.values(this.#on.may(item)).some(Boolean);
+    if (!isUsable) {
+      if (!this.#tools.contains(document.activeElement)) this.#hide();
+      return;
+    }
+    if (item !== this.#item || this.#tools.parentElement !== element) {
+      if (this.#tools.contains(document.activeElement)) return;
+      this.#item = item;
+      element.append(this.#tools);
+    }
+    this.#show(item);
+  }
+
+  #hide() {
+    this.#item = null;
+    this.#tools.remove();
+  }
+
+  #show(item) {
+    const may = this.#on.may(item);
+    for (const button of this.#tools.children) button.hidden = !may[button.dataset.tool];
+  }
+
+  // --- the focus ---------------------------------------------------------------------------------
+
+  #enter() {
+    if (this.#focused?.isConnected) return;
+    this.#focused = null;
+    const last = this.#list.lastElementChild;
+    for (const element of this.#list.querySelectorAll(':scope > [tabindex="0"]')) {
+      element.tabIndex = -1;
+    }
+    if (last) last.tabIndex = 0;
+  }
+
+  #focus(element) {
+    if (!element || element === this.#focused) {
+      this.#moveTo(element);
+      return;
+    }
+    for (const other of this.#list.querySelectorAll(':scope > [tabindex="0"]')) {
+      other.tabIndex = -1;
+    }
+    if (this.#focused) setInner(this.#focused, -1);
+    this.#focused = element;
+    element.tabIndex = 0;
+    setInner(element, 0);
+    this.#moveTo(element);
+  }
+
+  #pressed(event) {
+    const element = event.target.closest('.message, .notice');
+    if (!element || event.altKey || event.ctrlKey || event.metaKey) return;
+    const { key } = event;
+    const next = {
+      ArrowUp: element.previousElementSibling, ArrowDown: element.nextElementSibling,
+      Home: this.#list.firstElementChild, End: this.#list.lastElementChild,
+    };
+    if (Object.hasOwn(next, key)) {
+      event.preventDefault();
+      if (next[key]) next[key].focus();
+      else if (key === 'ArrowDown') this.#on.leave();
+      return;
+    }
+    if (this.#walkTools(event)) return;
+    if (key === 'Escape') {
+      event.preventDefault();
+      if (event.target === element) this.#on.leave();
+      else element.focus();
+      return;
+    }
+    const name = KEYS[key];
+    if (event.target !== element) return;
+    if (!name || !this.#on.may(element.item)[name]) {
+      // Whoever goes on typing means to write: the key goes where one writes.
+      if (key.length === 1 && key !== ' ') this.#on.leave();
+      return;
+    }
+    event.preventDefault();
+    this.#act(name, element.item, this.#tools.querySelector(`.${name}`));
+  }
+
+  #walkTools(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return false;
+    const buttons = [...this.#tools.children].filter((button) => !button.hidden);
+    const at = buttons.indexOf(document.activeElement);
+    if (buttons.length === 0) return false;
+    event.preventDefault();
+    buttons[(at < 0 && step < 0 ? 0 : at + step + buttons.length) % buttons.length].focus();
+    return true;
+  }
+
+  // --- clicks ------------------------------------------------------------------------------------
+
+  #clicked({ target }) {
+    const button = target.closest('button');
+    const element = target.closest('.message');
+    const item = element?.item;
+    if (!button || !item) return;
+    const { classList, dataset } = button;
+    if (dataset.tool) this.#act(dataset.tool, item, button);
+    else if (classList.contains('reaction')) this.#on.act('react', item, dataset.emoji);
+    else if (classList.contains('quote')) this.#on.act('quote', item);
+    else if (classList.contains('author')) this.#on.act('person', item, button);
+    else if (classList.contains('retry')) this.#on.act('retry', item);
+    else if (classList.contains('discard')) this.#on.act('discard', item);
+    else if (classList.contains('unfold')) {
+      element.querySelector('.text').classList.remove('long');
+      button.remove();
+    }
+  }
+
+  #act(name, item, anchor) {
+    if (name !== 'react') {
+      this.#on.act(name, item);
+      return;
+    }
+    const entries = EMOJI.map((emoji) => ({
+      label: emoji, title: emoji, act: () => this.#on.act('react', item, emoji),
+    }));
+    openMenu(anchor, entries, { label: 'React with', className: 'grid' });
+  }
+}
+
+/** What is inside a message is a stop of Tab only while the message has the focus. */
+function setInner(element, tabIndex) {
+  const inside = element.querySelectorAll('.author, .quote, .reaction');
+  for (const one of inside) one.tabIndex = tabIndex;
+}

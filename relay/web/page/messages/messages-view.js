@@ -1,0 +1,328 @@
+/**
+ * The messages of one room on the page.
+ *
+ * The one idea: one element per item, kept while the item lives; a line that gets stored keeps its
+ * element and moves up. How an element looks beside its neighbour (author shown or not, a new day,
+ * the mark of what is new) depends on the item before it alone, so each change touches two
+ * elements.
+ *
+ * Beside it: message-element.js (what one looks like), reading-place.js (scrolling).
+ *
+ * It refuses innerHTML and to ask the relay anything itself.
+ */
+
+import { compareIds } from '../../sdk/id.js';
+import { make, setText } from '../elements.js';
+import { dressBeside, dressItem, makeItem } from './message-element.js';
+import { ReadingPlace } from './reading-place.js';
+import { plural } from '../words.js';
+
+export class MessagesView {
+  #parts;
+  #on;
+  #room = null;
+  #elements = new Map();
+  #place;
+  #below = 0;
+  #loading = false;
+  #countdown = null;
+  #receipt = make('div', 'receipt');
+  /** room -> distance from the end where its reader left it */
+  #places = new WeakMap();
+
+  /**
+   * @param {{scroller, list, older, toEnd, empty}} parts elements of the page
+   * @param {{older: () => Promise, quoted: (id) => void, atEnd: () => void,
+   *   nameOf: (user) => string}} on `atEnd`: all there is may have been seen
+   */
+  constructor(parts, on) {
+    this.#parts = parts;
+    this.#on = on;
+    const { scroller, older, toEnd, list } = parts;
+    this.#receipt.setAttribute('aria-live', 'off');
+    this.#place = new ReadingPlace(scroller, list, {
+      moved: () => this.#moved(), resized: () => this.#fill(), nearTop: () => this.#older(),
+    });
+    older.addEventListener('click', () => this.#older());
+    toEnd.addEventListener('click', () => this.#place.toEnd());
+  }
+
+  /** Draws a room from nothing; null: no room. */
+  show(room) {
+    if (this.#room && this.#room !== room && !this.#place.atEnd) {
+      this.#places.set(this.#room, this.#place.fromEnd);
+    } else if (this.#room) this.#places.delete(this.#room);
+    const changed = room !== this.#room;
+    this.#room = room;
+    this.#redraw();
+    const place = room && changed ? this.#places.get(room) : undefined;
+    const first = this.#elements.get(room?.firstUnread);
+    if (place !== undefined) this.#place.restore(place);
+    else if (first && (changed || !first.seen)) {
+      first.seen = true;
+      this.#place.goTo(first);
+    } else this.#place.toEnd();
+    this.#fill();
+  }
+
+  /** Draws what has changed in the room shown. */
+  change(changes) {
+    const { list } = this.#parts;
+    if (changes.some(({ what }) => what === 'replace')) {
+      this.show(this.#room);
+      return;
+    }
+    const { atEnd } = this.#place;
+    const above = !atEnd && changes.some(({ what }) => what === 'prepend' || what === 'remove');
+    const fromEnd = above ? this.#place.fromEnd : 0;
+    let own = false;
+    for (const change of changes) {
+      const { what, item } = change;
+      if (what === 'append') {
+        this.#append(item);
+        own ||= item.state === 'pending' && item.user === this.#room.user && !item.local;
+        if (!atEnd) this.#below += 1;
+      } else if (what === 'settle') this.#settle(item);
+      else if (what === 'update') this.#update(item);
+      else if (what === 'prepend') this.#prepend(change.items);
+      else if (what === 'remove') {
+        for (const gone of change.items) this.#remove(gone);
+        this.#place.forgetMove();
+      }
+    }
+    this.#drawReceipt();
+    if (own && !atEnd) this.#place.toEnd();
+    else if (above) this.#place.hold(fromEnd);
+    list.removeAttribute('aria-busy');
+    this.#around();
+    if (this.#place.atEnd) this.#on.atEnd();
+  }
+
+  /** Names may be other ones now. */
+  rename() {
+    for (const [item, element] of this.#elements) dressItem(element, item, this.#scene());
+    this.#drawReceipt();
+  }
+
+  /** Brings a message into view and gives it the focus. @returns {boolean} whether it is here */
+  goTo(id) {
+    const element = this.#elements.get(this.#room?.byId.get(id));
+    if (!element) return false;
+    this.#place.goTo(element);
+    element.focus({ preventScroll: true });
+    element.classList.remove('flash');
+    requestAnimationFrame(() => element.classList.add('flash'));
+    return true;
+  }
+
+  /** Brings an item into view. */
+  lookAt(item) {
+    const element = this.#elements.get(item);
+    if (element) this.#place.goTo(element);
+  }
+
+  /** The element of an item that is drawn. */
+  elementOf(item) {
+    return this.#elements.get(item) ?? null;
+  }
+
+  get atEnd() {
+    return this.#place.atEnd;
+  }
+
+  // --- elements ----------------------------------------------------------------------------------
+
+  #scene() {
+    return { room: this.#room, nameOf: this.#on.nameOf };
+  }
+
+  #redraw() {
+    const { list } = this.#parts;
+    // A page drawn anew is not news to be read out.
+    list.setAttribute('aria-busy', 'true');
+    this.#elements.clear();
+    this.#below = 0;
+    const items = this.#room ? [...this.#room.items, ...this.#room.tail] : [];
+    list.replaceChildren(...this.#makeAll(items));
+    setTimeout(() => list.removeAttribute('aria-busy'), 0);
+    this.#drawReceipt();
+    this.#around();
+  }
+
+  #makeAll(items) {
+    let before = null;
+    return items.map((item) => {
+      const element = this.#make(item);
+      dressBeside(element, item, before, this.#room.firstUnread);
+      before = item;
+      return element;
+    });
+  }
+
+  #make(item) {
+    const element = makeItem(item, this.#scene());
+    this.#elements.set(item, element);
+    if ((item.retryAt ?? null) !== null) this.#tick();
+    const { byId, quoted } = this.#room;
+    const isStrange = (item.reply ?? null) !== null && !byId.has(item.reply)
+      && !quoted.has(item.reply);
+    if (isStrange) this.#on.quoted(item.reply);
+    return element;
+  }
+
+  #dress(element, item) {
+    dressItem(element, item, this.#scene());
+    if ((item.retryAt ?? null) !== null) this.#tick();
+  }
+
+  /** Counts waiting lines down. */
+  #tick() {
+    this.#countdown ??= setTimeout(() => {
+      this.#countdown = null;
+      for (const item of this.#room?.tail ?? []) {
+        const element = this.#elements.get(item);
+        if (element && item.retryAt !== null) this.#dress(element, item);
+      }
+    }, 1000);
+  }
+
+  #besideAgain(element) {
+    if (!element?.item) return;
+    const before = element.previousElementSibling?.item ?? null;
+    dressBeside(element, element.item, before, this.#room.firstUnread);
+  }
+
+  #append(item) {
+    const { list } = this.#parts;
+    const element = this.#make(item);
+    list.insertBefore(element, this.#room.tail.includes(item) ? null : this.#firstTail());
+    this.#besideAgain(element);
+    this.#besideAgain(element.nextElementSibling);
+  }
+
+  /** The element of the first line without an id. */
+  #firstTail() {
+    for (const item of this.#room.tail) {
+      const element = this.#elements.get(item);
+      if (element) return element;
+    }
+    return null;
+  }
+
+  #settle(item) {
+    const element = this.#elements.get(item);
+    if (!element) return this.#append(item);
+    const place = this.#firstTail();
+    if (element.nextElementSibling !== place) {
+      const follower = element.nextElementSibling;
+      this.#parts.list.insertBefore(element, place);
+      this.#besideAgain(follower);
+    }
+    this.#dressAll(element, item);
+    return undefined;
+  }
+
+  #update(item) {
+    const element = this.#elements.get(item);
+    if (element) this.#dressAll(element, item);
+    // Whoever quotes it shows it too.
+    for (const [one, other] of this.#elements) {
+      if (item.id !== null && one.reply === item.id) this.#dress(other, one);
+    }
+  }
+
+  #dressAll(element, item) {
+    this.#dress(element, item);
+    this.#besideAgain(element);
+    this.#besideAgain(element.nextElementSibling);
+  }
+
+  #prepend(items) {
+    const { list } = this.#parts;
+    list.setAttribute('aria-busy', 'true');
+    const first = list.firstElementChild;
+    list.prepend(...this.#makeAll(items));
+    this.#besideAgain(first);
+  }
+
+  #remove(item) {
+    const element = this.#elements.get(item);
+    if (!element) return;
+    const follower = element.nextElementSibling;
+    this.#elements.delete(item);
+    element.remove();
+    this.#besideAgain(follower);
+  }
+
+  // --- around the messages -----------------------------------------------------------------------
+
+  /** Below our last message that somebody has read: who has. */
+  #drawReceipt() {
+    const room = this.#room;
+    const own = room?.readers.size > 0 ? lastRead(room) : null;
+    const body = this.#elements.get(own)?.querySelector('.body');
+    if (!body) {
+      this.#receipt.remove();
+      return;
+    }
+    const names = readersOf(room, own.id).map(this.#on.nameOf);
+    const others = names.length > 3 ? ` and ${names.length - 3} more` : '';
+    const by = `Seen by ${names.slice(0, 3).join(', ')}${others}`;
+    setText(this.#receipt, room.isDirect ? 'Seen' : by);
+    this.#receipt.title = names.join(', ');
+    if (this.#receipt.parentElement !== body) body.append(this.#receipt);
+  }
+
+  #moved() {
+    if (this.#place.atEnd) this.#below = 0;
+    if (this.#room) this.#room.readingBack = !this.#place.atEnd;
+    this.#around();
+    if (this.#place.atEnd && this.#room) this.#on.atEnd();
+  }
+
+  #around() {
+    const { older, toEnd, empty } = this.#parts;
+    const room = this.#room;
+    older.hidden = !room?.moreBefore;
+    toEnd.hidden = this.#place.atEnd || !room;
+    if (!toEnd.hidden) {
+      setText(toEnd, this.#below > 0
+        ? plural(this.#below, 'new message', 'new messages') : 'Latest messages');
+    }
+    const nothing = !room || this.#elements.size === 0;
+    empty.hidden = !nothing;
+    if (!nothing) return;
+    if (!room) setText(empty, 'Join a room from the list, or create one.');
+    else if (room.cursor === null) setText(empty, 'Loading…');
+    else if (!room.problem || room.problem.code === 'NEW') {
+      setText(empty, 'Nothing has been said here yet.');
+    } else setText(empty, '');
+  }
+
+  /** A page that does not fill the view cannot be scrolled for more. */
+  #fill() {
+    if (this.#room?.moreBefore && this.#place.fits) this.#older();
+  }
+
+  async #older() {
+    if (this.#loading || !this.#room?.moreBefore) return;
+    this.#loading = true;
+    this.#parts.older.disabled = true;
+    try {
+      await this.#on.older();
+    } finally {
+      this.#loading = false;
+      this.#parts.older.disabled = false;
+    }
+  }
+}
+
+/** Our newest message that somebody has read. */
+function lastRead(room) {
+  const isOwn = (item) => item.type === 'message' && item.user === room.user && item.id !== null;
+  return room.items.findLast((item) => isOwn(item) && readersOf(room, item.id).length > 0) ?? null;
+}
+
+function readersOf(room, id) {
+  return [...room.readers].filter(([, ref]) => compareIds(ref, id) >= 0).map(([user]) => user);
+}

@@ -1,0 +1,79 @@
+/**
+ * The line under the room's head that says what is wrong, and the one thing to do about it.
+ *
+ * The one idea: the connection's trouble comes before the room's.
+ *
+ * It refuses to act: it says which button was pressed.
+ */
+
+import { setText } from '../elements.js';
+import { explain } from '../words.js';
+
+/** Close codes that no reconnection mends, by their reason. */
+const CLOSED = {
+  kicked: 'You were signed out by the server',
+  address: 'There are too many connections from your address',
+  toobig: 'Something was too large to send',
+};
+
+export class Banner {
+  #parts;
+  #on;
+  #timer = null;
+  #act = null;
+
+  /**
+   * @param {{box, text, action}} parts elements of the page
+   * @param {{connect: () => void, leave: () => void, join: () => void}} on
+   */
+  constructor(parts, on) {
+    this.#parts = parts;
+    this.#on = on;
+    parts.action.addEventListener('click', () => this.#act?.());
+  }
+
+  /** @param {object} status of the client @param {import('../../sdk/room/room.js').Room|null} room */
+  draw(status, room) {
+    clearTimeout(this.#timer);
+    const { text = '', action = '', act = null, isRoom = false } = this.#connection(status, room)
+      ?? this.#room(room) ?? {};
+    const { box, text: words, action: button } = this.#parts;
+    this.#act = act;
+    box.hidden = text === '';
+    box.dataset.kind = isRoom ? 'room' : 'connection';
+    // Countdowns are not read out; #state tells of the connection.
+    box.setAttribute('aria-live', isRoom ? 'polite' : 'off');
+    setText(words, text);
+    setText(button, action);
+    button.hidden = action === '';
+  }
+
+  #connection({ state, attempt, retryAt, close }, room) {
+    const { connect } = this.#on;
+    if (state === 'offline') {
+      const why = CLOSED[close?.name] ?? `Disconnected: ${close?.name || close?.code}`;
+      const text = close?.final ? `${why}.` : 'Not connected.';
+      return { text, action: 'Connect', act: connect };
+    }
+    if (state !== 'connecting' || attempt === 0) return null;
+    const seconds = retryAt === null ? 0 : Math.ceil((retryAt - Date.now()) / 1000);
+    if (seconds <= 0) return { text: 'No connection. Trying…' };
+    const again = () => this.draw({ state, attempt, retryAt, close }, room);
+    this.#timer = setTimeout(again, 1000);
+    return { text: `No connection. Next try in ${seconds} s.`, action: 'Try now', act: connect };
+  }
+
+  #room(room) {
+    const problem = room?.problem;
+    if (!problem || problem.code === 'NEW') return null;
+    const { leave, join } = this.#on;
+    if (problem.code === 'ENDED') {
+      const { message, reason } = problem;
+      const text = `${message}${reason ? ` (${reason})` : ''}. Whoever writes here begins it anew.`;
+      return { text, action: 'Leave', act: leave, isRoom: true };
+    }
+    const text = `${explain(problem)}.`;
+    if (problem.code === 'KICKED') return { text, action: 'Join again', act: join, isRoom: true };
+    return { text, action: 'Leave', act: leave, isRoom: true };
+  }
+}

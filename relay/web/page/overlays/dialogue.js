@@ -1,0 +1,83 @@
+/**
+ * Questions that need an answer before something is done.
+ *
+ * The one idea: the browser's own modal dialogue, filled with a sentence, some fields and two
+ * buttons; the answer is a promise, null if it was put away.
+ *
+ * It refuses to stack.
+ */
+
+import { make, makeButton } from '../elements.js';
+
+/**
+ * @param {object} question
+ * @param {string} question.title
+ * @param {string} [question.text]
+ * @param {string} question.confirm what the button says
+ * @param {{name: string, label: string, value?: string, maxLength?: number, rows?: number,
+ *   options?: [string, string][]}[]} [question.fields]
+ * @returns {Promise<Object<string, string>|null>} the fields' values by name
+ */
+export function ask({ title, text = '', confirm, fields = [] }) {
+  const dialog = make('dialog', 'dialogue');
+  const form = make('form');
+  const heading = make('h2', '', title);
+  heading.id = 'dialogue-title';
+  dialog.setAttribute('aria-labelledby', heading.id);
+  form.append(heading);
+  if (text) {
+    const words = make('p', 'quiet', text);
+    words.dir = 'auto';
+    form.append(words);
+  }
+  const inputs = fields.map((field) => {
+    const label = make('label', '', field.label);
+    const input = makeInput(field);
+    label.append(input);
+    form.append(label);
+    return [field.name, input];
+  });
+  const buttons = make('div', 'buttons');
+  const no = makeButton('cancel', 'Cancel');
+  const yes = make('button', 'confirm primary', confirm);
+  yes.type = 'submit';
+  buttons.append(no, yes);
+  form.append(buttons);
+  dialog.append(form);
+  document.body.append(dialog);
+  const before = document.activeElement;
+  return new Promise((resolve) => {
+    const end = (answer) => {
+      dialog.close();
+      dialog.remove();
+      if (before?.isConnected) before.focus({ preventScroll: true });
+      resolve(answer);
+    };
+    no.addEventListener('click', () => end(null));
+    dialog.addEventListener('cancel', (event) => {
+      event.preventDefault();
+      end(null);
+    });
+    dialog.addEventListener('keydown', (event) => event.stopPropagation());
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      end(Object.fromEntries(inputs.map(([name, input]) => [name, input.value.trim()])));
+    });
+    dialog.showModal();
+    (inputs[0]?.[1] ?? yes).focus();
+  });
+}
+
+function makeInput({ name, value = '', maxLength = 256, rows, options }) {
+  const input = document.createElement(options ? 'select' : rows ? 'textarea' : 'input');
+  input.name = name;
+  for (const [key, words] of options ?? []) {
+    const option = make('option', '', words);
+    option.value = key;
+    input.append(option);
+  }
+  if (rows) input.rows = rows;
+  if (!options) input.maxLength = maxLength;
+  input.value = value || (options?.[0][0] ?? '');
+  return input;
+}

@@ -1,0 +1,138 @@
+/**
+ * Who is here: the panel beside the messages, and the line that says who is typing.
+ *
+ * The one idea: rows are kept per user and put in order; a presence event moves one row. A click
+ * on somebody opens the room of the two, the button beside it everything else.
+ *
+ * It refuses to count: the room says how many there are.
+ */
+
+import { make, makeButton, setText } from '../elements.js';
+import { statusWords } from './status-menu.js';
+import { hue, initial } from '../words.js';
+
+const ROWS_MOST = 500;
+const ROLE_WORDS = { owner: 'owner', moderator: 'moderator' };
+
+export class PeopleView {
+  #parts;
+  #on;
+  #rows = new Map();
+  #room = null;
+
+  /**
+   * @param {{list, count, more, typing}} parts elements of the page
+   * @param {{nameOf: (user) => string, open: (user) => void, menu: (user, anchor) => void}} on
+   */
+  constructor(parts, on) {
+    this.#parts = parts;
+    this.#on = on;
+    parts.list.addEventListener('click', ({ target }) => {
+      const row = target.closest('.person');
+      if (!row) return;
+      const { user } = row.dataset;
+      const more = target.closest('.person-more');
+      if (more) on.menu(user, more);
+      else if (user === this.#room?.user) on.menu(user, row.querySelector('.person-open'));
+      else on.open(user);
+    });
+    parts.list.addEventListener('keydown', (event) => this.#walk(event));
+  }
+
+  /** @param {import('../../sdk/room/room.js').Room|null} room */
+  show(room) {
+    this.#room = room;
+    this.#rows.clear();
+    this.#parts.list.replaceChildren();
+    this.draw();
+    this.drawTyping();
+  }
+
+  draw() {
+    const { list, count, more } = this.#parts;
+    const room = this.#room;
+    const people = room ? [...room.people.values()].sort(byName(room.user, this.#on.nameOf)) : [];
+    const shown = people.slice(0, ROWS_MOST);
+    const users = new Set(shown.map((person) => person.user));
+    for (const [user, row] of this.#rows) {
+      if (users.has(user)) continue;
+      row.remove();
+      this.#rows.delete(user);
+    }
+    let place = list.firstElementChild;
+    for (const person of shown) {
+      const row = this.#rows.get(person.user) ?? this.#make(person.user);
+      this.#dress(row, person);
+      if (row === place) place = place.nextElementSibling;
+      else list.insertBefore(row, place);
+    }
+    setText(count, room ? room.online.toLocaleString() : '');
+    const hidden = room ? Math.max(0, room.online - shown.length) : 0;
+    if (hidden === 0 || (people.length === 0 && !room.isCrowded)) setText(more, '');
+    else if (people.length === 0) setText(more, `${hidden.toLocaleString()} people`);
+    else setText(more, `and ${hidden.toLocaleString()} more`);
+  }
+
+  drawTyping() {
+    const users = [...(this.#room?.typing.keys() ?? [])].map(this.#on.nameOf);
+    let words = '';
+    if (users.length === 1) words = `${users[0]} is typing…`;
+    else if (users.length === 2) words = `${users[0]} and ${users[1]} are typing…`;
+    else if (users.length > 2) words = `${users[0]}, ${users[1]} and others are typing…`;
+    setText(this.#parts.typing, words);
+  }
+
+  #make(user) {
+    const row = make('li', 'person');
+    row.dataset.user = user;
+    const avatar = make('span', 'avatar');
+    avatar.setAttribute('aria-hidden', 'true');
+    avatar.style.setProperty('--hue', hue(user));
+    const name = make('span', 'person-name');
+    name.dir = 'auto';
+    const status = make('span', 'person-status');
+    status.dir = 'auto';
+    const words = make('span', 'person-words');
+    words.append(name, status);
+    const open = makeButton('person-open');
+    open.append(avatar, words);
+    const more = makeButton('icon more person-more');
+    row.append(open, more);
+    this.#rows.set(user, row);
+    return row;
+  }
+
+  #dress(row, { user, status }) {
+    const room = this.#room;
+    const name = this.#on.nameOf(user);
+    const label = user === room.user ? `${name} (you)` : name;
+    const words = status && status !== 'online' ? statusWords(status) : '';
+    row.dataset.status = status || 'online';
+    const [open, more] = row.children;
+    const [avatar, { children: [nameElement, statusElement] }] = open.children;
+    const about = [ROLE_WORDS[room.roles.get(user)], words].filter(Boolean).join(' · ');
+    setText(avatar, initial(name));
+    setText(nameElement, label);
+    setText(statusElement, about);
+    open.title = user === room.user ? user : `${user}: write to them alone`;
+    open.setAttribute('aria-label', [label, about].filter(Boolean).join(', '));
+    more.setAttribute('aria-label', `More about ${label}`);
+  }
+
+  /** Arrow keys walk the list. */
+  #walk(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    const row = event.target.closest('.person');
+    const next = step > 0 ? row?.nextElementSibling : row?.previousElementSibling;
+    if (!next) return;
+    event.preventDefault();
+    next.querySelector('.person-open').focus();
+  }
+}
+
+/** Oneself first, then by name. */
+function byName(self, nameOf) {
+  return (a, b) => (b.user === self) - (a.user === self)
+    || nameOf(a.user).localeCompare(nameOf(b.user));
+}

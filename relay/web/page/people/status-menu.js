@@ -1,0 +1,50 @@
+/**
+ * The menu of one's own status, and how statuses are written out.
+ *
+ * The one idea: four entries and a field for own words; what is chosen is marked.
+ */
+
+import { closeMenu, openMenu } from '../overlays/menu.js';
+
+const CHOICES = [
+  ['', 'Online', 'Away when you are away'],
+  ['away', 'Away', ''],
+  ['dnd', 'Do not disturb', ''],
+];
+
+const WORDS = { '': 'online', online: 'online', away: 'away', dnd: 'do not disturb' };
+
+/** A status in words. */
+export const statusWords = (status) => WORDS[status ?? ''] ?? status;
+
+/** Why these words cannot be a status; empty: they can. */
+export function statusProblem(words) {
+  if (new TextEncoder().encode(words).length > 64) return 'A status has at most 64 bytes.';
+  return /\p{Cc}/u.test(words) ? 'A status is one line of plain text.' : '';
+}
+
+/**
+ * @param {Element} anchor
+ * @param {string} chosen
+ * @param {(status: string) => void} choose
+ */
+export function openStatusMenu(anchor, chosen, choose) {
+  const entries = CHOICES.map(([status, label, title]) => ({
+    label, title: title && `${label}: ${title.toLowerCase()}`, checked: status === chosen,
+    act: () => choose(status),
+  }));
+  const form = document.createElement('form');
+  form.className = 'menu-form';
+  const field = document.createElement('input');
+  field.placeholder = 'In your own words';
+  field.setAttribute('aria-label', 'Status in your own words');
+  field.maxLength = 64;
+  field.value = chosen in WORDS ? '' : chosen;
+  form.append(field);
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    closeMenu();
+    choose(field.value.trim());
+  });
+  openMenu(anchor, [...entries, { element: form }], { label: 'Your status' });
+}

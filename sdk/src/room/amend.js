@@ -1,0 +1,75 @@
+/**
+ * What becomes of a message after it was said: edited, deleted, reacted to.
+ *
+ * The one idea: a message knows the id as of which it is shown, its own or that of the page that
+ * brought it; only what happened later changes it. So each change counts once, whichever way the
+ * message and the change arrived.
+ *
+ * An event that has lost its content (its message was deleted since, or trimmed) says nothing.
+ *
+ * It refuses to know rooms.
+ */
+
+import { compareIds } from '../id.js';
+
+/** As many of those who reacted are named. */
+export const NAMED_MOST = 10;
+
+/** Whether events of this type change messages. */
+export const isAmendment = (type) => Object.hasOwn(AMENDMENTS, type);
+
+/**
+ * Folds an edit, delete or react event into the message it refers to.
+ * @returns {boolean} whether anything is to be drawn
+ */
+export function amend(item, event) {
+  if (item.asOf !== null && compareIds(event.id, item.asOf) <= 0) return false;
+  item.asOf = event.id;
+  return item.deleted === null && AMENDMENTS[event.type](item, event);
+}
+
+const AMENDMENTS = {
+  __proto__: null,
+  edit(item, { text, meta = null, ts }) {
+    if (text === undefined) return false;
+    Object.assign(item, { text, meta, edited: ts });
+    return true;
+  },
+
+  delete(item, { user, ts, reason = null }) {
+    const by = user === item.user ? null : user;
+    Object.assign(item, {
+      text: '', meta: null, reply: null, mentions: null, edited: null, reactions: [],
+      deleted: ts, by, reason,
+    });
+    return true;
+  },
+
+  react(item, { user, emoji, removed }) {
+    if (emoji === undefined || user === undefined) return false;
+    const known = item.reactions.find((reaction) => reaction.emoji === emoji);
+    if (removed) {
+      if (!known) return false;
+      known.count -= 1;
+      known.users = known.users.filter((name) => name !== user);
+      if (known.count <= 0) item.reactions = item.reactions.filter((one) => one !== known);
+    } else if (known) {
+      known.count += 1;
+      if (known.users.length < NAMED_MOST) known.users.push(user);
+    } else item.reactions.push({ emoji, count: 1, users: [user] });
+    return true;
+  },
+};
+
+/** The message of an event. `asOf`: the position of the page it came with, if it came with one. */
+export function messageItem(event, asOf = event.id ?? null) {
+  const { id = null, user, kind = 'text', text = '', ts, nonce = null, m = null } = event;
+  const { meta = null, reply = null, mentions = null, edited = null } = event;
+  const { deleted = null, by = null, reason = null, reactions = [] } = event;
+  return {
+    type: 'message', state: 'stored', id, user, kind, text, ts, nonce, m, meta, reply, mentions,
+    edited, deleted, by, reason, asOf,
+    reactions: reactions.map(({ emoji, count, users }) => ({ emoji, count, users: [...users] })),
+    local: false, ephemeral: id === null, error: null, retryAt: null,
+  };
+}

@@ -1,0 +1,122 @@
+/**
+ * How each type of event changes what is known of a room.
+ *
+ * The one idea: one row per type of event that shows; any other only moves the cursor. Events that
+ * change a message already said are in amend.js.
+ *
+ * It refuses to judge the order of events.
+ */
+
+import { messageItem } from './amend.js';
+import { compareIds } from '../id.js';
+import { isYes } from './room-facts.js';
+
+/** How long somebody counts as typing after the last signal, ms. */
+export const TYPING_MS = 6000;
+
+const LOSES_MEMBERSHIP = new Set(['leave', 'kick', 'ban']);
+
+export const FOLDS = {
+  __proto__: null,
+  message(room, event, changes, nowMs) {
+    if (room.typing.delete(event.user)) changes.push({ what: 'typing' });
+    if (room.problem?.code === 'ENDED' || room.problem?.code === 'NEW') {
+      room.problem = null;
+      changes.push({ what: 'about' });
+    }
+    if (event.local) return showLocal(room, event, changes, nowMs);
+    const line = room.takeLine(event);
+    const item = Object.assign(line ?? {}, messageItem(event));
+    room.items.push(item);
+    if (item.id) room.byId.set(item.id, item);
+    changes.push({ what: line ? 'settle' : 'append', item });
+    if (room.background && room.counts.add(item)) {
+      room.firstUnread ??= item;
+      changes.push({ what: 'about' });
+    }
+    return undefined;
+  },
+
+  member(room, event, changes) {
+    const { user, kind, role, until } = event;
+    if (user === room.user) {
+      if (role !== undefined) room.role = role;
+      else if (LOSES_MEMBERSHIP.has(kind)) room.role = null;
+      if (kind === 'mute') room.setMuted(until ?? 0);
+      if (kind === 'unmute') room.setMuted(null);
+      changes.push({ what: 'about' });
+    }
+    if (role !== undefined) room.roles.set(user, role);
+    else if (LOSES_MEMBERSHIP.has(kind)) room.roles.delete(user);
+    changes.push({ what: 'people' });
+    if (event.id !== undefined) addNotice(room, event, changes);
+  },
+
+  room(room, event, changes) {
+    const { topic, frozen, slow, access } = event.data ?? {};
+    if (topic !== undefined) room.topic = topic;
+    if (frozen !== undefined) room.frozen = isYes(frozen);
+    if (slow !== undefined) room.slowMs = Number(slow) || 0;
+    if (access !== undefined) room.access = access;
+    addNotice(room, event, changes);
+    changes.push({ what: 'about' });
+  },
+
+  presence(room, event, changes) {
+    room.presenceDuringWho?.push(event);
+    if (applyPresence(room, event)) changes.push({ what: 'typing' });
+    changes.push({ what: 'people' }, { what: 'about' });
+  },
+
+  /** A crowded room tells only how many are there; who they are is not known any longer. */
+  occupancy(room, event, changes) {
+    room.presenceDuringWho?.push(event);
+    room.online = event.users;
+    room.isCrowded = true;
+    room.peopleComplete = false;
+    changes.push({ what: 'people' }, { what: 'about' });
+  },
+
+  signal(room, event, changes, nowMs) {
+    if (event.name !== 'typing' || event.user === room.user) return;
+    room.typing.set(event.user, nowMs + TYPING_MS);
+    changes.push({ what: 'typing' });
+  },
+
+  read(room, { user, ref }, changes) {
+    const known = room.readers.get(user);
+    if (user === room.user || (known && compareIds(ref, known) <= 0)) return;
+    room.readers.set(user, ref);
+    changes.push({ what: 'receipts' });
+  },
+};
+
+/** Takes the resulting state of a presence event over. @returns {boolean} whether typing ended */
+export function applyPresence(room, event) {
+  const { user, kind } = event;
+  if (event.users !== undefined) room.online = event.users;
+  if (kind === 'leave') {
+    room.people.delete(user);
+    return room.typing.delete(user);
+  }
+  const known = room.people.get(user) ?? { user, connections: 1, since: event.ts };
+  room.people.set(user, { ...known, status: event.status ?? '' });
+  return false;
+}
+
+function addNotice(room, event, changes) {
+  const item = { type: 'notice', state: 'stored', id: event.id, ts: event.ts, event };
+  room.items.push(item);
+  room.byId.set(item.id, item);
+  changes.push({ what: 'append', item });
+}
+
+/** What a relay shows of a line that waits for Redis. */
+function showLocal(room, event, changes, nowMs) {
+  const { user, nonce, ts = nowMs } = event;
+  const line = room.tail.find((item) => item.nonce === nonce && item.user === user);
+  const item = line ?? messageItem({ ...event, id: undefined, ts });
+  Object.assign(item, { state: 'pending', local: true, ephemeral: false });
+  if (!line) room.tail.push(item);
+  changes.push({ what: line ? 'update' : 'append', item });
+}

@@ -1,0 +1,401 @@
+/**
+ * One followed room: kept level with whichever relay we are connected to.
+ *
+ * The one idea: it is either level, then each durable event must name our cursor as its
+ * predecessor, or a question is on its way that will make it level, and events wait. An answer
+ * counts only if no newer question was asked and the cursor has not moved under it.
+ *
+ * The relay delivers without gaps; the check here is the last defence.
+ *
+ * Beside it: sender.js (lines on their way), pages.js, who.js, telling.js (typing, reading).
+ *
+ * It refuses to open connections and to fold events: room.js does.
+ */
+
+import { ChatError } from '../connection.js';
+import { compareIds, isId } from '../id.js';
+import { hasEnded } from './room.js';
+import { AGAIN_MS, isCut, isPassing, pauseMs, plain, Sender } from '../sender.js';
+import { Pages } from './pages.js';
+import { Telling } from './telling.js';
+import { Who } from './who.js';
+
+/** Questions in a row that brought no agreement before we slow down. */
+const HASTY_QUESTIONS = 3;
+/** A greater `last` on an ephemeral event may be the relay's own business for this long. */
+const BEHIND_MS = 2000;
+const WAITING_MOST = 1000;
+
+/** The members of an `error` as an error. */
+export function failure({ code = 'DENIED', message = '', ...details }) {
+  return new ChatError(code, message, details);
+}
+
+export class Follow {
+  #link;
+  #sender;
+  #op = 'join';
+  /** The promise of the first page, while it is open. */
+  #begun = null;
+  #settle = null;
+  #level = false;
+  /** Grows with every question, so that late answers are known as such. */
+  #question = 0;
+  #hasty = 0;
+  /** Durable events that came while a question was on its way. */
+  #waiting = [];
+  #who;
+  #timers = {};
+
+  /**
+   * @param {import('./room.js').Room} room
+   * @param {object} link the way out: {outgoing, keepItems, isConnected, nonceWindowMs, request,
+   *   changed, problem, refused, doubt, hasEyes}
+   */
+  constructor(room, link) {
+    this.room = room;
+    this.#link = link;
+    this.#sender = new Sender(this, link);
+    const inside = {
+      request: link.request, changed: (changes) => this.changed(changes),
+      isWatched: () => !room.background || !link.hasEyes(),
+    };
+    this.#who = new Who(room, inside);
+    /** What the reader tells the room. */
+    this.telling = new Telling(room, inside);
+    this.pages = new Pages(room, inside);
+    room.tail = link.outgoing.of(room.name);
+  }
+
+  /** Whether a membership ends with it. That of a direct room never does. */
+  get isMember() {
+    return !this.room.isDirect && (this.#op === 'join' || this.room.role !== null);
+  }
+
+  /** The reader looks at the room, or away. */
+  look(isLooking) {
+    this.changed(this.room.setBackground(!isLooking));
+    if (isLooking) this.#who.look();
+  }
+
+  /** Whether nothing is missing and lines may be sent. */
+  isLevel() {
+    return this.#level && this.room.problem === null && this.#link.isConnected();
+  }
+
+  /** Asks for the first page, if that has not been done. @returns {Promise<Room>} */
+  begin(op) {
+    if (this.#begun) return this.#begun;
+    if (this.room.cursor !== null && !this.room.problem) return Promise.resolve(this.room);
+    this.#op = op;
+    this.#begun = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    this.#start();
+    return this.#begun;
+  }
+
+  /**
+   * On a new connection. What needs no more than its cursor is left to be resumed with others.
+   * @returns {boolean} whether it is
+   */
+  takeUp() {
+    this.#level = false;
+    this.#waiting = [];
+    this.#who.reset();
+    this.telling.reset();
+    this.changed(this.room.dropLocal());
+    const { cursor, problem } = this.room;
+    if (cursor === null || this.#begun) this.#start();
+    // A room that ended may have begun anew.
+    else return problem === null || hasEnded(problem);
+    return false;
+  }
+
+  /** Stops all that would happen by itself. */
+  stop() {
+    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    this.#timers = {};
+    this.#sender.stop();
+    this.#who.stop();
+    this.telling.stop();
+  }
+
+  /** It is not followed any longer. */
+  end(error) {
+    this.stop();
+    this.#question += 1;
+    this.#begun?.catch(() => {});
+    this.#settle?.reject(error);
+  }
+
+  // --- becoming level ----------------------------------------------------------------------------
+
+  /** The newest page, membership included. */
+  #start() {
+    this.#ask(this.#op, { room: this.room.name });
+  }
+
+  /** What came after the cursor. */
+  #sync() {
+    const { name, cursor } = this.room;
+    if (cursor === null || this.#begun) this.#start();
+    else this.#ask('subscribe', { room: name, since: cursor });
+  }
+
+  #ask(op, fields) {
+    this.#level = false;
+    if (!this.#link.isConnected()) return;
+    const hear = this.expectAnswer(fields.since ?? null);
+    this.#link.request(op, fields).then((answer) => hear(null, answer), hear);
+  }
+
+  /**
+   * A question about what came after `since` is on its way.
+   * @returns {(error: ChatError|null, answer?: object) => void} where its answer goes
+   */
+  expectAnswer(since = this.room.cursor) {
+    const question = (this.#question += 1);
+    clearTimeout(this.#timers.again);
+    return (error, answer) => {
+      if (question !== this.#question) return;
+      if (error) this.#refused(error);
+      else this.#answered(answer, since);
+    };
+  }
+
+  #answered(answer, since) {
+    const { room } = this;
+    if (since !== null && since !== room.cursor) {
+      this.#sync();
+      return;
+    }
+    const recovered = since !== null && answer.recovered === true;
+    this.changed(recovered ? room.catchUp(answer, Date.now()) : room.replace(answer));
+    if (recovered && answer.more) {
+      this.#sync();
+      return;
+    }
+    if (recovered) this.#sender.nothingMissed();
+    this.#becameLevel();
+  }
+
+  #becameLevel() {
+    const waiting = this.#waiting;
+    this.#level = true;
+    this.#waiting = [];
+    for (const event of waiting) {
+      if (!this.#level) this.#waiting.push(event);
+      // Before the position: it was part of the answer, or of a past the room has forgotten.
+      else if (compareIds(event.id, this.room.cursor) > 0) this.#durable(event);
+    }
+    if (!this.#level) return;
+    this.#settle?.resolve(this.room);
+    this.#begun = this.#settle = null;
+    this.#who.ask();
+    this.#sender.flush();
+  }
+
+  #refused(error) {
+    // The next connection asks again.
+    if (isCut(error)) return;
+    if (isPassing(error)) {
+      this.#timers.again = setTimeout(() => this.#sync(), pauseMs(error));
+      return;
+    }
+    const { room } = this;
+    const settle = this.#settle;
+    const isNews = room.problem === null;
+    this.#begun = this.#settle = null;
+    if (error.code === 'NOROOM' && room.isDirect) {
+      this.#ended();
+      settle?.resolve(room);
+      // What was written before it was known to be new makes it.
+      if (this.#link.outgoing.of(room.name).some((line) => line.state === 'pending')) {
+        this.begin('join').catch(() => {});
+      }
+      return;
+    }
+    if (settle && room.cursor === null) {
+      this.stop();
+      this.#link.refused();
+      settle.reject(error);
+      return;
+    }
+    if (error.code === 'NOROOM') {
+      this.#ended();
+      this.#level = true;
+    } else this.#lose(error);
+    if (settle) settle.reject(error);
+    else if (isNews) this.#link.problem(room, error);
+  }
+
+  /** The room may not be read any longer. */
+  #lose(error) {
+    this.#level = false;
+    this.#waiting = [];
+    this.#sender.failAll(error);
+    this.changed(this.room.end(plain(error)));
+  }
+
+  /**
+   * The room is gone. Its channel is still listened to: it may begin anew. A direct room that is
+   * not there is one in which nobody has written yet.
+   */
+  #ended(reason) {
+    this.#waiting = [];
+    const problem = this.room.isDirect
+      ? { code: 'NEW', message: 'Nothing was written yet' }
+      : { code: 'ENDED', message: 'This room has ended', reason };
+    this.changed(this.room.end(problem));
+  }
+
+  /** Somebody wrote here: if that makes the room, it is there now. */
+  beginAnew() {
+    if (this.room.problem && !this.#begun) this.begin('subscribe').catch(() => {});
+  }
+
+  // --- frames ------------------------------------------------------------------------------------
+
+  /** A frame about this room, or about none. */
+  frame(frame) {
+    const { room } = this;
+    switch (frame.type) {
+      case 'reload':
+        this.#question += 1;
+        this.#waiting = [];
+        clearTimeout(this.#timers.again);
+        this.changed(room.replace(frame));
+        return this.#becameLevel();
+      case 'reset':
+        return this.#who.ask();
+      case 'gone':
+        this.#question += 1;
+        return this.#lose(failure(frame));
+      case 'drop':
+        return this.#ended(frame.reason);
+      case 'withdraw':
+        return this.#withdraw(frame);
+      default:
+    }
+    if (frame.room !== room.name) return undefined;
+    if (isId(frame.id)) return this.#durable(frame);
+    this.changed(room.apply(frame, Date.now()));
+    if (isId(frame.last)) this.#heardOf(frame.last);
+    if (frame.type === 'presence' && room.peopleDoubtful()) this.#who.askSoon();
+    return undefined;
+  }
+
+  #durable(event) {
+    const { room } = this;
+    if (!this.#level) {
+      if (this.#waiting.length < WAITING_MOST) this.#waiting.push(event);
+      return;
+    }
+    const place = room.place(event);
+    if (place === 'known') return;
+    if (place === 'next') {
+      const hadEnded = room.problem !== null;
+      this.#hasty = 0;
+      this.changed(room.apply(event, Date.now()));
+      if (hadEnded) this.#who.ask();
+      return;
+    }
+    this.#waiting.push(event);
+    this.#level = false;
+    this.#hasty += 1;
+    if (this.#hasty <= HASTY_QUESTIONS) this.#sync();
+    else this.#timers.again = setTimeout(() => this.#sync(), AGAIN_MS * this.#hasty);
+  }
+
+  /** The room has a newer event than our last one. The relay should bring it; if not, ask. */
+  #heardOf(last) {
+    const isBehind = () => this.#level && compareIds(last, this.room.cursor) > 0;
+    if (this.#timers.behind || !isBehind()) return;
+    this.#timers.behind = setTimeout(() => {
+      this.#timers.behind = null;
+      if (isBehind()) this.#sync();
+    }, BEHIND_MS);
+  }
+
+  /** A line shown while Redis was away was refused in the end. */
+  #withdraw({ nonce, user }) {
+    const line = this.room.tail.find(
+      (item) => item.nonce === nonce && (!user || item.user === user),
+    );
+    // Our own line hears its error as the answer to `send`.
+    if (!line || line.user === this.room.user) return;
+    this.changed(this.room.removeLine(nonce, line.user));
+  }
+
+  // --- what the user does ------------------------------------------------------------------------
+
+  /** Shows a line and sends it. */
+  write(line) {
+    this.telling.endTyping();
+    this.changed(this.room.addLine(line));
+    this.#sendSoon();
+  }
+
+  /** Sends a failed line again, as the same line. */
+  rewrite(line) {
+    Object.assign(line, { state: 'pending', error: null, submitted: null });
+    this.#link.outgoing.save();
+    this.changed([{ what: 'update', item: line }]);
+    this.#sendSoon();
+  }
+
+  /** Writing into a room that ended makes it anew; one joins it again to hear the answer. */
+  #sendSoon() {
+    if (this.room.problem && !this.#begun) this.begin('join').catch(() => {});
+    else this.#sender.flush();
+  }
+
+  /** What a refusal says about the room. */
+  refusedToWrite({ code, details }) {
+    if (code === 'MUTED') this.room.setMuted(details.until_ms ?? 0);
+    else if (code === 'FROZEN') this.room.frozen = true;
+    else return;
+    this.changed([{ what: 'about' }]);
+  }
+
+  acknowledged(line, id) {
+    this.changed(this.room.acknowledge(line, id));
+    this.#heardOf(id);
+  }
+
+  #watchTyping() {
+    clearTimeout(this.#timers.typingEnd);
+    const ends = Math.min(...this.room.typing.values());
+    if (!Number.isFinite(ends)) return;
+    this.#timers.typingEnd = setTimeout(() => {
+      this.changed(this.room.expireTyping(Date.now()));
+      this.#watchTyping();
+    }, Math.max(0, ends - Date.now()) + 10);
+  }
+
+  /** Tells what has changed in the room, after drawing the consequences. */
+  changed(changes) {
+    if (!changes.length) return;
+    const { room } = this;
+    const { outgoing, keepItems } = this.#link;
+    for (const { what, item, items } of changes) {
+      if (what === 'typing') this.#watchTyping();
+      else if (what === 'doubt') this.#link.doubt?.(room);
+      else if (what === 'settle' && item.user === room.user) outgoing.remove(item.nonce);
+      else if (what === 'remove') {
+        // Lines that are stored, but lie before what we hold.
+        for (const line of items) if (line.acknowledged && !line.id) outgoing.remove(line.nonce);
+      } else if (what === 'replace') {
+        // Lines that the page contains.
+        for (const line of outgoing.of(room.name)) {
+          if (!room.tail.includes(line)) outgoing.remove(line.nonce);
+        }
+      }
+    }
+    // In steps of a tenth, not for every message, and not under the eyes of who reads back.
+    const isLong = room.items.length > keepItems * 1.1;
+    const trimmed = isLong && (room.background || !room.readingBack) ? room.trim(keepItems) : [];
+    this.#link.changed(room, [...changes, ...trimmed]);
+  }
+}

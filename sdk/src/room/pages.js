@@ -1,0 +1,69 @@
+/**
+ * Messages that are loaded when they are wanted: older ones, and those that are quoted.
+ *
+ * The one idea: while a page is on its way messages may change; what happens meanwhile goes into
+ * the page when it comes.
+ *
+ * It refuses to move the cursor.
+ */
+
+import { isCut, isPassing } from '../sender.js';
+
+export class Pages {
+  #room;
+  #link;
+  /** The page on its way. */
+  #loading = null;
+
+  /**
+   * @param {import('./room.js').Room} room
+   * @param {{request: Function, changed: (changes) => void}} link
+   */
+  constructor(room, link) {
+    this.#room = room;
+    this.#link = link;
+  }
+
+  /** Loads older messages. @returns {Promise<boolean>} whether there may be more */
+  older(count) {
+    const before = this.#room.oldest();
+    if (!this.#room.moreBefore || before === null) return Promise.resolve(this.#room.moreBefore);
+    this.#loading ??= this.#load(before, count).finally(() => {
+      this.#loading = null;
+    });
+    return this.#loading;
+  }
+
+  async #load(before, count) {
+    const room = this.#room;
+    const meanwhile = room.expectPage();
+    try {
+      const page = await this.#link.request('history', { room: room.name, before, count });
+      if (room.oldest() === before) this.#link.changed(room.prepend(page, meanwhile));
+      return room.moreBefore;
+    } finally {
+      room.forgetPage(meanwhile);
+    }
+  }
+
+  /** Fetches a message that is quoted but was not loaded. Not being there is an answer too. */
+  async quoted(id) {
+    const room = this.#room;
+    if (room.byId.has(id) || room.quoted.has(id)) return;
+    room.quoted.set(id, undefined);
+    const meanwhile = room.expectPage();
+    try {
+      const fields = { room: room.name, around: id, count: 1 };
+      const page = await this.#link.request('history', fields);
+      const event = page.events.find((one) => one.id === id);
+      this.#link.changed(room.quote(id, event, page.last, meanwhile));
+    } catch (error) {
+      if (isCut(error) || isPassing(error)) room.quoted.delete(id);
+      else this.#link.changed(room.quote(id));
+    } finally {
+      room.forgetPage(meanwhile);
+    }
+  }
+
+  // --- telling -----------------------------------------------------------------------------------
+}

@@ -1,0 +1,108 @@
+/**
+ * What a reader tells a room without being asked: that they are typing, how far they have read.
+ *
+ * The one idea: both are told at most every so often, the newest in the end; and none of it matters
+ * enough to be an error.
+ *
+ * It refuses to tell the same twice.
+ */
+
+import { compareIds } from '../id.js';
+import { isPassing, pauseMs } from '../sender.js';
+
+/** A little more than the 2 s within which relays drop a repeated signal. */
+const TYPING_EVERY_MS = 2100;
+const READ_EVERY_MS = 1000;
+
+export class Telling {
+  #room;
+  #link;
+  #typingAt = 0;
+  #typingTimer = null;
+  #readTimer = null;
+  #readAt = 0;
+  /** The position that was told last on this connection. */
+  #told = null;
+
+  /**
+   * @param {import('./room.js').Room} room
+   * @param {{request: Function, changed: (changes) => void}} link
+   */
+  constructor(room, link) {
+    this.#room = room;
+    this.#link = link;
+  }
+
+  /** On a new connection: what was told may not have arrived. */
+  reset() {
+    this.#told = null;
+  }
+
+  stop() {
+    clearTimeout(this.#readTimer);
+    this.#readTimer = null;
+    this.endTyping();
+  }
+
+  /** The user typed: told at once, or when it may be told again. */
+  typing() {
+    if (this.#typingTimer) return;
+    const tell = () => {
+      this.#typingTimer = null;
+      this.#typingAt = Date.now();
+      this.#link.request('signal', { room: this.#room.name, name: 'typing' }).catch(() => {});
+    };
+    const waitMs = this.#typingAt + TYPING_EVERY_MS - Date.now();
+    if (waitMs <= 0) tell();
+    else this.#typingTimer = setTimeout(tell, waitMs);
+  }
+
+  /** What was typed is sent or taken back. */
+  endTyping() {
+    clearTimeout(this.#typingTimer);
+    this.#typingTimer = null;
+  }
+
+  /** The reader has seen all there is. */
+  read() {
+    const isMember = this.#room.role !== null;
+    if (this.#readTimer || !isMember || this.#position() === null) return;
+    const waitMs = this.#readAt + READ_EVERY_MS - Date.now();
+    if (waitMs <= 0) this.#tellRead();
+    else this.#later(waitMs);
+  }
+
+  #later(waitMs) {
+    this.#readTimer = setTimeout(() => {
+      this.#readTimer = null;
+      this.#tellRead();
+    }, waitMs);
+  }
+
+  #tellRead() {
+    const id = this.#position();
+    if (id === null) return;
+    this.#told = id;
+    this.#readAt = Date.now();
+    this.#link.request('read', { room: this.#room.name, id }).then(
+      (answer) => this.#link.changed(this.#room.haveRead(answer.id ?? id, answer.unread ?? 0)),
+      (error) => {
+        if (!isPassing(error) || this.#told !== id) return;
+        this.#told = null;
+        if (!this.#readTimer) this.#later(pauseMs(error));
+      },
+    );
+  }
+
+  /** The newest message's id, if a message of somebody else up to it was not read before. */
+  #position() {
+    const { items, counts } = this.#room;
+    const newest = items.findLast((item) => item.type === 'message' && item.id !== null);
+    const others = items.findLast((item) => counts.isOthers(item));
+    if (!others) return null;
+    for (const known of [counts.cursor, this.#told]) {
+      if (known !== null && compareIds(others.id, known) <= 0) return null;
+    }
+    return newest.id;
+  }
+}

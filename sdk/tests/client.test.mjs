@@ -1,0 +1,211 @@
+/** The client against a scripted relay: what it sends, and what it does with what comes. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { socketUrl } from '../src/chat.js';
+import { backoffMs, readClose } from '../src/connection.js';
+import { joined, message, page, start, storage, turn, until } from './scripted.mjs';
+
+const texts = (room) => [...room.items, ...room.tail].map((item) => item.text);
+
+test('relay addresses are understood', () => {
+  const rows = [
+    ['127.0.0.1:8081', 'ws://127.0.0.1:8081/ws?user=a+b'],
+    ['wss://chat.example/ws', 'wss://chat.example/ws?user=a+b'],
+    ['https://chat.example', 'wss://chat.example/ws?user=a+b'],
+    ['ws://h:1/chat/ws?x=1', 'ws://h:1/chat/ws?x=1&user=a+b'],
+  ];
+  for (const [relay, url] of rows) assert.equal(socketUrl(relay, 'a b'), url);
+  for (const relay of ['ftp://h', 'ws://', '::']) assert.throws(() => socketUrl(relay, 'a'));
+});
+
+test('waits grow under a ceiling, with full jitter', () => {
+  assert.equal(backoffMs(0, () => 0), 0);
+  const most = Array.from({ length: 30 }, (_, attempt) => backoffMs(attempt, () => 0.9999));
+  assert.ok(most.every((wait, index) => index === 0 || wait >= most[index - 1]));
+  assert.ok(most.at(-1) <= 15_000);
+});
+
+test('close codes say what to do', () => {
+  const rows = [
+    [4001, '{"reason":"drain","retry_ms":1200}', false, 1200, 'drain'],
+    [4504, '{"reason":"unauthorised"}', true, 0, 'unauthorised'],
+    [1006, '', false, 0, ''],
+    [4002, 'not json', false, 0, 'not json'],
+    [4000, 'null', false, 0, 'null'],
+    [4000, '{"retry_ms":-5}', false, 0, '{"retry_ms":-5}'],
+  ];
+  for (const [code, reason, final, retryMs, name] of rows) {
+    assert.deepEqual(readClose(code, reason), { code, name, retryMs, final });
+  }
+});
+
+test('after a lost relay all rooms are resumed on the next one, in one frame', async (context) => {
+  const { client, opened, socket, room } = await joined(context, [message(1)]);
+  socket.die();
+  await until(() => opened.length === 2, 'a second socket');
+  assert.match(opened[1].url, /h:2/);
+  opened[1].hello('r2');
+  assert.deepEqual(opened[1].asked('resume').rooms, { lobby: '1001-1' });
+  await opened[1].answer('resume', {
+    rooms: { lobby: { recovered: true, ...page(message(2), message(3)) } },
+  });
+  assert.deepEqual(texts(room), ['line 1', 'line 2', 'line 3']);
+  assert.equal(client.status.hello.relay, 'r2');
+});
+
+test('more is asked for until there is no more', async (context) => {
+  const { opened, socket, room } = await joined(context, [message(1)]);
+  socket.die();
+  await until(() => opened.length === 2, 'a second socket');
+  opened[1].hello();
+  const part = { ...page(message(2)), recovered: true, last: '1003-3', more: true };
+  await opened[1].answer('resume', { rooms: { lobby: part } });
+  assert.equal(opened[1].asked('subscribe').since, '1002-2');
+  await opened[1].answer('subscribe', { recovered: true, ...page(message(3)) });
+  assert.deepEqual(texts(room), ['line 1', 'line 2', 'line 3']);
+});
+
+test('a refused cursor means a new page', async (context) => {
+  const { opened, socket, room } = await joined(context, [message(1), message(2)]);
+  socket.die();
+  await until(() => opened.length === 2, 'a second socket');
+  opened[1].hello();
+  const anew = message(1, { id: '5000-1', text: 'another past' });
+  await opened[1].answer('resume', { rooms: { lobby: { recovered: false, ...page(anew) } } });
+  assert.deepEqual([texts(room), room.cursor], [['another past'], '5000-1']);
+});
+
+test('an event whose predecessor is missing waits for what lies between', async (context) => {
+  const { socket, room } = await joined(context, [message(1)]);
+  socket.say(message(3));
+  assert.deepEqual(texts(room), ['line 1']);
+  assert.equal(socket.asked('subscribe').since, '1001-1');
+  socket.say(message(4));
+  await socket.answer('subscribe', { recovered: true, ...page(message(2), message(3)) });
+  assert.deepEqual(texts(room), ['line 1', 'line 2', 'line 3', 'line 4']);
+  socket.say(message(4));
+  socket.say(message(2));
+  assert.equal(room.items.length, 4, 'late twins');
+});
+
+test('reload replaces the page, also while a question is open', async (context) => {
+  const { socket, room } = await joined(context, [message(1)]);
+  socket.say(message(3));
+  const anew = message(1, { id: '5000-1', text: 'another past' });
+  socket.say({ type: 'reload', room: 'lobby', ...page(anew) });
+  await socket.answer('subscribe', { recovered: true, ...page(message(2)) });
+  assert.deepEqual([texts(room), room.cursor], [['another past'], '5000-1']);
+});
+
+test('an unanswered line is sent again with its nonce, and stays one line', async (context) => {
+  const { client, opened, socket, room } = await joined(context, [message(1)]);
+  const line = client.send('lobby', 'mine');
+  assert.equal(socket.asked('send').nonce, line.nonce);
+  assert.deepEqual(texts(room), ['line 1', 'mine']);
+  socket.die();
+  await until(() => opened.length === 2, 'a second socket');
+  opened[1].hello();
+  assert.equal(opened[1].asked('send'), undefined, 'not before the room is level');
+  const nothing = { ...page(), recovered: true, last: '1001-1' };
+  await opened[1].answer('resume', { rooms: { lobby: nothing } });
+  assert.equal(opened[1].asked('send').nonce, line.nonce);
+  opened[1].say(message(2, { user: 'alice', nonce: line.nonce, text: 'mine' }));
+  await opened[1].answer('send', { id: '1002-2' });
+  assert.deepEqual([texts(room), line.state, room.tail], [['line 1', 'mine'], 'stored', []]);
+});
+
+test('a line that was stored before the relay died is not sent again', async (context) => {
+  const { client, opened, socket, room } = await joined(context, [message(1)]);
+  const line = client.send('lobby', 'mine');
+  socket.die();
+  await until(() => opened.length === 2, 'a second socket');
+  opened[1].hello();
+  const stored = message(2, { user: 'alice', nonce: line.nonce, text: 'mine' });
+  await opened[1].answer('resume', { rooms: { lobby: { recovered: true, ...page(stored) } } });
+  assert.equal(opened[1].asked('send'), undefined);
+  assert.deepEqual(texts(room), ['line 1', 'mine']);
+});
+
+test('lines outlive the page in storage until they are stored', async (context) => {
+  const kept = storage();
+  const first = await joined(context, [message(1)], { storage: kept });
+  const line = first.client.send('lobby', 'mine');
+  assert.equal(kept.kept.size, 1);
+  first.client.close();
+  const second = await joined(context, [message(1)], { storage: kept });
+  assert.deepEqual(texts(second.room), ['line 1', 'mine']);
+  assert.equal(second.socket.asked('send').nonce, line.nonce);
+  second.socket.say(message(2, { user: 'alice', nonce: line.nonce, text: 'mine' }));
+  assert.equal(kept.kept.size, 0);
+});
+
+test('refusals mark the line; a retry sends the same line', async (context) => {
+  const { client, socket, room } = await joined(context, [message(1)]);
+  const line = client.send('lobby', 'mine');
+  await socket.refuse('send', { code: 'MUTED', message: '', until_ms: 5 });
+  assert.deepEqual([line.state, line.error.code, line.error.until_ms], ['failed', 'MUTED', 5]);
+  client.retry(line.nonce);
+  assert.equal(line.state, 'pending');
+  const sends = socket.sent.filter(({ op }) => op === 'send').map(({ nonce }) => nonce);
+  assert.deepEqual(sends, [line.nonce, line.nonce]);
+  await socket.refuse('send', { code: 'MUTED', message: '' });
+  client.discard(line.nonce);
+  assert.deepEqual(room.tail, []);
+});
+
+test('a rate limit is waited for, in order', async (context) => {
+  const { client, socket } = await joined(context, [message(1)]);
+  const first = client.send('lobby', 'one');
+  await socket.refuse('send', { code: 'RATELIMIT', message: '', retry_ms: 60 });
+  assert.equal(first.state, 'pending');
+  assert.ok(first.retryAt > Date.now());
+  const second = client.send('lobby', 'two');
+  const sends = () => socket.sent.filter(({ op }) => op === 'send').map(({ nonce }) => nonce);
+  assert.deepEqual(sends(), [first.nonce], 'later lines wait too');
+  await until(() => sends().length === 3, 'both sent');
+  assert.deepEqual(sends().slice(1), [first.nonce, second.nonce]);
+});
+
+test('what would be too large for the relay is not sent to it', async (context) => {
+  const { client, socket } = await start(context);
+  socket.say({ type: 'hello' });
+  client.status.hello.limits = { frame: 1000 };
+  await assert.rejects(client.request('send', { text: 'ä'.repeat(500) }), { code: 'TOOBIG' });
+  assert.equal(socket.asked('send'), undefined);
+});
+
+test('a room that refuses is not followed', async (context) => {
+  const { client, socket } = await start(context);
+  const joining = client.join('lobby');
+  socket.refuse('join', { code: 'BANNED', message: '', until_ms: 9 });
+  await assert.rejects(joining, { code: 'BANNED' });
+  assert.deepEqual(client.rooms, []);
+});
+
+test('lost access empties the room and fails its lines', async (context) => {
+  const { client, socket, room } = await joined(context, [message(1)]);
+  const line = client.send('lobby', 'mine');
+  socket.say({ type: 'gone', room: 'lobby', code: 'BANNED', message: '', until_ms: 9 });
+  assert.equal(room.problem.code, 'BANNED');
+  assert.deepEqual([room.items, line.state], [[], 'failed']);
+});
+
+test('codes from 4500 stop, codes below come back', async (context) => {
+  const { client, opened, socket } = await start(context);
+  socket.die(4001, '{"reason":"drain","retry_ms":1}');
+  assert.equal(client.status.state, 'connecting');
+  await until(() => opened.length === 2, 'a second socket');
+  opened[1].die(4504, '{"reason":"unauthorised"}');
+  assert.equal(client.status.state, 'offline');
+  assert.deepEqual([client.status.close.name, client.status.close.final], ['unauthorised', true]);
+});
+
+test('requests of a lost connection fail with LOST, of none with OFFLINE', async (context) => {
+  const { client, socket } = await start(context);
+  const asking = client.request('rooms');
+  socket.die();
+  await assert.rejects(asking, { code: 'LOST' });
+  await assert.rejects(client.request('rooms'), { code: 'OFFLINE' });
+});
