@@ -5,6 +5,8 @@
 
 // The page in a browser.
 mod browser;
+// What the documents say and show.
+mod documents;
 // Faults under load.
 mod faults;
 // Roles, sanctions, access.

@@ -3,12 +3,13 @@
 //! Scenarios are plain threads and read from top to bottom. Every process has a directory and a
 //! port of its own and ends with the value that stands for it, so all scenarios run side by side.
 //! Nothing here knows the product's code: the module and the relay are met at the replies of
-//! commands and at the bytes of events (`docs/reference.md`).
+//! commands and at the bytes of events (`docs/commands.md`).
 //!
 //! - [`servers`]: the processes under test and what stands between them
 //! - [`clients`]: of a server and of a relay, from a plain socket to a browser
 //! - [`traffic`]: random commands, damaged payloads, records that no primary sends
 //! - [`checking`]: what a room holds, what its events amount to, what was lost or repeated
+//! - [`documents`]: the Markdown files of the repository
 //! - [`process`] and [`port`]: one process, one free port; [`wait`]: waiting with a deadline;
 //!   [`at_once`]: several cases side by side; [`seed`]: repeatable randomness
 
@@ -17,6 +18,7 @@
 pub mod at_once;
 pub mod checking;
 pub mod clients;
+pub mod documents;
 pub mod port;
 pub mod process;
 pub mod seed;
