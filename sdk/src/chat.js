@@ -373,7 +373,9 @@ export class ChatClient extends Operations {
           else hear(null, of);
         }
       },
-      (error) => asked.forEach(({ hear }) => hear(error)),
+      (error) => {
+        for (const { hear } of asked) hear(error);
+      },
     );
   }
 

@@ -128,7 +128,8 @@ export class Connection {
     if (this.status.state !== 'connected') {
       return Promise.reject(new ChatError('OFFLINE', 'Not connected'));
     }
-    const ref = (this.#ref += 1);
+    this.#ref += 1;
+    const ref = this.#ref;
     const frame = JSON.stringify({ ref, op, ...fields });
     // A relay would close the connection over it, and again after each reconnection.
     const mostBytes = this.status.hello.limits?.frame ?? Infinity;

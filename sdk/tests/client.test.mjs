@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { socketUrl } from '../src/chat.js';
 import { backoffMs, readClose } from '../src/connection.js';
-import { joined, message, page, start, storage, turn, until } from './scripted.mjs';
+import { joined, message, page, start, storage, until } from './scripted.mjs';
 
 const texts = (room) => [...room.items, ...room.tail].map((item) => item.text);
 

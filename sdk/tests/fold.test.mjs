@@ -67,7 +67,10 @@ function store() {
       const message = find(ref);
       let all = message.reactions.find((one) => one.emoji === emoji);
       if (Boolean(all?.who.includes(user)) === !removed) return null;
-      if (!all) message.reactions.push(all = { emoji, who: [] });
+      if (!all) {
+        all = { emoji, who: [] };
+        message.reactions.push(all);
+      }
       all.who = removed ? all.who.filter((one) => one !== user) : [...all.who, user];
       message.reactions = message.reactions.filter((one) => one.who.length > 0);
       return durable({ type: 'react', user, ref, emoji, ...(removed ? { removed: true } : {}) });

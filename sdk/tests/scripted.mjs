@@ -4,6 +4,14 @@ import assert from 'node:assert/strict';
 
 import { ChatClient } from '../src/chat.js';
 
+// Browsers have it, Node from 19 on.
+globalThis.CustomEvent ??= class CustomEvent extends Event {
+  constructor(type, { detail = null } = {}) {
+    super(type);
+    this.detail = detail;
+  }
+};
+
 /** Sockets whose other end is the test. */
 function sockets() {
   const opened = [];

@@ -288,7 +288,8 @@ function drawRoom(room, changes) {
 
 /** Draws the list of rooms, once for all that has changed in a moment. */
 function drawRooms() {
-  roomsTimer ??= setTimeout(() => {
+  if (roomsTimer !== null) return;
+  roomsTimer = setTimeout(() => {
     roomsTimer = null;
     drawRoomsNow();
   }, 20);

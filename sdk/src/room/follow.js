@@ -155,7 +155,8 @@ export class Follow {
    * @returns {(error: ChatError|null, answer?: object) => void} where its answer goes
    */
   expectAnswer(since = this.room.cursor) {
-    const question = (this.#question += 1);
+    this.#question += 1;
+    const question = this.#question;
     clearTimeout(this.#timers.again);
     return (error, answer) => {
       if (question !== this.#question) return;

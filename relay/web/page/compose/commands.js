@@ -49,7 +49,7 @@ export function parseInput(typed) {
   if (text === '') return null;
   if (text.startsWith('//')) return { text: text.slice(1) };
   if (!text.startsWith('/')) return { text };
-  const [, name, rest] = /^\/(\S*)\s*([^]*)$/.exec(text);
+  const [, name, rest] = /^\/(\S*)\s*(.*)$/s.exec(text);
   const command = name.toLowerCase();
   if (!Object.hasOwn(COMMANDS, command)) {
     return { problem: `There is no command /${name}. /help lists them; // writes a slash.` };
@@ -65,7 +65,7 @@ export function parseInput(typed) {
 
 /** The first word of an argument, without the `@` of a mention, and the rest. */
 export function firstWord(argument) {
-  const [, word, rest] = /^(\S*)\s*([^]*)$/.exec(argument);
+  const [, word, rest] = /^(\S*)\s*(.*)$/s.exec(argument);
   return [word, rest];
 }
 
