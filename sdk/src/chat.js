@@ -33,7 +33,6 @@
 import { socketUrl } from './address.js';
 import { ChatError, Connection } from './connection.js';
 import { Contacts } from './contacts.js';
-import { Follow, failure } from './room/follow.js';
 import { compareIds, isId, NOWHERE } from './id.js';
 import { Inbox } from './inbox.js';
 import { directRoom, otherSide } from './names.js';
@@ -41,6 +40,7 @@ import { Operations } from './operations.js';
 import { makeLine, makeNonce, Outgoing } from './outgoing.js';
 import { own } from './own.js';
 import { Profiles } from './profiles.js';
+import { Follow, failure } from './room/follow.js';
 import { Room } from './room/room.js';
 import { isCut } from './sender.js';
 
@@ -80,12 +80,13 @@ export class ChatClient extends Operations {
     if (!user) throw new TypeError('a user is needed');
     if (!urls?.length) throw new TypeError('at least one relay URL is needed');
     this.user = user;
-    const kept = storage === undefined ? globalThis.sessionStorage ?? null : storage;
+    const kept = storage === undefined ? (globalThis.sessionStorage ?? null) : storage;
     this.#outgoing = new Outgoing(user, kept);
     this.#keepItems = keepItems;
     const request = (...args) => this.request(...args);
     this.profiles = new Profiles({
-      request, changed: (users) => this.#emit('profiles', { users }),
+      request,
+      changed: (users) => this.#emit('profiles', { users }),
     });
     this.contacts = new Contacts({ request, changed: (user) => this.#emit('contact', { user }) });
     this.inbox = new Inbox({ request, changed: (entries) => this.#inboxChanged(entries) });
@@ -127,12 +128,19 @@ export class ChatClient extends Operations {
    */
   overview() {
     const followed = this.rooms.map((room) => ({
-      name: room.name, room, unread: room.unread, mentions: room.mentions,
+      name: room.name,
+      room,
+      unread: room.unread,
+      mentions: room.mentions,
       last: room.newest() ?? this.inbox.entries.get(room.name)?.last ?? NOWHERE,
     }));
     const others = [...this.inbox.entries.values()].filter(({ room }) => !this.#follows.has(room));
     const listed = others.map(({ room: name, unread, mentions = 0, last }) => ({
-      name, room: null, unread, mentions, last: isId(last) ? last : NOWHERE,
+      name,
+      room: null,
+      unread,
+      mentions,
+      last: isId(last) ? last : NOWHERE,
     }));
     return [...followed, ...listed].sort((a, b) => compareIds(b.last, a.last));
   }
@@ -223,7 +231,12 @@ export class ChatClient extends Operations {
   send(name, text, options = {}) {
     const follow = this.#followed(name);
     const line = makeLine({
-      ...options, room: name, user: this.user, text, nonce: makeNonce(), ts: Date.now(),
+      ...options,
+      room: name,
+      user: this.user,
+      text,
+      nonce: makeNonce(),
+      ts: Date.now(),
     });
     this.#outgoing.add(line);
     follow.write(line);
@@ -351,18 +364,23 @@ export class ChatClient extends Operations {
       const rooms = [...this.#doubted].filter((room) => this.#follows.has(room));
       this.#doubted.clear();
       if (rooms.length === 0) return;
-      this.request('unread', { rooms }).then((answer) => {
-        for (const [room, count] of Object.entries(answer.rooms ?? {})) {
-          if (count && !count.error) this.learn(room, (known) => known.settleUnread(count));
-        }
-      }, () => {});
+      this.request('unread', { rooms }).then(
+        (answer) => {
+          for (const [room, count] of Object.entries(answer.rooms ?? {})) {
+            if (count && !count.error) this.learn(room, (known) => known.settleUnread(count));
+          }
+        },
+        () => {},
+      );
     }, DOUBT_MS);
   }
 
   /** Many rooms in one frame: what came after each cursor. */
   #resume(follows) {
     const asked = follows.map((follow) => ({
-      name: follow.room.name, since: follow.room.cursor, hear: follow.expectAnswer(),
+      name: follow.room.name,
+      since: follow.room.cursor,
+      hear: follow.expectAnswer(),
     }));
     const rooms = Object.fromEntries(asked.map(({ name, since }) => [name, since]));
     this.request('resume', { rooms }).then(

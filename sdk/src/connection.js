@@ -96,7 +96,12 @@ export class Connection {
     this.#on = on;
     /** See `ChatClient.status`. */
     this.status = {
-      state: 'offline', url: null, attempt: 0, retryAt: null, close: null, hello: null,
+      state: 'offline',
+      url: null,
+      attempt: 0,
+      retryAt: null,
+      close: null,
+      hello: null,
     };
   }
 

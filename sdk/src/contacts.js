@@ -51,8 +51,8 @@ export class Contacts {
       const left = kind === 'leave' && !(users > 0);
       const { lastSeen = 0, status: before = '' } = this.of(user) ?? {};
       this.#set(user, {
-        online: left ? 0 : users ?? 1,
-        status: left ? '' : status ?? (kind === 'status' ? '' : before),
+        online: left ? 0 : (users ?? 1),
+        status: left ? '' : (status ?? (kind === 'status' ? '' : before)),
         lastSeen: left ? ts : lastSeen,
       });
     }

@@ -26,7 +26,9 @@ export function findMentions(text, knows) {
   const found = [];
   for (const { 1: word, index } of text.matchAll(WORD)) {
     // The longest first: `bob's.` is `bob's.`, `bob's`, `bob'`, `bob`.
-    const user = ends(word).map((end) => word.slice(0, end)).findLast((name) => knows(name));
+    const user = ends(word)
+      .map((end) => word.slice(0, end))
+      .findLast((name) => knows(name));
     if (user !== undefined) found.push({ user, from: index, to: index + 1 + user.length });
   }
   return found;
@@ -70,7 +72,8 @@ export function candidates(typed, people, most = 8) {
     if (texts.some((text) => text.includes(wanted))) return 1;
     return 2;
   };
-  return people.map((person) => ({ ...person, rank: rank(person) }))
+  return people
+    .map((person) => ({ ...person, rank: rank(person) }))
     .filter((person) => person.rank < 2)
     .sort((a, b) => a.rank - b.rank || a.name.localeCompare(b.name))
     .slice(0, most);

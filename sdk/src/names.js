@@ -25,7 +25,7 @@ export function directRoom(a, b) {
 export function otherSide(name, user) {
   if (!name.startsWith('dm:')) return null;
   const both = name.slice(3).split(',');
-  return both.includes(user) ? both.find((one) => one !== user) ?? null : null;
+  return both.includes(user) ? (both.find((one) => one !== user) ?? null) : null;
 }
 
 /** Orders texts as their UTF-8 bytes are ordered, which is by code point. */

@@ -85,10 +85,31 @@ export function makeLine(fields) {
   const { kind = 'text', meta = null, reply = null, mentions = null } = fields;
   const { submitted = null, error = null } = fields;
   return {
-    type: 'message', state: error ? 'failed' : 'pending', id: null, m: null, room, user, kind, text,
-    nonce, ts, meta, reply, mentions, local: false, ephemeral: false, acknowledged: null,
-    error, retryAt: null, waitsFor: null, submitted, inFlight: false, edited: null, deleted: null,
-    reactions: [], asOf: null,
+    type: 'message',
+    state: error ? 'failed' : 'pending',
+    id: null,
+    m: null,
+    room,
+    user,
+    kind,
+    text,
+    nonce,
+    ts,
+    meta,
+    reply,
+    mentions,
+    local: false,
+    ephemeral: false,
+    acknowledged: null,
+    error,
+    retryAt: null,
+    waitsFor: null,
+    submitted,
+    inFlight: false,
+    edited: null,
+    deleted: null,
+    reactions: [],
+    asOf: null,
   };
 }
 
@@ -98,6 +119,8 @@ function writeDown(line) {
 }
 
 function isLine(line) {
-  return ['room', 'text', 'nonce'].every((name) => typeof line?.[name] === 'string')
-    && Number.isFinite(line.ts);
+  return (
+    ['room', 'text', 'nonce'].every((name) => typeof line?.[name] === 'string')
+    && Number.isFinite(line.ts)
+  );
 }

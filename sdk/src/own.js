@@ -7,7 +7,7 @@
  */
 
 /** The value of an object's own property; undefined: it has none, or is no object. */
-export const own = (object, name) => (
+export const own = (object, name) =>
   object !== null && typeof object === 'object' && Object.hasOwn(object, name)
-    ? object[name] : undefined
-);
+    ? object[name]
+    : undefined;

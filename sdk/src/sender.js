@@ -64,7 +64,8 @@ export class Sender {
   /** Sends what may be sent now, in order. */
   flush() {
     if (!this.#follow.isLevel() || this.#pausedUntil > Date.now()) return;
-    const lines = this.#link.outgoing.of(this.#follow.room.name)
+    const lines = this.#link.outgoing
+      .of(this.#follow.room.name)
       .filter((line) => line.state === 'pending' && line.acknowledged === null);
     let free = WINDOW - lines.filter((line) => line.inFlight).length;
     for (const line of lines) {
@@ -133,10 +134,13 @@ export class Sender {
     line.waitsFor = error.code;
     this.#pausedUntil = Math.max(this.#pausedUntil, line.retryAt);
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#pausedUntil = 0;
-      this.flush();
-    }, this.#pausedUntil - Date.now() + 10);
+    this.#timer = setTimeout(
+      () => {
+        this.#pausedUntil = 0;
+        this.flush();
+      },
+      this.#pausedUntil - Date.now() + 10,
+    );
     this.#follow.changed([{ what: 'update', item: line }]);
   }
 

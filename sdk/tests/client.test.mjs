@@ -21,7 +21,10 @@ test('relay addresses are understood', () => {
 });
 
 test('waits grow under a ceiling, with full jitter', () => {
-  assert.equal(backoffMs(0, () => 0), 0);
+  assert.equal(
+    backoffMs(0, () => 0),
+    0,
+  );
   const most = Array.from({ length: 30 }, (_, attempt) => backoffMs(attempt, () => 0.9999));
   assert.ok(most.every((wait, index) => index === 0 || wait >= most[index - 1]));
   assert.ok(most.at(-1) <= 15_000);

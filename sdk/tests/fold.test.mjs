@@ -48,8 +48,16 @@ function store() {
       const { id, prev, room, type, ts, user: author, m } = find(ref);
       const by = author === user ? {} : { by: user };
       messages[messages.indexOf(find(ref))] = {
-        id, prev, room, type, ts, user: author, ...by, ...(reason ? { reason } : {}),
-        deleted: event.ts, m,
+        id,
+        prev,
+        room,
+        type,
+        ts,
+        user: author,
+        ...by,
+        ...(reason ? { reason } : {}),
+        deleted: event.ts,
+        m,
       };
       for (const event of journal.filter((one) => one.ref === ref)) {
         if (event.type === 'edit') {
@@ -77,12 +85,18 @@ function store() {
     },
     /** As HISTORY and the newest page show it. */
     page(from = 0, to = messages.length) {
-      const events = messages.slice(from, to).map(({ reactions = [], ...message }) => (
-        reactions.length === 0 ? message : {
-          ...message,
-          reactions: reactions.map(({ emoji, who }) => (
-            { emoji, count: who.length, users: who.slice(0, NAMED_MOST) })),
-        }));
+      const events = messages.slice(from, to).map(({ reactions = [], ...message }) =>
+        reactions.length === 0
+          ? message
+          : {
+              ...message,
+              reactions: reactions.map(({ emoji, who }) => ({
+                emoji,
+                count: who.length,
+                users: who.slice(0, NAMED_MOST),
+              })),
+            },
+      );
       return structuredClone({ events, last, more: from > 0 });
     },
     /** As SYNC shows it: messages as they are now, without reactions. */
@@ -100,11 +114,19 @@ function store() {
   };
 }
 
-const shown = (room) => room.items.filter(({ type }) => type === 'message').map((item) => ({
-  id: item.id, text: item.text, meta: item.meta, edited: item.edited, deleted: item.deleted,
-  by: item.by,
-  reason: item.reason, reactions: item.reactions,
-}));
+const shown = (room) =>
+  room.items
+    .filter(({ type }) => type === 'message')
+    .map((item) => ({
+      id: item.id,
+      text: item.text,
+      meta: item.meta,
+      edited: item.edited,
+      deleted: item.deleted,
+      by: item.by,
+      reason: item.reason,
+      reactions: item.reactions,
+    }));
 
 function fresh(page) {
   const room = new Room('lobby', 'alice');
@@ -138,7 +160,10 @@ test('of several edits the newest says all, also the meta of those before it', (
   const kept = store();
   const { id } = kept.say('alice', 'wrold');
   const [resumed, live] = [fresh(kept.page()), fresh(kept.page())];
-  for (const [text, meta] of [['word', { n: 1 }], ['world', undefined]]) {
+  for (const [text, meta] of [
+    ['word', { n: 1 }],
+    ['world', undefined],
+  ]) {
     live.apply(kept.edit('alice', id, text, meta), NOW);
   }
   for (const event of kept.sync(1).events) resumed.apply(event, NOW);

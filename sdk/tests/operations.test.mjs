@@ -13,12 +13,17 @@ test('operations say what they mean in the words of the wire', async (context) =
     [() => client.edit('lobby', '1-1', 'new'), 'edit', { id: '1-1', text: 'new' }],
     [() => client.erase('lobby', '1-1', 'spam'), 'delete', { id: '1-1', reason: 'spam' }],
     [() => client.react('lobby', '1-1', '👍'), 'react', { id: '1-1', emoji: '👍' }],
-    [() => client.unreact('lobby', '1-1', '👍'), 'react',
-      { id: '1-1', emoji: '👍', remove: true }],
-    [() => client.moderate('lobby', 'mute', 'eve', { forMs: 5, reason: 'x' }), 'mod',
-      { action: 'mute', user: 'eve', for_ms: 5, reason: 'x' }],
-    [() => client.moderate('lobby', 'role', 'eve', { role: 'moderator' }), 'mod',
-      { action: 'role', user: 'eve', role: 'moderator' }],
+    [() => client.unreact('lobby', '1-1', '👍'), 'react', { id: '1-1', emoji: '👍', remove: true }],
+    [
+      () => client.moderate('lobby', 'mute', 'eve', { forMs: 5, reason: 'x' }),
+      'mod',
+      { action: 'mute', user: 'eve', for_ms: 5, reason: 'x' },
+    ],
+    [
+      () => client.moderate('lobby', 'role', 'eve', { role: 'moderator' }),
+      'mod',
+      { action: 'role', user: 'eve', role: 'moderator' },
+    ],
   ];
   for (const [ask, op, fields] of rows) {
     const answer = ask();
@@ -33,7 +38,10 @@ test('the status is told again to each relay, before the rooms are taken up', as
   const { client, opened, socket } = await joined(context, [message(1)]);
   client.setStatus('dnd');
   client.setStatus('dnd');
-  assert.deepEqual(asks(socket, 'status').map(({ status }) => status), ['dnd']);
+  assert.deepEqual(
+    asks(socket, 'status').map(({ status }) => status),
+    ['dnd'],
+  );
   socket.die();
   await until(() => opened.length === 2, 'a second socket');
   opened[1].hello();
@@ -50,14 +58,29 @@ test('the inbox settles what is unread, and notices go on from there', async (co
     rooms: [entry('lobby', 2, '1002-2'), entry('dm:alice,bob', 5, '1009-9')],
   });
   assert.equal(room.unread, 2);
-  assert.deepEqual(client.overview().map(({ name, unread }) => [name, unread]),
-    [['dm:alice,bob', 5], ['lobby', 2]], 'last active first');
-  const notice = (data) => socket.say({
-    last: '0-0', room: '@alice', type: 'notice', ts: 1, user: '*', data,
-  });
+  assert.deepEqual(
+    client.overview().map(({ name, unread }) => [name, unread]),
+    [
+      ['dm:alice,bob', 5],
+      ['lobby', 2],
+    ],
+    'last active first',
+  );
+  const notice = (data) =>
+    socket.say({
+      last: '0-0',
+      room: '@alice',
+      type: 'notice',
+      ts: 1,
+      user: '*',
+      data,
+    });
   notice({ kind: 'direct', room: 'dm:alice,bob', id: '1010-10', from: 'bob' });
   notice({ kind: 'read', room: 'lobby', id: '1002-2', unread: 0 });
-  assert.deepEqual(client.overview().map(({ unread }) => unread), [6, 0]);
+  assert.deepEqual(
+    client.overview().map(({ unread }) => unread),
+    [6, 0],
+  );
   assert.deepEqual(heard, ['direct', 'read']);
 });
 
@@ -66,7 +89,10 @@ test('reading is told once, the newest message, and again after a new one', asyn
   const { client, socket, room } = await joined(context, events);
   client.read('lobby');
   client.read('lobby');
-  assert.deepEqual(asks(socket, 'read').map(({ id }) => id), ['1002-2']);
+  assert.deepEqual(
+    asks(socket, 'read').map(({ id }) => id),
+    ['1002-2'],
+  );
   await socket.answer('read', { id: '1002-2', unread: 0 });
   assert.equal(room.counts.cursor, '1002-2');
   client.read('lobby');
@@ -132,7 +158,13 @@ test('a refusal to write says what the room is to us', async (context) => {
   await socket.refuse('send', { code: 'MUTED', message: '', until_ms: 99 });
   assert.equal(room.mutedUntil, 99);
   socket.say({
-    id: '1002-2', prev: '1001-1', room: 'lobby', type: 'member', ts: 1, user: 'alice', by: 'bob',
+    id: '1002-2',
+    prev: '1001-1',
+    room: 'lobby',
+    type: 'member',
+    ts: 1,
+    user: 'alice',
+    by: 'bob',
     kind: 'unmute',
   });
   assert.equal(room.mutedUntil, null);
@@ -145,8 +177,10 @@ test('names are asked for together, once, and again when they changed', async (c
   const { client, socket } = await start(context);
   const told = [];
   client.addEventListener('profiles', ({ detail }) => told.push(detail.users));
-  assert.deepEqual(['alice', 'bob', 'bob'].map((user) => client.profiles.nameOf(user)),
-    ['alice', 'bob', 'bob']);
+  assert.deepEqual(
+    ['alice', 'bob', 'bob'].map((user) => client.profiles.nameOf(user)),
+    ['alice', 'bob', 'bob'],
+  );
   await until(() => asks(socket, 'profiles').length === 1, 'one question');
   assert.deepEqual(socket.asked('profiles').users, ['alice', 'bob']);
   await socket.answer('profiles', { profiles: { alice: { name: 'Alice' }, bob: null } });

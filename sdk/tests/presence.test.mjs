@@ -77,9 +77,8 @@ test('a second connection of a user changes nothing that is shown', () => {
 
 test('typing is forgotten when its user leaves, writes, or stays silent for long', () => {
   const typing = room();
-  const types = (user, nowMs) => typing.apply(
-    { last: '0-0', type: 'signal', ts: 1, user, name: 'typing' }, nowMs,
-  );
+  const types = (user, nowMs) =>
+    typing.apply({ last: '0-0', type: 'signal', ts: 1, user, name: 'typing' }, nowMs);
   for (const user of ['bob', 'carol', 'dave']) types(user, NOW);
   types('dave', NOW + 2000);
   typing.apply({ type: 'presence', user: 'bob', kind: 'leave', users: 0 }, NOW);
@@ -116,6 +115,9 @@ test('a contact is kept known by its presence, and asked for after a reset', asy
   contacts.frame({ type: 'reset', room: '@bob' });
   await turn();
   assert.deepEqual(contacts.of('bob'), { online: 1, status: 'dnd', lastSeen: 99 });
-  assert.deepEqual(asked.map(([op]) => op), ['subscribe', 'profiles']);
+  assert.deepEqual(
+    asked.map(([op]) => op),
+    ['subscribe', 'profiles'],
+  );
   assert.equal(contacts.frame({ ...event, room: '@carol', kind: 'join' }), false, 'not watched');
 });

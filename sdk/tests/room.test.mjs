@@ -16,8 +16,16 @@ function log(count, extra = () => ({})) {
     const n = index + 1;
     const id = `${1000 + n}-${n}`;
     const event = {
-      id, prev, room: 'lobby', type: 'message', ts: 1000 + n, user: 'bob', kind: 'text',
-      text: `line ${n}`, m: n, ...extra(n),
+      id,
+      prev,
+      room: 'lobby',
+      type: 'message',
+      ts: 1000 + n,
+      user: 'bob',
+      kind: 'text',
+      text: `line ${n}`,
+      m: n,
+      ...extra(n),
     };
     prev = id;
     return event;
@@ -30,9 +38,14 @@ function roomWith(events, more = false) {
   return room;
 }
 
-const line = (nonce, text = 'mine') => makeLine({
-  room: 'lobby', user: 'alice', text, nonce, ts: NOW,
-});
+const line = (nonce, text = 'mine') =>
+  makeLine({
+    room: 'lobby',
+    user: 'alice',
+    text,
+    nonce,
+    ts: NOW,
+  });
 
 const texts = (room) => room.items.map((item) => item.text);
 
@@ -70,7 +83,10 @@ test('a stored event takes the place of the waiting line with its user and nonce
   room.addLine(mine);
   const [, others, own] = log(3, (n) => ({ user: n === 3 ? 'alice' : 'bob', nonce: 'n1' }));
   assert.equal(room.apply(others, NOW)[0].what, 'append', "bob's own n1");
-  assert.deepEqual(room.apply(own, NOW).map(({ what }) => what), ['settle']);
+  assert.deepEqual(
+    room.apply(own, NOW).map(({ what }) => what),
+    ['settle'],
+  );
   assert.equal(room.items.at(-1), mine, 'the same object');
   assert.equal(mine.state, 'stored');
   assert.equal(mine.id, own.id);
@@ -107,7 +123,10 @@ test('what was missed is folded once, in order', () => {
   room.catchUp({ events: events.slice(2, 5), last: events[5].id, more: true }, NOW);
   assert.equal(room.cursor, events[4].id, 'with more to come the cursor is the last one seen');
   room.catchUp({ events: events.slice(5), last: events[5].id, more: false }, NOW);
-  assert.deepEqual(texts(room), events.map((event) => event.text));
+  assert.deepEqual(
+    texts(room),
+    events.map((event) => event.text),
+  );
   assert.equal(room.cursor, events[5].id);
 });
 
@@ -116,8 +135,14 @@ test('older pages go before, without doubles', () => {
   const room = roomWith(events.slice(3), true);
   assert.equal(room.oldest(), events[3].id);
   const [{ items }] = room.prepend({ events: events.slice(1, 4), last: events[5].id, more: true });
-  assert.deepEqual(items.map((item) => item.id), [events[1].id, events[2].id]);
-  assert.deepEqual(texts(room), events.slice(1).map((event) => event.text));
+  assert.deepEqual(
+    items.map((item) => item.id),
+    [events[1].id, events[2].id],
+  );
+  assert.deepEqual(
+    texts(room),
+    events.slice(1).map((event) => event.text),
+  );
   assert.equal(room.cursor, events[5].id, 'the cursor is not touched');
 });
 
@@ -161,7 +186,14 @@ test('presence that comes while who is asked is not lost', () => {
   const room = roomWith([]);
   room.expectPeople();
   room.apply({ type: 'presence', ts: 5, user: 'bob', kind: 'leave', users: 1 }, NOW);
-  room.setPeople([{ user: 'alice', connections: 1 }, { user: 'bob', connections: 1 }], 2, true);
+  room.setPeople(
+    [
+      { user: 'alice', connections: 1 },
+      { user: 'bob', connections: 1 },
+    ],
+    2,
+    true,
+  );
   assert.deepEqual([...room.people.keys()], ['alice']);
 });
 

@@ -83,19 +83,35 @@ export function storage() {
 
 export function message(n, extra = {}) {
   return {
-    id: `${1000 + n}-${n}`, prev: n === 1 ? '0-0' : `${999 + n}-${n - 1}`, room: 'lobby',
-    type: 'message', ts: 1000 + n, user: 'bob', kind: 'text', text: `line ${n}`, m: n, ...extra,
+    id: `${1000 + n}-${n}`,
+    prev: n === 1 ? '0-0' : `${999 + n}-${n - 1}`,
+    room: 'lobby',
+    type: 'message',
+    ts: 1000 + n,
+    user: 'bob',
+    kind: 'text',
+    text: `line ${n}`,
+    m: n,
+    ...extra,
   };
 }
 
 export const page = (...events) => ({
-  last: events.at(-1)?.id ?? '0-0', events, more: false, role: 'member', online: 1,
+  last: events.at(-1)?.id ?? '0-0',
+  events,
+  more: false,
+  role: 'member',
+  online: 1,
 });
 
 export async function start(context, options = {}) {
   const { opened, Socket } = sockets();
   const client = new ChatClient({
-    urls: ['h:1', 'h:2'], user: 'alice', storage: null, WebSocket: Socket, random: () => 0,
+    urls: ['h:1', 'h:2'],
+    user: 'alice',
+    storage: null,
+    WebSocket: Socket,
+    random: () => 0,
     ...options,
   });
   context.after(() => client.close());

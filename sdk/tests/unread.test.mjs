@@ -10,8 +10,16 @@ const NOW = 1_000_000;
 const idOf = (n) => (n === 0 ? '0-0' : `${1000 + n}-${n}`);
 
 const message = (n, extra = {}) => ({
-  id: idOf(n), prev: idOf(n - 1), room: 'lobby', type: 'message', ts: 1000 + n, user: 'bob',
-  kind: 'text', text: `line ${n}`, m: n, ...extra,
+  id: idOf(n),
+  prev: idOf(n - 1),
+  room: 'lobby',
+  type: 'message',
+  ts: 1000 + n,
+  user: 'bob',
+  kind: 'text',
+  text: `line ${n}`,
+  m: n,
+  ...extra,
 });
 
 function away(...events) {
@@ -39,7 +47,12 @@ test('deleting an unread message takes it off, a read one does not', () => {
   const room = away(message(1), message(2), message(3, { mentions: ['alice'] }));
   room.settleUnread({ unread: 2, mentions: 1, cursor: idOf(1), last: idOf(3) });
   const deletion = (n, ref) => ({
-    id: idOf(n), prev: idOf(n - 1), type: 'delete', ts: 1, user: 'bob', ref: idOf(ref),
+    id: idOf(n),
+    prev: idOf(n - 1),
+    type: 'delete',
+    ts: 1,
+    user: 'bob',
+    ref: idOf(ref),
   });
   room.apply(deletion(4, 1), NOW);
   assert.equal(room.unread, 2);
@@ -54,7 +67,10 @@ test('a deletion of what is not loaded makes the count doubtful', () => {
   const room = away(message(1));
   room.settleUnread({ unread: 30, cursor: '5-0', last: idOf(1) });
   const event = { id: idOf(2), prev: idOf(1), type: 'delete', ts: 1, user: 'bob', ref: '500-3' };
-  assert.deepEqual(room.apply(event, NOW).map(({ what }) => what), ['doubt']);
+  assert.deepEqual(
+    room.apply(event, NOW).map(({ what }) => what),
+    ['doubt'],
+  );
 });
 
 test('looking at a room clears it and marks where what is new begins', () => {
@@ -111,7 +127,10 @@ test('receipts of others go forward only', () => {
   const room = away(message(1), message(2));
   const event = { last: idOf(2), type: 'read', ts: 1 };
   const read = (user, n) => room.apply({ ...event, user, ref: idOf(n) }, NOW);
-  assert.deepEqual(read('bob', 2).map(({ what }) => what), ['receipts']);
+  assert.deepEqual(
+    read('bob', 2).map(({ what }) => what),
+    ['receipts'],
+  );
   assert.deepEqual(read('bob', 1), []);
   assert.deepEqual(read('alice', 2), [], 'our own');
   assert.deepEqual([...room.readers], [['bob', idOf(2)]]);
@@ -124,7 +143,8 @@ test('notices keep the inbox right between two loads', async () => {
   ];
   const came = [];
   const inbox = new Inbox({
-    request: async () => ({ rooms: lists.shift() }), changed: (entries) => came.push(entries),
+    request: async () => ({ rooms: lists.shift() }),
+    changed: (entries) => came.push(entries),
   });
   await inbox.load();
   const lobby = inbox.entries.get('lobby');

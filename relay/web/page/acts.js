@@ -9,8 +9,8 @@
  */
 
 import { mentionsIn } from '../sdk/mentions.js';
-import { deleteMessage, editMessage, toggleReaction } from './messages/message-doing.js';
 import { directRoom, otherSide } from '../sdk/names.js';
+import { deleteMessage, editMessage, toggleReaction } from './messages/message-doing.js';
 import { openPersonMenu } from './people/person-menu.js';
 
 /** How far back a quoted message is looked for. */
@@ -54,7 +54,9 @@ export function makeActs(page) {
     const authors = here.items.filter(({ type, user }) => type === 'message' && user !== '*');
     const other = otherSide(here.name, here.user);
     return new Set([
-      ...here.people.keys(), ...authors.map(({ user }) => user), ...here.roles.keys(),
+      ...here.people.keys(),
+      ...authors.map(({ user }) => user),
+      ...here.roles.keys(),
       ...(other ? [other] : []),
     ]);
   }
@@ -62,8 +64,13 @@ export function makeActs(page) {
   function openPerson(user, anchor) {
     const { role, roles, isDirect, user: self } = room();
     const scene = {
-      user, name: nameOf(user), self, role, theirs: roles.get(user),
-      profile: client().profiles.of(user), isDirect,
+      user,
+      name: nameOf(user),
+      self,
+      role,
+      theirs: roles.get(user),
+      profile: client().profiles.of(user),
+      isDirect,
     };
     openPersonMenu(anchor, scene, {
       write: () => open(directRoom(self, user)),
@@ -86,8 +93,11 @@ export function makeActs(page) {
 
   async function block(action, user) {
     await client().moderate(`@${client().user}`, action, user);
-    toasts.show(action === 'ban' ? `You take no direct messages from ${nameOf(user)} now.`
-      : `You take direct messages from ${nameOf(user)} again.`);
+    toasts.show(
+      action === 'ban'
+        ? `You take no direct messages from ${nameOf(user)} now.`
+        : `You take direct messages from ${nameOf(user)} again.`,
+    );
   }
 
   return {

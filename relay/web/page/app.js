@@ -7,26 +7,26 @@
  * It refuses to hold messages and to speak the wire protocol.
  */
 
-import { makeActs } from './acts.js';
 import { relays } from '../sdk/address.js';
-import { Attention } from './attention.js';
-import { Banner } from './overlays/banner.js';
 import { ChatClient } from '../sdk/chat.js';
+import { directRoom, nameProblem, otherSide } from '../sdk/names.js';
+import { makeActs } from './acts.js';
+import { Attention } from './attention.js';
 import { ComposeView } from './compose/compose-view.js';
 import { makeDoing } from './doing.js';
 import { lastOwn, mayDo } from './messages/message-doing.js';
 import { MessageTools } from './messages/message-tools.js';
 import { MessagesView } from './messages/messages-view.js';
-import { directRoom, nameProblem, otherSide } from '../sdk/names.js';
-import { PeopleView } from './people/people-view.js';
-import { RoomHead } from './rooms/room-head.js';
-import { openRoomMenu } from './rooms/room-menu.js';
-import { RoomList } from './rooms/room-list.js';
 import { SearchView } from './messages/search-view.js';
-import { closeDrawers, openDrawer, setUpShell, showChat, showWelcome } from './shell.js';
-import { openStatusMenu, statusProblem, statusWords } from './people/status-menu.js';
-import * as store from './store.js';
+import { Banner } from './overlays/banner.js';
 import { Toasts } from './overlays/toasts.js';
+import { PeopleView } from './people/people-view.js';
+import { openStatusMenu, statusProblem, statusWords } from './people/status-menu.js';
+import { RoomHead } from './rooms/room-head.js';
+import { RoomList } from './rooms/room-list.js';
+import { openRoomMenu } from './rooms/room-menu.js';
+import { closeDrawers, openDrawer, setUpShell, showChat, showWelcome } from './shell.js';
+import * as store from './store.js';
 import { explain, hue, initial } from './words.js';
 
 /** So long the page waits to be told of other relays. */
@@ -49,12 +49,17 @@ const activeRoom = () => client?.room(active) ?? null;
 
 const messages = new MessagesView(
   {
-    scroller: byId('scroller'), list: byId('messages'), older: byId('older'),
-    toEnd: byId('to-end'), empty: byId('empty'),
+    scroller: byId('scroller'),
+    list: byId('messages'),
+    older: byId('older'),
+    toEnd: byId('to-end'),
+    empty: byId('empty'),
   },
   {
-    older: () => client.older(active).catch(failed), quoted: (id) => client.quoted(active, id),
-    atEnd: () => haveSeen(), nameOf,
+    older: () => client.older(active).catch(failed),
+    quoted: (id) => client.quoted(active, id),
+    atEnd: () => haveSeen(),
+    nameOf,
   },
 );
 const tools = new MessageTools(byId('messages'), {
@@ -64,37 +69,54 @@ const tools = new MessageTools(byId('messages'), {
 });
 const people = new PeopleView(
   {
-    list: byId('people'), count: byId('people-count'), more: byId('people-more'),
+    list: byId('people'),
+    count: byId('people-count'),
+    more: byId('people-more'),
     typing: byId('typing'),
   },
   {
-    nameOf, open: (user) => openRoom(directRoom(client.user, user)),
+    nameOf,
+    open: (user) => openRoom(directRoom(client.user, user)),
     menu: (user, anchor) => acts.openPerson(user, anchor),
   },
 );
 const rooms = new RoomList(
   {
-    rooms: byId('rooms'), directory: byId('directory'), note: byId('directory-note'),
-    input: byId('room-input'), menu: byId('open-sidebar'),
+    rooms: byId('rooms'),
+    directory: byId('directory'),
+    note: byId('directory-note'),
+    input: byId('room-input'),
+    menu: byId('open-sidebar'),
   },
   { open: (room) => openRoom(room), nameOf, learned: () => drawAbout() },
 );
 const search = new SearchView(
   {
-    bar: byId('search'), field: byId('search-field'), count: byId('search-count'),
-    before: byId('search-before'), after: byId('search-after'), close: byId('search-close'),
+    bar: byId('search'),
+    field: byId('search-field'),
+    count: byId('search-count'),
+    before: byId('search-before'),
+    after: byId('search-after'),
+    close: byId('search-close'),
     list: byId('messages'),
   },
   {
-    goTo: (item) => messages.lookAt(item), elementOf: (item) => messages.elementOf(item), nameOf,
+    goTo: (item) => messages.lookAt(item),
+    elementOf: (item) => messages.elementOf(item),
+    nameOf,
     closed: () => compose.focus(),
   },
 );
 const compose = new ComposeView(
   {
-    form: byId('compose-form'), field: byId('compose'), button: byId('send'),
-    choices: byId('choices'), about: byId('compose-about'), aboutText: byId('compose-about-text'),
-    aboutEnd: byId('compose-about-end'), note: byId('compose-note'),
+    form: byId('compose-form'),
+    field: byId('compose'),
+    button: byId('send'),
+    choices: byId('choices'),
+    about: byId('compose-about'),
+    aboutText: byId('compose-about-text'),
+    aboutEnd: byId('compose-about-end'),
+    note: byId('compose-note'),
   },
   {
     input: (parsed, reply) => {
@@ -120,15 +142,21 @@ const banner = new Banner(
 );
 
 /** Where to connect. */
-const relayUrls = await relays(window.location, (path) => (
-  fetch(path, { cache: 'no-store', signal: AbortSignal.timeout(CONFIG_TIMEOUT_MS) })
-));
+const relayUrls = await relays(window.location, (path) =>
+  fetch(path, { cache: 'no-store', signal: AbortSignal.timeout(CONFIG_TIMEOUT_MS) }),
+);
 const head = new RoomHead(
   { title: byId('room-title'), about: byId('room-about'), leave: byId('leave') },
   { rooms, compose, banner },
 );
 const acts = makeActs({
-  client: () => client, room: activeRoom, messages, compose, toasts, failed, nameOf,
+  client: () => client,
+  room: activeRoom,
+  messages,
+  compose,
+  toasts,
+  failed,
+  nameOf,
   open: (room) => openRoom(room),
 });
 
@@ -157,15 +185,16 @@ function signIn(name, wantedRooms = []) {
     if (written.includes(room)) joinQuietly(room);
     else rooms.followQuietly(room);
   }
-  show(wantedRooms.at(-1) ?? (all.has(known.active) ? known.active : [...all][0] ?? null));
+  show(wantedRooms.at(-1) ?? (all.has(known.active) ? known.active : ([...all][0] ?? null)));
   client.connect();
   if (all.size === 0) openDrawer('sidebar');
 }
 
 function listenTo(one) {
-  const on = (name, hear) => one.addEventListener(name, ({ detail }) => {
-    if (client === one) hear(detail);
-  });
+  const on = (name, hear) =>
+    one.addEventListener(name, ({ detail }) => {
+      if (client === one) hear(detail);
+    });
   on('state', drawState);
   on('rooms', () => {
     rememberRooms();
@@ -212,8 +241,10 @@ function joinQuietly(name) {
     (error) => {
       if (client !== joining || error.code === 'LEFT') return false;
       const isClosed = error.code === 'NOTMEMBER' || error.details?.what === 'moderator';
-      const words = isClosed && !isDirect ? 'Only members may enter. Its moderators can add you'
-        : explain(error);
+      const words =
+        isClosed && !isDirect
+          ? 'Only members may enter. Its moderators can add you'
+          : explain(error);
       toasts.show(`${name}: ${words}.`, 'error');
       return false;
     },
@@ -221,8 +252,10 @@ function joinQuietly(name) {
 }
 
 function openRoom(typedName) {
-  const name = typedName.startsWith('@') && typedName.length > 1
-    ? directRoom(client.user, typedName.slice(1)) : typedName;
+  const name =
+    typedName.startsWith('@') && typedName.length > 1
+      ? directRoom(client.user, typedName.slice(1))
+      : typedName;
   rooms.bringBack(name);
   if (!client.room(name)) joinQuietly(name).then(() => rooms.loadDirectory());
   show(name);
@@ -326,7 +359,7 @@ function drawState() {
   const before = element.dataset.state;
   element.dataset.state = state;
   element.textContent = STATE_WORDS[state];
-  byId('relay').textContent = state === 'connected' ? hello?.relay ?? '' : '';
+  byId('relay').textContent = state === 'connected' ? (hello?.relay ?? '') : '';
   byId('relay-label').hidden = state !== 'connected' || !hello?.relay;
   drawAbout();
   if (state !== 'connected' || before === 'connected') return;
@@ -343,16 +376,26 @@ function noticed({ kind, room, from }) {
   if (kind !== 'mention' && kind !== 'direct') return;
   rooms.bringBack(room);
   if ((room === active && isVisible()) || attention.chosen === 'dnd') return;
-  const words = kind === 'direct' ? `${nameOf(from)} wrote to you`
-    : `${nameOf(from)} mentioned you in ${rooms.labelOf(room)}`;
+  const words =
+    kind === 'direct'
+      ? `${nameOf(from)} wrote to you`
+      : `${nameOf(from)} mentioned you in ${rooms.labelOf(room)}`;
   toasts.show(words, 'info', () => openRoom(room));
 }
 
 // --- what the person does ------------------------------------------------------------------------
 
 const doing = makeDoing({
-  client: () => client, active: () => active, open: openRoom, leave, say: acts.say, chooseStatus,
-  moderate: acts.moderate, block: acts.block, failed, tell: (words) => toasts.show(words),
+  client: () => client,
+  active: () => active,
+  open: openRoom,
+  leave,
+  say: acts.say,
+  chooseStatus,
+  moderate: acts.moderate,
+  block: acts.block,
+  failed,
+  tell: (words) => toasts.show(words),
   search: (words) => search.open(words || undefined),
 });
 

@@ -7,8 +7,8 @@
  * It refuses to draw.
  */
 
-import { firstWord, helpLines, userOf } from './compose/commands.js';
 import { directRoom } from '../sdk/names.js';
+import { firstWord, helpLines, userOf } from './compose/commands.js';
 import { parseDuration, plural } from './words.js';
 
 const ROLES = ['owner', 'moderator', 'member'];
@@ -27,7 +27,8 @@ export function makeDoing(page) {
     const forMs = hasTime ? parseDuration(time) : null;
     const reason = forMs === null ? rest : others;
     await page.moderate(action, userOf(word), {
-      forMs: forMs ?? undefined, reason: reason || undefined,
+      forMs: forMs ?? undefined,
+      reason: reason || undefined,
     });
   };
   const set = async (fields) => {

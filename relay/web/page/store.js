@@ -66,9 +66,8 @@ export function loadHidden(user) {
   }
 }
 
-export const saveHidden = (user, rooms) => (
-  write(browser, `hidden.${user}`, JSON.stringify(Object.fromEntries(rooms)))
-);
+export const saveHidden = (user, rooms) =>
+  write(browser, `hidden.${user}`, JSON.stringify(Object.fromEntries(rooms)));
 
 /** What was typed into a room but not sent. */
 export const loadDraft = (user, room) => read(tab, `draft.${user}.${room}`) ?? '';

@@ -66,14 +66,18 @@ const SENTENCES = {
   NOROOM: () => 'There is no such room',
   NOMSG: () => 'This message is no longer there',
   KICKED: () => 'You were removed from this room',
-  BANNED: (error) => (error.isDirect ? 'They do not take messages from you'
-    : `You are banned from this room${until(error)}`),
+  BANNED: (error) =>
+    error.isDirect
+      ? 'They do not take messages from you'
+      : `You are banned from this room${until(error)}`,
   MUTED: (error) => `You are muted in this room${until(error)}`,
   FROZEN: () => 'This room is frozen',
   RATELIMIT: ({ retry_ms: ms }) => `Too fast${ms > 0 ? `: wait ${duration(ms)}` : ''}`,
   TOOBIG: (error) => `Too long${error.max_bytes ? ` (at most ${error.max_bytes} bytes)` : ''}`,
-  INVALID: (error) => (error.what === 'room' ? 'No room can have this name'
-    : `Invalid ${error.what ?? 'request'}: ${error.message}`),
+  INVALID: (error) =>
+    error.what === 'room'
+      ? 'No room can have this name'
+      : `Invalid ${error.what ?? 'request'}: ${error.message}`,
   DENIED: (error) => NEEDED[error.what] ?? `Not allowed: ${error.message}`,
 };
 
@@ -124,8 +128,12 @@ function settingsText({ topic, frozen, slow, access }, actor) {
   return `${parts.join('. ') || 'The room’s settings were changed'}${actor}`;
 }
 
-const UNITS = [[86_400_000, 'd', 'day', 'days'], [3_600_000, 'h', 'hour', 'hours'],
-  [60_000, 'm', 'minute', 'minutes'], [1000, 's', 'second', 'seconds']];
+const UNITS = [
+  [86_400_000, 'd', 'day', 'days'],
+  [3_600_000, 'h', 'hour', 'hours'],
+  [60_000, 'm', 'minute', 'minutes'],
+  [1000, 's', 'second', 'seconds'],
+];
 
 /** A length of time in words, rounded up to its largest unit. */
 export function duration(ms) {

@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { composeNote } from '../page/compose/compose-note.js';
-import { candidates, findMentions, mentionsIn, unfinishedMention } from '../sdk/mentions.js';
-import { relays } from '../sdk/address.js';
-import { own } from '../sdk/own.js';
-import { directRoom, nameProblem, otherSide } from '../sdk/names.js';
-import { Room } from '../sdk/room/room.js';
 import { piecesOf } from '../page/messages/text.js';
 import { duration, noticeText, parseDuration } from '../page/words.js';
+import { relays } from '../sdk/address.js';
+import { candidates, findMentions, mentionsIn, unfinishedMention } from '../sdk/mentions.js';
+import { directRoom, nameProblem, otherSide } from '../sdk/names.js';
+import { own } from '../sdk/own.js';
+import { Room } from '../sdk/room/room.js';
 
 const NOW = 1_000_000;
 
@@ -39,10 +39,19 @@ test('a mention being typed is found before the caret', () => {
   for (const [text, caret, expected] of rows) {
     assert.deepEqual(unfinishedMention(text, caret), expected, text);
   }
-  const people = [['bob', 'Robert'], ['rob', 'Rob'], ['carol', 'Carol']]
-    .map(([user, name]) => ({ user, name }));
-  assert.deepEqual(candidates('rob', people).map(({ user }) => user), ['rob', 'bob']);
-  assert.deepEqual(candidates('ob', people).map(({ user }) => user), ['rob', 'bob']);
+  const people = [
+    ['bob', 'Robert'],
+    ['rob', 'Rob'],
+    ['carol', 'Carol'],
+  ].map(([user, name]) => ({ user, name }));
+  assert.deepEqual(
+    candidates('rob', people).map(({ user }) => user),
+    ['rob', 'bob'],
+  );
+  assert.deepEqual(
+    candidates('ob', people).map(({ user }) => user),
+    ['rob', 'bob'],
+  );
 });
 
 test('a text is cut into words, links and mentions', () => {
@@ -80,7 +89,8 @@ test('what keeps one from writing is said, the strongest reason first', () => {
   assert.match(words(), /Slow mode: one message every 30 seconds/);
   room.tail = [{ waitsFor: 'RATELIMIT', retryAt: NOW + 4200 }];
   assert.deepEqual(composeNote(room, NOW), {
-    words: 'Slow mode: what you wrote goes out in 5 s.', againMs: 1000,
+    words: 'Slow mode: what you wrote goes out in 5 s.',
+    againMs: 1000,
   });
   room.frozen = true;
   assert.match(words(), /frozen/);
@@ -96,7 +106,12 @@ test('what keeps one from writing is said, the strongest reason first', () => {
 });
 
 test('times are read and written', () => {
-  const rows = [['90s', 90_000], ['10m', 600_000], ['2H', 7_200_000], ['1d', 86_400_000]];
+  const rows = [
+    ['90s', 90_000],
+    ['10m', 600_000],
+    ['2H', 7_200_000],
+    ['1d', 86_400_000],
+  ];
   for (const [text, ms] of rows) assert.equal(parseDuration(text), ms);
   for (const text of ['', '5', 'm', '-1m', '1w', '1m2']) assert.equal(parseDuration(text), null);
   assert.equal(duration(1000), '1 second');
@@ -106,10 +121,14 @@ test('times are read and written', () => {
 test('events are sentences', () => {
   const nameOf = (user) => ({ bob: 'Bob', mod: 'Moni' })[user] ?? user;
   const rows = [
-    [{ type: 'member', kind: 'kick', user: 'bob', by: 'mod', reason: 'spam' },
-      'Bob was removed by Moni: spam'],
-    [{ type: 'member', kind: 'role', user: 'bob', by: '*', role: 'owner' },
-      'Bob was made owner by the server'],
+    [
+      { type: 'member', kind: 'kick', user: 'bob', by: 'mod', reason: 'spam' },
+      'Bob was removed by Moni: spam',
+    ],
+    [
+      { type: 'member', kind: 'role', user: 'bob', by: '*', role: 'owner' },
+      'Bob was made owner by the server',
+    ],
     [{ type: 'member', kind: 'leave', user: 'bob' }, 'Bob left the room'],
     [{ type: 'room', by: 'mod', data: { topic: 'chat' } }, 'The topic is now “chat” by Moni'],
     [{ type: 'room', by: '*', data: { max_text: 5 } }, 'The room’s settings were changed'],
@@ -132,8 +151,14 @@ test('however long a word is, few of its beginnings are looked at', () => {
     unfinishedMention(text, text.length);
   }
   const name = 'x'.repeat(96);
-  assert.deepEqual(mentionsIn(`@${name} @${name}y`, (user) => user === name), [name]);
-  assert.deepEqual(findMentions(`@${name}y`, (user) => user === name), []);
+  assert.deepEqual(
+    mentionsIn(`@${name} @${name}y`, (user) => user === name),
+    [name],
+  );
+  assert.deepEqual(
+    findMentions(`@${name}y`, (user) => user === name),
+    [],
+  );
   assert.deepEqual(unfinishedMention(`@${name}`, 97), { from: 0, typed: name });
   assert.equal(unfinishedMention(`@${name}y`, 98), null);
   // Many links and many mentions are gone through once.
@@ -146,7 +171,10 @@ test('names like properties of objects are names', () => {
     assert.equal(own({}, name), undefined, name);
     assert.equal(own(undefined, name), undefined, name);
     assert.equal(own(JSON.parse(`{"${name}": 5}`), name), 5, name);
-    assert.match(noticeText({ type: 'member', kind: name, user: 'bob' }, (user) => user), /^bob: /);
+    assert.match(
+      noticeText({ type: 'member', kind: name, user: 'bob' }, (user) => user),
+      /^bob: /,
+    );
   }
 });
 
@@ -157,5 +185,7 @@ test('relays are the one the page came from and those it names', async () => {
   assert.deepEqual(await relays(location, told({ relays: others })), others);
   assert.deepEqual(await relays(location, told({ relays: [] })), ['ws://a:1/ws']);
   assert.deepEqual(await relays(location, told(null)), ['ws://a:1/ws']);
-  assert.deepEqual(await relays(location, () => Promise.reject(new Error('away'))), ['ws://a:1/ws']);
+  assert.deepEqual(await relays(location, () => Promise.reject(new Error('away'))), [
+    'ws://a:1/ws',
+  ]);
 });

@@ -39,8 +39,15 @@ const AMENDMENTS = {
   delete(item, { user, ts, reason = null }) {
     const by = user === item.user ? null : user;
     Object.assign(item, {
-      text: '', meta: null, reply: null, mentions: null, edited: null, reactions: [],
-      deleted: ts, by, reason,
+      text: '',
+      meta: null,
+      reply: null,
+      mentions: null,
+      edited: null,
+      reactions: [],
+      deleted: ts,
+      by,
+      reason,
     });
     return true;
   },
@@ -67,9 +74,27 @@ export function messageItem(event, asOf = event.id ?? null) {
   const { meta = null, reply = null, mentions = null, edited = null } = event;
   const { deleted = null, by = null, reason = null, reactions = [] } = event;
   return {
-    type: 'message', state: 'stored', id, user, kind, text, ts, nonce, m, meta, reply, mentions,
-    edited, deleted, by, reason, asOf,
+    type: 'message',
+    state: 'stored',
+    id,
+    user,
+    kind,
+    text,
+    ts,
+    nonce,
+    m,
+    meta,
+    reply,
+    mentions,
+    edited,
+    deleted,
+    by,
+    reason,
+    asOf,
     reactions: reactions.map(({ emoji, count, users }) => ({ emoji, count, users: [...users] })),
-    local: false, ephemeral: id === null, error: null, retryAt: null,
+    local: false,
+    ephemeral: id === null,
+    error: null,
+    retryAt: null,
   };
 }

@@ -7,8 +7,8 @@
  * It refuses to judge the order of events.
  */
 
-import { messageItem } from './amend.js';
 import { compareIds } from '../id.js';
+import { messageItem } from './amend.js';
 import { isYes } from './room-facts.js';
 
 /** How long somebody counts as typing after the last signal, ms. */

@@ -14,9 +14,9 @@
 
 import { ChatError } from '../connection.js';
 import { compareIds, isId } from '../id.js';
-import { hasEnded } from './room.js';
 import { AGAIN_MS, isCut, isPassing, pauseMs, plain, Sender } from '../sender.js';
 import { Pages } from './pages.js';
+import { hasEnded } from './room.js';
 import { Telling } from './telling.js';
 import { Who } from './who.js';
 
@@ -57,7 +57,8 @@ export class Follow {
     this.#link = link;
     this.#sender = new Sender(this, link);
     const inside = {
-      request: link.request, changed: (changes) => this.changed(changes),
+      request: link.request,
+      changed: (changes) => this.changed(changes),
       isWatched: () => !room.background || !link.hasEyes(),
     };
     this.#who = new Who(room, inside);
@@ -369,10 +370,13 @@ export class Follow {
     clearTimeout(this.#timers.typingEnd);
     const ends = Math.min(...this.room.typing.values());
     if (!Number.isFinite(ends)) return;
-    this.#timers.typingEnd = setTimeout(() => {
-      this.changed(this.room.expireTyping(Date.now()));
-      this.#watchTyping();
-    }, Math.max(0, ends - Date.now()) + 10);
+    this.#timers.typingEnd = setTimeout(
+      () => {
+        this.changed(this.room.expireTyping(Date.now()));
+        this.#watchTyping();
+      },
+      Math.max(0, ends - Date.now()) + 10,
+    );
   }
 
   /** Tells what has changed in the room, after drawing the consequences. */

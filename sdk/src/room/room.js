@@ -21,9 +21,9 @@
  * caller's to keep: ask `place` first.
  */
 
+import { compareIds, NOWHERE } from '../id.js';
 import { amend, isAmendment, messageItem } from './amend.js';
 import { applyPresence, FOLDS } from './fold.js';
-import { compareIds, NOWHERE } from '../id.js';
 import { RoomFacts } from './room-facts.js';
 import { Unread } from './unread.js';
 
@@ -336,15 +336,16 @@ export class Room extends RoomFacts {
     this.awaitsCount = false;
     this.counts.clear(this.cursor);
     const mark = this.firstUnread;
-    return mark && mark !== before ? [{ what: 'update', item: mark }, { what: 'about' }]
+    return mark && mark !== before
+      ? [{ what: 'update', item: mark }, { what: 'about' }]
       : [{ what: 'about' }];
   }
 
   /** Finds the message before which the reader's mark stands. */
   #mark() {
     if (this.markAfter === null) return;
-    const isMarked = (item) => this.counts.isOthers(item)
-      && compareIds(item.id, this.markAfter) > 0;
+    const isMarked = (item) =>
+      this.counts.isOthers(item) && compareIds(item.id, this.markAfter) > 0;
     this.firstUnread = this.items.find(isMarked) ?? null;
   }
 
@@ -364,7 +365,10 @@ export class Room extends RoomFacts {
     if (event.type === 'delete') {
       if (item && this.counts.take(item, event.id)) changes.push({ what: 'about' });
       // Whose it was is not known here: the room is to be asked.
-      const isFar = this.unread > 0 && this.counts.cursor !== null && !item
+      const isFar =
+        this.unread > 0
+        && this.counts.cursor !== null
+        && !item
         && compareIds(ref, this.counts.cursor) > 0;
       if (isFar) changes.push({ what: 'doubt' });
     }

@@ -29,8 +29,12 @@ export class Unread {
 
   /** Whether this message would count if nothing had been read. */
   isOthers(item) {
-    return item.type === 'message' && item.id !== null && item.user !== this.user
-      && (item.deleted ?? null) === null;
+    return (
+      item.type === 'message'
+      && item.id !== null
+      && item.user !== this.user
+      && (item.deleted ?? null) === null
+    );
   }
 
   /** Whether it lies after what is read. */

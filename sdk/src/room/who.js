@@ -47,10 +47,13 @@ export class Who {
   /** Asks in a while, if there still is reason to: many may find that reason at once. */
   askSoon() {
     if (this.#timer) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
-      if (this.#room.peopleDoubtful()) this.ask();
-    }, AGAIN_MS + Math.random() * AGAIN_MS);
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = null;
+        if (this.#room.peopleDoubtful()) this.ask();
+      },
+      AGAIN_MS + Math.random() * AGAIN_MS,
+    );
   }
 
   ask() {

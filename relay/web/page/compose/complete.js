@@ -7,9 +7,9 @@
  * It refuses to open for nothing.
  */
 
-import { COMMANDS } from './commands.js';
-import { make } from '../elements.js';
 import { candidates, unfinishedMention } from '../../sdk/mentions.js';
+import { make } from '../elements.js';
+import { COMMANDS } from './commands.js';
 
 export class Complete {
   #field;
@@ -75,7 +75,11 @@ export class Complete {
       // What is written out needs no help, and Enter is to send it.
       if (found.includes(command[1])) return [];
       return found.slice(0, 8).map((name) => ({
-        from: 0, to: caret, text: `/${name} `, label: `/${name}`, more: COMMANDS[name].help,
+        from: 0,
+        to: caret,
+        text: `/${name} `,
+        label: `/${name}`,
+        more: COMMANDS[name].help,
       }));
     }
     const mention = unfinishedMention(text, caret);
@@ -84,7 +88,11 @@ export class Complete {
     const found = candidates(typed, this.#people());
     if (found.some(({ user }) => user === typed)) return [];
     return found.map(({ user, name }) => ({
-      from, to: caret, text: `@${user} `, label: name, more: name === user ? '' : `@${user}`,
+      from,
+      to: caret,
+      text: `@${user} `,
+      label: name,
+      more: name === user ? '' : `@${user}`,
     }));
   }
 
@@ -97,16 +105,18 @@ export class Complete {
 
   #draw() {
     this.#box.hidden = !this.isOpen;
-    this.#box.replaceChildren(...this.#choices.map(({ label, more }, index) => {
-      const option = make('div', 'choice');
-      option.id = `choice-${index}`;
-      option.setAttribute('role', 'option');
-      option.setAttribute('aria-selected', String(index === this.#at));
-      const name = make('span', 'choice-name', label);
-      name.dir = 'auto';
-      option.append(name, make('span', 'quiet', more));
-      return option;
-    }));
+    this.#box.replaceChildren(
+      ...this.#choices.map(({ label, more }, index) => {
+        const option = make('div', 'choice');
+        option.id = `choice-${index}`;
+        option.setAttribute('role', 'option');
+        option.setAttribute('aria-selected', String(index === this.#at));
+        const name = make('span', 'choice-name', label);
+        name.dir = 'auto';
+        option.append(name, make('span', 'quiet', more));
+        return option;
+      }),
+    );
     if (this.isOpen) this.#field.setAttribute('aria-activedescendant', `choice-${this.#at}`);
     else this.#field.removeAttribute('aria-activedescendant');
     this.#box.children[this.#at]?.scrollIntoView({ block: 'nearest' });

@@ -7,9 +7,9 @@
  * It refuses to send anything itself, and to treat the Enter of an input method as the writer's.
  */
 
+import { setText } from '../elements.js';
 import { parseInput } from './commands.js';
 import { Complete } from './complete.js';
-import { setText } from '../elements.js';
 
 export class ComposeView {
   #parts;
@@ -150,7 +150,7 @@ export class ComposeView {
     }
     const parsed = parseInput(field.value);
     if (parsed === null) return;
-    const reply = parsed.text === undefined ? null : this.#purpose?.id ?? null;
+    const reply = parsed.text === undefined ? null : (this.#purpose?.id ?? null);
     if (!parsed.problem) {
       this.#setText('');
       this.#on.saveDraft(this.#room, '');

@@ -7,15 +7,19 @@
  * It refuses to change a message here: the room says what became of it.
  */
 
-import { ask } from '../overlays/dialogue.js';
 import { moderates } from '../../sdk/roles.js';
+import { ask } from '../overlays/dialogue.js';
 
 const SHOWN_CHARS = 140;
 
 /** Which tools a message has for a reader. */
 export function mayDo(room, item) {
-  const isStored = item.type === 'message' && item.state === 'stored' && item.id !== null
-    && (item.deleted ?? null) === null && !room.problem;
+  const isStored =
+    item.type === 'message'
+    && item.state === 'stored'
+    && item.id !== null
+    && (item.deleted ?? null) === null
+    && !room.problem;
   const isOwn = item.user === room.user;
   return {
     react: isStored,

@@ -8,10 +8,8 @@
  */
 
 import { keep, make, makeButton, setAttribute, setText } from '../elements.js';
+import { clock, dayName, dayOf, explain, fullTime, hue, initial, noticeText } from '../words.js';
 import { isOnlyEmoji, putText } from './text.js';
-import {
-  clock, dayName, dayOf, explain, fullTime, hue, initial, noticeText,
-} from '../words.js';
 
 const GROUP_MS = 5 * 60_000;
 const LONG_CHARS = 3000;
@@ -63,9 +61,15 @@ export function dressBeside(element, item, before, firstUnread) {
 }
 
 function isSameVoice(before, item) {
-  return before.type === 'message' && item.type === 'message'
-    && before.user === item.user && before.kind === 'text' && item.kind === 'text'
-    && item.reply === null && item.ts - before.ts < GROUP_MS;
+  return (
+    before.type === 'message'
+    && item.type === 'message'
+    && before.user === item.user
+    && before.kind === 'text'
+    && item.kind === 'text'
+    && item.reply === null
+    && item.ts - before.ts < GROUP_MS
+  );
 }
 
 /** Sets, changes or takes away a line above an item. */

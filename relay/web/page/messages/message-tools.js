@@ -14,7 +14,9 @@ import { openMenu } from '../overlays/menu.js';
 const EMOJI = '👍 ❤️ 😂 🎉 😮 😢 👀 🙏 🔥 ✅ 👎 🚀 💯 🤔 👏 😍 ☕ 🙌'.split(' ');
 
 const TOOLS = [
-  ['react', 'React', '+'], ['reply', 'Reply', 'r'], ['edit', 'Edit', 'e'],
+  ['react', 'React', '+'],
+  ['reply', 'Reply', 'r'],
+  ['edit', 'Edit', 'e'],
   ['delete', 'Delete', 'Delete'],
 ];
 
@@ -130,8 +132,10 @@ export class MessageTools {
     if (!element || event.altKey || event.ctrlKey || event.metaKey) return;
     const { key } = event;
     const next = {
-      ArrowUp: element.previousElementSibling, ArrowDown: element.nextElementSibling,
-      Home: this.#list.firstElementChild, End: this.#list.lastElementChild,
+      ArrowUp: element.previousElementSibling,
+      ArrowDown: element.nextElementSibling,
+      Home: this.#list.firstElementChild,
+      End: this.#list.lastElementChild,
     };
     if (Object.hasOwn(next, key)) {
       event.preventDefault();
@@ -194,7 +198,9 @@ export class MessageTools {
       return;
     }
     const entries = EMOJI.map((emoji) => ({
-      label: emoji, title: emoji, act: () => this.#on.act('react', item, emoji),
+      label: emoji,
+      title: emoji,
+      act: () => this.#on.act('react', item, emoji),
     }));
     openMenu(anchor, entries, { label: 'React with', className: 'grid' });
   }

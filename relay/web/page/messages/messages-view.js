@@ -13,9 +13,9 @@
 
 import { compareIds } from '../../sdk/id.js';
 import { make, setText } from '../elements.js';
+import { plural } from '../words.js';
 import { dressBeside, dressItem, makeItem } from './message-element.js';
 import { ReadingPlace } from './reading-place.js';
-import { plural } from '../words.js';
 
 export class MessagesView {
   #parts;
@@ -41,7 +41,9 @@ export class MessagesView {
     const { scroller, older, toEnd, list } = parts;
     this.#receipt.setAttribute('aria-live', 'off');
     this.#place = new ReadingPlace(scroller, list, {
-      moved: () => this.#moved(), resized: () => this.#fill(), nearTop: () => this.#older(),
+      moved: () => this.#moved(),
+      resized: () => this.#fill(),
+      nearTop: () => this.#older(),
     });
     older.addEventListener('click', () => this.#older());
     toEnd.addEventListener('click', () => this.#place.toEnd());
@@ -164,8 +166,8 @@ export class MessagesView {
     this.#elements.set(item, element);
     if ((item.retryAt ?? null) !== null) this.#tick();
     const { byId, quoted } = this.#room;
-    const isStrange = (item.reply ?? null) !== null && !byId.has(item.reply)
-      && !quoted.has(item.reply);
+    const isStrange =
+      (item.reply ?? null) !== null && !byId.has(item.reply) && !quoted.has(item.reply);
     if (isStrange) this.#on.quoted(item.reply);
     return element;
   }
@@ -286,8 +288,10 @@ export class MessagesView {
     older.hidden = !room?.moreBefore;
     toEnd.hidden = this.#place.atEnd || !room;
     if (!toEnd.hidden) {
-      setText(toEnd, this.#below > 0
-        ? plural(this.#below, 'new message', 'new messages') : 'Latest messages');
+      setText(
+        toEnd,
+        this.#below > 0 ? plural(this.#below, 'new message', 'new messages') : 'Latest messages',
+      );
     }
     const nothing = !room || this.#elements.size === 0;
     empty.hidden = !nothing;

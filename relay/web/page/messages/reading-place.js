@@ -27,10 +27,14 @@ export class ReadingPlace {
   constructor(scroller, list, on) {
     this.#scroller = scroller;
     this.#on = on;
-    scroller.addEventListener('scroll', () => {
-      this.note();
-      if (scroller.scrollTop < TOP_PX) on.nearTop();
-    }, { passive: true });
+    scroller.addEventListener(
+      'scroll',
+      () => {
+        this.note();
+        if (scroller.scrollTop < TOP_PX) on.nearTop();
+      },
+      { passive: true },
+    );
     // Once per frame, however many messages came: measuring after each would cost a layout each.
     const keep = new ResizeObserver(() => {
       if (this.atEnd) this.#jump();

@@ -87,9 +87,12 @@ export class SearchView {
   #collect() {
     const wanted = this.#parts.field.value.trim().toLocaleLowerCase();
     const contains = (text) => text.toLocaleLowerCase().includes(wanted);
-    const messages = wanted === '' ? [] : (this.#room?.items ?? []).filter(
-      (item) => item.type === 'message' && (item.deleted ?? null) === null,
-    );
+    const messages =
+      wanted === ''
+        ? []
+        : (this.#room?.items ?? []).filter(
+            (item) => item.type === 'message' && (item.deleted ?? null) === null,
+          );
     this.#finds = messages
       .filter(({ text, user }) => contains(text) || contains(this.#on.nameOf(user)))
       .reverse();

@@ -80,8 +80,10 @@ function makeMention({ text, user }, self, nameOf) {
 
 const ONLY_EMOJI = new RegExp(
   '^(?=.*\\p{Extended_Pictographic}|.*\\p{Regional_Indicator})'
-  + '(?:\\p{Extended_Pictographic}|\\p{Emoji_Modifier}|\\p{Regional_Indicator}'
-  + '|[\\u200d\\ufe0f\\u20e3]|\\s)+$', 'u');
+    + '(?:\\p{Extended_Pictographic}|\\p{Emoji_Modifier}|\\p{Regional_Indicator}'
+    + '|[\\u200d\\ufe0f\\u20e3]|\\s)+$',
+  'u',
+);
 
 /** Whether a short text is nothing but emoji, which are then drawn larger. */
 export const isOnlyEmoji = (text) => text.length <= 30 && ONLY_EMOJI.test(text);

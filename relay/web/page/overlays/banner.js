@@ -35,8 +35,12 @@ export class Banner {
   /** @param {object} status of the client @param {import('../../sdk/room/room.js').Room|null} room */
   draw(status, room) {
     clearTimeout(this.#timer);
-    const { text = '', action = '', act = null, isRoom = false } = this.#connection(status, room)
-      ?? this.#room(room) ?? {};
+    const {
+      text = '',
+      action = '',
+      act = null,
+      isRoom = false,
+    } = this.#connection(status, room) ?? this.#room(room) ?? {};
     const { box, text: words, action: button } = this.#parts;
     this.#act = act;
     box.hidden = text === '';

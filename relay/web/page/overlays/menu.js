@@ -55,7 +55,8 @@ export function openMenu(anchor, entries, { label, className = '' }) {
     const at = all.indexOf(document.activeElement);
     const isTyping = event.target.tagName === 'INPUT';
     const isGrid = className === 'grid';
-    const steps = isTyping ? { ArrowDown: 1, ArrowUp: -1 }
+    const steps = isTyping
+      ? { ArrowDown: 1, ArrowUp: -1 }
       : { ArrowDown: isGrid ? 6 : 1, ArrowUp: isGrid ? -6 : -1, ArrowRight: 1, ArrowLeft: -1 };
     let next = null;
     if (event.key === 'Escape' || event.key === 'Tab') {

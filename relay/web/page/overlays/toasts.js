@@ -55,10 +55,13 @@ export class Toasts {
     const again = () => {
       clearTimeout(timer);
       const lines = text.split('\n').length;
-      timer = setTimeout(() => {
-        if (toast.matches(':hover, :focus-within')) again();
-        else remove();
-      }, SHOWN_MS + lines * 1000);
+      timer = setTimeout(
+        () => {
+          if (toast.matches(':hover, :focus-within')) again();
+          else remove();
+        },
+        SHOWN_MS + lines * 1000,
+      );
     };
     close.addEventListener('click', remove);
     this.#shown.set(text, { again, remove });

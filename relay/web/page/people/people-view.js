@@ -8,8 +8,8 @@
  */
 
 import { make, makeButton, setText } from '../elements.js';
-import { statusWords } from './status-menu.js';
 import { hue, initial } from '../words.js';
+import { statusWords } from './status-menu.js';
 
 const ROWS_MOST = 500;
 const ROLE_WORDS = { owner: 'owner', moderator: 'moderator' };
@@ -109,7 +109,12 @@ export class PeopleView {
     const words = status && status !== 'online' ? statusWords(status) : '';
     row.dataset.status = status || 'online';
     const [open, more] = row.children;
-    const [avatar, { children: [nameElement, statusElement] }] = open.children;
+    const [
+      avatar,
+      {
+        children: [nameElement, statusElement],
+      },
+    ] = open.children;
     const about = [ROLE_WORDS[room.roles.get(user)], words].filter(Boolean).join(' · ');
     setText(avatar, initial(name));
     setText(nameElement, label);
@@ -133,6 +138,6 @@ export class PeopleView {
 
 /** Oneself first, then by name. */
 function byName(self, nameOf) {
-  return (a, b) => (b.user === self) - (a.user === self)
-    || nameOf(a.user).localeCompare(nameOf(b.user));
+  return (a, b) =>
+    (b.user === self) - (a.user === self) || nameOf(a.user).localeCompare(nameOf(b.user));
 }

@@ -6,15 +6,18 @@
  * It refuses to do anything: it says what was chosen.
  */
 
+import { moderates, rank } from '../../sdk/roles.js';
 import { ask } from '../overlays/dialogue.js';
 import { openMenu } from '../overlays/menu.js';
-import { moderates, rank } from '../../sdk/roles.js';
-import { statusWords } from './status-menu.js';
 import { ago } from '../words.js';
+import { statusWords } from './status-menu.js';
 
 const SPANS = [
-  ['', 'Until it is lifted'], ['600000', '10 minutes'], ['3600000', '1 hour'],
-  ['86400000', '1 day'], ['604800000', '1 week'],
+  ['', 'Until it is lifted'],
+  ['600000', '10 minutes'],
+  ['3600000', '1 hour'],
+  ['86400000', '1 day'],
+  ['604800000', '1 week'],
 ];
 
 /**

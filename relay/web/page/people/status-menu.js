@@ -30,7 +30,9 @@ export function statusProblem(words) {
  */
 export function openStatusMenu(anchor, chosen, choose) {
   const entries = CHOICES.map(([status, label, title]) => ({
-    label, title: title && `${label}: ${title.toLowerCase()}`, checked: status === chosen,
+    label,
+    title: title && `${label}: ${title.toLowerCase()}`,
+    checked: status === chosen,
     act: () => choose(status),
   }));
   const form = document.createElement('form');

@@ -8,9 +8,9 @@
  * It refuses to draw messages.
  */
 
-import { setText } from '../elements.js';
-import { composeNote } from '../compose/compose-note.js';
 import { hasEnded } from '../../sdk/room/room.js';
+import { composeNote } from '../compose/compose-note.js';
+import { setText } from '../elements.js';
 
 const MOST_WAIT_MS = 60_000;
 

@@ -10,10 +10,10 @@
 
 import { compareIds } from '../../sdk/id.js';
 import { otherSide } from '../../sdk/names.js';
-import { RoomsView } from './rooms-view.js';
 import { statusWords } from '../people/status-menu.js';
 import * as store from '../store.js';
 import { ago, explain } from '../words.js';
+import { RoomsView } from './rooms-view.js';
 
 const FOLLOW_MOST = 30;
 const WATCH_MOST = 15;
@@ -147,19 +147,27 @@ export class RoomList {
   }
 
   #listed() {
-    return this.#client?.overview().filter(({ name, last }) => {
-      const hidden = this.#hidden.get(name);
-      return hidden === undefined || compareIds(last, hidden) > 0;
-    }) ?? [];
+    return (
+      this.#client?.overview().filter(({ name, last }) => {
+        const hidden = this.#hidden.get(name);
+        return hidden === undefined || compareIds(last, hidden) > 0;
+      }) ?? []
+    );
   }
 
   #row({ name, room, unread, mentions }, active) {
     const other = otherSide(name, this.#client.user);
     const contact = other === null ? null : this.#client.contacts.of(other);
     return {
-      name, label: this.labelOf(name), unread, mentions, online: room?.online ?? 0,
-      active: name === active, problem: Boolean(room?.problem) && room.problem.code !== 'NEW',
-      topic: room?.topic ?? '', other,
+      name,
+      label: this.labelOf(name),
+      unread,
+      mentions,
+      online: room?.online ?? 0,
+      active: name === active,
+      problem: Boolean(room?.problem) && room.problem.code !== 'NEW',
+      topic: room?.topic ?? '',
+      other,
       status: contact?.online > 0 ? contact.status || 'online' : null,
     };
   }

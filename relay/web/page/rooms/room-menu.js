@@ -7,12 +7,19 @@
  * It refuses to do anything: it says what was chosen, mostly as a slash command.
  */
 
+import { moderates } from '../../sdk/roles.js';
 import { ask } from '../overlays/dialogue.js';
 import { openMenu } from '../overlays/menu.js';
-import { moderates } from '../../sdk/roles.js';
 
-const SLOW = [['0', 'Off'], ['5s', '5 seconds'], ['15s', '15 seconds'], ['30s', '30 seconds'],
-  ['1m', '1 minute'], ['5m', '5 minutes'], ['1h', '1 hour']];
+const SLOW = [
+  ['0', 'Off'],
+  ['5s', '5 seconds'],
+  ['15s', '15 seconds'],
+  ['30s', '30 seconds'],
+  ['1m', '1 minute'],
+  ['5m', '5 minutes'],
+  ['1h', '1 hour'],
+];
 
 /**
  * @param {Element} anchor
@@ -26,15 +33,19 @@ export function openRoomMenu(anchor, room, command, set) {
   if (!room.isDirect && moderates(room.role)) {
     entries.push({ label: 'Topic…', act: () => askTopic(room, set) });
     entries.push({ label: 'Add somebody…', act: () => askWhom(command) });
-    entries.push(room.frozen
-      ? { label: 'Unfreeze', act: () => command('unfreeze', '') }
-      : { label: 'Freeze: only moderators write', act: () => command('freeze', '') });
+    entries.push(
+      room.frozen
+        ? { label: 'Unfreeze', act: () => command('unfreeze', '') }
+        : { label: 'Freeze: only moderators write', act: () => command('freeze', '') },
+    );
   }
   if (room.role === 'owner' && !room.isDirect) {
     entries.push({ label: 'Slow mode…', act: () => askSlow(command) });
-    entries.push(room.access === 'members'
-      ? { label: 'Open to everybody', act: () => command('public', '') }
-      : { label: 'Members only', act: () => command('private', '') });
+    entries.push(
+      room.access === 'members'
+        ? { label: 'Open to everybody', act: () => command('public', '') }
+        : { label: 'Members only', act: () => command('private', '') },
+    );
   }
   const leave = room.isDirect ? 'Put away' : 'Leave';
   const act = () => command('leave', room.name);

@@ -56,11 +56,20 @@ export class RoomsView {
     const wanted = input.value.trim().toLowerCase();
     const fits = (...names) => names.some((name) => name.toLowerCase().includes(wanted));
     const own = new Set(this.#own.map((room) => room.name));
-    drawRows(rooms, this.#own.filter(({ name, label }) => fits(name, label)));
+    drawRows(
+      rooms,
+      this.#own.filter(({ name, label }) => fits(name, label)),
+    );
     const others = this.#directory.filter(({ room }) => !own.has(room) && fits(room));
-    drawRows(directory, others.map(({ room, online, topic }) => ({
-      name: room, label: room, online, topic,
-    })));
+    drawRows(
+      directory,
+      others.map(({ room, online, topic }) => ({
+        name: room,
+        label: room,
+        online,
+        topic,
+      })),
+    );
     if (this.#note) setText(note, this.#note);
     else if (others.length) setText(note, '');
     else setText(note, wanted ? 'No other room matches.' : 'No other rooms yet.');
