@@ -1,10 +1,12 @@
 /** A relay whose part the test plays. */
 
 import assert from 'node:assert/strict';
+import { webcrypto } from 'node:crypto';
 
 import { ChatClient } from '../src/chat.js';
 
-// Browsers have it, Node from 19 on.
+// Browsers have these two as globals, Node only from version 19 on.
+globalThis.crypto ??= webcrypto;
 globalThis.CustomEvent ??= class CustomEvent extends Event {
   constructor(type, { detail = null } = {}) {
     super(type);
