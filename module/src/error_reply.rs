@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use chat_room::CommandError;
 
+use crate::redis::OpenError;
+
 /// An error reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorReply {
@@ -20,6 +22,15 @@ pub(crate) enum ErrorReply {
 impl From<CommandError> for ErrorReply {
     fn from(refusal: CommandError) -> Self {
         ErrorReply::Refused(refusal)
+    }
+}
+
+impl From<OpenError> for ErrorReply {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::WrongType => ErrorReply::WrongType,
+            OpenError::NoSuchWord => ErrorReply::Defect,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use chat_room::decide::Step;
 use chat_room::{CommandError, Record};
 
 use crate::error_reply::ErrorReply;
-use crate::redis::{InfoWriter, MainThread, log_warning, monotonic_us};
+use crate::redis::{InfoThread, InfoWriter, MainThread, log_warning, monotonic_us};
 use crate::state;
 
 /// Counters since the module was loaded.
@@ -111,9 +111,9 @@ pub(crate) fn refuse_records(how_many: u64, why: &str) {
     }
 }
 
-/// Writes all fields; if not `whole`, only those that any thread may look at.
-pub(crate) fn write(out: &mut InfoWriter, whole: bool) {
-    if whole {
+/// Writes the fields of the section.
+pub(crate) fn write(out: &mut InfoWriter, thread: InfoThread) {
+    if thread == InfoThread::Main {
         let index =
             |state: &mut state::State| (state.index.len() as u64, state.index.connections() as u64);
         let (rooms, connections) = state::with(index);

@@ -48,11 +48,14 @@ mod module {
     use redis_module::{Context, RedisString, Status, redis_module};
 
     use crate::redis::{
-        Call, add_category, arm_timer, chance, load_settings, log_warning, monotonic_us, now_us,
-        on_info, set_options, subscribe,
+        Call, EventHandlers, add_category, load_settings, log_warning, monotonic_us, now_us,
+        random_number, register_command, register_info, set_options, start_timer, subscribe,
     };
     use crate::room_type::CHAT_ROOM;
-    use crate::{commands, config, redis, state, timers};
+    use crate::{commands, config, info, server_events, state, timers};
+
+    /// The version of the module since which it has each of its commands.
+    const SINCE: &str = "0.1.0";
 
     /// Everything that can be refused comes before the timer: a server whose module has failed to
     /// load must not call it any more.
@@ -67,20 +70,23 @@ mod module {
             return Status::Err;
         }
         set_options(&call);
-        let category = add_category(&call);
-        let ready = commands::all().into_iter().all(|spec| redis::register(&call, spec, category))
-            && subscribe(&call)
-            && on_info(&call);
+        let category = add_category(&call, "chat");
+        let handlers =
+            EventHandlers { on_key: server_events::on_key, on_server: server_events::on_server };
+        let ready =
+            commands::all().into_iter().all(|spec| register_command(&call, spec, SINCE, category))
+                && subscribe(&call, handlers)
+                && register_info(&call, info::write);
         if !ready {
             return Status::Err;
         }
-        let (us, monotonic, chance) = (now_us(), monotonic_us(), chance());
+        let (us, monotonic, random) = (now_us(), monotonic_us(), random_number());
         state::with(|state| {
             state.clock.steady_from(us, monotonic);
-            state.clock.start(us / 1000, chance);
+            state.clock.start(us / 1000, random);
         });
         timers::start();
-        arm_timer(&call, timers::INTERVAL);
+        start_timer(&call, timers::INTERVAL, timers::tick);
         Status::Ok
     }
 

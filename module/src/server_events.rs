@@ -5,57 +5,33 @@ use chat_room::names::RoomName;
 
 use crate::dropped::Gone;
 use crate::index::Position;
-use crate::redis::{Call, Flags, chance, now_ms};
+use crate::redis::{Call, Flags, ServerEvent, now_ms, random_number};
 use crate::room_type::StoredRoom;
 use crate::{commands, config, state};
 
-/// An event of the server that concerns the index.
-pub(crate) enum ServerEvent {
-    /// This server is a primary now.
-    Promoted,
-    /// A copy of the data goes out: a child was forked, or the data is saved by the server itself.
-    /// Either may seed a replica or begin an append-only file.
-    Copied,
-    /// The loading of an append-only file begins.
-    LoadsFile,
-    /// Loading has ended.
-    Loaded,
-    /// A copy of the primary's data is loaded beside what is here (`repl-diskless-load swapdb`), which
-    /// goes on being served.
-    CopyBegins,
-    /// The copy has taken the place of what was here.
-    CopyTaken,
-    /// The copy came to nothing.
-    CopyFailed,
-    /// A database is being emptied; `None`: all of them.
-    Flushed { database: Option<i32> },
-    /// Two databases change places.
-    Swapped { first: i32, second: i32 },
-}
-
 /// Handles a server event. Never writes: only the timer does.
 pub(crate) fn on_server(event: ServerEvent) {
-    let (now, chance) = (state::now(), chance());
+    let (now, random) = (state::now(), random_number());
     state::with(|state| match event {
         ServerEvent::Copied => state.copies = Copies::Exist,
         ServerEvent::Promoted => {
             state.copies = Copies::Exist;
-            state.clock.promote(now.ms, chance);
+            state.clock.promote(now.ms, random);
             // What the primary had still to remove is ours to remove now.
             state.look_anew = Some(Position::START);
             state.quiet_until = now.steady_ms + config::presence_grace();
         }
-        ServerEvent::LoadsFile => state.loading_file = true,
+        ServerEvent::AofLoadStarted => state.loading_file = true,
         ServerEvent::Loaded => {
             state.loading_file = false;
             state.snapshot = None;
             state.copies = Copies::Exist;
-            state.clock.start(now.ms, chance);
+            state.clock.start(now.ms, random);
             state.quiet_until = now.steady_ms + config::presence_grace();
         }
-        ServerEvent::CopyBegins => state.index.begin_copy(&mut state.gone),
-        ServerEvent::CopyTaken => state.index.take_copy(&mut state.gone),
-        ServerEvent::CopyFailed => state.index.discard_copy(&mut state.gone),
+        ServerEvent::AsyncLoadStarted => state.index.begin_copy(&mut state.gone),
+        ServerEvent::AsyncLoadCompleted => state.index.take_copy(&mut state.gone),
+        ServerEvent::AsyncLoadAborted => state.index.discard_copy(&mut state.gone),
         ServerEvent::Flushed { database } => {
             state.index.clear(database, &mut state.gone);
         }

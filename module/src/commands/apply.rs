@@ -18,12 +18,12 @@ use chat_room::{CommandError, Effects, Record, Sleep};
 use super::{entry, refile};
 use crate::error_reply::ErrorReply;
 use crate::info;
-use crate::redis::{Arg, Call, Flags, Keys, RoomKey, Spec};
-use crate::room_type::StoredRoom;
+use crate::redis::{Arg, Call, CommandSpec, Flags, Keys};
+use crate::room_type::{RoomKey, StoredRoom};
 use crate::state::Snapshot;
 use crate::{config, server_events, state};
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.apply",
     entry: entry!(run),
     flags: "write admin",
@@ -55,14 +55,14 @@ fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
         return take_piece(call, key_name, *place, stored);
     }
     let durable = records.iter().any(|record| !record.is_presence());
-    let mut key = RoomKey::open(call, 1).map_err(|error| error.message())?;
+    let mut key = RoomKey::open(call, 1).map_err(|error| ErrorReply::from(error).message())?;
     let mut fresh = StoredRoom::blank();
-    let is_new = key.stored().is_none();
+    let is_new = key.value().is_none();
     let begins = records.first().is_some_and(Record::makes_a_room);
     if is_new && !begins {
         return Err("there is no such room".into());
     }
-    let stored = key.stored_mut().unwrap_or(&mut fresh);
+    let stored = key.value_mut().unwrap_or(&mut fresh);
     let mut effects = Effects::default();
     let now = state::now();
     let mut out_of_place = 0;
@@ -126,8 +126,8 @@ fn take_piece(
         }
         let now = state::now();
         room.wake(now, Sleep::DoesNotCount);
-        let mut key = RoomKey::open(call, 1).map_err(|error| error.message())?;
-        if let Some(stored) = key.stored_mut() {
+        let mut key = RoomKey::open(call, 1).map_err(|error| ErrorReply::from(error).message())?;
+        if let Some(stored) = key.value_mut() {
             stored.room = room;
             refile(database, stored, &config::limits(), now);
         } else {

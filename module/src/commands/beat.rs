@@ -10,10 +10,10 @@ use chat_room::names;
 use super::{After, change_at, entry, reply_id};
 use crate::args::Args;
 use crate::error_reply::ErrorReply;
-use crate::redis::{Arg, Call, Keys, Spec};
+use crate::redis::{Arg, Call, CommandSpec, Keys};
 use crate::state::now;
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.beat",
     entry: entry!(run),
     flags: "write",

@@ -13,9 +13,9 @@ use chat_room::names;
 use super::{change, entry, reply_id};
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;
-use crate::redis::{Arg, Call, Keys, Spec};
+use crate::redis::{Arg, Call, CommandSpec, Keys};
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.delete",
     entry: entry!(run),
     flags: "write fast",

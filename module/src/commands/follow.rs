@@ -12,9 +12,9 @@ use chat_room::names::RoomName;
 use super::{After, change, entry, read};
 use crate::args::{Args, Paging};
 use crate::error_reply::ErrorReply;
-use crate::redis::{Arg, Call, Keys, Spec};
+use crate::redis::{Arg, Call, CommandSpec, Keys};
 
-pub(super) static FOLLOW: Spec = Spec {
+pub(super) static FOLLOW: CommandSpec = CommandSpec {
     name: "chat.follow",
     entry: entry!(run_follow),
     flags: "write deny-oom fast",
@@ -25,7 +25,7 @@ pub(super) static FOLLOW: Spec = Spec {
     arguments: &[Arg::Key("personal"), Arg::Texts("room")],
 };
 
-pub(super) static UNFOLLOW: Spec = Spec {
+pub(super) static UNFOLLOW: CommandSpec = CommandSpec {
     name: "chat.unfollow",
     entry: entry!(run_unfollow),
     flags: "write fast",
@@ -36,7 +36,7 @@ pub(super) static UNFOLLOW: Spec = Spec {
     arguments: &[Arg::Key("personal"), Arg::Texts("room")],
 };
 
-pub(super) static FOLLOWS: Spec = Spec {
+pub(super) static FOLLOWS: CommandSpec = CommandSpec {
     name: "chat.follows",
     entry: entry!(run_follows),
     flags: "readonly",

@@ -10,9 +10,9 @@ use chat_room::limits::PAGE_DEFAULT;
 use super::{entry, read, reply_events, reply_id};
 use crate::args::{Args, Paging, once};
 use crate::error_reply::ErrorReply;
-use crate::redis::{Arg, Call, Keys, Spec};
+use crate::redis::{Arg, Call, CommandSpec, Keys};
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.history",
     entry: entry!(run),
     flags: "readonly",

@@ -10,9 +10,9 @@ use chat_room::members::Role;
 use super::{change, entry};
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;
-use crate::redis::{Arg, Call, Keys, Spec};
+use crate::redis::{Arg, Call, CommandSpec, Keys};
 
-pub(super) static JOIN: Spec = Spec {
+pub(super) static JOIN: CommandSpec = CommandSpec {
     name: "chat.join",
     entry: entry!(run_join),
     flags: "write deny-oom fast",
@@ -29,7 +29,7 @@ pub(super) static JOIN: Spec = Spec {
     ],
 };
 
-pub(super) static LEAVE: Spec = Spec {
+pub(super) static LEAVE: CommandSpec = CommandSpec {
     name: "chat.leave",
     entry: entry!(run_leave),
     flags: "write fast",

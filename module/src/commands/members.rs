@@ -12,9 +12,9 @@ use chat_room::names;
 use super::{entry, read};
 use crate::args::{Args, Paging, once};
 use crate::error_reply::ErrorReply;
-use crate::redis::{Arg, Call, Keys, Spec};
+use crate::redis::{Arg, Call, CommandSpec, Keys};
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.members",
     entry: entry!(run),
     flags: "readonly",

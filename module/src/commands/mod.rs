@@ -25,6 +25,8 @@ mod signal;
 mod sync;
 mod who;
 
+use std::ffi::CStr;
+
 use chat_room::decide::{Context, Decision, Events};
 use chat_room::limits::Limits;
 use chat_room::names::RoomName;
@@ -32,10 +34,13 @@ use chat_room::{CommandError, Copies, Effects, Now, Room};
 
 use crate::error_reply::ErrorReply;
 use crate::info::{self, COUNTERS};
-use crate::redis::{Arg, Call, Name, RoomKey, Spec};
-use crate::room_type::StoredRoom;
+use crate::redis::{Arg, Call, CommandSpec, Name, ReplicationTarget};
+use crate::room_type::{RoomKey, StoredRoom};
 use crate::state::{about_now, now};
 use crate::{config, server_events, state};
+
+/// The command by which changes are replicated.
+const APPLY: &CStr = c"CHAT.APPLY";
 
 /// An entry for Redis that runs a handler.
 macro_rules! entry {
@@ -45,12 +50,30 @@ macro_rules! entry {
             argv: *mut *mut redis_module::raw::RedisModuleString,
             argc: std::ffi::c_int,
         ) -> std::ffi::c_int {
-            crate::redis::enter(ctx, argv, argc, $handler)
+            crate::redis::enter(
+                ctx,
+                argv,
+                argc,
+                |call| crate::commands::serve(call, $handler),
+                |call| crate::commands::reply_error(call, &crate::error_reply::ErrorReply::Defect),
+            )
         }
         entry
     }};
 }
 use entry;
+
+/// Runs a command; an error becomes the reply.
+fn serve(call: &Call<'_>, handler: fn(&Call<'_>) -> Result<(), ErrorReply>) {
+    if let Err(error) = handler(call) {
+        reply_error(call, &error);
+    }
+}
+
+fn reply_error(call: &Call<'_>, error: &ErrorReply) {
+    info::count_refusal(error);
+    call.reply_error(&error.message());
+}
 
 /// The arguments of commands that answer pages of a room, as a user may see it.
 const PAGED: &[Arg] = &[
@@ -61,7 +84,7 @@ const PAGED: &[Arg] = &[
 ];
 
 /// All commands, in the order of the README.
-pub(crate) fn all() -> [&'static Spec; 25] {
+pub(crate) fn all() -> [&'static CommandSpec; 25] {
     [
         &send::SPEC,
         &edit::SPEC,
@@ -100,7 +123,7 @@ fn read<'c, T>(
     let key = RoomKey::open(call, 1)?;
     let limits = config::limits();
     let blank;
-    let room = match key.stored() {
+    let room = match key.value() {
         Some(stored) => &stored.room,
         None => {
             blank = Room::default();
@@ -137,9 +160,9 @@ fn change_at<'c, R, E: Into<ErrorReply>>(
     let name = room_name(call)?;
     let mut key = RoomKey::open(call, 1)?;
     let limits = config::limits();
-    let is_new = key.stored().is_none();
+    let is_new = key.value().is_none();
     let mut fresh: Option<StoredRoom> = None;
-    let stored = match key.stored_mut() {
+    let stored = match key.value_mut() {
         Some(stored) => stored,
         None => fresh.insert(StoredRoom::blank()),
     };
@@ -214,10 +237,10 @@ fn go_on_soon(database: i32, stored: &mut StoredRoom, now: Now) {
 /// Replicates and publishes what a decision has left to do.
 pub(crate) fn send_out(call: &Call<'_>, name: &Name<'_>, effects: &Effects) {
     if !effects.durable.is_empty() {
-        call.replicate(name, &effects.durable, true);
+        call.replicate(ReplicationTarget::ReplicasAndFile, APPLY, name, &effects.durable);
     }
     if !effects.presence.is_empty() {
-        call.replicate(name, &effects.presence, false);
+        call.replicate(ReplicationTarget::ReplicasOnly, APPLY, name, &effects.presence);
     }
     info::count(&COUNTERS.events, effects.events.len() as u64);
     effects.events.iter().for_each(|event| publish(call, name, event));
@@ -233,7 +256,7 @@ pub(crate) fn publish(call: &Call<'_>, name: &Name<'_>, event: &[u8]) {
 pub(crate) fn file_named(call: &Call<'_>, name: &[u8], prepare: fn(&mut StoredRoom)) {
     let database = call.database();
     let Ok(mut key) = RoomKey::open_named(call, name) else { return };
-    let Some(stored) = key.stored_mut() else { return };
+    let Some(stored) = key.value_mut() else { return };
     let known = |number| {
         let found = state::with(|state| state.index.find(database, number));
         found.is_some_and(|found| *found.name == *name)

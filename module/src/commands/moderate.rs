@@ -14,9 +14,9 @@ use chat_room::names;
 use super::{change, entry};
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;
-use crate::redis::{Arg, Call, Keys, Spec, memory_is_short};
+use crate::redis::{Arg, Call, CommandSpec, Flags, Keys};
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.mod",
     entry: entry!(run),
     flags: "write",
@@ -57,7 +57,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     change(
         call,
         |context, decision| -> Result<bool, ErrorReply> {
-            if moderate::grows(context, &moderate) && memory_is_short(call) {
+            if moderate::grows(context, &moderate) && Flags::of(call).is_out_of_memory() {
                 return Err(ErrorReply::OutOfMemory);
             }
             Ok(moderate::decide(context, moderate, decision)?)

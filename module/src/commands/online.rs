@@ -9,9 +9,10 @@ use chat_room::names::RoomName;
 use super::entry;
 use crate::args::Args;
 use crate::error_reply::ErrorReply;
-use crate::redis::{Arg, Call, Keys, RoomKey, Spec};
+use crate::redis::{Arg, Call, CommandSpec, Keys};
+use crate::room_type::RoomKey;
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.online",
     entry: entry!(run),
     flags: "readonly fast",
@@ -28,7 +29,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     for (at, room) in (1..).zip(rooms) {
         RoomName::parse(room)?;
         let key = RoomKey::open(call, at)?;
-        counts.push(key.stored().map_or(0, |stored| stored.room.online()));
+        counts.push(key.value().map_or(0, |stored| stored.room.online()));
     }
     call.reply_array(counts.len());
     counts.into_iter().for_each(|count| call.reply_number(count as u64));

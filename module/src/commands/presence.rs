@@ -12,10 +12,10 @@ use chat_room::names;
 use super::{After, change_at, entry, reply_id};
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;
-use crate::redis::{Arg, Call, Keys, Spec, memory_is_short};
+use crate::redis::{Arg, Call, CommandSpec, Flags, Keys};
 use crate::state::now;
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.presence",
     entry: entry!(run),
     flags: "write fast",
@@ -52,7 +52,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     if going && (ttl.is_some() || status.is_some()) || !going && reason.is_some() {
         return Err(ErrorReply::SYNTAX);
     }
-    let short = !going && memory_is_short(call);
+    let short = !going && Flags::of(call).is_out_of_memory();
     change_at(
         call,
         now(),

@@ -15,10 +15,10 @@ use super::{change, entry, read as read_room, reply_id, room_name};
 use crate::args::Args;
 use crate::config;
 use crate::error_reply::ErrorReply;
-use crate::redis::{Arg, Call, Keys, Spec};
+use crate::redis::{Arg, Call, CommandSpec, Keys};
 use crate::state::now;
 
-pub(super) static READ: Spec = Spec {
+pub(super) static READ: CommandSpec = CommandSpec {
     name: "chat.read",
     entry: entry!(run),
     flags: "write",
@@ -29,7 +29,7 @@ pub(super) static READ: Spec = Spec {
     arguments: &[Arg::Key("room"), Arg::Text("user"), Arg::Text("id")],
 };
 
-pub(super) static UNREAD: Spec = Spec {
+pub(super) static UNREAD: CommandSpec = CommandSpec {
     name: "chat.unread",
     entry: entry!(unread),
     flags: "readonly fast",

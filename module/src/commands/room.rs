@@ -18,9 +18,9 @@ use super::{change, entry, now, read, reply_id, room_name};
 use crate::args::{Args, once};
 use crate::config;
 use crate::error_reply::ErrorReply;
-use crate::redis::{Arg, Call, Keys, Spec, memory_is_short};
+use crate::redis::{Arg, Call, CommandSpec, Flags, Keys};
 
-pub(super) static ROOM: Spec = Spec {
+pub(super) static ROOM: CommandSpec = CommandSpec {
     name: "chat.room",
     entry: entry!(run),
     flags: "write fast",
@@ -37,7 +37,7 @@ pub(super) static ROOM: Spec = Spec {
     ],
 };
 
-pub(super) static ROOM_RO: Spec = Spec {
+pub(super) static ROOM_RO: CommandSpec = CommandSpec {
     name: "chat.room_ro",
     entry: entry!(run_readonly),
     flags: "readonly fast",
@@ -80,7 +80,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
         return Err(CommandError::Syntax("with SET, AS takes the user of BY").into());
     }
     let set = Set { fields: &fields, by, creation: creation.unwrap_or_default() };
-    let short = memory_is_short(call);
+    let short = Flags::of(call).is_out_of_memory();
     change(
         call,
         |context, decision| -> Result<(), ErrorReply> {

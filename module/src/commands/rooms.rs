@@ -14,11 +14,11 @@ use chat_room::{CommandError, Id};
 use super::{entry, now, reply_id};
 use crate::args::{Args, Paging, once};
 use crate::error_reply::ErrorReply;
-use crate::redis::{Arg, Call, Keys, RoomKey, Spec};
-use crate::room_type::StoredRoom;
+use crate::redis::{Arg, Call, CommandSpec, Keys};
+use crate::room_type::{RoomKey, StoredRoom};
 use crate::{config, state};
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.rooms",
     entry: entry!(run),
     flags: "readonly",
@@ -72,7 +72,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
         let same = |stored: &&StoredRoom| {
             stored.filed.as_ref().is_some_and(|filed| filed.number == found.place.1)
         };
-        let stored = key.as_ref().ok().and_then(RoomKey::stored).filter(same);
+        let stored = key.as_ref().ok().and_then(RoomKey::value).filter(same);
         let Some(stored) = stored else {
             state::with(|state| state.index.forget(found));
             continue;

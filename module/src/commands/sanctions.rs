@@ -13,9 +13,9 @@ use chat_room::limits::LIST_DEFAULT;
 use super::{PAGED, entry, read};
 use crate::args::{Args, Paging};
 use crate::error_reply::ErrorReply;
-use crate::redis::{Call, Keys, Spec};
+use crate::redis::{Call, CommandSpec, Keys};
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.sanctions",
     entry: entry!(run),
     flags: "readonly",

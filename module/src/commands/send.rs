@@ -14,9 +14,9 @@ use super::{change, entry, reply_id};
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;
 use crate::info::{self, COUNTERS};
-use crate::redis::{Arg, Call, Keys, Spec};
+use crate::redis::{Arg, Call, CommandSpec, Keys};
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.send",
     entry: entry!(run),
     flags: "write deny-oom fast",

@@ -10,9 +10,9 @@ use chat_room::names;
 use super::{change, entry};
 use crate::args::Args;
 use crate::error_reply::ErrorReply;
-use crate::redis::{Arg, Call, Keys, Spec};
+use crate::redis::{Arg, Call, CommandSpec, Keys};
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.signal",
     entry: entry!(run),
     flags: "write fast",

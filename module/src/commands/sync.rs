@@ -12,9 +12,9 @@ use super::{entry, read, reply_events, reply_id};
 use crate::args::{Args, Paging, once};
 use crate::error_reply::ErrorReply;
 use crate::info::{self, COUNTERS};
-use crate::redis::{Arg, Call, Keys, Spec};
+use crate::redis::{Arg, Call, CommandSpec, Keys};
 
-pub(super) static SPEC: Spec = Spec {
+pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.sync",
     entry: entry!(run),
     flags: "readonly",

@@ -1,32 +1,41 @@
-//! A key that may hold a room. It is opened for reading until something is to be changed, because
-//! opening for writing alone disturbs WATCH and client-side caching.
+//! A key that may hold a value of the module's type. It is opened for reading until a value is put
+//! into it, because opening for writing alone disturbs WATCH and client-side caching.
+
+use std::ffi::c_int;
+use std::ptr;
 
 use redis_module::raw::{self, RedisModuleKey, RedisModuleString};
 
-use super::{Call, api};
-use crate::error_reply::ErrorReply;
-use crate::room_type::{CHAT_ROOM, StoredRoom};
+use super::{Call, ModuleValue, api};
 
-/// An open key. Closes itself.
-pub(crate) struct RoomKey {
-    key: *mut RedisModuleKey,
-    room: *mut StoredRoom,
+/// Why a key cannot be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OpenError {
+    /// The key holds a value of another type.
+    WrongType,
+    /// The command has no such word, which its arity should have prevented.
+    NoSuchWord,
 }
 
-impl RoomKey {
-    /// Opens the key named by word `at`. Errors: `WRONGTYPE`.
-    pub(crate) fn open(call: &Call<'_>, at: usize) -> Result<RoomKey, ErrorReply> {
-        let Some(name) = call.string(at) else { return Err(ErrorReply::Defect) };
-        RoomKey::open_string(call, name, raw::REDISMODULE_READ)
+/// An open key. Closes itself.
+pub(crate) struct Key<V: ModuleValue> {
+    key: *mut RedisModuleKey,
+    value: *mut V,
+}
+
+impl<V: ModuleValue> Key<V> {
+    /// Opens the key named by word `at` of the command.
+    pub(crate) fn open(call: &Call<'_>, at: usize) -> Result<Key<V>, OpenError> {
+        let name = call.string(at).ok_or(OpenError::NoSuchWord)?;
+        Key::open_string(call, name, raw::REDISMODULE_READ)
     }
 
-    /// Opens a key by name, without counting it as used: nobody asked for this room. Errors:
-    /// `WRONGTYPE`.
-    pub(crate) fn open_named(call: &Call<'_>, name: &[u8]) -> Result<RoomKey, ErrorReply> {
+    /// Opens the key of this name, without counting it as used: no client asked for it.
+    pub(crate) fn open_named(call: &Call<'_>, name: &[u8]) -> Result<Key<V>, OpenError> {
         let name = call.make_string(name);
         let mode = raw::REDISMODULE_READ | raw::REDISMODULE_OPEN_KEY_NOTOUCH;
-        let opened = RoomKey::open_string(call, name, mode);
-        // The open key holds a reference of its own to its name.
+        let opened = Key::open_string(call, name, mode);
+        // The open key holds its own reference to its name.
         api!(RedisModule_FreeString(call.ctx(), name));
         opened
     }
@@ -35,10 +44,10 @@ impl RoomKey {
         call: &Call<'_>,
         name: *mut RedisModuleString,
         mode: u32,
-    ) -> Result<RoomKey, ErrorReply> {
-        let mode = mode as std::ffi::c_int;
-        let key: *mut RedisModuleKey = api!(RedisModule_OpenKey(call.ctx(), name, mode)).cast();
-        let mut open = RoomKey { key, room: std::ptr::null_mut() };
+    ) -> Result<Key<V>, OpenError> {
+        let key: *mut RedisModuleKey =
+            api!(RedisModule_OpenKey(call.ctx(), name, mode as c_int)).cast();
+        let mut open = Key { key, value: ptr::null_mut() };
         if key.is_null() {
             return Ok(open);
         }
@@ -47,46 +56,46 @@ impl RoomKey {
             return Ok(open);
         }
         let of_module = kind == raw::REDISMODULE_KEYTYPE_MODULE as u32;
-        if !of_module || api!(RedisModule_ModuleTypeGetType(key)) != CHAT_ROOM.raw() {
-            return Err(ErrorReply::WrongType);
+        if !of_module || api!(RedisModule_ModuleTypeGetType(key)) != V::value_type().raw() {
+            return Err(OpenError::WrongType);
         }
-        open.room = api!(RedisModule_ModuleTypeGetValue(key)).cast();
+        open.value = api!(RedisModule_ModuleTypeGetValue(key)).cast();
         Ok(open)
     }
 
-    /// The room, if there is one.
-    pub(crate) fn stored(&self) -> Option<&StoredRoom> {
-        // SAFETY: the value of an open key of our type is the box that `fill` or the loader put
-        // there; nobody frees it while the key is open.
-        unsafe { self.room.as_ref() }
+    /// The value, if there is one.
+    pub(crate) fn value(&self) -> Option<&V> {
+        // SAFETY: the value of an open key of our type is the box that `fill` or a callback of the
+        // type made; Redis does not free it while the key is open.
+        unsafe { self.value.as_ref() }
     }
 
-    /// The room, to be changed.
-    pub(crate) fn stored_mut(&mut self) -> Option<&mut StoredRoom> {
+    /// The value, to be changed.
+    pub(crate) fn value_mut(&mut self) -> Option<&mut V> {
         // SAFETY: as above; Redis runs one command at a time, and `self` is borrowed for as long.
-        unsafe { self.room.as_mut() }
+        unsafe { self.value.as_mut() }
     }
 
-    /// Puts a new room into the key named by word `at`, which is empty.
-    pub(crate) fn fill(&mut self, call: &Call<'_>, at: usize, room: StoredRoom) {
+    /// Puts a value into the key named by word `at`, which is empty.
+    pub(crate) fn fill(&mut self, call: &Call<'_>, at: usize, value: V) {
         let Some(name) = call.string(at) else { return };
         self.close();
-        let mode = (raw::REDISMODULE_READ | raw::REDISMODULE_WRITE) as std::ffi::c_int;
+        let mode = (raw::REDISMODULE_READ | raw::REDISMODULE_WRITE) as c_int;
         self.key = api!(RedisModule_OpenKey(call.ctx(), name, mode)).cast();
-        let room = Box::into_raw(Box::new(room));
-        api!(RedisModule_ModuleTypeSetValue(self.key, CHAT_ROOM.raw(), room.cast()));
-        self.room = room;
+        let value = Box::into_raw(Box::new(value));
+        api!(RedisModule_ModuleTypeSetValue(self.key, V::value_type().raw(), value.cast()));
+        self.value = value;
     }
 
     fn close(&mut self) {
         if !self.key.is_null() {
             api!(RedisModule_CloseKey(self.key));
-            self.key = std::ptr::null_mut();
+            self.key = ptr::null_mut();
         }
     }
 }
 
-impl Drop for RoomKey {
+impl<V: ModuleValue> Drop for Key<V> {
     fn drop(&mut self) {
         self.close();
     }

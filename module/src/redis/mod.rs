@@ -1,45 +1,58 @@
-//! The only place with `unsafe` besides the type's callbacks: Redis's C interface behind safe types.
+//! A small wrapper of Redis's module interface, and the only place with `unsafe`.
 //!
-//! What is here is one to one: a call and its arguments, a key that closes itself, replies,
-//! replication, publishing, timers, server events. It knows rooms only as the value of a key and
-//! decides nothing. Every entry from Redis goes through [`guarded`], because a panic that crossed
-//! the C frames would end the server.
+//! One to one: a call and its arguments, a key that closes itself, replies, replication, publishing,
+//! a timer, events, a value type. It decides nothing and knows nothing of rooms: another module
+//! could use it. The module's own functions are passed in when it is loaded. Every entry from Redis
+//! goes through [`guarded`], because a panic across C frames would abort the server.
 
 mod call;
+mod command;
+mod defrag;
+mod events;
+mod info;
 mod key;
-mod register;
 mod server;
+mod time;
+mod timer;
+mod value_io;
+mod value_type;
 
-pub(crate) use call::{Call, EntryPoint, Name, Words, bytes as string_bytes, enter};
-pub(crate) use key::RoomKey;
-pub(crate) use register::{Arg, Keys, Spec, add_category, register};
+use call::string_bytes;
+pub(crate) use call::{Call, Name, ReplicationTarget, Words};
+pub(crate) use command::{Arg, CommandSpec, Keys, add_category, enter, register_command};
+pub(crate) use defrag::Defragmenter;
+pub(crate) use events::{EventHandlers, ServerEvent, subscribe};
+pub(crate) use info::{InfoThread, InfoWriter, register_info};
+pub(crate) use key::{Key, OpenError};
 pub(crate) use server::{
-    Flags, InfoWriter, arm_timer, chance, load_settings, log_warning, memory_is_short,
-    monotonic_us, nobody_follows, now_ms, now_us, on_info, replica_traffic_is_to_be_avoided,
-    set_options, subscribe,
+    Flags, has_no_copies, load_settings, log_warning, set_options, writes_are_paused,
 };
+pub(crate) use time::{monotonic_us, now_ms, now_us, random_number};
+pub(crate) use timer::start_timer;
+pub(crate) use value_io::{AofOutput, DigestOutput, RdbInput, RdbOutput};
+pub(crate) use value_type::{KeyContext, ModuleValue, ValueType};
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Calls a function of Redis's module interface. Every one used is in Redis 7.0, the floor, so its
-/// pointer was set when the module was initialised; those of later versions are looked up by hand.
+/// Calls a function of the module interface. Redis 7.0, the oldest server supported, has all that are
+/// called so; functions of later versions are checked for null where they are called.
 macro_rules! api {
     ($function:ident ( $($argument:expr),* $(,)? )) => {{
-        // SAFETY: the pointers are set once at load, before any of our code runs, and Redis calls
-        // us from its main thread only; the arguments are valid as said at each use.
-        #[allow(clippy::unwrap_used, reason = "OK because init has checked that all are there")]
+        // SAFETY: Redis sets the pointers once at load, before any code of the module runs; the
+        // arguments are handles that Redis passed to this call, or pointers to live Rust values.
+        #[allow(clippy::unwrap_used, reason = "OK because every supported server has the function")]
         unsafe { redis_module::raw::$function.unwrap()($($argument),*) }
     }};
 }
-pub(crate) use api;
+use api;
 
-/// What belongs to Redis's main thread, which runs all of our code but two callbacks: rooms may be freed
-/// and crashes reported in another, and neither looks at anything here. (A thread-local is looked up
-/// at every use, which costs as much as a check of a send.)
+/// A value that only Redis's main thread uses. That thread runs all code of the module except two
+/// callbacks: another thread may free a value or report a crash, and neither reads anything here. (A
+/// thread-local is looked up at every use, which costs as much as a check of a send.)
 pub(crate) struct MainThread<T>(RefCell<T>);
 
-// SAFETY: as said above, no second thread comes here.
+// SAFETY: only the main thread uses it, as said above.
 unsafe impl<T> Sync for MainThread<T> {}
 
 impl<T> MainThread<T> {
@@ -47,18 +60,18 @@ impl<T> MainThread<T> {
         MainThread(RefCell::new(value))
     }
 
-    /// Puts another value in its place.
+    /// Replaces the value; returns the old one.
     pub(crate) fn replace(&self, value: T) -> T {
         self.0.replace(value)
     }
 
-    /// Borrows the value for the length of `body`, which must not come here again.
+    /// Borrows the value for the length of `body`, which must not use it again.
     pub(crate) fn with<R>(&self, body: impl FnOnce(&mut T) -> R) -> R {
         body(&mut self.0.borrow_mut())
     }
 }
 
-/// Runs `body`; a panic in it is logged and answered with `None`.
+/// Runs `body`. `None`: it panicked, which is logged.
 pub(crate) fn guarded<T>(what: &str, body: impl FnOnce() -> T) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => Some(value),

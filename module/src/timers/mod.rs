@@ -17,11 +17,8 @@ use chat_room::{Copies, Now};
 
 use self::time_slice::TimeSlice;
 use crate::index::{Facts, Found, Position};
-use crate::redis::{
-    Call, Flags, MainThread, RoomKey, monotonic_us, nobody_follows,
-    replica_traffic_is_to_be_avoided,
-};
-use crate::room_type::StoredRoom;
+use crate::redis::{Call, Flags, MainThread, has_no_copies, monotonic_us, writes_are_paused};
+use crate::room_type::{RoomKey, StoredRoom};
 use crate::{commands, config, info, server_events, state};
 
 /// Milliseconds between looks when nothing is due.
@@ -45,7 +42,7 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
     watch_clock(now);
     watch_settings();
     watch_copies(call, now);
-    if replica_traffic_is_to_be_avoided() {
+    if writes_are_paused() {
         return INTERVAL;
     }
     let mut slice = TimeSlice::starting_at(monotonic_us());
@@ -123,7 +120,7 @@ fn step(call: &Call<'_>, found: &Found, now: Now) -> usize {
     };
     let name = RoomName::stored(&found.name).unwrap_or(RoomName::INVALID);
     let same = |filed: &crate::index::Filed| filed.number == found.place.1;
-    let Some(stored) = key.stored_mut().filter(|stored| stored.filed.as_ref().is_some_and(same))
+    let Some(stored) = key.value_mut().filter(|stored| stored.filed.as_ref().is_some_and(same))
     else {
         state::with(|state| state.index.forget(found));
         return 0;
@@ -172,7 +169,7 @@ fn free_leftovers(call: &Call<'_>) -> bool {
     call.select(found.database);
     let Ok(mut key) = RoomKey::open_named(call, &found.name) else { return true };
     let same = |stored: &&mut StoredRoom| stored.filed.is_some_and(|filed| filed.number == number);
-    if let Some(stored) = key.stored_mut().filter(same)
+    if let Some(stored) = key.value_mut().filter(same)
         && stored.room.free_leftovers(FREED)
     {
         state::with(|state| state.leftovers.insert(number));
@@ -224,7 +221,7 @@ fn watch_copies(call: &Call<'_>, now: Now) {
         return;
     }
     LOOKED_FOR_COPIES.replace(now.steady_ms);
-    let copies = if nobody_follows(call) { Copies::None } else { Copies::Exist };
+    let copies = if has_no_copies(call) { Copies::None } else { Copies::Exist };
     state::with(|state| state.copies = copies);
 }
 

@@ -1,7 +1,7 @@
-//! Telling Redis about a command: its entry, arity, keys and documentation.
+//! Registers a command: its entry point, arity, keys, ACL categories and documentation.
 //!
-//! Redis copies all of it, but some of the text lives on in its tables for as long as the module
-//! does, so the strings are made once and kept.
+//! Redis keeps pointers to some of the texts for as long as the module lives, so all strings are
+//! made once and leaked.
 
 use std::ffi::{CString, c_char, c_int};
 use std::mem::{size_of, zeroed};
@@ -9,19 +9,39 @@ use std::ptr;
 
 use redis_module::raw::{
     self, RedisModuleCommandArg, RedisModuleCommandHistoryEntry, RedisModuleCommandInfo,
-    RedisModuleCommandInfoVersion, RedisModuleCommandKeySpec,
+    RedisModuleCommandInfoVersion, RedisModuleCommandKeySpec, RedisModuleCtx, RedisModuleString,
 };
 
-use super::{Call, EntryPoint, api, log_warning};
+use super::{Call, api, guarded, log_warning};
 
-/// Everything Redis knows about a command.
-pub(crate) struct Spec {
-    /// Lower case, as `chat.send`.
+/// The signature of a command's function as Redis calls it.
+pub(crate) type EntryPoint =
+    extern "C" fn(*mut RedisModuleCtx, *mut *mut RedisModuleString, c_int) -> c_int;
+
+/// Runs a command for Redis. A panic in `run` is logged, and then `on_panic` replies.
+pub(crate) fn enter(
+    ctx: *mut RedisModuleCtx,
+    argv: *mut *mut RedisModuleString,
+    argc: c_int,
+    run: impl FnOnce(&Call<'_>),
+    on_panic: impl FnOnce(&Call<'_>),
+) -> c_int {
+    // SAFETY: Redis passes `argc` strings that outlive the call.
+    let call = unsafe { Call::with_arguments(ctx, argv, argc) };
+    if guarded("a command", || run(&call)).is_none() {
+        on_panic(&call);
+    }
+    0
+}
+
+/// Everything that Redis knows about a command.
+pub(crate) struct CommandSpec {
+    /// In lower case, as `chat.send`.
     pub(crate) name: &'static str,
     pub(crate) entry: EntryPoint,
-    /// Redis's command flags.
+    /// Command flags of Redis.
     pub(crate) flags: &'static str,
-    /// Words, the name among them; negative: at least so many.
+    /// The number of words, the name included; negative: at least that many.
     pub(crate) arity: i32,
     pub(crate) keys: Keys,
     pub(crate) summary: &'static str,
@@ -29,19 +49,19 @@ pub(crate) struct Spec {
     pub(crate) arguments: &'static [Arg],
 }
 
-/// Which words are keys, and what is done to them.
+/// Which words are keys, and what the command does with them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keys {
     None,
     /// Word 1 is read.
     Read,
-    /// Word 1 is read, made or changed.
+    /// Word 1 is read, created or changed.
     Write,
     /// Every word is read.
     ReadAll,
 }
 
-/// An argument, as COMMAND DOCS tells it.
+/// An argument, as `COMMAND DOCS` describes it.
 pub(crate) enum Arg {
     Key(&'static str),
     Keys(&'static str),
@@ -72,23 +92,25 @@ static VERSION: RedisModuleCommandInfoVersion = RedisModuleCommandInfoVersion {
     sizeof_arg: size_of::<RedisModuleCommandArg>(),
 };
 
-/// Registers a command. False: Redis refused, and the log says which.
-pub(crate) fn register(call: &Call<'_>, spec: &Spec, own_category: OwnCategory) -> bool {
+/// Registers a command, which the module has had since version `since`, in the ACL category `own`
+/// and in those that follow from its flags. False: Redis refused, and the log names the command.
+pub(crate) fn register_command(
+    call: &Call<'_>,
+    spec: &CommandSpec,
+    since: &str,
+    own: Option<OwnCategory>,
+) -> bool {
     let (first, last) = match spec.keys {
         Keys::None => (0, 0),
         Keys::Read | Keys::Write => (1, 1),
         Keys::ReadAll => (1, -1),
     };
     let name = keep(spec.name);
-    // SAFETY: the signature of an entry differs from what Redis wants only in being safe to call.
+    // SAFETY: the two signatures differ only in that Redis's is unsafe to call.
     let entry = Some(unsafe {
         std::mem::transmute::<
             EntryPoint,
-            unsafe extern "C" fn(
-                *mut raw::RedisModuleCtx,
-                *mut *mut raw::RedisModuleString,
-                c_int,
-            ) -> c_int,
+            unsafe extern "C" fn(*mut RedisModuleCtx, *mut *mut RedisModuleString, c_int) -> c_int,
         >(spec.entry)
     });
     let flags = keep(spec.flags);
@@ -96,61 +118,54 @@ pub(crate) fn register(call: &Call<'_>, spec: &Spec, own_category: OwnCategory) 
     let created =
         api!(RedisModule_CreateCommand(call.ctx(), name, entry, flags, first, last, step)) == 0;
     let command = api!(RedisModule_GetCommand(call.ctx(), name));
-    let described = created && !command.is_null() && describe(command, spec);
+    let described = created && !command.is_null() && describe(command, spec, since);
     if !described {
         log_warning(&format!("Redis refused the command {}", spec.name));
         return false;
     }
-    if !set_categories(command, spec.flags, own_category) {
+    if !set_categories(command, spec.flags, own) {
         log_warning(&format!("Redis refused the ACL categories of the command {}", spec.name));
         return false;
     }
     true
 }
 
-/// Gives a command the ACL categories that Redis gives its own commands with such flags, and `@chat` if
-/// there is one. For commands of a module Redis itself derives none, so without this `-@write` would
-/// not take them away. Redis 7.0 has no such call: its commands are in no category. False: refused.
+/// Gives a command the ACL categories that Redis gives its own commands with such flags, and the
+/// module's own one. Redis derives none for the commands of a module, so without this `-@write` would
+/// not cover them. Redis 7.0 has no such call: there the commands are in no category. False: Redis
+/// refused.
 fn set_categories(
     command: *mut raw::RedisModuleCommand,
     flags: &str,
-    own_category: OwnCategory,
+    own: Option<OwnCategory>,
 ) -> bool {
-    // SAFETY: newer than the floor, hence looked up; null on Redis 7.0.
+    // SAFETY: reading the pointer; it is null on Redis 7.0, the floor.
     let Some(set) = (unsafe { raw::RedisModule_SetCommandACLCategories }) else { return true };
     let has = |wanted: &str| flags.split(' ').any(|flag| flag == wanted);
     let mut categories = vec![if has("fast") { "fast" } else { "slow" }];
     categories.extend(has("write").then_some("write"));
     categories.extend(has("readonly").then_some("read"));
     categories.extend(has("admin").then_some("admin dangerous"));
-    categories.extend((own_category == OwnCategory::Added).then_some("chat"));
+    categories.extend(own.map(|category| category.0));
     let categories = CString::new(categories.join(" ")).unwrap_or_default();
     // SAFETY: a command just created and a C string.
     unsafe { set(command, categories.as_ptr()) == 0 }
 }
 
-/// Whether the server has the ACL category `@chat`.
+/// An ACL category of the module, which the server has.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OwnCategory {
-    Added,
-    /// Redis 7.0 and 7.2 have only their own categories.
-    NotToBeHad,
-}
+pub(crate) struct OwnCategory(&'static str);
 
-/// Adds the ACL category `@chat` where Redis can (7.4 and later, Valkey).
-pub(crate) fn add_category(call: &Call<'_>) -> OwnCategory {
-    // SAFETY: newer than the floor, hence looked up; null on Redis 7.0 and 7.2.
-    let Some(add) = (unsafe { raw::RedisModule_AddACLCategory }) else {
-        return OwnCategory::NotToBeHad;
-    };
+/// Adds an ACL category. `None`: the server cannot (before Redis 7.4; every Valkey can).
+pub(crate) fn add_category(call: &Call<'_>, name: &'static str) -> Option<OwnCategory> {
+    // SAFETY: reading the pointer; it is null on Redis 7.0 and 7.2.
+    let add = unsafe { raw::RedisModule_AddACLCategory }?;
+    let c_name = CString::new(name).ok()?;
     // SAFETY: the context of the load and a C string.
-    match unsafe { add(call.ctx(), c"chat".as_ptr()) } {
-        0 => OwnCategory::Added,
-        _ => OwnCategory::NotToBeHad,
-    }
+    (unsafe { add(call.ctx(), c_name.as_ptr()) } == 0).then_some(OwnCategory(name))
 }
 
-fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
+fn describe(command: *mut raw::RedisModuleCommand, spec: &CommandSpec, since: &str) -> bool {
     let mut arguments = arguments(spec.arguments);
     let mut keys = key_specs(spec.keys);
     // SAFETY: all fields of this C struct may be zero: absent.
@@ -158,7 +173,7 @@ fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
     info.version = &VERSION;
     info.summary = keep(spec.summary);
     info.complexity = keep(spec.complexity);
-    info.since = keep("0.1.0");
+    info.since = keep(since);
     info.arity = spec.arity;
     info.key_specs = keys.as_mut_ptr();
     info.args = arguments.as_mut_ptr();
@@ -190,7 +205,7 @@ fn key_specs(keys: Keys) -> Vec<RedisModuleCommandKeySpec> {
     vec![spec, end]
 }
 
-/// A list of arguments, ended by a zeroed one and kept.
+/// A list of arguments that ends with a zeroed one.
 fn arguments(list: &[Arg]) -> Vec<RedisModuleCommandArg> {
     // SAFETY: a zeroed argument ends the list.
     list.iter().map(argument).chain([unsafe { zeroed() }]).collect()
@@ -236,7 +251,7 @@ fn argument(arg: &Arg) -> RedisModuleCommandArg {
     out
 }
 
-/// A C string for as long as the module lives.
+/// A C string that is never freed.
 fn keep(text: &str) -> *const c_char {
     CString::new(text).unwrap_or_default().into_raw()
 }
