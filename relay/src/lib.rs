@@ -1,56 +1,42 @@
 //! The relay of redis-chat: WebSocket frames to `CHAT.*` commands, room channels to frames.
 //!
-//! **A message comes in.** [`server`] accepts a socket, [`http`] upgrades it and [`auth`] says whose
-//! it is; from then on a [`session`] takes its frames as they are [`incoming`], each within the user's
-//! [`allowance`]. [`protocol`] parses one request,
-//! [`operations`] turn it into commands for the [`upstream`], and the reply goes into the
-//! connection's [`outbox`].
+//! **A request.** `server/server.rs` accepts a socket, `server/http.rs` upgrades it and
+//! `server/auth.rs` names its user. The session (`server/session.rs`) reads frames
+//! (`client/frame_reader.rs`) within the user's rate limit (`rate_limit.rs`), parses one request
+//! (`client/request.rs`) and runs its operation (`operations/`), which sends commands to Redis
+//! (`upstream/`). The reply is queued in the connection's outbox (`client/outbox.rs`).
 //!
-//! **An event goes out.** The upstream hears it on the room's channel. The [`hub`] finds the
-//! [`room`] and keeps the event in its [`inbox`] until it has heard what came together with it. Then
-//! it reads its head ([`event`]), and the room's [`delivery`] rule says whether it joins up with
-//! what was delivered last. If so it is encoded once ([`frame`]) and queued, in one [`burst`] with
-//! its neighbours, for every receiver ([`connection`]) among the [`receivers`]; if not, one [`sync`]
-//! closes the gap first. [`fetch`] brings newcomers up to date, [`presence`] tells Redis who is
-//! here, [`access`] asks it who may stay.
+//! **An event.** The upstream receives it on the room's channel. The hub (`hub/dispatch.rs`) finds
+//! its room and keeps it in the event queue (`hub/event_queue.rs`) until everything that arrived with
+//! it has been read. Then it reads the event's head (`event.rs`), and the room's ordering rule
+//! (`room/ordering.rs`) decides whether the event continues the last one. If so, the room encodes it
+//! once (`room/batch.rs`, `client/frame.rs`) and queues it for each subscriber
+//! (`room/subscribers.rs`). If not, one `CHAT.SYNC` (`hub/sync.rs`) closes the gap first.
 //!
 //! The relay holds no truth: everything here can be lost at any moment without losing a message.
 #![forbid(unsafe_code)]
 
-pub mod access;
-pub mod allowance;
-pub mod auth;
-pub mod burst;
-pub mod close;
-pub mod config;
-pub mod connection;
-pub mod defect;
-pub mod delivery;
-pub mod event;
-pub mod failure;
-pub mod fetch;
-pub mod figures;
-pub mod followed;
-pub mod frame;
-pub mod http;
-pub mod hub;
-pub mod inbox;
-pub mod incoming;
-pub mod names;
-pub mod operations;
-pub mod outbox;
-pub mod presence;
-pub mod profile;
-pub mod profile_news;
-pub mod protocol;
-pub mod receivers;
-pub mod replies;
-pub mod room;
-pub mod server;
-pub mod session;
-pub mod sync;
-pub mod tail;
-pub mod throttle;
-pub mod upstream;
-pub mod visitors;
-pub mod web;
+mod client;
+mod config;
+mod event;
+mod hub;
+mod metrics;
+mod names;
+mod operations;
+mod panics;
+mod rate_limit;
+mod room;
+mod server;
+mod upstream;
+
+pub use config::{Args, Config, LogFormat};
+pub use server::server::Server;
+
+/// What the fuzz targets drive: everything that reads bytes from outside.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::client::frame_reader::{Broken, Found, Incoming, Step};
+    pub use crate::client::request::{Fields, Request, error, ok, string, text};
+    pub use crate::event::Head;
+    pub use crate::names::{is_user, room_kind};
+}

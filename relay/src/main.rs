@@ -4,8 +4,7 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use chat_relay::config::{Args, Config, LogFormat};
-use chat_relay::server::Server;
+use chat_relay::{Args, Config, LogFormat, Server};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;

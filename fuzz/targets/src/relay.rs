@@ -1,10 +1,9 @@
 //! What a relay reads: frames of clients, requests in them, and the events of rooms.
 
 use bytes::BufMut;
-use chat_relay::event::Head;
-use chat_relay::incoming::{Broken, Found, Incoming, Step};
-use chat_relay::names;
-use chat_relay::protocol::{self, Fields, Request};
+use chat_relay::fuzzing::{
+    self, Broken, Fields, Found, Head, Incoming, Request, Step, is_user, room_kind,
+};
 
 /// The longest message of the reader under test.
 const MOST: usize = 4096;
@@ -54,32 +53,32 @@ fn request(text: &str) {
     };
     match Request::parse(text) {
         Ok(request) => {
-            strict(&protocol::ok(request.reference, ""));
+            strict(&fuzzing::ok(request.reference, ""));
             fields(&request.fields);
             let mut out = String::new();
-            protocol::string(&mut out, &request.op);
+            fuzzing::string(&mut out, &request.op);
             strict(&out);
         }
-        Err((reference, failure)) => strict(&protocol::error(reference, &failure)),
+        Err((reference, failure)) => strict(&fuzzing::error(reference, &failure)),
     }
 }
 
 fn fields(fields: &Fields<'_>) {
     for name in ["room", "text", "cursor"] {
         if let Ok(Some(text)) = fields.optional_text(name) {
-            let (kind, is_user) = (names::room_kind(&text), names::is_user(&text));
+            let (kind, is_user) = (room_kind(&text), is_user(&text));
             assert!(text.len() <= 200 || kind.is_none() && !is_user);
         }
     }
     if let Ok(room) = fields.room() {
-        assert!(names::room_kind(&room).is_some());
+        assert!(room_kind(&room).is_some());
     }
     if let Ok(rooms) = fields.rooms() {
         assert!(rooms.len() <= fields.entries("rooms"), "a limit counts at least what is there");
     }
     let _ = (fields.texts("users"), fields.id("id"), fields.number("count"), fields.flag("remove"));
     if let Ok(Some(inner)) = fields.members("set") {
-        inner.iter().for_each(|(_, value)| drop(protocol::text(value)));
+        inner.iter().for_each(|(_, value)| drop(fuzzing::text(value)));
     }
 }
 

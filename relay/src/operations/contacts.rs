@@ -7,14 +7,14 @@
 use std::sync::Arc;
 
 use super::{Answer, Context, Outcome};
+use crate::client::error::Failure;
+use crate::client::request::Request;
 use crate::config::Contacts;
-use crate::failure::Failure;
+use crate::hub::profile::{Profile, Told};
 use crate::names::{self, contact};
-use crate::profile::{Profile, Told};
-use crate::protocol::Request;
-use crate::receivers::Dirty;
-use crate::replies::BoundedObject;
+use crate::room::subscribers::Dirty;
 use crate::room::{Newcomer, Placed, Room};
+use crate::upstream::replies::BoundedObject;
 
 /// Most users that one `profiles` names.
 const PROFILES: usize = 100;
@@ -46,7 +46,7 @@ pub(super) async fn prepare(
         return Err(Failure::unavailable());
     }
     let (room, newcomer) = hub.arrive(room, &context.connection);
-    super::receive::confirmed(&room).await?;
+    super::join::confirmed(&room).await?;
     let mut replies = hub.upstream.call(Profile::commands(user).into()).await.into_iter();
     let (Some(what), Some(who)) = (replies.next(), replies.next()) else {
         return Err(Failure::unavailable());

@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use redis::{Cmd, Value};
 
-use super::lists::list;
+use super::follows::list;
 use super::{Answer, Context, Outcome, notices};
+use crate::client::error::Failure;
+use crate::client::request::{self, Request};
 use crate::event::Id;
-use crate::failure::Failure;
 use crate::names::room_kind;
-use crate::protocol::{self, Request};
-use crate::replies::{BoundedObject, Elements, PAGE_BYTES, Page, text};
+use crate::upstream::replies::{BoundedObject, Elements, PAGE_BYTES, Page, text};
 use crate::upstream::{Failed, Reply, all_away};
 
 /// Rooms asked about in one pipeline.
@@ -181,7 +181,7 @@ pub(super) async fn inbox(context: &Arc<Context>, request: Request<'_>) -> Outco
     }
     out.push_str("],\"cursor\":");
     match cursor {
-        Some((cursor, _)) => protocol::string(&mut out, &cursor.text()),
+        Some((cursor, _)) => request::string(&mut out, &cursor.text()),
         None => out.push_str("null"),
     }
     Ok(Answer::Ok(out))
@@ -194,7 +194,7 @@ fn rows(waiting: &[(Cursor, Unread)]) -> (Vec<String>, usize) {
     let (mut rows, mut bytes) = (Vec::new(), 0);
     for (at, unread) in waiting {
         let mut row = String::from("\"room\":");
-        protocol::string(&mut row, &at.room);
+        request::string(&mut row, &at.room);
         row.push(',');
         unread.write(&mut row);
         if bytes + row.len() + FRAME > PAGE_BYTES {

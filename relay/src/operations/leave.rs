@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::lists::list;
+use super::follows::list;
 use super::{Answer, Context, Outcome};
-use crate::failure::Failure;
+use crate::client::error::Failure;
+use crate::client::request::Request;
+use crate::hub::presence;
 use crate::names::{RoomKind, room_kind};
-use crate::presence;
-use crate::protocol::Request;
 
 pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let (hub, connection) = (&context.hub, &context.connection);

@@ -10,14 +10,14 @@ use std::time::Duration;
 use redis::Value;
 
 use super::Context;
-use super::lists::{Following, Gain};
-use super::receive::{ATTEMPTS, Membership, confirmed, is_member, join_command};
-use crate::access::room_as;
-use crate::failure::Failure;
-use crate::presence;
-use crate::receivers::Dirty;
-use crate::replies::{Elements, field, id};
+use super::follows::{Following, Gain};
+use super::join::{ATTEMPTS, Membership, confirmed, is_member, join_command};
+use crate::client::error::Failure;
+use crate::hub::access::room_as;
+use crate::hub::presence;
 use crate::room::Placed;
+use crate::room::subscribers::Dirty;
+use crate::upstream::replies::{Elements, field, id};
 use crate::upstream::{Away, Failed, State};
 
 /// Brings a new connection into these rooms, or begins to.

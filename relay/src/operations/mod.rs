@@ -2,21 +2,21 @@
 //!
 //! The user of every command is the connection's, every read goes `AS` that user; no field of a
 //! request can change that. What the relay does of its own for others (lists of rooms, notices,
-//! presence of contacts) has a file each: `lists`, `notices`, `contacts`.
+//! presence of contacts) has a file each: `follows`, `notices`, `contacts`.
 
-mod amend;
 mod contacts;
+mod edit;
+mod follows;
 mod inbox;
+mod join;
 mod leave;
-mod lists;
 mod login;
 mod moderate;
 mod notices;
-mod reads;
-mod receive;
+mod queries;
 mod resume;
 mod send;
-mod tell;
+mod signal;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -26,12 +26,12 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use redis::Cmd;
 
-use crate::allowance::Allowance;
-use crate::connection::Connection;
-use crate::failure::Failure;
-use crate::figures::FIGURES;
+use crate::client::connection::Connection;
+use crate::client::error::Failure;
+use crate::client::request::{self, Fields, Request};
 use crate::hub::Hub;
-use crate::protocol::{self, Fields, Request};
+use crate::metrics::FIGURES;
+use crate::rate_limit::Allowance;
 
 pub use login::login;
 
@@ -82,28 +82,28 @@ const PER_ROOM: fn(&Fields<'_>) -> usize = |fields| fields.entries("rooms").max(
 const PER_USER: fn(&Fields<'_>) -> usize = |fields| fields.entries("users").max(1);
 
 operations! {
-    "join" ONE => receive::join;
-    "subscribe" ONE => receive::subscribe;
+    "join" ONE => join::join;
+    "subscribe" ONE => join::subscribe;
     "resume" PER_ROOM => resume::resume;
     "leave" ONE => leave::leave;
     "unsubscribe" ONE => leave::unsubscribe;
     "send" ONE => send::send;
-    "edit" ONE => amend::edit;
-    "delete" ONE => amend::delete;
-    "react" ONE => amend::react;
+    "edit" ONE => edit::edit;
+    "delete" ONE => edit::delete;
+    "react" ONE => edit::react;
     "read" ONE => inbox::read;
     "unread" PER_ROOM => inbox::unread;
     "inbox" LIST => inbox::inbox;
     "mod" ONE => moderate::moderate;
-    "signal" ONE => tell::signal;
-    "status" ONE => tell::status;
-    "ping" ONE => tell::ping;
-    "history" ONE => reads::history;
-    "members" ONE => reads::members;
-    "who" ONE => reads::who;
-    "online" PER_ROOM => reads::online;
-    "rooms" ONE => reads::rooms;
-    "room" ONE => reads::room;
+    "signal" ONE => signal::signal;
+    "status" ONE => signal::status;
+    "ping" ONE => signal::ping;
+    "history" ONE => queries::history;
+    "members" ONE => queries::members;
+    "who" ONE => queries::who;
+    "online" PER_ROOM => queries::online;
+    "rooms" ONE => queries::rooms;
+    "room" ONE => queries::room;
     "profiles" PER_USER => contacts::profiles;
 }
 
@@ -139,11 +139,11 @@ pub async fn carry_out(context: Arc<Context>, text: impl AsRef<str>) {
         Err((reference, failure)) => (reference, take(&context, 1).and(Err(failure))),
     };
     match outcome {
-        Ok(Answer::Ok(inside)) => context.connection.send_text(&protocol::ok(reference, &inside)),
+        Ok(Answer::Ok(inside)) => context.connection.send_text(&request::ok(reference, &inside)),
         Ok(Answer::Sent) => {}
         Err(failure) => {
             FIGURES.operation_errors.increment(1);
-            context.connection.send_text(&protocol::error(reference, &failure));
+            context.connection.send_text(&request::error(reference, &failure));
         }
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use redis::Value;
 
-use super::lists::Following;
+use super::follows::Following;
 use super::{Answer, Context, Outcome};
-use crate::access::room_as;
-use crate::failure::Failure;
+use crate::client::error::Failure;
+use crate::client::request::Request;
+use crate::hub::access::room_as;
 use crate::names;
-use crate::protocol::Request;
-use crate::replies::{field, integer, text};
 use crate::upstream::Failed;
+use crate::upstream::replies::{field, integer, text};
 
 const ACTIONS: [&str; 6] = ["kick", "ban", "unban", "mute", "unmute", "role"];
 

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use redis::{Cmd, Value};
 
 use super::Context;
-use crate::access::{Access, judge, room_as};
+use crate::client::request;
 use crate::event::Id;
+use crate::hub::access::{Access, judge, room_as};
 use crate::names::{RoomKind, room_kind};
-use crate::protocol;
-use crate::replies::Page;
 use crate::upstream::Failed;
+use crate::upstream::replies::Page;
 
 /// The other side of a direct room that this user is one of.
 pub(super) fn other_side<'a>(user: &str, room: &'a str) -> Option<&'a str> {
@@ -84,7 +84,7 @@ async fn tell(context: &Context, room: &str, id: Id, mut told: Vec<(String, &'st
     let notices = told.iter().map(|(user, kind)| {
         let mut data = about(kind, room, id);
         data.push_str(",\"from\":");
-        protocol::string(&mut data, context.user());
+        request::string(&mut data, context.user());
         data.push('}');
         notice(user, &data)
     });
@@ -110,7 +110,7 @@ pub(super) fn tell_of_reading(context: &Arc<Context>, room: &str, cursor: Id, un
 
 fn about(kind: &str, room: &str, id: Id) -> String {
     let mut data = format!("{{\"kind\":\"{kind}\",\"room\":");
-    protocol::string(&mut data, room);
+    request::string(&mut data, room);
     data.push_str(&format!(",\"id\":\"{id}\""));
     data
 }

@@ -6,12 +6,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::receive::{Membership, Wish, check_room_count, receive, too_many_rooms};
+use super::join::{Membership, Wish, check_room_count, receive, too_many_rooms};
 use super::{Answer, Context, Outcome};
+use crate::client::error::Failure;
+use crate::client::request::{self, Fields, Request};
 use crate::event::Id;
-use crate::failure::Failure;
 use crate::names::room_kind;
-use crate::protocol::{self, Fields, Request};
 
 pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let rooms = request.fields.members("rooms")?;
@@ -24,7 +24,7 @@ pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outc
         if index > 0 {
             inside.push(',');
         }
-        protocol::string(&mut inside, &wish.room);
+        request::string(&mut inside, &wish.room);
         match received {
             Ok(members) => inside.push_str(&format!(":{{{members}}}")),
             Err(failure) => {
@@ -35,7 +35,7 @@ pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outc
         }
     }
     inside.push('}');
-    context.connection.release(&protocol::ok(request.reference, &inside));
+    context.connection.release(&request::ok(request.reference, &inside));
     Ok(Answer::Sent)
 }
 
@@ -53,7 +53,7 @@ fn wishes(rooms: &Fields<'_>, most: usize) -> Result<Vec<Wish>, Failure> {
         let since = match cursor {
             "null" => None,
             cursor => {
-                let cursor = protocol::text(cursor).ok();
+                let cursor = request::text(cursor).ok();
                 let id = cursor.and_then(|cursor| Id::parse(cursor.as_bytes()));
                 Some(id.ok_or_else(|| Failure::invalid("rooms", "a cursor is not an id"))?)
             }

@@ -11,19 +11,19 @@ use std::time::{Duration, Instant};
 
 use redis::{Cmd, Value};
 
-use super::lists::{Following, Gain};
+use super::follows::{Following, Gain};
 use super::{Answer, Context, Outcome, notices};
-use crate::close;
+use crate::client::close;
+use crate::client::connection::End;
+use crate::client::error::Failure;
+use crate::client::frame;
+use crate::client::request::{self, Request};
 use crate::config::Offline;
-use crate::connection::End;
-use crate::defect::caught;
-use crate::failure::Failure;
-use crate::figures::FIGURES;
-use crate::frame;
 use crate::hub::now_ms;
-use crate::protocol::{self, Request};
-use crate::receivers::Dirty;
-use crate::replies::id;
+use crate::metrics::FIGURES;
+use crate::panics::caught;
+use crate::room::subscribers::Dirty;
+use crate::upstream::replies::id;
 use crate::upstream::{Away, Failed};
 
 /// Sends of one connection that may wait.
@@ -164,13 +164,13 @@ async fn empty_lane(context: Arc<Context>) {
         let until = tokio::time::Instant::from_std(send.until);
         let outcome = tokio::time::timeout_at(until, in_time).await;
         let answer = match outcome.unwrap_or_else(|_| Err(Failure::unavailable())) {
-            Ok(inside) => protocol::ok(&send.reference, &inside),
+            Ok(inside) => request::ok(&send.reference, &inside),
             Err(failure) => {
                 FIGURES.operation_errors.increment(1);
                 if send.shown.is_some() {
                     withdraw(&context, &send);
                 }
-                protocol::error(&send.reference, &failure)
+                request::error(&send.reference, &failure)
             }
         };
         context.lane.lock().waiting.pop_front();
@@ -182,10 +182,10 @@ async fn empty_lane(context: Arc<Context>) {
 
 fn withdraw(context: &Context, send: &Send) {
     let mut further = String::from(",\"user\":");
-    protocol::string(&mut further, context.user());
+    request::string(&mut further, context.user());
     further.push_str(",\"nonce\":");
-    protocol::string(&mut further, &send.nonce);
-    let withdraw = protocol::about_room("withdraw", &send.room, &further);
+    request::string(&mut further, &send.nonce);
+    let withdraw = request::about_room("withdraw", &send.room, &further);
     let Some(room) = context.hub.room(&send.room) else { return };
     // Also those who are paused: they may have been shown it before.
     if room.holds(&context.connection) {
@@ -238,11 +238,11 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<Send, Failure> {
     }
     let shown = (context.hub.config.offline == Offline::Local).then(|| {
         let mut further = format!(",\"ts\":{},\"user\":", now_ms());
-        protocol::string(&mut further, context.user());
+        request::string(&mut further, context.user());
         further.push_str(",\"kind\":");
-        protocol::string(&mut further, kind.as_deref().unwrap_or("text"));
+        request::string(&mut further, kind.as_deref().unwrap_or("text"));
         further.push_str(",\"text\":");
-        protocol::string(&mut further, &text);
+        request::string(&mut further, &text);
         if let Some(meta) = meta {
             further.push_str(",\"meta\":");
             further.push_str(meta);
@@ -251,9 +251,9 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<Send, Failure> {
             further.push_str(&format!(",\"reply\":\"{reply}\""));
         }
         further.push_str(",\"nonce\":");
-        protocol::string(&mut further, &nonce);
+        request::string(&mut further, &nonce);
         further.push_str(",\"local\":true");
-        protocol::about_room("message", &room, &further)
+        request::about_room("message", &room, &further)
     });
     // Half the window, so that every submission of it falls into one window.
     let until = Instant::now() + context.hub.config.nonce_window / 2;

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Newcomer, Removal, Room, State, removal};
-use crate::connection::Connection;
+use crate::client::connection::Connection;
+use crate::client::error::Failure;
+use crate::client::frame::{self, Frame};
+use crate::client::outbox::Class;
+use crate::client::request;
 use crate::event::{Head, Id};
-use crate::failure::Failure;
-use crate::frame::{self, Frame};
-use crate::outbox::Class;
-use crate::protocol;
-use crate::receivers::{Dirty, queue};
+use crate::room::subscribers::{Dirty, queue};
 
 /// Who is not answered about for longer must come anew.
 const PAUSED_AT_MOST: Duration = Duration::from_secs(30);
@@ -211,7 +211,7 @@ impl Room {
         for connection in &denied {
             let mut further = String::from(",");
             why(connection).inspect(|why| why.write(&mut further));
-            let gone = protocol::about_room("gone", &self.name, &further);
+            let gone = request::about_room("gone", &self.name, &further);
             connection.rise(self);
             queue(connection, &frame::text(gone.as_bytes()), Class::Live, dirty);
         }
@@ -332,6 +332,6 @@ impl State {
 
 /// Whether this event of the room's settings may take the right to read from somebody.
 fn may_close(head: &Head<'_>) -> bool {
-    let settings = protocol::Fields::of(head.raw("data").unwrap_or_default());
+    let settings = request::Fields::of(head.raw("data").unwrap_or_default());
     settings.raw("access").is_some_and(|access| access != "\"open\"")
 }

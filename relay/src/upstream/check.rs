@@ -6,7 +6,7 @@
 
 use redis::{Cmd, Value};
 
-use super::trouble::{State, Trouble, denied_command};
+use super::health::{State, Trouble, denied_command};
 
 /// The room that cannot exist: no user's name begins with `*`. Also the channel of the probe.
 pub fn no_room(relay: &str, boot: &str) -> String {

@@ -14,9 +14,10 @@
 //! This file knows one standalone server; it does not know what commands mean.
 
 mod check;
+mod health;
+mod outcome;
 mod path;
-mod reply;
-mod trouble;
+pub mod replies;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,14 +28,14 @@ use redis::{Client, Cmd, Value};
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
-use crate::failure::Failure;
-use crate::figures::FIGURES;
+use crate::client::error::Failure;
+use crate::metrics::FIGURES;
 
 use path::Path;
 
 pub use check::no_room;
-pub use reply::{Away, Failed, Reply, all_away};
-pub use trouble::{State, Trouble};
+pub use health::{State, Trouble};
+pub use outcome::{Away, Failed, Reply, all_away};
 
 /// Longest wait for the replies of one pipeline.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
@@ -183,7 +184,7 @@ impl Upstream {
         }
         Err(match Away::from_code(code) {
             Some(away) => Failed::Away(away),
-            None if trouble::denied_command(details).is_some() => Failed::Away(Away::NotNow),
+            None if health::denied_command(details).is_some() => Failed::Away(Away::NotNow),
             None => Failed::Refused(Failure::from_reply(code, details)),
         })
     }

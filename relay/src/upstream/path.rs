@@ -9,10 +9,10 @@ use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, Va
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::trouble::{State, Trouble, denied_command};
+use super::health::{State, Trouble, denied_command};
 use super::{COMMAND_TIMEOUT, Listener, check};
-use crate::figures::FIGURES;
-use crate::profile_news::CHANNEL;
+use crate::hub::profile_updates::CHANNEL;
+use crate::metrics::FIGURES;
 
 /// Longest wait for a TCP connection and its greeting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,0 +1,310 @@
+//! One client's socket and outbox, shared by its session and by the rooms that send to it.
+//!
+//! Whoever has a frame for the client queues it here and whoever is at hand writes it: the
+//! fan-out does not wake a task per delivery. Only when the kernel takes no more is the session
+//! woken, which then waits for the socket. Nothing here waits, and nothing here reads.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rustix::net::{SendFlags, send};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use crate::client::close::{self, Close};
+use crate::client::frame::{self, Frame};
+use crate::client::outbox::{Class, Outbox, Pushed, SLICES};
+use crate::metrics::FIGURES;
+use crate::room::Room;
+
+/// A queue beyond this many bytes is written at once, even in the middle of a burst: else a burst
+/// could fill the outbox of a client that reads fast enough.
+const BURST: usize = 64 << 10;
+
+/// Bytes that the kernel takes for a client before they are sent.
+const NOTSENT_MOST: u32 = 64 << 10;
+
+/// Why a connection's session is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The relay closes it.
+    Close(Close),
+    /// The socket failed: there is nobody to tell.
+    Lost,
+}
+
+/// One client. What every delivery touches lies together, at the front: with many clients nothing
+/// of it is in the processor's cache, and a delivery costs as much as it has to fetch.
+#[repr(C)]
+pub struct Connection {
+    sending: Mutex<Sending>,
+    socket: TcpStream,
+    outbox_limit: usize,
+    /// Grows with every connection of this process; orders receivers.
+    pub number: u64,
+    /// Its name for presence, never used again.
+    pub name: Arc<str>,
+    /// The authenticated user.
+    pub user: Arc<str>,
+    /// Wakes the session: the socket blocks, or the session is to end.
+    pub wake: Notify,
+    rooms: Mutex<Vec<Arc<Room>>>,
+    status: Mutex<Option<Box<str>>>,
+}
+
+#[derive(Default)]
+struct Sending {
+    outbox: Outbox,
+    /// The kernel took no more: the session waits until it does.
+    blocked: bool,
+    /// Someone has promised to flush.
+    dirty: bool,
+    /// Boxed, because hardly any has one.
+    end: Option<Box<End>>,
+}
+
+impl Connection {
+    /// A connection over an upgraded socket. The kernel is to hold little that is not yet sent: what a
+    /// client does not read is to be seen here, where it is bounded.
+    pub fn new(
+        number: u64,
+        name: Arc<str>,
+        user: Arc<str>,
+        socket: TcpStream,
+        outbox_limit: usize,
+    ) -> Connection {
+        // Where the system has no such option its own bounds must do.
+        let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(NOTSENT_MOST);
+        Connection {
+            sending: Mutex::default(),
+            socket,
+            outbox_limit,
+            number,
+            name,
+            user,
+            wake: Notify::new(),
+            rooms: Mutex::default(),
+            status: Mutex::default(),
+        }
+    }
+
+    /// The socket, for reading and for waiting.
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// Queues a frame. True: the caller must see to it that [`Connection::flush`] is called soon.
+    #[must_use]
+    pub fn push(&self, frame: Frame, class: Class) -> bool {
+        let mut sending = self.sending.lock();
+        if sending.end.is_some() {
+            return false;
+        }
+        // A client that takes all it is given is not slow, however much comes at once.
+        let much = BURST.min(self.outbox_limit / 2);
+        if !sending.blocked && sending.outbox.bytes() + frame.len() > much {
+            self.write(&mut sending);
+        }
+        match sending.outbox.push(frame, class, self.outbox_limit) {
+            Pushed::Queued => {}
+            Pushed::Dropped => {
+                FIGURES.ephemeral_dropped.increment(1);
+                return false;
+            }
+            Pushed::Full => {
+                self.finish(&mut sending, End::Close(close::SLOW), None);
+                return false;
+            }
+        }
+        if sending.outbox.bytes() > BURST && !sending.blocked {
+            self.write(&mut sending);
+        }
+        !sending.blocked && !std::mem::replace(&mut sending.dirty, true)
+    }
+
+    /// Queues a ping or a pong and writes what the kernel takes.
+    pub fn send_control(&self, frame: Frame) {
+        if self.push(frame, Class::Control) {
+            self.flush();
+        }
+    }
+
+    /// The client has closed: what waits is forgotten, and `answer` is the last frame (RFC 6455,
+    /// section 5.5.1).
+    pub fn answer_close(&self, answer: Frame) {
+        let mut sending = self.sending.lock();
+        if sending.end.is_none() {
+            sending.outbox.finish(answer);
+            if !sending.blocked {
+                self.write(&mut sending);
+            }
+        }
+    }
+
+    /// Queues a reply and writes what the kernel takes.
+    pub fn send(&self, frame: Frame) {
+        if self.push(frame, Class::Reply) {
+            self.flush();
+        }
+    }
+
+    /// Queues a text message of the relay's own.
+    pub fn send_text(&self, text: &str) {
+        self.send(frame::text(text.as_bytes()));
+    }
+
+    /// Lets frames wait aside until [`Connection::release`].
+    pub fn hold(&self) {
+        self.sending.lock().outbox.hold();
+    }
+
+    /// Sends `text` and then what has waited aside.
+    pub fn release(&self, text: &str) {
+        let mut sending = self.sending.lock();
+        if sending.end.is_some() {
+            return;
+        }
+        sending.outbox.release(Some(frame::text(text.as_bytes())));
+        if !sending.blocked {
+            self.write(&mut sending);
+        }
+    }
+
+    /// Writes as much as the kernel takes now.
+    pub fn flush(&self) {
+        let mut sending = self.sending.lock();
+        sending.dirty = false;
+        if !sending.blocked {
+            self.write(&mut sending);
+        }
+    }
+
+    /// The socket, which took no more, has become writable: writes on. True: it took something. It
+    /// was full, so the other side has read since.
+    pub fn unblock(&self) -> bool {
+        let mut sending = self.sending.lock();
+        sending.blocked = false;
+        let before = sending.outbox.bytes();
+        self.write(&mut sending);
+        sending.outbox.bytes() < before
+    }
+
+    /// Whether the session should wait for the socket to become writable.
+    pub fn is_blocked(&self) -> bool {
+        self.sending.lock().blocked
+    }
+
+    /// Bytes that wait for the client.
+    pub fn waiting_bytes(&self) -> usize {
+        self.sending.lock().outbox.bytes()
+    }
+
+    /// Whether so much waits that the client should read before it is served more.
+    pub fn is_behind(&self) -> bool {
+        self.waiting_bytes() > self.outbox_limit / 2
+    }
+
+    /// Ends the connection: what waits is forgotten, the close frame goes out. The first end counts.
+    pub fn end(&self, end: End) {
+        self.finish(&mut self.sending.lock(), end, None);
+    }
+
+    /// Ends the connection as [`Connection::end`] does, with a word for people.
+    pub fn close(&self, close: Close, message: Option<&str>) {
+        self.finish(&mut self.sending.lock(), End::Close(close), message);
+    }
+
+    /// Why the connection ends, once it does.
+    pub fn ended(&self) -> Option<End> {
+        self.sending.lock().end.as_deref().copied()
+    }
+
+    fn finish(&self, sending: &mut Sending, end: End, message: Option<&str>) {
+        if sending.end.is_some() {
+            return;
+        }
+        sending.end = Some(Box::new(end));
+        match end {
+            End::Close(close) => {
+                FIGURES.closed(close);
+                sending.outbox.finish(close.frame(message));
+                if !sending.blocked {
+                    self.write(sending);
+                }
+            }
+            End::Lost => sending.outbox = Outbox::default(),
+        }
+        self.wake.notify_one();
+    }
+
+    fn write(&self, sending: &mut Sending) {
+        while !sending.outbox.is_empty() {
+            match self.write_front(&sending.outbox) {
+                Ok(written) => sending.outbox.written(written),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    sending.blocked = true;
+                    self.wake.notify_one();
+                    return;
+                }
+                Err(_) => {
+                    sending.outbox = Outbox::default();
+                    sending.end.get_or_insert_with(|| Box::new(End::Lost));
+                    self.wake.notify_one();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn write_front(&self, outbox: &Outbox) -> io::Result<usize> {
+        if let Some(frame) = outbox.only() {
+            // Past tokio, which would look first whether it knows the socket to be ready. It does,
+            // as long as we are not blocked; if the kernel says otherwise, tokio must hear of it.
+            return send(&self.socket, frame, SendFlags::NOSIGNAL)
+                .or_else(|_| self.socket.try_write(frame));
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let filled = outbox.slices(&mut slices);
+        self.socket.try_write_vectored(&slices[..filled])
+    }
+
+    /// The rooms it is in.
+    pub fn rooms(&self) -> Vec<Arc<Room>> {
+        self.rooms.lock().clone()
+    }
+
+    /// The room of this name, if it is in it.
+    pub fn room(&self, name: &str) -> Option<Arc<Room>> {
+        self.rooms.lock().iter().find(|room| *room.name == *name).cloned()
+    }
+
+    /// Takes a seat in a room, or keeps it.
+    pub fn sit(&self, room: &Arc<Room>) {
+        let mut rooms = self.rooms.lock();
+        if !rooms.iter().any(|known| Arc::ptr_eq(known, room)) {
+            rooms.reserve_exact(1);
+            rooms.push(room.clone());
+        }
+    }
+
+    /// Gives up the seat in this room.
+    pub fn rise(&self, room: &Room) {
+        self.rooms.lock().retain(|known| !std::ptr::eq(&**known, room));
+    }
+
+    /// Gives up all seats.
+    pub fn rise_all(&self) -> Vec<Arc<Room>> {
+        std::mem::take(&mut *self.rooms.lock())
+    }
+
+    /// The user's chosen status on this connection.
+    pub fn status(&self) -> Option<Box<str>> {
+        self.status.lock().clone()
+    }
+
+    /// Sets the status told with the next presence.
+    pub fn set_status(&self, status: &str) {
+        *self.status.lock() = Some(status.into());
+    }
+}

@@ -1,0 +1,146 @@
+//! Why something was refused: a code with its argument, the module's or the relay's own.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use crate::client::request::string;
+
+/// Why an operation was refused, as the client is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// First word of the module's error, or one of the relay's own: `INVALID`, `UNAVAILABLE`,
+    /// `RATELIMIT`, `DENIED`.
+    pub code: Cow<'static, str>,
+    /// A short explanation for people.
+    pub message: Cow<'static, str>,
+    /// The code's argument under its name.
+    pub argument: Option<(&'static str, Argument)>,
+}
+
+/// The argument of an error code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// Milliseconds or bytes.
+    Number(u64),
+    /// A word.
+    Word(Cow<'static, str>),
+}
+
+impl Failure {
+    /// A code with an explanation.
+    pub fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Failure {
+        Failure { code: Cow::Borrowed(code), message: message.into(), argument: None }
+    }
+
+    /// A code with a word that says what of.
+    pub fn with_word(
+        code: &'static str,
+        what: impl Into<Cow<'static, str>>,
+        message: &'static str,
+    ) -> Failure {
+        let argument = Some(("what", Argument::Word(what.into())));
+        Failure { argument, ..Failure::new(code, message) }
+    }
+
+    /// The request is wrong in `what`.
+    pub fn invalid(what: impl Into<Cow<'static, str>>, message: &'static str) -> Failure {
+        Failure::with_word("INVALID", what, message)
+    }
+
+    /// Redis cannot be asked now.
+    pub fn unavailable() -> Failure {
+        Failure::new("UNAVAILABLE", "Redis cannot be reached now; try again")
+    }
+
+    /// Too much in too short a time; try again after `retry_ms`.
+    pub fn ratelimit(retry_ms: u64) -> Failure {
+        let argument = Some(("retry_ms", Argument::Number(retry_ms)));
+        Failure { argument, ..Failure::new("RATELIMIT", "too much at a time; wait a little") }
+    }
+
+    /// From an error reply: its first word is the code, the second the code's argument.
+    pub fn from_reply(code: &str, details: &str) -> Failure {
+        let (first, explanation) = details.split_once(' ').unwrap_or((details, ""));
+        let number = |name| first.parse().ok().map(|number| (name, Argument::Number(number)));
+        let word =
+            |name| (!first.is_empty()).then(|| (name, Argument::Word(first.to_owned().into())));
+        let argument = match code {
+            "INVALID" | "DENIED" => word("what"),
+            "BANNED" | "MUTED" => number("until_ms"),
+            "RATELIMIT" => number("retry_ms"),
+            "TOOBIG" => number("max_bytes"),
+            _ => None,
+        };
+        let message = match (&argument, explanation) {
+            (None, _) => details,
+            (Some(_), "") => in_words(code).unwrap_or(first),
+            (Some(_), explanation) => explanation.trim_start_matches("- "),
+        };
+        let code = Cow::Owned(code.to_owned());
+        Failure { code, message: message.to_owned().into(), argument }
+    }
+
+    /// The inside of `"error":{…}`.
+    pub fn write(&self, out: &mut String) {
+        out.push_str("\"code\":");
+        string(out, &self.code);
+        out.push_str(",\"message\":");
+        string(out, &self.message);
+        match &self.argument {
+            Some((name, Argument::Number(number))) => {
+                let _ = write!(out, ",\"{name}\":{number}");
+            }
+            Some((name, Argument::Word(word))) => {
+                let _ = write!(out, ",\"{name}\":");
+                string(out, word);
+            }
+            None => {}
+        }
+    }
+}
+
+/// What a code means, for people, where the module says no more than its argument.
+fn in_words(code: &str) -> Option<&'static str> {
+    match code {
+        "BANNED" => Some("kept out of this room"),
+        "MUTED" => Some("may read here but not write"),
+        "RATELIMIT" => Some("too fast; wait a little"),
+        "TOOBIG" => Some("too long"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_replies_name_their_argument() {
+        let rows: &[(&str, &str, &str)] = &[
+            (
+                "RATELIMIT",
+                "1200",
+                r#""code":"RATELIMIT","message":"too fast; wait a little","retry_ms":1200"#,
+            ),
+            (
+                "RATELIMIT",
+                "1200 slow down",
+                r#""code":"RATELIMIT","message":"slow down","retry_ms":1200"#,
+            ),
+            (
+                "INVALID",
+                "meta - not json",
+                r#""code":"INVALID","message":"not json","what":"meta""#,
+            ),
+            ("BANNED", "17", r#""code":"BANNED","message":"kept out of this room","until_ms":17"#),
+            ("TOOBIG", "4096", r#""code":"TOOBIG","message":"too long","max_bytes":4096"#),
+            ("NOROOM", "", r#""code":"NOROOM","message":"""#),
+            ("ERR", "wrong number", r#""code":"ERR","message":"wrong number""#),
+        ];
+        for (code, details, expected) in rows {
+            let mut out = String::new();
+            Failure::from_reply(code, details).write(&mut out);
+            assert_eq!(out, *expected);
+        }
+    }
+}

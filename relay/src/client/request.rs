@@ -1,0 +1,365 @@
+//! The JSON of the socket: requests in, replies and relay-made frames out.
+//!
+//! A request is read member by member, values unparsed, so that `ref`, `meta` and `data` keep their
+//! bytes and a wrong type can be answered by the name of its field. Unknown members are ignored.
+//! Nothing here knows what an operation does.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::client::error::Failure;
+use crate::event::Id;
+use crate::names;
+
+/// Longest `ref` that comes back, bytes as written.
+const REF_MAX: usize = 256;
+
+/// Entries of a list in a request.
+const ENTRIES_MAX: usize = 1000;
+
+/// One parsed request.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// `ref` as it was written, or `null`.
+    pub reference: &'a str,
+    /// The operation's name.
+    pub op: Cow<'a, str>,
+    /// All its members.
+    pub fields: Fields<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// Parses one text message. The error comes with the `ref` to answer to.
+    pub fn parse(text: &'a str) -> Result<Request<'a>, (&'a str, Failure)> {
+        let fields: Fields<'a> = serde_json::from_str(text)
+            .map_err(|_| ("null", Failure::invalid("json", "not a JSON object")))?;
+        let reference = match fields.raw("ref") {
+            None => "null",
+            Some(raw) if is_reference(raw) => raw,
+            Some(_) => {
+                let failure = Failure::invalid("ref", "a number or a string of up to 256 bytes");
+                return Err(("null", failure));
+            }
+        };
+        let op = fields.text("op").map_err(|failure| (reference, failure))?;
+        Ok(Request { reference, op, fields })
+    }
+}
+
+fn is_reference(raw: &str) -> bool {
+    let starts_well =
+        raw.starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit());
+    // It comes back as it is: to a strict reader too, which knows no lone surrogate and no number
+    // beyond a double.
+    let is_text = raw.starts_with('"') && !raw.contains('\\');
+    let is_plain = is_text || raw.bytes().all(|byte| byte.is_ascii_digit());
+    let is_strict = || serde_json::from_str::<serde_json::Value>(raw).is_ok();
+    starts_well && raw.len() <= REF_MAX && (is_plain || is_strict())
+}
+
+/// The members of a request, values unparsed.
+#[derive(Debug, Default)]
+pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// The members of an object; none where it is no object.
+    pub fn of(bytes: &'a [u8]) -> Fields<'a> {
+        serde_json::from_slice(bytes).unwrap_or_default()
+    }
+
+    /// Whether there is a member of this name, be it `null`.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
+    /// A member as it is written; `null` counts as absent.
+    pub fn raw(&self, name: &str) -> Option<&'a str> {
+        let (_, value) = self.0.iter().rev().find(|(key, _)| key == name)?;
+        Some(value.get()).filter(|text| *text != "null")
+    }
+
+    /// A string that must be there.
+    pub fn text(&self, name: &'static str) -> Result<Cow<'a, str>, Failure> {
+        self.optional_text(name)?.ok_or_else(|| Failure::invalid(name, "this field is needed"))
+    }
+
+    /// A string that may be absent.
+    pub fn optional_text(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Failure> {
+        let wrong = |_| Failure::invalid(name, "not a string");
+        self.raw(name).map(|raw| text(raw).map_err(wrong)).transpose()
+    }
+
+    /// The name of a room that must be there.
+    pub fn room(&self) -> Result<Cow<'a, str>, Failure> {
+        let room = self.text("room")?;
+        check_room(&room)?;
+        Ok(room)
+    }
+
+    /// A list of rooms that must be there.
+    pub fn rooms(&self) -> Result<Vec<String>, Failure> {
+        let raw =
+            self.raw("rooms").ok_or_else(|| Failure::invalid("rooms", "this field is needed"))?;
+        let rooms: Vec<String> = serde_json::from_str(raw)
+            .map_err(|_| Failure::invalid("rooms", "not a list of strings"))?;
+        check_entries("rooms", &rooms)?;
+        rooms.iter().try_for_each(|room| check_room(room))?;
+        Ok(rooms)
+    }
+
+    /// A list of strings; absent means empty.
+    pub fn texts(&self, name: &'static str) -> Result<Vec<String>, Failure> {
+        let wrong = |_| Failure::invalid(name, "not a list of strings");
+        let texts: Vec<String> = self
+            .raw(name)
+            .map_or(Ok(Vec::new()), |raw| serde_json::from_str(raw).map_err(wrong))?;
+        check_entries(name, &texts)?;
+        Ok(texts)
+    }
+
+    /// An id that may be absent.
+    pub fn id(&self, name: &'static str) -> Result<Option<Id>, Failure> {
+        let Some(text) = self.optional_text(name)? else { return Ok(None) };
+        Id::parse(text.as_bytes()).map(Some).ok_or_else(|| Failure::invalid(name, "not an id"))
+    }
+
+    /// An id that must be there.
+    pub fn needed_id(&self, name: &'static str) -> Result<Id, Failure> {
+        self.id(name)?.ok_or_else(|| Failure::invalid(name, "this field is needed"))
+    }
+
+    /// A whole number that may be absent.
+    pub fn number(&self, name: &'static str) -> Result<Option<u64>, Failure> {
+        let wrong = |_| Failure::invalid(name, "not a whole number");
+        self.raw(name).map(|raw| serde_json::from_str(raw).map_err(wrong)).transpose()
+    }
+
+    /// `true` or `false`; absent means false.
+    pub fn flag(&self, name: &'static str) -> Result<bool, Failure> {
+        match self.raw(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Failure::invalid(name, "not true or false")),
+        }
+    }
+
+    /// A JSON object as it is written; its inside is the module's to judge.
+    pub fn object(&self, name: &'static str) -> Result<Option<&'a str>, Failure> {
+        match self.raw(name) {
+            Some(raw) if !raw.starts_with('{') => Err(Failure::invalid(name, "not an object")),
+            other => Ok(other),
+        }
+    }
+
+    /// The members of an object that may be absent.
+    pub fn members(&self, name: &'static str) -> Result<Option<Fields<'a>>, Failure> {
+        let wrong = |_| Failure::invalid(name, "not an object");
+        self.object(name)?.map(|raw| serde_json::from_str(raw).map_err(wrong)).transpose()
+    }
+
+    /// How many entries a list or object has, cheaply and roughly: enough for a limit.
+    pub fn entries(&self, name: &str) -> usize {
+        self.raw(name).map_or(0, |raw| 1 + raw.bytes().filter(|&byte| byte == b',').count())
+    }
+
+    /// All members in the order they stand.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value.get()))
+    }
+}
+
+/// Reads a JSON string, borrowing where nothing is escaped.
+pub fn text(raw: &str) -> Result<Cow<'_, str>, serde_json::Error> {
+    match raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(inside) if !inside.contains('\\') => Ok(Cow::Borrowed(inside)),
+        _ => serde_json::from_str::<String>(raw).map(Cow::Owned),
+    }
+}
+
+fn check_entries(name: &'static str, entries: &[String]) -> Result<(), Failure> {
+    match entries.len() {
+        0..=ENTRIES_MAX => Ok(()),
+        _ => Err(Failure::invalid(name, "more than 1000 entries")),
+    }
+}
+
+fn check_room(room: &str) -> Result<(), Failure> {
+    match names::room_kind(room) {
+        Some(_) => Ok(()),
+        None => Err(Failure::invalid("room", "no room can have this name")),
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(name) = map.next_key::<Name<'de>>()? {
+                    members.push((name.0, map.next_value::<&'de RawValue>()?));
+                }
+                Ok(Fields(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// A member's name, borrowed where nothing is escaped (serde's `Cow` always owns here).
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// Appends a JSON string.
+pub fn string(out: &mut String, text: &str) {
+    out.push('"');
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.push_str(&text[from..at]);
+        from = at + 1;
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            _ => {
+                let _ = write!(out, "\\u{byte:04x}");
+            }
+        }
+    }
+    out.push_str(&text[from..]);
+    out.push('"');
+}
+
+/// `{"ref":…,"ok":{…}}`; `inside` are the members of `ok`.
+pub fn ok(reference: &str, inside: &str) -> String {
+    format!(r#"{{"ref":{reference},"ok":{{{inside}}}}}"#)
+}
+
+/// `{"ref":…,"error":{…}}`.
+pub fn error(reference: &str, failure: &Failure) -> String {
+    let mut out = format!(r#"{{"ref":{reference},"error":{{"#);
+    failure.write(&mut out);
+    out.push_str("}}");
+    out
+}
+
+/// A frame made by the relay about a room: `{"type":…,"room":…` and the given further members.
+pub fn about_room(kind: &str, room: &str, further: &str) -> String {
+    let mut out = format!(r#"{{"type":"{kind}","room":"#);
+    string(&mut out, room);
+    out.push_str(further);
+    out.push('}');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ref_comes_back_as_written() {
+        for reference in ["1", "-2.50e+3", "\"a\\u0062\"", "123456789012345678901234567890"] {
+            let text = format!(r#"{{"ref": {reference} , "op":"ping"}}"#);
+            let request = Request::parse(&text).expect("a request");
+            assert_eq!(request.reference, reference);
+        }
+        assert_eq!(Request::parse(r#"{"op":"ping"}"#).expect("a request").reference, "null");
+    }
+
+    #[test]
+    fn wrong_requests_are_answered_by_the_name_of_the_field() {
+        let rows: &[(&str, &str, &str)] = &[
+            ("hello", "null", "json"),
+            ("[1]", "null", "json"),
+            (r#"{"ref":1,"op":"ping""#, "null", "json"),
+            (r#"{"ref":[1],"op":"ping"}"#, "null", "ref"),
+            (r#"{"ref":true,"op":"ping"}"#, "null", "ref"),
+            (r#"{"ref":"\ud800","op":"ping"}"#, "null", "ref"),
+            (r#"{"ref":1e999,"op":"ping"}"#, "null", "ref"),
+            (r#"{"ref":7}"#, "7", "op"),
+            (r#"{"ref":7,"op":3}"#, "7", "op"),
+            (r#"{"ref":7,"op":"\ud800"}"#, "7", "op"),
+        ];
+        for (text, reference, what) in rows {
+            let (got, failure) = Request::parse(text).expect_err(text);
+            assert_eq!(got, *reference, "{text}");
+            assert_eq!(
+                failure,
+                Failure::invalid(*what, "").with(failure.message.clone()),
+                "{text}"
+            );
+        }
+    }
+
+    impl Failure {
+        fn with(mut self, message: Cow<'static, str>) -> Failure {
+            self.message = message;
+            self
+        }
+    }
+
+    #[test]
+    fn fields_are_typed_strictly() {
+        let text = r#"{"op":"x","room":"a\u0062","n":5,"neg":-1,"f":1.5,"yes":true,"o":{"a": [1, 2]},"l":["x"],"none":null,"rooms":["@"]}"#;
+        let fields = Request::parse(text).expect("a request").fields;
+        assert_eq!(fields.room().expect("a room"), "ab");
+        assert_eq!(fields.number("n"), Ok(Some(5)));
+        assert!(fields.number("neg").is_err() && fields.number("f").is_err());
+        assert_eq!(fields.flag("yes"), Ok(true));
+        assert!(fields.flag("n").is_err());
+        assert_eq!(fields.object("o"), Ok(Some(r#"{"a": [1, 2]}"#)), "bytes unchanged");
+        assert!(fields.object("l").is_err());
+        assert_eq!(fields.texts("l"), Ok(vec!["x".to_owned()]));
+        assert!(fields.texts("o").is_err());
+        assert_eq!(fields.optional_text("none"), Ok(None));
+        assert!(fields.text("none").is_err() && fields.text("n").is_err());
+        assert!(fields.rooms().is_err(), "a name that no room can have");
+        for (count, is_fine) in [(1000, true), (1001, false)] {
+            let list = serde_json::to_string(&vec!["x"; count]).expect("JSON");
+            let text = format!(r#"{{"op":"x","rooms":{list},"users":{list}}}"#);
+            let fields = Request::parse(&text).expect("a request").fields;
+            assert_eq!((fields.rooms().is_ok(), fields.texts("users").is_ok()), (is_fine, is_fine));
+        }
+    }
+
+    #[test]
+    fn strings_are_escaped() {
+        for text in ["", "a\"b\\c\n\u{1}\u{7f}é日\u{2028}", "\\", "plain"] {
+            let mut out = String::new();
+            string(&mut out, text);
+            assert_eq!(serde_json::from_str::<String>(&out).expect("JSON"), text);
+        }
+    }
+}

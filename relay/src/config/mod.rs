@@ -1,0 +1,340 @@
+//! The relay's settings: flags or `CHAT_RELAY_…` variables in, one checked value out.
+//!
+//! Every flag is read as text and checked here, so that all mistakes are reported at once; an empty
+//! variable is as if absent. A [`Config`] is proof that the settings make sense together; nothing is
+//! looked up later.
+
+mod relay_url;
+mod values;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::builder::Resettable;
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+
+use crate::names;
+pub use relay_url::RelayUrl;
+use values::{Wrong, listen_address, redis_address};
+
+/// WebSocket relay of redis-chat: frames to CHAT.* commands, room channels to frames.
+///
+/// Durations are written like 500ms, 25s, 2m; sizes like 4096, 64kb, 1mb.
+#[derive(Parser, Debug)]
+#[command(name = "chat-relay", version)]
+pub struct Args {
+    /// Address or name, and port, to serve HTTP and WebSocket on; port 0 picks a free one
+    #[arg(long, env = "CHAT_RELAY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    listen: String,
+    /// Redis with the chat module: redis://[user[:password]@]host[:port]
+    #[arg(
+        long,
+        env = "CHAT_RELAY_REDIS",
+        default_value = "redis://127.0.0.1:6379",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    redis: String,
+    /// How users prove who they are: `none` trusts ?user=NAME and serves loopback only
+    #[arg(long, env = "CHAT_RELAY_AUTH", default_value = "none", value_name = "HOW")]
+    auth: String,
+    /// This relay's name in `hello` and in the names of its connections
+    #[arg(long, env = "CHAT_RELAY_NAME", default_value = "relay", value_name = "NAME")]
+    name: String,
+    /// Let `--auth none` serve other machines too: anyone can then be anyone
+    #[arg(
+        long,
+        env = "CHAT_RELAY_INSECURE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "no",
+        default_missing_value = "yes",
+        value_name = "yes|no"
+    )]
+    insecure: String,
+    /// Origins that may open sockets, e.g. https://example.com, or *; without it, the host itself
+    #[arg(long, env = "CHAT_RELAY_ALLOWED_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
+    allowed_origin: Vec<String>,
+    /// Addresses of other relays, e.g. wss://chat2.example.com/ws, that the page may fail over to
+    #[arg(long, env = "CHAT_RELAY_RELAY_URL", value_delimiter = ',', value_name = "URL")]
+    relay_url: Vec<String>,
+    /// Most WebSocket connections at a time
+    #[arg(long, env = "CHAT_RELAY_MAX_CONNECTIONS", default_value = "100000", value_name = "N")]
+    max_connections: String,
+    /// Most connections at a time that are no WebSockets, or not yet; beyond it the oldest gives way
+    #[arg(long, env = "CHAT_RELAY_MAX_HTTP_CONNECTIONS", default_value = "8192", value_name = "N")]
+    max_http_connections: String,
+    /// Most connections at a time from one address; 0: no limit (behind a proxy all share one)
+    #[arg(
+        long,
+        env = "CHAT_RELAY_MAX_CONNECTIONS_PER_ADDRESS",
+        default_value = "0",
+        value_name = "N"
+    )]
+    max_connections_per_address: String,
+    /// Most rooms that one connection can be in
+    #[arg(long, env = "CHAT_RELAY_MAX_ROOMS", default_value = "500", value_name = "N")]
+    max_rooms: String,
+    /// Most operations per second of one user on this relay; one that names k rooms counts k
+    #[arg(long, env = "CHAT_RELAY_OPERATIONS_PER_SECOND", default_value = "100", value_name = "N")]
+    operations_per_second: String,
+    /// Frames per second that one user may send, pings and what is refused included, ten seconds'
+    /// worth at once; who goes on is closed. 0: four for each of --operations-per-second
+    #[arg(long, env = "CHAT_RELAY_FRAMES_PER_SECOND", default_value = "0", value_name = "N")]
+    frames_per_second: String,
+    /// Bytes per second that one user may send, ten seconds' worth at once; who goes on is closed.
+    /// 0: 16kb for each of --operations-per-second
+    #[arg(long, env = "CHAT_RELAY_BYTES_PER_SECOND", default_value = "0", value_name = "SIZE")]
+    bytes_per_second: String,
+    /// Largest message a client may send
+    #[arg(long, env = "CHAT_RELAY_MAX_FRAME", default_value = "64kb", value_name = "SIZE")]
+    max_frame: String,
+    /// Live events that may wait for one connection before it is closed as slow
+    #[arg(long, env = "CHAT_RELAY_OUTBOX", default_value = "1mb", value_name = "SIZE")]
+    outbox: String,
+    /// Time a client has to send an HTTP request, and to take anything of its answer
+    #[arg(long, env = "CHAT_RELAY_HANDSHAKE_TIMEOUT", default_value = "10s", value_name = "TIME")]
+    handshake_timeout: String,
+    /// Time between pings; a client not heard of within this time (at most 10s) after one is closed
+    #[arg(long, env = "CHAT_RELAY_PING", default_value = "25s", value_name = "TIME")]
+    ping: String,
+    /// Time within which a message must have come in whole once its first byte has
+    #[arg(long, env = "CHAT_RELAY_MESSAGE_TIME", default_value = "60s", value_name = "TIME")]
+    message_time: String,
+    /// Time after which a connection counts as gone if its relay died; beaten thrice as often
+    #[arg(long, env = "CHAT_RELAY_PRESENCE_TTL", default_value = "60s", value_name = "TIME")]
+    presence_ttl: String,
+    /// Time a user whose socket was lost still counts as present
+    #[arg(long, env = "CHAT_RELAY_GRACE", default_value = "15s", value_name = "TIME")]
+    grace: String,
+    /// Time the relay stays subscribed to a room after its last connection here has left
+    #[arg(long, env = "CHAT_RELAY_LINGER", default_value = "5s", value_name = "TIME")]
+    linger: String,
+    /// Time within which all connections are closed after SIGTERM
+    #[arg(long, env = "CHAT_RELAY_DRAIN_TIME", default_value = "25s", value_name = "TIME")]
+    drain_time: String,
+    /// Time between proofs of the path to Redis and back, and the time each may take
+    #[arg(long, env = "CHAT_RELAY_PROBE", default_value = "5s", value_name = "TIME")]
+    probe: String,
+    /// Redis's chat.nonce-window; a waiting send is given up after half of it
+    #[arg(long, env = "CHAT_RELAY_NONCE_WINDOW", default_value = "5m", value_name = "TIME")]
+    nonce_window: String,
+    /// Show messages to this relay's clients while Redis is away, marked as local
+    #[arg(long, env = "CHAT_RELAY_OFFLINE", default_value = "none", value_name = "none|local")]
+    offline: String,
+    /// Whether users are told who of others is online: open or deny
+    #[arg(long, env = "CHAT_RELAY_CONTACTS", default_value = "open", value_name = "open|deny")]
+    contacts: String,
+    /// Rooms that every user joins at login
+    #[arg(long, env = "CHAT_RELAY_AUTO_JOIN", value_delimiter = ',', value_name = "ROOM")]
+    auto_join: Vec<String>,
+    /// Threads that serve; 0: one for each processor. A delivery costs least with one
+    #[arg(long, env = "CHAT_RELAY_THREADS", default_value = "0", value_name = "N")]
+    threads: String,
+    /// Form of log lines on standard error: text or json
+    #[arg(long, env = "CHAT_RELAY_LOG_FORMAT", default_value = "text", value_name = "FORM")]
+    log_format: String,
+    /// What to log: error, warn, info, debug, trace, or a filter like chat_relay=debug,info
+    #[arg(long, env = "CHAT_RELAY_LOG", default_value = "info", value_name = "FILTER")]
+    log: String,
+}
+
+/// Frames that may come for each operation, if nothing else is said.
+const FRAMES_PER_OPERATION: u32 = 4;
+/// Bytes that may come for each operation, if nothing else is said.
+const BYTES_PER_OPERATION: usize = 16 << 10;
+/// Most threads that anybody may ask for.
+const THREADS_MAX: usize = 1024;
+
+/// How users prove who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Auth {
+    /// `?user=alice` is believed.
+    None,
+}
+
+/// What clients see of messages that wait for Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Offline {
+    /// Nothing.
+    None,
+    /// This relay's clients see them at once, marked `"local":true`.
+    Local,
+}
+
+/// Whether users are told of other users' presence in their personal rooms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Contacts {
+    /// Everybody may know who is online.
+    Open,
+    /// Nobody.
+    Deny,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Checked settings. Each is explained at its flag.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub redis: redis::ConnectionInfo,
+    pub auth: Auth,
+    pub name: String,
+    pub allowed_origins: Vec<String>,
+    pub relay_urls: Vec<RelayUrl>,
+    pub max_connections: usize,
+    pub max_http_connections: usize,
+    pub max_connections_per_address: usize,
+    pub max_rooms: usize,
+    pub operations_per_second: u32,
+    pub frames_per_second: u32,
+    pub bytes_per_second: usize,
+    pub max_frame: usize,
+    pub outbox: usize,
+    pub handshake_timeout: Duration,
+    pub ping: Duration,
+    pub message_time: Duration,
+    pub presence_ttl: Duration,
+    pub grace: Duration,
+    pub linger: Duration,
+    pub drain_time: Duration,
+    pub probe: Duration,
+    pub nonce_window: Duration,
+    pub offline: Offline,
+    pub contacts: Contacts,
+    pub auto_join: Vec<String>,
+    pub threads: usize,
+    pub log_format: LogFormat,
+    pub log: String,
+}
+
+impl Args {
+    /// The process's flags and variables. What is no flag at all ends the process with an explanation.
+    pub fn of_process() -> Args {
+        let command = Args::command().mut_args(|flag| {
+            let value = flag.get_env().and_then(std::env::var_os);
+            match value.is_some_and(|value| value.is_empty()) {
+                true => flag.env(Resettable::Reset),
+                false => flag,
+            }
+        });
+        Args::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Checks everything; the error lists every mistake, each with its flag.
+    pub fn check(self) -> Result<Config, Vec<String>> {
+        let mut wrong = Wrong(Vec::new());
+        let listen = wrong.parsed("--listen", &self.listen, listen_address);
+        let insecure = wrong.switch("--insecure", &self.insecure);
+        // A harmless address in place of a wrong one, so that the other flags are still checked.
+        let redis = wrong.parsed("--redis", &self.redis, redis_address);
+        let Some(redis) = redis.or_else(|| redis_address("redis://127.0.0.1").ok()) else {
+            return Err(wrong.0);
+        };
+        let auth: Option<Auth> = wrong.choice("--auth", &self.auth);
+        if let (Some(Auth::None), Some(address)) = (auth, listen)
+            && !address.ip().is_loopback()
+            && !insecure
+        {
+            wrong.add("--auth", "none serves loopback only, unless told --insecure");
+        }
+        if !names::is_relay(&self.name) {
+            wrong.add("--name", "1 to 32 of a-z A-Z 0-9 _ . -");
+        }
+        for room in self.auto_join.iter().filter(|room| !room.is_empty()) {
+            if names::room_kind(room) != Some(names::RoomKind::Ordinary) {
+                wrong.add("--auto-join", "no ordinary room can have such a name");
+            }
+        }
+        let mut relay_urls = Vec::new();
+        for url in self.relay_url.iter().filter(|url| !url.is_empty()) {
+            relay_urls.extend(wrong.parsed("--relay-url", url, RelayUrl::parse));
+        }
+        let operations_per_second =
+            wrong.number("--operations-per-second", &self.operations_per_second, 1);
+        let frames_per_second =
+            match wrong.number("--frames-per-second", &self.frames_per_second, 0) {
+                0 => FRAMES_PER_OPERATION.saturating_mul(operations_per_second),
+                frames => frames,
+            };
+        let bytes_per_second =
+            match wrong.size("--bytes-per-second", &self.bytes_per_second, 0..=1 << 40) {
+                0 => BYTES_PER_OPERATION.saturating_mul(operations_per_second as usize),
+                bytes => bytes,
+            };
+        let config = Config {
+            listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
+            redis,
+            auth: auth.unwrap_or(Auth::None),
+            max_connections: wrong.number("--max-connections", &self.max_connections, 1),
+            max_http_connections: wrong.number(
+                "--max-http-connections",
+                &self.max_http_connections,
+                1,
+            ),
+            max_connections_per_address: wrong.number(
+                "--max-connections-per-address",
+                &self.max_connections_per_address,
+                0,
+            ),
+            max_rooms: wrong.number("--max-rooms", &self.max_rooms, 1),
+            operations_per_second,
+            frames_per_second,
+            bytes_per_second,
+            max_frame: wrong.size("--max-frame", &self.max_frame, 1024..=16 << 20),
+            outbox: wrong.size("--outbox", &self.outbox, 16 << 10..=1 << 30),
+            handshake_timeout: wrong.time("--handshake-timeout", &self.handshake_timeout, 100),
+            ping: wrong.time("--ping", &self.ping, 100),
+            message_time: wrong.time("--message-time", &self.message_time, 100),
+            presence_ttl: wrong.time("--presence-ttl", &self.presence_ttl, 1000),
+            grace: wrong.time("--grace", &self.grace, 1),
+            linger: wrong.time("--linger", &self.linger, 0),
+            drain_time: wrong.time("--drain-time", &self.drain_time, 0),
+            probe: wrong.time("--probe", &self.probe, 50),
+            nonce_window: wrong.time("--nonce-window", &self.nonce_window, 1000),
+            offline: wrong.choice("--offline", &self.offline).unwrap_or(Offline::None),
+            contacts: wrong.choice("--contacts", &self.contacts).unwrap_or(Contacts::Deny),
+            log_format: wrong.choice("--log-format", &self.log_format).unwrap_or(LogFormat::Text),
+            threads: wrong.number("--threads", &self.threads, 0),
+            name: self.name,
+            allowed_origins: without_empty(self.allowed_origin),
+            relay_urls,
+            auto_join: without_empty(self.auto_join),
+            log: self.log,
+        };
+        if tracing_subscriber::EnvFilter::try_new(&config.log).is_err() {
+            wrong.add("--log", "not a filter like info or chat_relay=debug,info");
+        }
+        if config.threads > THREADS_MAX {
+            wrong.add("--threads", format!("at most {THREADS_MAX}"));
+        }
+        if config.grace > config.presence_ttl {
+            wrong.add("--grace", "longer than --presence-ttl");
+        }
+        if wrong.0.is_empty() { Ok(config) } else { Err(wrong.0) }
+    }
+}
+
+/// A list without what stands between two commas with nothing in between.
+fn without_empty(mut list: Vec<String>) -> Vec<String> {
+    list.retain(|entry| !entry.is_empty());
+    list
+}
+
+/// The settings of a relay with these flags.
+#[cfg(test)]
+pub(crate) fn test_config(flags: &[&str]) -> Config {
+    let flags = std::iter::once(&"chat-relay").chain(flags);
+    Args::try_parse_from(flags).expect("known flags").check().expect("good flags")
+}
+
+#[cfg(test)]
+mod tests;

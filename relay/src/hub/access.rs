@@ -1,0 +1,172 @@
+//! Who may still receive a room, asked where that changes.
+//!
+//! An event that takes somebody out of a room does so by itself, as it is delivered (`room.rs`).
+//! Here is the rest: a member who has left, a change of access, a gap in which anything may have
+//! happened. Then the room has paused whom that concerns, each user is asked about with
+//! `CHAT.ROOM_RO … AS user`, and who may read goes on where they stood; who may not is told `gone`.
+//! No answer is no yes: the question is repeated, and whoever is not answered about for long must
+//! come anew.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::Cmd;
+
+use crate::client::error::Failure;
+use crate::event::{Head, Place};
+use crate::hub::Hub;
+use crate::hub::presence;
+use crate::panics::kept;
+use crate::room::fetch::sync_command;
+use crate::room::subscribers::Dirty;
+use crate::room::{Behind, Brought, Question, Room};
+use crate::upstream::replies::{Synced, frames};
+use crate::upstream::{Failed, Reply};
+
+/// Users asked about in one pipeline.
+const USERS_PER_CALL: usize = 500;
+/// Pause before a question is repeated, and the longest one.
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+const PAUSE_MOST: Duration = Duration::from_secs(1);
+/// Pages that one paused connection is brought further by at a time.
+const PAGES: usize = 16;
+
+/// Looks at an event that has come from the channel.
+pub fn watch(hub: &Arc<Hub>, room: &Arc<Room>, head: &Head<'_>) {
+    match head.kind {
+        "member" if matches!(head.place, Place::Durable { .. }) => {
+            let kind = head.text("kind").unwrap_or_default();
+            let user = head.text("user").unwrap_or_default();
+            if matches!(&*kind, "leave" | "kick" | "ban") {
+                hub.followed.forget(&user, &room.name);
+                see_off(hub, room);
+            }
+        }
+        "drop" => hub.followed.forget_room(&room.name),
+        _ => {}
+    }
+}
+
+/// Ends the presence of those whom events took out of the room. The store has ended it already,
+/// unless a beat of ours came in between that did not know yet.
+pub fn see_off(hub: &Hub, room: &Room) {
+    for connection in room.take_kicked() {
+        presence::end_later(hub, &connection, room);
+    }
+}
+
+/// Begins to ask for those who are paused in this room, unless somebody does.
+pub fn ask_later(hub: &Arc<Hub>, room: &Arc<Room>) {
+    if room.begins_asking() {
+        let (hub, room) = (hub.clone(), room.clone());
+        let asking = move || keep_asking(hub.clone(), room.clone());
+        tokio::spawn(kept("asking who may read", asking));
+    }
+}
+
+/// Asks until nobody is paused any more.
+async fn keep_asking(hub: Arc<Hub>, room: Arc<Room>) {
+    let mut pause = PAUSE_FIRST;
+    // However often access changes, a room is not asked about more often than that.
+    if let Some(asked_at) = room.asked_at() {
+        tokio::time::sleep(PAUSE_MOST.saturating_sub(asked_at.elapsed())).await;
+    }
+    loop {
+        ask(&hub, &room).await;
+        if room.ends_asking() {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MOST);
+        if !hub.upstream.is_up() {
+            // Meanwhile nothing of the room comes here either.
+            hub.upstream.wait_up().await;
+        }
+    }
+}
+
+/// Asks once for everybody who is paused in this room, and again for those whose answer was out of
+/// date when it came.
+pub async fn ask(hub: &Hub, room: &Room) {
+    for _ in 0..2 {
+        let Question { epoch, users } = room.question();
+        for users in users.chunks(USERS_PER_CALL) {
+            let commands = users.iter().map(|user| room_as(&room.name, user)).collect();
+            let (mut granted, mut denied) = (Vec::new(), Vec::new());
+            let mut dirty = Dirty::new();
+            for (user, reply) in users.iter().zip(hub.upstream.call(commands).await) {
+                match judge(reply) {
+                    Access::Granted => granted.push(user.clone()),
+                    Access::Denied(failure) => denied.push((user.clone(), failure)),
+                    Access::Unknown(_) => {}
+                }
+            }
+            for connection in room.deny(epoch, &denied, &mut dirty) {
+                presence::end_later(hub, &connection, room);
+            }
+            let behind = room.grant(epoch, &granted, &mut dirty);
+            hub.flush(dirty);
+            for behind in behind {
+                bring(hub, room, epoch, behind).await;
+            }
+        }
+        if room.question().epoch == epoch {
+            return;
+        }
+    }
+}
+
+/// Brings a connection that is far behind to where the room is, as far as Redis answers.
+async fn bring(hub: &Hub, room: &Room, epoch: u64, mut behind: Behind) {
+    for _ in 0..PAGES {
+        let mut command = sync_command(&room.name, behind.position);
+        command.arg("AS").arg(&*behind.connection.user);
+        let Ok(value) = hub.upstream.call_one(command).await else { return };
+        let Ok(synced) = Synced::read(value) else { return };
+        let mut dirty = Dirty::new();
+        if !synced.recovered {
+            room.come_anew_alone(&behind.connection, &mut dirty);
+            hub.flush(dirty);
+            return;
+        }
+        let page = frames(&synced.events);
+        let last = page.last().map_or(behind.position, |(id, _)| *id);
+        let brought = room.bring(epoch, &behind, &page, last, synced.more, &mut dirty);
+        hub.flush(dirty);
+        match brought {
+            Brought::Done => return,
+            Brought::UpTo(position) => behind.position = position,
+        }
+    }
+}
+
+/// What the answer to [`room_as`] says about access.
+#[derive(Debug)]
+pub enum Access {
+    /// The user may read, or there is no room whose reading could be denied.
+    Granted,
+    /// The user may not read.
+    Denied(Failure),
+    /// It was not answered. Whoever asks must not take this for a yes.
+    Unknown(Failed),
+}
+
+/// Judges the answer to [`room_as`].
+pub fn judge(reply: Reply) -> Access {
+    match reply {
+        Ok(_) => Access::Granted,
+        Err(Failed::Refused(failure)) => match &*failure.code {
+            "NOROOM" | "WRONGTYPE" => Access::Granted,
+            "NOTMEMBER" | "BANNED" | "DENIED" => Access::Denied(failure),
+            _ => Access::Unknown(Failed::Refused(failure)),
+        },
+        Err(failed) => Access::Unknown(failed),
+    }
+}
+
+/// `CHAT.ROOM_RO room AS user`: what this user may see of it, or why nothing.
+pub fn room_as(room: &str, user: &str) -> Cmd {
+    let mut command = redis::cmd("CHAT.ROOM_RO");
+    command.arg(room).arg("AS").arg(user);
+    command
+}

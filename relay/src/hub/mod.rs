@@ -1,0 +1,362 @@
+//! Where sessions and upstream meet: room -> connections on this relay.
+//!
+//! Events come in on the upstream's task and wait in the inbox for those that came with them; a
+//! task hands them to their rooms, which they leave as queued frames; a few flushing tasks write
+//! them, so that what has queued up meanwhile goes out in one write. The hub keeps the list of rooms
+//! the relay wants to hear, asks for them again after every outage and has each synced from its
+//! position. It never awaits while locked.
+
+pub mod access;
+mod dispatch;
+mod event_queue;
+mod follow_cache;
+pub mod presence;
+pub mod profile;
+pub mod profile_updates;
+mod signal_rate_limit;
+mod sync;
+mod upstream_status;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{Notify, Semaphore};
+
+use crate::client::close;
+use crate::client::connection::{Connection, End};
+use crate::config::Config;
+use crate::hub::event_queue::Inbox;
+use crate::hub::follow_cache::Followed;
+use crate::hub::profile_updates::ProfileNews;
+use crate::hub::signal_rate_limit::Throttle;
+use crate::hub::sync::Cause;
+use crate::metrics::FIGURES;
+use crate::panics::kept;
+use crate::rate_limit::Allowances;
+use crate::room::fetch::{self, Fetch, Key};
+use crate::room::subscribers::Dirty;
+use crate::room::{Newcomer, Next, Room};
+use crate::server::session;
+use crate::upstream::Upstream;
+
+/// Rooms that sync at the same time.
+const SYNCS: usize = 64;
+/// Subscriptions not confirmed within this time are asked for again.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(3);
+/// Connections that one flushing task takes at a time.
+const FLUSH_BATCH: usize = 64;
+
+/// The hub.
+pub struct Hub {
+    /// The relay's settings.
+    pub config: Config,
+    /// The way to Redis.
+    pub upstream: Arc<Upstream>,
+    /// Bounds the syncs that run at a time.
+    pub syncs: Semaphore,
+    /// Sends that wait for Redis, all connections together.
+    pub sends_waiting: Semaphore,
+    /// Rooms that are known to be in users' lists.
+    pub followed: Followed,
+    /// Signals that came too fast are not passed on.
+    pub signals: Throttle,
+    /// How much each user may ask.
+    pub allowances: Arc<Allowances>,
+    rooms: RwLock<HashMap<Arc<str>, Arc<Room>>>,
+    connections: Mutex<HashMap<u64, Arc<Connection>>>,
+    next_connection: AtomicU64,
+    boot: String,
+    inbox: Inbox,
+    dirty: Mutex<Dirty>,
+    flush: Notify,
+    told: upstream_status::Told,
+    /// Changed profiles that others are told of.
+    pub profile_news: ProfileNews,
+    me: Weak<Hub>,
+}
+
+/// Sends that may wait for Redis at a time.
+pub const SENDS_WAITING: usize = 10_000;
+
+impl Hub {
+    /// A hub without rooms. `boot` tells this process from earlier ones of the same name.
+    pub fn new(config: Config, upstream: Arc<Upstream>, boot: String) -> Arc<Hub> {
+        let allowances = Allowances::new(&config);
+        Arc::new_cyclic(|me| Hub {
+            config,
+            upstream,
+            syncs: Semaphore::new(SYNCS),
+            sends_waiting: Semaphore::new(SENDS_WAITING),
+            followed: Followed::default(),
+            signals: Throttle::default(),
+            allowances,
+            rooms: RwLock::default(),
+            connections: Mutex::default(),
+            next_connection: AtomicU64::new(1),
+            boot,
+            inbox: Inbox::default(),
+            dirty: Mutex::default(),
+            flush: Notify::new(),
+            told: upstream_status::Told::default(),
+            profile_news: ProfileNews::default(),
+            me: me.clone(),
+        })
+    }
+
+    /// Runs the hub's tasks: upstream, handing out, flushing, housekeeping.
+    /// A defect that ends one round of them must not end them all.
+    pub fn start(self: &Arc<Self>) {
+        let hub = self.clone();
+        tokio::spawn(kept("reaching Redis", move || hub.upstream.clone().run(hub.clone())));
+        let hub = self.clone();
+        let watch = move || hub.clone().keep_watching_upstream();
+        tokio::spawn(kept("watching how Redis stands", watch));
+        let hub = self.clone();
+        let tell = move || hub.clone().keep_telling_standing();
+        tokio::spawn(kept("telling how Redis stands", tell));
+        let hub = self.clone();
+        tokio::spawn(kept("handing out events", move || hub.clone().hand_out_for_ever()));
+        for _ in 0..2 {
+            let hub = self.clone();
+            tokio::spawn(kept("writing to sockets", move || hub.clone().flush_for_ever()));
+        }
+        let hub = self.clone();
+        tokio::spawn(kept("keeping house", move || hub.clone().keep_house()));
+    }
+
+    // Connections.
+
+    /// Makes a connection of a socket: a number and a name that no other ever has.
+    pub fn connect(&self, user: Arc<str>, socket: tokio::net::TcpStream) -> Arc<Connection> {
+        let number = self.next_connection.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}-{}-{number}", self.config.name, self.boot).into();
+        let connection = Connection::new(number, name, user, socket, self.config.outbox);
+        let connection = Arc::new(connection);
+        // Before anybody can send to it: this is what a client hears first.
+        connection.send_text(&session::hello(self, &connection));
+        {
+            let mut connections = self.connections.lock();
+            connections.insert(number, connection.clone());
+            FIGURES.connections.set(connections.len() as f64);
+        }
+        FIGURES.connections_total.increment(1);
+        self.tell_standing(&connection);
+        connection
+    }
+
+    /// Forgets a connection whose session has ended. Its presence is shortened to the grace; that
+    /// of who was kicked ends at once.
+    pub fn disconnect(&self, connection: &Arc<Connection>) {
+        {
+            let mut connections = self.connections.lock();
+            connections.remove(&connection.number);
+            FIGURES.connections.set(connections.len() as f64);
+        }
+        let rooms = connection.rise_all();
+        for room in &rooms {
+            room.depart(connection);
+        }
+        if let Some(hub) = self.me.upgrade()
+            && !rooms.is_empty()
+        {
+            let connection = connection.clone();
+            tokio::spawn(async move {
+                match connection.ended() {
+                    Some(End::Close(close::KICKED)) => {
+                        presence::end(&hub, &connection, &rooms).await;
+                    }
+                    _ => presence::shorten(&hub, &connection, &rooms).await,
+                }
+            });
+        }
+    }
+
+    /// As [`Hub::disconnect`], for one whose session may have ended between any two steps: it may
+    /// receive rooms that it does not know it is in.
+    pub fn disconnect_everywhere(&self, connection: &Arc<Connection>) {
+        for room in self.rooms() {
+            if room.holds(connection) {
+                connection.sit(&room);
+            }
+        }
+        self.disconnect(connection);
+    }
+
+    /// All connections.
+    pub fn connections(&self) -> Vec<Arc<Connection>> {
+        self.connections.lock().values().cloned().collect()
+    }
+
+    /// How many connections there are.
+    pub fn connection_count(&self) -> usize {
+        self.connections.lock().len()
+    }
+
+    // Rooms.
+
+    /// Brings a connection to a room, which is subscribed to if it was not.
+    pub fn arrive(&self, name: &str, connection: &Connection) -> (Arc<Room>, Newcomer) {
+        if let Some(room) = self.rooms.read().get(name) {
+            return (room.clone(), room.arrive(connection));
+        }
+        let mut rooms = self.rooms.write();
+        let name: Arc<str> = name.into();
+        let room = match rooms.entry(name.clone()) {
+            Entry::Occupied(room) => room.into_mut(),
+            Entry::Vacant(place) => {
+                self.upstream.subscribe(name.clone());
+                place.insert(Arc::new(Room::new(name)))
+            }
+        };
+        let arrived = (room.clone(), room.arrive(connection));
+        FIGURES.rooms.set(rooms.len() as f64);
+        arrived
+    }
+
+    /// The room of this name, if the relay follows it.
+    pub fn room(&self, name: &str) -> Option<Arc<Room>> {
+        self.rooms.read().get(name).cloned()
+    }
+
+    /// All rooms.
+    pub fn rooms(&self) -> Vec<Arc<Room>> {
+        self.rooms.read().values().cloned().collect()
+    }
+
+    /// What a newcomer to this room asks Redis for, shared with others who ask the same.
+    pub fn fetch(&self, room: &Room, key: Key) -> Fetch {
+        room.fetch(key, || fetch::fetch(self.upstream.clone(), room.name.clone(), key))
+    }
+
+    /// Runs a sync of this room, unless one is running.
+    pub fn sync(&self, room: Arc<Room>, cause: Cause) {
+        if let Some(hub) = self.me.upgrade() {
+            tokio::spawn(sync::run(hub, room, cause));
+        }
+    }
+
+    /// Like [`Hub::sync`], to its end.
+    pub async fn catch_up(&self, room: Arc<Room>) {
+        if let Some(hub) = self.me.upgrade() {
+            sync::run(hub, room, Cause::Hole).await;
+        }
+    }
+
+    /// Does what events have asked for: who is paused is asked about, a changed profile is told.
+    pub fn attend(self: &Arc<Self>, room: &Arc<Room>) {
+        access::ask_later(self, room);
+        profile_updates::look(self, room);
+    }
+
+    /// Does what an event or a beat has asked for.
+    pub fn follow(&self, room: &Arc<Room>, next: Next) {
+        if next == Next::Sync {
+            self.sync(room.clone(), Cause::Hole);
+        }
+    }
+
+    // Flushing.
+
+    /// Has these connections written to: now if they are few, else soon.
+    pub fn flush(&self, mut connections: Dirty) {
+        if connections.len() <= FLUSH_BATCH {
+            connections.iter().for_each(|connection| connection.flush());
+            return;
+        }
+        self.dirty.lock().append(&mut connections);
+        self.flush.notify_one();
+    }
+
+    async fn flush_for_ever(self: Arc<Self>) {
+        loop {
+            let batch: Dirty = {
+                let mut dirty = self.dirty.lock();
+                let count = dirty.len().min(FLUSH_BATCH);
+                dirty.drain(..count).collect()
+            };
+            if batch.is_empty() {
+                self.flush.notified().await;
+                continue;
+            }
+            if batch.len() == FLUSH_BATCH {
+                // There may be more than one task should do alone.
+                self.flush.notify_one();
+            }
+            for connection in &batch {
+                connection.flush();
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    // Housekeeping.
+
+    async fn keep_house(self: Arc<Self>) {
+        let beat_interval = self.config.presence_ttl / 3;
+        let mut tick = tokio::time::interval((beat_interval / 4).min(Duration::from_secs(1)));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let now = Instant::now();
+            let (mut due, mut dirty) = (Vec::new(), Dirty::new());
+            for room in self.rooms() {
+                if room.beat_is_due(now, beat_interval) {
+                    due.push(room.clone());
+                }
+                if self.upstream.is_up()
+                    && now.checked_sub(CONFIRM_WITHIN).is_some_and(|since| room.ask_again(since))
+                {
+                    self.upstream.subscribe(room.name.clone());
+                }
+                let next = room.tidy(now);
+                self.follow(&room, next);
+                if self.upstream.is_up() {
+                    room.end_long_pauses(now, &mut dirty);
+                } else {
+                    room.restart_pauses();
+                }
+                self.attend(&room);
+            }
+            self.flush(dirty);
+            if !due.is_empty() && self.upstream.is_up() {
+                let hub = self.clone();
+                tokio::spawn(async move { presence::beat(&hub, due).await });
+            }
+            self.leave_empty_rooms(now);
+            self.followed.tidy(now);
+            self.signals.tidy(now);
+            self.profile_news.tidy(now);
+            self.allowances.tidy(now);
+        }
+    }
+
+    fn leave_empty_rooms(&self, now: Instant) {
+        let linger = self.config.linger;
+        let is_left = |room: &Room| {
+            room.empty_since().is_some_and(|since| now.saturating_duration_since(since) >= linger)
+        };
+        if !self.rooms.read().values().any(|room| is_left(room)) {
+            return;
+        }
+        let mut rooms = self.rooms.write();
+        // Nobody can arrive meanwhile: arriving takes this lock.
+        rooms.retain(|name, room| {
+            let left = is_left(room);
+            if left {
+                self.upstream.unsubscribe(name.clone());
+            }
+            !left
+        });
+        FIGURES.rooms.set(rooms.len() as f64);
+    }
+}
+
+/// Milliseconds since the epoch by this machine's clock.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,158 @@
+//! Telling Redis who is here: set on arrival, beaten in bulk, shortened when a socket is lost.
+//!
+//! One `CHAT.BEAT` per room refreshes all its connections, up to 1000 in each. Connections it does not know (the room
+//! was deleted, restored or failed over) are set again. The newest id it answers is the room's
+//! position check: one per room and relay, none per client.
+
+use std::sync::Arc;
+
+use redis::Cmd;
+
+use crate::client::connection::Connection;
+use crate::hub::Hub;
+use crate::hub::access::{self, Access, judge};
+use crate::names::contact;
+use crate::room::Room;
+use crate::upstream::replies::{Elements, text};
+
+/// Rooms beaten in one pipeline.
+const ROOMS_PER_CALL: usize = 200;
+/// Connections that one `CHAT.BEAT` may name.
+const CONNECTIONS_PER_BEAT: usize = 1000;
+
+/// `CHAT.PRESENCE` of this connection for `ttl_ms`, with its status if it has one.
+pub fn present(room: &str, connection: &Connection, ttl_ms: u128) -> Cmd {
+    let mut command = redis::cmd("CHAT.PRESENCE");
+    command.arg(room).arg(&*connection.user).arg(&*connection.name);
+    command.arg("TTL").arg(ttl_ms.to_string());
+    if let Some(status) = connection.status() {
+        command.arg("STATUS").arg(&*status);
+    }
+    command
+}
+
+/// `CHAT.PRESENCE … OFF`.
+pub fn absent(room: &str, connection: &Connection) -> Cmd {
+    let mut command = redis::cmd("CHAT.PRESENCE");
+    command.arg(room).arg(&*connection.user).arg(&*connection.name).arg("OFF");
+    command
+}
+
+/// The socket is lost: in each of its rooms the user stays present for the grace only. A beat, as it
+/// sets nobody present who was taken out. If Redis is away, presence ends by its TTL.
+pub async fn shorten(hub: &Hub, connection: &Connection, rooms: &[Arc<Room>]) {
+    let grace = hub.config.grace.as_millis();
+    for_present(hub, connection, rooms, |room| {
+        let mut command = redis::cmd("CHAT.BEAT");
+        command.arg(room).arg(grace.to_string()).arg(&*connection.name);
+        command
+    })
+    .await;
+}
+
+/// The user was kicked off the relay: in each of the rooms presence ends now.
+pub async fn end(hub: &Hub, connection: &Connection, rooms: &[Arc<Room>]) {
+    for_present(hub, connection, rooms, |room| {
+        let mut command = absent(room, connection);
+        command.arg("REASON").arg("kicked");
+        command
+    })
+    .await;
+}
+
+/// Sends a command for each room in which the connection is present, if Redis is there.
+async fn for_present(
+    hub: &Hub,
+    connection: &Connection,
+    rooms: &[Arc<Room>],
+    command: impl Fn(&str) -> Cmd,
+) {
+    let present: Vec<_> = rooms.iter().filter(|room| is_present(connection, room)).collect();
+    for rooms in present.chunks(ROOMS_PER_CALL) {
+        let commands = rooms.iter().map(|room| command(&room.name)).collect();
+        hub.upstream.call(commands).await;
+    }
+}
+
+/// Whether the connection's user is present there: not where it only looks who else is.
+pub fn is_present(connection: &Connection, room: &Room) -> bool {
+    contact(&room.name, &connection.user).is_none()
+}
+
+/// Ends this connection's presence in a room soon, if Redis is there.
+pub fn end_later(hub: &Hub, connection: &Connection, room: &Room) {
+    let command = absent(&room.name, connection);
+    let upstream = hub.upstream.clone();
+    tokio::spawn(async move { upstream.call_one(command).await });
+}
+
+/// Beats these rooms for all their connections here.
+pub async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
+    let ttl = hub.config.presence_ttl.as_millis();
+    for rooms in rooms.chunks(ROOMS_PER_CALL) {
+        let mut asked = Vec::new();
+        let mut commands = Vec::new();
+        for room in rooms {
+            for receivers in room.everybody().chunks(CONNECTIONS_PER_BEAT) {
+                let mut command = redis::cmd("CHAT.BEAT");
+                command.arg(&*room.name).arg(ttl.to_string());
+                for receiver in receivers {
+                    command.arg(&*receiver.name);
+                }
+                asked.push((room, receivers.to_vec(), room.last()));
+                commands.push(command);
+            }
+        }
+        if commands.is_empty() {
+            continue;
+        }
+        let replies = hub.upstream.call(commands).await;
+        for ((room, receivers, at_sending), reply) in asked.into_iter().zip(replies) {
+            let Ok(value) = reply else { continue };
+            let beaten = Elements::of(value).and_then(|mut elements| {
+                let newest = elements.id()?;
+                let unknown: Result<Vec<String>, _> = elements.list()?.map(text).collect();
+                Ok((newest, unknown?))
+            });
+            let Ok((newest, unknown)) = beaten else { continue };
+            let next = room.beaten(at_sending, newest);
+            hub.follow(room, next);
+            if !unknown.is_empty() {
+                // What they were taken out by may be among what is missing here.
+                if room.is_behind(newest) {
+                    hub.catch_up(room.clone()).await;
+                }
+                set_again(hub, room, &receivers, &unknown).await;
+            }
+        }
+    }
+}
+
+async fn set_again(hub: &Arc<Hub>, room: &Arc<Room>, here: &[Arc<Connection>], unknown: &[String]) {
+    let ttl = hub.config.presence_ttl.as_millis();
+    let lost: Vec<&Arc<Connection>> = here
+        .iter()
+        .filter(|connection| unknown.iter().any(|name| **name == *connection.name))
+        .filter(|connection| room.is_receiving(connection))
+        .collect();
+    for lost in lost.chunks(ROOMS_PER_CALL) {
+        let commands = lost.iter().map(|connection| present(&room.name, connection, ttl)).collect();
+        let replies = hub.upstream.call(commands).await;
+        for connection in lost {
+            // It left, or was taken out, while it was being set again.
+            if !room.is_receiving(connection) && connection.room(&room.name).is_none() {
+                end_later(hub, connection, room);
+            }
+        }
+        let users = lost.iter().zip(replies);
+        let users = users.filter_map(|(connection, reply)| {
+            matches!(judge(reply), Access::Denied(_)).then_some(connection)
+        });
+        let mut users: Vec<Arc<str>> = users.map(|connection| connection.user.clone()).collect();
+        if !users.is_empty() {
+            users.sort_unstable();
+            room.pause_users(&users);
+            access::ask_later(hub, room);
+        }
+    }
+}

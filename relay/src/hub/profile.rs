@@ -1,0 +1,142 @@
+//! What a user's personal room tells others: who they are and whether they are here.
+//!
+//! Read as the backend, for personal rooms are closed to others; what of it goes to whom is the
+//! caller's to decide. A user without a personal room has no profile.
+
+use redis::{Cmd, Value};
+
+use crate::client::error::Failure;
+use crate::client::request;
+use crate::event::Id;
+use crate::upstream::replies::{Elements, field, integer, text};
+use crate::upstream::{Failed, Reply};
+
+/// One user as others may know them.
+#[derive(Debug, Default)]
+pub struct Profile {
+    /// Newest id of the personal room.
+    pub last: Id,
+    /// 1 while the user is online.
+    pub online: i64,
+    /// When the user last went, milliseconds since the epoch; while online, when they came; 0: never.
+    pub last_seen: i64,
+    /// The status shown; None: offline.
+    pub shown: Option<String>,
+    /// `name`, `avatar` and `status` as far as they are set.
+    texts: Vec<(&'static str, String)>,
+}
+
+/// What of a profile is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// All of it.
+    Everything,
+    /// What the user has written, not whether they are here.
+    Texts,
+}
+
+impl Profile {
+    /// The commands whose replies [`Profile::read`] takes.
+    pub fn commands(user: &str) -> [Cmd; 2] {
+        let room = format!("@{user}");
+        let mut what = redis::cmd("CHAT.ROOM_RO");
+        what.arg(&room);
+        let mut who = redis::cmd("CHAT.WHO");
+        who.arg(&room).arg("COUNT").arg(1);
+        [what, who]
+    }
+
+    /// Reads the replies; None: there is no such room.
+    pub fn read(what: Reply, who: Reply) -> Result<Option<Profile>, Failure> {
+        let what = match what {
+            Ok(what) => what,
+            Err(Failed::Refused(failure)) if failure.code == "NOROOM" => return Ok(None),
+            Err(failed) => return Err(failed.into()),
+        };
+        let number = |name| field(&what, name).and_then(|n| integer(n).ok()).unwrap_or(0);
+        let word = |name: &&'static str| {
+            let value = text(field(&what, name)?.clone()).ok()?;
+            (!value.is_empty()).then_some((*name, value))
+        };
+        let last =
+            field(&what, "last").and_then(|last| crate::upstream::replies::id(last.clone()).ok());
+        Ok(Some(Profile {
+            last: last.unwrap_or(Id::ZERO),
+            online: number("online"),
+            last_seen: number("last_seen"),
+            shown: who.ok().and_then(shown),
+            texts: ["name", "avatar", "status"].iter().filter_map(word).collect(),
+        }))
+    }
+
+    /// The members of `{…}`.
+    pub fn json(&self, told: Told) -> String {
+        let mut out = String::new();
+        for (name, value) in &self.texts {
+            out.push_str(if out.is_empty() { "\"" } else { ",\"" });
+            out.push_str(name);
+            out.push_str("\":");
+            request::string(&mut out, value);
+        }
+        if told == Told::Everything {
+            let comma = if out.is_empty() { "" } else { "," };
+            let (online, last_seen) = (self.online, self.last_seen);
+            out.push_str(&format!("{comma}\"online\":{online},\"last_seen\":{last_seen}"));
+            out.push_str(",\"shown\":");
+            self.write_shown(&mut out);
+        }
+        out
+    }
+
+    /// The status shown as JSON.
+    pub fn write_shown(&self, out: &mut String) {
+        match &self.shown {
+            Some(shown) => request::string(out, shown),
+            None => out.push_str("null"),
+        }
+    }
+}
+
+/// The status of the first row of `CHAT.WHO`.
+fn shown(who: Value) -> Option<String> {
+    let mut who = Elements::of(who).ok()?;
+    let (_cursor, _users, _connections) = (who.any().ok()?, who.any().ok()?, who.any().ok()?);
+    let mut row = Elements::of(who.list().ok()?.next()?).ok()?;
+    let _user = row.any().ok()?;
+    Some(row.text().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::Away;
+
+    fn bulk(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn a_profile_leaves_out_what_is_not_set() {
+        let what = Value::Map(vec![
+            (bulk("last"), bulk("5-1")),
+            (bulk("online"), Value::Int(1)),
+            (bulk("name"), bulk("Bob \"B\"")),
+            (bulk("avatar"), bulk("")),
+        ]);
+        let row = Value::Array(vec![bulk("bob"), bulk("away"), Value::Int(2), Value::Int(9)]);
+        let who =
+            Value::Array(vec![Value::Nil, Value::Int(1), Value::Int(2), Value::Array(vec![row])]);
+        let profile = Profile::read(Ok(what), Ok(who)).expect("a reply").expect("a room");
+        assert_eq!(profile.last, Id { ms: 5, n: 1 });
+        assert_eq!(profile.json(Told::Texts), r#""name":"Bob \"B\"""#);
+        let all = r#""name":"Bob \"B\"","online":1,"last_seen":0,"shown":"away""#;
+        assert_eq!(profile.json(Told::Everything), all);
+    }
+
+    #[test]
+    fn who_has_no_personal_room_has_no_profile() {
+        let refused = || Err(Failed::Refused(Failure::new("NOROOM", "")));
+        assert!(Profile::read(refused(), refused()).expect("an answer").is_none());
+        assert!(Profile::read(Err(Away::NotNow.into()), refused()).is_err());
+    }
+}

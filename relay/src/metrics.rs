@@ -1,0 +1,92 @@
+//! The relay's metrics, named once. All begin with `chat_relay_`.
+//!
+//! Handles are looked up once and kept: a counter on the delivery path costs one atomic addition.
+//! Before [`install`] (so in unit tests) everything counts into nothing.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, counter, describe_counter, describe_gauge};
+use metrics::{describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use crate::client::close::Close;
+use crate::upstream::Trouble;
+
+macro_rules! figures {
+    ($($field:ident: $kind:ident $make:ident $describe:ident $name:literal $text:literal;)*) => {
+        /// Every figure, under the name of its metric.
+        pub struct Figures {
+            $(#[doc = $text] pub $field: $kind,)*
+        }
+
+        /// The figures of this process.
+        pub static FIGURES: LazyLock<Figures> = LazyLock::new(|| {
+            $($describe!($name, $text);)*
+            Figures { $($field: $make!($name),)* }
+        });
+    };
+}
+
+figures! {
+    connections: Gauge gauge describe_gauge "chat_relay_connections" "WebSocket connections now";
+    connections_total: Counter counter describe_counter "chat_relay_connections_total" "WebSocket connections accepted";
+    http_connections: Gauge gauge describe_gauge "chat_relay_http_connections" "TCP connections that are no WebSockets, or not yet";
+    accept_failures: Counter counter describe_counter "chat_relay_accept_failures_total" "Times the system refused a new connection, as when files run out";
+    frames: Counter counter describe_counter "chat_relay_frames_total" "Frames that came from clients, pings and parts of messages included";
+    bytes_received: Counter counter describe_counter "chat_relay_bytes_received_total" "Bytes that came from clients in frames";
+    rooms: Gauge gauge describe_gauge "chat_relay_rooms" "Rooms this relay follows";
+    operations: Counter counter describe_counter "chat_relay_operations_total" "Operations asked for by clients";
+    operation_errors: Counter counter describe_counter "chat_relay_operation_errors_total" "Operations answered with an error";
+    events_received: Counter counter describe_counter "chat_relay_events_received_total" "Events received from Redis";
+    events_malformed: Counter counter describe_counter "chat_relay_events_malformed_total" "Messages on room channels that are no events";
+    events_delivered: Counter counter describe_counter "chat_relay_events_delivered_total" "Events queued for connections, one per receiver";
+    ephemeral_dropped: Counter counter describe_counter "chat_relay_ephemeral_dropped_total" "Ephemeral events not sent to slow connections";
+    signals_throttled: Counter counter describe_counter "chat_relay_signals_throttled_total" "Signals not passed on because they came too fast";
+    syncs: Counter counter describe_counter "chat_relay_syncs_total" "CHAT.SYNC calls made to close a gap of a room";
+    resumes: Counter counter describe_counter "chat_relay_resume_fetches_total" "CHAT.SYNC and CHAT.HISTORY calls made for joining and resuming clients";
+    resumes_shared: Counter counter describe_counter "chat_relay_resume_shared_total" "Joining and resuming clients served by a call made for another";
+    holes: Counter counter describe_counter "chat_relay_holes_total" "Gaps in a room's events that a sync filled";
+    reloads: Counter counter describe_counter "chat_relay_reloads_total" "Rooms whose past was gone, told as reload";
+    sends_waiting: Gauge gauge describe_gauge "chat_relay_sends_waiting" "Sends that wait for Redis";
+    defects: Counter counter describe_counter "chat_relay_defects_total" "Panics of the relay: each is a defect to be reported";
+    upstream_up: Gauge gauge describe_gauge "chat_relay_upstream_up" "1 while the path to Redis and back is proven";
+    upstream_writes: Gauge gauge describe_gauge "chat_relay_upstream_writes" "1 while Redis accepts writes, as far as is known";
+    upstream_connects: Counter counter describe_counter "chat_relay_upstream_connects_total" "Times the path to Redis was opened";
+    upstream_failures: Counter counter describe_counter "chat_relay_upstream_failures_total" "Times the path to Redis was lost or could not be opened";
+    command_seconds: Histogram histogram describe_histogram "chat_relay_command_seconds" "Time from a pipeline of commands to its replies";
+    probe_seconds: Histogram histogram describe_histogram "chat_relay_probe_seconds" "Time from a probe's publication to its return";
+    lag_seconds: Histogram histogram describe_histogram "chat_relay_event_lag_seconds" "Age of a durable event at delivery, by the clocks of both machines";
+}
+
+impl Figures {
+    /// Counts what begins to be the matter with Redis.
+    pub fn trouble(&self, trouble: &Trouble) {
+        counter!("chat_relay_upstream_troubles_total", "reason" => trouble.kind()).increment(1);
+    }
+
+    /// Counts a close made by the relay.
+    pub fn closed(&self, close: Close) {
+        counter!("chat_relay_closes_total", "reason" => close.name).increment(1);
+    }
+}
+
+/// Makes the figures real; the handle renders them in Prometheus' text form.
+pub fn install() -> anyhow::Result<PrometheusHandle> {
+    let buckets = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
+    let handle = PrometheusBuilder::new().set_buckets(&buckets)?.install_recorder()?;
+    describe_counter!(
+        "chat_relay_upstream_troubles_total",
+        "Times something began to be the matter with Redis, by reason"
+    );
+    describe_counter!("chat_relay_closes_total", "Sockets closed by the relay, by reason");
+    LazyLock::force(&FIGURES);
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(handle)
+}

@@ -1,0 +1,310 @@
+//! `history`, `members`, `who`, `online`, `rooms`, `room`: what the user may see, as it is now.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use redis::{Cmd, Value};
+
+use super::{Answer, Context, Outcome, contacts};
+use crate::client::error::Failure;
+use crate::client::request::{self, Fields, Request};
+use crate::names::{self, ROOM_NAME_MAX, RoomKind, USER_NAME_MAX};
+use crate::upstream::replies::{Elements, Keep, PAGE_BYTES, Page, integer, write_json};
+use crate::upstream::{Failed, all_away};
+
+/// What COUNT may be.
+const COUNT_MOST: u64 = 1000;
+/// Rows of a reply at most, by the longest row there can be, every byte of a text escaped.
+const MEMBERS_MOST: u64 = (PAGE_BYTES / (2 * USER_NAME_MAX + 64)) as u64;
+const WHO_MOST: u64 = (PAGE_BYTES / (2 * USER_NAME_MAX + 2 * STATUS_MAX + 112)) as u64;
+const ROOMS_MOST: u64 = (PAGE_BYTES / (2 * ROOM_NAME_MAX + 2 * TOPIC_MAX + 144)) as u64;
+/// Bytes of a status and of a topic; those of names are in `names.rs`.
+const STATUS_MAX: usize = 64;
+const TOPIC_MAX: usize = 256;
+
+pub(super) async fn history(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let fields = &request.fields;
+    let room = fields.room()?;
+    let mut command = redis::cmd("CHAT.HISTORY");
+    command.arg(&*room);
+    let mut keep = Keep::Newest;
+    let mut ends = 0;
+    for (field, word) in [("before", "BEFORE"), ("after", "AFTER"), ("around", "AROUND")] {
+        if let Some(id) = fields.id(field)? {
+            command.arg(word).arg(id.to_string());
+            keep = if field == "before" { Keep::Newest } else { Keep::Oldest };
+            ends += 1;
+        }
+    }
+    if ends > 1 {
+        return Err(Failure::invalid("before", "only one of before, after and around"));
+    }
+    count(fields, &mut command, COUNT_MOST)?;
+    command.arg("BYTES").arg(PAGE_BYTES);
+    as_user(context, &mut command);
+    let mut page = Page::read(context.ask(command).await?)?;
+    page.bound(keep);
+    Ok(Answer::Ok(page.json()))
+}
+
+pub(super) async fn members(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let command = paged("CHAT.MEMBERS", context, &request.fields, MEMBERS_MOST)?;
+    let mut reply = Elements::of(context.ask(command).await?)?;
+    let mut out = String::new();
+    cursor(&mut out, &reply.any()?);
+    rows(&mut out, "members", reply.list()?, &["user", "role", "joined"])?;
+    Ok(Answer::Ok(out))
+}
+
+pub(super) async fn who(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let command = paged("CHAT.WHO", context, &request.fields, WHO_MOST)?;
+    let mut reply = Elements::of(context.ask(command).await?)?;
+    let mut out = String::new();
+    cursor(&mut out, &reply.any()?);
+    let (users, connections) = (reply.integer()?, reply.integer()?);
+    let _ = write!(out, ",\"users\":{users},\"connections\":{connections}");
+    rows(&mut out, "list", reply.list()?, &["user", "status", "connections", "since"])?;
+    Ok(Answer::Ok(out))
+}
+
+pub(super) async fn online(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let rooms = request.fields.rooms()?;
+    rooms.iter().try_for_each(|room| contacts::check_contact(context, room))?;
+    if rooms.is_empty() {
+        return Ok(Answer::Ok("\"counts\":{}".to_owned()));
+    }
+    // Personal rooms are asked for as contacts are, the others as the user may read them.
+    let commands = rooms.iter().map(|room| match names::room_kind(room) {
+        Some(RoomKind::Personal(_)) => {
+            let mut command = redis::cmd("CHAT.ONLINE");
+            command.arg(room);
+            command
+        }
+        _ => {
+            let mut command = redis::cmd("CHAT.WHO");
+            command.arg(room).arg("COUNT").arg(1);
+            as_user(context, &mut command);
+            command
+        }
+    });
+    let replies = context.hub.upstream.call(commands.collect()).await;
+    if let Some(away) = all_away(&replies) {
+        return Err(away.into());
+    }
+    let mut out = String::from("\"counts\":{");
+    for (index, (room, reply)) in rooms.iter().zip(replies).enumerate() {
+        let count = match reply {
+            // Not known now.
+            Err(Failed::Away(_)) => -1,
+            Err(Failed::Refused(_)) => 0,
+            Ok(Value::Array(counts)) if counts.len() == 1 => integer(&counts[0])?,
+            Ok(who) => {
+                let mut who = Elements::of(who)?;
+                who.any()?;
+                who.integer()?
+            }
+        };
+        if index > 0 {
+            out.push(',');
+        }
+        request::string(&mut out, room);
+        let _ = match count {
+            0.. => write!(out, ":{count}"),
+            _ => write!(out, ":null"),
+        };
+    }
+    out.push('}');
+    Ok(Answer::Ok(out))
+}
+
+pub(super) async fn rooms(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let fields = &request.fields;
+    let mut command = redis::cmd("CHAT.ROOMS");
+    if let Some(cursor) = fields.optional_text("cursor")? {
+        command.arg("CURSOR").arg(&*cursor);
+    }
+    if let Some(glob) = fields.optional_text("match")? {
+        command.arg("MATCH").arg(&*glob);
+    }
+    count(fields, &mut command, ROOMS_MOST)?;
+    as_user(context, &mut command);
+    let mut reply = Elements::of(context.ask(command).await?)?;
+    let mut out = String::new();
+    cursor(&mut out, &reply.any()?);
+    rows(&mut out, "rooms", reply.list()?, &["room", "last", "members", "online", "topic"])?;
+    Ok(Answer::Ok(out))
+}
+
+pub(super) async fn room(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let fields = &request.fields;
+    let room = fields.room()?;
+    let settings = fields.members("set")?;
+    let mut command = redis::cmd(if settings.is_some() { "CHAT.ROOM" } else { "CHAT.ROOM_RO" });
+    command.arg(&*room);
+    if let Some(settings) = settings {
+        set(&mut command, &settings)?;
+        command.arg("BY").arg(context.user());
+    }
+    as_user(context, &mut command);
+    let mut out = String::from("\"settings\":");
+    write_json(&mut out, &context.ask(command).await?);
+    Ok(Answer::Ok(out))
+}
+
+/// The settings a room can have, as `CHAT.ROOM … SET` names them. Any other word in their place could
+/// be one of the command's own.
+const SETTINGS: &[&str] = &[
+    "access",
+    "topic",
+    "description",
+    "max_text",
+    "history_max",
+    "room_bytes",
+    "history_ttl",
+    "log_joins",
+    "frozen",
+    "slow",
+    "name",
+    "avatar",
+    "status",
+    "tokens_after",
+];
+/// Longest value of any of them, in bytes.
+const SETTING_MAX: usize = 4096;
+
+/// `SET field value …`, each known and named once.
+fn set(command: &mut Cmd, settings: &Fields<'_>) -> Result<(), Failure> {
+    command.arg("SET");
+    let mut left = SETTINGS.to_vec();
+    for (name, value) in settings.iter() {
+        let Some(place) = left.iter().position(|known| *known == name) else {
+            return Err(match SETTINGS.contains(&name) {
+                true => Failure::invalid("set", "a setting is named twice"),
+                false => Failure::invalid("field", "no room has such a setting"),
+            });
+        };
+        let known = left.swap_remove(place);
+        let value = setting(value)?;
+        if value.len() > SETTING_MAX {
+            return Err(Failure::invalid(known, "at most 4096 bytes"));
+        }
+        command.arg(known).arg(value);
+    }
+    match left.len() == SETTINGS.len() {
+        true => Err(Failure::invalid("set", "nothing is set")),
+        false => Ok(()),
+    }
+}
+
+/// A setting's value as the command takes it: text as it is, numbers as written, yes and no.
+fn setting(raw: &str) -> Result<String, Failure> {
+    let wrong = |_| Failure::invalid("set", "values are strings, numbers, true or false");
+    match raw {
+        "true" => Ok("yes".to_owned()),
+        "false" => Ok("no".to_owned()),
+        raw if raw.starts_with('"') => Ok(request::text(raw).map_err(wrong)?.into_owned()),
+        raw => serde_json::from_str::<u64>(raw).map(|number| number.to_string()).map_err(wrong),
+    }
+}
+
+fn paged(name: &str, context: &Context, fields: &Fields<'_>, most: u64) -> Result<Cmd, Failure> {
+    let mut command = redis::cmd(name);
+    command.arg(&*fields.room()?);
+    if let Some(cursor) = fields.optional_text("cursor")? {
+        command.arg("CURSOR").arg(&*cursor);
+    }
+    count(fields, &mut command, most)?;
+    as_user(context, &mut command);
+    Ok(command)
+}
+
+/// Adds COUNT: what the client asks for, but no more rows than `most`, which always fit into one
+/// reply. What Redis would refuse it is left to refuse.
+fn count(fields: &Fields<'_>, command: &mut Cmd, most: u64) -> Result<(), Failure> {
+    if let Some(count) = fields.number("count")? {
+        let count = if count <= COUNT_MOST { count.min(most) } else { count };
+        command.arg("COUNT").arg(count);
+    }
+    Ok(())
+}
+
+fn as_user(context: &Context, command: &mut Cmd) {
+    command.arg("AS").arg(context.user());
+}
+
+fn cursor(out: &mut String, cursor: &Value) {
+    out.push_str("\"cursor\":");
+    write_json(out, cursor);
+}
+
+/// `,"name":[{…},…]`: each row's elements under these names.
+fn rows(
+    out: &mut String,
+    name: &str,
+    rows: impl Iterator<Item = Value>,
+    columns: &[&str],
+) -> Result<(), Failure> {
+    let _ = write!(out, ",\"{name}\":[");
+    for (index, row) in rows.enumerate() {
+        out.push_str(if index > 0 { ",{" } else { "{" });
+        let mut row = Elements::of(row)?;
+        for (index, column) in columns.iter().enumerate() {
+            let _ = write!(out, "{}\"{column}\":", if index > 0 { "," } else { "" });
+            write_json(out, &row.any()?);
+        }
+        out.push('}');
+    }
+    out.push(']');
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_settings_are_set() {
+        let asked = |settings: &str| {
+            let fields: Fields<'_> = serde_json::from_str(settings).expect("an object");
+            let mut command = Cmd::new();
+            set(&mut command, &fields).map_err(|failure| (failure.code, failure.argument))?;
+            let packed = String::from_utf8(command.get_packed_command()).expect("text");
+            Ok(packed.lines().skip(2).step_by(2).map(str::to_owned).collect::<Vec<_>>())
+        };
+        let long = format!(r#"{{"description":"{}"}}"#, "x".repeat(4097));
+        let rows: &[(&str, &'static str)] = &[
+            (r#"{"BY":"*"}"#, "field"),
+            (r#"{"topic":"tea","by":"*"}"#, "field"),
+            (r#"{"AS":"bob"}"#, "field"),
+            (r#"{"NOCREATE":"x"}"#, "field"),
+            (r#"{"TOPIC":"x"}"#, "field"),
+            (r#"{"":"x"}"#, "field"),
+            (r#"{"topic":"a","topic":"b"}"#, "set"),
+            (r#"{"topic":["a"]}"#, "set"),
+            (r#"{"slow":-1}"#, "set"),
+            ("{}", "set"),
+            (&long, "description"),
+        ];
+        for (settings, what) in rows {
+            let refused = ("INVALID".into(), Failure::invalid(*what, "").argument);
+            assert_eq!(asked(settings), Err(refused), "{settings:.40}");
+        }
+        let fine = asked(r#"{"topic":"BY","frozen":true,"slow":5}"#).expect("settings");
+        assert_eq!(fine, ["SET", "topic", "BY", "frozen", "yes", "slow", "5"].map(String::from));
+    }
+
+    #[test]
+    fn every_setting_of_the_store_is_known() {
+        let store = include_str!("../../../module/room/src/state/settings/parse.rs");
+        let (store, _) = store.split_once("fn narrow").expect("the settings come first");
+        let words =
+            store.lines().filter_map(|line| line.trim().strip_prefix("b\"")?.split_once('"'));
+        let mut words: Vec<&str> = words.map(|(word, _)| word).collect();
+        words.retain(|word| !["open", "members"].contains(word));
+        words.sort_unstable();
+        words.dedup();
+        let mut known = SETTINGS.to_vec();
+        known.sort_unstable();
+        assert_eq!(words, known);
+    }
+}

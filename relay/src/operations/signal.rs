@@ -1,0 +1,83 @@
+//! `signal`, `status`, `ping`: what is told and not stored.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Answer, Context, Outcome, notices};
+use crate::client::error::Failure;
+use crate::client::request::Request;
+use crate::hub::now_ms;
+use crate::hub::presence;
+use crate::metrics::FIGURES;
+
+pub(super) async fn signal(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let room = request.fields.room()?;
+    let name = request.fields.text("name")?;
+    let data = request.fields.object("data")?;
+    let (signals, user) = (&context.hub.signals, &context.connection.user);
+    if !signals.admits(user, &room, &name, Instant::now()) {
+        FIGURES.signals_throttled.increment(1);
+        return Ok(Answer::Ok(String::new()));
+    }
+    let mut command = redis::cmd("CHAT.SIGNAL");
+    command.arg(&*room).arg(context.user()).arg(&*name);
+    if let Some(data) = data {
+        command.arg(data);
+    }
+    let outcome = async {
+        notices::check_block(context, &room).await?;
+        context.ask(command).await
+    };
+    if let Err(failure) = outcome.await {
+        signals.forget(user, &room, &name);
+        return Err(failure);
+    }
+    Ok(Answer::Ok(String::new()))
+}
+
+pub(super) async fn status(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let status = request.fields.text("status")?;
+    let before = context.connection.status();
+    context.connection.set_status(&status);
+    let refused = match tell_status(context).await {
+        Ok(()) => return Ok(Answer::Ok(String::new())),
+        Err(failure) => failure,
+    };
+    context.connection.set_status(before.as_deref().unwrap_or(""));
+    if refused.code != "UNAVAILABLE" {
+        // Some rooms may have taken it: all or nothing.
+        let _ = tell_status(context).await;
+    }
+    Err(refused)
+}
+
+/// Tells the connection's status in every room where it is present.
+async fn tell_status(context: &Context) -> Result<(), Failure> {
+    let (hub, connection) = (&context.hub, &context.connection);
+    let ttl = hub.config.presence_ttl.as_millis();
+    let rooms = connection.rooms();
+    let present = rooms.iter().filter(|room| presence::is_present(connection, room));
+    let commands: Vec<_> =
+        present.map(|room| presence::present(&room.name, connection, ttl)).collect();
+    if commands.is_empty() {
+        return Ok(());
+    }
+    let mut outcome = Ok(());
+    for reply in hub.upstream.call(commands).await {
+        if let Err(error) = reply {
+            let failure = Failure::from(error);
+            if failure.code != "NOROOM" {
+                outcome = Err(failure);
+            }
+        }
+    }
+    outcome
+}
+
+pub(super) async fn ping(_: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let ts = match request.fields.number("ts")? {
+        Some(_) => request.fields.raw("ts").unwrap_or("null").to_owned(),
+        None => now_ms().to_string(),
+    };
+    Ok(Answer::Ok(format!("\"ts\":{ts}")))
+}

@@ -1,0 +1,101 @@
+//! Durable events of one room that come together and go out together.
+//!
+//! Each is a frame of its own, but the frames lie one behind the other in the same bytes: a receiver
+//! is handed all of them as one reference. Not a queue: a burst is gathered and handed out under the
+//! lock of its room.
+
+use bytes::BytesMut;
+
+use crate::client::frame::{self, Frame};
+use crate::event::Id;
+
+/// More bytes than this do not go out together: what a slow client does not take is counted, and
+/// freed, burst by burst.
+const MOST_BYTES: usize = 16 << 10;
+
+/// Events that continue one another, in order.
+#[derive(Debug, Default)]
+pub struct Burst {
+    /// Each event and where in `bytes` its frame ends.
+    ends: Vec<(Id, usize)>,
+    bytes: BytesMut,
+}
+
+impl Burst {
+    /// Adds an event.
+    pub fn add(&mut self, id: Id, payload: &[u8]) {
+        frame::append_text(&mut self.bytes, payload);
+        self.ends.push((id, self.bytes.len()));
+    }
+
+    /// Whether it may take this event too; else it is to be handed out first.
+    pub fn has_room_for(&self, payload: &[u8]) -> bool {
+        let longer = self.bytes.len() + frame::HEADER_MAX + payload.len();
+        self.ends.is_empty() || longer <= MOST_BYTES
+    }
+
+    /// All events, encoded; leaves it empty. None: there are none.
+    pub fn take(&mut self) -> Option<Events> {
+        let ends = std::mem::take(&mut self.ends);
+        let whole = self.bytes.split().freeze();
+        (!ends.is_empty()).then_some(Events { ends, whole })
+    }
+}
+
+/// A burst that is handed out.
+#[derive(Debug)]
+pub struct Events {
+    ends: Vec<(Id, usize)>,
+    whole: Frame,
+}
+
+impl Events {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// All frames, one behind the other.
+    pub fn whole(&self) -> &Frame {
+        &self.whole
+    }
+
+    /// Each event with its frame.
+    pub fn iter(&self) -> impl Iterator<Item = (Id, Frame)> {
+        let mut start = 0;
+        self.ends.iter().map(move |&(id, end)| {
+            let frame = self.whole.slice(start..end);
+            start = end;
+            (id, frame)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_its_frames_one_behind_the_other() {
+        let payloads = ["a".to_owned(), "b".repeat(300), String::new(), "c".repeat(70_000)];
+        let mut burst = Burst::default();
+        assert!(burst.take().is_none());
+        for (n, payload) in (1..).zip(&payloads) {
+            assert_eq!(burst.has_room_for(payload.as_bytes()), n < 4);
+            burst.add(Id { ms: n, n }, payload.as_bytes());
+        }
+        let events = burst.take().expect("four events");
+        assert!(burst.take().is_none(), "it is empty again");
+        assert!(burst.has_room_for(&[b'd'; 70_000]), "a large one goes alone");
+        // The smallest outbox holds a burst of several events, headers and all.
+        burst.add(Id::ZERO, &[b'e'; MOST_BYTES / 2]);
+        assert!(!burst.has_room_for(&[b'e'; MOST_BYTES / 2 - frame::HEADER_MAX]), "two headers");
+        let frames: Vec<_> = events.iter().collect();
+        assert_eq!((events.count(), frames.len()), (4, 4));
+        for ((n, payload), (id, one)) in (1..).zip(&payloads).zip(&frames) {
+            assert_eq!((*id, one), (Id { ms: n, n }, &frame::text(payload.as_bytes())));
+        }
+        let joined: Vec<u8> = frames.iter().flat_map(|(_, one)| one.to_vec()).collect();
+        assert_eq!(events.whole()[..], joined);
+    }
+}

@@ -1,0 +1,109 @@
+//! What a newcomer to a room asks Redis for, once for all who ask the same at the same time.
+//!
+//! Reads here are the backend's, without `AS`: the answer is shared. Whoever hands it to a user has
+//! asked `CHAT.ROOM_RO … AS user` first.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::future::{FutureExt, Shared};
+
+use crate::client::error::Failure;
+use crate::event::Id;
+use crate::metrics::FIGURES;
+use crate::upstream::replies::{Keep, PAGE_BYTES, Page, Synced, page_json};
+use crate::upstream::{Failed, Upstream};
+
+/// Events in a newest page.
+pub const PAGE_EVENTS: usize = 50;
+/// Events asked for in one `CHAT.SYNC`.
+pub const SYNC_EVENTS: usize = 1000;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// The newest page.
+    Page,
+    /// Everything after this cursor; if it is unknown, the newest page.
+    Since(Id),
+}
+
+/// What came, ready to be put into a reply.
+#[derive(Debug)]
+pub struct Fetched {
+    /// Whether the cursor was known; None: none was given.
+    pub recovered: Option<bool>,
+    /// The position of a client that has processed this answer, and its next cursor.
+    pub last: Id,
+    /// Ids of the events in it.
+    pub known: Vec<Id>,
+    /// The client must go on from `last` before it can receive live events.
+    pub unfinished: bool,
+    /// `"last":…,"events":[…],"more":…`.
+    pub json: String,
+}
+
+/// An answer, under way or there.
+pub type Fetch = Shared<Pin<Box<dyn Future<Output = Result<Arc<Fetched>, Failure>> + Send>>>;
+
+/// Begins to ask.
+pub fn fetch(upstream: Arc<Upstream>, room: Arc<str>, key: Key) -> Fetch {
+    let asked = async move {
+        let fetched = match key {
+            Key::Page => page(&upstream, &room, None).await?,
+            Key::Since(cursor) => since(&upstream, &room, cursor).await?,
+        };
+        Ok(Arc::new(fetched))
+    };
+    asked.boxed().shared()
+}
+
+async fn since(upstream: &Upstream, room: &str, cursor: Id) -> Result<Fetched, Failure> {
+    FIGURES.resumes.increment(1);
+    let synced = Synced::read(upstream.call_one(sync_command(room, cursor)).await?)?;
+    if !synced.recovered {
+        return page(upstream, room, Some(false)).await;
+    }
+    let mut page = Page { newest: synced.newest, events: synced.events, more: synced.more };
+    page.bound(Keep::Oldest);
+    let known = page.ids();
+    // With more to come, the client's cursor is the last event it has, not the newest of the room.
+    let last = if page.more { known.last().copied().unwrap_or(cursor) } else { page.newest };
+    let json = page_json(last, &page.events, page.more);
+    Ok(Fetched { recovered: Some(true), last, known, unfinished: page.more, json })
+}
+
+async fn page(
+    upstream: &Upstream,
+    room: &str,
+    recovered: Option<bool>,
+) -> Result<Fetched, Failure> {
+    FIGURES.resumes.increment(1);
+    let page = newest_page(upstream, room, PAGE_EVENTS).await?;
+    let (last, known, json) = (page.newest, page.ids(), page.json());
+    Ok(Fetched { recovered, last, known, unfinished: false, json })
+}
+
+/// The newest page of a room, as the backend sees it; a missing room has an empty one.
+pub async fn newest_page(upstream: &Upstream, room: &str, count: usize) -> Result<Page, Failure> {
+    let mut command = redis::cmd("CHAT.HISTORY");
+    command.arg(room).arg("COUNT").arg(count).arg("BYTES").arg(PAGE_BYTES);
+    match upstream.call_one(command).await {
+        Ok(value) => {
+            let mut page = Page::read(value)?;
+            page.bound(Keep::Newest);
+            Ok(page)
+        }
+        Err(Failed::Refused(failure)) if failure.code == "NOROOM" => Ok(Page::empty()),
+        Err(failed) => Err(failed.into()),
+    }
+}
+
+/// `CHAT.SYNC` from this cursor.
+pub fn sync_command(room: &str, cursor: Id) -> redis::Cmd {
+    let mut command = redis::cmd("CHAT.SYNC");
+    command.arg(room).arg(cursor.to_string());
+    command.arg("COUNT").arg(SYNC_EVENTS).arg("BYTES").arg(PAGE_BYTES);
+    command
+}

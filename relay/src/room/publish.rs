@@ -1,0 +1,219 @@
+//! Events on their way to a room's receivers.
+
+use std::sync::Arc;
+
+use super::pauses::questioned;
+use super::{Next, Removal, Room, State, removal};
+use crate::client::close;
+use crate::client::connection::Connection;
+use crate::client::frame::{self, Frame};
+use crate::client::outbox::Class;
+use crate::client::request;
+use crate::event::{Head, Id, Place};
+use crate::names::{RoomKind, room_kind};
+use crate::room::batch::Burst;
+use crate::room::ordering::{Settled, Verdict};
+use crate::room::subscribers::{Dirty, queue};
+
+impl Room {
+    /// Events have come from the channel, one after the other.
+    pub fn events<'e>(
+        &self,
+        events: impl IntoIterator<Item = &'e Head<'e>>,
+        dirty: &mut Dirty,
+    ) -> Next {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let mut burst = Burst::default();
+        let mut next = Next::Done;
+        for head in events {
+            match head.place {
+                Place::Durable { id, prev } => {
+                    let payload = head.bytes();
+                    let frame = || frame::text(payload);
+                    match state.delivery.durable(id, prev, payload.len(), frame) {
+                        Verdict::Deliver => self.deliver(state, id, head, &mut burst, dirty),
+                        Verdict::Duplicate | Verdict::Waits => {}
+                        Verdict::WaitsForSync => next = Next::Sync,
+                    }
+                }
+                Place::Ephemeral { last } => {
+                    self.hand_out(state, &mut burst, dirty);
+                    if self.ephemeral(state, head, last, dirty) {
+                        next = Next::Sync;
+                    }
+                }
+            }
+        }
+        self.hand_out(state, &mut burst, dirty);
+        next
+    }
+
+    /// Returns whether to run a sync.
+    fn ephemeral(
+        &self,
+        state: &mut State,
+        head: &Head<'_>,
+        last: Option<Id>,
+        dirty: &mut Dirty,
+    ) -> bool {
+        let from = if head.kind == "signal" { head.text("user") } else { None };
+        let frame = frame::text(head.bytes());
+        state.receivers.tell(&frame, from.as_deref(), dirty);
+        match head.kind {
+            "presence" | "occupancy" => {
+                state.presence_changes += 1;
+                state.contacts.tell(&frame, None, dirty);
+            }
+            // From another position the sync finds out, and a reload tells them.
+            "drop" if state.delivery.last().unwrap_or_default() == Id::ZERO => {
+                self.reset_contacts(state, dirty);
+            }
+            _ => {}
+        }
+        let behind = last.is_some_and(|last| state.delivery.heard(last));
+        behind || head.kind == "drop"
+    }
+
+    /// Presence may have been missed: everybody is told to look again.
+    pub fn reset(&self, dirty: &mut Dirty) {
+        let mut state = self.state.lock();
+        state.receivers.tell_all(&self.look_again(), dirty);
+        self.reset_contacts(&mut state, dirty);
+    }
+
+    pub(super) fn reset_contacts(&self, state: &mut State, dirty: &mut Dirty) {
+        state.presence_changes += 1;
+        if !state.contacts.is_empty() {
+            state.contacts.tell_all(&self.look_again(), dirty);
+        }
+    }
+
+    pub(super) fn look_again(&self) -> Frame {
+        frame::text(request::about_room("reset", &self.name, "").as_bytes())
+    }
+
+    /// Sends a frame of the relay's own to every receiver.
+    pub fn tell_all(&self, frame: &Frame, dirty: &mut Dirty) {
+        self.state.lock().receivers.tell_all(frame, dirty);
+    }
+
+    /// Sends a frame of the relay's own that tells nothing of the room to every receiver, and to those
+    /// who are paused.
+    pub fn tell_everybody(&self, frame: &Frame, dirty: &mut Dirty) {
+        let state = self.state.lock();
+        state.receivers.tell_all(frame, dirty);
+        for connection in state.paused() {
+            queue(connection, frame, Class::Live, dirty);
+        }
+    }
+
+    pub(super) fn deliver_settled(
+        &self,
+        state: &mut State,
+        settled: Settled<Frame>,
+        dirty: &mut Dirty,
+    ) -> bool {
+        let mut burst = Burst::default();
+        for (id, frame) in settled.deliver {
+            let Some(head) = Head::parse(frame::payload(&frame)) else { continue };
+            self.deliver(state, id, &head, &mut burst, dirty);
+        }
+        self.hand_out(state, &mut burst, dirty);
+        settled.again
+    }
+
+    /// Adds an event to those that are to be handed out. One that takes somebody out goes out at
+    /// once.
+    fn deliver(
+        &self,
+        state: &mut State,
+        id: Id,
+        head: &Head<'_>,
+        burst: &mut Burst,
+        dirty: &mut Dirty,
+    ) {
+        if head.kind == "delete" {
+            // Nobody who comes from now on is given the text.
+            state.fetches.clear();
+        }
+        let Some((user, removal)) = removal(head) else {
+            if !burst.has_room_for(head.bytes()) {
+                self.hand_out(state, burst, dirty);
+            }
+            burst.add(id, head.bytes());
+            state.profile_changed |= changes_profile(head);
+            if let Some(whom) = questioned(head) {
+                // They still get the event itself.
+                self.hand_out(state, burst, dirty);
+                state.question(&whom);
+            }
+            return;
+        };
+        self.hand_out(state, burst, dirty);
+        // Who is placed further on has come since: this is not about them.
+        let removed = state.receivers.not_ahead(&user);
+        let paused = state.unpause_before(&user, id);
+        burst.add(id, head.bytes());
+        self.hand_out(state, burst, dirty);
+        // Who is catching up must ask again whether they may.
+        state.epoch += 1;
+        for connection in removed.into_iter().chain(paused) {
+            state.receivers.remove(&connection);
+            self.tell_removed(&connection, &removal, dirty);
+            state.kicked.push(connection);
+        }
+        state.note_emptiness();
+    }
+
+    /// Queues what was gathered for all who do not have it. Before it is, nobody may be told
+    /// anything else.
+    fn hand_out(&self, state: &mut State, burst: &mut Burst, dirty: &mut Dirty) {
+        let Some(events) = burst.take() else { return };
+        for connection in state.receivers.deliver(&events, dirty) {
+            self.tell_removed(&connection, &Removal::Astray, dirty);
+        }
+        if let Some(tail) = &mut state.tail {
+            for (id, frame) in events.iter() {
+                tail.push(id, frame);
+            }
+        }
+    }
+
+    /// Tells a connection that was removed why.
+    pub(super) fn tell_removed(
+        &self,
+        connection: &Arc<Connection>,
+        removal: &Removal,
+        dirty: &mut Dirty,
+    ) {
+        let personal = matches!(room_kind(&self.name), Some(RoomKind::Personal(_)));
+        let (mut further, reason) = match removal {
+            Removal::Astray => (r#","code":"UNAVAILABLE""#.to_owned(), None),
+            // From one's own personal room: all one's sockets are to go.
+            Removal::Kicked { reason } if personal => {
+                return connection.close(close::KICKED, reason.as_deref());
+            }
+            Removal::Kicked { reason } => (r#","code":"KICKED""#.to_owned(), reason.as_deref()),
+            Removal::Banned { until_ms, reason } => {
+                (format!(r#","code":"BANNED","until_ms":{until_ms}"#), reason.as_deref())
+            }
+        };
+        if let Some(reason) = reason {
+            further.push_str(",\"reason\":");
+            request::string(&mut further, reason);
+        }
+        let gone = request::about_room("gone", &self.name, &further);
+        connection.rise(self);
+        queue(connection, &frame::text(gone.as_bytes()), Class::Live, dirty);
+    }
+}
+
+/// Whether this event is about what a user tells of themselves.
+fn changes_profile(head: &Head<'_>) -> bool {
+    if head.kind != "room" {
+        return false;
+    }
+    let settings = request::Fields::of(head.raw("data").unwrap_or_default());
+    ["name", "avatar", "status"].iter().any(|name| settings.has(name))
+}

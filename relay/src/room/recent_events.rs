@@ -1,0 +1,86 @@
+//! What a room delivered lately, kept while newcomers catch up.
+//!
+//! A newcomer that has everything up to one of these ids, exactly, is given the frames after it.
+//! The tail is bounded; a newcomer that comes too late for it asks Redis again.
+
+use std::collections::VecDeque;
+
+use crate::client::frame::Frame;
+use crate::event::Id;
+
+const TAIL_EVENTS: usize = 512;
+const TAIL_BYTES: usize = 512 << 10;
+
+/// Frames in the order of delivery, each with its id, after the position `floor`.
+pub struct Tail {
+    floor: Option<Id>,
+    frames: VecDeque<(Id, Frame)>,
+    bytes: usize,
+}
+
+impl Tail {
+    /// An empty tail after this position; None: the room has none yet.
+    pub fn after(floor: Option<Id>) -> Tail {
+        Tail { floor, frames: VecDeque::new(), bytes: 0 }
+    }
+
+    /// The frames after `position`, if the tail continues exactly that position.
+    pub fn from(&self, position: Id) -> Option<impl Iterator<Item = &Frame>> {
+        let start = if self.floor == Some(position) {
+            0
+        } else {
+            self.frames.iter().position(|(id, _)| *id == position)? + 1
+        };
+        Some(self.frames.range(start..).map(|(_, frame)| frame))
+    }
+
+    /// Appends what has just been delivered.
+    pub fn push(&mut self, id: Id, frame: Frame) {
+        self.bytes += frame.len();
+        self.frames.push_back((id, frame));
+        while self.frames.len() > TAIL_EVENTS || self.bytes > TAIL_BYTES {
+            let Some((id, frame)) = self.frames.pop_front() else { return };
+            self.bytes -= frame.len();
+            self.floor = Some(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u64) -> Id {
+        Id { ms: n, n }
+    }
+
+    fn count_from(tail: &Tail, position: Id) -> Option<usize> {
+        tail.from(position).map(Iterator::count)
+    }
+
+    #[test]
+    fn a_tail_continues_exactly_the_positions_it_knows() {
+        let mut tail = Tail::after(Some(id(5)));
+        for n in 6..=8 {
+            tail.push(id(n), Frame::from_static(b"x"));
+        }
+        let rows = [(id(5), Some(3)), (id(6), Some(2)), (id(8), Some(0)), (id(4), None)];
+        for (position, expected) in rows {
+            assert_eq!(count_from(&tail, position), expected, "{position}");
+        }
+        assert_eq!(count_from(&tail, Id { ms: 7, n: 6 }), None, "another past");
+    }
+
+    #[test]
+    fn a_tail_is_bounded_in_events_and_bytes() {
+        let mut tail = Tail::after(Some(id(0)));
+        for n in 1..=2000 {
+            tail.push(id(n), Frame::from_static(b"x"));
+        }
+        assert_eq!(count_from(&tail, id(2000 - 512)), Some(512), "the floor has moved up");
+        assert_eq!(count_from(&tail, id(1000)), None);
+        tail.push(id(2001), Frame::from(vec![0; TAIL_BYTES]));
+        assert_eq!(count_from(&tail, id(2000)), Some(1));
+        assert_eq!(count_from(&tail, id(1999)), None);
+    }
+}

@@ -1,0 +1,258 @@
+//! What a room tells whom, with connections over real sockets.
+
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::client::close;
+use crate::client::connection::End;
+use crate::client::frame;
+
+mod pauses;
+
+struct Client {
+    connection: Arc<Connection>,
+    far_end: TcpStream,
+}
+
+impl Client {
+    async fn new(number: u64, user: &str) -> Client {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (near_end, far_end) = tokio::join!(listener.accept(), TcpStream::connect(address));
+        let near_end = near_end.expect("accepted").0;
+        let name = format!("c{number}").into();
+        let connection = Connection::new(number, name, user.into(), near_end, 1 << 20);
+        Client { connection: Arc::new(connection), far_end: far_end.expect("connected") }
+    }
+
+    fn is_in(&self, room: &Arc<Room>) -> bool {
+        room.is_receiving(&self.connection)
+    }
+
+    /// All it was sent, up to a last frame that says so.
+    async fn read(&mut self) -> String {
+        self.connection.send_text("END");
+        let mut text = Vec::new();
+        while !text.ends_with(b"END") {
+            let read = self.far_end.read_buf(&mut text);
+            let read = tokio::time::timeout(std::time::Duration::from_secs(5), read).await;
+            assert!(read.expect("in time").expect("read") > 0, "closed");
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+fn id(n: u64) -> Id {
+    Id { ms: n, n }
+}
+
+/// Places a client that has everything up to the event of this number.
+fn place(room: &Arc<Room>, client: &Client, n: u64) {
+    let newcomer = room.arrive(&client.connection);
+    let placed = room.place(&newcomer, &client.connection, id(n), &[], &mut Dirty::new());
+    assert_eq!(placed, Placed::Then(Next::Done));
+    client.connection.sit(room);
+}
+
+fn tell(room: &Arc<Room>, event: &str) -> Next {
+    tell_together(room, &[event])
+}
+
+fn tell_together(room: &Arc<Room>, events: &[&str]) -> Next {
+    let mut dirty = Dirty::new();
+    let heads: Option<Vec<_>> = events.iter().map(|event| Head::parse(event.as_bytes())).collect();
+    let next = room.events(&heads.expect("events"), &mut dirty);
+    for connection in dirty {
+        connection.flush();
+    }
+    next
+}
+
+fn removing(n: u64, kind: &str, user: &str, further: &str) -> String {
+    let prev = n - 1;
+    format!(
+        r#"{{"id":"{n}-{n}","prev":"{prev}-{prev}","room":"r","type":"member","ts":1,"user":"{user}","kind":"{kind}"{further}}}"#
+    )
+}
+
+#[tokio::test]
+async fn who_is_kicked_gets_the_event_and_nothing_after_it() {
+    let room = Arc::new(Room::new("r".into()));
+    let (mut alice, mut bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
+    let since = Client::new(3, "bob").await;
+    place(&room, &alice, 4);
+    place(&room, &bob, 4);
+    // This one has come after the kick, which the room has yet to hear of.
+    place(&room, &since, 6);
+    assert_eq!(tell(&room, &removing(5, "kick", "bob", "")), Next::Done);
+    assert_eq!(tell(&room, &removing(6, "role", "alice", "")), Next::Done);
+    assert!(alice.is_in(&room) && !bob.is_in(&room) && since.is_in(&room));
+    assert!(bob.connection.room("r").is_none());
+    let kicked: Vec<u64> = room.take_kicked().iter().map(|one| one.number).collect();
+    assert_eq!(kicked, [2], "once");
+    assert!(room.take_kicked().is_empty());
+    let told = bob.read().await;
+    let gone = r#"{"type":"gone","room":"r","code":"KICKED"}"#;
+    let (kick, gone) = (told.find(r#""kind":"kick""#), told.find(gone));
+    assert!(kick.is_some() && kick < gone, "{told}");
+    assert!(!told.contains("6-6"), "{told}");
+    assert!(alice.read().await.contains("6-6"));
+}
+
+#[tokio::test]
+async fn a_ban_says_until_when() {
+    let room = Arc::new(Room::new("r".into()));
+    let mut bob = Client::new(1, "bob").await;
+    for (n, until, told_until) in [(5, r#","until":17"#, 17), (6, "", 0)] {
+        place(&room, &bob, n - 1);
+        tell(&room, &removing(n, "ban", "bob", until));
+        assert!(!bob.is_in(&room));
+        let gone = format!(r#""code":"BANNED","until_ms":{told_until}}}"#);
+        let told = bob.read().await;
+        assert!(told.contains(&gone), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_kick_from_ones_own_room_ends_the_socket() {
+    let room = Arc::new(Room::new("@bob".into()));
+    let bob = Client::new(1, "bob").await;
+    place(&room, &bob, 4);
+    tell(&room, &removing(5, "kick", "bob", ""));
+    assert_eq!(bob.connection.ended(), Some(End::Close(close::KICKED)));
+}
+
+#[tokio::test]
+async fn a_kick_in_the_moment_of_coming_ends_the_socket_too() {
+    for before in [true, false] {
+        let room = Arc::new(Room::new("@bob".into()));
+        let (first, second) = (Client::new(1, "bob").await, Client::new(2, "bob").await);
+        place(&room, &first, 4);
+        let present = |newcomer: &Newcomer| {
+            room.place_present(newcomer, &second.connection, id(4), &mut Dirty::new())
+        };
+        // Kicked while it asks, or before it asks again what it could not be given a place with.
+        let newcomer = room.arrive(&second.connection);
+        tell(&room, &removing(5, "kick", "bob", ""));
+        let newcomer = if before { newcomer } else { room.arrive(&second.connection) };
+        assert_eq!(present(&newcomer), Placed::PutOut);
+        assert_eq!(second.connection.ended(), Some(End::Close(close::KICKED)));
+        assert!(!second.is_in(&room));
+    }
+}
+
+#[tokio::test]
+async fn who_is_put_out_is_told_the_reason() {
+    for (kind, code) in [("kick", r#""KICKED""#), ("ban", r#""BANNED","until_ms":0"#)] {
+        let room = Arc::new(Room::new("r".into()));
+        let mut bob = Client::new(1, "bob").await;
+        place(&room, &bob, 4);
+        tell(&room, &removing(5, kind, "bob", r#","reason":"too \"loud\"""#));
+        let gone = format!(r#"{{"type":"gone","room":"r","code":{code},"reason":"too \"loud\""}}"#);
+        let told = bob.read().await;
+        assert!(told.contains(&gone), "{told}");
+    }
+    let room = Arc::new(Room::new("@bob".into()));
+    let mut bob = Client::new(1, "bob").await;
+    place(&room, &bob, 4);
+    tell(&room, &removing(5, "kick", "bob", r#","reason":"bye""#));
+    let mut told = Vec::new();
+    while !told.ends_with(b"}") {
+        assert!(bob.far_end.read_buf(&mut told).await.expect("read") > 0);
+    }
+    let told = String::from_utf8_lossy(&told);
+    assert!(told.ends_with(r#"{"reason":"kicked","message":"bye"}"#), "{told}");
+}
+
+#[tokio::test]
+async fn a_contact_is_told_of_presence_only() {
+    let room = Arc::new(Room::new("@bob".into()));
+    let (mut alice, bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
+    let newcomer = room.arrive(&alice.connection);
+    let placed = room.place_contact(&newcomer, &alice.connection, id(4), &mut Dirty::new());
+    assert_eq!(placed, Placed::Then(Next::Done));
+    drop(newcomer);
+    place(&room, &bob, 4);
+    tell(&room, &removing(5, "unban", "carol", ""));
+    for kind in ["signal", "notice", "read", "presence"] {
+        let event =
+            format!(r#"{{"last":"5-5","room":"@bob","type":"{kind}","ts":1,"user":"bob"}}"#);
+        assert_eq!(tell(&room, &event), Next::Done);
+    }
+    let mut dirty = Dirty::new();
+    room.reload(id(9), &frame::text(b"RELOAD"), &mut dirty);
+    for connection in dirty {
+        connection.flush();
+    }
+    let told = alice.read().await;
+    for secret in ["unban", "signal", "notice", "read", "RELOAD"] {
+        assert!(!told.contains(secret), "{secret} in {told}");
+    }
+    let (presence, reset) = (told.find("presence"), told.find(r#""type":"reset""#));
+    assert!(presence.is_some() && presence < reset, "{told}");
+    assert!(room.empty_since().is_none());
+    room.depart(&bob.connection);
+    assert!(room.empty_since().is_none(), "the contact is still there");
+    room.depart(&alice.connection);
+    assert!(room.empty_since().is_some());
+}
+
+#[tokio::test]
+async fn a_contact_whose_picture_has_aged_asks_again() {
+    let room = Arc::new(Room::new("@bob".into()));
+    let alice = Client::new(1, "alice").await;
+    let newcomer = room.arrive(&alice.connection);
+    tell(&room, r#"{"last":"4-4","room":"@bob","type":"presence","ts":1,"user":"bob"}"#);
+    let placed = room.place_contact(&newcomer, &alice.connection, id(4), &mut Dirty::new());
+    assert_eq!(placed, Placed::FetchAgain);
+}
+
+#[tokio::test]
+async fn a_signal_does_not_reach_connections_of_the_same_user() {
+    let room = Arc::new(Room::new("r".into()));
+    let (mut alice, mut phone) = (Client::new(1, "alice").await, Client::new(2, "alice").await);
+    let mut bob = Client::new(3, "bob").await;
+    for client in [&alice, &phone, &bob] {
+        place(&room, client, 4);
+    }
+    let typing = r#"{"last":"4-4","room":"r","type":"signal","ts":1,"user":"alice","name":"t"}"#;
+    tell(&room, typing);
+    assert!(bob.read().await.contains(typing));
+    assert!(!alice.read().await.contains("signal") && !phone.read().await.contains("signal"));
+}
+
+#[tokio::test]
+async fn events_that_come_together_reach_everybody_once_and_in_order() {
+    let room = Arc::new(Room::new("r".into()));
+    let mut alice = Client::new(1, "alice").await;
+    // Placed further on than the room is: at the middle of what comes, at its end, behind it, and
+    // where the room will never have been.
+    let mut ahead = Vec::new();
+    place(&room, &alice, 4);
+    for (number, stands) in [(2, id(6)), (3, id(8)), (4, id(11)), (5, Id { ms: 9, n: 6 })] {
+        let client = Client::new(number, "bob").await;
+        let newcomer = room.arrive(&client.connection);
+        room.place(&newcomer, &client.connection, stands, &[], &mut Dirty::new());
+        client.connection.sit(&room);
+        ahead.push(client);
+    }
+    let events: Vec<String> = (5..=8).map(|n| removing(n, "role", "carol", "")).collect();
+    let signal = r#"{"last":"8-8","room":"r","type":"signal","ts":1,"user":"carol","name":"t"}"#;
+    let together: Vec<&str> = events.iter().map(String::as_str).chain([signal]).collect();
+    assert_eq!(tell_together(&room, &together), Next::Done);
+    let told = |text: String| -> Vec<String> {
+        let numbers =
+            text.match_indices(r#""id":""#).map(|(at, _)| text[at + 6..at + 7].to_owned());
+        numbers.chain(text.contains("signal").then(|| "signal".into())).collect()
+    };
+    assert_eq!(told(alice.read().await), ["5", "6", "7", "8", "signal"]);
+    let expected: [&[&str]; 3] = [&["7", "8", "signal"], &["signal"], &["signal"]];
+    let mut astray = ahead.pop().expect("four");
+    assert!(!astray.is_in(&room));
+    assert!(astray.read().await.contains(r#""type":"gone""#), "it has seen another past");
+    for (client, expected) in ahead.iter_mut().zip(expected) {
+        assert!(client.is_in(&room));
+        assert_eq!(told(client.read().await), expected);
+    }
+}

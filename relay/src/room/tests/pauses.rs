@@ -1,0 +1,206 @@
+//! Nothing reaches those whose right to read is in question, and they miss nothing.
+
+use super::super::pauses::{Behind, Brought};
+use super::*;
+use crate::client::error::Failure;
+
+fn message(n: u64) -> String {
+    let prev = n - 1;
+    format!(
+        r#"{{"id":"{n}-{n}","prev":"{prev}-{prev}","room":"r","type":"message","ts":1,"user":"carol","text":"t"}}"#
+    )
+}
+
+fn closing(n: u64) -> String {
+    let prev = n - 1;
+    format!(
+        r#"{{"id":"{n}-{n}","prev":"{prev}-{prev}","room":"r","type":"room","ts":1,"user":"carol","data":{{"access":"members"}}}}"#
+    )
+}
+
+const PRESENCE: &str = r#"{"last":"5-5","room":"r","type":"presence","ts":1,"user":"carol"}"#;
+
+fn flush(dirty: Dirty) {
+    dirty.iter().for_each(|connection| connection.flush());
+}
+
+fn grant(room: &Room, epoch: u64, user: &str) -> Vec<Behind> {
+    let mut dirty = Dirty::new();
+    let behind = room.grant(epoch, &[user.into()], &mut dirty);
+    flush(dirty);
+    behind
+}
+
+/// The ids of the events in what a client was sent.
+fn ids(text: &str) -> Vec<&str> {
+    let ids = text.match_indices(r#""id":""#).map(|(at, _)| &text[at + 6..]);
+    ids.map(|rest| &rest[..rest.find('-').expect("an id")]).collect()
+}
+
+#[tokio::test]
+async fn who_may_perhaps_not_read_gets_nothing_until_that_is_known() {
+    let room = Arc::new(Room::new("r".into()));
+    let (mut alice, mut bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
+    let mut ahead = Client::new(3, "alice").await;
+    place(&room, &alice, 4);
+    place(&room, &bob, 4);
+    place(&room, &ahead, 7);
+    tell_together(&room, &[&closing(5), &message(6), PRESENCE]);
+    assert!(room.begins_asking() && !room.begins_asking(), "one asks");
+    tell(&room, &message(7));
+    tell(&room, &message(8));
+    assert_eq!(ids(&alice.read().await), ["5"], "the event itself and nothing after it");
+    let question = room.question();
+    assert_eq!(question.users, ["alice", "bob"].map(Arc::<str>::from));
+    assert_eq!(room.everybody().len(), 3, "all count as present");
+    assert!(grant(&room, question.epoch, "alice").is_empty());
+    assert!(!room.ends_asking());
+    let mut dirty = Dirty::new();
+    let why = Failure::new("NOTMEMBER", "");
+    let denied = [("bob".into(), why)];
+    assert_eq!(room.deny(question.epoch, &denied, &mut dirty).len(), 1);
+    flush(dirty);
+    assert!(room.ends_asking());
+    tell(&room, &message(9));
+    let told = alice.read().await;
+    assert_eq!(ids(&told), ["6", "7", "8", "9"], "nothing missing, nothing twice");
+    assert!(told.contains(r#""type":"reset""#) && !told.contains("presence"), "{told}");
+    assert_eq!(ids(&ahead.read().await), ["8", "9"], "it had the others");
+    let told = bob.read().await;
+    assert_eq!(ids(&told), ["5"], "{told}");
+    assert!(told.contains(r#"{"type":"gone","room":"r","code":"NOTMEMBER""#), "{told}");
+    assert!(bob.connection.room("r").is_none());
+}
+
+#[tokio::test]
+async fn an_answer_from_before_another_change_says_nothing() {
+    let room = Arc::new(Room::new("r".into()));
+    let mut alice = Client::new(1, "alice").await;
+    place(&room, &alice, 4);
+    tell(&room, &closing(5));
+    let question = room.question();
+    tell(&room, &removing(6, "leave", "alice", ""));
+    tell(&room, &message(7));
+    assert!(grant(&room, question.epoch, "alice").is_empty());
+    let why = Failure::new("NOTMEMBER", "");
+    let denied = [("alice".into(), why)];
+    assert!(room.deny(question.epoch, &denied, &mut Dirty::new()).is_empty());
+    assert!(!alice.is_in(&room));
+    assert_eq!(ids(&alice.read().await), ["5"]);
+    assert!(grant(&room, room.question().epoch, "alice").is_empty());
+    assert_eq!(ids(&alice.read().await), ["6", "7"]);
+}
+
+#[tokio::test]
+async fn who_leaves_is_asked_about_and_nobody_else_waits() {
+    let room = Arc::new(Room::new("r".into()));
+    let (alice, bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
+    place(&room, &alice, 4);
+    place(&room, &bob, 4);
+    tell(&room, &removing(5, "leave", "bob", ""));
+    assert!(alice.is_in(&room) && !bob.is_in(&room));
+    let opening = closing(6).replace("members", "open");
+    tell(&room, &opening);
+    tell(&room, &closing(7).replace("access", "topic"));
+    assert!(alice.is_in(&room), "none of these takes anything from anybody");
+}
+
+#[tokio::test]
+async fn what_takes_a_paused_user_out_does() {
+    let room = Arc::new(Room::new("r".into()));
+    let (mut bob, mut since) = (Client::new(1, "bob").await, Client::new(2, "bob").await);
+    place(&room, &bob, 4);
+    place(&room, &since, 8);
+    room.pause_all();
+    tell(&room, &message(5));
+    tell(&room, &removing(6, "ban", "bob", ""));
+    let told = bob.read().await;
+    assert!(told.contains(r#""code":"BANNED""#) && ids(&told).is_empty(), "{told}");
+    assert_eq!(room.take_kicked().len(), 1, "the other one has come since");
+    assert!(grant(&room, room.question().epoch, "bob").is_empty());
+    assert!(since.is_in(&room) && !bob.is_in(&room));
+    assert!(ids(&since.read().await).is_empty());
+}
+
+#[tokio::test]
+async fn who_is_far_behind_is_brought_further_page_by_page() {
+    let room = Arc::new(Room::new("r".into()));
+    let mut alice = Client::new(1, "alice").await;
+    place(&room, &alice, 4);
+    room.pause_all();
+    for n in 5..=604 {
+        tell(&room, &message(n));
+    }
+    let epoch = room.question().epoch;
+    let mut behind = grant(&room, epoch, "alice").pop().expect("the tail is shorter than that");
+    assert_eq!(behind.position, id(4));
+    let page = |from: u64, to: u64| -> Vec<(Id, Frame)> {
+        (from..=to).map(|n| (id(n), frame::text(message(n).as_bytes()))).collect()
+    };
+    let bring = |behind: &Behind, from, to, more| {
+        let mut dirty = Dirty::new();
+        let brought = room.bring(epoch, behind, &page(from, to), id(to), more, &mut dirty);
+        flush(dirty);
+        brought
+    };
+    assert_eq!(bring(&behind, 5, 80, true), Brought::UpTo(id(80)));
+    assert_eq!(bring(&behind, 5, 80, true), Brought::Done, "from there no more");
+    behind.position = id(80);
+    // The page goes further than the room has come here.
+    assert_eq!(bring(&behind, 81, 605, false), Brought::Done);
+    tell(&room, &message(605));
+    tell(&room, &message(606));
+    let told = alice.read().await;
+    let expected: Vec<String> = (5..=606).map(|n| n.to_string()).collect();
+    assert_eq!(ids(&told), expected);
+}
+
+#[tokio::test]
+async fn who_is_not_answered_about_for_long_must_come_anew() {
+    let room = Arc::new(Room::new("r".into()));
+    let mut alice = Client::new(1, "alice").await;
+    place(&room, &alice, 4);
+    room.pause_all();
+    let (now, second) = (Instant::now(), std::time::Duration::from_secs(1));
+    let end_long_pauses = |at| {
+        let mut dirty = Dirty::new();
+        room.end_long_pauses(at, &mut dirty);
+        flush(dirty);
+    };
+    end_long_pauses(now + 29 * second);
+    assert_eq!(room.everybody().len(), 1);
+    end_long_pauses(now + 32 * second);
+    assert!(room.everybody().is_empty() && room.empty_since().is_some());
+    let gone = r#"{"type":"gone","room":"r","code":"UNAVAILABLE"}"#;
+    assert!(alice.read().await.contains(gone));
+}
+
+#[tokio::test]
+async fn a_past_that_is_lost_is_told_to_nobody_who_may_not_read_it() {
+    let room = Arc::new(Room::new("r".into()));
+    let mut alice = Client::new(1, "alice").await;
+    place(&room, &alice, 4);
+    room.pause_all();
+    let mut dirty = Dirty::new();
+    room.reload(id(9), &frame::text(b"RELOAD"), &mut dirty);
+    flush(dirty);
+    let told = alice.read().await;
+    assert!(!told.contains("RELOAD") && told.contains(r#""code":"UNAVAILABLE""#), "{told}");
+}
+
+#[tokio::test]
+async fn who_asks_again_in_vain_goes_on_where_it_stood_once_that_is_known() {
+    let room = Arc::new(Room::new("r".into()));
+    let (alice, mut bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
+    place(&room, &alice, 4);
+    place(&room, &bob, 6);
+    let newcomer = room.arrive(&bob.connection);
+    room.put_back(&newcomer, &bob.connection, &mut Dirty::new());
+    drop(newcomer);
+    for n in 5..=7 {
+        tell(&room, &removing(n, "role", "carol", ""));
+    }
+    assert!(ids(&bob.read().await).is_empty(), "not before it is asked about");
+    assert!(grant(&room, room.question().epoch, "bob").is_empty());
+    assert_eq!(ids(&bob.read().await), ["7"], "nothing twice");
+}

@@ -1,0 +1,294 @@
+//! What the relay answers over HTTP: the web client, health, metrics, and the upgrade to a socket.
+//!
+//! Whether a socket is opened is decided here (origin, handshake, user, limits); what happens on
+//! it is the session's. A refusal that the page should understand is a close code, as browsers
+//! hide the status of a failed upgrade; only a wrong origin is refused before.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::routing::get;
+use hyper::upgrade::OnUpgrade;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tracing::debug;
+
+use crate::client::close::{self, Close};
+use crate::client::connection::{Connection, End};
+use crate::server::auth;
+use crate::server::http_connections::Impatient;
+use crate::server::server::Server;
+use crate::server::session;
+use crate::server::static_files;
+use crate::upstream;
+
+/// What the routes share.
+pub struct Site {
+    /// The relay.
+    pub server: Arc<Server>,
+    /// Renders the metrics.
+    pub figures: PrometheusHandle,
+    /// What the page may do.
+    pub policy: static_files::Policy,
+}
+
+/// All routes.
+pub fn router(site: Site) -> Router {
+    Router::new()
+        .route("/ws", get(upgrade))
+        .route("/healthz", get(|| async { static_files::plain(StatusCode::OK, "ok\n") }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(figures))
+        .route(
+            "/config.json",
+            get(async |State(site): State<Arc<Site>>| static_files::config(&site.policy)),
+        )
+        .fallback(get(file))
+        .layer(middleware::from_fn(in_turn))
+        .with_state(Arc::new(site))
+}
+
+/// One request of a connection in each turn of the event loop: however many it sends at once, what
+/// others send is heard in between.
+async fn in_turn(request: Request, next: Next) -> Response<Body> {
+    tokio::task::yield_now().await;
+    next.run(request).await
+}
+
+async fn ready(State(site): State<Arc<Site>>) -> Response<Body> {
+    if site.server.is_draining() {
+        static_files::plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+    } else {
+        match site.server.hub.upstream.state() {
+            upstream::State::Open => static_files::plain(StatusCode::OK, "ready\n"),
+            upstream::State::WritesRefused(trouble) => {
+                static_files::plain(StatusCode::OK, format!("ready, but {trouble}\n"))
+            }
+            upstream::State::Away(trouble) => {
+                static_files::plain(StatusCode::SERVICE_UNAVAILABLE, format!("{trouble}\n"))
+            }
+        }
+    }
+}
+
+async fn file(State(site): State<Arc<Site>>, request: Request) -> Response<Body> {
+    static_files::file(request.uri().path(), request.headers(), &site.policy)
+}
+
+async fn figures(State(site): State<Arc<Site>>) -> Response<Body> {
+    let mut response = Response::new(Body::from(site.figures.render()));
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+async fn upgrade(
+    State(site): State<Arc<Site>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+) -> Response<Body> {
+    let headers = request.headers();
+    if !origin_is_allowed(headers, &site.server.hub.config.allowed_origins) {
+        return static_files::plain(StatusCode::FORBIDDEN, "this origin may not open sockets\n");
+    }
+    let Some(accept) = accept_key(headers) else {
+        let mut response =
+            static_files::plain(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket\n");
+        let headers = response.headers_mut();
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        return response;
+    };
+    let Some(on_upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return static_files::plain(
+            StatusCode::BAD_REQUEST,
+            "this connection cannot be upgraded\n",
+        );
+    };
+    let config = &site.server.hub.config;
+    let user = auth::user(config.auth, request.uri().query().unwrap_or(""));
+    tokio::spawn(serve(site.server.clone(), on_upgrade, peer.ip(), user));
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::from_str(&accept) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    response
+}
+
+async fn serve(server: Arc<Server>, upgrade: OnUpgrade, peer: IpAddr, user: Option<Arc<str>>) {
+    let Ok(upgraded) = upgrade.await else { return };
+    let Ok(parts) = upgraded.downcast::<Impatient>() else { return };
+    let socket = parts.io.into_inner();
+    let refuse = |socket, close| refuse(&server, socket, close);
+    let Some(user) = user else { return refuse(socket, close::UNAUTHORISED) };
+    match server.admit(peer) {
+        Ok(_admission) => {
+            let Some(allowance) = server.hub.allowances.enter(&user, Instant::now()) else {
+                return refuse(socket, close::FLOOD);
+            };
+            let connection = server.hub.connect(user, socket);
+            // Everything about the way in is freed before the long stay begins.
+            let hub = server.hub.clone();
+            Box::pin(session::run(hub, connection, allowance, parts.read_buf)).await;
+        }
+        Err(close) => refuse(socket, close),
+    }
+}
+
+fn refuse(server: &Server, socket: TcpStream, close: Close) {
+    debug!(source = "client", reason = close.name, "refused");
+    let connection = Connection::new(0, Arc::from(""), Arc::from(""), socket, 0);
+    connection.end(End::Close(close));
+    server.visitors.receive(async move {
+        // A moment for the client to read why.
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        drop(connection);
+    });
+}
+
+/// The answer to `Sec-WebSocket-Key`, if this is a handshake (RFC 6455, section 4.2.1).
+fn accept_key(headers: &HeaderMap) -> Option<String> {
+    let has = |name: header::HeaderName, word: &str| {
+        headers.get_all(name).iter().any(|value| {
+            let mut words = value.to_str().unwrap_or("").split(',');
+            words.any(|found| found.trim().eq_ignore_ascii_case(word))
+        })
+    };
+    let is_handshake = has(header::CONNECTION, "upgrade")
+        && has(header::UPGRADE, "websocket")
+        && has(header::SEC_WEBSOCKET_VERSION, "13");
+    let key = headers.get(header::SEC_WEBSOCKET_KEY)?;
+    (is_handshake && key.len() == 24).then(|| derive_accept_key(key.as_bytes()))
+}
+
+/// Browsers tell the page's origin; programs usually none. Without a list the page must come from
+/// this host, or both be on this machine, whatever their ports: several relays, one browser.
+fn origin_is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let Ok(origin) = origin.to_str() else { return false };
+    if !allowed.is_empty() {
+        return allowed
+            .iter()
+            .any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin));
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let page = origin.split_once("://").map(|(_, page)| page);
+    match (host, page) {
+        (Some(host), Some(page)) => {
+            host.eq_ignore_ascii_case(page) || (is_loopback(host) && is_loopback(page))
+        }
+        _ => false,
+    }
+}
+
+/// Whether an authority, `host[:port]`, names this machine by a loopback address or `localhost`.
+fn is_loopback(authority: &str) -> bool {
+    let Ok(authority) = authority.parse::<Authority>() else { return false };
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn however_many_requests_come_one_is_answered_in_a_turn() {
+        use hyper_util::service::TowerToHyperService;
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        use tokio::io::AsyncWriteExt;
+        const REQUESTS: usize = 500;
+        let answered = Arc::new(AtomicUsize::new(0));
+        let counted = answered.clone();
+        let route = get(async move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            "ok"
+        });
+        let routes = Router::new().route("/", route).layer(middleware::from_fn(in_turn));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let far = TcpStream::connect(address);
+        let (near, far) = tokio::join!(listener.accept(), far);
+        let mut far = far.expect("connected");
+        far.write_all("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(REQUESTS).as_bytes())
+            .await
+            .expect("it fits");
+        let near = Impatient::new(near.expect("accepted").0, std::time::Duration::from_secs(9));
+        let served = hyper::server::conn::http1::Builder::new()
+            .serve_connection(near, TowerToHyperService::new(routes));
+        let served = tokio::spawn(served);
+        let (mut before, mut most) = (0, 0);
+        while before < REQUESTS {
+            assert!(!served.is_finished(), "after {before}");
+            tokio::task::yield_now().await;
+            let now = answered.load(Ordering::Relaxed);
+            most = most.max(now - before);
+            before = now;
+        }
+        served.abort();
+        assert!(most <= 2, "{most} requests in one turn of another");
+    }
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            let name = header::HeaderName::from_bytes(name.as_bytes()).expect("a name");
+            headers.append(name, HeaderValue::from_str(value).expect("a value"));
+        }
+        headers
+    }
+
+    #[test]
+    fn origins_are_checked() {
+        let list = ["https://a.example".to_owned()];
+        let any = ["*".to_owned()];
+        type Row<'a> = (&'a [(&'a str, &'a str)], &'a [String], bool, &'a str);
+        let rows: &[Row<'_>] = &[
+            (&[("host", "h:1")], &[], true, "no browser"),
+            (&[("host", "h:1"), ("origin", "http://h:1")], &[], true, "its own page"),
+            (&[("host", "h:1"), ("origin", "http://h:2")], &[], false, "another port"),
+            (&[("host", "h:1"), ("origin", "null")], &[], false, "an opaque origin"),
+            (&[("host", "127.0.0.1:1"), ("origin", "http://localhost:2")], &[], true, "here"),
+            (&[("host", "[::1]:1"), ("origin", "http://127.0.0.1:2")], &[], true, "here too"),
+            (&[("host", "127.0.0.1:1"), ("origin", "http://h:2")], &[], false, "elsewhere"),
+            (&[("host", "h:1"), ("origin", "http://127.0.0.1:2")], &[], false, "not for others"),
+            (&[("host", "127.0.0.1:1"), ("origin", "http://127.0.0.1.h")], &[], false, "a trick"),
+            (&[("host", "h:1"), ("origin", "https://a.example")], &list, true, "listed"),
+            (&[("host", "h:1"), ("origin", "http://h:1")], &list, false, "not listed"),
+            (&[("host", "h:1"), ("origin", "https://b")], &any, true, "any"),
+        ];
+        for (pairs, allowed, expected, why) in rows {
+            assert_eq!(origin_is_allowed(&headers(pairs), allowed), *expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn only_a_whole_handshake_is_accepted() {
+        let good = [
+            ("connection", "keep-alive, Upgrade"),
+            ("upgrade", "WebSocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        let expected = Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned());
+        assert_eq!(accept_key(&headers(&good)), expected, "the example of the RFC");
+        for missing in 0..good.len() {
+            let mut pairs = good.to_vec();
+            pairs.remove(missing);
+            assert_eq!(accept_key(&headers(&pairs)), None, "without {:?}", good[missing]);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Sockets that are not, or not yet, WebSockets: bounded in number, and none stays for ever.
+//!
+//! When there are too many the oldest gives way: an honest one is done in a moment, so whoever has
+//! been here for longest has the least reason to be. Who asks and then reads nothing is let go as
+//! well, by a deadline on writing; reading has hyper's own.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tokio::time::{Sleep, sleep};
+
+use crate::metrics::FIGURES;
+
+/// All visitors.
+#[derive(Debug)]
+pub struct Visitors {
+    most: usize,
+    inside: Mutex<Inside>,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    next: u64,
+    /// The oldest first; None: its task has hardly begun.
+    tasks: BTreeMap<u64, Option<AbortHandle>>,
+}
+
+/// A visitor's place, given back when dropped.
+struct Place {
+    visitors: Arc<Visitors>,
+    number: u64,
+}
+
+impl Visitors {
+    /// Nobody, and at most `most` at a time.
+    pub fn new(most: usize) -> Arc<Visitors> {
+        Arc::new(Visitors { most, inside: Mutex::default() })
+    }
+
+    /// Runs what a visitor is here for; it is dropped if the visitor has to give way.
+    pub fn receive(self: &Arc<Self>, visit: impl Future<Output = ()> + Send + 'static) {
+        let number = {
+            let mut inside = self.inside.lock();
+            while inside.tasks.len() >= self.most {
+                inside.end_oldest();
+            }
+            let number = inside.next;
+            inside.next += 1;
+            inside.tasks.insert(number, None);
+            FIGURES.http_connections.set(inside.tasks.len() as f64);
+            number
+        };
+        let place = Place { visitors: self.clone(), number };
+        let task = tokio::spawn(async move {
+            let _place = place;
+            visit.await;
+        });
+        // Unless it has ended or given way by now.
+        match self.inside.lock().tasks.get_mut(&number) {
+            Some(known) => *known = Some(task.abort_handle()),
+            None => task.abort(),
+        }
+    }
+
+    /// Lets the oldest go, if there is anybody.
+    pub fn end_oldest(&self) {
+        self.inside.lock().end_oldest();
+    }
+}
+
+impl Inside {
+    fn end_oldest(&mut self) {
+        if let Some((_, Some(task))) = self.tasks.pop_first() {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut inside = self.visitors.inside.lock();
+        inside.tasks.remove(&self.number);
+        FIGURES.http_connections.set(inside.tasks.len() as f64);
+    }
+}
+
+/// A socket that fails when the kernel has taken nothing for too long.
+#[derive(Debug)]
+pub struct Impatient {
+    socket: TokioIo<TcpStream>,
+    within: Duration,
+    /// When to give up; None: nothing waits to be taken.
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Impatient {
+    /// This socket, which must take something `within` so long whenever there is something to write.
+    pub fn new(socket: TcpStream, within: Duration) -> Impatient {
+        Impatient { socket: TokioIo::new(socket), within, deadline: None }
+    }
+
+    /// The socket alone.
+    pub fn into_inner(self) -> TcpStream {
+        self.socket.into_inner()
+    }
+
+    fn in_time<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.deadline = None;
+            return written;
+        }
+        let within = self.within;
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(within)));
+        deadline.as_mut().poll(context).map(|()| Err(ErrorKind::TimedOut.into()))
+    }
+}
+
+impl Read for Impatient {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(context, buffer)
+    }
+}
+
+impl Write for Impatient {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write(context, bytes);
+        self.in_time(context, written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.socket).poll_flush(context);
+        self.in_time(context, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = Pin::new(&mut self.socket).poll_shutdown(context);
+        self.in_time(context, shut)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
+        self.in_time(context, written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::sync::Notify;
+    use tokio::task::yield_now;
+
+    #[tokio::test]
+    async fn the_oldest_gives_way_and_who_leaves_gives_back_the_place() {
+        let visitors = Visitors::new(3);
+        let (done, go) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let come = |kept: bool| {
+            let (done, go) = (done.clone(), go.clone());
+            visitors.receive(async move {
+                match kept {
+                    true => std::future::pending().await,
+                    false => go.notified().await,
+                }
+                done.fetch_add(1, Ordering::Relaxed);
+            });
+        };
+        let inside = || visitors.inside.lock().tasks.keys().copied().collect::<Vec<u64>>();
+        (0..3).for_each(|_| come(true));
+        come(false);
+        come(false);
+        assert_eq!(inside(), [2, 3, 4], "before any of them has run");
+        yield_now().await;
+        go.notify_waiters();
+        yield_now().await;
+        assert_eq!((inside(), done.load(Ordering::Relaxed)), (vec![2], 2));
+        visitors.end_oldest();
+        visitors.end_oldest();
+        come(true);
+        assert_eq!(inside(), [5]);
+    }
+}

@@ -1,0 +1,260 @@
+//! The listener: who may come in, and how all leave.
+//!
+//! [`Server::bind`] makes everything and takes the port; [`Server::run`] serves until it is told to
+//! stop and then drains: not ready, no new connections, then the old ones are closed at a pace that
+//! ends in time. The relay holds no truth, so nothing has to be saved.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use axum::Extension;
+use axum::extract::connect_info::ConnectInfo;
+use hyper_util::rt::TokioTimer;
+use hyper_util::service::TowerToHyperService;
+use parking_lot::Mutex;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tracing::{info, warn};
+
+use crate::client::close::{self, Close};
+use crate::client::connection::End;
+use crate::config::Config;
+use crate::hub::Hub;
+use crate::metrics::{self, FIGURES};
+use crate::server::http::{Site, router};
+use crate::server::http_connections::{Impatient, Visitors};
+use crate::server::static_files::Policy;
+use crate::upstream::{self, Upstream};
+
+/// Connections closed per second in a drain that need not hurry.
+const DRAIN_PACE: f64 = 200.0;
+
+/// One relay.
+pub struct Server {
+    /// Its hub.
+    pub hub: Arc<Hub>,
+    draining: AtomicBool,
+    admitted: AtomicUsize,
+    addresses: Mutex<HashMap<IpAddr, usize>>,
+    /// Who is not, or not yet, a WebSocket.
+    pub visitors: Arc<Visitors>,
+}
+
+/// A connection's place among those that may be open; given back when dropped.
+pub struct Admission {
+    server: Arc<Server>,
+    peer: IpAddr,
+}
+
+/// Connections that may wait to be accepted: when a relay has died its clients come all at once, and
+/// who finds the queue full tries again only after seconds. The kernel's own limit holds too.
+const BACKLOG: u32 = 8192;
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+impl Server {
+    /// Makes the relay and takes its port. Redis need not be there yet.
+    pub async fn bind(config: Config) -> anyhow::Result<(Arc<Server>, TcpListener)> {
+        raise_file_limit();
+        let address = config.listen;
+        let listener =
+            listen(address).with_context(|| format!("--listen: cannot listen on {address}"))?;
+        let boot = format!("{:08x}", rand::random::<u32>());
+        let no_room = upstream::no_room(&config.name, &boot);
+        let upstream = Upstream::new(&config.redis, no_room, config.probe).context("--redis")?;
+        let server = Server {
+            visitors: Visitors::new(config.max_http_connections),
+            hub: Hub::new(config, Arc::new(upstream), boot),
+            draining: AtomicBool::new(false),
+            admitted: AtomicUsize::new(0),
+            addresses: Mutex::default(),
+        };
+        Ok((Arc::new(server), listener))
+    }
+
+    /// Serves until `stop`, then drains and returns.
+    pub async fn run(
+        self: Arc<Self>,
+        listener: TcpListener,
+        stop: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        let figures = metrics::install()?;
+        self.hub.start();
+        let policy = Policy::with_relays(&self.hub.config.relay_urls);
+        let routes = router(Site { server: self.clone(), figures, policy });
+        let address = listener.local_addr()?;
+        {
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "listening on {address}")?;
+            out.flush()?;
+        }
+        info!(%address, relay = self.hub.config.name, "serving");
+        tokio::pin!(stop);
+        let mut refusals = Refusals::default();
+        loop {
+            let accepted = tokio::select! {
+                _ = &mut stop => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((socket, peer)) => {
+                    refusals.pause = PAUSE_FIRST;
+                    self.greet(socket, peer, &routes);
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    // Out of file descriptors, most likely: others must leave first.
+                    self.visitors.end_oldest();
+                    let pause = refusals.note(&error);
+                    tokio::select! {
+                        _ = &mut stop => break,
+                        _ = tokio::time::sleep(pause) => {}
+                    }
+                }
+            }
+        }
+        self.draining.store(true, Ordering::Relaxed);
+        drop(listener);
+        self.drain().await;
+        Ok(())
+    }
+
+    /// Whether the relay is about to stop.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Lets a WebSocket connection in, or says why not.
+    pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Admission, Close> {
+        let config = &self.hub.config;
+        if self.is_draining() {
+            return Err(close::DRAIN);
+        }
+        let mut addresses = self.addresses.lock();
+        let from_peer = addresses.entry(peer).or_default();
+        let limit = config.max_connections_per_address;
+        if limit > 0 && *from_peer >= limit {
+            return Err(close::ADDRESS);
+        }
+        if self.admitted.fetch_add(1, Ordering::Relaxed) >= config.max_connections {
+            self.admitted.fetch_sub(1, Ordering::Relaxed);
+            if *from_peer == 0 {
+                addresses.remove(&peer);
+            }
+            return Err(close::FULL);
+        }
+        *from_peer += 1;
+        Ok(Admission { server: self.clone(), peer })
+    }
+
+    fn greet(&self, socket: TcpStream, peer: SocketAddr, routes: &axum::Router) {
+        let _ = socket.set_nodelay(true);
+        let within = self.hub.config.handshake_timeout;
+        let service = TowerToHyperService::new(routes.clone().layer(Extension(ConnectInfo(peer))));
+        let served = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(within)
+            .max_buf_size(16 << 10)
+            .serve_connection(Impatient::new(socket, within), service)
+            .with_upgrades();
+        self.visitors.receive(async move {
+            // A client that breaks off or breaks HTTP is its own affair.
+            let _ = served.await;
+        });
+    }
+
+    /// Closes all connections, evenly over a time that grows with their number up to
+    /// `--drain-time`, less a little for them to go.
+    async fn drain(&self) {
+        let all = self.hub.connections();
+        let time = self.hub.config.drain_time;
+        info!(connections = all.len(), "draining");
+        let pace = time.mul_f64(0.8).min(Duration::from_secs_f64(all.len() as f64 / DRAIN_PACE));
+        let begun = tokio::time::Instant::now();
+        for (index, connection) in all.iter().enumerate() {
+            let at = begun + pace.mul_f64(index as f64 / all.len() as f64);
+            tokio::time::sleep_until(at).await;
+            connection.end(End::Close(close::DRAIN));
+        }
+        let gone = async {
+            while self.hub.connection_count() > 0 || self.admitted.load(Ordering::Relaxed) > 0 {
+                for late in self.hub.connections() {
+                    late.end(End::Close(close::DRAIN));
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let _ = tokio::time::timeout_at(begun + time.max(Duration::from_millis(100)), gone).await;
+        // The last presences are shortened just now.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        info!("stopped");
+    }
+}
+
+/// Whether the error is that of one connection, which was gone before we took it.
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// The first pause after the system has refused a connection, and the longest.
+const PAUSE_FIRST: Duration = Duration::from_millis(10);
+const PAUSE_MOST: Duration = Duration::from_secs(1);
+/// Refusals are told at most so often.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// The system's refusals to give us new connections.
+#[derive(Default)]
+struct Refusals {
+    pause: Duration,
+    untold: u64,
+    told: Option<Instant>,
+}
+
+impl Refusals {
+    /// Takes note of one, and says how long to wait before the next attempt.
+    fn note(&mut self, error: &std::io::Error) -> Duration {
+        FIGURES.accept_failures.increment(1);
+        self.untold += 1;
+        if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+            warn!(source = "relay", %error, times = self.untold, "cannot accept connections");
+            (self.untold, self.told) = (0, Some(Instant::now()));
+        }
+        let pause = self.pause.max(PAUSE_FIRST);
+        self.pause = (pause * 2).min(PAUSE_MOST);
+        pause
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.server.admitted.fetch_sub(1, Ordering::Relaxed);
+        let mut addresses = self.server.addresses.lock();
+        if let Some(count) = addresses.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&self.peer);
+            }
+        }
+    }
+}
+
+/// A socket per connection: asks for as many files as the system allows.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+}

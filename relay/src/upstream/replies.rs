@@ -1,0 +1,390 @@
+//! The replies of `CHAT.*` commands as typed values (docs/reference.md says what they hold).
+//!
+//! A reply of another shape is a broken module or another product's command: the operation is
+//! answered with `ERR`, nothing panics. Event bytes are passed on as they came.
+
+use std::fmt::Write;
+
+use redis::Value;
+
+use crate::client::error::Failure;
+use crate::client::frame::{self, Frame};
+use crate::client::request;
+use crate::event::{Head, Id, Place};
+
+/// Event bytes in one reply at most; beyond it `more` says that the client must go on.
+pub const PAGE_BYTES: usize = 256 << 10;
+
+/// The reply had another shape than the reference says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Odd;
+
+impl From<Odd> for Failure {
+    fn from(_: Odd) -> Failure {
+        Failure::new("ERR", "Redis gave an unknown reply")
+    }
+}
+
+/// The elements of an array reply, taken one by one.
+pub struct Elements(std::vec::IntoIter<Value>);
+
+impl Elements {
+    /// The elements of this array.
+    pub fn of(value: Value) -> Result<Elements, Odd> {
+        match value {
+            Value::Array(elements) => Ok(Elements(elements.into_iter())),
+            _ => Err(Odd),
+        }
+    }
+
+    /// The next element, whatever it is.
+    pub fn any(&mut self) -> Result<Value, Odd> {
+        self.0.next().ok_or(Odd)
+    }
+
+    /// The next element, an id.
+    pub fn id(&mut self) -> Result<Id, Odd> {
+        id(self.any()?)
+    }
+
+    /// The next element, an integer.
+    pub fn integer(&mut self) -> Result<i64, Odd> {
+        integer(&self.any()?)
+    }
+
+    /// The next element, a string.
+    pub fn text(&mut self) -> Result<String, Odd> {
+        text(self.any()?)
+    }
+
+    /// The next element, an array of byte strings.
+    pub fn events(&mut self) -> Result<Vec<Vec<u8>>, Odd> {
+        self.list()?.map(bytes).collect()
+    }
+
+    /// The next element, an array.
+    pub fn list(&mut self) -> Result<impl Iterator<Item = Value> + use<>, Odd> {
+        Ok(Elements::of(self.any()?)?.0)
+    }
+}
+
+/// An integer reply.
+pub fn integer(value: &Value) -> Result<i64, Odd> {
+    match value {
+        Value::Int(number) => Ok(*number),
+        _ => Err(Odd),
+    }
+}
+
+/// A string reply.
+pub fn text(value: Value) -> Result<String, Odd> {
+    String::from_utf8(bytes(value)?).map_err(|_| Odd)
+}
+
+/// An id reply.
+pub fn id(value: Value) -> Result<Id, Odd> {
+    Id::parse(&bytes(value)?).ok_or(Odd)
+}
+
+fn bytes(value: Value) -> Result<Vec<u8>, Odd> {
+    match value {
+        Value::BulkString(bytes) => Ok(bytes),
+        Value::SimpleString(text) => Ok(text.into_bytes()),
+        Value::Okay => Ok(b"OK".to_vec()),
+        _ => Err(Odd),
+    }
+}
+
+/// The reply of `CHAT.SYNC`.
+#[derive(Debug)]
+pub struct Synced {
+    /// Whether the cursor is known.
+    pub recovered: bool,
+    /// The newest id.
+    pub newest: Id,
+    /// Events after the cursor.
+    pub events: Vec<Vec<u8>>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+impl Synced {
+    /// Reads the reply.
+    pub fn read(value: Value) -> Result<Synced, Odd> {
+        let mut elements = Elements::of(value)?;
+        Ok(Synced {
+            recovered: elements.integer()? != 0,
+            newest: elements.id()?,
+            events: elements.events()?,
+            more: elements.integer()? != 0,
+        })
+    }
+}
+
+/// A page of events as it goes into a JSON reply.
+#[derive(Debug)]
+pub struct Page {
+    /// The newest id of the room when it was read.
+    pub newest: Id,
+    /// Event bytes, oldest first.
+    pub events: Vec<Vec<u8>>,
+    /// Whether there are more in the direction asked for.
+    pub more: bool,
+}
+
+/// Which end of a page that is too large stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The oldest events.
+    Oldest,
+    /// The newest events.
+    Newest,
+}
+
+impl Page {
+    /// Reads the reply of `CHAT.HISTORY`.
+    pub fn read(value: Value) -> Result<Page, Odd> {
+        let mut elements = Elements::of(value)?;
+        Ok(Page {
+            newest: elements.id()?,
+            events: elements.events()?,
+            more: elements.integer()? != 0,
+        })
+    }
+
+    /// The page of a room that does not exist.
+    pub fn empty() -> Page {
+        Page { newest: Id::ZERO, events: Vec::new(), more: false }
+    }
+
+    /// Cuts the page to [`PAGE_BYTES`], leaving at least one event.
+    pub fn bound(&mut self, keep: Keep) {
+        let fitting = |events: &mut dyn Iterator<Item = &Vec<u8>>| {
+            let mut bytes = 0;
+            let fits = events.take_while(|event| {
+                bytes += event.len() + 1;
+                bytes <= PAGE_BYTES
+            });
+            fits.count().max(1)
+        };
+        let count = match keep {
+            Keep::Oldest => fitting(&mut self.events.iter()),
+            Keep::Newest => fitting(&mut self.events.iter().rev()),
+        };
+        if count >= self.events.len() {
+            return;
+        }
+        self.more = true;
+        match keep {
+            Keep::Oldest => self.events.truncate(count),
+            Keep::Newest => {
+                self.events.drain(..self.events.len() - count);
+            }
+        }
+    }
+
+    /// The ids of its events.
+    pub fn ids(&self) -> Vec<Id> {
+        self.events.iter().filter_map(|event| event_id(event)).collect()
+    }
+
+    /// `"last":…,"events":[…],"more":…`.
+    pub fn json(&self) -> String {
+        page_json(self.newest, &self.events, self.more)
+    }
+}
+
+/// `"last":…,"events":[…],"more":…` with the bytes of the events as they are.
+pub fn page_json(last: Id, events: &[Vec<u8>], more: bool) -> String {
+    let bytes: usize = events.iter().map(|event| event.len() + 1).sum();
+    let mut out = String::with_capacity(bytes + 80);
+    let _ = write!(out, "\"last\":\"{last}\",\"events\":[");
+    let mut first = true;
+    for event in events {
+        // Events are UTF-8 by the module's word; one that is not is left out rather than altered.
+        let Ok(event) = std::str::from_utf8(event) else { continue };
+        if !std::mem::take(&mut first) {
+            out.push(',');
+        }
+        out.push_str(event);
+    }
+    let _ = write!(out, "],\"more\":{more}");
+    out
+}
+
+/// `"name":{"key":value,…}`, and `,"more":true` if not everything fitted into one reply.
+pub struct BoundedObject {
+    out: String,
+    is_full: bool,
+}
+
+impl BoundedObject {
+    /// An object without members yet.
+    pub fn new(name: &str) -> BoundedObject {
+        BoundedObject { out: format!("\"{name}\":{{"), is_full: false }
+    }
+
+    /// Whether a member did not fit: then no further one is taken.
+    pub fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// Adds the member `key` with the value that `write` appends, unless it makes the reply longer
+    /// than [`PAGE_BYTES`]. The first one always fits.
+    pub fn add(&mut self, key: &str, write: impl FnOnce(&mut String)) {
+        if self.is_full {
+            return;
+        }
+        let before = self.out.len();
+        let is_first = self.out.ends_with('{');
+        if !is_first {
+            self.out.push(',');
+        }
+        request::string(&mut self.out, key);
+        self.out.push(':');
+        write(&mut self.out);
+        if self.out.len() > PAGE_BYTES && !is_first {
+            self.out.truncate(before);
+            self.is_full = true;
+        }
+    }
+
+    /// The text.
+    pub fn finish(mut self) -> String {
+        self.out.push_str(if self.is_full { "},\"more\":true" } else { "}" });
+        self.out
+    }
+}
+
+/// The id of a durable event.
+pub fn event_id(event: &[u8]) -> Option<Id> {
+    match Head::parse(event)?.place {
+        Place::Durable { id, .. } => Some(id),
+        Place::Ephemeral { .. } => None,
+    }
+}
+
+/// Durable events with their ids, as frames for connections.
+pub fn frames(events: &[Vec<u8>]) -> Vec<(Id, Frame)> {
+    let framed = |event: &Vec<u8>| Some((event_id(event)?, frame::text(event)));
+    events.iter().filter_map(framed).collect()
+}
+
+/// Any scalar or map reply as JSON.
+pub fn write_json(out: &mut String, value: &Value) {
+    match value {
+        Value::Int(number) => {
+            let _ = write!(out, "{number}");
+        }
+        Value::Double(number) if number.is_finite() => {
+            let _ = write!(out, "{number}");
+        }
+        Value::Boolean(yes) => {
+            let _ = write!(out, "{yes}");
+        }
+        Value::BulkString(bytes) => request::string(out, &String::from_utf8_lossy(bytes)),
+        Value::SimpleString(text) => request::string(out, text),
+        Value::Okay => out.push_str("\"OK\""),
+        Value::Array(values) | Value::Set(values) => {
+            out.push('[');
+            for (index, value) in values.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_json(out, value);
+            }
+            out.push(']');
+        }
+        Value::Map(pairs) => {
+            out.push('{');
+            for (index, (name, value)) in pairs.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_json(out, name);
+                out.push(':');
+                write_json(out, value);
+            }
+            out.push('}');
+        }
+        _ => out.push_str("null"),
+    }
+}
+
+/// The value of a field of a map reply.
+pub fn field<'a>(map: &'a Value, name: &str) -> Option<&'a Value> {
+    let Value::Map(pairs) = map else { return None };
+    let is_named = |key: &Value| match key {
+        Value::BulkString(bytes) => bytes == name.as_bytes(),
+        Value::SimpleString(text) => text == name,
+        _ => false,
+    };
+    pairs.iter().find(|(key, _)| is_named(key)).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(lengths: &[usize]) -> Page {
+        let events = lengths.iter().map(|&length| vec![b'x'; length]).collect();
+        Page { newest: Id::ZERO, events, more: false }
+    }
+
+    #[test]
+    fn pages_are_cut_at_the_end_that_is_not_kept() {
+        let big = PAGE_BYTES - 10;
+        type Row<'a> = (&'a [usize], Keep, &'a [usize], bool, &'a str);
+        let rows: &[Row<'_>] = &[
+            (&[1, 2, 3], Keep::Oldest, &[1, 2, 3], false, "small pages stay"),
+            (&[big, 5, 6], Keep::Oldest, &[big, 5], true, "the oldest stay"),
+            (&[6, 5, big], Keep::Newest, &[5, big], true, "the newest stay"),
+            (&[PAGE_BYTES * 2, 1], Keep::Oldest, &[PAGE_BYTES * 2], true, "one always stays"),
+            (&[], Keep::Oldest, &[], false, "nothing to cut"),
+        ];
+        for (lengths, keep, expected, more, why) in rows {
+            let mut page = page(lengths);
+            page.bound(*keep);
+            let left: Vec<usize> = page.events.iter().map(Vec::len).collect();
+            assert_eq!((left.as_slice(), page.more), (*expected, *more), "{why}");
+        }
+    }
+
+    #[test]
+    fn events_stand_in_a_page_byte_for_byte() {
+        let events = vec![br#"{"id":"1-1" }"#.to_vec(), b"{}".to_vec()];
+        let json = page_json(Id { ms: 1, n: 1 }, &events, true);
+        assert_eq!(json, r#""last":"1-1","events":[{"id":"1-1" },{}],"more":true"#);
+    }
+
+    #[test]
+    fn an_object_takes_members_until_it_is_full() {
+        let mut object = BoundedObject::new("a");
+        assert_eq!(object.out, "\"a\":{");
+        let mut add = |key: &str, length: usize| {
+            let value = "1".repeat(length);
+            object.add(key, |out| out.push_str(&value));
+        };
+        for (key, length) in [("x", 2), ("y", PAGE_BYTES - 50), ("z", 50), ("late", 1)] {
+            add(key, length);
+        }
+        assert!(object.is_full());
+        let text =
+            format!("\"a\":{{\"x\":11,\"y\":{}}},\"more\":true", "1".repeat(PAGE_BYTES - 50));
+        assert_eq!(object.finish(), text);
+        let mut one = BoundedObject::new("a");
+        let long = "1".repeat(PAGE_BYTES * 2);
+        one.add("x", |out| out.push_str(&long));
+        assert_eq!(one.finish(), format!("\"a\":{{\"x\":{long}}}"), "one always fits");
+    }
+
+    #[test]
+    fn replies_of_another_shape_are_refused() {
+        for value in
+            [Value::Nil, Value::Int(1), Value::Array(vec![]), Value::Array(vec![Value::Nil])]
+        {
+            assert!(Synced::read(value.clone()).is_err(), "{value:?}");
+            assert!(Page::read(value).is_err());
+        }
+    }
+}
