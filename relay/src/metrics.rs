@@ -16,12 +16,12 @@ use crate::upstream::Trouble;
 macro_rules! figures {
     ($($field:ident: $kind:ident $make:ident $describe:ident $name:literal $text:literal;)*) => {
         /// Every figure, under the name of its metric.
-        pub struct Figures {
-            $(#[doc = $text] pub $field: $kind,)*
+        pub(crate) struct Figures {
+            $(#[doc = $text] pub(crate) $field: $kind,)*
         }
 
         /// The figures of this process.
-        pub static FIGURES: LazyLock<Figures> = LazyLock::new(|| {
+        pub(crate) static FIGURES: LazyLock<Figures> = LazyLock::new(|| {
             $($describe!($name, $text);)*
             Figures { $($field: $make!($name),)* }
         });
@@ -61,18 +61,18 @@ figures! {
 
 impl Figures {
     /// Counts what begins to be the matter with Redis.
-    pub fn trouble(&self, trouble: &Trouble) {
+    pub(crate) fn trouble(&self, trouble: &Trouble) {
         counter!("chat_relay_upstream_troubles_total", "reason" => trouble.kind()).increment(1);
     }
 
     /// Counts a close made by the relay.
-    pub fn closed(&self, close: Close) {
+    pub(crate) fn closed(&self, close: Close) {
         counter!("chat_relay_closes_total", "reason" => close.name).increment(1);
     }
 }
 
 /// Makes the figures real; the handle renders them in Prometheus' text form.
-pub fn install() -> anyhow::Result<PrometheusHandle> {
+pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
     let buckets = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
     let handle = PrometheusBuilder::new().set_buckets(&buckets)?.install_recorder()?;
     describe_counter!(

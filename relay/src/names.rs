@@ -7,11 +7,11 @@
 use unicode_general_category::{GeneralCategory as Category, get_general_category};
 
 /// Longest room name, bytes.
-pub const ROOM_NAME_MAX: usize = 200;
+pub(crate) const ROOM_NAME_MAX: usize = 200;
 /// Longest user name, bytes.
-pub const USER_NAME_MAX: usize = 96;
+pub(crate) const USER_NAME_MAX: usize = 96;
 /// Longest relay name, bytes: a connection's name (64) holds it, a boot nonce and a counter.
-pub const RELAY_NAME_MAX: usize = 32;
+pub(crate) const RELAY_NAME_MAX: usize = 32;
 
 /// What a room's name says about the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub fn room_kind(name: &str) -> Option<RoomKind<'_>> {
 }
 
 /// The other user whose personal room this is: for `user` a contact.
-pub fn contact<'a>(room: &'a str, user: &str) -> Option<&'a str> {
+pub(crate) fn contact<'a>(room: &'a str, user: &str) -> Option<&'a str> {
     match room_kind(room) {
         Some(RoomKind::Personal(owner)) if owner != user => Some(owner),
         _ => None,
@@ -54,7 +54,7 @@ pub fn is_user(name: &str) -> bool {
 }
 
 /// Whether a relay can have this name: 1 to 32 of `a-z A-Z 0-9 _ . -`.
-pub fn is_relay(name: &str) -> bool {
+pub(crate) fn is_relay(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     (1..=RELAY_NAME_MAX).contains(&name.len()) && name.bytes().all(fits)
 }

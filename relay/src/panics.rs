@@ -13,7 +13,7 @@ use crate::metrics::FIGURES;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// What the future gives; None: it panicked. What it has left behind is the caller's to put right.
-pub async fn caught<T>(what: &'static str, future: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn caught<T>(what: &'static str, future: impl Future<Output = T>) -> Option<T> {
     match AssertUnwindSafe(future).catch_unwind().await {
         Ok(value) => Some(value),
         Err(panic) => {
@@ -27,7 +27,7 @@ pub async fn caught<T>(what: &'static str, future: impl Future<Output = T>) -> O
 }
 
 /// Begins again what panicked, until it ends by itself: without it the relay would serve nobody.
-pub async fn kept<F: Future<Output = ()>>(what: &'static str, begin: impl Fn() -> F) {
+pub(crate) async fn kept<F: Future<Output = ()>>(what: &'static str, begin: impl Fn() -> F) {
     while caught(what, begin()).await.is_none() {
         tokio::time::sleep(PAUSE).await;
     }

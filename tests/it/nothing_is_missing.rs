@@ -63,7 +63,7 @@ const NOT_TO_BE_HAD: u16 = 4000;
 
 #[test]
 fn every_close_code_of_the_relay_is_in_a_scenario() {
-    let table = include_str!("../../relay/src/close.rs");
+    let table = include_str!("../../relay/src/client/close.rs");
     let rows = table.lines().filter_map(|line| line.trim().split_once(" = ")?.1.split_once(" \""));
     let codes: BTreeSet<u16> = rows.filter_map(|(code, _)| code.parse().ok()).collect();
     assert!(codes.len() > 10 && codes.contains(&NOT_TO_BE_HAD), "{codes:?}");

@@ -72,14 +72,15 @@ impl Close {
 macro_rules! closes {
     ($($(#[$doc:meta])* $constant:ident = $code:literal $name:literal $least:literal..$most:literal;)*) => {
         $($(#[$doc])*
-        pub const $constant: Close = Close {
+        pub(crate) const $constant: Close = Close {
             code: $code,
             name: $name,
             retry_ms: ($least, $most),
         };)*
 
         /// Every close the relay knows.
-        pub const ALL: &[Close] = &[$($constant),*];
+        #[cfg(test)]
+        pub(crate) const ALL: &[Close] = &[$($constant),*];
     };
 }
 

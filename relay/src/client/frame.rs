@@ -1,7 +1,7 @@
 //! The bytes of server frames, encoded once and shared by all who receive them.
 //!
 //! A server frame (RFC 6455, section 5.2) is two to ten bytes of header and the payload, unmasked
-//! and never fragmented. This file does not read frames; `incoming.rs` does.
+//! and never fragmented. This file does not read frames; `frame_reader.rs` does.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -11,23 +11,23 @@ const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
 
 /// A whole frame, cheap to clone.
-pub type Frame = Bytes;
+pub(crate) type Frame = Bytes;
 
 /// A text frame of this payload, which the caller knows to be UTF-8.
-pub fn text(payload: &[u8]) -> Frame {
+pub(crate) fn text(payload: &[u8]) -> Frame {
     encode(TEXT, payload)
 }
 
 /// Bytes of the longest header (RFC 6455, section 5.2; a server masks nothing).
-pub const HEADER_MAX: usize = 10;
+pub(crate) const HEADER_MAX: usize = 10;
 
 /// Appends a text frame of this payload, which the caller knows to be UTF-8.
-pub fn append_text(frames: &mut BytesMut, payload: &[u8]) {
+pub(crate) fn append_text(frames: &mut BytesMut, payload: &[u8]) {
     append(frames, TEXT, payload);
 }
 
 /// The payload of a frame made here.
-pub fn payload(frame: &[u8]) -> &[u8] {
+pub(crate) fn payload(frame: &[u8]) -> &[u8] {
     let header = match frame.get(1) {
         Some(126) => 4,
         Some(127) => 10,
@@ -37,22 +37,22 @@ pub fn payload(frame: &[u8]) -> &[u8] {
 }
 
 /// A ping without payload.
-pub fn ping() -> Frame {
+pub(crate) fn ping() -> Frame {
     Bytes::from_static(&[PING, 0])
 }
 
 /// The answer to a ping with this payload.
-pub fn pong(payload: &[u8]) -> Frame {
+pub(crate) fn pong(payload: &[u8]) -> Frame {
     encode(PONG, payload)
 }
 
 /// The answer to a close frame: its code, if it had one.
-pub fn close_answer(code: &[u8]) -> Frame {
+pub(crate) fn close_answer(code: &[u8]) -> Frame {
     encode(CLOSE, code)
 }
 
 /// A close frame; the reason is cut to what a control frame holds (123 bytes).
-pub fn close(code: u16, reason: &str) -> Frame {
+pub(crate) fn close(code: u16, reason: &str) -> Frame {
     let mut end = reason.len().min(123);
     while !reason.is_char_boundary(end) {
         end -= 1;

@@ -1,9 +1,9 @@
 //! One client's socket: frames in and out, the outbox, and the JSON of requests and errors.
 
-pub mod close;
-pub mod connection;
-pub mod error;
-pub mod frame;
-pub mod frame_reader;
-pub mod outbox;
-pub mod request;
+pub(crate) mod close;
+pub(crate) mod connection;
+pub(crate) mod error;
+pub(crate) mod frame;
+pub(crate) mod frame_reader;
+pub(crate) mod outbox;
+pub(crate) mod request;

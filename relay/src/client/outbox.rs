@@ -34,7 +34,7 @@ impl Class {
 
 /// What became of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pushed {
+pub(crate) enum Pushed {
     /// It waits to be written.
     Queued,
     /// It was ephemeral and the client slow.
@@ -45,7 +45,7 @@ pub enum Pushed {
 
 /// The queue. Frames pushed while it is held wait behind the frames given at release.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     queue: Queue,
     /// Boxed, because hardly any is held.
     held: Option<Box<Queue>>,
@@ -64,7 +64,7 @@ struct Queue {
 }
 
 /// How many frames one vectored write takes at most.
-pub const SLICES: usize = 64;
+pub(crate) const SLICES: usize = 64;
 /// A queue that has grown beyond this many places is given back once empty.
 const KEPT_PLACES: usize = 16;
 
@@ -119,7 +119,7 @@ impl Queue {
 
 impl Outbox {
     /// Queues a frame, within `limit` bytes of live events.
-    pub fn push(&mut self, frame: Frame, class: Class, limit: usize) -> Pushed {
+    pub(crate) fn push(&mut self, frame: Frame, class: Class, limit: usize) -> Pushed {
         if class == Class::Control {
             self.bytes += frame.len();
             self.queue.push_control(frame, self.front_begun);
@@ -144,12 +144,12 @@ impl Outbox {
     }
 
     /// From now on frames wait aside until [`Outbox::release`].
-    pub fn hold(&mut self) {
+    pub(crate) fn hold(&mut self) {
         self.held.get_or_insert_default();
     }
 
     /// Queues `frame`, if any, before everything pushed since [`Outbox::hold`].
-    pub fn release(&mut self, frame: Option<Frame>) {
+    pub(crate) fn release(&mut self, frame: Option<Frame>) {
         let held = self.held.take().unwrap_or_default();
         if let Some(frame) = frame {
             self.bytes += frame.len();
@@ -161,7 +161,7 @@ impl Outbox {
     }
 
     /// Forgets all that waits, except the rest of a frame already begun, and queues `last`.
-    pub fn finish(&mut self, last: Frame) {
+    pub(crate) fn finish(&mut self, last: Frame) {
         self.held = None;
         self.queue.rest = VecDeque::new();
         if !self.front_begun {
@@ -173,22 +173,22 @@ impl Outbox {
     }
 
     /// Bytes that wait, held ones included.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// Whether there is nothing to write now.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.queue.first.is_none()
     }
 
     /// The frame that waits, if it is the only one.
-    pub fn only(&self) -> Option<&Frame> {
+    pub(crate) fn only(&self) -> Option<&Frame> {
         self.queue.first.as_ref().filter(|_| self.queue.rest.is_empty()).map(|(frame, _)| frame)
     }
 
     /// The front of the queue for one vectored write; returns how many slices were filled.
-    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+    pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;
         for (slice, (frame, _)) in slices.iter_mut().zip(self.queue.iter().take(SLICES)) {
             *slice = IoSlice::new(frame);
@@ -198,7 +198,7 @@ impl Outbox {
     }
 
     /// Takes note that `written` bytes of the front are on the wire.
-    pub fn written(&mut self, mut written: usize) {
+    pub(crate) fn written(&mut self, mut written: usize) {
         self.bytes -= written.min(self.bytes);
         while written > 0 {
             let Some((frame, class)) = &mut self.queue.first else { break };

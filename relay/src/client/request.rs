@@ -276,7 +276,7 @@ pub fn error(reference: &str, failure: &Failure) -> String {
 }
 
 /// A frame made by the relay about a room: `{"type":…,"room":…` and the given further members.
-pub fn about_room(kind: &str, room: &str, further: &str) -> String {
+pub(crate) fn about_room(kind: &str, room: &str, further: &str) -> String {
     let mut out = format!(r#"{{"type":"{kind}","room":"#);
     string(&mut out, room);
     out.push_str(further);

@@ -14,7 +14,7 @@ use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::names;
-pub use relay_url::RelayUrl;
+pub(crate) use relay_url::RelayUrl;
 use values::{Wrong, listen_address, redis_address};
 
 /// WebSocket relay of redis-chat: frames to CHAT.* commands, room channels to frames.

@@ -32,7 +32,7 @@ const PAUSE_MOST: Duration = Duration::from_secs(1);
 const PAGES: usize = 16;
 
 /// Looks at an event that has come from the channel.
-pub fn watch(hub: &Arc<Hub>, room: &Arc<Room>, head: &Head<'_>) {
+pub(crate) fn watch(hub: &Arc<Hub>, room: &Arc<Room>, head: &Head<'_>) {
     match head.kind {
         "member" if matches!(head.place, Place::Durable { .. }) => {
             let kind = head.text("kind").unwrap_or_default();
@@ -49,14 +49,14 @@ pub fn watch(hub: &Arc<Hub>, room: &Arc<Room>, head: &Head<'_>) {
 
 /// Ends the presence of those whom events took out of the room. The store has ended it already,
 /// unless a beat of ours came in between that did not know yet.
-pub fn see_off(hub: &Hub, room: &Room) {
+pub(crate) fn see_off(hub: &Hub, room: &Room) {
     for connection in room.take_kicked() {
         presence::end_later(hub, &connection, room);
     }
 }
 
 /// Begins to ask for those who are paused in this room, unless somebody does.
-pub fn ask_later(hub: &Arc<Hub>, room: &Arc<Room>) {
+pub(crate) fn ask_later(hub: &Arc<Hub>, room: &Arc<Room>) {
     if room.begins_asking() {
         let (hub, room) = (hub.clone(), room.clone());
         let asking = move || keep_asking(hub.clone(), room.clone());
@@ -87,7 +87,7 @@ async fn keep_asking(hub: Arc<Hub>, room: Arc<Room>) {
 
 /// Asks once for everybody who is paused in this room, and again for those whose answer was out of
 /// date when it came.
-pub async fn ask(hub: &Hub, room: &Room) {
+pub(crate) async fn ask(hub: &Hub, room: &Room) {
     for _ in 0..2 {
         let Question { epoch, users } = room.question();
         for users in users.chunks(USERS_PER_CALL) {
@@ -142,7 +142,7 @@ async fn bring(hub: &Hub, room: &Room, epoch: u64, mut behind: Behind) {
 
 /// What the answer to [`room_as`] says about access.
 #[derive(Debug)]
-pub enum Access {
+pub(crate) enum Access {
     /// The user may read, or there is no room whose reading could be denied.
     Granted,
     /// The user may not read.
@@ -152,7 +152,7 @@ pub enum Access {
 }
 
 /// Judges the answer to [`room_as`].
-pub fn judge(reply: Reply) -> Access {
+pub(crate) fn judge(reply: Reply) -> Access {
     match reply {
         Ok(_) => Access::Granted,
         Err(Failed::Refused(failure)) => match &*failure.code {
@@ -165,7 +165,7 @@ pub fn judge(reply: Reply) -> Access {
 }
 
 /// `CHAT.ROOM_RO room AS user`: what this user may see of it, or why nothing.
-pub fn room_as(room: &str, user: &str) -> Cmd {
+pub(crate) fn room_as(room: &str, user: &str) -> Cmd {
     let mut command = redis::cmd("CHAT.ROOM_RO");
     command.arg(room).arg("AS").arg(user);
     command

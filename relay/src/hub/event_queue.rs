@@ -17,10 +17,10 @@ use crate::room::Room;
 /// Beyond this many bytes it is full.
 const MOST_BYTES: usize = 1 << 20;
 /// Events taken at a time: others must have their turn.
-pub const TAKEN: usize = 64;
+pub(super) const TAKEN: usize = 64;
 
 /// One event.
-pub struct Told {
+pub(super) struct Told {
     /// Whose channel it came on.
     pub room: Arc<Room>,
     payload: Vec<u8>,
@@ -28,7 +28,7 @@ pub struct Told {
 
 impl Told {
     /// Its head; None: not an event of the module's making.
-    pub fn head(&self) -> Option<Head<'_>> {
+    pub(super) fn head(&self) -> Option<Head<'_>> {
         let text = std::str::from_utf8(&self.payload).ok()?;
         Head::parse(text.as_bytes())
     }
@@ -36,7 +36,7 @@ impl Told {
 
 /// The inbox.
 #[derive(Default)]
-pub struct Inbox {
+pub(super) struct Inbox {
     waiting: Mutex<Waiting>,
     /// Held by whoever is handing out.
     turn: Mutex<()>,
@@ -52,7 +52,7 @@ struct Waiting {
 impl Inbox {
     /// Puts an event behind the others. False: it is full.
     #[must_use]
-    pub fn put(&self, room: Arc<Room>, payload: Vec<u8>) -> bool {
+    pub(super) fn put(&self, room: Arc<Room>, payload: Vec<u8>) -> bool {
         let mut waiting = self.waiting.lock();
         waiting.bytes += payload.len();
         waiting.told.push_back(Told { room, payload });
@@ -65,12 +65,12 @@ impl Inbox {
     }
 
     /// Returns once something may have come. For one task only.
-    pub async fn come(&self) {
+    pub(super) async fn come(&self) {
         self.come.notified().await;
     }
 
     /// Hands out some events; nobody else does meanwhile. Returns how many there were.
-    pub fn take(&self, hand_out: impl FnOnce(&[Told])) -> usize {
+    pub(super) fn take(&self, hand_out: impl FnOnce(&[Told])) -> usize {
         let _turn = self.turn.lock();
         let told: Vec<Told> = {
             let mut waiting = self.waiting.lock();

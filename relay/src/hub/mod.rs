@@ -6,13 +6,13 @@
 //! the relay wants to hear, asks for them again after every outage and has each synced from its
 //! position. It never awaits while locked.
 
-pub mod access;
+pub(crate) mod access;
 mod dispatch;
 mod event_queue;
 mod follow_cache;
-pub mod presence;
-pub mod profile;
-pub mod profile_updates;
+pub(crate) mod presence;
+pub(crate) mod profile;
+pub(crate) mod profile_updates;
 mod signal_rate_limit;
 mod sync;
 mod upstream_status;
@@ -80,7 +80,7 @@ pub struct Hub {
 }
 
 /// Sends that may wait for Redis at a time.
-pub const SENDS_WAITING: usize = 10_000;
+pub(crate) const SENDS_WAITING: usize = 10_000;
 
 impl Hub {
     /// A hub without rooms. `boot` tells this process from earlier ones of the same name.
@@ -356,7 +356,7 @@ impl Hub {
 }
 
 /// Milliseconds since the epoch by this machine's clock.
-pub fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -21,7 +21,7 @@ const ROOMS_PER_CALL: usize = 200;
 const CONNECTIONS_PER_BEAT: usize = 1000;
 
 /// `CHAT.PRESENCE` of this connection for `ttl_ms`, with its status if it has one.
-pub fn present(room: &str, connection: &Connection, ttl_ms: u128) -> Cmd {
+pub(crate) fn present(room: &str, connection: &Connection, ttl_ms: u128) -> Cmd {
     let mut command = redis::cmd("CHAT.PRESENCE");
     command.arg(room).arg(&*connection.user).arg(&*connection.name);
     command.arg("TTL").arg(ttl_ms.to_string());
@@ -32,7 +32,7 @@ pub fn present(room: &str, connection: &Connection, ttl_ms: u128) -> Cmd {
 }
 
 /// `CHAT.PRESENCE … OFF`.
-pub fn absent(room: &str, connection: &Connection) -> Cmd {
+pub(crate) fn absent(room: &str, connection: &Connection) -> Cmd {
     let mut command = redis::cmd("CHAT.PRESENCE");
     command.arg(room).arg(&*connection.user).arg(&*connection.name).arg("OFF");
     command
@@ -40,7 +40,7 @@ pub fn absent(room: &str, connection: &Connection) -> Cmd {
 
 /// The socket is lost: in each of its rooms the user stays present for the grace only. A beat, as it
 /// sets nobody present who was taken out. If Redis is away, presence ends by its TTL.
-pub async fn shorten(hub: &Hub, connection: &Connection, rooms: &[Arc<Room>]) {
+pub(crate) async fn shorten(hub: &Hub, connection: &Connection, rooms: &[Arc<Room>]) {
     let grace = hub.config.grace.as_millis();
     for_present(hub, connection, rooms, |room| {
         let mut command = redis::cmd("CHAT.BEAT");
@@ -51,7 +51,7 @@ pub async fn shorten(hub: &Hub, connection: &Connection, rooms: &[Arc<Room>]) {
 }
 
 /// The user was kicked off the relay: in each of the rooms presence ends now.
-pub async fn end(hub: &Hub, connection: &Connection, rooms: &[Arc<Room>]) {
+pub(crate) async fn end(hub: &Hub, connection: &Connection, rooms: &[Arc<Room>]) {
     for_present(hub, connection, rooms, |room| {
         let mut command = absent(room, connection);
         command.arg("REASON").arg("kicked");
@@ -75,19 +75,19 @@ async fn for_present(
 }
 
 /// Whether the connection's user is present there: not where it only looks who else is.
-pub fn is_present(connection: &Connection, room: &Room) -> bool {
+pub(crate) fn is_present(connection: &Connection, room: &Room) -> bool {
     contact(&room.name, &connection.user).is_none()
 }
 
 /// Ends this connection's presence in a room soon, if Redis is there.
-pub fn end_later(hub: &Hub, connection: &Connection, room: &Room) {
+pub(crate) fn end_later(hub: &Hub, connection: &Connection, room: &Room) {
     let command = absent(&room.name, connection);
     let upstream = hub.upstream.clone();
     tokio::spawn(async move { upstream.call_one(command).await });
 }
 
 /// Beats these rooms for all their connections here.
-pub async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
+pub(crate) async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
     let ttl = hub.config.presence_ttl.as_millis();
     for rooms in rooms.chunks(ROOMS_PER_CALL) {
         let mut asked = Vec::new();

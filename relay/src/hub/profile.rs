@@ -13,7 +13,7 @@ use crate::upstream::{Failed, Reply};
 
 /// One user as others may know them.
 #[derive(Debug, Default)]
-pub struct Profile {
+pub(crate) struct Profile {
     /// Newest id of the personal room.
     pub last: Id,
     /// 1 while the user is online.
@@ -28,7 +28,7 @@ pub struct Profile {
 
 /// What of a profile is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub(crate) enum Told {
     /// All of it.
     Everything,
     /// What the user has written, not whether they are here.
@@ -37,7 +37,7 @@ pub enum Told {
 
 impl Profile {
     /// The commands whose replies [`Profile::read`] takes.
-    pub fn commands(user: &str) -> [Cmd; 2] {
+    pub(crate) fn commands(user: &str) -> [Cmd; 2] {
         let room = format!("@{user}");
         let mut what = redis::cmd("CHAT.ROOM_RO");
         what.arg(&room);
@@ -47,7 +47,7 @@ impl Profile {
     }
 
     /// Reads the replies; None: there is no such room.
-    pub fn read(what: Reply, who: Reply) -> Result<Option<Profile>, Failure> {
+    pub(crate) fn read(what: Reply, who: Reply) -> Result<Option<Profile>, Failure> {
         let what = match what {
             Ok(what) => what,
             Err(Failed::Refused(failure)) if failure.code == "NOROOM" => return Ok(None),
@@ -70,7 +70,7 @@ impl Profile {
     }
 
     /// The members of `{…}`.
-    pub fn json(&self, told: Told) -> String {
+    pub(crate) fn json(&self, told: Told) -> String {
         let mut out = String::new();
         for (name, value) in &self.texts {
             out.push_str(if out.is_empty() { "\"" } else { ",\"" });
@@ -89,7 +89,7 @@ impl Profile {
     }
 
     /// The status shown as JSON.
-    pub fn write_shown(&self, out: &mut String) {
+    pub(crate) fn write_shown(&self, out: &mut String) {
         match &self.shown {
             Some(shown) => request::string(out, shown),
             None => out.push_str("null"),

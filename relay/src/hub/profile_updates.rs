@@ -29,7 +29,7 @@ use crate::room::subscribers::{Dirty, queue};
 use crate::upstream::{Away, Failed};
 
 /// The channel of all relays. No room can have this name.
-pub const CHANNEL: &str = "@*profiles";
+pub(crate) const CHANNEL: &str = "@*profiles";
 
 /// One user's changes are told at most once in this time.
 const TOLD_EVERY: Duration = Duration::from_secs(2);
@@ -132,7 +132,7 @@ impl ProfileNews {
 }
 
 /// Looks whether the profile in this room has changed, and if so sees to it that others hear of it.
-pub fn look(hub: &Arc<Hub>, room: &Arc<Room>) {
+pub(crate) fn look(hub: &Arc<Hub>, room: &Arc<Room>) {
     if !room.take_profile_change() {
         return;
     }
@@ -189,7 +189,7 @@ async fn ask(hub: &Hub, user: &str) -> Option<Profile> {
 }
 
 /// Another relay, or this one, has published news: tells whom it concerns here.
-pub fn heard(hub: &Hub, payload: &[u8]) {
+pub(crate) fn heard(hub: &Hub, payload: &[u8]) {
     let Ok(News { user, id, data, rooms }) = serde_json::from_slice::<News<'_>>(payload) else {
         return;
     };

@@ -33,7 +33,7 @@ pub enum Cause {
 
 /// Syncs the room until its events join up. Returns at once if another sync is running; gives up
 /// when Redis goes away, as every room is synced when it is back.
-pub async fn run(hub: Arc<Hub>, room: Arc<Room>, cause: Cause) {
+pub(super) async fn run(hub: Arc<Hub>, room: Arc<Room>, cause: Cause) {
     let Ok(_permit) = hub.syncs.acquire().await else { return };
     let mut hole = false;
     let mut pause = Duration::from_millis(100);

@@ -21,7 +21,7 @@ use crate::upstream::replies::{Elements, field, id};
 use crate::upstream::{Away, Failed, State};
 
 /// Brings a new connection into these rooms, or begins to.
-pub async fn login(context: Arc<Context>) {
+pub(crate) async fn login(context: Arc<Context>) {
     let rooms = login_rooms(&context);
     if let Err(rest) = enter_all(&context, rooms).await {
         tokio::spawn(login_later(context, rest));

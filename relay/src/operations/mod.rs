@@ -33,10 +33,10 @@ use crate::hub::Hub;
 use crate::metrics::FIGURES;
 use crate::rate_limit::Allowance;
 
-pub use login::login;
+pub(crate) use login::login;
 
 /// Who asks, and what is kept for them between operations.
-pub struct Context {
+pub(crate) struct Context {
     /// The hub.
     pub hub: Arc<Hub>,
     /// The connection that asks.
@@ -109,7 +109,11 @@ operations! {
 
 impl Context {
     /// The context of a new connection.
-    pub fn new(hub: Arc<Hub>, connection: Arc<Connection>, allowance: Allowance) -> Arc<Context> {
+    pub(crate) fn new(
+        hub: Arc<Hub>,
+        connection: Arc<Connection>,
+        allowance: Allowance,
+    ) -> Arc<Context> {
         Arc::new(Context { hub, connection, allowance, lane: Mutex::default() })
     }
 
@@ -130,7 +134,7 @@ impl Context {
 
 /// Carries out one text message and answers it. Dropping the future may leave it half done: the
 /// commands it has sent are carried out, their replies lost.
-pub async fn carry_out(context: Arc<Context>, text: impl AsRef<str>) {
+pub(crate) async fn carry_out(context: Arc<Context>, text: impl AsRef<str>) {
     FIGURES.operations.increment(1);
     #[cfg(test)]
     assert_ne!(text.as_ref(), "panic", "as a test wants it");

@@ -15,7 +15,7 @@ const MOST_BYTES: usize = 16 << 10;
 
 /// Events that continue one another, in order.
 #[derive(Debug, Default)]
-pub struct Burst {
+pub(super) struct Burst {
     /// Each event and where in `bytes` its frame ends.
     ends: Vec<(Id, usize)>,
     bytes: BytesMut,
@@ -23,19 +23,19 @@ pub struct Burst {
 
 impl Burst {
     /// Adds an event.
-    pub fn add(&mut self, id: Id, payload: &[u8]) {
+    pub(super) fn add(&mut self, id: Id, payload: &[u8]) {
         frame::append_text(&mut self.bytes, payload);
         self.ends.push((id, self.bytes.len()));
     }
 
     /// Whether it may take this event too; else it is to be handed out first.
-    pub fn has_room_for(&self, payload: &[u8]) -> bool {
+    pub(super) fn has_room_for(&self, payload: &[u8]) -> bool {
         let longer = self.bytes.len() + frame::HEADER_MAX + payload.len();
         self.ends.is_empty() || longer <= MOST_BYTES
     }
 
     /// All events, encoded; leaves it empty. None: there are none.
-    pub fn take(&mut self) -> Option<Events> {
+    pub(super) fn take(&mut self) -> Option<Events> {
         let ends = std::mem::take(&mut self.ends);
         let whole = self.bytes.split().freeze();
         (!ends.is_empty()).then_some(Events { ends, whole })
@@ -44,24 +44,24 @@ impl Burst {
 
 /// A burst that is handed out.
 #[derive(Debug)]
-pub struct Events {
+pub(crate) struct Events {
     ends: Vec<(Id, usize)>,
     whole: Frame,
 }
 
 impl Events {
     /// How many there are.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.ends.len()
     }
 
     /// All frames, one behind the other.
-    pub fn whole(&self) -> &Frame {
+    pub(crate) fn whole(&self) -> &Frame {
         &self.whole
     }
 
     /// Each event with its frame.
-    pub fn iter(&self) -> impl Iterator<Item = (Id, Frame)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, Frame)> {
         let mut start = 0;
         self.ends.iter().map(move |&(id, end)| {
             let frame = self.whole.slice(start..end);

@@ -16,9 +16,9 @@ use crate::upstream::replies::{Keep, PAGE_BYTES, Page, Synced, page_json};
 use crate::upstream::{Failed, Upstream};
 
 /// Events in a newest page.
-pub const PAGE_EVENTS: usize = 50;
+pub(crate) const PAGE_EVENTS: usize = 50;
 /// Events asked for in one `CHAT.SYNC`.
-pub const SYNC_EVENTS: usize = 1000;
+pub(crate) const SYNC_EVENTS: usize = 1000;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +45,10 @@ pub struct Fetched {
 }
 
 /// An answer, under way or there.
-pub type Fetch = Shared<Pin<Box<dyn Future<Output = Result<Arc<Fetched>, Failure>> + Send>>>;
+pub(crate) type Fetch = Shared<Pin<Box<dyn Future<Output = Result<Arc<Fetched>, Failure>> + Send>>>;
 
 /// Begins to ask.
-pub fn fetch(upstream: Arc<Upstream>, room: Arc<str>, key: Key) -> Fetch {
+pub(crate) fn fetch(upstream: Arc<Upstream>, room: Arc<str>, key: Key) -> Fetch {
     let asked = async move {
         let fetched = match key {
             Key::Page => page(&upstream, &room, None).await?,
@@ -86,7 +86,11 @@ async fn page(
 }
 
 /// The newest page of a room, as the backend sees it; a missing room has an empty one.
-pub async fn newest_page(upstream: &Upstream, room: &str, count: usize) -> Result<Page, Failure> {
+pub(crate) async fn newest_page(
+    upstream: &Upstream,
+    room: &str,
+    count: usize,
+) -> Result<Page, Failure> {
     let mut command = redis::cmd("CHAT.HISTORY");
     command.arg(room).arg("COUNT").arg(count).arg("BYTES").arg(PAGE_BYTES);
     match upstream.call_one(command).await {
@@ -101,7 +105,7 @@ pub async fn newest_page(upstream: &Upstream, room: &str, count: usize) -> Resul
 }
 
 /// `CHAT.SYNC` from this cursor.
-pub fn sync_command(room: &str, cursor: Id) -> redis::Cmd {
+pub(crate) fn sync_command(room: &str, cursor: Id) -> redis::Cmd {
     let mut command = redis::cmd("CHAT.SYNC");
     command.arg(room).arg(cursor.to_string());
     command.arg("COUNT").arg(SYNC_EVENTS).arg("BYTES").arg(PAGE_BYTES);

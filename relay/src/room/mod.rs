@@ -9,14 +9,14 @@
 //! socket itself: it queues frames and names the connections to flush.
 
 mod batch;
-pub mod fetch;
+pub(crate) mod fetch;
 mod joining;
 mod maintenance;
 mod ordering;
 mod pauses;
 mod publish;
 mod recent_events;
-pub mod subscribers;
+pub(crate) mod subscribers;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -34,8 +34,8 @@ use crate::room::recent_events::Tail;
 use crate::room::subscribers::{Dirty, Receivers};
 use pauses::Pause;
 
-pub use joining::{Newcomer, Placed};
-pub use pauses::{Behind, Brought, Question};
+pub(crate) use joining::{Newcomer, Placed};
+pub(crate) use pauses::{Behind, Brought, Question};
 
 /// One room.
 pub struct Room {

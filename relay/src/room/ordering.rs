@@ -24,7 +24,7 @@ const RECENT_IDS: usize = 1024;
 
 /// What to do with an event that has just come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// Deliver it now.
     Deliver,
     /// It has been delivered already.
@@ -37,7 +37,7 @@ pub enum Verdict {
 
 /// What the answer to a sync brings.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Settled<F> {
+pub(super) struct Settled<F> {
     /// To deliver, in order.
     pub deliver: Vec<(Id, F)>,
     /// Ask again: there is more, or something new does not fit.
@@ -46,7 +46,7 @@ pub struct Settled<F> {
 
 /// What `CHAT.BEAT`'s newest id says about our position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compared {
+pub(super) enum Compared {
     /// Nothing is known to be missing.
     Level,
     /// The room is behind what we had seen when we asked: its past changed. Sync now.
@@ -65,7 +65,7 @@ struct Waiting<F> {
 
 /// The position of one room and what waits to continue it.
 #[derive(Debug)]
-pub struct Delivery<F> {
+pub(super) struct Delivery<F> {
     last: Option<Id>,
     syncing: bool,
     waiting: VecDeque<Waiting<F>>,
@@ -96,17 +96,23 @@ impl<F> Default for Delivery<F> {
 
 impl<F> Delivery<F> {
     /// Id of the last event delivered; None: no position yet, everything waits.
-    pub fn last(&self) -> Option<Id> {
+    pub(super) fn last(&self) -> Option<Id> {
         self.last
     }
 
     /// Whether a sync is running.
-    pub fn is_syncing(&self) -> bool {
+    pub(super) fn is_syncing(&self) -> bool {
         self.syncing
     }
 
     /// A durable event has come from the channel. `frame` makes its bytes if they must wait.
-    pub fn durable(&mut self, id: Id, prev: Id, size: usize, frame: impl FnOnce() -> F) -> Verdict {
+    pub(super) fn durable(
+        &mut self,
+        id: Id,
+        prev: Id,
+        size: usize,
+        frame: impl FnOnce() -> F,
+    ) -> Verdict {
         let Some(last) = self.last else {
             self.wait(id, prev, size, frame());
             return Verdict::Waits;
@@ -129,7 +135,7 @@ impl<F> Delivery<F> {
     }
 
     /// An ephemeral event says that `newest` was the newest id; true: ask now.
-    pub fn heard(&mut self, newest: Id) -> bool {
+    pub(super) fn heard(&mut self, newest: Id) -> bool {
         let Some(last) = self.last else { return false };
         if self.syncing {
             self.heard = self.heard.max(Some(newest));
@@ -139,7 +145,7 @@ impl<F> Delivery<F> {
     }
 
     /// Compares the newest id that `CHAT.BEAT` answered with the position at the time it was sent.
-    pub fn compare(&self, at_sending: Id, newest: Id) -> Compared {
+    pub(super) fn compare(&self, at_sending: Id, newest: Id) -> Compared {
         match self.last {
             _ if self.syncing => Compared::Level,
             Some(_) if newest < at_sending => Compared::WentBack,
@@ -150,7 +156,7 @@ impl<F> Delivery<F> {
 
     /// A sync is about to be sent; returns the id to ask from. None: it would be of no use, one is
     /// running or there is no position.
-    pub fn begin_sync(&mut self) -> Option<Id> {
+    pub(super) fn begin_sync(&mut self) -> Option<Id> {
         let last = self.last.filter(|_| !self.syncing)?;
         self.syncing = true;
         self.mark();
@@ -158,7 +164,7 @@ impl<F> Delivery<F> {
     }
 
     /// The next page of the running sync is about to be sent; returns the id to ask from.
-    pub fn continue_sync(&mut self) -> Option<Id> {
+    pub(super) fn continue_sync(&mut self) -> Option<Id> {
         let last = self.last.filter(|_| self.syncing)?;
         self.mark();
         Some(last)
@@ -172,7 +178,7 @@ impl<F> Delivery<F> {
 
     /// The sync answered `recovered` with these events after the position asked from. With `more`
     /// the sync goes on: call [`Delivery::continue_sync`].
-    pub fn recovered(
+    pub(super) fn recovered(
         &mut self,
         events: impl IntoIterator<Item = (Id, F)>,
         more: bool,
@@ -195,7 +201,7 @@ impl<F> Delivery<F> {
     }
 
     /// The sync was refused and `newest` is where everybody starts anew.
-    pub fn reloaded(&mut self, newest: Id) -> Settled<F> {
+    pub(super) fn reloaded(&mut self, newest: Id) -> Settled<F> {
         self.recent.clear();
         self.last = Some(newest);
         self.remember(newest);
@@ -207,13 +213,13 @@ impl<F> Delivery<F> {
     }
 
     /// The sync got no answer; what waits goes on waiting for the next one.
-    pub fn failed(&mut self) {
+    pub(super) fn failed(&mut self) {
         self.syncing = false;
     }
 
     /// The first position: a page or sync for one connection ended at `newest`. `known` are ids
     /// that the page holds. Does nothing if there is a position already.
-    pub fn place(&mut self, newest: Id, known: impl IntoIterator<Item = Id>) -> Settled<F> {
+    pub(super) fn place(&mut self, newest: Id, known: impl IntoIterator<Item = Id>) -> Settled<F> {
         let mut deliver = Vec::new();
         if self.last.is_some() {
             return Settled { deliver, again: false };

@@ -12,7 +12,7 @@ const TAIL_EVENTS: usize = 512;
 const TAIL_BYTES: usize = 512 << 10;
 
 /// Frames in the order of delivery, each with its id, after the position `floor`.
-pub struct Tail {
+pub(super) struct Tail {
     floor: Option<Id>,
     frames: VecDeque<(Id, Frame)>,
     bytes: usize,
@@ -20,12 +20,12 @@ pub struct Tail {
 
 impl Tail {
     /// An empty tail after this position; None: the room has none yet.
-    pub fn after(floor: Option<Id>) -> Tail {
+    pub(super) fn after(floor: Option<Id>) -> Tail {
         Tail { floor, frames: VecDeque::new(), bytes: 0 }
     }
 
     /// The frames after `position`, if the tail continues exactly that position.
-    pub fn from(&self, position: Id) -> Option<impl Iterator<Item = &Frame>> {
+    pub(super) fn from(&self, position: Id) -> Option<impl Iterator<Item = &Frame>> {
         let start = if self.floor == Some(position) {
             0
         } else {
@@ -35,7 +35,7 @@ impl Tail {
     }
 
     /// Appends what has just been delivered.
-    pub fn push(&mut self, id: Id, frame: Frame) {
+    pub(super) fn push(&mut self, id: Id, frame: Frame) {
         self.bytes += frame.len();
         self.frames.push_back((id, frame));
         while self.frames.len() > TAIL_EVENTS || self.bytes > TAIL_BYTES {

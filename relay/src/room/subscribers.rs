@@ -14,14 +14,14 @@ use crate::metrics::FIGURES;
 use crate::room::batch::Events;
 
 /// Connections with something to write.
-pub type Dirty = Vec<Arc<Connection>>;
+pub(crate) type Dirty = Vec<Arc<Connection>>;
 
 /// All receivers of one room.
 #[derive(Default)]
-pub struct Receivers(Vec<Receiver>);
+pub(crate) struct Receivers(Vec<Receiver>);
 
 /// One of them.
-pub struct Receiver {
+pub(crate) struct Receiver {
     connection: Arc<Connection>,
     /// It is ahead of the room and has already what comes up to here.
     pub ahead: Option<Id>,
@@ -29,22 +29,22 @@ pub struct Receiver {
 
 impl Receivers {
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// All connections.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Connection>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Connection>> {
         self.0.iter().map(|receiver| &receiver.connection)
     }
 
     /// Whether this connection is one of them.
-    pub fn contains(&self, connection: &Connection) -> bool {
+    pub(crate) fn contains(&self, connection: &Connection) -> bool {
         self.find(connection.number).is_ok()
     }
 
     /// Adds a connection, or sets it anew. `ahead`: where it stands, if the room is not there yet.
-    pub fn seat(&mut self, connection: &Arc<Connection>, ahead: Option<Id>) {
+    pub(crate) fn seat(&mut self, connection: &Arc<Connection>, ahead: Option<Id>) {
         let receiver = Receiver { connection: connection.clone(), ahead };
         match self.find(connection.number) {
             Ok(index) => self.0[index] = receiver,
@@ -53,7 +53,7 @@ impl Receivers {
     }
 
     /// Removes a connection, if it was one of them.
-    pub fn remove(&mut self, connection: &Connection) -> Option<Receiver> {
+    pub(crate) fn remove(&mut self, connection: &Connection) -> Option<Receiver> {
         let removed = self.0.remove(self.find(connection.number).ok()?);
         if self.0.is_empty() {
             self.0 = Vec::new();
@@ -63,7 +63,7 @@ impl Receivers {
 
     /// Removes and returns the connections for which `whom` is true, each with where it stands if it
     /// is ahead of the room.
-    pub fn remove_where(
+    pub(crate) fn remove_where(
         &mut self,
         whom: impl Fn(&Connection) -> bool,
     ) -> Vec<(Arc<Connection>, Option<Id>)> {
@@ -76,7 +76,7 @@ impl Receivers {
     }
 
     /// Everybody starts anew: nobody is ahead of the room any more.
-    pub fn forget_positions(&mut self) {
+    pub(crate) fn forget_positions(&mut self) {
         for receiver in &mut self.0 {
             receiver.ahead = None;
         }
@@ -84,7 +84,7 @@ impl Receivers {
 
     /// Queues durable events for all who do not have them. Removes and returns those who turn out to
     /// have seen another past.
-    pub fn deliver(&mut self, events: &Events, dirty: &mut Dirty) -> Vec<Arc<Connection>> {
+    pub(crate) fn deliver(&mut self, events: &Events, dirty: &mut Dirty) -> Vec<Arc<Connection>> {
         let mut count = 0;
         let mut astray = Vec::new();
         self.0.retain_mut(|receiver| {
@@ -114,20 +114,20 @@ impl Receivers {
     }
 
     /// The connections of this user that stand where the room does.
-    pub fn not_ahead(&self, user: &str) -> Vec<Arc<Connection>> {
+    pub(crate) fn not_ahead(&self, user: &str) -> Vec<Arc<Connection>> {
         let theirs = self.0.iter().filter(|receiver| *receiver.connection.user == *user);
         let theirs = theirs.filter(|receiver| receiver.ahead.is_none());
         theirs.map(|receiver| receiver.connection.clone()).collect()
     }
 
     /// Removes and returns those who are ahead of the room.
-    pub fn remove_ahead(&mut self) -> Vec<Arc<Connection>> {
+    pub(crate) fn remove_ahead(&mut self) -> Vec<Arc<Connection>> {
         let ahead = self.0.extract_if(.., |receiver| receiver.ahead.is_some());
         ahead.map(|receiver| receiver.connection).collect()
     }
 
     /// Queues an ephemeral event for all but the connections of `except`.
-    pub fn tell(&self, frame: &Frame, except: Option<&str>, dirty: &mut Dirty) {
+    pub(crate) fn tell(&self, frame: &Frame, except: Option<&str>, dirty: &mut Dirty) {
         let mut count = 0;
         for receiver in &self.0 {
             if except != Some(&*receiver.connection.user) {
@@ -139,7 +139,7 @@ impl Receivers {
     }
 
     /// Queues a frame that nobody may miss for all.
-    pub fn tell_all(&self, frame: &Frame, dirty: &mut Dirty) {
+    pub(crate) fn tell_all(&self, frame: &Frame, dirty: &mut Dirty) {
         for receiver in &self.0 {
             queue(&receiver.connection, frame, Class::Live, dirty);
         }
@@ -151,7 +151,7 @@ impl Receivers {
 }
 
 /// Queues a frame for one connection.
-pub fn queue(connection: &Arc<Connection>, frame: &Frame, class: Class, dirty: &mut Dirty) {
+pub(crate) fn queue(connection: &Arc<Connection>, frame: &Frame, class: Class, dirty: &mut Dirty) {
     if connection.push(frame.clone(), class) {
         dirty.push(connection.clone());
     }

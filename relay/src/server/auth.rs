@@ -10,7 +10,7 @@ use crate::config::Auth;
 use crate::names;
 
 /// The user of an upgrade request with this query; None: nobody we can serve.
-pub fn user(auth: Auth, query: &str) -> Option<Arc<str>> {
+pub(super) fn user(auth: Auth, query: &str) -> Option<Arc<str>> {
     match auth {
         Auth::None => {
             let user = query.split('&').find_map(|pair| pair.strip_prefix("user="))?;

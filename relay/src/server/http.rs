@@ -31,7 +31,7 @@ use crate::server::static_files;
 use crate::upstream;
 
 /// What the routes share.
-pub struct Site {
+pub(super) struct Site {
     /// The relay.
     pub server: Arc<Server>,
     /// Renders the metrics.
@@ -41,7 +41,7 @@ pub struct Site {
 }
 
 /// All routes.
-pub fn router(site: Site) -> Router {
+pub(super) fn router(site: Site) -> Router {
     Router::new()
         .route("/ws", get(upgrade))
         .route("/healthz", get(|| async { static_files::plain(StatusCode::OK, "ok\n") }))

@@ -96,7 +96,7 @@ impl Drop for Place {
 
 /// A socket that fails when the kernel has taken nothing for too long.
 #[derive(Debug)]
-pub struct Impatient {
+pub(super) struct Impatient {
     socket: TokioIo<TcpStream>,
     within: Duration,
     /// When to give up; None: nothing waits to be taken.
@@ -105,12 +105,12 @@ pub struct Impatient {
 
 impl Impatient {
     /// This socket, which must take something `within` so long whenever there is something to write.
-    pub fn new(socket: TcpStream, within: Duration) -> Impatient {
+    pub(super) fn new(socket: TcpStream, within: Duration) -> Impatient {
         Impatient { socket: TokioIo::new(socket), within, deadline: None }
     }
 
     /// The socket alone.
-    pub fn into_inner(self) -> TcpStream {
+    pub(super) fn into_inner(self) -> TcpStream {
         self.socket.into_inner()
     }
 

@@ -3,6 +3,6 @@
 mod auth;
 mod http;
 mod http_connections;
-pub mod server;
-pub mod session;
+pub(crate) mod server;
+pub(crate) mod session;
 mod static_files;

@@ -50,7 +50,12 @@ const PIECE: usize = 4 << 10;
 const GOODBYE_MOST: usize = 4 << 20;
 
 /// Serves a connection until it ends. `early` are bytes that came with the handshake.
-pub async fn run(hub: Arc<Hub>, connection: Arc<Connection>, allowance: Allowance, early: Bytes) {
+pub(crate) async fn run(
+    hub: Arc<Hub>,
+    connection: Arc<Connection>,
+    allowance: Allowance,
+    early: Bytes,
+) {
     debug!(connection = &*connection.name, user = &*connection.user, "connected");
     let mut session = Session::new(&hub, connection.clone(), &early);
     drop(early);
@@ -288,7 +293,7 @@ async fn carried_out(operation: &mut Option<Operation>) {
 }
 
 /// What a client hears first.
-pub fn hello(hub: &Hub, connection: &Connection) -> String {
+pub(crate) fn hello(hub: &Hub, connection: &Connection) -> String {
     let config = &hub.config;
     let mut out = String::from(r#"{"type":"hello","v":1,"relay":"#);
     request::string(&mut out, &config.name);

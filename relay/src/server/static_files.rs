@@ -19,20 +19,20 @@ static FOLDERS: [(&str, Dir<'_>); 3] = [
 ];
 /// The files beside these folders.
 const FILES: [(&str, &[u8]); 2] = [
-    ("index.html", include_bytes!("../web/index.html")),
-    ("icon.svg", include_bytes!("../web/icon.svg")),
+    ("index.html", include_bytes!("../../web/index.html")),
+    ("icon.svg", include_bytes!("../../web/icon.svg")),
 ];
 
 /// What the page may do, by the relays it may connect to.
 #[derive(Clone, Debug)]
-pub struct Policy {
+pub(super) struct Policy {
     header: HeaderValue,
     config: String,
 }
 
 impl Policy {
     /// The page may connect to its own relay and to these.
-    pub fn with_relays(relays: &[RelayUrl]) -> Policy {
+    pub(super) fn with_relays(relays: &[RelayUrl]) -> Policy {
         let others: String = relays.iter().map(|relay| format!(" {}", relay.origin())).collect();
         let header = format!(
             "default-src 'self'; connect-src 'self'{others}; img-src 'self' data:; object-src 'none'; \
@@ -47,7 +47,7 @@ impl Policy {
 }
 
 /// What the page is told of the other relays: `{"relays":[url, …]}`.
-pub fn config(policy: &Policy) -> Response<Body> {
+pub(super) fn config(policy: &Policy) -> Response<Body> {
     let mut response = Response::new(Body::from(policy.config.clone()));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -56,7 +56,7 @@ pub fn config(policy: &Policy) -> Response<Body> {
 }
 
 /// The file of this path, `304` if the client has it, `404` if there is none.
-pub fn file(path: &str, request: &HeaderMap, policy: &Policy) -> Response<Body> {
+pub(super) fn file(path: &str, request: &HeaderMap, policy: &Policy) -> Response<Body> {
     let name = match path.trim_start_matches('/') {
         "" => "index.html",
         name => name,
@@ -96,7 +96,7 @@ fn embedded(name: &str) -> Option<&'static [u8]> {
 }
 
 /// A short text answer.
-pub fn plain(status: StatusCode, text: impl Into<Body>) -> Response<Body> {
+pub(super) fn plain(status: StatusCode, text: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(text.into());
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");

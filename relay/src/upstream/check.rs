@@ -9,7 +9,7 @@ use redis::{Cmd, Value};
 use super::health::{State, Trouble, denied_command};
 
 /// The room that cannot exist: no user's name begins with `*`. Also the channel of the probe.
-pub fn no_room(relay: &str, boot: &str) -> String {
+pub(crate) fn no_room(relay: &str, boot: &str) -> String {
     format!("@*relay:{relay}:{boot}")
 }
 

@@ -17,7 +17,7 @@ mod check;
 mod health;
 mod outcome;
 mod path;
-pub mod replies;
+pub(crate) mod replies;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,9 +33,9 @@ use crate::metrics::FIGURES;
 
 use path::Path;
 
-pub use check::no_room;
-pub use health::{State, Trouble};
-pub use outcome::{Away, Failed, Reply, all_away};
+pub(crate) use check::no_room;
+pub(crate) use health::{State, Trouble};
+pub(crate) use outcome::{Away, Failed, Reply, all_away};
 
 /// Longest wait for the replies of one pipeline.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);

@@ -5,7 +5,7 @@ use redis::Value;
 use crate::client::error::Failure;
 
 /// The outcome of one command.
-pub type Reply = Result<Value, Failed>;
+pub(crate) type Reply = Result<Value, Failed>;
 
 /// Why a command has no value.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ impl Failed {
 }
 
 /// Why none of these commands was answered, if none was.
-pub fn all_away(replies: &[Reply]) -> Option<Away> {
+pub(crate) fn all_away(replies: &[Reply]) -> Option<Away> {
     let mut away = None;
     for reply in replies {
         match reply {

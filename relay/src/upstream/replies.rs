@@ -13,7 +13,7 @@ use crate::client::request;
 use crate::event::{Head, Id, Place};
 
 /// Event bytes in one reply at most; beyond it `more` says that the client must go on.
-pub const PAGE_BYTES: usize = 256 << 10;
+pub(crate) const PAGE_BYTES: usize = 256 << 10;
 
 /// The reply had another shape than the reference says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +26,11 @@ impl From<Odd> for Failure {
 }
 
 /// The elements of an array reply, taken one by one.
-pub struct Elements(std::vec::IntoIter<Value>);
+pub(crate) struct Elements(std::vec::IntoIter<Value>);
 
 impl Elements {
     /// The elements of this array.
-    pub fn of(value: Value) -> Result<Elements, Odd> {
+    pub(crate) fn of(value: Value) -> Result<Elements, Odd> {
         match value {
             Value::Array(elements) => Ok(Elements(elements.into_iter())),
             _ => Err(Odd),
@@ -38,38 +38,38 @@ impl Elements {
     }
 
     /// The next element, whatever it is.
-    pub fn any(&mut self) -> Result<Value, Odd> {
+    pub(crate) fn any(&mut self) -> Result<Value, Odd> {
         self.0.next().ok_or(Odd)
     }
 
     /// The next element, an id.
-    pub fn id(&mut self) -> Result<Id, Odd> {
+    pub(crate) fn id(&mut self) -> Result<Id, Odd> {
         id(self.any()?)
     }
 
     /// The next element, an integer.
-    pub fn integer(&mut self) -> Result<i64, Odd> {
+    pub(crate) fn integer(&mut self) -> Result<i64, Odd> {
         integer(&self.any()?)
     }
 
     /// The next element, a string.
-    pub fn text(&mut self) -> Result<String, Odd> {
+    pub(crate) fn text(&mut self) -> Result<String, Odd> {
         text(self.any()?)
     }
 
     /// The next element, an array of byte strings.
-    pub fn events(&mut self) -> Result<Vec<Vec<u8>>, Odd> {
+    pub(crate) fn events(&mut self) -> Result<Vec<Vec<u8>>, Odd> {
         self.list()?.map(bytes).collect()
     }
 
     /// The next element, an array.
-    pub fn list(&mut self) -> Result<impl Iterator<Item = Value> + use<>, Odd> {
+    pub(crate) fn list(&mut self) -> Result<impl Iterator<Item = Value> + use<>, Odd> {
         Ok(Elements::of(self.any()?)?.0)
     }
 }
 
 /// An integer reply.
-pub fn integer(value: &Value) -> Result<i64, Odd> {
+pub(crate) fn integer(value: &Value) -> Result<i64, Odd> {
     match value {
         Value::Int(number) => Ok(*number),
         _ => Err(Odd),
@@ -77,12 +77,12 @@ pub fn integer(value: &Value) -> Result<i64, Odd> {
 }
 
 /// A string reply.
-pub fn text(value: Value) -> Result<String, Odd> {
+pub(crate) fn text(value: Value) -> Result<String, Odd> {
     String::from_utf8(bytes(value)?).map_err(|_| Odd)
 }
 
 /// An id reply.
-pub fn id(value: Value) -> Result<Id, Odd> {
+pub(crate) fn id(value: Value) -> Result<Id, Odd> {
     Id::parse(&bytes(value)?).ok_or(Odd)
 }
 
@@ -97,7 +97,7 @@ fn bytes(value: Value) -> Result<Vec<u8>, Odd> {
 
 /// The reply of `CHAT.SYNC`.
 #[derive(Debug)]
-pub struct Synced {
+pub(crate) struct Synced {
     /// Whether the cursor is known.
     pub recovered: bool,
     /// The newest id.
@@ -110,7 +110,7 @@ pub struct Synced {
 
 impl Synced {
     /// Reads the reply.
-    pub fn read(value: Value) -> Result<Synced, Odd> {
+    pub(crate) fn read(value: Value) -> Result<Synced, Odd> {
         let mut elements = Elements::of(value)?;
         Ok(Synced {
             recovered: elements.integer()? != 0,
@@ -123,7 +123,7 @@ impl Synced {
 
 /// A page of events as it goes into a JSON reply.
 #[derive(Debug)]
-pub struct Page {
+pub(crate) struct Page {
     /// The newest id of the room when it was read.
     pub newest: Id,
     /// Event bytes, oldest first.
@@ -134,7 +134,7 @@ pub struct Page {
 
 /// Which end of a page that is too large stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
+pub(crate) enum Keep {
     /// The oldest events.
     Oldest,
     /// The newest events.
@@ -143,7 +143,7 @@ pub enum Keep {
 
 impl Page {
     /// Reads the reply of `CHAT.HISTORY`.
-    pub fn read(value: Value) -> Result<Page, Odd> {
+    pub(crate) fn read(value: Value) -> Result<Page, Odd> {
         let mut elements = Elements::of(value)?;
         Ok(Page {
             newest: elements.id()?,
@@ -153,12 +153,12 @@ impl Page {
     }
 
     /// The page of a room that does not exist.
-    pub fn empty() -> Page {
+    pub(crate) fn empty() -> Page {
         Page { newest: Id::ZERO, events: Vec::new(), more: false }
     }
 
     /// Cuts the page to [`PAGE_BYTES`], leaving at least one event.
-    pub fn bound(&mut self, keep: Keep) {
+    pub(crate) fn bound(&mut self, keep: Keep) {
         let fitting = |events: &mut dyn Iterator<Item = &Vec<u8>>| {
             let mut bytes = 0;
             let fits = events.take_while(|event| {
@@ -184,18 +184,18 @@ impl Page {
     }
 
     /// The ids of its events.
-    pub fn ids(&self) -> Vec<Id> {
+    pub(crate) fn ids(&self) -> Vec<Id> {
         self.events.iter().filter_map(|event| event_id(event)).collect()
     }
 
     /// `"last":…,"events":[…],"more":…`.
-    pub fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         page_json(self.newest, &self.events, self.more)
     }
 }
 
 /// `"last":…,"events":[…],"more":…` with the bytes of the events as they are.
-pub fn page_json(last: Id, events: &[Vec<u8>], more: bool) -> String {
+pub(crate) fn page_json(last: Id, events: &[Vec<u8>], more: bool) -> String {
     let bytes: usize = events.iter().map(|event| event.len() + 1).sum();
     let mut out = String::with_capacity(bytes + 80);
     let _ = write!(out, "\"last\":\"{last}\",\"events\":[");
@@ -213,25 +213,25 @@ pub fn page_json(last: Id, events: &[Vec<u8>], more: bool) -> String {
 }
 
 /// `"name":{"key":value,…}`, and `,"more":true` if not everything fitted into one reply.
-pub struct BoundedObject {
+pub(crate) struct BoundedObject {
     out: String,
     is_full: bool,
 }
 
 impl BoundedObject {
     /// An object without members yet.
-    pub fn new(name: &str) -> BoundedObject {
+    pub(crate) fn new(name: &str) -> BoundedObject {
         BoundedObject { out: format!("\"{name}\":{{"), is_full: false }
     }
 
     /// Whether a member did not fit: then no further one is taken.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.is_full
     }
 
     /// Adds the member `key` with the value that `write` appends, unless it makes the reply longer
     /// than [`PAGE_BYTES`]. The first one always fits.
-    pub fn add(&mut self, key: &str, write: impl FnOnce(&mut String)) {
+    pub(crate) fn add(&mut self, key: &str, write: impl FnOnce(&mut String)) {
         if self.is_full {
             return;
         }
@@ -250,14 +250,14 @@ impl BoundedObject {
     }
 
     /// The text.
-    pub fn finish(mut self) -> String {
+    pub(crate) fn finish(mut self) -> String {
         self.out.push_str(if self.is_full { "},\"more\":true" } else { "}" });
         self.out
     }
 }
 
 /// The id of a durable event.
-pub fn event_id(event: &[u8]) -> Option<Id> {
+pub(crate) fn event_id(event: &[u8]) -> Option<Id> {
     match Head::parse(event)?.place {
         Place::Durable { id, .. } => Some(id),
         Place::Ephemeral { .. } => None,
@@ -265,13 +265,13 @@ pub fn event_id(event: &[u8]) -> Option<Id> {
 }
 
 /// Durable events with their ids, as frames for connections.
-pub fn frames(events: &[Vec<u8>]) -> Vec<(Id, Frame)> {
+pub(crate) fn frames(events: &[Vec<u8>]) -> Vec<(Id, Frame)> {
     let framed = |event: &Vec<u8>| Some((event_id(event)?, frame::text(event)));
     events.iter().filter_map(framed).collect()
 }
 
 /// Any scalar or map reply as JSON.
-pub fn write_json(out: &mut String, value: &Value) {
+pub(crate) fn write_json(out: &mut String, value: &Value) {
     match value {
         Value::Int(number) => {
             let _ = write!(out, "{number}");
@@ -312,7 +312,7 @@ pub fn write_json(out: &mut String, value: &Value) {
 }
 
 /// The value of a field of a map reply.
-pub fn field<'a>(map: &'a Value, name: &str) -> Option<&'a Value> {
+pub(crate) fn field<'a>(map: &'a Value, name: &str) -> Option<&'a Value> {
     let Value::Map(pairs) = map else { return None };
     let is_named = |key: &Value| match key {
         Value::BulkString(bytes) => bytes == name.as_bytes(),

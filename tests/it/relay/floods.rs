@@ -1,5 +1,5 @@
 //! One socket that sends without end hurts nobody else, and is closed if it goes on after it was
-//! told to wait. How little it does in one turn is counted in `relay/src/session_tests.rs`.
+//! told to wait. How little it does in one turn is counted in `relay/src/server/session/tests.rs`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
