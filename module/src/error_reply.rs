@@ -20,8 +20,8 @@ pub(crate) enum ErrorReply {
 }
 
 impl From<CommandError> for ErrorReply {
-    fn from(refusal: CommandError) -> Self {
-        ErrorReply::Refused(refusal)
+    fn from(error: CommandError) -> Self {
+        ErrorReply::Refused(error)
     }
 }
 
@@ -41,7 +41,7 @@ impl ErrorReply {
     /// The text of the reply.
     pub(crate) fn message(&self) -> Cow<'static, str> {
         match self {
-            ErrorReply::Refused(refusal) => refusal.message(),
+            ErrorReply::Refused(error) => error.message(),
             ErrorReply::WrongType => {
                 "WRONGTYPE Operation against a key holding the wrong kind of value".into()
             }

@@ -57,7 +57,7 @@ pub(crate) fn count(counter: &AtomicU64, by: u64) {
 /// Counts an error reply.
 pub(crate) fn count_refusal(error: &ErrorReply) {
     let counter = match error {
-        ErrorReply::Refused(refusal) => COUNTERS.refusals.get(refusal.code_index()),
+        ErrorReply::Refused(error) => COUNTERS.refusals.get(error.code_index()),
         ErrorReply::WrongType => Some(&COUNTERS.wrong_type),
         ErrorReply::OutOfMemory => Some(&COUNTERS.out_of_memory),
         ErrorReply::Defect => Some(&COUNTERS.defects),

@@ -14,7 +14,7 @@ use crate::redis::{
 };
 use crate::state;
 use chat_room::varint::Malformed;
-use chat_room::{Id, Loader, Mover, Part, Record, Room, Sleep};
+use chat_room::{Downtime, Id, Loader, Part, Record, Relocator, Room};
 
 /// The version of the way the stored form is put into an RDB file: as strings, each a piece of it. In
 /// the first version it was one. What is inside has a version of its own.
@@ -40,14 +40,14 @@ impl StoredRoom {
 
     /// It bears another name now, under which nobody has come.
     pub(crate) fn moved(&mut self) {
-        self.room.set_presence_aside();
+        self.room.detach_presence();
     }
 
     /// Has the timer free what the room has given up.
     #[inline]
-    pub(crate) fn note_leftovers(&self) {
-        if let (true, Some(filed)) = (self.room.has_leftovers(), &self.filed) {
-            state::with(|state| state.leftovers.insert(filed.number));
+    pub(crate) fn note_pending_free(&self) {
+        if let (true, Some(filed)) = (self.room.has_pending_free(), &self.filed) {
+            state::with(|state| state.pending_free.insert(filed.number));
         }
     }
 
@@ -82,7 +82,7 @@ impl StoredRoom {
         let limits = config::limits();
         let beyond = self.room.is_beyond_bounds(&limits);
         let next = self.room.next_deadline(&limits, now);
-        let facts = self.facts(if beyond { Some(now.steady_ms) } else { next });
+        let facts = self.facts(if beyond { Some(now.monotonic_ms) } else { next });
         let last = self.room.last();
         state::with(|state| {
             state.clock.used(last.ms, now.ms);
@@ -124,11 +124,11 @@ impl ModuleValue for StoredRoom {
         let now = state::now();
         if loading && state::with(|state| state.loading_file) {
             // The file's other records do not tell who has gone since this part was written.
-            room.set_presence_aside();
-            while room.free_leftovers(usize::MAX) {}
+            room.detach_presence();
+            while room.free_pending(usize::MAX) {}
         }
-        room.wake(now, if loading { Sleep::Counts } else { Sleep::DoesNotCount });
-        let quiet_until = if loading { 0 } else { now.steady_ms + config::presence_grace() };
+        room.restore_deadlines(now, if loading { Downtime::Counted } else { Downtime::NotCounted });
+        let quiet_until = if loading { 0 } else { now.monotonic_ms + config::presence_grace() };
         let mut stored = StoredRoom { room, filed: None, loaded_at, quiet_until };
         // A restored room is filed by the event of its key, once it is there to stay.
         if loading && let Some((database, name)) = input.key() {
@@ -198,7 +198,7 @@ fn load_pieces(input: &mut RdbInput) -> Option<Result<Room, Malformed>> {
     Some(loader.finish())
 }
 
-impl Mover for Defragmenter {
+impl Relocator for Defragmenter {
     fn list<T>(&mut self, list: &mut Vec<T>) {
         self.move_list(list);
     }

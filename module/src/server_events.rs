@@ -1,6 +1,6 @@
 //! What Redis tells us: keys come and go under other names, the server loads, flushes, is promoted.
 
-use chat_room::Copies;
+use chat_room::Replication;
 use chat_room::names::RoomName;
 
 use crate::dropped::Gone;
@@ -13,21 +13,21 @@ use crate::{commands, config, state};
 pub(crate) fn on_server(event: ServerEvent) {
     let (now, random) = (state::now(), random_number());
     state::with(|state| match event {
-        ServerEvent::Copied => state.copies = Copies::Exist,
+        ServerEvent::Copied => state.copies = Replication::On,
         ServerEvent::Promoted => {
-            state.copies = Copies::Exist;
+            state.copies = Replication::On;
             state.clock.promote(now.ms, random);
             // What the primary had still to remove is ours to remove now.
             state.look_anew = Some(Position::START);
-            state.quiet_until = now.steady_ms + config::presence_grace();
+            state.quiet_until = now.monotonic_ms + config::presence_grace();
         }
         ServerEvent::AofLoadStarted => state.loading_file = true,
         ServerEvent::Loaded => {
             state.loading_file = false;
             state.snapshot = None;
-            state.copies = Copies::Exist;
+            state.copies = Replication::On;
             state.clock.start(now.ms, random);
-            state.quiet_until = now.steady_ms + config::presence_grace();
+            state.quiet_until = now.monotonic_ms + config::presence_grace();
         }
         ServerEvent::AsyncLoadStarted => state.index.begin_copy(&mut state.gone),
         ServerEvent::AsyncLoadCompleted => state.index.take_copy(&mut state.gone),

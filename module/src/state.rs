@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use chat_room::limits::Rate;
-use chat_room::{CommandError, Copies, CreationLimit, Effects, Loader, Now};
+use chat_room::{CommandError, CreationLimit, Loader, Now, Outcome, Replication};
 
 use crate::dropped::GoneRooms;
 use crate::index::{Index, Position};
@@ -23,17 +23,17 @@ pub(crate) struct State {
     /// jumped, the server was promoted. `None`: it has not to.
     pub(crate) look_anew: Option<Position>,
     /// Numbers of the rooms that have something to be freed in steps.
-    pub(crate) leftovers: BTreeSet<u64>,
+    pub(crate) pending_free: BTreeSet<u64>,
     /// What is being loaded is an append-only file, whose base may be an RDB file.
     pub(crate) loading_file: bool,
     /// The room of which an append-only file is telling piece by piece.
     pub(crate) snapshot: Option<Snapshot>,
     /// Buffers of the last command, unless a command is using them.
-    effects: Option<Box<Effects>>,
+    outcome: Option<Box<Outcome>>,
     /// Who has made rooms lately; `None`: nobody, as far as `chat.create-limit` asks.
     creations: Option<Box<CreationLimit>>,
     /// Whether a replica or an append-only file may hold a copy of the rooms.
-    pub(crate) copies: Copies,
+    pub(crate) copies: Replication,
     /// Nobody's presence ends before this, by the steady clock.
     pub(crate) quiet_until: u64,
 }
@@ -64,34 +64,34 @@ static STATE: MainThread<State> = MainThread::new(State {
     index: Index::EMPTY,
     gone: GoneRooms::NONE,
     look_anew: None,
-    leftovers: BTreeSet::new(),
+    pending_free: BTreeSet::new(),
     loading_file: false,
     snapshot: None,
-    effects: None,
+    outcome: None,
     creations: None,
-    copies: Copies::Exist,
+    copies: Replication::On,
     quiet_until: 0,
 });
 
 /// The buffers of the last command, emptied for the next one; to be given back.
-pub(crate) fn take_effects() -> Box<Effects> {
+pub(crate) fn take_outcome() -> Box<Outcome> {
     with(|state| {
-        let mut effects = state.effects.take().unwrap_or_default();
-        effects.begin(state.copies);
-        effects
+        let mut outcome = state.outcome.take().unwrap_or_default();
+        outcome.begin(state.copies);
+        outcome
     })
 }
 
 /// Keeps buffers for the next command.
-pub(crate) fn keep_effects(effects: Box<Effects>) {
-    with(|state| state.effects = Some(effects));
+pub(crate) fn keep_outcome(outcome: Box<Outcome>) {
+    with(|state| state.outcome = Some(outcome));
 }
 
 /// Counts a room that `user` makes now, against `chat.create-limit`. Errors: `RATELIMIT`.
 pub(crate) fn count_creation(user: &str, rate: Rate, now: Now) -> Result<(), CommandError> {
     with(|state| {
         let creations = state.creations.get_or_insert_default();
-        creations.take(user, rate, now.steady_ms).map_err(CommandError::RateLimit)
+        creations.take(user, rate, now.monotonic_ms).map_err(CommandError::RateLimit)
     })
 }
 
@@ -172,10 +172,10 @@ impl Clock {
     }
 
     fn time(&self, us: u64, steady: u64) -> Now {
-        let (ms, steady_ms) = (us / 1000, steady / 1000);
+        let (ms, monotonic_ms) = (us / 1000, steady / 1000);
         let id_ms = self.id_ms(ms);
         let unused_ms = id_ms.max(self.highest + 1);
-        Now { ms, id_ms, unused_ms, steady_ms }
+        Now { ms, id_ms, unused_ms, monotonic_ms }
     }
 
     /// The server has started or loaded its data, at `now` by its clock. `chance`: any number.
@@ -248,9 +248,9 @@ mod tests {
     fn the_steady_clock_begins_with_the_other_one_and_only_goes_forward() {
         let mut clock = Clock::NEW;
         clock.steady_from(1_000_000_900, 50_300);
-        assert_eq!(clock.look(1_000_000_900, 50_300).steady_ms, 1_000_000);
+        assert_eq!(clock.look(1_000_000_900, 50_300).monotonic_ms, 1_000_000);
         assert_eq!(
-            clock.look(400_000_000, 60_300).steady_ms,
+            clock.look(400_000_000, 60_300).monotonic_ms,
             1_000_010,
             "though the other has stepped back"
         );
@@ -261,14 +261,14 @@ mod tests {
         let mut clock = Clock::NEW;
         clock.steady_from(1_000_000_000, 0);
         clock.look(1_000_500_000, 500_000);
-        for (ms, steady_ms) in [
+        for (ms, monotonic_ms) in [
             (1_000_500, 1_000_500),
             (1_000_600, 1_000_600),
             (4_000_000, 1_000_750),
             (900_000, 1_000_500),
         ] {
             let now = clock.about_now(ms * 1000);
-            assert_eq!((now.ms, now.steady_ms), (ms, steady_ms));
+            assert_eq!((now.ms, now.monotonic_ms), (ms, monotonic_ms));
         }
     }
 

@@ -86,8 +86,8 @@ fn forms(word: &[u8]) {
 }
 
 fn check<T>(outcome: Result<T, CommandError>) {
-    if let Err(refusal) = outcome {
-        let message = refusal.message();
+    if let Err(error) = outcome {
+        let message = error.message();
         assert!(message.is_ascii() && !message.contains('\n'), "{message}");
     }
 }

@@ -5,19 +5,19 @@ use chat_room::decide::send::{self, Send};
 use chat_room::decide::{self, Context, Decision, expire, sync};
 use chat_room::limits::Limits;
 use chat_room::names::{Actor, RoomName};
-use chat_room::{CommandError, Effects, Now, Part, Record, Room, Sleep};
+use chat_room::{CommandError, Downtime, Now, Outcome, Part, Record, Room};
 
 const NOW: Now = Now {
     ms: 1_800_000_000_000,
     id_ms: 1_800_000_000_000,
     unused_ms: 1_800_000_000_000,
-    steady_ms: 1_900_000_000_000,
+    monotonic_ms: 1_900_000_000_000,
 };
 
 /// Bytes of a stored room.
 pub fn stored(bytes: &[u8]) {
     if let Ok(mut room) = Room::decode(bytes) {
-        room.wake(NOW, Sleep::Counts);
+        room.restore_deadlines(NOW, Downtime::Counted);
         exercise(room);
     }
 }
@@ -34,7 +34,7 @@ pub fn records(bytes: &[u8]) {
         say(&mut room, text).expect("stored");
     }
     for record in &records {
-        room.apply(record, NOW.steady_ms);
+        room.apply(record, NOW.monotonic_ms);
     }
     exercise(room);
 }
@@ -51,9 +51,9 @@ fn say(room: &mut Room, text: &str) -> Result<(), CommandError> {
     send::decide(context, &send, &mut decision)?;
     decision.check_numbers(room)?;
     let steps = decision.steps;
-    let mut effects = Effects::default();
-    room.carry_out("lobby", NOW, &steps, &mut effects);
-    for event in effects.events.iter() {
+    let mut outcome = Outcome::default();
+    room.execute("lobby", NOW, &steps, &mut outcome);
+    for event in outcome.events.iter() {
         strict(event);
     }
     Ok(())
@@ -89,12 +89,12 @@ fn exercise(mut room: Room) {
     }
     // Whether they are refused is not the question.
     let _ = decide::who::answer(context, None, 1000, None);
-    let _ = decide::read::standings(context, &["alice", "bob"]);
+    let _ = decide::read::read_states(context, &["alice", "bob"]);
     let _ = (room.memory(), room.free_effort());
     let mut decision = Decision::on(&room);
     expire::decide(context, expire::Presence::Ends, 100, &mut decision);
     let steps = decision.steps;
-    room.carry_out("lobby", NOW, &steps, &mut Effects::default());
+    room.execute("lobby", NOW, &steps, &mut Outcome::default());
     let said = say(&mut room, "and on");
     if said.is_ok() || room.is_plausible() {
         reload(&room);

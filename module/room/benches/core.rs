@@ -13,7 +13,7 @@ use chat_room::decide::send::{self, Send};
 use chat_room::decide::{Context, Creation, Decision, Events, sync};
 use chat_room::limits::Limits;
 use chat_room::names::{Actor, RoomName};
-use chat_room::{Copies, Effects, Id, Now, Part, Record, Room};
+use chat_room::{Id, Now, Outcome, Part, Record, Replication, Room};
 
 const NAME: &str = "room";
 const TEXT: &[u8] = b"The quick brown fox jumps over the lazy dog, and the dog sleeps.";
@@ -25,25 +25,26 @@ const TURNS: usize = 21;
 struct World {
     room: Room,
     limits: Limits,
-    effects: Effects,
+    outcome: Outcome,
     ms: u64,
 }
 
 impl World {
     fn filled() -> World {
-        let (room, limits, effects) = (Room::default(), Limits::default(), Effects::default());
-        let mut world = World { room, limits, effects, ms: 1_795_225_200_000 };
-        (0..KEPT + KEPT / 5).for_each(|_| world.send(Copies::None));
+        let (room, limits, outcome) = (Room::default(), Limits::default(), Outcome::default());
+        let mut world = World { room, limits, outcome, ms: 1_795_225_200_000 };
+        (0..KEPT + KEPT / 5).for_each(|_| world.send(Replication::Off));
         world
     }
 
     fn context(&self) -> Context<'_, 'static> {
         let name = RoomName::parse(NAME.as_bytes()).expect("a room name");
-        let now = Now { ms: self.ms, id_ms: self.ms, unused_ms: self.ms + 1, steady_ms: self.ms };
+        let now =
+            Now { ms: self.ms, id_ms: self.ms, unused_ms: self.ms + 1, monotonic_ms: self.ms };
         Context { room: &self.room, name, now, limits: &self.limits }
     }
 
-    fn send(&mut self, copies: Copies) {
+    fn send(&mut self, copies: Replication) {
         self.ms += 1;
         let context = self.context();
         let now = context.now;
@@ -60,8 +61,8 @@ impl World {
         };
         let mut decision = Decision::on(&self.room);
         send::decide(context, &message, &mut decision).expect("a message that may be sent");
-        self.effects.begin(copies);
-        self.room.carry_out(NAME, now, &decision.steps, &mut self.effects);
+        self.outcome.begin(copies);
+        self.room.execute(NAME, now, &decision.steps, &mut self.outcome);
     }
 
     /// The cursor of a reader who has missed `count` events.
@@ -81,8 +82,8 @@ fn main() {
 
 fn sends() {
     for (what, copies) in [
-        ("a message sent", Copies::None),
-        ("a message sent, and its record written", Copies::Exist),
+        ("a message sent", Replication::Off),
+        ("a message sent, and its record written", Replication::On),
     ] {
         let (mut world, mut kept) = (World::filled(), VecDeque::new());
         kept.resize_with(KEPT, || Box::<[u8]>::from(TEXT));
@@ -118,8 +119,8 @@ fn pages() {
 
 fn records() {
     let mut world = World::filled();
-    world.send(Copies::Exist);
-    let bytes = world.effects.durable.clone();
+    world.send(Replication::On);
+    let bytes = world.outcome.durable.clone();
     let copy = || drop(black_box(bytes.clone()));
     let read = || drop(black_box(Record::read_all(black_box(&bytes)).expect("records")));
     compare("the records of a message read", read, copy);

@@ -7,28 +7,28 @@
 use crate::codec::record::{NewMessage, NewSettings, Record};
 use crate::collections::work;
 use crate::id::Id;
-use crate::state::log::journal::{About, Change, Fact, Journal, Reacted};
+use crate::state::log::journal::{Change, Journal, LogEntry, ReactionDetail, Target};
 use crate::state::log::message_body::{Body, Deleted};
 use crate::state::nonces::Nonce;
-use crate::state::presence::status_counts::{ONLINE, Statuses};
+use crate::state::presence::status_counts::{ONLINE, StatusCounts};
 use crate::state::room::Room;
 use crate::state::sanctions::FOR_EVER;
 use crate::state::settings::to_json;
-use crate::state::users::members::{Deed, MemberChange, Membership, Role};
+use crate::state::users::members::{MemberAction, MemberChange, Membership, Role};
 use crate::state::users::unread::uncount;
 
 impl Room {
     /// Whether this record can be applied: it is no event, or one that comes after the last. An event
     /// out of place is not of this room's past, or of it already.
-    pub fn takes(&self, record: &Record<'_>) -> bool {
+    pub fn accepts(&self, record: &Record<'_>) -> bool {
         let last = self.last;
         record.event_id().is_none_or(|id| id.n > last.n && id.ms >= last.ms.max(1))
     }
 
     /// Applies one record, when this copy's steady clock shows `steady`. One that the room does not
     /// take changes nothing.
-    pub fn apply(&mut self, record: &Record<'_>, steady: u64) {
-        if !self.takes(record) {
+    pub fn apply(&mut self, record: &Record<'_>, monotonic: u64) {
+        if !self.accepts(record) {
             return;
         }
         let last = self.last;
@@ -39,16 +39,22 @@ impl Room {
             Record::Join { user, role, by, ms, logged } => {
                 self.join(user, *role, *ms);
                 if let Some(id) = *logged {
-                    self.log_member(id, MemberChange::plain(user, *by, Deed::Join, Some(*role)));
+                    self.log_member(
+                        id,
+                        MemberChange::plain(user, *by, MemberAction::Join, Some(*role)),
+                    );
                 }
             }
             Record::Leave { id, user, by } => {
                 self.leave(user);
-                self.log_member(*id, MemberChange::plain(user, *by, Deed::Leave, None));
+                self.log_member(*id, MemberChange::plain(user, *by, MemberAction::Leave, None));
             }
             Record::Role { id, user, role, by } => {
                 self.set_role(user, *role);
-                self.log_member(*id, MemberChange::plain(user, *by, Deed::Role, Some(*role)));
+                self.log_member(
+                    *id,
+                    MemberChange::plain(user, *by, MemberAction::Role, Some(*role)),
+                );
             }
             Record::Moderate { id, change } => {
                 self.sanctions.prune(change.user, id.ms);
@@ -83,13 +89,13 @@ impl Room {
             // Put together by whoever takes records in.
             Record::SnapshotPiece { .. } => {}
             Record::Present { connection, user, ttl, now, status } => {
-                let deadline = steady.saturating_add(*ttl);
+                let deadline = monotonic.saturating_add(*ttl);
                 self.present(connection, user, deadline, *now, *status);
             }
             Record::Beat { ttl, connections } => {
-                let deadline = steady.saturating_add(*ttl);
+                let deadline = monotonic.saturating_add(*ttl);
                 for name in connections {
-                    self.presence.keep(name, deadline);
+                    self.presence.set_deadline(name, deadline);
                 }
             }
             Record::Seen { ms } => self.last_seen = *ms,
@@ -101,14 +107,14 @@ impl Room {
 
     fn store(&mut self, NewMessage { id, author, body, digest }: &NewMessage<'_>) {
         if let (Some(digest), Some(name)) = (*digest, body.nonce) {
-            let user = self.users.refer(author);
+            let user = self.users.acquire(author);
             self.nonces.push(Nonce { user, name: name.into(), id: *id, digest });
         }
-        let author = self.users.refer(author);
+        let author = self.users.acquire(author);
         self.follow_on(*id);
         self.count_new(*id, author, body.mentions);
         self.messages.push_written(*id, author, |out| body.write_to(out));
-        self.tally();
+        self.update_range_counts();
     }
 
     fn set(&mut self, NewSettings { id, by, changes }: &NewSettings<'_>) {
@@ -121,7 +127,7 @@ impl Room {
         if self.role(user).is_some() {
             return self.set_role(user, role);
         }
-        let number = self.users.refer(user);
+        let number = self.users.acquire(user);
         let place = self.members.add(number);
         if let Some(entry) = self.users.get_mut(number) {
             let read = self.last;
@@ -149,22 +155,28 @@ impl Room {
 
     fn moderate(&mut self, change: MemberChange<'_>) {
         let until = change.until.unwrap_or(FOR_EVER);
-        match change.deed {
-            Deed::Ban => self.sanctions.set(change.user, |sanction| sanction.ban = Some(until)),
-            Deed::Unban => self.sanctions.set(change.user, |sanction| sanction.ban = None),
-            Deed::Mute => self.sanctions.set(change.user, |sanction| sanction.mute = Some(until)),
-            Deed::Unmute => self.sanctions.set(change.user, |sanction| sanction.mute = None),
-            Deed::Role => self.set_role(change.user, change.role.unwrap_or(Role::Member)),
-            Deed::Join | Deed::Leave | Deed::Kick => {}
+        match change.action {
+            MemberAction::Ban => {
+                self.sanctions.set(change.user, |sanction| sanction.ban = Some(until))
+            }
+            MemberAction::Unban => self.sanctions.set(change.user, |sanction| sanction.ban = None),
+            MemberAction::Mute => {
+                self.sanctions.set(change.user, |sanction| sanction.mute = Some(until))
+            }
+            MemberAction::Unmute => {
+                self.sanctions.set(change.user, |sanction| sanction.mute = None)
+            }
+            MemberAction::Role => self.set_role(change.user, change.role.unwrap_or(Role::Member)),
+            MemberAction::Join | MemberAction::Leave | MemberAction::Kick => {}
         }
-        if matches!(change.deed, Deed::Ban | Deed::Kick | Deed::Leave) {
+        if matches!(change.action, MemberAction::Ban | MemberAction::Kick | MemberAction::Leave) {
             self.leave(change.user);
         }
     }
 
     fn edit(&mut self, id: Id, user: &str, message: Id, text: &str, meta: Option<&str>) {
-        let about = self.about(message);
-        if let Some(m) = about.map(|about| about.m)
+        let target = self.target(message);
+        if let Some(m) = target.map(|target| target.m)
             && let Some(stored) = self.messages.get(m)
             && let Ok(body) = Body::read(stored.body)
             && body.deleted.is_none()
@@ -173,17 +185,17 @@ impl Room {
             let body = Body { text, meta: meta.or(body.meta), edited, ..body }.write();
             self.messages.rewrite(m, &body);
         }
-        let there = about.is_some();
-        let about = about.unwrap_or(About { id: message, m: 0 });
-        self.log(id, Change::Edit { about, user: user.into() });
+        let there = target.is_some();
+        let target = target.unwrap_or(Target { id: message, m: 0 });
+        self.log(id, Change::Edit { target, user: user.into() });
         if there {
-            self.touched.note_edit(about.m, id.n);
+            self.annotations.note_edit(target.m, id.n);
         }
     }
 
     fn delete(&mut self, id: Id, user: &str, message: Id, reason: Option<&str>) {
-        let about = self.about(message);
-        if let Some(m) = about.map(|about| about.m)
+        let target = self.target(message);
+        if let Some(m) = target.map(|target| target.m)
             && let Some(stored) = self.messages.get(m)
             && let Ok(body) = Body::read(stored.body)
         {
@@ -194,51 +206,52 @@ impl Room {
                 self.nonces.forget_text(stored.author, nonce);
             }
             uncount(&mut self.users, stored);
-            if let Some(tallies) = &mut self.tallies {
-                tallies.uncount(m, stored, &self.users);
+            if let Some(range_counts) = &mut self.range_counts {
+                range_counts.uncount(m, stored, &self.users);
             }
-            self.untouch(m);
+            self.drop_annotations(m);
             self.messages.rewrite(m, &tombstone);
         }
-        let about = about.unwrap_or(About { id: message, m: 0 });
-        self.log(id, Change::Delete { about, user: user.into(), reason: reason.map(Box::from) });
+        let target = target.unwrap_or(Target { id: message, m: 0 });
+        self.log(id, Change::Delete { target, user: user.into(), reason: reason.map(Box::from) });
     }
 
     fn react(&mut self, id: Id, user: &str, message: Id, emoji: &str, removed: bool) {
-        let (about, prev) = (self.about(message), self.last);
-        if let Some(about) = about {
-            let number = self.users.refer(user);
+        let (target, prev) = (self.target(message), self.last);
+        if let Some(target) = target {
+            let number = self.users.acquire(user);
             let changed = match removed {
-                true => self.touched.unreact(about.m, number, emoji),
-                false => self.touched.react(about.m, number, emoji),
+                true => self.annotations.unreact(target.m, number, emoji),
+                false => self.annotations.react(target.m, number, emoji),
             };
             // A reaction that is there holds one reference.
             let released = usize::from(removed || !changed) + usize::from(removed && changed);
             (0..released).for_each(|_| self.users.release(number));
         }
-        let reaction = about.map(|_| Reacted { user: user.into(), emoji: emoji.into() });
-        let about = about.unwrap_or(About { id: message, m: 0 });
+        let reaction = target.map(|_| ReactionDetail { user: user.into(), emoji: emoji.into() });
+        let target = target.unwrap_or(Target { id: message, m: 0 });
         // An event that does not follow makes the journal begin anew, which forgets earlier ones.
         self.follow_on(id);
-        let earlier = reaction.as_ref().map_or(0, |_| self.touched.note_reaction(about.m, id.n));
-        self.journal.push(Fact {
+        let earlier =
+            reaction.as_ref().map_or(0, |_| self.annotations.note_reaction(target.m, id.n));
+        self.journal.push(LogEntry {
             id,
             prev,
-            change: Change::React { about, reaction, removed, earlier },
+            change: Change::React { target, reaction, removed, earlier },
         });
     }
 
     /// The message of this id, unless it is deleted or not there.
-    fn about(&self, id: Id) -> Option<About> {
+    fn target(&self, id: Id) -> Option<Target> {
         let m = self.messages.find(id)?;
         let alive = self.messages.get(m).is_some_and(|message| !message.is_deleted());
-        alive.then_some(About { id, m })
+        alive.then_some(Target { id, m })
     }
 
     /// Forgets everything that repeats something of message `m`.
-    fn untouch(&mut self, m: u64) {
-        if let Some(touched) = self.touched.remove(m) {
-            self.set_touched_aside(touched);
+    fn drop_annotations(&mut self, m: u64) {
+        if let Some(annotations) = self.annotations.remove(m) {
+            self.discard_annotations(annotations);
         }
     }
 
@@ -249,7 +262,7 @@ impl Room {
     fn log(&mut self, id: Id, change: Change) {
         let prev = self.last;
         self.follow_on(id);
-        self.journal.push(Fact { id, prev, change });
+        self.journal.push(LogEntry { id, prev, change });
     }
 
     /// Makes `id` the last. One that does not follow makes the journal begin anew, so that no
@@ -257,7 +270,7 @@ impl Room {
     fn follow_on(&mut self, id: Id) {
         if id.n != self.last.n + 1 {
             self.journal = Journal::starting_after(Id { ms: id.ms, n: id.n.saturating_sub(1) });
-            self.touched.forget_events();
+            self.annotations.forget_events();
         }
         self.last = id;
     }
@@ -268,10 +281,10 @@ impl Room {
         let trimmed_event = messages_from.checked_sub(1).and_then(|m| self.messages.get(m));
         let journal_from = trimmed_event.map_or(0, |message| message.id.n + 1).max(journal_from);
         if let Some(base) = self.id_at(journal_from.saturating_sub(1).min(self.last.n)) {
-            while let Some(fact) = self.journal.forget(base) {
+            while let Some(entry) = self.journal.forget(base) {
                 work::visit(1);
-                if let Some(m) = fact.change.touches() {
-                    self.touched.forget_event(m, fact.id.n);
+                if let Some(m) = entry.change.annotates() {
+                    self.annotations.forget_event(m, entry.id.n);
                 }
             }
         }
@@ -281,7 +294,7 @@ impl Room {
             if let Some(oldest) = self.messages.oldest() {
                 let author = oldest.author;
                 uncount(&mut self.users, oldest);
-                self.untouch(m);
+                self.drop_annotations(m);
                 self.messages.pop_oldest();
                 self.users.release(author);
             }
@@ -295,7 +308,7 @@ impl Room {
     }
 
     fn present(&mut self, name: &str, user: &str, deadline: u64, now: u64, status: Option<&str>) {
-        if !self.presence.keep(name, deadline) {
+        if !self.presence.set_deadline(name, deadline) {
             return self.arrive(name, user, deadline, now, status.unwrap_or(ONLINE));
         }
         let Some(status) = status else { return };
@@ -303,7 +316,7 @@ impl Room {
         let before = connection.status;
         let user = connection.user;
         let entry = self.users.get(user);
-        let change = |statuses: &mut Statuses| {
+        let change = |statuses: &mut StatusCounts| {
             statuses.remove(before);
             statuses.take(status, now)
         };
@@ -314,17 +327,17 @@ impl Room {
     }
 
     fn arrive(&mut self, name: &str, user: &str, deadline: u64, now: u64, status: &str) {
-        let user = self.users.refer(user);
+        let user = self.users.acquire(user);
         let Some(entry) = self.users.get_mut(user) else { return };
-        self.presence.come(user, entry, now);
-        let take = |statuses: &mut Statuses| statuses.take(status, now);
+        self.presence.set_online(user, entry, now);
+        let take = |statuses: &mut StatusCounts| statuses.take(status, now);
         let Some(status) = self.presence.change_statuses(user, entry, take) else { return };
         self.presence.insert(&self.users, name, user, status, deadline);
     }
 
     fn absent(&mut self, name: &str) {
         let Some(connection) = self.presence.remove(&self.users, name) else { return };
-        let left = |statuses: &mut Statuses| {
+        let left = |statuses: &mut StatusCounts| {
             statuses.remove(connection.status);
             statuses.connections()
         };
@@ -332,7 +345,7 @@ impl Room {
         let left =
             entry.and_then(|entry| self.presence.change_statuses(connection.user, entry, left));
         if left == Some(0) {
-            self.presence.go(connection.user, &mut self.users);
+            self.presence.set_offline(connection.user, &mut self.users);
         }
         self.users.release(connection.user);
     }

@@ -118,10 +118,10 @@ mod tests {
             CommandError::Muted(17),
         ];
         assert_eq!(all.len(), CommandError::CODES.len());
-        for refusal in all {
-            let message = refusal.message();
+        for error in all {
+            let message = error.message();
             let code = message.split(' ').next().unwrap_or_default().to_ascii_lowercase();
-            assert_eq!(code, CommandError::CODES[refusal.code_index()]);
+            assert_eq!(code, CommandError::CODES[error.code_index()]);
             assert!(message.is_ascii());
         }
     }

@@ -4,22 +4,22 @@
 use crate::codec::event::{self, Ephemeral};
 use crate::codec::record::Record;
 use crate::decide::{Events, Step};
-use crate::state::presence::presence_table::Told;
+use crate::state::presence::presence_table::Published;
 use crate::state::room::{Now, Room};
 
 /// Whether somebody follows a room by its records: a replica, an append-only file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Copies {
+pub enum Replication {
     /// There may be one.
     #[default]
-    Exist,
+    On,
     /// There is none.
-    None,
+    Off,
 }
 
 /// What a carried out decision leaves to do. Meant to be used again and again.
 #[derive(Clone, Debug, Default)]
-pub struct Effects {
+pub struct Outcome {
     /// Records for replicas and the append-only file.
     pub durable: Vec<u8>,
     /// Records of presence, for replicas only. They follow the durable ones.
@@ -27,16 +27,16 @@ pub struct Effects {
     /// Events to publish, in order.
     pub events: Events,
     /// Whether anybody keeps a copy of the room that is to follow.
-    copies: Copies,
+    replication: Replication,
     changed: bool,
     /// Whether a reader could see the difference: a beat alone shows nowhere.
     pub visible: bool,
 }
 
-impl Effects {
-    /// Forgets everything, keeping the memory. Records are written down if there are copies.
-    pub fn begin(&mut self, copies: Copies) {
-        self.copies = copies;
+impl Outcome {
+    /// Forgets everything, keeping the memory. Records are written down if there are replication.
+    pub fn begin(&mut self, replication: Replication) {
+        self.replication = replication;
         self.changed = false;
         self.durable.clear();
         self.presence.clear();
@@ -45,8 +45,8 @@ impl Effects {
     }
 
     /// Whether the records are written down.
-    pub fn copies(&self) -> Copies {
-        self.copies
+    pub fn replication(&self) -> Replication {
+        self.replication
     }
 
     /// Whether anything changed.
@@ -57,16 +57,18 @@ impl Effects {
 
 impl Room {
     /// Carries out the steps of a decision on the room called `name` at `now`, adding to `effects`.
-    pub fn carry_out(&mut self, name: &str, now: Now, steps: &[Step<'_>], effects: &mut Effects) {
+    pub fn execute(&mut self, name: &str, now: Now, steps: &[Step<'_>], outcome: &mut Outcome) {
         for step in steps {
             match step {
-                Step::Record(record) => self.carry_out_record(name, now, record, effects),
+                Step::Record(record) => self.execute_record(name, now, record, outcome),
                 Step::Event(event) => {
-                    effects.events.push(|out| event::ephemeral(out, name, self, now.ms, event));
+                    outcome.events.push(|out| event::ephemeral(out, name, self, now.ms, event));
                     self.note(event, now);
                 }
-                Step::Pace(user, rate) => self.paces.count(user, *rate, now.steady_ms),
-                Step::Sent(user) => self.paces.sent(user, now.steady_ms),
+                Step::ConsumeRate(user, rate) => {
+                    self.rate_limits.count(user, *rate, now.monotonic_ms)
+                }
+                Step::NoteSent(user) => self.rate_limits.sent(user, now.monotonic_ms),
             }
         }
     }
@@ -76,27 +78,23 @@ impl Room {
         let users = self.online();
         match event {
             Ephemeral::Occupancy => {
-                self.presence.told = Told { users, occupancy_at: now.steady_ms };
+                self.presence.published = Published { users, occupancy_at: now.monotonic_ms };
             }
-            Ephemeral::Came { .. } | Ephemeral::Went { .. } => self.presence.told.users = users,
+            Ephemeral::Online { .. } | Ephemeral::Offline { .. } => {
+                self.presence.published.users = users
+            }
             _ => {}
         }
     }
 
-    fn carry_out_record(
-        &mut self,
-        name: &str,
-        now: Now,
-        record: &Record<'_>,
-        effects: &mut Effects,
-    ) {
-        effects.events.push_if(|out, numbers| event::of_record(out, numbers, name, self, record));
-        effects.changed = true;
-        if effects.copies == Copies::Exist {
+    fn execute_record(&mut self, name: &str, now: Now, record: &Record<'_>, outcome: &mut Outcome) {
+        outcome.events.push_if(|out, numbers| event::of_record(out, numbers, name, self, record));
+        outcome.changed = true;
+        if outcome.replication == Replication::On {
             let presence = record.is_presence();
-            record.write(if presence { &mut effects.presence } else { &mut effects.durable });
+            record.write(if presence { &mut outcome.presence } else { &mut outcome.durable });
         }
-        effects.visible |= !matches!(record, Record::Beat { .. });
-        self.apply(record, now.steady_ms);
+        outcome.visible |= !matches!(record, Record::Beat { .. });
+        self.apply(record, now.monotonic_ms);
     }
 }

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use chat_room::decide::Step;
 use chat_room::names::RoomName;
 use chat_room::varint::Malformed;
-use chat_room::{CommandError, Effects, Record, Sleep};
+use chat_room::{CommandError, Downtime, Outcome, Record};
 
 use super::{entry, refile};
 use crate::error_reply::ErrorReply;
@@ -58,19 +58,19 @@ fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
     let mut key = RoomKey::open(call, 1).map_err(|error| ErrorReply::from(error).message())?;
     let mut fresh = StoredRoom::blank();
     let is_new = key.value().is_none();
-    let begins = records.first().is_some_and(Record::makes_a_room);
+    let begins = records.first().is_some_and(Record::creates_room);
     if is_new && !begins {
         return Err("there is no such room".into());
     }
     let stored = key.value_mut().unwrap_or(&mut fresh);
-    let mut effects = Effects::default();
+    let mut outcome = Outcome::default();
     let now = state::now();
     let mut out_of_place = 0;
     for record in records {
-        if stored.room.takes(&record) {
+        if stored.room.accepts(&record) {
             // The events are its own primary's to publish.
             let (name, step) = (RoomName::INVALID.as_str(), [Step::Record(record)]);
-            stored.room.carry_out(name, now, &step, &mut effects);
+            stored.room.execute(name, now, &step, &mut outcome);
         } else {
             out_of_place += 1;
         }
@@ -87,7 +87,7 @@ fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
     } else {
         refile(database, stored, &config::limits(), now);
     }
-    if effects.visible {
+    if outcome.visible {
         call.signal_modified(&call.name(1));
     }
     if durable && flags.is_from_primary() {
@@ -125,7 +125,7 @@ fn take_piece(
             return Err("numbers beyond what a room may reach".into());
         }
         let now = state::now();
-        room.wake(now, Sleep::DoesNotCount);
+        room.restore_deadlines(now, Downtime::NotCounted);
         let mut key = RoomKey::open(call, 1).map_err(|error| ErrorReply::from(error).message())?;
         if let Some(stored) = key.value_mut() {
             stored.room = room;

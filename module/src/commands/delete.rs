@@ -6,7 +6,7 @@
 //! NOTMEMBER, DENIED, BANNED, RATELIMIT, TOOBIG. O(log N) with N the messages: it is hidden at
 //! once, and what reactions took of memory is freed in slices. Replicates the deletion and the trim.
 
-use chat_room::decide::edit::{self, Delete, Whose};
+use chat_room::decide::edit::{self, Delete, MessageScope};
 use chat_room::limits::REASON_MAX;
 use chat_room::names;
 
@@ -39,7 +39,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"REASON" => once(&mut reason, names::line(args.word()?, REASON_MAX, "reason")?)?,
-            b"OWN" => once(&mut whose, Whose::Own)?,
+            b"OWN" => once(&mut whose, MessageScope::Own)?,
             _ => return Err(ErrorReply::SYNTAX),
         }
     }

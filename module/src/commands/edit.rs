@@ -5,7 +5,7 @@
 //! NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT, TOOBIG. O(log N) with N the messages.
 //! Replicates the edit and the trim.
 
-use chat_room::decide::edit::{self, Edit, Whose};
+use chat_room::decide::edit::{self, Edit, MessageScope};
 
 use super::{change, entry, reply_id};
 use crate::args::{Args, once};
@@ -37,7 +37,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"META" => once(&mut meta, args.word()?)?,
-            b"OWN" => once(&mut whose, Whose::Own)?,
+            b"OWN" => once(&mut whose, MessageScope::Own)?,
             _ => return Err(ErrorReply::SYNTAX),
         }
     }

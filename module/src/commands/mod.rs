@@ -30,7 +30,7 @@ use std::ffi::CStr;
 use chat_room::decide::{Context, Decision, Events};
 use chat_room::limits::Limits;
 use chat_room::names::RoomName;
-use chat_room::{CommandError, Copies, Effects, Now, Room};
+use chat_room::{CommandError, Now, Outcome, Replication, Room};
 
 use crate::error_reply::ErrorReply;
 use crate::info::{self, COUNTERS};
@@ -183,10 +183,10 @@ fn change_at<'c, R, E: Into<ErrorReply>>(
     }
 
     info::count_steps(&decision.steps);
-    let mut effects = state::take_effects();
-    stored.room.carry_out(name.as_str(), now, &decision.steps, &mut effects);
-    reply(answer, After { room: &stored.room, events: &effects.events });
-    if effects.changes() {
+    let mut outcome = state::take_outcome();
+    stored.room.execute(name.as_str(), now, &decision.steps, &mut outcome);
+    reply(answer, After { room: &stored.room, events: &outcome.events });
+    if outcome.changes() {
         let database = call.database();
         if !is_new {
             refile(database, stored, &limits, now);
@@ -198,16 +198,16 @@ fn change_at<'c, R, E: Into<ErrorReply>>(
             fresh.file(database, name.as_str().as_bytes());
             key.fill(call, 1, fresh);
         }
-        if effects.visible {
+        if outcome.visible {
             call.signal_modified(&call.name(1));
         }
-        if effects.copies() == Copies::None {
+        if outcome.replication() == Replication::Off {
             // Nobody gets it, but Redis counts the change for its save points.
             call.replicate_verbatim();
         }
     }
-    send_out(call, &call.name(1), &effects);
-    state::keep_effects(effects);
+    send_out(call, &call.name(1), &outcome);
+    state::keep_outcome(outcome);
     Ok(())
 }
 
@@ -221,12 +221,12 @@ fn refile(database: i32, stored: &mut StoredRoom, limits: &Limits, now: Now) {
             state.index.touch(database, filed, facts);
         }
     });
-    stored.note_leftovers();
+    stored.note_pending_free();
 }
 
 /// Files a room of which a decision could not remove all that is beyond its bounds: the timer goes on.
 fn go_on_soon(database: i32, stored: &mut StoredRoom, now: Now) {
-    let facts = stored.facts(Some(now.steady_ms));
+    let facts = stored.facts(Some(now.monotonic_ms));
     state::with(|state| {
         if let Some(filed) = stored.filed.as_mut() {
             state.index.touch(database, filed, facts);
@@ -235,15 +235,15 @@ fn go_on_soon(database: i32, stored: &mut StoredRoom, now: Now) {
 }
 
 /// Replicates and publishes what a decision has left to do.
-pub(crate) fn send_out(call: &Call<'_>, name: &Name<'_>, effects: &Effects) {
-    if !effects.durable.is_empty() {
-        call.replicate(ReplicationTarget::ReplicasAndFile, APPLY, name, &effects.durable);
+pub(crate) fn send_out(call: &Call<'_>, name: &Name<'_>, outcome: &Outcome) {
+    if !outcome.durable.is_empty() {
+        call.replicate(ReplicationTarget::ReplicasAndFile, APPLY, name, &outcome.durable);
     }
-    if !effects.presence.is_empty() {
-        call.replicate(ReplicationTarget::ReplicasOnly, APPLY, name, &effects.presence);
+    if !outcome.presence.is_empty() {
+        call.replicate(ReplicationTarget::ReplicasOnly, APPLY, name, &outcome.presence);
     }
-    info::count(&COUNTERS.events, effects.events.len() as u64);
-    effects.events.iter().for_each(|event| publish(call, name, event));
+    info::count(&COUNTERS.events, outcome.events.len() as u64);
+    outcome.events.iter().for_each(|event| publish(call, name, event));
 }
 
 /// Publishes an event of a room.
@@ -265,7 +265,7 @@ pub(crate) fn file_named(call: &Call<'_>, name: &[u8], prepare: fn(&mut StoredRo
         server_events::tell(call, name, None);
         prepare(stored);
         stored.file(database, name);
-        stored.note_leftovers();
+        stored.note_pending_free();
     }
 }
 

@@ -46,36 +46,36 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     change(
         call,
         |context, decision| read::read(context, user, id, decision),
-        |(), after| reply_standing(call, after.room, user),
+        |(), after| reply_read_state(call, after.room, user),
     )
 }
 
-fn reply_standing(call: &Call<'_>, room: &Room, user: &str) {
+fn reply_read_state(call: &Call<'_>, room: &Room, user: &str) {
     let limits = config::limits();
-    let standing = room_name(call).ok().and_then(|name| {
+    let state = room_name(call).ok().and_then(|name| {
         let context = chat_room::decide::Context { room, name, now: now(), limits: &limits };
-        read::standing(context, user)
+        read::read_state(context, user)
     });
     call.reply_array(2);
-    reply_id(call, standing.map_or(Id::ZERO, |standing| standing.cursor));
-    call.reply_number(standing.map_or(0, |standing| standing.unread.messages));
+    reply_id(call, state.map_or(Id::ZERO, |state| state.cursor));
+    call.reply_number(state.map_or(0, |state| state.unread.messages));
 }
 
 fn unread(call: &Call<'_>) -> Result<(), ErrorReply> {
     let users = Args::after(call, 2).many()?.map(names::user).collect::<Result<Vec<_>, _>>()?;
     read_room(call, |context| {
-        let standings = read::standings(context, &users)?;
-        call.reply_array(standings.len());
-        for standing in standings {
-            let Some(standing) = standing else {
+        let states = read::read_states(context, &users)?;
+        call.reply_array(states.len());
+        for state in states {
+            let Some(state) = state else {
                 call.reply_nil();
                 continue;
             };
             call.reply_array(4);
-            call.reply_number(standing.unread.messages);
-            call.reply_number(standing.unread.mentions);
-            reply_id(call, standing.cursor);
-            reply_id(call, standing.last);
+            call.reply_number(state.unread.messages);
+            call.reply_number(state.unread.mentions);
+            reply_id(call, state.cursor);
+            reply_id(call, state.last);
         }
         Ok(())
     })

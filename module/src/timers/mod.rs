@@ -13,7 +13,7 @@ use chat_room::decide::expire::{self, Presence};
 use chat_room::decide::{Context, Decision};
 use chat_room::limits::Limits;
 use chat_room::names::RoomName;
-use chat_room::{Copies, Now};
+use chat_room::{Now, Replication};
 
 use self::time_slice::TimeSlice;
 use crate::index::{Facts, Found, Position};
@@ -54,7 +54,7 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
                 return PAUSE;
             }
         }
-        while !flags.is_loading() && free_leftovers(call) {
+        while !flags.is_loading() && free_pending(call) {
             slice.count(FREED / 8);
             if slice.is_over(monotonic_us()) {
                 return PAUSE;
@@ -70,7 +70,7 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
     }
     let mut again = sweep(call, now, &mut slice);
     // A little at every turn, whatever else is due: what was deleted is to be gone from memory.
-    while free_leftovers(call) {
+    while free_pending(call) {
         slice.count(FREED / 8);
         if slice.is_over(monotonic_us()) {
             again = PAUSE;
@@ -84,7 +84,7 @@ pub(crate) fn tick(call: &Call<'_>) -> u64 {
 fn sweep(call: &Call<'_>, now: Now, slice: &mut TimeSlice) -> u64 {
     let mut again = INTERVAL;
     let before = slice.done();
-    while let Some(found) = next(now.steady_ms) {
+    while let Some(found) = next(now.monotonic_ms) {
         let ended = step(call, &found, now);
         slice.count(ended);
         if slice.is_over(monotonic_us()) {
@@ -127,9 +127,9 @@ fn step(call: &Call<'_>, found: &Found, now: Now) -> usize {
     };
     let limits = config::limits();
     let quiet_until = state::with(|state| state.quiet_until).max(stored.quiet_until);
-    let is_quiet = now.steady_ms < quiet_until;
+    let is_quiet = now.monotonic_ms < quiet_until;
     let presence = if is_quiet { Presence::Stays } else { Presence::Ends };
-    stored.room.settle(now, STEP);
+    stored.room.requeue_beaten(now, STEP);
     let context = Context { room: &stored.room, name, now, limits: &limits };
     let mut decision = Decision::on(&stored.room);
     expire::decide(context, presence, STEP, &mut decision);
@@ -140,39 +140,39 @@ fn step(call: &Call<'_>, found: &Found, now: Now) -> usize {
         return 0;
     }
     let unfinished = decision.unfinished;
-    let mut effects = state::take_effects();
-    let (before, endings) = (stored.room.online(), stored.room.endings());
-    stored.room.carry_out(name.as_str(), now, &decision.steps, &mut effects);
+    let mut outcome = state::take_outcome();
+    let (before, expirable) = (stored.room.online(), stored.room.expirable_items());
+    stored.room.execute(name.as_str(), now, &decision.steps, &mut outcome);
     info::timed_out(before - stored.room.online());
     // Who came to a database that has changed places since is present in another room by now.
     let is_elsewhere = stored.filed.as_ref().is_some_and(|filed| filed.home != found.database);
     if is_elsewhere || name == RoomName::INVALID {
-        effects.events.clear();
+        outcome.events.clear();
     }
     let key_name = call.make_name(&found.name);
-    if effects.visible {
+    if outcome.visible {
         call.signal_modified(&key_name);
     }
-    commands::send_out(call, &key_name, &effects);
-    state::keep_effects(effects);
+    commands::send_out(call, &key_name, &outcome);
+    state::keep_outcome(outcome);
     let next = stored.room.next_deadline(&limits, now);
-    let facts = stored.facts(if unfinished { Some(now.steady_ms) } else { next });
+    let facts = stored.facts(if unfinished { Some(now.monotonic_ms) } else { next });
     renew(found, stored, facts);
-    stored.note_leftovers();
-    endings.saturating_sub(stored.room.endings())
+    stored.note_pending_free();
+    expirable.saturating_sub(stored.room.expirable_items())
 }
 
 /// Frees some of what a room has given up, on any copy of it. False: there is nothing to be freed.
-fn free_leftovers(call: &Call<'_>) -> bool {
-    let Some(number) = state::with(|state| state.leftovers.pop_first()) else { return false };
+fn free_pending(call: &Call<'_>) -> bool {
+    let Some(number) = state::with(|state| state.pending_free.pop_first()) else { return false };
     let Some(found) = state::with(|state| state.index.find_anywhere(number)) else { return true };
     call.select(found.database);
     let Ok(mut key) = RoomKey::open_named(call, &found.name) else { return true };
     let same = |stored: &&mut StoredRoom| stored.filed.is_some_and(|filed| filed.number == number);
     if let Some(stored) = key.value_mut().filter(same)
-        && stored.room.free_leftovers(FREED)
+        && stored.room.free_pending(FREED)
     {
-        state::with(|state| state.leftovers.insert(number));
+        state::with(|state| state.pending_free.insert(number));
     }
     true
 }
@@ -195,12 +195,12 @@ static BOUNDS: MainThread<Option<[u64; 5]>> = MainThread::new(None);
 /// Grants a grace if the server's clock has jumped, or the server has stood still: no beat could be
 /// heard meanwhile. After a jump the ages of messages are reckoned anew.
 fn watch_clock(now: Now) {
-    let Some(before) = CLOCKS.replace(Some((now.ms, now.steady_ms))) else { return };
-    let passed = now.steady_ms.saturating_sub(before.1);
+    let Some(before) = CLOCKS.replace(Some((now.ms, now.monotonic_ms))) else { return };
+    let passed = now.monotonic_ms.saturating_sub(before.1);
     let jumped = now.ms.abs_diff(before.0 + passed) > JUMP;
     if jumped || passed > INTERVAL + JUMP {
         state::with(|state| {
-            state.quiet_until = now.steady_ms + config::presence_grace();
+            state.quiet_until = now.monotonic_ms + config::presence_grace();
             if jumped {
                 state.look_anew = Some(Position::START);
             }
@@ -217,11 +217,11 @@ fn watch_clock(now: Now) {
 /// whoever can ask for a place in it got that place with a copy of the data, by a child or by a file
 /// saved here. Both are events, before anything else is done, and there are records from then on.
 fn watch_copies(call: &Call<'_>, now: Now) {
-    if LOOKED_FOR_COPIES.with(|at| *at) + LOOK_INTERVAL > now.steady_ms {
+    if LOOKED_FOR_COPIES.with(|at| *at) + LOOK_INTERVAL > now.monotonic_ms {
         return;
     }
-    LOOKED_FOR_COPIES.replace(now.steady_ms);
-    let copies = if has_no_copies(call) { Copies::None } else { Copies::Exist };
+    LOOKED_FOR_COPIES.replace(now.monotonic_ms);
+    let copies = if has_no_copies(call) { Replication::Off } else { Replication::On };
     state::with(|state| state.copies = copies);
 }
 

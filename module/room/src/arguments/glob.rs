@@ -233,8 +233,8 @@ mod tests {
         assert!(matches(&[b'?'; 200], &[b'x'; 200]));
         assert!(!matches(&[b'?'; 200], &[b'x'; 199]));
         assert!(matches(&[b'a'; 200], &[b'a'; 200]));
-        let refusal = Pattern::parse(&[b'*'; 201]).unwrap_err();
-        assert!(refusal.message().starts_with("INVALID match"), "{refusal}");
+        let error = Pattern::parse(&[b'*'; 201]).unwrap_err();
+        assert!(error.message().starts_with("INVALID match"), "{error}");
     }
 
     /// Patterns that make matchers slow which go back, or which read a class for each byte.

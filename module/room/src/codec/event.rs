@@ -19,11 +19,11 @@ use crate::bytes::json;
 use crate::bytes::json_writer::{self, Counter, NUMBER_MAX, Pen, SLACK};
 use crate::codec::record::Record;
 use crate::id::Id;
-use crate::state::log::journal::{Change, Fact, Reacted, Repeated};
+use crate::state::log::journal::{Change, LogEntry, ReactionDetail, Repeated};
 use crate::state::log::message_body::Body;
 use crate::state::room::Room;
 use crate::state::settings::to_json;
-use crate::state::users::members::{Deed, MemberChange, Role};
+use crate::state::users::members::{MemberAction, MemberChange, Role};
 
 pub use ephemeral::Ephemeral;
 pub(crate) use ephemeral::{NOTICE, ephemeral};
@@ -31,28 +31,35 @@ pub(crate) use message::message;
 use message::{Reactions, bare_message, stored_message};
 
 /// Writes the event of a fact with what it repeats of its message.
-pub(crate) fn fact(out: &mut Vec<u8>, room: &str, fact: &Fact, repeated: Option<Repeated<'_>>) {
-    let Fact { id, prev, change } = fact;
+pub(crate) fn entry(
+    out: &mut Vec<u8>,
+    room: &str,
+    entry: &LogEntry,
+    repeated: Option<Repeated<'_>>,
+) {
+    let LogEntry { id, prev, change } = entry;
     let ids = (*id, *prev);
     match change {
         Change::Settings { by, data } => settings(out, room, ids, by, data),
         Change::Member(member) => member_change(out, room, ids, member.change()),
-        Change::Edit { about, user } => {
+        Change::Edit { target, user } => {
             let (text, meta) = match repeated {
                 Some(Repeated::Content { text, meta }) => (Some(text), meta),
                 _ => (None, None),
             };
-            edit(out, room, ids, user, about.id, text, meta);
+            edit(out, room, ids, user, target.id, text, meta);
         }
-        Change::Delete { about, user, reason } => {
-            delete(out, room, ids, user, about.id, reason.as_deref());
+        Change::Delete { target, user, reason } => {
+            delete(out, room, ids, user, target.id, reason.as_deref());
         }
-        Change::React { about, removed, .. } => {
+        Change::React { target, removed, .. } => {
             let reaction = match repeated {
-                Some(Repeated::Reaction(Reacted { user, emoji })) => Some((&**user, &**emoji)),
+                Some(Repeated::Reaction(ReactionDetail { user, emoji })) => {
+                    Some((&**user, &**emoji))
+                }
                 _ => None,
             };
-            react(out, room, ids, about.id, reaction, *removed);
+            react(out, room, ids, target.id, reaction, *removed);
         }
     }
 }
@@ -81,15 +88,15 @@ pub(crate) fn of_record(
             settings(out, room, (new.id, prev), new.by, &to_json(&new.changes));
         }
         Record::Join { user, role, by, logged: Some(id), .. } => {
-            let change = MemberChange::plain(user, *by, Deed::Join, Some(*role));
+            let change = MemberChange::plain(user, *by, MemberAction::Join, Some(*role));
             member_change(out, room, (*id, prev), change);
         }
         Record::Leave { id, user, by } => {
-            let change = MemberChange::plain(user, *by, Deed::Leave, None);
+            let change = MemberChange::plain(user, *by, MemberAction::Leave, None);
             member_change(out, room, (*id, prev), change);
         }
         Record::Role { id, user, role, by } => {
-            let change = MemberChange::plain(user, *by, Deed::Role, Some(*role));
+            let change = MemberChange::plain(user, *by, MemberAction::Role, Some(*role));
             member_change(out, room, (*id, prev), change);
         }
         Record::Moderate { id, change } => member_change(out, room, (*id, prev), *change),
@@ -122,7 +129,7 @@ fn member_change(out: &mut Vec<u8>, room: &str, ids: (Id, Id), change: MemberCha
     durable(out, room, ids, "member");
     string(out, key!("user"), change.user);
     option(out, key!("by"), change.by);
-    string(out, key!("kind"), change.deed.as_str());
+    string(out, key!("kind"), change.action.as_str());
     option(out, key!("role"), change.role.map(Role::as_str));
     option(out, key!("reason"), change.reason);
     if let Some(until) = change.until {

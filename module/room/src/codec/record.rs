@@ -241,13 +241,13 @@ impl<'a> Record<'a> {
     }
 
     /// Whether applying this gives out a number that is never used again.
-    pub(crate) fn takes_a_number(&self) -> bool {
+    pub(crate) fn consumes_number(&self) -> bool {
         let place = matches!(self, Record::Join { .. } | Record::Present { .. });
         place || self.event_id().is_some()
     }
 
     /// Whether this can begin a room.
-    pub fn makes_a_room(&self) -> bool {
+    pub fn creates_room(&self) -> bool {
         matches!(self, Record::Create { .. } | Record::Snapshot { .. })
     }
 
@@ -350,8 +350,8 @@ impl<'a> Record<'a> {
 }
 
 pub(crate) fn write_member(out: &mut Vec<u8>, change: MemberChange<'_>) {
-    let MemberChange { user, by, deed, role, reason, until } = change;
-    varint::put(out, deed as u64);
+    let MemberChange { user, by, action, role, reason, until } = change;
+    varint::put(out, action as u64);
     varint::put_bytes(out, user.as_bytes());
     varint::put_option(out, by);
     varint::put(out, role.map_or(0, |role| role as u64 + 1));

@@ -175,7 +175,7 @@ impl<'a> Decoder<'a, '_> {
                 }
             }
             Section::Presence => {
-                self.room.presence.order.restore_next(self.progress.next_place);
+                self.room.presence.arrivals.restore_next(self.progress.next_place);
                 (Section::Connections, self.reader.number()?)
             }
             Section::Connections | Section::End => return Err(Malformed("more after the end")),
@@ -217,10 +217,10 @@ impl<'a> Decoder<'a, '_> {
         let Some(at) = number.checked_sub(1) else { return Ok(UserNumber::BACKEND) };
         if self.progress.version < NAMES_IN_PLACE {
             let name = self.progress.table.get(at).ok_or(unknown)?;
-            return Ok(self.room.users.refer(name));
+            return Ok(self.room.users.acquire(name));
         }
         if let Some(user) = self.progress.named.get(at) {
-            self.room.users.refer_again(*user);
+            self.room.users.add_reference(*user);
             return Ok(*user);
         }
         if at > self.progress.named.len() {
@@ -230,7 +230,7 @@ impl<'a> Decoder<'a, '_> {
         if self.room.users.find(name).is_some() {
             return Err(Malformed("a user named twice"));
         }
-        let user = self.room.users.refer(name);
+        let user = self.room.users.acquire(name);
         self.progress.named.push(user);
         Ok(user)
     }

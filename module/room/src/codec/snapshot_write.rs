@@ -11,7 +11,7 @@ use std::ops::Bound;
 use crate::bytes::varint;
 use crate::codec::record::write_member;
 use crate::id::Id;
-use crate::state::log::journal::{About, Change, Fact, Reacted, Repeated};
+use crate::state::log::journal::{Change, LogEntry, ReactionDetail, Repeated, Target};
 use crate::state::presence::status_counts::ONLINE;
 use crate::state::room::{Now, Room};
 use crate::state::users::user_table::UserNumber;
@@ -44,7 +44,7 @@ pub enum Part {
 /// message may have.
 pub(crate) const PIECE: usize = 64 * 1024;
 /// Reactions of one kind that are written as one item.
-pub(crate) const REACTORS: usize = 256;
+pub(crate) const REACTION_USERS: usize = 256;
 
 /// Writes the stored form piece by piece. A piece ends where an item does, and where is decided by
 /// what is written alone, so that equal rooms have equal pieces.
@@ -197,14 +197,15 @@ impl Room {
     }
 
     fn write_reactions(&self, out: &mut Writer<'_>) {
-        let reactions =
-            || self.touched.reacted().flat_map(|(m, list)| list.iter().map(move |one| (m, one)));
-        let items = reactions().map(|(_, reaction)| reaction.users.len().div_ceil(REACTORS));
+        let reactions = || {
+            self.annotations.reacted().flat_map(|(m, list)| list.iter().map(move |one| (m, one)))
+        };
+        let items = reactions().map(|(_, reaction)| reaction.users.len().div_ceil(REACTION_USERS));
         out.number(items.sum::<usize>() as u64);
         for (m, reaction) in reactions() {
             let mut all = reaction.users.iter();
             loop {
-                let users: Vec<UserNumber> = all.by_ref().take(REACTORS).collect();
+                let users: Vec<UserNumber> = all.by_ref().take(REACTION_USERS).collect();
                 if users.is_empty() {
                     break;
                 }
@@ -219,9 +220,9 @@ impl Room {
 
     fn write_journal(&self, out: &mut Writer<'_>) {
         out.id(self.journal.base());
-        out.number(self.journal.fact_count() as u64);
-        for fact in self.journal.facts_from(0) {
-            put_fact(&mut out.piece, fact, self.repeated(fact, 0));
+        out.number(self.journal.entry_count() as u64);
+        for entry in self.journal.entries_from(0) {
+            put_entry(&mut out.piece, entry, self.repeated(entry, 0));
             out.end_item();
         }
     }
@@ -240,9 +241,9 @@ impl Room {
     fn write_presence(&self, out: &mut Writer<'_>, now: Now) {
         out.piece.push(1);
         out.number(now.ms);
-        out.number(self.presence.order.next());
+        out.number(self.presence.arrivals.next());
         out.number(self.presence.users() as u64);
-        for (place, user) in self.presence.order.from(0) {
+        for (place, user) in self.presence.arrivals.from(0) {
             let online = self.users.get(user).and_then(|entry| self.presence.online(user, entry));
             out.user(self, user);
             out.number(place);
@@ -252,7 +253,7 @@ impl Room {
         out.number(self.presence.connections() as u64);
         for connection in self.presence.iter() {
             out.user(self, connection.user);
-            out.number(connection.deadline().saturating_sub(now.steady_ms));
+            out.number(connection.deadline().saturating_sub(now.monotonic_ms));
             out.bytes(connection.name.as_bytes());
             let entry = self.users.get(connection.user);
             let statuses =
@@ -271,13 +272,13 @@ fn put_id(out: &mut Vec<u8>, id: Id) {
     varint::put(out, id.n);
 }
 
-fn put_fact(out: &mut Vec<u8>, fact: &Fact, repeated: Option<Repeated<'_>>) {
+fn put_entry(out: &mut Vec<u8>, entry: &LogEntry, repeated: Option<Repeated<'_>>) {
     let put = |out: &mut Vec<u8>, tag: u8| {
         out.push(tag);
-        put_id(out, fact.id);
-        put_id(out, fact.prev);
+        put_id(out, entry.id);
+        put_id(out, entry.prev);
     };
-    match &fact.change {
+    match &entry.change {
         Change::Settings { by, data } => {
             put(out, 1);
             varint::put_bytes(out, by.as_bytes());
@@ -287,9 +288,9 @@ fn put_fact(out: &mut Vec<u8>, fact: &Fact, repeated: Option<Repeated<'_>>) {
             put(out, 5);
             write_member(out, member.change());
         }
-        Change::Edit { about, user } => {
+        Change::Edit { target, user } => {
             put(out, 6);
-            put_about(out, *about);
+            put_target(out, *target);
             varint::put_bytes(out, user.as_bytes());
             out.push(u8::from(repeated.is_some()));
             if let Some(Repeated::Content { text, meta }) = repeated {
@@ -297,18 +298,18 @@ fn put_fact(out: &mut Vec<u8>, fact: &Fact, repeated: Option<Repeated<'_>>) {
                 varint::put_option(out, meta);
             }
         }
-        Change::Delete { about, user, reason } => {
+        Change::Delete { target, user, reason } => {
             put(out, 7);
-            put_about(out, *about);
+            put_target(out, *target);
             varint::put_bytes(out, user.as_bytes());
             varint::put_option(out, reason.as_deref());
         }
-        Change::React { about, removed, .. } => {
+        Change::React { target, removed, .. } => {
             put(out, 8);
-            put_about(out, *about);
+            put_target(out, *target);
             out.push(u8::from(*removed));
             out.push(u8::from(repeated.is_some()));
-            if let Some(Repeated::Reaction(Reacted { user, emoji })) = repeated {
+            if let Some(Repeated::Reaction(ReactionDetail { user, emoji })) = repeated {
                 varint::put_bytes(out, user.as_bytes());
                 varint::put_bytes(out, emoji.as_bytes());
             }
@@ -316,7 +317,7 @@ fn put_fact(out: &mut Vec<u8>, fact: &Fact, repeated: Option<Repeated<'_>>) {
     }
 }
 
-fn put_about(out: &mut Vec<u8>, about: About) {
-    put_id(out, about.id);
-    varint::put(out, about.m);
+fn put_target(out: &mut Vec<u8>, target: Target) {
+    put_id(out, target.id);
+    varint::put(out, target.m);
 }

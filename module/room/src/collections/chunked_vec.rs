@@ -11,19 +11,19 @@ const FEW: usize = 4;
 
 /// Entries by number.
 #[derive(Clone, Debug)]
-pub(crate) struct Blocks<T> {
+pub(crate) struct ChunkedVec<T> {
     /// All full but the last. That one may be empty, so that who comes and goes at its edge costs
     /// no allocation each time.
     blocks: Vec<Vec<T>>,
 }
 
-impl<T> Default for Blocks<T> {
-    fn default() -> Blocks<T> {
-        Blocks { blocks: Vec::new() }
+impl<T> Default for ChunkedVec<T> {
+    fn default() -> ChunkedVec<T> {
+        ChunkedVec { blocks: Vec::new() }
     }
 }
 
-impl<T> Blocks<T> {
+impl<T> ChunkedVec<T> {
     pub(crate) fn len(&self) -> usize {
         let full = self.blocks.len().saturating_sub(1);
         full * BLOCK + self.blocks.last().map_or(0, Vec::len)
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn entries_keep_their_numbers_until_one_before_is_taken_out() {
-        let (mut list, mut model): (Blocks<u64>, Vec<u64>) = Default::default();
+        let (mut list, mut model): (ChunkedVec<u64>, Vec<u64>) = Default::default();
         // Up, down to nothing and up again, in steps back and forth over every edge.
         let ups = (0..6).flat_map(|turn| (0..1500).map(move |at| (turn, at)));
         for (turn, at) in ups {
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn little_is_held_in_reserve() {
-        let mut list: Blocks<[u8; 56]> = Blocks::default();
+        let mut list: ChunkedVec<[u8; 56]> = ChunkedVec::default();
         for len in 1..=2000 {
             list.push([0; 56]);
             let places: usize = list.blocks.iter().map(Vec::capacity).sum();

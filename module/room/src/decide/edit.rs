@@ -20,7 +20,7 @@ pub struct Edit<'a> {
     /// META; absent: as it was.
     pub meta: Option<&'a [u8]>,
     /// OWN.
-    pub whose: Whose,
+    pub whose: MessageScope,
 }
 
 /// CHAT.DELETE room user id [REASON s] [OWN], as it came.
@@ -33,12 +33,12 @@ pub struct Delete<'a> {
     /// REASON.
     pub reason: Option<&'a str>,
     /// OWN.
-    pub whose: Whose,
+    pub whose: MessageScope,
 }
 
 /// Whose messages a command may touch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Whose {
+pub enum MessageScope {
     /// One's own, and of those who keep order everybody's.
     #[default]
     Permitted,
@@ -56,14 +56,14 @@ pub fn edit<'a>(
 ) -> Result<Id, CommandError> {
     let Context { room, limits, now, .. } = context;
     let Edit { user, id, text, meta, whose } = edit;
-    context.may_change(user)?;
+    context.check_may_change(user)?;
     let (message, m) = context.message(id)?;
     let own = keeps_order(context, user, whose, m)? == Power::Own;
     let window = limits.edit_window;
     if own && window > 0 && message.ms.saturating_add(window) <= now.id_ms {
         return Err(CommandError::Denied("moderator"));
     }
-    let max = context.most_text(user);
+    let max = context.max_text_for(user);
     if text.len() as u64 > max {
         return Err(CommandError::TooBig(max));
     }
@@ -76,7 +76,7 @@ pub fn edit<'a>(
     if !names::shows(text) && meta.is_none() && stored.is_none_or(|body| body.meta.is_none()) {
         return Err(CommandError::invalid("text", "something to see, unless there is META"));
     }
-    context.pace(user, decision)?;
+    context.consume_rate(user, decision)?;
     let id = decision.next_id(now);
     decision.record(Record::Edit { id, user: user.as_str(), message, text, meta });
     let bytes = text.len() + meta.map_or(0, str::len);
@@ -93,13 +93,13 @@ pub fn delete<'a>(
     decision: &mut Decision<'a>,
 ) -> Result<Id, CommandError> {
     let Delete { user, id, reason, whose } = delete;
-    match context.may_change(user) {
+    match context.check_may_change(user) {
         Err(CommandError::Muted(_) | CommandError::Frozen) if reason.is_none() => {}
         other => other?,
     }
     let (message, m) = context.message(id)?;
     keeps_order(context, user, whose, m)?;
-    context.pace(user, decision)?;
+    context.consume_rate(user, decision)?;
     let id = decision.next_id(context.now);
     decision.record(Record::Delete { id, user: user.as_str(), message, reason });
     trim(context, context.room.settings(), Added::default(), decision);
@@ -110,24 +110,24 @@ pub fn delete<'a>(
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Power {
     Own,
-    Order,
+    UserList,
 }
 
 /// Whether `actor` may touch message `m`. Errors: `DENIED moderator`.
 fn keeps_order(
     context: Context<'_, '_>,
     actor: Actor<'_>,
-    whose: Whose,
+    whose: MessageScope,
     m: u64,
 ) -> Result<Power, CommandError> {
     let room = context.room;
     let author = room.messages.get(m).map(|message| room.users.name(message.author));
     let own = author == Some(actor.as_str());
     match actor {
-        _ if whose == Whose::Own && own => Ok(Power::Own),
-        _ if whose == Whose::Own => Err(CommandError::Denied("moderator")),
-        Actor::Backend => Ok(Power::Order),
-        Actor::User(user) if room.role(user) >= Some(Role::Moderator) => Ok(Power::Order),
+        _ if whose == MessageScope::Own && own => Ok(Power::Own),
+        _ if whose == MessageScope::Own => Err(CommandError::Denied("moderator")),
+        Actor::Backend => Ok(Power::UserList),
+        Actor::User(user) if room.role(user) >= Some(Role::Moderator) => Ok(Power::UserList),
         Actor::User(_) if own => Ok(Power::Own),
         Actor::User(_) => Err(CommandError::Denied("moderator")),
     }

@@ -34,7 +34,7 @@ pub fn decide<'a>(
 fn connections<'a>(context: Context<'_, 'a>, most: usize, decision: &mut Decision<'a>) {
     let room = context.room;
     let mut due: BTreeMap<u64, (UserNumber, Vec<&Connection>)> = BTreeMap::new();
-    for connection in room.presence.due(context.now.steady_ms, most) {
+    for connection in room.presence.due(context.now.monotonic_ms, most) {
         let entry = room.users.get(connection.user);
         let place = entry
             .and_then(|entry| room.presence.online(connection.user, entry))
@@ -45,5 +45,5 @@ fn connections<'a>(context: Context<'_, 'a>, most: usize, decision: &mut Decisio
     for (user, connections) in due.into_values() {
         users = context.remove(user, &connections, "timeout", users, decision);
     }
-    context.tell_occupancy(users, decision);
+    context.publish_occupancy(users, decision);
 }

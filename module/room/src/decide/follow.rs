@@ -34,7 +34,7 @@ pub fn follow<'a>(
     }
     let count = new.len() as u64;
     if count > 0 {
-        context.make(Actor::User(user), Creation::Allowed, decision)?;
+        context.create_room(Actor::User(user), Creation::Allowed, decision)?;
     }
     for room in new {
         decision.record(Record::Follow { room, since: context.now.ms });

@@ -68,7 +68,7 @@ pub fn answer(
     let name = context.name.as_str();
     let mut events = Events::with_room((to - from) as usize);
     let write = |out: &mut _, numbers: &mut _, m, message| {
-        event::message(out, numbers, name, room, m, message, room.touched.reactions(m));
+        event::message(out, numbers, name, room, m, message, room.annotations.reactions(m));
     };
     let mut from_written = middle;
     if certainly_fits(context, from, to, bytes) {
@@ -108,5 +108,5 @@ fn certainly_fits(context: Context<'_, '_>, from: u64, to: u64, most: usize) -> 
     let names = context.name.as_str().len() + USER_NAME_MAX;
     let bodies: usize = room.messages.range(from, to).map(|message| message.body.len()).sum();
     let messages = (to - from) as usize;
-    !room.touched.any_reacted(from, to) && bodies * 6 + messages * (names * 6 + 256) < most
+    !room.annotations.any_reacted(from, to) && bodies * 6 + messages * (names * 6 + 256) < most
 }

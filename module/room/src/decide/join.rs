@@ -31,14 +31,14 @@ pub fn join<'a>(
 ) -> Result<bool, CommandError> {
     let Join { user, role, by, creation } = join;
     let actor = by.unwrap_or(Actor::User(user));
-    context.admit(user)?;
+    context.check_admission(user)?;
     if let Actor::User(actor) = actor {
-        context.admit(actor)?;
+        context.check_admission(actor)?;
     }
     if !context.is_ordinary() && role.is_some_and(|role| role != Role::Member) {
         return Err(CommandError::invalid("role", "only ordinary rooms have roles"));
     }
-    context.make(actor, creation, decision)?;
+    context.create_room(actor, creation, decision)?;
     // What the room is like once it has been made.
     let made_by = |name: &str| context.room.is_blank() && actor == Actor::User(name);
     let role_of = |name: &str| match context.name.kind {
@@ -71,7 +71,7 @@ pub fn join<'a>(
         (None, wanted) => {
             let wanted = wanted.unwrap_or(Role::Member);
             may_add(context, power, wanted)?;
-            context.add(user, wanted, by, decision)?;
+            context.add_member(user, wanted, by, decision)?;
             trim(context, context.room.settings(), Added::default(), decision);
             Ok(true)
         }
@@ -109,7 +109,7 @@ pub fn leave<'a>(
     user: &'a str,
     decision: &mut Decision<'a>,
 ) -> Result<bool, CommandError> {
-    context.named_for(user)?;
+    context.check_name_access(user)?;
     if matches!(context.name.kind, RoomKind::Direct(..)) {
         return Err(CommandError::Denied("another room: the two of a direct room are its members"));
     }

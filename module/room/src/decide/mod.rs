@@ -68,9 +68,9 @@ pub enum Step<'a> {
     /// Published only.
     Event(Ephemeral<'a>),
     /// Remembered by the primary only: this user did one more of what `chat.rate-limit` counts.
-    Pace(&'a str, Rate),
+    ConsumeRate(&'a str, Rate),
     /// Remembered by the primary only: this user sent a message, for slow mode.
-    Sent(&'a str),
+    NoteSent(&'a str),
 }
 
 /// The steps of a decision; most have one.
@@ -113,7 +113,7 @@ impl<'a> Decision<'a> {
     #[cold]
     fn check_full(&self) -> Result<(), CommandError> {
         let takes = |step: &Step<'_>| match step {
-            Step::Record(record) => record.takes_a_number(),
+            Step::Record(record) => record.consumes_number(),
             _ => false,
         };
         match self.steps.iter().any(takes) {
@@ -150,7 +150,7 @@ impl<'r, 'a> Context<'r, 'a> {
     /// `NOTMEMBER`, `DENIED`.
     fn readable(&self, reader: Option<&str>) -> Result<&'r Room, CommandError> {
         if let Some(user) = reader {
-            self.admit(user)?;
+            self.check_admission(user)?;
             let room = self.existing()?;
             let closed = room.settings().access == Access::Members;
             if closed && self.is_ordinary() && room.role(user).is_none() {
@@ -161,7 +161,7 @@ impl<'r, 'a> Context<'r, 'a> {
     }
 
     /// Whether the name of the room alone lets `user` in. Errors: `DENIED`, `NOTMEMBER`.
-    fn named_for(&self, user: &str) -> Result<(), CommandError> {
+    fn check_name_access(&self, user: &str) -> Result<(), CommandError> {
         match self.name.kind {
             RoomKind::Personal(owner) if owner != user => Err(CommandError::Denied("self")),
             RoomKind::Direct(a, b) if a != user && b != user => Err(CommandError::NotMember),
@@ -171,16 +171,16 @@ impl<'r, 'a> Context<'r, 'a> {
 
     /// Whether `user` may come in: not banned, and meant by the name of the room. Errors: `BANNED`,
     /// `DENIED`, `NOTMEMBER`.
-    fn admit(&self, user: &str) -> Result<(), CommandError> {
+    fn check_admission(&self, user: &str) -> Result<(), CommandError> {
         match self.room.sanctions.ban(user, self.now.ms) {
             Some(until) => Err(CommandError::Banned(until)),
-            None => self.named_for(user),
+            None => self.check_name_access(user),
         }
     }
 
     /// Whether `user`, who may come in and has this role, may write: also reactions and signals.
     /// Errors: `MUTED`, `FROZEN`.
-    fn may_speak(&self, user: &str, role: Option<Role>) -> Result<(), CommandError> {
+    fn check_may_write(&self, user: &str, role: Option<Role>) -> Result<(), CommandError> {
         if let Some(until) = self.room.sanctions.mute(user, self.now.ms) {
             return Err(CommandError::Muted(until));
         }
@@ -194,37 +194,41 @@ impl<'r, 'a> Context<'r, 'a> {
     /// Whether `actor` may change what is in the room: a member who may speak, the two of a direct
     /// room, the owner of a personal one, the backend. Errors: `NOROOM`, `BANNED`, `NOTMEMBER`,
     /// `DENIED`, `MUTED`, `FROZEN`.
-    fn may_change(&self, actor: Actor<'_>) -> Result<(), CommandError> {
+    fn check_may_change(&self, actor: Actor<'_>) -> Result<(), CommandError> {
         let Actor::User(user) = actor else { return self.existing().map(drop) };
         self.readable(Some(user))?;
         let role = self.room.role(user);
         if self.is_ordinary() && role.is_none() {
             return Err(CommandError::NotMember);
         }
-        self.may_speak(user, role)
+        self.check_may_write(user, role)
     }
 
     /// Counts one more thing that `actor` does. Errors: `RATELIMIT`.
-    fn pace(&self, actor: Actor<'a>, decision: &mut Decision<'a>) -> Result<(), CommandError> {
-        self.pace_after(0, actor, decision)
+    fn consume_rate(
+        &self,
+        actor: Actor<'a>,
+        decision: &mut Decision<'a>,
+    ) -> Result<(), CommandError> {
+        self.consume_rate_after(0, actor, decision)
     }
 
     /// The same, for somebody who must wait so many milliseconds in any case.
-    fn pace_after(
+    fn consume_rate_after(
         &self,
         mut wait: u64,
         actor: Actor<'a>,
         decision: &mut Decision<'a>,
     ) -> Result<(), CommandError> {
         if let (Actor::User(user), Some(rate)) = (actor, self.limits.rate_limit) {
-            wait = wait.max(self.room.paces.wait(user, rate, self.now.steady_ms));
-            decision.steps.push(Step::Pace(user, rate));
+            wait = wait.max(self.room.rate_limits.wait(user, rate, self.now.monotonic_ms));
+            decision.steps.push(Step::ConsumeRate(user, rate));
         }
         if wait > 0 { Err(CommandError::RateLimit(wait)) } else { Ok(()) }
     }
 
     /// Bytes that a text of `actor` may have: no more than half of what the room may take.
-    fn most_text(&self, actor: Actor<'_>) -> u64 {
+    fn max_text_for(&self, actor: Actor<'_>) -> u64 {
         let settings = self.room.settings();
         let most = match actor {
             Actor::Backend => MAX_TEXT_MAX,
@@ -256,7 +260,7 @@ impl<'r, 'a> Context<'r, 'a> {
     /// What makes the room if it is blank, for `actor`: records first in the decision. Who makes
     /// an ordinary room owns it; the two of a direct room are its members from the beginning.
     /// Errors: `NOROOM`, `DENIED backend`.
-    fn make(
+    fn create_room(
         &self,
         actor: Actor<'a>,
         creation: Creation,
@@ -295,7 +299,7 @@ impl<'r, 'a> Context<'r, 'a> {
 
     /// What makes `user` a member with `role`, told as the room tells it. Errors: `INVALID
     /// members`.
-    fn add(
+    fn add_member(
         &self,
         user: &'a str,
         role: Role,

@@ -13,7 +13,7 @@ use crate::limits::SANCTION_MAX;
 use crate::names::{self, Actor, RoomKind};
 use crate::state::presence::presence_table::Connection;
 use crate::state::sanctions::FOR_EVER;
-use crate::state::users::members::{Deed, MemberChange, Role};
+use crate::state::users::members::{MemberAction, MemberChange, Role};
 
 /// CHAT.MOD room actor action user [role] [FOR ms] [REASON s], as it came.
 #[derive(Clone, Copy, Debug)]
@@ -92,12 +92,12 @@ pub fn decide<'a>(
         RoomKind::Personal(owner) => {
             may_block(owner, actor, action, user)?;
             if let Actor::User(actor) = actor {
-                context.admit(actor)?;
+                context.check_admission(actor)?;
             }
             if room.is_blank() && action == Action::Unban {
                 return Ok(false);
             }
-            context.make(Actor::User(owner), Creation::Allowed, decision)?;
+            context.create_room(Actor::User(owner), Creation::Allowed, decision)?;
         }
         RoomKind::Ordinary => {
             context.existing()?;
@@ -121,7 +121,7 @@ pub fn decide<'a>(
         return Ok(false);
     }
     if matches!(action, Action::Ban | Action::Mute)
-        && !room.sanctions.knows(user)
+        && !room.sanctions.contains(user)
         && room.sanctions.len() as u64 >= most_sanctions(context, actor, user)
         && !room.sanctions.frees(user, now)
     {
@@ -130,17 +130,17 @@ pub fn decide<'a>(
             "too many bans and mutes (chat.sanctions-max)",
         ));
     }
-    let (deed, role) = match action {
-        Action::Kick => (Deed::Kick, None),
-        Action::Ban => (Deed::Ban, None),
-        Action::Unban => (Deed::Unban, None),
-        Action::Mute => (Deed::Mute, None),
-        Action::Unmute => (Deed::Unmute, None),
-        Action::Role(role) => (Deed::Role, Some(role)),
+    let (member_action, role) = match action {
+        Action::Kick => (MemberAction::Kick, None),
+        Action::Ban => (MemberAction::Ban, None),
+        Action::Unban => (MemberAction::Unban, None),
+        Action::Mute => (MemberAction::Mute, None),
+        Action::Unmute => (MemberAction::Unmute, None),
+        Action::Role(role) => (MemberAction::Role, Some(role)),
     };
     let by = Some(actor.as_str());
     let id = decision.next_id(context.now);
-    let change = MemberChange { user, by, deed, role, reason, until };
+    let change = MemberChange { user, by, action: member_action, role, reason, until };
     decision.record(Record::Moderate { id, change });
     trim(context, room.settings(), Added::default(), decision);
     let ends = matches!(action, Action::Kick | Action::Ban);
@@ -149,7 +149,7 @@ pub fn decide<'a>(
         if let Some(number) = room.users.find(user) {
             let users = room.online();
             let users = context.remove(number, &connections, "kicked", users, decision);
-            context.tell_occupancy(users, decision);
+            context.publish_occupancy(users, decision);
         }
     }
     Ok(true)
@@ -179,7 +179,7 @@ pub fn grows(context: Context<'_, '_>, moderate: &Moderate<'_>) -> bool {
 /// Whether the room knows anything of `user`: a member, present, the author of something kept, banned
 /// or muted.
 fn is_known(context: Context<'_, '_>, user: &str) -> bool {
-    context.room.users.find(user).is_some() || context.room.sanctions.knows(user)
+    context.room.users.find(user).is_some() || context.room.sanctions.contains(user)
 }
 
 /// In a personal room: its user and the backend block others; the backend alone ends the user's
@@ -211,7 +211,7 @@ fn may_act(
     user: &str,
 ) -> Result<(), CommandError> {
     let Actor::User(actor) = actor else { return Ok(()) };
-    context.admit(actor)?;
+    context.check_admission(actor)?;
     let own = context.room.role(actor).ok_or(CommandError::NotMember)?;
     if own == Role::Member {
         return Err(CommandError::Denied("moderator"));

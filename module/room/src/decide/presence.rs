@@ -39,9 +39,9 @@ pub fn here<'a>(
     let Presence { user, connection, ttl, status } = presence;
     let status = status.map(|status| if status.is_empty() { ONLINE } else { status });
     let ttl = time_to_live(ttl.unwrap_or(context.limits.presence_ttl))?;
-    context.admit(user)?;
+    context.check_admission(user)?;
     if context.name.kind == RoomKind::Personal(user) {
-        context.make(Actor::User(user), Creation::Allowed, decision)?;
+        context.create_room(Actor::User(user), Creation::Allowed, decision)?;
     } else {
         context.readable(Some(user))?;
     }
@@ -53,12 +53,12 @@ pub fn here<'a>(
     let now = context.now.ms;
     let online = room.presence_of(user);
     let Some(online) = online else {
-        context.see(decision);
+        context.record_seen(decision);
         let status = status.filter(|status| *status != ONLINE);
         decision.record(Record::Present { connection, user, ttl, now, status });
         let users = room.online() + 1;
-        context.tell_presence(users, Ephemeral::Came { user: user.into() }, decision);
-        context.tell_occupancy(users, decision);
+        context.publish_presence(users, Ephemeral::Online { user: user.into() }, decision);
+        context.publish_occupancy(users, decision);
         return Ok(());
     };
     let before = known.map(|known| online.statuses.name(known.status));
@@ -76,7 +76,7 @@ pub fn here<'a>(
         }
         if statuses.shown() != online.statuses.shown() {
             let event = Ephemeral::Status { user: user.into() };
-            context.tell_presence(room.online(), event, decision);
+            context.publish_presence(room.online(), event, decision);
         }
     }
     Ok(())
@@ -84,7 +84,7 @@ pub fn here<'a>(
 
 /// Whether this connection is new to the room, so that it costs memory.
 pub fn is_new(context: Context<'_, '_>, connection: &str) -> bool {
-    !context.room.presence.knows(connection)
+    !context.room.presence.contains(connection)
 }
 
 /// Decides CHAT.PRESENCE … OFF. A connection the room does not know changes nothing.
@@ -95,7 +95,7 @@ pub fn off<'a>(
     reason: Option<&'a str>,
     decision: &mut Decision<'a>,
 ) -> Result<(), CommandError> {
-    context.named_for(user)?;
+    context.check_name_access(user)?;
     let room = context.room;
     let Some(known) = room.presence.find(connection) else { return Ok(()) };
     if room.users.name(known.user) != user {
@@ -103,7 +103,7 @@ pub fn off<'a>(
     }
     let reason = reason.unwrap_or("left");
     let users = context.remove(known.user, &[known], reason, room.online(), decision);
-    context.tell_occupancy(users, decision);
+    context.publish_occupancy(users, decision);
     Ok(())
 }
 
@@ -129,35 +129,36 @@ impl<'r, 'a> Context<'r, 'a> {
         decision.record(Record::Absent { connections });
         if statuses.connections() > 0 {
             if statuses.shown() != online.statuses.shown() {
-                self.tell_presence(users, Ephemeral::Status { user: name() }, decision);
+                self.publish_presence(users, Ephemeral::Status { user: name() }, decision);
             }
             return users;
         }
-        self.see(decision);
+        self.record_seen(decision);
         let users = users.saturating_sub(1);
-        self.tell_presence(users, Ephemeral::Went { user: name(), reason }, decision);
+        self.publish_presence(users, Ephemeral::Offline { user: name(), reason }, decision);
         users
     }
 
     /// What keeps when the user of a personal room was seen, if this is one.
-    fn see(&self, decision: &mut Decision<'a>) {
+    fn record_seen(&self, decision: &mut Decision<'a>) {
         if matches!(self.name.kind, RoomKind::Personal(_)) {
             decision.record(Record::Seen { ms: self.now.ms });
         }
     }
 
     /// Tells what one user does, unless so many `users` are online that nobody could follow.
-    fn tell_presence(&self, users: usize, event: Ephemeral<'a>, decision: &mut Decision<'a>) {
-        if !self.room.is_crowd(users, self.limits) {
+    fn publish_presence(&self, users: usize, event: Ephemeral<'a>, decision: &mut Decision<'a>) {
+        if !self.room.announces_by_count(users, self.limits) {
             decision.event(event);
         }
     }
 
     /// Tells how many are here, if `users` are too many to name and it was not told just now.
-    pub(super) fn tell_occupancy(&self, users: usize, decision: &mut Decision<'a>) {
-        let (room, told) = (self.room, self.room.presence.told);
-        let due = told.occupancy_at.saturating_add(OCCUPANCY_INTERVAL) <= self.now.steady_ms;
-        if room.is_crowd(users, self.limits) && told.users != users && due {
+    pub(super) fn publish_occupancy(&self, users: usize, decision: &mut Decision<'a>) {
+        let (room, published) = (self.room, self.room.presence.published);
+        let due =
+            published.occupancy_at.saturating_add(OCCUPANCY_INTERVAL) <= self.now.monotonic_ms;
+        if room.announces_by_count(users, self.limits) && published.users != users && due {
             decision.event(Ephemeral::Occupancy);
         }
     }
@@ -174,7 +175,7 @@ pub fn beat<'a>(
     work::visit(connections.len());
     let (mut known, mut unknown) = (connections, Vec::new());
     known.retain(|name| {
-        let is_known = context.room.presence.knows(name);
+        let is_known = context.room.presence.contains(name);
         if !is_known {
             unknown.push(*name);
         }

@@ -27,22 +27,22 @@ pub fn decide<'a>(
     decision: &mut Decision<'a>,
 ) -> Result<bool, CommandError> {
     let room = context.room;
-    context.may_change(user)?;
+    context.check_may_change(user)?;
     let (message, m) = context.message(id)?;
     let number = match user {
         Actor::Backend => Some(UserNumber::BACKEND),
         Actor::User(user) => room.users.find(user),
     };
-    let there = number.is_some_and(|number| room.touched.has_reacted(m, number, emoji));
+    let there = number.is_some_and(|number| room.annotations.has_reacted(m, number, emoji));
     let removed = reaction == Reaction::Remove;
     if there != removed {
         return Ok(false);
     }
-    let known = room.touched.reactions(m);
+    let known = room.annotations.reactions(m);
     if !removed && known.len() >= EMOJIS_MAX && known.iter().all(|other| *other.emoji != *emoji) {
         return Err(CommandError::invalid("emoji", "at most 20 different ones on a message"));
     }
-    context.pace(user, decision)?;
+    context.consume_rate(user, decision)?;
     let id = decision.next_id(context.now);
     decision.record(Record::React { id, user: user.as_str(), message, emoji, removed });
     trim(context, room.settings(), Added::default(), decision);

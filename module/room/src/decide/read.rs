@@ -35,7 +35,7 @@ pub fn read<'a>(
 
 /// How a member stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct ReadState {
     /// What is not read.
     pub unread: Unread,
     /// The read cursor.
@@ -45,19 +45,19 @@ pub struct Standing {
 }
 
 /// Answers CHAT.UNREAD. Errors: `NOROOM`.
-pub fn standings(
+pub fn read_states(
     context: Context<'_, '_>,
     users: &[&str],
-) -> Result<Vec<Option<Standing>>, CommandError> {
+) -> Result<Vec<Option<ReadState>>, CommandError> {
     context.existing()?;
-    Ok(users.iter().map(|user| standing(context, user)).collect())
+    Ok(users.iter().map(|user| read_state(context, user)).collect())
 }
 
 /// How one user stands; `None`: no member. Complexity: O(log N).
-pub fn standing(context: Context<'_, '_>, user: &str) -> Option<Standing> {
+pub fn read_state(context: Context<'_, '_>, user: &str) -> Option<ReadState> {
     let room: &Room = context.room;
     let number = room.users.find(user)?;
     let unread = room.unread(number, context.first_visible())?;
     let cursor = room.users.get(number)?.membership()?.read;
-    Some(Standing { unread, cursor, last: room.last })
+    Some(ReadState { unread, cursor, last: room.last })
 }

@@ -57,7 +57,7 @@ pub fn set<'a>(
     if let Actor::User(user) = actor {
         allowed(context, user, &changes)?;
     }
-    context.make(actor, creation, decision)?;
+    context.create_room(actor, creation, decision)?;
     changes.retain(|change| !change.is_in(context.room.settings()));
     if changes.is_empty() {
         return Ok(());
@@ -88,7 +88,7 @@ fn allowed(
     user: &str,
     changes: &[Setting<'_>],
 ) -> Result<(), CommandError> {
-    context.admit(user)?;
+    context.check_admission(user)?;
     if changes.iter().any(|change| change.exceeds(context.limits)) {
         return Err(CommandError::Denied("backend"));
     }

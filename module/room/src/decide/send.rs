@@ -86,7 +86,7 @@ pub fn decide<'a>(
     if kind == SYSTEM && !from_backend {
         return Err(CommandError::Denied("backend"));
     }
-    let max = context.most_text(send.user);
+    let max = context.max_text_for(send.user);
     if send.text.len() as u64 > max {
         return Err(CommandError::TooBig(max));
     }
@@ -165,31 +165,31 @@ fn allowed<'a>(
     let user = match send.user {
         // The backend may speak to a room nobody has made, without making it.
         Actor::Backend if send.ephemeral => return Ok(()),
-        Actor::Backend => return context.make(send.user, send.creation, decision),
+        Actor::Backend => return context.create_room(send.user, send.creation, decision),
         Actor::User(user) => user,
     };
-    context.admit(user)?;
+    context.check_admission(user)?;
     if send.ephemeral {
         context.readable(Some(user))?;
     }
-    context.make(send.user, send.creation, decision)?;
+    context.create_room(send.user, send.creation, decision)?;
     if room.is_blank() || !context.is_ordinary() {
-        return context.pace(send.user, decision);
+        return context.consume_rate(send.user, decision);
     }
     let role = room.role(user);
     if role.is_none() && room.settings().access == Access::Members {
         return Err(CommandError::NotMember);
     }
-    context.may_speak(user, role)?;
+    context.check_may_write(user, role)?;
     let slow = room.settings().slow.filter(|_| role < Some(Role::Moderator));
     let mut wait = 0;
     if let Some(slow) = slow {
-        wait = room.paces.wait_slow(user, slow, context.now.steady_ms);
-        decision.steps.push(Step::Sent(user));
+        wait = room.rate_limits.wait_slow(user, slow, context.now.monotonic_ms);
+        decision.steps.push(Step::NoteSent(user));
     }
-    context.pace_after(wait, send.user, decision)?;
+    context.consume_rate_after(wait, send.user, decision)?;
     if role.is_none() && !send.ephemeral {
-        context.add(user, Role::Member, None, decision)?;
+        context.add_member(user, Role::Member, None, decision)?;
     }
     Ok(())
 }

@@ -23,9 +23,9 @@ pub fn decide<'a>(
             return Err(CommandError::Denied("backend"));
         }
         let room = context.readable(Some(user))?;
-        context.may_speak(user, room.role(user))?;
+        context.check_may_write(user, room.role(user))?;
     }
-    context.pace(user, decision)?;
+    context.consume_rate(user, decision)?;
     decision.event(Ephemeral::Signal { user: user.as_str(), name, data });
     Ok(())
 }

@@ -45,15 +45,15 @@ pub fn answer(
     let mut events = Events::with_room((end - cursor.n) as usize);
     let name = context.name.as_str();
     // Between the facts are messages.
-    let mut facts = room.journal.facts_from(cursor.n + 1).peekable();
+    let mut entries = room.journal.entries_from(cursor.n + 1).peekable();
     let first = room.messages.partition(|id| id.n <= cursor.n);
     let mut messages = (first..).zip(room.messages.range(first, u64::MAX));
     for n in cursor.n + 1..=end {
-        match facts.next_if(|fact| fact.id.n == n) {
-            Some(fact) => {
+        match entries.next_if(|entry| entry.id.n == n) {
+            Some(entry) => {
                 // What is out of bounds is gone, also where it waits to be removed.
-                let repeated = room.repeated(fact, first_visible);
-                events.push(|out| event::fact(out, name, fact, repeated));
+                let repeated = room.repeated(entry, first_visible);
+                events.push(|out| event::entry(out, name, entry, repeated));
             }
             None => {
                 let Some((m, message)) = messages.next() else { break };

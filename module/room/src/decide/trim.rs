@@ -149,7 +149,7 @@ fn remove(
     let wanted_events = events_for_bytes.max(base + 1 + surplus.events);
 
     // The first event that stays, as the facts before it are all that may go at once.
-    let events_to = room.journal.fact_number(most).unwrap_or(u64::MAX);
+    let events_to = room.journal.entry_number(most).unwrap_or(u64::MAX);
     let mut messages_from = wanted_messages.min(first + most as u64);
     let mut journal_from = wanted_events.min(events_to);
     if events_to < u64::MAX {
@@ -178,7 +178,7 @@ fn messages_holding(context: Context<'_, '_>, bytes: u64, most: usize) -> u64 {
         if freed >= bytes {
             break;
         }
-        freed += message.bytes() as u64 + room.touched.bytes_of(m);
+        freed += message.bytes() as u64 + room.annotations.bytes_of(m);
         count += 1;
     }
     count
@@ -189,12 +189,12 @@ fn messages_holding(context: Context<'_, '_>, bytes: u64, most: usize) -> u64 {
 fn events_holding(context: Context<'_, '_>, bytes: u64, most: usize) -> u64 {
     let mut freed = 0;
     let mut from = 0;
-    for fact in context.room.journal.facts_from(0).take(most) {
+    for entry in context.room.journal.entries_from(0).take(most) {
         if freed >= bytes {
             break;
         }
-        freed += fact.bytes() as u64;
-        from = fact.id.n + 1;
+        freed += entry.bytes() as u64;
+        from = entry.id.n + 1;
     }
     from
 }

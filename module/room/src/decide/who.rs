@@ -35,7 +35,7 @@ pub fn answer<'a>(
     reader: Option<&str>,
 ) -> Result<Who<'a>, CommandError> {
     let room = context.readable(reader)?;
-    let mut from = room.presence.order.from(place(cursor)?);
+    let mut from = room.presence.arrivals.from(place(cursor)?);
     let mut items = Vec::new();
     for (_, user) in from.by_ref().take(count) {
         let Some(entry) = room.users.get(user) else { continue };

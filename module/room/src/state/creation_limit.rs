@@ -5,7 +5,7 @@
 //! nobody is refused for what others did.
 
 use crate::limits::Rate;
-use crate::state::rate_limit::Paces;
+use crate::state::rate_limit::RateLimits;
 
 /// Users remembered at once.
 const CREATORS_MAX: usize = 100_000;
@@ -13,19 +13,19 @@ const CREATORS_MAX: usize = 100_000;
 /// Who has made rooms lately.
 #[derive(Debug, Default)]
 pub struct CreationLimit {
-    paces: Paces,
+    rate_limits: RateLimits,
 }
 
 impl CreationLimit {
     /// Counts a room that `user` makes under `rate` when the steady clock shows `now`. Errors: the
     /// milliseconds to wait; then nothing is counted.
     pub fn take(&mut self, user: &str, rate: Rate, now: u64) -> Result<(), u64> {
-        match self.paces.wait(user, rate, now) {
+        match self.rate_limits.wait(user, rate, now) {
             0 => {
-                if self.paces.len() >= CREATORS_MAX && !self.paces.knows(user) {
-                    self.paces.forget_one();
+                if self.rate_limits.len() >= CREATORS_MAX && !self.rate_limits.contains(user) {
+                    self.rate_limits.forget_one();
                 }
-                self.paces.count(user, rate, now);
+                self.rate_limits.count(user, rate, now);
                 Ok(())
             }
             wait => Err(wait),
@@ -44,10 +44,14 @@ mod tests {
         for n in 0..CREATORS_MAX + 5_000 {
             assert_eq!(limit.take(&format!("user-{n}"), rate, 9_000), Ok(()), "{n}");
         }
-        assert!(limit.paces.len() <= CREATORS_MAX, "{}", limit.paces.len());
+        assert!(limit.rate_limits.len() <= CREATORS_MAX, "{}", limit.rate_limits.len());
         let last = format!("user-{}", CREATORS_MAX + 4_999);
         assert_eq!(limit.take(&last, rate, 9_000), Ok(()), "the second of two");
         assert_eq!(limit.take(&last, rate, 9_000), Err(1_800_000));
-        assert_eq!(limit.take(&last, rate, 9_000 + 1_800_000), Ok(()), "after what was told");
+        assert_eq!(
+            limit.take(&last, rate, 9_000 + 1_800_000),
+            Ok(()),
+            "after the wait that was returned"
+        );
     }
 }

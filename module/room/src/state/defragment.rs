@@ -8,11 +8,11 @@
 //! goes on where it stopped. What happens to the room in between shifts them a little; an
 //! allocation then is looked at twice or in the next round.
 
-use crate::collections::chunked_vec::Blocks;
+use crate::collections::chunked_vec::ChunkedVec;
 use crate::state::room::Room;
 
 /// Who moves allocations.
-pub trait Mover {
+pub trait Relocator {
     /// Perhaps moves the entries of a list.
     fn list<T>(&mut self, list: &mut Vec<T>);
     /// Perhaps moves a text.
@@ -29,28 +29,28 @@ const FEW: usize = 128;
 impl Room {
     /// Shows everything that can be moved to `mover`, from step `from` on until it must stop; the step to
     /// go on with, or `None` at the end.
-    pub fn relocate(&mut self, from: u64, mover: &mut impl Mover) -> Option<u64> {
+    pub fn relocate(&mut self, from: u64, relocator: &mut impl Relocator) -> Option<u64> {
         let parts = [
             self.messages.runs(),
             self.users.entries.blocks(),
             self.presence.connections.blocks(),
             self.presence.present.blocks(),
-            self.journal.fact_count().div_ceil(FEW),
+            self.journal.entry_count().div_ceil(FEW),
             self.nonces.len().div_ceil(FEW),
         ];
         let steps = parts.iter().sum::<usize>() as u64;
         let mut step = from;
         while step < steps {
-            self.relocate_step(step as usize, parts, mover);
+            self.relocate_step(step as usize, parts, relocator);
             step += 1;
-            if step < steps && mover.must_stop() {
+            if step < steps && relocator.must_stop() {
                 return Some(step);
             }
         }
         None
     }
 
-    fn relocate_step(&mut self, step: usize, parts: [usize; 6], mover: &mut impl Mover) {
+    fn relocate_step(&mut self, step: usize, parts: [usize; 6], relocator: &mut impl Relocator) {
         let (mut part, mut at) = (0, step);
         for steps in parts {
             if at < steps {
@@ -60,33 +60,33 @@ impl Room {
             part += 1;
         }
         match part {
-            0 => self.messages.relocate(at, mover),
+            0 => self.messages.relocate(at, relocator),
             1 => {
-                self.users.entries.relocate(at, mover);
+                self.users.entries.relocate(at, relocator);
                 let entries = self.users.entries.block_mut(at).into_iter().flatten();
-                entries.for_each(|entry| mover.text(&mut entry.name));
+                entries.for_each(|entry| relocator.text(&mut entry.name));
             }
-            2 => self.presence.connections.relocate(at, mover),
-            3 => self.presence.present.relocate(at, mover),
+            2 => self.presence.connections.relocate(at, relocator),
+            3 => self.presence.present.relocate(at, relocator),
             4 => {
-                let facts = self.journal.facts.iter_mut_from(at * FEW).take(FEW);
-                facts.for_each(|fact| {
-                    mover.value(fact);
-                    fact.texts_mut(&mut |text| mover.text(text));
+                let entries = self.journal.entries.iter_mut_from(at * FEW).take(FEW);
+                entries.for_each(|entry| {
+                    relocator.value(entry);
+                    entry.texts_mut(&mut |text| relocator.text(text));
                 });
             }
             _ => {
                 let nonces = self.nonces.list.iter_mut_from(at * FEW).take(FEW);
-                nonces.for_each(|nonce| mover.text(&mut nonce.name));
+                nonces.for_each(|nonce| relocator.text(&mut nonce.name));
             }
         }
     }
 }
 
-impl<T> Blocks<T> {
-    fn relocate(&mut self, at: usize, mover: &mut impl Mover) {
+impl<T> ChunkedVec<T> {
+    fn relocate(&mut self, at: usize, relocator: &mut impl Relocator) {
         if let Some(block) = self.block_mut(at) {
-            mover.list(block);
+            relocator.list(block);
         }
     }
 }
@@ -103,7 +103,7 @@ mod tests {
         bytes: usize,
     }
 
-    impl Mover for Test {
+    impl Relocator for Test {
         fn list<T>(&mut self, list: &mut Vec<T>) {
             self.bytes += list.capacity() * size_of::<T>();
             let mut moved = Vec::with_capacity(list.capacity());

@@ -6,27 +6,29 @@
 //! message that is deleted: it is gone for every reader at once, and from memory within seconds.
 
 use crate::collections::work;
-use crate::state::log::annotations::Touched;
+use crate::state::log::annotations::MessageAnnotations;
 use crate::state::presence::presence_table::Presence;
-use crate::state::rate_limit::Paces;
+use crate::state::rate_limit::RateLimits;
 use crate::state::room::Room;
 
 /// The leftovers of a room.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Leftovers {
+pub(crate) struct PendingFree {
     presences: Vec<Presence>,
     /// Of messages that are deleted or trimmed. The events of their reactions are found from here.
-    touched: Vec<Touched>,
+    annotations: Vec<MessageAnnotations>,
 }
 
-impl Leftovers {
+impl PendingFree {
     /// Bytes they take on the heap, near enough.
     pub(crate) fn memory(&self) -> usize {
         let presence = |presence: &Presence| size_of::<Presence>() + presence.memory();
-        let touched = |touched: &Touched| size_of::<Touched>() + touched.reaction_bytes();
-        size_of::<Leftovers>()
+        let annotations = |annotations: &MessageAnnotations| {
+            size_of::<MessageAnnotations>() + annotations.reaction_bytes()
+        };
+        size_of::<PendingFree>()
             + self.presences.iter().map(presence).sum::<usize>()
-            + self.touched.iter().map(touched).sum::<usize>()
+            + self.annotations.iter().map(annotations).sum::<usize>()
     }
 
     /// How many allocations it takes to free them, near enough.
@@ -37,63 +39,65 @@ impl Leftovers {
 
 impl Room {
     /// Whether there is something to be freed by [`Room::free_leftovers`].
-    pub fn has_leftovers(&self) -> bool {
-        self.leftovers.is_some()
+    pub fn has_pending_free(&self) -> bool {
+        self.pending_free.is_some()
     }
 
     /// Forgets who is here: the room has another name, under which nobody came. What is to be freed
     /// becomes a leftover, so the work is the same for any number of connections.
-    pub fn set_presence_aside(&mut self) {
+    pub fn detach_presence(&mut self) {
         let presence = std::mem::take(&mut self.presence);
         if presence.connections() > 0 {
-            self.leftovers.get_or_insert_default().presences.push(presence);
+            self.pending_free.get_or_insert_default().presences.push(presence);
         }
     }
 
     /// Forgets what happened to a message that is gone. A little of it is freed at once, the rest
     /// becomes a leftover.
-    pub(crate) fn set_touched_aside(&mut self, mut touched: Touched) {
+    pub(crate) fn discard_annotations(&mut self, mut annotations: MessageAnnotations) {
         const AT_ONCE: usize = 16;
         for _ in 0..AT_ONCE {
             work::visit(1);
-            if !touched.take_apart(&mut self.journal, &mut self.users) {
+            if !annotations.free_next(&mut self.journal, &mut self.users) {
                 return;
             }
         }
-        self.leftovers.get_or_insert_default().touched.push(touched);
+        self.pending_free.get_or_insert_default().annotations.push(annotations);
     }
 
     /// Frees leftovers, at most `most` connections or reactions of them. True: there are more.
-    pub fn free_leftovers(&mut self, most: usize) -> bool {
-        let Some(leftovers) = &mut self.leftovers else { return false };
+    pub fn free_pending(&mut self, most: usize) -> bool {
+        let Some(pending_free) = &mut self.pending_free else { return false };
         for _ in 0..most {
             work::visit(1);
-            if let Some(touched) = leftovers.touched.last_mut() {
-                if !touched.take_apart(&mut self.journal, &mut self.users) {
-                    leftovers.touched.pop();
+            if let Some(annotations) = pending_free.annotations.last_mut() {
+                if !annotations.free_next(&mut self.journal, &mut self.users) {
+                    pending_free.annotations.pop();
                 }
-            } else if let Some(presence) = leftovers.presences.last_mut() {
-                if !presence.take_apart(&mut self.users) {
-                    leftovers.presences.pop();
+            } else if let Some(presence) = pending_free.presences.last_mut() {
+                if !presence.free_next(&mut self.users) {
+                    pending_free.presences.pop();
                 }
             } else {
                 break;
             }
         }
-        if leftovers.presences.is_empty() && leftovers.touched.is_empty() {
-            self.leftovers = None;
+        if pending_free.presences.is_empty() && pending_free.annotations.is_empty() {
+            self.pending_free = None;
         }
-        self.has_leftovers()
+        self.has_pending_free()
     }
 
     /// A copy of the room under another name, where nobody is present. What is left of messages that
     /// are gone is left there too.
     pub fn copy(&self) -> Room {
-        let touched = self.leftovers.as_ref().map_or(&[][..], |leftovers| &leftovers.touched);
-        let left = Leftovers { presences: Vec::new(), touched: touched.to_vec() };
+        let annotations =
+            self.pending_free.as_ref().map_or(&[][..], |pending_free| &pending_free.annotations);
+        let left = PendingFree { presences: Vec::new(), annotations: annotations.to_vec() };
         let mut users = self.users.clone();
-        let leftovers = self.leftovers.iter().flat_map(|leftovers| &leftovers.presences);
-        for presence in leftovers.chain([&self.presence]) {
+        let pending_free =
+            self.pending_free.iter().flat_map(|pending_free| &pending_free.presences);
+        for presence in pending_free.chain([&self.presence]) {
             presence.iter().for_each(|connection| users.release(connection.user));
         }
         Room {
@@ -102,8 +106,8 @@ impl Room {
             users,
             settings: self.settings.clone(),
             messages: self.messages.clone(),
-            touched: self.touched.clone(),
-            tallies: self.tallies.clone(),
+            annotations: self.annotations.clone(),
+            range_counts: self.range_counts.clone(),
             journal: self.journal.clone(),
             members: self.members.clone(),
             sanctions: self.sanctions.clone(),
@@ -111,8 +115,8 @@ impl Room {
             follows: self.follows.clone(),
             last_seen: self.last_seen,
             presence: Presence::default(),
-            paces: Paces::default(),
-            leftovers: (!left.touched.is_empty()).then(|| Box::new(left)),
+            rate_limits: RateLimits::default(),
+            pending_free: (!left.annotations.is_empty()).then(|| Box::new(left)),
         }
     }
 }
@@ -141,7 +145,7 @@ mod tests {
     }
 
     fn everything(room: &Room) -> Vec<u8> {
-        room.encode(Part::Everything(Now { ms: 9, id_ms: 9, unused_ms: 9, steady_ms: 9 }))
+        room.encode(Part::Everything(Now { ms: 9, id_ms: 9, unused_ms: 9, monotonic_ms: 9 }))
     }
 
     #[test]
@@ -150,14 +154,14 @@ mod tests {
         let mut room = crowd(COUNT);
         let memory = room.memory();
         let encoded = room.encode(Part::Durable);
-        room.set_presence_aside();
+        room.detach_presence();
         assert_eq!((room.connections(), room.online()), (0, 0));
         assert_eq!(room.encode(Part::Durable), encoded);
-        assert!(room.memory() > memory - memory / 10, "the leftovers count");
+        assert!(room.memory() > memory - memory / 10, "the pending_free count");
         let mut steps = 0;
-        while room.has_leftovers() {
+        while room.has_pending_free() {
             let before = room.users.len();
-            room.free_leftovers(128);
+            room.free_pending(128);
             assert!(before - room.users.len() <= 128, "users freed in one step");
             steps += 1;
         }
@@ -173,8 +177,8 @@ mod tests {
         let mut expected = BTreeSet::new();
         for turn in 0..50 {
             if turn % 10 == 0 {
-                room.set_presence_aside();
-                fresh.set_presence_aside();
+                room.detach_presence();
+                fresh.detach_presence();
                 expected.clear();
             }
             for at in 0..20 {
@@ -187,25 +191,25 @@ mod tests {
             let gone = Record::Absent { connections };
             room.apply(&gone, 1);
             fresh.apply(&gone, 1);
-            room.free_leftovers(40);
+            room.free_pending(40);
             assert_eq!(everything(&room), everything(&fresh), "after turn {turn}");
             for user in (0..500).map(|at| format!("u{at}")) {
                 let is_here = fresh.presence_of(&user).is_some();
                 assert_eq!(room.presence_of(&user).is_some(), is_here, "{user}");
             }
         }
-        while room.free_leftovers(100) || fresh.free_leftovers(100) {}
+        while room.free_pending(100) || fresh.free_pending(100) {}
         assert_eq!(room.users.len(), fresh.users.len());
     }
 
     #[test]
     fn a_copy_has_neither_presence_nor_references_of_it() {
         let mut room = crowd(100);
-        room.set_presence_aside();
+        room.detach_presence();
         (50..150).for_each(|at| present(&mut room, &format!("c{at}"), &format!("u{at}")));
         let copy = room.copy();
         assert_eq!((copy.connections(), copy.online(), copy.users.len()), (0, 0, 1));
         assert_eq!(copy.encode(Part::Durable), room.encode(Part::Durable));
-        assert!(!copy.has_leftovers());
+        assert!(!copy.has_pending_free());
     }
 }

@@ -9,14 +9,14 @@ use std::hash::BuildHasher;
 use hashbrown::DefaultHashBuilder;
 
 use crate::collections::allocation::of_text;
-use crate::collections::chunked_vec::Blocks;
+use crate::collections::chunked_vec::ChunkedVec;
 use crate::collections::linear_hash::LinearHashTable;
 use crate::limits::{Rate, SLOW_MAX};
 
 /// The paces of a room's users. Times are of the steady clock, in milliseconds.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Paces {
-    entries: Blocks<Entry>,
+pub(crate) struct RateLimits {
+    entries: ChunkedVec<Entry>,
     by_user: LinearHashTable<u32>,
     hasher: DefaultHashBuilder,
     /// The number of the entry that is looked at next, to see whether it still matters.
@@ -28,19 +28,19 @@ pub(crate) struct Paces {
 #[derive(Clone, Debug)]
 struct Entry {
     user: Box<str>,
-    pace: Pace,
+    state: RateState,
 }
 
 /// One user's pace.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Pace {
+pub(crate) struct RateState {
     /// When everything done so far is paid for, in microseconds.
     empty_at: u64,
     /// When a message was last stored; 0: not that we know.
     sent_at: u64,
 }
 
-impl Pace {
+impl RateState {
     /// When everything is paid for if one thing more is done under `rate`; all in microseconds.
     fn full_at(self, rate: Rate, now: u64) -> u64 {
         let (most, interval) = (now.saturating_add(rate.burst_us()), rate.interval_us());
@@ -58,7 +58,7 @@ const LOOKS: usize = 4;
 /// Milliseconds after which a message matters no longer: slow mode asks for at most as many.
 const DAY: u64 = SLOW_MAX;
 
-impl Paces {
+impl RateLimits {
     /// Bytes they take on the heap.
     pub(crate) fn memory(&self) -> usize {
         self.entries.memory() + self.by_user.memory() + self.name_bytes
@@ -70,7 +70,7 @@ impl Paces {
     }
 
     /// Whether anything is remembered of `user`.
-    pub(crate) fn knows(&self, user: &str) -> bool {
+    pub(crate) fn contains(&self, user: &str) -> bool {
         self.get(user).is_some()
     }
 
@@ -88,14 +88,14 @@ impl Paces {
     /// In how many milliseconds at the earliest `user` may do one thing more under `rate`.
     pub(crate) fn wait(&self, user: &str, rate: Rate, now: u64) -> u64 {
         let now = now.saturating_mul(1000);
-        let pace = self.get(user).unwrap_or_default();
+        let state = self.get(user).unwrap_or_default();
         let most = now.saturating_add(rate.burst_us());
-        pace.full_at(rate, now).saturating_sub(most).div_ceil(1000)
+        state.full_at(rate, now).saturating_sub(most).div_ceil(1000)
     }
 
     /// In how many milliseconds `user` may send again, `slow` after the last message.
     pub(crate) fn wait_slow(&self, user: &str, slow: u64, now: u64) -> u64 {
-        match self.get(user).map_or(0, |pace| pace.sent_at) {
+        match self.get(user).map_or(0, |state| state.sent_at) {
             0 => 0,
             sent_at => slow.saturating_sub(now.saturating_sub(sent_at)),
         }
@@ -103,21 +103,21 @@ impl Paces {
 
     /// Counts one thing done under `rate`.
     pub(crate) fn count(&mut self, user: &str, rate: Rate, now: u64) {
-        if let Some(pace) = self.of(user, now) {
-            pace.empty_at = pace.full_at(rate, now.saturating_mul(1000));
+        if let Some(state) = self.of(user, now) {
+            state.empty_at = state.full_at(rate, now.saturating_mul(1000));
         }
     }
 
     /// A message was stored.
     pub(crate) fn sent(&mut self, user: &str, now: u64) {
-        if let Some(pace) = self.of(user, now) {
-            pace.sent_at = now;
+        if let Some(state) = self.of(user, now) {
+            state.sent_at = now;
         }
     }
 
-    fn get(&self, user: &str) -> Option<Pace> {
+    fn get(&self, user: &str) -> Option<RateState> {
         let number = self.number(self.hasher.hash_one(user), user)?;
-        self.entries.get(number).map(|entry| entry.pace)
+        self.entries.get(number).map(|entry| entry.state)
     }
 
     fn number(&self, hash: u64, user: &str) -> Option<u32> {
@@ -126,13 +126,13 @@ impl Paces {
     }
 
     /// The pace of `user`, a new one if there is none.
-    fn of(&mut self, user: &str, now: u64) -> Option<&mut Pace> {
+    fn of(&mut self, user: &str, now: u64) -> Option<&mut RateState> {
         let hash = self.hasher.hash_one(user);
         let number = match self.number(hash, user) {
             Some(number) => number,
             None => {
                 self.forget_some(now);
-                let entry = Entry { user: user.into(), pace: Pace::default() };
+                let entry = Entry { user: user.into(), state: RateState::default() };
                 self.name_bytes += of_text(user);
                 let number = self.entries.push(entry);
                 let (entries, hasher) = (&self.entries, &self.hasher);
@@ -140,7 +140,7 @@ impl Paces {
                 number
             }
         };
-        self.entries.get_mut(number).map(|entry| &mut entry.pace)
+        self.entries.get_mut(number).map(|entry| &mut entry.state)
     }
 
     /// Looks at the next few paces of many, and forgets those that do not matter any more.
@@ -153,7 +153,7 @@ impl Paces {
                 self.hand = 0;
                 continue;
             };
-            let Pace { empty_at, sent_at } = entry.pace;
+            let RateState { empty_at, sent_at } = entry.state;
             if empty_at > now.saturating_mul(1000) || sent_at.saturating_add(DAY) > now {
                 self.hand += 1;
             } else {
@@ -177,7 +177,7 @@ impl Paces {
     }
 }
 
-fn hash_of(hasher: &DefaultHashBuilder, entries: &Blocks<Entry>, at: u32) -> u64 {
+fn hash_of(hasher: &DefaultHashBuilder, entries: &ChunkedVec<Entry>, at: u32) -> u64 {
     hasher.hash_one(entries.get(at).map_or("", |entry| &*entry.user))
 }
 
@@ -188,32 +188,32 @@ mod tests {
     #[test]
     fn so_many_at_once_then_one_per_interval() {
         let rate = Rate { count: 3, period_ms: 3_000 };
-        let mut paces = Paces::default();
+        let mut limits = RateLimits::default();
         let mut at = 10_000;
         for _ in 0..3 {
-            assert_eq!(paces.wait("mia", rate, at), 0);
-            paces.count("mia", rate, at);
+            assert_eq!(limits.wait("mia", rate, at), 0);
+            limits.count("mia", rate, at);
         }
-        assert_eq!(paces.wait("mia", rate, at), 1_000);
-        assert_eq!(paces.wait("mo", rate, at), 0, "each user for themselves");
+        assert_eq!(limits.wait("mia", rate, at), 1_000);
+        assert_eq!(limits.wait("mo", rate, at), 0, "each user for themselves");
         at += 400;
-        assert_eq!(paces.wait("mia", rate, at), 600);
+        assert_eq!(limits.wait("mia", rate, at), 600);
         at += 600;
-        assert_eq!(paces.wait("mia", rate, at), 0);
-        paces.count("mia", rate, at);
-        assert_eq!(paces.wait("mia", rate, at), 1_000);
+        assert_eq!(limits.wait("mia", rate, at), 0);
+        limits.count("mia", rate, at);
+        assert_eq!(limits.wait("mia", rate, at), 1_000);
         at += 60_000;
-        assert_eq!(paces.wait("mia", rate, at), 0, "the burst is back");
+        assert_eq!(limits.wait("mia", rate, at), 0, "the burst is back");
     }
 
     #[test]
     fn as_many_at_once_as_the_rate_says_whatever_its_period() {
         for (count, period_ms) in [(3, 1_000), (30, 10_000), (7, 1), (1_000_000, 86_400_000)] {
             let rate = Rate { count, period_ms };
-            let mut paces = Paces::default();
+            let mut limits = RateLimits::default();
             for n in 0..count.min(1_000) {
-                assert_eq!(paces.wait("mia", rate, 5_000), 0, "number {n} of {count}");
-                paces.count("mia", rate, 5_000);
+                assert_eq!(limits.wait("mia", rate, 5_000), 0, "number {n} of {count}");
+                limits.count("mia", rate, 5_000);
             }
         }
     }
@@ -222,48 +222,48 @@ mod tests {
     fn what_was_owed_under_a_stricter_rate_is_forgiven() {
         let before = Rate { count: 1, period_ms: 3_600_000 };
         let rate = Rate { count: 2, period_ms: 2_000 };
-        let mut paces = Paces::default();
-        paces.count("mia", before, 10_000);
-        assert_eq!(paces.wait("mia", before, 10_000), 3_600_000);
-        assert_eq!(paces.wait("mia", rate, 10_000), 0);
-        paces.count("mia", rate, 10_000);
-        assert_eq!(paces.wait("mia", rate, 10_000), 1_000);
-        assert_eq!(paces.wait("mia", rate, 11_000), 0, "after what was told");
+        let mut limits = RateLimits::default();
+        limits.count("mia", before, 10_000);
+        assert_eq!(limits.wait("mia", before, 10_000), 3_600_000);
+        assert_eq!(limits.wait("mia", rate, 10_000), 0);
+        limits.count("mia", rate, 10_000);
+        assert_eq!(limits.wait("mia", rate, 10_000), 1_000);
+        assert_eq!(limits.wait("mia", rate, 11_000), 0, "after the wait that was returned");
     }
 
     #[test]
     fn slow_mode_counts_from_the_last_message() {
-        let mut paces = Paces::default();
-        assert_eq!(paces.wait_slow("mia", 5_000, 1_000), 0);
-        paces.sent("mia", 1_000);
-        assert_eq!(paces.wait_slow("mia", 5_000, 4_000), 2_000);
-        assert_eq!(paces.wait_slow("mia", 5_000, 6_000), 0);
-        assert_eq!(paces.wait_slow("mia", 5_000, 900), 5_000, "never longer");
+        let mut limits = RateLimits::default();
+        assert_eq!(limits.wait_slow("mia", 5_000, 1_000), 0);
+        limits.sent("mia", 1_000);
+        assert_eq!(limits.wait_slow("mia", 5_000, 4_000), 2_000);
+        assert_eq!(limits.wait_slow("mia", 5_000, 6_000), 0);
+        assert_eq!(limits.wait_slow("mia", 5_000, 900), 5_000, "never longer");
     }
 
     #[test]
     fn paces_that_do_not_matter_any_more_are_forgotten_a_few_at_a_time() {
         let rate = Rate { count: 1, period_ms: 1_000 };
-        let mut paces = Paces::default();
+        let mut limits = RateLimits::default();
         let mut now = 1_000_000_000;
         for user in 0..20_000 {
-            paces.count(&format!("early-{user}"), rate, now);
+            limits.count(&format!("early-{user}"), rate, now);
         }
-        paces.sent("slow", now);
+        limits.sent("slow", now);
         now += 60_000;
-        let mut before = paces.entries.len();
+        let mut before = limits.entries.len();
         assert_eq!(before, 20_001);
         for user in 0..10_000 {
-            paces.count(&format!("late-{user}"), rate, now);
-            let after = paces.entries.len();
+            limits.count(&format!("late-{user}"), rate, now);
+            let after = limits.entries.len();
             assert!(after + LOOKS > before, "{} at once", before - after);
             before = after;
         }
         assert!(before <= 10_001, "{before} are left");
-        assert_eq!((paces.by_user.len(), paces.entries.len()), (before, before));
-        assert_eq!(paces.wait_slow("slow", 120_000, now), 60_000, "this one still matters");
+        assert_eq!((limits.by_user.len(), limits.entries.len()), (before, before));
+        assert_eq!(limits.wait_slow("slow", 120_000, now), 60_000, "this one still matters");
         for user in 0..10_000 {
-            assert_eq!(paces.wait(&format!("late-{user}"), rate, now), 1_000);
+            assert_eq!(limits.wait(&format!("late-{user}"), rate, now), 1_000);
         }
     }
 }

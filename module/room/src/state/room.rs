@@ -8,24 +8,24 @@ use crate::codec::snapshot_write::{FULL, PLAUSIBLE_END};
 use crate::id::Id;
 use crate::limits::Limits;
 use crate::state::follows::Follows;
-use crate::state::lazy_free::Leftovers;
-use crate::state::log::annotations::TouchedMessages;
+use crate::state::lazy_free::PendingFree;
+use crate::state::log::annotations::Annotations;
 use crate::state::log::journal::Journal;
 use crate::state::log::messages::Messages;
 use crate::state::nonces::Nonces;
 use crate::state::presence::presence_table::{Online, Presence};
-use crate::state::rate_limit::Paces;
+use crate::state::rate_limit::RateLimits;
 use crate::state::sanctions::Sanctions;
 use crate::state::settings::{self, Settings};
 use crate::state::users::members::Role;
-use crate::state::users::range_counts::Tallies;
-use crate::state::users::user_list::Order;
+use crate::state::users::range_counts::RangeCounts;
+use crate::state::users::user_list::UserList;
 use crate::state::users::user_table::Users;
 
 /// Messages beyond a bound by number that wait to be removed, and are gone for every reader, at most.
 /// After the bound was lowered by more, the timer removes the rest within seconds, and it is gone as
 /// it goes: so what is unread can be told exactly without looking at all of that.
-pub(crate) const WAITING_MAX: u64 = 1_024;
+pub(crate) const PENDING_TRIM_MAX: u64 = 1_024;
 
 /// Milliseconds between two `occupancy` events of a room.
 pub(crate) const OCCUPANCY_INTERVAL: u64 = 1_000;
@@ -42,16 +42,16 @@ pub struct Now {
     pub unused_ms: u64,
     /// The steady clock: like `ms` when the server started, and only ever forward since. Connections
     /// live by it, so that a clock that is put right ends nobody's presence and prolongs nobody's.
-    pub steady_ms: u64,
+    pub monotonic_ms: u64,
 }
 
 /// Whether the time between being saved and being decoded brings connections nearer to their end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sleep {
+pub enum Downtime {
     /// The server was down.
-    Counts,
+    Counted,
     /// The room has moved, perhaps to a server with another clock.
-    DoesNotCount,
+    NotCounted,
 }
 
 /// A room. `Room::default()` is the blank from which a new room is made.
@@ -64,22 +64,22 @@ pub struct Room {
     pub(crate) settings: Option<Box<Settings>>,
     pub(crate) users: Users,
     pub(crate) messages: Messages,
-    pub(crate) touched: TouchedMessages,
+    pub(crate) annotations: Annotations,
     /// Of a long history.
-    pub(crate) tallies: Option<Box<Tallies>>,
+    pub(crate) range_counts: Option<Box<RangeCounts>>,
     pub(crate) journal: Journal,
     /// Members in the order of joining.
-    pub(crate) members: Order,
+    pub(crate) members: UserList,
     pub(crate) sanctions: Sanctions,
     pub(crate) presence: Presence,
-    pub(crate) paces: Paces,
+    pub(crate) rate_limits: RateLimits,
     pub(crate) nonces: Nonces,
     /// Personal rooms: the rooms their user follows, and since when.
     pub(crate) follows: Follows,
     /// Personal rooms: when their user last went, or came if still here; 0: never.
     pub(crate) last_seen: u64,
     /// What is to be freed in steps.
-    pub(crate) leftovers: Option<Box<Leftovers>>,
+    pub(crate) pending_free: Option<Box<PendingFree>>,
 }
 
 /// The sooner of two times that may never come.
@@ -117,8 +117,8 @@ impl Room {
     }
 
     /// Connections, messages, facts and nonces: everything that may end by itself.
-    pub fn endings(&self) -> usize {
-        self.connections() + self.messages.len() + self.journal.fact_count() + self.nonces.len()
+    pub fn expirable_items(&self) -> usize {
+        self.connections() + self.messages.len() + self.journal.entry_count() + self.nonces.len()
     }
 
     /// Members.
@@ -146,39 +146,41 @@ impl Room {
     /// message or a nonce ends, or a count is to be told. A lower bound.
     pub fn next_deadline(&self, limits: &Limits, now: Now) -> Option<u64> {
         let retention = self.retention_deadline(limits);
-        let retention = retention.map(|at| at.saturating_add(now.steady_ms).saturating_sub(now.ms));
+        let retention =
+            retention.map(|at| at.saturating_add(now.monotonic_ms).saturating_sub(now.ms));
         let first = sooner(self.presence.next_deadline(), self.occupancy_deadline(limits));
         sooner(first, retention)
     }
 
     /// When, by the steady clock, the number of users online is to be published.
     pub(crate) fn occupancy_deadline(&self, limits: &Limits) -> Option<u64> {
-        let told = self.presence.told;
-        let changed = self.is_crowd(self.online(), limits) && told.users != self.online();
-        changed.then(|| told.occupancy_at.saturating_add(OCCUPANCY_INTERVAL))
+        let published = self.presence.published;
+        let changed =
+            self.announces_by_count(self.online(), limits) && published.users != self.online();
+        changed.then(|| published.occupancy_at.saturating_add(OCCUPANCY_INTERVAL))
     }
 
     /// Whether so many users online are told of by their number only.
-    pub(crate) fn is_crowd(&self, users: usize, limits: &Limits) -> bool {
+    pub(crate) fn announces_by_count(&self, users: usize, limits: &Limits) -> bool {
         users as u64 > limits.presence_announce
     }
 
     /// Wakes a room that was decoded: its connections have as long to live as they had when it was
     /// saved. What passed meanwhile, if the clock did not step back, counts or does not.
-    pub fn wake(&mut self, now: Now, sleep: Sleep) {
-        let passed = match sleep {
-            Sleep::Counts => now.ms.saturating_sub(self.presence.saved_at),
-            Sleep::DoesNotCount => 0,
+    pub fn restore_deadlines(&mut self, now: Now, downtime: Downtime) {
+        let passed = match downtime {
+            Downtime::Counted => now.ms.saturating_sub(self.presence.saved_at),
+            Downtime::NotCounted => 0,
         };
         if self.presence.saved_at > 0 {
-            self.presence.wake(now.steady_ms, passed);
+            self.presence.restore_deadlines(now.monotonic_ms, passed);
         }
     }
 
     /// Files connections anew that were beaten since they were last looked at: at most `most`.
     /// Nobody sees a difference.
-    pub fn settle(&mut self, now: Now, most: usize) {
-        self.presence.settle(now.steady_ms, most);
+    pub fn requeue_beaten(&mut self, now: Now, most: usize) {
+        self.presence.requeue_beaten(now.monotonic_ms, most);
     }
 
     /// When the oldest message becomes too old, or the oldest nonce is to be forgotten. Nonces wait
@@ -197,7 +199,7 @@ impl Room {
     /// up as they change.
     #[inline]
     pub(crate) fn bytes(&self) -> u64 {
-        self.messages.bytes() + self.touched.bytes() + self.journal.bytes()
+        self.messages.bytes() + self.annotations.bytes() + self.journal.bytes()
     }
 
     /// Bytes it takes in memory, itself and on the heap: within a few percent, from figures that are
@@ -207,14 +209,14 @@ impl Room {
             + self.settings.as_ref().map_or(0, |settings| settings.memory())
             + self.users.memory()
             + self.messages.memory()
-            + self.tallies.as_ref().map_or(0, |tallies| tallies.memory())
-            + self.touched.memory()
+            + self.range_counts.as_ref().map_or(0, |range_counts| range_counts.memory())
+            + self.annotations.memory()
             + self.journal.memory()
             + self.members.memory()
             + self.sanctions.memory()
             + self.presence.memory()
-            + self.leftovers.as_ref().map_or(0, |leftovers| leftovers.memory())
-            + self.paces.memory()
+            + self.pending_free.as_ref().map_or(0, |pending_free| pending_free.memory())
+            + self.rate_limits.memory()
             + self.nonces.memory()
             + self.follows.memory()
     }
@@ -232,7 +234,7 @@ impl Room {
 
     /// The numbers that only grow: of events, messages, members, users online.
     fn numbers(&self) -> [u64; 4] {
-        [self.last.n, self.messages.last(), self.members.next(), self.presence.order.next()]
+        [self.last.n, self.messages.last(), self.members.next(), self.presence.arrivals.next()]
     }
 
     /// How many allocations it takes to free it, near enough. Everything there may be many of counts,
@@ -240,12 +242,12 @@ impl Room {
     pub fn free_effort(&self) -> usize {
         1 + self.messages.runs() * 2
             + self.users.len()
-            + self.touched.len() * 2
-            + self.journal.fact_count() * 2
+            + self.annotations.len() * 2
+            + self.journal.entry_count() * 2
             + self.sanctions.len()
             + self.presence.connections()
-            + self.leftovers.as_ref().map_or(0, |leftovers| leftovers.free_effort())
-            + self.paces.len()
+            + self.pending_free.as_ref().map_or(0, |pending_free| pending_free.free_effort())
+            + self.rate_limits.len()
             + self.nonces.len()
             + self.follows.len()
     }
@@ -259,7 +261,7 @@ impl Room {
     pub(crate) fn first_visible(&self, now: u64, settings: &Settings, limits: &Limits) -> u64 {
         let (first, most) = (self.messages.first(), settings.history_max(limits));
         let counted = (self.messages.last() + 1).saturating_sub(most).max(first);
-        let counted = counted.min(first + WAITING_MAX);
+        let counted = counted.min(first + PENDING_TRIM_MAX);
         match settings.history_ttl(limits) {
             0 => counted,
             ttl => self.messages.partition(|id| id.ms.saturating_add(ttl) <= now).max(counted),
@@ -279,7 +281,7 @@ impl Room {
             let m = self.messages.partition(|id| id.n < n);
             self.messages.get(m).map(|message| message.id).filter(|id| id.n == n)
         };
-        self.journal.fact(n).map(|fact| fact.id).or_else(message)
+        self.journal.entry(n).map(|entry| entry.id).or_else(message)
     }
 
     /// How many events a reader can resume over.

@@ -69,7 +69,7 @@ impl Sanctions {
     }
 
     /// Whether anything is or was held against `user`.
-    pub(crate) fn knows(&self, user: &str) -> bool {
+    pub(crate) fn contains(&self, user: &str) -> bool {
         self.by_user.contains_key(user)
     }
 

@@ -3,14 +3,14 @@
 use proptest::prelude::*;
 
 use super::World;
-use crate::decide::edit::{Delete, Edit, Whose};
+use crate::decide::edit::{Delete, Edit, MessageScope};
 use crate::decide::history::{self, Anchor};
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::presence::Presence;
 use crate::decide::{self, Decision, expire, sync};
 use crate::names::Actor;
-use crate::state::users::members::{Deed, MemberChange, Role};
-use crate::{Effects, Id, Part, Record, Room};
+use crate::state::users::members::{MemberAction, MemberChange, Role};
+use crate::{Id, Outcome, Part, Record, Room};
 
 pub(super) fn sample() -> World {
     let mut world = World::new("lobby");
@@ -28,7 +28,7 @@ pub(super) fn sample() -> World {
     for (verb, back) in [("edit", 3), ("react", 3), ("react", 6), ("delete", 6), ("edit", 9)] {
         let m = world.room.messages.last() - back;
         let id = world.room.messages.get(m).map(|message| message.id).expect("there").to_string();
-        let (user, id, whose) = (Actor::Backend, id.as_bytes(), Whose::Permitted);
+        let (user, id, whose) = (Actor::Backend, id.as_bytes(), MessageScope::Permitted);
         let done = world.act(&name, |c, d| match verb {
             "edit" => {
                 let edit = Edit { user, id, text: b"better", meta: Some(b"{}"), whose };
@@ -78,19 +78,19 @@ fn exercise(room: Room) {
     let _ = decide::members::answer(context, None, 1000, b"", None);
     let _ = decide::who::answer(context, None, 1000, None);
     let _ = (world.room.memory(), world.room.free_effort());
-    let mut effects = Effects::default();
+    let mut outcome = Outcome::default();
     let mut decision = Decision::on(&world.room);
     expire::decide(context, expire::Presence::Ends, 10, &mut decision);
-    world.room.carry_out(&name, world.time(), &decision.steps, &mut effects);
+    world.room.execute(&name, world.time(), &decision.steps, &mut outcome);
     let send = super::send("alice", "hi", Some("n"));
     let mut decision = Decision::on(&world.room);
     if decide::send::decide(world.context(&name), &send, &mut decision).is_ok() {
-        world.room.carry_out(&name, world.time(), &decision.steps, &mut effects);
+        world.room.execute(&name, world.time(), &decision.steps, &mut outcome);
     }
     if plausible {
         let _ = world.join("newcomer", None, None);
     }
-    for event in effects.events.iter() {
+    for event in outcome.events.iter() {
         serde_json::from_slice::<serde_json::Value>(event).expect("every event is strict JSON");
     }
     if plausible {
@@ -126,7 +126,7 @@ fn numbers_at_the_edge_are_refused_or_leave_room_to_go_on() {
     for edge in edges {
         let alter: [fn(&mut Room, u64); 4] = [
             |room, edge| room.members.restore_next(edge),
-            |room, edge| room.presence.order.restore_next(edge),
+            |room, edge| room.presence.arrivals.restore_next(edge),
             |room, edge| room.settings.get_or_insert_default().max_text = Some(edge),
             |room, edge| {
                 let id = Id { ms: room.last.ms, n: edge };
@@ -179,7 +179,7 @@ fn what_no_primary_would_send_leaves_a_room_that_loads() {
     let mut bytes = Vec::new();
     join("*").write(&mut bytes);
     assert!(Record::read_all(&bytes).is_err(), "the backend is no member");
-    let change = MemberChange::plain("*", None, Deed::Ban, None);
+    let change = MemberChange::plain("*", None, MemberAction::Ban, None);
     bytes.clear();
     Record::Moderate { id: Id { ms: 9, n: 9 }, change }.write(&mut bytes);
     assert!(Record::read_all(&bytes).is_err(), "nobody bans the backend");
@@ -281,16 +281,16 @@ fn records_out_of_place_or_out_of_form_change_nothing() {
     let send = super::send("moritz", "again", None);
     let mut decision = Decision::on(&world.room);
     decide::send::decide(world.context(&name), &send, &mut decision).expect("sent");
-    let mut effects = Effects::default();
-    world.room.carry_out(&name, world.time(), &decision.steps, &mut effects);
+    let mut outcome = Outcome::default();
+    world.room.execute(&name, world.time(), &decision.steps, &mut outcome);
     let stored = world.room.encode(Part::Durable);
-    for record in Record::read_all(&effects.durable).expect("as written") {
+    for record in Record::read_all(&outcome.durable).expect("as written") {
         world.room.apply(&record, 0);
     }
     assert_eq!(world.room.encode(Part::Durable), stored, "a record applied twice");
-    let at = effects.durable.windows(6).position(|window| window == b"moritz").expect("there");
+    let at = outcome.durable.windows(6).position(|window| window == b"moritz").expect("there");
     for (place, byte) in [(at + 4, b' '), (at, b'@'), (at + 2, 0)] {
-        let mut damaged = effects.durable.clone();
+        let mut damaged = outcome.durable.clone();
         damaged[place] = byte;
         assert!(Record::read_all(&damaged).is_err(), "{byte}");
     }

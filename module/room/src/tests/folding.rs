@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::World;
 use crate::command_error::CommandError;
-use crate::decide::edit::{Delete, Edit, Whose};
+use crate::decide::edit::{Delete, Edit, MessageScope};
 use crate::decide::history::{self, Anchor};
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::react::Reaction;
@@ -55,7 +55,7 @@ fn verb() -> impl Strategy<Value = Verb> {
     ]
 }
 
-fn carry_out(world: &mut World, verb: &Verb, count: u64) -> Result<(), CommandError> {
+fn execute(world: &mut World, verb: &Verb, count: u64) -> Result<(), CommandError> {
     let name = world.name.clone();
     let actor = |user: usize| Actor::parse(USERS[user].as_bytes()).expect("an actor");
     let newest = world.room.messages.last();
@@ -76,7 +76,7 @@ fn carry_out(world: &mut World, verb: &Verb, count: u64) -> Result<(), CommandEr
             let object = format!("{{\"meta {count}\":1}}");
             let (id, text) = (id(*back), text.as_bytes());
             let meta = meta.then_some(object.as_bytes());
-            let (user, whose) = (actor(*user), Whose::Permitted);
+            let (user, whose) = (actor(*user), MessageScope::Permitted);
             let edit = Edit { user, id: id.as_bytes(), text, meta, whose };
             world.act(&name, |c, d| decide::edit::edit(c, edit, d)).map(drop)
         }
@@ -84,7 +84,7 @@ fn carry_out(world: &mut World, verb: &Verb, count: u64) -> Result<(), CommandEr
             let (user, id) = (actor(*user), id(*back));
             let reason = count.is_multiple_of(2).then_some("why");
             let id = id.as_bytes();
-            let delete = Delete { user, id, reason, whose: Whose::Permitted };
+            let delete = Delete { user, id, reason, whose: MessageScope::Permitted };
             world.act(&name, |c, d| decide::edit::delete(c, delete, d)).map(drop)
         }
         Verb::React { user, back, emoji, remove } => {
@@ -232,7 +232,7 @@ proptest! {
         for (count, verb) in verbs.iter().enumerate() {
             let before = world.room.encode(crate::Part::Everything(world.time()));
             let read_up_to = world.published.len();
-            if carry_out(&mut world, verb, count as u64).is_err() {
+            if execute(&mut world, verb, count as u64).is_err() {
                 prop_assert_eq!(&world.room.encode(crate::Part::Everything(world.time())), &before);
                 prop_assert_eq!(world.published.len(), read_up_to);
             }
@@ -268,15 +268,15 @@ proptest! {
         }
 
         for user in &USERS[..4] {
-            let standing = decide::read::standings(world.context(&name), &[user]).expect("a room");
-            prop_assert_eq!(standing[0].is_some(), world.room.role(user).is_some());
-            let Some(standing) = standing[0] else { continue };
+            let read_state = decide::read::read_states(world.context(&name), &[user]).expect("a room");
+            prop_assert_eq!(read_state[0].is_some(), world.room.role(user).is_some());
+            let Some(read_state) = read_state[0] else { continue };
             let unread = |shown: &&Shown| !shown.deleted && shown.user != *user;
             let after: Vec<&Shown> =
-                kept.0.range(standing.cursor.n + 1..).map(|(_, shown)| shown).filter(unread).collect();
+                kept.0.range(read_state.cursor.n + 1..).map(|(_, shown)| shown).filter(unread).collect();
             let mentions = after.iter().filter(|shown| shown.mentions.iter().any(|m| m == user));
-            prop_assert_eq!(standing.unread.messages, after.len() as u64, "{}", user);
-            prop_assert_eq!(standing.unread.mentions, mentions.count() as u64, "{}", user);
+            prop_assert_eq!(read_state.unread.messages, after.len() as u64, "{}", user);
+            prop_assert_eq!(read_state.unread.mentions, mentions.count() as u64, "{}", user);
         }
         let stored = String::from_utf8_lossy(&world.room.encode(crate::Part::Everything(world.time()))).into_owned();
         for event in world.published.iter().filter(|event| event.contains("\"text\":")) {

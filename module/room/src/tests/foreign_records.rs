@@ -11,7 +11,7 @@ use crate::limits::*;
 use crate::state::log::journal::Journal;
 use crate::state::log::message_body::{Body, Mentions};
 use crate::state::settings::{Access, Setting};
-use crate::state::users::members::{Deed, MemberChange, Role};
+use crate::state::users::members::{MemberAction, MemberChange, Role};
 use crate::{CommandError, Id, Part, Record, Room};
 
 /// Numbers at which something may go wrong, and ordinary ones.
@@ -79,14 +79,14 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
     let join = join.prop_map(|(user, ms, logged)| {
         bytes(&Record::Join { user, role: Role::Owner, by: None, ms, logged })
     });
-    let moderate = (id(), user(), prop::sample::select(Deed::ALL.to_vec()), edgy());
-    let moderate = moderate.prop_map(|(id, user, deed, until)| {
+    let moderate = (id(), user(), prop::sample::select(MemberAction::ALL.to_vec()), edgy());
+    let moderate = moderate.prop_map(|(id, user, action, until)| {
         let change =
-            MemberChange { until: Some(until), ..MemberChange::plain(user, None, deed, None) };
+            MemberChange { until: Some(until), ..MemberChange::plain(user, None, action, None) };
         bytes(&Record::Moderate { id, change })
     });
-    let about = (id(), user(), id(), text(32), any::<bool>());
-    let about = about.prop_map(|(id, user, message, emoji, removed)| {
+    let target = (id(), user(), id(), text(32), any::<bool>());
+    let target = target.prop_map(|(id, user, message, emoji, removed)| {
         let react = Record::React { id, user, message, emoji: &emoji, removed };
         let edit = Record::Edit { id, user, message, text: &emoji, meta: None };
         let delete = Record::Delete { id, user, message, reason: Some(&emoji) };
@@ -115,7 +115,7 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
             _ => Record::Absent { connections: vec!["c1".into(), room.into()] },
         })
     });
-    prop_oneof![message, settings, join, moderate, about, read, trim, present, others]
+    prop_oneof![message, settings, join, moderate, target, read, trim, present, others]
 }
 
 /// The room can be stored and loaded, now and after it has gone on as far as it does.
@@ -176,9 +176,9 @@ fn no_event_number_near_the_end_comes_by_records() {
         let bytes = leave(n);
         let mut taken = room.clone();
         for record in Record::read_all(&bytes).expect("accepted") {
-            assert!(taken.takes(&record));
+            assert!(taken.accepts(&record));
             taken.apply(&record, 7);
-            assert!(!taken.takes(&record), "not twice");
+            assert!(!taken.accepts(&record), "not twice");
         }
         assert_eq!((taken.last().n, taken.is_full()), (n, n >= FULL));
         loads_for_ever(taken);

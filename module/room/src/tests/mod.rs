@@ -17,7 +17,7 @@ use crate::command_error::CommandError;
 use crate::decide::{self, Context, Decision, Steps};
 use crate::limits::Limits;
 use crate::names::{Actor, RoomName};
-use crate::{Effects, Now, Part, Record, Room};
+use crate::{Now, Outcome, Part, Record, Room};
 
 /// One room, its copy, and a clock.
 pub(crate) struct World {
@@ -49,8 +49,8 @@ impl World {
 
     /// The steady clock shows something else than the other one.
     pub(crate) fn time(&self) -> Now {
-        let (ms, steady_ms) = (self.now, self.now + 7_000_000);
-        Now { ms, id_ms: ms, unused_ms: ms + 1, steady_ms }
+        let (ms, monotonic_ms) = (self.now, self.now + 7_000_000);
+        Now { ms, id_ms: ms, unused_ms: ms + 1, monotonic_ms }
     }
 
     fn send(&mut self, user: &str, text: &str) -> Result<String, CommandError> {
@@ -123,15 +123,15 @@ impl World {
 
     /// Carries a decision out here, and replays its bytes on the copy.
     fn finish(&mut self, name: &str, steps: Steps<'_>) {
-        let mut effects = Effects::default();
-        self.room.carry_out(name, self.time(), &steps, &mut effects);
-        for blob in [&effects.durable, &effects.presence] {
+        let mut outcome = Outcome::default();
+        self.room.execute(name, self.time(), &steps, &mut outcome);
+        for blob in [&outcome.durable, &outcome.presence] {
             for record in &Record::read_all(blob).expect("what was written can be read") {
-                let steady = self.now + 3_000;
-                self.copy.apply(record, steady);
+                let monotonic = self.now + 3_000;
+                self.copy.apply(record, monotonic);
             }
         }
-        let texts = effects.events.iter().map(|event| String::from_utf8_lossy(event).into_owned());
+        let texts = outcome.events.iter().map(|event| String::from_utf8_lossy(event).into_owned());
         self.published.extend(texts);
     }
 
@@ -147,7 +147,7 @@ impl World {
         assert_eq!(loaded.connections(), self.room.connections());
         assert_eq!(self.copy.connections(), self.room.connections());
         let mut room = self.room.clone();
-        while room.free_leftovers(1000) {}
+        while room.free_pending(1000) {}
         assert_eq!(room.encode(Part::Durable), self.room.encode(Part::Durable));
         assert_eq!(loaded.users.len(), room.users.len(), "no user leaks");
         assert_eq!(loaded.journal.bytes(), room.journal.bytes(), "nothing is left of what is gone");
@@ -179,7 +179,7 @@ fn send<'a>(user: &'a str, text: &'a str, nonce: Option<&'a str>) -> decide::sen
 }
 
 /// The code and argument of a refusal: the first words of its text.
-fn code(refusal: &CommandError) -> String {
-    let message = refusal.message();
+fn code(error: &CommandError) -> String {
+    let message = error.message();
     message.split(" - ").next().unwrap_or_default().to_owned()
 }

@@ -77,7 +77,7 @@ impl Reader {
     }
 }
 
-fn carry_out(world: &mut World, verb: &Verb) -> Result<(), CommandError> {
+fn execute(world: &mut World, verb: &Verb) -> Result<(), CommandError> {
     let name = world.name.clone();
     match verb {
         Verb::Send { user, text, nonce } => {
@@ -111,7 +111,7 @@ fn carry_out(world: &mut World, verb: &Verb) -> Result<(), CommandError> {
         }
         Verb::Expire => {
             let now = world.time();
-            world.room.settle(now, 3);
+            world.room.requeue_beaten(now, 3);
             world.expire(3);
             Ok(())
         }
@@ -134,7 +134,7 @@ proptest! {
         for verb in &verbs {
             let before = world.room.encode(crate::Part::Everything(world.time()));
             let read_up_to = world.published.len();
-            let outcome = carry_out(&mut world, verb);
+            let outcome = execute(&mut world, verb);
             if outcome.is_err() {
                 prop_assert_eq!(&world.room.encode(crate::Part::Everything(world.time())), &before);
                 prop_assert_eq!(world.published.len(), read_up_to);

@@ -3,7 +3,7 @@
 use super::rules::lobby;
 use super::{World, code};
 use crate::command_error::CommandError;
-use crate::decide::edit::{Delete, Edit, Whose};
+use crate::decide::edit::{Delete, Edit, MessageScope};
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::react::Reaction;
 use crate::decide::{self, history, sync};
@@ -28,7 +28,7 @@ impl World {
     fn edit(&mut self, user: &str, id: &str, text: &str) -> Result<(), CommandError> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
-        let (id, whose) = (id.as_bytes(), Whose::Permitted);
+        let (id, whose) = (id.as_bytes(), MessageScope::Permitted);
         let edit = Edit { user, id, text: text.as_bytes(), meta: None, whose };
         self.act(&name, |c, d| decide::edit::edit(c, edit, d)).map(drop)
     }
@@ -36,7 +36,7 @@ impl World {
     fn delete(&mut self, user: &str, id: &str) -> Result<(), CommandError> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
-        let (id, whose) = (id.as_bytes(), Whose::Permitted);
+        let (id, whose) = (id.as_bytes(), MessageScope::Permitted);
         let delete = Delete { user, id, reason: None, whose };
         self.act(&name, |c, d| decide::edit::delete(c, delete, d)).map(drop)
     }
@@ -56,7 +56,7 @@ impl World {
 }
 
 fn word<T>(outcome: Result<T, CommandError>) -> String {
-    let code = outcome.map_or_else(|refusal| code(&refusal), |_| "ok".into());
+    let code = outcome.map_or_else(|error| code(&error), |_| "ok".into());
     let explained = [" only members may do this", " no such message"];
     explained.iter().fold(code.as_str(), |code, words| code.trim_end_matches(words)).into()
 }
@@ -146,7 +146,7 @@ fn what_is_held_against_a_user_refuses_what_it_says_until_it_ends() {
 
     let name = world.name.clone();
     assert_eq!(world.moderate("mo", Action::Ban, "mia", None), Ok(true));
-    let event = world.published.last().expect("told").clone();
+    let event = world.published.last().expect("published").clone();
     assert!(
         event.ends_with("\"user\":\"mia\",\"by\":\"mo\",\"kind\":\"ban\",\"reason\":\"because\"}"),
         "{event}"
@@ -179,7 +179,7 @@ fn a_kick_ends_presence_at_once_and_a_block_keeps_out() {
         world.act(&name, |c, d| decide::presence::here(c, here, d)).expect("here");
     }
     assert_eq!(world.moderate("mo", Action::Kick, "mia", None), Ok(true));
-    let event = world.published.last().expect("told");
+    let event = world.published.last().expect("published");
     assert!(event.contains("\"kind\":\"leave\",\"users\":0,\"reason\":\"kicked\""), "{event}");
     assert_eq!((world.room.connections(), world.room.role("mia")), (0, None));
     assert_eq!(

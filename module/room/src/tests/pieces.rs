@@ -2,7 +2,7 @@
 //! is put together again or refused.
 
 use super::{World, damage, digest};
-use crate::codec::snapshot_write::{PIECE, REACTORS};
+use crate::codec::snapshot_write::{PIECE, REACTION_USERS};
 use crate::limits::{MAX_TEXT_MAX, OBJECT_MAX};
 use crate::{Id, Loader, Part, Record, Room};
 
@@ -80,12 +80,12 @@ fn large_rooms() -> Vec<(&'static str, Room)> {
         let (id, user) = (made.next(), name(at));
         made.room.apply(&Record::Leave { id, user: &user, by: None }, 0);
     }
-    rooms.push(("facts", made.room));
+    rooms.push(("entries", made.room));
 
     let mut made = Made::new();
     for kind in ["👍", "🎉"] {
         let message = made.message("react to this");
-        for at in 0..20 * REACTORS + 17 {
+        for at in 0..20 * REACTION_USERS + 17 {
             let (id, user) = (made.next(), name(at));
             let record = Record::React { id, user: &user, message, emoji: kind, removed: false };
             made.room.apply(&record, 0);
@@ -182,7 +182,7 @@ fn a_piece_of_a_snapshot_stands_alone_among_records() {
     let mut bytes = Vec::new();
     piece.write(&mut bytes);
     assert_eq!(Record::read_all(&bytes).expect("read"), std::slice::from_ref(&piece));
-    assert!(!piece.makes_a_room() && !piece.is_presence());
+    assert!(!piece.creates_room() && !piece.is_presence());
     Record::Seen { ms: 7 }.write(&mut bytes);
     assert!(Record::read_all(&bytes).is_err());
 }

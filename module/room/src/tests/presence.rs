@@ -27,12 +27,12 @@ impl World {
     /// What the timer does.
     fn sweep(&mut self) {
         let now = self.time();
-        self.room.settle(now, 1000);
+        self.room.requeue_beaten(now, 1000);
         self.expire(1000);
     }
 
     /// Events published since the last call, without their heads.
-    fn told(&mut self) -> Vec<String> {
+    fn published(&mut self) -> Vec<String> {
         let tail = |event: String| {
             let from = event.find("\"type\":").unwrap_or_default();
             let event = event[from..].replace('"', "");
@@ -73,10 +73,10 @@ fn presence_counts_users_and_tells_first_and_last() {
     off(&mut world, "mia", "c9").expect("an unknown one is nothing");
     assert_eq!(world.published.len(), count);
     off(&mut world, "mia", "c1").expect("off");
-    let status = world.published.last().expect("told");
+    let status = world.published.last().expect("published");
     assert!(status.contains("\"kind\":\"status\",\"status\":\"away\",\"users\":1"), "{status}");
     off(&mut world, "mia", "c2").expect("off");
-    let went = world.published.last().expect("told");
+    let went = world.published.last().expect("published");
     assert!(went.contains("\"kind\":\"leave\",\"users\":0,\"reason\":\"left\""), "{went}");
     world.check_copies();
 }
@@ -96,16 +96,16 @@ fn what_is_not_beaten_ends_once_and_what_is_beaten_stays() {
     let count = world.published.len();
     world.expire(100);
     assert_eq!(world.published.len(), count + 1, "one leave for mia's two connections");
-    let went = world.published.last().expect("told");
+    let went = world.published.last().expect("published");
     assert!(
         went.contains("\"user\":\"mia\",\"kind\":\"leave\",\"users\":1,\"reason\":\"timeout\"")
     );
     world.expire(100);
     assert_eq!(world.published.len(), count + 1, "and nothing more");
     let now = world.time();
-    world.room.settle(now, 100);
+    world.room.requeue_beaten(now, 100);
     let next = world.room.next_deadline(&world.limits, now);
-    assert_eq!(next, Some(now.steady_ms + 4_000));
+    assert_eq!(next, Some(now.monotonic_ms + 4_000));
     world.check_copies();
 }
 
@@ -117,35 +117,35 @@ fn a_crowd_is_told_by_its_number_once_a_second() {
     for user in ["a", "b", "c"] {
         world.here(user, user, None).expect("here");
     }
-    assert_eq!(world.told().len(), 3, "one by one up to the bound");
+    assert_eq!(world.published().len(), 3, "one by one up to the bound");
     world.here("d", "d", None).expect("here");
-    assert_eq!(world.told(), ["type:occupancy users:4}"], "then at once by number");
+    assert_eq!(world.published(), ["type:occupancy users:4}"], "then at once by number");
     for user in ["e", "f", "g"] {
         world.now += 100;
         world.here(user, user, Some("dnd")).expect("here");
     }
     world.here("a", "a", Some("away")).expect("here");
     world.sweep();
-    assert_eq!(world.told(), [""; 0], "but not again within a second, and no status");
+    assert_eq!(world.published(), [""; 0], "but not again within a second, and no status");
     let due = world.room.next_deadline(&world.limits, world.time()).expect("something is due");
-    assert_eq!(due, world.time().steady_ms + 700);
+    assert_eq!(due, world.time().monotonic_ms + 700);
     world.now += 700;
     world.sweep();
-    assert_eq!(world.told(), ["type:occupancy users:7}"], "the newest number is told");
+    assert_eq!(world.published(), ["type:occupancy users:7}"], "the newest number is published");
     assert_ne!(world.room.occupancy_deadline(&world.limits), Some(0));
     world.off("g", "g").expect("off");
     world.off("f", "f").expect("off");
     world.off("e", "e").expect("off");
-    assert_eq!(world.told(), [""; 0]);
+    assert_eq!(world.published(), [""; 0]);
     world.off("d", "d").expect("off");
     assert_eq!(
-        world.told(),
+        world.published(),
         ["type:presence user:d kind:leave users:3 reason:left}"],
         "names again, with the count"
     );
     world.now += 9_000;
     world.sweep();
-    assert_eq!(world.told().len(), 3, "all gone, and no occupancy is owed");
+    assert_eq!(world.published().len(), 3, "all gone, and no occupancy is owed");
     assert_eq!(world.room.next_deadline(&world.limits, world.time()), None);
     world.check_copies();
 }
@@ -174,7 +174,7 @@ fn a_user_has_so_many_statuses_at_once() {
         world.here("mia", &format!("c{at}"), Some(&format!("word {at}"))).expect("here");
     }
     let refused = world.here("mia", "c99", Some("one more"));
-    assert_eq!(refused.map_err(|refusal| code(&refusal)), Err("INVALID status".into()));
+    assert_eq!(refused.map_err(|error| code(&error)), Err("INVALID status".into()));
     world.here("mia", "c0", Some("one more")).expect("instead of another");
     world.here("mia", "c99", Some("")).expect("empty is online");
     world.check_copies();
@@ -186,9 +186,9 @@ fn what_comes_under_another_name_has_nobody_present() {
     world.here("mia", "c1", None).expect("here");
     world.here("guest", "c2", None).expect("here");
     let users = world.room.users.len();
-    world.room.set_presence_aside();
+    world.room.detach_presence();
     assert_eq!((world.room.online(), world.room.connections()), (0, 0));
-    while world.room.free_leftovers(1) {}
+    while world.room.free_pending(1) {}
     assert_eq!(world.room.users.len(), users - 1, "the guest is known by nothing else");
     assert_eq!(world.room.next_deadline(&world.limits, world.time()), None);
 }

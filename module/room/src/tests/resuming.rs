@@ -1,7 +1,7 @@
 //! Cursors at every boundary, and pages.
 
 use super::World;
-use crate::decide::edit::{self, Edit, Whose};
+use crate::decide::edit::{self, Edit, MessageScope};
 use crate::decide::history::{self, Anchor};
 use crate::decide::{PageSize, sync};
 use crate::id::Id;
@@ -92,8 +92,8 @@ fn what_has_expired_is_neither_shown_nor_resumed_over() {
     world.expire(2);
     assert_eq!(world.room.messages.len(), 2);
     let now = world.time();
-    let steady = ids[3].ms + 10 + now.steady_ms - now.ms;
-    assert_eq!(world.room.next_deadline(&world.limits, now), Some(steady));
+    let monotonic = ids[3].ms + 10 + now.monotonic_ms - now.ms;
+    assert_eq!(world.room.next_deadline(&world.limits, now), Some(monotonic));
     assert_eq!(texts(&world, ids[2]).map(|events| events.len()), Some(2));
     world.check_copies();
 }
@@ -202,7 +202,7 @@ fn what_was_said_of_an_expired_message_is_not_told_either() {
     let name = world.name.clone();
     for (text, id) in [("SECRET", &first), ("fine", &second)] {
         let user = Actor::User("alice");
-        let (id, whose) = (id.as_bytes(), Whose::Permitted);
+        let (id, whose) = (id.as_bytes(), MessageScope::Permitted);
         let edit = Edit { user, id, text: text.as_bytes(), meta: None, whose };
         world.act(&name, |c, d| edit::edit(c, edit, d)).expect("edited");
     }
@@ -228,7 +228,7 @@ fn only_the_newest_edit_of_a_message_repeats_it() {
             let text = format!("{id} turn {turn}");
             let meta = turn.is_multiple_of(2).then_some(object.as_bytes());
             let (user, text) = (Actor::User("alice"), text.as_bytes());
-            let (id, whose) = (id.as_bytes(), Whose::Permitted);
+            let (id, whose) = (id.as_bytes(), MessageScope::Permitted);
             let edit = Edit { user, id, text, meta, whose };
             world.act(&name, |c, d| edit::edit(c, edit, d)).expect("edited");
         }

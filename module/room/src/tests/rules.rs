@@ -17,7 +17,7 @@ pub(super) fn lobby(access: &str) -> World {
 }
 
 fn outcome<T>(result: Result<T, CommandError>) -> String {
-    result.map_or_else(|refusal| code(&refusal), |_| "ok".into())
+    result.map_or_else(|error| code(&error), |_| "ok".into())
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_message_is_what_it_says() {
         alter(&mut command);
         let name = world.name.clone();
         match world.act(&name, |c, d| decide::send::decide(c, &command, d)) {
-            Err(refusal) => assert_eq!(code(&refusal), *expected, "{why}"),
+            Err(error) => assert_eq!(code(&error), *expected, "{why}"),
             Ok(_) => {
                 assert_eq!("ok", *expected, "{why}");
                 let event = world.published.last().expect("published");
@@ -258,10 +258,10 @@ fn a_signal_is_published_only() {
         world.act(&name, |c, d| decide::signal::decide(c, user, word, data, d))?;
         Ok::<_, CommandError>(world.published.last().cloned().unwrap_or_default())
     };
-    let typing = signal(&mut world, "mia", "typing", Some(b"{\"a\":1}")).expect("told");
+    let typing = signal(&mut world, "mia", "typing", Some(b"{\"a\":1}")).expect("published");
     assert!(typing.contains("\"name\":\"typing\",\"data\":{\"a\":1}"), "{typing}");
     assert_eq!(signal(&mut world, "out", "typing", None), Err(CommandError::NotMember));
     assert_eq!(signal(&mut world, "mia", "notice", None), Err(CommandError::Denied("backend")));
-    let notice = signal(&mut world, "*", "notice", None).expect("told");
+    let notice = signal(&mut world, "*", "notice", None).expect("published");
     assert!(notice.contains("\"type\":\"notice\"") && !notice.contains("\"name\""), "{notice}");
 }

@@ -2,14 +2,14 @@
 //! difference between a step and the next.
 
 use super::{World, code};
-use crate::decide::edit::{Delete, Edit, Whose};
+use crate::decide::edit::{Delete, Edit, MessageScope};
 use crate::decide::react::Reaction;
 use crate::decide::{self, Decision, expire, read, sync};
 use crate::id::Id;
 use crate::limits::Limits;
 use crate::names::Actor;
 use crate::state::log::messages::VISITED;
-use crate::state::room::WAITING_MAX;
+use crate::state::room::PENDING_TRIM_MAX;
 
 /// What the timer does at most in one step.
 const STEP: usize = 128;
@@ -42,8 +42,8 @@ fn step(world: &mut World) -> bool {
 fn unread(world: &World) -> (u64, usize) {
     let name = world.name.clone();
     VISITED.set(0);
-    let standing = read::standing(world.context(&name), "bob").expect("a member");
-    (standing.unread.messages, VISITED.get())
+    let read_state = read::read_state(world.context(&name), "bob").expect("a member");
+    (read_state.unread.messages, VISITED.get())
 }
 
 /// What bob has not read, counted one by one.
@@ -78,9 +78,9 @@ fn a_lowered_bound_is_carried_out_in_bounded_steps() {
         assert!((1..=256).contains(&removed), "{bound}: {removed} at once");
         let mut steps = 0;
         loop {
-            let (told, visited) = unread(&world);
-            assert!(visited as u64 <= WAITING_MAX + 8, "{bound}: looked at {visited}");
-            assert_eq!(told, unread_by_looking(&world), "{bound}, after {steps} steps");
+            let (published, visited) = unread(&world);
+            assert!(visited as u64 <= PENDING_TRIM_MAX + 8, "{bound}: looked at {visited}");
+            assert_eq!(published, unread_by_looking(&world), "{bound}, after {steps} steps");
             let before = world.room.messages.len();
             let unfinished = step(&mut world);
             assert!(before - world.room.messages.len() <= STEP, "{bound}");
@@ -104,9 +104,9 @@ fn where_nearly_everything_is_too_old_what_is_left_is_counted() {
     let mut world = filled(6_000);
     for left in [0, 7, 900] {
         world.limits.history_ttl = 1 + left;
-        let (told, visited) = unread(&world);
-        assert_eq!(told, unread_by_looking(&world), "{left} left");
-        assert!(visited as u64 <= WAITING_MAX + 8, "{left} left: looked at {visited}");
+        let (published, visited) = unread(&world);
+        assert_eq!(published, unread_by_looking(&world), "{left} left");
+        assert!(visited as u64 <= PENDING_TRIM_MAX + 8, "{left} left: looked at {visited}");
     }
 }
 
@@ -131,18 +131,18 @@ fn a_message_between_very_many_events_goes_in_bounded_steps_too() {
             "messages" => world.limits.history_max = 1,
             _ => world.limits.journal_max = 100,
         }
-        let facts = |world: &World| world.room.journal.facts_from(0).count();
+        let entries = |world: &World| world.room.journal.entries_from(0).count();
         let mut most = 0;
         loop {
-            let before = facts(&world);
+            let before = entries(&world);
             let unfinished = step(&mut world);
-            most = most.max(before - facts(&world));
+            most = most.max(before - entries(&world));
             if !unfinished {
                 break;
             }
         }
         assert_eq!(most, STEP, "{bound}");
-        assert!(facts(&world) <= 100, "{bound}: {} are left", facts(&world));
+        assert!(entries(&world) <= 100, "{bound}: {} are left", entries(&world));
         if bound == "messages" {
             assert_eq!(world.room.messages.len(), 1);
         }
@@ -165,7 +165,7 @@ fn bytes_are_bounded_whatever_takes_them() {
             1 => {
                 let (user, id, meta) =
                     (Actor::User("alice"), last.as_bytes(), Some(object.as_bytes()));
-                let edit = Edit { user, id, text: b"other", meta, whose: Whose::Permitted };
+                let edit = Edit { user, id, text: b"other", meta, whose: MessageScope::Permitted };
                 world.act(&name, |c, d| decide::edit::edit(c, edit, d)).expect("edited");
             }
             2 => world.set("topic", &format!("{topic}{at}"), None).expect("set"),
@@ -196,27 +196,24 @@ fn what_can_never_fit_is_refused() {
     let id = world.send("alice", &"x".repeat(2_500)).expect("half of it fits");
     let before = world.room.encode(crate::Part::Durable);
     let text = "x".repeat(2_501);
-    assert_eq!(
-        world.send("alice", &text).map_err(|refusal| code(&refusal)),
-        Err("TOOBIG 2500".into())
-    );
-    assert_eq!(world.send("*", &text).map_err(|refusal| code(&refusal)), Err("TOOBIG 2500".into()));
+    assert_eq!(world.send("alice", &text).map_err(|error| code(&error)), Err("TOOBIG 2500".into()));
+    assert_eq!(world.send("*", &text).map_err(|error| code(&error)), Err("TOOBIG 2500".into()));
     let name = world.name.clone();
     let edit = Edit {
         user: Actor::User("alice"),
         id: id.as_bytes(),
         text: text.as_bytes(),
         meta: None,
-        whose: Whose::Permitted,
+        whose: MessageScope::Permitted,
     };
     let edited = world.act(&name, |c, d| decide::edit::edit(c, edit, d));
-    assert_eq!(edited.map_err(|refusal| code(&refusal)), Err("TOOBIG 2500".into()));
+    assert_eq!(edited.map_err(|error| code(&error)), Err("TOOBIG 2500".into()));
     assert_eq!(world.room.encode(crate::Part::Durable), before);
     // A setting of the room counts instead of the server's.
     assert!(world.set("room_bytes", "1048576", None).is_ok());
     assert!(world.send("alice", &text).is_ok());
     let by_owner = world.set("room_bytes", "2097152", Some("alice"));
-    assert_eq!(by_owner.map_err(|refusal| code(&refusal)), Err("DENIED backend".into()));
+    assert_eq!(by_owner.map_err(|error| code(&error)), Err("DENIED backend".into()));
 }
 
 #[test]
@@ -243,7 +240,7 @@ fn what_touched_a_message_that_is_gone_is_hidden_at_once_and_freed_in_steps() {
                 user: Actor::Backend,
                 id: id.as_bytes(),
                 reason: None,
-                whose: Whose::Permitted,
+                whose: MessageScope::Permitted,
             };
             world.act(&name, |c, d| decide::edit::delete(c, delete, d)).expect("deleted");
         } else {
@@ -260,11 +257,11 @@ fn what_touched_a_message_that_is_gone_is_hidden_at_once_and_freed_in_steps() {
         world.check_copies();
         // One copy has freed nothing and another all: nobody sees a difference.
         let mut steps = 0;
-        let mut more = world.room.has_leftovers();
+        let mut more = world.room.has_pending_free();
         assert!(more, "{way}");
         while more {
             let before = world.room.users.len();
-            more = world.room.free_leftovers(STEP);
+            more = world.room.free_pending(STEP);
             assert!(before - world.room.users.len() <= STEP, "{way}: freed at once");
             steps += 1;
         }

@@ -22,12 +22,12 @@ pub enum Ephemeral<'a> {
         role: Role,
     },
     /// A user's first connection came.
-    Came {
+    Online {
         /// Who.
         user: Cow<'a, str>,
     },
     /// A user's last connection went.
-    Went {
+    Offline {
         /// Who.
         user: Cow<'a, str>,
         /// `left`, `timeout` or what the caller said.
@@ -78,7 +78,9 @@ pub(crate) fn ephemeral(
 ) {
     let kind = match event {
         Ephemeral::Joined { .. } => "member",
-        Ephemeral::Came { .. } | Ephemeral::Went { .. } | Ephemeral::Status { .. } => "presence",
+        Ephemeral::Online { .. } | Ephemeral::Offline { .. } | Ephemeral::Status { .. } => {
+            "presence"
+        }
         Ephemeral::Occupancy => "occupancy",
         Ephemeral::Signal { name, .. } if *name == NOTICE => NOTICE,
         Ephemeral::Signal { .. } => "signal",
@@ -93,10 +95,10 @@ pub(crate) fn ephemeral(
             string(out, key!("kind"), "join");
             string(out, key!("role"), role.as_str());
         }
-        Ephemeral::Came { user } => presence(out, room, user, "join", None),
+        Ephemeral::Online { user } => presence(out, room, user, "join", None),
         Ephemeral::Occupancy => number(out, key!("users"), room.online() as u64),
         Ephemeral::Status { user } => presence(out, room, user, "status", None),
-        Ephemeral::Went { user, reason } => presence(out, room, user, "leave", Some(reason)),
+        Ephemeral::Offline { user, reason } => presence(out, room, user, "leave", Some(reason)),
         Ephemeral::Signal { user, name, data } => {
             string(out, key!("user"), user);
             if *name != NOTICE {

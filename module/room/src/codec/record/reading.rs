@@ -9,7 +9,7 @@ use crate::bytes::varint::{Malformed, Reader};
 use crate::codec::snapshot_write::{END, PLAUSIBLE_END};
 use crate::limits::*;
 use crate::names::{self, RoomName};
-use crate::state::users::members::Deed;
+use crate::state::users::members::MemberAction;
 
 impl<'a> Record<'a> {
     /// Reads the records that [`Record::write`] has written one after another. Errors: malformed
@@ -210,8 +210,8 @@ pub(crate) fn read_who<'a>(
 }
 
 pub(crate) fn read_member<'a>(reader: &mut Reader<'a>) -> Result<MemberChange<'a>, Malformed> {
-    let deed = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
-    let deed = Deed::ALL.get(deed).copied().ok_or(Malformed("unknown deed"))?;
+    let action = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
+    let action = MemberAction::ALL.get(action).copied().ok_or(Malformed("unknown action"))?;
     let (user, by) = read_who(reader)?;
     let role = match usize::try_from(reader.number()?).unwrap_or(usize::MAX).checked_sub(1) {
         None => None,
@@ -219,7 +219,7 @@ pub(crate) fn read_member<'a>(reader: &mut Reader<'a>) -> Result<MemberChange<'a
     };
     let reason = read_line(reader, REASON_MAX)?;
     let until = read_until(reader)?;
-    Ok(MemberChange { user, by, deed, role, reason, until })
+    Ok(MemberChange { user, by, action, role, reason, until })
 }
 
 /// A moment or none, written as 0 for none, else the moment and one more.

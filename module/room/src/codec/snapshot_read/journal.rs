@@ -8,8 +8,8 @@ use crate::codec::snapshot_write::END;
 use crate::id::Id;
 use crate::limits::*;
 use crate::names;
-use crate::state::log::journal::{About, Change, Fact, Journal, Reacted};
-use crate::state::users::members::{Deed, MemberChange};
+use crate::state::log::journal::{Change, Journal, LogEntry, ReactionDetail, Target};
+use crate::state::users::members::{MemberAction, MemberChange};
 
 const OUT_OF_ORDER: Malformed = Malformed("journal out of order");
 
@@ -30,23 +30,23 @@ impl Decoder<'_, '_> {
             self.reader.number()?;
             return Ok(());
         }
-        let (mut fact, repeats) = self.fact(tag)?;
-        self.follow_messages(fact.id)?;
+        let (mut entry, repeats) = self.entry(tag)?;
+        self.follow_messages(entry.id)?;
         let before = self.progress.before;
-        if fact.id.n != before.n + 1 || fact.id.ms < before.ms {
+        if entry.id.n != before.n + 1 || entry.id.ms < before.ms {
             return Err(OUT_OF_ORDER);
         }
-        self.progress.before = fact.id;
-        match &mut fact.change {
-            Change::Edit { about, .. } if repeats => {
-                self.room.touched.note_edit(about.m, fact.id.n);
+        self.progress.before = entry.id;
+        match &mut entry.change {
+            Change::Edit { target, .. } if repeats => {
+                self.room.annotations.note_edit(target.m, entry.id.n);
             }
-            Change::React { about, earlier, .. } if repeats => {
-                *earlier = self.room.touched.note_reaction(about.m, fact.id.n);
+            Change::React { target, earlier, .. } if repeats => {
+                *earlier = self.room.annotations.note_reaction(target.m, entry.id.n);
             }
             _ => {}
         }
-        self.room.journal.push(fact);
+        self.room.journal.push(entry);
         Ok(())
     }
 
@@ -73,7 +73,7 @@ impl Decoder<'_, '_> {
     }
 
     /// A fact, and whether it was written with what it repeats of its message.
-    fn fact(&mut self, tag: u8) -> Result<(Fact, bool), Malformed> {
+    fn entry(&mut self, tag: u8) -> Result<(LogEntry, bool), Malformed> {
         let mut repeats = false;
         let (id, prev) = (self.id()?, self.id()?);
         let reader = &mut self.reader;
@@ -89,50 +89,50 @@ impl Decoder<'_, '_> {
             // Version 1 wrote joins, leaves and roles so.
             2..=4 => {
                 let (user, by) = read_who(reader)?;
-                let (deed, role) = match tag {
-                    2 => (Deed::Join, Some(read_role(reader)?)),
-                    3 => (Deed::Leave, None),
-                    _ => (Deed::Role, Some(read_role(reader)?)),
+                let (action, role) = match tag {
+                    2 => (MemberAction::Join, Some(read_role(reader)?)),
+                    3 => (MemberAction::Leave, None),
+                    _ => (MemberAction::Role, Some(read_role(reader)?)),
                 };
-                Change::Member(MemberChange::plain(user, by, deed, role).into())
+                Change::Member(MemberChange::plain(user, by, action, role).into())
             }
             5 => Change::Member(read_member(reader)?.into()),
             6 => {
-                let about = self.about()?;
+                let target = self.target()?;
                 let user = read_actor(&mut self.reader)?.into();
                 repeats = self.reader.flag()?;
                 if repeats {
-                    self.content(about)?;
+                    self.content(target)?;
                 }
-                Change::Edit { about, user }
+                Change::Edit { target, user }
             }
             7 => {
-                let about = self.about()?;
+                let target = self.target()?;
                 let user = read_actor(&mut self.reader)?.into();
                 let reason = read_line(&mut self.reader, REASON_MAX)?;
-                Change::Delete { about, user, reason: reason.map(Box::from) }
+                Change::Delete { target, user, reason: reason.map(Box::from) }
             }
             8 => {
-                let about = self.about()?;
+                let target = self.target()?;
                 let removed = self.reader.flag()?;
                 repeats = self.reader.flag()?;
-                let reaction = if repeats { Some(self.reacted(about)?) } else { None };
-                Change::React { about, reaction, removed, earlier: 0 }
+                let reaction = if repeats { Some(self.reacted(target)?) } else { None };
+                Change::React { target, reaction, removed, earlier: 0 }
             }
-            _ => return Err(Malformed("unknown fact")),
+            _ => return Err(Malformed("unknown entry")),
         };
-        Ok((Fact { id, prev, change }, repeats))
+        Ok((LogEntry { id, prev, change }, repeats))
     }
 
-    fn about(&mut self) -> Result<About, Malformed> {
+    fn target(&mut self) -> Result<Target, Malformed> {
         let (id, m) = (self.id()?, self.reader.number()?);
-        if m < END { Ok(About { id, m }) } else { Err(Malformed("message number out of bounds")) }
+        if m < END { Ok(Target { id, m }) } else { Err(Malformed("message number out of bounds")) }
     }
 
     /// What an edit repeats of a message, which must be there for that. The message holds it too, or
     /// what a later edit has put in its place, as every version before the third repeated that too.
-    fn content(&mut self, about: About) -> Result<(), Malformed> {
-        self.check_alive(about)?;
+    fn content(&mut self, target: Target) -> Result<(), Malformed> {
+        self.check_alive(target)?;
         self.reader.text(MAX_TEXT_MAX as usize)?;
         let meta = self.reader.option(OBJECT_MAX)?;
         if meta.is_none_or(json::is_object) {
@@ -142,17 +142,17 @@ impl Decoder<'_, '_> {
         }
     }
 
-    fn reacted(&mut self, about: About) -> Result<Reacted, Malformed> {
-        self.check_alive(about)?;
+    fn reacted(&mut self, target: Target) -> Result<ReactionDetail, Malformed> {
+        self.check_alive(target)?;
         let user = read_actor(&mut self.reader)?.into();
         let emoji = self.reader.name(EMOJI_MAX)?;
         names::stored_emoji(emoji.as_bytes()).map_err(|_| Malformed("no emoji"))?;
-        Ok(Reacted { user, emoji: emoji.into() })
+        Ok(ReactionDetail { user, emoji: emoji.into() })
     }
 
-    fn check_alive(&self, about: About) -> Result<(), Malformed> {
-        let message = self.room.messages.get(about.m);
-        let alive = message.is_some_and(|message| message.id == about.id && !message.is_deleted());
+    fn check_alive(&self, target: Target) -> Result<(), Malformed> {
+        let message = self.room.messages.get(target.m);
+        let alive = message.is_some_and(|message| message.id == target.id && !message.is_deleted());
         if alive { Ok(()) } else { Err(Malformed("an event repeats a message that is gone")) }
     }
 }

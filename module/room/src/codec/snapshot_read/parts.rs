@@ -109,7 +109,7 @@ impl Decoder<'_, '_> {
             self.room.count_new(id, author, parts.mentions);
         }
         self.room.messages.push(Message { id, author, body });
-        self.room.tally();
+        self.room.update_range_counts();
         Ok(())
     }
 
@@ -129,7 +129,7 @@ impl Decoder<'_, '_> {
         let emoji = self.reader.name(EMOJI_MAX)?;
         names::stored_emoji(emoji.as_bytes()).map_err(|_| Malformed("no emoji"))?;
         let count = self.reader.count()?;
-        let more = self.progress.version > 2 && self.room.touched.is_last(m, emoji);
+        let more = self.progress.version > 2 && self.room.annotations.is_last(m, emoji);
         if !more {
             self.progress.reacted.clear();
         }
@@ -146,10 +146,10 @@ impl Decoder<'_, '_> {
         match (users.is_empty(), more) {
             (true, _) => out_of_order,
             (false, true) => {
-                self.room.touched.extend(m, users);
+                self.room.annotations.extend(m, users);
                 Ok(())
             }
-            (false, false) if self.room.touched.restore(m, emoji, users) => Ok(()),
+            (false, false) if self.room.annotations.restore(m, emoji, users) => Ok(()),
             (false, false) => out_of_order,
         }
     }

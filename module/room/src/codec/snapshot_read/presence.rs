@@ -4,7 +4,7 @@ use super::Decoder;
 use crate::bytes::varint::Malformed;
 use crate::limits::*;
 use crate::names;
-use crate::state::presence::status_counts::{ONLINE, Statuses};
+use crate::state::presence::status_counts::{ONLINE, StatusCounts};
 use crate::state::room::Room;
 
 impl<'a> Decoder<'a, '_> {
@@ -47,7 +47,7 @@ impl<'a> Decoder<'a, '_> {
         let (own, set) = if is_first { (None, 0) } else { (self.status()?, self.ms()?) };
         let former = self.progress.former.get(&user).map(|status| &**status);
         let entry = self.room.users.get_mut(user).ok_or(Malformed("unknown user"))?;
-        let add = |statuses: &mut Statuses| {
+        let add = |statuses: &mut StatusCounts| {
             let status = statuses.add(own.or(former).unwrap_or(ONLINE), set);
             (!statuses.are_too_many()).then_some(status)
         };
@@ -75,7 +75,7 @@ impl<'a> Decoder<'a, '_> {
 /// Holds users against connections, when all are read.
 pub(super) fn check(room: &mut Room) -> Result<(), Malformed> {
     // The reference that listing a user took is that user's first connection's.
-    let listed: Vec<_> = room.presence.order.from(0).map(|(_, user)| user).collect();
+    let listed: Vec<_> = room.presence.arrivals.from(0).map(|(_, user)| user).collect();
     for user in listed {
         let online = room.users.get(user).and_then(|entry| room.presence.online(user, entry));
         if online.is_none_or(|online| online.statuses.connections() == 0) {

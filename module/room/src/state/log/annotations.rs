@@ -9,25 +9,25 @@ use crate::collections::allocation::{allocated, of_text, of_tree};
 use crate::collections::work;
 use crate::limits::EMOJIS_MAX;
 use crate::state::log::journal::Journal;
-use crate::state::log::reactors::Reactors;
+use crate::state::log::reaction_users::ReactionUsers;
 use crate::state::users::user_table::{UserNumber, Users};
 
 /// The touched messages of a room.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct TouchedMessages {
-    by_message: BTreeMap<u64, Touched>,
+pub(crate) struct Annotations {
+    by_message: BTreeMap<u64, MessageAnnotations>,
     /// Bytes of all reactions.
     reaction_bytes: usize,
 }
 
 /// Bytes of an entry of the map.
-const ENTRY: usize = size_of::<u64>() + size_of::<Touched>();
+const ENTRY: usize = size_of::<u64>() + size_of::<MessageAnnotations>();
 /// Entries in a node of the map, in the mean: it is mostly newer messages that are touched.
 const FILLED: usize = 6;
 
 /// One message.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Touched {
+pub(crate) struct MessageAnnotations {
     /// In the order in which each emoji first came.
     pub(crate) reactions: Vec<Reaction>,
     /// The number of the newest edit in the journal; 0: none.
@@ -42,10 +42,10 @@ pub(crate) struct Touched {
 pub(crate) struct Reaction {
     pub(crate) emoji: Box<str>,
     /// In the order of reacting; never empty.
-    pub(crate) users: Reactors,
+    pub(crate) users: ReactionUsers,
 }
 
-impl Touched {
+impl MessageAnnotations {
     /// Bytes of its reactions.
     pub(crate) fn reaction_bytes(&self) -> usize {
         let own = |reaction: &Reaction| of_text(&reaction.emoji) + reaction.users.memory();
@@ -54,10 +54,10 @@ impl Touched {
     }
 }
 
-impl Touched {
+impl MessageAnnotations {
     /// Empties one event of a reaction, or forgets one user who has reacted: the message is gone.
     /// False: there is nothing left.
-    pub(crate) fn take_apart(&mut self, journal: &mut Journal, users: &mut Users) -> bool {
+    pub(crate) fn free_next(&mut self, journal: &mut Journal, users: &mut Users) -> bool {
         if self.newest_reaction > 0 {
             self.newest_reaction = journal.empty_reaction(self.newest_reaction).unwrap_or(0);
             return true;
@@ -71,7 +71,7 @@ impl Touched {
     }
 }
 
-impl TouchedMessages {
+impl Annotations {
     /// Bytes that all of it takes, as `room_bytes` counts them.
     #[inline]
     pub(crate) fn bytes(&self) -> u64 {
@@ -85,7 +85,7 @@ impl TouchedMessages {
 
     /// Bytes that message `m` takes here.
     pub(crate) fn bytes_of(&self, m: u64) -> u64 {
-        self.get(m).map_or(0, |touched| (2 * ENTRY + touched.reaction_bytes()) as u64)
+        self.get(m).map_or(0, |annotations| (2 * ENTRY + annotations.reaction_bytes()) as u64)
     }
 
     /// How many messages.
@@ -93,19 +93,19 @@ impl TouchedMessages {
         self.by_message.len()
     }
 
-    pub(crate) fn get(&self, m: u64) -> Option<&Touched> {
+    pub(crate) fn get(&self, m: u64) -> Option<&MessageAnnotations> {
         self.by_message.get(&m)
     }
 
     /// Whether any of messages `from..to` has reactions.
     pub(crate) fn any_reacted(&self, from: u64, to: u64) -> bool {
-        let touched = self.by_message.range(from..to.max(from));
-        touched.into_iter().any(|(_, touched)| !touched.reactions.is_empty())
+        let annotations = self.by_message.range(from..to.max(from));
+        annotations.into_iter().any(|(_, annotations)| !annotations.reactions.is_empty())
     }
 
     /// The reactions to message `m`.
     pub(crate) fn reactions(&self, m: u64) -> &[Reaction] {
-        self.get(m).map_or(&[], |touched| &touched.reactions)
+        self.get(m).map_or(&[], |annotations| &annotations.reactions)
     }
 
     /// Whether this user has reacted so.
@@ -116,7 +116,7 @@ impl TouchedMessages {
 
     /// The number of the newest edit of message `m` in the journal.
     pub(crate) fn newest_edit(&self, m: u64) -> Option<u64> {
-        self.get(m).map(|touched| touched.newest_edit).filter(|n| *n > 0)
+        self.get(m).map(|annotations| annotations.newest_edit).filter(|n| *n > 0)
     }
 
     /// Event `n` of the journal is an edit of message `m`, the newest.
@@ -132,8 +132,8 @@ impl TouchedMessages {
 
     /// Event `n`, the oldest that speaks of message `m`, has left the journal.
     pub(crate) fn forget_event(&mut self, m: u64, n: u64) {
-        let Some(touched) = self.by_message.get_mut(&m) else { return };
-        for newest in [&mut touched.newest_edit, &mut touched.newest_reaction] {
+        let Some(annotations) = self.by_message.get_mut(&m) else { return };
+        for newest in [&mut annotations.newest_edit, &mut annotations.newest_reaction] {
             if *newest == n {
                 *newest = 0;
             }
@@ -143,17 +143,17 @@ impl TouchedMessages {
 
     /// The journal has begun anew.
     pub(crate) fn forget_events(&mut self) {
-        self.by_message.retain(|_, touched| {
-            (touched.newest_edit, touched.newest_reaction) = (0, 0);
-            !touched.reactions.is_empty()
+        self.by_message.retain(|_, annotations| {
+            (annotations.newest_edit, annotations.newest_reaction) = (0, 0);
+            !annotations.reactions.is_empty()
         });
     }
 
     /// Adds a reaction. False: it is there already, or is an emoji too many.
     pub(crate) fn react(&mut self, m: u64, user: UserNumber, emoji: &str) -> bool {
-        let touched = self.by_message.entry(m).or_default();
-        let before = touched.reaction_bytes();
-        let reactions = &mut touched.reactions;
+        let annotations = self.by_message.entry(m).or_default();
+        let before = annotations.reaction_bytes();
+        let reactions = &mut annotations.reactions;
         let kinds = reactions.len();
         match reactions.iter_mut().find(|reaction| *reaction.emoji == *emoji) {
             Some(reaction) if reaction.users.contains(user) => return false,
@@ -164,80 +164,82 @@ impl TouchedMessages {
                 reactions.push(Reaction { emoji: emoji.into(), users: vec![user].into() });
             }
         }
-        self.reaction_bytes = self.reaction_bytes + touched.reaction_bytes() - before;
+        self.reaction_bytes = self.reaction_bytes + annotations.reaction_bytes() - before;
         true
     }
 
     /// Puts a stored reaction back. False: this emoji is there already, or is one too many.
     pub(crate) fn restore(&mut self, m: u64, emoji: &str, users: Vec<UserNumber>) -> bool {
-        let touched = self.by_message.entry(m).or_default();
-        let before = touched.reaction_bytes();
-        let reactions = &mut touched.reactions;
+        let annotations = self.by_message.entry(m).or_default();
+        let before = annotations.reaction_bytes();
+        let reactions = &mut annotations.reactions;
         let new = reactions.iter().all(|reaction| *reaction.emoji != *emoji);
         let new = new && reactions.len() < EMOJIS_MAX;
         if new {
             reactions.reserve_exact(1);
             reactions.push(Reaction { emoji: emoji.into(), users: users.into() });
         }
-        self.reaction_bytes = self.reaction_bytes + touched.reaction_bytes() - before;
+        self.reaction_bytes = self.reaction_bytes + annotations.reaction_bytes() - before;
         new
     }
 
     /// Whether the last reaction that was put back is this one.
     pub(crate) fn is_last(&self, m: u64, emoji: &str) -> bool {
         let last = self.by_message.last_key_value().filter(|(last, _)| **last == m);
-        let reaction = last.and_then(|(_, touched)| touched.reactions.last());
+        let reaction = last.and_then(|(_, annotations)| annotations.reactions.last());
         reaction.is_some_and(|reaction| *reaction.emoji == *emoji)
     }
 
     /// Puts more users of the last reaction to message `m` back.
     pub(crate) fn extend(&mut self, m: u64, users: Vec<UserNumber>) {
-        let Some(touched) = self.by_message.get_mut(&m) else { return };
-        let before = touched.reaction_bytes();
-        if let Some(reaction) = touched.reactions.last_mut() {
+        let Some(annotations) = self.by_message.get_mut(&m) else { return };
+        let before = annotations.reaction_bytes();
+        if let Some(reaction) = annotations.reactions.last_mut() {
             users.into_iter().for_each(|user| reaction.users.push(user));
         }
-        self.reaction_bytes = self.reaction_bytes + touched.reaction_bytes() - before;
+        self.reaction_bytes = self.reaction_bytes + annotations.reaction_bytes() - before;
     }
 
     /// Takes a reaction back. False: there is none.
     pub(crate) fn unreact(&mut self, m: u64, user: UserNumber, emoji: &str) -> bool {
-        let Some(touched) = self.by_message.get_mut(&m) else { return false };
-        let before = touched.reaction_bytes();
-        let found = touched.reactions.iter_mut().find(|reaction| *reaction.emoji == *emoji);
+        let Some(annotations) = self.by_message.get_mut(&m) else { return false };
+        let before = annotations.reaction_bytes();
+        let found = annotations.reactions.iter_mut().find(|reaction| *reaction.emoji == *emoji);
         let Some(reaction) = found else { return false };
         if !reaction.users.remove(user) {
             return false;
         }
-        touched.reactions.retain(|reaction| !reaction.users.is_empty());
-        self.reaction_bytes = self.reaction_bytes + touched.reaction_bytes() - before;
+        annotations.reactions.retain(|reaction| !reaction.users.is_empty());
+        self.reaction_bytes = self.reaction_bytes + annotations.reaction_bytes() - before;
         self.drop_if_bare(m);
         true
     }
 
     /// Forgets message `m`; answers what was known of it.
     #[inline]
-    pub(crate) fn remove(&mut self, m: u64) -> Option<Touched> {
+    pub(crate) fn remove(&mut self, m: u64) -> Option<MessageAnnotations> {
         // The map is empty in most rooms, and looks for its root all the same.
-        if self.by_message.is_empty() { None } else { self.remove_touched(m) }
+        if self.by_message.is_empty() { None } else { self.remove_present(m) }
     }
 
-    fn remove_touched(&mut self, m: u64) -> Option<Touched> {
-        let touched = self.by_message.remove(&m)?;
-        self.reaction_bytes -= touched.reaction_bytes();
-        Some(touched)
+    fn remove_present(&mut self, m: u64) -> Option<MessageAnnotations> {
+        let annotations = self.by_message.remove(&m)?;
+        self.reaction_bytes -= annotations.reaction_bytes();
+        Some(annotations)
     }
 
     /// Messages with reactions, by number.
     pub(crate) fn reacted(&self) -> impl Iterator<Item = (u64, &[Reaction])> {
         let all = self.by_message.iter().inspect(|_| work::visit(1));
-        let all = all.map(|(m, touched)| (*m, touched.reactions.as_slice()));
+        let all = all.map(|(m, annotations)| (*m, annotations.reactions.as_slice()));
         all.filter(|(_, reactions)| !reactions.is_empty())
     }
 
     fn drop_if_bare(&mut self, m: u64) {
-        let bare = |touched: &Touched| {
-            touched.reactions.is_empty() && touched.newest_edit == 0 && touched.newest_reaction == 0
+        let bare = |annotations: &MessageAnnotations| {
+            annotations.reactions.is_empty()
+                && annotations.newest_edit == 0
+                && annotations.newest_reaction == 0
         };
         if self.by_message.get(&m).is_some_and(bare) {
             self.remove(m);

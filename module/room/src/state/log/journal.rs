@@ -10,17 +10,17 @@ use crate::collections::chunked_deque::ChunkedDeque;
 use crate::id::Id;
 use crate::state::log::message_body::Body;
 use crate::state::room::Room;
-use crate::state::users::members::{Deed, MemberChange, Role};
+use crate::state::users::members::{MemberAction, MemberChange, Role};
 
 /// A durable event that is not a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fact {
+pub(crate) struct LogEntry {
     pub(crate) id: Id,
     pub(crate) prev: Id,
     pub(crate) change: Change,
 }
 
-impl Fact {
+impl LogEntry {
     /// Bytes it takes on the heap.
     pub(crate) fn bytes(&self) -> usize {
         let texts = match &self.change {
@@ -28,24 +28,24 @@ impl Fact {
             Change::Member(member) => member.bytes(),
             Change::Edit { user, .. } => of_text(user),
             Change::Delete { user, reason, .. } => of_text(user) + of_option(reason.as_deref()),
-            Change::React { reaction: Some(Reacted { user, emoji }), .. } => {
+            Change::React { reaction: Some(ReactionDetail { user, emoji }), .. } => {
                 of_text(user) + of_text(emoji)
             }
             Change::React { reaction: None, .. } => 0,
         };
-        allocated(size_of::<Fact>()) + texts
+        allocated(size_of::<LogEntry>()) + texts
     }
 
     /// Hands all its texts on to `each`.
     pub(crate) fn texts_mut(&mut self, each: &mut dyn FnMut(&mut Box<str>)) {
         let texts = match &mut self.change {
             Change::Settings { by, data } => [Some(by), Some(data), None],
-            Change::Member(MemberFact { user, by, reason, .. }) => {
+            Change::Member(MemberEntry { user, by, reason, .. }) => {
                 [Some(user), by.as_mut(), reason.as_mut()]
             }
             Change::Edit { user, .. } => [Some(user), None, None],
             Change::Delete { user, reason, .. } => [Some(user), reason.as_mut(), None],
-            Change::React { reaction: Some(Reacted { user, emoji }), .. } => {
+            Change::React { reaction: Some(ReactionDetail { user, emoji }), .. } => {
                 [Some(user), Some(emoji), None]
             }
             Change::React { reaction: None, .. } => [None, None, None],
@@ -60,53 +60,53 @@ pub(crate) enum Change {
     /// Settings, as the JSON object of the event.
     Settings { by: Box<str>, data: Box<str> },
     /// Something happened to a membership.
-    Member(MemberFact),
+    Member(MemberEntry),
     /// A message has another text. The newest edit of a message repeats what the message holds; an
     /// earlier one repeats nothing.
-    Edit { about: About, user: Box<str> },
+    Edit { target: Target, user: Box<str> },
     /// A message was deleted.
-    Delete { about: About, user: Box<str>, reason: Option<Box<str>> },
+    Delete { target: Target, user: Box<str>, reason: Option<Box<str>> },
     /// A reaction came or was taken back. `earlier`: the number of the reaction event before it
     /// that speaks of the same message; 0 if there was none.
-    React { about: About, reaction: Option<Reacted>, removed: bool, earlier: u64 },
+    React { target: Target, reaction: Option<ReactionDetail>, removed: bool, earlier: u64 },
 }
 
 /// The message an event speaks of: its id and its number; number 0 if it was not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct About {
+pub(crate) struct Target {
     pub(crate) id: Id,
     pub(crate) m: u64,
 }
 
 /// Who reacted how; gone once the message is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Reacted {
+pub(crate) struct ReactionDetail {
     pub(crate) user: Box<str>,
     pub(crate) emoji: Box<str>,
 }
 
 /// A [`MemberChange`] that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MemberFact {
+pub(crate) struct MemberEntry {
     user: Box<str>,
     by: Option<Box<str>>,
-    deed: Deed,
+    action: MemberAction,
     role: Option<Role>,
     reason: Option<Box<str>>,
     until: Option<u64>,
 }
 
-impl MemberFact {
+impl MemberEntry {
     fn bytes(&self) -> usize {
         of_text(&self.user) + of_option(self.by.as_deref()) + of_option(self.reason.as_deref())
     }
 
     pub(crate) fn change(&self) -> MemberChange<'_> {
-        let MemberFact { user, by, deed, role, reason, until } = self;
+        let MemberEntry { user, by, action, role, reason, until } = self;
         MemberChange {
             user,
             by: by.as_deref(),
-            deed: *deed,
+            action: *action,
             role: *role,
             reason: reason.as_deref(),
             until: *until,
@@ -114,19 +114,19 @@ impl MemberFact {
     }
 }
 
-impl From<MemberChange<'_>> for MemberFact {
+impl From<MemberChange<'_>> for MemberEntry {
     fn from(change: MemberChange<'_>) -> Self {
-        let MemberChange { user, by, deed, role, reason, until } = change;
+        let MemberChange { user, by, action, role, reason, until } = change;
         let (by, reason) = (by.map(Box::from), reason.map(Box::from));
-        MemberFact { user: user.into(), by, deed, role, reason, until }
+        MemberEntry { user: user.into(), by, action, role, reason, until }
     }
 }
 
 impl Change {
     /// The number of the message this may repeat something of.
-    pub(crate) fn touches(&self) -> Option<u64> {
+    pub(crate) fn annotates(&self) -> Option<u64> {
         match self {
-            Change::Edit { about, .. } | Change::React { about, .. } => Some(about.m),
+            Change::Edit { target, .. } | Change::React { target, .. } => Some(target.m),
             _ => None,
         }
     }
@@ -140,7 +140,7 @@ pub(crate) enum Repeated<'r> {
         text: &'r str,
         meta: Option<&'r str>,
     },
-    Reaction(&'r Reacted),
+    Reaction(&'r ReactionDetail),
 }
 
 impl Room {
@@ -148,14 +148,14 @@ impl Room {
     /// from number `visible_from` on.
     pub(crate) fn repeated<'r>(
         &'r self,
-        fact: &'r Fact,
+        entry: &'r LogEntry,
         visible_from: u64,
     ) -> Option<Repeated<'r>> {
-        let m = fact.change.touches().filter(|m| *m >= visible_from)?;
+        let m = entry.change.annotates().filter(|m| *m >= visible_from)?;
         let message = self.messages.get(m).filter(|message| !message.is_deleted())?;
-        match &fact.change {
+        match &entry.change {
             Change::React { reaction, .. } => reaction.as_ref().map(Repeated::Reaction),
-            Change::Edit { .. } if self.touched.newest_edit(m) == Some(fact.id.n) => {
+            Change::Edit { .. } if self.annotations.newest_edit(m) == Some(entry.id.n) => {
                 let body = Body::read(message.body).ok()?;
                 Some(Repeated::Content { text: body.text, meta: body.meta })
             }
@@ -170,14 +170,14 @@ pub(crate) struct Journal {
     /// The id just before the first known event.
     base: Id,
     /// By event number; between them are messages.
-    pub(crate) facts: ChunkedDeque<Box<Fact>>,
+    pub(crate) entries: ChunkedDeque<Box<LogEntry>>,
     /// Bytes of all facts.
     bytes: usize,
 }
 
 impl Journal {
     pub(crate) fn starting_after(base: Id) -> Self {
-        Journal { base, facts: ChunkedDeque::default(), bytes: 0 }
+        Journal { base, entries: ChunkedDeque::default(), bytes: 0 }
     }
 
     /// The id just before the first known event.
@@ -186,23 +186,23 @@ impl Journal {
     }
 
     /// Event number `n`, if it is a fact.
-    pub(crate) fn fact(&self, n: u64) -> Option<&Fact> {
-        self.facts.get(self.position(n)).map(|fact| &**fact).filter(|fact| fact.id.n == n)
+    pub(crate) fn entry(&self, n: u64) -> Option<&LogEntry> {
+        self.entries.get(self.position(n)).map(|entry| &**entry).filter(|entry| entry.id.n == n)
     }
 
     /// The facts from event number `n` on.
-    pub(crate) fn facts_from(&self, n: u64) -> impl Iterator<Item = &Fact> {
-        self.facts.iter_from(self.position(n)).map(|fact| &**fact)
+    pub(crate) fn entries_from(&self, n: u64) -> impl Iterator<Item = &LogEntry> {
+        self.entries.iter_from(self.position(n)).map(|entry| &**entry)
     }
 
     /// How many facts there are.
-    pub(crate) fn fact_count(&self) -> usize {
-        self.facts.len()
+    pub(crate) fn entry_count(&self) -> usize {
+        self.entries.len()
     }
 
     /// The number of the fact that has so many older ones.
-    pub(crate) fn fact_number(&self, older: usize) -> Option<u64> {
-        self.facts.get(older).map(|fact| fact.id.n)
+    pub(crate) fn entry_number(&self, older: usize) -> Option<u64> {
+        self.entries.get(older).map(|entry| entry.id.n)
     }
 
     /// Bytes that all facts take in memory.
@@ -213,20 +213,20 @@ impl Journal {
 
     /// Bytes it takes on the heap.
     pub(crate) fn memory(&self) -> usize {
-        self.facts.memory() + self.bytes
+        self.entries.memory() + self.bytes
     }
 
-    pub(crate) fn push(&mut self, fact: Fact) {
-        self.bytes += fact.bytes();
-        self.facts.push_back(Box::new(fact));
+    pub(crate) fn push(&mut self, entry: LogEntry) {
+        self.bytes += entry.bytes();
+        self.entries.push_back(Box::new(entry));
     }
 
     /// Forgets the events up to `base`; answers the oldest fact among them, until there is none.
-    pub(crate) fn forget(&mut self, base: Id) -> Option<Box<Fact>> {
+    pub(crate) fn forget(&mut self, base: Id) -> Option<Box<LogEntry>> {
         self.base = base;
-        let fact = self.facts.front().filter(|fact| fact.id.n <= base.n)?;
-        self.bytes -= fact.bytes();
-        self.facts.pop_front()
+        let entry = self.entries.front().filter(|entry| entry.id.n <= base.n)?;
+        self.bytes -= entry.bytes();
+        self.entries.pop_front()
     }
 
     /// Empties event number `n`, a reaction to a message that is gone; returns the number of the
@@ -234,16 +234,16 @@ impl Journal {
     /// in the journal any more.
     pub(crate) fn empty_reaction(&mut self, n: u64) -> Option<u64> {
         let at = self.position(n);
-        let fact = self.facts.get_mut(at).filter(|fact| fact.id.n == n)?;
-        let before = fact.bytes();
-        let Change::React { reaction, earlier, .. } = &mut fact.change else { return None };
+        let entry = self.entries.get_mut(at).filter(|entry| entry.id.n == n)?;
+        let before = entry.bytes();
+        let Change::React { reaction, earlier, .. } = &mut entry.change else { return None };
         *reaction = None;
         let earlier = *earlier;
-        self.bytes = self.bytes + fact.bytes() - before;
+        self.bytes = self.bytes + entry.bytes() - before;
         Some(earlier)
     }
 
     fn position(&self, n: u64) -> usize {
-        self.facts.partition_point(|fact| fact.id.n < n)
+        self.entries.partition_point(|entry| entry.id.n < n)
     }
 }

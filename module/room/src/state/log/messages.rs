@@ -8,7 +8,7 @@ use crate::collections::allocation::allocated;
 use crate::collections::chunked_deque::ChunkedDeque;
 use crate::collections::work;
 use crate::id::Id;
-use crate::state::defragment::Mover;
+use crate::state::defragment::Relocator;
 use crate::state::log::message_body::Body;
 use crate::state::log::tombstones::Tombstones;
 use crate::state::users::user_table::UserNumber;
@@ -333,10 +333,10 @@ impl Messages {
     }
 
     /// Shows what run number `at` of the runs has allocated.
-    pub(crate) fn relocate(&mut self, at: usize, mover: &mut impl Mover) {
+    pub(crate) fn relocate(&mut self, at: usize, relocator: &mut impl Relocator) {
         if let Some(run) = self.runs.get_mut(at) {
-            mover.list(&mut run.heads);
-            mover.list(&mut run.bytes);
+            relocator.list(&mut run.heads);
+            relocator.list(&mut run.bytes);
         }
     }
 

@@ -4,5 +4,5 @@ pub(crate) mod annotations;
 pub(crate) mod journal;
 pub(crate) mod message_body;
 pub(crate) mod messages;
-pub(crate) mod reactors;
+pub(crate) mod reaction_users;
 pub(crate) mod tombstones;

@@ -15,14 +15,14 @@ use hashbrown::DefaultHashBuilder;
 
 use crate::bytes::compact::{ShortText, U48};
 use crate::codec::snapshot_write::END;
-use crate::collections::chunked_vec::Blocks;
+use crate::collections::chunked_vec::ChunkedVec;
 use crate::collections::linear_hash::LinearHashTable;
 use crate::collections::work;
 use crate::limits::TTL_MAX;
 use crate::state::presence::connections_by_user::ConnectionsByUser;
-use crate::state::presence::expiry_heap::Deadlines;
-use crate::state::presence::status_counts::Statuses;
-use crate::state::users::user_list::Order;
+use crate::state::presence::expiry_heap::ExpiryHeap;
+use crate::state::presence::status_counts::StatusCounts;
+use crate::state::users::user_list::UserList;
 use crate::state::users::user_table::{Entry, UserNumber, Users};
 
 /// One socket, as its relay keeps it alive. In 48 bytes with its name, as there are many.
@@ -31,12 +31,12 @@ pub(crate) struct Connection {
     pub(crate) name: ShortText,
     pub(crate) user: UserNumber,
     /// Where it is among the deadlines.
-    pub(crate) place: u32,
+    pub(crate) heap_index: u32,
     /// When it is gone unless beaten again.
     deadline: U48,
     /// The time it is filed under, not later than the deadline.
-    filed: U48,
-    /// Which of its user's [`Statuses`].
+    queued_at: U48,
+    /// Which of its user's [`StatusCounts`].
     pub(crate) status: u8,
 }
 
@@ -49,8 +49,8 @@ impl Connection {
     }
 
     /// The time it is filed under among the deadlines; not later than its own.
-    pub(crate) fn filed(&self) -> u64 {
-        self.filed.into()
+    pub(crate) fn queued_at(&self) -> u64 {
+        self.queued_at.into()
     }
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Online {
     user: UserNumber,
     place: U48,
     since: U48,
-    pub(crate) statuses: Statuses,
+    pub(crate) statuses: StatusCounts,
 }
 
 const _: () = assert!(size_of::<Online>() == 32);
@@ -89,28 +89,28 @@ impl OnlineNumber {
 /// The connections of a room and its users in the order of coming.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Presence {
-    pub(crate) connections: Blocks<Connection>,
+    pub(crate) connections: ChunkedVec<Connection>,
     by_name: LinearHashTable<u32>,
     hasher: DefaultHashBuilder,
     /// Bytes of names that lie elsewhere.
     names: usize,
-    deadlines: Deadlines,
-    pub(crate) present: Blocks<Online>,
+    expiry: ExpiryHeap,
+    pub(crate) present: ChunkedVec<Online>,
     by_user: ConnectionsByUser,
     /// Bytes of all statuses.
     status_bytes: usize,
     /// Users in the order of coming.
-    pub(crate) order: Order,
+    pub(crate) arrivals: UserList,
     /// When it was saved, milliseconds since the epoch: then the deadlines are times left, until
     /// [`Presence::wake`]. 0: they are deadlines.
     pub(crate) saved_at: u64,
     /// What the channel was last told of how many there are. Known to the primary only.
-    pub(crate) told: Told,
+    pub(crate) published: Published,
 }
 
 /// The last count that was published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct Published {
     pub(crate) users: usize,
     /// When `occupancy` was last published, by the steady clock.
     pub(crate) occupancy_at: u64,
@@ -119,7 +119,7 @@ pub(crate) struct Told {
 impl Presence {
     /// Users online.
     pub(crate) fn users(&self) -> usize {
-        self.order.len()
+        self.arrivals.len()
     }
 
     /// Connections online.
@@ -138,7 +138,7 @@ impl Presence {
         &mut self,
         user: UserNumber,
         entry: &Entry,
-        change: impl FnOnce(&mut Statuses) -> T,
+        change: impl FnOnce(&mut StatusCounts) -> T,
     ) -> Option<T> {
         let present = self.present.get_mut(entry.online.0);
         let online = present.filter(|online| online.user == user)?;
@@ -149,10 +149,10 @@ impl Presence {
     }
 
     /// Notes that a user is here, if that is new, since `now`.
-    pub(crate) fn come(&mut self, user: UserNumber, entry: &mut Entry, now: u64) {
+    pub(crate) fn set_online(&mut self, user: UserNumber, entry: &mut Entry, now: u64) {
         if self.online(user, entry).is_none() {
-            let place = self.order.add(user);
-            self.note(user, entry, place, now);
+            let place = self.arrivals.add(user);
+            self.add_online(user, entry, place, now);
         }
     }
 
@@ -164,21 +164,21 @@ impl Presence {
         place: u64,
         since: u64,
     ) -> bool {
-        let fits = self.online(user, entry).is_none() && self.order.restore(place, user);
+        let fits = self.online(user, entry).is_none() && self.arrivals.restore(place, user);
         if fits {
-            self.note(user, entry, place, since);
+            self.add_online(user, entry, place, since);
         }
         fits
     }
 
-    fn note(&mut self, user: UserNumber, entry: &mut Entry, place: u64, since: u64) {
+    fn add_online(&mut self, user: UserNumber, entry: &mut Entry, place: u64, since: u64) {
         let (place, since) = (place.into(), since.into());
-        let online = Online { user, place, since, statuses: Statuses::default() };
+        let online = Online { user, place, since, statuses: StatusCounts::default() };
         entry.online = OnlineNumber(self.present.push(online));
     }
 
     /// Notes that a user is here no more.
-    pub(crate) fn go(&mut self, user: UserNumber, users: &mut Users) {
+    pub(crate) fn set_offline(&mut self, user: UserNumber, users: &mut Users) {
         let Some(entry) = users.get_mut(user) else { return };
         if self.online(user, entry).is_none() {
             return;
@@ -186,14 +186,14 @@ impl Presence {
         let number = std::mem::replace(&mut entry.online, OnlineNumber::ABSENT);
         let Some(gone) = self.present.swap_remove(number.0) else { return };
         self.status_bytes -= gone.statuses.memory();
-        self.order.remove(gone.place());
+        self.arrivals.remove(gone.place());
         let moved = self.present.get(number.0);
         if let Some(entry) = moved.and_then(|online| users.get_mut(online.user)) {
             entry.online = number;
         }
     }
 
-    pub(crate) fn knows(&self, name: &str) -> bool {
+    pub(crate) fn contains(&self, name: &str) -> bool {
         self.number(name).is_some()
     }
 
@@ -215,27 +215,27 @@ impl Presence {
             return false;
         }
         let deadline = deadline.min(END).into();
-        let (name, filed) = (ShortText::from(name), deadline);
+        let (name, queued_at) = (ShortText::from(name), deadline);
         self.names += name.memory();
-        let new = Connection { name, user, place: 0, deadline, filed, status };
+        let new = Connection { name, user, heap_index: 0, deadline, queued_at, status };
         let number = self.connections.push(new);
         let (connections, hasher) = (&self.connections, &self.hasher);
         self.by_name.insert(hash, number, |&at| hash_of(hasher, connections, at));
-        self.deadlines.add(number, &mut self.connections);
-        if let Some(online) = noted(&mut self.present, users, user) {
+        self.expiry.add(number, &mut self.connections);
+        if let Some(online) = online_mut(&mut self.present, users, user) {
             self.by_user.add(user, &mut online.statuses.own, number);
         }
         true
     }
 
     /// Sets the deadline of a connection. False: there is none of this name.
-    pub(crate) fn keep(&mut self, name: &str, deadline: u64) -> bool {
+    pub(crate) fn set_deadline(&mut self, name: &str, deadline: u64) -> bool {
         let deadline = deadline.min(END);
         let Some(number) = self.number(name) else { return false };
         let Some(connection) = self.connections.get_mut(number) else { return false };
         connection.deadline = deadline.into();
-        if deadline < connection.filed() {
-            self.file(number);
+        if deadline < connection.queued_at() {
+            self.requeue(number);
         }
         true
     }
@@ -253,22 +253,22 @@ impl Presence {
         let same = |&at: &u32| is_named(connections, at, name);
         let hash = hash_bytes(hasher, name.as_bytes());
         let number = self.by_name.remove(hash, same, |&at| hash_of(hasher, connections, at))?;
-        self.deadlines.remove(number, &mut self.connections);
+        self.expiry.remove(number, &mut self.connections);
         let last = self.connections.len() as u32 - 1;
         let connection = self.connections.swap_remove(number);
         if let Some(connection) = &connection {
             self.names -= connection.name.memory();
-            if let Some(online) = noted(&mut self.present, users, connection.user) {
+            if let Some(online) = online_mut(&mut self.present, users, connection.user) {
                 self.by_user.remove(connection.user, &mut online.statuses.own, number);
             }
         }
         if let Some(moved) = self.connections.get(number) {
             let hash = hash_bytes(&self.hasher, moved.name.as_bytes());
-            self.deadlines.renumber(moved.place, number);
+            self.expiry.renumber(moved.heap_index, number);
             if let Some(there) = self.by_name.find_mut(hash, |at| *at == last) {
                 *there = number;
             }
-            if let Some(online) = noted(&mut self.present, users, moved.user) {
+            if let Some(online) = online_mut(&mut self.present, users, moved.user) {
                 self.by_user.renumber(moved.user, &mut online.statuses.own, last, number);
             }
         }
@@ -277,7 +277,7 @@ impl Presence {
 
     /// Frees one connection, one user who is here and one block of the order: the presence was set
     /// aside. False: there is nothing left.
-    pub(crate) fn take_apart(&mut self, users: &mut Users) -> bool {
+    pub(crate) fn free_next(&mut self, users: &mut Users) -> bool {
         let connection = self.connections.pop();
         if let Some(connection) = &connection {
             self.names -= connection.name.memory();
@@ -286,7 +286,7 @@ impl Presence {
         let online = self.present.pop();
         self.status_bytes -= online.as_ref().map_or(0, |online| online.statuses.memory());
         let several = self.by_user.pop();
-        self.order.pop_block() || several || connection.is_some() || online.is_some()
+        self.arrivals.pop_block() || several || connection.is_some() || online.is_some()
     }
 
     /// The connections of a user who is here.
@@ -302,36 +302,36 @@ impl Presence {
 
     /// A time before which no connection ends; exact once [`Presence::settle`] finds nothing.
     pub(crate) fn next_deadline(&self) -> Option<u64> {
-        self.deadlines.first().and_then(|first| self.connections.get(first)).map(Connection::filed)
+        self.expiry.first().and_then(|first| self.connections.get(first)).map(Connection::queued_at)
     }
 
     /// Connections that end by `now`, of `most` that may.
     pub(crate) fn due(&self, now: u64, most: usize) -> impl Iterator<Item = &Connection> {
-        let first = self.deadlines.until(now, most, &self.connections);
+        let first = self.expiry.due_by(now, most, &self.connections);
         let found = first.into_iter().filter_map(|number| self.connections.get(number));
         found.filter(move |connection| connection.deadline() <= now)
     }
 
     /// Files connections again that were beaten since they were filed, of `most` that may end by `now`.
-    pub(crate) fn settle(&mut self, now: u64, most: usize) {
-        for number in self.deadlines.until(now, most, &self.connections) {
+    pub(crate) fn requeue_beaten(&mut self, now: u64, most: usize) {
+        for number in self.expiry.due_by(now, most, &self.connections) {
             if self.connections.get(number).is_some_and(|connection| connection.deadline() > now) {
-                self.file(number);
+                self.requeue(number);
             }
         }
     }
 
     /// Makes deadlines of the times left, which begin to count now, less `passed` milliseconds.
-    pub(crate) fn wake(&mut self, steady: u64, passed: u64) {
+    pub(crate) fn restore_deadlines(&mut self, monotonic: u64, passed: u64) {
         self.saved_at = 0;
-        self.deadlines.clear();
+        self.expiry.clear();
         for connection in self.connections.iter_mut() {
             let left = connection.deadline().min(TTL_MAX).saturating_sub(passed);
-            connection.deadline = steady.saturating_add(left).min(END).into();
-            connection.filed = connection.deadline;
+            connection.deadline = monotonic.saturating_add(left).min(END).into();
+            connection.queued_at = connection.deadline;
         }
         for number in 0..self.connections.len() as u32 {
-            self.deadlines.add(number, &mut self.connections);
+            self.expiry.add(number, &mut self.connections);
         }
     }
 
@@ -341,17 +341,17 @@ impl Presence {
             + self.names
             + self.status_bytes
             + self.by_name.memory()
-            + self.deadlines.memory()
+            + self.expiry.memory()
             + self.present.memory()
             + self.by_user.memory()
-            + self.order.memory()
+            + self.arrivals.memory()
     }
 
     /// Files a connection under its deadline.
-    fn file(&mut self, number: u32) {
+    fn requeue(&mut self, number: u32) {
         if let Some(connection) = self.connections.get_mut(number) {
-            connection.filed = connection.deadline;
-            self.deadlines.refile(number, &mut self.connections);
+            connection.queued_at = connection.deadline;
+            self.expiry.requeue(number, &mut self.connections);
         }
     }
 
@@ -362,8 +362,8 @@ impl Presence {
 }
 
 /// How a user is here, if so.
-fn noted<'p>(
-    present: &'p mut Blocks<Online>,
+fn online_mut<'p>(
+    present: &'p mut ChunkedVec<Online>,
     users: &Users,
     user: UserNumber,
 ) -> Option<&'p mut Online> {
@@ -371,7 +371,7 @@ fn noted<'p>(
     present.get_mut(number).filter(|online| online.user == user)
 }
 
-fn is_named(connections: &Blocks<Connection>, number: u32, name: &str) -> bool {
+fn is_named(connections: &ChunkedVec<Connection>, number: u32, name: &str) -> bool {
     connections.get(number).is_some_and(|other| other.name.is(name))
 }
 
@@ -382,7 +382,7 @@ fn hash_bytes(hasher: &DefaultHashBuilder, name: &[u8]) -> u64 {
     hasher.finish()
 }
 
-fn hash_of(hasher: &DefaultHashBuilder, connections: &Blocks<Connection>, number: u32) -> u64 {
+fn hash_of(hasher: &DefaultHashBuilder, connections: &ChunkedVec<Connection>, number: u32) -> u64 {
     hash_bytes(hasher, connections.get(number).map_or(&[], |other| other.name.as_bytes()))
 }
 
@@ -401,7 +401,7 @@ mod tests {
             assert!(presence.insert(&users, name, user, 0, deadline));
         }
         assert!(!presence.insert(&users, "a", user, 0, 50), "the name is taken");
-        assert!(presence.keep("a", 400) && !presence.keep("d", 400));
+        assert!(presence.set_deadline("a", 400) && !presence.set_deadline("d", 400));
         assert_eq!(presence.next_deadline(), Some(100), "a lower bound");
         let due = |presence: &Presence, now| {
             let mut names: Vec<_> = presence.due(now, 10).map(|c| c.name.to_string()).collect();
@@ -410,11 +410,11 @@ mod tests {
         };
         assert_eq!(due(&presence, 99), [""; 0]);
         assert_eq!(due(&presence, 350), ["b", "c"]);
-        presence.settle(350, 10);
+        presence.requeue_beaten(350, 10);
         presence.remove(&users, "b");
         presence.remove(&users, "c");
         assert_eq!(presence.next_deadline(), Some(400), "exact by now");
-        assert!(presence.keep("a", 200), "sooner than it is filed");
+        assert!(presence.set_deadline("a", 200), "sooner than it is queued_at");
         assert_eq!(due(&presence, 200), ["a"]);
         presence.remove(&users, "a");
         assert_eq!(presence.next_deadline(), None);
@@ -446,7 +446,7 @@ mod tests {
                     model.remove(&name);
                 }
                 _ => {
-                    room.presence.settle(now, 1000);
+                    room.presence.requeue_beaten(now, 1000);
                     let due = room.presence.due(now, 1000).map(|c| (*c.name).to_owned().into());
                     room.apply(&Record::Absent { connections: due.collect() }, now);
                     model.retain(|_, (_, deadline)| *deadline > now);

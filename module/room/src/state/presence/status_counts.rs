@@ -13,7 +13,7 @@ pub(crate) const AWAY: &str = "away";
 
 /// How many of a user's connections have which status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Statuses {
+pub(crate) struct StatusCounts {
     /// Connections that are plainly online: number 0.
     online: u32,
     /// Kept by [`crate::state::presence::presence_table::Presence`]. Here, as the layout leaves these four bytes free.
@@ -32,7 +32,7 @@ pub(crate) struct Status {
     pub(crate) set: u64,
 }
 
-impl Statuses {
+impl StatusCounts {
     /// Connections of all statuses.
     pub(crate) fn connections(&self) -> u32 {
         self.online + self.others().iter().map(|status| status.connections).sum::<u32>()
@@ -97,7 +97,7 @@ impl Statuses {
         at as u8 + 1
     }
 
-    /// Like [`Statuses::add`]; one too many counts as `online`.
+    /// Like [`StatusCounts::add`]; one too many counts as `online`.
     pub(crate) fn take(&mut self, name: &str, now: u64) -> u8 {
         let here = || self.others().iter().filter(|status| status.connections > 0);
         let fits = here().count() < STATUSES_MAX || here().any(|status| *status.name == *name);
@@ -157,7 +157,7 @@ mod tests {
             (&["away", "online", "dnd"], "online"),
         ];
         for (statuses, shown) in rows {
-            let mut counted = Statuses::default();
+            let mut counted = StatusCounts::default();
             let numbers: Vec<u8> =
                 statuses.iter().zip(1..).map(|(name, now)| counted.add(name, now)).collect();
             assert_eq!(counted.shown(), *shown, "{statuses:?}");
@@ -166,7 +166,7 @@ mod tests {
                 assert_eq!(counted.name(*number), *name);
                 counted.remove(*number);
             }
-            assert_eq!(counted, Statuses::default(), "nothing is left of {statuses:?}");
+            assert_eq!(counted, StatusCounts::default(), "nothing is left of {statuses:?}");
         }
     }
 }

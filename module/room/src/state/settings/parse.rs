@@ -138,7 +138,7 @@ mod tests {
                     assert!(setting.is_in(&settings));
                     assert_eq!(to_json(&[setting]), *json);
                 }
-                (Err(refusal), Err(start)) => assert!(refusal.message().starts_with(start)),
+                (Err(error), Err(start)) => assert!(error.message().starts_with(start)),
                 (found, _) => panic!("{field} {value}: {found:?}"),
             }
         }

@@ -57,7 +57,7 @@ pub(crate) struct Membership {
 
 /// What happens to a membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum MemberAction {
     /// Became a member.
     Join,
     /// Is one no more.
@@ -76,30 +76,30 @@ pub enum Deed {
     Unmute,
 }
 
-impl Deed {
+impl MemberAction {
     /// All of them, by number.
-    pub(crate) const ALL: [Deed; 8] = [
-        Deed::Join,
-        Deed::Leave,
-        Deed::Role,
-        Deed::Kick,
-        Deed::Ban,
-        Deed::Unban,
-        Deed::Mute,
-        Deed::Unmute,
+    pub(crate) const ALL: [MemberAction; 8] = [
+        MemberAction::Join,
+        MemberAction::Leave,
+        MemberAction::Role,
+        MemberAction::Kick,
+        MemberAction::Ban,
+        MemberAction::Unban,
+        MemberAction::Mute,
+        MemberAction::Unmute,
     ];
 
     /// The word for it.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Deed::Join => "join",
-            Deed::Leave => "leave",
-            Deed::Role => "role",
-            Deed::Kick => "kick",
-            Deed::Ban => "ban",
-            Deed::Unban => "unban",
-            Deed::Mute => "mute",
-            Deed::Unmute => "unmute",
+            MemberAction::Join => "join",
+            MemberAction::Leave => "leave",
+            MemberAction::Role => "role",
+            MemberAction::Kick => "kick",
+            MemberAction::Ban => "ban",
+            MemberAction::Unban => "unban",
+            MemberAction::Mute => "mute",
+            MemberAction::Unmute => "unmute",
         }
     }
 }
@@ -111,7 +111,7 @@ pub struct MemberChange<'a> {
     pub(crate) user: &'a str,
     /// Who did it, if not the user.
     pub(crate) by: Option<&'a str>,
-    pub(crate) deed: Deed,
+    pub(crate) action: MemberAction,
     /// The role they have now, where the deed is about it.
     pub(crate) role: Option<Role>,
     pub(crate) reason: Option<&'a str>,
@@ -124,9 +124,9 @@ impl<'a> MemberChange<'a> {
     pub(crate) fn plain(
         user: &'a str,
         by: Option<&'a str>,
-        deed: Deed,
+        action: MemberAction,
         role: Option<Role>,
     ) -> Self {
-        MemberChange { user, by, deed, role, reason: None, until: None }
+        MemberChange { user, by, action, role, reason: None, until: None }
     }
 }

@@ -16,13 +16,13 @@ use crate::state::room::Room;
 use crate::state::users::user_table::{UserNumber, Users};
 
 /// Messages of a stretch. Few in tests, so that they have many.
-pub(crate) const STRETCH: u64 = if cfg!(test) { 16 } else { 4096 };
+pub(crate) const RANGE: u64 = if cfg!(test) { 16 } else { 4096 };
 /// From so many messages on a room keeps tallies: more than it keeps by default.
-pub(crate) const LONG: u64 = 3 * STRETCH;
+pub(crate) const LONG: u64 = 3 * RANGE;
 
 /// The tallies of a room.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tallies {
+pub(crate) struct RangeCounts {
     /// Each begins where the one before ends.
     stretches: VecDeque<Stretch>,
 }
@@ -76,21 +76,21 @@ impl Counts {
 }
 
 /// What the tallies know of the messages of a range.
-pub(crate) struct Tallied {
+pub(crate) struct PartialCount {
     /// Ranges that they do not cover, whose messages are to be looked at.
     pub(crate) rest: [(u64, u64); 2],
     pub(crate) own: u32,
     pub(crate) mentions: u32,
 }
 
-impl Tallied {
+impl PartialCount {
     /// Nothing of `from..to`.
-    pub(crate) fn nothing(from: u64, to: u64) -> Tallied {
-        Tallied { rest: [(from, to), (to, to)], own: 0, mentions: 0 }
+    pub(crate) fn nothing(from: u64, to: u64) -> PartialCount {
+        PartialCount { rest: [(from, to), (to, to)], own: 0, mentions: 0 }
     }
 }
 
-impl Tallies {
+impl RangeCounts {
     /// Closes the next stretch of `messages`, if it is whole.
     fn close_next(&mut self, messages: &Messages, users: &Users) {
         while self.stretches.front().is_some_and(|oldest| oldest.end <= messages.first()) {
@@ -98,7 +98,7 @@ impl Tallies {
         }
         let closed = self.stretches.back().map_or(0, |newest| newest.end);
         let first = closed.max(messages.first());
-        let end = first + STRETCH;
+        let end = first + RANGE;
         if end <= messages.last() + 1 {
             self.stretches.push_back(stretch(first, end, messages, users));
         }
@@ -116,17 +116,17 @@ impl Tallies {
 
     /// Counts the messages of `from..to`, all of which are there, that are this user's, and those of
     /// others that mention the user, as far as whole stretches go.
-    pub(crate) fn count(&self, user: UserNumber, from: u64, to: u64) -> Tallied {
+    pub(crate) fn count(&self, user: UserNumber, from: u64, to: u64) -> PartialCount {
         let start = self.stretches.partition_point(|stretch| stretch.first < from);
-        let mut tallied = Tallied::nothing(from, to);
+        let mut partial_count = PartialCount::nothing(from, to);
         for stretch in self.stretches.range(start..).take_while(|stretch| stretch.end <= to) {
-            let [(_, before), (after, _)] = &mut tallied.rest;
+            let [(_, before), (after, _)] = &mut partial_count.rest;
             *before = stretch.first.min(*before);
             *after = stretch.end;
-            tallied.own += u32::from(stretch.own.get(user));
-            tallied.mentions += u32::from(stretch.mentions.get(user));
+            partial_count.own += u32::from(stretch.own.get(user));
+            partial_count.mentions += u32::from(stretch.mentions.get(user));
         }
-        tallied
+        partial_count
     }
 
     /// Bytes they take on the heap.
@@ -141,21 +141,21 @@ impl Room {
     /// Keeps the tallies up after a message was stored. Once in a stretch it looks at the messages of
     /// one.
     #[inline]
-    pub(crate) fn tally(&mut self) {
+    pub(crate) fn update_range_counts(&mut self) {
         if self.messages.len() as u64 >= LONG {
-            self.tally_long();
+            self.extend_range_counts();
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn tally_long(&mut self) {
-        self.tallies.get_or_insert_default().close_next(&self.messages, &self.users);
+    fn extend_range_counts(&mut self) {
+        self.range_counts.get_or_insert_default().close_next(&self.messages, &self.users);
     }
 }
 
 fn stretch(first: u64, end: u64, messages: &Messages, users: &Users) -> Stretch {
-    let (mut own, mut mentions) = (Vec::with_capacity(STRETCH as usize), Vec::new());
+    let (mut own, mut mentions) = (Vec::with_capacity(RANGE as usize), Vec::new());
     for message in messages.range(first, end).filter(|message| !message.is_deleted()) {
         own.push(message.author);
         mentions.extend(mentioned(message, users));
@@ -273,9 +273,9 @@ mod tests {
             let (first, end) = (room.messages.first(), room.messages.last() + 1);
             for from in first..end {
                 for to in [from, from + (end - from) / 2, end] {
-                    let looked_at = room.tallied(UserNumber(0), from, to);
+                    let looked_at = room.partial_count(UserNumber(0), from, to);
                     let rest: u64 = looked_at.rest.iter().map(|(from, to)| to - from).sum();
-                    prop_assert!(rest <= LONG + STRETCH, "{rest} of {}", to - from);
+                    prop_assert!(rest <= LONG + RANGE, "{rest} of {}", to - from);
                 }
             }
         }

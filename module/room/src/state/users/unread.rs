@@ -8,8 +8,8 @@
 use crate::id::Id;
 use crate::state::log::message_body::{Body, Mentions};
 use crate::state::log::messages::Message;
-use crate::state::room::{Room, WAITING_MAX};
-use crate::state::users::range_counts::{STRETCH, Tallied};
+use crate::state::room::{PENDING_TRIM_MAX, Room};
+use crate::state::users::range_counts::{PartialCount, RANGE};
 use crate::state::users::user_table::{UserNumber, Users};
 
 /// What somebody has not read.
@@ -29,7 +29,7 @@ impl Room {
         let (from, end) = (self.first_after(membership.read), self.messages.last() + 1);
         let visible_from = visible_from.min(end).max(from);
         let (gone, left) = (visible_from - from, end.saturating_sub(visible_from));
-        if left < gone.min(WAITING_MAX) {
+        if left < gone.min(PENDING_TRIM_MAX) {
             // Nearly all of it is too old.
             let (own, mentions) = self.count_of(user, visible_from, end);
             let messages = self.messages.alive_from(visible_from).saturating_sub(own.into());
@@ -39,10 +39,10 @@ impl Room {
         // set, or where nobody removes it, more is too old: what is not tallied of that counts until
         // it is removed.
         let rest: u64 =
-            self.tallied(user, from, visible_from).rest.iter().map(|(a, b)| b - a).sum();
-        let looked_at = rest <= WAITING_MAX.max(3 * STRETCH);
+            self.partial_count(user, from, visible_from).rest.iter().map(|(a, b)| b - a).sum();
+        let looked_at = rest <= PENDING_TRIM_MAX.max(3 * RANGE);
         let visible_from =
-            if looked_at { visible_from } else { visible_from.min(from + WAITING_MAX) };
+            if looked_at { visible_from } else { visible_from.min(from + PENDING_TRIM_MAX) };
         let (own, mentions) = self.count_of(user, from, visible_from);
         let (own, mentions) =
             (membership.own.saturating_sub(own), membership.mentions.saturating_sub(mentions));
@@ -87,7 +87,7 @@ impl Room {
     /// the messages of three stretches of a long history at most.
     fn count_of(&self, user: UserNumber, from: u64, to: u64) -> (u32, u32) {
         let name = self.users.name(user);
-        let Tallied { rest, mut own, mut mentions } = self.tallied(user, from, to);
+        let PartialCount { rest, mut own, mut mentions } = self.partial_count(user, from, to);
         let rest = rest.into_iter().filter(|(from, to)| from < to);
         let messages = rest.flat_map(|(from, to)| self.messages.range(from, to));
         for message in messages.filter(|message| !message.is_deleted()) {
@@ -102,12 +102,12 @@ impl Room {
     }
 
     /// What the tallies know of messages `from..to`.
-    pub(crate) fn tallied(&self, user: UserNumber, from: u64, to: u64) -> Tallied {
+    pub(crate) fn partial_count(&self, user: UserNumber, from: u64, to: u64) -> PartialCount {
         let from = from.max(self.messages.first());
         let to = to.min(self.messages.last() + 1).max(from);
-        match &self.tallies {
-            Some(tallies) => tallies.count(user, from, to),
-            None => Tallied::nothing(from, to),
+        match &self.range_counts {
+            Some(range_counts) => range_counts.count(user, from, to),
+            None => PartialCount::nothing(from, to),
         }
     }
 }

@@ -16,14 +16,14 @@ const NOBODY: UserNumber = UserNumber::BACKEND;
 
 /// Users by place.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Order {
+pub(crate) struct UserList {
     /// By first place, divided by [`BLOCK`].
     blocks: BTreeMap<u64, Box<[UserNumber; BLOCK as usize]>>,
     len: usize,
     next: u64,
 }
 
-impl Order {
+impl UserList {
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn places_last_while_users_come_and_go() {
-        let mut order = Order::default();
+        let mut order = UserList::default();
         let places: Vec<u64> = (0..100).map(|user| order.add(UserNumber(user))).collect();
         assert_eq!(places, (0..100).collect::<Vec<u64>>());
         (0..100).filter(|place| place % 7 > 0).for_each(|place| order.remove(place));

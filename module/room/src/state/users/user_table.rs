@@ -11,7 +11,7 @@ use hashbrown::DefaultHashBuilder;
 
 use crate::bytes::compact::{U24, U48};
 use crate::collections::allocation::of_text;
-use crate::collections::chunked_vec::Blocks;
+use crate::collections::chunked_vec::ChunkedVec;
 use crate::collections::linear_hash::LinearHashTable;
 use crate::id::Id;
 use crate::limits::HISTORY_MAX_MAX;
@@ -106,8 +106,8 @@ impl Stored {
 /// All users something in the room refers to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Users {
-    pub(crate) entries: Blocks<Entry>,
-    vacant: Blocks<u32>,
+    pub(crate) entries: ChunkedVec<Entry>,
+    vacant: ChunkedVec<u32>,
     by_name: LinearHashTable<u32>,
     hasher: DefaultHashBuilder,
     /// Who was found last: a command asks for the same user several times.
@@ -146,7 +146,7 @@ impl Users {
     }
 
     /// The number of `name`, with one more reference to it.
-    pub(crate) fn refer(&mut self, name: &str) -> UserNumber {
+    pub(crate) fn acquire(&mut self, name: &str) -> UserNumber {
         if name == BACKEND {
             return UserNumber::BACKEND;
         }
@@ -158,7 +158,7 @@ impl Users {
     }
 
     /// One more reference to a user that has one.
-    pub(crate) fn refer_again(&mut self, user: UserNumber) {
+    pub(crate) fn add_reference(&mut self, user: UserNumber) {
         if let Some(entry) = self.get_mut(user) {
             entry.references = entry.references.saturating_add(1);
         }
@@ -216,7 +216,7 @@ impl Users {
     }
 }
 
-fn hash_of(hasher: &DefaultHashBuilder, entries: &Blocks<Entry>, at: u32) -> u64 {
+fn hash_of(hasher: &DefaultHashBuilder, entries: &ChunkedVec<Entry>, at: u32) -> u64 {
     hasher.hash_one(entries.get(at).map_or("", |entry| &*entry.name))
 }
 
@@ -227,17 +227,17 @@ mod tests {
     #[test]
     fn a_number_lives_as_long_as_something_refers_to_it() {
         let mut users = Users::default();
-        let alice = users.refer("alice");
-        assert_eq!(users.refer("alice"), alice);
-        let bob = users.refer("bob");
+        let alice = users.acquire("alice");
+        assert_eq!(users.acquire("alice"), alice);
+        let bob = users.acquire("bob");
         assert_eq!((users.name(alice), users.name(bob), users.len()), ("alice", "bob", 2));
         users.release(alice);
         assert_eq!(users.find("alice"), Some(alice));
         users.release(alice);
         assert_eq!(users.find("alice"), None);
-        assert_eq!(users.refer("carol"), alice, "the place is used again");
+        assert_eq!(users.acquire("carol"), alice, "the place is used again");
         assert_eq!(users.find("carol"), Some(alice));
-        assert_eq!(users.refer(BACKEND), UserNumber::BACKEND);
+        assert_eq!(users.acquire(BACKEND), UserNumber::BACKEND);
         assert_eq!(users.name(UserNumber::BACKEND), BACKEND);
     }
 }

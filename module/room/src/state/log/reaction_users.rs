@@ -11,7 +11,7 @@ const MANY: usize = 64;
 
 /// Users, each once.
 #[derive(Clone, Debug)]
-pub(crate) enum Reactors {
+pub(crate) enum ReactionUsers {
     Few(Vec<UserNumber>),
     Many(Box<Many>),
 }
@@ -32,11 +32,11 @@ impl Many {
     }
 }
 
-impl Reactors {
+impl ReactionUsers {
     pub(crate) fn len(&self) -> usize {
         match self {
-            Reactors::Few(users) => users.len(),
-            Reactors::Many(many) => many.places.len(),
+            ReactionUsers::Few(users) => users.len(),
+            ReactionUsers::Many(many) => many.places.len(),
         }
     }
 
@@ -47,47 +47,47 @@ impl Reactors {
     /// In the order of reacting.
     pub(crate) fn iter(&self) -> impl Iterator<Item = UserNumber> {
         let (few, many) = match self {
-            Reactors::Few(users) => (users.as_slice(), None),
-            Reactors::Many(many) => (&[][..], Some(many.by_place.values())),
+            ReactionUsers::Few(users) => (users.as_slice(), None),
+            ReactionUsers::Many(many) => (&[][..], Some(many.by_place.values())),
         };
         few.iter().chain(many.into_iter().flatten()).copied()
     }
 
     pub(crate) fn contains(&self, user: UserNumber) -> bool {
         match self {
-            Reactors::Few(users) => users.contains(&user),
-            Reactors::Many(many) => many.places.contains_key(&user),
+            ReactionUsers::Few(users) => users.contains(&user),
+            ReactionUsers::Many(many) => many.places.contains_key(&user),
         }
     }
 
     /// Adds a user, who is not among them, as the last.
     pub(crate) fn push(&mut self, user: UserNumber) {
         match self {
-            Reactors::Few(users) if users.len() < MANY => users.push(user),
-            Reactors::Few(users) => {
+            ReactionUsers::Few(users) if users.len() < MANY => users.push(user),
+            ReactionUsers::Few(users) => {
                 let mut many = Many::default();
                 users.drain(..).chain([user]).for_each(|user| many.push(user));
-                *self = Reactors::Many(Box::new(many));
+                *self = ReactionUsers::Many(Box::new(many));
             }
-            Reactors::Many(many) => many.push(user),
+            ReactionUsers::Many(many) => many.push(user),
         }
     }
 
     /// Takes a user out. False: is not among them.
     pub(crate) fn remove(&mut self, user: UserNumber) -> bool {
         match self {
-            Reactors::Few(users) => match users.iter().position(|other| *other == user) {
+            ReactionUsers::Few(users) => match users.iter().position(|other| *other == user) {
                 Some(at) => {
                     users.remove(at);
                     true
                 }
                 None => false,
             },
-            Reactors::Many(many) => {
+            ReactionUsers::Many(many) => {
                 let Some(place) = many.places.remove(&user) else { return false };
                 many.by_place.remove(&place);
                 if many.places.len() < MANY / 2 {
-                    *self = Reactors::Few(many.by_place.values().copied().collect());
+                    *self = ReactionUsers::Few(many.by_place.values().copied().collect());
                 }
                 true
             }
@@ -97,8 +97,8 @@ impl Reactors {
     /// Takes out the last one.
     pub(crate) fn pop(&mut self) -> Option<UserNumber> {
         match self {
-            Reactors::Few(users) => users.pop(),
-            Reactors::Many(many) => {
+            ReactionUsers::Few(users) => users.pop(),
+            ReactionUsers::Many(many) => {
                 let (_, user) = many.by_place.pop_last()?;
                 many.places.remove(&user);
                 Some(user)
@@ -110,8 +110,8 @@ impl Reactors {
     pub(crate) fn memory(&self) -> usize {
         const ENTRY: usize = size_of::<u64>() + size_of::<UserNumber>();
         match self {
-            Reactors::Few(users) => allocated(users.capacity() * size_of::<UserNumber>()),
-            Reactors::Many(many) => {
+            ReactionUsers::Few(users) => allocated(users.capacity() * size_of::<UserNumber>()),
+            ReactionUsers::Many(many) => {
                 let len = many.places.len();
                 allocated(size_of::<Many>()) + of_tree(len, ENTRY, 6) + of_tree(len, ENTRY, 8)
             }
@@ -119,14 +119,14 @@ impl Reactors {
     }
 }
 
-impl From<Vec<UserNumber>> for Reactors {
-    fn from(users: Vec<UserNumber>) -> Reactors {
+impl From<Vec<UserNumber>> for ReactionUsers {
+    fn from(users: Vec<UserNumber>) -> ReactionUsers {
         if users.len() <= MANY {
-            return Reactors::Few(users);
+            return ReactionUsers::Few(users);
         }
         let mut many = Many::default();
         users.into_iter().for_each(|user| many.push(user));
-        Reactors::Many(Box::new(many))
+        ReactionUsers::Many(Box::new(many))
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn they_keep_their_order_whether_few_or_many() {
-        let mut reactors = Reactors::Few(Vec::new());
+        let mut reaction_users = ReactionUsers::Few(Vec::new());
         let mut model: Vec<UserNumber> = Vec::new();
         let mut random = 11_u64;
         for step in 0..20_000_u64 {
@@ -145,25 +145,28 @@ mod tests {
             // Growing for some time, then shrinking.
             let grows = step / 1_000 % 2 == 0;
             if model.contains(&user) {
-                assert!(reactors.contains(user));
+                assert!(reaction_users.contains(user));
                 if !grows || random >> 60 == 0 {
-                    assert!(reactors.remove(user));
+                    assert!(reaction_users.remove(user));
                     model.retain(|other| *other != user);
                 }
             } else {
-                assert!(!reactors.contains(user) && !reactors.remove(user));
+                assert!(!reaction_users.contains(user) && !reaction_users.remove(user));
                 if grows || random >> 60 == 0 {
-                    reactors.push(user);
+                    reaction_users.push(user);
                     model.push(user);
                 }
             }
-            assert_eq!((reactors.len(), reactors.is_empty()), (model.len(), model.is_empty()));
+            assert_eq!(
+                (reaction_users.len(), reaction_users.is_empty()),
+                (model.len(), model.is_empty())
+            );
             if step % 50 == 0 {
-                assert_eq!(reactors.iter().collect::<Vec<_>>(), model);
-                assert_eq!(Reactors::from(model.clone()).iter().collect::<Vec<_>>(), model);
+                assert_eq!(reaction_users.iter().collect::<Vec<_>>(), model);
+                assert_eq!(ReactionUsers::from(model.clone()).iter().collect::<Vec<_>>(), model);
             }
         }
-        while let Some(user) = reactors.pop() {
+        while let Some(user) = reaction_users.pop() {
             assert_eq!(model.pop(), Some(user));
         }
         assert!(model.is_empty());
@@ -171,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_list_takes_no_more_than_before() {
-        assert_eq!(size_of::<Reactors>(), size_of::<Vec<UserNumber>>());
-        assert!(matches!(Reactors::from(vec![UserNumber(7); MANY]), Reactors::Few(_)));
+        assert_eq!(size_of::<ReactionUsers>(), size_of::<Vec<UserNumber>>());
+        assert!(matches!(ReactionUsers::from(vec![UserNumber(7); MANY]), ReactionUsers::Few(_)));
     }
 }
