@@ -11,19 +11,19 @@ use metrics::{describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::client::close::Close;
-use crate::upstream::Trouble;
+use crate::upstream::Problem;
 
 macro_rules! figures {
     ($($field:ident: $kind:ident $make:ident $describe:ident $name:literal $text:literal;)*) => {
         /// Every figure, under the name of its metric.
-        pub(crate) struct Figures {
+        pub(crate) struct Metrics {
             $(#[doc = $text] pub(crate) $field: $kind,)*
         }
 
         /// The figures of this process.
-        pub(crate) static FIGURES: LazyLock<Figures> = LazyLock::new(|| {
+        pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
             $($describe!($name, $text);)*
-            Figures { $($field: $make!($name),)* }
+            Metrics { $($field: $make!($name),)* }
         });
     };
 }
@@ -59,10 +59,10 @@ figures! {
     lag_seconds: Histogram histogram describe_histogram "chat_relay_event_lag_seconds" "Age of a durable event at delivery, by the clocks of both machines";
 }
 
-impl Figures {
+impl Metrics {
     /// Counts what begins to be the matter with Redis.
-    pub(crate) fn trouble(&self, trouble: &Trouble) {
-        counter!("chat_relay_upstream_troubles_total", "reason" => trouble.kind()).increment(1);
+    pub(crate) fn problem(&self, problem: &Problem) {
+        counter!("chat_relay_upstream_troubles_total", "reason" => problem.kind()).increment(1);
     }
 
     /// Counts a close made by the relay.
@@ -80,7 +80,7 @@ pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
         "Times something began to be the matter with Redis, by reason"
     );
     describe_counter!("chat_relay_closes_total", "Sockets closed by the relay, by reason");
-    LazyLock::force(&FIGURES);
+    LazyLock::force(&METRICS);
     let upkeep = handle.clone();
     tokio::spawn(async move {
         loop {

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use crate::client::close::{self, Close};
 use crate::client::frame::{self, Frame};
 use crate::client::outbox::{Class, Outbox, Pushed, SLICES};
-use crate::metrics::FIGURES;
+use crate::metrics::METRICS;
 use crate::room::Room;
 
 /// A queue beyond this many bytes is written at once, even in the middle of a burst: else a burst
@@ -59,7 +59,7 @@ struct Sending {
     /// The kernel took no more: the session waits until it does.
     blocked: bool,
     /// Someone has promised to flush.
-    dirty: bool,
+    pending_flush: bool,
     /// Boxed, because hardly any has one.
     end: Option<Box<End>>,
 }
@@ -109,7 +109,7 @@ impl Connection {
         match sending.outbox.push(frame, class, self.outbox_limit) {
             Pushed::Queued => {}
             Pushed::Dropped => {
-                FIGURES.ephemeral_dropped.increment(1);
+                METRICS.ephemeral_dropped.increment(1);
                 return false;
             }
             Pushed::Full => {
@@ -120,7 +120,7 @@ impl Connection {
         if sending.outbox.bytes() > BURST && !sending.blocked {
             self.write(&mut sending);
         }
-        !sending.blocked && !std::mem::replace(&mut sending.dirty, true)
+        !sending.blocked && !std::mem::replace(&mut sending.pending_flush, true)
     }
 
     /// Queues a ping or a pong and writes what the kernel takes.
@@ -174,7 +174,7 @@ impl Connection {
     /// Writes as much as the kernel takes now.
     pub fn flush(&self) {
         let mut sending = self.sending.lock();
-        sending.dirty = false;
+        sending.pending_flush = false;
         if !sending.blocked {
             self.write(&mut sending);
         }
@@ -227,7 +227,7 @@ impl Connection {
         sending.end = Some(Box::new(end));
         match end {
             End::Close(close) => {
-                FIGURES.closed(close);
+                METRICS.closed(close);
                 sending.outbox.finish(close.frame(message));
                 if !sending.blocked {
                     self.write(sending);
@@ -280,7 +280,7 @@ impl Connection {
     }
 
     /// Takes a seat in a room, or keeps it.
-    pub fn sit(&self, room: &Arc<Room>) {
+    pub fn add_room(&self, room: &Arc<Room>) {
         let mut rooms = self.rooms.lock();
         if !rooms.iter().any(|known| Arc::ptr_eq(known, room)) {
             rooms.reserve_exact(1);
@@ -289,12 +289,12 @@ impl Connection {
     }
 
     /// Gives up the seat in this room.
-    pub fn rise(&self, room: &Room) {
+    pub fn remove_room(&self, room: &Room) {
         self.rooms.lock().retain(|known| !std::ptr::eq(&**known, room));
     }
 
     /// Gives up all seats.
-    pub fn rise_all(&self) -> Vec<Arc<Room>> {
+    pub fn take_rooms(&self) -> Vec<Arc<Room>> {
         std::mem::take(&mut *self.rooms.lock())
     }
 

@@ -7,7 +7,7 @@ use crate::client::request::string;
 
 /// Why an operation was refused, as the client is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct Error {
     /// First word of the module's error, or one of the relay's own: `INVALID`, `UNAVAILABLE`,
     /// `RATELIMIT`, `DENIED`.
     pub code: Cow<'static, str>,
@@ -26,10 +26,10 @@ pub enum Argument {
     Word(Cow<'static, str>),
 }
 
-impl Failure {
+impl Error {
     /// A code with an explanation.
-    pub fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Failure {
-        Failure { code: Cow::Borrowed(code), message: message.into(), argument: None }
+    pub fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Error {
+        Error { code: Cow::Borrowed(code), message: message.into(), argument: None }
     }
 
     /// A code with a word that says what of.
@@ -37,29 +37,29 @@ impl Failure {
         code: &'static str,
         what: impl Into<Cow<'static, str>>,
         message: &'static str,
-    ) -> Failure {
+    ) -> Error {
         let argument = Some(("what", Argument::Word(what.into())));
-        Failure { argument, ..Failure::new(code, message) }
+        Error { argument, ..Error::new(code, message) }
     }
 
     /// The request is wrong in `what`.
-    pub fn invalid(what: impl Into<Cow<'static, str>>, message: &'static str) -> Failure {
-        Failure::with_word("INVALID", what, message)
+    pub fn invalid(what: impl Into<Cow<'static, str>>, message: &'static str) -> Error {
+        Error::with_word("INVALID", what, message)
     }
 
     /// Redis cannot be asked now.
-    pub fn unavailable() -> Failure {
-        Failure::new("UNAVAILABLE", "Redis cannot be reached now; try again")
+    pub fn unavailable() -> Error {
+        Error::new("UNAVAILABLE", "Redis cannot be reached now; try again")
     }
 
     /// Too much in too short a time; try again after `retry_ms`.
-    pub fn ratelimit(retry_ms: u64) -> Failure {
+    pub fn ratelimit(retry_ms: u64) -> Error {
         let argument = Some(("retry_ms", Argument::Number(retry_ms)));
-        Failure { argument, ..Failure::new("RATELIMIT", "too much at a time; wait a little") }
+        Error { argument, ..Error::new("RATELIMIT", "too much at a time; wait a little") }
     }
 
     /// From an error reply: its first word is the code, the second the code's argument.
-    pub fn from_reply(code: &str, details: &str) -> Failure {
+    pub fn from_reply(code: &str, details: &str) -> Error {
         let (first, explanation) = details.split_once(' ').unwrap_or((details, ""));
         let number = |name| first.parse().ok().map(|number| (name, Argument::Number(number)));
         let word =
@@ -77,7 +77,7 @@ impl Failure {
             (Some(_), explanation) => explanation.trim_start_matches("- "),
         };
         let code = Cow::Owned(code.to_owned());
-        Failure { code, message: message.to_owned().into(), argument }
+        Error { code, message: message.to_owned().into(), argument }
     }
 
     /// The inside of `"error":{…}`.
@@ -132,14 +132,18 @@ mod tests {
                 "meta - not json",
                 r#""code":"INVALID","message":"not json","what":"meta""#,
             ),
-            ("BANNED", "17", r#""code":"BANNED","message":"kept out of this room","until_ms":17"#),
+            (
+                "BANNED",
+                "17",
+                r#""code":"BANNED","message":"restart_on_panic out of this room","until_ms":17"#,
+            ),
             ("TOOBIG", "4096", r#""code":"TOOBIG","message":"too long","max_bytes":4096"#),
             ("NOROOM", "", r#""code":"NOROOM","message":"""#),
             ("ERR", "wrong number", r#""code":"ERR","message":"wrong number""#),
         ];
         for (code, details, expected) in rows {
             let mut out = String::new();
-            Failure::from_reply(code, details).write(&mut out);
+            Error::from_reply(code, details).write(&mut out);
             assert_eq!(out, *expected);
         }
     }

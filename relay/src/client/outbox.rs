@@ -221,11 +221,11 @@ impl Outbox {
         let begun = self.front_begun;
         let mut freed = 0;
         let mut keep = |frame: &Frame, class: Class, begun: bool| {
-            let kept = class != Class::Ephemeral || begun;
-            if !kept {
+            let restart_on_panic = class != Class::Ephemeral || begun;
+            if !restart_on_panic {
                 freed += frame.len();
             }
-            kept
+            restart_on_panic
         };
         self.queue.retain(|frame, class, is_first| keep(frame, class, is_first && begun));
         if let Some(held) = &mut self.held {

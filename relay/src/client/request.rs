@@ -10,7 +10,7 @@ use std::fmt::Write;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::event::Id;
 use crate::names;
 
@@ -33,18 +33,18 @@ pub struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// Parses one text message. The error comes with the `ref` to answer to.
-    pub fn parse(text: &'a str) -> Result<Request<'a>, (&'a str, Failure)> {
+    pub fn parse(text: &'a str) -> Result<Request<'a>, (&'a str, Error)> {
         let fields: Fields<'a> = serde_json::from_str(text)
-            .map_err(|_| ("null", Failure::invalid("json", "not a JSON object")))?;
+            .map_err(|_| ("null", Error::invalid("json", "not a JSON object")))?;
         let reference = match fields.raw("ref") {
             None => "null",
             Some(raw) if is_reference(raw) => raw,
             Some(_) => {
-                let failure = Failure::invalid("ref", "a number or a string of up to 256 bytes");
-                return Err(("null", failure));
+                let error = Error::invalid("ref", "a number or a string of up to 256 bytes");
+                return Err(("null", error));
             }
         };
-        let op = fields.text("op").map_err(|failure| (reference, failure))?;
+        let op = fields.text("op").map_err(|error| (reference, error))?;
         Ok(Request { reference, op, fields })
     }
 }
@@ -82,37 +82,37 @@ impl<'a> Fields<'a> {
     }
 
     /// A string that must be there.
-    pub fn text(&self, name: &'static str) -> Result<Cow<'a, str>, Failure> {
-        self.optional_text(name)?.ok_or_else(|| Failure::invalid(name, "this field is needed"))
+    pub fn text(&self, name: &'static str) -> Result<Cow<'a, str>, Error> {
+        self.optional_text(name)?.ok_or_else(|| Error::invalid(name, "this field is needed"))
     }
 
     /// A string that may be absent.
-    pub fn optional_text(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Failure> {
-        let wrong = |_| Failure::invalid(name, "not a string");
+    pub fn optional_text(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Error> {
+        let wrong = |_| Error::invalid(name, "not a string");
         self.raw(name).map(|raw| text(raw).map_err(wrong)).transpose()
     }
 
     /// The name of a room that must be there.
-    pub fn room(&self) -> Result<Cow<'a, str>, Failure> {
+    pub fn room(&self) -> Result<Cow<'a, str>, Error> {
         let room = self.text("room")?;
         check_room(&room)?;
         Ok(room)
     }
 
     /// A list of rooms that must be there.
-    pub fn rooms(&self) -> Result<Vec<String>, Failure> {
+    pub fn rooms(&self) -> Result<Vec<String>, Error> {
         let raw =
-            self.raw("rooms").ok_or_else(|| Failure::invalid("rooms", "this field is needed"))?;
+            self.raw("rooms").ok_or_else(|| Error::invalid("rooms", "this field is needed"))?;
         let rooms: Vec<String> = serde_json::from_str(raw)
-            .map_err(|_| Failure::invalid("rooms", "not a list of strings"))?;
+            .map_err(|_| Error::invalid("rooms", "not a list of strings"))?;
         check_entries("rooms", &rooms)?;
         rooms.iter().try_for_each(|room| check_room(room))?;
         Ok(rooms)
     }
 
     /// A list of strings; absent means empty.
-    pub fn texts(&self, name: &'static str) -> Result<Vec<String>, Failure> {
-        let wrong = |_| Failure::invalid(name, "not a list of strings");
+    pub fn texts(&self, name: &'static str) -> Result<Vec<String>, Error> {
+        let wrong = |_| Error::invalid(name, "not a list of strings");
         let texts: Vec<String> = self
             .raw(name)
             .map_or(Ok(Vec::new()), |raw| serde_json::from_str(raw).map_err(wrong))?;
@@ -121,42 +121,42 @@ impl<'a> Fields<'a> {
     }
 
     /// An id that may be absent.
-    pub fn id(&self, name: &'static str) -> Result<Option<Id>, Failure> {
+    pub fn id(&self, name: &'static str) -> Result<Option<Id>, Error> {
         let Some(text) = self.optional_text(name)? else { return Ok(None) };
-        Id::parse(text.as_bytes()).map(Some).ok_or_else(|| Failure::invalid(name, "not an id"))
+        Id::parse(text.as_bytes()).map(Some).ok_or_else(|| Error::invalid(name, "not an id"))
     }
 
     /// An id that must be there.
-    pub fn needed_id(&self, name: &'static str) -> Result<Id, Failure> {
-        self.id(name)?.ok_or_else(|| Failure::invalid(name, "this field is needed"))
+    pub fn needed_id(&self, name: &'static str) -> Result<Id, Error> {
+        self.id(name)?.ok_or_else(|| Error::invalid(name, "this field is needed"))
     }
 
     /// A whole number that may be absent.
-    pub fn number(&self, name: &'static str) -> Result<Option<u64>, Failure> {
-        let wrong = |_| Failure::invalid(name, "not a whole number");
+    pub fn number(&self, name: &'static str) -> Result<Option<u64>, Error> {
+        let wrong = |_| Error::invalid(name, "not a whole number");
         self.raw(name).map(|raw| serde_json::from_str(raw).map_err(wrong)).transpose()
     }
 
     /// `true` or `false`; absent means false.
-    pub fn flag(&self, name: &'static str) -> Result<bool, Failure> {
+    pub fn flag(&self, name: &'static str) -> Result<bool, Error> {
         match self.raw(name) {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(_) => Err(Failure::invalid(name, "not true or false")),
+            Some(_) => Err(Error::invalid(name, "not true or false")),
         }
     }
 
     /// A JSON object as it is written; its inside is the module's to judge.
-    pub fn object(&self, name: &'static str) -> Result<Option<&'a str>, Failure> {
+    pub fn object(&self, name: &'static str) -> Result<Option<&'a str>, Error> {
         match self.raw(name) {
-            Some(raw) if !raw.starts_with('{') => Err(Failure::invalid(name, "not an object")),
+            Some(raw) if !raw.starts_with('{') => Err(Error::invalid(name, "not an object")),
             other => Ok(other),
         }
     }
 
     /// The members of an object that may be absent.
-    pub fn members(&self, name: &'static str) -> Result<Option<Fields<'a>>, Failure> {
-        let wrong = |_| Failure::invalid(name, "not an object");
+    pub fn members(&self, name: &'static str) -> Result<Option<Fields<'a>>, Error> {
+        let wrong = |_| Error::invalid(name, "not an object");
         self.object(name)?.map(|raw| serde_json::from_str(raw).map_err(wrong)).transpose()
     }
 
@@ -179,17 +179,17 @@ pub fn text(raw: &str) -> Result<Cow<'_, str>, serde_json::Error> {
     }
 }
 
-fn check_entries(name: &'static str, entries: &[String]) -> Result<(), Failure> {
+fn check_entries(name: &'static str, entries: &[String]) -> Result<(), Error> {
     match entries.len() {
         0..=ENTRIES_MAX => Ok(()),
-        _ => Err(Failure::invalid(name, "more than 1000 entries")),
+        _ => Err(Error::invalid(name, "more than 1000 entries")),
     }
 }
 
-fn check_room(room: &str) -> Result<(), Failure> {
+fn check_room(room: &str) -> Result<(), Error> {
     match names::room_kind(room) {
         Some(_) => Ok(()),
-        None => Err(Failure::invalid("room", "no room can have this name")),
+        None => Err(Error::invalid("room", "no room can have this name")),
     }
 }
 
@@ -268,9 +268,9 @@ pub fn ok(reference: &str, inside: &str) -> String {
 }
 
 /// `{"ref":…,"error":{…}}`.
-pub fn error(reference: &str, failure: &Failure) -> String {
+pub fn error(reference: &str, error: &Error) -> String {
     let mut out = format!(r#"{{"ref":{reference},"error":{{"#);
-    failure.write(&mut out);
+    error.write(&mut out);
     out.push_str("}}");
     out
 }
@@ -313,18 +313,14 @@ mod tests {
             (r#"{"ref":7,"op":"\ud800"}"#, "7", "op"),
         ];
         for (text, reference, what) in rows {
-            let (got, failure) = Request::parse(text).expect_err(text);
+            let (got, error) = Request::parse(text).expect_err(text);
             assert_eq!(got, *reference, "{text}");
-            assert_eq!(
-                failure,
-                Failure::invalid(*what, "").with(failure.message.clone()),
-                "{text}"
-            );
+            assert_eq!(error, Error::invalid(*what, "").with(error.message.clone()), "{text}");
         }
     }
 
-    impl Failure {
-        fn with(mut self, message: Cow<'static, str>) -> Failure {
+    impl Error {
+        fn with(mut self, message: Cow<'static, str>) -> Error {
             self.message = message;
             self
         }

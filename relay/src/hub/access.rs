@@ -12,16 +12,16 @@ use std::time::Duration;
 
 use redis::Cmd;
 
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::event::{Head, Place};
 use crate::hub::Hub;
 use crate::hub::presence;
-use crate::panics::kept;
+use crate::panics::restart_on_panic;
 use crate::room::fetch::sync_command;
-use crate::room::subscribers::Dirty;
+use crate::room::subscribers::PendingFlush;
 use crate::room::{Behind, Brought, Question, Room};
 use crate::upstream::replies::{Synced, frames};
-use crate::upstream::{Failed, Reply};
+use crate::upstream::{CommandError, Reply};
 
 /// Users asked about in one pipeline.
 const USERS_PER_CALL: usize = 500;
@@ -38,18 +38,18 @@ pub(crate) fn watch(hub: &Arc<Hub>, room: &Arc<Room>, head: &Head<'_>) {
             let kind = head.text("kind").unwrap_or_default();
             let user = head.text("user").unwrap_or_default();
             if matches!(&*kind, "leave" | "kick" | "ban") {
-                hub.followed.forget(&user, &room.name);
-                see_off(hub, room);
+                hub.follow_cache.forget(&user, &room.name);
+                end_removed_presence(hub, room);
             }
         }
-        "drop" => hub.followed.forget_room(&room.name),
+        "drop" => hub.follow_cache.forget_room(&room.name),
         _ => {}
     }
 }
 
 /// Ends the presence of those whom events took out of the room. The store has ended it already,
 /// unless a beat of ours came in between that did not know yet.
-pub(crate) fn see_off(hub: &Hub, room: &Room) {
+pub(crate) fn end_removed_presence(hub: &Hub, room: &Room) {
     for connection in room.take_kicked() {
         presence::end_later(hub, &connection, room);
     }
@@ -60,7 +60,7 @@ pub(crate) fn ask_later(hub: &Arc<Hub>, room: &Arc<Room>) {
     if room.begins_asking() {
         let (hub, room) = (hub.clone(), room.clone());
         let asking = move || keep_asking(hub.clone(), room.clone());
-        tokio::spawn(kept("asking who may read", asking));
+        tokio::spawn(restart_on_panic("asking who may read", asking));
     }
 }
 
@@ -93,19 +93,19 @@ pub(crate) async fn ask(hub: &Hub, room: &Room) {
         for users in users.chunks(USERS_PER_CALL) {
             let commands = users.iter().map(|user| room_as(&room.name, user)).collect();
             let (mut granted, mut denied) = (Vec::new(), Vec::new());
-            let mut dirty = Dirty::new();
+            let mut pending_flush = PendingFlush::new();
             for (user, reply) in users.iter().zip(hub.upstream.call(commands).await) {
-                match judge(reply) {
+                match read_access(reply) {
                     Access::Granted => granted.push(user.clone()),
-                    Access::Denied(failure) => denied.push((user.clone(), failure)),
+                    Access::Denied(error) => denied.push((user.clone(), error)),
                     Access::Unknown(_) => {}
                 }
             }
-            for connection in room.deny(epoch, &denied, &mut dirty) {
+            for connection in room.deny(epoch, &denied, &mut pending_flush) {
                 presence::end_later(hub, &connection, room);
             }
-            let behind = room.grant(epoch, &granted, &mut dirty);
-            hub.flush(dirty);
+            let behind = room.grant(epoch, &granted, &mut pending_flush);
+            hub.flush(pending_flush);
             for behind in behind {
                 bring(hub, room, epoch, behind).await;
             }
@@ -123,16 +123,16 @@ async fn bring(hub: &Hub, room: &Room, epoch: u64, mut behind: Behind) {
         command.arg("AS").arg(&*behind.connection.user);
         let Ok(value) = hub.upstream.call_one(command).await else { return };
         let Ok(synced) = Synced::read(value) else { return };
-        let mut dirty = Dirty::new();
+        let mut pending_flush = PendingFlush::new();
         if !synced.recovered {
-            room.come_anew_alone(&behind.connection, &mut dirty);
-            hub.flush(dirty);
+            room.come_anew_alone(&behind.connection, &mut pending_flush);
+            hub.flush(pending_flush);
             return;
         }
         let page = frames(&synced.events);
         let last = page.last().map_or(behind.position, |(id, _)| *id);
-        let brought = room.bring(epoch, &behind, &page, last, synced.more, &mut dirty);
-        hub.flush(dirty);
+        let brought = room.bring(epoch, &behind, &page, last, synced.more, &mut pending_flush);
+        hub.flush(pending_flush);
         match brought {
             Brought::Done => return,
             Brought::UpTo(position) => behind.position = position,
@@ -146,21 +146,21 @@ pub(crate) enum Access {
     /// The user may read, or there is no room whose reading could be denied.
     Granted,
     /// The user may not read.
-    Denied(Failure),
+    Denied(Error),
     /// It was not answered. Whoever asks must not take this for a yes.
-    Unknown(Failed),
+    Unknown(CommandError),
 }
 
 /// Judges the answer to [`room_as`].
-pub(crate) fn judge(reply: Reply) -> Access {
+pub(crate) fn read_access(reply: Reply) -> Access {
     match reply {
         Ok(_) => Access::Granted,
-        Err(Failed::Refused(failure)) => match &*failure.code {
+        Err(CommandError::Refused(error)) => match &*error.code {
             "NOROOM" | "WRONGTYPE" => Access::Granted,
-            "NOTMEMBER" | "BANNED" | "DENIED" => Access::Denied(failure),
-            _ => Access::Unknown(Failed::Refused(failure)),
+            "NOTMEMBER" | "BANNED" | "DENIED" => Access::Denied(error),
+            _ => Access::Unknown(CommandError::Refused(error)),
         },
-        Err(failed) => Access::Unknown(failed),
+        Err(error) => Access::Unknown(error),
     }
 }
 

@@ -20,13 +20,13 @@ const MOST_BYTES: usize = 1 << 20;
 pub(super) const TAKEN: usize = 64;
 
 /// One event.
-pub(super) struct Told {
+pub(super) struct QueuedEvent {
     /// Whose channel it came on.
     pub room: Arc<Room>,
     payload: Vec<u8>,
 }
 
-impl Told {
+impl QueuedEvent {
     /// Its head; None: not an event of the module's making.
     pub(super) fn head(&self) -> Option<Head<'_>> {
         let text = std::str::from_utf8(&self.payload).ok()?;
@@ -34,9 +34,9 @@ impl Told {
     }
 }
 
-/// The inbox.
+/// The event_queue.
 #[derive(Default)]
-pub(super) struct Inbox {
+pub(super) struct EventQueue {
     waiting: Mutex<Waiting>,
     /// Held by whoever is handing out.
     turn: Mutex<()>,
@@ -45,17 +45,17 @@ pub(super) struct Inbox {
 
 #[derive(Default)]
 struct Waiting {
-    told: VecDeque<Told>,
+    told: VecDeque<QueuedEvent>,
     bytes: usize,
 }
 
-impl Inbox {
+impl EventQueue {
     /// Puts an event behind the others. False: it is full.
     #[must_use]
     pub(super) fn put(&self, room: Arc<Room>, payload: Vec<u8>) -> bool {
         let mut waiting = self.waiting.lock();
         waiting.bytes += payload.len();
-        waiting.told.push_back(Told { room, payload });
+        waiting.told.push_back(QueuedEvent { room, payload });
         let (is_first, is_full) = (waiting.told.len() == 1, waiting.bytes > MOST_BYTES);
         drop(waiting);
         if is_first {
@@ -70,17 +70,17 @@ impl Inbox {
     }
 
     /// Hands out some events; nobody else does meanwhile. Returns how many there were.
-    pub(super) fn take(&self, hand_out: impl FnOnce(&[Told])) -> usize {
+    pub(super) fn take(&self, dispatch: impl FnOnce(&[QueuedEvent])) -> usize {
         let _turn = self.turn.lock();
-        let told: Vec<Told> = {
+        let told: Vec<QueuedEvent> = {
             let mut waiting = self.waiting.lock();
             let count = waiting.told.len().min(TAKEN);
-            let told: Vec<Told> = waiting.told.drain(..count).collect();
+            let told: Vec<QueuedEvent> = waiting.told.drain(..count).collect();
             waiting.bytes -= told.iter().map(|told| told.payload.len()).sum::<usize>();
             told
         };
         if !told.is_empty() {
-            hand_out(&told);
+            dispatch(&told);
         }
         told.len()
     }
@@ -96,13 +96,14 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_put_is_taken_once_and_in_order() {
-        let (inbox, room) = (Arc::new(Inbox::default()), Arc::new(Room::new("r".into())));
+        let (event_queue, room) =
+            (Arc::new(EventQueue::default()), Arc::new(Room::new("r".into())));
         let all = 10 * TAKEN as u64;
         let putting = tokio::spawn({
-            let (inbox, room) = (inbox.clone(), room.clone());
+            let (event_queue, room) = (event_queue.clone(), room.clone());
             async move {
                 for n in 0..all {
-                    assert!(inbox.put(room.clone(), event(n)));
+                    assert!(event_queue.put(room.clone(), event(n)));
                     if n % 7 == 0 {
                         tokio::task::yield_now().await;
                     }
@@ -111,7 +112,7 @@ mod tests {
         });
         let mut seen = 0;
         while seen < all {
-            let taken = inbox.take(|told| {
+            let taken = event_queue.take(|told| {
                 for told in told {
                     assert_eq!(told.head().expect("an event").bytes(), event(seen));
                     seen += 1;
@@ -119,19 +120,22 @@ mod tests {
             });
             assert!(taken <= TAKEN);
             if taken == 0 {
-                inbox.come().await;
+                event_queue.come().await;
             }
         }
         putting.await.expect("all put");
-        assert_eq!(inbox.take(|_| unreachable!("empty")), 0);
+        assert_eq!(event_queue.take(|_| unreachable!("empty")), 0);
     }
 
     #[test]
     fn it_says_when_it_is_full() {
-        let (inbox, room) = (Inbox::default(), Arc::new(Room::new("r".into())));
-        assert!(inbox.put(room.clone(), vec![0; MOST_BYTES]));
-        assert!(!inbox.put(room.clone(), vec![0; 1]));
-        assert_eq!(inbox.take(|told| assert!(told.iter().all(|told| told.head().is_none()))), 2);
-        assert!(inbox.put(room, vec![0; 1]), "there is room again");
+        let (event_queue, room) = (EventQueue::default(), Arc::new(Room::new("r".into())));
+        assert!(event_queue.put(room.clone(), vec![0; MOST_BYTES]));
+        assert!(!event_queue.put(room.clone(), vec![0; 1]));
+        assert_eq!(
+            event_queue.take(|told| assert!(told.iter().all(|told| told.head().is_none()))),
+            2
+        );
+        assert!(event_queue.put(room, vec![0; 1]), "there is room again");
     }
 }

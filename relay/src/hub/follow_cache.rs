@@ -16,7 +16,7 @@ const MOST: usize = 50_000;
 
 /// What is known, room by room.
 #[derive(Default)]
-pub struct Followed(Mutex<Known>);
+pub struct FollowCache(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
@@ -25,7 +25,7 @@ struct Known {
     tidied: Option<Instant>,
 }
 
-impl Followed {
+impl FollowCache {
     /// Whether this user's list is known to hold this room.
     pub fn holds(&self, user: &str, room: &str, now: Instant) -> bool {
         let known = self.0.lock();
@@ -85,31 +85,31 @@ mod tests {
 
     #[test]
     fn what_is_noted_is_believed_until_it_is_old_or_gone() {
-        let (followed, start) = (Followed::default(), Instant::now());
+        let (follow_cache, start) = (FollowCache::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         for (user, room) in [("alice", "a"), ("bob", "a"), ("alice", "b")] {
-            followed.note(user, room, at(0));
+            follow_cache.note(user, room, at(0));
         }
-        followed.note("alice", "a", at(30));
-        assert_eq!(followed.0.lock().count, 3);
-        assert!(followed.holds("bob", "a", at(59)) && !followed.holds("bob", "a", at(60)));
-        assert!(!followed.holds("carol", "a", at(0)));
-        followed.forget("bob", "a");
-        followed.forget("bob", "nowhere");
-        assert!(!followed.holds("bob", "a", at(0)) && followed.holds("alice", "a", at(60)));
-        followed.tidy(at(70));
-        assert_eq!(followed.0.lock().count, 1, "alice in a");
-        followed.forget_room("a");
-        let known = followed.0.lock();
+        follow_cache.note("alice", "a", at(30));
+        assert_eq!(follow_cache.0.lock().count, 3);
+        assert!(follow_cache.holds("bob", "a", at(59)) && !follow_cache.holds("bob", "a", at(60)));
+        assert!(!follow_cache.holds("carol", "a", at(0)));
+        follow_cache.forget("bob", "a");
+        follow_cache.forget("bob", "nowhere");
+        assert!(!follow_cache.holds("bob", "a", at(0)) && follow_cache.holds("alice", "a", at(60)));
+        follow_cache.tidy(at(70));
+        assert_eq!(follow_cache.0.lock().count, 1, "alice in a");
+        follow_cache.forget_room("a");
+        let known = follow_cache.0.lock();
         assert_eq!((known.count, known.rooms.len()), (0, 0));
     }
 
     #[test]
     fn it_is_bounded() {
-        let (followed, now) = (Followed::default(), Instant::now());
+        let (follow_cache, now) = (FollowCache::default(), Instant::now());
         for user in 0..=MOST {
-            followed.note(&user.to_string(), "a", now);
+            follow_cache.note(&user.to_string(), "a", now);
         }
-        assert_eq!(followed.0.lock().count, 1);
+        assert_eq!(follow_cache.0.lock().count, 1);
     }
 }

@@ -1,6 +1,6 @@
 //! Where sessions and upstream meet: room -> connections on this relay.
 //!
-//! Events come in on the upstream's task and wait in the inbox for those that came with them; a
+//! Events come in on the upstream's task and wait in the event_queue for those that came with them; a
 //! task hands them to their rooms, which they leave as queued frames; a few flushing tasks write
 //! them, so that what has queued up meanwhile goes out in one write. The hub keeps the list of rooms
 //! the relay wants to hear, asks for them again after every outage and has each synced from its
@@ -29,17 +29,17 @@ use tokio::sync::{Notify, Semaphore};
 use crate::client::close;
 use crate::client::connection::{Connection, End};
 use crate::config::Config;
-use crate::hub::event_queue::Inbox;
-use crate::hub::follow_cache::Followed;
-use crate::hub::profile_updates::ProfileNews;
-use crate::hub::signal_rate_limit::Throttle;
+use crate::hub::event_queue::EventQueue;
+use crate::hub::follow_cache::FollowCache;
+use crate::hub::profile_updates::ProfileUpdates;
+use crate::hub::signal_rate_limit::SignalRateLimit;
 use crate::hub::sync::Cause;
-use crate::metrics::FIGURES;
-use crate::panics::kept;
+use crate::metrics::METRICS;
+use crate::panics::restart_on_panic;
 use crate::rate_limit::Allowances;
 use crate::room::fetch::{self, Fetch, Key};
-use crate::room::subscribers::Dirty;
-use crate::room::{Newcomer, Next, Room};
+use crate::room::subscribers::PendingFlush;
+use crate::room::{Joiner, Next, Room};
 use crate::server::session;
 use crate::upstream::Upstream;
 
@@ -61,21 +61,21 @@ pub struct Hub {
     /// Sends that wait for Redis, all connections together.
     pub sends_waiting: Semaphore,
     /// Rooms that are known to be in users' lists.
-    pub followed: Followed,
+    pub follow_cache: FollowCache,
     /// Signals that came too fast are not passed on.
-    pub signals: Throttle,
+    pub signals: SignalRateLimit,
     /// How much each user may ask.
     pub allowances: Arc<Allowances>,
     rooms: RwLock<HashMap<Arc<str>, Arc<Room>>>,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
     next_connection: AtomicU64,
     boot: String,
-    inbox: Inbox,
-    dirty: Mutex<Dirty>,
+    event_queue: EventQueue,
+    pending_flush: Mutex<PendingFlush>,
     flush: Notify,
     told: upstream_status::Told,
     /// Changed profiles that others are told of.
-    pub profile_news: ProfileNews,
+    pub profile_updates: ProfileUpdates,
     me: Weak<Hub>,
 }
 
@@ -91,18 +91,18 @@ impl Hub {
             upstream,
             syncs: Semaphore::new(SYNCS),
             sends_waiting: Semaphore::new(SENDS_WAITING),
-            followed: Followed::default(),
-            signals: Throttle::default(),
+            follow_cache: FollowCache::default(),
+            signals: SignalRateLimit::default(),
             allowances,
             rooms: RwLock::default(),
             connections: Mutex::default(),
             next_connection: AtomicU64::new(1),
             boot,
-            inbox: Inbox::default(),
-            dirty: Mutex::default(),
+            event_queue: EventQueue::default(),
+            pending_flush: Mutex::default(),
             flush: Notify::new(),
             told: upstream_status::Told::default(),
-            profile_news: ProfileNews::default(),
+            profile_updates: ProfileUpdates::default(),
             me: me.clone(),
         })
     }
@@ -111,21 +111,23 @@ impl Hub {
     /// A defect that ends one round of them must not end them all.
     pub fn start(self: &Arc<Self>) {
         let hub = self.clone();
-        tokio::spawn(kept("reaching Redis", move || hub.upstream.clone().run(hub.clone())));
+        tokio::spawn(restart_on_panic("reaching Redis", move || {
+            hub.upstream.clone().run(hub.clone())
+        }));
         let hub = self.clone();
         let watch = move || hub.clone().keep_watching_upstream();
-        tokio::spawn(kept("watching how Redis stands", watch));
+        tokio::spawn(restart_on_panic("watching how Redis stands", watch));
         let hub = self.clone();
         let tell = move || hub.clone().keep_telling_standing();
-        tokio::spawn(kept("telling how Redis stands", tell));
+        tokio::spawn(restart_on_panic("telling how Redis stands", tell));
         let hub = self.clone();
-        tokio::spawn(kept("handing out events", move || hub.clone().hand_out_for_ever()));
+        tokio::spawn(restart_on_panic("handing out events", move || hub.clone().run_dispatch()));
         for _ in 0..2 {
             let hub = self.clone();
-            tokio::spawn(kept("writing to sockets", move || hub.clone().flush_for_ever()));
+            tokio::spawn(restart_on_panic("writing to sockets", move || hub.clone().run_flush()));
         }
         let hub = self.clone();
-        tokio::spawn(kept("keeping house", move || hub.clone().keep_house()));
+        tokio::spawn(restart_on_panic("keeping house", move || hub.clone().housekeeping()));
     }
 
     // Connections.
@@ -141,9 +143,9 @@ impl Hub {
         {
             let mut connections = self.connections.lock();
             connections.insert(number, connection.clone());
-            FIGURES.connections.set(connections.len() as f64);
+            METRICS.connections.set(connections.len() as f64);
         }
-        FIGURES.connections_total.increment(1);
+        METRICS.connections_total.increment(1);
         self.tell_standing(&connection);
         connection
     }
@@ -154,11 +156,11 @@ impl Hub {
         {
             let mut connections = self.connections.lock();
             connections.remove(&connection.number);
-            FIGURES.connections.set(connections.len() as f64);
+            METRICS.connections.set(connections.len() as f64);
         }
-        let rooms = connection.rise_all();
+        let rooms = connection.take_rooms();
         for room in &rooms {
-            room.depart(connection);
+            room.remove(connection);
         }
         if let Some(hub) = self.me.upgrade()
             && !rooms.is_empty()
@@ -180,7 +182,7 @@ impl Hub {
     pub fn disconnect_everywhere(&self, connection: &Arc<Connection>) {
         for room in self.rooms() {
             if room.holds(connection) {
-                connection.sit(&room);
+                connection.add_room(&room);
             }
         }
         self.disconnect(connection);
@@ -199,9 +201,9 @@ impl Hub {
     // Rooms.
 
     /// Brings a connection to a room, which is subscribed to if it was not.
-    pub fn arrive(&self, name: &str, connection: &Connection) -> (Arc<Room>, Newcomer) {
+    pub fn begin_join(&self, name: &str, connection: &Connection) -> (Arc<Room>, Joiner) {
         if let Some(room) = self.rooms.read().get(name) {
-            return (room.clone(), room.arrive(connection));
+            return (room.clone(), room.begin_join(connection));
         }
         let mut rooms = self.rooms.write();
         let name: Arc<str> = name.into();
@@ -212,8 +214,8 @@ impl Hub {
                 place.insert(Arc::new(Room::new(name)))
             }
         };
-        let arrived = (room.clone(), room.arrive(connection));
-        FIGURES.rooms.set(rooms.len() as f64);
+        let arrived = (room.clone(), room.begin_join(connection));
+        METRICS.rooms.set(rooms.len() as f64);
         arrived
     }
 
@@ -262,21 +264,21 @@ impl Hub {
     // Flushing.
 
     /// Has these connections written to: now if they are few, else soon.
-    pub fn flush(&self, mut connections: Dirty) {
+    pub fn flush(&self, mut connections: PendingFlush) {
         if connections.len() <= FLUSH_BATCH {
             connections.iter().for_each(|connection| connection.flush());
             return;
         }
-        self.dirty.lock().append(&mut connections);
+        self.pending_flush.lock().append(&mut connections);
         self.flush.notify_one();
     }
 
-    async fn flush_for_ever(self: Arc<Self>) {
+    async fn run_flush(self: Arc<Self>) {
         loop {
-            let batch: Dirty = {
-                let mut dirty = self.dirty.lock();
-                let count = dirty.len().min(FLUSH_BATCH);
-                dirty.drain(..count).collect()
+            let batch: PendingFlush = {
+                let mut pending_flush = self.pending_flush.lock();
+                let count = pending_flush.len().min(FLUSH_BATCH);
+                pending_flush.drain(..count).collect()
             };
             if batch.is_empty() {
                 self.flush.notified().await;
@@ -295,14 +297,14 @@ impl Hub {
 
     // Housekeeping.
 
-    async fn keep_house(self: Arc<Self>) {
+    async fn housekeeping(self: Arc<Self>) {
         let beat_interval = self.config.presence_ttl / 3;
         let mut tick = tokio::time::interval((beat_interval / 4).min(Duration::from_secs(1)));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
             let now = Instant::now();
-            let (mut due, mut dirty) = (Vec::new(), Dirty::new());
+            let (mut due, mut pending_flush) = (Vec::new(), PendingFlush::new());
             for room in self.rooms() {
                 if room.beat_is_due(now, beat_interval) {
                     due.push(room.clone());
@@ -315,21 +317,21 @@ impl Hub {
                 let next = room.tidy(now);
                 self.follow(&room, next);
                 if self.upstream.is_up() {
-                    room.end_long_pauses(now, &mut dirty);
+                    room.end_long_pauses(now, &mut pending_flush);
                 } else {
                     room.restart_pauses();
                 }
                 self.attend(&room);
             }
-            self.flush(dirty);
+            self.flush(pending_flush);
             if !due.is_empty() && self.upstream.is_up() {
                 let hub = self.clone();
                 tokio::spawn(async move { presence::beat(&hub, due).await });
             }
             self.leave_empty_rooms(now);
-            self.followed.tidy(now);
+            self.follow_cache.tidy(now);
             self.signals.tidy(now);
-            self.profile_news.tidy(now);
+            self.profile_updates.tidy(now);
             self.allowances.tidy(now);
         }
     }
@@ -351,7 +353,7 @@ impl Hub {
             }
             !left
         });
-        FIGURES.rooms.set(rooms.len() as f64);
+        METRICS.rooms.set(rooms.len() as f64);
     }
 }
 

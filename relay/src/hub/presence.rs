@@ -10,7 +10,7 @@ use redis::Cmd;
 
 use crate::client::connection::Connection;
 use crate::hub::Hub;
-use crate::hub::access::{self, Access, judge};
+use crate::hub::access::{self, Access, read_access};
 use crate::names::contact;
 use crate::room::Room;
 use crate::upstream::replies::{Elements, text};
@@ -93,13 +93,13 @@ pub(crate) async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
         let mut asked = Vec::new();
         let mut commands = Vec::new();
         for room in rooms {
-            for receivers in room.everybody().chunks(CONNECTIONS_PER_BEAT) {
+            for subscribers in room.everybody().chunks(CONNECTIONS_PER_BEAT) {
                 let mut command = redis::cmd("CHAT.BEAT");
                 command.arg(&*room.name).arg(ttl.to_string());
-                for receiver in receivers {
+                for receiver in subscribers {
                     command.arg(&*receiver.name);
                 }
-                asked.push((room, receivers.to_vec(), room.last()));
+                asked.push((room, subscribers.to_vec(), room.last()));
                 commands.push(command);
             }
         }
@@ -107,7 +107,7 @@ pub(crate) async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
             continue;
         }
         let replies = hub.upstream.call(commands).await;
-        for ((room, receivers, at_sending), reply) in asked.into_iter().zip(replies) {
+        for ((room, subscribers, at_sending), reply) in asked.into_iter().zip(replies) {
             let Ok(value) = reply else { continue };
             let beaten = Elements::of(value).and_then(|mut elements| {
                 let newest = elements.id()?;
@@ -122,7 +122,7 @@ pub(crate) async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
                 if room.is_behind(newest) {
                     hub.catch_up(room.clone()).await;
                 }
-                set_again(hub, room, &receivers, &unknown).await;
+                set_again(hub, room, &subscribers, &unknown).await;
             }
         }
     }
@@ -146,7 +146,7 @@ async fn set_again(hub: &Arc<Hub>, room: &Arc<Room>, here: &[Arc<Connection>], u
         }
         let users = lost.iter().zip(replies);
         let users = users.filter_map(|(connection, reply)| {
-            matches!(judge(reply), Access::Denied(_)).then_some(connection)
+            matches!(read_access(reply), Access::Denied(_)).then_some(connection)
         });
         let mut users: Vec<Arc<str>> = users.map(|connection| connection.user.clone()).collect();
         if !users.is_empty() {

@@ -5,11 +5,11 @@
 
 use redis::{Cmd, Value};
 
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::client::request;
 use crate::event::Id;
 use crate::upstream::replies::{Elements, field, integer, text};
-use crate::upstream::{Failed, Reply};
+use crate::upstream::{CommandError, Reply};
 
 /// One user as others may know them.
 #[derive(Debug, Default)]
@@ -28,9 +28,9 @@ pub(crate) struct Profile {
 
 /// What of a profile is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum Detail {
     /// All of it.
-    Everything,
+    Full,
     /// What the user has written, not whether they are here.
     Texts,
 }
@@ -47,11 +47,11 @@ impl Profile {
     }
 
     /// Reads the replies; None: there is no such room.
-    pub(crate) fn read(what: Reply, who: Reply) -> Result<Option<Profile>, Failure> {
+    pub(crate) fn read(what: Reply, who: Reply) -> Result<Option<Profile>, Error> {
         let what = match what {
             Ok(what) => what,
-            Err(Failed::Refused(failure)) if failure.code == "NOROOM" => return Ok(None),
-            Err(failed) => return Err(failed.into()),
+            Err(CommandError::Refused(error)) if error.code == "NOROOM" => return Ok(None),
+            Err(error) => return Err(error.into()),
         };
         let number = |name| field(&what, name).and_then(|n| integer(n).ok()).unwrap_or(0);
         let word = |name: &&'static str| {
@@ -70,7 +70,7 @@ impl Profile {
     }
 
     /// The members of `{…}`.
-    pub(crate) fn json(&self, told: Told) -> String {
+    pub(crate) fn json(&self, told: Detail) -> String {
         let mut out = String::new();
         for (name, value) in &self.texts {
             out.push_str(if out.is_empty() { "\"" } else { ",\"" });
@@ -78,7 +78,7 @@ impl Profile {
             out.push_str("\":");
             request::string(&mut out, value);
         }
-        if told == Told::Everything {
+        if told == Detail::Full {
             let comma = if out.is_empty() { "" } else { "," };
             let (online, last_seen) = (self.online, self.last_seen);
             out.push_str(&format!("{comma}\"online\":{online},\"last_seen\":{last_seen}"));
@@ -109,7 +109,7 @@ fn shown(who: Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::Away;
+    use crate::upstream::Unavailable;
 
     fn bulk(text: &str) -> Value {
         Value::BulkString(text.as_bytes().to_vec())
@@ -128,15 +128,15 @@ mod tests {
             Value::Array(vec![Value::Nil, Value::Int(1), Value::Int(2), Value::Array(vec![row])]);
         let profile = Profile::read(Ok(what), Ok(who)).expect("a reply").expect("a room");
         assert_eq!(profile.last, Id { ms: 5, n: 1 });
-        assert_eq!(profile.json(Told::Texts), r#""name":"Bob \"B\"""#);
+        assert_eq!(profile.json(Detail::Texts), r#""name":"Bob \"B\"""#);
         let all = r#""name":"Bob \"B\"","online":1,"last_seen":0,"shown":"away""#;
-        assert_eq!(profile.json(Told::Everything), all);
+        assert_eq!(profile.json(Detail::Full), all);
     }
 
     #[test]
     fn who_has_no_personal_room_has_no_profile() {
-        let refused = || Err(Failed::Refused(Failure::new("NOROOM", "")));
+        let refused = || Err(CommandError::Refused(Error::new("NOROOM", "")));
         assert!(Profile::read(refused(), refused()).expect("an answer").is_none());
-        assert!(Profile::read(Err(Away::NotNow.into()), refused()).is_err());
+        assert!(Profile::read(Err(Unavailable::NotServing.into()), refused()).is_err());
     }
 }

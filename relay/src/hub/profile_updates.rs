@@ -22,11 +22,11 @@ use crate::client::outbox::Class;
 use crate::client::request;
 use crate::event::Id;
 use crate::hub::Hub;
-use crate::hub::profile::{Profile, Told};
+use crate::hub::profile::{Detail, Profile};
 use crate::names::{RoomKind, room_kind};
 use crate::room::Room;
-use crate::room::subscribers::{Dirty, queue};
-use crate::upstream::{Away, Failed};
+use crate::room::subscribers::{PendingFlush, queue};
+use crate::upstream::{CommandError, Unavailable};
 
 /// The channel of all relays. No room can have this name.
 pub(crate) const CHANNEL: &str = "@*profiles";
@@ -40,7 +40,7 @@ const ATTEMPTS: usize = 10;
 
 /// What is on its way and what was told lately.
 #[derive(Default)]
-pub struct ProfileNews {
+pub struct ProfileUpdates {
     /// When a user's changes may be told again, and whether that will be done.
     passing: Mutex<HashMap<Box<str>, Passing>>,
     told: Mutex<HashMap<Box<str>, Known>>,
@@ -69,7 +69,7 @@ struct News<'a> {
     rooms: Vec<String>,
 }
 
-impl ProfileNews {
+impl ProfileUpdates {
     /// When to tell of a change of this user; None: that is under way already.
     fn due(&self, user: &str, now: Instant) -> Option<Instant> {
         let mut passing = self.passing.lock();
@@ -137,11 +137,11 @@ pub(crate) fn look(hub: &Arc<Hub>, room: &Arc<Room>) {
         return;
     }
     let Some(RoomKind::Personal(user)) = room_kind(&room.name) else { return };
-    let Some(at) = hub.profile_news.due(user, Instant::now()) else { return };
+    let Some(at) = hub.profile_updates.due(user, Instant::now()) else { return };
     let (hub, room, user) = (hub.clone(), room.clone(), user.to_owned());
     tokio::spawn(async move {
         tokio::time::sleep_until(at.into()).await;
-        hub.profile_news.begin(&user, Instant::now());
+        hub.profile_updates.begin(&user, Instant::now());
         pass_on(&hub, &room, &user).await;
     });
 }
@@ -149,7 +149,7 @@ pub(crate) fn look(hub: &Arc<Hub>, room: &Arc<Room>) {
 /// Tells those who are where this user is.
 async fn pass_on(hub: &Hub, room: &Room, user: &str) {
     let Some(profile) = ask(hub, user).await else { return };
-    let data = format!("{{{}}}", profile.json(Told::Texts));
+    let data = format!("{{{}}}", profile.json(Detail::Texts));
     tell(hub, (user, profile.last, &data), &[room.name.to_string()]);
     let theirs = room.everybody().into_iter().flat_map(|connection| connection.rooms());
     let rooms: BTreeSet<Arc<str>> = theirs
@@ -180,9 +180,9 @@ async fn ask(hub: &Hub, user: &str) -> Option<Profile> {
         hub.upstream.wait_readable().await;
         let [what, _who] = Profile::commands(user);
         match hub.upstream.call_one(what).await {
-            Err(Failed::Away(_)) => tokio::time::sleep(Duration::from_secs(1)).await,
+            Err(CommandError::Unavailable(_)) => tokio::time::sleep(Duration::from_secs(1)).await,
             // Whether they are here is not what this tells of.
-            what => return Profile::read(what, Err(Away::NotNow.into())).ok()?,
+            what => return Profile::read(what, Err(Unavailable::NotServing.into())).ok()?,
         }
     }
     None
@@ -199,7 +199,7 @@ pub(crate) fn heard(hub: &Hub, payload: &[u8]) {
 
 /// Tells the connections in these rooms, each once, and not those who know it from another room.
 fn tell(hub: &Hub, news: (&str, Id, &str), rooms: &[String]) {
-    let Some((new, before)) = hub.profile_news.note(news, rooms, Instant::now()) else { return };
+    let Some((new, before)) = hub.profile_updates.note(news, rooms, Instant::now()) else { return };
     let audience = |name: &str| hub.room(name).map(|room| room.audience()).unwrap_or_default();
     let mut whom: Vec<Arc<Connection>> = new.iter().flat_map(|name| audience(name)).collect();
     if whom.is_empty() {
@@ -218,11 +218,11 @@ fn tell(hub: &Hub, news: (&str, Id, &str), rooms: &[String]) {
     request::string(&mut text, user);
     text.push_str(&format!(",\"ref\":\"{id}\",\"data\":{data}}}"));
     let frame = frame::text(text.as_bytes());
-    let mut dirty = Dirty::new();
+    let mut pending_flush = PendingFlush::new();
     for connection in &whom {
-        queue(connection, &frame, Class::Ephemeral, &mut dirty);
+        queue(connection, &frame, Class::Ephemeral, &mut pending_flush);
     }
-    hub.flush(dirty);
+    hub.flush(pending_flush);
 }
 
 #[cfg(test)]
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn each_room_is_told_each_change_once_and_nothing_older() {
-        let (news, now) = (ProfileNews::default(), Instant::now());
+        let (news, now) = (ProfileUpdates::default(), Instant::now());
         let told = |n, data, rooms: &[&str]| {
             let rooms: Vec<String> = rooms.iter().map(|room| (*room).to_owned()).collect();
             news.note(("bob", id(n), data), &rooms, now).map(|(new, before)| (new, before.len()))
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn quick_changes_are_told_together() {
-        let (news, now) = (ProfileNews::default(), Instant::now());
+        let (news, now) = (ProfileUpdates::default(), Instant::now());
         assert_eq!(news.due("bob", now), Some(now), "the first at once");
         assert_eq!(news.due("bob", now), None, "it is under way");
         news.begin("bob", now);

@@ -17,9 +17,9 @@ type Key = (Arc<str>, Box<str>, Box<str>);
 
 /// The signals of the last moments.
 #[derive(Default)]
-pub struct Throttle(Mutex<HashMap<Key, Instant>>);
+pub struct SignalRateLimit(Mutex<HashMap<Key, Instant>>);
 
-impl Throttle {
+impl SignalRateLimit {
     /// Whether this user may signal by this name now; if so, not again for a while.
     pub fn admits(&self, user: &Arc<str>, room: &str, name: &str, now: Instant) -> bool {
         let mut signals = self.0.lock();
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn one_signal_per_user_room_and_name_in_two_seconds() {
-        let (throttle, start) = (Throttle::default(), Instant::now());
+        let (limit, start) = (SignalRateLimit::default(), Instant::now());
         let (alice, bob): (Arc<str>, Arc<str>) = ("alice".into(), "bob".into());
         let at = |ms| start + Duration::from_millis(ms);
         let rows: &[(&Arc<str>, &str, &str, u64, bool, &str)] = &[
@@ -65,11 +65,11 @@ mod tests {
             (&alice, "a", "typing", 3_999, false, "counted from the last one admitted"),
         ];
         for (user, room, name, ms, admitted, why) in rows {
-            assert_eq!(throttle.admits(user, room, name, at(*ms)), *admitted, "{why}");
+            assert_eq!(limit.admits(user, room, name, at(*ms)), *admitted, "{why}");
         }
-        throttle.forget(&alice, "a", "typing");
-        assert!(throttle.admits(&alice, "a", "typing", at(4_000)), "it was refused");
-        throttle.tidy(at(6_001));
-        assert!(throttle.0.lock().is_empty());
+        limit.forget(&alice, "a", "typing");
+        assert!(limit.admits(&alice, "a", "typing", at(4_000)), "it was refused");
+        limit.tidy(at(6_001));
+        assert!(limit.0.lock().is_empty());
     }
 }

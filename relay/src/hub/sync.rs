@@ -9,17 +9,17 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::client::frame;
 use crate::client::request;
 use crate::event::Id;
 use crate::hub::Hub;
-use crate::hub::access::{self, see_off};
-use crate::metrics::FIGURES;
+use crate::hub::access::{self, end_removed_presence};
+use crate::metrics::METRICS;
 use crate::room::Room;
 use crate::room::fetch::{PAGE_EVENTS, newest_page, sync_command};
-use crate::room::subscribers::Dirty;
-use crate::upstream::Failed;
+use crate::room::subscribers::PendingFlush;
+use crate::upstream::CommandError;
 use crate::upstream::replies::{Page, Synced, frames};
 
 /// Why a room is synced.
@@ -44,7 +44,7 @@ pub(super) async fn run(hub: Arc<Hub>, room: Arc<Room>, cause: Cause) {
                     break;
                 }
             }
-            Err(failure) => {
+            Err(error) => {
                 room.sync_failed();
                 if !hub.upstream.is_up() {
                     return;
@@ -52,7 +52,7 @@ pub(super) async fn run(hub: Arc<Hub>, room: Arc<Room>, cause: Cause) {
                 warn!(
                     source = "upstream",
                     room = &*room.name,
-                    code = &*failure.code,
+                    code = &*error.code,
                     "a sync failed"
                 );
                 tokio::time::sleep(pause).await;
@@ -61,12 +61,12 @@ pub(super) async fn run(hub: Arc<Hub>, room: Arc<Room>, cause: Cause) {
         }
     }
     if hole {
-        FIGURES.holes.increment(1);
+        METRICS.holes.increment(1);
     }
     if hole || cause == Cause::Resubscribed {
-        let mut dirty = Dirty::new();
-        room.reset(&mut dirty);
-        hub.flush(dirty);
+        let mut pending_flush = PendingFlush::new();
+        room.reset(&mut pending_flush);
+        hub.flush(pending_flush);
     }
 }
 
@@ -76,20 +76,20 @@ async fn once(
     room: &Arc<Room>,
     mut from: Id,
     hole: &mut bool,
-) -> Result<bool, Failure> {
+) -> Result<bool, Error> {
     room.pause_all();
     access::ask(hub, room).await;
     // Those who were not answered about are asked for again, and miss nothing.
     access::ask_later(hub, room);
     loop {
-        FIGURES.syncs.increment(1);
+        METRICS.syncs.increment(1);
         let synced = match hub.upstream.call_one(sync_command(&room.name, from)).await {
             Ok(value) => Synced::read(value)?,
             // The key is no room any more: its past is gone like that of a deleted one.
-            Err(Failed::Refused(failure)) if failure.code == "WRONGTYPE" => {
+            Err(CommandError::Refused(error)) if error.code == "WRONGTYPE" => {
                 return Ok(reload(hub, room, Page::empty()));
             }
-            Err(failed) => return Err(failed.into()),
+            Err(error) => return Err(error.into()),
         };
         let nothing_yet = from == Id::ZERO && synced.newest == Id::ZERO;
         if !synced.recovered && !nothing_yet {
@@ -97,10 +97,10 @@ async fn once(
             return Ok(reload(hub, room, page));
         }
         *hole |= !synced.events.is_empty();
-        let mut dirty = Dirty::new();
-        let again = room.recovered(frames(&synced.events), synced.more, &mut dirty);
-        hub.flush(dirty);
-        see_off(hub, room);
+        let mut pending_flush = PendingFlush::new();
+        let again = room.recovered(frames(&synced.events), synced.more, &mut pending_flush);
+        hub.flush(pending_flush);
+        end_removed_presence(hub, room);
         hub.attend(room);
         if !synced.more {
             return Ok(again);
@@ -112,11 +112,11 @@ async fn once(
 
 fn reload(hub: &Arc<Hub>, room: &Arc<Room>, page: Page) -> bool {
     debug!(room = &*room.name, newest = %page.newest, "the room's past is gone: reload");
-    FIGURES.reloads.increment(1);
+    METRICS.reloads.increment(1);
     let reload = request::about_room("reload", &room.name, &format!(",{}", page.json()));
-    let mut dirty = Dirty::new();
-    let again = room.reload(page.newest, &frame::text(reload.as_bytes()), &mut dirty);
-    hub.flush(dirty);
+    let mut pending_flush = PendingFlush::new();
+    let again = room.reload(page.newest, &frame::text(reload.as_bytes()), &mut pending_flush);
+    hub.flush(pending_flush);
     hub.attend(room);
     again
 }

@@ -10,7 +10,7 @@ use crate::client::connection::Connection;
 use crate::client::frame::{self, Frame};
 use crate::client::outbox::Class;
 use crate::hub::presence;
-use crate::room::subscribers::{Dirty, queue};
+use crate::room::subscribers::{PendingFlush, queue};
 use crate::upstream::State;
 
 /// What passes within this time is told to nobody.
@@ -32,7 +32,7 @@ impl Standing {
         match state {
             State::Open => Standing::Back,
             State::WritesRefused(_) => Standing::WritesRefused,
-            State::Away(_) => Standing::Away,
+            State::Unavailable(_) => Standing::Away,
         }
     }
 
@@ -82,11 +82,11 @@ impl Hub {
             // First this: who connects from now on is told by `tell_standing`.
             *self.told.0.lock() = now;
             let frame = now.frame();
-            let mut dirty = Dirty::new();
+            let mut pending_flush = PendingFlush::new();
             for connection in self.connections() {
-                queue(&connection, &frame, Class::Live, &mut dirty);
+                queue(&connection, &frame, Class::Live, &mut pending_flush);
             }
-            self.flush(dirty);
+            self.flush(pending_flush);
             tokio::time::sleep(TOLD_EVERY).await;
         }
     }

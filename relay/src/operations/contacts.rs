@@ -7,13 +7,13 @@
 use std::sync::Arc;
 
 use super::{Answer, Context, Outcome};
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::client::request::Request;
 use crate::config::Contacts;
-use crate::hub::profile::{Profile, Told};
+use crate::hub::profile::{Detail, Profile};
 use crate::names::{self, contact};
-use crate::room::subscribers::Dirty;
-use crate::room::{Newcomer, Placed, Room};
+use crate::room::subscribers::PendingFlush;
+use crate::room::{Attached, Joiner, Room};
 use crate::upstream::replies::BoundedObject;
 
 /// Most users that one `profiles` names.
@@ -22,14 +22,14 @@ const PROFILES: usize = 100;
 /// A contact that is asked about and waits for its place.
 pub(super) struct ReadyContact {
     pub(super) room: Arc<Room>,
-    newcomer: Newcomer,
+    joiner: Joiner,
     profile: Profile,
 }
 
 /// Refuses to tell of this room's presence unless it is the user's own or contacts are open.
-pub(super) fn check_contact(context: &Context, room: &str) -> Result<(), Failure> {
+pub(super) fn check_contact(context: &Context, room: &str) -> Result<(), Error> {
     if context.hub.config.contacts == Contacts::Deny && contact(room, context.user()).is_some() {
-        return Err(Failure::with_word("DENIED", "contacts", "presence of others is not told"));
+        return Err(Error::with_word("DENIED", "contacts", "presence of others is not told"));
     }
     Ok(())
 }
@@ -39,28 +39,32 @@ pub(super) async fn prepare(
     context: &Context,
     room: &str,
     user: &str,
-) -> Result<ReadyContact, Failure> {
+) -> Result<ReadyContact, Error> {
     check_contact(context, room)?;
     let hub = &context.hub;
     if !hub.upstream.is_up() {
-        return Err(Failure::unavailable());
+        return Err(Error::unavailable());
     }
-    let (room, newcomer) = hub.arrive(room, &context.connection);
+    let (room, joiner) = hub.begin_join(room, &context.connection);
     super::join::confirmed(&room).await?;
     let mut replies = hub.upstream.call(Profile::commands(user).into()).await.into_iter();
     let (Some(what), Some(who)) = (replies.next(), replies.next()) else {
-        return Err(Failure::unavailable());
+        return Err(Error::unavailable());
     };
     let profile = Profile::read(what, who)?.unwrap_or_default();
-    Ok(ReadyContact { room, newcomer, profile })
+    Ok(ReadyContact { room, joiner, profile })
 }
 
 /// Gives a contact its place; None: ask again.
-pub(super) fn place(context: &Context, ready: &ReadyContact, dirty: &mut Dirty) -> Option<String> {
-    let ReadyContact { room, newcomer, profile } = ready;
-    match room.place_contact(newcomer, &context.connection, profile.last, dirty) {
-        Placed::Then(next) => context.hub.follow(room, next),
-        Placed::FetchAgain | Placed::PutOut => return None,
+pub(super) fn place(
+    context: &Context,
+    ready: &ReadyContact,
+    pending_flush: &mut PendingFlush,
+) -> Option<String> {
+    let ReadyContact { room, joiner, profile } = ready;
+    match room.attach_contact(joiner, &context.connection, profile.last, pending_flush) {
+        Attached::Then(next) => context.hub.follow(room, next),
+        Attached::FetchAgain | Attached::Removed => return None,
     }
     let mut members = format!(
         r#""last":"{}","events":[],"more":false,"role":null,"online":{},"status":"#,
@@ -74,10 +78,10 @@ pub(super) fn place(context: &Context, ready: &ReadyContact, dirty: &mut Dirty) 
 pub(super) async fn profiles(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let users = request.fields.texts("users")?;
     if users.len() > PROFILES {
-        return Err(Failure::invalid("users", "at most 100"));
+        return Err(Error::invalid("users", "at most 100"));
     }
     if !users.iter().all(|user| names::is_user(user)) {
-        return Err(Failure::invalid("users", "no user can have this name"));
+        return Err(Error::invalid("users", "no user can have this name"));
     }
     let commands = users.iter().flat_map(|user| Profile::commands(user)).collect::<Vec<_>>();
     let mut replies = match commands.is_empty() {
@@ -87,10 +91,10 @@ pub(super) async fn profiles(context: &Arc<Context>, request: Request<'_>) -> Ou
     let mut out = BoundedObject::new("profiles");
     for user in &users {
         let (Some(what), Some(who)) = (replies.next(), replies.next()) else {
-            return Err(Failure::unavailable());
+            return Err(Error::unavailable());
         };
         let is_open = context.hub.config.contacts == Contacts::Open || **user == *context.user();
-        let told = if is_open { Told::Everything } else { Told::Texts };
+        let told = if is_open { Detail::Full } else { Detail::Texts };
         let profile = Profile::read(what, who)?;
         out.add(user, |out| match profile {
             Some(profile) => out.push_str(&format!("{{{}}}", profile.json(told))),

@@ -44,7 +44,7 @@ fn about_message(
     name: &str,
     context: &Context,
     request: &Request<'_>,
-) -> Result<Cmd, crate::client::error::Failure> {
+) -> Result<Cmd, crate::client::error::Error> {
     let mut command = redis::cmd(name);
     command.arg(&*request.fields.room()?).arg(context.user());
     command.arg(request.fields.needed_id("id")?.to_string());

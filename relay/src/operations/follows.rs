@@ -11,7 +11,7 @@ use redis::{Cmd, Value};
 
 use super::Context;
 use crate::names::{RoomKind, room_kind};
-use crate::upstream::{Away, Failed, Reply};
+use crate::upstream::{CommandError, Reply, Unavailable};
 
 /// How a user comes by a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl<'a> Following<'a> {
     pub(super) fn before(context: &'a Context, room: &'a str, gain: Gain) -> Following<'a> {
         let now = Instant::now();
         let mut users = gainers(context.user(), room, gain);
-        users.retain(|user| !context.hub.followed.holds(user, room, now));
+        users.retain(|user| !context.hub.follow_cache.holds(user, room, now));
         Following { users, room }
     }
 
@@ -72,17 +72,17 @@ impl<'a> Following<'a> {
     }
 
     /// Sends the commands. A refusal is the room's to explain, by refusing what follows.
-    pub(super) async fn send(&self, context: &Context) -> Result<(), Away> {
+    pub(super) async fn send(&self, context: &Context) -> Result<(), Unavailable> {
         let commands = self.commands();
         if commands.is_empty() {
             return Ok(());
         }
-        away_of(&context.hub.upstream.call(commands).await).map_or(Ok(()), Err)
+        first_unavailable(&context.hub.upstream.call(commands).await).map_or(Ok(()), Err)
     }
 
     /// The act was refused: those who are no members do not keep the room in their lists. Whoever
     /// became one meanwhile does.
-    pub(super) async fn withdraw(&self, context: &Context) -> Result<(), Away> {
+    pub(super) async fn withdraw(&self, context: &Context) -> Result<(), Unavailable> {
         if self.users.is_empty() {
             return Ok(());
         }
@@ -93,7 +93,7 @@ impl<'a> Following<'a> {
             commands.extend([list("CHAT.UNFOLLOW", user, self.room), unread]);
         }
         let replies = context.hub.upstream.call(commands).await;
-        if let Some(away) = away_of(&replies) {
+        if let Some(away) = first_unavailable(&replies) {
             return Err(away);
         }
         let member = |reply: &Reply| match reply {
@@ -105,7 +105,7 @@ impl<'a> Following<'a> {
         let again: Vec<Cmd> =
             members.map(|(user, _)| list("CHAT.FOLLOW", user, self.room)).collect();
         if !again.is_empty() {
-            return away_of(&context.hub.upstream.call(again).await).map_or(Ok(()), Err);
+            return first_unavailable(&context.hub.upstream.call(again).await).map_or(Ok(()), Err);
         }
         Ok(())
     }
@@ -114,15 +114,15 @@ impl<'a> Following<'a> {
     pub(super) fn done(&self, context: &Context) {
         let now = Instant::now();
         for user in &self.users {
-            context.hub.followed.note(user, self.room, now);
+            context.hub.follow_cache.note(user, self.room, now);
         }
     }
 }
 
 /// Why the first of these commands that was not answered was not.
-fn away_of(replies: &[Reply]) -> Option<Away> {
+fn first_unavailable(replies: &[Reply]) -> Option<Unavailable> {
     replies.iter().find_map(|reply| match reply {
-        Err(Failed::Away(away)) => Some(*away),
+        Err(CommandError::Unavailable(away)) => Some(*away),
         _ => None,
     })
 }

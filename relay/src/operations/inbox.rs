@@ -13,12 +13,12 @@ use redis::{Cmd, Value};
 
 use super::follows::list;
 use super::{Answer, Context, Outcome, notices};
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::client::request::{self, Request};
 use crate::event::Id;
 use crate::names::room_kind;
 use crate::upstream::replies::{BoundedObject, Elements, PAGE_BYTES, Page, text};
-use crate::upstream::{Failed, Reply, all_away};
+use crate::upstream::{CommandError, Reply, all_unavailable};
 
 /// Rooms asked about in one pipeline.
 const ROOMS_PER_CALL: usize = 1000;
@@ -41,11 +41,11 @@ struct Unread {
 
 impl Unread {
     /// Reads the reply of `CHAT.UNREAD` for one user; None: not a member, or there is no such room.
-    fn read(reply: Reply) -> Result<Option<Unread>, Failure> {
+    fn read(reply: Reply) -> Result<Option<Unread>, Error> {
         let value = match reply {
             Ok(value) => value,
-            Err(Failed::Refused(failure)) if failure.code == "NOROOM" => return Ok(None),
-            Err(failed) => return Err(failed.into()),
+            Err(CommandError::Refused(error)) if error.code == "NOROOM" => return Ok(None),
+            Err(error) => return Err(error.into()),
         };
         let one = Elements::of(value)?.any()?;
         if matches!(one, Value::Nil) {
@@ -78,7 +78,7 @@ pub(super) async fn read(context: &Arc<Context>, request: Request<'_>) -> Outcom
     let (cursor, unread) = (reply.id()?, reply.integer()?);
     // Only forward: another cursor is further on, and was told when it went there.
     if cursor == upto {
-        notices::tell_of_reading(context, &room, cursor, unread);
+        notices::notify_of_reading(context, &room, cursor, unread);
     }
     Ok(Answer::Ok(format!("\"id\":\"{cursor}\",\"unread\":{unread}")))
 }
@@ -91,7 +91,7 @@ pub(super) async fn unread(context: &Arc<Context>, request: Request<'_>) -> Outc
             break;
         }
         let replies = ask_all(context, part).await;
-        if let Some(away) = all_away(&replies) {
+        if let Some(away) = all_unavailable(&replies) {
             return Err(away.into());
         }
         for (room, reply) in part.iter().zip(replies) {
@@ -101,9 +101,9 @@ pub(super) async fn unread(context: &Arc<Context>, request: Request<'_>) -> Outc
                     unread.write(out);
                     out.push('}');
                 }
-                Err(failure) if failure.code == "UNAVAILABLE" => {
+                Err(error) if error.code == "UNAVAILABLE" => {
                     out.push_str("{\"error\":{");
-                    failure.write(out);
+                    error.write(out);
                     out.push_str("}}");
                 }
                 Ok(None) | Err(_) => out.push_str("null"),
@@ -140,12 +140,12 @@ impl Cursor {
 pub(super) async fn inbox(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let count = request.fields.number("count")?.unwrap_or(INBOX_ROOMS);
     if !(1..=INBOX_MOST).contains(&count) {
-        return Err(Failure::invalid("count", "1 to 1000"));
+        return Err(Error::invalid("count", "1 to 1000"));
     }
     let after = request.fields.optional_text("cursor")?;
-    let wrong = || Failure::invalid("cursor", "what the page before has answered");
+    let wrong = || Error::invalid("cursor", "what the page before has answered");
     let after = after.map(|after| Cursor::parse(&after).ok_or_else(wrong)).transpose()?;
-    let rooms = followed(context).await?;
+    let rooms = followed_rooms(context).await?;
     context.owe((rooms.len() / ROOMS_PER_OPERATION).saturating_sub(super::INBOX));
     let replies = ask_all(context, &rooms).await;
     let (mut waiting, mut lost) = (Vec::new(), Vec::new());
@@ -153,7 +153,7 @@ pub(super) async fn inbox(context: &Arc<Context>, request: Request<'_>) -> Outco
         match Unread::read(reply) {
             Ok(Some(unread)) => waiting.push((Cursor { last: unread.last, room }, unread)),
             Ok(None) => lost.push(room),
-            Err(failure) if failure.code == "UNAVAILABLE" => return Err(failure),
+            Err(error) if error.code == "UNAVAILABLE" => return Err(error),
             // No room any more but something else: not the list's fault.
             Err(_) => {}
         }
@@ -207,7 +207,7 @@ fn rows(waiting: &[(Cursor, Unread)]) -> (Vec<String>, usize) {
 }
 
 /// The user's own list, whole.
-async fn followed(context: &Context) -> Result<Vec<String>, Failure> {
+async fn followed_rooms(context: &Context) -> Result<Vec<String>, Error> {
     let mut rooms = Vec::new();
     let mut cursor = None;
     loop {
@@ -219,8 +219,8 @@ async fn followed(context: &Context) -> Result<Vec<String>, Failure> {
         command.arg("COUNT").arg(ROOMS_PER_CALL);
         let value = match context.hub.upstream.call_one(command).await {
             Ok(value) => value,
-            Err(Failed::Refused(failure)) if failure.code == "NOROOM" => return Ok(rooms),
-            Err(failed) => return Err(failed.into()),
+            Err(CommandError::Refused(error)) if error.code == "NOROOM" => return Ok(rooms),
+            Err(error) => return Err(error.into()),
         };
         let mut reply = Elements::of(value)?;
         let next = reply.any()?;
@@ -290,10 +290,10 @@ async fn newest_messages(
 }
 
 /// Takes rooms off the user's list, unless the user has become a member meanwhile.
-async fn repair(context: &Context, lost: &[String]) -> Result<(), Failure> {
+async fn repair(context: &Context, lost: &[String]) -> Result<(), Error> {
     let mut commands = Vec::with_capacity(lost.len() * 2);
     for room in lost {
-        context.hub.followed.forget(context.user(), room);
+        context.hub.follow_cache.forget(context.user(), room);
         commands.push(list("CHAT.UNFOLLOW", context.user(), room));
         commands.push(unread_command(context, room));
     }
@@ -315,7 +315,7 @@ async fn repair(context: &Context, lost: &[String]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::Away;
+    use crate::upstream::Unavailable;
 
     #[test]
     fn a_cursor_of_the_list_is_read_back() {
@@ -336,8 +336,8 @@ mod tests {
         of(Value::Array(row)).expect("a reply").expect("a member").write(&mut out);
         assert_eq!(out, r#""unread":3,"mentions":1,"cursor":"5-1","last":"9-4""#);
         assert!(of(Value::Int(1)).is_err());
-        let missing = Unread::read(Err(Failed::Refused(Failure::new("NOROOM", ""))));
+        let missing = Unread::read(Err(CommandError::Refused(Error::new("NOROOM", ""))));
         assert!(missing.expect("an answer").is_none());
-        assert!(Unread::read(Err(Away::NotNow.into())).is_err());
+        assert!(Unread::read(Err(Unavailable::NotServing.into())).is_err());
     }
 }

@@ -14,17 +14,17 @@ use redis::{Cmd, Value};
 use super::contacts::{self, ReadyContact};
 use super::follows::{Following, Gain};
 use super::{Answer, Context, Outcome};
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::client::request::{self, Request};
 use crate::event::Id;
 use crate::hub::access::{self, room_as};
 use crate::hub::presence;
 use crate::names::contact;
 use crate::room::fetch::{Fetched, Key};
-use crate::room::subscribers::Dirty;
-use crate::room::{Newcomer, Placed, Room};
+use crate::room::subscribers::PendingFlush;
+use crate::room::{Attached, Joiner, Room};
 use crate::upstream::replies::{PAGE_BYTES, field, id, integer, write_json};
-use crate::upstream::{Away, Failed, Reply};
+use crate::upstream::{CommandError, Reply, Unavailable};
 
 /// Longest wait for a subscription.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ pub(super) enum Membership {
 }
 
 /// What comes of a wish.
-pub(super) type Received = Result<String, Failure>;
+pub(super) type Received = Result<String, Error>;
 
 /// What waits for its place.
 enum Prepared {
@@ -59,7 +59,7 @@ enum Prepared {
 /// A room that is fetched.
 struct Ready {
     room: Arc<Room>,
-    newcomer: Newcomer,
+    joiner: Joiner,
     fetched: Arc<Fetched>,
     role: Value,
     online: i64,
@@ -81,14 +81,14 @@ async fn receive_one(context: &Context, request: Request<'_>, membership: Member
     let mut received = receive(context, &[wish]).await;
     let answer = match received.pop() {
         Some(Ok(inside)) => request::ok(request.reference, &inside),
-        Some(Err(failure)) => request::error(request.reference, &failure),
-        None => request::error(request.reference, &Failure::unavailable()),
+        Some(Err(error)) => request::error(request.reference, &error),
+        None => request::error(request.reference, &Error::unavailable()),
     };
     connection.release(&answer);
     Ok(Answer::Sent)
 }
 
-pub(super) fn check_room_count(context: &Context, wishes: &[Wish]) -> Result<(), Failure> {
+pub(super) fn check_room_count(context: &Context, wishes: &[Wish]) -> Result<(), Error> {
     let seats = context.connection.rooms();
     let seats: HashSet<&str> = seats.iter().map(|room| &*room.name).collect();
     let new = wishes.iter().filter(|wish| !seats.contains(&*wish.room)).count();
@@ -98,8 +98,8 @@ pub(super) fn check_room_count(context: &Context, wishes: &[Wish]) -> Result<(),
     Ok(())
 }
 
-pub(super) fn too_many_rooms() -> Failure {
-    Failure::new("DENIED", "too many rooms on this connection")
+pub(super) fn too_many_rooms() -> Error {
+    Error::new("DENIED", "too many rooms on this connection")
 }
 
 /// Fetches and places all wishes, as far as their events fit into one reply; for each the members of
@@ -108,27 +108,27 @@ pub(super) fn too_many_rooms() -> Failure {
 pub(super) async fn receive(context: &Context, wishes: &[Wish]) -> Vec<Received> {
     let connection = &context.connection;
     let mut results: Vec<Received> = Vec::new();
-    results.resize(wishes.len(), Err(Failure::unavailable()));
+    results.resize(wishes.len(), Err(Error::unavailable()));
     let mut space = Space::for_wishes(wishes.len());
     let mut open: Vec<usize> = (0..wishes.len()).collect();
     for attempt in 0..ATTEMPTS {
         let prepared = prepare_all(context, wishes, &open, attempt, &mut space).await;
         connection.hold();
-        let mut dirty = Dirty::new();
+        let mut pending_flush = PendingFlush::new();
         let mut again = Vec::new();
         for (index, ready) in open.into_iter().zip(prepared) {
             let placed = ready.and_then(|ready| match ready {
-                Some(Prepared::Room(ready)) => match place(context, &ready, &mut dirty) {
+                Some(Prepared::Room(ready)) => match place(context, &ready, &mut pending_flush) {
                     Some(members) => {
-                        connection.sit(&ready.room);
+                        connection.add_room(&ready.room);
                         Ok(Some(members))
                     }
                     None => Ok(None),
                 },
                 Some(Prepared::Contact(ready)) => {
-                    let members = contacts::place(context, &ready, &mut dirty);
+                    let members = contacts::place(context, &ready, &mut pending_flush);
                     if members.is_some() {
-                        connection.sit(&ready.room);
+                        connection.add_room(&ready.room);
                     }
                     Ok(members)
                 }
@@ -139,12 +139,12 @@ pub(super) async fn receive(context: &Context, wishes: &[Wish]) -> Vec<Received>
                 Ok(None) => {
                     space.give_back(index);
                     again.push(index);
-                    Err(Failure::unavailable())
+                    Err(Error::unavailable())
                 }
-                Err(failure) => Err(failure),
+                Err(error) => Err(error),
             };
         }
-        context.hub.flush(dirty);
+        context.hub.flush(pending_flush);
         open = again;
         if open.is_empty() {
             break;
@@ -189,7 +189,7 @@ async fn prepare_all(
     open: &[usize],
     attempt: usize,
     space: &mut Space,
-) -> Vec<Result<Option<Prepared>, Failure>> {
+) -> Vec<Result<Option<Prepared>, Error>> {
     /// What a room takes in a reply besides its name and its events, at most.
     const FRAME: usize = 160;
     let mut all = Vec::with_capacity(open.len());
@@ -232,13 +232,13 @@ async fn prepare_all(
 /// receives nothing of it.
 fn later(context: &Context, wish: &Wish) -> Received {
     if let Some(room) = context.connection.room(&wish.room) {
-        room.depart(&context.connection);
+        room.remove(&context.connection);
     }
     match wish.since {
         Some(since) => Ok(format!(r#""recovered":true,"last":"{since}","events":[],"more":true"#)),
-        None => Err(Failure {
+        None => Err(Error {
             message: "this reply is full; ask for the room again".into(),
-            ..Failure::ratelimit(0)
+            ..Error::ratelimit(0)
         }),
     }
 }
@@ -250,16 +250,16 @@ fn contact_of<'a>(context: &Context, wish: &'a Wish) -> Option<&'a str> {
 }
 
 /// Returns once the room's subscription is in force, or when that takes too long.
-pub(super) async fn confirmed(room: &Room) -> Result<(), Failure> {
+pub(super) async fn confirmed(room: &Room) -> Result<(), Error> {
     let confirmed = tokio::time::timeout(CONFIRM_TIMEOUT, room.wait_confirmed()).await;
-    confirmed.map_err(|_| Failure::unavailable())
+    confirmed.map_err(|_| Error::unavailable())
 }
 
 /// Everything that has to be asked of Redis before the room can be placed.
-async fn prepare(context: &Context, wish: &Wish, membership: Membership) -> Result<Ready, Failure> {
+async fn prepare(context: &Context, wish: &Wish, membership: Membership) -> Result<Ready, Error> {
     let (hub, connection) = (&context.hub, &context.connection);
     if !hub.upstream.is_up() {
-        return Err(Failure::unavailable());
+        return Err(Error::unavailable());
     }
     if membership == Membership::Join {
         match Following::before(context, &wish.room, Gain::Join).send(context).await {
@@ -268,13 +268,13 @@ async fn prepare(context: &Context, wish: &Wish, membership: Membership) -> Resu
             _ => {}
         }
     }
-    let (room, newcomer) = hub.arrive(&wish.room, connection);
+    let (room, joiner) = hub.begin_join(&wish.room, connection);
     let prepared = ask(context, wish, membership, &room).await;
     match prepared {
-        Ok((fetched, role, online)) => Ok(Ready { room, newcomer, fetched, role, online }),
-        Err(failure) => {
-            put_back(context, &room, newcomer);
-            Err(failure)
+        Ok((fetched, role, online)) => Ok(Ready { room, joiner, fetched, role, online }),
+        Err(error) => {
+            put_back(context, &room, joiner);
+            Err(error)
         }
     }
 }
@@ -284,7 +284,7 @@ async fn ask(
     wish: &Wish,
     membership: Membership,
     room: &Arc<Room>,
-) -> Result<(Arc<Fetched>, Value, i64), Failure> {
+) -> Result<(Arc<Fetched>, Value, i64), Error> {
     let (hub, connection) = (&context.hub, &context.connection);
     confirmed(room).await?;
     let ttl = hub.config.presence_ttl.as_millis();
@@ -303,14 +303,14 @@ async fn ask(
     let mut replies = replies.into_iter();
     let mut joined = Ok(Value::Nil);
     if let Some(following) = following {
-        joined = replies.next().unwrap_or(Err(Away::Unreachable.into()));
-        let followed = replies.by_ref().take(following.count()).all(|reply| reply.is_ok());
-        if joined.is_ok() && followed {
+        joined = replies.next().unwrap_or(Err(Unavailable::Unreachable.into()));
+        let follow_cache = replies.by_ref().take(following.count()).all(|reply| reply.is_ok());
+        if joined.is_ok() && follow_cache {
             following.done(context);
         }
     }
-    let mut present = replies.next().unwrap_or(Err(Away::Unreachable.into()));
-    let seen = replies.next().unwrap_or(Err(Away::Unreachable.into()));
+    let mut present = replies.next().unwrap_or(Err(Unavailable::Unreachable.into()));
+    let seen = replies.next().unwrap_or(Err(Unavailable::Unreachable.into()));
     let is_present = present.is_ok();
     // Receiving goes on while writes are refused: a member need not join, and presence is told later.
     if is_for_now(&joined) && seen.as_ref().is_ok_and(is_member) {
@@ -319,11 +319,11 @@ async fn ask(
     if is_for_now(&present) {
         present = Ok(Value::Nil);
     }
-    let outcome = joined.and(present).and(seen).map_err(Failure::from);
+    let outcome = joined.and(present).and(seen).map_err(Error::from);
     let outcome = outcome.and_then(|seen| Ok((fetched?, seen)));
     let outcome = match outcome {
         Ok((fetched, seen)) => admitted(context, wish, fetched, seen).await,
-        Err(failure) => Err(failure),
+        Err(error) => Err(error),
     };
     match outcome {
         Ok((fetched, seen)) => {
@@ -331,18 +331,18 @@ async fn ask(
             let online = field(&seen, "online").and_then(|n| integer(n).ok()).unwrap_or(0);
             Ok((fetched, role, online))
         }
-        Err(failure) => {
+        Err(error) => {
             if is_present && connection.room(&wish.room).is_none() {
                 presence::end_later(hub, connection, room);
             }
-            Err(failure)
+            Err(error)
         }
     }
 }
 
 /// Whether only a write was refused, and only for now.
 fn is_for_now(reply: &Reply) -> bool {
-    reply.as_ref().is_err_and(Failed::can_read)
+    reply.as_ref().is_err_and(CommandError::can_read)
 }
 
 /// Whether the answer to [`room_as`] is a member's.
@@ -357,7 +357,7 @@ async fn admitted(
     wish: &Wish,
     fetched: Arc<Fetched>,
     seen: Value,
-) -> Result<(Arc<Fetched>, Value), Failure> {
+) -> Result<(Arc<Fetched>, Value), Error> {
     let at = field(&seen, "last").and_then(|last| id(last.clone()).ok()).unwrap_or_default();
     if at >= fetched.last {
         return Ok((fetched, seen));
@@ -374,13 +374,13 @@ pub(super) fn join_command(context: &Context, room: &str) -> Cmd {
 }
 
 /// Gives a fetched room its place; None: fetch again.
-fn place(context: &Context, ready: &Ready, dirty: &mut Dirty) -> Option<String> {
-    let Ready { room, newcomer, fetched, role, online } = ready;
+fn place(context: &Context, ready: &Ready, pending_flush: &mut PendingFlush) -> Option<String> {
+    let Ready { room, joiner, fetched, role, online } = ready;
     // With more to fetch the client could not yet receive live events in order.
     if !fetched.unfinished {
-        match room.place(newcomer, &context.connection, fetched.last, &fetched.known, dirty) {
-            Placed::Then(next) => context.hub.follow(room, next),
-            Placed::FetchAgain | Placed::PutOut => return None,
+        match room.place(joiner, &context.connection, fetched.last, &fetched.known, pending_flush) {
+            Attached::Then(next) => context.hub.follow(room, next),
+            Attached::FetchAgain | Attached::Removed => return None,
         }
     }
     let mut members = String::with_capacity(fetched.json.len() + 64);
@@ -395,9 +395,9 @@ fn place(context: &Context, ready: &Ready, dirty: &mut Dirty) -> Option<String> 
 }
 
 /// A connection that received the room before a refused attempt goes on where it stood.
-fn put_back(context: &Context, room: &Arc<Room>, newcomer: Newcomer) {
-    let mut dirty = Dirty::new();
-    room.put_back(&newcomer, &context.connection, &mut dirty);
-    context.hub.flush(dirty);
+fn put_back(context: &Context, room: &Arc<Room>, joiner: Joiner) {
+    let mut pending_flush = PendingFlush::new();
+    room.put_back(&joiner, &context.connection, &mut pending_flush);
+    context.hub.flush(pending_flush);
     access::ask_later(&context.hub, room);
 }

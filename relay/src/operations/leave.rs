@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::follows::list;
 use super::{Answer, Context, Outcome};
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::client::request::Request;
 use crate::hub::presence;
 use crate::names::{RoomKind, room_kind};
@@ -23,7 +23,7 @@ pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outco
         left?;
     }
     forget(context, &room);
-    hub.followed.forget(context.user(), &room);
+    hub.follow_cache.forget(context.user(), &room);
     let unfollow = list("CHAT.UNFOLLOW", context.user(), &room);
     // If this is lost the list is too long by one room, which the next login repairs.
     let _ = hub.upstream.call_one(unfollow).await;
@@ -33,13 +33,13 @@ pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outco
 pub(super) async fn unsubscribe(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let room = request.fields.room()?;
     if room_kind(&room) == Some(RoomKind::Personal(context.user())) {
-        return Err(Failure::invalid("room", "one's own personal room stays"));
+        return Err(Error::invalid("room", "one's own personal room stays"));
     }
     if let Some(known) = context.connection.room(&room) {
         if presence::is_present(&context.connection, &known) {
             let absent = presence::absent(&room, &context.connection);
             match context.hub.upstream.call_one(absent).await {
-                Err(failed) if !failed.can_read() => return Err(failed.into()),
+                Err(error) if !error.can_read() => return Err(error.into()),
                 // Presence that cannot be ended now is beaten no more, and ends by its TTL.
                 _ => {}
             }
@@ -51,7 +51,7 @@ pub(super) async fn unsubscribe(context: &Arc<Context>, request: Request<'_>) ->
 
 fn forget(context: &Context, room: &str) {
     if let Some(room) = context.connection.room(room) {
-        room.depart(&context.connection);
-        context.connection.rise(&room);
+        room.remove(&context.connection);
+        context.connection.remove_room(&room);
     }
 }

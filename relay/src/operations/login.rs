@@ -12,13 +12,13 @@ use redis::Value;
 use super::Context;
 use super::follows::{Following, Gain};
 use super::join::{ATTEMPTS, Membership, confirmed, is_member, join_command};
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::hub::access::room_as;
 use crate::hub::presence;
-use crate::room::Placed;
-use crate::room::subscribers::Dirty;
+use crate::room::Attached;
+use crate::room::subscribers::PendingFlush;
 use crate::upstream::replies::{Elements, field, id};
-use crate::upstream::{Away, Failed, State};
+use crate::upstream::{CommandError, State, Unavailable};
 
 /// Brings a new connection into these rooms, or begins to.
 pub(crate) async fn login(context: Arc<Context>) {
@@ -43,9 +43,9 @@ async fn enter_all(
     let mut rest = Vec::new();
     for (room, membership) in rooms {
         match enter(context, &room, membership).await {
-            Err(failure) if failure.code == "UNAVAILABLE" => rest.push((room, membership)),
-            Err(failure) => {
-                let code = &*failure.code;
+            Err(error) if error.code == "UNAVAILABLE" => rest.push((room, membership)),
+            Err(error) => {
+                let code = &*error.code;
                 tracing::info!(source = "client", room, code, "refused at login");
             }
             Ok(()) => {}
@@ -78,19 +78,19 @@ async fn login_later(context: Arc<Context>, mut rooms: Vec<(String, Membership)>
     };
     if context.connection.ended().is_some() {
         // It ended while it was on its way in.
-        for room in context.connection.rise_all() {
-            room.depart(&context.connection);
+        for room in context.connection.take_rooms() {
+            room.remove(&context.connection);
             presence::end_later(&context.hub, &context.connection, &room);
         }
     }
 }
 
-async fn enter(context: &Context, name: &str, membership: Membership) -> Result<(), Failure> {
+async fn enter(context: &Context, name: &str, membership: Membership) -> Result<(), Error> {
     let (hub, connection) = (&context.hub, &context.connection);
     let mut present_at = None;
     for _ in 0..ATTEMPTS {
         if !hub.upstream.state().can_read() {
-            return Err(Failure::unavailable());
+            return Err(Error::unavailable());
         }
         if connection.room(name).is_some_and(|room| room.is_receiving(connection)) {
             return Ok(());
@@ -102,19 +102,19 @@ async fn enter(context: &Context, name: &str, membership: Membership) -> Result<
         // While writes are refused, members are let in as they are.
         let must_be_member = match joined {
             Ok(()) => false,
-            Err(failed) if failed.can_read() => true,
-            Err(failed) => return Err(failed.into()),
+            Err(error) if error.can_read() => true,
+            Err(error) => return Err(error.into()),
         };
-        let (room, newcomer) = hub.arrive(name, connection);
+        let (room, joiner) = hub.begin_join(name, connection);
         confirmed(&room).await?;
         let ttl = hub.config.presence_ttl.as_millis();
         let commands =
             vec![presence::present(name, connection, ttl), room_as(name, context.user())];
         let mut replies = hub.upstream.call(commands).await.into_iter();
-        let mut next = || replies.next().unwrap_or(Err(Away::Unreachable.into()));
+        let mut next = || replies.next().unwrap_or(Err(Unavailable::Unreachable.into()));
         let (present, seen) = (next(), next());
         match present {
-            Err(failed) if !failed.can_read() => return Err(failed.into()),
+            Err(error) if !error.can_read() => return Err(error.into()),
             // Refused for now: the beats tell it later.
             Err(_) => {}
             // What happens after the first time is to be heard: a kick between two commands too.
@@ -125,41 +125,41 @@ async fn enter(context: &Context, name: &str, membership: Membership) -> Result<
             }
         }
         let seen = match seen {
-            Err(Failed::Refused(failure)) if failure.code == "NOROOM" => Value::Nil,
+            Err(CommandError::Refused(error)) if error.code == "NOROOM" => Value::Nil,
             seen => seen?,
         };
         if must_be_member && !is_member(&seen) {
-            return Err(Away::Writes.into());
+            return Err(Unavailable::WritesRefused.into());
         }
         let newest = field(&seen, "last").and_then(|last| id(last.clone()).ok());
         let position = present_at.or(newest).unwrap_or_default();
-        let mut dirty = Dirty::new();
-        let placed = room.place_present(&newcomer, connection, position, &mut dirty);
-        hub.flush(dirty);
+        let mut pending_flush = PendingFlush::new();
+        let placed = room.attach_present(&joiner, connection, position, &mut pending_flush);
+        hub.flush(pending_flush);
         match placed {
-            Placed::Then(next) => {
-                connection.sit(&room);
+            Attached::Then(next) => {
+                connection.add_room(&room);
                 hub.follow(&room, next);
                 return Ok(());
             }
-            Placed::PutOut => {
+            Attached::Removed => {
                 presence::end_later(hub, connection, &room);
                 return Ok(());
             }
-            Placed::FetchAgain => {}
+            Attached::FetchAgain => {}
         }
     }
-    Err(Failure::unavailable())
+    Err(Error::unavailable())
 }
 
 /// Makes the user a member, with the room in the user's list before and after.
-async fn join(context: &Context, name: &str) -> Result<(), Failed> {
+async fn join(context: &Context, name: &str) -> Result<(), CommandError> {
     let following = Following::before(context, name, Gain::Join);
     following.send(context).await?;
     let mut commands = vec![join_command(context, name)];
     commands.extend(following.commands());
     let mut replies = context.hub.upstream.call(commands).await.into_iter();
-    replies.next().unwrap_or(Err(Away::Unreachable.into()))?;
+    replies.next().unwrap_or(Err(Unavailable::Unreachable.into()))?;
     if replies.all(|reply| reply.is_ok()) {
         following.done(context);
     }

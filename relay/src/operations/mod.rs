@@ -27,10 +27,10 @@ use parking_lot::Mutex;
 use redis::Cmd;
 
 use crate::client::connection::Connection;
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::client::request::{self, Fields, Request};
 use crate::hub::Hub;
-use crate::metrics::FIGURES;
+use crate::metrics::METRICS;
 use crate::rate_limit::Allowance;
 
 pub(crate) use login::login;
@@ -43,7 +43,7 @@ pub(crate) struct Context {
     pub connection: Arc<Connection>,
     /// How much its user may ask.
     pub allowance: Allowance,
-    lane: Mutex<send::Lane>,
+    send_queue: Mutex<send::SendQueue>,
 }
 
 /// How an operation was answered.
@@ -54,7 +54,7 @@ enum Answer {
     Sent,
 }
 
-type Outcome = Result<Answer, Failure>;
+type Outcome = Result<Answer, Error>;
 type Running<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
 struct Operation {
@@ -114,7 +114,7 @@ impl Context {
         connection: Arc<Connection>,
         allowance: Allowance,
     ) -> Arc<Context> {
-        Arc::new(Context { hub, connection, allowance, lane: Mutex::default() })
+        Arc::new(Context { hub, connection, allowance, send_queue: Mutex::default() })
     }
 
     fn user(&self) -> &str {
@@ -127,27 +127,27 @@ impl Context {
     }
 
     /// Sends one command; its value.
-    async fn ask(&self, command: Cmd) -> Result<redis::Value, Failure> {
+    async fn ask(&self, command: Cmd) -> Result<redis::Value, Error> {
         Ok(self.hub.upstream.call_one(command).await?)
     }
 }
 
 /// Carries out one text message and answers it. Dropping the future may leave it half done: the
 /// commands it has sent are carried out, their replies lost.
-pub(crate) async fn carry_out(context: Arc<Context>, text: impl AsRef<str>) {
-    FIGURES.operations.increment(1);
+pub(crate) async fn execute(context: Arc<Context>, text: impl AsRef<str>) {
+    METRICS.operations.increment(1);
     #[cfg(test)]
     assert_ne!(text.as_ref(), "panic", "as a test wants it");
     let (reference, outcome) = match Request::parse(text.as_ref()) {
         Ok(request) => (request.reference, run(&context, request).await),
-        Err((reference, failure)) => (reference, take(&context, 1).and(Err(failure))),
+        Err((reference, error)) => (reference, take(&context, 1).and(Err(error))),
     };
     match outcome {
         Ok(Answer::Ok(inside)) => context.connection.send_text(&request::ok(reference, &inside)),
         Ok(Answer::Sent) => {}
-        Err(failure) => {
-            FIGURES.operation_errors.increment(1);
-            context.connection.send_text(&request::error(reference, &failure));
+        Err(error) => {
+            METRICS.operation_errors.increment(1);
+            context.connection.send_text(&request::error(reference, &error));
         }
     }
 }
@@ -156,10 +156,10 @@ async fn run(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let operation = OPERATIONS.iter().find(|operation| operation.name == request.op);
     // What is refused counts too.
     take(context, operation.map_or(1, |operation| (operation.cost)(&request.fields)))?;
-    let operation = operation.ok_or_else(|| Failure::invalid("op", "no such operation"))?;
+    let operation = operation.ok_or_else(|| Error::invalid("op", "no such operation"))?;
     (operation.run)(context, request).await
 }
 
-fn take(context: &Context, cost: usize) -> Result<(), Failure> {
-    context.allowance.take(cost, Instant::now()).map_err(Failure::ratelimit)
+fn take(context: &Context, cost: usize) -> Result<(), Error> {
+    context.allowance.take(cost, Instant::now()).map_err(Error::ratelimit)
 }

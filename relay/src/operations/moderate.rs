@@ -6,11 +6,11 @@ use redis::Value;
 
 use super::follows::Following;
 use super::{Answer, Context, Outcome};
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::client::request::Request;
 use crate::hub::access::room_as;
 use crate::names;
-use crate::upstream::Failed;
+use crate::upstream::CommandError;
 use crate::upstream::replies::{field, integer, text};
 
 const ACTIONS: [&str; 6] = ["kick", "ban", "unban", "mute", "unmute", "role"];
@@ -19,10 +19,10 @@ pub(super) async fn moderate(context: &Arc<Context>, request: Request<'_>) -> Ou
     let fields = &request.fields;
     let (room, action, user) = (fields.room()?, fields.text("action")?, fields.text("user")?);
     if !ACTIONS.contains(&&*action) {
-        return Err(Failure::invalid("action", "one of kick, ban, unban, mute, unmute, role"));
+        return Err(Error::invalid("action", "one of kick, ban, unban, mute, unmute, role"));
     }
     if !names::is_user(&user) {
-        return Err(Failure::invalid("user", "no user can have this name"));
+        return Err(Error::invalid("user", "no user can have this name"));
     }
     let mut command = redis::cmd("CHAT.MOD");
     command.arg(&*room).arg(context.user()).arg(action.to_ascii_uppercase()).arg(&*user);
@@ -55,12 +55,12 @@ pub(super) async fn moderate(context: &Arc<Context>, request: Request<'_>) -> Ou
     Ok(Answer::Ok(format!("\"changed\":{changed}")))
 }
 
-async fn may_moderate(context: &Context, room: &str) -> Result<bool, Failure> {
+async fn may_moderate(context: &Context, room: &str) -> Result<bool, Error> {
     let seen: Value = match context.hub.upstream.call_one(room_as(room, context.user())).await {
         Ok(seen) => seen,
         // The command itself will be refused.
-        Err(Failed::Refused(_)) => return Ok(false),
-        Err(Failed::Away(away)) => return Err(away.into()),
+        Err(CommandError::Refused(_)) => return Ok(false),
+        Err(CommandError::Unavailable(away)) => return Err(away.into()),
     };
     let role = field(&seen, "role").and_then(|role| text(role.clone()).ok());
     Ok(matches!(role.as_deref(), Some("owner" | "moderator")))

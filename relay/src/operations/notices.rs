@@ -10,9 +10,9 @@ use redis::{Cmd, Value};
 use super::Context;
 use crate::client::request;
 use crate::event::Id;
-use crate::hub::access::{Access, judge, room_as};
+use crate::hub::access::{Access, read_access, room_as};
 use crate::names::{RoomKind, room_kind};
-use crate::upstream::Failed;
+use crate::upstream::CommandError;
 use crate::upstream::replies::Page;
 
 /// The other side of a direct room that this user is one of.
@@ -26,19 +26,19 @@ pub(super) fn other_side<'a>(user: &str, room: &'a str) -> Option<&'a str> {
 
 /// Refuses with `BANNED` what would reach the other side of a direct room if that user blocks this
 /// one.
-pub(super) async fn check_block(context: &Context, room: &str) -> Result<(), Failed> {
+pub(super) async fn check_block(context: &Context, room: &str) -> Result<(), CommandError> {
     let Some(other) = other_side(context.user(), room) else { return Ok(()) };
     let asked = room_as(&format!("@{other}"), context.user());
-    match judge(context.hub.upstream.call_one(asked).await) {
-        Access::Denied(failure) if failure.code == "BANNED" => Err(Failed::Refused(failure)),
+    match read_access(context.hub.upstream.call_one(asked).await) {
+        Access::Denied(error) if error.code == "BANNED" => Err(CommandError::Refused(error)),
         // A personal room is closed to others anyway; it may not even exist.
         Access::Denied(_) | Access::Granted => Ok(()),
-        Access::Unknown(failed) => Err(failed),
+        Access::Unknown(error) => Err(error),
     }
 }
 
 /// Tells the other side of a direct room, or else those mentioned, of a stored message.
-pub(super) fn tell_of_message(context: &Arc<Context>, room: &str, id: Id, mentions: &[String]) {
+pub(super) fn notify_of_message(context: &Arc<Context>, room: &str, id: Id, mentions: &[String]) {
     let other = other_side(context.user(), room);
     let mut told: Vec<(String, &'static str)> = Vec::new();
     told.extend(other.map(|other| (other.to_owned(), "direct")));
@@ -70,9 +70,9 @@ async fn tell(context: &Context, room: &str, id: Id, mut told: Vec<(String, &'st
     let Some(Ok(page)) = replies.next() else { return };
     let Some(mentioned) = mentioned(page, id) else { return };
     told.retain(|(user, kind)| {
-        let lets_in = replies.next().map(judge).is_some_and(|answer| match answer {
+        let lets_in = replies.next().map(read_access).is_some_and(|answer| match answer {
             Access::Granted => true,
-            Access::Denied(failure) => failure.code != "BANNED",
+            Access::Denied(error) => error.code != "BANNED",
             Access::Unknown(_) => false,
         });
         let may_read = replies.next().is_some_and(|reply| reply.is_ok());
@@ -101,7 +101,7 @@ fn mentioned(page: Value, id: Id) -> Option<Vec<String>> {
 }
 
 /// Tells the user's other connections how far they have read.
-pub(super) fn tell_of_reading(context: &Arc<Context>, room: &str, cursor: Id, unread: i64) {
+pub(super) fn notify_of_reading(context: &Arc<Context>, room: &str, cursor: Id, unread: i64) {
     let data = format!("{},\"unread\":{unread}}}", about("read", room, cursor));
     let notice = notice(context.user(), &data);
     let context = context.clone();

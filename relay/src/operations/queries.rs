@@ -6,11 +6,11 @@ use std::sync::Arc;
 use redis::{Cmd, Value};
 
 use super::{Answer, Context, Outcome, contacts};
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::client::request::{self, Fields, Request};
 use crate::names::{self, ROOM_NAME_MAX, RoomKind, USER_NAME_MAX};
 use crate::upstream::replies::{Elements, Keep, PAGE_BYTES, Page, integer, write_json};
-use crate::upstream::{Failed, all_away};
+use crate::upstream::{CommandError, all_unavailable};
 
 /// What COUNT may be.
 const COUNT_MOST: u64 = 1000;
@@ -37,7 +37,7 @@ pub(super) async fn history(context: &Arc<Context>, request: Request<'_>) -> Out
         }
     }
     if ends > 1 {
-        return Err(Failure::invalid("before", "only one of before, after and around"));
+        return Err(Error::invalid("before", "only one of before, after and around"));
     }
     count(fields, &mut command, COUNT_MOST)?;
     command.arg("BYTES").arg(PAGE_BYTES);
@@ -88,15 +88,15 @@ pub(super) async fn online(context: &Arc<Context>, request: Request<'_>) -> Outc
         }
     });
     let replies = context.hub.upstream.call(commands.collect()).await;
-    if let Some(away) = all_away(&replies) {
+    if let Some(away) = all_unavailable(&replies) {
         return Err(away.into());
     }
     let mut out = String::from("\"counts\":{");
     for (index, (room, reply)) in rooms.iter().zip(replies).enumerate() {
         let count = match reply {
             // Not known now.
-            Err(Failed::Away(_)) => -1,
-            Err(Failed::Refused(_)) => 0,
+            Err(CommandError::Unavailable(_)) => -1,
+            Err(CommandError::Refused(_)) => 0,
             Ok(Value::Array(counts)) if counts.len() == 1 => integer(&counts[0])?,
             Ok(who) => {
                 let mut who = Elements::of(who)?;
@@ -173,32 +173,32 @@ const SETTINGS: &[&str] = &[
 const SETTING_MAX: usize = 4096;
 
 /// `SET field value …`, each known and named once.
-fn set(command: &mut Cmd, settings: &Fields<'_>) -> Result<(), Failure> {
+fn set(command: &mut Cmd, settings: &Fields<'_>) -> Result<(), Error> {
     command.arg("SET");
     let mut left = SETTINGS.to_vec();
     for (name, value) in settings.iter() {
         let Some(place) = left.iter().position(|known| *known == name) else {
             return Err(match SETTINGS.contains(&name) {
-                true => Failure::invalid("set", "a setting is named twice"),
-                false => Failure::invalid("field", "no room has such a setting"),
+                true => Error::invalid("set", "a setting is named twice"),
+                false => Error::invalid("field", "no room has such a setting"),
             });
         };
         let known = left.swap_remove(place);
         let value = setting(value)?;
         if value.len() > SETTING_MAX {
-            return Err(Failure::invalid(known, "at most 4096 bytes"));
+            return Err(Error::invalid(known, "at most 4096 bytes"));
         }
         command.arg(known).arg(value);
     }
     match left.len() == SETTINGS.len() {
-        true => Err(Failure::invalid("set", "nothing is set")),
+        true => Err(Error::invalid("set", "nothing is set")),
         false => Ok(()),
     }
 }
 
 /// A setting's value as the command takes it: text as it is, numbers as written, yes and no.
-fn setting(raw: &str) -> Result<String, Failure> {
-    let wrong = |_| Failure::invalid("set", "values are strings, numbers, true or false");
+fn setting(raw: &str) -> Result<String, Error> {
+    let wrong = |_| Error::invalid("set", "values are strings, numbers, true or false");
     match raw {
         "true" => Ok("yes".to_owned()),
         "false" => Ok("no".to_owned()),
@@ -207,7 +207,7 @@ fn setting(raw: &str) -> Result<String, Failure> {
     }
 }
 
-fn paged(name: &str, context: &Context, fields: &Fields<'_>, most: u64) -> Result<Cmd, Failure> {
+fn paged(name: &str, context: &Context, fields: &Fields<'_>, most: u64) -> Result<Cmd, Error> {
     let mut command = redis::cmd(name);
     command.arg(&*fields.room()?);
     if let Some(cursor) = fields.optional_text("cursor")? {
@@ -220,7 +220,7 @@ fn paged(name: &str, context: &Context, fields: &Fields<'_>, most: u64) -> Resul
 
 /// Adds COUNT: what the client asks for, but no more rows than `most`, which always fit into one
 /// reply. What Redis would refuse it is left to refuse.
-fn count(fields: &Fields<'_>, command: &mut Cmd, most: u64) -> Result<(), Failure> {
+fn count(fields: &Fields<'_>, command: &mut Cmd, most: u64) -> Result<(), Error> {
     if let Some(count) = fields.number("count")? {
         let count = if count <= COUNT_MOST { count.min(most) } else { count };
         command.arg("COUNT").arg(count);
@@ -243,7 +243,7 @@ fn rows(
     name: &str,
     rows: impl Iterator<Item = Value>,
     columns: &[&str],
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let _ = write!(out, ",\"{name}\":[");
     for (index, row) in rows.enumerate() {
         out.push_str(if index > 0 { ",{" } else { "{" });
@@ -267,7 +267,7 @@ mod tests {
         let asked = |settings: &str| {
             let fields: Fields<'_> = serde_json::from_str(settings).expect("an object");
             let mut command = Cmd::new();
-            set(&mut command, &fields).map_err(|failure| (failure.code, failure.argument))?;
+            set(&mut command, &fields).map_err(|error| (error.code, error.argument))?;
             let packed = String::from_utf8(command.get_packed_command()).expect("text");
             Ok(packed.lines().skip(2).step_by(2).map(str::to_owned).collect::<Vec<_>>())
         };
@@ -286,7 +286,7 @@ mod tests {
             (&long, "description"),
         ];
         for (settings, what) in rows {
-            let refused = ("INVALID".into(), Failure::invalid(*what, "").argument);
+            let refused = ("INVALID".into(), Error::invalid(*what, "").argument);
             assert_eq!(asked(settings), Err(refused), "{settings:.40}");
         }
         let fine = asked(r#"{"topic":"BY","frozen":true,"slow":5}"#).expect("settings");

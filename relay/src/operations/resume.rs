@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use super::join::{Membership, Wish, check_room_count, receive, too_many_rooms};
 use super::{Answer, Context, Outcome};
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::client::request::{self, Fields, Request};
 use crate::event::Id;
 use crate::names::room_kind;
 
 pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let rooms = request.fields.members("rooms")?;
-    let rooms = rooms.ok_or_else(|| Failure::invalid("rooms", "this field is needed"))?;
+    let rooms = rooms.ok_or_else(|| Error::invalid("rooms", "this field is needed"))?;
     let wishes = wishes(&rooms, context.hub.config.max_rooms)?;
     check_room_count(context, &wishes)?;
     let received = receive(context, &wishes).await;
@@ -27,9 +27,9 @@ pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outc
         request::string(&mut inside, &wish.room);
         match received {
             Ok(members) => inside.push_str(&format!(":{{{members}}}")),
-            Err(failure) => {
+            Err(error) => {
                 inside.push_str(":{\"error\":{");
-                failure.write(&mut inside);
+                error.write(&mut inside);
                 inside.push_str("}}");
             }
         }
@@ -40,7 +40,7 @@ pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outc
 }
 
 /// What is asked for, each room looked at once: at most `most`.
-fn wishes(rooms: &Fields<'_>, most: usize) -> Result<Vec<Wish>, Failure> {
+fn wishes(rooms: &Fields<'_>, most: usize) -> Result<Vec<Wish>, Error> {
     if rooms.iter().count() > most {
         return Err(too_many_rooms());
     }
@@ -48,18 +48,18 @@ fn wishes(rooms: &Fields<'_>, most: usize) -> Result<Vec<Wish>, Failure> {
     let mut named = HashSet::new();
     for (room, cursor) in rooms.iter() {
         if room_kind(room).is_none() {
-            return Err(Failure::invalid("room", "no room can have this name"));
+            return Err(Error::invalid("room", "no room can have this name"));
         }
         let since = match cursor {
             "null" => None,
             cursor => {
                 let cursor = request::text(cursor).ok();
                 let id = cursor.and_then(|cursor| Id::parse(cursor.as_bytes()));
-                Some(id.ok_or_else(|| Failure::invalid("rooms", "a cursor is not an id"))?)
+                Some(id.ok_or_else(|| Error::invalid("rooms", "a cursor is not an id"))?)
             }
         };
         if !named.insert(room) {
-            return Err(Failure::invalid("rooms", "a room is named twice"));
+            return Err(Error::invalid("rooms", "a room is named twice"));
         }
         wishes.push(Wish { room: room.to_owned(), since, membership: Membership::AsItIs });
     }
@@ -74,7 +74,7 @@ mod tests {
     fn each_room_is_named_once_and_there_are_not_too_many() {
         let wished = |rooms: &str, most| {
             let fields: Fields<'_> = serde_json::from_str(rooms).expect("an object");
-            wishes(&fields, most).map(|wishes| wishes.len()).map_err(|failure| failure.code)
+            wishes(&fields, most).map(|wishes| wishes.len()).map_err(|error| error.code)
         };
         assert_eq!(wished(r#"{"a":"1-1","b":null}"#, 2), Ok(2));
         assert_eq!(wished("{}", 2), Ok(0));

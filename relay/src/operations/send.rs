@@ -15,25 +15,25 @@ use super::follows::{Following, Gain};
 use super::{Answer, Context, Outcome, notices};
 use crate::client::close;
 use crate::client::connection::End;
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::client::frame;
 use crate::client::request::{self, Request};
 use crate::config::Offline;
 use crate::hub::now_ms;
-use crate::metrics::FIGURES;
-use crate::panics::caught;
-use crate::room::subscribers::Dirty;
+use crate::metrics::METRICS;
+use crate::panics::catch_panic;
+use crate::room::subscribers::PendingFlush;
 use crate::upstream::replies::id;
-use crate::upstream::{Away, Failed};
+use crate::upstream::{CommandError, Unavailable};
 
 /// Sends of one connection that may wait.
-const LANE: usize = 64;
+const SEND_QUEUE_MAX: usize = 64;
 /// Pause before a send is submitted again to a server that is there but cannot serve it.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The sends of one connection that wait for Redis, in order.
 #[derive(Default)]
-pub(super) struct Lane {
+pub(super) struct SendQueue {
     waiting: VecDeque<Arc<Send>>,
     /// A task is emptying it.
     running: bool,
@@ -60,23 +60,25 @@ pub(super) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcom
         context.ask(send.command).await?;
         return Ok(Answer::Ok("\"id\":null".to_owned()));
     }
-    let is_first = context.lane.lock().waiting.is_empty();
+    let is_first = context.send_queue.lock().waiting.is_empty();
     if is_first && context.hub.upstream.is_open() {
         if let Ok(outcome) = submit(context, &send).await {
             return outcome.map(Answer::Ok);
         }
-    } else if let Err(Failed::Refused(failure)) = notices::check_block(context, &send.room).await {
-        return Err(failure);
+    } else if let Err(CommandError::Refused(error)) =
+        notices::check_block(context, &send.room).await
+    {
+        return Err(error);
     }
-    wait_in_lane(context, send)
+    enqueue(context, send)
 }
 
-/// Submits a send. Away: it is not known to be stored.
-async fn submit(context: &Arc<Context>, send: &Send) -> Result<Result<String, Failure>, Away> {
+/// Submits a send. Unavailable: it is not known to be stored.
+async fn submit(context: &Arc<Context>, send: &Send) -> Result<Result<String, Error>, Unavailable> {
     match notices::check_block(context, &send.room).await {
         Ok(()) => {}
-        Err(Failed::Away(away)) => return Err(away),
-        Err(Failed::Refused(failure)) => return Ok(Err(failure)),
+        Err(CommandError::Unavailable(away)) => return Err(away),
+        Err(CommandError::Refused(error)) => return Ok(Err(error)),
     }
     let (following, other) =
         Following::before(context, &send.room, Gain::Send).split(context.user());
@@ -84,7 +86,7 @@ async fn submit(context: &Arc<Context>, send: &Send) -> Result<Result<String, Fa
     let mut commands = vec![send.command.clone()];
     commands.extend(following.commands());
     let mut replies = context.hub.upstream.call(commands).await.into_iter();
-    match replies.next().unwrap_or(Err(Away::Unreachable.into())) {
+    match replies.next().unwrap_or(Err(Unavailable::Unreachable.into())) {
         Ok(value) => {
             if replies.all(|reply| reply.is_ok()) {
                 following.done(context);
@@ -94,37 +96,37 @@ async fn submit(context: &Arc<Context>, send: &Send) -> Result<Result<String, Fa
             other.done(context);
             Ok(stored(context, send, value))
         }
-        Err(Failed::Away(away)) => Err(away),
-        Err(Failed::Refused(failure)) => {
+        Err(CommandError::Unavailable(away)) => Err(away),
+        Err(CommandError::Refused(error)) => {
             following.withdraw(context).await?;
-            Ok(Err(failure))
+            Ok(Err(error))
         }
     }
 }
 
-fn stored(context: &Arc<Context>, send: &Send, value: Value) -> Result<String, Failure> {
+fn stored(context: &Arc<Context>, send: &Send, value: Value) -> Result<String, Error> {
     let id = id(value)?;
-    notices::tell_of_message(context, &send.room, id, &send.mentions);
+    notices::notify_of_message(context, &send.room, id, &send.mentions);
     Ok(format!("\"id\":\"{id}\""))
 }
 
-fn wait_in_lane(context: &Arc<Context>, send: Send) -> Outcome {
-    let mut lane = context.lane.lock();
+fn enqueue(context: &Arc<Context>, send: Send) -> Outcome {
+    let mut send_queue = context.send_queue.lock();
     let Ok(permit) = context.hub.sends_waiting.try_acquire() else {
-        return Err(Failure::unavailable());
+        return Err(Error::unavailable());
     };
-    if lane.waiting.len() >= LANE {
-        return Err(Failure::unavailable());
+    if send_queue.waiting.len() >= SEND_QUEUE_MAX {
+        return Err(Error::unavailable());
     }
     // Given back when it is answered.
     permit.forget();
-    FIGURES.sends_waiting.increment(1.0);
+    METRICS.sends_waiting.increment(1.0);
     show(context, send.shown.as_deref(), &send.room);
-    lane.waiting.push_back(Arc::new(send));
-    if !std::mem::replace(&mut lane.running, true) {
+    send_queue.waiting.push_back(Arc::new(send));
+    if !std::mem::replace(&mut send_queue.running, true) {
         let context = context.clone();
         tokio::spawn(async move {
-            if caught("submitting sends", empty_lane(context.clone())).await.is_none() {
+            if catch_panic("submitting sends", run_send_queue(context.clone())).await.is_none() {
                 give_up(&context);
             }
         });
@@ -135,19 +137,19 @@ fn wait_in_lane(context: &Arc<Context>, send: Send) -> Outcome {
 /// A defect: what waits is not answered any more; the client sends it again with its nonce.
 fn give_up(context: &Context) {
     context.connection.end(End::Close(close::INTERNAL));
-    let given_up = std::mem::take(&mut context.lane.lock().waiting).len();
+    let given_up = std::mem::take(&mut context.send_queue.lock().waiting).len();
     context.hub.sends_waiting.add_permits(given_up);
-    FIGURES.sends_waiting.decrement(given_up as f64);
+    METRICS.sends_waiting.decrement(given_up as f64);
 }
 
 /// Submits what waits, in order, until nothing does. It goes on if the socket is lost meanwhile:
 /// the client may have closed it trusting that the message is on its way.
-async fn empty_lane(context: Arc<Context>) {
+async fn run_send_queue(context: Arc<Context>) {
     loop {
-        let Some(send) = context.lane.lock().waiting.front().cloned() else {
-            let mut lane = context.lane.lock();
-            if lane.waiting.is_empty() {
-                lane.running = false;
+        let Some(send) = context.send_queue.lock().waiting.front().cloned() else {
+            let mut send_queue = context.send_queue.lock();
+            if send_queue.waiting.is_empty() {
+                send_queue.running = false;
                 return;
             }
             continue;
@@ -163,19 +165,19 @@ async fn empty_lane(context: Arc<Context>) {
         };
         let until = tokio::time::Instant::from_std(send.until);
         let outcome = tokio::time::timeout_at(until, in_time).await;
-        let answer = match outcome.unwrap_or_else(|_| Err(Failure::unavailable())) {
+        let answer = match outcome.unwrap_or_else(|_| Err(Error::unavailable())) {
             Ok(inside) => request::ok(&send.reference, &inside),
-            Err(failure) => {
-                FIGURES.operation_errors.increment(1);
+            Err(error) => {
+                METRICS.operation_errors.increment(1);
                 if send.shown.is_some() {
                     withdraw(&context, &send);
                 }
-                request::error(&send.reference, &failure)
+                request::error(&send.reference, &error)
             }
         };
-        context.lane.lock().waiting.pop_front();
+        context.send_queue.lock().waiting.pop_front();
         context.hub.sends_waiting.add_permits(1);
-        FIGURES.sends_waiting.decrement(1.0);
+        METRICS.sends_waiting.decrement(1.0);
         context.connection.send_text(&answer);
     }
 }
@@ -189,9 +191,9 @@ fn withdraw(context: &Context, send: &Send) {
     let Some(room) = context.hub.room(&send.room) else { return };
     // Also those who are paused: they may have been shown it before.
     if room.holds(&context.connection) {
-        let mut dirty = Dirty::new();
-        room.tell_everybody(&frame::text(withdraw.as_bytes()), &mut dirty);
-        context.hub.flush(dirty);
+        let mut pending_flush = PendingFlush::new();
+        room.tell_everybody(&frame::text(withdraw.as_bytes()), &mut pending_flush);
+        context.hub.flush(pending_flush);
     }
 }
 
@@ -199,13 +201,13 @@ fn withdraw(context: &Context, send: &Send) {
 fn show(context: &Context, text: Option<&str>, room: &str) {
     let (Some(text), Some(room)) = (text, context.hub.room(room)) else { return };
     if room.is_receiving(&context.connection) {
-        let mut dirty = Dirty::new();
-        room.tell_all(&frame::text(text.as_bytes()), &mut dirty);
-        context.hub.flush(dirty);
+        let mut pending_flush = PendingFlush::new();
+        room.tell_all(&frame::text(text.as_bytes()), &mut pending_flush);
+        context.hub.flush(pending_flush);
     }
 }
 
-fn parse(context: &Context, request: &Request<'_>) -> Result<Send, Failure> {
+fn parse(context: &Context, request: &Request<'_>) -> Result<Send, Error> {
     let fields = &request.fields;
     let room = fields.room()?.into_owned();
     let text = fields.text("text")?;

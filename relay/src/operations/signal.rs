@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Answer, Context, Outcome, notices};
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::client::request::Request;
 use crate::hub::now_ms;
 use crate::hub::presence;
-use crate::metrics::FIGURES;
+use crate::metrics::METRICS;
 
 pub(super) async fn signal(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let room = request.fields.room()?;
@@ -16,7 +16,7 @@ pub(super) async fn signal(context: &Arc<Context>, request: Request<'_>) -> Outc
     let data = request.fields.object("data")?;
     let (signals, user) = (&context.hub.signals, &context.connection.user);
     if !signals.admits(user, &room, &name, Instant::now()) {
-        FIGURES.signals_throttled.increment(1);
+        METRICS.signals_throttled.increment(1);
         return Ok(Answer::Ok(String::new()));
     }
     let mut command = redis::cmd("CHAT.SIGNAL");
@@ -28,9 +28,9 @@ pub(super) async fn signal(context: &Arc<Context>, request: Request<'_>) -> Outc
         notices::check_block(context, &room).await?;
         context.ask(command).await
     };
-    if let Err(failure) = outcome.await {
+    if let Err(error) = outcome.await {
         signals.forget(user, &room, &name);
-        return Err(failure);
+        return Err(error);
     }
     Ok(Answer::Ok(String::new()))
 }
@@ -41,7 +41,7 @@ pub(super) async fn status(context: &Arc<Context>, request: Request<'_>) -> Outc
     context.connection.set_status(&status);
     let refused = match tell_status(context).await {
         Ok(()) => return Ok(Answer::Ok(String::new())),
-        Err(failure) => failure,
+        Err(error) => error,
     };
     context.connection.set_status(before.as_deref().unwrap_or(""));
     if refused.code != "UNAVAILABLE" {
@@ -52,7 +52,7 @@ pub(super) async fn status(context: &Arc<Context>, request: Request<'_>) -> Outc
 }
 
 /// Tells the connection's status in every room where it is present.
-async fn tell_status(context: &Context) -> Result<(), Failure> {
+async fn tell_status(context: &Context) -> Result<(), Error> {
     let (hub, connection) = (&context.hub, &context.connection);
     let ttl = hub.config.presence_ttl.as_millis();
     let rooms = connection.rooms();
@@ -65,9 +65,9 @@ async fn tell_status(context: &Context) -> Result<(), Failure> {
     let mut outcome = Ok(());
     for reply in hub.upstream.call(commands).await {
         if let Err(error) = reply {
-            let failure = Failure::from(error);
-            if failure.code != "NOROOM" {
-                outcome = Err(failure);
+            let error = Error::from(error);
+            if error.code != "NOROOM" {
+                outcome = Err(error);
             }
         }
     }

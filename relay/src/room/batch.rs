@@ -13,15 +13,15 @@ use crate::event::Id;
 /// freed, burst by burst.
 const MOST_BYTES: usize = 16 << 10;
 
-/// Events that continue one another, in order.
+/// EncodedBatch that continue one another, in order.
 #[derive(Debug, Default)]
-pub(super) struct Burst {
+pub(super) struct Batch {
     /// Each event and where in `bytes` its frame ends.
     ends: Vec<(Id, usize)>,
     bytes: BytesMut,
 }
 
-impl Burst {
+impl Batch {
     /// Adds an event.
     pub(super) fn add(&mut self, id: Id, payload: &[u8]) {
         frame::append_text(&mut self.bytes, payload);
@@ -35,21 +35,21 @@ impl Burst {
     }
 
     /// All events, encoded; leaves it empty. None: there are none.
-    pub(super) fn take(&mut self) -> Option<Events> {
+    pub(super) fn take(&mut self) -> Option<EncodedBatch> {
         let ends = std::mem::take(&mut self.ends);
         let whole = self.bytes.split().freeze();
-        (!ends.is_empty()).then_some(Events { ends, whole })
+        (!ends.is_empty()).then_some(EncodedBatch { ends, whole })
     }
 }
 
 /// A burst that is handed out.
 #[derive(Debug)]
-pub(crate) struct Events {
+pub(crate) struct EncodedBatch {
     ends: Vec<(Id, usize)>,
     whole: Frame,
 }
 
-impl Events {
+impl EncodedBatch {
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.ends.len()
@@ -78,18 +78,18 @@ mod tests {
     #[test]
     fn a_burst_is_its_frames_one_behind_the_other() {
         let payloads = ["a".to_owned(), "b".repeat(300), String::new(), "c".repeat(70_000)];
-        let mut burst = Burst::default();
-        assert!(burst.take().is_none());
+        let mut batch = Batch::default();
+        assert!(batch.take().is_none());
         for (n, payload) in (1..).zip(&payloads) {
-            assert_eq!(burst.has_room_for(payload.as_bytes()), n < 4);
-            burst.add(Id { ms: n, n }, payload.as_bytes());
+            assert_eq!(batch.has_room_for(payload.as_bytes()), n < 4);
+            batch.add(Id { ms: n, n }, payload.as_bytes());
         }
-        let events = burst.take().expect("four events");
-        assert!(burst.take().is_none(), "it is empty again");
-        assert!(burst.has_room_for(&[b'd'; 70_000]), "a large one goes alone");
+        let events = batch.take().expect("four events");
+        assert!(batch.take().is_none(), "it is empty again");
+        assert!(batch.has_room_for(&[b'd'; 70_000]), "a large one goes alone");
         // The smallest outbox holds a burst of several events, headers and all.
-        burst.add(Id::ZERO, &[b'e'; MOST_BYTES / 2]);
-        assert!(!burst.has_room_for(&[b'e'; MOST_BYTES / 2 - frame::HEADER_MAX]), "two headers");
+        batch.add(Id::ZERO, &[b'e'; MOST_BYTES / 2]);
+        assert!(!batch.has_room_for(&[b'e'; MOST_BYTES / 2 - frame::HEADER_MAX]), "two headers");
         let frames: Vec<_> = events.iter().collect();
         assert_eq!((events.count(), frames.len()), (4, 4));
         for ((n, payload), (id, one)) in (1..).zip(&payloads).zip(&frames) {

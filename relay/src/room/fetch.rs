@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use futures_util::future::{FutureExt, Shared};
 
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::event::Id;
-use crate::metrics::FIGURES;
+use crate::metrics::METRICS;
 use crate::upstream::replies::{Keep, PAGE_BYTES, Page, Synced, page_json};
-use crate::upstream::{Failed, Upstream};
+use crate::upstream::{CommandError, Upstream};
 
-/// Events in a newest page.
+/// EncodedBatch in a newest page.
 pub(crate) const PAGE_EVENTS: usize = 50;
-/// Events asked for in one `CHAT.SYNC`.
+/// EncodedBatch asked for in one `CHAT.SYNC`.
 pub(crate) const SYNC_EVENTS: usize = 1000;
 
 /// What is asked for.
@@ -45,7 +45,7 @@ pub struct Fetched {
 }
 
 /// An answer, under way or there.
-pub(crate) type Fetch = Shared<Pin<Box<dyn Future<Output = Result<Arc<Fetched>, Failure>> + Send>>>;
+pub(crate) type Fetch = Shared<Pin<Box<dyn Future<Output = Result<Arc<Fetched>, Error>> + Send>>>;
 
 /// Begins to ask.
 pub(crate) fn fetch(upstream: Arc<Upstream>, room: Arc<str>, key: Key) -> Fetch {
@@ -59,8 +59,8 @@ pub(crate) fn fetch(upstream: Arc<Upstream>, room: Arc<str>, key: Key) -> Fetch 
     asked.boxed().shared()
 }
 
-async fn since(upstream: &Upstream, room: &str, cursor: Id) -> Result<Fetched, Failure> {
-    FIGURES.resumes.increment(1);
+async fn since(upstream: &Upstream, room: &str, cursor: Id) -> Result<Fetched, Error> {
+    METRICS.resumes.increment(1);
     let synced = Synced::read(upstream.call_one(sync_command(room, cursor)).await?)?;
     if !synced.recovered {
         return page(upstream, room, Some(false)).await;
@@ -74,12 +74,8 @@ async fn since(upstream: &Upstream, room: &str, cursor: Id) -> Result<Fetched, F
     Ok(Fetched { recovered: Some(true), last, known, unfinished: page.more, json })
 }
 
-async fn page(
-    upstream: &Upstream,
-    room: &str,
-    recovered: Option<bool>,
-) -> Result<Fetched, Failure> {
-    FIGURES.resumes.increment(1);
+async fn page(upstream: &Upstream, room: &str, recovered: Option<bool>) -> Result<Fetched, Error> {
+    METRICS.resumes.increment(1);
     let page = newest_page(upstream, room, PAGE_EVENTS).await?;
     let (last, known, json) = (page.newest, page.ids(), page.json());
     Ok(Fetched { recovered, last, known, unfinished: false, json })
@@ -90,7 +86,7 @@ pub(crate) async fn newest_page(
     upstream: &Upstream,
     room: &str,
     count: usize,
-) -> Result<Page, Failure> {
+) -> Result<Page, Error> {
     let mut command = redis::cmd("CHAT.HISTORY");
     command.arg(room).arg("COUNT").arg(count).arg("BYTES").arg(PAGE_BYTES);
     match upstream.call_one(command).await {
@@ -99,8 +95,8 @@ pub(crate) async fn newest_page(
             page.bound(Keep::Newest);
             Ok(page)
         }
-        Err(Failed::Refused(failure)) if failure.code == "NOROOM" => Ok(Page::empty()),
-        Err(failed) => Err(failed.into()),
+        Err(CommandError::Refused(error)) if error.code == "NOROOM" => Ok(Page::empty()),
+        Err(error) => Err(error.into()),
     }
 }
 

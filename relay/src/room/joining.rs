@@ -15,10 +15,10 @@ use crate::client::connection::Connection;
 use crate::client::frame;
 use crate::client::outbox::Class;
 use crate::event::{Head, Id};
-use crate::metrics::FIGURES;
+use crate::metrics::METRICS;
 use crate::room::fetch::{Fetch, Key};
-use crate::room::recent_events::Tail;
-use crate::room::subscribers::{Dirty, queue};
+use crate::room::recent_events::RecentEvents;
+use crate::room::subscribers::{PendingFlush, queue};
 
 /// How long a fetched answer serves other newcomers.
 pub(super) const FETCH_KEPT: Duration = Duration::from_secs(2);
@@ -27,17 +27,17 @@ const FETCHES: usize = 16;
 
 /// Whether a newcomer has its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placed {
+pub enum Attached {
     /// It receives from now on; whatever comes next has to be done.
     Then(Next),
     /// It was put out while it was on its way in, and has been told.
-    PutOut,
+    Removed,
     /// What it fetched does not meet the room: fetch again.
     FetchAgain,
 }
 
 /// A newcomer's stay in the room while it catches up; ends when dropped.
-pub struct Newcomer {
+pub struct Joiner {
     room: Arc<Room>,
     pub(super) epoch: u64,
     pub(super) presence_changes: u64,
@@ -45,7 +45,7 @@ pub struct Newcomer {
     pub before: Option<Id>,
 }
 
-impl Drop for Newcomer {
+impl Drop for Joiner {
     fn drop(&mut self) {
         let mut state = self.room.state.lock();
         state.newcomers -= 1;
@@ -55,29 +55,28 @@ impl Drop for Newcomer {
 
 impl Room {
     /// A connection begins to catch up. While it does it receives nothing.
-    pub fn arrive(self: &Arc<Self>, connection: &Connection) -> Newcomer {
+    pub fn begin_join(self: &Arc<Self>, connection: &Connection) -> Joiner {
         let mut state = self.state.lock();
         state.newcomers += 1;
         state.empty_since = None;
-        let receiver = state.receivers.remove(connection);
-        let before = receiver.and_then(|receiver| receiver.ahead.or(state.delivery.last()));
+        let receiver = state.subscribers.remove(connection);
+        let before = receiver.and_then(|receiver| receiver.ahead.or(state.order.last()));
         let before = before.or(state.unpause_one(connection));
         state.record();
         let (epoch, presence_changes) = (state.epoch, state.presence_changes);
-        Newcomer { room: self.clone(), epoch, presence_changes, before }
+        Joiner { room: self.clone(), epoch, presence_changes, before }
     }
 
     /// The answer for this cursor: one under way or still good, else the one that `make` begins.
     pub fn fetch(&self, key: Key, make: impl FnOnce() -> Fetch) -> Fetch {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let (delivery, tail) = (&state.delivery, &state.tail);
-        let settled =
-            !delivery.is_syncing() && matches!(state.subscription, Subscription::Confirmed);
+        let (order, tail) = (&state.order, &state.tail);
+        let settled = !order.is_syncing() && matches!(state.subscription, Subscription::Confirmed);
         state.fetches.retain(|(_, at, fetch)| match fetch.peek() {
             None => true,
             Some(Ok(fetched)) => {
-                let meets = delivery.last().is_none_or(|last| {
+                let meets = order.last().is_none_or(|last| {
                     fetched.last >= last
                         || tail.as_ref().is_some_and(|tail| tail.from(fetched.last).is_some())
                 });
@@ -86,7 +85,7 @@ impl Room {
             Some(Err(_)) => false,
         });
         if let Some((_, _, fetch)) = state.fetches.iter().find(|(known, ..)| *known == key) {
-            FIGURES.resumes_shared.increment(1);
+            METRICS.resumes_shared.increment(1);
             return fetch.clone();
         }
         let fetch = make();
@@ -100,29 +99,29 @@ impl Room {
     /// from the tail are queued. `known` are ids it got with a page.
     pub fn place(
         &self,
-        newcomer: &Newcomer,
+        joiner: &Joiner,
         connection: &Arc<Connection>,
         position: Id,
         known: &[Id],
-        dirty: &mut Dirty,
-    ) -> Placed {
+        pending_flush: &mut PendingFlush,
+    ) -> Attached {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        if state.epoch != newcomer.epoch {
-            return Placed::FetchAgain;
+        if state.epoch != joiner.epoch {
+            return Attached::FetchAgain;
         }
-        self.place_in(state, connection, position, known, dirty)
+        self.attach_in(state, connection, position, known, pending_flush)
     }
 
     /// The same for a connection whose presence was set when the room was at `position`: what puts
     /// its user out after that puts it out too.
-    pub fn place_present(
+    pub fn attach_present(
         &self,
-        newcomer: &Newcomer,
+        joiner: &Joiner,
         connection: &Arc<Connection>,
         position: Id,
-        dirty: &mut Dirty,
-    ) -> Placed {
+        pending_flush: &mut PendingFlush,
+    ) -> Attached {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let missed = state.tail.as_ref().and_then(|tail| tail.from(position));
@@ -132,64 +131,64 @@ impl Room {
             (*user == *connection.user).then_some(removal)
         });
         if let Some(removal) = found.last() {
-            self.tell_removed(connection, &removal, dirty);
-            return Placed::PutOut;
+            self.notify_removed(connection, &removal, pending_flush);
+            return Attached::Removed;
         }
-        if state.epoch != newcomer.epoch {
-            return Placed::FetchAgain;
+        if state.epoch != joiner.epoch {
+            return Attached::FetchAgain;
         }
-        self.place_in(state, connection, position, &[], dirty)
+        self.attach_in(state, connection, position, &[], pending_flush)
     }
 
-    fn place_in(
+    fn attach_in(
         &self,
         state: &mut State,
         connection: &Arc<Connection>,
         position: Id,
         known: &[Id],
-        dirty: &mut Dirty,
-    ) -> Placed {
-        let Some(last) = state.delivery.last() else {
-            state.receivers.seat(connection, None);
-            state.tail = Some(Tail::after(Some(position)));
-            let settled = state.delivery.place(position, known.iter().copied());
-            let again = self.deliver_settled(state, settled, dirty);
-            return Placed::Then(if again { Next::Sync } else { Next::Done });
+        pending_flush: &mut PendingFlush,
+    ) -> Attached {
+        let Some(last) = state.order.last() else {
+            state.subscribers.seat(connection, None);
+            state.tail = Some(RecentEvents::after(Some(position)));
+            let settled = state.order.place(position, known.iter().copied());
+            let again = self.deliver_all_settled(state, settled, pending_flush);
+            return Attached::Then(if again { Next::Sync } else { Next::Done });
         };
         if position >= last {
-            state.receivers.seat(connection, Some(position).filter(|position| *position != last));
-            return Placed::Then(Next::Done);
+            state.subscribers.seat(connection, Some(position).filter(|position| *position != last));
+            return Attached::Then(Next::Done);
         }
-        let Some(tail) = &state.tail else { return Placed::FetchAgain };
+        let Some(tail) = &state.tail else { return Attached::FetchAgain };
         let Some(frames) = tail.from(position) else {
             state.fetches.clear();
-            return Placed::FetchAgain;
+            return Attached::FetchAgain;
         };
         for frame in frames {
-            queue(connection, frame, Class::Live, dirty);
+            queue(connection, frame, Class::Live, pending_flush);
         }
-        state.receivers.seat(connection, None);
-        Placed::Then(Next::Done)
+        state.subscribers.seat(connection, None);
+        Attached::Then(Next::Done)
     }
 
     /// Has a newcomer told of presence only, from now on. `newest` is the room's newest id as Redis
     /// told it together with who is here.
-    pub fn place_contact(
+    pub fn attach_contact(
         &self,
-        newcomer: &Newcomer,
+        joiner: &Joiner,
         connection: &Arc<Connection>,
         newest: Id,
-        dirty: &mut Dirty,
-    ) -> Placed {
+        pending_flush: &mut PendingFlush,
+    ) -> Attached {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        if state.epoch != newcomer.epoch || state.presence_changes != newcomer.presence_changes {
-            return Placed::FetchAgain;
+        if state.epoch != joiner.epoch || state.presence_changes != joiner.presence_changes {
+            return Attached::FetchAgain;
         }
         state.contacts.seat(connection, None);
         // A position, so that holes are found here as in other rooms.
-        let settled = state.delivery.place(newest, []);
-        let again = self.deliver_settled(state, settled, dirty);
-        Placed::Then(if again { Next::Sync } else { Next::Done })
+        let settled = state.order.place(newest, []);
+        let again = self.deliver_all_settled(state, settled, pending_flush);
+        Attached::Then(if again { Next::Sync } else { Next::Done })
     }
 }

@@ -10,7 +10,7 @@ use crate::room::ordering::Compared;
 impl Room {
     /// The position, if there is one.
     pub fn last(&self) -> Option<Id> {
-        self.state.lock().delivery.last()
+        self.state.lock().order.last()
     }
 
     /// Whether a beat is due; then the next one is `interval` after this one was. The first one, and
@@ -18,7 +18,7 @@ impl Room {
     /// spread.
     pub fn beat_is_due(&self, now: Instant, interval: Duration) -> bool {
         let mut state = self.state.lock();
-        if state.receivers.is_empty() && state.paused.is_empty() {
+        if state.subscribers.is_empty() && state.paused.is_empty() {
             state.beat_at = None;
             return false;
         }
@@ -39,7 +39,7 @@ impl Room {
 
     /// Whether `newest` is an event that has not come here yet.
     pub fn is_behind(&self, newest: Id) -> bool {
-        self.state.lock().delivery.last().is_some_and(|last| last < newest)
+        self.state.lock().order.last().is_some_and(|last| last < newest)
     }
 
     /// Takes in the newest id that a beat sent at position `at_sending` answered.
@@ -47,7 +47,7 @@ impl Room {
         let mut state = self.state.lock();
         let Some(at_sending) = at_sending else { return Next::Done };
         state.ahead = None;
-        match state.delivery.compare(at_sending, newest) {
+        match state.order.compare(at_sending, newest) {
             Compared::Level => Next::Done,
             Compared::WentBack => Next::Sync,
             Compared::Ahead => {
@@ -70,7 +70,7 @@ impl Room {
         match state.ahead {
             Some((newest, since)) if now.duration_since(since) >= Duration::from_secs(1) => {
                 state.ahead = None;
-                if state.delivery.heard(newest) { Next::Sync } else { Next::Done }
+                if state.order.heard(newest) { Next::Sync } else { Next::Done }
             }
             _ => Next::Done,
         }

@@ -29,12 +29,12 @@ use crate::client::connection::Connection;
 use crate::client::frame::Frame;
 use crate::event::{Head, Id};
 use crate::room::fetch::{Fetch, Key};
-use crate::room::ordering::Delivery;
-use crate::room::recent_events::Tail;
-use crate::room::subscribers::{Dirty, Receivers};
+use crate::room::ordering::EventOrder;
+use crate::room::recent_events::RecentEvents;
+use crate::room::subscribers::{PendingFlush, Subscribers};
 use pauses::Pause;
 
-pub(crate) use joining::{Newcomer, Placed};
+pub(crate) use joining::{Attached, Joiner};
 pub(crate) use pauses::{Behind, Brought, Question};
 
 /// One room.
@@ -46,8 +46,8 @@ pub struct Room {
 }
 
 struct State {
-    delivery: Delivery<Frame>,
-    receivers: Receivers,
+    order: EventOrder<Frame>,
+    subscribers: Subscribers,
     /// Connections that receive nothing until Redis has said whether they may read.
     paused: Vec<Pause>,
     /// Somebody asks for them.
@@ -55,14 +55,14 @@ struct State {
     /// When the last question was made.
     asked_at: Option<Instant>,
     /// Connections that are told of presence only: this is the personal room of another user.
-    contacts: Receivers,
+    contacts: Subscribers,
     /// Presence events and drops so far: a picture of who is here is as old as its count.
     presence_changes: u64,
     /// Connections that are catching up.
     newcomers: usize,
     /// Grows when everybody starts anew: what was fetched before is void.
     epoch: u64,
-    tail: Option<Tail>,
+    tail: Option<RecentEvents>,
     fetches: Vec<(Key, Instant, Fetch)>,
     subscription: Subscription,
     beat_at: Option<Instant>,
@@ -79,7 +79,7 @@ struct State {
 #[derive(Clone, Debug)]
 enum Removal {
     /// They have seen a past that is lost: they must come anew, with their cursors.
-    Astray,
+    Diverged,
     Kicked {
         /// What the moderator says.
         reason: Option<String>,
@@ -110,12 +110,12 @@ impl Room {
     pub fn new(name: Arc<str>) -> Room {
         let now = Instant::now();
         let state = State {
-            delivery: Delivery::default(),
-            receivers: Receivers::default(),
+            order: EventOrder::default(),
+            subscribers: Subscribers::default(),
             paused: Vec::new(),
             asking: false,
             asked_at: None,
-            contacts: Receivers::default(),
+            contacts: Subscribers::default(),
             presence_changes: 0,
             newcomers: 0,
             epoch: 0,
@@ -135,14 +135,14 @@ impl Room {
 
     /// The subscription must be asked for anew, perhaps of another server, which may not know what
     /// was fetched before: whoever is ahead of the room, or about to be, has to come anew.
-    pub fn unconfirm(&self, dirty: &mut Dirty) {
+    pub fn unconfirm(&self, pending_flush: &mut PendingFlush) {
         let mut state = self.state.lock();
         state.subscription = Subscription::Asked(Instant::now());
         state.epoch += 1;
         state.fetches.clear();
-        let ahead = state.receivers.remove_ahead().into_iter().chain(state.unpause_ahead());
+        let ahead = state.subscribers.remove_ahead().into_iter().chain(state.unpause_ahead());
         for connection in ahead.collect::<Vec<_>>() {
-            self.tell_removed(&connection, &Removal::Astray, dirty);
+            self.notify_removed(&connection, &Removal::Diverged, pending_flush);
         }
         state.note_emptiness();
     }
@@ -153,7 +153,7 @@ impl Room {
         let news = !matches!(state.subscription, Subscription::Confirmed);
         state.subscription = Subscription::Confirmed;
         self.confirmed.notify_waiters();
-        news && state.delivery.last().is_some()
+        news && state.order.last().is_some()
     }
 
     /// Whether the subscription was asked for before `since` and is still not in force; then it
@@ -182,31 +182,36 @@ impl Room {
 
     // Syncs.
 
-    /// See [`Delivery::begin_sync`].
+    /// See [`EventOrder::begin_sync`].
     pub fn begin_sync(&self) -> Option<Id> {
-        self.state.lock().delivery.begin_sync()
+        self.state.lock().order.begin_sync()
     }
 
-    /// See [`Delivery::continue_sync`].
+    /// See [`EventOrder::continue_sync`].
     pub fn continue_sync(&self) -> Option<Id> {
-        self.state.lock().delivery.continue_sync()
+        self.state.lock().order.continue_sync()
     }
 
-    /// See [`Delivery::failed`].
+    /// See [`EventOrder::failed`].
     pub fn sync_failed(&self) {
-        self.state.lock().delivery.failed();
+        self.state.lock().order.failed();
     }
 
     /// A page of a sync: delivers it. Returns whether to ask again.
-    pub fn recovered(&self, events: Vec<(Id, Frame)>, more: bool, dirty: &mut Dirty) -> bool {
+    pub fn recovered(
+        &self,
+        events: Vec<(Id, Frame)>,
+        more: bool,
+        pending_flush: &mut PendingFlush,
+    ) -> bool {
         let mut guard = self.state.lock();
-        let settled = guard.delivery.recovered(events, more);
-        self.deliver_settled(&mut guard, settled, dirty)
+        let settled = guard.order.recovered(events, more);
+        self.deliver_all_settled(&mut guard, settled, pending_flush)
     }
 
     /// The past of the room is gone: tells every receiver with `reload`, a frame that brings the
     /// newest page up to `newest`. Returns whether to sync again.
-    pub fn reload(&self, newest: Id, reload: &Frame, dirty: &mut Dirty) -> bool {
+    pub fn reload(&self, newest: Id, reload: &Frame, pending_flush: &mut PendingFlush) -> bool {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         state.epoch += 1;
@@ -215,24 +220,24 @@ impl Room {
         state.profile_changed = true;
         // What those may read who are not answered about yet is for a new question.
         for connection in state.unpause_all() {
-            self.tell_removed(&connection, &Removal::Astray, dirty);
+            self.notify_removed(&connection, &Removal::Diverged, pending_flush);
         }
-        state.receivers.forget_positions();
-        state.receivers.tell_all(reload, dirty);
-        self.reset_contacts(state, dirty);
-        let settled = state.delivery.reloaded(newest);
+        state.subscribers.forget_positions();
+        state.subscribers.tell_all(reload, pending_flush);
+        self.reset_contacts(state, pending_flush);
+        let settled = state.order.reloaded(newest);
         if state.newcomers > 0 {
-            state.tail = Some(Tail::after(Some(newest)));
+            state.tail = Some(RecentEvents::after(Some(newest)));
         }
-        self.deliver_settled(state, settled, dirty)
+        self.deliver_all_settled(state, settled, pending_flush)
     }
 
-    // Receivers.
+    // Subscribers.
 
     /// The connection receives nothing more from this room.
-    pub fn depart(&self, connection: &Connection) {
+    pub fn remove(&self, connection: &Connection) {
         let mut state = self.state.lock();
-        state.receivers.remove(connection);
+        state.subscribers.remove(connection);
         state.unpause_one(connection);
         state.contacts.remove(connection);
         state.note_emptiness();
@@ -246,7 +251,7 @@ impl Room {
     /// All who are told something here that is no secret of the room: receivers and contacts.
     pub fn audience(&self) -> Vec<Arc<Connection>> {
         let state = self.state.lock();
-        state.receivers.iter().chain(state.contacts.iter()).cloned().collect()
+        state.subscribers.iter().chain(state.contacts.iter()).cloned().collect()
     }
 
     /// Whether the profile in this room has changed since the last time.
@@ -258,7 +263,7 @@ impl Room {
     pub fn holds(&self, connection: &Connection) -> bool {
         let state = self.state.lock();
         let same = |other: &Arc<Connection>| other.number == connection.number;
-        state.receivers.contains(connection)
+        state.subscribers.contains(connection)
             || state.contacts.contains(connection)
             || state.paused().any(same)
     }
@@ -266,19 +271,19 @@ impl Room {
     /// Everybody who receives this room, or is paused: all who are to count as present.
     pub fn everybody(&self) -> Vec<Arc<Connection>> {
         let state = self.state.lock();
-        state.receivers.iter().chain(state.paused()).cloned().collect()
+        state.subscribers.iter().chain(state.paused()).cloned().collect()
     }
 
     /// Whether this connection receives this room now.
     pub fn is_receiving(&self, connection: &Connection) -> bool {
-        self.state.lock().receivers.contains(connection)
+        self.state.lock().subscribers.contains(connection)
     }
 }
 
 impl State {
     fn note_emptiness(&mut self) {
         let empty = self.newcomers == 0
-            && self.receivers.is_empty()
+            && self.subscribers.is_empty()
             && self.paused.is_empty()
             && self.contacts.is_empty();
         if !empty {
@@ -289,8 +294,8 @@ impl State {
     }
 
     fn record(&mut self) {
-        let last = self.delivery.last();
-        self.tail.get_or_insert_with(|| Tail::after(last));
+        let last = self.order.last();
+        self.tail.get_or_insert_with(|| RecentEvents::after(last));
     }
 }
 

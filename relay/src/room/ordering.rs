@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 use crate::event::Id;
 
-/// Events that may wait for one sync, and their bytes. What finds no place is fetched later.
+/// EncodedBatch that may wait for one sync, and their bytes. What finds no place is fetched later.
 const WAITING_EVENTS: usize = 1024;
 const WAITING_BYTES: usize = 1 << 20;
 /// Ids remembered against late twins.
@@ -65,7 +65,7 @@ struct Waiting<F> {
 
 /// The position of one room and what waits to continue it.
 #[derive(Debug)]
-pub(super) struct Delivery<F> {
+pub(super) struct EventOrder<F> {
     last: Option<Id>,
     syncing: bool,
     waiting: VecDeque<Waiting<F>>,
@@ -79,9 +79,9 @@ pub(super) struct Delivery<F> {
     recent: VecDeque<Id>,
 }
 
-impl<F> Default for Delivery<F> {
+impl<F> Default for EventOrder<F> {
     fn default() -> Self {
-        Delivery {
+        EventOrder {
             last: None,
             syncing: false,
             waiting: VecDeque::new(),
@@ -94,7 +94,7 @@ impl<F> Default for Delivery<F> {
     }
 }
 
-impl<F> Delivery<F> {
+impl<F> EventOrder<F> {
     /// Id of the last event delivered; None: no position yet, everything waits.
     pub(super) fn last(&self) -> Option<Id> {
         self.last
@@ -177,7 +177,7 @@ impl<F> Delivery<F> {
     }
 
     /// The sync answered `recovered` with these events after the position asked from. With `more`
-    /// the sync goes on: call [`Delivery::continue_sync`].
+    /// the sync goes on: call [`EventOrder::continue_sync`].
     pub(super) fn recovered(
         &mut self,
         events: impl IntoIterator<Item = (Id, F)>,

@@ -9,14 +9,14 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Newcomer, Removal, Room, State, removal};
+use super::{Joiner, Removal, Room, State, removal};
 use crate::client::connection::Connection;
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::client::frame::{self, Frame};
 use crate::client::outbox::Class;
 use crate::client::request;
 use crate::event::{Head, Id};
-use crate::room::subscribers::{Dirty, queue};
+use crate::room::subscribers::{PendingFlush, queue};
 
 /// Who is not answered about for longer must come anew.
 const PAUSED_AT_MOST: Duration = Duration::from_secs(30);
@@ -106,7 +106,12 @@ impl Room {
 
     /// These users, given sorted, may read, by the answer to a question of this epoch: they receive
     /// again. Returns those who are too far back for that.
-    pub fn grant(&self, epoch: u64, users: &[Arc<str>], dirty: &mut Dirty) -> Vec<Behind> {
+    pub fn grant(
+        &self,
+        epoch: u64,
+        users: &[Arc<str>],
+        pending_flush: &mut PendingFlush,
+    ) -> Vec<Behind> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let mut behind = Vec::new();
@@ -117,7 +122,7 @@ impl Room {
         let (granted, stay) = std::mem::take(&mut state.paused).into_iter().partition(granted);
         state.paused = stay;
         for pause in granted {
-            if let Err(pause) = self.resume(state, pause, dirty) {
+            if let Err(pause) = self.resume(state, pause, pending_flush) {
                 let connection = pause.connection.clone();
                 behind.push(Behind { connection, position: pause.position });
                 state.paused.push(pause);
@@ -135,7 +140,7 @@ impl Room {
         page: &[(Id, Frame)],
         last: Id,
         more: bool,
-        dirty: &mut Dirty,
+        pending_flush: &mut PendingFlush,
     ) -> Brought {
         let mut guard = self.state.lock();
         let state = &mut *guard;
@@ -155,15 +160,15 @@ impl Room {
         // Who was put out and let in again meanwhile comes anew; who reads too slowly for all this
         // asks for it page by page.
         if pause.connection.is_behind() || page.iter().any(|(_, frame)| is_theirs(frame)) {
-            self.tell_removed(&pause.connection, &Removal::Astray, dirty);
+            self.notify_removed(&pause.connection, &Removal::Diverged, pending_flush);
             state.note_emptiness();
             return Brought::Done;
         }
         for (_, frame) in page {
-            queue(&pause.connection, frame, Class::Live, dirty);
+            queue(&pause.connection, frame, Class::Live, pending_flush);
         }
         pause.position = last;
-        let resumed = if more { Err(pause) } else { self.resume(state, pause, dirty) };
+        let resumed = if more { Err(pause) } else { self.resume(state, pause, pending_flush) };
         match resumed {
             Ok(()) => Brought::Done,
             Err(pause) => {
@@ -174,19 +179,24 @@ impl Room {
     }
 
     /// Seats a connection again; the error is the connection if the tail does not reach back to it.
-    fn resume(&self, state: &mut State, pause: Pause, dirty: &mut Dirty) -> Result<(), Pause> {
-        let last = state.delivery.last().unwrap_or_default();
+    fn resume(
+        &self,
+        state: &mut State,
+        pause: Pause,
+        pending_flush: &mut PendingFlush,
+    ) -> Result<(), Pause> {
+        let last = state.order.last().unwrap_or_default();
         if pause.position < last {
             let frames = state.tail.as_ref().and_then(|tail| tail.from(pause.position));
             let Some(frames) = frames else { return Err(pause) };
             for frame in frames {
-                queue(&pause.connection, frame, Class::Live, dirty);
+                queue(&pause.connection, frame, Class::Live, pending_flush);
             }
         }
         let ahead = Some(pause.position).filter(|position| *position > last);
-        state.receivers.seat(&pause.connection, ahead);
+        state.subscribers.seat(&pause.connection, ahead);
         if pause.presence_changes != state.presence_changes {
-            queue(&pause.connection, &self.look_again(), Class::Live, dirty);
+            queue(&pause.connection, &self.look_again(), Class::Live, pending_flush);
         }
         Ok(())
     }
@@ -196,8 +206,8 @@ impl Room {
     pub fn deny(
         &self,
         epoch: u64,
-        users: &[(Arc<str>, Failure)],
-        dirty: &mut Dirty,
+        users: &[(Arc<str>, Error)],
+        pending_flush: &mut PendingFlush,
     ) -> Vec<Arc<Connection>> {
         let mut state = self.state.lock();
         if state.epoch != epoch {
@@ -212,40 +222,45 @@ impl Room {
             let mut further = String::from(",");
             why(connection).inspect(|why| why.write(&mut further));
             let gone = request::about_room("gone", &self.name, &further);
-            connection.rise(self);
-            queue(connection, &frame::text(gone.as_bytes()), Class::Live, dirty);
+            connection.remove_room(self);
+            queue(connection, &frame::text(gone.as_bytes()), Class::Live, pending_flush);
         }
         denied
     }
 
     /// This connection, if it is paused, must come anew: its position is of a past that is gone.
-    pub fn come_anew_alone(&self, connection: &Arc<Connection>, dirty: &mut Dirty) {
+    pub fn come_anew_alone(&self, connection: &Arc<Connection>, pending_flush: &mut PendingFlush) {
         let mut state = self.state.lock();
         if state.unpause_one(connection).is_some() {
-            self.tell_removed(connection, &Removal::Astray, dirty);
+            self.notify_removed(connection, &Removal::Diverged, pending_flush);
             state.note_emptiness();
         }
     }
 
     /// A connection that has come to catch up, in vain, stands where it stood before: paused, as the
     /// right to read may be what it failed for.
-    pub fn put_back(&self, newcomer: &Newcomer, connection: &Arc<Connection>, dirty: &mut Dirty) {
-        let Some(position) = newcomer.before else { return };
+    pub fn put_back(
+        &self,
+        joiner: &Joiner,
+        connection: &Arc<Connection>,
+        pending_flush: &mut PendingFlush,
+    ) {
+        let Some(position) = joiner.before else { return };
         let mut state = self.state.lock();
-        if state.epoch != newcomer.epoch {
-            return self.tell_removed(connection, &Removal::Astray, dirty);
+        if state.epoch != joiner.epoch {
+            return self.notify_removed(connection, &Removal::Diverged, pending_flush);
         }
-        let (since, presence_changes) = (Instant::now(), newcomer.presence_changes);
+        let (since, presence_changes) = (Instant::now(), joiner.presence_changes);
         let connection = connection.clone();
         state.paused.push(Pause { connection, position, since, presence_changes });
     }
 
     /// Those who were paused for too long at `now` must come anew.
-    pub fn end_long_pauses(&self, now: Instant, dirty: &mut Dirty) {
+    pub fn end_long_pauses(&self, now: Instant, pending_flush: &mut PendingFlush) {
         let mut state = self.state.lock();
         let is_long = |pause: &Pause| now.saturating_duration_since(pause.since) > PAUSED_AT_MOST;
         for connection in state.unpause(is_long) {
-            self.tell_removed(&connection, &Removal::Astray, dirty);
+            self.notify_removed(&connection, &Removal::Diverged, pending_flush);
         }
     }
 
@@ -278,9 +293,9 @@ impl State {
     }
 
     pub(super) fn pause(&mut self, whom: impl Fn(&Connection) -> bool) {
-        let room_last = self.delivery.last().unwrap_or_default();
+        let room_last = self.order.last().unwrap_or_default();
         let (since, presence_changes) = (Instant::now(), self.presence_changes);
-        let paused = self.receivers.remove_where(|receiver| whom(receiver));
+        let paused = self.subscribers.remove_where(|receiver| whom(receiver));
         if paused.is_empty() {
             return;
         }
@@ -315,7 +330,7 @@ impl State {
 
     /// Takes out those who are ahead of the room.
     pub(super) fn unpause_ahead(&mut self) -> Vec<Arc<Connection>> {
-        let last = self.delivery.last().unwrap_or_default();
+        let last = self.order.last().unwrap_or_default();
         self.unpause(|pause| pause.position > last)
     }
 

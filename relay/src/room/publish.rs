@@ -1,4 +1,4 @@
-//! Events on their way to a room's receivers.
+//! EncodedBatch on their way to a room's receivers.
 
 use std::sync::Arc;
 
@@ -11,41 +11,43 @@ use crate::client::outbox::Class;
 use crate::client::request;
 use crate::event::{Head, Id, Place};
 use crate::names::{RoomKind, room_kind};
-use crate::room::batch::Burst;
+use crate::room::batch::Batch;
 use crate::room::ordering::{Settled, Verdict};
-use crate::room::subscribers::{Dirty, queue};
+use crate::room::subscribers::{PendingFlush, queue};
 
 impl Room {
-    /// Events have come from the channel, one after the other.
+    /// EncodedBatch have come from the channel, one after the other.
     pub fn events<'e>(
         &self,
         events: impl IntoIterator<Item = &'e Head<'e>>,
-        dirty: &mut Dirty,
+        pending_flush: &mut PendingFlush,
     ) -> Next {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let mut burst = Burst::default();
+        let mut batch = Batch::default();
         let mut next = Next::Done;
         for head in events {
             match head.place {
                 Place::Durable { id, prev } => {
                     let payload = head.bytes();
                     let frame = || frame::text(payload);
-                    match state.delivery.durable(id, prev, payload.len(), frame) {
-                        Verdict::Deliver => self.deliver(state, id, head, &mut burst, dirty),
+                    match state.order.durable(id, prev, payload.len(), frame) {
+                        Verdict::Deliver => {
+                            self.deliver(state, id, head, &mut batch, pending_flush)
+                        }
                         Verdict::Duplicate | Verdict::Waits => {}
                         Verdict::WaitsForSync => next = Next::Sync,
                     }
                 }
                 Place::Ephemeral { last } => {
-                    self.hand_out(state, &mut burst, dirty);
-                    if self.ephemeral(state, head, last, dirty) {
+                    self.flush_batch(state, &mut batch, pending_flush);
+                    if self.ephemeral(state, head, last, pending_flush) {
                         next = Next::Sync;
                     }
                 }
             }
         }
-        self.hand_out(state, &mut burst, dirty);
+        self.flush_batch(state, &mut batch, pending_flush);
         next
     }
 
@@ -55,37 +57,37 @@ impl Room {
         state: &mut State,
         head: &Head<'_>,
         last: Option<Id>,
-        dirty: &mut Dirty,
+        pending_flush: &mut PendingFlush,
     ) -> bool {
         let from = if head.kind == "signal" { head.text("user") } else { None };
         let frame = frame::text(head.bytes());
-        state.receivers.tell(&frame, from.as_deref(), dirty);
+        state.subscribers.tell(&frame, from.as_deref(), pending_flush);
         match head.kind {
             "presence" | "occupancy" => {
                 state.presence_changes += 1;
-                state.contacts.tell(&frame, None, dirty);
+                state.contacts.tell(&frame, None, pending_flush);
             }
             // From another position the sync finds out, and a reload tells them.
-            "drop" if state.delivery.last().unwrap_or_default() == Id::ZERO => {
-                self.reset_contacts(state, dirty);
+            "drop" if state.order.last().unwrap_or_default() == Id::ZERO => {
+                self.reset_contacts(state, pending_flush);
             }
             _ => {}
         }
-        let behind = last.is_some_and(|last| state.delivery.heard(last));
+        let behind = last.is_some_and(|last| state.order.heard(last));
         behind || head.kind == "drop"
     }
 
     /// Presence may have been missed: everybody is told to look again.
-    pub fn reset(&self, dirty: &mut Dirty) {
+    pub fn reset(&self, pending_flush: &mut PendingFlush) {
         let mut state = self.state.lock();
-        state.receivers.tell_all(&self.look_again(), dirty);
-        self.reset_contacts(&mut state, dirty);
+        state.subscribers.tell_all(&self.look_again(), pending_flush);
+        self.reset_contacts(&mut state, pending_flush);
     }
 
-    pub(super) fn reset_contacts(&self, state: &mut State, dirty: &mut Dirty) {
+    pub(super) fn reset_contacts(&self, state: &mut State, pending_flush: &mut PendingFlush) {
         state.presence_changes += 1;
         if !state.contacts.is_empty() {
-            state.contacts.tell_all(&self.look_again(), dirty);
+            state.contacts.tell_all(&self.look_again(), pending_flush);
         }
     }
 
@@ -94,32 +96,32 @@ impl Room {
     }
 
     /// Sends a frame of the relay's own to every receiver.
-    pub fn tell_all(&self, frame: &Frame, dirty: &mut Dirty) {
-        self.state.lock().receivers.tell_all(frame, dirty);
+    pub fn tell_all(&self, frame: &Frame, pending_flush: &mut PendingFlush) {
+        self.state.lock().subscribers.tell_all(frame, pending_flush);
     }
 
     /// Sends a frame of the relay's own that tells nothing of the room to every receiver, and to those
     /// who are paused.
-    pub fn tell_everybody(&self, frame: &Frame, dirty: &mut Dirty) {
+    pub fn tell_everybody(&self, frame: &Frame, pending_flush: &mut PendingFlush) {
         let state = self.state.lock();
-        state.receivers.tell_all(frame, dirty);
+        state.subscribers.tell_all(frame, pending_flush);
         for connection in state.paused() {
-            queue(connection, frame, Class::Live, dirty);
+            queue(connection, frame, Class::Live, pending_flush);
         }
     }
 
-    pub(super) fn deliver_settled(
+    pub(super) fn deliver_all_settled(
         &self,
         state: &mut State,
         settled: Settled<Frame>,
-        dirty: &mut Dirty,
+        pending_flush: &mut PendingFlush,
     ) -> bool {
-        let mut burst = Burst::default();
+        let mut batch = Batch::default();
         for (id, frame) in settled.deliver {
             let Some(head) = Head::parse(frame::payload(&frame)) else { continue };
-            self.deliver(state, id, &head, &mut burst, dirty);
+            self.deliver(state, id, &head, &mut batch, pending_flush);
         }
-        self.hand_out(state, &mut burst, dirty);
+        self.flush_batch(state, &mut batch, pending_flush);
         settled.again
     }
 
@@ -130,37 +132,37 @@ impl Room {
         state: &mut State,
         id: Id,
         head: &Head<'_>,
-        burst: &mut Burst,
-        dirty: &mut Dirty,
+        batch: &mut Batch,
+        pending_flush: &mut PendingFlush,
     ) {
         if head.kind == "delete" {
             // Nobody who comes from now on is given the text.
             state.fetches.clear();
         }
         let Some((user, removal)) = removal(head) else {
-            if !burst.has_room_for(head.bytes()) {
-                self.hand_out(state, burst, dirty);
+            if !batch.has_room_for(head.bytes()) {
+                self.flush_batch(state, batch, pending_flush);
             }
-            burst.add(id, head.bytes());
+            batch.add(id, head.bytes());
             state.profile_changed |= changes_profile(head);
             if let Some(whom) = questioned(head) {
                 // They still get the event itself.
-                self.hand_out(state, burst, dirty);
+                self.flush_batch(state, batch, pending_flush);
                 state.question(&whom);
             }
             return;
         };
-        self.hand_out(state, burst, dirty);
+        self.flush_batch(state, batch, pending_flush);
         // Who is placed further on has come since: this is not about them.
-        let removed = state.receivers.not_ahead(&user);
+        let removed = state.subscribers.not_ahead(&user);
         let paused = state.unpause_before(&user, id);
-        burst.add(id, head.bytes());
-        self.hand_out(state, burst, dirty);
+        batch.add(id, head.bytes());
+        self.flush_batch(state, batch, pending_flush);
         // Who is catching up must ask again whether they may.
         state.epoch += 1;
         for connection in removed.into_iter().chain(paused) {
-            state.receivers.remove(&connection);
-            self.tell_removed(&connection, &removal, dirty);
+            state.subscribers.remove(&connection);
+            self.notify_removed(&connection, &removal, pending_flush);
             state.kicked.push(connection);
         }
         state.note_emptiness();
@@ -168,10 +170,10 @@ impl Room {
 
     /// Queues what was gathered for all who do not have it. Before it is, nobody may be told
     /// anything else.
-    fn hand_out(&self, state: &mut State, burst: &mut Burst, dirty: &mut Dirty) {
-        let Some(events) = burst.take() else { return };
-        for connection in state.receivers.deliver(&events, dirty) {
-            self.tell_removed(&connection, &Removal::Astray, dirty);
+    fn flush_batch(&self, state: &mut State, batch: &mut Batch, pending_flush: &mut PendingFlush) {
+        let Some(events) = batch.take() else { return };
+        for connection in state.subscribers.deliver(&events, pending_flush) {
+            self.notify_removed(&connection, &Removal::Diverged, pending_flush);
         }
         if let Some(tail) = &mut state.tail {
             for (id, frame) in events.iter() {
@@ -181,15 +183,15 @@ impl Room {
     }
 
     /// Tells a connection that was removed why.
-    pub(super) fn tell_removed(
+    pub(super) fn notify_removed(
         &self,
         connection: &Arc<Connection>,
         removal: &Removal,
-        dirty: &mut Dirty,
+        pending_flush: &mut PendingFlush,
     ) {
         let personal = matches!(room_kind(&self.name), Some(RoomKind::Personal(_)));
         let (mut further, reason) = match removal {
-            Removal::Astray => (r#","code":"UNAVAILABLE""#.to_owned(), None),
+            Removal::Diverged => (r#","code":"UNAVAILABLE""#.to_owned(), None),
             // From one's own personal room: all one's sockets are to go.
             Removal::Kicked { reason } if personal => {
                 return connection.close(close::KICKED, reason.as_deref());
@@ -204,8 +206,8 @@ impl Room {
             request::string(&mut further, reason);
         }
         let gone = request::about_room("gone", &self.name, &further);
-        connection.rise(self);
-        queue(connection, &frame::text(gone.as_bytes()), Class::Live, dirty);
+        connection.remove_room(self);
+        queue(connection, &frame::text(gone.as_bytes()), Class::Live, pending_flush);
     }
 }
 

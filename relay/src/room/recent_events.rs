@@ -12,16 +12,16 @@ const TAIL_EVENTS: usize = 512;
 const TAIL_BYTES: usize = 512 << 10;
 
 /// Frames in the order of delivery, each with its id, after the position `floor`.
-pub(super) struct Tail {
+pub(super) struct RecentEvents {
     floor: Option<Id>,
     frames: VecDeque<(Id, Frame)>,
     bytes: usize,
 }
 
-impl Tail {
+impl RecentEvents {
     /// An empty tail after this position; None: the room has none yet.
-    pub(super) fn after(floor: Option<Id>) -> Tail {
-        Tail { floor, frames: VecDeque::new(), bytes: 0 }
+    pub(super) fn after(floor: Option<Id>) -> RecentEvents {
+        RecentEvents { floor, frames: VecDeque::new(), bytes: 0 }
     }
 
     /// The frames after `position`, if the tail continues exactly that position.
@@ -54,13 +54,13 @@ mod tests {
         Id { ms: n, n }
     }
 
-    fn count_from(tail: &Tail, position: Id) -> Option<usize> {
+    fn count_from(tail: &RecentEvents, position: Id) -> Option<usize> {
         tail.from(position).map(Iterator::count)
     }
 
     #[test]
     fn a_tail_continues_exactly_the_positions_it_knows() {
-        let mut tail = Tail::after(Some(id(5)));
+        let mut tail = RecentEvents::after(Some(id(5)));
         for n in 6..=8 {
             tail.push(id(n), Frame::from_static(b"x"));
         }
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_tail_is_bounded_in_events_and_bytes() {
-        let mut tail = Tail::after(Some(id(0)));
+        let mut tail = RecentEvents::after(Some(id(0)));
         for n in 1..=2000 {
             tail.push(id(n), Frame::from_static(b"x"));
         }

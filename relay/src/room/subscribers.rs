@@ -10,24 +10,24 @@ use crate::client::connection::Connection;
 use crate::client::frame::Frame;
 use crate::client::outbox::Class;
 use crate::event::Id;
-use crate::metrics::FIGURES;
-use crate::room::batch::Events;
+use crate::metrics::METRICS;
+use crate::room::batch::EncodedBatch;
 
 /// Connections with something to write.
-pub(crate) type Dirty = Vec<Arc<Connection>>;
+pub(crate) type PendingFlush = Vec<Arc<Connection>>;
 
 /// All receivers of one room.
 #[derive(Default)]
-pub(crate) struct Receivers(Vec<Receiver>);
+pub(crate) struct Subscribers(Vec<Subscriber>);
 
 /// One of them.
-pub(crate) struct Receiver {
+pub(crate) struct Subscriber {
     connection: Arc<Connection>,
     /// It is ahead of the room and has already what comes up to here.
     pub ahead: Option<Id>,
 }
 
-impl Receivers {
+impl Subscribers {
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -45,7 +45,7 @@ impl Receivers {
 
     /// Adds a connection, or sets it anew. `ahead`: where it stands, if the room is not there yet.
     pub(crate) fn seat(&mut self, connection: &Arc<Connection>, ahead: Option<Id>) {
-        let receiver = Receiver { connection: connection.clone(), ahead };
+        let receiver = Subscriber { connection: connection.clone(), ahead };
         match self.find(connection.number) {
             Ok(index) => self.0[index] = receiver,
             Err(index) => self.0.insert(index, receiver),
@@ -53,7 +53,7 @@ impl Receivers {
     }
 
     /// Removes a connection, if it was one of them.
-    pub(crate) fn remove(&mut self, connection: &Connection) -> Option<Receiver> {
+    pub(crate) fn remove(&mut self, connection: &Connection) -> Option<Subscriber> {
         let removed = self.0.remove(self.find(connection.number).ok()?);
         if self.0.is_empty() {
             self.0 = Vec::new();
@@ -84,33 +84,37 @@ impl Receivers {
 
     /// Queues durable events for all who do not have them. Removes and returns those who turn out to
     /// have seen another past.
-    pub(crate) fn deliver(&mut self, events: &Events, dirty: &mut Dirty) -> Vec<Arc<Connection>> {
+    pub(crate) fn deliver(
+        &mut self,
+        events: &EncodedBatch,
+        pending_flush: &mut PendingFlush,
+    ) -> Vec<Arc<Connection>> {
         let mut count = 0;
-        let mut astray = Vec::new();
+        let mut diverged = Vec::new();
         self.0.retain_mut(|receiver| {
             if receiver.ahead.is_none() {
                 count += events.count();
-                queue(&receiver.connection, events.whole(), Class::Live, dirty);
+                queue(&receiver.connection, events.whole(), Class::Live, pending_flush);
                 return true;
             }
             for (id, frame) in events.iter() {
                 match receiver.ahead {
                     None => {
                         count += 1;
-                        queue(&receiver.connection, &frame, Class::Live, dirty);
+                        queue(&receiver.connection, &frame, Class::Live, pending_flush);
                     }
                     Some(stands) if id.n < stands.n => {}
                     Some(stands) if id == stands => receiver.ahead = None,
                     Some(_) => {
-                        astray.push(receiver.connection.clone());
+                        diverged.push(receiver.connection.clone());
                         return false;
                     }
                 }
             }
             true
         });
-        FIGURES.events_delivered.increment(count as u64);
-        astray
+        METRICS.events_delivered.increment(count as u64);
+        diverged
     }
 
     /// The connections of this user that stand where the room does.
@@ -127,21 +131,26 @@ impl Receivers {
     }
 
     /// Queues an ephemeral event for all but the connections of `except`.
-    pub(crate) fn tell(&self, frame: &Frame, except: Option<&str>, dirty: &mut Dirty) {
+    pub(crate) fn tell(
+        &self,
+        frame: &Frame,
+        except: Option<&str>,
+        pending_flush: &mut PendingFlush,
+    ) {
         let mut count = 0;
         for receiver in &self.0 {
             if except != Some(&*receiver.connection.user) {
                 count += 1;
-                queue(&receiver.connection, frame, Class::Ephemeral, dirty);
+                queue(&receiver.connection, frame, Class::Ephemeral, pending_flush);
             }
         }
-        FIGURES.events_delivered.increment(count);
+        METRICS.events_delivered.increment(count);
     }
 
     /// Queues a frame that nobody may miss for all.
-    pub(crate) fn tell_all(&self, frame: &Frame, dirty: &mut Dirty) {
+    pub(crate) fn tell_all(&self, frame: &Frame, pending_flush: &mut PendingFlush) {
         for receiver in &self.0 {
-            queue(&receiver.connection, frame, Class::Live, dirty);
+            queue(&receiver.connection, frame, Class::Live, pending_flush);
         }
     }
 
@@ -151,8 +160,13 @@ impl Receivers {
 }
 
 /// Queues a frame for one connection.
-pub(crate) fn queue(connection: &Arc<Connection>, frame: &Frame, class: Class, dirty: &mut Dirty) {
+pub(crate) fn queue(
+    connection: &Arc<Connection>,
+    frame: &Frame,
+    class: Class,
+    pending_flush: &mut PendingFlush,
+) {
     if connection.push(frame.clone(), class) {
-        dirty.push(connection.clone());
+        pending_flush.push(connection.clone());
     }
 }

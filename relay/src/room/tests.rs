@@ -49,10 +49,10 @@ fn id(n: u64) -> Id {
 
 /// Places a client that has everything up to the event of this number.
 fn place(room: &Arc<Room>, client: &Client, n: u64) {
-    let newcomer = room.arrive(&client.connection);
-    let placed = room.place(&newcomer, &client.connection, id(n), &[], &mut Dirty::new());
-    assert_eq!(placed, Placed::Then(Next::Done));
-    client.connection.sit(room);
+    let joiner = room.begin_join(&client.connection);
+    let placed = room.place(&joiner, &client.connection, id(n), &[], &mut PendingFlush::new());
+    assert_eq!(placed, Attached::Then(Next::Done));
+    client.connection.add_room(room);
 }
 
 fn tell(room: &Arc<Room>, event: &str) -> Next {
@@ -60,10 +60,10 @@ fn tell(room: &Arc<Room>, event: &str) -> Next {
 }
 
 fn tell_together(room: &Arc<Room>, events: &[&str]) -> Next {
-    let mut dirty = Dirty::new();
+    let mut pending_flush = PendingFlush::new();
     let heads: Option<Vec<_>> = events.iter().map(|event| Head::parse(event.as_bytes())).collect();
-    let next = room.events(&heads.expect("events"), &mut dirty);
-    for connection in dirty {
+    let next = room.events(&heads.expect("events"), &mut pending_flush);
+    for connection in pending_flush {
         connection.flush();
     }
     next
@@ -129,14 +129,14 @@ async fn a_kick_in_the_moment_of_coming_ends_the_socket_too() {
         let room = Arc::new(Room::new("@bob".into()));
         let (first, second) = (Client::new(1, "bob").await, Client::new(2, "bob").await);
         place(&room, &first, 4);
-        let present = |newcomer: &Newcomer| {
-            room.place_present(newcomer, &second.connection, id(4), &mut Dirty::new())
+        let present = |joiner: &Joiner| {
+            room.attach_present(joiner, &second.connection, id(4), &mut PendingFlush::new())
         };
         // Kicked while it asks, or before it asks again what it could not be given a place with.
-        let newcomer = room.arrive(&second.connection);
+        let joiner = room.begin_join(&second.connection);
         tell(&room, &removing(5, "kick", "bob", ""));
-        let newcomer = if before { newcomer } else { room.arrive(&second.connection) };
-        assert_eq!(present(&newcomer), Placed::PutOut);
+        let joiner = if before { joiner } else { room.begin_join(&second.connection) };
+        assert_eq!(present(&joiner), Attached::Removed);
         assert_eq!(second.connection.ended(), Some(End::Close(close::KICKED)));
         assert!(!second.is_in(&room));
     }
@@ -169,10 +169,10 @@ async fn who_is_put_out_is_told_the_reason() {
 async fn a_contact_is_told_of_presence_only() {
     let room = Arc::new(Room::new("@bob".into()));
     let (mut alice, bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
-    let newcomer = room.arrive(&alice.connection);
-    let placed = room.place_contact(&newcomer, &alice.connection, id(4), &mut Dirty::new());
-    assert_eq!(placed, Placed::Then(Next::Done));
-    drop(newcomer);
+    let joiner = room.begin_join(&alice.connection);
+    let placed = room.attach_contact(&joiner, &alice.connection, id(4), &mut PendingFlush::new());
+    assert_eq!(placed, Attached::Then(Next::Done));
+    drop(joiner);
     place(&room, &bob, 4);
     tell(&room, &removing(5, "unban", "carol", ""));
     for kind in ["signal", "notice", "read", "presence"] {
@@ -180,9 +180,9 @@ async fn a_contact_is_told_of_presence_only() {
             format!(r#"{{"last":"5-5","room":"@bob","type":"{kind}","ts":1,"user":"bob"}}"#);
         assert_eq!(tell(&room, &event), Next::Done);
     }
-    let mut dirty = Dirty::new();
-    room.reload(id(9), &frame::text(b"RELOAD"), &mut dirty);
-    for connection in dirty {
+    let mut pending_flush = PendingFlush::new();
+    room.reload(id(9), &frame::text(b"RELOAD"), &mut pending_flush);
+    for connection in pending_flush {
         connection.flush();
     }
     let told = alice.read().await;
@@ -192,9 +192,9 @@ async fn a_contact_is_told_of_presence_only() {
     let (presence, reset) = (told.find("presence"), told.find(r#""type":"reset""#));
     assert!(presence.is_some() && presence < reset, "{told}");
     assert!(room.empty_since().is_none());
-    room.depart(&bob.connection);
+    room.remove(&bob.connection);
     assert!(room.empty_since().is_none(), "the contact is still there");
-    room.depart(&alice.connection);
+    room.remove(&alice.connection);
     assert!(room.empty_since().is_some());
 }
 
@@ -202,10 +202,10 @@ async fn a_contact_is_told_of_presence_only() {
 async fn a_contact_whose_picture_has_aged_asks_again() {
     let room = Arc::new(Room::new("@bob".into()));
     let alice = Client::new(1, "alice").await;
-    let newcomer = room.arrive(&alice.connection);
+    let joiner = room.begin_join(&alice.connection);
     tell(&room, r#"{"last":"4-4","room":"@bob","type":"presence","ts":1,"user":"bob"}"#);
-    let placed = room.place_contact(&newcomer, &alice.connection, id(4), &mut Dirty::new());
-    assert_eq!(placed, Placed::FetchAgain);
+    let placed = room.attach_contact(&joiner, &alice.connection, id(4), &mut PendingFlush::new());
+    assert_eq!(placed, Attached::FetchAgain);
 }
 
 #[tokio::test]
@@ -226,15 +226,15 @@ async fn a_signal_does_not_reach_connections_of_the_same_user() {
 async fn events_that_come_together_reach_everybody_once_and_in_order() {
     let room = Arc::new(Room::new("r".into()));
     let mut alice = Client::new(1, "alice").await;
-    // Placed further on than the room is: at the middle of what comes, at its end, behind it, and
+    // Attached further on than the room is: at the middle of what comes, at its end, behind it, and
     // where the room will never have been.
     let mut ahead = Vec::new();
     place(&room, &alice, 4);
     for (number, stands) in [(2, id(6)), (3, id(8)), (4, id(11)), (5, Id { ms: 9, n: 6 })] {
         let client = Client::new(number, "bob").await;
-        let newcomer = room.arrive(&client.connection);
-        room.place(&newcomer, &client.connection, stands, &[], &mut Dirty::new());
-        client.connection.sit(&room);
+        let joiner = room.begin_join(&client.connection);
+        room.place(&joiner, &client.connection, stands, &[], &mut PendingFlush::new());
+        client.connection.add_room(&room);
         ahead.push(client);
     }
     let events: Vec<String> = (5..=8).map(|n| removing(n, "role", "carol", "")).collect();
@@ -248,9 +248,9 @@ async fn events_that_come_together_reach_everybody_once_and_in_order() {
     };
     assert_eq!(told(alice.read().await), ["5", "6", "7", "8", "signal"]);
     let expected: [&[&str]; 3] = [&["7", "8", "signal"], &["signal"], &["signal"]];
-    let mut astray = ahead.pop().expect("four");
-    assert!(!astray.is_in(&room));
-    assert!(astray.read().await.contains(r#""type":"gone""#), "it has seen another past");
+    let mut diverged = ahead.pop().expect("four");
+    assert!(!diverged.is_in(&room));
+    assert!(diverged.read().await.contains(r#""type":"gone""#), "it has seen another past");
     for (client, expected) in ahead.iter_mut().zip(expected) {
         assert!(client.is_in(&room));
         assert_eq!(told(client.read().await), expected);

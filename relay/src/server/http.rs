@@ -69,11 +69,11 @@ async fn ready(State(site): State<Arc<Site>>) -> Response<Body> {
     } else {
         match site.server.hub.upstream.state() {
             upstream::State::Open => static_files::plain(StatusCode::OK, "ready\n"),
-            upstream::State::WritesRefused(trouble) => {
-                static_files::plain(StatusCode::OK, format!("ready, but {trouble}\n"))
+            upstream::State::WritesRefused(problem) => {
+                static_files::plain(StatusCode::OK, format!("ready, but {problem}\n"))
             }
-            upstream::State::Away(trouble) => {
-                static_files::plain(StatusCode::SERVICE_UNAVAILABLE, format!("{trouble}\n"))
+            upstream::State::Unavailable(problem) => {
+                static_files::plain(StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n"))
             }
         }
     }
@@ -151,7 +151,7 @@ fn refuse(server: &Server, socket: TcpStream, close: Close) {
     debug!(source = "client", reason = close.name, "refused");
     let connection = Connection::new(0, Arc::from(""), Arc::from(""), socket, 0);
     connection.end(End::Close(close));
-    server.visitors.receive(async move {
+    server.http_connections.receive(async move {
         // A moment for the client to read why.
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         drop(connection);

@@ -19,11 +19,11 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::{Sleep, sleep};
 
-use crate::metrics::FIGURES;
+use crate::metrics::METRICS;
 
 /// All visitors.
 #[derive(Debug)]
-pub struct Visitors {
+pub struct HttpConnections {
     most: usize,
     inside: Mutex<Inside>,
 }
@@ -37,14 +37,14 @@ struct Inside {
 
 /// A visitor's place, given back when dropped.
 struct Place {
-    visitors: Arc<Visitors>,
+    http_connections: Arc<HttpConnections>,
     number: u64,
 }
 
-impl Visitors {
+impl HttpConnections {
     /// Nobody, and at most `most` at a time.
-    pub fn new(most: usize) -> Arc<Visitors> {
-        Arc::new(Visitors { most, inside: Mutex::default() })
+    pub fn new(most: usize) -> Arc<HttpConnections> {
+        Arc::new(HttpConnections { most, inside: Mutex::default() })
     }
 
     /// Runs what a visitor is here for; it is dropped if the visitor has to give way.
@@ -57,10 +57,10 @@ impl Visitors {
             let number = inside.next;
             inside.next += 1;
             inside.tasks.insert(number, None);
-            FIGURES.http_connections.set(inside.tasks.len() as f64);
+            METRICS.http_connections.set(inside.tasks.len() as f64);
             number
         };
-        let place = Place { visitors: self.clone(), number };
+        let place = Place { http_connections: self.clone(), number };
         let task = tokio::spawn(async move {
             let _place = place;
             visit.await;
@@ -88,9 +88,9 @@ impl Inside {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut inside = self.visitors.inside.lock();
+        let mut inside = self.http_connections.inside.lock();
         inside.tasks.remove(&self.number);
-        FIGURES.http_connections.set(inside.tasks.len() as f64);
+        METRICS.http_connections.set(inside.tasks.len() as f64);
     }
 }
 
@@ -182,19 +182,19 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_gives_way_and_who_leaves_gives_back_the_place() {
-        let visitors = Visitors::new(3);
+        let http_connections = HttpConnections::new(3);
         let (done, go) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
-        let come = |kept: bool| {
+        let come = |restart_on_panic: bool| {
             let (done, go) = (done.clone(), go.clone());
-            visitors.receive(async move {
-                match kept {
+            http_connections.receive(async move {
+                match restart_on_panic {
                     true => std::future::pending().await,
                     false => go.notified().await,
                 }
                 done.fetch_add(1, Ordering::Relaxed);
             });
         };
-        let inside = || visitors.inside.lock().tasks.keys().copied().collect::<Vec<u64>>();
+        let inside = || http_connections.inside.lock().tasks.keys().copied().collect::<Vec<u64>>();
         (0..3).for_each(|_| come(true));
         come(false);
         come(false);
@@ -203,8 +203,8 @@ mod tests {
         go.notify_waiters();
         yield_now().await;
         assert_eq!((inside(), done.load(Ordering::Relaxed)), (vec![2], 2));
-        visitors.end_oldest();
-        visitors.end_oldest();
+        http_connections.end_oldest();
+        http_connections.end_oldest();
         come(true);
         assert_eq!(inside(), [5]);
     }

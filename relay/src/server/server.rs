@@ -25,9 +25,9 @@ use crate::client::close::{self, Close};
 use crate::client::connection::End;
 use crate::config::Config;
 use crate::hub::Hub;
-use crate::metrics::{self, FIGURES};
+use crate::metrics::{self, METRICS};
 use crate::server::http::{Site, router};
-use crate::server::http_connections::{Impatient, Visitors};
+use crate::server::http_connections::{HttpConnections, Impatient};
 use crate::server::static_files::Policy;
 use crate::upstream::{self, Upstream};
 
@@ -42,7 +42,7 @@ pub struct Server {
     admitted: AtomicUsize,
     addresses: Mutex<HashMap<IpAddr, usize>>,
     /// Who is not, or not yet, a WebSocket.
-    pub visitors: Arc<Visitors>,
+    pub http_connections: Arc<HttpConnections>,
 }
 
 /// A connection's place among those that may be open; given back when dropped.
@@ -73,7 +73,7 @@ impl Server {
         let no_room = upstream::no_room(&config.name, &boot);
         let upstream = Upstream::new(&config.redis, no_room, config.probe).context("--redis")?;
         let server = Server {
-            visitors: Visitors::new(config.max_http_connections),
+            http_connections: HttpConnections::new(config.max_http_connections),
             hub: Hub::new(config, Arc::new(upstream), boot),
             draining: AtomicBool::new(false),
             admitted: AtomicUsize::new(0),
@@ -109,12 +109,12 @@ impl Server {
             match accepted {
                 Ok((socket, peer)) => {
                     refusals.pause = PAUSE_FIRST;
-                    self.greet(socket, peer, &routes);
+                    self.serve_http(socket, peer, &routes);
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     // Out of file descriptors, most likely: others must leave first.
-                    self.visitors.end_oldest();
+                    self.http_connections.end_oldest();
                     let pause = refusals.note(&error);
                     tokio::select! {
                         _ = &mut stop => break,
@@ -157,7 +157,7 @@ impl Server {
         Ok(Admission { server: self.clone(), peer })
     }
 
-    fn greet(&self, socket: TcpStream, peer: SocketAddr, routes: &axum::Router) {
+    fn serve_http(&self, socket: TcpStream, peer: SocketAddr, routes: &axum::Router) {
         let _ = socket.set_nodelay(true);
         let within = self.hub.config.handshake_timeout;
         let service = TowerToHyperService::new(routes.clone().layer(Extension(ConnectInfo(peer))));
@@ -167,7 +167,7 @@ impl Server {
             .max_buf_size(16 << 10)
             .serve_connection(Impatient::new(socket, within), service)
             .with_upgrades();
-        self.visitors.receive(async move {
+        self.http_connections.receive(async move {
             // A client that breaks off or breaks HTTP is its own affair.
             let _ = served.await;
         });
@@ -224,7 +224,7 @@ struct Refusals {
 impl Refusals {
     /// Takes note of one, and says how long to wait before the next attempt.
     fn note(&mut self, error: &std::io::Error) -> Duration {
-        FIGURES.accept_failures.increment(1);
+        METRICS.accept_failures.increment(1);
         self.untold += 1;
         if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
             warn!(source = "relay", %error, times = self.untold, "cannot accept connections");

@@ -25,14 +25,14 @@ use tracing::debug;
 
 use crate::client::close;
 use crate::client::connection::{Connection, End};
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::client::frame;
 use crate::client::frame_reader::{Broken, Found, Incoming};
 use crate::client::request;
 use crate::hub::Hub;
-use crate::metrics::FIGURES;
+use crate::metrics::METRICS;
 use crate::operations::{self, Context};
-use crate::panics::caught;
+use crate::panics::catch_panic;
 use crate::rate_limit::{Allowance, Verdict};
 use crate::room::fetch;
 use crate::upstream::replies::PAGE_BYTES;
@@ -68,7 +68,7 @@ pub(crate) async fn run(
             turn.fetch_add(1, Ordering::Relaxed);
             served.as_mut().poll(polled)
         });
-        caught("serving a connection", turns).await
+        catch_panic("serving a connection", turns).await
     };
     connection.end(end.unwrap_or(End::Close(close::INTERNAL)));
     match end {
@@ -146,7 +146,7 @@ impl Session {
                 looked_in = this_turn;
                 match self.look(&context.allowance) {
                     Look::Text(text) => {
-                        operation = Some(Box::pin(operations::carry_out(context.clone(), text)));
+                        operation = Some(Box::pin(operations::execute(context.clone(), text)));
                     }
                     Look::Done => continue,
                     Look::Nothing => wants_input = true,
@@ -207,16 +207,16 @@ impl Session {
         let now = Instant::now();
         self.heard = now;
         let frames = usize::from(step.found != Found::Bytes);
-        FIGURES.frames.increment(frames as u64);
-        FIGURES.bytes_received.increment(step.bytes as u64);
+        METRICS.frames.increment(frames as u64);
+        METRICS.bytes_received.increment(step.bytes as u64);
         match allowance.count(frames, step.bytes, now.into_std()) {
             Verdict::Fine => self.is_warned = false,
             Verdict::Slower(retry_ms) => {
                 // A request is answered in any case.
                 let is_request = matches!(step.found, Found::Text(_));
                 if !std::mem::replace(&mut self.is_warned, true) && !is_request {
-                    let failure = Failure::ratelimit(retry_ms);
-                    self.connection.send_text(&request::error("null", &failure));
+                    let error = Error::ratelimit(retry_ms);
+                    self.connection.send_text(&request::error("null", &error));
                 }
             }
             Verdict::Flood => return Look::End(End::Close(close::FLOOD)),

@@ -6,7 +6,7 @@
 
 use redis::{Cmd, Value};
 
-use super::health::{State, Trouble, denied_command};
+use super::health::{Problem, State, denied_command};
 
 /// The room that cannot exist: no user's name begins with `*`. Also the channel of the probe.
 pub(crate) fn no_room(relay: &str, boot: &str) -> String {
@@ -62,12 +62,12 @@ pub(super) fn write_question(no_room: &str) -> Cmd {
 }
 
 /// What the replies to [`questions`] say.
-pub(super) fn judge(replies: &[Value]) -> State {
+pub(super) fn read_access(replies: &[Value]) -> State {
     let Some((hello, replies)) = replies.split_first() else {
-        return State::Away(Trouble::Unreachable("no answer".to_owned()));
+        return State::Unavailable(Problem::Unreachable("no answer".to_owned()));
     };
     if is_replica(hello) {
-        return State::Away(Trouble::Replica);
+        return State::Unavailable(Problem::Replica);
     }
     let mut state = State::Open;
     let names = NEEDED.iter().map(|(name, _)| *name).chain([ROOMS]);
@@ -75,14 +75,14 @@ pub(super) fn judge(replies: &[Value]) -> State {
         let Value::ServerError(error) = reply else { continue };
         let (code, details) = (error.code(), error.details().unwrap_or(""));
         if code == "NOPERM" && denied_command(details).is_some() {
-            return State::Away(Trouble::Command(name.to_owned()));
+            return State::Unavailable(Problem::Command(name.to_owned()));
         }
         if code == "ERR" && details.starts_with("unknown command") {
-            let trouble = if index == 0 { Trouble::NoModule } else { Trouble::OldModule(name) };
-            return State::Away(trouble);
+            let problem = if index == 0 { Problem::NoModule } else { Problem::OldModule(name) };
+            return State::Unavailable(problem);
         }
         match State::from_error(code, details) {
-            Some(State::Away(trouble)) => return State::Away(trouble),
+            Some(State::Unavailable(problem)) => return State::Unavailable(problem),
             Some(refused) => state = refused,
             None => {}
         }
@@ -136,26 +136,26 @@ mod tests {
     fn judged(role: &str, name: &str, answer: &str) -> State {
         let names = NEEDED.iter().map(|(name, _)| *name).chain([ROOMS]);
         let replies = names.map(|each| error(if each == name { answer } else { "INVALID room" }));
-        judge(&std::iter::once(hello(role)).chain(replies).collect::<Vec<_>>())
+        read_access(&std::iter::once(hello(role)).chain(replies).collect::<Vec<_>>())
     }
 
     #[test]
     fn the_first_thing_that_stands_in_the_way_is_told() {
         let noperm = "NOPERM this user has no permissions to run the 'chat.mod' command";
-        let away = State::Away;
+        let away = State::Unavailable;
         let rows = [
             ("master", "chat.send", "INVALID room", State::Open),
-            ("replica", "chat.send", "INVALID room", away(Trouble::Replica)),
-            ("master", "chat.mod", noperm, away(Trouble::Command("chat.mod".into()))),
-            ("master", "chat.send", "ERR unknown command 'chat.send'", away(Trouble::NoModule)),
+            ("replica", "chat.send", "INVALID room", away(Problem::Replica)),
+            ("master", "chat.mod", noperm, away(Problem::Command("chat.mod".into()))),
+            ("master", "chat.send", "ERR unknown command 'chat.send'", away(Problem::NoModule)),
             (
                 "master",
                 "chat.room_ro",
                 "ERR unknown command 'chat.room_ro'",
-                away(Trouble::OldModule("chat.room_ro")),
+                away(Problem::OldModule("chat.room_ro")),
             ),
-            ("master", "chat.beat", "LOADING x", away(Trouble::NotNow("LOADING".into()))),
-            ("master", "chat.send", "OOM x", State::WritesRefused(Trouble::Memory)),
+            ("master", "chat.beat", "LOADING x", away(Problem::NotServing("LOADING".into()))),
+            ("master", "chat.send", "OOM x", State::WritesRefused(Problem::Memory)),
             (
                 "master",
                 "chat.rooms",
@@ -166,7 +166,7 @@ mod tests {
         for (role, name, answer, expected) in rows {
             assert_eq!(judged(role, name, answer), expected, "{name}: {answer}");
         }
-        assert!(matches!(judge(&[]), State::Away(Trouble::Unreachable(_))));
+        assert!(matches!(read_access(&[]), State::Unavailable(Problem::Unreachable(_))));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::outcome::Away;
+use super::outcome::Unavailable;
 
 /// Whether Redis can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,14 +10,14 @@ pub enum State {
     /// For everything.
     Open,
     /// For reading only.
-    WritesRefused(Trouble),
+    WritesRefused(Problem),
     /// For nothing.
-    Away(Trouble),
+    Unavailable(Problem),
 }
 
 /// Why Redis, or a part of what it does, cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum Problem {
     /// There is no way to it and back.
     Unreachable(String),
     /// It wants another password, or one at all.
@@ -33,7 +33,7 @@ pub enum Trouble {
     /// This relay's user of Redis may not use this channel.
     Channel(String),
     /// It serves nothing now: the code of its error.
-    NotNow(String),
+    NotServing(String),
     /// It refuses writes: the code of its error.
     Writes(String),
     /// It is out of memory.
@@ -43,77 +43,78 @@ pub enum Trouble {
 impl State {
     /// Whether reading works.
     pub fn can_read(&self) -> bool {
-        !matches!(self, State::Away(_))
+        !matches!(self, State::Unavailable(_))
     }
 
     /// What an error code with these details says about the server; None: nothing.
     pub fn from_error(code: &str, details: &str) -> Option<State> {
         if code == "NOPERM" {
-            return denied_command(details).map(|name| State::Away(Trouble::Command(name.into())));
+            return denied_command(details)
+                .map(|name| State::Unavailable(Problem::Command(name.into())));
         }
-        Some(match Away::from_code(code)? {
-            Away::Unreachable => return None,
-            Away::NotNow if code == "READONLY" => State::Away(Trouble::Replica),
-            Away::NotNow => State::Away(Trouble::NotNow(code.to_owned())),
-            Away::Writes => State::WritesRefused(Trouble::Writes(code.to_owned())),
-            Away::Memory => State::WritesRefused(Trouble::Memory),
+        Some(match Unavailable::from_code(code)? {
+            Unavailable::Unreachable => return None,
+            Unavailable::NotServing if code == "READONLY" => State::Unavailable(Problem::Replica),
+            Unavailable::NotServing => State::Unavailable(Problem::NotServing(code.to_owned())),
+            Unavailable::WritesRefused => State::WritesRefused(Problem::Writes(code.to_owned())),
+            Unavailable::OutOfMemory => State::WritesRefused(Problem::Memory),
         })
     }
 }
 
-impl Trouble {
+impl Problem {
     /// The kind as a label of metrics.
     pub fn kind(&self) -> &'static str {
         match self {
-            Trouble::Unreachable(_) => "unreachable",
-            Trouble::Password => "password",
-            Trouble::NoModule | Trouble::OldModule(_) => "module",
-            Trouble::Replica => "replica",
-            Trouble::Command(_) | Trouble::Channel(_) => "permission",
-            Trouble::NotNow(_) => "busy",
-            Trouble::Writes(_) => "writes",
-            Trouble::Memory => "memory",
+            Problem::Unreachable(_) => "unreachable",
+            Problem::Password => "password",
+            Problem::NoModule | Problem::OldModule(_) => "module",
+            Problem::Replica => "replica",
+            Problem::Command(_) | Problem::Channel(_) => "permission",
+            Problem::NotServing(_) => "busy",
+            Problem::Writes(_) => "writes",
+            Problem::Memory => "memory",
         }
     }
 
     /// Why no connection could be made.
-    pub fn of_connecting(error: &redis::RedisError) -> Trouble {
+    pub fn from_connect_error(error: &redis::RedisError) -> Problem {
         let text = error.to_string();
         let is_about = |word| error.code() == Some(word) || text.contains(word);
         if let Some(name) = denied_command(&text) {
-            return Trouble::Command(name.to_owned());
+            return Problem::Command(name.to_owned());
         }
         match error.kind() {
-            redis::ErrorKind::AuthenticationFailed => Trouble::Password,
-            _ if is_about("WRONGPASS") || is_about("NOAUTH") => Trouble::Password,
-            _ => Trouble::Unreachable(text),
+            redis::ErrorKind::AuthenticationFailed => Problem::Password,
+            _ if is_about("WRONGPASS") || is_about("NOAUTH") => Problem::Password,
+            _ => Problem::Unreachable(text),
         }
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Trouble::Unreachable(why) => write!(f, "Redis cannot be reached: {why}"),
-            Trouble::Password => f.write_str("Redis refuses the password"),
-            Trouble::NoModule => f.write_str("Redis has no chat module"),
-            Trouble::OldModule(command) => {
+            Problem::Unreachable(why) => write!(f, "Redis cannot be reached: {why}"),
+            Problem::Password => f.write_str("Redis refuses the password"),
+            Problem::NoModule => f.write_str("Redis has no chat module"),
+            Problem::OldModule(command) => {
                 write!(f, "the chat module of Redis is too old: it has no {command}")
             }
-            Trouble::Replica => f.write_str("Redis is a replica; relays need the primary"),
-            Trouble::Command(command) => write!(f, "no permission to run {command}"),
-            Trouble::Channel(channel) => write!(f, "no permission for the channel {channel}"),
-            Trouble::NotNow(code) => match code.as_str() {
+            Problem::Replica => f.write_str("Redis is a replica; relays need the primary"),
+            Problem::Command(command) => write!(f, "no permission to run {command}"),
+            Problem::Channel(channel) => write!(f, "no permission for the channel {channel}"),
+            Problem::NotServing(code) => match code.as_str() {
                 "LOADING" => f.write_str("Redis is loading its data"),
                 "BUSY" => f.write_str("Redis is busy with a script"),
                 code => write!(f, "Redis serves nothing now: {code}"),
             },
-            Trouble::Writes(code) => match code.as_str() {
+            Problem::Writes(code) => match code.as_str() {
                 "NOREPLICAS" => f.write_str("Redis refuses writes: too few good replicas"),
                 "MISCONF" => f.write_str("Redis refuses writes: it cannot save to disk"),
                 code => write!(f, "Redis refuses writes: {code}"),
             },
-            Trouble::Memory => f.write_str("Redis is out of memory"),
+            Problem::Memory => f.write_str("Redis is out of memory"),
         }
     }
 }
@@ -130,25 +131,25 @@ mod tests {
 
     #[test]
     fn an_error_says_what_is_the_matter() {
-        let away = |trouble| Some(State::Away(trouble));
-        let refused = |trouble| Some(State::WritesRefused(trouble));
+        let away = |problem| Some(State::Unavailable(problem));
+        let refused = |problem| Some(State::WritesRefused(problem));
         let rows: &[(&str, &str, Option<State>)] = &[
             (
                 "NOPERM",
                 "this user has no permissions to run the 'chat.send' command",
-                away(Trouble::Command("chat.send".into())),
+                away(Problem::Command("chat.send".into())),
             ),
             (
                 "NOPERM",
                 "User relay has no permissions to run the 'client|setname' command",
-                away(Trouble::Command("client|setname".into())),
+                away(Problem::Command("client|setname".into())),
             ),
             ("NOPERM", "this user has no permissions to access one of the keys", None),
-            ("READONLY", "You can't write against a read only replica.", away(Trouble::Replica)),
-            ("BUSY", "Redis is busy running a script.", away(Trouble::NotNow("BUSY".into()))),
-            ("NOREPLICAS", "", refused(Trouble::Writes("NOREPLICAS".into()))),
-            ("MISCONF", "", refused(Trouble::Writes("MISCONF".into()))),
-            ("OOM", "", refused(Trouble::Memory)),
+            ("READONLY", "You can't write against a read only replica.", away(Problem::Replica)),
+            ("BUSY", "Redis is busy running a script.", away(Problem::NotServing("BUSY".into()))),
+            ("NOREPLICAS", "", refused(Problem::Writes("NOREPLICAS".into()))),
+            ("MISCONF", "", refused(Problem::Writes("MISCONF".into()))),
+            ("OOM", "", refused(Problem::Memory)),
             ("INVALID", "room", None),
         ];
         for (code, details, expected) in rows {

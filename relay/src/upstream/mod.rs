@@ -3,7 +3,7 @@
 //! The one idea: the path is proven, not assumed. Both connections are opened together, what is
 //! published on the first must come back on the second, and again every few seconds; if it does
 //! not, or if the server turns out to be a replica, both are closed and opened anew ([`path`]).
-//! Everything in flight then ends at once with [`Away`], so nobody waits for a connection that is
+//! Everything in flight then ends at once with [`Unavailable`], so nobody waits for a connection that is
 //! gone. Whether the server has what a relay needs is asked before the path counts as open
 //! ([`check`]). A server that refuses writes, or everything for a while, is still there: the
 //! [`State`] says what is the matter and is asked about until nothing is.
@@ -28,14 +28,14 @@ use redis::{Client, Cmd, Value};
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
-use crate::client::error::Failure;
-use crate::metrics::FIGURES;
+use crate::client::error::Error;
+use crate::metrics::METRICS;
 
 use path::Path;
 
 pub(crate) use check::no_room;
-pub(crate) use health::{State, Trouble};
-pub(crate) use outcome::{Away, Failed, Reply, all_away};
+pub(crate) use health::{Problem, State};
+pub(crate) use outcome::{CommandError, Reply, Unavailable, all_unavailable};
 
 /// Longest wait for the replies of one pipeline.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
@@ -59,7 +59,7 @@ pub trait Listener: Send + Sync + 'static {
     /// The subscription to this channel has ended.
     fn unsubscribed(&self, channel: &str);
     /// What a relay, perhaps this one, has published for all relays about a user's profile.
-    fn profile_news(&self, payload: Vec<u8>);
+    fn profile_updates(&self, payload: Vec<u8>);
     /// The path is open anew: no channel is subscribed, anything may have happened.
     fn opened(&self);
 }
@@ -100,7 +100,9 @@ impl Upstream {
             no_room,
             probe_interval,
             path: watch::Sender::new(None),
-            state: watch::Sender::new(State::Away(Trouble::Unreachable("not yet tried".into()))),
+            state: watch::Sender::new(State::Unavailable(Problem::Unreachable(
+                "not yet tried".into(),
+            ))),
             changes: Mutex::new(Vec::new()),
             changed: Notify::new(),
         })
@@ -153,16 +155,16 @@ impl Upstream {
         let Some(path) = self.path.borrow().clone() else { return unanswered(count) };
         let begun = Instant::now();
         let values = path.send(commands).await;
-        FIGURES.command_seconds.record(begun.elapsed());
+        METRICS.command_seconds.record(begun.elapsed());
         match values {
             Some(Ok(Ok(values))) if values.len() == count => {
                 return values.into_iter().map(|value| self.reply(&path, value)).collect();
             }
             Some(Ok(Ok(_))) => {
-                self.give_up(&path, Trouble::Unreachable("replies out of step".into()))
+                self.give_up(&path, Problem::Unreachable("replies out of step".into()))
             }
             Some(Ok(Err(error))) => {
-                self.give_up(&path, Trouble::Unreachable(error.to_string()));
+                self.give_up(&path, Problem::Unreachable(error.to_string()));
             }
             // The path may only be slow. If it is dead, the next probe finds out.
             Some(Err(_)) | None => {}
@@ -173,7 +175,7 @@ impl Upstream {
     /// One command.
     pub async fn call_one(&self, command: Cmd) -> Reply {
         let mut replies = self.call(vec![command]).await;
-        replies.pop().unwrap_or(Err(Failed::Away(Away::Unreachable)))
+        replies.pop().unwrap_or(Err(CommandError::Unavailable(Unavailable::Unreachable)))
     }
 
     fn reply(&self, path: &Path, value: Value) -> Reply {
@@ -182,10 +184,12 @@ impl Upstream {
         if let Some(state) = State::from_error(code, details) {
             self.note(path, state);
         }
-        Err(match Away::from_code(code) {
-            Some(away) => Failed::Away(away),
-            None if health::denied_command(details).is_some() => Failed::Away(Away::NotNow),
-            None => Failed::Refused(Failure::from_reply(code, details)),
+        Err(match Unavailable::from_code(code) {
+            Some(away) => CommandError::Unavailable(away),
+            None if health::denied_command(details).is_some() => {
+                CommandError::Unavailable(Unavailable::NotServing)
+            }
+            None => CommandError::Refused(Error::from_reply(code, details)),
         })
     }
 
@@ -196,8 +200,8 @@ impl Upstream {
         }
         match state {
             // These do not pass by themselves, or only with another path.
-            State::Away(trouble @ (Trouble::Replica | Trouble::Command(_))) => {
-                self.give_up(path, trouble);
+            State::Unavailable(problem @ (Problem::Replica | Problem::Command(_))) => {
+                self.give_up(path, problem);
             }
             state => self.set_state(state),
         }
@@ -212,19 +216,19 @@ impl Upstream {
         if !changed {
             return;
         }
-        FIGURES.upstream_writes.set(f64::from(u8::from(state == State::Open)));
+        METRICS.upstream_writes.set(f64::from(u8::from(state == State::Open)));
         match &state {
             State::Open => info!(source = "upstream", "Redis accepts everything"),
-            State::WritesRefused(trouble) | State::Away(trouble) => {
-                FIGURES.trouble(trouble);
-                warn!(source = "upstream", "{trouble}");
+            State::WritesRefused(problem) | State::Unavailable(problem) => {
+                METRICS.problem(problem);
+                warn!(source = "upstream", "{problem}");
             }
         }
     }
 
-    fn give_up(&self, path: &Path, trouble: Trouble) {
+    fn give_up(&self, path: &Path, problem: Problem) {
         if path.give_up() {
-            self.set_state(State::Away(trouble));
+            self.set_state(State::Unavailable(problem));
         }
     }
 
@@ -250,8 +254,8 @@ impl Upstream {
                 Ok((path, state)) => {
                     info!(source = "upstream", "Redis is there");
                     (backoff, told) = (BACKOFF_FIRST, None);
-                    FIGURES.upstream_connects.increment(1);
-                    FIGURES.upstream_up.set(1.0);
+                    METRICS.upstream_connects.increment(1);
+                    METRICS.upstream_up.set(1.0);
                     self.changes.lock().clear();
                     self.path.send_replace(Some(path.clone()));
                     self.set_state(state);
@@ -261,22 +265,22 @@ impl Upstream {
                         self.keep_subscriptions(&path),
                         self.ask_until_open(&path)
                     );
-                    FIGURES.upstream_up.set(0.0);
+                    METRICS.upstream_up.set(0.0);
                     self.path.send_replace(None);
                     if self.state.borrow().can_read() {
                         let why = "the connection was lost".to_owned();
-                        self.set_state(State::Away(Trouble::Unreachable(why)));
+                        self.set_state(State::Unavailable(Problem::Unreachable(why)));
                     }
                 }
-                Err(trouble) => {
+                Err(problem) => {
                     if told.is_none_or(|at| at.elapsed() > TELL_AGAIN) {
-                        warn!(source = "upstream", "{trouble}");
+                        warn!(source = "upstream", "{problem}");
                         told = Some(Instant::now());
                     }
-                    self.set_state(State::Away(trouble));
+                    self.set_state(State::Unavailable(problem));
                 }
             }
-            FIGURES.upstream_failures.increment(1);
+            METRICS.upstream_failures.increment(1);
             let pause = rand::rng().random_range(backoff / 2..=backoff);
             tokio::time::sleep(pause).await;
             backoff = (backoff * 2).min(BACKOFF_MOST);
@@ -284,7 +288,7 @@ impl Upstream {
     }
 
     /// Opens a path to a server that has what a relay needs.
-    async fn open(&self, listener: &Arc<dyn Listener>) -> Result<(Arc<Path>, State), Trouble> {
+    async fn open(&self, listener: &Arc<dyn Listener>) -> Result<(Arc<Path>, State), Problem> {
         let path = Path::open(&self.client, &self.no_room, listener).await?;
         let state = path.check(&self.no_room).await?;
         path.probe(&self.no_room, self.patience()).await?;
@@ -307,8 +311,10 @@ impl Upstream {
                 None => return,
                 Some(Ok(())) => {}
                 // It is there, and will serve again.
-                Some(Err(trouble @ Trouble::NotNow(_))) => self.set_state(State::Away(trouble)),
-                Some(Err(trouble)) => return self.give_up(path, trouble),
+                Some(Err(problem @ Problem::NotServing(_))) => {
+                    self.set_state(State::Unavailable(problem))
+                }
+                Some(Err(problem)) => return self.give_up(path, problem),
             }
         }
     }
@@ -352,7 +358,7 @@ impl Upstream {
                 Change::Unsubscribe(channel) => path::subscription("SUNSUBSCRIBE", channel),
             });
             if path.subscription_call(commands.collect()).await.is_none() {
-                self.give_up(path, Trouble::Unreachable("a subscription was not confirmed".into()));
+                self.give_up(path, Problem::Unreachable("a subscription was not confirmed".into()));
                 return;
             }
         }
@@ -360,5 +366,5 @@ impl Upstream {
 }
 
 fn unanswered(count: usize) -> Vec<Reply> {
-    (0..count).map(|_| Err(Failed::Away(Away::Unreachable))).collect()
+    (0..count).map(|_| Err(CommandError::Unavailable(Unavailable::Unreachable))).collect()
 }

@@ -9,10 +9,10 @@ use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, Va
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::health::{State, Trouble, denied_command};
+use super::health::{Problem, State, denied_command};
 use super::{COMMAND_TIMEOUT, Listener, check};
 use crate::hub::profile_updates::CHANNEL;
-use crate::metrics::FIGURES;
+use crate::metrics::METRICS;
 
 /// Longest wait for a TCP connection and its greeting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -33,7 +33,7 @@ impl Path {
         client: &Client,
         probe_channel: &str,
         listener: &Arc<dyn Listener>,
-    ) -> Result<Path, Trouble> {
+    ) -> Result<Path, Problem> {
         let (dead, _) = watch::channel(false);
         let (probe_back, returned) = watch::channel(0);
         let plain = AsyncConnectionConfig::new()
@@ -63,7 +63,7 @@ impl Path {
         };
         let connect = async |config| {
             let connection = client.get_multiplexed_async_connection_with_config(config);
-            connection.await.map_err(|error| Trouble::of_connecting(&error))
+            connection.await.map_err(|error| Problem::from_connect_error(&error))
         };
         let for_commands = plain.clone().set_push_sender(on_command_push);
         let commands = connect(&for_commands).await?;
@@ -80,27 +80,27 @@ impl Path {
         let replies = path
             .subscription_call(ours.into())
             .await
-            .ok_or_else(|| Trouble::Unreachable("the subscription was not confirmed".to_owned()))?;
+            .ok_or_else(|| Problem::Unreachable("the subscription was not confirmed".to_owned()))?;
         match replies.iter().find_map(|reply| refusal(reply, probe_channel)) {
             None => Ok(path),
-            Some(trouble) => Err(trouble),
+            Some(problem) => Err(problem),
         }
     }
 
     /// Asks whether the server has what a relay needs, and whether it accepts writes.
-    pub(super) async fn check(&self, no_room: &str) -> Result<State, Trouble> {
+    pub(super) async fn check(&self, no_room: &str) -> Result<State, Problem> {
         let Some(replies) = self.ask(check::questions(no_room)).await else {
-            return Err(Trouble::Unreachable("it does not answer".to_owned()));
+            return Err(Problem::Unreachable("it does not answer".to_owned()));
         };
-        match check::judge(&replies) {
-            State::Away(trouble) => Err(trouble),
+        match check::read_access(&replies) {
+            State::Unavailable(problem) => Err(problem),
             state => Ok(state),
         }
     }
 
     /// Publishes once, there and back. Not a write: it shows that the path works, also while writes
     /// are refused.
-    pub(super) async fn probe(&self, channel: &str, patience: Duration) -> Result<(), Trouble> {
+    pub(super) async fn probe(&self, channel: &str, patience: Duration) -> Result<(), Problem> {
         let begun = Instant::now();
         let mut returned = self.returned.clone();
         returned.mark_unchanged();
@@ -109,25 +109,25 @@ impl Path {
         let there_and_back = async {
             let question = vec![redis::cmd("HELLO"), publication];
             let Some(replies) = self.ask(question).await else {
-                return Err(Trouble::Unreachable("it does not answer".to_owned()));
+                return Err(Problem::Unreachable("it does not answer".to_owned()));
             };
             if replies.first().is_some_and(check::is_replica) {
-                return Err(Trouble::Replica);
+                return Err(Problem::Replica);
             }
-            if let Some(trouble) = replies.iter().find_map(|reply| refusal(reply, channel)) {
-                return Err(trouble);
+            if let Some(problem) = replies.iter().find_map(|reply| refusal(reply, channel)) {
+                return Err(problem);
             }
-            let gone = |_| Trouble::Unreachable("the subscription is gone".to_owned());
+            let gone = |_| Problem::Unreachable("the subscription is gone".to_owned());
             returned.changed().await.map_err(gone)
         };
         match tokio::time::timeout(patience, there_and_back).await {
             Ok(outcome) => outcome?,
             Err(_) => {
                 let why = "a publication did not come back in time".to_owned();
-                return Err(Trouble::Unreachable(why));
+                return Err(Problem::Unreachable(why));
             }
         }
-        FIGURES.probe_seconds.record(begun.elapsed());
+        METRICS.probe_seconds.record(begun.elapsed());
         Ok(())
     }
 
@@ -202,15 +202,15 @@ fn pipeline(commands: Vec<Cmd>) -> (Pipeline, usize) {
 }
 
 /// What an error about the relay's own channel says.
-fn refusal(reply: &Value, channel: &str) -> Option<Trouble> {
+fn refusal(reply: &Value, channel: &str) -> Option<Problem> {
     let Value::ServerError(error) = reply else { return None };
     let (code, details) = (error.code(), error.details().unwrap_or(""));
     if code == "NOPERM" && denied_command(details).is_none() {
-        return Some(Trouble::Channel(channel.to_owned()));
+        return Some(Problem::Channel(channel.to_owned()));
     }
     match State::from_error(code, details) {
-        Some(State::Away(trouble) | State::WritesRefused(trouble)) => Some(trouble),
-        _ => Some(Trouble::Unreachable(format!("{code} {details}"))),
+        Some(State::Unavailable(problem) | State::WritesRefused(problem)) => Some(problem),
+        _ => Some(Problem::Unreachable(format!("{code} {details}"))),
     }
 }
 
@@ -232,7 +232,7 @@ fn pass_on(
     match push.kind {
         PushKind::SMessage => match data.next() {
             Some(Value::BulkString(payload)) if channel == CHANNEL => {
-                listener.profile_news(payload)
+                listener.profile_updates(payload)
             }
             Some(Value::BulkString(payload)) => listener.message(channel, payload),
             _ => {}

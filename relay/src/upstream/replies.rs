@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use redis::Value;
 
-use crate::client::error::Failure;
+use crate::client::error::Error;
 use crate::client::frame::{self, Frame};
 use crate::client::request;
 use crate::event::{Head, Id, Place};
@@ -17,11 +17,11 @@ pub(crate) const PAGE_BYTES: usize = 256 << 10;
 
 /// The reply had another shape than the reference says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Odd;
+pub struct UnexpectedReply;
 
-impl From<Odd> for Failure {
-    fn from(_: Odd) -> Failure {
-        Failure::new("ERR", "Redis gave an unknown reply")
+impl From<UnexpectedReply> for Error {
+    fn from(_: UnexpectedReply) -> Error {
+        Error::new("ERR", "Redis gave an unknown reply")
     }
 }
 
@@ -30,68 +30,68 @@ pub(crate) struct Elements(std::vec::IntoIter<Value>);
 
 impl Elements {
     /// The elements of this array.
-    pub(crate) fn of(value: Value) -> Result<Elements, Odd> {
+    pub(crate) fn of(value: Value) -> Result<Elements, UnexpectedReply> {
         match value {
             Value::Array(elements) => Ok(Elements(elements.into_iter())),
-            _ => Err(Odd),
+            _ => Err(UnexpectedReply),
         }
     }
 
     /// The next element, whatever it is.
-    pub(crate) fn any(&mut self) -> Result<Value, Odd> {
-        self.0.next().ok_or(Odd)
+    pub(crate) fn any(&mut self) -> Result<Value, UnexpectedReply> {
+        self.0.next().ok_or(UnexpectedReply)
     }
 
     /// The next element, an id.
-    pub(crate) fn id(&mut self) -> Result<Id, Odd> {
+    pub(crate) fn id(&mut self) -> Result<Id, UnexpectedReply> {
         id(self.any()?)
     }
 
     /// The next element, an integer.
-    pub(crate) fn integer(&mut self) -> Result<i64, Odd> {
+    pub(crate) fn integer(&mut self) -> Result<i64, UnexpectedReply> {
         integer(&self.any()?)
     }
 
     /// The next element, a string.
-    pub(crate) fn text(&mut self) -> Result<String, Odd> {
+    pub(crate) fn text(&mut self) -> Result<String, UnexpectedReply> {
         text(self.any()?)
     }
 
     /// The next element, an array of byte strings.
-    pub(crate) fn events(&mut self) -> Result<Vec<Vec<u8>>, Odd> {
+    pub(crate) fn events(&mut self) -> Result<Vec<Vec<u8>>, UnexpectedReply> {
         self.list()?.map(bytes).collect()
     }
 
     /// The next element, an array.
-    pub(crate) fn list(&mut self) -> Result<impl Iterator<Item = Value> + use<>, Odd> {
+    pub(crate) fn list(&mut self) -> Result<impl Iterator<Item = Value> + use<>, UnexpectedReply> {
         Ok(Elements::of(self.any()?)?.0)
     }
 }
 
 /// An integer reply.
-pub(crate) fn integer(value: &Value) -> Result<i64, Odd> {
+pub(crate) fn integer(value: &Value) -> Result<i64, UnexpectedReply> {
     match value {
         Value::Int(number) => Ok(*number),
-        _ => Err(Odd),
+        _ => Err(UnexpectedReply),
     }
 }
 
 /// A string reply.
-pub(crate) fn text(value: Value) -> Result<String, Odd> {
-    String::from_utf8(bytes(value)?).map_err(|_| Odd)
+pub(crate) fn text(value: Value) -> Result<String, UnexpectedReply> {
+    String::from_utf8(bytes(value)?).map_err(|_| UnexpectedReply)
 }
 
 /// An id reply.
-pub(crate) fn id(value: Value) -> Result<Id, Odd> {
-    Id::parse(&bytes(value)?).ok_or(Odd)
+pub(crate) fn id(value: Value) -> Result<Id, UnexpectedReply> {
+    Id::parse(&bytes(value)?).ok_or(UnexpectedReply)
 }
 
-fn bytes(value: Value) -> Result<Vec<u8>, Odd> {
+fn bytes(value: Value) -> Result<Vec<u8>, UnexpectedReply> {
     match value {
         Value::BulkString(bytes) => Ok(bytes),
         Value::SimpleString(text) => Ok(text.into_bytes()),
         Value::Okay => Ok(b"OK".to_vec()),
-        _ => Err(Odd),
+        _ => Err(UnexpectedReply),
     }
 }
 
@@ -110,7 +110,7 @@ pub(crate) struct Synced {
 
 impl Synced {
     /// Reads the reply.
-    pub(crate) fn read(value: Value) -> Result<Synced, Odd> {
+    pub(crate) fn read(value: Value) -> Result<Synced, UnexpectedReply> {
         let mut elements = Elements::of(value)?;
         Ok(Synced {
             recovered: elements.integer()? != 0,
@@ -143,7 +143,7 @@ pub(crate) enum Keep {
 
 impl Page {
     /// Reads the reply of `CHAT.HISTORY`.
-    pub(crate) fn read(value: Value) -> Result<Page, Odd> {
+    pub(crate) fn read(value: Value) -> Result<Page, UnexpectedReply> {
         let mut elements = Elements::of(value)?;
         Ok(Page {
             newest: elements.id()?,

@@ -41,17 +41,17 @@ impl Model {
 
 /// A relay's view: what was delivered since the last reload.
 struct Reader {
-    delivery: Delivery<Id>,
+    order: EventOrder<Id>,
     delivered: Vec<Id>,
     reloads: usize,
 }
 
 impl Reader {
     fn at(newest: Id) -> Reader {
-        let mut delivery = Delivery::default();
-        let settled = delivery.place(newest, []);
+        let mut order = EventOrder::default();
+        let settled = order.place(newest, []);
         assert!(settled.deliver.is_empty() && !settled.again);
-        Reader { delivery, delivered: vec![newest], reloads: 0 }
+        Reader { order, delivered: vec![newest], reloads: 0 }
     }
 
     fn take(&mut self, settled: Settled<Id>) -> bool {
@@ -60,7 +60,7 @@ impl Reader {
     }
 
     fn receive(&mut self, (event, prev): (Id, Id)) -> bool {
-        match self.delivery.durable(event, prev, 10, || event) {
+        match self.order.durable(event, prev, 10, || event) {
             Verdict::Deliver => self.delivered.push(event),
             Verdict::WaitsForSync => return true,
             Verdict::Duplicate | Verdict::Waits => {}
@@ -71,16 +71,16 @@ impl Reader {
     /// Asks the room until it has nothing more to say.
     fn sync(&mut self, room: &Model) {
         for _ in 0..10 {
-            let Some(from) = self.delivery.begin_sync() else { return };
+            let Some(from) = self.order.begin_sync() else { return };
             let again = match room.sync(from) {
                 Some(events) => {
-                    let settled = self.delivery.recovered(events, false);
+                    let settled = self.order.recovered(events, false);
                     self.take(settled)
                 }
                 None => {
                     self.delivered = vec![room.newest()];
                     self.reloads += 1;
-                    let settled = self.delivery.reloaded(room.newest());
+                    let settled = self.order.reloaded(room.newest());
                     self.take(settled)
                 }
             };
@@ -147,20 +147,20 @@ proptest! {
                     }
                 }
                 Step::Fork(lost) => {
-                    let kept = room.events.len().saturating_sub(lost);
-                    room.events.truncate(kept);
+                    let restart_on_panic = room.events.len().saturating_sub(lost);
+                    room.events.truncate(restart_on_panic);
                 }
                 Step::Hear => {
-                    if reader.delivery.heard(room.newest()) {
+                    if reader.order.heard(room.newest()) {
                         reader.sync(&room);
                     }
                 }
                 Step::Resubscribe => reader.sync(&room),
             }
-            prop_assert!(reader.delivery.waiting.len() <= WAITING_EVENTS);
+            prop_assert!(reader.order.waiting.len() <= WAITING_EVENTS);
         }
         reader.sync(&room);
-        prop_assert_eq!(reader.delivery.last(), Some(room.newest()));
+        prop_assert_eq!(reader.order.last(), Some(room.newest()));
         let first = reader.delivered[0];
         let from = room.events.iter().position(|&event| event == first).map_or(0, |index| index + 1);
         prop_assert_eq!(&reader.delivered[1..], &room.events[from..]);
@@ -169,40 +169,40 @@ proptest! {
 
 #[test]
 fn late_twins_of_a_sync_cost_no_second_sync() {
-    let mut delivery = Delivery::default();
-    delivery.place(id(1, 1), []);
-    assert_eq!(delivery.durable(id(3, 3), id(2, 2), 1, || 3), Verdict::WaitsForSync);
-    assert_eq!(delivery.begin_sync(), Some(id(1, 1)));
-    assert_eq!(delivery.durable(id(4, 4), id(3, 3), 1, || 4), Verdict::Waits);
-    let settled = delivery.recovered([(id(2, 2), 2), (id(3, 3), 3), (id(4, 4), 4)], false);
+    let mut order = EventOrder::default();
+    order.place(id(1, 1), []);
+    assert_eq!(order.durable(id(3, 3), id(2, 2), 1, || 3), Verdict::WaitsForSync);
+    assert_eq!(order.begin_sync(), Some(id(1, 1)));
+    assert_eq!(order.durable(id(4, 4), id(3, 3), 1, || 4), Verdict::Waits);
+    let settled = order.recovered([(id(2, 2), 2), (id(3, 3), 3), (id(4, 4), 4)], false);
     assert_eq!(settled.deliver.len(), 3);
     assert!(!settled.again, "4 waited and is a twin of what the sync brought");
-    assert_eq!(delivery.durable(id(3, 3), id(2, 2), 1, || 3), Verdict::Duplicate);
-    assert_eq!(delivery.durable(id(5, 5), id(4, 4), 1, || 5), Verdict::Deliver);
+    assert_eq!(order.durable(id(3, 3), id(2, 2), 1, || 3), Verdict::Duplicate);
+    assert_eq!(order.durable(id(5, 5), id(4, 4), 1, || 5), Verdict::Deliver);
 }
 
 #[test]
 fn what_waited_when_the_question_was_asked_is_settled_by_the_answer() {
-    let mut delivery = Delivery::default();
-    delivery.place(id(1, 1), []);
-    assert_eq!(delivery.durable(id(9, 3), id(8, 2), 1, || 9), Verdict::WaitsForSync);
-    delivery.begin_sync();
-    let settled = delivery.recovered([], false);
+    let mut order = EventOrder::default();
+    order.place(id(1, 1), []);
+    assert_eq!(order.durable(id(9, 3), id(8, 2), 1, || 9), Verdict::WaitsForSync);
+    order.begin_sync();
+    let settled = order.recovered([], false);
     assert_eq!(settled, Settled { deliver: vec![], again: false }, "9 is of a lost past");
-    assert_eq!(delivery.durable(id(2, 2), id(1, 1), 1, || 2), Verdict::Deliver);
+    assert_eq!(order.durable(id(2, 2), id(1, 1), 1, || 2), Verdict::Deliver);
 }
 
 #[test]
 fn what_came_while_the_question_ran_is_asked_about_again() {
-    let mut delivery = Delivery::default();
-    delivery.place(id(1, 1), []);
-    delivery.durable(id(3, 3), id(2, 2), 1, || 3);
-    delivery.begin_sync();
-    assert_eq!(delivery.durable(id(5, 5), id(4, 4), 1, || 5), Verdict::Waits);
-    let settled = delivery.recovered([(id(2, 2), 2), (id(3, 3), 3)], false);
+    let mut order = EventOrder::default();
+    order.place(id(1, 1), []);
+    order.durable(id(3, 3), id(2, 2), 1, || 3);
+    order.begin_sync();
+    assert_eq!(order.durable(id(5, 5), id(4, 4), 1, || 5), Verdict::Waits);
+    let settled = order.recovered([(id(2, 2), 2), (id(3, 3), 3)], false);
     assert!(settled.again);
-    assert_eq!(delivery.begin_sync(), Some(id(3, 3)));
-    let settled = delivery.recovered([(id(4, 4), 4), (id(5, 5), 5)], false);
+    assert_eq!(order.begin_sync(), Some(id(3, 3)));
+    let settled = order.recovered([(id(4, 4), 4), (id(5, 5), 5)], false);
     assert_eq!(settled.deliver.len(), 2);
     assert!(!settled.again);
 }
@@ -210,42 +210,42 @@ fn what_came_while_the_question_ran_is_asked_about_again() {
 #[test]
 fn an_event_that_sorts_before_our_position_is_not_dropped_for_that() {
     // The room was deleted and made again by a server whose clock is behind.
-    let mut delivery = Delivery::default();
-    delivery.place(id(100, 7), []);
-    assert_eq!(delivery.durable(id(50, 1), Id::ZERO, 1, || 1), Verdict::WaitsForSync);
-    delivery.begin_sync();
-    let settled = delivery.reloaded(id(50, 1));
+    let mut order = EventOrder::default();
+    order.place(id(100, 7), []);
+    assert_eq!(order.durable(id(50, 1), Id::ZERO, 1, || 1), Verdict::WaitsForSync);
+    order.begin_sync();
+    let settled = order.reloaded(id(50, 1));
     assert!(settled.deliver.is_empty() && !settled.again);
-    assert_eq!(delivery.durable(id(51, 2), id(50, 1), 1, || 2), Verdict::Deliver);
+    assert_eq!(order.durable(id(51, 2), id(50, 1), 1, || 2), Verdict::Deliver);
 }
 
 #[test]
 fn too_many_waiting_events_are_fetched_instead() {
-    let mut delivery = Delivery::default();
-    delivery.place(Id::ZERO, []);
-    assert_eq!(delivery.durable(id(2, 2), id(1, 1), 1, || 0), Verdict::WaitsForSync);
-    delivery.begin_sync();
+    let mut order = EventOrder::default();
+    order.place(Id::ZERO, []);
+    assert_eq!(order.durable(id(2, 2), id(1, 1), 1, || 0), Verdict::WaitsForSync);
+    order.begin_sync();
     for n in 3..3000 {
-        delivery.durable(id(n, n), id(n - 1, n - 1), 1, || 0);
+        order.durable(id(n, n), id(n - 1, n - 1), 1, || 0);
     }
-    assert!(delivery.waiting.len() <= WAITING_EVENTS);
-    assert!(delivery.recovered([(id(1, 1), 0), (id(2, 2), 0)], false).again);
+    assert!(order.waiting.len() <= WAITING_EVENTS);
+    assert!(order.recovered([(id(1, 1), 0), (id(2, 2), 0)], false).again);
 }
 
 #[test]
 fn events_before_the_first_position_continue_it() {
-    let mut delivery = Delivery::default();
-    assert_eq!(delivery.durable(id(1, 1), Id::ZERO, 1, || 1), Verdict::Waits);
-    assert_eq!(delivery.durable(id(2, 2), id(1, 1), 1, || 2), Verdict::Waits);
-    assert!(!delivery.heard(id(2, 2)));
-    let settled = delivery.place(id(1, 1), [id(1, 1)]);
+    let mut order = EventOrder::default();
+    assert_eq!(order.durable(id(1, 1), Id::ZERO, 1, || 1), Verdict::Waits);
+    assert_eq!(order.durable(id(2, 2), id(1, 1), 1, || 2), Verdict::Waits);
+    assert!(!order.heard(id(2, 2)));
+    let settled = order.place(id(1, 1), [id(1, 1)]);
     assert_eq!(settled, Settled { deliver: vec![(id(2, 2), 2)], again: false });
 }
 
 #[test]
 fn beats_tell_loss_and_a_changed_past() {
-    let mut delivery: Delivery<()> = Delivery::default();
-    delivery.place(id(5, 5), []);
+    let mut order: EventOrder<()> = EventOrder::default();
+    order.place(id(5, 5), []);
     let rows = [
         (id(5, 5), id(5, 5), Compared::Level),
         (id(5, 5), id(6, 6), Compared::Ahead),
@@ -254,6 +254,6 @@ fn beats_tell_loss_and_a_changed_past() {
         (id(5, 5), id(4, 4), Compared::WentBack),
     ];
     for (at_sending, newest, expected) in rows {
-        assert_eq!(delivery.compare(at_sending, newest), expected, "{at_sending} {newest}");
+        assert_eq!(order.compare(at_sending, newest), expected, "{at_sending} {newest}");
     }
 }

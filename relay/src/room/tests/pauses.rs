@@ -2,7 +2,7 @@
 
 use super::super::pauses::{Behind, Brought};
 use super::*;
-use crate::client::error::Failure;
+use crate::client::error::Error;
 
 fn message(n: u64) -> String {
     let prev = n - 1;
@@ -20,14 +20,14 @@ fn closing(n: u64) -> String {
 
 const PRESENCE: &str = r#"{"last":"5-5","room":"r","type":"presence","ts":1,"user":"carol"}"#;
 
-fn flush(dirty: Dirty) {
-    dirty.iter().for_each(|connection| connection.flush());
+fn flush(pending_flush: PendingFlush) {
+    pending_flush.iter().for_each(|connection| connection.flush());
 }
 
 fn grant(room: &Room, epoch: u64, user: &str) -> Vec<Behind> {
-    let mut dirty = Dirty::new();
-    let behind = room.grant(epoch, &[user.into()], &mut dirty);
-    flush(dirty);
+    let mut pending_flush = PendingFlush::new();
+    let behind = room.grant(epoch, &[user.into()], &mut pending_flush);
+    flush(pending_flush);
     behind
 }
 
@@ -55,11 +55,11 @@ async fn who_may_perhaps_not_read_gets_nothing_until_that_is_known() {
     assert_eq!(room.everybody().len(), 3, "all count as present");
     assert!(grant(&room, question.epoch, "alice").is_empty());
     assert!(!room.ends_asking());
-    let mut dirty = Dirty::new();
-    let why = Failure::new("NOTMEMBER", "");
+    let mut pending_flush = PendingFlush::new();
+    let why = Error::new("NOTMEMBER", "");
     let denied = [("bob".into(), why)];
-    assert_eq!(room.deny(question.epoch, &denied, &mut dirty).len(), 1);
-    flush(dirty);
+    assert_eq!(room.deny(question.epoch, &denied, &mut pending_flush).len(), 1);
+    flush(pending_flush);
     assert!(room.ends_asking());
     tell(&room, &message(9));
     let told = alice.read().await;
@@ -82,9 +82,9 @@ async fn an_answer_from_before_another_change_says_nothing() {
     tell(&room, &removing(6, "leave", "alice", ""));
     tell(&room, &message(7));
     assert!(grant(&room, question.epoch, "alice").is_empty());
-    let why = Failure::new("NOTMEMBER", "");
+    let why = Error::new("NOTMEMBER", "");
     let denied = [("alice".into(), why)];
-    assert!(room.deny(question.epoch, &denied, &mut Dirty::new()).is_empty());
+    assert!(room.deny(question.epoch, &denied, &mut PendingFlush::new()).is_empty());
     assert!(!alice.is_in(&room));
     assert_eq!(ids(&alice.read().await), ["5"]);
     assert!(grant(&room, room.question().epoch, "alice").is_empty());
@@ -138,9 +138,9 @@ async fn who_is_far_behind_is_brought_further_page_by_page() {
         (from..=to).map(|n| (id(n), frame::text(message(n).as_bytes()))).collect()
     };
     let bring = |behind: &Behind, from, to, more| {
-        let mut dirty = Dirty::new();
-        let brought = room.bring(epoch, behind, &page(from, to), id(to), more, &mut dirty);
-        flush(dirty);
+        let mut pending_flush = PendingFlush::new();
+        let brought = room.bring(epoch, behind, &page(from, to), id(to), more, &mut pending_flush);
+        flush(pending_flush);
         brought
     };
     assert_eq!(bring(&behind, 5, 80, true), Brought::UpTo(id(80)));
@@ -163,9 +163,9 @@ async fn who_is_not_answered_about_for_long_must_come_anew() {
     room.pause_all();
     let (now, second) = (Instant::now(), std::time::Duration::from_secs(1));
     let end_long_pauses = |at| {
-        let mut dirty = Dirty::new();
-        room.end_long_pauses(at, &mut dirty);
-        flush(dirty);
+        let mut pending_flush = PendingFlush::new();
+        room.end_long_pauses(at, &mut pending_flush);
+        flush(pending_flush);
     };
     end_long_pauses(now + 29 * second);
     assert_eq!(room.everybody().len(), 1);
@@ -181,9 +181,9 @@ async fn a_past_that_is_lost_is_told_to_nobody_who_may_not_read_it() {
     let mut alice = Client::new(1, "alice").await;
     place(&room, &alice, 4);
     room.pause_all();
-    let mut dirty = Dirty::new();
-    room.reload(id(9), &frame::text(b"RELOAD"), &mut dirty);
-    flush(dirty);
+    let mut pending_flush = PendingFlush::new();
+    room.reload(id(9), &frame::text(b"RELOAD"), &mut pending_flush);
+    flush(pending_flush);
     let told = alice.read().await;
     assert!(!told.contains("RELOAD") && told.contains(r#""code":"UNAVAILABLE""#), "{told}");
 }
@@ -194,9 +194,9 @@ async fn who_asks_again_in_vain_goes_on_where_it_stood_once_that_is_known() {
     let (alice, mut bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
     place(&room, &alice, 4);
     place(&room, &bob, 6);
-    let newcomer = room.arrive(&bob.connection);
-    room.put_back(&newcomer, &bob.connection, &mut Dirty::new());
-    drop(newcomer);
+    let joiner = room.begin_join(&bob.connection);
+    room.put_back(&joiner, &bob.connection, &mut PendingFlush::new());
+    drop(joiner);
     for n in 5..=7 {
         tell(&room, &removing(n, "role", "carol", ""));
     }

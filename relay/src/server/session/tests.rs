@@ -8,8 +8,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 use crate::config::test_config;
 use crate::event::Id;
-use crate::room::Placed;
-use crate::room::subscribers::Dirty;
+use crate::room::Attached;
+use crate::room::subscribers::PendingFlush;
 use crate::upstream::Upstream;
 
 /// A hub whose Redis is never there.
@@ -117,12 +117,12 @@ async fn a_defect_ends_its_own_connection_and_leaves_nothing_of_it_behind() {
         let allowance = allowance.expect("it enters");
         // One room it knows that it is in, and one of which it was not yet told.
         for room in ["known", "unknown"] {
-            let (room, newcomer) = hub.arrive(room, &connection);
-            let mut dirty = Dirty::new();
-            let placed = room.place(&newcomer, &connection, Id::ZERO, &[], &mut dirty);
-            assert!(matches!(placed, Placed::Then(_)) && room.is_receiving(&connection));
+            let (room, joiner) = hub.begin_join(room, &connection);
+            let mut pending_flush = PendingFlush::new();
+            let placed = room.place(&joiner, &connection, Id::ZERO, &[], &mut pending_flush);
+            assert!(matches!(placed, Attached::Then(_)) && room.is_receiving(&connection));
         }
-        connection.sit(&hub.room("known").expect("a room"));
+        connection.add_room(&hub.room("known").expect("a room"));
         let run = run(hub.clone(), connection.clone(), allowance, Bytes::new());
         served.push(tokio::spawn(run));
         connections.push(connection);
