@@ -1,0 +1,194 @@
+//! The layers of every crate, the lowest first, and the check that they hold.
+//!
+//! A new file goes into the lowest layer that is above everything it needs. `mod x;` and `cfg(test)`
+//! code do not count. An entry is a file or a module with all of its files; the longest decides.
+
+#![forbid(unsafe_code)]
+
+use std::path::Path;
+
+use chat_layers::{Crate, Sources, check_crate, check_javascript};
+
+/// `protocol/`: definitions that the other crates share.
+const PROTOCOL: Crate<'_> = Crate {
+    roots: &["protocol/src/lib.rs"],
+    layers: &[
+        &["limits", "visibility", "id", "close_code", "error_code"],
+        &["names"],
+        &["event_header"],
+        &["lib"],
+    ],
+};
+
+/// `module/room/`: the pure core.
+const CORE: Crate<'_> = Crate {
+    roots: &["module/room/src/lib.rs"],
+    layers: &[
+        &["limits", "id", "names", "command_error"],
+        &["bytes", "collections", "arguments"],
+        &["state"],
+        &["codec"],
+        &["apply", "decide", "execute"],
+        &["lib"],
+    ],
+};
+
+/// `module/`: the shell around the core, inside Redis.
+const SHELL: Crate<'_> = Crate {
+    roots: &["module/src/lib.rs"],
+    layers: &[
+        &["redis"],
+        &["error_reply", "args", "config", "state", "index"],
+        &["dropped", "room_type", "timers"],
+        &["info", "server_events", "commands"],
+        &["lib"],
+    ],
+};
+
+/// `relay/`.
+const RELAY: Crate<'_> = Crate {
+    roots: &["relay/src/lib.rs", "relay/src/main.rs"],
+    layers: &[
+        &["names", "event", "metrics", "panics", "rate_limit", "config"],
+        &["client", "upstream"],
+        &["room"],
+        &["hub"],
+        &["operations"],
+        &["server"],
+        &["lib", "main"],
+    ],
+};
+
+/// `tests/src/`: the harness.
+const HARNESS: Crate<'_> = Crate {
+    roots: &["tests/src/lib.rs"],
+    layers: &[
+        &["wait", "at_once", "seed", "port"],
+        &["process"],
+        &["clients"],
+        &["servers"],
+        &["traffic"],
+        &["checking"],
+        &["lib"],
+    ],
+};
+
+/// `tests/it/`: the scenarios. Areas do not know each other.
+const SCENARIOS: Crate<'_> = Crate {
+    roots: &["tests/it/main.rs"],
+    layers: &[
+        &["browser", "faults", "moderation", "module", "presence", "relay"],
+        &["nothing_is_missing"],
+        &["main"],
+    ],
+};
+
+/// `tests/benches/`.
+const BENCHES: Crate<'_> = Crate {
+    roots: &["tests/benches/bench/main.rs"],
+    layers: &[&["load/frame", "load/pipe"], &["measuring"], &["load"], &["groups"], &["main"]],
+};
+
+/// `tests/layers/`: the checker itself.
+const CHECKER: Crate<'_> = Crate {
+    roots: &["tests/layers/src/lib.rs"],
+    layers: &[
+        &["sources", "graph", "names", "tokens"],
+        &["modules"],
+        &["resolve"],
+        &["arrows", "javascript"],
+        &["layers"],
+        &["lib"],
+    ],
+};
+
+/// `fuzz/targets/`.
+const FUZZ: Crate<'_> = Crate {
+    roots: &["fuzz/targets/src/lib.rs"],
+    layers: &[&["arguments", "relay", "rooms"], &["lib"]],
+};
+
+/// The folders of JavaScript, the lowest first: the page is built on the client library.
+const JAVASCRIPT: &[&str] = &["sdk/src", "relay/web/page"];
+
+fn sources() -> Sources {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folders = ["protocol", "module", "relay", "tests", "fuzz", "sdk"];
+    Sources::read(&top, &folders, &["rs", "js", "mjs"]).unwrap()
+}
+
+#[track_caller]
+fn assert_layered(one: &Crate<'_>) {
+    if let Err(report) = check_crate(&sources(), one) {
+        panic!("\n{report}");
+    }
+}
+
+#[test]
+fn protocol_is_layered() {
+    assert_layered(&PROTOCOL);
+}
+
+#[test]
+#[ignore = "its circles are being opened"]
+fn core_is_layered() {
+    assert_layered(&CORE);
+}
+
+#[test]
+#[ignore = "its circles are being opened"]
+fn shell_is_layered() {
+    assert_layered(&SHELL);
+}
+
+#[test]
+#[ignore = "its circles are being opened"]
+fn relay_is_layered() {
+    assert_layered(&RELAY);
+}
+
+#[test]
+#[ignore = "its circles are being opened"]
+fn harness_is_layered() {
+    assert_layered(&HARNESS);
+}
+
+#[test]
+#[ignore = "its circles are being opened"]
+fn scenarios_are_layered() {
+    assert_layered(&SCENARIOS);
+}
+
+#[test]
+fn benches_are_layered() {
+    assert_layered(&BENCHES);
+}
+
+#[test]
+fn checker_is_layered() {
+    assert_layered(&CHECKER);
+}
+
+#[test]
+fn fuzz_targets_are_layered() {
+    assert_layered(&FUZZ);
+}
+
+#[test]
+fn javascript_is_layered() {
+    if let Err(report) = check_javascript(&sources(), JAVASCRIPT, &[".test."]) {
+        panic!("\n{report}");
+    }
+}
+
+#[test]
+fn every_crate_of_the_workspace_is_checked() {
+    let crates = [&PROTOCOL, &CORE, &SHELL, &RELAY, &HARNESS, &CHECKER, &FUZZ];
+    let manifest = include_str!("../../../Cargo.toml");
+    let members = manifest.split_once("members = [").and_then(|(_, rest)| rest.split_once(']'));
+    for member in members.unwrap().0.split(',').map(|member| member.trim().trim_matches('"')) {
+        let root = format!("{member}/src/lib.rs");
+        let known = crates.iter().any(|one| one.roots.contains(&root.as_str()));
+        assert!(member.is_empty() || known, "{root}: no table of layers here");
+    }
+}
