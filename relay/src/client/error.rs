@@ -132,11 +132,7 @@ mod tests {
                 "meta - not json",
                 r#""code":"INVALID","message":"not json","what":"meta""#,
             ),
-            (
-                "BANNED",
-                "17",
-                r#""code":"BANNED","message":"restart_on_panic out of this room","until_ms":17"#,
-            ),
+            ("BANNED", "17", r#""code":"BANNED","message":"kept out of this room","until_ms":17"#),
             ("TOOBIG", "4096", r#""code":"TOOBIG","message":"too long","max_bytes":4096"#),
             ("NOROOM", "", r#""code":"NOROOM","message":"""#),
             ("ERR", "wrong number", r#""code":"ERR","message":"wrong number""#),
