@@ -4,7 +4,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use crate::collections::allocation::of_text;
+use crate::bytes::allocation::of_text;
 
 /// A number below 2^48, as ids and times are (see `encoding::END`); what is larger becomes the
 /// largest.
@@ -127,7 +127,7 @@ mod tests {
         for (value, expected) in [
             (0, 0),
             (1_795_225_205_879, 1_795_225_205_879),
-            (crate::codec::snapshot_write::END, crate::codec::snapshot_write::END),
+            (crate::state::numbers::END, crate::state::numbers::END),
             ((1 << 48) - 1, (1 << 48) - 1),
             (u64::MAX, (1 << 48) - 1),
         ] {

@@ -1,5 +1,6 @@
 //! Forms of bytes: numbers and texts of records and of the stored form, JSON, compact values in memory.
 
+pub(crate) mod allocation;
 pub(crate) mod compact;
 pub(crate) mod json;
 pub(crate) mod json_writer;

@@ -15,8 +15,8 @@ use crate::codec::snapshot_write::VERSION;
 use crate::id::Id;
 use crate::limits::USER_NAME_MAX;
 use crate::names;
+use crate::state::numbers::UserNumber;
 use crate::state::room::Room;
-use crate::state::users::user_table::UserNumber;
 
 /// The oldest version this release reads.
 const OLDEST: u8 = 1;

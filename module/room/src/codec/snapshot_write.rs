@@ -11,25 +11,14 @@ use std::ops::Bound;
 use crate::bytes::varint;
 use crate::codec::record::write_member;
 use crate::id::Id;
-use crate::state::log::journal::{Change, LogEntry, ReactionDetail, Repeated, Target};
+use crate::state::log::journal::{Change, LogEntry, ReactionDetail, Target};
+use crate::state::numbers::UserNumber;
 use crate::state::presence::status_counts::ONLINE;
+use crate::state::repeated::Repeated;
 use crate::state::room::{Now, Room};
-use crate::state::users::user_table::UserNumber;
 
 /// The version this release writes.
 pub const VERSION: u8 = 3;
-
-/// No clock of ours has shown this millisecond (the year 6429), and no room has had so many events,
-/// messages or guests; what is larger is damage.
-pub(crate) const END: u64 = 1 << 47;
-
-/// What RESTORE, records of a primary and an append-only file may bring: half of what the loader
-/// takes.
-pub(crate) const PLAUSIBLE_END: u64 = END / 2;
-
-/// From here on a room gives out no more numbers: half of that again. So whatever is accepted can be
-/// loaded for ever, and what a primary writes is accepted by its replicas.
-pub(crate) const FULL: u64 = PLAUSIBLE_END / 2;
 
 /// What of a room is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::collections::allocation::allocated;
+use crate::bytes::allocation::allocated;
 use crate::collections::work;
 
 /// Entries of a chunk.

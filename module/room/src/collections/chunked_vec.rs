@@ -1,7 +1,8 @@
 //! A list in blocks: a million entries grow without being moved all at once, and little is held in
 //! reserve. A number names an entry until one before the end is taken out.
 
-use crate::collections::allocation::allocated;
+use crate::bytes::allocation::allocated;
+use crate::collections::relocator::Relocator;
 use crate::collections::work;
 
 /// Entries kept together.
@@ -100,6 +101,15 @@ impl<T> ChunkedVec<T> {
             self.blocks.clear();
         }
         last
+    }
+}
+
+impl<T> ChunkedVec<T> {
+    /// Shows chunk number `at` to the relocator.
+    pub(crate) fn relocate(&mut self, at: usize, relocator: &mut impl Relocator) {
+        if let Some(block) = self.block_mut(at) {
+            relocator.list(block);
+        }
     }
 }
 

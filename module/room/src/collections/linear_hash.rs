@@ -11,7 +11,7 @@
 
 use hashbrown::HashTable;
 
-use crate::collections::allocation::allocated;
+use crate::bytes::allocation::allocated;
 
 /// Entries of an average segment when one more is added. Segments that were not split lately hold
 /// twice as many.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::trim::trim_in_slices;
 use super::{Context, Decision};
-use crate::state::presence::presence_table::Connection;
-use crate::state::users::user_table::UserNumber;
+use crate::state::numbers::UserNumber;
+use crate::state::presence::connection::Connection;
 
 /// Whether connections may end yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use crate::codec::record::Record;
 use crate::command_error::CommandError;
 use crate::limits::SANCTION_MAX;
 use crate::names::{self, Actor, RoomKind};
-use crate::state::presence::presence_table::Connection;
+use crate::state::presence::connection::Connection;
 use crate::state::sanctions::FOR_EVER;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
 

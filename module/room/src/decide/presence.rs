@@ -9,10 +9,10 @@ use crate::collections::work;
 use crate::command_error::CommandError;
 use crate::limits::{TTL_MAX, TTL_MIN};
 use crate::names::{Actor, RoomKind};
-use crate::state::presence::presence_table::Connection;
+use crate::state::numbers::UserNumber;
+use crate::state::presence::connection::Connection;
 use crate::state::presence::status_counts::ONLINE;
 use crate::state::room::OCCUPANCY_INTERVAL;
-use crate::state::users::user_table::UserNumber;
 
 /// CHAT.PRESENCE room user connection [TTL ms] [STATUS s], as it came.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@ use crate::codec::record::Record;
 use crate::command_error::CommandError;
 use crate::limits::EMOJIS_MAX;
 use crate::names::Actor;
-use crate::state::users::user_table::UserNumber;
+use crate::state::numbers::UserNumber;
 
 /// Whether a reaction comes or goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

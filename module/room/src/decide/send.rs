@@ -140,7 +140,7 @@ fn stored_before(
 ) -> Result<Option<Id>, CommandError> {
     let Context { room, limits, now, .. } = context;
     let number = match user {
-        Actor::Backend => Some(crate::state::users::user_table::UserNumber::BACKEND),
+        Actor::Backend => Some(crate::state::numbers::UserNumber::BACKEND),
         Actor::User(user) => room.users.find(user),
     };
     let Some(nonce) = number.and_then(|number| room.nonces.find(number, name)) else {

@@ -8,20 +8,8 @@
 //! goes on where it stopped. What happens to the room in between shifts them a little; an
 //! allocation then is looked at twice or in the next round.
 
-use crate::collections::chunked_vec::ChunkedVec;
+use crate::collections::relocator::Relocator;
 use crate::state::room::Room;
-
-/// Who moves allocations.
-pub trait Relocator {
-    /// Perhaps moves the entries of a list.
-    fn list<T>(&mut self, list: &mut Vec<T>);
-    /// Perhaps moves a text.
-    fn text(&mut self, text: &mut Box<str>);
-    /// Perhaps moves a value.
-    fn value<T>(&mut self, value: &mut Box<T>);
-    /// Whether there is no time for more now.
-    fn must_stop(&mut self) -> bool;
-}
 
 /// Events or nonces of one step.
 const FEW: usize = 128;
@@ -79,14 +67,6 @@ impl Room {
                 let nonces = self.nonces.list.iter_mut_from(at * FEW).take(FEW);
                 nonces.for_each(|nonce| relocator.text(&mut nonce.name));
             }
-        }
-    }
-}
-
-impl<T> ChunkedVec<T> {
-    fn relocate(&mut self, at: usize, relocator: &mut impl Relocator) {
-        if let Some(block) = self.block_mut(at) {
-            relocator.list(block);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::collections::allocation::{of_text, of_tree};
+use crate::bytes::allocation::{of_text, of_tree};
 
 /// The followed rooms, each with the time since when, milliseconds since the epoch.
 #[derive(Clone, Debug, Default)]

@@ -8,11 +8,11 @@ use std::hash::BuildHasher;
 
 use hashbrown::DefaultHashBuilder;
 
-use crate::collections::allocation::of_text;
+use crate::bytes::allocation::of_text;
 use crate::collections::chunked_deque::ChunkedDeque;
 use crate::collections::linear_hash::LinearHashTable;
 use crate::id::Id;
-use crate::state::users::user_table::UserNumber;
+use crate::state::numbers::UserNumber;
 
 /// A send that was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]

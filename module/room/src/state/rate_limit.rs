@@ -8,7 +8,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::DefaultHashBuilder;
 
-use crate::collections::allocation::of_text;
+use crate::bytes::allocation::of_text;
 use crate::collections::chunked_vec::ChunkedVec;
 use crate::collections::linear_hash::LinearHashTable;
 use crate::limits::{Rate, SLOW_MAX};

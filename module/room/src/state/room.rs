@@ -4,15 +4,15 @@
 //! journal points to messages, messages and members point to users. Reading is here; `apply.rs`
 //! is the only file that changes a room.
 
-use crate::codec::snapshot_write::{FULL, PLAUSIBLE_END};
 use crate::id::Id;
 use crate::limits::Limits;
 use crate::state::follows::Follows;
-use crate::state::lazy_free::PendingFree;
 use crate::state::log::annotations::Annotations;
 use crate::state::log::journal::Journal;
 use crate::state::log::messages::Messages;
 use crate::state::nonces::Nonces;
+use crate::state::numbers::{FULL, PLAUSIBLE_END};
+use crate::state::pending_free::PendingFree;
 use crate::state::presence::presence_table::{Online, Presence};
 use crate::state::rate_limit::RateLimits;
 use crate::state::sanctions::Sanctions;

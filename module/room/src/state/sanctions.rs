@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::collections::allocation::{of_text, of_tree};
+use crate::bytes::allocation::{of_text, of_tree};
 use crate::collections::work;
 
 /// The moment of a sanction without an end.

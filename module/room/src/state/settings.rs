@@ -7,9 +7,9 @@ mod parse;
 
 use std::borrow::Cow;
 
+use crate::bytes::allocation::{allocated, of_text};
 use crate::bytes::json;
 use crate::bytes::varint::{self, Malformed, Reader};
-use crate::collections::allocation::{allocated, of_text};
 use crate::limits::*;
 use crate::state::users::members::Role;
 

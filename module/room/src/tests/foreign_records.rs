@@ -5,11 +5,11 @@ use proptest::prelude::*;
 
 use super::World;
 use crate::codec::record::{NewMessage, NewSettings};
-use crate::codec::snapshot_write::{END, FULL, PLAUSIBLE_END};
 use crate::decide::{self, presence::Presence};
 use crate::limits::*;
 use crate::state::log::journal::Journal;
 use crate::state::log::message_body::{Body, Mentions};
+use crate::state::numbers::{END, FULL, PLAUSIBLE_END};
 use crate::state::settings::{Access, Setting};
 use crate::state::users::members::{MemberAction, MemberChange, Role};
 use crate::{CommandError, Id, Part, Record, Room};

@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use super::*;
 use crate::bytes::json;
 use crate::bytes::varint::{Malformed, Reader};
-use crate::codec::snapshot_write::{END, PLAUSIBLE_END};
 use crate::limits::*;
 use crate::names::{self, RoomName};
+use crate::state::numbers::{END, PLAUSIBLE_END};
 use crate::state::users::members::MemberAction;
 
 impl<'a> Record<'a> {

@@ -4,11 +4,11 @@ use super::Decoder;
 use crate::bytes::json;
 use crate::bytes::varint::Malformed;
 use crate::codec::record::{read_actor, read_line, read_member, read_role, read_who};
-use crate::codec::snapshot_write::END;
 use crate::id::Id;
 use crate::limits::*;
 use crate::names;
 use crate::state::log::journal::{Change, Journal, LogEntry, ReactionDetail, Target};
+use crate::state::numbers::END;
 use crate::state::users::members::{MemberAction, MemberChange};
 
 const OUT_OF_ORDER: Malformed = Malformed("journal out of order");

@@ -4,13 +4,13 @@
 use super::Decoder;
 use crate::bytes::varint::Malformed;
 use crate::codec::record::{read_id, read_role};
-use crate::codec::snapshot_write::END;
 use crate::id::Id;
 use crate::limits::*;
 use crate::names::{self, RoomName};
 use crate::state::log::message_body::Body;
 use crate::state::log::messages::{Message, Messages};
 use crate::state::nonces::Nonce;
+use crate::state::numbers::END;
 use crate::state::sanctions::Sanction;
 use crate::state::settings::{Setting, Settings};
 use crate::state::users::members::Membership;

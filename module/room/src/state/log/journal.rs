@@ -5,11 +5,9 @@
 //! one just before. An event never outlives the message it is or repeats: what an edit put in place is
 //! kept in the message only, and a reaction is repeated as long as its message is there.
 
-use crate::collections::allocation::{allocated, of_option, of_text};
+use crate::bytes::allocation::{allocated, of_option, of_text};
 use crate::collections::chunked_deque::ChunkedDeque;
 use crate::id::Id;
-use crate::state::log::message_body::Body;
-use crate::state::room::Room;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
 
 /// A durable event that is not a message.
@@ -127,38 +125,6 @@ impl Change {
     pub(crate) fn annotates(&self) -> Option<u64> {
         match self {
             Change::Edit { target, .. } | Change::React { target, .. } => Some(target.m),
-            _ => None,
-        }
-    }
-}
-
-/// What an event repeats of the message it speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repeated<'r> {
-    /// The newest edit: what the message holds since.
-    Content {
-        text: &'r str,
-        meta: Option<&'r str>,
-    },
-    Reaction(&'r ReactionDetail),
-}
-
-impl Room {
-    /// What a fact repeats of its message: nothing once that is deleted, or not among the messages
-    /// from number `visible_from` on.
-    pub(crate) fn repeated<'r>(
-        &'r self,
-        entry: &'r LogEntry,
-        visible_from: u64,
-    ) -> Option<Repeated<'r>> {
-        let m = entry.change.annotates().filter(|m| *m >= visible_from)?;
-        let message = self.messages.get(m).filter(|message| !message.is_deleted())?;
-        match &entry.change {
-            Change::React { reaction, .. } => reaction.as_ref().map(Repeated::Reaction),
-            Change::Edit { .. } if self.annotations.newest_edit(m) == Some(entry.id.n) => {
-                let body = Body::read(message.body).ok()?;
-                Some(Repeated::Content { text: body.text, meta: body.meta })
-            }
             _ => None,
         }
     }

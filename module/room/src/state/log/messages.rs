@@ -4,14 +4,14 @@
 //! message costs 24 bytes beside its body, no allocation of its own, and a room of millions never
 //! moves them all at once. Rewriting one moves the bytes of its run; what was there is overwritten.
 
-use crate::collections::allocation::allocated;
+use crate::bytes::allocation::allocated;
 use crate::collections::chunked_deque::ChunkedDeque;
+use crate::collections::relocator::Relocator;
 use crate::collections::work;
 use crate::id::Id;
-use crate::state::defragment::Relocator;
 use crate::state::log::message_body::Body;
 use crate::state::log::tombstones::Tombstones;
-use crate::state::users::user_table::UserNumber;
+use crate::state::numbers::UserNumber;
 
 /// Messages of one run.
 const RUN_MESSAGES: usize = 64;

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::collections::allocation::{allocated, of_tree};
-use crate::state::users::user_table::UserNumber;
+use crate::bytes::allocation::{allocated, of_tree};
+use crate::state::numbers::UserNumber;
 
 /// From so many users on they are kept in maps.
 const MANY: usize = 64;

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::collections::allocation::allocated;
+use crate::bytes::allocation::allocated;
 
 /// Messages of a word.
 const WORD: u64 = u64::BITS as u64;

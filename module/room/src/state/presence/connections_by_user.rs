@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::state::users::user_table::UserNumber;
+use crate::state::numbers::UserNumber;
 
 /// What is kept with a user: none, the only connection, or that there are several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 
 use crate::collections::chunked_vec::ChunkedVec;
 use crate::collections::work;
-use crate::state::presence::presence_table::Connection;
+use crate::state::presence::connection::Connection;
 
 /// Numbers of connections; each is filed no earlier than the one at half its place.
 #[derive(Clone, Debug, Default)]

@@ -14,45 +14,17 @@ use std::hash::{BuildHasher, Hasher};
 use hashbrown::DefaultHashBuilder;
 
 use crate::bytes::compact::{ShortText, U48};
-use crate::codec::snapshot_write::END;
 use crate::collections::chunked_vec::ChunkedVec;
 use crate::collections::linear_hash::LinearHashTable;
 use crate::collections::work;
 use crate::limits::TTL_MAX;
+use crate::state::numbers::{END, OnlineNumber, UserNumber};
+use crate::state::presence::connection::Connection;
 use crate::state::presence::connections_by_user::ConnectionsByUser;
 use crate::state::presence::expiry_heap::ExpiryHeap;
 use crate::state::presence::status_counts::StatusCounts;
 use crate::state::users::user_list::UserList;
-use crate::state::users::user_table::{Entry, UserNumber, Users};
-
-/// One socket, as its relay keeps it alive. In 48 bytes with its name, as there are many.
-#[derive(Clone, Debug)]
-pub(crate) struct Connection {
-    pub(crate) name: ShortText,
-    pub(crate) user: UserNumber,
-    /// Where it is among the deadlines.
-    pub(crate) heap_index: u32,
-    /// When it is gone unless beaten again.
-    deadline: U48,
-    /// The time it is filed under, not later than the deadline.
-    queued_at: U48,
-    /// Which of its user's [`StatusCounts`].
-    pub(crate) status: u8,
-}
-
-const _: () = assert!(size_of::<Connection>() == 48);
-
-impl Connection {
-    /// When it is gone unless beaten again.
-    pub(crate) fn deadline(&self) -> u64 {
-        self.deadline.into()
-    }
-
-    /// The time it is filed under among the deadlines; not later than its own.
-    pub(crate) fn queued_at(&self) -> u64 {
-        self.queued_at.into()
-    }
-}
+use crate::state::users::user_table::{Entry, Users};
 
 /// A user who is here. In 32 bytes.
 #[derive(Clone, Debug)]
@@ -75,15 +47,6 @@ impl Online {
     pub(crate) fn since(&self) -> u64 {
         self.since.into()
     }
-}
-
-/// Which [`Online`] is a user's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct OnlineNumber(u32);
-
-impl OnlineNumber {
-    /// The user is not here. So many are never here.
-    pub(crate) const ABSENT: OnlineNumber = OnlineNumber(u32::MAX);
 }
 
 /// The connections of a room and its users in the order of coming.

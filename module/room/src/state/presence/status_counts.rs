@@ -1,6 +1,6 @@
 //! How present a user is: one status for each connection, and the most present of them is shown.
 
-use crate::collections::allocation::{allocated, of_text};
+use crate::bytes::allocation::{allocated, of_text};
 use crate::limits::STATUSES_MAX;
 use crate::state::presence::connections_by_user::OwnConnections;
 

@@ -12,8 +12,8 @@ use std::collections::VecDeque;
 
 use crate::state::log::message_body::Body;
 use crate::state::log::messages::{Message, Messages};
-use crate::state::room::Room;
-use crate::state::users::user_table::{UserNumber, Users};
+use crate::state::numbers::UserNumber;
+use crate::state::users::user_table::Users;
 
 /// Messages of a stretch. Few in tests, so that they have many.
 pub(crate) const RANGE: u64 = if cfg!(test) { 16 } else { 4096 };
@@ -92,7 +92,7 @@ impl PartialCount {
 
 impl RangeCounts {
     /// Closes the next stretch of `messages`, if it is whole.
-    fn close_next(&mut self, messages: &Messages, users: &Users) {
+    pub(super) fn close_next(&mut self, messages: &Messages, users: &Users) {
         while self.stretches.front().is_some_and(|oldest| oldest.end <= messages.first()) {
             self.stretches.pop_front();
         }
@@ -137,23 +137,6 @@ impl RangeCounts {
     }
 }
 
-impl Room {
-    /// Keeps the tallies up after a message was stored. Once in a stretch it looks at the messages of
-    /// one.
-    #[inline]
-    pub(crate) fn update_range_counts(&mut self) {
-        if self.messages.len() as u64 >= LONG {
-            self.extend_range_counts();
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn extend_range_counts(&mut self) {
-        self.range_counts.get_or_insert_default().close_next(&self.messages, &self.users);
-    }
-}
-
 fn stretch(first: u64, end: u64, messages: &Messages, users: &Users) -> Stretch {
     let (mut own, mut mentions) = (Vec::with_capacity(RANGE as usize), Vec::new());
     for message in messages.range(first, end).filter(|message| !message.is_deleted()) {
@@ -178,6 +161,7 @@ mod tests {
     use crate::codec::record::{NewMessage, Record};
     use crate::id::Id;
     use crate::state::log::message_body::{Mentions, TEXT};
+    use crate::state::room::Room;
     use crate::state::users::members::Role;
 
     const USERS: [&str; 5] = ["ann", "ben", "cem", "dora", "eve"];

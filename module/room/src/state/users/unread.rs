@@ -8,9 +8,10 @@
 use crate::id::Id;
 use crate::state::log::message_body::{Body, Mentions};
 use crate::state::log::messages::Message;
+use crate::state::numbers::UserNumber;
 use crate::state::room::{PENDING_TRIM_MAX, Room};
-use crate::state::users::range_counts::{PartialCount, RANGE};
-use crate::state::users::user_table::{UserNumber, Users};
+use crate::state::users::range_counts::{LONG, PartialCount, RANGE};
+use crate::state::users::user_table::Users;
 
 /// What somebody has not read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,6 +110,21 @@ impl Room {
             Some(range_counts) => range_counts.count(user, from, to),
             None => PartialCount::nothing(from, to),
         }
+    }
+
+    /// Keeps the tallies up after a message was stored. Once in a stretch it looks at the messages of
+    /// one.
+    #[inline]
+    pub(crate) fn update_range_counts(&mut self) {
+        if self.messages.len() as u64 >= LONG {
+            self.extend_range_counts();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn extend_range_counts(&mut self) {
+        self.range_counts.get_or_insert_default().close_next(&self.messages, &self.users);
     }
 }
 

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::collections::allocation::{allocated, of_tree};
+use crate::bytes::allocation::{allocated, of_tree};
 use crate::collections::work;
-use crate::state::users::user_table::UserNumber;
+use crate::state::numbers::UserNumber;
 
 /// Places kept together.
 const BLOCK: u64 = 32;

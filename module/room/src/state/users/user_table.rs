@@ -9,24 +9,15 @@ use std::hash::BuildHasher;
 
 use hashbrown::DefaultHashBuilder;
 
+use crate::bytes::allocation::of_text;
 use crate::bytes::compact::{U24, U48};
-use crate::collections::allocation::of_text;
 use crate::collections::chunked_vec::ChunkedVec;
 use crate::collections::linear_hash::LinearHashTable;
 use crate::id::Id;
 use crate::limits::HISTORY_MAX_MAX;
 use crate::names::BACKEND;
-use crate::state::presence::presence_table::OnlineNumber;
+use crate::state::numbers::{OnlineNumber, UserNumber};
 use crate::state::users::members::{Membership, Role};
-
-/// A user of this room, or [`UserNumber::BACKEND`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct UserNumber(pub(crate) u32);
-
-impl UserNumber {
-    /// The backend, which has no entry.
-    pub(crate) const BACKEND: UserNumber = UserNumber(u32::MAX);
-}
 
 /// One user of the room. In 56 bytes, as there are many.
 #[derive(Clone, Debug)]
