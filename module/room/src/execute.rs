@@ -1,7 +1,8 @@
 //! Carrying out a decision: records are applied one by one, and what the world must know of it is
 //! gathered as bytes: what to replicate and what to publish.
 
-use crate::codec::event::{self, Ephemeral};
+use crate::codec::event;
+use crate::codec::event_ephemeral::{Ephemeral, ephemeral};
 use crate::codec::record::Record;
 use crate::decide::{Events, Step};
 use crate::state::presence::presence_table::Published;
@@ -62,7 +63,7 @@ impl Room {
             match step {
                 Step::Record(record) => self.execute_record(name, now, record, outcome),
                 Step::Event(event) => {
-                    outcome.events.push(|out| event::ephemeral(out, name, self, now.ms, event));
+                    outcome.events.push(|out| ephemeral(out, name, self, now.ms, event));
                     self.note(event, now);
                 }
                 Step::ConsumeRate(user, rate) => {

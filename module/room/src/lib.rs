@@ -50,7 +50,8 @@ mod tests;
 
 pub use arguments::{args, glob, keyword};
 pub use bytes::varint;
-pub use codec::event::{Ephemeral, dropped};
+pub use codec::event::dropped;
+pub use codec::event_ephemeral::Ephemeral;
 pub use codec::record::Record;
 pub use codec::snapshot_read::Loader;
 pub use codec::snapshot_write::{Part, VERSION};

@@ -5,18 +5,10 @@
 //! `id, prev | last, room, type, ts, user, by, kind, ref, text, meta, reply, mentions, emoji,
 //! removed, name, data, status, users, role, reason, until, edited, reactions, deleted, nonce, m`.
 
-/// A member's name with what surrounds it.
-macro_rules! key {
-    ($name:literal) => {
-        concat!(",\"", $name, "\":").as_bytes()
-    };
-}
-
-mod ephemeral;
-mod message;
-
-use crate::bytes::json;
-use crate::bytes::json_writer::{self, Counter, NUMBER_MAX, Pen, SLACK};
+use crate::codec::event_fields::{
+    Numbers, durable, key, number, option, passing, raw, reference, string,
+};
+use crate::codec::event_message::{Reactions, bare_message, stored_message};
 use crate::codec::record::Record;
 use crate::id::Id;
 use crate::state::log::journal::{Change, LogEntry, ReactionDetail};
@@ -25,11 +17,6 @@ use crate::state::repeated::Repeated;
 use crate::state::room::Room;
 use crate::state::settings::to_json;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
-
-pub use ephemeral::Ephemeral;
-pub(crate) use ephemeral::{NOTICE, ephemeral};
-pub(crate) use message::message;
-use message::{Reactions, bare_message, stored_message};
 
 /// Writes the event of a fact with what it repeats of its message.
 pub(crate) fn entry(
@@ -196,110 +183,4 @@ pub fn dropped(name: &str, last: Id, ts: u64, reason: &str) -> Vec<u8> {
     string(&mut out, key!("reason"), reason);
     out.push(b'}');
     out
-}
-
-/// The beginning of every ephemeral event.
-fn passing(out: &mut Vec<u8>, room: &str, last: Id, kind: &str, ts: u64) {
-    out.extend_from_slice(b"{\"last\":\"");
-    last.write(out);
-    out.push(b'"');
-    string(out, key!("room"), room);
-    string(out, key!("type"), kind);
-    number(out, key!("ts"), ts);
-}
-
-/// Bytes of the beginning of a durable event besides the names of room and kind.
-const HEAD_MAX: usize = 96 + 5 * NUMBER_MAX + SLACK;
-
-/// The numbers of the event written before. In a page, and in a busy room, the next one's are the
-/// same or one more.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Numbers {
-    ms: Counter,
-    n: Counter,
-    m: Counter,
-}
-
-/// The beginning of a durable event of a room in whose name nothing is to be escaped.
-#[inline(always)]
-fn head(pen: &mut Pen<'_>, numbers: &mut Numbers, room: &str, (id, prev): (Id, Id), kind: &str) {
-    let (prev_ms, prev_n) = (numbers.ms.at(prev.ms), numbers.n.at(prev.n));
-    let (ms, n) = (numbers.ms.at(id.ms), numbers.n.at(id.n));
-    pen.fixed(b"{\"id\":\"");
-    pen.number(ms);
-    pen.fixed(b"-");
-    pen.number(n);
-    pen.fixed(b"\",\"prev\":\"");
-    pen.number(prev_ms);
-    pen.fixed(b"-");
-    pen.number(prev_n);
-    pen.fixed(b"\",\"room\":\"");
-    pen.text(room.as_bytes());
-    pen.fixed(b"\",\"type\":\"");
-    pen.text(kind.as_bytes());
-    pen.fixed(b"\",\"ts\":");
-    pen.number(ms);
-}
-
-/// The beginning of every durable event.
-fn durable(out: &mut Vec<u8>, room: &str, (id, prev): (Id, Id), kind: &str) {
-    if json::is_plain(room.as_bytes()) {
-        let most = HEAD_MAX + room.len() + kind.len();
-        let mut numbers = Numbers::default();
-        return json_writer::append(out, most, |pen| {
-            head(pen, &mut numbers, room, (id, prev), kind)
-        });
-    }
-    out.extend_from_slice(b"{\"id\":\"");
-    id.write(out);
-    out.extend_from_slice(b"\",\"prev\":\"");
-    prev.write(out);
-    out.push(b'"');
-    string(out, key!("room"), room);
-    plain(out, key!("type"), kind);
-    number(out, key!("ts"), id.ms);
-}
-
-/// A word of ours, which has nothing to escape.
-#[inline]
-fn plain(out: &mut Vec<u8>, key: &[u8], word: &str) {
-    out.extend_from_slice(key);
-    out.push(b'"');
-    out.extend_from_slice(word.as_bytes());
-    out.push(b'"');
-}
-
-#[inline]
-fn string(out: &mut Vec<u8>, key: &[u8], text: &str) {
-    out.extend_from_slice(key);
-    json::write_string(out, text);
-}
-
-#[inline]
-fn option(out: &mut Vec<u8>, key: &[u8], text: Option<&str>) {
-    if let Some(text) = text {
-        string(out, key, text);
-    }
-}
-
-#[inline]
-fn reference(out: &mut Vec<u8>, key: &[u8], id: Id) {
-    out.extend_from_slice(key);
-    out.push(b'"');
-    id.write(out);
-    out.push(b'"');
-}
-
-#[inline]
-fn raw(out: &mut Vec<u8>, key: &[u8], json: Option<&str>) {
-    if let Some(json) = json {
-        out.extend_from_slice(key);
-        out.extend_from_slice(json.as_bytes());
-    }
-}
-
-#[inline]
-fn number(out: &mut Vec<u8>, key: &[u8], value: u64) {
-    out.extend_from_slice(key);
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }

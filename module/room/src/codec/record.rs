@@ -4,18 +4,14 @@
 //! setting and no chance. Records of presence are kept apart from the others because they go to
 //! replicas but not into the append-only file. The tag of a record never changes its meaning.
 
-mod reading;
-
 use std::borrow::Cow;
 
 use crate::bytes::varint;
+use crate::codec::fields::write_member;
 use crate::id::Id;
 use crate::state::log::message_body::Body;
-use crate::state::room::Room;
 use crate::state::settings::Setting;
 use crate::state::users::members::{MemberChange, Role};
-
-pub(crate) use reading::{read_actor, read_id, read_line, read_member, read_role, read_who};
 
 /// One change of a room.
 #[derive(Clone, Debug, PartialEq)]
@@ -197,26 +193,26 @@ pub struct NewSettings<'a> {
     pub(crate) changes: Vec<Setting<'a>>,
 }
 
-const CREATE: u8 = 1;
-const MESSAGE: u8 = 2;
-const SETTINGS: u8 = 3;
-const JOIN: u8 = 4;
-const LEAVE: u8 = 5;
-const ROLE: u8 = 6;
-const FOLLOW: u8 = 7;
-const UNFOLLOW: u8 = 8;
-const TRIM: u8 = 9;
-const SNAPSHOT: u8 = 10;
-const SEEN: u8 = 11;
-const MODERATE: u8 = 12;
-const EDIT: u8 = 13;
-const DELETE: u8 = 14;
-const REACT: u8 = 15;
-const READ: u8 = 16;
-const SNAPSHOT_PIECE: u8 = 24;
-const PRESENT: u8 = 32;
-const BEAT: u8 = 33;
-const ABSENT: u8 = 34;
+pub(super) const CREATE: u8 = 1;
+pub(super) const MESSAGE: u8 = 2;
+pub(super) const SETTINGS: u8 = 3;
+pub(super) const JOIN: u8 = 4;
+pub(super) const LEAVE: u8 = 5;
+pub(super) const ROLE: u8 = 6;
+pub(super) const FOLLOW: u8 = 7;
+pub(super) const UNFOLLOW: u8 = 8;
+pub(super) const TRIM: u8 = 9;
+pub(super) const SNAPSHOT: u8 = 10;
+pub(super) const SEEN: u8 = 11;
+pub(super) const MODERATE: u8 = 12;
+pub(super) const EDIT: u8 = 13;
+pub(super) const DELETE: u8 = 14;
+pub(super) const REACT: u8 = 15;
+pub(super) const READ: u8 = 16;
+pub(super) const SNAPSHOT_PIECE: u8 = 24;
+pub(super) const PRESENT: u8 = 32;
+pub(super) const BEAT: u8 = 33;
+pub(super) const ABSENT: u8 = 34;
 
 impl<'a> Record<'a> {
     /// Whether this is about who is here, which ends by itself.
@@ -347,16 +343,6 @@ impl<'a> Record<'a> {
             }
         }
     }
-}
-
-pub(crate) fn write_member(out: &mut Vec<u8>, change: MemberChange<'_>) {
-    let MemberChange { user, by, action, role, reason, until } = change;
-    varint::put(out, action as u64);
-    varint::put_bytes(out, user.as_bytes());
-    varint::put_option(out, by);
-    varint::put(out, role.map_or(0, |role| role as u64 + 1));
-    varint::put_option(out, reason);
-    varint::put(out, until.map_or(0, |until| until.saturating_add(1)));
 }
 
 fn numbers(out: &mut Vec<u8>, tag: u8, values: &[u64]) {

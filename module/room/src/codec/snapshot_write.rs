@@ -9,7 +9,7 @@
 use std::ops::Bound;
 
 use crate::bytes::varint;
-use crate::codec::record::write_member;
+use crate::codec::fields::write_member;
 use crate::id::Id;
 use crate::state::log::journal::{Change, LogEntry, ReactionDetail, Target};
 use crate::state::numbers::UserNumber;

@@ -1,7 +1,7 @@
 //! Events on their way out: what a command publishes, and what a page answers.
 
 use crate::bytes::swar;
-use crate::codec::event::Numbers;
+use crate::codec::event_fields::Numbers;
 use crate::limits::REPLY_BYTES_MAX;
 
 /// Events as they go out, one after another in one buffer.

@@ -1,7 +1,7 @@
 //! CHAT.HISTORY: messages as they are now, oldest first.
 
 use super::{Context, Events, PageSize};
-use crate::codec::event;
+use crate::codec::event_message;
 use crate::command_error::CommandError;
 use crate::id::Id;
 use crate::limits::USER_NAME_MAX;
@@ -68,7 +68,7 @@ pub fn answer(
     let name = context.name.as_str();
     let mut events = Events::with_room((to - from) as usize);
     let write = |out: &mut _, numbers: &mut _, m, message| {
-        event::message(out, numbers, name, room, m, message, room.annotations.reactions(m));
+        event_message::message(out, numbers, name, room, m, message, room.annotations.reactions(m));
     };
     let mut from_written = middle;
     if certainly_fits(context, from, to, bytes) {

@@ -27,7 +27,7 @@ pub use events::{Events, PageSize};
 use smallvec::SmallVec;
 use trim::{Added, expired_nonces, trim};
 
-use crate::codec::event::Ephemeral;
+use crate::codec::event_ephemeral::Ephemeral;
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
 use crate::id::Id;

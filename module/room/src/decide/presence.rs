@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Context, Creation, Decision};
-use crate::codec::event::Ephemeral;
+use crate::codec::event_ephemeral::Ephemeral;
 use crate::codec::record::Record;
 use crate::collections::work;
 use crate::command_error::CommandError;

@@ -1,7 +1,7 @@
 //! CHAT.READ and CHAT.UNREAD: how far a member has read, and what is left.
 
 use super::{Context, Decision};
-use crate::codec::event::Ephemeral;
+use crate::codec::event_ephemeral::Ephemeral;
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
 use crate::id::Id;

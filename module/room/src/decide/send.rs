@@ -2,7 +2,7 @@
 
 use super::{Added, Context, Creation, Decision, Step, expired_nonces, trim};
 use crate::bytes::json;
-use crate::codec::event::Ephemeral;
+use crate::codec::event_ephemeral::Ephemeral;
 use crate::codec::record::{NewMessage, Record};
 use crate::command_error::CommandError;
 use crate::id::Id;

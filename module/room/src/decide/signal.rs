@@ -2,7 +2,7 @@
 
 use super::{Context, Decision};
 use crate::bytes::json;
-use crate::codec::event::{Ephemeral, NOTICE};
+use crate::codec::event_ephemeral::{Ephemeral, NOTICE};
 use crate::command_error::CommandError;
 use crate::names::Actor;
 

@@ -5,7 +5,7 @@
 //! millisecond.
 
 use super::{Context, Events, PageSize};
-use crate::codec::event;
+use crate::codec::{event, event_message};
 use crate::command_error::CommandError;
 use crate::id::Id;
 
@@ -59,7 +59,7 @@ pub fn answer(
                 let Some((m, message)) = messages.next() else { break };
                 events.push_message(|out, numbers| {
                     // The events that follow bring its reactions.
-                    event::message(out, numbers, name, room, m, message, &[]);
+                    event_message::message(out, numbers, name, room, m, message, &[]);
                 });
             }
         }

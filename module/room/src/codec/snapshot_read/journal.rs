@@ -3,7 +3,7 @@
 use super::Decoder;
 use crate::bytes::json;
 use crate::bytes::varint::Malformed;
-use crate::codec::record::{read_actor, read_line, read_member, read_role, read_who};
+use crate::codec::fields::{read_actor, read_line, read_member, read_role, read_who};
 use crate::id::Id;
 use crate::limits::*;
 use crate::names;

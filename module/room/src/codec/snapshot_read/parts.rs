@@ -3,7 +3,7 @@
 
 use super::Decoder;
 use crate::bytes::varint::Malformed;
-use crate::codec::record::{read_id, read_role};
+use crate::codec::fields::{read_id, read_role};
 use crate::id::Id;
 use crate::limits::*;
 use crate::names::{self, RoomName};

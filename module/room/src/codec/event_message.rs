@@ -1,8 +1,10 @@
 //! The event of a message: as it is sent, as CHAT.SYNC repeats it, as CHAT.HISTORY shows it now.
 
-use super::{HEAD_MAX, Numbers, durable, head, number, option, plain, raw, reference, string};
 use crate::bytes::json;
 use crate::bytes::json_writer::{self, NUMBER_MAX};
+use crate::codec::event_fields::{
+    HEAD_MAX, Numbers, durable, head, key, number, option, plain, raw, reference, string,
+};
 use crate::id::Id;
 use crate::limits::REACTORS_SHOWN;
 use crate::state::log::annotations::Reaction;

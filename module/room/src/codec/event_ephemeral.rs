@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::message::{Reactions, content};
-use super::{number, option, passing, raw, reference, string};
+use crate::codec::event_fields::{key, number, option, passing, raw, reference, string};
+use crate::codec::event_message::{Reactions, content};
 use crate::id::Id;
 use crate::state::log::message_body::Body;
 use crate::state::room::Room;
