@@ -36,7 +36,9 @@ pub use server::server::Server;
 #[doc(hidden)]
 pub mod fuzzing {
     pub use crate::client::frame_reader::{Broken, Found, Incoming, Step};
-    pub use crate::client::request::{Fields, Request, error, ok, string, text};
+    pub use crate::client::json::{string, text};
+    pub use crate::client::reply::{error, ok};
+    pub use crate::client::request::{Fields, Request};
     pub use crate::event::Head;
     pub use crate::names::{is_user, room_kind};
 }

@@ -10,9 +10,6 @@ use metrics::{Counter, Gauge, Histogram, counter, describe_counter, describe_gau
 use metrics::{describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use crate::client::close::Close;
-use crate::upstream::Problem;
-
 macro_rules! figures {
     ($($field:ident: $kind:ident $make:ident $describe:ident $name:literal $text:literal;)*) => {
         /// Every figure, under the name of its metric.
@@ -60,14 +57,14 @@ figures! {
 }
 
 impl Metrics {
-    /// Counts what begins to be the matter with Redis.
-    pub(crate) fn problem(&self, problem: &Problem) {
-        counter!("chat_relay_upstream_troubles_total", "reason" => problem.kind()).increment(1);
+    /// Counts a new problem with Redis by its kind.
+    pub(crate) fn upstream_problem(&self, kind: &'static str) {
+        counter!("chat_relay_upstream_troubles_total", "reason" => kind).increment(1);
     }
 
-    /// Counts a close made by the relay.
-    pub(crate) fn closed(&self, close: Close) {
-        counter!("chat_relay_closes_total", "reason" => close.name).increment(1);
+    /// Counts a close by the relay, by the name of its code.
+    pub(crate) fn closed(&self, name: &'static str) {
+        counter!("chat_relay_closes_total", "reason" => name).increment(1);
     }
 }
 

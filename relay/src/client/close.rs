@@ -26,7 +26,7 @@
 use rand::Rng;
 
 use crate::client::frame::{self, Frame};
-use crate::client::request;
+use crate::client::json;
 
 /// A control frame holds 125 bytes, two of them the code (RFC 6455, section 5.5).
 const REASON_MAX: usize = 123;
@@ -59,7 +59,7 @@ impl Close {
             let told = ends.map(|end| {
                 let mut told = reason.trim_end_matches('}').to_owned();
                 told.push_str(",\"message\":");
-                request::string(&mut told, &message[..end]);
+                json::string(&mut told, &message[..end]);
                 told.push('}');
                 told
             });

@@ -227,7 +227,7 @@ impl Connection {
         sending.end = Some(Box::new(end));
         match end {
             End::Close(close) => {
-                METRICS.closed(close);
+                METRICS.closed(close.name);
                 sending.outbox.finish(close.frame(message));
                 if !sending.blocked {
                     self.write(sending);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use crate::client::request::string;
+use crate::client::json::string;
 
 /// Why an operation was refused, as the client is told.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,5 +5,7 @@ pub(crate) mod connection;
 pub(crate) mod error;
 pub(crate) mod frame;
 pub(crate) mod frame_reader;
+pub(crate) mod json;
 pub(crate) mod outbox;
+pub(crate) mod reply;
 pub(crate) mod request;

@@ -5,12 +5,12 @@
 //! Nothing here knows what an operation does.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::client::error::Error;
+use crate::client::json;
 use crate::event::Id;
 use crate::names;
 
@@ -89,7 +89,7 @@ impl<'a> Fields<'a> {
     /// A string that may be absent.
     pub fn optional_text(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Error> {
         let wrong = |_| Error::invalid(name, "not a string");
-        self.raw(name).map(|raw| text(raw).map_err(wrong)).transpose()
+        self.raw(name).map(|raw| json::text(raw).map_err(wrong)).transpose()
     }
 
     /// The name of a room that must be there.
@@ -171,14 +171,6 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Reads a JSON string, borrowing where nothing is escaped.
-pub fn text(raw: &str) -> Result<Cow<'_, str>, serde_json::Error> {
-    match raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        Some(inside) if !inside.contains('\\') => Ok(Cow::Borrowed(inside)),
-        _ => serde_json::from_str::<String>(raw).map(Cow::Owned),
-    }
-}
-
 fn check_entries(name: &'static str, entries: &[String]) -> Result<(), Error> {
     match entries.len() {
         0..=ENTRIES_MAX => Ok(()),
@@ -238,50 +230,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
         }
         deserializer.deserialize_str(Text)
     }
-}
-
-/// Appends a JSON string.
-pub fn string(out: &mut String, text: &str) {
-    out.push('"');
-    let mut from = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.push_str(&text[from..at]);
-        from = at + 1;
-        match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            _ => {
-                let _ = write!(out, "\\u{byte:04x}");
-            }
-        }
-    }
-    out.push_str(&text[from..]);
-    out.push('"');
-}
-
-/// `{"ref":…,"ok":{…}}`; `inside` are the members of `ok`.
-pub fn ok(reference: &str, inside: &str) -> String {
-    format!(r#"{{"ref":{reference},"ok":{{{inside}}}}}"#)
-}
-
-/// `{"ref":…,"error":{…}}`.
-pub fn error(reference: &str, error: &Error) -> String {
-    let mut out = format!(r#"{{"ref":{reference},"error":{{"#);
-    error.write(&mut out);
-    out.push_str("}}");
-    out
-}
-
-/// A frame made by the relay about a room: `{"type":…,"room":…` and the given further members.
-pub(crate) fn about_room(kind: &str, room: &str, further: &str) -> String {
-    let mut out = format!(r#"{{"type":"{kind}","room":"#);
-    string(&mut out, room);
-    out.push_str(further);
-    out.push('}');
-    out
 }
 
 #[cfg(test)]
@@ -347,15 +295,6 @@ mod tests {
             let text = format!(r#"{{"op":"x","rooms":{list},"users":{list}}}"#);
             let fields = Request::parse(&text).expect("a request").fields;
             assert_eq!((fields.rooms().is_ok(), fields.texts("users").is_ok()), (is_fine, is_fine));
-        }
-    }
-
-    #[test]
-    fn strings_are_escaped() {
-        for text in ["", "a\"b\\c\n\u{1}\u{7f}é日\u{2028}", "\\", "plain"] {
-            let mut out = String::new();
-            string(&mut out, text);
-            assert_eq!(serde_json::from_str::<String>(&out).expect("JSON"), text);
         }
     }
 }

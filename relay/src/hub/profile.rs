@@ -6,7 +6,7 @@
 use redis::{Cmd, Value};
 
 use crate::client::error::Error;
-use crate::client::request;
+use crate::client::json;
 use crate::event::Id;
 use crate::upstream::replies::{Elements, field, integer, text};
 use crate::upstream::{CommandError, Reply};
@@ -76,7 +76,7 @@ impl Profile {
             out.push_str(if out.is_empty() { "\"" } else { ",\"" });
             out.push_str(name);
             out.push_str("\":");
-            request::string(&mut out, value);
+            json::string(&mut out, value);
         }
         if told == Detail::Full {
             let comma = if out.is_empty() { "" } else { "," };
@@ -91,7 +91,7 @@ impl Profile {
     /// The status shown as JSON.
     pub(crate) fn write_shown(&self, out: &mut String) {
         match &self.shown {
-            Some(shown) => request::string(out, shown),
+            Some(shown) => json::string(out, shown),
             None => out.push_str("null"),
         }
     }

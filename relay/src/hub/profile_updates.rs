@@ -18,8 +18,8 @@ use serde_json::value::RawValue;
 
 use crate::client::connection::Connection;
 use crate::client::frame;
+use crate::client::json;
 use crate::client::outbox::Class;
-use crate::client::request;
 use crate::event::Id;
 use crate::hub::Hub;
 use crate::hub::profile::{Detail, Profile};
@@ -160,13 +160,13 @@ async fn pass_on(hub: &Hub, room: &Room, user: &str) {
         return;
     }
     let mut news = String::from("{\"user\":");
-    request::string(&mut news, user);
+    json::string(&mut news, user);
     news.push_str(&format!(",\"id\":\"{}\",\"data\":{data},\"rooms\":[", profile.last));
     for (index, room) in rooms.iter().enumerate() {
         if index > 0 {
             news.push(',');
         }
-        request::string(&mut news, room);
+        json::string(&mut news, room);
     }
     news.push_str("]}");
     let mut publication = redis::cmd("SPUBLISH");
@@ -215,7 +215,7 @@ fn tell(hub: &Hub, news: (&str, Id, &str), rooms: &[String]) {
         *connection.user != *user && know.binary_search(&connection.number).is_err()
     });
     let mut text = String::from("{\"type\":\"profile\",\"user\":");
-    request::string(&mut text, user);
+    json::string(&mut text, user);
     text.push_str(&format!(",\"ref\":\"{id}\",\"data\":{data}}}"));
     let frame = frame::text(text.as_bytes());
     let mut pending_flush = PendingFlush::new();

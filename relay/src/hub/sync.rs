@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 
 use crate::client::error::Error;
 use crate::client::frame;
-use crate::client::request;
+use crate::client::json;
 use crate::event::Id;
 use crate::hub::Hub;
 use crate::hub::access::{self, end_removed_presence};
@@ -113,7 +113,7 @@ async fn once(
 fn reload(hub: &Arc<Hub>, room: &Arc<Room>, page: Page) -> bool {
     debug!(room = &*room.name, newest = %page.newest, "the room's past is gone: reload");
     METRICS.reloads.increment(1);
-    let reload = request::about_room("reload", &room.name, &format!(",{}", page.json()));
+    let reload = json::about_room("reload", &room.name, &format!(",{}", page.json()));
     let mut pending_flush = PendingFlush::new();
     let again = room.reload(page.newest, &frame::text(reload.as_bytes()), &mut pending_flush);
     hub.flush(pending_flush);

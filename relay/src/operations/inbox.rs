@@ -14,7 +14,8 @@ use redis::{Cmd, Value};
 use super::follows::list;
 use super::{Answer, Context, Outcome, notices};
 use crate::client::error::Error;
-use crate::client::request::{self, Request};
+use crate::client::json;
+use crate::client::request::Request;
 use crate::event::Id;
 use crate::names::room_kind;
 use crate::upstream::replies::{BoundedObject, Elements, PAGE_BYTES, Page, text};
@@ -181,7 +182,7 @@ pub(super) async fn inbox(context: &Arc<Context>, request: Request<'_>) -> Outco
     }
     out.push_str("],\"cursor\":");
     match cursor {
-        Some((cursor, _)) => request::string(&mut out, &cursor.text()),
+        Some((cursor, _)) => json::string(&mut out, &cursor.text()),
         None => out.push_str("null"),
     }
     Ok(Answer::Ok(out))
@@ -194,7 +195,7 @@ fn rows(waiting: &[(Cursor, Unread)]) -> (Vec<String>, usize) {
     let (mut rows, mut bytes) = (Vec::new(), 0);
     for (at, unread) in waiting {
         let mut row = String::from("\"room\":");
-        request::string(&mut row, &at.room);
+        json::string(&mut row, &at.room);
         row.push(',');
         unread.write(&mut row);
         if bytes + row.len() + FRAME > PAGE_BYTES {

@@ -15,7 +15,8 @@ use super::contacts::{self, ReadyContact};
 use super::follows::{Following, Gain};
 use super::{Answer, Context, Outcome};
 use crate::client::error::Error;
-use crate::client::request::{self, Request};
+use crate::client::reply;
+use crate::client::request::Request;
 use crate::event::Id;
 use crate::hub::access::{self, room_as};
 use crate::hub::presence;
@@ -80,9 +81,9 @@ async fn receive_one(context: &Context, request: Request<'_>, membership: Member
     let connection = &context.connection;
     let mut received = receive(context, &[wish]).await;
     let answer = match received.pop() {
-        Some(Ok(inside)) => request::ok(request.reference, &inside),
-        Some(Err(error)) => request::error(request.reference, &error),
-        None => request::error(request.reference, &Error::unavailable()),
+        Some(Ok(inside)) => reply::ok(request.reference, &inside),
+        Some(Err(error)) => reply::error(request.reference, &error),
+        None => reply::error(request.reference, &Error::unavailable()),
     };
     connection.release(&answer);
     Ok(Answer::Sent)

@@ -28,7 +28,8 @@ use redis::Cmd;
 
 use crate::client::connection::Connection;
 use crate::client::error::Error;
-use crate::client::request::{self, Fields, Request};
+use crate::client::reply;
+use crate::client::request::{Fields, Request};
 use crate::hub::Hub;
 use crate::metrics::METRICS;
 use crate::rate_limit::Allowance;
@@ -143,11 +144,11 @@ pub(crate) async fn execute(context: Arc<Context>, text: impl AsRef<str>) {
         Err((reference, error)) => (reference, take(&context, 1).and(Err(error))),
     };
     match outcome {
-        Ok(Answer::Ok(inside)) => context.connection.send_text(&request::ok(reference, &inside)),
+        Ok(Answer::Ok(inside)) => context.connection.send_text(&reply::ok(reference, &inside)),
         Ok(Answer::Sent) => {}
         Err(error) => {
             METRICS.operation_errors.increment(1);
-            context.connection.send_text(&request::error(reference, &error));
+            context.connection.send_text(&reply::error(reference, &error));
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use redis::{Cmd, Value};
 
 use super::Context;
-use crate::client::request;
+use crate::client::json;
 use crate::event::Id;
 use crate::hub::access::{Access, read_access, room_as};
 use crate::names::{RoomKind, room_kind};
@@ -84,7 +84,7 @@ async fn tell(context: &Context, room: &str, id: Id, mut told: Vec<(String, &'st
     let notices = told.iter().map(|(user, kind)| {
         let mut data = about(kind, room, id);
         data.push_str(",\"from\":");
-        request::string(&mut data, context.user());
+        json::string(&mut data, context.user());
         data.push('}');
         notice(user, &data)
     });
@@ -110,7 +110,7 @@ pub(super) fn notify_of_reading(context: &Arc<Context>, room: &str, cursor: Id, 
 
 fn about(kind: &str, room: &str, id: Id) -> String {
     let mut data = format!("{{\"kind\":\"{kind}\",\"room\":");
-    request::string(&mut data, room);
+    json::string(&mut data, room);
     data.push_str(&format!(",\"id\":\"{id}\""));
     data
 }

@@ -7,7 +7,8 @@ use redis::{Cmd, Value};
 
 use super::{Answer, Context, Outcome, contacts};
 use crate::client::error::Error;
-use crate::client::request::{self, Fields, Request};
+use crate::client::json;
+use crate::client::request::{Fields, Request};
 use crate::names::{self, ROOM_NAME_MAX, RoomKind, USER_NAME_MAX};
 use crate::upstream::replies::{Elements, Keep, PAGE_BYTES, Page, integer, write_json};
 use crate::upstream::{CommandError, all_unavailable};
@@ -107,7 +108,7 @@ pub(super) async fn online(context: &Arc<Context>, request: Request<'_>) -> Outc
         if index > 0 {
             out.push(',');
         }
-        request::string(&mut out, room);
+        json::string(&mut out, room);
         let _ = match count {
             0.. => write!(out, ":{count}"),
             _ => write!(out, ":null"),
@@ -202,7 +203,7 @@ fn setting(raw: &str) -> Result<String, Error> {
     match raw {
         "true" => Ok("yes".to_owned()),
         "false" => Ok("no".to_owned()),
-        raw if raw.starts_with('"') => Ok(request::text(raw).map_err(wrong)?.into_owned()),
+        raw if raw.starts_with('"') => Ok(json::text(raw).map_err(wrong)?.into_owned()),
         raw => serde_json::from_str::<u64>(raw).map(|number| number.to_string()).map_err(wrong),
     }
 }

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use super::join::{Membership, Wish, check_room_count, receive, too_many_rooms};
 use super::{Answer, Context, Outcome};
 use crate::client::error::Error;
-use crate::client::request::{self, Fields, Request};
+use crate::client::json;
+use crate::client::reply;
+use crate::client::request::{Fields, Request};
 use crate::event::Id;
 use crate::names::room_kind;
 
@@ -24,7 +26,7 @@ pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outc
         if index > 0 {
             inside.push(',');
         }
-        request::string(&mut inside, &wish.room);
+        json::string(&mut inside, &wish.room);
         match received {
             Ok(members) => inside.push_str(&format!(":{{{members}}}")),
             Err(error) => {
@@ -35,7 +37,7 @@ pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outc
         }
     }
     inside.push('}');
-    context.connection.release(&request::ok(request.reference, &inside));
+    context.connection.release(&reply::ok(request.reference, &inside));
     Ok(Answer::Sent)
 }
 
@@ -53,7 +55,7 @@ fn wishes(rooms: &Fields<'_>, most: usize) -> Result<Vec<Wish>, Error> {
         let since = match cursor {
             "null" => None,
             cursor => {
-                let cursor = request::text(cursor).ok();
+                let cursor = json::text(cursor).ok();
                 let id = cursor.and_then(|cursor| Id::parse(cursor.as_bytes()));
                 Some(id.ok_or_else(|| Error::invalid("rooms", "a cursor is not an id"))?)
             }

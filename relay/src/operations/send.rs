@@ -17,7 +17,9 @@ use crate::client::close;
 use crate::client::connection::End;
 use crate::client::error::Error;
 use crate::client::frame;
-use crate::client::request::{self, Request};
+use crate::client::json;
+use crate::client::reply;
+use crate::client::request::Request;
 use crate::config::Offline;
 use crate::hub::now_ms;
 use crate::metrics::METRICS;
@@ -166,13 +168,13 @@ async fn run_send_queue(context: Arc<Context>) {
         let until = tokio::time::Instant::from_std(send.until);
         let outcome = tokio::time::timeout_at(until, in_time).await;
         let answer = match outcome.unwrap_or_else(|_| Err(Error::unavailable())) {
-            Ok(inside) => request::ok(&send.reference, &inside),
+            Ok(inside) => reply::ok(&send.reference, &inside),
             Err(error) => {
                 METRICS.operation_errors.increment(1);
                 if send.shown.is_some() {
                     withdraw(&context, &send);
                 }
-                request::error(&send.reference, &error)
+                reply::error(&send.reference, &error)
             }
         };
         context.send_queue.lock().waiting.pop_front();
@@ -184,10 +186,10 @@ async fn run_send_queue(context: Arc<Context>) {
 
 fn withdraw(context: &Context, send: &Send) {
     let mut further = String::from(",\"user\":");
-    request::string(&mut further, context.user());
+    json::string(&mut further, context.user());
     further.push_str(",\"nonce\":");
-    request::string(&mut further, &send.nonce);
-    let withdraw = request::about_room("withdraw", &send.room, &further);
+    json::string(&mut further, &send.nonce);
+    let withdraw = json::about_room("withdraw", &send.room, &further);
     let Some(room) = context.hub.room(&send.room) else { return };
     // Also those who are paused: they may have been shown it before.
     if room.holds(&context.connection) {
@@ -240,11 +242,11 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<Send, Error> {
     }
     let shown = (context.hub.config.offline == Offline::Local).then(|| {
         let mut further = format!(",\"ts\":{},\"user\":", now_ms());
-        request::string(&mut further, context.user());
+        json::string(&mut further, context.user());
         further.push_str(",\"kind\":");
-        request::string(&mut further, kind.as_deref().unwrap_or("text"));
+        json::string(&mut further, kind.as_deref().unwrap_or("text"));
         further.push_str(",\"text\":");
-        request::string(&mut further, &text);
+        json::string(&mut further, &text);
         if let Some(meta) = meta {
             further.push_str(",\"meta\":");
             further.push_str(meta);
@@ -253,9 +255,9 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<Send, Error> {
             further.push_str(&format!(",\"reply\":\"{reply}\""));
         }
         further.push_str(",\"nonce\":");
-        request::string(&mut further, &nonce);
+        json::string(&mut further, &nonce);
         further.push_str(",\"local\":true");
-        request::about_room("message", &room, &further)
+        json::about_room("message", &room, &further)
     });
     // Half the window, so that every submission of it falls into one window.
     let until = Instant::now() + context.hub.config.nonce_window / 2;

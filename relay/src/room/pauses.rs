@@ -13,6 +13,7 @@ use super::{Joiner, Removal, Room, State, removal};
 use crate::client::connection::Connection;
 use crate::client::error::Error;
 use crate::client::frame::{self, Frame};
+use crate::client::json;
 use crate::client::outbox::Class;
 use crate::client::request;
 use crate::event::{Head, Id};
@@ -221,7 +222,7 @@ impl Room {
         for connection in &denied {
             let mut further = String::from(",");
             why(connection).inspect(|why| why.write(&mut further));
-            let gone = request::about_room("gone", &self.name, &further);
+            let gone = json::about_room("gone", &self.name, &further);
             connection.remove_room(self);
             queue(connection, &frame::text(gone.as_bytes()), Class::Live, pending_flush);
         }

@@ -7,6 +7,7 @@ use super::{Next, Removal, Room, State, removal};
 use crate::client::close;
 use crate::client::connection::Connection;
 use crate::client::frame::{self, Frame};
+use crate::client::json;
 use crate::client::outbox::Class;
 use crate::client::request;
 use crate::event::{Head, Id, Place};
@@ -92,7 +93,7 @@ impl Room {
     }
 
     pub(super) fn look_again(&self) -> Frame {
-        frame::text(request::about_room("reset", &self.name, "").as_bytes())
+        frame::text(json::about_room("reset", &self.name, "").as_bytes())
     }
 
     /// Sends a frame of the relay's own to every receiver.
@@ -203,9 +204,9 @@ impl Room {
         };
         if let Some(reason) = reason {
             further.push_str(",\"reason\":");
-            request::string(&mut further, reason);
+            json::string(&mut further, reason);
         }
-        let gone = request::about_room("gone", &self.name, &further);
+        let gone = json::about_room("gone", &self.name, &further);
         connection.remove_room(self);
         queue(connection, &frame::text(gone.as_bytes()), Class::Live, pending_flush);
     }

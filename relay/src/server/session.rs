@@ -28,7 +28,8 @@ use crate::client::connection::{Connection, End};
 use crate::client::error::Error;
 use crate::client::frame;
 use crate::client::frame_reader::{Broken, Found, Incoming};
-use crate::client::request;
+use crate::client::json;
+use crate::client::reply;
 use crate::hub::Hub;
 use crate::metrics::METRICS;
 use crate::operations::{self, Context};
@@ -216,7 +217,7 @@ impl Session {
                 let is_request = matches!(step.found, Found::Text(_));
                 if !std::mem::replace(&mut self.is_warned, true) && !is_request {
                     let error = Error::ratelimit(retry_ms);
-                    self.connection.send_text(&request::error("null", &error));
+                    self.connection.send_text(&reply::error("null", &error));
                 }
             }
             Verdict::Flood => return Look::End(End::Close(close::FLOOD)),
@@ -296,11 +297,11 @@ async fn carried_out(operation: &mut Option<Operation>) {
 pub(crate) fn hello(hub: &Hub, connection: &Connection) -> String {
     let config = &hub.config;
     let mut out = String::from(r#"{"type":"hello","v":1,"relay":"#);
-    request::string(&mut out, &config.name);
+    json::string(&mut out, &config.name);
     out.push_str(",\"connection\":");
-    request::string(&mut out, &connection.name);
+    json::string(&mut out, &connection.name);
     out.push_str(",\"user\":");
-    request::string(&mut out, &connection.user);
+    json::string(&mut out, &connection.user);
     let (ping_ms, grace_ms) = (config.ping.as_millis(), config.grace.as_millis());
     out.push_str(&format!(
         r#","ping_ms":{ping_ms},"grace_ms":{grace_ms},"limits":{{"frame":{},"rooms":{},"operations_per_second":{},"frames_per_second":{},"bytes_per_second":{},"page_events":{},"page_bytes":{PAGE_BYTES},"nonce_window_ms":{}}}"#,
@@ -318,7 +319,7 @@ pub(crate) fn hello(hub: &Hub, connection: &Connection) -> String {
             if index > 0 {
                 out.push(',');
             }
-            request::string(&mut out, room);
+            json::string(&mut out, room);
         }
         out.push(']');
     }

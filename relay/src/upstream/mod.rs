@@ -220,7 +220,7 @@ impl Upstream {
         match &state {
             State::Open => info!(source = "upstream", "Redis accepts everything"),
             State::WritesRefused(problem) | State::Unavailable(problem) => {
-                METRICS.problem(problem);
+                METRICS.upstream_problem(problem.kind());
                 warn!(source = "upstream", "{problem}");
             }
         }

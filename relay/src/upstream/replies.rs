@@ -9,7 +9,7 @@ use redis::Value;
 
 use crate::client::error::Error;
 use crate::client::frame::{self, Frame};
-use crate::client::request;
+use crate::client::json;
 use crate::event::{Head, Id, Place};
 
 /// Event bytes in one reply at most; beyond it `more` says that the client must go on.
@@ -240,7 +240,7 @@ impl BoundedObject {
         if !is_first {
             self.out.push(',');
         }
-        request::string(&mut self.out, key);
+        json::string(&mut self.out, key);
         self.out.push(':');
         write(&mut self.out);
         if self.out.len() > PAGE_BYTES && !is_first {
@@ -282,8 +282,8 @@ pub(crate) fn write_json(out: &mut String, value: &Value) {
         Value::Boolean(yes) => {
             let _ = write!(out, "{yes}");
         }
-        Value::BulkString(bytes) => request::string(out, &String::from_utf8_lossy(bytes)),
-        Value::SimpleString(text) => request::string(out, text),
+        Value::BulkString(bytes) => json::string(out, &String::from_utf8_lossy(bytes)),
+        Value::SimpleString(text) => json::string(out, text),
         Value::Okay => out.push_str("\"OK\""),
         Value::Array(values) | Value::Set(values) => {
             out.push('[');
