@@ -10,8 +10,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::Cmd;
-
 use crate::client::error::Error;
 use crate::event::{Head, Place};
 use crate::hub::Hub;
@@ -20,6 +18,7 @@ use crate::panics::restart_on_panic;
 use crate::room::fetch::sync_command;
 use crate::room::subscribers::PendingFlush;
 use crate::room::{Behind, Brought, Question, Room};
+use crate::upstream::commands::{self, Reader};
 use crate::upstream::replies::{Synced, frames};
 use crate::upstream::{CommandError, Reply};
 
@@ -91,7 +90,8 @@ pub(crate) async fn ask(hub: &Hub, room: &Room) {
     for _ in 0..2 {
         let Question { epoch, users } = room.question();
         for users in users.chunks(USERS_PER_CALL) {
-            let commands = users.iter().map(|user| room_as(&room.name, user)).collect();
+            let commands =
+                users.iter().map(|user| commands::room(&room.name, Reader::User(user))).collect();
             let (mut granted, mut denied) = (Vec::new(), Vec::new());
             let mut pending_flush = PendingFlush::new();
             for (user, reply) in users.iter().zip(hub.upstream.call(commands).await) {
@@ -119,8 +119,8 @@ pub(crate) async fn ask(hub: &Hub, room: &Room) {
 /// Brings a connection that is far behind to where the room is, as far as Redis answers.
 async fn bring(hub: &Hub, room: &Room, epoch: u64, mut behind: Behind) {
     for _ in 0..PAGES {
-        let mut command = sync_command(&room.name, behind.position);
-        command.arg("AS").arg(&*behind.connection.user);
+        let user = Reader::User(&behind.connection.user);
+        let command = sync_command(&room.name, behind.position, user);
         let Ok(value) = hub.upstream.call_one(command).await else { return };
         let Ok(synced) = Synced::read(value) else { return };
         let mut pending_flush = PendingFlush::new();
@@ -140,7 +140,7 @@ async fn bring(hub: &Hub, room: &Room, epoch: u64, mut behind: Behind) {
     }
 }
 
-/// What the answer to [`room_as`] says about access.
+/// What `CHAT.ROOM_RO … AS user` says about access.
 #[derive(Debug)]
 pub(crate) enum Access {
     /// The user may read, or there is no room whose reading could be denied.
@@ -151,7 +151,7 @@ pub(crate) enum Access {
     Unknown(CommandError),
 }
 
-/// Judges the answer to [`room_as`].
+/// Judges the reply of `CHAT.ROOM_RO … AS user`.
 pub(crate) fn read_access(reply: Reply) -> Access {
     match reply {
         Ok(_) => Access::Granted,
@@ -162,11 +162,4 @@ pub(crate) fn read_access(reply: Reply) -> Access {
         },
         Err(error) => Access::Unknown(error),
     }
-}
-
-/// `CHAT.ROOM_RO room AS user`: what this user may see of it, or why nothing.
-pub(crate) fn room_as(room: &str, user: &str) -> Cmd {
-    let mut command = redis::cmd("CHAT.ROOM_RO");
-    command.arg(room).arg("AS").arg(user);
-    command
 }

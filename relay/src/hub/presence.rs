@@ -5,8 +5,7 @@
 //! position check: one per room and relay, none per client.
 
 use std::sync::Arc;
-
-use redis::Cmd;
+use std::time::Duration;
 
 use crate::client::connection::Connection;
 use crate::hub::Hub;
@@ -14,50 +13,37 @@ use crate::hub::access::{self, Access, read_access};
 use crate::names::contact;
 use crate::room::Room;
 use crate::upstream::replies::{Elements, text};
+use crate::upstream::{Command, commands};
 
 /// Rooms beaten in one pipeline.
 const ROOMS_PER_CALL: usize = 200;
 /// Connections that one `CHAT.BEAT` may name.
 const CONNECTIONS_PER_BEAT: usize = 1000;
 
-/// `CHAT.PRESENCE` of this connection for `ttl_ms`, with its status if it has one.
-pub(crate) fn present(room: &str, connection: &Connection, ttl_ms: u128) -> Cmd {
-    let mut command = redis::cmd("CHAT.PRESENCE");
-    command.arg(room).arg(&*connection.user).arg(&*connection.name);
-    command.arg("TTL").arg(ttl_ms.to_string());
-    if let Some(status) = connection.status() {
-        command.arg("STATUS").arg(&*status);
-    }
-    command
+/// `CHAT.PRESENCE` of this connection for `ttl`, with its status if it has one.
+pub(crate) fn present(room: &str, connection: &Connection, ttl: Duration) -> Command {
+    let status = connection.status();
+    commands::present(room, &connection.user, &connection.name, ttl, status.as_deref())
 }
 
 /// `CHAT.PRESENCE … OFF`.
-pub(crate) fn absent(room: &str, connection: &Connection) -> Cmd {
-    let mut command = redis::cmd("CHAT.PRESENCE");
-    command.arg(room).arg(&*connection.user).arg(&*connection.name).arg("OFF");
-    command
+pub(crate) fn absent(room: &str, connection: &Connection) -> Command {
+    commands::absent(room, &connection.user, &connection.name, None)
 }
 
 /// The socket is lost: in each of its rooms the user stays present for the grace only. A beat, as it
 /// sets nobody present who was taken out. If Redis is away, presence ends by its TTL.
 pub(crate) async fn shorten(hub: &Hub, connection: &Connection, rooms: &[Arc<Room>]) {
-    let grace = hub.config.grace.as_millis();
-    for_present(hub, connection, rooms, |room| {
-        let mut command = redis::cmd("CHAT.BEAT");
-        command.arg(room).arg(grace.to_string()).arg(&*connection.name);
-        command
-    })
-    .await;
+    let grace = hub.config.grace;
+    let command = |room: &str| commands::beat(room, grace, [&*connection.name]);
+    for_present(hub, connection, rooms, command).await;
 }
 
 /// The user was kicked off the relay: in each of the rooms presence ends now.
 pub(crate) async fn end(hub: &Hub, connection: &Connection, rooms: &[Arc<Room>]) {
-    for_present(hub, connection, rooms, |room| {
-        let mut command = absent(room, connection);
-        command.arg("REASON").arg("kicked");
-        command
-    })
-    .await;
+    let (user, name) = (&*connection.user, &*connection.name);
+    let command = |room: &str| commands::absent(room, user, name, Some("kicked"));
+    for_present(hub, connection, rooms, command).await;
 }
 
 /// Sends a command for each room in which the connection is present, if Redis is there.
@@ -65,7 +51,7 @@ async fn for_present(
     hub: &Hub,
     connection: &Connection,
     rooms: &[Arc<Room>],
-    command: impl Fn(&str) -> Cmd,
+    command: impl Fn(&str) -> Command,
 ) {
     let present: Vec<_> = rooms.iter().filter(|room| is_present(connection, room)).collect();
     for rooms in present.chunks(ROOMS_PER_CALL) {
@@ -88,17 +74,14 @@ pub(crate) fn end_later(hub: &Hub, connection: &Connection, room: &Room) {
 
 /// Beats these rooms for all their connections here.
 pub(crate) async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
-    let ttl = hub.config.presence_ttl.as_millis();
+    let ttl = hub.config.presence_ttl;
     for rooms in rooms.chunks(ROOMS_PER_CALL) {
         let mut asked = Vec::new();
         let mut commands = Vec::new();
         for room in rooms {
             for subscribers in room.everybody().chunks(CONNECTIONS_PER_BEAT) {
-                let mut command = redis::cmd("CHAT.BEAT");
-                command.arg(&*room.name).arg(ttl.to_string());
-                for receiver in subscribers {
-                    command.arg(&*receiver.name);
-                }
+                let names = subscribers.iter().map(|receiver| &*receiver.name);
+                let command = commands::beat(&room.name, ttl, names);
                 asked.push((room, subscribers.to_vec(), room.last()));
                 commands.push(command);
             }
@@ -129,7 +112,7 @@ pub(crate) async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
 }
 
 async fn set_again(hub: &Arc<Hub>, room: &Arc<Room>, here: &[Arc<Connection>], unknown: &[String]) {
-    let ttl = hub.config.presence_ttl.as_millis();
+    let ttl = hub.config.presence_ttl;
     let lost: Vec<&Arc<Connection>> = here
         .iter()
         .filter(|connection| unknown.iter().any(|name| **name == *connection.name))

@@ -3,13 +3,14 @@
 //! Read as the backend, for personal rooms are closed to others; what of it goes to whom is the
 //! caller's to decide. A user without a personal room has no profile.
 
-use redis::{Cmd, Value};
+use redis::Value;
 
 use crate::client::error::Error;
 use crate::client::json;
 use crate::event::Id;
+use crate::upstream::commands::{self, Reader, Rows};
 use crate::upstream::replies::{Elements, field, integer, text};
-use crate::upstream::{CommandError, Reply};
+use crate::upstream::{Command, CommandError, Reply};
 
 /// One user as others may know them.
 #[derive(Debug, Default)]
@@ -37,13 +38,10 @@ pub(crate) enum Detail {
 
 impl Profile {
     /// The commands whose replies [`Profile::read`] takes.
-    pub(crate) fn commands(user: &str) -> [Cmd; 2] {
+    pub(crate) fn commands(user: &str) -> [Command; 2] {
         let room = format!("@{user}");
-        let mut what = redis::cmd("CHAT.ROOM_RO");
-        what.arg(&room);
-        let mut who = redis::cmd("CHAT.WHO");
-        who.arg(&room).arg("COUNT").arg(1);
-        [what, who]
+        let one = Rows { cursor: None, count: Some(1) };
+        [commands::room(&room, Reader::Backend), commands::who(&room, one, Reader::Backend)]
     }
 
     /// Reads the replies; None: there is no such room.

@@ -26,7 +26,7 @@ use crate::hub::profile::{Detail, Profile};
 use crate::names::{RoomKind, room_kind};
 use crate::room::Room;
 use crate::room::subscribers::{PendingFlush, queue};
-use crate::upstream::{CommandError, Unavailable};
+use crate::upstream::{CommandError, Unavailable, commands};
 
 /// The channel of all relays. No room can have this name.
 pub(crate) const CHANNEL: &str = "@*profiles";
@@ -169,10 +169,8 @@ async fn pass_on(hub: &Hub, room: &Room, user: &str) {
         json::string(&mut news, room);
     }
     news.push_str("]}");
-    let mut publication = redis::cmd("SPUBLISH");
-    publication.arg(CHANNEL).arg(news);
     // If it is lost, others see the change when they ask for the profile.
-    let _ = hub.upstream.call_one(publication).await;
+    let _ = hub.upstream.call_one(commands::publish(CHANNEL, &news)).await;
 }
 
 async fn ask(hub: &Hub, user: &str) -> Option<Profile> {

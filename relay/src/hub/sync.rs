@@ -20,6 +20,7 @@ use crate::room::Room;
 use crate::room::fetch::{PAGE_EVENTS, newest_page, sync_command};
 use crate::room::subscribers::PendingFlush;
 use crate::upstream::CommandError;
+use crate::upstream::commands::Reader;
 use crate::upstream::replies::{Page, Synced, frames};
 
 /// Why a room is synced.
@@ -83,7 +84,8 @@ async fn once(
     access::ask_later(hub, room);
     loop {
         METRICS.syncs.increment(1);
-        let synced = match hub.upstream.call_one(sync_command(&room.name, from)).await {
+        let command = sync_command(&room.name, from, Reader::Backend);
+        let synced = match hub.upstream.call_one(command).await {
             Ok(value) => Synced::read(value)?,
             // The key is no room any more: its past is gone like that of a deleted one.
             Err(CommandError::Refused(error)) if error.code == "WRONGTYPE" => {

@@ -7,11 +7,11 @@
 
 use std::time::Instant;
 
-use redis::{Cmd, Value};
+use redis::Value;
 
 use super::Context;
 use crate::names::{RoomKind, room_kind};
-use crate::upstream::{CommandError, Reply, Unavailable};
+use crate::upstream::{Command, CommandError, Reply, Unavailable, commands};
 
 /// How a user comes by a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +62,8 @@ impl<'a> Following<'a> {
     }
 
     /// The commands, one per user.
-    pub(super) fn commands(&self) -> Vec<Cmd> {
-        self.users.iter().map(|user| list("CHAT.FOLLOW", user, self.room)).collect()
+    pub(super) fn commands(&self) -> Vec<Command> {
+        self.users.iter().map(|user| commands::follow(user, self.room)).collect()
     }
 
     /// How many commands there are.
@@ -88,9 +88,8 @@ impl<'a> Following<'a> {
         }
         let mut commands = Vec::with_capacity(self.users.len() * 2);
         for user in &self.users {
-            let mut unread = redis::cmd("CHAT.UNREAD");
-            unread.arg(self.room).arg(user);
-            commands.extend([list("CHAT.UNFOLLOW", user, self.room), unread]);
+            commands.push(commands::unfollow(user, self.room));
+            commands.push(commands::unread(self.room, user));
         }
         let replies = context.hub.upstream.call(commands).await;
         if let Some(away) = first_unavailable(&replies) {
@@ -102,8 +101,8 @@ impl<'a> Following<'a> {
         };
         let members = self.users.iter().zip(replies.iter().skip(1).step_by(2));
         let members = members.filter(|(_, reply)| member(reply));
-        let again: Vec<Cmd> =
-            members.map(|(user, _)| list("CHAT.FOLLOW", user, self.room)).collect();
+        let again: Vec<Command> =
+            members.map(|(user, _)| commands::follow(user, self.room)).collect();
         if !again.is_empty() {
             return first_unavailable(&context.hub.upstream.call(again).await).map_or(Ok(()), Err);
         }
@@ -125,13 +124,6 @@ fn first_unavailable(replies: &[Reply]) -> Option<Unavailable> {
         Err(CommandError::Unavailable(away)) => Some(*away),
         _ => None,
     })
-}
-
-/// `CHAT.FOLLOW @user room` or `CHAT.UNFOLLOW @user room`.
-pub(super) fn list(command: &str, user: &str, room: &str) -> Cmd {
-    let mut command = redis::cmd(command);
-    command.arg(format!("@{user}")).arg(room);
-    command
 }
 
 #[cfg(test)]

@@ -9,17 +9,17 @@ use std::fmt::Write;
 use std::iter::repeat;
 use std::sync::Arc;
 
-use redis::{Cmd, Value};
+use redis::Value;
 
-use super::follows::list;
 use super::{Answer, Context, Outcome, notices};
 use crate::client::error::Error;
 use crate::client::json;
 use crate::client::request::Request;
 use crate::event::Id;
 use crate::names::room_kind;
+use crate::upstream::commands::{self, Bounds, Part, Reader, Rows};
 use crate::upstream::replies::{BoundedObject, Elements, PAGE_BYTES, Page, text};
-use crate::upstream::{CommandError, Reply, all_unavailable};
+use crate::upstream::{Command, CommandError, Reply, all_unavailable};
 
 /// Rooms asked about in one pipeline.
 const ROOMS_PER_CALL: usize = 1000;
@@ -73,8 +73,7 @@ impl Unread {
 pub(super) async fn read(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let room = request.fields.room()?;
     let upto = request.fields.needed_id("id")?;
-    let mut command = redis::cmd("CHAT.READ");
-    command.arg(&*room).arg(context.user()).arg(upto.to_string());
+    let command = commands::read(&room, context.user(), upto);
     let mut reply = Elements::of(context.ask(command).await?)?;
     let (cursor, unread) = (reply.id()?, reply.integer()?);
     // Only forward: another cursor is further on, and was told when it went there.
@@ -210,14 +209,10 @@ fn rows(waiting: &[(Cursor, Unread)]) -> (Vec<String>, usize) {
 /// The user's own list, whole.
 async fn followed_rooms(context: &Context) -> Result<Vec<String>, Error> {
     let mut rooms = Vec::new();
-    let mut cursor = None;
+    let mut cursor: Option<String> = None;
     loop {
-        let mut command = redis::cmd("CHAT.FOLLOWS");
-        command.arg(format!("@{}", context.user()));
-        if let Some(cursor) = &cursor {
-            command.arg("CURSOR").arg(cursor);
-        }
-        command.arg("COUNT").arg(ROOMS_PER_CALL);
+        let page = Rows { cursor: cursor.as_deref(), count: Some(ROOMS_PER_CALL as u64) };
+        let command = commands::follows(context.user(), page);
         let value = match context.hub.upstream.call_one(command).await {
             Ok(value) => value,
             Err(CommandError::Refused(error)) if error.code == "NOROOM" => return Ok(rooms),
@@ -239,16 +234,10 @@ async fn followed_rooms(context: &Context) -> Result<Vec<String>, Error> {
 async fn ask_all(context: &Context, rooms: &[String]) -> Vec<Reply> {
     let mut replies = Vec::with_capacity(rooms.len());
     for rooms in rooms.chunks(ROOMS_PER_CALL) {
-        let commands = rooms.iter().map(|room| unread_command(context, room));
+        let commands = rooms.iter().map(|room| commands::unread(room, context.user()));
         replies.extend(context.hub.upstream.call(commands.collect()).await);
     }
     replies
-}
-
-fn unread_command(context: &Context, room: &str) -> Cmd {
-    let mut command = redis::cmd("CHAT.UNREAD");
-    command.arg(room).arg(context.user());
-    command
 }
 
 /// The newest message of each room as the user sees it, byte for byte, of as many of the first rooms
@@ -263,11 +252,9 @@ async fn newest_messages(
     while messages.len() < rooms.len() {
         let part = &rooms[messages.len()..];
         let part = &part[..part.len().min(at_a_time)];
-        let commands = part.iter().map(|(at, _)| {
-            let mut command = redis::cmd("CHAT.HISTORY");
-            command.arg(&at.room).arg("COUNT").arg(1).arg("AS").arg(context.user());
-            command
-        });
+        let (user, one) = (Reader::User(context.user()), Bounds { count: Some(1), bytes: None });
+        let commands = part.iter();
+        let commands = commands.map(|(at, _)| commands::history(&at.room, Part::Newest, one, user));
         for reply in context.hub.upstream.call(commands.collect()).await {
             let newest = reply.ok().and_then(|page| Page::read(page).ok());
             let newest = newest.and_then(|page| page.events.into_iter().next_back());
@@ -295,16 +282,16 @@ async fn repair(context: &Context, lost: &[String]) -> Result<(), Error> {
     let mut commands = Vec::with_capacity(lost.len() * 2);
     for room in lost {
         context.hub.follow_cache.forget(context.user(), room);
-        commands.push(list("CHAT.UNFOLLOW", context.user(), room));
-        commands.push(unread_command(context, room));
+        commands.push(commands::unfollow(context.user(), room));
+        commands.push(commands::unread(room, context.user()));
     }
     let replies = context.hub.upstream.call(commands).await;
     let asked = replies.into_iter().skip(1).step_by(2);
     let gained = lost.iter().zip(asked).filter_map(|(room, reply)| {
         let is_member = matches!(Unread::read(reply), Ok(Some(_)));
-        is_member.then(|| list("CHAT.FOLLOW", context.user(), room))
+        is_member.then(|| commands::follow(context.user(), room))
     });
-    let gained: Vec<Cmd> = gained.collect();
+    let gained: Vec<Command> = gained.collect();
     if !gained.is_empty() {
         for reply in context.hub.upstream.call(gained).await {
             reply?;

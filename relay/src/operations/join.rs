@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use redis::{Cmd, Value};
+use redis::Value;
 
 use super::contacts::{self, ReadyContact};
 use super::follows::{Following, Gain};
@@ -18,12 +18,13 @@ use crate::client::error::Error;
 use crate::client::reply;
 use crate::client::request::Request;
 use crate::event::Id;
-use crate::hub::access::{self, room_as};
+use crate::hub::access;
 use crate::hub::presence;
 use crate::names::contact;
 use crate::room::fetch::{Fetched, Key};
 use crate::room::subscribers::PendingFlush;
 use crate::room::{Attached, Joiner, Room};
+use crate::upstream::commands::{self, Reader};
 use crate::upstream::replies::{PAGE_BYTES, field, id, integer, write_json};
 use crate::upstream::{CommandError, Reply, Unavailable};
 
@@ -288,16 +289,16 @@ async fn ask(
 ) -> Result<(Arc<Fetched>, Value, i64), Error> {
     let (hub, connection) = (&context.hub, &context.connection);
     confirmed(room).await?;
-    let ttl = hub.config.presence_ttl.as_millis();
+    let ttl = hub.config.presence_ttl;
     let mut commands = Vec::with_capacity(4);
     let mut following = None;
     if membership == Membership::Join {
-        commands.push(join_command(context, &wish.room));
+        commands.push(commands::join(&wish.room, context.user()));
         let again = following.insert(Following::before(context, &wish.room, Gain::Join));
         commands.extend(again.commands());
     }
     commands.push(presence::present(&wish.room, connection, ttl));
-    commands.push(room_as(&wish.room, context.user()));
+    commands.push(commands::room(&wish.room, Reader::User(context.user())));
     let fetch = hub.fetch(room, wish.since.map_or(Key::Page, Key::Since));
     // The page first: what is asked of Redis later is answered later.
     let (fetched, replies) = tokio::join!(fetch, hub.upstream.call(commands));
@@ -346,7 +347,7 @@ fn is_for_now(reply: &Reply) -> bool {
     reply.as_ref().is_err_and(CommandError::can_read)
 }
 
-/// Whether the answer to [`room_as`] is a member's.
+/// Whether what `CHAT.ROOM_RO` shows of a room is shown to a member.
 pub(super) fn is_member(seen: &Value) -> bool {
     !matches!(field(seen, "role"), None | Some(Value::Nil))
 }
@@ -363,15 +364,8 @@ async fn admitted(
     if at >= fetched.last {
         return Ok((fetched, seen));
     }
-    let seen = context.ask(room_as(&wish.room, context.user())).await?;
+    let seen = context.ask(commands::room(&wish.room, Reader::User(context.user()))).await?;
     Ok((fetched, seen))
-}
-
-/// `CHAT.JOIN room user`.
-pub(super) fn join_command(context: &Context, room: &str) -> Cmd {
-    let mut join = redis::cmd("CHAT.JOIN");
-    join.arg(room).arg(context.user());
-    join
 }
 
 /// Gives a fetched room its place; None: fetch again.

@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use super::follows::list;
 use super::{Answer, Context, Outcome};
 use crate::client::error::Error;
 use crate::client::request::Request;
 use crate::hub::presence;
 use crate::names::{RoomKind, room_kind};
+use crate::upstream::commands;
 
 pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let (hub, connection) = (&context.hub, &context.connection);
     let room = request.fields.room()?;
-    let mut leave = redis::cmd("CHAT.LEAVE");
-    leave.arg(&*room).arg(context.user());
+    let leave = commands::leave(&room, context.user());
     if room_kind(&room) != Some(RoomKind::Ordinary) {
         // Mostly refused; then nothing else may have changed.
         context.ask(leave.clone()).await?;
@@ -24,7 +23,7 @@ pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outco
     }
     forget(context, &room);
     hub.follow_cache.forget(context.user(), &room);
-    let unfollow = list("CHAT.UNFOLLOW", context.user(), &room);
+    let unfollow = commands::unfollow(context.user(), &room);
     // If this is lost the list is too long by one room, which the next login repairs.
     let _ = hub.upstream.call_one(unfollow).await;
     Ok(Answer::Ok(String::new()))

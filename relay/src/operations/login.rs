@@ -11,12 +11,12 @@ use redis::Value;
 
 use super::Context;
 use super::follows::{Following, Gain};
-use super::join::{ATTEMPTS, Membership, confirmed, is_member, join_command};
+use super::join::{ATTEMPTS, Membership, confirmed, is_member};
 use crate::client::error::Error;
-use crate::hub::access::room_as;
 use crate::hub::presence;
 use crate::room::Attached;
 use crate::room::subscribers::PendingFlush;
+use crate::upstream::commands::{self, Reader};
 use crate::upstream::replies::{Elements, field, id};
 use crate::upstream::{CommandError, State, Unavailable};
 
@@ -107,9 +107,11 @@ async fn enter(context: &Context, name: &str, membership: Membership) -> Result<
         };
         let (room, joiner) = hub.begin_join(name, connection);
         confirmed(&room).await?;
-        let ttl = hub.config.presence_ttl.as_millis();
-        let commands =
-            vec![presence::present(name, connection, ttl), room_as(name, context.user())];
+        let ttl = hub.config.presence_ttl;
+        let commands = vec![
+            presence::present(name, connection, ttl),
+            commands::room(name, Reader::User(context.user())),
+        ];
         let mut replies = hub.upstream.call(commands).await.into_iter();
         let mut next = || replies.next().unwrap_or(Err(Unavailable::Unreachable.into()));
         let (present, seen) = (next(), next());
@@ -156,7 +158,7 @@ async fn enter(context: &Context, name: &str, membership: Membership) -> Result<
 async fn join(context: &Context, name: &str) -> Result<(), CommandError> {
     let following = Following::before(context, name, Gain::Join);
     following.send(context).await?;
-    let mut commands = vec![join_command(context, name)];
+    let mut commands = vec![commands::join(name, context.user())];
     commands.extend(following.commands());
     let mut replies = context.hub.upstream.call(commands).await.into_iter();
     replies.next().unwrap_or(Err(Unavailable::Unreachable.into()))?;

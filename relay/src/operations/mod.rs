@@ -24,7 +24,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use redis::Cmd;
 
 use crate::client::connection::Connection;
 use crate::client::error::Error;
@@ -33,6 +32,7 @@ use crate::client::request::{Fields, Request};
 use crate::hub::Hub;
 use crate::metrics::METRICS;
 use crate::rate_limit::Allowance;
+use crate::upstream::Command;
 
 pub(crate) use login::login;
 
@@ -128,7 +128,7 @@ impl Context {
     }
 
     /// Sends one command; its value.
-    async fn ask(&self, command: Cmd) -> Result<redis::Value, Error> {
+    async fn ask(&self, command: Command) -> Result<redis::Value, Error> {
         Ok(self.hub.upstream.call_one(command).await?)
     }
 }

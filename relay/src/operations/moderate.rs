@@ -8,9 +8,9 @@ use super::follows::Following;
 use super::{Answer, Context, Outcome};
 use crate::client::error::Error;
 use crate::client::request::Request;
-use crate::hub::access::room_as;
 use crate::names;
 use crate::upstream::CommandError;
+use crate::upstream::commands::{self, Moderation, Reader};
 use crate::upstream::replies::{field, integer, text};
 
 const ACTIONS: [&str; 6] = ["kick", "ban", "unban", "mute", "unmute", "role"];
@@ -24,18 +24,19 @@ pub(super) async fn moderate(context: &Arc<Context>, request: Request<'_>) -> Ou
     if !names::is_user(&user) {
         return Err(Error::invalid("user", "no user can have this name"));
     }
-    let mut command = redis::cmd("CHAT.MOD");
-    command.arg(&*room).arg(context.user()).arg(action.to_ascii_uppercase()).arg(&*user);
     let gains = action == "role";
-    if gains {
-        command.arg(&*fields.text("role")?);
-    }
-    if let Some(for_ms) = fields.number("for_ms")? {
-        command.arg("FOR").arg(for_ms);
-    }
-    if let Some(reason) = fields.optional_text("reason")? {
-        command.arg("REASON").arg(&*reason);
-    }
+    let role = if gains { Some(fields.text("role")?) } else { None };
+    let for_ms = fields.number("for_ms")?;
+    let reason = fields.optional_text("reason")?;
+    let command = commands::moderate(&Moderation {
+        room: &room,
+        actor: context.user(),
+        action: &action.to_ascii_uppercase(),
+        user: &user,
+        role: role.as_deref(),
+        for_ms,
+        reason: reason.as_deref(),
+    });
     // Only who may give roles gets a room into another's list.
     let following = match gains && may_moderate(context, &room).await? {
         true => Some(Following::of(&user, &room)),
@@ -56,7 +57,8 @@ pub(super) async fn moderate(context: &Arc<Context>, request: Request<'_>) -> Ou
 }
 
 async fn may_moderate(context: &Context, room: &str) -> Result<bool, Error> {
-    let seen: Value = match context.hub.upstream.call_one(room_as(room, context.user())).await {
+    let asked = commands::room(room, Reader::User(context.user()));
+    let seen: Value = match context.hub.upstream.call_one(asked).await {
         Ok(seen) => seen,
         // The command itself will be refused.
         Err(CommandError::Refused(_)) => return Ok(false),

@@ -5,15 +5,16 @@
 
 use std::sync::Arc;
 
-use redis::{Cmd, Value};
+use redis::Value;
 
 use super::Context;
 use crate::client::json;
 use crate::event::Id;
-use crate::hub::access::{Access, read_access, room_as};
+use crate::hub::access::{Access, read_access};
 use crate::names::{RoomKind, room_kind};
-use crate::upstream::CommandError;
+use crate::upstream::commands::{self, Bounds, Part, Reader};
 use crate::upstream::replies::Page;
+use crate::upstream::{Command, CommandError};
 
 /// The other side of a direct room that this user is one of.
 pub(super) fn other_side<'a>(user: &str, room: &'a str) -> Option<&'a str> {
@@ -28,7 +29,7 @@ pub(super) fn other_side<'a>(user: &str, room: &'a str) -> Option<&'a str> {
 /// one.
 pub(super) async fn check_block(context: &Context, room: &str) -> Result<(), CommandError> {
     let Some(other) = other_side(context.user(), room) else { return Ok(()) };
-    let asked = room_as(&format!("@{other}"), context.user());
+    let asked = commands::room(&format!("@{other}"), Reader::User(context.user()));
     match read_access(context.hub.upstream.call_one(asked).await) {
         Access::Denied(error) if error.code == "BANNED" => Err(CommandError::Refused(error)),
         // A personal room is closed to others anyway; it may not even exist.
@@ -58,13 +59,11 @@ pub(super) fn notify_of_message(context: &Arc<Context>, room: &str, id: Id, ment
 async fn tell(context: &Context, room: &str, id: Id, mut told: Vec<(String, &'static str)>) {
     // The message as it is stored: a repeated nonce answers the id of another send, whoever this one
     // names. And whether its sender is still let in.
-    let mut stored = redis::cmd("CHAT.HISTORY");
-    stored.arg(room).arg("AROUND").arg(id.to_string()).arg("COUNT").arg(1);
-    stored.arg("AS").arg(context.user());
-    let mut asked = vec![stored];
+    let (sender, one) = (Reader::User(context.user()), Bounds { count: Some(1), bytes: None });
+    let mut asked = vec![commands::history(room, Part::Around(id), one, sender)];
     asked.extend(told.iter().flat_map(|(user, _)| {
         // Whether they block this user, and whether they may know of the room at all.
-        [room_as(&format!("@{user}"), context.user()), room_as(room, user)]
+        [commands::room(&format!("@{user}"), sender), commands::room(room, Reader::User(user))]
     }));
     let mut replies = context.hub.upstream.call(asked).await.into_iter();
     let Some(Ok(page)) = replies.next() else { return };
@@ -115,10 +114,8 @@ fn about(kind: &str, room: &str, id: Id) -> String {
     data
 }
 
-fn notice(user: &str, data: &str) -> Cmd {
-    let mut command = redis::cmd("CHAT.SIGNAL");
-    command.arg(format!("@{user}")).arg("*").arg("notice").arg(data);
-    command
+fn notice(user: &str, data: &str) -> Command {
+    commands::signal(&format!("@{user}"), "*", "notice", Some(data))
 }
 
 #[cfg(test)]

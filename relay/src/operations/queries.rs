@@ -3,13 +3,14 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use redis::{Cmd, Value};
+use redis::Value;
 
 use super::{Answer, Context, Outcome, contacts};
 use crate::client::error::Error;
 use crate::client::json;
 use crate::client::request::{Fields, Request};
 use crate::names::{self, ROOM_NAME_MAX, RoomKind, USER_NAME_MAX};
+use crate::upstream::commands::{self, Bounds, Part, Reader, Rows};
 use crate::upstream::replies::{Elements, Keep, PAGE_BYTES, Page, integer, write_json};
 use crate::upstream::{CommandError, all_unavailable};
 
@@ -26,42 +27,40 @@ const TOPIC_MAX: usize = 256;
 pub(super) async fn history(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let fields = &request.fields;
     let room = fields.room()?;
-    let mut command = redis::cmd("CHAT.HISTORY");
-    command.arg(&*room);
-    let mut keep = Keep::Newest;
-    let mut ends = 0;
-    for (field, word) in [("before", "BEFORE"), ("after", "AFTER"), ("around", "AROUND")] {
-        if let Some(id) = fields.id(field)? {
-            command.arg(word).arg(id.to_string());
-            keep = if field == "before" { Keep::Newest } else { Keep::Oldest };
-            ends += 1;
-        }
-    }
-    if ends > 1 {
-        return Err(Error::invalid("before", "only one of before, after and around"));
-    }
-    count(fields, &mut command, COUNT_MOST)?;
-    command.arg("BYTES").arg(PAGE_BYTES);
-    as_user(context, &mut command);
+    let (part, keep) = match (fields.id("before")?, fields.id("after")?, fields.id("around")?) {
+        (None, None, None) => (Part::Newest, Keep::Newest),
+        (Some(id), None, None) => (Part::Before(id), Keep::Newest),
+        (None, Some(id), None) => (Part::After(id), Keep::Oldest),
+        (None, None, Some(id)) => (Part::Around(id), Keep::Oldest),
+        _ => return Err(Error::invalid("before", "only one of before, after and around")),
+    };
+    let bounds = Bounds { count: count(fields, COUNT_MOST)?, bytes: Some(PAGE_BYTES) };
+    let command = commands::history(&room, part, bounds, reader(context));
     let mut page = Page::read(context.ask(command).await?)?;
     page.bound(keep);
     Ok(Answer::Ok(page.json()))
 }
 
 pub(super) async fn members(context: &Arc<Context>, request: Request<'_>) -> Outcome {
-    let command = paged("CHAT.MEMBERS", context, &request.fields, MEMBERS_MOST)?;
+    let room = request.fields.room()?;
+    let cursor = request.fields.optional_text("cursor")?;
+    let page = Rows { cursor: cursor.as_deref(), count: count(&request.fields, MEMBERS_MOST)? };
+    let command = commands::members(&room, page, reader(context));
     let mut reply = Elements::of(context.ask(command).await?)?;
     let mut out = String::new();
-    cursor(&mut out, &reply.any()?);
+    write_cursor(&mut out, &reply.any()?);
     rows(&mut out, "members", reply.list()?, &["user", "role", "joined"])?;
     Ok(Answer::Ok(out))
 }
 
 pub(super) async fn who(context: &Arc<Context>, request: Request<'_>) -> Outcome {
-    let command = paged("CHAT.WHO", context, &request.fields, WHO_MOST)?;
+    let room = request.fields.room()?;
+    let cursor = request.fields.optional_text("cursor")?;
+    let page = Rows { cursor: cursor.as_deref(), count: count(&request.fields, WHO_MOST)? };
+    let command = commands::who(&room, page, reader(context));
     let mut reply = Elements::of(context.ask(command).await?)?;
     let mut out = String::new();
-    cursor(&mut out, &reply.any()?);
+    write_cursor(&mut out, &reply.any()?);
     let (users, connections) = (reply.integer()?, reply.integer()?);
     let _ = write!(out, ",\"users\":{users},\"connections\":{connections}");
     rows(&mut out, "list", reply.list()?, &["user", "status", "connections", "since"])?;
@@ -76,17 +75,8 @@ pub(super) async fn online(context: &Arc<Context>, request: Request<'_>) -> Outc
     }
     // Personal rooms are asked for as contacts are, the others as the user may read them.
     let commands = rooms.iter().map(|room| match names::room_kind(room) {
-        Some(RoomKind::Personal(_)) => {
-            let mut command = redis::cmd("CHAT.ONLINE");
-            command.arg(room);
-            command
-        }
-        _ => {
-            let mut command = redis::cmd("CHAT.WHO");
-            command.arg(room).arg("COUNT").arg(1);
-            as_user(context, &mut command);
-            command
-        }
+        Some(RoomKind::Personal(_)) => commands::online(room),
+        _ => commands::who(room, Rows { cursor: None, count: Some(1) }, reader(context)),
     });
     let replies = context.hub.upstream.call(commands.collect()).await;
     if let Some(away) = all_unavailable(&replies) {
@@ -120,18 +110,13 @@ pub(super) async fn online(context: &Arc<Context>, request: Request<'_>) -> Outc
 
 pub(super) async fn rooms(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let fields = &request.fields;
-    let mut command = redis::cmd("CHAT.ROOMS");
-    if let Some(cursor) = fields.optional_text("cursor")? {
-        command.arg("CURSOR").arg(&*cursor);
-    }
-    if let Some(glob) = fields.optional_text("match")? {
-        command.arg("MATCH").arg(&*glob);
-    }
-    count(fields, &mut command, ROOMS_MOST)?;
-    as_user(context, &mut command);
+    let cursor = fields.optional_text("cursor")?;
+    let glob = fields.optional_text("match")?;
+    let page = Rows { cursor: cursor.as_deref(), count: count(fields, ROOMS_MOST)? };
+    let command = commands::rooms(page, glob.as_deref(), reader(context));
     let mut reply = Elements::of(context.ask(command).await?)?;
     let mut out = String::new();
-    cursor(&mut out, &reply.any()?);
+    write_cursor(&mut out, &reply.any()?);
     rows(&mut out, "rooms", reply.list()?, &["room", "last", "members", "online", "topic"])?;
     Ok(Answer::Ok(out))
 }
@@ -139,14 +124,10 @@ pub(super) async fn rooms(context: &Arc<Context>, request: Request<'_>) -> Outco
 pub(super) async fn room(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let fields = &request.fields;
     let room = fields.room()?;
-    let settings = fields.members("set")?;
-    let mut command = redis::cmd(if settings.is_some() { "CHAT.ROOM" } else { "CHAT.ROOM_RO" });
-    command.arg(&*room);
-    if let Some(settings) = settings {
-        set(&mut command, &settings)?;
-        command.arg("BY").arg(context.user());
-    }
-    as_user(context, &mut command);
+    let command = match fields.members("set")? {
+        Some(settings) => commands::set_room(&room, &settings_of(&settings)?, context.user()),
+        None => commands::room(&room, reader(context)),
+    };
     let mut out = String::from("\"settings\":");
     write_json(&mut out, &context.ask(command).await?);
     Ok(Answer::Ok(out))
@@ -173,9 +154,9 @@ const SETTINGS: &[&str] = &[
 /// Longest value of any of them, in bytes.
 const SETTING_MAX: usize = 4096;
 
-/// `SET field value …`, each known and named once.
-fn set(command: &mut Cmd, settings: &Fields<'_>) -> Result<(), Error> {
-    command.arg("SET");
+/// The settings of a request, each known and named once.
+fn settings_of(settings: &Fields<'_>) -> Result<Vec<(&'static str, String)>, Error> {
+    let mut set = Vec::new();
     let mut left = SETTINGS.to_vec();
     for (name, value) in settings.iter() {
         let Some(place) = left.iter().position(|known| *known == name) else {
@@ -189,11 +170,11 @@ fn set(command: &mut Cmd, settings: &Fields<'_>) -> Result<(), Error> {
         if value.len() > SETTING_MAX {
             return Err(Error::invalid(known, "at most 4096 bytes"));
         }
-        command.arg(known).arg(value);
+        set.push((known, value));
     }
-    match left.len() == SETTINGS.len() {
+    match set.is_empty() {
         true => Err(Error::invalid("set", "nothing is set")),
-        false => Ok(()),
+        false => Ok(set),
     }
 }
 
@@ -208,32 +189,18 @@ fn setting(raw: &str) -> Result<String, Error> {
     }
 }
 
-fn paged(name: &str, context: &Context, fields: &Fields<'_>, most: u64) -> Result<Cmd, Error> {
-    let mut command = redis::cmd(name);
-    command.arg(&*fields.room()?);
-    if let Some(cursor) = fields.optional_text("cursor")? {
-        command.arg("CURSOR").arg(&*cursor);
-    }
-    count(fields, &mut command, most)?;
-    as_user(context, &mut command);
-    Ok(command)
+/// The rows that the client asks for, but no more than `most`, which always fit into one reply. A
+/// number that Redis refuses is passed on for Redis to refuse.
+fn count(fields: &Fields<'_>, most: u64) -> Result<Option<u64>, Error> {
+    let count = fields.number("count")?;
+    Ok(count.map(|count| if count <= COUNT_MOST { count.min(most) } else { count }))
 }
 
-/// Adds COUNT: what the client asks for, but no more rows than `most`, which always fit into one
-/// reply. What Redis would refuse it is left to refuse.
-fn count(fields: &Fields<'_>, command: &mut Cmd, most: u64) -> Result<(), Error> {
-    if let Some(count) = fields.number("count")? {
-        let count = if count <= COUNT_MOST { count.min(most) } else { count };
-        command.arg("COUNT").arg(count);
-    }
-    Ok(())
+fn reader(context: &Context) -> Reader<'_> {
+    Reader::User(context.user())
 }
 
-fn as_user(context: &Context, command: &mut Cmd) {
-    command.arg("AS").arg(context.user());
-}
-
-fn cursor(out: &mut String, cursor: &Value) {
+fn write_cursor(out: &mut String, cursor: &Value) {
     out.push_str("\"cursor\":");
     write_json(out, cursor);
 }
@@ -267,10 +234,7 @@ mod tests {
     fn only_settings_are_set() {
         let asked = |settings: &str| {
             let fields: Fields<'_> = serde_json::from_str(settings).expect("an object");
-            let mut command = Cmd::new();
-            set(&mut command, &fields).map_err(|error| (error.code, error.argument))?;
-            let packed = String::from_utf8(command.get_packed_command()).expect("text");
-            Ok(packed.lines().skip(2).step_by(2).map(str::to_owned).collect::<Vec<_>>())
+            settings_of(&fields).map_err(|error| (error.code, error.argument))
         };
         let long = format!(r#"{{"description":"{}"}}"#, "x".repeat(4097));
         let rows: &[(&str, &'static str)] = &[
@@ -291,7 +255,7 @@ mod tests {
             assert_eq!(asked(settings), Err(refused), "{settings:.40}");
         }
         let fine = asked(r#"{"topic":"BY","frozen":true,"slow":5}"#).expect("settings");
-        assert_eq!(fine, ["SET", "topic", "BY", "frozen", "yes", "slow", "5"].map(String::from));
+        assert_eq!(fine, [("topic", "BY".into()), ("frozen", "yes".into()), ("slow", "5".into())]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, Value};
+use redis::Value;
 
 use super::follows::{Following, Gain};
 use super::{Answer, Context, Outcome, notices};
@@ -25,8 +25,9 @@ use crate::hub::now_ms;
 use crate::metrics::METRICS;
 use crate::panics::catch_panic;
 use crate::room::subscribers::PendingFlush;
+use crate::upstream::commands::{self, Message};
 use crate::upstream::replies::id;
-use crate::upstream::{CommandError, Unavailable};
+use crate::upstream::{Command, CommandError, Unavailable};
 
 /// Sends of one connection that may wait.
 const SEND_QUEUE_MAX: usize = 64;
@@ -45,7 +46,7 @@ pub(super) struct SendQueue {
 struct Send {
     reference: String,
     room: String,
-    command: Cmd,
+    command: Command,
     mentions: Vec<String>,
     nonce: String,
     /// Not later than this is it submitted.
@@ -221,25 +222,17 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<Send, Error> {
     let meta = fields.object("meta")?;
     let reply = fields.id("reply")?;
     let mentions = fields.texts("mentions")?;
-    let mut command = redis::cmd("CHAT.SEND");
-    command.arg(&room).arg(context.user()).arg(&*text);
-    if fields.flag("ephemeral")? {
-        command.arg("EPHEMERAL");
-    } else {
-        command.arg("NONCE").arg(&nonce);
-    }
-    if let Some(kind) = &kind {
-        command.arg("KIND").arg(&**kind);
-    }
-    if let Some(meta) = meta {
-        command.arg("META").arg(meta);
-    }
-    if let Some(reply) = reply {
-        command.arg("REPLY").arg(reply.to_string());
-    }
-    if !mentions.is_empty() {
-        command.arg("MENTION").arg(mentions.len()).arg(&mentions);
-    }
+    let is_stored = !fields.flag("ephemeral")?;
+    let command = commands::send(&Message {
+        room: &room,
+        user: context.user(),
+        text: &text,
+        nonce: is_stored.then_some(&*nonce),
+        kind: kind.as_deref(),
+        meta,
+        reply,
+        mentions: &mentions,
+    });
     let shown = (context.hub.config.offline == Offline::Local).then(|| {
         let mut further = format!(",\"ts\":{},\"user\":", now_ms());
         json::string(&mut further, context.user());

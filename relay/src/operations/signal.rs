@@ -9,6 +9,7 @@ use crate::client::request::Request;
 use crate::hub::now_ms;
 use crate::hub::presence;
 use crate::metrics::METRICS;
+use crate::upstream::commands;
 
 pub(super) async fn signal(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let room = request.fields.room()?;
@@ -19,11 +20,7 @@ pub(super) async fn signal(context: &Arc<Context>, request: Request<'_>) -> Outc
         METRICS.signals_throttled.increment(1);
         return Ok(Answer::Ok(String::new()));
     }
-    let mut command = redis::cmd("CHAT.SIGNAL");
-    command.arg(&*room).arg(context.user()).arg(&*name);
-    if let Some(data) = data {
-        command.arg(data);
-    }
+    let command = commands::signal(&room, context.user(), &name, data);
     let outcome = async {
         notices::check_block(context, &room).await?;
         context.ask(command).await
@@ -54,7 +51,7 @@ pub(super) async fn status(context: &Arc<Context>, request: Request<'_>) -> Outc
 /// Tells the connection's status in every room where it is present.
 async fn tell_status(context: &Context) -> Result<(), Error> {
     let (hub, connection) = (&context.hub, &context.connection);
-    let ttl = hub.config.presence_ttl.as_millis();
+    let ttl = hub.config.presence_ttl;
     let rooms = connection.rooms();
     let present = rooms.iter().filter(|room| presence::is_present(connection, room));
     let commands: Vec<_> =

@@ -12,8 +12,9 @@ use futures_util::future::{FutureExt, Shared};
 use crate::client::error::Error;
 use crate::event::Id;
 use crate::metrics::METRICS;
+use crate::upstream::commands::{self, Bounds, Part, Reader};
 use crate::upstream::replies::{Keep, PAGE_BYTES, Page, Synced, page_json};
-use crate::upstream::{CommandError, Upstream};
+use crate::upstream::{Command, CommandError, Upstream};
 
 /// EncodedBatch in a newest page.
 pub(crate) const PAGE_EVENTS: usize = 50;
@@ -61,7 +62,8 @@ pub(crate) fn fetch(upstream: Arc<Upstream>, room: Arc<str>, key: Key) -> Fetch 
 
 async fn since(upstream: &Upstream, room: &str, cursor: Id) -> Result<Fetched, Error> {
     METRICS.resumes.increment(1);
-    let synced = Synced::read(upstream.call_one(sync_command(room, cursor)).await?)?;
+    let synced =
+        Synced::read(upstream.call_one(sync_command(room, cursor, Reader::Backend)).await?)?;
     if !synced.recovered {
         return page(upstream, room, Some(false)).await;
     }
@@ -87,8 +89,8 @@ pub(crate) async fn newest_page(
     room: &str,
     count: usize,
 ) -> Result<Page, Error> {
-    let mut command = redis::cmd("CHAT.HISTORY");
-    command.arg(room).arg("COUNT").arg(count).arg("BYTES").arg(PAGE_BYTES);
+    let bounds = Bounds { count: Some(count as u64), bytes: Some(PAGE_BYTES) };
+    let command = commands::history(room, Part::Newest, bounds, Reader::Backend);
     match upstream.call_one(command).await {
         Ok(value) => {
             let mut page = Page::read(value)?;
@@ -100,10 +102,8 @@ pub(crate) async fn newest_page(
     }
 }
 
-/// `CHAT.SYNC` from this cursor.
-pub(crate) fn sync_command(room: &str, cursor: Id) -> redis::Cmd {
-    let mut command = redis::cmd("CHAT.SYNC");
-    command.arg(room).arg(cursor.to_string());
-    command.arg("COUNT").arg(SYNC_EVENTS).arg("BYTES").arg(PAGE_BYTES);
-    command
+/// `CHAT.SYNC` from this cursor, as much as one reply holds.
+pub(crate) fn sync_command(room: &str, cursor: Id, reader: Reader<'_>) -> Command {
+    let bounds = Bounds { count: Some(SYNC_EVENTS as u64), bytes: Some(PAGE_BYTES) };
+    commands::sync(room, cursor, bounds, reader)
 }

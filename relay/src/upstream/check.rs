@@ -4,65 +4,90 @@
 //! permission, memory, disk and replicas before the module looks at the name and refuses it: so the
 //! error says what would become of a real call.
 
-use redis::{Cmd, Value};
+use std::time::Duration;
 
+use redis::Value;
+
+use super::commands::{self, Bounds, Command, Message, Moderation, Part, Reader, Rows};
 use super::health::{Problem, State, denied_command};
+use crate::event::Id;
 
 /// The room that cannot exist: no user's name begins with `*`. Also the channel of the probe.
 pub(crate) fn no_room(relay: &str, boot: &str) -> String {
     format!("@*relay:{relay}:{boot}")
 }
 
-/// Every command of the module that the relay uses, with what follows the room.
-const NEEDED: &[(&str, &[&str])] = &[
-    ("chat.send", &["*", "x"]),
-    ("chat.edit", &["*", "1-1", "x"]),
-    ("chat.delete", &["*", "1-1"]),
-    ("chat.react", &["*", "1-1", "x"]),
-    ("chat.history", &[]),
-    ("chat.sync", &["0-0"]),
-    ("chat.join", &["x"]),
-    ("chat.leave", &["x"]),
-    ("chat.members", &[]),
-    ("chat.presence", &["x", "x"]),
-    ("chat.beat", &["1000", "x"]),
-    ("chat.who", &[]),
-    ("chat.online", &[]),
-    ("chat.signal", &["*", "x"]),
-    ("chat.read", &["x", "1-1"]),
-    ("chat.unread", &["x"]),
-    ("chat.mod", &["*", "KICK", "x"]),
-    ("chat.follow", &["x"]),
-    ("chat.unfollow", &["x"]),
-    ("chat.follows", &[]),
-    ("chat.room", &[]),
-    ("chat.room_ro", &[]),
-];
+/// One call of every command of the module that the relay uses, by the command's name as the server
+/// writes it. `room` cannot exist.
+fn needed(room: &str) -> Vec<(&'static str, Command)> {
+    let (user, id, one) = ("x", Id { ms: 1, n: 1 }, Duration::from_secs(1));
+    // Lists of rooms are kept in the personal room of a user.
+    let owner = room.trim_start_matches('@');
+    let (rows, bounds, backend) = (Rows::default(), Bounds::default(), Reader::Backend);
+    let moderation = Moderation {
+        room,
+        actor: "*",
+        action: "KICK",
+        user,
+        role: None,
+        for_ms: None,
+        reason: None,
+    };
+    vec![
+        ("chat.send", write_question(room)),
+        ("chat.edit", commands::edit(room, "*", id, "x", None)),
+        ("chat.delete", commands::delete(room, "*", id, None)),
+        ("chat.react", commands::react(room, "*", id, "x")),
+        ("chat.history", commands::history(room, Part::Newest, bounds, backend)),
+        ("chat.sync", commands::sync(room, Id::ZERO, bounds, backend)),
+        ("chat.join", commands::join(room, user)),
+        ("chat.leave", commands::leave(room, user)),
+        ("chat.members", commands::members(room, rows, backend)),
+        ("chat.presence", commands::present(room, user, "x", one, None)),
+        ("chat.beat", commands::beat(room, one, ["x"])),
+        ("chat.who", commands::who(room, rows, backend)),
+        ("chat.online", commands::online(room)),
+        ("chat.signal", commands::signal(room, "*", "x", None)),
+        ("chat.read", commands::read(room, user, id)),
+        ("chat.unread", commands::unread(room, user)),
+        ("chat.mod", commands::moderate(&moderation)),
+        ("chat.follow", commands::follow(owner, "x")),
+        ("chat.unfollow", commands::unfollow(owner, "x")),
+        ("chat.follows", commands::follows(owner, rows)),
+        ("chat.room", commands::set_room(room, &[("topic", "x".to_owned())], user)),
+        ("chat.room_ro", commands::room(room, backend)),
+        // It takes no room and no COUNT of 0.
+        ("chat.rooms", commands::rooms(Rows { cursor: None, count: Some(0) }, None, backend)),
+    ]
+}
 
-/// The command that lists rooms and takes none.
-const ROOMS: &str = "chat.rooms";
-
-/// What is asked when the path is opened; [`judge`] reads the replies.
-pub(super) fn questions(no_room: &str) -> Vec<Cmd> {
-    let needed = NEEDED.iter().map(|(name, rest)| {
-        let mut command = redis::cmd(name);
-        command.arg(no_room).arg(*rest);
-        command
-    });
-    let mut rooms = redis::cmd(ROOMS);
-    rooms.arg("COUNT").arg("0");
-    std::iter::once(redis::cmd("HELLO")).chain(needed).chain([rooms]).collect()
+/// What is asked when the path is opened; [`read_state`] reads the replies.
+pub(super) fn questions(no_room: &str) -> Vec<Command> {
+    let needed = needed(no_room).into_iter().map(|(_, command)| command);
+    std::iter::once(commands::hello()).chain(needed).collect()
 }
 
 /// Whether writes are accepted, asked alone; [`writes`] reads the reply.
-pub(super) fn write_question(no_room: &str) -> Cmd {
-    let mut command = redis::cmd("chat.send");
-    command.arg(no_room).arg("*").arg("x");
-    command
+pub(super) fn write_question(no_room: &str) -> Command {
+    commands::send(&Message {
+        room: no_room,
+        user: "*",
+        text: "x",
+        nonce: Some("x"),
+        kind: None,
+        meta: None,
+        reply: None,
+        mentions: &[],
+    })
+}
+
+/// The names of the commands that [`questions`] calls after `HELLO`.
+fn names() -> impl Iterator<Item = &'static str> {
+    needed("").into_iter().map(|(name, _)| name)
 }
 
 /// What the replies to [`questions`] say.
-pub(super) fn read_access(replies: &[Value]) -> State {
+pub(super) fn read_state(replies: &[Value]) -> State {
     let Some((hello, replies)) = replies.split_first() else {
         return State::Unavailable(Problem::Unreachable("no answer".to_owned()));
     };
@@ -70,8 +95,7 @@ pub(super) fn read_access(replies: &[Value]) -> State {
         return State::Unavailable(Problem::Replica);
     }
     let mut state = State::Open;
-    let names = NEEDED.iter().map(|(name, _)| *name).chain([ROOMS]);
-    for (index, (name, reply)) in names.zip(replies).enumerate() {
+    for (index, (name, reply)) in names().zip(replies).enumerate() {
         let Value::ServerError(error) = reply else { continue };
         let (code, details) = (error.code(), error.details().unwrap_or(""));
         if code == "NOPERM" && denied_command(details).is_some() {
@@ -120,6 +144,7 @@ pub(super) fn is_replica(hello: &Value) -> bool {
 mod tests {
     use super::*;
     use redis::ServerError;
+    use std::collections::BTreeSet;
 
     fn error(text: &str) -> Value {
         let reply = redis::parse_redis_value(format!("-{text}\r\n").as_bytes()).expect("a reply");
@@ -133,10 +158,9 @@ mod tests {
     }
 
     /// Replies where the command of this name is answered otherwise.
-    fn judged(role: &str, name: &str, answer: &str) -> State {
-        let names = NEEDED.iter().map(|(name, _)| *name).chain([ROOMS]);
-        let replies = names.map(|each| error(if each == name { answer } else { "INVALID room" }));
-        read_access(&std::iter::once(hello(role)).chain(replies).collect::<Vec<_>>())
+    fn state_of(role: &str, name: &str, answer: &str) -> State {
+        let replies = names().map(|each| error(if each == name { answer } else { "INVALID room" }));
+        read_state(&std::iter::once(hello(role)).chain(replies).collect::<Vec<_>>())
     }
 
     #[test]
@@ -164,32 +188,26 @@ mod tests {
             ),
         ];
         for (role, name, answer, expected) in rows {
-            assert_eq!(judged(role, name, answer), expected, "{name}: {answer}");
+            assert_eq!(state_of(role, name, answer), expected, "{name}: {answer}");
         }
-        assert!(matches!(read_access(&[]), State::Unavailable(Problem::Unreachable(_))));
+        assert!(matches!(read_state(&[]), State::Unavailable(Problem::Unreachable(_))));
     }
 
     #[test]
     fn every_command_of_the_relay_is_asked_for() {
-        let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
-        let mut found = 0;
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).expect("a folder") {
-                let path = entry.expect("an entry").path();
-                if path.is_dir() {
-                    folders.push(path);
-                    continue;
-                }
-                let source = std::fs::read_to_string(&path).expect("text");
-                for (at, _) in source.match_indices("(\"CHAT.") {
-                    let name = source[at + 2..].chars().take_while(|c| *c != '"');
-                    let name = name.collect::<String>().to_ascii_lowercase();
-                    let known = NEEDED.iter().any(|(known, _)| *known == name) || name == ROOMS;
-                    assert!(known, "{} uses {name}, which is not asked for", path.display());
-                    found += 1;
-                }
-            }
+        let source = include_str!("commands.rs");
+        let used = source.match_indices("\"CHAT.").map(|(at, _)| {
+            let name = source[at + 1..].chars().take_while(|letter| *letter != '"');
+            name.collect::<String>().to_ascii_lowercase()
+        });
+        let used: BTreeSet<String> = used.collect();
+        let asked: BTreeSet<String> = names().map(str::to_owned).collect();
+        assert_eq!(used, asked);
+        for (name, command) in needed("@*relay:a:b") {
+            let packed = String::from_utf8(command.into_cmd().get_packed_command()).expect("text");
+            let mut words = packed.lines().skip(2).step_by(2);
+            assert_eq!(words.next().map(str::to_ascii_lowercase).as_deref(), Some(name));
+            assert!(name == "chat.rooms" || words.next() == Some("@*relay:a:b"), "{packed}");
         }
-        assert!(found > 20, "{found} found: where are they?");
     }
 }

@@ -14,6 +14,7 @@
 //! This file knows one standalone server; it does not know what commands mean.
 
 mod check;
+pub(crate) mod commands;
 mod health;
 mod outcome;
 mod path;
@@ -24,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rand::Rng;
-use redis::{Client, Cmd, Value};
+use redis::{Client, Value};
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
@@ -34,6 +35,7 @@ use crate::metrics::METRICS;
 use path::Path;
 
 pub(crate) use check::no_room;
+pub(crate) use commands::Command;
 pub(crate) use health::{Problem, State};
 pub(crate) use outcome::{CommandError, Reply, Unavailable, all_unavailable};
 
@@ -150,7 +152,7 @@ impl Upstream {
     /// Sends commands in one write; the outcome of each in the same order, one for each. A reply that
     /// shows that the server was demoted gives the path up. Dropping the future may leave the
     /// commands sent.
-    pub async fn call(&self, commands: Vec<Cmd>) -> Vec<Reply> {
+    pub(crate) async fn call(&self, commands: Vec<Command>) -> Vec<Reply> {
         let count = commands.len();
         let Some(path) = self.path.borrow().clone() else { return unanswered(count) };
         let begun = Instant::now();
@@ -173,7 +175,7 @@ impl Upstream {
     }
 
     /// One command.
-    pub async fn call_one(&self, command: Cmd) -> Reply {
+    pub(crate) async fn call_one(&self, command: Command) -> Reply {
         let mut replies = self.call(vec![command]).await;
         replies.pop().unwrap_or(Err(CommandError::Unavailable(Unavailable::Unreachable)))
     }
@@ -354,8 +356,8 @@ impl Upstream {
                 continue;
             }
             let commands = batch.iter().map(|change| match change {
-                Change::Subscribe(channel) => path::subscription("SSUBSCRIBE", channel),
-                Change::Unsubscribe(channel) => path::subscription("SUNSUBSCRIBE", channel),
+                Change::Subscribe(channel) => commands::subscribe(channel),
+                Change::Unsubscribe(channel) => commands::unsubscribe(channel),
             });
             if path.subscription_call(commands.collect()).await.is_none() {
                 self.give_up(path, Problem::Unreachable("a subscription was not confirmed".into()));

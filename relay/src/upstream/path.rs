@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, Value};
+use redis::{AsyncConnectionConfig, Client, Pipeline, PushInfo, PushKind, Value};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
+use super::commands::{self, Command};
 use super::health::{Problem, State, denied_command};
 use super::{COMMAND_TIMEOUT, Listener, check};
 use crate::hub::profile_updates::CHANNEL;
@@ -73,9 +74,9 @@ impl Path {
         // Ending a subscription that is not there changes nothing, and shows that it may be ended.
         // Valkey 8.0 refuses it (NOSUB) before the first subscription.
         let ours = [
-            subscription("SSUBSCRIBE", CHANNEL),
-            subscription("SUNSUBSCRIBE", probe_channel),
-            subscription("SSUBSCRIBE", probe_channel),
+            commands::subscribe(CHANNEL),
+            commands::unsubscribe(probe_channel),
+            commands::subscribe(probe_channel),
         ];
         let replies = path
             .subscription_call(ours.into())
@@ -92,7 +93,7 @@ impl Path {
         let Some(replies) = self.ask(check::questions(no_room)).await else {
             return Err(Problem::Unreachable("it does not answer".to_owned()));
         };
-        match check::read_access(&replies) {
+        match check::read_state(&replies) {
             State::Unavailable(problem) => Err(problem),
             state => Ok(state),
         }
@@ -104,10 +105,8 @@ impl Path {
         let begun = Instant::now();
         let mut returned = self.returned.clone();
         returned.mark_unchanged();
-        let mut publication = redis::cmd("SPUBLISH");
-        publication.arg(channel).arg("probe");
         let there_and_back = async {
-            let question = vec![redis::cmd("HELLO"), publication];
+            let question = vec![commands::hello(), commands::publish(channel, "probe")];
             let Some(replies) = self.ask(question).await else {
                 return Err(Problem::Unreachable("it does not answer".to_owned()));
             };
@@ -132,7 +131,7 @@ impl Path {
     }
 
     /// Sends commands and awaits their replies as they are; None: they did not come.
-    pub(super) async fn ask(&self, commands: Vec<Cmd>) -> Option<Vec<Value>> {
+    pub(super) async fn ask(&self, commands: Vec<Command>) -> Option<Vec<Value>> {
         let sent = self.send(commands);
         sent.await?.ok()?.ok()
     }
@@ -140,7 +139,7 @@ impl Path {
     /// Sends commands in one write. None: the path died; the outer error: the time was over.
     pub(super) async fn send(
         &self,
-        commands: Vec<Cmd>,
+        commands: Vec<Command>,
     ) -> Option<Result<redis::RedisResult<Vec<Value>>, tokio::time::error::Elapsed>> {
         let (pipeline, count) = pipeline(commands);
         let mut connection = self.commands.clone();
@@ -149,7 +148,7 @@ impl Path {
     }
 
     /// Sends subscription commands and awaits the confirmations; None: they did not come.
-    pub(super) async fn subscription_call(&self, commands: Vec<Cmd>) -> Option<Vec<Value>> {
+    pub(super) async fn subscription_call(&self, commands: Vec<Command>) -> Option<Vec<Value>> {
         let (pipeline, count) = pipeline(commands);
         let mut connection = self.subscriptions.clone();
         let sent = connection.send_packed_commands(&pipeline, 0, count);
@@ -185,18 +184,11 @@ impl Path {
     }
 }
 
-/// `<command> channel`.
-pub(super) fn subscription(command: &str, channel: &str) -> Cmd {
-    let mut command = redis::cmd(command);
-    command.arg(channel);
-    command
-}
-
-fn pipeline(commands: Vec<Cmd>) -> (Pipeline, usize) {
+fn pipeline(commands: Vec<Command>) -> (Pipeline, usize) {
     let count = commands.len();
     let mut pipeline = Pipeline::with_capacity(count);
     for command in commands {
-        pipeline.add_command(command);
+        pipeline.add_command(command.into_cmd());
     }
     (pipeline, count)
 }

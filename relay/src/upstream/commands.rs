@@ -1,0 +1,398 @@
+//! Every command that the relay sends to Redis: one function each, typed arguments in, [`Command`] out.
+//!
+//! No other file can make a [`Command`], and the upstream sends nothing else. So this file is the
+//! whole list of what a relay asks of a server: compare it with the ACL rule in the documents, and
+//! with `check.rs`, which calls each command once before the server is used.
+//!
+//! Above each function stands the command's syntax as the relay uses it; docs/reference.md has all
+//! of it. The first argument of a `CHAT.*` command is its key, except for `CHAT.ROOMS`, which has
+//! none. Nothing here knows what a reply means: see `replies.rs`.
+
+use std::time::Duration;
+
+use redis::Cmd;
+
+use crate::event::Id;
+
+/// One command, complete.
+#[derive(Clone, Debug)]
+pub(crate) struct Command(Cmd);
+
+/// Who reads. Redis shows a user only what this user may see, and refuses the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader<'a> {
+    /// The backend, which may see everything. The answer is not for a user as it is.
+    Backend,
+    /// This user.
+    User(&'a str),
+}
+
+/// What `CHAT.SEND` stores or publishes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Message<'a> {
+    /// The room.
+    pub(crate) room: &'a str,
+    /// The author.
+    pub(crate) user: &'a str,
+    /// The text.
+    pub(crate) text: &'a str,
+    /// The nonce under which the message is stored once. None: it is published and not stored.
+    pub(crate) nonce: Option<&'a str>,
+    /// The sender's own word for the kind of message.
+    pub(crate) kind: Option<&'a str>,
+    /// A JSON object.
+    pub(crate) meta: Option<&'a str>,
+    /// The message it replies to.
+    pub(crate) reply: Option<Id>,
+    /// The users it mentions.
+    pub(crate) mentions: &'a [String],
+}
+
+/// The part of a room's history that `CHAT.HISTORY` returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The newest messages.
+    #[default]
+    Newest,
+    /// Those before this id.
+    Before(Id),
+    /// Those after this id.
+    After(Id),
+    /// Those around this id.
+    Around(Id),
+}
+
+/// How much a page may hold. None: the server's own bound.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Bounds {
+    /// Messages or events.
+    pub(crate) count: Option<u64>,
+    /// Bytes of all of them.
+    pub(crate) bytes: Option<usize>,
+}
+
+/// A page of a list, from where the page before has ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rows<'a> {
+    /// The cursor that the page before has answered.
+    pub(crate) cursor: Option<&'a str>,
+    /// Rows of the page. None: the server's own bound.
+    pub(crate) count: Option<u64>,
+}
+
+/// What a moderator does to a user.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moderation<'a> {
+    /// The room.
+    pub(crate) room: &'a str,
+    /// The moderator.
+    pub(crate) actor: &'a str,
+    /// `KICK`, `BAN`, `UNBAN`, `MUTE`, `UNMUTE` or `ROLE`.
+    pub(crate) action: &'a str,
+    /// The other user.
+    pub(crate) user: &'a str,
+    /// The role given, with `ROLE` only.
+    pub(crate) role: Option<&'a str>,
+    /// How long it lasts, in milliseconds.
+    pub(crate) for_ms: Option<u64>,
+    /// What the user reads about it.
+    pub(crate) reason: Option<&'a str>,
+}
+
+// Messages.
+
+/// `CHAT.SEND room user text NONCE k | EPHEMERAL [KIND w] [META json] [REPLY id] [MENTION n user …]`
+pub(crate) fn send(message: &Message<'_>) -> Command {
+    let mut command = about_user("CHAT.SEND", message.room, message.user);
+    command.arg(message.text);
+    match message.nonce {
+        Some(nonce) => command.option("NONCE", Some(nonce)),
+        None => command.arg("EPHEMERAL"),
+    };
+    command.option("KIND", message.kind).option("META", message.meta);
+    command.option("REPLY", message.reply.map(|id| id.to_string()));
+    if !message.mentions.is_empty() {
+        command.arg("MENTION").arg(message.mentions.len()).arg(message.mentions);
+    }
+    Command(command)
+}
+
+/// `CHAT.EDIT room user id text [META json]`
+pub(crate) fn edit(room: &str, user: &str, id: Id, text: &str, meta: Option<&str>) -> Command {
+    let mut command = about_message("CHAT.EDIT", room, user, id);
+    command.arg(text).option("META", meta);
+    Command(command)
+}
+
+/// `CHAT.DELETE room user id [REASON s]`
+pub(crate) fn delete(room: &str, user: &str, id: Id, reason: Option<&str>) -> Command {
+    let mut command = about_message("CHAT.DELETE", room, user, id);
+    command.option("REASON", reason);
+    Command(command)
+}
+
+/// `CHAT.REACT room user id emoji`
+pub(crate) fn react(room: &str, user: &str, id: Id, emoji: &str) -> Command {
+    let mut command = about_message("CHAT.REACT", room, user, id);
+    command.arg(emoji);
+    Command(command)
+}
+
+/// `CHAT.REACT room user id emoji REMOVE`
+pub(crate) fn unreact(room: &str, user: &str, id: Id, emoji: &str) -> Command {
+    let mut command = about_message("CHAT.REACT", room, user, id);
+    command.arg(emoji).arg("REMOVE");
+    Command(command)
+}
+
+/// `CHAT.HISTORY room [BEFORE id | AFTER id | AROUND id] [COUNT n] [BYTES n] [AS user]`
+pub(crate) fn history(room: &str, part: Part, bounds: Bounds, reader: Reader<'_>) -> Command {
+    let mut command = about_room("CHAT.HISTORY", room);
+    match part {
+        Part::Newest => &mut command,
+        Part::Before(id) => command.option("BEFORE", Some(id.to_string())),
+        Part::After(id) => command.option("AFTER", Some(id.to_string())),
+        Part::Around(id) => command.option("AROUND", Some(id.to_string())),
+    };
+    command.option("COUNT", bounds.count).option("BYTES", bounds.bytes).reader(reader);
+    Command(command)
+}
+
+/// `CHAT.SYNC room id [COUNT n] [BYTES n] [AS user]`
+pub(crate) fn sync(room: &str, after: Id, bounds: Bounds, reader: Reader<'_>) -> Command {
+    let mut command = about_room("CHAT.SYNC", room);
+    command.arg(after.to_string());
+    command.option("COUNT", bounds.count).option("BYTES", bounds.bytes).reader(reader);
+    Command(command)
+}
+
+// Members and moderation.
+
+/// `CHAT.JOIN room user`
+pub(crate) fn join(room: &str, user: &str) -> Command {
+    Command(about_user("CHAT.JOIN", room, user))
+}
+
+/// `CHAT.LEAVE room user`
+pub(crate) fn leave(room: &str, user: &str) -> Command {
+    Command(about_user("CHAT.LEAVE", room, user))
+}
+
+/// `CHAT.MEMBERS room [CURSOR c] [COUNT n] [AS user]`
+pub(crate) fn members(room: &str, rows: Rows<'_>, reader: Reader<'_>) -> Command {
+    let mut command = about_room("CHAT.MEMBERS", room);
+    command.rows(rows).reader(reader);
+    Command(command)
+}
+
+/// `CHAT.MOD room actor action user [role] [FOR ms] [REASON s]`
+pub(crate) fn moderate(moderation: &Moderation<'_>) -> Command {
+    let mut command = about_user("CHAT.MOD", moderation.room, moderation.actor);
+    command.arg(moderation.action).arg(moderation.user).arg(moderation.role);
+    command.option("FOR", moderation.for_ms).option("REASON", moderation.reason);
+    Command(command)
+}
+
+// Presence.
+
+/// `CHAT.PRESENCE room user connection TTL ms [STATUS s]`
+pub(crate) fn present(
+    room: &str,
+    user: &str,
+    connection: &str,
+    ttl: Duration,
+    status: Option<&str>,
+) -> Command {
+    let mut command = about_user("CHAT.PRESENCE", room, user);
+    command.arg(connection).option("TTL", Some(milliseconds(ttl))).option("STATUS", status);
+    Command(command)
+}
+
+/// `CHAT.PRESENCE room user connection OFF [REASON s]`
+pub(crate) fn absent(room: &str, user: &str, connection: &str, reason: Option<&str>) -> Command {
+    let mut command = about_user("CHAT.PRESENCE", room, user);
+    command.arg(connection).arg("OFF").option("REASON", reason);
+    Command(command)
+}
+
+/// `CHAT.BEAT room ttl connection [connection …]`
+pub(crate) fn beat<'a>(
+    room: &str,
+    ttl: Duration,
+    connections: impl IntoIterator<Item = &'a str>,
+) -> Command {
+    let mut command = about_room("CHAT.BEAT", room);
+    command.arg(milliseconds(ttl));
+    for connection in connections {
+        command.arg(connection);
+    }
+    Command(command)
+}
+
+/// `CHAT.WHO room [CURSOR c] [COUNT n] [AS user]`
+pub(crate) fn who(room: &str, rows: Rows<'_>, reader: Reader<'_>) -> Command {
+    let mut command = about_room("CHAT.WHO", room);
+    command.rows(rows).reader(reader);
+    Command(command)
+}
+
+/// `CHAT.ONLINE room`
+pub(crate) fn online(room: &str) -> Command {
+    Command(about_room("CHAT.ONLINE", room))
+}
+
+/// `CHAT.SIGNAL room user name [json]`
+pub(crate) fn signal(room: &str, user: &str, name: &str, data: Option<&str>) -> Command {
+    let mut command = about_user("CHAT.SIGNAL", room, user);
+    command.arg(name).arg(data);
+    Command(command)
+}
+
+// What a user has read, and the user's list of rooms.
+
+/// `CHAT.READ room user id`
+pub(crate) fn read(room: &str, user: &str, upto: Id) -> Command {
+    Command(about_message("CHAT.READ", room, user, upto))
+}
+
+/// `CHAT.UNREAD room user`
+pub(crate) fn unread(room: &str, user: &str) -> Command {
+    Command(about_user("CHAT.UNREAD", room, user))
+}
+
+/// `CHAT.FOLLOW @user room`
+pub(crate) fn follow(user: &str, room: &str) -> Command {
+    Command(about_user("CHAT.FOLLOW", &personal(user), room))
+}
+
+/// `CHAT.UNFOLLOW @user room`
+pub(crate) fn unfollow(user: &str, room: &str) -> Command {
+    Command(about_user("CHAT.UNFOLLOW", &personal(user), room))
+}
+
+/// `CHAT.FOLLOWS @user [CURSOR c] [COUNT n]`
+pub(crate) fn follows(user: &str, rows: Rows<'_>) -> Command {
+    let mut command = about_room("CHAT.FOLLOWS", &personal(user));
+    command.rows(rows);
+    Command(command)
+}
+
+// Rooms.
+
+/// `CHAT.ROOM_RO room [AS user]`
+pub(crate) fn room(room: &str, reader: Reader<'_>) -> Command {
+    let mut command = about_room("CHAT.ROOM_RO", room);
+    command.reader(reader);
+    Command(command)
+}
+
+/// `CHAT.ROOM room SET field value … BY user AS user`
+pub(crate) fn set_room(room: &str, settings: &[(&str, String)], user: &str) -> Command {
+    let mut command = about_room("CHAT.ROOM", room);
+    command.arg("SET");
+    for (field, value) in settings {
+        command.arg(*field).arg(value);
+    }
+    command.arg("BY").arg(user).reader(Reader::User(user));
+    Command(command)
+}
+
+/// `CHAT.ROOMS [CURSOR c] [MATCH glob] [COUNT n] [AS user]`
+pub(crate) fn rooms(rows: Rows<'_>, glob: Option<&str>, reader: Reader<'_>) -> Command {
+    let mut command = redis::cmd("CHAT.ROOMS");
+    command.option("CURSOR", rows.cursor).option("MATCH", glob).option("COUNT", rows.count);
+    command.reader(reader);
+    Command(command)
+}
+
+// The server and its channels.
+
+/// `HELLO`: the server's name, version and role.
+pub(crate) fn hello() -> Command {
+    Command(redis::cmd("HELLO"))
+}
+
+/// `SPUBLISH channel payload`
+pub(crate) fn publish(channel: &str, payload: &str) -> Command {
+    Command(about_user("SPUBLISH", channel, payload))
+}
+
+/// `SSUBSCRIBE channel`. One channel each: several in one command may lie in different slots.
+pub(super) fn subscribe(channel: &str) -> Command {
+    Command(about_room("SSUBSCRIBE", channel))
+}
+
+/// `SUNSUBSCRIBE channel`
+pub(super) fn unsubscribe(channel: &str) -> Command {
+    Command(about_room("SUNSUBSCRIBE", channel))
+}
+
+impl Command {
+    /// The command as the redis client takes it.
+    pub(super) fn into_cmd(self) -> Cmd {
+        self.0
+    }
+}
+
+/// `name room`
+fn about_room(name: &str, room: &str) -> Cmd {
+    let mut command = redis::cmd(name);
+    command.arg(room);
+    command
+}
+
+/// `name room user`
+fn about_user(name: &str, room: &str, user: &str) -> Cmd {
+    let mut command = about_room(name, room);
+    command.arg(user);
+    command
+}
+
+/// `name room user id`
+fn about_message(name: &str, room: &str, user: &str, id: Id) -> Cmd {
+    let mut command = about_user(name, room, user);
+    command.arg(id.to_string());
+    command
+}
+
+/// The name of a user's personal room, where the user's list of rooms is kept.
+fn personal(user: &str) -> String {
+    format!("@{user}")
+}
+
+fn milliseconds(time: Duration) -> String {
+    time.as_millis().to_string()
+}
+
+/// The options that several commands have.
+trait Options {
+    /// `word value`, if there is a value.
+    fn option(&mut self, word: &str, value: Option<impl redis::ToRedisArgs>) -> &mut Self;
+    /// `[CURSOR c] [COUNT n]`
+    fn rows(&mut self, rows: Rows<'_>) -> &mut Self;
+    /// `[AS user]`
+    fn reader(&mut self, reader: Reader<'_>) -> &mut Self;
+}
+
+impl Options for Cmd {
+    fn option(&mut self, word: &str, value: Option<impl redis::ToRedisArgs>) -> &mut Cmd {
+        match value {
+            Some(value) => self.arg(word).arg(value),
+            None => self,
+        }
+    }
+
+    fn rows(&mut self, rows: Rows<'_>) -> &mut Cmd {
+        self.option("CURSOR", rows.cursor).option("COUNT", rows.count)
+    }
+
+    fn reader(&mut self, reader: Reader<'_>) -> &mut Cmd {
+        match reader {
+            Reader::Backend => self,
+            Reader::User(user) => self.arg("AS").arg(user),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
