@@ -1,75 +1,85 @@
-# run      Redis with the module and two relays; stops all on Ctrl-C
-# test     all tests, on the installed Redis; CI runs compat on one Valkey as well
-# soak     the scenarios with random traffic, with SOAK times as much of it, round after round for 10 minutes, and fuzz
-# fuzz     every fuzz target for a minute each, where cargo-fuzz and a nightly compiler are; else says so
-# bench    what everything costs, beside a baseline, and whether within budget: a table after some minutes;
-#          BENCH=send,fanout picks, BENCH_FULL=1 takes the largest sizes, BENCH_JSON=path keeps the figures
-# lint     formatting, clippy, workspace lints: warnings are errors
-# setup    installs what is missing
-# servers  fetches other versions of Redis and Valkey into servers/; SERVERS="redis-8.0" picks
-# compat   the scenarios on each of them, and a table; COMPAT="valkey-9.1.2 redis-7" picks
-
 SHELL := /bin/sh
 export PATH := $(PATH):$(HOME)/.cargo/bin
 # Scenarios mostly wait for other processes.
 export RUST_TEST_THREADS ?= 4
 
-# One thing after the other, each needs the machine for itself.
+# One target after the other: each needs the machine for itself.
 .NOTPARALLEL:
-.PHONY: run test soak fuzz bench lint setup unit web build scenarios servers compat
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format unit js build scenarios compat servers soak fuzz bench setup
 
-run: setup
+# A target's help is the text after `##`.
+help: ## prints this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "Variables:"
+	@awk -F ' *## ' '/^# [A-Z_]+=.* ## / { sub(/^# /, "", $$1); printf "  %-32s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+# REDIS_SERVER=/path/to/program ## run, test: the server to use instead of the installed one
+# SERVERS="redis-8.0" ## servers: only these
+# COMPAT="valkey-9.1.2 redis-7" ## compat: only servers whose names begin so
+# SOAK=20 ## soak: times as much random traffic as in test
+# SEED=7 ## scenarios, soak: repeats the random traffic of a failed run
+# BENCH=send,fanout ## bench: only these groups
+# BENCH_FULL=1 ## bench: the largest sizes too
+# BENCH_JSON=path ## bench: writes the figures there
+
+run: ## starts Redis with the module and two relays; Ctrl-C stops all
+	@.ci/setup run
 	@.ci/start
 
-test: setup lint unit web build scenarios
+test: setup lint unit js build scenarios ## all tests, on the installed Redis
+	@echo "test: all passed"
 
-lint:
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --quiet -- -D warnings
+lint: setup ## formatting, lints, dependencies, shell scripts; warnings are errors
+	@.ci/lint
 
-# Unit and property tests. The module itself exists only inside Redis: its core is chat-room.
-unit:
+format: setup ## formats Rust, JavaScript and CSS
+	cargo fmt --all
+	node_modules/.bin/biome check --write
+
+# The module runs only inside Redis. Its core, chat-room, is tested here.
+unit: ## unit and property tests
 	cargo test --quiet --workspace --exclude chat-tests
 	cargo test --quiet -p chat-tests --lib
 
-web:
-	@if command -v node >/dev/null 2>&1; then node --test sdk/tests/*.test.mjs relay/web/tests/*.test.mjs; \
-	else echo "node is not installed: skipped the tests of sdk and relay/web"; fi
+js: ## tests of the JavaScript client and of the page, on Node
+	node --test sdk/tests/*.test.mjs relay/web/tests/*.test.mjs
 
-build:
+build: ## the module and the relay, in target/release
 	cargo build --release -p chat -p chat-relay
 
-scenarios:
+scenarios: ## tests with real servers, relays and a browser
 	cargo test -p chat-tests --test it
 
-# Each run prints its seed: SEED=… of a failed one, with the same SOAK, makes it again.
+compat: setup ## the scenarios on every server version, and a table
+	@.ci/compat
+
+servers: setup ## fetches other versions of Redis and Valkey into servers/
+	@.ci/servers $(SERVERS)
+
+# Each run prints its seed. The same SEED and SOAK repeat a run.
 soak: export SOAK ?= 10
-soak: build fuzz
+soak: build fuzz ## the scenarios with random traffic, again and again for ten minutes, and fuzz
 	@cargo test --quiet -p chat-fuzz -- --nocapture
 	@end=$$(($$(date +%s) + 600)); while [ $$(date +%s) -lt $$end ]; do \
 		cargo test --quiet -p chat-tests --test it -- --nocapture \
-			checked presence::model relay::changes moderation::race followers || exit 1; done
+			checked presence_model relay_changes relay_moderation_race followers || exit 1; done
 
-# What is found is kept in fuzz/found; an input that breaks a promise goes to fuzz/artifacts.
-fuzz:
+# New inputs are kept in fuzz/found, inputs that fail in fuzz/artifacts. `make test` runs the same
+# targets over fuzz/corpus, on any compiler.
+fuzz: ## every fuzz target for a minute; needs cargo-fuzz and a nightly compiler
 	@if cargo +nightly fuzz --version >/dev/null 2>&1; then \
 		for target in $$(ls fuzz/corpus); do \
 			mkdir -p fuzz/found/$$target; \
 			cargo +nightly fuzz run $$target fuzz/found/$$target fuzz/corpus/$$target -- \
 				-max_total_time=60 -max_len=8192 || exit 1; \
 		done; \
-	else echo "cargo-fuzz or a nightly compiler is missing: skipped fuzz/"; fi
+	else echo "fuzz: SKIPPED: cargo-fuzz or a nightly compiler is missing"; fi
 
-# The core by itself first. Nothing fails for being slow.
-bench: setup build
+# Slow results do not fail.
+bench: setup build ## measures everything beside a baseline and prints a table
 	@[ -n "$(BENCH)" ] || cargo bench --quiet -p chat-room --bench core
 	@cargo bench --quiet -p chat-tests --bench bench
 
-setup:
-	@.ci/setup
-
-servers: setup
-	@.ci/servers $(SERVERS)
-
-compat: setup
-	@.ci/compat
+setup: ## installs what building, running and testing need
+	@.ci/setup test
