@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use chat_room::Id;
+use chat_protocol::id::Id;
 
 use crate::index::Database;
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use chat_protocol::error_code::Invalid;
 use chat_room::CommandError;
 
 use crate::redis::OpenError;
@@ -34,6 +35,12 @@ impl From<OpenError> for ErrorReply {
     }
 }
 
+impl From<Invalid> for ErrorReply {
+    fn from(invalid: Invalid) -> Self {
+        ErrorReply::Refused(invalid.into())
+    }
+}
+
 impl ErrorReply {
     /// `ERR syntax error`.
     pub(crate) const SYNTAX: ErrorReply = ErrorReply::Refused(CommandError::SYNTAX);
@@ -41,7 +48,7 @@ impl ErrorReply {
     /// The text of the reply.
     pub(crate) fn message(&self) -> Cow<'static, str> {
         match self {
-            ErrorReply::Refused(error) => error.message(),
+            ErrorReply::Refused(error) => error.to_string().into(),
             ErrorReply::WrongType => {
                 "WRONGTYPE Operation against a key holding the wrong kind of value".into()
             }

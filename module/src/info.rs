@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use chat_protocol::error_code::ErrorCode;
+use chat_room::Record;
 use chat_room::decide::Step;
-use chat_room::{CommandError, Record};
 
 use crate::error_reply::ErrorReply;
 use crate::redis::{InfoThread, InfoWriter, MainThread, log_warning, monotonic_us};
@@ -23,7 +24,7 @@ pub(crate) struct Counters {
     sweep_slices: AtomicU64,
     sweep_longest: AtomicU64,
     sweep_most: AtomicU64,
-    refusals: [AtomicU64; CommandError::CODES.len()],
+    refusals: [AtomicU64; ErrorCode::OF_MODULE.len()],
     wrong_type: AtomicU64,
     out_of_memory: AtomicU64,
     defects: AtomicU64,
@@ -42,7 +43,7 @@ pub(crate) static COUNTERS: Counters = Counters {
     sweep_slices: AtomicU64::new(0),
     sweep_longest: AtomicU64::new(0),
     sweep_most: AtomicU64::new(0),
-    refusals: [const { AtomicU64::new(0) }; CommandError::CODES.len()],
+    refusals: [const { AtomicU64::new(0) }; ErrorCode::OF_MODULE.len()],
     wrong_type: AtomicU64::new(0),
     out_of_memory: AtomicU64::new(0),
     defects: AtomicU64::new(0),
@@ -57,7 +58,7 @@ pub(crate) fn count(counter: &AtomicU64, by: u64) {
 /// Counts an error reply.
 pub(crate) fn count_refusal(error: &ErrorReply) {
     let counter = match error {
-        ErrorReply::Refused(error) => COUNTERS.refusals.get(error.code_index()),
+        ErrorReply::Refused(error) => COUNTERS.refusals.get(error.code() as usize),
         ErrorReply::WrongType => Some(&COUNTERS.wrong_type),
         ErrorReply::OutOfMemory => Some(&COUNTERS.out_of_memory),
         ErrorReply::Defect => Some(&COUNTERS.defects),
@@ -142,7 +143,7 @@ pub(crate) fn write(out: &mut InfoWriter, thread: InfoThread) {
     for (name, value) in fields {
         out.field(name, value);
     }
-    for (code, counter) in CommandError::CODES.iter().zip(&c.refusals) {
-        out.field(&format!("refused_{code}"), counter.load(Relaxed));
+    for (code, counter) in ErrorCode::OF_MODULE.iter().zip(&c.refusals) {
+        out.field(&format!("refused_{}", code.word().to_ascii_lowercase()), counter.load(Relaxed));
     }
 }

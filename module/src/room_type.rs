@@ -13,8 +13,9 @@ use crate::redis::{
     RdbOutput, ValueType, log_warning,
 };
 use crate::state;
+use chat_protocol::id::Id;
 use chat_room::varint::Malformed;
-use chat_room::{Downtime, Id, Loader, Part, Record, Relocator, Room};
+use chat_room::{Downtime, Loader, Part, Record, Relocator, Room};
 
 /// The version of the way the stored form is put into an RDB file: as strings, each a piece of it. In
 /// the first version it was one. What is inside has a version of its own.

@@ -1,7 +1,7 @@
 //! What Redis tells us: keys come and go under other names, the server loads, flushes, is promoted.
 
+use chat_protocol::names::RoomName;
 use chat_room::Replication;
-use chat_room::names::RoomName;
 
 use crate::dropped::Gone;
 use crate::index::Position;

@@ -135,6 +135,16 @@ pub fn stored_user(bytes: &[u8]) -> Result<&str, Invalid> {
     user_name(Alphabet::Stored, bytes).ok_or(Invalid { what: "user", hint })
 }
 
+/// The kind of the room with this name; `None`: no room can have it.
+pub fn room_kind(name: &str) -> Option<RoomKind<'_>> {
+    RoomName::of(Alphabet::Visible, name.as_bytes()).map(|name| name.kind)
+}
+
+/// Whether a user can have this name.
+pub fn is_user(name: &str) -> bool {
+    user_name(Alphabet::Visible, name.as_bytes()).is_some()
+}
+
 /// Parses the beginning of a user's name: 1 to 96 bytes of any kind. Errors: `INVALID prefix`.
 pub fn prefix(bytes: &[u8]) -> Result<&[u8], Invalid> {
     let short = (1..=USER_NAME_MAX).contains(&bytes.len()).then_some(bytes);
@@ -291,6 +301,8 @@ mod tests {
         for (bytes, expected, why) in table {
             let found = RoomName::parse(bytes).ok().map(|name| name.kind);
             assert_eq!(found, *expected, "{why}");
+            let name = std::str::from_utf8(bytes).unwrap_or_default();
+            assert_eq!(room_kind(name), *expected, "{why}");
         }
     }
 
@@ -310,6 +322,8 @@ mod tests {
         ];
         for (bytes, expected, why) in table {
             assert_eq!(user(bytes).is_ok(), *expected, "{why}");
+            let name = std::str::from_utf8(bytes).unwrap_or_default();
+            assert_eq!(is_user(name), *expected, "{why}");
         }
     }
 

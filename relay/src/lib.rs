@@ -40,5 +40,4 @@ pub mod fuzzing {
     pub use crate::client::reply::{error, ok};
     pub use crate::client::request::{Fields, Request};
     pub use crate::event::Head;
-    pub use crate::names::{is_user, room_kind};
 }

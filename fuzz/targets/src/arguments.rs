@@ -1,13 +1,16 @@
 //! The words of commands: the cursor over them, and every form a word can have.
 
+use chat_protocol::id::Id;
+use chat_protocol::limits::{PATTERN_MAX, WORDS_MAX};
+use chat_protocol::names::{self, Actor, RoomName};
+use chat_room::CommandError;
 use chat_room::args::{Args, Paging, once};
 use chat_room::decide::moderate::Action;
 use chat_room::glob::Pattern;
 use chat_room::keyword::Keyword;
-use chat_room::limits::{PATTERN_MAX, Rate, WORDS_MAX};
+use chat_room::limits::Rate;
 use chat_room::members::Role;
-use chat_room::names::{self, Actor, RoomName};
-use chat_room::{CommandError, Id};
+use chat_room::texts;
 
 /// Lines, each a word of a command. Reads them in every way; refusals are ASCII and hold nothing of
 /// the words.
@@ -61,33 +64,35 @@ fn forms(word: &[u8]) {
     if let Some(id) = Id::parse(word) {
         assert_eq!(id.to_string().as_bytes(), word, "an id has one form");
     }
-    if let Some(number) = chat_room::id::number(word) {
+    if let Some(number) = chat_protocol::id::parse_integer(word) {
         assert_eq!(number.to_string().as_bytes(), word, "a number has one form");
     }
     assert!(Keyword::of(word).as_slice().len() <= word.len());
     check(Role::parse(word));
     let _ = Action::parse(word);
-    let text = |name: Result<&str, CommandError>, most: usize| {
-        if let Ok(name) = name {
-            assert!(name.as_bytes() == word && name.len() <= most);
-        }
-        check(name);
-    };
-    text(RoomName::parse(word).map(|name| name.as_str()), 200);
-    text(Actor::parse(word).map(|actor| actor.as_str()), 96);
-    text(names::connection(word), 64);
-    text(names::nonce(word), 64);
-    text(names::word(word, "kind"), 32);
-    text(names::emoji(word), 32);
-    text(names::line(word, 256, "reason"), 256);
+    text(word, RoomName::parse(word).map(|name| name.as_str()), 200);
+    text(word, Actor::parse(word).map(|actor| actor.as_str()), 96);
+    text(word, names::connection(word), 64);
+    text(word, names::nonce(word), 64);
+    text(word, names::word(word, "kind"), 32);
+    text(word, names::emoji(word), 32);
+    text(word, texts::line(word, 256, "reason"), 256);
     if let Ok(text) = std::str::from_utf8(word) {
         let _ = Rate::parse(text);
     }
 }
 
-fn check<T>(outcome: Result<T, CommandError>) {
+/// A text that is accepted is the word itself, within its bound.
+fn text<E: Into<CommandError>>(word: &[u8], text: Result<&str, E>, most: usize) {
+    if let Ok(text) = text {
+        assert!(text.as_bytes() == word && text.len() <= most);
+    }
+    check(text);
+}
+
+fn check<T, E: Into<CommandError>>(outcome: Result<T, E>) {
     if let Err(error) = outcome {
-        let message = error.message();
+        let message = error.into().to_string();
         assert!(message.is_ascii() && !message.contains('\n'), "{message}");
     }
 }

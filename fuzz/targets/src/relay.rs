@@ -1,9 +1,8 @@
 //! What a relay reads: frames of clients, requests in them, and the events of rooms.
 
 use bytes::BufMut;
-use chat_relay::fuzzing::{
-    self, Broken, Fields, Found, Head, Incoming, Request, Step, is_user, room_kind,
-};
+use chat_protocol::names::{is_user, room_kind};
+use chat_relay::fuzzing::{self, Broken, Fields, Found, Head, Incoming, Request, Step};
 
 /// The longest message of the reader under test.
 const MOST: usize = 4096;

@@ -1,10 +1,10 @@
 //! Rooms: the stored form and records. What is accepted can be used, stored and loaded again.
 
+use chat_protocol::names::{Actor, RoomName};
 use chat_room::decide::history::{self, Anchor};
 use chat_room::decide::send::{self, Send};
 use chat_room::decide::{self, Context, Decision, expire, sync};
 use chat_room::limits::Limits;
-use chat_room::names::{Actor, RoomName};
 use chat_room::{CommandError, Downtime, Now, Outcome, Part, Record, Room};
 
 const NOW: Now = Now {
@@ -82,7 +82,7 @@ fn exercise(mut room: Room) {
         history::answer(context, Anchor::Around(room.last()), 1000, Some("alice"))
             .map(|page| page.events),
         sync::answer(context, room.last(), 1000, None).map(|sync| sync.events),
-        sync::answer(context, chat_room::Id::ZERO, 1000, None).map(|sync| sync.events),
+        sync::answer(context, chat_protocol::id::Id::ZERO, 1000, None).map(|sync| sync.events),
     ];
     for events in pages.iter().flatten() {
         events.iter().for_each(strict);

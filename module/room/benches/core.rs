@@ -8,12 +8,13 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use chat_protocol::id::Id;
+use chat_protocol::names::{Actor, RoomName};
 use chat_room::decide::history::{self, Anchor};
 use chat_room::decide::send::{self, Send};
 use chat_room::decide::{Context, Creation, Decision, Events, sync};
 use chat_room::limits::Limits;
-use chat_room::names::{Actor, RoomName};
-use chat_room::{Id, Now, Outcome, Part, Record, Replication, Room};
+use chat_room::{Now, Outcome, Part, Record, Replication, Room};
 
 const NAME: &str = "room";
 const TEXT: &[u8] = b"The quick brown fox jumps over the lazy dog, and the dog sleeps.";

@@ -6,7 +6,6 @@
 
 use crate::codec::record::{NewMessage, NewSettings, Record};
 use crate::collections::work;
-use crate::id::Id;
 use crate::state::log::journal::{Change, Journal, LogEntry, ReactionDetail, Target};
 use crate::state::log::message_body::{Body, Deleted};
 use crate::state::nonces::Nonce;
@@ -16,6 +15,7 @@ use crate::state::sanctions::FOR_EVER;
 use crate::state::settings::to_json;
 use crate::state::users::members::{MemberAction, MemberChange, Membership, Role};
 use crate::state::users::unread::uncount;
+use chat_protocol::id::Id;
 
 impl Room {
     /// Whether this record can be applied: it is no event, or one that comes after the last. An event

@@ -3,16 +3,16 @@
 //! The text is what Redis sends: first word the code, second its argument, ASCII, and never a
 //! byte that came from the user.
 
-use std::borrow::Cow;
+use std::fmt;
+
+use chat_protocol::error_code::{ErrorCode, Invalid};
 
 /// A refusal. The command has changed nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandError {
     /// Syntax: the caller has to read the command's documentation.
-    #[error("ERR {0}")]
     Syntax(&'static str),
     /// A value is not what it must be: `INVALID <what>`.
-    #[error("INVALID {what} - {hint}")]
     Invalid {
         /// Which value.
         what: &'static str,
@@ -20,50 +20,26 @@ pub enum CommandError {
         hint: &'static str,
     },
     /// There is no such room; join, send or set to make it.
-    #[error("NOROOM no such room")]
     NoRoom,
     /// There is no such message, or no longer.
-    #[error("NOMSG no such message")]
     NoMessage,
     /// Members only; ask to be added.
-    #[error("NOTMEMBER only members may do this")]
     NotMember,
     /// Somebody else may do this: `DENIED <what is needed>`.
-    #[error("DENIED {0}")]
     Denied(&'static str),
     /// Kept out: `BANNED <until_ms>`, 0 for ever.
-    #[error("BANNED {0}")]
     Banned(u64),
     /// May read but not write: `MUTED <until_ms>`, 0 for ever.
-    #[error("MUTED {0}")]
     Muted(u64),
     /// Too much for now: `RATELIMIT <retry_ms>`.
-    #[error("RATELIMIT {0}")]
     RateLimit(u64),
     /// Too long: `TOOBIG <max_bytes>`.
-    #[error("TOOBIG {0}")]
     TooBig(u64),
     /// The room takes no messages for now.
-    #[error("FROZEN the room is frozen")]
     Frozen,
 }
 
 impl CommandError {
-    /// The code words, in the order in which `INFO chat` counts them.
-    pub const CODES: [&'static str; 11] = [
-        "err",
-        "invalid",
-        "noroom",
-        "nomsg",
-        "notmember",
-        "denied",
-        "ratelimit",
-        "toobig",
-        "frozen",
-        "banned",
-        "muted",
-    ];
-
     /// Words that are too few, too many or none of the command's.
     pub const SYNTAX: CommandError = CommandError::Syntax("syntax error");
 
@@ -72,29 +48,48 @@ impl CommandError {
         CommandError::Invalid { what, hint }
     }
 
-    /// The place of this refusal's code in [`CommandError::CODES`].
-    pub fn code_index(&self) -> usize {
+    /// The first word of the error.
+    pub fn code(&self) -> ErrorCode {
         match self {
-            CommandError::Syntax(_) => 0,
-            CommandError::Invalid { .. } => 1,
-            CommandError::NoRoom => 2,
-            CommandError::NoMessage => 3,
-            CommandError::NotMember => 4,
-            CommandError::Denied(_) => 5,
-            CommandError::RateLimit(_) => 6,
-            CommandError::TooBig(_) => 7,
-            CommandError::Frozen => 8,
-            CommandError::Banned(_) => 9,
-            CommandError::Muted(_) => 10,
+            CommandError::Syntax(_) => ErrorCode::Err,
+            CommandError::Invalid { .. } => ErrorCode::Invalid,
+            CommandError::NoRoom => ErrorCode::NoRoom,
+            CommandError::NoMessage => ErrorCode::NoMessage,
+            CommandError::NotMember => ErrorCode::NotMember,
+            CommandError::Denied(_) => ErrorCode::Denied,
+            CommandError::RateLimit(_) => ErrorCode::RateLimit,
+            CommandError::TooBig(_) => ErrorCode::TooBig,
+            CommandError::Frozen => ErrorCode::Frozen,
+            CommandError::Banned(_) => ErrorCode::Banned,
+            CommandError::Muted(_) => ErrorCode::Muted,
         }
     }
+}
 
-    /// The error as it goes out.
-    pub fn message(&self) -> Cow<'static, str> {
+/// The error as Redis sends it.
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.code();
         match self {
-            CommandError::NoRoom => Cow::Borrowed("NOROOM no such room"),
-            other => Cow::Owned(other.to_string()),
+            CommandError::Syntax(text) | CommandError::Denied(text) => write!(f, "{code} {text}"),
+            CommandError::Invalid { what, hint } => write!(f, "{code} {what} - {hint}"),
+            CommandError::Banned(number)
+            | CommandError::Muted(number)
+            | CommandError::RateLimit(number)
+            | CommandError::TooBig(number) => write!(f, "{code} {number}"),
+            CommandError::NoRoom
+            | CommandError::NoMessage
+            | CommandError::NotMember
+            | CommandError::Frozen => write!(f, "{code} {}", code.text().unwrap_or_default()),
         }
+    }
+}
+
+impl std::error::Error for CommandError {}
+
+impl From<Invalid> for CommandError {
+    fn from(Invalid { what, hint }: Invalid) -> CommandError {
+        CommandError::Invalid { what, hint }
     }
 }
 
@@ -117,12 +112,13 @@ mod tests {
             CommandError::Banned(0),
             CommandError::Muted(17),
         ];
-        assert_eq!(all.len(), CommandError::CODES.len());
+        let codes: Vec<ErrorCode> = all.iter().map(CommandError::code).collect();
+        assert_eq!(codes, ErrorCode::OF_MODULE, "every code, in the order of INFO chat");
         for error in all {
-            let message = error.message();
-            let code = message.split(' ').next().unwrap_or_default().to_ascii_lowercase();
-            assert_eq!(code, CommandError::CODES[error.code_index()]);
+            let message = error.to_string();
+            assert_eq!(message.split(' ').next(), Some(error.code().word()));
             assert!(message.is_ascii());
         }
+        assert_eq!(CommandError::NoRoom.to_string(), "NOROOM no such room");
     }
 }

@@ -40,15 +40,15 @@ mod collections;
 mod command_error;
 pub mod decide;
 mod execute;
-pub mod id;
 pub mod limits;
-pub mod names;
 mod state;
+pub mod texts;
 
 #[cfg(test)]
 mod tests;
 
 pub use arguments::{args, glob, keyword};
+pub use bytes::id_text::IdText;
 pub use bytes::varint;
 pub use codec::event::dropped;
 pub use codec::event_ephemeral::Ephemeral;
@@ -60,7 +60,6 @@ pub use collections::relocator::Relocator;
 pub use collections::work;
 pub use command_error::CommandError;
 pub use execute::{Outcome, Replication};
-pub use id::Id;
 pub use state::creation_limit::CreationLimit;
 pub use state::room::{Downtime, Now, Room};
 pub use state::users::members;

@@ -1,72 +1,10 @@
-//! Every bound of the core in one place: fixed ones, and the settings of the server.
+//! The settings of the server, as the core sees them: their bounds, their defaults and their type.
 //!
-//! A setting X has four names: X, X_DEFAULT, X_MIN, X_MAX. What a room sets for itself is in
-//! `settings.rs`.
+//! A setting X has four names: X, X_DEFAULT, X_MIN, X_MAX. Bounds that nobody can set are in
+//! `chat_protocol::limits`; the settings that a room has of its own are in `settings.rs`.
 
-/// Bytes of a room's name.
-pub const ROOM_NAME_MAX: usize = 200;
-/// Bytes of a user's name.
-pub const USER_NAME_MAX: usize = 96;
-/// Bytes of a connection's name.
-pub const CONNECTION_NAME_MAX: usize = 64;
-/// Bytes of a nonce.
-pub const NONCE_MAX: usize = 64;
-/// Bytes of a kind or a signal's name.
-pub const WORD_MAX: usize = 32;
-/// Bytes of a status.
-pub const STATUS_MAX: usize = 64;
-/// Different statuses, besides `online`, that one user's connections may have in a room.
-pub const STATUSES_MAX: usize = 16;
-/// Bytes of a reason.
-pub const REASON_MAX: usize = 256;
-/// Bytes of a topic.
-pub const TOPIC_MAX: usize = 256;
-/// Bytes of a description.
-pub const DESCRIPTION_MAX: usize = 4096;
-/// Bytes of `meta` or `data`.
-pub const OBJECT_MAX: usize = 16 * 1024;
-/// Nesting of `meta` or `data`.
-pub const OBJECT_DEPTH_MAX: usize = 32;
-/// Users one message may mention.
-pub const MENTIONS_MAX: usize = 50;
-/// Bytes of an emoji.
-pub const EMOJI_MAX: usize = 32;
-/// Different emoji on one message.
-pub const EMOJIS_MAX: usize = 20;
-/// Users named with a reaction in CHAT.HISTORY: the first ones.
-pub const REACTORS_SHOWN: usize = 10;
-/// Bytes of a user's display name.
-pub const PROFILE_NAME_MAX: usize = 128;
-/// Bytes of a user's avatar: an address.
-pub const AVATAR_MAX: usize = 1024;
-/// Bytes of a profile's status.
-pub const PROFILE_STATUS_MAX: usize = 128;
-/// Milliseconds between a user's messages that a room may ask for.
-pub const SLOW_MAX: u64 = 86_400_000;
-/// Milliseconds a ban or a mute may last, if not for ever.
-pub const SANCTION_MAX: u64 = 315_360_000_000;
-/// Bytes of a pattern that names of rooms are matched with.
-pub const PATTERN_MAX: usize = 200;
-/// The earliest `tokens_after`, in milliseconds since the epoch: a time in seconds is not one.
-pub const TOKENS_AFTER_MIN: u64 = 1_000_000_000_000;
-/// The latest `tokens_after`: a time in microseconds is not one.
-pub const TOKENS_AFTER_MAX: u64 = (1 << 47) - 1;
-/// Connections, users or rooms that one command may name.
-pub const WORDS_MAX: usize = 1000;
-/// Settings that one command may change: more than there are.
-pub const FIELDS_MAX: usize = 32;
-/// What COUNT may ask for.
-pub const COUNT_MAX: usize = 1000;
-/// Messages on a page when COUNT is absent.
-pub const PAGE_DEFAULT: usize = 50;
-/// Members, users or follows on a page when COUNT is absent.
-pub const LIST_DEFAULT: usize = 100;
-/// Bytes of events in one reply; a page that would pass it ends early and says `more`.
-pub const REPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Milliseconds a connection may ask to be kept without a beat.
-pub const TTL_MIN: u64 = 1_000;
-/// See [`TTL_MIN`].
-pub const TTL_MAX: u64 = 3_600_000;
+use chat_protocol::id::parse_integer;
+use chat_protocol::limits::{TTL_MAX, TTL_MIN};
 
 /// The server's settings, as `decide` sees them. `apply` never does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,8 +68,8 @@ impl Rate {
             "h" => 3_600_000,
             _ => return None,
         };
-        let count = crate::id::number(count.as_bytes())?;
-        let period_ms = crate::id::number(number.as_bytes())?.checked_mul(unit_ms)?;
+        let count = parse_integer(count.as_bytes())?;
+        let period_ms = parse_integer(number.as_bytes())?.checked_mul(unit_ms)?;
         let sane = (1..=1_000_000).contains(&count) && (1..=86_400_000).contains(&period_ms);
         sane.then_some(Some(Rate { count, period_ms }))
     }

@@ -10,8 +10,8 @@
 
 use std::borrow::Cow;
 
+use chat_protocol::names::RoomName;
 use chat_room::decide::Step;
-use chat_room::names::RoomName;
 use chat_room::varint::Malformed;
 use chat_room::{CommandError, Downtime, Outcome, Record};
 

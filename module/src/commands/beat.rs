@@ -4,8 +4,8 @@
 //! not know; of a room that is not there `0-0` and all of them. Errors: INVALID. O(N) with N the
 //! connections named. Replicates the deadline, to replicas only.
 
+use chat_protocol::names;
 use chat_room::decide::presence;
-use chat_room::names;
 
 use super::{After, change_at, entry, reply_id};
 use crate::args::Args;

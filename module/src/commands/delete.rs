@@ -6,9 +6,9 @@
 //! NOTMEMBER, DENIED, BANNED, RATELIMIT, TOOBIG. O(log N) with N the messages: it is hidden at
 //! once, and what reactions took of memory is freed in slices. Replicates the deletion and the trim.
 
+use chat_protocol::limits::REASON_MAX;
 use chat_room::decide::edit::{self, Delete, MessageScope};
-use chat_room::limits::REASON_MAX;
-use chat_room::names;
+use chat_room::texts;
 
 use super::{change, entry, reply_id};
 use crate::args::{Args, once};
@@ -38,7 +38,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let (mut reason, mut whose) = (None, None);
     while let Some(option) = args.option() {
         match option.as_slice() {
-            b"REASON" => once(&mut reason, names::line(args.word()?, REASON_MAX, "reason")?)?,
+            b"REASON" => once(&mut reason, texts::line(args.word()?, REASON_MAX, "reason")?)?,
             b"OWN" => once(&mut whose, MessageScope::Own)?,
             _ => return Err(ErrorReply::SYNTAX),
         }

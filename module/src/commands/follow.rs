@@ -4,10 +4,10 @@
 //! The user's own list of rooms, kept in their personal room. One call names at most 1000 rooms. Replies: how many changed; a cursor
 //! or nil and an array of room, since, by room name. Errors: INVALID. O(log N) per room named.
 
-use chat_room::CommandError;
+use chat_protocol::error_code::Invalid;
+use chat_protocol::limits::LIST_DEFAULT;
+use chat_protocol::names::RoomName;
 use chat_room::decide::{count, follow};
-use chat_room::limits::LIST_DEFAULT;
-use chat_room::names::RoomName;
 
 use super::{After, change, entry, read};
 use crate::args::{Args, Paging};
@@ -86,7 +86,7 @@ fn run_follows(call: &Call<'_>) -> Result<(), ErrorReply> {
 
 fn rooms<'c>(
     call: &Call<'c>,
-    parse: fn(&'c [u8]) -> Result<RoomName<'c>, CommandError>,
+    parse: fn(&'c [u8]) -> Result<RoomName<'c>, Invalid>,
 ) -> Result<Vec<RoomName<'c>>, ErrorReply> {
     Ok(Args::after(call, 2).many()?.map(parse).collect::<Result<Vec<_>, _>>()?)
 }

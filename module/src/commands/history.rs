@@ -3,9 +3,9 @@
 //! Messages as they are now, oldest first. Reply: the newest id, an array of events, whether there
 //! are more in that direction. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED. O(log N + COUNT).
 
+use chat_protocol::limits::PAGE_DEFAULT;
 use chat_room::decide::history::{Anchor, answer};
 use chat_room::decide::{PageSize, bytes, count};
-use chat_room::limits::PAGE_DEFAULT;
 
 use super::{entry, read, reply_events, reply_id};
 use crate::args::{Args, Paging, once};

@@ -4,10 +4,10 @@
 //! joined. With PREFIX only users whose names begin so: COUNT bounds the members examined, so a page
 //! may hold fewer, or none, and still name a cursor. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED. O(log N + COUNT).
 
+use chat_protocol::limits::{COUNT_MAX, LIST_DEFAULT};
+use chat_protocol::names;
 use chat_room::decide::count;
 use chat_room::decide::members::answer;
-use chat_room::limits::{COUNT_MAX, LIST_DEFAULT};
-use chat_room::names;
 
 use super::{entry, read};
 use crate::args::{Args, Paging, once};

@@ -27,9 +27,9 @@ mod who;
 
 use std::ffi::CStr;
 
+use chat_protocol::names::RoomName;
 use chat_room::decide::{Context, Decision, Events};
 use chat_room::limits::Limits;
-use chat_room::names::RoomName;
 use chat_room::{CommandError, Now, Outcome, Replication, Room};
 
 use crate::error_reply::ErrorReply;
@@ -271,7 +271,7 @@ pub(crate) fn file_named(call: &Call<'_>, name: &[u8], prepare: fn(&mut StoredRo
 
 #[inline]
 fn room_name<'c>(call: &Call<'c>) -> Result<RoomName<'c>, CommandError> {
-    RoomName::parse(call.word(1).unwrap_or_default())
+    Ok(RoomName::parse(call.word(1).unwrap_or_default())?)
 }
 
 /// Replies with events: an array of bulk strings.
@@ -281,8 +281,8 @@ fn reply_events(call: &Call<'_>, events: &Events) {
 }
 
 /// Replies with an id.
-fn reply_id(call: &Call<'_>, id: chat_room::Id) {
-    call.reply_bytes(id.text().as_bytes());
+fn reply_id(call: &Call<'_>, id: chat_protocol::id::Id) {
+    call.reply_bytes(chat_room::IdText::of(id).as_bytes());
 }
 
 #[cfg(test)]

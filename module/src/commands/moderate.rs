@@ -6,10 +6,10 @@
 //! BAN, MUTE and ROLE of a user whom the room does not know, but not for the backend's BAN and MUTE. O(1); KICK and BAN of somebody
 //! present O(N log N) with N the user's connections. Replicates the change and the trim.
 
+use chat_protocol::limits::REASON_MAX;
 use chat_room::decide::moderate::{self, Action, Moderate};
-use chat_room::limits::REASON_MAX;
 use chat_room::members::Role;
-use chat_room::names;
+use chat_room::texts;
 
 use super::{change, entry};
 use crate::args::{Args, once};
@@ -49,7 +49,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
             b"FOR" if matches!(action, Action::Ban | Action::Mute) => {
                 once(&mut duration, args.number("for")?)?;
             }
-            b"REASON" => once(&mut reason, names::line(args.word()?, REASON_MAX, "reason")?)?,
+            b"REASON" => once(&mut reason, texts::line(args.word()?, REASON_MAX, "reason")?)?,
             _ => return Err(ErrorReply::SYNTAX),
         }
     }

@@ -4,7 +4,7 @@
 //! Reply: an array of counts, 0 for a room that is not there. Errors: INVALID. O(N) with N the rooms
 //! named. In a cluster all of them in one slot, as ever with many keys.
 
-use chat_room::names::RoomName;
+use chat_protocol::names::RoomName;
 
 use super::entry;
 use crate::args::Args;

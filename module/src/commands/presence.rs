@@ -5,9 +5,10 @@
 //! room, no other. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED; OOM for a new connection. O(log N)
 //! with N the users online. Replicates the connection, to replicas only.
 
+use chat_protocol::limits::{REASON_MAX, STATUS_MAX};
+use chat_protocol::names;
 use chat_room::decide::presence::{self, Presence};
-use chat_room::limits::{REASON_MAX, STATUS_MAX};
-use chat_room::names;
+use chat_room::texts;
 
 use super::{After, change_at, entry, reply_id};
 use crate::args::{Args, once};
@@ -42,9 +43,9 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"TTL" => once(&mut ttl, args.number("ttl")?)?,
-            b"STATUS" => once(&mut status, names::line(args.word()?, STATUS_MAX, "status")?)?,
+            b"STATUS" => once(&mut status, texts::line(args.word()?, STATUS_MAX, "status")?)?,
             b"OFF" => once(&mut off, ())?,
-            b"REASON" => once(&mut reason, names::line(args.word()?, REASON_MAX, "reason")?)?,
+            b"REASON" => once(&mut reason, texts::line(args.word()?, REASON_MAX, "reason")?)?,
             _ => return Err(ErrorReply::SYNTAX),
         }
     }

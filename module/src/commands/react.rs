@@ -4,8 +4,8 @@
 //! INVALID, NOROOM, NOMSG, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT. O(log N) with N the
 //! messages and the users who reacted so. Replicates the reaction and the trim.
 
+use chat_protocol::names;
 use chat_room::decide::react::{self, Reaction};
-use chat_room::names;
 
 use super::{change, entry};
 use crate::args::{Args, once};

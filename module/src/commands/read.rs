@@ -8,8 +8,10 @@
 //! UNREAD replies for each of at most 1000 users unread, mentions, cursor, newest id, or nil for who is no member.
 //! Errors: INVALID, NOROOM. O(U log N) with U the users named.
 
+use chat_protocol::id::Id;
+use chat_protocol::names;
+use chat_room::Room;
 use chat_room::decide::read;
-use chat_room::{Id, Room, names};
 
 use super::{change, entry, read as read_room, reply_id, room_name};
 use crate::args::Args;

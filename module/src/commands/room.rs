@@ -8,10 +8,11 @@
 //! CHAT.ROOM is a write even without SET, so Redis refuses it on replicas and when it refuses
 //! writes. CHAT.ROOM_RO gives the same reply as a read.
 
+use chat_protocol::limits::FIELDS_MAX;
+use chat_protocol::names::Actor;
 use chat_room::decide::room::{self, Description, Set, answer, takes_away};
 use chat_room::decide::{Context, Creation};
-use chat_room::limits::{FIELDS_MAX, Limits};
-use chat_room::names::Actor;
+use chat_room::limits::Limits;
 use chat_room::{CommandError, Room};
 
 use super::{change, entry, now, read, reply_id, room_name};

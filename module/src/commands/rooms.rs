@@ -5,11 +5,12 @@
 //! or nil, an array of room, newest id, members, online, topic. A pattern has at most 200 bytes; matching takes
 //! one step per byte of a name. Errors: INVALID. O(COUNT * log N).
 
+use chat_protocol::id::Id;
+use chat_protocol::limits::PAGE_DEFAULT;
+use chat_protocol::names::{RoomKind, RoomName};
+use chat_room::CommandError;
 use chat_room::decide::{Context, count, room};
 use chat_room::glob::Pattern;
-use chat_room::limits::PAGE_DEFAULT;
-use chat_room::names::{RoomKind, RoomName};
-use chat_room::{CommandError, Id};
 
 use super::{entry, now, reply_id};
 use crate::args::{Args, Paging, once};

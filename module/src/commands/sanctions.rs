@@ -6,9 +6,9 @@
 //! for ever, or milliseconds since the epoch. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED.
 //! O(log N + COUNT).
 
+use chat_protocol::limits::LIST_DEFAULT;
 use chat_room::decide::count;
 use chat_room::decide::sanctions::answer;
-use chat_room::limits::LIST_DEFAULT;
 
 use super::{PAGED, entry, read};
 use crate::args::{Args, Paging};

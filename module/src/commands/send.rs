@@ -6,9 +6,10 @@
 //! INVALID, NOROOM (with NOCREATE, or of an ephemeral one), NOMSG, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT, TOOBIG. O(1). Replicates: what makes the
 //! room and the member, the message, the trim.
 
+use chat_protocol::names;
+use chat_room::CommandError;
 use chat_room::decide::Creation;
 use chat_room::decide::send::{self, Send};
-use chat_room::{CommandError, names};
 
 use super::{change, entry, reply_id};
 use crate::args::{Args, once};

@@ -4,8 +4,8 @@
 //! signal `notice` becomes an event of that type; the backend may signal a room that is not there.
 //! Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT, TOOBIG. O(1). Replicates nothing.
 
+use chat_protocol::names;
 use chat_room::decide::signal;
-use chat_room::names;
 
 use super::{change, entry};
 use crate::args::Args;

@@ -4,9 +4,9 @@
 //! array of events, whether there are more. An unknown cursor, or a room that is not there, is no
 //! error: recovered is 0 and the reader reloads. Errors: INVALID, NOTMEMBER, DENIED, BANNED. O(COUNT).
 
+use chat_protocol::limits::COUNT_MAX;
 use chat_room::decide::sync::answer;
 use chat_room::decide::{PageSize, bytes, count};
-use chat_room::limits::COUNT_MAX;
 
 use super::{entry, read, reply_events, reply_id};
 use crate::args::{Args, Paging, once};

@@ -4,9 +4,9 @@
 //! online, an array of user, status, connections, since. Errors: INVALID, NOROOM, NOTMEMBER,
 //! DENIED, BANNED. O(log N + COUNT).
 
+use chat_protocol::limits::LIST_DEFAULT;
 use chat_room::decide::count;
 use chat_room::decide::who::answer;
-use chat_room::limits::LIST_DEFAULT;
 
 use super::{PAGED, entry, read};
 use crate::args::{Args, Paging};

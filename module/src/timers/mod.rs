@@ -9,10 +9,10 @@
 
 mod time_slice;
 
+use chat_protocol::names::RoomName;
 use chat_room::decide::expire::{self, Presence};
 use chat_room::decide::{Context, Decision};
 use chat_room::limits::Limits;
-use chat_room::names::RoomName;
 use chat_room::{Now, Replication};
 
 use self::time_slice::TimeSlice;

@@ -7,9 +7,9 @@ use std::marker::PhantomData;
 
 use crate::arguments::keyword::Keyword;
 use crate::command_error::CommandError;
-use crate::id::{self, Id};
-use crate::limits::WORDS_MAX;
-use crate::names::{self, Actor};
+use chat_protocol::id::{self, Id};
+use chat_protocol::limits::WORDS_MAX;
+use chat_protocol::names::{self, Actor};
 
 /// The words of a command, as their holder keeps them. They outlive the holder.
 pub trait Words<'c>: Copy {
@@ -79,7 +79,7 @@ impl<'c, W: Words<'c>> Args<'c, W> {
 
     /// The next word as an unsigned integer. Errors: `INVALID <what>`.
     pub fn number(&mut self, what: &'static str) -> Result<u64, CommandError> {
-        let number = id::number(self.word()?);
+        let number = id::parse_integer(self.word()?);
         number.ok_or(CommandError::invalid(what, "an unsigned integer"))
     }
 
@@ -90,17 +90,17 @@ impl<'c, W: Words<'c>> Args<'c, W> {
 
     /// The next word as a user. Errors: `INVALID user`.
     pub fn user(&mut self) -> Result<&'c str, CommandError> {
-        names::user(self.word()?)
+        Ok(names::user(self.word()?)?)
     }
 
     /// The next word as a user whose name may be from before. Errors: `INVALID user`.
     pub fn stored_user(&mut self) -> Result<&'c str, CommandError> {
-        names::stored_user(self.word()?)
+        Ok(names::stored_user(self.word()?)?)
     }
 
     /// The next word as a user or the backend. Errors: `INVALID user`.
     pub fn actor(&mut self) -> Result<Actor<'c>, CommandError> {
-        Actor::parse(self.word()?)
+        Ok(Actor::parse(self.word()?)?)
     }
 }
 

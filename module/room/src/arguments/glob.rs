@@ -6,7 +6,7 @@
 //! modules, and its own goes back at each star.
 
 use crate::command_error::CommandError;
-use crate::limits::PATTERN_MAX;
+use chat_protocol::limits::PATTERN_MAX;
 
 /// Words of a set of states: one state more than the pattern has elements.
 const WORDS: usize = PATTERN_MAX / 64 + 1;
@@ -234,7 +234,7 @@ mod tests {
         assert!(!matches(&[b'?'; 200], &[b'x'; 199]));
         assert!(matches(&[b'a'; 200], &[b'a'; 200]));
         let error = Pattern::parse(&[b'*'; 201]).unwrap_err();
-        assert!(error.message().starts_with("INVALID match"), "{error}");
+        assert!(error.to_string().starts_with("INVALID match"), "{error}");
     }
 
     /// Patterns that make matchers slow which go back, or which read a class for each byte.

@@ -2,7 +2,7 @@
 
 use crate::bytes::swar;
 use crate::command_error::CommandError;
-use crate::limits::{OBJECT_DEPTH_MAX, OBJECT_MAX};
+use chat_protocol::limits::{OBJECT_DEPTH_MAX, OBJECT_MAX};
 
 /// Appends `text` as a JSON string (RFC 8259, section 7), escaping only what must be.
 #[inline]

@@ -2,18 +2,18 @@
 //! instructions instead of a call. What has no bound known beforehand is written the ordinary way.
 
 /// Writes pieces one after another into a place that was made large enough.
-pub(crate) struct Pen<'p> {
+pub(crate) struct JsonWriter<'p> {
     rest: &'p mut [u8],
 }
 
 /// Appends to `out` what `write` writes: at most `most` bytes, [`SLACK`] among them.
 #[inline]
-pub(crate) fn append(out: &mut Vec<u8>, most: usize, write: impl FnOnce(&mut Pen<'_>)) {
+pub(crate) fn append(out: &mut Vec<u8>, most: usize, write: impl FnOnce(&mut JsonWriter<'_>)) {
     let start = out.len();
     out.resize(start + most, 0);
-    let mut pen = Pen::new(out.get_mut(start..).unwrap_or_default());
-    write(&mut pen);
-    let left = pen.rest.len();
+    let mut writer = JsonWriter::new(out.get_mut(start..).unwrap_or_default());
+    write(&mut writer);
+    let left = writer.rest.len();
     debug_assert!(left >= SLACK, "the place was too small");
     out.truncate(start + most - left);
 }
@@ -21,14 +21,11 @@ pub(crate) fn append(out: &mut Vec<u8>, most: usize, write: impl FnOnce(&mut Pen
 /// Bytes that a pen needs behind what it writes.
 pub(crate) const SLACK: usize = 8;
 
-/// Bytes of the longest number.
-pub(crate) const NUMBER_MAX: usize = 20;
-
-impl<'p> Pen<'p> {
+impl<'p> JsonWriter<'p> {
     /// Writes from the beginning of `place` on.
     #[inline]
     pub(crate) fn new(place: &'p mut [u8]) -> Self {
-        Pen { rest: place }
+        JsonWriter { rest: place }
     }
 
     /// Writes a piece of ours, whose length the compiler knows.
@@ -178,6 +175,8 @@ fn side_by_side(value: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use chat_protocol::id::INTEGER_BYTES_MAX;
+
     use super::*;
 
     #[test]
@@ -193,12 +192,12 @@ mod tests {
     #[test]
     fn what_is_written_stands_behind_what_was_there() {
         let mut out = b"before ".to_vec();
-        append(&mut out, 200, |pen| {
+        append(&mut out, 200, |writer| {
             for value in [0, 7, 10, 99, 99_999_999, 100_000_000, 1_795_225_205_879, u64::MAX] {
-                pen.number(Number::of(value));
-                pen.fixed(b" ");
+                writer.number(Number::of(value));
+                writer.fixed(b" ");
             }
-            pen.text(b"text");
+            writer.text(b"text");
         });
         let text = "before 0 7 10 99 99999999 100000000 1795225205879 18446744073709551615 text";
         assert_eq!(String::from_utf8_lossy(&out), text);
@@ -208,7 +207,7 @@ mod tests {
     fn a_counter_has_the_digits_of_every_number() {
         let written = |number| {
             let mut out = Vec::new();
-            append(&mut out, NUMBER_MAX + SLACK, |pen| pen.number(number));
+            append(&mut out, INTEGER_BYTES_MAX + SLACK, |writer| writer.number(number));
             String::from_utf8_lossy(&out).into_owned()
         };
         let mut counter = Counter::default();
@@ -226,7 +225,9 @@ mod tests {
             let power = 10_u64.pow(digits);
             for value in [power - 1, power, power + 1] {
                 let mut out = Vec::new();
-                append(&mut out, NUMBER_MAX + SLACK, |pen| pen.number(Number::of(value)));
+                append(&mut out, INTEGER_BYTES_MAX + SLACK, |writer| {
+                    writer.number(Number::of(value))
+                });
                 assert_eq!(String::from_utf8_lossy(&out), value.to_string());
             }
         }

@@ -2,6 +2,7 @@
 
 pub(crate) mod allocation;
 pub(crate) mod compact;
+pub(crate) mod id_text;
 pub(crate) mod json;
 pub(crate) mod json_writer;
 pub(crate) mod swar;

@@ -47,12 +47,6 @@ pub(crate) fn below(word: u64, limit: u8) -> u64 {
     word.wrapping_sub(all(limit)) & !word & HIGH
 }
 
-/// Bytes greater than `limit`, which is less than 128.
-#[inline]
-pub(crate) fn above(word: u64, limit: u8) -> u64 {
-    (word.wrapping_add(all(127 - limit)) | word) & HIGH
-}
-
 /// Bytes that are `byte`.
 #[inline]
 pub(crate) fn equal(word: u64, byte: u8) -> u64 {
@@ -72,7 +66,6 @@ mod tests {
             limit in 0..128_u8,
         ) {
             prop_assert_eq!(none(&bytes, |word| below(word, limit)), bytes.iter().all(|b| *b >= limit));
-            prop_assert_eq!(none(&bytes, |word| above(word, limit)), bytes.iter().all(|b| *b <= limit));
             prop_assert_eq!(none(&bytes, |word| equal(word, limit)), bytes.iter().all(|b| *b != limit));
             prop_assert_eq!(position(&bytes, limit), bytes.iter().position(|b| *b == limit));
         }

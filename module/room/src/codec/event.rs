@@ -10,13 +10,13 @@ use crate::codec::event_fields::{
 };
 use crate::codec::event_message::{Reactions, bare_message, stored_message};
 use crate::codec::record::Record;
-use crate::id::Id;
 use crate::state::log::journal::{Change, LogEntry, ReactionDetail};
 use crate::state::log::message_body::Body;
 use crate::state::repeated::Repeated;
 use crate::state::room::Room;
 use crate::state::settings::to_json;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
+use chat_protocol::id::Id;
 
 /// Writes the event of a fact with what it repeats of its message.
 pub(crate) fn entry(

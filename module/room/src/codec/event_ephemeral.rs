@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use crate::codec::event_fields::{key, number, option, passing, raw, reference, string};
 use crate::codec::event_message::{Reactions, content};
-use crate::id::Id;
 use crate::state::log::message_body::Body;
 use crate::state::room::Room;
 use crate::state::users::members::Role;
+use chat_protocol::id::Id;
 
 /// Something that is published and not stored.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,8 +1,10 @@
 //! How the fields of an event are written, and how every event begins.
 
+use crate::bytes::id_text::IdText;
 use crate::bytes::json;
-use crate::bytes::json_writer::{self, Counter, NUMBER_MAX, Pen, SLACK};
-use crate::id::Id;
+use crate::bytes::json_writer::{self, Counter, JsonWriter, SLACK};
+use chat_protocol::id::INTEGER_BYTES_MAX;
+use chat_protocol::id::Id;
 
 /// A member's name with what surrounds it.
 macro_rules! key {
@@ -15,7 +17,7 @@ pub(super) use key;
 /// The beginning of every ephemeral event.
 pub(super) fn passing(out: &mut Vec<u8>, room: &str, last: Id, kind: &str, ts: u64) {
     out.extend_from_slice(b"{\"last\":\"");
-    last.write(out);
+    out.extend_from_slice(IdText::of(last).as_bytes());
     out.push(b'"');
     string(out, key!("room"), room);
     string(out, key!("type"), kind);
@@ -23,7 +25,7 @@ pub(super) fn passing(out: &mut Vec<u8>, room: &str, last: Id, kind: &str, ts: u
 }
 
 /// Bytes of the beginning of a durable event besides the names of room and kind.
-pub(super) const HEAD_MAX: usize = 96 + 5 * NUMBER_MAX + SLACK;
+pub(super) const HEAD_MAX: usize = 96 + 5 * INTEGER_BYTES_MAX + SLACK;
 
 /// The numbers of the event written before. In a page, and in a busy room, the next one's are the
 /// same or one more.
@@ -37,7 +39,7 @@ pub(crate) struct Numbers {
 /// The beginning of a durable event of a room in whose name nothing is to be escaped.
 #[inline(always)]
 pub(super) fn head(
-    pen: &mut Pen<'_>,
+    writer: &mut JsonWriter<'_>,
     numbers: &mut Numbers,
     room: &str,
     (id, prev): (Id, Id),
@@ -45,20 +47,20 @@ pub(super) fn head(
 ) {
     let (prev_ms, prev_n) = (numbers.ms.at(prev.ms), numbers.n.at(prev.n));
     let (ms, n) = (numbers.ms.at(id.ms), numbers.n.at(id.n));
-    pen.fixed(b"{\"id\":\"");
-    pen.number(ms);
-    pen.fixed(b"-");
-    pen.number(n);
-    pen.fixed(b"\",\"prev\":\"");
-    pen.number(prev_ms);
-    pen.fixed(b"-");
-    pen.number(prev_n);
-    pen.fixed(b"\",\"room\":\"");
-    pen.text(room.as_bytes());
-    pen.fixed(b"\",\"type\":\"");
-    pen.text(kind.as_bytes());
-    pen.fixed(b"\",\"ts\":");
-    pen.number(ms);
+    writer.fixed(b"{\"id\":\"");
+    writer.number(ms);
+    writer.fixed(b"-");
+    writer.number(n);
+    writer.fixed(b"\",\"prev\":\"");
+    writer.number(prev_ms);
+    writer.fixed(b"-");
+    writer.number(prev_n);
+    writer.fixed(b"\",\"room\":\"");
+    writer.text(room.as_bytes());
+    writer.fixed(b"\",\"type\":\"");
+    writer.text(kind.as_bytes());
+    writer.fixed(b"\",\"ts\":");
+    writer.number(ms);
 }
 
 /// The beginning of every durable event.
@@ -66,14 +68,14 @@ pub(super) fn durable(out: &mut Vec<u8>, room: &str, (id, prev): (Id, Id), kind:
     if json::is_plain(room.as_bytes()) {
         let most = HEAD_MAX + room.len() + kind.len();
         let mut numbers = Numbers::default();
-        return json_writer::append(out, most, |pen| {
-            head(pen, &mut numbers, room, (id, prev), kind)
+        return json_writer::append(out, most, |writer| {
+            head(writer, &mut numbers, room, (id, prev), kind)
         });
     }
     out.extend_from_slice(b"{\"id\":\"");
-    id.write(out);
+    out.extend_from_slice(IdText::of(id).as_bytes());
     out.extend_from_slice(b"\",\"prev\":\"");
-    prev.write(out);
+    out.extend_from_slice(IdText::of(prev).as_bytes());
     out.push(b'"');
     string(out, key!("room"), room);
     plain(out, key!("type"), kind);
@@ -106,7 +108,7 @@ pub(super) fn option(out: &mut Vec<u8>, key: &[u8], text: Option<&str>) {
 pub(super) fn reference(out: &mut Vec<u8>, key: &[u8], id: Id) {
     out.extend_from_slice(key);
     out.push(b'"');
-    id.write(out);
+    out.extend_from_slice(IdText::of(id).as_bytes());
     out.push(b'"');
 }
 

@@ -1,17 +1,18 @@
 //! The event of a message: as it is sent, as CHAT.SYNC repeats it, as CHAT.HISTORY shows it now.
 
 use crate::bytes::json;
-use crate::bytes::json_writer::{self, NUMBER_MAX};
+use crate::bytes::json_writer;
 use crate::codec::event_fields::{
     HEAD_MAX, Numbers, durable, head, key, number, option, plain, raw, reference, string,
 };
-use crate::id::Id;
-use crate::limits::REACTORS_SHOWN;
 use crate::state::log::annotations::Reaction;
 use crate::state::log::message_body::{Bare, Body, Deleted};
 use crate::state::log::messages::Message;
 use crate::state::room::Room;
 use crate::state::users::user_table::Users;
+use chat_protocol::id::INTEGER_BYTES_MAX;
+use chat_protocol::id::Id;
+use chat_protocol::limits::REACTORS_SHOWN;
 
 /// Writes the event of a room's stored message number `m`, as it is now, with these reactions.
 pub(crate) fn message(
@@ -59,19 +60,19 @@ pub(super) fn bare_message(
         return false;
     }
     let length = room.len() + user.len() + text.len() + nonce_or_empty.len();
-    json_writer::append(out, HEAD_MAX + 96 + NUMBER_MAX + length, |pen| {
-        head(pen, numbers, room, (id, previous(id, since_previous)), "message");
-        pen.fixed(b",\"user\":\"");
-        pen.text(user.as_bytes());
-        pen.fixed(b"\",\"kind\":\"text\",\"text\":\"");
-        pen.text(text);
+    json_writer::append(out, HEAD_MAX + 96 + INTEGER_BYTES_MAX + length, |writer| {
+        head(writer, numbers, room, (id, previous(id, since_previous)), "message");
+        writer.fixed(b",\"user\":\"");
+        writer.text(user.as_bytes());
+        writer.fixed(b"\",\"kind\":\"text\",\"text\":\"");
+        writer.text(text);
         if let Some(nonce) = nonce {
-            pen.fixed(b"\",\"nonce\":\"");
-            pen.text(nonce);
+            writer.fixed(b"\",\"nonce\":\"");
+            writer.text(nonce);
         }
-        pen.fixed(b"\",\"m\":");
-        pen.number(numbers.m.at(m));
-        pen.fixed(b"}");
+        writer.fixed(b"\",\"m\":");
+        writer.number(numbers.m.at(m));
+        writer.fixed(b"}");
     });
     true
 }

@@ -2,11 +2,12 @@
 //! membership is written.
 
 use crate::bytes::varint::{self, Malformed, Reader};
-use crate::id::Id;
-use crate::limits::*;
-use crate::names::{self, RoomName};
 use crate::state::numbers::{END, PLAUSIBLE_END};
 use crate::state::users::members::{MemberAction, MemberChange, Role};
+use crate::texts;
+use chat_protocol::id::Id;
+use chat_protocol::limits::*;
+use chat_protocol::names::{self, RoomName};
 
 pub(super) fn write_member(out: &mut Vec<u8>, change: MemberChange<'_>) {
     let MemberChange { user, by, action, role, reason, until } = change;
@@ -66,7 +67,7 @@ pub(super) fn read_line<'a>(
     max: usize,
 ) -> Result<Option<&'a str>, Malformed> {
     let text = reader.option(max)?;
-    let line = |text: &str| names::line(text.as_bytes(), max, "text").is_ok();
+    let line = |text: &str| texts::line(text.as_bytes(), max, "text").is_ok();
     if text.is_none_or(line) { Ok(text) } else { Err(Malformed("a text with control characters")) }
 }
 

@@ -8,10 +8,10 @@ use std::borrow::Cow;
 
 use crate::bytes::varint;
 use crate::codec::fields::write_member;
-use crate::id::Id;
 use crate::state::log::message_body::Body;
 use crate::state::settings::Setting;
 use crate::state::users::members::{MemberChange, Role};
+use chat_protocol::id::Id;
 
 /// One change of a room.
 #[derive(Clone, Debug, PartialEq)]

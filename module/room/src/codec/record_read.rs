@@ -7,12 +7,13 @@ use crate::bytes::json;
 use crate::bytes::varint::{Malformed, Reader};
 use crate::codec::fields::*;
 use crate::codec::record::*;
-use crate::id::Id;
 use crate::limits::*;
-use crate::names;
 use crate::state::log::message_body::Body;
 use crate::state::room::Room;
 use crate::state::settings::Setting;
+use chat_protocol::id::Id;
+use chat_protocol::limits::*;
+use chat_protocol::names;
 
 impl<'a> Record<'a> {
     /// Reads the records that [`Record::write`] has written one after another. Errors: malformed

@@ -12,11 +12,11 @@ use std::collections::{HashMap, HashSet};
 
 use crate::bytes::varint::{Malformed, Reader};
 use crate::codec::snapshot_write::VERSION;
-use crate::id::Id;
-use crate::limits::USER_NAME_MAX;
-use crate::names;
 use crate::state::numbers::UserNumber;
 use crate::state::room::Room;
+use chat_protocol::id::Id;
+use chat_protocol::limits::USER_NAME_MAX;
+use chat_protocol::names;
 
 /// The oldest version this release reads.
 const OLDEST: u8 = 1;

@@ -4,9 +4,10 @@ use super::{Added, Context, Decision, trim};
 use crate::bytes::json;
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
-use crate::id::Id;
-use crate::names::{self, Actor};
 use crate::state::users::members::Role;
+use chat_protocol::id::Id;
+use chat_protocol::names::Actor;
+use chat_protocol::visibility;
 
 /// CHAT.EDIT room user id text [META json], as it came.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +74,7 @@ pub fn edit<'a>(
         .messages
         .get(m)
         .and_then(|stored| crate::state::log::message_body::Body::read(stored.body).ok());
-    if !names::shows(text) && meta.is_none() && stored.is_none_or(|body| body.meta.is_none()) {
+    if !visibility::shows(text) && meta.is_none() && stored.is_none_or(|body| body.meta.is_none()) {
         return Err(CommandError::invalid("text", "something to see, unless there is META"));
     }
     context.consume_rate(user, decision)?;

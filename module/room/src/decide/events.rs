@@ -2,7 +2,7 @@
 
 use crate::bytes::swar;
 use crate::codec::event_fields::Numbers;
-use crate::limits::REPLY_BYTES_MAX;
+use chat_protocol::limits::REPLY_BYTES_MAX;
 
 /// Events as they go out, one after another in one buffer.
 #[derive(Clone, Debug, Default)]

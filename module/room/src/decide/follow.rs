@@ -7,7 +7,7 @@ use super::{Context, Creation, Decision, Page};
 use crate::codec::record::Record;
 use crate::collections::work;
 use crate::command_error::CommandError;
-use crate::names::{Actor, RoomKind, RoomName};
+use chat_protocol::names::{Actor, RoomKind, RoomName};
 
 /// One room a user follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

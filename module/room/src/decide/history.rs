@@ -3,8 +3,8 @@
 use super::{Context, Events, PageSize};
 use crate::codec::event_message;
 use crate::command_error::CommandError;
-use crate::id::Id;
-use crate::limits::USER_NAME_MAX;
+use chat_protocol::id::Id;
+use chat_protocol::limits::USER_NAME_MAX;
 
 /// Which page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use super::{Added, Context, Creation, Decision, trim};
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
-use crate::names::{Actor, RoomKind};
 use crate::state::settings::Access;
 use crate::state::users::members::Role;
+use chat_protocol::names::{Actor, RoomKind};
 
 /// CHAT.JOIN, as it came.
 #[derive(Clone, Copy, Debug)]

@@ -30,12 +30,13 @@ use trim::{Added, expired_nonces, trim};
 use crate::codec::event_ephemeral::Ephemeral;
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
-use crate::id::Id;
-use crate::limits::{COUNT_MAX, Create, Limits, MAX_TEXT_MAX, REPLY_BYTES_MAX, Rate};
-use crate::names::{Actor, RoomKind, RoomName};
+use crate::limits::{Create, Limits, MAX_TEXT_MAX, Rate};
 use crate::state::room::{Now, Room};
 use crate::state::settings::Access;
 use crate::state::users::members::Role;
+use chat_protocol::id::Id;
+use chat_protocol::limits::{COUNT_MAX, REPLY_BYTES_MAX};
+use chat_protocol::names::{Actor, RoomKind, RoomName};
 
 /// Whether a command makes the room it names, if there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -339,7 +340,7 @@ pub fn bytes(number: Option<u64>) -> Result<usize, CommandError> {
 fn place(cursor: Option<&[u8]>) -> Result<u64, CommandError> {
     match cursor {
         None => Ok(0),
-        Some(bytes) => crate::id::number(bytes)
+        Some(bytes) => chat_protocol::id::parse_integer(bytes)
             .ok_or(CommandError::invalid("cursor", "what the page before has answered")),
     }
 }

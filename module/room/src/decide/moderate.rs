@@ -9,11 +9,11 @@ use super::{Added, Context, Creation, Decision, trim};
 use crate::arguments::keyword::Keyword;
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
-use crate::limits::SANCTION_MAX;
-use crate::names::{self, Actor, RoomKind};
 use crate::state::presence::connection::Connection;
 use crate::state::sanctions::FOR_EVER;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
+use chat_protocol::limits::SANCTION_MAX;
+use chat_protocol::names::{self, Actor, RoomKind};
 
 /// CHAT.MOD room actor action user [role] [FOR ms] [REASON s], as it came.
 #[derive(Clone, Copy, Debug)]

@@ -7,12 +7,12 @@ use crate::codec::event_ephemeral::Ephemeral;
 use crate::codec::record::Record;
 use crate::collections::work;
 use crate::command_error::CommandError;
-use crate::limits::{TTL_MAX, TTL_MIN};
-use crate::names::{Actor, RoomKind};
 use crate::state::numbers::UserNumber;
 use crate::state::presence::connection::Connection;
 use crate::state::presence::status_counts::ONLINE;
 use crate::state::room::OCCUPANCY_INTERVAL;
+use chat_protocol::limits::{TTL_MAX, TTL_MIN};
+use chat_protocol::names::{Actor, RoomKind};
 
 /// CHAT.PRESENCE room user connection [TTL ms] [STATUS s], as it came.
 #[derive(Clone, Copy, Debug)]

@@ -3,9 +3,9 @@
 use super::{Added, Context, Decision, trim};
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
-use crate::limits::EMOJIS_MAX;
-use crate::names::Actor;
 use crate::state::numbers::UserNumber;
+use chat_protocol::limits::EMOJIS_MAX;
+use chat_protocol::names::Actor;
 
 /// Whether a reaction comes or goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use super::{Added, Context, Creation, Decision, trim};
 use crate::codec::record::{NewSettings, Record};
 use crate::command_error::CommandError;
-use crate::id::Id;
-use crate::names::{Actor, RoomKind};
 use crate::state::settings::{Access, Setting};
 use crate::state::users::members::Role;
+use chat_protocol::id::Id;
+use chat_protocol::names::{Actor, RoomKind};
 
 /// CHAT.ROOM room SET field value … [BY actor] [NOCREATE], as it came.
 #[derive(Clone, Copy, Debug)]
@@ -177,7 +177,7 @@ pub fn answer<'a>(
     let limits = context.limits;
     Ok(Description {
         room: context.name.as_str(),
-        kind: context.name.kind_word(),
+        kind: context.name.kind.word(),
         created: room.created,
         last: room.last,
         m: room.messages.last(),

@@ -5,14 +5,16 @@ use crate::bytes::json;
 use crate::codec::event_ephemeral::Ephemeral;
 use crate::codec::record::{NewMessage, Record};
 use crate::command_error::CommandError;
-use crate::id::Id;
-use crate::limits::{MAX_TEXT_MAX, MENTIONS_MAX};
-use crate::names::{self, Actor};
+use crate::limits::MAX_TEXT_MAX;
 pub use crate::state::log::message_body::Mentions;
 use crate::state::log::message_body::{ACTION, Body, SYSTEM, TEXT};
 use crate::state::nonces;
 use crate::state::settings::Access;
 use crate::state::users::members::Role;
+use chat_protocol::id::Id;
+use chat_protocol::limits::MENTIONS_MAX;
+use chat_protocol::names::{self, Actor};
+use chat_protocol::visibility;
 
 /// The command, as it came.
 #[derive(Clone, Debug)]
@@ -93,7 +95,7 @@ pub fn decide<'a>(
     let meta = send.meta.map(|meta| json::object(meta, "meta")).transpose()?;
     let text = simdutf8::basic::from_utf8(send.text)
         .map_err(|_| CommandError::invalid("text", "UTF-8"))?;
-    if !names::shows(text) && meta.is_none() {
+    if !visibility::shows(text) && meta.is_none() {
         return Err(CommandError::invalid("text", "something to see, unless META is given"));
     }
     let reply = send.reply.map(|id| context.message(id).map(|(id, _)| id)).transpose()?;
@@ -211,7 +213,7 @@ pub fn kind(bytes: &[u8]) -> Result<&str, CommandError> {
         b"text" => Ok(TEXT),
         b"action" => Ok(ACTION),
         b"system" => Ok(SYSTEM),
-        other => names::word(other, "kind"),
+        other => Ok(names::word(other, "kind")?),
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Context, Decision};
 use crate::bytes::json;
 use crate::codec::event_ephemeral::{Ephemeral, NOTICE};
 use crate::command_error::CommandError;
-use crate::names::Actor;
+use chat_protocol::names::Actor;
 
 /// Decides CHAT.SIGNAL. The backend may signal a room that does not exist, without making it.
 ///

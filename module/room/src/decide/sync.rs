@@ -7,7 +7,7 @@
 use super::{Context, Events, PageSize};
 use crate::codec::{event, event_message};
 use crate::command_error::CommandError;
-use crate::id::Id;
+use chat_protocol::id::Id;
 
 /// The answer.
 #[derive(Clone, Debug)]

@@ -113,7 +113,7 @@ mod tests {
         room.apply(&Record::Create { ms }, 0);
         for at in 0..3_000 {
             let (user, name) = (format!("user-{at}"), format!("a-relay-connection-{at}"));
-            let id = crate::Id { ms, n: n + 1 };
+            let id = chat_protocol::id::Id { ms, n: n + 1 };
             n += 1;
             let role = crate::state::users::members::Role::Member;
             room.apply(&Record::Join { user: &user, role, by: None, ms, logged: Some(id) }, 0);

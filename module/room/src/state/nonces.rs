@@ -11,8 +11,8 @@ use hashbrown::DefaultHashBuilder;
 use crate::bytes::allocation::of_text;
 use crate::collections::chunked_deque::ChunkedDeque;
 use crate::collections::linear_hash::LinearHashTable;
-use crate::id::Id;
 use crate::state::numbers::UserNumber;
+use chat_protocol::id::Id;
 
 /// A send that was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]

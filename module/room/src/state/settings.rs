@@ -12,6 +12,7 @@ use crate::bytes::json;
 use crate::bytes::varint::{self, Malformed, Reader};
 use crate::limits::*;
 use crate::state::users::members::Role;
+use chat_protocol::limits::*;
 
 /// Who reads and joins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

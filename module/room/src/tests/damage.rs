@@ -8,9 +8,10 @@ use crate::decide::history::{self, Anchor};
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::presence::Presence;
 use crate::decide::{self, Decision, expire, sync};
-use crate::names::Actor;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
-use crate::{Id, Outcome, Part, Record, Room};
+use crate::{Outcome, Part, Record, Room};
+use chat_protocol::id::Id;
+use chat_protocol::names::Actor;
 
 pub(super) fn sample() -> World {
     let mut world = World::new("lobby");

@@ -13,8 +13,8 @@ use crate::decide::history::{self, Anchor};
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::react::Reaction;
 use crate::decide::{self, sync};
-use crate::id::Id;
-use crate::names::Actor;
+use chat_protocol::id::Id;
+use chat_protocol::names::Actor;
 
 const USERS: [&str; 5] = ["owner", "alice", "bob", "carol", "*"];
 const EMOJI: [&str; 3] = ["👍", "🎉", "👩‍🚀"];

@@ -12,7 +12,9 @@ use crate::state::log::message_body::{Body, Mentions};
 use crate::state::numbers::{END, FULL, PLAUSIBLE_END};
 use crate::state::settings::{Access, Setting};
 use crate::state::users::members::{MemberAction, MemberChange, Role};
-use crate::{CommandError, Id, Part, Record, Room};
+use crate::{CommandError, Part, Record, Room};
+use chat_protocol::id::Id;
+use chat_protocol::limits::*;
 
 /// Numbers at which something may go wrong, and ordinary ones.
 fn edgy() -> impl Strategy<Value = u64> {

@@ -16,8 +16,8 @@ mod trimming;
 use crate::command_error::CommandError;
 use crate::decide::{self, Context, Decision, Steps};
 use crate::limits::Limits;
-use crate::names::{Actor, RoomName};
 use crate::{Now, Outcome, Part, Record, Room};
+use chat_protocol::names::{Actor, RoomName};
 
 /// One room, its copy, and a clock.
 pub(crate) struct World {
@@ -180,6 +180,6 @@ fn send<'a>(user: &'a str, text: &'a str, nonce: Option<&'a str>) -> decide::sen
 
 /// The code and argument of a refusal: the first words of its text.
 fn code(error: &CommandError) -> String {
-    let message = error.message();
+    let message = error.to_string();
     message.split(" - ").next().unwrap_or_default().to_owned()
 }

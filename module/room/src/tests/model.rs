@@ -9,7 +9,7 @@ use crate::command_error::CommandError;
 use crate::decide::history::{self, Anchor};
 use crate::decide::presence::Presence;
 use crate::decide::{self, sync};
-use crate::id::Id;
+use chat_protocol::id::Id;
 
 const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 

@@ -8,8 +8,8 @@ use crate::decide::moderate::{Action, Moderate};
 use crate::decide::react::Reaction;
 use crate::decide::{self, history, sync};
 use crate::limits::Rate;
-use crate::names::Actor;
 use crate::state::users::members::Role;
+use chat_protocol::names::Actor;
 
 impl World {
     fn moderate(
@@ -277,7 +277,7 @@ fn reactions_count_once_and_are_bounded() {
         ("\u{7}", false),
         ("0123456789012345678901234567890123", false),
     ] {
-        assert_eq!(crate::names::emoji(bytes.as_bytes()).is_ok(), fine, "{bytes:?}");
+        assert_eq!(chat_protocol::names::emoji(bytes.as_bytes()).is_ok(), fine, "{bytes:?}");
     }
 }
 

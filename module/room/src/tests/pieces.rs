@@ -3,8 +3,10 @@
 
 use super::{World, damage, digest};
 use crate::codec::snapshot_write::{PIECE, REACTION_USERS};
-use crate::limits::{MAX_TEXT_MAX, OBJECT_MAX};
-use crate::{Id, Loader, Part, Record, Room};
+use crate::limits::MAX_TEXT_MAX;
+use crate::{Loader, Part, Record, Room};
+use chat_protocol::id::Id;
+use chat_protocol::limits::OBJECT_MAX;
 
 fn pieces(room: &Room, part: Part) -> Vec<Vec<u8>> {
     let mut pieces = Vec::new();

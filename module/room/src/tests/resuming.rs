@@ -4,8 +4,8 @@ use super::World;
 use crate::decide::edit::{self, Edit, MessageScope};
 use crate::decide::history::{self, Anchor};
 use crate::decide::{PageSize, sync};
-use crate::id::Id;
-use crate::names::Actor;
+use chat_protocol::id::Id;
+use chat_protocol::names::Actor;
 
 fn texts(world: &World, cursor: Id) -> Option<Vec<String>> {
     let name = world.name.clone();

@@ -4,7 +4,7 @@ use super::{World, code, send};
 use crate::command_error::CommandError;
 use crate::decide;
 use crate::limits::Create;
-use crate::names::Actor;
+use chat_protocol::names::Actor;
 
 /// A room with an owner, a moderator, a member and an outsider.
 pub(super) fn lobby(access: &str) -> World {
@@ -227,7 +227,9 @@ fn a_user_follows_rooms_up_to_a_bound() {
     let mut world = World::new("@alice");
     world.limits.follows_max = 2;
     let name = world.name.clone();
-    let room = |text: &'static str| crate::names::RoomName::parse(text.as_bytes()).expect("a room");
+    let room = |text: &'static str| {
+        chat_protocol::names::RoomName::parse(text.as_bytes()).expect("a room")
+    };
     let follow = |world: &mut World, rooms: Vec<&'static str>| {
         let rooms = rooms.into_iter().map(room).collect();
         world.act(&name, |c, d| decide::follow::follow(c, rooms, d))

@@ -5,11 +5,11 @@ use super::{World, code};
 use crate::decide::edit::{Delete, Edit, MessageScope};
 use crate::decide::react::Reaction;
 use crate::decide::{self, Decision, expire, read, sync};
-use crate::id::Id;
 use crate::limits::Limits;
-use crate::names::Actor;
 use crate::state::log::messages::VISITED;
 use crate::state::room::PENDING_TRIM_MAX;
+use chat_protocol::id::Id;
+use chat_protocol::names::Actor;
 
 /// What the timer does at most in one step.
 const STEP: usize = 128;

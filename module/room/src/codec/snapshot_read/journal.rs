@@ -4,12 +4,13 @@ use super::Decoder;
 use crate::bytes::json;
 use crate::bytes::varint::Malformed;
 use crate::codec::fields::{read_actor, read_line, read_member, read_role, read_who};
-use crate::id::Id;
 use crate::limits::*;
-use crate::names;
 use crate::state::log::journal::{Change, Journal, LogEntry, ReactionDetail, Target};
 use crate::state::numbers::END;
 use crate::state::users::members::{MemberAction, MemberChange};
+use chat_protocol::id::Id;
+use chat_protocol::limits::*;
+use chat_protocol::names;
 
 const OUT_OF_ORDER: Malformed = Malformed("journal out of order");
 

@@ -4,9 +4,6 @@
 use super::Decoder;
 use crate::bytes::varint::Malformed;
 use crate::codec::fields::{read_id, read_role};
-use crate::id::Id;
-use crate::limits::*;
-use crate::names::{self, RoomName};
 use crate::state::log::message_body::Body;
 use crate::state::log::messages::{Message, Messages};
 use crate::state::nonces::Nonce;
@@ -14,6 +11,9 @@ use crate::state::numbers::END;
 use crate::state::sanctions::Sanction;
 use crate::state::settings::{Setting, Settings};
 use crate::state::users::members::Membership;
+use chat_protocol::id::Id;
+use chat_protocol::limits::*;
+use chat_protocol::names::{self, RoomName};
 
 impl Decoder<'_, '_> {
     pub(super) fn next_place(&mut self) -> Result<u64, Malformed> {

@@ -2,10 +2,11 @@
 
 use super::Decoder;
 use crate::bytes::varint::Malformed;
-use crate::limits::*;
-use crate::names;
 use crate::state::presence::status_counts::{ONLINE, StatusCounts};
 use crate::state::room::Room;
+use crate::texts;
+use chat_protocol::limits::*;
+use chat_protocol::names;
 
 impl<'a> Decoder<'a, '_> {
     /// How many users; `None`: presence was not stored.
@@ -64,7 +65,7 @@ impl<'a> Decoder<'a, '_> {
     /// A status other than `online`, if there is one.
     fn status(&mut self) -> Result<Option<&'a str>, Malformed> {
         let status = self.reader.option(STATUS_MAX)?;
-        let line = |text: &str| names::line(text.as_bytes(), STATUS_MAX, "status").is_ok();
+        let line = |text: &str| texts::line(text.as_bytes(), STATUS_MAX, "status").is_ok();
         match status.is_none_or(line) {
             true => Ok(status.filter(|status| !status.is_empty())),
             false => Err(Malformed("a status with control characters")),

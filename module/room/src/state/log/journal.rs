@@ -7,8 +7,8 @@
 
 use crate::bytes::allocation::{allocated, of_option, of_text};
 use crate::collections::chunked_deque::ChunkedDeque;
-use crate::id::Id;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
+use chat_protocol::id::Id;
 
 /// A durable event that is not a message.
 #[derive(Clone, Debug, PartialEq, Eq)]

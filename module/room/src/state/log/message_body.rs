@@ -5,9 +5,11 @@
 
 use crate::bytes::json;
 use crate::bytes::varint::{self, Malformed, Reader};
-use crate::id::Id;
 use crate::limits::*;
-use crate::names;
+use crate::texts;
+use chat_protocol::id::Id;
+use chat_protocol::limits::*;
+use chat_protocol::names;
 
 const KIND: u8 = 0b0000_0011;
 const KIND_TEXT: u8 = 0;
@@ -260,7 +262,7 @@ impl<'a> Body<'a> {
         if let Some(deleted) = self.deleted {
             let by = deleted.by.is_none_or(|by| names::Actor::stored(by.as_bytes()).is_ok());
             let bare = *self == Body::tombstone(self.since_previous, deleted);
-            let line = |text: &str| names::line(text.as_bytes(), REASON_MAX, "reason").is_ok();
+            let line = |text: &str| texts::line(text.as_bytes(), REASON_MAX, "reason").is_ok();
             let fine = by && bare && deleted.reason.is_none_or(line);
             return if fine { Ok(()) } else { Err(Malformed("a tombstone with a text")) };
         }

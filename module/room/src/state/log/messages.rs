@@ -8,10 +8,10 @@ use crate::bytes::allocation::allocated;
 use crate::collections::chunked_deque::ChunkedDeque;
 use crate::collections::relocator::Relocator;
 use crate::collections::work;
-use crate::id::Id;
 use crate::state::log::message_body::Body;
 use crate::state::log::tombstones::Tombstones;
 use crate::state::numbers::UserNumber;
+use chat_protocol::id::Id;
 
 /// Messages of one run.
 const RUN_MESSAGES: usize = 64;

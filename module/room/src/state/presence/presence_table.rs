@@ -17,7 +17,6 @@ use crate::bytes::compact::{ShortText, U48};
 use crate::collections::chunked_vec::ChunkedVec;
 use crate::collections::linear_hash::LinearHashTable;
 use crate::collections::work;
-use crate::limits::TTL_MAX;
 use crate::state::numbers::{END, OnlineNumber, UserNumber};
 use crate::state::presence::connection::Connection;
 use crate::state::presence::connections_by_user::ConnectionsByUser;
@@ -25,6 +24,7 @@ use crate::state::presence::expiry_heap::ExpiryHeap;
 use crate::state::presence::status_counts::StatusCounts;
 use crate::state::users::user_list::UserList;
 use crate::state::users::user_table::{Entry, Users};
+use chat_protocol::limits::TTL_MAX;
 
 /// A user who is here. In 32 bytes.
 #[derive(Clone, Debug)]

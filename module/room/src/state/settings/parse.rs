@@ -3,9 +3,10 @@
 use super::{Access, Setting};
 use crate::arguments::keyword::Keyword;
 use crate::command_error::CommandError;
-use crate::id;
 use crate::limits::*;
-use crate::names;
+use crate::texts;
+use chat_protocol::id;
+use chat_protocol::limits::*;
 
 impl<'a> Setting<'a> {
     /// Reads `field value` as CHAT.ROOM … SET takes them, at `now` in milliseconds since the epoch.
@@ -18,9 +19,9 @@ impl<'a> Setting<'a> {
                 b"members" => Ok(Setting::Access(Access::Members)),
                 _ => Err(CommandError::invalid("access", "open or members")),
             },
-            b"topic" => names::visible_line(value, TOPIC_MAX, "topic")
+            b"topic" => texts::visible_line(value, TOPIC_MAX, "topic")
                 .map(|text| Setting::Topic(text.into())),
-            b"description" => names::line(value, DESCRIPTION_MAX, "description")
+            b"description" => texts::line(value, DESCRIPTION_MAX, "description")
                 .map(|text| Setting::Description(text.into())),
             b"max_text" => narrow(value, "max_text", MAX_TEXT_MIN, MAX_TEXT_MAX).map(Self::MaxText),
             b"history_max" => narrow(value, "history_max", HISTORY_MAX_MIN, HISTORY_MAX_MAX)
@@ -35,11 +36,11 @@ impl<'a> Setting<'a> {
             b"frozen" => yes_or_no(value, "frozen").map(Setting::Frozen),
             b"slow" if value == b"0" => Ok(Setting::Slow(None)),
             b"slow" => narrow(value, "slow", 1, SLOW_MAX).map(Setting::Slow),
-            b"name" => names::display_name(value).map(|text| Setting::Name(text.into())),
+            b"name" => texts::display_name(value).map(|text| Setting::Name(text.into())),
             b"avatar" => {
-                names::line(value, AVATAR_MAX, "avatar").map(|text| Setting::Avatar(text.into()))
+                texts::line(value, AVATAR_MAX, "avatar").map(|text| Setting::Avatar(text.into()))
             }
-            b"status" => names::line(value, PROFILE_STATUS_MAX, "status")
+            b"status" => texts::line(value, PROFILE_STATUS_MAX, "status")
                 .map(|text| Setting::Status(text.into())),
             b"tokens_after" => tokens_after(value, now).map(Setting::TokensAfter),
             _ => Err(CommandError::invalid("field", "see the settings of a room in the README")),
@@ -57,7 +58,7 @@ fn narrow(
     if value.eq_ignore_ascii_case(b"default") {
         return Ok(None);
     }
-    let number = id::number(value).filter(|number| (min..=max).contains(number));
+    let number = id::parse_integer(value).filter(|number| (min..=max).contains(number));
     number.map(Some).ok_or(CommandError::invalid(what, "a number within its bounds, or default"))
 }
 
@@ -68,7 +69,7 @@ fn tokens_after(value: &[u8], now: u64) -> Result<Option<u64>, CommandError> {
         _ if value.eq_ignore_ascii_case(b"now") => Ok(Some(now)),
         _ => {
             let sane = TOKENS_AFTER_MIN..=TOKENS_AFTER_MAX;
-            let ms = id::number(value).filter(|ms| sane.contains(ms));
+            let ms = id::parse_integer(value).filter(|ms| sane.contains(ms));
             ms.map(Some).ok_or(CommandError::invalid("tokens_after", "milliseconds, now, or 0"))
         }
     }
@@ -138,7 +139,7 @@ mod tests {
                     assert!(setting.is_in(&settings));
                     assert_eq!(to_json(&[setting]), *json);
                 }
-                (Err(error), Err(start)) => assert!(error.message().starts_with(start)),
+                (Err(error), Err(start)) => assert!(error.to_string().starts_with(start)),
                 (found, _) => panic!("{field} {value}: {found:?}"),
             }
         }

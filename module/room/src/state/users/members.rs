@@ -3,7 +3,7 @@
 //! A membership hangs on the user's entry; members are paged in the order of joining.
 
 use crate::command_error::CommandError;
-use crate::id::Id;
+use chat_protocol::id::Id;
 
 /// What a member may do. The order is the order of power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -159,10 +159,10 @@ mod tests {
 
     use super::*;
     use crate::codec::record::{NewMessage, Record};
-    use crate::id::Id;
     use crate::state::log::message_body::{Mentions, TEXT};
     use crate::state::room::Room;
     use crate::state::users::members::Role;
+    use chat_protocol::id::Id;
 
     const USERS: [&str; 5] = ["ann", "ben", "cem", "dora", "eve"];
 

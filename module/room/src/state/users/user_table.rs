@@ -13,11 +13,11 @@ use crate::bytes::allocation::of_text;
 use crate::bytes::compact::{U24, U48};
 use crate::collections::chunked_vec::ChunkedVec;
 use crate::collections::linear_hash::LinearHashTable;
-use crate::id::Id;
 use crate::limits::HISTORY_MAX_MAX;
-use crate::names::BACKEND;
 use crate::state::numbers::{OnlineNumber, UserNumber};
 use crate::state::users::members::{Membership, Role};
+use chat_protocol::id::Id;
+use chat_protocol::names::BACKEND;
 
 /// One user of the room. In 56 bytes, as there are many.
 #[derive(Clone, Debug)]
