@@ -7,7 +7,7 @@ use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;
 use chat_tests::traffic::commands::{READS, WRITES};
 
-use crate::module::bounds::{refusals, wrong_calls};
+use crate::module::bounds::{calls, wrong_calls};
 use crate::relay::{closes, drain, hostile};
 
 /// Internal: the form in which the other commands' changes travel.
@@ -38,8 +38,8 @@ fn every_command_has_a_table_of_wrong_calls() {
     let redis = Redis::start();
     let names = cmd!(redis, "COMMAND", "LIST", "FILTERBY", "MODULE", "chat").texts();
     let names: BTreeSet<String> = names.iter().map(|name| name.to_ascii_uppercase()).collect();
-    let tables = refusals::TABLE.iter().filter(|(_, rows)| !rows.is_empty());
-    let tables: BTreeSet<String> = tables.map(|(name, _)| (*name).to_owned()).collect();
+    let tables = calls::TABLE.iter().filter(|command| !command.refused.is_empty());
+    let tables: BTreeSet<String> = tables.map(|command| command.name.to_owned()).collect();
     assert_eq!(tables, names);
 }
 

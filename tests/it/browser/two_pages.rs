@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use chat_tests::checking::people::{leaves, told, ts};
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::checking::view::history;
 use chat_tests::clients::browser::{Browser, Page};
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, SOON, never};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::reply::Reply;
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::cmd;
 use chat_tests::documents::{blocks, code_words, read, rows, section};
 use chat_tests::servers::redis::Redis;
@@ -11,7 +11,7 @@ use chat_tests::wait::{SOON, eventually};
 use serde_json::Value;
 
 use super::session::{Session, masked};
-use crate::module::bounds::refusals;
+use crate::module::bounds::calls;
 
 const DOCUMENT: &str = "docs/commands.md";
 
@@ -97,9 +97,8 @@ fn every_command_has_a_section_with_its_options_complexity_and_errors() {
             assert!(syntax.contains(&token), "{upper}: {token} is missing in {syntax}");
         }
         let errors = section.lines().find(|line| line.starts_with("Errors: ")).expect("Errors");
-        let (_, refused) =
-            refusals::TABLE.iter().find(|(other, _)| *other == upper).expect("its wrong calls");
-        for (arguments, error, _) in *refused {
+        let command = calls::TABLE.iter().find(|command| command.name == upper);
+        for (arguments, error, _) in command.expect("its wrong calls").refused {
             let code = error.split(' ').next().unwrap_or_default();
             let common = ["ERR", "INVALID", "WRONGTYPE", ""];
             let is_told = common.contains(&code) || code_words(errors).contains(&code);

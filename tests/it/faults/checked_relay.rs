@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use chat_tests::checking::checker::{Checker, Loss, Relays};
+use chat_tests::checking::checker::{Checker, Loss};
+use chat_tests::checking::relays::Relays;
 use chat_tests::cmd;
 use chat_tests::seed::{rounds, seeded};
 use chat_tests::servers::proxy::{Proxy, Weather};

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use chat_tests::checking::people::{leaves, who};
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::client::Client;
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::cmd;
 use chat_tests::servers::proxy::{Proxy, Weather};
 use chat_tests::servers::redis::Redis;

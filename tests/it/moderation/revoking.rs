@@ -1,7 +1,7 @@
 //! What the backend takes away from a user for the whole service: tokens issued before a moment, and
 //! everything, by suspending the user.
 
-use chat_tests::clients::subscriber::Subscriber;
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::wire::{Command, Wire};
 use chat_tests::servers::redis::Redis;
 use chat_tests::wait::{LATER, eventually};

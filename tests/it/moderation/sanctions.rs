@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use chat_tests::checking::people::{leaves, online, who};
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::checking::view::{all_pages, history, sync};
 use chat_tests::clients::reply::Reply;
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::clients::wire::Wire;
 use chat_tests::servers::redis::Redis;
 use chat_tests::wait::{SOON, eventually};

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use chat_tests::checking::monitor::{Monitor, Seen};
 use chat_tests::checking::people::{leaves, online};
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::client::Client;
 use chat_tests::clients::raw_socket::RawSocket;
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::cmd;
 use chat_tests::servers::proxy::{Proxy, Weather};
 use chat_tests::servers::redis::Redis;

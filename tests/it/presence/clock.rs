@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use chat_tests::at_once::at_once;
 use chat_tests::checking::people::{leaves, who};
-use chat_tests::clients::subscriber::Subscriber;
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::wire::Wire;
 use chat_tests::cmd;
 use chat_tests::servers::clock::Clock;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use chat_tests::checking::monitor::{Monitor, deadlines};
 use chat_tests::checking::people::{leaves, told, ts, who};
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::client::Client;
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chat_tests::at_once::at_once;
 use chat_tests::checking::people::{leaves, online, told, ts, who};
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::client::Client;
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::clients::wire::Wire;
 use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;

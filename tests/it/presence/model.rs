@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use chat_tests::checking::people::{replayed, replayed_from, told, who};
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::client::Client;
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::seed::{patience, seeded};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;

@@ -1,7 +1,7 @@
 //! A room with very many people says how many there are instead of who comes and goes.
 
 use chat_tests::checking::people::{leaves, online, told, ts, who};
-use chat_tests::clients::subscriber::Subscriber;
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::wire::{Command, Wire};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;

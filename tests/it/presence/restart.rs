@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use chat_tests::checking::people::{leaves, online, told, ts, who};
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::client::Client;
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::clients::wire::Wire;
 use chat_tests::cmd;
 use chat_tests::servers::proxy::{Proxy, Weather};

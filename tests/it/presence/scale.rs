@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chat_tests::checking::people::ts;
-use chat_tests::clients::subscriber::Subscriber;
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::wire::{Command, Wire};
 use chat_tests::seed::rounds;
 use chat_tests::servers::redis::Redis;

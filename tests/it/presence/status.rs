@@ -2,7 +2,7 @@
 
 use chat_tests::at_once::at_once;
 use chat_tests::checking::people::{online, shown, told};
-use chat_tests::clients::subscriber::Subscriber;
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::wire::Wire;
 use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;

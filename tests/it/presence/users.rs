@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::checking::view::all_pages;
 use chat_tests::clients::reply::Reply;
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::clients::wire::Wire;
 use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::client::Client;
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;

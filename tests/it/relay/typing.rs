@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chat_tests::checking::people::{told, ts};
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::client::Client;
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{SOON, eventually, never};

@@ -119,8 +119,8 @@ impl Report {
                 for arrow in circle.others.iter().take(SHOWN) {
                     self.arrow(arrow);
                 }
-                if let Some(more) = circle.others.len().checked_sub(SHOWN + 1) {
-                    let more = more + 1;
+                let more = circle.others.len().saturating_sub(SHOWN);
+                if more > 0 {
                     self.stray(&format!("  and {more} more; begin with the arrows up, below"));
                 }
             }

@@ -63,7 +63,7 @@ const RELAY: Crate<'_> = Crate {
 const HARNESS: Crate<'_> = Crate {
     roots: &["tests/src/lib.rs"],
     layers: &[
-        &["wait", "at_once", "seed", "port"],
+        &["wait", "at_once", "seed", "port", "documents"],
         &["process"],
         &["clients"],
         &["servers"],
@@ -78,7 +78,7 @@ const SCENARIOS: Crate<'_> = Crate {
     roots: &["tests/it/main.rs"],
     layers: &[
         &["browser", "faults", "moderation", "module", "presence", "relay"],
-        &["nothing_is_missing"],
+        &["documents", "nothing_is_missing"],
         &["main"],
     ],
 };
@@ -148,13 +148,11 @@ fn relay_is_layered() {
 }
 
 #[test]
-#[ignore = "its circles are being opened"]
 fn harness_is_layered() {
     assert_layered(&HARNESS);
 }
 
 #[test]
-#[ignore = "its circles are being opened"]
 fn scenarios_are_layered() {
     assert_layered(&SCENARIOS);
 }

@@ -15,7 +15,6 @@
 //! the reader got them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,9 +22,10 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::checking::reader::{Reader, place};
+use crate::checking::relays::Relays;
 use crate::checking::view::{Event, history};
 use crate::clients::client::Client;
 use crate::cmd;
@@ -41,27 +41,6 @@ pub enum Loss {
     /// Acknowledged messages may be lost (asynchronous disk or replica, a deleted room, an older
     /// copy), if every reader of the room is told.
     Told,
-}
-
-/// The relays that clients may use, which may change while they run.
-#[derive(Clone, Debug, Default)]
-pub struct Relays(Arc<Mutex<Vec<SocketAddr>>>);
-
-impl Relays {
-    /// These relays.
-    pub fn new(addresses: &[SocketAddr]) -> Relays {
-        Relays(Arc::new(Mutex::new(addresses.to_vec())))
-    }
-
-    /// Replaces all of them.
-    pub fn set(&self, addresses: &[SocketAddr]) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = addresses.to_vec();
-    }
-
-    /// Any of them.
-    pub fn any(&self, random: &mut SmallRng) -> Option<SocketAddr> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).choose(random).copied()
-    }
 }
 
 /// A run.
@@ -365,11 +344,6 @@ fn story(given: &[Event], expected: &[Event], at: usize, log: &str) -> String {
 
 fn newest(events: &[Event]) -> String {
     events.last().map_or("0-0", Event::id).to_owned()
-}
-
-/// A reader's cursor map as `resume` takes it.
-pub(crate) fn resume(cursors: &HashMap<String, String>) -> Value {
-    json!({"op": "resume", "rooms": cursors})
 }
 
 #[cfg(test)]

@@ -10,5 +10,9 @@ pub mod monitor;
 pub mod people;
 /// A reader that reconnects and records what it receives.
 pub mod reader;
+/// The relays that senders and readers may use.
+pub mod relays;
+/// A subscriber of room channels.
+pub mod subscriber;
 /// Everything that a room answers, for comparing two servers.
 pub mod view;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::checking::subscriber::Subscriber;
 use crate::checking::view::all_pages;
-use crate::clients::subscriber::Subscriber;
 use crate::clients::wire::Wire;
 use crate::cmd;
 

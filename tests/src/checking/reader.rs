@@ -9,7 +9,7 @@ use rand::rngs::SmallRng;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::checking::checker::{Relays, resume};
+use crate::checking::relays::Relays;
 use crate::checking::view::Event;
 use crate::clients::client::Client;
 use crate::clients::frames::Frame;
@@ -300,4 +300,9 @@ fn members(text: &str) -> HashMap<String, &RawValue> {
 pub(crate) fn place(id: &str) -> (u64, u64) {
     let (ms, n) = id.split_once('-').unwrap_or_default();
     (ms.parse().unwrap_or(0), n.parse().unwrap_or(0))
+}
+
+/// A reader's cursor map as `resume` takes it.
+fn resume(cursors: &HashMap<String, String>) -> Value {
+    json!({"op": "resume", "rooms": cursors})
 }

@@ -12,7 +12,5 @@ pub mod listener;
 pub mod raw_socket;
 /// A parsed reply and its bytes.
 pub mod reply;
-/// A subscriber of room channels.
-pub mod subscriber;
 /// A plain connection to Redis.
 pub mod wire;

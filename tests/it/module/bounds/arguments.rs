@@ -1,14 +1,15 @@
 //! Every argument of every command has a bound: the largest value is accepted, one more is refused,
-//! and no word and no number of words beyond causes any work. `table.rs` says what they are.
+//! and no word and no number of words beyond causes any work. `calls/` is the table.
 
 use std::collections::BTreeSet;
 
 use chat_tests::clients::reply::Reply;
-use chat_tests::clients::wire::{Command, Wire};
+use chat_tests::clients::wire::{self, Wire};
 use chat_tests::servers::redis::Redis;
 use chat_tests::{args, cmd};
 
-use crate::module::bounds::table::{Bound, PAGE, Row, TABLE};
+use crate::module::bounds::calls::TABLE;
+use crate::module::bounds::calls::command::{Argument, Bound, Command, PAGE};
 
 /// Longer than any text may be.
 const HUGE: usize = 2 << 20;
@@ -25,7 +26,12 @@ pub(crate) fn prepare(wire: &mut Wire) {
 }
 
 /// The call of a row with these words in place of its argument.
-pub(crate) fn call(wire: &mut Wire, command: &str, row: &Row, values: &[Vec<u8>]) -> Command {
+pub(crate) fn call(
+    wire: &mut Wire,
+    command: &str,
+    row: &Argument,
+    values: &[Vec<u8>],
+) -> wire::Command {
     let mut call = args![command];
     for word in row.call {
         match *word {
@@ -96,8 +102,12 @@ fn every_argument_of_every_command_is_in_the_table() {
             documented(arguments, "", &mut expected);
         }
         let upper = name.to_ascii_uppercase();
-        let rows = TABLE.iter().find(|(command, _)| *command == upper).map(|(_, rows)| *rows);
-        let rows = rows.unwrap_or_default().iter().map(|row| row.argument.to_owned());
+        let command = TABLE.iter().find(|command| command.name == upper);
+        let rows = command
+            .map(|command| command.arguments)
+            .unwrap_or_default()
+            .iter()
+            .map(|row| row.name.to_owned());
         let rows: BTreeSet<String> = rows.collect();
         if rows != expected {
             let missing: Vec<_> = expected.difference(&rows).collect();
@@ -115,21 +125,20 @@ fn the_largest_argument_is_accepted_and_one_beyond_is_refused() {
     let mut wire = redis.wire();
     prepare(&mut wire);
     let mut failures = Vec::new();
-    for (command, rows) in TABLE {
-        for row in *rows {
+    for Command { name: command, arguments, .. } in TABLE {
+        for row in *arguments {
             let (largest, beyond) = edges(&mut wire, &row.bound);
             let largest = call(&mut wire, command, row, &largest);
             let reply = wire.call(&largest);
             if reply.is_error() != matches!(row.bound, Bound::Internal) {
-                failures.push(format!("{command} {}: the largest: {reply:?}", row.argument));
+                failures.push(format!("{command} {}: the largest: {reply:?}", row.name));
             }
-            assert!(row.work <= PAGE, "{command} {}", row.argument);
+            assert!(row.work <= PAGE, "{command} {}", row.name);
             let Some((beyond, error)) = beyond else { continue };
             let beyond = call(&mut wire, command, row, &beyond);
             let reply = wire.call(&beyond);
             if !matches!(&reply, Reply::Error(line) if line.starts_with(error)) {
-                failures
-                    .push(format!("{command} {}: beyond: {reply:?}, not {error}", row.argument));
+                failures.push(format!("{command} {}: beyond: {reply:?}, not {error}", row.name));
             }
         }
     }
@@ -142,14 +151,14 @@ fn no_word_is_too_long_to_be_refused_and_nothing_changes() {
     let mut wire = redis.wire();
     prepare(&mut wire);
     let huge = [vec![b'x'; HUGE], vec![b'1'; HUGE], vec![b'-'; HUGE]];
-    for (command, rows) in TABLE {
-        for row in rows.iter().filter(|row| !matches!(row.bound, Bound::Flag(_))) {
+    for Command { name: command, arguments, .. } in TABLE {
+        for row in arguments.iter().filter(|row| !matches!(row.bound, Bound::Flag(_))) {
             for word in &huge {
                 let hostile = call(&mut wire, command, row, std::slice::from_ref(word));
                 let digest = redis.digest();
                 let reply = wire.call(&hostile);
-                assert!(reply.is_error(), "{command} {}: {reply:?}", row.argument);
-                assert_eq!(redis.digest(), digest, "{command} {}", row.argument);
+                assert!(reply.is_error(), "{command} {}: {reply:?}", row.name);
+                assert_eq!(redis.digest(), digest, "{command} {}", row.name);
             }
         }
     }
@@ -161,8 +170,8 @@ fn no_command_takes_a_hundred_thousand_words() {
     let mut wire = redis.wire();
     prepare(&mut wire);
     let digest = redis.digest();
-    for (command, rows) in TABLE {
-        let first = match rows.first().map(|row| row.call) {
+    for Command { name: command, arguments, .. } in TABLE {
+        let first = match arguments.first().map(|row| row.call) {
             Some(call) if !call.contains(&"{id}") => call,
             Some(_) => &["lobby", "alice", "1-1", "x"][..],
             None => &[],

@@ -3,16 +3,12 @@
 
 // Every argument has a largest value: that one is accepted, one more is refused.
 mod arguments;
+// The table: the bounds and the refused calls of every command.
+pub(crate) mod calls;
 // Random calls and damaged payloads.
 mod hostile_module;
 // Patterns of room names, in Redis and through a relay.
 mod patterns;
-// The table of refused calls: sends, reads, members, presence.
-pub(crate) mod refusals;
-// More rows of that table: edits, reactions, cursors, rights.
-mod refusals_of_changes;
-// The table of arguments: the bound of each, and the work of the largest call.
-mod table;
 // Runs the largest calls and counts the elements that they visit.
 mod work;
 // Runs the table of refused calls; none changes or publishes anything.

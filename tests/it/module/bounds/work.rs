@@ -3,11 +3,12 @@
 
 use chat_tests::args;
 use chat_tests::clients::reply::Reply;
-use chat_tests::clients::wire::{Command, Wire};
+use chat_tests::clients::wire::{self, Wire};
 use chat_tests::servers::redis::Redis;
 
-use crate::module::bounds::arguments::{call, edges};
-use crate::module::bounds::table::{FIXED, PAGE, TABLE};
+use crate::module::bounds::arguments::{self, call, edges};
+use crate::module::bounds::calls::TABLE;
+use crate::module::bounds::calls::command::{Command, FIXED, PAGE};
 
 /// Messages, members, connections, bans, follows and rooms: more than any call may visit.
 const BIG: usize = 8_000;
@@ -19,8 +20,8 @@ const ENDS: u64 = 2 * 4_096 + FIXED;
 
 const SETTINGS: &[&str] = &["chat.history-max 1000000", "chat.presence-ttl 3600000"];
 
-fn run(wire: &mut Wire, commands: impl Iterator<Item = Command>) {
-    let commands: Vec<Command> = commands.collect();
+fn run(wire: &mut Wire, commands: impl Iterator<Item = wire::Command>) {
+    let commands: Vec<wire::Command> = commands.collect();
     for batch in commands.chunks(1_000) {
         for (command, reply) in batch.iter().zip(wire.pipeline(batch)) {
             let shown: Vec<_> = command.iter().map(|word| String::from_utf8_lossy(word)).collect();
@@ -32,7 +33,7 @@ fn run(wire: &mut Wire, commands: impl Iterator<Item = Command>) {
 /// The room `lobby`, big in every way, alice's list of rooms, and other rooms. Returns the ids of its
 /// messages.
 fn prepare(wire: &mut Wire, messages: usize) -> Vec<String> {
-    crate::module::bounds::arguments::prepare(wire);
+    arguments::prepare(wire);
     run(wire, (0..BIG).map(|n| args!["CHAT.JOIN", "lobby", format!("user{n}")]));
     let sends =
         (0..messages).map(|n| args!["CHAT.SEND", "lobby", "*", "hi", "NONCE", format!("n{n}")]);
@@ -84,7 +85,7 @@ fn visited(info: &Reply) -> u64 {
 
 /// The elements that a call visits. All in one pipeline: timers visit some too, but run only between
 /// two looks of the server at its sockets.
-fn counted(wire: &mut Wire, command: &Command) -> (u64, Reply) {
+fn counted(wire: &mut Wire, command: &wire::Command) -> (u64, Reply) {
     let info = || args!["INFO", "chat"];
     let mut replies = wire.pipeline(&[info(), command.clone(), info()]).into_iter();
     let mut next = || replies.next().expect("three replies");
@@ -94,7 +95,7 @@ fn counted(wire: &mut Wire, command: &Command) -> (u64, Reply) {
 
 /// The same for a call that may be made again: one that comes in several looks is made up to three
 /// times.
-fn work(wire: &mut Wire, command: &Command, most: u64) -> (u64, Reply) {
+fn work(wire: &mut Wire, command: &wire::Command, most: u64) -> (u64, Reply) {
     let mut least = (u64::MAX, Reply::Nil);
     for _ in 0..3 {
         let (work, reply) = counted(wire, command);
@@ -115,15 +116,15 @@ fn no_argument_causes_more_than_its_work_in_a_big_room() {
     prepare(&mut wire, BIG);
     let mut failures = Vec::new();
     let mut all = 0;
-    for (command, rows) in TABLE {
-        for row in *rows {
+    for Command { name: command, arguments, .. } in TABLE {
+        for row in *arguments {
             let (largest, beyond) = edges(&mut wire, &row.bound);
             for words in [Some(largest), beyond.map(|(beyond, _)| beyond)].into_iter().flatten() {
                 let call = call(&mut wire, command, row, &words);
                 let (work, reply) = work(&mut wire, &call, row.work);
                 all += work;
                 if work > row.work {
-                    failures.push(format!("{command} {}: {work}, {}", row.argument, shown(&reply)));
+                    failures.push(format!("{command} {}: {work}, {}", row.name, shown(&reply)));
                 }
             }
         }

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use chat_tests::clients::subscriber::Subscriber;
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::wire::Wire;
 use chat_tests::servers::redis::Redis;
 use chat_tests::{args, cmd};
 
-use crate::module::bounds::refusals::TABLE;
+use crate::module::bounds::calls::TABLE;
+use crate::module::bounds::calls::command::Command;
 
 #[test]
 fn every_wrong_call_is_refused_with_its_error_and_changes_nothing() {
@@ -20,8 +21,8 @@ fn every_wrong_call_is_refused_with_its_error_and_changes_nothing() {
     let channel = Subscriber::new(&redis, &rooms);
     let (digest, keys) = (redis.digest(), cmd!(wire, "DBSIZE"));
     let mut failures = Vec::new();
-    for (command, rows) in TABLE {
-        for (arguments, expected, why) in *rows {
+    for Command { name: command, refused, .. } in TABLE {
+        for (arguments, expected, why) in *refused {
             let mut call = args![*command];
             call.extend(arguments.iter().map(|argument| fill(argument, &ids)));
             let reply = wire.call(&call);
@@ -74,7 +75,7 @@ fn limits_of_members_nonces_and_makers_are_told() {
 
 /// The codes that the tables of this file show.
 pub(crate) fn codes() -> Vec<String> {
-    let rows = TABLE.iter().flat_map(|(_, rows)| *rows);
+    let rows = TABLE.iter().flat_map(|command| command.refused);
     let mut codes: Vec<String> = rows
         .map(|(_, expected, _)| expected.split(' ').next().unwrap_or_default().to_ascii_lowercase())
         .collect();

@@ -1,8 +1,8 @@
 //! What somebody with redis-cli sees: every command's reply and the event it publishes.
 
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::checking::view::{Event, all_pages, history, sync};
 use chat_tests::clients::reply::Reply;
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;
 use chat_tests::wait::{SOON, eventually};

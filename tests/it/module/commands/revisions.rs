@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::checking::view::{Event, history, sync};
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::clients::wire::Wire;
 use chat_tests::cmd;
 use chat_tests::seed::{rounds, seeded};

@@ -1,8 +1,8 @@
 //! Rooms in several databases: each lists its own, and a room that goes from one to another is a room
 //! of the other.
 
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::checking::view::history;
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::clients::wire::Wire;
 use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;

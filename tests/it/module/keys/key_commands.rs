@@ -1,8 +1,8 @@
 //! A room is a key: what Redis does to keys it does to rooms, whole and at once.
 
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::checking::view::{history, room_view, sync};
 use chat_tests::clients::reply::Reply;
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::clients::wire::Wire;
 use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;

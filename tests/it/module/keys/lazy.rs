@@ -1,7 +1,7 @@
 //! What takes long is left for later: a big room is freed in the background, and of the rooms of an
 //! emptied database is told one by one.
 
-use chat_tests::clients::subscriber::Subscriber;
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::wire::{Command, Wire};
 use chat_tests::servers::redis::Redis;
 use chat_tests::wait::{LATER, eventually};

@@ -1,8 +1,8 @@
 //! A key can be renamed to anything. Under a name that no room can be made under a room is kept, kept up,
 //! copied and stored like any other, but nobody can ask for it and nothing is published of it.
 
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::reply::Reply;
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;
 use chat_tests::wait::{LATER, eventually};

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use chat_tests::checking::people::who;
+use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::checking::view::{all_pages, all_rooms, assert_alike, history};
-use chat_tests::clients::subscriber::Subscriber;
 use chat_tests::clients::wire::Wire;
 use chat_tests::cmd;
 use chat_tests::seed::seeded;
