@@ -63,7 +63,7 @@ soak: build fuzz ## the scenarios with random traffic, again and again for ten m
 	@cargo test --quiet -p chat-fuzz -- --nocapture
 	@end=$$(($$(date +%s) + 600)); while [ $$(date +%s) -lt $$end ]; do \
 		cargo test --quiet -p chat-tests --test it -- --nocapture \
-			checked presence_model relay_changes relay_moderation_race followers || exit 1; done
+			checked presence::model relay::changes moderation::race followers || exit 1; done
 
 # New inputs are kept in fuzz/found, inputs that fail in fuzz/artifacts. `make test` runs the same
 # targets over fuzz/corpus, on any compiler.
