@@ -63,7 +63,7 @@ impl<'a> RoomName<'a> {
     /// Parses a key name: 1 to 200 bytes. Errors: `INVALID room`.
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Invalid> {
-        let hint = "see the rules of room names in docs/reference.md";
+        let hint = "1 to 200 visible bytes, @user, or dm:a,b";
         RoomName::of(Alphabet::Visible, bytes).ok_or(Invalid { what: "room", hint })
     }
 

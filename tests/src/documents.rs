@@ -1,7 +1,7 @@
 //! The Markdown documents of the repository: their sections, code blocks, tables and links.
 //!
 //! Scenarios in `it/documents/` compare what documents say with real servers and relays. What needs
-//! no server is tested here: links, the paths that source files mention, the size of the README.
+//! no server is tested here: links, and the paths that source files mention.
 
 use std::path::{Path, PathBuf};
 

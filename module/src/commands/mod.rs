@@ -83,7 +83,7 @@ const PAGED: &[Arg] = &[
     Arg::OptionalText("AS", "user"),
 ];
 
-/// All commands, in the order of the README.
+/// All commands.
 pub(crate) fn all() -> [&'static CommandSpec; 25] {
     [
         &send::SPEC,

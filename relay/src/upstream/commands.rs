@@ -4,7 +4,7 @@
 //! whole list of what a relay asks of a server: compare it with the ACL rule in the documents, and
 //! with `check.rs`, which calls each command once before the server is used.
 //!
-//! Above each function stands the command's syntax as the relay uses it; docs/reference.md has all
+//! Above each function stands the command's syntax as the relay uses it; docs/commands.md has all
 //! of it. The first argument of a `CHAT.*` command is its key, except for `CHAT.ROOMS`, which has
 //! none. Nothing here knows what a reply means: see `replies.rs`.
 

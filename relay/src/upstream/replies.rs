@@ -1,4 +1,4 @@
-//! The replies of `CHAT.*` commands as typed values (docs/reference.md says what they hold).
+//! The replies of `CHAT.*` commands as typed values (docs/commands.md says what they hold).
 //!
 //! A reply of another shape is a broken module or another product's command: the operation is
 //! answered with `ERR`, nothing panics. Event bytes are passed on as they came.

@@ -1,6 +1,12 @@
 //! The documents against real servers and relays: examples run, tables are compared.
 
-// docs/commands.md.
+// docs/commands.md: every example, command, error and event.
 mod commands;
+// docs/operations.md: settings, options, fields and metrics.
+mod operations;
+// docs/protocol.md: the session, operations, paths.
+mod protocol;
+// README.md: its samples and its size.
+mod readme;
 // Runs the redis-cli sessions of a document.
 mod session;

@@ -72,7 +72,7 @@ impl<'r> Session<'r> {
 }
 
 /// The ids `<time>-<n>` in a text.
-fn ids(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn ids(text: &str) -> impl Iterator<Item = &str> {
     let is_part = |c: char| c.is_ascii_digit() || c == '-';
     text.split(move |c| !is_part(c)).filter(|word| {
         word.split_once('-').is_some_and(|(ms, n)| ms.len() == TIME_DIGITS && !n.is_empty())
@@ -97,7 +97,7 @@ pub(crate) fn masked(text: &str) -> String {
 }
 
 /// Whether a text is what the document shows, where `…` is anything.
-fn fits(shown: &str, text: &str) -> bool {
+pub(crate) fn fits(shown: &str, text: &str) -> bool {
     let mut parts = shown.split('…');
     let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
     let mut is_open = false;

@@ -223,16 +223,15 @@ fn who_is_connected_hears_that_redis_is_away_and_back_and_a_flapping_one_floods_
     assert!(told <= most, "{told} of 60 changes, {most} at most: {}", alice.arrived());
 }
 
-/// What a relay's user of Redis needs, as README.md says.
+/// What a relay's user of Redis needs, as `docs/operations.md` says.
 fn acl_line() -> Vec<String> {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
-    let readme = readme.expect("README.md");
-    let line = readme.lines().find(|line| line.trim().starts_with("user relay on "));
+    let text = chat_tests::documents::read("docs/operations.md");
+    let line = text.lines().find(|line| line.trim().starts_with("user relay on "));
     line.expect("the line").split_whitespace().skip(1).map(str::to_owned).collect()
 }
 
 #[test]
-fn a_relay_lives_with_the_acl_line_of_the_readme_and_misses_each_of_its_commands() {
+fn a_relay_lives_with_the_acl_line_of_the_documents_and_misses_each_of_its_commands() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let mut line = vec!["ACL".to_owned(), "SETUSER".to_owned()];

@@ -1,5 +1,5 @@
 //! A room's messages as a client sees them that starts with a page and applies the events that
-//! follow, by the rules of `docs/reference.md`.
+//! follow, by the rules of `docs/commands.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

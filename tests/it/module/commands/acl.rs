@@ -169,8 +169,9 @@ fn the_lines_of_the_documents_allow_all_that_reads_and_nothing_that_writes() {
     let reads = of_kind(&mut admin, "readonly");
     for name in ["reader", "viewer"] {
         let start = format!("user {name} ");
-        let documents = include_str!("../../../../docs/servers.md").lines();
-        let line = documents.filter_map(|line| line.trim().strip_prefix(&start)).next();
+        let documents = chat_tests::documents::read("docs/servers.md");
+        let mut lines = documents.lines().filter_map(|line| line.trim().strip_prefix(&start));
+        let line = lines.next();
         let mut call = vec!["ACL", "SETUSER", name];
         call.extend(line.expect("a line of an ACL").split(' '));
         admin.call(&call).ok();

@@ -43,7 +43,7 @@ impl<'a> Setting<'a> {
             b"status" => texts::line(value, PROFILE_STATUS_MAX, "status")
                 .map(|text| Setting::Status(text.into())),
             b"tokens_after" => tokens_after(value, now).map(Setting::TokensAfter),
-            _ => Err(CommandError::invalid("field", "see the settings of a room in the README")),
+            _ => Err(CommandError::invalid("field", "no setting of a room has this name")),
         }
     }
 }

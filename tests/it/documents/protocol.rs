@@ -1,0 +1,73 @@
+//! `docs/protocol.md` against a relay: the session, the operations, the paths of HTTP.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chat_tests::documents::{blocks, code_words, read, rows, section};
+use chat_tests::servers::redis::Redis;
+use chat_tests::servers::relay::Relay;
+use chat_tests::wait::{SOON, eventually};
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::session::{fits, ids, masked};
+
+const DOCUMENT: &str = "docs/protocol.md";
+
+#[test]
+fn the_session_of_the_protocol_is_answered_as_shown() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let alice = relay.connect("alice");
+    let blocks = blocks(&read(DOCUMENT), "text");
+    let session = blocks.iter().find(|block| block.contains("\"type\":\"hello\""));
+    let mut real: HashMap<String, String> = HashMap::new();
+    let mut taken = BTreeSet::new();
+    for line in session.expect("a session").lines() {
+        if let Some(request) = line.strip_prefix("> ") {
+            let request = real.iter().fold(request.to_owned(), |text, (a, b)| text.replace(a, b));
+            alice.send(Message::text(request));
+            continue;
+        }
+        let shown = line.strip_prefix("< ").expect("a direction");
+        let (place, frame) = eventually(shown, SOON, || {
+            let frames = alice.frames_from(0).into_iter().enumerate();
+            let mut free = frames.filter(|(place, _)| !taken.contains(place));
+            let found = free.find(|(_, frame)| fits(&masked(shown), &masked(&frame.text)));
+            found.ok_or_else(|| alice.arrived())
+        });
+        taken.insert(place);
+        let pairs = ids(shown).zip(ids(&frame.text));
+        real.extend(pairs.map(|(shown, real)| (shown.to_owned(), real.to_owned())));
+    }
+}
+
+#[test]
+fn every_operation_in_the_table_exists() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let alice = relay.connect("alice");
+    let text = read(DOCUMENT);
+    let rows = rows(section(&text, "## Operations"));
+    let operations: Vec<&str> = rows.iter().flat_map(|row| code_words(&row[0])).collect();
+    assert!(operations.len() > 20, "{operations:?}");
+    for operation in operations {
+        if let Err(error) = alice.call(json!({"op": operation})) {
+            assert_ne!(error["what"], "op", "{operation}: {error}");
+        }
+    }
+}
+
+#[test]
+fn every_path_in_the_table_is_served() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let text = read(DOCUMENT);
+    let rows = rows(section(&text, "## HTTP"));
+    let paths: Vec<&str> = rows.iter().map(|row| code_words(&row[0])[0]).collect();
+    assert!(paths.contains(&"/ws") && paths.contains(&"/readyz"), "{paths:?}");
+    for path in paths {
+        let (status, body) = relay.get(path);
+        let expected = if path == "/ws" { 426 } else { 200 };
+        assert_eq!(status, expected, "{path}: {body}");
+    }
+}
