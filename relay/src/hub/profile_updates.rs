@@ -26,10 +26,7 @@ use crate::hub::profile::{Detail, Profile};
 use crate::names::{RoomKind, room_kind};
 use crate::room::Room;
 use crate::room::subscribers::{PendingFlush, queue};
-use crate::upstream::{CommandError, Unavailable, commands};
-
-/// The channel of all relays. No room can have this name.
-pub(crate) const CHANNEL: &str = "@*profiles";
+use crate::upstream::{CommandError, PROFILE_CHANNEL, Unavailable, commands};
 
 /// One user's changes are told at most once in this time.
 const TOLD_EVERY: Duration = Duration::from_secs(2);
@@ -170,7 +167,7 @@ async fn pass_on(hub: &Hub, room: &Room, user: &str) {
     }
     news.push_str("]}");
     // If it is lost, others see the change when they ask for the profile.
-    let _ = hub.upstream.call_one(commands::publish(CHANNEL, &news)).await;
+    let _ = hub.upstream.call_one(commands::publish(PROFILE_CHANNEL, &news)).await;
 }
 
 async fn ask(hub: &Hub, user: &str) -> Option<Profile> {

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::commands::{self, Bounds, Command, Message, Moderation, Part, Reader, Rows};
-use super::health::{Problem, State, denied_command};
 use crate::event::Id;
+use crate::upstream::commands::{self, Bounds, Command, Message, Moderation, Part, Reader, Rows};
+use crate::upstream::health::{Problem, State, denied_command};
 
 /// The room that cannot exist: no user's name begins with `*`. Also the channel of the probe.
 pub(crate) fn no_room(relay: &str, boot: &str) -> String {

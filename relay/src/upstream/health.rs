@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::outcome::Unavailable;
+use crate::upstream::outcome::Unavailable;
 
 /// Whether Redis can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,12 +9,17 @@ use redis::{AsyncConnectionConfig, Client, Pipeline, PushInfo, PushKind, Value};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::commands::{self, Command};
-use super::health::{Problem, State, denied_command};
-use super::{COMMAND_TIMEOUT, Listener, check};
-use crate::hub::profile_updates::CHANNEL;
 use crate::metrics::METRICS;
+use crate::upstream::check;
+use crate::upstream::commands::{self, Command};
+use crate::upstream::health::{Problem, State, denied_command};
+use crate::upstream::listener::Listener;
 
+/// The channel on which relays publish changed profiles to each other. No room can have this name.
+pub(crate) const PROFILE_CHANNEL: &str = "@*profiles";
+
+/// Longest wait for the replies of one pipeline.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for a TCP connection and its greeting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -74,7 +79,7 @@ impl Path {
         // Ending a subscription that is not there changes nothing, and shows that it may be ended.
         // Valkey 8.0 refuses it (NOSUB) before the first subscription.
         let ours = [
-            commands::subscribe(CHANNEL),
+            commands::subscribe(PROFILE_CHANNEL),
             commands::unsubscribe(probe_channel),
             commands::subscribe(probe_channel),
         ];
@@ -223,7 +228,7 @@ fn pass_on(
     }
     match push.kind {
         PushKind::SMessage => match data.next() {
-            Some(Value::BulkString(payload)) if channel == CHANNEL => {
+            Some(Value::BulkString(payload)) if channel == PROFILE_CHANNEL => {
                 listener.profile_updates(payload)
             }
             Some(Value::BulkString(payload)) => listener.message(channel, payload),
