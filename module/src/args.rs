@@ -1,8 +1,16 @@
-//! The words of a command, as Redis holds them, for the cursor of the core to read.
+//! The words of a command: Redis holds them, the cursor of the core reads them.
 
 pub(crate) use chat_room::args::{Paging, once};
 
-use crate::redis::{Call, Words};
+use crate::redis::{Arg, Call, Words};
+
+/// The arguments that [`Paging`] reads, as `COMMAND DOCS` describes them.
+pub(crate) const PAGED: &[Arg] = &[
+    Arg::Key("room"),
+    Arg::OptionalText("CURSOR", "cursor"),
+    Arg::OptionalNumber("COUNT", "count"),
+    Arg::OptionalText("AS", "user"),
+];
 
 /// The words not yet read.
 pub(crate) type Args<'c> = chat_room::args::Args<'c, Words<'c>>;

@@ -1,9 +1,11 @@
-//! The rooms of this node by last activity, and by what ends next in them.
+//! All rooms of this node: by last activity, by the next deadline in them, and those with memory
+//! to free.
 //!
-//! Kept up by whatever changes a room or its key, on replicas too, so nothing ever scans. An entry
-//! may be stale (a load that failed, a flush half way): whoever follows one compares numbers and
-//! forgets what does not match. A deadline filed is a lower bound: a beat never moves it later; who
-//! comes early looks at the room and files it again.
+//! Every change of a room or of its key updates the index, on replicas too, so nothing ever scans the
+//! keyspace. An entry may be stale (after a load that failed, or while a database is emptied): a
+//! caller that opens the key compares the number of the room and removes an entry that does not
+//! match. A deadline is a lower bound: a beat never moves it later; a caller that finds nothing due
+//! in the room enters the true deadline.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
@@ -11,76 +13,83 @@ use std::hash::BuildHasher;
 use chat_room::LinearHashTable;
 use hashbrown::DefaultHashBuilder;
 
-use crate::dropped::GoneRooms;
+use crate::redis::MainThread;
 
-/// Where a room is filed; kept with the room.
+static INDEX: MainThread<Index> = MainThread::new(Index::EMPTY);
+
+/// Borrows the index for the length of `body`, which must not call Redis: opening a key can expire
+/// it, and that changes the index.
+pub(crate) fn with<T>(body: impl FnOnce(&mut Index) -> T) -> T {
+    INDEX.with(body)
+}
+
+/// The entry of a room; kept with the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Filed {
-    /// The room's number, never used again.
+pub(crate) struct Entry {
+    /// The number of the room, never used again.
     pub(crate) number: u64,
-    /// The database it was last used in. Databases can change places; who is present in a room came
-    /// to it here.
+    /// The database in which the room was last changed. After `SWAPDB` the connections in a room still
+    /// belong to the database in which they came online.
     pub(crate) home: i32,
     activity: u64,
     deadline: Option<u64>,
     connections: usize,
 }
 
-/// What is filed of a room.
+/// What the index knows of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Facts {
-    /// Last activity, milliseconds since the epoch.
+pub(crate) struct IndexedValues {
+    /// Last activity, in milliseconds since the epoch.
     pub(crate) activity: u64,
-    /// When something in it ends, by the steady clock; a lower bound.
+    /// When something in the room ends, by the monotonic clock; a lower bound.
     pub(crate) deadline: Option<u64>,
-    /// Connections online.
+    /// The number of connections online.
     pub(crate) connections: usize,
 }
 
-/// How far somebody has gone over all rooms.
+/// A position in a pass over all rooms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Position {
+struct Position {
     database: i32,
     /// Last activity, and the number.
     place: (u64, u64),
 }
 
 impl Position {
-    /// Before the first.
-    pub(crate) const START: Position = Position { database: 0, place: (u64::MAX, u64::MAX) };
-
-    /// After a room that [`Index::after`] has returned.
-    pub(crate) fn of(found: &Found) -> Position {
-        Position { database: found.database, place: found.place }
-    }
+    /// Before the first room.
+    const START: Position = Position { database: 0, place: (u64::MAX, u64::MAX) };
 }
 
-/// A room as the index knows it.
+/// A room found in the index.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) database: i32,
     pub(crate) name: Box<[u8]>,
-    /// Last activity, and the number.
+    /// The key by which it was found, and its number.
     pub(crate) place: (u64, u64),
 }
 
-/// See the module's documentation.
+/// See the documentation of this file.
 pub(crate) struct Index {
     databases: BTreeMap<i32, Database>,
-    /// Those of a copy that is being loaded apart.
-    loading: Option<BTreeMap<i32, Database>>,
-    /// Rooms ever filed.
+    /// The databases of a copy that is being loaded beside them.
+    async_loading: Option<BTreeMap<i32, Database>>,
+    /// The number of rooms ever added.
     counted: u64,
+    /// How far a pass over all rooms has come; `None`: there is none.
+    rescan: Option<Position>,
+    /// Numbers of the rooms that have memory to free.
+    pending_free: BTreeSet<u64>,
 }
 
 /// The rooms of one database.
 #[derive(Default)]
 pub(crate) struct Database {
-    /// By the low bits of their numbers, which are those of the names' hashes: so a room is found by its
-    /// number and by its name.
+    /// By the low bits of their numbers, which are bits of the hash of the name: so a room is found by
+    /// its number and by its name.
     rooms: LinearHashTable<Named>,
     hasher: DefaultHashBuilder,
-    /// Connections in all rooms.
+    /// The number of connections in all rooms.
     connections: usize,
     by_activity: BTreeSet<(u64, u64)>,
     by_deadline: BTreeSet<(u64, u64)>,
@@ -98,35 +107,47 @@ impl Named {
     }
 }
 
-/// How many bits of a number are of the name's hash; the others count.
+/// How many low bits of a number are bits of the hash of the name; the others count the rooms.
 const HASH_BITS: u32 = 24;
 
-/// What the table of names goes by: the bits of a number that are the same for the same name.
+/// The hash for the table: from the bits of a number that are the same for the same name.
 fn spread(number: u64) -> u64 {
     (number & ((1 << HASH_BITS) - 1)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl Index {
     /// No rooms.
-    pub(crate) const EMPTY: Index = Index { databases: BTreeMap::new(), loading: None, counted: 0 };
+    pub(crate) const EMPTY: Index = Index {
+        databases: BTreeMap::new(),
+        async_loading: None,
+        counted: 0,
+        rescan: None,
+        pending_free: BTreeSet::new(),
+    };
 
-    /// Bytes that a room of this name takes here: an entry of each of three B-trees, and the name.
+    /// Bytes that a room of this name takes here: an entry in each of three B-trees, and the name.
     pub(crate) fn memory_of(name: &[u8]) -> usize {
         const ENTRIES: usize = 128;
         ENTRIES + name.len().next_multiple_of(16)
     }
 
-    /// Files a room for the first time.
-    pub(crate) fn add(&mut self, database: i32, name: &[u8], facts: Facts) -> Filed {
+    /// Adds a room.
+    pub(crate) fn add(&mut self, database: i32, name: &[u8], values: IndexedValues) -> Entry {
         self.counted += 1;
-        Index::add_to(&mut self.databases, self.counted, database, name, facts)
+        Index::add_to(&mut self.databases, self.counted, database, name, values)
     }
 
-    /// Files a room that was loaded: among those of a copy that is loaded apart, if one is.
-    pub(crate) fn add_loaded(&mut self, database: i32, name: &[u8], facts: Facts) -> Filed {
+    /// Adds a room that was loaded: to the copy that is being loaded beside the present rooms, if there
+    /// is one.
+    pub(crate) fn add_loaded(
+        &mut self,
+        database: i32,
+        name: &[u8],
+        values: IndexedValues,
+    ) -> Entry {
         self.counted += 1;
-        let databases = self.loading.as_mut().unwrap_or(&mut self.databases);
-        Index::add_to(databases, self.counted, database, name, facts)
+        let databases = self.async_loading.as_mut().unwrap_or(&mut self.databases);
+        Index::add_to(databases, self.counted, database, name, values)
     }
 
     fn add_to(
@@ -134,9 +155,9 @@ impl Index {
         counted: u64,
         database: i32,
         name: &[u8],
-        facts: Facts,
-    ) -> Filed {
-        let Facts { activity, deadline, connections } = facts;
+        values: IndexedValues,
+    ) -> Entry {
+        let IndexedValues { activity, deadline, connections } = values;
         let db = databases.entry(database).or_default();
         let number = counted << HASH_BITS | db.hash_of(name);
         let named = Named { number, name: name.into() };
@@ -146,52 +167,52 @@ impl Index {
         if let Some(deadline) = deadline {
             db.by_deadline.insert((deadline, number));
         }
-        Filed { number, home: database, activity, deadline, connections }
+        Entry { number, home: database, activity, deadline, connections }
     }
 
-    /// Moves a room to its new activity; its deadline only to an earlier one.
-    pub(crate) fn touch(&mut self, database: i32, filed: &mut Filed, facts: Facts) {
-        filed.home = database;
-        let earlier = |new: &u64| filed.deadline.is_none_or(|old| *new < old);
-        let sooner = facts.deadline.filter(earlier);
-        let moved = facts.activity != filed.activity;
-        if !moved && sooner.is_none() && facts.connections == filed.connections {
+    /// Updates the entry of a room after a change; its deadline only to an earlier one.
+    pub(crate) fn update(&mut self, database: i32, entry: &mut Entry, values: IndexedValues) {
+        entry.home = database;
+        let is_earlier = |new: &u64| entry.deadline.is_none_or(|old| *new < old);
+        let earlier = values.deadline.filter(is_earlier);
+        let moved = values.activity != entry.activity;
+        if !moved && earlier.is_none() && values.connections == entry.connections {
             return;
         }
         let db = self.databases.entry(database).or_default();
         if moved {
-            db.by_activity.remove(&(filed.activity, filed.number));
-            db.by_activity.insert((facts.activity, filed.number));
-            filed.activity = facts.activity;
+            db.by_activity.remove(&(entry.activity, entry.number));
+            db.by_activity.insert((values.activity, entry.number));
+            entry.activity = values.activity;
         }
-        if let Some(sooner) = sooner {
-            db.set_deadline(filed, Some(sooner));
+        if let Some(earlier) = earlier {
+            db.set_deadline(entry, Some(earlier));
         }
-        db.set_connections(filed, facts.connections);
+        db.set_connections(entry, values.connections);
     }
 
-    /// Files a room as it is after its deadline came: the next one may be later, or none.
-    pub(crate) fn renew(&mut self, database: i32, filed: &mut Filed, facts: Facts) {
+    /// Updates the entry of a room after its deadline has passed: the next one may be later, or none.
+    pub(crate) fn reschedule(&mut self, database: i32, entry: &mut Entry, values: IndexedValues) {
         let db = self.databases.entry(database).or_default();
-        db.set_deadline(filed, facts.deadline);
-        db.set_connections(filed, facts.connections);
+        db.set_deadline(entry, values.deadline);
+        db.set_connections(entry, values.connections);
     }
 
-    /// Forgets a room.
-    pub(crate) fn remove(&mut self, database: i32, filed: &Filed) {
+    /// Removes a room.
+    pub(crate) fn remove(&mut self, database: i32, entry: &Entry) {
         if let Some(db) = self.databases.get_mut(&database) {
-            if db.remove(filed.number).is_some() {
-                db.connections = db.connections.saturating_sub(filed.connections);
+            if db.remove(entry.number).is_some() {
+                db.connections = db.connections.saturating_sub(entry.connections);
             }
-            db.by_activity.remove(&(filed.activity, filed.number));
-            if let Some(deadline) = filed.deadline {
-                db.by_deadline.remove(&(deadline, filed.number));
+            db.by_activity.remove(&(entry.activity, entry.number));
+            if let Some(deadline) = entry.deadline {
+                db.by_deadline.remove(&(deadline, entry.number));
             }
         }
     }
 
-    /// Forgets an entry that turned out to be stale.
-    pub(crate) fn forget(&mut self, found: &Found) {
+    /// Removes an entry that turned out to be stale.
+    pub(crate) fn remove_stale(&mut self, found: &Found) {
         if let Some(db) = self.databases.get_mut(&found.database) {
             db.remove(found.place.1);
             db.by_activity.remove(&found.place);
@@ -199,41 +220,42 @@ impl Index {
         }
     }
 
-    /// Forgets all rooms of a database, or of all: they are gone. The work is the same for any number.
-    pub(crate) fn clear(&mut self, database: Option<i32>, gone: &mut GoneRooms) {
-        let emptied = match database {
+    /// Takes out a database, or all of them, with their numbers. The cost does not depend on the number
+    /// of rooms.
+    pub(crate) fn clear(&mut self, database: Option<i32>) -> BTreeMap<i32, Database> {
+        match database {
             Some(database) => self.databases.remove_entry(&database).into_iter().collect(),
             None => std::mem::take(&mut self.databases),
-        };
-        emptied.into_iter().for_each(|(number, database)| gone.add_all(number, database));
-    }
-
-    /// What is loaded from now on is a copy apart, while the rooms that are there go on being served.
-    pub(crate) fn begin_copy(&mut self, gone: &mut GoneRooms) {
-        let old = self.loading.replace(BTreeMap::new());
-        gone.discard(old.unwrap_or_default());
-    }
-
-    /// The copy takes the place of all rooms that were there. The work is the same for any number.
-    pub(crate) fn take_copy(&mut self, gone: &mut GoneRooms) {
-        if let Some(copy) = self.loading.take() {
-            gone.discard(std::mem::replace(&mut self.databases, copy));
         }
     }
 
-    /// The copy was not finished.
-    pub(crate) fn discard_copy(&mut self, gone: &mut GoneRooms) {
-        gone.discard(self.loading.take().unwrap_or_default());
+    /// From now on, loaded rooms form a copy beside the present ones. Returns the rooms of an unfinished
+    /// copy before it.
+    pub(crate) fn begin_async_load(&mut self) -> BTreeMap<i32, Database> {
+        self.async_loading.replace(BTreeMap::new()).unwrap_or_default()
     }
 
-    /// Two databases have changed places.
+    /// Replaces the present rooms by the loaded copy, and returns them. The cost does not depend on the
+    /// number of rooms.
+    pub(crate) fn complete_async_load(&mut self) -> BTreeMap<i32, Database> {
+        let copy = self.async_loading.take();
+        copy.map(|copy| std::mem::replace(&mut self.databases, copy)).unwrap_or_default()
+    }
+
+    /// Takes out the unfinished copy.
+    pub(crate) fn abort_async_load(&mut self) -> BTreeMap<i32, Database> {
+        self.async_loading.take().unwrap_or_default()
+    }
+
+    /// Two databases have changed places. A pass over all rooms starts again.
     pub(crate) fn swap(&mut self, first: i32, second: i32) {
         let (a, b) = (self.databases.remove(&first), self.databases.remove(&second));
         self.databases.extend(a.map(|db| (second, db)));
         self.databases.extend(b.map(|db| (first, db)));
+        self.rescan = self.rescan.map(|_| Position::START);
     }
 
-    /// A room in which something ends by `now`. Its `place` is the deadline and the number.
+    /// A room in which something ends by `now`.
     pub(crate) fn due(&self, now: u64) -> Option<Found> {
         self.databases.iter().find_map(|(database, db)| {
             let place = *db.by_deadline.first().filter(|(deadline, _)| *deadline <= now)?;
@@ -241,7 +263,30 @@ impl Index {
         })
     }
 
-    /// Up to `count` rooms of a database, last active first, from `before` on.
+    /// Starts a pass over all rooms.
+    pub(crate) fn start_rescan(&mut self) {
+        self.rescan = Some(Position::START);
+    }
+
+    /// The next room of the pass over all rooms; `None`: there is no pass, or it has ended.
+    pub(crate) fn next_to_rescan(&mut self) -> Option<Found> {
+        let found = self.after(self.rescan?);
+        self.rescan =
+            found.as_ref().map(|found| Position { database: found.database, place: found.place });
+        found
+    }
+
+    /// Notes that the room of this number has memory to free.
+    pub(crate) fn add_pending_free(&mut self, number: u64) {
+        self.pending_free.insert(number);
+    }
+
+    /// Takes the number of a room that has memory to free.
+    pub(crate) fn pop_pending_free(&mut self) -> Option<u64> {
+        self.pending_free.pop_first()
+    }
+
+    /// At most `count` rooms of a database, last active first, from `before` on.
     pub(crate) fn page(
         &self,
         database: i32,
@@ -261,14 +306,14 @@ impl Index {
         Some(Found { database, name, place: (0, number) })
     }
 
-    /// The room of this number, in whatever database.
-    pub(crate) fn find_anywhere(&self, number: u64) -> Option<Found> {
+    /// The room of this number, in any database.
+    pub(crate) fn find_in_any_database(&self, number: u64) -> Option<Found> {
         self.databases.keys().find_map(|database| self.find(*database, number))
     }
 
-    /// The room that follows `before` when one goes over all of them, each database last active
-    /// first: a room that becomes active meanwhile is left out.
-    pub(crate) fn after(&self, before: Position) -> Option<Found> {
+    /// The room after `before` in a pass over all of them, in each database last active first: the pass
+    /// leaves out a room that becomes active meanwhile.
+    fn after(&self, before: Position) -> Option<Found> {
         self.databases.range(before.database..).find_map(|(database, db)| {
             let place = match *database == before.database {
                 true => db.by_activity.range(..before.place).next_back(),
@@ -278,24 +323,25 @@ impl Index {
         })
     }
 
-    /// How many rooms.
+    /// The number of rooms.
     pub(crate) fn len(&self) -> usize {
         self.databases.values().map(|db| db.rooms.len()).sum()
     }
 
-    /// How many connections in all of them.
+    /// The number of connections in all rooms.
     pub(crate) fn connections(&self) -> usize {
         self.databases.values().map(|db| db.connections).sum()
     }
 }
 
 impl Database {
-    /// How many rooms.
+    /// The number of rooms.
     pub(crate) fn len(&self) -> usize {
         self.rooms.len()
     }
 
-    /// Takes one room out, or what is left of one, the longest inactive first; `None`: there is nothing.
+    /// Takes out the room that has been inactive longest. `Some(None)`: it was a stale entry. `None`: the
+    /// database is empty.
     pub(crate) fn pop(&mut self) -> Option<Option<Box<[u8]>>> {
         if let Some((_, number)) = self.by_activity.pop_first() {
             return Some(self.remove(number));
@@ -303,8 +349,8 @@ impl Database {
         self.by_deadline.pop_first().map(|_| None)
     }
 
-    /// Takes out the room of this name. False: there is none.
-    pub(crate) fn take(&mut self, name: &[u8]) -> bool {
+    /// Removes the room of this name. False: there is none.
+    pub(crate) fn remove_named(&mut self, name: &[u8]) -> bool {
         let hash = spread(self.hash_of(name));
         self.rooms.remove(hash, |named| *named.name == *name, Named::hash).is_some()
     }
@@ -324,20 +370,20 @@ impl Database {
         self.rooms.remove(spread(number), is_it, Named::hash).map(|named| named.name)
     }
 
-    fn set_deadline(&mut self, filed: &mut Filed, deadline: Option<u64>) {
-        if let Some(old) = filed.deadline {
-            self.by_deadline.remove(&(old, filed.number));
+    fn set_deadline(&mut self, entry: &mut Entry, deadline: Option<u64>) {
+        if let Some(old) = entry.deadline {
+            self.by_deadline.remove(&(old, entry.number));
         }
         if let Some(new) = deadline {
-            self.by_deadline.insert((new, filed.number));
+            self.by_deadline.insert((new, entry.number));
         }
-        filed.deadline = deadline;
+        entry.deadline = deadline;
     }
 
-    fn set_connections(&mut self, filed: &mut Filed, connections: usize) {
-        if connections != filed.connections && self.name(filed.number).is_some() {
-            self.connections = self.connections.saturating_sub(filed.connections) + connections;
-            filed.connections = connections;
+    fn set_connections(&mut self, entry: &mut Entry, connections: usize) {
+        if connections != entry.connections && self.name(entry.number).is_some() {
+            self.connections = self.connections.saturating_sub(entry.connections) + connections;
+            entry.connections = connections;
         }
     }
 

@@ -7,8 +7,8 @@ use chat_room::Record;
 use chat_room::decide::Step;
 
 use crate::error_reply::ErrorReply;
+use crate::index;
 use crate::redis::{InfoThread, InfoWriter, MainThread, log_warning, monotonic_us};
-use crate::state;
 
 /// Counters since the module was loaded.
 #[derive(Default)]
@@ -56,7 +56,7 @@ pub(crate) fn count(counter: &AtomicU64, by: u64) {
 }
 
 /// Counts an error reply.
-pub(crate) fn count_refusal(error: &ErrorReply) {
+pub(crate) fn count_error(error: &ErrorReply) {
     let counter = match error {
         ErrorReply::Refused(error) => COUNTERS.refusals.get(error.code() as usize),
         ErrorReply::WrongType => Some(&COUNTERS.wrong_type),
@@ -78,13 +78,13 @@ pub(crate) fn count_steps(steps: &[Step<'_>]) {
 }
 
 /// Counts the users a timer has found gone.
-pub(crate) fn timed_out(users: usize) {
+pub(crate) fn count_timeouts(users: usize) {
     count(&COUNTERS.presence_timeouts, users as u64);
 }
 
 /// A slice of sweeping has ended at `now`, milliseconds since the epoch, after so many microseconds
 /// and so much work, see `time_slice.rs`.
-pub(crate) fn swept(now: u64, microseconds: u64, work: usize) {
+pub(crate) fn count_sweep(now: u64, microseconds: u64, work: usize) {
     COUNTERS.last_sweep.store(now, Relaxed);
     count(&COUNTERS.sweep_slices, 1);
     COUNTERS.sweep_longest.fetch_max(microseconds, Relaxed);
@@ -115,11 +115,9 @@ pub(crate) fn refuse_records(how_many: u64, why: &str) {
 /// Writes the fields of the section.
 pub(crate) fn write(out: &mut InfoWriter, thread: InfoThread) {
     if thread == InfoThread::Main {
-        let index =
-            |state: &mut state::State| (state.index.len() as u64, state.index.connections() as u64);
-        let (rooms, connections) = state::with(index);
-        out.field("rooms", rooms);
-        out.field("connections_online", connections);
+        let (rooms, connections) = index::with(|index| (index.len(), index.connections()));
+        out.field("rooms", rooms as u64);
+        out.field("connections_online", connections as u64);
     }
     let c = &COUNTERS;
     let fields = [

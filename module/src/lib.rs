@@ -9,12 +9,23 @@
 //! ```
 //!
 //! The rules are in the crate `chat-room`; this is the thin shell around them. A command opens one
-//! key for reading, lets the core decide, and only if something is to be done touches the key. What
-//! is replicated is what was decided, never the command.
+//! key for reading, lets the core decide, and changes the key only if the decision has steps. What is
+//! replicated is the decision, never the command.
 //!
-//! To read it: [`commands`] (one file per command, and what they share), `args`, `room_type` (what
-//! Redis asks of the value), [`index`] and [`timers`] (rooms by activity and by deadline), `server_events`
-//! (what Redis tells us), `dropped` (rooms that are to be told), `config`, `info`, and [`redis`], where all the `unsafe` is.
+//! Layers, lowest first; a file imports only from lines above its own:
+//!
+//! - `redis/`: a wrapper of Redis's module interface, with all the `unsafe`; it knows nothing of rooms
+//! - `clock`: time and the milliseconds of ids; `args`: the words of a command; `error_reply`: why a
+//!   command fails; `loading`: a room that arrives in pieces; `index`: all rooms by activity and
+//!   deadline; `config`: the settings
+//! - `info`: counters and `INFO chat`; `presence_grace`: when no connection times out
+//! - `outgoing`: replicate and publish; `stored_room`: the value of a key
+//! - `dropped`: `drop` events of rooms that are gone
+//! - `indexing`: keeps the index in step with the rooms
+//! - `room_type`: what Redis asks of the value; `serving/`: what all commands share
+//! - `commands/`: one file per command
+//! - `server_events`: what happens on events of Redis; `timers/`: work that no command asks for
+//! - this file: starts the module
 
 #![deny(
     clippy::unwrap_used,
@@ -29,36 +40,42 @@
 )]
 
 mod args;
+mod clock;
 mod commands;
 mod config;
 mod dropped;
 mod error_reply;
 mod index;
+mod indexing;
 mod info;
+mod loading;
+mod outgoing;
+mod presence_grace;
 mod redis;
 mod room_type;
 mod server_events;
-mod state;
+mod serving;
+mod stored_room;
 mod timers;
 
 #[cfg(not(test))]
 mod module {
-    //! What the macro of `redis-module` makes of us.
+    //! Loading the module.
 
     use redis_module::{Context, RedisString, Status, redis_module};
 
     use crate::redis::{
-        Call, EventHandlers, add_category, load_settings, log_warning, monotonic_us, now_us,
-        random_number, register_command, register_info, set_options, start_timer, subscribe,
+        Call, EventHandlers, add_category, load_settings, log_warning, register_command,
+        register_info, set_options, subscribe,
     };
     use crate::room_type::CHAT_ROOM;
-    use crate::{commands, config, info, server_events, state, timers};
+    use crate::{clock, commands, config, info, server_events, timers};
 
     /// The version of the module since which it has each of its commands.
     const SINCE: &str = "0.1.0";
 
-    /// Everything that can be refused comes before the timer: a server whose module has failed to
-    /// load must not call it any more.
+    /// Starts the timer last, after everything that Redis can refuse: a server whose module failed to load
+    /// must not call it any more.
     fn start(context: &Context, arguments: &[RedisString]) -> Status {
         let call = Call::without_arguments(context.ctx);
         if let Err(complaint) = config::register(context, arguments) {
@@ -80,13 +97,8 @@ mod module {
         if !ready {
             return Status::Err;
         }
-        let (us, monotonic, random) = (now_us(), monotonic_us(), random_number());
-        state::with(|state| {
-            state.clock.steady_from(us, monotonic);
-            state.clock.start(us / 1000, random);
-        });
-        timers::start();
-        start_timer(&call, timers::INTERVAL, timers::tick);
+        clock::start();
+        timers::start(&call);
         Status::Ok
     }
 

@@ -5,98 +5,24 @@
 //! with a line in the log. Presence is saved in RDB files; copies, the append-only file and the
 //! digest leave it out.
 
-use crate::config;
-use crate::dropped::Gone;
-use crate::index::{Facts, Filed, Index};
-use crate::redis::{
-    AofOutput, Defragmenter, DigestOutput, Flags, Key, KeyContext, ModuleValue, RdbInput,
-    RdbOutput, ValueType, log_warning,
-};
-use crate::state;
-use chat_protocol::id::Id;
 use chat_room::varint::Malformed;
 use chat_room::{Downtime, Loader, Part, Record, Relocator, Room};
 
-/// The version of the way the stored form is put into an RDB file: as strings, each a piece of it. In
-/// the first version it was one. What is inside has a version of its own.
+use crate::dropped::DroppedRoom;
+use crate::index::Index;
+use crate::redis::{
+    AofOutput, Defragmenter, DigestOutput, Flags, KeyContext, ModuleValue, RdbInput, RdbOutput,
+    ValueType, log_warning,
+};
+use crate::stored_room::StoredRoom;
+use crate::{clock, dropped, index, indexing, loading, outgoing, presence_grace};
+
+/// How an RDB file holds the stored form: version 2 as several strings, each a piece of it; version 1
+/// as one string. The stored form inside has a version of its own.
 const ENCODING: i32 = 2;
-
-/// The value of a key.
-pub(crate) struct StoredRoom {
-    pub(crate) room: Room,
-    /// Where the index has it; `None`: nowhere yet.
-    pub(crate) filed: Option<Filed>,
-    /// Its newest id when it was loaded or restored; what came after that elsewhere is not known.
-    pub(crate) loaded_at: Option<Id>,
-    /// Nobody's presence ends before this, by the steady clock: it was restored, and its relays must
-    /// be heard first.
-    pub(crate) quiet_until: u64,
-}
-
-impl StoredRoom {
-    /// A room that is not yet made.
-    pub(crate) fn blank() -> StoredRoom {
-        StoredRoom { room: Room::default(), filed: None, loaded_at: None, quiet_until: 0 }
-    }
-
-    /// It bears another name now, under which nobody has come.
-    pub(crate) fn moved(&mut self) {
-        self.room.detach_presence();
-    }
-
-    /// Has the timer free what the room has given up.
-    #[inline]
-    pub(crate) fn note_pending_free(&self) {
-        if let (true, Some(filed)) = (self.room.has_pending_free(), &self.filed) {
-            state::with(|state| state.pending_free.insert(filed.number));
-        }
-    }
-
-    /// Whether nothing durable has happened since it was loaded or restored.
-    pub(crate) fn is_as_loaded(&self) -> bool {
-        self.loaded_at == Some(self.room.last())
-    }
-
-    /// What the index files of this room.
-    pub(crate) fn facts(&self, deadline: Option<u64>) -> Facts {
-        let (activity, connections) = (self.room.last_activity(), self.room.connections());
-        Facts { activity, deadline, connections }
-    }
-
-    /// Files a room that is new to the index.
-    pub(crate) fn file(&mut self, database: i32, name: &[u8]) {
-        self.file_by(Index::add, database, name);
-    }
-
-    /// Files a room that the server has loaded.
-    fn file_loaded(&mut self, database: i32, name: &[u8]) {
-        self.file_by(Index::add_loaded, database, name);
-    }
-
-    fn file_by(
-        &mut self,
-        add: fn(&mut Index, i32, &[u8], Facts) -> Filed,
-        database: i32,
-        name: &[u8],
-    ) {
-        let now = state::now();
-        let limits = config::limits();
-        let beyond = self.room.is_beyond_bounds(&limits);
-        let next = self.room.next_deadline(&limits, now);
-        let facts = self.facts(if beyond { Some(now.monotonic_ms) } else { next });
-        let last = self.room.last();
-        state::with(|state| {
-            state.clock.used(last.ms, now.ms);
-            self.filed = Some(add(&mut state.index, database, name, facts));
-        });
-    }
-}
 
 /// The type as registered with Redis.
 pub(crate) static CHAT_ROOM: ValueType = ValueType::new::<StoredRoom>("chat-room", ENCODING);
-
-/// A key that may hold a room.
-pub(crate) type RoomKey = Key<StoredRoom>;
 
 impl ModuleValue for StoredRoom {
     fn value_type() -> &'static ValueType {
@@ -122,25 +48,25 @@ impl ModuleValue for StoredRoom {
             return None;
         }
         let loaded_at = Some(room.last());
-        let now = state::now();
-        if loading && state::with(|state| state.loading_file) {
-            // The file's other records do not tell who has gone since this part was written.
+        let now = clock::now();
+        if loading && loading::is_from_aof() {
+            // The records that follow in the file do not say which connections have ended since.
             room.detach_presence();
             while room.free_pending(usize::MAX) {}
         }
         room.restore_deadlines(now, if loading { Downtime::Counted } else { Downtime::NotCounted });
-        let quiet_until = if loading { 0 } else { now.monotonic_ms + config::presence_grace() };
-        let mut stored = StoredRoom { room, filed: None, loaded_at, quiet_until };
-        // A restored room is filed by the event of its key, once it is there to stay.
+        let grace_until = if loading { 0 } else { presence_grace::end_of_grace(now) };
+        let mut stored = StoredRoom { room, entry: None, loaded_at, grace_until };
+        // The event of its key adds a restored room to the index, once the key has it for good.
         if loading && let Some((database, name)) = input.key() {
-            state::with(|state| state.gone.forget(database, name));
-            stored.file_loaded(database, name);
+            dropped::forget(database, name);
+            indexing::add_loaded(&mut stored, database, name);
         }
         Some(stored)
     }
 
     fn save(&self, output: &mut RdbOutput) {
-        self.room.save(Part::Everything(state::now()), &mut |piece| output.piece(piece));
+        self.room.save(Part::Everything(clock::now()), &mut |piece| output.piece(piece));
     }
 
     fn rewrite(&self, output: &mut AofOutput) {
@@ -148,7 +74,7 @@ impl ModuleValue for StoredRoom {
         self.room.save(Part::Durable, &mut |piece| {
             record.clear();
             Record::SnapshotPiece { place, stored: piece.into() }.write(&mut record);
-            output.command(c"CHAT.APPLY", &record);
+            output.command(outgoing::APPLY, &record);
             place += 1;
         });
     }
@@ -167,16 +93,12 @@ impl ModuleValue for StoredRoom {
     }
 
     fn unlinked(&self, key: KeyContext) {
-        let Some(filed) = self.filed.as_ref() else { return };
+        let Some(entry) = self.entry.as_ref() else { return };
         let (database, name, last) = (key.database(), key.name(), self.room.last());
-        // On a replica the primary tells.
-        let tells = Flags::of_server().is_primary();
-        state::with(|state| {
-            state.index.remove(database, filed);
-            if tells {
-                state.gone.add(database, name, Gone { last, reason: "replaced" });
-            }
-        });
+        index::with(|index| index.remove(database, entry));
+        if Flags::of_server().is_primary() {
+            dropped::add(database, name, DroppedRoom { last, reason: "replaced" });
+        }
     }
 
     fn copy(&self) -> StoredRoom {
@@ -188,7 +110,7 @@ impl ModuleValue for StoredRoom {
     }
 }
 
-/// Reads a room; none of the pieces is kept. `None`: the input ends early.
+/// Reads a room, one piece in memory at a time. `None`: the input ends early.
 fn load_pieces(input: &mut RdbInput) -> Option<Result<Room, Malformed>> {
     let mut loader = Loader::default();
     while !loader.is_complete() {

@@ -1,92 +1,65 @@
-//! What Redis tells us: keys come and go under other names, the server loads, flushes, is promoted.
+//! What the module does on events of Redis: a key is renamed, copied or gone; the server loads,
+//! empties a database, becomes a primary.
+//!
+//! Nothing here writes to Redis: only commands and the timer may.
 
-use chat_protocol::names::RoomName;
 use chat_room::Replication;
 
-use crate::dropped::Gone;
-use crate::index::Position;
-use crate::redis::{Call, Flags, ServerEvent, now_ms, random_number};
-use crate::room_type::StoredRoom;
-use crate::{commands, config, state};
+use crate::redis::{Call, ServerEvent};
+use crate::{clock, dropped, index, indexing, loading, outgoing, presence_grace};
 
-/// Handles a server event. Never writes: only the timer does.
+/// Handles an event of the server.
 pub(crate) fn on_server(event: ServerEvent) {
-    let (now, random) = (state::now(), random_number());
-    state::with(|state| match event {
-        ServerEvent::Copied => state.copies = Replication::On,
+    match event {
+        ServerEvent::Copied => outgoing::set_replication(Replication::On),
         ServerEvent::Promoted => {
-            state.copies = Replication::On;
-            state.clock.promote(now.ms, random);
-            // What the primary had still to remove is ours to remove now.
-            state.look_anew = Some(Position::START);
-            state.quiet_until = now.monotonic_ms + config::presence_grace();
+            let now = clock::now();
+            outgoing::set_replication(Replication::On);
+            clock::restart_ids_after_promotion(now);
+            // Whatever the old primary has not removed in time, this server must remove now.
+            index::with(|index| index.start_rescan());
+            presence_grace::start(now);
         }
-        ServerEvent::AofLoadStarted => state.loading_file = true,
+        ServerEvent::AofLoadStarted => loading::aof_load_started(),
         ServerEvent::Loaded => {
-            state.loading_file = false;
-            state.snapshot = None;
-            state.copies = Replication::On;
-            state.clock.start(now.ms, random);
-            state.quiet_until = now.monotonic_ms + config::presence_grace();
+            let now = clock::now();
+            loading::ended();
+            outgoing::set_replication(Replication::On);
+            clock::restart_ids_after_load(now);
+            presence_grace::start(now);
         }
-        ServerEvent::AsyncLoadStarted => state.index.begin_copy(&mut state.gone),
-        ServerEvent::AsyncLoadCompleted => state.index.take_copy(&mut state.gone),
-        ServerEvent::AsyncLoadAborted => state.index.discard_copy(&mut state.gone),
+        ServerEvent::AsyncLoadStarted => {
+            dropped::discard_databases(index::with(|index| index.begin_async_load()));
+        }
+        ServerEvent::AsyncLoadCompleted => {
+            dropped::discard_databases(index::with(|index| index.complete_async_load()));
+        }
+        ServerEvent::AsyncLoadAborted => {
+            dropped::discard_databases(index::with(|index| index.abort_async_load()));
+        }
         ServerEvent::Flushed { database } => {
-            state.index.clear(database, &mut state.gone);
+            dropped::add_databases(index::with(|index| index.clear(database)));
         }
         ServerEvent::Swapped { first, second } => {
-            state.index.swap(first, second);
-            state.look_anew = state.look_anew.map(|_| Position::START);
-            state.gone.swap(first, second);
+            index::with(|index| index.swap(first, second));
+            dropped::swap(first, second);
         }
-    });
+    }
 }
 
-/// Handles a key event: a room that came under a new name is filed, one that is gone is told.
+/// Handles an event of a key: adds a room under its new name to the index, or publishes the `drop` of a
+/// room that is gone.
 pub(crate) fn on_key(call: &Call<'_>, event: &[u8], key: &[u8]) {
     match event {
-        b"rename_to" | b"move_to" => commands::file_named(call, key, StoredRoom::moved),
-        b"copy_to" | b"restore" => commands::file_named(call, key, |_| ()),
-        b"del" => tell(call, key, Some("deleted")),
-        b"expired" => tell(call, key, Some("expired")),
-        b"evicted" => tell(call, key, Some("evicted")),
-        b"rename_from" | b"move_from" => tell(call, key, Some("renamed")),
+        // Connections are online under the old name, not under the new one.
+        b"rename_to" | b"move_to" => {
+            indexing::add_renamed(call, key, |stored| stored.room.detach_presence());
+        }
+        b"copy_to" | b"restore" => indexing::add_renamed(call, key, |_| ()),
+        b"del" => dropped::publish_of(call, key, Some("deleted")),
+        b"expired" => dropped::publish_of(call, key, Some("expired")),
+        b"evicted" => dropped::publish_of(call, key, Some("evicted")),
+        b"rename_from" | b"move_from" => dropped::publish_of(call, key, Some("renamed")),
         _ => {}
-    }
-}
-
-/// Goes a step on in telling of rooms that went without an event of their keys: they were overwritten,
-/// or everything was flushed. False: there are none.
-pub(crate) fn tell_one(call: &Call<'_>) -> bool {
-    match state::with(|state| state.gone.pop()) {
-        Some(Some((name, gone))) => publish_drop(call, &name, &gone, gone.reason),
-        Some(None) => {}
-        None => return false,
-    }
-    true
-}
-
-/// Tells of the room that bore this name before, if that is still to be told. To be called before
-/// anything of a new one is. `reason`: what an event of the key says better.
-pub(crate) fn tell(call: &Call<'_>, name: &[u8], reason: Option<&str>) {
-    let next = || {
-        state::with(|state| match state.gone.is_empty() {
-            true => None,
-            false => state.gone.take(name),
-        })
-    };
-    while let Some(gone) = next() {
-        publish_drop(call, name, &gone, reason.unwrap_or(gone.reason));
-    }
-}
-
-fn publish_drop(call: &Call<'_>, name: &[u8], gone: &Gone, reason: &str) {
-    if !Flags::of(call).is_primary() {
-        return;
-    }
-    if let Ok(room) = RoomName::stored(name) {
-        let event = chat_room::dropped(room.as_str(), gone.last, now_ms(), reason);
-        commands::publish(call, &call.make_name(name), &event);
     }
 }

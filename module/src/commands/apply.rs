@@ -12,16 +12,13 @@ use std::borrow::Cow;
 
 use chat_protocol::names::RoomName;
 use chat_room::decide::Step;
-use chat_room::varint::Malformed;
 use chat_room::{CommandError, Downtime, Outcome, Record};
 
-use super::{entry, refile};
 use crate::error_reply::ErrorReply;
-use crate::info;
 use crate::redis::{Arg, Call, CommandSpec, Flags, Keys};
-use crate::room_type::{RoomKey, StoredRoom};
-use crate::state::Snapshot;
-use crate::{config, server_events, state};
+use crate::serving::entry;
+use crate::stored_room::{RoomKey, StoredRoom};
+use crate::{clock, config, dropped, indexing, info, loading};
 
 pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.apply",
@@ -64,7 +61,7 @@ fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
     }
     let stored = key.value_mut().unwrap_or(&mut fresh);
     let mut outcome = Outcome::default();
-    let now = state::now();
+    let now = clock::now();
     let mut out_of_place = 0;
     for record in records {
         if stored.room.accepts(&record) {
@@ -80,12 +77,11 @@ fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
     }
     let database = call.database();
     if is_new {
-        // Of what went under this name while this server was a primary.
-        server_events::tell(call, key_name, None);
-        fresh.file(database, key_name);
+        dropped::publish_before_new(call, key_name);
+        indexing::add(&mut fresh, database, key_name);
         key.fill(call, 1, fresh);
     } else {
-        refile(database, stored, &config::limits(), now);
+        indexing::update(database, stored, &config::limits(), now);
     }
     if outcome.visible {
         call.signal_modified(&call.name(1));
@@ -96,8 +92,7 @@ fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
     Ok(())
 }
 
-/// Takes in one piece of a snapshot. The room is there, or is another one, with the last of them; what
-/// is never completed, as its file was cut off, is forgotten with the next one, or after the load.
+/// Takes one piece of a snapshot. The last one creates the room, or replaces the one in the key.
 fn take_piece(
     call: &Call<'_>,
     key_name: &[u8],
@@ -105,35 +100,22 @@ fn take_piece(
     piece: &[u8],
 ) -> Result<(), Cow<'static, str>> {
     let database = call.database();
-    let taken = state::with(|state| {
-        if place == 0 {
-            state.snapshot = Some(Snapshot::of(database, key_name));
-        }
-        let fits = |snapshot: &Snapshot| snapshot.is_next(database, key_name, place);
-        let mut snapshot = state.snapshot.take().filter(fits).ok_or(Malformed("out of order"))?;
-        snapshot.loader.read(piece)?;
-        if snapshot.loader.is_complete() {
-            return snapshot.loader.finish().map(Some);
-        }
-        snapshot.pieces += 1;
-        state.snapshot = Some(snapshot);
-        Ok(None)
-    });
-    let room = taken.map_err(|error: Malformed| error.to_string())?;
+    let room =
+        loading::take_piece(database, key_name, place, piece).map_err(|error| error.to_string())?;
     if let Some(mut room) = room {
         if !room.is_plausible() {
             return Err("numbers beyond what a room may reach".into());
         }
-        let now = state::now();
+        let now = clock::now();
         room.restore_deadlines(now, Downtime::NotCounted);
         let mut key = RoomKey::open(call, 1).map_err(|error| ErrorReply::from(error).message())?;
         if let Some(stored) = key.value_mut() {
             stored.room = room;
-            refile(database, stored, &config::limits(), now);
+            indexing::update(database, stored, &config::limits(), now);
         } else {
             let mut fresh = StoredRoom { room, ..StoredRoom::blank() };
-            server_events::tell(call, key_name, None);
-            fresh.file(database, key_name);
+            dropped::publish_before_new(call, key_name);
+            indexing::add(&mut fresh, database, key_name);
             key.fill(call, 1, fresh);
         }
         call.signal_modified(&call.name(1));

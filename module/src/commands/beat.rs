@@ -7,11 +7,11 @@
 use chat_protocol::names;
 use chat_room::decide::presence;
 
-use super::{After, change_at, entry, reply_id};
 use crate::args::Args;
+use crate::clock;
 use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, CommandSpec, Keys};
-use crate::state::now;
+use crate::serving::{After, change_at, entry, reply_id};
 
 pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.beat",
@@ -30,7 +30,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let connections = args.many()?.map(names::connection).collect::<Result<Vec<_>, _>>()?;
     change_at(
         call,
-        now(),
+        clock::now(),
         |context, decision| presence::beat(context, ttl, connections, decision),
         |unknown, After { room, .. }| {
             call.reply_array(2);

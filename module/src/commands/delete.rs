@@ -10,10 +10,10 @@ use chat_protocol::limits::REASON_MAX;
 use chat_room::decide::edit::{self, Delete, MessageScope};
 use chat_room::texts;
 
-use super::{change, entry, reply_id};
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, CommandSpec, Keys};
+use crate::serving::{change, entry, reply_id};
 
 pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.delete",

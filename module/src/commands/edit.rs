@@ -7,10 +7,10 @@
 
 use chat_room::decide::edit::{self, Edit, MessageScope};
 
-use super::{change, entry, reply_id};
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, CommandSpec, Keys};
+use crate::serving::{change, entry, reply_id};
 
 pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.edit",

@@ -9,10 +9,10 @@ use chat_protocol::limits::LIST_DEFAULT;
 use chat_protocol::names::RoomName;
 use chat_room::decide::{count, follow};
 
-use super::{After, change, entry, read};
 use crate::args::{Args, Paging};
 use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, CommandSpec, Keys};
+use crate::serving::{After, change, entry, read};
 
 pub(super) static FOLLOW: CommandSpec = CommandSpec {
     name: "chat.follow",

@@ -7,10 +7,10 @@ use chat_protocol::limits::PAGE_DEFAULT;
 use chat_room::decide::history::{Anchor, answer};
 use chat_room::decide::{PageSize, bytes, count};
 
-use super::{entry, read, reply_events, reply_id};
 use crate::args::{Args, Paging, once};
 use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, CommandSpec, Keys};
+use crate::serving::{entry, read, reply_events, reply_id};
 
 pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.history",

@@ -7,10 +7,10 @@ use chat_room::decide::Creation;
 use chat_room::decide::join::{self, Join};
 use chat_room::members::Role;
 
-use super::{change, entry};
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, CommandSpec, Keys};
+use crate::serving::{change, entry};
 
 pub(super) static JOIN: CommandSpec = CommandSpec {
     name: "chat.join",

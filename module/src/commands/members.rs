@@ -9,10 +9,10 @@ use chat_protocol::names;
 use chat_room::decide::count;
 use chat_room::decide::members::answer;
 
-use super::{entry, read};
 use crate::args::{Args, Paging, once};
 use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, CommandSpec, Keys};
+use crate::serving::{entry, read};
 
 pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.members",

@@ -11,10 +11,10 @@ use chat_room::decide::moderate::{self, Action, Moderate};
 use chat_room::members::Role;
 use chat_room::texts;
 
-use super::{change, entry};
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, CommandSpec, Flags, Keys};
+use crate::serving::{change, entry};
 
 pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.mod",

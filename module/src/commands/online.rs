@@ -6,11 +6,11 @@
 
 use chat_protocol::names::RoomName;
 
-use super::entry;
 use crate::args::Args;
 use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, CommandSpec, Keys};
-use crate::room_type::RoomKey;
+use crate::serving::entry;
+use crate::stored_room::RoomKey;
 
 pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.online",

@@ -10,11 +10,11 @@ use chat_protocol::names;
 use chat_room::decide::presence::{self, Presence};
 use chat_room::texts;
 
-use super::{After, change_at, entry, reply_id};
 use crate::args::{Args, once};
+use crate::clock;
 use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, CommandSpec, Flags, Keys};
-use crate::state::now;
+use crate::serving::{After, change_at, entry, reply_id};
 
 pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.presence",
@@ -56,7 +56,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let short = !going && Flags::of(call).is_out_of_memory();
     change_at(
         call,
-        now(),
+        clock::now(),
         |context, decision| {
             if going {
                 return Ok(presence::off(context, user, connection, reason, decision)?);

@@ -7,10 +7,10 @@
 use chat_protocol::names;
 use chat_room::decide::react::{self, Reaction};
 
-use super::{change, entry};
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, CommandSpec, Keys};
+use crate::serving::{change, entry};
 
 pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.react",

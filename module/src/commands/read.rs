@@ -13,12 +13,11 @@ use chat_protocol::names;
 use chat_room::Room;
 use chat_room::decide::read;
 
-use super::{change, entry, read as read_room, reply_id, room_name};
 use crate::args::Args;
-use crate::config;
 use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, CommandSpec, Keys};
-use crate::state::now;
+use crate::serving::{change, entry, read as read_room, reply_id, room_name};
+use crate::{clock, config};
 
 pub(super) static READ: CommandSpec = CommandSpec {
     name: "chat.read",
@@ -55,7 +54,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
 fn reply_read_state(call: &Call<'_>, room: &Room, user: &str) {
     let limits = config::limits();
     let state = room_name(call).ok().and_then(|name| {
-        let context = chat_room::decide::Context { room, name, now: now(), limits: &limits };
+        let context = chat_room::decide::Context { room, name, now: clock::now(), limits: &limits };
         read::read_state(context, user)
     });
     call.reply_array(2);

@@ -15,11 +15,11 @@ use chat_room::decide::{Context, Creation};
 use chat_room::limits::Limits;
 use chat_room::{CommandError, Room};
 
-use super::{change, entry, now, read, reply_id, room_name};
 use crate::args::{Args, once};
-use crate::config;
 use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, CommandSpec, Flags, Keys};
+use crate::serving::{change, entry, read, reply_id, room_name};
+use crate::{clock, config};
 
 pub(super) static ROOM: CommandSpec = CommandSpec {
     name: "chat.room",
@@ -120,7 +120,7 @@ fn describe(call: &Call<'_>, reader: Option<&str>) -> Result<(), ErrorReply> {
 
 fn described(call: &Call<'_>, room: &Room, limits: &Limits, reader: Option<&str>) {
     let Ok(name) = room_name(call) else { return };
-    match answer(Context { room, name, now: now(), limits }, reader) {
+    match answer(Context { room, name, now: clock::now(), limits }, reader) {
         Ok(description) => reply(call, &description),
         Err(_) => call.reply_nil(),
     }

@@ -12,12 +12,12 @@ use chat_room::CommandError;
 use chat_room::decide::{Context, count, room};
 use chat_room::glob::Pattern;
 
-use super::{entry, now, reply_id};
 use crate::args::{Args, Paging, once};
 use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, CommandSpec, Keys};
-use crate::room_type::{RoomKey, StoredRoom};
-use crate::{config, state};
+use crate::serving::{entry, reply_id};
+use crate::stored_room::{RoomKey, StoredRoom};
+use crate::{clock, config, index};
 
 pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.rooms",
@@ -48,7 +48,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let count = count(paging.count, PAGE_DEFAULT)?;
     let before = paging.cursor.map(place).transpose()?;
     let database = call.database();
-    let mut found = state::with(|state| state.index.page(database, before, count + 1));
+    let mut found = index::with(|index| index.page(database, before, count + 1));
     let more = found.len() > count;
     found.truncate(count);
     let cursor =
@@ -70,18 +70,16 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
         }
         let key = RoomKey::open_named(call, &found.name);
         // An entry may be stale: the key holds another room by now.
-        let same = |stored: &&StoredRoom| {
-            stored.filed.as_ref().is_some_and(|filed| filed.number == found.place.1)
-        };
+        let same = |stored: &&StoredRoom| stored.has_number(found.place.1);
         let stored = key.as_ref().ok().and_then(RoomKey::value).filter(same);
         let Some(stored) = stored else {
-            state::with(|state| state.index.forget(found));
+            index::with(|index| index.remove_stale(found));
             continue;
         };
         if name == RoomName::INVALID {
             continue;
         }
-        let context = Context { room: &stored.room, name, now: now(), limits: &limits };
+        let context = Context { room: &stored.room, name, now: clock::now(), limits: &limits };
         let Ok(room) = room::answer(context, paging.reader) else { continue };
         rooms.push((
             found.name.clone(),

@@ -11,11 +11,11 @@ use chat_room::CommandError;
 use chat_room::decide::Creation;
 use chat_room::decide::send::{self, Send};
 
-use super::{change, entry, reply_id};
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;
 use crate::info::{self, COUNTERS};
 use crate::redis::{Arg, Call, CommandSpec, Keys};
+use crate::serving::{change, entry, reply_id};
 
 pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.send",

@@ -8,11 +8,11 @@ use chat_protocol::limits::COUNT_MAX;
 use chat_room::decide::sync::answer;
 use chat_room::decide::{PageSize, bytes, count};
 
-use super::{entry, read, reply_events, reply_id};
 use crate::args::{Args, Paging, once};
 use crate::error_reply::ErrorReply;
 use crate::info::{self, COUNTERS};
 use crate::redis::{Arg, Call, CommandSpec, Keys};
+use crate::serving::{entry, read, reply_events, reply_id};
 
 pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.sync",

@@ -8,10 +8,10 @@ use chat_protocol::limits::LIST_DEFAULT;
 use chat_room::decide::count;
 use chat_room::decide::who::answer;
 
-use super::{PAGED, entry, read};
-use crate::args::{Args, Paging};
+use crate::args::{Args, PAGED, Paging};
 use crate::error_reply::ErrorReply;
 use crate::redis::{Call, CommandSpec, Keys};
+use crate::serving::{entry, read};
 
 pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.who",

@@ -38,9 +38,14 @@ const SHELL: Crate<'_> = Crate {
     roots: &["module/src/lib.rs"],
     layers: &[
         &["redis"],
-        &["error_reply", "args", "config", "state", "index"],
-        &["dropped", "room_type", "timers"],
-        &["info", "server_events", "commands"],
+        &["clock", "args", "error_reply", "loading", "index", "config"],
+        &["info", "presence_grace"],
+        &["outgoing", "stored_room"],
+        &["dropped"],
+        &["indexing"],
+        &["room_type", "serving"],
+        &["commands"],
+        &["server_events", "timers"],
         &["lib"],
     ],
 };

@@ -1,0 +1,89 @@
+//! Keeps the index in step with the rooms.
+
+use chat_room::Now;
+use chat_room::limits::Limits;
+
+use crate::index::{Entry, Index, IndexedValues};
+use crate::redis::Call;
+use crate::stored_room::{RoomKey, StoredRoom};
+use crate::{clock, config, dropped, index};
+
+/// Adds a new room.
+pub(crate) fn add(stored: &mut StoredRoom, database: i32, name: &[u8]) {
+    add_by(Index::add, stored, database, name);
+}
+
+/// Adds a room that the server is loading.
+pub(crate) fn add_loaded(stored: &mut StoredRoom, database: i32, name: &[u8]) {
+    add_by(Index::add_loaded, stored, database, name);
+}
+
+fn add_by(
+    add: fn(&mut Index, i32, &[u8], IndexedValues) -> Entry,
+    stored: &mut StoredRoom,
+    database: i32,
+    name: &[u8],
+) {
+    let now = clock::now();
+    let limits = config::limits();
+    let deadline = match stored.room.is_beyond_bounds(&limits) {
+        true => Some(now.monotonic_ms),
+        false => stored.room.next_deadline(&limits, now),
+    };
+    let values = stored.indexed_values(deadline);
+    clock::note_id(stored.room.last().ms, now.ms);
+    stored.entry = Some(index::with(|index| add(index, database, name, values)));
+}
+
+/// Adds the room that a key holds under a new name, after `prepare`. Does nothing if it has an entry
+/// under this name already.
+pub(crate) fn add_renamed(call: &Call<'_>, name: &[u8], prepare: fn(&mut StoredRoom)) {
+    let database = call.database();
+    let Ok(mut key) = RoomKey::open_named(call, name) else { return };
+    let Some(stored) = key.value_mut() else { return };
+    let is_known = |entry: &Entry| {
+        let found = index::with(|index| index.find(database, entry.number));
+        found.is_some_and(|found| *found.name == *name)
+    };
+    if !stored.entry.as_ref().is_some_and(is_known) {
+        dropped::publish_before_new(call, name);
+        prepare(stored);
+        add(stored, database, name);
+        note_pending_free(stored);
+    }
+}
+
+/// Updates the entry of a room after a change.
+pub(crate) fn update(database: i32, stored: &mut StoredRoom, limits: &Limits, now: Now) {
+    let values = stored.indexed_values(stored.room.next_deadline(limits, now));
+    clock::note_id(stored.room.last().ms, now.ms);
+    if let Some(entry) = stored.entry.as_mut() {
+        index::with(|index| index.update(database, entry, values));
+    }
+    note_pending_free(stored);
+}
+
+/// Makes a room due at once: a decision could not remove all that is beyond its bounds, and the timer
+/// removes the rest.
+pub(crate) fn make_due(database: i32, stored: &mut StoredRoom, now: Now) {
+    let values = stored.indexed_values(Some(now.monotonic_ms));
+    if let Some(entry) = stored.entry.as_mut() {
+        index::with(|index| index.update(database, entry, values));
+    }
+}
+
+/// Updates the entry of a room after its deadline has passed.
+pub(crate) fn reschedule(database: i32, stored: &mut StoredRoom, deadline: Option<u64>) {
+    let values = stored.indexed_values(deadline);
+    if let Some(entry) = stored.entry.as_mut() {
+        index::with(|index| index.reschedule(database, entry, values));
+    }
+}
+
+/// Has the timer free what the room has given up.
+#[inline]
+pub(crate) fn note_pending_free(stored: &StoredRoom) {
+    if let (true, Some(entry)) = (stored.room.has_pending_free(), &stored.entry) {
+        index::with(|index| index.add_pending_free(entry.number));
+    }
+}
