@@ -16,7 +16,6 @@ use crate::client::close::{self, Close};
 use crate::client::frame::{self, Frame};
 use crate::client::outbox::{Class, Outbox, Pushed, SLICES};
 use crate::metrics::METRICS;
-use crate::room::Room;
 
 /// A queue beyond this many bytes is written at once, even in the middle of a burst: else a burst
 /// could fill the outbox of a client that reads fast enough.
@@ -49,7 +48,8 @@ pub struct Connection {
     pub user: Arc<str>,
     /// Wakes the session: the socket blocks, or the session is to end.
     pub wake: Notify,
-    rooms: Mutex<Vec<Arc<Room>>>,
+    /// The names of the rooms it is in. A room refers to its connections, never the other way round.
+    rooms: Mutex<Vec<Arc<str>>>,
     status: Mutex<Option<Box<str>>>,
 }
 
@@ -269,32 +269,32 @@ impl Connection {
         self.socket.try_write_vectored(&slices[..filled])
     }
 
-    /// The rooms it is in.
-    pub fn rooms(&self) -> Vec<Arc<Room>> {
+    /// The names of the rooms it is in.
+    pub fn rooms(&self) -> Vec<Arc<str>> {
         self.rooms.lock().clone()
     }
 
-    /// The room of this name, if it is in it.
-    pub fn room(&self, name: &str) -> Option<Arc<Room>> {
-        self.rooms.lock().iter().find(|room| *room.name == *name).cloned()
+    /// Whether it is in the room of this name.
+    pub fn is_in(&self, room: &str) -> bool {
+        self.rooms.lock().iter().any(|known| **known == *room)
     }
 
-    /// Takes a seat in a room, or keeps it.
-    pub fn add_room(&self, room: &Arc<Room>) {
+    /// Adds a room, unless the connection is in it.
+    pub fn add_room(&self, room: &Arc<str>) {
         let mut rooms = self.rooms.lock();
-        if !rooms.iter().any(|known| Arc::ptr_eq(known, room)) {
+        if !rooms.contains(room) {
             rooms.reserve_exact(1);
             rooms.push(room.clone());
         }
     }
 
-    /// Gives up the seat in this room.
-    pub fn remove_room(&self, room: &Room) {
-        self.rooms.lock().retain(|known| !std::ptr::eq(&**known, room));
+    /// Removes a room, if the connection is in it.
+    pub fn remove_room(&self, room: &str) {
+        self.rooms.lock().retain(|known| **known != *room);
     }
 
-    /// Gives up all seats.
-    pub fn take_rooms(&self) -> Vec<Arc<Room>> {
+    /// Removes and returns all rooms.
+    pub fn take_rooms(&self) -> Vec<Arc<str>> {
         std::mem::take(&mut *self.rooms.lock())
     }
 

@@ -50,7 +50,7 @@ pub(crate) fn watch(hub: &Arc<Hub>, room: &Arc<Room>, head: &Head<'_>) {
 /// unless a beat of ours came in between that did not know yet.
 pub(crate) fn end_removed_presence(hub: &Hub, room: &Room) {
     for connection in room.take_kicked() {
-        presence::end_later(hub, &connection, room);
+        presence::end_later(hub, &connection, &room.name);
     }
 }
 
@@ -102,7 +102,7 @@ pub(crate) async fn ask(hub: &Hub, room: &Room) {
                 }
             }
             for connection in room.deny(epoch, &denied, &mut pending_flush) {
-                presence::end_later(hub, &connection, room);
+                presence::end_later(hub, &connection, &room.name);
             }
             let behind = room.grant(epoch, &granted, &mut pending_flush);
             hub.flush(pending_flush);

@@ -159,7 +159,7 @@ impl Hub {
             METRICS.connections.set(connections.len() as f64);
         }
         let rooms = connection.take_rooms();
-        for room in &rooms {
+        for room in rooms.iter().filter_map(|name| self.room(name)) {
             room.remove(connection);
         }
         if let Some(hub) = self.me.upgrade()
@@ -182,7 +182,7 @@ impl Hub {
     pub fn disconnect_everywhere(&self, connection: &Arc<Connection>) {
         for room in self.rooms() {
             if room.holds(connection) {
-                connection.add_room(&room);
+                connection.add_room(&room.name);
             }
         }
         self.disconnect(connection);
@@ -222,6 +222,11 @@ impl Hub {
     /// The room of this name, if the relay follows it.
     pub fn room(&self, name: &str) -> Option<Arc<Room>> {
         self.rooms.read().get(name).cloned()
+    }
+
+    /// The room of this name, if this connection is in it.
+    pub fn room_of(&self, connection: &Connection, name: &str) -> Option<Arc<Room>> {
+        connection.is_in(name).then(|| self.room(name)).flatten()
     }
 
     /// All rooms.

@@ -33,14 +33,14 @@ pub(crate) fn absent(room: &str, connection: &Connection) -> Command {
 
 /// The socket is lost: in each of its rooms the user stays present for the grace only. A beat, as it
 /// sets nobody present who was taken out. If Redis is away, presence ends by its TTL.
-pub(crate) async fn shorten(hub: &Hub, connection: &Connection, rooms: &[Arc<Room>]) {
+pub(crate) async fn shorten(hub: &Hub, connection: &Connection, rooms: &[Arc<str>]) {
     let grace = hub.config.grace;
     let command = |room: &str| commands::beat(room, grace, [&*connection.name]);
     for_present(hub, connection, rooms, command).await;
 }
 
 /// The user was kicked off the relay: in each of the rooms presence ends now.
-pub(crate) async fn end(hub: &Hub, connection: &Connection, rooms: &[Arc<Room>]) {
+pub(crate) async fn end(hub: &Hub, connection: &Connection, rooms: &[Arc<str>]) {
     let (user, name) = (&*connection.user, &*connection.name);
     let command = |room: &str| commands::absent(room, user, name, Some("kicked"));
     for_present(hub, connection, rooms, command).await;
@@ -50,24 +50,24 @@ pub(crate) async fn end(hub: &Hub, connection: &Connection, rooms: &[Arc<Room>])
 async fn for_present(
     hub: &Hub,
     connection: &Connection,
-    rooms: &[Arc<Room>],
+    rooms: &[Arc<str>],
     command: impl Fn(&str) -> Command,
 ) {
     let present: Vec<_> = rooms.iter().filter(|room| is_present(connection, room)).collect();
     for rooms in present.chunks(ROOMS_PER_CALL) {
-        let commands = rooms.iter().map(|room| command(&room.name)).collect();
+        let commands = rooms.iter().map(|room| command(room)).collect();
         hub.upstream.call(commands).await;
     }
 }
 
 /// Whether the connection's user is present there: not where it only looks who else is.
-pub(crate) fn is_present(connection: &Connection, room: &Room) -> bool {
-    contact(&room.name, &connection.user).is_none()
+pub(crate) fn is_present(connection: &Connection, room: &str) -> bool {
+    contact(room, &connection.user).is_none()
 }
 
 /// Ends this connection's presence in a room soon, if Redis is there.
-pub(crate) fn end_later(hub: &Hub, connection: &Connection, room: &Room) {
-    let command = absent(&room.name, connection);
+pub(crate) fn end_later(hub: &Hub, connection: &Connection, room: &str) {
+    let command = absent(room, connection);
     let upstream = hub.upstream.clone();
     tokio::spawn(async move { upstream.call_one(command).await });
 }
@@ -123,8 +123,8 @@ async fn set_again(hub: &Arc<Hub>, room: &Arc<Room>, here: &[Arc<Connection>], u
         let replies = hub.upstream.call(commands).await;
         for connection in lost {
             // It left, or was taken out, while it was being set again.
-            if !room.is_receiving(connection) && connection.room(&room.name).is_none() {
-                end_later(hub, connection, room);
+            if !room.is_receiving(connection) && !connection.is_in(&room.name) {
+                end_later(hub, connection, &room.name);
             }
         }
         let users = lost.iter().zip(replies);

@@ -150,7 +150,6 @@ async fn pass_on(hub: &Hub, room: &Room, user: &str) {
     tell(hub, (user, profile.last, &data), &[room.name.to_string()]);
     let theirs = room.everybody().into_iter().flat_map(|connection| connection.rooms());
     let rooms: BTreeSet<Arc<str>> = theirs
-        .map(|room| room.name.clone())
         .filter(|name| !matches!(room_kind(name), Some(RoomKind::Personal(_)) | None))
         .collect();
     if rooms.is_empty() {

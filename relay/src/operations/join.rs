@@ -92,7 +92,7 @@ async fn receive_one(context: &Context, request: Request<'_>, membership: Member
 
 pub(super) fn check_room_count(context: &Context, wishes: &[Wish]) -> Result<(), Error> {
     let seats = context.connection.rooms();
-    let seats: HashSet<&str> = seats.iter().map(|room| &*room.name).collect();
+    let seats: HashSet<&str> = seats.iter().map(|room| &**room).collect();
     let new = wishes.iter().filter(|wish| !seats.contains(&*wish.room)).count();
     if seats.len() + new > context.hub.config.max_rooms {
         return Err(too_many_rooms());
@@ -122,7 +122,7 @@ pub(super) async fn receive(context: &Context, wishes: &[Wish]) -> Vec<Received>
             let placed = ready.and_then(|ready| match ready {
                 Some(Prepared::Room(ready)) => match place(context, &ready, &mut pending_flush) {
                     Some(members) => {
-                        connection.add_room(&ready.room);
+                        connection.add_room(&ready.room.name);
                         Ok(Some(members))
                     }
                     None => Ok(None),
@@ -130,7 +130,7 @@ pub(super) async fn receive(context: &Context, wishes: &[Wish]) -> Vec<Received>
                 Some(Prepared::Contact(ready)) => {
                     let members = contacts::place(context, &ready, &mut pending_flush);
                     if members.is_some() {
-                        connection.add_room(&ready.room);
+                        connection.add_room(&ready.room.name);
                     }
                     Ok(members)
                 }
@@ -220,9 +220,9 @@ async fn prepare_all(
                 continue;
             }
             if let Ok(Prepared::Room(ready)) = &ready
-                && context.connection.room(&ready.room.name).is_none()
+                && !context.connection.is_in(&ready.room.name)
             {
-                presence::end_later(&context.hub, &context.connection, &ready.room);
+                presence::end_later(&context.hub, &context.connection, &ready.room.name);
             }
             all.push(ready.map(|_| None));
         }
@@ -233,7 +233,7 @@ async fn prepare_all(
 /// The reply is full: the client is to ask for this room again, from where it stands. Until then it
 /// receives nothing of it.
 fn later(context: &Context, wish: &Wish) -> Received {
-    if let Some(room) = context.connection.room(&wish.room) {
+    if let Some(room) = context.hub.room_of(&context.connection, &wish.room) {
         room.remove(&context.connection);
     }
     match wish.since {
@@ -334,8 +334,8 @@ async fn ask(
             Ok((fetched, role, online))
         }
         Err(error) => {
-            if is_present && connection.room(&wish.room).is_none() {
-                presence::end_later(hub, connection, room);
+            if is_present && !connection.is_in(&wish.room) {
+                presence::end_later(hub, connection, &room.name);
             }
             Err(error)
         }

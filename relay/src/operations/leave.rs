@@ -34,8 +34,8 @@ pub(super) async fn unsubscribe(context: &Arc<Context>, request: Request<'_>) ->
     if room_kind(&room) == Some(RoomKind::Personal(context.user())) {
         return Err(Error::invalid("room", "one's own personal room stays"));
     }
-    if let Some(known) = context.connection.room(&room) {
-        if presence::is_present(&context.connection, &known) {
+    if context.connection.is_in(&room) {
+        if presence::is_present(&context.connection, &room) {
             let absent = presence::absent(&room, &context.connection);
             match context.hub.upstream.call_one(absent).await {
                 Err(error) if !error.can_read() => return Err(error.into()),
@@ -49,8 +49,8 @@ pub(super) async fn unsubscribe(context: &Arc<Context>, request: Request<'_>) ->
 }
 
 fn forget(context: &Context, room: &str) {
-    if let Some(room) = context.connection.room(room) {
+    if let Some(room) = context.hub.room_of(&context.connection, room) {
         room.remove(&context.connection);
-        context.connection.remove_room(&room);
     }
+    context.connection.remove_room(room);
 }

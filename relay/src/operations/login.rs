@@ -78,9 +78,11 @@ async fn login_later(context: Arc<Context>, mut rooms: Vec<(String, Membership)>
     };
     if context.connection.ended().is_some() {
         // It ended while it was on its way in.
-        for room in context.connection.take_rooms() {
-            room.remove(&context.connection);
-            presence::end_later(&context.hub, &context.connection, &room);
+        for name in context.connection.take_rooms() {
+            if let Some(room) = context.hub.room(&name) {
+                room.remove(&context.connection);
+            }
+            presence::end_later(&context.hub, &context.connection, &name);
         }
     }
 }
@@ -92,7 +94,7 @@ async fn enter(context: &Context, name: &str, membership: Membership) -> Result<
         if !hub.upstream.state().can_read() {
             return Err(Error::unavailable());
         }
-        if connection.room(name).is_some_and(|room| room.is_receiving(connection)) {
+        if hub.room_of(connection, name).is_some_and(|room| room.is_receiving(connection)) {
             return Ok(());
         }
         let joined = match membership {
@@ -140,12 +142,12 @@ async fn enter(context: &Context, name: &str, membership: Membership) -> Result<
         hub.flush(pending_flush);
         match placed {
             Attached::Then(next) => {
-                connection.add_room(&room);
+                connection.add_room(&room.name);
                 hub.follow(&room, next);
                 return Ok(());
             }
             Attached::Removed => {
-                presence::end_later(hub, connection, &room);
+                presence::end_later(hub, connection, name);
                 return Ok(());
             }
             Attached::FetchAgain => {}

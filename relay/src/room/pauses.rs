@@ -223,7 +223,7 @@ impl Room {
             let mut further = String::from(",");
             why(connection).inspect(|why| why.write(&mut further));
             let gone = json::about_room("gone", &self.name, &further);
-            connection.remove_room(self);
+            connection.remove_room(&self.name);
             queue(connection, &frame::text(gone.as_bytes()), Class::Live, pending_flush);
         }
         denied

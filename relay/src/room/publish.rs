@@ -207,7 +207,7 @@ impl Room {
             json::string(&mut further, reason);
         }
         let gone = json::about_room("gone", &self.name, &further);
-        connection.remove_room(self);
+        connection.remove_room(&self.name);
         queue(connection, &frame::text(gone.as_bytes()), Class::Live, pending_flush);
     }
 }

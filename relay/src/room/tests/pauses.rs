@@ -69,7 +69,7 @@ async fn who_may_perhaps_not_read_gets_nothing_until_that_is_known() {
     let told = bob.read().await;
     assert_eq!(ids(&told), ["5"], "{told}");
     assert!(told.contains(r#"{"type":"gone","room":"r","code":"NOTMEMBER""#), "{told}");
-    assert!(bob.connection.room("r").is_none());
+    assert!(!bob.connection.is_in("r"));
 }
 
 #[tokio::test]
