@@ -5,5 +5,4 @@ pub(crate) mod compact;
 pub(crate) mod id_text;
 pub(crate) mod json;
 pub(crate) mod json_writer;
-pub(crate) mod swar;
 pub mod varint;

@@ -1,7 +1,7 @@
 //! Events on their way out: what a command publishes, and what a page answers.
 
-use crate::bytes::swar;
 use crate::codec::event_fields::Numbers;
+use chat_protocol::event_header::BEFORE_ID;
 use chat_protocol::limits::REPLY_BYTES_MAX;
 
 /// Events as they go out, one after another in one buffer.
@@ -38,8 +38,8 @@ impl Events {
     pub fn last_id(&self) -> Option<&[u8]> {
         let start = self.ends.len().checked_sub(2).and_then(|at| self.ends.get(at));
         let event = self.bytes.get(start.copied().unwrap_or(0)..)?;
-        let id = event.strip_prefix(b"{\"id\":\"")?;
-        id.get(..swar::position(id, b'"')?)
+        let id = event.strip_prefix(BEFORE_ID)?;
+        id.get(..memchr::memchr(b'"', id)?)
     }
 
     /// How many.
