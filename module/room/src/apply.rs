@@ -4,6 +4,8 @@
 //! is each copy's own: by its own steady clock, as clocks differ. A record that does not
 //! fit (which takes a damaged file) is applied as far as it makes sense and never panics.
 
+use chat_protocol::id::Id;
+
 use crate::codec::record::{NewMessage, NewSettings, Record};
 use crate::collections::work;
 use crate::state::log::journal::{Change, Journal, LogEntry, ReactionDetail, Target};
@@ -15,7 +17,6 @@ use crate::state::sanctions::FOR_EVER;
 use crate::state::settings::to_json;
 use crate::state::users::members::{MemberAction, MemberChange, Membership, Role};
 use crate::state::users::unread::uncount;
-use chat_protocol::id::Id;
 
 impl Room {
     /// Whether this record can be applied: it is no event, or one that comes after the last. An event

@@ -5,11 +5,12 @@
 
 use std::marker::PhantomData;
 
-use crate::arguments::keyword::Keyword;
-use crate::command_error::CommandError;
 use chat_protocol::id::{self, Id};
 use chat_protocol::limits::WORDS_MAX;
 use chat_protocol::names::{self, Actor};
+
+use crate::arguments::keyword::Keyword;
+use crate::command_error::CommandError;
 
 /// The words of a command, as their holder keeps them. They outlive the holder.
 pub trait Words<'c>: Copy {

@@ -5,8 +5,9 @@
 //! holds, so stars and long classes cost nothing more. Redis does not lend its own matcher to
 //! modules, and its own goes back at each star.
 
-use crate::command_error::CommandError;
 use chat_protocol::limits::PATTERN_MAX;
+
+use crate::command_error::CommandError;
 
 /// Words of a set of states: one state more than the pattern has elements.
 const WORDS: usize = PATTERN_MAX / 64 + 1;

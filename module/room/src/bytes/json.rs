@@ -1,7 +1,8 @@
 //! JSON as far as events need it: writing strings by hand, and checking objects that pass unchanged.
 
-use crate::command_error::CommandError;
 use chat_protocol::limits::{OBJECT_DEPTH_MAX, OBJECT_MAX};
+
+use crate::command_error::CommandError;
 
 /// Appends `text` as a JSON string (RFC 8259, section 7), escaping only what must be.
 #[inline]

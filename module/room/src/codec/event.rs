@@ -5,6 +5,8 @@
 //! `id, prev | last, room, type, ts, user, by, kind, ref, text, meta, reply, mentions, emoji,
 //! removed, name, data, status, users, role, reason, until, edited, reactions, deleted, nonce, m`.
 
+use chat_protocol::id::Id;
+
 use crate::codec::event_fields::{
     Numbers, durable, key, number, option, passing, raw, reference, string,
 };
@@ -16,7 +18,6 @@ use crate::state::repeated::Repeated;
 use crate::state::room::Room;
 use crate::state::settings::to_json;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
-use chat_protocol::id::Id;
 
 /// Writes the event of a fact with what it repeats of its message.
 pub(crate) fn entry(

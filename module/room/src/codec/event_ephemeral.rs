@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
+use chat_protocol::id::Id;
+
 use crate::codec::event_fields::{key, number, option, passing, raw, reference, string};
 use crate::codec::event_message::{Reactions, content};
 use crate::state::log::message_body::Body;
 use crate::state::room::Room;
 use crate::state::users::members::Role;
-use chat_protocol::id::Id;
 
 /// Something that is published and not stored.
 #[derive(Clone, Debug, PartialEq)]

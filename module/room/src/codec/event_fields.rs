@@ -1,10 +1,11 @@
 //! How the fields of an event are written, and how every event begins.
 
+use chat_protocol::id::INTEGER_BYTES_MAX;
+use chat_protocol::id::Id;
+
 use crate::bytes::id_text::IdText;
 use crate::bytes::json;
 use crate::bytes::json_writer::{self, Counter, JsonWriter, SLACK};
-use chat_protocol::id::INTEGER_BYTES_MAX;
-use chat_protocol::id::Id;
 
 /// A member's name with what surrounds it.
 macro_rules! key {

@@ -1,5 +1,9 @@
 //! The event of a message: as it is sent, as CHAT.SYNC repeats it, as CHAT.HISTORY shows it now.
 
+use chat_protocol::id::INTEGER_BYTES_MAX;
+use chat_protocol::id::Id;
+use chat_protocol::limits::REACTORS_SHOWN;
+
 use crate::bytes::json;
 use crate::bytes::json_writer;
 use crate::codec::event_fields::{
@@ -10,9 +14,6 @@ use crate::state::log::message_body::{Bare, Body, Deleted};
 use crate::state::log::messages::Message;
 use crate::state::room::Room;
 use crate::state::users::user_table::Users;
-use chat_protocol::id::INTEGER_BYTES_MAX;
-use chat_protocol::id::Id;
-use chat_protocol::limits::REACTORS_SHOWN;
 
 /// Writes the event of a room's stored message number `m`, as it is now, with these reactions.
 pub(crate) fn message(

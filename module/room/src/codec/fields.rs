@@ -1,13 +1,14 @@
 //! The fields that records and snapshots share: how they are read and checked, and how a change of a
 //! membership is written.
 
+use chat_protocol::id::Id;
+use chat_protocol::limits::*;
+use chat_protocol::names::{self, RoomName};
+
 use crate::bytes::varint::{self, Malformed, Reader};
 use crate::state::numbers::{END, PLAUSIBLE_END};
 use crate::state::users::members::{MemberAction, MemberChange, Role};
 use crate::texts;
-use chat_protocol::id::Id;
-use chat_protocol::limits::*;
-use chat_protocol::names::{self, RoomName};
 
 pub(super) fn write_member(out: &mut Vec<u8>, change: MemberChange<'_>) {
     let MemberChange { user, by, action, role, reason, until } = change;

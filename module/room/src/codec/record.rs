@@ -6,12 +6,13 @@
 
 use std::borrow::Cow;
 
+use chat_protocol::id::Id;
+
 use crate::bytes::varint;
 use crate::codec::fields::write_member;
 use crate::state::log::message_body::Body;
 use crate::state::settings::Setting;
 use crate::state::users::members::{MemberChange, Role};
-use chat_protocol::id::Id;
 
 /// One change of a room.
 #[derive(Clone, Debug, PartialEq)]

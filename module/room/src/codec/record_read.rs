@@ -3,6 +3,10 @@
 
 use std::borrow::Cow;
 
+use chat_protocol::id::Id;
+use chat_protocol::limits::*;
+use chat_protocol::names;
+
 use crate::bytes::json;
 use crate::bytes::varint::{Malformed, Reader};
 use crate::codec::fields::*;
@@ -11,9 +15,6 @@ use crate::limits::*;
 use crate::state::log::message_body::Body;
 use crate::state::room::Room;
 use crate::state::settings::Setting;
-use chat_protocol::id::Id;
-use chat_protocol::limits::*;
-use chat_protocol::names;
 
 impl<'a> Record<'a> {
     /// Reads the records that [`Record::write`] has written one after another. Errors: malformed

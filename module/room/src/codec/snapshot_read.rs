@@ -10,13 +10,14 @@ mod presence;
 
 use std::collections::{HashMap, HashSet};
 
+use chat_protocol::id::Id;
+use chat_protocol::limits::USER_NAME_MAX;
+use chat_protocol::names;
+
 use crate::bytes::varint::{Malformed, Reader};
 use crate::codec::snapshot_write::VERSION;
 use crate::state::numbers::UserNumber;
 use crate::state::room::Room;
-use chat_protocol::id::Id;
-use chat_protocol::limits::USER_NAME_MAX;
-use chat_protocol::names;
 
 /// The oldest version this release reads.
 const OLDEST: u8 = 1;

@@ -8,6 +8,8 @@
 
 use std::ops::Bound;
 
+use chat_protocol::id::Id;
+
 use crate::bytes::varint;
 use crate::codec::fields::write_member;
 use crate::state::log::journal::{Change, LogEntry, ReactionDetail, Target};
@@ -15,7 +17,6 @@ use crate::state::numbers::UserNumber;
 use crate::state::presence::status_counts::ONLINE;
 use crate::state::repeated::Repeated;
 use crate::state::room::{Now, Room};
-use chat_protocol::id::Id;
 
 /// The version this release writes.
 pub const VERSION: u8 = 3;

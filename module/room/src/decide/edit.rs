@@ -1,13 +1,14 @@
 //! CHAT.EDIT and CHAT.DELETE: a message gets another text, or goes for good.
 
+use chat_protocol::id::Id;
+use chat_protocol::names::Actor;
+use chat_protocol::visibility;
+
 use super::{Added, Context, Decision, trim};
 use crate::bytes::json;
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
 use crate::state::users::members::Role;
-use chat_protocol::id::Id;
-use chat_protocol::names::Actor;
-use chat_protocol::visibility;
 
 /// CHAT.EDIT room user id text [META json], as it came.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,9 @@
 //! Events on their way out: what a command publishes, and what a page answers.
 
-use crate::codec::event_fields::Numbers;
 use chat_protocol::event_header::BEFORE_ID;
 use chat_protocol::limits::REPLY_BYTES_MAX;
+
+use crate::codec::event_fields::Numbers;
 
 /// Events as they go out, one after another in one buffer.
 #[derive(Clone, Debug, Default)]

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
+use chat_protocol::names::{Actor, RoomKind, RoomName};
+
 use super::{Context, Creation, Decision, Page};
 use crate::codec::record::Record;
 use crate::collections::work;
 use crate::command_error::CommandError;
-use chat_protocol::names::{Actor, RoomKind, RoomName};
 
 /// One room a user follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 //! CHAT.HISTORY: messages as they are now, oldest first.
 
+use chat_protocol::id::Id;
+use chat_protocol::limits::USER_NAME_MAX;
+
 use super::{Context, Events, PageSize};
 use crate::codec::event_message;
 use crate::command_error::CommandError;
-use chat_protocol::id::Id;
-use chat_protocol::limits::USER_NAME_MAX;
 
 /// Which page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,12 @@
 //! CHAT.JOIN and CHAT.LEAVE: membership.
 
+use chat_protocol::names::{Actor, RoomKind};
+
 use super::{Added, Context, Creation, Decision, trim};
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
 use crate::state::settings::Access;
 use crate::state::users::members::Role;
-use chat_protocol::names::{Actor, RoomKind};
 
 /// CHAT.JOIN, as it came.
 #[derive(Clone, Copy, Debug)]

@@ -23,6 +23,9 @@ pub mod sync;
 mod trim;
 pub mod who;
 
+use chat_protocol::id::Id;
+use chat_protocol::limits::{COUNT_MAX, REPLY_BYTES_MAX};
+use chat_protocol::names::{Actor, RoomKind, RoomName};
 pub use events::{Events, PageSize};
 use smallvec::SmallVec;
 use trim::{Added, expired_nonces, trim};
@@ -34,9 +37,6 @@ use crate::limits::{Create, Limits, MAX_TEXT_MAX, Rate};
 use crate::state::room::{Now, Room};
 use crate::state::settings::Access;
 use crate::state::users::members::Role;
-use chat_protocol::id::Id;
-use chat_protocol::limits::{COUNT_MAX, REPLY_BYTES_MAX};
-use chat_protocol::names::{Actor, RoomKind, RoomName};
 
 /// Whether a command makes the room it names, if there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,6 +4,9 @@
 //! an equal or a higher one; the backend stands above all. In a personal room its user bans whom they
 //! want to hear nothing of: blocking. The backend bans that user there: suspending.
 
+use chat_protocol::limits::SANCTION_MAX;
+use chat_protocol::names::{self, Actor, RoomKind};
+
 use super::join::{self, Join};
 use super::{Added, Context, Creation, Decision, trim};
 use crate::arguments::keyword::Keyword;
@@ -12,8 +15,6 @@ use crate::command_error::CommandError;
 use crate::state::presence::connection::Connection;
 use crate::state::sanctions::FOR_EVER;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
-use chat_protocol::limits::SANCTION_MAX;
-use chat_protocol::names::{self, Actor, RoomKind};
 
 /// CHAT.MOD room actor action user [role] [FOR ms] [REASON s], as it came.
 #[derive(Clone, Copy, Debug)]

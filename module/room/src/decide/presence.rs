@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use chat_protocol::limits::{TTL_MAX, TTL_MIN};
+use chat_protocol::names::{Actor, RoomKind};
+
 use super::{Context, Creation, Decision};
 use crate::codec::event_ephemeral::Ephemeral;
 use crate::codec::record::Record;
@@ -11,8 +14,6 @@ use crate::state::numbers::UserNumber;
 use crate::state::presence::connection::Connection;
 use crate::state::presence::status_counts::ONLINE;
 use crate::state::room::OCCUPANCY_INTERVAL;
-use chat_protocol::limits::{TTL_MAX, TTL_MIN};
-use chat_protocol::names::{Actor, RoomKind};
 
 /// CHAT.PRESENCE room user connection [TTL ms] [STATUS s], as it came.
 #[derive(Clone, Copy, Debug)]

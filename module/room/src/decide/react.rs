@@ -1,11 +1,12 @@
 //! CHAT.REACT: an emoji on a message, or taken back.
 
+use chat_protocol::limits::EMOJIS_MAX;
+use chat_protocol::names::Actor;
+
 use super::{Added, Context, Decision, trim};
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
 use crate::state::numbers::UserNumber;
-use chat_protocol::limits::EMOJIS_MAX;
-use chat_protocol::names::Actor;
 
 /// Whether a reaction comes or goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,13 @@
 //! CHAT.READ and CHAT.UNREAD: how far a member has read, and what is left.
 
+use chat_protocol::id::Id;
+
 use super::{Context, Decision};
 use crate::codec::event_ephemeral::Ephemeral;
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
 use crate::state::room::Room;
 use crate::state::users::unread::Unread;
-use chat_protocol::id::Id;
 
 /// Decides CHAT.READ. A cursor only goes forward; an older id changes nothing. The reply is
 /// [`standing`] afterwards.

@@ -1,12 +1,13 @@
 //! CHAT.ROOM: what a room is, and changing it.
 
+use chat_protocol::id::Id;
+use chat_protocol::names::{Actor, RoomKind};
+
 use super::{Added, Context, Creation, Decision, trim};
 use crate::codec::record::{NewSettings, Record};
 use crate::command_error::CommandError;
 use crate::state::settings::{Access, Setting};
 use crate::state::users::members::Role;
-use chat_protocol::id::Id;
-use chat_protocol::names::{Actor, RoomKind};
 
 /// CHAT.ROOM room SET field value … [BY actor] [NOCREATE], as it came.
 #[derive(Clone, Copy, Debug)]

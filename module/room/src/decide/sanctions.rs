@@ -2,11 +2,12 @@
 
 use std::ops::Bound;
 
+use chat_protocol::limits::USER_NAME_MAX;
+use chat_protocol::names::RoomKind;
+
 use super::{Context, Page};
 use crate::command_error::CommandError;
 use crate::state::users::members::Role;
-use chat_protocol::limits::USER_NAME_MAX;
-use chat_protocol::names::RoomKind;
 
 /// One user against whom something is held: until when, milliseconds since the epoch, 0 for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

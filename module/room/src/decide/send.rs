@@ -7,14 +7,15 @@ use crate::codec::record::{NewMessage, Record};
 use crate::command_error::CommandError;
 use crate::limits::MAX_TEXT_MAX;
 pub use crate::state::log::message_body::Mentions;
-use crate::state::log::message_body::{ACTION, Body, SYSTEM, TEXT};
-use crate::state::nonces;
-use crate::state::settings::Access;
-use crate::state::users::members::Role;
 use chat_protocol::id::Id;
 use chat_protocol::limits::MENTIONS_MAX;
 use chat_protocol::names::{self, Actor};
 use chat_protocol::visibility;
+
+use crate::state::log::message_body::{ACTION, Body, SYSTEM, TEXT};
+use crate::state::nonces;
+use crate::state::settings::Access;
+use crate::state::users::members::Role;
 
 /// The command, as it came.
 #[derive(Clone, Debug)]

@@ -1,10 +1,11 @@
 //! CHAT.SIGNAL: an event nobody stores.
 
+use chat_protocol::names::Actor;
+
 use super::{Context, Decision};
 use crate::bytes::json;
 use crate::codec::event_ephemeral::{Ephemeral, NOTICE};
 use crate::command_error::CommandError;
-use chat_protocol::names::Actor;
 
 /// Decides CHAT.SIGNAL. The backend may signal a room that does not exist, without making it.
 ///

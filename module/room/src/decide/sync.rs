@@ -4,10 +4,11 @@
 //! just before it. No epochs: an id that another history of the room gave out has another
 //! millisecond.
 
+use chat_protocol::id::Id;
+
 use super::{Context, Events, PageSize};
 use crate::codec::{event, event_message};
 use crate::command_error::CommandError;
-use chat_protocol::id::Id;
 
 /// The answer.
 #[derive(Clone, Debug)]

@@ -6,13 +6,13 @@
 
 use std::hash::BuildHasher;
 
+use chat_protocol::id::Id;
 use hashbrown::DefaultHashBuilder;
 
 use crate::bytes::allocation::of_text;
 use crate::collections::chunked_deque::ChunkedDeque;
 use crate::collections::linear_hash::LinearHashTable;
 use crate::state::numbers::UserNumber;
-use chat_protocol::id::Id;
 
 /// A send that was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]

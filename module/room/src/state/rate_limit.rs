@@ -6,13 +6,13 @@
 
 use std::hash::BuildHasher;
 
+use chat_protocol::limits::SLOW_MAX;
 use hashbrown::DefaultHashBuilder;
 
 use crate::bytes::allocation::of_text;
 use crate::collections::chunked_vec::ChunkedVec;
 use crate::collections::linear_hash::LinearHashTable;
 use crate::limits::Rate;
-use chat_protocol::limits::SLOW_MAX;
 
 /// The paces of a room's users. Times are of the steady clock, in milliseconds.
 #[derive(Clone, Debug, Default)]

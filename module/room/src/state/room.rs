@@ -4,6 +4,8 @@
 //! journal points to messages, messages and members point to users. Reading is here; `apply.rs`
 //! is the only file that changes a room.
 
+use chat_protocol::id::Id;
+
 use crate::limits::Limits;
 use crate::state::follows::Follows;
 use crate::state::log::annotations::Annotations;
@@ -20,7 +22,6 @@ use crate::state::users::members::Role;
 use crate::state::users::range_counts::RangeCounts;
 use crate::state::users::user_list::UserList;
 use crate::state::users::user_table::Users;
-use chat_protocol::id::Id;
 
 /// Messages beyond a bound by number that wait to be removed, and are gone for every reader, at most.
 /// After the bound was lowered by more, the timer removes the rest within seconds, and it is gone as

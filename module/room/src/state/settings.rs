@@ -7,12 +7,13 @@ mod parse;
 
 use std::borrow::Cow;
 
+use chat_protocol::limits::*;
+
 use crate::bytes::allocation::{allocated, of_text};
 use crate::bytes::json;
 use crate::bytes::varint::{self, Malformed, Reader};
 use crate::limits::*;
 use crate::state::users::members::Role;
-use chat_protocol::limits::*;
 
 /// Who reads and joins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! Damaged bytes: the stored form and records are read or refused, and what is read works.
 
+use chat_protocol::id::Id;
+use chat_protocol::names::Actor;
 use proptest::prelude::*;
 
 use super::World;
@@ -10,8 +12,6 @@ use crate::decide::presence::Presence;
 use crate::decide::{self, Decision, expire, sync};
 use crate::state::users::members::{MemberAction, MemberChange, Role};
 use crate::{Outcome, Part, Record, Room};
-use chat_protocol::id::Id;
-use chat_protocol::names::Actor;
 
 pub(super) fn sample() -> World {
     let mut world = World::new("lobby");

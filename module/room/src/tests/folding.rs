@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use chat_protocol::id::Id;
+use chat_protocol::names::Actor;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -13,8 +15,6 @@ use crate::decide::history::{self, Anchor};
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::react::Reaction;
 use crate::decide::{self, sync};
-use chat_protocol::id::Id;
-use chat_protocol::names::Actor;
 
 const USERS: [&str; 5] = ["owner", "alice", "bob", "carol", "*"];
 const EMOJI: [&str; 3] = ["👍", "🎉", "👩‍🚀"];

@@ -1,6 +1,8 @@
 //! Whatever records are accepted, in whatever order, the room can be stored, loaded and restored, and
 //! goes on.
 
+use chat_protocol::id::Id;
+use chat_protocol::limits::*;
 use proptest::prelude::*;
 
 use super::World;
@@ -13,8 +15,6 @@ use crate::state::numbers::{END, FULL, PLAUSIBLE_END};
 use crate::state::settings::{Access, Setting};
 use crate::state::users::members::{MemberAction, MemberChange, Role};
 use crate::{CommandError, Part, Record, Room};
-use chat_protocol::id::Id;
-use chat_protocol::limits::*;
 
 /// Numbers at which something may go wrong, and ordinary ones.
 fn edgy() -> impl Strategy<Value = u64> {

@@ -13,11 +13,12 @@ mod resuming;
 mod rules;
 mod trimming;
 
+use chat_protocol::names::{Actor, RoomName};
+
 use crate::command_error::CommandError;
 use crate::decide::{self, Context, Decision, Steps};
 use crate::limits::Limits;
 use crate::{Now, Outcome, Part, Record, Room};
-use chat_protocol::names::{Actor, RoomName};
 
 /// One room, its copy, and a clock.
 pub(crate) struct World {

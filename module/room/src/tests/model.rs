@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chat_protocol::id::Id;
 use proptest::prelude::*;
 
 use super::World;
@@ -9,7 +10,6 @@ use crate::command_error::CommandError;
 use crate::decide::history::{self, Anchor};
 use crate::decide::presence::Presence;
 use crate::decide::{self, sync};
-use chat_protocol::id::Id;
 
 const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 

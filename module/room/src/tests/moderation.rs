@@ -1,5 +1,7 @@
 //! Who may do what to whom, and what follows from it.
 
+use chat_protocol::names::Actor;
+
 use super::rules::lobby;
 use super::{World, code};
 use crate::command_error::CommandError;
@@ -9,7 +11,6 @@ use crate::decide::react::Reaction;
 use crate::decide::{self, history, sync};
 use crate::limits::Rate;
 use crate::state::users::members::Role;
-use chat_protocol::names::Actor;
 
 impl World {
     fn moderate(

@@ -1,12 +1,13 @@
 //! The stored form in pieces: small ones, at the same places in equal rooms, and whatever comes in them
 //! is put together again or refused.
 
+use chat_protocol::id::Id;
+use chat_protocol::limits::OBJECT_MAX;
+
 use super::{World, damage, digest};
 use crate::codec::snapshot_write::{PIECE, REACTION_USERS};
 use crate::limits::MAX_TEXT_MAX;
 use crate::{Loader, Part, Record, Room};
-use chat_protocol::id::Id;
-use chat_protocol::limits::OBJECT_MAX;
 
 fn pieces(room: &Room, part: Part) -> Vec<Vec<u8>> {
     let mut pieces = Vec::new();

@@ -1,11 +1,12 @@
 //! Cursors at every boundary, and pages.
 
+use chat_protocol::id::Id;
+use chat_protocol::names::Actor;
+
 use super::World;
 use crate::decide::edit::{self, Edit, MessageScope};
 use crate::decide::history::{self, Anchor};
 use crate::decide::{PageSize, sync};
-use chat_protocol::id::Id;
-use chat_protocol::names::Actor;
 
 fn texts(world: &World, cursor: Id) -> Option<Vec<String>> {
     let name = world.name.clone();

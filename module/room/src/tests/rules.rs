@@ -1,10 +1,11 @@
 //! Who may do what, as tables.
 
+use chat_protocol::names::Actor;
+
 use super::{World, code, send};
 use crate::command_error::CommandError;
 use crate::decide;
 use crate::limits::Create;
-use chat_protocol::names::Actor;
 
 /// A room with an owner, a moderator, a member and an outsider.
 pub(super) fn lobby(access: &str) -> World {

@@ -1,6 +1,9 @@
 //! What is beyond a bound goes: the oldest first, in bounded steps, and readers never see the
 //! difference between a step and the next.
 
+use chat_protocol::id::Id;
+use chat_protocol::names::Actor;
+
 use super::{World, code};
 use crate::decide::edit::{Delete, Edit, MessageScope};
 use crate::decide::react::Reaction;
@@ -8,8 +11,6 @@ use crate::decide::{self, Decision, expire, read, sync};
 use crate::limits::Limits;
 use crate::state::log::messages::VISITED;
 use crate::state::room::PENDING_TRIM_MAX;
-use chat_protocol::id::Id;
-use chat_protocol::names::Actor;
 
 /// What the timer does at most in one step.
 const STEP: usize = 128;

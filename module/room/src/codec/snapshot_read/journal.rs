@@ -1,5 +1,9 @@
 //! Reading a stored journal: the facts, and that with the messages they make one chain.
 
+use chat_protocol::id::Id;
+use chat_protocol::limits::*;
+use chat_protocol::names;
+
 use super::Decoder;
 use crate::bytes::json;
 use crate::bytes::varint::Malformed;
@@ -8,9 +12,6 @@ use crate::limits::*;
 use crate::state::log::journal::{Change, Journal, LogEntry, ReactionDetail, Target};
 use crate::state::numbers::END;
 use crate::state::users::members::{MemberAction, MemberChange};
-use chat_protocol::id::Id;
-use chat_protocol::limits::*;
-use chat_protocol::names;
 
 const OUT_OF_ORDER: Malformed = Malformed("journal out of order");
 

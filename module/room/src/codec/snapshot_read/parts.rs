@@ -1,6 +1,10 @@
 //! Reading what is stored of a room, item by item: header, members, sanctions, messages, reactions,
 //! nonces, rooms followed.
 
+use chat_protocol::id::Id;
+use chat_protocol::limits::*;
+use chat_protocol::names::{self, RoomName};
+
 use super::Decoder;
 use crate::bytes::varint::Malformed;
 use crate::codec::fields::{read_id, read_role};
@@ -11,9 +15,6 @@ use crate::state::numbers::END;
 use crate::state::sanctions::Sanction;
 use crate::state::settings::{Setting, Settings};
 use crate::state::users::members::Membership;
-use chat_protocol::id::Id;
-use chat_protocol::limits::*;
-use chat_protocol::names::{self, RoomName};
 
 impl Decoder<'_, '_> {
     pub(super) fn next_place(&mut self) -> Result<u64, Malformed> {

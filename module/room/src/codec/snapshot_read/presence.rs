@@ -1,12 +1,13 @@
 //! Reading who was present in a stored room.
 
+use chat_protocol::limits::*;
+use chat_protocol::names;
+
 use super::Decoder;
 use crate::bytes::varint::Malformed;
 use crate::state::presence::status_counts::{ONLINE, StatusCounts};
 use crate::state::room::Room;
 use crate::texts;
-use chat_protocol::limits::*;
-use chat_protocol::names;
 
 impl<'a> Decoder<'a, '_> {
     /// How many users; `None`: presence was not stored.

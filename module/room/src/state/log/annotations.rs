@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use chat_protocol::limits::EMOJIS_MAX;
+
 use crate::bytes::allocation::{allocated, of_text, of_tree};
 use crate::collections::work;
 use crate::state::log::journal::Journal;
 use crate::state::log::reaction_users::ReactionUsers;
 use crate::state::numbers::UserNumber;
 use crate::state::users::user_table::Users;
-use chat_protocol::limits::EMOJIS_MAX;
 
 /// The touched messages of a room.
 #[derive(Clone, Debug, Default)]

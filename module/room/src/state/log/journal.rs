@@ -5,10 +5,11 @@
 //! one just before. An event never outlives the message it is or repeats: what an edit put in place is
 //! kept in the message only, and a reaction is repeated as long as its message is there.
 
+use chat_protocol::id::Id;
+
 use crate::bytes::allocation::{allocated, of_option, of_text};
 use crate::collections::chunked_deque::ChunkedDeque;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
-use chat_protocol::id::Id;
 
 /// A durable event that is not a message.
 #[derive(Clone, Debug, PartialEq, Eq)]

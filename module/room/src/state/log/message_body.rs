@@ -3,13 +3,14 @@
 //! Decide writes the body, records carry it, apply stores it and events are written from it, so
 //! there is one form of a message and nothing to convert.
 
+use chat_protocol::id::Id;
+use chat_protocol::limits::*;
+use chat_protocol::names;
+
 use crate::bytes::json;
 use crate::bytes::varint::{self, Malformed, Reader};
 use crate::limits::*;
 use crate::texts;
-use chat_protocol::id::Id;
-use chat_protocol::limits::*;
-use chat_protocol::names;
 
 const KIND: u8 = 0b0000_0011;
 const KIND_TEXT: u8 = 0;

@@ -4,6 +4,8 @@
 //! message costs 24 bytes beside its body, no allocation of its own, and a room of millions never
 //! moves them all at once. Rewriting one moves the bytes of its run; what was there is overwritten.
 
+use chat_protocol::id::Id;
+
 use crate::bytes::allocation::allocated;
 use crate::collections::chunked_deque::ChunkedDeque;
 use crate::collections::relocator::Relocator;
@@ -11,7 +13,6 @@ use crate::collections::work;
 use crate::state::log::message_body::Body;
 use crate::state::log::tombstones::Tombstones;
 use crate::state::numbers::UserNumber;
-use chat_protocol::id::Id;
 
 /// Messages of one run.
 const RUN_MESSAGES: usize = 64;

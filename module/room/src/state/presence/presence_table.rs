@@ -11,6 +11,7 @@
 
 use std::hash::{BuildHasher, Hasher};
 
+use chat_protocol::limits::TTL_MAX;
 use hashbrown::DefaultHashBuilder;
 
 use crate::bytes::compact::{ShortText, U48};
@@ -24,7 +25,6 @@ use crate::state::presence::expiry_heap::ExpiryHeap;
 use crate::state::presence::status_counts::StatusCounts;
 use crate::state::users::user_list::UserList;
 use crate::state::users::user_table::{Entry, Users};
-use chat_protocol::limits::TTL_MAX;
 
 /// A user who is here. In 32 bytes.
 #[derive(Clone, Debug)]

@@ -1,8 +1,9 @@
 //! How present a user is: one status for each connection, and the most present of them is shown.
 
+use chat_protocol::limits::STATUSES_MAX;
+
 use crate::bytes::allocation::{allocated, of_text};
 use crate::state::presence::connections_by_user::OwnConnections;
-use chat_protocol::limits::STATUSES_MAX;
 
 /// The status of a connection that never set one: the most present.
 pub(crate) const ONLINE: &str = "online";

@@ -1,12 +1,13 @@
 //! Reading a setting as CHAT.ROOM … SET names it: a field and a value, both words.
 
+use chat_protocol::id;
+use chat_protocol::limits::*;
+
 use super::{Access, Setting};
 use crate::arguments::keyword::Keyword;
 use crate::command_error::CommandError;
 use crate::limits::*;
 use crate::texts;
-use chat_protocol::id;
-use chat_protocol::limits::*;
 
 impl<'a> Setting<'a> {
     /// Reads `field value` as CHAT.ROOM … SET takes them, at `now` in milliseconds since the epoch.

@@ -2,8 +2,9 @@
 //!
 //! A membership hangs on the user's entry; members are paged in the order of joining.
 
-use crate::command_error::CommandError;
 use chat_protocol::id::Id;
+
+use crate::command_error::CommandError;
 
 /// What a member may do. The order is the order of power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

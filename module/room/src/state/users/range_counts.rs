@@ -155,6 +155,7 @@ fn mentioned<'m>(message: Message<'m>, users: &'m Users) -> impl Iterator<Item =
 
 #[cfg(test)]
 mod tests {
+    use chat_protocol::id::Id;
     use proptest::prelude::*;
 
     use super::*;
@@ -162,7 +163,6 @@ mod tests {
     use crate::state::log::message_body::{Mentions, TEXT};
     use crate::state::room::Room;
     use crate::state::users::members::Role;
-    use chat_protocol::id::Id;
 
     const USERS: [&str; 5] = ["ann", "ben", "cem", "dora", "eve"];
 

@@ -5,13 +5,14 @@
 //! membership counts: up with every message, down when one is deleted or trimmed, anew when the
 //! cursor moves.
 
+use chat_protocol::id::Id;
+
 use crate::state::log::message_body::{Body, Mentions};
 use crate::state::log::messages::Message;
 use crate::state::numbers::UserNumber;
 use crate::state::room::{PENDING_TRIM_MAX, Room};
 use crate::state::users::range_counts::{LONG, PartialCount, RANGE};
 use crate::state::users::user_table::Users;
-use chat_protocol::id::Id;
 
 /// What somebody has not read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

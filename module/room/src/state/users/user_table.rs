@@ -7,6 +7,8 @@
 use std::cell::Cell;
 use std::hash::BuildHasher;
 
+use chat_protocol::id::Id;
+use chat_protocol::names::BACKEND;
 use hashbrown::DefaultHashBuilder;
 
 use crate::bytes::allocation::of_text;
@@ -16,8 +18,6 @@ use crate::collections::linear_hash::LinearHashTable;
 use crate::limits::HISTORY_MAX_MAX;
 use crate::state::numbers::{OnlineNumber, UserNumber};
 use crate::state::users::members::{Membership, Role};
-use chat_protocol::id::Id;
-use chat_protocol::names::BACKEND;
 
 /// One user of the room. In 56 bytes, as there are many.
 #[derive(Clone, Debug)]
