@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use redis_module::raw::{RedisModuleCtx, RedisModuleString};
 
-use super::api;
+use super::api::api;
 
 /// The arguments of a command, and everything that it may do besides changing its key.
 pub(crate) struct Call<'c> {

@@ -12,7 +12,10 @@ use redis_module::raw::{
     RedisModuleCommandInfoVersion, RedisModuleCommandKeySpec, RedisModuleCtx, RedisModuleString,
 };
 
-use super::{Call, api, guarded, log_warning};
+use super::api::api;
+use super::call::Call;
+use super::guard::guarded;
+use super::log::log_warning;
 
 /// The signature of a command's function as Redis calls it.
 pub(crate) type EntryPoint =

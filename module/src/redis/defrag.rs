@@ -5,7 +5,7 @@ use std::ptr;
 
 use redis_module::raw::RedisModuleDefragCtx;
 
-use super::api;
+use super::api::api;
 
 /// One run of the defragmenter over one value.
 pub(crate) struct Defragmenter(*mut RedisModuleDefragCtx);

@@ -5,9 +5,11 @@ use std::sync::OnceLock;
 
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleEvent, RedisModuleString};
 
+use super::api::api;
+use super::call::Call;
 use super::call::string_bytes;
+use super::guard::guarded;
 use super::timer::rearm_if_overdue;
-use super::{Call, api, guarded};
 
 /// An event of the server.
 pub(crate) enum ServerEvent {

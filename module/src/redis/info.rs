@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 
 use redis_module::raw::RedisModuleInfoCtx;
 
-use super::{Call, api, guarded};
+use super::api::api;
+use super::call::Call;
+use super::guard::guarded;
 
 /// Which thread asks for the section.
 #[derive(Clone, Copy, PartialEq, Eq)]

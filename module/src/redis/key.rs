@@ -6,7 +6,9 @@ use std::ptr;
 
 use redis_module::raw::{self, RedisModuleKey, RedisModuleString};
 
-use super::{Call, ModuleValue, api};
+use super::api::api;
+use super::call::Call;
+use super::value_type::ModuleValue;
 
 /// Why a key cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,12 @@
 //! The server around the commands: what it is doing, its log, its settings, its options.
 
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CStr, c_int};
 use std::ptr;
 
 use redis_module::raw;
 
-use super::{Call, api};
+use super::api::api;
+use super::call::Call;
 
 /// What the server is doing.
 #[derive(Clone, Copy)]
@@ -84,17 +85,6 @@ pub(crate) fn has_no_copies(call: &Call<'_>) -> bool {
     let none = is_zero(c"connected_slaves") && is_zero(c"repl_backlog_active");
     api!(RedisModule_FreeServerInfo(call.ctx(), info));
     none
-}
-
-/// Writes a warning to the server's log.
-pub(crate) fn log_warning(message: &str) {
-    let Ok(message) = CString::new(message) else { return };
-    // SAFETY: the format `%s` takes the one C string that follows.
-    unsafe {
-        if let Some(log) = raw::RedisModule_Log {
-            log(ptr::null_mut(), c"warning".as_ptr(), c"%s".as_ptr(), message.as_ptr());
-        }
-    }
 }
 
 /// Has Redis set all settings, from its configuration or to their defaults. False: a line of

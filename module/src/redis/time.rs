@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::api;
+use super::api::api;
 
 /// Microseconds since the epoch, by the wall clock. Redis 7.0 gives modules only milliseconds.
 pub(crate) fn now_us() -> u64 {

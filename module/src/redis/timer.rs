@@ -6,8 +6,11 @@ use std::sync::OnceLock;
 
 use redis_module::raw::RedisModuleCtx;
 
+use super::api::api;
+use super::call::Call;
+use super::guard::guarded;
+use super::main_thread::MainThread;
 use super::time::monotonic_ms;
-use super::{Call, MainThread, api, guarded};
 
 /// Does the work that is due; returns after how many milliseconds it wants to run again.
 pub(crate) type Tick = fn(&Call<'_>) -> u64;

@@ -5,7 +5,8 @@ use std::ffi::CStr;
 
 use redis_module::raw::{RedisModuleDigest, RedisModuleIO, RedisModuleString};
 
-use super::{api, string_bytes};
+use super::api::api;
+use super::call::string_bytes;
 
 /// An RDB file or a payload that is being read.
 pub(crate) struct RdbInput(*mut RedisModuleIO);

@@ -12,8 +12,11 @@ use redis_module::raw::{
     RedisModuleKeyOptCtx, RedisModuleString, RedisModuleType, RedisModuleTypeMethods,
 };
 
+use super::api::api;
+use super::call::string_bytes;
+use super::defrag::Defragmenter;
+use super::guard::guarded;
 use super::value_io::{AofOutput, DigestOutput, RdbInput, RdbOutput};
-use super::{Defragmenter, api, guarded, string_bytes};
 
 /// What Redis asks of the value of a key.
 pub(crate) trait ModuleValue: Sized + 'static {

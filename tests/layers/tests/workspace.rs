@@ -141,7 +141,6 @@ fn core_is_layered() {
 }
 
 #[test]
-#[ignore = "its circles are being opened"]
 fn shell_is_layered() {
     assert_layered(&SHELL);
 }

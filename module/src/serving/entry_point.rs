@@ -16,7 +16,7 @@ macro_rules! entry {
             argv: *mut *mut redis_module::raw::RedisModuleString,
             argc: std::ffi::c_int,
         ) -> std::ffi::c_int {
-            crate::serving::serve(ctx, argv, argc, $handler)
+            crate::serving::entry_point::serve(ctx, argv, argc, $handler)
         }
         entry
     }};
