@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use chat_protocol::error_code::ErrorCode;
 use chat_room::Record;
-use chat_room::decide::Step;
+use chat_room::Step;
 
 use crate::error_reply::ErrorReply;
 use crate::index;

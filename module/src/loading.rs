@@ -1,7 +1,7 @@
 //! What is being loaded: whether it comes from an append-only file, and the room whose pieces are
 //! arriving from one.
 
-use chat_room::varint::Malformed;
+use chat_room::Malformed;
 use chat_room::{Loader, Room};
 
 use crate::redis::MainThread;

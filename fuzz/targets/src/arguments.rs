@@ -4,12 +4,12 @@ use chat_protocol::id::Id;
 use chat_protocol::limits::{PATTERN_MAX, WORDS_MAX};
 use chat_protocol::names::{self, Actor, RoomName};
 use chat_room::CommandError;
+use chat_room::Keyword;
+use chat_room::Pattern;
+use chat_room::Role;
 use chat_room::args::{Args, Paging, once};
 use chat_room::decide::moderate::Action;
-use chat_room::glob::Pattern;
-use chat_room::keyword::Keyword;
 use chat_room::limits::Rate;
-use chat_room::members::Role;
 use chat_room::texts;
 
 /// Lines, each a word of a command. Reads them in every way; refusals are ASCII and hold nothing of

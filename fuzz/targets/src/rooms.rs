@@ -3,9 +3,10 @@
 use chat_protocol::names::{Actor, RoomName};
 use chat_room::decide::history::{self, Anchor};
 use chat_room::decide::send::{self, Send};
-use chat_room::decide::{self, Context, Decision, expire, sync};
+use chat_room::decide::{self, expire, sync};
 use chat_room::limits::Limits;
 use chat_room::{CommandError, Downtime, Now, Outcome, Part, Record, Room};
+use chat_room::{Context, Decision};
 
 const NOW: Now = Now {
     ms: 1_800_000_000_000,
@@ -92,7 +93,7 @@ fn exercise(mut room: Room) {
     let _ = decide::read::read_states(context, &["alice", "bob"]);
     let _ = (room.memory(), room.free_effort());
     let mut decision = Decision::on(&room);
-    expire::decide(context, expire::Presence::Ends, 100, &mut decision);
+    expire::decide(context, expire::ConnectionExpiry::Enabled, 100, &mut decision);
     let steps = decision.steps;
     room.execute("lobby", NOW, &steps, &mut Outcome::default());
     let said = say(&mut room, "and on");

@@ -12,8 +12,9 @@ use chat_protocol::id::Id;
 use chat_protocol::names::{Actor, RoomName};
 use chat_room::decide::history::{self, Anchor};
 use chat_room::decide::send::{self, Send};
-use chat_room::decide::{Context, Creation, Decision, Events, sync};
+use chat_room::decide::sync;
 use chat_room::limits::Limits;
+use chat_room::{Context, Creation, Decision, EventBuffer};
 use chat_room::{Now, Outcome, Part, Record, Replication, Room};
 
 const NAME: &str = "room";
@@ -137,7 +138,7 @@ fn stored() {
     compare(&format!("{name} decoded and freed"), decode, copy);
 }
 
-fn joined(events: &Events) -> Vec<u8> {
+fn joined(events: &EventBuffer) -> Vec<u8> {
     events.iter().flatten().copied().collect()
 }
 

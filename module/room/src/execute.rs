@@ -2,9 +2,10 @@
 //! gathered as bytes: what to replicate and what to publish.
 
 use crate::codec::event;
+use crate::codec::event_buffer::EventBuffer;
 use crate::codec::event_ephemeral::{Ephemeral, ephemeral};
 use crate::codec::record::Record;
-use crate::decide::{Events, Step};
+use crate::decide::decision::Step;
 use crate::state::presence::presence_table::Published;
 use crate::state::room::{Now, Room};
 
@@ -25,8 +26,8 @@ pub struct Outcome {
     pub durable: Vec<u8>,
     /// Records of presence, for replicas only. They follow the durable ones.
     pub presence: Vec<u8>,
-    /// Events to publish, in order.
-    pub events: Events,
+    /// EventBuffer to publish, in order.
+    pub events: EventBuffer,
     /// Whether anybody keeps a copy of the room that is to follow.
     replication: Replication,
     changed: bool,

@@ -40,17 +40,18 @@ mod collections;
 mod command_error;
 pub mod decide;
 mod execute;
-pub mod limits;
 mod state;
-pub mod texts;
 
 #[cfg(test)]
 mod tests;
 
-pub use arguments::{args, glob, keyword};
+pub use arguments::glob::Pattern;
+pub use arguments::keyword::Keyword;
+pub use arguments::{args, texts};
 pub use bytes::id_text::IdText;
-pub use bytes::varint;
+pub use bytes::varint::Malformed;
 pub use codec::event::dropped;
+pub use codec::event_buffer::EventBuffer;
 pub use codec::event_ephemeral::Ephemeral;
 pub use codec::record::Record;
 pub use codec::snapshot_read::Loader;
@@ -59,8 +60,11 @@ pub use collections::linear_hash::LinearHashTable;
 pub use collections::relocator::Relocator;
 pub use collections::work;
 pub use command_error::CommandError;
+pub use decide::context::{Context, Creation};
+pub use decide::decision::{Decision, Step, Steps};
+pub use decide::page;
 pub use execute::{Outcome, Replication};
 pub use state::creation_limit::CreationLimit;
+pub use state::limits;
 pub use state::room::{Downtime, Now, Room};
-pub use state::users::members;
-pub use state::{room, settings};
+pub use state::users::members::Role;

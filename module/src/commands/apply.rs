@@ -11,7 +11,7 @@
 use std::borrow::Cow;
 
 use chat_protocol::names::RoomName;
-use chat_room::decide::Step;
+use chat_room::Step;
 use chat_room::{CommandError, Downtime, Outcome, Record};
 
 use crate::error_reply::ErrorReply;

@@ -7,7 +7,8 @@
 use chat_protocol::error_code::Invalid;
 use chat_protocol::limits::LIST_DEFAULT;
 use chat_protocol::names::RoomName;
-use chat_room::decide::{count, follow};
+use chat_room::decide::follow;
+use chat_room::page::count;
 
 use crate::args::{Args, Paging};
 use crate::error_reply::ErrorReply;

@@ -5,7 +5,7 @@
 
 use chat_protocol::limits::PAGE_DEFAULT;
 use chat_room::decide::history::{Anchor, answer};
-use chat_room::decide::{PageSize, bytes, count};
+use chat_room::page::{PageSize, bytes, count};
 
 use crate::args::{Args, Paging, once};
 use crate::error_reply::ErrorReply;

@@ -3,9 +3,9 @@
 //! Membership, told by a `member` event. Reply: 1 changed, 0 not. Errors: INVALID, NOTMEMBER,
 //! DENIED, BANNED. O(log N) with N the members. Replicates: what makes the room, the member, the event.
 
-use chat_room::decide::Creation;
+use chat_room::Creation;
+use chat_room::Role;
 use chat_room::decide::join::{self, Join};
-use chat_room::members::Role;
 
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;

@@ -6,8 +6,8 @@
 
 use chat_protocol::limits::{COUNT_MAX, LIST_DEFAULT};
 use chat_protocol::names;
-use chat_room::decide::count;
 use chat_room::decide::members::answer;
+use chat_room::page::count;
 
 use crate::args::{Args, Paging, once};
 use crate::error_reply::ErrorReply;

@@ -7,8 +7,8 @@
 //! present O(N log N) with N the user's connections. Replicates the change and the trim.
 
 use chat_protocol::limits::REASON_MAX;
+use chat_room::Role;
 use chat_room::decide::moderate::{self, Action, Moderate};
-use chat_room::members::Role;
 use chat_room::texts;
 
 use crate::args::{Args, once};

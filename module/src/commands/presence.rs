@@ -59,13 +59,13 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
         clock::now(),
         |context, decision| {
             if going {
-                return Ok(presence::off(context, user, connection, reason, decision)?);
+                return Ok(presence::disconnect(context, user, connection, reason, decision)?);
             }
             if short && presence::is_new(context, connection) {
                 return Err(ErrorReply::OutOfMemory);
             }
             let presence = Presence { user, connection, ttl, status };
-            Ok(presence::here(context, presence, decision)?)
+            Ok(presence::connect(context, presence, decision)?)
         },
         |(), After { room, .. }| {
             call.reply_array(2);

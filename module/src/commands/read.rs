@@ -54,7 +54,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
 fn reply_read_state(call: &Call<'_>, room: &Room, user: &str) {
     let limits = config::limits();
     let state = room_name(call).ok().and_then(|name| {
-        let context = chat_room::decide::Context { room, name, now: clock::now(), limits: &limits };
+        let context = chat_room::Context { room, name, now: clock::now(), limits: &limits };
         read::read_state(context, user)
     });
     call.reply_array(2);

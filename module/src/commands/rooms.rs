@@ -9,8 +9,10 @@ use chat_protocol::id::Id;
 use chat_protocol::limits::PAGE_DEFAULT;
 use chat_protocol::names::{RoomKind, RoomName};
 use chat_room::CommandError;
-use chat_room::decide::{Context, count, room};
-use chat_room::glob::Pattern;
+use chat_room::Context;
+use chat_room::Pattern;
+use chat_room::decide::room;
+use chat_room::page::count;
 
 use crate::args::{Args, Paging, once};
 use crate::error_reply::ErrorReply;

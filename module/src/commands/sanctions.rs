@@ -7,8 +7,8 @@
 //! O(log N + COUNT).
 
 use chat_protocol::limits::LIST_DEFAULT;
-use chat_room::decide::count;
 use chat_room::decide::sanctions::answer;
+use chat_room::page::count;
 
 use crate::args::{Args, PAGED, Paging};
 use crate::error_reply::ErrorReply;

@@ -8,7 +8,7 @@
 
 use chat_protocol::names;
 use chat_room::CommandError;
-use chat_room::decide::Creation;
+use chat_room::Creation;
 use chat_room::decide::send::{self, Send};
 
 use crate::args::{Args, once};

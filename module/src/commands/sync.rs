@@ -6,7 +6,7 @@
 
 use chat_protocol::limits::COUNT_MAX;
 use chat_room::decide::sync::answer;
-use chat_room::decide::{PageSize, bytes, count};
+use chat_room::page::{PageSize, bytes, count};
 
 use crate::args::{Args, Paging, once};
 use crate::error_reply::ErrorReply;

@@ -5,8 +5,8 @@
 //! DENIED, BANNED. O(log N + COUNT).
 
 use chat_protocol::limits::LIST_DEFAULT;
-use chat_room::decide::count;
 use chat_room::decide::who::answer;
+use chat_room::page::count;
 
 use crate::args::{Args, PAGED, Paging};
 use crate::error_reply::ErrorReply;

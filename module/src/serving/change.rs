@@ -11,9 +11,9 @@
 //! 8. Replicate the records, publish the events.
 
 use chat_protocol::names::RoomName;
-use chat_room::decide::{Context, Decision, Events};
 use chat_room::limits::Limits;
 use chat_room::{CommandError, CreationLimit, Now, Outcome, Replication, Room};
+use chat_room::{Context, Decision, EventBuffer};
 
 use super::read::room_name;
 use crate::error_reply::ErrorReply;
@@ -29,7 +29,7 @@ pub(crate) struct After<'r> {
     /// The room after the change.
     pub(crate) room: &'r Room,
     /// The events of the change.
-    pub(crate) events: &'r Events,
+    pub(crate) events: &'r EventBuffer,
 }
 
 /// Changes the room named by word 1 as decided, and replies. For decisions that set no deadline of a
@@ -65,7 +65,7 @@ pub(crate) fn change_at<'c, R, E: Into<ErrorReply>>(
     let context = Context { room: &stored.room, name, now, limits: &limits };
     let answer = decide(context, &mut decision).map_err(Into::into)?;
     if decision.steps.is_empty() {
-        reply(answer, After { room: &stored.room, events: &Events::default() });
+        reply(answer, After { room: &stored.room, events: &EventBuffer::default() });
         return Ok(());
     }
     check_limits(&decision, &stored.room, now)?;

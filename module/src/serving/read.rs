@@ -1,7 +1,7 @@
 //! Reading a room.
 
 use chat_protocol::names::RoomName;
-use chat_room::decide::Context;
+use chat_room::Context;
 use chat_room::{CommandError, Room};
 
 use crate::error_reply::ErrorReply;

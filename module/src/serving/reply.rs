@@ -1,13 +1,13 @@
 //! Replies that several commands give.
 
 use chat_protocol::id::Id;
+use chat_room::EventBuffer;
 use chat_room::IdText;
-use chat_room::decide::Events;
 
 use crate::redis::Call;
 
 /// Replies with events: an array of bulk strings.
-pub(crate) fn reply_events(call: &Call<'_>, events: &Events) {
+pub(crate) fn reply_events(call: &Call<'_>, events: &EventBuffer) {
     call.reply_array(events.len());
     events.iter().for_each(|event| call.reply_bytes(event));
 }

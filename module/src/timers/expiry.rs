@@ -2,8 +2,8 @@
 
 use chat_protocol::names::RoomName;
 use chat_room::Now;
-use chat_room::decide::expire::{self, Presence};
-use chat_room::decide::{Context, Decision};
+use chat_room::decide::expire::{self, ConnectionExpiry};
+use chat_room::{Context, Decision};
 
 use super::time_slice::TimeSlice;
 use crate::index::Found;
@@ -52,7 +52,7 @@ fn step(call: &Call<'_>, found: &Found, now: Now) -> usize {
     let limits = config::limits();
     let grace_until = presence_grace::until().max(stored.grace_until);
     let in_grace = now.monotonic_ms < grace_until;
-    let presence = if in_grace { Presence::Stays } else { Presence::Ends };
+    let presence = if in_grace { ConnectionExpiry::Suspended } else { ConnectionExpiry::Enabled };
 
     stored.room.requeue_beaten(now, STEP);
     let context = Context { room: &stored.room, name, now, limits: &limits };

@@ -1,5 +1,6 @@
 //! The arguments of a command: a cursor over them, keywords, glob patterns.
 
 pub mod args;
-pub mod glob;
-pub mod keyword;
+pub(crate) mod glob;
+pub(crate) mod keyword;
+pub mod texts;

@@ -5,4 +5,4 @@ pub(crate) mod compact;
 pub(crate) mod id_text;
 pub(crate) mod json;
 pub(crate) mod json_writer;
-pub mod varint;
+pub(crate) mod varint;

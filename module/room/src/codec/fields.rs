@@ -5,10 +5,10 @@ use chat_protocol::id::Id;
 use chat_protocol::limits::*;
 use chat_protocol::names::{self, RoomName};
 
+use crate::arguments::texts;
 use crate::bytes::varint::{self, Malformed, Reader};
 use crate::state::numbers::{END, PLAUSIBLE_END};
 use crate::state::users::members::{MemberAction, MemberChange, Role};
-use crate::texts;
 
 pub(super) fn write_member(out: &mut Vec<u8>, change: MemberChange<'_>) {
     let MemberChange { user, by, action, role, reason, until } = change;

@@ -1,6 +1,7 @@
 //! The forms in which a room leaves the core: records, snapshots, events.
 
 pub(crate) mod event;
+pub(crate) mod event_buffer;
 pub(crate) mod event_ephemeral;
 pub(crate) mod event_fields;
 pub(crate) mod event_message;

@@ -11,7 +11,7 @@ use crate::bytes::json;
 use crate::bytes::varint::{Malformed, Reader};
 use crate::codec::fields::*;
 use crate::codec::record::*;
-use crate::limits::*;
+use crate::state::limits::*;
 use crate::state::log::message_body::Body;
 use crate::state::room::Room;
 use crate::state::settings::Setting;

@@ -4,10 +4,12 @@ use chat_protocol::id::Id;
 use chat_protocol::names::Actor;
 use chat_protocol::visibility;
 
-use super::{Added, Context, Decision, trim};
 use crate::bytes::json;
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
+use crate::decide::context::Context;
+use crate::decide::decision::Decision;
+use crate::decide::trim::{Added, trim};
 use crate::state::users::members::Role;
 
 /// CHAT.EDIT room user id text [META json], as it came.

@@ -3,35 +3,36 @@
 
 use std::collections::BTreeMap;
 
-use super::trim::trim_in_slices;
-use super::{Context, Decision};
+use crate::decide::context::Context;
+use crate::decide::decision::Decision;
+use crate::decide::trim::trim_in_slices;
 use crate::state::numbers::UserNumber;
 use crate::state::presence::connection::Connection;
 
 /// Whether connections may end yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
+pub enum ConnectionExpiry {
     /// They end when their time has passed.
-    Ends,
+    Enabled,
     /// Their relays are to be heard first.
-    Stays,
+    Suspended,
 }
 
 /// Decides what ends now: at most `most` connections, messages, events and nonces at once. Users go
 /// in the order in which they came, each told in one event.
 pub fn decide<'a>(
     context: Context<'_, 'a>,
-    presence: Presence,
+    connections: ConnectionExpiry,
     most: usize,
     decision: &mut Decision<'a>,
 ) {
-    if presence == Presence::Ends {
-        connections(context, most, decision);
+    if connections == ConnectionExpiry::Enabled {
+        expire_connections(context, most, decision);
     }
     trim_in_slices(context, most, decision);
 }
 
-fn connections<'a>(context: Context<'_, 'a>, most: usize, decision: &mut Decision<'a>) {
+fn expire_connections<'a>(context: Context<'_, 'a>, most: usize, decision: &mut Decision<'a>) {
     let room = context.room;
     let mut due: BTreeMap<u64, (UserNumber, Vec<&Connection>)> = BTreeMap::new();
     for connection in room.presence.due(context.now.monotonic_ms, most) {

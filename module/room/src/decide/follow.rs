@@ -5,10 +5,12 @@ use std::ops::Bound;
 
 use chat_protocol::names::{Actor, RoomKind, RoomName};
 
-use super::{Context, Creation, Decision, Page};
 use crate::codec::record::Record;
 use crate::collections::work;
 use crate::command_error::CommandError;
+use crate::decide::context::{Context, Creation};
+use crate::decide::decision::Decision;
+use crate::decide::page::Page;
 
 /// One room a user follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,11 @@
 use chat_protocol::id::Id;
 use chat_protocol::limits::USER_NAME_MAX;
 
-use super::{Context, Events, PageSize};
+use crate::codec::event_buffer::EventBuffer;
 use crate::codec::event_message;
 use crate::command_error::CommandError;
+use crate::decide::context::Context;
+use crate::decide::page::PageSize;
 
 /// Which page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +28,7 @@ pub struct History {
     /// The id of the room's newest durable event, of which this page knows.
     pub last: Id,
     /// Oldest first.
-    pub events: Events,
+    pub events: EventBuffer,
     /// Whether there are more in the direction asked for (around: in either).
     pub more: bool,
 }
@@ -67,7 +69,7 @@ pub fn answer(
     // From the anchor outwards, so that a page cut by its bytes holds what was asked for; the older
     // ones leave half of the bytes to the newer ones, if there are both.
     let name = context.name.as_str();
-    let mut events = Events::with_room((to - from) as usize);
+    let mut events = EventBuffer::with_room((to - from) as usize);
     let write = |out: &mut _, numbers: &mut _, m, message| {
         event_message::message(out, numbers, name, room, m, message, room.annotations.reactions(m));
     };
@@ -76,7 +78,7 @@ pub fn answer(
         from_written = from;
     } else {
         let most = if middle == to { bytes } else { bytes / 2 };
-        let mut older = Events::default();
+        let mut older = EventBuffer::default();
         for m in (from..middle).rev() {
             let Some(message) = room.messages.get(m) else { break };
             older.push_message(|out, numbers| write(out, numbers, m, message));

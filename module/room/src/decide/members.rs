@@ -1,7 +1,8 @@
 //! CHAT.MEMBERS: who belongs to the room, in the order of joining.
 
-use super::{Context, Page, place};
 use crate::command_error::CommandError;
+use crate::decide::context::Context;
+use crate::decide::page::{Page, place};
 use crate::state::users::members::Role;
 
 /// One member.

@@ -7,11 +7,13 @@
 use chat_protocol::limits::SANCTION_MAX;
 use chat_protocol::names::{self, Actor, RoomKind};
 
-use super::join::{self, Join};
-use super::{Added, Context, Creation, Decision, trim};
 use crate::arguments::keyword::Keyword;
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
+use crate::decide::context::{Context, Creation};
+use crate::decide::decision::Decision;
+use crate::decide::join::{self, Join};
+use crate::decide::trim::{Added, trim};
 use crate::state::presence::connection::Connection;
 use crate::state::sanctions::FOR_EVER;
 use crate::state::users::members::{MemberAction, MemberChange, Role};

@@ -1,19 +1,15 @@
 //! CHAT.PRESENCE and CHAT.BEAT: connections come, are kept, and go.
 
-use std::borrow::Cow;
-
 use chat_protocol::limits::{TTL_MAX, TTL_MIN};
 use chat_protocol::names::{Actor, RoomKind};
 
-use super::{Context, Creation, Decision};
 use crate::codec::event_ephemeral::Ephemeral;
 use crate::codec::record::Record;
 use crate::collections::work;
 use crate::command_error::CommandError;
-use crate::state::numbers::UserNumber;
-use crate::state::presence::connection::Connection;
+use crate::decide::context::{Context, Creation};
+use crate::decide::decision::Decision;
 use crate::state::presence::status_counts::ONLINE;
-use crate::state::room::OCCUPANCY_INTERVAL;
 
 /// CHAT.PRESENCE room user connection [TTL ms] [STATUS s], as it came.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +28,7 @@ pub struct Presence<'a> {
 ///
 /// Errors: `INVALID ttl`, `INVALID connection` if the name is another user's connection, `INVALID
 /// status` if the user's connections had too many different ones, `NOROOM`, `NOTMEMBER`, `DENIED`.
-pub fn here<'a>(
+pub fn connect<'a>(
     context: Context<'_, 'a>,
     presence: Presence<'a>,
     decision: &mut Decision<'a>,
@@ -89,7 +85,7 @@ pub fn is_new(context: Context<'_, '_>, connection: &str) -> bool {
 }
 
 /// Decides CHAT.PRESENCE … OFF. A connection the room does not know changes nothing.
-pub fn off<'a>(
+pub fn disconnect<'a>(
     context: Context<'_, 'a>,
     user: &'a str,
     connection: &'a str,
@@ -106,63 +102,6 @@ pub fn off<'a>(
     let users = context.remove(known.user, &[known], reason, room.online(), decision);
     context.publish_occupancy(users, decision);
     Ok(())
-}
-
-impl<'r, 'a> Context<'r, 'a> {
-    /// What takes away connections of one user, of `users` online: records and what is told.
-    /// Answers how many users are online then.
-    pub(super) fn remove(
-        &self,
-        user: UserNumber,
-        connections: &[&Connection],
-        reason: &'a str,
-        users: usize,
-        decision: &mut Decision<'a>,
-    ) -> usize {
-        let Some(entry) = self.room.users.get(user) else { return users };
-        let Some(online) = self.room.presence.online(user, entry) else { return users };
-        let name = || Cow::Owned(entry.name.to_string());
-        let mut statuses = online.statuses.clone();
-        connections.iter().for_each(|connection| statuses.remove(connection.status));
-        let mut names: Vec<&str> = connections.iter().map(|connection| &*connection.name).collect();
-        names.sort_unstable();
-        let connections = names.into_iter().map(|name| Cow::Owned(name.to_owned())).collect();
-        decision.record(Record::Absent { connections });
-        if statuses.connections() > 0 {
-            if statuses.shown() != online.statuses.shown() {
-                self.publish_presence(users, Ephemeral::Status { user: name() }, decision);
-            }
-            return users;
-        }
-        self.record_seen(decision);
-        let users = users.saturating_sub(1);
-        self.publish_presence(users, Ephemeral::Offline { user: name(), reason }, decision);
-        users
-    }
-
-    /// What keeps when the user of a personal room was seen, if this is one.
-    fn record_seen(&self, decision: &mut Decision<'a>) {
-        if matches!(self.name.kind, RoomKind::Personal(_)) {
-            decision.record(Record::Seen { ms: self.now.ms });
-        }
-    }
-
-    /// Tells what one user does, unless so many `users` are online that nobody could follow.
-    fn publish_presence(&self, users: usize, event: Ephemeral<'a>, decision: &mut Decision<'a>) {
-        if !self.room.announces_by_count(users, self.limits) {
-            decision.event(event);
-        }
-    }
-
-    /// Tells how many are here, if `users` are too many to name and it was not told just now.
-    pub(super) fn publish_occupancy(&self, users: usize, decision: &mut Decision<'a>) {
-        let (room, published) = (self.room, self.room.presence.published);
-        let due =
-            published.occupancy_at.saturating_add(OCCUPANCY_INTERVAL) <= self.now.monotonic_ms;
-        if room.announces_by_count(users, self.limits) && published.users != users && due {
-            decision.event(Ephemeral::Occupancy);
-        }
-    }
 }
 
 /// Decides CHAT.BEAT. Reply: the connections the room does not know.

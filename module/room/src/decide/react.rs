@@ -3,9 +3,11 @@
 use chat_protocol::limits::EMOJIS_MAX;
 use chat_protocol::names::Actor;
 
-use super::{Added, Context, Decision, trim};
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
+use crate::decide::context::Context;
+use crate::decide::decision::Decision;
+use crate::decide::trim::{Added, trim};
 use crate::state::numbers::UserNumber;
 
 /// Whether a reaction comes or goes.

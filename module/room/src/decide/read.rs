@@ -2,10 +2,11 @@
 
 use chat_protocol::id::Id;
 
-use super::{Context, Decision};
 use crate::codec::event_ephemeral::Ephemeral;
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
+use crate::decide::context::Context;
+use crate::decide::decision::Decision;
 use crate::state::room::Room;
 use crate::state::users::unread::Unread;
 

@@ -3,9 +3,11 @@
 use chat_protocol::id::Id;
 use chat_protocol::names::{Actor, RoomKind};
 
-use super::{Added, Context, Creation, Decision, trim};
 use crate::codec::record::{NewSettings, Record};
 use crate::command_error::CommandError;
+use crate::decide::context::{Context, Creation};
+use crate::decide::decision::Decision;
+use crate::decide::trim::{Added, trim};
 use crate::state::settings::{Access, Setting};
 use crate::state::users::members::Role;
 

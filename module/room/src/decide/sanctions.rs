@@ -5,8 +5,9 @@ use std::ops::Bound;
 use chat_protocol::limits::USER_NAME_MAX;
 use chat_protocol::names::RoomKind;
 
-use super::{Context, Page};
 use crate::command_error::CommandError;
+use crate::decide::context::Context;
+use crate::decide::page::Page;
 use crate::state::users::members::Role;
 
 /// One user against whom something is held: until when, milliseconds since the epoch, 0 for ever.

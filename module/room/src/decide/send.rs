@@ -1,11 +1,13 @@
 //! CHAT.SEND: checks, and stores a message once.
 
-use super::{Added, Context, Creation, Decision, Step, expired_nonces, trim};
 use crate::bytes::json;
 use crate::codec::event_ephemeral::Ephemeral;
 use crate::codec::record::{NewMessage, Record};
 use crate::command_error::CommandError;
-use crate::limits::MAX_TEXT_MAX;
+use crate::decide::context::{Context, Creation};
+use crate::decide::decision::{Decision, Step};
+use crate::decide::trim::{Added, expired_nonces, trim};
+use crate::state::limits::MAX_TEXT_MAX;
 pub use crate::state::log::message_body::Mentions;
 use chat_protocol::id::Id;
 use chat_protocol::limits::MENTIONS_MAX;

@@ -2,10 +2,11 @@
 
 use chat_protocol::names::Actor;
 
-use super::{Context, Decision};
 use crate::bytes::json;
 use crate::codec::event_ephemeral::{Ephemeral, NOTICE};
 use crate::command_error::CommandError;
+use crate::decide::context::Context;
+use crate::decide::decision::Decision;
 
 /// Decides CHAT.SIGNAL. The backend may signal a room that does not exist, without making it.
 ///

@@ -6,9 +6,11 @@
 
 use chat_protocol::id::Id;
 
-use super::{Context, Events, PageSize};
+use crate::codec::event_buffer::EventBuffer;
 use crate::codec::{event, event_message};
 use crate::command_error::CommandError;
+use crate::decide::context::Context;
+use crate::decide::page::PageSize;
 
 /// The answer.
 #[derive(Clone, Debug)]
@@ -18,7 +20,7 @@ pub struct Sync {
     /// The id of the room's newest durable event; `0-0` if there is no room.
     pub last: Id,
     /// The events after the cursor, oldest first.
-    pub events: Events,
+    pub events: EventBuffer,
     /// Whether there are more.
     pub more: bool,
 }
@@ -43,7 +45,7 @@ pub fn answer(
     }
 
     let end = room.last.n.min(cursor.n.saturating_add(count as u64));
-    let mut events = Events::with_room((end - cursor.n) as usize);
+    let mut events = EventBuffer::with_room((end - cursor.n) as usize);
     let name = context.name.as_str();
     // Between the facts are messages.
     let mut entries = room.journal.entries_from(cursor.n + 1).peekable();
@@ -73,5 +75,5 @@ pub fn answer(
 }
 
 fn lost(last: Id) -> Sync {
-    Sync { recovered: false, last, events: Events::default(), more: false }
+    Sync { recovered: false, last, events: EventBuffer::default(), more: false }
 }

@@ -7,9 +7,10 @@
 //! The oldest go first. The journal is shortened without the messages, but a message takes every
 //! event up to its own with it.
 
-use super::{Context, Decision};
 use crate::codec::record::Record;
-use crate::limits::Limits;
+use crate::decide::context::Context;
+use crate::decide::decision::Decision;
+use crate::state::limits::Limits;
 use crate::state::room::Room;
 use crate::state::settings::Settings;
 

@@ -1,7 +1,8 @@
 //! CHAT.WHO: who is here now, in the order of coming.
 
-use super::{Context, Page, place};
 use crate::command_error::CommandError;
+use crate::decide::context::Context;
+use crate::decide::page::{Page, place};
 
 /// One user who is here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

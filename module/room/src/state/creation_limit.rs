@@ -4,7 +4,7 @@
 //! nothing. A bounded number of users is remembered; with more at once some are forgiven early, and
 //! nobody is refused for what others did.
 
-use crate::limits::Rate;
+use crate::state::limits::Rate;
 use crate::state::rate_limit::RateLimits;
 
 /// Users remembered at once.

@@ -12,7 +12,7 @@ use hashbrown::DefaultHashBuilder;
 use crate::bytes::allocation::of_text;
 use crate::collections::chunked_vec::ChunkedVec;
 use crate::collections::linear_hash::LinearHashTable;
-use crate::limits::Rate;
+use crate::state::limits::Rate;
 
 /// The paces of a room's users. Times are of the steady clock, in milliseconds.
 #[derive(Clone, Debug, Default)]

@@ -6,8 +6,8 @@
 
 use chat_protocol::id::Id;
 
-use crate::limits::Limits;
 use crate::state::follows::Follows;
+use crate::state::limits::Limits;
 use crate::state::log::annotations::Annotations;
 use crate::state::log::journal::Journal;
 use crate::state::log::messages::Messages;

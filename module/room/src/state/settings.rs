@@ -12,7 +12,7 @@ use chat_protocol::limits::*;
 use crate::bytes::allocation::{allocated, of_text};
 use crate::bytes::json;
 use crate::bytes::varint::{self, Malformed, Reader};
-use crate::limits::*;
+use crate::state::limits::*;
 use crate::state::users::members::Role;
 
 /// Who reads and joins.

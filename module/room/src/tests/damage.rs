@@ -5,11 +5,12 @@ use chat_protocol::names::Actor;
 use proptest::prelude::*;
 
 use super::World;
+use crate::decide::decision::Decision;
 use crate::decide::edit::{Delete, Edit, MessageScope};
 use crate::decide::history::{self, Anchor};
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::presence::Presence;
-use crate::decide::{self, Decision, expire, sync};
+use crate::decide::{self, expire, sync};
 use crate::state::users::members::{MemberAction, MemberChange, Role};
 use crate::{Outcome, Part, Record, Room};
 
@@ -56,7 +57,7 @@ pub(super) fn sample() -> World {
     world.leave("bob").expect("left");
     for (user, connection) in [("alice", "c1"), ("alice", "c2"), ("carol", "c3")] {
         let presence = Presence { user, connection, ttl: None, status: Some("busy") };
-        world.act(&name, |c, d| decide::presence::here(c, presence, d)).expect("here");
+        world.act(&name, |c, d| decide::presence::connect(c, presence, d)).expect("here");
     }
     world
 }
@@ -81,7 +82,7 @@ fn exercise(room: Room) {
     let _ = (world.room.memory(), world.room.free_effort());
     let mut outcome = Outcome::default();
     let mut decision = Decision::on(&world.room);
-    expire::decide(context, expire::Presence::Ends, 10, &mut decision);
+    expire::decide(context, expire::ConnectionExpiry::Enabled, 10, &mut decision);
     world.room.execute(&name, world.time(), &decision.steps, &mut outcome);
     let send = super::send("alice", "hi", Some("n"));
     let mut decision = Decision::on(&world.room);
@@ -228,7 +229,7 @@ fn exercise_loosely(room: Room) {
     let context = world.context(&name);
     let _ = history::answer(context, Anchor::Newest, 1000, None);
     let _ = sync::answer(context, world.room.last(), 1000, None);
-    expire::decide(context, expire::Presence::Ends, 10, &mut Decision::on(&world.room));
+    expire::decide(context, expire::ConnectionExpiry::Enabled, 10, &mut Decision::on(&world.room));
     let _ = Room::decode(&world.room.encode(Part::Everything(world.time())));
 }
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::World;
 use crate::codec::record::{NewMessage, NewSettings};
 use crate::decide::{self, presence::Presence};
-use crate::limits::*;
+use crate::state::limits::*;
 use crate::state::log::journal::Journal;
 use crate::state::log::message_body::{Body, Mentions};
 use crate::state::numbers::{END, FULL, PLAUSIBLE_END};
@@ -210,13 +210,13 @@ fn a_full_room_lets_people_go_and_takes_nobody_and_nothing() {
     world.join("bob", None, None).expect("joined");
     let presence = Presence { user: "bob", connection: "c1", ttl: None, status: None };
     let name = world.name.clone();
-    world.act(&name, |c, d| decide::presence::here(c, presence, d)).expect("here");
+    world.act(&name, |c, d| decide::presence::connect(c, presence, d)).expect("here");
     world.room.members.restore_next(FULL);
     world.copy = world.room.clone();
     let code = |result: Result<String, CommandError>| super::code(&result.expect_err("refused"));
     assert_eq!(code(world.send("alice", "more")), "INVALID room");
     assert_eq!(code(world.join("carol", None, None).map(|_| String::new())), "INVALID room");
-    let off = world.act(&name, |c, d| decide::presence::off(c, "bob", "c1", None, d));
+    let off = world.act(&name, |c, d| decide::presence::disconnect(c, "bob", "c1", None, d));
     off.expect("gone");
     world.check_copies();
 }

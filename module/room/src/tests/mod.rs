@@ -16,8 +16,10 @@ mod trimming;
 use chat_protocol::names::{Actor, RoomName};
 
 use crate::command_error::CommandError;
-use crate::decide::{self, Context, Decision, Steps};
-use crate::limits::Limits;
+use crate::decide::context::Context;
+use crate::decide::decision::{Decision, Steps};
+use crate::decide::{self};
+use crate::state::limits::Limits;
 use crate::{Now, Outcome, Part, Record, Room};
 
 /// One room, its copy, and a clock.
@@ -81,7 +83,8 @@ impl World {
             .map(|role| crate::state::users::members::Role::parse(role.as_bytes()))
             .transpose()?;
         let by = by.map(|by| Actor::parse(by.as_bytes())).transpose()?;
-        let join = decide::join::Join { user, role, by, creation: decide::Creation::Allowed };
+        let join =
+            decide::join::Join { user, role, by, creation: decide::context::Creation::Allowed };
         self.act(&name, |c, d| decide::join::join(c, join, d))
     }
 
@@ -90,7 +93,7 @@ impl World {
         let by = by.map(|by| Actor::parse(by.as_bytes())).transpose()?;
         let fields = [(field.as_bytes(), value.as_bytes())];
         self.act(&name, |c, d| {
-            let creation = decide::Creation::Allowed;
+            let creation = decide::context::Creation::Allowed;
             decide::room::set(c, decide::room::Set { fields: &fields, by, creation }, d)
         })
     }
@@ -116,7 +119,7 @@ impl World {
     /// What the timer does, with so much at once.
     fn expire(&mut self, most: usize) {
         let name = self.name.clone();
-        let ends = decide::expire::Presence::Ends;
+        let ends = decide::expire::ConnectionExpiry::Enabled;
         let mut decision = Decision::on(&self.room);
         decide::expire::decide(self.context(&name), ends, most, &mut decision);
         self.finish(&name, decision.steps);
@@ -175,7 +178,7 @@ fn send<'a>(user: &'a str, text: &'a str, nonce: Option<&'a str>) -> decide::sen
         reply: None,
         mentions: Default::default(),
         ephemeral: false,
-        creation: decide::Creation::Allowed,
+        creation: decide::context::Creation::Allowed,
     }
 }
 

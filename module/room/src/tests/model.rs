@@ -102,12 +102,12 @@ fn execute(world: &mut World, verb: &Verb) -> Result<(), CommandError> {
             let status = words.get(usize::from(*status)).copied();
             let (user, ttl) = (USERS[*user], Some(*ttl));
             let presence = Presence { user, connection: &connection, ttl, status };
-            world.act(&name, |c, d| decide::presence::here(c, presence, d))
+            world.act(&name, |c, d| decide::presence::connect(c, presence, d))
         }
         Verb::Off { user, connection } => {
             let connection = format!("c{connection}");
             let user = USERS[*user];
-            world.act(&name, |c, d| decide::presence::off(c, user, &connection, None, d))
+            world.act(&name, |c, d| decide::presence::disconnect(c, user, &connection, None, d))
         }
         Verb::Expire => {
             let now = world.time();

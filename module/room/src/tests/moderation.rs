@@ -9,7 +9,7 @@ use crate::decide::edit::{Delete, Edit, MessageScope};
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::react::Reaction;
 use crate::decide::{self, history, sync};
-use crate::limits::Rate;
+use crate::state::limits::Rate;
 use crate::state::users::members::Role;
 
 impl World {
@@ -177,7 +177,7 @@ fn a_kick_ends_presence_at_once_and_a_block_keeps_out() {
     let name = world.name.clone();
     for connection in ["c1", "c2"] {
         let here = decide::presence::Presence { user: "mia", connection, ttl: None, status: None };
-        world.act(&name, |c, d| decide::presence::here(c, here, d)).expect("here");
+        world.act(&name, |c, d| decide::presence::connect(c, here, d)).expect("here");
     }
     assert_eq!(world.moderate("mo", Action::Kick, "mia", None), Ok(true));
     let event = world.published.last().expect("published");

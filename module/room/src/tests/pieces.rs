@@ -6,7 +6,7 @@ use chat_protocol::limits::OBJECT_MAX;
 
 use super::{World, damage, digest};
 use crate::codec::snapshot_write::{PIECE, REACTION_USERS};
-use crate::limits::MAX_TEXT_MAX;
+use crate::state::limits::MAX_TEXT_MAX;
 use crate::{Loader, Part, Record, Room};
 
 fn pieces(room: &Room, part: Part) -> Vec<Vec<u8>> {

@@ -15,13 +15,13 @@ impl World {
     ) -> Result<(), CommandError> {
         let name = self.name.clone();
         let presence = Presence { user, connection, ttl: Some(5_000), status };
-        self.act(&name, |c, d| decide::presence::here(c, presence, d))
+        self.act(&name, |c, d| decide::presence::connect(c, presence, d))
     }
 
     /// CHAT.PRESENCE … OFF.
     fn off(&mut self, user: &str, connection: &str) -> Result<(), CommandError> {
         let name = self.name.clone();
-        self.act(&name, |c, d| decide::presence::off(c, user, connection, None, d))
+        self.act(&name, |c, d| decide::presence::disconnect(c, user, connection, None, d))
     }
 
     /// What the timer does.
@@ -48,7 +48,7 @@ fn presence_counts_users_and_tells_first_and_last() {
     let here = |world: &mut World, user: &str, connection: &str, status: Option<&str>| {
         let name = world.name.clone();
         let presence = Presence { user, connection, ttl: None, status };
-        world.act(&name, |c, d| decide::presence::here(c, presence, d))?;
+        world.act(&name, |c, d| decide::presence::connect(c, presence, d))?;
         Ok::<_, CommandError>(world.published.last().cloned().unwrap_or_default())
     };
     assert_eq!(here(&mut world, "out", "c0", None), Err(CommandError::NotMember));
@@ -66,7 +66,7 @@ fn presence_counts_users_and_tells_first_and_last() {
 
     let off = |world: &mut World, user: &str, connection: &str| {
         let name = world.name.clone();
-        world.act(&name, |c, d| decide::presence::off(c, user, connection, None, d))
+        world.act(&name, |c, d| decide::presence::disconnect(c, user, connection, None, d))
     };
     assert!(off(&mut world, "mo", "c1").is_err(), "another user's connection");
     let count = world.published.len();
@@ -87,7 +87,7 @@ fn what_is_not_beaten_ends_once_and_what_is_beaten_stays() {
     let name = world.name.clone();
     for (user, connection) in [("mia", "c1"), ("mia", "c2"), ("mo", "c3")] {
         let presence = Presence { user, connection, ttl: Some(5_000), status: None };
-        world.act(&name, |c, d| decide::presence::here(c, presence, d)).expect("here");
+        world.act(&name, |c, d| decide::presence::connect(c, presence, d)).expect("here");
     }
     world.now += 4_000;
     let beat = world.act(&name, |c, d| decide::presence::beat(c, 5_000, vec!["c3", "c4"], d));

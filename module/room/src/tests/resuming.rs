@@ -6,7 +6,8 @@ use chat_protocol::names::Actor;
 use super::World;
 use crate::decide::edit::{self, Edit, MessageScope};
 use crate::decide::history::{self, Anchor};
-use crate::decide::{PageSize, sync};
+use crate::decide::page::PageSize;
+use crate::decide::sync;
 
 fn texts(world: &World, cursor: Id) -> Option<Vec<String>> {
     let name = world.name.clone();

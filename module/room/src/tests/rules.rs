@@ -5,7 +5,7 @@ use chat_protocol::names::Actor;
 use super::{World, code, send};
 use crate::command_error::CommandError;
 use crate::decide;
-use crate::limits::Create;
+use crate::state::limits::Create;
 
 /// A room with an owner, a moderator, a member and an outsider.
 pub(super) fn lobby(access: &str) -> World {

@@ -5,10 +5,11 @@ use chat_protocol::id::Id;
 use chat_protocol::names::Actor;
 
 use super::{World, code};
+use crate::decide::decision::Decision;
 use crate::decide::edit::{Delete, Edit, MessageScope};
 use crate::decide::react::Reaction;
-use crate::decide::{self, Decision, expire, read, sync};
-use crate::limits::Limits;
+use crate::decide::{self, expire, read, sync};
+use crate::state::limits::Limits;
 use crate::state::log::messages::VISITED;
 use crate::state::room::PENDING_TRIM_MAX;
 
@@ -33,7 +34,7 @@ fn filled(messages: u64) -> World {
 fn step(world: &mut World) -> bool {
     let name = world.name.clone();
     let mut decision = Decision::on(&world.room);
-    expire::decide(world.context(&name), expire::Presence::Ends, STEP, &mut decision);
+    expire::decide(world.context(&name), expire::ConnectionExpiry::Enabled, STEP, &mut decision);
     let unfinished = decision.unfinished;
     world.finish(&name, decision.steps);
     unfinished

@@ -8,7 +8,7 @@ use super::Decoder;
 use crate::bytes::json;
 use crate::bytes::varint::Malformed;
 use crate::codec::fields::{read_actor, read_line, read_member, read_role, read_who};
-use crate::limits::*;
+use crate::state::limits::*;
 use crate::state::log::journal::{Change, Journal, LogEntry, ReactionDetail, Target};
 use crate::state::numbers::END;
 use crate::state::users::members::{MemberAction, MemberChange};

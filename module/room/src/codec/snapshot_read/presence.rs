@@ -4,10 +4,10 @@ use chat_protocol::limits::*;
 use chat_protocol::names;
 
 use super::Decoder;
+use crate::arguments::texts;
 use crate::bytes::varint::Malformed;
 use crate::state::presence::status_counts::{ONLINE, StatusCounts};
 use crate::state::room::Room;
-use crate::texts;
 
 impl<'a> Decoder<'a, '_> {
     /// How many users; `None`: presence was not stored.

@@ -7,10 +7,10 @@ use chat_protocol::id::Id;
 use chat_protocol::limits::*;
 use chat_protocol::names;
 
+use crate::arguments::texts;
 use crate::bytes::json;
 use crate::bytes::varint::{self, Malformed, Reader};
-use crate::limits::*;
-use crate::texts;
+use crate::state::limits::*;
 
 const KIND: u8 = 0b0000_0011;
 const KIND_TEXT: u8 = 0;

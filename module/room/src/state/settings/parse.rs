@@ -5,9 +5,9 @@ use chat_protocol::limits::*;
 
 use super::{Access, Setting};
 use crate::arguments::keyword::Keyword;
+use crate::arguments::texts;
 use crate::command_error::CommandError;
-use crate::limits::*;
-use crate::texts;
+use crate::state::limits::*;
 
 impl<'a> Setting<'a> {
     /// Reads `field value` as CHAT.ROOM … SET takes them, at `now` in milliseconds since the epoch.

@@ -58,7 +58,7 @@ pub(crate) struct Membership {
 
 /// What happens to a membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MemberAction {
+pub(crate) enum MemberAction {
     /// Became a member.
     Join,
     /// Is one no more.

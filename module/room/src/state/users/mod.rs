@@ -1,6 +1,6 @@
 //! The users that a room knows: their numbers, memberships, order and unread counts.
 
-pub mod members;
+pub(crate) mod members;
 pub(crate) mod range_counts;
 pub(crate) mod unread;
 pub(crate) mod user_list;

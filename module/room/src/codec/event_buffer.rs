@@ -1,24 +1,23 @@
-//! Events on their way out: what a command publishes, and what a page answers.
+//! Written events, one after another in one buffer: those a command publishes, or those of a page.
 
 use chat_protocol::event_header::BEFORE_ID;
-use chat_protocol::limits::REPLY_BYTES_MAX;
 
 use crate::codec::event_fields::Numbers;
 
-/// Events as they go out, one after another in one buffer.
+/// EventBuffer as they go out, one after another in one buffer.
 #[derive(Clone, Debug, Default)]
-pub struct Events {
+pub struct EventBuffer {
     bytes: Vec<u8>,
     ends: Vec<usize>,
     numbers: Numbers,
 }
 
-impl Events {
+impl EventBuffer {
     /// None yet, with room for so many ordinary ones.
-    pub(super) fn with_room(events: usize) -> Events {
+    pub(crate) fn with_room(events: usize) -> EventBuffer {
         const ORDINARY: usize = 224;
         let most = events.min(256);
-        Events {
+        EventBuffer {
             bytes: Vec::with_capacity(most * ORDINARY),
             ends: Vec::with_capacity(most),
             numbers: Numbers::default(),
@@ -61,7 +60,7 @@ impl Events {
 
     /// Takes the last event out again if all of them take more than `most` bytes and it is not the
     /// only one. True: it did, the page is full.
-    pub(super) fn pop_beyond(&mut self, most: usize) -> bool {
+    pub(crate) fn pop_beyond(&mut self, most: usize) -> bool {
         let is_too_much = self.bytes.len() > most && self.ends.len() > 1;
         if is_too_much {
             self.ends.pop();
@@ -76,7 +75,7 @@ impl Events {
         self.ends.push(self.bytes.len());
     }
 
-    /// Like [`Events::push`], for a message: its numbers are likely to follow those of the last.
+    /// Like [`EventBuffer::push`], for a message: its numbers are likely to follow those of the last.
     pub(crate) fn push_message(&mut self, write: impl FnOnce(&mut Vec<u8>, &mut Numbers)) {
         write(&mut self.bytes, &mut self.numbers);
         self.ends.push(self.bytes.len());
@@ -90,8 +89,8 @@ impl Events {
     }
 
     /// Turns a page collected newest first around.
-    pub(super) fn reversed(self) -> Events {
-        let mut turned = Events {
+    pub(crate) fn reversed(self) -> EventBuffer {
+        let mut turned = EventBuffer {
             bytes: Vec::with_capacity(self.bytes.len()),
             ends: Vec::with_capacity(self.ends.len()),
             numbers: Numbers::default(),
@@ -99,21 +98,5 @@ impl Events {
         let spans: Vec<&[u8]> = self.iter().collect();
         spans.iter().rev().for_each(|event| turned.push(|out| out.extend_from_slice(event)));
         turned
-    }
-}
-
-/// How much a page of events may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PageSize {
-    /// Events.
-    pub count: usize,
-    /// Bytes of all events. The first one may be longer: a page is never empty for its bytes.
-    pub bytes: usize,
-}
-
-impl From<usize> for PageSize {
-    /// So many events, of as many bytes as any reply may have.
-    fn from(count: usize) -> PageSize {
-        PageSize { count, bytes: REPLY_BYTES_MAX }
     }
 }

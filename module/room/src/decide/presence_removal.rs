@@ -1,0 +1,76 @@
+//! Removing connections: the rule that CHAT.PRESENCE OFF, a timeout and CHAT.MOD share, and which
+//! changes of presence are published.
+
+use std::borrow::Cow;
+
+use chat_protocol::names::RoomKind;
+
+use crate::codec::event_ephemeral::Ephemeral;
+use crate::codec::record::Record;
+use crate::decide::context::Context;
+use crate::decide::decision::Decision;
+use crate::state::numbers::UserNumber;
+use crate::state::presence::connection::Connection;
+use crate::state::room::OCCUPANCY_INTERVAL;
+
+impl<'r, 'a> Context<'r, 'a> {
+    /// What takes away connections of one user, of `users` online: records and what is told.
+    /// Answers how many users are online then.
+    pub(super) fn remove(
+        &self,
+        user: UserNumber,
+        connections: &[&Connection],
+        reason: &'a str,
+        users: usize,
+        decision: &mut Decision<'a>,
+    ) -> usize {
+        let Some(entry) = self.room.users.get(user) else { return users };
+        let Some(online) = self.room.presence.online(user, entry) else { return users };
+        let name = || Cow::Owned(entry.name.to_string());
+        let mut statuses = online.statuses.clone();
+        connections.iter().for_each(|connection| statuses.remove(connection.status));
+        let mut names: Vec<&str> = connections.iter().map(|connection| &*connection.name).collect();
+        names.sort_unstable();
+        let connections = names.into_iter().map(|name| Cow::Owned(name.to_owned())).collect();
+        decision.record(Record::Absent { connections });
+        if statuses.connections() > 0 {
+            if statuses.shown() != online.statuses.shown() {
+                self.publish_presence(users, Ephemeral::Status { user: name() }, decision);
+            }
+            return users;
+        }
+        self.record_seen(decision);
+        let users = users.saturating_sub(1);
+        self.publish_presence(users, Ephemeral::Offline { user: name(), reason }, decision);
+        users
+    }
+
+    /// What keeps when the user of a personal room was seen, if this is one.
+    pub(super) fn record_seen(&self, decision: &mut Decision<'a>) {
+        if matches!(self.name.kind, RoomKind::Personal(_)) {
+            decision.record(Record::Seen { ms: self.now.ms });
+        }
+    }
+
+    /// Tells what one user does, unless so many `users` are online that nobody could follow.
+    pub(super) fn publish_presence(
+        &self,
+        users: usize,
+        event: Ephemeral<'a>,
+        decision: &mut Decision<'a>,
+    ) {
+        if !self.room.announces_by_count(users, self.limits) {
+            decision.event(event);
+        }
+    }
+
+    /// Tells how many are here, if `users` are too many to name and it was not told just now.
+    pub(super) fn publish_occupancy(&self, users: usize, decision: &mut Decision<'a>) {
+        let (room, published) = (self.room, self.room.presence.published);
+        let due =
+            published.occupancy_at.saturating_add(OCCUPANCY_INTERVAL) <= self.now.monotonic_ms;
+        if room.announces_by_count(users, self.limits) && published.users != users && due {
+            decision.event(Ephemeral::Occupancy);
+        }
+    }
+}
