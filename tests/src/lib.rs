@@ -2,8 +2,8 @@
 //!
 //! Scenarios are plain threads and read from top to bottom. Every process has a directory and a
 //! port of its own and ends with the value that stands for it, so all scenarios run side by side.
-//! Nothing here knows the product's code: the module and the relay are met at the replies of
-//! commands and at the bytes of events (`docs/commands.md`).
+//! Of the product it shares only `chat-protocol`; everything else is observed in replies of commands
+//! and in the bytes of events (`docs/commands.md`).
 //!
 //! - [`servers`]: the processes under test and what stands between them
 //! - [`clients`]: of a server and of a relay, from a plain socket to a browser

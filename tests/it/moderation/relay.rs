@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chat_protocol::close_code;
 use chat_tests::checking::people::{leaves, who};
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::client::Client;
@@ -250,7 +251,7 @@ fn the_backend_ends_all_sockets_of_a_user_on_every_relay() {
         }
         for client in &scene.mallory {
             let close = client.wait_closed(LATER);
-            assert_eq!(close.code, 4506, "{close:?}");
+            assert_eq!(close.code, close_code::KICKED.number, "{close:?}");
             assert!(close.reason.contains("kicked"), "{close:?}");
         }
         for client in &scene.others {
@@ -342,7 +343,7 @@ fn who_is_put_out_hears_why() {
     for client in &scene.mallory {
         let close = client.wait_closed(LATER);
         let expected = r#"{"reason":"kicked","message":"come back later"}"#;
-        assert_eq!((close.code, &*close.reason), (4506, expected));
+        assert_eq!((close.code, &*close.reason), (close_code::KICKED.number, expected));
     }
     cmd!(scene.redis, "CHAT.MOD", "lobby", "*", "BAN", "alice", "REASON", "so long").ok();
     let gone = scene.others[0].next_of("lobby", "gone");

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chat_protocol::close_code::{self, CloseCode};
 use chat_tests::clients::raw_socket::{RawSocket, opcode};
 use chat_tests::clients::reply::Reply;
 use chat_tests::cmd;
@@ -11,33 +12,33 @@ use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, SOON, eventually, never};
 use serde_json::json;
 
-/// Code, word, whether the client is told when to come back, and how it comes to that.
-type Row = (u16, &'static str, bool, fn(&Redis) -> RawClose);
+/// A close code, and a scenario that ends with it.
+type Row = (CloseCode, fn(&Redis) -> RawClose);
 
 /// What the close frame says.
 pub(crate) type RawClose = (u16, String);
 
 /// Every code that is not the answer to a broken frame or a signal.
 pub(crate) const TABLE: &[Row] = &[
-    (4002, "slow", true, reads_nothing_while_much_is_said),
-    (4003, "ping", true, answers_no_ping),
-    (4004, "full", true, is_one_too_many),
-    (4005, "eof", true, ends_its_side_only),
-    (4007, "flood", true, goes_on_after_it_was_told_to_wait),
-    (4504, "unauthorised", false, has_no_name),
-    (4505, "address", false, is_one_too_many_from_its_address),
-    (4506, "kicked", false, is_sent_away_by_the_backend),
+    (close_code::SLOW, reads_nothing_while_much_is_said),
+    (close_code::PING, answers_no_ping),
+    (close_code::FULL, is_one_too_many),
+    (close_code::EOF, ends_its_side_only),
+    (close_code::FLOOD, goes_on_after_it_was_told_to_wait),
+    (close_code::UNAUTHORISED, has_no_name),
+    (close_code::ADDRESS, is_one_too_many_from_its_address),
+    (close_code::KICKED, is_sent_away_by_the_backend),
 ];
 
 #[test]
 fn every_close_has_its_code_and_says_whether_to_come_back() {
     let redis = Redis::start();
-    for (code, word, is_temporary, happens) in TABLE {
+    for (code, happens) in TABLE {
         let (found, reason) = happens(&redis);
-        assert_eq!(found, *code, "{word}: {reason}");
+        assert_eq!(found, code.number, "{}: {reason}", code.name);
         let reason: serde_json::Value = serde_json::from_str(&reason).expect("JSON");
-        assert_eq!(reason["reason"], *word);
-        assert_eq!(reason["retry_ms"].is_u64(), *is_temporary, "{reason}");
+        assert_eq!(reason["reason"], code.name);
+        assert_eq!(reason["retry_ms"].is_u64(), code.may_reconnect(), "{reason}");
     }
 }
 
@@ -141,7 +142,11 @@ fn goes_on_after_it_was_told_to_wait(redis: &Redis) -> RawClose {
 fn has_no_name(redis: &Redis) -> RawClose {
     let relay = relay(redis, &[]);
     for user in ["a,b", "*", "%40alice", "a%20b", "%ff"] {
-        assert_eq!(close_of(RawSocket::connect(relay.address(), user)).0, 4504, "{user}");
+        assert_eq!(
+            close_of(RawSocket::connect(relay.address(), user)).0,
+            close_code::UNAUTHORISED.number,
+            "{user}"
+        );
     }
     close_of(RawSocket::connect(relay.address(), ""))
 }
@@ -179,6 +184,6 @@ fn who_is_sent_away_in_the_moment_of_coming_goes_too() {
         // As soon as the store knows of the socket.
         while cmd!(wire, "CHAT.ONLINE", &room) != Reply::List(vec![Reply::Int(1)]) {}
         assert_eq!(cmd!(wire, "CHAT.MOD", &room, "*", "KICK", &user).int(), 1);
-        assert_eq!(kicked.wait_closed(SOON).code, 4506, "{user}");
+        assert_eq!(kicked.wait_closed(SOON).code, close_code::KICKED.number, "{user}");
     }
 }

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
+use chat_protocol::close_code;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, eventually};
 use chat_tests::{clients::client::Client, cmd};
 use serde_json::json;
-
-/// The code for those who are sent elsewhere.
-pub(crate) const DRAIN: u16 = 4001;
 
 #[test]
 fn a_terminated_relay_sends_everyone_elsewhere_and_exits_with_0() {
@@ -29,7 +27,7 @@ fn a_terminated_relay_sends_everyone_elsewhere_and_exits_with_0() {
     });
     for client in &clients {
         let close = client.wait_closed(LATER);
-        assert_eq!(close.code, DRAIN, "{close:?}");
+        assert_eq!(close.code, close_code::DRAIN.number, "{close:?}");
         let reason: serde_json::Value = serde_json::from_str(&close.reason).expect("JSON");
         assert!(reason["retry_ms"].is_u64(), "{reason}");
     }

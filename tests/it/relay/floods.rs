@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chat_protocol::close_code;
 use chat_tests::clients::raw_socket::{RawSocket, frame, opcode};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
@@ -94,9 +95,17 @@ fn who_goes_on_after_the_warning_is_closed_and_kept_out() {
             told
         });
         assert_eq!(told.first().map(String::as_str), Some("RATELIMIT"), "{what}");
-        assert_eq!(told.last().map(String::as_str), Some("4007"), "{what}");
+        assert_eq!(
+            told.last().map(String::as_str),
+            Some(&*close_code::FLOOD.number.to_string()),
+            "{what}"
+        );
         let mut back = RawSocket::connect(relay.address(), &user);
-        assert_eq!(back.close_code(), Some(4007), "{what}: coming back refills nothing");
+        assert_eq!(
+            back.close_code(),
+            Some(close_code::FLOOD.number),
+            "{what}: coming back refills nothing"
+        );
         other.ok(json!({"op": "send", "room": "lobby", "text": what}));
     }
     assert_eq!(relay.metric("chat_relay_connections"), Some(1.0));

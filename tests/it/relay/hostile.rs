@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use chat_protocol::close_code::{self, CloseCode};
 use chat_tests::clients::raw_socket::{RawSocket, frame, opcode};
 use chat_tests::seed::{rounds, seeded};
 use chat_tests::servers::redis::Redis;
@@ -15,18 +16,26 @@ use rand::seq::IndexedRandom;
 use serde_json::json;
 
 /// Bytes on a fresh socket and the code of the close that must follow.
-pub(crate) fn closing() -> Vec<(&'static str, Vec<u8>, u16)> {
+pub(crate) fn closing() -> Vec<(&'static str, Vec<u8>, CloseCode)> {
     vec![
-        ("a binary message", frame(opcode::BINARY, true, b"\x00\x01"), 4501),
-        ("text that is no UTF-8", frame(opcode::TEXT, true, b"\xff\xfe"), 4503),
-        ("a message over the limit", frame(opcode::TEXT, true, &vec![b'x'; 70_000]), 4502),
+        ("a binary message", frame(opcode::BINARY, true, b"\x00\x01"), close_code::BINARY),
+        ("text that is no UTF-8", frame(opcode::TEXT, true, b"\xff\xfe"), close_code::UTF8),
+        (
+            "a message over the limit",
+            frame(opcode::TEXT, true, &vec![b'x'; 70_000]),
+            close_code::TOOBIG,
+        ),
         (
             "only the header of a huge frame",
             frame(opcode::TEXT, true, &vec![b'x'; 1 << 20])[..14].to_vec(),
-            4502,
+            close_code::TOOBIG,
         ),
-        ("a continuation of nothing", frame(opcode::CONTINUATION, true, b"x"), 4500),
-        ("an unknown opcode", frame(3, true, b"x"), 4500),
+        (
+            "a continuation of nothing",
+            frame(opcode::CONTINUATION, true, b"x"),
+            close_code::PROTOCOL,
+        ),
+        ("an unknown opcode", frame(3, true, b"x"), close_code::PROTOCOL),
         (
             "reserved bits",
             {
@@ -34,26 +43,26 @@ pub(crate) fn closing() -> Vec<(&'static str, Vec<u8>, u16)> {
                 bytes[0] |= 0x70;
                 bytes
             },
-            4500,
+            close_code::PROTOCOL,
         ),
-        ("an unmasked frame", b"\x81\x02{}".to_vec(), 4500),
-        ("a fragmented ping", frame(opcode::PING, false, b"x"), 4500),
-        ("a close with a code that is never sent", close_frame(1005), 4500),
-        ("a close with a code below all", close_frame(999), 4500),
-        ("a close with a code above all", close_frame(5000), 4500),
-        ("a close with half a code", frame(opcode::CLOSE, true, b"\x03"), 4500),
-        ("a ping that is too long", frame(opcode::PING, true, &[b'x'; 126]), 4500),
+        ("an unmasked frame", b"\x81\x02{}".to_vec(), close_code::PROTOCOL),
+        ("a fragmented ping", frame(opcode::PING, false, b"x"), close_code::PROTOCOL),
+        ("a close with a code that is never sent", close_frame(1005), close_code::PROTOCOL),
+        ("a close with a code below all", close_frame(999), close_code::PROTOCOL),
+        ("a close with a code above all", close_frame(5000), close_code::PROTOCOL),
+        ("a close with half a code", frame(opcode::CLOSE, true, b"\x03"), close_code::PROTOCOL),
+        ("a ping that is too long", frame(opcode::PING, true, &[b'x'; 126]), close_code::PROTOCOL),
         (
             "a new message within a message",
             [frame(opcode::TEXT, false, b"{"), frame(opcode::TEXT, true, b"}")].concat(),
-            4500,
+            close_code::PROTOCOL,
         ),
         (
             "fragments over the limit",
             (0..20)
                 .flat_map(|n| frame(if n == 0 { opcode::TEXT } else { 0 }, false, &[b' '; 5000]))
                 .collect(),
-            4502,
+            close_code::TOOBIG,
         ),
     ]
 }
@@ -69,7 +78,7 @@ fn a_broken_frame_closes_the_socket_with_its_code() {
     for (what, bytes, code) in closing() {
         let mut socket = RawSocket::connect(relay.address(), "alice");
         socket.send_bytes(&bytes).expect("the relay reads");
-        assert_eq!(socket.close_code(), Some(code), "{what}");
+        assert_eq!(socket.close_code(), Some(code.number), "{what}");
     }
     relay.connect("alice").ok(json!({"op": "ping"}));
 }
@@ -161,13 +170,13 @@ fn a_half_closed_a_silent_and_a_slow_client_are_let_go() {
     let mut half = RawSocket::connect(relay.address(), "half");
     half.half_close();
     assert!(
-        matches!(half.close_code(), Some(4005) | None),
+        [Some(close_code::EOF.number), None].contains(&half.close_code()),
         "closed as `eof`, if it still can be told"
     );
 
     // Reads, but never answers a ping.
     let mut silent = RawSocket::connect(relay.address(), "silent");
-    assert_eq!(silent.close_code(), Some(4003));
+    assert_eq!(silent.close_code(), Some(close_code::PING.number));
 
     // Connects and never asks for anything.
     let mut mute = TcpStream::connect(relay.address()).expect("it listens");
@@ -198,7 +207,10 @@ fn a_half_closed_a_silent_and_a_slow_client_are_let_go() {
     slow.read(true);
     // The kernel may hold more than fits before the close frame.
     let close = slow.wait_closed(LATER);
-    assert!([4002, 4003, 1006].contains(&close.code), "{close:?}");
+    assert!(
+        [close_code::SLOW.number, close_code::PING.number, 1006].contains(&close.code),
+        "{close:?}"
+    );
     assert!(loud.closed().is_none(), "a slow one costs only itself");
 }
 
@@ -229,7 +241,7 @@ fn a_message_that_comes_slowly_is_not_silence_but_must_end() {
         }
     }
     assert!(begun.elapsed() > Duration::from_secs(2), "{:?}", begun.elapsed());
-    assert_eq!(endless.close_code(), Some(4003));
+    assert_eq!(endless.close_code(), Some(close_code::PING.number));
 }
 
 #[test]

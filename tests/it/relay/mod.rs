@@ -9,7 +9,7 @@ pub(crate) mod closes;
 // Direct rooms, notices in the personal room, blocking.
 mod direct;
 // SIGTERM: sockets are closed with a hint to reconnect.
-pub(crate) mod drain;
+mod drain;
 // One socket that sends without end.
 mod floods;
 // Broken frames and wrong JSON: an error reply or the documented close code.

@@ -1,5 +1,7 @@
 //! What one command takes and refuses: the types of the table, and what several commands share.
 
+use chat_protocol::limits;
+
 /// What bounds an argument.
 pub(crate) enum Bound {
     /// So many bytes; one more is refused with this error.
@@ -70,9 +72,9 @@ pub(crate) const fn argument(
 /// The error for too few or too many words.
 pub(crate) const ARITY: &str = "ERR wrong number of arguments";
 
-pub(crate) const ROOM_NAME: Bound = Bound::Bytes(200, "INVALID room");
-pub(crate) const USER: Bound = Bound::Bytes(96, "INVALID user");
-pub(crate) const REASON: Bound = Bound::Bytes(256, "TOOBIG 256");
-pub(crate) const COUNT: Bound = Bound::Number(1000, "INVALID count");
+pub(crate) const ROOM_NAME: Bound = Bound::Bytes(limits::ROOM_NAME_MAX, "INVALID room");
+pub(crate) const USER: Bound = Bound::Bytes(limits::USER_NAME_MAX, "INVALID user");
+pub(crate) const REASON: Bound = Bound::Bytes(limits::REASON_MAX, "TOOBIG 256");
+pub(crate) const COUNT: Bound = Bound::Number(limits::COUNT_MAX as u64, "INVALID count");
 pub(crate) const ALICE: Bound = Bound::Keyword("alice", "NOTMEMBER");
 pub(crate) const LOBBY: Bound = Bound::Keyword("lobby", "NOROOM");

@@ -1,15 +1,17 @@
 //! Messages: sending, changing, reading, and read cursors.
 
+use chat_protocol::limits;
+
 use super::command::{
     ALICE, ARITY, Bound, COUNT, Command, FIXED, LOBBY, PAGE, REASON, ROOM_NAME, USER, argument,
 };
 
-const OBJECT: Bound = Bound::Object(16_384, "TOOBIG 16384");
+const OBJECT: Bound = Bound::Object(limits::OBJECT_MAX, "TOOBIG 16384");
 const TEXT: Bound = Bound::Bytes(1_048_576, "TOOBIG 1048576");
-const NONCE: Bound = Bound::Bytes(64, "INVALID nonce");
-const KIND: Bound = Bound::Bytes(32, "INVALID kind");
-const MENTIONS: Bound = Bound::Number(50, "INVALID mention");
-const BYTES: Bound = Bound::Number(4 << 20, "INVALID bytes");
+const NONCE: Bound = Bound::Bytes(limits::NONCE_MAX, "INVALID nonce");
+const KIND: Bound = Bound::Bytes(limits::WORD_MAX, "INVALID kind");
+const MENTIONS: Bound = Bound::Number(limits::MENTIONS_MAX as u64, "INVALID mention");
+const BYTES: Bound = Bound::Number(limits::REPLY_BYTES_MAX as u64, "INVALID bytes");
 
 pub(crate) const SEND: Command = Command {
     name: "CHAT.SEND",
@@ -183,7 +185,7 @@ pub(crate) const REACT: Command = Command {
         argument(
             "emoji",
             &["lobby", "alice", "{id}", "$"],
-            Bound::Bytes(32, "INVALID emoji"),
+            Bound::Bytes(limits::EMOJI_MAX, "INVALID emoji"),
             FIXED,
         ),
         argument("remove", &["lobby", "alice", "{id}", "+", "$"], Bound::Flag("REMOVE"), FIXED),
@@ -288,7 +290,12 @@ pub(crate) const SIGNAL: Command = Command {
     arguments: &[
         argument("room", &["$", "*", "x"], ROOM_NAME, FIXED),
         argument("user", &["lobby", "$", "x"], USER, FIXED),
-        argument("name", &["lobby", "alice", "$"], Bound::Bytes(32, "INVALID name"), FIXED),
+        argument(
+            "name",
+            &["lobby", "alice", "$"],
+            Bound::Bytes(limits::WORD_MAX, "INVALID name"),
+            FIXED,
+        ),
         argument("json", &["lobby", "alice", "x", "$"], OBJECT, FIXED),
     ],
     refused: &[
@@ -340,7 +347,12 @@ pub(crate) const UNREAD: Command = Command {
     name: "CHAT.UNREAD",
     arguments: &[
         argument("room", &["$", "alice"], LOBBY, FIXED),
-        argument("user", &["lobby", "$"], Bound::Words(1000, "user", "INVALID count"), PAGE),
+        argument(
+            "user",
+            &["lobby", "$"],
+            Bound::Words(limits::WORDS_MAX, "user", "INVALID count"),
+            PAGE,
+        ),
     ],
     refused: &[
         (&["lobby"], ARITY, "nobody"),

@@ -1,15 +1,17 @@
 //! People: membership, presence, moderation.
 
+use chat_protocol::limits;
+
 use super::command::{
     ALICE, ARITY, Bound, COUNT, Command, FIXED, LOBBY, PAGE, REASON, ROOM_NAME, USER, argument,
 };
 
-const CONNECTION: Bound = Bound::Bytes(64, "INVALID connection");
-const STATUS: Bound = Bound::Bytes(64, "TOOBIG 64");
-const TTL: Bound = Bound::Number(3_600_000, "INVALID ttl");
+const CONNECTION: Bound = Bound::Bytes(limits::CONNECTION_NAME_MAX, "INVALID connection");
+const STATUS: Bound = Bound::Bytes(limits::STATUS_MAX, "TOOBIG 64");
+const TTL: Bound = Bound::Number(limits::TTL_MAX, "INVALID ttl");
 const ROLE: Bound = Bound::Keyword("member", "INVALID role");
 const CURSOR: Bound = Bound::Number(u64::MAX, "INVALID cursor");
-const SANCTION: Bound = Bound::Number(315_360_000_000, "INVALID for");
+const SANCTION: Bound = Bound::Number(limits::SANCTION_MAX, "INVALID for");
 
 pub(crate) const JOIN: Command = Command {
     name: "CHAT.JOIN",
@@ -67,7 +69,12 @@ pub(crate) const MEMBERS: Command = Command {
         argument("room", &["$"], LOBBY, FIXED),
         argument("cursor", &["lobby", "CURSOR", "$"], CURSOR, FIXED),
         argument("count", &["lobby", "COUNT", "$"], COUNT, PAGE),
-        argument("prefix", &["lobby", "PREFIX", "$"], Bound::Bytes(96, "INVALID prefix"), PAGE),
+        argument(
+            "prefix",
+            &["lobby", "PREFIX", "$"],
+            Bound::Bytes(limits::USER_NAME_MAX, "INVALID prefix"),
+            PAGE,
+        ),
         argument("user", &["lobby", "AS", "$"], USER, FIXED),
     ],
     refused: &[
@@ -133,7 +140,7 @@ pub(crate) const BEAT: Command = Command {
         argument(
             "connection",
             &["lobby", "60000", "$"],
-            Bound::Words(1000, "here", "INVALID count"),
+            Bound::Words(limits::WORDS_MAX, "here", "INVALID count"),
             PAGE,
         ),
     ],
@@ -171,7 +178,12 @@ pub(crate) const WHO: Command = Command {
 
 pub(crate) const ONLINE: Command = Command {
     name: "CHAT.ONLINE",
-    arguments: &[argument("room", &["$"], Bound::Words(1000, "@user", "INVALID count"), PAGE)],
+    arguments: &[argument(
+        "room",
+        &["$"],
+        Bound::Words(limits::WORDS_MAX, "@user", "INVALID count"),
+        PAGE,
+    )],
     refused: &[
         (&[], ARITY, "nothing"),
         (&["a b"], "INVALID room", "a blank"),
@@ -238,7 +250,12 @@ pub(crate) const SANCTIONS: Command = Command {
     name: "CHAT.SANCTIONS",
     arguments: &[
         argument("room", &["$"], LOBBY, FIXED),
-        argument("cursor", &["lobby", "CURSOR", "$"], Bound::Bytes(96, "INVALID cursor"), FIXED),
+        argument(
+            "cursor",
+            &["lobby", "CURSOR", "$"],
+            Bound::Bytes(limits::USER_NAME_MAX, "INVALID cursor"),
+            FIXED,
+        ),
         argument("count", &["lobby", "COUNT", "$"], COUNT, PAGE),
         argument("user", &["lobby", "AS", "$"], ALICE, FIXED),
     ],

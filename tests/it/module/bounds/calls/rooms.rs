@@ -1,16 +1,23 @@
 //! Rooms: lists of rooms, settings and profiles, and the internal command.
 
+use chat_protocol::limits;
+
 use super::command::{ALICE, ARITY, Bound, COUNT, Command, FIXED, LOBBY, PAGE, USER, argument};
 
 const PERSONAL: Bound = Bound::Keyword("@alice", "INVALID room");
 const FIELD: Bound = Bound::Keyword("topic", "INVALID field");
-const DESCRIPTION: Bound = Bound::Bytes(4096, "TOOBIG 4096");
+const DESCRIPTION: Bound = Bound::Bytes(limits::DESCRIPTION_MAX, "TOOBIG 4096");
 
 pub(crate) const FOLLOW: Command = Command {
     name: "CHAT.FOLLOW",
     arguments: &[
         argument("personal", &["$", "lobby"], PERSONAL, FIXED),
-        argument("room", &["@alice", "$"], Bound::Words(1000, "room", "INVALID count"), PAGE),
+        argument(
+            "room",
+            &["@alice", "$"],
+            Bound::Words(limits::WORDS_MAX, "room", "INVALID count"),
+            PAGE,
+        ),
     ],
     refused: &[
         (&["@alice"], ARITY, "no room"),
@@ -31,7 +38,12 @@ pub(crate) const UNFOLLOW: Command = Command {
     name: "CHAT.UNFOLLOW",
     arguments: &[
         argument("personal", &["$", "lobby"], PERSONAL, FIXED),
-        argument("room", &["@alice", "$"], Bound::Words(1000, "room", "INVALID count"), PAGE),
+        argument(
+            "room",
+            &["@alice", "$"],
+            Bound::Words(limits::WORDS_MAX, "room", "INVALID count"),
+            PAGE,
+        ),
     ],
     refused: &[
         (&["@alice"], ARITY, "no room"),
@@ -45,7 +57,12 @@ pub(crate) const FOLLOWS: Command = Command {
     name: "CHAT.FOLLOWS",
     arguments: &[
         argument("personal", &["$"], PERSONAL, FIXED),
-        argument("cursor", &["@alice", "CURSOR", "$"], Bound::Bytes(200, "INVALID cursor"), FIXED),
+        argument(
+            "cursor",
+            &["@alice", "CURSOR", "$"],
+            Bound::Bytes(limits::ROOM_NAME_MAX, "INVALID cursor"),
+            FIXED,
+        ),
         argument("count", &["@alice", "COUNT", "$"], COUNT, PAGE),
     ],
     refused: &[
@@ -62,7 +79,12 @@ pub(crate) const ROOMS: Command = Command {
     name: "CHAT.ROOMS",
     arguments: &[
         argument("cursor", &["CURSOR", "$"], Bound::Keyword("1-1", "INVALID cursor"), FIXED),
-        argument("glob", &["MATCH", "$"], Bound::Bytes(200, "INVALID match"), FIXED),
+        argument(
+            "glob",
+            &["MATCH", "$"],
+            Bound::Bytes(limits::PATTERN_MAX, "INVALID match"),
+            FIXED,
+        ),
         argument("count", &["COUNT", "$"], COUNT, PAGE),
         argument("user", &["AS", "$"], USER, FIXED),
     ],
