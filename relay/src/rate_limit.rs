@@ -67,7 +67,7 @@ impl Bucket {
 
 /// What is said to somebody who sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Go on.
     Fine,
     /// Too much; go on after so many milliseconds.
@@ -151,7 +151,7 @@ impl Buckets {
 
 /// The allowances of all users who have a socket here, or had one a moment ago.
 #[derive(Debug)]
-pub struct Allowances {
+pub(crate) struct Allowances {
     config: Config,
     known: Mutex<Known>,
 }
@@ -165,7 +165,7 @@ struct Known {
 
 /// One socket's part in its user's allowance.
 #[derive(Debug)]
-pub struct Allowance {
+pub(crate) struct Allowance {
     user: Arc<str>,
     buckets: Arc<Mutex<Buckets>>,
     all: Arc<Allowances>,
@@ -173,12 +173,12 @@ pub struct Allowance {
 
 impl Allowances {
     /// Nobody has used anything.
-    pub fn new(config: &Config) -> Arc<Allowances> {
+    pub(crate) fn new(config: &Config) -> Arc<Allowances> {
         Arc::new(Allowances { config: config.clone(), known: Mutex::default() })
     }
 
     /// A socket of this user begins; None: so much came from this user that it may not.
-    pub fn enter(self: &Arc<Self>, user: &Arc<str>, now: Instant) -> Option<Allowance> {
+    pub(crate) fn enter(self: &Arc<Self>, user: &Arc<str>, now: Instant) -> Option<Allowance> {
         let mut known = self.known.lock();
         let buckets = known.users.entry(user.clone());
         let buckets =
@@ -190,7 +190,7 @@ impl Allowances {
     }
 
     /// Forgets who has been gone for long.
-    pub fn tidy(&self, now: Instant) {
+    pub(crate) fn tidy(&self, now: Instant) {
         let mut known = self.known.lock();
         let is_old = |at: &Instant| now.saturating_duration_since(*at) >= REMEMBERED;
         while known.gone.front().is_some_and(|(at, _)| is_old(at)) {
@@ -234,25 +234,26 @@ impl Known {
 
 impl Allowance {
     /// Counts frames that came whole and bytes that came.
-    pub fn count(&self, frames: usize, bytes: usize, now: Instant) -> Verdict {
+    pub(crate) fn count(&self, frames: usize, bytes: usize, now: Instant) -> Verdict {
         self.buckets.lock().count(frames, bytes, now)
     }
 
     /// Takes an operation that counts as `cost`, or says after how many milliseconds it could. One
     /// that counts more than a second's worth needs a full allowance and is paid for afterwards.
-    pub fn take(&self, cost: usize, now: Instant) -> Result<(), u64> {
+    pub(crate) fn take(&self, cost: usize, now: Instant) -> Result<(), u64> {
         self.buckets.lock().take(cost, now)
     }
 
     /// Counts operations that are done in any case: what follows waits until they are paid for.
-    pub fn owe(&self, cost: usize, now: Instant) {
+    pub(crate) fn owe(&self, cost: usize, now: Instant) {
         let mut buckets = self.buckets.lock();
         buckets.operations.refill(now);
         buckets.operations.left -= cost as f64;
     }
 
     /// All frames that ever came from this user.
-    pub fn frames_seen(&self) -> u64 {
+    #[cfg(test)]
+    pub(crate) fn frames_seen(&self) -> u64 {
         self.buckets.lock().frames_seen
     }
 }

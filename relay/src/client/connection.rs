@@ -26,7 +26,7 @@ const NOTSENT_MOST: u32 = 64 << 10;
 
 /// Why a connection's session is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// The relay closes it.
     Close(Close),
     /// The socket failed: there is nobody to tell.
@@ -36,7 +36,7 @@ pub enum End {
 /// One client. What every delivery touches lies together, at the front: with many clients nothing
 /// of it is in the processor's cache, and a delivery costs as much as it has to fetch.
 #[repr(C)]
-pub struct Connection {
+pub(crate) struct Connection {
     sending: Mutex<Sending>,
     socket: TcpStream,
     outbox_limit: usize,
@@ -67,7 +67,7 @@ struct Sending {
 impl Connection {
     /// A connection over an upgraded socket. The kernel is to hold little that is not yet sent: what a
     /// client does not read is to be seen here, where it is bounded.
-    pub fn new(
+    pub(crate) fn new(
         number: u64,
         name: Arc<str>,
         user: Arc<str>,
@@ -90,13 +90,13 @@ impl Connection {
     }
 
     /// The socket, for reading and for waiting.
-    pub fn socket(&self) -> &TcpStream {
+    pub(crate) fn socket(&self) -> &TcpStream {
         &self.socket
     }
 
     /// Queues a frame. True: the caller must see to it that [`Connection::flush`] is called soon.
     #[must_use]
-    pub fn push(&self, frame: Frame, class: Class) -> bool {
+    pub(crate) fn push(&self, frame: Frame, class: Class) -> bool {
         let mut sending = self.sending.lock();
         if sending.end.is_some() {
             return false;
@@ -124,7 +124,7 @@ impl Connection {
     }
 
     /// Queues a ping or a pong and writes what the kernel takes.
-    pub fn send_control(&self, frame: Frame) {
+    pub(crate) fn send_control(&self, frame: Frame) {
         if self.push(frame, Class::Control) {
             self.flush();
         }
@@ -132,7 +132,7 @@ impl Connection {
 
     /// The client has closed: what waits is forgotten, and `answer` is the last frame (RFC 6455,
     /// section 5.5.1).
-    pub fn answer_close(&self, answer: Frame) {
+    pub(crate) fn answer_close(&self, answer: Frame) {
         let mut sending = self.sending.lock();
         if sending.end.is_none() {
             sending.outbox.finish(answer);
@@ -143,24 +143,24 @@ impl Connection {
     }
 
     /// Queues a reply and writes what the kernel takes.
-    pub fn send(&self, frame: Frame) {
+    pub(crate) fn send(&self, frame: Frame) {
         if self.push(frame, Class::Reply) {
             self.flush();
         }
     }
 
     /// Queues a text message of the relay's own.
-    pub fn send_text(&self, text: &str) {
+    pub(crate) fn send_text(&self, text: &str) {
         self.send(frame::text(text.as_bytes()));
     }
 
     /// Lets frames wait aside until [`Connection::release`].
-    pub fn hold(&self) {
+    pub(crate) fn hold(&self) {
         self.sending.lock().outbox.hold();
     }
 
     /// Sends `text` and then what has waited aside.
-    pub fn release(&self, text: &str) {
+    pub(crate) fn release(&self, text: &str) {
         let mut sending = self.sending.lock();
         if sending.end.is_some() {
             return;
@@ -172,7 +172,7 @@ impl Connection {
     }
 
     /// Writes as much as the kernel takes now.
-    pub fn flush(&self) {
+    pub(crate) fn flush(&self) {
         let mut sending = self.sending.lock();
         sending.pending_flush = false;
         if !sending.blocked {
@@ -182,7 +182,7 @@ impl Connection {
 
     /// The socket, which took no more, has become writable: writes on. True: it took something. It
     /// was full, so the other side has read since.
-    pub fn unblock(&self) -> bool {
+    pub(crate) fn unblock(&self) -> bool {
         let mut sending = self.sending.lock();
         sending.blocked = false;
         let before = sending.outbox.bytes();
@@ -191,32 +191,32 @@ impl Connection {
     }
 
     /// Whether the session should wait for the socket to become writable.
-    pub fn is_blocked(&self) -> bool {
+    pub(crate) fn is_blocked(&self) -> bool {
         self.sending.lock().blocked
     }
 
     /// Bytes that wait for the client.
-    pub fn waiting_bytes(&self) -> usize {
+    pub(crate) fn waiting_bytes(&self) -> usize {
         self.sending.lock().outbox.bytes()
     }
 
     /// Whether so much waits that the client should read before it is served more.
-    pub fn is_behind(&self) -> bool {
+    pub(crate) fn is_behind(&self) -> bool {
         self.waiting_bytes() > self.outbox_limit / 2
     }
 
     /// Ends the connection: what waits is forgotten, the close frame goes out. The first end counts.
-    pub fn end(&self, end: End) {
+    pub(crate) fn end(&self, end: End) {
         self.finish(&mut self.sending.lock(), end, None);
     }
 
     /// Ends the connection as [`Connection::end`] does, with a word for people.
-    pub fn close(&self, close: Close, message: Option<&str>) {
+    pub(crate) fn close(&self, close: Close, message: Option<&str>) {
         self.finish(&mut self.sending.lock(), End::Close(close), message);
     }
 
     /// Why the connection ends, once it does.
-    pub fn ended(&self) -> Option<End> {
+    pub(crate) fn ended(&self) -> Option<End> {
         self.sending.lock().end.as_deref().copied()
     }
 
@@ -270,17 +270,17 @@ impl Connection {
     }
 
     /// The names of the rooms it is in.
-    pub fn rooms(&self) -> Vec<Arc<str>> {
+    pub(crate) fn rooms(&self) -> Vec<Arc<str>> {
         self.rooms.lock().clone()
     }
 
     /// Whether it is in the room of this name.
-    pub fn is_in(&self, room: &str) -> bool {
+    pub(crate) fn is_in(&self, room: &str) -> bool {
         self.rooms.lock().iter().any(|known| **known == *room)
     }
 
     /// Adds a room, unless the connection is in it.
-    pub fn add_room(&self, room: &Arc<str>) {
+    pub(crate) fn add_room(&self, room: &Arc<str>) {
         let mut rooms = self.rooms.lock();
         if !rooms.contains(room) {
             rooms.reserve_exact(1);
@@ -289,22 +289,22 @@ impl Connection {
     }
 
     /// Removes a room, if the connection is in it.
-    pub fn remove_room(&self, room: &str) {
+    pub(crate) fn remove_room(&self, room: &str) {
         self.rooms.lock().retain(|known| **known != *room);
     }
 
     /// Removes and returns all rooms.
-    pub fn take_rooms(&self) -> Vec<Arc<str>> {
+    pub(crate) fn take_rooms(&self) -> Vec<Arc<str>> {
         std::mem::take(&mut *self.rooms.lock())
     }
 
     /// The user's chosen status on this connection.
-    pub fn status(&self) -> Option<Box<str>> {
+    pub(crate) fn status(&self) -> Option<Box<str>> {
         self.status.lock().clone()
     }
 
     /// Sets the status told with the next presence.
-    pub fn set_status(&self, status: &str) {
+    pub(crate) fn set_status(&self, status: &str) {
         *self.status.lock() = Some(status.into());
     }
 }

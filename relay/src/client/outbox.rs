@@ -14,7 +14,7 @@ use crate::client::frame::Frame;
 
 /// Why a frame is sent, which decides what happens to it when the client is slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub(crate) enum Class {
     /// A ping, a pong: goes before everything that is not begun, also while frames are held.
     Control,
     /// An answer: never dropped, never the cause of a close.

@@ -16,7 +16,7 @@ const MOST: usize = 50_000;
 
 /// What is known, room by room.
 #[derive(Default)]
-pub struct FollowCache(Mutex<Known>);
+pub(crate) struct FollowCache(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
@@ -27,14 +27,14 @@ struct Known {
 
 impl FollowCache {
     /// Whether this user's list is known to hold this room.
-    pub fn holds(&self, user: &str, room: &str, now: Instant) -> bool {
+    pub(crate) fn holds(&self, user: &str, room: &str, now: Instant) -> bool {
         let known = self.0.lock();
         let since = known.rooms.get(room).and_then(|users| users.get(user));
         since.is_some_and(|since| now.saturating_duration_since(*since) < BELIEVED)
     }
 
     /// This user's list holds this room.
-    pub fn note(&self, user: &str, room: &str, now: Instant) {
+    pub(crate) fn note(&self, user: &str, room: &str, now: Instant) {
         let mut known = self.0.lock();
         if known.count >= MOST {
             *known = Known::default();
@@ -46,7 +46,7 @@ impl FollowCache {
     }
 
     /// This user's list may not hold this room any more.
-    pub fn forget(&self, user: &str, room: &str) {
+    pub(crate) fn forget(&self, user: &str, room: &str) {
         let mut known = self.0.lock();
         let Some(users) = known.rooms.get_mut(room) else { return };
         let had = usize::from(users.remove(user).is_some());
@@ -57,13 +57,13 @@ impl FollowCache {
     }
 
     /// Nobody's list need hold this room any more.
-    pub fn forget_room(&self, room: &str) {
+    pub(crate) fn forget_room(&self, room: &str) {
         let mut known = self.0.lock();
         known.count -= known.rooms.remove(room).map_or(0, |users| users.len());
     }
 
     /// Forgets what is old, now and then.
-    pub fn tidy(&self, now: Instant) {
+    pub(crate) fn tidy(&self, now: Instant) {
         let mut known = self.0.lock();
         let recent = |since: &Instant| now.saturating_duration_since(*since) < BELIEVED;
         if known.tidied.as_ref().is_some_and(recent) {

@@ -51,7 +51,7 @@ const CONFIRM_WITHIN: Duration = Duration::from_secs(3);
 const FLUSH_BATCH: usize = 64;
 
 /// The hub.
-pub struct Hub {
+pub(crate) struct Hub {
     /// The relay's settings.
     pub config: Config,
     /// The way to Redis.
@@ -84,7 +84,7 @@ pub(crate) const SENDS_WAITING: usize = 10_000;
 
 impl Hub {
     /// A hub without rooms. `boot` tells this process from earlier ones of the same name.
-    pub fn new(config: Config, upstream: Arc<Upstream>, boot: String) -> Arc<Hub> {
+    pub(crate) fn new(config: Config, upstream: Arc<Upstream>, boot: String) -> Arc<Hub> {
         let allowances = Allowances::new(&config);
         Arc::new_cyclic(|me| Hub {
             config,
@@ -109,7 +109,7 @@ impl Hub {
 
     /// Runs the hub's tasks: upstream, handing out, flushing, housekeeping.
     /// A defect that ends one round of them must not end them all.
-    pub fn start(self: &Arc<Self>) {
+    pub(crate) fn start(self: &Arc<Self>) {
         let hub = self.clone();
         tokio::spawn(restart_on_panic("reaching Redis", move || {
             hub.upstream.clone().run(hub.clone())
@@ -133,7 +133,7 @@ impl Hub {
     // Connections.
 
     /// Makes a connection of a socket: a number and a name that no other ever has.
-    pub fn connect(&self, user: Arc<str>, socket: tokio::net::TcpStream) -> Arc<Connection> {
+    pub(crate) fn connect(&self, user: Arc<str>, socket: tokio::net::TcpStream) -> Arc<Connection> {
         let number = self.next_connection.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}-{}-{number}", self.config.name, self.boot).into();
         let connection = Connection::new(number, name, user, socket, self.config.outbox);
@@ -152,7 +152,7 @@ impl Hub {
 
     /// Forgets a connection whose session has ended. Its presence is shortened to the grace; that
     /// of who was kicked ends at once.
-    pub fn disconnect(&self, connection: &Arc<Connection>) {
+    pub(crate) fn disconnect(&self, connection: &Arc<Connection>) {
         {
             let mut connections = self.connections.lock();
             connections.remove(&connection.number);
@@ -179,7 +179,7 @@ impl Hub {
 
     /// As [`Hub::disconnect`], for one whose session may have ended between any two steps: it may
     /// receive rooms that it does not know it is in.
-    pub fn disconnect_everywhere(&self, connection: &Arc<Connection>) {
+    pub(crate) fn disconnect_everywhere(&self, connection: &Arc<Connection>) {
         for room in self.rooms() {
             if room.holds(connection) {
                 connection.add_room(&room.name);
@@ -189,19 +189,19 @@ impl Hub {
     }
 
     /// All connections.
-    pub fn connections(&self) -> Vec<Arc<Connection>> {
+    pub(crate) fn connections(&self) -> Vec<Arc<Connection>> {
         self.connections.lock().values().cloned().collect()
     }
 
     /// How many connections there are.
-    pub fn connection_count(&self) -> usize {
+    pub(crate) fn connection_count(&self) -> usize {
         self.connections.lock().len()
     }
 
     // Rooms.
 
     /// Brings a connection to a room, which is subscribed to if it was not.
-    pub fn begin_join(&self, name: &str, connection: &Connection) -> (Arc<Room>, Joiner) {
+    pub(crate) fn begin_join(&self, name: &str, connection: &Connection) -> (Arc<Room>, Joiner) {
         if let Some(room) = self.rooms.read().get(name) {
             return (room.clone(), room.begin_join(connection));
         }
@@ -220,47 +220,47 @@ impl Hub {
     }
 
     /// The room of this name, if the relay follows it.
-    pub fn room(&self, name: &str) -> Option<Arc<Room>> {
+    pub(crate) fn room(&self, name: &str) -> Option<Arc<Room>> {
         self.rooms.read().get(name).cloned()
     }
 
     /// The room of this name, if this connection is in it.
-    pub fn room_of(&self, connection: &Connection, name: &str) -> Option<Arc<Room>> {
+    pub(crate) fn room_of(&self, connection: &Connection, name: &str) -> Option<Arc<Room>> {
         connection.is_in(name).then(|| self.room(name)).flatten()
     }
 
     /// All rooms.
-    pub fn rooms(&self) -> Vec<Arc<Room>> {
+    pub(crate) fn rooms(&self) -> Vec<Arc<Room>> {
         self.rooms.read().values().cloned().collect()
     }
 
     /// What a newcomer to this room asks Redis for, shared with others who ask the same.
-    pub fn fetch(&self, room: &Room, key: Key) -> Fetch {
+    pub(crate) fn fetch(&self, room: &Room, key: Key) -> Fetch {
         room.fetch(key, || fetch::fetch(self.upstream.clone(), room.name.clone(), key))
     }
 
     /// Runs a sync of this room, unless one is running.
-    pub fn sync(&self, room: Arc<Room>, cause: Cause) {
+    pub(crate) fn sync(&self, room: Arc<Room>, cause: Cause) {
         if let Some(hub) = self.me.upgrade() {
             tokio::spawn(sync::run(hub, room, cause));
         }
     }
 
     /// Like [`Hub::sync`], to its end.
-    pub async fn catch_up(&self, room: Arc<Room>) {
+    pub(crate) async fn catch_up(&self, room: Arc<Room>) {
         if let Some(hub) = self.me.upgrade() {
             sync::run(hub, room, Cause::Hole).await;
         }
     }
 
     /// Does what events have asked for: who is paused is asked about, a changed profile is told.
-    pub fn attend(self: &Arc<Self>, room: &Arc<Room>) {
+    pub(crate) fn attend(self: &Arc<Self>, room: &Arc<Room>) {
         access::ask_later(self, room);
         profile_updates::look(self, room);
     }
 
     /// Does what an event or a beat has asked for.
-    pub fn follow(&self, room: &Arc<Room>, next: Next) {
+    pub(crate) fn follow(&self, room: &Arc<Room>, next: Next) {
         if next == Next::Sync {
             self.sync(room.clone(), Cause::Hole);
         }
@@ -269,7 +269,7 @@ impl Hub {
     // Flushing.
 
     /// Has these connections written to: now if they are few, else soon.
-    pub fn flush(&self, mut connections: PendingFlush) {
+    pub(crate) fn flush(&self, mut connections: PendingFlush) {
         if connections.len() <= FLUSH_BATCH {
             connections.iter().for_each(|connection| connection.flush());
             return;

@@ -37,7 +37,7 @@ const ATTEMPTS: usize = 10;
 
 /// What is on its way and what was told lately.
 #[derive(Default)]
-pub struct ProfileUpdates {
+pub(crate) struct ProfileUpdates {
     /// When a user's changes may be told again, and whether that will be done.
     passing: Mutex<HashMap<Box<str>, Passing>>,
     told: Mutex<HashMap<Box<str>, Known>>,
@@ -114,7 +114,7 @@ impl ProfileUpdates {
     }
 
     /// Forgets what is old.
-    pub fn tidy(&self, now: Instant) {
+    pub(crate) fn tidy(&self, now: Instant) {
         let mut told = self.told.lock();
         told.retain(|_, known| now.saturating_duration_since(known.at) < REMEMBERED);
         if told.is_empty() {

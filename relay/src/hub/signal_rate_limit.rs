@@ -17,11 +17,11 @@ type Key = (Arc<str>, Box<str>, Box<str>);
 
 /// The signals of the last moments.
 #[derive(Default)]
-pub struct SignalRateLimit(Mutex<HashMap<Key, Instant>>);
+pub(crate) struct SignalRateLimit(Mutex<HashMap<Key, Instant>>);
 
 impl SignalRateLimit {
     /// Whether this user may signal by this name now; if so, not again for a while.
-    pub fn admits(&self, user: &Arc<str>, room: &str, name: &str, now: Instant) -> bool {
+    pub(crate) fn admits(&self, user: &Arc<str>, room: &str, name: &str, now: Instant) -> bool {
         let mut signals = self.0.lock();
         let at = signals.entry((user.clone(), room.into(), name.into())).or_insert(now);
         let admitted = *at == now || now.saturating_duration_since(*at) >= PAUSE;
@@ -32,12 +32,12 @@ impl SignalRateLimit {
     }
 
     /// The signal was refused: it does not count.
-    pub fn forget(&self, user: &Arc<str>, room: &str, name: &str) {
+    pub(crate) fn forget(&self, user: &Arc<str>, room: &str, name: &str) {
         self.0.lock().remove(&(user.clone(), room.into(), name.into()));
     }
 
     /// Forgets what is old.
-    pub fn tidy(&self, now: Instant) {
+    pub(crate) fn tidy(&self, now: Instant) {
         let mut signals = self.0.lock();
         signals.retain(|_, at| now.saturating_duration_since(*at) < PAUSE);
         if signals.is_empty() {

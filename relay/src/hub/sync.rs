@@ -25,7 +25,7 @@ use crate::upstream::replies::{Page, Synced, frames};
 
 /// Why a room is synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// An event did not join up, or a position was ahead of ours.
     Hole,
     /// The subscription was lost and is back: what was ephemeral meanwhile is lost too.

@@ -23,7 +23,7 @@ pub(crate) const SYNC_EVENTS: usize = 1000;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
+pub(crate) enum Key {
     /// The newest page.
     Page,
     /// Everything after this cursor; if it is unknown, the newest page.
@@ -32,7 +32,7 @@ pub enum Key {
 
 /// What came, ready to be put into a reply.
 #[derive(Debug)]
-pub struct Fetched {
+pub(crate) struct Fetched {
     /// Whether the cursor was known; None: none was given.
     pub recovered: Option<bool>,
     /// The position of a client that has processed this answer, and its next cursor.

@@ -10,7 +10,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Next, Room, State, Subscription, removal};
 use crate::client::connection::Connection;
 use crate::client::frame;
 use crate::client::outbox::Class;
@@ -18,6 +17,8 @@ use crate::event::{Head, Id};
 use crate::metrics::METRICS;
 use crate::room::fetch::{Fetch, Key};
 use crate::room::recent_events::RecentEvents;
+use crate::room::removal::removal;
+use crate::room::room::{Next, Room, State, Subscription};
 use crate::room::subscribers::{PendingFlush, queue};
 
 /// How long a fetched answer serves other newcomers.
@@ -27,7 +28,7 @@ const FETCHES: usize = 16;
 
 /// Whether a newcomer has its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attached {
+pub(crate) enum Attached {
     /// It receives from now on; whatever comes next has to be done.
     Then(Next),
     /// It was put out while it was on its way in, and has been told.
@@ -37,7 +38,7 @@ pub enum Attached {
 }
 
 /// A newcomer's stay in the room while it catches up; ends when dropped.
-pub struct Joiner {
+pub(crate) struct Joiner {
     room: Arc<Room>,
     pub(super) epoch: u64,
     pub(super) presence_changes: u64,
@@ -55,20 +56,20 @@ impl Drop for Joiner {
 
 impl Room {
     /// A connection begins to catch up. While it does it receives nothing.
-    pub fn begin_join(self: &Arc<Self>, connection: &Connection) -> Joiner {
+    pub(crate) fn begin_join(self: &Arc<Self>, connection: &Connection) -> Joiner {
         let mut state = self.state.lock();
         state.newcomers += 1;
         state.empty_since = None;
         let receiver = state.subscribers.remove(connection);
         let before = receiver.and_then(|receiver| receiver.ahead.or(state.order.last()));
         let before = before.or(state.unpause_one(connection));
-        state.record();
+        state.record_recent();
         let (epoch, presence_changes) = (state.epoch, state.presence_changes);
         Joiner { room: self.clone(), epoch, presence_changes, before }
     }
 
     /// The answer for this cursor: one under way or still good, else the one that `make` begins.
-    pub fn fetch(&self, key: Key, make: impl FnOnce() -> Fetch) -> Fetch {
+    pub(crate) fn fetch(&self, key: Key, make: impl FnOnce() -> Fetch) -> Fetch {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let (order, tail) = (&state.order, &state.tail);
@@ -97,7 +98,7 @@ impl Room {
 
     /// Gives a newcomer its place after `position`, up to which it has everything; frames it needs
     /// from the tail are queued. `known` are ids it got with a page.
-    pub fn place(
+    pub(crate) fn place(
         &self,
         joiner: &Joiner,
         connection: &Arc<Connection>,
@@ -115,7 +116,7 @@ impl Room {
 
     /// The same for a connection whose presence was set when the room was at `position`: what puts
     /// its user out after that puts it out too.
-    pub fn attach_present(
+    pub(crate) fn attach_present(
         &self,
         joiner: &Joiner,
         connection: &Arc<Connection>,
@@ -173,7 +174,7 @@ impl Room {
 
     /// Has a newcomer told of presence only, from now on. `newest` is the room's newest id as Redis
     /// told it together with who is here.
-    pub fn attach_contact(
+    pub(crate) fn attach_contact(
         &self,
         joiner: &Joiner,
         connection: &Arc<Connection>,

@@ -2,21 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use super::joining::FETCH_KEPT;
-use super::{Next, Room};
 use crate::event::Id;
+use crate::room::joining::FETCH_KEPT;
 use crate::room::ordering::Compared;
+use crate::room::room::{Next, Room};
 
 impl Room {
     /// The position, if there is one.
-    pub fn last(&self) -> Option<Id> {
+    pub(crate) fn last(&self) -> Option<Id> {
         self.state.lock().order.last()
     }
 
     /// Whether a beat is due; then the next one is `interval` after this one was. The first one, and
     /// one after a time without beats, is set to a random point of it: so the rooms of a relay stay
     /// spread.
-    pub fn beat_is_due(&self, now: Instant, interval: Duration) -> bool {
+    pub(crate) fn beat_is_due(&self, now: Instant, interval: Duration) -> bool {
         let mut state = self.state.lock();
         if state.subscribers.is_empty() && state.paused.is_empty() {
             state.beat_at = None;
@@ -38,12 +38,12 @@ impl Room {
     }
 
     /// Whether `newest` is an event that has not come here yet.
-    pub fn is_behind(&self, newest: Id) -> bool {
+    pub(crate) fn is_behind(&self, newest: Id) -> bool {
         self.state.lock().order.last().is_some_and(|last| last < newest)
     }
 
     /// Takes in the newest id that a beat sent at position `at_sending` answered.
-    pub fn beaten(&self, at_sending: Option<Id>, newest: Id) -> Next {
+    pub(crate) fn beaten(&self, at_sending: Option<Id>, newest: Id) -> Next {
         let mut state = self.state.lock();
         let Some(at_sending) = at_sending else { return Next::Done };
         state.ahead = None;
@@ -58,7 +58,7 @@ impl Room {
     }
 
     /// Forgets what is old. Returns whether the room has been behind for over a second.
-    pub fn tidy(&self, now: Instant) -> Next {
+    pub(crate) fn tidy(&self, now: Instant) -> Next {
         let mut state = self.state.lock();
         state.fetches.retain(|(_, at, _)| now.duration_since(*at) < FETCH_KEPT);
         if state.fetches.is_empty() {
@@ -77,7 +77,7 @@ impl Room {
     }
 
     /// Since when nobody has been here.
-    pub fn empty_since(&self) -> Option<Instant> {
+    pub(crate) fn empty_since(&self) -> Option<Instant> {
         self.state.lock().empty_since
     }
 }

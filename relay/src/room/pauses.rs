@@ -9,7 +9,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Joiner, Removal, Room, State, removal};
 use crate::client::connection::Connection;
 use crate::client::error::Error;
 use crate::client::frame::{self, Frame};
@@ -17,22 +16,16 @@ use crate::client::json;
 use crate::client::outbox::Class;
 use crate::client::request;
 use crate::event::{Head, Id};
+use crate::room::joining::Joiner;
+use crate::room::removal::{Removal, removal};
+use crate::room::room::{Pause, Room, State};
 use crate::room::subscribers::{PendingFlush, queue};
 
 /// Who is not answered about for longer must come anew.
 const PAUSED_AT_MOST: Duration = Duration::from_secs(30);
 
-/// One paused connection.
-pub(super) struct Pause {
-    connection: Arc<Connection>,
-    /// It has everything up to here.
-    position: Id,
-    since: Instant,
-    presence_changes: u64,
-}
-
 /// A paused connection that may read, and is too far back for the tail.
-pub struct Behind {
+pub(crate) struct Behind {
     /// The connection.
     pub connection: Arc<Connection>,
     /// It has everything up to here.
@@ -41,7 +34,7 @@ pub struct Behind {
 
 /// What became of a paused connection that was brought further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Brought {
+pub(crate) enum Brought {
     /// It receives again, or is here no more, or must be asked about again.
     Done,
     /// It has everything up to here and needs more.
@@ -55,7 +48,7 @@ pub(super) enum Questioned<'a> {
 }
 
 /// Users whose access is to be asked for, as of an epoch.
-pub struct Question {
+pub(crate) struct Question {
     /// The answer counts while the room is in this epoch.
     pub epoch: u64,
     /// Each once, sorted.
@@ -64,36 +57,36 @@ pub struct Question {
 
 impl Room {
     /// Pauses everybody who receives this room.
-    pub fn pause_all(&self) {
+    pub(crate) fn pause_all(&self) {
         self.state.lock().pause(|_| true);
     }
 
     /// Pauses the connections of these users, given sorted.
-    pub fn pause_users(&self, users: &[Arc<str>]) {
+    pub(crate) fn pause_users(&self, users: &[Arc<str>]) {
         self.state.lock().pause(|connection| users.binary_search(&connection.user).is_ok());
     }
 
     /// Whether somebody is paused and nobody is asking; then the caller has to, until
     /// [`Room::ends_asking`] says yes.
-    pub fn begins_asking(&self) -> bool {
+    pub(crate) fn begins_asking(&self) -> bool {
         let mut state = self.state.lock();
         !state.paused.is_empty() && !std::mem::replace(&mut state.asking, true)
     }
 
     /// Whether nobody is paused any more; then the caller stops asking.
-    pub fn ends_asking(&self) -> bool {
+    pub(crate) fn ends_asking(&self) -> bool {
         let mut state = self.state.lock();
         state.asking = !state.paused.is_empty();
         !state.asking
     }
 
     /// When Redis was last asked about somebody, if ever.
-    pub fn asked_at(&self) -> Option<Instant> {
+    pub(crate) fn asked_at(&self) -> Option<Instant> {
         self.state.lock().asked_at
     }
 
     /// What has to be asked.
-    pub fn question(&self) -> Question {
+    pub(crate) fn question(&self) -> Question {
         let mut state = self.state.lock();
         let users = state.paused.iter().map(|pause| pause.connection.user.clone());
         let mut users: Vec<Arc<str>> = users.collect();
@@ -107,7 +100,7 @@ impl Room {
 
     /// These users, given sorted, may read, by the answer to a question of this epoch: they receive
     /// again. Returns those who are too far back for that.
-    pub fn grant(
+    pub(crate) fn grant(
         &self,
         epoch: u64,
         users: &[Arc<str>],
@@ -134,7 +127,7 @@ impl Room {
 
     /// A page of events after `position` for a paused connection, whose user may read them: it ends
     /// at `last`, and `more` says whether there is more behind it.
-    pub fn bring(
+    pub(crate) fn bring(
         &self,
         epoch: u64,
         behind: &Behind,
@@ -204,7 +197,7 @@ impl Room {
 
     /// These users, given sorted, may not read, by the answer to a question of this epoch: takes their
     /// paused connections out, tells them why and returns them.
-    pub fn deny(
+    pub(crate) fn deny(
         &self,
         epoch: u64,
         users: &[(Arc<str>, Error)],
@@ -230,7 +223,11 @@ impl Room {
     }
 
     /// This connection, if it is paused, must come anew: its position is of a past that is gone.
-    pub fn come_anew_alone(&self, connection: &Arc<Connection>, pending_flush: &mut PendingFlush) {
+    pub(crate) fn come_anew_alone(
+        &self,
+        connection: &Arc<Connection>,
+        pending_flush: &mut PendingFlush,
+    ) {
         let mut state = self.state.lock();
         if state.unpause_one(connection).is_some() {
             self.notify_removed(connection, &Removal::Diverged, pending_flush);
@@ -240,7 +237,7 @@ impl Room {
 
     /// A connection that has come to catch up, in vain, stands where it stood before: paused, as the
     /// right to read may be what it failed for.
-    pub fn put_back(
+    pub(crate) fn put_back(
         &self,
         joiner: &Joiner,
         connection: &Arc<Connection>,
@@ -257,7 +254,7 @@ impl Room {
     }
 
     /// Those who were paused for too long at `now` must come anew.
-    pub fn end_long_pauses(&self, now: Instant, pending_flush: &mut PendingFlush) {
+    pub(crate) fn end_long_pauses(&self, now: Instant, pending_flush: &mut PendingFlush) {
         let mut state = self.state.lock();
         let is_long = |pause: &Pause| now.saturating_duration_since(pause.since) > PAUSED_AT_MOST;
         for connection in state.unpause(is_long) {
@@ -266,7 +263,7 @@ impl Room {
     }
 
     /// Redis was away: only from now on can it be late.
-    pub fn restart_pauses(&self) {
+    pub(crate) fn restart_pauses(&self) {
         let now = Instant::now();
         self.state.lock().paused.iter_mut().for_each(|pause| pause.since = now);
     }
@@ -291,58 +288,6 @@ impl State {
             Questioned::Everybody => self.pause(|_| true),
             Questioned::User(user) => self.pause(|connection| *connection.user == **user),
         }
-    }
-
-    pub(super) fn pause(&mut self, whom: impl Fn(&Connection) -> bool) {
-        let room_last = self.order.last().unwrap_or_default();
-        let (since, presence_changes) = (Instant::now(), self.presence_changes);
-        let paused = self.subscribers.remove_where(|receiver| whom(receiver));
-        if paused.is_empty() {
-            return;
-        }
-        self.record();
-        self.paused.extend(paused.into_iter().map(|(connection, ahead)| Pause {
-            connection,
-            position: ahead.unwrap_or(room_last),
-            since,
-            presence_changes,
-        }));
-    }
-
-    /// Takes out the paused connections for which `whom` is true.
-    fn unpause(&mut self, whom: impl Fn(&Pause) -> bool) -> Vec<Arc<Connection>> {
-        let gone = self.paused.extract_if(.., |pause| whom(pause));
-        let gone: Vec<_> = gone.map(|pause| pause.connection).collect();
-        self.note_emptiness();
-        gone
-    }
-
-    /// Takes out this connection, if it is paused; its position.
-    pub(super) fn unpause_one(&mut self, connection: &Connection) -> Option<Id> {
-        let same = |pause: &Pause| pause.connection.number == connection.number;
-        let index = self.paused.iter().position(same)?;
-        Some(self.paused.swap_remove(index).position)
-    }
-
-    /// Takes out the paused connections of this user that have not come by the event `id`.
-    pub(super) fn unpause_before(&mut self, user: &str, id: Id) -> Vec<Arc<Connection>> {
-        self.unpause(|pause| *pause.connection.user == *user && pause.position < id)
-    }
-
-    /// Takes out those who are ahead of the room.
-    pub(super) fn unpause_ahead(&mut self) -> Vec<Arc<Connection>> {
-        let last = self.order.last().unwrap_or_default();
-        self.unpause(|pause| pause.position > last)
-    }
-
-    /// Takes out everybody who is paused.
-    pub(super) fn unpause_all(&mut self) -> Vec<Arc<Connection>> {
-        self.unpause(|_| true)
-    }
-
-    /// Everybody who is paused.
-    pub(super) fn paused(&self) -> impl Iterator<Item = &Arc<Connection>> {
-        self.paused.iter().map(|pause| &pause.connection)
     }
 }
 

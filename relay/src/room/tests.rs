@@ -1,12 +1,17 @@
 //! What a room tells whom, with connections over real sockets.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::client::close;
-use crate::client::connection::End;
+use crate::client::connection::{Connection, End};
 use crate::client::frame;
+use crate::event::{Head, Id};
+use crate::room::subscribers::PendingFlush;
 
 mod pauses;
 
@@ -36,7 +41,7 @@ impl Client {
         let mut text = Vec::new();
         while !text.ends_with(b"END") {
             let read = self.far_end.read_buf(&mut text);
-            let read = tokio::time::timeout(std::time::Duration::from_secs(5), read).await;
+            let read = tokio::time::timeout(Duration::from_secs(5), read).await;
             assert!(read.expect("in time").expect("read") > 0, "closed");
         }
         String::from_utf8_lossy(&text).into_owned()

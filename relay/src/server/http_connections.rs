@@ -23,7 +23,7 @@ use crate::metrics::METRICS;
 
 /// All visitors.
 #[derive(Debug)]
-pub struct HttpConnections {
+pub(crate) struct HttpConnections {
     most: usize,
     inside: Mutex<Inside>,
 }
@@ -43,12 +43,12 @@ struct Place {
 
 impl HttpConnections {
     /// Nobody, and at most `most` at a time.
-    pub fn new(most: usize) -> Arc<HttpConnections> {
+    pub(crate) fn new(most: usize) -> Arc<HttpConnections> {
         Arc::new(HttpConnections { most, inside: Mutex::default() })
     }
 
     /// Runs what a visitor is here for; it is dropped if the visitor has to give way.
-    pub fn receive(self: &Arc<Self>, visit: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn receive(self: &Arc<Self>, visit: impl Future<Output = ()> + Send + 'static) {
         let number = {
             let mut inside = self.inside.lock();
             while inside.tasks.len() >= self.most {
@@ -73,7 +73,7 @@ impl HttpConnections {
     }
 
     /// Lets the oldest go, if there is anybody.
-    pub fn end_oldest(&self) {
+    pub(crate) fn end_oldest(&self) {
         self.inside.lock().end_oldest();
     }
 }

@@ -37,16 +37,16 @@ const DRAIN_PACE: f64 = 200.0;
 /// One relay.
 pub struct Server {
     /// Its hub.
-    pub hub: Arc<Hub>,
+    pub(super) hub: Arc<Hub>,
     draining: AtomicBool,
     admitted: AtomicUsize,
     addresses: Mutex<HashMap<IpAddr, usize>>,
     /// Who is not, or not yet, a WebSocket.
-    pub http_connections: Arc<HttpConnections>,
+    pub(super) http_connections: Arc<HttpConnections>,
 }
 
 /// A connection's place among those that may be open; given back when dropped.
-pub struct Admission {
+pub(super) struct Admission {
     server: Arc<Server>,
     peer: IpAddr,
 }
@@ -130,12 +130,12 @@ impl Server {
     }
 
     /// Whether the relay is about to stop.
-    pub fn is_draining(&self) -> bool {
+    pub(super) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 
     /// Lets a WebSocket connection in, or says why not.
-    pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Admission, Close> {
+    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Admission, Close> {
         let config = &self.hub.config;
         if self.is_draining() {
             return Err(close::DRAIN);

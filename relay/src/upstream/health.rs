@@ -6,7 +6,7 @@ use crate::upstream::outcome::Unavailable;
 
 /// Whether Redis can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// For everything.
     Open,
     /// For reading only.
@@ -17,7 +17,7 @@ pub enum State {
 
 /// Why Redis, or a part of what it does, cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
+pub(crate) enum Problem {
     /// There is no way to it and back.
     Unreachable(String),
     /// It wants another password, or one at all.
@@ -42,12 +42,12 @@ pub enum Problem {
 
 impl State {
     /// Whether reading works.
-    pub fn can_read(&self) -> bool {
+    pub(crate) fn can_read(&self) -> bool {
         !matches!(self, State::Unavailable(_))
     }
 
     /// What an error code with these details says about the server; None: nothing.
-    pub fn from_error(code: &str, details: &str) -> Option<State> {
+    pub(crate) fn from_error(code: &str, details: &str) -> Option<State> {
         if code == "NOPERM" {
             return denied_command(details)
                 .map(|name| State::Unavailable(Problem::Command(name.into())));
@@ -64,7 +64,7 @@ impl State {
 
 impl Problem {
     /// The kind as a label of metrics.
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Problem::Unreachable(_) => "unreachable",
             Problem::Password => "password",
@@ -78,7 +78,7 @@ impl Problem {
     }
 
     /// Why no connection could be made.
-    pub fn from_connect_error(error: &redis::RedisError) -> Problem {
+    pub(crate) fn from_connect_error(error: &redis::RedisError) -> Problem {
         let text = error.to_string();
         let is_about = |word| error.code() == Some(word) || text.contains(word);
         if let Some(name) = denied_command(&text) {

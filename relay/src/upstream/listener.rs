@@ -2,7 +2,7 @@
 
 /// What comes from Redis unasked. Called on the connection's own task: it waits for nothing but
 /// work in memory, and reading goes no faster than this.
-pub trait Listener: Send + Sync + 'static {
+pub(crate) trait Listener: Send + Sync + 'static {
     /// A message on a subscribed channel.
     fn message(&self, channel: &str, payload: Vec<u8>);
     /// The subscription to this channel is in force.

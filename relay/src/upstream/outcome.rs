@@ -9,7 +9,7 @@ pub(crate) type Reply = Result<Value, CommandError>;
 
 /// Why a command has no value.
 #[derive(Clone, Debug)]
-pub enum CommandError {
+pub(crate) enum CommandError {
     /// The server refused it for what it says: it has changed nothing.
     Refused(Error),
     /// It was not answered, or not now. This says nothing about what it asked for.
@@ -18,7 +18,7 @@ pub enum CommandError {
 
 /// Why a command was not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unavailable {
+pub(crate) enum Unavailable {
     /// Redis could not be asked, or did not answer: whether the command ran is unknown.
     #[error("Redis is away")]
     Unreachable,
@@ -35,7 +35,7 @@ pub enum Unavailable {
 
 impl Unavailable {
     /// What an error code says about the server, if it says nothing about the command.
-    pub fn from_code(code: &str) -> Option<Unavailable> {
+    pub(crate) fn from_code(code: &str) -> Option<Unavailable> {
         match code {
             "LOADING" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "BUSY" | "READONLY" => {
                 Some(Unavailable::NotServing)
@@ -47,14 +47,14 @@ impl Unavailable {
     }
 
     /// Whether only writing is refused.
-    pub fn can_read(self) -> bool {
+    pub(crate) fn can_read(self) -> bool {
         matches!(self, Unavailable::WritesRefused | Unavailable::OutOfMemory)
     }
 }
 
 impl CommandError {
     /// Whether only writing is refused, and only for now.
-    pub fn can_read(&self) -> bool {
+    pub(crate) fn can_read(&self) -> bool {
         matches!(self, CommandError::Unavailable(away) if away.can_read())
     }
 }

@@ -17,7 +17,7 @@ pub(crate) const PAGE_BYTES: usize = 256 << 10;
 
 /// The reply had another shape than the reference says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnexpectedReply;
+pub(crate) struct UnexpectedReply;
 
 impl From<UnexpectedReply> for Error {
     fn from(_: UnexpectedReply) -> Error {

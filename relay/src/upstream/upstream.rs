@@ -42,7 +42,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 const TELL_AGAIN: Duration = Duration::from_secs(30);
 
 /// The upstream: shared by all, open or not.
-pub struct Upstream {
+pub(crate) struct Upstream {
     client: Client,
     /// A room that cannot exist; the channel of the probe.
     no_room: String,
@@ -60,7 +60,7 @@ enum Change {
 
 impl Upstream {
     /// An upstream that is not open yet; [`Upstream::run`] opens it.
-    pub fn new(
+    pub(crate) fn new(
         redis: &redis::ConnectionInfo,
         no_room: String,
         probe_interval: Duration,
@@ -86,40 +86,40 @@ impl Upstream {
     }
 
     /// Whether the path is open and proven.
-    pub fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         self.path.borrow().is_some()
     }
 
     /// Returns once the path is open.
-    pub async fn wait_up(&self) {
+    pub(crate) async fn wait_up(&self) {
         let mut path = self.path.subscribe();
         // The sender lives in `self`: waiting cannot fail.
         let _ = path.wait_for(Option::is_some).await;
     }
 
     /// Whether Redis can be used, and if not, why.
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.state.borrow().clone()
     }
 
     /// Tells of changes of the state.
-    pub fn states(&self) -> watch::Receiver<State> {
+    pub(crate) fn states(&self) -> watch::Receiver<State> {
         self.state.subscribe()
     }
 
     /// Whether writes are accepted, as far as is known.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         *self.state.borrow() == State::Open
     }
 
     /// Returns once writes are accepted.
-    pub async fn wait_open(&self) {
+    pub(crate) async fn wait_open(&self) {
         let mut state = self.state.subscribe();
         let _ = state.wait_for(|state| *state == State::Open).await;
     }
 
     /// Returns once reading works.
-    pub async fn wait_readable(&self) {
+    pub(crate) async fn wait_readable(&self) {
         let mut state = self.state.subscribe();
         let _ = state.wait_for(State::can_read).await;
     }
@@ -211,19 +211,19 @@ impl Upstream {
 
     /// Asks for a subscription; [`Listener::subscribed`] tells when it is in force. Lost with the
     /// path: after [`Listener::opened`] it must be asked for again.
-    pub fn subscribe(&self, channel: Arc<str>) {
+    pub(crate) fn subscribe(&self, channel: Arc<str>) {
         self.changes.lock().push(Change::Subscribe(channel));
         self.changed.notify_one();
     }
 
     /// Ends a subscription.
-    pub fn unsubscribe(&self, channel: Arc<str>) {
+    pub(crate) fn unsubscribe(&self, channel: Arc<str>) {
         self.changes.lock().push(Change::Unsubscribe(channel));
         self.changed.notify_one();
     }
 
     /// Opens the path and keeps it open, for ever.
-    pub async fn run(self: Arc<Self>, listener: Arc<dyn Listener>) {
+    pub(crate) async fn run(self: Arc<Self>, listener: Arc<dyn Listener>) {
         let mut backoff = BACKOFF_FIRST;
         let mut told: Option<Instant> = None;
         loop {

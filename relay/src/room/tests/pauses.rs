@@ -1,8 +1,8 @@
 //! Nothing reaches those whose right to read is in question, and they miss nothing.
 
-use super::super::pauses::{Behind, Brought};
 use super::*;
 use crate::client::error::Error;
+use crate::client::frame::Frame;
 
 fn message(n: u64) -> String {
     let prev = n - 1;
@@ -161,7 +161,7 @@ async fn who_is_not_answered_about_for_long_must_come_anew() {
     let mut alice = Client::new(1, "alice").await;
     place(&room, &alice, 4);
     room.pause_all();
-    let (now, second) = (Instant::now(), std::time::Duration::from_secs(1));
+    let (now, second) = (Instant::now(), Duration::from_secs(1));
     let end_long_pauses = |at| {
         let mut pending_flush = PendingFlush::new();
         room.end_long_pauses(at, &mut pending_flush);

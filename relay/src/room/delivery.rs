@@ -1,24 +1,20 @@
 //! EncodedBatch on their way to a room's receivers.
 
-use std::sync::Arc;
-
-use super::pauses::questioned;
-use super::{Next, Removal, Room, State, removal};
-use crate::client::close;
-use crate::client::connection::Connection;
 use crate::client::frame::{self, Frame};
 use crate::client::json;
 use crate::client::outbox::Class;
 use crate::client::request;
 use crate::event::{Head, Id, Place};
-use crate::names::{RoomKind, room_kind};
 use crate::room::batch::Batch;
 use crate::room::ordering::{Settled, Verdict};
+use crate::room::pauses::questioned;
+use crate::room::removal::{Removal, removal};
+use crate::room::room::{Next, Room, State};
 use crate::room::subscribers::{PendingFlush, queue};
 
 impl Room {
     /// EncodedBatch have come from the channel, one after the other.
-    pub fn events<'e>(
+    pub(crate) fn events<'e>(
         &self,
         events: impl IntoIterator<Item = &'e Head<'e>>,
         pending_flush: &mut PendingFlush,
@@ -79,7 +75,7 @@ impl Room {
     }
 
     /// Presence may have been missed: everybody is told to look again.
-    pub fn reset(&self, pending_flush: &mut PendingFlush) {
+    pub(crate) fn reset(&self, pending_flush: &mut PendingFlush) {
         let mut state = self.state.lock();
         state.subscribers.tell_all(&self.look_again(), pending_flush);
         self.reset_contacts(&mut state, pending_flush);
@@ -97,13 +93,13 @@ impl Room {
     }
 
     /// Sends a frame of the relay's own to every receiver.
-    pub fn tell_all(&self, frame: &Frame, pending_flush: &mut PendingFlush) {
+    pub(crate) fn tell_all(&self, frame: &Frame, pending_flush: &mut PendingFlush) {
         self.state.lock().subscribers.tell_all(frame, pending_flush);
     }
 
     /// Sends a frame of the relay's own that tells nothing of the room to every receiver, and to those
     /// who are paused.
-    pub fn tell_everybody(&self, frame: &Frame, pending_flush: &mut PendingFlush) {
+    pub(crate) fn tell_everybody(&self, frame: &Frame, pending_flush: &mut PendingFlush) {
         let state = self.state.lock();
         state.subscribers.tell_all(frame, pending_flush);
         for connection in state.paused() {
@@ -181,34 +177,6 @@ impl Room {
                 tail.push(id, frame);
             }
         }
-    }
-
-    /// Tells a connection that was removed why.
-    pub(super) fn notify_removed(
-        &self,
-        connection: &Arc<Connection>,
-        removal: &Removal,
-        pending_flush: &mut PendingFlush,
-    ) {
-        let personal = matches!(room_kind(&self.name), Some(RoomKind::Personal(_)));
-        let (mut further, reason) = match removal {
-            Removal::Diverged => (r#","code":"UNAVAILABLE""#.to_owned(), None),
-            // From one's own personal room: all one's sockets are to go.
-            Removal::Kicked { reason } if personal => {
-                return connection.close(close::KICKED, reason.as_deref());
-            }
-            Removal::Kicked { reason } => (r#","code":"KICKED""#.to_owned(), reason.as_deref()),
-            Removal::Banned { until_ms, reason } => {
-                (format!(r#","code":"BANNED","until_ms":{until_ms}"#), reason.as_deref())
-            }
-        };
-        if let Some(reason) = reason {
-            further.push_str(",\"reason\":");
-            json::string(&mut further, reason);
-        }
-        let gone = json::about_room("gone", &self.name, &further);
-        connection.remove_room(&self.name);
-        queue(connection, &frame::text(gone.as_bytes()), Class::Live, pending_flush);
     }
 }
 

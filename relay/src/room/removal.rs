@@ -1,0 +1,78 @@
+//! Which events remove connections from a room, and how a removed connection is notified.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::client::close;
+use crate::client::connection::Connection;
+use crate::client::frame;
+use crate::client::json;
+use crate::client::outbox::Class;
+use crate::event::Head;
+use crate::names::{RoomKind, room_kind};
+use crate::room::room::Room;
+use crate::room::subscribers::{PendingFlush, queue};
+
+/// Why receivers were removed.
+#[derive(Clone, Debug)]
+pub(super) enum Removal {
+    /// They have seen a past that is lost: they must come anew, with their cursors.
+    Diverged,
+    Kicked {
+        /// What the moderator says.
+        reason: Option<String>,
+    },
+    Banned {
+        /// Milliseconds since the epoch; 0: for ever.
+        until_ms: u64,
+        reason: Option<String>,
+    },
+}
+
+/// Whom an event takes out of the room.
+pub(super) fn removal<'a>(head: &Head<'a>) -> Option<(Cow<'a, str>, Removal)> {
+    if head.kind != "member" {
+        return None;
+    }
+    let reason = || head.text("reason").map(Cow::into_owned);
+    let removal = match &*head.text("kind")? {
+        "kick" => Removal::Kicked { reason: reason() },
+        "ban" => {
+            let until = head.raw("until").and_then(|until| std::str::from_utf8(until).ok());
+            let until_ms = until.and_then(|until| until.parse().ok()).unwrap_or(0);
+            Removal::Banned { until_ms, reason: reason() }
+        }
+        _ => return None,
+    };
+    Some((head.text("user")?, removal))
+}
+
+impl Room {
+    /// Tells a connection that was removed why.
+    pub(super) fn notify_removed(
+        &self,
+        connection: &Arc<Connection>,
+        removal: &Removal,
+        pending_flush: &mut PendingFlush,
+    ) {
+        let personal = matches!(room_kind(&self.name), Some(RoomKind::Personal(_)));
+        let (mut further, reason) = match removal {
+            Removal::Diverged => (r#","code":"UNAVAILABLE""#.to_owned(), None),
+            // From one's own personal room: all one's sockets are to go.
+            Removal::Kicked { reason } if personal => {
+                return connection.close(close::KICKED, reason.as_deref());
+            }
+            Removal::Kicked { reason } => (r#","code":"KICKED""#.to_owned(), reason.as_deref()),
+            Removal::Banned { until_ms, reason } => {
+                (format!(r#","code":"BANNED","until_ms":{until_ms}"#), reason.as_deref())
+            }
+        };
+        if let Some(reason) = reason {
+            further.push_str(",\"reason\":");
+            json::string(&mut further, reason);
+        }
+        let gone = json::about_room("gone", &self.name, &further);
+        connection.remove_room(&self.name);
+        queue(connection, &frame::text(gone.as_bytes()), Class::Live, pending_flush);
+    }
+}
