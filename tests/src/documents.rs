@@ -200,6 +200,22 @@ mod tests {
     }
 
     #[test]
+    fn every_file_that_a_document_names_exists() {
+        let mut missing = Vec::new();
+        let folders = ["protocol/", "module/", "relay/", "sdk/", "tests/", "fuzz/", "docs/"];
+        for (path, text) in all(&[".md"]) {
+            for word in code_words(&text) {
+                let is_path = folders.iter().any(|folder| word.starts_with(folder))
+                    && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
+                if is_path && !root().join(word).exists() {
+                    missing.push(format!("{}: {word}", path.display()));
+                }
+            }
+        }
+        assert!(missing.is_empty(), "files that do not exist:\n{}", missing.join("\n"));
+    }
+
+    #[test]
     fn headings_links_and_tables_are_found() {
         let text = "# A `b` c!\n[x](#a-b-c) `[no](no)`\n```sh\n# no\n[no](no)\n```\n## A b c\n\n\
                     | h | i |\n|---|---|\n| 1 \\| 2 | `x` |\n";
