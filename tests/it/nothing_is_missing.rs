@@ -15,7 +15,7 @@ use crate::relay::{closes, hostile};
 const INTERNAL: &str = "CHAT.APPLY";
 
 #[test]
-fn every_command_is_in_the_random_traffic_as_what_it_is() {
+fn every_command_is_in_the_random_traffic() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let names = cmd!(wire, "COMMAND", "LIST", "FILTERBY", "MODULE", "chat").texts();

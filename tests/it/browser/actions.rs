@@ -56,7 +56,7 @@ fn confirm_because(page: &Page<'_>, reason: &str) {
 }
 
 #[test]
-fn two_people_change_answer_react_delete_and_one_is_removed() {
+fn two_users_edit_reply_react_and_delete_and_one_is_kicked() {
     let redis = Redis::start();
     let [r1, r2] = Relay::pair(&redis);
     let browser = Browser::start();
@@ -187,7 +187,7 @@ fn a_direct_message_shows_as_a_badge_until_it_is_read() {
 }
 
 #[test]
-fn who_looks_elsewhere_is_away_and_a_name_of_ones_own_is_shown_to_others() {
+fn a_user_in_another_tab_is_away_and_a_display_name_is_shown_to_others() {
     let redis = Redis::start();
     let [r1, r2] = Relay::pair(&redis);
     let browser = Browser::start();

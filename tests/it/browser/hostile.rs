@@ -20,7 +20,7 @@ const STATE: &str = "document.querySelector('#state')?.dataset.state";
 const RELAY: &str = "document.querySelector('#relay')?.textContent.trim()";
 
 #[test]
-fn no_link_says_where_a_page_connects() {
+fn no_link_decides_where_a_page_connects() {
     let redis = Redis::start();
     let [mut r1, _r2] = Relay::pair(&redis);
     let evil = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -47,7 +47,7 @@ fn no_link_says_where_a_page_connects() {
 }
 
 #[test]
-fn rooms_and_users_may_be_called_like_properties_of_objects() {
+fn rooms_and_users_may_have_names_of_object_properties() {
     let redis = Redis::start();
     let relay = Relay::start("r1", &redis);
     let mut wire = redis.wire();

@@ -37,7 +37,7 @@ fn say(page: &Page<'_>, text: &str) {
 }
 
 #[test]
-fn two_people_chat_and_one_whose_relay_dies_comes_back_with_every_line() {
+fn two_users_chat_and_one_whose_relay_dies_reconnects_with_every_message() {
     let redis = Redis::start();
     let [mut r1, r2] = Relay::pair(&redis);
     let browser = Browser::start();
@@ -104,7 +104,7 @@ fn a_line_written_while_offline_is_sent_once_when_the_relay_is_back() {
 }
 
 #[test]
-fn of_two_tabs_the_first_to_close_is_not_noticed_and_the_second_after_the_grace() {
+fn a_user_with_two_tabs_leaves_only_when_the_second_closes_after_the_grace() {
     const GRACE: u64 = 2_000;
     let redis = Redis::start();
     let [r1, r2] = &Relay::pair_with(&redis, &["--grace", "2s"]);

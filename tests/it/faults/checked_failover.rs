@@ -15,17 +15,17 @@ use crate::faults::checked_relay::{addresses, relays};
 const HOUR_MS: i64 = 3_600_000;
 
 #[test]
-fn a_promoted_replica_that_lacks_the_last_writes_tells_so() {
+fn a_promoted_replica_that_lacks_the_last_writes_makes_readers_reload() {
     promotion("promotion", 0);
 }
 
 #[test]
-fn a_promoted_replica_whose_clock_is_behind_tells_so_too() {
+fn a_promoted_replica_whose_clock_is_behind_makes_readers_reload() {
     promotion("promotion, clock behind", -HOUR_MS);
 }
 
 #[test]
-fn a_promoted_replica_whose_clock_is_ahead_tells_so_too() {
+fn a_promoted_replica_whose_clock_is_ahead_makes_readers_reload() {
     promotion("promotion, clock ahead", HOUR_MS);
 }
 
@@ -61,7 +61,7 @@ fn promotion(name: &str, clock_ahead_ms: i64) {
 }
 
 #[test]
-fn a_planned_failover_costs_nobody_a_message() {
+fn a_planned_failover_loses_no_message() {
     // Deadlines count soon after a promotion.
     let settings = ["chat.presence-grace 500"];
     let mut primary = Redis::with(&settings);

@@ -33,7 +33,7 @@ fn assert_told(felt: Felt) {
 }
 
 #[test]
-fn a_redis_that_loses_its_last_second_tells_so() {
+fn a_redis_that_loses_its_last_second_makes_readers_reload() {
     let redis = Redis::with(&["appendonly yes", "appendfsync everysec"]);
     let felt = under_load("last second", Loss::Told, redis, |progress, redis| {
         for share in [0.3, 0.6] {
@@ -59,7 +59,7 @@ fn lose_the_end_of_the_append_only_file(redis: &Redis) {
 }
 
 #[test]
-fn deleted_rooms_are_begun_anew() {
+fn readers_of_deleted_rooms_reload() {
     let felt = under_load("DEL", Loss::Told, Redis::start(), |progress, redis| {
         for (share, command) in [(0.2, "DEL"), (0.4, "UNLINK"), (0.7, "DEL")] {
             progress.wait(share);
@@ -70,7 +70,7 @@ fn deleted_rooms_are_begun_anew() {
 }
 
 #[test]
-fn flushed_rooms_are_begun_anew() {
+fn readers_of_flushed_rooms_reload() {
     let felt = under_load("FLUSHALL", Loss::Told, Redis::start(), |progress, redis| {
         for (share, how) in [(0.3, "SYNC"), (0.6, "ASYNC")] {
             progress.wait(share);
@@ -81,7 +81,7 @@ fn flushed_rooms_are_begun_anew() {
 }
 
 #[test]
-fn a_redis_that_restarts_from_an_older_file_tells_so() {
+fn a_redis_that_restarts_from_an_older_file_makes_readers_reload() {
     let felt = under_load("older RDB", Loss::Told, Redis::start(), |progress, redis| {
         progress.wait(0.2);
         redis.save();
@@ -95,7 +95,7 @@ fn a_redis_that_restarts_from_an_older_file_tells_so() {
 }
 
 #[test]
-fn a_room_that_is_restored_from_an_older_copy_tells_so() {
+fn a_room_restored_from_an_older_copy_makes_readers_reload() {
     let felt = under_load("RESTORE", Loss::Told, Redis::start(), |progress, redis| {
         progress.wait(0.2);
         let copy = cmd!(redis, "DUMP", "room1").ok();
@@ -108,7 +108,7 @@ fn a_room_that_is_restored_from_an_older_copy_tells_so() {
 }
 
 #[test]
-fn evicted_rooms_are_begun_anew() {
+fn readers_of_evicted_rooms_reload() {
     let redis = Redis::with(&["maxmemory-policy allkeys-lru"]);
     let felt = under_load("eviction", Loss::Told, redis, |progress, redis| {
         for share in [0.3, 0.6] {
@@ -126,7 +126,7 @@ fn evicted_rooms_are_begun_anew() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_and_forth_costs_nobody_a_message() {
+fn setting_the_clock_back_and_forth_loses_no_message() {
     let clock = Clock::ahead_ms(0);
     let redis = Redis::with_clock(&[], &clock);
     let began = redis.clock_ms();
@@ -147,7 +147,7 @@ fn a_clock_that_is_set_back_and_forth_costs_nobody_a_message() {
 }
 
 #[test]
-fn a_redis_that_is_frozen_is_left_and_found_again() {
+fn relays_leave_a_frozen_redis_and_find_it_again() {
     let redis = Redis::durable();
     let felt = under_load("frozen", Loss::Nothing, redis, |progress, redis| {
         progress.wait(0.4);

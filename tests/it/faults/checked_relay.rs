@@ -33,7 +33,7 @@ pub(crate) fn addresses(relays: &[Relay]) -> Relays {
 }
 
 #[test]
-fn without_faults_every_reader_has_everything() {
+fn without_faults_every_reader_receives_everything() {
     let mut redis = Redis::start();
     let relays = relays(&redis.url(), &["r1", "r2", "r3"]);
     let checker = Checker { messages: rounds(200), ..Checker::default() };
@@ -42,7 +42,7 @@ fn without_faults_every_reader_has_everything() {
 }
 
 #[test]
-fn a_relay_that_is_killed_costs_nobody_a_message() {
+fn killing_a_relay_loses_no_message() {
     let mut redis = Redis::start();
     let mut running = relays(&redis.url(), &["r1", "r2", "r3"]);
     let url = redis.url();
@@ -62,7 +62,7 @@ fn a_relay_that_is_killed_costs_nobody_a_message() {
 }
 
 #[test]
-fn a_redis_that_is_killed_and_restarted_costs_nobody_a_message() {
+fn killing_and_restarting_redis_loses_no_message() {
     let mut redis = Redis::durable();
     let relays = relays(&redis.url(), &["r1", "r2"]);
     let checker = Checker { messages: rounds(150), ..Checker::default() };
@@ -78,7 +78,7 @@ fn a_redis_that_is_killed_and_restarted_costs_nobody_a_message() {
 }
 
 #[test]
-fn a_redis_that_forgets_is_told_as_reload() {
+fn a_redis_that_lost_its_data_makes_readers_reload() {
     // Without a file, a restart forgets everything.
     let mut redis = Redis::start();
     let relays = relays(&redis.url(), &["r1", "r2"]);
@@ -97,7 +97,7 @@ fn a_redis_that_forgets_is_told_as_reload() {
 }
 
 #[test]
-fn killed_subscriptions_cost_nobody_a_message() {
+fn killing_subscriptions_loses_no_message() {
     let mut redis = Redis::start();
     let relays = relays(&redis.url(), &["r1", "r2"]);
     let checker = Checker { messages: rounds(200), ..Checker::default() };
@@ -112,7 +112,7 @@ fn killed_subscriptions_cost_nobody_a_message() {
 }
 
 #[test]
-fn bad_weather_between_relay_and_redis_costs_nobody_a_message() {
+fn network_faults_between_relay_and_redis_lose_no_message() {
     let mut redis = Redis::start();
     let proxy = Proxy::to(redis.address());
     let relays = relays(&format!("redis://{}", proxy.address()), &["r1", "r2"]);

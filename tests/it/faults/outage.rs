@@ -11,7 +11,7 @@ use chat_tests::wait::{LATER, eventually};
 use serde_json::json;
 
 #[test]
-fn a_thousand_sends_survive_kill_9_and_the_relays_come_back_by_themselves() {
+fn a_thousand_sends_survive_kill_9_and_the_relays_reconnect_by_themselves() {
     let mut redis = Redis::durable();
     let options = ["--operations-per-second", "100000"];
     let (r1, r2) =
@@ -80,7 +80,7 @@ fn a_thousand_sends_survive_kill_9_and_the_relays_come_back_by_themselves() {
 }
 
 #[test]
-fn a_redis_that_answers_nothing_is_found_out() {
+fn a_redis_that_answers_nothing_is_detected() {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.address());
     let url = format!("redis://{}", proxy.address());

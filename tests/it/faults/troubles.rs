@@ -195,7 +195,7 @@ fn sends_wait_in_order_while_a_script_runs() {
 }
 
 #[test]
-fn who_is_connected_hears_that_redis_is_away_and_back_and_a_flapping_one_floods_nobody() {
+fn clients_are_notified_that_redis_is_away_and_back_and_flapping_floods_no_client() {
     let mut redis = Redis::durable();
     let relay = Relay::start("r1", &redis);
     let alice = relay.connect("alice");
@@ -231,7 +231,7 @@ fn acl_line() -> Vec<String> {
 }
 
 #[test]
-fn a_relay_lives_with_the_acl_line_of_the_documents_and_misses_each_of_its_commands() {
+fn a_relay_works_with_the_documented_acl_line_and_needs_each_of_its_commands() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let mut line = vec!["ACL".to_owned(), "SETUSER".to_owned()];
@@ -270,7 +270,7 @@ fn a_relay_lives_with_the_acl_line_of_the_documents_and_misses_each_of_its_comma
 }
 
 #[test]
-fn readiness_names_what_stands_in_the_way() {
+fn readiness_names_what_prevents_it() {
     let redis = Redis::start();
     cmd!(redis, "CONFIG", "SET", "requirepass", "right").ok();
     let wrong = redis.url().replace("redis://", "redis://:wrong@");

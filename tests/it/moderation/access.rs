@@ -66,7 +66,7 @@ fn secrets(client: &Client) -> Vec<String> {
 }
 
 #[test]
-fn a_room_that_becomes_private_while_redis_is_busy_is_closed_to_strangers() {
+fn a_room_made_private_while_redis_is_busy_is_closed_to_strangers() {
     let redis = Redis::with(&["busy-reply-threshold 50"]);
     let scene = Scene::new(&redis, &redis.url(), &["--probe", "60s"]);
     let (mut wire, mut other) = (redis.wire(), redis.wire());
@@ -93,7 +93,7 @@ fn a_room_that_becomes_private_while_redis_is_busy_is_closed_to_strangers() {
 }
 
 #[test]
-fn a_room_that_becomes_private_while_answers_are_late_is_closed_to_strangers() {
+fn a_room_made_private_while_answers_are_late_is_closed_to_strangers() {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.address());
     let url = format!("redis://{}", proxy.address());
@@ -114,7 +114,7 @@ fn a_room_that_becomes_private_while_answers_are_late_is_closed_to_strangers() {
 }
 
 #[test]
-fn who_may_not_be_asked_about_hears_nothing() {
+fn a_user_whose_access_is_unknown_receives_nothing() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     cmd!(wire, "ACL", "SETUSER", "relay", "on", ">pw", "~*", "&*", "+@all").ok();

@@ -32,7 +32,7 @@ fn with(call: &Command, option: &str) -> Command {
 }
 
 #[test]
-fn nocreate_never_makes_a_room_and_changes_nothing_else() {
+fn nocreate_never_creates_a_room_and_changes_nothing_else() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     for (room, calls) in creations() {
@@ -82,7 +82,7 @@ fn staffed(wire: &mut Wire) -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn own_touches_what_one_said_oneself() {
+fn own_allows_only_the_users_own_messages() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     for verb in ["CHAT.EDIT", "CHAT.DELETE"] {
@@ -106,7 +106,7 @@ fn own_touches_what_one_said_oneself() {
 }
 
 #[test]
-fn own_holds_a_moderator_to_the_rules_for_authors() {
+fn own_applies_the_rules_for_authors_to_moderators() {
     let redis = Redis::with(&["chat.edit-window 1"]);
     let mut wire = redis.wire();
     let said = staffed(&mut wire);

@@ -33,7 +33,7 @@ fn refused(redis: &Redis, wire: &mut Wire, calls: &[Command]) {
 }
 
 #[test]
-fn moderators_put_out_whom_the_room_knows_and_nobody_else() {
+fn moderators_ban_and_mute_only_users_that_the_full_room_knows() {
     let known = ["member", "present", "author", "muted", "banned"];
     for action in ["BAN", "MUTE", "ROLE"] {
         let (redis, mut wire) = full();
@@ -71,7 +71,7 @@ fn moderators_put_out_whom_the_room_knows_and_nobody_else() {
 }
 
 #[test]
-fn nothing_the_backend_takes_away_is_refused() {
+fn nothing_that_the_backend_revokes_is_refused() {
     let (redis, mut wire) = full();
     let grows = [
         args!["CHAT.MOD", "lobby", "*", "ROLE", "stranger", "member"],
@@ -113,7 +113,7 @@ fn nothing_the_backend_takes_away_is_refused() {
 }
 
 #[test]
-fn a_room_holds_so_many_sanctions_and_the_backend_has_room_beyond() {
+fn a_room_bounds_its_sanctions_and_reserves_some_for_the_backend() {
     let redis = Redis::with(&["chat.sanctions-max 3", "chat.members-max 5"]);
     let mut wire = redis.wire();
     cmd!(wire, "CHAT.JOIN", "lobby", "olga").ok();

@@ -37,7 +37,7 @@ fn insist(client: &Client, stop: &AtomicBool) {
 }
 
 #[test]
-fn who_insists_on_coming_back_hears_nothing_of_what_is_said_meanwhile() {
+fn a_banned_user_who_keeps_joining_receives_no_message_sent_meanwhile() {
     let redis = Redis::start();
     let relays = ["r1", "r2"].map(|name| {
         let relay = Relay::with(name, &redis.url(), OPTIONS);

@@ -115,7 +115,7 @@ impl Scene {
 }
 
 #[test]
-fn a_banned_user_hears_nothing_more_on_any_relay_and_may_do_nothing_there() {
+fn a_banned_user_receives_nothing_more_on_any_relay_and_may_do_nothing_there() {
     let scene = Scene::new();
     let channel = Subscriber::new(&scene.redis, &["lobby"]);
     let id = scene.say("lobby", "before the ban");
@@ -163,7 +163,7 @@ fn a_banned_user_hears_nothing_more_on_any_relay_and_may_do_nothing_there() {
 }
 
 #[test]
-fn a_ban_holds_on_a_relay_that_could_not_hear_of_it() {
+fn a_ban_holds_on_a_relay_that_missed_its_event() {
     let scene = Scene::new();
     for round in 0..3 {
         // What the server publishes to the second relay from now on is lost on the way.
@@ -211,7 +211,7 @@ fn a_ban_holds_while_subscriptions_are_being_killed() {
 }
 
 #[test]
-fn a_kicked_user_is_out_of_an_open_room_on_every_relay_and_may_come_again() {
+fn a_kicked_user_is_removed_on_every_relay_and_may_join_again() {
     let scene = Scene::new();
     let channel = Subscriber::new(&scene.redis, &["lobby"]);
     for (round, cut) in [false, true].into_iter().enumerate() {
@@ -305,7 +305,7 @@ fn a_ban_and_a_mute_end_by_themselves() {
 }
 
 #[test]
-fn a_room_that_becomes_private_puts_strangers_out_on_every_relay() {
+fn a_room_made_private_removes_strangers_on_every_relay() {
     let scene = Scene::new();
     for client in &scene.others {
         client.ok(json!({"op": "join", "room": "lobby"}));
@@ -334,7 +334,7 @@ fn a_room_that_becomes_private_puts_strangers_out_on_every_relay() {
 }
 
 #[test]
-fn who_is_put_out_hears_why() {
+fn a_removed_user_is_notified_of_the_reason() {
     let scene = Scene::new();
     cmd!(scene.redis, "CHAT.MOD", "lobby", "*", "KICK", "mallory", "REASON", "too loud").ok();
     cmd!(scene.redis, "CHAT.MOD", "elsewhere", "*", "BAN", "mallory", "REASON", "spam").ok();

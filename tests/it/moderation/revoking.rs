@@ -19,7 +19,7 @@ fn tokens_after(wire: &mut Wire, room: &str) -> i64 {
 }
 
 #[test]
-fn tokens_after_moves_forward_and_is_taken_back_by_the_backend_alone() {
+fn only_the_backend_moves_tokens_after_back() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let mut channel = Subscriber::new(&redis, &["@bob"]);
@@ -102,7 +102,7 @@ fn deeds(id: &str) -> Vec<Command> {
 }
 
 #[test]
-fn a_suspended_user_does_nothing_until_the_backend_lets_them_in() {
+fn a_suspended_user_can_do_nothing_until_the_backend_lifts_it() {
     let mut redis = Redis::durable();
     let mut wire = redis.wire();
     let id = cmd!(wire, "CHAT.SEND", "@bob", "bob", "note to myself").text().to_owned();
@@ -155,7 +155,7 @@ fn a_suspended_user_does_nothing_until_the_backend_lets_them_in() {
 }
 
 #[test]
-fn a_suspension_ends_by_itself_and_needs_no_room_before() {
+fn a_suspension_ends_by_itself_and_creates_its_room() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let before = redis.clock_ms();

@@ -303,7 +303,7 @@ fn cells(mut each: impl FnMut(&Table, usize, &'static Deed, &'static str, &str))
 }
 
 #[test]
-fn everybody_may_do_what_the_tables_say_and_nothing_else() {
+fn every_user_may_do_what_the_tables_allow_and_nothing_else() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let mut wrong = Vec::new();
@@ -328,7 +328,7 @@ fn everybody_may_do_what_the_tables_say_and_nothing_else() {
 }
 
 #[test]
-fn a_relay_lets_everybody_do_the_same() {
+fn a_relay_allows_the_same() {
     let redis = Redis::start();
     let options = ["--operations-per-second", "100000"];
     let relay = Relay::with("r1", &redis.url(), &options);
@@ -371,7 +371,7 @@ fn error_line(error: &Value) -> String {
 }
 
 #[test]
-fn every_deed_is_in_a_table_and_every_error_of_a_rule_is_met() {
+fn every_action_is_in_a_table_and_every_error_of_a_rule_occurs() {
     for deed in DEEDS {
         let tried =
             TABLES.iter().any(|table| table.rows.iter().any(|(name, _)| *name == deed.name));
@@ -386,7 +386,7 @@ fn every_deed_is_in_a_table_and_every_error_of_a_rule_is_met() {
 }
 
 #[test]
-fn a_ban_and_a_mute_say_until_when() {
+fn the_errors_of_a_ban_and_a_mute_hold_their_end() {
     let redis = Redis::start();
     let relay = Relay::start("r1", &redis);
     let mut wire = redis.wire();

@@ -30,7 +30,7 @@ fn moderate(wire: &mut Wire, room: &str, actor: &str, rest: &[&str]) {
 }
 
 #[test]
-fn sanctions_are_listed_by_name_to_those_who_keep_order() {
+fn sanctions_are_listed_by_name_to_moderators() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     cmd!(wire, "CHAT.JOIN", "lobby", "olga").ok();
@@ -89,7 +89,7 @@ fn a_personal_room_lists_blocks_to_its_user_and_the_suspension_to_the_backend() 
 }
 
 #[test]
-fn members_are_found_by_the_beginning_of_their_names() {
+fn members_are_found_by_a_prefix_of_their_names() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let joins: Vec<_> = (0..500)

@@ -43,7 +43,7 @@ fn newest(wire: &mut Wire) -> Value {
 }
 
 #[test]
-fn who_is_kicked_is_out_at_once_and_may_come_back() {
+fn a_kicked_user_is_removed_at_once_and_may_join_again() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     prepare(&mut wire);
@@ -72,7 +72,7 @@ fn who_is_kicked_is_out_at_once_and_may_come_back() {
 }
 
 #[test]
-fn who_is_here_without_being_a_member_can_be_kicked_too() {
+fn an_online_user_who_is_no_member_can_be_kicked_too() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     prepare(&mut wire);
@@ -132,17 +132,17 @@ fn until_the_end(action: &str, code: &str, kind: &str) {
 }
 
 #[test]
-fn a_ban_ends_when_it_was_said_to_end_on_whatever_server() {
+fn a_ban_ends_at_its_time_on_every_server() {
     until_the_end("BAN", "BANNED", "ban");
 }
 
 #[test]
-fn a_mute_ends_when_it_was_said_to_end_on_whatever_server() {
+fn a_mute_ends_at_its_time_on_every_server() {
     until_the_end("MUTE", "MUTED", "mute");
 }
 
 #[test]
-fn each_deed_changes_once_and_is_told_once() {
+fn each_action_changes_once_and_is_published_once() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     prepare(&mut wire);
@@ -188,7 +188,7 @@ fn each_deed_changes_once_and_is_told_once() {
 }
 
 #[test]
-fn somebody_can_be_banned_before_ever_coming() {
+fn a_user_can_be_banned_before_joining() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     prepare(&mut wire);
@@ -208,7 +208,7 @@ fn somebody_can_be_banned_before_ever_coming() {
 }
 
 #[test]
-fn blocking_is_banning_in_ones_personal_room() {
+fn blocking_is_a_ban_in_the_personal_room() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let block = args!["CHAT.MOD", "@bob", "bob", "BAN", "mallory"];
@@ -223,7 +223,7 @@ fn blocking_is_banning_in_ones_personal_room() {
 }
 
 #[test]
-fn a_kick_in_a_crowd_ends_all_connections_of_one_and_of_nobody_else() {
+fn a_kick_in_a_crowd_ends_all_connections_of_that_user_only() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     prepare(&mut wire);

@@ -95,7 +95,7 @@ fn one_beat_per_room_and_interval_keeps_all_its_connections_and_beats_are_spread
 }
 
 #[test]
-fn after_redis_was_away_everybody_is_beaten_at_once_and_nobody_is_told_gone() {
+fn after_an_outage_every_connection_is_renewed_at_once_and_no_leave_is_published() {
     let redis = Redis::with(&["chat.presence-grace 0"]);
     let path = Proxy::to(redis.address());
     let relay = relay(&format!("redis://{}", path.address()));
@@ -139,7 +139,7 @@ fn after_redis_was_away_everybody_is_beaten_at_once_and_nobody_is_told_gone() {
 }
 
 #[test]
-fn a_room_of_more_connections_than_a_beat_may_name_is_kept_by_several() {
+fn a_room_with_more_connections_than_one_beat_may_name_gets_several() {
     const HERE: usize = 1_010;
     let redis = Redis::start();
     let relay = relay(&redis.url());

@@ -58,7 +58,7 @@ fn assert_only_bob_goes(redis: &Redis, channel: &Subscriber, since: Instant) {
 }
 
 #[test]
-fn a_clock_that_is_set_ends_nobody_early_and_keeps_nobody() {
+fn setting_the_clock_neither_expires_nor_extends_presence() {
     let jumps = [HOUR_MS, -HOUR_MS, 24 * HOUR_MS, -24 * HOUR_MS, 3_000, -3_000];
     at_once(&jumps, |jump| {
         println!("the clock jumps by {jump} ms");
@@ -72,7 +72,7 @@ fn a_clock_that_is_set_ends_nobody_early_and_keeps_nobody() {
 }
 
 #[test]
-fn a_clock_that_is_set_twice_does_neither() {
+fn setting_the_clock_twice_does_neither() {
     let clock = Clock::ahead_ms(0);
     let redis = Redis::with_clock(&[SETTING], &clock);
     let channel = Subscriber::new(&redis, &["lobby"]);
@@ -84,7 +84,7 @@ fn a_clock_that_is_set_twice_does_neither() {
 }
 
 #[test]
-fn a_promoted_replica_with_another_clock_ends_nobody_early_and_keeps_nobody() {
+fn a_promoted_replica_with_another_clock_neither_expires_nor_extends_presence() {
     at_once(&[-HOUR_MS, HOUR_MS], |offset| {
         println!("the replica's clock is {offset} ms ahead");
         let mut primary = Redis::with(&[SETTING]);
@@ -101,7 +101,7 @@ fn a_promoted_replica_with_another_clock_ends_nobody_early_and_keeps_nobody() {
 }
 
 #[test]
-fn a_snapshot_loaded_by_another_clock_ends_nobody_early_and_keeps_nobody() {
+fn a_snapshot_loaded_with_another_clock_neither_expires_nor_extends_presence() {
     at_once(&[-HOUR_MS, HOUR_MS], |offset| {
         println!("at the restart the clock is {offset} ms ahead");
         let clock = Clock::ahead_ms(0);
@@ -117,7 +117,7 @@ fn a_snapshot_loaded_by_another_clock_ends_nobody_early_and_keeps_nobody() {
 }
 
 #[test]
-fn a_room_restored_on_a_server_with_another_clock_keeps_nobody() {
+fn a_room_restored_on_a_server_with_another_clock_extends_no_presence() {
     at_once(&[-HOUR_MS, HOUR_MS], |offset| {
         println!("the other server's clock is {offset} ms ahead");
         let here = Redis::with(&[SETTING]);

@@ -37,7 +37,7 @@ fn presence(client: &Client, room: &str, kind: &str) -> Value {
 }
 
 #[test]
-fn a_contact_is_seen_coming_going_and_changing_and_nothing_else() {
+fn a_contacts_presence_is_delivered_and_nothing_else() {
     let redis = Redis::start();
     let (r1, r2) = (relay("r1", &redis.url(), "open"), relay("r2", &redis.url(), "open"));
     let alice = r1.connect("alice");
@@ -97,7 +97,7 @@ fn a_contact_is_seen_coming_going_and_changing_and_nothing_else() {
 }
 
 #[test]
-fn a_contact_is_resumed_and_after_a_hole_asked_about() {
+fn a_contact_is_resumed_and_queried_after_a_gap() {
     let redis = Redis::start();
     let path = Proxy::to(redis.address());
     let relay = relay("r1", &format!("redis://{}", path.address()), "open");
@@ -129,7 +129,7 @@ fn a_contact_is_resumed_and_after_a_hole_asked_about() {
 }
 
 #[test]
-fn where_contacts_are_denied_nobody_is_told_of_others() {
+fn where_contacts_are_denied_no_presence_of_others_is_delivered() {
     let redis = Redis::start();
     let relay = relay("r1", &redis.url(), "deny");
     let (alice, bob) = (relay.connect("alice"), relay.connect("bob"));
@@ -160,7 +160,7 @@ fn where_contacts_are_denied_nobody_is_told_of_others() {
 }
 
 #[test]
-fn profiles_tell_who_somebody_is_and_whether_they_are_here() {
+fn profiles_hold_names_and_whether_the_user_is_online() {
     let redis = Redis::start();
     let relay = relay("r1", &redis.url(), "open");
     let (alice, bob) = (relay.connect("alice"), relay.connect("bob"));

@@ -53,7 +53,7 @@ fn arrive(relay: &Relay, numbers: impl Iterator<Item = usize>) -> Vec<Client> {
 }
 
 #[test]
-fn everybody_of_a_killed_relay_is_told_gone_once_and_in_time_and_who_came_back_is_not() {
+fn users_of_a_killed_relay_leave_once_in_time_unless_they_reconnect() {
     // A server that stood still on a busy machine would give everybody a grace.
     let redis = Redis::with(&["chat.presence-grace 0"]);
     let (mut r1, r2) = (relay("r1", &redis), relay("r2", &redis));
@@ -143,7 +143,7 @@ fn everybody_of_a_killed_relay_is_told_gone_once_and_in_time_and_who_came_back_i
 }
 
 #[test]
-fn a_lost_socket_counts_for_the_grace_a_leave_and_a_kick_end_at_once() {
+fn a_lost_socket_stays_for_the_grace_and_a_leave_or_kick_ends_at_once() {
     let redis = Redis::with(&["chat.presence-grace 0"]);
     let relay = relay("r1", &redis);
     let mut wire = redis.wire();
@@ -186,7 +186,7 @@ fn a_lost_socket_counts_for_the_grace_a_leave_and_a_kick_end_at_once() {
 }
 
 #[test]
-fn a_drained_relay_is_a_lost_socket_and_who_moves_within_the_grace_was_never_away() {
+fn a_client_that_moves_from_a_drained_relay_within_the_grace_never_leaves() {
     let redis = Redis::start();
     let options = ["--presence-ttl", "30s", "--grace", "2s", "--drain-time", "1s"];
     let start = |name: &str| {

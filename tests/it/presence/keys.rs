@@ -74,7 +74,7 @@ impl Scene {
 }
 
 #[test]
-fn a_room_that_ends_takes_its_people_without_a_word_about_them() {
+fn a_removed_room_publishes_no_leaves() {
     let ends = [&["DEL", "lobby"][..], &["UNLINK", "lobby"], &["SET", "lobby", "x"], &["FLUSHALL"]];
     at_once(&ends, |end| {
         let scene = Scene::with(&[]);
@@ -99,7 +99,7 @@ fn a_room_that_ends_takes_its_people_without_a_word_about_them() {
 }
 
 #[test]
-fn an_evicted_room_takes_its_people_without_a_word_about_them() {
+fn an_evicted_room_publishes_no_leaves() {
     let scene = Scene::with(&["maxmemory-policy volatile-ttl"]);
     let mut wire = scene.wire();
     // Only the room may be evicted.
@@ -118,7 +118,7 @@ fn an_evicted_room_takes_its_people_without_a_word_about_them() {
 }
 
 #[test]
-fn nobody_came_to_a_room_under_its_new_name_or_to_its_copy() {
+fn a_renamed_or_copied_room_has_no_presence() {
     let scene = Scene::with(&[]);
     let mut wire = scene.wire();
     let event = cmd!(wire, "CHAT.SEND", "lobby", "carol", "hi").text().to_owned();
@@ -137,7 +137,7 @@ fn nobody_came_to_a_room_under_its_new_name_or_to_its_copy() {
 }
 
 #[test]
-fn swapped_databases_end_the_presence_that_nobody_uses_there_in_silence() {
+fn swapping_databases_ends_unused_presence_without_events() {
     let scene = Scene::with(&[]);
     let mut wire = scene.wire();
     cmd!(wire, "SWAPDB", 0, 1).ok();
@@ -169,7 +169,7 @@ fn swapped_databases_end_the_presence_that_nobody_uses_there_in_silence() {
 }
 
 #[test]
-fn a_reload_keeps_people_and_gives_one_grace() {
+fn a_reload_keeps_presence_for_one_grace() {
     let scene = Scene::with(&[]);
     let mut wire = scene.wire();
     let before = scene.redis.clock_ms();
@@ -183,7 +183,7 @@ fn a_reload_keeps_people_and_gives_one_grace() {
 }
 
 #[test]
-fn a_room_that_moves_to_another_server_keeps_its_people_for_one_grace() {
+fn a_room_moved_to_another_server_keeps_presence_for_one_grace() {
     let (here, there) = (Redis::with(&[SETTING]), Redis::with(&[SETTING]));
     let (mut from, mut to) = (here.wire(), there.wire());
     cmd!(from, "CHAT.SEND", "lobby", "alice", "hi").ok();

@@ -50,7 +50,7 @@ fn assert_seconds_apart(events: &[Value]) {
 }
 
 #[test]
-fn a_crowd_is_counted_and_told_at_most_once_a_second_and_truly_in_the_end() {
+fn a_crowd_is_counted_and_published_at_most_once_a_second_with_a_correct_last_count() {
     let redis = Redis::with(&[SETTING]);
     let mut wire = redis.wire();
     let id = cmd!(wire, "CHAT.SEND", "lobby", "owner", "hi").text().to_owned();
@@ -108,7 +108,7 @@ fn a_crowd_is_counted_and_told_at_most_once_a_second_and_truly_in_the_end() {
 }
 
 #[test]
-fn a_crowd_that_times_out_is_told_by_number_and_the_rest_by_name() {
+fn a_crowd_that_times_out_is_published_as_a_count_and_the_rest_by_name() {
     let redis = Redis::with(&[SETTING]);
     let mut wire = redis.wire();
     cmd!(wire, "CHAT.SEND", "lobby", "owner", "hi").ok();
@@ -135,7 +135,7 @@ fn a_crowd_that_times_out_is_told_by_number_and_the_rest_by_name() {
 }
 
 #[test]
-fn clients_of_a_relay_hear_of_a_crowd_and_of_single_ones_below_it() {
+fn clients_of_a_relay_receive_counts_in_a_crowd_and_names_below_it() {
     let redis = Redis::with(&["chat.presence-announce 3"]);
     let relay = Relay::start("r1", &redis);
     let alice = relay.connect("alice");

@@ -84,7 +84,7 @@ fn assert_gone(redis: &Redis, channel: &Subscriber, earliest: u64, mut latest: u
 }
 
 #[test]
-fn after_a_crash_and_a_snapshot_everybody_gets_one_grace() {
+fn after_a_crash_and_a_snapshot_every_connection_gets_one_grace() {
     let mut redis = Redis::with(&[SETTING]);
     let relay = relay(&redis.url());
     let alice = people(&redis, &relay);
@@ -102,7 +102,7 @@ fn after_a_crash_and_a_snapshot_everybody_gets_one_grace() {
 }
 
 #[test]
-fn after_a_crash_and_an_append_only_file_who_is_still_connected_is_there_again() {
+fn after_a_crash_and_an_append_only_file_connected_users_are_online_again() {
     let mut redis = Redis::with(&[SETTING, "appendonly yes", "appendfsync always"]);
     let relay = relay(&redis.url());
     let alice = people(&redis, &relay);
@@ -127,7 +127,7 @@ fn after_a_crash_and_an_append_only_file_who_is_still_connected_is_there_again()
 }
 
 #[test]
-fn a_promoted_replica_gives_one_grace_and_ends_who_is_gone() {
+fn a_promoted_replica_gives_one_grace_and_then_ends_stale_connections() {
     let mut primary = Redis::with(&[SETTING]);
     let path = Proxy::to(primary.address());
     let replica = Redis::replica(&primary, &[SETTING]);
@@ -150,7 +150,7 @@ fn a_promoted_replica_gives_one_grace_and_ends_who_is_gone() {
 }
 
 #[test]
-fn a_planned_failover_tells_nobody_gone_who_is_there() {
+fn a_planned_failover_publishes_no_leave_of_a_connected_user() {
     let primary = Redis::with(&[SETTING]);
     let path = Proxy::to(primary.address());
     let replica = Redis::replica(&primary, &[SETTING]);
@@ -179,7 +179,7 @@ fn a_planned_failover_tells_nobody_gone_who_is_there() {
 }
 
 #[test]
-fn a_replica_that_is_cut_off_ends_nobody_and_says_nothing() {
+fn a_replica_that_is_cut_off_ends_no_presence_and_publishes_nothing() {
     let primary = Redis::with(&["chat.presence-grace 0"]);
     let link = Proxy::to(primary.address());
     let replica =

@@ -45,7 +45,7 @@ fn field(redis: &Redis, name: &str) -> u64 {
 }
 
 #[test]
-fn ten_thousand_ends_among_very_many_connections_are_all_told_in_time() {
+fn ten_thousand_timeouts_among_very_many_connections_are_published_in_time() {
     let redis = Redis::with(&[SETTING]);
     let mut wire = redis.wire();
     let long = 3_600_000;
@@ -109,7 +109,7 @@ fn ten_thousand_ends_among_very_many_connections_are_all_told_in_time() {
 }
 
 #[test]
-fn a_crowd_that_ends_at_once_in_one_room_holds_nobody_up() {
+fn a_crowd_that_ends_at_once_in_one_room_delays_no_other_room() {
     let redis = Redis::with(&[SETTING]);
     let mut wire = redis.wire();
     cmd!(wire, "CHAT.SEND", "lobby", "owner", "hi").ok();

@@ -29,7 +29,7 @@ const DAY: &[(&str, &str, &str, bool)] = &[
 ];
 
 #[test]
-fn the_most_present_of_several_devices_is_shown_and_told_when_it_changes() {
+fn the_most_present_status_of_several_devices_is_shown_and_published_on_change() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     cmd!(wire, "CHAT.SEND", "lobby", "owner", "hi").ok();
@@ -104,7 +104,7 @@ fn last_seen(wire: &mut Wire, user: &str) -> i64 {
 }
 
 #[test]
-fn last_seen_is_when_the_last_device_went_and_survives_every_way_of_storing() {
+fn last_seen_is_when_the_last_device_left_and_survives_every_way_of_storing() {
     let ways: [(&str, &[&str], bool); 3] = [
         ("snapshot", &["save 3600 1"], false),
         ("append-only file", &["appendonly yes", "appendfsync always"], false),
@@ -156,7 +156,7 @@ fn last_seen_is_when_the_last_device_went_and_survives_every_way_of_storing() {
 }
 
 #[test]
-fn the_status_of_a_socket_is_told_in_all_its_rooms_also_in_those_it_comes_to_later() {
+fn the_status_of_a_socket_is_published_in_all_its_rooms_and_in_later_ones() {
     let redis = Redis::start();
     let relay = Relay::start("r1", &redis);
     let (alice, second) = (relay.connect("alice"), relay.connect("alice"));

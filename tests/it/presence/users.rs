@@ -19,7 +19,7 @@ fn online(wire: &mut Wire) -> i64 {
 }
 
 #[test]
-fn the_first_connection_comes_the_last_one_goes() {
+fn the_first_connection_joins_and_the_last_one_leaves() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let id = room(&mut wire);
@@ -99,7 +99,7 @@ fn who_lists_users_with_status_and_connections() {
 }
 
 #[test]
-fn a_personal_room_is_made_by_presence_and_tells_who_is_online() {
+fn presence_creates_a_personal_room_and_publishes_there() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     cmd!(wire, "CHAT.PRESENCE", "@alice", "alice", "c1").ok();
@@ -111,7 +111,7 @@ fn a_personal_room_is_made_by_presence_and_tells_who_is_online() {
 }
 
 #[test]
-fn a_connection_without_beats_ends_by_itself_and_is_told_once() {
+fn a_connection_without_beats_ends_by_itself_and_is_published_once() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     room(&mut wire);
@@ -143,7 +143,7 @@ fn a_connection_without_beats_ends_by_itself_and_is_told_once() {
 }
 
 #[test]
-fn a_restart_gives_everyone_a_grace_before_they_are_gone() {
+fn a_restart_gives_every_connection_one_grace() {
     let mut redis = Redis::with(&["save 3600 1"]);
     let mut wire = redis.wire();
     room(&mut wire);

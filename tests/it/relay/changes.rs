@@ -136,7 +136,7 @@ fn act(random: &mut SmallRng, client: &Client, sent: &mut Vec<String>) {
 }
 
 #[test]
-fn whoever_applies_the_events_in_order_sees_what_the_store_shows() {
+fn applying_the_events_in_order_shows_what_the_store_holds() {
     let redis = Redis::start();
     let relays = [relay("r1", &redis), relay("r2", &redis)];
     let mut random = seeded("changes");
@@ -202,7 +202,7 @@ fn whoever_applies_the_events_in_order_sees_what_the_store_shows() {
 }
 
 #[test]
-fn changes_are_answered_and_told_as_documented() {
+fn changes_are_answered_and_published_as_documented() {
     let redis = Redis::start();
     let relays = [relay("r1", &redis), relay("r2", &redis)];
     let (alice, bob) = (relays[0].connect("alice"), relays[1].connect("bob"));
@@ -273,7 +273,7 @@ fn changes_are_answered_and_told_as_documented() {
 }
 
 #[test]
-fn who_writes_too_fast_is_told_when_to_try_again() {
+fn a_user_who_writes_too_fast_gets_a_retry_time() {
     let redis = Redis::with(&["chat.rate-limit 3/30s"]);
     let relay = relay("r1", &redis);
     let (alice, bob) = (relay.connect("alice"), relay.connect("bob"));

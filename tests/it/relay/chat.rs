@@ -11,7 +11,7 @@ use chat_tests::wait::{SOON, eventually, never};
 use serde_json::json;
 
 #[test]
-fn what_one_sends_the_other_receives_byte_for_byte() {
+fn a_message_is_received_byte_for_byte() {
     let redis = Redis::start();
     let (r1, r2) = (Relay::start("r1", &redis), Relay::start("r2", &redis));
     let mut channel = Subscriber::new(&redis, &["lobby"]);
@@ -44,7 +44,7 @@ fn what_one_sends_the_other_receives_byte_for_byte() {
 }
 
 #[test]
-fn what_the_backend_sends_reaches_everyone_too() {
+fn messages_of_the_backend_reach_every_subscriber() {
     let redis = Redis::start();
     let relay = Relay::start("r1", &redis);
     let alice = relay.connect("alice");
@@ -58,7 +58,7 @@ fn what_the_backend_sends_reaches_everyone_too() {
 }
 
 #[test]
-fn a_page_and_the_live_events_join_without_gap_or_double() {
+fn a_page_and_the_live_events_join_without_gap_or_repeat() {
     let redis = Redis::start();
     let relay = Relay::start("r1", &redis);
     const MESSAGES: usize = 3000;
@@ -96,7 +96,7 @@ fn a_page_and_the_live_events_join_without_gap_or_double() {
 }
 
 #[test]
-fn resuming_from_a_cursor_gives_exactly_what_was_missed() {
+fn resuming_from_a_cursor_returns_exactly_the_missed_events() {
     let redis = Redis::start();
     let (r1, r2) = (Relay::start("r1", &redis), Relay::start("r2", &redis));
     let mut wire = redis.wire();
@@ -143,7 +143,7 @@ fn resuming_from_a_cursor_gives_exactly_what_was_missed() {
 }
 
 #[test]
-fn whoever_leaves_or_unsubscribes_hears_nothing_more() {
+fn after_leaving_or_unsubscribing_nothing_more_is_received() {
     let redis = Redis::start();
     let relay = Relay::start("r1", &redis);
     let (alice, bob) = (relay.connect("alice"), relay.connect("bob"));

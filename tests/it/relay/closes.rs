@@ -31,7 +31,7 @@ pub(crate) const TABLE: &[Row] = &[
 ];
 
 #[test]
-fn every_close_has_its_code_and_says_whether_to_come_back() {
+fn every_close_has_its_code_and_hints_whether_to_reconnect() {
     let redis = Redis::start();
     for (code, happens) in TABLE {
         let (found, reason) = happens(&redis);
@@ -43,7 +43,7 @@ fn every_close_has_its_code_and_says_whether_to_come_back() {
 }
 
 #[test]
-fn whoever_reads_is_not_slow_however_much_comes_at_once() {
+fn a_client_that_reads_is_never_slow_however_large_the_batch() {
     let redis = Redis::start();
     let relay = relay(&redis, &["--outbox", "16kb"]);
     let reader = relay.connect("reader");
@@ -173,7 +173,7 @@ fn is_sent_away_by_the_backend(redis: &Redis) -> RawClose {
 }
 
 #[test]
-fn who_is_sent_away_in_the_moment_of_coming_goes_too() {
+fn a_user_kicked_while_connecting_is_closed_too() {
     let redis = Redis::start();
     let relay = relay(&redis, &["--operations-per-second", "1000"]);
     let mut wire = redis.wire();

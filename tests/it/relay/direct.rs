@@ -97,7 +97,7 @@ fn a_first_direct_message_is_in_both_inboxes_and_noticed_on_the_other_side_only(
 }
 
 #[test]
-fn who_is_mentioned_gets_a_notice_without_being_in_the_room() {
+fn a_mentioned_user_gets_a_notice_without_joining_the_room() {
     let redis = Redis::start();
     let [r1, r2] = Relay::pair(&redis);
     let (alice, bob) = (r1.connect("alice"), r2.connect("bob"));
@@ -127,7 +127,7 @@ fn who_is_mentioned_gets_a_notice_without_being_in_the_room() {
 }
 
 #[test]
-fn who_is_blocked_reaches_nobody_who_blocks_them() {
+fn a_blocked_user_cannot_reach_the_user_who_blocks() {
     let redis = Redis::start();
     let [r1, r2] = Relay::pair(&redis);
     let (alice, bob) = (r1.connect("alice"), r2.connect("bob"));
@@ -171,7 +171,7 @@ fn who_is_blocked_reaches_nobody_who_blocks_them() {
 }
 
 #[test]
-fn a_message_nobody_stores_and_a_repeated_one_leave_no_second_notice() {
+fn ephemeral_and_repeated_messages_cause_no_second_notice() {
     let redis = Redis::start();
     let relay = Relay::start("r1", &redis);
     let (alice, bob) = (relay.connect("alice"), relay.connect("bob"));

@@ -10,7 +10,7 @@ use chat_tests::{clients::client::Client, cmd};
 use serde_json::json;
 
 #[test]
-fn a_terminated_relay_sends_everyone_elsewhere_and_exits_with_0() {
+fn a_terminated_relay_drains_its_clients_and_exits_with_0() {
     let redis = Redis::start();
     let mut relay = Relay::with("r1", &redis.url(), &["--drain-time", "2s"]);
     relay.wait_ready();

@@ -67,7 +67,7 @@ fn others_are_served_by_one_thread_while_one_socket_sends_without_end() {
 }
 
 #[test]
-fn who_goes_on_after_the_warning_is_closed_and_kept_out() {
+fn a_client_that_ignores_ratelimit_is_closed_and_refused() {
     let redis = Redis::start();
     let relay = Relay::start("r1", &redis);
     let other = relay.connect("other");

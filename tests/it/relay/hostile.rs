@@ -152,7 +152,7 @@ fn fragments_pings_and_half_frames_make_no_difference() {
 }
 
 #[test]
-fn a_half_closed_a_silent_and_a_slow_client_are_let_go() {
+fn half_closed_silent_and_slow_clients_are_closed() {
     let redis = Redis::start();
     let options = [
         "--ping",
@@ -215,7 +215,7 @@ fn a_half_closed_a_silent_and_a_slow_client_are_let_go() {
 }
 
 #[test]
-fn a_message_that_comes_slowly_is_not_silence_but_must_end() {
+fn a_slow_message_is_not_silence_but_has_a_deadline() {
     let redis = Redis::start();
     let options = ["--ping", "200ms", "--message-time", "2s"];
     let relay = Relay::with("r1", &redis.url(), &options);
@@ -245,7 +245,7 @@ fn a_message_that_comes_slowly_is_not_silence_but_must_end() {
 }
 
 #[test]
-fn clients_that_come_together_are_not_pinged_together() {
+fn clients_that_connect_together_are_not_pinged_together() {
     let redis = Redis::start();
     let relay = Relay::with("r1", &redis.url(), &["--ping", "3s"]);
     relay.wait_ready();
@@ -265,7 +265,7 @@ fn clients_that_come_together_are_not_pinged_together() {
 }
 
 #[test]
-fn nobody_without_a_name_gets_in() {
+fn a_client_without_a_user_is_refused() {
     let redis = Redis::start();
     let relay = Relay::start("r1", &redis);
     for user in ["", "a,b", "*", "@alice", "a%20b", "%ff"] {

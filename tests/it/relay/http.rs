@@ -27,7 +27,7 @@ fn is_open(stream: &mut TcpStream) -> bool {
 }
 
 #[test]
-fn who_asks_and_reads_nothing_is_let_go() {
+fn a_client_that_reads_no_response_is_closed() {
     let redis = Redis::start();
     let relay = Relay::with("r1", &redis.url(), &["--handshake-timeout", "1s"]);
     relay.wait_ready();
@@ -49,7 +49,7 @@ fn who_asks_and_reads_nothing_is_let_go() {
 }
 
 #[test]
-fn too_many_at_a_time_make_the_oldest_give_way_and_disturb_no_socket() {
+fn too_many_connections_close_the_oldest_and_disturb_no_socket() {
     let redis = Redis::start();
     let relay = Relay::with("r1", &redis.url(), &["--max-http-connections", "4"]);
     relay.wait_ready();
@@ -69,7 +69,7 @@ fn too_many_at_a_time_make_the_oldest_give_way_and_disturb_no_socket() {
 }
 
 #[test]
-fn when_files_run_out_it_is_said_once_a_second_and_passes() {
+fn running_out_of_files_is_logged_once_a_second_and_passes() {
     let redis = Redis::start();
     let mut relay = Relay::start("r1", &redis);
     let alice = relay.connect("alice");

@@ -50,7 +50,7 @@ fn calls(redis: &Redis, command: &str) -> u64 {
 }
 
 #[test]
-fn a_thousand_rooms_come_in_the_order_of_their_last_activity_whatever_their_history() {
+fn a_thousand_rooms_are_listed_by_last_activity_whatever_their_history() {
     let redis = Redis::start();
     let relay = relay(&redis);
     let mut wire = redis.wire();
@@ -109,7 +109,7 @@ fn a_thousand_rooms_come_in_the_order_of_their_last_activity_whatever_their_hist
 }
 
 #[test]
-fn an_inbox_tells_what_is_unread_and_the_newest_message_as_it_is_now() {
+fn an_inbox_shows_unread_counts_and_the_newest_message_as_edited() {
     let redis = Redis::start();
     let relay = relay(&redis);
     let (alice, bob) = (relay.connect("alice"), relay.connect("bob"));
@@ -161,7 +161,7 @@ fn an_inbox_tells_what_is_unread_and_the_newest_message_as_it_is_now() {
 }
 
 #[test]
-fn rooms_come_and_go_with_membership_and_the_list_repairs_itself() {
+fn rooms_follow_membership_and_the_list_repairs_itself() {
     let redis = Redis::start();
     let relay = relay(&redis);
     let alice = relay.connect("alice");
@@ -201,7 +201,7 @@ fn rooms_come_and_go_with_membership_and_the_list_repairs_itself() {
 }
 
 #[test]
-fn who_is_added_to_a_private_room_finds_it_in_the_inbox_and_who_is_removed_does_not() {
+fn a_private_room_is_in_the_inbox_of_its_members_only() {
     let redis = Redis::start();
     let [r1, r2] = Relay::pair(&redis);
     let (alice, bob, carol) = (r1.connect("alice"), r2.connect("bob"), r2.connect("carol"));
@@ -241,7 +241,7 @@ fn who_is_added_to_a_private_room_finds_it_in_the_inbox_and_who_is_removed_does_
 }
 
 #[test]
-fn more_rooms_than_one_page_of_the_list_holds_are_all_looked_at() {
+fn all_rooms_are_read_when_the_list_has_several_pages() {
     let redis = Redis::start();
     let relay = relay(&redis);
     let mut wire = redis.wire();
@@ -316,7 +316,7 @@ fn several_devices_that_read_at_once_move_the_cursor_only_forward() {
 }
 
 #[test]
-fn an_inbox_costs_several_operations_and_refuses_what_makes_no_sense() {
+fn an_inbox_costs_several_operations_and_refuses_wrong_arguments() {
     let redis = Redis::start();
     let relay = Relay::with("r1", &redis.url(), &["--operations-per-second", "25"]);
     relay.wait_ready();

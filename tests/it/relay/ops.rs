@@ -160,7 +160,7 @@ fn every_wrong_operation_is_answered_with_its_error() {
 }
 
 #[test]
-fn a_ref_of_any_number_or_string_comes_back_as_it_was() {
+fn a_ref_of_any_number_or_string_is_returned_unchanged() {
     let (_redis, _relay, alice) = setting();
     for reference in ["\"a\"", "-1.5", "1e3", "\"\\u00e4 \\\"x\\\"\"", "12345678901234567890"] {
         alice.send(Message::text(format!("{{\"op\":\"ping\",\"ref\":{reference}}}")));
@@ -183,7 +183,7 @@ fn a_ref_of_any_number_or_string_comes_back_as_it_was() {
 }
 
 #[test]
-fn too_many_operations_are_told_when_to_try_again() {
+fn too_many_operations_get_a_retry_time() {
     let redis = Redis::start();
     let relay = Relay::with("r1", &redis.url(), &["--operations-per-second", "5"]);
     relay.wait_ready();

@@ -27,7 +27,7 @@ fn knows(client: &Client, name: &str) -> usize {
 }
 
 #[test]
-fn a_changed_profile_reaches_everybody_who_is_where_its_user_is_once() {
+fn a_changed_profile_reaches_every_user_in_a_shared_room_once() {
     let redis = Redis::start();
     let [r1, r2] = Relay::pair(&redis);
     let (laptop, phone) = (r1.connect("bob"), r2.connect("bob"));

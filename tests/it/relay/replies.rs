@@ -58,7 +58,7 @@ fn fill(wire: &mut Wire, rooms: usize, messages: usize, bytes: usize) -> Vec<Vec
 }
 
 #[test]
-fn many_long_rooms_are_resumed_in_as_many_replies_as_it_takes() {
+fn many_long_rooms_are_resumed_in_several_replies() {
     let redis = Redis::with(&["chat.max-text 8192"]);
     let relay = relay(&redis, &MANY);
     let mut wire = redis.wire();
@@ -126,7 +126,7 @@ fn many_long_rooms_are_resumed_in_as_many_replies_as_it_takes() {
 }
 
 #[test]
-fn redis_makes_no_more_than_the_reply_holds() {
+fn redis_produces_no_more_than_the_reply_holds() {
     let redis = Redis::with(&["chat.max-text 20480"]);
     let relay = relay(&redis, &MANY);
     let mut wire = redis.wire();
@@ -150,7 +150,7 @@ fn redis_makes_no_more_than_the_reply_holds() {
 }
 
 #[test]
-fn every_list_is_bounded_and_goes_on() {
+fn every_list_is_bounded_and_can_be_continued() {
     let redis = Redis::start();
     let relay = relay(&redis, &MANY);
     let mut wire = redis.wire();
@@ -230,7 +230,7 @@ fn every_list_is_bounded_and_goes_on() {
 }
 
 #[test]
-fn an_inbox_is_paged_and_costs_what_it_takes() {
+fn an_inbox_is_paged_and_costs_its_work() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let rooms = 1_000;
@@ -304,7 +304,7 @@ fn an_inbox_of_long_messages_asks_for_no_more_than_it_shows() {
 }
 
 #[test]
-fn clients_that_never_read_cost_their_bounded_outboxes() {
+fn clients_that_never_read_cost_only_their_bounded_outboxes() {
     let redis = Redis::with(&["chat.max-text 20480"]);
     let mut relay = relay(&redis, &["--operations-per-second", "100000", "--ping", "60s"]);
     let mut wire = redis.wire();
@@ -349,7 +349,7 @@ fn clients_that_never_read_cost_their_bounded_outboxes() {
 }
 
 #[test]
-fn who_reads_slowly_stays_and_who_is_cut_off_goes() {
+fn a_slow_reader_stays_and_a_stalled_one_is_closed() {
     let redis = Redis::start();
     let relay = relay(&redis, &["--ping", "3s", "--operations-per-second", "100000"]);
     let mut wire = redis.wire();

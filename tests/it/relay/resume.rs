@@ -48,7 +48,7 @@ fn received(client: &Client, answer: &Value, room: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_kind_of_cursor_gets_the_answer_of_the_server() {
+fn every_kind_of_cursor_gets_the_servers_answer() {
     let redis = Redis::with(&["chat.journal-max 10"]);
     let mut wire = redis.wire();
     let ids = say(&redis, "lobby", 30);
@@ -91,7 +91,7 @@ fn every_kind_of_cursor_gets_the_answer_of_the_server() {
 }
 
 #[test]
-fn what_is_no_cursor_is_invalid_and_what_is_no_room_says_so() {
+fn a_wrong_cursor_is_invalid_and_a_missing_room_is_reported() {
     let redis = Redis::start();
     let relay = Relay::with("r1", &redis.url(), &["--operations-per-second", "10000"]);
     relay.wait_ready();
@@ -188,7 +188,7 @@ fn many_rooms_resumed_in_one_frame_while_messages_arrive_lose_nothing() {
 }
 
 #[test]
-fn a_cursor_ahead_of_the_relay_is_served_without_gap_or_double() {
+fn a_cursor_ahead_of_the_relay_is_served_without_gap_or_repeat() {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.address());
     // Patient: its subscription is slow, not dead.
@@ -229,7 +229,7 @@ fn a_cursor_ahead_of_the_relay_is_served_without_gap_or_double() {
 }
 
 #[test]
-fn a_subscription_that_is_silently_dead_is_found_by_the_probe() {
+fn the_probe_finds_a_silently_dead_subscription() {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.address());
     let url = format!("redis://{}", proxy.address());
@@ -255,7 +255,7 @@ fn a_subscription_that_is_silently_dead_is_found_by_the_probe() {
 }
 
 #[test]
-fn a_redis_that_was_demoted_is_found_out_and_told() {
+fn a_demoted_redis_is_detected_and_reported() {
     let redis = Redis::start();
     let relay = Relay::with("r1", &redis.url(), &["--probe", "500ms"]);
     relay.wait_ready();
@@ -281,7 +281,7 @@ fn a_redis_that_was_demoted_is_found_out_and_told() {
 }
 
 #[test]
-fn a_thousand_who_come_back_at_once_cost_few_questions() {
+fn a_thousand_clients_that_reconnect_at_once_cost_few_commands() {
     const CLIENTS: usize = 1000;
     let redis = Redis::start();
     let options = ["--max-connections", "2000"];

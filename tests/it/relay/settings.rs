@@ -15,7 +15,7 @@ fn refused(flags: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) 
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_and_end_it_with_2() {
+fn all_mistakes_are_reported_at_once_with_exit_status_2() {
     let flags = ["--listen", "nowhere", "--outbox", "2", "--insecure=perhaps"];
     let variables =
         [("CHAT_RELAY_AUTH", "jwt"), ("CHAT_RELAY_PING", "5"), ("CHAT_RELAY_THREADS", "-1")];
@@ -32,7 +32,7 @@ fn all_mistakes_are_told_at_once_and_end_it_with_2() {
 }
 
 #[test]
-fn it_starts_with_names_switches_and_empty_variables() {
+fn the_relay_starts_with_host_names_switches_and_empty_variables() {
     let dir = tempfile::tempdir().expect("a directory");
     let rows: &[(&str, &[&str], &[(&str, &str)], &str)] = &[
         ("name", &["--listen", "localhost:0"], &[], "listening on 127.0.0.1:"),

@@ -81,7 +81,7 @@ fn a_signal_reaches_others_once_in_two_seconds_and_never_the_users_own_sockets()
 }
 
 #[test]
-fn a_signal_that_is_refused_does_not_use_up_the_turn() {
+fn a_refused_signal_does_not_count_against_the_rate() {
     let redis = Redis::start();
     let relay = Relay::start("r1", &redis);
     let (alice, bob) = (relay.connect("alice"), relay.connect("bob"));

@@ -146,7 +146,7 @@ fn the_largest_argument_is_accepted_and_one_beyond_is_refused() {
 }
 
 #[test]
-fn no_word_is_too_long_to_be_refused_and_nothing_changes() {
+fn every_huge_word_is_refused_and_changes_nothing() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     prepare(&mut wire);

@@ -134,7 +134,7 @@ fn no_argument_causes_more_than_its_work_in_a_big_room() {
 }
 
 #[test]
-fn no_place_in_a_big_room_is_dear() {
+fn no_position_in_a_big_room_is_expensive() {
     let redis = Redis::with(SETTINGS);
     let mut wire = redis.wire();
     let ids = prepare(&mut wire, LONG);

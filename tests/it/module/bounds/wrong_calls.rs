@@ -50,7 +50,7 @@ fn every_wrong_call_is_refused_with_its_error_and_changes_nothing() {
 }
 
 #[test]
-fn limits_of_members_nonces_and_makers_are_told() {
+fn limits_of_members_nonces_and_creators_are_reported() {
     let settings = ["chat.members-max 2", "chat.nonce-max 2", "chat.create backend"];
     let redis = Redis::with(&settings);
     let mut wire = redis.wire();
@@ -79,9 +79,9 @@ pub(crate) fn codes() -> Vec<String> {
     let mut codes: Vec<String> = rows
         .map(|(_, expected, _)| expected.split(' ').next().unwrap_or_default().to_ascii_lowercase())
         .collect();
-    // From `limits_of_members_nonces_and_makers_are_told`.
+    // From `limits_of_members_nonces_and_creators_are_reported`.
     codes.push("ratelimit".into());
-    // From `keys::a_full_server_refuses_what_grows_and_lets_people_leave`.
+    // From `keys::a_full_server_refuses_growth_and_lets_users_leave`.
     codes.push("oom".into());
     codes
 }

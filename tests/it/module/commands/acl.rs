@@ -55,7 +55,7 @@ fn a_user_of_one_room_reaches_no_other() {
 }
 
 #[test]
-fn nobody_lists_rooms_they_may_not_read() {
+fn no_user_lists_rooms_that_the_acl_hides() {
     let redis = Redis::start();
     let mut admin = redis.wire();
     cmd!(admin, "CHAT.SEND", "secret", "root", "hidden").ok();
@@ -128,7 +128,7 @@ fn of_kind(wire: &mut Wire, flag: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_category_gives_and_takes_commands() {
+fn a_category_grants_and_revokes_commands() {
     let redis = Redis::start();
     let server = Server::of(&redis);
     let mut admin = redis.wire();
@@ -163,7 +163,7 @@ fn a_category_gives_and_takes_commands() {
 
 /// The lines of the documents for servers that know no categories of modules work on every server.
 #[test]
-fn the_lines_of_the_documents_allow_all_that_reads_and_nothing_that_writes() {
+fn the_documented_acl_lines_allow_all_reads_and_no_writes() {
     let redis = Redis::start();
     let mut admin = redis.wire();
     let reads = of_kind(&mut admin, "readonly");

@@ -28,7 +28,7 @@ fn ways(room: &str, user: &str) -> Vec<Command> {
 }
 
 #[test]
-fn a_user_makes_so_many_rooms_in_every_way_and_then_waits() {
+fn a_user_creates_rooms_up_to_the_limit_in_every_way_and_then_waits() {
     let redis = Redis::with(&["chat.create-limit 5/1h"]);
     let mut wire = redis.wire();
     cmd!(wire, "CHAT.SEND", "dm:alice,zoe", "alice", "hi").ok();
@@ -70,7 +70,7 @@ fn a_user_makes_so_many_rooms_in_every_way_and_then_waits() {
 }
 
 #[test]
-fn what_was_not_made_is_not_counted_and_the_wait_is_exact() {
+fn rooms_not_created_are_not_counted_and_the_wait_is_exact() {
     let redis = Redis::with(&["chat.create-limit 1/1500ms"]);
     let mut wire = redis.wire();
     let make = |wire: &mut Wire, room: &str| cmd!(wire, "CHAT.SEND", room, "alice", "hi");
@@ -95,7 +95,7 @@ fn what_was_not_made_is_not_counted_and_the_wait_is_exact() {
 }
 
 #[test]
-fn a_refused_direct_message_makes_no_room_of_the_other_side() {
+fn a_refused_direct_message_creates_no_room_for_the_recipient() {
     let redis = Redis::with(&["chat.create-limit 2/1h"]);
     let relay = Relay::start("r1", &redis);
     let alice = relay.connect("alice");

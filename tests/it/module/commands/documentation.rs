@@ -107,7 +107,7 @@ fn every_command_has_its_arity_flags_and_keys() {
 }
 
 #[test]
-fn what_grows_is_denied_when_memory_is_out() {
+fn commands_that_grow_are_denied_when_memory_is_full() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let grows = ["chat.send", "chat.edit", "chat.react", "chat.join", "chat.follow"];

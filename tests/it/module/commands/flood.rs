@@ -41,7 +41,7 @@ fn prepare(wire: &mut Wire) -> String {
 }
 
 #[test]
-fn every_kind_of_doing_counts_and_the_wait_that_is_told_is_enough() {
+fn every_kind_of_write_counts_and_the_reported_wait_is_enough() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let id = prepare(&mut wire);
@@ -94,7 +94,7 @@ fn every_kind_of_doing_counts_and_the_wait_that_is_told_is_enough() {
 }
 
 #[test]
-fn who_waits_as_long_as_was_told_is_let_through() {
+fn waiting_as_long_as_reported_is_enough() {
     let redis = Redis::with(&["chat.rate-limit 5/100ms"]);
     let mut wire = redis.wire();
     prepare(&mut wire);
@@ -146,7 +146,7 @@ fn a_repeat_with_its_nonce_costs_nothing() {
 }
 
 #[test]
-fn a_slow_room_takes_one_message_of_each_at_a_time() {
+fn a_slow_room_accepts_one_message_per_user_and_interval() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let id = prepare(&mut wire);
@@ -182,7 +182,7 @@ fn a_slow_room_takes_one_message_of_each_at_a_time() {
 }
 
 #[test]
-fn nobody_is_told_to_wait_longer_than_the_rule_says() {
+fn no_reported_wait_is_longer_than_the_rule() {
     let redis = Redis::with(&["chat.rate-limit 1/2s"]);
     let mut wire = redis.wire();
     cmd!(wire, "CHAT.JOIN", "paced", "owner").ok();
@@ -206,7 +206,7 @@ fn nobody_is_told_to_wait_longer_than_the_rule_says() {
 }
 
 #[test]
-fn a_rate_that_is_relaxed_lets_everybody_go_on() {
+fn a_relaxed_rate_applies_at_once() {
     let redis = Redis::with(&["chat.rate-limit 1/1h"]);
     let mut wire = redis.wire();
     let send = |wire: &mut Wire| cmd!(wire, "CHAT.SEND", "lobby", "alice", "x");
@@ -219,7 +219,7 @@ fn a_rate_that_is_relaxed_lets_everybody_go_on() {
 }
 
 #[test]
-fn a_relay_passes_the_wait_on() {
+fn a_relay_forwards_the_wait() {
     let redis = Redis::with(&["chat.rate-limit 3/60s"]);
     let relay = Relay::start("r1", &redis);
     let alice = relay.connect("alice");

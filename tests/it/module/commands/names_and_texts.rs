@@ -32,7 +32,7 @@ const INVISIBLE: &[char] = &[
 ];
 
 #[test]
-fn no_name_holds_what_cannot_be_seen() {
+fn no_name_holds_invisible_characters() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     cmd!(wire, "CHAT.JOIN", "lobby", "alice").ok();
@@ -75,7 +75,7 @@ fn no_name_holds_what_cannot_be_seen() {
 }
 
 #[test]
-fn texts_show_something_and_are_otherwise_free() {
+fn texts_need_one_visible_character_and_are_otherwise_free() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let id = cmd!(wire, "CHAT.SEND", "lobby", "alice", "hi").text().to_owned();
@@ -169,7 +169,7 @@ fn put_right(wire: &mut Wire, room: &str) {
 }
 
 #[test]
-fn rooms_of_older_names_are_restored() {
+fn rooms_with_names_of_older_rules_are_restored() {
     let redis = Redis::with(&["rdbcompression no"]);
     let mut wire = redis.wire();
     prepare(&mut wire, "lobby");
@@ -187,7 +187,7 @@ fn rooms_of_older_names_are_restored() {
 }
 
 #[test]
-fn rooms_under_older_names_are_loaded_kept_and_renamed() {
+fn rooms_under_names_of_older_rules_are_loaded_kept_and_renamed() {
     let mut redis = Redis::durable();
     let mut wire = redis.wire();
     prepare(&mut wire, "h\u{e4}ll");

@@ -15,7 +15,7 @@ fn send(wire: &mut Wire, user: &str, text: &str, nonce: &str) -> Reply {
 }
 
 #[test]
-fn a_repeat_answers_the_first_id_and_publishes_nothing() {
+fn a_repeat_returns_the_first_id_and_publishes_nothing() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let first = send(&mut wire, "alice", "once", "n1").ok();
@@ -106,7 +106,7 @@ fn clock_ms(wire: &mut Wire) -> u64 {
 }
 
 #[test]
-fn a_room_full_of_nonces_says_when_to_try_again_and_then_takes_it() {
+fn a_room_full_of_nonces_reports_when_to_retry_and_then_accepts() {
     let redis = Redis::with(&["chat.nonce-window 2000", "chat.nonce-max 3"]);
     let mut wire = redis.wire();
     let first = send(&mut wire, "alice", "x", "n1").ok();

@@ -87,7 +87,7 @@ fn rooms_are_described_wherever_reads_are_answered() {
 }
 
 #[test]
-fn an_acl_user_without_the_right_to_write_asks() {
+fn an_acl_user_without_the_right_to_write_may_read() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     prepare(&mut wire);

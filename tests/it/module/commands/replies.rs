@@ -8,7 +8,7 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::wait::{SOON, eventually};
 
 #[test]
-fn a_first_message_has_number_one_and_is_published_as_it_is_kept() {
+fn a_first_message_has_number_one_and_is_published_as_stored() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let mut channel = Subscriber::new(&redis, &["lobby"]);
@@ -128,7 +128,7 @@ fn history_pages_before_after_and_around() {
 }
 
 #[test]
-fn sync_knows_a_cursor_exactly_or_not_at_all() {
+fn sync_recovers_a_cursor_exactly_or_not_at_all() {
     let redis = Redis::with(&["chat.journal-max 10"]);
     let mut wire = redis.wire();
     let ids: Vec<String> = (1..=30)
@@ -174,7 +174,7 @@ fn sync_knows_a_cursor_exactly_or_not_at_all() {
 }
 
 #[test]
-fn every_event_names_the_one_before() {
+fn every_event_names_the_previous_one() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let mut channel = Subscriber::new(&redis, &["lobby"]);
@@ -244,7 +244,7 @@ fn members_are_paged_in_the_order_of_joining() {
 }
 
 #[test]
-fn a_room_tells_its_settings_in_both_protocols() {
+fn a_room_returns_its_settings_in_both_protocols() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     cmd!(wire, "CHAT.SEND", "lobby", "alice", "hi").ok();
@@ -353,7 +353,7 @@ fn signals_and_notices_are_published_and_nothing_else() {
 }
 
 #[test]
-fn a_user_follows_rooms_in_the_own_list() {
+fn a_user_follows_rooms_in_the_personal_list() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     assert_eq!(cmd!(wire, "CHAT.FOLLOW", "@alice", "zoo", "bar", "lobby", "bar").int(), 3);

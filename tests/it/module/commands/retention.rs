@@ -24,7 +24,7 @@ fn wait_gone(redis: &Redis, room: &str, secret: &str) {
 }
 
 #[test]
-fn a_quiet_room_forgets_by_itself() {
+fn a_quiet_room_removes_old_messages_by_itself() {
     let settings = ["rdbcompression no", "chat.history-ttl 1500", "replica-read-only no"];
     let primary = Redis::with(&settings);
     let replica = Redis::replica(&primary, &settings);
@@ -61,7 +61,7 @@ fn a_quiet_room_forgets_by_itself() {
 }
 
 #[test]
-fn an_edit_does_not_keep_its_message_young_nor_outlive_it() {
+fn an_edit_neither_extends_its_messages_age_nor_outlives_it() {
     let redis = Redis::with(&["rdbcompression no", "chat.history-ttl 2000"]);
     let mut wire = redis.wire();
     let old = cmd!(wire, "CHAT.SEND", "lobby", "alice", "old").text().to_owned();
@@ -91,7 +91,7 @@ fn an_edit_does_not_keep_its_message_young_nor_outlive_it() {
 }
 
 #[test]
-fn a_room_has_its_own_age_and_a_change_of_it_counts_at_once() {
+fn a_room_has_its_own_age_limit_and_a_change_applies_at_once() {
     let redis = Redis::with(&["rdbcompression no"]);
     let mut wire = redis.wire();
     for room in ["short", "long", "server"] {
@@ -109,7 +109,7 @@ fn a_room_has_its_own_age_and_a_change_of_it_counts_at_once() {
 }
 
 #[test]
-fn what_grew_too_old_while_the_server_was_down_goes_after_the_start() {
+fn messages_that_expired_while_the_server_was_down_are_removed_after_the_start() {
     let settings = ["rdbcompression no", "chat.history-ttl 1000", "save 3600 1"];
     let mut redis = Redis::with(&settings);
     let mut wire = redis.wire();
@@ -122,7 +122,7 @@ fn what_grew_too_old_while_the_server_was_down_goes_after_the_start() {
 }
 
 #[test]
-fn many_quiet_rooms_give_their_memory_back() {
+fn many_quiet_rooms_free_their_memory() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let before: u64 = redis.info("memory", "used_memory").parse().expect("a number");
@@ -154,7 +154,7 @@ fn usage(wire: &mut Wire, room: &str) -> i64 {
 }
 
 #[test]
-fn a_lowered_bound_is_carried_out_where_nobody_writes() {
+fn a_lowered_bound_applies_to_rooms_without_writes() {
     let settings = ["chat.history-max 100000"];
     let primary = Redis::with(&settings);
     let replica = Redis::replica(&primary, &settings);
@@ -216,7 +216,7 @@ fn one_message_and_very_many_edits_of_it_take_little_memory() {
 }
 
 #[test]
-fn bytes_are_bounded_and_what_can_never_fit_is_refused() {
+fn bytes_are_bounded_and_a_message_that_can_never_fit_is_refused() {
     let settings = ["chat.room-bytes 1mb", "chat.max-text 1mb"];
     let primary = Redis::with(&settings);
     let replica = Redis::replica(&primary, &settings);

@@ -51,7 +51,7 @@ fn every_setting_is_read_and_set_while_running() {
 }
 
 #[test]
-fn a_rate_is_so_many_in_such_a_time() {
+fn a_rate_is_a_number_and_a_time() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     for right in ["10/10s", "600/1m", "5/500ms", "1/1h", "1/1ms", "1000000/1s", "0"] {

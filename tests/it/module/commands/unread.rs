@@ -147,7 +147,7 @@ fn standings(wire: &mut Wire) -> Reply {
 }
 
 #[test]
-fn unread_and_mentions_are_what_a_recount_finds() {
+fn unread_and_mentions_equal_a_recount() {
     let settings = format!("chat.history-max {HISTORY_MAX}");
     let settings = [settings.as_str(), "appendonly yes", "appendfsync always"];
     let mut primary = Redis::with(&settings);
@@ -189,7 +189,7 @@ fn unread_and_mentions_are_what_a_recount_finds() {
 }
 
 #[test]
-fn both_of_a_direct_room_begin_at_its_beginning() {
+fn both_users_of_a_direct_room_start_unread_at_its_first_message() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let id = cmd!(wire, "CHAT.SEND", "dm:alice,bob", "alice", "hi", "MENTION", 1, "bob");
@@ -202,7 +202,7 @@ fn both_of_a_direct_room_begin_at_its_beginning() {
 }
 
 #[test]
-fn a_cursor_is_told_to_small_rooms_when_it_moves_and_only_then() {
+fn a_read_cursor_is_published_to_small_rooms_only_when_it_moves() {
     let redis = Redis::with(&["chat.receipts-max 3"]);
     let mut wire = redis.wire();
     cmd!(wire, "CHAT.JOIN", "lobby", "alice").ok();
@@ -236,7 +236,7 @@ fn a_cursor_is_told_to_small_rooms_when_it_moves_and_only_then() {
 }
 
 #[test]
-fn a_relay_answers_the_same_numbers() {
+fn a_relay_returns_the_same_numbers() {
     let redis = Redis::start();
     let relay = Relay::start("r1", &redis);
     let mut wire = redis.wire();

@@ -27,7 +27,7 @@ fn assert_in_database_0(server: Server, wire: &mut Wire, after: &str) {
 }
 
 #[test]
-fn a_room_goes_to_another_database_and_its_copy_too() {
+fn a_room_and_its_copy_move_to_another_database() {
     let redis = Redis::start();
     let server = Server::of(&redis);
     let mut wire = redis.wire();

@@ -15,7 +15,7 @@ fn fill(wire: &mut Wire, room: &str, messages: usize) -> Vec<String> {
 }
 
 #[test]
-fn a_room_that_ends_says_so_with_its_last_id_and_the_reason() {
+fn a_removed_room_publishes_its_last_id_and_the_reason() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let mut channel = Subscriber::new(&redis, &["a", "b", "c", "d", "e", "text"]);
@@ -43,7 +43,7 @@ fn a_room_that_ends_says_so_with_its_last_id_and_the_reason() {
 }
 
 #[test]
-fn a_room_made_anew_refuses_the_cursors_of_the_old_one() {
+fn a_recreated_room_refuses_the_cursors_of_the_old_one() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     for _ in 0..20 {
@@ -110,7 +110,7 @@ fn expire_and_persist_work_and_a_send_keeps_the_time_to_live() {
 }
 
 #[test]
-fn memory_usage_grows_with_the_room_and_comes_back() {
+fn memory_usage_grows_and_shrinks_with_the_room() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     fill(&mut wire, "lobby", 1);
@@ -155,7 +155,7 @@ fn a_room_has_a_frequency_under_lfu_and_an_idle_time_under_lru() {
 }
 
 #[test]
-fn an_evicted_room_is_gone_as_a_whole_and_says_so() {
+fn an_evicted_room_is_removed_whole_and_publishes_it() {
     let redis = Redis::with(&["maxmemory-policy allkeys-random"]);
     let mut wire = redis.wire();
     let rooms: Vec<String> = (0..20).map(|n| format!("room{n}")).collect();
@@ -192,7 +192,7 @@ fn an_evicted_room_is_gone_as_a_whole_and_says_so() {
 }
 
 #[test]
-fn a_full_server_refuses_what_grows_and_lets_people_leave() {
+fn a_full_server_refuses_growth_and_lets_users_leave() {
     let redis = Redis::with(&["maxmemory-policy noeviction"]);
     let mut wire = redis.wire();
     fill(&mut wire, "lobby", 1);

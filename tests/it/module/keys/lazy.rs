@@ -90,7 +90,7 @@ fn drops(channel: &Subscriber, rooms: &[String]) -> Vec<usize> {
 }
 
 #[test]
-fn every_room_of_an_emptied_database_is_told_once_and_before_anything_of_a_new_one() {
+fn every_room_of_an_emptied_database_is_announced_once_before_events_of_a_new_one() {
     for (how, target) in [("FLUSHALL", 0), ("FLUSHDB", 0), ("FLUSHALL", 1), ("FLUSHDB", 1)] {
         let redis = Redis::start();
         let mut wire = redis.wire();

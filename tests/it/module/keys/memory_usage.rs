@@ -337,7 +337,7 @@ fn told(redis: &Redis) -> i64 {
 }
 
 #[test]
-fn what_memory_usage_says_is_what_memory_grows_by() {
+fn memory_usage_equals_the_growth_of_used_memory() {
     let mut wrong = Vec::new();
     for Shape { name, settings, make } in SHAPES {
         let redis = Redis::with(settings);

@@ -117,7 +117,7 @@ fn rewrite(redis: &Redis) {
 }
 
 #[test]
-fn what_is_gone_is_found_nowhere() {
+fn deleted_texts_are_found_nowhere() {
     for (way, go) in WAYS {
         println!("{way}");
         let mut primary = Redis::with(SETTINGS);
@@ -166,7 +166,7 @@ fn what_is_gone_is_found_nowhere() {
 }
 
 #[test]
-fn what_stays_of_a_deleted_message_is_a_stone_with_an_inscription() {
+fn a_deleted_message_leaves_a_tombstone() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let id = secret(&mut wire);
@@ -203,7 +203,7 @@ fn what_stays_of_a_deleted_message_is_a_stone_with_an_inscription() {
 }
 
 #[test]
-fn a_nonce_answers_its_first_id_whatever_became_of_the_message() {
+fn a_nonce_returns_its_first_id_after_its_message_is_gone() {
     for (way, go) in [("edited", edit as fn(&mut Wire, &str))].iter().chain(WAYS) {
         let mut primary = Redis::durable();
         let replica = Redis::replica(&primary, &[]);
@@ -248,7 +248,7 @@ fn edit(wire: &mut Wire, id: &str) {
 }
 
 #[test]
-fn what_very_many_events_repeated_is_hidden_at_once_and_goes_from_memory_by_itself() {
+fn texts_repeated_by_many_events_are_hidden_at_once_and_freed_later() {
     let settings = ["chat.history-max 100000"];
     let primary = Redis::with(&settings);
     let replica = Redis::replica(&primary, &settings);

@@ -61,7 +61,7 @@ fn goes_on(wire: &mut Wire, text: &str) {
 }
 
 #[test]
-fn an_append_only_file_with_records_of_nobody_loads_and_so_do_its_rooms() {
+fn an_append_only_file_with_foreign_records_loads_and_so_do_its_rooms() {
     let mut redis = Redis::durable();
     let ms = prepare(&mut redis.wire());
     redis.stop();
@@ -89,7 +89,7 @@ fn an_append_only_file_with_records_of_nobody_loads_and_so_do_its_rooms() {
 }
 
 #[test]
-fn a_primary_that_sends_records_of_nobody_spoils_no_room_of_its_replica() {
+fn foreign_records_from_a_primary_damage_no_room_of_its_replica() {
     let rdb = {
         let source = Redis::start();
         let mut wire = source.wire();

@@ -106,7 +106,7 @@ fn value(redis: &Redis, room: &str) -> String {
 }
 
 #[test]
-fn of_an_append_only_file_cut_off_anywhere_no_half_room_is_loaded() {
+fn an_append_only_file_cut_anywhere_loads_no_half_room() {
     let settings = ["appendonly yes", "aof-use-rdb-preamble no", "appendfilename appendonly.aof"];
     let mut redis = Redis::with(&settings);
     let mut wire = redis.wire();

@@ -270,7 +270,7 @@ fn a_replica_that_comes_and_goes_while_its_primary_is_busy_is_always_equal() {
 }
 
 #[test]
-fn a_second_replica_that_comes_during_the_snapshot_of_the_first_is_equal() {
+fn a_second_replica_that_joins_during_the_snapshot_of_the_first_is_equal() {
     let primary = Redis::with(SETTINGS);
     cmd!(primary, "CONFIG", "SET", "repl-diskless-sync", "no").ok();
     cmd!(primary, "CONFIG", "SET", "rdb-key-save-delay", 30_000).ok();
@@ -354,7 +354,7 @@ fn an_append_only_file_turned_on_while_busy_has_everything() {
 }
 
 #[test]
-fn a_snapshot_of_a_server_that_nobody_follows_has_everything() {
+fn a_snapshot_of_a_server_without_followers_has_everything() {
     let mut redis = Redis::with(SETTINGS);
     let busy = Busy::start(&redis, "snapshot", Ages::Ignored);
     for round in 0..rounds(3) {
@@ -380,7 +380,7 @@ fn a_snapshot_of_a_server_that_nobody_follows_has_everything() {
 }
 
 #[test]
-fn every_change_counts_for_the_save_points_also_when_nobody_follows() {
+fn every_change_counts_for_save_points_without_followers_too() {
     let mut redis = Redis::with(&["save 1 5"]);
     let mut wire = redis.wire();
     cmd!(wire, "CONFIG", "SET", "save", "").ok();

@@ -58,7 +58,7 @@ fn say(redis: &Redis, room: &str, text: &str) -> String {
 }
 
 #[test]
-fn every_cursor_that_is_gone_is_refused_and_every_other_recovered() {
+fn every_lost_cursor_is_refused_and_every_other_recovered() {
     let mut pair = Pair::start();
     let relay = pair.relay("r1", "500ms");
     // In room k the last k events are lost, and after the promotion one new one comes, or two, ….
@@ -131,7 +131,7 @@ fn every_cursor_that_is_gone_is_refused_and_every_other_recovered() {
 }
 
 #[test]
-fn no_id_of_a_lost_event_is_given_again() {
+fn no_id_of_a_lost_event_is_reused() {
     let mut pair = Pair::start();
     let first = say(&pair.primary, "lobby", "kept");
     pair.cut_the_link();
@@ -146,7 +146,7 @@ fn no_id_of_a_lost_event_is_given_again() {
 }
 
 #[test]
-fn one_who_was_ahead_of_the_relay_is_told_that_this_is_lost() {
+fn a_client_ahead_of_the_relay_is_notified_of_the_loss() {
     let mut pair = Pair::start();
     // It goes on believing in its subscription, on which nothing comes any more.
     let relay = pair.relay("r1", "60s");

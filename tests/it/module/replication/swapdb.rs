@@ -151,7 +151,7 @@ fn clients_cannot_apply_records_while_a_copy_is_loaded() {
 }
 
 #[test]
-fn a_copy_that_comes_to_nothing_leaves_no_trace() {
+fn an_aborted_copy_leaves_no_trace() {
     let mut pair = Pair::start();
     let mut wire = pair.replica.wire();
     let (listed, counted) = (rooms(&mut wire), figures(&pair.replica));
@@ -181,7 +181,7 @@ fn a_copy_that_comes_to_nothing_leaves_no_trace() {
 }
 
 #[test]
-fn a_replica_that_was_promoted_after_a_copy_tells_of_no_room_that_is_there() {
+fn a_replica_promoted_after_a_copy_announces_no_removal_of_an_existing_room() {
     let pair = Pair::start();
     pair.begin_copy();
     cmd!(pair.replica, "CONFIG", "SET", "key-load-delay", 0).ok();
