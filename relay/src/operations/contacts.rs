@@ -12,19 +12,10 @@ use crate::client::request::Request;
 use crate::config::Contacts;
 use crate::hub::profile::{Detail, Profile};
 use crate::names::{self, contact};
-use crate::room::subscribers::PendingFlush;
-use crate::room::{Attached, Joiner, Room};
 use crate::upstream::replies::BoundedObject;
 
 /// Most users that one `profiles` names.
 const PROFILES: usize = 100;
-
-/// A contact that is asked about and waits for its place.
-pub(super) struct ReadyContact {
-    pub(super) room: Arc<Room>,
-    joiner: Joiner,
-    profile: Profile,
-}
 
 /// Refuses to tell of this room's presence unless it is the user's own or contacts are open.
 pub(super) fn check_contact(context: &Context, room: &str) -> Result<(), Error> {
@@ -32,47 +23,6 @@ pub(super) fn check_contact(context: &Context, room: &str) -> Result<(), Error> 
         return Err(Error::with_word("DENIED", "contacts", "presence of others is not told"));
     }
     Ok(())
-}
-
-/// Everything that has to be asked before a contact can be placed.
-pub(super) async fn prepare(
-    context: &Context,
-    room: &str,
-    user: &str,
-) -> Result<ReadyContact, Error> {
-    check_contact(context, room)?;
-    let hub = &context.hub;
-    if !hub.upstream.is_up() {
-        return Err(Error::unavailable());
-    }
-    let (room, joiner) = hub.begin_join(room, &context.connection);
-    super::join::confirmed(&room).await?;
-    let mut replies = hub.upstream.call(Profile::commands(user).into()).await.into_iter();
-    let (Some(what), Some(who)) = (replies.next(), replies.next()) else {
-        return Err(Error::unavailable());
-    };
-    let profile = Profile::read(what, who)?.unwrap_or_default();
-    Ok(ReadyContact { room, joiner, profile })
-}
-
-/// Gives a contact its place; None: ask again.
-pub(super) fn place(
-    context: &Context,
-    ready: &ReadyContact,
-    pending_flush: &mut PendingFlush,
-) -> Option<String> {
-    let ReadyContact { room, joiner, profile } = ready;
-    match room.attach_contact(joiner, &context.connection, profile.last, pending_flush) {
-        Attached::Then(next) => context.hub.follow(room, next),
-        Attached::FetchAgain | Attached::Removed => return None,
-    }
-    let mut members = format!(
-        r#""last":"{}","events":[],"more":false,"role":null,"online":{},"status":"#,
-        profile.last, profile.online
-    );
-    profile.write_shown(&mut members);
-    members.push_str(&format!(r#","last_seen":{},"contact":true"#, profile.last_seen));
-    Some(members)
 }
 
 pub(super) async fn profiles(context: &Arc<Context>, request: Request<'_>) -> Outcome {

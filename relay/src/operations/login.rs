@@ -1,26 +1,21 @@
-//! What every connection receives without asking: its user's personal room, and the rooms of
-//! `--auto-join`, all live from now on.
+//! The rooms that every connection receives without asking: its user's personal room, and the rooms
+//! of `--auto-join`, live from now on.
 //!
-//! Nothing is fetched here: a client that wants the past asks for it. If Redis is away, login goes
-//! on in the background when it is back.
+//! Nothing of their past is fetched: a client that wants it asks for it. If Redis is away, login goes
+//! on in the background once it is back. `join.rs` has the protocol.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::Value;
-
 use super::Context;
-use super::follows::{Following, Gain};
-use super::join::{ATTEMPTS, Membership, confirmed, is_member};
+use super::join::{self, ATTEMPTS, Answer, Membership, Start, Wanted};
 use crate::client::error::Error;
 use crate::hub::presence;
 use crate::room::Attached;
 use crate::room::subscribers::PendingFlush;
-use crate::upstream::commands::{self, Reader};
-use crate::upstream::replies::{Elements, field, id};
-use crate::upstream::{CommandError, State, Unavailable};
+use crate::upstream::State;
 
-/// Brings a new connection into these rooms, or begins to.
+/// Attaches a new connection to these rooms, or begins to.
 pub(crate) async fn login(context: Arc<Context>) {
     let rooms = login_rooms(&context);
     if let Err(rest) = enter_all(&context, rooms).await {
@@ -28,24 +23,24 @@ pub(crate) async fn login(context: Arc<Context>) {
     }
 }
 
-fn login_rooms(context: &Context) -> Vec<(String, Membership)> {
-    let personal = (format!("@{}", context.user()), Membership::AsItIs);
+fn login_rooms(context: &Context) -> Vec<Wanted> {
+    let start = Start::Live;
+    let room = format!("@{}", context.user());
+    let personal = Wanted { room, start, membership: Membership::Unchanged };
     let auto = context.hub.config.auto_join.iter();
-    let auto = auto.map(|room| (room.clone(), Membership::Join));
+    let auto = auto.map(|room| Wanted { room: room.clone(), start, membership: Membership::Join });
     std::iter::once(personal).chain(auto).collect()
 }
 
-/// Enters these rooms; the error holds those that could not be entered because Redis is away.
-async fn enter_all(
-    context: &Context,
-    rooms: Vec<(String, Membership)>,
-) -> Result<(), Vec<(String, Membership)>> {
+/// Enters these rooms; the error holds those that Redis does not serve now.
+async fn enter_all(context: &Context, rooms: Vec<Wanted>) -> Result<(), Vec<Wanted>> {
     let mut rest = Vec::new();
-    for (room, membership) in rooms {
-        match enter(context, &room, membership).await {
-            Err(error) if error.code == "UNAVAILABLE" => rest.push((room, membership)),
+    for wanted in rooms {
+        match enter(context, &wanted).await {
+            // Without memory only the join of a room is refused, which a later one makes up for.
+            Err(error) if matches!(&*error.code, "UNAVAILABLE" | "OOM") => rest.push(wanted),
             Err(error) => {
-                let code = &*error.code;
+                let (room, code) = (&*wanted.room, &*error.code);
                 tracing::info!(source = "client", room, code, "refused at login");
             }
             Ok(()) => {}
@@ -54,7 +49,7 @@ async fn enter_all(
     if rest.is_empty() { Ok(()) } else { Err(rest) }
 }
 
-async fn login_later(context: Arc<Context>, mut rooms: Vec<(String, Membership)>) {
+async fn login_later(context: Arc<Context>, mut rooms: Vec<Wanted>) {
     let upstream = context.hub.upstream.clone();
     let mut states = upstream.states();
     // While Redis is away the connection may end, and with it what is kept for it.
@@ -87,85 +82,31 @@ async fn login_later(context: Arc<Context>, mut rooms: Vec<(String, Membership)>
     }
 }
 
-async fn enter(context: &Context, name: &str, membership: Membership) -> Result<(), Error> {
+/// Enters one room. Also without an error the connection may not be in it: its user was removed
+/// meanwhile, and has been notified.
+async fn enter(context: &Context, wanted: &Wanted) -> Result<(), Error> {
     let (hub, connection) = (&context.hub, &context.connection);
-    let mut present_at = None;
-    for _ in 0..ATTEMPTS {
+    // What removes the user after presence was set first removes this connection too.
+    let mut first_present = None;
+    for attempt in 0..ATTEMPTS {
         if !hub.upstream.state().can_read() {
             return Err(Error::unavailable());
         }
-        if hub.room_of(connection, name).is_some_and(|room| room.is_receiving(connection)) {
+        if hub.room_of(connection, &wanted.room).is_some_and(|room| room.is_receiving(connection)) {
             return Ok(());
         }
-        let joined = match membership {
-            Membership::Join => join(context, name).await,
-            Membership::AsItIs => Ok(()),
-        };
-        // While writes are refused, members are let in as they are.
-        let must_be_member = match joined {
-            Ok(()) => false,
-            Err(error) if error.can_read() => true,
-            Err(error) => return Err(error.into()),
-        };
-        let (room, joiner) = hub.begin_join(name, connection);
-        confirmed(&room).await?;
-        let ttl = hub.config.presence_ttl;
-        let commands = vec![
-            presence::present(name, connection, ttl),
-            commands::room(name, Reader::User(context.user())),
-        ];
-        let mut replies = hub.upstream.call(commands).await.into_iter();
-        let mut next = || replies.next().unwrap_or(Err(Unavailable::Unreachable.into()));
-        let (present, seen) = (next(), next());
-        match present {
-            Err(error) if !error.can_read() => return Err(error.into()),
-            // Refused for now: the beats tell it later.
-            Err(_) => {}
-            // What happens after the first time is to be heard: a kick between two commands too.
-            Ok(value) => {
-                let mut elements = Elements::of(value)?;
-                let _users = elements.integer()?;
-                present_at = present_at.or(Some(elements.id()?));
-            }
+        let mut prepared = join::prepare(context, wanted, attempt).await?;
+        if let Answer::Live { present_at, .. } = &mut prepared.answer {
+            first_present = first_present.or(*present_at);
+            *present_at = first_present;
         }
-        let seen = match seen {
-            Err(CommandError::Refused(error)) if error.code == "NOROOM" => Value::Nil,
-            seen => seen?,
-        };
-        if must_be_member && !is_member(&seen) {
-            return Err(Unavailable::WritesRefused.into());
-        }
-        let newest = field(&seen, "last").and_then(|last| id(last.clone()).ok());
-        let position = present_at.or(newest).unwrap_or_default();
         let mut pending_flush = PendingFlush::new();
-        let placed = room.attach_present(&joiner, connection, position, &mut pending_flush);
+        let attached = join::attach(context, &prepared, &mut pending_flush);
         hub.flush(pending_flush);
-        match placed {
-            Attached::Then(next) => {
-                connection.add_room(&room.name);
-                hub.follow(&room, next);
-                return Ok(());
-            }
-            Attached::Removed => {
-                presence::end_later(hub, connection, name);
-                return Ok(());
-            }
+        match attached {
+            Attached::Then(_) | Attached::Removed => return Ok(()),
             Attached::FetchAgain => {}
         }
     }
     Err(Error::unavailable())
-}
-
-/// Makes the user a member, with the room in the user's list before and after.
-async fn join(context: &Context, name: &str) -> Result<(), CommandError> {
-    let following = Following::before(context, name, Gain::Join);
-    following.send(context).await?;
-    let mut commands = vec![commands::join(name, context.user())];
-    commands.extend(following.commands());
-    let mut replies = context.hub.upstream.call(commands).await.into_iter();
-    replies.next().unwrap_or(Err(Unavailable::Unreachable.into()))?;
-    if replies.all(|reply| reply.is_ok()) {
-        following.done(context);
-    }
-    Ok(())
 }

@@ -17,6 +17,7 @@ mod queries;
 mod resume;
 mod send;
 mod signal;
+mod subscribe;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -83,8 +84,8 @@ const PER_ROOM: fn(&Fields<'_>) -> usize = |fields| fields.entries("rooms").max(
 const PER_USER: fn(&Fields<'_>) -> usize = |fields| fields.entries("users").max(1);
 
 operations! {
-    "join" ONE => join::join;
-    "subscribe" ONE => join::subscribe;
+    "join" ONE => subscribe::join;
+    "subscribe" ONE => subscribe::subscribe;
     "resume" PER_ROOM => resume::resume;
     "leave" ONE => leave::leave;
     "unsubscribe" ONE => leave::unsubscribe;

@@ -6,7 +6,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::join::{Membership, Wish, check_room_count, receive, too_many_rooms};
+use super::join::{Membership, Start, Wanted};
+use super::subscribe::{check_room_count, receive, too_many_rooms};
 use super::{Answer, Context, Outcome};
 use crate::client::error::Error;
 use crate::client::json;
@@ -18,15 +19,15 @@ use crate::names::room_kind;
 pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let rooms = request.fields.members("rooms")?;
     let rooms = rooms.ok_or_else(|| Error::invalid("rooms", "this field is needed"))?;
-    let wishes = wishes(&rooms, context.hub.config.max_rooms)?;
-    check_room_count(context, &wishes)?;
-    let received = receive(context, &wishes).await;
+    let wanted = wanted(&rooms, context.hub.config.max_rooms)?;
+    check_room_count(context, &wanted)?;
+    let received = receive(context, &wanted).await;
     let mut inside = String::from("\"rooms\":{");
-    for (index, (wish, received)) in wishes.iter().zip(received).enumerate() {
+    for (index, (wanted, received)) in wanted.iter().zip(received).enumerate() {
         if index > 0 {
             inside.push(',');
         }
-        json::string(&mut inside, &wish.room);
+        json::string(&mut inside, &wanted.room);
         match received {
             Ok(members) => inside.push_str(&format!(":{{{members}}}")),
             Err(error) => {
@@ -41,31 +42,31 @@ pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outc
     Ok(Answer::Sent)
 }
 
-/// What is asked for, each room looked at once: at most `most`.
-fn wishes(rooms: &Fields<'_>, most: usize) -> Result<Vec<Wish>, Error> {
+/// The rooms of a request with their cursors, each named once, at most `most`.
+fn wanted(rooms: &Fields<'_>, most: usize) -> Result<Vec<Wanted>, Error> {
     if rooms.iter().count() > most {
         return Err(too_many_rooms());
     }
-    let mut wishes: Vec<Wish> = Vec::new();
+    let mut wanted: Vec<Wanted> = Vec::new();
     let mut named = HashSet::new();
     for (room, cursor) in rooms.iter() {
         if room_kind(room).is_none() {
             return Err(Error::invalid("room", "no room can have this name"));
         }
-        let since = match cursor {
-            "null" => None,
+        let start = match cursor {
+            "null" => Start::Page,
             cursor => {
                 let cursor = json::text(cursor).ok();
                 let id = cursor.and_then(|cursor| Id::parse(cursor.as_bytes()));
-                Some(id.ok_or_else(|| Error::invalid("rooms", "a cursor is not an id"))?)
+                Start::After(id.ok_or_else(|| Error::invalid("rooms", "a cursor is not an id"))?)
             }
         };
         if !named.insert(room) {
             return Err(Error::invalid("rooms", "a room is named twice"));
         }
-        wishes.push(Wish { room: room.to_owned(), since, membership: Membership::AsItIs });
+        wanted.push(Wanted { room: room.to_owned(), start, membership: Membership::Unchanged });
     }
-    Ok(wishes)
+    Ok(wanted)
 }
 
 #[cfg(test)]
@@ -74,18 +75,18 @@ mod tests {
 
     #[test]
     fn each_room_is_named_once_and_there_are_not_too_many() {
-        let wished = |rooms: &str, most| {
+        let named = |rooms: &str, most| {
             let fields: Fields<'_> = serde_json::from_str(rooms).expect("an object");
-            wishes(&fields, most).map(|wishes| wishes.len()).map_err(|error| error.code)
+            wanted(&fields, most).map(|wanted| wanted.len()).map_err(|error| error.code)
         };
-        assert_eq!(wished(r#"{"a":"1-1","b":null}"#, 2), Ok(2));
-        assert_eq!(wished("{}", 2), Ok(0));
-        assert_eq!(wished(r#"{"a":"1-1","b":null,"a":null}"#, 3), Err("INVALID".into()));
-        assert_eq!(wished(r#"{"a":"1-1","\u0061":null}"#, 3), Err("INVALID".into()));
-        assert_eq!(wished(r#"{"a":1}"#, 3), Err("INVALID".into()));
+        assert_eq!(named(r#"{"a":"1-1","b":null}"#, 2), Ok(2));
+        assert_eq!(named("{}", 2), Ok(0));
+        assert_eq!(named(r#"{"a":"1-1","b":null,"a":null}"#, 3), Err("INVALID".into()));
+        assert_eq!(named(r#"{"a":"1-1","\u0061":null}"#, 3), Err("INVALID".into()));
+        assert_eq!(named(r#"{"a":1}"#, 3), Err("INVALID".into()));
         let many: Vec<String> = (0..5000).map(|n| format!("\"r{n}\":\"0-0\"")).collect();
         let many = format!("{{{},\"@\":17}}", many.join(","));
-        assert_eq!(wished(&many, 5000), Err("DENIED".into()), "before any is looked at");
-        assert_eq!(wished(&many, 5001), Err("INVALID".into()));
+        assert_eq!(named(&many, 5000), Err("DENIED".into()), "before any is looked at");
+        assert_eq!(named(&many, 5001), Err("INVALID".into()));
     }
 }

@@ -1,0 +1,213 @@
+//! `join`, `subscribe`: receiving rooms from now on, which `resume` does for many at once.
+//!
+//! The reply holds the past of each room, as far as all of it fits into one reply, and the live
+//! events leave after it: the connection's outbox is held while the rooms are attached, and released
+//! with the reply. How a room is attached without gap or duplicate is in `join.rs`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use super::join::{self, ATTEMPTS, Membership, Prepared, Start, Wanted};
+use super::{Context, Outcome};
+use crate::client::error::Error;
+use crate::client::reply;
+use crate::client::request::Request;
+use crate::room::Attached;
+use crate::room::subscribers::PendingFlush;
+use crate::upstream::replies::{PAGE_BYTES, write_json};
+
+/// Rooms prepared at a time: each may bring as much as a reply holds.
+const AT_A_TIME: usize = 8;
+
+/// The members of a room's reply, or why the room is not received.
+pub(super) type Received = Result<String, Error>;
+
+pub(super) async fn join(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    receive_one(context, request, Membership::Join).await
+}
+
+pub(super) async fn subscribe(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    receive_one(context, request, Membership::Unchanged).await
+}
+
+async fn receive_one(context: &Context, request: Request<'_>, membership: Membership) -> Outcome {
+    let room = request.fields.room()?.into_owned();
+    let start = request.fields.id("since")?.map_or(Start::Page, Start::After);
+    let wanted = [Wanted { room, start, membership }];
+    check_room_count(context, &wanted)?;
+    let answer = match receive(context, &wanted).await.pop() {
+        Some(Ok(inside)) => reply::ok(request.reference, &inside),
+        Some(Err(error)) => reply::error(request.reference, &error),
+        None => reply::error(request.reference, &Error::unavailable()),
+    };
+    context.connection.release(&answer);
+    Ok(super::Answer::Sent)
+}
+
+/// Refuses if the connection would receive more rooms than one may.
+pub(super) fn check_room_count(context: &Context, wanted: &[Wanted]) -> Result<(), Error> {
+    let received = context.connection.rooms();
+    let received: HashSet<&str> = received.iter().map(|room| &**room).collect();
+    let new = wanted.iter().filter(|wanted| !received.contains(&*wanted.room)).count();
+    if received.len() + new > context.hub.config.max_rooms {
+        return Err(too_many_rooms());
+    }
+    Ok(())
+}
+
+pub(super) fn too_many_rooms() -> Error {
+    Error::new("DENIED", "too many rooms on this connection")
+}
+
+/// Attaches the connection to these rooms. Returns for each the members of its reply, in the same
+/// order. A room whose events do not fit into one reply is answered so that the client asks for it
+/// again, see [`later`]. The connection's outbox is held on return: the caller releases it with the
+/// reply.
+pub(super) async fn receive(context: &Context, wanted: &[Wanted]) -> Vec<Received> {
+    let connection = &context.connection;
+    let mut results: Vec<Received> = Vec::new();
+    results.resize(wanted.len(), Err(Error::unavailable()));
+    let mut space = Space::new(wanted.len());
+    let mut open: Vec<usize> = (0..wanted.len()).collect();
+    for attempt in 0..ATTEMPTS {
+        let prepared = prepare_all(context, wanted, &open, attempt, &mut space).await;
+        connection.hold();
+        let mut pending_flush = PendingFlush::new();
+        let mut again = Vec::new();
+        for (index, prepared) in open.into_iter().zip(prepared) {
+            let wanted = &wanted[index];
+            results[index] = match prepared {
+                Ok(Some(prepared)) => match join::attach(context, &prepared, &mut pending_flush) {
+                    Attached::Then(_) => Ok(members(&prepared.answer)),
+                    Attached::FetchAgain | Attached::Removed => {
+                        space.give_back(index);
+                        again.push(index);
+                        Err(Error::unavailable())
+                    }
+                },
+                Ok(None) => later(context, wanted),
+                Err(error) => Err(error),
+            };
+        }
+        context.hub.flush(pending_flush);
+        open = again;
+        if open.is_empty() {
+            break;
+        }
+    }
+    connection.hold();
+    results
+}
+
+/// The members of a room's reply.
+fn members(answer: &join::Answer) -> String {
+    match answer {
+        join::Answer::Page { fetched, role, online } => {
+            let mut members = String::with_capacity(fetched.json.len() + 64);
+            if let Some(recovered) = fetched.recovered {
+                let recovered =
+                    if recovered { "\"recovered\":true," } else { "\"recovered\":false," };
+                members.push_str(recovered);
+            }
+            members.push_str(&fetched.json);
+            members.push_str(",\"role\":");
+            write_json(&mut members, role);
+            members.push_str(&format!(",\"online\":{online}"));
+            members
+        }
+        join::Answer::Contact(profile) => {
+            let mut members = format!(
+                r#""last":"{}","events":[],"more":false,"role":null,"online":{},"status":"#,
+                profile.last, profile.online
+            );
+            profile.write_shown(&mut members);
+            members.push_str(&format!(r#","last_seen":{},"contact":true"#, profile.last_seen));
+            members
+        }
+        join::Answer::Live { .. } => String::new(),
+    }
+}
+
+/// How much of one reply its rooms take, in bytes.
+struct Space {
+    taken: Vec<usize>,
+    is_full: bool,
+}
+
+impl Space {
+    fn new(count: usize) -> Space {
+        Space { taken: vec![0; count], is_full: false }
+    }
+
+    /// Takes space for a room. False: the reply is full. The first one always fits.
+    fn take(&mut self, index: usize, bytes: usize) -> bool {
+        let before: usize = self.taken.iter().sum();
+        let fits = before == 0 || before + bytes <= PAGE_BYTES;
+        if fits {
+            self.taken[index] = bytes;
+        }
+        self.is_full |= !fits;
+        fits
+    }
+
+    fn give_back(&mut self, index: usize) {
+        self.taken[index] = 0;
+    }
+}
+
+/// Prepares the rooms `open`, some at a time, until their events fill a reply; in the same order.
+/// `None`: the room does not fit.
+async fn prepare_all(
+    context: &Context,
+    wanted: &[Wanted],
+    open: &[usize],
+    attempt: usize,
+    space: &mut Space,
+) -> Vec<Result<Option<Prepared>, Error>> {
+    /// Bytes of a room in a reply besides its name and its events, at most.
+    const FRAME: usize = 160;
+    let mut all = Vec::with_capacity(open.len());
+    for part in open.chunks(AT_A_TIME) {
+        if space.is_full {
+            all.extend(part.iter().map(|_| Ok(None)));
+            continue;
+        }
+        let asked = part.iter().map(|&index| join::prepare(context, &wanted[index], attempt));
+        for (&index, prepared) in part.iter().zip(join_all(asked).await) {
+            let events = match &prepared {
+                Ok(Prepared { answer: join::Answer::Page { fetched, .. }, .. }) => {
+                    fetched.json.len()
+                }
+                _ => 0,
+            };
+            if space.take(index, wanted[index].room.len() * 2 + FRAME + events) {
+                all.push(prepared.map(Some));
+                continue;
+            }
+            if let Ok(prepared) = &prepared {
+                join::abandon(context, prepared);
+            }
+            all.push(prepared.map(|_| None));
+        }
+    }
+    all
+}
+
+/// The reply is full: the client is to ask for this room again, from where it stands. Until then it
+/// receives nothing of it.
+fn later(context: &Context, wanted: &Wanted) -> Received {
+    if let Some(room) = context.hub.room_of(&context.connection, &wanted.room) {
+        room.remove(&context.connection);
+    }
+    match wanted.start {
+        Start::After(since) => {
+            Ok(format!(r#""recovered":true,"last":"{since}","events":[],"more":true"#))
+        }
+        Start::Page | Start::Live => Err(Error {
+            message: "this reply is full; ask for the room again".into(),
+            ..Error::ratelimit(0)
+        }),
+    }
+}
