@@ -1,24 +1,34 @@
 //! The pure core of redis-chat: what a room is and how it changes.
 //!
 //! ```text
-//! command --decide(room, command, now)--> refusal | steps
-//! step:   record --apply(room, record)--> room'      and the bytes to replicate
-//!         event  ------------------------------------ the bytes to publish
+//! command --decide(room, command, now)--> error | steps
+//! step:   record --apply(room, record)--> room'     and bytes to replicate
+//!         event  --------------------------------> bytes to publish
 //! ```
 //!
-//! *Decide* reads the room and the time and writes nothing: a command that is refused has changed
-//! nothing. *Apply* is deterministic and cannot fail: the primary, its replicas and a restart run
-//! the same records through the same code and hold equal rooms. *Events* are written once, in one
-//! encoding, from the record or from the stored room alike.
+//! - `decide` reads the room and the time and changes nothing, so a command that fails has no effect.
+//! - `apply` is deterministic and cannot fail: the primary, its replicas and a restart run the same
+//!   records through the same code and hold equal rooms.
+//! - An event is written once, in one encoding, either from the record or from the stored room.
 //!
-//! There is no Redis here, no clock, no randomness that shows, and no `unsafe`. Hash tables are
-//! seeded per process against collision attacks; nothing that leaves a room depends on their order.
+//! The core knows no Redis and no clock, and has no `unsafe` code. Its hash tables are seeded per process
+//! against collision attacks, so nothing that leaves a room may depend on their order.
 //!
-//! To read it: [`names`], [`id`] and [`limits`] say what values are; [`room`] what a room holds
-//! (messages and their bodies, what touched them, journal, users, members, sanctions, presence with
-//! statuses and deadlines, nonces, settings, follows); [`decide`] the rules, one file per command;
-//! `record` and `apply` the changes; `event`, and `encoding` with `decoding`, the two forms in which
-//! a room leaves the core.
+//! # Layers
+//!
+//! From the lowest to the highest. A file imports only from its own layer or from a lower one, by the path
+//! of the file that defines the item, and no files import each other in a circle. Unit tests may import
+//! anything.
+//!
+//! 1. `command_error`: why a command fails
+//! 2. `bytes`: integers, JSON and compact values as bytes
+//! 3. `collections`: containers that never move more than a bounded part of themselves
+//! 4. `arguments`: the arguments of a command, parsed
+//! 5. `state`: a room and its parts
+//! 6. `codec`: records, snapshots and events
+//! 7. `decide`, `apply`: the rules, one file per command; the changes
+//! 8. `execute`: runs a decision and collects what it leaves to replicate and to publish
+//! 9. `lib`: what other crates use
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
