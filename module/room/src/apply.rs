@@ -14,7 +14,7 @@ use crate::state::nonces::Nonce;
 use crate::state::presence::status_counts::{ONLINE, StatusCounts};
 use crate::state::room::Room;
 use crate::state::sanctions::FOR_EVER;
-use crate::state::settings::to_json;
+use crate::state::settings::table::to_json;
 use crate::state::users::members::{MemberAction, MemberChange, Membership, Role};
 use crate::state::users::unread::uncount;
 

@@ -16,7 +16,7 @@ use crate::state::log::journal::{Change, LogEntry, ReactionDetail};
 use crate::state::log::message_body::Body;
 use crate::state::repeated::Repeated;
 use crate::state::room::Room;
-use crate::state::settings::to_json;
+use crate::state::settings::table::to_json;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
 
 /// Writes the event of a fact with what it repeats of its message.

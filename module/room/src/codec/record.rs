@@ -11,7 +11,7 @@ use chat_protocol::id::Id;
 use crate::bytes::varint;
 use crate::codec::fields::write_member;
 use crate::state::log::message_body::Body;
-use crate::state::settings::Setting;
+use crate::state::settings::table::Setting;
 use crate::state::users::members::{MemberChange, Role};
 
 /// One change of a room.

@@ -14,7 +14,7 @@ use crate::codec::record::*;
 use crate::state::limits::*;
 use crate::state::log::message_body::Body;
 use crate::state::room::Room;
-use crate::state::settings::Setting;
+use crate::state::settings::table::Setting;
 
 impl<'a> Record<'a> {
     /// Reads the records that [`Record::write`] has written one after another. Errors: malformed

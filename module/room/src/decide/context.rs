@@ -10,7 +10,7 @@ use crate::command_error::CommandError;
 use crate::decide::decision::{Decision, Step};
 use crate::state::limits::{Create, Limits, MAX_TEXT_MAX};
 use crate::state::room::{Now, Room};
-use crate::state::settings::Access;
+use crate::state::settings::kind::Access;
 use crate::state::users::members::Role;
 
 /// Whether a command makes the room it names, if there is none.

@@ -7,7 +7,7 @@ use crate::command_error::CommandError;
 use crate::decide::context::{Context, Creation};
 use crate::decide::decision::Decision;
 use crate::decide::trim::{Added, trim};
-use crate::state::settings::Access;
+use crate::state::settings::kind::Access;
 use crate::state::users::members::Role;
 
 /// CHAT.JOIN, as it came.

@@ -8,7 +8,8 @@ use crate::command_error::CommandError;
 use crate::decide::context::{Context, Creation};
 use crate::decide::decision::Decision;
 use crate::decide::trim::{Added, trim};
-use crate::state::settings::{Access, Setting};
+use crate::state::settings::kind::Access;
+use crate::state::settings::table::{Rooms, Setting, Settings};
 use crate::state::users::members::Role;
 
 /// CHAT.ROOM room SET field value … [BY actor] [NOCREATE], as it came.
@@ -41,16 +42,9 @@ pub fn set<'a>(
         }
         changes.push(change);
     }
-    if !context.is_ordinary() {
-        let of_rooms = |change: &Setting<'_>| {
-            matches!(change, Setting::Access(_) | Setting::Slow(_) | Setting::Frozen(_))
-        };
-        if changes.iter().any(of_rooms) {
-            return Err(CommandError::invalid(
-                "field",
-                "only ordinary rooms have access, slow, frozen",
-            ));
-        }
+    if !context.is_ordinary() && changes.iter().any(|change| change.rooms() == Rooms::Ordinary) {
+        let hint = "only ordinary rooms have access, slow, frozen";
+        return Err(CommandError::invalid("field", hint));
     }
     let personal = matches!(context.name.kind, RoomKind::Personal(_));
     if !personal && changes.iter().any(Setting::is_personal) {
@@ -96,14 +90,14 @@ fn allowed(
         return Err(CommandError::Denied("backend"));
     }
     if !context.is_ordinary() {
-        let own = changes.iter().all(Setting::is_profile);
+        let own = changes.iter().all(|change| change.rooms() == Rooms::Profile);
         return if own { Ok(()) } else { Err(CommandError::Denied("backend")) };
     }
     if context.room.is_blank() {
         return Ok(());
     }
     let role = context.room.role(user).ok_or(CommandError::NotMember)?;
-    let needed = changes.iter().map(Setting::needs).max().unwrap_or(Role::Member);
+    let needed = changes.iter().map(Setting::needed_role).max().unwrap_or(Role::Member);
     if role < needed { Err(CommandError::Denied(needed.as_str())) } else { Ok(()) }
 }
 
@@ -198,7 +192,7 @@ pub fn answer<'a>(
         frozen: settings.frozen,
         slow: settings.slow.unwrap_or(0),
         profile: matches!(context.name.kind, RoomKind::Personal(_)).then(|| {
-            let crate::state::settings::Profile { name, avatar, status } = &settings.profile;
+            let Settings { name, avatar, status, .. } = settings;
             Profile { name, avatar, status }
         }),
         // Read by the backend and by the room's user: `readable` refuses everybody else.

@@ -16,7 +16,7 @@ use chat_protocol::visibility;
 
 use crate::state::log::message_body::{ACTION, Body, SYSTEM, TEXT};
 use crate::state::nonces;
-use crate::state::settings::Access;
+use crate::state::settings::kind::Access;
 use crate::state::users::members::Role;
 
 /// The command, as it came.

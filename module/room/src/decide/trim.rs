@@ -12,7 +12,7 @@ use crate::decide::context::Context;
 use crate::decide::decision::Decision;
 use crate::state::limits::Limits;
 use crate::state::room::Room;
-use crate::state::settings::Settings;
+use crate::state::settings::table::Settings;
 
 /// Messages, events and nonces that one command removes, at most so many of each.
 pub(super) const MOST: usize = 256;

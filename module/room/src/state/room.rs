@@ -17,7 +17,7 @@ use crate::state::pending_free::PendingFree;
 use crate::state::presence::presence_table::{Online, Presence};
 use crate::state::rate_limit::RateLimits;
 use crate::state::sanctions::Sanctions;
-use crate::state::settings::{self, Settings};
+use crate::state::settings::table::{Settings, UNCHANGED};
 use crate::state::users::members::Role;
 use crate::state::users::range_counts::RangeCounts;
 use crate::state::users::user_list::UserList;
@@ -254,7 +254,7 @@ impl Room {
     }
 
     pub(crate) fn settings(&self) -> &Settings {
-        self.settings.as_deref().unwrap_or(&settings::UNCHANGED)
+        self.settings.as_deref().unwrap_or(&UNCHANGED)
     }
 
     /// The number of the first message within the bounds of `settings`: neither too old nor one too

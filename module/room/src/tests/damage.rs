@@ -259,7 +259,7 @@ fn rooms_stored_by_the_second_version_load() {
 
     let stored = include_bytes!("../../fixtures/personal-v2.bin");
     let room = Room::decode(stored).expect("every stored version loads");
-    let profile = &room.settings().profile;
+    let profile = room.settings();
     assert_eq!((&*profile.name, &*profile.status), ("Anna ❤\u{fe0f}", "\u{3164}"));
     let follows: Vec<&str> =
         room.follows.from(std::ops::Bound::Unbounded).map(|(room, _)| room).collect();

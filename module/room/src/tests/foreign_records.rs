@@ -12,7 +12,8 @@ use crate::state::limits::*;
 use crate::state::log::journal::Journal;
 use crate::state::log::message_body::{Body, Mentions};
 use crate::state::numbers::{END, FULL, PLAUSIBLE_END};
-use crate::state::settings::{Access, Setting};
+use crate::state::settings::kind::Access;
+use crate::state::settings::table::Setting;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
 use crate::{CommandError, Part, Record, Room};
 

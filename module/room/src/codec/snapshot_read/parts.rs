@@ -13,7 +13,7 @@ use crate::state::log::messages::{Message, Messages};
 use crate::state::nonces::Nonce;
 use crate::state::numbers::END;
 use crate::state::sanctions::Sanction;
-use crate::state::settings::{Setting, Settings};
+use crate::state::settings::table::{Setting, Settings};
 use crate::state::users::members::Membership;
 
 impl Decoder<'_, '_> {

@@ -1,0 +1,4 @@
+//! The settings of a room.
+
+pub(crate) mod kind;
+pub(crate) mod table;
