@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use chat_protocol::close_code;
 use chat_tests::documents::{blocks, code_words, read, rows, section};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
@@ -70,4 +71,21 @@ fn every_path_in_the_table_is_served() {
         let expected = if path == "/ws" { 426 } else { 200 };
         assert_eq!(status, expected, "{path}: {body}");
     }
+}
+
+#[test]
+fn every_close_code_has_a_row_that_says_whether_to_reconnect() {
+    let text = read(DOCUMENT);
+    let rows = rows(section(&text, "## Close codes"));
+    let listed: BTreeSet<(String, String, bool)> = rows
+        .iter()
+        .map(|row| {
+            (row[0].clone(), row[1].trim_matches('`').to_owned(), row[3].contains("reconnect"))
+        })
+        .collect();
+    let codes: BTreeSet<(String, String, bool)> = close_code::ALL
+        .iter()
+        .map(|code| (code.number.to_string(), code.name.to_owned(), code.retry_ms.is_some()))
+        .collect();
+    assert_eq!(listed, codes);
 }

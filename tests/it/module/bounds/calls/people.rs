@@ -87,6 +87,7 @@ pub(crate) const MEMBERS: Command = Command {
         (&["lobby", "COUNT", "0"], "INVALID count", "none"),
         (&["lobby", "AS", "*"], "INVALID user", "the backend"),
         (&["closed", "AS", "bob"], "NOTMEMBER", "members only"),
+        (&["@alice", "AS", "bob"], "DENIED self", "another user's"),
         (&["dm:alice,bob", "AS", "carol"], "NOTMEMBER", "other people's"),
         (&["lobby", "AS", "banned"], "BANNED 0", "kept out for ever"),
         (&["lobby", "PREFIX"], "ERR", "no prefix"),
