@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::client::error::Error;
 use crate::event::{Head, Place};
-use crate::hub::Hub;
+use crate::hub::hub::Hub;
 use crate::hub::presence;
 use crate::panics::restart_on_panic;
 use crate::room::fetch::sync_command;

@@ -5,24 +5,27 @@
 
 use std::sync::Arc;
 
-use super::{Hub, now_ms};
 use crate::event::{Head, Place};
 use crate::hub::access;
+use crate::hub::beats;
 use crate::hub::event_queue::TAKEN;
-use crate::hub::presence;
-use crate::hub::profile_updates;
-use crate::hub::sync::Cause;
+use crate::hub::hub::{Hub, now_ms};
+use crate::hub::profiles::updates;
+use crate::hub::sync::{self, Cause};
 use crate::metrics::METRICS;
 use crate::room::Room;
 use crate::room::subscribers::PendingFlush;
 use crate::upstream::Listener;
 
-impl Hub {
+/// Takes what arrives from Redis for the hub.
+pub(super) struct Dispatcher(pub(super) Arc<Hub>);
+
+impl Dispatcher {
     /// Rooms that a defect leaves with a hole close it.
-    pub(super) async fn run_dispatch(self: Arc<Self>) {
+    pub(super) async fn run(&self) {
         loop {
             match self.dispatch() {
-                0 => self.event_queue.come().await,
+                0 => self.0.event_queue.come().await,
                 // Giving way wakes another thread: not after a few events.
                 TAKEN.. => tokio::task::yield_now().await,
                 _ => tokio::task::consume_budget().await,
@@ -32,7 +35,7 @@ impl Hub {
 
     /// Hands some of the event_queue to their rooms. Returns how many events there were.
     fn dispatch(&self) -> usize {
-        self.event_queue.take(|told| {
+        self.0.event_queue.take(|told| {
             let mut events = Vec::with_capacity(told.len());
             for told in told {
                 match told.head() {
@@ -48,7 +51,7 @@ impl Hub {
             for run in events.chunk_by(together) {
                 self.dispatch_to_room(run, &mut pending_flush);
             }
-            self.flush(pending_flush);
+            self.0.flush(pending_flush);
         })
     }
 
@@ -65,21 +68,19 @@ impl Hub {
             }
         }
         let next = room.events(run.iter().map(|(_, head)| head), pending_flush);
-        self.follow(room, next);
-        if changes_access(last)
-            && let Some(hub) = self.me.upgrade()
-        {
-            access::watch(&hub, room, last);
-            hub.attend(room);
+        sync::sync_if_needed(&self.0, room, next);
+        if changes_access(last) {
+            access::watch(&self.0, room, last);
+            sync::start_requested_work(&self.0, room);
         }
     }
 }
 
-impl Listener for Hub {
+impl Listener for Dispatcher {
     fn message(&self, channel: &str, payload: Vec<u8>) {
         METRICS.events_received.increment(1);
-        let Some(room) = self.room(channel) else { return };
-        if !self.event_queue.put(room, payload) {
+        let Some(room) = self.0.room(channel) else { return };
+        if !self.0.event_queue.put(room, payload) {
             // As fast as Redis tells us we cannot hand out: this slows it down.
             self.dispatch();
         }
@@ -87,42 +88,40 @@ impl Listener for Hub {
 
     fn subscribed(&self, channel: &str) {
         self.dispatch_all();
-        if let Some(room) = self.room(channel)
+        if let Some(room) = self.0.room(channel)
             && room.confirm()
         {
-            self.sync(room, Cause::Resubscribed);
+            sync::start(&self.0, room, Cause::Resubscribed);
         }
     }
 
     fn unsubscribed(&self, channel: &str) {
         self.dispatch_all();
         // Ours, or the server's because the room has moved: if we still want it, ask again.
-        if let Some(room) = self.room(channel) {
+        if let Some(room) = self.0.room(channel) {
             let mut pending_flush = PendingFlush::new();
             room.unconfirm(&mut pending_flush);
-            self.flush(pending_flush);
-            self.upstream.subscribe(room.name.clone());
+            self.0.flush(pending_flush);
+            self.0.upstream.subscribe(room.name.clone());
         }
     }
 
     fn profile_updates(&self, payload: Vec<u8>) {
-        if let Some(hub) = self.me.upgrade() {
-            tokio::spawn(async move { profile_updates::heard(&hub, &payload) });
-        }
+        let hub = self.0.clone();
+        tokio::spawn(async move { updates::heard(&hub, &payload) });
     }
 
     fn opened(&self) {
         self.dispatch_all();
-        let rooms = self.rooms();
+        let rooms = self.0.rooms();
         let mut pending_flush = PendingFlush::new();
         for room in &rooms {
             room.unconfirm(&mut pending_flush);
-            self.upstream.subscribe(room.name.clone());
+            self.0.upstream.subscribe(room.name.clone());
         }
-        self.flush(pending_flush);
-        if let Some(hub) = self.me.upgrade() {
-            tokio::spawn(async move { presence::beat(&hub, rooms).await });
-        }
+        self.0.flush(pending_flush);
+        let hub = self.0.clone();
+        tokio::spawn(async move { beats::beat(&hub, rooms).await });
     }
 }
 

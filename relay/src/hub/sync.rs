@@ -13,12 +13,13 @@ use crate::client::error::Error;
 use crate::client::frame;
 use crate::client::json;
 use crate::event::Id;
-use crate::hub::Hub;
 use crate::hub::access::{self, end_removed_presence};
+use crate::hub::hub::Hub;
+use crate::hub::profiles::updates;
 use crate::metrics::METRICS;
-use crate::room::Room;
 use crate::room::fetch::{PAGE_EVENTS, newest_page, sync_command};
 use crate::room::subscribers::PendingFlush;
+use crate::room::{Next, Room};
 use crate::upstream::CommandError;
 use crate::upstream::commands::Reader;
 use crate::upstream::replies::{Page, Synced, frames};
@@ -71,6 +72,25 @@ pub(super) async fn run(hub: Arc<Hub>, room: Arc<Room>, cause: Cause) {
     }
 }
 
+/// Starts a sync of this room in the background, unless one is running.
+pub(super) fn start(hub: &Arc<Hub>, room: Arc<Room>, cause: Cause) {
+    tokio::spawn(run(hub.clone(), room, cause));
+}
+
+/// Starts a sync if an event, an answer or a beat has shown that one is needed.
+pub(crate) fn sync_if_needed(hub: &Arc<Hub>, room: &Arc<Room>, next: Next) {
+    if next == Next::Sync {
+        start(hub, room.clone(), Cause::Hole);
+    }
+}
+
+/// Starts what delivered events have made necessary: access checks of paused connections, and the
+/// publication of a changed profile.
+pub(super) fn start_requested_work(hub: &Arc<Hub>, room: &Arc<Room>) {
+    access::ask_later(hub, room);
+    updates::look(hub, room);
+}
+
 /// One sync, all its pages. Returns whether another is needed.
 async fn once(
     hub: &Arc<Hub>,
@@ -103,7 +123,7 @@ async fn once(
         let again = room.recovered(frames(&synced.events), synced.more, &mut pending_flush);
         hub.flush(pending_flush);
         end_removed_presence(hub, room);
-        hub.attend(room);
+        start_requested_work(hub, room);
         if !synced.more {
             return Ok(again);
         }
@@ -119,6 +139,6 @@ fn reload(hub: &Arc<Hub>, room: &Arc<Room>, page: Page) -> bool {
     let mut pending_flush = PendingFlush::new();
     let again = room.reload(page.newest, &frame::text(reload.as_bytes()), &mut pending_flush);
     hub.flush(pending_flush);
-    hub.attend(room);
+    start_requested_work(hub, room);
     again
 }

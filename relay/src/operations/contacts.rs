@@ -10,7 +10,7 @@ use super::{Answer, Context, Outcome};
 use crate::client::error::Error;
 use crate::client::request::Request;
 use crate::config::Contacts;
-use crate::hub::profile::{Detail, Profile};
+use crate::hub::profiles::profile::{Detail, Profile};
 use crate::names::{self, contact};
 use crate::upstream::replies::BoundedObject;
 

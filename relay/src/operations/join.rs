@@ -40,7 +40,8 @@ use crate::client::error::Error;
 use crate::event::Id;
 use crate::hub::access;
 use crate::hub::presence;
-use crate::hub::profile::Profile;
+use crate::hub::profiles::profile::Profile;
+use crate::hub::sync;
 use crate::names::contact;
 use crate::room::fetch::{Fetched, Key};
 use crate::room::subscribers::PendingFlush;
@@ -283,7 +284,7 @@ pub(super) fn attach(
     match attached {
         Attached::Then(next) => {
             connection.add_room(&room.name);
-            hub.follow(room, next);
+            sync::sync_if_needed(hub, room, next);
         }
         Attached::Removed => presence::end_later(hub, connection, &room.name),
         Attached::FetchAgain => {}

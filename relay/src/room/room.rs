@@ -20,8 +20,7 @@ use crate::event::Id;
 use crate::room::fetch::{Fetch, Key};
 use crate::room::ordering::EventOrder;
 use crate::room::recent_events::RecentEvents;
-use crate::room::removal::Removal;
-use crate::room::subscribers::{PendingFlush, Subscribers};
+use crate::room::subscribers::Subscribers;
 
 /// One room.
 pub(crate) struct Room {
@@ -109,65 +108,6 @@ impl Room {
         };
         Room { name, state: Mutex::new(state), confirmed: Notify::new() }
     }
-
-    // Syncs.
-
-    /// See [`EventOrder::begin_sync`].
-    pub(crate) fn begin_sync(&self) -> Option<Id> {
-        self.state.lock().order.begin_sync()
-    }
-
-    /// See [`EventOrder::continue_sync`].
-    pub(crate) fn continue_sync(&self) -> Option<Id> {
-        self.state.lock().order.continue_sync()
-    }
-
-    /// See [`EventOrder::failed`].
-    pub(crate) fn sync_failed(&self) {
-        self.state.lock().order.failed();
-    }
-
-    /// A page of a sync: delivers it. Returns whether to ask again.
-    pub(crate) fn recovered(
-        &self,
-        events: Vec<(Id, Frame)>,
-        more: bool,
-        pending_flush: &mut PendingFlush,
-    ) -> bool {
-        let mut guard = self.state.lock();
-        let settled = guard.order.recovered(events, more);
-        self.deliver_all_settled(&mut guard, settled, pending_flush)
-    }
-
-    /// The past of the room is gone: tells every receiver with `reload`, a frame that brings the
-    /// newest page up to `newest`. Returns whether to sync again.
-    pub(crate) fn reload(
-        &self,
-        newest: Id,
-        reload: &Frame,
-        pending_flush: &mut PendingFlush,
-    ) -> bool {
-        let mut guard = self.state.lock();
-        let state = &mut *guard;
-        state.epoch += 1;
-        state.fetches.clear();
-        state.tail = None;
-        state.profile_changed = true;
-        // What those may read who are not answered about yet is for a new question.
-        for connection in state.unpause_all() {
-            self.notify_removed(&connection, &Removal::Diverged, pending_flush);
-        }
-        state.subscribers.forget_positions();
-        state.subscribers.tell_all(reload, pending_flush);
-        self.reset_contacts(state, pending_flush);
-        let settled = state.order.reloaded(newest);
-        if state.newcomers > 0 {
-            state.tail = Some(RecentEvents::after(Some(newest)));
-        }
-        self.deliver_all_settled(state, settled, pending_flush)
-    }
-
-    // Subscribers.
 
     /// The connection receives nothing more from this room.
     pub(crate) fn remove(&self, connection: &Connection) {

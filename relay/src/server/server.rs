@@ -24,7 +24,7 @@ use tracing::{info, warn};
 use crate::client::close::{self, Close};
 use crate::client::connection::End;
 use crate::config::Config;
-use crate::hub::Hub;
+use crate::hub::{self, Hub};
 use crate::metrics::{self, METRICS};
 use crate::server::http::{Site, router};
 use crate::server::http_connections::{HttpConnections, Impatient};
@@ -89,7 +89,7 @@ impl Server {
         stop: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
         let figures = metrics::install()?;
-        self.hub.start();
+        hub::start(&self.hub);
         let policy = Policy::with_relays(&self.hub.config.relay_urls);
         let routes = router(Site { server: self.clone(), figures, policy });
         let address = listener.local_addr()?;

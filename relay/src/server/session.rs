@@ -28,15 +28,12 @@ use crate::client::connection::{Connection, End};
 use crate::client::error::Error;
 use crate::client::frame;
 use crate::client::frame_reader::{Broken, Found, Incoming};
-use crate::client::json;
 use crate::client::reply;
-use crate::hub::Hub;
+use crate::hub::{Hub, presence};
 use crate::metrics::METRICS;
 use crate::operations::{self, Context};
 use crate::panics::catch_panic;
 use crate::rate_limit::{Allowance, Verdict};
-use crate::room::fetch;
-use crate::upstream::replies::PAGE_BYTES;
 
 /// A client has this long to answer a ping, if the interval is not shorter.
 const PONG_WITHIN: Duration = Duration::from_secs(10);
@@ -73,8 +70,8 @@ pub(crate) async fn run(
     };
     connection.end(end.unwrap_or(End::Close(close::INTERNAL)));
     match end {
-        Some(_) => hub.disconnect(&connection),
-        None => hub.disconnect_everywhere(&connection),
+        Some(_) => presence::disconnect(&hub, &connection),
+        None => presence::disconnect_everywhere(&hub, &connection),
     }
     if matches!(connection.ended(), Some(End::Close(_))) {
         let _ = tokio::time::timeout(CLOSE_WITHIN, session.say_goodbye()).await;
@@ -291,40 +288,6 @@ async fn carried_out(operation: &mut Option<Operation>) {
         Some(operation) => operation.await,
         None => std::future::pending().await,
     }
-}
-
-/// What a client hears first.
-pub(crate) fn hello(hub: &Hub, connection: &Connection) -> String {
-    let config = &hub.config;
-    let mut out = String::from(r#"{"type":"hello","v":1,"relay":"#);
-    json::string(&mut out, &config.name);
-    out.push_str(",\"connection\":");
-    json::string(&mut out, &connection.name);
-    out.push_str(",\"user\":");
-    json::string(&mut out, &connection.user);
-    let (ping_ms, grace_ms) = (config.ping.as_millis(), config.grace.as_millis());
-    out.push_str(&format!(
-        r#","ping_ms":{ping_ms},"grace_ms":{grace_ms},"limits":{{"frame":{},"rooms":{},"operations_per_second":{},"frames_per_second":{},"bytes_per_second":{},"page_events":{},"page_bytes":{PAGE_BYTES},"nonce_window_ms":{}}}"#,
-        config.max_frame,
-        config.max_rooms,
-        config.operations_per_second,
-        config.frames_per_second,
-        config.bytes_per_second,
-        fetch::PAGE_EVENTS,
-        config.nonce_window.as_millis(),
-    ));
-    if !config.auto_join.is_empty() {
-        out.push_str(",\"joined\":[");
-        for (index, room) in config.auto_join.iter().enumerate() {
-            if index > 0 {
-                out.push(',');
-            }
-            json::string(&mut out, room);
-        }
-        out.push(']');
-    }
-    out.push('}');
-    out
 }
 
 #[cfg(test)]

@@ -1,0 +1,87 @@
+//! Refreshing presence: one `CHAT.BEAT` per room and interval for all its connections here.
+//!
+//! Connections that the room does not know (it was deleted, restored or failed over) are set again.
+//! The newest id in the answer is the room's position check: one per room and relay, none per client.
+
+use std::sync::Arc;
+
+use crate::client::connection::Connection;
+use crate::hub::access::{self, Access, read_access};
+use crate::hub::hub::Hub;
+use crate::hub::presence::{self, ROOMS_PER_CALL};
+use crate::hub::sync::{self, Cause};
+use crate::room::Room;
+use crate::upstream::commands;
+use crate::upstream::replies::{self, Elements};
+
+/// Connections that one `CHAT.BEAT` may name.
+const CONNECTIONS_PER_BEAT: usize = 1000;
+
+/// Beats these rooms for all their connections here.
+pub(crate) async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
+    let ttl = hub.config.presence_ttl;
+    for rooms in rooms.chunks(ROOMS_PER_CALL) {
+        let mut asked = Vec::new();
+        let mut commands = Vec::new();
+        for room in rooms {
+            for subscribers in room.everybody().chunks(CONNECTIONS_PER_BEAT) {
+                let names = subscribers.iter().map(|receiver| &*receiver.name);
+                let command = commands::beat(&room.name, ttl, names);
+                asked.push((room, subscribers.to_vec(), room.last()));
+                commands.push(command);
+            }
+        }
+        if commands.is_empty() {
+            continue;
+        }
+        let replies = hub.upstream.call(commands).await;
+        for ((room, subscribers, at_sending), reply) in asked.into_iter().zip(replies) {
+            let Ok(value) = reply else { continue };
+            let beaten = Elements::of(value).and_then(|mut elements| {
+                let newest = elements.id()?;
+                let unknown: Result<Vec<String>, _> = elements.list()?.map(replies::text).collect();
+                Ok((newest, unknown?))
+            });
+            let Ok((newest, unknown)) = beaten else { continue };
+            let next = room.beaten(at_sending, newest);
+            sync::sync_if_needed(hub, room, next);
+            if !unknown.is_empty() {
+                // What they were taken out by may be among what is missing here.
+                if room.is_behind(newest) {
+                    sync::run(hub.clone(), room.clone(), Cause::Hole).await;
+                }
+                set_again(hub, room, &subscribers, &unknown).await;
+            }
+        }
+    }
+}
+
+async fn set_again(hub: &Arc<Hub>, room: &Arc<Room>, here: &[Arc<Connection>], unknown: &[String]) {
+    let ttl = hub.config.presence_ttl;
+    let lost: Vec<&Arc<Connection>> = here
+        .iter()
+        .filter(|connection| unknown.iter().any(|name| **name == *connection.name))
+        .filter(|connection| room.is_receiving(connection))
+        .collect();
+    for lost in lost.chunks(ROOMS_PER_CALL) {
+        let commands =
+            lost.iter().map(|connection| presence::present(&room.name, connection, ttl)).collect();
+        let replies = hub.upstream.call(commands).await;
+        for connection in lost {
+            // It left, or was taken out, while it was being set again.
+            if !room.is_receiving(connection) && !connection.is_in(&room.name) {
+                presence::end_later(hub, connection, &room.name);
+            }
+        }
+        let users = lost.iter().zip(replies);
+        let users = users.filter_map(|(connection, reply)| {
+            matches!(read_access(reply), Access::Denied(_)).then_some(connection)
+        });
+        let mut users: Vec<Arc<str>> = users.map(|connection| connection.user.clone()).collect();
+        if !users.is_empty() {
+            users.sort_unstable();
+            room.pause_users(&users);
+            access::ask_later(hub, room);
+        }
+    }
+}

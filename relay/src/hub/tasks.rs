@@ -1,0 +1,79 @@
+//! The hub's background tasks.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::hub::beats;
+use crate::hub::dispatch::Dispatcher;
+use crate::hub::hub::Hub;
+use crate::hub::status_updates;
+use crate::hub::sync;
+use crate::panics::restart_on_panic;
+use crate::room::subscribers::PendingFlush;
+
+/// Subscriptions not confirmed within this time are asked for again.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(3);
+
+/// Starts the hub's tasks: upstream, dispatch, flushing, housekeeping. One that panics is started
+/// again, so that a defect in one round does not end them all.
+pub(crate) fn start(hub: &Arc<Hub>) {
+    let dispatcher = Arc::new(Dispatcher(hub.clone()));
+    let (upstream, listener) = (hub.upstream.clone(), dispatcher.clone());
+    tokio::spawn(restart_on_panic("reaching Redis", move || {
+        upstream.clone().run(listener.clone())
+    }));
+    let watching = hub.clone();
+    let watch = move || status_updates::beat_when_writable(watching.clone());
+    tokio::spawn(restart_on_panic("watching how Redis stands", watch));
+    let notifying = hub.clone();
+    let notify = move || status_updates::notify_clients(notifying.clone());
+    tokio::spawn(restart_on_panic("telling how Redis stands", notify));
+    tokio::spawn(async move { restart_on_panic("handing out events", || dispatcher.run()).await });
+    for _ in 0..2 {
+        let hub = hub.clone();
+        let flush =
+            async move { restart_on_panic("writing to sockets", || hub.flusher.run()).await };
+        tokio::spawn(flush);
+    }
+    let hub = hub.clone();
+    tokio::spawn(restart_on_panic("keeping house", move || housekeeping(hub.clone())));
+}
+
+async fn housekeeping(hub: Arc<Hub>) {
+    let beat_interval = hub.config.presence_ttl / 3;
+    let mut tick = tokio::time::interval((beat_interval / 4).min(Duration::from_secs(1)));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let now = Instant::now();
+        let (mut due, mut pending_flush) = (Vec::new(), PendingFlush::new());
+        for room in hub.rooms() {
+            if room.beat_is_due(now, beat_interval) {
+                due.push(room.clone());
+            }
+            if hub.upstream.is_up()
+                && now.checked_sub(CONFIRM_WITHIN).is_some_and(|since| room.ask_again(since))
+            {
+                hub.upstream.subscribe(room.name.clone());
+            }
+            let next = room.tidy(now);
+            sync::sync_if_needed(&hub, &room, next);
+            if hub.upstream.is_up() {
+                room.end_long_pauses(now, &mut pending_flush);
+            } else {
+                room.restart_pauses();
+            }
+            sync::start_requested_work(&hub, &room);
+        }
+        hub.flush(pending_flush);
+        if !due.is_empty() && hub.upstream.is_up() {
+            let hub = hub.clone();
+            tokio::spawn(async move { beats::beat(&hub, due).await });
+        }
+        hub.remove_empty_rooms(now);
+        hub.follow_cache.tidy(now);
+        hub.signals.tidy(now);
+        hub.profile_updates.tidy(now);
+        hub.allowances.tidy(now);
+    }
+}
