@@ -1,4 +1,5 @@
-//! Cases of one scenario side by side: those that mostly wait need not wait for each other.
+//! Runs several cases of one scenario side by side: cases that mostly wait need not wait for each
+//! other.
 
 /// Runs `scenario` with each of `cases`, all at once, each on a thread of its own.
 ///

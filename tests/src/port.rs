@@ -1,7 +1,7 @@
 //! Free ports of 127.0.0.1.
 //!
-//! Taken from below the range that the kernel gives to outgoing connections, so that a killed
-//! server finds its own port free again, and never twice within a run.
+//! Ports are below the range that the kernel uses for outgoing connections, so that a killed server
+//! finds its own port free again, and no port is used twice within a run.
 
 use std::collections::HashSet;
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use rand::Rng;
 
 static TAKEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
 
-/// A port nobody listens on.
+/// A port on which nothing listens.
 pub fn free() -> u16 {
     let mut taken = TAKEN.lock().expect("nobody panics here");
     let taken = taken.get_or_insert_default();

@@ -1,7 +1,8 @@
-//! A process of a scenario: its output in a file, its end on drop.
+//! A process of a scenario: its output goes to a file, and it ends on drop.
 //!
-//! Each leads a group of its own, which is killed with it, and dies with the test's thread even if
-//! that is killed without a chance to clean up (`setpriv --pdeathsig`, where there is one).
+//! Each process leads a process group, which is killed with it. It also ends with the test's
+//! thread, even if that thread is killed without cleaning up (`setpriv --pdeathsig`, where it
+//! exists).
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -37,7 +38,7 @@ impl Process {
         Process::spawn_in(name, program, args, dir, &[])
     }
 
-    /// Its number.
+    /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -77,24 +78,24 @@ impl Process {
         Process { name: name.into(), child, out, log }
     }
 
-    /// Asks it to end (SIGTERM).
+    /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
     }
 
-    /// Stops it in its tracks without ending it (SIGSTOP): its sockets stay open, nothing answers.
+    /// Sends SIGSTOP: its sockets stay open, nothing answers.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// Lets it go on after [`Process::freeze`].
+    /// Continues it after [`Process::freeze`].
     pub fn thaw(&self) {
         self.signal(Signal::CONT);
     }
 
-    /// From now on it may open no file that gets a number from `files` on.
+    /// From now on it cannot open a file whose descriptor would be `files` or more.
     pub fn limit_files(&self, files: u64) {
-        // It has its upper limit from us.
+        // It inherited its hard limit from us.
         let limit = Rlimit { current: Some(files), ..getrlimit(Resource::Nofile) };
         prlimit(Some(self.pid()), Resource::Nofile, limit).expect("the process is ours");
     }
@@ -105,7 +106,7 @@ impl Process {
 
     /// Kills it and all its children (SIGKILL) and waits for the end.
     pub fn kill(&mut self) {
-        // An error means that the group has ended by itself.
+        // An error means that the group has already ended.
         let _ = kill_process_group(self.pid(), Signal::KILL);
         let _ = self.child.wait();
     }
@@ -120,7 +121,7 @@ impl Process {
         kib.and_then(|kib| kib.parse::<usize>().ok()).expect("its memory") * 1024
     }
 
-    /// How it ended, if it has.
+    /// Its exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("the process is ours")
     }
@@ -132,12 +133,12 @@ impl Process {
         eventually(&what, deadline, || self.ended().ok_or_else(|| "it runs".into()))
     }
 
-    /// All it wrote to standard output so far.
+    /// Everything that it has written to standard output.
     pub fn output(&self) -> String {
         read(&self.out)
     }
 
-    /// All it wrote to standard error so far.
+    /// Everything that it has written to standard error.
     pub fn errors(&self) -> String {
         read(&self.log)
     }

@@ -1,22 +1,22 @@
 //! Waiting with a deadline: the only place of this package with a sleep.
 //!
-//! A scenario never waits "long enough"; it says what it waits for, and a wait that ends in vain
-//! prints what did arrive. The logs follow on their own: every process prints its tail when it
-//! is dropped by a panic.
+//! A scenario never waits "long enough": it names what it waits for, and a wait that fails prints
+//! what has arrived. The logs follow by themselves: every process prints the tail of its log when a
+//! panic drops it.
 
 use std::time::{Duration, Instant};
 
-/// What should take milliseconds; long only for the sake of a loaded machine.
+/// For events that take milliseconds; the length only allows for a loaded machine.
 pub const SOON: Duration = Duration::from_secs(20);
 
-/// What includes a reconnection with backoff, a restart or a grace.
+/// For events that include a reconnection with backoff, a restart or a grace.
 pub const LATER: Duration = Duration::from_secs(45);
 
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Calls `probe` until it answers `Ok`, and gives that back.
+/// Calls `probe` until it returns `Ok`, and returns that value.
 ///
-/// `Err` holds what there is so far.
+/// `Err` holds the state so far.
 ///
 /// # Panics
 /// After `deadline`, with `what` and the last `Err`.
@@ -38,10 +38,10 @@ pub fn eventually<T>(
     }
 }
 
-/// Checks for the whole of `span` that nothing happens: `probe` must go on answering `Ok`.
+/// Checks for all of `span` that nothing happens: `probe` must keep returning `Ok`.
 ///
 /// # Panics
-/// As soon as `probe` answers `Err`.
+/// As soon as `probe` returns `Err`.
 #[track_caller]
 pub fn never(what: &str, span: Duration, mut probe: impl FnMut() -> Result<(), String>) {
     let start = Instant::now();
@@ -53,7 +53,7 @@ pub fn never(what: &str, span: Duration, mut probe: impl FnMut() -> Result<(), S
     }
 }
 
-/// Waits until `moment`, where it is the passing of time that the scenario is about.
+/// Waits until `moment`, where the scenario is about the passing of time.
 pub fn until(moment: Instant) {
     while let Some(rest) = moment.checked_duration_since(Instant::now()).filter(|r| !r.is_zero()) {
         pause(rest.min(PAUSE));

@@ -1,18 +1,17 @@
-//! Nothing is lost, nothing comes twice: senders and readers under whatever happens to them, and
-//! the judgement afterwards.
+//! Checks that nothing is lost and nothing arrives twice: senders and readers run during a fault,
+//! then everything is compared.
 //!
 //! Senders repeat a message with its nonce until it is acknowledged; now and then one gives up
-//! after its connection broke. Readers reconnect to any relay and resume from their cursors; they
-//! record everything they are given and trust nothing. At the end the rooms themselves are the
-//! truth. Per room it is judged:
-//! - every acknowledged message is stored once, under the id that was acknowledged;
+//! after its connection broke. Readers reconnect to any relay, resume from their cursors, and
+//! record every event. At the end the rooms themselves are the reference. For each room:
+//! - every acknowledged message is stored once, under the acknowledged id;
 //! - no message is stored twice, acknowledged or not;
-//! - every reader has, from the position it was first given, exactly the room's events, each once, in
-//!   the room's order, byte for byte: so all have the same order;
-//! - only before it was told `reload` may a reader have seen what the room no longer holds.
+//! - every reader has, from its first position on, exactly the room's events, each once, in the
+//!   room's order, byte for byte: so all readers have the same order;
+//! - a reader may have received an event that the room no longer holds only before a `reload`.
 //!
-//! A violation is told as the shortest story: the events around it, as the room has them and as
-//! the reader got them.
+//! A violation is reported as the events around it, as the room holds them and as the reader
+//! received them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -33,13 +32,13 @@ use crate::seed::patience;
 use crate::servers::redis::Redis;
 use crate::wait::eventually;
 
-/// What is tolerated.
+/// Which losses are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// Nothing acknowledged may be missing.
     Nothing,
     /// Acknowledged messages may be lost (asynchronous disk or replica, a deleted room, an older
-    /// copy), if every reader of the room is told.
+    /// copy) if every reader of the room is told to reload.
     Told,
 }
 
@@ -55,11 +54,11 @@ pub struct Checker {
     pub messages: usize,
     /// What may be lost.
     pub loss: Loss,
-    /// How long all may take.
+    /// Deadline for all waits.
     pub deadline: Duration,
 }
 
-/// How far a run is, for choosing the moment of a fault.
+/// Progress of a run, for choosing the moment of a fault.
 pub struct Progress {
     acknowledged: AtomicUsize,
     finished: AtomicBool,
@@ -85,12 +84,12 @@ impl Progress {
     }
 }
 
-/// What readers felt of the faults: evidence that there were any.
+/// Effects of the faults on readers: evidence that there were any.
 #[derive(Clone, Copy, Debug)]
 pub struct Felt {
     /// New connections after a lost one.
     pub reconnects: usize,
-    /// Rooms begun anew.
+    /// Rooms that readers had to reload.
     pub reloads: usize,
     /// Acknowledged messages that the rooms no longer hold.
     pub lost: usize,
@@ -118,11 +117,11 @@ impl Default for Checker {
 }
 
 impl Checker {
-    /// Runs senders and readers against `relays` while `fault` does its worst, then judges by what
+    /// Runs senders and readers against `relays` while `fault` runs, then compares with what
     /// `redis` holds.
     ///
     /// # Panics
-    /// With the story of the first violation.
+    /// On the first violation, with the events around it.
     #[track_caller]
     pub fn run(
         &self,
@@ -266,7 +265,7 @@ impl Checker {
         self.rooms.iter().map(|room| (room.clone(), room_events(room))).collect()
     }
 
-    /// Judges; returns how many acknowledged messages are lost, where that is tolerated.
+    /// Compares; returns how many acknowledged messages are lost, where that is accepted.
     #[track_caller]
     fn judge(
         &self,
@@ -311,7 +310,7 @@ impl Checker {
     }
 }
 
-/// What a reader was given of a room since it was last told to start anew, against the room.
+/// Compares what a reader received of a room since its last reload with the room.
 #[track_caller]
 fn judge_reader(reader: &Reader, room: &str, truth: &[Event]) {
     let given = reader.messages(room);
@@ -329,7 +328,7 @@ fn judge_reader(reader: &Reader, room: &str, truth: &[Event]) {
     );
 }
 
-/// The events around the place `at` where two lists part.
+/// The events around the position `at` where two lists differ.
 fn story(given: &[Event], expected: &[Event], at: usize, log: &str) -> String {
     let mut story = String::new();
     for (title, events) in [("the room has", expected), ("the reader got", given)] {

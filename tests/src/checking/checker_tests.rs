@@ -1,4 +1,4 @@
-//! The checker itself: what it must not let pass, and the story it tells of it.
+//! Tests of the checker: which violations it must find, and the report about them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -19,7 +19,7 @@ fn events(numbers: &[u64]) -> Vec<Event> {
     numbers.iter().map(|n| event(*n)).collect()
 }
 
-/// A reader that was placed at the room's beginning and then got these events.
+/// A reader that started at the room's beginning and then received these events.
 fn reader(given: &[Event]) -> Reader {
     let random = SmallRng::seed_from_u64(1);
     let mut reader = Reader::new("reader0", &[ROOM.to_owned()], &Relays::default(), random);
@@ -39,7 +39,7 @@ fn acknowledged(numbers: &[u64]) -> Vec<Acknowledged> {
     numbers.iter().map(one).collect()
 }
 
-/// The judgement: how many were lost, or the story.
+/// The verdict: the number of lost messages, or the report.
 fn judged(
     loss: Loss,
     given: &[Event],

@@ -1,18 +1,18 @@
-//! A room's messages as a client sees them that starts with a page and applies the events that
-//! follow, by the rules of `docs/commands.md`.
+//! A room's messages as a client derives them: from a page of history and the events that follow,
+//! by the rules of `docs/commands.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-/// Ids as the two integers they are.
+/// Ids as pairs of integers.
 type Place = (u64, u64);
 
 /// Messages by their ids.
 #[derive(Clone, Debug, Default)]
 pub struct Folded {
     messages: BTreeMap<Place, Value>,
-    /// The newest id of the page: what is not after it is in it already.
+    /// The newest id of the page: the page covers everything up to it.
     page: Place,
 }
 
@@ -24,7 +24,7 @@ impl Folded {
         Folded { messages, page: place(&last.into()) }
     }
 
-    /// Applies an event; ephemeral ones and those of other kinds change nothing.
+    /// Applies an event; ephemeral events and other types change nothing.
     #[track_caller]
     pub fn apply(&mut self, event: &Value) {
         if event["id"].is_null() {
@@ -43,7 +43,7 @@ impl Folded {
             return;
         }
         match event["type"].as_str() {
-            // Without a text: what it said was deleted since.
+            // Without a text: the text was deleted since.
             Some("edit") if event["text"].is_string() => {
                 message["text"] = event["text"].clone();
                 message["edited"] = event["ts"].clone();
@@ -57,13 +57,13 @@ impl Folded {
         }
     }
 
-    /// The messages in order, each in a form that can be compared: reactions without an order.
+    /// The messages in order, in a comparable form: reactions are sorted.
     pub fn shown(&self) -> Vec<Value> {
         self.messages.values().map(comparable).collect()
     }
 }
 
-/// A message as [`Folded::shown`] has it.
+/// A message in the form of [`Folded::shown`].
 pub fn comparable(message: &Value) -> Value {
     let mut message = message.clone();
     let reactions: BTreeMap<String, BTreeSet<String>> = reactions(&message).into_iter().collect();

@@ -1,14 +1,14 @@
-//! What a server is asked and when: MONITOR, read back as commands.
+//! The commands that a server receives, and when: MONITOR, parsed.
 
 use crate::clients::listener::Listener;
 use crate::servers::redis::Redis;
 
-/// One command as the server got it.
+/// One command as the server received it.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// When, by the server's clock, in milliseconds.
+    /// The server's time in milliseconds.
     pub at_ms: u64,
-    /// Its words. What is not ASCII stays escaped.
+    /// Its words. Bytes outside of ASCII stay escaped.
     pub words: Vec<String>,
 }
 
@@ -16,7 +16,7 @@ pub struct Seen {
 pub struct Monitor(Listener<Seen>);
 
 impl Monitor {
-    /// Begins; returns when the server has confirmed it.
+    /// Starts; returns when the server has confirmed it.
     #[track_caller]
     pub fn of(redis: &Redis) -> Monitor {
         let mut wire = redis.wire();
@@ -40,8 +40,8 @@ fn parse(line: &str) -> Option<Seen> {
     Some(Seen { at_ms, words })
 }
 
-/// The time at which the last of `commands` said that a connection of `room` is to end unless it is
-/// beaten again, by the room and the name of the connection; `None`: it said that it is gone.
+/// The deadline that the last of `commands` gave a connection of `room`, by the room and the name
+/// of the connection; `None`: that command ended the connection.
 pub fn deadlines(commands: &[Seen]) -> std::collections::BTreeMap<(String, String), Option<u64>> {
     let mut deadlines = std::collections::BTreeMap::new();
     for Seen { at_ms, words } in commands {

@@ -1,4 +1,4 @@
-//! Who is here: as a room answers it, and as its channel tells it.
+//! Who is online: by a room's replies and by the events of its channel.
 
 use std::collections::BTreeSet;
 
@@ -9,16 +9,16 @@ use crate::checking::view::all_pages;
 use crate::clients::wire::Wire;
 use crate::cmd;
 
-/// How many users a room counts (CHAT.ONLINE).
+/// The number of users online in a room (CHAT.ONLINE).
 #[track_caller]
 pub fn online(wire: &mut Wire, room: &str) -> i64 {
     cmd!(wire, "CHAT.ONLINE", room).list()[0].int()
 }
 
-/// The users of a room (CHAT.WHO, some at a time); nobody if there is no such room.
+/// The users online in a room (CHAT.WHO, page by page); empty if there is no such room.
 ///
 /// # Panics
-/// If one is named twice.
+/// If a user is listed twice.
 #[track_caller]
 pub fn who(wire: &mut Wire, room: &str) -> BTreeSet<String> {
     if cmd!(wire, "EXISTS", room).int() == 0 {
@@ -31,7 +31,7 @@ pub fn who(wire: &mut Wire, room: &str) -> BTreeSet<String> {
     distinct
 }
 
-/// The status that CHAT.WHO shows of a user; `None`: not here.
+/// The status that CHAT.WHO shows for a user; `None`: offline.
 #[track_caller]
 pub fn shown(wire: &mut Wire, room: &str, user: &str) -> Option<String> {
     let rows = all_pages(wire, &["CHAT.WHO", room], 100);
@@ -39,14 +39,14 @@ pub fn shown(wire: &mut Wire, room: &str, user: &str) -> Option<String> {
     Some(row.list()[1].text().to_owned())
 }
 
-/// All events of `kind` that a subscriber has seen in `room`, in order.
+/// All events of `kind` that a subscriber received in `room`, in order.
 pub fn told(channel: &Subscriber, room: &str, kind: &str) -> Vec<Value> {
     let texts = channel.all().into_iter().filter(|(name, _)| name == room);
     let events = texts.filter_map(|(_, text)| serde_json::from_str::<Value>(&text).ok());
     events.filter(|event| event["type"] == kind).collect()
 }
 
-/// The presence leaves that a subscriber has seen in `room`.
+/// The presence leaves that a subscriber received in `room`.
 pub fn leaves(channel: &Subscriber, room: &str) -> Vec<Value> {
     let events = told(channel, room, "presence").into_iter();
     events.filter(|event| event["kind"] == "leave").collect()
@@ -58,16 +58,17 @@ pub fn ts(event: &Value) -> u64 {
     event["ts"].as_u64().unwrap_or_else(|| panic!("no ts: {event}"))
 }
 
-/// Who is here after these `presence` events, for somebody who saw all of them from the start.
+/// The users online after these `presence` events, for a subscriber that received all of them from
+/// the start.
 ///
 /// # Panics
-/// If somebody comes who is here, goes who is not, or the count is wrong.
+/// If a user joins who is online, leaves who is not, or the count is wrong.
 #[track_caller]
 pub fn replayed(events: &[Value]) -> BTreeSet<String> {
     replayed_from(BTreeSet::new(), events)
 }
 
-/// As [`replayed`], for somebody who began with a picture of who is here.
+/// As [`replayed`], for a subscriber that started with a list of users.
 #[track_caller]
 pub fn replayed_from(mut here: BTreeSet<String>, events: &[Value]) -> BTreeSet<String> {
     for event in events {

@@ -1,5 +1,5 @@
-//! A reader of many rooms that loses its connection and comes back: what a good client does, in
-//! the shortest form, with a record of all it was given.
+//! A reader of many rooms that loses its connection and reconnects: the shortest form of a correct
+//! client, with a record of everything it received.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -23,14 +23,14 @@ pub struct Reader {
     relays: Relays,
     random: SmallRng,
     client: Option<Client>,
-    /// Frames of the present connection that were read.
+    /// Frames of the current connection that were read.
     read: usize,
-    /// Questions that change a cursor, by `ref`: the room, or none for `resume`.
+    /// Requests that change a cursor, by `ref`: the room, or none for `resume`.
     asked: HashMap<u64, Option<String>>,
     started: Instant,
     /// How often it connected.
     pub connects: usize,
-    /// How often a room was begun anew.
+    /// How often a room was reloaded.
     pub reloads: usize,
 }
 
@@ -42,7 +42,7 @@ struct Room {
     from: Option<String>,
     /// The last durable event, message or not.
     cursor: Option<String>,
-    /// Live events count only after the answer that says where they continue.
+    /// Live events count only after the reply that says after which event they continue.
     is_live: bool,
     log: Vec<String>,
 }
@@ -64,7 +64,7 @@ impl Reader {
         }
     }
 
-    /// Messages of a room since the reader was last told to start anew.
+    /// Messages of a room since the reader's last reload.
     pub fn messages(&self, room: &str) -> Vec<Event> {
         let events = self.rooms.get(room).map(|room| room.events.as_slice()).unwrap_or_default();
         events.iter().filter(|event| event.json["type"] == "message").cloned().collect()
@@ -75,13 +75,14 @@ impl Reader {
         self.rooms.get(room)?.from.as_deref()
     }
 
-    /// What happened to the reader in a room, with times.
+    /// The log of a reader in a room, with times.
     pub fn story(&self, room: &str) -> String {
         let log = self.rooms.get(room).map(|room| room.log.as_slice()).unwrap_or_default();
         log[log.len().saturating_sub(30)..].join("\n")
     }
 
-    /// Reads until every room is live and at these cursors; one not named, wherever it is.
+    /// Reads until every room is live and at these cursors; a room that is not named, at any
+    /// cursor.
     #[track_caller]
     pub fn catch_up_with(&mut self, goal: &HashMap<String, String>, deadline: Duration) {
         let what = format!("{} to have all", self.name);
@@ -91,7 +92,7 @@ impl Reader {
         });
     }
 
-    /// Reads until `stop` tells where the rooms end, and up to there.
+    /// Reads until `stop` holds the last ids of the rooms, and then up to these.
     #[track_caller]
     pub fn follow_until(
         &mut self,
@@ -113,7 +114,8 @@ impl Reader {
             }
             let Some(wanted) = goal.get(name) else { continue };
             let cursor = room.cursor.as_deref().unwrap_or("0-0");
-            // Exactly: one that is ahead has seen what the room no longer holds and was not told.
+            // Exactly: a reader ahead of the room has received a lost event and was not told to
+            // reload.
             if cursor != wanted {
                 return Err(format!("{name} at {cursor}, not {wanted}: {}", self.story(name)));
             }
@@ -121,7 +123,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Connects if need be and reads what has come.
+    /// Connects if necessary and reads what has arrived.
     fn step(&mut self) -> Result<(), String> {
         if self.client.as_ref().is_none_or(|client| client.closed().is_some()) {
             self.drain();
@@ -215,9 +217,9 @@ impl Reader {
         }
     }
 
-    /// An answer that says where the reader stands: of join, of resume, or a reload.
+    /// A reply that gives the reader's position: of join, of resume, or a reload.
     pub(crate) fn place(&mut self, name: &str, answer: &str) {
-        // The events of a page are taken as the bytes they are.
+        // Events of a page are compared as bytes.
         let events: Vec<&RawValue> = members(answer)
             .get("events")
             .and_then(|events| serde_json::from_str(events.get()).ok())
@@ -250,8 +252,8 @@ impl Reader {
             room.from = before.map(str::to_owned).or_else(|| last.clone());
         }
         events.into_iter().for_each(|event| room.push(event));
-        // A page that begins after the start of the room says so with `more`; only after a
-        // cursor it means that there is more to fetch.
+        // A page that begins after the start of the room has `more`; only after a cursor does it
+        // mean that there is more to fetch.
         if answer["more"] == true && !is_fresh {
             let since = room.cursor.clone();
             self.ask(json!({"op": "join", "room": name, "since": since}), Some(name.to_owned()));
@@ -261,12 +263,12 @@ impl Reader {
         room.is_live = true;
     }
 
-    /// The relay could not answer now.
+    /// The relay could not answer at that moment.
     fn again(&mut self, room: Option<String>, error: &Value) {
         self.note_all(&format!("{room:?} refused: {error}"));
         let code = error["code"].as_str().unwrap_or_default();
         assert!(["UNAVAILABLE", "RATELIMIT"].contains(&code), "{}: {error}", self.name);
-        // A new connection asks for everything anew.
+        // A new connection repeats all requests.
         self.client = None;
     }
 
@@ -291,18 +293,18 @@ impl Room {
     }
 }
 
-/// The members of a JSON object as the bytes they are.
+/// The members of a JSON object as unparsed bytes.
 fn members(text: &str) -> HashMap<String, &RawValue> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-/// An id as two numbers.
+/// An id as a pair of integers.
 pub(crate) fn place(id: &str) -> (u64, u64) {
     let (ms, n) = id.split_once('-').unwrap_or_default();
     (ms.parse().unwrap_or(0), n.parse().unwrap_or(0))
 }
 
-/// A reader's cursor map as `resume` takes it.
+/// The `resume` operation for these cursors.
 fn resume(cursors: &HashMap<String, String>) -> Value {
     json!({"op": "resume", "rooms": cursors})
 }

@@ -1,4 +1,4 @@
-//! A plain subscriber of room channels: what any client of Redis would see.
+//! A plain subscriber of room channels: what any client of Redis receives.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ impl Subscriber {
         self.messages.all()
     }
 
-    /// The next message not yet taken.
+    /// The next message that was not yet returned.
     #[track_caller]
     pub fn next_text(&mut self) -> String {
         let message = eventually("a published event", SOON, || {
@@ -47,7 +47,7 @@ impl Subscriber {
         message.1
     }
 
-    /// The next message not yet taken that is of `kind` (its `type`).
+    /// The next message of `kind` (its `type`) that was not yet returned.
     #[track_caller]
     pub fn next_of(&mut self, kind: &str) -> serde_json::Value {
         loop {
@@ -60,7 +60,7 @@ impl Subscriber {
         }
     }
 
-    /// Checks that nothing more comes for `span`.
+    /// Checks that nothing more arrives for `span`.
     #[track_caller]
     pub fn silent(&self, span: Duration) {
         never("a published event", span, || match &self.all()[self.taken..] {

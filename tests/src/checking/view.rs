@@ -1,4 +1,4 @@
-//! What a room answers: pages as values, and the whole of it for comparing two servers.
+//! A room's replies: pages as values, and all replies together for comparing two servers.
 
 use serde_json::Value;
 
@@ -6,17 +6,17 @@ use crate::clients::reply::Reply;
 use crate::clients::wire::Wire;
 use crate::cmd;
 
-/// An event of a reply: its bytes and what they say.
+/// An event of a reply: its bytes and its JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// The bytes.
     pub text: String,
-    /// The bytes read as JSON.
+    /// The bytes parsed as JSON.
     pub json: Value,
 }
 
 impl Event {
-    /// Reads an event.
+    /// Parses an event.
     #[track_caller]
     pub fn read(text: &str) -> Event {
         let json = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -33,7 +33,7 @@ impl Event {
 /// A reply of CHAT.HISTORY or CHAT.SYNC.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// Whether a cursor was known (always true for a page of history).
+    /// Whether the cursor was known (always true for a page of history).
     pub recovered: bool,
     /// The room's newest id.
     pub newest: String,
@@ -113,7 +113,7 @@ pub fn all_pages(wire: &mut Wire, command: &[&str], page: usize) -> Vec<Reply> {
     }
 }
 
-/// All that the durable parts of a room answer, for comparing servers.
+/// All replies of the durable parts of a room, for comparing servers.
 #[derive(Debug, PartialEq)]
 pub struct RoomView {
     /// `TYPE`.
@@ -126,13 +126,13 @@ pub struct RoomView {
     pub sync: Vec<Reply>,
     /// CHAT.MEMBERS, page by page.
     pub members: Vec<Reply>,
-    /// CHAT.ROOM_RO without what presence changes.
+    /// CHAT.ROOM_RO without the fields that presence changes.
     pub room: Vec<(String, Reply)>,
     /// CHAT.FOLLOWS of a personal room.
     pub follows: Vec<Reply>,
 }
 
-/// Looks at a room.
+/// Reads a room.
 #[track_caller]
 pub fn room_view(wire: &mut Wire, room: &str) -> RoomView {
     let mut pages = Vec::new();
@@ -167,7 +167,7 @@ pub fn room_view(wire: &mut Wire, room: &str) -> RoomView {
     }
 }
 
-/// Looks at every key, in the order of their names.
+/// Reads every key, ordered by name.
 #[track_caller]
 pub fn all_rooms(wire: &mut Wire) -> Vec<(String, RoomView)> {
     let mut keys = cmd!(wire, "KEYS", "*").texts();
@@ -175,10 +175,10 @@ pub fn all_rooms(wire: &mut Wire) -> Vec<(String, RoomView)> {
     keys.into_iter().map(|key| (key.clone(), room_view(wire, &key))).collect()
 }
 
-/// Checks that two servers answered alike.
+/// Checks that two servers replied alike.
 ///
 /// # Panics
-/// With the first room and part of it in which they differ.
+/// With the first room and its first part that differ.
 #[track_caller]
 pub fn assert_alike(what: &str, left: &[(String, RoomView)], right: &[(String, RoomView)]) {
     let names = |rooms: &[(String, RoomView)]| rooms.iter().map(|room| room.0.clone()).collect();

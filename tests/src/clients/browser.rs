@@ -55,7 +55,7 @@ impl Browser {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
-            // Two pages share the screen: neither is to be slowed down for being behind the other.
+            // Two pages share the screen: the hidden one must not be throttled.
             "--disable-background-timer-throttling",
             "--disable-renderer-backgrounding",
             "--disable-backgrounding-occluded-windows",
@@ -116,7 +116,7 @@ impl Page<'_> {
         answer["result"]["value"].clone()
     }
 
-    /// Waits until `expression` is `wanted`.
+    /// Waits until `expression` equals `wanted`.
     #[track_caller]
     pub fn wait(&self, expression: &str, wanted: &Value, deadline: Duration) {
         eventually(&format!("{expression} to be {wanted}"), deadline, || {
@@ -129,7 +129,7 @@ impl Page<'_> {
         });
     }
 
-    /// Types a text into the field `selector`, in place of what is in it, and presses Enter, as a
+    /// Types a text into the field `selector`, replacing its content, and presses Enter, as a
     /// person would.
     #[track_caller]
     pub fn type_line(&self, selector: &str, text: &str) {
@@ -141,7 +141,7 @@ impl Page<'_> {
         self.press("Enter");
     }
 
-    /// Presses a key (`Enter`, `Delete`, `r`, …) where the focus is.
+    /// Presses a key (`Enter`, `Delete`, `r`, …) on the focused element.
     #[track_caller]
     pub fn press(&self, key: &str) {
         let (code, text) = match key {
@@ -158,7 +158,7 @@ impl Page<'_> {
         }
     }
 
-    /// Clicks the element `selector` once it is there.
+    /// Clicks the element `selector` once it exists.
     #[track_caller]
     pub fn click(&self, selector: &str) {
         let selector = Value::from(selector);
@@ -174,7 +174,7 @@ impl Page<'_> {
         self.browser.call(Some(&self.session), method, params);
     }
 
-    /// Brings it to the front: the others of this browser are hidden behind it.
+    /// Brings the page to the front: the browser's other pages are hidden behind it.
     #[track_caller]
     pub fn look(&self) {
         self.input("Page.bringToFront", json!({}));
@@ -185,13 +185,13 @@ impl Page<'_> {
         );
     }
 
-    /// Closes it, as a person closes a tab.
+    /// Closes the page, as a person closes a tab.
     #[track_caller]
     pub fn close(self) {
         self.browser.call(None, "Target.closeTarget", json!({ "targetId": self.target }));
     }
 
-    /// What can be read on the page.
+    /// The visible text of the page.
     pub fn text(&self) -> String {
         self.evaluate("document.body ? document.body.innerText : ''")
             .as_str()

@@ -1,4 +1,4 @@
-//! A chat client as a program would write one: operations, replies, events.
+//! A chat client as a program would write it: operations, replies, events.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -13,9 +13,9 @@ use crate::wait::{SOON, eventually};
 
 /// One connection to a relay.
 pub struct Client {
-    /// The user it came as.
+    /// The user it connected as.
     pub user: String,
-    /// What the relay said first.
+    /// The first frame, `hello`.
     pub hello: Value,
     frames: Frames,
     next_ref: AtomicU64,
@@ -30,7 +30,7 @@ impl Client {
             .unwrap_or_else(|status| panic!("{user} is not let in: HTTP status {status}"))
     }
 
-    /// As [`Client::connect`]; the error is the HTTP status, or 0 if the relay is not there.
+    /// As [`Client::connect`]; the error is the HTTP status, or 0 if nothing answers.
     pub fn try_connect(relay: SocketAddr, user: &str) -> Result<Client, u16> {
         let frames = Frames::open(relay, format!("ws://{relay}/ws?user={user}"), "ref")?;
         let hello = eventually("hello", SOON, || {
@@ -52,7 +52,7 @@ impl Client {
         })
     }
 
-    /// Does an operation and waits for its reply: the value of `ok`, or that of `error`.
+    /// Sends an operation and waits for its reply: the value of `ok`, or that of `error`.
     #[track_caller]
     pub fn call(&self, op: Value) -> Result<Value, Value> {
         let reference = self.ask(op.clone());
@@ -60,13 +60,13 @@ impl Client {
         eventually(&what, SOON, || self.reply(reference).ok_or_else(|| self.arrived()))
     }
 
-    /// As [`Client::call`], where only `ok` will do.
+    /// As [`Client::call`]; panics unless the reply is `ok`.
     #[track_caller]
     pub fn ok(&self, op: Value) -> Value {
         self.call(op.clone()).unwrap_or_else(|error| panic!("{op} is refused: {error}"))
     }
 
-    /// As [`Client::call`], where only `error` will do: its code.
+    /// As [`Client::call`]; returns the code and panics unless the reply is an `error`.
     #[track_caller]
     pub fn refused(&self, op: Value) -> String {
         match self.call(op.clone()) {
@@ -75,7 +75,7 @@ impl Client {
         }
     }
 
-    /// Sends an operation without waiting; [`Client::reply`] takes the number given back.
+    /// Sends an operation without waiting; [`Client::reply`] takes the returned number.
     pub fn ask(&self, mut op: Value) -> u64 {
         let reference = self.next_ref.fetch_add(1, Ordering::Relaxed);
         op["ref"] = reference.into();
@@ -83,7 +83,7 @@ impl Client {
         reference
     }
 
-    /// The reply to [`Client::ask`], if it has come.
+    /// The reply to [`Client::ask`], if it has arrived.
     pub fn reply(&self, reference: u64) -> Option<Result<Value, Value>> {
         let inbox = self.frames.inbox();
         let place = *inbox.answers.get(&reference)?;
@@ -94,17 +94,17 @@ impl Client {
         })
     }
 
-    /// Sends a frame as it is.
+    /// Sends a frame unchanged.
     pub fn send(&self, message: Message) {
         self.frames.send(message);
     }
 
-    /// Stops reading, pongs included, or goes on.
+    /// Stops or continues reading; while stopped, no pong is sent either.
     pub fn read(&self, on: bool) {
         self.frames.read(on);
     }
 
-    /// The next event of `room` (durable or not) that this call has not yet given.
+    /// The next event of `room` (durable or not) that was not yet returned.
     #[track_caller]
     pub fn next_event(&self, room: &str) -> Frame {
         self.next_where(room, &format!("an event of {room} for {}", self.user), |_| true)
@@ -141,17 +141,17 @@ impl Client {
         inbox.frames.iter().filter(|frame| is_event_of(frame, room)).cloned().collect()
     }
 
-    /// All frames from the place `from` on.
+    /// All frames from the position `from` on.
     pub fn frames_from(&self, from: usize) -> Vec<Frame> {
         self.frames.inbox().frames.get(from..).unwrap_or_default().to_vec()
     }
 
-    /// How the relay ended the connection, if it has.
+    /// How the relay closed the connection, if it has.
     pub fn closed(&self) -> Option<Close> {
         self.frames.inbox().closed.clone()
     }
 
-    /// Waits for the relay to end the connection.
+    /// Waits for the relay to close the connection.
     #[track_caller]
     pub fn wait_closed(&self, deadline: std::time::Duration) -> Close {
         eventually("the end of the connection", deadline, || {
@@ -159,7 +159,7 @@ impl Client {
         })
     }
 
-    /// What arrived, for a failure's message.
+    /// What arrived, for failure messages.
     pub fn arrived(&self) -> String {
         let inbox = self.frames.inbox();
         let first = inbox.frames.len().saturating_sub(20);
@@ -174,6 +174,6 @@ impl Client {
 }
 
 fn is_event_of(frame: &Frame, room: &str) -> bool {
-    // Replies have a `ref` as some events do, but no type.
+    // Replies have a `ref`, as some events do, but no type.
     frame.json["room"] == room && frame.json["type"].is_string()
 }

@@ -16,20 +16,20 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-/// What is handed to the socket's task before it has sent it.
+/// Frames handed to the socket's task that it has not sent yet.
 const OUTBOX: usize = 4096;
 const HANDSHAKE: Duration = Duration::from_secs(20);
 
-/// A text frame as it came, and what it says.
+/// A text frame and its JSON.
 #[derive(Clone, Debug)]
 pub struct Frame {
     /// The payload's bytes.
     pub text: String,
-    /// The payload read as JSON.
+    /// The payload parsed as JSON.
     pub json: Value,
 }
 
-/// How a connection ended.
+/// How a connection was closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
     /// The close code; 1006 if the socket ended without one.
@@ -43,9 +43,9 @@ pub struct Close {
 pub struct Inbox {
     /// Text frames in order.
     pub frames: Vec<Frame>,
-    /// Places in `frames` of the answers by the number of the question.
+    /// Positions in `frames` of the replies, by the number of the request.
     pub answers: HashMap<u64, usize>,
-    /// How it ended, if it has.
+    /// How it was closed, if it was.
     pub closed: Option<Close>,
 }
 
@@ -58,7 +58,7 @@ pub struct Frames {
 
 impl Frames {
     /// Opens `url` at `address`. Frames whose member `answers` is an unsigned integer count as
-    /// answers. The error is the HTTP status, or 0 if there was no HTTP at all.
+    /// replies. The error is the HTTP status, or 0 if there was no HTTP response.
     pub fn open(
         address: SocketAddr,
         request: impl IntoClientRequest + Send + Unpin + 'static,
@@ -89,7 +89,7 @@ impl Frames {
 
     /// Sends a frame; nothing happens on a closed socket.
     pub fn send(&self, message: Message) {
-        // The receiver is gone when the socket is closed, which `inbox` tells.
+        // The receiver is gone when the socket is closed, which `inbox` records.
         let _ = self.outbox.blocking_send(message);
     }
 
@@ -98,7 +98,7 @@ impl Frames {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stops reading from the socket (no pongs either), or goes on.
+    /// Stops or continues reading from the socket; while stopped, no pong is sent either.
     pub fn read(&self, on: bool) {
         self.reading.send_replace(on);
     }
@@ -116,9 +116,9 @@ async fn serve(
         let hold = !*reading.borrow_and_update();
         tokio::select! {
             message = queue.recv() => match message {
-                // An error shows on the reading side too.
+                // An error also appears on the reading side.
                 Some(message) => drop(sink.send(message).await),
-                // Dropped by its owner.
+                // The owner was dropped.
                 None => break Close { code: 1006, reason: "dropped".into() },
             },
             changed = reading.changed() => if changed.is_err() {

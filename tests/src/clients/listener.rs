@@ -1,4 +1,4 @@
-//! Collecting what a server tells a connection unasked: a thread that reads until the end.
+//! Collects what a server pushes to a connection: a thread that reads until the end.
 
 use std::net::Shutdown;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ pub struct Listener<T> {
 }
 
 impl<T: Clone + Send + 'static> Listener<T> {
-    /// Collects what `parse` makes of each reply on this connection.
+    /// Collects what `parse` returns for each reply on this connection.
     pub fn on(mut wire: Wire, parse: fn(&Reply) -> Option<T>) -> Listener<T> {
         let socket = wire.socket().try_clone().expect("a second handle");
         socket.set_read_timeout(None).expect("a socket option");

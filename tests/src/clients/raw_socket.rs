@@ -1,4 +1,4 @@
-//! A WebSocket client that sends whatever bytes it is told to, for scenarios without manners.
+//! A WebSocket client that sends arbitrary bytes, for scenarios with broken frames.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -7,26 +7,26 @@ use crate::wait::SOON;
 
 /// Opcodes of RFC 6455, section 5.2.
 pub mod opcode {
-    /// The rest of a fragmented message.
+    /// A continuation frame.
     pub const CONTINUATION: u8 = 0;
-    /// Text.
+    /// A text message.
     pub const TEXT: u8 = 1;
-    /// Bytes.
+    /// A binary message.
     pub const BINARY: u8 = 2;
-    /// The end.
+    /// A close frame.
     pub const CLOSE: u8 = 8;
-    /// Are you there?
+    /// A ping.
     pub const PING: u8 = 9;
-    /// I am.
+    /// A pong.
     pub const PONG: u8 = 10;
 }
 
 /// A frame from the relay.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RawFrame {
-    /// What it is.
+    /// Its opcode.
     pub opcode: u8,
-    /// What it carries.
+    /// Its payload.
     pub payload: Vec<u8>,
 }
 
@@ -64,12 +64,12 @@ impl RawSocket {
         }
         let head = String::from_utf8_lossy(&head).into_owned();
         assert!(head.starts_with("HTTP/1.1 101"), "{head}");
-        // RFC 6455, section 1.3: the answer to this key.
+        // RFC 6455, section 1.3: the accept value for this key.
         assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
         RawSocket { stream }
     }
 
-    /// Sends a frame, masked as a client must. An error means that the relay has closed.
+    /// Sends a frame, masked as RFC 6455 requires. An error means that the relay has closed.
     pub fn send(&mut self, opcode: u8, is_final: bool, payload: &[u8]) -> std::io::Result<()> {
         self.send_bytes(&frame(opcode, is_final, payload))
     }
@@ -80,7 +80,7 @@ impl RawSocket {
         self.send(opcode::TEXT, true, text.as_bytes()).expect("the relay reads");
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     pub fn send_bytes(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.stream.write_all(bytes)
     }
@@ -122,14 +122,14 @@ impl RawSocket {
                 let reason = frame.payload.get(2..).unwrap_or_default();
                 let reason = String::from_utf8_lossy(reason).into_owned();
                 close = frame.close_code().map(|code| (code, reason));
-                // We have understood: the relay need not wait for our answer.
+                // The close frame has arrived: the relay need not wait for our reply.
                 self.half_close();
             }
         }
         close
     }
 
-    /// Reads until an answer to `reference` comes and gives its text.
+    /// Reads until the reply to `reference` arrives and returns its text.
     #[track_caller]
     pub fn answer(&mut self, reference: u64) -> Option<String> {
         let mark = format!("\"ref\":{reference},");
@@ -142,7 +142,7 @@ impl RawSocket {
         None
     }
 
-    /// Closes one direction and keeps the other.
+    /// Shuts down writing and keeps reading.
     pub fn half_close(&self) {
         // The relay may have closed first.
         let _ = self.stream.shutdown(Shutdown::Write);
@@ -154,14 +154,14 @@ impl RawSocket {
         RawSocket { stream: self.stream.try_clone().expect("fewer files than a process may have") }
     }
 
-    /// Reads and forgets all that comes, until the end.
+    /// Reads and drops everything until the end.
     pub fn forget_all(&mut self) {
-        // An error is the end too.
+        // An error is also the end.
         let _ = self.stream.set_read_timeout(None);
         let _ = std::io::copy(&mut self.stream, &mut std::io::sink());
     }
 
-    /// Ends both directions.
+    /// Shuts down both directions.
     pub fn end(&self) {
         // The relay may have closed first.
         let _ = self.stream.shutdown(Shutdown::Both);

@@ -1,7 +1,7 @@
-//! What a server answered, and its bytes on the wire.
+//! A server's reply, and its bytes on the wire.
 //!
-//! An own parser because scenarios compare what was sent: the error line as it is, maps in their
-//! order, RESP2 and RESP3 told apart.
+//! A parser of its own, because scenarios compare what was sent: the unchanged error line, maps in
+//! their order, RESP2 and RESP3 told apart.
 
 use std::fmt;
 use std::io::{self, BufRead};
@@ -24,7 +24,7 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// The integer. Panics on anything else, as all the accessors below.
+    /// The integer. Panics on anything else, as do all accessors below.
     #[track_caller]
     pub fn int(&self) -> i64 {
         let Reply::Int(number) = self else { panic!("no integer: {self:?}") };
@@ -57,7 +57,7 @@ impl Reply {
         self.list().iter().map(|reply| reply.text().to_owned()).collect()
     }
 
-    /// The value of `key` in a map, or in the flat array that RESP2 makes of one.
+    /// The value of `key` in a map, or in the flat array that RESP2 sends instead.
     pub fn get(&self, key: &str) -> Option<&Reply> {
         let named = |reply: &Reply| *reply == Reply::Text(key.into());
         match self {
@@ -81,7 +81,7 @@ impl Reply {
         matches!(self, Reply::Error(_))
     }
 
-    /// Itself, if it is no error.
+    /// The reply; panics if it is an error.
     #[track_caller]
     pub fn ok(self) -> Reply {
         assert!(!self.is_error(), "refused: {self:?}");

@@ -1,4 +1,4 @@
-//! A client of Redis with nothing between the scenario and the socket.
+//! A client of Redis that adds nothing to the socket.
 
 use std::io::{self, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clients::reply::{Reply, write_command};
 
-/// No reply of a healthy server takes longer, on however loaded a machine.
+/// No reply of a healthy server takes longer, however loaded the machine is.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A command as its arguments.
@@ -27,7 +27,7 @@ impl Wire {
         Ok(Wire { reader: BufReader::with_capacity(1 << 16, writer.try_clone()?), writer })
     }
 
-    /// Sends a command and waits for its reply, errors being replies.
+    /// Sends a command and waits for its reply; an error is a reply.
     #[track_caller]
     pub fn call<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Reply {
         self.try_call(args).unwrap_or_else(|error| {
@@ -36,7 +36,7 @@ impl Wire {
         })
     }
 
-    /// As [`Wire::call`], where losing the server is part of the scenario.
+    /// As [`Wire::call`], for scenarios in which the server may go away.
     pub fn try_call<A: AsRef<[u8]>>(&mut self, args: &[A]) -> io::Result<Reply> {
         self.send(args)?;
         self.receive()
@@ -54,8 +54,8 @@ impl Wire {
         Reply::read(&mut self.reader)
     }
 
-    /// Sends all commands, then reads all replies. Give it at most a few thousand at a time: it
-    /// reads nothing while it writes.
+    /// Sends all commands, then reads all replies. Pass at most a few thousand at a time: it reads
+    /// nothing while it writes.
     #[track_caller]
     pub fn pipeline(&mut self, commands: &[Command]) -> Vec<Reply> {
         let mut out = Vec::new();
@@ -107,7 +107,7 @@ macro_rules! arg {
 
 arg!(bytes: str, String, [u8], Vec<u8>; shown: i32, i64, u16, u64, usize);
 
-/// `cmd!(wire, "CHAT.SEND", "lobby", "alice", 1)`: sends the command, gives its reply.
+/// `cmd!(wire, "CHAT.SEND", "lobby", "alice", 1)`: sends the command, returns its reply.
 #[macro_export]
 macro_rules! cmd {
     ($wire:expr, $($arg:expr),+ $(,)?) => {

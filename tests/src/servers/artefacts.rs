@@ -1,7 +1,7 @@
-//! What is tested: the module and the relay as `cargo build --release` makes them.
+//! What is tested: the module and the relay, as `cargo build --release` makes them.
 //!
-//! Built once per run. `CHAT_MODULE` and `CHAT_RELAY` name finished files instead, `REDIS_SERVER`
-//! another server to load the module into.
+//! Built once per run. `CHAT_MODULE` and `CHAT_RELAY` name finished files instead; `REDIS_SERVER`
+//! names another server that loads the module.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,8 +19,8 @@ pub fn relay() -> &'static Path {
     RELAY.get_or_init(|| artefact("CHAT_RELAY", "chat-relay"))
 }
 
-/// The server program: `redis-server` of the path unless `REDIS_SERVER` says otherwise: the name of a
-/// program, or a path, which may begin at the root of the repository.
+/// The server program: `redis-server` of the path, or what `REDIS_SERVER` names: a program, or a
+/// path, which may begin at the root of the repository.
 pub fn redis_server() -> PathBuf {
     let Some(given) = std::env::var_os("REDIS_SERVER").map(PathBuf::from) else {
         return "redis-server".into();
@@ -29,7 +29,7 @@ pub fn redis_server() -> PathBuf {
     if from_root.is_file() { from_root } else { given }
 }
 
-/// The server that is installed, if one is; else the one under test.
+/// The installed server, if there is one; otherwise the one under test.
 pub fn installed_server() -> PathBuf {
     let installed = Command::new("redis-server").arg("--version").output();
     if installed.is_ok() { "redis-server".into() } else { redis_server() }

@@ -1,15 +1,14 @@
 //! A wall clock for one server, which a scenario can set while the server runs.
 //!
-//! A few lines of C (`fixtures/clock.c`) stand between the server and the time of day, put there
-//! by `LD_PRELOAD`. Timers by monotonic clocks go on undisturbed, as on a machine whose clock is
-//! set.
+//! A few lines of C (`fixtures/clock.c`), loaded by `LD_PRELOAD`, replace the time of day.
+//! Monotonic clocks are unchanged, as on a machine whose wall clock is set.
 
 use std::ffi::OsString;
 use std::fs;
 
 use crate::servers::fixture::Fixture;
 
-/// A clock. Starts with the machine's time.
+/// A clock, initially with the machine's time.
 pub struct Clock {
     fixture: Fixture,
 }
@@ -25,15 +24,15 @@ impl Clock {
         clock
     }
 
-    /// Sets it, at once and for whoever looks.
+    /// Sets it, with immediate effect for all readers.
     pub fn set_ahead_ms(&self, offset: i64) {
         let new = self.fixture.dir().join("new");
         fs::write(&new, offset.to_string()).expect("a file of our own");
-        // A reader sees the old file or the new one, never half of one.
+        // A reader sees the old file or the new one, never a half-written one.
         fs::rename(new, self.file()).expect("a file of our own");
     }
 
-    /// The environment of a process that goes by this clock.
+    /// The environment of a process that uses this clock.
     pub fn environment(&self) -> Vec<(OsString, OsString)> {
         let file = self.file().into_os_string();
         let library = self.fixture.library().into_os_string();

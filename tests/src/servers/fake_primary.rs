@@ -1,4 +1,4 @@
-//! A server that plays a primary: it hands a replica a dump and then whatever commands it is told to.
+//! A server that plays a primary: it sends a replica a dump and then any commands.
 
 use std::io::{self, BufReader, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -14,7 +14,7 @@ pub struct FakePrimary {
 }
 
 impl FakePrimary {
-    /// One that begins with this RDB file.
+    /// A primary that begins with this RDB file.
     pub fn start(rdb: Vec<u8>) -> FakePrimary {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -23,7 +23,7 @@ impl FakePrimary {
             let replica = Arc::clone(&replica);
             move || {
                 for stream in listener.incoming().flatten() {
-                    // An error means that the replica has gone.
+                    // An error means that the replica is gone.
                     let _ = serve(stream, &rdb, &replica);
                 }
             }
@@ -31,12 +31,12 @@ impl FakePrimary {
         FakePrimary { address, replica }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Whether a replica has the dump.
+    /// Whether a replica has received the dump.
     pub fn has_replica(&self) -> bool {
         self.lock().is_some()
     }
@@ -44,7 +44,7 @@ impl FakePrimary {
     /// Sends a command to the replica.
     ///
     /// # Panics
-    /// If there is none.
+    /// If no replica is connected.
     pub fn send(&self, command: &Command) {
         let mut out = Vec::new();
         write_command(&mut out, command);
@@ -61,13 +61,13 @@ impl FakePrimary {
 impl Drop for FakePrimary {
     fn drop(&mut self) {
         if let Some(stream) = self.lock().take() {
-            // An error means that the replica has gone first.
+            // An error means that the replica was gone first.
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
 }
 
-/// Answers what a replica asks on its way to the dump, then only reads.
+/// Answers a replica's handshake, then only reads.
 fn serve(mut stream: TcpStream, rdb: &[u8], replica: &Mutex<Option<TcpStream>>) -> io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     loop {

@@ -1,12 +1,12 @@
-//! A few lines of C where nothing else will do: compiled when they are needed, into a library that
-//! another process loads.
+//! Compiles a few lines of C, where nothing else will do, into a library that another process
+//! loads.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
 
-/// A compiled library and the directory it is in, which goes with this value.
+/// A compiled library and its directory, which is deleted on drop.
 pub struct Fixture {
     dir: TempDir,
 }
@@ -15,7 +15,7 @@ impl Fixture {
     /// Compiles `fixtures/<name>.c`.
     ///
     /// # Panics
-    /// If there is no C compiler, `cc`, or it complains.
+    /// If there is no C compiler, `cc`, or it fails.
     pub fn compile(name: &str) -> Fixture {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/{name}.c"));
         let fixture = Fixture { dir: tempfile::tempdir().expect("a directory") };
@@ -26,12 +26,12 @@ impl Fixture {
         fixture
     }
 
-    /// The library.
+    /// The path of the library.
     pub fn library(&self) -> PathBuf {
         self.dir.path().join("fixture.so")
     }
 
-    /// A directory to keep files in.
+    /// A directory for further files.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }

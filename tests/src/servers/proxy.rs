@@ -1,4 +1,4 @@
-//! A TCP proxy that does to a connection what networks do.
+//! A TCP proxy that imitates the faults of networks.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,23 +12,23 @@ use tokio::sync::watch;
 
 use crate::clients::frames::runtime;
 
-/// What happens to bytes on their way.
+/// What happens to forwarded bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weather {
-    /// They arrive.
+    /// Bytes are forwarded.
     Fair,
-    /// They arrive this much later.
+    /// Bytes are forwarded after this delay.
     Delay(Duration),
-    /// They are accepted and never arrive; connections stay open.
+    /// Bytes are accepted and dropped; connections stay open.
     Stall,
-    /// Connections are closed, new ones too.
+    /// All connections are closed, new ones too.
     Drop,
-    /// Replies arrive at this pace and are taken no faster.
+    /// Replies are read and forwarded at this pace.
     Narrow {
-        /// How many in a second.
+        /// Bytes per second.
         bytes_per_second: u32,
     },
-    /// Replies end after this many bytes: the rest is lost and the connection closed.
+    /// Replies end after this many bytes: the rest is lost and the connection is closed.
     Truncate(usize),
 }
 
@@ -43,7 +43,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy to `target` in fair weather.
+    /// A proxy to `target` without faults.
     pub fn to(target: SocketAddr) -> Proxy {
         let (weather, watch) = watch::channel(Weather::Fair);
         let (subscriptions, watch_subscriptions) = watch::channel(None);
@@ -57,34 +57,35 @@ impl Proxy {
         Proxy { address, target, weather, subscriptions, forwarded, task }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Changes the weather for all connections, those that are open too.
+    /// Changes the weather for all connections, open ones included.
     pub fn set(&self, weather: Weather) {
         self.weather.send_replace(weather);
     }
 
-    /// Other weather for connections with sharded subscriptions than for the rest; `None`: the same.
+    /// Sets separate weather for connections with sharded subscriptions; `None`: the same as for
+    /// the rest.
     pub fn set_subscriptions(&self, weather: Option<Weather>) {
         self.subscriptions.send_replace(weather);
     }
 
-    /// Closes all connections; new ones are led to `target`.
+    /// Closes all connections; new ones are forwarded to `target`.
     pub fn lead_to(&self, target: SocketAddr) {
         *self.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
         self.cut();
     }
 
-    /// Closes all connections once; new ones are let through.
+    /// Closes all connections once; new ones are forwarded.
     pub fn cut(&self) {
         self.weather.send_replace(Weather::Drop);
         self.weather.send_replace(Weather::Fair);
     }
 
-    /// Bytes that arrived so far, in both directions.
+    /// Bytes forwarded so far, in both directions.
     pub fn forwarded(&self) -> u64 {
         self.forwarded.load(Ordering::Relaxed)
     }
@@ -96,7 +97,7 @@ impl Drop for Proxy {
     }
 }
 
-/// What connections look at.
+/// The state that connections watch.
 #[derive(Clone)]
 struct Sky {
     weather: watch::Receiver<Weather>,
@@ -129,7 +130,7 @@ async fn accept(
             let (from_server, to_server) = server.into_split();
             let mut end = sky.weather.clone();
             let subscribes = AtomicBool::new(false);
-            // Whichever ends first drops all four halves, which closes both sockets.
+            // The first task to end drops all four halves, which closes both sockets.
             tokio::select! {
                 () = forward(from_client, to_server, sky.clone(), &forwarded, &subscribes, false) => {}
                 () = forward(from_server, to_client, sky, &forwarded, &subscribes, true) => {}
@@ -139,8 +140,8 @@ async fn accept(
     }
 }
 
-/// Ends when connections are to be closed. `cut` sets and clears at once, so any change that was
-/// missed in between counts as a closing one if the weather is fair again.
+/// Ends when connections are to be closed. `cut` sets and clears the state at once, so a missed
+/// change counts as a cut if the weather is fair again.
 async fn dropped(weather: &mut watch::Receiver<Weather>) {
     let before = *weather.borrow_and_update();
     let mut last = before;
@@ -170,7 +171,7 @@ async fn forward(
         match sky.over(subscribes.load(Ordering::Relaxed)) {
             Weather::Fair => {}
             Weather::Drop => return,
-            // The fault itself, not a wait for something to happen.
+            // The delay is the fault itself, not a wait for something to happen.
             Weather::Delay(span) => tokio::time::sleep(span).await,
             Weather::Narrow { bytes_per_second } if is_reply => {
                 let seconds = length as f64 / f64::from(bytes_per_second);

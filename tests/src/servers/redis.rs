@@ -14,7 +14,7 @@ use crate::servers::clock::Clock;
 use crate::wait::{LATER, eventually};
 use crate::{port, servers::artefacts};
 
-/// A server. Ended with its data on drop.
+/// A server. Stopped, and its data deleted, on drop.
 pub struct Redis {
     program: PathBuf,
     settings: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// A server that keeps nothing on disk.
+    /// A server that stores nothing on disk.
     pub fn start() -> Redis {
         Redis::with(&[])
     }
@@ -37,19 +37,19 @@ impl Redis {
         Redis::with_module_arguments(settings, "")
     }
 
-    /// A server that keeps every acknowledged write: AOF, synced before each reply.
+    /// A server that stores every acknowledged write: AOF, synced before each reply.
     pub fn durable() -> Redis {
         Redis::with(&["appendonly yes", "appendfsync always"])
     }
 
-    /// As [`Redis::with`], with arguments behind the `loadmodule` line.
+    /// As [`Redis::with`], with arguments after the `loadmodule` line.
     pub fn with_module_arguments(settings: &[&str], arguments: &str) -> Redis {
         let mut redis = Redis::prepare(settings, arguments);
         redis.launch();
         redis
     }
 
-    /// The server that is installed, if one is, whatever `REDIS_SERVER` says.
+    /// The installed server, if there is one, whatever `REDIS_SERVER` names.
     pub fn installed(settings: &[&str]) -> Redis {
         let mut redis = Redis::prepare(settings, "");
         redis.program = artefacts::installed_server();
@@ -57,7 +57,7 @@ impl Redis {
         redis
     }
 
-    /// At the next [`Redis::restart`] it is the server under test.
+    /// The next [`Redis::restart`] starts the server under test.
     pub fn upgrade(&mut self) {
         self.program = artefacts::redis_server();
     }
@@ -70,10 +70,10 @@ impl Redis {
         redis
     }
 
-    /// The server's complaint about settings with which it must not start.
+    /// The error output of a server that must refuse to start with these settings.
     ///
     /// # Panics
-    /// If it starts, or ends otherwise than by refusing (exit code 1), as by a crash.
+    /// If it starts, or ends otherwise than with exit code 1, as by a crash.
     pub fn refused(settings: &[&str], arguments: &str) -> String {
         let mut redis = Redis::prepare(settings, arguments);
         let mut process = redis.spawn();
@@ -88,8 +88,8 @@ impl Redis {
         Redis::replica_through(primary, primary.address(), settings, None)
     }
 
-    /// As [`Redis::replica`], where the primary is reached at another address and the replica may
-    /// go by a clock of its own.
+    /// As [`Redis::replica`], where the primary has another address and the replica may have a
+    /// clock of its own.
     pub fn replica_through(
         primary: &Redis,
         address: SocketAddr,
@@ -106,7 +106,7 @@ impl Redis {
         replica
     }
 
-    /// As [`Redis::with`], by a clock that can be set.
+    /// As [`Redis::with`], with a wall clock that can be set.
     pub fn with_clock(settings: &[&str], clock: &Clock) -> Redis {
         let mut redis = Redis::prepare(settings, "");
         redis.environment = clock.environment();
@@ -182,13 +182,13 @@ impl Redis {
                 return;
             }
             assert!(process.output().contains("Address already in use"), "redis-server ended");
-            // Somebody outside this run was faster.
+            // A process outside of this run took the port first.
             self.port = port::free();
         }
         panic!("no free port");
     }
 
-    /// Kills it (SIGKILL) in the middle of whatever it does.
+    /// Kills it (SIGKILL).
     pub fn kill(&mut self) {
         self.process.take().expect("it runs").kill();
     }
@@ -199,7 +199,7 @@ impl Redis {
         self.launch();
     }
 
-    /// Ends it in an orderly way, saving as its settings say.
+    /// Shuts it down in an orderly way; it saves according to its settings.
     pub fn stop(&mut self) {
         let mut process = self.process.take().expect("it runs");
         process.terminate();
@@ -216,17 +216,17 @@ impl Redis {
         self.settings.push(line.to_owned());
     }
 
-    /// Where it keeps its files.
+    /// The directory of its files.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
-    /// The address as `--redis` takes it.
+    /// The address in the form of `--redis`.
     pub fn url(&self) -> String {
         format!("redis://{}", self.address())
     }
@@ -237,7 +237,7 @@ impl Redis {
         Wire::connect(self.address()).unwrap_or_else(|error| panic!("no connection: {error}"))
     }
 
-    /// One command on a connection of its own.
+    /// Runs one command on a connection of its own.
     #[track_caller]
     pub fn call<A: AsRef<[u8]>>(&self, args: &[A]) -> Reply {
         self.wire().call(args)
@@ -246,7 +246,7 @@ impl Redis {
     /// A field of INFO.
     ///
     /// # Panics
-    /// If there is none.
+    /// If there is no such field.
     #[track_caller]
     pub fn info(&self, section: &str, field: &str) -> String {
         let info = cmd!(self, "INFO", section).text().to_owned();
@@ -254,14 +254,14 @@ impl Redis {
         value.unwrap_or_else(|| panic!("no {field} in INFO {section}:\n{info}")).to_owned()
     }
 
-    /// Saves everything (SAVE), as soon as no child of the server saves for a replica: a server refuses
-    /// it meanwhile, and Redis 8.0 waits longer for such a child to end.
+    /// Saves everything (SAVE), once no child of the server saves for a replica: a server refuses
+    /// it meanwhile, and Redis 8.0 takes longer to notice that such a child has ended.
     #[track_caller]
     pub fn save(&self) {
         self.save_by("SAVE");
     }
 
-    /// Begins to save everything in the background (BGSAVE); the same is true of it.
+    /// Starts to save everything in the background (BGSAVE), at the same condition.
     #[track_caller]
     pub fn begin_save(&self) {
         self.save_by("BGSAVE");
@@ -278,12 +278,12 @@ impl Redis {
         });
     }
 
-    /// Waits until it rewrites no append-only file: only then is one that was turned on, or begun
-    /// anew by a replica, there for the next start.
+    /// Waits until no append-only file is being rewritten: only then does the next start find a
+    /// file that was turned on, or restarted by a replica.
     #[track_caller]
     pub fn wait_rewritten(&self) {
         eventually("no rewrite going on", LATER, || {
-            // All from one reply: between two, what was scheduled may have begun.
+            // All from one reply: between two replies a scheduled rewrite may have begun.
             let info = cmd!(self, "INFO", "persistence").text().to_owned();
             let idle = ["aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0"];
             let idle = idle.iter().all(|line| info.lines().any(|other| other == *line));
@@ -298,7 +298,7 @@ impl Redis {
         cmd!(self, "DEBUG", "DIGEST").text().to_owned()
     }
 
-    /// Waits until this replica has all that `primary` has now.
+    /// Waits until this replica has everything that `primary` has at the time of the call.
     #[track_caller]
     pub fn catch_up(&self, primary: &Redis) {
         let goal: u64 =

@@ -13,7 +13,7 @@ use crate::servers::artefacts;
 use crate::servers::redis::Redis;
 use crate::wait::{LATER, SOON, eventually};
 
-/// A relay. Ended on drop.
+/// A relay. Stopped on drop.
 pub struct Relay {
     address: SocketAddr,
     process: Process,
@@ -21,7 +21,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay of `redis` that serves and is ready.
+    /// A relay for `redis` that is ready.
     #[track_caller]
     pub fn start(name: &str, redis: &Redis) -> Relay {
         let relay = Relay::with(name, &redis.url(), &[]);
@@ -29,13 +29,13 @@ impl Relay {
         relay
     }
 
-    /// Two relays of `redis` that are ready.
+    /// Two relays for `redis` that are ready.
     #[track_caller]
     pub fn pair(redis: &Redis) -> [Relay; 2] {
         Relay::pair_with(redis, &[])
     }
 
-    /// Two relays of `redis`, with further options, that know each other's address and are ready.
+    /// Two relays for `redis`, with further options, that know each other's address and are ready.
     #[track_caller]
     pub fn pair_with(redis: &Redis, options: &[&str]) -> [Relay; 2] {
         let addresses = [port::free(), port::free()].map(|port| format!("127.0.0.1:{port}"));
@@ -49,7 +49,7 @@ impl Relay {
         relays
     }
 
-    /// A relay with further options, which listens; whether it is ready depends on its Redis.
+    /// A relay with further options that listens; whether it is ready depends on its Redis.
     #[track_caller]
     pub fn with(name: &str, url: &str, options: &[&str]) -> Relay {
         Relay::listening(name, "127.0.0.1:0", url, options)
@@ -70,7 +70,7 @@ impl Relay {
         Relay { address, process, _dir: dir }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -81,12 +81,12 @@ impl Relay {
         Client::connect(self.address, user)
     }
 
-    /// The process, for ending it.
+    /// The process, for stopping it.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
 
-    /// GET of a path: the status and the body. Status 0: no HTTP.
+    /// GET of a path: the status and the body. Status 0: no HTTP response.
     pub fn get(&self, path: &str) -> (u16, String) {
         get(self.address, path).unwrap_or((0, String::new()))
     }

@@ -1,7 +1,7 @@
-//! What the server under test is: its own answer to INFO server, and what follows from it.
+//! The server under test by its own INFO, and what follows from it.
 //!
-//! A scenario that must differ asks for an ability, never for a version; the versions are here, and
-//! for people in `docs/servers.md`.
+//! A scenario that must differ asks for an ability, never for a version; the versions are listed
+//! here, and for people in `docs/servers.md`.
 
 use crate::servers::redis::Redis;
 
@@ -15,12 +15,12 @@ pub enum Server {
 }
 
 impl Server {
-    /// What this server says of itself.
+    /// What this server reports about itself.
     #[track_caller]
     pub fn of(redis: &Redis) -> Server {
         let info = redis.call(&["INFO", "server"]).text().to_owned();
         let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name));
-        // Valkey tells redis_version as well: the one it is compatible with.
+        // Valkey reports a redis_version too: the one with which it is compatible.
         let (version, kind): (_, fn(u32, u32) -> Server) = match field("valkey_version:") {
             Some(version) => (version, Server::Valkey),
             None => (field("redis_version:").expect("a version"), Server::Redis),
@@ -30,7 +30,7 @@ impl Server {
         kind(next(), next())
     }
 
-    /// Whether commands of modules can be in ACL categories.
+    /// Whether commands of modules can belong to ACL categories.
     pub fn has_command_categories(self) -> bool {
         self >= Server::Redis(7, 2)
     }
@@ -40,20 +40,21 @@ impl Server {
         self >= Server::Redis(7, 4)
     }
 
-    /// Whether a client is still in its database after a key that modules hear of went to another one.
+    /// Whether a client is still in its database after a key with keyspace events for modules was
+    /// moved to another one.
     pub fn stays_in_its_database(self) -> bool {
         !matches!(self, Server::Valkey(8, 1))
     }
 
-    /// Whether this server, whose own format of RDB files is `own`, loads files of the format `other`:
-    /// none later than its own, and Valkey none of the formats that Redis made after they had parted.
+    /// Whether this server, whose RDB format is `own`, loads files of the format `other`: no format
+    /// later than its own, and on Valkey no format that Redis introduced after the fork.
     pub fn loads_format(self, own: u16, other: u16) -> bool {
         let only_redis = matches!(self, Server::Valkey(..)) && (12..80).contains(&other);
         other <= own && !only_redis
     }
 
-    /// The setting by which a replica gets a snapshot on one connection and what happens meanwhile on
-    /// another.
+    /// The setting with which a replica receives a snapshot on one connection and the writes
+    /// meanwhile on another.
     pub fn two_channels(self) -> Option<&'static str> {
         match self {
             Server::Redis(8.., _) => Some("repl-rdb-channel"),

@@ -1,4 +1,4 @@
-//! Random sensible commands, which build rooms.
+//! Random sensible commands, which fill rooms.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::args;
 use crate::clients::reply::Reply;
 use crate::clients::wire::{Command, Wire};
 
-/// Every command that writes, and so must look the same on a replica and after a restart.
+/// Every command that writes: a replica and a restart must reproduce its effect.
 pub const WRITES: &[&str] = &[
     "CHAT.SEND",
     "CHAT.EDIT",
@@ -49,16 +49,16 @@ const PIPELINE: usize = 64;
 
 const EMOJIS: &[&str] = &["👍", "❤️", "👩‍🚀", "+1"];
 
-/// Whether rooms are told to forget their messages after a while.
+/// Whether rooms are set to remove old messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ages {
-    /// They keep them.
+    /// No room is.
     Ignored,
-    /// Some forget theirs after a second or two, so that a room changes by itself.
+    /// Some rooms remove messages after a second or two, so that a room changes by itself.
     Short,
 }
 
-/// A message that was sent: its room, its id, who sent it.
+/// A sent message: its room, its id, its author.
 type Sent = (String, String, String);
 
 /// Sensible commands of several users in several rooms.
@@ -74,12 +74,12 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Traffic that follows from `random`.
+    /// Traffic generated from `random`.
     pub fn new(random: SmallRng) -> Traffic {
         Traffic::with(random, Ages::Ignored)
     }
 
-    /// As [`Traffic::new`], where messages may grow too old.
+    /// As [`Traffic::new`], with a choice of ages.
     pub fn with(random: SmallRng, ages: Ages) -> Traffic {
         Traffic {
             random,
@@ -91,7 +91,7 @@ impl Traffic {
         }
     }
 
-    /// Sends `count` commands and learns from the replies.
+    /// Sends `count` commands and records the replies.
     #[track_caller]
     pub fn run(&mut self, wire: &mut Wire, count: usize) {
         let mut left = count;
@@ -121,7 +121,7 @@ impl Traffic {
         *self.done.entry(name).or_default() += 1;
     }
 
-    /// Checks that every command of this file has worked at least once.
+    /// Checks that every command of this file has succeeded at least once.
     #[track_caller]
     pub fn assert_complete(&self) {
         for name in WRITES.iter().chain(READS) {
@@ -166,7 +166,7 @@ impl Traffic {
         }
     }
 
-    /// A message that is perhaps still there, and who may touch it; now and then somebody else.
+    /// A message that may still exist, and its author; now and then another user.
     fn target(&mut self) -> (String, String, String) {
         let none = || ("lobby".into(), "0-0".into(), "alice".into());
         let (room, id, author) = self.sent.choose(&mut self.random).cloned().unwrap_or_else(none);
@@ -236,7 +236,7 @@ impl Traffic {
             (0..length).map(|_| self.one(&["a", "ä", " ", "\"", "☕", "\\"])).collect();
         let mut command = args!["CHAT.SEND", room, user, text];
         if self.random.random_ratio(1, 3) {
-            // Now and then the same again.
+            // Now and then the same message again.
             let number = self.random.random_range(0..=self.count);
             command.extend(args!["NONCE", format!("n{number}")]);
         }

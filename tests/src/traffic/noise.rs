@@ -1,4 +1,4 @@
-//! Senseless commands, which must not hurt.
+//! Random senseless commands, which must do no harm.
 
 use rand::Rng;
 use rand::rngs::SmallRng;
@@ -8,8 +8,8 @@ use crate::args;
 use crate::clients::wire::Command;
 use crate::traffic::commands::{READS, WRITES};
 
-/// A random list of arguments for a random command: names, options, numbers and noise in no order
-/// that makes sense, some of it by accident right.
+/// Random arguments for a random command: names, options, numbers and noise in random order, some
+/// of it valid by accident.
 pub fn noise(random: &mut SmallRng) -> Command {
     let commands: Vec<&str> = WRITES.iter().chain(READS).copied().chain(["CHAT.APPLY"]).collect();
     let mut command = args![*commands.choose(random).unwrap_or(&"PING")];

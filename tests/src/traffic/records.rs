@@ -1,4 +1,5 @@
-//! Records as a primary sends them with `CHAT.APPLY`, written by hand: also such as none would send.
+//! Records in the form that a primary sends with `CHAT.APPLY`, written by hand, also some that no
+//! primary sends.
 
 /// A user leaves: the event `<ms>-<n>`.
 pub fn leave(ms: u64, n: u64, user: &str) -> Vec<u8> {
@@ -7,7 +8,7 @@ pub fn leave(ms: u64, n: u64, user: &str) -> Vec<u8> {
     put(&mut out, n);
     put(&mut out, user.len() as u64);
     out.extend_from_slice(user.as_bytes());
-    // Nobody else did it.
+    // No other user did it.
     out.push(0);
     out
 }
@@ -20,7 +21,7 @@ pub fn snapshot(stored: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Seven bits a byte, the lowest first, the highest bit set while there are more.
+/// A varint: seven bits per byte, the lowest first, the highest bit set while more follow.
 fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
