@@ -1,4 +1,4 @@
-//! What people do with messages and with each other, on two screens and two relays.
+//! What users do with messages and with each other, on two pages and two relays.
 
 use chat_tests::checking::view::history;
 use chat_tests::clients::browser::{Browser, Page};
@@ -13,7 +13,7 @@ use crate::browser::two_pages::{PEOPLE, TEXTS, open};
 
 const DIRECT: &str = "#rooms .room[data-room=\"dm:alice,bob\"]";
 
-/// The text of what `selector` finds, `null` if it finds nothing.
+/// The text of the first element that matches `selector`, `null` if none does.
 fn text_of(selector: &str) -> String {
     format!("(document.querySelector('{selector}')?.textContent.trim() ?? null)")
 }
@@ -22,7 +22,7 @@ fn count_of(selector: &str) -> String {
     format!("document.querySelectorAll('{selector}').length")
 }
 
-/// Gives the focus to the message with this text, as the arrow keys would.
+/// Focuses the message with this text, as the arrow keys would.
 #[track_caller]
 fn focus(page: &Page<'_>, text: &str) {
     let find = format!(
@@ -34,7 +34,7 @@ fn focus(page: &Page<'_>, text: &str) {
     page.wait(&find, &json!(true), SOON);
 }
 
-/// Chooses what begins with this from the menu that is open.
+/// Chooses the item that begins with this from the open menu.
 #[track_caller]
 fn choose(page: &Page<'_>, label: &str) {
     let find = format!(
@@ -46,7 +46,7 @@ fn choose(page: &Page<'_>, label: &str) {
     page.wait(&find, &json!(true), SOON);
 }
 
-/// Gives a reason in the question that is open, and confirms it.
+/// Enters a reason in the open dialogue and confirms.
 #[track_caller]
 fn confirm_because(page: &Page<'_>, reason: &str) {
     page.wait(&count_of("dialog input"), &json!(1), SOON);
@@ -60,7 +60,7 @@ fn two_users_edit_reply_react_and_delete_and_one_is_kicked() {
     let redis = Redis::start();
     let [r1, r2] = Relay::pair(&redis);
     let browser = Browser::start();
-    // Who comes first owns the room.
+    // The first user to join owns the room.
     let alice = open(&browser, "alice", &r1);
     alice.wait(PEOPLE, &json!(["alice"]), SOON);
     let bob = open(&browser, "bob", &r2);
@@ -68,7 +68,7 @@ fn two_users_edit_reply_react_and_delete_and_one_is_kicked() {
         page.wait(PEOPLE, &json!(["alice", "bob"]), SOON);
     }
 
-    // Changed, by the key `e`: what was written is there to be corrected.
+    // Edit, by the key `e`: the field holds the old text.
     alice.type_line("#compose", "frist");
     bob.wait(TEXTS, &json!(["frist"]), SOON);
     alice.wait(&count_of("#messages .message[data-state=stored]"), &json!(1), SOON);
@@ -81,7 +81,8 @@ fn two_users_edit_reply_react_and_delete_and_one_is_kicked() {
         page.wait(&count_of("#messages .message[data-edited]"), &json!(1), SOON);
     }
 
-    // A reaction, by the key `+`; a second one by a click on the first; taken back by another.
+    // A reaction by the key `+`; a second one by a click on the first; a second click takes it
+    // back.
     focus(&bob, "first");
     bob.press("+");
     choose(&bob, "👍");
@@ -95,7 +96,7 @@ fn two_users_edit_reply_react_and_delete_and_one_is_kicked() {
     bob.click("#messages .reaction[data-emoji=\"👍\"]");
     alice.wait(&counted, &json!("1"), SOON);
 
-    // An answer, by the key `r`.
+    // A reply, by the key `r`.
     focus(&bob, "first");
     bob.press("r");
     bob.wait("document.querySelector('#compose-about').hidden", &json!(false), SOON);
@@ -123,7 +124,7 @@ fn two_users_edit_reply_react_and_delete_and_one_is_kicked() {
     let second = &page.events[1].json;
     assert_eq!((&second["by"], &second["reason"]), (&json!("alice"), &json!("off topic")));
 
-    // Removed from the room, by the menu of who is here.
+    // Kick, by the menu of the list of users.
     alice.click("#people .person[data-user=bob] .person-more");
     choose(&alice, "Remove");
     confirm_because(&alice, "enough");
@@ -134,7 +135,7 @@ fn two_users_edit_reply_react_and_delete_and_one_is_kicked() {
     bob.wait("document.body.innerText.includes('among ourselves')", &json!(false), SOON);
     let members = cmd!(wire, "CHAT.MEMBERS", "lobby");
     assert!(!format!("{members:?}").contains("bob"), "{members:?}");
-    // The room is open: by the button of the banner one comes again.
+    // The room is open: the button of the banner joins again.
     bob.click("#banner-action");
     bob.wait(&format!("{TEXTS}.at(-1)"), &json!("among ourselves"), SOON);
     alice.wait(PEOPLE, &json!(["alice", "bob"]), SOON);
@@ -162,7 +163,7 @@ fn a_direct_message_shows_as_a_badge_until_it_is_read() {
     alice.click(DIRECT);
     alice.wait(TEXTS, &json!(["psst", "are you there?"]), SOON);
     alice.wait(&badge, &json!(""), SOON);
-    // And it stays read, on another screen too.
+    // It stays read, on another page too.
     let mut wire = redis.wire();
     let unread = |wire: &mut Wire| {
         let reply = cmd!(wire, "CHAT.UNREAD", "dm:alice,bob", "alice");
@@ -174,11 +175,11 @@ fn a_direct_message_shows_as_a_badge_until_it_is_read() {
     });
     let second = open(&browser, "alice", &r2);
     second.wait(&badge, &json!(""), SOON);
-    // An answer reaches the other side's badge while it looks elsewhere.
+    // A reply reaches the other user's badge while another room is open.
     bob.click("#rooms .room[data-room=lobby]");
     alice.type_line("#compose", "yes");
     bob.wait(&badge, &json!("1"), SOON);
-    // A mention in a room that one is not looking at is marked as one.
+    // A mention in a room that is not open is marked as a mention.
     alice.click("#rooms .room[data-room=lobby]");
     bob.click(DIRECT);
     alice.type_line("#compose", "look here @bob");
@@ -196,7 +197,7 @@ fn a_user_in_another_tab_is_away_and_a_display_name_is_shown_to_others() {
     let status = |user: &str| {
         format!("document.querySelector('#people .person[data-user={user}]')?.dataset.status")
     };
-    // Of two pages of one window only one is seen.
+    // Only one of two pages in one window is visible.
     bob.look();
     for page in [&alice, &bob] {
         page.wait(&status("alice"), &json!("away"), LATER);
@@ -211,7 +212,7 @@ fn a_user_in_another_tab_is_away_and_a_display_name_is_shown_to_others() {
     alice.type_line("#compose", "who am I?");
     let author = text_of("#messages .message .author");
     alice.wait(&author, &json!("Alice in Wonderland"), LATER);
-    // Who has asked for her profile already asks again after some minutes; who has not, now.
+    // A page that has the profile asks again only after some minutes; a new page asks at once.
     let carol = open(&browser, "carol", &r2);
     carol.wait(&author, &json!("Alice in Wonderland"), LATER);
     let name = cmd!(redis, "CHAT.ROOM", "@alice");

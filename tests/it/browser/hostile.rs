@@ -1,4 +1,4 @@
-//! What one user, or a link, may not do to another user's page.
+//! What a user, or a link, cannot do to another user's page.
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::browser::two_pages::{TEXTS, open};
 
-/// Names that every object of the page's language has properties of.
+/// Names of properties that every JavaScript object has.
 const PROPERTIES: [&str; 6] =
     ["__proto__", "constructor", "hasOwnProperty", "isPrototypeOf", "toString", "valueOf"];
 
@@ -32,7 +32,7 @@ fn no_link_decides_where_a_page_connects() {
         r1.address()
     ));
     page.wait(STATE, &json!("connected"), LATER);
-    // The policy holds too, whatever else might be told to connect.
+    // The content security policy also refuses the connection, whatever the page does.
     let script = format!(
         "fetch('http://{elsewhere}/').then(() => 'reached', () => 'refused')\
          .then((outcome) => {{ document.body.dataset.outcome = outcome; }})"
@@ -73,7 +73,7 @@ fn rooms_and_users_may_have_names_of_object_properties() {
         .map(room => room.dataset.room).sort()";
     rooms.sort();
     page.wait(shown, &json!(rooms), LATER);
-    // Put away and brought back, one after the other.
+    // The pages are brought to the front one after the other.
     for room in ["dm:alice,constructor", "dm:__proto__,alice"] {
         let open = format!("document.querySelector(`#rooms .room[data-room='{room}']`).click()");
         page.evaluate(&open);

@@ -1,4 +1,4 @@
-//! The whole path with a screen: two pages on two relays, one of which dies.
+//! The whole path up to the screen: two pages on two relays, one of which dies.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, SOON, never};
 use serde_json::{Value, json};
 
-/// Ids, authors and texts of all stored lines on the page, in order.
+/// Ids, authors and texts of all stored messages on the page, in order.
 const LINES: &str = "[...document.querySelectorAll('#messages .message[data-id]')]\
     .filter(line => /^\\d+-\\d+$/.test(line.dataset.id))\
     .map(line => [line.dataset.id, line.querySelector('.author').textContent.trim(),\

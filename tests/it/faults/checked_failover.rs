@@ -1,5 +1,5 @@
-//! A replica takes over under load, planned or not: judged by the checker. The relays' way to
-//! Redis leads through a proxy, as it would through a name or an address that moves.
+//! A replica takes over under load, planned or not: judged by the checker. The relays reach Redis
+//! through a proxy, which stands for a host name or an address that moves.
 
 use chat_tests::checking::checker::{Checker, Loss, Progress};
 use chat_tests::cmd;
@@ -43,13 +43,13 @@ fn promotion(name: &str, clock_ahead_ms: i64) {
     let fault = |progress: &Progress, redis: &mut Redis| {
         progress.wait(0.3);
         link.set(Weather::Drop);
-        // From here on nothing reaches the replica: a fifth of all messages will be lost.
+        // From here on the replica receives nothing: a fifth of all messages will be lost.
         progress.wait(0.5);
         cmd!(replica, "REPLICAOF", "NO", "ONE").ok();
         path.lead_to(replica.address());
         std::mem::swap(redis, &mut replica);
         relays.iter().for_each(Relay::wait_ready);
-        // The old primary may be there for a while yet; nobody talks to it any more.
+        // The old primary may run for a while yet; no client is connected to it any more.
         progress.wait(0.8);
         replica.kill();
     };
@@ -62,7 +62,7 @@ fn promotion(name: &str, clock_ahead_ms: i64) {
 
 #[test]
 fn a_planned_failover_loses_no_message() {
-    // Deadlines count soon after a promotion.
+    // Deadlines apply soon after a promotion.
     let settings = ["chat.presence-grace 500"];
     let mut primary = Redis::with(&settings);
     let mut replica = Redis::replica(&primary, &settings);
@@ -90,8 +90,8 @@ fn a_planned_failover_loses_no_message() {
     });
 }
 
-/// Hands over to the replica while presence is about to end in many rooms, and back in `redis` is
-/// whoever is primary now.
+/// Fails over to the replica while presence is about to end in many rooms, and fails back; `redis`
+/// is the primary at the end.
 fn fail_over(redis: &mut Redis, replica: &mut Redis, path: &Proxy, relays: &[Relay]) {
     let mut wire = redis.wire();
     for n in 0..200 {
@@ -103,14 +103,14 @@ fn fail_over(redis: &mut Redis, replica: &mut Redis, path: &Proxy, relays: &[Rel
         let online = cmd!(wire, "CHAT.ONLINE", "room0").list()[0].int();
         if online < 60 { Ok(()) } else { Err(format!("{online} online")) }
     });
-    // Writes stop; deadlines do not.
+    // Writes pause; deadlines do not.
     cmd!(wire, "CLIENT", "PAUSE", 1000, "WRITE").ok();
     cmd!(wire, "FAILOVER").ok();
     eventually("the failover", LATER, || match replica.info("replication", "role").as_str() {
         "master" => Ok(()),
         role => Err(role.to_owned()),
     });
-    // A relay finds out that it talks to a replica, and says so.
+    // A relay detects that it talks to a replica, and reports it.
     relays.iter().for_each(Relay::wait_unready);
     path.lead_to(replica.address());
     std::mem::swap(redis, replica);

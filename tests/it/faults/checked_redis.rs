@@ -1,5 +1,5 @@
-//! Redis loses data under load, by every way in which that happens: judged by the checker. What is
-//! gone is told as reload; what is not gone is nobody's loss.
+//! Redis loses data under load, in every way in which that happens: judged by the checker. Readers
+//! of lost data are told to reload; nothing else is lost.
 
 use chat_tests::checking::checker::{Checker, Felt, Loss, Progress};
 use chat_tests::cmd;
@@ -13,7 +13,7 @@ use crate::faults::checked_relay::{addresses, relays};
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// Two relays, senders and readers while `fault` happens; sockets must stay open throughout.
+/// Two relays, senders and readers, while `fault` runs; sockets must stay open throughout.
 fn under_load(
     name: &str,
     loss: Loss,
@@ -46,8 +46,8 @@ fn a_redis_that_loses_its_last_second_makes_readers_reload() {
     assert_told(felt);
 }
 
-/// SIGKILL leaves what the kernel has taken; a power cut also takes what was not yet synced, and
-/// may end within a record.
+/// SIGKILL keeps what the kernel has accepted; a power cut also loses what was not synced, and may
+/// cut a record.
 fn lose_the_end_of_the_append_only_file(redis: &Redis) {
     let files = std::fs::read_dir(redis.dir().join("appendonlydir")).expect("the AOF");
     let files = files.map(|file| file.expect("a file").path());
@@ -113,7 +113,7 @@ fn readers_of_evicted_rooms_reload() {
     let felt = under_load("eviction", Loss::Told, redis, |progress, redis| {
         for share in [0.3, 0.6] {
             progress.wait(share);
-            // In one read of the server: nobody's write meets the limit.
+            // In one pipeline, so that no client's write meets the limit.
             let commands = [vec!["CONFIG", "SET", "maxmemory", "1"], vec!["PING"]];
             let back = vec!["CONFIG", "SET", "maxmemory", "0"];
             let bytes = |args: &Vec<&str>| args.iter().map(|arg| arg.as_bytes().to_vec()).collect();

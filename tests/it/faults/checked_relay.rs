@@ -1,4 +1,5 @@
-//! Faults under load, judged by the checker: nothing is lost, nothing comes twice.
+//! Relays and networks fail under load, judged by the checker: nothing is lost, nothing arrives
+//! twice.
 
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ fn killing_a_relay_loses_no_message() {
     let mut running = relays(&redis.url(), &["r1", "r2", "r3"]);
     let url = redis.url();
     let known = addresses(&running);
-    // So many that some are surely on each relay.
+    // Enough clients that some are on each relay.
     let checker = Checker { messages: rounds(200), readers: 8, ..Checker::default() };
     let felt = checker.run(seeded("relay kill"), &known, &mut redis, |progress, _| {
         for (share, name) in [(0.2, "r4"), (0.5, "r5")] {
@@ -79,7 +80,7 @@ fn killing_and_restarting_redis_loses_no_message() {
 
 #[test]
 fn a_redis_that_lost_its_data_makes_readers_reload() {
-    // Without a file, a restart forgets everything.
+    // Without a file, a restart loses everything.
     let mut redis = Redis::start();
     let relays = relays(&redis.url(), &["r1", "r2"]);
     let checker = Checker { messages: rounds(100), loss: Loss::Told, ..Checker::default() };

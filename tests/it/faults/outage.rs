@@ -1,4 +1,4 @@
-//! Redis goes away and comes back: sockets stay open, nothing acknowledged is lost.
+//! Redis goes away and returns: sockets stay open, nothing acknowledged is lost.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn a_thousand_sends_survive_kill_9_and_the_relays_reconnect_by_themselves() {
     redis.kill();
     r1.wait_unready();
     assert_eq!(alice.refused(json!({"op": "history", "room": "lobby"})), "UNAVAILABLE");
-    // A send waits; it is acknowledged when it is stored and not before.
+    // A waiting send is acknowledged when it is stored and not before.
     let waiting = alice.ask(json!({"op": "send", "room": "lobby", "text": "while away"}));
     alice.ok(json!({"op": "ping"}));
     assert!(alice.reply(waiting).is_none(), "{}", alice.arrived());
@@ -91,11 +91,11 @@ fn a_redis_that_answers_nothing_is_detected() {
     for weather in [Weather::Stall, Weather::Drop] {
         proxy.set(weather);
         relay.wait_unready();
-        // Meanwhile somebody else writes.
+        // Meanwhile another client writes.
         let id = cmd!(redis, "CHAT.SEND", "lobby", "bob", format!("{weather:?}")).text().to_owned();
         proxy.set(Weather::Fair);
         if weather == Weather::Stall {
-            // Stalled bytes are lost for good, as if the peer had vanished.
+            // Stalled bytes are lost, as if the peer had vanished.
             proxy.cut();
         }
         relay.wait_ready();

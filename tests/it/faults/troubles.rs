@@ -1,5 +1,5 @@
-//! Redis is there and refuses something: reading goes on, sends wait in order, and `/readyz` says
-//! what is the matter.
+//! Redis is there and refuses something: reads go on, sends wait in order, and `/readyz` names the
+//! reason.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use chat_tests::wait::{LATER, SOON, eventually};
 use chat_tests::{port, servers::artefacts};
 use serde_json::json;
 
-/// What `/readyz` answers, once it holds `words`.
+/// The body of `/readyz`, once it holds `words`.
 #[track_caller]
 fn wait_told(relay: &Relay, status: u16, words: &str) {
     eventually(words, LATER, || match relay.get("/readyz") {
@@ -22,7 +22,7 @@ fn wait_told(relay: &Relay, status: u16, words: &str) {
     });
 }
 
-/// An event that was only published: nothing is written.
+/// An event that is only published: nothing is written.
 fn publish(redis: &Redis, room: &str, name: &str) {
     let event = json!({"last": "0-0", "room": room, "type": "signal", "ts": 1, "name": name});
     cmd!(redis, "SPUBLISH", room, event.to_string()).ok();
@@ -37,7 +37,7 @@ fn hears(client: &Client, redis: &Redis, room: &str, name: &str) {
     });
 }
 
-/// How Redis stands, as this client was told.
+/// The state of Redis as this client was notified of it.
 fn standings(client: &Client) -> Vec<String> {
     let frames = client.frames_from(0).into_iter();
     let told = frames.filter(|frame| frame.json["type"] == "upstream");
@@ -52,7 +52,7 @@ fn is_told(client: &Client, expected: &[&str]) {
     });
 }
 
-/// With writes refused by `begin` and until `end`.
+/// Runs while writes are refused: from `begin` until `end`.
 fn goes_on(redis: &Redis, reason: &str, begin: impl FnOnce(), end: impl FnOnce()) {
     let relay = Relay::with("r1", &redis.url(), &["--probe", "500ms", "--auto-join", "hall"]);
     relay.wait_ready();
@@ -70,7 +70,7 @@ fn goes_on(redis: &Redis, reason: &str, begin: impl FnOnce(), end: impl FnOnce()
     wait_told(&relay, 200, reason);
     is_told(&bob, &["writes_refused"]);
 
-    // A new login: the personal room, a room that she is a member of, others on demand.
+    // A new login reads the personal room, a room that she is a member of, and others on demand.
     let dora = relay.connect("dora");
     hears(&dora, redis, "@dora", "at login");
     hears(&dora, redis, "hall", "at login too");
@@ -84,7 +84,7 @@ fn goes_on(redis: &Redis, reason: &str, begin: impl FnOnce(), end: impl FnOnce()
     }
     let page = dora.ok(json!({"op": "history", "room": "lobby"}));
     assert!(page["events"].to_string().contains("before"), "{page}");
-    // A block check, and access checks: everybody is asked about after a resubscription.
+    // A block check, and access checks: after a resubscription the relay checks every user.
     let direct = json!({"op": "send", "room": "dm:bob,carol", "text": "x"});
     assert_eq!(carol.refused(direct), "BANNED");
     let connects = || relay.metric("chat_relay_upstream_connects_total");
@@ -99,7 +99,7 @@ fn goes_on(redis: &Redis, reason: &str, begin: impl FnOnce(), end: impl FnOnce()
     is_told(&dora, &["writes_refused"]);
     assert_eq!(dora.frames_from(1)[0].json["type"], "upstream", "right after hello");
 
-    // Nothing was acknowledged before it is stored; then all is, in order.
+    // Nothing is acknowledged before it is stored; then everything is, in order.
     assert!(asked.iter().all(|&ask| alice.reply(ask).is_none()), "{}", alice.arrived());
     end();
     wait_told(&relay, 200, "ready\n");
@@ -223,7 +223,7 @@ fn clients_are_notified_that_redis_is_away_and_back_and_flapping_floods_no_clien
     assert!(told <= most, "{told} of 60 changes, {most} at most: {}", alice.arrived());
 }
 
-/// What a relay's user of Redis needs, as `docs/operations.md` says.
+/// The rights that a relay's Redis user needs, from `docs/operations.md`.
 fn acl_line() -> Vec<String> {
     let text = chat_tests::documents::read("docs/operations.md");
     let line = text.lines().find(|line| line.trim().starts_with("user relay on "));
@@ -247,9 +247,9 @@ fn a_relay_works_with_the_documented_acl_line_and_needs_each_of_its_commands() {
     for word in acl_line().iter().filter(|word| word.starts_with('+')) {
         let name = &word[1..];
         cmd!(wire, "ACL", "SETUSER", "relay", format!("-{name}")).ok();
-        // As a relay that comes anew.
+        // As a relay that starts.
         cmd!(wire, "CLIENT", "KILL", "USER", "relay").ok();
-        // Redis lets everybody greet, and a connection's name is for people.
+        // Redis allows HELLO for every user, and a connection's name is only for people.
         if ["hello", "client|setname"].contains(&name) {
             relay.wait_ready();
         } else {

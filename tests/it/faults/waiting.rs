@@ -1,5 +1,5 @@
-//! Sends that wait while Redis is away: bounded, stored once, and shown meanwhile if the relay was
-//! told to.
+//! Sends that wait while Redis is away: bounded, stored once, and shown meanwhile if the relay is
+//! configured to.
 
 use chat_tests::checking::view::history;
 use chat_tests::clients::client::Client;
@@ -8,7 +8,7 @@ use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, eventually};
 use serde_json::{Value, json};
 
-/// Sends of one connection that may wait, as the relay has it.
+/// How many sends of one connection may wait: the relay's bound.
 const LANE: usize = 64;
 
 fn answer(client: &Client, reference: u64) -> Result<Value, Value> {
@@ -35,7 +35,7 @@ fn sends_wait_within_bounds_and_are_stored_once_in_order() {
     relay.wait_unready();
     let asked: Vec<u64> =
         (0..LANE + 6).map(|n| alice.ask(send("lobby", &format!("m{n}"), &n.to_string()))).collect();
-    // What is too much is refused at once; what waits is not acknowledged.
+    // Sends over the bound are refused at once; waiting ones are not acknowledged.
     for reference in &asked[LANE..] {
         assert_eq!(answer(&alice, *reference).expect_err("too many")["code"], "UNAVAILABLE");
     }
@@ -61,14 +61,14 @@ fn a_send_that_waits_on_two_relays_is_stored_once() {
     bob.ok(json!({"op": "join", "room": "lobby"}));
     let on_one = relays[0].connect("alice");
     on_one.ok(json!({"op": "join", "room": "lobby"}));
-    // Known before the outage, too: stored, but the client never saw the answer.
+    // A nonce known before the outage, too: stored, but the client never received the reply.
     let known = id(on_one.call(send("lobby", "before", "n0")));
     redis.kill();
     relays.iter().for_each(Relay::wait_unready);
     let first = on_one.ask(send("lobby", "once", "n1"));
     on_one.ok(json!({"op": "ping"}));
     assert!(on_one.reply(first).is_none());
-    // The client gives this connection up, the relay does not give up the message.
+    // The client drops this connection; the relay does not drop the message.
     drop(on_one);
     let on_two = relays[1].connect("alice");
     let again: Vec<u64> = [("before", "n0"), ("once", "n1"), ("once", "n1")]
@@ -103,14 +103,14 @@ fn waiting_messages_are_shown_as_local_then_replaced_or_withdrawn() {
     for client in [&alice, &bob, &carol] {
         client.ok(json!({"op": "join", "room": "lobby"}));
     }
-    // Not local while Redis is there.
+    // No message is local while Redis is there.
     alice.ok(send("lobby", "before", "n0"));
     assert_eq!(bob.next_of("lobby", "message").json["local"], Value::Null);
     redis.kill();
     [&local, &other].into_iter().for_each(Relay::wait_unready);
     let good = alice.ask(send("lobby", "waiting", "n1"));
     let bad = alice.ask(send("lobby", &"x".repeat(5000), "n2"));
-    // A stranger may not show anything to a room that it does not receive.
+    // A stranger cannot show anything to a room that it does not receive.
     let strange = stranger.ask(send("lobby", "from outside", "n3"));
     for client in [&alice, &bob] {
         for (text, nonce) in [("waiting", "n1"), (&"x".repeat(5000), "n2")] {

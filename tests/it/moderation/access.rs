@@ -1,5 +1,5 @@
-//! A question about access that is not answered is no yes: whoever may perhaps not read any more
-//! receives nothing until it is, and whoever may misses nothing.
+//! An access question without an answer is a no: a user who may have lost access receives nothing
+//! until the answer comes, and a user with access misses nothing.
 
 use std::time::Duration;
 
@@ -31,8 +31,8 @@ impl Scene {
         Scene { relay, members: [mia, max], stranger: sam }
     }
 
-    /// Sends and waits until the members have all of it, each once and in order, and the stranger
-    /// was told to go and has heard nothing.
+    /// Sends and waits until the members have received everything, each message once and in order,
+    /// and the stranger has got `gone` and nothing else.
     fn check(&self, wire: &mut Wire, already: &[String]) {
         let mut ids = already.to_vec();
         for n in 0..5 {
@@ -48,7 +48,7 @@ impl Scene {
         let gone = self.stranger.next_of("lobby", "gone");
         assert_eq!(gone.json["code"], "NOTMEMBER", "{}", self.stranger.arrived());
         secret(wire, 9);
-        // Its replies leave in order: what was to come before this one has come.
+        // Replies arrive in order: everything queued before this one has arrived.
         self.stranger.ok(json!({"op": "ping"}));
         assert!(secrets(&self.stranger).is_empty(), "{}", self.stranger.arrived());
     }
@@ -58,7 +58,7 @@ fn secret(wire: &mut Wire, n: u64) -> String {
     cmd!(wire, "CHAT.SEND", "lobby", "mia", format!("secret {n}")).text().to_owned()
 }
 
-/// The ids of what nobody but members may hear.
+/// The ids of messages for members only.
 fn secrets(client: &Client) -> Vec<String> {
     let events = client.events("lobby").into_iter();
     let secrets = events.filter(|event| event.text.contains("secret"));
@@ -80,7 +80,7 @@ fn a_room_made_private_while_redis_is_busy_is_closed_to_strangers() {
     ] {
         wire.send(command).expect("sent");
     }
-    // The one question is answered `BUSY`.
+    // Redis answers the one question with `BUSY`.
     scene.stranger.next_of("lobby", "room");
     eventually("a question", SOON, || if asked() > before { Ok(()) } else { Err("none".into()) });
     assert!(cmd!(other, "PING").error().starts_with("BUSY"));
@@ -100,7 +100,7 @@ fn a_room_made_private_while_answers_are_late_is_closed_to_strangers() {
     let scene = Scene::new(&redis, &url, &["--probe", "60s"]);
     let mut wire = redis.wire();
     proxy.set_subscriptions(Some(Weather::Fair));
-    // Longer than the relay waits for an answer.
+    // Longer than the relay waits for a reply.
     proxy.set(Weather::Delay(Duration::from_secs(6)));
     cmd!(wire, "CHAT.ROOM", "lobby", "SET", "access", "members").ok();
     let ids = [0, 1].map(|n| secret(&mut wire, n));
@@ -120,7 +120,7 @@ fn a_user_whose_access_is_unknown_receives_nothing() {
     cmd!(wire, "ACL", "SETUSER", "relay", "on", ">pw", "~*", "&*", "+@all").ok();
     let url = redis.url().replace("redis://", "redis://relay:pw@");
     let scene = Scene::new(&redis, &url, &["--probe", "500ms"]);
-    // A member of a private room leaves it in the same moment.
+    // A member of a private room leaves it at the same moment.
     cmd!(wire, "CHAT.SEND", "club", "mia", "first").ok();
     cmd!(wire, "CHAT.ROOM", "club", "SET", "access", "members").ok();
     cmd!(wire, "CHAT.JOIN", "club", "sam", "BY", "*").ok();

@@ -1,5 +1,5 @@
-//! The options by which a caller asks for less than a user may do: NOCREATE never makes a room, OWN
-//! touches the user's own messages only. Relays add them for tokens of narrow scope.
+//! The options by which a caller asks for less than a user may do: NOCREATE never creates a room,
+//! OWN allows only the user's own messages. Relays add them for tokens of narrow scope.
 
 use chat_tests::clients::wire::{Command, Wire};
 use chat_tests::servers::redis::Redis;
@@ -42,13 +42,13 @@ fn nocreate_never_creates_a_room_and_changes_nothing_else() {
                 assert!(reply.error().starts_with("NOROOM"), "{call:?}: {reply:?}");
             }
             assert_eq!(cmd!(wire, "EXISTS", room).int(), 0, "{call:?}");
-            // A room that is there is used as without the option.
+            // An existing room is used as without the option.
             wire.call(call).ok();
             wire.call(&with(call, "NOCREATE")).ok();
             cmd!(wire, "DEL", room).ok();
         }
     }
-    // The refusals of a room that is not there come before it: others learn nothing.
+    // Errors about a missing room's name come first: strangers learn nothing about rooms.
     for (call, refusal) in [
         (args!["CHAT.SEND", "@alice", "bob", "hi", "NOCREATE"], "DENIED self"),
         (args!["CHAT.SEND", "dm:alice,bob", "carol", "hi", "NOCREATE"], "NOTMEMBER"),
@@ -57,7 +57,7 @@ fn nocreate_never_creates_a_room_and_changes_nothing_else() {
         let reply = wire.call(&call);
         assert!(reply.error().starts_with(refusal), "{call:?}: {reply:?}");
     }
-    // The backend's ephemeral word makes no room in any case.
+    // An ephemeral message of the backend never creates a room.
     cmd!(wire, "CHAT.SEND", "lobby", "*", "hi", "EPHEMERAL", "NOCREATE").ok();
     assert_eq!(cmd!(wire, "DBSIZE").int(), 0);
 }
@@ -73,7 +73,8 @@ fn a_repeated_nonce_is_answered_also_with_nocreate() {
     assert!(!other.is_error(), "joins a room that is there: {other:?}");
 }
 
-/// `lobby` with an owner, a moderator and a member; the ids of what each and the backend said.
+/// `lobby` with an owner, a moderator and a member; the ids of a message of each, and of the
+/// backend.
 fn staffed(wire: &mut Wire) -> Vec<(&'static str, String)> {
     let users = ["olga", "mo", "mia", "*"];
     cmd!(wire, "CHAT.JOIN", "lobby", "olga").ok();

@@ -1,12 +1,12 @@
-//! When memory is full, order can still be kept: whoever the room knows can be put out, and nothing
-//! stands in the way of what the backend takes away.
+//! Moderation works while memory is full: users that the room knows can be banned and muted, and
+//! everything that the backend revokes is revoked.
 
 use chat_tests::checking::view::all_pages;
 use chat_tests::clients::wire::{Command, Wire};
 use chat_tests::servers::redis::Redis;
 use chat_tests::{args, cmd};
 
-/// A room with people of every kind, and a server without memory left.
+/// A room with users of every kind, and a server without free memory.
 fn full() -> (Redis, Wire) {
     let redis = Redis::with(&["maxmemory-policy noeviction"]);
     let mut wire = redis.wire();
@@ -48,7 +48,7 @@ fn moderators_ban_and_mute_only_users_that_the_full_room_knows() {
             let banned = action == "ROLE" && user == "banned";
             assert_eq!(reply.is_error(), banned, "{action} {user}: {reply:?}");
         }
-        // Letting in again, and ending what is there, costs nothing.
+        // Lifting a ban, and ending what exists, needs no memory.
         for call in [
             args!["CHAT.MOD", "lobby", "mo", "UNBAN", "banned"],
             args!["CHAT.MOD", "lobby", "mo", "UNBAN", "stranger"],
@@ -131,17 +131,17 @@ fn a_room_bounds_its_sanctions_and_reserves_some_for_the_backend() {
         assert!(is_full(act(&mut wire, "olga", action, "d")), "{action}");
     }
     assert_eq!(redis.digest(), digest);
-    // What is held already is changed, also to more; what is lifted makes room.
+    // Existing sanctions can be changed, also to more; lifting one frees a place.
     assert_eq!(act(&mut wire, "olga", "MUTE", "a"), None);
     assert_eq!(act(&mut wire, "olga", "UNBAN", "c"), None);
     assert_eq!(act(&mut wire, "olga", "BAN", "d"), None);
-    // The backend goes on, up to as many as there may be members.
+    // The backend may add more, up to the bound on members.
     for user in ["e", "f"] {
         assert_eq!(act(&mut wire, "*", "BAN", user), None, "{user}");
     }
     assert!(is_full(act(&mut wire, "*", "BAN", "g")));
     assert_eq!(all_pages(&mut wire, &["CHAT.SANCTIONS", "lobby"], 2).len(), 5);
-    // A list full of blocks does not keep its owner from being suspended.
+    // A list full of blocks does not protect its owner from suspension.
     for user in ["a", "b", "c"] {
         cmd!(wire, "CHAT.MOD", "@bob", "bob", "BAN", user).ok();
     }

@@ -1,5 +1,5 @@
-//! Somebody who is put out again and again and comes back as fast as a program can: while they are
-//! out nothing reaches them.
+//! A user who is banned again and again joins as fast as a program can: while banned, nothing
+//! reaches them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use serde_json::json;
 
 const OPTIONS: &[&str] = &["--probe", "500ms", "--operations-per-second", "1000000"];
 
-/// Comes, resumes, reads and goes until told to stop, whatever is answered.
+/// Joins, resumes, reads and leaves until stopped, whatever the replies.
 fn insist(client: &Client, stop: &AtomicBool) {
     let mut cursor: Option<String> = None;
     let mut turn = 0_u32;
@@ -73,7 +73,7 @@ fn a_banned_user_who_keeps_joining_receives_no_message_sent_meanwhile() {
             for witness in &witnesses {
                 witness.next_where("lobby", &sealed, |event| event["id"] == *id);
             }
-            // Whoever receives the room receives it from there on too.
+            // A subscriber receives the room from its join on.
             let id = cmd!(wire, "CHAT.SEND", "lobby", "owner", &sealed).text().to_owned();
             for witness in &witnesses {
                 witness.next_where("lobby", &sealed, |event| event["id"] == *id);
@@ -83,7 +83,7 @@ fn a_banned_user_who_keeps_joining_receives_no_message_sent_meanwhile() {
                 heard.extend(frames.filter(|frame| frame.text.contains(&sealed)));
             }
             cmd!(wire, "CHAT.MOD", "lobby", "*", "UNBAN", "mallory").ok();
-            // She is in, somewhere, before she is put out again.
+            // She has joined, on some relay, before she is banned again.
             let from: Vec<usize> = mallory.iter().map(places).collect();
             eventually("a word to her", SOON, || {
                 let open = format!("open {rounds}");

@@ -1,5 +1,5 @@
-//! Who is put out of a room stops receiving it at once, on every relay, also on one that could not
-//! hear of it at that moment.
+//! A kicked or banned user stops receiving the room at once, on every relay, also on one that
+//! missed the event.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const OPTIONS: &[&str] = &[
     "500ms",
     "--operations-per-second",
     "10000",
-    // Presence that a relay cannot end because its Redis is away ends by this.
+    // A relay cannot end presence while its Redis is away; this ends it then.
     "--presence-ttl",
     "6s",
     "--grace",
@@ -32,7 +32,7 @@ fn relay(name: &str, url: &str) -> Relay {
     relay
 }
 
-/// Two relays, each with a socket of mallory and one of somebody who stays, in `lobby`.
+/// Two relays, each with a socket of mallory and one of a user who stays, in `lobby`.
 struct Scene {
     redis: Redis,
     path: Proxy,
@@ -42,7 +42,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// The second relay's way to Redis leads through bad weather, if there is any.
+    /// The second relay reaches Redis through this proxy.
     fn new() -> Scene {
         let redis = Redis::start();
         let path = Proxy::to(redis.address());
@@ -69,8 +69,8 @@ impl Scene {
         assert_eq!(self.redis.call(&command).int(), 1, "{args:?}");
     }
 
-    /// Checks that each of mallory's sockets was told `gone` with this code, once, and got nothing
-    /// of the room after it, and no message with this word at all.
+    /// Checks that each of mallory's sockets received `gone` with this code once, nothing of the
+    /// room after it, and no message with this word at all.
     #[track_caller]
     fn assert_put_out(&self, code: &str, word: &str) -> Vec<Value> {
         let told = self.mallory.iter().map(|client| {
@@ -101,7 +101,7 @@ impl Scene {
         told
     }
 
-    /// Mallory comes again, on both relays.
+    /// Mallory joins again, on both relays.
     #[track_caller]
     fn let_in_again(&self) {
         for client in &self.mallory {
@@ -150,7 +150,7 @@ fn a_banned_user_receives_nothing_more_on_any_relay_and_may_do_nothing_there() {
         let answer = client.ok(json!({"op": "resume", "rooms": {"lobby": id}}));
         assert_eq!(answer["rooms"]["lobby"]["error"]["code"], "BANNED", "{answer}");
     }
-    // Elsewhere nothing has changed.
+    // Other rooms are unchanged.
     let id = scene.say("elsewhere", "hello");
     for client in &scene.mallory {
         client.next_where("elsewhere", "the hello", |event| event["id"] == *id);
@@ -166,7 +166,7 @@ fn a_banned_user_receives_nothing_more_on_any_relay_and_may_do_nothing_there() {
 fn a_ban_holds_on_a_relay_that_missed_its_event() {
     let scene = Scene::new();
     for round in 0..3 {
-        // What the server publishes to the second relay from now on is lost on the way.
+        // Everything that the server publishes to the second relay from now on is lost.
         scene.path.set_subscriptions(Some(Weather::Stall));
         scene.act(&["BAN", "mallory"]);
         let word = format!("sealed in round {round}");
@@ -231,7 +231,7 @@ fn a_kicked_user_is_removed_on_every_relay_and_may_join_again() {
         assert!(!format!("{members:?}").contains("mallory"));
         scene.let_in_again();
     }
-    // A relay that has not heard of it may bring her presence back until it does.
+    // A relay that has missed the event may renew her presence until it learns of it.
     let leaves = leaves(&channel, "lobby");
     let kicked = leaves.iter().filter(|leave| leave["reason"] == "kicked").count();
     assert_eq!(kicked, 2, "once each: {leaves:?}");
@@ -311,7 +311,7 @@ fn a_room_made_private_removes_strangers_on_every_relay() {
         client.ok(json!({"op": "join", "room": "lobby"}));
     }
     scene.mallory[0].ok(json!({"op": "leave", "room": "lobby"}));
-    // Not a member, but an open room may be read by anybody.
+    // Not a member, but everybody may read an open room.
     for client in &scene.mallory {
         client.ok(json!({"op": "subscribe", "room": "lobby"}));
     }

@@ -1,5 +1,5 @@
-//! What the backend takes away from a user for the whole service: tokens issued before a moment, and
-//! everything, by suspending the user.
+//! What the backend revokes for the whole service: tokens issued before a moment, and all rights of
+//! a user, by suspension.
 
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::wire::{Command, Wire};
@@ -7,7 +7,7 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::wait::{LATER, eventually};
 use chat_tests::{args, cmd};
 
-/// What CHAT.ROOM_RO answers of `tokens_after`, to the backend and to the user alike.
+/// `tokens_after` in the reply of CHAT.ROOM_RO: the same for the backend and for the user.
 #[track_caller]
 fn tokens_after(wire: &mut Wire, room: &str) -> i64 {
     let user = room.strip_prefix('@').expect("a personal room");
@@ -23,7 +23,7 @@ fn only_the_backend_moves_tokens_after_back() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let mut channel = Subscriber::new(&redis, &["@bob"]);
-    // A user who has never been here has no room yet: the command makes it.
+    // A user who was never online has no personal room yet: the command creates it.
     let (early, late) = ("1795225200000", "1795225200001");
     cmd!(wire, "CHAT.ROOM", "@bob", "SET", "tokens_after", early).ok();
     let event = channel.next_of("room");
@@ -31,14 +31,15 @@ fn only_the_backend_moves_tokens_after_back() {
     assert_eq!(event["data"].to_string(), format!("{{\"tokens_after\":{early}}}"));
     cmd!(wire, "CHAT.ROOM", "@bob", "SET", "tokens_after", late, "BY", "*").ok();
     assert_eq!(channel.next_of("room")["data"]["tokens_after"], 1_795_225_200_001_i64);
-    // An earlier time and the same one change nothing: every token before the later one is refused.
+    // An earlier time and the same one change nothing: all tokens before the later one stay
+    // refused.
     let last = cmd!(wire, "CHAT.ROOM_RO", "@bob");
     for earlier in [early, late] {
         cmd!(wire, "CHAT.ROOM", "@bob", "SET", "tokens_after", earlier).ok();
         assert_eq!(cmd!(wire, "CHAT.ROOM_RO", "@bob"), last);
     }
     assert_eq!(tokens_after(&mut wire, "@bob"), 1_795_225_200_001);
-    // Nobody else, bob among them, sets it or takes it back, alone or beside what is theirs.
+    // Only the backend sets it or takes it back; bob cannot, alone or together with his own fields.
     for (by, refusal) in [("bob", "DENIED backend"), ("alice", "DENIED self")] {
         for value in ["0", "now", "1995225200000"] {
             let reply = cmd!(wire, "CHAT.ROOM", "@bob", "SET", "tokens_after", value, "BY", by);
@@ -77,7 +78,7 @@ fn tokens_after_now_is_the_servers_clock_on_every_copy() {
     assert_eq!(tokens_after(&mut primary.wire(), "@bob"), set, "from the append-only file");
 }
 
-/// Everything bob can do in his personal room, and everything others ask about him as him.
+/// Everything bob can do in his personal room, and every query with `AS bob`.
 fn deeds(id: &str) -> Vec<Command> {
     vec![
         args!["CHAT.PRESENCE", "@bob", "bob", "c2"],
@@ -132,12 +133,13 @@ fn a_suspended_user_can_do_nothing_until_the_backend_lifts_it() {
         assert_eq!(own.error(), "DENIED backend", "{action}");
     }
     assert_eq!(redis.digest(), digest);
-    // The backend goes on: notices wait for bob, and its kick still reaches sockets.
+    // The backend may still do everything: notices wait for bob, and its kick still reaches
+    // sockets.
     cmd!(wire, "CHAT.SEND", "@bob", "*", "a notice").ok();
     assert_eq!(cmd!(wire, "CHAT.MOD", "@bob", "*", "KICK", "bob", "REASON", "still").int(), 1);
     let kick = channel.next_of("member");
     assert_eq!((&kick["kind"], &kick["reason"]), (&"kick".into(), &"still".into()), "{kick}");
-    // Somebody whom bob blocks is still blocked.
+    // A user whom bob blocks is still blocked.
     assert_eq!(cmd!(wire, "CHAT.ROOM_RO", "@bob", "AS", "mallory").error(), "BANNED 0");
     let replica = Redis::replica(&redis, &[]);
     assert_eq!(cmd!(replica, "CHAT.ROOM_RO", "@bob", "AS", "bob").error(), "BANNED 0");

@@ -1,29 +1,29 @@
-//! What `rule_table.rs` has everybody try: each deed as a command and, where a relay has it, as an
+//! The actions that `rule_table.rs` tries: each as a command and, where a relay has it, as an
 //! operation.
 
 use chat_tests::args;
 use chat_tests::clients::wire::Command;
 use serde_json::{Value, json};
 
-/// Where a deed is done, and by whom.
+/// Where an action is tried, and by whom.
 pub(crate) struct Scene<'a> {
     /// The room.
     pub room: &'a str,
-    /// Who does it.
+    /// The acting user.
     pub actor: &'a str,
-    /// The id of a message of their own, or any if they have none.
+    /// The id of one of their own messages, or any if they have none.
     pub own: &'a str,
-    /// The id of the message of somebody else, a plain member.
+    /// The id of a message of another user, a plain member.
     pub other: &'a str,
 }
 
-/// Something that can be tried.
+/// An action.
 pub(crate) struct Deed {
-    /// As the tables name it.
+    /// Its name in the tables.
     pub name: &'static str,
-    /// By a client of Redis. `None`: the backend cannot do this.
+    /// As a command. `None`: the backend cannot do this.
     pub command: fn(&Scene<'_>) -> Option<Command>,
-    /// By a client of a relay.
+    /// As an operation of a relay.
     pub op: Option<fn(&Scene<'_>) -> Value>,
 }
 
@@ -35,14 +35,14 @@ fn reading(s: &Scene<'_>, mut command: Command) -> Option<Command> {
     Some(command)
 }
 
-/// A command with the actor in the place of a user, which the backend is not.
+/// A command with the actor in the place of a user, which the backend cannot be.
 fn of_user(s: &Scene<'_>, command: Command) -> Option<Command> {
     (s.actor != "*").then_some(command)
 }
 
 macro_rules! deeds {
     ($($name:literal: $command:expr, $op:expr;)*) => {
-        /// Every deed.
+        /// Every action.
         pub(crate) const DEEDS: &[Deed] = &[$(Deed { name: $name, command: $command, op: $op }),*];
     };
 }

@@ -1,8 +1,8 @@
-//! Who may do what: in every kind and state of a room, every role and state of a user, every deed;
-//! straight to Redis and through a relay, which must come to the same.
+//! Who may do what: every kind and state of a room, every role and state of a user, every action;
+//! directly in Redis and through a relay, with equal results.
 //!
-//! In the tables a point is success (also one that changes nothing), a dash what does not exist;
-//! every other word is an error (`error`).
+//! In the tables a point is success (also one that changes nothing), a dash an action that does not
+//! exist for that user; every other word is an error (`error`).
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::moderation::rule_deeds::{DEEDS, Deed, Scene};
 
-/// A kind of room: how it is named, what is set at last, who tries, and who gets what.
+/// A kind of room: its name, the settings applied last, the users who try, and their results.
 struct Table {
     kind: &'static str,
     room: fn(usize) -> String,
@@ -27,7 +27,7 @@ struct Table {
 
 const PEOPLE: &[&str] = &["*", "owner", "mod", "member", "muted", "banned", "stranger"];
 
-/// The error that a word of a table stands for, as its first words.
+/// The error for a word of a table, by its first words.
 fn error(word: &str) -> &'static str {
     match word {
         "M" => "MUTED 0",
@@ -146,7 +146,7 @@ const FROZEN: Table = Table {
     ],
 };
 
-/// Everybody has just sent a message.
+/// Every user has just sent a message.
 const SLOW: Table = Table {
     kind: "slow",
     room: |n| format!("slow{n}"),
@@ -165,7 +165,7 @@ const SLOW: Table = Table {
 
 const PERSONAL: Table = Table {
     kind: "personal",
-    // Always the same: there is one for each user.
+    // Always the same: each user has only one.
     room: |_| "@owner".into(),
     setting: None,
     actors: &["*", "owner", "stranger", "banned"],
@@ -190,7 +190,7 @@ const PERSONAL: Table = Table {
         ("unblock", ". . self self"),
         ("mute in it", "act act self self"),
         ("end sockets", ". back self self"),
-        // The backend lets the user in again before anybody else's turn comes.
+        // The backend lifts it again before the next user tries.
         ("suspend", ". back self self"),
         ("unsuspend", ". back self self"),
     ],
@@ -231,7 +231,7 @@ const DIRECT: Table = Table {
 
 const TABLES: &[Table] = &[OPEN, MEMBERS_ONLY, FROZEN, SLOW, PERSONAL, DIRECT];
 
-/// Makes the room of a scene; the ids of each one's message and of the target's.
+/// Creates the room of a table; returns the ids of each user's message and of the target's.
 fn prepare(wire: &mut Wire, table: &Table, room: &str) -> (HashMap<&'static str, String>, String) {
     cmd!(wire, "DEL", room).ok();
     let send = |wire: &mut Wire, user: &str| {
@@ -261,7 +261,7 @@ fn prepare(wire: &mut Wire, table: &Table, room: &str) -> (HashMap<&'static str,
                 cmd!(wire, "CHAT.ROOM", room, "SET", field, value).ok();
             }
             if table.kind == "slow" {
-                // Only what was sent since it is slow counts.
+                // Only messages sent since the room is slow count.
                 ids.extend(["member", "stranger"].map(|user| (user, send(wire, user))));
             }
             cmd!(wire, "CHAT.MOD", room, "*", "BAN", "banned").ok();
@@ -275,7 +275,7 @@ fn deed(name: &str) -> &'static Deed {
     DEEDS.iter().find(|deed| deed.name == name).unwrap_or_else(|| panic!("no deed {name}"))
 }
 
-/// Whether an outcome (`None`: success, else the error's words) is what a word of a table says.
+/// Whether a result (`None`: success, otherwise the error's words) matches a word of a table.
 fn fits(word: &str, outcome: Option<&str>) -> bool {
     match (word, outcome) {
         (".", None) => true,
@@ -339,7 +339,7 @@ fn a_relay_allows_the_same() {
     let mut wrong = Vec::new();
     cells(|table, n, deed, actor, word| {
         let (Some(op), Some(client)) = (deed.op, people.get(actor)) else { return };
-        // A relay looks first whether the user may be there at all.
+        // A relay checks first whether the user may enter at all.
         if word == "field" || table.kind == "personal" && deed.name == "join" {
             return;
         }

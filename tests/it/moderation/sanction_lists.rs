@@ -1,4 +1,4 @@
-//! CHAT.SANCTIONS tells moderators who is kept out and who is silenced, in pages of bounded work.
+//! CHAT.SANCTIONS lists bans and mutes for moderators, in pages of bounded work.
 
 use chat_tests::checking::view::all_pages;
 use chat_tests::clients::reply::Reply;
@@ -7,7 +7,7 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::wait::{LATER, eventually};
 use chat_tests::{args, cmd};
 
-/// A row as text: the user, and of ban and mute nothing, `ever`, or `until`.
+/// A row as text: the user, then for ban and mute nothing, `ever`, or `until`.
 fn told(row: &Reply) -> String {
     let word = |until: &Reply| match until {
         Reply::Nil => "-",
@@ -60,10 +60,10 @@ fn sanctions_are_listed_by_name_to_moderators() {
             assert_eq!(rows(&mut wire, &command, page), expected, "{reader}, {page} at once");
         }
     }
-    // What is over counts as examined: the page is empty, the cursor goes on.
+    // Expired sanctions count as examined: the page is empty, the cursor advances.
     let first = cmd!(wire, "CHAT.SANCTIONS", "lobby", "COUNT", 1);
     assert_eq!((first.list()[0].text(), first.list()[1].list().len()), ("brief", 0));
-    // Until when, as the refusal says it.
+    // The same end as in the error.
     let row = all_pages(&mut wire, &["CHAT.SANCTIONS", "lobby"], 10).remove(0);
     let refusal = cmd!(wire, "CHAT.SEND", "lobby", "dan", "x");
     assert_eq!(refusal.error(), format!("BANNED {}", row.list()[1].int()));
@@ -83,7 +83,7 @@ fn a_personal_room_lists_blocks_to_its_user_and_the_suspension_to_the_backend() 
     assert_eq!(wire.call(&as_bob).error(), "BANNED 0");
     let all = ["bob ever -", "eve ever -", "mallory until -"];
     assert_eq!(rows(&mut wire, &["CHAT.SANCTIONS", "@bob"], 2), all);
-    // Nothing can be held against the two of a direct room.
+    // The two users of a direct room cannot be banned or muted there.
     cmd!(wire, "CHAT.SEND", "dm:alice,bob", "alice", "hi").ok();
     assert_eq!(rows(&mut wire, &["CHAT.SANCTIONS", "dm:alice,bob"], 2), [""; 0]);
 }
@@ -112,10 +112,10 @@ fn members_are_found_by_a_prefix_of_their_names() {
             assert_eq!(names(&mut wire, prefix, page), joined(prefix), "{prefix}, {page}");
         }
     }
-    // Bytes, so that half a letter finds it.
+    // The prefix is bytes: half of a letter matches.
     let half = cmd!(wire, "CHAT.MEMBERS", "lobby", "PREFIX", b"\xc3".as_slice());
     assert_eq!(half.list()[1].list().len(), 125);
-    // COUNT bounds what is examined, not what is found; without it that is a thousand.
+    // COUNT bounds the examined members, not the matches; the default is a thousand.
     let page = cmd!(wire, "CHAT.MEMBERS", "lobby", "PREFIX", "alma496", "COUNT", 100);
     assert!(page.list()[0] != Reply::Nil && page.list()[1].list().is_empty(), "{page:?}");
     let all = cmd!(wire, "CHAT.MEMBERS", "lobby", "PREFIX", "alma496");

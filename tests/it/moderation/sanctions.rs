@@ -1,5 +1,5 @@
-//! Keeping order: kicked is out, banned stays out and muted stays silent until the moment that was
-//! said, on whatever server; everybody is told what happened, by whom, why and until when.
+//! Moderation: a kick removes, a ban keeps out and a mute silences until its end, on every server;
+//! an event reports what happened, by whom, why and until when.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use chat_tests::wait::{SOON, eventually};
 use chat_tests::{args, cmd};
 use serde_json::{Value, json};
 
-/// A room of owner with the members mod (a moderator), alice and bob, both here with two
+/// A room of owner with the members mod (a moderator), alice and bob, both online with two
 /// connections each.
 fn prepare(wire: &mut Wire) {
     cmd!(wire, "CHAT.SEND", "lobby", "owner", "hi").ok();
@@ -62,7 +62,7 @@ fn a_kicked_user_is_removed_at_once_and_may_join_again() {
     assert_eq!(found, (&json!("leave"), &json!("bob"), &json!(1), &json!("kicked")));
     assert!(!members(&mut wire).contains(&"bob".into()));
     assert_eq!(who(&mut wire, "lobby"), ["alice".to_owned()].into());
-    // His connections are unknown now, and his heart cannot bring them back.
+    // His connections are unknown now, and his beats cannot restore them.
     let beat = cmd!(wire, "CHAT.BEAT", "lobby", 60_000, "bob0", "bob1", "alice0");
     assert_eq!(format!("{:?}", beat.list()[1]), r#"["bob0", "bob1"]"#);
     assert_eq!(wire.call(&kick).int(), 0, "neither member nor here");
@@ -82,7 +82,7 @@ fn an_online_user_who_is_no_member_can_be_kicked_too() {
     assert_eq!(cmd!(wire, "CHAT.MOD", "lobby", "mod", "KICK", "guest").int(), 0);
 }
 
-/// Bans or mutes bob for a while and follows that through to its end, wherever the room goes.
+/// Bans or mutes bob for a while and follows the sanction to its end, wherever the room is moved.
 fn until_the_end(action: &str, code: &str, kind: &str) {
     const FOR: u64 = 4000;
     let settings = ["appendonly yes", "appendfsync always"];
@@ -103,7 +103,7 @@ fn until_the_end(action: &str, code: &str, kind: &str) {
     let is_member = members(&mut wire).contains(&"bob".into());
     assert_eq!(is_member, action == "MUTE");
     assert_eq!(online(&mut wire, "lobby"), if action == "MUTE" { 2 } else { 1 });
-    // After a restart, as a copy, restored elsewhere, on a promoted replica: the same moment.
+    // After a restart, as a copy, restored elsewhere, on a promoted replica: the same end.
     primary.kill();
     primary.restart();
     let mut wire = primary.wire();
@@ -176,13 +176,13 @@ fn each_action_changes_once_and_is_published_once() {
     let row = cmd!(wire, "CHAT.ROOM", "lobby", "AS", "alice");
     assert_eq!(row.get("role").map(Reply::text), Some("moderator"));
     assert_eq!((role(&mut wire, "member"), role(&mut wire, "owner")), (1, 1));
-    // A role makes a member of who is none.
+    // A role makes a stranger a member.
     let add = args!["CHAT.MOD", "lobby", "owner", "ROLE", "guest", "moderator"];
     assert_eq!((wire.call(&add).int(), wire.call(&add).int()), (1, 0));
     let row = cmd!(wire, "CHAT.ROOM", "lobby", "AS", "guest");
     assert_eq!(row.get("role").map(Reply::text), Some("moderator"));
     assert_eq!(cmd!(wire, "CHAT.UNREAD", "lobby", "guest").list()[0].list()[0].int(), 0);
-    // An owner is out of an owner's reach, and within the backend's.
+    // An owner cannot sanction an owner; the backend can.
     assert_eq!(cmd!(wire, "CHAT.MOD", "lobby", "owner", "KICK", "alice").error(), "DENIED backend");
     assert_eq!(cmd!(wire, "CHAT.MOD", "lobby", "*", "KICK", "alice").int(), 1);
 }

@@ -1,5 +1,5 @@
 //! Every argument of every command has a bound: the largest value is accepted, one more is refused,
-//! and no word and no number of words beyond causes any work. `calls/` is the table.
+//! and neither longer words nor more words cause any work. `calls/` is the table.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ const HUGE: usize = 2 << 20;
 /// More words than any command takes.
 const MANY: usize = 100_000;
 
-/// Makes what the table speaks of.
+/// Creates the rooms and users of the table.
 pub(crate) fn prepare(wire: &mut Wire) {
     for room in ["lobby", "@alice"] {
         cmd!(wire, "CHAT.SEND", room, "alice", "hi").ok();
@@ -25,7 +25,7 @@ pub(crate) fn prepare(wire: &mut Wire) {
     cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "c0").ok();
 }
 
-/// The call of a row with these words in place of its argument.
+/// The call of a row with these words in the place of its argument.
 pub(crate) fn call(
     wire: &mut Wire,
     command: &str,
@@ -45,7 +45,7 @@ pub(crate) fn call(
     call
 }
 
-/// The largest words that a bound accepts, and what is beyond with its error.
+/// The largest words within a bound, and words beyond it with their error.
 pub(crate) fn edges(
     wire: &mut Wire,
     bound: &Bound,
@@ -73,10 +73,10 @@ pub(crate) fn edges(
     }
 }
 
-/// Words in place of an argument.
+/// Words in the place of an argument.
 type Edge = Vec<Vec<u8>>;
 
-/// The arguments of COMMAND DOCS, those in blocks behind the name of the block.
+/// The arguments of COMMAND DOCS; arguments of a block are prefixed with its name.
 fn documented(arguments: &Reply, within: &str, into: &mut BTreeSet<String>) {
     for argument in arguments.list() {
         let name = argument.get("name").map(Reply::text).unwrap_or_default();

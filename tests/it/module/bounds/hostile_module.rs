@@ -1,5 +1,5 @@
 //! No input stops Redis: random calls and damaged payloads are refused or accepted, and then the
-//! server goes on.
+//! server still works.
 
 use chat_tests::clients::reply::Reply;
 use chat_tests::clients::wire::{Command, Wire};
@@ -29,7 +29,7 @@ fn prepare(wire: &mut Wire) {
 
 #[test]
 fn a_hundred_thousand_random_calls_change_nothing_when_refused_or_reading() {
-    // Nothing ends by itself meanwhile, however long it takes: that would change the data as well.
+    // Nothing expires meanwhile, however long it takes: that would change the data as well.
     let never = ["chat.presence-ttl 3600000", "chat.nonce-window 86400000"];
     let redis = Redis::with(&[&["chat.history-max 20"], &never[..]].concat());
     let mut wire = redis.wire();
@@ -64,7 +64,7 @@ fn a_hundred_thousand_random_calls_change_nothing_when_refused_or_reading() {
 
 #[test]
 fn a_million_damaged_payloads_are_refused_or_loaded() {
-    // Compressed, most damage would end in Redis's own decompression.
+    // In compressed payloads most damage would end in Redis's own decompression.
     let redis = Redis::with(&["rdbcompression no"]);
     let mut wire = redis.wire();
     prepare(&mut wire);
@@ -84,7 +84,7 @@ fn a_million_damaged_payloads_are_refused_or_loaded() {
         let batch: Vec<Command> = (0..BATCH)
             .map(|n| {
                 let original = payloads.choose(&mut random).expect("some");
-                // Small ones far more often: the same damage in a tenth of the time.
+                // Small payloads far more often: the same damage in a tenth of the time.
                 let small = original.len() < 1000 || random.random_ratio(1, 50);
                 let original = if small { original } else { payloads.last().expect("tiny") };
                 let payload = seal(damaged(body(original), &mut random), original);
@@ -107,12 +107,12 @@ fn a_million_damaged_payloads_are_refused_or_loaded() {
     assert_eq!(cmd!(wire, "PING").text(), "PONG");
     println!("{refused} refused, {loaded} loaded");
     assert!(refused > BATCH && loaded > BATCH, "{refused} refused, {loaded} loaded");
-    // No length in a payload was believed.
+    // No length in a payload was trusted with an allocation.
     let peak: u64 = redis.info("memory", "used_memory_peak").parse().expect("a number");
     assert!(peak < 300_000_000, "{peak} bytes at the peak");
 }
 
-/// Whatever was loaded must bear use.
+/// Everything that was loaded must work.
 fn use_rooms(wire: &mut Wire, random: &mut SmallRng) {
     for room in ["lobby", "@alice", "dm:alice,bob"] {
         let calls = [
@@ -137,7 +137,7 @@ fn use_rooms(wire: &mut Wire, random: &mut SmallRng) {
         let replies = wire.pipeline(&calls);
         if let Reply::List(page) = &replies[0] {
             for event in page[1].list().iter().take(5) {
-                // Whatever its bytes are, an event begins so.
+                // Whatever its bytes are, an event begins with this.
                 let text = String::from_utf8_lossy(event.bytes()).into_owned();
                 let id = text.split('"').nth(3).unwrap_or_default();
                 wire.pipeline(&[
@@ -157,7 +157,7 @@ fn use_rooms(wire: &mut Wire, random: &mut SmallRng) {
 
 /// One to four random changes.
 fn damaged(body: &[u8], random: &mut SmallRng) -> Vec<u8> {
-    // The first byte says that a module's value follows, the next nine whose.
+    // The first byte says that a module's value follows, the next nine name the module.
     const HEADER: usize = 10;
     let mut bytes = body.to_vec();
     for _ in 0..random.random_range(1..5) {

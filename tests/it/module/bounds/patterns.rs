@@ -1,5 +1,5 @@
-//! Patterns of room names are bounded, for Redis and through a relay: a frame full of classes and
-//! stars is refused before a name is looked at. That matching is linear is counted in the core.
+//! Patterns of room names are bounded, in Redis and through a relay: a frame full of classes and
+//! stars is refused before any name is compared. The core's tests count that matching is linear.
 
 use chat_tests::clients::wire::Command;
 use chat_tests::servers::redis::Redis;
@@ -7,7 +7,7 @@ use chat_tests::servers::relay::Relay;
 use chat_tests::{args, cmd};
 use serde_json::json;
 
-/// Fits on one page beside the personal room of who asks.
+/// Fits on one page beside the personal room of the user.
 const ROOMS: usize = 990;
 
 /// A pattern of a star, a class that repeats `item`, and an `x`.
@@ -42,7 +42,7 @@ fn a_pattern_that_is_too_long_is_refused_also_through_a_relay() {
         let page = cmd!(wire, "CHAT.ROOMS", "MATCH", pattern, "COUNT", 1000);
         assert_eq!(page.list()[1].list().len(), *expected, "{pattern}");
         let page = client.ok(json!({"op": "rooms", "match": pattern, "count": 1000}));
-        // A relay answers as many as fit into a reply for sure.
+        // A relay returns as many as certainly fit into a reply.
         let rows = page["rooms"].as_array().map_or(0, Vec::len);
         assert!(rows == *expected || rows > 200, "{rows} for {pattern}");
     }

@@ -1,5 +1,5 @@
-//! No argument causes more than its work: every largest call of the table of arguments is sent to a
-//! server with a big room, and the elements that it visits are counted (`INFO chat`).
+//! No argument causes more than its work: every largest call of the table is sent to a server with
+//! a big room, and the visited elements are counted (`INFO chat`).
 
 use chat_tests::args;
 use chat_tests::clients::reply::Reply;
@@ -13,9 +13,9 @@ use crate::module::bounds::calls::command::{Command, FIXED, PAGE};
 /// Messages, members, connections, bans, follows and rooms: more than any call may visit.
 const BIG: usize = 8_000;
 
-/// Messages of a history that is longer still.
+/// Messages of a longer history.
 const LONG: usize = 32_000;
-/// Work of moving a cursor: the two ends of what it moves over that are no whole stretches.
+/// Work of moving a cursor: the two partial stretches at the ends of the range.
 const ENDS: u64 = 2 * 4_096 + FIXED;
 
 const SETTINGS: &[&str] = &["chat.history-max 1000000", "chat.presence-ttl 3600000"];
@@ -30,8 +30,8 @@ fn run(wire: &mut Wire, commands: impl Iterator<Item = wire::Command>) {
     }
 }
 
-/// The room `lobby`, big in every way, alice's list of rooms, and other rooms. Returns the ids of its
-/// messages.
+/// Creates the room `lobby`, big in every way, alice's list of rooms, and other rooms. Returns the
+/// ids of the messages.
 fn prepare(wire: &mut Wire, messages: usize) -> Vec<String> {
     arguments::prepare(wire);
     run(wire, (0..BIG).map(|n| args!["CHAT.JOIN", "lobby", format!("user{n}")]));
@@ -77,14 +77,14 @@ fn shown(reply: &Reply) -> String {
     format!("{reply:?}").chars().take(80).collect()
 }
 
-/// The figure of elements visited in a reply to INFO.
+/// The number of visited elements in a reply to INFO.
 fn visited(info: &Reply) -> u64 {
     let value = info.text().lines().find_map(|line| line.strip_prefix("chat_elements_visited:"));
     value.and_then(|value| value.parse().ok()).expect("a figure")
 }
 
-/// The elements that a call visits. All in one pipeline: timers visit some too, but run only between
-/// two looks of the server at its sockets.
+/// The elements that a call visits. The commands are one pipeline: timers visit elements too, but
+/// run only between two reads of a socket.
 fn counted(wire: &mut Wire, command: &wire::Command) -> (u64, Reply) {
     let info = || args!["INFO", "chat"];
     let mut replies = wire.pipeline(&[info(), command.clone(), info()]).into_iter();
@@ -93,8 +93,8 @@ fn counted(wire: &mut Wire, command: &wire::Command) -> (u64, Reply) {
     (visited(&after) - visited(&before), reply)
 }
 
-/// The same for a call that may be made again: one that comes in several looks is made up to three
-/// times.
+/// The same for a repeatable call: if the server read the pipeline in several parts, the call is
+/// repeated up to three times.
 fn work(wire: &mut Wire, command: &wire::Command, most: u64) -> (u64, Reply) {
     let mut least = (u64::MAX, Reply::Nil);
     for _ in 0..3 {

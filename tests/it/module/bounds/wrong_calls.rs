@@ -1,5 +1,4 @@
-//! For every command the calls it refuses, with the exact error; none changes or publishes
-//! anything.
+//! The refused calls of every command, with the exact error; none changes or publishes anything.
 
 use std::time::Duration;
 
@@ -73,7 +72,7 @@ fn limits_of_members_nonces_and_creators_are_reported() {
     cmd!(wire, "CHAT.SEND", "dm:alice,bob", "alice", "direct rooms need no maker").ok();
 }
 
-/// The codes that the tables of this file show.
+/// The error codes of the table and of this file.
 pub(crate) fn codes() -> Vec<String> {
     let rows = TABLE.iter().flat_map(|command| command.refused);
     let mut codes: Vec<String> = rows
@@ -81,12 +80,12 @@ pub(crate) fn codes() -> Vec<String> {
         .collect();
     // From `limits_of_members_nonces_and_creators_are_reported`.
     codes.push("ratelimit".into());
-    // From `keys::a_full_server_refuses_growth_and_lets_users_leave`.
+    // From `key_commands::a_full_server_refuses_growth_and_lets_users_leave`.
     codes.push("oom".into());
     codes
 }
 
-/// Makes what the tables speak of, and gives the ids that their words stand for.
+/// Creates the rooms of the table; returns the ids for its placeholders.
 fn prepare(wire: &mut Wire) -> Vec<(&'static str, String)> {
     let send = |wire: &mut Wire, room: &str, user: &str| {
         cmd!(wire, "CHAT.SEND", room, user, "hi", "NONCE", "used").text().to_owned()

@@ -1,4 +1,4 @@
-//! A room is a key and a channel: Redis's own ACL protects both.
+//! A room is a key and a channel: Redis's ACL protects both.
 
 use std::collections::BTreeSet;
 
@@ -102,7 +102,7 @@ fn each_command_is_in_the_categories_of_its_flags() {
     }
 }
 
-/// Which of the commands a user may call, by ACL DRYRUN with words enough for any.
+/// The commands that a user may call, by ACL DRYRUN with enough words for each.
 fn allowed(wire: &mut Wire, user: &str) -> BTreeSet<String> {
     let commands = commands(wire);
     let may = |name: &String| {
@@ -161,7 +161,7 @@ fn a_category_grants_and_revokes_commands() {
     }
 }
 
-/// The lines of the documents for servers that know no categories of modules work on every server.
+/// The documented lines for servers without ACL categories for modules work on every server.
 #[test]
 fn the_documented_acl_lines_allow_all_reads_and_no_writes() {
     let redis = Redis::start();

@@ -1,4 +1,4 @@
-//! `chat.create-limit`: how many rooms one user brings into being on a node.
+//! `chat.create-limit`: how many rooms one user may create on a node.
 
 use chat_tests::clients::reply::Reply;
 use chat_tests::clients::wire::{Command, Wire};
@@ -8,7 +8,7 @@ use chat_tests::wait::{LATER, eventually};
 use chat_tests::{args, cmd};
 use serde_json::json;
 
-/// The milliseconds to wait that a refusal names.
+/// The wait that an error reports, in milliseconds.
 #[track_caller]
 fn retry_ms(reply: &Reply) -> u64 {
     match reply.error().split_once(' ') {
@@ -17,7 +17,7 @@ fn retry_ms(reply: &Reply) -> u64 {
     }
 }
 
-/// The ways by which a user makes a room.
+/// The ways in which a user creates a room.
 fn ways(room: &str, user: &str) -> Vec<Command> {
     vec![
         args!["CHAT.SEND", room, user, "hi"],
@@ -45,11 +45,11 @@ fn a_user_creates_rooms_up_to_the_limit_in_every_way_and_then_waits() {
         assert!((700_000..=720_000).contains(&wait), "{call:?}: {wait}");
     }
     assert_eq!((redis.digest(), cmd!(wire, "DBSIZE")), (digest, keys));
-    // Rooms that are there are used as ever, and a refusal for another reason comes first.
+    // Existing rooms are used as before, and an error for another reason comes first.
     cmd!(wire, "CHAT.SEND", "made", "alice", "more").ok();
     let absent = cmd!(wire, "CHAT.SEND", "beyond", "alice", "hi", "NOCREATE");
     assert!(absent.error().starts_with("NOROOM"), "{absent:?}");
-    // One's own personal room, other users and the backend are not concerned.
+    // The user's own personal room, other users and the backend are not limited.
     for call in [
         args!["CHAT.PRESENCE", "@alice", "alice", "c1"],
         args!["CHAT.SEND", "bobs", "bob", "hi"],
@@ -60,7 +60,7 @@ fn a_user_creates_rooms_up_to_the_limit_in_every_way_and_then_waits() {
     ] {
         wire.call(&call).ok();
     }
-    // Removing rooms gives nothing back; without the setting nobody waits.
+    // Removing rooms restores nothing; without the setting nobody waits.
     cmd!(wire, "FLUSHALL").ok();
     retry_ms(&cmd!(wire, "CHAT.SEND", "made", "alice", "hi"));
     cmd!(wire, "CONFIG", "SET", "chat.create-limit", "0").ok();
@@ -113,7 +113,7 @@ fn a_refused_direct_message_creates_no_room_for_the_recipient() {
     let expected =
         ["@alice", "@invented0", "@invented1", "dm:alice,invented0", "dm:alice,invented1"];
     assert_eq!(keys, expected);
-    // The other side has it in the list.
+    // The recipient has it in the list.
     let list = cmd!(redis, "CHAT.FOLLOWS", "@invented1");
     assert_eq!(list.list()[1].list()[0].list()[0].text(), "dm:alice,invented1");
 }

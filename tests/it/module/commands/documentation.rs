@@ -1,4 +1,4 @@
-//! The server itself knows every command: documentation, arity, flags, keys.
+//! The server documents every command: documentation, arity, flags, keys.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ const COMMANDS: &[Row] = &[
     ("chat.room_ro", -2, false, &["lobby", "AS", "alice"], &["lobby"]),
 ];
 
-/// Internal: it has no place in the documentation.
+/// An internal command: it is not documented for users.
 const INTERNAL: &str = "chat.apply";
 
 fn names(wire: &mut Wire) -> BTreeSet<String> {
@@ -111,7 +111,7 @@ fn commands_that_grow_are_denied_when_memory_is_full() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let grows = ["chat.send", "chat.edit", "chat.react", "chat.join", "chat.follow"];
-    // Deleting, reading and keeping order must go on.
+    // Deleting, reading and moderating must still work.
     let shrinks = [
         "chat.beat",
         "chat.delete",
@@ -141,7 +141,7 @@ fn a_wrong_number_of_arguments_is_refused_by_the_server_also_in_a_transaction() 
         call.resize(usize::try_from(arity.abs() - 1).expect("positive"), "x");
         let expected = format!("ERR wrong number of arguments for '{name}' command");
         assert_eq!(wire.call(&call).error(), expected);
-        // Only the server can refuse it before it is executed.
+        // In a transaction only the server can refuse it before EXEC.
         cmd!(wire, "MULTI").ok();
         assert_eq!(wire.call(&call).error(), expected);
         assert!(cmd!(wire, "EXEC").error().starts_with("EXECABORT"), "{name}");

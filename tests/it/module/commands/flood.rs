@@ -1,4 +1,4 @@
-//! Who does too much is told when to try again, and then may.
+//! A user who does too much is told how long to wait, and may then go on.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use chat_tests::wait::until;
 use chat_tests::{args, cmd};
 use serde_json::json;
 
-/// The wait that a refusal names.
+/// The wait that an error reports.
 #[track_caller]
 fn retry_ms(reply: &Reply) -> u64 {
     let line = reply.error();
@@ -47,7 +47,7 @@ fn every_kind_of_write_counts_and_the_reported_wait_is_enough() {
     let id = prepare(&mut wire);
     cmd!(wire, "CONFIG", "SET", "chat.rate-limit", "5/2s").ok();
     for n in 0..3 {
-        // Each kind in turn is the one too many.
+        // Each kind in turn is the one over the limit.
         let mut commands = counted("alice", &id, n);
         commands.rotate_left(usize::try_from(n).expect("small"));
         let mut waits = Vec::new();
@@ -70,14 +70,14 @@ fn every_kind_of_write_counts_and_the_reported_wait_is_enough() {
             }
         };
         assert_eq!(redis.digest(), digest, "a refusal changes nothing");
-        // Reading is free, and others have a limit of their own, as has another room.
+        // Reads are free, and other users and other rooms have their own limits.
         cmd!(wire, "CHAT.HISTORY", "lobby", "AS", "alice").ok();
         cmd!(wire, "CHAT.READ", "lobby", "alice", &id).ok();
         cmd!(wire, "CHAT.SEND", "lobby", "bob", "x").ok();
         cmd!(wire, "CHAT.SEND", "other", "alice", "x").ok();
         wait_ms(retry_ms(&refused));
         cmd!(wire, "CHAT.SIGNAL", "lobby", "alice", "typing").ok();
-        // Idle for the whole time: all five are there again.
+        // Idle for the whole time: all five are available again.
         wait_ms(2000);
     }
     for _ in 0..5 {
@@ -159,7 +159,7 @@ fn a_slow_room_accepts_one_message_per_user_and_interval() {
     let refused = send(&mut wire, "bob");
     let wait = retry_ms(&refused);
     assert!((1..=700).contains(&wait), "{wait}");
-    // Only messages, only of plain members, only of the same.
+    // Only messages, only of plain members, only of the same user.
     for user in ["alice", "*", "*", "mod", "mod", "owner", "owner"] {
         send(&mut wire, user).ok();
     }
@@ -167,7 +167,7 @@ fn a_slow_room_accepts_one_message_per_user_and_interval() {
     cmd!(wire, "CHAT.EDIT", "lobby", "alice", &id, "edited").ok();
     cmd!(wire, "CHAT.REACT", "lobby", "bob", &id, "👍").ok();
     cmd!(wire, "CHAT.SIGNAL", "lobby", "bob", "typing").ok();
-    // Neither are passing messages a way round, nor going and coming back.
+    // Neither ephemeral messages nor leaving and joining avoid the limit.
     retry_ms(&cmd!(wire, "CHAT.SEND", "lobby", "bob", "x", "EPHEMERAL"));
     cmd!(wire, "CHAT.LEAVE", "lobby", "bob").ok();
     cmd!(wire, "CHAT.JOIN", "lobby", "bob").ok();
@@ -188,7 +188,7 @@ fn no_reported_wait_is_longer_than_the_rule() {
     cmd!(wire, "CHAT.JOIN", "paced", "owner").ok();
     cmd!(wire, "CHAT.JOIN", "slow", "owner").ok();
     cmd!(wire, "CHAT.ROOM", "slow", "SET", "slow", 2_500, "BY", "owner").ok();
-    // Long enough that the two clocks are compared many times, some of them between two sends.
+    // Long enough that the two clocks are compared many times, sometimes between two sends.
     let (start, mut n) = (Instant::now(), 0);
     while start.elapsed() < Duration::from_secs(2) {
         n += 1;
@@ -231,6 +231,6 @@ fn a_relay_forwards_the_wait() {
     assert_eq!(error["code"], "RATELIMIT", "{error}");
     let wait = error["retry_ms"].as_u64().expect("milliseconds");
     assert!((1..=20_000).contains(&wait), "{error}");
-    // The connection is none the worse for it.
+    // The connection still works.
     alice.ok(json!({"op": "history", "room": "lobby"}));
 }

@@ -1,5 +1,5 @@
-//! Names show every character they have, texts at least one; what was stored under older rules is still
-//! there, and can be put right.
+//! Names have only visible characters, texts at least one; data stored under older rules is still
+//! there and can be corrected.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::traffic::payload::{body, seal};
 use chat_tests::{args, cmd};
 
-/// One of each kind of character that shows nothing: fillers, selectors, joiners, the empty braille
-/// pattern, tags, a reserved one.
+/// One character of each invisible kind: fillers, selectors, joiners, the empty braille pattern,
+/// tags, a reserved one.
 const INVISIBLE: &[char] = &[
     '\u{fe0f}',
     '\u{fe00}',
@@ -98,7 +98,7 @@ fn texts_need_one_visible_character_and_are_otherwise_free() {
         }
     }
     assert_eq!(redis.digest(), digest);
-    // Emoji with their selectors and joiners, spelling with joiners, letters of today and tomorrow.
+    // Emoji with their selectors and joiners, words with joiners, present and future letters.
     let joined = "\u{1f469}\u{200d}\u{1f680}";
     for text in ["Anna \u{2764}\u{fe0f}", joined, "\u{646}\u{200c}\u{627}", "\u{1faea}", "\u{f8ff}"]
     {
@@ -106,7 +106,7 @@ fn texts_need_one_visible_character_and_are_otherwise_free() {
             wire.call(&call).ok();
         }
     }
-    // Bidi controls are for texts, not for names by which people are told apart.
+    // Bidi controls are allowed in texts, not in names, by which users are told apart.
     for (call, refusal) in of("\u{202e}evil") {
         let reply = wire.call(&call);
         assert_eq!(reply.is_error(), refusal == "INVALID name", "{call:?}: {reply:?}");
@@ -117,8 +117,8 @@ fn texts_need_one_visible_character_and_are_otherwise_free() {
     cmd!(wire, "CHAT.ROOM", "lobby", "SET", "description", &blank).ok();
 }
 
-/// A letter of two bytes in the names of these tests, and what takes its place: a character of as many
-/// bytes that names could have before.
+/// A letter of two bytes in the names of these tests, and its replacement: a character of two bytes
+/// that names could hold under older rules.
 const LETTER: &[u8] = "\u{e4}".as_bytes();
 const BEFORE: &[u8] = "\u{34f}".as_bytes();
 
@@ -132,7 +132,7 @@ fn as_before(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A room in which everybody has a name with the letter, beside its owner.
+/// A room in which every user except the owner has a name with the letter.
 fn prepare(wire: &mut Wire, room: &str) {
     for call in [
         args!["CHAT.JOIN", room, "olga"],
@@ -145,7 +145,7 @@ fn prepare(wire: &mut Wire, room: &str) {
     }
 }
 
-/// Everybody of the room with these names can be put out, and the room goes on.
+/// Every user of the room with such a name can be removed, and the room still works.
 fn put_right(wire: &mut Wire, room: &str) {
     let name = |name: &str| as_before(name.as_bytes());
     let members = all_pages(wire, &["CHAT.MEMBERS", room], 10);
@@ -200,7 +200,7 @@ fn rooms_under_names_of_older_rules_are_loaded_kept_and_renamed() {
     assert_eq!(redis.info("chat", "chat_records_refused"), "0");
     assert_eq!(cmd!(wire, "DBSIZE").int(), 3);
     let hall = as_before("h\u{e4}ll".as_bytes());
-    // Nobody enters it, and nobody is shown it.
+    // Nobody can enter it, and no list shows it.
     let refused = cmd!(wire, "CHAT.ROOM", &hall);
     assert!(refused.error().starts_with("INVALID room"), "{refused:?}");
     let listed = all_pages(&mut wire, &["CHAT.ROOMS"], 10);
@@ -215,7 +215,7 @@ fn rooms_under_names_of_older_rules_are_loaded_kept_and_renamed() {
     assert_eq!(cmd!(wire, "DEL", as_before("@p\u{e4}t".as_bytes())).int(), 1);
 }
 
-/// Gives everything in the append-only files the names it could have before.
+/// Replaces every name in the append-only files by its older form.
 fn rewrite_files(dir: &Path) {
     for entry in std::fs::read_dir(dir).expect("a directory") {
         let path = entry.expect("an entry").path();

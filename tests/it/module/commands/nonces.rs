@@ -1,4 +1,4 @@
-//! Stored means once: a repeated send answers the first id and publishes nothing.
+//! A nonce makes a send repeatable: a repeated send returns the first id and publishes nothing.
 
 use std::time::Duration;
 
@@ -119,7 +119,7 @@ fn a_room_full_of_nonces_reports_when_to_retry_and_then_accepts() {
     let after = clock_ms(&mut wire);
     let retry: u64 =
         full.error().strip_prefix("RATELIMIT ").and_then(|ms| ms.parse().ok()).expect("ms");
-    // A nonce is remembered from its id on, which may be ahead of the clock.
+    // A nonce is remembered from the time of its id, which may be ahead of the clock.
     let ms: u64 = first.text().split('-').next().and_then(|ms| ms.parse().ok()).expect("an id");
     assert!(
         (before..=after).contains(&(ms + 2000 - retry)),

@@ -1,5 +1,5 @@
-//! A user's profile is in the personal room: set by its user and the backend, read by relays for
-//! others.
+//! A user's profile is stored in the personal room: set by the user and the backend, read by relays
+//! for others.
 
 use chat_tests::clients::reply::Reply;
 use chat_tests::clients::wire::Wire;
@@ -87,7 +87,7 @@ fn a_profile_survives_restart_promotion_and_copying() {
 #[test]
 fn a_relay_shows_profiles_and_lets_users_set_their_own() {
     let redis = Redis::start();
-    // Each user named counts as an operation.
+    // Each named user counts as an operation.
     let relay = Relay::with("r1", &redis.url(), &["--operations-per-second", "10000"]);
     relay.wait_ready();
     let (alice, bob) = (relay.connect("alice"), relay.connect("bob"));

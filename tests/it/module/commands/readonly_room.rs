@@ -1,5 +1,5 @@
-//! CHAT.ROOM_RO gives the reply of CHAT.ROOM wherever Redis still answers reads: on replicas, with
-//! writes refused, to an ACL user without the right to write. Login and access hang on it.
+//! CHAT.ROOM_RO gives the reply of CHAT.ROOM wherever Redis answers reads: on replicas, with writes
+//! refused, for an ACL user without the right to write. Login and access checks depend on it.
 
 use chat_tests::clients::reply::Reply;
 use chat_tests::clients::wire::Wire;
@@ -19,7 +19,7 @@ fn prepare(wire: &mut Wire) {
     cmd!(wire, "CHAT.SEND", "dm:alice,bob", "alice", "hi").ok();
 }
 
-/// What CHAT.ROOM answers about every room, to the backend and to a user.
+/// The replies of CHAT.ROOM for every room, to the backend and to a user.
 fn described(wire: &mut Wire, command: &str) -> Vec<Reply> {
     let both = |(room, user): &(&str, &str)| {
         [cmd!(wire, command, room).ok(), cmd!(wire, command, room, "AS", user).ok()]
@@ -27,7 +27,7 @@ fn described(wire: &mut Wire, command: &str) -> Vec<Reply> {
     ROOMS.iter().flat_map(both).collect()
 }
 
-/// Checks the replies and the refusals where `code` refuses every write.
+/// Checks replies and errors while `code` refuses every write.
 #[track_caller]
 fn answers(wire: &mut Wire, expected: &[Reply], code: &str) {
     assert_eq!(described(wire, "CHAT.ROOM_RO"), expected, "{code}");
@@ -70,7 +70,7 @@ fn rooms_are_described_wherever_reads_are_answered() {
     answers(&mut wire, &expected, "OOM");
     cmd!(wire, "CONFIG", "SET", "maxmemory", 0).ok();
 
-    // A save that fails: a directory bears the name of its file.
+    // A save that fails: a directory has the name of its file.
     let file = redis.dir().join("dump.rdb");
     let _ = std::fs::remove_file(&file);
     std::fs::create_dir(&file).expect("a directory");

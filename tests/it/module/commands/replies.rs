@@ -1,4 +1,4 @@
-//! What somebody with redis-cli sees: every command's reply and the event it publishes.
+//! What a caller of the commands receives: every command's reply and the event that it publishes.
 
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::checking::view::{Event, all_pages, history, sync};
@@ -299,7 +299,7 @@ fn rooms_are_listed_by_last_activity_without_personal_and_direct_ones() {
     for room in ["one", "two", "three", "@alice", "dm:alice,bob"] {
         cmd!(wire, "CHAT.SEND", room, "alice", "hi").ok();
     }
-    // Activity is told apart by milliseconds, and a new room's first may lie ahead of the clock.
+    // Activity is ordered by milliseconds, and a new room's first id may be ahead of the clock.
     let newest = history(&mut wire, "three", &[]).newest;
     eventually("a later millisecond", SOON, || {
         let time = cmd!(wire, "TIME").texts();

@@ -1,5 +1,5 @@
-//! What has grown too old goes by itself, also where nobody writes or reads any more: messages, the
-//! texts that edits repeat, reactions, and what they took of memory.
+//! Messages, texts repeated by edits, and reactions are removed by themselves when they are too
+//! old, also in rooms that nobody uses, and their memory is freed.
 
 use chat_tests::checking::view::{history, sync};
 use chat_tests::clients::reply::Reply;
@@ -13,8 +13,8 @@ fn holds(wire: &mut Wire, room: &str, secret: &str) -> bool {
     payload.bytes().windows(secret.len()).any(|part| part == secret.as_bytes())
 }
 
-/// Waits until nothing of `secret` is stored; looks at the stored bytes only, as any command for the
-/// room might itself tidy up.
+/// Waits until nothing of `secret` is stored. Reads the stored bytes only: any command for the room
+/// might itself remove old messages.
 #[track_caller]
 fn wait_gone(redis: &Redis, room: &str, secret: &str) {
     let mut wire = redis.wire();
@@ -47,7 +47,7 @@ fn a_quiet_room_removes_old_messages_by_itself() {
             wait_gone(redis, room, secret);
         }
     }
-    // The room is there, knows its numbers, and goes on.
+    // The room exists, continues its ids, and accepts messages.
     let page = history(&mut wire, "lobby", &[]);
     assert!(page.events.is_empty() && !page.newest.starts_with("0-"), "{page:?}");
     let next = cmd!(wire, "CHAT.SEND", "lobby", "alice", "next").text().to_owned();
@@ -66,7 +66,7 @@ fn an_edit_neither_extends_its_messages_age_nor_outlives_it() {
     let mut wire = redis.wire();
     let old = cmd!(wire, "CHAT.SEND", "lobby", "alice", "old").text().to_owned();
     let start = std::time::Instant::now();
-    // Edited all the time until it goes.
+    // Edited all the time until it is removed.
     let mut edits = 0;
     eventually("the edited message to go", LATER, || {
         let reply = cmd!(wire, "CHAT.EDIT", "lobby", "alice", &old, format!("late-edit-{edits}"));
@@ -140,7 +140,7 @@ fn many_quiet_rooms_free_their_memory() {
     };
     let full = used();
     assert!(full > 4_000_000, "{full}");
-    // Not before: on a busy machine the first would go while the last come.
+    // Set only now: on a busy machine the first messages would expire while the last are sent.
     cmd!(wire, "CONFIG", "SET", "chat.history-ttl", 1).ok();
     eventually("the texts' memory", LATER, || {
         let now = used();
@@ -148,7 +148,7 @@ fn many_quiet_rooms_free_their_memory() {
     });
 }
 
-/// Memory that the room takes by what it says itself.
+/// The memory of the room as CHAT.ROOM reports it.
 fn usage(wire: &mut Wire, room: &str) -> i64 {
     cmd!(wire, "MEMORY", "USAGE", room).int()
 }
@@ -237,7 +237,7 @@ fn bytes_are_bounded_and_a_message_that_can_never_fit_is_refused() {
     }
     let edited = cmd!(wire, "CHAT.EDIT", "lobby", "alice", &id, "x".repeat(524_289));
     assert!(edited.error().starts_with("TOOBIG 524288"), "{edited:?}");
-    // Events take a quarter at most, however many come.
+    // Events take at most a quarter of the bytes, however many there are.
     for _ in 0..40 {
         let sets: Vec<_> = (0..200)
             .map(|n| chat_tests::args!["CHAT.ROOM", "lobby", "SET", "topic", format!("topic {n}")])

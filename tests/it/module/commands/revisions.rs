@@ -1,5 +1,5 @@
-//! Edits, deletions and reactions: what history shows, and that whoever applies the events in order
-//! arrives at the same.
+//! Edits, deletions and reactions: what history shows, and that applying the events in order gives
+//! the same.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,11 +14,11 @@ use chat_tests::traffic::commands::Traffic;
 use chat_tests::wait::{SOON, eventually, until};
 use serde_json::{Value, json};
 
-/// What a client holds of a room: messages as history shows them, by id.
+/// A client's copy of a room: messages as history shows them, by id.
 #[derive(Default)]
 struct Reader {
     messages: Vec<Value>,
-    /// Who reacted how, in the order of reacting, by message.
+    /// The reacting users, in the order of reacting, by message and emoji.
     reactions: BTreeMap<String, Vec<(String, Vec<String>)>>,
 }
 
@@ -76,7 +76,7 @@ impl Reader {
         target.filter(|message| message["deleted"].is_null())
     }
 
-    /// The messages with their reactions, as a page of history has them.
+    /// The messages with their reactions, in the form of a page of history.
     fn page(&self) -> Vec<Value> {
         let mut page = self.messages.clone();
         for message in &mut page {
@@ -106,7 +106,7 @@ fn applying_the_events_in_order_gives_what_history_shows() {
         cmd!(wire, "FLUSHALL").ok();
         traffic.run(&mut wire, 1500);
         for room in cmd!(wire, "KEYS", "*").texts() {
-            // Everything from the beginning, and everything after a page in the middle.
+            // All events from the beginning, and all events after a page in the middle.
             let events = sync(&mut wire, &room, "0-0", &[]);
             if !events.recovered || events.more {
                 continue;
@@ -114,7 +114,7 @@ fn applying_the_events_in_order_gives_what_history_shows() {
             let mut reader = Reader::default();
             events.events.iter().for_each(|event| reader.apply(&event.json));
             let page = shown(&mut wire, &room);
-            // What was trimmed is not shown, although its events are known.
+            // Trimmed messages are not shown, although their events are known.
             let folded = reader.page();
             let skipped = folded.len().saturating_sub(page.len());
             let what = format!("round {round}, {room}");
@@ -158,8 +158,8 @@ fn the_live_events_give_the_same_as_those_asked_for_later() {
     );
     assert_eq!((&page[0]["text"], &page[0]["meta"]), (&json!("one!!"), &json!({"n": 2})));
     assert_eq!((&page[1]["by"], &page[1]["reason"]), (&json!("*"), &json!("why")));
-    // What was published is, byte for byte, what is asked for later, but for what is gone since: all
-    // of the second message, and what the first edit said.
+    // Later replies hold the published bytes, except for texts removed since: all of the second
+    // message, and the text of the first edit.
     let published: Vec<String> = channel.all().into_iter().map(|(_, text)| text).collect();
     let events = sync(&mut wire, "lobby", "0-0", &[]).events;
     let edits: Vec<&Event> = events
@@ -196,7 +196,7 @@ fn reactions_are_counted_and_the_first_ten_users_named() {
     let mut first: Vec<String> = (0..11).map(|n| format!("user{n:02}")).collect();
     first.remove(3);
     assert_eq!(row, json!({"emoji": "👍", "count": 14, "users": first}));
-    // One taken back makes room for another emoji.
+    // A removed reaction frees a place for another emoji.
     for n in 0..19 {
         assert_eq!(cmd!(wire, "CHAT.REACT", "lobby", "alice", &id, format!("+{n}")).int(), 1);
     }
@@ -222,7 +222,7 @@ fn an_author_may_edit_within_the_window_and_a_moderator_after_it() {
     assert_eq!(edit(&mut wire, "alice").error(), "DENIED moderator");
     edit(&mut wire, "owner").ok();
     edit(&mut wire, "*").ok();
-    // Reacting and deleting know no window.
+    // The edit window does not apply to reactions and deletions.
     cmd!(wire, "CHAT.REACT", "lobby", "alice", &id, "👍").ok();
     cmd!(wire, "CHAT.DELETE", "lobby", "alice", &id).ok();
 }

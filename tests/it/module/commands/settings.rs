@@ -1,4 +1,4 @@
-//! The module's settings and figures.
+//! The module's settings and its INFO section.
 
 use chat_tests::at_once::at_once;
 use chat_tests::checking::view::history;

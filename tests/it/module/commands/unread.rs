@@ -1,4 +1,4 @@
-//! Unread counts are exact: compared with a model that recounts everything, through deletions, trims,
+//! Unread counts are exact: compared with a model that counts everything, through deletions, trims,
 //! restarts and promotions.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ use serde_json::json;
 const USERS: &[&str] = &["alice", "bob", "carol", "dave"];
 const HISTORY_MAX: usize = 40;
 
-/// A message as the model remembers it.
+/// A message in the model.
 struct Message {
     id: String,
     author: String,
@@ -27,7 +27,7 @@ struct Message {
     deleted: bool,
 }
 
-/// The room as it must be.
+/// The expected room.
 #[derive(Default)]
 struct Model {
     messages: Vec<Message>,
@@ -36,7 +36,7 @@ struct Model {
     cursors: BTreeMap<String, String>,
 }
 
-/// An id as it is compared.
+/// An id in comparable form.
 fn place(id: &str) -> u64 {
     let number = id.split_once('-').and_then(|(_, n)| n.parse().ok());
     number.unwrap_or_else(|| panic!("no id: {id}"))
@@ -47,7 +47,7 @@ impl Model {
         self.events.push(id.to_owned());
     }
 
-    /// What CHAT.UNREAD answers of a user.
+    /// The reply of CHAT.UNREAD for a user.
     fn standing(&self, user: &str) -> Reply {
         let Some(cursor) = self.cursors.get(user) else { return Reply::Nil };
         let kept = self.messages.len().saturating_sub(HISTORY_MAX);
@@ -80,7 +80,7 @@ fn step(wire: &mut Wire, model: &mut Model, random: &mut SmallRng) {
             let before = model.events.last().cloned().unwrap_or_else(|| "0-0".to_owned());
             let id = wire.call(&command).ok().text().to_owned();
             if author != "*" && !is_member {
-                // Sending joins: the cursor is what was newest then.
+                // Sending joins the room: the cursor is the newest event before it.
                 model.cursors.insert(user.into(), before);
             }
             model.event(&id);
@@ -133,7 +133,7 @@ fn step(wire: &mut Wire, model: &mut Model, random: &mut SmallRng) {
             }
             .ok();
             model.cursors.remove(user);
-            // The event's id is what the room calls its newest now.
+            // The event's id is the room's newest id now.
             let newest =
                 cmd!(wire, "CHAT.ROOM", "lobby").get("last").expect("last").text().to_owned();
             model.event(&newest);

@@ -1,5 +1,5 @@
-//! Rooms in several databases: each lists its own, and a room that goes from one to another is a room
-//! of the other.
+//! Rooms in several databases: each lists its own, and a room that is moved belongs to the other
+//! database.
 
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::checking::view::history;
@@ -8,7 +8,7 @@ use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::server::Server;
 
-/// The ordinary rooms of a database, in the order of their names.
+/// The ordinary rooms of a database, ordered by name.
 fn listed(wire: &mut Wire, database: usize) -> Vec<String> {
     cmd!(wire, "SELECT", database).ok();
     let reply = cmd!(wire, "CHAT.ROOMS", "COUNT", 1000);
@@ -19,7 +19,7 @@ fn listed(wire: &mut Wire, database: usize) -> Vec<String> {
     names
 }
 
-/// Checks in which database a client is by a key that only database 0 has.
+/// Checks a client's database by a key that only database 0 has.
 fn assert_in_database_0(server: Server, wire: &mut Wire, after: &str) {
     let here = cmd!(wire, "EXISTS", "mark").int() == 1;
     assert_eq!(here, server.stays_in_its_database(), "after {after} on {server:?}");

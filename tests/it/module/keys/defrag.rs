@@ -16,12 +16,12 @@ fn number(redis: &Redis, section: &str, field: &str) -> u64 {
 fn rooms_are_moved_while_they_are_used_and_nothing_is_lost() {
     let redis = Redis::with(&["chat.history-max 1000000", "active-defrag-ignore-bytes 1"]);
     let mut wire = redis.wire();
-    // A server without it says so; which ones do is in docs/servers.md.
+    // A server without defragmentation reports it; docs/servers.md lists them.
     if let Reply::Error(_) = cmd!(wire, "CONFIG", "SET", "activedefrag", "yes") {
         return;
     }
     cmd!(wire, "CONFIG", "SET", "activedefrag", "no").ok();
-    // Two rooms grow side by side; then one goes and leaves holes all over.
+    // Two rooms grow side by side; then one is deleted and leaves holes everywhere.
     let mut traffic = Traffic::new(seeded("defrag"));
     for batch in 0..40 {
         for room in ["stays", "goes"] {

@@ -1,22 +1,22 @@
-//! What one command takes and refuses: the types of the table, and what several commands share.
+//! What one command accepts and refuses: the types of the table, and what several commands share.
 
 use chat_protocol::limits;
 
 /// What bounds an argument.
 pub(crate) enum Bound {
-    /// So many bytes; one more is refused with this error.
+    /// At most this many bytes; one more is refused with this error.
     Bytes(usize, &'static str),
-    /// A JSON object of so many bytes.
+    /// A JSON object of at most this many bytes.
     Object(usize, &'static str),
-    /// So many words, named so with a number behind.
+    /// At most this many words, each this name with a number.
     Words(usize, &'static str, &'static str),
     /// A number up to this one.
     Number(u64, &'static str),
-    /// The id of an event: what is longer than two numbers is none.
+    /// The id of an event; longer than two numbers is refused.
     Id,
     /// One of a few words, such as this one.
     Keyword(&'static str, &'static str),
-    /// Its presence alone.
+    /// A word that is present or absent.
     Flag(&'static str),
     /// Refused from clients.
     Internal,
@@ -24,20 +24,20 @@ pub(crate) enum Bound {
 
 /// One argument of a command.
 pub(crate) struct Argument {
-    /// Its name in COMMAND DOCS, behind the names of the blocks that hold it.
+    /// Its name in COMMAND DOCS, after the names of the blocks that hold it.
     pub(crate) name: &'static str,
-    /// The words of a call behind the command's name. `$`: the argument. `{id}`: the id of a new
-    /// message, which nothing else is called. `{49}`, `{50}`: so many users.
+    /// The words of a call after the command's name. `$`: the argument. `{id}`: the id of a new
+    /// message, a word that was used nowhere else. `{49}`, `{50}`: that many users.
     pub(crate) call: &'static [&'static str],
     /// Its bound.
     pub(crate) bound: Bound,
-    /// Elements that the call with the largest argument may visit in a room of any size.
+    /// Elements that the call with the largest argument may visit, in a room of any size.
     pub(crate) work: u64,
 }
 
-/// Work that does not grow with the room: look-ups, and one slice of what waits to be removed.
+/// Work that does not grow with the room: look-ups, and one slice of pending removals.
 pub(crate) const FIXED: u64 = 1_280;
-/// Work of a page, and of a call that names many: three elements for each of a thousand.
+/// Work of a page, and of a call with many names: three elements for each of a thousand.
 pub(crate) const PAGE: u64 = 3_000 + FIXED;
 
 /// A call without its command's name, the error, and what is wrong with the call. `{id}` stands for
