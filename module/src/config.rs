@@ -1,14 +1,13 @@
 //! The `chat.*` settings: redis.conf, module arguments, CONFIG GET and SET.
 //!
-//! One table names each setting once, with its default and bounds. The server asks for the bounds of
-//! a line of redis.conf and of CONFIG SET, but takes a default as it is; a module argument becomes the
-//! default, so its bounds are asked for here. The values are read once per command into the core's
-//! [`Limits`]; `apply` never sees them.
+//! The table of the numbers is in the core, beside the rules that use them. Redis checks the bounds of
+//! a line of redis.conf and of CONFIG SET, but not those of a default. A module argument becomes the
+//! default, so this file checks its bounds. Every command reads the values once, into [`Limits`].
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
-use chat_room::limits::*;
+use chat_room::limits::{Create, Limits, NUMBER_SETTINGS, NumberSetting, Rate, Unit};
 use redis_module::configuration::{
     ConfigurationContext, ConfigurationFlags, ConfigurationValue, register_enum_configuration,
     register_i64_configuration, register_string_configuration,
@@ -16,106 +15,31 @@ use redis_module::configuration::{
 use redis_module::{Context, RedisError, RedisString, enum_configuration};
 
 enum_configuration! {
-    /// Who may make an ordinary room.
+    /// Who may create an ordinary room.
     #[derive(PartialEq, Eq)]
     #[allow(non_camel_case_types, reason = "these are the words in redis.conf")]
     pub enum CreateSetting {
-        /// Whoever comes first, and owns it.
+        /// Any user, who owns it then.
         any = 0,
-        /// The backend only.
+        /// Only the backend.
         backend = 1,
     }
 }
 
-/// Default of `chat.presence-grace`, in milliseconds.
-pub(crate) const PRESENCE_GRACE_DEFAULT: u64 = 15_000;
-/// Smallest `chat.presence-grace`.
-pub(crate) const PRESENCE_GRACE_MIN: u64 = 0;
-/// Largest `chat.presence-grace`.
-pub(crate) const PRESENCE_GRACE_MAX: u64 = 600_000;
+/// `chat.presence-grace`, in milliseconds, see `presence_grace.rs`: no rule of the core uses it.
+const PRESENCE_GRACE: NumberSetting = NumberSetting {
+    name: "presence-grace",
+    default: 15_000,
+    min: 0,
+    max: 600_000,
+    unit: Unit::Plain,
+};
 
-/// A setting that is a number.
-struct Number {
-    /// Without the prefix `chat.`.
-    name: &'static str,
-    value: &'static AtomicI64,
-    default: u64,
-    min: u64,
-    max: u64,
-    unit: Unit,
-}
-
-/// How a number may be written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    /// Digits.
-    Plain,
-    /// Bytes, also as `4kb` or `1mb`.
-    Bytes,
-}
-
-/// Declares the numbers, from one row each: `field = "name", default, smallest, largest, unit;`. The
-/// fields of `limits` are those of the core's [`Limits`], `module` has the others.
-macro_rules! numbers {
-    (limits { $($limit:ident $limit_row:tt)* } module { $($own:ident $own_row:tt)* }) => {
-        struct Numbers {
-            $($limit: AtomicI64,)*
-            $($own: AtomicI64,)*
-        }
-
-        static NUMBERS: Numbers = Numbers {
-            $($limit: AtomicI64::new(0),)*
-            $($own: AtomicI64::new(0),)*
-        };
-
-        static ROWS: &[Number] = &[
-            $(numbers!(@row $limit $limit_row),)*
-            $(numbers!(@row $own $own_row),)*
-        ];
-
-        /// The settings as the core wants them.
-        pub(crate) fn limits() -> Limits {
-            Limits {
-                $($limit: NUMBERS.$limit.load(Relaxed).cast_unsigned(),)*
-                create: CREATE.setting(),
-                rate_limit: RATE_LIMIT.rate(),
-            }
-        }
-    };
-    (@row $field:ident ($name:literal, $default:expr, $min:expr, $max:expr, $unit:ident)) => {
-        Number {
-            name: $name,
-            value: &NUMBERS.$field,
-            default: $default,
-            min: $min,
-            max: $max,
-            unit: Unit::$unit,
-        }
-    };
-}
-
-numbers! {
-    limits {
-        history_max("history-max", HISTORY_MAX_DEFAULT, HISTORY_MAX_MIN, HISTORY_MAX_MAX, Plain)
-        history_ttl("history-ttl", HISTORY_TTL_DEFAULT, HISTORY_TTL_MIN, HISTORY_TTL_MAX, Plain)
-        journal_max("journal-max", JOURNAL_MAX_DEFAULT, JOURNAL_MAX_MIN, JOURNAL_MAX_MAX, Plain)
-        room_bytes("room-bytes", ROOM_BYTES_DEFAULT, ROOM_BYTES_MIN, ROOM_BYTES_MAX, Bytes)
-        max_text("max-text", MAX_TEXT_DEFAULT, MAX_TEXT_MIN, MAX_TEXT_MAX, Bytes)
-        presence_ttl("presence-ttl", PRESENCE_TTL_DEFAULT, PRESENCE_TTL_MIN, PRESENCE_TTL_MAX, Plain)
-        presence_announce("presence-announce", PRESENCE_ANNOUNCE_DEFAULT, PRESENCE_ANNOUNCE_MIN, PRESENCE_ANNOUNCE_MAX, Plain)
-        nonce_window("nonce-window", NONCE_WINDOW_DEFAULT, NONCE_WINDOW_MIN, NONCE_WINDOW_MAX, Plain)
-        nonce_max("nonce-max", NONCES_DEFAULT, NONCES_MIN, NONCES_MAX, Plain)
-        members_max("members-max", MEMBERS_MAX_DEFAULT, MEMBERS_MAX_MIN, MEMBERS_MAX_MAX, Plain)
-        sanctions_max("sanctions-max", SANCTIONS_MAX_DEFAULT, SANCTIONS_MAX_MIN, SANCTIONS_MAX_MAX, Plain)
-        follows_max("follows-max", FOLLOWS_MAX_DEFAULT, FOLLOWS_MAX_MIN, FOLLOWS_MAX_MAX, Plain)
-        edit_window("edit-window", EDIT_WINDOW_DEFAULT, EDIT_WINDOW_MIN, EDIT_WINDOW_MAX, Plain)
-        receipts_max("receipts-max", RECEIPTS_MAX_DEFAULT, RECEIPTS_MAX_MIN, RECEIPTS_MAX_MAX, Plain)
-    }
-    module {
-        presence_grace("presence-grace", PRESENCE_GRACE_DEFAULT, PRESENCE_GRACE_MIN, PRESENCE_GRACE_MAX, Plain)
-    }
-}
-
+/// The value of each of [`NUMBER_SETTINGS`].
+static NUMBERS: [AtomicI64; NUMBER_SETTINGS.len()] =
+    [const { AtomicI64::new(0) }; NUMBER_SETTINGS.len()];
+/// The value of [`PRESENCE_GRACE`].
+static PRESENCE_GRACE_VALUE: AtomicI64 = AtomicI64::new(0);
 /// `chat.rate-limit`.
 static RATE_LIMIT: RateValue = RateValue::new();
 /// `chat.create-limit`.
@@ -123,21 +47,27 @@ static CREATE_LIMIT: RateValue = RateValue::new();
 /// `chat.create`.
 static CREATE: CreateValue = CreateValue(AtomicI64::new(0));
 
-/// The settings that are rates, by their names without the prefix. Their default is `0`: no limit.
+/// The settings that are rates, by their names without the prefix. Their default is `0`: without limit.
 static RATES: &[(&str, &RateValue)] =
     &[("rate-limit", &RATE_LIMIT), ("create-limit", &CREATE_LIMIT)];
 
-/// Tells the server of all settings, with the module's arguments, `name value …`, as defaults.
-/// Errors: what is wrong with an argument, for the log. Nothing was registered then.
+/// All settings that are numbers, with their values.
+fn numbers() -> impl Iterator<Item = (&'static NumberSetting, &'static AtomicI64)> {
+    let own = (&PRESENCE_GRACE, &PRESENCE_GRACE_VALUE);
+    NUMBER_SETTINGS.iter().zip(&NUMBERS).chain([own])
+}
+
+/// Registers all settings, with the module's arguments, `name value …`, as defaults. Errors: what is
+/// wrong with an argument, for the log. Nothing was registered then.
 pub(crate) fn register(context: &Context, arguments: &[RedisString]) -> Result<(), String> {
     let given = pairs(arguments)?;
     let argument =
         |name: &str| given.iter().rfind(|(other, _)| other == name).map(|(_, value)| value);
-    let numbers = ROWS.iter().map(|row| match argument(row.name) {
-        Some(text) => row.parse(text),
-        None => Ok(row.default),
+    let defaults = numbers().map(|(setting, _)| match argument(setting.name) {
+        Some(text) => parse_number(setting, text),
+        None => Ok(setting.default),
     });
-    let numbers: Vec<u64> = numbers.collect::<Result<_, _>>()?;
+    let defaults: Vec<u64> = defaults.collect::<Result<_, _>>()?;
     let rates = RATES.iter().map(|(name, _)| match argument(name) {
         Some(text) if Rate::parse(text).is_none() => Err(format!("{name} {text}: {RATE_WANTED}")),
         text => Ok(text.map_or("0", String::as_str)),
@@ -149,13 +79,13 @@ pub(crate) fn register(context: &Context, arguments: &[RedisString]) -> Result<(
         Some(other) => return Err(format!("{CREATE_NAME} {other}: any or backend is wanted")),
     };
 
-    for (row, default) in ROWS.iter().zip(numbers) {
-        let flags = match row.unit {
+    for ((setting, value), default) in numbers().zip(defaults) {
+        let flags = match setting.unit {
             Unit::Plain => ConfigurationFlags::DEFAULT,
             Unit::Bytes => ConfigurationFlags::MEMORY,
         };
-        let [default, min, max] = [default, row.min, row.max].map(u64::cast_signed);
-        register_i64_configuration(context, row.name, row.value, default, min, max, flags, None);
+        let [default, min, max] = [default, setting.min, setting.max].map(u64::cast_signed);
+        register_i64_configuration(context, setting.name, value, default, min, max, flags, None);
     }
     for ((name, value), default) in RATES.iter().zip(rates) {
         let flags = ConfigurationFlags::DEFAULT;
@@ -166,9 +96,10 @@ pub(crate) fn register(context: &Context, arguments: &[RedisString]) -> Result<(
     Ok(())
 }
 
-/// The arguments by twos. Errors: a name that is none, or without a value.
+/// The arguments in pairs. Errors: an unknown name, or a name without a value.
 fn pairs(arguments: &[RedisString]) -> Result<Vec<(String, String)>, String> {
-    let names = ROWS.iter().map(|row| row.name).chain(RATES.iter().map(|(name, _)| *name));
+    let names =
+        numbers().map(|(setting, _)| setting.name).chain(RATES.iter().map(|(name, _)| *name));
     let names: Vec<&str> = names.chain([CREATE_NAME]).collect();
     let pair = |pair: &[RedisString]| {
         let mut words = pair.iter().map(RedisString::to_string_lossy);
@@ -182,18 +113,16 @@ fn pairs(arguments: &[RedisString]) -> Result<Vec<(String, String)>, String> {
     arguments.chunks(2).map(pair).collect()
 }
 
-impl Number {
-    /// A value as it is written in redis.conf. Errors: a line for the log.
-    fn parse(&self, text: &str) -> Result<u64, String> {
-        let value = match self.unit {
-            Unit::Plain => parse_digits(text),
-            Unit::Bytes => parse_bytes(text),
-        };
-        let Number { name, min, max, .. } = self;
-        match value {
-            Some(value) if (*min..=*max).contains(&value) => Ok(value),
-            _ => Err(format!("{name} {text}: a number from {min} to {max} is wanted")),
-        }
+/// A value as it is written in redis.conf. Errors: a line for the log.
+fn parse_number(setting: &NumberSetting, text: &str) -> Result<u64, String> {
+    let NumberSetting { name, min, max, unit, .. } = setting;
+    let value = match unit {
+        Unit::Plain => parse_digits(text),
+        Unit::Bytes => parse_bytes(text),
+    };
+    match value {
+        Some(value) if (*min..=*max).contains(&value) => Ok(value),
+        _ => Err(format!("{name} {text}: a number from {min} to {max} is wanted")),
     }
 }
 
@@ -219,15 +148,15 @@ fn parse_bytes(text: &str) -> Option<u64> {
     parse_digits(digits)?.checked_mul(factor)
 }
 
-/// See [`CreateSetting`].
+/// The name of [`CREATE`].
 const CREATE_NAME: &str = "create";
-/// What a rate looks like.
-const RATE_WANTED: &str = "0, or so many in such a time: 10/10s, 600/1m, 5/500ms";
+/// How a rate is written, for error texts.
+const RATE_WANTED: &str = "0, or a count in a period: 10/10s, 600/1m, 5/500ms";
 
-/// A rate, as it was written and as it is used.
+/// The value of a rate: as it was written, and parsed.
 pub(crate) struct RateValue {
     text: Mutex<String>,
-    /// 0: no limit.
+    /// 0: without limit.
     count: AtomicU64,
     period_ms: AtomicU64,
 }
@@ -263,7 +192,7 @@ impl ConfigurationValue<RedisString> for RateValue {
     }
 }
 
-/// A [`CreateSetting`] as its number.
+/// The value of `chat.create`: the number of a [`CreateSetting`].
 pub(crate) struct CreateValue(AtomicI64);
 
 impl CreateValue {
@@ -286,12 +215,18 @@ impl ConfigurationValue<CreateSetting> for CreateValue {
     }
 }
 
-/// How many rooms one user may make in which time; `None`: no limit.
+/// The settings as the core takes them.
+pub(crate) fn limits() -> Limits {
+    let number = |at: usize| NUMBERS.get(at).map_or(0, |value| value.load(Relaxed).cast_unsigned());
+    Limits::from_values(number, CREATE.setting(), RATE_LIMIT.rate())
+}
+
+/// How often one user may create a room; `None`: without limit.
 pub(crate) fn create_limit() -> Option<Rate> {
     CREATE_LIMIT.rate()
 }
 
-/// Milliseconds during which nobody's presence ends after a load, a promotion or a jump of the clock.
+/// The length of a grace of presence, in milliseconds.
 pub(crate) fn presence_grace() -> u64 {
-    NUMBERS.presence_grace.load(Relaxed).unsigned_abs()
+    PRESENCE_GRACE_VALUE.load(Relaxed).cast_unsigned()
 }

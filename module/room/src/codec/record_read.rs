@@ -84,7 +84,7 @@ impl<'a> Record<'a> {
             EDIT => {
                 let (id, message) = (read_event_id(reader)?, read_id(reader)?);
                 let user = read_actor(reader)?;
-                let text = reader.text(MAX_TEXT_MAX as usize)?;
+                let text = reader.text(MAX_TEXT.max as usize)?;
                 let meta = reader.option(OBJECT_MAX)?;
                 if !meta.is_none_or(json::is_object) {
                     return Err(Malformed("meta is no JSON object"));

@@ -8,7 +8,7 @@ use crate::codec::event_ephemeral::Ephemeral;
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
 use crate::decide::decision::{Decision, Step};
-use crate::state::limits::{Create, Limits, MAX_TEXT_MAX};
+use crate::state::limits::{Create, Limits, MAX_TEXT};
 use crate::state::room::{Now, Room};
 use crate::state::settings::kind::Access;
 use crate::state::users::members::Role;
@@ -131,7 +131,7 @@ impl<'r, 'a> Context<'r, 'a> {
     pub(super) fn max_text_for(&self, actor: Actor<'_>) -> u64 {
         let settings = self.room.settings();
         let most = match actor {
-            Actor::Backend => MAX_TEXT_MAX,
+            Actor::Backend => MAX_TEXT.max,
             Actor::User(_) => settings.max_text(self.limits),
         };
         most.min(settings.room_bytes(self.limits) / 2)

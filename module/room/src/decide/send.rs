@@ -7,7 +7,7 @@ use crate::command_error::CommandError;
 use crate::decide::context::{Context, Creation};
 use crate::decide::decision::{Decision, Step};
 use crate::decide::trim::{Added, expired_nonces, trim};
-use crate::state::limits::MAX_TEXT_MAX;
+use crate::state::limits::MAX_TEXT;
 pub use crate::state::log::message_body::Mentions;
 use chat_protocol::id::Id;
 use chat_protocol::limits::MENTIONS_MAX;
@@ -71,8 +71,8 @@ pub fn decide<'a>(
     let Context { room, limits, now, .. } = context;
     let digest = match (send.nonce, send.ephemeral) {
         // No text as long has ever been stored.
-        (Some(_), false) if send.text.len() as u64 > MAX_TEXT_MAX => {
-            return Err(CommandError::TooBig(MAX_TEXT_MAX));
+        (Some(_), false) if send.text.len() as u64 > MAX_TEXT.max => {
+            return Err(CommandError::TooBig(MAX_TEXT.max));
         }
         (Some(name), false) => {
             let digest = nonces::digest(send.text);

@@ -1,47 +1,10 @@
 //! The settings of the server, as the core sees them: their bounds, their defaults and their type.
 //!
-//! A setting X has four names: X, X_DEFAULT, X_MIN, X_MAX. Bounds that nobody can set are in
+//! One table names each setting that is a number. Bounds that cannot be set are in
 //! `chat_protocol::limits`; the settings that a room has of its own are in `settings.rs`.
 
 use chat_protocol::id::parse_integer;
 use chat_protocol::limits::{TTL_MAX, TTL_MIN};
-
-/// The server's settings, as `decide` sees them. `apply` never does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Messages kept per room.
-    pub history_max: u64,
-    /// Milliseconds a message is kept; 0: no limit.
-    pub history_ttl: u64,
-    /// Events kept per room for resuming; 0: twice `history_max`.
-    pub journal_max: u64,
-    /// Bytes that the messages and events of a room may take.
-    pub room_bytes: u64,
-    /// Bytes of a message's text.
-    pub max_text: u64,
-    /// Milliseconds a connection lives without a beat when the command names no TTL.
-    pub presence_ttl: u64,
-    /// Users online above which a room is told of by numbers, not by names.
-    pub presence_announce: u64,
-    /// Milliseconds a nonce is remembered.
-    pub nonce_window: u64,
-    /// Nonces a room remembers at once.
-    pub nonce_max: u64,
-    /// Who may make an ordinary room by joining, sending or setting.
-    pub create: Create,
-    /// Members a room may have.
-    pub members_max: u64,
-    /// Bans and mutes a room may hold, those of the backend aside.
-    pub sanctions_max: u64,
-    /// Rooms one user may follow.
-    pub follows_max: u64,
-    /// What one user may do in one room; `None`: no limit.
-    pub rate_limit: Option<Rate>,
-    /// Milliseconds during which authors may edit; 0: no limit.
-    pub edit_window: u64,
-    /// Members up to which a room is told who has read how far.
-    pub receipts_max: u64,
-}
 
 /// So many things in such a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,67 +57,119 @@ pub enum Create {
     Backend,
 }
 
-macro_rules! setting {
-    ($default:ident $min:ident $max:ident = $a:expr, $b:expr, $c:expr; $what:literal) => {
-        #[doc = concat!("Default of ", $what, ".")]
-        pub const $default: u64 = $a;
-        #[doc = concat!("Smallest ", $what, ".")]
-        pub const $min: u64 = $b;
-        #[doc = concat!("Largest ", $what, ".")]
-        pub const $max: u64 = $c;
+/// How a number is written in redis.conf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// In digits.
+    Plain,
+    /// As bytes, also with a unit: `4kb`, `1mb`.
+    Bytes,
+}
+
+/// A setting of the server that is a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NumberSetting {
+    /// Its name in redis.conf, without the prefix `chat.`.
+    pub name: &'static str,
+    /// Its value if nothing sets it.
+    pub default: u64,
+    /// Its smallest value.
+    pub min: u64,
+    /// Its largest value.
+    pub max: u64,
+    /// How it is written.
+    pub unit: Unit,
+}
+
+/// Declares the settings that are numbers, one row each: what it means, field of [`Limits`], constant,
+/// name, default, smallest and largest value, unit. A row is all that a setting needs: the field, the
+/// default, the bounds, and the server's `CONFIG` follow from it.
+macro_rules! number_settings {
+    ($(#[doc = $text:literal] $field:ident, $constant:ident =
+        $name:literal, $default:expr, $min:expr, $max:expr, $unit:ident;)*) => {
+        /// The server's settings as `decide` sees them; `apply` never does.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct Limits {
+            $(#[doc = $text] pub $field: u64,)*
+            /// Who may create an ordinary room by joining, sending or setting.
+            pub create: Create,
+            /// How often one user may act in one room; `None`: without limit.
+            pub rate_limit: Option<Rate>,
+        }
+
+        $(
+            #[doc = $text]
+            pub const $constant: NumberSetting = NumberSetting {
+                name: $name,
+                default: $default,
+                min: $min,
+                max: $max,
+                unit: Unit::$unit,
+            };
+        )*
+
+        /// All settings that are numbers.
+        pub const NUMBER_SETTINGS: &[NumberSetting] = &[$($constant),*];
+
+        /// The place of each setting in [`NUMBER_SETTINGS`].
+        #[allow(non_camel_case_types, reason = "the names of the fields of `Limits`")]
+        enum Place {
+            $($field,)*
+        }
+
+        impl Limits {
+            /// The settings with these values; `number` gets a place in [`NUMBER_SETTINGS`].
+            #[inline]
+            pub fn from_values(
+                number: impl Fn(usize) -> u64,
+                create: Create,
+                rate_limit: Option<Rate>,
+            ) -> Limits {
+                Limits { $($field: number(Place::$field as usize),)* create, rate_limit }
+            }
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Limits {
+                    $($field: $constant.default,)*
+                    create: Create::Any,
+                    rate_limit: None,
+                }
+            }
+        }
     };
 }
 
-setting!(HISTORY_MAX_DEFAULT HISTORY_MAX_MIN HISTORY_MAX_MAX = 10_000, 1, 10_000_000;
-    "messages kept per room");
-setting!(HISTORY_TTL_DEFAULT HISTORY_TTL_MIN HISTORY_TTL_MAX = 0, 0, 315_360_000_000;
-    "milliseconds a message is kept, 0 for ever");
-setting!(JOURNAL_MAX_DEFAULT JOURNAL_MAX_MIN JOURNAL_MAX_MAX = 0, 0, 20_000_000;
-    "events kept for resuming, 0 for twice history-max");
-setting!(ROOM_BYTES_DEFAULT ROOM_BYTES_MIN ROOM_BYTES_MAX = 268_435_456, 1_048_576, 1_099_511_627_776;
-    "bytes that the messages and events of a room may take");
-setting!(MAX_TEXT_DEFAULT MAX_TEXT_MIN MAX_TEXT_MAX = 4_096, 1, 1_048_576;
-    "bytes of a text");
-setting!(PRESENCE_TTL_DEFAULT PRESENCE_TTL_MIN PRESENCE_TTL_MAX = 60_000, TTL_MIN, TTL_MAX;
-    "milliseconds a connection lives without a beat");
-setting!(PRESENCE_ANNOUNCE_DEFAULT PRESENCE_ANNOUNCE_MIN PRESENCE_ANNOUNCE_MAX = 500, 0, 100_000_000;
-    "users online up to which joins and leaves are told one by one");
-setting!(NONCE_WINDOW_DEFAULT NONCE_WINDOW_MIN NONCE_WINDOW_MAX = 300_000, 1_000, 86_400_000;
-    "milliseconds a nonce is remembered");
-setting!(NONCES_DEFAULT NONCES_MIN NONCES_MAX = 100_000, 1, 10_000_000;
-    "nonces a room remembers at once");
-setting!(MEMBERS_MAX_DEFAULT MEMBERS_MAX_MIN MEMBERS_MAX_MAX = 1_000_000, 1, 100_000_000;
-    "members of a room");
-setting!(SANCTIONS_MAX_DEFAULT SANCTIONS_MAX_MIN SANCTIONS_MAX_MAX = 10_000, 1, 100_000_000;
-    "bans and mutes of a room");
-setting!(EDIT_WINDOW_DEFAULT EDIT_WINDOW_MIN EDIT_WINDOW_MAX = 0, 0, 315_360_000_000;
-    "milliseconds during which authors may edit, 0 without end");
-setting!(RECEIPTS_MAX_DEFAULT RECEIPTS_MAX_MIN RECEIPTS_MAX_MAX = 100, 0, 100_000_000;
-    "members up to which a room is told who has read how far");
-setting!(FOLLOWS_MAX_DEFAULT FOLLOWS_MAX_MIN FOLLOWS_MAX_MAX = 10_000, 1, 1_000_000;
-    "rooms one user may follow");
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            history_max: HISTORY_MAX_DEFAULT,
-            history_ttl: HISTORY_TTL_DEFAULT,
-            journal_max: JOURNAL_MAX_DEFAULT,
-            room_bytes: ROOM_BYTES_DEFAULT,
-            max_text: MAX_TEXT_DEFAULT,
-            presence_ttl: PRESENCE_TTL_DEFAULT,
-            presence_announce: PRESENCE_ANNOUNCE_DEFAULT,
-            nonce_window: NONCE_WINDOW_DEFAULT,
-            nonce_max: NONCES_DEFAULT,
-            create: Create::Any,
-            members_max: MEMBERS_MAX_DEFAULT,
-            sanctions_max: SANCTIONS_MAX_DEFAULT,
-            follows_max: FOLLOWS_MAX_DEFAULT,
-            rate_limit: None,
-            edit_window: EDIT_WINDOW_DEFAULT,
-            receipts_max: RECEIPTS_MAX_DEFAULT,
-        }
-    }
+number_settings! {
+    /// Messages kept per room.
+    history_max, HISTORY_MAX = "history-max", 10_000, 1, 10_000_000, Plain;
+    /// Milliseconds for which a message is kept; 0: without limit.
+    history_ttl, HISTORY_TTL = "history-ttl", 0, 0, 315_360_000_000, Plain;
+    /// Events kept per room for resuming; 0: twice `history_max`.
+    journal_max, JOURNAL_MAX = "journal-max", 0, 0, 20_000_000, Plain;
+    /// Bytes that the messages and events of a room may take.
+    room_bytes, ROOM_BYTES = "room-bytes", 268_435_456, 1_048_576, 1_099_511_627_776, Bytes;
+    /// Bytes of the text of a message.
+    max_text, MAX_TEXT = "max-text", 4_096, 1, 1_048_576, Bytes;
+    /// Milliseconds for which a connection lives without a beat when the command names no TTL.
+    presence_ttl, PRESENCE_TTL = "presence-ttl", 60_000, TTL_MIN, TTL_MAX, Plain;
+    /// Users online up to which each join and leave is published; above, only their number is.
+    presence_announce, PRESENCE_ANNOUNCE = "presence-announce", 500, 0, 100_000_000, Plain;
+    /// Milliseconds for which a nonce is remembered.
+    nonce_window, NONCE_WINDOW = "nonce-window", 300_000, 1_000, 86_400_000, Plain;
+    /// Nonces that a room remembers at once.
+    nonce_max, NONCES_MAX = "nonce-max", 100_000, 1, 10_000_000, Plain;
+    /// Members that a room may have.
+    members_max, MEMBERS_MAX = "members-max", 1_000_000, 1, 100_000_000, Plain;
+    /// Bans and mutes that a room may hold, without those by the backend.
+    sanctions_max, SANCTIONS_MAX = "sanctions-max", 10_000, 1, 100_000_000, Plain;
+    /// Rooms that one user may follow.
+    follows_max, FOLLOWS_MAX = "follows-max", 10_000, 1, 1_000_000, Plain;
+    /// Milliseconds during which an author may edit a message; 0: without limit.
+    edit_window, EDIT_WINDOW = "edit-window", 0, 0, 315_360_000_000, Plain;
+    /// Members up to which a room publishes how far each has read.
+    receipts_max, RECEIPTS_MAX = "receipts-max", 100, 0, 100_000_000, Plain;
 }
 
 #[cfg(test)]

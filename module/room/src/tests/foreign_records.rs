@@ -58,7 +58,7 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
         record.write(&mut out);
         out
     }
-    let message = (id(), user(), text(MAX_TEXT_MAX as usize), any::<bool>());
+    let message = (id(), user(), text(MAX_TEXT.max as usize), any::<bool>());
     let message = message.prop_map(|(id, author, text, nonce)| {
         let nonce = nonce.then_some("n");
         let body = Body {

@@ -6,7 +6,7 @@ use chat_protocol::limits::OBJECT_MAX;
 
 use super::{World, damage, digest};
 use crate::codec::snapshot_write::{PIECE, REACTION_USERS};
-use crate::state::limits::MAX_TEXT_MAX;
+use crate::state::limits::MAX_TEXT;
 use crate::{Loader, Part, Record, Room};
 
 fn pieces(room: &Room, part: Part) -> Vec<Vec<u8>> {
@@ -45,7 +45,7 @@ impl Made {
 
     fn message(&mut self, text: &str) -> Id {
         let (mut world, id) = (World::new("lobby"), self.next());
-        world.limits.max_text = MAX_TEXT_MAX;
+        world.limits.max_text = MAX_TEXT.max;
         world.room = std::mem::take(&mut self.room);
         world.now = id.ms;
         world.send("*", text).expect("sent");
@@ -67,7 +67,7 @@ fn large_rooms() -> Vec<(&'static str, Room)> {
 
     let mut made = Made::new();
     for _ in 0..3 {
-        made.message(&"x".repeat(MAX_TEXT_MAX as usize));
+        made.message(&"x".repeat(MAX_TEXT.max as usize));
     }
     rooms.push(("the longest texts", made.room));
 
@@ -117,7 +117,7 @@ fn large_rooms() -> Vec<(&'static str, Room)> {
 #[test]
 fn no_piece_is_larger_than_a_piece_and_an_item() {
     // A message may have its text, its meta, fifty mentions, and some numbers.
-    let item = MAX_TEXT_MAX as usize + OBJECT_MAX + 8192;
+    let item = MAX_TEXT.max as usize + OBJECT_MAX + 8192;
     let (world, mut most) = (World::new("lobby"), 0);
     for (what, room) in large_rooms() {
         for part in [Part::Everything(world.time()), Part::Durable] {

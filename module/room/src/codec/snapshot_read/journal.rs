@@ -135,7 +135,7 @@ impl Decoder<'_, '_> {
     /// what a later edit has put in its place, as every version before the third repeated that too.
     fn content(&mut self, target: Target) -> Result<(), Malformed> {
         self.check_alive(target)?;
-        self.reader.text(MAX_TEXT_MAX as usize)?;
+        self.reader.text(MAX_TEXT.max as usize)?;
         let meta = self.reader.option(OBJECT_MAX)?;
         if meta.is_none_or(json::is_object) {
             Ok(())

@@ -252,7 +252,7 @@ impl<'a> Body<'a> {
         };
         let text =
             simdutf8::basic::from_utf8(reader.rest()).map_err(|_| Malformed("text not UTF-8"))?;
-        if text.len() as u64 > MAX_TEXT_MAX {
+        if text.len() as u64 > MAX_TEXT.max {
             return Err(Malformed("text too long"));
         }
         Ok(Body { since_previous, kind, text, meta, reply, mentions, nonce, edited, deleted })

@@ -152,13 +152,13 @@ settings! {
     1  Topic       topic: Text         = visible_line(TOPIC_MAX),                  Moderator, All;
     2  Description description: Text   = line(DESCRIPTION_MAX),                    Moderator, All;
     /// Bytes of a message's text.
-    3  MaxText     max_text: Number    = limit(MAX_TEXT_MIN, MAX_TEXT_MAX),        Owner,     All;
+    3  MaxText     max_text: Number    = limit(MAX_TEXT.min, MAX_TEXT.max),        Owner,     All;
     /// Messages kept.
-    4  HistoryMax  history_max: Number = limit(HISTORY_MAX_MIN, HISTORY_MAX_MAX),  Owner,     All;
+    4  HistoryMax  history_max: Number = limit(HISTORY_MAX.min, HISTORY_MAX.max),  Owner,     All;
     /// Milliseconds a message is kept.
-    5  HistoryTtl  history_ttl: Number = limit(1, HISTORY_TTL_MAX),                Owner,     All;
+    5  HistoryTtl  history_ttl: Number = limit(1, HISTORY_TTL.max),                Owner,     All;
     /// Bytes that messages and events may take.
-    13 RoomBytes   room_bytes: Number  = limit(ROOM_BYTES_MIN, ROOM_BYTES_MAX),    Owner,     All;
+    13 RoomBytes   room_bytes: Number  = limit(ROOM_BYTES.min, ROOM_BYTES.max),    Owner,     All;
     /// Whether joins are durable events.
     6  LogJoins    log_joins: Switch   = (),                                       Owner,     All;
     /// Whether only owners and moderators write.

@@ -15,7 +15,7 @@ use crate::bytes::allocation::of_text;
 use crate::bytes::compact::{U24, U48};
 use crate::collections::chunked_vec::ChunkedVec;
 use crate::collections::linear_hash::LinearHashTable;
-use crate::state::limits::HISTORY_MAX_MAX;
+use crate::state::limits::HISTORY_MAX;
 use crate::state::numbers::{OnlineNumber, UserNumber};
 use crate::state::users::members::{Membership, Role};
 
@@ -75,7 +75,7 @@ struct Stored {
     role: Role,
 }
 
-const _: () = assert!(HISTORY_MAX_MAX < U24::MAX as u64);
+const _: () = assert!(HISTORY_MAX.max < U24::MAX as u64);
 
 impl Stored {
     fn pack(membership: Membership) -> Stored {
