@@ -4,6 +4,7 @@
 //! same. Errors of Redis itself (`WRONGTYPE`, `OOM`, `READONLY`, `MOVED`, …) pass through the relay
 //! unchanged and are not in it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// What follows the word of an error.
@@ -119,6 +120,12 @@ impl ErrorCode {
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
+    }
+}
+
+impl From<ErrorCode> for Cow<'static, str> {
+    fn from(code: ErrorCode) -> Self {
+        Cow::Borrowed(code.word())
     }
 }
 

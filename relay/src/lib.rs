@@ -18,10 +18,10 @@
 
 mod client;
 mod config;
+mod contact;
 mod event;
 mod hub;
 mod metrics;
-mod names;
 mod operations;
 mod panics;
 mod rate_limit;
@@ -39,5 +39,5 @@ pub mod fuzzing {
     pub use crate::client::json::{string, text};
     pub use crate::client::reply::{error, ok};
     pub use crate::client::request::{Fields, Request};
-    pub use crate::event::Head;
+    pub use crate::event::text as event_text;
 }

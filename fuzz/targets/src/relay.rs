@@ -1,8 +1,9 @@
 //! What a relay reads: frames of clients, requests in them, and the events of rooms.
 
 use bytes::BufMut;
+use chat_protocol::event_header::EventHeader;
 use chat_protocol::names::{is_user, room_kind};
-use chat_relay::fuzzing::{self, Broken, Fields, Found, Head, Incoming, Request, Step};
+use chat_relay::fuzzing::{self, Broken, Fields, Found, Incoming, Request, Step, event_text};
 
 /// The longest message of the reader under test.
 const MOST: usize = 4096;
@@ -33,7 +34,7 @@ pub fn frames(bytes: &[u8]) {
                 assert!(payload.len() <= 125);
             }
             Ok(_) => {}
-            Err(Broken::Close(close)) => return assert!((4000..5000).contains(&close.code)),
+            Err(Broken::Close(close)) => return assert!((4000..5000).contains(&close.number)),
             Err(Broken::Socket(error)) => panic!("{error}"),
         }
     }
@@ -83,12 +84,12 @@ fn fields(fields: &Fields<'_>) {
 
 /// The bytes of an event as they come on a channel.
 pub fn events(bytes: &[u8]) {
-    let Some(head) = Head::parse(bytes) else { return };
+    let Some(head) = EventHeader::parse(bytes) else { return };
     assert_eq!(head.bytes(), bytes);
     for name in ["user", "room", "ref", "reason", "data", "status", "text"] {
         if let Some(raw) = head.raw(name) {
             assert!(raw.len() < bytes.len());
         }
-        let _ = head.text(name);
+        let _ = event_text(&head, name);
     }
 }

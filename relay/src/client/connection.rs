@@ -7,12 +7,13 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
 
+use chat_protocol::close_code::{self, CloseCode};
 use parking_lot::Mutex;
 use rustix::net::{SendFlags, send};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::client::close::{self, Close};
+use crate::client::close;
 use crate::client::frame::{self, Frame};
 use crate::client::outbox::{Class, Outbox, Pushed, SLICES};
 use crate::metrics::METRICS;
@@ -28,7 +29,7 @@ const NOTSENT_MOST: u32 = 64 << 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// The relay closes it.
-    Close(Close),
+    Close(CloseCode),
     /// The socket failed: there is nobody to tell.
     Lost,
 }
@@ -113,7 +114,7 @@ impl Connection {
                 return false;
             }
             Pushed::Full => {
-                self.finish(&mut sending, End::Close(close::SLOW), None);
+                self.finish(&mut sending, End::Close(close_code::SLOW), None);
                 return false;
             }
         }
@@ -211,7 +212,7 @@ impl Connection {
     }
 
     /// Ends the connection as [`Connection::end`] does, with a word for people.
-    pub(crate) fn close(&self, close: Close, message: Option<&str>) {
+    pub(crate) fn close(&self, close: CloseCode, message: Option<&str>) {
         self.finish(&mut self.sending.lock(), End::Close(close), message);
     }
 
@@ -228,7 +229,7 @@ impl Connection {
         match end {
             End::Close(close) => {
                 METRICS.closed(close.name);
-                sending.outbox.finish(close.frame(message));
+                sending.outbox.finish(close::frame(close, message));
                 if !sending.blocked {
                     self.write(sending);
                 }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use chat_protocol::error_code::{self as protocol, ErrorCode};
+
 use crate::client::json::string;
 
 /// Why an operation was refused, as the client is told.
@@ -28,52 +30,56 @@ pub enum Argument {
 
 impl Error {
     /// A code with an explanation.
-    pub fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Error {
-        Error { code: Cow::Borrowed(code), message: message.into(), argument: None }
+    pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Error {
+        Error { code: code.into(), message: message.into(), argument: None }
     }
 
     /// A code with a word that says what of.
     pub fn with_word(
-        code: &'static str,
+        code: ErrorCode,
         what: impl Into<Cow<'static, str>>,
         message: &'static str,
     ) -> Error {
-        let argument = Some(("what", Argument::Word(what.into())));
+        let argument = Some((protocol::Argument::What.name(), Argument::Word(what.into())));
         Error { argument, ..Error::new(code, message) }
     }
 
     /// The request is wrong in `what`.
     pub fn invalid(what: impl Into<Cow<'static, str>>, message: &'static str) -> Error {
-        Error::with_word("INVALID", what, message)
+        Error::with_word(ErrorCode::Invalid, what, message)
     }
 
     /// Redis cannot be asked now.
     pub fn unavailable() -> Error {
-        Error::new("UNAVAILABLE", "Redis cannot be reached now; try again")
+        Error::new(ErrorCode::Unavailable, ErrorCode::Unavailable.text().unwrap_or_default())
     }
 
     /// Too much in too short a time; try again after `retry_ms`.
     pub fn ratelimit(retry_ms: u64) -> Error {
-        let argument = Some(("retry_ms", Argument::Number(retry_ms)));
+        let argument = Some((protocol::Argument::RetryMs.name(), Argument::Number(retry_ms)));
         Error { argument, ..Error::new("RATELIMIT", "too much at a time; wait a little") }
+    }
+
+    /// Whether this is the error with that code.
+    pub fn is(&self, code: ErrorCode) -> bool {
+        self.code == code.word()
     }
 
     /// From an error reply: its first word is the code, the second the code's argument.
     pub fn from_reply(code: &str, details: &str) -> Error {
         let (first, explanation) = details.split_once(' ').unwrap_or((details, ""));
-        let number = |name| first.parse().ok().map(|number| (name, Argument::Number(number)));
-        let word =
-            |name| (!first.is_empty()).then(|| (name, Argument::Word(first.to_owned().into())));
-        let argument = match code {
-            "INVALID" | "DENIED" => word("what"),
-            "BANNED" | "MUTED" => number("until_ms"),
-            "RATELIMIT" => number("retry_ms"),
-            "TOOBIG" => number("max_bytes"),
-            _ => None,
-        };
+        let known = ErrorCode::parse(code);
+        let argument = known.and_then(ErrorCode::argument).and_then(|argument| {
+            let value = match argument {
+                protocol::Argument::What if first.is_empty() => None,
+                protocol::Argument::What => Some(Argument::Word(first.to_owned().into())),
+                _ => first.parse().ok().map(Argument::Number),
+            };
+            Some((argument.name(), value?))
+        });
         let message = match (&argument, explanation) {
             (None, _) => details,
-            (Some(_), "") => in_words(code).unwrap_or(first),
+            (Some(_), "") => known.and_then(ErrorCode::text).unwrap_or(first),
             (Some(_), explanation) => explanation.trim_start_matches("- "),
         };
         let code = Cow::Owned(code.to_owned());
@@ -96,17 +102,6 @@ impl Error {
             }
             None => {}
         }
-    }
-}
-
-/// What a code means, for people, where the module says no more than its argument.
-fn in_words(code: &str) -> Option<&'static str> {
-    match code {
-        "BANNED" => Some("kept out of this room"),
-        "MUTED" => Some("may read here but not write"),
-        "RATELIMIT" => Some("too fast; wait a little"),
-        "TOOBIG" => Some("too long"),
-        _ => None,
     }
 }
 

@@ -8,12 +8,11 @@
 use std::io::{self, ErrorKind};
 
 use bytes::{Bytes, BytesMut};
+use chat_protocol::close_code::{self, CloseCode};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::error::Error;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
-
-use crate::client::close::{self, Close};
 
 /// Bytes that one step reads when no frame is begun: most frames are small.
 const FEW: usize = 2 << 10;
@@ -56,13 +55,13 @@ pub struct Step {
 #[derive(Debug)]
 pub enum Broken {
     /// They are not what they should be.
-    Close(Close),
+    Close(CloseCode),
     /// The socket failed.
     Socket(io::Error),
 }
 
-impl From<Close> for Broken {
-    fn from(close: Close) -> Broken {
+impl From<CloseCode> for Broken {
+    fn from(close: CloseCode) -> Broken {
         Broken::Close(close)
     }
 }
@@ -122,7 +121,7 @@ impl Incoming {
     }
 
     /// The next frame, if a whole one has come.
-    fn take(&mut self) -> Result<Option<Found>, Close> {
+    fn take(&mut self) -> Result<Option<Found>, CloseCode> {
         let header = match self.header.take() {
             Some(header) => *header,
             None => match self.parse_header()? {
@@ -136,44 +135,46 @@ impl Incoming {
         }
         let (header, length) = header;
         let mut payload = self.buffer.split_to(length);
-        let mask = header.mask.ok_or(close::PROTOCOL)?;
+        let mask = header.mask.ok_or(close_code::PROTOCOL)?;
         unmask(&mut payload, mask);
         self.sort(&header, payload).map(Some)
     }
 
     /// Parses a header and refuses at once what cannot become a frame we take.
-    fn parse_header(&mut self) -> Result<Option<(FrameHeader, usize)>, Close> {
+    fn parse_header(&mut self) -> Result<Option<(FrameHeader, usize)>, CloseCode> {
         let mut cursor = io::Cursor::new(&self.buffer[..]);
         let parsed = FrameHeader::parse(&mut cursor).map_err(|error| match error {
-            Error::Capacity(_) => close::TOOBIG,
-            _ => close::PROTOCOL,
+            Error::Capacity(_) => close_code::TOOBIG,
+            _ => close_code::PROTOCOL,
         })?;
         let Some((header, length)) = parsed else { return Ok(None) };
         let header_length = cursor.position() as usize;
         if header.rsv1 || header.rsv2 || header.rsv3 || header.mask.is_none() {
-            return Err(close::PROTOCOL);
+            return Err(close_code::PROTOCOL);
         }
-        let length = usize::try_from(length).map_err(|_| close::TOOBIG)?;
+        let length = usize::try_from(length).map_err(|_| close_code::TOOBIG)?;
         match header.opcode {
             OpCode::Control(_) if !header.is_final || length > CONTROL_MAX => {
-                return Err(close::PROTOCOL);
+                return Err(close_code::PROTOCOL);
             }
-            OpCode::Data(Data::Continue) if self.message.is_none() => return Err(close::PROTOCOL),
+            OpCode::Data(Data::Continue) if self.message.is_none() => {
+                return Err(close_code::PROTOCOL);
+            }
             OpCode::Data(Data::Text | Data::Binary) if self.message.is_some() => {
-                return Err(close::PROTOCOL);
+                return Err(close_code::PROTOCOL);
             }
-            OpCode::Data(Data::Binary) => return Err(close::BINARY),
+            OpCode::Data(Data::Binary) => return Err(close_code::BINARY),
             _ => {}
         }
         let before = self.message.as_ref().map_or(0, |message| message.len());
         if length > self.most - before.min(self.most) {
-            return Err(close::TOOBIG);
+            return Err(close_code::TOOBIG);
         }
         let _ = self.buffer.split_to(header_length);
         Ok(Some((header, length)))
     }
 
-    fn sort(&mut self, header: &FrameHeader, payload: BytesMut) -> Result<Found, Close> {
+    fn sort(&mut self, header: &FrameHeader, payload: BytesMut) -> Result<Found, CloseCode> {
         match header.opcode {
             OpCode::Control(Control::Ping) => Ok(Found::Ping(payload.freeze())),
             OpCode::Control(Control::Pong) => Ok(Found::Pong),
@@ -184,7 +185,7 @@ impl Incoming {
                 Ok(Found::Part)
             }
             OpCode::Data(Data::Continue) => {
-                let mut message = self.message.take().ok_or(close::PROTOCOL)?;
+                let mut message = self.message.take().ok_or(close_code::PROTOCOL)?;
                 message.extend_from_slice(&payload);
                 if header.is_final {
                     return whole(message);
@@ -192,7 +193,7 @@ impl Incoming {
                 self.message = Some(message);
                 Ok(Found::Part)
             }
-            _ => Err(close::PROTOCOL),
+            _ => Err(close_code::PROTOCOL),
         }
     }
 }
@@ -209,12 +210,12 @@ fn unmask(payload: &mut [u8], [a, b, c, d]: [u8; 4]) {
     }
 }
 
-fn whole(message: BytesMut) -> Result<Found, Close> {
-    Utf8Bytes::try_from(message.freeze()).map(Found::Text).map_err(|_| close::UTF8)
+fn whole(message: BytesMut) -> Result<Found, CloseCode> {
+    Utf8Bytes::try_from(message.freeze()).map(Found::Text).map_err(|_| close_code::UTF8)
 }
 
 /// The answer to a close frame: its own code, if it is one that may be sent (section 7.4).
-fn closing(payload: &[u8]) -> Result<Bytes, Close> {
+fn closing(payload: &[u8]) -> Result<Bytes, CloseCode> {
     match payload {
         [] => Ok(Bytes::new()),
         [high, low, reason @ ..] => {
@@ -223,20 +224,21 @@ fn closing(payload: &[u8]) -> Result<Bytes, Close> {
                 1000..=1003 | 1007..=1014 | 3000..=4999
             );
             if !is_sendable {
-                return Err(close::PROTOCOL);
+                return Err(close_code::PROTOCOL);
             }
-            std::str::from_utf8(reason).map_err(|_| close::UTF8)?;
+            std::str::from_utf8(reason).map_err(|_| close_code::UTF8)?;
             Ok(Bytes::copy_from_slice(&[*high, *low]))
         }
-        [_] => Err(close::PROTOCOL),
+        [_] => Err(close_code::PROTOCOL),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use bytes::BufMut;
     use proptest::prelude::*;
+
+    use super::*;
 
     /// A client's frame, masked.
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -277,7 +279,7 @@ mod tests {
                 Ok(Step { found: Found::Nothing, .. }) => return (all, None),
                 Ok(Step { found: Found::Bytes, .. }) => {}
                 Ok(Step { found, .. }) => all.push(found),
-                Err(Broken::Close(close)) => return (all, Some(close.code)),
+                Err(Broken::Close(close)) => return (all, Some(close.number)),
                 Err(Broken::Socket(error)) => panic!("{error}"),
             }
         }

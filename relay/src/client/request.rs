@@ -6,13 +6,13 @@
 
 use std::borrow::Cow;
 
+use chat_protocol::id::Id;
+use chat_protocol::names;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::client::error::Error;
 use crate::client::json;
-use crate::event::Id;
-use crate::names;
 
 /// Longest `ref` that comes back, bytes as written.
 const REF_MAX: usize = 256;

@@ -10,10 +10,9 @@ mod values;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use chat_protocol::names;
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
-
-use crate::names;
 pub(crate) use relay_url::RelayUrl;
 use values::{Wrong, listen_address, redis_address};
 

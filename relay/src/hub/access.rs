@@ -10,8 +10,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_protocol::event_header::{EventHeader, Place};
+
 use crate::client::error::Error;
-use crate::event::{Head, Place};
+use crate::event;
 use crate::hub::hub::Hub;
 use crate::hub::presence;
 use crate::panics::restart_on_panic;
@@ -31,11 +33,11 @@ const PAUSE_MOST: Duration = Duration::from_secs(1);
 const PAGES: usize = 16;
 
 /// Looks at an event that has come from the channel.
-pub(crate) fn watch(hub: &Arc<Hub>, room: &Arc<Room>, head: &Head<'_>) {
+pub(crate) fn watch(hub: &Arc<Hub>, room: &Arc<Room>, head: &EventHeader<'_>) {
     match head.kind {
         "member" if matches!(head.place, Place::Durable { .. }) => {
-            let kind = head.text("kind").unwrap_or_default();
-            let user = head.text("user").unwrap_or_default();
+            let kind = event::text(head, "kind").unwrap_or_default();
+            let user = event::text(head, "user").unwrap_or_default();
             if matches!(&*kind, "leave" | "kick" | "ban") {
                 hub.follow_cache.forget(&user, &room.name);
                 end_removed_presence(hub, room);

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use crate::event::{Head, Place};
+use chat_protocol::event_header::{EventHeader, Place};
+
 use crate::hub::access;
 use crate::hub::beats;
 use crate::hub::event_queue::TAKEN;
@@ -45,7 +46,8 @@ impl Dispatcher {
             }
             let mut pending_flush = PendingFlush::new();
             // What changes who may read ends a run: that is looked at before the next event.
-            let together = |(room, head): &(&Arc<Room>, Head<'_>), (next, _): &(&Arc<Room>, _)| {
+            let together = |(room, head): &(&Arc<Room>, EventHeader<'_>),
+                            (next, _): &(&Arc<Room>, _)| {
                 Arc::ptr_eq(room, next) && !changes_access(head)
             };
             for run in events.chunk_by(together) {
@@ -60,7 +62,11 @@ impl Dispatcher {
         while self.dispatch() > 0 {}
     }
 
-    fn dispatch_to_room(&self, run: &[(&Arc<Room>, Head<'_>)], pending_flush: &mut PendingFlush) {
+    fn dispatch_to_room(
+        &self,
+        run: &[(&Arc<Room>, EventHeader<'_>)],
+        pending_flush: &mut PendingFlush,
+    ) {
         let Some((room, last)) = run.last() else { return };
         for (_, head) in run {
             if let Place::Durable { id, .. } = head.place {
@@ -126,6 +132,6 @@ impl Listener for Dispatcher {
 }
 
 /// Whether [`access::watch`] has to look at it.
-fn changes_access(event: &Head<'_>) -> bool {
+fn changes_access(event: &EventHeader<'_>) -> bool {
     matches!(event.kind, "member" | "room" | "drop")
 }

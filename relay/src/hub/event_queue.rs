@@ -8,10 +8,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use chat_protocol::event_header::EventHeader;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::event::Head;
 use crate::room::Room;
 
 /// Beyond this many bytes it is full.
@@ -28,9 +28,9 @@ pub(super) struct QueuedEvent {
 
 impl QueuedEvent {
     /// Its head; None: not an event of the module's making.
-    pub(super) fn head(&self) -> Option<Head<'_>> {
+    pub(super) fn head(&self) -> Option<EventHeader<'_>> {
         let text = std::str::from_utf8(&self.payload).ok()?;
-        Head::parse(text.as_bytes())
+        EventHeader::parse(text.as_bytes())
     }
 }
 

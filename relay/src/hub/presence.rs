@@ -7,10 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::close;
+use chat_protocol::close_code;
+
 use crate::client::connection::{Connection, End};
+use crate::contact::contact;
 use crate::hub::hub::Hub;
-use crate::names::contact;
 use crate::upstream::Command;
 use crate::upstream::commands;
 
@@ -38,7 +39,7 @@ pub(crate) fn disconnect(hub: &Arc<Hub>, connection: &Arc<Connection>) {
     let (hub, connection) = (hub.clone(), connection.clone());
     tokio::spawn(async move {
         match connection.ended() {
-            Some(End::Close(close::KICKED)) => end(&hub, &connection, &rooms).await,
+            Some(End::Close(close_code::KICKED)) => end(&hub, &connection, &rooms).await,
             _ => shorten(&hub, &connection, &rooms).await,
         }
     });

@@ -7,12 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_protocol::id::Id;
 use tracing::{debug, warn};
 
 use crate::client::error::Error;
 use crate::client::frame;
 use crate::client::json;
-use crate::event::Id;
 use crate::hub::access::{self, end_removed_presence};
 use crate::hub::hub::Hub;
 use crate::hub::profiles::updates;

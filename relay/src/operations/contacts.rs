@@ -6,12 +6,15 @@
 
 use std::sync::Arc;
 
+use chat_protocol::error_code::ErrorCode;
+use chat_protocol::names;
+
 use super::{Answer, Context, Outcome};
 use crate::client::error::Error;
 use crate::client::request::Request;
 use crate::config::Contacts;
+use crate::contact::contact;
 use crate::hub::profiles::profile::{Detail, Profile};
-use crate::names::{self, contact};
 use crate::upstream::replies::BoundedObject;
 
 /// Most users that one `profiles` names.
@@ -20,7 +23,11 @@ const PROFILES: usize = 100;
 /// Refuses to tell of this room's presence unless it is the user's own or contacts are open.
 pub(super) fn check_contact(context: &Context, room: &str) -> Result<(), Error> {
     if context.hub.config.contacts == Contacts::Deny && contact(room, context.user()).is_some() {
-        return Err(Error::with_word("DENIED", "contacts", "presence of others is not told"));
+        return Err(Error::with_word(
+            ErrorCode::Denied,
+            "contacts",
+            "presence of others is not told",
+        ));
     }
     Ok(())
 }

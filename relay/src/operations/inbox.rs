@@ -9,14 +9,15 @@ use std::fmt::Write;
 use std::iter::repeat;
 use std::sync::Arc;
 
+use chat_protocol::error_code::ErrorCode;
+use chat_protocol::id::Id;
+use chat_protocol::names::room_kind;
 use redis::Value;
 
 use super::{Answer, Context, Outcome, notices};
 use crate::client::error::Error;
 use crate::client::json;
 use crate::client::request::Request;
-use crate::event::Id;
-use crate::names::room_kind;
 use crate::upstream::commands::{self, Bounds, Part, Reader, Rows};
 use crate::upstream::replies::{BoundedObject, Elements, PAGE_BYTES, Page, text};
 use crate::upstream::{Command, CommandError, Reply, all_unavailable};
@@ -45,7 +46,7 @@ impl Unread {
     fn read(reply: Reply) -> Result<Option<Unread>, Error> {
         let value = match reply {
             Ok(value) => value,
-            Err(CommandError::Refused(error)) if error.code == "NOROOM" => return Ok(None),
+            Err(CommandError::Refused(error)) if error.is(ErrorCode::NoRoom) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let one = Elements::of(value)?.any()?;
@@ -101,7 +102,7 @@ pub(super) async fn unread(context: &Arc<Context>, request: Request<'_>) -> Outc
                     unread.write(out);
                     out.push('}');
                 }
-                Err(error) if error.code == "UNAVAILABLE" => {
+                Err(error) if error.is(ErrorCode::Unavailable) => {
                     out.push_str("{\"error\":{");
                     error.write(out);
                     out.push_str("}}");
@@ -153,7 +154,7 @@ pub(super) async fn inbox(context: &Arc<Context>, request: Request<'_>) -> Outco
         match Unread::read(reply) {
             Ok(Some(unread)) => waiting.push((Cursor { last: unread.last, room }, unread)),
             Ok(None) => lost.push(room),
-            Err(error) if error.code == "UNAVAILABLE" => return Err(error),
+            Err(error) if error.is(ErrorCode::Unavailable) => return Err(error),
             // No room any more but something else: not the list's fault.
             Err(_) => {}
         }
@@ -215,7 +216,7 @@ async fn followed_rooms(context: &Context) -> Result<Vec<String>, Error> {
         let command = commands::follows(context.user(), page);
         let value = match context.hub.upstream.call_one(command).await {
             Ok(value) => value,
-            Err(CommandError::Refused(error)) if error.code == "NOROOM" => return Ok(rooms),
+            Err(CommandError::Refused(error)) if error.is(ErrorCode::NoRoom) => return Ok(rooms),
             Err(error) => return Err(error.into()),
         };
         let mut reply = Elements::of(value)?;
@@ -324,7 +325,7 @@ mod tests {
         of(Value::Array(row)).expect("a reply").expect("a member").write(&mut out);
         assert_eq!(out, r#""unread":3,"mentions":1,"cursor":"5-1","last":"9-4""#);
         assert!(of(Value::Int(1)).is_err());
-        let missing = Unread::read(Err(CommandError::Refused(Error::new("NOROOM", ""))));
+        let missing = Unread::read(Err(CommandError::Refused(Error::new(ErrorCode::NoRoom, ""))));
         assert!(missing.expect("an answer").is_none());
         assert!(Unread::read(Err(Unavailable::NotServing.into())).is_err());
     }

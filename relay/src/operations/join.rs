@@ -31,18 +31,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_protocol::error_code::ErrorCode;
+use chat_protocol::id::Id;
 use redis::Value;
 
 use super::Context;
 use super::contacts::check_contact;
 use super::follows::{Following, Gain};
 use crate::client::error::Error;
-use crate::event::Id;
+use crate::contact::contact;
 use crate::hub::access;
 use crate::hub::presence;
 use crate::hub::profiles::profile::Profile;
 use crate::hub::sync;
-use crate::names::contact;
 use crate::room::fetch::{Fetched, Key};
 use crate::room::subscribers::PendingFlush;
 use crate::room::{Attached, Joiner, Next, Room};
@@ -226,7 +227,9 @@ async fn admit(
     let is_live = wanted.start == Start::Live;
     let seen = match seen {
         // The user's personal room is made by `CHAT.PRESENCE`, which may be refused now.
-        Err(CommandError::Refused(error)) if is_live && error.code == "NOROOM" => Ok(Value::Nil),
+        Err(CommandError::Refused(error)) if is_live && error.is(ErrorCode::NoRoom) => {
+            Ok(Value::Nil)
+        }
         seen => seen,
     };
     if !(is_refused_write(&joined) && seen.as_ref().is_ok_and(is_member)) {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use chat_protocol::names;
 use redis::Value;
 
 use super::follows::Following;
 use super::{Answer, Context, Outcome};
 use crate::client::error::Error;
 use crate::client::request::Request;
-use crate::names;
 use crate::upstream::CommandError;
 use crate::upstream::commands::{self, Moderation, Reader};
 use crate::upstream::replies::{field, integer, text};

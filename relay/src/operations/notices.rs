@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
+use chat_protocol::error_code::ErrorCode;
+use chat_protocol::id::Id;
+use chat_protocol::names::{RoomKind, room_kind};
 use redis::Value;
 
 use super::Context;
 use crate::client::json;
-use crate::event::Id;
 use crate::hub::access::{Access, read_access};
-use crate::names::{RoomKind, room_kind};
 use crate::upstream::commands::{self, Bounds, Part, Reader};
 use crate::upstream::replies::Page;
 use crate::upstream::{Command, CommandError};
@@ -31,7 +32,7 @@ pub(super) async fn check_block(context: &Context, room: &str) -> Result<(), Com
     let Some(other) = other_side(context.user(), room) else { return Ok(()) };
     let asked = commands::room(&format!("@{other}"), Reader::User(context.user()));
     match read_access(context.hub.upstream.call_one(asked).await) {
-        Access::Denied(error) if error.code == "BANNED" => Err(CommandError::Refused(error)),
+        Access::Denied(error) if error.is(ErrorCode::Banned) => Err(CommandError::Refused(error)),
         // A personal room is closed to others anyway; it may not even exist.
         Access::Denied(_) | Access::Granted => Ok(()),
         Access::Unknown(error) => Err(error),
@@ -71,7 +72,7 @@ async fn tell(context: &Context, room: &str, id: Id, mut told: Vec<(String, &'st
     told.retain(|(user, kind)| {
         let lets_in = replies.next().map(read_access).is_some_and(|answer| match answer {
             Access::Granted => true,
-            Access::Denied(error) => error.code != "BANNED",
+            Access::Denied(error) => !error.is(ErrorCode::Banned),
             Access::Unknown(_) => false,
         });
         let may_read = replies.next().is_some_and(|reply| reply.is_ok());

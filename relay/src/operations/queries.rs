@@ -3,26 +3,26 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use chat_protocol::limits::{
+    COUNT_MAX, DESCRIPTION_MAX, ROOM_NAME_MAX, STATUS_MAX, TOPIC_MAX, USER_NAME_MAX,
+};
+use chat_protocol::names::{self, RoomKind};
 use redis::Value;
 
 use super::{Answer, Context, Outcome, contacts};
 use crate::client::error::Error;
 use crate::client::json;
 use crate::client::request::{Fields, Request};
-use crate::names::{self, ROOM_NAME_MAX, RoomKind, USER_NAME_MAX};
 use crate::upstream::commands::{self, Bounds, Part, Reader, Rows};
 use crate::upstream::replies::{Elements, Keep, PAGE_BYTES, Page, integer, write_json};
 use crate::upstream::{CommandError, all_unavailable};
 
 /// What COUNT may be.
-const COUNT_MOST: u64 = 1000;
+const COUNT_MOST: u64 = COUNT_MAX as u64;
 /// Rows of a reply at most, by the longest row there can be, every byte of a text escaped.
 const MEMBERS_MOST: u64 = (PAGE_BYTES / (2 * USER_NAME_MAX + 64)) as u64;
 const WHO_MOST: u64 = (PAGE_BYTES / (2 * USER_NAME_MAX + 2 * STATUS_MAX + 112)) as u64;
 const ROOMS_MOST: u64 = (PAGE_BYTES / (2 * ROOM_NAME_MAX + 2 * TOPIC_MAX + 144)) as u64;
-/// Bytes of a status and of a topic; those of names are in `names.rs`.
-const STATUS_MAX: usize = 64;
-const TOPIC_MAX: usize = 256;
 
 pub(super) async fn history(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let fields = &request.fields;
@@ -151,8 +151,6 @@ const SETTINGS: &[&str] = &[
     "status",
     "tokens_after",
 ];
-/// Longest value of any of them, in bytes.
-const SETTING_MAX: usize = 4096;
 
 /// The settings of a request, each known and named once.
 fn settings_of(settings: &Fields<'_>) -> Result<Vec<(&'static str, String)>, Error> {
@@ -167,7 +165,7 @@ fn settings_of(settings: &Fields<'_>) -> Result<Vec<(&'static str, String)>, Err
         };
         let known = left.swap_remove(place);
         let value = setting(value)?;
-        if value.len() > SETTING_MAX {
+        if value.len() > DESCRIPTION_MAX {
             return Err(Error::invalid(known, "at most 4096 bytes"));
         }
         set.push((known, value));

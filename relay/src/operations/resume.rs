@@ -6,6 +6,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use chat_protocol::id::Id;
+use chat_protocol::names::room_kind;
+
 use super::join::{Membership, Start, Wanted};
 use super::subscribe::{check_room_count, receive, too_many_rooms};
 use super::{Answer, Context, Outcome};
@@ -13,8 +16,6 @@ use crate::client::error::Error;
 use crate::client::json;
 use crate::client::reply;
 use crate::client::request::{Fields, Request};
-use crate::event::Id;
-use crate::names::room_kind;
 
 pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let rooms = request.fields.members("rooms")?;

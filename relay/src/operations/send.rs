@@ -9,11 +9,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chat_protocol::close_code;
 use redis::Value;
 
 use super::follows::{Following, Gain};
 use super::{Answer, Context, Outcome, notices};
-use crate::client::close;
 use crate::client::connection::End;
 use crate::client::error::Error;
 use crate::client::frame;
@@ -139,7 +139,7 @@ fn enqueue(context: &Arc<Context>, send: Send) -> Outcome {
 
 /// A defect: what waits is not answered any more; the client sends it again with its nonce.
 fn give_up(context: &Context) {
-    context.connection.end(End::Close(close::INTERNAL));
+    context.connection.end(End::Close(close_code::INTERNAL));
     let given_up = std::mem::take(&mut context.send_queue.lock().waiting).len();
     context.hub.sends_waiting.add_permits(given_up);
     METRICS.sends_waiting.decrement(given_up as f64);

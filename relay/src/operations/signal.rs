@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use chat_protocol::error_code::ErrorCode;
+
 use super::{Answer, Context, Outcome, notices};
 use crate::client::error::Error;
 use crate::client::request::Request;
@@ -41,7 +43,7 @@ pub(super) async fn status(context: &Arc<Context>, request: Request<'_>) -> Outc
         Err(error) => error,
     };
     context.connection.set_status(before.as_deref().unwrap_or(""));
-    if refused.code != "UNAVAILABLE" {
+    if !refused.is(ErrorCode::Unavailable) {
         // Some rooms may have taken it: all or nothing.
         let _ = tell_status(context).await;
     }
@@ -62,7 +64,7 @@ async fn tell_status(context: &Context) -> Result<(), Error> {
     for reply in hub.upstream.call(commands).await {
         if let Err(error) = reply {
             let error = Error::from(error);
-            if error.code != "NOROOM" {
+            if !error.is(ErrorCode::NoRoom) {
                 outcome = Err(error);
             }
         }

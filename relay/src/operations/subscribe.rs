@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use chat_protocol::error_code::ErrorCode;
 use futures_util::future::join_all;
 
 use super::join::{self, ATTEMPTS, Membership, Prepared, Start, Wanted};
@@ -58,7 +59,7 @@ pub(super) fn check_room_count(context: &Context, wanted: &[Wanted]) -> Result<(
 }
 
 pub(super) fn too_many_rooms() -> Error {
-    Error::new("DENIED", "too many rooms on this connection")
+    Error::new(ErrorCode::Denied, "too many rooms on this connection")
 }
 
 /// Attaches the connection to these rooms. Returns for each the members of its reply, in the same

@@ -5,9 +5,9 @@
 //! lock of its room.
 
 use bytes::BytesMut;
+use chat_protocol::id::Id;
 
 use crate::client::frame::{self, Frame};
-use crate::event::Id;
 
 /// More bytes than this do not go out together: what a slow client does not take is counted, and
 /// freed, burst by burst.

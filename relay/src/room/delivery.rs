@@ -1,10 +1,13 @@
 //! EncodedBatch on their way to a room's receivers.
 
+use chat_protocol::event_header::{EventHeader, Place};
+use chat_protocol::id::Id;
+
 use crate::client::frame::{self, Frame};
 use crate::client::json;
 use crate::client::outbox::Class;
 use crate::client::request;
-use crate::event::{Head, Id, Place};
+use crate::event;
 use crate::room::batch::Batch;
 use crate::room::ordering::{Settled, Verdict};
 use crate::room::pauses::questioned;
@@ -16,7 +19,7 @@ impl Room {
     /// EncodedBatch have come from the channel, one after the other.
     pub(crate) fn events<'e>(
         &self,
-        events: impl IntoIterator<Item = &'e Head<'e>>,
+        events: impl IntoIterator<Item = &'e EventHeader<'e>>,
         pending_flush: &mut PendingFlush,
     ) -> Next {
         let mut guard = self.state.lock();
@@ -52,11 +55,11 @@ impl Room {
     fn ephemeral(
         &self,
         state: &mut State,
-        head: &Head<'_>,
+        head: &EventHeader<'_>,
         last: Option<Id>,
         pending_flush: &mut PendingFlush,
     ) -> bool {
-        let from = if head.kind == "signal" { head.text("user") } else { None };
+        let from = if head.kind == "signal" { event::text(head, "user") } else { None };
         let frame = frame::text(head.bytes());
         state.subscribers.tell(&frame, from.as_deref(), pending_flush);
         match head.kind {
@@ -115,7 +118,7 @@ impl Room {
     ) -> bool {
         let mut batch = Batch::default();
         for (id, frame) in settled.deliver {
-            let Some(head) = Head::parse(frame::payload(&frame)) else { continue };
+            let Some(head) = EventHeader::parse(frame::payload(&frame)) else { continue };
             self.deliver(state, id, &head, &mut batch, pending_flush);
         }
         self.flush_batch(state, &mut batch, pending_flush);
@@ -128,7 +131,7 @@ impl Room {
         &self,
         state: &mut State,
         id: Id,
-        head: &Head<'_>,
+        head: &EventHeader<'_>,
         batch: &mut Batch,
         pending_flush: &mut PendingFlush,
     ) {
@@ -181,7 +184,7 @@ impl Room {
 }
 
 /// Whether this event is about what a user tells of themselves.
-fn changes_profile(head: &Head<'_>) -> bool {
+fn changes_profile(head: &EventHeader<'_>) -> bool {
     if head.kind != "room" {
         return false;
     }

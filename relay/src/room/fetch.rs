@@ -7,10 +7,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use chat_protocol::error_code::ErrorCode;
+use chat_protocol::id::Id;
 use futures_util::future::{FutureExt, Shared};
 
 use crate::client::error::Error;
-use crate::event::Id;
 use crate::metrics::METRICS;
 use crate::upstream::commands::{self, Bounds, Part, Reader};
 use crate::upstream::replies::{Keep, PAGE_BYTES, Page, Synced, page_json};
@@ -97,7 +98,7 @@ pub(crate) async fn newest_page(
             page.bound(Keep::Newest);
             Ok(page)
         }
-        Err(CommandError::Refused(error)) if error.code == "NOROOM" => Ok(Page::empty()),
+        Err(CommandError::Refused(error)) if error.is(ErrorCode::NoRoom) => Ok(Page::empty()),
         Err(error) => Err(error.into()),
     }
 }

@@ -10,10 +10,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chat_protocol::event_header::EventHeader;
+use chat_protocol::id::Id;
+
 use crate::client::connection::Connection;
 use crate::client::frame;
 use crate::client::outbox::Class;
-use crate::event::{Head, Id};
 use crate::metrics::METRICS;
 use crate::room::fetch::{Fetch, Key};
 use crate::room::recent_events::RecentEvents;
@@ -128,7 +130,7 @@ impl Room {
         let missed = state.tail.as_ref().and_then(|tail| tail.from(position));
         let heads = missed.into_iter().flatten();
         let found = heads.filter_map(|frame| {
-            let (user, removal) = removal(&Head::parse(frame::payload(frame))?)?;
+            let (user, removal) = removal(&EventHeader::parse(frame::payload(frame))?)?;
             (*user == *connection.user).then_some(removal)
         });
         if let Some(removal) = found.last() {

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::event::Id;
+use chat_protocol::id::Id;
+
 use crate::room::joining::FETCH_KEPT;
 use crate::room::ordering::Compared;
 use crate::room::room::{Next, Room};

@@ -14,7 +14,7 @@
 
 use std::collections::VecDeque;
 
-use crate::event::Id;
+use chat_protocol::id::Id;
 
 /// EncodedBatch that may wait for one sync, and their bytes. What finds no place is fetched later.
 const WAITING_EVENTS: usize = 1024;

@@ -9,13 +9,16 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chat_protocol::event_header::EventHeader;
+use chat_protocol::id::Id;
+
 use crate::client::connection::Connection;
 use crate::client::error::Error;
 use crate::client::frame::{self, Frame};
 use crate::client::json;
 use crate::client::outbox::Class;
 use crate::client::request;
-use crate::event::{Head, Id};
+use crate::event;
 use crate::room::joining::Joiner;
 use crate::room::removal::{Removal, removal};
 use crate::room::room::{Pause, Room, State};
@@ -148,7 +151,7 @@ impl Room {
         let mut pause = state.paused.swap_remove(index);
         let user = &*pause.connection.user;
         let is_theirs = |frame: &Frame| {
-            let head = Head::parse(frame::payload(frame));
+            let head = EventHeader::parse(frame::payload(frame));
             head.and_then(|head| removal(&head)).is_some_and(|(removed, _)| removed == *user)
         };
         // Who was put out and let in again meanwhile comes anew; who reads too slowly for all this
@@ -270,10 +273,10 @@ impl Room {
 }
 
 /// Whose right to read this event puts in question.
-pub(super) fn questioned<'a>(head: &Head<'a>) -> Option<Questioned<'a>> {
+pub(super) fn questioned<'a>(head: &EventHeader<'a>) -> Option<Questioned<'a>> {
     match head.kind {
-        "member" if head.text("kind").as_deref() == Some("leave") => {
-            Some(Questioned::User(head.text("user")?))
+        "member" if event::text(head, "kind").as_deref() == Some("leave") => {
+            Some(Questioned::User(event::text(head, "user")?))
         }
         "room" if may_close(head) => Some(Questioned::Everybody),
         _ => None,
@@ -292,7 +295,7 @@ impl State {
 }
 
 /// Whether this event of the room's settings may take the right to read from somebody.
-fn may_close(head: &Head<'_>) -> bool {
+fn may_close(head: &EventHeader<'_>) -> bool {
     let settings = request::Fields::of(head.raw("data").unwrap_or_default());
     settings.raw("access").is_some_and(|access| access != "\"open\"")
 }

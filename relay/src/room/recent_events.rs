@@ -5,8 +5,9 @@
 
 use std::collections::VecDeque;
 
+use chat_protocol::id::Id;
+
 use crate::client::frame::Frame;
-use crate::event::Id;
 
 const TAIL_EVENTS: usize = 512;
 const TAIL_BYTES: usize = 512 << 10;

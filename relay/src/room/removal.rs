@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::client::close;
+use chat_protocol::close_code;
+use chat_protocol::event_header::EventHeader;
+use chat_protocol::names::{RoomKind, room_kind};
+
 use crate::client::connection::Connection;
 use crate::client::frame;
 use crate::client::json;
 use crate::client::outbox::Class;
-use crate::event::Head;
-use crate::names::{RoomKind, room_kind};
+use crate::event;
 use crate::room::room::Room;
 use crate::room::subscribers::{PendingFlush, queue};
 
@@ -30,12 +32,12 @@ pub(super) enum Removal {
 }
 
 /// Whom an event takes out of the room.
-pub(super) fn removal<'a>(head: &Head<'a>) -> Option<(Cow<'a, str>, Removal)> {
+pub(super) fn removal<'a>(head: &EventHeader<'a>) -> Option<(Cow<'a, str>, Removal)> {
     if head.kind != "member" {
         return None;
     }
-    let reason = || head.text("reason").map(Cow::into_owned);
-    let removal = match &*head.text("kind")? {
+    let reason = || event::text(head, "reason").map(Cow::into_owned);
+    let removal = match &*event::text(head, "kind")? {
         "kick" => Removal::Kicked { reason: reason() },
         "ban" => {
             let until = head.raw("until").and_then(|until| std::str::from_utf8(until).ok());
@@ -44,7 +46,7 @@ pub(super) fn removal<'a>(head: &Head<'a>) -> Option<(Cow<'a, str>, Removal)> {
         }
         _ => return None,
     };
-    Some((head.text("user")?, removal))
+    Some((event::text(head, "user")?, removal))
 }
 
 impl Room {
@@ -60,7 +62,7 @@ impl Room {
             Removal::Diverged => (r#","code":"UNAVAILABLE""#.to_owned(), None),
             // From one's own personal room: all one's sockets are to go.
             Removal::Kicked { reason } if personal => {
-                return connection.close(close::KICKED, reason.as_deref());
+                return connection.close(close_code::KICKED, reason.as_deref());
             }
             Removal::Kicked { reason } => (r#","code":"KICKED""#.to_owned(), reason.as_deref()),
             Removal::Banned { until_ms, reason } => {

@@ -1,7 +1,8 @@
 //! The room's side of a `CHAT.SYNC`: the position to ask from, and what to do with the answer.
 
+use chat_protocol::id::Id;
+
 use crate::client::frame::Frame;
-use crate::event::Id;
 use crate::room::recent_events::RecentEvents;
 use crate::room::removal::Removal;
 use crate::room::room::Room;

@@ -11,12 +11,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use chat_protocol::id::Id;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::client::connection::Connection;
 use crate::client::frame::Frame;
-use crate::event::Id;
 use crate::room::fetch::{Fetch, Key};
 use crate::room::ordering::EventOrder;
 use crate::room::recent_events::RecentEvents;

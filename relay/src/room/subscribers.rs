@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
+use chat_protocol::id::Id;
+
 use crate::client::connection::Connection;
 use crate::client::frame::Frame;
 use crate::client::outbox::Class;
-use crate::event::Id;
 use crate::metrics::METRICS;
 use crate::room::batch::EncodedBatch;
 

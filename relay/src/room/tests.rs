@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chat_protocol::close_code;
+use chat_protocol::event_header::EventHeader;
+use chat_protocol::id::Id;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::client::close;
 use crate::client::connection::{Connection, End};
 use crate::client::frame;
-use crate::event::{Head, Id};
 use crate::room::subscribers::PendingFlush;
 
 mod pauses;
@@ -66,7 +67,8 @@ fn tell(room: &Arc<Room>, event: &str) -> Next {
 
 fn tell_together(room: &Arc<Room>, events: &[&str]) -> Next {
     let mut pending_flush = PendingFlush::new();
-    let heads: Option<Vec<_>> = events.iter().map(|event| Head::parse(event.as_bytes())).collect();
+    let heads: Option<Vec<_>> =
+        events.iter().map(|event| EventHeader::parse(event.as_bytes())).collect();
     let next = room.events(&heads.expect("events"), &mut pending_flush);
     for connection in pending_flush {
         connection.flush();
@@ -125,7 +127,7 @@ async fn a_kick_from_ones_own_room_ends_the_socket() {
     let bob = Client::new(1, "bob").await;
     place(&room, &bob, 4);
     tell(&room, &removing(5, "kick", "bob", ""));
-    assert_eq!(bob.connection.ended(), Some(End::Close(close::KICKED)));
+    assert_eq!(bob.connection.ended(), Some(End::Close(close_code::KICKED)));
 }
 
 #[tokio::test]
@@ -142,7 +144,7 @@ async fn a_kick_in_the_moment_of_coming_ends_the_socket_too() {
         tell(&room, &removing(5, "kick", "bob", ""));
         let joiner = if before { joiner } else { room.begin_join(&second.connection) };
         assert_eq!(present(&joiner), Attached::Removed);
-        assert_eq!(second.connection.ended(), Some(End::Close(close::KICKED)));
+        assert_eq!(second.connection.ended(), Some(End::Close(close_code::KICKED)));
         assert!(!second.is_in(&room));
     }
 }

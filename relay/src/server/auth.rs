@@ -6,8 +6,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use chat_protocol::names;
+
 use crate::config::Auth;
-use crate::names;
 
 /// The user of an upgrade request with this query; None: nobody we can serve.
 pub(super) fn user(auth: Auth, query: &str) -> Option<Arc<str>> {

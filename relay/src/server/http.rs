@@ -15,13 +15,13 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::routing::get;
+use chat_protocol::close_code::{self, CloseCode};
 use hyper::upgrade::OnUpgrade;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::debug;
 
-use crate::client::close::{self, Close};
 use crate::client::connection::{Connection, End};
 use crate::server::auth;
 use crate::server::http_connections::Impatient;
@@ -132,11 +132,11 @@ async fn serve(server: Arc<Server>, upgrade: OnUpgrade, peer: IpAddr, user: Opti
     let Ok(parts) = upgraded.downcast::<Impatient>() else { return };
     let socket = parts.io.into_inner();
     let refuse = |socket, close| refuse(&server, socket, close);
-    let Some(user) = user else { return refuse(socket, close::UNAUTHORISED) };
+    let Some(user) = user else { return refuse(socket, close_code::UNAUTHORISED) };
     match server.admit(peer) {
         Ok(_admission) => {
             let Some(allowance) = server.hub.allowances.enter(&user, Instant::now()) else {
-                return refuse(socket, close::FLOOD);
+                return refuse(socket, close_code::FLOOD);
             };
             let connection = server.hub.connect(user, socket);
             // Everything about the way in is freed before the long stay begins.
@@ -147,7 +147,7 @@ async fn serve(server: Arc<Server>, upgrade: OnUpgrade, peer: IpAddr, user: Opti
     }
 }
 
-fn refuse(server: &Server, socket: TcpStream, close: Close) {
+fn refuse(server: &Server, socket: TcpStream, close: CloseCode) {
     debug!(source = "client", reason = close.name, "refused");
     let connection = Connection::new(0, Arc::from(""), Arc::from(""), socket, 0);
     connection.end(End::Close(close));
@@ -207,8 +207,9 @@ mod tests {
 
     #[tokio::test]
     async fn however_many_requests_come_one_is_answered_in_a_turn() {
-        use hyper_util::service::TowerToHyperService;
         use std::sync::atomic::{AtomicUsize, Ordering};
+
+        use hyper_util::service::TowerToHyperService;
         use tokio::io::AsyncWriteExt;
         const REQUESTS: usize = 500;
         let answered = Arc::new(AtomicUsize::new(0));

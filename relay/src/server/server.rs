@@ -15,13 +15,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use axum::Extension;
 use axum::extract::connect_info::ConnectInfo;
+use chat_protocol::close_code::{self, CloseCode};
 use hyper_util::rt::TokioTimer;
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tracing::{info, warn};
 
-use crate::client::close::{self, Close};
 use crate::client::connection::End;
 use crate::config::Config;
 use crate::hub::{self, Hub};
@@ -135,23 +135,23 @@ impl Server {
     }
 
     /// Lets a WebSocket connection in, or says why not.
-    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Admission, Close> {
+    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Admission, CloseCode> {
         let config = &self.hub.config;
         if self.is_draining() {
-            return Err(close::DRAIN);
+            return Err(close_code::DRAIN);
         }
         let mut addresses = self.addresses.lock();
         let from_peer = addresses.entry(peer).or_default();
         let limit = config.max_connections_per_address;
         if limit > 0 && *from_peer >= limit {
-            return Err(close::ADDRESS);
+            return Err(close_code::ADDRESS);
         }
         if self.admitted.fetch_add(1, Ordering::Relaxed) >= config.max_connections {
             self.admitted.fetch_sub(1, Ordering::Relaxed);
             if *from_peer == 0 {
                 addresses.remove(&peer);
             }
-            return Err(close::FULL);
+            return Err(close_code::FULL);
         }
         *from_peer += 1;
         Ok(Admission { server: self.clone(), peer })
@@ -184,12 +184,12 @@ impl Server {
         for (index, connection) in all.iter().enumerate() {
             let at = begun + pace.mul_f64(index as f64 / all.len() as f64);
             tokio::time::sleep_until(at).await;
-            connection.end(End::Close(close::DRAIN));
+            connection.end(End::Close(close_code::DRAIN));
         }
         let gone = async {
             while self.hub.connection_count() > 0 || self.admitted.load(Ordering::Relaxed) > 0 {
                 for late in self.hub.connections() {
-                    late.end(End::Close(close::DRAIN));
+                    late.end(End::Close(close_code::DRAIN));
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }

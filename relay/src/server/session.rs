@@ -16,6 +16,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes};
+use chat_protocol::close_code;
 use rand::Rng;
 use rustix::net::Shutdown;
 use tokio::task::yield_now;
@@ -23,7 +24,6 @@ use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::debug;
 
-use crate::client::close;
 use crate::client::connection::{Connection, End};
 use crate::client::error::Error;
 use crate::client::frame;
@@ -68,7 +68,7 @@ pub(crate) async fn run(
         });
         catch_panic("serving a connection", turns).await
     };
-    connection.end(end.unwrap_or(End::Close(close::INTERNAL)));
+    connection.end(end.unwrap_or(End::Close(close_code::INTERNAL)));
     match end {
         Some(_) => presence::disconnect(&hub, &connection),
         None => presence::disconnect_everywhere(&hub, &connection),
@@ -166,7 +166,7 @@ impl Session {
                 _ = sleep_until(alarm) => match pinged.take() {
                     // While an operation runs the input is not read: the client is not to blame.
                     Some(at) if self.heard < at && operation.is_none() => {
-                        return End::Close(close::PING);
+                        return End::Close(close_code::PING);
                     }
                     Some(at) => alarm = self.together((at + self.ping).max(Instant::now())),
                     None => {
@@ -199,7 +199,7 @@ impl Session {
         };
         match step.found {
             Found::Nothing => return Look::Nothing,
-            Found::End => return Look::End(End::Close(close::EOF)),
+            Found::End => return Look::End(End::Close(close_code::EOF)),
             _ => {}
         }
         let now = Instant::now();
@@ -217,7 +217,7 @@ impl Session {
                     self.connection.send_text(&reply::error("null", &error));
                 }
             }
-            Verdict::Flood => return Look::End(End::Close(close::FLOOD)),
+            Verdict::Flood => return Look::End(End::Close(close_code::FLOOD)),
         }
         if let Some(end) = self.is_too_long(&step.found, now) {
             return Look::End(end);
@@ -244,7 +244,7 @@ impl Session {
             return None;
         }
         let since = *self.midway_since.get_or_insert(now);
-        (now.duration_since(since) >= self.message_time).then_some(End::Close(close::PING))
+        (now.duration_since(since) >= self.message_time).then_some(End::Close(close_code::PING))
     }
 
     /// Waits until the close frame is written and the client has ended its side.

@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
+use chat_protocol::id::Id;
 use redis::Value;
 
-use crate::event::Id;
 use crate::upstream::commands::{self, Bounds, Command, Message, Moderation, Part, Reader, Rows};
 use crate::upstream::health::{Problem, State, denied_command};
 
@@ -142,9 +142,11 @@ pub(super) fn is_replica(hello: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use redis::ServerError;
     use std::collections::BTreeSet;
+
+    use redis::ServerError;
+
+    use super::*;
 
     fn error(text: &str) -> Value {
         let reply = redis::parse_redis_value(format!("-{text}\r\n").as_bytes()).expect("a reply");

@@ -10,9 +10,8 @@
 
 use std::time::Duration;
 
+use chat_protocol::id::Id;
 use redis::Cmd;
-
-use crate::event::Id;
 
 /// One command, complete.
 #[derive(Clone, Debug)]

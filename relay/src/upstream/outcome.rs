@@ -1,5 +1,6 @@
 //! What becomes of a command: each command of a pipeline has an outcome of its own.
 
+use chat_protocol::error_code::ErrorCode;
 use redis::Value;
 
 use crate::client::error::Error;
@@ -82,10 +83,10 @@ impl From<Unavailable> for Error {
         match away {
             Unavailable::Unreachable => Error::unavailable(),
             Unavailable::NotServing => {
-                Error::new("UNAVAILABLE", "Redis cannot serve this now; try again")
+                Error::new(ErrorCode::Unavailable, "Redis cannot serve this now; try again")
             }
             Unavailable::WritesRefused => {
-                Error::new("UNAVAILABLE", "Redis refuses writes now; try again")
+                Error::new(ErrorCode::Unavailable, "Redis refuses writes now; try again")
             }
             Unavailable::OutOfMemory => Error::new("OOM", "Redis is out of memory"),
         }

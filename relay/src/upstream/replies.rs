@@ -5,12 +5,14 @@
 
 use std::fmt::Write;
 
+use chat_protocol::error_code::ErrorCode;
+use chat_protocol::event_header::{EventHeader, Place};
+use chat_protocol::id::Id;
 use redis::Value;
 
 use crate::client::error::Error;
 use crate::client::frame::{self, Frame};
 use crate::client::json;
-use crate::event::{Head, Id, Place};
 
 /// Event bytes in one reply at most; beyond it `more` says that the client must go on.
 pub(crate) const PAGE_BYTES: usize = 256 << 10;
@@ -21,7 +23,7 @@ pub(crate) struct UnexpectedReply;
 
 impl From<UnexpectedReply> for Error {
     fn from(_: UnexpectedReply) -> Error {
-        Error::new("ERR", "Redis gave an unknown reply")
+        Error::new(ErrorCode::Err, "Redis gave an unknown reply")
     }
 }
 
@@ -258,7 +260,7 @@ impl BoundedObject {
 
 /// The id of a durable event.
 pub(crate) fn event_id(event: &[u8]) -> Option<Id> {
-    match Head::parse(event)?.place {
+    match EventHeader::parse(event)?.place {
         Place::Durable { id, .. } => Some(id),
         Place::Ephemeral { .. } => None,
     }

@@ -3,11 +3,12 @@
 //! Read as the backend, for personal rooms are closed to others; what of it goes to whom is the
 //! caller's to decide. A user without a personal room has no profile.
 
+use chat_protocol::error_code::ErrorCode;
+use chat_protocol::id::Id;
 use redis::Value;
 
 use crate::client::error::Error;
 use crate::client::json;
-use crate::event::Id;
 use crate::upstream::commands::{self, Reader, Rows};
 use crate::upstream::replies::{Elements, field, integer, text};
 use crate::upstream::{Command, CommandError, Reply};
@@ -48,7 +49,7 @@ impl Profile {
     pub(crate) fn read(what: Reply, who: Reply) -> Result<Option<Profile>, Error> {
         let what = match what {
             Ok(what) => what,
-            Err(CommandError::Refused(error)) if error.code == "NOROOM" => return Ok(None),
+            Err(CommandError::Refused(error)) if error.is(ErrorCode::NoRoom) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let number = |name| field(&what, name).and_then(|n| integer(n).ok()).unwrap_or(0);
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn who_has_no_personal_room_has_no_profile() {
-        let refused = || Err(CommandError::Refused(Error::new("NOROOM", "")));
+        let refused = || Err(CommandError::Refused(Error::new(ErrorCode::NoRoom, "")));
         assert!(Profile::read(refused(), refused()).expect("an answer").is_none());
         assert!(Profile::read(Err(Unavailable::NotServing.into()), refused()).is_err());
     }

@@ -3,9 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
+use chat_protocol::id::Id;
 use parking_lot::Mutex;
-
-use crate::event::Id;
 
 /// One user's changes are told at most once in this time.
 const TOLD_EVERY: Duration = Duration::from_secs(2);

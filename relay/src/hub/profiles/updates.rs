@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chat_protocol::id::Id;
+use chat_protocol::names::{RoomKind, room_kind};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -19,10 +21,8 @@ use crate::client::connection::Connection;
 use crate::client::frame;
 use crate::client::json;
 use crate::client::outbox::Class;
-use crate::event::Id;
 use crate::hub::hub::Hub;
 use crate::hub::profiles::profile::{Detail, Profile};
-use crate::names::{RoomKind, room_kind};
 use crate::room::Room;
 use crate::room::subscribers::{PendingFlush, queue};
 use crate::upstream::commands;

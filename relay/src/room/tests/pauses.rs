@@ -1,5 +1,7 @@
 //! Nothing reaches those whose right to read is in question, and they miss nothing.
 
+use chat_protocol::error_code::ErrorCode;
+
 use super::*;
 use crate::client::error::Error;
 use crate::client::frame::Frame;
@@ -56,7 +58,7 @@ async fn who_may_perhaps_not_read_gets_nothing_until_that_is_known() {
     assert!(grant(&room, question.epoch, "alice").is_empty());
     assert!(!room.ends_asking());
     let mut pending_flush = PendingFlush::new();
-    let why = Error::new("NOTMEMBER", "");
+    let why = Error::new(ErrorCode::NotMember, "");
     let denied = [("bob".into(), why)];
     assert_eq!(room.deny(question.epoch, &denied, &mut pending_flush).len(), 1);
     flush(pending_flush);
@@ -82,7 +84,7 @@ async fn an_answer_from_before_another_change_says_nothing() {
     tell(&room, &removing(6, "leave", "alice", ""));
     tell(&room, &message(7));
     assert!(grant(&room, question.epoch, "alice").is_empty());
-    let why = Error::new("NOTMEMBER", "");
+    let why = Error::new(ErrorCode::NotMember, "");
     let denied = [("alice".into(), why)];
     assert!(room.deny(question.epoch, &denied, &mut PendingFlush::new()).is_empty());
     assert!(!alice.is_in(&room));

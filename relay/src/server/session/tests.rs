@@ -2,12 +2,12 @@
 
 use std::io::Write;
 
+use chat_protocol::id::Id;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::config::test_config;
-use crate::event::Id;
 use crate::room::Attached;
 use crate::room::subscribers::PendingFlush;
 use crate::upstream::Upstream;

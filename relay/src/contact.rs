@@ -1,8 +1,7 @@
 //! Contacts: the users whose personal rooms a connection watches. The rules for names are in
 //! `chat_protocol::names`; they keep hostile names out of the subscription list and the logs.
 
-pub(crate) use chat_protocol::limits::{ROOM_NAME_MAX, USER_NAME_MAX};
-pub(crate) use chat_protocol::names::{RoomKind, is_relay, is_user, room_kind};
+use chat_protocol::names::{RoomKind, room_kind};
 
 /// The other user whose personal room this is: for `user` a contact.
 pub(crate) fn contact<'a>(room: &'a str, user: &str) -> Option<&'a str> {
