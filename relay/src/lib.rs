@@ -2,7 +2,7 @@
 //!
 //! **A request.** `server/server.rs` accepts a socket, `server/http.rs` upgrades it and
 //! `server/auth.rs` names its user. The session (`server/session.rs`) reads frames
-//! (`client/frame_reader.rs`) within the user's rate limit (`rate_limit.rs`), parses one request
+//! (`client/frame_reader.rs`) within the user's rate limit (`rate_limit/`), parses one request
 //! (`client/request.rs`) and runs its operation (`operations/`), which sends commands to Redis
 //! (`upstream/`). The reply is queued in the connection's outbox (`client/outbox.rs`).
 //!

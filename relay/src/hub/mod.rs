@@ -10,7 +10,6 @@ mod hello;
 mod hub;
 pub(crate) mod presence;
 pub(crate) mod profiles;
-mod signal_rate_limit;
 mod status_updates;
 pub(crate) mod sync;
 mod tasks;

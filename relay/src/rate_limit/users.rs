@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::{Bucket, Rate};
 use crate::config::Config;
 
 /// How many seconds' worth of frames and bytes may come at once.
@@ -27,44 +28,6 @@ const REMEMBERED: Duration = KEPT_OUT;
 /// Allowances of users without a socket.
 const REMEMBERED_MAX: usize = 50_000;
 
-/// What is left, refilled evenly up to `most`.
-#[derive(Debug)]
-struct Bucket {
-    per_second: f64,
-    most: f64,
-    left: f64,
-    at: Instant,
-}
-
-impl Bucket {
-    fn full(per_second: f64, most: f64, now: Instant) -> Bucket {
-        Bucket { per_second, most, left: most, at: now }
-    }
-
-    fn refill(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.left = (self.left + elapsed * self.per_second).min(self.most);
-        self.at = self.at.max(now);
-    }
-
-    /// Takes `cost`, if the bucket holds so much or is full; else after how many milliseconds it will.
-    fn take(&mut self, cost: f64, now: Instant) -> Result<(), u64> {
-        self.refill(now);
-        match self.wait_ms(cost.min(self.most)) {
-            0 => {
-                self.left -= cost;
-                Ok(())
-            }
-            wait_ms => Err(wait_ms),
-        }
-    }
-
-    /// Milliseconds until it holds so much, as of the last refill.
-    fn wait_ms(&self, needed: f64) -> u64 {
-        ((needed - self.left).max(0.0) / self.per_second * 1000.0).ceil() as u64
-    }
-}
-
 /// What is said to somebody who sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -76,6 +39,30 @@ pub(crate) enum Verdict {
     Flood,
 }
 
+/// How much any user may ask.
+#[derive(Debug)]
+struct Rates {
+    operations: Rate,
+    frames: Rate,
+    bytes: Rate,
+}
+
+impl Rates {
+    fn new(config: &Config) -> Rates {
+        let operations = f64::from(config.operations_per_second);
+        let frames = f64::from(config.frames_per_second);
+        let bytes = config.bytes_per_second as f64;
+        // Whatever the rate, some of the largest messages pass.
+        let most_bytes = (bytes * BURST_SECONDS).max(4.0 * config.max_frame as f64);
+        Rates {
+            operations: Rate { per_second: operations, most: operations },
+            frames: Rate { per_second: frames, most: frames * BURST_SECONDS },
+            bytes: Rate { per_second: bytes, most: most_bytes },
+        }
+    }
+}
+
+/// What one user has left.
 #[derive(Debug)]
 struct Buckets {
     operations: Bucket,
@@ -91,16 +78,11 @@ struct Buckets {
 }
 
 impl Buckets {
-    fn full(config: &Config, now: Instant) -> Buckets {
-        let operations = f64::from(config.operations_per_second);
-        let frames = f64::from(config.frames_per_second);
-        let bytes = config.bytes_per_second as f64;
-        // Whatever the rate, some of the largest messages pass.
-        let most_bytes = (bytes * BURST_SECONDS).max(4.0 * config.max_frame as f64);
+    fn full(rates: &Rates, now: Instant) -> Buckets {
         Buckets {
-            operations: Bucket::full(operations, operations, now),
-            frames: Bucket::full(frames, frames * BURST_SECONDS, now),
-            bytes: Bucket::full(bytes, most_bytes, now),
+            operations: Bucket::full(rates.operations, now),
+            frames: Bucket::full(rates.frames, now),
+            bytes: Bucket::full(rates.bytes, now),
             kept_out_until: None,
             frames_seen: 0,
             sockets: 0,
@@ -108,39 +90,37 @@ impl Buckets {
         }
     }
 
-    fn count(&mut self, frames: usize, bytes: usize, now: Instant) -> Verdict {
+    fn count(&mut self, rates: &Rates, frames: usize, bytes: usize, now: Instant) -> Verdict {
         self.frames_seen += frames as u64;
-        self.frames.refill(now);
-        self.frames.left -= frames as f64;
-        self.bytes.refill(now);
-        self.bytes.left -= bytes as f64;
-        if self.frames.left < 0.0 || self.bytes.left < 0.0 {
+        self.frames.spend(rates.frames, frames as f64, now);
+        self.bytes.spend(rates.bytes, bytes as f64, now);
+        if self.frames.left(rates.frames, now) < 0.0 || self.bytes.left(rates.bytes, now) < 0.0 {
             self.kept_out_until = Some(now + KEPT_OUT);
             return Verdict::Flood;
         }
-        match self.half_full_in() {
+        match self.half_full_in(rates, now) {
             0 => Verdict::Fine,
             wait_ms => Verdict::Slower(wait_ms),
         }
     }
 
-    /// Milliseconds until frames and bytes are half full, as of the last refill.
-    fn half_full_in(&self) -> u64 {
-        let wait_ms = |bucket: &Bucket| bucket.wait_ms(bucket.most / 2.0);
-        wait_ms(&self.frames).max(wait_ms(&self.bytes))
+    /// Milliseconds until frames and bytes are half full.
+    fn half_full_in(&self, rates: &Rates, now: Instant) -> u64 {
+        let wait_ms = |bucket: &Bucket, rate: Rate| bucket.wait_ms(rate, rate.most / 2.0, now);
+        wait_ms(&self.frames, rates.frames).max(wait_ms(&self.bytes, rates.bytes))
     }
 
-    fn take(&mut self, operations: usize, now: Instant) -> Result<(), u64> {
-        match self.half_full_in() {
-            0 => self.operations.take(operations as f64, now),
+    fn take(&mut self, rates: &Rates, operations: usize, now: Instant) -> Result<(), u64> {
+        match self.half_full_in(rates, now) {
+            0 => self.operations.take(rates.operations, operations as f64, now),
             wait_ms => Err(wait_ms),
         }
     }
 
     /// Counts another socket. False: so much came from this user that it may not be.
-    fn enter(&mut self, now: Instant) -> bool {
+    fn enter(&mut self, rates: &Rates, now: Instant) -> bool {
         let is_kept_out = self.kept_out_until.is_some_and(|until| now < until);
-        let enters = !is_kept_out && self.count(FRAMES_TO_ENTER, 0, now) != Verdict::Flood;
+        let enters = !is_kept_out && self.count(rates, FRAMES_TO_ENTER, 0, now) != Verdict::Flood;
         if enters {
             self.sockets += 1;
             self.left_at = None;
@@ -152,7 +132,7 @@ impl Buckets {
 /// The allowances of all users who have a socket here, or had one a moment ago.
 #[derive(Debug)]
 pub(crate) struct Allowances {
-    config: Config,
+    rates: Rates,
     known: Mutex<Known>,
 }
 
@@ -174,7 +154,7 @@ pub(crate) struct Allowance {
 impl Allowances {
     /// Nobody has used anything.
     pub(crate) fn new(config: &Config) -> Arc<Allowances> {
-        Arc::new(Allowances { config: config.clone(), known: Mutex::default() })
+        Arc::new(Allowances { rates: Rates::new(config), known: Mutex::default() })
     }
 
     /// A socket of this user begins; None: so much came from this user that it may not.
@@ -182,8 +162,8 @@ impl Allowances {
         let mut known = self.known.lock();
         let buckets = known.users.entry(user.clone());
         let buckets =
-            buckets.or_insert_with(|| Arc::new(Mutex::new(Buckets::full(&self.config, now))));
-        let enters = buckets.lock().enter(now);
+            buckets.or_insert_with(|| Arc::new(Mutex::new(Buckets::full(&self.rates, now))));
+        let enters = buckets.lock().enter(&self.rates, now);
         let allowance =
             || Allowance { user: user.clone(), buckets: buckets.clone(), all: self.clone() };
         enters.then(allowance)
@@ -235,20 +215,18 @@ impl Known {
 impl Allowance {
     /// Counts frames that came whole and bytes that came.
     pub(crate) fn count(&self, frames: usize, bytes: usize, now: Instant) -> Verdict {
-        self.buckets.lock().count(frames, bytes, now)
+        self.buckets.lock().count(&self.all.rates, frames, bytes, now)
     }
 
     /// Takes an operation that counts as `cost`, or says after how many milliseconds it could. One
     /// that counts more than a second's worth needs a full allowance and is paid for afterwards.
     pub(crate) fn take(&self, cost: usize, now: Instant) -> Result<(), u64> {
-        self.buckets.lock().take(cost, now)
+        self.buckets.lock().take(&self.all.rates, cost, now)
     }
 
     /// Counts operations that are done in any case: what follows waits until they are paid for.
     pub(crate) fn owe(&self, cost: usize, now: Instant) {
-        let mut buckets = self.buckets.lock();
-        buckets.operations.refill(now);
-        buckets.operations.left -= cost as f64;
+        self.buckets.lock().operations.spend(self.all.rates.operations, cost as f64, now);
     }
 
     /// All frames that ever came from this user.

@@ -5,30 +5,28 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
-/// The time in which one signal is enough.
-const PAUSE: Duration = Duration::from_secs(2);
+use super::{Bucket, Rate};
+
+/// One signal in two seconds.
+const RATE: Rate = Rate { per_second: 0.5, most: 1.0 };
 
 /// User, room, name.
 type Key = (Arc<str>, Box<str>, Box<str>);
 
 /// The signals of the last moments.
 #[derive(Default)]
-pub(crate) struct SignalRateLimit(Mutex<HashMap<Key, Instant>>);
+pub(crate) struct SignalRateLimit(Mutex<HashMap<Key, Bucket>>);
 
 impl SignalRateLimit {
     /// Whether this user may signal by this name now; if so, not again for a while.
     pub(crate) fn admits(&self, user: &Arc<str>, room: &str, name: &str, now: Instant) -> bool {
         let mut signals = self.0.lock();
-        let at = signals.entry((user.clone(), room.into(), name.into())).or_insert(now);
-        let admitted = *at == now || now.saturating_duration_since(*at) >= PAUSE;
-        if admitted {
-            *at = now;
-        }
-        admitted
+        let bucket = signals.entry((user.clone(), room.into(), name.into()));
+        bucket.or_insert_with(|| Bucket::full(RATE, now)).take(RATE, 1.0, now).is_ok()
     }
 
     /// The signal was refused: it does not count.
@@ -39,7 +37,7 @@ impl SignalRateLimit {
     /// Forgets what is old.
     pub(crate) fn tidy(&self, now: Instant) {
         let mut signals = self.0.lock();
-        signals.retain(|_, at| now.saturating_duration_since(*at) < PAUSE);
+        signals.retain(|_, bucket| bucket.left(RATE, now) < RATE.most);
         if signals.is_empty() {
             *signals = HashMap::new();
         }
@@ -49,6 +47,7 @@ impl SignalRateLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn one_signal_per_user_room_and_name_in_two_seconds() {
