@@ -10,35 +10,40 @@ use chat_tests::wait::{SOON, eventually};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::session::{fits, ids, masked};
+use super::session::{fits, ids, masked, redis_cli};
 
 const DOCUMENT: &str = "docs/protocol.md";
 
+/// The frames of the document, one session of alice. `>` is sent, `<` arrives in any order, `$` is a
+/// command of the backend.
 #[test]
-fn the_session_of_the_protocol_is_answered_as_shown() {
+fn the_sessions_of_the_protocol_are_answered_as_shown() {
     let redis = Redis::start();
     let relay = Relay::start("r1", &redis);
     let alice = relay.connect("alice");
-    let blocks = blocks(&read(DOCUMENT), "text");
-    let session = blocks.iter().find(|block| block.contains("\"type\":\"hello\""));
     let mut real: HashMap<String, String> = HashMap::new();
     let mut taken = BTreeSet::new();
-    for line in session.expect("a session").lines() {
-        if let Some(request) = line.strip_prefix("> ") {
+    let text = blocks(&read(DOCUMENT), "text").concat();
+    assert!(text.lines().count() > 10, "{text}");
+    for line in text.lines() {
+        if let Some(command) = line.strip_prefix("$ ") {
+            let reply = redis_cli(&redis, command);
+            assert!(!reply.contains("(error)"), "{command}: {reply}");
+        } else if let Some(request) = line.strip_prefix("> ") {
             let request = real.iter().fold(request.to_owned(), |text, (a, b)| text.replace(a, b));
             alice.send(Message::text(request));
-            continue;
+        } else {
+            let shown = line.strip_prefix("< ").expect("a direction");
+            let (place, frame) = eventually(shown, SOON, || {
+                let frames = alice.frames_from(0).into_iter().enumerate();
+                let mut free = frames.filter(|(place, _)| !taken.contains(place));
+                let found = free.find(|(_, frame)| fits(&masked(shown), &masked(&frame.text)));
+                found.ok_or_else(|| alice.arrived())
+            });
+            taken.insert(place);
+            let pairs = ids(shown).zip(ids(&frame.text));
+            real.extend(pairs.map(|(shown, real)| (shown.to_owned(), real.to_owned())));
         }
-        let shown = line.strip_prefix("< ").expect("a direction");
-        let (place, frame) = eventually(shown, SOON, || {
-            let frames = alice.frames_from(0).into_iter().enumerate();
-            let mut free = frames.filter(|(place, _)| !taken.contains(place));
-            let found = free.find(|(_, frame)| fits(&masked(shown), &masked(&frame.text)));
-            found.ok_or_else(|| alice.arrived())
-        });
-        taken.insert(place);
-        let pairs = ids(shown).zip(ids(&frame.text));
-        real.extend(pairs.map(|(shown, real)| (shown.to_owned(), real.to_owned())));
     }
 }
 

@@ -52,23 +52,25 @@ impl<'r> Session<'r> {
 
     /// What `redis-cli` prints for a command with the ids of this run.
     fn call(&self, command: &str) -> String {
-        let mut command = command.to_owned();
-        for (shown, real) in &self.ids {
-            command = command.replace(shown, real);
-        }
-        let port = self.redis.address().port().to_string();
-        let mut cli = Command::new("redis-cli")
-            .args(["-p", &port, "--no-raw"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("redis-cli, on Debian in the package redis-tools");
-        cli.stdin.take().expect("piped").write_all(command.as_bytes()).expect("it reads");
-        let out = cli.wait_with_output().expect("it ends").stdout;
-        let text = String::from_utf8(out).expect("redis-cli escapes");
-        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-        lines.join("\n").trim_end().to_owned()
+        let with_ids = |text: String, (shown, real): (&String, &String)| text.replace(shown, real);
+        redis_cli(self.redis, &self.ids.iter().fold(command.to_owned(), with_ids))
     }
+}
+
+/// What `redis-cli` prints for a command.
+pub(crate) fn redis_cli(redis: &Redis, command: &str) -> String {
+    let port = redis.address().port().to_string();
+    let mut cli = Command::new("redis-cli")
+        .args(["-p", &port, "--no-raw"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("redis-cli, on Debian in the package redis-tools");
+    cli.stdin.take().expect("piped").write_all(command.as_bytes()).expect("it reads");
+    let out = cli.wait_with_output().expect("it ends").stdout;
+    let text = String::from_utf8(out).expect("redis-cli escapes");
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n").trim_end().to_owned()
 }
 
 /// The ids `<time>-<n>` in a text.
