@@ -1,5 +1,5 @@
-//! The tables of this package against the server: no command, no error code and no
-//! close code without a scenario.
+//! The tables of this package compared with the server: every command, every error code and every
+//! close code has a scenario.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use chat_tests::traffic::commands::{READS, WRITES};
 use crate::module::bounds::{calls, wrong_calls};
 use crate::relay::{closes, hostile};
 
-/// Internal: the form in which the other commands' changes travel.
+/// Internal: the command that carries the changes of the others.
 const INTERNAL: &str = "CHAT.APPLY";
 
 #[test]
@@ -28,8 +28,8 @@ fn every_command_is_in_the_random_traffic() {
         if upper == INTERNAL {
             continue;
         }
-        // The random traffic runs through replication, persistence and RESTORE, and asserts there
-        // that each of these commands has worked.
+        // The random traffic is part of the replication, persistence and RESTORE scenarios, which
+        // assert that each of these commands has succeeded.
         let table = if flags.contains(&"write".into()) { WRITES } else { READS };
         assert!(table.contains(&upper.as_str()), "{upper} {flags:?} is in no random traffic");
     }

@@ -1,5 +1,5 @@
-//! What keeping people present costs Redis: one command per room and third of the time to live,
-//! spread over time, and all at once only when it must be.
+//! What renewing presence costs Redis: one command per room and third of the time to live, spread
+//! over time, and all at once only after an outage.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -63,7 +63,7 @@ fn one_beat_per_room_and_interval_keeps_all_its_connections_and_beats_are_spread
     let redis = Redis::start();
     let relay = relay(&redis.url());
     let _crowd = crowd(&relay);
-    // The first ones begin at a random point of the interval.
+    // The first beats begin at a random point of the interval.
     until(Instant::now() + Duration::from_millis(2 * INTERVAL));
     let monitor = Monitor::of(&redis);
     let spans = 3;
@@ -85,7 +85,7 @@ fn one_beat_per_room_and_interval_keeps_all_its_connections_and_beats_are_spread
     }
     let presence = commands.iter().any(|seen| seen.words[0].eq_ignore_ascii_case("CHAT.PRESENCE"));
     assert!(!presence, "nothing is set that is known");
-    // In no tenth of the interval there is more than half of them.
+    // No tenth of the interval holds more than half of them.
     let mut tenths = [0_usize; 10];
     for beat in beats(&commands) {
         tenths[(beat.at_ms % INTERVAL / (INTERVAL / 10)) as usize] += 1;
@@ -105,7 +105,7 @@ fn after_an_outage_every_connection_is_renewed_at_once_and_no_leave_is_published
     let channel = Subscriber::new(&redis, &names);
     path.set(Weather::Drop);
     relay.wait_unready();
-    // Some rooms do not know them any more.
+    // Some rooms have lost them.
     let mut wire = redis.wire();
     for n in 0..10 {
         for user in 0..EACH {

@@ -1,5 +1,5 @@
-//! The server's clock is set while people are here: nobody who beats is told gone, and nobody who
-//! does not stays for longer than the time to live, a grace, and a second.
+//! The server's wall clock is set while users are online: renewed connections never leave, and
+//! others leave within the time to live, a grace and a second.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,11 @@ use chat_tests::wait::{LATER, eventually};
 
 const HOUR_MS: i64 = 3_600_000;
 const TTL: u64 = 2_000;
-/// After a jump, a start or a promotion one of these passes first.
+/// After a jump, a start or a promotion one grace passes first.
 const GRACE: u64 = 1_000;
 const SETTING: &str = "chat.presence-grace 1000";
-/// TTL, grace, the second that is promised, and two for a loaded machine: all far below the hour by
-/// which clocks differ here.
+/// TTL, grace, the promised second, and two for a loaded machine: all far below the hour by which
+/// the clocks differ.
 const LATEST: Duration = Duration::from_millis(TTL + GRACE + 1_000 + 2_000);
 
 fn people(wire: &mut Wire) {
@@ -32,7 +32,7 @@ fn beat(wire: &mut Wire) {
     assert_eq!(unknown, 0, "the connection that beats was ended");
 }
 
-/// Beats for alice until bob is told gone, and for a while longer.
+/// Beats for alice until bob's leave, and for a while longer.
 #[track_caller]
 fn assert_only_bob_goes(redis: &Redis, channel: &Subscriber, since: Instant) {
     let mut wire = redis.wire();
@@ -50,7 +50,7 @@ fn assert_only_bob_goes(redis: &Redis, channel: &Subscriber, since: Instant) {
     });
     let leaves = leaves(channel, "lobby");
     assert!(leaves.len() == 1 && leaves[0]["user"] == "bob", "{leaves:?}");
-    // And who stops beating afterwards goes too.
+    // Without beats alice leaves too.
     eventually("alice's leave", LATEST, || match who(&mut wire, "lobby") {
         nobody if nobody.is_empty() => Ok(()),
         some => Err(format!("{some:?}")),

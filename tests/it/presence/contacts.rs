@@ -1,4 +1,5 @@
-//! Whose presence a client may follow without sharing a room: that and nothing else of them.
+//! Contacts: a client follows another user's presence without sharing a room, and receives nothing
+//! else of that user.
 
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ fn a_contacts_presence_is_delivered_and_nothing_else() {
     let redis = Redis::start();
     let (r1, r2) = (relay("r1", &redis.url(), "open"), relay("r2", &redis.url(), "open"));
     let alice = r1.connect("alice");
-    // Before there is a @bob at all.
+    // Before @bob exists.
     let answer = alice.ok(json!({"op": "subscribe", "room": "@bob"}));
     assert_eq!(
         answer,
@@ -61,7 +62,7 @@ fn a_contacts_presence_is_delivered_and_nothing_else() {
     let mut wire = redis.wire();
     assert_eq!(online(&mut wire, "@bob"), 1, "who looks is not present there");
 
-    // All that is bob's alone.
+    // Everything that is private to bob.
     cmd!(wire, "CHAT.SIGNAL", "@bob", "*", "notice", "{\"secret\":1}").ok();
     cmd!(wire, "CHAT.SIGNAL", "@bob", "*", "wave", "{\"secret\":2}").ok();
     cmd!(wire, "CHAT.SEND", "@bob", "*", "secret letter").ok();
@@ -80,7 +81,7 @@ fn a_contacts_presence_is_delivered_and_nothing_else() {
         let all = client.frames_from(0);
         assert!(all.iter().all(|frame| !frame.text.contains("secret")), "{}", client.arrived());
     }
-    // Reading, writing and being there stay bob's own.
+    // Only bob can read, write and be online in his personal room.
     for op in ["history", "who", "members", "room"] {
         assert_eq!(alice.refused(json!({"op": op, "room": "@bob"})), "DENIED", "{op}");
     }
@@ -109,7 +110,7 @@ fn a_contact_is_resumed_and_queried_after_a_gap() {
         assert_eq!((&contact["contact"], &contact["events"]), (&json!(true), &json!([])));
         assert_eq!(contact["online"], 0);
     }
-    // Bob comes while the subscription is dead.
+    // Bob connects while the subscription is dead.
     path.set(Weather::Drop);
     relay.wait_unready();
     cmd!(redis, "CHAT.PRESENCE", "@bob", "bob", "elsewhere").ok();

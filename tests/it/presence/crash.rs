@@ -1,5 +1,5 @@
-//! A relay dies with its connections: each user is told gone once and in time, by the store itself.
-//! Deadlines are read off the commands the server got, times off the server's own events.
+//! A relay dies with its connections: the store itself publishes one leave per user, in time.
+//! Deadlines are read from the commands that the server received, times from its events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ const OPTIONS: &[&str] =
     &["--presence-ttl", "5s", "--grace", "2s", "--operations-per-second", "10000"];
 /// By how many milliseconds MONITOR may stamp a command late.
 const STAMPED_LATE: u64 = 500;
-/// How late a leave may be: what is promised, in milliseconds.
+/// How late a leave may be, as promised, in milliseconds.
 const PROMISED: u64 = 1_000;
 
 fn relay(name: &str, redis: &Redis) -> Relay {
@@ -54,12 +54,12 @@ fn arrive(relay: &Relay, numbers: impl Iterator<Item = usize>) -> Vec<Client> {
 
 #[test]
 fn users_of_a_killed_relay_leave_once_in_time_unless_they_reconnect() {
-    // A server that stood still on a busy machine would give everybody a grace.
+    // A server that stood still on a busy machine would give every connection a grace.
     let redis = Redis::with(&["chat.presence-grace 0"]);
     let (mut r1, r2) = (relay("r1", &redis), relay("r2", &redis));
     let monitor = Monitor::of(&redis);
     let here = arrive(&r1, 0..USERS);
-    // Every hundredth has another window open on the other relay all the time.
+    // Every hundredth user has another connection on the other relay all the time.
     let mut elsewhere = arrive(&r2, (0..USERS).step_by(100));
     let rooms: Vec<String> = (0..ROOMS).map(room).collect();
     let personal: Vec<String> = (0..USERS).map(|n| format!("@{}", user(n))).collect();
@@ -71,7 +71,7 @@ fn users_of_a_killed_relay_leave_once_in_time_unless_they_reconnect() {
     }
 
     r1.process().kill();
-    // Every tenth comes back at once.
+    // Every tenth reconnects at once.
     elsewhere.extend(arrive(&r2, (1..USERS).step_by(10)));
     let kept: BTreeSet<String> = elsewhere.iter().map(|client| client.user.clone()).collect();
     let gone: Vec<usize> = (0..USERS).filter(|n| !kept.contains(&user(*n))).collect();
@@ -84,7 +84,7 @@ fn users_of_a_killed_relay_leave_once_in_time_unless_they_reconnect() {
             Err(format!("{count} leaves of {}", 2 * gone.len()))
         }
     });
-    // What should not come would come within a further TTL.
+    // An unexpected leave would arrive within a further TTL.
     never("a further leave", Duration::from_millis(6_500), || {
         let all = channel.all();
         let count = all.iter().filter(|(_, text)| text.contains("\"kind\":\"leave\"")).count();
@@ -92,7 +92,7 @@ fn users_of_a_killed_relay_leave_once_in_time_unless_they_reconnect() {
     });
     drop(here);
 
-    // When each connection was due, by room and user: only those of the dead relay are left to end.
+    // The deadline of each connection, by room and user: only those of the dead relay end.
     let commands = monitor.all();
     let mut owners = BTreeMap::new();
     for command in &commands {
@@ -118,8 +118,8 @@ fn users_of_a_killed_relay_leave_once_in_time_unless_they_reconnect() {
             assert_eq!(own[0]["reason"], "timeout");
             let due = due[&(room.clone(), user(*n))];
             let (at, latest) = (ts(own[0]), due + PROMISED);
-            // MONITOR stamps a command by the wall clock and a little after the command has looked at
-            // the steady one: on a busy machine it may have been interrupted in between.
+            // MONITOR stamps a command with the wall clock, a little after the command has read the
+            // monotonic clock: on a busy machine the server may be interrupted in between.
             let early = at + STAMPED_LATE < due;
             assert!(!early && at <= latest, "{room} {}: due {due}, told {at}", user(*n));
             worst = worst.max(at.saturating_sub(due));
@@ -179,7 +179,7 @@ fn a_lost_socket_stays_for_the_grace_and_a_leave_or_kick_ends_at_once() {
     let leave = leave_of("lost");
     assert_eq!(leave["reason"], "timeout");
     let after = ts(&leave) - before;
-    // The grace is counted from when the relay noticed, which a loaded machine may delay.
+    // The grace begins when the relay notices, which a loaded machine may delay.
     assert!((2_000..=4_500).contains(&after), "{after} ms after the socket was lost");
     assert!(kicked.closed().is_none() && stays.closed().is_none());
     assert_eq!(who(&mut wire, "lobby"), BTreeSet::from(["stays".to_owned()]));

@@ -1,5 +1,5 @@
-//! What Redis does to keys and databases it does to presence too, and nobody who is connected is
-//! told to have left by it.
+//! Redis's key and database commands act on presence too, without publishing a leave of a connected
+//! user.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use serde_json::json;
 
 const GRACE: u64 = 1_500;
 const SETTING: &str = "chat.presence-grace 1500";
-/// Time to live of connections of the relay here, and of those that nobody beats.
+/// Time to live of the relay's connections, and of those without beats.
 const TTL: u64 = 2_000;
-/// Longer than whatever could end by itself here.
+/// Longer than every deadline here.
 const LONG_ENOUGH: Duration = Duration::from_millis(TTL + GRACE + 1_500);
 
-/// Alice on a relay that beats, in `lobby`; bob there without one.
+/// Alice on a relay that renews her presence, in `lobby`; bob there without one.
 struct Scene {
     redis: Redis,
     alice: Client,
@@ -48,8 +48,8 @@ impl Scene {
         self.redis.wire()
     }
 
-    /// Checks for long enough that nobody but those who stopped beating is told gone, and that
-    /// alice is online all that time.
+    /// Checks for long enough that only connections without beats leave, and that alice is online
+    /// all that time.
     #[track_caller]
     fn assert_alice_never_left(&self) {
         let mut wire = self.wire();
@@ -87,7 +87,7 @@ fn a_removed_room_publishes_no_leaves() {
         scene.assert_alice_never_left();
         assert_eq!(scene.leaves_of_bob("lobby"), 0, "{end:?}: nobody leaves what is not there");
         if end[0] != "SET" {
-            // Whoever makes it anew finds nobody in it but those who come again.
+            // A recreated room is empty until users join again.
             cmd!(wire, "CHAT.SEND", "lobby", "carol", "anew").ok();
             assert!(!who(&mut wire, "lobby").contains("bob"), "{end:?}");
             eventually("alice, whose relay beats", LATER, || match online(&mut wire, "lobby") {
@@ -153,7 +153,7 @@ fn swapping_databases_ends_unused_presence_without_events() {
         some => Err(format!("{some} online")),
     });
     assert!(leaves(&scene.channel, "lobby").is_empty());
-    // And back: who beats is there again, and is told as usual.
+    // And back: a renewed user is online again, and is announced as usual.
     cmd!(wire, "SWAPDB", 0, 1).ok();
     cmd!(wire, "SELECT", 0).ok();
     eventually("alice in the room again", LATER, || match online(&mut wire, "lobby") {
@@ -203,8 +203,8 @@ fn a_room_moved_to_another_server_keeps_presence_for_one_grace() {
         leaves(&new, "lobby").first().cloned().ok_or_else(String::new)
     });
     assert_eq!((&leave["user"], &leave["users"]), (&json!("bob"), &json!(1)));
-    // The time to live goes on where it was; the grace begins at the arrival, and once more if the
-    // server stands still meanwhile, as on a busy machine.
+    // The time to live continues; the grace begins at the arrival, and again if the server stands
+    // still meanwhile, as on a busy machine.
     let earliest = before + GRACE;
     let latest = after + TTL.max(GRACE) + GRACE + 1_000;
     assert!((earliest..=latest).contains(&ts(&leave)), "{leave}, between {earliest} and {latest}");

@@ -1,5 +1,4 @@
-//! A room that gets another name forgets its connections at once and frees them afterwards, on every
-//! copy of it.
+//! A renamed room loses its connections at once and frees them afterwards, on every copy of it.
 
 use chat_tests::clients::wire::Wire;
 use chat_tests::cmd;
@@ -13,7 +12,7 @@ fn memory(wire: &mut Wire, room: &str) -> i64 {
     cmd!(wire, "MEMORY", "USAGE", room).int()
 }
 
-/// Waits until what the connections took is free again; places of users are kept for others.
+/// Waits until the connections' memory is free again; entries of users are kept for reuse.
 fn wait_freed(of: &str, wire: &mut Wire, room: &str, before: i64) {
     eventually(&format!("the connections on the {of} to be freed"), LATER, || {
         let now = memory(wire, room);
@@ -48,7 +47,7 @@ fn the_connections_of_a_renamed_room_are_freed_on_primary_and_replica() {
     cmd!(wire, "COPY", "hall", "copy").ok();
     assert_eq!(cmd!(wire, "CHAT.ONLINE", "copy").list()[0].int(), 0);
     if !Server::of(&primary).stays_in_its_database() {
-        // It tells replicas of a MOVE in the wrong database.
+        // Valkey 8.1 replicates a MOVE into the wrong database.
         return;
     }
     cmd!(wire, "MOVE", "hall", 1).ok();

@@ -1,5 +1,5 @@
-//! Random comings and goings on three relays against a model: in the end the store, its replica,
-//! and whoever followed the events agree on who is here.
+//! Random presence on three relays against a model: in the end the store, its replica, and the
+//! followers of the events agree about who is online.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -30,9 +30,9 @@ const OPTIONS: &[&str] = &[
     "--operations-per-second",
     "10000",
 ];
-/// Who is in every room all the time.
+/// The user who is in every room all the time.
 const WATCHER: &str = "watcher";
-/// Sockets open at once, about.
+/// The approximate number of open sockets.
 const CROWD: usize = 24;
 
 /// A relay, and its sockets with the rooms each is in.
@@ -46,7 +46,7 @@ struct World {
     url: String,
     branches: Vec<Branch>,
     started: usize,
-    /// Connections that no relay keeps: room and user by name, while their time has not come.
+    /// Connections without a relay, until their deadline: room and user by name.
     wild: BTreeMap<String, (&'static str, &'static str, Instant)>,
 }
 
@@ -69,7 +69,7 @@ impl World {
         *of.choose(&mut self.random).expect("one at least")
     }
 
-    /// One thing that happens.
+    /// One random step.
     fn step(&mut self, redis: &Redis) {
         let at = self.random.random_range(0..self.branches.len());
         let count: usize = self.branches.iter().map(|branch| branch.sockets.len()).sum();
@@ -124,7 +124,7 @@ impl World {
 
     fn wild_connection(&mut self, redis: &Redis) {
         let (room, user) = (self.one(ROOMS), self.one(USERS));
-        // The user is in the name: a name is one user's.
+        // The user is part of the connection's name: each name belongs to one user.
         let name = format!("wild-{room}-{user}-{}", self.random.random_range(0..2));
         if self.random.random_ratio(1, 3) {
             cmd!(redis, "CHAT.PRESENCE", room, user, &name, "OFF").ok();
@@ -137,7 +137,7 @@ impl World {
         self.wild.insert(name, (room, user, end));
     }
 
-    /// Who is here once everything that ends has ended.
+    /// The users online once every deadline has passed.
     fn expected(&self, room: &str) -> BTreeSet<String> {
         let sockets = self.branches.iter().flat_map(|branch| &branch.sockets);
         let connected = sockets.filter(|(_, rooms)| rooms.contains(room));
@@ -151,7 +151,7 @@ impl World {
 
 #[test]
 fn the_store_its_replica_and_the_events_agree_with_a_model() {
-    // The load of the test itself is no reason for a grace.
+    // The load of the test itself must not cause a grace.
     let settings = ["chat.presence-grace 1000", "chat.presence-announce 1000"];
     let primary = Redis::with(&settings);
     let mut wire = primary.wire();
@@ -159,7 +159,7 @@ fn the_store_its_replica_and_the_events_agree_with_a_model() {
     wire.pipeline(&make);
     let channel = Subscriber::new(&primary, ROOMS);
     let replica = Redis::replica(&primary, &settings);
-    // Somebody who sits in all the rooms and never loses the connection.
+    // A user who is in all rooms and never loses the connection.
     let stable = Relay::with("stable", &primary.url(), OPTIONS);
     stable.wait_ready();
     let watcher = stable.connect(WATCHER);

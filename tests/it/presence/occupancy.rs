@@ -1,4 +1,4 @@
-//! A room with very many people says how many there are instead of who comes and goes.
+//! A room with very many users publishes their number instead of each join and leave.
 
 use chat_tests::checking::people::{leaves, online, told, ts, who};
 use chat_tests::checking::subscriber::Subscriber;
@@ -28,7 +28,7 @@ fn all(wire: &mut Wire, commands: &[Command]) {
     wire.pipeline(commands).into_iter().for_each(|reply| drop(reply.ok()));
 }
 
-/// Waits until the last word on how many there are is this.
+/// Waits until the last published number is this.
 #[track_caller]
 fn wait_told(channel: &Subscriber, users: usize) {
     eventually("the true number", LATER, || {
@@ -44,7 +44,7 @@ fn wait_told(channel: &Subscriber, users: usize) {
 fn assert_seconds_apart(events: &[Value]) {
     for pair in events.windows(2) {
         let apart = ts(&pair[1]) - ts(&pair[0]);
-        // A second of the steady clock, told by the other one: whole milliseconds of both.
+        // A second of the monotonic clock, measured by the wall clock: whole milliseconds of both.
         assert!(apart >= 998, "{apart} ms between {} and {}", pair[0], pair[1]);
     }
 }
@@ -61,14 +61,14 @@ fn a_crowd_is_counted_and_published_at_most_once_a_second_with_a_correct_last_co
         other => Err(other.to_string()),
     });
     assert!(told(&channel, "lobby", "occupancy").is_empty());
-    // The next one makes it a crowd.
+    // The next user makes it a crowd.
     for size in [41, 42, 100, 300, 299, 150] {
         let before = online(&mut wire, "lobby") as usize;
         let commands = if size > before { come(before, size) } else { go(size, before) };
         all(&mut wire, &commands);
         wait_told(&channel, size);
     }
-    // Nothing of single ones, a status neither.
+    // No event about a single user, no status either.
     cmd!(wire, "CHAT.PRESENCE", "lobby", "u001", "c1", "STATUS", "away").ok();
     cmd!(wire, "CHAT.MOD", "lobby", "*", "KICK", "u149").ok();
     wait_told(&channel, 149);
@@ -80,13 +80,13 @@ fn a_crowd_is_counted_and_published_at_most_once_a_second_with_a_correct_last_co
     assert_eq!((&first["room"], &first["last"]), (&json!("lobby"), &json!(id)));
     assert_eq!(first.as_object().map(|fields| fields.len()), Some(5), "{first}");
 
-    // WHO is exact and paged whatever is told.
+    // WHO is exact and paged, whatever is published.
     let here = who(&mut wire, "lobby");
     assert_eq!(here.len(), 149);
     let head = cmd!(wire, "CHAT.WHO", "lobby", "COUNT", 1);
     assert_eq!((head.list()[1].int(), head.list()[2].int()), (149, 149));
 
-    // Back at the bound single ones are told again, from a picture that WHO gives.
+    // At the bound single users are announced again, based on a list that WHO returns.
     all(&mut wire, &go(ANNOUNCED as usize, 149));
     let picture = who(&mut wire, "lobby");
     let seen = eventually("single ones", LATER, || {
@@ -122,7 +122,7 @@ fn a_crowd_that_times_out_is_published_as_a_count_and_the_rest_by_name() {
         30 => Ok(()),
         other => Err(other.to_string()),
     });
-    // Those whose going made it a crowd no more are named.
+    // The users whose leaving ends the crowd are named.
     let left = eventually("the last leave", LATER, || {
         let leaves = leaves(&channel, "lobby");
         match leaves.last() {

@@ -1,5 +1,5 @@
-//! Redis dies, is promoted or hands over while deadlines are pending: nobody who is still connected
-//! is told to have left, and who is gone is gone within one grace.
+//! Redis dies, is promoted or fails over while deadlines are pending: no leave of a connected user
+//! is published, and disconnected users leave within one grace.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -15,14 +15,14 @@ use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, eventually, never, until};
 use serde_json::json;
 
-/// `chat.presence-grace` of these servers, and what is promised beyond it, in milliseconds.
+/// `chat.presence-grace` of these servers, and the promised delay beyond it, in milliseconds.
 const GRACE: u64 = 3_000;
 const PROMISED: u64 = 1_000;
 const SETTING: &str = "chat.presence-grace 3000";
-/// A server that does nothing for longer may take it for a standstill (it does from 1,100 ms on, as
-/// it sees them).
+/// A server that does nothing for longer may take it for a standstill (it does from 1,100 ms of its
+/// own measurement on).
 const STANDSTILL: u64 = 700;
-/// Time to live of those who are gone.
+/// Time to live of the dead relay's connections.
 const TTL: u64 = 2_000;
 
 fn relay(url: &str) -> Relay {
@@ -32,7 +32,7 @@ fn relay(url: &str) -> Relay {
     relay
 }
 
-/// Alice on a relay that goes on beating, and twenty whose relay has just died.
+/// Alice on a relay that keeps beating, and twenty users whose relay has just died.
 fn people(redis: &Redis, relay: &Relay) -> Client {
     let alice = relay.connect("alice");
     alice.ok(json!({"op": "join", "room": "lobby"}));
@@ -48,8 +48,8 @@ fn alone() -> BTreeSet<String> {
     BTreeSet::from(["alice".to_owned()])
 }
 
-/// Checks that the twenty and nobody else are told gone, each once, between these times. Whenever
-/// the server stands still meanwhile, as on a busy machine, it gives another grace.
+/// Checks that the twenty and no others leave, each once, between these times. Whenever the server
+/// stands still meanwhile, as on a busy machine, it gives another grace.
 #[track_caller]
 fn assert_gone(redis: &Redis, channel: &Subscriber, earliest: u64, mut latest: u64) {
     let mut wire = redis.wire();
@@ -90,7 +90,7 @@ fn after_a_crash_and_a_snapshot_every_connection_gets_one_grace() {
     let alice = people(&redis, &relay);
     redis.save();
     redis.kill();
-    // All deadlines pass while nobody counts them.
+    // All deadlines pass while no server checks them.
     until(Instant::now() + Duration::from_millis(TTL + 500));
     let before = now_ms();
     redis.restart();
@@ -110,7 +110,7 @@ fn after_a_crash_and_an_append_only_file_connected_users_are_online_again() {
     until(Instant::now() + Duration::from_millis(TTL + 500));
     redis.restart();
     let channel = Subscriber::new(&redis, &["lobby"]);
-    // Presence is not in that file: the client is told that it may have missed some, and asks.
+    // Presence is not in that file: the client is notified that it may have missed some, and asks.
     alice.next_of("lobby", "reset");
     let mut wire = redis.wire();
     eventually("alice to be there again", LATER, || {
@@ -143,7 +143,8 @@ fn a_promoted_replica_gives_one_grace_and_then_ends_stale_connections() {
     cmd!(replica, "REPLICAOF", "NO", "ONE").ok();
     let after = replica.clock_ms();
     path.lead_to(replica.address());
-    // After a promotion the server's ids run ahead of the clock; presence has the clock's time.
+    // After a promotion the server's ids run ahead of the clock; presence events have the clock's
+    // time.
     assert_gone(&replica, &channel, before + GRACE, after + GRACE + PROMISED);
     assert_eq!(who(&mut replica.wire(), "lobby"), alone());
     assert!(alice.closed().is_none());
@@ -215,7 +216,7 @@ fn clock_of(wire: &mut Wire) -> u64 {
     part(0) * 1000 + part(1) / 1000
 }
 
-/// The machine's clock, which servers without one of their own go by.
+/// The machine's clock, which servers without one of their own use.
 fn now_ms() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     u64::try_from(now.expect("after 1970").as_millis()).expect("before the year 500000000")

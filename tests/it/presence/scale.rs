@@ -1,4 +1,5 @@
-//! Very many rooms and connections at once: who ends is told in time, whoever else is there.
+//! Very many rooms and connections at once: leaves are published in time, however many others there
+//! are.
 
 use std::time::Duration;
 
@@ -13,17 +14,17 @@ use chat_tests::{args, cmd};
 /// Rooms, and connections in each.
 const ROOMS: usize = 100_000;
 const EACH: usize = 10;
-/// How many of the connections end: one in each of so many rooms.
+/// The number of connections that end: one in each of this many rooms.
 const ENDING: usize = 10_000;
-/// Their time to live, and what is promised beyond it, in milliseconds.
+/// Their time to live, and the promised delay beyond it, in milliseconds.
 const TTL: u64 = 8_000;
 const PROMISED: u64 = 1_000;
-/// What a machine that is busy with other things may add. Nothing is said about it.
+/// What a busy machine may add. No promise covers it.
 const SLACK: u64 = 1_000;
-/// A server that stood still on a busy machine would give everybody a grace.
+/// A server that stood still on a busy machine would give every connection a grace.
 const SETTING: &str = "chat.presence-grace 0";
 const PIPELINE: usize = 2_000;
-/// What one slice of the timer may do: 256 steps and endings, and what its last step adds.
+/// The work of one slice of the timer: 256 steps and timeouts, and what its last step adds.
 const SLICE_MOST: u64 = 256 + 128;
 
 fn room(n: usize) -> String {
@@ -123,7 +124,7 @@ fn a_crowd_that_ends_at_once_in_one_room_delays_no_other_room() {
     );
     let before = redis.clock_ms();
     assert!(cmd!(wire, "CHAT.ONLINE", "lobby").list()[0].int() > 0);
-    // While they end, others are served.
+    // Meanwhile other commands are served.
     let mut slowest = Duration::ZERO;
     eventually("everybody to be gone", LATER, || {
         let asked = std::time::Instant::now();

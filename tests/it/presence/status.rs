@@ -1,4 +1,4 @@
-//! What is shown of somebody with several devices, and when somebody was last seen.
+//! The shown status of a user with several devices, and when a user was last seen.
 
 use chat_tests::at_once::at_once;
 use chat_tests::checking::people::{online, shown, told};
@@ -10,8 +10,8 @@ use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, eventually};
 use serde_json::json;
 
-/// What alice's devices do one after the other: the device, its new status (`-`: it goes), what is
-/// shown then, and whether that is told.
+/// The steps of alice's devices: the device, its new status (`-`: it leaves), the status shown
+/// then, and whether an event is published.
 const DAY: &[(&str, &str, &str, bool)] = &[
     ("phone", "away", "away", true),
     ("laptop", "online", "online", true),
@@ -41,7 +41,7 @@ fn the_most_present_status_of_several_devices_is_shown_and_published_on_change()
     assert_eq!((&join["kind"], &join["status"]), (&json!("join"), &json!("dnd")));
     let mut expected = 1;
     for (device, status, now_shown, is_told) in DAY {
-        // What was set in the same millisecond was set at the same time.
+        // Statuses set in the same millisecond count as set at the same time.
         let before = redis.clock_ms();
         eventually("a later millisecond", LATER, || match redis.clock_ms() {
             now if now > before => Ok(()),
@@ -54,7 +54,7 @@ fn the_most_present_status_of_several_devices_is_shown_and_published_on_change()
         let step = format!("{device} {status:?}");
         assert_eq!(shown(&mut wire, "lobby", "alice").as_deref(), Some(*now_shown), "{step}");
         expected += usize::from(*is_told);
-        // Something that is surely told after it.
+        // An event that is certainly published after it.
         cmd!(wire, "CHAT.SIGNAL", "lobby", "*", "mark", json!({"after": step}).to_string()).ok();
         eventually("the mark", LATER, || {
             let marks = told(&channel, "lobby", "signal");
@@ -91,7 +91,7 @@ fn a_beat_keeps_the_status_and_a_user_has_at_most_sixteen() {
     cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "c3").ok();
     let status = shown(&mut wire, "lobby", "alice");
     assert_eq!(status.as_deref(), Some("word 15"), "the newest word");
-    // A device may change its word, and another may have one in use.
+    // A device may change its status, and another may use one that exists.
     cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "c15", "STATUS", "another").ok();
     cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "c16", "STATUS", "word 3").ok();
     cmd!(wire, "CHAT.PRESENCE", "lobby", "bob", "d1", "STATUS", "his own").ok();
@@ -130,14 +130,15 @@ fn last_seen_is_when_the_last_device_left_and_survives_every_way_of_storing() {
         cmd!(wire, "CHAT.PRESENCE", "@bob", "bob", "phone", "TTL", 1_000).ok();
         let went = last_seen(&mut wire, "alice");
         assert!(went > came, "{way}: {came} {went}");
-        // Bob is not told gone by himself but by the clock.
+        // Bob leaves by timeout.
         let bob_came = last_seen(&mut wire, "bob");
         eventually("bob's time to end", LATER, || match online(&mut wire, "@bob") {
             0 => Ok(()),
             _ => Err("he is here".into()),
         });
         let bob_went = last_seen(&mut wire, "bob");
-        // His time runs by the steady clock and is told by the other one: whole milliseconds of both.
+        // His deadline is on the monotonic clock, the report on the wall clock: whole milliseconds
+        // of both.
         assert!(bob_went >= bob_came + 998, "{way}: {bob_came} {bob_went}");
         let replica = Redis::replica(&redis, &["replica-read-only no"]);
         let mut copy = replica.wire();
@@ -167,7 +168,7 @@ fn the_status_of_a_socket_is_published_in_all_its_rooms_and_in_later_ones() {
     for room in ["one", "two"] {
         assert_eq!(shown(&mut wire, room, "alice").as_deref(), Some("dnd"), "{room}");
     }
-    // In the personal room the other socket is there too, plainly online.
+    // In the personal room the other socket is online too, without a status.
     assert_eq!(shown(&mut wire, "@alice", "alice").as_deref(), Some("online"));
     second.ok(json!({"op": "status", "status": "away"}));
     assert_eq!(shown(&mut wire, "@alice", "alice").as_deref(), Some("dnd"));
@@ -175,7 +176,7 @@ fn the_status_of_a_socket_is_published_in_all_its_rooms_and_in_later_ones() {
     assert_eq!(shown(&mut wire, "two", "alice").as_deref(), Some("dnd"));
     second.ok(json!({"op": "status", "status": "online"}));
     assert_eq!(shown(&mut wire, "two", "alice").as_deref(), Some("online"));
-    // A refused one changes nothing.
+    // A refused status changes nothing.
     let long = "x".repeat(65);
     assert_eq!(alice.refused(json!({"op": "status", "status": long})), "TOOBIG");
     assert_eq!(shown(&mut wire, "one", "alice").as_deref(), Some("dnd"));

@@ -1,4 +1,4 @@
-//! Who is here: counted per user, told once, ended by itself.
+//! Who is online: users are counted once, announced once, and time out by themselves.
 
 use std::time::{Duration, Instant};
 
@@ -77,7 +77,7 @@ fn who_lists_users_with_status_and_connections() {
     for n in 0..25 {
         cmd!(wire, "CHAT.PRESENCE", "lobby", format!("user{n:02}"), format!("c{n}")).ok();
     }
-    // Shown is the most present connection: here neither is simply online.
+    // The most present connection is shown: here neither has a status.
     cmd!(wire, "CHAT.PRESENCE", "lobby", "user03", "c3", "STATUS", "away").ok();
     cmd!(wire, "CHAT.PRESENCE", "lobby", "user03", "c100", "STATUS", "busy: deep work").ok();
     let first = cmd!(wire, "CHAT.WHO", "lobby", "COUNT", 10);
@@ -119,7 +119,7 @@ fn a_connection_without_beats_ends_by_itself_and_is_published_once() {
     let start = Instant::now();
     cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "c1", "TTL", 1500).ok();
     cmd!(wire, "CHAT.PRESENCE", "lobby", "bob", "c2", "TTL", 1500).ok();
-    // Bob's heart beats on.
+    // Bob's beats continue.
     let beat = |wire: &mut Wire| cmd!(wire, "CHAT.BEAT", "lobby", 60_000, "c2", "stranger");
     assert_eq!(format!("{:?}", beat(&mut wire).list()[1]), r#"["stranger"]"#);
     eventually("alice to time out", LATER, || match online(&mut wire) {
@@ -151,7 +151,7 @@ fn a_restart_gives_every_connection_one_grace() {
     redis.stop();
     redis.restart();
     let mut wire = redis.wire();
-    // A connection is kept by a beat or told to come again; never silently neither.
+    // A beat either renews a connection or returns it as unknown; never silently neither.
     let unknown = cmd!(wire, "CHAT.BEAT", "lobby", 60_000, "c1").list()[1].list().len() as i64;
     assert_eq!(online(&mut wire), 1 - unknown);
     eventually("a presence after the restart", SOON, || {

@@ -1,5 +1,5 @@
-//! Messages are edited, deleted and reacted to while people read along, come and go: whoever
-//! applies the events in order sees what the store shows.
+//! Messages are edited, deleted and reacted to while clients read, join and leave: applying the
+//! events in order gives what the store shows.
 
 use chat_tests::checking::fold::{Folded, comparable};
 use chat_tests::checking::view::history;
@@ -24,7 +24,7 @@ fn relay(name: &str, redis: &Redis) -> Relay {
     relay
 }
 
-/// Does an operation, again while Redis cannot be asked.
+/// Sends an operation, and again while Redis cannot be asked.
 #[track_caller]
 fn ask(client: &Client, op: &Value) -> Result<Value, Value> {
     eventually("an answer", LATER, || match client.call(op.clone()) {
@@ -33,7 +33,7 @@ fn ask(client: &Client, op: &Value) -> Result<Value, Value> {
     })
 }
 
-/// Somebody who reads along: a view, and the frames of the room that are in it.
+/// A reading client: a view, and how many frames of the room are applied to it.
 struct Reader {
     client: Client,
     view: Folded,
@@ -68,7 +68,7 @@ impl Reader {
         Reader { client, view, applied: 0, cursor }
     }
 
-    /// Takes in what has come.
+    /// Applies what has arrived.
     fn follow(&mut self) {
         let frames = self.client.events("lobby");
         for frame in &frames[self.applied..] {
@@ -86,7 +86,7 @@ impl Reader {
     }
 }
 
-/// What one of several does next to some message.
+/// One random operation of a client on some message.
 fn act(random: &mut SmallRng, client: &Client, sent: &mut Vec<String>) {
     let id = sent.choose(random).cloned();
     let op = match (random.random_range(0..100), id) {
@@ -127,7 +127,7 @@ fn act(random: &mut SmallRng, client: &Client, sent: &mut Vec<String>) {
             sent.push(answer["id"].as_str().expect("an id").to_owned());
         }
         Ok(_) => {}
-        // Somebody else's message, one that is gone, or one to be answered that is gone.
+        // Another user's message, a deleted one, or a reply to a deleted one.
         Err(error) => {
             let code = error["code"].as_str().unwrap_or_default();
             assert!(matches!(code, "DENIED" | "NOMSG"), "{op}: {error}");
@@ -159,7 +159,7 @@ fn applying_the_events_in_order_shows_what_the_store_holds() {
         let writer = writers.choose(&mut random).expect("three");
         act(&mut random, writer, &mut sent);
         if step % 60 == 30 {
-            // Somebody comes in the middle, and somebody else comes back from where they were.
+            // One client joins in the middle, and another resumes from its cursor.
             let user = format!("reader{step}");
             let relay = relays.choose(&mut random).expect("two");
             readers.push(Reader::new(relay, &user, None));
@@ -192,7 +192,7 @@ fn applying_the_events_in_order_shows_what_the_store_holds() {
             if reader.cursor == page.newest { Ok(()) } else { Err(reader.client.arrived()) }
         });
         let shown = reader.view.shown();
-        // Who came late has the newest page only.
+        // A late client has the newest page only.
         let expected = &truth[truth.len() - shown.len()..];
         for (found, expected) in shown.iter().zip(expected) {
             assert_eq!(found, expected, "as {user} sees it");
@@ -249,7 +249,7 @@ fn changes_are_answered_and_published_as_documented() {
     let fields: Vec<&str> = message.keys().map(String::as_str).collect();
     assert!(!fields.contains(&"text") && !fields.contains(&"nonce"), "{fields:?}");
     assert!(message["deleted"].is_u64());
-    // A room nobody may write in, or only slowly.
+    // A frozen room, and a slow one.
     for (op, code) in [
         (json!({"op": "edit", "room": "lobby", "text": "x"}), "INVALID"),
         (json!({"op": "edit", "room": "lobby", "id": 7, "text": "x"}), "INVALID"),

@@ -1,4 +1,4 @@
-//! Two people on two relays: what one says the other hears, byte for byte what the store keeps.
+//! Two users on two relays: each receives the other's messages, byte for byte as stored.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ fn messages_of_the_backend_reach_every_subscriber() {
     cmd!(redis, "CHAT.SEND", "lobby", "*", "maintenance").ok();
     let event = alice.next_of("lobby", "message").json;
     assert_eq!((&event["user"], &event["kind"]), (&json!("*"), &json!("system")));
-    // The own personal room is there without asking.
+    // The user's own personal room is joined by the login.
     cmd!(redis, "CHAT.SIGNAL", "@alice", "*", "notice", "{\"about\":\"you\"}").ok();
     assert_eq!(alice.next_of("@alice", "notice").json["data"], json!({"about": "you"}));
 }
@@ -122,7 +122,7 @@ fn resuming_from_a_cursor_returns_exactly_the_missed_events() {
     };
     assert_eq!(ids(&answer["events"]), missed);
 
-    // Many rooms in one frame, each with its own answer.
+    // Many rooms in one frame, each with its own result.
     let bob = r1.connect("bob");
     let answer =
         bob.ok(json!({"op": "resume", "rooms": {"a": missed[1], "b": "1-1", "nowhere": "1-1"}}));

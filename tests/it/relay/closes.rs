@@ -1,5 +1,5 @@
-//! Each reason for which the relay closes a socket that sent nothing wrong: the exact code, and a
-//! word that says what to do. Broken frames are in `hostile.rs`, SIGTERM in `drain.rs`.
+//! Every reason for which the relay closes a socket that sent nothing wrong: the exact code, and a
+//! reason that says what to do. Broken frames are in `hostile.rs`, SIGTERM in `drain.rs`.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use serde_json::json;
 /// A close code, and a scenario that ends with it.
 type Row = (CloseCode, fn(&Redis) -> RawClose);
 
-/// What the close frame says.
+/// The content of a close frame.
 pub(crate) type RawClose = (u16, String);
 
-/// Every code that is not the answer to a broken frame or a signal.
+/// Every code that is not a response to a broken frame or a signal.
 pub(crate) const TABLE: &[Row] = &[
     (close_code::SLOW, reads_nothing_while_much_is_said),
     (close_code::PING, answers_no_ping),
@@ -87,7 +87,7 @@ fn reads_nothing_while_much_is_said(redis: &Redis) -> RawClose {
     loud.ok(json!({"op": "join", "room": "much"}));
     let text = "x".repeat(4000);
     eventually("the slow one to be given up", LATER, || {
-        // As fast as the loud one itself reads: only the slow one falls behind.
+        // As fast as the loud client itself reads: only the slow one falls behind.
         for _ in 0..20 {
             loud.ask(json!({"op": "send", "room": "much", "text": text}));
         }
@@ -112,7 +112,7 @@ fn is_one_too_many(redis: &Redis) -> RawClose {
         closed.map_or(Ok(()), |close| Err(format!("{close:?}")))
     });
     drop(inside);
-    // A place that is given back is there for the next.
+    // A freed place is available to the next client.
     eventually("a free place", LATER, || {
         let next = chat_tests::clients::client::Client::try_connect(relay.address(), "four");
         next.map(drop).map_err(|status| format!("HTTP {status}"))
@@ -181,7 +181,7 @@ fn a_user_kicked_while_connecting_is_closed_too() {
         let user = format!("mallory{n}");
         let kicked = relay.connect(&user);
         let room = format!("@{user}");
-        // As soon as the store knows of the socket.
+        // As soon as the store knows the socket.
         while cmd!(wire, "CHAT.ONLINE", &room) != Reply::List(vec![Reply::Int(1)]) {}
         assert_eq!(cmd!(wire, "CHAT.MOD", &room, "*", "KICK", &user).int(), 1);
         assert_eq!(kicked.wait_closed(SOON).code, close_code::KICKED.number, "{user}");

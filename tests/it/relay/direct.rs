@@ -64,7 +64,7 @@ fn a_first_direct_message_is_in_both_inboxes_and_noticed_on_the_other_side_only(
     assert_eq!(row(&bob), (json!(1), json!(id)));
     assert_eq!(row(&alice), (json!(0), json!(id)));
 
-    // Reading it is told to one's own other devices, and to the other side as a receipt.
+    // A read cursor is delivered to the user's other devices, and to the other user as a receipt.
     let answer = alice.ok(json!({"op": "subscribe", "room": DIRECT}));
     assert_eq!((&answer["role"], &answer["events"][0]["id"]), (&json!("member"), &json!(id)));
     bob.ok(json!({"op": "read", "room": DIRECT, "id": id}));
@@ -112,7 +112,7 @@ fn a_mentioned_user_gets_a_notice_without_joining_the_room() {
     }
     no_notice(&[&alice, &bob, &carol, &dave], &[0, 1, 1, 0]);
     assert_eq!(cmd!(redis, "EXISTS", "@nobody").int(), 0, "a notice makes nothing");
-    // Of a room that they may not read they are not told.
+    // No notice about a room that the user may not read.
     cmd!(redis, "CHAT.ROOM", "lobby", "SET", "access", "members").ok();
     cmd!(redis, "CHAT.JOIN", "lobby", "carol", "BY", "*").ok();
     let names = json!(["bob", "carol"]);
@@ -120,7 +120,7 @@ fn a_mentioned_user_gets_a_notice_without_joining_the_room() {
     let id = alice.ok(op)["id"].clone();
     assert_eq!(notice(&carol, "mention")["id"], id);
     no_notice(&[&alice, &bob, &carol, &dave], &[0, 1, 2, 0]);
-    // What is refused is not told either, nor what is said twice.
+    // Neither refused nor repeated messages cause a notice.
     let wrong = json!({"op": "send", "room": "lobby", "text": "", "mentions": ["carol"]});
     assert_eq!(alice.refused(wrong), "INVALID");
     no_notice(&[&carol], &[2]);
@@ -150,7 +150,7 @@ fn a_blocked_user_cannot_reach_the_user_who_blocks() {
         let error = alice.call(op.clone()).expect_err("blocked");
         assert_eq!((&error["code"], &error["until_ms"]), (&json!("BANNED"), &json!(0)), "{op}");
     }
-    // In rooms of others she is heard as before, but her mention is no notice.
+    // In shared rooms her messages arrive as before, but her mention causes no notice.
     bob.ok(json!({"op": "join", "room": "lobby"}));
     let before = notices(&bob).len();
     let op = json!({"op": "send", "room": "lobby", "text": "hey", "mentions": ["bob"]});
@@ -160,7 +160,7 @@ fn a_blocked_user_cannot_reach_the_user_who_blocks() {
     let told = channel.all();
     assert!(told.iter().all(|(_, text)| !text.contains("\"notice\"")), "{told:?}");
     assert!(told.iter().all(|(room, text)| room != DIRECT || !text.contains("alice")), "{told:?}");
-    // What was written is still hers to read and to take back.
+    // She can still read and delete her messages.
     let page = alice.ok(json!({"op": "history", "room": DIRECT}));
     assert_eq!(page["events"][0]["id"], id);
     alice.ok(json!({"op": "delete", "room": DIRECT, "id": id}));
@@ -181,7 +181,7 @@ fn ephemeral_and_repeated_messages_cause_no_second_notice() {
     let passing = json!({"op": "send", "room": DIRECT, "text": "x", "ephemeral": true});
     assert_eq!(alice.ok(passing)["id"], Value::Null);
     no_notice(&[&bob, &alice], &[1, 0]);
-    // The sender never saw the answer: the id is the first one, whatever is told once more.
+    // The sender missed the reply: the id is the first one, whatever is sent again.
     assert_eq!(alice.ok(once)["id"], id);
     let page = alice.ok(json!({"op": "history", "room": DIRECT}));
     assert_eq!(page["events"].as_array().map(Vec::len), Some(1), "{page}");

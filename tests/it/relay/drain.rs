@@ -1,4 +1,4 @@
-//! SIGTERM: everyone is sent elsewhere, and the relay ends well.
+//! SIGTERM: all clients are told to reconnect elsewhere, and the relay exits.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! One socket that sends without end hurts nobody else, and is closed if it goes on after it was
-//! told to wait. How little it does in one turn is counted in `relay/src/server/session/tests.rs`.
+//! One socket that sends without end delays no other, and is closed if it continues after
+//! `RATELIMIT`. How little it does in one turn is counted in `relay/src/server/session/tests.rs`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,7 +10,7 @@ use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{SOON, eventually};
 use serde_json::json;
 
-/// What a client may send without end, and what begins it.
+/// Bytes that a client sends without end, and the bytes that begin them.
 fn floods() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
     let text = |text: &str| frame(opcode::TEXT, true, text.as_bytes());
     let huge = format!("{{\"op\":\"ping\",\"x\":\"{}\"}}", "x".repeat(60_000));

@@ -1,5 +1,5 @@
-//! Whatever comes in on a socket: an error reply or a close with the documented code, never a
-//! relay that is stuck or gone.
+//! Whatever arrives on a socket: an error reply or a close with the documented code; the relay
+//! neither hangs nor dies.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -15,7 +15,7 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use serde_json::json;
 
-/// Bytes on a fresh socket and the code of the close that must follow.
+/// Bytes on a fresh socket and the close code that must follow.
 pub(crate) fn closing() -> Vec<(&'static str, Vec<u8>, CloseCode)> {
     vec![
         ("a binary message", frame(opcode::BINARY, true, b"\x00\x01"), close_code::BINARY),
@@ -178,7 +178,7 @@ fn half_closed_silent_and_slow_clients_are_closed() {
     let mut silent = RawSocket::connect(relay.address(), "silent");
     assert_eq!(silent.close_code(), Some(close_code::PING.number));
 
-    // Connects and never asks for anything.
+    // Connects and never sends a request.
     let mut mute = TcpStream::connect(relay.address()).expect("it listens");
     mute.write_all(b"GET /ws?user=mute HTTP/1.1\r\n").expect("it reads");
     eventually("the end of an unfinished handshake", LATER, || match mute.write_all(b"X: y\r\n") {
@@ -186,7 +186,7 @@ fn half_closed_silent_and_slow_clients_are_closed() {
         Ok(()) => Err("it waits".into()),
     });
 
-    // Is sent more than it reads.
+    // Receives more than it reads.
     let slow = relay.connect("slow");
     slow.ok(json!({"op": "join", "room": "lobby"}));
     let loud = relay.connect("loud");
@@ -222,7 +222,7 @@ fn a_slow_message_is_not_silence_but_has_a_deadline() {
     relay.wait_ready();
     let mut socket = RawSocket::connect(relay.address(), "slow");
     let request = frame(opcode::TEXT, true, b"{\"op\":\"ping\",\"ref\":1}");
-    // Well over the time in which a ping wants its answer, which never comes.
+    // Well over the deadline of a pong, which never arrives.
     let begun = Instant::now();
     for (n, byte) in request.iter().enumerate() {
         until(begun + Duration::from_millis(50) * n as u32);
@@ -230,7 +230,7 @@ fn a_slow_message_is_not_silence_but_has_a_deadline() {
     }
     assert!(begun.elapsed() > Duration::from_millis(1000));
     assert!(socket.answer(1).is_some());
-    // Never ends, and is closed for that.
+    // Never ends its message, and is closed for that.
     let begun = Instant::now();
     let mut endless = RawSocket::connect(relay.address(), "endless");
     let part = frame(opcode::TEXT, true, &[b' '; 1000]);

@@ -1,4 +1,4 @@
-//! Connections that are no WebSockets: bounded in number and in time, whatever they do.
+//! Connections that never become WebSockets are bounded in number and in time, whatever they do.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ use rustix::net::sockopt::set_socket_recv_buffer_size;
 use rustix::net::{AddressFamily, SocketType, connect, socket};
 use serde_json::json;
 
-/// A connection that takes few bytes that nobody reads.
+/// A connection with a small receive buffer that nobody reads.
 fn deaf(relay: SocketAddr) -> TcpStream {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
     set_socket_recv_buffer_size(&socket, 4096).expect("a socket option");
@@ -36,11 +36,11 @@ fn a_client_that_reads_no_response_is_closed() {
     let requests = request.repeat(10_000);
     let mut deaf: Vec<TcpStream> = (0..30).map(|_| deaf(relay.address())).collect();
     for stream in &mut deaf {
-        // More than fits, as the answers do: an error is no surprise.
+        // More than fits, as are the responses: an error is expected.
         let _ = stream.write_all(requests.as_bytes());
     }
     eventually("all to be let go", LATER, || match relay.metric("chat_relay_http_connections") {
-        // The one that asks for the metric.
+        // The connection that reads the metric.
         Some(1.0) => Ok(()),
         other => Err(format!("{other:?}")),
     });

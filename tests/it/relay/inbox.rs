@@ -1,4 +1,4 @@
-//! What spans rooms: one's rooms, the latest first, with what is unread in each.
+//! Operations over all rooms of a user: the rooms, the latest first, with what is unread in each.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ fn names(rows: &[Value]) -> Vec<&str> {
     rows.iter().filter_map(|row| row["room"].as_str()).collect()
 }
 
-/// How often the server was asked this so far.
+/// How often the server has received this command.
 fn calls(redis: &Redis, command: &str) -> u64 {
     let stats = cmd!(redis, "INFO", "commandstats").text().to_owned();
     let line = stats.lines().find_map(|line| {
@@ -63,7 +63,7 @@ fn a_thousand_rooms_are_listed_by_last_activity_whatever_their_history() {
     all(&mut wire, &setting);
     let mut order: Vec<usize> = (0..ROOMS).collect();
     let alice = relay.connect("alice");
-    // How often Redis is asked, with one message in each room and with many.
+    // The number of commands with one message in each room and with many.
     let mut asked = Vec::new();
     for messages in [1, 60] {
         let filling: Vec<Command> = (0..ROOMS * messages)
@@ -71,7 +71,7 @@ fn a_thousand_rooms_are_listed_by_last_activity_whatever_their_history() {
             .collect();
         all(&mut wire, &filling);
         order.shuffle(&mut random);
-        // Ten at a time have about the same millisecond, which is how activity is told apart.
+        // Ten at a time have about the same millisecond, by which activity is ordered.
         let mut latest = BTreeMap::new();
         for part in order.chunks(10) {
             let before = redis.clock_ms();
@@ -182,19 +182,19 @@ fn rooms_follow_membership_and_the_list_repairs_itself() {
     assert_eq!(follows(&mut wire), ["a", "b", "c", "d"]);
     alice.ok(json!({"op": "leave", "room": "a"}));
     assert_eq!(follows(&mut wire), ["b", "c", "d"]);
-    // Others end it where no relay sees it.
+    // Others remove her where no relay sees it.
     cmd!(wire, "CHAT.MOD", "c", "*", "KICK", "alice").ok();
     cmd!(wire, "DEL", "d").ok();
     cmd!(wire, "CHAT.FOLLOW", "@alice", "never-was").ok();
     cmd!(wire, "CHAT.FOLLOW", "@alice", "e").ok();
     assert_eq!(names(&inbox(&alice, 100)), ["b"]);
     assert_eq!(follows(&mut wire), ["b"], "repaired");
-    // Joined behind the relay's back, and followed as the contract of backends says.
+    // Joined without the relay, and followed as backends must.
     cmd!(wire, "CHAT.FOLLOW", "@alice", "e").ok();
     cmd!(wire, "CHAT.JOIN", "e", "alice").ok();
     let mut seen = names(&inbox(&alice, 100)).join(" ");
     assert!(seen.contains('e') && seen.contains('b'), "{seen}");
-    // A kicked one may come again, and then it is there again.
+    // A kicked user may join again, and then the room is listed again.
     alice.ok(json!({"op": "join", "room": "c"}));
     seen = names(&inbox(&alice, 100)).join(" ");
     assert!(seen.contains('c'), "{seen}");
@@ -252,7 +252,7 @@ fn all_rooms_are_read_when_the_list_has_several_pages() {
         setting.push(args!["CHAT.FOLLOW", "@alice", room(n)]);
     }
     all(&mut wire, &setting);
-    // The three latest stand at the beginning, in the middle and at the end of the list.
+    // The three latest are at the beginning, in the middle and at the end of the list.
     let latest = [room(rooms - 1), room(rooms / 2), room(0)];
     for room in &latest {
         let before = redis.clock_ms();
@@ -305,7 +305,7 @@ fn several_devices_that_read_at_once_move_the_cursor_only_forward() {
         assert!(cursor >= n, "read {n}, the cursor is at {cursor}");
         assert_eq!(answer["unread"], ids.len() - 1 - cursor, "{answer}");
     }
-    // What each device is told goes only forward too, up to the end.
+    // The cursor that each device receives only moves forward too, up to the end.
     for device in &devices {
         device.next_where("@alice", "that all is read", |event| {
             event["type"] == "notice" && event["data"]["unread"] == 0
@@ -331,7 +331,7 @@ fn an_inbox_costs_several_operations_and_refuses_wrong_arguments() {
             other => Err(format!("{op}: {other:?}")),
         });
     }
-    // Each user has an allowance of its own.
+    // Each user has a rate limit of their own.
     let alice = relay.connect("bob");
     let refs: Vec<u64> = (0..20).map(|_| alice.ask(json!({"op": "inbox"}))).collect();
     let answers: Vec<_> = refs

@@ -7,7 +7,7 @@ use chat_tests::servers::relay::Relay;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-/// Operations and the error each answers.
+/// Operations and the error of each.
 fn wrong_operations() -> Vec<(Value, &'static str)> {
     vec![
         (json!({"op": "dance"}), "INVALID"),

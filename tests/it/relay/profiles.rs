@@ -1,5 +1,5 @@
-//! Who changes name, avatar or status is seen to have changed by all who are where they are, each
-//! told once, without asking.
+//! A changed name, avatar or status is delivered to all users in a shared room, to each once,
+//! without a request.
 
 use chat_tests::clients::client::Client;
 use chat_tests::cmd;
@@ -8,13 +8,14 @@ use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{SOON, eventually};
 use serde_json::{Value, json};
 
-/// The profiles this client was told of.
+/// The profiles that this client received.
 fn told(client: &Client) -> Vec<Value> {
     let frames = client.frames_from(0).into_iter().map(|frame| frame.json);
     frames.filter(|frame| frame["type"] == "profile").collect()
 }
 
-/// Waits until the last thing this client was told is this name; returns how often it was told.
+/// Waits until the last profile that this client received has this name; returns how many it
+/// received.
 #[track_caller]
 fn knows(client: &Client, name: &str) -> usize {
     eventually(&format!("the name {name} for {}", client.user), SOON, || {
@@ -53,7 +54,7 @@ fn a_changed_profile_reaches_every_user_in_a_shared_room_once() {
     assert_eq!((&frame["user"], &frame["data"]), (&json!("bob"), &json!({"name": "Bob"})));
     let event = phone.next_of("@bob", "room");
     assert_eq!(frame["ref"], event.json["id"], "as of this event");
-    // The backend's word counts the same, and what is unset is left out.
+    // A change by the backend is delivered too; unset fields are left out.
     cmd!(redis, "CHAT.ROOM", "@bob", "SET", "name", "Robert", "avatar", "x").ok();
     for client in [&alice, &carol, &eve] {
         assert_eq!(knows(client, "Robert"), 2, "each once: {}", client.arrived());
@@ -62,10 +63,10 @@ fn a_changed_profile_reaches_every_user_in_a_shared_room_once() {
         client.ok(json!({"op": "ping"}));
         assert!(told(client).is_empty(), "{}", client.arrived());
     }
-    // What concerns nobody else is told to nobody else.
+    // Other changes are delivered to nobody else.
     let before = told(&alice).len();
     cmd!(redis, "CHAT.ROOM", "@bob", "SET", "topic", "mine").ok();
-    // In quick succession: a few, and the last one for sure.
+    // In quick succession: a few of them, and certainly the last.
     for n in 0..50 {
         laptop.ok(name(&format!("Bob {n}")));
     }

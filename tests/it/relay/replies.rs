@@ -1,4 +1,4 @@
-//! Replies are bounded, whatever is asked for: in the relay, in Redis and on the way to the client.
+//! Replies are bounded, whatever the request: in the relay, in Redis and on the way to the client.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ fn sent(redis: &Redis) -> usize {
     redis.info("stats", "total_net_output_bytes").parse().expect("a number")
 }
 
-/// Does an operation; its reply, which is no longer than one may be.
+/// Sends an operation; returns its reply, which is within the bound.
 #[track_caller]
 fn bounded(client: &Client, op: Value) -> Value {
     let answer = client.ok(op);
@@ -45,7 +45,7 @@ fn bounded(client: &Client, op: Value) -> Value {
     answer
 }
 
-/// Fills `rooms` rooms with `messages` messages of `bytes` each; the ids in each.
+/// Fills `rooms` rooms with `messages` messages of `bytes` each; returns the ids of each.
 fn fill(wire: &mut Wire, rooms: usize, messages: usize, bytes: usize) -> Vec<Vec<String>> {
     let text = "x".repeat(bytes);
     let send = |n: usize| args!["CHAT.SEND", format!("room{n}"), "bob", text.as_str()];
@@ -94,7 +94,7 @@ fn many_long_rooms_are_resumed_in_several_replies() {
         assert!(came > 0, "every reply brings something");
     }
     assert!(replies >= 25, "{replies} replies for 6.4 MB");
-    // What did not fit was asked for no more than a few rooms ahead.
+    // The relay asks for only a few rooms more than fit.
     let bytes = sent(&redis) - before;
     assert!(bytes < replies * 9 * REPLY, "{bytes} bytes of Redis for {replies} replies");
     // All of them are live now.
@@ -102,7 +102,7 @@ fn many_long_rooms_are_resumed_in_several_replies() {
         let id = cmd!(wire, "CHAT.SEND", format!("room{n}"), "bob", "live");
         alice.next_where(&format!("room{n}"), "what is live", |event| event["id"] == *id.text());
     }
-    // Without cursors: those that do not fit say so.
+    // Without cursors: rooms that do not fit are reported.
     let bob = relay.connect("bob");
     let mut wanted: BTreeSet<String> = (0..rooms).map(|n| format!("room{n}")).collect();
     while !wanted.is_empty() {
@@ -154,7 +154,7 @@ fn every_list_is_bounded_and_can_be_continued() {
     let redis = Redis::start();
     let relay = relay(&redis, &MANY);
     let mut wire = redis.wire();
-    // The longest names and topics there may be, all of it escaped.
+    // The longest names and topics, with escapes only.
     let room = |n: usize| format!("{n:04}{}", "\"".repeat(196));
     let user = |n: usize| format!("{n:04}{}", "\"".repeat(92));
     let mut setting: Vec<Command> = Vec::new();
@@ -285,7 +285,7 @@ fn an_inbox_of_long_messages_asks_for_no_more_than_it_shows() {
     let mut wire = redis.wire();
     let rooms = 200;
     fill(&mut wire, rooms, 1, 20_000);
-    // The latest ones are short, so that many are asked for at once.
+    // The latest messages are short, so that many rooms are read at once.
     for n in 0..rooms {
         cmd!(wire, "CHAT.JOIN", format!("room{n}"), "alice").ok();
         cmd!(wire, "CHAT.FOLLOW", "@alice", format!("room{n}")).ok();
@@ -327,7 +327,7 @@ fn clients_that_never_read_cost_only_their_bounded_outboxes() {
             socket
         })
         .collect();
-    // Until the relay reads no more of them: it waits for them to read.
+    // Until the relay stops reading their requests: it waits for them to read.
     let mut last = 0.0;
     let mut since = Instant::now();
     eventually("the relay to wait for its clients", LATER, || {
@@ -343,7 +343,7 @@ fn clients_that_never_read_cost_only_their_bounded_outboxes() {
     });
     let grown = relay.process().resident_bytes().saturating_sub(before);
     assert!(grown < 8 * 3 * (1 << 20), "{grown} bytes for 8 sockets");
-    // Each has been answered as much as its outbox and the kernel hold: 1 MB, four or five replies.
+    // Each has received as much as its outbox and the kernel hold: 1 MB, four or five replies.
     assert!(last <= 1.0 + 8.0 * 6.0, "{last} operations were served");
     drop(sockets);
 }
@@ -363,7 +363,7 @@ fn a_slow_reader_stays_and_a_stalled_one_is_closed() {
         let history = json!({"op": "history", "room": "room0", "count": 1000, "ref": n});
         slow.send_text(&history.to_string());
     }
-    // Behind a network that has gone, in a room in which a little goes on.
+    // Behind a dead network, in a room with little traffic.
     let cut = Client::connect(broken.address(), "cut");
     cut.ok(json!({"op": "join", "room": "lobby"}));
     broken.set(Weather::Stall);

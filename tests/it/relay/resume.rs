@@ -1,5 +1,5 @@
-//! Coming back with a cursor: recovered exactly or told to start anew, whatever the cursor, however
-//! many come at once, and wherever the relay itself stands.
+//! Resuming from a cursor: recovered exactly or told to reload, whatever the cursor, however many
+//! clients return at once, and whatever the relay itself has received.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, eventually};
 use serde_json::{Map, Value, json};
 
-/// No cursor can have such a form.
+/// Strings that are no cursor.
 const MALFORMED: &[&str] = &[
     "",
     "-",
@@ -39,7 +39,7 @@ fn say(redis: &Redis, room: &str, count: usize) -> Vec<String> {
     (0..count).map(one).collect()
 }
 
-/// Ids of the messages in an answer and live after it, in order.
+/// Ids of the messages in a reply and after it, in order.
 fn received(client: &Client, answer: &Value, room: &str) -> Vec<String> {
     let page = answer["events"].as_array().cloned().unwrap_or_default();
     let live = client.events(room).into_iter().map(|frame| frame.json);
@@ -67,7 +67,7 @@ fn every_kind_of_cursor_gets_the_servers_answer() {
     ];
     let relay = Relay::with("r1", &redis.url(), &["--operations-per-second", "10000"]);
     relay.wait_ready();
-    // With nobody else in the room, and with somebody there all the time.
+    // First with no other client in the room, then with one there all the time.
     for watched in [false, true] {
         let watcher = relay.connect("watcher");
         if watched {
@@ -82,7 +82,7 @@ fn every_kind_of_cursor_gets_the_servers_answer() {
             for answer in [&one, &many["rooms"]["lobby"]] {
                 assert_eq!(answer["recovered"], truth.recovered, "{why}");
                 assert_eq!(answer["last"], ids[29], "{why}");
-                // Who is not recovered gets the newest page.
+                // A client that is not recovered gets the newest page.
                 let expected = missed.unwrap_or(30);
                 assert_eq!(received(&alice, answer, "-"), ids[30 - expected..], "{why}");
             }
@@ -113,21 +113,21 @@ fn a_wrong_cursor_is_invalid_and_a_missing_room_is_reported() {
         let code = alice.refused(json!({"op": "resume", "rooms": rooms}));
         assert_eq!(code, "INVALID", "resume {cursor}");
     }
-    // One bad room among good ones costs the others nothing.
+    // One wrong room among good ones does not affect the others.
     let rooms = json!({"lobby": ids[0], "nowhere": ids[0], "@bob": "0-0", "dm:bob,carol": null});
     let rooms = alice.ok(json!({"op": "resume", "rooms": rooms}))["rooms"].clone();
     assert_eq!(rooms["lobby"]["recovered"], true);
     assert_eq!(received(&alice, &rooms["lobby"], "-"), ids[1..]);
     let codes = ["nowhere", "dm:bob,carol"].map(|room| rooms[room]["error"]["code"].clone());
     assert_eq!(codes, ["NOROOM", "NOTMEMBER"], "{rooms}");
-    // Somebody else's personal room is looked at as a contact's: presence only, no events.
+    // Another user's personal room is followed as a contact: presence only, no events.
     assert_eq!((&rooms["@bob"]["contact"], &rooms["@bob"]["events"]), (&json!(true), &json!([])));
-    // A room that is made by joining knows its beginning and no other cursor.
+    // A room that joining creates knows its beginning and no other cursor.
     let fresh = alice.ok(json!({"op": "join", "room": "fresh", "since": ids[0]}));
     assert_eq!((&fresh["recovered"], &fresh["events"]), (&json!(false), &json!([])));
     let fresh = alice.ok(json!({"op": "join", "room": "fresh2", "since": "0-0"}));
     assert_eq!(fresh["events"], json!([]), "{fresh}");
-    // And all this has not disturbed what is live.
+    // None of this has disturbed the live events.
     let last = say(&redis, "lobby", 1);
     alice.next_where("lobby", "what comes next", |event| event["id"] == *last[0]);
 }
@@ -139,7 +139,7 @@ fn many_rooms_resumed_in_one_frame_while_messages_arrive_lose_nothing() {
     relay.wait_ready();
     let rooms: Vec<String> = (0..60).map(|n| format!("room{n}")).collect();
     let before: Vec<Vec<String>> = rooms.iter().map(|room| say(&redis, room, 8)).collect();
-    // Half of the rooms have somebody, so the relay stands somewhere; the others are new to it.
+    // Half of the rooms have a subscriber, so the relay has a position; the others are new to it.
     let watcher = relay.connect("watcher");
     for room in rooms.iter().step_by(2) {
         watcher.ok(json!({"op": "join", "room": room}));
@@ -156,7 +156,7 @@ fn many_rooms_resumed_in_one_frame_while_messages_arrive_lose_nothing() {
                 rooms.iter().for_each(|room| drop(say(&redis, room, 1)));
             }
         });
-        // Two clients of one room come from different cursors.
+        // Two clients of one room resume from different cursors.
         let asked: Vec<u64> = clients
             .iter()
             .enumerate()
@@ -199,7 +199,7 @@ fn a_cursor_ahead_of_the_relay_is_served_without_gap_or_repeat() {
     for client in [&there, &before] {
         client.ok(json!({"op": "join", "room": "lobby"}));
     }
-    // Here already, not yet in the room: what is new to the relay waits for its subscription.
+    // Connected already, not yet in the room: a room new to the relay waits for its subscription.
     let (ahead, late) = (lagging.connect("ahead"), lagging.connect("late"));
     for client in [&ahead, &late] {
         client.ok(json!({"op": "subscribe", "room": format!("@{}", client.user)}));
@@ -238,7 +238,7 @@ fn the_probe_finds_a_silently_dead_subscription() {
     let alice = relay.connect("alice");
     alice.ok(json!({"op": "join", "room": "lobby"}));
     proxy.set_subscriptions(Some(Weather::Stall));
-    // Commands go on working until the relay finds out.
+    // Commands work until the relay notices.
     let mut ids =
         vec![alice.ok(json!({"op": "send", "room": "lobby", "text": "to nobody"}))["id"].clone()];
     relay.wait_unready();
@@ -262,7 +262,7 @@ fn a_demoted_redis_is_detected_and_reported() {
     let alice = relay.connect("alice");
     alice.ok(json!({"op": "join", "room": "lobby"}));
     assert_eq!(relay.metric("chat_relay_upstream_up"), Some(1.0));
-    // Of a primary that is not there.
+    // A replica of a primary that does not exist.
     cmd!(redis, "REPLICAOF", "127.0.0.1", 1).ok();
     let waiting = alice.ask(json!({"op": "send", "room": "lobby", "text": "x", "nonce": "n1"}));
     relay.wait_unready();
@@ -302,14 +302,14 @@ fn a_thousand_clients_that_reconnect_at_once_cost_few_commands() {
     let relay = Relay::with("r2", &redis.url(), &options);
     relay.wait_ready();
     let clients: Vec<Client> = (0..CLIENTS).map(|n| relay.connect(&format!("user{n}"))).collect();
-    // Not all had come equally far.
+    // Not all had received equally much.
     let since = |n: usize| n % 5;
     let asked: Vec<u64> = clients
         .iter()
         .enumerate()
         .map(|(n, client)| client.ask(json!({"op": "resume", "rooms": {"lobby": ids[since(n)]}})))
         .collect();
-    // Meanwhile it goes on.
+    // Meanwhile new messages arrive.
     ids.extend(say(&redis, "lobby", 10));
     for (n, (client, reference)) in clients.iter().zip(asked).enumerate() {
         let answer = eventually("the answer to resume", LATER, || {

@@ -1,4 +1,5 @@
-//! The relay's settings as its process takes them: flags, variables, and what is said of mistakes.
+//! The relay's settings as its process reads them: flags, environment variables, and the messages
+//! about mistakes.
 
 use std::process::{Command, Output};
 

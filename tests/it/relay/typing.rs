@@ -1,4 +1,4 @@
-//! Typing and other signals: not too many, and never to oneself.
+//! Typing and other signals: rate limited, and never sent back to their sender.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ fn a_signal_reaches_others_once_in_two_seconds_and_never_the_users_own_sockets()
     let type_on = |client: &Client, name: &str| {
         client.ok(json!({"op": "signal", "room": "lobby", "name": name, "data": {"on": true}}));
     };
-    // Whichever socket says so, it is the same user who types.
+    // The user is the same, whichever socket sends it.
     for _ in 0..20 {
         type_on(&alice, "typing");
         type_on(&second, "typing");
@@ -49,7 +49,7 @@ fn a_signal_reaches_others_once_in_two_seconds_and_never_the_users_own_sockets()
             (&json!("alice"), &json!("typing"), &json!({"on": true}))
         );
     }
-    // Another name, another user: not held up.
+    // Another name or another user is not delayed.
     type_on(&alice, "wave");
     type_on(&near, "typing");
     eventually("the wave", SOON, || match signals(&far, "wave") {
@@ -60,7 +60,7 @@ fn a_signal_reaches_others_once_in_two_seconds_and_never_the_users_own_sockets()
         let told = alice.events("lobby").iter().any(|frame| typed_by(&frame.json, "bob"));
         if told { Ok(()) } else { Err(alice.arrived()) }
     });
-    // After two seconds one more gets through.
+    // After two seconds one more is delivered.
     let before = signals(&near, "typing");
     eventually("another one", SOON, || {
         type_on(&alice, "typing");
@@ -73,7 +73,7 @@ fn a_signal_reaches_others_once_in_two_seconds_and_never_the_users_own_sockets()
         });
         if own { Err(alice.arrived()) } else { Ok(()) }
     });
-    // What is throttled is not even published. The two clocks are read at different moments.
+    // A dropped signal is not even published. The two clocks are read at different moments.
     let published = told(&channel, "lobby", "signal");
     let times: Vec<u64> = published.iter().filter(|e| typed_by(e, "alice")).map(ts).collect();
     assert!(times.len() >= 2, "{published:?}");

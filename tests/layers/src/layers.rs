@@ -121,7 +121,7 @@ impl Report {
                 }
                 let more = circle.others.len().saturating_sub(SHOWN);
                 if more > 0 {
-                    self.stray(&format!("  and {more} more; begin with the arrows up, below"));
+                    self.stray(&format!("  and {more} more"));
                 }
             }
             let _ = writeln!(self.text, "{HOW_TO_OPEN}");

@@ -1,7 +1,9 @@
-//! The layers of every crate, the lowest first, and the check that they hold.
+//! The layers of every crate, the lowest first, and the check that they hold. The head of each
+//! `lib.rs` describes the layers of its crate.
 //!
-//! A new file goes into the lowest layer that is above everything it needs. `mod x;` and `cfg(test)`
-//! code do not count. An entry is a file or a module with all of its files; the longest decides.
+//! A new file belongs in the lowest layer above everything that it imports. `mod x;` declarations
+//! and `cfg(test)` code do not count. An entry is a file or a module with all of its files; where
+//! several entries match a file, the longest decides.
 
 #![forbid(unsafe_code)]
 
@@ -24,11 +26,14 @@ const PROTOCOL: Crate<'_> = Crate {
 const CORE: Crate<'_> = Crate {
     roots: &["module/room/src/lib.rs"],
     layers: &[
-        &["limits", "id", "names", "command_error"],
-        &["bytes", "collections", "arguments"],
+        &["command_error"],
+        &["bytes"],
+        &["collections"],
+        &["arguments"],
         &["state"],
         &["codec"],
-        &["apply", "decide", "execute"],
+        &["decide", "apply"],
+        &["execute"],
         &["lib"],
     ],
 };

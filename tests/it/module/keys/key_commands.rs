@@ -1,4 +1,4 @@
-//! A room is a key: what Redis does to keys it does to rooms, whole and at once.
+//! A room is a key: Redis's key commands act on whole rooms at once.
 
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::checking::view::{history, room_view, sync};
@@ -70,7 +70,7 @@ fn a_dumped_room_is_the_same_room_on_another_server() {
     cmd!(to, "RESTORE", "lobby", 0, payload.bytes()).ok();
     assert_eq!(room_view(&mut to, "lobby"), room_view(&mut from, "lobby"));
     assert_eq!(cmd!(to, "CHAT.SEND", "lobby", "bob", "once", "NONCE", "n1"), nonce);
-    // The footer computed here is the one Redis computes, so mutations reach the module.
+    // The checksum computed here is Redis's, so damaged payloads reach the module.
     assert_eq!(seal(body(payload.bytes()).to_vec(), payload.bytes()), payload.bytes());
     cmd!(to, "CHAT.SEND", "lobby", "bob", "goes on").ok();
     assert_eq!(history(&mut to, "lobby", &["COUNT", "1"]).events[0].json["m"], 32);
@@ -170,7 +170,7 @@ fn an_evicted_room_is_removed_whole_and_publishes_it() {
     let used: u64 = redis.info("memory", "used_memory").parse().expect("a number");
     cmd!(wire, "CONFIG", "SET", "maxmemory", used - 500_000).ok();
     eventually("an evicted room", SOON, || {
-        // Eviction happens before commands, and goes on by itself.
+        // Eviction happens before commands, and continues by itself.
         cmd!(wire, "CHAT.ONLINE", "nowhere");
         if cmd!(wire, "DBSIZE").int() < 20 { Ok(()) } else { Err("all 20 are there".into()) }
     });

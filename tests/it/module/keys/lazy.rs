@@ -1,5 +1,5 @@
-//! What takes long is left for later: a big room is freed in the background, and of the rooms of an
-//! emptied database is told one by one.
+//! Long work is postponed: a big room is freed in the background, and the rooms of an emptied
+//! database are announced one by one.
 
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::wire::{Command, Wire};
@@ -14,12 +14,12 @@ fn run(wire: &mut Wire, commands: Vec<Command>) {
     wire.pipeline(&commands).into_iter().for_each(|reply| drop(reply.ok()));
 }
 
-/// Fills a room with many of one thing, of which it takes one call each.
+/// Fills a room with many of one thing, one call each.
 fn many(wire: &mut Wire, command: impl Fn(usize) -> Command) {
     run(wire, (0..MANY).map(command).collect());
 }
 
-/// A room with many of one thing: what it is, and how they come.
+/// A room with many of one thing: its name, and the call that adds one.
 type Shape = (&'static str, fn(&mut Wire, &str));
 
 const SHAPES: &[Shape] = &[
@@ -36,7 +36,7 @@ const SHAPES: &[Shape] = &[
     }),
     ("sanctions", |wire, room| {
         many(wire, |n| args!["CHAT.MOD", room, "*", "BAN", format!("u{n}")]);
-        // The facts go; what is held against users stays.
+        // The log entries go; the sanctions stay.
         cmd!(wire, "CHAT.SEND", room, "*", "hi").ok();
     }),
     ("reactions", |wire, room| {
@@ -61,7 +61,7 @@ const SHAPES: &[Shape] = &[
 
 #[test]
 fn a_room_of_many_of_anything_is_freed_in_the_background() {
-    // Few facts and messages are kept, so that every shape has one thing only to count.
+    // Few log entries and messages are kept, so that each shape has many of one thing only.
     let settings = ["chat.rate-limit 10/1s", "chat.journal-max 64", "chat.history-max 64"];
     for (what, fill) in SHAPES {
         let keeps = ["long messages", "messages of users", "facts"].contains(what);
@@ -79,7 +79,7 @@ fn a_room_of_many_of_anything_is_freed_in_the_background() {
     }
 }
 
-/// How many `drop` events have come on which of the rooms, in whatever order.
+/// The number of `drop` events on these rooms, in any order.
 fn drops(channel: &Subscriber, rooms: &[String]) -> Vec<usize> {
     let all = channel.all();
     let told = |room: &String| {
@@ -99,8 +99,8 @@ fn every_room_of_an_emptied_database_is_announced_once_before_events_of_a_new_on
         let names: Vec<&str> = rooms.iter().map(String::as_str).collect();
         let channel = Subscriber::new(&redis, &names);
         let anew: Vec<&String> = rooms.iter().step_by(100).collect();
-        // All at once, so that nothing is told in between; perhaps in a database that has changed
-        // places.
+        // In one transaction, so that no event is published in between; perhaps in a database that
+        // was swapped.
         let mut commands = vec![args!["MULTI"], args![how, "ASYNC"]];
         if target == 1 {
             commands.extend([args!["SWAPDB", 0, 1], args!["SELECT", 1]]);

@@ -1,17 +1,17 @@
-//! What MEMORY USAGE says of rooms is what Redis's memory grows by, whatever is in them.
+//! MEMORY USAGE of rooms equals the growth of Redis's memory, whatever the rooms hold.
 
 use chat_tests::clients::wire::{Command, Wire};
 use chat_tests::servers::redis::Redis;
 use chat_tests::{args, cmd};
 
-/// How far from the truth it may be, of a hundred, where memory comes from jemalloc.
+/// The accepted difference in percent where memory comes from jemalloc.
 const PERCENT: i64 = 15;
-/// The same elsewhere: what is told is reckoned by the sizes in which jemalloc gives memory.
+/// The same elsewhere: the report is computed with jemalloc's size classes.
 const PERCENT_ELSEWHERE: i64 = 30;
 /// Commands in one batch.
 const PIPELINE: usize = 500;
 
-/// One shape of rooms: its name, settings of the server, and the commands that make it.
+/// One shape of rooms: its name, the server's settings, and the commands that fill the rooms.
 struct Shape {
     name: &'static str,
     settings: &'static [&'static str],
@@ -323,7 +323,7 @@ fn used(redis: &Redis) -> i64 {
     redis.info("memory", "used_memory").parse().expect("a number")
 }
 
-/// What MEMORY USAGE says of all keys.
+/// MEMORY USAGE of all keys together.
 fn told(redis: &Redis) -> i64 {
     let mut wire = redis.wire();
     let names = cmd!(wire, "KEYS", "*");
@@ -341,7 +341,7 @@ fn memory_usage_equals_the_growth_of_used_memory() {
     let mut wrong = Vec::new();
     for Shape { name, settings, make } in SHAPES {
         let redis = Redis::with(settings);
-        // What the module keeps for all rooms is there before.
+        // What the module stores for all rooms is allocated before.
         cmd!(redis, "CHAT.SEND", "first", "alice", "hello").ok();
         cmd!(redis, "DEL", "first").ok();
         let before = used(&redis);

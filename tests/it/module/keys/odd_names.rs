@@ -1,5 +1,6 @@
-//! A key can be renamed to anything. Under a name that no room can be made under a room is kept, kept up,
-//! copied and stored like any other, but nobody can ask for it and nothing is published of it.
+//! A key can be renamed to anything. A room under a name that no room can be created with is
+//! maintained, copied and stored like any other, but no command reads it and nothing is published
+//! about it.
 
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::reply::Reply;
@@ -7,7 +8,7 @@ use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;
 use chat_tests::wait::{LATER, eventually};
 
-/// Names that `RENAME` takes and `CHAT.SEND` does not.
+/// Names that `RENAME` accepts and `CHAT.SEND` refuses.
 const NAMES: &[&[u8]] =
     &[b"a room", b"", b"@", b"@two words", b"dm:b,a", b"line\nbreak", b"\xff\xfe", &[b'x'; 300]];
 
@@ -25,7 +26,7 @@ fn a_room_under_an_odd_name_ages_on_all_copies_and_comes_back() {
         cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "c1").ok();
         assert_eq!(wire.call(&[&b"RENAME"[..], b"lobby", name]).text(), "OK");
         assert!(wire.call(&[&b"CHAT.SEND"[..], name, b"alice", b"hi"]).error().contains("INVALID"));
-        // Looked at twice: the first look does not lose it.
+        // Read twice: the first read does not lose it.
         assert_eq!((listed(&primary), listed(&primary)), (0, 0), "{name:?}");
         assert_eq!(primary.info("chat", "chat_rooms"), "1", "{name:?}");
         assert_eq!(primary.info("chat", "chat_connections_online"), "0", "{name:?}");
@@ -33,7 +34,7 @@ fn a_room_under_an_odd_name_ages_on_all_copies_and_comes_back() {
             |redis: &Redis| -> Reply { redis.call(&[&b"DEBUG"[..], b"DIGEST-VALUE", name]) };
         let before = value(&primary);
         let channels = Subscriber::new(&primary, &["", "lobby"]);
-        // Another one each time, so that every change is seen.
+        // A different one each time, so that every change is visible.
         cmd!(wire, "CONFIG", "SET", "chat.history-ttl", ttl).ok();
         eventually("the message to be too old", LATER, || match value(&primary) {
             same if same == before => Err(format!("it is not: {name:?}")),

@@ -1,5 +1,5 @@
-//! Deleted, trimmed and expired is gone: found in no file, no payload and no reply, on no server;
-//! only that something was there stays, and the nonce answers as before.
+//! Deleted, trimmed and expired texts are in no file, no payload and no reply, on no server; only
+//! the tombstone remains, and the nonce returns the first id as before.
 
 use std::path::Path;
 
@@ -9,11 +9,12 @@ use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;
 use chat_tests::wait::{SOON, eventually};
 
-/// Without compression what is stored can be seen in the bytes.
+/// Without compression stored texts are visible in the bytes.
 const SETTINGS: &[&str] =
     &["rdbcompression no", "appendonly yes", "appendfsync always", "replica-read-only no"];
 
-/// What nobody may find afterwards: text, meta, later texts and metas, mention, reactions.
+/// Everything that must not be found afterwards: text, meta, later texts and metas, mention,
+/// reactions.
 const SECRETS: &[&str] = &[
     "secret-text",
     "secret-meta",
@@ -25,7 +26,7 @@ const SECRETS: &[&str] = &[
     "secret-withdrawn",
 ];
 
-/// How the message goes; what is done to it in the room `lobby`.
+/// How the message is removed: the command on the room `lobby`.
 type Way = (&'static str, fn(&mut Wire, &str));
 
 const WAYS: &[Way] = &[
@@ -52,7 +53,7 @@ const WAYS: &[Way] = &[
     }),
 ];
 
-/// A message with everything that can be on one, and a harmless one after it.
+/// A message with everything that a message can have, and a plain one after it.
 fn secret(wire: &mut Wire) -> String {
     cmd!(wire, "CHAT.JOIN", "lobby", "owner").ok();
     let meta = |name: &str| format!("{{\"m\":\"{name}\"}}");
@@ -80,7 +81,7 @@ fn secret(wire: &mut Wire) -> String {
     id
 }
 
-/// Which secrets are in these bytes.
+/// The secrets in these bytes.
 fn found(bytes: &[u8]) -> Vec<&'static str> {
     let there = |secret: &&&str| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
     SECRETS.iter().filter(there).copied().collect()
@@ -99,7 +100,7 @@ fn found_in_files(dir: &Path) -> Vec<&'static str> {
     all
 }
 
-/// Everything the server answers about the room, as bytes.
+/// Every reply of the server about the room, as bytes.
 fn answers(wire: &mut Wire) -> Vec<u8> {
     let mut all = format!("{:?}", cmd!(wire, "CHAT.HISTORY", "lobby", "COUNT", 1000));
     all.push_str(&format!("{:?}", cmd!(wire, "CHAT.SYNC", "lobby", "0-0")));
@@ -110,7 +111,7 @@ fn answers(wire: &mut Wire) -> Vec<u8> {
 }
 
 fn rewrite(redis: &Redis) {
-    // A replica rewrites by itself when it has got everything anew.
+    // A replica rewrites its file by itself after a full synchronisation.
     redis.wait_rewritten();
     cmd!(redis, "BGREWRITEAOF").ok();
     redis.wait_rewritten();
@@ -125,7 +126,8 @@ fn deleted_texts_are_found_nowhere() {
         let mut wire = primary.wire();
         let id = secret(&mut wire);
         replica.catch_up(&primary);
-        // These searches can find something: all but what the edits replaced is there before.
+        // The searches work: before the removal they find all secrets except those that edits
+        // replaced.
         let there = &SECRETS[3..];
         assert_eq!(found(&answers(&mut wire)), there, "{way}");
         for redis in [&primary, &replica] {
@@ -180,7 +182,7 @@ fn a_deleted_message_leaves_a_tombstone() {
     assert_eq!((stone.id(), &stone.json["by"]), (id.as_str(), &"owner".into()));
     assert_eq!((&stone.json["user"], &stone.json["m"]), (&"alice".into(), &1.into()));
     assert_eq!(page.texts(), ["harmless"]);
-    // The places of all events stay, so no reader sees a hole.
+    // The positions of all events remain, so no reader sees a gap.
     let after = sync(&mut wire, "lobby", "0-0", &[]);
     assert!(after.recovered);
     assert_eq!(after.ids()[..before.ids().len()], before.ids());
@@ -195,7 +197,7 @@ fn a_deleted_message_leaves_a_tombstone() {
     }
     let last = after.events.last().expect("the deletion");
     assert_eq!((&last.json["type"], &last.json["ref"]), (&"delete".into(), &id.as_str().into()));
-    // By the author without a reason there is less to say.
+    // A deletion by the author without a reason leaves less.
     let own = cmd!(wire, "CHAT.SEND", "lobby", "bob", "mine").text().to_owned();
     cmd!(wire, "CHAT.DELETE", "lobby", "bob", &own).ok();
     let stone = history(&mut wire, "lobby", &[]).events.pop().expect("the stone");
@@ -228,7 +230,7 @@ fn a_nonce_returns_its_first_id_after_its_message_is_gone() {
         }
         let other = cmd!(wire, "CHAT.SEND", "lobby", "alice", "another", "NONCE", "n1");
         if way.starts_with("deleted") {
-            // Nothing of the text is left to compare with.
+            // No text is left to compare with.
             assert_eq!(other.ok().text(), id, "{way}");
         } else {
             assert!(other.error().starts_with("INVALID nonce"), "{way}: {other:?}");

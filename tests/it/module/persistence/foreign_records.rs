@@ -1,5 +1,5 @@
-//! Records from an append-only file or a primary that no primary of ours would send: they are left
-//! out and counted, everything else goes on, and every room loads again.
+//! Records from an append-only file or a primary that no primary of ours sends are skipped and
+//! counted; everything else works, and every room loads again.
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ use chat_tests::traffic::records::{leave, snapshot};
 use chat_tests::wait::{LATER, eventually};
 use chat_tests::{args, cmd};
 
-/// The largest number that the loader takes: the next event would be beyond.
+/// The largest number that the loader accepts: the next event would overflow.
 const EDGE: u64 = (1 << 47) - 1;
 
 /// Calls of `CHAT.APPLY` that are refused, in a room `lobby` with two events, the last at `ms`.
@@ -51,7 +51,7 @@ fn messages(wire: &mut Wire) -> usize {
     history(wire, "lobby", &[]).events.len()
 }
 
-/// The room as it was, and it takes another message.
+/// The room is unchanged and accepts another message.
 #[track_caller]
 fn goes_on(wire: &mut Wire, text: &str) {
     let before = messages(wire);

@@ -1,4 +1,4 @@
-//! Thousands of random commands, then every copy of the data must be the same data.
+//! After thousands of random commands, every copy of the data is equal.
 
 use chat_tests::checking::view::{all_rooms, assert_alike};
 use chat_tests::cmd;

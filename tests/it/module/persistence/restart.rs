@@ -1,4 +1,4 @@
-//! What was acknowledged is there after a restart, however it was stored.
+//! Acknowledged data is there after a restart, however it was stored.
 
 use chat_tests::checking::view::{all_rooms, assert_alike, history};
 use chat_tests::seed::seeded;
@@ -6,8 +6,8 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::traffic::commands::Traffic;
 use chat_tests::{args, cmd};
 
-/// Every way in which a server gets its data back. The name, the settings, whether it is asked to
-/// rewrite its append-only file, whether it is killed.
+/// Every way in which a server recovers its data: the name, the settings, whether its append-only
+/// file is rewritten, whether it is killed.
 const WAYS: &[(&str, &[&str], bool, bool)] = &[
     ("RDB", &["save 3600 1"], false, false),
     ("AOF of commands", &["appendonly yes"], false, false),
@@ -28,7 +28,7 @@ fn every_way_of_storing_brings_back_every_room() {
         if *rewrite {
             cmd!(wire, "BGREWRITEAOF").ok();
             redis.wait_rewritten();
-            // So that the rewritten part and what follows it both count.
+            // So that both the rewritten part and the part after it count.
             traffic.run(&mut wire, 300);
         }
         let (digest, rooms) = (redis.digest(), all_rooms(&mut wire));
@@ -42,7 +42,7 @@ fn every_way_of_storing_brings_back_every_room() {
         let mut wire = redis.wire();
         assert_alike(name, &all_rooms(&mut wire), &rooms);
         assert_eq!(redis.digest(), digest, "{name}");
-        // And it goes on from there.
+        // The room accepts further messages.
         traffic.run(&mut wire, 100);
     }
 }
@@ -89,7 +89,7 @@ fn a_thousand_acknowledged_sends_survive_kill_9() {
     let page = history(&mut wire, "lobby", &["COUNT", "1000"]);
     assert_eq!(page.ids(), acknowledged);
     assert!(!page.more);
-    // A sender that never saw its answer asks again and gets the first id.
+    // A sender that missed the reply repeats its message and gets the first id.
     let again = cmd!(wire, "CHAT.SEND", "lobby", "alice", "9:99", "NONCE", "9:99");
     assert_eq!(again.text(), acknowledged[999]);
     let next = cmd!(wire, "CHAT.SEND", "lobby", "alice", "after").text().to_owned();

@@ -1,4 +1,4 @@
-//! Saving a room takes no second room: it goes out in pieces, and comes back in pieces.
+//! Saving a room needs no memory for a second room: it is written and loaded in pieces.
 
 use std::fs;
 use std::io::Write;
@@ -11,7 +11,7 @@ use chat_tests::{args, cmd};
 /// Bytes of the room, at least.
 const ROOM: u64 = 100_000_000;
 
-/// Fills a room with messages of many users until it has [`ROOM`] bytes; answers how many.
+/// Fills a room with messages of many users until it has [`ROOM`] bytes; returns their number.
 fn fill(wire: &mut Wire) -> u64 {
     let text = "It is a truth universally acknowledged, that a text is saved once. ".repeat(15);
     for batch in 0.. {
@@ -42,10 +42,10 @@ fn child_of(pid: u32) -> Option<u32> {
     children.split_whitespace().next()?.parse().ok()
 }
 
-/// How many bytes more than before the server's memory has at most while `work` is done.
+/// The largest growth of the server's memory, in bytes, while `work` runs.
 fn peak(redis: &Redis, work: impl FnOnce()) -> u64 {
     let pid = redis.process().id();
-    // This resets the mark.
+    // Resets the kernel's high-water mark.
     let mut mark = fs::OpenOptions::new()
         .write(true)
         .open(format!("/proc/{pid}/clear_refs"))
@@ -67,7 +67,7 @@ fn neither_a_snapshot_nor_a_rewrite_takes_a_second_room() {
     for command in ["BGSAVE", "BGREWRITEAOF"] {
         let before = proc_bytes(server, "status", "VmRSS").expect("it runs");
         cmd!(wire, command).ok();
-        // The last look at the child is at one that has written the room: it waits a little then.
+        // The last reading is of a child that has written the room: it waits a little then.
         let (mut private, mut peak) = (0, 0);
         eventually("the end of the child", LATER, || {
             if let Some(child) = child_of(server) {
@@ -96,7 +96,7 @@ fn a_digest_takes_no_memory_and_a_dump_only_what_it_answers() {
     assert!(more <= size / 50, "DEBUG DIGEST: {more} bytes more for {size}");
     let mut length = 0;
     let more = peak(&redis, || length = cmd!(wire, "DUMP", "lobby").bytes().len() as u64);
-    // The payload, once as it is made and once in the reply.
+    // The payload, once as it is built and once in the reply.
     assert!(more <= 2 * length + size / 10, "DUMP: {more} bytes more for {length} of {size}");
 }
 
@@ -129,7 +129,7 @@ fn an_append_only_file_cut_anywhere_loads_no_half_room() {
     assert!(commands > 15, "{commands} commands");
     let mut seen = [0; 3];
     for part in 0..=12 {
-        // The file of one part, as servers before 7.0 wrote it, may be cut off.
+        // An append-only file in one part, as servers before 7.0 wrote it, may be cut.
         fs::remove_dir_all(redis.dir().join("appendonlydir")).expect("removed");
         let cut = &whole[..whole.len() * part / 12];
         fs::write(redis.dir().join("appendonly.aof"), cut).expect("written");

@@ -1,6 +1,6 @@
-//! From the installed server to the one under test: files, payloads and replication. The two are the
-//! same unless `REDIS_SERVER` names another. Where a server does not load what another has written,
-//! it says so, and the room is not there.
+//! From the installed server to the one under test: files, payloads and replication. The two are
+//! the same unless `REDIS_SERVER` names another. Where a server cannot load what another has
+//! written, it reports that, and the room does not exist.
 
 use chat_tests::checking::view::{all_rooms, assert_alike, room_view};
 use chat_tests::cmd;

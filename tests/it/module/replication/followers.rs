@@ -1,6 +1,6 @@
-//! A primary that nobody follows writes no replication records, and must be found writing them again
-//! before anybody can miss one: a replica that comes, an append-only file that is turned on, a
-//! snapshot, a promotion. All while it is busy; all copies must end equal, with every
+//! A primary without followers writes no replication records. It must write them again before a
+//! follower can miss one: a new replica, an append-only file that is turned on, a snapshot, a
+//! promotion. All this happens under load; in the end all copies are equal and hold every
 //! acknowledged message.
 
 use std::collections::HashSet;
@@ -19,27 +19,27 @@ use chat_tests::traffic::commands::{Ages, Traffic};
 use chat_tests::wait::{LATER, SOON, eventually, until};
 use chat_tests::{args, cmd};
 
-/// Small bounds, so that everything is trimmed all the time; the backlog is given up soon.
+/// Small bounds, so that everything is trimmed all the time; the backlog is dropped soon.
 const SETTINGS: &[&str] = &[
     "chat.history-max 100",
     "chat.journal-max 150",
     "chat.nonce-window 1000",
-    // After a promotion nonces wait for the clock to reach their ids: after many, they are many.
+    // After a promotion nonces are kept until the clock reaches their ids, so there may be many.
     "chat.nonce-max 10000000",
     "repl-backlog-ttl 1",
     "replica-read-only no",
 ];
 
-/// No part of the random traffic: keeps everything.
+/// Not part of the random traffic: this room keeps everything.
 const KEPT: &str = "kept";
 
-/// So many commands at least before something happens.
+/// The number of commands between two steps.
 const MANY: usize = 1500;
 
-/// For how long nobody follows: the server looks for it about once a second.
+/// The time without followers: the server checks about once a second.
 pub(crate) const ALONE: Duration = Duration::from_millis(2500);
 
-/// What the thread and the scenario share.
+/// The state shared by the thread and the scenario.
 struct Shared {
     target: Mutex<SocketAddr>,
     kept: Mutex<Vec<String>>,
@@ -49,7 +49,7 @@ struct Shared {
     end: AtomicBool,
 }
 
-/// Constant random traffic against one server, which can be held.
+/// Constant random traffic against one server, which can be paused.
 struct Busy {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -88,14 +88,14 @@ impl Busy {
         });
     }
 
-    /// Goes on for so long that the server must have noticed that nobody follows it.
+    /// Continues until the server must have noticed that it has no followers.
     #[track_caller]
     fn alone(&self) {
         until(Instant::now() + ALONE);
         self.more(MANY);
     }
 
-    /// Holds the traffic: everything sent has been answered.
+    /// Pauses the traffic: every command sent has been answered.
     #[track_caller]
     fn hold(&self) {
         self.shared.hold.store(true, Ordering::SeqCst);
@@ -104,14 +104,14 @@ impl Busy {
         });
     }
 
-    /// Goes on, perhaps with another server.
+    /// Continues, perhaps against another server.
     fn go_on(&self, redis: &Redis) {
         *self.shared.target.lock().unwrap_or_else(PoisonError::into_inner) = redis.address();
         self.shared.held.store(false, Ordering::SeqCst);
         self.shared.hold.store(false, Ordering::SeqCst);
     }
 
-    /// Checks that every message acknowledged so far is there, once, in order.
+    /// Checks that every message acknowledged so far is stored, once, in order.
     #[track_caller]
     fn assert_kept(&self, redis: &Redis, what: &str) {
         let kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,7 +159,7 @@ fn work(shared: &Shared, mut traffic: Traffic) {
         let id = cmd!(wire, "CHAT.SEND", KEPT, "alice", count, "NONCE", count).ok();
         shared.kept.lock().unwrap_or_else(PoisonError::into_inner).push(id.text().to_owned());
         traffic.run(wire, BATCH);
-        // The same commands inside of others, and rooms under other names.
+        // The same commands inside of scripts and transactions, and rooms under other names.
         let script = "return redis.call('CHAT.SEND', KEYS[1], 'alice', ARGV[1])";
         let more = [
             args!["MULTI"],
@@ -176,8 +176,8 @@ fn work(shared: &Shared, mut traffic: Traffic) {
     }
 }
 
-/// Checks that two servers hold the same, also who is present. The traffic is held; what grows too
-/// old goes all the same, hence the second look.
+/// Checks that two servers hold the same, presence included. The traffic is paused; old messages
+/// still expire, hence the second comparison.
 #[track_caller]
 fn assert_same(what: &str, primary: &Redis, replica: &Redis) {
     eventually(&format!("the same data: {what}"), SOON, || {
@@ -211,7 +211,7 @@ fn follow(replica: &Redis, primary: &Redis) {
     cmd!(replica, "REPLICAOF", address.ip().to_string(), address.port()).ok();
 }
 
-/// Waits until nobody follows and the server has had time to notice.
+/// Waits until there are no followers and the server has had time to notice.
 #[track_caller]
 fn wait_alone(redis: &Redis, busy: &Busy) {
     eventually("the backlog to be given up", LATER, || {
@@ -223,8 +223,8 @@ fn wait_alone(redis: &Redis, busy: &Busy) {
     busy.alone();
 }
 
-/// How a replica gets a snapshot: `repl-diskless-sync`, `repl-diskless-load`, and whether on a
-/// connection of its own, where the server has that.
+/// How a replica receives a snapshot: `repl-diskless-sync`, `repl-diskless-load`, and whether on a
+/// separate connection, where the server can do that.
 const WAYS: &[(&str, &str, &str)] = &[
     ("yes", "disabled", "no"),
     ("no", "disabled", "no"),
@@ -249,7 +249,7 @@ fn a_replica_that_comes_and_goes_while_its_primary_is_busy_is_always_equal() {
                 cmd!(redis, "CONFIG", "SET", setting, channels).ok();
             }
         }
-        // Its fork takes a while, so that much happens in between.
+        // Its fork takes a while, so that many commands run in between.
         cmd!(primary, "CONFIG", "SET", "rdb-key-save-delay", 20_000).ok();
         follow(&replica, &primary);
         replica.catch_up(&primary);
@@ -261,7 +261,7 @@ fn a_replica_that_comes_and_goes_while_its_primary_is_busy_is_always_equal() {
         if round % 2 == 0 {
             wait_alone(&primary, &busy);
         } else {
-            // Back before the backlog is given up.
+            // Back before the backlog is dropped.
             busy.more(100);
         }
     }
@@ -277,7 +277,7 @@ fn a_second_replica_that_joins_during_the_snapshot_of_the_first_is_equal() {
     let busy = Busy::start(&primary, "two at once", Ages::Short);
     busy.alone();
     let replicas = [Redis::with(SETTINGS), Redis::with(SETTINGS), Redis::with(SETTINGS)];
-    // A snapshot for nobody runs already when they ask.
+    // A snapshot that no replica wants is already running when they connect.
     primary.begin_save();
     for replica in &replicas {
         follow(replica, &primary);
@@ -314,7 +314,7 @@ fn a_replica_with_other_settings_is_equal_all_the_same() {
     ];
     let replica = Redis::replica(&primary, &other);
     busy.more(3000);
-    // Two seconds and more, so that messages are too old by the settings of one of them.
+    // Two seconds and more, so that messages exceed the age limit of one of the servers.
     busy.alone();
     busy.hold();
     assert_same("the replica with other settings", &primary, &replica);
@@ -347,7 +347,7 @@ fn an_append_only_file_turned_on_while_busy_has_everything() {
         assert_alike(&what, &all_rooms(&mut primary.wire()), &rooms);
         assert_eq!(primary.digest(), digest, "{what}");
         busy.assert_kept(&primary, &what);
-        // From here on nobody follows any more.
+        // From here on there are no followers.
         cmd!(primary, "CONFIG", "SET", "appendonly", "no").ok();
         busy.go_on(&primary);
     }
@@ -445,7 +445,7 @@ fn a_chain_of_promotions_keeps_all_servers_equal() {
         busy.hold();
         busy.assert_kept(&servers[second], &what);
         assert_same(&format!("{what}, promoted"), &servers[second], &servers[third]);
-        // The promoted one is left alone for long; then the one that fell comes back, empty.
+        // The promoted server is alone for a long time; then the failed one returns, empty.
         cmd!(servers[third], "REPLICAOF", "NO", "ONE").ok();
         servers[first].restart();
         busy.go_on(&servers[second]);

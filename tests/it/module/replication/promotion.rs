@@ -1,5 +1,5 @@
-//! A promoted replica that lacks the last writes, seen room by room: who is told what, also where
-//! the next event has the number of a lost one.
+//! A promoted replica that lacks the last writes, room by room: which clients are told to reload,
+//! also where the next event reuses the number of a lost one.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// A primary, a replica of it with a clock that is an hour behind, and the ways to them.
+/// A primary, its replica with a clock that is an hour behind, and proxies to both.
 struct Pair {
     primary: Redis,
     replica: Redis,
@@ -33,7 +33,7 @@ impl Pair {
         Pair { primary, replica, link, path, _clock: clock }
     }
 
-    /// A relay on the way that will lead to the promoted replica.
+    /// A relay behind the proxy that will lead to the promoted replica.
     fn relay(&self, name: &str, probe: &str) -> Relay {
         let url = format!("redis://{}", self.path.address());
         let relay = Relay::with(name, &url, &["--probe", probe]);
@@ -61,7 +61,7 @@ fn say(redis: &Redis, room: &str, text: &str) -> String {
 fn every_lost_cursor_is_refused_and_every_other_recovered() {
     let mut pair = Pair::start();
     let relay = pair.relay("r1", "500ms");
-    // In room k the last k events are lost, and after the promotion one new one comes, or two, ….
+    // In room k the last k events are lost; after the promotion one or more new events follow.
     let rooms: Vec<(String, usize, usize)> = (0..4)
         .flat_map(|lost| (0..4).map(move |new| (format!("lost{lost}new{new}"), lost, new)))
         .collect();
@@ -91,7 +91,7 @@ fn every_lost_cursor_is_refused_and_every_other_recovered() {
         }
     }
     relay.wait_ready();
-    // Who was there all the time: told to start anew where something is gone, and only there.
+    // Clients that stayed: told to reload where something is lost, and only there.
     for (room, lost, new) in &rooms {
         let truth = history(&mut wire, room, &[]);
         assert_eq!(truth.events.len(), 3 + new, "{room}");
@@ -112,7 +112,7 @@ fn every_lost_cursor_is_refused_and_every_other_recovered() {
             if level { Ok(()) } else { Err(format!("{reloads} reloads, {texts:?}")) }
         });
     }
-    // Who comes back with a cursor.
+    // Clients that return with a cursor.
     let carol = relay.connect("carol");
     for ((room, _, new), (kept, lost)) in rooms.iter().zip(kept.iter().zip(&cursors)) {
         assert!(sync(&mut wire, room, kept, &[]).recovered, "{room}");
@@ -148,7 +148,7 @@ fn no_id_of_a_lost_event_is_reused() {
 #[test]
 fn a_client_ahead_of_the_relay_is_notified_of_the_loss() {
     let mut pair = Pair::start();
-    // It goes on believing in its subscription, on which nothing comes any more.
+    // The relay still trusts its subscription, on which nothing arrives any more.
     let relay = pair.relay("r1", "60s");
     let (slow, ahead) = (relay.connect("slow"), relay.connect("ahead"));
     let kept = say(&pair.primary, "lobby", "kept");
@@ -157,7 +157,7 @@ fn a_client_ahead_of_the_relay_is_notified_of_the_loss() {
     pair.path.set_subscriptions(Some(Weather::Stall));
     let lost: Vec<String> =
         (0..3).map(|n| say(&pair.primary, "lobby", &format!("lost {n}"))).collect();
-    // The relay has not heard of these, but gets them for who asks.
+    // The relay has not received these events, but fetches them for a client that asks.
     let page = ahead.ok(json!({"op": "join", "room": "lobby", "since": kept}));
     assert_eq!((&page["recovered"], &page["last"]), (&json!(true), &json!(lost[2])), "{page}");
     assert!(slow.events("lobby").iter().all(|event| event.json["user"] != "bob"), "{page}");
@@ -171,7 +171,7 @@ fn a_client_ahead_of_the_relay_is_notified_of_the_loss() {
         let seen: Vec<_> = events.iter().filter_map(|event| event.json["id"].as_str()).collect();
         if seen == new { Ok(()) } else { Err(slow.arrived()) }
     });
-    // Told to start anew, or to come anew, which then says the same.
+    // Told to reload, or to reconnect, which then leads to a reload.
     let told = ahead.next_where("lobby", "the word that something is gone", |event| {
         event["type"] == "reload" || event["type"] == "gone"
     });

@@ -1,4 +1,4 @@
-//! A replica has what its primary has, refuses what only a primary may do, and can take over.
+//! A replica holds what its primary holds, refuses what only a primary may do, and can take over.
 
 use chat_tests::checking::view::{all_rooms, assert_alike, history, sync};
 use chat_tests::clients::reply::Reply;
@@ -14,7 +14,7 @@ fn a_replica_follows_every_command() {
     let mut wire = primary.wire();
     let mut traffic = Traffic::new(seeded("replication"));
     traffic.run(&mut wire, 500);
-    // The first half comes to it as a snapshot, the second as a stream.
+    // The first half arrives as a snapshot, the second as a stream.
     let replica = Redis::replica(&primary, &[]);
     traffic.run(&mut wire, 1500);
     traffic.assert_complete();
@@ -77,7 +77,7 @@ fn a_promoted_replica_goes_on_and_refuses_cursors_it_never_had() {
     let mut wire = primary.wire();
     let shared = cmd!(wire, "CHAT.SEND", "lobby", "alice", "both have it").text().to_owned();
     replica.catch_up(&primary);
-    // The link is cut; what is written now never arrives.
+    // The link is cut; further writes never arrive.
     let mut copy = replica.wire();
     cmd!(copy, "REPLICAOF", "NO", "ONE").ok();
     let lost: Vec<String> = (0..3)
@@ -113,7 +113,7 @@ fn a_planned_failover_with_deadlines_pending_loses_nothing() {
         )
         .ok();
     }
-    // Writes stop for longer than the deadlines: the timer must hold still.
+    // Writes pause for longer than the deadlines: the timer must not write.
     cmd!(wire, "CLIENT", "PAUSE", 2500, "WRITE").ok();
     eventually("the failover", LATER, || {
         let mut wire = primary.wire();

@@ -1,5 +1,5 @@
-//! A replica that begins with a file of its primary's, saved while nobody followed it but somebody had
-//! asked: the primary goes on from there as if it had been there all the time.
+//! A replica that starts from a file of its primary, saved without followers after a client had
+//! asked for the data: the primary continues as if the replica had been connected all the time.
 
 use std::fs;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use chat_tests::wait::{LATER, SOON, eventually, until};
 
 use crate::module::replication::followers::ALONE;
 
-/// How the file comes about, in the words of the table below.
+/// How the file is made, in the words of the table below.
 fn make_file(primary: &mut Redis, how: &str) {
     match how {
         "SAVE" => drop(cmd!(primary, "SAVE").ok()),
@@ -34,8 +34,8 @@ fn make_file(primary: &mut Redis, how: &str) {
     }
 }
 
-/// How the file comes about, whether the replica that waits for its data is still there then, and
-/// whether the copy must be able to go on from the file.
+/// How the file is made, whether the replica that waits for its data is still there then, and
+/// whether the copy must be able to continue from the file.
 const WAYS: &[(&str, bool, bool)] = &[
     ("SAVE", true, true),
     ("SAVE", false, true),
@@ -50,7 +50,7 @@ const WAYS: &[(&str, bool, bool)] = &[
 fn a_replica_seeded_by_a_file_saved_while_another_waits_is_equal() {
     for (how, waits, goes_on) in WAYS {
         println!("{how}, a replica waits: {waits}");
-        // Whoever asks for the data waits for an hour.
+        // The client that asks for the data waits for an hour.
         let mut primary = Redis::with(&["repl-diskless-sync-delay 3600"]);
         let mut traffic = Traffic::new(seeded(how));
         traffic.run(&mut primary.wire(), 300);
@@ -74,7 +74,7 @@ fn a_replica_seeded_by_a_file_saved_while_another_waits_is_equal() {
             });
         }
         assert_eq!(primary.info("replication", "repl_backlog_active"), "1");
-        // Before anything but the saving itself can tell the primary that it is not alone.
+        // Before anything but the save itself can show the primary that it has followers.
         traffic.run(&mut primary.wire(), 100);
         make_file(&mut primary, how);
         traffic.run(&mut primary.wire(), 300);
@@ -83,7 +83,7 @@ fn a_replica_seeded_by_a_file_saved_while_another_waits_is_equal() {
         copy.kill();
         fs::copy(primary.dir().join("dump.rdb"), copy.dir().join("dump.rdb")).expect("the file");
         copy.set(&format!("replicaof {} {}", primary.address().ip(), primary.address().port()));
-        // Who waits would make the copy wait too, if it needs all the data.
+        // The waiting client would make the copy wait too, if the copy needs all the data.
         cmd!(primary, "CONFIG", "SET", "repl-diskless-sync-delay", 0).ok();
         drop(waiting);
         copy.restart();

@@ -1,6 +1,6 @@
-//! `repl-diskless-load swapdb`: a replica goes on serving what it has while it loads a copy of its
-//! primary's data beside it. All of the one is seen until all of the other is; a copy that comes to
-//! nothing leaves no trace.
+//! `repl-diskless-load swapdb`: a replica serves its old data while it loads a copy of its
+//! primary's data beside it. All old rooms are visible until all new ones are; an aborted copy
+//! leaves no trace.
 
 use std::collections::BTreeSet;
 
@@ -15,12 +15,12 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::traffic::commands::Traffic;
 use chat_tests::wait::{LATER, SOON, eventually};
 
-/// What a copy is loaded of: rooms enough to look around meanwhile.
+/// The number of rooms to copy: enough for reading meanwhile.
 const ROOMS: usize = 200;
-/// Microseconds that the replica takes for each of them.
+/// Microseconds that the replica takes to load one room.
 const DELAY: usize = 10_000;
 
-/// A primary whose every interrupted replica needs everything anew, and a replica of it.
+/// A primary whose interrupted replicas need a full copy, and a replica of it.
 struct Pair {
     primary: Redis,
     proxy: Proxy,
@@ -49,7 +49,7 @@ impl Pair {
         Pair { primary, proxy, replica }
     }
 
-    /// Has the replica miss so much that it needs a copy, and waits until it loads it.
+    /// Makes the replica miss so much that it needs a full copy, and waits until it loads one.
     fn begin_copy(&self) {
         self.begin_copy_in(Weather::Fair);
     }
@@ -87,7 +87,7 @@ impl Pair {
     }
 }
 
-/// All ordinary rooms, last active first, in pages.
+/// All ordinary rooms, the last active first, in pages.
 fn rooms(wire: &mut Wire) -> Vec<String> {
     let rows = all_pages(wire, &["CHAT.ROOMS"], 50);
     rows.iter().map(|row| row.list()[0].text().to_owned()).collect()
@@ -97,7 +97,7 @@ fn figures(redis: &Redis) -> (String, String) {
     (redis.info("chat", "chat_rooms"), redis.info("chat", "chat_connections_online"))
 }
 
-/// Rooms of which an end was published.
+/// Rooms whose removal was published.
 fn dropped(channel: &Subscriber) -> Vec<String> {
     let drops = channel.all().into_iter().filter(|(_, text)| text.contains("\"type\":\"drop\""));
     drops.map(|(room, _)| room).collect()
@@ -127,13 +127,13 @@ fn the_old_rooms_are_served_until_the_copy_is_complete() {
     cmd!(wire, "CONFIG", "SET", "key-load-delay", 0).ok();
     pair.replica.catch_up(&pair.primary);
     let mut other = pair.primary.wire();
-    // Rooms last active in the same millisecond stand in any order.
+    // Rooms last active in the same millisecond are listed in any order.
     let sorted = |wire: &mut Wire| rooms(wire).into_iter().collect::<BTreeSet<_>>();
     assert_eq!(sorted(&mut wire), sorted(&mut other));
     assert_eq!(figures(&pair.replica), figures(&pair.primary));
     assert_alike("the copy", &all_rooms(&mut wire), &all_rooms(&mut other));
     assert_eq!(pair.replica.digest(), pair.primary.digest());
-    // What comes after the copy arrives in it.
+    // Writes after the copy arrive.
     cmd!(other, "CHAT.SEND", "room1", "alice", "again").ok();
     pair.replica.catch_up(&pair.primary);
     assert_eq!(rooms(&mut wire)[0], "room1");
@@ -156,7 +156,7 @@ fn an_aborted_copy_leaves_no_trace() {
     let mut wire = pair.replica.wire();
     let (listed, counted) = (rooms(&mut wire), figures(&pair.replica));
     let digest = pair.replica.digest();
-    // More than the answers of the handshake, less than the rooms.
+    // More bytes than the handshake, less than the rooms.
     pair.begin_copy_in(Weather::Truncate(8_000));
     assert_eq!(rooms(&mut wire), listed, "while the copy is loaded");
     pair.primary.kill();
@@ -167,7 +167,7 @@ fn an_aborted_copy_leaves_no_trace() {
     assert_eq!((rooms(&mut wire), figures(&pair.replica)), (listed, counted));
     assert_eq!(pair.replica.digest(), digest);
     assert_eq!(history(&mut wire, "room9", &[]).texts(), ["before"]);
-    // Promoted it is a primary like any other: deadlines come to pass, nothing is dropped.
+    // Promoted it is a primary like any other: deadlines pass, no room is announced as removed.
     let mut channel = Subscriber::new(&pair.replica, &["room0", "room1", "room9"]);
     cmd!(wire, "REPLICAOF", "NO", "ONE").ok();
     cmd!(wire, "CHAT.PRESENCE", "room0", "bob", "c1", "TTL", 1000).ok();
