@@ -37,7 +37,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
         return Err(CommandError::Syntax("CHAT.APPLY is for replication only").into());
     }
     if let Err(refused) = apply(call, flags) {
-        info::refuse_records(1, &refused);
+        info::count_refused_records(1, &refused);
     }
     call.reply_ok();
     Ok(())
@@ -73,7 +73,7 @@ fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
         }
     }
     if out_of_place > 0 {
-        info::refuse_records(out_of_place, "events that do not come after the last");
+        info::count_refused_records(out_of_place, "events that do not come after the last");
     }
     let database = call.database();
     if is_new {
