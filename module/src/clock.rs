@@ -1,18 +1,18 @@
 //! The clock of decisions and the milliseconds of ids.
 //!
-//! It combines two clocks. The wall clock dates messages and may be set. The monotonic clock is aligned
-//! with the wall clock at start; deadlines of connections use it, so that setting the wall clock neither
-//! ends nor prolongs anyone's presence.
+//! It combines two clocks. The wall clock dates messages and may be set. The monotonic clock is
+//! aligned with the wall clock at start; deadlines of connections use it, so that setting the wall
+//! clock neither ends nor prolongs anyone's presence.
 //!
 //! **No id is used twice.** The first event of a room, and the first one after a room was loaded or
 //! restored, takes a millisecond that this server has never used: a room that is created again, or
-//! put back to an earlier state, does not repeat ids. After a promotion, the old primary may have used
-//! ids that this server never received, by a clock that may be ahead. Ids then start a margin and a
-//! random part of one after everything received, and advance at half speed until the wall clock
-//! has caught up, so that no later restart finds them standing still. The same holds after a load if
-//! ids were ahead of the wall clock. One case remains: the old primary's clock was ahead by more than the
-//! margin, and this server had received nothing for as long. Then an id may be used twice, if number and
-//! millisecond agree.
+//! put back to an earlier state, does not repeat ids. After a promotion, the old primary may have
+//! used ids that this server never received, by a clock that may be ahead. Ids then start a margin
+//! and a random part of one after everything received, and advance at half speed until the wall
+//! clock has caught up, so that no later restart finds them standing still. The same holds after a
+//! load if ids were ahead of the wall clock. One case remains: the old primary's clock was ahead by
+//! more than the margin, and this server had received nothing for as long. Then an id may be used
+//! twice, if number and millisecond agree.
 
 use chat_room::Now;
 
@@ -20,12 +20,13 @@ use crate::redis::{MainThread, monotonic_us, now_us, random_number};
 
 static CLOCK: MainThread<Clock> = MainThread::new(Clock::NEW);
 
-/// Microseconds of the wall clock by which an estimate of the monotonic clock advances at most: a larger
-/// difference may mean that the wall clock was set.
+/// Microseconds of the wall clock by which an estimate of the monotonic clock advances at most: a
+/// larger difference may mean that the wall clock was set.
 const TRUSTED_US: u64 = 250_000;
 /// How much later than everything received ids start after a promotion, in milliseconds.
 const MARGIN: u64 = 60_000;
-/// An id further ahead of the wall clock than this, in milliseconds, is a forged one and moves nothing.
+/// An id further ahead of the wall clock than this, in milliseconds, is a forged one and moves
+/// nothing.
 const FORGED: u64 = 86_400_000;
 
 /// Starts the clock when the module is loaded.
@@ -43,10 +44,10 @@ pub(crate) fn now() -> Now {
     CLOCK.with(|clock| clock.read(us, monotonic))
 }
 
-/// The time of a decision that sets no deadline of a connection, from the wall clock alone: reading the
-/// monotonic clock too would cost a twentieth of a send. The monotonic time is estimated: it advances as
-/// the wall clock did since the last [`now`], up to a bound, so it is wrong only if the wall clock was set
-/// meanwhile.
+/// The time of a decision that sets no deadline of a connection, from the wall clock alone: reading
+/// the monotonic clock too would cost a twentieth of a send. The monotonic time is estimated: it
+/// advances as the wall clock did since the last [`now`], up to a bound, so it is wrong only if the
+/// wall clock was set meanwhile.
 pub(crate) fn now_by_wall_clock() -> Now {
     let us = now_us();
     CLOCK.with(|clock| clock.estimate(us))
@@ -75,9 +76,9 @@ struct Clock {
     /// Ids start at this millisecond, when the wall clock shows `since`.
     floor: u64,
     since: u64,
-    /// The wall clock and the raw monotonic clock when the module was loaded. These and the next two are
-    /// in microseconds: in milliseconds, two clocks that tick at different moments disagree by one,
-    /// and the aligned clock would go back.
+    /// The wall clock and the raw monotonic clock when the module was loaded. These and the next
+    /// two are in microseconds: in milliseconds, two clocks that tick at different moments disagree
+    /// by one, and the aligned clock would go back.
     started: (u64, u64),
     /// The wall clock and the aligned monotonic clock when both were last read.
     seen: (u64, u64),
@@ -87,7 +88,8 @@ impl Clock {
     /// No id and no time is known yet.
     const NEW: Clock = Clock { highest: 0, floor: 0, since: 0, started: (0, 0), seen: (0, 0) };
 
-    /// Aligns the monotonic clock, whose raw value is `monotonic`, with the wall clock, which shows `us`.
+    /// Aligns the monotonic clock, whose raw value is `monotonic`, with the wall clock, which shows
+    /// `us`.
     fn align(&mut self, us: u64, monotonic: u64) {
         self.started = (us, monotonic);
         self.seen = (us, us);

@@ -1,8 +1,9 @@
 //! The `chat.*` settings: redis.conf, module arguments, CONFIG GET and SET.
 //!
-//! The table of the numbers is in the core, beside the rules that use them. Redis checks the bounds of
-//! a line of redis.conf and of CONFIG SET, but not those of a default. A module argument becomes the
-//! default, so this file checks its bounds. Every command reads the values once, into [`Limits`].
+//! The table of the numbers is in the core, beside the rules that use them. Redis checks the bounds
+//! of a line of redis.conf and of CONFIG SET, but not those of a default. A module argument becomes
+//! the default, so this file checks its bounds. Every command reads the values once, into
+//! [`Limits`].
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -47,7 +48,8 @@ static CREATE_LIMIT: RateValue = RateValue::new();
 /// `chat.create`.
 static CREATE: CreateValue = CreateValue(AtomicI64::new(0));
 
-/// The settings that are rates, by their names without the prefix. Their default is `0`: without limit.
+/// The settings that are rates, by their names without the prefix. Their default is `0`: without
+/// limit.
 static RATES: &[(&str, &RateValue)] =
     &[("rate-limit", &RATE_LIMIT), ("create-limit", &CREATE_LIMIT)];
 
@@ -57,8 +59,8 @@ fn numbers() -> impl Iterator<Item = (&'static NumberSetting, &'static AtomicI64
     NUMBER_SETTINGS.iter().zip(&NUMBERS).chain([own])
 }
 
-/// Registers all settings, with the module's arguments, `name value …`, as defaults. Errors: what is
-/// wrong with an argument, for the log. Nothing was registered then.
+/// Registers all settings, with the module's arguments, `name value …`, as defaults. Errors: what
+/// is wrong with an argument, for the log. Nothing was registered then.
 pub(crate) fn register(context: &Context, arguments: &[RedisString]) -> Result<(), String> {
     let given = pairs(arguments)?;
     let argument =

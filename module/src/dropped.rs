@@ -1,10 +1,10 @@
 //! The `drop` events of rooms whose keys are gone, and the queue of those not yet published.
 //!
-//! A key event, where there is one, publishes at once. Keys that are overwritten, and databases that
-//! are emptied, leave their rooms in the queue, which the timer works off. An emptied database enters the
-//! queue as a whole, so that emptying it costs the same for one room and for a million. Before a room
-//! is created, the `drop` of any earlier room of its name is published, so that subscribers get it
-//! before the first event of the new one.
+//! A key event, where there is one, publishes at once. Keys that are overwritten, and databases
+//! that are emptied, leave their rooms in the queue, which the timer works off. An emptied database
+//! enters the queue as a whole, so that emptying it costs the same for one room and for a million.
+//! Before a room is created, the `drop` of any earlier room of its name is published, so that
+//! subscribers get it before the first event of the new one.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,9 +1,9 @@
 //! All rooms of this node: by last activity, by the next deadline in them, and those with memory
 //! to free.
 //!
-//! Every change of a room or of its key updates the index, on replicas too, so nothing ever scans the
-//! keyspace. An entry may be stale (after a load that failed, or while a database is emptied): a
-//! caller that opens the key compares the number of the room and removes an entry that does not
+//! Every change of a room or of its key updates the index, on replicas too, so nothing ever scans
+//! the keyspace. An entry may be stale (after a load that failed, or while a database is emptied):
+//! a caller that opens the key compares the number of the room and removes an entry that does not
 //! match. A deadline is a lower bound: a beat never moves it later; a caller that finds nothing due
 //! in the room enters the true deadline.
 
@@ -28,8 +28,8 @@ pub(crate) fn with<T>(body: impl FnOnce(&mut Index) -> T) -> T {
 pub(crate) struct Entry {
     /// The number of the room, never used again.
     pub(crate) number: u64,
-    /// The database in which the room was last changed. After `SWAPDB` the connections in a room still
-    /// belong to the database in which they came online.
+    /// The database in which the room was last changed. After `SWAPDB` the connections in a room
+    /// still belong to the database in which they came online.
     pub(crate) home: i32,
     activity: u64,
     deadline: Option<u64>,
@@ -85,8 +85,8 @@ pub(crate) struct Index {
 /// The rooms of one database.
 #[derive(Default)]
 pub(crate) struct Database {
-    /// By the low bits of their numbers, which are bits of the hash of the name: so a room is found by
-    /// its number and by its name.
+    /// By the low bits of their numbers, which are bits of the hash of the name: so a room is found
+    /// by its number and by its name.
     rooms: LinearHashTable<Named>,
     hasher: DefaultHashBuilder,
     /// The number of connections in all rooms.
@@ -137,8 +137,8 @@ impl Index {
         Index::add_to(&mut self.databases, self.counted, database, name, values)
     }
 
-    /// Adds a room that was loaded: to the copy that is being loaded beside the present rooms, if there
-    /// is one.
+    /// Adds a room that was loaded: to the copy that is being loaded beside the present rooms, if
+    /// there is one.
     pub(crate) fn add_loaded(
         &mut self,
         database: i32,
@@ -191,7 +191,8 @@ impl Index {
         db.set_connections(entry, values.connections);
     }
 
-    /// Updates the entry of a room after its deadline has passed: the next one may be later, or none.
+    /// Updates the entry of a room after its deadline has passed: the next one may be later, or
+    /// none.
     pub(crate) fn reschedule(&mut self, database: i32, entry: &mut Entry, values: IndexedValues) {
         let db = self.databases.entry(database).or_default();
         db.set_deadline(entry, values.deadline);
@@ -220,8 +221,8 @@ impl Index {
         }
     }
 
-    /// Takes out a database, or all of them, with their numbers. The cost does not depend on the number
-    /// of rooms.
+    /// Takes out a database, or all of them, with their numbers. The cost does not depend on the
+    /// number of rooms.
     pub(crate) fn clear(&mut self, database: Option<i32>) -> BTreeMap<i32, Database> {
         match database {
             Some(database) => self.databases.remove_entry(&database).into_iter().collect(),
@@ -229,14 +230,14 @@ impl Index {
         }
     }
 
-    /// From now on, loaded rooms form a copy beside the present ones. Returns the rooms of an unfinished
-    /// copy before it.
+    /// From now on, loaded rooms form a copy beside the present ones. Returns the rooms of an
+    /// unfinished copy before it.
     pub(crate) fn begin_async_load(&mut self) -> BTreeMap<i32, Database> {
         self.async_loading.replace(BTreeMap::new()).unwrap_or_default()
     }
 
-    /// Replaces the present rooms by the loaded copy, and returns them. The cost does not depend on the
-    /// number of rooms.
+    /// Replaces the present rooms by the loaded copy, and returns them. The cost does not depend on
+    /// the number of rooms.
     pub(crate) fn complete_async_load(&mut self) -> BTreeMap<i32, Database> {
         let copy = self.async_loading.take();
         copy.map(|copy| std::mem::replace(&mut self.databases, copy)).unwrap_or_default()
@@ -311,8 +312,8 @@ impl Index {
         self.databases.keys().find_map(|database| self.find(*database, number))
     }
 
-    /// The room after `before` in a pass over all of them, in each database last active first: the pass
-    /// leaves out a room that becomes active meanwhile.
+    /// The room after `before` in a pass over all of them, in each database last active first: the
+    /// pass leaves out a room that becomes active meanwhile.
     fn after(&self, before: Position) -> Option<Found> {
         self.databases.range(before.database..).find_map(|(database, db)| {
             let place = match *database == before.database {
@@ -340,8 +341,8 @@ impl Database {
         self.rooms.len()
     }
 
-    /// Takes out the room that has been inactive longest. `Some(None)`: it was a stale entry. `None`: the
-    /// database is empty.
+    /// Takes out the room that has been inactive longest. `Some(None)`: it was a stale entry.
+    /// `None`: the database is empty.
     pub(crate) fn pop(&mut self) -> Option<Option<Box<[u8]>>> {
         if let Some((_, number)) = self.by_activity.pop_first() {
             return Some(self.remove(number));

@@ -35,8 +35,8 @@ fn add_by(
     stored.entry = Some(index::with(|index| add(index, database, name, values)));
 }
 
-/// Adds the room that a key holds under a new name, after `prepare`. Does nothing if it has an entry
-/// under this name already.
+/// Adds the room that a key holds under a new name, after `prepare`. Does nothing if it has an
+/// entry under this name already.
 pub(crate) fn add_renamed(call: &Call<'_>, name: &[u8], prepare: fn(&mut StoredRoom)) {
     let database = call.database();
     let Ok(mut key) = RoomKey::open_named(call, name) else { return };
@@ -63,8 +63,8 @@ pub(crate) fn update(database: i32, stored: &mut StoredRoom, limits: &Limits, no
     note_pending_free(stored);
 }
 
-/// Makes a room due at once: a decision could not remove all that is beyond its bounds, and the timer
-/// removes the rest.
+/// Makes a room due at once: a decision could not remove all that is beyond its bounds, and the
+/// timer removes the rest.
 pub(crate) fn make_due(database: i32, stored: &mut StoredRoom, now: Now) {
     let values = stored.indexed_values(Some(now.monotonic_ms));
     if let Some(entry) = stored.entry.as_mut() {

@@ -10,8 +10,8 @@ use crate::error_reply::ErrorReply;
 use crate::index;
 use crate::redis::{InfoThread, InfoWriter, MainThread, log_warning, monotonic_us};
 
-/// Declares the counters, one row each: what it counts, field of [`Counters`], field of `INFO chat`.
-/// docs/operations.md lists the same fields.
+/// Declares the counters, one row each: what it counts, field of [`Counters`], field of `INFO
+/// chat`. docs/operations.md lists the same fields.
 macro_rules! counters {
     ($(#[doc = $text:literal] $counter:ident = $field:literal;)*) => {
         /// Counters since the module was loaded.
@@ -96,8 +96,8 @@ pub(crate) fn count_timeouts(users: usize) {
     count(&COUNTERS.presence_timeouts, users as u64);
 }
 
-/// Counts a slice in which something ended: when it was over, in milliseconds since the epoch, how long
-/// it took, and its work as `time_slice.rs` counts it.
+/// Counts a slice in which something ended: when it was over, in milliseconds since the epoch, how
+/// long it took, and its work as `time_slice.rs` counts it.
 pub(crate) fn count_sweep(now: u64, microseconds: u64, work: usize) {
     COUNTERS.last_sweep_ms.store(now, Relaxed);
     count(&COUNTERS.sweep_slices, 1);
@@ -105,8 +105,8 @@ pub(crate) fn count_sweep(now: u64, microseconds: u64, work: usize) {
     COUNTERS.sweep_most.fetch_max(work as u64, Relaxed);
 }
 
-/// When refused records were last logged, in microseconds of the raw monotonic clock (0: never), and
-/// their number until then.
+/// When refused records were last logged, in microseconds of the raw monotonic clock (0: never),
+/// and their number until then.
 static LOGGED: MainThread<(u64, u64)> = MainThread::new((0, 0));
 
 /// Counts records from a primary or an append-only file that cannot be applied. Logs them at most

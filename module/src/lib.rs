@@ -9,14 +9,15 @@
 //! ```
 //!
 //! The rules are in the crate `chat-room`; this is the thin shell around them. A command opens one
-//! key for reading, lets the core decide, and changes the key only if the decision has steps. What is
-//! replicated is the decision, never the command.
+//! key for reading, lets the core decide, and changes the key only if the decision has steps. What
+//! is replicated is the decision, never the command.
 //!
 //! Layers, lowest first; a file imports only from lines above its own:
 //!
-//! - `redis/`: a wrapper of Redis's module interface, with all the `unsafe`; it knows nothing of rooms
-//! - `clock`: time and the milliseconds of ids; `args`: the words of a command; `error_reply`: why a
-//!   command fails; `loading`: a room that arrives in pieces; `index`: all rooms by activity and
+//! - `redis/`: a wrapper of Redis's module interface, with all the `unsafe`; it knows nothing of
+//!   rooms
+//! - `clock`: time and the milliseconds of ids; `args`: the words of a command; `error_reply`: why
+//!   a command fails; `loading`: a room that arrives in pieces; `index`: all rooms by activity and
 //!   deadline; `config`: the settings
 //! - `info`: counters and `INFO chat`; `presence_grace`: when no connection times out
 //! - `outgoing`: replicate and publish; `stored_room`: the value of a key
@@ -74,8 +75,8 @@ mod module {
     /// The version of the module since which it has each of its commands.
     const SINCE: &str = "0.1.0";
 
-    /// Starts the timer last, after everything that Redis can refuse: a server whose module failed to load
-    /// must not call it any more.
+    /// Starts the timer last, after everything that Redis can refuse: a server whose module failed
+    /// to load must not call it any more.
     fn start(context: &Context, arguments: &[RedisString]) -> Status {
         let call = Call::without_arguments(context.ctx);
         if let Err(complaint) = config::register(context, arguments) {

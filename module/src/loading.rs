@@ -37,9 +37,9 @@ pub(crate) fn is_from_aof() -> bool {
     LOADING.with(|loading| loading.from_aof)
 }
 
-/// Reads piece number `place` of a room. Returns the room with its last piece. A first piece discards
-/// any unfinished room: its file was cut off. Errors: the piece is not the next one of this room, or is
-/// malformed; the room is discarded then.
+/// Reads piece number `place` of a room. Returns the room with its last piece. A first piece
+/// discards any unfinished room: its file was cut off. Errors: the piece is not the next one of
+/// this room, or is malformed; the room is discarded then.
 pub(crate) fn take_piece(
     database: i32,
     name: &[u8],

@@ -1,8 +1,8 @@
-//! What leaves the server after a change: records to replicas and the append-only file, events to the
-//! channel of the room.
+//! What leaves the server after a change: records to replicas and the append-only file, events to
+//! the channel of the room.
 //!
-//! Records travel as `CHAT.APPLY room records`. They are written only if a replica or an append-only
-//! file may receive them, see `timers/watch.rs`.
+//! Records travel as `CHAT.APPLY room records`. They are written only if a replica or an
+//! append-only file may receive them, see `timers/watch.rs`.
 
 use std::ffi::CStr;
 

@@ -17,8 +17,8 @@ use crate::redis::{
 use crate::stored_room::StoredRoom;
 use crate::{clock, dropped, index, indexing, loading, outgoing, presence_grace};
 
-/// How an RDB file holds the stored form: version 2 as several strings, each a piece of it; version 1
-/// as one string. The stored form inside has a version of its own.
+/// How an RDB file holds the stored form: version 2 as several strings, each a piece of it; version
+/// 1 as one string. The stored form inside has a version of its own.
 const ENCODING: i32 = 2;
 
 /// The type as registered with Redis.

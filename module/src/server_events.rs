@@ -47,8 +47,8 @@ pub(crate) fn on_server(event: ServerEvent) {
     }
 }
 
-/// Handles an event of a key: adds a room under its new name to the index, or publishes the `drop` of a
-/// room that is gone.
+/// Handles an event of a key: adds a room under its new name to the index, or publishes the `drop`
+/// of a room that is gone.
 pub(crate) fn on_key(call: &Call<'_>, event: &[u8], key: &[u8]) {
     match event {
         // Connections are online under the old name, not under the new one.

@@ -14,11 +14,11 @@ pub(crate) struct StoredRoom {
     pub(crate) room: Room,
     /// Its entry in the index; `None`: it has none yet.
     pub(crate) entry: Option<Entry>,
-    /// Its newest id when it was loaded or restored. Another server may have written later ids since
-    /// the data was saved.
+    /// Its newest id when it was loaded or restored. Another server may have written later ids
+    /// since the data was saved.
     pub(crate) loaded_at: Option<Id>,
-    /// The end of a grace of its own, by the monotonic clock, if it was restored: no connection in it times
-    /// out before.
+    /// The end of a grace of its own, by the monotonic clock, if it was restored: no connection in
+    /// it times out before.
     pub(crate) grace_until: u64,
 }
 

@@ -1,12 +1,17 @@
 //! `CHAT.APPLY room records` (internal)
 //!
-//! How decided changes travel: the primary sends it to replicas and the append-only file. Refused
-//! from ordinary clients. Passed on verbatim, but records of presence not to the append-only file. Whatever
-//! name the key bears: it may have been renamed, or made when the rules were others.
+//! Applies changes that a primary has decided: this is how they travel to replicas and to the
+//! append-only file. Clients may not call it. It accepts every name of a key, because the key may
+//! have been renamed, or created under older rules.
 //!
 //! Records that cannot be applied are left out, counted in `INFO chat` and logged at most once a
-//! second. The reply is OK all the same: an error would make Redis log each of them, or end itself
-//! where `propagation-error-behavior` says so.
+//! second. The reply is OK all the same: after an error Redis would log each of them, or abort if
+//! `propagation-error-behavior` says so.
+//!
+//! - Reply: OK.
+//! - Errors: ERR, for clients.
+//! - Complexity: O(N), N the changes.
+//! - Replicates: itself as it came; records of presence not to the append-only file.
 
 use std::borrow::Cow;
 
@@ -43,7 +48,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     Ok(())
 }
 
-/// Applies the records, or says why none of them can be.
+/// Applies the records. Errors: why none of them can be applied.
 fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
     let key_name = call.word(1).unwrap_or_default();
     let bytes = call.word(2).unwrap_or_default();
@@ -65,7 +70,7 @@ fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
     let mut out_of_place = 0;
     for record in records {
         if stored.room.accepts(&record) {
-            // The events are its own primary's to publish.
+            // The primary of the room publishes the events.
             let (name, step) = (RoomName::INVALID.as_str(), [Step::Record(record)]);
             stored.room.execute(name, now, &step, &mut outcome);
         } else {

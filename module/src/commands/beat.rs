@@ -1,8 +1,12 @@
 //! `CHAT.BEAT room ttl connection [connection …]`
 //!
-//! Keeps many connections at once, at most 1000. Reply: the newest id, an array of the connections the room does
-//! not know; of a room that is not there `0-0` and all of them. Errors: INVALID. O(N) with N the
-//! connections named. Replicates the deadline, to replicas only.
+//! Extends the deadlines of at most 1,000 connections.
+//!
+//! - Reply: the newest id of the room, and an array of the connections that it does not know. For a
+//!   room that does not exist: `0-0` and all of them.
+//! - Errors: only the common ones.
+//! - Complexity: O(N), N the connections named.
+//! - Replicates: the deadlines, to replicas only.
 
 use chat_protocol::names;
 use chat_room::decide::presence;
@@ -19,7 +23,7 @@ pub(super) static SPEC: CommandSpec = CommandSpec {
     flags: "write",
     arity: -4,
     keys: Keys::Write,
-    summary: "Keeps many connections in a room and answers which it does not know.",
+    summary: "Extends the deadlines of many connections and returns those the room does not know.",
     complexity: "O(N) with N the connections named",
     arguments: &[Arg::Key("room"), Arg::Number("ttl"), Arg::Texts("connection")],
 };

@@ -1,10 +1,15 @@
 //! `CHAT.DELETE room user id [REASON s] [OWN]`
 //!
-//! Deletes a message: its text, every earlier one and its reactions are gone from memory, replicas
-//! and the next RDB and rewritten append-only file. A tombstone stays: id, author, who, when, why.
-//! Authors and moderators may; with OWN authors only. Reply: the id of the deletion. Errors: INVALID, NOROOM, NOMSG,
-//! NOTMEMBER, DENIED, BANNED, RATELIMIT, TOOBIG. O(log N) with N the messages: it is hidden at
-//! once, and what reactions took of memory is freed in slices. Replicates the deletion and the trim.
+//! Deletes a message for good: its texts, meta and reactions leave memory, replicas, the next RDB
+//! file and the next rewritten append-only file. A tombstone stays: id, author, who deleted it,
+//! when, why. Authors may delete their own messages, owner and moderators every message; with OWN
+//! only the author may.
+//!
+//! - Reply: the id of the delete event.
+//! - Errors: NOROOM, NOMSG, NOTMEMBER, DENIED, BANNED, RATELIMIT, TOOBIG.
+//! - Complexity: O(log N), N the messages of the room; the memory of reactions is freed later, in
+//!   slices.
+//! - Replicates: the deletion and the trim.
 
 use chat_protocol::limits::REASON_MAX;
 use chat_room::decide::edit::{self, Delete, MessageScope};

@@ -1,9 +1,13 @@
 //! `CHAT.EDIT room user id text [META json] [OWN]`
 //!
-//! Gives a message another text, and another meta if one is given. Authors may, within
-//! `chat.edit-window`, and moderators; with OWN authors only. Reply: the id of the edit. Errors: INVALID, NOROOM, NOMSG,
-//! NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT, TOOBIG. O(log N) with N the messages.
-//! Replicates the edit and the trim.
+//! Replaces the text of a message, and its meta if META is given. Authors may edit their own
+//! messages within `chat.edit-window`, owner and moderators every message; with OWN only the author
+//! may.
+//!
+//! - Reply: the id of the edit event.
+//! - Errors: NOROOM, NOMSG, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT, TOOBIG.
+//! - Complexity: O(log N), N the messages of the room.
+//! - Replicates: the edit and the trim.
 
 use chat_room::decide::edit::{self, Edit, MessageScope};
 
@@ -18,7 +22,7 @@ pub(super) static SPEC: CommandSpec = CommandSpec {
     flags: "write deny-oom fast",
     arity: -5,
     keys: Keys::Write,
-    summary: "Gives a message another text.",
+    summary: "Replaces the text of a message.",
     complexity: "O(log(N)) with N the messages of the room",
     arguments: &[
         Arg::Key("room"),

@@ -1,8 +1,30 @@
-//! `CHAT.FOLLOW @user room [room …]`, `CHAT.UNFOLLOW @user room [room …]` and
+//! `CHAT.FOLLOW @user room [room …]`
+//!
+//! Adds at most 1,000 rooms to the user's own list of rooms, which is kept in the personal room of
+//! the user.
+//!
+//! - Reply: the number of rooms added.
+//! - Errors: only the common ones.
+//! - Complexity: O(M log N), M the rooms named, N those in the list.
+//! - Replicates: the change.
+//!
+//! `CHAT.UNFOLLOW @user room [room …]`
+//!
+//! Removes at most 1,000 rooms from the list.
+//!
+//! - Reply: the number of rooms removed.
+//! - Errors: only the common ones.
+//! - Complexity: O(M log N), as above.
+//! - Replicates: the change.
+//!
 //! `CHAT.FOLLOWS @user [CURSOR c] [COUNT n]`
 //!
-//! The user's own list of rooms, kept in their personal room. One call names at most 1000 rooms. Replies: how many changed; a cursor
-//! or nil and an array of room, since, by room name. Errors: INVALID. O(log N) per room named.
+//! Returns a page of the list, by name of the room.
+//!
+//! - Reply: a cursor or nil, and an array of room, since when in milliseconds.
+//! - Errors: only the common ones.
+//! - Complexity: O(log N + M), N the rooms in the list, M those returned.
+//! - Replicates: nothing.
 
 use chat_protocol::error_code::Invalid;
 use chat_protocol::limits::LIST_DEFAULT;
@@ -43,7 +65,7 @@ pub(super) static FOLLOWS: CommandSpec = CommandSpec {
     flags: "readonly",
     arity: -2,
     keys: Keys::Read,
-    summary: "Answers a page of a user's own list of rooms.",
+    summary: "Returns a page of a user's own list of rooms.",
     complexity: "O(log(N)+M) with N the rooms in the list and M those answered",
     arguments: &[
         Arg::Key("personal"),
@@ -59,7 +81,7 @@ fn run_follow(call: &Call<'_>) -> Result<(), ErrorReply> {
 }
 
 fn run_unfollow(call: &Call<'_>) -> Result<(), ErrorReply> {
-    // The list may hold names from before.
+    // The list may hold names that older rules allowed.
     let rooms = rooms(call, RoomName::stored)?;
     let reply = |changed: u64, _: After<'_>| call.reply_number(changed);
     change(call, |context, decision| follow::unfollow(context, rooms, decision), reply)

@@ -1,7 +1,13 @@
 //! `CHAT.HISTORY room [BEFORE id | AFTER id | AROUND id] [COUNT n] [BYTES n] [AS user]`
 //!
-//! Messages as they are now, oldest first. Reply: the newest id, an array of events, whether there
-//! are more in that direction. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED. O(log N + COUNT).
+//! Returns a page of messages as they are now, oldest first; the newest page unless a place is
+//! named.
+//!
+//! - Reply: the newest id of the room, an array of events, and 1 if there are more messages in that
+//!   direction, else 0.
+//! - Errors: NOROOM, NOTMEMBER, DENIED, BANNED.
+//! - Complexity: O(log N + M), N the messages stored, M those returned.
+//! - Replicates: nothing.
 
 use chat_protocol::limits::PAGE_DEFAULT;
 use chat_room::decide::history::{Anchor, answer};
@@ -18,7 +24,7 @@ pub(super) static SPEC: CommandSpec = CommandSpec {
     flags: "readonly",
     arity: -2,
     keys: Keys::Read,
-    summary: "Answers a page of a room's messages as they are now, oldest first.",
+    summary: "Returns a page of a room's messages as they are now, oldest first.",
     complexity: "O(log(N)+M) with N the messages stored and M those answered",
     arguments: &[
         Arg::Key("room"),

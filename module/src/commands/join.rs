@@ -1,7 +1,21 @@
-//! `CHAT.JOIN room user [ROLE r] [BY actor] [NOCREATE]` and `CHAT.LEAVE room user`
+//! `CHAT.JOIN room user [ROLE r] [BY actor] [NOCREATE]`
 //!
-//! Membership, told by a `member` event. Reply: 1 changed, 0 not. Errors: INVALID, NOTMEMBER,
-//! DENIED, BANNED. O(log N) with N the members. Replicates: what makes the room, the member, the event.
+//! Makes a user a member, or gives a member another role. Creates the room if it does not exist,
+//! except with NOCREATE. Publishes a `member` event.
+//!
+//! - Reply: 1 if anything changed, else 0.
+//! - Errors: NOROOM (with NOCREATE), NOTMEMBER, DENIED, BANNED, RATELIMIT.
+//! - Complexity: O(log N), N the members.
+//! - Replicates: the records that create the room, the member, the event.
+//!
+//! `CHAT.LEAVE room user`
+//!
+//! Ends a user's membership. Publishes a `member` event.
+//!
+//! - Reply: 1 if anything changed, else 0, also if the room does not exist.
+//! - Errors: DENIED.
+//! - Complexity: O(log N), N the members.
+//! - Replicates: the end of the membership, the event.
 
 use chat_room::Creation;
 use chat_room::Role;
@@ -18,7 +32,7 @@ pub(super) static JOIN: CommandSpec = CommandSpec {
     flags: "write deny-oom fast",
     arity: -3,
     keys: Keys::Write,
-    summary: "Makes a user a member of a room, which is made if need be.",
+    summary: "Makes a user a member of a room, and creates the room if it does not exist.",
     complexity: "O(log(N)) with N the members",
     arguments: &[
         Arg::Key("room"),

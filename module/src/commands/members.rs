@@ -1,8 +1,13 @@
 //! `CHAT.MEMBERS room [CURSOR c] [COUNT n] [PREFIX p] [AS user]`
 //!
-//! Who belongs to the room, in the order of joining. Reply: a cursor or nil, an array of user, role,
-//! joined. With PREFIX only users whose names begin so: COUNT bounds the members examined, so a page
-//! may hold fewer, or none, and still name a cursor. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED. O(log N + COUNT).
+//! Returns a page of the members in the order of joining. With PREFIX only those whose names begin
+//! with it: COUNT then bounds the members examined, so a page may hold fewer, or none, and still
+//! have a cursor.
+//!
+//! - Reply: a cursor or nil, and an array of user, role, time of joining in milliseconds.
+//! - Errors: NOROOM, NOTMEMBER, DENIED, BANNED.
+//! - Complexity: O(log N + M), N the members, M those examined.
+//! - Replicates: nothing.
 
 use chat_protocol::limits::{COUNT_MAX, LIST_DEFAULT};
 use chat_protocol::names;
@@ -20,7 +25,7 @@ pub(super) static SPEC: CommandSpec = CommandSpec {
     flags: "readonly",
     arity: -2,
     keys: Keys::Read,
-    summary: "Answers a page of a room's members with their roles, in the order of joining.",
+    summary: "Returns a page of a room's members with their roles, in the order of joining.",
     complexity: "O(log(N)+M) with N the members and M those examined",
     arguments: &[
         Arg::Key("room"),

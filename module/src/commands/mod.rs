@@ -1,7 +1,12 @@
 //! The commands: one file each, or one for a pair that belongs together.
 //!
-//! A file reads its words, calls its rule in the core and writes the reply. What all of them share,
-//! reading a room and changing it, is in `serving`.
+//! Every file has the same parts: the contract of the command, its registration (`SPEC`), and
+//! `run`, which reads the words, calls the rule in the core and writes the reply. The way from
+//! there, through reading or changing a room, is the same for all and is in `serving`.
+//!
+//! Each contract lists the errors besides the common ones: `ERR` for wrong syntax, `INVALID` for a
+//! value that breaks its rules, `WRONGTYPE` for a key that holds something else, and those of Redis
+//! itself, such as `OOM` for a command with the flag `deny-oom`.
 
 mod apply;
 mod beat;

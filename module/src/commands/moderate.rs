@@ -1,10 +1,15 @@
 //! `CHAT.MOD room actor KICK|BAN|UNBAN|MUTE|UNMUTE|ROLE user [role] [FOR ms] [REASON s]`
 //!
-//! Puts users out, keeps them out, silences them, gives roles. In a personal room its user blocks
-//! others by BAN; the backend ends the user's sockets by KICK and suspends the user by BAN. Reply: 1
-//! if anything changed, else 0. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED, TOOBIG; OOM for
-//! BAN, MUTE and ROLE of a user whom the room does not know, but not for the backend's BAN and MUTE. O(1); KICK and BAN of somebody
-//! present O(N log N) with N the user's connections. Replicates the change and the trim.
+//! Ends a user's presence and membership (KICK), keeps a user out (BAN), forbids a user to write
+//! (MUTE), or gives a role. In a personal room its user blocks another user with BAN; the backend
+//! ends the sockets of the room's user with KICK and suspends the user with BAN.
+//!
+//! - Reply: 1 if anything changed, else 0.
+//! - Errors: NOROOM, NOTMEMBER, DENIED, BANNED, TOOBIG; OOM for BAN, MUTE and ROLE of a user whom
+//!   the room does not know, but not for the backend's BAN and MUTE.
+//! - Complexity: O(1); KICK and BAN of a user who is online O(N log N), N the connections of the
+//!   user.
+//! - Replicates: the change and the trim.
 
 use chat_protocol::limits::REASON_MAX;
 use chat_room::Role;

@@ -1,8 +1,13 @@
 //! `CHAT.ONLINE room [room …]`
 //!
-//! How many users are online in each of at most 1000 rooms; with personal rooms: which of these users are online.
-//! Reply: an array of counts, 0 for a room that is not there. Errors: INVALID. O(N) with N the rooms
-//! named. In a cluster all of them in one slot, as ever with many keys.
+//! Counts the users online in each of at most 1,000 rooms. For personal rooms the counts say which
+//! of these users are online. In a cluster all rooms must be in one slot, as for every command with
+//! several keys.
+//!
+//! - Reply: an array of counts; 0 for a room that does not exist.
+//! - Errors: only the common ones.
+//! - Complexity: O(N), N the rooms named.
+//! - Replicates: nothing.
 
 use chat_protocol::names::RoomName;
 
@@ -18,7 +23,7 @@ pub(super) static SPEC: CommandSpec = CommandSpec {
     flags: "readonly fast",
     arity: -2,
     keys: Keys::ReadAll,
-    summary: "Answers how many users are online in each of many rooms.",
+    summary: "Counts how many users are online in each of many rooms.",
     complexity: "O(N) with N the rooms named",
     arguments: &[Arg::Keys("room")],
 };

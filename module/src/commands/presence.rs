@@ -1,9 +1,14 @@
-//! `CHAT.PRESENCE room user connection [TTL ms] [STATUS s]` or `… OFF [REASON s]`
+//! `CHAT.PRESENCE room user connection [TTL ms] [STATUS s]`
+//! `CHAT.PRESENCE room user connection OFF [REASON s]`
 //!
-//! The heartbeat of one connection. An event tells when the user's first connection comes, the last
-//! goes, or the status changes. Reply: users online, the newest id. Makes the user's own personal
-//! room, no other. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED; OOM for a new connection. O(log N)
-//! with N the users online. Replicates the connection, to replicas only.
+//! The heartbeat of one connection: adds it, or extends its deadline; OFF ends it. Publishes a
+//! `presence` event when the user's first connection comes, the last one goes, or the status shown
+//! changes. Creates the user's own personal room if it does not exist, but no other room.
+//!
+//! - Reply: the number of users online, and the newest id of the room.
+//! - Errors: NOROOM, NOTMEMBER, DENIED, BANNED, TOOBIG, OOM (for a new connection).
+//! - Complexity: O(log N), N the users online.
+//! - Replicates: the connection, to replicas only; the record that creates a personal room.
 
 use chat_protocol::limits::{REASON_MAX, STATUS_MAX};
 use chat_protocol::names;
@@ -22,7 +27,7 @@ pub(super) static SPEC: CommandSpec = CommandSpec {
     flags: "write fast",
     arity: -4,
     keys: Keys::Write,
-    summary: "Keeps one connection of a user in a room, or ends it.",
+    summary: "Adds or extends one connection of a user, or ends it.",
     complexity: "O(log(N)) with N the users online",
     arguments: &[
         Arg::Key("room"),

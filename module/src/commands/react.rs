@@ -1,8 +1,11 @@
 //! `CHAT.REACT room user id emoji [REMOVE]`
 //!
-//! Puts an emoji on a message, or takes it back. Reply: 1 if anything changed, else 0. Errors:
-//! INVALID, NOROOM, NOMSG, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT. O(log N) with N the
-//! messages and the users who reacted so. Replicates the reaction and the trim.
+//! Adds the user's emoji to a message, or with REMOVE takes it back.
+//!
+//! - Reply: 1 if anything changed, else 0.
+//! - Errors: NOROOM, NOMSG, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT.
+//! - Complexity: O(log N), N the messages of the room and the users who reacted so.
+//! - Replicates: the reaction and the trim.
 
 use chat_protocol::names;
 use chat_room::decide::react::{self, Reaction};
@@ -18,7 +21,7 @@ pub(super) static SPEC: CommandSpec = CommandSpec {
     flags: "write deny-oom fast",
     arity: -5,
     keys: Keys::Write,
-    summary: "Puts an emoji on a message, or takes it back.",
+    summary: "Adds an emoji to a message, or takes it back.",
     complexity: "O(log(N)) with N the messages of the room and the users who reacted so",
     arguments: &[
         Arg::Key("room"),

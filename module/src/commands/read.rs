@@ -1,12 +1,23 @@
-//! `CHAT.READ room user id` and `CHAT.UNREAD room user [user …]`
+//! `CHAT.READ room user id`
 //!
-//! READ moves a member's cursor, only forward, to an event the room knows, and tells the room if it
-//! has at most `chat.receipts-max` members. Reply: the cursor, how many messages are unread. Errors:
-//! INVALID, NOROOM, NOMSG, NOTMEMBER, DENIED, BANNED. O(log N + M) with N the messages and M those
-//! skipped, or those still unread, whichever are fewer, at most some thousands. Replicates the cursor.
+//! Moves a member's read cursor, only forward, to an event that the room knows. Publishes a `read`
+//! event if the room has at most `chat.receipts-max` members.
 //!
-//! UNREAD replies for each of at most 1000 users unread, mentions, cursor, newest id, or nil for who is no member.
-//! Errors: INVALID, NOROOM. O(U log N) with U the users named.
+//! - Reply: the cursor, and the number of unread messages.
+//! - Errors: NOROOM, NOMSG, NOTMEMBER, DENIED, BANNED.
+//! - Complexity: O(log N + M), N the messages, M those skipped or those still unread, whichever are
+//!   fewer, at most some thousands.
+//! - Replicates: the cursor.
+//!
+//! `CHAT.UNREAD room user [user …]`
+//!
+//! Counts the unread messages and mentions of at most 1,000 users.
+//!
+//! - Reply: for each user an array of unread messages, unread mentions, cursor, newest id; nil for
+//!   a user who is not a member.
+//! - Errors: NOROOM.
+//! - Complexity: O(U log N), U the users named, N the messages.
+//! - Replicates: nothing.
 
 use chat_protocol::id::Id;
 use chat_protocol::names;
@@ -21,7 +32,7 @@ use crate::{clock, config};
 
 pub(super) static READ: CommandSpec = CommandSpec {
     name: "chat.read",
-    entry: entry!(run),
+    entry: entry!(run_read),
     flags: "write",
     arity: 4,
     keys: Keys::Write,
@@ -32,16 +43,16 @@ pub(super) static READ: CommandSpec = CommandSpec {
 
 pub(super) static UNREAD: CommandSpec = CommandSpec {
     name: "chat.unread",
-    entry: entry!(unread),
+    entry: entry!(run_unread),
     flags: "readonly fast",
     arity: -3,
     keys: Keys::Read,
-    summary: "Answers how many messages and mentions members have not read.",
+    summary: "Counts how many messages and mentions members have not read.",
     complexity: "O(U*log(N)) with U the users named, N the messages of the room",
     arguments: &[Arg::Key("room"), Arg::Texts("user")],
 };
 
-fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
+fn run_read(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
     let (user, id) = (args.user()?, args.id()?);
     change(
@@ -62,7 +73,7 @@ fn reply_read_state(call: &Call<'_>, room: &Room, user: &str) {
     call.reply_number(state.map_or(0, |state| state.unread.messages));
 }
 
-fn unread(call: &Call<'_>) -> Result<(), ErrorReply> {
+fn run_unread(call: &Call<'_>) -> Result<(), ErrorReply> {
     let users = Args::after(call, 2).many()?.map(names::user).collect::<Result<Vec<_>, _>>()?;
     read_room(call, |context| {
         let states = read::read_states(context, &users)?;

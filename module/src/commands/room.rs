@@ -1,12 +1,22 @@
-//! `CHAT.ROOM room [SET field value …] [BY actor] [AS user] [NOCREATE]` and `CHAT.ROOM_RO room [AS user]`
+//! `CHAT.ROOM room [SET field value …] [BY actor] [AS user] [NOCREATE]`
 //!
-//! What the room is; with SET, after changing it: all the fields or none. Reply: a map. Errors:
-//! INVALID, NOROOM, NOTMEMBER, DENIED, BANNED, TOOBIG; OOM with SET, unless the
-//! backend only takes rights away. O(1): the timer removes what new bounds leave beyond them.
-//! Replicates the settings and the trim.
+//! Describes a room; with SET after changing its settings, all of the fields or none. It is a write
+//! even without SET: Redis refuses it on replicas and whenever it refuses writes.
 //!
-//! CHAT.ROOM is a write even without SET, so Redis refuses it on replicas and when it refuses
-//! writes. CHAT.ROOM_RO gives the same reply as a read.
+//! - Reply: a map.
+//! - Errors: NOROOM, NOTMEMBER, DENIED, BANNED, RATELIMIT, TOOBIG; OOM with SET, unless the backend
+//!   only takes rights away.
+//! - Complexity: O(1); the timer removes what is beyond a lowered bound.
+//! - Replicates: the settings and the trim.
+//!
+//! `CHAT.ROOM_RO room [AS user]`
+//!
+//! Describes a room without being a write.
+//!
+//! - Reply: the map of CHAT.ROOM.
+//! - Errors: NOROOM, NOTMEMBER, DENIED, BANNED.
+//! - Complexity: O(1).
+//! - Replicates: nothing.
 
 use chat_protocol::limits::FIELDS_MAX;
 use chat_protocol::names::Actor;
@@ -23,11 +33,11 @@ use crate::{clock, config};
 
 pub(super) static ROOM: CommandSpec = CommandSpec {
     name: "chat.room",
-    entry: entry!(run),
+    entry: entry!(run_room),
     flags: "write fast",
     arity: -2,
     keys: Keys::Write,
-    summary: "Answers what a room is, and changes its settings.",
+    summary: "Describes a room, and changes its settings.",
     complexity: "O(1)",
     arguments: &[
         Arg::Key("room"),
@@ -40,23 +50,23 @@ pub(super) static ROOM: CommandSpec = CommandSpec {
 
 pub(super) static ROOM_RO: CommandSpec = CommandSpec {
     name: "chat.room_ro",
-    entry: entry!(run_readonly),
+    entry: entry!(run_room_ro),
     flags: "readonly fast",
     arity: -2,
     keys: Keys::Read,
-    summary: "Answers what a room is, also on replicas and when writes are refused.",
+    summary: "Describes a room, also on replicas and when writes are refused.",
     complexity: "O(1)",
     arguments: &[Arg::Key("room"), Arg::OptionalText("AS", "user")],
 };
 
-fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
+fn run_room(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
     let (mut fields, mut by, mut reader, mut creation) = (Vec::new(), None, None, None);
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"SET" if fields.is_empty() => {
                 fields.push((args.word()?, args.word()?));
-                // A field is lower case by habit, but BY, AS, NOCREATE are no fields in any case.
+                // Field names are not case-sensitive, so no field may be called BY, AS or NOCREATE.
                 while args.left() > 0 && !args.next_is(&[b"BY", b"AS", b"NOCREATE"]) {
                     if fields.len() >= FIELDS_MAX {
                         return Err(CommandError::invalid("field", "set twice").into());
@@ -76,7 +86,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
         }
         return describe(call, reader);
     }
-    // Who sets, sees: the answer is as that user may see it.
+    // The reply shows the room to the user who changes it.
     if reader.is_some_and(|reader| by != Some(Actor::User(reader))) {
         return Err(CommandError::Syntax("with SET, AS takes the user of BY").into());
     }
@@ -88,17 +98,17 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
             if short && !takes_away(context, &set) {
                 return Err(ErrorReply::OutOfMemory);
             }
-            // Whoever may not read the answer may not ask for it, before anything is changed.
+            // A user who may not read the reply gets the error before anything is changed.
             if !context.room.is_blank() {
                 answer(context, reader)?;
             }
             Ok(room::set(context, set, decision)?)
         },
-        |(), after| described(call, after.room, &config::limits(), reader),
+        |(), after| describe_changed(call, after.room, &config::limits(), reader),
     )
 }
 
-fn run_readonly(call: &Call<'_>) -> Result<(), ErrorReply> {
+fn run_room_ro(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
     let mut reader = None;
     while let Some(option) = args.option() {
@@ -110,7 +120,7 @@ fn run_readonly(call: &Call<'_>) -> Result<(), ErrorReply> {
     describe(call, reader)
 }
 
-/// Replies with what the room is as `reader` may see it, without changing it.
+/// Describes the room as `reader` may see it.
 fn describe(call: &Call<'_>, reader: Option<&str>) -> Result<(), ErrorReply> {
     read(call, |context| {
         reply(call, &answer(context, reader)?);
@@ -118,7 +128,8 @@ fn describe(call: &Call<'_>, reader: Option<&str>) -> Result<(), ErrorReply> {
     })
 }
 
-fn described(call: &Call<'_>, room: &Room, limits: &Limits, reader: Option<&str>) {
+/// Describes a room that was just changed.
+fn describe_changed(call: &Call<'_>, room: &Room, limits: &Limits, reader: Option<&str>) {
     let Ok(name) = room_name(call) else { return };
     match answer(Context { room, name, now: clock::now(), limits }, reader) {
         Ok(description) => reply(call, &description),

@@ -1,9 +1,14 @@
 //! `CHAT.ROOMS [CURSOR c] [MATCH glob] [COUNT n] [AS user]`
 //!
-//! The ordinary rooms of this node, last active first. COUNT bounds the rooms examined, so a page may
-//! hold fewer. AS leaves out rooms for members only that the user is no member of. Reply: a cursor
-//! or nil, an array of room, newest id, members, online, topic. A pattern has at most 200 bytes; matching takes
-//! one step per byte of a name. Errors: INVALID. O(COUNT * log N).
+//! Returns a page of the ordinary rooms of this node, last active first. COUNT bounds the rooms
+//! examined, so a page may hold fewer. With AS, rooms that are for members only and of which the
+//! user is not a member are left out. A pattern has at most 200 bytes; matching takes one step per
+//! byte of a name.
+//!
+//! - Reply: a cursor or nil, and an array of room, newest id, members, users online, topic.
+//! - Errors: only the common ones.
+//! - Complexity: O(M log N), M the rooms examined, N the rooms of the node.
+//! - Replicates: nothing.
 
 use chat_protocol::id::Id;
 use chat_protocol::limits::PAGE_DEFAULT;
@@ -27,7 +32,7 @@ pub(super) static SPEC: CommandSpec = CommandSpec {
     flags: "readonly",
     arity: -1,
     keys: Keys::None,
-    summary: "Answers a page of the rooms of this node, last active first.",
+    summary: "Returns a page of the rooms of this node, last active first.",
     complexity: "O(M*log(N)) with M the rooms examined and N the rooms of the node",
     arguments: &[
         Arg::OptionalText("CURSOR", "cursor"),
@@ -61,8 +66,8 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     for found in &found {
         let name = match RoomName::parse(&found.name) {
             Ok(name) => name,
-            // Renamed to what no room can be called, or called as rooms could be before: nobody can
-            // ask for it, and it may look like another one.
+            // The key was renamed to an invalid name, or has one that older rules allowed: no
+            // command takes it, and it may look like another name.
             Err(_) if !found.name.is_empty() => continue,
             Err(_) => RoomName::INVALID,
         };
@@ -105,9 +110,9 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     Ok(())
 }
 
-/// A cursor: last activity and number of the last room of the page before.
+/// A cursor: last activity and number of the last room of the previous page.
 fn place(cursor: &[u8]) -> Result<(u64, u64), CommandError> {
     let invalid = CommandError::invalid("cursor", "what the page before has answered");
-    // Written as an id is.
+    // It is written like an id.
     Id::parse(cursor).map(|place| (place.ms, place.n)).ok_or(invalid)
 }

@@ -1,10 +1,14 @@
 //! `CHAT.SANCTIONS room [CURSOR c] [COUNT n] [AS user]`
 //!
-//! Who is banned or muted, by user name; in a personal room whom its user blocks. For moderators, and
-//! for the user of a personal room. COUNT bounds the entries examined: what is over is left out, so a
-//! page may hold fewer. Reply: a cursor or nil, an array of user, ban until, mute until, each nil, 0
-//! for ever, or milliseconds since the epoch. Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED.
-//! O(log N + COUNT).
+//! Returns a page of the banned and muted users, by name; in a personal room, the users whom its
+//! user blocks. Only moderators, the user of a personal room and the backend may ask. COUNT bounds
+//! the entries examined; entries that have ended are left out, so a page may hold fewer.
+//!
+//! - Reply: a cursor or nil, and an array of user, end of the ban, end of the mute: each nil, 0 for
+//!   ever, or milliseconds since the epoch.
+//! - Errors: NOROOM, NOTMEMBER, DENIED, BANNED.
+//! - Complexity: O(log N + M), N the sanctioned users, M those examined.
+//! - Replicates: nothing.
 
 use chat_protocol::limits::LIST_DEFAULT;
 use chat_room::decide::sanctions::answer;
@@ -21,7 +25,7 @@ pub(super) static SPEC: CommandSpec = CommandSpec {
     flags: "readonly",
     arity: -2,
     keys: Keys::Read,
-    summary: "Answers a page of the users who are banned or muted in a room.",
+    summary: "Returns a page of the users who are banned or muted in a room.",
     complexity: "O(log(N)+M) with N the sanctioned users and M those examined",
     arguments: PAGED,
 };

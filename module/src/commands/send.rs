@@ -1,10 +1,16 @@
 //! `CHAT.SEND room user text [NONCE k] [KIND w] [META json] [REPLY id] [MENTION n user …]
 //! [EPHEMERAL] [NOCREATE]`
 //!
-//! Checks, joins on the first send to an open room, stores, counts and publishes. Reply: the id; nil
-//! if EPHEMERAL. A repeat with the same nonce replies the first id and does nothing. Errors:
-//! INVALID, NOROOM (with NOCREATE, or of an ephemeral one), NOMSG, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT, TOOBIG. O(1). Replicates: what makes the
-//! room and the member, the message, the trim.
+//! Checks, stores, counts and publishes a message. The first message to an open room makes its
+//! sender a member; the first message to a room that does not exist creates the room, except with
+//! NOCREATE. A second send with the same nonce replies with the first id and does nothing else.
+//! With EPHEMERAL the message is published and not stored.
+//!
+//! - Reply: the id of the message; nil with EPHEMERAL.
+//! - Errors: NOROOM (with NOCREATE or EPHEMERAL), NOMSG, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN,
+//!   RATELIMIT, TOOBIG.
+//! - Complexity: O(1).
+//! - Replicates: the records that create the room and the member, the message, the trim.
 
 use chat_protocol::names;
 use chat_room::CommandError;
@@ -64,7 +70,7 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     )
 }
 
-/// Reads what follows the text; the users mentioned are written down in `buffer`.
+/// Reads the options. The mentioned users are written to `buffer`.
 fn options<'c>(
     send: &mut Send<'c>,
     mut args: Args<'c>,

@@ -1,8 +1,13 @@
 //! `CHAT.SIGNAL room user name [json]`
 //!
-//! Publishes an event nobody stores: typing, or whatever the name says. Reply: 1. The backend's
-//! signal `notice` becomes an event of that type; the backend may signal a room that is not there.
-//! Errors: INVALID, NOROOM, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT, TOOBIG. O(1). Replicates nothing.
+//! Publishes an ephemeral event that is not stored: typing, or anything else that the name says.
+//! The backend's signal `notice` becomes an event of that type, and the backend may signal a room
+//! that does not exist.
+//!
+//! - Reply: 1.
+//! - Errors: NOROOM, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT, TOOBIG.
+//! - Complexity: O(1).
+//! - Replicates: nothing.
 
 use chat_protocol::names;
 use chat_room::decide::signal;

@@ -1,8 +1,13 @@
 //! `CHAT.SYNC room id [COUNT n] [BYTES n] [AS user]`
 //!
-//! What a reader has missed since its cursor. Reply: whether the cursor is known, the newest id, an
-//! array of events, whether there are more. An unknown cursor, or a room that is not there, is no
-//! error: recovered is 0 and the reader reloads. Errors: INVALID, NOTMEMBER, DENIED, BANNED. O(COUNT).
+//! Returns the durable events after a reader's cursor. An unknown cursor, or a room that does not
+//! exist, is not an error: recovered is 0, and the reader must reload.
+//!
+//! - Reply: recovered 1 or 0, the newest id of the room, an array of events, and 1 if there are
+//!   more, else 0.
+//! - Errors: NOTMEMBER, DENIED, BANNED.
+//! - Complexity: O(M), M the events returned.
+//! - Replicates: nothing.
 
 use chat_protocol::limits::COUNT_MAX;
 use chat_room::decide::sync::answer;
@@ -20,7 +25,7 @@ pub(super) static SPEC: CommandSpec = CommandSpec {
     flags: "readonly",
     arity: -3,
     keys: Keys::Read,
-    summary: "Answers the events a reader has missed since its cursor, or that it must reload.",
+    summary: "Returns the events a reader has missed since its cursor, or that it must reload.",
     complexity: "O(M) with M the events answered",
     arguments: &[
         Arg::Key("room"),

@@ -1,8 +1,12 @@
 //! `CHAT.WHO room [CURSOR c] [COUNT n] [AS user]`
 //!
-//! Who is here now, in the order of coming. Reply: a cursor or nil, users online, connections
-//! online, an array of user, status, connections, since. Errors: INVALID, NOROOM, NOTMEMBER,
-//! DENIED, BANNED. O(log N + COUNT).
+//! Returns a page of the users online, in the order in which they came online.
+//!
+//! - Reply: a cursor or nil, the number of users, the number of connections, and an array of user,
+//!   status, connections, since when in milliseconds.
+//! - Errors: NOROOM, NOTMEMBER, DENIED, BANNED.
+//! - Complexity: O(log N + M), N the users online, M those returned.
+//! - Replicates: nothing.
 
 use chat_protocol::limits::LIST_DEFAULT;
 use chat_room::decide::who::answer;
@@ -19,7 +23,7 @@ pub(super) static SPEC: CommandSpec = CommandSpec {
     flags: "readonly",
     arity: -2,
     keys: Keys::Read,
-    summary: "Answers who is in a room now, with status and connections.",
+    summary: "Returns who is in a room now, with status and connections.",
     complexity: "O(log(N)+M) with N the users online and M those answered",
     arguments: PAGED,
 };

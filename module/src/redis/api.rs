@@ -1,7 +1,7 @@
 //! Calls of the C interface.
 
-/// Calls a function of the module interface. Redis 7.0, the oldest server supported, has all that are
-/// called so; functions of later versions are checked for null where they are called.
+/// Calls a function of the module interface. Redis 7.0, the oldest server supported, has all that
+/// are called so; functions of later versions are checked for null where they are called.
 macro_rules! api {
     ($function:ident ( $($argument:expr),* $(,)? )) => {{
         // SAFETY: Redis sets the pointers once at load, before any code of the module runs; the

@@ -134,9 +134,9 @@ pub(crate) fn register_command(
 }
 
 /// Gives a command the ACL categories that Redis gives its own commands with such flags, and the
-/// module's own one. Redis derives none for the commands of a module, so without this `-@write` would
-/// not cover them. Redis 7.0 has no such call: there the commands are in no category. False: Redis
-/// refused.
+/// module's own one. Redis derives none for the commands of a module, so without this `-@write`
+/// would not cover them. Redis 7.0 has no such call: there the commands are in no category. False:
+/// Redis refused.
 fn set_categories(
     command: *mut raw::RedisModuleCommand,
     flags: &str,

@@ -15,8 +15,8 @@ impl Defragmenter {
         Defragmenter(ctx)
     }
 
-    /// The new place of an allocation: Redis has copied it there and freed the old place. `None`: it
-    /// stays.
+    /// The new place of an allocation: Redis has copied it there and freed the old place. `None`:
+    /// it stays.
     pub(super) fn relocate<T>(&self, start: *mut T) -> Option<*mut T> {
         let moved: *mut T = api!(RedisModule_DefragAlloc(self.0, start.cast())).cast();
         (!moved.is_null()).then_some(moved)

@@ -45,8 +45,8 @@ pub(crate) struct EventHandlers {
 
 static HANDLERS: OnceLock<EventHandlers> = OnceLock::new();
 
-/// Subscribes to generic, expired and evicted key events and to all of [`ServerEvent`]. False: Redis
-/// refused.
+/// Subscribes to generic, expired and evicted key events and to all of [`ServerEvent`]. False:
+/// Redis refused.
 pub(crate) fn subscribe(call: &Call<'_>, handlers: EventHandlers) -> bool {
     HANDLERS.get_or_init(|| handlers);
     let kinds = raw::REDISMODULE_NOTIFY_GENERIC

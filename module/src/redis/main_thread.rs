@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 /// A value that only Redis's main thread uses. That thread runs all code of the module except two
-/// callbacks: another thread may free a value or report a crash, and neither reads anything here. (A
-/// thread-local is looked up at every use, which costs as much as a check of a send.)
+/// callbacks: another thread may free a value or report a crash, and neither reads anything here.
+/// (A thread-local is looked up at every use, which costs as much as a check of a send.)
 pub(crate) struct MainThread<T>(RefCell<T>);
 
 // SAFETY: only the main thread uses it, as said above.

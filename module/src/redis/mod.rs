@@ -1,9 +1,10 @@
 //! A small wrapper of Redis's module interface, and the only place with `unsafe`.
 //!
-//! One to one: a call and its arguments, a key that closes itself, replies, replication, publishing,
-//! a timer, events, a value type. It decides nothing and knows nothing of rooms: another module
-//! could use it. The module's own functions are passed in when it is loaded. Every entry from Redis
-//! goes through [`guard::guarded`], because a panic across C frames would abort the server.
+//! One to one: a call and its arguments, a key that closes itself, replies, replication,
+//! publishing, a timer, events, a value type. It decides nothing and knows nothing of rooms:
+//! another module could use it. The module's own functions are passed in when it is loaded. Every
+//! entry from Redis goes through [`guard::guarded`], because a panic across C frames would abort
+//! the server.
 
 mod api;
 mod call;

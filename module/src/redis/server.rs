@@ -34,8 +34,8 @@ impl Flags {
     }
 
     /// Whether this command was decided elsewhere: it comes from our primary or from an append-only
-    /// file. While a copy is loaded beside the present data, no commands are loaded, but clients are
-    /// served.
+    /// file. While a copy is loaded beside the present data, no commands are loaded, but clients
+    /// are served.
     pub(crate) fn is_replay(self) -> bool {
         let loading = raw::REDISMODULE_CTX_FLAGS_LOADING | raw::REDISMODULE_CTX_FLAGS_ASYNC_LOADING;
         self.is_from_primary() || self.0 & loading == raw::REDISMODULE_CTX_FLAGS_LOADING

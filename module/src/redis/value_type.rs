@@ -42,13 +42,15 @@ pub(crate) trait ModuleValue: Sized + 'static {
     /// How many allocations freeing it takes, for Redis to free the larger ones in the background.
     fn free_effort(&self) -> usize;
 
-    /// The value has been removed from its key; it may still live until a background thread drops it.
+    /// The value has been removed from its key; it may still live until a background thread drops
+    /// it.
     fn unlinked(&self, key: KeyContext);
 
     /// A copy for another key.
     fn copy(&self) -> Self;
 
-    /// Moves allocations, from step `from` on. Returns the step to go on with, or `None` at the end.
+    /// Moves allocations, from step `from` on. Returns the step to go on with, or `None` at the
+    /// end.
     fn defragment(&mut self, from: u64, defragmenter: &mut Defragmenter) -> Option<u64>;
 }
 

@@ -32,8 +32,8 @@ pub(crate) struct After<'r> {
     pub(crate) events: &'r EventBuffer,
 }
 
-/// Changes the room named by word 1 as decided, and replies. For decisions that set no deadline of a
-/// connection, see [`clock::now_by_wall_clock`].
+/// Changes the room named by word 1 as decided, and replies. For decisions that set no deadline of
+/// a connection, see [`clock::now_by_wall_clock`].
 pub(crate) fn change<'c, R, E: Into<ErrorReply>>(
     call: &Call<'c>,
     decide: impl FnOnce(Context<'_, 'c>, &mut Decision<'c>) -> Result<R, E>,
@@ -86,8 +86,8 @@ pub(crate) fn change_at<'c, R, E: Into<ErrorReply>>(
     Ok(())
 }
 
-/// `now` with a millisecond for ids that no later id, unknown to this server, can have: the data that
-/// was loaded may be older than the newest event.
+/// `now` with a millisecond for ids that no later id, unknown to this server, can have: the data
+/// that was loaded may be older than the newest event.
 #[inline]
 fn with_fresh_ids(now: Now, stored: &StoredRoom) -> Now {
     match stored.is_as_loaded() {
@@ -96,8 +96,8 @@ fn with_fresh_ids(now: Now, stored: &StoredRoom) -> Now {
     }
 }
 
-/// Checks what the core cannot: that no number of the room overflows, and that the user who creates it
-/// may create another. Errors: `RATELIMIT` and those of the core.
+/// Checks what the core cannot: that no number of the room overflows, and that the user who creates
+/// it may create another. Errors: `RATELIMIT` and those of the core.
 #[inline]
 fn check_limits(decision: &Decision<'_>, room: &Room, now: Now) -> Result<(), CommandError> {
     decision.check_numbers(room)?;
@@ -148,8 +148,8 @@ fn put_into_key(call: &Call<'_>, key: &mut RoomKey, mut room: StoredRoom, name: 
     key.fill(call, 1, room);
 }
 
-/// Invalidates the key for WATCH and client-side caches if a reader can see the change, and counts the
-/// change for the save points of Redis.
+/// Invalidates the key for WATCH and client-side caches if a reader can see the change, and counts
+/// the change for the save points of Redis.
 #[inline]
 fn mark_changed(call: &Call<'_>, outcome: &Outcome) {
     if outcome.visible {

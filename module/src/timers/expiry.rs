@@ -33,7 +33,8 @@ pub(super) fn end_due(call: &Call<'_>, now: Now, slice: &mut TimeSlice) -> bool 
     finished
 }
 
-/// The next room to look at: one whose deadline has passed, or the next one of a pass over all rooms.
+/// The next room to look at: one whose deadline has passed, or the next one of a pass over all
+/// rooms.
 fn next(now: u64) -> Option<Found> {
     index::with(|index| index.due(now).or_else(|| index.next_to_rescan()))
 }

@@ -1,5 +1,5 @@
-//! Frees memory that rooms have given up, on primaries and replicas: deleted texts, reactions, ended
-//! presence.
+//! Frees memory that rooms have given up, on primaries and replicas: deleted texts, reactions,
+//! ended presence.
 
 use super::time_slice::TimeSlice;
 use crate::index;
@@ -8,8 +8,8 @@ use crate::stored_room::{RoomKey, StoredRoom};
 
 /// Allocations that are freed in one step.
 const STEP: usize = 128;
-/// What such a step counts in a slice: freeing takes a small part of the time that ending a connection
-/// takes, because nothing is published.
+/// What such a step counts in a slice: freeing takes a small part of the time that ending a
+/// connection takes, because nothing is published.
 const WORK: usize = STEP / 8;
 
 /// Frees memory. False: the slice is over before all is freed.

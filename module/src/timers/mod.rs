@@ -1,10 +1,10 @@
-//! Work that no command asks for: connections, messages and nonces that end by themselves, rooms that
-//! a lowered setting put beyond their bounds, `drop` events, memory to free.
+//! Work that no command asks for: connections, messages and nonces that end by themselves, rooms
+//! that a lowered setting put beyond their bounds, `drop` events, memory to free.
 //!
-//! One timer does all of it, in slices of at most 2 ms. A step ends a bounded number of things in one
-//! room, so a room of a million connections takes many steps. Only a primary ends anything: replicas
-//! get the records. Nothing is written while writes are paused, because a write would abort the
-//! server during a planned failover.
+//! One timer does all of it, in slices of at most 2 ms. A step ends a bounded number of things in
+//! one room, so a room of a million connections takes many steps. Only a primary ends anything:
+//! replicas get the records. Nothing is written while writes are paused, because a write would
+//! abort the server during a planned failover.
 
 mod expiry;
 mod lazy_free;
@@ -39,7 +39,8 @@ fn tick(call: &Call<'_>) -> u64 {
     } else {
         work_off(&mut slice, || dropped::publish_next(call)) && {
             let nothing_due = expiry::end_due(call, now, &mut slice);
-            // At least one step in every slice, whatever else is due: deleted texts must leave memory.
+            // At least one step in every slice, whatever else is due: deleted texts must leave
+            // memory.
             lazy_free::free(call, &mut slice) && nothing_due
         }
     };

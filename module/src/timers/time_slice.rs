@@ -1,15 +1,15 @@
 //! A slice of the timer's work. It ends after some time or after some work, whichever is first.
 //!
-//! Time alone is not a bound: what ends in a slice is published, and replicated after the slice, which
-//! takes as long again. So the things that end are counted too.
+//! Time alone is not a bound: what ends in a slice is published, and replicated after the slice,
+//! which takes as long again. So the things that end are counted too.
 
 /// Milliseconds between ticks when nothing is due.
 pub(super) const INTERVAL: u64 = 100;
 /// Milliseconds between slices when more is due.
 pub(super) const PAUSE: u64 = 1;
 
-/// Microseconds after which a slice starts no further step: a slice takes at most 2 ms, and one step less
-/// than the rest.
+/// Microseconds after which a slice starts no further step: a slice takes at most 2 ms, and one
+/// step less than the rest.
 const MOST_US: u64 = 1_000;
 /// Steps and things ended after which a slice starts no further step.
 const MOST: usize = 256;

@@ -1,5 +1,5 @@
-//! Finds out at every tick what Redis sends no event about: jumps of the wall clock, changed settings,
-//! whether anyone receives records.
+//! Finds out at every tick what Redis sends no event about: jumps of the wall clock, changed
+//! settings, whether anyone receives records.
 
 use chat_room::limits::Limits;
 use chat_room::{Now, Replication};
@@ -10,8 +10,8 @@ use crate::{config, index, outgoing, presence_grace};
 
 /// Milliseconds between checks whether anyone receives records.
 const REPLICATION_INTERVAL: u64 = 1_000;
-/// Milliseconds by which the wall clock must differ to count as set, and a tick be late to count as a
-/// stall.
+/// Milliseconds by which the wall clock must differ to count as set, and a tick be late to count as
+/// a stall.
 const JUMP: u64 = 1_000;
 
 /// The wall clock and the monotonic clock at the last tick.
@@ -21,8 +21,8 @@ static REPLICATION_CHECKED_AT: MainThread<u64> = MainThread::new(0);
 /// The settings that bound what a room keeps, at the last tick.
 static BOUNDS: MainThread<Option<[u64; 5]>> = MainThread::new(None);
 
-/// Starts a grace of presence if the wall clock has jumped or the server has stood still: no beat could
-/// be heard meanwhile. After a jump, the ages of all messages are computed again.
+/// Starts a grace of presence if the wall clock has jumped or the server has stood still: no beat
+/// could be heard meanwhile. After a jump, the ages of all messages are computed again.
 pub(super) fn watch_clock(now: Now) {
     let Some(before) = CLOCKS.replace(Some((now.ms, now.monotonic_ms))) else { return };
     let passed = now.monotonic_ms.saturating_sub(before.1);
@@ -49,11 +49,11 @@ pub(super) fn watch_settings() {
 /// Finds out, once a second, whether a replica or an append-only file may receive records.
 ///
 /// Writing records and passing them to Redis costs as much as the rest of a send, so it is not done
-/// if nobody can receive them. Redis then gets the command itself, which it only counts for its save
-/// points. No event says that a replica has connected, but no record is missing for it: a replica
-/// starts from a copy of the data, made by a child or saved by the server. Both are events that come
-/// before anything else is done, and from then on records are written. What the backlog held before
-/// is not sent to it.
+/// if nobody can receive them. Redis then gets the command itself, which it only counts for its
+/// save points. No event says that a replica has connected, but no record is missing for it: a
+/// replica starts from a copy of the data, made by a child or saved by the server. Both are events
+/// that come before anything else is done, and from then on records are written. What the backlog
+/// held before is not sent to it.
 pub(super) fn watch_replication(call: &Call<'_>, now: Now) {
     if REPLICATION_CHECKED_AT.with(|at| *at) + REPLICATION_INTERVAL > now.monotonic_ms {
         return;
