@@ -9,12 +9,12 @@ use std::sync::Arc;
 use chat_protocol::error_code::ErrorCode;
 use chat_protocol::names;
 
-use super::{Answer, Context, Outcome};
 use crate::client::error::Error;
 use crate::client::request::Request;
 use crate::config::Contacts;
 use crate::contact::contact;
 use crate::hub::profiles::profile::{Detail, Profile};
+use crate::operations::context::{Answer, Context, Outcome};
 use crate::upstream::replies::BoundedObject;
 
 /// Most users that one `profiles` names.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Context, Outcome, notices};
 use crate::client::request::Request;
+use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::notices;
 use crate::upstream::commands;
 use crate::upstream::replies::{id, integer};
 

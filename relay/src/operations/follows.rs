@@ -10,7 +10,7 @@ use std::time::Instant;
 use chat_protocol::names::{RoomKind, room_kind};
 use redis::Value;
 
-use super::Context;
+use crate::operations::context::Context;
 use crate::upstream::{Command, CommandError, Reply, Unavailable, commands};
 
 /// How a user comes by a room.

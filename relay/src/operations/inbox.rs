@@ -14,14 +14,17 @@ use chat_protocol::id::Id;
 use chat_protocol::names::room_kind;
 use redis::Value;
 
-use super::{Answer, Context, Outcome, notices};
 use crate::client::error::Error;
 use crate::client::json;
 use crate::client::request::Request;
+use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::notices;
 use crate::upstream::commands::{self, Bounds, Part, Reader, Rows};
 use crate::upstream::replies::{BoundedObject, Elements, PAGE_BYTES, Page, text};
 use crate::upstream::{Command, CommandError, Reply, all_unavailable};
 
+/// What `inbox` costs at least; the rest once it is known how long the list is.
+pub(super) const INBOX_COST: usize = 5;
 /// Rooms asked about in one pipeline.
 const ROOMS_PER_CALL: usize = 1000;
 /// Rooms of one inbox unless told otherwise, and the most.
@@ -147,7 +150,7 @@ pub(super) async fn inbox(context: &Arc<Context>, request: Request<'_>) -> Outco
     let wrong = || Error::invalid("cursor", "what the page before has answered");
     let after = after.map(|after| Cursor::parse(&after).ok_or_else(wrong)).transpose()?;
     let rooms = followed_rooms(context).await?;
-    context.owe((rooms.len() / ROOMS_PER_OPERATION).saturating_sub(super::INBOX));
+    context.owe((rooms.len() / ROOMS_PER_OPERATION).saturating_sub(INBOX_COST));
     let replies = ask_all(context, &rooms).await;
     let (mut waiting, mut lost) = (Vec::new(), Vec::new());
     for (room, reply) in rooms.into_iter().zip(replies) {

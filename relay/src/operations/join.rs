@@ -35,15 +35,15 @@ use chat_protocol::error_code::ErrorCode;
 use chat_protocol::id::Id;
 use redis::Value;
 
-use super::Context;
-use super::contacts::check_contact;
-use super::follows::{Following, Gain};
 use crate::client::error::Error;
 use crate::contact::contact;
 use crate::hub::access;
 use crate::hub::presence;
 use crate::hub::profiles::profile::Profile;
 use crate::hub::sync;
+use crate::operations::contacts::check_contact;
+use crate::operations::context::Context;
+use crate::operations::follows::{Following, Gain};
 use crate::room::fetch::{Fetched, Key};
 use crate::room::subscribers::PendingFlush;
 use crate::room::{Attached, Joiner, Next, Room};

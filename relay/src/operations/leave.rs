@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use chat_protocol::names::{RoomKind, room_kind};
 
-use super::{Answer, Context, Outcome};
 use crate::client::error::Error;
 use crate::client::request::Request;
 use crate::hub::presence;
+use crate::operations::context::{Answer, Context, Outcome};
 use crate::upstream::commands;
 
 pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outcome {

@@ -7,10 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Context;
-use super::join::{self, ATTEMPTS, Answer, Membership, Start, Wanted};
 use crate::client::error::Error;
 use crate::hub::presence;
+use crate::operations::context::Context;
+use crate::operations::join::{self, ATTEMPTS, Answer, Membership, Start, Wanted};
 use crate::room::Attached;
 use crate::room::subscribers::PendingFlush;
 use crate::upstream::State;

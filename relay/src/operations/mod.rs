@@ -1,11 +1,12 @@
-//! What a client can ask for: one table, each row mapping to the command of its name.
+//! The operations that a client can request, each in the file of its name.
 //!
-//! The user of every command is the connection's, every read goes `AS` that user; no field of a
-//! request can change that. What the relay does of its own for others (lists of rooms, notices,
-//! presence of contacts) has a file each: `follows`, `notices`, `contacts`.
+//! `execute` holds their table. The user of every command is the connection's, every read goes `AS`
+//! that user; no field of a request can change that.
 
 mod contacts;
+mod context;
 mod edit;
+mod execute;
 mod follows;
 mod inbox;
 mod join;
@@ -16,152 +17,10 @@ mod notices;
 mod queries;
 mod resume;
 mod send;
+mod send_queue;
 mod signal;
 mod subscribe;
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Instant;
-
-use parking_lot::Mutex;
-
-use crate::client::connection::Connection;
-use crate::client::error::Error;
-use crate::client::reply;
-use crate::client::request::{Fields, Request};
-use crate::hub::Hub;
-use crate::metrics::METRICS;
-use crate::rate_limit::Allowance;
-use crate::upstream::Command;
-
+pub(crate) use context::Context;
+pub(crate) use execute::execute;
 pub(crate) use login::login;
-
-/// Who asks, and what is kept for them between operations.
-pub(crate) struct Context {
-    /// The hub.
-    pub hub: Arc<Hub>,
-    /// The connection that asks.
-    pub connection: Arc<Connection>,
-    /// How much its user may ask.
-    pub allowance: Allowance,
-    send_queue: Mutex<send::SendQueue>,
-}
-
-/// How an operation was answered.
-enum Answer {
-    /// With these members of `ok`.
-    Ok(String),
-    /// It has been sent, or will be.
-    Sent,
-}
-
-type Outcome = Result<Answer, Error>;
-type Running<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
-
-struct Operation {
-    name: &'static str,
-    /// How many operations it counts as.
-    cost: fn(&Fields<'_>) -> usize,
-    run: for<'a> fn(&'a Arc<Context>, Request<'a>) -> Running<'a>,
-}
-
-macro_rules! operations {
-    ($($name:literal $cost:expr => $run:path;)*) => {
-        const OPERATIONS: &[Operation] = &[$(Operation {
-            name: $name,
-            cost: $cost,
-            run: |context, request| Box::pin($run(context, request)),
-        }),*];
-    };
-}
-
-const ONE: fn(&Fields<'_>) -> usize = |_| 1;
-/// What `inbox` costs at least; the rest once it is known how long the list is.
-const INBOX: usize = 5;
-const LIST: fn(&Fields<'_>) -> usize = |_| INBOX;
-const PER_ROOM: fn(&Fields<'_>) -> usize = |fields| fields.entries("rooms").max(1);
-const PER_USER: fn(&Fields<'_>) -> usize = |fields| fields.entries("users").max(1);
-
-operations! {
-    "join" ONE => subscribe::join;
-    "subscribe" ONE => subscribe::subscribe;
-    "resume" PER_ROOM => resume::resume;
-    "leave" ONE => leave::leave;
-    "unsubscribe" ONE => leave::unsubscribe;
-    "send" ONE => send::send;
-    "edit" ONE => edit::edit;
-    "delete" ONE => edit::delete;
-    "react" ONE => edit::react;
-    "read" ONE => inbox::read;
-    "unread" PER_ROOM => inbox::unread;
-    "inbox" LIST => inbox::inbox;
-    "mod" ONE => moderate::moderate;
-    "signal" ONE => signal::signal;
-    "status" ONE => signal::status;
-    "ping" ONE => signal::ping;
-    "history" ONE => queries::history;
-    "members" ONE => queries::members;
-    "who" ONE => queries::who;
-    "online" PER_ROOM => queries::online;
-    "rooms" ONE => queries::rooms;
-    "room" ONE => queries::room;
-    "profiles" PER_USER => contacts::profiles;
-}
-
-impl Context {
-    /// The context of a new connection.
-    pub(crate) fn new(
-        hub: Arc<Hub>,
-        connection: Arc<Connection>,
-        allowance: Allowance,
-    ) -> Arc<Context> {
-        Arc::new(Context { hub, connection, allowance, send_queue: Mutex::default() })
-    }
-
-    fn user(&self) -> &str {
-        &self.connection.user
-    }
-
-    /// Counts operations that were not known of when they were begun: what follows waits for them.
-    fn owe(&self, cost: usize) {
-        self.allowance.owe(cost, Instant::now());
-    }
-
-    /// Sends one command; its value.
-    async fn ask(&self, command: Command) -> Result<redis::Value, Error> {
-        Ok(self.hub.upstream.call_one(command).await?)
-    }
-}
-
-/// Carries out one text message and answers it. Dropping the future may leave it half done: the
-/// commands it has sent are carried out, their replies lost.
-pub(crate) async fn execute(context: Arc<Context>, text: impl AsRef<str>) {
-    METRICS.operations.increment(1);
-    #[cfg(test)]
-    assert_ne!(text.as_ref(), "panic", "as a test wants it");
-    let (reference, outcome) = match Request::parse(text.as_ref()) {
-        Ok(request) => (request.reference, run(&context, request).await),
-        Err((reference, error)) => (reference, take(&context, 1).and(Err(error))),
-    };
-    match outcome {
-        Ok(Answer::Ok(inside)) => context.connection.send_text(&reply::ok(reference, &inside)),
-        Ok(Answer::Sent) => {}
-        Err(error) => {
-            METRICS.operation_errors.increment(1);
-            context.connection.send_text(&reply::error(reference, &error));
-        }
-    }
-}
-
-async fn run(context: &Arc<Context>, request: Request<'_>) -> Outcome {
-    let operation = OPERATIONS.iter().find(|operation| operation.name == request.op);
-    // What is refused counts too.
-    take(context, operation.map_or(1, |operation| (operation.cost)(&request.fields)))?;
-    let operation = operation.ok_or_else(|| Error::invalid("op", "no such operation"))?;
-    (operation.run)(context, request).await
-}
-
-fn take(context: &Context, cost: usize) -> Result<(), Error> {
-    context.allowance.take(cost, Instant::now()).map_err(Error::ratelimit)
-}

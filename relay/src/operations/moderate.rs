@@ -5,10 +5,10 @@ use std::sync::Arc;
 use chat_protocol::names;
 use redis::Value;
 
-use super::follows::Following;
-use super::{Answer, Context, Outcome};
 use crate::client::error::Error;
 use crate::client::request::Request;
+use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::follows::Following;
 use crate::upstream::CommandError;
 use crate::upstream::commands::{self, Moderation, Reader};
 use crate::upstream::replies::{field, integer, text};

@@ -10,9 +10,9 @@ use chat_protocol::id::Id;
 use chat_protocol::names::{RoomKind, room_kind};
 use redis::Value;
 
-use super::Context;
 use crate::client::json;
 use crate::hub::access::{Access, read_access};
+use crate::operations::context::Context;
 use crate::upstream::commands::{self, Bounds, Part, Reader};
 use crate::upstream::replies::Page;
 use crate::upstream::{Command, CommandError};

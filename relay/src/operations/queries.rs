@@ -9,10 +9,11 @@ use chat_protocol::limits::{
 use chat_protocol::names::{self, RoomKind};
 use redis::Value;
 
-use super::{Answer, Context, Outcome, contacts};
 use crate::client::error::Error;
 use crate::client::json;
 use crate::client::request::{Fields, Request};
+use crate::operations::contacts;
+use crate::operations::context::{Answer, Context, Outcome};
 use crate::upstream::commands::{self, Bounds, Part, Reader, Rows};
 use crate::upstream::replies::{Elements, Keep, PAGE_BYTES, Page, integer, write_json};
 use crate::upstream::{CommandError, all_unavailable};

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use chat_protocol::id::Id;
 use chat_protocol::names::room_kind;
 
-use super::join::{Membership, Start, Wanted};
-use super::subscribe::{check_room_count, receive, too_many_rooms};
-use super::{Answer, Context, Outcome};
 use crate::client::error::Error;
 use crate::client::json;
 use crate::client::reply;
 use crate::client::request::{Fields, Request};
+use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::join::{Membership, Start, Wanted};
+use crate::operations::subscribe::{check_room_count, receive, too_many_rooms};
 
 pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let rooms = request.fields.members("rooms")?;

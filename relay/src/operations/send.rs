@@ -5,15 +5,12 @@
 //! in order, and are answered when they are stored or when it has become too late; nothing is
 //! acknowledged before. Everything else a client asks for meanwhile is refused at once.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chat_protocol::close_code;
 use redis::Value;
 
-use super::follows::{Following, Gain};
-use super::{Answer, Context, Outcome, notices};
 use crate::client::connection::End;
 use crate::client::error::Error;
 use crate::client::frame;
@@ -23,37 +20,20 @@ use crate::client::request::Request;
 use crate::config::Offline;
 use crate::hub::now_ms;
 use crate::metrics::METRICS;
+use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::follows::{Following, Gain};
+use crate::operations::notices;
+use crate::operations::send_queue::PendingSend;
 use crate::panics::catch_panic;
 use crate::room::subscribers::PendingFlush;
 use crate::upstream::commands::{self, Message};
 use crate::upstream::replies::id;
-use crate::upstream::{Command, CommandError, Unavailable};
+use crate::upstream::{CommandError, Unavailable};
 
 /// Sends of one connection that may wait.
 const SEND_QUEUE_MAX: usize = 64;
 /// Pause before a send is submitted again to a server that is there but cannot serve it.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// The sends of one connection that wait for Redis, in order.
-#[derive(Default)]
-pub(super) struct SendQueue {
-    waiting: VecDeque<Arc<Send>>,
-    /// A task is emptying it.
-    running: bool,
-}
-
-/// A message on its way.
-struct Send {
-    reference: String,
-    room: String,
-    command: Command,
-    mentions: Vec<String>,
-    nonce: String,
-    /// Not later than this is it submitted.
-    until: Instant,
-    /// What this relay's clients are shown while it waits.
-    shown: Option<String>,
-}
 
 pub(super) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let ephemeral = request.fields.flag("ephemeral")?;
@@ -77,7 +57,10 @@ pub(super) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcom
 }
 
 /// Submits a send. Unavailable: it is not known to be stored.
-async fn submit(context: &Arc<Context>, send: &Send) -> Result<Result<String, Error>, Unavailable> {
+async fn submit(
+    context: &Arc<Context>,
+    send: &PendingSend,
+) -> Result<Result<String, Error>, Unavailable> {
     match notices::check_block(context, &send.room).await {
         Ok(()) => {}
         Err(CommandError::Unavailable(away)) => return Err(away),
@@ -107,13 +90,13 @@ async fn submit(context: &Arc<Context>, send: &Send) -> Result<Result<String, Er
     }
 }
 
-fn stored(context: &Arc<Context>, send: &Send, value: Value) -> Result<String, Error> {
+fn stored(context: &Arc<Context>, send: &PendingSend, value: Value) -> Result<String, Error> {
     let id = id(value)?;
     notices::notify_of_message(context, &send.room, id, &send.mentions);
     Ok(format!("\"id\":\"{id}\""))
 }
 
-fn enqueue(context: &Arc<Context>, send: Send) -> Outcome {
+fn enqueue(context: &Arc<Context>, send: PendingSend) -> Outcome {
     let mut send_queue = context.send_queue.lock();
     let Ok(permit) = context.hub.sends_waiting.try_acquire() else {
         return Err(Error::unavailable());
@@ -185,7 +168,7 @@ async fn run_send_queue(context: Arc<Context>) {
     }
 }
 
-fn withdraw(context: &Context, send: &Send) {
+fn withdraw(context: &Context, send: &PendingSend) {
     let mut further = String::from(",\"user\":");
     json::string(&mut further, context.user());
     further.push_str(",\"nonce\":");
@@ -210,7 +193,7 @@ fn show(context: &Context, text: Option<&str>, room: &str) {
     }
 }
 
-fn parse(context: &Context, request: &Request<'_>) -> Result<Send, Error> {
+fn parse(context: &Context, request: &Request<'_>) -> Result<PendingSend, Error> {
     let fields = &request.fields;
     let room = fields.room()?.into_owned();
     let text = fields.text("text")?;
@@ -255,5 +238,5 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<Send, Error> {
     // Half the window, so that every submission of it falls into one window.
     let until = Instant::now() + context.hub.config.nonce_window / 2;
     let reference = request.reference.to_owned();
-    Ok(Send { reference, room, command, mentions, nonce, until, shown })
+    Ok(PendingSend { reference, room, command, mentions, nonce, until, shown })
 }

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use chat_protocol::error_code::ErrorCode;
 
-use super::{Answer, Context, Outcome, notices};
 use crate::client::error::Error;
 use crate::client::request::Request;
 use crate::hub::now_ms;
 use crate::hub::presence;
 use crate::metrics::METRICS;
+use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::notices;
 use crate::upstream::commands;
 
 pub(super) async fn signal(context: &Arc<Context>, request: Request<'_>) -> Outcome {

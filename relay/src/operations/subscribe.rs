@@ -10,11 +10,11 @@ use std::sync::Arc;
 use chat_protocol::error_code::ErrorCode;
 use futures_util::future::join_all;
 
-use super::join::{self, ATTEMPTS, Membership, Prepared, Start, Wanted};
-use super::{Context, Outcome};
 use crate::client::error::Error;
 use crate::client::reply;
 use crate::client::request::Request;
+use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::join::{self, ATTEMPTS, Membership, Prepared, Start, Wanted};
 use crate::room::Attached;
 use crate::room::subscribers::PendingFlush;
 use crate::upstream::replies::{PAGE_BYTES, write_json};
@@ -44,7 +44,7 @@ async fn receive_one(context: &Context, request: Request<'_>, membership: Member
         None => reply::error(request.reference, &Error::unavailable()),
     };
     context.connection.release(&answer);
-    Ok(super::Answer::Sent)
+    Ok(Answer::Sent)
 }
 
 /// Refuses if the connection would receive more rooms than one may.

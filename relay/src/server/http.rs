@@ -23,19 +23,24 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::debug;
 
 use crate::client::connection::{Connection, End};
+use crate::hub::Hub;
+use crate::server::admission::Admissions;
 use crate::server::auth;
-use crate::server::http_connections::Impatient;
-use crate::server::server::Server;
+use crate::server::http_connections::{HttpConnections, Impatient};
 use crate::server::session;
 use crate::server::static_files;
 use crate::upstream;
 
 /// What the routes share.
 pub(super) struct Site {
-    /// The relay.
-    pub server: Arc<Server>,
+    /// The hub.
+    pub hub: Arc<Hub>,
+    /// The limits of WebSocket connections.
+    pub admissions: Arc<Admissions>,
+    /// Where a refused socket waits for its client to read why.
+    pub http_connections: Arc<HttpConnections>,
     /// Renders the metrics.
-    pub figures: PrometheusHandle,
+    pub metrics: PrometheusHandle,
     /// What the page may do.
     pub policy: static_files::Policy,
 }
@@ -46,7 +51,7 @@ pub(super) fn router(site: Site) -> Router {
         .route("/ws", get(upgrade))
         .route("/healthz", get(|| async { static_files::plain(StatusCode::OK, "ok\n") }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(figures))
+        .route("/metrics", get(metrics))
         .route(
             "/config.json",
             get(async |State(site): State<Arc<Site>>| static_files::config(&site.policy)),
@@ -64,10 +69,10 @@ async fn in_turn(request: Request, next: Next) -> Response<Body> {
 }
 
 async fn ready(State(site): State<Arc<Site>>) -> Response<Body> {
-    if site.server.is_draining() {
+    if site.admissions.is_draining() {
         static_files::plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
     } else {
-        match site.server.hub.upstream.state() {
+        match site.hub.upstream.state() {
             upstream::State::Open => static_files::plain(StatusCode::OK, "ready\n"),
             upstream::State::WritesRefused(problem) => {
                 static_files::plain(StatusCode::OK, format!("ready, but {problem}\n"))
@@ -83,8 +88,8 @@ async fn file(State(site): State<Arc<Site>>, request: Request) -> Response<Body>
     static_files::file(request.uri().path(), request.headers(), &site.policy)
 }
 
-async fn figures(State(site): State<Arc<Site>>) -> Response<Body> {
-    let mut response = Response::new(Body::from(site.figures.render()));
+async fn metrics(State(site): State<Arc<Site>>) -> Response<Body> {
+    let mut response = Response::new(Body::from(site.metrics.render()));
     let kind = HeaderValue::from_static("text/plain; version=0.0.4");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
@@ -96,7 +101,7 @@ async fn upgrade(
     mut request: Request,
 ) -> Response<Body> {
     let headers = request.headers();
-    if !origin_is_allowed(headers, &site.server.hub.config.allowed_origins) {
+    if !origin_is_allowed(headers, &site.hub.config.allowed_origins) {
         return static_files::plain(StatusCode::FORBIDDEN, "this origin may not open sockets\n");
     }
     let Some(accept) = accept_key(headers) else {
@@ -113,9 +118,9 @@ async fn upgrade(
             "this connection cannot be upgraded\n",
         );
     };
-    let config = &site.server.hub.config;
+    let config = &site.hub.config;
     let user = auth::user(config.auth, request.uri().query().unwrap_or(""));
-    tokio::spawn(serve(site.server.clone(), on_upgrade, peer.ip(), user));
+    tokio::spawn(serve(site.clone(), on_upgrade, peer.ip(), user));
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -127,31 +132,31 @@ async fn upgrade(
     response
 }
 
-async fn serve(server: Arc<Server>, upgrade: OnUpgrade, peer: IpAddr, user: Option<Arc<str>>) {
+async fn serve(site: Arc<Site>, upgrade: OnUpgrade, peer: IpAddr, user: Option<Arc<str>>) {
     let Ok(upgraded) = upgrade.await else { return };
     let Ok(parts) = upgraded.downcast::<Impatient>() else { return };
     let socket = parts.io.into_inner();
-    let refuse = |socket, close| refuse(&server, socket, close);
+    let refuse = |socket, close| refuse(&site, socket, close);
     let Some(user) = user else { return refuse(socket, close_code::UNAUTHORISED) };
-    match server.admit(peer) {
+    match site.admissions.admit(peer) {
         Ok(_admission) => {
-            let Some(allowance) = server.hub.allowances.enter(&user, Instant::now()) else {
+            let Some(allowance) = site.hub.allowances.enter(&user, Instant::now()) else {
                 return refuse(socket, close_code::FLOOD);
             };
-            let connection = server.hub.connect(user, socket);
+            let connection = site.hub.connect(user, socket);
             // Everything about the way in is freed before the long stay begins.
-            let hub = server.hub.clone();
+            let hub = site.hub.clone();
             Box::pin(session::run(hub, connection, allowance, parts.read_buf)).await;
         }
         Err(close) => refuse(socket, close),
     }
 }
 
-fn refuse(server: &Server, socket: TcpStream, close: CloseCode) {
+fn refuse(site: &Site, socket: TcpStream, close: CloseCode) {
     debug!(source = "client", reason = close.name, "refused");
     let connection = Connection::new(0, Arc::from(""), Arc::from(""), socket, 0);
     connection.end(End::Close(close));
-    server.http_connections.receive(async move {
+    site.http_connections.receive(async move {
         // A moment for the client to read why.
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         drop(connection);

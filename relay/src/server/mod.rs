@@ -1,5 +1,6 @@
 //! The listener, HTTP, and the session of each WebSocket connection.
 
+mod admission;
 mod auth;
 mod http;
 mod http_connections;

@@ -4,32 +4,31 @@
 //! stop and then drains: not ready, no new connections, then the old ones are closed at a pace that
 //! ends in time. The relay holds no truth, so nothing has to be saved.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use axum::Extension;
 use axum::extract::connect_info::ConnectInfo;
-use chat_protocol::close_code::{self, CloseCode};
+use chat_protocol::close_code;
 use hyper_util::rt::TokioTimer;
 use hyper_util::service::TowerToHyperService;
-use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tracing::{info, warn};
 
 use crate::client::connection::End;
 use crate::config::Config;
-use crate::hub::{self, Hub};
-use crate::metrics::{self, METRICS};
+use crate::hub::Hub;
+use crate::metrics::METRICS;
+use crate::server::admission::Admissions;
 use crate::server::http::{Site, router};
 use crate::server::http_connections::{HttpConnections, Impatient};
 use crate::server::static_files::Policy;
-use crate::upstream::{self, Upstream};
+use crate::upstream::Upstream;
+use crate::{hub, metrics, upstream};
 
 /// Connections closed per second in a drain that need not hurry.
 const DRAIN_PACE: f64 = 200.0;
@@ -38,17 +37,9 @@ const DRAIN_PACE: f64 = 200.0;
 pub struct Server {
     /// Its hub.
     pub(super) hub: Arc<Hub>,
-    draining: AtomicBool,
-    admitted: AtomicUsize,
-    addresses: Mutex<HashMap<IpAddr, usize>>,
+    admissions: Arc<Admissions>,
     /// Who is not, or not yet, a WebSocket.
     pub(super) http_connections: Arc<HttpConnections>,
-}
-
-/// A connection's place among those that may be open; given back when dropped.
-pub(super) struct Admission {
-    server: Arc<Server>,
-    peer: IpAddr,
 }
 
 /// Connections that may wait to be accepted: when a relay has died its clients come all at once, and
@@ -72,12 +63,12 @@ impl Server {
         let boot = format!("{:08x}", rand::random::<u32>());
         let no_room = upstream::no_room(&config.name, &boot);
         let upstream = Upstream::new(&config.redis, no_room, config.probe).context("--redis")?;
+        let admissions =
+            Admissions::new(config.max_connections, config.max_connections_per_address);
         let server = Server {
             http_connections: HttpConnections::new(config.max_http_connections),
             hub: Hub::new(config, Arc::new(upstream), boot),
-            draining: AtomicBool::new(false),
-            admitted: AtomicUsize::new(0),
-            addresses: Mutex::default(),
+            admissions,
         };
         Ok((Arc::new(server), listener))
     }
@@ -88,10 +79,16 @@ impl Server {
         listener: TcpListener,
         stop: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
-        let figures = metrics::install()?;
+        let metrics = metrics::install()?;
         hub::start(&self.hub);
         let policy = Policy::with_relays(&self.hub.config.relay_urls);
-        let routes = router(Site { server: self.clone(), figures, policy });
+        let routes = router(Site {
+            hub: self.hub.clone(),
+            admissions: self.admissions.clone(),
+            http_connections: self.http_connections.clone(),
+            metrics,
+            policy,
+        });
         let address = listener.local_addr()?;
         {
             let mut out = std::io::stdout().lock();
@@ -123,38 +120,10 @@ impl Server {
                 }
             }
         }
-        self.draining.store(true, Ordering::Relaxed);
+        self.admissions.close();
         drop(listener);
         self.drain().await;
         Ok(())
-    }
-
-    /// Whether the relay is about to stop.
-    pub(super) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
-    }
-
-    /// Lets a WebSocket connection in, or says why not.
-    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Admission, CloseCode> {
-        let config = &self.hub.config;
-        if self.is_draining() {
-            return Err(close_code::DRAIN);
-        }
-        let mut addresses = self.addresses.lock();
-        let from_peer = addresses.entry(peer).or_default();
-        let limit = config.max_connections_per_address;
-        if limit > 0 && *from_peer >= limit {
-            return Err(close_code::ADDRESS);
-        }
-        if self.admitted.fetch_add(1, Ordering::Relaxed) >= config.max_connections {
-            self.admitted.fetch_sub(1, Ordering::Relaxed);
-            if *from_peer == 0 {
-                addresses.remove(&peer);
-            }
-            return Err(close_code::FULL);
-        }
-        *from_peer += 1;
-        Ok(Admission { server: self.clone(), peer })
     }
 
     fn serve_http(&self, socket: TcpStream, peer: SocketAddr, routes: &axum::Router) {
@@ -187,7 +156,7 @@ impl Server {
             connection.end(End::Close(close_code::DRAIN));
         }
         let gone = async {
-            while self.hub.connection_count() > 0 || self.admitted.load(Ordering::Relaxed) > 0 {
+            while self.hub.connection_count() > 0 || self.admissions.count() > 0 {
                 for late in self.hub.connections() {
                     late.end(End::Close(close_code::DRAIN));
                 }
@@ -233,19 +202,6 @@ impl Refusals {
         let pause = self.pause.max(PAUSE_FIRST);
         self.pause = (pause * 2).min(PAUSE_MOST);
         pause
-    }
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        self.server.admitted.fetch_sub(1, Ordering::Relaxed);
-        let mut addresses = self.server.addresses.lock();
-        if let Some(count) = addresses.get_mut(&self.peer) {
-            *count -= 1;
-            if *count == 0 {
-                addresses.remove(&self.peer);
-            }
-        }
     }
 }
 

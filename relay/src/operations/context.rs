@@ -1,0 +1,58 @@
+//! What an operation works with: the hub, the connection that asks, and the sends that wait for Redis.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+
+use crate::client::connection::Connection;
+use crate::client::error::Error;
+use crate::hub::Hub;
+use crate::operations::send_queue::SendQueue;
+use crate::rate_limit::Allowance;
+use crate::upstream::Command;
+
+/// Who asks, and what is kept for them between operations.
+pub(crate) struct Context {
+    /// The hub.
+    pub hub: Arc<Hub>,
+    /// The connection that asks.
+    pub connection: Arc<Connection>,
+    /// How much its user may ask.
+    pub allowance: Allowance,
+    pub(super) send_queue: Mutex<SendQueue>,
+}
+
+/// How an operation was answered.
+pub(super) enum Answer {
+    /// With these members of `ok`.
+    Ok(String),
+    /// It has been sent, or will be.
+    Sent,
+}
+
+pub(super) type Outcome = Result<Answer, Error>;
+impl Context {
+    /// The context of a new connection.
+    pub(crate) fn new(
+        hub: Arc<Hub>,
+        connection: Arc<Connection>,
+        allowance: Allowance,
+    ) -> Arc<Context> {
+        Arc::new(Context { hub, connection, allowance, send_queue: Mutex::default() })
+    }
+
+    pub(super) fn user(&self) -> &str {
+        &self.connection.user
+    }
+
+    /// Counts operations that were not known of when they were begun: what follows waits for them.
+    pub(super) fn owe(&self, cost: usize) {
+        self.allowance.owe(cost, Instant::now());
+    }
+
+    /// Sends one command; its value.
+    pub(super) async fn ask(&self, command: Command) -> Result<redis::Value, Error> {
+        Ok(self.hub.upstream.call_one(command).await?)
+    }
+}

@@ -1,0 +1,88 @@
+//! Which WebSocket connections are admitted: not while draining, and not more than the limits.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use chat_protocol::close_code::{self, CloseCode};
+use parking_lot::Mutex;
+
+/// Counts the admitted connections.
+pub(super) struct Admissions {
+    max: usize,
+    /// 0: no limit.
+    max_per_address: usize,
+    draining: AtomicBool,
+    admitted: AtomicUsize,
+    addresses: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A connection's place among those that may be open; given back when dropped.
+pub(super) struct Admission {
+    admissions: Arc<Admissions>,
+    peer: IpAddr,
+}
+
+impl Admissions {
+    /// Nothing admitted yet.
+    pub(super) fn new(max: usize, max_per_address: usize) -> Arc<Admissions> {
+        Arc::new(Admissions {
+            max,
+            max_per_address,
+            draining: AtomicBool::new(false),
+            admitted: AtomicUsize::new(0),
+            addresses: Mutex::default(),
+        })
+    }
+
+    /// Admits no further connection: the relay is about to stop.
+    pub(super) fn close(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// How many connections are admitted now.
+    pub(super) fn count(&self) -> usize {
+        self.admitted.load(Ordering::Relaxed)
+    }
+
+    /// Whether the relay is about to stop.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Lets a WebSocket connection in, or says why not.
+    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Admission, CloseCode> {
+        if self.is_draining() {
+            return Err(close_code::DRAIN);
+        }
+        let mut addresses = self.addresses.lock();
+        let from_peer = addresses.entry(peer).or_default();
+        let limit = self.max_per_address;
+        if limit > 0 && *from_peer >= limit {
+            return Err(close_code::ADDRESS);
+        }
+        if self.admitted.fetch_add(1, Ordering::Relaxed) >= self.max {
+            self.admitted.fetch_sub(1, Ordering::Relaxed);
+            if *from_peer == 0 {
+                addresses.remove(&peer);
+            }
+            return Err(close_code::FULL);
+        }
+        *from_peer += 1;
+        Ok(Admission { admissions: self.clone(), peer })
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.admissions.admitted.fetch_sub(1, Ordering::Relaxed);
+        let mut addresses = self.admissions.addresses.lock();
+        if let Some(count) = addresses.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&self.peer);
+            }
+        }
+    }
+}
