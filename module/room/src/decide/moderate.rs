@@ -126,7 +126,7 @@ pub fn decide<'a>(
     if matches!(action, Action::Ban | Action::Mute)
         && !room.sanctions.contains(user)
         && room.sanctions.len() as u64 >= most_sanctions(context, actor, user)
-        && !room.sanctions.frees(user, now)
+        && !room.sanctions.can_prune(user, now)
     {
         return Err(CommandError::invalid(
             "sanctions",

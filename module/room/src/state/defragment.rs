@@ -1,22 +1,23 @@
-//! Moving what a room has allocated, for defragmentation: Redis says where to.
+//! Active defragmentation: shows the allocations of a room to Redis, which may move them.
 //!
-//! Moved are the lists and texts that make up nearly all of a large room: messages, users with their
-//! names, connections, nonces, events of the journal. Not moved are the nodes of trees and hash
-//! tables (sanctions, reactions, rooms followed, orders, look-ups): their crates offer no way to.
+//! Moved are the lists and texts that make up nearly all of a large room: messages, users with
+//! their names, connections, nonces, journal entries. Not moved are the nodes of trees and hash
+//! tables (sanctions, reactions, followed rooms, user lists, look-up tables): their crates offer no
+//! way to.
 //!
-//! A room may be too large for one go. It is worked off in steps, which are counted: [`Room::relocate`]
-//! goes on where it stopped. What happens to the room in between shifts them a little; an
-//! allocation then is looked at twice or in the next round.
+//! A large room takes several calls. The work is divided into numbered steps, and
+//! [`Room::relocate`] continues at the step where it stopped. Changes between two calls shift the
+//! steps a little, so an allocation may be visited twice or only in the next round.
 
 use crate::collections::relocator::Relocator;
 use crate::state::room::Room;
 
-/// Events or nonces of one step.
+/// Journal entries or nonces of one step.
 const FEW: usize = 128;
 
 impl Room {
-    /// Shows everything that can be moved to `mover`, from step `from` on until it must stop; the step to
-    /// go on with, or `None` at the end.
+    /// Shows the allocations to `relocator`, from step `from` until it must stop. Returns the step
+    /// to continue with, or `None` at the end.
     pub fn relocate(&mut self, from: u64, relocator: &mut impl Relocator) -> Option<u64> {
         let parts = [
             self.messages.runs(),
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
     use crate::{Part, Record};
 
-    /// Moves everything, so many steps at a time, and counts the bytes.
+    /// Moves everything, some steps at a time, and counts the bytes.
     struct Test {
         steps: usize,
         left: usize,
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn nearly_all_of_a_room_is_shown_once_in_however_many_goes() {
+    fn nearly_all_of_a_room_is_visited_once_in_any_number_of_calls() {
         let mut room = Room::default();
         let (ms, mut n) = (1_795_225_200_000, 0);
         room.apply(&Record::Create { ms }, 0);

@@ -1,11 +1,11 @@
-//! The rooms that the user of a personal room follows, by name.
+//! The rooms that the user of a personal room follows, ordered by name.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::bytes::allocation::{of_text, of_tree};
 
-/// The followed rooms, each with the time since when, milliseconds since the epoch.
+/// The followed rooms, each with the time of the follow in milliseconds since the epoch.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Follows {
     since: BTreeMap<Box<str>, u64>,
@@ -14,7 +14,7 @@ pub(crate) struct Follows {
 }
 
 impl Follows {
-    /// How many.
+    /// How many rooms are followed.
     pub(crate) fn len(&self) -> usize {
         self.since.len()
     }
@@ -29,7 +29,7 @@ impl Follows {
         self.since.contains_key(room)
     }
 
-    /// Adds a room. False: it is there already, and stays as it is.
+    /// Adds a room. False: it is followed already; its time stays.
     pub(crate) fn add(&mut self, room: &str, since: u64) -> bool {
         let new = !self.contains(room);
         if new {
@@ -45,7 +45,7 @@ impl Follows {
         }
     }
 
-    /// Those from a name on.
+    /// The followed rooms from a name on.
     pub(crate) fn from(&self, start: Bound<&str>) -> impl Iterator<Item = (&str, u64)> {
         let range = self.since.range::<str, _>((start, Bound::Unbounded));
         range.map(|(room, since)| (&**room, *since))

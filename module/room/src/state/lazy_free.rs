@@ -1,9 +1,9 @@
-//! What a room has given up in one step and frees in many: the connections that came under a former
-//! name, and what happened to messages that are gone.
+//! Lazy freeing: a command detaches a large part of a room in one step, and timers free it in many.
 //!
-//! Nobody sees leftovers: they are in no answer, no stored form and no digest. But they hold memory,
-//! and references to users, which are released one by one. A million reactions may have touched a
-//! message that is deleted: it is gone for every reader at once, and from memory within seconds.
+//! Two parts are freed so: the connections of a room that got another name, and the annotations of
+//! deleted or trimmed messages. Detached parts are in no reply, no snapshot and no digest. They
+//! still hold memory and references to users, which are released one by one. A deleted message may
+//! have a million reactions: it is hidden from readers at once and freed within seconds.
 
 use crate::collections::work;
 use crate::state::log::annotations::MessageAnnotations;
@@ -13,13 +13,13 @@ use crate::state::rate_limit::RateLimits;
 use crate::state::room::Room;
 
 impl Room {
-    /// Whether there is something to be freed by [`Room::free_leftovers`].
+    /// Whether [`Room::free_pending`] has something to free.
     pub fn has_pending_free(&self) -> bool {
         self.pending_free.is_some()
     }
 
-    /// Forgets who is here: the room has another name, under which nobody came. What is to be freed
-    /// becomes a leftover, so the work is the same for any number of connections.
+    /// Detaches the presence: the room got another name, and no connection was announced under that
+    /// name. Complexity: O(1) for any number of connections.
     pub fn detach_presence(&mut self) {
         let presence = std::mem::take(&mut self.presence);
         if presence.connections() > 0 {
@@ -27,8 +27,7 @@ impl Room {
         }
     }
 
-    /// Forgets what happened to a message that is gone. A little of it is freed at once, the rest
-    /// becomes a leftover.
+    /// Frees the annotations of a message that is gone: a few at once, the rest later.
     pub(crate) fn discard_annotations(&mut self, mut annotations: MessageAnnotations) {
         const AT_ONCE: usize = 16;
         for _ in 0..AT_ONCE {
@@ -40,7 +39,7 @@ impl Room {
         self.pending_free.get_or_insert_default().annotations.push(annotations);
     }
 
-    /// Frees leftovers, at most `most` connections or reactions of them. True: there are more.
+    /// Frees at most `most` detached connections or reactions. True: there are more.
     pub fn free_pending(&mut self, most: usize) -> bool {
         let Some(pending_free) = &mut self.pending_free else { return false };
         for _ in 0..most {
@@ -63,8 +62,8 @@ impl Room {
         self.has_pending_free()
     }
 
-    /// A copy of the room under another name, where nobody is present. What is left of messages that
-    /// are gone is left there too.
+    /// A copy of the room for another name, without presence. Annotations that are still to be
+    /// freed are copied too, as the journal entries they belong to are.
     pub fn copy(&self) -> Room {
         let annotations =
             self.pending_free.as_ref().map_or(&[][..], |pending_free| &pending_free.annotations);

@@ -1,22 +1,22 @@
 //! The settings of the server, as the core sees them: their bounds, their defaults and their type.
 //!
 //! One table names each setting that is a number. Bounds that cannot be set are in
-//! `chat_protocol::limits`; the settings that a room has of its own are in `settings.rs`.
+//! `chat_protocol::limits`; the settings of a single room are in `settings/table.rs`.
 
 use chat_protocol::id::parse_integer;
 use chat_protocol::limits::{TTL_MAX, TTL_MIN};
 
-/// So many things in such a time.
+/// A rate: a number of actions in a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// How many.
+    /// Actions.
     pub count: u64,
-    /// In how many milliseconds.
+    /// The period in milliseconds.
     pub period_ms: u64,
 }
 
 impl Rate {
-    /// Reads `10/10s`, `600/1m`, `5/500ms`; `0` is no limit. `None`: it is neither.
+    /// Parses `10/10s`, `600/1m`, `5/500ms`; `0` is no limit. `None`: malformed.
     pub fn parse(text: &str) -> Option<Option<Rate>> {
         if text == "0" {
             return Some(None);
@@ -37,21 +37,21 @@ impl Rate {
         sane.then_some(Some(Rate { count, period_ms }))
     }
 
-    /// Microseconds between two things at this rate.
+    /// Microseconds between two actions at this rate.
     pub(crate) fn interval_us(self) -> u64 {
         (self.period_ms * 1000).div_ceil(self.count)
     }
 
-    /// Microseconds that as many things at once are worth.
+    /// Microseconds that a full burst takes at this rate.
     pub(crate) fn burst_us(self) -> u64 {
         self.interval_us() * self.count
     }
 }
 
-/// Who may make an ordinary room.
+/// Who may create an ordinary room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Create {
-    /// Whoever comes first, and owns it.
+    /// Any user, who becomes its owner.
     Any,
     /// The backend only.
     Backend,
@@ -81,9 +81,9 @@ pub struct NumberSetting {
     pub unit: Unit,
 }
 
-/// Declares the settings that are numbers, one row each: what it means, field of [`Limits`], constant,
-/// name, default, smallest and largest value, unit. A row is all that a setting needs: the field, the
-/// default, the bounds, and the server's `CONFIG` follow from it.
+/// Declares the settings that are numbers, one row each: what it means, field of [`Limits`],
+/// constant, name, default, smallest and largest value, unit. A row is all that a setting needs:
+/// the field, the default, the bounds, and the server's `CONFIG` follow from it.
 macro_rules! number_settings {
     ($(#[doc = $text:literal] $field:ident, $constant:ident =
         $name:literal, $default:expr, $min:expr, $max:expr, $unit:ident;)*) => {

@@ -1,4 +1,5 @@
-//! What a room holds, in parts. Reading is here; only `apply.rs` changes a room.
+//! A room and its parts. This layer has the reading functions and the primitive changes; `apply.rs`
+//! decides which changes a record makes.
 
 pub(crate) mod creation_limit;
 mod defragment;

@@ -1,8 +1,8 @@
-//! Nonces: which sends this room has already stored.
+//! Nonces: the sends that this room has already stored, so that a repeated send is stored once.
 //!
-//! Found by user and nonce, forgotten in the order of events. A nonce outlives its message: it
-//! answers the first id also when the message was trimmed. Costs about 70 bytes and the nonce, which
-//! the message's body holds once more.
+//! They are found by user and nonce, and removed in the order of events. A nonce outlives its
+//! message: a repeat gets the first id even if the message was trimmed. One takes about 70 bytes
+//! plus its text, which the message's body holds as well.
 
 use std::hash::BuildHasher;
 
@@ -19,17 +19,18 @@ use crate::state::numbers::UserNumber;
 pub(crate) struct Nonce {
     pub(crate) user: UserNumber,
     pub(crate) name: Box<str>,
-    /// The id it was answered with.
+    /// The id of the stored message.
     pub(crate) id: Id,
     /// [`digest`] of the text, or [`FORGOTTEN`].
     pub(crate) digest: u64,
 }
 
-/// The digest of a text that was deleted: short texts could be guessed from theirs. A repeat is then
-/// answered whatever its text.
+/// The digest after the message was deleted: a short text could be guessed from its digest. A
+/// repeat is then accepted with any text.
 pub(crate) const FORGOTTEN: u64 = 0;
 
-/// What identifies a text under a nonce. Stored, so it is a published function: XXH3.
+/// Identifies the text sent with a nonce. The digest is stored, so the function is a published one:
+/// XXH3.
 pub(crate) fn digest(text: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(text).max(1)
 }
@@ -38,9 +39,9 @@ pub(crate) fn digest(text: &[u8]) -> u64 {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Nonces {
     pub(crate) list: ChunkedDeque<Nonce>,
-    /// How many were forgotten before `list`, but for what overflows: an entry of the table minus
-    /// this is an index, see [`index`].
-    forgotten: u32,
+    /// How many nonces were removed so far, wrapping around. An entry of the table minus this is an
+    /// index into `list`, see [`index`].
+    removed: u32,
     table: LinearHashTable<u32>,
     hasher: DefaultHashBuilder,
     /// Bytes of all names.
@@ -62,57 +63,58 @@ impl Nonces {
     }
 
     pub(crate) fn find(&self, user: UserNumber, name: &str) -> Option<&Nonce> {
-        let nonce = |at: u32| self.list.get(index(at, self.forgotten));
+        let nonce = |at: u32| self.list.get(index(at, self.removed));
         let same = |&at: &u32| nonce(at).is_some_and(|n| n.user == user && &*n.name == name);
         let hash = self.hasher.hash_one((user, name));
         self.table.find(hash, same).and_then(|&at| nonce(at))
     }
 
-    /// Forgets which text a nonce stood for.
+    /// Removes the digest of a nonce's text.
     pub(crate) fn forget_text(&mut self, user: UserNumber, name: &str) {
-        let (list, forgotten) = (&self.list, self.forgotten);
-        let nonce = |at: u32| list.get(index(at, forgotten));
+        let (list, removed) = (&self.list, self.removed);
+        let nonce = |at: u32| list.get(index(at, removed));
         let same = |&at: &u32| nonce(at).is_some_and(|n| n.user == user && &*n.name == name);
         let found = self.table.find(self.hasher.hash_one((user, name)), same).copied();
-        let at = found.map(|at| index(at, forgotten));
+        let at = found.map(|at| index(at, removed));
         if let Some(nonce) = at.and_then(|at| self.list.get_mut(at)) {
             nonce.digest = FORGOTTEN;
         }
     }
 
-    /// Remembers a send. A forgotten-to-be nonce of the same user and name is superseded.
+    /// Adds the nonce of a stored send. An expired nonce of the same user and name is superseded.
     pub(crate) fn push(&mut self, nonce: Nonce) {
-        let at = self.forgotten.wrapping_add(self.list.len() as u32);
+        let at = self.removed.wrapping_add(self.list.len() as u32);
         let hash = self.hasher.hash_one((nonce.user, &*nonce.name));
         self.unlink(hash, |other| other.user == nonce.user && other.name == nonce.name);
         self.name_bytes += of_text(&nonce.name);
         self.list.push_back(nonce);
-        let (list, forgotten, hasher) = (&self.list, self.forgotten, &self.hasher);
-        self.table.insert(hash, at, |&at| hash_of(hasher, list, index(at, forgotten)));
+        let (list, removed, hasher) = (&self.list, self.removed, &self.hasher);
+        self.table.insert(hash, at, |&at| hash_of(hasher, list, index(at, removed)));
     }
 
-    /// Forgets the oldest.
+    /// Removes the oldest nonce.
     pub(crate) fn pop_oldest(&mut self) -> Option<Nonce> {
         let oldest = self.list.front()?;
         let hash = self.hasher.hash_one((oldest.user, &*oldest.name));
-        let at = self.forgotten;
+        let at = self.removed;
         let (list, hasher) = (&self.list, &self.hasher);
         self.table.remove(
             hash,
             |&other| other == at,
-            |&at| hash_of(hasher, list, index(at, self.forgotten)),
+            |&at| hash_of(hasher, list, index(at, self.removed)),
         );
-        self.forgotten = self.forgotten.wrapping_add(1);
+        self.removed = self.removed.wrapping_add(1);
         self.name_bytes -= of_text(&self.list.front()?.name);
         self.list.pop_front()
     }
 
-    /// The nonce with so many older ones.
+    /// The nonce with `at` older ones.
     pub(crate) fn get(&self, at: usize) -> Option<&Nonce> {
         self.list.get(at)
     }
 
-    /// How many there are at the front for whose milliseconds `before` holds; they only grow.
+    /// How many of the oldest nonces satisfy `before`, which gets their milliseconds; these only
+    /// grow.
     #[inline(never)]
     pub(crate) fn partition(&self, before: impl Fn(u64) -> bool) -> usize {
         self.list.partition_point(|nonce| before(nonce.id.ms))
@@ -123,9 +125,9 @@ impl Nonces {
     }
 
     fn unlink(&mut self, hash: u64, same: impl Fn(&Nonce) -> bool) {
-        let (list, hasher, forgotten) = (&self.list, &self.hasher, self.forgotten);
-        let is_same = |&at: &u32| list.get(index(at, forgotten)).is_some_and(&same);
-        self.table.remove(hash, is_same, |&at| hash_of(hasher, list, index(at, forgotten)));
+        let (list, hasher, removed) = (&self.list, &self.hasher, self.removed);
+        let is_same = |&at: &u32| list.get(index(at, removed)).is_some_and(&same);
+        self.table.remove(hash, is_same, |&at| hash_of(hasher, list, index(at, removed)));
     }
 }
 
@@ -133,9 +135,9 @@ fn hash_of(hasher: &DefaultHashBuilder, list: &ChunkedDeque<Nonce>, at: usize) -
     list.get(at).map_or(0, |nonce| hasher.hash_one((nonce.user, &*nonce.name)))
 }
 
-/// The place in the list of what the table calls `at`. There are never 2^32 at once.
-fn index(at: u32, forgotten: u32) -> usize {
-    at.wrapping_sub(forgotten) as usize
+/// The index in the list of the table's entry `at`. There are never 2^32 nonces at once.
+fn index(at: u32, removed: u32) -> usize {
+    at.wrapping_sub(removed) as usize
 }
 
 #[cfg(test)]
@@ -143,12 +145,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nonces_are_found_until_forgotten_and_the_newest_counts() {
+    fn nonces_are_found_until_removed_and_the_newest_counts() {
         let (alice, bob) = (UserNumber(0), UserNumber(1));
         let nonce =
             |user, name: &str, n| Nonce { user, name: name.into(), id: Id { ms: n, n }, digest: n };
-        // Numbers begin again in between.
-        let mut nonces = Nonces { forgotten: u32::MAX - 300, ..Nonces::default() };
+        // The counter wraps around during the test.
+        let mut nonces = Nonces { removed: u32::MAX - 300, ..Nonces::default() };
         for n in 0..1000 {
             nonces.push(nonce(alice, &format!("k{n}"), n));
         }

@@ -3,16 +3,17 @@
 use crate::state::log::annotations::MessageAnnotations;
 use crate::state::presence::presence_table::Presence;
 
-/// The leftovers of a room.
+/// Parts of a room that are no longer in use and still hold memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PendingFree {
     pub(super) presences: Vec<Presence>,
-    /// Of messages that are deleted or trimmed. The events of their reactions are found from here.
+    /// Of messages that are deleted or trimmed. The journal entries of their reactions are found
+    /// from here.
     pub(super) annotations: Vec<MessageAnnotations>,
 }
 
 impl PendingFree {
-    /// Bytes they take on the heap, near enough.
+    /// Roughly how many bytes they take on the heap.
     pub(crate) fn memory(&self) -> usize {
         let presence = |presence: &Presence| size_of::<Presence>() + presence.memory();
         let annotations = |annotations: &MessageAnnotations| {
@@ -23,7 +24,7 @@ impl PendingFree {
             + self.annotations.iter().map(annotations).sum::<usize>()
     }
 
-    /// How many allocations it takes to free them, near enough.
+    /// Roughly how many allocations freeing them releases.
     pub(crate) fn free_effort(&self) -> usize {
         self.presences.iter().map(Presence::connections).sum()
     }

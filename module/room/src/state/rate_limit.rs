@@ -1,8 +1,8 @@
-//! How fast users write: what `chat.rate-limit` and slow mode go by.
+//! The rate limiter of a room: `chat.rate-limit` and slow mode, per user.
 //!
-//! In memory on the primary only: a pace is neither replicated nor saved, a promotion forgives. The
-//! limit is a GCRA (the generic cell rate algorithm, ITU-T I.371): one number per user, the time at
-//! which its bucket is empty again.
+//! It is in memory on the primary only, neither replicated nor saved, so a promotion resets it. The
+//! limit is a GCRA (generic cell rate algorithm, ITU-T I.371): one number per user, the time at
+//! which the user's bucket is empty again.
 
 use std::hash::BuildHasher;
 
@@ -14,14 +14,14 @@ use crate::collections::chunked_vec::ChunkedVec;
 use crate::collections::linear_hash::LinearHashTable;
 use crate::state::limits::Rate;
 
-/// The paces of a room's users. Times are of the steady clock, in milliseconds.
+/// The rate limits of a room's users. Times are of the monotonic clock, in milliseconds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RateLimits {
     entries: ChunkedVec<Entry>,
     by_user: LinearHashTable<u32>,
     hasher: DefaultHashBuilder,
-    /// The number of the entry that is looked at next, to see whether it still matters.
-    hand: u32,
+    /// The entry that is examined next for removal.
+    next_examined: u32,
     /// Bytes of all names.
     name_bytes: usize,
 }
@@ -32,31 +32,31 @@ struct Entry {
     state: RateState,
 }
 
-/// One user's pace.
+/// The rate limit of one user.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct RateState {
-    /// When everything done so far is paid for, in microseconds.
+    /// When the bucket is empty again, in microseconds.
     empty_at: u64,
-    /// When a message was last stored; 0: not that we know.
+    /// When a message was last stored; 0: unknown.
     sent_at: u64,
 }
 
 impl RateState {
-    /// When everything is paid for if one thing more is done under `rate`; all in microseconds.
+    /// When the bucket is empty after one more action under `rate`; all in microseconds.
     fn full_at(self, rate: Rate, now: u64) -> u64 {
         let (most, interval) = (now.saturating_add(rate.burst_us()), rate.interval_us());
-        // More than a full bucket can be owed under another rate only. What was is forgiven as far as
-        // one thing may be done.
+        // The bucket can be more than full only after the rate changed. Then it is lowered so far
+        // that one action is allowed.
         let empty_at = if self.empty_at > most { most - interval } else { self.empty_at.max(now) };
         empty_at.saturating_add(interval)
     }
 }
 
-/// Paces a room remembers before it looks for those that do not matter any more.
-const MANY: usize = 1024;
-/// How many it then looks at for each user that is new: more than one, so that it gets round.
-const LOOKS: usize = 4;
-/// Milliseconds after which a message matters no longer: slow mode asks for at most as many.
+/// Entries of a room from which on it removes those that no longer limit anything.
+const PRUNE_FROM: usize = 1024;
+/// How many entries are examined for each new user: more than one, so that removal keeps up.
+const EXAMINED: usize = 4;
+/// Milliseconds after which a sent message no longer limits: the longest interval of slow mode.
 const DAY: u64 = SLOW_MAX;
 
 impl RateLimits {
@@ -65,28 +65,29 @@ impl RateLimits {
         self.entries.memory() + self.by_user.memory() + self.name_bytes
     }
 
-    /// How many users.
+    /// How many users have an entry.
     pub(crate) fn len(&self) -> usize {
         self.by_user.len()
     }
 
-    /// Whether anything is remembered of `user`.
+    /// Whether `user` has an entry.
     pub(crate) fn contains(&self, user: &str) -> bool {
         self.get(user).is_some()
     }
 
-    /// Forgets one pace, whether it matters or not: not the newest, while there are others.
-    pub(crate) fn forget_one(&mut self) {
-        if self.entries.get(self.hand).is_none() {
-            self.hand = 0;
+    /// Removes one entry, even one that still limits. It is not the newest one, unless that is the
+    /// only one.
+    pub(crate) fn remove_one(&mut self) {
+        if self.entries.get(self.next_examined).is_none() {
+            self.next_examined = 0;
         }
         if self.len() > 0 {
-            self.forget(self.hand);
-            self.hand += 1;
+            self.remove(self.next_examined);
+            self.next_examined += 1;
         }
     }
 
-    /// In how many milliseconds at the earliest `user` may do one thing more under `rate`.
+    /// In how many milliseconds `user` may act again under `rate`; 0: now.
     pub(crate) fn wait(&self, user: &str, rate: Rate, now: u64) -> u64 {
         let now = now.saturating_mul(1000);
         let state = self.get(user).unwrap_or_default();
@@ -94,7 +95,7 @@ impl RateLimits {
         state.full_at(rate, now).saturating_sub(most).div_ceil(1000)
     }
 
-    /// In how many milliseconds `user` may send again, `slow` after the last message.
+    /// In how many milliseconds `user` may send again in slow mode: `slow` after the last message.
     pub(crate) fn wait_slow(&self, user: &str, slow: u64, now: u64) -> u64 {
         match self.get(user).map_or(0, |state| state.sent_at) {
             0 => 0,
@@ -102,14 +103,14 @@ impl RateLimits {
         }
     }
 
-    /// Counts one thing done under `rate`.
+    /// Counts one action of `user` under `rate`.
     pub(crate) fn count(&mut self, user: &str, rate: Rate, now: u64) {
         if let Some(state) = self.of(user, now) {
             state.empty_at = state.full_at(rate, now.saturating_mul(1000));
         }
     }
 
-    /// A message was stored.
+    /// Notes that `user` sent a message, for slow mode.
     pub(crate) fn sent(&mut self, user: &str, now: u64) {
         if let Some(state) = self.of(user, now) {
             state.sent_at = now;
@@ -126,13 +127,13 @@ impl RateLimits {
         self.by_user.find(hash, same).copied()
     }
 
-    /// The pace of `user`, a new one if there is none.
+    /// The entry of `user`, a new one if there is none.
     fn of(&mut self, user: &str, now: u64) -> Option<&mut RateState> {
         let hash = self.hasher.hash_one(user);
         let number = match self.number(hash, user) {
             Some(number) => number,
             None => {
-                self.forget_some(now);
+                self.prune(now);
                 let entry = Entry { user: user.into(), state: RateState::default() };
                 self.name_bytes += of_text(user);
                 let number = self.entries.push(entry);
@@ -144,27 +145,27 @@ impl RateLimits {
         self.entries.get_mut(number).map(|entry| &mut entry.state)
     }
 
-    /// Looks at the next few paces of many, and forgets those that do not matter any more.
-    fn forget_some(&mut self, now: u64) {
-        if self.entries.len() < MANY {
+    /// Examines the next few entries of many, and removes those that no longer limit anything.
+    fn prune(&mut self, now: u64) {
+        if self.entries.len() < PRUNE_FROM {
             return;
         }
-        for _ in 0..LOOKS {
-            let Some(entry) = self.entries.get(self.hand) else {
-                self.hand = 0;
+        for _ in 0..EXAMINED {
+            let Some(entry) = self.entries.get(self.next_examined) else {
+                self.next_examined = 0;
                 continue;
             };
             let RateState { empty_at, sent_at } = entry.state;
             if empty_at > now.saturating_mul(1000) || sent_at.saturating_add(DAY) > now {
-                self.hand += 1;
+                self.next_examined += 1;
             } else {
-                self.forget(self.hand);
+                self.remove(self.next_examined);
             }
         }
     }
 
-    /// Forgets an entry; the last one gets its number.
-    fn forget(&mut self, number: u32) {
+    /// Removes an entry; the last one gets its number.
+    fn remove(&mut self, number: u32) {
         let last = self.entries.len() as u32 - 1;
         let (entries, hasher) = (&self.entries, &self.hasher);
         let hash = hash_of(hasher, entries, number);
@@ -187,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_at_once_then_one_per_interval() {
+    fn a_burst_and_then_one_per_interval() {
         let rate = Rate { count: 3, period_ms: 3_000 };
         let mut limits = RateLimits::default();
         let mut at = 10_000;
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_at_once_as_the_rate_says_whatever_its_period() {
+    fn the_burst_is_the_count_of_the_rate_for_any_period() {
         for (count, period_ms) in [(3, 1_000), (30, 10_000), (7, 1), (1_000_000, 86_400_000)] {
             let rate = Rate { count, period_ms };
             let mut limits = RateLimits::default();
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_owed_under_a_stricter_rate_is_forgiven() {
+    fn a_full_bucket_of_a_stricter_rate_is_lowered() {
         let before = Rate { count: 1, period_ms: 3_600_000 };
         let rate = Rate { count: 2, period_ms: 2_000 };
         let mut limits = RateLimits::default();
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn paces_that_do_not_matter_any_more_are_forgotten_a_few_at_a_time() {
+    fn entries_that_no_longer_limit_are_removed_a_few_at_a_time() {
         let rate = Rate { count: 1, period_ms: 1_000 };
         let mut limits = RateLimits::default();
         let mut now = 1_000_000_000;
@@ -257,7 +258,7 @@ mod tests {
         for user in 0..10_000 {
             limits.count(&format!("late-{user}"), rate, now);
             let after = limits.entries.len();
-            assert!(after + LOOKS > before, "{} at once", before - after);
+            assert!(after + EXAMINED > before, "{} at once", before - after);
             before = after;
         }
         assert!(before <= 10_001, "{before} are left");

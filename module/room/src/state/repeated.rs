@@ -5,10 +5,10 @@ use crate::state::log::journal::{Change, LogEntry, ReactionDetail};
 use crate::state::log::message_body::Body;
 use crate::state::room::Room;
 
-/// What an event repeats of the message it speaks of.
+/// What an event repeats of its target message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeated<'r> {
-    /// The newest edit: what the message holds since.
+    /// The newest edit repeats what the message holds now.
     Content {
         text: &'r str,
         meta: Option<&'r str>,
@@ -17,8 +17,8 @@ pub(crate) enum Repeated<'r> {
 }
 
 impl Room {
-    /// What a fact repeats of its message: nothing once that is deleted, or not among the messages
-    /// from number `visible_from` on.
+    /// What a journal entry repeats of its message: nothing if the message is deleted or older than
+    /// message number `visible_from`.
     pub(crate) fn repeated<'r>(
         &'r self,
         entry: &'r LogEntry,

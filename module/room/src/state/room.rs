@@ -1,8 +1,8 @@
-//! The room: one value that holds everything about itself but its name.
+//! The room: one value that holds everything about itself except its name.
 //!
-//! The parts are in files of their own; here is how they hang together: ids chain the events, the
-//! journal points to messages, messages and members point to users. Reading is here; `apply.rs`
-//! is the only file that changes a room.
+//! Each part has its own file. The parts refer to each other: ids chain the events, journal entries
+//! name messages by number, messages and members name users by number. This file only reads;
+//! `apply.rs` changes a room.
 
 use chat_protocol::id::Id;
 
@@ -23,9 +23,10 @@ use crate::state::users::range_counts::RangeCounts;
 use crate::state::users::user_list::UserList;
 use crate::state::users::user_table::Users;
 
-/// Messages beyond a bound by number that wait to be removed, and are gone for every reader, at most.
-/// After the bound was lowered by more, the timer removes the rest within seconds, and it is gone as
-/// it goes: so what is unread can be told exactly without looking at all of that.
+/// The most messages beyond `history_max` that are hidden from readers before they are removed.
+/// After the setting was lowered by more than this, the other messages stay visible until the timer
+/// removes them, which takes seconds. The bound keeps exact unread counts cheap: they subtract the
+/// hidden messages.
 pub(crate) const PENDING_TRIM_MAX: u64 = 1_024;
 
 /// Milliseconds between two `occupancy` events of a room.
@@ -36,29 +37,30 @@ pub(crate) const OCCUPANCY_INTERVAL: u64 = 1_000;
 pub struct Now {
     /// The server's clock, milliseconds since the epoch.
     pub ms: u64,
-    /// The millisecond for ids: the clock, or later where the clock cannot be trusted to be past
-    /// every id that others may have seen.
+    /// The millisecond for ids: the clock, or later while the clock may be behind an id that was
+    /// already published.
     pub id_ms: u64,
-    /// A millisecond this server has never used for an id: for the first event of a room.
+    /// A millisecond that this server has never used for an id, for the first event of a room.
     pub unused_ms: u64,
-    /// The steady clock: like `ms` when the server started, and only ever forward since. Connections
-    /// live by it, so that a clock that is put right ends nobody's presence and prolongs nobody's.
+    /// Monotonic clock, aligned with `ms` at start. Connection deadlines use it, so setting the
+    /// wall clock neither expires nor extends presence.
     pub monotonic_ms: u64,
 }
 
-/// Whether the time between being saved and being decoded brings connections nearer to their end.
+/// Whether the time between saving and loading a room counts towards the deadlines of its
+/// connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Downtime {
     /// The server was down.
     Counted,
-    /// The room has moved, perhaps to a server with another clock.
+    /// The room moved, perhaps to a server with another clock.
     NotCounted,
 }
 
-/// A room. `Room::default()` is the blank from which a new room is made.
+/// A room. `Room::default()` is blank: the room does not exist yet.
 #[derive(Clone, Debug, Default)]
 pub struct Room {
-    /// When it was made, milliseconds since the epoch; 0: not yet.
+    /// When it was created, milliseconds since the epoch; 0: not yet.
     pub(crate) created: u64,
     /// The id of the newest durable event.
     pub(crate) last: Id,
@@ -66,7 +68,7 @@ pub struct Room {
     pub(crate) users: Users,
     pub(crate) messages: Messages,
     pub(crate) annotations: Annotations,
-    /// Of a long history.
+    /// Only in a room with a long history.
     pub(crate) range_counts: Option<Box<RangeCounts>>,
     pub(crate) journal: Journal,
     /// Members in the order of joining.
@@ -75,15 +77,15 @@ pub struct Room {
     pub(crate) presence: Presence,
     pub(crate) rate_limits: RateLimits,
     pub(crate) nonces: Nonces,
-    /// Personal rooms: the rooms their user follows, and since when.
+    /// Personal rooms: the rooms that the user follows, and since when.
     pub(crate) follows: Follows,
-    /// Personal rooms: when their user last went, or came if still here; 0: never.
+    /// Personal rooms: when the user last went offline, or came online if still online; 0: never.
     pub(crate) last_seen: u64,
-    /// What is to be freed in steps.
+    /// What is still to be freed, a bounded part at a time.
     pub(crate) pending_free: Option<Box<PendingFree>>,
 }
 
-/// The sooner of two times that may never come.
+/// The earlier of two optional times.
 fn sooner(a: Option<u64>, b: Option<u64>) -> Option<u64> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
@@ -92,7 +94,7 @@ fn sooner(a: Option<u64>, b: Option<u64>) -> Option<u64> {
 }
 
 impl Room {
-    /// Whether this room is still to be made.
+    /// Whether this room does not exist yet.
     pub fn is_blank(&self) -> bool {
         self.created == 0
     }
@@ -102,7 +104,7 @@ impl Room {
         self.last
     }
 
-    /// When something durable last happened, milliseconds since the epoch.
+    /// The time of the newest durable event, milliseconds since the epoch.
     pub fn last_activity(&self) -> u64 {
         self.last.ms.max(self.created)
     }
@@ -117,7 +119,7 @@ impl Room {
         self.presence.connections()
     }
 
-    /// Connections, messages, facts and nonces: everything that may end by itself.
+    /// Connections, messages, journal entries and nonces: everything that can expire.
     pub fn expirable_items(&self) -> usize {
         self.connections() + self.messages.len() + self.journal.entry_count() + self.nonces.len()
     }
@@ -137,14 +139,15 @@ impl Room {
         self.users.by_name(user)?.membership().map(|membership| membership.role)
     }
 
-    /// How `user` is here, if so.
+    /// The presence of `user`; `None`: offline.
     pub(crate) fn presence_of(&self, user: &str) -> Option<&Online> {
         let user = self.users.find(user)?;
         self.presence.online(user, self.users.get(user)?)
     }
 
-    /// When, by the steady clock, something in this room is to be done by itself: a connection, a
-    /// message or a nonce ends, or a count is to be told. A lower bound.
+    /// The next time, by the monotonic clock, at which the timer must look at this room: a
+    /// connection, a message or a nonce expires, or the number of users online must be published.
+    /// It is a lower bound.
     pub fn next_deadline(&self, limits: &Limits, now: Now) -> Option<u64> {
         let retention = self.retention_deadline(limits);
         let retention =
@@ -153,7 +156,7 @@ impl Room {
         sooner(first, retention)
     }
 
-    /// When, by the steady clock, the number of users online is to be published.
+    /// The time, by the monotonic clock, at which the number of users online must be published.
     pub(crate) fn occupancy_deadline(&self, limits: &Limits) -> Option<u64> {
         let published = self.presence.published;
         let changed =
@@ -161,13 +164,13 @@ impl Room {
         changed.then(|| published.occupancy_at.saturating_add(OCCUPANCY_INTERVAL))
     }
 
-    /// Whether so many users online are told of by their number only.
+    /// Whether joins and leaves are published as a number only, with this many users online.
     pub(crate) fn announces_by_count(&self, users: usize, limits: &Limits) -> bool {
         users as u64 > limits.presence_announce
     }
 
-    /// Wakes a room that was decoded: its connections have as long to live as they had when it was
-    /// saved. What passed meanwhile, if the clock did not step back, counts or does not.
+    /// Turns the remaining times of a loaded room's connections into deadlines. `downtime` says
+    /// whether the time since the room was saved is subtracted.
     pub fn restore_deadlines(&mut self, now: Now, downtime: Downtime) {
         let passed = match downtime {
             Downtime::Counted => now.ms.saturating_sub(self.presence.saved_at),
@@ -178,14 +181,14 @@ impl Room {
         }
     }
 
-    /// Files connections anew that were beaten since they were last looked at: at most `most`.
-    /// Nobody sees a difference.
+    /// Requeues connections that were extended since they were queued, at most `most`. Only makes
+    /// [`Room::next_deadline`] more exact.
     pub fn requeue_beaten(&mut self, now: Now, most: usize) {
         self.presence.requeue_beaten(now.monotonic_ms, most);
     }
 
-    /// When the oldest message becomes too old, or the oldest nonce is to be forgotten. Nonces wait
-    /// a little longer than they must, so that they go many at a time.
+    /// When the oldest message or the oldest nonce expires, by the wall clock. Nonces are kept a
+    /// little longer than necessary, so that one step removes many.
     fn retention_deadline(&self, limits: &Limits) -> Option<u64> {
         const MANY_AT_A_TIME: u64 = 10_000;
         let ttl = self.settings().history_ttl(limits);
@@ -196,15 +199,15 @@ impl Room {
         sooner(message, nonce)
     }
 
-    /// Bytes that messages, what touched them and the journal take, which `room_bytes` bounds; kept
-    /// up as they change.
+    /// Bytes of messages, annotations and the journal, which the setting `room_bytes` bounds. The
+    /// figures are kept up to date, so this counts nothing.
     #[inline]
     pub(crate) fn bytes(&self) -> u64 {
         self.messages.bytes() + self.annotations.bytes() + self.journal.bytes()
     }
 
-    /// Bytes it takes in memory, itself and on the heap: within a few percent, from figures that are
-    /// kept up and a look at each block of the larger lists.
+    /// Bytes it takes in memory, within a few percent: sums figures that are kept up to date, and
+    /// visits each chunk of the larger containers.
     pub fn memory(&self) -> usize {
         size_of::<Room>()
             + self.settings.as_ref().map_or(0, |settings| settings.memory())
@@ -222,24 +225,24 @@ impl Room {
             + self.follows.memory()
     }
 
-    /// Whether its numbers are such as RESTORE and records may bring.
+    /// Whether its numbers are within the bound that RESTORE and records may reach.
     pub fn is_plausible(&self) -> bool {
         self.numbers().into_iter().all(|number| number < PLAUSIBLE_END)
     }
 
-    /// Whether the room gives out no more numbers, see [`FULL`].
+    /// Whether the room assigns no more numbers, see [`FULL`].
     pub(crate) fn is_full(&self) -> bool {
         const { assert!(FULL.is_power_of_two()) };
         self.numbers().into_iter().fold(0, |all, number| all | number) >= FULL
     }
 
-    /// The numbers that only grow: of events, messages, members, users online.
+    /// The numbers that only grow: events, messages, places of members and of users online.
     fn numbers(&self) -> [u64; 4] {
         [self.last.n, self.messages.last(), self.members.next(), self.presence.arrivals.next()]
     }
 
-    /// How many allocations it takes to free it, near enough. Everything there may be many of counts,
-    /// by figures that are kept: a room that costs much is freed in the background.
+    /// Roughly how many allocations freeing it releases. Redis frees a room with a large value in
+    /// the background.
     pub fn free_effort(&self) -> usize {
         1 + self.messages.runs() * 2
             + self.users.len()
@@ -257,8 +260,8 @@ impl Room {
         self.settings.as_deref().unwrap_or(&UNCHANGED)
     }
 
-    /// The number of the first message within the bounds of `settings`: neither too old nor one too
-    /// many, whether or not those before have been removed; see [`WAITING_MAX`].
+    /// The number of the first message that readers see: not expired and within `history_max`.
+    /// Older ones may still be stored; see [`PENDING_TRIM_MAX`].
     pub(crate) fn first_visible(&self, now: u64, settings: &Settings, limits: &Limits) -> u64 {
         let (first, most) = (self.messages.first(), settings.history_max(limits));
         let counted = (self.messages.last() + 1).saturating_sub(most).max(first);
@@ -285,7 +288,7 @@ impl Room {
         self.journal.entry(n).map(|entry| entry.id).or_else(message)
     }
 
-    /// How many events a reader can resume over.
+    /// How many events the journal covers, messages included.
     pub(crate) fn journal_len(&self) -> u64 {
         self.last.n.saturating_sub(self.journal.base().n)
     }

@@ -1,7 +1,7 @@
-//! Bans and mutes: what moderation keeps against a user, whether a member or not.
+//! Bans and mutes of users, whether members or not.
 //!
-//! Each lasts until a moment or for ever; one whose time is over counts as lifted. In a personal room
-//! a ban is its owner's block.
+//! Each lasts until a time or for ever; an expired one counts as lifted. In a personal room a ban
+//! of another user is a block.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -9,10 +9,11 @@ use std::ops::Bound;
 use crate::bytes::allocation::{of_text, of_tree};
 use crate::collections::work;
 
-/// The moment of a sanction without an end.
+/// The end of a sanction that never expires.
 pub(crate) const FOR_EVER: u64 = 0;
 
-/// What is held against one user: until when, milliseconds since the epoch, or [`FOR_EVER`].
+/// The sanctions against one user. Each holds its end in milliseconds since the epoch, or
+/// [`FOR_EVER`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sanction {
     pub(crate) ban: Option<u64>,
@@ -30,8 +31,8 @@ impl Sanction {
         self.mute.filter(|until| lasts(*until, now))
     }
 
-    /// Whether nothing of it has mattered for long. Ids, by which records tell the time, may be ahead
-    /// of the clock that lifts a sanction.
+    /// Whether both expired at least an hour ago. The margin is needed because `now` may come from
+    /// the id of a record, and ids may be ahead of the clock.
     fn is_over(self, now: u64) -> bool {
         const LONG: u64 = 3_600_000;
         let before = now.saturating_sub(LONG);
@@ -68,26 +69,26 @@ impl Sanctions {
         self.get(user).mute_at(now)
     }
 
-    /// Whether anything is or was held against `user`.
+    /// Whether an entry for `user` is stored, expired or not.
     pub(crate) fn contains(&self, user: &str) -> bool {
         self.by_user.contains_key(user)
     }
 
-    /// Forgets what was over long before `now` of a few users on both sides of `user` in the order of
-    /// names. The order is a ring: a list of names that only goes up or down is pruned at its old end.
-    /// Whoever is sanctioned next prunes a few more, so what is over stays a small share of all.
+    /// Removes long expired entries among the few users on both sides of `user` in the order of
+    /// names. The order is a ring, so names that only grow or only shrink are pruned at their old
+    /// end. Every new sanction prunes a few entries, so expired ones stay a small share.
     pub(crate) fn prune(&mut self, user: &str, now: u64) {
         let over = self.near(user).filter(|(_, held)| held.is_over(now));
         let over: Vec<Box<str>> = over.map(|(user, _)| user.into()).collect();
         over.iter().for_each(|user| self.remove(user));
     }
 
-    /// Whether [`Sanctions::prune`] makes room for `user`.
-    pub(crate) fn frees(&self, user: &str, now: u64) -> bool {
+    /// Whether [`Sanctions::prune`] would remove an entry near `user`.
+    pub(crate) fn can_prune(&self, user: &str, now: u64) -> bool {
         self.near(user).any(|(_, held)| held.is_over(now))
     }
 
-    /// A few users on both sides of `user` in the order of names, taken as a ring.
+    /// The few users on both sides of `user` in the order of names, which is a ring.
     fn near(&self, user: &str) -> impl Iterator<Item = (&str, Sanction)> {
         const EACH_SIDE: usize = 4;
         let after = (Bound::Excluded(user), Bound::Unbounded);
@@ -97,7 +98,7 @@ impl Sanctions {
         after.chain(before.take(EACH_SIDE)).map(|(user, held)| (&**user, *held))
     }
 
-    /// Changes what is held against `user`.
+    /// Changes the sanctions against `user`.
     pub(crate) fn set(&mut self, user: &str, change: impl FnOnce(&mut Sanction)) {
         let mut sanction = self.get(user);
         change(&mut sanction);
@@ -117,12 +118,12 @@ impl Sanctions {
         }
     }
 
-    /// All of them, by user.
+    /// All entries, ordered by user.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Sanction)> {
         self.from(Bound::Unbounded)
     }
 
-    /// Those from a user on, by user.
+    /// The entries from a user on, ordered by user.
     pub(crate) fn from(&self, start: Bound<&str>) -> impl Iterator<Item = (&str, Sanction)> {
         let range = self.by_user.range::<str, _>((start, Bound::Unbounded));
         range.inspect(|_| work::visit(1)).map(|(user, sanction)| (&**user, *sanction))
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_stays_a_small_share_whatever_order_names_come_in() {
+    fn expired_entries_stay_a_small_share_in_any_order_of_names() {
         let mixed = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let orders: [(&str, fn(u64) -> u64); 2] = [("up", |n| n), ("down", |n| 99_999_999 - n)];
         for (what, order) in orders.into_iter().chain([("mixed", mixed as fn(u64) -> u64)]) {
@@ -159,13 +160,13 @@ mod tests {
                 let now = 10 * HOUR + n * 10_000;
                 ban(&mut sanctions, &format!("{:020}", order(n)), now + 60_000, now);
             }
-            // An hour's worth is not over for long.
+            // Entries that expired within the last hour are kept.
             assert!(sanctions.len() < 1_000, "{what}: {}", sanctions.len());
         }
     }
 
     #[test]
-    fn only_what_was_over_for_an_hour_is_forgotten() {
+    fn only_entries_expired_for_an_hour_are_removed() {
         let mut sanctions = Sanctions::default();
         let now = 10 * HOUR;
         for (user, until) in [("a", FOR_EVER), ("b", now + 1), ("c", now), ("e", now - HOUR)] {
@@ -174,10 +175,10 @@ mod tests {
         sanctions.set("f", |held| {
             *held = Sanction { ban: Some(1), mute: Some(now + 1) };
         });
-        assert!(sanctions.frees("d", now) && !sanctions.frees("d", now - 1));
+        assert!(sanctions.can_prune("d", now) && !sanctions.can_prune("d", now - 1));
         sanctions.prune("d", now);
         let left: Vec<&str> = sanctions.iter().map(|(user, _)| user).collect();
         assert_eq!(left, ["a", "b", "c", "f"]);
-        assert!(!sanctions.frees("d", now));
+        assert!(!sanctions.can_prune("d", now));
     }
 }

@@ -1,7 +1,7 @@
-//! What happened to messages after they were sent: reactions, and which later events speak of them.
+//! Annotations of messages: reactions, and which later events repeat their content.
 //!
-//! Few messages are ever touched, so this is kept beside them, by message number. It is what makes
-//! deleting thorough: every event that repeats something of a message is found from here.
+//! Few messages have annotations, so they are kept apart from the messages, by message number. A
+//! deletion finds every event that repeats content of the message from here.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::state::log::reaction_users::ReactionUsers;
 use crate::state::numbers::UserNumber;
 use crate::state::users::user_table::Users;
 
-/// The touched messages of a room.
+/// The annotations of all messages of a room.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Annotations {
     by_message: BTreeMap<u64, MessageAnnotations>,
@@ -24,22 +24,23 @@ pub(crate) struct Annotations {
 
 /// Bytes of an entry of the map.
 const ENTRY: usize = size_of::<u64>() + size_of::<MessageAnnotations>();
-/// Entries in a node of the map, in the mean: it is mostly newer messages that are touched.
+/// The mean number of entries in a node of the map. Mostly newer messages are annotated, so keys
+/// grow.
 const FILLED: usize = 6;
 
-/// One message.
+/// The annotations of one message.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MessageAnnotations {
-    /// In the order in which each emoji first came.
+    /// In the order in which each emoji was first used.
     pub(crate) reactions: Vec<Reaction>,
     /// The number of the newest edit in the journal; 0: none.
     newest_edit: u64,
-    /// The number of the newest reaction event in the journal, from which the earlier ones are found;
-    /// 0: none.
+    /// The number of the newest reaction event in the journal, which links to the earlier ones; 0:
+    /// none.
     newest_reaction: u64,
 }
 
-/// One emoji on a message.
+/// The reactions to a message with one emoji.
 #[derive(Clone, Debug)]
 pub(crate) struct Reaction {
     pub(crate) emoji: Box<str>,
@@ -57,8 +58,8 @@ impl MessageAnnotations {
 }
 
 impl MessageAnnotations {
-    /// Empties one event of a reaction, or forgets one user who has reacted: the message is gone.
-    /// False: there is nothing left.
+    /// Empties one reaction event, or releases one user who reacted. The message is gone. False:
+    /// nothing was left.
     pub(crate) fn free_next(&mut self, journal: &mut Journal, users: &mut Users) -> bool {
         if self.newest_reaction > 0 {
             self.newest_reaction = journal.empty_reaction(self.newest_reaction).unwrap_or(0);
@@ -74,7 +75,7 @@ impl MessageAnnotations {
 }
 
 impl Annotations {
-    /// Bytes that all of it takes, as `room_bytes` counts them.
+    /// Bytes as the setting `room_bytes` counts them.
     #[inline]
     pub(crate) fn bytes(&self) -> u64 {
         (self.by_message.len() * 2 * ENTRY + self.reaction_bytes) as u64
@@ -85,12 +86,12 @@ impl Annotations {
         of_tree(self.by_message.len(), ENTRY, FILLED) + self.reaction_bytes
     }
 
-    /// Bytes that message `m` takes here.
+    /// Bytes of the annotations of message `m`.
     pub(crate) fn bytes_of(&self, m: u64) -> u64 {
         self.get(m).map_or(0, |annotations| (2 * ENTRY + annotations.reaction_bytes()) as u64)
     }
 
-    /// How many messages.
+    /// How many messages are annotated.
     pub(crate) fn len(&self) -> usize {
         self.by_message.len()
     }
@@ -110,7 +111,7 @@ impl Annotations {
         self.get(m).map_or(&[], |annotations| &annotations.reactions)
     }
 
-    /// Whether this user has reacted so.
+    /// Whether this user has reacted with this emoji.
     pub(crate) fn has_reacted(&self, m: u64, user: UserNumber, emoji: &str) -> bool {
         let same = |reaction: &&Reaction| *reaction.emoji == *emoji;
         self.reactions(m).iter().find(same).is_some_and(|reaction| reaction.users.contains(user))
@@ -121,18 +122,18 @@ impl Annotations {
         self.get(m).map(|annotations| annotations.newest_edit).filter(|n| *n > 0)
     }
 
-    /// Event `n` of the journal is an edit of message `m`, the newest.
+    /// Notes that event `n` is the newest edit of message `m`.
     pub(crate) fn note_edit(&mut self, m: u64, n: u64) {
         self.by_message.entry(m).or_default().newest_edit = n;
     }
 
-    /// Event `n` of the journal is the newest reaction event about message `m`; returns the number of
-    /// the one before, 0 if there is none.
+    /// Notes that event `n` is the newest reaction event on message `m`. Returns the number of the
+    /// previous one; 0: none.
     pub(crate) fn note_reaction(&mut self, m: u64, n: u64) -> u64 {
         std::mem::replace(&mut self.by_message.entry(m).or_default().newest_reaction, n)
     }
 
-    /// Event `n`, the oldest that speaks of message `m`, has left the journal.
+    /// Notes that event `n`, the oldest one on message `m`, was removed from the journal.
     pub(crate) fn forget_event(&mut self, m: u64, n: u64) {
         let Some(annotations) = self.by_message.get_mut(&m) else { return };
         for newest in [&mut annotations.newest_edit, &mut annotations.newest_reaction] {
@@ -143,7 +144,7 @@ impl Annotations {
         self.drop_if_bare(m);
     }
 
-    /// The journal has begun anew.
+    /// Notes that the journal was emptied.
     pub(crate) fn forget_events(&mut self) {
         self.by_message.retain(|_, annotations| {
             (annotations.newest_edit, annotations.newest_reaction) = (0, 0);
@@ -151,7 +152,7 @@ impl Annotations {
         });
     }
 
-    /// Adds a reaction. False: it is there already, or is an emoji too many.
+    /// Adds a reaction. False: it exists already, or the message has too many different emoji.
     pub(crate) fn react(&mut self, m: u64, user: UserNumber, emoji: &str) -> bool {
         let annotations = self.by_message.entry(m).or_default();
         let before = annotations.reaction_bytes();
@@ -170,7 +171,8 @@ impl Annotations {
         true
     }
 
-    /// Puts a stored reaction back. False: this emoji is there already, or is one too many.
+    /// Restores a stored emoji with its users. False: the emoji exists already, or there are too
+    /// many.
     pub(crate) fn restore(&mut self, m: u64, emoji: &str, users: Vec<UserNumber>) -> bool {
         let annotations = self.by_message.entry(m).or_default();
         let before = annotations.reaction_bytes();
@@ -185,14 +187,14 @@ impl Annotations {
         new
     }
 
-    /// Whether the last reaction that was put back is this one.
+    /// Whether the emoji that was restored last is this one.
     pub(crate) fn is_last(&self, m: u64, emoji: &str) -> bool {
         let last = self.by_message.last_key_value().filter(|(last, _)| **last == m);
         let reaction = last.and_then(|(_, annotations)| annotations.reactions.last());
         reaction.is_some_and(|reaction| *reaction.emoji == *emoji)
     }
 
-    /// Puts more users of the last reaction to message `m` back.
+    /// Restores more users of the last emoji of message `m`.
     pub(crate) fn extend(&mut self, m: u64, users: Vec<UserNumber>) {
         let Some(annotations) = self.by_message.get_mut(&m) else { return };
         let before = annotations.reaction_bytes();
@@ -202,7 +204,7 @@ impl Annotations {
         self.reaction_bytes = self.reaction_bytes + annotations.reaction_bytes() - before;
     }
 
-    /// Takes a reaction back. False: there is none.
+    /// Removes a reaction. False: it does not exist.
     pub(crate) fn unreact(&mut self, m: u64, user: UserNumber, emoji: &str) -> bool {
         let Some(annotations) = self.by_message.get_mut(&m) else { return false };
         let before = annotations.reaction_bytes();
@@ -217,10 +219,10 @@ impl Annotations {
         true
     }
 
-    /// Forgets message `m`; answers what was known of it.
+    /// Removes and returns the annotations of message `m`.
     #[inline]
     pub(crate) fn remove(&mut self, m: u64) -> Option<MessageAnnotations> {
-        // The map is empty in most rooms, and looks for its root all the same.
+        // Measured: a look-up in an empty map is not free, and the map is empty in most rooms.
         if self.by_message.is_empty() { None } else { self.remove_present(m) }
     }
 
@@ -230,7 +232,7 @@ impl Annotations {
         Some(annotations)
     }
 
-    /// Messages with reactions, by number.
+    /// The messages with reactions, by number.
     pub(crate) fn reacted(&self) -> impl Iterator<Item = (u64, &[Reaction])> {
         let all = self.by_message.iter().inspect(|_| work::visit(1));
         let all = all.map(|(m, annotations)| (*m, annotations.reactions.as_slice()));

@@ -1,9 +1,10 @@
 //! The journal of a room: its durable events by event number, for readers that resume.
 //!
-//! Messages are events and are kept elsewhere; the journal holds the others, the facts, and from
-//! where on all events are known. A cursor is known if it is the id of such an event, or `base`, the
-//! one just before. An event never outlives the message it is or repeats: what an edit put in place is
-//! kept in the message only, and a reaction is repeated as long as its message is there.
+//! Messages are events too and are stored in `messages.rs`; the journal holds the entries of all
+//! other events. It is complete from `base` on, the id just before the first known event. A cursor
+//! is valid if it is the id of an event after `base`, or `base` itself. Nothing of a message
+//! outlives it here: the text of an edit is stored in the message only, and a reaction is emptied
+//! when its message is removed.
 
 use chat_protocol::id::Id;
 
@@ -35,7 +36,7 @@ impl LogEntry {
         allocated(size_of::<LogEntry>()) + texts
     }
 
-    /// Hands all its texts on to `each`.
+    /// Calls `each` with all its texts.
     pub(crate) fn texts_mut(&mut self, each: &mut dyn FnMut(&mut Box<str>)) {
         let texts = match &mut self.change {
             Change::Settings { by, data } => [Some(by), Some(data), None],
@@ -58,33 +59,33 @@ impl LogEntry {
 pub(crate) enum Change {
     /// Settings, as the JSON object of the event.
     Settings { by: Box<str>, data: Box<str> },
-    /// Something happened to a membership.
+    /// A membership or a sanction changed.
     Member(MemberEntry),
-    /// A message has another text. The newest edit of a message repeats what the message holds; an
-    /// earlier one repeats nothing.
+    /// A message got another text. The event of the newest edit repeats the text; those of earlier
+    /// edits repeat nothing.
     Edit { target: Target, user: Box<str> },
     /// A message was deleted.
     Delete { target: Target, user: Box<str>, reason: Option<Box<str>> },
-    /// A reaction came or was taken back. `earlier`: the number of the reaction event before it
-    /// that speaks of the same message; 0 if there was none.
+    /// A reaction was added or removed. `earlier`: the number of the previous reaction event on the
+    /// same message; 0: none.
     React { target: Target, reaction: Option<ReactionDetail>, removed: bool, earlier: u64 },
 }
 
-/// The message an event speaks of: its id and its number; number 0 if it was not there.
+/// The message an event refers to: its id and its number; number 0 if it was not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) id: Id,
     pub(crate) m: u64,
 }
 
-/// Who reacted how; gone once the message is.
+/// Who reacted and with which emoji. Removed with the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReactionDetail {
     pub(crate) user: Box<str>,
     pub(crate) emoji: Box<str>,
 }
 
-/// A [`MemberChange`] that is kept.
+/// A [`MemberChange`] in owned form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MemberEntry {
     user: Box<str>,
@@ -122,7 +123,7 @@ impl From<MemberChange<'_>> for MemberEntry {
 }
 
 impl Change {
-    /// The number of the message this may repeat something of.
+    /// The number of the message that the event may repeat content of.
     pub(crate) fn annotates(&self) -> Option<u64> {
         match self {
             Change::Edit { target, .. } | Change::React { target, .. } => Some(target.m),
@@ -136,9 +137,9 @@ impl Change {
 pub(crate) struct Journal {
     /// The id just before the first known event.
     base: Id,
-    /// By event number; between them are messages.
+    /// By event number; the numbers between them are messages.
     pub(crate) entries: ChunkedDeque<Box<LogEntry>>,
-    /// Bytes of all facts.
+    /// Bytes of all entries.
     bytes: usize,
 }
 
@@ -152,27 +153,27 @@ impl Journal {
         self.base
     }
 
-    /// Event number `n`, if it is a fact.
+    /// The entry of event number `n`; `None`: it is a message, or not known.
     pub(crate) fn entry(&self, n: u64) -> Option<&LogEntry> {
         self.entries.get(self.position(n)).map(|entry| &**entry).filter(|entry| entry.id.n == n)
     }
 
-    /// The facts from event number `n` on.
+    /// The entries from event number `n` on.
     pub(crate) fn entries_from(&self, n: u64) -> impl Iterator<Item = &LogEntry> {
         self.entries.iter_from(self.position(n)).map(|entry| &**entry)
     }
 
-    /// How many facts there are.
+    /// How many entries there are.
     pub(crate) fn entry_count(&self) -> usize {
         self.entries.len()
     }
 
-    /// The number of the fact that has so many older ones.
+    /// The event number of the entry that has `older` older ones.
     pub(crate) fn entry_number(&self, older: usize) -> Option<u64> {
         self.entries.get(older).map(|entry| entry.id.n)
     }
 
-    /// Bytes that all facts take in memory.
+    /// Bytes that all entries take in memory.
     #[inline]
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes as u64
@@ -188,7 +189,8 @@ impl Journal {
         self.entries.push_back(Box::new(entry));
     }
 
-    /// Forgets the events up to `base`; answers the oldest fact among them, until there is none.
+    /// Moves the start of the journal to `base` and removes the oldest entry up to there. Call it
+    /// until it returns `None`.
     pub(crate) fn forget(&mut self, base: Id) -> Option<Box<LogEntry>> {
         self.base = base;
         let entry = self.entries.front().filter(|entry| entry.id.n <= base.n)?;
@@ -196,9 +198,9 @@ impl Journal {
         self.entries.pop_front()
     }
 
-    /// Empties event number `n`, a reaction to a message that is gone; returns the number of the
-    /// reaction event before it about the same message, 0 if there was none. `None`: the event is not
-    /// in the journal any more.
+    /// Removes user and emoji from event number `n`, a reaction to a message that is gone. Returns
+    /// the number of the previous reaction event on the same message, 0: none. `None`: the event is
+    /// no longer in the journal.
     pub(crate) fn empty_reaction(&mut self, n: u64) -> Option<u64> {
         let at = self.position(n);
         let entry = self.entries.get_mut(at).filter(|entry| entry.id.n == n)?;

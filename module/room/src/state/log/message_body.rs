@@ -1,7 +1,7 @@
-//! The body of a message: everything that varies, in one allocation.
+//! The body of a message: kind, text and all optional fields, in one sequence of bytes.
 //!
-//! Decide writes the body, records carry it, apply stores it and events are written from it, so
-//! there is one form of a message and nothing to convert.
+//! `decide` makes the body, records carry its bytes, `apply` stores them and events are written
+//! from them. So a message has one form and is never converted.
 
 use chat_protocol::id::Id;
 use chat_protocol::limits::*;
@@ -24,14 +24,14 @@ const NONCE: u8 = 0b0010_0000;
 const EDITED: u8 = 0b0100_0000;
 const DELETED: u8 = 0b1000_0000;
 
-/// Kind of a user's message when none is given.
+/// The kind of a user's message when the command names none.
 pub(crate) const TEXT: &str = "text";
-/// Kind of a `/me` line.
+/// The kind of a `/me` line.
 pub(crate) const ACTION: &str = "action";
-/// Kind of the backend's lines.
+/// The kind of the backend's messages.
 pub(crate) const SYSTEM: &str = "system";
 
-/// What varies between messages, taken apart.
+/// The parts of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Body<'a> {
     /// Milliseconds between the previous event of the room and this one.
@@ -44,11 +44,11 @@ pub struct Body<'a> {
     pub(crate) nonce: Option<&'a str>,
     /// When the text was last changed, milliseconds since the epoch.
     pub(crate) edited: Option<u64>,
-    /// The message is gone: nothing of what was written is left.
+    /// Set in a tombstone: the message is deleted and no other part is left.
     pub(crate) deleted: Option<Deleted<'a>>,
 }
 
-/// What is in a body of a text, perhaps a nonce, and nothing else.
+/// The parts of a body that has only a text and perhaps a nonce.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bare<'a> {
     pub(crate) since_previous: u64,
@@ -81,7 +81,7 @@ impl<'a> Mentions<'a> {
         (0..count).map_while(move |_| reader.text(USER_NAME_MAX).ok())
     }
 
-    /// Writes names down in `buffer`.
+    /// Writes the list to `buffer`.
     pub(crate) fn write(names: &[&str], buffer: &'a mut Vec<u8>) -> Mentions<'a> {
         if !names.is_empty() {
             varint::put(buffer, names.len() as u64);
@@ -92,12 +92,12 @@ impl<'a> Mentions<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// What is left when a message is deleted.
+    /// The body of a deleted message.
     pub(crate) fn tombstone(since_previous: u64, deleted: Deleted<'a>) -> Body<'a> {
         Body { deleted: Some(deleted), ..Body::empty(since_previous) }
     }
 
-    /// A text of no length.
+    /// A body with an empty text.
     fn empty(since_previous: u64) -> Body<'a> {
         Body {
             since_previous,
@@ -112,7 +112,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// A body of a text, perhaps a nonce, and nothing else, as most are.
+    /// The parts, if the body has only a text and perhaps a nonce. Most bodies are so.
     pub(crate) fn bare(&self) -> Option<Bare<'a>> {
         let Body { since_previous, kind, text, meta, reply, mentions, nonce, edited, deleted } =
             self;
@@ -126,7 +126,7 @@ impl<'a> Body<'a> {
         bare.then_some(Bare { since_previous: *since_previous, nonce, text })
     }
 
-    /// The same of a written body.
+    /// [`Body::bare`] of written bytes.
     pub(crate) fn read_bare(bytes: &'a [u8]) -> Option<Bare<'a>> {
         let mut reader = Reader::new(bytes);
         let flags = reader.byte().ok()?;
@@ -138,7 +138,7 @@ impl<'a> Body<'a> {
         Some(Bare { since_previous, nonce, text: reader.rest() })
     }
 
-    /// The users mentioned in a written body.
+    /// The users that a written body mentions.
     pub(crate) fn mentioned(bytes: &'a [u8]) -> Mentions<'a> {
         match bytes.first() {
             Some(flags) if flags & MENTIONS != 0 => {
@@ -179,14 +179,14 @@ impl<'a> Body<'a> {
         out.reserve(32 + self.text.len());
         out.push(flags);
         varint::put(out, self.since_previous);
-        // Most have nothing but a text.
+        // Most bodies have only a text.
         if flags != KIND_TEXT {
             self.write_parts(out, word);
         }
         out.extend_from_slice(self.text.as_bytes());
     }
 
-    /// What is between the flags and the text.
+    /// Appends the parts between the flags and the text.
     fn write_parts(&self, out: &mut Vec<u8>, word: Option<&str>) {
         for text in [word, self.meta].into_iter().flatten() {
             varint::put_bytes(out, text.as_bytes());
@@ -211,7 +211,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Takes a body apart, checking its form; what its parts may be is [`Body::check`]'s.
+    /// Reads a body and checks its form. [`Body::check`] checks the values of its parts.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         let flags = reader.byte()?;
@@ -258,7 +258,7 @@ impl<'a> Body<'a> {
         Ok(Body { since_previous, kind, text, meta, reply, mentions, nonce, edited, deleted })
     }
 
-    /// Whether the parts are what a command would have accepted, so that the event can be read.
+    /// Whether a command would have accepted the parts, so that clients can read the event.
     pub(crate) fn check(&self) -> Result<(), Malformed> {
         if let Some(deleted) = self.deleted {
             let by = deleted.by.is_none_or(|by| names::Actor::stored(by.as_bytes()).is_ok());

@@ -1,8 +1,9 @@
 //! The messages of a room, by message number.
 //!
-//! They are kept in runs: some neighbouring messages and, in one allocation, all their bodies. So a
-//! message costs 24 bytes beside its body, no allocation of its own, and a room of millions never
-//! moves them all at once. Rewriting one moves the bytes of its run; what was there is overwritten.
+//! Neighbouring messages are kept together in a run, with all their bodies in one allocation. So a
+//! message takes 24 bytes beside its body and no allocation of its own, and a room of millions of
+//! messages never moves them all at once. Rewriting a message moves the bytes of its run and
+//! overwrites the old ones.
 
 use chat_protocol::id::Id;
 
@@ -16,11 +17,11 @@ use crate::state::numbers::UserNumber;
 
 /// Messages of one run.
 const RUN_MESSAGES: usize = 64;
-/// Bytes of bodies after which a run takes no more messages, so that mostly it fits into
-/// [`RUN_ROOM`].
+/// Bytes of bodies after which a run takes no more messages, so that a run mostly fits into
+/// [`RUN_CAPACITY`].
 const RUN_BYTES: usize = 28 * 1024;
-/// The most bytes that are reserved for a run: an allocator's size class.
-const RUN_ROOM: usize = 32 * 1024;
+/// The most bytes that are reserved for a run: a size class of the allocator.
+const RUN_CAPACITY: usize = 32 * 1024;
 
 /// A stored message.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +38,7 @@ impl Message<'_> {
         size_of::<Head>() + self.body.len()
     }
 
-    /// Whether it is a tombstone.
+    /// Whether it is deleted: only the tombstone is left.
     pub(crate) fn is_deleted(self) -> bool {
         Body::is_deleted(self.body)
     }
@@ -63,7 +64,7 @@ struct Run {
 
 #[cfg(test)]
 thread_local! {
-    /// How many messages were looked at.
+    /// How many messages were read.
     pub(crate) static VISITED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
@@ -90,13 +91,14 @@ impl Run {
         self.heads.len() >= RUN_MESSAGES || self.bytes.len() >= RUN_BYTES
     }
 
-    /// Puts other bytes in place of a body; answers how many there were.
+    /// Replaces a body; returns the length of the old one.
     fn rewrite(&mut self, at: usize, body: &[u8]) -> usize {
         let Some(end) = self.heads.get(at).map(|head| head.end as usize) else { return 0 };
         let start = self.start(at);
         let (before, full) = (end - start, self.bytes.len());
         if full - before + body.len() > self.bytes.capacity() {
-            // Room for this and no more, and what was there is not left behind.
+            // A new allocation of exactly this size. The old bytes are overwritten before they are
+            // freed.
             let mut bytes = Vec::with_capacity(full - before + body.len());
             let (head, tail) = (self.bytes.get(..start), self.bytes.get(end..));
             let parts = [head.unwrap_or_default(), body, tail.unwrap_or_default()];
@@ -108,7 +110,7 @@ impl Run {
         for head in self.heads.iter_mut().skip(at) {
             head.end = (head.end as usize + body.len() - before) as u32;
         }
-        // What has moved down leaves its last bytes behind.
+        // The bytes moved down; overwrite those that remain after the new end.
         let now = self.bytes.len();
         if now < full {
             self.bytes.resize(full, 0);
@@ -117,14 +119,14 @@ impl Run {
         before
     }
 
-    /// Gives memory back, if there is much to spare.
-    fn give_back(&mut self) {
+    /// Frees unused capacity, if there is much.
+    fn shrink(&mut self) {
         if self.bytes.len() < self.bytes.capacity() / 4 * 3 {
             self.bytes.shrink_to_fit();
         }
     }
 
-    /// Overwrites a body that is no longer wanted while the run lasts.
+    /// Overwrites a removed body whose run stays.
     fn erase(&mut self, at: usize) {
         let Some(end) = self.heads.get(at).map(|head| head.end as usize) else { return };
         let start = self.start(at);
@@ -132,10 +134,10 @@ impl Run {
     }
 }
 
-/// The messages a room still has: numbers `first` to `last`, none missing.
+/// The stored messages of a room: numbers `first` to `last` without holes.
 #[derive(Clone, Debug)]
 pub(crate) struct Messages {
-    /// The oldest may still hold some that are gone.
+    /// The oldest run may still hold removed messages.
     runs: ChunkedDeque<Run>,
     first: u64,
     last: u64,
@@ -201,7 +203,7 @@ impl Messages {
         }
     }
 
-    /// Adds the newest message, which is alive, and whose body `write` appends.
+    /// Adds the newest message, which is not deleted. `write` appends its body.
     pub(crate) fn push_written(
         &mut self,
         id: Id,
@@ -221,13 +223,13 @@ impl Messages {
         }
     }
 
-    /// Begins a run. After a full one it is likely to become like that.
+    /// Begins a run, with the capacity that the previous one needed.
     fn begin_run(&mut self) {
         let (mut heads, mut bytes) = (Vec::new(), Vec::new());
         if let Some(before) = self.runs.back_mut() {
             before.bytes.shrink_to_fit();
             heads.reserve_exact(before.heads.len());
-            bytes.reserve_exact(before.bytes.len().min(RUN_ROOM));
+            bytes.reserve_exact(before.bytes.len().min(RUN_CAPACITY));
             self.run_bytes += before.memory();
         }
         self.runs.push_back(Run { first: self.last, heads, bytes });
@@ -266,7 +268,7 @@ impl Messages {
         })
     }
 
-    /// The number of the first message for which `before` no longer holds; ids only grow.
+    /// The number of the first message whose id does not satisfy `before`; ids only grow.
     pub(crate) fn partition(&self, before: impl Fn(Id) -> bool) -> u64 {
         let head = |run: &Run| run.heads.first().is_some_and(|head| before(head.id));
         let after = self.runs.partition_point(head);
@@ -283,7 +285,7 @@ impl Messages {
         self.get(m).filter(|message| message.id == id).map(|_| m)
     }
 
-    /// Gives message `m` another body.
+    /// Replaces the body of message `m`.
     pub(crate) fn rewrite(&mut self, m: u64, body: &[u8]) {
         if self.get(m).is_none() {
             return;
@@ -294,7 +296,7 @@ impl Messages {
         let memory = run.memory();
         let before = run.rewrite((m - run.first) as usize, body);
         if !is_newest {
-            run.give_back();
+            run.shrink();
             self.run_bytes = self.run_bytes + run.memory() - memory;
         }
         self.body_bytes = self.body_bytes + body.len() - before;
@@ -333,7 +335,7 @@ impl Messages {
         self.runs.len()
     }
 
-    /// Shows what run number `at` of the runs has allocated.
+    /// Shows the allocations of run number `at` to the relocator.
     pub(crate) fn relocate(&mut self, at: usize, relocator: &mut impl Relocator) {
         if let Some(run) = self.runs.get_mut(at) {
             relocator.list(&mut run.heads);
@@ -341,8 +343,8 @@ impl Messages {
         }
     }
 
-    /// The place of the run that holds message `m`, if any does. Most look at the newest or at the
-    /// oldest.
+    /// The index of the run that holds message `m`, if one does. Most callers ask for the newest or
+    /// the oldest message.
     fn run_of(&self, m: u64) -> usize {
         let in_oldest = |run: &Run| m < run.first + run.heads.len() as u64;
         match (self.runs.back(), self.runs.front()) {
@@ -419,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_rewritten_or_popped_is_overwritten() {
+    fn a_replaced_or_removed_body_is_overwritten() {
         let mut messages = Messages::default();
         for n in 1..=3 {
             let body = b"a secret text";

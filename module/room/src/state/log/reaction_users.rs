@@ -1,12 +1,12 @@
-//! Who has reacted with one emoji, in the order of reacting. Few are a list; of many each is found
-//! without looking at the others.
+//! The users who reacted with one emoji, in the order of reacting. Few users are a list; many are
+//! kept in two maps, so that one is found without visiting the others.
 
 use std::collections::BTreeMap;
 
 use crate::bytes::allocation::{allocated, of_tree};
 use crate::state::numbers::UserNumber;
 
-/// From so many users on they are kept in maps.
+/// More users than this are kept in maps.
 const MANY: usize = 64;
 
 /// Users, each once.
@@ -60,7 +60,7 @@ impl ReactionUsers {
         }
     }
 
-    /// Adds a user, who is not among them, as the last.
+    /// Adds a user, who must not be among them, at the end.
     pub(crate) fn push(&mut self, user: UserNumber) {
         match self {
             ReactionUsers::Few(users) if users.len() < MANY => users.push(user),
@@ -73,7 +73,7 @@ impl ReactionUsers {
         }
     }
 
-    /// Takes a user out. False: is not among them.
+    /// Removes a user. False: the user is not among them.
     pub(crate) fn remove(&mut self, user: UserNumber) -> bool {
         match self {
             ReactionUsers::Few(users) => match users.iter().position(|other| *other == user) {
@@ -94,7 +94,7 @@ impl ReactionUsers {
         }
     }
 
-    /// Takes out the last one.
+    /// Removes and returns the last user.
     pub(crate) fn pop(&mut self) -> Option<UserNumber> {
         match self {
             ReactionUsers::Few(users) => users.pop(),
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_keep_their_order_whether_few_or_many() {
+    fn few_and_many_users_keep_their_order() {
         let mut reaction_users = ReactionUsers::Few(Vec::new());
         let mut model: Vec<UserNumber> = Vec::new();
         let mut random = 11_u64;
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_takes_no_more_than_before() {
+    fn few_users_take_no_more_than_a_vec() {
         assert_eq!(size_of::<ReactionUsers>(), size_of::<Vec<UserNumber>>());
         assert!(matches!(ReactionUsers::from(vec![UserNumber(7); MANY]), ReactionUsers::Few(_)));
     }

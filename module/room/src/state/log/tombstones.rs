@@ -1,8 +1,9 @@
-//! Which messages of a room are deleted: one bit for each, and how many there are from a number on.
+//! Which messages of a room are deleted: one bit per message, and how many are deleted from a
+//! number on.
 //!
-//! A sorted list would move half of itself at a deletion in the middle. Here a deletion sets a bit and
-//! counts it in its block; counting looks at the words of one block and at the counts of those after
-//! it.
+//! A sorted list would move half of its entries for a deletion in the middle. Here a deletion sets
+//! a bit and increments the count of its block. Counting visits the words of one block and the
+//! counts of the later blocks.
 
 use std::collections::VecDeque;
 
@@ -13,13 +14,13 @@ const WORD: u64 = u64::BITS as u64;
 /// Words of a block.
 const BLOCK: u64 = 64;
 
-/// The deleted messages, by number. It reaches from the first deleted one to the last.
+/// The deleted messages, by number. The words reach from the first deleted message to the last one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tombstones {
     /// The number of the first word.
     first: u64,
     words: VecDeque<u64>,
-    /// Bits in each block of words. The first one may count some whose words are gone.
+    /// Set bits of each block of words. The first count may include bits of removed words.
     counts: VecDeque<u16>,
 }
 
@@ -30,8 +31,8 @@ impl Tombstones {
             + allocated(self.counts.capacity() * size_of::<u16>())
     }
 
-    /// Message `m` is deleted. Complexity: O(1), and a word for every 64 messages between this and
-    /// the nearest deleted one if it is outside of them all.
+    /// Adds message `m`. Complexity: O(1), plus one word per 64 messages between `m` and the
+    /// nearest deleted message if `m` is outside the range.
     pub(crate) fn insert(&mut self, m: u64) {
         let word = m / WORD;
         if self.words.is_empty() {
@@ -62,7 +63,7 @@ impl Tombstones {
         }
     }
 
-    /// Frees the words of messages before number `m`, which are asked for no more.
+    /// Frees the words of the messages before number `m`, which are no longer stored.
     #[inline]
     pub(crate) fn forget_before(&mut self, m: u64) {
         while !self.words.is_empty() && (self.first + 1) * WORD <= m {
@@ -74,8 +75,8 @@ impl Tombstones {
         }
     }
 
-    /// How many there are from number `m` on; nothing before it was forgotten. Complexity: O(N/4096)
-    /// with N the messages from there on.
+    /// How many messages from number `m` on are deleted; `m` must be a stored message or later.
+    /// Complexity: O(N/4096) with N the messages from there on.
     pub(crate) fn count_from(&self, m: u64) -> u64 {
         let (word, bit) =
             if m / WORD < self.first { (self.first, 0) } else { (m / WORD, m % WORD) };
@@ -113,7 +114,7 @@ mod tests {
                         tombstones.forget_before(first);
                         model.retain(|other| *other >= first);
                     }
-                    // Many lie close together.
+                    // Many neighbouring messages.
                     1 => for m in m..m + 100 {
                         if m >= first {
                             tombstones.insert(m);

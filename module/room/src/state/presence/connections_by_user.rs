@@ -1,13 +1,14 @@
-//! Which connections are a user's, so that putting a user out does not look at everybody's.
+//! The connections of each user, so that removing a user does not visit the connections of all
+//! users.
 //!
-//! Most users have one connection, whose number is kept with them and costs nothing more. Only the
-//! connections of users who have several are kept in a set.
+//! Most users have one connection: its number is stored with the user. Only the connections of
+//! users who have several are kept in a set.
 
 use std::collections::BTreeSet;
 
 use crate::state::numbers::UserNumber;
 
-/// What is kept with a user: none, the only connection, or that there are several.
+/// The part that is stored with a user: no connection, the only one, or that there are several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OwnConnections(u32);
 
@@ -40,7 +41,7 @@ impl ConnectionsByUser {
         *own = OwnConnections::SEVERAL;
     }
 
-    /// Takes connection `number` out of those of `user`.
+    /// Removes connection `number` from those of `user`.
     pub(crate) fn remove(&mut self, user: UserNumber, own: &mut OwnConnections, number: u32) {
         if *own != OwnConnections::SEVERAL {
             *own = OwnConnections::NONE;
@@ -55,7 +56,7 @@ impl ConnectionsByUser {
         }
     }
 
-    /// A connection of `user` has another number now.
+    /// Changes the number of a connection of `user`.
     pub(crate) fn renumber(
         &mut self,
         user: UserNumber,
@@ -70,18 +71,18 @@ impl ConnectionsByUser {
         }
     }
 
-    /// The numbers of a user's connections.
+    /// The numbers of the connections of `user`.
     pub(crate) fn of(&self, user: UserNumber, own: OwnConnections) -> impl Iterator<Item = u32> {
         let several = (own == OwnConnections::SEVERAL).then(|| self.range(user));
         own.number().into_iter().chain(several.into_iter().flatten())
     }
 
-    /// Takes out some connection, when all are forgotten.
+    /// Removes any one connection, while everything is freed. False: none is left.
     pub(crate) fn pop(&mut self) -> bool {
         self.0.pop_first().is_some()
     }
 
-    /// Bytes it takes on the heap, near enough.
+    /// Roughly how many bytes it takes on the heap.
     pub(crate) fn memory(&self) -> usize {
         const ENTRY: usize = 14;
         self.0.len() * ENTRY

@@ -1,26 +1,30 @@
-//! Connections in the order of their ends: a heap of their numbers, four bytes for each.
+//! The connections of a room by the time of their expiry: a binary heap of connection numbers, four
+//! bytes each.
 //!
-//! A connection is filed under a time not later than its end. A beat only moves the end, so it costs
-//! nothing here; who comes to a connection early files it again. Each connection knows its place in
-//! the heap, so one that goes is taken out without a search.
+//! Written by hand because of a memory promise: heaps of other crates hold the time and a second
+//! copy of the key.
+//!
+//! Each connection is queued at a time not later than its deadline. A beat only moves the deadline,
+//! so it does not touch the heap; a connection that is reached before its deadline is requeued
+//! then. Each connection stores its index in the heap, so removal needs no search.
 
 use crate::collections::chunked_vec::ChunkedVec;
 use crate::collections::work;
 use crate::state::presence::connection::Connection;
 
-/// Numbers of connections; each is filed no earlier than the one at half its place.
+/// Connection numbers; each is queued no earlier than its parent, the one at half its index.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ExpiryHeap {
     heap: ChunkedVec<u32>,
 }
 
 impl ExpiryHeap {
-    /// The connection that is filed first.
+    /// The connection that is queued first.
     pub(crate) fn first(&self) -> Option<u32> {
         self.heap.get(0).copied()
     }
 
-    /// Of the connections that are filed up to `time`, `most` at most.
+    /// At most `most` of the connections that are queued up to `time`.
     pub(crate) fn due_by(&self, time: u64, most: usize, all: &ChunkedVec<Connection>) -> Vec<u32> {
         let is_until = |number: &u32| queued_at(all, *number) <= time;
         let until = |index: &u32| self.heap.get(*index).is_some_and(is_until);
@@ -36,20 +40,20 @@ impl ExpiryHeap {
         indexes.iter().take(most).filter_map(|index| self.heap.get(*index).copied()).collect()
     }
 
-    /// Files a new connection.
+    /// Queues a new connection.
     pub(crate) fn add(&mut self, number: u32, all: &mut ChunkedVec<Connection>) {
         let index = self.heap.push(number);
         self.sift_up(index, number, all);
     }
 
-    /// Files a connection anew that is filed under another time now.
+    /// Restores the order after the queued time of a connection changed.
     pub(crate) fn requeue(&mut self, number: u32, all: &mut ChunkedVec<Connection>) {
         if let Some(connection) = all.get(number) {
             self.sift_down(connection.heap_index, number, all);
         }
     }
 
-    /// Takes out a connection, which is still there.
+    /// Removes a connection, which must still be stored.
     pub(crate) fn remove(&mut self, number: u32, all: &mut ChunkedVec<Connection>) {
         let Some(connection) = all.get(number) else { return };
         let index = connection.heap_index;
@@ -58,7 +62,7 @@ impl ExpiryHeap {
         }
     }
 
-    /// A connection has another number now.
+    /// Changes the number of the connection at `index`.
     pub(crate) fn renumber(&mut self, index: u32, number: u32) {
         if let Some(there) = self.heap.get_mut(index) {
             *there = number;
@@ -74,8 +78,8 @@ impl ExpiryHeap {
         self.heap.memory()
     }
 
-    /// Puts a connection near `place`, which is free. Those below it move up and the connection rises
-    /// from the bottom, where it mostly belongs.
+    /// Puts a connection at or below the free `index`: moves the earlier child up along the path to
+    /// the bottom and sifts the connection up from there, as most belong near the bottom.
     fn sift_down(&mut self, mut index: u32, number: u32, all: &mut ChunkedVec<Connection>) {
         while let Some((child, other)) = self.earlier_child(index, all) {
             self.put(index, other, all);
@@ -84,7 +88,7 @@ impl ExpiryHeap {
         self.sift_up(index, number, all);
     }
 
-    /// Puts a connection into the free `place`, or nearer to the front.
+    /// Puts a connection into the free `index`, or above it.
     fn sift_up(&mut self, mut index: u32, number: u32, all: &mut ChunkedVec<Connection>) {
         let own = queued_at(all, number);
         while let Some(parent) = index.checked_sub(1).map(|before| before / 2)
@@ -116,7 +120,7 @@ impl ExpiryHeap {
     }
 }
 
-/// The two places that are not before `place`.
+/// The indexes of the two children.
 fn children(index: u32) -> [u32; 2] {
     [2 * index + 1, 2 * index + 2]
 }

@@ -1,4 +1,4 @@
-//! Who is here now: connections, their expiry and their statuses.
+//! Presence: the connections of a room, their expiry, and the users online with their statuses.
 
 pub(crate) mod connection;
 pub(crate) mod connections_by_user;

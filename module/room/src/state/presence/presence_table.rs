@@ -1,13 +1,13 @@
-//! Who is here now: connections with deadlines and statuses, counted per user.
+//! The presence of a room: its connections with deadlines and statuses, and the users online.
 //!
-//! Presence is replicated and saved with the room, but it is not history: it is left out of the
-//! append-only file, of snapshots in it and of the digest, and ends by itself when beats stop.
+//! Presence is replicated and saved in the RDB file with the room. It is not in the append-only
+//! file, in snapshots there or in the digest, because it expires by itself when beats stop.
 //!
-//! Deadlines are milliseconds of the steady clock, see [`crate::Now`]. A beat costs one look-up, and
-//! expiry looks only at what is due, see `expiry_heap.rs`.
+//! Deadlines are milliseconds of the monotonic clock, see [`crate::Now`]. A beat costs one look-up,
+//! and expiry visits only connections that are due, see `expiry_heap.rs`.
 //!
-//! Connections and users online are many and come and go. Both are numbered without gaps: when one
-//! goes, the last one gets its number.
+//! Connections and users online are numbered without gaps: when one is removed, the last one gets
+//! its number.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -26,7 +26,7 @@ use crate::state::presence::status_counts::StatusCounts;
 use crate::state::users::user_list::UserList;
 use crate::state::users::user_table::{Entry, Users};
 
-/// A user who is here. In 32 bytes.
+/// A user online. It takes 32 bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Online {
     user: UserNumber,
@@ -38,44 +38,44 @@ pub(crate) struct Online {
 const _: () = assert!(size_of::<Online>() == 32);
 
 impl Online {
-    /// Place in the order of coming.
+    /// The place in the order of arrival.
     pub(crate) fn place(&self) -> u64 {
         self.place.into()
     }
 
-    /// When the first connection came, in milliseconds since the epoch.
+    /// When the user came online, in milliseconds since the epoch.
     pub(crate) fn since(&self) -> u64 {
         self.since.into()
     }
 }
 
-/// The connections of a room and its users in the order of coming.
+/// The connections and the users online of a room.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Presence {
     pub(crate) connections: ChunkedVec<Connection>,
     by_name: LinearHashTable<u32>,
     hasher: DefaultHashBuilder,
-    /// Bytes of names that lie elsewhere.
+    /// Bytes of names that have their own allocation.
     names: usize,
     expiry: ExpiryHeap,
     pub(crate) present: ChunkedVec<Online>,
     by_user: ConnectionsByUser,
     /// Bytes of all statuses.
     status_bytes: usize,
-    /// Users in the order of coming.
+    /// The users online in the order of arrival.
     pub(crate) arrivals: UserList,
-    /// When it was saved, milliseconds since the epoch: then the deadlines are times left, until
-    /// [`Presence::wake`]. 0: they are deadlines.
+    /// When it was saved, in milliseconds since the epoch. Until [`Presence::restore_deadlines`]
+    /// the deadlines are then remaining times. 0: they are deadlines.
     pub(crate) saved_at: u64,
-    /// What the channel was last told of how many there are. Known to the primary only.
+    /// The number of users online that was last published. Only the primary knows it.
     pub(crate) published: Published,
 }
 
-/// The last count that was published.
+/// The number of users online that was last published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Published {
     pub(crate) users: usize,
-    /// When `occupancy` was last published, by the steady clock.
+    /// When an `occupancy` event was last published, by the monotonic clock.
     pub(crate) occupancy_at: u64,
 }
 
@@ -90,13 +90,13 @@ impl Presence {
         self.connections.len()
     }
 
-    /// How a user is here, if so.
+    /// The presence of a user; `None`: offline.
     pub(crate) fn online(&self, user: UserNumber, entry: &Entry) -> Option<&Online> {
-        // The number may be one of a presence that was set aside.
+        // The number may belong to a presence that was detached.
         self.present.get(entry.online.0).filter(|online| online.user == user)
     }
 
-    /// Changes the statuses of a user's connections; `None`: the user is not here.
+    /// Changes the statuses of a user's connections; `None`: the user is offline.
     pub(crate) fn change_statuses<T>(
         &mut self,
         user: UserNumber,
@@ -111,7 +111,7 @@ impl Presence {
         Some(changed)
     }
 
-    /// Notes that a user is here, if that is new, since `now`.
+    /// Adds a user to those online since `now`, unless online already.
     pub(crate) fn set_online(&mut self, user: UserNumber, entry: &mut Entry, now: u64) {
         if self.online(user, entry).is_none() {
             let place = self.arrivals.add(user);
@@ -119,7 +119,8 @@ impl Presence {
         }
     }
 
-    /// Notes a stored user who is here. False: is noted already, or out of order.
+    /// Restores a stored user online. False: the user is online already, or `place` is out of
+    /// order.
     pub(crate) fn restore(
         &mut self,
         user: UserNumber,
@@ -140,7 +141,7 @@ impl Presence {
         entry.online = OnlineNumber(self.present.push(online));
     }
 
-    /// Notes that a user is here no more.
+    /// Removes a user from those online.
     pub(crate) fn set_offline(&mut self, user: UserNumber, users: &mut Users) {
         let Some(entry) = users.get_mut(user) else { return };
         if self.online(user, entry).is_none() {
@@ -164,7 +165,8 @@ impl Presence {
         self.connections.get(self.number(name)?)
     }
 
-    /// Adds a connection of `user`, who is noted already. False, and nothing done, if the name is taken.
+    /// Adds a connection of `user`, who must be online already. False: the name is taken, and
+    /// nothing changed.
     pub(crate) fn insert(
         &mut self,
         users: &Users,
@@ -191,7 +193,7 @@ impl Presence {
         true
     }
 
-    /// Sets the deadline of a connection. False: there is none of this name.
+    /// Sets the deadline of a connection. False: no connection has this name.
     pub(crate) fn set_deadline(&mut self, name: &str, deadline: u64) -> bool {
         let deadline = deadline.min(END);
         let Some(number) = self.number(name) else { return false };
@@ -203,7 +205,7 @@ impl Presence {
         true
     }
 
-    /// Gives a connection another status of its user's.
+    /// Sets the status of a connection to another one of its user.
     pub(crate) fn set_status(&mut self, name: &str, status: u8) {
         let number = self.number(name);
         if let Some(connection) = number.and_then(|number| self.connections.get_mut(number)) {
@@ -238,8 +240,8 @@ impl Presence {
         connection
     }
 
-    /// Frees one connection, one user who is here and one block of the order: the presence was set
-    /// aside. False: there is nothing left.
+    /// Frees one connection, one user online and one block of the arrivals of a detached presence.
+    /// False: nothing was left.
     pub(crate) fn free_next(&mut self, users: &mut Users) -> bool {
         let connection = self.connections.pop();
         if let Some(connection) = &connection {
@@ -252,30 +254,32 @@ impl Presence {
         self.arrivals.pop_block() || several || connection.is_some() || online.is_some()
     }
 
-    /// The connections of a user who is here.
+    /// The connections of a user online.
     pub(crate) fn of(&self, online: &Online) -> impl Iterator<Item = &Connection> {
         let numbers = self.by_user.of(online.user, online.statuses.own);
         numbers.inspect(|_| work::visit(1)).filter_map(|number| self.connections.get(number))
     }
 
-    /// All connections, in no order.
+    /// All connections, in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Connection> {
         self.connections.iter()
     }
 
-    /// A time before which no connection ends; exact once [`Presence::settle`] finds nothing.
+    /// A time before which no connection expires. It is exact once [`Presence::requeue_beaten`] has
+    /// nothing to do.
     pub(crate) fn next_deadline(&self) -> Option<u64> {
         self.expiry.first().and_then(|first| self.connections.get(first)).map(Connection::queued_at)
     }
 
-    /// Connections that end by `now`, of `most` that may.
+    /// The connections that expired by `now`, among the first `most` that are queued.
     pub(crate) fn due(&self, now: u64, most: usize) -> impl Iterator<Item = &Connection> {
         let first = self.expiry.due_by(now, most, &self.connections);
         let found = first.into_iter().filter_map(|number| self.connections.get(number));
         found.filter(move |connection| connection.deadline() <= now)
     }
 
-    /// Files connections again that were beaten since they were filed, of `most` that may end by `now`.
+    /// Requeues connections that were extended after they were queued, among the first `most`
+    /// queued up to `now`.
     pub(crate) fn requeue_beaten(&mut self, now: u64, most: usize) {
         for number in self.expiry.due_by(now, most, &self.connections) {
             if self.connections.get(number).is_some_and(|connection| connection.deadline() > now) {
@@ -284,7 +288,7 @@ impl Presence {
         }
     }
 
-    /// Makes deadlines of the times left, which begin to count now, less `passed` milliseconds.
+    /// Turns remaining times into deadlines from `monotonic` on, less `passed` milliseconds.
     pub(crate) fn restore_deadlines(&mut self, monotonic: u64, passed: u64) {
         self.saved_at = 0;
         self.expiry.clear();
@@ -310,7 +314,7 @@ impl Presence {
             + self.arrivals.memory()
     }
 
-    /// Files a connection under its deadline.
+    /// Queues a connection at its deadline.
     fn requeue(&mut self, number: u32) {
         if let Some(connection) = self.connections.get_mut(number) {
             connection.queued_at = connection.deadline;
@@ -324,7 +328,7 @@ impl Presence {
     }
 }
 
-/// How a user is here, if so.
+/// The presence of a user; `None`: offline.
 fn online_mut<'p>(
     present: &'p mut ChunkedVec<Online>,
     users: &Users,
@@ -338,7 +342,8 @@ fn is_named(connections: &ChunkedVec<Connection>, number: u32, name: &str) -> bo
     connections.get(number).is_some_and(|other| other.name.is(name))
 }
 
-/// The hash of a name, without the length that a slice would add: every beat computes two.
+/// The hash of a name. It leaves out the length that hashing a slice adds, because every beat
+/// hashes twice.
 fn hash_bytes(hasher: &DefaultHashBuilder, name: &[u8]) -> u64 {
     let mut hasher = hasher.build_hasher();
     hasher.write(name);
@@ -357,7 +362,7 @@ mod tests {
     use crate::{Record, Room};
 
     #[test]
-    fn a_beat_does_not_disturb_the_order_and_expiry_finds_what_is_due() {
+    fn beats_do_not_touch_the_heap_and_expiry_finds_what_is_due() {
         let (mut presence, users) = (Presence::default(), Users::default());
         let user = UserNumber(0);
         for (name, deadline) in [("a", 100), ("b", 100), ("c", 300)] {
@@ -384,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_and_goes_what_is_due_is_found_and_nothing_else() {
+    fn expiry_finds_exactly_the_due_connections_under_random_traffic() {
         let mut room = Room::default();
         let mut model: BTreeMap<String, (String, u64)> = BTreeMap::new();
         let mut random = 7_u64;

@@ -1,25 +1,26 @@
-//! How present a user is: one status for each connection, and the most present of them is shown.
+//! The statuses of one user: how many connections have each, and which one is shown.
 
 use chat_protocol::limits::STATUSES_MAX;
 
 use crate::bytes::allocation::{allocated, of_text};
 use crate::state::presence::connections_by_user::OwnConnections;
 
-/// The status of a connection that never set one: the most present.
+/// The status of a connection that never set one. It has precedence over all others.
 pub(crate) const ONLINE: &str = "online";
-/// Not to be disturbed: less present than a word of one's own.
+/// Do not disturb: below a status in the user's own words.
 pub(crate) const DO_NOT_DISTURB: &str = "dnd";
-/// The least present.
+/// The lowest precedence.
 pub(crate) const AWAY: &str = "away";
 
-/// How many of a user's connections have which status.
+/// How many connections of a user have each status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StatusCounts {
-    /// Connections that are plainly online: number 0.
+    /// Connections with the status `online`, which has number 0.
     online: u32,
-    /// Kept by [`crate::state::presence::presence_table::Presence`]. Here, as the layout leaves these four bytes free.
+    /// Kept by [`crate::state::presence::presence_table::Presence`]. Here, as the layout leaves
+    /// these four bytes free.
     pub(crate) own: OwnConnections,
-    /// The others, numbered from 1. One without connections is a vacant number.
+    /// The other statuses, numbered from 1. A number whose status has no connections is vacant.
     #[allow(clippy::box_collection, reason = "most users have none, and there are many users")]
     others: Option<Box<Vec<Status>>>,
 }
@@ -39,7 +40,8 @@ impl StatusCounts {
         self.online + self.others().iter().map(|status| status.connections).sum::<u32>()
     }
 
-    /// The most present one: `online`, then the user's own words (the newest), `dnd`, `away`.
+    /// The status with the highest precedence: `online`, then the newest of the user's own words,
+    /// `dnd`, `away`.
     pub(crate) fn shown(&self) -> &str {
         let rank = |status: &&Status| match &*status.name {
             AWAY => (0, 0),
@@ -52,7 +54,7 @@ impl StatusCounts {
         }
     }
 
-    /// Whether every connection is plainly online.
+    /// Whether every connection has the status `online`.
     pub(crate) fn is_plain(&self) -> bool {
         self.others.is_none()
     }
@@ -69,7 +71,7 @@ impl StatusCounts {
         at.and_then(|at| self.others().get(at)).map_or(0, |status| status.set)
     }
 
-    /// Counts a connection with this status, set at `now`; answers the status's number.
+    /// Counts a connection with this status, set at `now`; returns the number of the status.
     pub(crate) fn add(&mut self, name: &str, now: u64) -> u8 {
         if name == ONLINE {
             self.online += 1;
@@ -98,14 +100,14 @@ impl StatusCounts {
         at as u8 + 1
     }
 
-    /// Like [`StatusCounts::add`]; one too many counts as `online`.
+    /// Like [`StatusCounts::add`]; a status beyond the limit counts as `online`.
     pub(crate) fn take(&mut self, name: &str, now: u64) -> u8 {
         let here = || self.others().iter().filter(|status| status.connections > 0);
         let fits = here().count() < STATUSES_MAX || here().any(|status| *status.name == *name);
         self.add(if fits { name } else { ONLINE }, now)
     }
 
-    /// Counts one connection of status `number` less.
+    /// Counts one connection of status `number` fewer.
     pub(crate) fn remove(&mut self, number: u8) {
         let at = usize::from(number).checked_sub(1);
         let others = self.others.as_mut();
@@ -136,7 +138,7 @@ impl StatusCounts {
         self.others.as_deref().map_or(&[], Vec::as_slice)
     }
 
-    /// Whether there are more of them than a user may have.
+    /// Whether there are more different statuses than a user may have.
     pub(crate) fn are_too_many(&self) -> bool {
         self.others().iter().filter(|status| status.connections > 0).count() > STATUSES_MAX
     }
@@ -147,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_most_present_status_is_shown() {
+    fn the_status_with_the_highest_precedence_is_shown() {
         let rows: &[(&[&str], &str)] = &[
             (&["online"], "online"),
             (&["away"], "away"),

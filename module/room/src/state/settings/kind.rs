@@ -1,5 +1,5 @@
-//! The kinds of value that a setting of a room can have: how a value is read from a command and from bytes,
-//! and how it is kept and written. `table.rs` gives each setting its kind and its rule.
+//! The kinds of value that a setting of a room can have: how a value is read from a command and
+//! from bytes, and how it is kept and written. `table.rs` gives each setting its kind and its rule.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -23,8 +23,8 @@ pub(crate) trait Kind {
     /// What differs between settings of this kind.
     type Rule;
 
-    /// Reads the word of a command, at `now` in milliseconds since the epoch. Errors: `INVALID <name>`,
-    /// `TOOBIG`.
+    /// Reads the word of a command, at `now` in milliseconds since the epoch. Errors: `INVALID
+    /// <name>`, `TOOBIG`.
     fn parse<'a>(
         word: &'a [u8],
         name: &'static str,
@@ -232,8 +232,8 @@ pub(crate) struct NumberRule {
     /// No number, as JSON.
     unset_json: &'static str,
     hint: &'static str,
-    /// Whether `now` is a value, and a later value is never replaced by an earlier one. So if two backends
-    /// set the time, the later one wins in any order.
+    /// Whether `now` is a value, and a later value is never replaced by an earlier one. So if two
+    /// backends set the time, the later one wins in any order.
     is_time: bool,
 }
 

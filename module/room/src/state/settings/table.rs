@@ -1,8 +1,8 @@
-//! The settings of a room in one table, and what the table makes of itself: the type of a change, the kept
-//! settings, and how they are read and written.
+//! The settings of a room in one table, and what the table makes of itself: the type of a change,
+//! the kept settings, and how they are read and written.
 //!
-//! A change is one typed value, so it is checked once and then applied everywhere without being parsed
-//! again. A number that is not set follows the server's setting, see `limits.rs`.
+//! A change is one typed value, so it is checked once and then applied everywhere without being
+//! parsed again. A number that is not set follows the server's setting, see `limits.rs`.
 
 use chat_protocol::limits::*;
 
@@ -47,8 +47,8 @@ macro_rules! settings {
         }
 
         impl<'a> Setting<'a> {
-            /// Reads a field and its value as CHAT.ROOM ... SET names them, at `now` in milliseconds
-            /// since the epoch. Errors: `INVALID field`, `INVALID <field>`, `TOOBIG`.
+            /// Reads a field and its value as CHAT.ROOM ... SET names them, at `now` in
+            /// milliseconds since the epoch. Errors: `INVALID field`, `INVALID <field>`, `TOOBIG`.
             pub(crate) fn parse(
                 field: &[u8],
                 value: &'a [u8],
@@ -129,8 +129,8 @@ macro_rules! settings {
         }
 
         impl Settings {
-            /// The settings that differ from those of a new room, in the order of the table: it is the
-            /// order in which snapshots hold them.
+            /// The settings that differ from those of a new room, in the order of the table: it is
+            /// the order in which snapshots hold them.
             pub(crate) fn changed(&self) -> Vec<Setting<'_>> {
                 let all = [$(Setting::$variant(<$kind as Kind>::value(&self.$field)),)*];
                 all.into_iter().filter(|setting| !setting.is_in(&UNCHANGED)).collect()
@@ -144,8 +144,9 @@ macro_rules! settings {
     };
 }
 
-// Each row: tag in records and snapshots, which never changes its meaning; variant; name; kind and rule; the
-// role that may change it; the rooms that have it. Snapshots hold settings in this order: new rows go last.
+// Each row: tag in records and snapshots, which never changes its meaning; variant; name; kind and
+// rule; the role that may change it; the rooms that have it. Snapshots hold settings in this order:
+// new rows go last.
 settings! {
     /// Who reads and joins.
     0  Access      access: Choice      = (),                                       Owner,     Ordinary;

@@ -1,27 +1,28 @@
-//! Membership: the durable relation of a user and a room.
+//! Membership: the durable relation of a user and a room, and its roles and changes.
 //!
-//! A membership hangs on the user's entry; members are paged in the order of joining.
+//! `user_table.rs` stores a membership in the entry of its user; `user_list.rs` keeps the members
+//! in the order of joining.
 
 use chat_protocol::id::Id;
 
 use crate::command_error::CommandError;
 
-/// What a member may do. The order is the order of power.
+/// The role of a member. A greater one has more rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Reads and writes.
     Member,
-    /// Also adds members and keeps order.
+    /// Also adds members and moderates.
     Moderator,
-    /// Also changes what the room is.
+    /// Also changes the settings and roles.
     Owner,
 }
 
 impl Role {
-    /// All roles, by number.
+    /// All roles. The index is the stored number.
     pub const ALL: [Role; 3] = [Role::Member, Role::Moderator, Role::Owner];
 
-    /// The word for it.
+    /// The role in commands, replies and events.
     pub fn as_str(self) -> &'static str {
         match self {
             Role::Member => "member",
@@ -30,7 +31,7 @@ impl Role {
         }
     }
 
-    /// Reads the word, in any case. Errors: `INVALID role`.
+    /// Parses the word in any case. Errors: `INVALID role`.
     pub fn parse(bytes: &[u8]) -> Result<Role, CommandError> {
         let named = |role: &Role| role.as_str().as_bytes().eq_ignore_ascii_case(bytes);
         Role::ALL
@@ -43,42 +44,42 @@ impl Role {
 /// One user's membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Membership {
-    /// Place in the order of joining.
+    /// The place in the order of joining.
     pub(crate) place: u64,
-    /// When, in milliseconds since the epoch.
+    /// When the user joined, in milliseconds since the epoch.
     pub(crate) joined: u64,
     pub(crate) role: Role,
     /// The read cursor: everything up to this event has been read.
     pub(crate) read: Id,
-    /// Messages of the member's own after the cursor.
+    /// The member's own messages after the cursor.
     pub(crate) own: u32,
     /// Messages of others after the cursor that mention the member.
     pub(crate) mentions: u32,
 }
 
-/// What happens to a membership.
+/// What happened to a membership or a sanction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MemberAction {
-    /// Became a member.
+    /// The user became a member.
     Join,
-    /// Is one no more.
+    /// The user is no longer a member.
     Leave,
-    /// Has another role.
+    /// The role changed.
     Role,
-    /// Was put out.
+    /// The user was removed.
     Kick,
-    /// Was put out and may not come back.
+    /// The user was removed and may not return.
     Ban,
-    /// May come back.
+    /// The ban was lifted.
     Unban,
-    /// May read but not write.
+    /// The user may read but not write.
     Mute,
-    /// May write again.
+    /// The mute was lifted.
     Unmute,
 }
 
 impl MemberAction {
-    /// All of them, by number.
+    /// All actions. The index is the stored number.
     pub(crate) const ALL: [MemberAction; 8] = [
         MemberAction::Join,
         MemberAction::Leave,
@@ -90,7 +91,7 @@ impl MemberAction {
         MemberAction::Unmute,
     ];
 
-    /// The word for it.
+    /// The action as the `kind` of a `member` event.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             MemberAction::Join => "join",
@@ -105,23 +106,23 @@ impl MemberAction {
     }
 }
 
-/// One change of a membership, with its circumstances.
+/// One change of a membership or a sanction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemberChange<'a> {
-    /// Whose.
+    /// The user concerned.
     pub(crate) user: &'a str,
-    /// Who did it, if not the user.
+    /// The actor, if not the user.
     pub(crate) by: Option<&'a str>,
     pub(crate) action: MemberAction,
-    /// The role they have now, where the deed is about it.
+    /// The new role, if the action is about a role.
     pub(crate) role: Option<Role>,
     pub(crate) reason: Option<&'a str>,
-    /// When a ban or mute ends, milliseconds since the epoch; `None`: never.
+    /// When a ban or mute expires, in milliseconds since the epoch; `None`: never.
     pub(crate) until: Option<u64>,
 }
 
 impl<'a> MemberChange<'a> {
-    /// A change without further circumstances.
+    /// A change without reason and expiry.
     pub(crate) fn plain(
         user: &'a str,
         by: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! The users that a room knows: their numbers, memberships, order and unread counts.
+//! The users of a room: their numbers and names, memberships and unread counts.
 
 pub(crate) mod members;
 pub(crate) mod range_counts;

@@ -1,12 +1,13 @@
-//! How many messages members have written, and how many mention them, in stretches of a long history.
+//! Counts of the messages and mentions of each member, per range of a long history.
 //!
-//! A cursor may move over half a million messages, and what is unread is counted anew then. A room of
-//! few messages looks at them. A longer one keeps, for every stretch of some thousand messages, how
-//! many of them are whose and mention whom: at most six bytes for each message, far less where few
-//! users write much. So no more is looked at than the ends, which are not whole stretches.
+//! A read cursor may move over half a million messages, and the unread counts are then computed
+//! anew. A room with few messages visits them. A longer one keeps, for each range of some thousand
+//! messages, the number of messages per author and of mentions per user: at most six bytes per
+//! message, far less if few users write much. So only the two ends, which are not whole ranges, are
+//! visited.
 //!
-//! Only members count: whoever joins later has a cursor after the stretch. Numbers of users are those
-//! of the time when the stretch was closed, and a member's number lasts as long as the membership.
+//! Only members are counted: the cursor of a user who joins later is after the range. The counts
+//! hold user numbers; a member's number is valid as long as the membership.
 
 use std::collections::VecDeque;
 
@@ -15,37 +16,38 @@ use crate::state::log::messages::{Message, Messages};
 use crate::state::numbers::UserNumber;
 use crate::state::users::user_table::Users;
 
-/// Messages of a stretch. Few in tests, so that they have many.
+/// Messages of a range. Few in tests, so that these have many ranges.
 pub(crate) const RANGE: u64 = if cfg!(test) { 16 } else { 4096 };
-/// From so many messages on a room keeps tallies: more than it keeps by default.
+/// A room with at least this many messages keeps range counts: more messages than it keeps by
+/// default.
 pub(crate) const LONG: u64 = 3 * RANGE;
 
-/// The tallies of a room.
+/// The range counts of a room.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RangeCounts {
-    /// Each begins where the one before ends.
-    stretches: VecDeque<Stretch>,
+    /// Each range begins where the previous one ends.
+    ranges: VecDeque<CountedRange>,
 }
 
-/// Messages `first..end`. Deleted ones do not count.
+/// The counts of messages `first..end`, without deleted ones.
 #[derive(Clone, Debug)]
-struct Stretch {
+struct CountedRange {
     first: u64,
     end: u64,
     own: Counts,
     mentions: Counts,
 }
 
-/// Numbers by user.
+/// A number per user.
 #[derive(Clone, Debug, Default)]
 struct Counts {
-    /// Growing.
+    /// In ascending order.
     users: Box<[UserNumber]>,
     counts: Box<[u16]>,
 }
 
 impl Counts {
-    /// Counts the members among `users`, each as often as it is there.
+    /// Counts how often each member occurs in `found`.
     fn of(mut found: Vec<UserNumber>, users: &Users) -> Counts {
         found.sort_unstable();
         let is_member =
@@ -75,79 +77,79 @@ impl Counts {
     }
 }
 
-/// What the tallies know of the messages of a range.
+/// The counts of one user in some messages, as far as whole ranges cover them.
 pub(crate) struct PartialCount {
-    /// Ranges that they do not cover, whose messages are to be looked at.
+    /// The messages that are not covered and must be visited.
     pub(crate) rest: [(u64, u64); 2],
     pub(crate) own: u32,
     pub(crate) mentions: u32,
 }
 
 impl PartialCount {
-    /// Nothing of `from..to`.
-    pub(crate) fn nothing(from: u64, to: u64) -> PartialCount {
+    /// Messages `from..to`, none of them covered.
+    pub(crate) fn uncovered(from: u64, to: u64) -> PartialCount {
         PartialCount { rest: [(from, to), (to, to)], own: 0, mentions: 0 }
     }
 }
 
 impl RangeCounts {
-    /// Closes the next stretch of `messages`, if it is whole.
-    pub(super) fn close_next(&mut self, messages: &Messages, users: &Users) {
-        while self.stretches.front().is_some_and(|oldest| oldest.end <= messages.first()) {
-            self.stretches.pop_front();
+    /// Counts the next range of `messages`, if it is complete.
+    pub(super) fn count_next(&mut self, messages: &Messages, users: &Users) {
+        while self.ranges.front().is_some_and(|oldest| oldest.end <= messages.first()) {
+            self.ranges.pop_front();
         }
-        let closed = self.stretches.back().map_or(0, |newest| newest.end);
+        let closed = self.ranges.back().map_or(0, |newest| newest.end);
         let first = closed.max(messages.first());
         let end = first + RANGE;
         if end <= messages.last() + 1 {
-            self.stretches.push_back(stretch(first, end, messages, users));
+            self.ranges.push_back(count_range(first, end, messages, users));
         }
     }
 
-    /// Message `m` is about to be deleted.
+    /// Subtracts message `m`, which is about to be deleted.
     pub(crate) fn uncount(&mut self, m: u64, message: Message<'_>, users: &Users) {
-        let at = self.stretches.partition_point(|stretch| stretch.end <= m);
-        let Some(stretch) = self.stretches.get_mut(at).filter(|stretch| stretch.first <= m) else {
+        let at = self.ranges.partition_point(|range| range.end <= m);
+        let Some(range) = self.ranges.get_mut(at).filter(|range| range.first <= m) else {
             return;
         };
-        stretch.own.decrease(message.author);
-        mentioned(message, users).for_each(|user| stretch.mentions.decrease(user));
+        range.own.decrease(message.author);
+        mentioned(message, users).for_each(|user| range.mentions.decrease(user));
     }
 
-    /// Counts the messages of `from..to`, all of which are there, that are this user's, and those of
-    /// others that mention the user, as far as whole stretches go.
+    /// The counts of `user` in messages `from..to`, all of which must be stored: its own messages,
+    /// and those of others that mention it.
     pub(crate) fn count(&self, user: UserNumber, from: u64, to: u64) -> PartialCount {
-        let start = self.stretches.partition_point(|stretch| stretch.first < from);
-        let mut partial_count = PartialCount::nothing(from, to);
-        for stretch in self.stretches.range(start..).take_while(|stretch| stretch.end <= to) {
+        let start = self.ranges.partition_point(|range| range.first < from);
+        let mut partial_count = PartialCount::uncovered(from, to);
+        for range in self.ranges.range(start..).take_while(|range| range.end <= to) {
             let [(_, before), (after, _)] = &mut partial_count.rest;
-            *before = stretch.first.min(*before);
-            *after = stretch.end;
-            partial_count.own += u32::from(stretch.own.get(user));
-            partial_count.mentions += u32::from(stretch.mentions.get(user));
+            *before = range.first.min(*before);
+            *after = range.end;
+            partial_count.own += u32::from(range.own.get(user));
+            partial_count.mentions += u32::from(range.mentions.get(user));
         }
         partial_count
     }
 
     /// Bytes they take on the heap.
     pub(crate) fn memory(&self) -> usize {
-        let counts = |stretch: &Stretch| stretch.own.memory() + stretch.mentions.memory();
-        self.stretches.capacity() * size_of::<Stretch>()
-            + self.stretches.iter().map(counts).sum::<usize>()
+        let counts = |range: &CountedRange| range.own.memory() + range.mentions.memory();
+        self.ranges.capacity() * size_of::<CountedRange>()
+            + self.ranges.iter().map(counts).sum::<usize>()
     }
 }
 
-fn stretch(first: u64, end: u64, messages: &Messages, users: &Users) -> Stretch {
+fn count_range(first: u64, end: u64, messages: &Messages, users: &Users) -> CountedRange {
     let (mut own, mut mentions) = (Vec::with_capacity(RANGE as usize), Vec::new());
     for message in messages.range(first, end).filter(|message| !message.is_deleted()) {
         own.push(message.author);
         mentions.extend(mentioned(message, users));
     }
     let (own, mentions) = (Counts::of(own, users), Counts::of(mentions, users));
-    Stretch { first, end, own, mentions }
+    CountedRange { first, end, own, mentions }
 }
 
-/// The known users whom a message mentions, but for its author.
+/// The users of the room that a message mentions, except its author.
 fn mentioned<'m>(message: Message<'m>, users: &'m Users) -> impl Iterator<Item = UserNumber> + 'm {
     let known = Body::mentioned(message.body).names().filter_map(|name| users.find(name));
     known.filter(move |user| *user != message.author)
@@ -174,8 +176,8 @@ mod tests {
         room.apply(record, 1);
     }
 
-    /// What a member has not read, found by looking at everything.
-    fn looked_up(room: &Room, user: &str) -> (u64, u64) {
+    /// The unread counts of a member, found by visiting all messages.
+    fn visit_all(room: &Room, user: &str) -> (u64, u64) {
         let number = room.users.find(user).expect("a user");
         let read = room.users.get(number).and_then(|entry| entry.membership()).expect("one").read;
         let (mut own, mut mentions) = (0, 0);
@@ -191,7 +193,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
-        fn what_is_unread_is_exact_however_long_the_history(
+        fn unread_counts_are_exact_for_any_length_of_history(
             steps in proptest::collection::vec((0..20_u8, 0..USERS.len(), 0..1_000_u64), 1..900),
         ) {
             let mut room = Room::default();
@@ -248,17 +250,17 @@ mod tests {
                 for user in USERS.iter().filter(|user| room.role(user).is_some()) {
                     let entry = room.users.by_name(user);
                     let counted = entry.and_then(|entry| entry.membership()).expect("a member");
-                    let (own, mentions) = looked_up(&room, user);
+                    let (own, mentions) = visit_all(&room, user);
                     let counted = (u64::from(counted.own), u64::from(counted.mentions));
                     prop_assert_eq!(counted, (own, mentions), "of {}", user);
                 }
             }
-            // However far the cursor moves, few messages are looked at.
+            // However far the cursor moves, few messages are visited.
             let (first, end) = (room.messages.first(), room.messages.last() + 1);
             for from in first..end {
                 for to in [from, from + (end - from) / 2, end] {
-                    let looked_at = room.partial_count(UserNumber(0), from, to);
-                    let rest: u64 = looked_at.rest.iter().map(|(from, to)| to - from).sum();
+                    let partial = room.partial_count(UserNumber(0), from, to);
+                    let rest: u64 = partial.rest.iter().map(|(from, to)| to - from).sum();
                     prop_assert!(rest <= LONG + RANGE, "{rest} of {}", to - from);
                 }
             }

@@ -1,9 +1,9 @@
-//! What a member has not read: counted as it happens, so that asking costs nothing.
+//! Unread counts of members, kept up to date so that asking costs O(log N).
 //!
-//! Unread are the messages after the cursor, without the deleted ones and one's own. How many are
-//! not deleted the list of messages knows; how many are one's own, and how many mention one, each
-//! membership counts: up with every message, down when one is deleted or trimmed, anew when the
-//! cursor moves.
+//! Unread are the messages after the read cursor, without deleted ones and the member's own. The
+//! list of messages knows how many are not deleted. Each membership counts the member's own
+//! messages and the mentions: one more with every message, one fewer when one is deleted or
+//! trimmed, computed anew when the cursor moves.
 
 use chat_protocol::id::Id;
 
@@ -14,7 +14,7 @@ use crate::state::room::{PENDING_TRIM_MAX, Room};
 use crate::state::users::range_counts::{LONG, PartialCount, RANGE};
 use crate::state::users::user_table::Users;
 
-/// What somebody has not read.
+/// The unread counts of a member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unread {
     /// Messages of others.
@@ -24,27 +24,27 @@ pub struct Unread {
 }
 
 impl Room {
-    /// What member `user` has not read of the messages from number `visible_from` on. Complexity:
-    /// O(log N), and no more than a few thousand messages are looked at.
+    /// The unread counts of member `user` among the messages from number `visible_from` on.
+    /// Complexity: O(log N), and at most a few thousand messages are visited.
     pub(crate) fn unread(&self, user: UserNumber, visible_from: u64) -> Option<Unread> {
         let membership = self.users.get(user)?.membership()?;
         let (from, end) = (self.first_after(membership.read), self.messages.last() + 1);
         let visible_from = visible_from.min(end).max(from);
         let (gone, left) = (visible_from - from, end.saturating_sub(visible_from));
         if left < gone.min(PENDING_TRIM_MAX) {
-            // Nearly all of it is too old.
+            // Nearly all of it is expired: count the few that are visible.
             let (own, mentions) = self.count_of(user, visible_from, end);
             let messages = self.messages.alive_from(visible_from).saturating_sub(own.into());
             return Some(Unread { messages, mentions: mentions.into() });
         }
-        // Few if any, as what is beyond a bound is soon removed. Only right after a shorter age was
-        // set, or where nobody removes it, more is too old: what is not tallied of that counts until
-        // it is removed.
+        // Expired messages are subtracted. Usually there are few, as they are soon removed. There
+        // are more right after a shorter `history_ttl` was set, or while nothing removes them. Then
+        // those that no range count covers stay counted until they are removed.
         let rest: u64 =
             self.partial_count(user, from, visible_from).rest.iter().map(|(a, b)| b - a).sum();
-        let looked_at = rest <= PENDING_TRIM_MAX.max(3 * RANGE);
+        let affordable = rest <= PENDING_TRIM_MAX.max(3 * RANGE);
         let visible_from =
-            if looked_at { visible_from } else { visible_from.min(from + PENDING_TRIM_MAX) };
+            if affordable { visible_from } else { visible_from.min(from + PENDING_TRIM_MAX) };
         let (own, mentions) = self.count_of(user, from, visible_from);
         let (own, mentions) =
             (membership.own.saturating_sub(own), membership.mentions.saturating_sub(mentions));
@@ -52,13 +52,13 @@ impl Room {
         Some(Unread { messages, mentions: mentions.into() })
     }
 
-    /// Counts a message about to be stored.
+    /// Counts a message that is about to be stored.
     pub(crate) fn count_new(&mut self, id: Id, author: UserNumber, mentions: Mentions<'_>) {
         recount(&mut self.users, id, author, mentions, |count| count.saturating_add(1));
     }
 
-    /// Moves a member's cursor forward. Looks at the messages skipped, or at those still unread,
-    /// whichever are fewer, and at no more than some thousands, see `range_counts.rs`.
+    /// Moves the read cursor of a member forward. Visits the skipped messages or those still
+    /// unread, whichever are fewer, and at most a few thousand, see `range_counts.rs`.
     pub(crate) fn read_up_to(&mut self, user: &str, read: Id) {
         let Some(number) = self.users.find(user) else { return };
         let membership = self.users.get(number).and_then(|entry| entry.membership());
@@ -85,8 +85,8 @@ impl Room {
         self.messages.partition(|other| other.n <= id.n)
     }
 
-    /// How many messages of `from..to` are this user's, and how many others mention them. Looks at
-    /// the messages of three stretches of a long history at most.
+    /// How many of messages `from..to` the user wrote, and how many others mention the user. Visits
+    /// the messages of at most three ranges of a long history.
     fn count_of(&self, user: UserNumber, from: u64, to: u64) -> (u32, u32) {
         let name = self.users.name(user);
         let PartialCount { rest, mut own, mut mentions } = self.partial_count(user, from, to);
@@ -103,18 +103,18 @@ impl Room {
         (own, mentions)
     }
 
-    /// What the tallies know of messages `from..to`.
+    /// What the range counts know of messages `from..to`.
     pub(crate) fn partial_count(&self, user: UserNumber, from: u64, to: u64) -> PartialCount {
         let from = from.max(self.messages.first());
         let to = to.min(self.messages.last() + 1).max(from);
         match &self.range_counts {
             Some(range_counts) => range_counts.count(user, from, to),
-            None => PartialCount::nothing(from, to),
+            None => PartialCount::uncovered(from, to),
         }
     }
 
-    /// Keeps the tallies up after a message was stored. Once in a stretch it looks at the messages of
-    /// one.
+    /// Updates the range counts after a message was stored. Once per range it visits the messages
+    /// of one range.
     #[inline]
     pub(crate) fn update_range_counts(&mut self) {
         if self.messages.len() as u64 >= LONG {
@@ -125,11 +125,11 @@ impl Room {
     #[cold]
     #[inline(never)]
     fn extend_range_counts(&mut self) {
-        self.range_counts.get_or_insert_default().close_next(&self.messages, &self.users);
+        self.range_counts.get_or_insert_default().count_next(&self.messages, &self.users);
     }
 }
 
-/// Counts a message no more: it is about to be deleted or trimmed.
+/// Subtracts a message that is about to be deleted or trimmed.
 pub(crate) fn uncount(users: &mut Users, message: Message<'_>) {
     if !message.is_deleted() {
         let mentions = Body::mentioned(message.body);
@@ -137,7 +137,8 @@ pub(crate) fn uncount(users: &mut Users, message: Message<'_>) {
     }
 }
 
-/// Counts a message up or down for its author and for those it mentions, if it is after their cursor.
+/// Changes the counts of the author of a message and of those it mentions, if it is after their
+/// cursor.
 fn recount(
     users: &mut Users,
     Id { n, .. }: Id,

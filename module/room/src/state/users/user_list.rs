@@ -1,7 +1,9 @@
-//! Users in the order in which they came: members by joining, the present by arriving.
+//! A list of users in the order in which they were added: members by joining, users online by
+//! arrival.
 //!
-//! A place is given once and never again, so it serves as a cursor while people come and go. Thirty-two
-//! neighbouring places are kept together: four bytes for a user among many who stayed.
+//! A place is assigned once and never reused, so it is a valid cursor while users are added and
+//! removed. Blocks of 32 neighbouring places take four bytes per user when most places are in use.
+//! Written by hand because of that memory promise.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +11,15 @@ use crate::bytes::allocation::{allocated, of_tree};
 use crate::collections::work;
 use crate::state::numbers::UserNumber;
 
-/// Places kept together.
+/// Places of a block.
 const BLOCK: u64 = 32;
-/// A place that nobody has. The backend comes and goes nowhere.
-const NOBODY: UserNumber = UserNumber::BACKEND;
+/// Marks a vacant place. The backend is never in a list.
+const VACANT: UserNumber = UserNumber::BACKEND;
 
 /// Users by place.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UserList {
-    /// By first place, divided by [`BLOCK`].
+    /// By their first place, divided by [`BLOCK`].
     blocks: BTreeMap<u64, Box<[UserNumber; BLOCK as usize]>>,
     len: usize,
     next: u64,
@@ -39,21 +41,21 @@ impl UserList {
     pub(crate) fn remove(&mut self, place: u64) {
         let Some(block) = self.blocks.get_mut(&(place / BLOCK)) else { return };
         let Some(there) = block.get_mut((place % BLOCK) as usize) else { return };
-        if *there != NOBODY {
-            *there = NOBODY;
+        if *there != VACANT {
+            *there = VACANT;
             self.len -= 1;
         }
-        if block.iter().all(|user| *user == NOBODY) {
+        if block.iter().all(|user| *user == VACANT) {
             self.blocks.remove(&(place / BLOCK));
         }
     }
 
-    /// Takes out a block of neighbouring places. False: there is none.
+    /// Removes one block of places. False: there is none.
     pub(crate) fn pop_block(&mut self) -> bool {
         let block = self.blocks.pop_last();
         let users = block
             .as_ref()
-            .map_or(0, |(_, block)| block.iter().filter(|user| **user != NOBODY).count());
+            .map_or(0, |(_, block)| block.iter().filter(|user| **user != VACANT).count());
         self.len -= users;
         block.is_some()
     }
@@ -64,24 +66,24 @@ impl UserList {
         let blocks = blocks.inspect(|_| work::visit(1));
         let users = blocks.flat_map(move |(at, block)| {
             let places = (at * BLOCK..).zip(block.iter().copied());
-            places.filter(move |(here, user)| *here >= place && *user != NOBODY)
+            places.filter(move |(here, user)| *here >= place && *user != VACANT)
         });
         users.inspect(|_| work::visit(1))
     }
 
-    /// Bytes it takes on the heap, near enough.
+    /// Roughly how many bytes it takes on the heap.
     pub(crate) fn memory(&self) -> usize {
         const BYTES: usize = size_of::<[UserNumber; BLOCK as usize]>();
         const ENTRY: usize = size_of::<u64>() + size_of::<Box<[UserNumber; BLOCK as usize]>>();
         self.blocks.len() * allocated(BYTES) + of_tree(self.blocks.len(), ENTRY, 6)
     }
 
-    /// The place the next user gets.
+    /// The place of the next user.
     pub(crate) fn next(&self) -> u64 {
         self.next
     }
 
-    /// Puts a user back in a stored place. False if the place is not after all others.
+    /// Restores a user at a stored place. False: the place is not after all others.
     pub(crate) fn restore(&mut self, place: u64, user: UserNumber) -> bool {
         let fits = place >= self.next && place < u64::MAX;
         if fits {
@@ -91,13 +93,13 @@ impl UserList {
         fits
     }
 
-    /// Sets the next place from the stored form; never back.
+    /// Sets the next place, if it is greater.
     pub(crate) fn restore_next(&mut self, next: u64) {
         self.next = self.next.max(next);
     }
 
     fn put(&mut self, place: u64, user: UserNumber) {
-        let empty = || Box::new([NOBODY; BLOCK as usize]);
+        let empty = || Box::new([VACANT; BLOCK as usize]);
         let block = self.blocks.entry(place / BLOCK).or_insert_with(empty);
         if let Some(there) = block.get_mut((place % BLOCK) as usize) {
             *there = user;
@@ -111,19 +113,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_last_while_users_come_and_go() {
-        let mut order = UserList::default();
-        let places: Vec<u64> = (0..100).map(|user| order.add(UserNumber(user))).collect();
+    fn places_are_stable_while_users_are_added_and_removed() {
+        let mut list = UserList::default();
+        let places: Vec<u64> = (0..100).map(|user| list.add(UserNumber(user))).collect();
         assert_eq!(places, (0..100).collect::<Vec<u64>>());
-        (0..100).filter(|place| place % 7 > 0).for_each(|place| order.remove(place));
-        order.remove(1);
-        let rest: Vec<_> = order.from(20).map(|(place, user)| (place, user.0)).collect();
+        (0..100).filter(|place| place % 7 > 0).for_each(|place| list.remove(place));
+        list.remove(1);
+        let rest: Vec<_> = list.from(20).map(|(place, user)| (place, user.0)).collect();
         let expected: Vec<_> = (21..100).step_by(7).map(|place| (place, place as u32)).collect();
         assert_eq!(rest, expected);
-        assert_eq!((order.len(), order.next()), (15, 100));
-        (0..100).for_each(|place| order.remove(place));
-        assert_eq!((order.len(), order.blocks.len()), (0, 0));
-        assert!(!order.restore(99, UserNumber(1)) && order.restore(200, UserNumber(1)));
-        assert_eq!(order.from(0).collect::<Vec<_>>(), [(200, UserNumber(1))]);
+        assert_eq!((list.len(), list.next()), (15, 100));
+        (0..100).for_each(|place| list.remove(place));
+        assert_eq!((list.len(), list.blocks.len()), (0, 0));
+        assert!(!list.restore(99, UserNumber(1)) && list.restore(200, UserNumber(1)));
+        assert_eq!(list.from(0).collect::<Vec<_>>(), [(200, UserNumber(1))]);
     }
 }

@@ -1,8 +1,8 @@
-//! Users are stored once per room and referred to by a small number.
+//! The users of a room. Each is stored once, and other parts refer to it by a small number.
 //!
-//! A number lives as long as something refers to it; then its place is used again. Numbers are
-//! private to one copy of a room: nothing that leaves the room (events, digest, stored form)
-//! depends on them. A membership, which belongs to one user alone, hangs on the entry.
+//! A number is valid as long as something refers to it; then it is reused. Numbers are private to
+//! one copy of a room: nothing that leaves the room (events, digest, snapshots) depends on them.
+//! The entry of a user also holds the user's membership.
 
 use std::cell::Cell;
 use std::hash::BuildHasher;
@@ -19,13 +19,13 @@ use crate::state::limits::HISTORY_MAX;
 use crate::state::numbers::{OnlineNumber, UserNumber};
 use crate::state::users::members::{Membership, Role};
 
-/// One user of the room. In 56 bytes, as there are many.
+/// One user of the room. It takes 56 bytes, as there are many.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) name: Box<str>,
-    /// Messages, nonces, connections and memberships that name this user.
+    /// How many messages, nonces, connections, reactions and memberships refer to this user.
     references: u32,
-    /// How the user is here: kept by [`crate::state::presence::presence_table::Presence`].
+    /// Maintained by [`crate::state::presence::presence_table::Presence`].
     pub(crate) online: OnlineNumber,
     membership: Option<Stored>,
 }
@@ -33,17 +33,17 @@ pub(crate) struct Entry {
 const _: () = assert!(size_of::<Entry>() == 56);
 
 impl Entry {
-    /// The membership, of a member.
+    /// The membership; `None`: not a member.
     pub(crate) fn membership(&self) -> Option<Membership> {
         self.membership.map(Stored::unpack)
     }
 
-    /// Makes the user a member, or none.
+    /// Sets or removes the membership.
     pub(crate) fn set_membership(&mut self, membership: Option<Membership>) {
         self.membership = membership.map(Stored::pack);
     }
 
-    /// Changes what is counted for a member.
+    /// Changes the counts of a member.
     pub(crate) fn recount(&mut self, change: impl FnOnce(&mut Counted)) {
         if let Some(stored) = &mut self.membership {
             let read = u64::from(stored.read_n);
@@ -55,15 +55,16 @@ impl Entry {
     }
 }
 
-/// What a membership counts, see `unread.rs`.
+/// The counts of a membership, see `unread.rs`.
 pub(crate) struct Counted {
-    /// The number of the event read last.
+    /// The event number of the read cursor.
     pub(crate) read: u64,
     pub(crate) own: u32,
     pub(crate) mentions: u32,
 }
 
-/// A membership in 31 bytes. It counts messages, and no room keeps 2^24 of them.
+/// A membership in 31 bytes. Three bytes are enough for counts of messages, as no room keeps 2^24
+/// of them.
 #[derive(Clone, Copy, Debug)]
 struct Stored {
     own: U24,
@@ -94,14 +95,14 @@ impl Stored {
     }
 }
 
-/// All users something in the room refers to.
+/// All users that the room refers to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Users {
     pub(crate) entries: ChunkedVec<Entry>,
     vacant: ChunkedVec<u32>,
     by_name: LinearHashTable<u32>,
     hasher: DefaultHashBuilder,
-    /// Who was found last: a command asks for the same user several times.
+    /// The user found last, as a command looks up the same user several times.
     recent: Cell<u32>,
     /// Bytes of all names.
     name_bytes: usize,
@@ -136,7 +137,7 @@ impl Users {
         self.get(user).map_or(BACKEND, |entry| &entry.name)
     }
 
-    /// The number of `name`, with one more reference to it.
+    /// The number of `name`, adding one reference.
     pub(crate) fn acquire(&mut self, name: &str) -> UserNumber {
         if name == BACKEND {
             return UserNumber::BACKEND;
@@ -148,14 +149,14 @@ impl Users {
         user
     }
 
-    /// One more reference to a user that has one.
+    /// Adds one reference to a user that has at least one.
     pub(crate) fn add_reference(&mut self, user: UserNumber) {
         if let Some(entry) = self.get_mut(user) {
             entry.references = entry.references.saturating_add(1);
         }
     }
 
-    /// One reference fewer; the last one frees the entry.
+    /// Removes one reference; the last one frees the entry.
     pub(crate) fn release(&mut self, user: UserNumber) {
         let Some(entry) = self.entries.get_mut(user.0).filter(|entry| entry.references > 0) else {
             return;
@@ -174,12 +175,12 @@ impl Users {
         self.vacant.push(user.0);
     }
 
-    /// One more than the greatest number a user bears.
+    /// One more than the greatest number in use.
     pub(crate) fn numbers(&self) -> usize {
         self.entries.len()
     }
 
-    /// Users the room knows.
+    /// How many users there are.
     pub(crate) fn len(&self) -> usize {
         self.by_name.len()
     }
@@ -216,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_lives_as_long_as_something_refers_to_it() {
+    fn a_number_is_valid_as_long_as_something_refers_to_it() {
         let mut users = Users::default();
         let alice = users.acquire("alice");
         assert_eq!(users.acquire("alice"), alice);
@@ -226,7 +227,7 @@ mod tests {
         assert_eq!(users.find("alice"), Some(alice));
         users.release(alice);
         assert_eq!(users.find("alice"), None);
-        assert_eq!(users.acquire("carol"), alice, "the place is used again");
+        assert_eq!(users.acquire("carol"), alice, "the number is reused");
         assert_eq!(users.find("carol"), Some(alice));
         assert_eq!(users.acquire(BACKEND), UserNumber::BACKEND);
         assert_eq!(users.name(UserNumber::BACKEND), BACKEND);
