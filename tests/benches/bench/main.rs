@@ -1,27 +1,26 @@
 //! What everything costs: `make bench`, or `BENCH=send,fanout make bench` for some groups.
 //!
-//! No figure stands alone. Each is taken beside a baseline that does the same work by the plainest
-//! means there are (Redis's own types, a loop of `write`), on the same machine, in the same run, in
-//! turns: ours, baseline, ours, baseline, … The median of the ratios of these pairs is what
-//! counts ([`measuring::pairs`]); a machine that is slow or busy is so for both halves of a pair. Microseconds
-//! and bytes stand beside it for orientation.
+//! Every figure is compared with a baseline that does the same work by the plainest means (Redis's
+//! own types, a loop of `write`), on the same machine, in the same run, in turns: ours, baseline,
+//! ours, baseline, … The result is the median of the ratios of these pairs ([`measuring::pairs`]),
+//! because a slow or busy machine affects both halves of a pair. Microseconds and bytes are printed
+//! for orientation.
 //!
-//! - *Server time* is what `INFO commandstats` says of many pipelined calls, reset before each
-//!   half. What a command propagates is not in it for Redis's own commands, but is for those of a
-//!   module: so with an append-only file and a replica the CPU of the whole server process is
-//!   compared.
-//! - *CPU* of a process or thread is what the kernel says (`schedstat`, nanoseconds).
-//! - Whoever makes the load is cheap, as it shares the processor: bytes made before ([`load::pipe`]),
-//!   sockets read by one thread that counts frames ([`load::swarm`]).
+//! - *Server time* is the time of many pipelined calls in `INFO commandstats`, reset before each
+//!   half. It includes the propagation of a module's commands but not that of Redis's own commands:
+//!   so with an append-only file and a replica the CPU of the whole server process is compared.
+//! - *CPU* of a process or thread is the kernel's figure (`schedstat`, nanoseconds).
+//! - The load must be cheap, because it shares the processor: bytes are encoded in advance
+//!   ([`load::pipe`]), sockets are read by one thread that counts frames ([`load::swarm`]).
 //! - The baseline of fan-out and of sockets is this program itself, started once more as the barest
-//!   server there can be ([`load::bare`]).
+//!   possible server ([`load::bare`]).
 //!
-//! Nothing here fails for being slow: the table says `pass` or `MISS` beside each budget, and
-//! nobody else is to draw conclusions. Refusals do fail: what was not done is not fast. No promise
-//! is loosened for a figure: checks, order and durability are as in service.
+//! A benchmark never fails for being slow: the table prints `pass` or `MISS` beside each budget. A
+//! refused command does fail, because work that was not done is not fast. No guarantee is loosened
+//! for a figure: checks, order and durability are as in production.
 //!
-//! `BENCH_QUICK=1` only tries whether all of it works, `BENCH_FULL=1` uses the largest sizes,
-//! `BENCH_JSON=path` says where the figures go as JSON.
+//! `BENCH_QUICK=1` only checks that everything works, `BENCH_FULL=1` uses the largest sizes,
+//! `BENCH_JSON=path` names the file for the figures as JSON.
 
 #![forbid(unsafe_code)]
 
@@ -51,10 +50,10 @@ const GROUPS: &[(&str, fn(&mut Report))] = &[
     ("cross", cross::run),
 ];
 
-/// Lets this process and its children open as many files as they may: sockets are files.
+/// Raises the limit of open files for this process and its children: sockets are files.
 fn open_files() {
     let limit = getrlimit(Resource::Nofile);
-    // Where it is refused, the large groups say that a socket cannot be opened.
+    // If this is refused, the large groups report that a socket cannot be opened.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 

@@ -1,7 +1,7 @@
-//! From a client of one relay to the clients of another: 100 rooms with five clients on either
-//! side, 200 sends per second.
+//! From a client of one relay to clients of another: 100 rooms with five clients on either side,
+//! 200 sends per second.
 //!
-//! The baseline is Redis alone: `SPUBLISH` by one client, read by another who has subscribed.
+//! The baseline is Redis alone: `SPUBLISH` by one client, received by a subscriber.
 
 use std::io::Read;
 use std::net::{Shutdown, TcpStream};
@@ -92,7 +92,7 @@ fn paced(count: usize, mut send: impl FnMut(usize)) {
     }
 }
 
-/// Reads what Redis publishes and notes how long it took.
+/// Reads what Redis publishes and records the latencies.
 struct Subscriber {
     seen: Arc<Mutex<Vec<f64>>>,
     socket: TcpStream,
@@ -121,8 +121,8 @@ impl Subscriber {
         Subscriber { seen, socket }
     }
 
-    /// All that was noted since last asked, once there are about `count`, growing. One that came in
-    /// two parts is not noted.
+    /// Takes all latencies recorded since the last call, ascending, once there are about `count`.
+    /// An event that arrived in two parts is not recorded.
     fn take(&self, count: usize) -> Vec<f64> {
         eventually("publications", SOON, || {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,10 +1,11 @@
-//! What it costs a relay to bring one event to one socket, against a bare loop of `write(2)` over
-//! as many sockets.
+//! The cost of delivering one event to one socket by a relay, compared with a bare loop of
+//! `write(2)` over as many sockets.
 //!
-//! CPU of the whole process, Redis's side of the relay included, divided by events and sockets. The
-//! relay runs on one thread, as the loop does; what more threads cost (connections change between
-//! caches) is in a line of its own. The clients are the same for both. Latencies are from before the event is handed over until a
-//! client has read it, and so hold the wait of the last socket for all those before it.
+//! The figure is the CPU of the whole process, the relay's connection to Redis included, divided by
+//! events and sockets. The relay runs on one thread, as does the loop; the cost of more threads
+//! (connections move between caches) has a line of its own. The clients are the same for both. A
+//! latency begins before the event is sent and ends when a client has read it, so it includes the
+//! wait for all sockets served before.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::measuring::scale::sized;
 
 const LOOP: &str = "loop of write(2)";
 
-/// Redis that tells only how many are here: the noise of coming and going is no delivery.
+/// Redis announces only the number of users online: joins and leaves are no deliveries.
 fn redis() -> Redis {
     Redis::with(&["chat.presence-announce 0"])
 }
@@ -35,13 +36,13 @@ fn span() -> Duration {
     Duration::from_millis(sized(200, 700, 2000) as u64)
 }
 
-/// Ten events at least: with fewer, a moment's noise is all one sees.
+/// Ten events at least: with fewer, a moment's noise dominates.
 fn paced(per_second: f64, at_once: usize) -> Flow {
     let ten = Duration::from_secs_f64(sized(1, 10, 10) as f64 / per_second);
     Flow::Paced { per_second, at_once, span: span().max(ten) }
 }
 
-/// Segments in turns; the first pair is not counted.
+/// Segments in turns; the first pair is a warm-up.
 fn segments(crowd: &mut Crowd, flow: Flow, pairs: usize) -> Vec<(Segment, Segment)> {
     (0..=pairs).map(|_| (crowd.ours(flow), crowd.baseline(flow))).skip(1).collect()
 }
@@ -112,9 +113,9 @@ fn many_rooms(report: &mut Report, clients: usize) {
     flood(report, &mut crowd, &name);
 }
 
-/// The same number of deliveries to ever more sockets.
+/// The same number of deliveries to more and more sockets.
 fn growing(report: &mut Report) {
-    // Both sides' sockets are in this process, and so many files it may open.
+    // Both sides' sockets are open files of this process, which has a limit.
     for clients in [10, 100, 1000, sized(1000, 9500, 9500)] {
         let redis = redis();
         let mut crowd = Crowd::gather("fanout-grow", &redis, 1, clients, 1);

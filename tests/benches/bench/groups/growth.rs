@@ -1,5 +1,5 @@
-//! How the cost of CHAT.SEND grows with what there is: messages in the room, rooms, members. The
-//! baseline is the same command where there is little.
+//! How the cost of CHAT.SEND grows with the messages in the room, the rooms and the members. The
+//! baseline is the same command with few of them.
 
 use chat_tests::args;
 use chat_tests::servers::redis::Redis;

@@ -1,4 +1,4 @@
-//! What it costs to keep connections that do nothing: each in one room of ten.
+//! The cost of connections that do nothing: each in one room of ten.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub(crate) fn run(report: &mut Report) {
     );
     report.add(figure.against("bare server").within(Budget::Value(6.0)));
 
-    // Long enough for every connection's ping, and for the beats that Redis gets.
+    // Long enough for every connection's ping, and for the beats to Redis.
     let redis_pid = server::pid(&redis);
     let span = Duration::from_secs(sized(2, 25, 50) as u64);
     let (relay, store) = (measured.cpu(), server::main_thread_cpu(redis_pid));
@@ -53,7 +53,7 @@ pub(crate) fn run(report: &mut Report) {
     report.add(Figure::alone(format!("Redis CPU for {clients} idle connections"), "ms/s", store));
 }
 
-/// Kilobytes per socket of a server that knows nothing of its sockets.
+/// Kilobytes per socket of a server that stores nothing about its sockets.
 fn baseline(clients: usize) -> f64 {
     let (bare, swarm) = (Bare::start(100), Swarm::new());
     let before = server::resident_kb(bare.pid());

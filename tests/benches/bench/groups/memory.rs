@@ -1,6 +1,6 @@
-//! Bytes in `used_memory` for one more of everything, beside what Redis's own types take for the
-//! same. Both sides are filled alike, many keys of a usual size, so that what tables and queues
-//! hold in reserve is in the figures.
+//! Bytes in `used_memory` for one more of everything, compared with Redis's own types. Both sides
+//! are filled alike, many keys of a usual size, so that the figures include the reserves of tables
+//! and queues.
 
 use chat_tests::args;
 use chat_tests::servers::redis::Redis;
@@ -22,7 +22,7 @@ pub(crate) fn run(report: &mut Report) {
     nonces(report);
 }
 
-/// What the server takes once it has carried out `commands`, for each of `things`.
+/// The growth of the server's memory by `commands`, for each of `things`.
 fn growth(redis: &Redis, commands: impl Iterator<Item = Command>, things: usize) -> f64 {
     let mut pipe = Pipe::connect(redis);
     let before = used(redis);
@@ -31,7 +31,7 @@ fn growth(redis: &Redis, commands: impl Iterator<Item = Command>, things: usize)
     (used(redis) - before) / things as f64
 }
 
-/// Memory in use but for the buffers of clients.
+/// Memory in use without the buffers of clients.
 fn used(redis: &Redis) -> f64 {
     let of = |field| server::number(redis, "memory", field);
     of("used_memory") - of("mem_clients_normal")
@@ -53,7 +53,7 @@ fn messages(report: &mut Report) {
         pipe.run_all(&Batch::chunks(500, (0..rooms).map(make)));
         let join = |room: usize| args!["CHAT.JOIN", format!("room-{room}"), "alice"];
         pipe.run_all(&Batch::chunks(500, (0..rooms).map(join)));
-        // A fifth more than is kept, as in a room that has been in use for long.
+        // A fifth more than is kept, as in a room that has been in use for a long time.
         let sent = kept + kept / 5;
         let turns = |rooms: usize| (0..sent).flat_map(move |_| 0..rooms);
         let send = |room: usize| args!["CHAT.SEND", format!("room-{room}"), "alice", TEXT];
@@ -78,7 +78,7 @@ fn members(report: &mut Report) {
     for (rooms, each) in [(sized(2, 10, 10), 10_000), (sized(200, 2000, 2000), 50)] {
         let redis = Redis::start();
         let (all, room) = (rooms * each, |n: usize| format!("room-{}", n % rooms));
-        // A room by itself is not a member's cost.
+        // The room itself is not a member's cost.
         let mut pipe = Pipe::connect(&redis);
         pipe.run_all(&Batch::chunks(500, (0..rooms).map(|n| args!["CHAT.JOIN", room(n), "owner"])));
         let join = |n: usize| args!["CHAT.JOIN", room(n), user(n)];

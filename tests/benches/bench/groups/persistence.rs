@@ -1,8 +1,8 @@
-//! Saving, loading and rewriting, against streams that hold the same texts.
+//! Saving, loading and rewriting, compared with streams that hold the same texts.
 //!
-//! The CPU of the process that does it: of the child for BGSAVE and BGREWRITEAOF, of the whole
-//! server from its start until it answers for loading. The rewrite is that without an RDB preamble,
-//! which writes commands. DUMP and RESTORE are server time: so long MIGRATE blocks.
+//! The figure is the CPU of the process that does it: of the child for BGSAVE and BGREWRITEAOF, of
+//! the whole server until it answers for loading. The rewrite has no RDB preamble, so it writes
+//! commands. DUMP and RESTORE are server time: MIGRATE blocks that long.
 
 use chat_tests::args;
 use chat_tests::cmd;

@@ -1,7 +1,7 @@
-//! Presence against the sorted set that people keep instead: members by their deadlines.
+//! Presence compared with the usual sorted set of connections by their deadlines.
 //!
-//! The sorted set tells nobody anything by itself. So where somebody comes or goes, the baseline
-//! publishes too; and for the sweep it looks for who is too late, removes them and says so.
+//! A sorted set publishes nothing by itself. So for joins and leaves the baseline publishes too;
+//! for the sweep it finds the expired connections, removes them and publishes that.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ type Command = Vec<Vec<u8>>;
 
 const HERE: usize = 1000;
 const DEPTH: usize = 50;
-/// Of the length of those that relays make.
+/// Connection names as long as a relay's.
 fn connection(n: usize) -> String {
     format!("r1-0badcafe-{n:06}")
 }
@@ -52,7 +52,7 @@ pub(crate) fn run(report: &mut Report) {
     sweep(report);
 }
 
-/// ZADD of connections whose scores differ from turn to turn, as deadlines do.
+/// ZADD of connections with scores that change each time, as deadlines do.
 fn zadd(members: &[usize], turn: usize) -> Command {
     let mut command = args!["ZADD", "set"];
     for n in members {
@@ -73,7 +73,7 @@ fn one_by_one(report: &mut Report, redis: &Redis) {
     );
     report.add(Figure::paired("server time, one connection kept", "us", &found).against("ZADD"));
 
-    // Few enough that every one is announced.
+    // Few enough that each one is announced.
     let visits = (0..HERE).flat_map(|n| {
         let off = args!["CHAT.PRESENCE", "visited", user(n), connection(n), "OFF"];
         [present("visited", n, 60_000), off]
@@ -122,7 +122,7 @@ fn many_at_once(report: &mut Report, redis: &Redis) {
     }
 }
 
-/// Who is here: all pages of the list.
+/// Who is online: all pages of the list.
 fn lists(report: &mut Report) {
     for here in [20, 1000, sized(2000, 10_000, 10_000)] {
         let redis = Redis::with(&["chat.presence-grace 0"]);
@@ -158,7 +158,7 @@ fn lists(report: &mut Report) {
     }
 }
 
-/// The end of all connections of many rooms at once.
+/// The timeout of all connections of many rooms at once.
 fn sweep(report: &mut Report) {
     let (rooms, here) = (sized(100, 1000, 10_000), 10);
     let redis = Redis::with(&["chat.presence-grace 0"]);
@@ -201,7 +201,7 @@ fn sweep(report: &mut Report) {
     report.add(Figure::alone("longest slice of a sweep", "us", longest));
 }
 
-/// The server's CPU over some seconds, at the end of which nobody is here.
+/// The server's CPU over some seconds, after which no user is online.
 fn over(redis: &Redis, pid: u32) -> f64 {
     let before = server::main_thread_cpu(pid);
     rest(Duration::from_millis(2500));

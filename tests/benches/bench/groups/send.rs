@@ -1,11 +1,10 @@
-//! CHAT.SEND against one XADD and against what people write instead of it.
+//! CHAT.SEND compared with one XADD and with the usual Lua script.
 //!
 //! Both sides are in a steady state: the room holds `history_max` messages and drops one per send,
 //! the stream is cut by `MAXLEN ~` of the same length. Text: 64 bytes, from a member. The Lua
-//! script does the same work with Redis's own types: it asks for the membership, makes an id of
-//! millisecond and number that follows the last, encodes the event, stores and publishes it.
-//! `fixtures/floor.c` makes the calls to Redis that a send makes, and nothing else: no module that
-//! promises as much can be quicker.
+//! script does the same work with Redis's own types: it checks the membership, makes the next id of
+//! millisecond and number, encodes the event, stores and publishes it. `fixtures/floor.c` makes
+//! only the calls to Redis that a send makes: no module with the same guarantees can be faster.
 
 use std::time::{Duration, Instant};
 
@@ -119,7 +118,7 @@ fn server_time(report: &mut Report, redis: &Redis, script: &str) {
     with_nonce(report, &mut meter);
 }
 
-/// With a nonce: what it costs to remember one for a second and to forget it.
+/// With a nonce: the cost of remembering one for a second and forgetting it.
 fn with_nonce(report: &mut Report, meter: &mut Meter) {
     let count = DEPTH * sized(4, 32, 32) * (pairs() + 1);
     let nonce = |n: usize| format!("{n:032x}");
@@ -139,7 +138,7 @@ fn with_nonce(report: &mut Report, meter: &mut Meter) {
     report.add(figure.against("XADD + SPUBLISH + SET NX PX"));
 }
 
-/// A batch in which `DEPTH` times the commands follow one another.
+/// A batch that repeats the commands `DEPTH` times.
 fn alternating(commands: &[Vec<Vec<u8>>]) -> [Batch; 1] {
     let mut batch = Batch::default();
     for _ in 0..DEPTH {
@@ -148,7 +147,7 @@ fn alternating(commands: &[Vec<Vec<u8>>]) -> [Batch; 1] {
     [batch]
 }
 
-/// What one client gets through, with so many commands under way.
+/// The throughput of one client with this many commands in flight.
 fn throughput(report: &mut Report, redis: &Redis) {
     let mut pipe = Pipe::connect(redis);
     let span = Duration::from_millis(sized(20, 150, 400) as u64);
@@ -170,8 +169,8 @@ fn throughput(report: &mut Report, redis: &Redis) {
     }
 }
 
-/// The CPU of the whole server, with an append-only file and a replica: both sides pay for their
-/// own way there.
+/// The CPU of the whole server, with an append-only file and a replica: each side pays for its own
+/// replication.
 fn with_copies(report: &mut Report) {
     let redis = Redis::with(&["appendonly yes", "appendfsync everysec"]);
     let replica = Redis::replica(&redis, &[]);
@@ -182,7 +181,7 @@ fn with_copies(report: &mut Report) {
     let mut cpu = |batch: &Batch| {
         let before = server::process_cpu(pid);
         (0..calls / DEPTH).for_each(|_| pipe.run(batch));
-        // What is still to be written to the replica and the file belongs to these calls.
+        // Writes still pending for the replica and the file belong to these calls.
         replica.catch_up(&redis);
         (server::process_cpu(pid) - before) / calls as f64
     };

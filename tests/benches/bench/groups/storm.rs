@@ -1,11 +1,11 @@
-//! All clients at once: they lose their sockets, miss ten messages, come back and resume.
+//! All clients at once: they lose their sockets, miss ten messages, reconnect and resume.
 //!
-//! They do not wait for one another: all come at once, and whoever the kernel turns away because
-//! too many are waiting to be accepted tries again after a second, as TCP does.
+//! They do not wait for one another: all connect at once, and a client that the kernel refuses
+//! because too many connections wait to be accepted tries again after a second, as TCP does.
 //!
-//! The baseline of the time is the bare server, which takes as many sockets and answers each with
-//! as many bytes. The baseline of Redis's time is what would have to be asked in any case: the
-//! range that was missed, and one's place in a sorted set of who is here.
+//! The baseline of the time is the bare server, which accepts as many sockets and answers each with
+//! as many bytes. The baseline of Redis's time is the least that has to be read: the missed range,
+//! and a score in a sorted set of users online.
 
 use std::time::Instant;
 
@@ -72,7 +72,7 @@ pub(crate) fn run(report: &mut Report) {
         let asked = (server::main_thread_cpu(pid) - before) / clients as f64;
         found.push(((ours, theirs), (store, asked)));
     }
-    // The first time everybody is new to the relay.
+    // The first time every client is new to the relay.
     found.remove(0);
     let (times, stores): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     let what = format!("until {clients} clients are back with {MISSED} messages each");
@@ -81,7 +81,7 @@ pub(crate) fn run(report: &mut Report) {
     report.add(figure.against("XRANGE + ZADD"));
 }
 
-/// Milliseconds until all have their answers; bytes of an answer.
+/// Milliseconds until all have their replies; bytes of a reply.
 fn storm(
     address: std::net::SocketAddr,
     clients: usize,

@@ -1,8 +1,9 @@
-//! CHAT.SYNC and CHAT.HISTORY against XRANGE and XREVRANGE over as many entries of the same text.
+//! CHAT.SYNC and CHAT.HISTORY compared with XRANGE and XREVRANGE over as many entries of the same
+//! text.
 //!
-//! An event says more than a stream's entry (who, which kind, what came before), and is answered
-//! ready to be sent on. The stream of the budget holds texts only; one that also says who wrote
-//! them stands beside it.
+//! An event holds more than a stream's entry (author, type, previous event), and is returned ready
+//! for clients. The stream of the budget holds texts only; a stream that also holds the authors is
+//! listed beside it.
 
 use chat_tests::args;
 use chat_tests::cmd;
@@ -30,7 +31,7 @@ pub(crate) fn run(report: &mut Report) {
         entries.extend(wire.pipeline(&adds).iter().map(|reply| reply.text().to_owned()));
     }
     for missed in [1, 10, 50, 100, 1000] {
-        // As much work per half of a pair whatever the size of a page.
+        // As much work per half of a pair, whatever the size of a page.
         let depth = (200 / missed).clamp(1, 64);
         let mut meter = Meter::new(&redis, sized(2, (4000 / missed / depth).max(8), 100));
         let (id, entry) = (&ids[STORED - 1 - missed], &entries[STORED - 1 - missed]);

@@ -1,10 +1,9 @@
-//! The barest server there can be: what everything that writes to many sockets is measured against.
+//! The barest possible server: the baseline for everything that writes to many sockets.
 //!
-//! A process of its own (this program, started with `bare`), so that its CPU is known as the
-//! relay's is. It answers an upgrade without looking at it and every frame with the same reply, and
-//! on each line of its standard input it writes an event to some of its sockets: one `write(2)`
-//! each, one after the other, without rooms, outboxes, acknowledgements or anybody who might be
-//! slow.
+//! A process of its own (this program, started with `bare`), so that its CPU is measured like the
+//! relay's. It answers an upgrade without reading it, and every frame with the same reply. On each
+//! line of its standard input it writes an event to some of its sockets: one `write(2)` each, in
+//! order, without rooms, outboxes, acknowledgements or care for slow clients.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,14 +16,14 @@ use rustix::event::epoll;
 
 use crate::load::frame;
 
-/// The word on the command line that makes this program the bare server.
+/// The argument that makes this program the bare server.
 pub(crate) const MODE: &str = "bare";
 
 const UPGRADED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
     Upgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 /// As long as the relay's `hello`.
 const HELLO: usize = 300;
-/// What epoll says of the socket that listens; the others have their places.
+/// The epoll data of the listening socket; the others have their index.
 const LISTENER: u64 = u64::MAX;
 
 /// A running bare server. Ended on drop.
@@ -52,7 +51,7 @@ impl Bare {
         Bare { child, orders, address }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -62,7 +61,8 @@ impl Bare {
         self.child.id()
     }
 
-    /// Lets it write events: each order to the sockets of a range, so many in one `write(2)`.
+    /// Makes it write events: each order goes to the sockets of a range, this many in one
+    /// `write(2)`.
     pub(crate) fn write(&mut self, orders: impl Iterator<Item = (Range<usize>, usize)>) {
         let lines =
             orders.map(|(range, events)| format!("{} {} {events}\n", range.start, range.end));
@@ -81,10 +81,10 @@ impl Drop for Bare {
 
 type Sockets = Arc<Mutex<Vec<Arc<TcpStream>>>>;
 
-/// What the process does: until its standard input ends.
+/// The loop of the process, until its standard input ends.
 pub(crate) fn serve(reply: usize) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    // As the relay's: who comes in a crowd must not be turned away by the kernel.
+    // As the relay's: the kernel must not refuse a crowd of connections.
     rustix::net::listen(&listener, 4096).expect("it listens already");
     println!("{}", listener.local_addr().expect("it listens"));
     let sockets = Sockets::default();
@@ -101,13 +101,13 @@ pub(crate) fn serve(reply: usize) {
         frames.clear();
         (0..at_once).for_each(|_| frame::event(&mut frames));
         for socket in &copy[start..end] {
-            // One whose reader has gone is nobody's loss.
+            // A socket whose reader is gone is ignored.
             let _ = (&**socket).write_all(&frames);
         }
     }
 }
 
-/// Accepts sockets and answers what they send.
+/// Accepts sockets and answers their frames.
 fn answer(listener: &TcpListener, sockets: &Sockets, reply: usize) {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("an epoll");
     let listening = epoll::EventData::new_u64(LISTENER);
@@ -141,13 +141,13 @@ fn answer(listener: &TcpListener, sockets: &Sockets, reply: usize) {
             };
             let count = (&*socket).read(&mut buffer).unwrap_or(0);
             if count == 0 {
-                // The end of a socket, whose place stays.
+                // The socket has ended; its index stays used.
                 let _ = epoll::delete(&epoll, &socket);
                 continue;
             }
             let answer: &[u8] = if greeted[at] { &reply } else { &greeting };
             greeted[at] = true;
-            // Whoever has gone wants no answer.
+            // A client that is gone needs no reply.
             let _ = (&*socket).write_all(answer);
         }
     }

@@ -1,4 +1,5 @@
-//! A relay with many clients, and the bare server with as many: what the groups of relays share.
+//! A relay with many clients, and the bare server with as many: shared by the groups that measure
+//! relays.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// Starts a relay that takes whatever we send, with so many threads; 0: one for each processor.
+    /// Starts a relay without rate limits, with this many threads; 0: one for each processor.
     pub(crate) fn start(name: &str, redis: &Redis, threads: usize) -> Measured {
         let threads = threads.to_string();
         let options =
@@ -37,7 +38,7 @@ impl Measured {
     }
 }
 
-/// The process of ours that was started with `--name name`.
+/// Our process that was started with `--name name`.
 fn pid_of(name: &str) -> u32 {
     let ours = std::process::id().to_string();
     let is_it = |pid: &u32| {
@@ -56,7 +57,7 @@ fn pid_of(name: &str) -> u32 {
     pids.find(is_it).expect("the relay runs")
 }
 
-/// The room that socket `n` of `all` is in: sockets of one room follow one another.
+/// The room of socket `n` of `all`: sockets of one room are adjacent.
 pub(crate) fn room_of(n: usize, all: usize, rooms: usize) -> usize {
     n * rooms / all
 }
@@ -67,7 +68,7 @@ fn sockets_of(room: usize, all: usize, rooms: usize) -> Range<usize> {
     start(room)..start(room + 1)
 }
 
-/// Makes rooms `room-0` and so on, with one message each.
+/// Creates rooms `room-0` and so on, with one message each.
 pub(crate) fn make_rooms(redis: &Redis, rooms: usize) {
     let send = |room: usize| args!["CHAT.SEND", format!("room-{room}"), "sender", "begin"];
     Pipe::connect(redis).run_all(&Batch::chunks(500, (0..rooms).map(send)));
@@ -92,29 +93,29 @@ pub(crate) struct Segment {
     pub(crate) cpu: f64,
     /// Deliveries per second.
     pub(crate) rate: f64,
-    /// Milliseconds from sending to reading of some of them, growing.
+    /// Milliseconds from sending to reading of some of them, ascending.
     pub(crate) latencies: Vec<f64>,
 }
 
 impl Segment {
-    /// The time that so many of a hundred deliveries took at most.
+    /// The latency that this percentage of deliveries did not exceed.
     pub(crate) fn percentile(&self, percent: f64) -> f64 {
         percentile(&self.latencies, percent)
     }
 }
 
-/// Events of one room that come together.
+/// Events of one room that are sent together.
 struct Burst {
     room: usize,
     events: usize,
 }
 
-/// How events come.
+/// How events are sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Flow {
-    /// So many per second for so long, so many at a time.
+    /// At this rate for this time, this many at once.
     Paced { per_second: f64, at_once: usize, span: Duration },
-    /// As many as are taken, for so long.
+    /// As many as possible, for this time.
     Flood { span: Duration },
 }
 
@@ -141,13 +142,13 @@ impl Crowd {
         }
         ours.wait_answers(clients);
         theirs.wait_answers(clients);
-        // The last counts of who is here go out within a second.
+        // The last counts of users online are sent within a second.
         pace::rest(Duration::from_millis(1500));
         let pipe = Pipe::connect(redis);
         Crowd { clients, rooms, pipe, relay, ours, bare, theirs, turn: 0 }
     }
 
-    /// Lets events flow through the relay.
+    /// Sends events through the relay.
     pub(crate) fn ours(&mut self, flow: Flow) -> Segment {
         let Crowd { clients, rooms, pipe, relay, ours, turn, .. } = self;
         let mut publish = |bursts: &[Burst]| {
@@ -163,7 +164,7 @@ impl Crowd {
         drive(flow, *clients, *rooms, turn, ours, &mut publish, &|| relay.cpu())
     }
 
-    /// Lets events flow from the bare server.
+    /// Sends events from the bare server.
     pub(crate) fn baseline(&mut self, flow: Flow) -> Segment {
         let Crowd { clients, rooms, bare, theirs, turn, .. } = self;
         let pid = bare.pid();
@@ -175,7 +176,7 @@ impl Crowd {
     }
 }
 
-/// Publishes as `flow` says, in the rooms in turns, and waits until everything has arrived.
+/// Publishes according to `flow`, in the rooms in turns, and waits until everything has arrived.
 fn drive(
     flow: Flow,
     clients: usize,
@@ -200,7 +201,7 @@ fn drive(
     match flow {
         Flow::Paced { per_second, at_once, span } => {
             let bursts = per_second / at_once as f64;
-            // Not more often than a clock can wake us: then several rooms at a time.
+            // Not more often than a timer can wake us: then several rooms at a time.
             let tick = (1.0 / bursts).max(0.000_25);
             let mut done = 0;
             for number in 0.. {
@@ -216,7 +217,7 @@ fn drive(
             }
         }
         Flow::Flood { span } => {
-            // So much is under way that nobody waits, and no outbox is filled.
+            // Enough in flight that nobody waits, and not enough to fill an outbox.
             let room_size = (clients / rooms).max(1) as u64;
             let most = 32 * rooms as u64 * room_size;
             let mut sent = 0;
@@ -233,7 +234,7 @@ fn drive(
     }
     swarm.wait_events(events_before + due);
     let rate = due as f64 / start.elapsed().as_secs_f64();
-    // What the server does after the last delivery belongs to it too.
+    // The server's work after the last delivery belongs to it too.
     pace::rest(Duration::from_millis(20));
     let cpu = (cpu() - cpu_before) / due as f64;
     let mut latencies = swarm.latencies();
@@ -241,7 +242,7 @@ fn drive(
     Segment { cpu, rate, latencies }
 }
 
-/// Of sorted values.
+/// A percentile of ascending values.
 pub(crate) fn percentile(sorted: &[f64], percent: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);
     let at = (last as f64 * percent / 100.0).round() as usize;

@@ -1,8 +1,8 @@
-//! The bytes of WebSocket frames, and of an event in which the time of its sending is to be found.
+//! The bytes of WebSocket frames, and of an event that holds the time of its sending.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What stands before the time in an event.
+/// The bytes before the time in an event.
 pub(crate) const MARK: &[u8] = b"\"text\":\"";
 /// Digits of a time.
 const DIGITS: usize = 20;
@@ -42,7 +42,7 @@ pub(crate) fn timed_text() -> String {
     format!("{:0DIGITS$} the dog sleeps, and the lazy fox jumps over it", now())
 }
 
-/// The times at which the events in these bytes were sent, as far as they are whole.
+/// The times of sending of the complete events in these bytes.
 pub(crate) fn times(bytes: &[u8]) -> impl Iterator<Item = u64> {
     let mut rest = bytes;
     std::iter::from_fn(move || {

@@ -1,5 +1,5 @@
-//! A client of Redis that costs as little as it can: commands are written from bytes made before,
-//! replies are counted and thrown away.
+//! A client of Redis that costs as little as possible: commands are encoded in advance, replies are
+//! counted and dropped.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use chat_tests::clients::reply::write_command;
 use chat_tests::servers::redis::Redis;
 
-/// Nothing a healthy server does takes longer.
+/// No operation of a healthy server takes longer.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Commands to be sent together.
@@ -71,7 +71,7 @@ impl Pipe {
     /// Sends a batch and waits for all its replies.
     ///
     /// # Panics
-    /// If one is an error: a refusal costs nothing and would look fast.
+    /// If a reply is an error: a refused command costs little and would look fast.
     pub(crate) fn run(&mut self, batch: &Batch) {
         self.stream.write_all(&batch.bytes).expect("the server reads");
         let goal = self.replies.whole + batch.commands as u64;
@@ -88,13 +88,13 @@ impl Pipe {
     }
 }
 
-/// Counts whole replies in a stream of bytes.
+/// Counts complete replies in a stream of bytes.
 #[derive(Default)]
 struct Replies {
     whole: u64,
-    /// Parts still to come of the reply that has begun.
+    /// Parts of the current reply that are still missing.
     open: u64,
-    /// Bytes of a bulk string, line end included, that are still to come.
+    /// Bytes of a bulk string, line end included, that are still missing.
     skip: usize,
     line: Vec<u8>,
 }

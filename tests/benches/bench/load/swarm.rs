@@ -1,8 +1,7 @@
-//! Many clients in one thread: it reads what comes, counts frames by their kind and throws them
-//! away.
+//! Many clients in one thread: it reads frames, counts them by their kind and drops them.
 //!
-//! A client that is as good as none: what remains beside the server under measurement is the
-//! kernel's part, which the baseline's clients cost as well.
+//! The clients do almost nothing: beside the server under measurement only the kernel's work
+//! remains, which the baseline's clients need as well.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -20,9 +19,9 @@ use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 
 use crate::load::frame;
 
-/// One socket in so many tells how long its events took.
+/// One socket of this many records the latencies of its events.
 const SAMPLED: usize = 8;
-/// Bytes of a payload that say what it is.
+/// Bytes of a payload that identify its kind.
 const KIND: usize = 12;
 
 /// Sockets and their reader. Closed on drop.
@@ -44,7 +43,7 @@ struct Counts {
     open: AtomicU64,
     /// Durable events.
     events: AtomicU64,
-    /// Answers to what we asked.
+    /// Replies to our requests.
     answers: AtomicU64,
     refused: AtomicU64,
     bytes: AtomicU64,
@@ -54,18 +53,18 @@ struct Counts {
 struct Socket {
     stream: TcpStream,
     stage: Stage,
-    /// The end of the answer to the upgrade, or the beginning of the frame that is being read.
+    /// The end of the response to the upgrade, or the beginning of the current frame.
     head: Vec<u8>,
-    /// Bytes of the frame that are still to come.
+    /// Bytes of the frame that are still missing.
     left: usize,
     is_sampled: bool,
 }
 
-/// How far a socket is.
+/// The state of a socket.
 enum Stage {
-    /// The upgrade is to be sent once there is a connection, and then the first request.
+    /// Connecting: the upgrade is to be sent next, then the first request.
     Connecting(Vec<u8>, Vec<u8>),
-    /// The first request is to be sent once the upgrade is answered.
+    /// Upgrading: the first request is to be sent after the response.
     Upgrading(Vec<u8>),
     Open,
 }
@@ -91,7 +90,7 @@ impl Swarm {
         Swarm { shared, reader: Some(reader) }
     }
 
-    /// Opens a socket for `user`, without waiting for anything; `opening` is its first request.
+    /// Opens a socket for `user` without waiting; `opening` is its first request.
     pub(crate) fn connect(&self, address: SocketAddr, user: &str, opening: &str) {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)
@@ -123,7 +122,7 @@ impl Swarm {
         (&sockets[at].stream).write_all(&frame).expect("the relay reads");
     }
 
-    /// Waits until so many requests were answered, all of them well.
+    /// Waits until this many requests were answered, all with success.
     pub(crate) fn wait_answers(&self, count: usize) {
         let counts = &self.shared.counts;
         eventually("answers of the relay", LATER, || {
@@ -146,7 +145,7 @@ impl Swarm {
         read(&self.shared.counts.bytes)
     }
 
-    /// Waits until so many events were received.
+    /// Waits until this many events were received.
     pub(crate) fn wait_events(&self, count: u64) {
         let counts = &self.shared.counts;
         eventually("events", LATER, || {
@@ -157,7 +156,7 @@ impl Swarm {
         });
     }
 
-    /// Takes the times from sending to reading, in milliseconds, that were noted since last asked.
+    /// Takes the latencies from sending to reading, in milliseconds, recorded since the last call.
     pub(crate) fn latencies(&self) -> Vec<f64> {
         std::mem::take(&mut self.shared.latencies.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -167,7 +166,7 @@ impl Drop for Swarm {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::Relaxed);
         if let Some(reader) = self.reader.take() {
-            // A panic over there has been told already.
+            // The panic of the thread has already been printed.
             let _ = reader.join();
         }
     }
@@ -212,7 +211,7 @@ impl Shared {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     _ => {
                         self.counts.closed.fetch_add(1, Ordering::Relaxed);
-                        // It told us by itself that it is closed.
+                        // The socket has reported by itself that it is closed.
                         let _ = epoll::delete(&self.epoll, &socket.stream);
                     }
                 }
@@ -231,7 +230,7 @@ impl Socket {
     fn take(&mut self, mut bytes: &[u8], counts: &Counts) {
         while !bytes.is_empty() {
             if let Stage::Upgrading(opening) = &self.stage {
-                // The answer to the upgrade ends with an empty line.
+                // The response to the upgrade ends with an empty line.
                 self.head.push(bytes[0]);
                 bytes = &bytes[1..];
                 if self.head.ends_with(b"\r\n\r\n") {
@@ -251,7 +250,7 @@ impl Socket {
         }
     }
 
-    /// Reads the beginning of a frame: enough of it to know what it is.
+    /// Reads enough of a frame to know its kind.
     fn begin<'b>(&mut self, bytes: &'b [u8], counts: &Counts) -> &'b [u8] {
         for (at, byte) in bytes.iter().enumerate() {
             self.head.push(*byte);
@@ -263,7 +262,7 @@ impl Socket {
             let count = |which: &AtomicU64| which.fetch_add(1, Ordering::Relaxed);
             match self.head[0] & 0x0f {
                 opcode::PING => {
-                    // Anything that is heard from us will do.
+                    // Any frame from us satisfies the ping deadline.
                     let _ = self.stream.write_all(&masked(opcode::PONG, true, b""));
                 }
                 opcode::CLOSE => drop(count(&counts.closed)),
@@ -280,7 +279,7 @@ impl Socket {
     }
 }
 
-/// The lengths of header and payload, once the header is whole.
+/// The lengths of header and payload, once the header is complete.
 fn header(head: &[u8]) -> Option<(usize, usize)> {
     match head.get(1)? & 0x7f {
         126 => Some((4, u16::from_be_bytes(*head.get(2..4)?.first_chunk()?).into())),

@@ -1,4 +1,4 @@
-//! What was measured, and how it is told: one table for people, one JSON file for programs.
+//! The measurements, printed as one table and saved as one JSON file.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::measuring::pairs::Pairs;
 
-/// What design promises of a figure. Told, never asserted: a busy machine is no defect.
+/// The design's budget for a figure. Printed, never asserted: a busy machine is no defect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Budget {
-    /// At most so many times the baseline.
+    /// At most this many times the baseline.
     Ratio(f64),
-    /// At most so much, in the figure's own unit.
+    /// At most this much, in the figure's own unit.
     Value(f64),
 }
 
@@ -39,18 +39,18 @@ impl Figure {
         }
     }
 
-    /// A figure that nothing else would have.
+    /// A figure without a baseline.
     pub(crate) fn alone(what: impl Into<String>, unit: &'static str, ours: f64) -> Figure {
         let (group, what) = ("", what.into());
         Figure { group, what, unit, ours, against: "", baseline: None, ratio: None, budget: None }
     }
 
-    /// Says what the baseline is.
+    /// Names the baseline.
     pub(crate) fn against(self, against: &'static str) -> Figure {
         Figure { against, ..self }
     }
 
-    /// Holds it to a budget.
+    /// Sets a budget.
     pub(crate) fn within(self, budget: Budget) -> Figure {
         Figure { budget: Some(budget), ..self }
     }
@@ -110,7 +110,7 @@ impl Report {
         self.group = group;
     }
 
-    /// Adds a figure, telling who waits.
+    /// Adds a figure and prints it.
     pub(crate) fn add(&mut self, figure: Figure) {
         let figure = Figure { group: self.group, ..figure };
         println!("  {}", figure.cells().join("  ").trim_end());
@@ -128,7 +128,7 @@ impl Report {
         let mut table = String::new();
         for row in &rows {
             let cells = row.iter().zip(&widths).enumerate().map(|(at, (cell, width))| match at {
-                // Numbers stand under each other.
+                // Numbers are right-aligned.
                 2 | 3 | 5 | 6 => format!("{cell:>width$}"),
                 _ => format!("{cell:<width$}"),
             });
@@ -138,8 +138,8 @@ impl Report {
         table
     }
 
-    /// Writes all figures as JSON to the path in `BENCH_JSON`, or to `target/bench.json`; answers
-    /// where they are.
+    /// Writes all figures as JSON to the path in `BENCH_JSON`, or to `target/bench.json`; returns
+    /// the path.
     pub(crate) fn save(&self) -> std::io::Result<PathBuf> {
         let path = std::env::var_os("BENCH_JSON").map_or_else(default_path, PathBuf::from);
         if let Some(folder) = path.parent() {
@@ -157,7 +157,7 @@ fn default_path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(target).join("bench.json")
 }
 
-/// Three figures of any number.
+/// Three significant digits of any number.
 fn short(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),

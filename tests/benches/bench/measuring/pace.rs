@@ -1,20 +1,20 @@
-//! Time that must pass: rates, and spans over which something is measured.
+//! Time that must pass: rates, and spans of a measurement.
 
 use std::time::{Duration, Instant};
 
-/// Lets this much time pass.
+/// Waits for this time.
 pub(crate) fn rest(span: Duration) {
     until(Instant::now() + span);
 }
 
-/// Lets time pass until then.
+/// Waits until this moment.
 pub(crate) fn until(then: Instant) {
     loop {
         let left = then.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return;
         }
-        // Nobody unparks; it may still wake early.
+        // Nothing unparks this thread, but it may wake early.
         std::thread::park_timeout(left);
     }
 }

@@ -1,8 +1,8 @@
-//! Ours, baseline, ours, baseline, …: what makes figures of a shared machine comparable.
+//! Ours, baseline, ours, baseline, …: this makes figures of a shared machine comparable.
 //!
 //! A machine that is slow for a second is slow for both halves of a pair. So each pair gives a
-//! ratio, and the median of the ratios is the figure; the medians of the halves stand beside it for
-//! orientation only. A first pair warms up and is not counted.
+//! ratio, and the median of the ratios is the figure; the medians of the halves are printed for
+//! orientation. The first pair warms up and is not counted.
 
 /// Measurements taken in turns.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +30,7 @@ impl Pairs {
     }
 }
 
-/// The middle one; of an even number the mean of the two in the middle. 0 of none.
+/// The median: the middle value; of an even number the mean of the two in the middle, 0 of none.
 pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);

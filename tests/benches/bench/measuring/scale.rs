@@ -1,11 +1,11 @@
-//! How much of everything.
+//! The sizes of all groups.
 
 use std::sync::OnceLock;
 
 /// How long a run may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scale {
-    /// `BENCH_QUICK`: only to see that everything works; the figures mean little.
+    /// `BENCH_QUICK`: only checks that everything works; the figures mean little.
     Quick,
     /// Some minutes.
     Usual,

@@ -1,4 +1,4 @@
-//! What a server says and what the kernel says of it.
+//! Figures of a server and of the kernel.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use chat_tests::servers::redis::Redis;
 use crate::load::pipe::{Batch, Pipe};
 use crate::measuring::pairs::Pairs;
 
-/// One half of a comparison: what is sent, what of `INFO commandstats` counts, and per how many of
-/// what the figure is.
+/// One half of a comparison: the commands sent, the counters of `INFO commandstats`, and the number
+/// of things per batch.
 pub(crate) struct Side<'a> {
-    /// Sent in turns, one after the other.
+    /// Batches sent in turns.
     batches: &'a [Batch],
     /// Names as in `commandstats`, lower case.
     commands: &'a [&'a str],
@@ -22,7 +22,7 @@ pub(crate) struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    /// `things`: how many of what is measured one batch does.
+    /// `things`: how many things one batch does.
     pub(crate) fn new(batches: &'a [Batch], commands: &'a [&'a str], things: usize) -> Side<'a> {
         Side { batches, commands, things: things as f64, next: 0 }
     }
@@ -68,7 +68,7 @@ impl Meter {
     }
 }
 
-/// The server time a command has used; none of its calls may have failed.
+/// The server time that a command has used; none of its calls may have failed.
 fn microseconds(info: &str, command: &str) -> f64 {
     let prefix = format!("cmdstat_{command}:");
     let line = info.lines().find_map(|line| line.strip_prefix(prefix.as_str()));
@@ -86,7 +86,7 @@ fn microseconds(info: &str, command: &str) -> f64 {
 /// Microseconds of CPU that all threads of a process have used.
 pub(crate) fn process_cpu(pid: u32) -> f64 {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
-    // A thread may end meanwhile; its time is then lost, which the few we have do not do.
+    // A thread may end meanwhile and its time would be lost; the few threads here do not end.
     threads.flatten().map(|thread| thread_time(&thread.path())).sum()
 }
 
