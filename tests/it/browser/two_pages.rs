@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_tests::checking::people::{leaves, told, ts};
+use chat_tests::checking::people::{events_of, leaves, ts};
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::checking::view::history;
 use chat_tests::clients::browser::{Browser, Page};
@@ -122,7 +122,7 @@ fn a_user_with_two_tabs_leaves_only_when_the_second_closes_after_the_grace() {
         let is_there = goings.is_empty() && shown == json!(["alice", "bob"]);
         if is_there { Ok(()) } else { Err(format!("{goings:?}, shown: {shown}")) }
     });
-    let joins = told(&channel, "lobby", "presence");
+    let joins = events_of(&channel, "lobby", "presence");
     assert!(joins.iter().all(|event| event["kind"] == "status"), "{joins:?}");
     let closed = redis.clock_ms();
     second.close();

@@ -39,7 +39,7 @@ fn promotion(name: &str, clock_ahead_ms: i64) {
     assert!((off - clock_ahead_ms).abs() < 60_000, "tests/fixtures/clock.c has no effect: {off}");
     let path = Proxy::to(primary.address());
     let relays = relays(&format!("redis://{}", path.address()), &["r1", "r2"]);
-    let checker = Checker { messages: rounds(100), loss: Loss::Told, ..Checker::default() };
+    let checker = Checker { messages: rounds(100), loss: Loss::Reported, ..Checker::default() };
     let fault = |progress: &Progress, redis: &mut Redis| {
         progress.wait(0.3);
         link.set(Weather::Drop);
@@ -53,11 +53,11 @@ fn promotion(name: &str, clock_ahead_ms: i64) {
         progress.wait(0.8);
         replica.kill();
     };
-    let felt = checker.run(seeded(name), &addresses(&relays), &mut primary, fault);
-    assert_eq!(felt.reconnects, 0, "sockets stay open");
-    assert!(felt.lost > 0, "nothing was lost: {felt:?}");
+    let effects = checker.run(seeded(name), &addresses(&relays), &mut primary, fault);
+    assert_eq!(effects.reconnects, 0, "sockets stay open");
+    assert!(effects.lost > 0, "nothing was lost: {effects:?}");
     let all = checker.readers * checker.rooms.len();
-    assert!(felt.reloads >= all, "each of {all} was told: {felt:?}");
+    assert!(effects.reloads >= all, "each of {all} reloaded: {effects:?}");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_planned_failover_loses_no_message() {
     let path = Proxy::to(primary.address());
     let relays = relays(&format!("redis://{}", path.address()), &["r1", "r2"]);
     let checker = Checker { messages: rounds(150), ..Checker::default() };
-    let felt = checker.run(
+    let effects = checker.run(
         seeded("planned failover"),
         &addresses(&relays),
         &mut primary,
@@ -80,7 +80,7 @@ fn a_planned_failover_loses_no_message() {
             }
         },
     );
-    assert_eq!((felt.reconnects, felt.reloads), (0, 0), "sockets stay open");
+    assert_eq!((effects.reconnects, effects.reloads), (0, 0), "sockets stay open");
     eventually("equal data on both", LATER, || {
         replica.catch_up(&primary);
         match (primary.digest(), replica.digest()) {

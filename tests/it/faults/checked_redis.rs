@@ -1,7 +1,7 @@
 //! Redis loses data under load, in every way in which that happens: judged by the checker. Readers
 //! of lost data are told to reload; nothing else is lost.
 
-use chat_tests::checking::checker::{Checker, Felt, Loss, Progress};
+use chat_tests::checking::checker::{Checker, Effects, Loss, Progress};
 use chat_tests::cmd;
 use chat_tests::seed::{rounds, seeded};
 use chat_tests::servers::clock::Clock;
@@ -19,23 +19,23 @@ fn under_load(
     loss: Loss,
     mut redis: Redis,
     fault: impl FnOnce(&Progress, &mut Redis),
-) -> Felt {
+) -> Effects {
     let relays = relays(&redis.url(), &["r1", "r2"]);
     let checker = Checker { messages: rounds(100), loss, ..Checker::default() };
-    let felt = checker.run(seeded(name), &addresses(&relays), &mut redis, fault);
-    assert_eq!(felt.reconnects, 0, "{name}: sockets stay open");
-    felt
+    let effects = checker.run(seeded(name), &addresses(&relays), &mut redis, fault);
+    assert_eq!(effects.reconnects, 0, "{name}: sockets stay open");
+    effects
 }
 
-fn assert_told(felt: Felt) {
-    assert!(felt.lost > 0, "nothing was lost: {felt:?}");
-    assert!(felt.reloads > 0, "{felt:?}");
+fn assert_reloaded(effects: Effects) {
+    assert!(effects.lost > 0, "nothing was lost: {effects:?}");
+    assert!(effects.reloads > 0, "{effects:?}");
 }
 
 #[test]
 fn a_redis_that_loses_its_last_second_makes_readers_reload() {
     let redis = Redis::with(&["appendonly yes", "appendfsync everysec"]);
-    let felt = under_load("last second", Loss::Told, redis, |progress, redis| {
+    let effects = under_load("last second", Loss::Reported, redis, |progress, redis| {
         for share in [0.3, 0.6] {
             progress.wait(share);
             redis.kill();
@@ -43,7 +43,7 @@ fn a_redis_that_loses_its_last_second_makes_readers_reload() {
             redis.restart();
         }
     });
-    assert_told(felt);
+    assert_reloaded(effects);
 }
 
 /// SIGKILL keeps what the kernel has accepted; a power cut also loses what was not synced, and may
@@ -60,29 +60,29 @@ fn lose_the_end_of_the_append_only_file(redis: &Redis) {
 
 #[test]
 fn readers_of_deleted_rooms_reload() {
-    let felt = under_load("DEL", Loss::Told, Redis::start(), |progress, redis| {
+    let effects = under_load("DEL", Loss::Reported, Redis::start(), |progress, redis| {
         for (share, command) in [(0.2, "DEL"), (0.4, "UNLINK"), (0.7, "DEL")] {
             progress.wait(share);
             assert_eq!(cmd!(redis, command, "room0").int(), 1);
         }
     });
-    assert_told(felt);
+    assert_reloaded(effects);
 }
 
 #[test]
 fn readers_of_flushed_rooms_reload() {
-    let felt = under_load("FLUSHALL", Loss::Told, Redis::start(), |progress, redis| {
+    let effects = under_load("FLUSHALL", Loss::Reported, Redis::start(), |progress, redis| {
         for (share, how) in [(0.3, "SYNC"), (0.6, "ASYNC")] {
             progress.wait(share);
             cmd!(redis, "FLUSHALL", how).ok();
         }
     });
-    assert_told(felt);
+    assert_reloaded(effects);
 }
 
 #[test]
 fn a_redis_that_restarts_from_an_older_file_makes_readers_reload() {
-    let felt = under_load("older RDB", Loss::Told, Redis::start(), |progress, redis| {
+    let effects = under_load("older RDB", Loss::Reported, Redis::start(), |progress, redis| {
         progress.wait(0.2);
         redis.save();
         for share in [0.4, 0.7] {
@@ -91,12 +91,12 @@ fn a_redis_that_restarts_from_an_older_file_makes_readers_reload() {
             redis.restart();
         }
     });
-    assert_told(felt);
+    assert_reloaded(effects);
 }
 
 #[test]
 fn a_room_restored_from_an_older_copy_makes_readers_reload() {
-    let felt = under_load("RESTORE", Loss::Told, Redis::start(), |progress, redis| {
+    let effects = under_load("RESTORE", Loss::Reported, Redis::start(), |progress, redis| {
         progress.wait(0.2);
         let copy = cmd!(redis, "DUMP", "room1").ok();
         for share in [0.4, 0.7] {
@@ -104,13 +104,13 @@ fn a_room_restored_from_an_older_copy_makes_readers_reload() {
             cmd!(redis, "RESTORE", "room1", 0, copy.bytes(), "REPLACE").ok();
         }
     });
-    assert_told(felt);
+    assert_reloaded(effects);
 }
 
 #[test]
 fn readers_of_evicted_rooms_reload() {
     let redis = Redis::with(&["maxmemory-policy allkeys-lru"]);
-    let felt = under_load("eviction", Loss::Told, redis, |progress, redis| {
+    let effects = under_load("eviction", Loss::Reported, redis, |progress, redis| {
         for share in [0.3, 0.6] {
             progress.wait(share);
             // In one pipeline, so that no client's write meets the limit.
@@ -122,7 +122,7 @@ fn readers_of_evicted_rooms_reload() {
         }
         assert_ne!(redis.info("stats", "evicted_keys"), "0");
     });
-    assert_told(felt);
+    assert_reloaded(effects);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn setting_the_clock_back_and_forth_loses_no_message() {
     let clock = Clock::ahead_ms(0);
     let redis = Redis::with_clock(&[], &clock);
     let began = redis.clock_ms();
-    let felt = under_load("clock", Loss::Nothing, redis, |progress, redis| {
+    let effects = under_load("clock", Loss::Nothing, redis, |progress, redis| {
         for (share, ahead) in [(0.2, -HOUR_MS), (0.4, HOUR_MS), (0.6, 0), (0.8, -2 * HOUR_MS)] {
             progress.wait(share);
             clock.set_ahead_ms(ahead);
@@ -143,13 +143,13 @@ fn setting_the_clock_back_and_forth_loses_no_message() {
         let online = cmd!(redis, "CHAT.ONLINE", "room0").list()[0].int();
         assert_eq!(online, 4, "no reader's presence ended by the clock");
     });
-    assert_eq!(felt.reloads, 0);
+    assert_eq!(effects.reloads, 0);
 }
 
 #[test]
 fn relays_leave_a_frozen_redis_and_find_it_again() {
     let redis = Redis::durable();
-    let felt = under_load("frozen", Loss::Nothing, redis, |progress, redis| {
+    let effects = under_load("frozen", Loss::Nothing, redis, |progress, redis| {
         progress.wait(0.4);
         redis.process().freeze();
         let relay = Relay::with("late", &redis.url(), &["--probe", "500ms"]);
@@ -157,5 +157,5 @@ fn relays_leave_a_frozen_redis_and_find_it_again() {
         redis.process().thaw();
         relay.wait_ready();
     });
-    assert_eq!(felt.reloads, 0);
+    assert_eq!(effects.reloads, 0);
 }

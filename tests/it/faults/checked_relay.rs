@@ -38,8 +38,8 @@ fn without_faults_every_reader_receives_everything() {
     let mut redis = Redis::start();
     let relays = relays(&redis.url(), &["r1", "r2", "r3"]);
     let checker = Checker { messages: rounds(200), ..Checker::default() };
-    let felt = checker.run(seeded("no faults"), &addresses(&relays), &mut redis, |_, _| {});
-    assert_eq!((felt.reconnects, felt.reloads), (0, 0));
+    let effects = checker.run(seeded("no faults"), &addresses(&relays), &mut redis, |_, _| {});
+    assert_eq!((effects.reconnects, effects.reloads), (0, 0));
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn killing_a_relay_loses_no_message() {
     let known = addresses(&running);
     // Enough clients that some are on each relay.
     let checker = Checker { messages: rounds(200), readers: 8, ..Checker::default() };
-    let felt = checker.run(seeded("relay kill"), &known, &mut redis, |progress, _| {
+    let effects = checker.run(seeded("relay kill"), &known, &mut redis, |progress, _| {
         for (share, name) in [(0.2, "r4"), (0.5, "r5")] {
             progress.wait(share);
             running[0].process().kill();
@@ -59,7 +59,7 @@ fn killing_a_relay_loses_no_message() {
             known.set(&running.iter().map(Relay::address).collect::<Vec<_>>());
         }
     });
-    assert!(felt.reconnects > 0 && felt.reloads == 0, "{felt:?}");
+    assert!(effects.reconnects > 0 && effects.reloads == 0, "{effects:?}");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn killing_and_restarting_redis_loses_no_message() {
     let mut redis = Redis::durable();
     let relays = relays(&redis.url(), &["r1", "r2"]);
     let checker = Checker { messages: rounds(150), ..Checker::default() };
-    let felt =
+    let effects =
         checker.run(seeded("redis kill"), &addresses(&relays), &mut redis, |progress, redis| {
             for share in [0.25, 0.6] {
                 progress.wait(share);
@@ -75,7 +75,7 @@ fn killing_and_restarting_redis_loses_no_message() {
                 redis.restart();
             }
         });
-    assert_eq!((felt.reconnects, felt.reloads), (0, 0), "sockets stay open");
+    assert_eq!((effects.reconnects, effects.reloads), (0, 0), "sockets stay open");
 }
 
 #[test]
@@ -83,8 +83,8 @@ fn a_redis_that_lost_its_data_makes_readers_reload() {
     // Without a file, a restart loses everything.
     let mut redis = Redis::start();
     let relays = relays(&redis.url(), &["r1", "r2"]);
-    let checker = Checker { messages: rounds(100), loss: Loss::Told, ..Checker::default() };
-    let felt = checker.run(
+    let checker = Checker { messages: rounds(100), loss: Loss::Reported, ..Checker::default() };
+    let effects = checker.run(
         seeded("forgetful redis"),
         &addresses(&relays),
         &mut redis,
@@ -94,7 +94,7 @@ fn a_redis_that_lost_its_data_makes_readers_reload() {
             redis.restart();
         },
     );
-    assert!(felt.reconnects == 0 && felt.reloads > 0, "{felt:?}");
+    assert!(effects.reconnects == 0 && effects.reloads > 0, "{effects:?}");
 }
 
 #[test]
@@ -102,14 +102,14 @@ fn killing_subscriptions_loses_no_message() {
     let mut redis = Redis::start();
     let relays = relays(&redis.url(), &["r1", "r2"]);
     let checker = Checker { messages: rounds(200), ..Checker::default() };
-    let felt =
+    let effects =
         checker.run(seeded("pubsub kill"), &addresses(&relays), &mut redis, |progress, redis| {
             for step in 1..8 {
                 progress.wait(f64::from(step) / 10.0);
                 cmd!(redis, "CLIENT", "KILL", "TYPE", "pubsub").ok();
             }
         });
-    assert_eq!((felt.reconnects, felt.reloads), (0, 0));
+    assert_eq!((effects.reconnects, effects.reloads), (0, 0));
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn network_faults_between_relay_and_redis_lose_no_message() {
     let relays = relays(&format!("redis://{}", proxy.address()), &["r1", "r2"]);
     let checker =
         Checker { messages: rounds(100), deadline: Duration::from_secs(150), ..Checker::default() };
-    let felt =
+    let effects =
         checker.run(seeded("bad weather"), &addresses(&relays), &mut redis, |progress, _| {
             let storms = [
                 Weather::Delay(Duration::from_millis(20)),
@@ -151,5 +151,5 @@ fn network_faults_between_relay_and_redis_lose_no_message() {
                 relays.iter().for_each(Relay::wait_ready);
             }
         });
-    assert_eq!((felt.reconnects, felt.reloads), (0, 0), "sockets stay open");
+    assert_eq!((effects.reconnects, effects.reloads), (0, 0), "sockets stay open");
 }

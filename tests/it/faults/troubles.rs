@@ -29,26 +29,26 @@ fn publish(redis: &Redis, room: &str, name: &str) {
 }
 
 #[track_caller]
-fn hears(client: &Client, redis: &Redis, room: &str, name: &str) {
+fn assert_receives(client: &Client, redis: &Redis, room: &str, name: &str) {
     eventually(&format!("{name} in {room} for {}", client.user), SOON, || {
         publish(redis, room, name);
-        let heard = client.events(room).iter().any(|event| event.json["name"] == name);
-        if heard { Ok(()) } else { Err(client.arrived()) }
+        let received = client.events(room).iter().any(|event| event.json["name"] == name);
+        if received { Ok(()) } else { Err(client.arrived()) }
     });
 }
 
 /// The state of Redis as this client was notified of it.
 fn standings(client: &Client) -> Vec<String> {
     let frames = client.frames_from(0).into_iter();
-    let told = frames.filter(|frame| frame.json["type"] == "upstream");
-    told.map(|frame| frame.json["state"].as_str().unwrap_or_default().to_owned()).collect()
+    let states = frames.filter(|frame| frame.json["type"] == "upstream");
+    states.map(|frame| frame.json["state"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 #[track_caller]
 fn is_told(client: &Client, expected: &[&str]) {
     eventually(&format!("{expected:?} for {}", client.user), LATER, || match standings(client) {
-        told if told == expected => Ok(()),
-        told => Err(format!("{told:?}")),
+        states if states == expected => Ok(()),
+        states => Err(format!("{states:?}")),
     });
 }
 
@@ -72,8 +72,8 @@ fn goes_on(redis: &Redis, reason: &str, begin: impl FnOnce(), end: impl FnOnce()
 
     // A new login reads the personal room, a room that she is a member of, and others on demand.
     let dora = relay.connect("dora");
-    hears(&dora, redis, "@dora", "at login");
-    hears(&dora, redis, "hall", "at login too");
+    assert_receives(&dora, redis, "@dora", "at login");
+    assert_receives(&dora, redis, "hall", "at login too");
     let seen = dora.ok(json!({"op": "subscribe", "room": "lobby"}));
     let cursor = seen["last"].clone();
     let resumed = dora.ok(json!({"op": "resume", "rooms": {"lobby": cursor}}));
@@ -93,7 +93,7 @@ fn goes_on(redis: &Redis, reason: &str, begin: impl FnOnce(), end: impl FnOnce()
     eventually("a new path", LATER, || if connects() > before { Ok(()) } else { Err("no".into()) });
     wait_told(&relay, 200, reason);
     for client in [&alice, &bob, &dora] {
-        hears(client, redis, "lobby", "after a resubscription");
+        assert_receives(client, redis, "lobby", "after a resubscription");
     }
     dora.ok(json!({"op": "unsubscribe", "room": "hall"}));
     is_told(&dora, &["writes_refused"]);
@@ -218,9 +218,9 @@ fn clients_are_notified_that_redis_is_away_and_back_and_flapping_floods_no_clien
         wait_told(&relay, 200, "ready\n");
     }
     alice.ok(json!({"op": "ping"}));
-    let told = standings(&alice).len() - 2;
+    let states = standings(&alice).len() - 2;
     let most = 1 + usize::try_from(begun.elapsed().as_secs() / 2).expect("a number");
-    assert!(told <= most, "{told} of 60 changes, {most} at most: {}", alice.arrived());
+    assert!(states <= most, "{states} of 60 changes, {most} at most: {}", alice.arrived());
 }
 
 /// The rights that a relay's Redis user needs, from `docs/operations.md`.

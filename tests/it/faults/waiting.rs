@@ -9,7 +9,7 @@ use chat_tests::wait::{LATER, eventually};
 use serde_json::{Value, json};
 
 /// How many sends of one connection may wait: the relay's bound.
-const LANE: usize = 64;
+const QUEUE: usize = 64;
 
 fn answer(client: &Client, reference: u64) -> Result<Value, Value> {
     eventually("the answer to a send", LATER, || {
@@ -33,21 +33,22 @@ fn sends_wait_within_bounds_and_are_stored_once_in_order() {
     alice.ok(json!({"op": "join", "room": "lobby"}));
     redis.kill();
     relay.wait_unready();
-    let asked: Vec<u64> =
-        (0..LANE + 6).map(|n| alice.ask(send("lobby", &format!("m{n}"), &n.to_string()))).collect();
+    let asked: Vec<u64> = (0..QUEUE + 6)
+        .map(|n| alice.ask(send("lobby", &format!("m{n}"), &n.to_string())))
+        .collect();
     // Sends over the bound are refused at once; waiting ones are not acknowledged.
-    for reference in &asked[LANE..] {
+    for reference in &asked[QUEUE..] {
         assert_eq!(answer(&alice, *reference).expect_err("too many")["code"], "UNAVAILABLE");
     }
     alice.ok(json!({"op": "ping"}));
-    assert!(asked[..LANE].iter().all(|reference| alice.reply(*reference).is_none()));
+    assert!(asked[..QUEUE].iter().all(|reference| alice.reply(*reference).is_none()));
     assert_eq!(relay.metric("chat_relay_sends_waiting"), Some(64.0));
     redis.restart();
     let ids: Vec<String> =
-        asked[..LANE].iter().map(|reference| id(answer(&alice, *reference))).collect();
+        asked[..QUEUE].iter().map(|reference| id(answer(&alice, *reference))).collect();
     let page = history(&mut redis.wire(), "lobby", &["COUNT", "1000"]);
     assert_eq!(page.ids(), ids);
-    assert_eq!(page.texts(), (0..LANE).map(|n| format!("m{n}")).collect::<Vec<_>>());
+    assert_eq!(page.texts(), (0..QUEUE).map(|n| format!("m{n}")).collect::<Vec<_>>());
     assert_eq!(relay.metric("chat_relay_sends_waiting"), Some(0.0));
     // There is room again.
     alice.ok(send("lobby", "after", "after"));

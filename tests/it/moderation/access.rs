@@ -105,9 +105,9 @@ fn a_room_made_private_while_answers_are_late_is_closed_to_strangers() {
     cmd!(wire, "CHAT.ROOM", "lobby", "SET", "access", "members").ok();
     let ids = [0, 1].map(|n| secret(&mut wire, n));
     scene.members[0].next_of("lobby", "room");
-    never("nothing is heard before the answer", Duration::from_secs(2), || {
-        let heard = [&scene.stranger, &scene.members[0]].map(secrets);
-        if heard.iter().all(Vec::is_empty) { Ok(()) } else { Err(format!("{heard:?}")) }
+    never("nothing is received before the answer", Duration::from_secs(2), || {
+        let received = [&scene.stranger, &scene.members[0]].map(secrets);
+        if received.iter().all(Vec::is_empty) { Ok(()) } else { Err(format!("{received:?}")) }
     });
     proxy.set(Weather::Fair);
     scene.check(&mut wire, &ids);
@@ -130,7 +130,7 @@ fn a_user_whose_access_is_unknown_receives_nothing() {
     cmd!(wire, "CHAT.LEAVE", "club", "sam").ok();
     let ids = [0, 1].map(|n| secret(&mut wire, n));
     cmd!(wire, "CHAT.SEND", "club", "mia", "another secret").ok();
-    never("nothing is heard before the answer", Duration::from_secs(2), || {
+    never("nothing is received before the answer", Duration::from_secs(2), || {
         let frames = scene.stranger.frames_from(0);
         match frames.iter().find(|frame| frame.text.contains("secret")) {
             None => Ok(()),

@@ -13,7 +13,7 @@ mod relay;
 // Revoked tokens and suspended users.
 mod revoking;
 // The actions that `rule_table` tries, as command and as operation.
-mod rule_deeds;
+mod rule_actions;
 // Every role, every state of a room, every action.
 mod rule_table;
 // CHAT.SANCTIONS lists bans and mutes in pages of bounded work.

@@ -54,13 +54,13 @@ fn a_banned_user_who_keeps_joining_receives_no_message_sent_meanwhile() {
         witness.ok(json!({"op": "join", "room": "lobby"}));
     }
     let stop = AtomicBool::new(false);
-    let (mut rounds, mut heard) = (0, Vec::new());
+    let (mut rounds, mut received) = (0, Vec::new());
     std::thread::scope(|threads| {
         for client in &mallory {
             threads.spawn(|| insist(client, &stop));
         }
         let end = Instant::now() + patience(Duration::from_secs(4));
-        while Instant::now() < end && heard.is_empty() {
+        while Instant::now() < end && received.is_empty() {
             rounds += 1;
             if random.random_ratio(1, 4) {
                 cmd!(wire, "CLIENT", "KILL", "TYPE", "pubsub").ok();
@@ -80,7 +80,7 @@ fn a_banned_user_who_keeps_joining_receives_no_message_sent_meanwhile() {
             }
             for (client, from) in mallory.iter().zip(&from) {
                 let frames = client.frames_from(*from).into_iter();
-                heard.extend(frames.filter(|frame| frame.text.contains(&sealed)));
+                received.extend(frames.filter(|frame| frame.text.contains(&sealed)));
             }
             cmd!(wire, "CHAT.MOD", "lobby", "*", "UNBAN", "mallory").ok();
             // She has joined, on some relay, before she is banned again.
@@ -88,15 +88,15 @@ fn a_banned_user_who_keeps_joining_receives_no_message_sent_meanwhile() {
             eventually("a word to her", SOON, || {
                 let open = format!("open {rounds}");
                 cmd!(wire, "CHAT.SEND", "lobby", "owner", &open).ok();
-                let hears = mallory.iter().zip(&from).any(|(client, from)| {
+                let receives = mallory.iter().zip(&from).any(|(client, from)| {
                     client.frames_from(*from).iter().any(|frame| frame.text.contains(&open))
                 });
-                if hears { Ok(()) } else { Err(mallory[0].arrived()) }
+                if receives { Ok(()) } else { Err(mallory[0].arrived()) }
             });
         }
         stop.store(true, Ordering::Relaxed);
     });
-    assert!(heard.is_empty(), "after {rounds} bans: {}", heard[0].text);
+    assert!(received.is_empty(), "after {rounds} bans: {}", received[0].text);
     assert!(mallory.iter().all(|client| client.closed().is_none()), "{}", mallory[0].arrived());
     assert!(rounds > 5, "{rounds} rounds");
     println!("{rounds} bans");

@@ -73,12 +73,12 @@ impl Scene {
     /// room after it, and no message with this word at all.
     #[track_caller]
     fn assert_put_out(&self, code: &str, word: &str) -> Vec<Value> {
-        let told = self.mallory.iter().map(|client| {
+        let received = self.mallory.iter().map(|client| {
             let gone = client.next_of("lobby", "gone").json;
             assert_eq!(gone["code"], code, "{gone}");
             gone
         });
-        let told: Vec<Value> = told.collect();
+        let received: Vec<Value> = received.collect();
         for client in &self.others {
             client.next_where("lobby", "the last message", |event| {
                 event["text"].as_str().is_some_and(|text| text.contains(word))
@@ -98,7 +98,7 @@ impl Scene {
         for client in &self.mallory {
             assert!(client.closed().is_none(), "only that room is closed to her");
         }
-        told
+        received
     }
 
     /// Mallory joins again, on both relays.

@@ -79,7 +79,7 @@ fn tokens_after_now_is_the_servers_clock_on_every_copy() {
 }
 
 /// Everything bob can do in his personal room, and every query with `AS bob`.
-fn deeds(id: &str) -> Vec<Command> {
+fn actions(id: &str) -> Vec<Command> {
     vec![
         args!["CHAT.PRESENCE", "@bob", "bob", "c2"],
         args!["CHAT.JOIN", "@bob", "bob"],
@@ -124,9 +124,9 @@ fn a_suspended_user_can_do_nothing_until_the_backend_lifts_it() {
     let beat = cmd!(wire, "CHAT.BEAT", "@bob", 60_000, "c1");
     assert_eq!(beat.list()[1].texts(), ["c1"], "his connections have ended");
     let digest = redis.digest();
-    for deed in deeds(&id) {
-        let reply = wire.call(&deed);
-        assert_eq!(reply.error(), "BANNED 0", "{deed:?}");
+    for action in actions(&id) {
+        let reply = wire.call(&action);
+        assert_eq!(reply.error(), "BANNED 0", "{action:?}");
     }
     for action in ["UNBAN", "BAN", "KICK"] {
         let own = cmd!(wire, "CHAT.MOD", "@bob", "bob", action, "bob");
@@ -150,9 +150,9 @@ fn a_suspended_user_can_do_nothing_until_the_backend_lifts_it() {
 
     assert_eq!(cmd!(wire, "CHAT.MOD", "@bob", "*", "UNBAN", "bob").int(), 1);
     assert_eq!(cmd!(wire, "CHAT.MOD", "@bob", "*", "UNBAN", "bob").int(), 0);
-    for deed in deeds(&id) {
-        let reply = wire.call(&deed);
-        assert!(!reply.is_error() || reply.error().starts_with("NOMSG"), "{deed:?}: {reply:?}");
+    for action in actions(&id) {
+        let reply = wire.call(&action);
+        assert!(!reply.is_error() || reply.error().starts_with("NOMSG"), "{action:?}: {reply:?}");
     }
 }
 

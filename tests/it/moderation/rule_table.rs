@@ -14,7 +14,7 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use serde_json::{Value, json};
 
-use crate::moderation::rule_deeds::{DEEDS, Deed, Scene};
+use crate::moderation::rule_actions::{ACTIONS, Action, Scene};
 
 /// A kind of room: its name, the settings applied last, the users who try, and their results.
 struct Table {
@@ -271,8 +271,8 @@ fn prepare(wire: &mut Wire, table: &Table, room: &str) -> (HashMap<&'static str,
     }
 }
 
-fn deed(name: &str) -> &'static Deed {
-    DEEDS.iter().find(|deed| deed.name == name).unwrap_or_else(|| panic!("no deed {name}"))
+fn action(name: &str) -> &'static Action {
+    ACTIONS.iter().find(|action| action.name == name).unwrap_or_else(|| panic!("no action {name}"))
 }
 
 /// Whether a result (`None`: success, otherwise the error's words) matches a word of a table.
@@ -288,7 +288,7 @@ fn fits(word: &str, outcome: Option<&str>) -> bool {
 }
 
 /// Every cell of every table.
-fn cells(mut each: impl FnMut(&Table, usize, &'static Deed, &'static str, &str)) {
+fn cells(mut each: impl FnMut(&Table, usize, &'static Action, &'static str, &str)) {
     let mut n = 0;
     for table in TABLES {
         for (name, row) in table.rows {
@@ -296,7 +296,7 @@ fn cells(mut each: impl FnMut(&Table, usize, &'static Deed, &'static str, &str))
             assert_eq!(words.len(), table.actors.len(), "{}: {name}", table.kind);
             for (actor, word) in table.actors.iter().zip(words) {
                 n += 1;
-                each(table, n, deed(name), actor, word);
+                each(table, n, action(name), actor, word);
             }
         }
     }
@@ -307,12 +307,12 @@ fn every_user_may_do_what_the_tables_allow_and_nothing_else() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let mut wrong = Vec::new();
-    cells(|table, n, deed, actor, word| {
+    cells(|table, n, action, actor, word| {
         let room = (table.room)(n);
         let (ids, other) = prepare(&mut wire, table, &room);
         let own = ids.get(actor).unwrap_or(&other);
         let scene = Scene { room: &room, actor, own, other: &other };
-        let Some(command) = (deed.command)(&scene) else { return assert_eq!(word, "-") };
+        let Some(command) = (action.command)(&scene) else { return assert_eq!(word, "-") };
         let digest = |wire: &mut Wire| cmd!(wire, "DEBUG", "DIGEST-VALUE", &room);
         let before = digest(&mut wire);
         let reply = wire.call(&command);
@@ -320,7 +320,7 @@ fn every_user_may_do_what_the_tables_allow_and_nothing_else() {
         let changed = digest(&mut wire) != before;
         if !fits(word, line) || (reply.is_error() && changed) {
             let kind = table.kind;
-            let name = deed.name;
+            let name = action.name;
             wrong.push(format!("{kind}: {name} by {actor}: {word}, not {reply:?} ({changed})"));
         }
     });
@@ -337,10 +337,10 @@ fn a_relay_allows_the_same() {
     let people: HashMap<&str, Client> =
         PEOPLE[1..].iter().map(|user| (*user, relay.connect(user))).collect();
     let mut wrong = Vec::new();
-    cells(|table, n, deed, actor, word| {
-        let (Some(op), Some(client)) = (deed.op, people.get(actor)) else { return };
+    cells(|table, n, action, actor, word| {
+        let (Some(op), Some(client)) = (action.op, people.get(actor)) else { return };
         // A relay checks first whether the user may enter at all.
-        if word == "field" || table.kind == "personal" && deed.name == "join" {
+        if word == "field" || table.kind == "personal" && action.name == "join" {
             return;
         }
         let room = (table.room)(n);
@@ -350,7 +350,7 @@ fn a_relay_allows_the_same() {
         let line = answer.as_ref().err().map(error_line);
         if !fits(word, line.as_deref()) {
             let kind = table.kind;
-            let name = deed.name;
+            let name = action.name;
             wrong.push(format!("{kind}: {name} by {actor}: {word}, not {answer:?}"));
         }
     });
@@ -372,10 +372,10 @@ fn error_line(error: &Value) -> String {
 
 #[test]
 fn every_action_is_in_a_table_and_every_error_of_a_rule_occurs() {
-    for deed in DEEDS {
+    for action in ACTIONS {
         let tried =
-            TABLES.iter().any(|table| table.rows.iter().any(|(name, _)| *name == deed.name));
-        assert!(tried, "{}", deed.name);
+            TABLES.iter().any(|table| table.rows.iter().any(|(name, _)| *name == action.name));
+        assert!(tried, "{}", action.name);
     }
     let words: Vec<&str> =
         TABLES.iter().flat_map(|table| table.rows).map(|(_, row)| *row).collect();
@@ -399,8 +399,8 @@ fn the_errors_of_a_ban_and_a_mute_hold_their_end() {
         let line = cmd!(wire, "CHAT.SEND", word, "alice", "more").error().to_owned();
         let until: u64 = line.split(' ').nth(1).and_then(|ms| ms.parse().ok()).expect("a time");
         assert!((before + 600_000..=after + 600_000).contains(&until), "{line}");
-        let told = alice.call(json!({"op": "send", "room": word, "text": "x"})).expect_err("no");
-        assert_eq!((&told["code"], &told["until_ms"]), (&json!(code), &json!(until)), "{told}");
+        let error = alice.call(json!({"op": "send", "room": word, "text": "x"})).expect_err("no");
+        assert_eq!((&error["code"], &error["until_ms"]), (&json!(code), &json!(until)), "{error}");
         let row = cmd!(wire, "CHAT.ROOM", word, "AS", "alice");
         match action {
             "MUTE" => assert_eq!(row.get("muted_until").map(Reply::int), i64::try_from(until).ok()),

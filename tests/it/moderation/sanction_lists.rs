@@ -8,7 +8,7 @@ use chat_tests::wait::{LATER, eventually};
 use chat_tests::{args, cmd};
 
 /// A row as text: the user, then for ban and mute nothing, `ever`, or `until`.
-fn told(row: &Reply) -> String {
+fn row_text(row: &Reply) -> String {
     let word = |until: &Reply| match until {
         Reply::Nil => "-",
         Reply::Int(0) => "ever",
@@ -20,7 +20,7 @@ fn told(row: &Reply) -> String {
 }
 
 fn rows(wire: &mut Wire, command: &[&str], page: usize) -> Vec<String> {
-    all_pages(wire, command, page).iter().map(told).collect()
+    all_pages(wire, command, page).iter().map(row_text).collect()
 }
 
 fn moderate(wire: &mut Wire, room: &str, actor: &str, rest: &[&str]) {

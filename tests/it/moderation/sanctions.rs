@@ -146,18 +146,18 @@ fn each_action_changes_once_and_is_published_once() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     prepare(&mut wire);
-    let told = |wire: &mut Wire| sync(wire, "lobby", "0-0", &[]).events.len();
+    let event_count = |wire: &mut Wire| sync(wire, "lobby", "0-0", &[]).events.len();
     for (action, kind) in
         [("MUTE", "mute"), ("UNMUTE", "unmute"), ("BAN", "ban"), ("UNBAN", "unban")]
     {
         let command = args!["CHAT.MOD", "lobby", "owner", action, "bob"];
-        let before = told(&mut wire);
+        let before = event_count(&mut wire);
         assert_eq!(wire.call(&command).int(), 1, "{action}");
         let event = newest(&mut wire);
         let found = (&event["kind"], &event["by"], &event["until"]);
         assert_eq!(found, (&json!(kind), &json!("owner"), &Value::Null), "{event}");
         assert_eq!(wire.call(&command).int(), 0, "{action} again");
-        assert_eq!(told(&mut wire), before + 1, "{action}");
+        assert_eq!(event_count(&mut wire), before + 1, "{action}");
     }
     // Another length is a change: for a while, then for ever.
     for (rest, changes) in [(&["FOR", "600000"][..], 1), (&[], 1), (&[], 0)] {

@@ -116,7 +116,7 @@ fn after_an_outage_every_connection_is_renewed_at_once_and_no_leave_is_published
     }
     for n in 10..20 {
         cmd!(wire, "DEL", room(n)).ok();
-        cmd!(wire, "CHAT.SEND", room(n), "owner", "anew").ok();
+        cmd!(wire, "CHAT.SEND", room(n), "owner", "again").ok();
     }
     let monitor = Monitor::of(&redis);
     path.set(Weather::Fair);
@@ -133,8 +133,8 @@ fn after_an_outage_every_connection_is_renewed_at_once_and_no_leave_is_published
     let missing: Vec<&String> = rooms.iter().filter(|room| !early.contains(room)).collect();
     assert!(missing.is_empty(), "not beaten at once: {missing:?}");
     for n in 20..ROOMS {
-        let told = leaves(&channel, &room(n));
-        assert!(told.is_empty(), "{told:?}");
+        let left = leaves(&channel, &room(n));
+        assert!(left.is_empty(), "{left:?}");
     }
 }
 

@@ -76,7 +76,7 @@ fn a_contacts_presence_is_delivered_and_nothing_else() {
     presence(&carol, "@bob", "leave");
     for client in [&alice, &carol] {
         for frame in client.events("@bob") {
-            assert_eq!(frame.json["type"], "presence", "{} hears {}", client.user, frame.text);
+            assert_eq!(frame.json["type"], "presence", "{} received {}", client.user, frame.text);
         }
         let all = client.frames_from(0);
         assert!(all.iter().all(|frame| !frame.text.contains("secret")), "{}", client.arrived());
@@ -124,8 +124,8 @@ fn a_contact_is_resumed_and_queried_after_a_gap() {
     cmd!(redis, "CHAT.PRESENCE", "@bob", "bob", "elsewhere").ok();
     presence(&alice, "@bob", "join");
     let events = alice.events("@bob");
-    let told = |kind: &str| events.iter().filter(|frame| frame.json["type"] == kind).count();
-    assert_eq!(told("reload") + told("message"), 0, "{}", alice.arrived());
+    let count = |kind: &str| events.iter().filter(|frame| frame.json["type"] == kind).count();
+    assert_eq!(count("reload") + count("message"), 0, "{}", alice.arrived());
     assert!(events.iter().all(|frame| !frame.text.contains("secret")), "{}", alice.arrived());
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use chat_tests::checking::monitor::{Monitor, deadlines};
-use chat_tests::checking::people::{leaves, told, ts, who};
+use chat_tests::checking::people::{events_of, leaves, ts, who};
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::client::Client;
 use chat_tests::cmd;
@@ -75,7 +75,7 @@ fn users_of_a_killed_relay_leave_once_in_time_unless_they_reconnect() {
     elsewhere.extend(arrive(&r2, (1..USERS).step_by(10)));
     let kept: BTreeSet<String> = elsewhere.iter().map(|client| client.user.clone()).collect();
     let gone: Vec<usize> = (0..USERS).filter(|n| !kept.contains(&user(*n))).collect();
-    eventually("everybody else to be told gone", LATER, || {
+    eventually("all other users to leave", LATER, || {
         let all = channel.all();
         let count = all.iter().filter(|(_, text)| text.contains("\"kind\":\"leave\"")).count();
         if count >= 2 * gone.len() {
@@ -121,14 +121,14 @@ fn users_of_a_killed_relay_leave_once_in_time_unless_they_reconnect() {
             // MONITOR stamps a command with the wall clock, a little after the command has read the
             // monotonic clock: on a busy machine the server may be interrupted in between.
             let early = at + STAMPED_LATE < due;
-            assert!(!early && at <= latest, "{room} {}: due {due}, told {at}", user(*n));
+            assert!(!early && at <= latest, "{room} {}: due {due}, published {at}", user(*n));
             worst = worst.max(at.saturating_sub(due));
         }
     }
     println!("{} leaves, the latest {worst} ms after its deadline", 2 * gone.len());
     for user in &kept {
         for channel_of in [room(user[1..].parse().expect("a number")), format!("@{user}")] {
-            let events = told(&channel, &channel_of, "presence");
+            let events = events_of(&channel, &channel_of, "presence");
             let own: Vec<_> = events.iter().filter(|event| event["user"] == **user).collect();
             assert!(own.is_empty(), "{user} was never away: {own:?}");
         }
@@ -212,6 +212,6 @@ fn a_client_that_moves_from_a_drained_relay_within_the_grace_never_leaves() {
     });
     assert_eq!((&leave["user"], &leave["reason"]), (&json!("bob"), &json!("timeout")));
     until(moved + Duration::from_millis(3_500));
-    let events = told(&channel, "lobby", "presence");
+    let events = events_of(&channel, "lobby", "presence");
     assert!(events.iter().all(|event| event["user"] == "bob"), "{events:?}");
 }

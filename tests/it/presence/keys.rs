@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chat_tests::at_once::at_once;
-use chat_tests::checking::people::{leaves, online, told, ts, who};
+use chat_tests::checking::people::{events_of, leaves, online, ts, who};
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::client::Client;
 use chat_tests::clients::wire::Wire;
@@ -58,11 +58,12 @@ impl Scene {
             none => Err(format!("{none}")),
         });
         never("alice to be gone", LONG_ENOUGH, || {
-            let told = ["lobby", "@alice", "other"].map(|room| leaves(&self.channel, room));
-            let of_alice = told.iter().flatten().filter(|event| event["user"] == "alice").count();
+            let published = ["lobby", "@alice", "other"].map(|room| leaves(&self.channel, room));
+            let of_alice =
+                published.iter().flatten().filter(|event| event["user"] == "alice").count();
             match (of_alice, online(&mut wire, "@alice")) {
                 (0, 1) => Ok(()),
-                _ => Err(format!("{told:?}")),
+                _ => Err(format!("{published:?}")),
             }
         });
         assert!(self.alice.closed().is_none());
@@ -80,7 +81,7 @@ fn a_removed_room_publishes_no_leaves() {
         let scene = Scene::with(&[]);
         let mut wire = scene.wire();
         wire.call(end).ok();
-        eventually("the drop", LATER, || match told(&scene.channel, "lobby", "drop").len() {
+        eventually("the drop", LATER, || match events_of(&scene.channel, "lobby", "drop").len() {
             1 => Ok(()),
             other => Err(format!("{end:?}: {other}")),
         });
@@ -107,7 +108,7 @@ fn an_evicted_room_publishes_no_leaves() {
     cmd!(wire, "CONFIG", "SET", "maxmemory", 1).ok();
     eventually("the drop", LATER, || {
         cmd!(wire, "CHAT.ONLINE", "nowhere");
-        match told(&scene.channel, "lobby", "drop").first() {
+        match events_of(&scene.channel, "lobby", "drop").first() {
             Some(drop) if drop["reason"] == "evicted" => Ok(()),
             other => Err(format!("{other:?}")),
         }
@@ -145,7 +146,7 @@ fn swapping_databases_ends_unused_presence_without_events() {
     let everything = leaves(&scene.channel, "lobby");
     assert!(
         everything.is_empty(),
-        "bob's going is not told under a name others bear: {everything:?}"
+        "bob's leave is not published under another room's name: {everything:?}"
     );
     cmd!(wire, "SELECT", 1).ok();
     eventually("nobody in the swapped database", LATER, || match online(&mut wire, "lobby") {
@@ -209,5 +210,5 @@ fn a_room_moved_to_another_server_keeps_presence_for_one_grace() {
     let latest = after + TTL.max(GRACE) + GRACE + 1_000;
     assert!((earliest..=latest).contains(&ts(&leave)), "{leave}, between {earliest} and {latest}");
     assert!(leaves(&old, "lobby").is_empty(), "{:?}", old.all());
-    assert_eq!(told(&old, "lobby", "drop").len(), 1);
+    assert_eq!(events_of(&old, "lobby", "drop").len(), 1);
 }

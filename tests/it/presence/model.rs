@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use chat_tests::checking::people::{replayed, replayed_from, told, who};
+use chat_tests::checking::people::{events_of, replayed, replayed_from, who};
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::client::Client;
 use chat_tests::seed::{patience, seeded};
@@ -195,12 +195,12 @@ fn the_store_its_replica_and_the_events_agree_with_a_model() {
         assert_eq!(who(&mut wire, room), expected, "{room} on the primary");
         assert_eq!(who(&mut copy, room), expected, "{room} on the replica");
         eventually("the events to say the same", LATER, || {
-            let events = told(&channel, room, "presence");
+            let events = events_of(&channel, room, "presence");
             let from_events = replayed(&events);
             changes += events.len();
             if from_events == expected { Ok(()) } else { Err(format!("{room}: {from_events:?}")) }
         });
-        eventually("the same to be told to a client", LATER, || {
+        eventually("the same to reach a client", LATER, || {
             let frames = watcher.events(room).into_iter().map(|frame| frame.json);
             let others = |event: &Value| event["type"] == "presence" && event["user"] != WATCHER;
             let here = BTreeSet::from([WATCHER.to_owned()]);

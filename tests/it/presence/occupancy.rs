@@ -1,6 +1,6 @@
 //! A room with very many users publishes their number instead of each join and leave.
 
-use chat_tests::checking::people::{leaves, online, told, ts, who};
+use chat_tests::checking::people::{events_of, leaves, online, ts, who};
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::wire::{Command, Wire};
 use chat_tests::servers::redis::Redis;
@@ -32,8 +32,8 @@ fn all(wire: &mut Wire, commands: &[Command]) {
 #[track_caller]
 fn wait_told(channel: &Subscriber, users: usize) {
     eventually("the true number", LATER, || {
-        let told = told(channel, "lobby", "occupancy");
-        match told.last() {
+        let counts = events_of(channel, "lobby", "occupancy");
+        match counts.last() {
             Some(event) if event["users"] == users => Ok(()),
             other => Err(format!("{other:?}")),
         }
@@ -56,11 +56,13 @@ fn a_crowd_is_counted_and_published_at_most_once_a_second_with_a_correct_last_co
     let id = cmd!(wire, "CHAT.SEND", "lobby", "owner", "hi").text().to_owned();
     let channel = Subscriber::new(&redis, &["lobby"]);
     all(&mut wire, &come(0, ANNOUNCED as usize));
-    eventually("each one told", LATER, || match told(&channel, "lobby", "presence").len() as i64 {
-        ANNOUNCED => Ok(()),
-        other => Err(other.to_string()),
+    eventually("each join to be published", LATER, || {
+        match events_of(&channel, "lobby", "presence").len() as i64 {
+            ANNOUNCED => Ok(()),
+            other => Err(other.to_string()),
+        }
     });
-    assert!(told(&channel, "lobby", "occupancy").is_empty());
+    assert!(events_of(&channel, "lobby", "occupancy").is_empty());
     // The next user makes it a crowd.
     for size in [41, 42, 100, 300, 299, 150] {
         let before = online(&mut wire, "lobby") as usize;
@@ -72,9 +74,9 @@ fn a_crowd_is_counted_and_published_at_most_once_a_second_with_a_correct_last_co
     cmd!(wire, "CHAT.PRESENCE", "lobby", "u001", "c1", "STATUS", "away").ok();
     cmd!(wire, "CHAT.MOD", "lobby", "*", "KICK", "u149").ok();
     wait_told(&channel, 149);
-    let presence = told(&channel, "lobby", "presence");
+    let presence = events_of(&channel, "lobby", "presence");
     assert_eq!(presence.len() as i64, ANNOUNCED, "{:?}", presence.last());
-    let occupancy = told(&channel, "lobby", "occupancy");
+    let occupancy = events_of(&channel, "lobby", "occupancy");
     assert_seconds_apart(&occupancy);
     let first = &occupancy[0];
     assert_eq!((&first["room"], &first["last"]), (&json!("lobby"), &json!(id)));
@@ -90,19 +92,19 @@ fn a_crowd_is_counted_and_published_at_most_once_a_second_with_a_correct_last_co
     all(&mut wire, &go(ANNOUNCED as usize, 149));
     let picture = who(&mut wire, "lobby");
     let seen = eventually("single ones", LATER, || {
-        let presence = told(&channel, "lobby", "presence");
-        let told = presence.len() > ANNOUNCED as usize;
-        if told { Ok(presence.len()) } else { Err(format!("{:?}", channel.all().last())) }
+        let presence = events_of(&channel, "lobby", "presence");
+        let announced = presence.len() > ANNOUNCED as usize;
+        if announced { Ok(presence.len()) } else { Err(format!("{:?}", channel.all().last())) }
     });
     assert_eq!(picture.len() as i64, ANNOUNCED);
-    assert_eq!(seen as i64, ANNOUNCED + 1, "the one whose going ends the crowd is told");
+    assert_eq!(seen as i64, ANNOUNCED + 1, "the leave that ends the crowd is published");
     all(&mut wire, &go(0, 10));
     eventually("each leave", LATER, || {
         let leaves = leaves(&channel, "lobby");
         if leaves.len() >= 11 { Ok(()) } else { Err(format!("{leaves:?}")) }
     });
     assert_eq!(who(&mut wire, "lobby").len() as i64, ANNOUNCED - 10);
-    let after = &told(&channel, "lobby", "presence")[seen..];
+    let after = &events_of(&channel, "lobby", "presence")[seen..];
     assert_eq!(after.len(), 10);
     assert_eq!(after[9]["users"], ANNOUNCED - 10);
 }
@@ -131,7 +133,7 @@ fn a_crowd_that_times_out_is_published_as_a_count_and_the_rest_by_name() {
         }
     });
     assert_eq!(left.len() as i64, ANNOUNCED - 30 + 1, "{left:?}");
-    assert_seconds_apart(&told(&channel, "lobby", "occupancy"));
+    assert_seconds_apart(&events_of(&channel, "lobby", "occupancy"));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use chat_tests::checking::people::{leaves, online, told, ts, who};
+use chat_tests::checking::people::{events_of, leaves, online, ts, who};
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::client::Client;
 use chat_tests::clients::wire::Wire;
@@ -77,7 +77,7 @@ fn assert_gone(redis: &Redis, channel: &Subscriber, earliest: u64, mut latest: u
         if leaves.len() == 20 { Ok(()) } else { Err(format!("{leaves:?}")) }
     });
     assert!(
-        told(channel, "lobby", "presence").iter().all(|event| event["user"] != "alice"),
+        events_of(channel, "lobby", "presence").iter().all(|event| event["user"] != "alice"),
         "{:?}",
         channel.all()
     );
@@ -174,8 +174,8 @@ fn a_planned_failover_publishes_no_leave_of_a_connected_user() {
     primary.catch_up(&replica);
     assert_eq!(who(&mut copy, "lobby"), alone(), "on the replica");
     assert_eq!(primary.digest(), replica.digest());
-    let told = leaves(&old, "lobby");
-    assert!(told.is_empty(), "a replica publishes nothing of its own: {told:?}");
+    let published = leaves(&old, "lobby");
+    assert!(published.is_empty(), "a replica publishes nothing of its own: {published:?}");
     assert!(alice.closed().is_none());
 }
 
@@ -199,8 +199,12 @@ fn a_replica_that_is_cut_off_ends_no_presence_and_publishes_nothing() {
     });
     let mut copy = replica.wire();
     never("the replica to act by itself", Duration::from_millis(1_500), || {
-        let (here, told) = (online(&mut copy, "lobby"), channel.all());
-        if here == 20 && told.is_empty() { Ok(()) } else { Err(format!("{here}, {told:?}")) }
+        let (here, published) = (online(&mut copy, "lobby"), channel.all());
+        if here == 20 && published.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{here}, {published:?}"))
+        }
     });
     link.set(Weather::Fair);
     replica.catch_up(&primary);

@@ -1,7 +1,7 @@
 //! The shown status of a user with several devices, and when a user was last seen.
 
 use chat_tests::at_once::at_once;
-use chat_tests::checking::people::{online, shown, told};
+use chat_tests::checking::people::{events_of, online, shown};
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::wire::Wire;
 use chat_tests::cmd;
@@ -36,7 +36,7 @@ fn the_most_present_status_of_several_devices_is_shown_and_published_on_change()
     let channel = Subscriber::new(&redis, &["lobby"]);
     cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "phone", "STATUS", "dnd").ok();
     let join = eventually("the join", LATER, || {
-        told(&channel, "lobby", "presence").first().cloned().ok_or_else(String::new)
+        events_of(&channel, "lobby", "presence").first().cloned().ok_or_else(String::new)
     });
     assert_eq!((&join["kind"], &join["status"]), (&json!("join"), &json!("dnd")));
     let mut expected = 1;
@@ -57,11 +57,11 @@ fn the_most_present_status_of_several_devices_is_shown_and_published_on_change()
         // An event that is certainly published after it.
         cmd!(wire, "CHAT.SIGNAL", "lobby", "*", "mark", json!({"after": step}).to_string()).ok();
         eventually("the mark", LATER, || {
-            let marks = told(&channel, "lobby", "signal");
+            let marks = events_of(&channel, "lobby", "signal");
             let found = marks.iter().any(|mark| mark["data"]["after"] == *step);
             if found { Ok(()) } else { Err(format!("{marks:?}")) }
         });
-        let events = told(&channel, "lobby", "presence");
+        let events = events_of(&channel, "lobby", "presence");
         assert_eq!(events.len(), expected, "{step}: {:?}", events.last());
         if *is_told {
             let last = &events[expected - 1];

@@ -38,7 +38,7 @@ fn the_first_connection_joins_and_the_last_one_leaves() {
     assert_eq!(
         (&event["user"], &event["users"]),
         (&"bob".into(), &2.into()),
-        "the second device is not told"
+        "no event for the second device"
     );
     assert_eq!(cmd!(wire, "CHAT.PRESENCE", "lobby", "bob", "c3", "STATUS", "away"), answer(2));
     let event = channel.next_of("presence");

@@ -301,7 +301,7 @@ fn a_user_who_writes_too_fast_gets_a_retry_time() {
     let start = std::time::Instant::now();
     eventually("the next one", LATER, || send(&bob).map(drop).map_err(|error| error.to_string()));
     let waited = start.elapsed().as_millis() as u64;
-    assert!(waited + 50 >= retry, "told to wait {retry} ms, waited {waited} ms");
+    assert!(waited + 50 >= retry, "the error says {retry} ms, waited {waited} ms");
     for _ in 0..3 {
         send(&alice).expect("who keeps order is not slowed down");
     }

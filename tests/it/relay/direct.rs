@@ -157,9 +157,12 @@ fn a_blocked_user_cannot_reach_the_user_who_blocks() {
     let public = alice.ok(op)["id"].clone();
     bob.next_where("lobby", "the message", |event| event["id"] == public);
     no_notice(&[&bob], &[before]);
-    let told = channel.all();
-    assert!(told.iter().all(|(_, text)| !text.contains("\"notice\"")), "{told:?}");
-    assert!(told.iter().all(|(room, text)| room != DIRECT || !text.contains("alice")), "{told:?}");
+    let published = channel.all();
+    assert!(published.iter().all(|(_, text)| !text.contains("\"notice\"")), "{published:?}");
+    assert!(
+        published.iter().all(|(room, text)| room != DIRECT || !text.contains("alice")),
+        "{published:?}"
+    );
     // She can still read and delete her messages.
     let page = alice.ok(json!({"op": "history", "room": DIRECT}));
     assert_eq!(page["events"][0]["id"], id);

@@ -75,28 +75,28 @@ fn a_client_that_ignores_ratelimit_is_closed_and_refused() {
         let user = format!("loud{n}");
         let mut loud = RawSocket::connect(relay.address(), &user);
         let mut mouth = loud.share();
-        let told = std::thread::scope(|scope| {
+        let errors = std::thread::scope(|scope| {
             scope.spawn(|| {
                 mouth.send_bytes(&beginning).expect("the relay reads");
                 while mouth.send_bytes(&again).is_ok() {}
             });
-            let mut told = Vec::new();
+            let mut errors = Vec::new();
             while let Some(frame) = loud.receive() {
                 let text = String::from_utf8_lossy(&frame.payload).into_owned();
                 match frame.close_code() {
-                    Some(code) => told.push(code.to_string()),
-                    None if text.contains("RATELIMIT") => told.push("RATELIMIT".into()),
+                    Some(code) => errors.push(code.to_string()),
+                    None if text.contains("RATELIMIT") => errors.push("RATELIMIT".into()),
                     None => continue,
                 }
                 if frame.opcode == opcode::CLOSE {
                     loud.end();
                 }
             }
-            told
+            errors
         });
-        assert_eq!(told.first().map(String::as_str), Some("RATELIMIT"), "{what}");
+        assert_eq!(errors.first().map(String::as_str), Some("RATELIMIT"), "{what}");
         assert_eq!(
-            told.last().map(String::as_str),
+            errors.last().map(String::as_str),
             Some(&*close_code::FLOOD.number.to_string()),
             "{what}"
         );

@@ -171,7 +171,7 @@ fn half_closed_silent_and_slow_clients_are_closed() {
     half.half_close();
     assert!(
         [Some(close_code::EOF.number), None].contains(&half.close_code()),
-        "closed as `eof`, if it still can be told"
+        "closed as `eof`, if the frame still arrives"
     );
 
     // Reads, but never answers a ping.
@@ -226,7 +226,7 @@ fn a_slow_message_is_not_silence_but_has_a_deadline() {
     let begun = Instant::now();
     for (n, byte) in request.iter().enumerate() {
         until(begun + Duration::from_millis(50) * n as u32);
-        socket.send_bytes(&[*byte]).expect("it is heard");
+        socket.send_bytes(&[*byte]).expect("the relay reads");
     }
     assert!(begun.elapsed() > Duration::from_millis(1000));
     assert!(socket.answer(1).is_some());

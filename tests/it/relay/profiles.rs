@@ -9,7 +9,7 @@ use chat_tests::wait::{SOON, eventually};
 use serde_json::{Value, json};
 
 /// The profiles that this client received.
-fn told(client: &Client) -> Vec<Value> {
+fn profiles(client: &Client) -> Vec<Value> {
     let frames = client.frames_from(0).into_iter().map(|frame| frame.json);
     frames.filter(|frame| frame["type"] == "profile").collect()
 }
@@ -19,9 +19,9 @@ fn told(client: &Client) -> Vec<Value> {
 #[track_caller]
 fn knows(client: &Client, name: &str) -> usize {
     eventually(&format!("the name {name} for {}", client.user), SOON, || {
-        let told = told(client);
-        match told.last() {
-            Some(last) if last["data"]["name"] == name => Ok(told.len()),
+        let received = profiles(client);
+        match received.last() {
+            Some(last) if last["data"]["name"] == name => Ok(received.len()),
             _ => Err(client.arrived()),
         }
     })
@@ -50,7 +50,7 @@ fn a_changed_profile_reaches_every_user_in_a_shared_room_once() {
     for client in [&alice, &carol, &eve] {
         knows(client, "Bob");
     }
-    let frame = &told(&alice)[0];
+    let frame = &profiles(&alice)[0];
     assert_eq!((&frame["user"], &frame["data"]), (&json!("bob"), &json!({"name": "Bob"})));
     let event = phone.next_of("@bob", "room");
     assert_eq!(frame["ref"], event.json["id"], "as of this event");
@@ -61,10 +61,10 @@ fn a_changed_profile_reaches_every_user_in_a_shared_room_once() {
     }
     for client in [&dave, &laptop, &phone] {
         client.ok(json!({"op": "ping"}));
-        assert!(told(client).is_empty(), "{}", client.arrived());
+        assert!(profiles(client).is_empty(), "{}", client.arrived());
     }
     // Other changes are delivered to nobody else.
-    let before = told(&alice).len();
+    let before = profiles(&alice).len();
     cmd!(redis, "CHAT.ROOM", "@bob", "SET", "topic", "mine").ok();
     // In quick succession: a few of them, and certainly the last.
     for n in 0..50 {

@@ -215,7 +215,7 @@ fn a_cursor_ahead_of_the_relay_is_served_without_gap_or_repeat() {
     let at_the_end = late.ok(json!({"op": "subscribe", "room": "lobby", "since": ids[5]}));
     assert_eq!((&at_the_end["recovered"], &at_the_end["events"]), (&json!(true), &json!([])));
     let behind = there.events("lobby").iter().filter(|e| e.json["type"] == "message").count();
-    assert_eq!(behind, 1, "the relay has not heard of the rest");
+    assert_eq!(behind, 1, "the relay has not received the rest");
     ids.extend(say(&redis, "lobby", 3));
     proxy.set_subscriptions(None);
     for (client, answer, from) in

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_tests::checking::people::{told, ts};
+use chat_tests::checking::people::{events_of, ts};
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::client::Client;
 use chat_tests::servers::redis::Redis;
@@ -57,8 +57,8 @@ fn a_signal_reaches_others_once_in_two_seconds_and_never_the_users_own_sockets()
         other => Err(format!("{other}")),
     });
     eventually("bob's typing", SOON, || {
-        let told = alice.events("lobby").iter().any(|frame| typed_by(&frame.json, "bob"));
-        if told { Ok(()) } else { Err(alice.arrived()) }
+        let received = alice.events("lobby").iter().any(|frame| typed_by(&frame.json, "bob"));
+        if received { Ok(()) } else { Err(alice.arrived()) }
     });
     // After two seconds one more is delivered.
     let before = signals(&near, "typing");
@@ -74,7 +74,7 @@ fn a_signal_reaches_others_once_in_two_seconds_and_never_the_users_own_sockets()
         if own { Err(alice.arrived()) } else { Ok(()) }
     });
     // A dropped signal is not even published. The two clocks are read at different moments.
-    let published = told(&channel, "lobby", "signal");
+    let published = events_of(&channel, "lobby", "signal");
     let times: Vec<u64> = published.iter().filter(|e| typed_by(e, "alice")).map(ts).collect();
     assert!(times.len() >= 2, "{published:?}");
     assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 1_900), "{times:?}");

@@ -39,7 +39,7 @@ pub enum Loss {
     Nothing,
     /// Acknowledged messages may be lost (asynchronous disk or replica, a deleted room, an older
     /// copy) if every reader of the room is told to reload.
-    Told,
+    Reported,
 }
 
 /// A run.
@@ -86,7 +86,7 @@ impl Progress {
 
 /// Effects of the faults on readers: evidence that there were any.
 #[derive(Clone, Copy, Debug)]
-pub struct Felt {
+pub struct Effects {
     /// New connections after a lost one.
     pub reconnects: usize,
     /// Rooms that readers had to reload.
@@ -129,7 +129,7 @@ impl Checker {
         relays: &Relays,
         redis: &mut Redis,
         fault: impl FnOnce(&Progress, &mut Redis),
-    ) -> Felt {
+    ) -> Effects {
         let progress = Progress {
             acknowledged: AtomicUsize::new(0),
             finished: AtomicBool::new(false),
@@ -183,13 +183,13 @@ impl Checker {
             (acknowledged, readers, truth)
         });
         let lost = self.judge(&acknowledged, &readers, &truth);
-        let felt = Felt {
+        let effects = Effects {
             reconnects: readers.iter().map(|reader| reader.connects - 1).sum(),
             reloads: readers.iter().map(|reader| reader.reloads).sum(),
             lost,
         };
-        println!("{felt:?}");
-        felt
+        println!("{effects:?}");
+        effects
     }
 
     /// One sender: all its messages, and which were acknowledged.
@@ -288,7 +288,11 @@ impl Checker {
                     assert_eq!(event.id(), id, "{text} was acknowledged under another id")
                 }
                 None => {
-                    assert_eq!(self.loss, Loss::Told, "{text} ({id}) was acknowledged and is lost");
+                    assert_eq!(
+                        self.loss,
+                        Loss::Reported,
+                        "{text} ({id}) was acknowledged and is lost"
+                    );
                     lost += 1;
                 }
             }
@@ -315,7 +319,7 @@ impl Checker {
 fn judge_reader(reader: &Reader, room: &str, truth: &[Event]) {
     let given = reader.messages(room);
     let from = reader.from(room).map(place);
-    let from = from.unwrap_or_else(|| panic!("{} was never told where {room} is", reader.name));
+    let from = from.unwrap_or_else(|| panic!("{} never got a position in {room}", reader.name));
     let start = truth.partition_point(|event| place(event.id()) <= from);
     let expected = &truth[start..];
     let same = given.iter().zip(expected).take_while(|(a, b)| a.text == b.text).count();

@@ -71,7 +71,7 @@ fn what_a_reader_got_is_the_room_or_a_story() {
         ("one more than there is", events(&[1, 2, 3, 4, 5, 6]), Some(5)),
     ];
     for (what, given, right) in rows {
-        for loss in [Loss::Nothing, Loss::Told] {
+        for loss in [Loss::Nothing, Loss::Reported] {
             let outcome = judged(loss, given, &truth, &acknowledged(&[1, 2, 3, 4, 5]));
             let Some(right) = right else {
                 assert_eq!(outcome, Ok(0), "{what}");
@@ -94,16 +94,16 @@ fn what_senders_were_told_is_in_the_room_or_a_story() {
     let lost = acknowledged(&[1, 2, 3, 4, 5, 6]);
     let story = judged(Loss::Nothing, &truth, &truth, &lost).expect_err("one is lost");
     assert!(story.contains("sender0:6 (1006-6) was acknowledged and is lost"), "{story}");
-    assert_eq!(judged(Loss::Told, &truth, &truth, &lost), Ok(1));
+    assert_eq!(judged(Loss::Reported, &truth, &truth, &lost), Ok(1));
 
     let mut other = all.clone();
     other[2].id = "1-3".into();
-    let story = judged(Loss::Told, &truth, &truth, &other).expect_err("another id");
+    let story = judged(Loss::Reported, &truth, &truth, &other).expect_err("another id");
     assert!(story.contains("sender0:3 was acknowledged under another id"), "{story}");
 
     let mut twice = truth.clone();
     twice.push(Event::read(&event(6).text.replace("sender0:6", "sender0:2")));
-    let story = judged(Loss::Told, &twice, &twice, &all).expect_err("stored twice");
+    let story = judged(Loss::Reported, &twice, &twice, &all).expect_err("stored twice");
     assert!(story.contains("room0 holds sender0:2 twice"), "{story}");
 }
 

@@ -40,7 +40,7 @@ pub fn shown(wire: &mut Wire, room: &str, user: &str) -> Option<String> {
 }
 
 /// All events of `kind` that a subscriber received in `room`, in order.
-pub fn told(channel: &Subscriber, room: &str, kind: &str) -> Vec<Value> {
+pub fn events_of(channel: &Subscriber, room: &str, kind: &str) -> Vec<Value> {
     let texts = channel.all().into_iter().filter(|(name, _)| name == room);
     let events = texts.filter_map(|(_, text)| serde_json::from_str::<Value>(&text).ok());
     events.filter(|event| event["type"] == kind).collect()
@@ -48,7 +48,7 @@ pub fn told(channel: &Subscriber, room: &str, kind: &str) -> Vec<Value> {
 
 /// The presence leaves that a subscriber received in `room`.
 pub fn leaves(channel: &Subscriber, room: &str) -> Vec<Value> {
-    let events = told(channel, room, "presence").into_iter();
+    let events = events_of(channel, room, "presence").into_iter();
     events.filter(|event| event["kind"] == "leave").collect()
 }
 

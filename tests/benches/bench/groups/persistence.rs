@@ -49,19 +49,19 @@ fn whole(report: &mut Report) {
     let messages = rooms * each;
     let rounds = sized(1, 3, 5);
     let name = format!("{messages} messages in {rooms} rooms");
-    let mut tell = |what: &str, measure: &mut dyn FnMut(&mut Redis) -> f64| {
+    let mut report = |what: &str, measure: &mut dyn FnMut(&mut Redis) -> f64| {
         let [ours, theirs] = &mut servers;
         let pairs = (0..rounds).map(|_| (measure(ours), measure(theirs))).collect();
         let what = format!("{what}, {name}");
         report.add(Figure::paired(what, "ms", &Pairs::of(pairs)).against("streams"));
     };
-    tell("BGSAVE", &mut |redis| {
+    report("BGSAVE", &mut |redis| {
         child_cpu(redis, "BGSAVE", &["rdb_bgsave_in_progress", "rdb_last_bgsave_status"])
     });
-    tell("AOF rewrite", &mut |redis| {
+    report("AOF rewrite", &mut |redis| {
         child_cpu(redis, "BGREWRITEAOF", &["aof_rewrite_in_progress", "aof_last_bgrewrite_status"])
     });
-    tell("load", &mut |redis| {
+    report("load", &mut |redis| {
         redis.kill();
         redis.restart();
         eventually("a loaded server", LATER, || match redis.info("persistence", "loading") {

@@ -80,10 +80,10 @@ fn one_by_one(report: &mut Report, redis: &Redis) {
     });
     let visits = Batch::chunks(2 * DEPTH, visits);
     let set = (0..HERE).flat_map(|n| {
-        let told = args!["SPUBLISH", "visited", user(n)];
+        let publish = args!["SPUBLISH", "visited", user(n)];
         let gone = args!["ZREM", "visitors", connection(n)];
         let came = args!["ZADD", "visitors", 1_795_225_205_879 + n, connection(n)];
-        [came, told.clone(), gone, told]
+        [came, publish.clone(), gone, publish]
     });
     let set = Batch::chunks(4 * DEPTH, set);
     let found = meter.compare(
@@ -174,8 +174,8 @@ fn sweep(report: &mut Report) {
     let removals = (0..rooms).flat_map(|room| {
         let due = args!["ZRANGEBYSCORE", format!("set-{room}"), "-inf", "+inf"];
         let gone = (room * here..(room + 1) * here).flat_map(move |n| {
-            let told = args!["SPUBLISH", format!("set-{room}"), user(n)];
-            [args!["ZREM", format!("set-{room}"), connection(n)], told]
+            let publish = args!["SPUBLISH", format!("set-{room}"), user(n)];
+            [args!["ZREM", format!("set-{room}"), connection(n)], publish]
         });
         std::iter::once(due).chain(gone)
     });

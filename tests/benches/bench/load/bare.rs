@@ -45,7 +45,7 @@ impl Bare {
             .expect("this program starts");
         let mut line = String::new();
         let output = child.stdout.take().expect("a pipe");
-        BufReader::new(output).read_line(&mut line).expect("it tells its address");
+        BufReader::new(output).read_line(&mut line).expect("its address");
         let address = line.trim().parse().expect("an address");
         let orders = child.stdin.take().expect("a pipe");
         Bare { child, orders, address }

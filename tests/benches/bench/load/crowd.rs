@@ -105,7 +105,7 @@ impl Segment {
 }
 
 /// Events of one room that are sent together.
-struct Burst {
+struct RoomBatch {
     room: usize,
     events: usize,
 }
@@ -151,11 +151,11 @@ impl Crowd {
     /// Sends events through the relay.
     pub(crate) fn ours(&mut self, flow: Flow) -> Segment {
         let Crowd { clients, rooms, pipe, relay, ours, turn, .. } = self;
-        let mut publish = |bursts: &[Burst]| {
+        let mut publish = |batches: &[RoomBatch]| {
             let mut batch = Batch::default();
-            for burst in bursts {
-                let room = format!("room-{}", burst.room);
-                for _ in 0..burst.events {
+            for RoomBatch { room, events } in batches {
+                let room = format!("room-{room}");
+                for _ in 0..*events {
                     batch.push(args!["CHAT.SEND", room, "sender", frame::timed_text()]);
                 }
             }
@@ -168,9 +168,10 @@ impl Crowd {
     pub(crate) fn baseline(&mut self, flow: Flow) -> Segment {
         let Crowd { clients, rooms, bare, theirs, turn, .. } = self;
         let pid = bare.pid();
-        let mut publish = |bursts: &[Burst]| {
-            let order = |burst: &Burst| (sockets_of(burst.room, *clients, *rooms), burst.events);
-            bare.write(bursts.iter().map(order));
+        let mut publish = |batches: &[RoomBatch]| {
+            let order =
+                |batch: &RoomBatch| (sockets_of(batch.room, *clients, *rooms), batch.events);
+            bare.write(batches.iter().map(order));
         };
         drive(flow, *clients, *rooms, turn, theirs, &mut publish, &|| server::process_cpu(pid))
     }
@@ -183,26 +184,26 @@ fn drive(
     rooms: usize,
     turn: &mut usize,
     swarm: &Swarm,
-    publish: &mut dyn FnMut(&[Burst]),
+    publish: &mut dyn FnMut(&[RoomBatch]),
     cpu: &dyn Fn() -> f64,
 ) -> Segment {
     swarm.latencies();
     let (events_before, cpu_before, start) = (swarm.events(), cpu(), Instant::now());
     let mut due = 0_u64;
-    let mut next = |count: usize, events: usize| -> Vec<Burst> {
-        let mut burst = || {
+    let mut next = |count: usize, events: usize| -> Vec<RoomBatch> {
+        let mut batch = || {
             let room = *turn % rooms;
             *turn += 1;
             due += (sockets_of(room, clients, rooms).len() * events) as u64;
-            Burst { room, events }
+            RoomBatch { room, events }
         };
-        (0..count).map(|_| burst()).collect()
+        (0..count).map(|_| batch()).collect()
     };
     match flow {
         Flow::Paced { per_second, at_once, span } => {
-            let bursts = per_second / at_once as f64;
+            let batches = per_second / at_once as f64;
             // Not more often than a timer can wake us: then several rooms at a time.
-            let tick = (1.0 / bursts).max(0.000_25);
+            let tick = (1.0 / batches).max(0.000_25);
             let mut done = 0;
             for number in 0.. {
                 let at = number as f64 * tick;
@@ -210,7 +211,7 @@ fn drive(
                     break;
                 }
                 pace::until(start + Duration::from_secs_f64(at));
-                let goal = ((at + tick) * bursts).round() as usize;
+                let goal = ((at + tick) * batches).round() as usize;
                 let batch = next(goal.saturating_sub(done), at_once);
                 done = goal.max(done);
                 publish(&batch);

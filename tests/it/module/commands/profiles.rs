@@ -70,18 +70,18 @@ fn a_profile_survives_restart_promotion_and_copying() {
     cmd!(wire, "CHAT.ROOM", "@bob", "SET", "name", "Bob", "status", "here", "BY", "bob").ok();
     cmd!(wire, "CHAT.PRESENCE", "@bob", "bob", "c1").ok();
     cmd!(wire, "CHAT.PRESENCE", "@bob", "bob", "c1", "OFF").ok();
-    let told = cmd!(wire, "CHAT.ROOM", "@bob");
-    assert!(told.get("last_seen").expect("a time").int() > 1_600_000_000_000);
+    let shown = cmd!(wire, "CHAT.ROOM", "@bob");
+    assert!(shown.get("last_seen").expect("a time").int() > 1_600_000_000_000);
     primary.kill();
     primary.restart();
-    assert_eq!(cmd!(primary, "CHAT.ROOM", "@bob"), told, "after a restart");
+    assert_eq!(cmd!(primary, "CHAT.ROOM", "@bob"), shown, "after a restart");
     let replica = Redis::replica(&primary, &[]);
     cmd!(replica, "REPLICAOF", "NO", "ONE").ok();
-    assert_eq!(cmd!(replica, "CHAT.ROOM", "@bob"), told, "on a promoted replica");
+    assert_eq!(cmd!(replica, "CHAT.ROOM", "@bob"), shown, "on a promoted replica");
     let payload = cmd!(primary, "DUMP", "@bob");
     let other = Redis::start();
     cmd!(other, "RESTORE", "@bob", 0, payload.bytes()).ok();
-    assert_eq!(cmd!(other, "CHAT.ROOM", "@bob"), told, "restored");
+    assert_eq!(cmd!(other, "CHAT.ROOM", "@bob"), shown, "restored");
 }
 
 #[test]

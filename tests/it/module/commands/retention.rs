@@ -210,9 +210,9 @@ fn one_message_and_very_many_edits_of_it_take_little_memory() {
             reply.ok();
         }
     }
-    let (grown, told) = (used() - before, usage(&mut wire, "lobby"));
+    let (grown, reported) = (used() - before, usage(&mut wire, "lobby"));
     assert!(grown < 3_000_000, "{grown} bytes for 5,000 edits of 20 KB");
-    assert!(told < 3_000_000, "{told} bytes by MEMORY USAGE");
+    assert!(reported < 3_000_000, "{reported} bytes by MEMORY USAGE");
 }
 
 #[test]

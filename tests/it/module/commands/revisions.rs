@@ -37,18 +37,18 @@ impl Reader {
             }
             Some("delete") => {
                 let Some(target) = self.target(event) else { return };
-                let mut stone = json!({});
+                let mut tombstone = json!({});
                 for field in ["id", "prev", "room", "type", "ts", "user", "m"] {
-                    stone[field] = target[field].clone();
+                    tombstone[field] = target[field].clone();
                 }
-                stone["deleted"] = event["ts"].clone();
-                if event["user"] != stone["user"] {
-                    stone["by"] = event["user"].clone();
+                tombstone["deleted"] = event["ts"].clone();
+                if event["user"] != tombstone["user"] {
+                    tombstone["by"] = event["user"].clone();
                 }
                 if !event["reason"].is_null() {
-                    stone["reason"] = event["reason"].clone();
+                    tombstone["reason"] = event["reason"].clone();
                 }
-                *target = stone;
+                *target = tombstone;
                 self.reactions.remove(&name("ref").unwrap_or_default());
             }
             Some("react") => {

@@ -223,7 +223,7 @@ fn a_read_cursor_is_published_to_small_rooms_only_when_it_moves() {
     channel.silent(Duration::from_millis(150));
     cmd!(wire, "CHAT.JOIN", "lobby", "carol").ok();
     assert_eq!(channel.next_of("member")["user"], "carol");
-    assert_eq!(read(&mut wire, 2), (ids[2].clone(), 1), "three members are told");
+    assert_eq!(read(&mut wire, 2), (ids[2].clone(), 1), "three members get an event");
     assert_eq!(channel.next_of("read")["ref"], json!(ids[2]));
     cmd!(wire, "CHAT.JOIN", "lobby", "dave").ok();
     assert_eq!(channel.next_of("member")["user"], "dave");

@@ -44,7 +44,7 @@ fn a_room_and_its_copy_move_to_another_database() {
     assert_in_database_0(server, &mut wire, "COPY");
     assert_eq!(listed(&mut wire, 0), ["copied", "stays"]);
     assert_eq!(listed(&mut wire, 3), ["copy", "moved"]);
-    assert!(cmd!(wire, "CHAT.SEND", "moved", "alice", "anew").ok().text().ends_with("-1"));
+    assert!(cmd!(wire, "CHAT.SEND", "moved", "alice", "again").ok().text().ends_with("-1"));
 
     cmd!(wire, "SELECT", 3).ok();
     for room in ["moved", "copy"] {

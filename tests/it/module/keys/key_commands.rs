@@ -128,7 +128,10 @@ fn memory_usage_grows_and_shrinks_with_the_room() {
     let grown = cmd!(wire, "MEMORY", "USAGE", "lobby").int() - small;
     let really = used(&mut wire) - before;
     assert!(grown > 2_000_000, "{grown} bytes for 2,000 texts of 1,000 bytes");
-    assert!((really * 7 / 10..=really * 13 / 10).contains(&grown), "told {grown}, used {really}");
+    assert!(
+        (really * 7 / 10..=really * 13 / 10).contains(&grown),
+        "reported {grown}, used {really}"
+    );
     cmd!(wire, "DEL", "lobby").ok();
     eventually("the memory to come back", SOON, || match used(&mut wire) - before {
         rest @ ..300_000 => Ok(rest),
@@ -181,8 +184,8 @@ fn an_evicted_room_is_removed_whole_and_publishes_it() {
         let drops = messages.iter().filter(|(_, text)| text.contains("\"reason\":\"evicted\""));
         let dropped: Vec<String> = drops.map(|(room, _)| room.clone()).collect();
         match (gone, dropped.len() as i64) {
-            (1.., told) if told == gone => Ok(dropped),
-            _ => Err(format!("{gone} gone, told: {messages:?}")),
+            (1.., published) if published == gone => Ok(dropped),
+            _ => Err(format!("{gone} gone, published: {messages:?}")),
         }
     });
     for room in &dropped {

@@ -31,7 +31,7 @@ const SHAPES: &[Shape] = &[
         (0..10).for_each(|_| many(wire, |_| args!["CHAT.SEND", room, "*", &text]));
     }),
     ("members", |wire, room| many(wire, |n| args!["CHAT.JOIN", room, format!("u{n}")])),
-    ("facts", |wire, room| {
+    ("log entries", |wire, room| {
         many(wire, |n| args!["CHAT.ROOM", room, "SET", "topic", format!("topic {n}")]);
     }),
     ("sanctions", |wire, room| {
@@ -64,7 +64,7 @@ fn a_room_of_many_of_anything_is_freed_in_the_background() {
     // Few log entries and messages are kept, so that each shape has many of one thing only.
     let settings = ["chat.rate-limit 10/1s", "chat.journal-max 64", "chat.history-max 64"];
     for (what, fill) in SHAPES {
-        let keeps = ["long messages", "messages of users", "facts"].contains(what);
+        let keeps = ["long messages", "messages of users", "log entries"].contains(what);
         let redis = Redis::with(if keeps { &[] } else { &settings });
         let mut wire = redis.wire();
         let room = if *what == "rooms followed" { "@alice" } else { "lobby" };
@@ -82,11 +82,11 @@ fn a_room_of_many_of_anything_is_freed_in_the_background() {
 /// The number of `drop` events on these rooms, in any order.
 fn drops(channel: &Subscriber, rooms: &[String]) -> Vec<usize> {
     let all = channel.all();
-    let told = |room: &String| {
+    let drop_count = |room: &String| {
         let of_room = all.iter().filter(|(channel, _)| channel == room);
         of_room.filter(|(_, text)| text.contains(r#""type":"drop""#)).count()
     };
-    rooms.iter().map(told).collect()
+    rooms.iter().map(drop_count).collect()
 }
 
 #[test]
@@ -98,31 +98,31 @@ fn every_room_of_an_emptied_database_is_announced_once_before_events_of_a_new_on
         run(&mut wire, rooms.iter().map(|room| args!["CHAT.SEND", room, "alice", "hi"]).collect());
         let names: Vec<&str> = rooms.iter().map(String::as_str).collect();
         let channel = Subscriber::new(&redis, &names);
-        let anew: Vec<&String> = rooms.iter().step_by(100).collect();
+        let recreated: Vec<&String> = rooms.iter().step_by(100).collect();
         // In one transaction, so that no event is published in between; perhaps in a database that
         // was swapped.
         let mut commands = vec![args!["MULTI"], args![how, "ASYNC"]];
         if target == 1 {
             commands.extend([args!["SWAPDB", 0, 1], args!["SELECT", 1]]);
         }
-        commands.extend(anew.iter().map(|room| args!["CHAT.SEND", room, "alice", "anew"]));
+        commands.extend(recreated.iter().map(|room| args!["CHAT.SEND", room, "alice", "again"]));
         commands.push(args!["EXEC"]);
         run(&mut wire, commands);
-        eventually("every room to be told", LATER, || {
-            let told = drops(&channel, &rooms);
-            match told.iter().filter(|count| **count == 0).count() {
+        eventually("a drop of every room", LATER, || {
+            let counts = drops(&channel, &rooms);
+            match counts.iter().filter(|count| **count == 0).count() {
                 0 => Ok(()),
                 missing => Err(format!("{missing} are not")),
             }
         });
-        assert!(drops(&channel, &rooms).iter().all(|count| *count == 1), "{how}: told twice");
-        for room in &anew {
+        assert!(drops(&channel, &rooms).iter().all(|count| *count == 1), "{how}: published twice");
+        for room in &recreated {
             let all = channel.all();
             let texts: Vec<_> = all.iter().filter(|(other, _)| other == *room).collect();
             let last = texts.len() - 1;
-            assert!(texts[0].1.contains("drop") && texts[last].1.contains("anew"), "{texts:?}");
+            assert!(texts[0].1.contains("drop") && texts[last].1.contains("again"), "{texts:?}");
         }
-        assert_eq!(redis.info("chat", "chat_rooms"), anew.len().to_string());
+        assert_eq!(redis.info("chat", "chat_rooms"), recreated.len().to_string());
     }
 }
 

@@ -324,7 +324,7 @@ fn used(redis: &Redis) -> i64 {
 }
 
 /// MEMORY USAGE of all keys together.
-fn told(redis: &Redis) -> i64 {
+fn reported(redis: &Redis) -> i64 {
     let mut wire = redis.wire();
     let names = cmd!(wire, "KEYS", "*");
     let names: Vec<String> = names.list().iter().map(|name| name.text().to_owned()).collect();
@@ -346,16 +346,16 @@ fn memory_usage_equals_the_growth_of_used_memory() {
         cmd!(redis, "DEL", "first").ok();
         let before = used(&redis);
         make(&mut redis.wire());
-        let (grown, told) = (used(&redis) - before, told(&redis));
+        let (grown, reported) = (used(&redis) - before, reported(&redis));
         println!(
-            "{name:44} {grown:>10} grown {told:>10} told {:>5} %",
-            (told - grown) * 100 / grown
+            "{name:44} {grown:>10} grown {reported:>10} reported {:>5} %",
+            (reported - grown) * 100 / grown
         );
-        assert!(grown > 500_000, "{name}: {grown} bytes are too few to tell");
+        assert!(grown > 500_000, "{name}: {grown} bytes are too few to compare");
         let is_jemalloc = redis.info("memory", "mem_allocator").starts_with("jemalloc");
         let percent = if is_jemalloc { PERCENT } else { PERCENT_ELSEWHERE };
-        if (told - grown).abs() * 100 > grown * percent {
-            wrong.push(format!("{name}: {told} told, {grown} grown"));
+        if (reported - grown).abs() * 100 > grown * percent {
+            wrong.push(format!("{name}: {reported} reported, {grown} grown"));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

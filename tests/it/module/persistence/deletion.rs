@@ -175,12 +175,12 @@ fn a_deleted_message_leaves_a_tombstone() {
     let before = sync(&mut wire, "lobby", "0-0", &[]);
     let deletion = cmd!(wire, "CHAT.DELETE", "lobby", "owner", &id, "REASON", "off topic");
     let page = history(&mut wire, "lobby", &[]);
-    let stone = &page.events[0];
-    let names: Vec<_> = stone.json.as_object().expect("an object").keys().collect();
+    let tombstone = &page.events[0];
+    let names: Vec<_> = tombstone.json.as_object().expect("an object").keys().collect();
     let expected = ["by", "deleted", "id", "m", "prev", "reason", "room", "ts", "type", "user"];
-    assert_eq!(names, expected, "{}", stone.text);
-    assert_eq!((stone.id(), &stone.json["by"]), (id.as_str(), &"owner".into()));
-    assert_eq!((&stone.json["user"], &stone.json["m"]), (&"alice".into(), &1.into()));
+    assert_eq!(names, expected, "{}", tombstone.text);
+    assert_eq!((tombstone.id(), &tombstone.json["by"]), (id.as_str(), &"owner".into()));
+    assert_eq!((&tombstone.json["user"], &tombstone.json["m"]), (&"alice".into(), &1.into()));
     assert_eq!(page.texts(), ["harmless"]);
     // The positions of all events remain, so no reader sees a gap.
     let after = sync(&mut wire, "lobby", "0-0", &[]);
@@ -200,8 +200,12 @@ fn a_deleted_message_leaves_a_tombstone() {
     // A deletion by the author without a reason leaves less.
     let own = cmd!(wire, "CHAT.SEND", "lobby", "bob", "mine").text().to_owned();
     cmd!(wire, "CHAT.DELETE", "lobby", "bob", &own).ok();
-    let stone = history(&mut wire, "lobby", &[]).events.pop().expect("the stone");
-    assert!(stone.json["by"].is_null() && stone.json["reason"].is_null(), "{}", stone.text);
+    let tombstone = history(&mut wire, "lobby", &[]).events.pop().expect("the tombstone");
+    assert!(
+        tombstone.json["by"].is_null() && tombstone.json["reason"].is_null(),
+        "{}",
+        tombstone.text
+    );
 }
 
 #[test]

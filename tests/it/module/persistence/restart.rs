@@ -60,7 +60,7 @@ fn debug_reload_changes_nothing() {
     let listed = cmd!(wire, "CHAT.ROOMS", "COUNT", 1000);
     let ordinary =
         rooms.iter().filter(|(name, _)| !name.starts_with('@') && !name.starts_with("dm:"));
-    assert_eq!(listed.list()[1].list().len(), ordinary.count(), "the index is built anew");
+    assert_eq!(listed.list()[1].list().len(), ordinary.count(), "the index is rebuilt");
 }
 
 #[test]

@@ -172,12 +172,12 @@ fn a_client_ahead_of_the_relay_is_notified_of_the_loss() {
         if seen == new { Ok(()) } else { Err(slow.arrived()) }
     });
     // Told to reload, or to reconnect, which then leads to a reload.
-    let told = ahead.next_where("lobby", "the word that something is gone", |event| {
+    let notice = ahead.next_where("lobby", "the report of the loss", |event| {
         event["type"] == "reload" || event["type"] == "gone"
     });
     let mut reloads_due = 1;
-    if told.json["type"] == "gone" {
-        assert_eq!(told.json["code"], "UNAVAILABLE");
+    if notice.json["type"] == "gone" {
+        assert_eq!(notice.json["code"], "UNAVAILABLE");
         let again = json!({"op": "subscribe", "room": "lobby", "since": lost[2]});
         assert_eq!(ahead.ok(again)["recovered"], false);
         reloads_due = 0;

@@ -18,7 +18,7 @@ pub(crate) struct Scene<'a> {
 }
 
 /// An action.
-pub(crate) struct Deed {
+pub(crate) struct Action {
     /// Its name in the tables.
     pub name: &'static str,
     /// As a command. `None`: the backend cannot do this.
@@ -40,14 +40,14 @@ fn of_user(s: &Scene<'_>, command: Command) -> Option<Command> {
     (s.actor != "*").then_some(command)
 }
 
-macro_rules! deeds {
+macro_rules! actions {
     ($($name:literal: $command:expr, $op:expr;)*) => {
         /// Every action.
-        pub(crate) const DEEDS: &[Deed] = &[$(Deed { name: $name, command: $command, op: $op }),*];
+        pub(crate) const ACTIONS: &[Action] = &[$(Action { name: $name, command: $command, op: $op }),*];
     };
 }
 
-deeds! {
+actions! {
     "send": |s| Some(args!["CHAT.SEND", s.room, s.actor, "x"]),
         Some(|s| json!({"op": "send", "room": s.room, "text": "x"}));
     "send ephemeral": |s| Some(args!["CHAT.SEND", s.room, s.actor, "x", "EPHEMERAL"]),
