@@ -21,6 +21,7 @@
 pub mod close_code;
 pub mod error_code;
 pub mod event_header;
+pub mod every_byte;
 pub mod id;
 pub mod limits;
 pub mod names;

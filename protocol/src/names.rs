@@ -8,6 +8,7 @@
 //! do there, is for the module to decide.
 
 use crate::error_code::Invalid;
+use crate::every_byte::every_byte;
 use crate::limits::*;
 use crate::visibility::Alphabet;
 

@@ -1,5 +1,6 @@
 //! JSON as far as events need it: writing strings by hand, and checking objects that pass unchanged.
 
+use chat_protocol::every_byte::every_byte;
 use chat_protocol::limits::{OBJECT_DEPTH_MAX, OBJECT_MAX};
 
 use crate::command_error::CommandError;
@@ -17,11 +18,10 @@ pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
     write_escaped(out, bytes);
 }
 
-/// Whether there is nothing to escape, as in most texts. A fold without an early end: the compiler
-/// checks many bytes at a time.
+/// Whether there is nothing to escape, as in most texts.
 #[inline]
 pub(crate) fn is_plain(bytes: &[u8]) -> bool {
-    bytes.iter().fold(true, |plain, &byte| plain & !is_escaped(byte))
+    every_byte(bytes, |byte| !is_escaped(byte))
 }
 
 #[inline]
