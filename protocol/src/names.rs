@@ -237,10 +237,9 @@ fn visible_except(
         return None;
     }
     let text = std::str::from_utf8(bytes).ok()?;
-    // A fold without an early end: the compiler looks at many bytes at a time.
-    let plain = bytes
-        .iter()
-        .fold(true, |plain, &byte| plain & (0x21..=0x7e).contains(&byte) & (Some(byte) != except));
+    // NUL is refused anyway.
+    let refused = except.unwrap_or(0);
+    let plain = every_byte(bytes, |byte| (byte > 0x20) & (byte < 0x7f) & (byte != refused));
     let fits = |c: char| alphabet.has(c) && except.is_none_or(|byte| c != char::from(byte));
     (plain || text.chars().all(fits)).then_some(text)
 }

@@ -5,17 +5,23 @@ use chat_protocol::limits::{OBJECT_DEPTH_MAX, OBJECT_MAX};
 
 use crate::command_error::CommandError;
 
-/// Appends `text` as a JSON string (RFC 8259, section 7), escaping only what must be.
+/// Appends `text` as a JSON string (RFC 8259, section 7), escaping only what must be escaped.
 #[inline]
 pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
+    write_content(out, text);
+    out.push(b'"');
+}
+
+/// Appends what stands between the quotation marks of `text` as a JSON string.
+#[inline]
+pub(crate) fn write_content(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     if is_plain(bytes) {
         out.extend_from_slice(bytes);
-        out.push(b'"');
-        return;
+    } else {
+        write_escaped(out, bytes);
     }
-    write_escaped(out, bytes);
 }
 
 /// Whether there is nothing to escape, as in most texts.
@@ -52,7 +58,6 @@ fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
         }
     }
     out.extend_from_slice(bytes.get(clean_from..).unwrap_or_default());
-    out.push(b'"');
 }
 
 /// A JSON object on one line, of at most 16 KiB and depth 32, as it came.

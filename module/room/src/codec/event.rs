@@ -8,7 +8,7 @@
 use chat_protocol::id::Id;
 
 use crate::codec::event_fields::{
-    Numbers, durable, key, number, option, passing, raw, reference, string,
+    Numbers, durable, ephemeral, key, number, option, raw, reference, string,
 };
 use crate::codec::event_message::{Reactions, bare_message, stored_message};
 use crate::codec::record::Record;
@@ -180,7 +180,7 @@ fn react(
 /// The event that tells of a room whose key is gone: its name, its last id, when and why.
 pub fn dropped(name: &str, last: Id, ts: u64, reason: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
-    passing(&mut out, name, last, "drop", ts);
+    ephemeral(&mut out, name, last, "drop", ts);
     string(&mut out, key!("reason"), reason);
     out.push(b'}');
     out

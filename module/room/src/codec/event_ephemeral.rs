@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use chat_protocol::id::Id;
 
-use crate::codec::event_fields::{key, number, option, passing, raw, reference, string};
+use crate::codec::event_fields::{self, key, number, option, raw, reference, string};
 use crate::codec::event_message::{Reactions, content};
 use crate::state::log::message_body::Body;
 use crate::state::room::Room;
@@ -88,7 +88,7 @@ pub(crate) fn ephemeral(
         Ephemeral::Read { .. } => "read",
         Ephemeral::Message { .. } => "message",
     };
-    passing(out, name, room.last, kind, ts);
+    event_fields::ephemeral(out, name, room.last, kind, ts);
     match event {
         Ephemeral::Joined { user, by, role } => {
             string(out, key!("user"), user);

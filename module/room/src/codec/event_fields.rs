@@ -1,13 +1,16 @@
-//! How the fields of an event are written, and how every event begins.
+//! How the members of an event are written, and the header that every event begins with
+//! (`chat_protocol::event_header`).
 
-use chat_protocol::id::INTEGER_BYTES_MAX;
+use chat_protocol::event_header::{
+    BEFORE_ID, BEFORE_LAST, BEFORE_PREV, BEFORE_ROOM, BEFORE_TS, BEFORE_TYPE, HEADER_BYTES_MAX,
+};
 use chat_protocol::id::Id;
 
 use crate::bytes::id_text::IdText;
 use crate::bytes::json;
 use crate::bytes::json_writer::{self, Counter, JsonWriter, SLACK};
 
-/// A member's name with what surrounds it.
+/// A member's name with the punctuation around it.
 macro_rules! key {
     ($name:literal) => {
         concat!(",\"", $name, "\":").as_bytes()
@@ -15,21 +18,11 @@ macro_rules! key {
 }
 pub(super) use key;
 
-/// The beginning of every ephemeral event.
-pub(super) fn passing(out: &mut Vec<u8>, room: &str, last: Id, kind: &str, ts: u64) {
-    out.extend_from_slice(b"{\"last\":\"");
-    out.extend_from_slice(IdText::of(last).as_bytes());
-    out.push(b'"');
-    string(out, key!("room"), room);
-    string(out, key!("type"), kind);
-    number(out, key!("ts"), ts);
-}
+/// Bytes that the writer needs for a durable event's header without the names of room and type.
+pub(super) const HEADER_MAX: usize = HEADER_BYTES_MAX + SLACK;
 
-/// Bytes of the beginning of a durable event besides the names of room and kind.
-pub(super) const HEAD_MAX: usize = 96 + 5 * INTEGER_BYTES_MAX + SLACK;
-
-/// The numbers of the event written before. In a page, and in a busy room, the next one's are the
-/// same or one more.
+/// The digits of the event written before. On a page and in a busy room the next event has the same
+/// numbers or the ones that follow.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Numbers {
     pub(super) ms: Counter,
@@ -37,9 +30,9 @@ pub(crate) struct Numbers {
     pub(super) m: Counter,
 }
 
-/// The beginning of a durable event of a room in whose name nothing is to be escaped.
+/// Writes a durable event's header, if nothing in the room's name is to be escaped.
 #[inline(always)]
-pub(super) fn head(
+pub(super) fn plain_header(
     writer: &mut JsonWriter<'_>,
     numbers: &mut Numbers,
     room: &str,
@@ -48,42 +41,55 @@ pub(super) fn head(
 ) {
     let (prev_ms, prev_n) = (numbers.ms.at(prev.ms), numbers.n.at(prev.n));
     let (ms, n) = (numbers.ms.at(id.ms), numbers.n.at(id.n));
-    writer.fixed(b"{\"id\":\"");
+    writer.fixed(BEFORE_ID);
     writer.number(ms);
     writer.fixed(b"-");
     writer.number(n);
-    writer.fixed(b"\",\"prev\":\"");
+    writer.fixed(BEFORE_PREV);
     writer.number(prev_ms);
     writer.fixed(b"-");
     writer.number(prev_n);
-    writer.fixed(b"\",\"room\":\"");
+    writer.fixed(BEFORE_ROOM);
     writer.text(room.as_bytes());
-    writer.fixed(b"\",\"type\":\"");
+    writer.fixed(BEFORE_TYPE);
     writer.text(kind.as_bytes());
-    writer.fixed(b"\",\"ts\":");
+    writer.fixed(BEFORE_TS);
     writer.number(ms);
 }
 
-/// The beginning of every durable event.
+/// Writes a durable event's header.
 pub(super) fn durable(out: &mut Vec<u8>, room: &str, (id, prev): (Id, Id), kind: &str) {
     if json::is_plain(room.as_bytes()) {
-        let most = HEAD_MAX + room.len() + kind.len();
+        let most = HEADER_MAX + room.len() + kind.len();
         let mut numbers = Numbers::default();
         return json_writer::append(out, most, |writer| {
-            head(writer, &mut numbers, room, (id, prev), kind)
+            plain_header(writer, &mut numbers, room, (id, prev), kind)
         });
     }
-    out.extend_from_slice(b"{\"id\":\"");
+    out.extend_from_slice(BEFORE_ID);
     out.extend_from_slice(IdText::of(id).as_bytes());
-    out.extend_from_slice(b"\",\"prev\":\"");
+    out.extend_from_slice(BEFORE_PREV);
     out.extend_from_slice(IdText::of(prev).as_bytes());
-    out.push(b'"');
-    string(out, key!("room"), room);
-    plain(out, key!("type"), kind);
-    number(out, key!("ts"), id.ms);
+    room_type_time(out, room, kind, id.ms);
 }
 
-/// A word of ours, which has nothing to escape.
+/// Writes an ephemeral event's header.
+pub(super) fn ephemeral(out: &mut Vec<u8>, room: &str, last: Id, kind: &str, ts: u64) {
+    out.extend_from_slice(BEFORE_LAST);
+    out.extend_from_slice(IdText::of(last).as_bytes());
+    room_type_time(out, room, kind, ts);
+}
+
+/// Writes what follows the ids in a header. An event's type has nothing to escape.
+fn room_type_time(out: &mut Vec<u8>, room: &str, kind: &str, ts: u64) {
+    out.extend_from_slice(BEFORE_ROOM);
+    json::write_content(out, room);
+    out.extend_from_slice(BEFORE_TYPE);
+    out.extend_from_slice(kind.as_bytes());
+    number(out, BEFORE_TS, ts);
+}
+
+/// Writes a word of the module, which has nothing to escape.
 #[inline]
 pub(super) fn plain(out: &mut Vec<u8>, key: &[u8], word: &str) {
     out.extend_from_slice(key);

@@ -7,7 +7,7 @@ use chat_protocol::limits::REACTORS_SHOWN;
 use crate::bytes::json;
 use crate::bytes::json_writer;
 use crate::codec::event_fields::{
-    HEAD_MAX, Numbers, durable, head, key, number, option, plain, raw, reference, string,
+    HEADER_MAX, Numbers, durable, key, number, option, plain, plain_header, raw, reference, string,
 };
 use crate::state::log::annotations::Reaction;
 use crate::state::log::message_body::{Bare, Body, Deleted};
@@ -61,8 +61,8 @@ pub(super) fn bare_message(
         return false;
     }
     let length = room.len() + user.len() + text.len() + nonce_or_empty.len();
-    json_writer::append(out, HEAD_MAX + 96 + INTEGER_BYTES_MAX + length, |writer| {
-        head(writer, numbers, room, (id, previous(id, since_previous)), "message");
+    json_writer::append(out, HEADER_MAX + 96 + INTEGER_BYTES_MAX + length, |writer| {
+        plain_header(writer, numbers, room, (id, previous(id, since_previous)), "message");
         writer.fixed(b",\"user\":\"");
         writer.text(user.as_bytes());
         writer.fixed(b"\",\"kind\":\"text\",\"text\":\"");
