@@ -1,5 +1,5 @@
 /**
- * The page: joins the client (chat.js), the views and the person.
+ * The page: joins the client (sdk/chat.js), the views and the person.
  *
  * The one idea: everything shown follows from the client's events; the page keeps only who is
  * signed in and which room is looked at.
