@@ -19,7 +19,7 @@ use crate::hub::presence;
 use crate::panics::restart_on_panic;
 use crate::room::fetch::sync_command;
 use crate::room::subscribers::PendingFlush;
-use crate::room::{Behind, Brought, Question, Room};
+use crate::room::{AccessCheck, CaughtUp, LaggingConnection, Room};
 use crate::upstream::commands::{self, Reader};
 use crate::upstream::replies::{Synced, frames};
 use crate::upstream::{CommandError, Reply};
@@ -33,7 +33,7 @@ const PAUSE_MOST: Duration = Duration::from_secs(1);
 const PAGES: usize = 16;
 
 /// Looks at an event that has come from the channel.
-pub(crate) fn watch(hub: &Arc<Hub>, room: &Arc<Room>, head: &EventHeader<'_>) {
+pub(crate) fn note_membership(hub: &Arc<Hub>, room: &Arc<Room>, head: &EventHeader<'_>) {
     match head.kind {
         "member" if matches!(head.place, Place::Durable { .. }) => {
             let kind = event::text(head, "kind").unwrap_or_default();
@@ -52,29 +52,29 @@ pub(crate) fn watch(hub: &Arc<Hub>, room: &Arc<Room>, head: &EventHeader<'_>) {
 /// unless a beat of ours came in between that did not know yet.
 pub(crate) fn end_removed_presence(hub: &Hub, room: &Room) {
     for connection in room.take_kicked() {
-        presence::end_later(hub, &connection, &room.name);
+        presence::end_in_background(hub, &connection, &room.name);
     }
 }
 
 /// Begins to ask for those who are paused in this room, unless somebody does.
-pub(crate) fn ask_later(hub: &Arc<Hub>, room: &Arc<Room>) {
-    if room.begins_asking() {
+pub(crate) fn start_access_checks(hub: &Arc<Hub>, room: &Arc<Room>) {
+    if room.begin_check() {
         let (hub, room) = (hub.clone(), room.clone());
-        let asking = move || keep_asking(hub.clone(), room.clone());
-        tokio::spawn(restart_on_panic("asking who may read", asking));
+        let checking = move || run_access_checks(hub.clone(), room.clone());
+        tokio::spawn(restart_on_panic("asking who may read", checking));
     }
 }
 
 /// Asks until nobody is paused any more.
-async fn keep_asking(hub: Arc<Hub>, room: Arc<Room>) {
+async fn run_access_checks(hub: Arc<Hub>, room: Arc<Room>) {
     let mut pause = PAUSE_FIRST;
     // However often access changes, a room is not asked about more often than that.
-    if let Some(asked_at) = room.asked_at() {
-        tokio::time::sleep(PAUSE_MOST.saturating_sub(asked_at.elapsed())).await;
+    if let Some(checked_at) = room.checked_at() {
+        tokio::time::sleep(PAUSE_MOST.saturating_sub(checked_at.elapsed())).await;
     }
     loop {
-        ask(&hub, &room).await;
-        if room.ends_asking() {
+        check_access(&hub, &room).await;
+        if room.end_check() {
             return;
         }
         tokio::time::sleep(pause).await;
@@ -88,9 +88,9 @@ async fn keep_asking(hub: Arc<Hub>, room: Arc<Room>) {
 
 /// Asks once for everybody who is paused in this room, and again for those whose answer was out of
 /// date when it came.
-pub(crate) async fn ask(hub: &Hub, room: &Room) {
+pub(crate) async fn check_access(hub: &Hub, room: &Room) {
     for _ in 0..2 {
-        let Question { epoch, users } = room.question();
+        let AccessCheck { epoch, users } = room.access_check();
         for users in users.chunks(USERS_PER_CALL) {
             let commands =
                 users.iter().map(|user| commands::room(&room.name, Reader::User(user))).collect();
@@ -104,22 +104,22 @@ pub(crate) async fn ask(hub: &Hub, room: &Room) {
                 }
             }
             for connection in room.deny(epoch, &denied, &mut pending_flush) {
-                presence::end_later(hub, &connection, &room.name);
+                presence::end_in_background(hub, &connection, &room.name);
             }
             let behind = room.grant(epoch, &granted, &mut pending_flush);
             hub.flush(pending_flush);
             for behind in behind {
-                bring(hub, room, epoch, behind).await;
+                catch_up(hub, room, epoch, behind).await;
             }
         }
-        if room.question().epoch == epoch {
+        if room.access_check().epoch == epoch {
             return;
         }
     }
 }
 
 /// Brings a connection that is far behind to where the room is, as far as Redis answers.
-async fn bring(hub: &Hub, room: &Room, epoch: u64, mut behind: Behind) {
+async fn catch_up(hub: &Hub, room: &Room, epoch: u64, mut behind: LaggingConnection) {
     for _ in 0..PAGES {
         let user = Reader::User(&behind.connection.user);
         let command = sync_command(&room.name, behind.position, user);
@@ -127,17 +127,17 @@ async fn bring(hub: &Hub, room: &Room, epoch: u64, mut behind: Behind) {
         let Ok(synced) = Synced::read(value) else { return };
         let mut pending_flush = PendingFlush::new();
         if !synced.recovered {
-            room.come_anew_alone(&behind.connection, &mut pending_flush);
+            room.require_rejoin(&behind.connection, &mut pending_flush);
             hub.flush(pending_flush);
             return;
         }
         let page = frames(&synced.events);
         let last = page.last().map_or(behind.position, |(id, _)| *id);
-        let brought = room.bring(epoch, &behind, &page, last, synced.more, &mut pending_flush);
+        let brought = room.catch_up(epoch, &behind, &page, last, synced.more, &mut pending_flush);
         hub.flush(pending_flush);
         match brought {
-            Brought::Done => return,
-            Brought::UpTo(position) => behind.position = position,
+            CaughtUp::Done => return,
+            CaughtUp::UpTo(position) => behind.position = position,
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
         let mut asked = Vec::new();
         let mut commands = Vec::new();
         for room in rooms {
-            for subscribers in room.everybody().chunks(CONNECTIONS_PER_BEAT) {
+            for subscribers in room.attached().chunks(CONNECTIONS_PER_BEAT) {
                 let names = subscribers.iter().map(|receiver| &*receiver.name);
                 let command = commands::beat(&room.name, ttl, names);
                 asked.push((room, subscribers.to_vec(), room.last()));
@@ -37,40 +37,47 @@ pub(crate) async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
         let replies = hub.upstream.call(commands).await;
         for ((room, subscribers, at_sending), reply) in asked.into_iter().zip(replies) {
             let Ok(value) = reply else { continue };
-            let beaten = Elements::of(value).and_then(|mut elements| {
+            let note_beat = Elements::of(value).and_then(|mut elements| {
                 let newest = elements.id()?;
                 let unknown: Result<Vec<String>, _> = elements.list()?.map(replies::text).collect();
                 Ok((newest, unknown?))
             });
-            let Ok((newest, unknown)) = beaten else { continue };
-            let next = room.beaten(at_sending, newest);
+            let Ok((newest, unknown)) = note_beat else { continue };
+            let next = room.note_beat(at_sending, newest);
             sync::sync_if_needed(hub, room, next);
             if !unknown.is_empty() {
                 // What they were taken out by may be among what is missing here.
                 if room.is_behind(newest) {
                     sync::run(hub.clone(), room.clone(), Cause::Hole).await;
                 }
-                set_again(hub, room, &subscribers, &unknown).await;
+                set_unknown_online(hub, room, &subscribers, &unknown).await;
             }
         }
     }
 }
 
-async fn set_again(hub: &Arc<Hub>, room: &Arc<Room>, here: &[Arc<Connection>], unknown: &[String]) {
+async fn set_unknown_online(
+    hub: &Arc<Hub>,
+    room: &Arc<Room>,
+    here: &[Arc<Connection>],
+    unknown: &[String],
+) {
     let ttl = hub.config.presence_ttl;
     let lost: Vec<&Arc<Connection>> = here
         .iter()
         .filter(|connection| unknown.iter().any(|name| **name == *connection.name))
-        .filter(|connection| room.is_receiving(connection))
+        .filter(|connection| room.is_subscribed(connection))
         .collect();
     for lost in lost.chunks(ROOMS_PER_CALL) {
-        let commands =
-            lost.iter().map(|connection| presence::present(&room.name, connection, ttl)).collect();
+        let commands = lost
+            .iter()
+            .map(|connection| presence::online_command(&room.name, connection, ttl))
+            .collect();
         let replies = hub.upstream.call(commands).await;
         for connection in lost {
             // It left, or was taken out, while it was being set again.
-            if !room.is_receiving(connection) && !connection.is_in(&room.name) {
-                presence::end_later(hub, connection, &room.name);
+            if !room.is_subscribed(connection) && !connection.is_in(&room.name) {
+                presence::end_in_background(hub, connection, &room.name);
             }
         }
         let users = lost.iter().zip(replies);
@@ -81,7 +88,7 @@ async fn set_again(hub: &Arc<Hub>, room: &Arc<Room>, here: &[Arc<Connection>], u
         if !users.is_empty() {
             users.sort_unstable();
             room.pause_users(&users);
-            access::ask_later(hub, room);
+            access::start_access_checks(hub, room);
         }
     }
 }

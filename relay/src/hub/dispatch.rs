@@ -9,7 +9,7 @@ use chat_protocol::event_header::{EventHeader, Place};
 
 use crate::hub::access;
 use crate::hub::beats;
-use crate::hub::event_queue::TAKEN;
+use crate::hub::event_queue::TAKE_MAX;
 use crate::hub::hub::{Hub, now_ms};
 use crate::hub::profiles::updates;
 use crate::hub::sync::{self, Cause};
@@ -26,9 +26,9 @@ impl Dispatcher {
     pub(super) async fn run(&self) {
         loop {
             match self.dispatch() {
-                0 => self.0.event_queue.come().await,
+                0 => self.0.event_queue.wait().await,
                 // Giving way wakes another thread: not after a few events.
-                TAKEN.. => tokio::task::yield_now().await,
+                TAKE_MAX.. => tokio::task::yield_now().await,
                 _ => tokio::task::consume_budget().await,
             }
         }
@@ -73,10 +73,10 @@ impl Dispatcher {
                 METRICS.lag_seconds.record(now_ms().saturating_sub(id.ms) as f64 / 1000.0);
             }
         }
-        let next = room.events(run.iter().map(|(_, head)| head), pending_flush);
+        let next = room.deliver(run.iter().map(|(_, head)| head), pending_flush);
         sync::sync_if_needed(&self.0, room, next);
         if changes_access(last) {
-            access::watch(&self.0, room, last);
+            access::note_membership(&self.0, room, last);
             sync::start_requested_work(&self.0, room);
         }
     }
@@ -86,7 +86,7 @@ impl Listener for Dispatcher {
     fn message(&self, channel: &str, payload: Vec<u8>) {
         METRICS.events_received.increment(1);
         let Some(room) = self.0.room(channel) else { return };
-        if !self.0.event_queue.put(room, payload) {
+        if !self.0.event_queue.push(room, payload) {
             // As fast as Redis tells us we cannot hand out: this slows it down.
             self.dispatch();
         }
@@ -95,7 +95,7 @@ impl Listener for Dispatcher {
     fn subscribed(&self, channel: &str) {
         self.dispatch_all();
         if let Some(room) = self.0.room(channel)
-            && room.confirm()
+            && room.confirm_subscription()
         {
             sync::start(&self.0, room, Cause::Resubscribed);
         }
@@ -106,7 +106,7 @@ impl Listener for Dispatcher {
         // Ours, or the server's because the room has moved: if we still want it, ask again.
         if let Some(room) = self.0.room(channel) {
             let mut pending_flush = PendingFlush::new();
-            room.unconfirm(&mut pending_flush);
+            room.reset_subscription(&mut pending_flush);
             self.0.flush(pending_flush);
             self.0.upstream.subscribe(room.name.clone());
         }
@@ -114,7 +114,7 @@ impl Listener for Dispatcher {
 
     fn profile_updates(&self, payload: Vec<u8>) {
         let hub = self.0.clone();
-        tokio::spawn(async move { updates::heard(&hub, &payload) });
+        tokio::spawn(async move { updates::receive(&hub, &payload) });
     }
 
     fn opened(&self) {
@@ -122,7 +122,7 @@ impl Listener for Dispatcher {
         let rooms = self.0.rooms();
         let mut pending_flush = PendingFlush::new();
         for room in &rooms {
-            room.unconfirm(&mut pending_flush);
+            room.reset_subscription(&mut pending_flush);
             self.0.upstream.subscribe(room.name.clone());
         }
         self.0.flush(pending_flush);
@@ -131,7 +131,7 @@ impl Listener for Dispatcher {
     }
 }
 
-/// Whether [`access::watch`] has to look at it.
+/// Whether [`access::note_membership`] has to look at it.
 fn changes_access(event: &EventHeader<'_>) -> bool {
     matches!(event.kind, "member" | "room" | "drop")
 }

@@ -15,9 +15,9 @@ use tokio::sync::Notify;
 use crate::room::Room;
 
 /// Beyond this many bytes it is full.
-const MOST_BYTES: usize = 1 << 20;
+const BYTES_MAX: usize = 1 << 20;
 /// Events taken at a time: others must have their turn.
-pub(super) const TAKEN: usize = 64;
+pub(super) const TAKE_MAX: usize = 64;
 
 /// One event.
 pub(super) struct QueuedEvent {
@@ -40,7 +40,7 @@ pub(super) struct EventQueue {
     waiting: Mutex<Waiting>,
     /// Held by whoever is handing out.
     turn: Mutex<()>,
-    come: Notify,
+    added: Notify,
 }
 
 #[derive(Default)]
@@ -52,21 +52,21 @@ struct Waiting {
 impl EventQueue {
     /// Puts an event behind the others. False: it is full.
     #[must_use]
-    pub(super) fn put(&self, room: Arc<Room>, payload: Vec<u8>) -> bool {
+    pub(super) fn push(&self, room: Arc<Room>, payload: Vec<u8>) -> bool {
         let mut waiting = self.waiting.lock();
         waiting.bytes += payload.len();
         waiting.told.push_back(QueuedEvent { room, payload });
-        let (is_first, is_full) = (waiting.told.len() == 1, waiting.bytes > MOST_BYTES);
+        let (is_first, is_full) = (waiting.told.len() == 1, waiting.bytes > BYTES_MAX);
         drop(waiting);
         if is_first {
-            self.come.notify_one();
+            self.added.notify_one();
         }
         !is_full
     }
 
     /// Returns once something may have come. For one task only.
-    pub(super) async fn come(&self) {
-        self.come.notified().await;
+    pub(super) async fn wait(&self) {
+        self.added.notified().await;
     }
 
     /// Hands out some events; nobody else does meanwhile. Returns how many there were.
@@ -74,7 +74,7 @@ impl EventQueue {
         let _turn = self.turn.lock();
         let told: Vec<QueuedEvent> = {
             let mut waiting = self.waiting.lock();
-            let count = waiting.told.len().min(TAKEN);
+            let count = waiting.told.len().min(TAKE_MAX);
             let told: Vec<QueuedEvent> = waiting.told.drain(..count).collect();
             waiting.bytes -= told.iter().map(|told| told.payload.len()).sum::<usize>();
             told
@@ -98,12 +98,12 @@ mod tests {
     async fn what_is_put_is_taken_once_and_in_order() {
         let (event_queue, room) =
             (Arc::new(EventQueue::default()), Arc::new(Room::new("r".into())));
-        let all = 10 * TAKEN as u64;
+        let all = 10 * TAKE_MAX as u64;
         let putting = tokio::spawn({
             let (event_queue, room) = (event_queue.clone(), room.clone());
             async move {
                 for n in 0..all {
-                    assert!(event_queue.put(room.clone(), event(n)));
+                    assert!(event_queue.push(room.clone(), event(n)));
                     if n % 7 == 0 {
                         tokio::task::yield_now().await;
                     }
@@ -118,9 +118,9 @@ mod tests {
                     seen += 1;
                 }
             });
-            assert!(taken <= TAKEN);
+            assert!(taken <= TAKE_MAX);
             if taken == 0 {
-                event_queue.come().await;
+                event_queue.wait().await;
             }
         }
         putting.await.expect("all put");
@@ -130,12 +130,12 @@ mod tests {
     #[test]
     fn it_says_when_it_is_full() {
         let (event_queue, room) = (EventQueue::default(), Arc::new(Room::new("r".into())));
-        assert!(event_queue.put(room.clone(), vec![0; MOST_BYTES]));
-        assert!(!event_queue.put(room.clone(), vec![0; 1]));
+        assert!(event_queue.push(room.clone(), vec![0; BYTES_MAX]));
+        assert!(!event_queue.push(room.clone(), vec![0; 1]));
         assert_eq!(
             event_queue.take(|told| assert!(told.iter().all(|told| told.head().is_none()))),
             2
         );
-        assert!(event_queue.put(room, vec![0; 1]), "there is room again");
+        assert!(event_queue.push(room, vec![0; 1]), "there is room again");
     }
 }

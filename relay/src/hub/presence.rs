@@ -19,13 +19,13 @@ use crate::upstream::commands;
 pub(super) const ROOMS_PER_CALL: usize = 200;
 
 /// `CHAT.PRESENCE` of this connection for `ttl`, with its status if it has one.
-pub(crate) fn present(room: &str, connection: &Connection, ttl: Duration) -> Command {
+pub(crate) fn online_command(room: &str, connection: &Connection, ttl: Duration) -> Command {
     let status = connection.status();
     commands::present(room, &connection.user, &connection.name, ttl, status.as_deref())
 }
 
 /// `CHAT.PRESENCE … OFF`.
-pub(crate) fn absent(room: &str, connection: &Connection) -> Command {
+pub(crate) fn offline_command(room: &str, connection: &Connection) -> Command {
     commands::absent(room, &connection.user, &connection.name, None)
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn disconnect(hub: &Arc<Hub>, connection: &Arc<Connection>) {
 /// rooms that it does not know it is in.
 pub(crate) fn disconnect_everywhere(hub: &Arc<Hub>, connection: &Arc<Connection>) {
     for room in hub.rooms() {
-        if room.holds(connection) {
+        if room.contains(connection) {
             connection.add_room(&room.name);
         }
     }
@@ -91,8 +91,8 @@ pub(crate) fn is_present(connection: &Connection, room: &str) -> bool {
 }
 
 /// Ends this connection's presence in a room soon, if Redis is there.
-pub(crate) fn end_later(hub: &Hub, connection: &Connection, room: &str) {
-    let command = absent(room, connection);
+pub(crate) fn end_in_background(hub: &Hub, connection: &Connection, room: &str) {
+    let command = offline_command(room, connection);
     let upstream = hub.upstream.clone();
     tokio::spawn(async move { upstream.call_one(command).await });
 }

@@ -87,8 +87,8 @@ pub(crate) fn sync_if_needed(hub: &Arc<Hub>, room: &Arc<Room>, next: Next) {
 /// Starts what delivered events have made necessary: access checks of paused connections, and the
 /// publication of a changed profile.
 pub(super) fn start_requested_work(hub: &Arc<Hub>, room: &Arc<Room>) {
-    access::ask_later(hub, room);
-    updates::look(hub, room);
+    access::start_access_checks(hub, room);
+    updates::publish_if_changed(hub, room);
 }
 
 /// One sync, all its pages. Returns whether another is needed.
@@ -99,9 +99,9 @@ async fn once(
     hole: &mut bool,
 ) -> Result<bool, Error> {
     room.pause_all();
-    access::ask(hub, room).await;
+    access::check_access(hub, room).await;
     // Those who were not answered about are asked for again, and miss nothing.
-    access::ask_later(hub, room);
+    access::start_access_checks(hub, room);
     loop {
         METRICS.syncs.increment(1);
         let command = sync_command(&room.name, from, Reader::Backend);

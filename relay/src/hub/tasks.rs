@@ -52,7 +52,9 @@ async fn housekeeping(hub: Arc<Hub>) {
                 due.push(room.clone());
             }
             if hub.upstream.is_up()
-                && now.checked_sub(CONFIRM_WITHIN).is_some_and(|since| room.ask_again(since))
+                && now
+                    .checked_sub(CONFIRM_WITHIN)
+                    .is_some_and(|since| room.subscription_is_overdue(since))
             {
                 hub.upstream.subscribe(room.name.clone());
             }

@@ -140,7 +140,7 @@ pub(super) async fn prepare(
     match answer.await {
         Ok(answer) => Ok(Prepared { room, answer, joiner }),
         Err(error) => {
-            put_back(context, &room, &joiner);
+            restore(context, &room, &joiner);
             Err(error)
         }
     }
@@ -157,7 +157,7 @@ async fn list(context: &Context, room: &str) -> Result<(), Unavailable> {
 
 /// Step 2: returns once the subscription is in force, or when that takes too long.
 async fn confirmed(room: &Room) -> Result<(), Error> {
-    let confirmed = tokio::time::timeout(CONFIRM_TIMEOUT, room.wait_confirmed()).await;
+    let confirmed = tokio::time::timeout(CONFIRM_TIMEOUT, room.wait_subscribed()).await;
     confirmed.map_err(|_| Error::unavailable())
 }
 
@@ -175,7 +175,7 @@ async fn ask(
         commands.push(commands::join(&wanted.room, context.user()));
         commands.extend(following.commands());
     }
-    commands.push(presence::present(&wanted.room, connection, hub.config.presence_ttl));
+    commands.push(presence::online_command(&wanted.room, connection, hub.config.presence_ttl));
     commands.push(commands::room(&wanted.room, Reader::User(context.user())));
     let page = async {
         match wanted.start {
@@ -275,7 +275,7 @@ pub(super) fn attach(
         // The client asks for the rest first: with live events in between it would lose their order.
         Answer::Page { fetched, .. } if fetched.unfinished => Attached::Then(Next::Done),
         Answer::Page { fetched, .. } => {
-            room.place(joiner, connection, fetched.last, &fetched.known, pending_flush)
+            room.attach(joiner, connection, fetched.last, &fetched.known, pending_flush)
         }
         Answer::Live { present_at, newest } => {
             room.attach_present(joiner, connection, present_at.unwrap_or(*newest), pending_flush)
@@ -289,7 +289,7 @@ pub(super) fn attach(
             connection.add_room(&room.name);
             sync::sync_if_needed(hub, room, next);
         }
-        Attached::Removed => presence::end_later(hub, connection, &room.name),
+        Attached::Removed => presence::end_in_background(hub, connection, &room.name),
         Attached::FetchAgain => {}
     }
     attached
@@ -305,16 +305,16 @@ pub(super) fn abandon(context: &Context, prepared: &Prepared) {
 /// Ends presence in a room, unless the connection received the room before.
 fn end_presence(context: &Context, room: &Room) {
     if !context.connection.is_in(&room.name) {
-        presence::end_later(&context.hub, &context.connection, &room.name);
+        presence::end_in_background(&context.hub, &context.connection, &room.name);
     }
 }
 
 /// A connection that received the room before a failed attempt goes on where it stood.
-fn put_back(context: &Context, room: &Arc<Room>, joiner: &Joiner) {
+fn restore(context: &Context, room: &Arc<Room>, joiner: &Joiner) {
     let mut pending_flush = PendingFlush::new();
-    room.put_back(joiner, &context.connection, &mut pending_flush);
+    room.restore(joiner, &context.connection, &mut pending_flush);
     context.hub.flush(pending_flush);
-    access::ask_later(&context.hub, room);
+    access::start_access_checks(&context.hub, room);
 }
 
 fn next(replies: &mut impl Iterator<Item = Reply>) -> Reply {

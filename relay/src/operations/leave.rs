@@ -18,7 +18,8 @@ pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outco
         // Mostly refused; then nothing else may have changed.
         context.ask(leave.clone()).await?;
     }
-    let mut replies = hub.upstream.call(vec![presence::absent(&room, connection), leave]).await;
+    let mut replies =
+        hub.upstream.call(vec![presence::offline_command(&room, connection), leave]).await;
     if let Some(left) = replies.pop() {
         left?;
     }
@@ -37,7 +38,7 @@ pub(super) async fn unsubscribe(context: &Arc<Context>, request: Request<'_>) ->
     }
     if context.connection.is_in(&room) {
         if presence::is_present(&context.connection, &room) {
-            let absent = presence::absent(&room, &context.connection);
+            let absent = presence::offline_command(&room, &context.connection);
             match context.hub.upstream.call_one(absent).await {
                 Err(error) if !error.can_read() => return Err(error.into()),
                 // Presence that cannot be ended now is beaten no more, and ends by its TTL.

@@ -77,7 +77,7 @@ async fn login_later(context: Arc<Context>, mut rooms: Vec<Wanted>) {
             if let Some(room) = context.hub.room(&name) {
                 room.remove(&context.connection);
             }
-            presence::end_later(&context.hub, &context.connection, &name);
+            presence::end_in_background(&context.hub, &context.connection, &name);
         }
     }
 }
@@ -92,7 +92,8 @@ async fn enter(context: &Context, wanted: &Wanted) -> Result<(), Error> {
         if !hub.upstream.state().can_read() {
             return Err(Error::unavailable());
         }
-        if hub.room_of(connection, &wanted.room).is_some_and(|room| room.is_receiving(connection)) {
+        if hub.room_of(connection, &wanted.room).is_some_and(|room| room.is_subscribed(connection))
+        {
             return Ok(());
         }
         let mut prepared = join::prepare(context, wanted, attempt).await?;

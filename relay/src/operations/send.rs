@@ -176,9 +176,9 @@ fn withdraw(context: &Context, send: &PendingSend) {
     let withdraw = json::about_room("withdraw", &send.room, &further);
     let Some(room) = context.hub.room(&send.room) else { return };
     // Also those who are paused: they may have been shown it before.
-    if room.holds(&context.connection) {
+    if room.contains(&context.connection) {
         let mut pending_flush = PendingFlush::new();
-        room.tell_everybody(&frame::text(withdraw.as_bytes()), &mut pending_flush);
+        room.queue_for_all(&frame::text(withdraw.as_bytes()), &mut pending_flush);
         context.hub.flush(pending_flush);
     }
 }
@@ -186,9 +186,9 @@ fn withdraw(context: &Context, send: &PendingSend) {
 /// Shows a frame to this relay's receivers of the room, if the sender is one of them.
 fn show(context: &Context, text: Option<&str>, room: &str) {
     let (Some(text), Some(room)) = (text, context.hub.room(room)) else { return };
-    if room.is_receiving(&context.connection) {
+    if room.is_subscribed(&context.connection) {
         let mut pending_flush = PendingFlush::new();
-        room.tell_all(&frame::text(text.as_bytes()), &mut pending_flush);
+        room.queue_for_subscribers(&frame::text(text.as_bytes()), &mut pending_flush);
         context.hub.flush(pending_flush);
     }
 }

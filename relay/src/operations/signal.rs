@@ -57,7 +57,8 @@ async fn tell_status(context: &Context) -> Result<(), Error> {
     let ttl = hub.config.presence_ttl;
     let rooms = connection.rooms();
     let present = rooms.iter().filter(|room| presence::is_present(connection, room));
-    let commands: Vec<_> = present.map(|room| presence::present(room, connection, ttl)).collect();
+    let commands: Vec<_> =
+        present.map(|room| presence::online_command(room, connection, ttl)).collect();
     if commands.is_empty() {
         return Ok(());
     }

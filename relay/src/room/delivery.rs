@@ -10,14 +10,14 @@ use crate::client::request;
 use crate::event;
 use crate::room::batch::Batch;
 use crate::room::ordering::{Settled, Verdict};
-use crate::room::pauses::questioned;
+use crate::room::pauses::access_change;
 use crate::room::removal::{Removal, removal};
 use crate::room::room::{Next, Room, State};
 use crate::room::subscribers::{PendingFlush, queue};
 
 impl Room {
     /// EncodedBatch have come from the channel, one after the other.
-    pub(crate) fn events<'e>(
+    pub(crate) fn deliver<'e>(
         &self,
         events: impl IntoIterator<Item = &'e EventHeader<'e>>,
         pending_flush: &mut PendingFlush,
@@ -33,7 +33,7 @@ impl Room {
                     let frame = || frame::text(payload);
                     match state.order.durable(id, prev, payload.len(), frame) {
                         Verdict::Deliver => {
-                            self.deliver(state, id, head, &mut batch, pending_flush)
+                            self.add_to_batch(state, id, head, &mut batch, pending_flush)
                         }
                         Verdict::Duplicate | Verdict::Waits => {}
                         Verdict::WaitsForSync => next = Next::Sync,
@@ -41,7 +41,7 @@ impl Room {
                 }
                 Place::Ephemeral { last } => {
                     self.flush_batch(state, &mut batch, pending_flush);
-                    if self.ephemeral(state, head, last, pending_flush) {
+                    if self.deliver_ephemeral(state, head, last, pending_flush) {
                         next = Next::Sync;
                     }
                 }
@@ -52,7 +52,7 @@ impl Room {
     }
 
     /// Returns whether to run a sync.
-    fn ephemeral(
+    fn deliver_ephemeral(
         &self,
         state: &mut State,
         head: &EventHeader<'_>,
@@ -61,11 +61,11 @@ impl Room {
     ) -> bool {
         let from = if head.kind == "signal" { event::text(head, "user") } else { None };
         let frame = frame::text(head.bytes());
-        state.subscribers.tell(&frame, from.as_deref(), pending_flush);
+        state.subscribers.queue_ephemeral(&frame, from.as_deref(), pending_flush);
         match head.kind {
             "presence" | "occupancy" => {
                 state.presence_changes += 1;
-                state.contacts.tell(&frame, None, pending_flush);
+                state.contacts.queue_ephemeral(&frame, None, pending_flush);
             }
             // From another position the sync finds out, and a reload tells them.
             "drop" if state.order.last().unwrap_or_default() == Id::ZERO => {
@@ -73,44 +73,44 @@ impl Room {
             }
             _ => {}
         }
-        let behind = last.is_some_and(|last| state.order.heard(last));
+        let behind = last.is_some_and(|last| state.order.note_newest(last));
         behind || head.kind == "drop"
     }
 
     /// Presence may have been missed: everybody is told to look again.
     pub(crate) fn reset(&self, pending_flush: &mut PendingFlush) {
         let mut state = self.state.lock();
-        state.subscribers.tell_all(&self.look_again(), pending_flush);
+        state.subscribers.queue_live(&self.reset_frame(), pending_flush);
         self.reset_contacts(&mut state, pending_flush);
     }
 
     pub(super) fn reset_contacts(&self, state: &mut State, pending_flush: &mut PendingFlush) {
         state.presence_changes += 1;
         if !state.contacts.is_empty() {
-            state.contacts.tell_all(&self.look_again(), pending_flush);
+            state.contacts.queue_live(&self.reset_frame(), pending_flush);
         }
     }
 
-    pub(super) fn look_again(&self) -> Frame {
+    pub(super) fn reset_frame(&self) -> Frame {
         frame::text(json::about_room("reset", &self.name, "").as_bytes())
     }
 
     /// Sends a frame of the relay's own to every receiver.
-    pub(crate) fn tell_all(&self, frame: &Frame, pending_flush: &mut PendingFlush) {
-        self.state.lock().subscribers.tell_all(frame, pending_flush);
+    pub(crate) fn queue_for_subscribers(&self, frame: &Frame, pending_flush: &mut PendingFlush) {
+        self.state.lock().subscribers.queue_live(frame, pending_flush);
     }
 
     /// Sends a frame of the relay's own that tells nothing of the room to every receiver, and to those
     /// who are paused.
-    pub(crate) fn tell_everybody(&self, frame: &Frame, pending_flush: &mut PendingFlush) {
+    pub(crate) fn queue_for_all(&self, frame: &Frame, pending_flush: &mut PendingFlush) {
         let state = self.state.lock();
-        state.subscribers.tell_all(frame, pending_flush);
+        state.subscribers.queue_live(frame, pending_flush);
         for connection in state.paused() {
             queue(connection, frame, Class::Live, pending_flush);
         }
     }
 
-    pub(super) fn deliver_all_settled(
+    pub(super) fn deliver_settled(
         &self,
         state: &mut State,
         settled: Settled<Frame>,
@@ -119,7 +119,7 @@ impl Room {
         let mut batch = Batch::default();
         for (id, frame) in settled.deliver {
             let Some(head) = EventHeader::parse(frame::payload(&frame)) else { continue };
-            self.deliver(state, id, &head, &mut batch, pending_flush);
+            self.add_to_batch(state, id, &head, &mut batch, pending_flush);
         }
         self.flush_batch(state, &mut batch, pending_flush);
         settled.again
@@ -127,7 +127,7 @@ impl Room {
 
     /// Adds an event to those that are to be handed out. One that takes somebody out goes out at
     /// once.
-    fn deliver(
+    fn add_to_batch(
         &self,
         state: &mut State,
         id: Id,
@@ -145,10 +145,10 @@ impl Room {
             }
             batch.add(id, head.bytes());
             state.profile_changed |= changes_profile(head);
-            if let Some(whom) = questioned(head) {
+            if let Some(whom) = access_change(head) {
                 // They still get the event itself.
                 self.flush_batch(state, batch, pending_flush);
-                state.question(&whom);
+                state.pause_for(&whom);
             }
             return;
         };
@@ -175,9 +175,9 @@ impl Room {
         for connection in state.subscribers.deliver(&events, pending_flush) {
             self.notify_removed(&connection, &Removal::Diverged, pending_flush);
         }
-        if let Some(tail) = &mut state.tail {
+        if let Some(recent) = &mut state.recent {
             for (id, frame) in events.iter() {
-                tail.push(id, frame);
+                recent.push(id, frame);
             }
         }
     }

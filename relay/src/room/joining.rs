@@ -51,7 +51,7 @@ pub(crate) struct Joiner {
 impl Drop for Joiner {
     fn drop(&mut self) {
         let mut state = self.room.state.lock();
-        state.newcomers -= 1;
+        state.joiners -= 1;
         state.note_emptiness();
     }
 }
@@ -60,7 +60,7 @@ impl Room {
     /// A connection begins to catch up. While it does it receives nothing.
     pub(crate) fn begin_join(self: &Arc<Self>, connection: &Connection) -> Joiner {
         let mut state = self.state.lock();
-        state.newcomers += 1;
+        state.joiners += 1;
         state.empty_since = None;
         let receiver = state.subscribers.remove(connection);
         let before = receiver.and_then(|receiver| receiver.ahead.or(state.order.last()));
@@ -74,14 +74,16 @@ impl Room {
     pub(crate) fn fetch(&self, key: Key, make: impl FnOnce() -> Fetch) -> Fetch {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let (order, tail) = (&state.order, &state.tail);
+        let (order, recent) = (&state.order, &state.recent);
         let settled = !order.is_syncing() && matches!(state.subscription, Subscription::Confirmed);
         state.fetches.retain(|(_, at, fetch)| match fetch.peek() {
             None => true,
             Some(Ok(fetched)) => {
                 let meets = order.last().is_none_or(|last| {
                     fetched.last >= last
-                        || tail.as_ref().is_some_and(|tail| tail.from(fetched.last).is_some())
+                        || recent
+                            .as_ref()
+                            .is_some_and(|recent| recent.after(fetched.last).is_some())
                 });
                 settled && meets && at.elapsed() < FETCH_KEPT
             }
@@ -100,7 +102,7 @@ impl Room {
 
     /// Gives a newcomer its place after `position`, up to which it has everything; frames it needs
     /// from the tail are queued. `known` are ids it got with a page.
-    pub(crate) fn place(
+    pub(crate) fn attach(
         &self,
         joiner: &Joiner,
         connection: &Arc<Connection>,
@@ -113,7 +115,7 @@ impl Room {
         if state.epoch != joiner.epoch {
             return Attached::FetchAgain;
         }
-        self.attach_in(state, connection, position, known, pending_flush)
+        self.attach_at(state, connection, position, known, pending_flush)
     }
 
     /// The same for a connection whose presence was set when the room was at `position`: what puts
@@ -127,7 +129,7 @@ impl Room {
     ) -> Attached {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let missed = state.tail.as_ref().and_then(|tail| tail.from(position));
+        let missed = state.recent.as_ref().and_then(|recent| recent.after(position));
         let heads = missed.into_iter().flatten();
         let found = heads.filter_map(|frame| {
             let (user, removal) = removal(&EventHeader::parse(frame::payload(frame))?)?;
@@ -140,10 +142,10 @@ impl Room {
         if state.epoch != joiner.epoch {
             return Attached::FetchAgain;
         }
-        self.attach_in(state, connection, position, &[], pending_flush)
+        self.attach_at(state, connection, position, &[], pending_flush)
     }
 
-    fn attach_in(
+    fn attach_at(
         &self,
         state: &mut State,
         connection: &Arc<Connection>,
@@ -152,25 +154,27 @@ impl Room {
         pending_flush: &mut PendingFlush,
     ) -> Attached {
         let Some(last) = state.order.last() else {
-            state.subscribers.seat(connection, None);
-            state.tail = Some(RecentEvents::after(Some(position)));
-            let settled = state.order.place(position, known.iter().copied());
-            let again = self.deliver_all_settled(state, settled, pending_flush);
+            state.subscribers.attach(connection, None);
+            state.recent = Some(RecentEvents::starting_at(Some(position)));
+            let settled = state.order.start_at(position, known.iter().copied());
+            let again = self.deliver_settled(state, settled, pending_flush);
             return Attached::Then(if again { Next::Sync } else { Next::Done });
         };
         if position >= last {
-            state.subscribers.seat(connection, Some(position).filter(|position| *position != last));
+            state
+                .subscribers
+                .attach(connection, Some(position).filter(|position| *position != last));
             return Attached::Then(Next::Done);
         }
-        let Some(tail) = &state.tail else { return Attached::FetchAgain };
-        let Some(frames) = tail.from(position) else {
+        let Some(recent) = &state.recent else { return Attached::FetchAgain };
+        let Some(frames) = recent.after(position) else {
             state.fetches.clear();
             return Attached::FetchAgain;
         };
         for frame in frames {
             queue(connection, frame, Class::Live, pending_flush);
         }
-        state.subscribers.seat(connection, None);
+        state.subscribers.attach(connection, None);
         Attached::Then(Next::Done)
     }
 
@@ -188,10 +192,10 @@ impl Room {
         if state.epoch != joiner.epoch || state.presence_changes != joiner.presence_changes {
             return Attached::FetchAgain;
         }
-        state.contacts.seat(connection, None);
+        state.contacts.attach(connection, None);
         // A position, so that holes are found here as in other rooms.
-        let settled = state.order.place(newest, []);
-        let again = self.deliver_all_settled(state, settled, pending_flush);
+        let settled = state.order.start_at(newest, []);
+        let again = self.deliver_settled(state, settled, pending_flush);
         Attached::Then(if again { Next::Sync } else { Next::Done })
     }
 }

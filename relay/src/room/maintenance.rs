@@ -44,12 +44,12 @@ impl Room {
     }
 
     /// Takes in the newest id that a beat sent at position `at_sending` answered.
-    pub(crate) fn beaten(&self, at_sending: Option<Id>, newest: Id) -> Next {
+    pub(crate) fn note_beat(&self, at_sending: Option<Id>, newest: Id) -> Next {
         let mut state = self.state.lock();
         let Some(at_sending) = at_sending else { return Next::Done };
         state.ahead = None;
         match state.order.compare(at_sending, newest) {
-            Compared::Level => Next::Done,
+            Compared::UpToDate => Next::Done,
             Compared::WentBack => Next::Sync,
             Compared::Ahead => {
                 state.ahead = Some((newest, Instant::now()));
@@ -64,14 +64,14 @@ impl Room {
         state.fetches.retain(|(_, at, _)| now.duration_since(*at) < FETCH_KEPT);
         if state.fetches.is_empty() {
             state.fetches = Vec::new();
-            if state.newcomers == 0 && state.paused.is_empty() {
-                state.tail = None;
+            if state.joiners == 0 && state.paused.is_empty() {
+                state.recent = None;
             }
         }
         match state.ahead {
             Some((newest, since)) if now.duration_since(since) >= Duration::from_secs(1) => {
                 state.ahead = None;
-                if state.order.heard(newest) { Next::Sync } else { Next::Done }
+                if state.order.note_newest(newest) { Next::Sync } else { Next::Done }
             }
             _ => Next::Done,
         }

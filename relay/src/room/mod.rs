@@ -18,5 +18,5 @@ mod subscription;
 mod tests;
 
 pub(crate) use joining::{Attached, Joiner};
-pub(crate) use pauses::{Behind, Brought, Question};
+pub(crate) use pauses::{AccessCheck, CaughtUp, LaggingConnection};
 pub(crate) use room::{Next, Room};

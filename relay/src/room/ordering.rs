@@ -48,7 +48,7 @@ pub(super) struct Settled<F> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Compared {
     /// Nothing is known to be missing.
-    Level,
+    UpToDate,
     /// The room is behind what we had seen when we asked: its past changed. Sync now.
     WentBack,
     /// The room is ahead; if it still is in a second, sync.
@@ -135,7 +135,7 @@ impl<F> EventOrder<F> {
     }
 
     /// An ephemeral event says that `newest` was the newest id; true: ask now.
-    pub(super) fn heard(&mut self, newest: Id) -> bool {
+    pub(super) fn note_newest(&mut self, newest: Id) -> bool {
         let Some(last) = self.last else { return false };
         if self.syncing {
             self.heard = self.heard.max(Some(newest));
@@ -147,10 +147,10 @@ impl<F> EventOrder<F> {
     /// Compares the newest id that `CHAT.BEAT` answered with the position at the time it was sent.
     pub(super) fn compare(&self, at_sending: Id, newest: Id) -> Compared {
         match self.last {
-            _ if self.syncing => Compared::Level,
+            _ if self.syncing => Compared::UpToDate,
             Some(_) if newest < at_sending => Compared::WentBack,
             Some(last) if newest > last => Compared::Ahead,
-            _ => Compared::Level,
+            _ => Compared::UpToDate,
         }
     }
 
@@ -159,18 +159,18 @@ impl<F> EventOrder<F> {
     pub(super) fn begin_sync(&mut self) -> Option<Id> {
         let last = self.last.filter(|_| !self.syncing)?;
         self.syncing = true;
-        self.mark();
+        self.note_asked();
         Some(last)
     }
 
     /// The next page of the running sync is about to be sent; returns the id to ask from.
     pub(super) fn continue_sync(&mut self) -> Option<Id> {
         let last = self.last.filter(|_| self.syncing)?;
-        self.mark();
+        self.note_asked();
         Some(last)
     }
 
-    fn mark(&mut self) {
+    fn note_asked(&mut self) {
         self.asked = self.waiting.len();
         self.overflowed = false;
         self.heard = None;
@@ -195,7 +195,7 @@ impl<F> EventOrder<F> {
             return Settled { deliver, again: true };
         }
         self.syncing = false;
-        self.forget_asked();
+        self.drop_asked();
         let again = self.settle(&mut deliver);
         Settled { deliver, again }
     }
@@ -206,20 +206,24 @@ impl<F> EventOrder<F> {
         self.last = Some(newest);
         self.remember(newest);
         self.syncing = false;
-        self.forget_asked();
+        self.drop_asked();
         let mut deliver = Vec::new();
         let again = self.settle(&mut deliver);
         Settled { deliver, again }
     }
 
     /// The sync got no answer; what waits goes on waiting for the next one.
-    pub(super) fn failed(&mut self) {
+    pub(super) fn sync_failed(&mut self) {
         self.syncing = false;
     }
 
     /// The first position: a page or sync for one connection ended at `newest`. `known` are ids
     /// that the page holds. Does nothing if there is a position already.
-    pub(super) fn place(&mut self, newest: Id, known: impl IntoIterator<Item = Id>) -> Settled<F> {
+    pub(super) fn start_at(
+        &mut self,
+        newest: Id,
+        known: impl IntoIterator<Item = Id>,
+    ) -> Settled<F> {
         let mut deliver = Vec::new();
         if self.last.is_some() {
             return Settled { deliver, again: false };
@@ -249,7 +253,7 @@ impl<F> EventOrder<F> {
     }
 
     /// What waited when the question was asked is settled by the answer.
-    fn forget_asked(&mut self) {
+    fn drop_asked(&mut self) {
         for _ in 0..std::mem::take(&mut self.asked) {
             self.take_waiting();
         }

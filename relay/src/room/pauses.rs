@@ -28,7 +28,7 @@ use crate::room::subscribers::{PendingFlush, queue};
 const PAUSED_AT_MOST: Duration = Duration::from_secs(30);
 
 /// A paused connection that may read, and is too far back for the tail.
-pub(crate) struct Behind {
+pub(crate) struct LaggingConnection {
     /// The connection.
     pub connection: Arc<Connection>,
     /// It has everything up to here.
@@ -37,7 +37,7 @@ pub(crate) struct Behind {
 
 /// What became of a paused connection that was brought further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Brought {
+pub(crate) enum CaughtUp {
     /// It receives again, or is here no more, or must be asked about again.
     Done,
     /// It has everything up to here and needs more.
@@ -45,13 +45,13 @@ pub(crate) enum Brought {
 }
 
 /// Whom an event puts in question.
-pub(super) enum Questioned<'a> {
-    Everybody,
+pub(super) enum AccessChange<'a> {
+    Everyone,
     User(Cow<'a, str>),
 }
 
 /// Users whose access is to be asked for, as of an epoch.
-pub(crate) struct Question {
+pub(crate) struct AccessCheck {
     /// The answer counts while the room is in this epoch.
     pub epoch: u64,
     /// Each once, sorted.
@@ -70,35 +70,35 @@ impl Room {
     }
 
     /// Whether somebody is paused and nobody is asking; then the caller has to, until
-    /// [`Room::ends_asking`] says yes.
-    pub(crate) fn begins_asking(&self) -> bool {
+    /// [`Room::end_check`] says yes.
+    pub(crate) fn begin_check(&self) -> bool {
         let mut state = self.state.lock();
-        !state.paused.is_empty() && !std::mem::replace(&mut state.asking, true)
+        !state.paused.is_empty() && !std::mem::replace(&mut state.checking, true)
     }
 
     /// Whether nobody is paused any more; then the caller stops asking.
-    pub(crate) fn ends_asking(&self) -> bool {
+    pub(crate) fn end_check(&self) -> bool {
         let mut state = self.state.lock();
-        state.asking = !state.paused.is_empty();
-        !state.asking
+        state.checking = !state.paused.is_empty();
+        !state.checking
     }
 
     /// When Redis was last asked about somebody, if ever.
-    pub(crate) fn asked_at(&self) -> Option<Instant> {
-        self.state.lock().asked_at
+    pub(crate) fn checked_at(&self) -> Option<Instant> {
+        self.state.lock().checked_at
     }
 
     /// What has to be asked.
-    pub(crate) fn question(&self) -> Question {
+    pub(crate) fn access_check(&self) -> AccessCheck {
         let mut state = self.state.lock();
         let users = state.paused.iter().map(|pause| pause.connection.user.clone());
         let mut users: Vec<Arc<str>> = users.collect();
         users.sort_unstable();
         users.dedup();
         if !users.is_empty() {
-            state.asked_at = Some(Instant::now());
+            state.checked_at = Some(Instant::now());
         }
-        Question { epoch: state.epoch, users }
+        AccessCheck { epoch: state.epoch, users }
     }
 
     /// These users, given sorted, may read, by the answer to a question of this epoch: they receive
@@ -108,7 +108,7 @@ impl Room {
         epoch: u64,
         users: &[Arc<str>],
         pending_flush: &mut PendingFlush,
-    ) -> Vec<Behind> {
+    ) -> Vec<LaggingConnection> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let mut behind = Vec::new();
@@ -119,9 +119,9 @@ impl Room {
         let (granted, stay) = std::mem::take(&mut state.paused).into_iter().partition(granted);
         state.paused = stay;
         for pause in granted {
-            if let Err(pause) = self.resume(state, pause, pending_flush) {
+            if let Err(pause) = self.reattach(state, pause, pending_flush) {
                 let connection = pause.connection.clone();
-                behind.push(Behind { connection, position: pause.position });
+                behind.push(LaggingConnection { connection, position: pause.position });
                 state.paused.push(pause);
             }
         }
@@ -130,15 +130,15 @@ impl Room {
 
     /// A page of events after `position` for a paused connection, whose user may read them: it ends
     /// at `last`, and `more` says whether there is more behind it.
-    pub(crate) fn bring(
+    pub(crate) fn catch_up(
         &self,
         epoch: u64,
-        behind: &Behind,
+        behind: &LaggingConnection,
         page: &[(Id, Frame)],
         last: Id,
         more: bool,
         pending_flush: &mut PendingFlush,
-    ) -> Brought {
+    ) -> CaughtUp {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let same = |pause: &Pause| {
@@ -146,7 +146,7 @@ impl Room {
         };
         let Some(index) = state.paused.iter().position(same).filter(|_| state.epoch == epoch)
         else {
-            return Brought::Done;
+            return CaughtUp::Done;
         };
         let mut pause = state.paused.swap_remove(index);
         let user = &*pause.connection.user;
@@ -159,24 +159,24 @@ impl Room {
         if pause.connection.is_behind() || page.iter().any(|(_, frame)| is_theirs(frame)) {
             self.notify_removed(&pause.connection, &Removal::Diverged, pending_flush);
             state.note_emptiness();
-            return Brought::Done;
+            return CaughtUp::Done;
         }
         for (_, frame) in page {
             queue(&pause.connection, frame, Class::Live, pending_flush);
         }
         pause.position = last;
-        let resumed = if more { Err(pause) } else { self.resume(state, pause, pending_flush) };
+        let resumed = if more { Err(pause) } else { self.reattach(state, pause, pending_flush) };
         match resumed {
-            Ok(()) => Brought::Done,
+            Ok(()) => CaughtUp::Done,
             Err(pause) => {
                 state.paused.push(pause);
-                Brought::UpTo(last)
+                CaughtUp::UpTo(last)
             }
         }
     }
 
     /// Seats a connection again; the error is the connection if the tail does not reach back to it.
-    fn resume(
+    fn reattach(
         &self,
         state: &mut State,
         pause: Pause,
@@ -184,16 +184,16 @@ impl Room {
     ) -> Result<(), Pause> {
         let last = state.order.last().unwrap_or_default();
         if pause.position < last {
-            let frames = state.tail.as_ref().and_then(|tail| tail.from(pause.position));
+            let frames = state.recent.as_ref().and_then(|recent| recent.after(pause.position));
             let Some(frames) = frames else { return Err(pause) };
             for frame in frames {
                 queue(&pause.connection, frame, Class::Live, pending_flush);
             }
         }
         let ahead = Some(pause.position).filter(|position| *position > last);
-        state.subscribers.seat(&pause.connection, ahead);
+        state.subscribers.attach(&pause.connection, ahead);
         if pause.presence_changes != state.presence_changes {
-            queue(&pause.connection, &self.look_again(), Class::Live, pending_flush);
+            queue(&pause.connection, &self.reset_frame(), Class::Live, pending_flush);
         }
         Ok(())
     }
@@ -226,7 +226,7 @@ impl Room {
     }
 
     /// This connection, if it is paused, must come anew: its position is of a past that is gone.
-    pub(crate) fn come_anew_alone(
+    pub(crate) fn require_rejoin(
         &self,
         connection: &Arc<Connection>,
         pending_flush: &mut PendingFlush,
@@ -240,7 +240,7 @@ impl Room {
 
     /// A connection that has come to catch up, in vain, stands where it stood before: paused, as the
     /// right to read may be what it failed for.
-    pub(crate) fn put_back(
+    pub(crate) fn restore(
         &self,
         joiner: &Joiner,
         connection: &Arc<Connection>,
@@ -273,23 +273,23 @@ impl Room {
 }
 
 /// Whose right to read this event puts in question.
-pub(super) fn questioned<'a>(head: &EventHeader<'a>) -> Option<Questioned<'a>> {
+pub(super) fn access_change<'a>(head: &EventHeader<'a>) -> Option<AccessChange<'a>> {
     match head.kind {
         "member" if event::text(head, "kind").as_deref() == Some("leave") => {
-            Some(Questioned::User(event::text(head, "user")?))
+            Some(AccessChange::User(event::text(head, "user")?))
         }
-        "room" if may_close(head) => Some(Questioned::Everybody),
+        "room" if may_close(head) => Some(AccessChange::Everyone),
         _ => None,
     }
 }
 
 impl State {
     /// Pauses those whom an event puts in question: an answer from before it says nothing.
-    pub(super) fn question(&mut self, whom: &Questioned<'_>) {
+    pub(super) fn pause_for(&mut self, whom: &AccessChange<'_>) {
         self.epoch += 1;
         match whom {
-            Questioned::Everybody => self.pause(|_| true),
-            Questioned::User(user) => self.pause(|connection| *connection.user == **user),
+            AccessChange::Everyone => self.pause(|_| true),
+            AccessChange::User(user) => self.pause(|connection| *connection.user == **user),
         }
     }
 }

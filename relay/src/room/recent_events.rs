@@ -9,8 +9,8 @@ use chat_protocol::id::Id;
 
 use crate::client::frame::Frame;
 
-const TAIL_EVENTS: usize = 512;
-const TAIL_BYTES: usize = 512 << 10;
+const EVENTS_MAX: usize = 512;
+const BYTES_MAX: usize = 512 << 10;
 
 /// Frames in the order of delivery, each with its id, after the position `floor`.
 pub(super) struct RecentEvents {
@@ -21,12 +21,12 @@ pub(super) struct RecentEvents {
 
 impl RecentEvents {
     /// An empty tail after this position; None: the room has none yet.
-    pub(super) fn after(floor: Option<Id>) -> RecentEvents {
+    pub(super) fn starting_at(floor: Option<Id>) -> RecentEvents {
         RecentEvents { floor, frames: VecDeque::new(), bytes: 0 }
     }
 
     /// The frames after `position`, if the tail continues exactly that position.
-    pub(super) fn from(&self, position: Id) -> Option<impl Iterator<Item = &Frame>> {
+    pub(super) fn after(&self, position: Id) -> Option<impl Iterator<Item = &Frame>> {
         let start = if self.floor == Some(position) {
             0
         } else {
@@ -39,7 +39,7 @@ impl RecentEvents {
     pub(super) fn push(&mut self, id: Id, frame: Frame) {
         self.bytes += frame.len();
         self.frames.push_back((id, frame));
-        while self.frames.len() > TAIL_EVENTS || self.bytes > TAIL_BYTES {
+        while self.frames.len() > EVENTS_MAX || self.bytes > BYTES_MAX {
             let Some((id, frame)) = self.frames.pop_front() else { return };
             self.bytes -= frame.len();
             self.floor = Some(id);
@@ -55,33 +55,33 @@ mod tests {
         Id { ms: n, n }
     }
 
-    fn count_from(tail: &RecentEvents, position: Id) -> Option<usize> {
-        tail.from(position).map(Iterator::count)
+    fn count_from(recent: &RecentEvents, position: Id) -> Option<usize> {
+        recent.after(position).map(Iterator::count)
     }
 
     #[test]
     fn a_tail_continues_exactly_the_positions_it_knows() {
-        let mut tail = RecentEvents::after(Some(id(5)));
+        let mut recent = RecentEvents::starting_at(Some(id(5)));
         for n in 6..=8 {
-            tail.push(id(n), Frame::from_static(b"x"));
+            recent.push(id(n), Frame::from_static(b"x"));
         }
         let rows = [(id(5), Some(3)), (id(6), Some(2)), (id(8), Some(0)), (id(4), None)];
         for (position, expected) in rows {
-            assert_eq!(count_from(&tail, position), expected, "{position}");
+            assert_eq!(count_from(&recent, position), expected, "{position}");
         }
-        assert_eq!(count_from(&tail, Id { ms: 7, n: 6 }), None, "another past");
+        assert_eq!(count_from(&recent, Id { ms: 7, n: 6 }), None, "another past");
     }
 
     #[test]
     fn a_tail_is_bounded_in_events_and_bytes() {
-        let mut tail = RecentEvents::after(Some(id(0)));
+        let mut recent = RecentEvents::starting_at(Some(id(0)));
         for n in 1..=2000 {
-            tail.push(id(n), Frame::from_static(b"x"));
+            recent.push(id(n), Frame::from_static(b"x"));
         }
-        assert_eq!(count_from(&tail, id(2000 - 512)), Some(512), "the floor has moved up");
-        assert_eq!(count_from(&tail, id(1000)), None);
-        tail.push(id(2001), Frame::from(vec![0; TAIL_BYTES]));
-        assert_eq!(count_from(&tail, id(2000)), Some(1));
-        assert_eq!(count_from(&tail, id(1999)), None);
+        assert_eq!(count_from(&recent, id(2000 - 512)), Some(512), "the floor has moved up");
+        assert_eq!(count_from(&recent, id(1000)), None);
+        recent.push(id(2001), Frame::from(vec![0; BYTES_MAX]));
+        assert_eq!(count_from(&recent, id(2000)), Some(1));
+        assert_eq!(count_from(&recent, id(1999)), None);
     }
 }

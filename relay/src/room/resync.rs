@@ -21,7 +21,7 @@ impl Room {
 
     /// See [`EventOrder::failed`].
     pub(crate) fn sync_failed(&self) {
-        self.state.lock().order.failed();
+        self.state.lock().order.sync_failed();
     }
 
     /// A page of a sync: delivers it. Returns whether to ask again.
@@ -33,7 +33,7 @@ impl Room {
     ) -> bool {
         let mut guard = self.state.lock();
         let settled = guard.order.recovered(events, more);
-        self.deliver_all_settled(&mut guard, settled, pending_flush)
+        self.deliver_settled(&mut guard, settled, pending_flush)
     }
 
     /// The past of the room is gone: tells every receiver with `reload`, a frame that brings the
@@ -48,19 +48,19 @@ impl Room {
         let state = &mut *guard;
         state.epoch += 1;
         state.fetches.clear();
-        state.tail = None;
+        state.recent = None;
         state.profile_changed = true;
         // What those may read who are not answered about yet is for a new question.
         for connection in state.unpause_all() {
             self.notify_removed(&connection, &Removal::Diverged, pending_flush);
         }
         state.subscribers.forget_positions();
-        state.subscribers.tell_all(reload, pending_flush);
+        state.subscribers.queue_live(reload, pending_flush);
         self.reset_contacts(state, pending_flush);
         let settled = state.order.reloaded(newest);
-        if state.newcomers > 0 {
-            state.tail = Some(RecentEvents::after(Some(newest)));
+        if state.joiners > 0 {
+            state.recent = Some(RecentEvents::starting_at(Some(newest)));
         }
-        self.deliver_all_settled(state, settled, pending_flush)
+        self.deliver_settled(state, settled, pending_flush)
     }
 }

@@ -36,18 +36,18 @@ pub(super) struct State {
     /// Connections that receive nothing until Redis has said whether they may read.
     pub(super) paused: Vec<Pause>,
     /// Somebody asks for them.
-    pub(super) asking: bool,
+    pub(super) checking: bool,
     /// When the last question was made.
-    pub(super) asked_at: Option<Instant>,
+    pub(super) checked_at: Option<Instant>,
     /// Connections that are told of presence only: this is the personal room of another user.
     pub(super) contacts: Subscribers,
     /// Presence events and drops so far: a picture of who is here is as old as its count.
     pub(super) presence_changes: u64,
     /// Connections that are catching up.
-    pub(super) newcomers: usize,
+    pub(super) joiners: usize,
     /// Grows when everybody starts anew: what was fetched before is void.
     pub(super) epoch: u64,
-    pub(super) tail: Option<RecentEvents>,
+    pub(super) recent: Option<RecentEvents>,
     pub(super) fetches: Vec<(Key, Instant, Fetch)>,
     pub(super) subscription: Subscription,
     pub(super) beat_at: Option<Instant>,
@@ -70,7 +70,7 @@ pub(super) struct Pause {
 }
 
 pub(super) enum Subscription {
-    Asked(Instant),
+    Requested(Instant),
     Confirmed,
 }
 
@@ -91,15 +91,15 @@ impl Room {
             order: EventOrder::default(),
             subscribers: Subscribers::default(),
             paused: Vec::new(),
-            asking: false,
-            asked_at: None,
+            checking: false,
+            checked_at: None,
             contacts: Subscribers::default(),
             presence_changes: 0,
-            newcomers: 0,
+            joiners: 0,
             epoch: 0,
-            tail: None,
+            recent: None,
             fetches: Vec::new(),
-            subscription: Subscription::Asked(now),
+            subscription: Subscription::Requested(now),
             beat_at: None,
             empty_since: Some(now),
             kicked: Vec::new(),
@@ -124,7 +124,7 @@ impl Room {
     }
 
     /// All who are told something here that is no secret of the room: receivers and contacts.
-    pub(crate) fn audience(&self) -> Vec<Arc<Connection>> {
+    pub(crate) fn subscribers_and_contacts(&self) -> Vec<Arc<Connection>> {
         let state = self.state.lock();
         state.subscribers.iter().chain(state.contacts.iter()).cloned().collect()
     }
@@ -135,7 +135,7 @@ impl Room {
     }
 
     /// Whether this connection is here, receiving, paused or told of presence only.
-    pub(crate) fn holds(&self, connection: &Connection) -> bool {
+    pub(crate) fn contains(&self, connection: &Connection) -> bool {
         let state = self.state.lock();
         let same = |other: &Arc<Connection>| other.number == connection.number;
         state.subscribers.contains(connection)
@@ -144,20 +144,20 @@ impl Room {
     }
 
     /// Everybody who receives this room, or is paused: all who are to count as present.
-    pub(crate) fn everybody(&self) -> Vec<Arc<Connection>> {
+    pub(crate) fn attached(&self) -> Vec<Arc<Connection>> {
         let state = self.state.lock();
         state.subscribers.iter().chain(state.paused()).cloned().collect()
     }
 
     /// Whether this connection receives this room now.
-    pub(crate) fn is_receiving(&self, connection: &Connection) -> bool {
+    pub(crate) fn is_subscribed(&self, connection: &Connection) -> bool {
         self.state.lock().subscribers.contains(connection)
     }
 }
 
 impl State {
     pub(super) fn note_emptiness(&mut self) {
-        let empty = self.newcomers == 0
+        let empty = self.joiners == 0
             && self.subscribers.is_empty()
             && self.paused.is_empty()
             && self.contacts.is_empty();
@@ -222,6 +222,6 @@ impl State {
 
     pub(super) fn record_recent(&mut self) {
         let last = self.order.last();
-        self.tail.get_or_insert_with(|| RecentEvents::after(last));
+        self.recent.get_or_insert_with(|| RecentEvents::starting_at(last));
     }
 }

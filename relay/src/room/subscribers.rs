@@ -45,7 +45,7 @@ impl Subscribers {
     }
 
     /// Adds a connection, or sets it anew. `ahead`: where it stands, if the room is not there yet.
-    pub(crate) fn seat(&mut self, connection: &Arc<Connection>, ahead: Option<Id>) {
+    pub(crate) fn attach(&mut self, connection: &Arc<Connection>, ahead: Option<Id>) {
         let receiver = Subscriber { connection: connection.clone(), ahead };
         match self.find(connection.number) {
             Ok(index) => self.0[index] = receiver,
@@ -132,7 +132,7 @@ impl Subscribers {
     }
 
     /// Queues an ephemeral event for all but the connections of `except`.
-    pub(crate) fn tell(
+    pub(crate) fn queue_ephemeral(
         &self,
         frame: &Frame,
         except: Option<&str>,
@@ -149,7 +149,7 @@ impl Subscribers {
     }
 
     /// Queues a frame that nobody may miss for all.
-    pub(crate) fn tell_all(&self, frame: &Frame, pending_flush: &mut PendingFlush) {
+    pub(crate) fn queue_live(&self, frame: &Frame, pending_flush: &mut PendingFlush) {
         for receiver in &self.0 {
             queue(&receiver.connection, frame, Class::Live, pending_flush);
         }

@@ -9,9 +9,9 @@ use crate::room::subscribers::PendingFlush;
 impl Room {
     /// The subscription must be asked for anew, perhaps of another server, which may not know what
     /// was fetched before: whoever is ahead of the room, or about to be, has to come anew.
-    pub(crate) fn unconfirm(&self, pending_flush: &mut PendingFlush) {
+    pub(crate) fn reset_subscription(&self, pending_flush: &mut PendingFlush) {
         let mut state = self.state.lock();
-        state.subscription = Subscription::Asked(Instant::now());
+        state.subscription = Subscription::Requested(Instant::now());
         state.epoch += 1;
         state.fetches.clear();
         let ahead = state.subscribers.remove_ahead().into_iter().chain(state.unpause_ahead());
@@ -22,7 +22,7 @@ impl Room {
     }
 
     /// The subscription is in force. True: the room has a position, so it must be synced.
-    pub(crate) fn confirm(&self) -> bool {
+    pub(crate) fn confirm_subscription(&self) -> bool {
         let mut state = self.state.lock();
         let news = !matches!(state.subscription, Subscription::Confirmed);
         state.subscription = Subscription::Confirmed;
@@ -32,10 +32,10 @@ impl Room {
 
     /// Whether the subscription was asked for before `since` and is still not in force; then it
     /// counts as asked for again now.
-    pub(crate) fn ask_again(&self, since: Instant) -> bool {
+    pub(crate) fn subscription_is_overdue(&self, since: Instant) -> bool {
         let mut state = self.state.lock();
         match &mut state.subscription {
-            Subscription::Asked(at) if *at < since => {
+            Subscription::Requested(at) if *at < since => {
                 *at = Instant::now();
                 true
             }
@@ -44,7 +44,7 @@ impl Room {
     }
 
     /// Returns once the subscription is in force.
-    pub(crate) async fn wait_confirmed(&self) {
+    pub(crate) async fn wait_subscribed(&self) {
         loop {
             let confirmed = self.confirmed.notified();
             if matches!(self.state.lock().subscription, Subscription::Confirmed) {

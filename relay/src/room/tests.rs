@@ -33,7 +33,7 @@ impl Client {
     }
 
     fn is_in(&self, room: &Arc<Room>) -> bool {
-        room.is_receiving(&self.connection)
+        room.is_subscribed(&self.connection)
     }
 
     /// All it was sent, up to a last frame that says so.
@@ -54,22 +54,22 @@ fn id(n: u64) -> Id {
 }
 
 /// Places a client that has everything up to the event of this number.
-fn place(room: &Arc<Room>, client: &Client, n: u64) {
+fn attach(room: &Arc<Room>, client: &Client, n: u64) {
     let joiner = room.begin_join(&client.connection);
-    let placed = room.place(&joiner, &client.connection, id(n), &[], &mut PendingFlush::new());
+    let placed = room.attach(&joiner, &client.connection, id(n), &[], &mut PendingFlush::new());
     assert_eq!(placed, Attached::Then(Next::Done));
     client.connection.add_room(&room.name);
 }
 
-fn tell(room: &Arc<Room>, event: &str) -> Next {
-    tell_together(room, &[event])
+fn deliver(room: &Arc<Room>, event: &str) -> Next {
+    deliver_together(room, &[event])
 }
 
-fn tell_together(room: &Arc<Room>, events: &[&str]) -> Next {
+fn deliver_together(room: &Arc<Room>, events: &[&str]) -> Next {
     let mut pending_flush = PendingFlush::new();
     let heads: Option<Vec<_>> =
         events.iter().map(|event| EventHeader::parse(event.as_bytes())).collect();
-    let next = room.events(&heads.expect("events"), &mut pending_flush);
+    let next = room.deliver(&heads.expect("events"), &mut pending_flush);
     for connection in pending_flush {
         connection.flush();
     }
@@ -88,12 +88,12 @@ async fn who_is_kicked_gets_the_event_and_nothing_after_it() {
     let room = Arc::new(Room::new("r".into()));
     let (mut alice, mut bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
     let since = Client::new(3, "bob").await;
-    place(&room, &alice, 4);
-    place(&room, &bob, 4);
+    attach(&room, &alice, 4);
+    attach(&room, &bob, 4);
     // This one has come after the kick, which the room has yet to hear of.
-    place(&room, &since, 6);
-    assert_eq!(tell(&room, &removing(5, "kick", "bob", "")), Next::Done);
-    assert_eq!(tell(&room, &removing(6, "role", "alice", "")), Next::Done);
+    attach(&room, &since, 6);
+    assert_eq!(deliver(&room, &removing(5, "kick", "bob", "")), Next::Done);
+    assert_eq!(deliver(&room, &removing(6, "role", "alice", "")), Next::Done);
     assert!(alice.is_in(&room) && !bob.is_in(&room) && since.is_in(&room));
     assert!(!bob.connection.is_in("r"));
     let kicked: Vec<u64> = room.take_kicked().iter().map(|one| one.number).collect();
@@ -112,8 +112,8 @@ async fn a_ban_says_until_when() {
     let room = Arc::new(Room::new("r".into()));
     let mut bob = Client::new(1, "bob").await;
     for (n, until, told_until) in [(5, r#","until":17"#, 17), (6, "", 0)] {
-        place(&room, &bob, n - 1);
-        tell(&room, &removing(n, "ban", "bob", until));
+        attach(&room, &bob, n - 1);
+        deliver(&room, &removing(n, "ban", "bob", until));
         assert!(!bob.is_in(&room));
         let gone = format!(r#""code":"BANNED","until_ms":{told_until}}}"#);
         let told = bob.read().await;
@@ -125,8 +125,8 @@ async fn a_ban_says_until_when() {
 async fn a_kick_from_ones_own_room_ends_the_socket() {
     let room = Arc::new(Room::new("@bob".into()));
     let bob = Client::new(1, "bob").await;
-    place(&room, &bob, 4);
-    tell(&room, &removing(5, "kick", "bob", ""));
+    attach(&room, &bob, 4);
+    deliver(&room, &removing(5, "kick", "bob", ""));
     assert_eq!(bob.connection.ended(), Some(End::Close(close_code::KICKED)));
 }
 
@@ -135,13 +135,13 @@ async fn a_kick_in_the_moment_of_coming_ends_the_socket_too() {
     for before in [true, false] {
         let room = Arc::new(Room::new("@bob".into()));
         let (first, second) = (Client::new(1, "bob").await, Client::new(2, "bob").await);
-        place(&room, &first, 4);
+        attach(&room, &first, 4);
         let present = |joiner: &Joiner| {
             room.attach_present(joiner, &second.connection, id(4), &mut PendingFlush::new())
         };
         // Kicked while it asks, or before it asks again what it could not be given a place with.
         let joiner = room.begin_join(&second.connection);
-        tell(&room, &removing(5, "kick", "bob", ""));
+        deliver(&room, &removing(5, "kick", "bob", ""));
         let joiner = if before { joiner } else { room.begin_join(&second.connection) };
         assert_eq!(present(&joiner), Attached::Removed);
         assert_eq!(second.connection.ended(), Some(End::Close(close_code::KICKED)));
@@ -154,16 +154,16 @@ async fn who_is_put_out_is_told_the_reason() {
     for (kind, code) in [("kick", r#""KICKED""#), ("ban", r#""BANNED","until_ms":0"#)] {
         let room = Arc::new(Room::new("r".into()));
         let mut bob = Client::new(1, "bob").await;
-        place(&room, &bob, 4);
-        tell(&room, &removing(5, kind, "bob", r#","reason":"too \"loud\"""#));
+        attach(&room, &bob, 4);
+        deliver(&room, &removing(5, kind, "bob", r#","reason":"too \"loud\"""#));
         let gone = format!(r#"{{"type":"gone","room":"r","code":{code},"reason":"too \"loud\""}}"#);
         let told = bob.read().await;
         assert!(told.contains(&gone), "{told}");
     }
     let room = Arc::new(Room::new("@bob".into()));
     let mut bob = Client::new(1, "bob").await;
-    place(&room, &bob, 4);
-    tell(&room, &removing(5, "kick", "bob", r#","reason":"bye""#));
+    attach(&room, &bob, 4);
+    deliver(&room, &removing(5, "kick", "bob", r#","reason":"bye""#));
     let mut told = Vec::new();
     while !told.ends_with(b"}") {
         assert!(bob.far_end.read_buf(&mut told).await.expect("read") > 0);
@@ -180,12 +180,12 @@ async fn a_contact_is_told_of_presence_only() {
     let placed = room.attach_contact(&joiner, &alice.connection, id(4), &mut PendingFlush::new());
     assert_eq!(placed, Attached::Then(Next::Done));
     drop(joiner);
-    place(&room, &bob, 4);
-    tell(&room, &removing(5, "unban", "carol", ""));
+    attach(&room, &bob, 4);
+    deliver(&room, &removing(5, "unban", "carol", ""));
     for kind in ["signal", "notice", "read", "presence"] {
         let event =
             format!(r#"{{"last":"5-5","room":"@bob","type":"{kind}","ts":1,"user":"bob"}}"#);
-        assert_eq!(tell(&room, &event), Next::Done);
+        assert_eq!(deliver(&room, &event), Next::Done);
     }
     let mut pending_flush = PendingFlush::new();
     room.reload(id(9), &frame::text(b"RELOAD"), &mut pending_flush);
@@ -210,7 +210,7 @@ async fn a_contact_whose_picture_has_aged_asks_again() {
     let room = Arc::new(Room::new("@bob".into()));
     let alice = Client::new(1, "alice").await;
     let joiner = room.begin_join(&alice.connection);
-    tell(&room, r#"{"last":"4-4","room":"@bob","type":"presence","ts":1,"user":"bob"}"#);
+    deliver(&room, r#"{"last":"4-4","room":"@bob","type":"presence","ts":1,"user":"bob"}"#);
     let placed = room.attach_contact(&joiner, &alice.connection, id(4), &mut PendingFlush::new());
     assert_eq!(placed, Attached::FetchAgain);
 }
@@ -221,10 +221,10 @@ async fn a_signal_does_not_reach_connections_of_the_same_user() {
     let (mut alice, mut phone) = (Client::new(1, "alice").await, Client::new(2, "alice").await);
     let mut bob = Client::new(3, "bob").await;
     for client in [&alice, &phone, &bob] {
-        place(&room, client, 4);
+        attach(&room, client, 4);
     }
     let typing = r#"{"last":"4-4","room":"r","type":"signal","ts":1,"user":"alice","name":"t"}"#;
-    tell(&room, typing);
+    deliver(&room, typing);
     assert!(bob.read().await.contains(typing));
     assert!(!alice.read().await.contains("signal") && !phone.read().await.contains("signal"));
 }
@@ -236,18 +236,18 @@ async fn events_that_come_together_reach_everybody_once_and_in_order() {
     // Attached further on than the room is: at the middle of what comes, at its end, behind it, and
     // where the room will never have been.
     let mut ahead = Vec::new();
-    place(&room, &alice, 4);
+    attach(&room, &alice, 4);
     for (number, stands) in [(2, id(6)), (3, id(8)), (4, id(11)), (5, Id { ms: 9, n: 6 })] {
         let client = Client::new(number, "bob").await;
         let joiner = room.begin_join(&client.connection);
-        room.place(&joiner, &client.connection, stands, &[], &mut PendingFlush::new());
+        room.attach(&joiner, &client.connection, stands, &[], &mut PendingFlush::new());
         client.connection.add_room(&room.name);
         ahead.push(client);
     }
     let events: Vec<String> = (5..=8).map(|n| removing(n, "role", "carol", "")).collect();
     let signal = r#"{"last":"8-8","room":"r","type":"signal","ts":1,"user":"carol","name":"t"}"#;
     let together: Vec<&str> = events.iter().map(String::as_str).chain([signal]).collect();
-    assert_eq!(tell_together(&room, &together), Next::Done);
+    assert_eq!(deliver_together(&room, &together), Next::Done);
     let told = |text: String| -> Vec<String> {
         let numbers =
             text.match_indices(r#""id":""#).map(|(at, _)| text[at + 6..at + 7].to_owned());

@@ -7,7 +7,7 @@ use chat_protocol::id::Id;
 use parking_lot::Mutex;
 
 /// One user's changes are told at most once in this time.
-const TOLD_EVERY: Duration = Duration::from_secs(2);
+const UPDATE_INTERVAL: Duration = Duration::from_secs(2);
 /// What was told is remembered for this long, against what others say of the same change.
 const REMEMBERED: Duration = Duration::from_secs(10);
 
@@ -15,11 +15,11 @@ const REMEMBERED: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub(crate) struct ProfileTracker {
     /// When a user's changes may be told again, and whether that will be done.
-    passing: Mutex<HashMap<Box<str>, Passing>>,
-    told: Mutex<HashMap<Box<str>, Known>>,
+    scheduled: Mutex<HashMap<Box<str>, Scheduled>>,
+    delivered: Mutex<HashMap<Box<str>, Known>>,
 }
 
-struct Passing {
+struct Scheduled {
     not_before: Instant,
     is_due: bool,
 }
@@ -34,20 +34,20 @@ struct Known {
 
 impl ProfileTracker {
     /// When to tell of a change of this user; None: that is under way already.
-    pub(super) fn due(&self, user: &str, now: Instant) -> Option<Instant> {
-        let mut passing = self.passing.lock();
-        let passing =
-            passing.entry(user.into()).or_insert(Passing { not_before: now, is_due: false });
-        if std::mem::replace(&mut passing.is_due, true) {
+    pub(super) fn schedule(&self, user: &str, now: Instant) -> Option<Instant> {
+        let mut scheduled = self.scheduled.lock();
+        let scheduled =
+            scheduled.entry(user.into()).or_insert(Scheduled { not_before: now, is_due: false });
+        if std::mem::replace(&mut scheduled.is_due, true) {
             return None;
         }
-        Some(passing.not_before.max(now))
+        Some(scheduled.not_before.max(now))
     }
 
     /// It is being told now: what changes from here on is for the next time.
-    pub(super) fn begin(&self, user: &str, now: Instant) {
-        let next = Passing { not_before: now + TOLD_EVERY, is_due: false };
-        self.passing.lock().insert(user.into(), next);
+    pub(super) fn start(&self, user: &str, now: Instant) {
+        let next = Scheduled { not_before: now + UPDATE_INTERVAL, is_due: false };
+        self.scheduled.lock().insert(user.into(), next);
     }
 
     /// Notes that these rooms are told this of a user. Returns those that have yet to be, and those
@@ -58,8 +58,8 @@ impl ProfileTracker {
         rooms: &[String],
         now: Instant,
     ) -> Option<(Vec<String>, Vec<Box<str>>)> {
-        let mut told = self.told.lock();
-        let known = told.entry(user.into()).or_insert_with(|| Known {
+        let mut delivered = self.delivered.lock();
+        let known = delivered.entry(user.into()).or_insert_with(|| Known {
             id,
             data: data.into(),
             rooms: BTreeSet::new(),
@@ -81,15 +81,15 @@ impl ProfileTracker {
 
     /// Forgets what is old.
     pub(crate) fn tidy(&self, now: Instant) {
-        let mut told = self.told.lock();
-        told.retain(|_, known| now.saturating_duration_since(known.at) < REMEMBERED);
-        if told.is_empty() {
-            *told = HashMap::new();
+        let mut delivered = self.delivered.lock();
+        delivered.retain(|_, known| now.saturating_duration_since(known.at) < REMEMBERED);
+        if delivered.is_empty() {
+            *delivered = HashMap::new();
         }
-        let mut passing = self.passing.lock();
-        passing.retain(|_, passing| passing.is_due || passing.not_before > now);
-        if passing.is_empty() {
-            *passing = HashMap::new();
+        let mut scheduled = self.scheduled.lock();
+        scheduled.retain(|_, scheduled| scheduled.is_due || scheduled.not_before > now);
+        if scheduled.is_empty() {
+            *scheduled = HashMap::new();
         }
     }
 }
@@ -105,33 +105,41 @@ mod tests {
     #[test]
     fn each_room_is_told_each_change_once_and_nothing_older() {
         let (news, now) = (ProfileTracker::default(), Instant::now());
-        let told = |n, data, rooms: &[&str]| {
+        let delivered = |n, data, rooms: &[&str]| {
             let rooms: Vec<String> = rooms.iter().map(|room| (*room).to_owned()).collect();
             news.note(("bob", id(n), data), &rooms, now).map(|(new, before)| (new, before.len()))
         };
         let rooms = |rooms: &[&str]| rooms.iter().map(|&room| room.to_owned()).collect::<Vec<_>>();
-        assert_eq!(told(5, "A", &["a", "b"]), Some((rooms(&["a", "b"]), 0)));
-        assert_eq!(told(5, "A", &["b", "c"]), Some((rooms(&["c"]), 2)), "another relay's word");
-        assert_eq!(told(6, "A", &["a"]), Some((rooms(&[]), 3)), "something else has changed");
-        assert_eq!(told(7, "B", &["a"]), Some((rooms(&["a"]), 0)));
-        assert_eq!(told(6, "A", &["c"]), None, "late");
-        assert_eq!(told(8, "A", &["a"]), Some((rooms(&["a"]), 0)), "back to what it was");
+        assert_eq!(delivered(5, "A", &["a", "b"]), Some((rooms(&["a", "b"]), 0)));
+        assert_eq!(
+            delivered(5, "A", &["b", "c"]),
+            Some((rooms(&["c"]), 2)),
+            "another relay's word"
+        );
+        assert_eq!(delivered(6, "A", &["a"]), Some((rooms(&[]), 3)), "something else has changed");
+        assert_eq!(delivered(7, "B", &["a"]), Some((rooms(&["a"]), 0)));
+        assert_eq!(delivered(6, "A", &["c"]), None, "late");
+        assert_eq!(delivered(8, "A", &["a"]), Some((rooms(&["a"]), 0)), "back to what it was");
         news.tidy(now + REMEMBERED);
-        assert!(news.told.lock().is_empty());
+        assert!(news.delivered.lock().is_empty());
     }
 
     #[test]
     fn quick_changes_are_told_together() {
         let (news, now) = (ProfileTracker::default(), Instant::now());
-        assert_eq!(news.due("bob", now), Some(now), "the first at once");
-        assert_eq!(news.due("bob", now), None, "it is under way");
-        news.begin("bob", now);
-        assert_eq!(news.due("bob", now), Some(now + TOLD_EVERY), "the last of the others later");
-        assert_eq!(news.due("bob", now), None);
-        news.tidy(now + 2 * TOLD_EVERY);
-        assert_eq!(news.due("bob", now), None, "nothing due is forgotten");
-        news.begin("bob", now);
-        news.tidy(now + TOLD_EVERY);
-        assert!(news.passing.lock().is_empty());
+        assert_eq!(news.schedule("bob", now), Some(now), "the first at once");
+        assert_eq!(news.schedule("bob", now), None, "it is under way");
+        news.start("bob", now);
+        assert_eq!(
+            news.schedule("bob", now),
+            Some(now + UPDATE_INTERVAL),
+            "the last of the others later"
+        );
+        assert_eq!(news.schedule("bob", now), None);
+        news.tidy(now + 2 * UPDATE_INTERVAL);
+        assert_eq!(news.schedule("bob", now), None, "nothing due is forgotten");
+        news.start("bob", now);
+        news.tidy(now + UPDATE_INTERVAL);
+        assert!(news.scheduled.lock().is_empty());
     }
 }

@@ -33,7 +33,7 @@ const ATTEMPTS: usize = 10;
 
 /// What relays publish.
 #[derive(Deserialize)]
-struct News<'a> {
+struct ProfileUpdate<'a> {
     user: String,
     id: String,
     #[serde(borrow)]
@@ -42,26 +42,26 @@ struct News<'a> {
 }
 
 /// Looks whether the profile in this room has changed, and if so sees to it that others hear of it.
-pub(crate) fn look(hub: &Arc<Hub>, room: &Arc<Room>) {
+pub(crate) fn publish_if_changed(hub: &Arc<Hub>, room: &Arc<Room>) {
     if !room.take_profile_change() {
         return;
     }
     let Some(RoomKind::Personal(user)) = room_kind(&room.name) else { return };
-    let Some(at) = hub.profile_updates.due(user, Instant::now()) else { return };
+    let Some(at) = hub.profile_updates.schedule(user, Instant::now()) else { return };
     let (hub, room, user) = (hub.clone(), room.clone(), user.to_owned());
     tokio::spawn(async move {
         tokio::time::sleep_until(at.into()).await;
-        hub.profile_updates.begin(&user, Instant::now());
-        pass_on(&hub, &room, &user).await;
+        hub.profile_updates.start(&user, Instant::now());
+        publish(&hub, &room, &user).await;
     });
 }
 
 /// Tells those who are where this user is.
-async fn pass_on(hub: &Hub, room: &Room, user: &str) {
-    let Some(profile) = ask(hub, user).await else { return };
+async fn publish(hub: &Hub, room: &Room, user: &str) {
+    let Some(profile) = fetch_profile(hub, user).await else { return };
     let data = format!("{{{}}}", profile.json(Detail::Texts));
-    tell(hub, (user, profile.last, &data), &[room.name.to_string()]);
-    let theirs = room.everybody().into_iter().flat_map(|connection| connection.rooms());
+    notify(hub, (user, profile.last, &data), &[room.name.to_string()]);
+    let theirs = room.attached().into_iter().flat_map(|connection| connection.rooms());
     let rooms: BTreeSet<Arc<str>> = theirs
         .filter(|name| !matches!(room_kind(name), Some(RoomKind::Personal(_)) | None))
         .collect();
@@ -82,7 +82,7 @@ async fn pass_on(hub: &Hub, room: &Room, user: &str) {
     let _ = hub.upstream.call_one(commands::publish(PROFILE_CHANNEL, &news)).await;
 }
 
-async fn ask(hub: &Hub, user: &str) -> Option<Profile> {
+async fn fetch_profile(hub: &Hub, user: &str) -> Option<Profile> {
     for _ in 0..ATTEMPTS {
         hub.upstream.wait_readable().await;
         let [what, _who] = Profile::commands(user);
@@ -96,25 +96,32 @@ async fn ask(hub: &Hub, user: &str) -> Option<Profile> {
 }
 
 /// Another relay, or this one, has published news: tells whom it concerns here.
-pub(crate) fn heard(hub: &Hub, payload: &[u8]) {
-    let Ok(News { user, id, data, rooms }) = serde_json::from_slice::<News<'_>>(payload) else {
+pub(crate) fn receive(hub: &Hub, payload: &[u8]) {
+    let Ok(ProfileUpdate { user, id, data, rooms }) =
+        serde_json::from_slice::<ProfileUpdate<'_>>(payload)
+    else {
         return;
     };
     let Some(id) = Id::parse(id.as_bytes()) else { return };
-    tell(hub, (&user, id, data.get()), &rooms);
+    notify(hub, (&user, id, data.get()), &rooms);
 }
 
 /// Tells the connections in these rooms, each once, and not those who know it from another room.
-fn tell(hub: &Hub, news: (&str, Id, &str), rooms: &[String]) {
+fn notify(hub: &Hub, news: (&str, Id, &str), rooms: &[String]) {
     let Some((new, before)) = hub.profile_updates.note(news, rooms, Instant::now()) else { return };
-    let audience = |name: &str| hub.room(name).map(|room| room.audience()).unwrap_or_default();
-    let mut whom: Vec<Arc<Connection>> = new.iter().flat_map(|name| audience(name)).collect();
+    let subscribers_and_contacts =
+        |name: &str| hub.room(name).map(|room| room.subscribers_and_contacts()).unwrap_or_default();
+    let mut whom: Vec<Arc<Connection>> =
+        new.iter().flat_map(|name| subscribers_and_contacts(name)).collect();
     if whom.is_empty() {
         return;
     }
     let (user, id, data) = news;
-    let mut know: Vec<u64> =
-        before.iter().flat_map(|name| audience(name)).map(|connection| connection.number).collect();
+    let mut know: Vec<u64> = before
+        .iter()
+        .flat_map(|name| subscribers_and_contacts(name))
+        .map(|connection| connection.number)
+        .collect();
     know.sort_unstable();
     whom.sort_unstable_by_key(|connection| connection.number);
     whom.dedup_by_key(|connection| connection.number);

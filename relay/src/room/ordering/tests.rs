@@ -49,7 +49,7 @@ struct Reader {
 impl Reader {
     fn at(newest: Id) -> Reader {
         let mut order = EventOrder::default();
-        let settled = order.place(newest, []);
+        let settled = order.start_at(newest, []);
         assert!(settled.deliver.is_empty() && !settled.again);
         Reader { order, delivered: vec![newest], reloads: 0 }
     }
@@ -147,11 +147,11 @@ proptest! {
                     }
                 }
                 Step::Fork(lost) => {
-                    let restart_on_panic = room.events.len().saturating_sub(lost);
-                    room.events.truncate(restart_on_panic);
+                    let remaining = room.events.len().saturating_sub(lost);
+                    room.events.truncate(remaining);
                 }
                 Step::Hear => {
-                    if reader.order.heard(room.newest()) {
+                    if reader.order.note_newest(room.newest()) {
                         reader.sync(&room);
                     }
                 }
@@ -170,7 +170,7 @@ proptest! {
 #[test]
 fn late_twins_of_a_sync_cost_no_second_sync() {
     let mut order = EventOrder::default();
-    order.place(id(1, 1), []);
+    order.start_at(id(1, 1), []);
     assert_eq!(order.durable(id(3, 3), id(2, 2), 1, || 3), Verdict::WaitsForSync);
     assert_eq!(order.begin_sync(), Some(id(1, 1)));
     assert_eq!(order.durable(id(4, 4), id(3, 3), 1, || 4), Verdict::Waits);
@@ -184,7 +184,7 @@ fn late_twins_of_a_sync_cost_no_second_sync() {
 #[test]
 fn what_waited_when_the_question_was_asked_is_settled_by_the_answer() {
     let mut order = EventOrder::default();
-    order.place(id(1, 1), []);
+    order.start_at(id(1, 1), []);
     assert_eq!(order.durable(id(9, 3), id(8, 2), 1, || 9), Verdict::WaitsForSync);
     order.begin_sync();
     let settled = order.recovered([], false);
@@ -195,7 +195,7 @@ fn what_waited_when_the_question_was_asked_is_settled_by_the_answer() {
 #[test]
 fn what_came_while_the_question_ran_is_asked_about_again() {
     let mut order = EventOrder::default();
-    order.place(id(1, 1), []);
+    order.start_at(id(1, 1), []);
     order.durable(id(3, 3), id(2, 2), 1, || 3);
     order.begin_sync();
     assert_eq!(order.durable(id(5, 5), id(4, 4), 1, || 5), Verdict::Waits);
@@ -211,7 +211,7 @@ fn what_came_while_the_question_ran_is_asked_about_again() {
 fn an_event_that_sorts_before_our_position_is_not_dropped_for_that() {
     // The room was deleted and made again by a server whose clock is behind.
     let mut order = EventOrder::default();
-    order.place(id(100, 7), []);
+    order.start_at(id(100, 7), []);
     assert_eq!(order.durable(id(50, 1), Id::ZERO, 1, || 1), Verdict::WaitsForSync);
     order.begin_sync();
     let settled = order.reloaded(id(50, 1));
@@ -222,7 +222,7 @@ fn an_event_that_sorts_before_our_position_is_not_dropped_for_that() {
 #[test]
 fn too_many_waiting_events_are_fetched_instead() {
     let mut order = EventOrder::default();
-    order.place(Id::ZERO, []);
+    order.start_at(Id::ZERO, []);
     assert_eq!(order.durable(id(2, 2), id(1, 1), 1, || 0), Verdict::WaitsForSync);
     order.begin_sync();
     for n in 3..3000 {
@@ -237,19 +237,19 @@ fn events_before_the_first_position_continue_it() {
     let mut order = EventOrder::default();
     assert_eq!(order.durable(id(1, 1), Id::ZERO, 1, || 1), Verdict::Waits);
     assert_eq!(order.durable(id(2, 2), id(1, 1), 1, || 2), Verdict::Waits);
-    assert!(!order.heard(id(2, 2)));
-    let settled = order.place(id(1, 1), [id(1, 1)]);
+    assert!(!order.note_newest(id(2, 2)));
+    let settled = order.start_at(id(1, 1), [id(1, 1)]);
     assert_eq!(settled, Settled { deliver: vec![(id(2, 2), 2)], again: false });
 }
 
 #[test]
 fn beats_tell_loss_and_a_changed_past() {
     let mut order: EventOrder<()> = EventOrder::default();
-    order.place(id(5, 5), []);
+    order.start_at(id(5, 5), []);
     let rows = [
-        (id(5, 5), id(5, 5), Compared::Level),
+        (id(5, 5), id(5, 5), Compared::UpToDate),
         (id(5, 5), id(6, 6), Compared::Ahead),
-        (id(4, 4), id(4, 4), Compared::Level),
+        (id(4, 4), id(4, 4), Compared::UpToDate),
         (id(5, 5), Id::ZERO, Compared::WentBack),
         (id(5, 5), id(4, 4), Compared::WentBack),
     ];

@@ -26,7 +26,7 @@ fn flush(pending_flush: PendingFlush) {
     pending_flush.iter().for_each(|connection| connection.flush());
 }
 
-fn grant(room: &Room, epoch: u64, user: &str) -> Vec<Behind> {
+fn grant(room: &Room, epoch: u64, user: &str) -> Vec<LaggingConnection> {
     let mut pending_flush = PendingFlush::new();
     let behind = room.grant(epoch, &[user.into()], &mut pending_flush);
     flush(pending_flush);
@@ -44,26 +44,26 @@ async fn who_may_perhaps_not_read_gets_nothing_until_that_is_known() {
     let room = Arc::new(Room::new("r".into()));
     let (mut alice, mut bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
     let mut ahead = Client::new(3, "alice").await;
-    place(&room, &alice, 4);
-    place(&room, &bob, 4);
-    place(&room, &ahead, 7);
-    tell_together(&room, &[&closing(5), &message(6), PRESENCE]);
-    assert!(room.begins_asking() && !room.begins_asking(), "one asks");
-    tell(&room, &message(7));
-    tell(&room, &message(8));
+    attach(&room, &alice, 4);
+    attach(&room, &bob, 4);
+    attach(&room, &ahead, 7);
+    deliver_together(&room, &[&closing(5), &message(6), PRESENCE]);
+    assert!(room.begin_check() && !room.begin_check(), "one asks");
+    deliver(&room, &message(7));
+    deliver(&room, &message(8));
     assert_eq!(ids(&alice.read().await), ["5"], "the event itself and nothing after it");
-    let question = room.question();
+    let question = room.access_check();
     assert_eq!(question.users, ["alice", "bob"].map(Arc::<str>::from));
-    assert_eq!(room.everybody().len(), 3, "all count as present");
+    assert_eq!(room.attached().len(), 3, "all count as present");
     assert!(grant(&room, question.epoch, "alice").is_empty());
-    assert!(!room.ends_asking());
+    assert!(!room.end_check());
     let mut pending_flush = PendingFlush::new();
     let why = Error::new(ErrorCode::NotMember, "");
     let denied = [("bob".into(), why)];
     assert_eq!(room.deny(question.epoch, &denied, &mut pending_flush).len(), 1);
     flush(pending_flush);
-    assert!(room.ends_asking());
-    tell(&room, &message(9));
+    assert!(room.end_check());
+    deliver(&room, &message(9));
     let told = alice.read().await;
     assert_eq!(ids(&told), ["6", "7", "8", "9"], "nothing missing, nothing twice");
     assert!(told.contains(r#""type":"reset""#) && !told.contains("presence"), "{told}");
@@ -78,18 +78,18 @@ async fn who_may_perhaps_not_read_gets_nothing_until_that_is_known() {
 async fn an_answer_from_before_another_change_says_nothing() {
     let room = Arc::new(Room::new("r".into()));
     let mut alice = Client::new(1, "alice").await;
-    place(&room, &alice, 4);
-    tell(&room, &closing(5));
-    let question = room.question();
-    tell(&room, &removing(6, "leave", "alice", ""));
-    tell(&room, &message(7));
+    attach(&room, &alice, 4);
+    deliver(&room, &closing(5));
+    let question = room.access_check();
+    deliver(&room, &removing(6, "leave", "alice", ""));
+    deliver(&room, &message(7));
     assert!(grant(&room, question.epoch, "alice").is_empty());
     let why = Error::new(ErrorCode::NotMember, "");
     let denied = [("alice".into(), why)];
     assert!(room.deny(question.epoch, &denied, &mut PendingFlush::new()).is_empty());
     assert!(!alice.is_in(&room));
     assert_eq!(ids(&alice.read().await), ["5"]);
-    assert!(grant(&room, room.question().epoch, "alice").is_empty());
+    assert!(grant(&room, room.access_check().epoch, "alice").is_empty());
     assert_eq!(ids(&alice.read().await), ["6", "7"]);
 }
 
@@ -97,13 +97,13 @@ async fn an_answer_from_before_another_change_says_nothing() {
 async fn who_leaves_is_asked_about_and_nobody_else_waits() {
     let room = Arc::new(Room::new("r".into()));
     let (alice, bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
-    place(&room, &alice, 4);
-    place(&room, &bob, 4);
-    tell(&room, &removing(5, "leave", "bob", ""));
+    attach(&room, &alice, 4);
+    attach(&room, &bob, 4);
+    deliver(&room, &removing(5, "leave", "bob", ""));
     assert!(alice.is_in(&room) && !bob.is_in(&room));
     let opening = closing(6).replace("members", "open");
-    tell(&room, &opening);
-    tell(&room, &closing(7).replace("access", "topic"));
+    deliver(&room, &opening);
+    deliver(&room, &closing(7).replace("access", "topic"));
     assert!(alice.is_in(&room), "none of these takes anything from anybody");
 }
 
@@ -111,15 +111,15 @@ async fn who_leaves_is_asked_about_and_nobody_else_waits() {
 async fn what_takes_a_paused_user_out_does() {
     let room = Arc::new(Room::new("r".into()));
     let (mut bob, mut since) = (Client::new(1, "bob").await, Client::new(2, "bob").await);
-    place(&room, &bob, 4);
-    place(&room, &since, 8);
+    attach(&room, &bob, 4);
+    attach(&room, &since, 8);
     room.pause_all();
-    tell(&room, &message(5));
-    tell(&room, &removing(6, "ban", "bob", ""));
+    deliver(&room, &message(5));
+    deliver(&room, &removing(6, "ban", "bob", ""));
     let told = bob.read().await;
     assert!(told.contains(r#""code":"BANNED""#) && ids(&told).is_empty(), "{told}");
     assert_eq!(room.take_kicked().len(), 1, "the other one has come since");
-    assert!(grant(&room, room.question().epoch, "bob").is_empty());
+    assert!(grant(&room, room.access_check().epoch, "bob").is_empty());
     assert!(since.is_in(&room) && !bob.is_in(&room));
     assert!(ids(&since.read().await).is_empty());
 }
@@ -128,30 +128,31 @@ async fn what_takes_a_paused_user_out_does() {
 async fn who_is_far_behind_is_brought_further_page_by_page() {
     let room = Arc::new(Room::new("r".into()));
     let mut alice = Client::new(1, "alice").await;
-    place(&room, &alice, 4);
+    attach(&room, &alice, 4);
     room.pause_all();
     for n in 5..=604 {
-        tell(&room, &message(n));
+        deliver(&room, &message(n));
     }
-    let epoch = room.question().epoch;
+    let epoch = room.access_check().epoch;
     let mut behind = grant(&room, epoch, "alice").pop().expect("the tail is shorter than that");
     assert_eq!(behind.position, id(4));
     let page = |from: u64, to: u64| -> Vec<(Id, Frame)> {
         (from..=to).map(|n| (id(n), frame::text(message(n).as_bytes()))).collect()
     };
-    let bring = |behind: &Behind, from, to, more| {
+    let catch_up = |behind: &LaggingConnection, from, to, more| {
         let mut pending_flush = PendingFlush::new();
-        let brought = room.bring(epoch, behind, &page(from, to), id(to), more, &mut pending_flush);
+        let brought =
+            room.catch_up(epoch, behind, &page(from, to), id(to), more, &mut pending_flush);
         flush(pending_flush);
         brought
     };
-    assert_eq!(bring(&behind, 5, 80, true), Brought::UpTo(id(80)));
-    assert_eq!(bring(&behind, 5, 80, true), Brought::Done, "from there no more");
+    assert_eq!(catch_up(&behind, 5, 80, true), CaughtUp::UpTo(id(80)));
+    assert_eq!(catch_up(&behind, 5, 80, true), CaughtUp::Done, "from there no more");
     behind.position = id(80);
     // The page goes further than the room has come here.
-    assert_eq!(bring(&behind, 81, 605, false), Brought::Done);
-    tell(&room, &message(605));
-    tell(&room, &message(606));
+    assert_eq!(catch_up(&behind, 81, 605, false), CaughtUp::Done);
+    deliver(&room, &message(605));
+    deliver(&room, &message(606));
     let told = alice.read().await;
     let expected: Vec<String> = (5..=606).map(|n| n.to_string()).collect();
     assert_eq!(ids(&told), expected);
@@ -161,7 +162,7 @@ async fn who_is_far_behind_is_brought_further_page_by_page() {
 async fn who_is_not_answered_about_for_long_must_come_anew() {
     let room = Arc::new(Room::new("r".into()));
     let mut alice = Client::new(1, "alice").await;
-    place(&room, &alice, 4);
+    attach(&room, &alice, 4);
     room.pause_all();
     let (now, second) = (Instant::now(), Duration::from_secs(1));
     let end_long_pauses = |at| {
@@ -170,9 +171,9 @@ async fn who_is_not_answered_about_for_long_must_come_anew() {
         flush(pending_flush);
     };
     end_long_pauses(now + 29 * second);
-    assert_eq!(room.everybody().len(), 1);
+    assert_eq!(room.attached().len(), 1);
     end_long_pauses(now + 32 * second);
-    assert!(room.everybody().is_empty() && room.empty_since().is_some());
+    assert!(room.attached().is_empty() && room.empty_since().is_some());
     let gone = r#"{"type":"gone","room":"r","code":"UNAVAILABLE"}"#;
     assert!(alice.read().await.contains(gone));
 }
@@ -181,7 +182,7 @@ async fn who_is_not_answered_about_for_long_must_come_anew() {
 async fn a_past_that_is_lost_is_told_to_nobody_who_may_not_read_it() {
     let room = Arc::new(Room::new("r".into()));
     let mut alice = Client::new(1, "alice").await;
-    place(&room, &alice, 4);
+    attach(&room, &alice, 4);
     room.pause_all();
     let mut pending_flush = PendingFlush::new();
     room.reload(id(9), &frame::text(b"RELOAD"), &mut pending_flush);
@@ -194,15 +195,15 @@ async fn a_past_that_is_lost_is_told_to_nobody_who_may_not_read_it() {
 async fn who_asks_again_in_vain_goes_on_where_it_stood_once_that_is_known() {
     let room = Arc::new(Room::new("r".into()));
     let (alice, mut bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
-    place(&room, &alice, 4);
-    place(&room, &bob, 6);
+    attach(&room, &alice, 4);
+    attach(&room, &bob, 6);
     let joiner = room.begin_join(&bob.connection);
-    room.put_back(&joiner, &bob.connection, &mut PendingFlush::new());
+    room.restore(&joiner, &bob.connection, &mut PendingFlush::new());
     drop(joiner);
     for n in 5..=7 {
-        tell(&room, &removing(n, "role", "carol", ""));
+        deliver(&room, &removing(n, "role", "carol", ""));
     }
     assert!(ids(&bob.read().await).is_empty(), "not before it is asked about");
-    assert!(grant(&room, room.question().epoch, "bob").is_empty());
+    assert!(grant(&room, room.access_check().epoch, "bob").is_empty());
     assert_eq!(ids(&bob.read().await), ["7"], "nothing twice");
 }

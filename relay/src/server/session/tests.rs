@@ -119,8 +119,8 @@ async fn a_defect_ends_its_own_connection_and_leaves_nothing_of_it_behind() {
         for room in ["known", "unknown"] {
             let (room, joiner) = hub.begin_join(room, &connection);
             let mut pending_flush = PendingFlush::new();
-            let placed = room.place(&joiner, &connection, Id::ZERO, &[], &mut pending_flush);
-            assert!(matches!(placed, Attached::Then(_)) && room.is_receiving(&connection));
+            let placed = room.attach(&joiner, &connection, Id::ZERO, &[], &mut pending_flush);
+            assert!(matches!(placed, Attached::Then(_)) && room.is_subscribed(&connection));
         }
         connection.add_room(&"known".into());
         let run = run(hub.clone(), connection.clone(), allowance, Bytes::new());
@@ -139,8 +139,8 @@ async fn a_defect_ends_its_own_connection_and_leaves_nothing_of_it_behind() {
     assert_eq!(hub.connection_count(), 1);
     for room in ["known", "unknown"] {
         let room = hub.room(room).expect("a room");
-        assert!(!room.is_receiving(&connections[0]), "{}", room.name);
-        assert!(room.is_receiving(&connections[1]), "{}: others stay", room.name);
+        assert!(!room.is_subscribed(&connections[0]), "{}", room.name);
+        assert!(room.is_subscribed(&connections[1]), "{}: others stay", room.name);
     }
     far_ends[1].write_all(&text(r#"{"ref":7,"op":"ping"}"#)).await.expect("it reads");
     let mut told = Vec::new();
