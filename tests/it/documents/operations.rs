@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+use chat_protocol::limits;
 use chat_tests::cmd;
 use chat_tests::documents::{code_words, read, rows, section};
 use chat_tests::servers::artefacts;
@@ -104,4 +105,47 @@ fn every_field_of_info_and_every_metric_is_listed() {
     let gone: Vec<&String> =
         listed.difference(&described).filter(|name| !labelled.contains(&name.as_str())).collect();
     assert!(gone.is_empty(), "no metrics: {gone:?}");
+}
+
+/// The rows of fixed limits, by their first words, and the numbers that each must show.
+const FIXED: &[(&str, &[usize])] = &[
+    (
+        "room, user, connection, nonce",
+        &[
+            limits::ROOM_NAME_MAX,
+            limits::USER_NAME_MAX,
+            limits::CONNECTION_NAME_MAX,
+            limits::NONCE_MAX,
+        ],
+    ),
+    ("kind, name of a signal, emoji", &[limits::WORD_MAX]),
+    ("meta, data", &[limits::OBJECT_MAX / 1024, limits::OBJECT_DEPTH_MAX]),
+    (
+        "status, reason, topic, description",
+        &[limits::STATUS_MAX, limits::REASON_MAX, limits::TOPIC_MAX, limits::DESCRIPTION_MAX],
+    ),
+    (
+        "display name, status and avatar of a profile",
+        &[limits::PROFILE_NAME_MAX, limits::PROFILE_STATUS_MAX, limits::AVATAR_MAX],
+    ),
+    ("pattern of `CHAT.ROOMS MATCH`", &[limits::PATTERN_MAX]),
+    ("mentions of a message", &[limits::MENTIONS_MAX]),
+    ("names in one call", &[limits::WORDS_MAX]),
+    ("`COUNT`", &[limits::COUNT_MAX]),
+    ("`BYTES`, events in one reply", &[limits::REPLY_BYTES_MAX >> 20]),
+    ("emoji on a message, statuses of a user", &[limits::EMOJIS_MAX, limits::STATUSES_MAX]),
+];
+
+#[test]
+fn the_fixed_limits_are_those_of_the_code() {
+    let text = read(DOCUMENT);
+    let rows = rows(section(&text, "## Limits"));
+    for (name, expected) in FIXED {
+        let row = rows.iter().find(|row| row[0].starts_with(name));
+        let shown = &row.unwrap_or_else(|| panic!("no row {name}"))[1].replace(',', " ");
+        let words = shown.replace("1 000", "1000");
+        let numbers: Vec<usize> = words.split(' ').filter_map(|word| word.parse().ok()).collect();
+        let numbers = &numbers[..expected.len().min(numbers.len())];
+        assert_eq!(numbers, *expected, "{name}: {shown}");
+    }
 }
