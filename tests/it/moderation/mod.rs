@@ -12,10 +12,12 @@ mod race;
 mod relay;
 // Revoked tokens and suspended users.
 mod revoking;
-// The actions that `rule_table` tries, as command and as operation.
+// The actions that `rules` tries, as command and as operation.
 mod rule_actions;
-// Every role, every state of a room, every action.
+// The tables of `rules`: the result of each action by role and state.
 mod rule_table;
+// Every role, every state of a room, every action.
+mod rules;
 // CHAT.SANCTIONS lists bans and mutes in pages of bounded work.
 mod sanction_lists;
 // Kick, ban and mute, and the events about them.

@@ -1,4 +1,4 @@
-//! The actions that `rule_table.rs` tries: each as a command and, where a relay has it, as an
+//! The actions that `rules.rs` tries: each as a command and, where a relay has it, as an
 //! operation.
 
 use chat_tests::args;

@@ -3,178 +3,17 @@
 //! promotion. All this happens under load; in the end all copies are equal and hold every
 //! acknowledged message.
 
-use std::collections::HashSet;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use chat_tests::checking::view::{all_rooms, assert_alike, history};
-use chat_tests::clients::wire::Wire;
-use chat_tests::seed::{rounds, seeded};
+use chat_tests::checking::view::{all_rooms, assert_alike};
+use chat_tests::seed::rounds;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::server::Server;
-use chat_tests::traffic::commands::{Ages, Traffic};
+use chat_tests::traffic::commands::Ages;
 use chat_tests::wait::{LATER, SOON, eventually, until};
 use chat_tests::{args, cmd};
 
-/// Small bounds, so that everything is trimmed all the time; the backlog is dropped soon.
-const SETTINGS: &[&str] = &[
-    "chat.history-max 100",
-    "chat.journal-max 150",
-    "chat.nonce-window 1000",
-    // After a promotion nonces are kept until the clock reaches their ids, so there may be many.
-    "chat.nonce-max 10000000",
-    "repl-backlog-ttl 1",
-    "replica-read-only no",
-];
-
-/// Not part of the random traffic: this room keeps everything.
-const KEPT: &str = "kept";
-
-/// The number of commands between two steps.
-const MANY: usize = 1500;
-
-/// The time without followers: the server checks about once a second.
-pub(crate) const ALONE: Duration = Duration::from_millis(2500);
-
-/// The state shared by the thread and the scenario.
-struct Shared {
-    target: Mutex<SocketAddr>,
-    kept: Mutex<Vec<String>>,
-    done: AtomicUsize,
-    hold: AtomicBool,
-    held: AtomicBool,
-    end: AtomicBool,
-}
-
-/// Constant random traffic against one server, which can be paused.
-struct Busy {
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Busy {
-    fn start(redis: &Redis, scenario: &str, ages: Ages) -> Busy {
-        cmd!(redis, "CHAT.ROOM", KEPT, "SET", "history_max", 10_000_000).ok();
-        let shared = Arc::new(Shared {
-            target: Mutex::new(redis.address()),
-            kept: Mutex::default(),
-            done: AtomicUsize::new(0),
-            hold: AtomicBool::new(false),
-            held: AtomicBool::new(false),
-            end: AtomicBool::new(false),
-        });
-        let traffic = Traffic::with(seeded(scenario), ages);
-        let thread = std::thread::spawn({
-            let shared = Arc::clone(&shared);
-            move || work(&shared, traffic)
-        });
-        Busy { shared, thread: Some(thread) }
-    }
-
-    /// Waits until this many more commands are done.
-    #[track_caller]
-    fn more(&self, count: usize) {
-        let goal = self.shared.done.load(Ordering::SeqCst) + count;
-        eventually("more traffic", LATER, || {
-            assert!(
-                !self.thread.as_ref().is_some_and(JoinHandle::is_finished),
-                "the traffic ended"
-            );
-            let done = self.shared.done.load(Ordering::SeqCst);
-            if done >= goal { Ok(()) } else { Err(format!("{done} of {goal}")) }
-        });
-    }
-
-    /// Continues until the server must have noticed that it has no followers.
-    #[track_caller]
-    fn alone(&self) {
-        until(Instant::now() + ALONE);
-        self.more(MANY);
-    }
-
-    /// Pauses the traffic: every command sent has been answered.
-    #[track_caller]
-    fn hold(&self) {
-        self.shared.hold.store(true, Ordering::SeqCst);
-        eventually("the traffic to be held", LATER, || {
-            if self.shared.held.load(Ordering::SeqCst) { Ok(()) } else { Err("busy".into()) }
-        });
-    }
-
-    /// Continues, perhaps against another server.
-    fn go_on(&self, redis: &Redis) {
-        *self.shared.target.lock().unwrap_or_else(PoisonError::into_inner) = redis.address();
-        self.shared.held.store(false, Ordering::SeqCst);
-        self.shared.hold.store(false, Ordering::SeqCst);
-    }
-
-    /// Checks that every message acknowledged so far is stored, once, in order.
-    #[track_caller]
-    fn assert_kept(&self, redis: &Redis, what: &str) {
-        let kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        assert!(kept.len() > 10, "{what}: only {} messages", kept.len());
-        let mut wire = redis.wire();
-        let mut found: Vec<String> = Vec::new();
-        loop {
-            let after = found.last().cloned().unwrap_or_else(|| "0-0".to_owned());
-            let page = history(&mut wire, KEPT, &["AFTER", &after, "COUNT", "1000"]);
-            found.extend(page.ids().into_iter().map(str::to_owned));
-            if !page.more {
-                break;
-            }
-        }
-        let known: HashSet<&String> = found.iter().collect();
-        let lost: Vec<_> = kept.iter().filter(|id| !known.contains(id)).collect();
-        assert!(lost.is_empty(), "{what}: of {} messages these are lost: {lost:?}", kept.len());
-        assert_eq!(found, *kept, "{what}");
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.shared.end.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn work(shared: &Shared, mut traffic: Traffic) {
-    const BATCH: usize = 30;
-    let mut wire: Option<Wire> = None;
-    let mut count = 0;
-    while !shared.end.load(Ordering::SeqCst) {
-        if shared.hold.load(Ordering::SeqCst) {
-            wire = None;
-            shared.held.store(true, Ordering::SeqCst);
-            until(Instant::now() + Duration::from_millis(5));
-            continue;
-        }
-        let target = *shared.target.lock().unwrap_or_else(PoisonError::into_inner);
-        let wire = wire.get_or_insert_with(|| Wire::connect(target).expect("a server"));
-        count += 1;
-        let id = cmd!(wire, "CHAT.SEND", KEPT, "alice", count, "NONCE", count).ok();
-        shared.kept.lock().unwrap_or_else(PoisonError::into_inner).push(id.text().to_owned());
-        traffic.run(wire, BATCH);
-        // The same commands inside of scripts and transactions, and rooms under other names.
-        let script = "return redis.call('CHAT.SEND', KEYS[1], 'alice', ARGV[1])";
-        let more = [
-            args!["MULTI"],
-            args!["CHAT.SEND", "tx", "alice", count],
-            args!["CHAT.JOIN", "tx", format!("user{}", count % 7)],
-            args!["CHAT.MOD", "tx", "*", "KICK", format!("user{}", (count + 3) % 7)],
-            args!["EXEC"],
-            args!["EVAL", script, 1, "script", count],
-            args!["COPY", "lobby", "copy", "REPLACE"],
-            args!["RENAME", "copy", "moved"],
-        ];
-        wire.pipeline(&more);
-        shared.done.fetch_add(BATCH + more.len(), Ordering::SeqCst);
-    }
-}
+use crate::module::replication::constant_traffic::{ALONE, ConstantTraffic, MANY, SETTINGS};
 
 /// Checks that two servers hold the same, presence included. The traffic is paused; old messages
 /// still expire, hence the second comparison.
@@ -213,7 +52,7 @@ fn follow(replica: &Redis, primary: &Redis) {
 
 /// Waits until there are no followers and the server has had time to notice.
 #[track_caller]
-fn wait_alone(redis: &Redis, busy: &Busy) {
+fn wait_alone(redis: &Redis, busy: &ConstantTraffic) {
     eventually("the backlog to be given up", LATER, || {
         match redis.info("replication", "repl_backlog_active").as_str() {
             "0" => Ok(()),
@@ -236,7 +75,7 @@ const WAYS: &[(&str, &str, &str)] = &[
 #[test]
 fn a_replica_that_comes_and_goes_while_its_primary_is_busy_is_always_equal() {
     let primary = Redis::with(SETTINGS);
-    let busy = Busy::start(&primary, "comes and goes", Ages::Short);
+    let busy = ConstantTraffic::start(&primary, "comes and goes", Ages::Short);
     busy.alone();
     let replica = Redis::with(SETTINGS);
     let two_channels = Server::of(&primary).two_channels();
@@ -274,7 +113,7 @@ fn a_second_replica_that_joins_during_the_snapshot_of_the_first_is_equal() {
     let primary = Redis::with(SETTINGS);
     cmd!(primary, "CONFIG", "SET", "repl-diskless-sync", "no").ok();
     cmd!(primary, "CONFIG", "SET", "rdb-key-save-delay", 30_000).ok();
-    let busy = Busy::start(&primary, "two at once", Ages::Short);
+    let busy = ConstantTraffic::start(&primary, "two at once", Ages::Short);
     busy.alone();
     let replicas = [Redis::with(SETTINGS), Redis::with(SETTINGS), Redis::with(SETTINGS)];
     // A snapshot that no replica wants is already running when they connect.
@@ -296,7 +135,7 @@ fn a_second_replica_that_joins_during_the_snapshot_of_the_first_is_equal() {
 #[test]
 fn a_replica_with_other_settings_is_equal_all_the_same() {
     let primary = Redis::with(SETTINGS);
-    let busy = Busy::start(&primary, "other settings", Ages::Short);
+    let busy = ConstantTraffic::start(&primary, "other settings", Ages::Short);
     let other = [
         "chat.history-max 7",
         "chat.journal-max 9",
@@ -324,7 +163,7 @@ fn a_replica_with_other_settings_is_equal_all_the_same() {
 #[test]
 fn an_append_only_file_turned_on_while_busy_has_everything() {
     let mut primary = Redis::with(&[SETTINGS, &["appendfsync always"]].concat());
-    let busy = Busy::start(&primary, "append-only file turned on", Ages::Ignored);
+    let busy = ConstantTraffic::start(&primary, "append-only file turned on", Ages::Ignored);
     for round in 0..rounds(4) {
         busy.alone();
         let preamble = if round % 2 == 0 { "yes" } else { "no" };
@@ -356,7 +195,7 @@ fn an_append_only_file_turned_on_while_busy_has_everything() {
 #[test]
 fn a_snapshot_of_a_server_without_followers_has_everything() {
     let mut redis = Redis::with(SETTINGS);
-    let busy = Busy::start(&redis, "snapshot", Ages::Ignored);
+    let busy = ConstantTraffic::start(&redis, "snapshot", Ages::Ignored);
     for round in 0..rounds(3) {
         busy.alone();
         redis.begin_save();
@@ -425,7 +264,7 @@ fn every_change_counts_for_save_points_without_followers_too() {
 #[test]
 fn a_chain_of_promotions_keeps_all_servers_equal() {
     let mut servers = [Redis::with(SETTINGS), Redis::with(SETTINGS), Redis::with(SETTINGS)];
-    let busy = Busy::start(&servers[0], "chain of promotions", Ages::Short);
+    let busy = ConstantTraffic::start(&servers[0], "chain of promotions", Ages::Short);
     busy.more(MANY);
     for round in 0..rounds(3) {
         let [first, second, third] = [0, 1, 2].map(|n| (n + round) % 3);

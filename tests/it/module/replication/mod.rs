@@ -1,5 +1,7 @@
 //! Replicas hold what their primary holds, may join at any moment, and can take over.
 
+// Random traffic that can be paused and led to another server.
+mod constant_traffic;
 // A primary without followers skips records, and resumes before anybody can miss one.
 mod followers;
 // A promoted replica that lacks the last writes.

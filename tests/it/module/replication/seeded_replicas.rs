@@ -10,7 +10,7 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::traffic::commands::Traffic;
 use chat_tests::wait::{LATER, SOON, eventually, until};
 
-use crate::module::replication::followers::ALONE;
+use crate::module::replication::constant_traffic::ALONE;
 
 /// How the file is made, in the words of the table below.
 fn make_file(primary: &mut Redis, how: &str) {
