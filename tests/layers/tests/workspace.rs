@@ -15,7 +15,7 @@ use chat_layers::{Crate, Sources, check_crate, check_javascript};
 const PROTOCOL: Crate<'_> = Crate {
     roots: &["protocol/src/lib.rs"],
     layers: &[
-        &["limits", "visibility", "id", "close_code", "error_code"],
+        &["limits", "every_byte", "visibility", "id", "close_code", "error_code"],
         &["names"],
         &["event_header"],
         &["lib"],
@@ -59,7 +59,7 @@ const SHELL: Crate<'_> = Crate {
 const RELAY: Crate<'_> = Crate {
     roots: &["relay/src/lib.rs", "relay/src/main.rs"],
     layers: &[
-        &["names", "event", "metrics", "panics", "rate_limit", "config"],
+        &["contact", "event", "metrics", "panics", "rate_limit", "config"],
         &["client", "upstream"],
         &["room"],
         &["hub"],
