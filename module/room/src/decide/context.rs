@@ -1,5 +1,5 @@
-//! What every rule reads, and what several rules check: access, permission to write, rate limits, and
-//! creating the room.
+//! What every rule reads, and the checks that several rules share: access, permission to write,
+//! rate limits, creating the room, adding a member.
 
 use chat_protocol::id::Id;
 use chat_protocol::names::{Actor, RoomKind, RoomName};
@@ -13,17 +13,17 @@ use crate::state::room::{Now, Room};
 use crate::state::settings::kind::Access;
 use crate::state::users::members::Role;
 
-/// Whether a command makes the room it names, if there is none.
+/// Whether a command creates the room it names, if there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Creation {
-    /// It does.
+    /// The command creates it.
     #[default]
     Allowed,
-    /// NOCREATE: it is refused with `NOROOM`.
+    /// NOCREATE: the command fails with `NOROOM`.
     Refused,
 }
 
-/// Everything a rule looks at besides its command.
+/// Everything that a rule reads besides its command.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'r, 'a> {
     /// The room; blank if there is none.
@@ -42,7 +42,7 @@ impl<'r, 'a> Context<'r, 'a> {
         if self.room.is_blank() { Err(CommandError::NoRoom) } else { Ok(self.room) }
     }
 
-    /// The room as `reader` may read it; `None`: the backend reads. Errors: `NOROOM`, `BANNED`,
+    /// The room, if `reader` may read it; `None`: the backend reads. Errors: `NOROOM`, `BANNED`,
     /// `NOTMEMBER`, `DENIED`.
     pub(super) fn readable(&self, reader: Option<&str>) -> Result<&'r Room, CommandError> {
         if let Some(user) = reader {
@@ -56,7 +56,8 @@ impl<'r, 'a> Context<'r, 'a> {
         self.existing()
     }
 
-    /// Whether the name of the room alone lets `user` in. Errors: `DENIED`, `NOTMEMBER`.
+    /// Checks that the name of the room admits `user`: a personal room admits only its user, a
+    /// direct room its two users. Errors: `DENIED`, `NOTMEMBER`.
     pub(super) fn check_name_access(&self, user: &str) -> Result<(), CommandError> {
         match self.name.kind {
             RoomKind::Personal(owner) if owner != user => Err(CommandError::Denied("self")),
@@ -65,8 +66,8 @@ impl<'r, 'a> Context<'r, 'a> {
         }
     }
 
-    /// Whether `user` may come in: not banned, and meant by the name of the room. Errors: `BANNED`,
-    /// `DENIED`, `NOTMEMBER`.
+    /// Checks that `user` is not banned and that the name of the room admits the user. Errors:
+    /// `BANNED`, `DENIED`, `NOTMEMBER`.
     pub(super) fn check_admission(&self, user: &str) -> Result<(), CommandError> {
         match self.room.sanctions.ban(user, self.now.ms) {
             Some(until) => Err(CommandError::Banned(until)),
@@ -74,8 +75,8 @@ impl<'r, 'a> Context<'r, 'a> {
         }
     }
 
-    /// Whether `user`, who may come in and has this role, may write: also reactions and signals.
-    /// Errors: `MUTED`, `FROZEN`.
+    /// Checks that `user`, who is admitted and has this role, may write messages, reactions and
+    /// signals. Errors: `MUTED`, `FROZEN`.
     pub(super) fn check_may_write(
         &self,
         user: &str,
@@ -91,9 +92,9 @@ impl<'r, 'a> Context<'r, 'a> {
         Ok(())
     }
 
-    /// Whether `actor` may change what is in the room: a member who may speak, the two of a direct
-    /// room, the owner of a personal one, the backend. Errors: `NOROOM`, `BANNED`, `NOTMEMBER`,
-    /// `DENIED`, `MUTED`, `FROZEN`.
+    /// Checks that `actor` may change content of the room: a member who may write, a user of a
+    /// direct room, the user of a personal room, or the backend. Errors: `NOROOM`, `BANNED`,
+    /// `NOTMEMBER`, `DENIED`, `MUTED`, `FROZEN`.
     pub(super) fn check_may_change(&self, actor: Actor<'_>) -> Result<(), CommandError> {
         let Actor::User(user) = actor else { return self.existing().map(drop) };
         self.readable(Some(user))?;
@@ -104,7 +105,7 @@ impl<'r, 'a> Context<'r, 'a> {
         self.check_may_write(user, role)
     }
 
-    /// Counts one more thing that `actor` does. Errors: `RATELIMIT`.
+    /// Counts one action of `actor` against the rate limit. Errors: `RATELIMIT`.
     pub(super) fn consume_rate(
         &self,
         actor: Actor<'a>,
@@ -113,7 +114,8 @@ impl<'r, 'a> Context<'r, 'a> {
         self.consume_rate_after(0, actor, decision)
     }
 
-    /// The same, for somebody who must wait so many milliseconds in any case.
+    /// [`Context::consume_rate`] for an actor who must wait at least `wait` milliseconds for
+    /// another reason.
     pub(super) fn consume_rate_after(
         &self,
         mut wait: u64,
@@ -127,7 +129,7 @@ impl<'r, 'a> Context<'r, 'a> {
         if wait > 0 { Err(CommandError::RateLimit(wait)) } else { Ok(()) }
     }
 
-    /// Bytes that a text of `actor` may have: no more than half of what the room may take.
+    /// The most bytes of a text of `actor`: at most half of what the room may take.
     pub(super) fn max_text_for(&self, actor: Actor<'_>) -> u64 {
         let settings = self.room.settings();
         let most = match actor {
@@ -137,7 +139,7 @@ impl<'r, 'a> Context<'r, 'a> {
         most.min(settings.room_bytes(self.limits) / 2)
     }
 
-    /// The number of the message with this id that is there and can be seen. Errors: `INVALID id`,
+    /// The id and the number of a visible message that is not deleted. Errors: `INVALID id`,
     /// `NOMSG`.
     pub(super) fn message(&self, id: &[u8]) -> Result<(Id, u64), CommandError> {
         let id = Id::parse(id).ok_or(CommandError::invalid("id", "<ms>-<n>"))?;
@@ -147,8 +149,8 @@ impl<'r, 'a> Context<'r, 'a> {
         if deleted { Err(CommandError::NoMessage) } else { Ok((id, m)) }
     }
 
-    /// The number of the first message within the room's bounds. What is before it is gone for every
-    /// reader, also where it waits to be removed.
+    /// The number of the first message that readers see. Older ones are hidden even while they are
+    /// still stored.
     pub(crate) fn first_visible(&self) -> u64 {
         self.room.first_visible(self.now.ms, self.room.settings(), self.limits)
     }
@@ -157,9 +159,9 @@ impl<'r, 'a> Context<'r, 'a> {
         self.name.kind == RoomKind::Ordinary
     }
 
-    /// What makes the room if it is blank, for `actor`: records first in the decision. Who makes
-    /// an ordinary room owns it; the two of a direct room are its members from the beginning.
-    /// Errors: `NOROOM`, `DENIED backend`.
+    /// Adds the steps that create the room for `actor`, if it is blank. They come first in the
+    /// decision. The creator of an ordinary room becomes its owner; both users of a direct room
+    /// become members. Errors: `NOROOM`, `DENIED backend`.
     pub(super) fn create_room(
         &self,
         actor: Actor<'a>,
@@ -197,7 +199,7 @@ impl<'r, 'a> Context<'r, 'a> {
         Ok(())
     }
 
-    /// What makes `user` a member with `role`, told as the room tells it. Errors: `INVALID
+    /// Adds the steps that make `user` a member with `role` and publish the join. Errors: `INVALID
     /// members`.
     pub(super) fn add_member(
         &self,

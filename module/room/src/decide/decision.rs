@@ -1,4 +1,4 @@
-//! What a rule decides: the steps that carry a command out.
+//! A decision: the steps that carry a command out, collected by a rule and run by `execute.rs`.
 
 use chat_protocol::id::Id;
 use smallvec::SmallVec;
@@ -9,56 +9,58 @@ use crate::command_error::CommandError;
 use crate::state::limits::Rate;
 use crate::state::room::{Now, Room};
 
-/// One step of a decision: a record to apply, an event to publish as things are by then, or a pace.
+/// One step of a decision.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step<'a> {
-    /// Applied and replicated; a durable event is published with it.
+    /// A change to apply and to replicate. Its durable event, if it has one, is published.
     Record(Record<'a>),
-    /// Published only.
+    /// An event to publish only, written from the room as it is after the earlier steps.
     Event(Ephemeral<'a>),
-    /// Remembered by the primary only: this user did one more of what `chat.rate-limit` counts.
+    /// Counts an action of this user against `chat.rate-limit`. Only the primary does.
     ConsumeRate(&'a str, Rate),
-    /// Remembered by the primary only: this user sent a message, for slow mode.
+    /// Notes that this user sent a message, for slow mode. Only the primary does.
     NoteSent(&'a str),
 }
 
-/// The steps of a decision; most have one.
+/// The steps of a decision. Most decisions have one.
 pub type Steps<'a> = SmallVec<[Step<'a>; 1]>;
 
-/// What a command does.
+/// What a rule has decided.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision<'a> {
-    /// In order.
+    /// The steps in order.
     pub steps: Steps<'a>,
-    /// Whether more is beyond the bounds of the room than the decision removes: the timer goes on.
+    /// Whether the room is still beyond its bounds after this decision, so that the timer must
+    /// continue.
     pub unfinished: bool,
-    /// The user who brings the room into being: what `chat.create-limit` counts. `None`: the room is
-    /// there, the backend makes it, or it is the user's own personal room.
+    /// The user who creates the room, counted by `chat.create-limit`. `None`: the room exists, the
+    /// backend creates it, or it is the user's own personal room.
     pub creator: Option<&'a str>,
-    /// The id of the newest durable event once all steps are done.
+    /// The id of the newest durable event after all steps.
     pub(super) last: Id,
 }
 
 impl<'a> Decision<'a> {
-    /// Nothing so far, to be done to `room`.
+    /// An empty decision about `room`.
     pub fn on(room: &Room) -> Self {
         Decision { steps: Steps::new(), unfinished: false, creator: None, last: room.last }
     }
 
-    /// The id of the durable event decided next.
+    /// Assigns the id of the next durable event.
     pub(super) fn next_id(&mut self, now: Now) -> Id {
         let ms = if self.last.n == 0 { now.unused_ms } else { now.id_ms.max(self.last.ms) };
         self.last = Id { ms, n: self.last.n + 1 };
         self.last
     }
 
-    /// Whether `room` has the numbers that the steps take. Errors: `INVALID room`.
+    /// Checks that `room` has numbers left for the steps. Errors: `INVALID room`.
     #[inline]
     pub fn check_numbers(&self, room: &Room) -> Result<(), CommandError> {
         if room.is_full() { self.check_full() } else { Ok(()) }
     }
 
-    /// The same, for a room that gives out no more. Only a damaged or made-up file makes one.
+    /// [`Decision::check_numbers`] of a room without numbers left, which only a damaged or forged
+    /// file can bring.
     #[cold]
     fn check_full(&self) -> Result<(), CommandError> {
         let takes = |step: &Step<'_>| match step {

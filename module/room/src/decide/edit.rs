@@ -1,4 +1,4 @@
-//! CHAT.EDIT and CHAT.DELETE: a message gets another text, or goes for good.
+//! CHAT.EDIT and CHAT.DELETE: replacing the text of a message, and deleting a message.
 
 use chat_protocol::id::Id;
 use chat_protocol::names::Actor;
@@ -15,13 +15,13 @@ use crate::state::users::members::Role;
 /// CHAT.EDIT room user id text [META json], as it came.
 #[derive(Clone, Copy, Debug)]
 pub struct Edit<'a> {
-    /// Who edits.
+    /// The actor.
     pub user: Actor<'a>,
     /// The message's id.
     pub id: &'a [u8],
-    /// UTF-8; without anything to see only if the message has meta.
+    /// UTF-8. It may show nothing only if the message has meta.
     pub text: &'a [u8],
-    /// META; absent: as it was.
+    /// META; absent: unchanged.
     pub meta: Option<&'a [u8]>,
     /// OWN.
     pub whose: MessageScope,
@@ -30,7 +30,7 @@ pub struct Edit<'a> {
 /// CHAT.DELETE room user id [REASON s] [OWN], as it came.
 #[derive(Clone, Copy, Debug)]
 pub struct Delete<'a> {
-    /// Who deletes.
+    /// The actor.
     pub user: Actor<'a>,
     /// The message's id.
     pub id: &'a [u8],
@@ -40,19 +40,18 @@ pub struct Delete<'a> {
     pub whose: MessageScope,
 }
 
-/// Whose messages a command may touch.
+/// Which authors' messages a command may change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MessageScope {
-    /// One's own, and of those who keep order everybody's.
+    /// The actor's own; a moderator's command may change all.
     #[default]
     Permitted,
-    /// OWN: one's own, by the rules for authors.
+    /// OWN: only the actor's own, under the rules for authors.
     Own,
 }
 
-/// Decides CHAT.EDIT. Reply: the id of the edit. Errors: `NOMSG`, `DENIED moderator` for somebody
-/// else's message or one older than `chat.edit-window`, what writing is refused with, and what a
-/// text is refused with.
+/// Decides CHAT.EDIT. Reply: the id of the edit. Errors: `NOMSG`, `DENIED moderator` for another
+/// user's message or one older than `chat.edit-window`, and the errors of writing and of a text.
 pub fn edit<'a>(
     context: Context<'_, 'a>,
     edit: Edit<'a>,
@@ -62,7 +61,7 @@ pub fn edit<'a>(
     let Edit { user, id, text, meta, whose } = edit;
     context.check_may_change(user)?;
     let (message, m) = context.message(id)?;
-    let own = keeps_order(context, user, whose, m)? == Power::Own;
+    let own = authority(context, user, whose, m)? == Authority::Author;
     let window = limits.edit_window;
     if own && window > 0 && message.ms.saturating_add(window) <= now.id_ms {
         return Err(CommandError::Denied("moderator"));
@@ -88,9 +87,9 @@ pub fn edit<'a>(
     Ok(id)
 }
 
-/// Decides CHAT.DELETE. Reply: the id of the deletion. Errors: `NOMSG`, `DENIED moderator` for
-/// somebody else's message, what reading is refused with, `RATELIMIT`. Who may not speak may delete,
-/// but not say why.
+/// Decides CHAT.DELETE. Reply: the id of the deletion. A user who may not write may delete, but
+/// without a reason. Errors: `NOMSG`, `DENIED moderator` for another user's message, `RATELIMIT`,
+/// and the errors of reading.
 pub fn delete<'a>(
     context: Context<'_, 'a>,
     delete: Delete<'a>,
@@ -102,7 +101,7 @@ pub fn delete<'a>(
         other => other?,
     }
     let (message, m) = context.message(id)?;
-    keeps_order(context, user, whose, m)?;
+    authority(context, user, whose, m)?;
     context.consume_rate(user, decision)?;
     let id = decision.next_id(context.now);
     decision.record(Record::Delete { id, user: user.as_str(), message, reason });
@@ -110,29 +109,29 @@ pub fn delete<'a>(
     Ok(id)
 }
 
-/// What lets somebody touch a message.
+/// Why an actor may change a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Power {
-    Own,
-    UserList,
+enum Authority {
+    Author,
+    Moderator,
 }
 
-/// Whether `actor` may touch message `m`. Errors: `DENIED moderator`.
-fn keeps_order(
+/// Checks that `actor` may change message `m`. Errors: `DENIED moderator`.
+fn authority(
     context: Context<'_, '_>,
     actor: Actor<'_>,
     whose: MessageScope,
     m: u64,
-) -> Result<Power, CommandError> {
+) -> Result<Authority, CommandError> {
     let room = context.room;
     let author = room.messages.get(m).map(|message| room.users.name(message.author));
     let own = author == Some(actor.as_str());
     match actor {
-        _ if whose == MessageScope::Own && own => Ok(Power::Own),
+        _ if whose == MessageScope::Own && own => Ok(Authority::Author),
         _ if whose == MessageScope::Own => Err(CommandError::Denied("moderator")),
-        Actor::Backend => Ok(Power::UserList),
-        Actor::User(user) if room.role(user) >= Some(Role::Moderator) => Ok(Power::UserList),
-        Actor::User(_) if own => Ok(Power::Own),
+        Actor::Backend => Ok(Authority::Moderator),
+        Actor::User(user) if room.role(user) >= Some(Role::Moderator) => Ok(Authority::Moderator),
+        Actor::User(_) if own => Ok(Authority::Author),
         Actor::User(_) => Err(CommandError::Denied("moderator")),
     }
 }

@@ -1,5 +1,5 @@
-//! What ends by itself: connections that were not beaten, messages past their age, nonces past
-//! their window, and what a lowered bound has left beyond it.
+//! Expiry, run by the timer: connections without beats, expired messages and nonces, and what is
+//! beyond a lowered bound.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ use crate::decide::trim::trim_in_slices;
 use crate::state::numbers::UserNumber;
 use crate::state::presence::connection::Connection;
 
-/// Whether connections may end yet.
+/// Whether connections expire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionExpiry {
-    /// They end when their time has passed.
+    /// They expire at their deadline.
     Enabled,
-    /// Their relays are to be heard first.
+    /// They do not: after a restart or a promotion the relays get time to send beats first.
     Suspended,
 }
 
-/// Decides what ends now: at most `most` connections, messages, events and nonces at once. Users go
-/// in the order in which they came, each told in one event.
+/// Decides what expires now: at most `most` connections, messages, events and nonces. Users are
+/// removed in the order of their arrival, with one event each.
 pub fn decide<'a>(
     context: Context<'_, 'a>,
     connections: ConnectionExpiry,

@@ -1,4 +1,4 @@
-//! CHAT.FOLLOW, CHAT.UNFOLLOW and CHAT.FOLLOWS: the list of rooms in a user's personal room.
+//! CHAT.FOLLOW, CHAT.UNFOLLOW and CHAT.FOLLOWS: the rooms that the user of a personal room follows.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -12,16 +12,16 @@ use crate::decide::context::{Context, Creation};
 use crate::decide::decision::Decision;
 use crate::decide::page::Page;
 
-/// One room a user follows.
+/// A followed room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Follow<'a> {
-    /// Which.
+    /// Its name.
     pub room: &'a str,
-    /// Since when, milliseconds since the epoch.
+    /// When the user followed it, milliseconds since the epoch.
     pub since: u64,
 }
 
-/// Decides CHAT.FOLLOW. Reply: how many rooms are new. Errors: `INVALID room` if this is not a
+/// Decides CHAT.FOLLOW. Reply: how many rooms were added. Errors: `INVALID room` if this is not a
 /// personal room, `INVALID follows` beyond `chat.follows-max`.
 pub fn follow<'a>(
     context: Context<'_, 'a>,
@@ -45,7 +45,7 @@ pub fn follow<'a>(
     Ok(count)
 }
 
-/// Decides CHAT.UNFOLLOW. Reply: how many rooms are gone from the list.
+/// Decides CHAT.UNFOLLOW. Reply: how many rooms were removed.
 pub fn unfollow<'a>(
     context: Context<'_, 'a>,
     rooms: Vec<RoomName<'a>>,
@@ -60,7 +60,7 @@ pub fn unfollow<'a>(
     Ok(count)
 }
 
-/// Answers CHAT.FOLLOWS, by room name. The cursor is the last room of the page before.
+/// Answers CHAT.FOLLOWS, ordered by room name. The cursor is the last room of the previous page.
 pub fn answer<'a>(
     context: Context<'a, '_>,
     cursor: Option<&[u8]>,

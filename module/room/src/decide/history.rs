@@ -1,4 +1,4 @@
-//! CHAT.HISTORY: messages as they are now, oldest first.
+//! CHAT.HISTORY: a page of messages as they are now, oldest first.
 
 use chat_protocol::id::Id;
 use chat_protocol::limits::USER_NAME_MAX;
@@ -9,7 +9,7 @@ use crate::command_error::CommandError;
 use crate::decide::context::Context;
 use crate::decide::page::PageSize;
 
-/// Which page.
+/// Which page of the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
     /// The newest messages.
@@ -25,15 +25,15 @@ pub enum Anchor {
 /// The answer.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// The id of the room's newest durable event, of which this page knows.
+    /// The id of the newest durable event that the page reflects.
     pub last: Id,
     /// Oldest first.
     pub events: EventBuffer,
-    /// Whether there are more in the direction asked for (around: in either).
+    /// Whether there are more messages in the requested direction (around: in either).
     pub more: bool,
 }
 
-/// Answers CHAT.HISTORY as `reader` may see it. Complexity: O(log N) and the page.
+/// Answers CHAT.HISTORY for `reader`. Errors: those of reading. Complexity: O(log N) and the page.
 pub fn answer(
     context: Context<'_, '_>,
     anchor: Anchor,
@@ -46,7 +46,7 @@ pub fn answer(
     let end = room.messages.last() + 1;
     let position = |before: &dyn Fn(Id) -> bool| room.messages.partition(before).max(first);
     let count = count as u64;
-    // Older ones are those before `middle`, newer ones those from it on.
+    // Messages before `middle` are the older half, those from it on the newer half.
     let (from, middle, to) = match anchor {
         Anchor::Newest => (end.saturating_sub(count).max(first), end, end),
         Anchor::Before(id) => {
@@ -66,8 +66,9 @@ pub fn answer(
         }
     };
 
-    // From the anchor outwards, so that a page cut by its bytes holds what was asked for; the older
-    // ones leave half of the bytes to the newer ones, if there are both.
+    // Written from the anchor outwards, so that a page that is cut by its bytes holds the messages
+    // next to the anchor. If there are older and newer ones, the older ones take at most half of
+    // the bytes.
     let name = context.name.as_str();
     let mut events = EventBuffer::with_room((to - from) as usize);
     let write = |out: &mut _, numbers: &mut _, m, message| {
@@ -104,9 +105,10 @@ pub fn answer(
     Ok(History { last: room.last, events, more })
 }
 
-/// Whether the events of messages `from..to` take fewer than `most` bytes, whatever is escaped.
+/// Whether the events of messages `from..to` take fewer than `most` bytes even if every byte is
+/// escaped.
 fn certainly_fits(context: Context<'_, '_>, from: u64, to: u64, most: usize) -> bool {
-    // Every byte of a name or a body may become six.
+    // An escaped byte takes at most six.
     let room = context.room;
     let names = context.name.as_str().len() + USER_NAME_MAX;
     let bodies: usize = room.messages.range(from, to).map(|message| message.body.len()).sum();

@@ -1,4 +1,4 @@
-//! CHAT.JOIN and CHAT.LEAVE: membership.
+//! CHAT.JOIN and CHAT.LEAVE: becoming a member, getting a role, leaving.
 
 use chat_protocol::names::{Actor, RoomKind};
 
@@ -10,12 +10,12 @@ use crate::decide::trim::{Added, trim};
 use crate::state::settings::kind::Access;
 use crate::state::users::members::Role;
 
-/// CHAT.JOIN, as it came.
+/// CHAT.JOIN with its arguments.
 #[derive(Clone, Copy, Debug)]
 pub struct Join<'a> {
-    /// Who becomes a member.
+    /// The user who becomes a member.
     pub user: &'a str,
-    /// ROLE; absent: `member`, or for a member what they are.
+    /// ROLE; absent: `member`, or unchanged for a member.
     pub role: Option<Role>,
     /// BY; absent: the user.
     pub by: Option<Actor<'a>>,
@@ -25,8 +25,9 @@ pub struct Join<'a> {
 
 /// Decides CHAT.JOIN. Reply: whether anything changed.
 ///
-/// Users join open rooms themselves. Adding somebody else, or anybody to a room for members only,
-/// takes a moderator; giving a role takes somebody above that role, and nobody changes an equal.
+/// Users join open rooms themselves. Adding another user, or any user to a room with access
+/// `members`, needs a moderator. Giving a role needs a role above it, and a user with an equal role
+/// cannot be changed.
 pub fn join<'a>(
     context: Context<'_, 'a>,
     join: Join<'a>,
@@ -42,7 +43,7 @@ pub fn join<'a>(
         return Err(CommandError::invalid("role", "only ordinary rooms have roles"));
     }
     context.create_room(actor, creation, decision)?;
-    // What the room is like once it has been made.
+    // The roles after the room has been created.
     let made_by = |name: &str| context.room.is_blank() && actor == Actor::User(name);
     let role_of = |name: &str| match context.name.kind {
         RoomKind::Ordinary if made_by(name) => Some(Role::Owner),
@@ -81,8 +82,8 @@ pub fn join<'a>(
     }
 }
 
-/// Whether an actor (`None`: the backend; else whether it is the user, and its role) may make a
-/// member with this role.
+/// Checks that an actor may add a member with this role. The actor is `None` for the backend, else
+/// whether it is the added user itself, and its role.
 fn may_add(
     context: Context<'_, '_>,
     power: Option<(bool, Option<Role>)>,
@@ -105,8 +106,8 @@ fn may_add(
     }
 }
 
-/// Decides CHAT.LEAVE. Reply: whether anything changed. Errors: `DENIED` in a direct room, whose
-/// two are its members for ever.
+/// Decides CHAT.LEAVE. Reply: whether anything changed. Errors: `DENIED` in a direct room, as its
+/// two members are permanent.
 pub fn leave<'a>(
     context: Context<'_, 'a>,
     user: &'a str,

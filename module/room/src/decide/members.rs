@@ -1,4 +1,4 @@
-//! CHAT.MEMBERS: who belongs to the room, in the order of joining.
+//! CHAT.MEMBERS: the members in the order of joining.
 
 use crate::command_error::CommandError;
 use crate::decide::context::Context;
@@ -8,16 +8,17 @@ use crate::state::users::members::Role;
 /// One member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member<'a> {
-    /// Who.
+    /// The user.
     pub user: &'a str,
-    /// As what.
+    /// The role.
     pub role: Role,
-    /// Since when, milliseconds since the epoch.
+    /// When the user joined, milliseconds since the epoch.
     pub joined: u64,
 }
 
-/// Answers CHAT.MEMBERS as `reader` may see it: those whose names begin with `prefix`. Members are in
-/// the order of joining, so `count` bounds those examined. Errors: also `INVALID cursor`.
+/// Answers CHAT.MEMBERS for `reader`: the members whose names begin with `prefix`. `count` bounds
+/// the members that are examined, as they are not ordered by name. Errors: those of reading,
+/// `INVALID cursor`.
 pub fn answer<'a>(
     context: Context<'a, '_>,
     cursor: Option<&[u8]>,

@@ -1,8 +1,8 @@
 //! The rules: what a command does to a room, one file per command.
 //!
-//! A rule reads the room, the time and the limits, and answers with a refusal or the reply. What is
-//! to be done it adds to the [`Decision`] it is handed; after a refusal nothing of that counts. It
-//! changes nothing itself. What several rules ask is asked here.
+//! A rule reads the room, the time and the limits, and returns the reply or an error. It adds the
+//! steps that carry the command out to a [`decision::Decision`]; after an error the caller discards
+//! them. A rule changes nothing itself.
 
 pub(crate) mod context;
 pub(crate) mod decision;

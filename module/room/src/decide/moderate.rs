@@ -1,8 +1,8 @@
-//! CHAT.MOD: putting users out and keeping them out, silencing them, giving roles.
+//! CHAT.MOD: kick, ban, mute, and their reverses; giving roles.
 //!
-//! Owner stands above moderator, moderator above member, member above everybody else; nobody acts on
-//! an equal or a higher one; the backend stands above all. In a personal room its user bans whom they
-//! want to hear nothing of: blocking. The backend bans that user there: suspending.
+//! Roles are ordered: owner, moderator, member, no member. An actor cannot act on a user with an
+//! equal or a higher role; the backend is above all. In a personal room, a ban by its user blocks
+//! another user, and a ban of its user by the backend suspends that user.
 
 use chat_protocol::limits::SANCTION_MAX;
 use chat_protocol::names::{self, Actor, RoomKind};
@@ -18,14 +18,14 @@ use crate::state::presence::connection::Connection;
 use crate::state::sanctions::FOR_EVER;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
 
-/// CHAT.MOD room actor action user [role] [FOR ms] [REASON s], as it came.
+/// CHAT.MOD room actor action user [role] [FOR ms] [REASON s] with its arguments.
 #[derive(Clone, Copy, Debug)]
 pub struct Moderate<'a> {
-    /// Who acts.
+    /// The actor.
     pub actor: Actor<'a>,
-    /// What is done.
+    /// The action.
     pub action: Action,
-    /// To whom.
+    /// The user it concerns.
     pub user: &'a str,
     /// FOR: milliseconds; absent: for ever.
     pub duration: Option<u64>,
@@ -33,25 +33,25 @@ pub struct Moderate<'a> {
     pub reason: Option<&'a str>,
 }
 
-/// What moderation does.
+/// A moderation action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Ends membership and presence.
     Kick,
-    /// The same, and keeps out.
+    /// Kicks, and prevents joining and reading.
     Ban,
-    /// Lets in again.
+    /// Lifts a ban.
     Unban,
-    /// Lets read but not write.
+    /// Prevents writing.
     Mute,
-    /// Lets write again.
+    /// Lifts a mute.
     Unmute,
-    /// Gives a role; to somebody who is no member by adding them, as CHAT.JOIN … BY does.
+    /// Gives a role. A user who is no member is added, as by CHAT.JOIN … BY.
     Role(Role),
 }
 
 impl Action {
-    /// Reads the word of an action other than ROLE, in any case.
+    /// Parses an action other than ROLE, in any case.
     pub fn parse(word: &[u8]) -> Option<Action> {
         match Keyword::of(word).as_slice() {
             b"KICK" => Some(Action::Kick),
@@ -76,7 +76,8 @@ pub fn decide<'a>(
 ) -> Result<bool, CommandError> {
     let Moderate { actor, action, user, duration, reason } = moderate;
     let room = context.room;
-    // Whoever has a name from before can be put out like everybody else.
+    // A known user may have a name that is no longer valid for new users, and must still be
+    // moderated.
     if !is_known(context, user) {
         names::user(user.as_bytes())?;
     }
@@ -112,7 +113,7 @@ pub fn decide<'a>(
     let online = room.presence_of(user);
     let held = Some(until.unwrap_or(FOR_EVER));
     let changes = match action {
-        // Relays may have sockets of a user whom the personal room does not know to be here.
+        // Relays may have sockets of a user who is not online in the personal room.
         Action::Kick => room.role(user).is_some() || online.is_some() || !context.is_ordinary(),
         Action::Ban => room.sanctions.ban(user, now) != held,
         Action::Unban => room.sanctions.ban(user, now).is_some(),
@@ -158,8 +159,8 @@ pub fn decide<'a>(
     Ok(true)
 }
 
-/// How many sanctions the room may hold when `actor` adds one. Those who may fill it cannot fill it
-/// against the backend, and nothing stands in the way of suspending somebody.
+/// The number of sanctions up to which `actor` may add one. The backend may add more than users, so
+/// that users cannot use up its share; suspending a user in the personal room is never limited.
 fn most_sanctions(context: Context<'_, '_>, actor: Actor<'_>, user: &str) -> u64 {
     match actor {
         _ if context.name.kind == RoomKind::Personal(user) => u64::MAX,
@@ -168,8 +169,9 @@ fn most_sanctions(context: Context<'_, '_>, actor: Actor<'_>, user: &str) -> u64
     }
 }
 
-/// Whether this makes the room remember somebody of whom it knows nothing, which costs memory. What
-/// takes rights away from those it knows does not, nor what the backend takes away from anybody.
+/// Whether the command needs memory for a user unknown to the room, so that it is refused when
+/// memory is full. Restricting a known user does not count, nor does any restriction by the
+/// backend.
 pub fn grows(context: Context<'_, '_>, moderate: &Moderate<'_>) -> bool {
     let Moderate { actor, action, user, .. } = *moderate;
     match action {
@@ -179,14 +181,14 @@ pub fn grows(context: Context<'_, '_>, moderate: &Moderate<'_>) -> bool {
     }
 }
 
-/// Whether the room knows anything of `user`: a member, present, the author of something kept, banned
-/// or muted.
+/// Whether `user` is known to the room: as a member, online, as the author of stored content,
+/// banned or muted.
 fn is_known(context: Context<'_, '_>, user: &str) -> bool {
     context.room.users.find(user).is_some() || context.room.sanctions.contains(user)
 }
 
-/// In a personal room: its user and the backend block others; the backend alone ends the user's
-/// sockets, suspends the user and lets them in again.
+/// Checks an action in a personal room: its user and the backend may block others; only the backend
+/// may kick, suspend and unsuspend the user.
 fn may_block(
     owner: &str,
     actor: Actor<'_>,
@@ -206,7 +208,7 @@ fn may_block(
     }
 }
 
-/// In an ordinary room: by roles.
+/// Checks an action in an ordinary room by roles.
 fn may_act(
     context: Context<'_, '_>,
     actor: Actor<'_>,

@@ -5,10 +5,10 @@ use chat_protocol::limits::{COUNT_MAX, REPLY_BYTES_MAX};
 
 use crate::command_error::CommandError;
 
-/// A page of a list, and where the next one begins.
+/// A page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
-    /// `None`: this is the last page.
+    /// Where the next page begins; `None`: this is the last page.
     pub cursor: Option<String>,
     /// The items.
     pub items: Vec<T>,
@@ -19,18 +19,19 @@ pub struct Page<T> {
 pub struct PageSize {
     /// Events.
     pub count: usize,
-    /// Bytes of all events. The first one may be longer: a page is never empty for its bytes.
+    /// Bytes of all events. The first event may be longer, so that a page is never empty because of
+    /// its bytes.
     pub bytes: usize,
 }
 
 impl From<usize> for PageSize {
-    /// So many events, of as many bytes as any reply may have.
+    /// `count` events, of as many bytes as a reply may have.
     fn from(count: usize) -> PageSize {
         PageSize { count, bytes: REPLY_BYTES_MAX }
     }
 }
 
-/// A COUNT: 1 to 1000. Errors: `INVALID count`.
+/// Checks a COUNT: 1 to 1000. Errors: `INVALID count`.
 pub fn count(number: Option<u64>, default: usize) -> Result<usize, CommandError> {
     let asked = number.map_or(Some(default), |number| usize::try_from(number).ok());
     asked
@@ -38,7 +39,7 @@ pub fn count(number: Option<u64>, default: usize) -> Result<usize, CommandError>
         .ok_or(CommandError::invalid("count", "1 to 1000"))
 }
 
-/// A BYTES: 1 to [`REPLY_BYTES_MAX`], which is also the default. Errors: `INVALID bytes`.
+/// Checks a BYTES: 1 to [`REPLY_BYTES_MAX`], which is also the default. Errors: `INVALID bytes`.
 pub fn bytes(number: Option<u64>) -> Result<usize, CommandError> {
     let asked = number.map_or(Some(REPLY_BYTES_MAX), |number| usize::try_from(number).ok());
     asked
@@ -46,7 +47,7 @@ pub fn bytes(number: Option<u64>) -> Result<usize, CommandError> {
         .ok_or(CommandError::invalid("bytes", "1 to 4194304"))
 }
 
-/// A cursor of a list in the order of coming: a place. Errors: `INVALID cursor`.
+/// Parses the cursor of a list of users: a place. Errors: `INVALID cursor`.
 pub(super) fn place(cursor: Option<&[u8]>) -> Result<u64, CommandError> {
     match cursor {
         None => Ok(0),

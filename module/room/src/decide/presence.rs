@@ -1,4 +1,4 @@
-//! CHAT.PRESENCE and CHAT.BEAT: connections come, are kept, and go.
+//! CHAT.PRESENCE and CHAT.BEAT: announcing, extending and removing connections.
 
 use chat_protocol::limits::{TTL_MAX, TTL_MIN};
 use chat_protocol::names::{Actor, RoomKind};
@@ -11,23 +11,24 @@ use crate::decide::context::{Context, Creation};
 use crate::decide::decision::Decision;
 use crate::state::presence::status_counts::ONLINE;
 
-/// CHAT.PRESENCE room user connection [TTL ms] [STATUS s], as it came.
+/// CHAT.PRESENCE room user connection [TTL ms] [STATUS s] with its arguments.
 #[derive(Clone, Copy, Debug)]
 pub struct Presence<'a> {
-    /// Whose connection.
+    /// The user of the connection.
     pub user: &'a str,
     /// Its name.
     pub connection: &'a str,
-    /// Milliseconds until it ends unless beaten; absent: `chat.presence-ttl`.
+    /// Milliseconds until it expires without a beat; absent: `chat.presence-ttl`.
     pub ttl: Option<u64>,
-    /// The connection's status, empty for `online`; absent: as it was, at first `online`.
+    /// The connection's status, empty for `online`; absent: unchanged, initially `online`.
     pub status: Option<&'a str>,
 }
 
-/// Decides CHAT.PRESENCE of a connection that is here. Makes a personal room, no other.
+/// Decides CHAT.PRESENCE of a connection that is online. It creates a personal room, but no other.
 ///
 /// Errors: `INVALID ttl`, `INVALID connection` if the name is another user's connection, `INVALID
-/// status` if the user's connections had too many different ones, `NOROOM`, `NOTMEMBER`, `DENIED`.
+/// status` if the user's connections would have too many different ones, `NOROOM`, `NOTMEMBER`,
+/// `DENIED`.
 pub fn connect<'a>(
     context: Context<'_, 'a>,
     presence: Presence<'a>,
@@ -79,12 +80,12 @@ pub fn connect<'a>(
     Ok(())
 }
 
-/// Whether this connection is new to the room, so that it costs memory.
+/// Whether this connection is new to the room, so that it needs memory.
 pub fn is_new(context: Context<'_, '_>, connection: &str) -> bool {
     !context.room.presence.contains(connection)
 }
 
-/// Decides CHAT.PRESENCE … OFF. A connection the room does not know changes nothing.
+/// Decides CHAT.PRESENCE … OFF. A connection that is unknown to the room changes nothing.
 pub fn disconnect<'a>(
     context: Context<'_, 'a>,
     user: &'a str,
@@ -104,7 +105,7 @@ pub fn disconnect<'a>(
     Ok(())
 }
 
-/// Decides CHAT.BEAT. Reply: the connections the room does not know.
+/// Decides CHAT.BEAT. Reply: the connections that are unknown to the room.
 pub fn beat<'a>(
     context: Context<'_, 'a>,
     ttl: u64,

@@ -14,8 +14,8 @@ use crate::state::presence::connection::Connection;
 use crate::state::room::OCCUPANCY_INTERVAL;
 
 impl<'r, 'a> Context<'r, 'a> {
-    /// What takes away connections of one user, of `users` online: records and what is told.
-    /// Answers how many users are online then.
+    /// Adds the steps that remove connections of one user and publish the change. `users` is the
+    /// number of users online before; returns the number afterwards.
     pub(super) fn remove(
         &self,
         user: UserNumber,
@@ -45,14 +45,15 @@ impl<'r, 'a> Context<'r, 'a> {
         users
     }
 
-    /// What keeps when the user of a personal room was seen, if this is one.
+    /// Adds the step that stores when the user was last seen, in a personal room.
     pub(super) fn record_seen(&self, decision: &mut Decision<'a>) {
         if matches!(self.name.kind, RoomKind::Personal(_)) {
             decision.record(Record::Seen { ms: self.now.ms });
         }
     }
 
-    /// Tells what one user does, unless so many `users` are online that nobody could follow.
+    /// Publishes the presence of one user, unless so many `users` are online that only their number
+    /// is published.
     pub(super) fn publish_presence(
         &self,
         users: usize,
@@ -64,7 +65,8 @@ impl<'r, 'a> Context<'r, 'a> {
         }
     }
 
-    /// Tells how many are here, if `users` are too many to name and it was not told just now.
+    /// Publishes the number of users online, if only the number is published, it changed, and the
+    /// last such event is old enough.
     pub(super) fn publish_occupancy(&self, users: usize, decision: &mut Decision<'a>) {
         let (room, published) = (self.room, self.room.presence.published);
         let due =

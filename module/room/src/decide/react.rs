@@ -1,4 +1,4 @@
-//! CHAT.REACT: an emoji on a message, or taken back.
+//! CHAT.REACT: adding and removing an emoji on a message.
 
 use chat_protocol::limits::EMOJIS_MAX;
 use chat_protocol::names::Actor;
@@ -10,17 +10,17 @@ use crate::decide::decision::Decision;
 use crate::decide::trim::{Added, trim};
 use crate::state::numbers::UserNumber;
 
-/// Whether a reaction comes or goes.
+/// Whether a reaction is added or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reaction {
-    /// It comes.
+    /// It is added.
     Add,
-    /// It is taken back.
+    /// It is removed.
     Remove,
 }
 
 /// Decides CHAT.REACT. Reply: whether anything changed. Errors: `NOMSG`, `INVALID emoji` beyond 20
-/// different ones, what writing is refused with.
+/// different ones, and the errors of writing.
 pub fn decide<'a>(
     context: Context<'_, 'a>,
     user: Actor<'a>,

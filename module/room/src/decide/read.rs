@@ -1,4 +1,4 @@
-//! CHAT.READ and CHAT.UNREAD: how far a member has read, and what is left.
+//! CHAT.READ and CHAT.UNREAD: read cursors and unread counts.
 
 use chat_protocol::id::Id;
 
@@ -10,10 +10,10 @@ use crate::decide::decision::Decision;
 use crate::state::room::Room;
 use crate::state::users::unread::Unread;
 
-/// Decides CHAT.READ. A cursor only goes forward; an older id changes nothing. The reply is
-/// [`standing`] afterwards.
+/// Decides CHAT.READ. A cursor only moves forward; an older id changes nothing. The reply is
+/// [`read_state`] afterwards.
 ///
-/// Errors: `NOMSG` if the room does not know the id, `NOTMEMBER`, what reading is refused with.
+/// Errors: `NOMSG` if the id is unknown to the room, `NOTMEMBER`, and the errors of reading.
 pub fn read<'a>(
     context: Context<'_, 'a>,
     user: &'a str,
@@ -35,10 +35,10 @@ pub fn read<'a>(
     Ok(())
 }
 
-/// How a member stands.
+/// The read state of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadState {
-    /// What is not read.
+    /// The unread counts.
     pub unread: Unread,
     /// The read cursor.
     pub cursor: Id,
@@ -55,7 +55,7 @@ pub fn read_states(
     Ok(users.iter().map(|user| read_state(context, user)).collect())
 }
 
-/// How one user stands; `None`: no member. Complexity: O(log N).
+/// The read state of one user; `None`: not a member. Complexity: O(log N).
 pub fn read_state(context: Context<'_, '_>, user: &str) -> Option<ReadState> {
     let room: &Room = context.room;
     let number = room.users.find(user)?;

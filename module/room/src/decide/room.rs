@@ -1,4 +1,4 @@
-//! CHAT.ROOM: what a room is, and changing it.
+//! CHAT.ROOM: the description of a room, and changing its settings.
 
 use chat_protocol::id::Id;
 use chat_protocol::names::{Actor, RoomKind};
@@ -12,7 +12,7 @@ use crate::state::settings::kind::Access;
 use crate::state::settings::table::{Rooms, Setting, Settings};
 use crate::state::users::members::Role;
 
-/// CHAT.ROOM room SET field value … [BY actor] [NOCREATE], as it came.
+/// CHAT.ROOM room SET field value … [BY actor] [NOCREATE] with its arguments.
 #[derive(Clone, Copy, Debug)]
 pub struct Set<'s, 'a> {
     /// Fields with their values.
@@ -23,10 +23,10 @@ pub struct Set<'s, 'a> {
     pub creation: Creation,
 }
 
-/// Decides CHAT.ROOM … SET, all the fields or none.
+/// Decides CHAT.ROOM … SET: all fields are set, or none.
 ///
-/// Errors: `NOROOM`, `INVALID field`, `INVALID <field>`, `TOOBIG`, `NOTMEMBER`, `DENIED <role>`; `DENIED
-/// backend` for more than the server's own limit.
+/// Errors: `NOROOM`, `INVALID field`, `INVALID <field>`, `TOOBIG`, `NOTMEMBER`, `DENIED <role>`,
+/// and `DENIED backend` for more than the server's own limit.
 pub fn set<'a>(
     context: Context<'_, 'a>,
     set: Set<'_, 'a>,
@@ -67,7 +67,8 @@ pub fn set<'a>(
     Ok(())
 }
 
-/// Whether this only takes rights away, by the backend: then it is not refused for want of memory.
+/// Whether the backend only restricts the room with this. Then the command is not refused when
+/// memory is full.
 pub fn takes_away(context: Context<'_, '_>, set: &Set<'_, '_>) -> bool {
     let personal = matches!(context.name.kind, RoomKind::Personal(_));
     if !matches!(set.by, None | Some(Actor::Backend)) || context.room.is_blank() && !personal {
@@ -101,14 +102,14 @@ fn allowed(
     if role < needed { Err(CommandError::Denied(needed.as_str())) } else { Ok(()) }
 }
 
-/// What CHAT.ROOM answers.
+/// The reply of CHAT.ROOM.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Description<'a> {
     /// Its name.
     pub room: &'a str,
     /// `room`, `personal` or `direct`.
     pub kind: &'static str,
-    /// When it was made, milliseconds since the epoch.
+    /// When it was created, milliseconds since the epoch.
     pub created: u64,
     /// The id of its newest durable event.
     pub last: Id,
@@ -120,7 +121,7 @@ pub struct Description<'a> {
     pub online: usize,
     /// Connections online.
     pub connections: usize,
-    /// Who reads and joins.
+    /// Who may read and join.
     pub access: Access,
     /// Topic.
     pub topic: &'a str,
@@ -138,33 +139,34 @@ pub struct Description<'a> {
     pub log_joins: bool,
     /// Whether only owner and moderators send.
     pub frozen: bool,
-    /// Milliseconds between a user's messages; 0: as fast as they like.
+    /// Milliseconds between two messages of a user; 0: no slow mode.
     pub slow: u64,
-    /// Personal rooms: what their user tells of themselves.
+    /// Personal rooms: the profile of the user.
     pub profile: Option<Profile<'a>>,
-    /// Personal rooms: tokens issued before this are refused, milliseconds since the epoch; 0: all
-    /// are good.
+    /// Personal rooms: tokens issued before this are refused, milliseconds since the epoch; 0: none
+    /// is.
     pub tokens_after: Option<u64>,
-    /// Until when the reader is muted, milliseconds since the epoch, 0 for ever.
+    /// When the mute of the reader expires, milliseconds since the epoch, 0: never. `None`: not
+    /// muted.
     pub muted_until: Option<u64>,
-    /// Personal rooms: when their user last went, or came if still here; 0: never.
+    /// Personal rooms: when the user last went offline, or came online if still online; 0: never.
     pub last_seen: Option<u64>,
-    /// The role of the reader, if one was named: `Some(None)` is no member.
+    /// The role of the reader, if the command named one. `Some(None)`: not a member.
     pub role: Option<Option<Role>>,
 }
 
-/// What a user tells of themselves; empty where they did not.
+/// The profile of a user. A field that was never set is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile<'a> {
-    /// To be shown instead of the user's name.
+    /// The name to show.
     pub name: &'a str,
     /// The address of a picture.
     pub avatar: &'a str,
-    /// A line about what they are doing.
+    /// A line about what the user is doing.
     pub status: &'a str,
 }
 
-/// Answers CHAT.ROOM as `reader` may see it.
+/// Answers CHAT.ROOM for `reader`. Errors: those of reading.
 pub fn answer<'a>(
     context: Context<'a, 'a>,
     reader: Option<&str>,
@@ -195,7 +197,7 @@ pub fn answer<'a>(
             let Settings { name, avatar, status, .. } = settings;
             Profile { name, avatar, status }
         }),
-        // Read by the backend and by the room's user: `readable` refuses everybody else.
+        // Only the backend and the room's user get here: `readable` refuses all other users.
         tokens_after: matches!(context.name.kind, RoomKind::Personal(_))
             .then_some(settings.tokens_after.unwrap_or(0)),
         muted_until: reader.and_then(|user| room.sanctions.mute(user, context.now.ms)),

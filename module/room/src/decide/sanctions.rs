@@ -1,4 +1,4 @@
-//! CHAT.SANCTIONS: who is banned or muted, by user name.
+//! CHAT.SANCTIONS: the banned and muted users, ordered by name.
 
 use std::ops::Bound;
 
@@ -10,22 +10,22 @@ use crate::decide::context::Context;
 use crate::decide::page::Page;
 use crate::state::users::members::Role;
 
-/// One user against whom something is held: until when, milliseconds since the epoch, 0 for ever.
+/// A banned or muted user. Times of expiry are milliseconds since the epoch, 0: never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sanctioned<'a> {
-    /// Who.
+    /// The user.
     pub user: &'a str,
-    /// Kept out; in a personal room blocked, or its user suspended.
+    /// When the ban expires. In a personal room it is a block, or the suspension of its user.
     pub ban: Option<u64>,
-    /// Kept from writing.
+    /// When the mute expires.
     pub mute: Option<u64>,
 }
 
-/// Answers CHAT.SANCTIONS as `reader` may see it: moderators of an ordinary room, the user of a
-/// personal one. COUNT bounds the entries examined, as those that are over are left out. The cursor is
+/// Answers CHAT.SANCTIONS for `reader`: a moderator of an ordinary room, or the user of a personal
+/// room. COUNT bounds the entries that are examined, as expired ones are left out. The cursor is
 /// the last user examined.
 ///
-/// Errors: what reading is refused with, `NOTMEMBER`, `DENIED moderator`, `INVALID cursor`.
+/// Errors: those of reading, `NOTMEMBER`, `DENIED moderator`, `INVALID cursor`.
 pub fn answer<'a>(
     context: Context<'a, '_>,
     cursor: Option<&[u8]>,
@@ -55,7 +55,7 @@ pub fn answer<'a>(
     Ok(Page { cursor, items })
 }
 
-/// A cursor. Errors: `INVALID cursor`.
+/// Parses the cursor. Errors: `INVALID cursor`.
 fn examined(bytes: &[u8]) -> Result<&str, CommandError> {
     let name = (1..=USER_NAME_MAX).contains(&bytes.len()).then_some(bytes);
     name.and_then(|bytes| std::str::from_utf8(bytes).ok())

@@ -1,4 +1,4 @@
-//! CHAT.SEND: checks, and stores a message once.
+//! CHAT.SEND: checks a message and stores it once.
 
 use crate::bytes::json;
 use crate::codec::event_ephemeral::Ephemeral;
@@ -19,12 +19,12 @@ use crate::state::nonces;
 use crate::state::settings::kind::Access;
 use crate::state::users::members::Role;
 
-/// The command, as it came.
+/// CHAT.SEND with its arguments.
 #[derive(Clone, Debug)]
 pub struct Send<'a> {
-    /// Who sends.
+    /// The sender.
     pub user: Actor<'a>,
-    /// UTF-8; without anything to see only with `meta`.
+    /// UTF-8. It may show nothing only if there is `meta`.
     pub text: &'a [u8],
     /// NONCE.
     pub nonce: Option<&'a str>,
@@ -43,7 +43,7 @@ pub struct Send<'a> {
 }
 
 impl<'a> Send<'a> {
-    /// A text and nothing else.
+    /// A command with a text only.
     pub fn plain(user: Actor<'a>, text: &'a [u8]) -> Send<'a> {
         Send {
             user,
@@ -61,8 +61,8 @@ impl<'a> Send<'a> {
 
 /// Decides CHAT.SEND. Reply: the id; `None` if ephemeral.
 ///
-/// The look-up of the nonce comes before every other check: a repeat is answered like the first
-/// time, whatever has happened since.
+/// The look-up of the nonce comes before every other check: a repeat gets the first reply, whatever
+/// happened since.
 pub fn decide<'a>(
     context: Context<'_, 'a>,
     send: &Send<'a>,
@@ -70,7 +70,7 @@ pub fn decide<'a>(
 ) -> Result<Option<Id>, CommandError> {
     let Context { room, limits, now, .. } = context;
     let digest = match (send.nonce, send.ephemeral) {
-        // No text as long has ever been stored.
+        // A text that long was never stored, so the nonce needs no look-up.
         (Some(_), false) if send.text.len() as u64 > MAX_TEXT.max => {
             return Err(CommandError::TooBig(MAX_TEXT.max));
         }
@@ -121,7 +121,7 @@ pub fn decide<'a>(
         decision.event(Ephemeral::Message { user: author, body });
         return Ok(None);
     }
-    // With the nonces of the window all remembered, a further one could not be.
+    // A nonce is never removed early, so a room with too many of them refuses the message.
     if digest.is_some() && room.nonces.len() as u64 >= limits.nonce_max {
         let expired = expired_nonces(context);
         if (room.nonces.len() - expired) as u64 >= limits.nonce_max {
@@ -136,7 +136,8 @@ pub fn decide<'a>(
     Ok(Some(id))
 }
 
-/// The id this nonce was answered with. Errors: `INVALID nonce` if it was another text.
+/// The id that the first send with this nonce got; `None`: there was none. Errors: `INVALID nonce`
+/// if its text was another one.
 fn stored_before(
     context: Context<'_, '_>,
     user: Actor<'_>,
@@ -160,7 +161,8 @@ fn stored_before(
     Ok(Some(nonce.id))
 }
 
-/// Whether the sender may send here, with what makes the room or the sender a member.
+/// Checks that the sender may send here. Adds the steps that create the room and make the sender a
+/// member.
 fn allowed<'a>(
     context: &Context<'_, 'a>,
     send: &Send<'a>,
@@ -168,7 +170,7 @@ fn allowed<'a>(
 ) -> Result<(), CommandError> {
     let room = context.room;
     let user = match send.user {
-        // The backend may speak to a room nobody has made, without making it.
+        // The backend may publish to a room that does not exist, without creating it.
         Actor::Backend if send.ephemeral => return Ok(()),
         Actor::Backend => return context.create_room(send.user, send.creation, decision),
         Actor::User(user) => user,
@@ -199,7 +201,7 @@ fn allowed<'a>(
     Ok(())
 }
 
-/// The users a message mentions, each once, as they are kept: written down in `buffer`.
+/// Writes the users that a message mentions to `buffer`, each once.
 pub fn mentions<'a>(users: &[&str], buffer: &'a mut Vec<u8>) -> Mentions<'a> {
     let mut names: Vec<&str> = Vec::with_capacity(users.len());
     for name in users {
@@ -210,7 +212,7 @@ pub fn mentions<'a>(users: &[&str], buffer: &'a mut Vec<u8>) -> Mentions<'a> {
     Mentions::write(&names, buffer)
 }
 
-/// Reads the kind of a message. Errors: `INVALID kind`.
+/// Parses the kind of a message. Errors: `INVALID kind`.
 pub fn kind(bytes: &[u8]) -> Result<&str, CommandError> {
     match bytes {
         b"text" => Ok(TEXT),

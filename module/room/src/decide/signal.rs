@@ -1,4 +1,4 @@
-//! CHAT.SIGNAL: an event nobody stores.
+//! CHAT.SIGNAL: an event that is published and not stored.
 
 use chat_protocol::names::Actor;
 
@@ -8,10 +8,10 @@ use crate::command_error::CommandError;
 use crate::decide::context::Context;
 use crate::decide::decision::Decision;
 
-/// Decides CHAT.SIGNAL. The backend may signal a room that does not exist, without making it.
+/// Decides CHAT.SIGNAL. The backend may signal a room that does not exist, without creating it.
 ///
 /// Errors: `DENIED backend` for a user's `notice`, `MUTED`, `FROZEN`, `RATELIMIT`, `INVALID
-/// data`, and what reading is refused with.
+/// data`, and the errors of reading.
 pub fn decide<'a>(
     context: Context<'_, 'a>,
     user: Actor<'a>,

@@ -1,7 +1,7 @@
-//! CHAT.SYNC: what a reader missed since its cursor, or the news that it must reload.
+//! CHAT.SYNC: the events after a cursor, or the reply that the reader must reload.
 //!
-//! A cursor is valid if and only if the room knows exactly that id: in its journal, or as the one
-//! just before it. No epochs: an id that another history of the room gave out has another
+//! A cursor is valid if and only if the room knows exactly that id: in its journal, or as the id
+//! just before it. No epochs are needed: an id from another history of the room has another
 //! millisecond.
 
 use chat_protocol::id::Id;
@@ -15,17 +15,18 @@ use crate::decide::page::PageSize;
 /// The answer.
 #[derive(Clone, Debug)]
 pub struct Sync {
-    /// Whether the cursor is known and nothing after it is lost.
+    /// Whether the cursor is valid, so that no event after it is missing.
     pub recovered: bool,
     /// The id of the room's newest durable event; `0-0` if there is no room.
     pub last: Id,
     /// The events after the cursor, oldest first.
     pub events: EventBuffer,
-    /// Whether there are more.
+    /// Whether there are more events.
     pub more: bool,
 }
 
-/// Answers CHAT.SYNC as `reader` may see it. Complexity: O(1) and the page.
+/// Answers CHAT.SYNC for `reader`. Errors: those of reading, except `NOROOM`. Complexity: O(log N)
+/// and the page.
 pub fn answer(
     context: Context<'_, '_>,
     cursor: Id,
@@ -47,21 +48,22 @@ pub fn answer(
     let end = room.last.n.min(cursor.n.saturating_add(count as u64));
     let mut events = EventBuffer::with_room((end - cursor.n) as usize);
     let name = context.name.as_str();
-    // Between the facts are messages.
+    // Events without a journal entry are messages.
     let mut entries = room.journal.entries_from(cursor.n + 1).peekable();
     let first = room.messages.partition(|id| id.n <= cursor.n);
     let mut messages = (first..).zip(room.messages.range(first, u64::MAX));
     for n in cursor.n + 1..=end {
         match entries.next_if(|entry| entry.id.n == n) {
             Some(entry) => {
-                // What is out of bounds is gone, also where it waits to be removed.
+                // Messages that are hidden from readers are not repeated, even if they are still
+                // stored.
                 let repeated = room.repeated(entry, first_visible);
                 events.push(|out| event::entry(out, name, entry, repeated));
             }
             None => {
                 let Some((m, message)) = messages.next() else { break };
                 events.push_message(|out, numbers| {
-                    // The events that follow bring its reactions.
+                    // Without reactions: the events that follow bring them.
                     event_message::message(out, numbers, name, room, m, message, &[]);
                 });
             }

@@ -1,11 +1,11 @@
-//! What goes because it is beyond a bound of its room: counts, bytes, ages.
+//! Trimming: removing what is beyond the bounds of a room in number, bytes or age.
 //!
-//! A command removes a little more than it adds, and not at every turn, as it is cheaper to remove
-//! much at once. When a bound was lowered there may be a million messages to remove: then every
-//! decision removes a bounded part and says that it has not finished, and the timer goes on.
+//! A command removes more than it adds, but not with every call, as removing many at once is
+//! cheaper. After a bound was lowered there may be a million messages to remove. Then every
+//! decision removes a bounded part and reports that it has not finished, and the timer continues.
 //!
-//! The oldest go first. The journal is shortened without the messages, but a message takes every
-//! event up to its own with it.
+//! The oldest are removed first. The journal can be trimmed without messages, but a trimmed message
+//! takes all events up to its own with it.
 
 use crate::codec::record::Record;
 use crate::decide::context::Context;
@@ -14,42 +14,42 @@ use crate::state::limits::Limits;
 use crate::state::room::Room;
 use crate::state::settings::table::Settings;
 
-/// Messages, events and nonces that one command removes, at most so many of each.
-pub(super) const MOST: usize = 256;
+/// The most messages, events and nonces that one command removes, each.
+pub(super) const TRIM_MAX: usize = 256;
 
-/// The most bytes below the bound down to which is removed at once.
+/// How far below the bound in bytes one removal goes, at most.
 const BYTES_SLACK_MAX: u64 = 16 * 1024;
 
-/// What a decision adds to a room.
+/// What the decision adds to the room.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Added {
     pub(super) messages: u64,
-    /// All durable events, messages among them; counted here.
+    /// All durable events, including messages. Counted by [`trim`].
     events: u64,
     /// Bytes of texts.
     pub(super) bytes: u64,
 }
 
 impl Added {
-    /// Messages that hold so many bytes of text.
+    /// Messages with together `bytes` of text.
     pub(super) fn messages(messages: u64, bytes: usize) -> Added {
         Added { messages, events: 0, bytes: bytes as u64 }
     }
 }
 
-/// How much may wait to be removed, of what `most` are kept: it is cheaper to remove much at once.
+/// How many items beyond a bound of `most` may stay, as removing many at once is cheaper.
 fn slack(most: u64) -> u64 {
     (most / 16).min(64)
 }
 
-/// How much of a room is beyond its bounds.
+/// What is beyond the bounds of a room.
 #[derive(Clone, Copy, Debug, Default)]
 struct Surplus {
     messages: u64,
     events: u64,
-    /// Bytes of all that is bounded by `room_bytes`.
+    /// Bytes beyond `room_bytes`.
     bytes: u64,
-    /// Bytes of events, which take a quarter of that at most.
+    /// Bytes of journal entries beyond a quarter of `room_bytes`.
     event_bytes: u64,
 }
 
@@ -67,8 +67,8 @@ impl Surplus {
         }
     }
 
-    /// Whether there is so much of it that it is worth removing. Every send asks this, so it is
-    /// found out without counting.
+    /// Whether so much is beyond the bounds that removing it is worth the cost. Every send checks
+    /// this, so it only compares figures that are kept up to date.
     #[inline]
     fn is_worth_removing(room: &Room, settings: &Settings, limits: &Limits, added: Added) -> bool {
         let over = |count: u64, most: u64| count > most + slack(most);
@@ -81,15 +81,15 @@ impl Surplus {
 }
 
 impl Room {
-    /// Whether more is beyond the bounds of this room than waits there anyhow. What is too old is not
-    /// meant: [`Room::next_deadline`] knows of it.
+    /// Whether more is beyond the bounds of this room than may stay. Expired messages do not count:
+    /// [`Room::next_deadline`] covers them.
     pub fn is_beyond_bounds(&self, limits: &Limits) -> bool {
         Surplus::is_worth_removing(self, self.settings(), limits, Added::default())
     }
 }
 
-/// Adds the record that removes what is beyond the bounds of `settings` when the decision is carried
-/// out, if it is worth it.
+/// Adds the record that removes what will be beyond the bounds of `settings`, if it is worth the
+/// cost.
 pub(super) fn trim(
     context: Context<'_, '_>,
     settings: &Settings,
@@ -104,11 +104,11 @@ pub(super) fn trim(
         || settings.history_ttl(limits) > 0;
     if worth_it {
         let surplus = Surplus::of(room, settings, limits, added);
-        remove(context, settings, surplus, nonces, MOST, decision);
+        remove(context, settings, surplus, nonces, TRIM_MAX, decision);
     }
 }
 
-/// The same for the timer, which removes every expired nonce, at most `most` messages, events and
+/// [`trim`] for the timer. It removes every expired nonce; at most `most` messages, events and
 /// nonces at once.
 pub(super) fn trim_in_slices(context: Context<'_, '_>, most: usize, decision: &mut Decision<'_>) {
     let Context { room, limits, .. } = context;
@@ -133,7 +133,7 @@ fn remove(
     let (first, base) = (room.messages.first(), room.journal.base().n);
     let room_bytes = settings.room_bytes(limits);
     let spare = |bytes: u64| (bytes / 16).min(BYTES_SLACK_MAX);
-    // Both count no more than `most`, so there may be more.
+    // Both count at most `most + 1`, so there may be more to remove.
     let for_bytes = match surplus.bytes {
         0 => 0,
         bytes => messages_holding(context, bytes + spare(room_bytes), most + 1),
@@ -149,7 +149,7 @@ fn remove(
     let wanted_messages = expired.max(first + surplus.messages.max(for_bytes));
     let wanted_events = events_for_bytes.max(base + 1 + surplus.events);
 
-    // The first event that stays, as the facts before it are all that may go at once.
+    // Events from here on stay: the entries before are as many as one removal may take.
     let events_to = room.journal.entry_number(most).unwrap_or(u64::MAX);
     let mut messages_from = wanted_messages.min(first + most as u64);
     let mut journal_from = wanted_events.min(events_to);
@@ -169,7 +169,7 @@ fn remove(
         messages_from < wanted_messages || journal_from < wanted_events || nonces < expired_nonces;
 }
 
-/// How many of the oldest messages hold so many bytes, counted up to `most`; never the newest one.
+/// How many of the oldest messages hold `bytes`; counts up to `most`, and never the newest message.
 fn messages_holding(context: Context<'_, '_>, bytes: u64, most: usize) -> u64 {
     let room = context.room;
     let (first, last) = (room.messages.first(), room.messages.last());
@@ -185,8 +185,8 @@ fn messages_holding(context: Context<'_, '_>, bytes: u64, most: usize) -> u64 {
     count
 }
 
-/// The number of the first event to be kept when the oldest facts that hold so many bytes go; it
-/// goes over at most `most` of them.
+/// The number of the first event to keep when the oldest journal entries that hold `bytes` are
+/// removed; visits at most `most` of them.
 fn events_holding(context: Context<'_, '_>, bytes: u64, most: usize) -> u64 {
     let mut freed = 0;
     let mut from = 0;
@@ -200,13 +200,13 @@ fn events_holding(context: Context<'_, '_>, bytes: u64, most: usize) -> u64 {
     from
 }
 
-/// How many nonces at the front are older than the window.
+/// How many of the oldest nonces are expired.
 #[inline(always)]
 pub(super) fn expired_nonces(context: Context<'_, '_>) -> usize {
     let Context { room, limits, now, .. } = context;
     let expired = |ms: u64| ms.saturating_add(limits.nonce_window) <= now.ms;
     match room.nonces.oldest() {
-        // Out of line, as most sends find none.
+        // `partition` is not inlined, as most sends find no expired nonce.
         Some(oldest) if expired(oldest.id.ms) => room.nonces.partition(expired),
         _ => 0,
     }

@@ -1,19 +1,19 @@
-//! CHAT.WHO: who is here now, in the order of coming.
+//! CHAT.WHO: the users online, in the order of arrival.
 
 use crate::command_error::CommandError;
 use crate::decide::context::Context;
 use crate::decide::page::{Page, place};
 
-/// One user who is here.
+/// A user online.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Present<'a> {
-    /// Who.
+    /// The user.
     pub user: &'a str,
-    /// The most present of the statuses of all connections.
+    /// The status with the highest precedence among those of all connections.
     pub status: &'a str,
-    /// On how many connections.
+    /// The number of connections.
     pub connections: u32,
-    /// Since when, milliseconds since the epoch.
+    /// When the user came online, milliseconds since the epoch.
     pub since: u64,
 }
 
@@ -24,11 +24,11 @@ pub struct Who<'a> {
     pub users: usize,
     /// Connections online.
     pub connections: usize,
-    /// Some of the users.
+    /// A page of the users.
     pub page: Page<Present<'a>>,
 }
 
-/// Answers CHAT.WHO as `reader` may see it. Errors: also `INVALID cursor`.
+/// Answers CHAT.WHO for `reader`. Errors: those of reading, `INVALID cursor`.
 pub fn answer<'a>(
     context: Context<'a, '_>,
     cursor: Option<&[u8]>,
