@@ -221,11 +221,11 @@ impl Outbox {
         let begun = self.front_begun;
         let mut freed = 0;
         let mut keep = |frame: &Frame, class: Class, begun: bool| {
-            let restart_on_panic = class != Class::Ephemeral || begun;
-            if !restart_on_panic {
+            let keep = class != Class::Ephemeral || begun;
+            if !keep {
                 freed += frame.len();
             }
-            restart_on_panic
+            keep
         };
         self.queue.retain(|frame, class, is_first| keep(frame, class, is_first && begun));
         if let Some(held) = &mut self.held {

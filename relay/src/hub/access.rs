@@ -1,11 +1,11 @@
-//! Who may still receive a room, asked where that changes.
+//! Access checks: who may still read a room.
 //!
-//! An event that takes somebody out of a room does so by itself, as it is delivered (`room.rs`).
-//! Here is the rest: a member who has left, a change of access, a gap in which anything may have
-//! happened. Then the room has paused whom that concerns, each user is asked about with
-//! `CHAT.ROOM_RO … AS user`, and who may read goes on where they stood; who may not is told `gone`.
-//! No answer is no yes: the question is repeated, and whoever is not answered about for long must
-//! come anew.
+//! An event that removes a user takes effect when it is delivered (`room/delivery.rs`). This file
+//! handles the rest: a member has left, the room's access has changed, or events were missed and
+//! anything may have happened. In these cases the room has paused the connections in question. Each
+//! user is checked with `CHAT.ROOM_RO … AS user`. Users who may read continue from their positions;
+//! the others receive `gone`. Without an answer nobody continues: the check is repeated, and a
+//! connection that waits too long must join again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,15 +24,16 @@ use crate::upstream::commands::{self, Reader};
 use crate::upstream::replies::{Synced, frames};
 use crate::upstream::{CommandError, Reply};
 
-/// Users asked about in one pipeline.
+/// Users checked in one pipeline.
 const USERS_PER_CALL: usize = 500;
-/// Pause before a question is repeated, and the longest one.
+/// The first and the longest pause before a check is repeated.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_MOST: Duration = Duration::from_secs(1);
-/// Pages that one paused connection is brought further by at a time.
+/// Pages that one paused connection may receive in one check.
 const PAGES: usize = 16;
 
-/// Looks at an event that has come from the channel.
+/// Updates the follow cache and ends presence, if a channel event says that somebody has left or
+/// the room is gone.
 pub(crate) fn note_membership(hub: &Arc<Hub>, room: &Arc<Room>, head: &EventHeader<'_>) {
     match head.kind {
         "member" if matches!(head.place, Place::Durable { .. }) => {
@@ -48,27 +49,27 @@ pub(crate) fn note_membership(hub: &Arc<Hub>, room: &Arc<Room>, head: &EventHead
     }
 }
 
-/// Ends the presence of those whom events took out of the room. The store has ended it already,
-/// unless a beat of ours came in between that did not know yet.
+/// Ends the presence of connections that events have removed. Redis has ended it already, unless a
+/// beat sent before the event renewed it.
 pub(crate) fn end_removed_presence(hub: &Hub, room: &Room) {
     for connection in room.take_kicked() {
         presence::end_in_background(hub, &connection, &room.name);
     }
 }
 
-/// Begins to ask for those who are paused in this room, unless somebody does.
+/// Starts to check the access of the room's paused connections, unless a task already does.
 pub(crate) fn start_access_checks(hub: &Arc<Hub>, room: &Arc<Room>) {
     if room.begin_check() {
         let (hub, room) = (hub.clone(), room.clone());
         let checking = move || run_access_checks(hub.clone(), room.clone());
-        tokio::spawn(restart_on_panic("asking who may read", checking));
+        tokio::spawn(restart_on_panic("checking access", checking));
     }
 }
 
-/// Asks until nobody is paused any more.
+/// Checks until no connection is paused any more.
 async fn run_access_checks(hub: Arc<Hub>, room: Arc<Room>) {
     let mut pause = PAUSE_FIRST;
-    // However often access changes, a room is not asked about more often than that.
+    // At most one round of checks per room in this time, however often access changes.
     if let Some(checked_at) = room.checked_at() {
         tokio::time::sleep(PAUSE_MOST.saturating_sub(checked_at.elapsed())).await;
     }
@@ -80,14 +81,14 @@ async fn run_access_checks(hub: Arc<Hub>, room: Arc<Room>) {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSE_MOST);
         if !hub.upstream.is_up() {
-            // Meanwhile nothing of the room comes here either.
+            // While Redis is unreachable, no event of the room arrives either.
             hub.upstream.wait_up().await;
         }
     }
 }
 
-/// Asks once for everybody who is paused in this room, and again for those whose answer was out of
-/// date when it came.
+/// Checks the access of all paused connections once, and again if the answers were outdated when
+/// they arrived.
 pub(crate) async fn check_access(hub: &Hub, room: &Room) {
     for _ in 0..2 {
         let AccessCheck { epoch, users } = room.access_check();
@@ -118,7 +119,7 @@ pub(crate) async fn check_access(hub: &Hub, room: &Room) {
     }
 }
 
-/// Brings a connection that is far behind to where the room is, as far as Redis answers.
+/// Sends a paused connection the pages that it is missing, as far as Redis answers.
 async fn catch_up(hub: &Hub, room: &Room, epoch: u64, mut behind: LaggingConnection) {
     for _ in 0..PAGES {
         let user = Reader::User(&behind.connection.user);
@@ -145,15 +146,15 @@ async fn catch_up(hub: &Hub, room: &Room, epoch: u64, mut behind: LaggingConnect
 /// What `CHAT.ROOM_RO … AS user` says about access.
 #[derive(Debug)]
 pub(crate) enum Access {
-    /// The user may read, or there is no room whose reading could be denied.
+    /// The user may read, or the room does not exist.
     Granted,
     /// The user may not read.
     Denied(Error),
-    /// It was not answered. Whoever asks must not take this for a yes.
+    /// There was no answer. Must not be treated as granted.
     Unknown(CommandError),
 }
 
-/// Judges the reply of `CHAT.ROOM_RO … AS user`.
+/// Reads access from the reply to `CHAT.ROOM_RO … AS user`.
 pub(crate) fn read_access(reply: Reply) -> Access {
     match reply {
         Ok(_) => Access::Granted,

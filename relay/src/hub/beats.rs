@@ -1,7 +1,9 @@
-//! Refreshing presence: one `CHAT.BEAT` per room and interval for all its connections here.
+//! Refreshing presence: one `CHAT.BEAT` per room and interval for all its connections on this
+//! relay.
 //!
-//! Connections that the room does not know (it was deleted, restored or failed over) are set again.
-//! The newest id in the answer is the room's position check: one per room and relay, none per client.
+//! Connections that the room does not know are set online again: the room may have been deleted,
+//! restored or failed over. The newest id in the reply serves as the room's position check: one per
+//! room and relay, none per client.
 
 use std::sync::Arc;
 
@@ -17,7 +19,7 @@ use crate::upstream::replies::{self, Elements};
 /// Connections that one `CHAT.BEAT` may name.
 const CONNECTIONS_PER_BEAT: usize = 1000;
 
-/// Beats these rooms for all their connections here.
+/// Sends beats for these rooms, with all their connections on this relay.
 pub(crate) async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
     let ttl = hub.config.presence_ttl;
     for rooms in rooms.chunks(ROOMS_PER_CALL) {
@@ -46,7 +48,7 @@ pub(crate) async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
             let next = room.note_beat(at_sending, newest);
             sync::sync_if_needed(hub, room, next);
             if !unknown.is_empty() {
-                // What they were taken out by may be among what is missing here.
+                // The room may have removed them by an event that has not arrived here yet.
                 if room.is_behind(newest) {
                     sync::run(hub.clone(), room.clone(), Cause::Hole).await;
                 }
@@ -75,7 +77,7 @@ async fn set_unknown_online(
             .collect();
         let replies = hub.upstream.call(commands).await;
         for connection in lost {
-            // It left, or was taken out, while it was being set again.
+            // It left or was removed while it was set online again.
             if !room.is_subscribed(connection) && !connection.is_in(&room.name) {
                 presence::end_in_background(hub, connection, &room.name);
             }

@@ -1,7 +1,7 @@
-//! What Redis tells: events on their way to the rooms, subscriptions that are in force or not.
+//! Dispatching: events from Redis go to their rooms, and changes of subscriptions take effect.
 //!
-//! The task that reads from Redis keeps events in the event_queue; another one hands them out, those that
-//! came together together.
+//! The task that reads from Redis only queues events. Another task dispatches them, so that events
+//! which arrive together are delivered together.
 
 use std::sync::Arc;
 
@@ -18,23 +18,23 @@ use crate::room::Room;
 use crate::room::subscribers::PendingFlush;
 use crate::upstream::Listener;
 
-/// Takes what arrives from Redis for the hub.
+/// The hub's listener on the upstream.
 pub(super) struct Dispatcher(pub(super) Arc<Hub>);
 
 impl Dispatcher {
-    /// Rooms that a defect leaves with a hole close it.
+    /// Dispatches events, forever. If a panic loses some, their rooms notice the gap and sync.
     pub(super) async fn run(&self) {
         loop {
             match self.dispatch() {
                 0 => self.0.event_queue.wait().await,
-                // Giving way wakes another thread: not after a few events.
+                // Yielding wakes another thread, which does not pay after a few events.
                 TAKE_MAX.. => tokio::task::yield_now().await,
                 _ => tokio::task::consume_budget().await,
             }
         }
     }
 
-    /// Hands some of the event_queue to their rooms. Returns how many events there were.
+    /// Dispatches some queued events to their rooms. Returns how many there were.
     fn dispatch(&self) -> usize {
         self.0.event_queue.take(|told| {
             let mut events = Vec::with_capacity(told.len());
@@ -45,7 +45,8 @@ impl Dispatcher {
                 }
             }
             let mut pending_flush = PendingFlush::new();
-            // What changes who may read ends a run: that is looked at before the next event.
+            // An event that may change access ends a run: it must take effect before the next
+            // event.
             let together = |(room, head): &(&Arc<Room>, EventHeader<'_>),
                             (next, _): &(&Arc<Room>, _)| {
                 Arc::ptr_eq(room, next) && !changes_access(head)
@@ -57,7 +58,7 @@ impl Dispatcher {
         })
     }
 
-    /// Before anything else is heard of the subscriptions: what came earlier counts earlier.
+    /// Events that arrived before a change of a subscription must be dispatched before it.
     fn dispatch_all(&self) {
         while self.dispatch() > 0 {}
     }
@@ -87,7 +88,7 @@ impl Listener for Dispatcher {
         METRICS.events_received.increment(1);
         let Some(room) = self.0.room(channel) else { return };
         if !self.0.event_queue.push(room, payload) {
-            // As fast as Redis tells us we cannot hand out: this slows it down.
+            // Events arrive faster than they are dispatched: dispatching here slows down reading.
             self.dispatch();
         }
     }
@@ -103,7 +104,8 @@ impl Listener for Dispatcher {
 
     fn unsubscribed(&self, channel: &str) {
         self.dispatch_all();
-        // Ours, or the server's because the room has moved: if we still want it, ask again.
+        // Either we ended the subscription, or the server did because the room has moved. If the
+        // room is still in the list, request it again.
         if let Some(room) = self.0.room(channel) {
             let mut pending_flush = PendingFlush::new();
             room.reset_subscription(&mut pending_flush);
@@ -131,7 +133,7 @@ impl Listener for Dispatcher {
     }
 }
 
-/// Whether [`access::note_membership`] has to look at it.
+/// Whether an event of this type may change who may read.
 fn changes_access(event: &EventHeader<'_>) -> bool {
     matches!(event.kind, "member" | "room" | "drop")
 }

@@ -1,9 +1,8 @@
-//! What Redis has told and no room has heard yet.
+//! The queue between the task that reads events from Redis and the one that dispatches them.
 //!
-//! The task that reads from Redis only puts events here. They are handed out once it has read all
-//! that came with them, so that a room which is told ten events at once writes once to each socket
-//! and looks at each receiver once. Their order is that of their coming: they are taken by one at a
-//! time. Bounded in bytes: when it is full, whoever puts must help to empty it.
+//! Events are dispatched once everything that arrived with them has been read: a room that receives
+//! ten events at once then writes once to each socket. One task at a time dispatches, so the order
+//! is kept. The queue is bounded in bytes: when it is full, the reading task must dispatch too.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,31 +13,31 @@ use tokio::sync::Notify;
 
 use crate::room::Room;
 
-/// Beyond this many bytes it is full.
+/// The queue is full beyond this many bytes.
 const BYTES_MAX: usize = 1 << 20;
-/// Events taken at a time: others must have their turn.
+/// Events taken at a time, so that other tasks can run in between.
 pub(super) const TAKE_MAX: usize = 64;
 
-/// One event.
+/// One event as it arrived.
 pub(super) struct QueuedEvent {
-    /// Whose channel it came on.
+    /// The room on whose channel it arrived.
     pub room: Arc<Room>,
     payload: Vec<u8>,
 }
 
 impl QueuedEvent {
-    /// Its head; None: not an event of the module's making.
+    /// The event's header. None: the module has not made this event.
     pub(super) fn head(&self) -> Option<EventHeader<'_>> {
         let text = std::str::from_utf8(&self.payload).ok()?;
         EventHeader::parse(text.as_bytes())
     }
 }
 
-/// The event_queue.
+/// The queue.
 #[derive(Default)]
 pub(super) struct EventQueue {
     waiting: Mutex<Waiting>,
-    /// Held by whoever is handing out.
+    /// Held while events are dispatched.
     turn: Mutex<()>,
     added: Notify,
 }
@@ -50,7 +49,7 @@ struct Waiting {
 }
 
 impl EventQueue {
-    /// Puts an event behind the others. False: it is full.
+    /// Appends an event. False: the queue is full.
     #[must_use]
     pub(super) fn push(&self, room: Arc<Room>, payload: Vec<u8>) -> bool {
         let mut waiting = self.waiting.lock();
@@ -64,12 +63,13 @@ impl EventQueue {
         !is_full
     }
 
-    /// Returns once something may have come. For one task only.
+    /// Returns once events may have been added. For one task only.
     pub(super) async fn wait(&self) {
         self.added.notified().await;
     }
 
-    /// Hands out some events; nobody else does meanwhile. Returns how many there were.
+    /// Takes some events and dispatches them; no other task does so meanwhile. Returns how many
+    /// there were.
     pub(super) fn take(&self, dispatch: impl FnOnce(&[QueuedEvent])) -> usize {
         let _turn = self.turn.lock();
         let told: Vec<QueuedEvent> = {

@@ -1,7 +1,7 @@
-//! Writing to connections with pending frames.
+//! Flushing: writing queued frames to sockets.
 //!
-//! A few connections are written to at once by the caller; many are left to the flushing tasks, so
-//! that frames which are queued meanwhile leave in the same write.
+//! The caller writes to a few connections at once. Many connections are left to the flushing tasks,
+//! so that frames queued meanwhile leave in the same write.
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -11,7 +11,7 @@ use crate::room::subscribers::PendingFlush;
 /// Connections that one flushing task takes at a time.
 const FLUSH_BATCH: usize = 64;
 
-/// Connections with frames to write.
+/// Connections that wait for a flushing task.
 #[derive(Default)]
 pub(super) struct Flusher {
     pending: Mutex<PendingFlush>,
@@ -19,7 +19,7 @@ pub(super) struct Flusher {
 }
 
 impl Flusher {
-    /// Writes to these connections: now if they are few, else soon.
+    /// Flushes these connections: at once if they are few, else in a flushing task.
     pub(super) fn flush(&self, mut connections: PendingFlush) {
         if connections.len() <= FLUSH_BATCH {
             connections.iter().for_each(|connection| connection.flush());
@@ -29,7 +29,7 @@ impl Flusher {
         self.added.notify_one();
     }
 
-    /// Writes to pending connections, forever. Several tasks may run it.
+    /// Flushes waiting connections, forever. Several tasks may run this.
     pub(super) async fn run(&self) {
         loop {
             let batch: PendingFlush = {

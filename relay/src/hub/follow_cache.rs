@@ -1,20 +1,20 @@
-//! Which rooms are known to be in which users' lists, so that `CHAT.FOLLOW` need not be repeated
-//! with every send.
+//! A cache of which rooms are in which users' lists, so that not every send repeats `CHAT.FOLLOW`.
 //!
-//! It is believed for a minute only: another relay may have taken a room off the list meanwhile.
-//! Bounded: when it is full it starts anew, which costs nothing but some repeated commands.
+//! An entry is valid for one minute, because another relay may remove the room from the list
+//! meanwhile. The cache is bounded: when it is full it is emptied, at the cost of some repeated
+//! commands.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// How long a room counts as followed.
+/// How long an entry is valid.
 const BELIEVED: Duration = Duration::from_secs(60);
-/// Users of rooms that are remembered at a time.
+/// Number of entries.
 const MOST: usize = 50_000;
 
-/// What is known, room by room.
+/// The cache.
 #[derive(Default)]
 pub(crate) struct FollowCache(Mutex<Known>);
 
@@ -26,14 +26,14 @@ struct Known {
 }
 
 impl FollowCache {
-    /// Whether this user's list is known to hold this room.
+    /// Whether this user's list is known to contain this room.
     pub(crate) fn holds(&self, user: &str, room: &str, now: Instant) -> bool {
         let known = self.0.lock();
         let since = known.rooms.get(room).and_then(|users| users.get(user));
         since.is_some_and(|since| now.saturating_duration_since(*since) < BELIEVED)
     }
 
-    /// This user's list holds this room.
+    /// Notes that this user's list contains this room.
     pub(crate) fn note(&self, user: &str, room: &str, now: Instant) {
         let mut known = self.0.lock();
         if known.count >= MOST {
@@ -45,7 +45,7 @@ impl FollowCache {
         }
     }
 
-    /// This user's list may not hold this room any more.
+    /// Drops one entry: this user's list may no longer contain this room.
     pub(crate) fn forget(&self, user: &str, room: &str) {
         let mut known = self.0.lock();
         let Some(users) = known.rooms.get_mut(room) else { return };
@@ -56,13 +56,13 @@ impl FollowCache {
         known.count -= had;
     }
 
-    /// Nobody's list need hold this room any more.
+    /// Drops all entries of this room.
     pub(crate) fn forget_room(&self, room: &str) {
         let mut known = self.0.lock();
         known.count -= known.rooms.remove(room).map_or(0, |users| users.len());
     }
 
-    /// Forgets what is old, now and then.
+    /// Drops old entries, at most once a minute.
     pub(crate) fn tidy(&self, now: Instant) {
         let mut known = self.0.lock();
         let recent = |since: &Instant| now.saturating_duration_since(*since) < BELIEVED;

@@ -1,10 +1,8 @@
-//! Where sessions and upstream meet: room -> connections on this relay.
+//! The lists of rooms and connections, and what the whole relay shares: settings, upstream, limits.
 //!
-//! Events come in on the upstream's task and wait in the event_queue for those that came with them; a
-//! task hands them to their rooms, which they leave as queued frames; a few flushing tasks write
-//! them, so that what has queued up meanwhile goes out in one write. The hub keeps the list of rooms
-//! the relay wants to hear, asks for them again after every outage and has each synced from its
-//! position. It never awaits while locked.
+//! The list of rooms is the list of wanted subscriptions. A room is added when its first connection
+//! joins, and removed some time after the last one has left (`--linger`). Nothing here waits while
+//! a lock is held.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -30,24 +28,24 @@ use crate::room::subscribers::PendingFlush;
 use crate::room::{Joiner, Room};
 use crate::upstream::Upstream;
 
-/// Rooms that sync at the same time.
+/// Number of rooms that may sync at the same time.
 const SYNCS: usize = 64;
 
-/// The hub.
+/// What sessions and tasks share.
 pub(crate) struct Hub {
     /// The relay's settings.
     pub config: Config,
-    /// The way to Redis.
+    /// The connections to Redis.
     pub upstream: Arc<Upstream>,
-    /// Bounds the syncs that run at a time.
+    /// Bounds the syncs that run at the same time.
     pub syncs: Semaphore,
-    /// Sends that wait for Redis, all connections together.
+    /// Bounds the sends that wait for Redis, over all connections.
     pub sends_waiting: Semaphore,
-    /// Rooms that are known to be in users' lists.
+    /// Rooms that are known to be in users' lists of rooms.
     pub follow_cache: FollowCache,
-    /// Signals that came too fast are not passed on.
+    /// Limits signals per user, room and name.
     pub signals: SignalRateLimit,
-    /// How much each user may ask.
+    /// The rate limits of all users.
     pub allowances: Arc<Allowances>,
     rooms: RwLock<HashMap<Arc<str>, Arc<Room>>>,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
@@ -56,15 +54,16 @@ pub(crate) struct Hub {
     pub(super) event_queue: EventQueue,
     pub(super) flusher: Flusher,
     pub(super) upstream_status: CurrentStatus,
-    /// Changed profiles that others are told of.
+    /// Profile changes that are scheduled or were delivered recently.
     pub profile_updates: ProfileTracker,
 }
 
-/// Sends that may wait for Redis at a time.
+/// Number of sends that may wait for Redis at the same time.
 pub(crate) const SENDS_WAITING: usize = 10_000;
 
 impl Hub {
-    /// A hub without rooms. `boot` tells this process from earlier ones of the same name.
+    /// A hub without rooms. `boot` distinguishes this process from earlier ones with the same relay
+    /// name.
     pub(crate) fn new(config: Config, upstream: Arc<Upstream>, boot: String) -> Arc<Hub> {
         let allowances = Allowances::new(&config);
         Arc::new(Hub {
@@ -88,13 +87,13 @@ impl Hub {
 
     // Connections.
 
-    /// Makes a connection of a socket: a number and a name that no other ever has.
+    /// Registers a socket as a connection, with a number and a name that are never used again.
     pub(crate) fn connect(&self, user: Arc<str>, socket: tokio::net::TcpStream) -> Arc<Connection> {
         let number = self.next_connection.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}-{}-{number}", self.config.name, self.boot).into();
         let connection = Connection::new(number, name, user, socket, self.config.outbox);
         let connection = Arc::new(connection);
-        // Before anybody can send to it: this is what a client hears first.
+        // Before the connection is registered, so that nothing can be queued before `hello`.
         connection.send_text(&hello(&self.config, &connection));
         {
             let mut connections = self.connections.lock();
@@ -135,7 +134,7 @@ impl Hub {
 
     // Rooms.
 
-    /// Brings a connection to a room, which is subscribed to if it was not.
+    /// Starts to join a room. Adds and subscribes to the room if it is not in the list.
     pub(crate) fn begin_join(&self, name: &str, connection: &Connection) -> (Arc<Room>, Joiner) {
         if let Some(room) = self.rooms.read().get(name) {
             return (room.clone(), room.begin_join(connection));
@@ -154,7 +153,7 @@ impl Hub {
         arrived
     }
 
-    /// The room of this name, if the relay follows it.
+    /// The room of this name, if it is in the list.
     pub(crate) fn room(&self, name: &str) -> Option<Arc<Room>> {
         self.rooms.read().get(name).cloned()
     }
@@ -169,12 +168,12 @@ impl Hub {
         self.rooms.read().values().cloned().collect()
     }
 
-    /// What a newcomer to this room asks Redis for, shared with others who ask the same.
+    /// What a joining connection fetches from Redis; connections that fetch the same share it.
     pub(crate) fn fetch(&self, room: &Room, key: Key) -> Fetch {
         room.fetch(key, || fetch::fetch(self.upstream.clone(), room.name.clone(), key))
     }
 
-    /// Writes to these connections: now if they are few, else soon.
+    /// Flushes these connections: at once if they are few, else in a task.
     pub(crate) fn flush(&self, connections: PendingFlush) {
         self.flusher.flush(connections);
     }
@@ -188,7 +187,7 @@ impl Hub {
             return;
         }
         let mut rooms = self.rooms.write();
-        // Nobody can arrive meanwhile: arriving takes this lock.
+        // No connection can join meanwhile: joining takes this lock.
         rooms.retain(|name, room| {
             let left = is_left(room);
             if left {

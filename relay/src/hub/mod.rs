@@ -1,4 +1,11 @@
-//! Rooms and connections of this relay, and the tasks that keep them up to date.
+//! The rooms and connections of this relay, and the tasks that keep them up to date.
+//!
+//! Events arrive on the upstream's task and wait in `event_queue` until everything that arrived
+//! with them has been read. A task dispatches them to their rooms (`dispatch`), which queue frames
+//! in the outboxes. The `flusher` writes them, so that frames queued meanwhile leave in one write.
+//! `hub` holds the lists of rooms and connections; the other files add what happens to them, each
+//! using only the files before it: `hub`, `presence`, `access`, `profiles`, `sync`, `beats`,
+//! `status_updates`, `dispatch`, `tasks`.
 
 pub(crate) mod access;
 mod beats;

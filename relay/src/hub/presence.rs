@@ -1,8 +1,7 @@
-//! Telling Redis who is here: set on arrival, beaten in bulk, shortened when a socket is lost.
+//! Setting and ending the presence of connections.
 //!
-//! One `CHAT.BEAT` per room refreshes all its connections, up to 1000 in each. Connections it does not know (the room
-//! was deleted, restored or failed over) are set again. The newest id it answers is the room's
-//! position check: one per room and relay, none per client.
+//! Presence is set when a connection joins a room, renewed by `beats.rs`, and shortened when its
+//! socket is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use crate::hub::hub::Hub;
 use crate::upstream::Command;
 use crate::upstream::commands;
 
-/// Rooms beaten in one pipeline.
+/// Rooms in one pipeline.
 pub(super) const ROOMS_PER_CALL: usize = 200;
 
 /// `CHAT.PRESENCE` of this connection for `ttl`, with its status if it has one.
@@ -29,8 +28,8 @@ pub(crate) fn offline_command(room: &str, connection: &Connection) -> Command {
     commands::absent(room, &connection.user, &connection.name, None)
 }
 
-/// Removes a connection whose session has ended. Its presence is shortened to the grace; that of
-/// one who was kicked ends at once.
+/// Removes a connection whose session has ended. Its presence is shortened to the grace period. If
+/// its user was kicked off the relay, it ends at once.
 pub(crate) fn disconnect(hub: &Arc<Hub>, connection: &Arc<Connection>) {
     let rooms = hub.remove_connection(connection);
     if rooms.is_empty() {
@@ -45,8 +44,8 @@ pub(crate) fn disconnect(hub: &Arc<Hub>, connection: &Arc<Connection>) {
     });
 }
 
-/// As [`disconnect`], for one whose session may have ended between any two steps: it may receive
-/// rooms that it does not know it is in.
+/// As [`disconnect`], for a session that may have ended between any two steps: the connection may
+/// be in rooms that it has not noted.
 pub(crate) fn disconnect_everywhere(hub: &Arc<Hub>, connection: &Arc<Connection>) {
     for room in hub.rooms() {
         if room.contains(connection) {
@@ -56,22 +55,23 @@ pub(crate) fn disconnect_everywhere(hub: &Arc<Hub>, connection: &Arc<Connection>
     disconnect(hub, connection);
 }
 
-/// The socket is lost: in each of its rooms the user stays present for the grace only. A beat, as it
-/// sets nobody present who was taken out. If Redis is away, presence ends by its TTL.
+/// The socket is lost: in each of its rooms the user stays present for the grace period only. Uses
+/// a beat, because a beat does not set a removed connection online again. If Redis is unreachable,
+/// the presence ends by its TTL.
 async fn shorten(hub: &Hub, connection: &Connection, rooms: &[Arc<str>]) {
     let grace = hub.config.grace;
     let command = |room: &str| commands::beat(room, grace, [&*connection.name]);
     for_present(hub, connection, rooms, command).await;
 }
 
-/// The user was kicked off the relay: in each of the rooms presence ends now.
+/// The user was kicked off the relay: presence ends now in each of the rooms.
 async fn end(hub: &Hub, connection: &Connection, rooms: &[Arc<str>]) {
     let (user, name) = (&*connection.user, &*connection.name);
     let command = |room: &str| commands::absent(room, user, name, Some("kicked"));
     for_present(hub, connection, rooms, command).await;
 }
 
-/// Sends a command for each room in which the connection is present, if Redis is there.
+/// Sends a command for each room in which the connection is present, if Redis is reachable.
 async fn for_present(
     hub: &Hub,
     connection: &Connection,
@@ -85,12 +85,12 @@ async fn for_present(
     }
 }
 
-/// Whether the connection's user is present there: not where it only looks who else is.
+/// Whether this connection is present in the room. It is not where it is only a contact.
 pub(crate) fn is_present(connection: &Connection, room: &str) -> bool {
     contact(room, &connection.user).is_none()
 }
 
-/// Ends this connection's presence in a room soon, if Redis is there.
+/// Ends this connection's presence in a room, in the background, if Redis is reachable.
 pub(crate) fn end_in_background(hub: &Hub, connection: &Connection, room: &str) {
     let command = offline_command(room, connection);
     let upstream = hub.upstream.clone();

@@ -1,4 +1,4 @@
-//! What the relay does when the state of Redis changes: beat again, and notify clients.
+//! Reactions to a changed state of Redis: renewing presence, and notifying clients.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,26 +10,27 @@ use crate::hub::upstream_status::UpstreamStatus;
 use crate::room::subscribers::{PendingFlush, queue};
 use crate::upstream::State;
 
-/// What passes within this time is told to nobody.
+/// A change that lasts shorter than this is not sent to clients.
 const PASSES: Duration = Duration::from_millis(500);
-/// Clients are told at most once in this time.
+/// Clients are notified at most once in this time.
 const TOLD_EVERY: Duration = Duration::from_secs(2);
 
-/// Watches the upstream's state, for ever.
+/// Beats all rooms whenever Redis accepts writes again, forever.
 pub(super) async fn beat_when_writable(hub: Arc<Hub>) {
     let mut states = hub.upstream.states();
     let mut before = states.borrow_and_update().clone();
     while states.changed().await.is_ok() {
         let now = states.borrow_and_update().clone();
         if now == State::Open && before != State::Open {
-            // Whose presence could not be told, or ran out meanwhile, is set again.
+            // Sets connections online again whose presence could not be set or has expired
+            // meanwhile.
             beats::beat(&hub, hub.rooms()).await;
         }
         before = now;
     }
 }
 
-/// Tells clients how Redis stands when that has changed and stays so, for ever.
+/// Notifies clients when the state of Redis has changed and stays changed, forever.
 pub(super) async fn notify_clients(hub: Arc<Hub>) {
     let mut states = hub.upstream.states();
     loop {
@@ -43,7 +44,7 @@ pub(super) async fn notify_clients(hub: Arc<Hub>) {
         if now == told {
             continue;
         }
-        // First this: who connects from now on is told by `Hub::connect`.
+        // Set first: a connection that is made from now on gets the status from `Hub::connect`.
         hub.upstream_status.set(now);
         let frame = now.frame();
         let mut pending_flush = PendingFlush::new();

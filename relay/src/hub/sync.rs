@@ -1,8 +1,8 @@
-//! Closing gaps: one `CHAT.SYNC` per room when its events do not join up.
+//! Closing gaps: one `CHAT.SYNC` when a room's events are not consecutive.
 //!
-//! One sync per room runs at a time, whoever asks for it. Before anything it brought is delivered,
-//! the users there are asked about with `CHAT.ROOM_RO … AS user`: in the gap one of them may have
-//! lost the right to read. The rule of what to deliver is in `delivery.rs`.
+//! At most one sync per room runs at a time. Before its events are delivered, the access of all
+//! subscribers is checked, because one of them may have lost access in the gap. `room/ordering.rs`
+//! decides what is delivered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,14 +27,14 @@ use crate::upstream::replies::{Page, Synced, frames};
 /// Why a room is synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// An event did not join up, or a position was ahead of ours.
+    /// Events are missing: an event did not continue the last one, or the room is ahead of us.
     Hole,
-    /// The subscription was lost and is back: what was ephemeral meanwhile is lost too.
+    /// The subscription was lost and is confirmed again. Ephemeral events were lost meanwhile.
     Resubscribed,
 }
 
-/// Syncs the room until its events join up. Returns at once if another sync is running; gives up
-/// when Redis goes away, as every room is synced when it is back.
+/// Syncs the room until no event is missing. Returns at once if another sync of it runs. Gives up
+/// if Redis becomes unreachable, because every room is synced afterwards.
 pub(super) async fn run(hub: Arc<Hub>, room: Arc<Room>, cause: Cause) {
     let Ok(_permit) = hub.syncs.acquire().await else { return };
     let mut hole = false;
@@ -77,7 +77,7 @@ pub(super) fn start(hub: &Arc<Hub>, room: Arc<Room>, cause: Cause) {
     tokio::spawn(run(hub.clone(), room, cause));
 }
 
-/// Starts a sync if an event, an answer or a beat has shown that one is needed.
+/// Starts a sync if a delivery, a join or a beat has shown that one is needed.
 pub(crate) fn sync_if_needed(hub: &Arc<Hub>, room: &Arc<Room>, next: Next) {
     if next == Next::Sync {
         start(hub, room.clone(), Cause::Hole);
@@ -91,7 +91,7 @@ pub(super) fn start_requested_work(hub: &Arc<Hub>, room: &Arc<Room>) {
     updates::publish_if_changed(hub, room);
 }
 
-/// One sync, all its pages. Returns whether another is needed.
+/// Runs one sync with all its pages. Returns whether another is needed.
 async fn once(
     hub: &Arc<Hub>,
     room: &Arc<Room>,
@@ -100,14 +100,14 @@ async fn once(
 ) -> Result<bool, Error> {
     room.pause_all();
     access::check_access(hub, room).await;
-    // Those who were not answered about are asked for again, and miss nothing.
+    // Connections whose check had no answer stay paused and are checked again; they miss nothing.
     access::start_access_checks(hub, room);
     loop {
         METRICS.syncs.increment(1);
         let command = sync_command(&room.name, from, Reader::Backend);
         let synced = match hub.upstream.call_one(command).await {
             Ok(value) => Synced::read(value)?,
-            // The key is no room any more: its past is gone like that of a deleted one.
+            // The key holds another type now: treat the room as deleted.
             Err(CommandError::Refused(error)) if error.code == "WRONGTYPE" => {
                 return Ok(reload(hub, room, Page::empty()));
             }

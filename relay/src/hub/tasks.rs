@@ -1,4 +1,4 @@
-//! The hub's background tasks.
+//! Starting the hub's background tasks, and the housekeeping among them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,24 +11,24 @@ use crate::hub::sync;
 use crate::panics::restart_on_panic;
 use crate::room::subscribers::PendingFlush;
 
-/// Subscriptions not confirmed within this time are asked for again.
+/// Subscriptions that are not confirmed within this time are requested again.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(3);
 
-/// Starts the hub's tasks: upstream, dispatch, flushing, housekeeping. One that panics is started
-/// again, so that a defect in one round does not end them all.
+/// Starts the hub's tasks: upstream, status updates, dispatch, flushing, housekeeping. A task that
+/// panics is started again.
 pub(crate) fn start(hub: &Arc<Hub>) {
     let dispatcher = Arc::new(Dispatcher(hub.clone()));
     let (upstream, listener) = (hub.upstream.clone(), dispatcher.clone());
-    tokio::spawn(restart_on_panic("reaching Redis", move || {
+    tokio::spawn(restart_on_panic("connecting to Redis", move || {
         upstream.clone().run(listener.clone())
     }));
     let watching = hub.clone();
     let watch = move || status_updates::beat_when_writable(watching.clone());
-    tokio::spawn(restart_on_panic("watching how Redis stands", watch));
+    tokio::spawn(restart_on_panic("watching the state of Redis", watch));
     let notifying = hub.clone();
     let notify = move || status_updates::notify_clients(notifying.clone());
-    tokio::spawn(restart_on_panic("telling how Redis stands", notify));
-    tokio::spawn(async move { restart_on_panic("handing out events", || dispatcher.run()).await });
+    tokio::spawn(restart_on_panic("notifying clients of the state of Redis", notify));
+    tokio::spawn(async move { restart_on_panic("dispatching events", || dispatcher.run()).await });
     for _ in 0..2 {
         let hub = hub.clone();
         let flush =
@@ -36,7 +36,7 @@ pub(crate) fn start(hub: &Arc<Hub>) {
         tokio::spawn(flush);
     }
     let hub = hub.clone();
-    tokio::spawn(restart_on_panic("keeping house", move || housekeeping(hub.clone())));
+    tokio::spawn(restart_on_panic("housekeeping", move || housekeeping(hub.clone())));
 }
 
 async fn housekeeping(hub: Arc<Hub>) {

@@ -1,11 +1,11 @@
-//! How Redis stands: what changes when it accepts writes again, and what clients are told.
+//! The state of Redis as clients know it: the frame `upstream`.
 
 use parking_lot::Mutex;
 
 use crate::client::frame::{self, Frame};
 use crate::upstream::State;
 
-/// How Redis stands, in the words of the frame `upstream`.
+/// The state of Redis in the words of the frame `upstream`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum UpstreamStatus {
     #[default]
@@ -33,7 +33,7 @@ impl UpstreamStatus {
     }
 }
 
-/// What clients were told last.
+/// The status that was last sent to clients.
 #[derive(Default)]
 pub(super) struct CurrentStatus(Mutex<UpstreamStatus>);
 

@@ -1,22 +1,21 @@
-//! Durable events of one room that come together and go out together.
+//! Durable events of one room that arrive together and leave together.
 //!
-//! Each is a frame of its own, but the frames lie one behind the other in the same bytes: a receiver
-//! is handed all of them as one reference. Not a queue: a burst is gathered and handed out under the
-//! lock of its room.
+//! Each event is a frame of its own, but the frames lie one after the other in the same bytes, so a
+//! subscriber queues all of them as one reference. A batch is not a queue: it is filled and flushed
+//! while the room is locked.
 
 use bytes::BytesMut;
 use chat_protocol::id::Id;
 
 use crate::client::frame::{self, Frame};
 
-/// More bytes than this do not go out together: what a slow client does not take is counted, and
-/// freed, burst by burst.
+/// A longer batch is split. A slow client's outbox counts and frees bytes by whole batches.
 const MOST_BYTES: usize = 16 << 10;
 
-/// EncodedBatch that continue one another, in order.
+/// Consecutive events, in order.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    /// Each event and where in `bytes` its frame ends.
+    /// Each event's id and where its frame ends in `bytes`.
     ends: Vec<(Id, usize)>,
     bytes: BytesMut,
 }
@@ -28,13 +27,13 @@ impl Batch {
         self.ends.push((id, self.bytes.len()));
     }
 
-    /// Whether it may take this event too; else it is to be handed out first.
+    /// Whether this event fits. If not, the batch must be flushed first.
     pub(super) fn has_room_for(&self, payload: &[u8]) -> bool {
         let longer = self.bytes.len() + frame::HEADER_MAX + payload.len();
         self.ends.is_empty() || longer <= MOST_BYTES
     }
 
-    /// All events, encoded; leaves it empty. None: there are none.
+    /// Takes all events. None: there are none.
     pub(super) fn take(&mut self) -> Option<EncodedBatch> {
         let ends = std::mem::take(&mut self.ends);
         let whole = self.bytes.split().freeze();
@@ -42,7 +41,7 @@ impl Batch {
     }
 }
 
-/// A burst that is handed out.
+/// A complete batch.
 #[derive(Debug)]
 pub(crate) struct EncodedBatch {
     ends: Vec<(Id, usize)>,
@@ -50,17 +49,17 @@ pub(crate) struct EncodedBatch {
 }
 
 impl EncodedBatch {
-    /// How many there are.
+    /// The number of events.
     pub(crate) fn count(&self) -> usize {
         self.ends.len()
     }
 
-    /// All frames, one behind the other.
+    /// All frames, one after the other.
     pub(crate) fn whole(&self) -> &Frame {
         &self.whole
     }
 
-    /// Each event with its frame.
+    /// Each event's id with its own frame.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, Frame)> {
         let mut start = 0;
         self.ends.iter().map(move |&(id, end)| {
@@ -76,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_is_its_frames_one_behind_the_other() {
+    fn a_batch_is_its_frames_one_after_the_other() {
         let payloads = ["a".to_owned(), "b".repeat(300), String::new(), "c".repeat(70_000)];
         let mut batch = Batch::default();
         assert!(batch.take().is_none());
@@ -87,7 +86,7 @@ mod tests {
         let events = batch.take().expect("four events");
         assert!(batch.take().is_none(), "it is empty again");
         assert!(batch.has_room_for(&[b'd'; 70_000]), "a large one goes alone");
-        // The smallest outbox holds a burst of several events, headers and all.
+        // The smallest outbox holds a batch of several events, with their headers.
         batch.add(Id::ZERO, &[b'e'; MOST_BYTES / 2]);
         assert!(!batch.has_room_for(&[b'e'; MOST_BYTES / 2 - frame::HEADER_MAX]), "two headers");
         let frames: Vec<_> = events.iter().collect();

@@ -1,4 +1,9 @@
-//! EncodedBatch on their way to a room's receivers.
+//! Delivering events to the connections of a room.
+//!
+//! Durable events go to the subscribers if the ordering rule says so (`ordering.rs`); events that
+//! arrive together form a batch. An event that removes a user is delivered to that user as the last
+//! one. An event that puts access in question pauses the users it concerns. Contacts receive
+//! presence events only.
 
 use chat_protocol::event_header::{EventHeader, Place};
 use chat_protocol::id::Id;
@@ -16,7 +21,7 @@ use crate::room::room::{Next, Room, State};
 use crate::room::subscribers::{PendingFlush, queue};
 
 impl Room {
-    /// EncodedBatch have come from the channel, one after the other.
+    /// Delivers events that arrived on the channel, in their order.
     pub(crate) fn deliver<'e>(
         &self,
         events: impl IntoIterator<Item = &'e EventHeader<'e>>,
@@ -51,7 +56,7 @@ impl Room {
         next
     }
 
-    /// Returns whether to run a sync.
+    /// Delivers an ephemeral event. Returns whether a sync is needed.
     fn deliver_ephemeral(
         &self,
         state: &mut State,
@@ -67,7 +72,8 @@ impl Room {
                 state.presence_changes += 1;
                 state.contacts.queue_ephemeral(&frame, None, pending_flush);
             }
-            // From another position the sync finds out, and a reload tells them.
+            // At any other position the sync finds the room dropped, and its reload resets the
+            // contacts.
             "drop" if state.order.last().unwrap_or_default() == Id::ZERO => {
                 self.reset_contacts(state, pending_flush);
             }
@@ -77,7 +83,7 @@ impl Room {
         behind || head.kind == "drop"
     }
 
-    /// Presence may have been missed: everybody is told to look again.
+    /// Presence events may have been missed: clients must ask for the presence list again.
     pub(crate) fn reset(&self, pending_flush: &mut PendingFlush) {
         let mut state = self.state.lock();
         state.subscribers.queue_live(&self.reset_frame(), pending_flush);
@@ -95,13 +101,13 @@ impl Room {
         frame::text(json::about_room("reset", &self.name, "").as_bytes())
     }
 
-    /// Sends a frame of the relay's own to every receiver.
+    /// Queues a frame made by the relay for every subscriber.
     pub(crate) fn queue_for_subscribers(&self, frame: &Frame, pending_flush: &mut PendingFlush) {
         self.state.lock().subscribers.queue_live(frame, pending_flush);
     }
 
-    /// Sends a frame of the relay's own that tells nothing of the room to every receiver, and to those
-    /// who are paused.
+    /// Queues a frame made by the relay for every subscriber and paused connection. It must not
+    /// reveal anything of the room.
     pub(crate) fn queue_for_all(&self, frame: &Frame, pending_flush: &mut PendingFlush) {
         let state = self.state.lock();
         state.subscribers.queue_live(frame, pending_flush);
@@ -125,8 +131,7 @@ impl Room {
         settled.again
     }
 
-    /// Adds an event to those that are to be handed out. One that takes somebody out goes out at
-    /// once.
+    /// Adds an event to the batch. An event that removes a user is flushed at once.
     fn add_to_batch(
         &self,
         state: &mut State,
@@ -136,7 +141,7 @@ impl Room {
         pending_flush: &mut PendingFlush,
     ) {
         if head.kind == "delete" {
-            // Nobody who comes from now on is given the text.
+            // Connections that join from now on must not receive the deleted text.
             state.fetches.clear();
         }
         let Some((user, removal)) = removal(head) else {
@@ -146,19 +151,19 @@ impl Room {
             batch.add(id, head.bytes());
             state.profile_changed |= changes_profile(head);
             if let Some(whom) = access_change(head) {
-                // They still get the event itself.
+                // The users in question still receive this event.
                 self.flush_batch(state, batch, pending_flush);
                 state.pause_for(&whom);
             }
             return;
         };
         self.flush_batch(state, batch, pending_flush);
-        // Who is placed further on has come since: this is not about them.
+        // Connections that are ahead of this event joined after it: it does not remove them.
         let removed = state.subscribers.not_ahead(&user);
         let paused = state.unpause_before(&user, id);
         batch.add(id, head.bytes());
         self.flush_batch(state, batch, pending_flush);
-        // Who is catching up must ask again whether they may.
+        // Joining connections must check their access again.
         state.epoch += 1;
         for connection in removed.into_iter().chain(paused) {
             state.subscribers.remove(&connection);
@@ -168,8 +173,7 @@ impl Room {
         state.note_emptiness();
     }
 
-    /// Queues what was gathered for all who do not have it. Before it is, nobody may be told
-    /// anything else.
+    /// Flushes the batch. Must run before any other frame is queued, to keep the order.
     fn flush_batch(&self, state: &mut State, batch: &mut Batch, pending_flush: &mut PendingFlush) {
         let Some(events) = batch.take() else { return };
         for connection in state.subscribers.deliver(&events, pending_flush) {
@@ -183,7 +187,7 @@ impl Room {
     }
 }
 
-/// Whether this event is about what a user tells of themselves.
+/// Whether this event changes the user's name, avatar or status.
 fn changes_profile(head: &EventHeader<'_>) -> bool {
     if head.kind != "room" {
         return false;

@@ -1,7 +1,8 @@
-//! What a newcomer to a room asks Redis for, once for all who ask the same at the same time.
+//! What a joining connection fetches from Redis, shared by all that fetch the same at the same
+//! time.
 //!
-//! Reads here are the backend's, without `AS`: the answer is shared. Whoever hands it to a user has
-//! asked `CHAT.ROOM_RO … AS user` first.
+//! These reads are the backend's, without `AS`, because the answer is shared. Before an answer goes
+//! to a user, that user's access is checked with `CHAT.ROOM_RO … AS user`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,39 +18,39 @@ use crate::upstream::commands::{self, Bounds, Part, Reader};
 use crate::upstream::replies::{Keep, PAGE_BYTES, Page, Synced, page_json};
 use crate::upstream::{Command, CommandError, Upstream};
 
-/// EncodedBatch in a newest page.
+/// Events in a newest page.
 pub(crate) const PAGE_EVENTS: usize = 50;
-/// EncodedBatch asked for in one `CHAT.SYNC`.
+/// Events requested in one `CHAT.SYNC`.
 pub(crate) const SYNC_EVENTS: usize = 1000;
 
-/// What is asked for.
+/// What is fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
     /// The newest page.
     Page,
-    /// Everything after this cursor; if it is unknown, the newest page.
+    /// The events after this cursor. If the room does not know the cursor, the newest page.
     Since(Id),
 }
 
-/// What came, ready to be put into a reply.
+/// A fetched answer, ready for replies.
 #[derive(Debug)]
 pub(crate) struct Fetched {
-    /// Whether the cursor was known; None: none was given.
+    /// Whether the room knew the cursor. None: no cursor was given.
     pub recovered: Option<bool>,
-    /// The position of a client that has processed this answer, and its next cursor.
+    /// The client's position and cursor once it has processed this answer.
     pub last: Id,
-    /// Ids of the events in it.
+    /// The ids of the events in the answer.
     pub known: Vec<Id>,
-    /// The client must go on from `last` before it can receive live events.
+    /// The client must fetch more, from `last`, before it can receive live events.
     pub unfinished: bool,
     /// `"last":…,"events":[…],"more":…`.
     pub json: String,
 }
 
-/// An answer, under way or there.
+/// An answer, in progress or complete.
 pub(crate) type Fetch = Shared<Pin<Box<dyn Future<Output = Result<Arc<Fetched>, Error>> + Send>>>;
 
-/// Begins to ask.
+/// Starts to fetch.
 pub(crate) fn fetch(upstream: Arc<Upstream>, room: Arc<str>, key: Key) -> Fetch {
     let asked = async move {
         let fetched = match key {
@@ -71,7 +72,7 @@ async fn since(upstream: &Upstream, room: &str, cursor: Id) -> Result<Fetched, E
     let mut page = Page { newest: synced.newest, events: synced.events, more: synced.more };
     page.bound(Keep::Oldest);
     let known = page.ids();
-    // With more to come, the client's cursor is the last event it has, not the newest of the room.
+    // If more follows, the client's cursor is the last event in the answer, not the room's newest.
     let last = if page.more { known.last().copied().unwrap_or(cursor) } else { page.newest };
     let json = page_json(last, &page.events, page.more);
     Ok(Fetched { recovered: Some(true), last, known, unfinished: page.more, json })
@@ -84,7 +85,7 @@ async fn page(upstream: &Upstream, room: &str, recovered: Option<bool>) -> Resul
     Ok(Fetched { recovered, last, known, unfinished: false, json })
 }
 
-/// The newest page of a room, as the backend sees it; a missing room has an empty one.
+/// The newest page of a room as the backend sees it. A room that does not exist has an empty page.
 pub(crate) async fn newest_page(
     upstream: &Upstream,
     room: &str,
@@ -103,7 +104,7 @@ pub(crate) async fn newest_page(
     }
 }
 
-/// `CHAT.SYNC` from this cursor, as much as one reply holds.
+/// `CHAT.SYNC` from this cursor, bounded by what one reply may hold.
 pub(crate) fn sync_command(room: &str, cursor: Id, reader: Reader<'_>) -> Command {
     let bounds = Bounds { count: Some(SYNC_EVENTS as u64), bytes: Some(PAGE_BYTES) };
     commands::sync(room, cursor, bounds, reader)

@@ -1,11 +1,16 @@
-//! How connections come into a room while it moves on.
+//! How a connection joins a room while events continue to arrive.
 //!
-//! A newcomer learns from Redis what it missed up to some position p, while the room moves on to L;
-//! the room keeps the frames it delivered meanwhile (its *tail*), so that placing the newcomer is:
-//! p before L, give it the tail after p; p after L, skip events until the room comes by at p; p
-//! unknown, ask again. What one newcomer fetched serves others who come with the same cursor, as
-//! long as the tail continues it. A contact has no position: its picture of who is here is good if
-//! nobody has come or gone since it was asked for.
+//! A joining connection fetches from Redis what it missed, up to a position p. Meanwhile the room
+//! may reach another position L. While a connection is joining, the room records the frames that it
+//! delivers (`recent_events.rs`). Then it attaches the connection:
+//!
+//! - p before L: queue the recorded frames after p.
+//! - p after L: skip events until the room reaches exactly p.
+//! - p unknown to the record: fetch again.
+//!
+//! A fetched answer is shared by all connections that join with the same cursor, as long as the
+//! recorded events continue it. A contact has no position: its presence list is valid if presence
+//! has not changed since the request.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,28 +28,29 @@ use crate::room::removal::removal;
 use crate::room::room::{Next, Room, State, Subscription};
 use crate::room::subscribers::{PendingFlush, queue};
 
-/// How long a fetched answer serves other newcomers.
+/// How long a fetched answer may be shared.
 pub(super) const FETCH_KEPT: Duration = Duration::from_secs(2);
-/// How many different answers are kept.
+/// How many different answers are kept for sharing.
 const FETCHES: usize = 16;
 
-/// Whether a newcomer has its place.
+/// The result of attaching a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attached {
-    /// It receives from now on; whatever comes next has to be done.
+    /// The connection is attached; the caller must do what comes next.
     Then(Next),
-    /// It was put out while it was on its way in, and has been told.
+    /// An event removed the user while the connection was joining. The client has been notified.
     Removed,
-    /// What it fetched does not meet the room: fetch again.
+    /// The fetched answer does not connect to the room's position: fetch again.
     FetchAgain,
 }
 
-/// A newcomer's stay in the room while it catches up; ends when dropped.
+/// Marks a connection as joining until it is dropped. Meanwhile the room records its events and is
+/// not removed.
 pub(crate) struct Joiner {
     room: Arc<Room>,
     pub(super) epoch: u64,
     pub(super) presence_changes: u64,
-    /// Where it stood if it was a receiver before.
+    /// The connection's position if it was attached before.
     pub before: Option<Id>,
 }
 
@@ -57,20 +63,21 @@ impl Drop for Joiner {
 }
 
 impl Room {
-    /// A connection begins to catch up. While it does it receives nothing.
+    /// Starts joining: from here until it is attached, the connection receives nothing.
     pub(crate) fn begin_join(self: &Arc<Self>, connection: &Connection) -> Joiner {
         let mut state = self.state.lock();
         state.joiners += 1;
         state.empty_since = None;
-        let receiver = state.subscribers.remove(connection);
-        let before = receiver.and_then(|receiver| receiver.ahead.or(state.order.last()));
+        let subscriber = state.subscribers.remove(connection);
+        let before = subscriber.and_then(|subscriber| subscriber.ahead.or(state.order.last()));
         let before = before.or(state.unpause_one(connection));
         state.record_recent();
         let (epoch, presence_changes) = (state.epoch, state.presence_changes);
         Joiner { room: self.clone(), epoch, presence_changes, before }
     }
 
-    /// The answer for this cursor: one under way or still good, else the one that `make` begins.
+    /// The answer for this cursor: a shared one if it is in progress or still valid, else one that
+    /// `make` starts.
     pub(crate) fn fetch(&self, key: Key, make: impl FnOnce() -> Fetch) -> Fetch {
         let mut guard = self.state.lock();
         let state = &mut *guard;
@@ -100,8 +107,8 @@ impl Room {
         fetch
     }
 
-    /// Gives a newcomer its place after `position`, up to which it has everything; frames it needs
-    /// from the tail are queued. `known` are ids it got with a page.
+    /// Attaches a connection that has everything up to `position`, and queues the recorded events
+    /// after it. `known` are the ids of events in the page that it received.
     pub(crate) fn attach(
         &self,
         joiner: &Joiner,
@@ -118,8 +125,8 @@ impl Room {
         self.attach_at(state, connection, position, known, pending_flush)
     }
 
-    /// The same for a connection whose presence was set when the room was at `position`: what puts
-    /// its user out after that puts it out too.
+    /// As [`Room::attach`], for a connection whose presence was set when the room was at
+    /// `position`. An event after `position` that removes its user removes the connection too.
     pub(crate) fn attach_present(
         &self,
         joiner: &Joiner,
@@ -178,8 +185,8 @@ impl Room {
         Attached::Then(Next::Done)
     }
 
-    /// Has a newcomer told of presence only, from now on. `newest` is the room's newest id as Redis
-    /// told it together with who is here.
+    /// Attaches a contact: it receives presence from now on. `newest` is the room's newest id, read
+    /// together with the presence.
     pub(crate) fn attach_contact(
         &self,
         joiner: &Joiner,
@@ -193,7 +200,7 @@ impl Room {
             return Attached::FetchAgain;
         }
         state.contacts.attach(connection, None);
-        // A position, so that holes are found here as in other rooms.
+        // Gives the room a position, so that lost events are noticed here as in other rooms.
         let settled = state.order.start_at(newest, []);
         let again = self.deliver_settled(state, settled, pending_flush);
         Attached::Then(if again { Next::Sync } else { Next::Done })

@@ -1,4 +1,4 @@
-//! What a room is looked after with, now and then: beats, positions, forgetting.
+//! Periodic work on a room: beats, position checks, dropping old data.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,14 @@ use crate::room::ordering::Compared;
 use crate::room::room::{Next, Room};
 
 impl Room {
-    /// The position, if there is one.
+    /// The id of the last delivered event. None: no position yet.
     pub(crate) fn last(&self) -> Option<Id> {
         self.state.lock().order.last()
     }
 
-    /// Whether a beat is due; then the next one is `interval` after this one was. The first one, and
-    /// one after a time without beats, is set to a random point of it: so the rooms of a relay stay
-    /// spread.
+    /// Whether a beat is due. The next one follows `interval` after the time this one was due. The
+    /// first one, and the first after a pause in beats, is due at a random point of the interval,
+    /// so that the beats of all rooms are spread.
     pub(crate) fn beat_is_due(&self, now: Instant, interval: Duration) -> bool {
         let mut state = self.state.lock();
         if state.subscribers.is_empty() && state.paused.is_empty() {
@@ -38,12 +38,13 @@ impl Room {
         }
     }
 
-    /// Whether `newest` is an event that has not come here yet.
+    /// Whether `newest` is after the room's position.
     pub(crate) fn is_behind(&self, newest: Id) -> bool {
         self.state.lock().order.last().is_some_and(|last| last < newest)
     }
 
-    /// Takes in the newest id that a beat sent at position `at_sending` answered.
+    /// Compares the room's position with the newest id that a beat returned. `at_sending` was the
+    /// position when the beat was sent.
     pub(crate) fn note_beat(&self, at_sending: Option<Id>, newest: Id) -> Next {
         let mut state = self.state.lock();
         let Some(at_sending) = at_sending else { return Next::Done };
@@ -58,7 +59,8 @@ impl Room {
         }
     }
 
-    /// Forgets what is old. Returns whether the room has been behind for over a second.
+    /// Drops old fetched answers and recorded events. Requests a sync if the room has been behind
+    /// for over a second.
     pub(crate) fn tidy(&self, now: Instant) -> Next {
         let mut state = self.state.lock();
         state.fetches.retain(|(_, at, _)| now.duration_since(*at) < FETCH_KEPT);
@@ -77,7 +79,7 @@ impl Room {
         }
     }
 
-    /// Since when nobody has been here.
+    /// Since when no connection has been in the room.
     pub(crate) fn empty_since(&self) -> Option<Instant> {
         self.state.lock().empty_since
     }

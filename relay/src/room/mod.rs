@@ -1,4 +1,10 @@
 //! One room on this relay: its position, its subscribers, and what they receive.
+//!
+//! `room` holds the state, under one lock. The other files each add one concern: `delivery` sends
+//! events to the subscribers in the order that `ordering` decides, `joining` attaches connections,
+//! `pauses` withholds events from connections whose access is in question. No file here waits for
+//! Redis or writes to a socket: frames are queued, and the caller flushes. Only `fetch` calls
+//! Redis, outside the lock.
 
 mod batch;
 mod delivery;

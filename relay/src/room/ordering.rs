@@ -1,57 +1,58 @@
-//! The delivery rule of one room on this relay, as pure logic.
+//! The rule that keeps a room's events in order, as pure logic.
 //!
-//! The one idea: an event goes out only if its `prev` is the last id that went out. Anything else,
-//! whether it sorts before or after, waits for one `CHAT.SYNC` from that last id, whose answer
-//! decides. Recovered: its events are delivered, and what had waited when the question was asked
-//! is settled: it was among them, or a duplicate, or an event of a past that the room no longer
-//! knows. Refused: the past of this relay and that of the room differ, everybody starts anew.
+//! The one idea: an event is delivered only if its `prev` is the last delivered id. Any other event
+//! waits for one `CHAT.SYNC` from that last id, whether its own id is smaller or greater. If the
+//! sync recovers, its events are delivered, and the events that waited when it was sent are
+//! settled: they were among the recovered events, or duplicates, or belong to a history that the
+//! room no longer has. If the sync is refused, the histories of relay and room differ, and every
+//! connection reloads.
 //!
-//! No event is dropped because of how its id sorts. The ids that a sync or page has just brought
-//! are remembered, exactly, until the channel has caught up, so that their late twins cost no
-//! second sync.
+//! No event is dropped because of the order of its id. The ids that a sync or a page has brought
+//! are remembered exactly until the channel has caught up, so that their late duplicates do not
+//! cause another sync.
 //!
-//! This file does no I/O and knows no connections: it says what to deliver and when to ask.
+//! This file does no I/O and knows no connections: it decides what to deliver and when to sync.
 
 use std::collections::VecDeque;
 
 use chat_protocol::id::Id;
 
-/// EncodedBatch that may wait for one sync, and their bytes. What finds no place is fetched later.
+/// Bounds of the events that wait for a sync. Events beyond them are fetched later.
 const WAITING_EVENTS: usize = 1024;
 const WAITING_BYTES: usize = 1 << 20;
-/// Ids remembered against late twins.
+/// Number of ids remembered to recognise late duplicates.
 const RECENT_IDS: usize = 1024;
 
-/// What to do with an event that has just come.
+/// What to do with an event that has just arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Deliver it now.
     Deliver,
-    /// It has been delivered already.
+    /// It has already been delivered.
     Duplicate,
-    /// It waits; an answer is on its way.
+    /// It waits for a sync that is in progress.
     Waits,
-    /// It waits; ask now.
+    /// It waits; the caller must start a sync.
     WaitsForSync,
 }
 
-/// What the answer to a sync brings.
+/// The result of applying an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Settled<F> {
-    /// To deliver, in order.
+    /// The events to deliver, in order.
     pub deliver: Vec<(Id, F)>,
-    /// Ask again: there is more, or something new does not fit.
+    /// Another sync is needed: there are more events, or a waiting event does not connect.
     pub again: bool,
 }
 
-/// What `CHAT.BEAT`'s newest id says about our position.
+/// How the newest id from `CHAT.BEAT` compares with our position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Compared {
-    /// Nothing is known to be missing.
+    /// No event is known to be missing.
     UpToDate,
-    /// The room is behind what we had seen when we asked: its past changed. Sync now.
+    /// The room is behind the position that we had when we asked: its history changed. Sync now.
     WentBack,
-    /// The room is ahead; if it still is in a second, sync.
+    /// The room is ahead. If it still is after a second, sync.
     Ahead,
 }
 
@@ -63,18 +64,18 @@ struct Waiting<F> {
     frame: F,
 }
 
-/// The position of one room and what waits to continue it.
+/// The position of one room, and the events that wait.
 #[derive(Debug)]
 pub(super) struct EventOrder<F> {
     last: Option<Id>,
     syncing: bool,
     waiting: VecDeque<Waiting<F>>,
     waiting_bytes: usize,
-    /// How many of `waiting` were there when the running sync was sent.
+    /// How many of `waiting` were there when the current sync was sent.
     asked: usize,
-    /// An event found no place in `waiting`.
+    /// An event did not fit into `waiting`.
     overflowed: bool,
-    /// Greatest `last` heard since the running sync was sent.
+    /// The greatest newest id seen since the current sync was sent.
     heard: Option<Id>,
     recent: VecDeque<Id>,
 }
@@ -95,17 +96,17 @@ impl<F> Default for EventOrder<F> {
 }
 
 impl<F> EventOrder<F> {
-    /// Id of the last event delivered; None: no position yet, everything waits.
+    /// The id of the last delivered event. None: no position yet, so every event waits.
     pub(super) fn last(&self) -> Option<Id> {
         self.last
     }
 
-    /// Whether a sync is running.
+    /// Whether a sync is in progress.
     pub(super) fn is_syncing(&self) -> bool {
         self.syncing
     }
 
-    /// A durable event has come from the channel. `frame` makes its bytes if they must wait.
+    /// Decides about a durable event from the channel. `frame` makes its bytes if it must wait.
     pub(super) fn durable(
         &mut self,
         id: Id,
@@ -123,7 +124,7 @@ impl<F> EventOrder<F> {
         }
         if prev == last {
             self.last = Some(id);
-            // The channel keeps its order: no twin of anything earlier can follow.
+            // The channel is ordered: no duplicate of an earlier event can follow.
             self.recent.clear();
             return Verdict::Deliver;
         }
@@ -134,7 +135,7 @@ impl<F> EventOrder<F> {
         Verdict::WaitsForSync
     }
 
-    /// An ephemeral event says that `newest` was the newest id; true: ask now.
+    /// Notes the newest id that an ephemeral event carries. Returns whether to sync now.
     pub(super) fn note_newest(&mut self, newest: Id) -> bool {
         let Some(last) = self.last else { return false };
         if self.syncing {
@@ -144,7 +145,8 @@ impl<F> EventOrder<F> {
         newest > last
     }
 
-    /// Compares the newest id that `CHAT.BEAT` answered with the position at the time it was sent.
+    /// Compares the newest id from `CHAT.BEAT` with the position `at_sending`, at which the beat
+    /// was sent.
     pub(super) fn compare(&self, at_sending: Id, newest: Id) -> Compared {
         match self.last {
             _ if self.syncing => Compared::UpToDate,
@@ -154,8 +156,8 @@ impl<F> EventOrder<F> {
         }
     }
 
-    /// A sync is about to be sent; returns the id to ask from. None: it would be of no use, one is
-    /// running or there is no position.
+    /// Starts a sync and returns the id to sync from. None: no sync is possible, as one is in
+    /// progress or there is no position.
     pub(super) fn begin_sync(&mut self) -> Option<Id> {
         let last = self.last.filter(|_| !self.syncing)?;
         self.syncing = true;
@@ -163,7 +165,7 @@ impl<F> EventOrder<F> {
         Some(last)
     }
 
-    /// The next page of the running sync is about to be sent; returns the id to ask from.
+    /// Continues the current sync with its next page and returns the id to sync from.
     pub(super) fn continue_sync(&mut self) -> Option<Id> {
         let last = self.last.filter(|_| self.syncing)?;
         self.note_asked();
@@ -176,8 +178,8 @@ impl<F> EventOrder<F> {
         self.heard = None;
     }
 
-    /// The sync answered `recovered` with these events after the position asked from. With `more`
-    /// the sync goes on: call [`EventOrder::continue_sync`].
+    /// Applies a recovered answer: the events after the position that was asked from. With `more`
+    /// the sync continues: call [`EventOrder::continue_sync`].
     pub(super) fn recovered(
         &mut self,
         events: impl IntoIterator<Item = (Id, F)>,
@@ -200,7 +202,7 @@ impl<F> EventOrder<F> {
         Settled { deliver, again }
     }
 
-    /// The sync was refused and `newest` is where everybody starts anew.
+    /// Applies a refused sync: every connection continues from `newest`.
     pub(super) fn reloaded(&mut self, newest: Id) -> Settled<F> {
         self.recent.clear();
         self.last = Some(newest);
@@ -212,13 +214,13 @@ impl<F> EventOrder<F> {
         Settled { deliver, again }
     }
 
-    /// The sync got no answer; what waits goes on waiting for the next one.
+    /// The sync got no answer. Waiting events wait for the next one.
     pub(super) fn sync_failed(&mut self) {
         self.syncing = false;
     }
 
-    /// The first position: a page or sync for one connection ended at `newest`. `known` are ids
-    /// that the page holds. Does nothing if there is a position already.
+    /// Sets the first position: a page or a sync for one connection ended at `newest`. `known` are
+    /// the ids in that page. Does nothing if there is a position.
     pub(super) fn start_at(
         &mut self,
         newest: Id,
@@ -252,14 +254,15 @@ impl<F> EventOrder<F> {
         Some(first)
     }
 
-    /// What waited when the question was asked is settled by the answer.
+    /// Drops the events that waited when the sync was sent: the answer settles them.
     fn drop_asked(&mut self) {
         for _ in 0..std::mem::take(&mut self.asked) {
             self.take_waiting();
         }
     }
 
-    /// Delivers what continues the position; true: something is left that does not.
+    /// Delivers the waiting events that connect to the position. Returns whether some remain that
+    /// do not.
     fn settle(&mut self, deliver: &mut Vec<(Id, F)>) -> bool {
         while let Some(front) = self.waiting.front() {
             let continues = Some(front.prev) == self.last;

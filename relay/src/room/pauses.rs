@@ -1,9 +1,9 @@
-//! Connections whose right to read is in question: until Redis has answered, they receive nothing.
+//! Paused connections: they receive nothing until Redis has said whether their users may read.
 //!
-//! A paused connection keeps its position. When its user may read, it goes on from there with the
-//! frames of the tail, or with what a sync of its own brings; nothing is missing and nothing is
-//! double. An answer counts only if nobody's access has changed since the question: the room's
-//! epoch says so. `access.rs` asks the questions.
+//! A paused connection keeps its position. If its user may read, it continues from there: with the
+//! recorded events, or with a sync of its own. Nothing is missing and nothing is sent twice. The
+//! answer to an access check counts only if no access has changed since the check began, that is,
+//! in the same epoch of the room. `hub/access.rs` runs the checks.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -24,71 +24,71 @@ use crate::room::removal::{Removal, removal};
 use crate::room::room::{Pause, Room, State};
 use crate::room::subscribers::{PendingFlush, queue};
 
-/// Who is not answered about for longer must come anew.
+/// A connection that is paused for longer must join again.
 const PAUSED_AT_MOST: Duration = Duration::from_secs(30);
 
-/// A paused connection that may read, and is too far back for the tail.
+/// A paused connection whose user may read, but whose position is older than the recorded events.
 pub(crate) struct LaggingConnection {
     /// The connection.
     pub connection: Arc<Connection>,
-    /// It has everything up to here.
+    /// The last event that it has received.
     pub position: Id,
 }
 
-/// What became of a paused connection that was brought further.
+/// The result of one step of catching up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CaughtUp {
-    /// It receives again, or is here no more, or must be asked about again.
+    /// It receives again, or has left, or its access must be checked again.
     Done,
-    /// It has everything up to here and needs more.
+    /// It has received everything up to this id and needs another page.
     UpTo(Id),
 }
 
-/// Whom an event puts in question.
+/// The users whose access an event may have changed.
 pub(super) enum AccessChange<'a> {
     Everyone,
     User(Cow<'a, str>),
 }
 
-/// Users whose access is to be asked for, as of an epoch.
+/// The users whose access must be checked.
 pub(crate) struct AccessCheck {
-    /// The answer counts while the room is in this epoch.
+    /// The answers count only while the room is in this epoch.
     pub epoch: u64,
-    /// Each once, sorted.
+    /// Sorted, without duplicates.
     pub users: Vec<Arc<str>>,
 }
 
 impl Room {
-    /// Pauses everybody who receives this room.
+    /// Pauses all subscribers.
     pub(crate) fn pause_all(&self) {
         self.state.lock().pause(|_| true);
     }
 
-    /// Pauses the connections of these users, given sorted.
+    /// Pauses the connections of these users. `users` is sorted.
     pub(crate) fn pause_users(&self, users: &[Arc<str>]) {
         self.state.lock().pause(|connection| users.binary_search(&connection.user).is_ok());
     }
 
-    /// Whether somebody is paused and nobody is asking; then the caller has to, until
-    /// [`Room::end_check`] says yes.
+    /// Whether the caller must run access checks until [`Room::end_check`] returns true: there are
+    /// paused connections, and no other task checks them.
     pub(crate) fn begin_check(&self) -> bool {
         let mut state = self.state.lock();
         !state.paused.is_empty() && !std::mem::replace(&mut state.checking, true)
     }
 
-    /// Whether nobody is paused any more; then the caller stops asking.
+    /// Whether no connection is paused any more: then the caller stops checking.
     pub(crate) fn end_check(&self) -> bool {
         let mut state = self.state.lock();
         state.checking = !state.paused.is_empty();
         !state.checking
     }
 
-    /// When Redis was last asked about somebody, if ever.
+    /// When the last access check of this room began.
     pub(crate) fn checked_at(&self) -> Option<Instant> {
         self.state.lock().checked_at
     }
 
-    /// What has to be asked.
+    /// Starts an access check: returns whom to check.
     pub(crate) fn access_check(&self) -> AccessCheck {
         let mut state = self.state.lock();
         let users = state.paused.iter().map(|pause| pause.connection.user.clone());
@@ -101,8 +101,8 @@ impl Room {
         AccessCheck { epoch: state.epoch, users }
     }
 
-    /// These users, given sorted, may read, by the answer to a question of this epoch: they receive
-    /// again. Returns those who are too far back for that.
+    /// Applies the answer to an access check of this epoch: these users, sorted, may read, so their
+    /// connections receive again. Returns the connections whose position is too old for that.
     pub(crate) fn grant(
         &self,
         epoch: u64,
@@ -128,8 +128,8 @@ impl Room {
         behind
     }
 
-    /// A page of events after `position` for a paused connection, whose user may read them: it ends
-    /// at `last`, and `more` says whether there is more behind it.
+    /// Queues a page of events for a paused connection whose user may read. The page ends at
+    /// `last`; `more`: further events follow.
     pub(crate) fn catch_up(
         &self,
         epoch: u64,
@@ -154,8 +154,8 @@ impl Room {
             let head = EventHeader::parse(frame::payload(frame));
             head.and_then(|head| removal(&head)).is_some_and(|(removed, _)| removed == *user)
         };
-        // Who was put out and let in again meanwhile comes anew; who reads too slowly for all this
-        // asks for it page by page.
+        // A user who was removed and admitted again meanwhile must join again. So must a client
+        // that reads too slowly for these pages: it then requests them one by one.
         if pause.connection.is_behind() || page.iter().any(|(_, frame)| is_theirs(frame)) {
             self.notify_removed(&pause.connection, &Removal::Diverged, pending_flush);
             state.note_emptiness();
@@ -175,7 +175,8 @@ impl Room {
         }
     }
 
-    /// Seats a connection again; the error is the connection if the tail does not reach back to it.
+    /// Attaches a paused connection again. Error: the recorded events do not reach back to its
+    /// position.
     fn reattach(
         &self,
         state: &mut State,
@@ -198,8 +199,8 @@ impl Room {
         Ok(())
     }
 
-    /// These users, given sorted, may not read, by the answer to a question of this epoch: takes their
-    /// paused connections out, tells them why and returns them.
+    /// Applies the answer to an access check of this epoch: these users, sorted, may not read.
+    /// Removes and notifies their paused connections, and returns them.
     pub(crate) fn deny(
         &self,
         epoch: u64,
@@ -225,7 +226,8 @@ impl Room {
         denied
     }
 
-    /// This connection, if it is paused, must come anew: its position is of a past that is gone.
+    /// Removes this connection, if it is paused: the room no longer knows its position, so it must
+    /// join again.
     pub(crate) fn require_rejoin(
         &self,
         connection: &Arc<Connection>,
@@ -238,8 +240,8 @@ impl Room {
         }
     }
 
-    /// A connection that has come to catch up, in vain, stands where it stood before: paused, as the
-    /// right to read may be what it failed for.
+    /// A connection failed to join again: puts it back at its old position. It is paused, because
+    /// it may have failed for lack of access.
     pub(crate) fn restore(
         &self,
         joiner: &Joiner,
@@ -256,7 +258,7 @@ impl Room {
         state.paused.push(Pause { connection, position, since, presence_changes });
     }
 
-    /// Those who were paused for too long at `now` must come anew.
+    /// Removes the connections that have been paused for too long. They must join again.
     pub(crate) fn end_long_pauses(&self, now: Instant, pending_flush: &mut PendingFlush) {
         let mut state = self.state.lock();
         let is_long = |pause: &Pause| now.saturating_duration_since(pause.since) > PAUSED_AT_MOST;
@@ -265,14 +267,14 @@ impl Room {
         }
     }
 
-    /// Redis was away: only from now on can it be late.
+    /// Redis was unreachable: restarts the time limits of all pauses.
     pub(crate) fn restart_pauses(&self) {
         let now = Instant::now();
         self.state.lock().paused.iter_mut().for_each(|pause| pause.since = now);
     }
 }
 
-/// Whose right to read this event puts in question.
+/// The users whose access this event may have changed.
 pub(super) fn access_change<'a>(head: &EventHeader<'a>) -> Option<AccessChange<'a>> {
     match head.kind {
         "member" if event::text(head, "kind").as_deref() == Some("leave") => {
@@ -284,7 +286,8 @@ pub(super) fn access_change<'a>(head: &EventHeader<'a>) -> Option<AccessChange<'
 }
 
 impl State {
-    /// Pauses those whom an event puts in question: an answer from before it says nothing.
+    /// Pauses the users whose access an event may have changed. Answers from before the event no
+    /// longer count.
     pub(super) fn pause_for(&mut self, whom: &AccessChange<'_>) {
         self.epoch += 1;
         match whom {
@@ -294,7 +297,7 @@ impl State {
     }
 }
 
-/// Whether this event of the room's settings may take the right to read from somebody.
+/// Whether this change of settings may take away somebody's access.
 fn may_close(head: &EventHeader<'_>) -> bool {
     let settings = request::Fields::of(head.raw("data").unwrap_or_default());
     settings.raw("access").is_some_and(|access| access != "\"open\"")

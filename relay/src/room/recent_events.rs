@@ -1,7 +1,7 @@
-//! What a room delivered lately, kept while newcomers catch up.
+//! The events that a room delivered recently, recorded while connections are joining or paused.
 //!
-//! A newcomer that has everything up to one of these ids, exactly, is given the frames after it.
-//! The tail is bounded; a newcomer that comes too late for it asks Redis again.
+//! A joining connection whose position is exactly one of these ids receives the frames after it.
+//! The record is bounded: a connection with an older position asks Redis again.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use crate::client::frame::Frame;
 const EVENTS_MAX: usize = 512;
 const BYTES_MAX: usize = 512 << 10;
 
-/// Frames in the order of delivery, each with its id, after the position `floor`.
+/// The frames after the position `floor` in the order of delivery, each with its id.
 pub(super) struct RecentEvents {
     floor: Option<Id>,
     frames: VecDeque<(Id, Frame)>,
@@ -20,12 +20,12 @@ pub(super) struct RecentEvents {
 }
 
 impl RecentEvents {
-    /// An empty tail after this position; None: the room has none yet.
+    /// An empty record from this position on. None: the room has no position yet.
     pub(super) fn starting_at(floor: Option<Id>) -> RecentEvents {
         RecentEvents { floor, frames: VecDeque::new(), bytes: 0 }
     }
 
-    /// The frames after `position`, if the tail continues exactly that position.
+    /// The frames after `position`. None: the record does not know exactly this id.
     pub(super) fn after(&self, position: Id) -> Option<impl Iterator<Item = &Frame>> {
         let start = if self.floor == Some(position) {
             0
@@ -35,7 +35,7 @@ impl RecentEvents {
         Some(self.frames.range(start..).map(|(_, frame)| frame))
     }
 
-    /// Appends what has just been delivered.
+    /// Appends an event that has just been delivered.
     pub(super) fn push(&mut self, id: Id, frame: Frame) {
         self.bytes += frame.len();
         self.frames.push_back((id, frame));
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tail_continues_exactly_the_positions_it_knows() {
+    fn the_record_continues_exactly_the_positions_it_knows() {
         let mut recent = RecentEvents::starting_at(Some(id(5)));
         for n in 6..=8 {
             recent.push(id(n), Frame::from_static(b"x"));
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tail_is_bounded_in_events_and_bytes() {
+    fn the_record_is_bounded_in_events_and_bytes() {
         let mut recent = RecentEvents::starting_at(Some(id(0)));
         for n in 1..=2000 {
             recent.push(id(n), Frame::from_static(b"x"));

@@ -15,23 +15,24 @@ use crate::event;
 use crate::room::room::Room;
 use crate::room::subscribers::{PendingFlush, queue};
 
-/// Why receivers were removed.
+/// Why connections were removed.
 #[derive(Clone, Debug)]
 pub(super) enum Removal {
-    /// They have seen a past that is lost: they must come anew, with their cursors.
+    /// They have events that the room does not have (or may not have): they must join again with
+    /// their cursors.
     Diverged,
     Kicked {
-        /// What the moderator says.
+        /// The moderator's reason.
         reason: Option<String>,
     },
     Banned {
-        /// Milliseconds since the epoch; 0: for ever.
+        /// Milliseconds since the epoch. 0: forever.
         until_ms: u64,
         reason: Option<String>,
     },
 }
 
-/// Whom an event takes out of the room.
+/// The user that an event removes from the room, and why. None: it removes nobody.
 pub(super) fn removal<'a>(head: &EventHeader<'a>) -> Option<(Cow<'a, str>, Removal)> {
     if head.kind != "member" {
         return None;
@@ -50,7 +51,7 @@ pub(super) fn removal<'a>(head: &EventHeader<'a>) -> Option<(Cow<'a, str>, Remov
 }
 
 impl Room {
-    /// Tells a connection that was removed why.
+    /// Notifies a removed connection of the reason.
     pub(super) fn notify_removed(
         &self,
         connection: &Arc<Connection>,
@@ -60,7 +61,7 @@ impl Room {
         let personal = matches!(room_kind(&self.name), Some(RoomKind::Personal(_)));
         let (mut further, reason) = match removal {
             Removal::Diverged => (r#","code":"UNAVAILABLE""#.to_owned(), None),
-            // From one's own personal room: all one's sockets are to go.
+            // A kick from the user's own personal room closes all sockets of the user.
             Removal::Kicked { reason } if personal => {
                 return connection.close(close_code::KICKED, reason.as_deref());
             }

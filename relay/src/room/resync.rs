@@ -1,4 +1,4 @@
-//! The room's side of a `CHAT.SYNC`: the position to ask from, and what to do with the answer.
+//! The room's side of a `CHAT.SYNC`: which id to sync from, and how to apply the answer.
 
 use chat_protocol::id::Id;
 
@@ -24,7 +24,7 @@ impl Room {
         self.state.lock().order.sync_failed();
     }
 
-    /// A page of a sync: delivers it. Returns whether to ask again.
+    /// Delivers a page of a sync. Returns whether another sync is needed.
     pub(crate) fn recovered(
         &self,
         events: Vec<(Id, Frame)>,
@@ -36,8 +36,8 @@ impl Room {
         self.deliver_settled(&mut guard, settled, pending_flush)
     }
 
-    /// The past of the room is gone: tells every receiver with `reload`, a frame that brings the
-    /// newest page up to `newest`. Returns whether to sync again.
+    /// The room no longer knows our position. Sends `reload`, a frame with the newest page up to
+    /// `newest`, to every subscriber. Returns whether another sync is needed.
     pub(crate) fn reload(
         &self,
         newest: Id,
@@ -50,7 +50,8 @@ impl Room {
         state.fetches.clear();
         state.recent = None;
         state.profile_changed = true;
-        // What those may read who are not answered about yet is for a new question.
+        // The access check of the paused connections belongs to the old state: they must join
+        // again.
         for connection in state.unpause_all() {
             self.notify_removed(&connection, &Removal::Diverged, pending_flush);
         }

@@ -1,12 +1,11 @@
-//! One room on this relay: its position, who receives it and what they are told.
+//! The state of one room, and the connections in it.
 //!
-//! Durable events go to the receivers by the delivery rule. Whoever an event takes out of the room
-//! (kicked, banned) is taken out at the moment it is delivered, so that nothing after it reaches
-//! them, however it came; whose access an event puts in question is paused there. Contacts are told of presence only. [`joining`] brings connections in,
-//! [`pauses`] keeps those apart who may perhaps not read, [`maintenance`] is what is done now and then.
+//! Each connection is in one of three lists: subscribers receive all events, paused connections
+//! receive nothing until their access is known, contacts receive only presence (the room is another
+//! user's personal room).
 //!
-//! The lock around it is held for memory work only. This file asks Redis nothing and sends to no
-//! socket itself: it queues frames and names the connections to flush.
+//! The lock around the state is held for work in memory only. The other files of this folder add
+//! what happens to a room.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,7 +23,7 @@ use crate::room::subscribers::Subscribers;
 
 /// One room.
 pub(crate) struct Room {
-    /// Its name, key and channel.
+    /// The room's name: also its key and its channel.
     pub name: Arc<str>,
     pub(super) state: Mutex<State>,
     pub(super) confirmed: Notify,
@@ -33,37 +32,40 @@ pub(crate) struct Room {
 pub(super) struct State {
     pub(super) order: EventOrder<Frame>,
     pub(super) subscribers: Subscribers,
-    /// Connections that receive nothing until Redis has said whether they may read.
+    /// Connections that receive nothing until Redis has said whether their users may read.
     pub(super) paused: Vec<Pause>,
-    /// Somebody asks for them.
+    /// A task checks the access of the paused connections.
     pub(super) checking: bool,
-    /// When the last question was made.
+    /// When the last access check began.
     pub(super) checked_at: Option<Instant>,
-    /// Connections that are told of presence only: this is the personal room of another user.
+    /// Connections that receive only presence: this is another user's personal room.
     pub(super) contacts: Subscribers,
-    /// Presence events and drops so far: a picture of who is here is as old as its count.
+    /// Number of presence events and drops so far. A presence list is valid for one value of this
+    /// counter.
     pub(super) presence_changes: u64,
-    /// Connections that are catching up.
+    /// Number of connections that are joining and not attached yet.
     pub(super) joiners: usize,
-    /// Grows when everybody starts anew: what was fetched before is void.
+    /// Grows when answers that were requested before have become invalid: after a reload, a
+    /// removal, a change of access, or a lost subscription.
     pub(super) epoch: u64,
     pub(super) recent: Option<RecentEvents>,
     pub(super) fetches: Vec<(Key, Instant, Fetch)>,
     pub(super) subscription: Subscription,
     pub(super) beat_at: Option<Instant>,
     pub(super) empty_since: Option<Instant>,
-    /// Connections that were kicked out, whose presence may have been set again meanwhile.
+    /// Connections that an event removed. Their presence must be ended again, in case a beat
+    /// renewed it.
     pub(super) kicked: Vec<Arc<Connection>>,
-    /// The profile that this personal room holds may have changed.
+    /// The profile in this personal room may have changed.
     pub(super) profile_changed: bool,
-    /// `BEAT` found the room ahead of us at that id since then.
+    /// The newest id that `CHAT.BEAT` returned, greater than ours, and when.
     pub(super) ahead: Option<(Id, Instant)>,
 }
 
 /// One paused connection.
 pub(super) struct Pause {
     pub(super) connection: Arc<Connection>,
-    /// It has everything up to here.
+    /// The last event that it has received.
     pub(super) position: Id,
     pub(super) since: Instant,
     pub(super) presence_changes: u64,
@@ -74,17 +76,17 @@ pub(super) enum Subscription {
     Confirmed,
 }
 
-/// What the caller has to do about an event.
+/// What the caller must do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Nothing.
     Done,
-    /// Run a sync of this room.
+    /// Sync this room.
     Sync,
 }
 
 impl Room {
-    /// A room whose subscription is about to be asked for.
+    /// A room whose subscription has been requested.
     pub(crate) fn new(name: Arc<str>) -> Room {
         let now = Instant::now();
         let state = State {
@@ -109,7 +111,7 @@ impl Room {
         Room { name, state: Mutex::new(state), confirmed: Notify::new() }
     }
 
-    /// The connection receives nothing more from this room.
+    /// Removes a connection: it receives nothing more from this room.
     pub(crate) fn remove(&self, connection: &Connection) {
         let mut state = self.state.lock();
         state.subscribers.remove(connection);
@@ -118,23 +120,24 @@ impl Room {
         state.note_emptiness();
     }
 
-    /// The connections kicked out since the last time: their presence here is to be ended.
+    /// Returns the connections that events have removed since the last call; the caller ends their
+    /// presence.
     pub(crate) fn take_kicked(&self) -> Vec<Arc<Connection>> {
         std::mem::take(&mut self.state.lock().kicked)
     }
 
-    /// All who are told something here that is no secret of the room: receivers and contacts.
+    /// Subscribers and contacts: everyone who may receive what is no secret of the room.
     pub(crate) fn subscribers_and_contacts(&self) -> Vec<Arc<Connection>> {
         let state = self.state.lock();
         state.subscribers.iter().chain(state.contacts.iter()).cloned().collect()
     }
 
-    /// Whether the profile in this room has changed since the last time.
+    /// Whether the profile in this room has changed since the last call.
     pub(crate) fn take_profile_change(&self) -> bool {
         std::mem::take(&mut self.state.lock().profile_changed)
     }
 
-    /// Whether this connection is here, receiving, paused or told of presence only.
+    /// Whether this connection is a subscriber, paused, or a contact.
     pub(crate) fn contains(&self, connection: &Connection) -> bool {
         let state = self.state.lock();
         let same = |other: &Arc<Connection>| other.number == connection.number;
@@ -143,13 +146,13 @@ impl Room {
             || state.paused().any(same)
     }
 
-    /// Everybody who receives this room, or is paused: all who are to count as present.
+    /// All subscribers and paused connections. They are the ones who are present.
     pub(crate) fn attached(&self) -> Vec<Arc<Connection>> {
         let state = self.state.lock();
         state.subscribers.iter().chain(state.paused()).cloned().collect()
     }
 
-    /// Whether this connection receives this room now.
+    /// Whether this connection is a subscriber.
     pub(crate) fn is_subscribed(&self, connection: &Connection) -> bool {
         self.state.lock().subscribers.contains(connection)
     }
@@ -171,7 +174,7 @@ impl State {
     pub(super) fn pause(&mut self, whom: impl Fn(&Connection) -> bool) {
         let room_last = self.order.last().unwrap_or_default();
         let (since, presence_changes) = (Instant::now(), self.presence_changes);
-        let paused = self.subscribers.remove_where(|receiver| whom(receiver));
+        let paused = self.subscribers.remove_where(|subscriber| whom(subscriber));
         if paused.is_empty() {
             return;
         }
@@ -184,7 +187,7 @@ impl State {
         }));
     }
 
-    /// Takes out the paused connections for which `whom` is true.
+    /// Removes and returns the paused connections for which `whom` is true.
     pub(super) fn unpause(&mut self, whom: impl Fn(&Pause) -> bool) -> Vec<Arc<Connection>> {
         let gone = self.paused.extract_if(.., |pause| whom(pause));
         let gone: Vec<_> = gone.map(|pause| pause.connection).collect();
@@ -192,30 +195,31 @@ impl State {
         gone
     }
 
-    /// Takes out this connection, if it is paused; its position.
+    /// Removes this connection from the paused ones and returns its position. None: it is not
+    /// paused.
     pub(super) fn unpause_one(&mut self, connection: &Connection) -> Option<Id> {
         let same = |pause: &Pause| pause.connection.number == connection.number;
         let index = self.paused.iter().position(same)?;
         Some(self.paused.swap_remove(index).position)
     }
 
-    /// Takes out the paused connections of this user that have not come by the event `id`.
+    /// Removes and returns this user's paused connections whose position is before the event `id`.
     pub(super) fn unpause_before(&mut self, user: &str, id: Id) -> Vec<Arc<Connection>> {
         self.unpause(|pause| *pause.connection.user == *user && pause.position < id)
     }
 
-    /// Takes out those who are ahead of the room.
+    /// Removes and returns the paused connections that are ahead of the room.
     pub(super) fn unpause_ahead(&mut self) -> Vec<Arc<Connection>> {
         let last = self.order.last().unwrap_or_default();
         self.unpause(|pause| pause.position > last)
     }
 
-    /// Takes out everybody who is paused.
+    /// Removes and returns all paused connections.
     pub(super) fn unpause_all(&mut self) -> Vec<Arc<Connection>> {
         self.unpause(|_| true)
     }
 
-    /// Everybody who is paused.
+    /// All paused connections.
     pub(super) fn paused(&self) -> impl Iterator<Item = &Arc<Connection>> {
         self.paused.iter().map(|pause| &pause.connection)
     }

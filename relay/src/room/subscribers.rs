@@ -1,8 +1,9 @@
-//! The connections that receive a room, and handing the same bytes to all of them.
+//! The connections that receive a room's events.
 //!
-//! Kept sorted by connection number: newcomers mostly come last. A frame is shared, never copied.
-//! A receiver placed ahead of the room skips what it has, until the room comes by at exactly the
-//! id where it stands. If the room takes another way, the receiver has seen a past that is lost.
+//! They are sorted by connection number, as new connections mostly come last. A frame is shared,
+//! never copied. A subscriber may be ahead of the room: then it skips events until the room reaches
+//! exactly its position. If the room passes that position without meeting the id, the subscriber
+//! has events of another history and is removed.
 
 use std::sync::Arc;
 
@@ -14,46 +15,47 @@ use crate::client::outbox::Class;
 use crate::metrics::METRICS;
 use crate::room::batch::EncodedBatch;
 
-/// Connections with something to write.
+/// Connections with queued frames that must be flushed.
 pub(crate) type PendingFlush = Vec<Arc<Connection>>;
 
-/// All receivers of one room.
+/// All subscribers of one room.
 #[derive(Default)]
 pub(crate) struct Subscribers(Vec<Subscriber>);
 
-/// One of them.
+/// One subscriber.
 pub(crate) struct Subscriber {
     connection: Arc<Connection>,
-    /// It is ahead of the room and has already what comes up to here.
+    /// The subscriber's position, if it is ahead of the room.
     pub ahead: Option<Id>,
 }
 
 impl Subscribers {
-    /// Whether there are none.
+    /// Whether there are no subscribers.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// All connections.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Connection>> {
-        self.0.iter().map(|receiver| &receiver.connection)
+        self.0.iter().map(|subscriber| &subscriber.connection)
     }
 
-    /// Whether this connection is one of them.
+    /// Whether this connection is a subscriber.
     pub(crate) fn contains(&self, connection: &Connection) -> bool {
         self.find(connection.number).is_ok()
     }
 
-    /// Adds a connection, or sets it anew. `ahead`: where it stands, if the room is not there yet.
+    /// Adds a connection, or replaces it. `ahead`: its position, if the room has not reached it
+    /// yet.
     pub(crate) fn attach(&mut self, connection: &Arc<Connection>, ahead: Option<Id>) {
-        let receiver = Subscriber { connection: connection.clone(), ahead };
+        let subscriber = Subscriber { connection: connection.clone(), ahead };
         match self.find(connection.number) {
-            Ok(index) => self.0[index] = receiver,
-            Err(index) => self.0.insert(index, receiver),
+            Ok(index) => self.0[index] = subscriber,
+            Err(index) => self.0.insert(index, subscriber),
         }
     }
 
-    /// Removes a connection, if it was one of them.
+    /// Removes a connection. None: it was no subscriber.
     pub(crate) fn remove(&mut self, connection: &Connection) -> Option<Subscriber> {
         let removed = self.0.remove(self.find(connection.number).ok()?);
         if self.0.is_empty() {
@@ -62,29 +64,29 @@ impl Subscribers {
         Some(removed)
     }
 
-    /// Removes and returns the connections for which `whom` is true, each with where it stands if it
+    /// Removes and returns the connections for which `whom` is true, each with its position if it
     /// is ahead of the room.
     pub(crate) fn remove_where(
         &mut self,
         whom: impl Fn(&Connection) -> bool,
     ) -> Vec<(Arc<Connection>, Option<Id>)> {
-        let gone = self.0.extract_if(.., |receiver| whom(&receiver.connection));
-        let gone = gone.map(|receiver| (receiver.connection, receiver.ahead)).collect();
+        let gone = self.0.extract_if(.., |subscriber| whom(&subscriber.connection));
+        let gone = gone.map(|subscriber| (subscriber.connection, subscriber.ahead)).collect();
         if self.0.is_empty() {
             self.0 = Vec::new();
         }
         gone
     }
 
-    /// Everybody starts anew: nobody is ahead of the room any more.
+    /// Treats every subscriber as being at the room's position.
     pub(crate) fn forget_positions(&mut self) {
-        for receiver in &mut self.0 {
-            receiver.ahead = None;
+        for subscriber in &mut self.0 {
+            subscriber.ahead = None;
         }
     }
 
-    /// Queues durable events for all who do not have them. Removes and returns those who turn out to
-    /// have seen another past.
+    /// Queues durable events for every subscriber that does not have them yet. Removes and returns
+    /// the subscribers that turn out to have another history.
     pub(crate) fn deliver(
         &mut self,
         events: &EncodedBatch,
@@ -92,22 +94,22 @@ impl Subscribers {
     ) -> Vec<Arc<Connection>> {
         let mut count = 0;
         let mut diverged = Vec::new();
-        self.0.retain_mut(|receiver| {
-            if receiver.ahead.is_none() {
+        self.0.retain_mut(|subscriber| {
+            if subscriber.ahead.is_none() {
                 count += events.count();
-                queue(&receiver.connection, events.whole(), Class::Live, pending_flush);
+                queue(&subscriber.connection, events.whole(), Class::Live, pending_flush);
                 return true;
             }
             for (id, frame) in events.iter() {
-                match receiver.ahead {
+                match subscriber.ahead {
                     None => {
                         count += 1;
-                        queue(&receiver.connection, &frame, Class::Live, pending_flush);
+                        queue(&subscriber.connection, &frame, Class::Live, pending_flush);
                     }
-                    Some(stands) if id.n < stands.n => {}
-                    Some(stands) if id == stands => receiver.ahead = None,
+                    Some(position) if id.n < position.n => {}
+                    Some(position) if id == position => subscriber.ahead = None,
                     Some(_) => {
-                        diverged.push(receiver.connection.clone());
+                        diverged.push(subscriber.connection.clone());
                         return false;
                     }
                 }
@@ -118,20 +120,20 @@ impl Subscribers {
         diverged
     }
 
-    /// The connections of this user that stand where the room does.
+    /// This user's connections that are not ahead of the room.
     pub(crate) fn not_ahead(&self, user: &str) -> Vec<Arc<Connection>> {
-        let theirs = self.0.iter().filter(|receiver| *receiver.connection.user == *user);
-        let theirs = theirs.filter(|receiver| receiver.ahead.is_none());
-        theirs.map(|receiver| receiver.connection.clone()).collect()
+        let of_user = self.0.iter().filter(|subscriber| *subscriber.connection.user == *user);
+        let of_user = of_user.filter(|subscriber| subscriber.ahead.is_none());
+        of_user.map(|subscriber| subscriber.connection.clone()).collect()
     }
 
-    /// Removes and returns those who are ahead of the room.
+    /// Removes and returns the connections that are ahead of the room.
     pub(crate) fn remove_ahead(&mut self) -> Vec<Arc<Connection>> {
-        let ahead = self.0.extract_if(.., |receiver| receiver.ahead.is_some());
-        ahead.map(|receiver| receiver.connection).collect()
+        let ahead = self.0.extract_if(.., |subscriber| subscriber.ahead.is_some());
+        ahead.map(|subscriber| subscriber.connection).collect()
     }
 
-    /// Queues an ephemeral event for all but the connections of `except`.
+    /// Queues an ephemeral event for all subscribers except the connections of the user `except`.
     pub(crate) fn queue_ephemeral(
         &self,
         frame: &Frame,
@@ -139,28 +141,28 @@ impl Subscribers {
         pending_flush: &mut PendingFlush,
     ) {
         let mut count = 0;
-        for receiver in &self.0 {
-            if except != Some(&*receiver.connection.user) {
+        for subscriber in &self.0 {
+            if except != Some(&*subscriber.connection.user) {
                 count += 1;
-                queue(&receiver.connection, frame, Class::Ephemeral, pending_flush);
+                queue(&subscriber.connection, frame, Class::Ephemeral, pending_flush);
             }
         }
         METRICS.events_delivered.increment(count);
     }
 
-    /// Queues a frame that nobody may miss for all.
+    /// Queues a frame for all subscribers; none may miss it.
     pub(crate) fn queue_live(&self, frame: &Frame, pending_flush: &mut PendingFlush) {
-        for receiver in &self.0 {
-            queue(&receiver.connection, frame, Class::Live, pending_flush);
+        for subscriber in &self.0 {
+            queue(&subscriber.connection, frame, Class::Live, pending_flush);
         }
     }
 
     fn find(&self, number: u64) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&number, |receiver| receiver.connection.number)
+        self.0.binary_search_by_key(&number, |subscriber| subscriber.connection.number)
     }
 }
 
-/// Queues a frame for one connection.
+/// Queues a frame for one connection, and notes it if it must be flushed.
 pub(crate) fn queue(
     connection: &Arc<Connection>,
     frame: &Frame,

@@ -1,4 +1,4 @@
-//! Whether the room's channel is subscribed to.
+//! The state of the room's subscription at Redis: requested or confirmed.
 
 use std::time::Instant;
 
@@ -7,8 +7,9 @@ use crate::room::room::{Room, Subscription};
 use crate::room::subscribers::PendingFlush;
 
 impl Room {
-    /// The subscription must be asked for anew, perhaps of another server, which may not know what
-    /// was fetched before: whoever is ahead of the room, or about to be, has to come anew.
+    /// The subscription is lost and must be requested again. The server may be another one, which
+    /// may not know what was fetched before. So connections that are ahead of the room, attached or
+    /// paused, must join again.
     pub(crate) fn reset_subscription(&self, pending_flush: &mut PendingFlush) {
         let mut state = self.state.lock();
         state.subscription = Subscription::Requested(Instant::now());
@@ -21,7 +22,8 @@ impl Room {
         state.note_emptiness();
     }
 
-    /// The subscription is in force. True: the room has a position, so it must be synced.
+    /// The subscription is confirmed. Returns whether the room must be synced: it has a position,
+    /// and the subscription was not confirmed before.
     pub(crate) fn confirm_subscription(&self) -> bool {
         let mut state = self.state.lock();
         let news = !matches!(state.subscription, Subscription::Confirmed);
@@ -30,8 +32,8 @@ impl Room {
         news && state.order.last().is_some()
     }
 
-    /// Whether the subscription was asked for before `since` and is still not in force; then it
-    /// counts as asked for again now.
+    /// Whether the subscription was requested before `since` and is not confirmed. Then the caller
+    /// must request it again; the time of the request is now.
     pub(crate) fn subscription_is_overdue(&self, since: Instant) -> bool {
         let mut state = self.state.lock();
         match &mut state.subscription {
@@ -43,7 +45,7 @@ impl Room {
         }
     }
 
-    /// Returns once the subscription is in force.
+    /// Returns once the subscription is confirmed.
     pub(crate) async fn wait_subscribed(&self) {
         loop {
             let confirmed = self.confirmed.notified();

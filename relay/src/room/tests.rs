@@ -1,4 +1,4 @@
-//! What a room tells whom, with connections over real sockets.
+//! What the connections of a room receive, over real sockets.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ impl Client {
         room.is_subscribed(&self.connection)
     }
 
-    /// All it was sent, up to a last frame that says so.
+    /// Everything that the client received, up to a final frame.
     async fn read(&mut self) -> String {
         self.connection.send_text("END");
         let mut text = Vec::new();
@@ -53,7 +53,7 @@ fn id(n: u64) -> Id {
     Id { ms: n, n }
 }
 
-/// Places a client that has everything up to the event of this number.
+/// Attaches a client that has everything up to the event with this number.
 fn attach(room: &Arc<Room>, client: &Client, n: u64) {
     let joiner = room.begin_join(&client.connection);
     let placed = room.attach(&joiner, &client.connection, id(n), &[], &mut PendingFlush::new());
@@ -84,13 +84,13 @@ fn removing(n: u64, kind: &str, user: &str, further: &str) -> String {
 }
 
 #[tokio::test]
-async fn who_is_kicked_gets_the_event_and_nothing_after_it() {
+async fn a_kicked_user_receives_the_event_and_nothing_after_it() {
     let room = Arc::new(Room::new("r".into()));
     let (mut alice, mut bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
     let since = Client::new(3, "bob").await;
     attach(&room, &alice, 4);
     attach(&room, &bob, 4);
-    // This one has come after the kick, which the room has yet to hear of.
+    // This one joined after the kick, which has not arrived yet.
     attach(&room, &since, 6);
     assert_eq!(deliver(&room, &removing(5, "kick", "bob", "")), Next::Done);
     assert_eq!(deliver(&room, &removing(6, "role", "alice", "")), Next::Done);
@@ -108,7 +108,7 @@ async fn who_is_kicked_gets_the_event_and_nothing_after_it() {
 }
 
 #[tokio::test]
-async fn a_ban_says_until_when() {
+async fn a_ban_names_its_end() {
     let room = Arc::new(Room::new("r".into()));
     let mut bob = Client::new(1, "bob").await;
     for (n, until, told_until) in [(5, r#","until":17"#, 17), (6, "", 0)] {
@@ -122,7 +122,7 @@ async fn a_ban_says_until_when() {
 }
 
 #[tokio::test]
-async fn a_kick_from_ones_own_room_ends_the_socket() {
+async fn a_kick_from_the_own_personal_room_closes_the_socket() {
     let room = Arc::new(Room::new("@bob".into()));
     let bob = Client::new(1, "bob").await;
     attach(&room, &bob, 4);
@@ -131,7 +131,7 @@ async fn a_kick_from_ones_own_room_ends_the_socket() {
 }
 
 #[tokio::test]
-async fn a_kick_in_the_moment_of_coming_ends_the_socket_too() {
+async fn a_kick_while_joining_closes_the_socket_too() {
     for before in [true, false] {
         let room = Arc::new(Room::new("@bob".into()));
         let (first, second) = (Client::new(1, "bob").await, Client::new(2, "bob").await);
@@ -139,7 +139,7 @@ async fn a_kick_in_the_moment_of_coming_ends_the_socket_too() {
         let present = |joiner: &Joiner| {
             room.attach_present(joiner, &second.connection, id(4), &mut PendingFlush::new())
         };
-        // Kicked while it asks, or before it asks again what it could not be given a place with.
+        // Kicked while it fetches, or before it fetches again what could not be attached.
         let joiner = room.begin_join(&second.connection);
         deliver(&room, &removing(5, "kick", "bob", ""));
         let joiner = if before { joiner } else { room.begin_join(&second.connection) };
@@ -150,7 +150,7 @@ async fn a_kick_in_the_moment_of_coming_ends_the_socket_too() {
 }
 
 #[tokio::test]
-async fn who_is_put_out_is_told_the_reason() {
+async fn a_removed_user_receives_the_reason() {
     for (kind, code) in [("kick", r#""KICKED""#), ("ban", r#""BANNED","until_ms":0"#)] {
         let room = Arc::new(Room::new("r".into()));
         let mut bob = Client::new(1, "bob").await;
@@ -173,7 +173,7 @@ async fn who_is_put_out_is_told_the_reason() {
 }
 
 #[tokio::test]
-async fn a_contact_is_told_of_presence_only() {
+async fn a_contact_receives_only_presence() {
     let room = Arc::new(Room::new("@bob".into()));
     let (mut alice, bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
     let joiner = room.begin_join(&alice.connection);
@@ -206,7 +206,7 @@ async fn a_contact_is_told_of_presence_only() {
 }
 
 #[tokio::test]
-async fn a_contact_whose_picture_has_aged_asks_again() {
+async fn a_contact_with_an_outdated_presence_list_fetches_again() {
     let room = Arc::new(Room::new("@bob".into()));
     let alice = Client::new(1, "alice").await;
     let joiner = room.begin_join(&alice.connection);
@@ -230,11 +230,11 @@ async fn a_signal_does_not_reach_connections_of_the_same_user() {
 }
 
 #[tokio::test]
-async fn events_that_come_together_reach_everybody_once_and_in_order() {
+async fn events_that_arrive_together_reach_all_once_and_in_order() {
     let room = Arc::new(Room::new("r".into()));
     let mut alice = Client::new(1, "alice").await;
-    // Attached further on than the room is: at the middle of what comes, at its end, behind it, and
-    // where the room will never have been.
+    // Attached ahead of the room: in the middle of the next events, at their end, after them, and
+    // at an id that the room will never have.
     let mut ahead = Vec::new();
     attach(&room, &alice, 4);
     for (number, stands) in [(2, id(6)), (3, id(8)), (4, id(11)), (5, Id { ms: 9, n: 6 })] {

@@ -184,10 +184,10 @@ mod tests {
     async fn the_oldest_gives_way_and_who_leaves_gives_back_the_place() {
         let http_connections = HttpConnections::new(3);
         let (done, go) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
-        let come = |restart_on_panic: bool| {
+        let come = |keeps_alive: bool| {
             let (done, go) = (done.clone(), go.clone());
             http_connections.receive(async move {
-                match restart_on_panic {
+                match keeps_alive {
                     true => std::future::pending().await,
                     false => go.notified().await,
                 }

@@ -1,4 +1,4 @@
-//! What other users learn of a profile: on request, and when it changes.
+//! Profiles of users as other users receive them: on request, and when they change.
 
 pub(crate) mod profile;
 mod tracker;

@@ -1,7 +1,7 @@
-//! What a user's personal room tells others: who they are and whether they are here.
+//! A user's profile, read from the personal room.
 //!
-//! Read as the backend, for personal rooms are closed to others; what of it goes to whom is the
-//! caller's to decide. A user without a personal room has no profile.
+//! It is read as the backend, because personal rooms are closed to other users. The caller decides
+//! which details each user receives. A user without a personal room has no profile.
 
 use chat_protocol::error_code::ErrorCode;
 use chat_protocol::id::Id;
@@ -13,27 +13,28 @@ use crate::upstream::commands::{self, Reader, Rows};
 use crate::upstream::replies::{Elements, field, integer, text};
 use crate::upstream::{Command, CommandError, Reply};
 
-/// One user as others may know them.
+/// The profile of one user.
 #[derive(Debug, Default)]
 pub(crate) struct Profile {
-    /// Newest id of the personal room.
+    /// The newest id of the personal room.
     pub last: Id,
     /// 1 while the user is online.
     pub online: i64,
-    /// When the user last went, milliseconds since the epoch; while online, when they came; 0: never.
+    /// Milliseconds since the epoch: when the user came online, or, while offline, when the user
+    /// last went offline. 0: never online.
     pub last_seen: i64,
-    /// The status shown; None: offline.
+    /// The status shown to others. None: offline.
     pub shown: Option<String>,
-    /// `name`, `avatar` and `status` as far as they are set.
+    /// Those of `name`, `avatar` and `status` that are set.
     texts: Vec<(&'static str, String)>,
 }
 
-/// What of a profile is told.
+/// Which details of a profile are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Detail {
-    /// All of it.
+    /// All details.
     Full,
-    /// What the user has written, not whether they are here.
+    /// The texts that the user has set, without presence.
     Texts,
 }
 
@@ -45,7 +46,7 @@ impl Profile {
         [commands::room(&room, Reader::Backend), commands::who(&room, one, Reader::Backend)]
     }
 
-    /// Reads the replies; None: there is no such room.
+    /// Reads the replies. None: the user has no personal room.
     pub(crate) fn read(what: Reply, who: Reply) -> Result<Option<Profile>, Error> {
         let what = match what {
             Ok(what) => what,
@@ -87,7 +88,7 @@ impl Profile {
         out
     }
 
-    /// The status shown as JSON.
+    /// Appends the shown status as JSON.
     pub(crate) fn write_shown(&self, out: &mut String) {
         match &self.shown {
             Some(shown) => json::string(out, shown),

@@ -1,4 +1,4 @@
-//! Which profile changes are on their way, and which were delivered lately.
+//! Which profile changes are scheduled, and which were delivered recently.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use chat_protocol::id::Id;
 use parking_lot::Mutex;
 
-/// One user's changes are told at most once in this time.
+/// One user's changes are published at most once in this time.
 const UPDATE_INTERVAL: Duration = Duration::from_secs(2);
-/// What was told is remembered for this long, against what others say of the same change.
+/// How long a delivered change is remembered, to recognise it when another relay publishes it too.
 const REMEMBERED: Duration = Duration::from_secs(10);
 
-/// What is on its way and what was told lately.
+/// Scheduled and recently delivered changes.
 #[derive(Default)]
 pub(crate) struct ProfileTracker {
-    /// When a user's changes may be told again, and whether that will be done.
+    /// Per user: when the next change may be published, and whether one is scheduled.
     scheduled: Mutex<HashMap<Box<str>, Scheduled>>,
     delivered: Mutex<HashMap<Box<str>, Known>>,
 }
@@ -24,7 +24,7 @@ struct Scheduled {
     is_due: bool,
 }
 
-/// The news of one user that this relay's connections have.
+/// The last change of one user that this relay's connections have received.
 struct Known {
     id: Id,
     data: Box<str>,
@@ -33,7 +33,8 @@ struct Known {
 }
 
 impl ProfileTracker {
-    /// When to tell of a change of this user; None: that is under way already.
+    /// Schedules the publication of a user's change and returns its time. None: one is already
+    /// scheduled.
     pub(super) fn schedule(&self, user: &str, now: Instant) -> Option<Instant> {
         let mut scheduled = self.scheduled.lock();
         let scheduled =
@@ -44,14 +45,14 @@ impl ProfileTracker {
         Some(scheduled.not_before.max(now))
     }
 
-    /// It is being told now: what changes from here on is for the next time.
+    /// Starts the publication: a change from here on is scheduled anew.
     pub(super) fn start(&self, user: &str, now: Instant) {
         let next = Scheduled { not_before: now + UPDATE_INTERVAL, is_due: false };
         self.scheduled.lock().insert(user.into(), next);
     }
 
-    /// Notes that these rooms are told this of a user. Returns those that have yet to be, and those
-    /// that know it; None: something newer is known.
+    /// Notes a change for these rooms. Returns the rooms that have not received it yet, and those
+    /// that have. None: a newer change is known.
     pub(super) fn note(
         &self,
         (user, id, data): (&str, Id, &str),
@@ -79,7 +80,7 @@ impl ProfileTracker {
         Some((new, before))
     }
 
-    /// Forgets what is old.
+    /// Drops old entries.
     pub(crate) fn tidy(&self, now: Instant) {
         let mut delivered = self.delivered.lock();
         delivered.retain(|_, known| now.saturating_duration_since(known.at) < REMEMBERED);

@@ -1,12 +1,12 @@
-//! What others hear of a changed profile: name, avatar and status of a user who is present where
-//! they are.
+//! Sending changes of name, avatar and status to the users who are in a room with that user.
 //!
-//! The change itself is an event of the user's personal room, which nobody else may read. Every
-//! relay with a socket of this user publishes it on one channel of all relays, with the rooms in
-//! which its sockets are; every relay tells its own connections in these rooms. Two relays may
-//! publish the same change, and a connection may be in several of the rooms: the newest id of the
-//! personal room says what is known already, so everybody is told once. Contacts are told by their
-//! own relay, which hears the personal room. Changes in quick succession are told as one.
+//! The change itself is an event of the user's personal room, which other users may not read. Every
+//! relay with a connection of the user publishes the change on one channel for all relays, with the
+//! rooms of these connections. Each relay sends it to its own connections in these rooms. Two
+//! relays may publish the same change, and a connection may be in several of the rooms: the newest
+//! id of the personal room identifies the change, so each connection receives it once. Contacts
+//! receive it from their own relay, which subscribes to the personal room. Quick changes are
+//! combined.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,10 +28,10 @@ use crate::room::subscribers::{PendingFlush, queue};
 use crate::upstream::commands;
 use crate::upstream::{CommandError, PROFILE_CHANNEL, Unavailable};
 
-/// How often Redis is asked for a profile that it does not answer for.
+/// How often a profile is requested if Redis does not answer.
 const ATTEMPTS: usize = 10;
 
-/// What relays publish.
+/// A published change.
 #[derive(Deserialize)]
 struct ProfileUpdate<'a> {
     user: String,
@@ -41,7 +41,7 @@ struct ProfileUpdate<'a> {
     rooms: Vec<String>,
 }
 
-/// Looks whether the profile in this room has changed, and if so sees to it that others hear of it.
+/// Schedules a publication if the profile in this room has changed.
 pub(crate) fn publish_if_changed(hub: &Arc<Hub>, room: &Arc<Room>) {
     if !room.take_profile_change() {
         return;
@@ -56,7 +56,7 @@ pub(crate) fn publish_if_changed(hub: &Arc<Hub>, room: &Arc<Room>) {
     });
 }
 
-/// Tells those who are where this user is.
+/// Publishes the user's profile for the rooms that the user's connections are in.
 async fn publish(hub: &Hub, room: &Room, user: &str) {
     let Some(profile) = fetch_profile(hub, user).await else { return };
     let data = format!("{{{}}}", profile.json(Detail::Texts));
@@ -78,7 +78,7 @@ async fn publish(hub: &Hub, room: &Room, user: &str) {
         json::string(&mut news, room);
     }
     news.push_str("]}");
-    // If it is lost, others see the change when they ask for the profile.
+    // If it is lost, users see the change when they next request the profile.
     let _ = hub.upstream.call_one(commands::publish(PROFILE_CHANNEL, &news)).await;
 }
 
@@ -88,14 +88,14 @@ async fn fetch_profile(hub: &Hub, user: &str) -> Option<Profile> {
         let [what, _who] = Profile::commands(user);
         match hub.upstream.call_one(what).await {
             Err(CommandError::Unavailable(_)) => tokio::time::sleep(Duration::from_secs(1)).await,
-            // Whether they are here is not what this tells of.
+            // Presence is not part of the update, so `CHAT.WHO` is not needed.
             what => return Profile::read(what, Err(Unavailable::NotServing.into())).ok()?,
         }
     }
     None
 }
 
-/// Another relay, or this one, has published news: tells whom it concerns here.
+/// Receives a change that a relay, perhaps this one, has published.
 pub(crate) fn receive(hub: &Hub, payload: &[u8]) {
     let Ok(ProfileUpdate { user, id, data, rooms }) =
         serde_json::from_slice::<ProfileUpdate<'_>>(payload)
@@ -106,7 +106,8 @@ pub(crate) fn receive(hub: &Hub, payload: &[u8]) {
     notify(hub, (&user, id, data.get()), &rooms);
 }
 
-/// Tells the connections in these rooms, each once, and not those who know it from another room.
+/// Sends a change to the connections in these rooms, once to each, except to those that have
+/// received it in another room.
 fn notify(hub: &Hub, news: (&str, Id, &str), rooms: &[String]) {
     let Some((new, before)) = hub.profile_updates.note(news, rooms, Instant::now()) else { return };
     let subscribers_and_contacts =

@@ -1,4 +1,5 @@
-//! The delivery rule against a simple model: a room that forks, a channel that loses and repeats.
+//! The ordering rule against a simple model: a room that forks, and a channel that loses and
+//! repeats.
 
 use proptest::prelude::*;
 
@@ -8,7 +9,7 @@ fn id(ms: u64, n: u64) -> Id {
     Id { ms, n }
 }
 
-/// The room as Redis knows it: ids in order.
+/// The room in Redis: its ids in order.
 #[derive(Clone, Debug)]
 struct Model {
     events: Vec<Id>,
@@ -39,7 +40,7 @@ impl Model {
     }
 }
 
-/// A relay's view: what was delivered since the last reload.
+/// A relay: the ids delivered since the last reload.
 struct Reader {
     order: EventOrder<Id>,
     delivered: Vec<Id>,
@@ -68,7 +69,7 @@ impl Reader {
         false
     }
 
-    /// Asks the room until it has nothing more to say.
+    /// Syncs until nothing is missing.
     fn sync(&mut self, room: &Model) {
         for _ in 0..10 {
             let Some(from) = self.order.begin_sync() else { return };
@@ -94,15 +95,15 @@ impl Reader {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Append one event; the channel brings it this many times.
+    /// Append one event, which arrives this many times.
     Append(u8),
     /// The channel repeats an old event.
     Repeat(usize),
-    /// The newest events are lost by a failover, and the channel once brings one that is gone.
+    /// A failover loses the newest events, and one of them still arrives once.
     Fork(usize),
-    /// An ephemeral event tells the newest id.
-    Hear,
-    /// The subscription was lost and is back.
+    /// An ephemeral event carries the newest id.
+    Ephemeral,
+    /// The subscription was lost and is confirmed again.
     Resubscribe,
 }
 
@@ -111,15 +112,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (0u8..3).prop_map(Step::Append),
         1 => (0usize..20).prop_map(Step::Repeat),
         1 => (0usize..4).prop_map(Step::Fork),
-        1 => Just(Step::Hear),
+        1 => Just(Step::Ephemeral),
         1 => Just(Step::Resubscribe),
     ];
     proptest::collection::vec(step, 1..60)
 }
 
 proptest! {
-    /// Whatever the channel loses, repeats or brings from a lost past: after one more sign of life
-    /// the reader has, in order and once, exactly what the room has after the reader's start.
+    /// Whatever the channel loses, repeats or takes from a lost history: after one more ephemeral
+    /// event the reader has, in order and once, exactly the room's events after the reader's start.
     #[test]
     fn readers_have_what_the_room_has(start in 0usize..5, steps in steps()) {
         let mut room = Model { events: Vec::new(), clock: 100 };
@@ -150,7 +151,7 @@ proptest! {
                     let remaining = room.events.len().saturating_sub(lost);
                     room.events.truncate(remaining);
                 }
-                Step::Hear => {
+                Step::Ephemeral => {
                     if reader.order.note_newest(room.newest()) {
                         reader.sync(&room);
                     }
@@ -168,7 +169,7 @@ proptest! {
 }
 
 #[test]
-fn late_twins_of_a_sync_cost_no_second_sync() {
+fn late_duplicates_cause_no_second_sync() {
     let mut order = EventOrder::default();
     order.start_at(id(1, 1), []);
     assert_eq!(order.durable(id(3, 3), id(2, 2), 1, || 3), Verdict::WaitsForSync);
@@ -182,7 +183,7 @@ fn late_twins_of_a_sync_cost_no_second_sync() {
 }
 
 #[test]
-fn what_waited_when_the_question_was_asked_is_settled_by_the_answer() {
+fn a_sync_settles_the_events_that_waited_when_it_was_sent() {
     let mut order = EventOrder::default();
     order.start_at(id(1, 1), []);
     assert_eq!(order.durable(id(9, 3), id(8, 2), 1, || 9), Verdict::WaitsForSync);
@@ -193,7 +194,7 @@ fn what_waited_when_the_question_was_asked_is_settled_by_the_answer() {
 }
 
 #[test]
-fn what_came_while_the_question_ran_is_asked_about_again() {
+fn events_that_arrive_during_a_sync_need_another() {
     let mut order = EventOrder::default();
     order.start_at(id(1, 1), []);
     order.durable(id(3, 3), id(2, 2), 1, || 3);
@@ -208,8 +209,8 @@ fn what_came_while_the_question_ran_is_asked_about_again() {
 }
 
 #[test]
-fn an_event_that_sorts_before_our_position_is_not_dropped_for_that() {
-    // The room was deleted and made again by a server whose clock is behind.
+fn an_event_with_a_smaller_id_is_not_dropped() {
+    // The room was deleted and created again by a server with a slower clock.
     let mut order = EventOrder::default();
     order.start_at(id(100, 7), []);
     assert_eq!(order.durable(id(50, 1), Id::ZERO, 1, || 1), Verdict::WaitsForSync);
@@ -243,7 +244,7 @@ fn events_before_the_first_position_continue_it() {
 }
 
 #[test]
-fn beats_tell_loss_and_a_changed_past() {
+fn beats_reveal_loss_and_a_changed_history() {
     let mut order: EventOrder<()> = EventOrder::default();
     order.start_at(id(5, 5), []);
     let rows = [

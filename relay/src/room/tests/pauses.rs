@@ -1,4 +1,4 @@
-//! Nothing reaches those whose right to read is in question, and they miss nothing.
+//! Paused connections receive nothing, and miss nothing.
 
 use chat_protocol::error_code::ErrorCode;
 
@@ -33,14 +33,14 @@ fn grant(room: &Room, epoch: u64, user: &str) -> Vec<LaggingConnection> {
     behind
 }
 
-/// The ids of the events in what a client was sent.
+/// The ids of the events that a client received.
 fn ids(text: &str) -> Vec<&str> {
     let ids = text.match_indices(r#""id":""#).map(|(at, _)| &text[at + 6..]);
     ids.map(|rest| &rest[..rest.find('-').expect("an id")]).collect()
 }
 
 #[tokio::test]
-async fn who_may_perhaps_not_read_gets_nothing_until_that_is_known() {
+async fn a_user_whose_access_is_unknown_receives_nothing() {
     let room = Arc::new(Room::new("r".into()));
     let (mut alice, mut bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
     let mut ahead = Client::new(3, "alice").await;
@@ -75,7 +75,7 @@ async fn who_may_perhaps_not_read_gets_nothing_until_that_is_known() {
 }
 
 #[tokio::test]
-async fn an_answer_from_before_another_change_says_nothing() {
+async fn an_answer_from_before_another_change_does_not_count() {
     let room = Arc::new(Room::new("r".into()));
     let mut alice = Client::new(1, "alice").await;
     attach(&room, &alice, 4);
@@ -94,7 +94,7 @@ async fn an_answer_from_before_another_change_says_nothing() {
 }
 
 #[tokio::test]
-async fn who_leaves_is_asked_about_and_nobody_else_waits() {
+async fn a_leaving_user_is_checked_and_no_other_waits() {
     let room = Arc::new(Room::new("r".into()));
     let (alice, bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
     attach(&room, &alice, 4);
@@ -108,7 +108,7 @@ async fn who_leaves_is_asked_about_and_nobody_else_waits() {
 }
 
 #[tokio::test]
-async fn what_takes_a_paused_user_out_does() {
+async fn an_event_removes_a_paused_user() {
     let room = Arc::new(Room::new("r".into()));
     let (mut bob, mut since) = (Client::new(1, "bob").await, Client::new(2, "bob").await);
     attach(&room, &bob, 4);
@@ -125,7 +125,7 @@ async fn what_takes_a_paused_user_out_does() {
 }
 
 #[tokio::test]
-async fn who_is_far_behind_is_brought_further_page_by_page() {
+async fn a_connection_far_behind_catches_up_page_by_page() {
     let room = Arc::new(Room::new("r".into()));
     let mut alice = Client::new(1, "alice").await;
     attach(&room, &alice, 4);
@@ -149,7 +149,7 @@ async fn who_is_far_behind_is_brought_further_page_by_page() {
     assert_eq!(catch_up(&behind, 5, 80, true), CaughtUp::UpTo(id(80)));
     assert_eq!(catch_up(&behind, 5, 80, true), CaughtUp::Done, "from there no more");
     behind.position = id(80);
-    // The page goes further than the room has come here.
+    // The page ends after the room's position on this relay.
     assert_eq!(catch_up(&behind, 81, 605, false), CaughtUp::Done);
     deliver(&room, &message(605));
     deliver(&room, &message(606));
@@ -159,7 +159,7 @@ async fn who_is_far_behind_is_brought_further_page_by_page() {
 }
 
 #[tokio::test]
-async fn who_is_not_answered_about_for_long_must_come_anew() {
+async fn a_connection_paused_for_long_must_join_again() {
     let room = Arc::new(Room::new("r".into()));
     let mut alice = Client::new(1, "alice").await;
     attach(&room, &alice, 4);
@@ -179,7 +179,7 @@ async fn who_is_not_answered_about_for_long_must_come_anew() {
 }
 
 #[tokio::test]
-async fn a_past_that_is_lost_is_told_to_nobody_who_may_not_read_it() {
+async fn a_reload_does_not_reach_paused_connections() {
     let room = Arc::new(Room::new("r".into()));
     let mut alice = Client::new(1, "alice").await;
     attach(&room, &alice, 4);
@@ -192,7 +192,7 @@ async fn a_past_that_is_lost_is_told_to_nobody_who_may_not_read_it() {
 }
 
 #[tokio::test]
-async fn who_asks_again_in_vain_goes_on_where_it_stood_once_that_is_known() {
+async fn a_failed_rejoin_continues_from_the_old_position() {
     let room = Arc::new(Room::new("r".into()));
     let (alice, mut bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
     attach(&room, &alice, 4);
