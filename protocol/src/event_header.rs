@@ -64,6 +64,22 @@ pub const MEMBERS: [&str; 28] = [
     "m",
 ];
 
+/// Every `type` of an event that the module publishes. `tests/fixtures/events/` shows each of them.
+pub const TYPES: [&str; 12] = [
+    "message",
+    "edit",
+    "delete",
+    "react",
+    "room",
+    "member",
+    "presence",
+    "occupancy",
+    "signal",
+    "notice",
+    "read",
+    "drop",
+];
+
 /// The bytes before a durable event's id.
 pub const BEFORE_ID: &[u8; 7] = b"{\"id\":\"";
 /// The bytes between a durable event's id and its predecessor's.

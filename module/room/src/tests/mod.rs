@@ -3,6 +3,7 @@
 //! [`World`] stands where the module stands: it keeps one room and a copy that sees records only.
 
 mod damage;
+mod event_fixtures;
 mod folding;
 mod foreign_records;
 mod model;
