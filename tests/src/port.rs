@@ -13,7 +13,7 @@ static TAKEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
 
 /// A port on which nothing listens.
 pub fn free() -> u16 {
-    let mut taken = TAKEN.lock().expect("nobody panics here");
+    let mut taken = TAKEN.lock().expect("no panic while locked");
     let taken = taken.get_or_insert_default();
     loop {
         let port = rand::rng().random_range(10_000..32_000);

@@ -81,7 +81,7 @@ fn a_send_that_waits_on_two_relays_is_stored_once() {
     let ids: Vec<String> = again.iter().map(|reference| id(answer(&on_two, *reference))).collect();
     assert_eq!(ids[0], known);
     assert_eq!(ids[1], ids[2]);
-    eventually("the first relay to have nothing left", LATER, || {
+    eventually("the first relay to have no connections left", LATER, || {
         match relays[0].metric("chat_relay_sends_waiting") {
             Some(0.0) => Ok(()),
             other => Err(format!("{other:?} waiting")),

@@ -85,7 +85,7 @@ fn a_banned_user_who_keeps_joining_receives_no_message_sent_meanwhile() {
             cmd!(wire, "CHAT.MOD", "lobby", "*", "UNBAN", "mallory").ok();
             // She has joined, on some relay, before she is banned again.
             let from: Vec<usize> = mallory.iter().map(places).collect();
-            eventually("a word to her", SOON, || {
+            eventually("a message that she receives", SOON, || {
                 let open = format!("open {rounds}");
                 cmd!(wire, "CHAT.SEND", "lobby", "owner", &open).ok();
                 let receives = mallory.iter().zip(&from).any(|(client, from)| {

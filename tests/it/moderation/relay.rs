@@ -84,7 +84,7 @@ impl Scene {
                 event["text"].as_str().is_some_and(|text| text.contains(word))
             });
         }
-        never("a word to who was put out", Duration::from_millis(700), || {
+        never("an event for a banned user", Duration::from_millis(700), || {
             for client in &self.mallory {
                 let events = client.events("lobby");
                 let gone = events.iter().rposition(|frame| frame.json["type"] == "gone");
@@ -260,7 +260,7 @@ fn the_backend_ends_all_sockets_of_a_user_on_every_relay() {
         }
         let back = scene._relays[0].connect("mallory");
         back.ok(json!({"op": "join", "room": "lobby"}));
-        never("a second end", Duration::from_millis(500), || match back.closed() {
+        never("a second leave", Duration::from_millis(500), || match back.closed() {
             None => Ok(()),
             Some(close) => Err(format!("{close:?}")),
         });
@@ -325,7 +325,7 @@ fn a_room_made_private_removes_strangers_on_every_relay() {
     for client in &scene.others {
         client.next_where("lobby", "the message", |event| event["id"] == *id);
     }
-    never("a word to strangers", Duration::from_millis(500), || {
+    never("an event for strangers", Duration::from_millis(500), || {
         match scene.mallory.iter().find(|client| client.arrived().contains("among ourselves")) {
             None => Ok(()),
             Some(client) => Err(client.arrived()),

@@ -33,7 +33,7 @@ pub(crate) fn error(word: &str) -> &'static str {
         "act" => "INVALID action",
         "field" => "INVALID field",
         "user" => "INVALID user",
-        other => panic!("{other} stands for nothing"),
+        other => panic!("no error for the word {other}"),
     }
 }
 

@@ -121,7 +121,7 @@ fn after_an_outage_every_connection_is_renewed_at_once_and_no_leave_is_published
     let monitor = Monitor::of(&redis);
     path.set(Weather::Fair);
     relay.wait_ready();
-    eventually("everybody to be there where they were not put out", LATER, || {
+    eventually("all users online where they were not removed", LATER, || {
         let counts: Vec<i64> = (10..ROOMS).map(|n| online(&mut wire, &room(n))).collect();
         let all = counts.iter().all(|count| *count == EACH as i64);
         if all { Ok(()) } else { Err(format!("{counts:?}")) }
@@ -152,7 +152,7 @@ fn a_room_with_more_connections_than_one_beat_may_name_gets_several() {
         })
         .collect();
     let mut wire = redis.wire();
-    eventually("everybody to be online", LATER, || match online(&mut wire, "big") {
+    eventually("all users to be online", LATER, || match online(&mut wire, "big") {
         here if here == HERE as i64 => Ok(()),
         here => Err(here.to_string()),
     });

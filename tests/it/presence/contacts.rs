@@ -179,7 +179,7 @@ fn profiles_hold_names_and_whether_the_user_is_online() {
                        "last_seen": seen, "online": 1, "shown": "dnd"}, "nobody": null})
     );
     drop(bob);
-    let gone = eventually("bob to be gone", LATER, || {
+    let gone = eventually("bob to leave", LATER, || {
         let answer = ask();
         if answer["bob"]["online"] == 0 { Ok(answer) } else { Err(answer.to_string()) }
     });

@@ -57,7 +57,7 @@ impl Scene {
             1 => Ok(()),
             none => Err(format!("{none}")),
         });
-        never("alice to be gone", LONG_ENOUGH, || {
+        never("alice to leave", LONG_ENOUGH, || {
             let published = ["lobby", "@alice", "other"].map(|room| leaves(&self.channel, room));
             let of_alice =
                 published.iter().flatten().filter(|event| event["user"] == "alice").count();
@@ -149,7 +149,7 @@ fn swapping_databases_ends_unused_presence_without_events() {
         "bob's leave is not published under another room's name: {everything:?}"
     );
     cmd!(wire, "SELECT", 1).ok();
-    eventually("nobody in the swapped database", LATER, || match online(&mut wire, "lobby") {
+    eventually("no presence in the swapped database", LATER, || match online(&mut wire, "lobby") {
         0 => Ok(()),
         some => Err(format!("{some} online")),
     });

@@ -194,7 +194,7 @@ fn the_store_its_replica_and_the_events_agree_with_a_model() {
         let expected = world.expected(room);
         assert_eq!(who(&mut wire, room), expected, "{room} on the primary");
         assert_eq!(who(&mut copy, room), expected, "{room} on the replica");
-        eventually("the events to say the same", LATER, || {
+        eventually("the events to agree", LATER, || {
             let events = events_of(&channel, room, "presence");
             let from_events = replayed(&events);
             changes += events.len();

@@ -72,7 +72,7 @@ fn assert_gone(redis: &Redis, channel: &Subscriber, earliest: u64, mut latest: u
         let at = ts(event);
         assert!((earliest..=latest).contains(&at), "{earliest} <= {at} <= {latest}: {event}");
     }
-    never("a leave of somebody who is connected", Duration::from_millis(2_500), || {
+    never("a leave of a connected user", Duration::from_millis(2_500), || {
         let leaves = leaves(channel, "lobby");
         if leaves.len() == 20 { Ok(()) } else { Err(format!("{leaves:?}")) }
     });
@@ -138,7 +138,7 @@ fn a_promoted_replica_gives_one_grace_and_then_ends_stale_connections() {
     primary.kill();
     until(Instant::now() + Duration::from_millis(TTL + 500));
     let waiting = who(&mut replica.wire(), "lobby");
-    assert_eq!(waiting.len(), 21, "a replica ends nobody by itself: {waiting:?}");
+    assert_eq!(waiting.len(), 21, "a replica ends no presence by itself: {waiting:?}");
     let before = replica.clock_ms();
     cmd!(replica, "REPLICAOF", "NO", "ONE").ok();
     let after = replica.clock_ms();
@@ -193,7 +193,7 @@ fn a_replica_that_is_cut_off_ends_no_presence_and_publishes_nothing() {
     replica.catch_up(&primary);
     let channel = Subscriber::new(&replica, &["lobby"]);
     link.set(Weather::Drop);
-    eventually("the primary to end everybody", LATER, || match online(&mut wire, "lobby") {
+    eventually("the primary to end all presence", LATER, || match online(&mut wire, "lobby") {
         0 => Ok(()),
         some => Err(format!("{some} online")),
     });

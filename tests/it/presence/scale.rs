@@ -90,7 +90,7 @@ fn ten_thousand_timeouts_among_very_many_connections_are_published_in_time() {
         assert!(at <= latest + PROMISED + SLACK, "{at}, due at {latest} or sooner: {text}");
         worst = worst.max(at.saturating_sub(earliest));
     }
-    never("a leave of somebody whose time has not come", Duration::from_millis(300), || {
+    never("a leave before its deadline", Duration::from_millis(300), || {
         match channel.all().len() - ENDING {
             0 => Ok(()),
             more => Err(format!("{more} more")),
@@ -126,13 +126,13 @@ fn a_crowd_that_ends_at_once_in_one_room_delays_no_other_room() {
     assert!(cmd!(wire, "CHAT.ONLINE", "lobby").list()[0].int() > 0);
     // Meanwhile other commands are served.
     let mut slowest = Duration::ZERO;
-    eventually("everybody to be gone", LATER, || {
+    eventually("all users to leave", LATER, || {
         let asked = std::time::Instant::now();
         let here = cmd!(wire, "CHAT.ONLINE", "lobby").list()[0].int();
         slowest = slowest.max(asked.elapsed());
         if here == 0 { Ok(()) } else { Err(format!("{here} online")) }
     });
-    let last = eventually("the last word", LATER, || {
+    let last = eventually("the last count", LATER, || {
         let all = channel.all();
         let (_, text) = all.last().ok_or("nothing")?;
         let event: serde_json::Value = serde_json::from_str(text).expect("JSON");

@@ -90,7 +90,7 @@ fn a_beat_keeps_the_status_and_a_user_has_at_most_sixteen() {
     cmd!(wire, "CHAT.BEAT", "lobby", 60_000, "c0", "c15").ok();
     cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "c3").ok();
     let status = shown(&mut wire, "lobby", "alice");
-    assert_eq!(status.as_deref(), Some("word 15"), "the newest word");
+    assert_eq!(status.as_deref(), Some("word 15"), "the newest status");
     // A device may change its status, and another may use one that exists.
     cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "c15", "STATUS", "another").ok();
     cmd!(wire, "CHAT.PRESENCE", "lobby", "alice", "c16", "STATUS", "word 3").ok();

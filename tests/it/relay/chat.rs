@@ -154,7 +154,7 @@ fn after_leaving_or_unsubscribing_nothing_more_is_received() {
     let before = bob.events("lobby").len();
     alice.ok(json!({"op": "send", "room": "lobby", "text": "psst"}));
     alice.next_of("lobby", "message");
-    never("an event for somebody who unsubscribed", Duration::from_millis(300), || {
+    never("an event after unsubscribing", Duration::from_millis(300), || {
         match bob.events("lobby").len() - before {
             0 => Ok(()),
             _ => Err(bob.arrived()),
@@ -184,7 +184,7 @@ fn presence_survives_a_quick_reconnect_and_ends_with_a_leave() {
     let bob = relay.connect("bob");
     bob.ok(json!({"op": "join", "room": "lobby"}));
     // Longer than the grace of the lost socket.
-    never("a leave of somebody who came back", Duration::from_millis(3500), || {
+    never("a leave of a user who reconnected", Duration::from_millis(3500), || {
         let events = alice.events("lobby");
         match events
             .iter()

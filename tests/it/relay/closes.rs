@@ -63,7 +63,7 @@ fn a_client_that_reads_is_never_slow_however_large_the_batch() {
     assert!(reader.closed().is_none());
     let events = reader.events("much");
     let messages = events.iter().filter(|event| event.json["type"] == "message");
-    assert_eq!(messages.count(), 64 + 8 + 2 + 3, "everything came");
+    assert_eq!(messages.count(), 64 + 8 + 2 + 3, "everything arrived");
 }
 
 fn relay(redis: &Redis, options: &[&str]) -> Relay {
@@ -86,7 +86,7 @@ fn reads_nothing_while_much_is_said(redis: &Redis) -> RawClose {
     let loud = relay.connect("loud");
     loud.ok(json!({"op": "join", "room": "much"}));
     let text = "x".repeat(4000);
-    eventually("the slow one to be given up", LATER, || {
+    eventually("the slow one to be closed", LATER, || {
         // As fast as the loud client itself reads: only the slow one falls behind.
         for _ in 0..20 {
             loud.ask(json!({"op": "send", "room": "much", "text": text}));
@@ -107,7 +107,7 @@ fn is_one_too_many(redis: &Redis) -> RawClose {
     let relay = relay(redis, &["--max-connections", "2"]);
     let inside = [relay.connect("one"), relay.connect("two")];
     let close = close_of(RawSocket::connect(relay.address(), "three"));
-    never("those inside to be disturbed", Duration::from_millis(50), || {
+    never("open sockets to be disturbed", Duration::from_millis(50), || {
         let closed = inside.iter().find_map(|client| client.closed());
         closed.map_or(Ok(()), |close| Err(format!("{close:?}")))
     });

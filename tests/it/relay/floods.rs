@@ -104,7 +104,7 @@ fn a_client_that_ignores_ratelimit_is_closed_and_refused() {
         assert_eq!(
             back.close_code(),
             Some(close_code::FLOOD.number),
-            "{what}: coming back refills nothing"
+            "{what}: reconnecting refills nothing"
         );
         other.ok(json!({"op": "send", "room": "lobby", "text": what}));
     }

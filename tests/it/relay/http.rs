@@ -39,7 +39,7 @@ fn a_client_that_reads_no_response_is_closed() {
         // More than fits, as are the responses: an error is expected.
         let _ = stream.write_all(requests.as_bytes());
     }
-    eventually("all to be let go", LATER, || match relay.metric("chat_relay_http_connections") {
+    eventually("all to be closed", LATER, || match relay.metric("chat_relay_http_connections") {
         // The connection that reads the metric.
         Some(1.0) => Ok(()),
         other => Err(format!("{other:?}")),
@@ -60,7 +60,7 @@ fn too_many_connections_close_the_oldest_and_disturb_no_socket() {
         assert_eq!(relay.get("/healthz").0, 200, "with {} silent ones", silent.len());
         relay.connect("bob").ok(json!({"op": "ping"}));
     }
-    eventually("the oldest to give way", SOON, || {
+    eventually("the oldest to be closed", SOON, || {
         let open = silent.iter_mut().map(is_open).filter(|open| *open).count();
         if open <= 4 { Ok(()) } else { Err(format!("{open} of 20 are open")) }
     });
@@ -90,7 +90,7 @@ fn running_out_of_files_is_logged_once_a_second_and_passes() {
     alice.ok(json!({"op": "send", "room": "lobby", "text": "still here"}));
     drop(others);
     relay.process().limit_files(256);
-    eventually("the relay to let people in", LATER, || match relay.get("/healthz") {
+    eventually("the relay to accept users", LATER, || match relay.get("/healthz") {
         (200, _) => Ok(()),
         other => Err(format!("{other:?}")),
     });

@@ -376,7 +376,7 @@ fn a_slow_reader_stays_and_a_stalled_one_is_closed() {
         cmd!(wire, "CHAT.SEND", "lobby", "bob", "still there?").ok();
     }
     let open = relay.metric("chat_relay_connections");
-    assert!(open <= Some(1.0), "the one that is cut off goes first: {open:?}");
+    assert!(open <= Some(1.0), "the stalled client is closed first: {open:?}");
     eventually("both to be closed, the slow one for want of a pong", LATER, || {
         cmd!(wire, "CHAT.SEND", "lobby", "bob", "still there?").ok();
         match relay.metric("chat_relay_connections") {

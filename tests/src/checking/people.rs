@@ -27,7 +27,7 @@ pub fn who(wire: &mut Wire, room: &str) -> BTreeSet<String> {
     let rows = all_pages(wire, &["CHAT.WHO", room], 7);
     let users: Vec<&str> = rows.iter().map(|row| row.list()[0].text()).collect();
     let distinct: BTreeSet<String> = users.iter().map(|user| (*user).to_owned()).collect();
-    assert_eq!(users.len(), distinct.len(), "somebody is here twice: {users:?}");
+    assert_eq!(users.len(), distinct.len(), "a user is listed twice: {users:?}");
     distinct
 }
 

@@ -108,7 +108,7 @@ pub fn all_pages(wire: &mut Wire, command: &[&str], page: usize) -> Vec<Reply> {
         if *next == Reply::Nil {
             return rows;
         }
-        assert_ne!(Some(next), cursor.as_ref(), "the cursor of {command:?} stands still");
+        assert_ne!(Some(next), cursor.as_ref(), "the cursor of {command:?} does not advance");
         cursor = Some(next.clone());
     }
 }

@@ -282,7 +282,7 @@ impl Redis {
     /// file that was turned on, or restarted by a replica.
     #[track_caller]
     pub fn wait_rewritten(&self) {
-        eventually("no rewrite going on", LATER, || {
+        eventually("the end of the rewrite", LATER, || {
             // All from one reply: between two replies a scheduled rewrite may have begun.
             let info = cmd!(self, "INFO", "persistence").text().to_owned();
             let idle = ["aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0"];

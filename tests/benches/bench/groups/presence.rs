@@ -140,7 +140,7 @@ fn lists(report: &mut Report) {
                 cursor => args!["CHAT.WHO", "room", "CURSOR", cursor, "COUNT", page],
             };
             let reply = wire.call(&command).ok();
-            assert_eq!(reply.list()[3].list().len(), page, "what the figure says it reads");
+            assert_eq!(reply.list()[3].list().len(), page, "the number of users in the figure");
             if start + page < here {
                 cursor = reply.list()[0].text().to_owned();
             }

@@ -58,7 +58,7 @@ pub(crate) fn run(report: &mut Report) {
         let store = server::main_thread_cpu(pid);
         let (ours, bytes) = storm(measured.relay.address(), clients, request);
         let store = (server::main_thread_cpu(pid) - store) / clients as f64;
-        assert!(bytes > MISSED * TEXT.len(), "everybody got what they had missed");
+        assert!(bytes > MISSED * TEXT.len(), "every client received the missed events");
 
         let bare = Bare::start(bytes);
         let (theirs, _) = storm(bare.address(), clients, |_| "{}".to_owned());

@@ -37,7 +37,7 @@ pub(crate) fn run(report: &mut Report) {
         let (id, entry) = (&ids[STORED - 1 - missed], &entries[STORED - 1 - missed]);
         let after = format!("({entry}");
         let recovered = cmd!(wire, "CHAT.SYNC", "room", id);
-        assert_eq!(recovered.list()[2].list().len(), missed, "what the figure says it reads");
+        assert_eq!(recovered.list()[2].list().len(), missed, "the number of events in the figure");
 
         let sync = [Batch::repeat(depth, args!["CHAT.SYNC", "room", id, "COUNT", missed])];
         let range = args!["XRANGE", "stream", after, "+", "COUNT", missed];

@@ -178,7 +178,7 @@ fn an_evicted_room_is_removed_whole_and_publishes_it() {
         if cmd!(wire, "DBSIZE").int() < 20 { Ok(()) } else { Err("all 20 are there".into()) }
     });
     cmd!(wire, "CONFIG", "SET", "maxmemory", 0).ok();
-    let dropped = eventually("evicted rooms that say so", SOON, || {
+    let dropped = eventually("drops of evicted rooms", SOON, || {
         let gone = 20 - cmd!(wire, "DBSIZE").int();
         let messages = channel.all();
         let drops = messages.iter().filter(|(_, text)| text.contains("\"reason\":\"evicted\""));

@@ -144,7 +144,7 @@ fn a_replica_forgets_the_rooms_of_an_emptied_database_and_knows_the_new_ones() {
     cmd!(replica, "REPLICAOF", "NO", "ONE").ok();
     cmd!(replica, "CHAT.SEND", "room0", "alice", "promoted").ok();
     cmd!(replica, "DEL", "room999").ok();
-    eventually("a room that goes now", LATER, || match drops(&channel, &rooms).last() {
+    eventually("the drop of a room", LATER, || match drops(&channel, &rooms).last() {
         Some(1) => Ok(()),
         other => Err(format!("{other:?}")),
     });

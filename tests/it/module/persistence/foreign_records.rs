@@ -113,7 +113,7 @@ fn foreign_records_from_a_primary_damage_no_room_of_its_replica() {
         calls.iter().for_each(|call| primary.send(call));
     }
     primary.send(&args!["SET", "after", "them"]);
-    eventually("what came after them", LATER, || match cmd!(wire, "EXISTS", "after").int() {
+    eventually("the write after them", LATER, || match cmd!(wire, "EXISTS", "after").int() {
         1 => Ok(()),
         _ => Err(refused(&replica)),
     });

@@ -30,7 +30,7 @@ fn assert_same(what: &str, primary: &Redis, replica: &Redis) {
     });
     for room in cmd!(primary, "KEYS", "*").texts() {
         let who = |redis: &Redis| cmd!(redis, "CHAT.WHO", &room, "COUNT", 1000);
-        assert_eq!(who(replica), who(primary), "{what}: who is in {room}");
+        assert_eq!(who(replica), who(primary), "{what}: presence in {room}");
     }
 }
 
@@ -53,7 +53,7 @@ fn follow(replica: &Redis, primary: &Redis) {
 /// Waits until there are no followers and the server has had time to notice.
 #[track_caller]
 fn wait_alone(redis: &Redis, busy: &ConstantTraffic) {
-    eventually("the backlog to be given up", LATER, || {
+    eventually("the backlog to be dropped", LATER, || {
         match redis.info("replication", "repl_backlog_active").as_str() {
             "0" => Ok(()),
             other => Err(format!("active {other}")),
@@ -251,7 +251,7 @@ fn every_change_counts_for_save_points_without_followers_too() {
         assert!(changes(&redis) > before, "{:?}", String::from_utf8_lossy(&command[0]));
     }
     cmd!(wire, "CONFIG", "SET", "save", "1 5").ok();
-    eventually("a snapshot that nobody asked for", LATER, || match changes(&redis) {
+    eventually("an unrequested snapshot", LATER, || match changes(&redis) {
         0 => Ok(()),
         some => Err(format!("{some} changes")),
     });

@@ -166,7 +166,7 @@ fn a_client_ahead_of_the_relay_is_notified_of_the_loss() {
     let new: Vec<String> =
         (0..6).map(|n| say(&pair.replica, "lobby", &format!("new {n}"))).collect();
     relay.wait_ready();
-    eventually("all new ones for who was behind", LATER, || {
+    eventually("all new events for the client behind", LATER, || {
         let events = slow.events("lobby");
         let seen: Vec<_> = events.iter().filter_map(|event| event.json["id"].as_str()).collect();
         if seen == new { Ok(()) } else { Err(slow.arrived()) }

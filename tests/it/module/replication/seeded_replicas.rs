@@ -68,7 +68,7 @@ fn a_replica_seeded_by_a_file_saved_while_another_waits_is_equal() {
         });
         if !waits {
             waiting = None;
-            eventually("nobody to wait", SOON, || match slaves(&primary).as_str() {
+            eventually("no waiting replica", SOON, || match slaves(&primary).as_str() {
                 "0" => Ok(()),
                 other => Err(other.to_owned()),
             });

@@ -171,7 +171,7 @@ fn an_aborted_copy_leaves_no_trace() {
     let mut channel = Subscriber::new(&pair.replica, &["room0", "room1", "room9"]);
     cmd!(wire, "REPLICAOF", "NO", "ONE").ok();
     cmd!(wire, "CHAT.PRESENCE", "room0", "bob", "c1", "TTL", 1000).ok();
-    eventually("bob to be gone", SOON, || match who(&mut wire, "room0") {
+    eventually("bob to leave", SOON, || match who(&mut wire, "room0") {
         online if online.contains("bob") => Err(format!("{online:?}")),
         _ => Ok(()),
     });
