@@ -1,8 +1,9 @@
-//! The only way a room changes: one record after another, the same on every copy.
+//! Applies records: the only way a room changes, the same on every copy.
 //!
-//! Deterministic, and it cannot fail: a record says what has been decided. Only when connections end
-//! is each copy's own: by its own steady clock, as clocks differ. A record that does not
-//! fit (which takes a damaged file) is applied as far as it makes sense and never panics.
+//! `apply` is deterministic: no clock, no settings, no randomness. It cannot fail, because a record
+//! holds what was decided. Only the deadlines of connections differ between copies, as each uses
+//! its own monotonic clock. A record that does not fit the room, which takes a damaged file, is
+//! applied as far as possible and never panics.
 
 use chat_protocol::id::Id;
 
@@ -19,15 +20,15 @@ use crate::state::users::members::{MemberAction, MemberChange, Membership, Role}
 use crate::state::users::unread::uncount;
 
 impl Room {
-    /// Whether this record can be applied: it is no event, or one that comes after the last. An event
-    /// out of place is not of this room's past, or of it already.
+    /// Whether this record can be applied: it is no event, or an event after the newest one. Any
+    /// other event was applied already, or belongs to another history of the room.
     pub fn accepts(&self, record: &Record<'_>) -> bool {
         let last = self.last;
         record.event_id().is_none_or(|id| id.n > last.n && id.ms >= last.ms.max(1))
     }
 
-    /// Applies one record, when this copy's steady clock shows `steady`. One that the room does not
-    /// take changes nothing.
+    /// Applies one record; `monotonic` is the time of this copy's monotonic clock. A record that
+    /// the room does not accept changes nothing.
     pub fn apply(&mut self, record: &Record<'_>, monotonic: u64) {
         if !self.accepts(record) {
             return;
@@ -87,11 +88,11 @@ impl Room {
                     *self = room;
                 }
             }
-            // Put together by whoever takes records in.
+            // The caller collects the pieces and replaces the room.
             Record::SnapshotPiece { .. } => {}
             Record::Present { connection, user, ttl, now, status } => {
                 let deadline = monotonic.saturating_add(*ttl);
-                self.present(connection, user, deadline, *now, *status);
+                self.set_presence(connection, user, deadline, *now, *status);
             }
             Record::Beat { ttl, connections } => {
                 let deadline = monotonic.saturating_add(*ttl);
@@ -101,7 +102,7 @@ impl Room {
             }
             Record::Seen { ms } => self.last_seen = *ms,
             Record::Absent { connections } => {
-                connections.iter().for_each(|name| self.absent(name));
+                connections.iter().for_each(|name| self.remove_connection(name));
             }
         }
     }
@@ -112,7 +113,7 @@ impl Room {
             self.nonces.push(Nonce { user, name: name.into(), id: *id, digest });
         }
         let author = self.users.acquire(author);
-        self.follow_on(*id);
+        self.advance_last(*id);
         self.count_new(*id, author, body.mentions);
         self.messages.push_written(*id, author, |out| body.write_to(out));
         self.update_range_counts();
@@ -225,14 +226,14 @@ impl Room {
                 true => self.annotations.unreact(target.m, number, emoji),
                 false => self.annotations.react(target.m, number, emoji),
             };
-            // A reaction that is there holds one reference.
+            // A stored reaction holds one reference to its user.
             let released = usize::from(removed || !changed) + usize::from(removed && changed);
             (0..released).for_each(|_| self.users.release(number));
         }
         let reaction = target.map(|_| ReactionDetail { user: user.into(), emoji: emoji.into() });
         let target = target.unwrap_or(Target { id: message, m: 0 });
-        // An event that does not follow makes the journal begin anew, which forgets earlier ones.
-        self.follow_on(id);
+        // First, because a gap in the numbers empties the journal with its earlier reactions.
+        self.advance_last(id);
         let earlier =
             reaction.as_ref().map_or(0, |_| self.annotations.note_reaction(target.m, id.n));
         self.journal.push(LogEntry {
@@ -242,14 +243,14 @@ impl Room {
         });
     }
 
-    /// The message of this id, unless it is deleted or not there.
+    /// The message with this id, if it is stored and not deleted.
     fn target(&self, id: Id) -> Option<Target> {
         let m = self.messages.find(id)?;
         let alive = self.messages.get(m).is_some_and(|message| !message.is_deleted());
         alive.then_some(Target { id, m })
     }
 
-    /// Forgets everything that repeats something of message `m`.
+    /// Removes the annotations of message `m`.
     fn drop_annotations(&mut self, m: u64) {
         if let Some(annotations) = self.annotations.remove(m) {
             self.discard_annotations(annotations);
@@ -262,13 +263,13 @@ impl Room {
 
     fn log(&mut self, id: Id, change: Change) {
         let prev = self.last;
-        self.follow_on(id);
+        self.advance_last(id);
         self.journal.push(LogEntry { id, prev, change });
     }
 
-    /// Makes `id` the last. One that does not follow makes the journal begin anew, so that no
-    /// cursor is recovered over a hole.
-    fn follow_on(&mut self, id: Id) {
+    /// Makes `id` the newest id. If its number does not follow the last one, the journal is
+    /// emptied, so that no cursor is accepted across the gap.
+    fn advance_last(&mut self, id: Id) {
         if id.n != self.last.n + 1 {
             self.journal = Journal::starting_after(Id { ms: id.ms, n: id.n.saturating_sub(1) });
             self.annotations.forget_events();
@@ -278,7 +279,7 @@ impl Room {
 
     fn trim(&mut self, messages_from: u64, journal_from: u64, nonces_from: u64) {
         let messages_from = messages_from.min(self.messages.last() + 1);
-        // An entry must not outlive its message, so the journal goes first.
+        // A journal entry must not outlive its message, so the journal is trimmed first.
         let trimmed_event = messages_from.checked_sub(1).and_then(|m| self.messages.get(m));
         let journal_from = trimmed_event.map_or(0, |message| message.id.n + 1).max(journal_from);
         if let Some(base) = self.id_at(journal_from.saturating_sub(1).min(self.last.n)) {
@@ -308,9 +309,16 @@ impl Room {
         }
     }
 
-    fn present(&mut self, name: &str, user: &str, deadline: u64, now: u64, status: Option<&str>) {
+    fn set_presence(
+        &mut self,
+        name: &str,
+        user: &str,
+        deadline: u64,
+        now: u64,
+        status: Option<&str>,
+    ) {
         if !self.presence.set_deadline(name, deadline) {
-            return self.arrive(name, user, deadline, now, status.unwrap_or(ONLINE));
+            return self.add_connection(name, user, deadline, now, status.unwrap_or(ONLINE));
         }
         let Some(status) = status else { return };
         let Some(connection) = self.presence.find(name) else { return };
@@ -327,7 +335,7 @@ impl Room {
         }
     }
 
-    fn arrive(&mut self, name: &str, user: &str, deadline: u64, now: u64, status: &str) {
+    fn add_connection(&mut self, name: &str, user: &str, deadline: u64, now: u64, status: &str) {
         let user = self.users.acquire(user);
         let Some(entry) = self.users.get_mut(user) else { return };
         self.presence.set_online(user, entry, now);
@@ -336,7 +344,7 @@ impl Room {
         self.presence.insert(&self.users, name, user, status, deadline);
     }
 
-    fn absent(&mut self, name: &str) {
+    fn remove_connection(&mut self, name: &str) {
         let Some(connection) = self.presence.remove(&self.users, name) else { return };
         let left = |statuses: &mut StatusCounts| {
             statuses.remove(connection.status);

@@ -1,46 +1,46 @@
-//! Why a command was refused: one enum, one table.
+//! Why a command fails.
 //!
-//! The text is what Redis sends: first word the code, second its argument, ASCII, and never a
-//! byte that came from the user.
+//! The text is what Redis sends: the first word is the code, the second its argument. It is ASCII
+//! and never holds a byte that came from the user.
 
 use std::fmt;
 
 use chat_protocol::error_code::{ErrorCode, Invalid};
 
-/// A refusal. The command has changed nothing.
+/// The error of a command, which has changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandError {
-    /// Syntax: the caller has to read the command's documentation.
+    /// The arguments do not match the command's syntax.
     Syntax(&'static str),
-    /// A value is not what it must be: `INVALID <what>`.
+    /// A value is not valid: `INVALID <what>`.
     Invalid {
         /// Which value.
         what: &'static str,
-        /// What it must be.
+        /// What is valid.
         hint: &'static str,
     },
-    /// There is no such room; join, send or set to make it.
+    /// The room does not exist. Joining, sending or setting creates one.
     NoRoom,
-    /// There is no such message, or no longer.
+    /// The message does not exist, or no longer.
     NoMessage,
-    /// Members only; ask to be added.
+    /// The command is for members.
     NotMember,
-    /// Somebody else may do this: `DENIED <what is needed>`.
+    /// The actor lacks a right: `DENIED <what is needed>`.
     Denied(&'static str),
-    /// Kept out: `BANNED <until_ms>`, 0 for ever.
+    /// The user is banned: `BANNED <until_ms>`, 0 for ever.
     Banned(u64),
-    /// May read but not write: `MUTED <until_ms>`, 0 for ever.
+    /// The user may not write: `MUTED <until_ms>`, 0 for ever.
     Muted(u64),
-    /// Too much for now: `RATELIMIT <retry_ms>`.
+    /// The rate limit is reached: `RATELIMIT <retry_ms>`.
     RateLimit(u64),
-    /// Too long: `TOOBIG <max_bytes>`.
+    /// The value is too long: `TOOBIG <max_bytes>`.
     TooBig(u64),
-    /// The room takes no messages for now.
+    /// The room is frozen: only moderators may write.
     Frozen,
 }
 
 impl CommandError {
-    /// Words that are too few, too many or none of the command's.
+    /// An argument is missing, unknown or one too many.
     pub const SYNTAX: CommandError = CommandError::Syntax("syntax error");
 
     /// An [`CommandError::Invalid`].
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_refusal_begins_with_its_code() {
+    fn every_error_begins_with_its_code() {
         let all = [
             CommandError::Syntax("syntax error"),
             CommandError::invalid("text", "UTF-8"),

@@ -1,5 +1,5 @@
-//! Carrying out a decision: records are applied one by one, and what the world must know of it is
-//! gathered as bytes: what to replicate and what to publish.
+//! Executes a decision: applies its records one by one, and collects the bytes to replicate and the
+//! events to publish.
 
 use crate::codec::event;
 use crate::codec::event_buffer::EventBuffer;
@@ -9,34 +9,35 @@ use crate::decide::decision::Step;
 use crate::state::presence::presence_table::Published;
 use crate::state::room::{Now, Room};
 
-/// Whether somebody follows a room by its records: a replica, an append-only file.
+/// Whether records are written for replicas and the append-only file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Replication {
-    /// There may be one.
+    /// There may be a replica or an append-only file.
     #[default]
     On,
-    /// There is none.
+    /// There is neither, so no records are written.
     Off,
 }
 
-/// What a carried out decision leaves to do. Meant to be used again and again.
+/// What remains to be done after a decision was executed. One value is reused for all commands, to
+/// keep its memory.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// Records for replicas and the append-only file.
     pub durable: Vec<u8>,
-    /// Records of presence, for replicas only. They follow the durable ones.
+    /// Records of presence, for replicas only. They are sent after the durable ones.
     pub presence: Vec<u8>,
     /// EventBuffer to publish, in order.
     pub events: EventBuffer,
-    /// Whether anybody keeps a copy of the room that is to follow.
+    /// Whether records are written.
     replication: Replication,
     changed: bool,
-    /// Whether a reader could see the difference: a beat alone shows nowhere.
+    /// Whether a reader can see the change. A beat alone is not visible.
     pub visible: bool,
 }
 
 impl Outcome {
-    /// Forgets everything, keeping the memory. Records are written down if there are replication.
+    /// Empties everything, keeping the memory.
     pub fn begin(&mut self, replication: Replication) {
         self.replication = replication;
         self.changed = false;
@@ -46,7 +47,7 @@ impl Outcome {
         self.visible = false;
     }
 
-    /// Whether the records are written down.
+    /// Whether records are written.
     pub fn replication(&self) -> Replication {
         self.replication
     }
@@ -58,14 +59,14 @@ impl Outcome {
 }
 
 impl Room {
-    /// Carries out the steps of a decision on the room called `name` at `now`, adding to `effects`.
+    /// Executes the steps of a decision on the room `name` at `now`, adding to `outcome`.
     pub fn execute(&mut self, name: &str, now: Now, steps: &[Step<'_>], outcome: &mut Outcome) {
         for step in steps {
             match step {
                 Step::Record(record) => self.execute_record(name, now, record, outcome),
                 Step::Event(event) => {
                     outcome.events.push(|out| ephemeral(out, name, self, now.ms, event));
-                    self.note(event, now);
+                    self.note_published(event, now);
                 }
                 Step::ConsumeRate(user, rate) => {
                     self.rate_limits.count(user, *rate, now.monotonic_ms)
@@ -75,8 +76,8 @@ impl Room {
         }
     }
 
-    /// Remembers what the channel has been told of how many are here.
-    fn note(&mut self, event: &Ephemeral<'_>, now: Now) {
+    /// Notes the number of users online that an event published.
+    fn note_published(&mut self, event: &Ephemeral<'_>, now: Now) {
         let users = self.online();
         match event {
             Ephemeral::Occupancy => {

@@ -1,7 +1,7 @@
-//! A cursor over the words of a command: bytes in, typed values out.
+//! A cursor over the arguments of a command: bytes in, typed values out.
 //!
-//! Option names are read in any case; an unknown or repeated one, or one without its value, is a
-//! syntax error.
+//! The names of options are read in any case. An unknown or repeated option, or one without its
+//! value, is a syntax error. One argument is called a word here.
 
 use std::marker::PhantomData;
 
@@ -12,11 +12,11 @@ use chat_protocol::names::{self, Actor};
 use crate::arguments::keyword::Keyword;
 use crate::command_error::CommandError;
 
-/// The words of a command, as their holder keeps them. They outlive the holder.
+/// The arguments of a command. The bytes live longer than this value.
 pub trait Words<'c>: Copy {
     /// The bytes of word `at`.
     fn get(self, at: usize) -> Option<&'c [u8]>;
-    /// How many there are.
+    /// How many words there are.
     fn count(self) -> usize;
 }
 
@@ -30,7 +30,7 @@ impl<'c> Words<'c> for &[&'c [u8]] {
     }
 }
 
-/// The words not yet read.
+/// The arguments that are not read yet.
 #[derive(Clone, Debug)]
 pub struct Args<'c, W> {
     words: W,
@@ -39,7 +39,7 @@ pub struct Args<'c, W> {
 }
 
 impl<'c, W: Words<'c>> Args<'c, W> {
-    /// The words from number `from` on; the command's name is word 0.
+    /// The arguments from word `from` on; the command's name is word 0.
     pub fn after(words: impl Into<W>, from: usize) -> Self {
         Args { words: words.into(), at: from, lifetime: PhantomData }
     }
@@ -51,14 +51,14 @@ impl<'c, W: Words<'c>> Args<'c, W> {
         Ok(word)
     }
 
-    /// The next word in upper case, for comparing; `None` at the end.
+    /// The next word in upper case, to be compared; `None` at the end.
     pub fn option(&mut self) -> Option<Keyword> {
         let word = self.words.get(self.at)?;
         self.at += 1;
         Some(Keyword::of(word))
     }
 
-    /// Whether the next word is one of these options, given in upper case.
+    /// Whether the next word is one of these options, which are in upper case.
     pub fn next_is(&self, options: &[&[u8]]) -> bool {
         let next = self.words.get(self.at);
         next.is_some_and(|word| options.iter().any(|option| word.eq_ignore_ascii_case(option)))
@@ -69,7 +69,7 @@ impl<'c, W: Words<'c>> Args<'c, W> {
         self.words.count().saturating_sub(self.at)
     }
 
-    /// All words that are left, which are names of many things. Errors: `INVALID count`.
+    /// All remaining words of a command that takes a list. Errors: `INVALID count`.
     pub fn many(self) -> Result<impl ExactSizeIterator<Item = &'c [u8]>, CommandError> {
         let (words, from, count) = (self.words, self.at, self.left());
         if count > WORDS_MAX {
@@ -94,7 +94,8 @@ impl<'c, W: Words<'c>> Args<'c, W> {
         Ok(names::user(self.word()?)?)
     }
 
-    /// The next word as a user whose name may be from before. Errors: `INVALID user`.
+    /// The next word as the name of a known user, which may break the rules for new names. Errors:
+    /// `INVALID user`.
     pub fn stored_user(&mut self) -> Result<&'c str, CommandError> {
         Ok(names::stored_user(self.word()?)?)
     }
@@ -105,7 +106,7 @@ impl<'c, W: Words<'c>> Args<'c, W> {
     }
 }
 
-/// Keeps the value of an option that may be given once. Errors: syntax.
+/// Stores the value of an option that may occur once. Errors: syntax.
 pub fn once<T>(place: &mut Option<T>, value: T) -> Result<(), CommandError> {
     match place.replace(value) {
         None => Ok(()),
@@ -125,7 +126,7 @@ pub struct Paging<'c> {
 }
 
 impl<'c> Paging<'c> {
-    /// Reads one option. False: it is none of these.
+    /// Reads one option. False: it is not a paging option.
     pub fn take(
         &mut self,
         option: &[u8],
@@ -140,7 +141,7 @@ impl<'c> Paging<'c> {
         Ok(true)
     }
 
-    /// Reads nothing but these. Errors: syntax.
+    /// Reads all remaining arguments, which must be paging options. Errors: syntax.
     pub fn read(mut args: Args<'c, impl Words<'c>>) -> Result<Self, CommandError> {
         let mut paging = Paging::default();
         while let Some(option) = args.option() {

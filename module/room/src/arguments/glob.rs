@@ -1,30 +1,30 @@
-//! Glob patterns as Redis knows them: `*`, `?`, `[a-z]`, `[^a]`, and `\` before a literal.
+//! Glob patterns as Redis has them: `*`, `?`, `[a-z]`, `[^a]`, and `\` before a literal.
 //!
-//! A pattern is compiled once per call and then run over many names. It runs as an automaton whose
-//! states are bits: each byte of a name takes one step over [`WORDS`] words, whatever the pattern
-//! holds, so stars and long classes cost nothing more. Redis does not lend its own matcher to
-//! modules, and its own goes back at each star.
+//! A pattern is compiled once per call and then matched against many names. It runs as an automaton
+//! whose states are bits: each byte of a name costs one step over [`WORDS`] words, however many
+//! stars and long classes the pattern has. Redis does not export its matcher to modules, and that
+//! one backtracks at each star.
 
 use chat_protocol::limits::PATTERN_MAX;
 
 use crate::command_error::CommandError;
 
-/// Words of a set of states: one state more than the pattern has elements.
+/// Machine words of a set of states. There is one state more than elements.
 const WORDS: usize = PATTERN_MAX / 64 + 1;
 
-/// A set of states. State `n`: the first `n` elements have matched, stars left out.
+/// A set of states. State `n`: the first `n` elements, without stars, have matched.
 type States = [u64; WORDS];
 
 /// A compiled pattern.
 #[derive(Clone, Debug)]
 pub struct Pattern {
-    /// For each byte the states in which the next element takes it.
+    /// For each byte, the states whose next element matches it.
     takes: Box<[States; 256]>,
-    /// The states in which the next element takes any byte.
+    /// The states whose next element matches any byte.
     takes_any: States,
-    /// The states that stay whatever the byte: a star comes next.
+    /// The states that stay set for any byte, because a star comes next.
     stays: States,
-    /// How many elements, which is also the state in which the whole pattern has matched.
+    /// The number of elements. It is also the state in which the whole pattern has matched.
     elements: usize,
 }
 
@@ -36,12 +36,12 @@ enum Element<'p> {
     Any,
     /// This byte.
     Literal(u8),
-    /// One byte of the class written so, or one outside of it.
+    /// One byte of a class, or outside of a negated one, in its written form.
     Class(&'p [u8]),
 }
 
 impl Pattern {
-    /// Reads a pattern of at most [`PATTERN_MAX`] bytes. Errors: `INVALID match`.
+    /// Compiles a pattern of at most [`PATTERN_MAX`] bytes. Errors: `INVALID match`.
     pub fn parse(bytes: &[u8]) -> Result<Pattern, CommandError> {
         if bytes.len() > PATTERN_MAX {
             return Err(CommandError::invalid("match", "a pattern of at most 200 bytes"));
@@ -77,7 +77,7 @@ impl Pattern {
         }
     }
 
-    /// Whether the whole of `text` matches. Compares bytes; one step per byte of the text.
+    /// Whether the whole `text` matches. Complexity: one step per byte of the text.
     pub fn matches(&self, text: &[u8]) -> bool {
         self.run(text).0
     }
@@ -117,7 +117,7 @@ fn set(states: &mut States, state: usize) {
     }
 }
 
-/// Takes the first element off a pattern.
+/// Splits the first element off a pattern.
 fn take_element<'p>(pattern: &mut &'p [u8]) -> Option<Element<'p>> {
     let (element, rest) = match *pattern {
         [] => return None,
@@ -134,8 +134,8 @@ fn take_element<'p>(pattern: &mut &'p [u8]) -> Option<Element<'p>> {
     Some(element)
 }
 
-/// How many bytes of a pattern belong to the class that has been opened. One that is not closed ends
-/// with the pattern.
+/// How many bytes of `pattern` belong to the class that was opened before. A class that is not
+/// closed ends with the pattern.
 fn class_length(pattern: &[u8]) -> usize {
     let mut rest = pattern.strip_prefix(b"^").unwrap_or(pattern);
     while let Some((_, _, after)) = class_item(rest) {

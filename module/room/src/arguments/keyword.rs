@@ -1,8 +1,8 @@
-//! A keyword: a word of a command that is compared without regard to case.
+//! A keyword: an argument that is compared in any case.
 //!
-//! A word may have any length; a keyword has at most 16 bytes, so nothing long is copied.
+//! Keywords have at most 16 bytes, so a longer argument is never copied.
 
-/// A word in one case. One longer than any keyword is empty, which equals none.
+/// A word in one case. A word that is too long becomes empty, which equals no keyword.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Keyword {
     bytes: [u8; 16],
@@ -10,12 +10,12 @@ pub struct Keyword {
 }
 
 impl Keyword {
-    /// The word in upper case, as options are written.
+    /// The word in upper case, like the names of options.
     pub fn of(word: &[u8]) -> Keyword {
         Keyword::in_case(word, <[u8]>::make_ascii_uppercase)
     }
 
-    /// The word in lower case, as settings are written.
+    /// The word in lower case, like the names of settings.
     pub fn lower(word: &[u8]) -> Keyword {
         Keyword::in_case(word, <[u8]>::make_ascii_lowercase)
     }

@@ -1,7 +1,7 @@
 //! Short texts for people, parsed once: topics, reasons, statuses, display names.
 //!
-//! A text may hold any character but controls, as long as it shows something where it must. Names are
-//! stricter: see `chat_protocol::names`.
+//! A text may hold any character but controls, as long as it shows something where it must. Names
+//! are stricter: see `chat_protocol::names`.
 
 use chat_protocol::limits::PROFILE_NAME_MAX;
 use chat_protocol::visibility::{is_bidi_control, shows};

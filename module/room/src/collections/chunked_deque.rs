@@ -1,7 +1,7 @@
 //! A queue in chunks: it grows and shrinks at its ends without moving more than one chunk.
 //!
-//! A `VecDeque` that doubles moves everything in it: tens of megabytes in one command. A queue of few
-//! entries is one `VecDeque`, and costs what that does.
+//! A `VecDeque` that doubles moves all entries: tens of megabytes in one command. A queue of few
+//! entries is one `VecDeque` and costs the same as that.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ const CHUNK: usize = 1024;
 pub(crate) struct ChunkedDeque<T> {
     /// The oldest entries; empty only if there are no others.
     front: VecDeque<T>,
-    /// The others: full chunks, then one that has at least one entry.
+    /// The other entries: full chunks, then one with at least one entry.
     #[allow(clippy::box_collection, reason = "most rooms have none, and there are many rooms")]
     rest: Option<Box<VecDeque<Vec<T>>>>,
 }
@@ -118,7 +118,7 @@ impl<T> ChunkedDeque<T> {
         self.front.range(in_front..).chain(rest).inspect(|_| work::visit(1))
     }
 
-    /// The same, to be changed.
+    /// [`ChunkedDeque::iter_from`] with mutable entries.
     pub(crate) fn iter_mut_from(&mut self, from: usize) -> impl Iterator<Item = &mut T> {
         let in_front = from.min(self.front.len());
         let (chunk, mut skipped) = place_in_rest(from - in_front);
@@ -132,7 +132,7 @@ impl<T> ChunkedDeque<T> {
         self.front.range_mut(in_front..).chain(rest).inspect(|_| work::visit(1))
     }
 
-    /// How many entries there are at the front for which `before` holds; it holds for no later one.
+    /// How many entries at the front satisfy `before`; no later entry may satisfy it.
     pub(crate) fn partition_point(&self, mut before: impl FnMut(&T) -> bool) -> usize {
         let at = self.front.partition_point(&mut before);
         let Some(rest) = self.rest.as_ref().filter(|_| at == self.front.len()) else { return at };
@@ -152,7 +152,7 @@ impl<T> ChunkedDeque<T> {
     }
 }
 
-/// Where an entry of the rest is: its chunk, and its place there.
+/// The chunk of an entry of the rest, and its index there.
 fn place_in_rest(at: usize) -> (usize, usize) {
     (at / CHUNK, at % CHUNK)
 }
@@ -165,7 +165,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_queue(
+        fn it_behaves_like_a_queue(
             steps in proptest::collection::vec((0..3_usize, 1..3_000_usize), 1..12),
             asked in proptest::collection::vec(0..9_000_usize, 8),
         ) {
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn little_is_held_in_reserve_and_nothing_in_an_empty_one() {
+    fn little_is_reserved_and_nothing_by_an_empty_queue() {
         let mut queue: ChunkedDeque<u64> = ChunkedDeque::default();
         assert_eq!(queue.memory(), 0);
         for len in 1..=100_000 {

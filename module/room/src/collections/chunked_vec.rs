@@ -1,79 +1,81 @@
-//! A list in blocks: a million entries grow without being moved all at once, and little is held in
-//! reserve. A number names an entry until one before the end is taken out.
+//! A vector in chunks: it grows without moving all entries at once, and reserves little. An index
+//! stays valid until an earlier entry is removed.
+//!
+//! Written by hand because of these promises about memory and about the longest step.
 
 use crate::bytes::allocation::allocated;
 use crate::collections::relocator::Relocator;
 use crate::collections::work;
 
-/// Entries kept together.
-const BLOCK: usize = 512;
-/// Up to so many entries a list doubles, as most rooms are small; from then on it grows by an eighth.
+/// Entries of a chunk.
+const CHUNK: usize = 512;
+/// Up to this many entries a vector doubles, as most rooms are small; then it grows by an eighth.
 const FEW: usize = 4;
 
-/// Entries by number.
+/// Entries by index.
 #[derive(Clone, Debug)]
 pub(crate) struct ChunkedVec<T> {
-    /// All full but the last. That one may be empty, so that who comes and goes at its edge costs
-    /// no allocation each time.
-    blocks: Vec<Vec<T>>,
+    /// All chunks are full except the last one. It may be empty, so push/pop at a chunk boundary
+    /// does not reallocate.
+    chunks: Vec<Vec<T>>,
 }
 
 impl<T> Default for ChunkedVec<T> {
     fn default() -> ChunkedVec<T> {
-        ChunkedVec { blocks: Vec::new() }
+        ChunkedVec { chunks: Vec::new() }
     }
 }
 
 impl<T> ChunkedVec<T> {
     pub(crate) fn len(&self) -> usize {
-        let full = self.blocks.len().saturating_sub(1);
-        full * BLOCK + self.blocks.last().map_or(0, Vec::len)
+        let full = self.chunks.len().saturating_sub(1);
+        full * CHUNK + self.chunks.last().map_or(0, Vec::len)
     }
 
     pub(crate) fn get(&self, at: u32) -> Option<&T> {
-        self.blocks.get(at as usize / BLOCK)?.get(at as usize % BLOCK)
+        self.chunks.get(at as usize / CHUNK)?.get(at as usize % CHUNK)
     }
 
     pub(crate) fn get_mut(&mut self, at: u32) -> Option<&mut T> {
-        self.blocks.get_mut(at as usize / BLOCK)?.get_mut(at as usize % BLOCK)
+        self.chunks.get_mut(at as usize / CHUNK)?.get_mut(at as usize % CHUNK)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.blocks.iter().flatten().inspect(|_| work::visit(1))
+        self.chunks.iter().flatten().inspect(|_| work::visit(1))
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.blocks.iter_mut().flatten().inspect(|_| work::visit(1))
+        self.chunks.iter_mut().flatten().inspect(|_| work::visit(1))
     }
 
-    /// How many blocks.
-    pub(crate) fn blocks(&self) -> usize {
-        self.blocks.len()
+    /// How many chunks there are.
+    pub(crate) fn chunks(&self) -> usize {
+        self.chunks.len()
     }
 
-    /// The list that block number `at` is.
-    pub(crate) fn block_mut(&mut self, at: usize) -> Option<&mut Vec<T>> {
-        self.blocks.get_mut(at)
+    /// Chunk number `at`.
+    pub(crate) fn chunk_mut(&mut self, at: usize) -> Option<&mut Vec<T>> {
+        self.chunks.get_mut(at)
     }
 
-    /// Adds an entry; answers its number.
+    /// Adds an entry; returns its index.
     pub(crate) fn push(&mut self, entry: T) -> u32 {
         let number = self.len();
-        if self.blocks.len() == number / BLOCK {
-            self.blocks.reserve_exact(usize::from(number == 0));
-            self.blocks.push(Vec::new());
+        if self.chunks.len() == number / CHUNK {
+            self.chunks.reserve_exact(usize::from(number == 0));
+            self.chunks.push(Vec::new());
         }
-        if let Some(block) = self.blocks.get_mut(number / BLOCK) {
-            if block.len() == block.capacity() {
-                let wanted = block.len() + number.clamp(1, FEW).max(number / 8);
-                block.reserve_exact(fitting::<T>(wanted).min(BLOCK) - block.len());
+        if let Some(chunk) = self.chunks.get_mut(number / CHUNK) {
+            if chunk.len() == chunk.capacity() {
+                let wanted = chunk.len() + number.clamp(1, FEW).max(number / 8);
+                chunk.reserve_exact(fitting::<T>(wanted).min(CHUNK) - chunk.len());
             }
-            block.push(entry);
+            chunk.push(entry);
         }
         number as u32
     }
 
-    /// Takes an entry out. The last one gets its number.
+    /// Removes an entry. The last one gets its index.
     pub(crate) fn swap_remove(&mut self, at: u32) -> Option<T> {
         let place = self.get(at).map(|_| at)?;
         let last = self.pop()?;
@@ -85,20 +87,21 @@ impl<T> ChunkedVec<T> {
 
     /// Bytes it takes on the heap.
     pub(crate) fn memory(&self) -> usize {
-        let block = |block: &Vec<T>| allocated(block.capacity() * size_of::<T>());
-        let blocks: usize = self.blocks.iter().map(block).sum();
-        blocks + allocated(self.blocks.capacity() * size_of::<Vec<T>>())
+        let chunk = |chunk: &Vec<T>| allocated(chunk.capacity() * size_of::<T>());
+        let chunks: usize = self.chunks.iter().map(chunk).sum();
+        chunks + allocated(self.chunks.capacity() * size_of::<Vec<T>>())
     }
 
-    /// Takes out the last entry.
+    /// Removes the last entry.
     pub(crate) fn pop(&mut self) -> Option<T> {
-        let at = self.len().checked_sub(1)? / BLOCK;
-        // An empty block behind one that is not full would be counted as if it were.
-        self.blocks.truncate(at + 1);
-        let block = self.blocks.get_mut(at)?;
-        let last = block.pop();
-        if at == 0 && block.is_empty() && block.capacity() > FEW {
-            self.blocks.clear();
+        let at = self.len().checked_sub(1)? / CHUNK;
+        // `len` counts every chunk before the last one as full, so an empty last chunk is dropped
+        // first.
+        self.chunks.truncate(at + 1);
+        let chunk = self.chunks.get_mut(at)?;
+        let last = chunk.pop();
+        if at == 0 && chunk.is_empty() && chunk.capacity() > FEW {
+            self.chunks.clear();
         }
         last
     }
@@ -107,14 +110,14 @@ impl<T> ChunkedVec<T> {
 impl<T> ChunkedVec<T> {
     /// Shows chunk number `at` to the relocator.
     pub(crate) fn relocate(&mut self, at: usize, relocator: &mut impl Relocator) {
-        if let Some(block) = self.block_mut(at) {
-            relocator.list(block);
+        if let Some(chunk) = self.chunk_mut(at) {
+            relocator.list(chunk);
         }
     }
 }
 
-/// How many entries there is room for where `count` are asked for: allocators give four, five, six
-/// or seven times a power of two.
+/// How many entries fit into the allocation for `count` entries: allocators round sizes up to four,
+/// five, six or seven times a power of two.
 fn fitting<T>(count: usize) -> usize {
     let bytes = count * size_of::<T>().max(1);
     let step = (bytes.next_power_of_two() / 8).max(16);
@@ -126,9 +129,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_keep_their_numbers_until_one_before_is_taken_out() {
+    fn indexes_are_valid_until_an_earlier_entry_is_removed() {
         let (mut list, mut model): (ChunkedVec<u64>, Vec<u64>) = Default::default();
-        // Up, down to nothing and up again, in steps back and forth over every edge.
+        // Grows, shrinks to nothing and grows again, back and forth over every chunk boundary.
         let ups = (0..6).flat_map(|turn| (0..1500).map(move |at| (turn, at)));
         for (turn, at) in ups {
             if (turn + at % 3) % 2 == 0 || at % 5 == turn {
@@ -141,24 +144,24 @@ mod tests {
             }
             assert_eq!(list.len(), model.len());
         }
-        assert!(list.iter().eq(&model) && model.len() > BLOCK);
+        assert!(list.iter().eq(&model) && model.len() > CHUNK);
         assert_eq!((list.get(3), list.get(model.len() as u32)), (model.get(3), None));
         while let Some(last) = model.pop() {
             assert_eq!(list.swap_remove(model.len() as u32), Some(last));
             assert!(list.iter().eq(&model));
         }
-        assert!(list.blocks.is_empty() && list.swap_remove(0).is_none());
-        assert_eq!((list.push(7), list.swap_remove(0), list.blocks.len()), (0, Some(7), 1));
+        assert!(list.chunks.is_empty() && list.swap_remove(0).is_none());
+        assert_eq!((list.push(7), list.swap_remove(0), list.chunks.len()), (0, Some(7), 1));
     }
 
     #[test]
-    fn little_is_held_in_reserve() {
+    fn little_is_reserved() {
         let mut list: ChunkedVec<[u8; 56]> = ChunkedVec::default();
         for len in 1..=2000 {
             list.push([0; 56]);
-            let places: usize = list.blocks.iter().map(Vec::capacity).sum();
+            let places: usize = list.chunks.iter().map(Vec::capacity).sum();
             assert!(places >= len && places <= len + (len / 3).max(FEW), "{places} for {len}");
-            assert!(list.blocks.iter().all(|block| block.capacity() <= BLOCK));
+            assert!(list.chunks.iter().all(|chunk| chunk.capacity() <= CHUNK));
         }
     }
 }

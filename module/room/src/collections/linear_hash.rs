@@ -1,22 +1,23 @@
 //! A hash table that grows in pieces: no insertion moves more than a bounded number of entries.
 //!
-//! A table that doubles moves all its entries in one command: at a million, 100 ms. This one uses
-//! linear hashing (W. Litwin, 1980). It is a list of small hash tables, its segments. Whenever the
-//! average segment is full, one more is added at the end, and one other segment, the next in turn,
-//! gives it about half of its entries. Bits of the hash choose the segment, so there is no directory
-//! to keep. When the segments are nearly empty, the last one is merged back into the one it was
+//! A table that doubles moves all entries in one command: 100 ms at a million entries. This one
+//! uses linear hashing (W. Litwin, 1980). It is a list of small hash tables, its segments. When the
+//! average segment is full, one segment is added at the end, and another one, the next in turn,
+//! gives it about half of its entries. Bits of the hash choose the segment, so no directory is
+//! needed. When the segments are nearly empty, the last one is merged back into the one it was
 //! split from.
 //!
-//! A table of few entries is one segment, kept in place, and costs what a plain hash table does.
+//! A table of few entries is one segment, stored in place, and costs the same as a plain hash
+//! table.
 
 use hashbrown::HashTable;
 
 use crate::bytes::allocation::allocated;
 
-/// Entries of an average segment when one more is added. Segments that were not split lately hold
-/// twice as many.
+/// Entries of the average segment at which a segment is added. Segments that were not split lately
+/// hold twice as many.
 const FULL: usize = 800;
-/// Entries of an average segment below which the last one is merged into another.
+/// Entries of the average segment below which the last segment is merged into another.
 const SPARSE: usize = FULL / 4;
 
 /// Entries found by hash. The caller supplies the hashes and compares the entries.
@@ -45,7 +46,7 @@ impl<T> Default for LinearHashTable<T> {
 }
 
 impl<T> LinearHashTable<T> {
-    /// How many entries.
+    /// How many entries there are.
     pub fn len(&self) -> usize {
         match &self.0 {
             Form::Single(table) => table.len(),
@@ -80,8 +81,8 @@ impl<T> LinearHashTable<T> {
         table.find_mut(hash, same)
     }
 
-    /// Adds an entry, without looking for an equal one. `hash_of` is asked for the hashes of the
-    /// entries that move.
+    /// Adds an entry without looking for an equal one. `hash_of` returns the hashes of entries that
+    /// move.
     #[inline]
     pub fn insert(&mut self, hash: u64, entry: T, hash_of: impl Fn(&T) -> u64) {
         match &mut self.0 {
@@ -99,7 +100,7 @@ impl<T> LinearHashTable<T> {
         }
     }
 
-    /// Takes out the entry of this hash for which `same` holds.
+    /// Removes the entry of this hash for which `same` holds.
     #[inline]
     pub fn remove(
         &mut self,
@@ -139,14 +140,15 @@ impl<T> LinearHashTable<T> {
     }
 }
 
-/// The part of a hash that chooses a segment: not the lowest bits and not the seven highest, by
-/// which the segments themselves find entries.
+/// The part of a hash that chooses a segment. It leaves out the lowest bits and the seven highest
+/// ones, which the segments use.
 #[inline]
 fn choice(hash: u64) -> usize {
     (hash >> 32) as usize & 0x01ff_ffff
 }
 
-/// The highest bit of the number of a segment, which tells it from the one it was split from.
+/// The highest bit of the number of a segment. Without it, it is the number of the segment it was
+/// split from.
 fn highest_bit(number: usize) -> usize {
     1 << number.max(1).ilog2()
 }
@@ -156,7 +158,7 @@ impl<T> Split<T> {
     #[inline]
     fn place(&self, hash: u64) -> usize {
         let place = choice(hash) & self.mask;
-        // Not split yet in this round.
+        // This segment was not split yet in this round.
         if place >= self.segments.len() { place & (self.mask >> 1) } else { place }
     }
 
@@ -172,7 +174,7 @@ impl<T> Split<T> {
         }
     }
 
-    /// Adds a segment, and moves to it what belongs there.
+    /// Adds a segment and moves the entries that belong there.
     #[cold]
     #[inline(never)]
     fn add_segment(&mut self, hash_of: impl Fn(&T) -> u64) {
@@ -180,7 +182,7 @@ impl<T> Split<T> {
         let bit = highest_bit(number);
         let mut added = HashTable::new();
         if let Some(from) = self.segments.get_mut(number - bit) {
-            // Both are made anew, each of the size it needs.
+            // Both are allocated anew, each at the size it needs.
             let all = std::mem::take(from).into_iter();
             let all: Vec<(u64, T)> = all.map(|entry| (hash_of(&entry), entry)).collect();
             let moves = |hash: u64| choice(hash) & bit > 0;

@@ -1,5 +1,5 @@
-//! Containers that never move more than a bounded part of themselves, and the counting of work and
-//! memory that all of them share.
+//! Containers that never move more than a bounded part of themselves in one step, and the counter
+//! of work that they share.
 
 pub(crate) mod chunked_deque;
 pub(crate) mod chunked_vec;

@@ -1,13 +1,14 @@
-//! What moves allocations, for defragmentation: the shell implements it with Redis's allocator.
+//! What may move allocations, for active defragmentation. The module implements it with Redis's
+//! allocator.
 
-/// Who moves allocations.
+/// Moves allocations.
 pub trait Relocator {
-    /// Perhaps moves the entries of a list.
+    /// May move the entries of a list.
     fn list<T>(&mut self, list: &mut Vec<T>);
-    /// Perhaps moves a text.
+    /// May move a text.
     fn text(&mut self, text: &mut Box<str>);
-    /// Perhaps moves a value.
+    /// May move a value.
     fn value<T>(&mut self, value: &mut Box<T>);
-    /// Whether there is no time for more now.
+    /// Whether the time for this call is used up.
     fn must_stop(&mut self) -> bool;
 }

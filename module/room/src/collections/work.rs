@@ -1,14 +1,14 @@
-//! Work is counted: how many elements of rooms and indexes were visited since the start.
+//! Counts work: how many elements of rooms and indexes were visited since the start.
 //!
-//! What iterates over messages, events, members, connections and the like counts here, so that a test
-//! can show that no command does more than its bound. It costs three instructions per element that is
-//! visited, and nothing where a single one is looked up.
+//! Iterators over messages, events, members, connections and the like count here, so that a test
+//! can show that no command visits more than its bound. It costs three instructions per visited
+//! element, and nothing for a single look-up.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 static VISITED: AtomicU64 = AtomicU64::new(0);
 
-/// Counts so many elements. Commands run one after another, so nothing is lost.
+/// Counts visited elements. Commands run one after another, so a plain store loses nothing.
 #[inline]
 pub fn visit(elements: usize) {
     VISITED.store(VISITED.load(Relaxed).wrapping_add(elements as u64), Relaxed);

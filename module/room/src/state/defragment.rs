@@ -21,9 +21,9 @@ impl Room {
     pub fn relocate(&mut self, from: u64, relocator: &mut impl Relocator) -> Option<u64> {
         let parts = [
             self.messages.runs(),
-            self.users.entries.blocks(),
-            self.presence.connections.blocks(),
-            self.presence.present.blocks(),
+            self.users.entries.chunks(),
+            self.presence.connections.chunks(),
+            self.presence.present.chunks(),
             self.journal.entry_count().div_ceil(FEW),
             self.nonces.len().div_ceil(FEW),
         ];
@@ -52,7 +52,7 @@ impl Room {
             0 => self.messages.relocate(at, relocator),
             1 => {
                 self.users.entries.relocate(at, relocator);
-                let entries = self.users.entries.block_mut(at).into_iter().flatten();
+                let entries = self.users.entries.chunk_mut(at).into_iter().flatten();
                 entries.for_each(|entry| relocator.text(&mut entry.name));
             }
             2 => self.presence.connections.relocate(at, relocator),

@@ -32,7 +32,8 @@ pub(crate) enum Rooms {
 
 macro_rules! settings {
     ($($(#[$doc:meta])*
-        $tag:literal $variant:ident $field:ident: $kind:ident = $rule:expr, $role:ident, $rooms:ident;
+        $tag:literal $variant:ident $field:ident: $kind:ident
+            = $rule:expr, $role:ident, $rooms:ident;
     )*) => {
         /// One changed setting.
         #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,31 +150,31 @@ macro_rules! settings {
 // new rows go last.
 settings! {
     /// Who reads and joins.
-    0  Access      access: Choice      = (),                                       Owner,     Ordinary;
-    1  Topic       topic: Text         = visible_line(TOPIC_MAX),                  Moderator, All;
-    2  Description description: Text   = line(DESCRIPTION_MAX),                    Moderator, All;
+    0  Access      access: Choice       = (), Owner, Ordinary;
+    1  Topic       topic: Text          = visible_line(TOPIC_MAX), Moderator, All;
+    2  Description description: Text    = line(DESCRIPTION_MAX), Moderator, All;
     /// Bytes of a message's text.
-    3  MaxText     max_text: Number    = limit(MAX_TEXT.min, MAX_TEXT.max),        Owner,     All;
+    3  MaxText     max_text: Number     = limit(MAX_TEXT.min, MAX_TEXT.max), Owner, All;
     /// Messages kept.
-    4  HistoryMax  history_max: Number = limit(HISTORY_MAX.min, HISTORY_MAX.max),  Owner,     All;
+    4  HistoryMax  history_max: Number  = limit(HISTORY_MAX.min, HISTORY_MAX.max), Owner, All;
     /// Milliseconds a message is kept.
-    5  HistoryTtl  history_ttl: Number = limit(1, HISTORY_TTL.max),                Owner,     All;
+    5  HistoryTtl  history_ttl: Number  = limit(1, HISTORY_TTL.max), Owner, All;
     /// Bytes that messages and events may take.
-    13 RoomBytes   room_bytes: Number  = limit(ROOM_BYTES.min, ROOM_BYTES.max),    Owner,     All;
+    13 RoomBytes   room_bytes: Number   = limit(ROOM_BYTES.min, ROOM_BYTES.max), Owner, All;
     /// Whether joins are durable events.
-    6  LogJoins    log_joins: Switch   = (),                                       Owner,     All;
+    6  LogJoins    log_joins: Switch    = (), Owner, All;
     /// Whether only owners and moderators write.
-    7  Frozen      frozen: Switch      = (),                                       Moderator, Ordinary;
+    7  Frozen      frozen: Switch       = (), Moderator, Ordinary;
     /// Milliseconds between two messages of a user.
-    8  Slow        slow: Number        = interval(SLOW_MAX),                       Moderator, Ordinary;
+    8  Slow        slow: Number         = interval(SLOW_MAX), Moderator, Ordinary;
     /// The user's name, as people see it.
-    9  Name        name: Text          = display_name(),                           Owner,     Profile;
+    9  Name        name: Text           = display_name(), Owner, Profile;
     /// The address of the user's picture.
-    10 Avatar      avatar: Text        = line(AVATAR_MAX),                         Owner,     Profile;
+    10 Avatar      avatar: Text         = line(AVATAR_MAX), Owner, Profile;
     /// A line about what the user is doing.
-    11 Status      status: Text        = line(PROFILE_STATUS_MAX),                 Owner,     Profile;
+    11 Status      status: Text         = line(PROFILE_STATUS_MAX), Owner, Profile;
     /// Tokens issued before this are refused; milliseconds since the epoch.
-    12 TokensAfter tokens_after: Number = time(TOKENS_AFTER_MIN, TOKENS_AFTER_MAX), Owner,    Personal;
+    12 TokensAfter tokens_after: Number = time(TOKENS_AFTER_MIN, TOKENS_AFTER_MAX), Owner, Personal;
 }
 
 /// The settings of a room that never changed them.
@@ -269,7 +270,7 @@ mod tests {
     use crate::bytes::varint::Reader;
 
     #[test]
-    fn settings_are_read_checked_and_told() {
+    fn settings_are_parsed_checked_and_written() {
         let table: &[(&str, &str, Result<&str, &str>)] = &[
             ("access", "members", Ok("{\"access\":\"members\"}")),
             ("ACCESS", "Open", Ok("{\"access\":\"open\"}")),
