@@ -13,14 +13,14 @@
 use chat_protocol::id::Id;
 use chat_protocol::limits::PAGE_DEFAULT;
 use chat_protocol::names::{RoomKind, RoomName};
-use chat_room::CommandError;
-use chat_room::Context;
-use chat_room::Pattern;
 use chat_room::decide::room;
+use chat_room::limits::Limits;
 use chat_room::page::count;
+use chat_room::{CommandError, Context, Pattern};
 
 use crate::args::{Args, Paging, once};
 use crate::error_reply::ErrorReply;
+use crate::index::Found;
 use crate::redis::{Arg, Call, CommandSpec, Keys};
 use crate::serving::{entry, reply_id};
 use crate::stored_room::{RoomKey, StoredRoom};
@@ -62,52 +62,70 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
         found.last().filter(|_| more).map(|last| format!("{}-{}", last.place.0, last.place.1));
 
     let limits = config::limits();
-    let mut rooms = Vec::with_capacity(found.len());
-    for found in &found {
-        let name = match RoomName::parse(&found.name) {
-            Ok(name) => name,
-            // The key was renamed to an invalid name, or has one that older rules allowed: no
-            // command takes it, and it may look like another name.
-            Err(_) if !found.name.is_empty() => continue,
-            Err(_) => RoomName::INVALID,
-        };
-        let matches = pattern.as_ref().is_none_or(|pattern| pattern.matches(&found.name));
-        if name.kind != RoomKind::Ordinary || !matches {
-            continue;
-        }
-        let key = RoomKey::open_named(call, &found.name);
-        // An entry may be stale: the key holds another room by now.
-        let same = |stored: &&StoredRoom| stored.has_number(found.place.1);
-        let stored = key.as_ref().ok().and_then(RoomKey::value).filter(same);
-        let Some(stored) = stored else {
-            index::with(|index| index.remove_stale(found));
-            continue;
-        };
-        if name == RoomName::INVALID {
-            continue;
-        }
-        let context = Context { room: &stored.room, name, now: clock::now(), limits: &limits };
-        let Ok(room) = room::answer(context, paging.reader) else { continue };
-        rooms.push((
-            found.name.clone(),
-            room.last,
-            room.members,
-            room.online,
-            room.topic.to_owned(),
-        ));
-    }
+    let row = |found| row(call, found, pattern.as_ref(), paging.reader, &limits);
+    let rows: Vec<Row> = found.iter().filter_map(row).collect();
+
     call.reply_array(2);
     call.reply_option(cursor.as_deref());
-    call.reply_array(rooms.len());
-    for (name, last, members, online, topic) in rooms {
+    call.reply_array(rows.len());
+    for row in rows {
         call.reply_array(5);
-        call.reply_bytes(&name);
-        reply_id(call, last);
-        call.reply_number(members as u64);
-        call.reply_number(online as u64);
-        call.reply_text(&topic);
+        call.reply_bytes(&row.name);
+        reply_id(call, row.last);
+        call.reply_number(row.members as u64);
+        call.reply_number(row.online as u64);
+        call.reply_text(&row.topic);
     }
     Ok(())
+}
+
+/// One room of the reply.
+struct Row {
+    name: Box<[u8]>,
+    last: Id,
+    members: usize,
+    online: usize,
+    topic: String,
+}
+
+/// The row of a room, if it is an ordinary one that matches and that `reader` may see. Removes a stale
+/// entry from the index: its name is unknown, or the key holds another room by now.
+fn row(
+    call: &Call<'_>,
+    found: &Found,
+    pattern: Option<&Pattern>,
+    reader: Option<&str>,
+    limits: &Limits,
+) -> Option<Row> {
+    let name = match RoomName::parse(&found.name) {
+        Ok(name) => name,
+        Err(_) if found.name.is_empty() => RoomName::INVALID,
+        // The key was renamed to an invalid name, or has one that older rules allowed: no command
+        // takes it, and it may look like another name.
+        Err(_) => return None,
+    };
+    let matches = pattern.is_none_or(|pattern| pattern.matches(&found.name));
+    if name.kind != RoomKind::Ordinary || !matches {
+        return None;
+    }
+    let key = RoomKey::open_named(call, &found.name).ok();
+    let same = |stored: &&StoredRoom| stored.has_number(found.place.1);
+    let Some(stored) = key.as_ref().and_then(RoomKey::value).filter(same) else {
+        index::with(|index| index.remove_stale(found));
+        return None;
+    };
+    if name == RoomName::INVALID {
+        return None;
+    }
+    let context = Context { room: &stored.room, name, now: clock::now(), limits };
+    let room = room::answer(context, reader).ok()?;
+    Some(Row {
+        name: found.name.clone(),
+        last: room.last,
+        members: room.members,
+        online: room.online,
+        topic: room.topic.to_owned(),
+    })
 }
 
 /// A cursor: last activity and number of the last room of the previous page.
