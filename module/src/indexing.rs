@@ -8,8 +8,15 @@ use crate::redis::Call;
 use crate::stored_room::{RoomKey, StoredRoom};
 use crate::{clock, config, dropped, index};
 
+/// Puts a new room into the empty key named by word 1, `name`, and adds it.
+pub(crate) fn put_into_key(call: &Call<'_>, key: &mut RoomKey, mut room: StoredRoom, name: &[u8]) {
+    dropped::publish_before_new(call, name);
+    add(&mut room, call.database(), name);
+    key.fill(call, 1, room);
+}
+
 /// Adds a new room.
-pub(crate) fn add(stored: &mut StoredRoom, database: i32, name: &[u8]) {
+fn add(stored: &mut StoredRoom, database: i32, name: &[u8]) {
     add_by(Index::add, stored, database, name);
 }
 

@@ -16,14 +16,13 @@
 use std::borrow::Cow;
 
 use chat_protocol::names::RoomName;
-use chat_room::Step;
-use chat_room::{CommandError, Downtime, Outcome, Record};
+use chat_room::{CommandError, Downtime, Outcome, Record, Step};
 
 use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, CommandSpec, Flags, Keys};
 use crate::serving::entry;
 use crate::stored_room::{RoomKey, StoredRoom};
-use crate::{clock, config, dropped, indexing, info, loading};
+use crate::{clock, config, indexing, info, loading};
 
 pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.apply",
@@ -41,8 +40,8 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     if !flags.is_replay() {
         return Err(CommandError::Syntax("CHAT.APPLY is for replication only").into());
     }
-    if let Err(refused) = apply(call, flags) {
-        info::count_refused_records(1, &refused);
+    if let Err(reason) = apply(call, flags) {
+        info::count_refused_records(1, &reason);
     }
     call.reply_ok();
     Ok(())
@@ -58,13 +57,13 @@ fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
     }
     let durable = records.iter().any(|record| !record.is_presence());
     let mut key = RoomKey::open(call, 1).map_err(|error| ErrorReply::from(error).message())?;
-    let mut fresh = StoredRoom::blank();
+    let mut created = StoredRoom::blank();
     let is_new = key.value().is_none();
     let begins = records.first().is_some_and(Record::creates_room);
     if is_new && !begins {
         return Err("there is no such room".into());
     }
-    let stored = key.value_mut().unwrap_or(&mut fresh);
+    let stored = key.value_mut().unwrap_or(&mut created);
     let mut outcome = Outcome::default();
     let now = clock::now();
     let mut out_of_place = 0;
@@ -82,9 +81,7 @@ fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
     }
     let database = call.database();
     if is_new {
-        dropped::publish_before_new(call, key_name);
-        indexing::add(&mut fresh, database, key_name);
-        key.fill(call, 1, fresh);
+        indexing::put_into_key(call, &mut key, created, key_name);
     } else {
         indexing::update(database, stored, &config::limits(), now);
     }
@@ -118,10 +115,8 @@ fn take_piece(
             stored.room = room;
             indexing::update(database, stored, &config::limits(), now);
         } else {
-            let mut fresh = StoredRoom { room, ..StoredRoom::blank() };
-            dropped::publish_before_new(call, key_name);
-            indexing::add(&mut fresh, database, key_name);
-            key.fill(call, 1, fresh);
+            let created = StoredRoom { room, ..StoredRoom::blank() };
+            indexing::put_into_key(call, &mut key, created, key_name);
         }
         call.signal_modified(&call.name(1));
     }

@@ -12,14 +12,15 @@
 
 use chat_protocol::names::RoomName;
 use chat_room::limits::Limits;
-use chat_room::{CommandError, CreationLimit, Now, Outcome, Replication, Room};
-use chat_room::{Context, Decision, EventBuffer};
+use chat_room::{
+    CommandError, Context, CreationLimit, Decision, EventBuffer, Now, Outcome, Replication, Room,
+};
 
 use super::read::room_name;
 use crate::error_reply::ErrorReply;
 use crate::redis::{Call, MainThread};
 use crate::stored_room::{RoomKey, StoredRoom};
-use crate::{clock, config, dropped, indexing, info, outgoing};
+use crate::{clock, config, indexing, info, outgoing};
 
 /// The users who have created rooms lately; `None`: `chat.create-limit` has never counted one.
 static CREATIONS: MainThread<Option<Box<CreationLimit>>> = MainThread::new(None);
@@ -77,7 +78,7 @@ pub(crate) fn change_at<'c, R, E: Into<ErrorReply>>(
         if !is_new {
             update_index(call, &decision, stored, &limits, now);
         } else if let Some(created) = created {
-            put_into_key(call, &mut key, created, name);
+            indexing::put_into_key(call, &mut key, created, name.as_str().as_bytes());
         }
         mark_changed(call, &outcome);
     }
@@ -138,14 +139,6 @@ fn update_index(
     if decision.unfinished {
         indexing::make_due(database, stored, now);
     }
-}
-
-/// Puts a new room into its key and into the index.
-fn put_into_key(call: &Call<'_>, key: &mut RoomKey, mut room: StoredRoom, name: RoomName<'_>) {
-    let name = name.as_str().as_bytes();
-    dropped::publish_before_new(call, name);
-    indexing::add(&mut room, call.database(), name);
-    key.fill(call, 1, room);
 }
 
 /// Invalidates the key for WATCH and client-side caches if a reader can see the change, and counts
