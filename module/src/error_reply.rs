@@ -1,4 +1,4 @@
-//! Why a command fails: what the core refuses, and what only the shell can see.
+//! The error replies: those of the core's rules, and those that only the shell can find.
 
 use std::borrow::Cow;
 
@@ -10,19 +10,19 @@ use crate::redis::OpenError;
 /// An error reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorReply {
-    /// The core's rules say no.
-    Refused(CommandError),
-    /// The key holds something else.
+    /// A rule of the core: see [`CommandError`] for what the caller should do.
+    Rule(CommandError),
+    /// The key holds a value of another type. The caller must use another key.
     WrongType,
-    /// `maxmemory` is reached, and this would take more.
+    /// `maxmemory` is reached, and the command would need more memory. The caller may try again.
     OutOfMemory,
-    /// A panic was caught; nothing can be said of what was done.
+    /// The command panicked. It may have changed the room or not; the caller must look.
     Defect,
 }
 
 impl From<CommandError> for ErrorReply {
     fn from(error: CommandError) -> Self {
-        ErrorReply::Refused(error)
+        ErrorReply::Rule(error)
     }
 }
 
@@ -37,18 +37,18 @@ impl From<OpenError> for ErrorReply {
 
 impl From<Invalid> for ErrorReply {
     fn from(invalid: Invalid) -> Self {
-        ErrorReply::Refused(invalid.into())
+        ErrorReply::Rule(invalid.into())
     }
 }
 
 impl ErrorReply {
     /// `ERR syntax error`.
-    pub(crate) const SYNTAX: ErrorReply = ErrorReply::Refused(CommandError::SYNTAX);
+    pub(crate) const SYNTAX: ErrorReply = ErrorReply::Rule(CommandError::SYNTAX);
 
     /// The text of the reply.
     pub(crate) fn message(&self) -> Cow<'static, str> {
         match self {
-            ErrorReply::Refused(error) => error.to_string().into(),
+            ErrorReply::Rule(error) => error.to_string().into(),
             ErrorReply::WrongType => {
                 "WRONGTYPE Operation against a key holding the wrong kind of value".into()
             }

@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use chat_protocol::error_code::ErrorCode;
-use chat_room::Record;
-use chat_room::Step;
+use chat_room::{Record, Step};
 
 use crate::error_reply::ErrorReply;
 use crate::index;
@@ -72,7 +71,7 @@ pub(crate) fn count(counter: &AtomicU64, by: u64) {
 /// Counts an error reply.
 pub(crate) fn count_error(error: &ErrorReply) {
     let counter = match error {
-        ErrorReply::Refused(error) => COUNTERS.errors.get(error.code() as usize),
+        ErrorReply::Rule(error) => COUNTERS.errors.get(error.code() as usize),
         ErrorReply::WrongType => Some(&COUNTERS.wrong_type),
         ErrorReply::OutOfMemory => Some(&COUNTERS.out_of_memory),
         ErrorReply::Defect => Some(&COUNTERS.defects),

@@ -1,8 +1,7 @@
 //! What is being loaded: whether it comes from an append-only file, and the room whose pieces are
 //! arriving from one.
 
-use chat_room::Malformed;
-use chat_room::{Loader, Room};
+use chat_room::{Loader, Malformed, Room};
 
 use crate::redis::MainThread;
 

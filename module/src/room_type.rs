@@ -5,8 +5,7 @@
 //! with a line in the log. Presence is saved in RDB files; copies, the append-only file and the
 //! digest leave it out.
 
-use chat_room::Malformed;
-use chat_room::{Downtime, Loader, Part, Record, Relocator, Room};
+use chat_room::{Downtime, Loader, Malformed, Part, Record, Relocator, Room};
 
 use crate::dropped::DroppedRoom;
 use crate::index::Index;

@@ -17,9 +17,8 @@
 //! - Complexity: O(log N), N the members.
 //! - Replicates: the end of the membership, the event.
 
-use chat_room::Creation;
-use chat_room::Role;
 use chat_room::decide::join::{self, Join};
+use chat_room::{Creation, Role};
 
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;

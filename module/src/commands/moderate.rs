@@ -12,9 +12,8 @@
 //! - Replicates: the change and the trim.
 
 use chat_protocol::limits::REASON_MAX;
-use chat_room::Role;
 use chat_room::decide::moderate::{self, Action, Moderate};
-use chat_room::texts;
+use chat_room::{Role, texts};
 
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;

@@ -22,8 +22,7 @@ use chat_protocol::limits::FIELDS_MAX;
 use chat_protocol::names::Actor;
 use chat_room::decide::room::{self, Description, Set, answer, takes_away};
 use chat_room::limits::Limits;
-use chat_room::{CommandError, Room};
-use chat_room::{Context, Creation};
+use chat_room::{CommandError, Context, Creation, Room};
 
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;

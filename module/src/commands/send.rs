@@ -13,9 +13,8 @@
 //! - Replicates: the records that create the room and the member, the message, the trim.
 
 use chat_protocol::names;
-use chat_room::CommandError;
-use chat_room::Creation;
 use chat_room::decide::send::{self, Send};
+use chat_room::{CommandError, Creation};
 
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;

@@ -1,8 +1,7 @@
 //! Reading a room.
 
 use chat_protocol::names::RoomName;
-use chat_room::Context;
-use chat_room::{CommandError, Room};
+use chat_room::{CommandError, Context, Room};
 
 use crate::error_reply::ErrorReply;
 use crate::redis::Call;

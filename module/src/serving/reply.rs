@@ -1,8 +1,7 @@
 //! Replies that several commands give.
 
 use chat_protocol::id::Id;
-use chat_room::EventBuffer;
-use chat_room::IdText;
+use chat_room::{EventBuffer, IdText};
 
 use crate::redis::Call;
 

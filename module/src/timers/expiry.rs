@@ -1,9 +1,8 @@
 //! Ends connections, messages, events and nonces whose time is over, room by room.
 
 use chat_protocol::names::RoomName;
-use chat_room::Now;
 use chat_room::decide::expire::{self, ConnectionExpiry};
-use chat_room::{Context, Decision};
+use chat_room::{Context, Decision, Now};
 
 use super::time_slice::TimeSlice;
 use crate::index::Found;
