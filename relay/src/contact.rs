@@ -1,9 +1,8 @@
-//! Contacts: the users whose personal rooms a connection watches. The rules for names are in
-//! `chat_protocol::names`; they keep hostile names out of the subscription list and the logs.
+//! Contacts: the users whose personal rooms a connection subscribes to for their presence.
 
 use chat_protocol::names::{RoomKind, room_kind};
 
-/// The other user whose personal room this is: for `user` a contact.
+/// The owner of a personal room, if that is not `user`: then the owner is a contact of `user`.
 pub(crate) fn contact<'a>(room: &'a str, user: &str) -> Option<&'a str> {
     match room_kind(room) {
         Some(RoomKind::Personal(owner)) if owner != user => Some(owner),

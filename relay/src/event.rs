@@ -1,5 +1,5 @@
-//! Texts in events. The header of an event is read by `chat_protocol::event_header`; this file adds the
-//! only thing that takes a JSON parser: a text with escapes.
+//! Texts in events. `chat_protocol::event_header` reads the header of an event; this file adds what
+//! needs a JSON parser: texts with escapes.
 
 use std::borrow::Cow;
 

@@ -32,10 +32,10 @@ mod upstream;
 pub use config::{Args, Config, LogFormat};
 pub use server::server::Server;
 
-/// What the fuzz targets drive: everything that reads bytes from outside.
+/// What the fuzz targets call: everything that reads bytes from outside.
 #[doc(hidden)]
 pub mod fuzzing {
-    pub use crate::client::frame_reader::{Broken, Found, Incoming, Step};
+    pub use crate::client::frame_reader::{Found, FrameReader, ReadError, Step};
     pub use crate::client::json::{string, text};
     pub use crate::client::reply::{error, ok};
     pub use crate::client::request::{Fields, Request};

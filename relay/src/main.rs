@@ -35,7 +35,7 @@ fn start_logging(config: &Config) {
     }
 }
 
-/// What runs the relay's tasks. `count` 0: a thread for each processor.
+/// The runtime of the relay's tasks. `count` 0: one thread for each processor.
 fn threads(count: usize) -> anyhow::Result<Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if count > 0 {
@@ -44,7 +44,7 @@ fn threads(count: usize) -> anyhow::Result<Runtime> {
     Ok(builder.enable_all().build()?)
 }
 
-/// Serves until the first SIGTERM or SIGINT and drains; a second one ends the wait.
+/// Serves until the first SIGTERM or SIGINT, then drains. A second signal ends the process at once.
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -1,7 +1,7 @@
-//! The relay's metrics, named once. All begin with `chat_relay_`.
+//! The relay's metrics; all names begin with `chat_relay_`.
 //!
-//! Handles are looked up once and kept: a counter on the delivery path costs one atomic addition.
-//! Before [`install`] (so in unit tests) everything counts into nothing.
+//! Handles are looked up once, so a counter on the delivery path costs one atomic addition. Before
+//! [`install`], as in unit tests, nothing is recorded.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 macro_rules! figures {
     ($($field:ident: $kind:ident $make:ident $describe:ident $name:literal $text:literal;)*) => {
-        /// Every figure, under the name of its metric.
+        /// The handles of all metrics.
         pub(crate) struct Metrics {
             $(#[doc = $text] pub(crate) $field: $kind,)*
         }
 
-        /// The figures of this process.
+        /// The metrics of this process.
         pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
             $($describe!($name, $text);)*
             Metrics { $($field: $make!($name),)* }
@@ -62,13 +62,13 @@ impl Metrics {
         counter!("chat_relay_upstream_troubles_total", "reason" => kind).increment(1);
     }
 
-    /// Counts a close by the relay, by the name of its code.
+    /// Counts a close by the relay, by the name of its close code.
     pub(crate) fn closed(&self, name: &'static str) {
         counter!("chat_relay_closes_total", "reason" => name).increment(1);
     }
 }
 
-/// Makes the figures real; the handle renders them in Prometheus' text form.
+/// Installs the recorder. The returned handle renders the metrics in Prometheus' text form.
 pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
     let buckets = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
     let handle = PrometheusBuilder::new().set_buckets(&buckets)?.install_recorder()?;

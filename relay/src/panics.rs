@@ -1,4 +1,4 @@
-//! A panic is a defect of the relay: it is told and counted, and ends no more than it must.
+//! Panics are defects of the relay: they are logged and counted, and end no more than one task.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -9,10 +9,10 @@ use tracing::error;
 
 use crate::metrics::METRICS;
 
-/// Pause before something is begun again that must not end.
+/// Pause before a task is started again.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What the future gives; None: it panicked. What it has left behind is the caller's to put right.
+/// The future's output. None: it panicked, and the caller must clean up.
 pub(crate) async fn catch_panic<T>(
     what: &'static str,
     future: impl Future<Output = T>,
@@ -29,7 +29,7 @@ pub(crate) async fn catch_panic<T>(
     }
 }
 
-/// Begins again what panicked, until it ends by itself: without it the relay would serve nobody.
+/// Runs a task, and starts it again whenever it panics, until it ends by itself.
 pub(crate) async fn restart_on_panic<F: Future<Output = ()>>(
     what: &'static str,
     begin: impl Fn() -> F,

@@ -3,7 +3,7 @@
 use bytes::BufMut;
 use chat_protocol::event_header::EventHeader;
 use chat_protocol::names::{is_user, room_kind};
-use chat_relay::fuzzing::{self, Broken, Fields, Found, Incoming, Request, Step, event_text};
+use chat_relay::fuzzing::{self, Fields, Found, FrameReader, ReadError, Request, Step, event_text};
 
 /// The longest message of the reader under test.
 const MOST: usize = 4096;
@@ -12,10 +12,10 @@ const MOST: usize = 4096;
 pub fn frames(bytes: &[u8]) {
     let Some((piece, mut rest)) = bytes.split_first() else { return };
     let (piece, all) = (usize::from(*piece).max(1), rest.len());
-    let mut incoming = Incoming::new(MOST, &[]);
+    let mut reader = FrameReader::new(MOST, &[]);
     let mut steps = 0;
     loop {
-        let step = incoming.step(|buffer, most| {
+        let step = reader.step(|buffer, most| {
             let length = rest.len().min(piece).min(most);
             let (now, later) = rest.split_at(length);
             buffer.put_slice(now);
@@ -34,8 +34,8 @@ pub fn frames(bytes: &[u8]) {
                 assert!(payload.len() <= 125);
             }
             Ok(_) => {}
-            Err(Broken::Close(close)) => return assert!((4000..5000).contains(&close.number)),
-            Err(Broken::Socket(error)) => panic!("{error}"),
+            Err(ReadError::Close(close)) => return assert!((4000..5000).contains(&close.number)),
+            Err(ReadError::Socket(error)) => panic!("{error}"),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The frame that closes a WebSocket. `chat_protocol::close_code` says which codes there are and what
-//! they mean; this file does not decide when to close.
+//! The frame that closes a WebSocket. `chat_protocol::close_code` lists the codes; this file does
+//! not decide when to close.
 //!
-//! The frame's reason is JSON: `{"reason":"drain","retry_ms":1200}`, with `retry_ms` only if the client
-//! shall reconnect, and `message` if a moderator gave a reason, cut to what fits.
+//! The frame's reason is JSON: `{"reason":"drain","retry_ms":1200}`. `retry_ms` is there only if
+//! the client should reconnect. `message` is there if a moderator gave a reason; it is cut to fit.
 
 use chat_protocol::close_code::CloseCode;
 use rand::Rng;
@@ -13,8 +13,8 @@ use crate::client::json;
 /// A control frame holds 125 bytes, two of them the code (RFC 6455, section 5.5).
 const REASON_MAX: usize = 123;
 
-/// The close frame. It draws its own retry hint, so that clients do not return in step. `message` is
-/// for people and is cut to what fits.
+/// The close frame. Each frame has a random retry hint, so that clients do not reconnect at the
+/// same time. `message` is for people and is cut to fit.
 pub(crate) fn frame(close: CloseCode, message: Option<&str>) -> Frame {
     let reason = match close.retry_ms {
         None => format!(r#"{{"reason":"{}"}}"#, close.name),

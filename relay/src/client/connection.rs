@@ -1,8 +1,8 @@
 //! One client's socket and outbox, shared by its session and by the rooms that send to it.
 //!
-//! Whoever has a frame for the client queues it here and whoever is at hand writes it: the
-//! fan-out does not wake a task per delivery. Only when the kernel takes no more is the session
-//! woken, which then waits for the socket. Nothing here waits, and nothing here reads.
+//! A room queues a frame here, and the same task writes it: a delivery does not wake the session.
+//! Only when the kernel accepts no more bytes is the session woken; it then waits for the socket.
+//! Nothing here waits, and nothing here reads.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
@@ -18,38 +18,39 @@ use crate::client::frame::{self, Frame};
 use crate::client::outbox::{Class, Outbox, Pushed, SLICES};
 use crate::metrics::METRICS;
 
-/// A queue beyond this many bytes is written at once, even in the middle of a burst: else a burst
-/// could fill the outbox of a client that reads fast enough.
-const BURST: usize = 64 << 10;
+/// An outbox beyond this many bytes is written at once, even in the middle of a batch. Otherwise a
+/// batch could fill the outbox of a client that reads fast enough.
+const WRITE_AT: usize = 64 << 10;
 
-/// Bytes that the kernel takes for a client before they are sent.
-const NOTSENT_MOST: u32 = 64 << 10;
+/// Unsent bytes that the kernel accepts for one client.
+const NOTSENT_LOWAT: u32 = 64 << 10;
 
-/// Why a connection's session is to end.
+/// Why a connection's session ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// The relay closes it.
     Close(CloseCode),
-    /// The socket failed: there is nobody to tell.
+    /// The socket failed.
     Lost,
 }
 
-/// One client. What every delivery touches lies together, at the front: with many clients nothing
-/// of it is in the processor's cache, and a delivery costs as much as it has to fetch.
+/// One client. The fields that every delivery uses come first, side by side: with many clients none
+/// of them is in the processor's cache, and a delivery costs as much as it must load.
 #[repr(C)]
 pub(crate) struct Connection {
     sending: Mutex<Sending>,
     socket: TcpStream,
     outbox_limit: usize,
-    /// Grows with every connection of this process; orders receivers.
+    /// Unique in this process and increasing. Subscribers are sorted by it.
     pub number: u64,
-    /// Its name for presence, never used again.
+    /// The connection's name in presence, never used for another one.
     pub name: Arc<str>,
     /// The authenticated user.
     pub user: Arc<str>,
-    /// Wakes the session: the socket blocks, or the session is to end.
+    /// Wakes the session: the socket is blocked, or the session must end.
     pub wake: Notify,
-    /// The names of the rooms it is in. A room refers to its connections, never the other way round.
+    /// The names of the connection's rooms. A room refers to its connections, never the other way
+    /// round.
     rooms: Mutex<Vec<Arc<str>>>,
     status: Mutex<Option<Box<str>>>,
 }
@@ -57,17 +58,17 @@ pub(crate) struct Connection {
 #[derive(Default)]
 struct Sending {
     outbox: Outbox,
-    /// The kernel took no more: the session waits until it does.
+    /// The kernel accepts no more bytes now; the session waits for the socket.
     blocked: bool,
-    /// Someone has promised to flush.
+    /// A caller will flush.
     pending_flush: bool,
-    /// Boxed, because hardly any has one.
+    /// Boxed, because few connections have one.
     end: Option<Box<End>>,
 }
 
 impl Connection {
-    /// A connection over an upgraded socket. The kernel is to hold little that is not yet sent: what a
-    /// client does not read is to be seen here, where it is bounded.
+    /// A connection over an upgraded socket. The kernel should hold few unsent bytes: what a client
+    /// does not read must show in the outbox, where it is bounded.
     pub(crate) fn new(
         number: u64,
         name: Arc<str>,
@@ -75,8 +76,8 @@ impl Connection {
         socket: TcpStream,
         outbox_limit: usize,
     ) -> Connection {
-        // Where the system has no such option its own bounds must do.
-        let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(NOTSENT_MOST);
+        // On a system without this option, the system's own bounds apply.
+        let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(NOTSENT_LOWAT);
         Connection {
             sending: Mutex::default(),
             socket,
@@ -95,15 +96,15 @@ impl Connection {
         &self.socket
     }
 
-    /// Queues a frame. True: the caller must see to it that [`Connection::flush`] is called soon.
+    /// Queues a frame. True: the caller must call [`Connection::flush`] soon.
     #[must_use]
     pub(crate) fn push(&self, frame: Frame, class: Class) -> bool {
         let mut sending = self.sending.lock();
         if sending.end.is_some() {
             return false;
         }
-        // A client that takes all it is given is not slow, however much comes at once.
-        let much = BURST.min(self.outbox_limit / 2);
+        // A client that accepts everything is not slow, however much arrives at once.
+        let much = WRITE_AT.min(self.outbox_limit / 2);
         if !sending.blocked && sending.outbox.bytes() + frame.len() > much {
             self.write(&mut sending);
         }
@@ -118,7 +119,7 @@ impl Connection {
                 return false;
             }
         }
-        if sending.outbox.bytes() > BURST && !sending.blocked {
+        if sending.outbox.bytes() > WRITE_AT && !sending.blocked {
             self.write(&mut sending);
         }
         !sending.blocked && !std::mem::replace(&mut sending.pending_flush, true)
@@ -131,8 +132,8 @@ impl Connection {
         }
     }
 
-    /// The client has closed: what waits is forgotten, and `answer` is the last frame (RFC 6455,
-    /// section 5.5.1).
+    /// The client has closed: drops everything that waits and sends `answer` as the last frame (RFC
+    /// 6455, section 5.5.1).
     pub(crate) fn answer_close(&self, answer: Frame) {
         let mut sending = self.sending.lock();
         if sending.end.is_none() {
@@ -150,29 +151,29 @@ impl Connection {
         }
     }
 
-    /// Queues a text message of the relay's own.
+    /// Queues a text message made by the relay.
     pub(crate) fn send_text(&self, text: &str) {
         self.send(frame::text(text.as_bytes()));
     }
 
-    /// Lets frames wait aside until [`Connection::release`].
-    pub(crate) fn hold(&self) {
-        self.sending.lock().outbox.hold();
+    /// Corks the outbox: frames wait until [`Connection::uncork`].
+    pub(crate) fn cork(&self) {
+        self.sending.lock().outbox.cork();
     }
 
-    /// Sends `text` and then what has waited aside.
-    pub(crate) fn release(&self, text: &str) {
+    /// Uncorks the outbox: sends `text`, then the frames that have waited.
+    pub(crate) fn uncork(&self, text: &str) {
         let mut sending = self.sending.lock();
         if sending.end.is_some() {
             return;
         }
-        sending.outbox.release(Some(frame::text(text.as_bytes())));
+        sending.outbox.uncork(Some(frame::text(text.as_bytes())));
         if !sending.blocked {
             self.write(&mut sending);
         }
     }
 
-    /// Writes as much as the kernel takes now.
+    /// Writes as much as the kernel accepts now.
     pub(crate) fn flush(&self) {
         let mut sending = self.sending.lock();
         sending.pending_flush = false;
@@ -181,8 +182,8 @@ impl Connection {
         }
     }
 
-    /// The socket, which took no more, has become writable: writes on. True: it took something. It
-    /// was full, so the other side has read since.
+    /// The socket has become writable again: continues to write. Returns whether the kernel
+    /// accepted bytes; then the client has read since.
     pub(crate) fn unblock(&self) -> bool {
         let mut sending = self.sending.lock();
         sending.blocked = false;
@@ -201,17 +202,18 @@ impl Connection {
         self.sending.lock().outbox.bytes()
     }
 
-    /// Whether so much waits that the client should read before it is served more.
+    /// Whether so much waits that the client should read before it gets more.
     pub(crate) fn is_behind(&self) -> bool {
         self.waiting_bytes() > self.outbox_limit / 2
     }
 
-    /// Ends the connection: what waits is forgotten, the close frame goes out. The first end counts.
+    /// Ends the connection: drops everything that waits and sends the close frame. Only the first
+    /// end counts.
     pub(crate) fn end(&self, end: End) {
         self.finish(&mut self.sending.lock(), end, None);
     }
 
-    /// Ends the connection as [`Connection::end`] does, with a word for people.
+    /// As [`Connection::end`], with a message for people.
     pub(crate) fn close(&self, close: CloseCode, message: Option<&str>) {
         self.finish(&mut self.sending.lock(), End::Close(close), message);
     }
@@ -260,8 +262,9 @@ impl Connection {
 
     fn write_front(&self, outbox: &Outbox) -> io::Result<usize> {
         if let Some(frame) = outbox.only() {
-            // Past tokio, which would look first whether it knows the socket to be ready. It does,
-            // as long as we are not blocked; if the kernel says otherwise, tokio must hear of it.
+            // Directly, without tokio's own check of readiness: while we are not blocked, the
+            // socket is ready. If the kernel disagrees, tokio must learn it, so the second attempt
+            // goes through tokio.
             return send(&self.socket, frame, SendFlags::NOSIGNAL)
                 .or_else(|_| self.socket.try_write(frame));
         }
@@ -270,12 +273,12 @@ impl Connection {
         self.socket.try_write_vectored(&slices[..filled])
     }
 
-    /// The names of the rooms it is in.
+    /// The names of the connection's rooms.
     pub(crate) fn rooms(&self) -> Vec<Arc<str>> {
         self.rooms.lock().clone()
     }
 
-    /// Whether it is in the room of this name.
+    /// Whether the connection is in the room of this name.
     pub(crate) fn is_in(&self, room: &str) -> bool {
         self.rooms.lock().iter().any(|known| **known == *room)
     }
@@ -304,7 +307,7 @@ impl Connection {
         self.status.lock().clone()
     }
 
-    /// Sets the status told with the next presence.
+    /// Sets the status that the next presence command carries.
     pub(crate) fn set_status(&self, status: &str) {
         *self.status.lock() = Some(status.into());
     }

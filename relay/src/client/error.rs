@@ -1,4 +1,4 @@
-//! Why something was refused: a code with its argument, the module's or the relay's own.
+//! The error of an operation: a code with its argument, from the module or from the relay.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -7,15 +7,15 @@ use chat_protocol::error_code::{self as protocol, ErrorCode};
 
 use crate::client::json::string;
 
-/// Why an operation was refused, as the client is told.
+/// Why an operation was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// First word of the module's error, or one of the relay's own: `INVALID`, `UNAVAILABLE`,
+    /// The first word of the module's error, or one of the relay's own: `INVALID`, `UNAVAILABLE`,
     /// `RATELIMIT`, `DENIED`.
     pub code: Cow<'static, str>,
     /// A short explanation for people.
     pub message: Cow<'static, str>,
-    /// The code's argument under its name.
+    /// The argument of the code, with its name.
     pub argument: Option<(&'static str, Argument)>,
 }
 
@@ -34,7 +34,7 @@ impl Error {
         Error { code: code.into(), message: message.into(), argument: None }
     }
 
-    /// A code with a word that says what of.
+    /// A code with a word as its argument.
     pub fn with_word(
         code: ErrorCode,
         what: impl Into<Cow<'static, str>>,
@@ -44,17 +44,17 @@ impl Error {
         Error { argument, ..Error::new(code, message) }
     }
 
-    /// The request is wrong in `what`.
+    /// The field `what` of the request is wrong.
     pub fn invalid(what: impl Into<Cow<'static, str>>, message: &'static str) -> Error {
         Error::with_word(ErrorCode::Invalid, what, message)
     }
 
-    /// Redis cannot be asked now.
+    /// Redis cannot be reached now.
     pub fn unavailable() -> Error {
         Error::new(ErrorCode::Unavailable, ErrorCode::Unavailable.text().unwrap_or_default())
     }
 
-    /// Too much in too short a time; try again after `retry_ms`.
+    /// Too many requests; try again after `retry_ms`.
     pub fn ratelimit(retry_ms: u64) -> Error {
         let argument = Some((protocol::Argument::RetryMs.name(), Argument::Number(retry_ms)));
         Error { argument, ..Error::new("RATELIMIT", "too much at a time; wait a little") }
@@ -65,7 +65,8 @@ impl Error {
         self.code == code.word()
     }
 
-    /// From an error reply: its first word is the code, the second the code's argument.
+    /// From an error reply of Redis: `code` is its first word, and the second word may be the
+    /// code's argument.
     pub fn from_reply(code: &str, details: &str) -> Error {
         let (first, explanation) = details.split_once(' ').unwrap_or((details, ""));
         let known = ErrorCode::parse(code);
@@ -86,7 +87,7 @@ impl Error {
         Error { code, message: message.to_owned().into(), argument }
     }
 
-    /// The inside of `"error":{…}`.
+    /// Appends the members of `"error":{…}`.
     pub fn write(&self, out: &mut String) {
         out.push_str("\"code\":");
         string(out, &self.code);

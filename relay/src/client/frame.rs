@@ -1,7 +1,7 @@
-//! The bytes of server frames, encoded once and shared by all who receive them.
+//! The bytes of frames sent to clients, encoded once and shared by all that receive them.
 //!
-//! A server frame (RFC 6455, section 5.2) is two to ten bytes of header and the payload, unmasked
-//! and never fragmented. This file does not read frames; `frame_reader.rs` does.
+//! A server frame (RFC 6455, section 5.2) is a header of two to ten bytes and the payload, unmasked
+//! and never fragmented. `frame_reader.rs` reads clients' frames.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -10,23 +10,23 @@ const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
 
-/// A whole frame, cheap to clone.
+/// A complete frame, cheap to clone.
 pub(crate) type Frame = Bytes;
 
-/// A text frame of this payload, which the caller knows to be UTF-8.
+/// A text frame with this payload. The caller knows that it is UTF-8.
 pub(crate) fn text(payload: &[u8]) -> Frame {
     encode(TEXT, payload)
 }
 
-/// Bytes of the longest header (RFC 6455, section 5.2; a server masks nothing).
+/// Bytes of the longest header (RFC 6455, section 5.2; server frames are not masked).
 pub(crate) const HEADER_MAX: usize = 10;
 
-/// Appends a text frame of this payload, which the caller knows to be UTF-8.
+/// Appends a text frame with this payload. The caller knows that it is UTF-8.
 pub(crate) fn append_text(frames: &mut BytesMut, payload: &[u8]) {
     append(frames, TEXT, payload);
 }
 
-/// The payload of a frame made here.
+/// The payload of a frame that was made here.
 pub(crate) fn payload(frame: &[u8]) -> &[u8] {
     let header = match frame.get(1) {
         Some(126) => 4,
@@ -46,12 +46,12 @@ pub(crate) fn pong(payload: &[u8]) -> Frame {
     encode(PONG, payload)
 }
 
-/// The answer to a close frame: its code, if it had one.
+/// The answer to a close frame, with the client's code if it sent one.
 pub(crate) fn close_answer(code: &[u8]) -> Frame {
     encode(CLOSE, code)
 }
 
-/// A close frame; the reason is cut to what a control frame holds (123 bytes).
+/// A close frame. The reason is cut to what a control frame holds (123 bytes).
 pub(crate) fn close(code: u16, reason: &str) -> Frame {
     let mut end = reason.len().min(123);
     while !reason.is_char_boundary(end) {

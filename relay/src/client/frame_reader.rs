@@ -1,9 +1,9 @@
-//! Clients' frames (RFC 6455), read one at a time and no more bytes than one step may take.
+//! Reading clients' frames (RFC 6455), one at a time, with bounded work in each step.
 //!
-//! A step takes one frame from what has come, or reads once. So whoever drives it decides how often,
-//! can count each frame, the empty parts of messages too, and can do other things in between. Memory
-//! is taken as bytes come, not as a header promises, and an idle connection holds none. What a frame
-//! asks for is the session's.
+//! A step takes one frame from the buffer, or reads once. So the caller decides how often to step,
+//! counts every frame, empty parts of messages included, and can do other work in between. Memory
+//! is allocated as bytes arrive, not as a header announces, and an idle connection holds none. The
+//! session decides what a frame means.
 
 use std::io::{self, ErrorKind};
 
@@ -14,27 +14,27 @@ use tokio_tungstenite::tungstenite::error::Error;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-/// Bytes that one step reads when no frame is begun: most frames are small.
-const FEW: usize = 2 << 10;
+/// Bytes that one step reads when no frame has begun: most frames are small.
+const SMALL_READ: usize = 2 << 10;
 /// Bytes that one step reads of a large frame.
-const MANY: usize = 16 << 10;
+const LARGE_READ: usize = 16 << 10;
 /// The longest payload of a control frame.
 const CONTROL_MAX: usize = 125;
 
-/// What one step has found.
+/// The result of one step.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
     /// A whole text message.
     Text(Utf8Bytes),
-    /// A frame that belongs to a message not yet whole.
+    /// A frame of a message that is not complete yet.
     Part,
-    /// To be answered by a pong with these bytes.
+    /// A ping, to be answered by a pong with these bytes.
     Ping(Bytes),
-    /// An answer to a ping, or an unasked one.
+    /// A pong.
     Pong,
-    /// The client ends the connection; the payload is the answer (section 5.5.1).
+    /// The client closes the connection. The payload is the answer to send (section 5.5.1).
     Close(Bytes),
-    /// Some bytes, but no whole frame yet.
+    /// Some bytes, but no complete frame yet.
     Bytes,
     /// Nothing for now.
     Nothing,
@@ -42,61 +42,63 @@ pub enum Found {
     End,
 }
 
-/// One step: how much came and what it was.
+/// One step: how many bytes it read, and its result.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Step {
     /// Bytes read from the socket.
     pub bytes: usize,
-    /// What they made.
+    /// The result.
     pub found: Found,
 }
 
-/// Why a client's bytes end the connection.
+/// Why reading ends the connection.
 #[derive(Debug)]
-pub enum Broken {
-    /// They are not what they should be.
+pub enum ReadError {
+    /// The client broke the protocol or a limit.
     Close(CloseCode),
     /// The socket failed.
     Socket(io::Error),
 }
 
-impl From<CloseCode> for Broken {
-    fn from(close: CloseCode) -> Broken {
-        Broken::Close(close)
+impl From<CloseCode> for ReadError {
+    fn from(close: CloseCode) -> ReadError {
+        ReadError::Close(close)
     }
 }
 
-/// The reader of one connection.
+/// The frame reader of one connection.
 #[derive(Debug)]
-pub struct Incoming {
-    /// What came and is not yet taken.
+pub struct FrameReader {
+    /// Bytes that have arrived and are not taken yet.
     buffer: BytesMut,
-    /// The header of the frame that is coming in, and the length of its payload. Boxed: it is there
-    /// only between two steps of a frame that does not come at once.
+    /// The header of the frame that is arriving, and the length of its payload. Boxed, because it
+    /// is there only while a frame is incomplete.
     header: Option<Box<(FrameHeader, usize)>>,
-    /// The parts so far of a text message in several frames.
+    /// The parts so far of a text message that has several frames.
     message: Option<BytesMut>,
-    /// The longest message.
+    /// The longest message in bytes.
     most: usize,
 }
 
-impl Incoming {
-    /// A reader of messages of at most `most` bytes. `early` are bytes that came with the handshake.
-    pub fn new(most: usize, early: &[u8]) -> Incoming {
-        Incoming { buffer: BytesMut::from(early), header: None, message: None, most }
+impl FrameReader {
+    /// A reader of messages of at most `most` bytes. `early` are bytes that arrived with the
+    /// handshake.
+    pub fn new(most: usize, early: &[u8]) -> FrameReader {
+        FrameReader { buffer: BytesMut::from(early), header: None, message: None, most }
     }
 
-    /// Takes one frame from what has come, or reads once. `read` appends to the buffer at most as
-    /// much as it is told and says how much that was, 0 at the end of the stream.
+    /// Takes one frame from the buffer, or reads once. `read` appends to the buffer at most the
+    /// number of bytes that it is given, and returns how many it appended: 0 at the end of the
+    /// stream.
     pub fn step(
         &mut self,
         read: impl FnOnce(&mut BytesMut, usize) -> io::Result<usize>,
-    ) -> Result<Step, Broken> {
+    ) -> Result<Step, ReadError> {
         if let Some(found) = self.take()? {
             return Ok(Step { bytes: 0, found });
         }
         let missing = self.header.as_ref().map_or(0, |header| header.1 - self.buffer.len());
-        let wanted = missing.clamp(FEW, MANY);
+        let wanted = missing.clamp(SMALL_READ, LARGE_READ);
         self.buffer.reserve(wanted);
         let bytes = match read(&mut self.buffer, wanted) {
             Ok(0) => return Ok(Step { bytes: 0, found: Found::End }),
@@ -109,18 +111,18 @@ impl Incoming {
                 }
                 return Ok(Step { bytes: 0, found: Found::Nothing });
             }
-            Err(error) => return Err(Broken::Socket(error)),
+            Err(error) => return Err(ReadError::Socket(error)),
         };
         let found = self.take()?.unwrap_or(Found::Bytes);
         Ok(Step { bytes, found })
     }
 
-    /// Whether a message or a frame has begun and is not yet whole.
-    pub fn is_midway(&self) -> bool {
+    /// Whether a message or a frame is incomplete.
+    pub fn is_incomplete(&self) -> bool {
         self.message.is_some() || self.header.is_some() || !self.buffer.is_empty()
     }
 
-    /// The next frame, if a whole one has come.
+    /// The next frame, if a complete one is in the buffer.
     fn take(&mut self) -> Result<Option<Found>, CloseCode> {
         let header = match self.header.take() {
             Some(header) => *header,
@@ -140,7 +142,7 @@ impl Incoming {
         self.sort(&header, payload).map(Some)
     }
 
-    /// Parses a header and refuses at once what cannot become a frame we take.
+    /// Parses a header, and refuses at once a frame that cannot be accepted.
     fn parse_header(&mut self) -> Result<Option<(FrameHeader, usize)>, CloseCode> {
         let mut cursor = io::Cursor::new(&self.buffer[..]);
         let parsed = FrameHeader::parse(&mut cursor).map_err(|error| match error {
@@ -198,7 +200,7 @@ impl Incoming {
     }
 }
 
-/// Takes the mask off (section 5.3), eight bytes at a time.
+/// Unmasks the payload (section 5.3), eight bytes at a time.
 fn unmask(payload: &mut [u8], [a, b, c, d]: [u8; 4]) {
     let mask = [a, b, c, d, a, b, c, d];
     let (eights, rest) = payload.as_chunks_mut::<8>();
@@ -214,7 +216,7 @@ fn whole(message: BytesMut) -> Result<Found, CloseCode> {
     Utf8Bytes::try_from(message.freeze()).map(Found::Text).map_err(|_| close_code::UTF8)
 }
 
-/// The answer to a close frame: its own code, if it is one that may be sent (section 7.4).
+/// The answer to a close frame: the client's code, if that may be sent (section 7.4).
 fn closing(payload: &[u8]) -> Result<Bytes, CloseCode> {
     match payload {
         [] => Ok(Bytes::new()),
@@ -240,7 +242,7 @@ mod tests {
 
     use super::*;
 
-    /// A client's frame, masked.
+    /// A client's frame with its mask.
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![first];
         match payload.len() {
@@ -260,10 +262,10 @@ mod tests {
         bytes
     }
 
-    /// Everything that is found in these bytes, which come in pieces of at most `piece`; the code of
-    /// the close they lead to, if any.
+    /// Reads these bytes, which arrive in pieces of at most `piece`. Returns the results, and the
+    /// close code that they lead to, if any.
     fn read(most: usize, mut bytes: &[u8], piece: usize) -> (Vec<Found>, Option<u16>) {
-        let mut incoming = Incoming::new(most, &[]);
+        let mut incoming = FrameReader::new(most, &[]);
         let mut all = Vec::new();
         loop {
             let step = incoming.step(|buffer, most| {
@@ -279,8 +281,8 @@ mod tests {
                 Ok(Step { found: Found::Nothing, .. }) => return (all, None),
                 Ok(Step { found: Found::Bytes, .. }) => {}
                 Ok(Step { found, .. }) => all.push(found),
-                Err(Broken::Close(close)) => return (all, Some(close.number)),
-                Err(Broken::Socket(error)) => panic!("{error}"),
+                Err(ReadError::Close(close)) => return (all, Some(close.number)),
+                Err(ReadError::Socket(error)) => panic!("{error}"),
             }
         }
     }
@@ -381,7 +383,7 @@ mod tests {
 
     #[test]
     fn memory_is_taken_as_bytes_come_and_given_back() {
-        let mut incoming = Incoming::new(1 << 30, &[]);
+        let mut incoming = FrameReader::new(1 << 30, &[]);
         let mut header = vec![0x81, 0xff];
         header.extend((1_u64 << 30).to_be_bytes());
         header.extend([0; 4]);
@@ -396,12 +398,15 @@ mod tests {
         let step = incoming.step(once(&header)).expect("a header");
         assert_eq!(step, Step { bytes: 14, found: Found::Bytes });
         assert!(incoming.step(nothing).is_ok_and(|step| step.found == Found::Nothing));
-        assert!(incoming.is_midway() && incoming.buffer.capacity() <= 2 * MANY, "a promise only");
+        assert!(
+            incoming.is_incomplete() && incoming.buffer.capacity() <= 2 * LARGE_READ,
+            "a promise only"
+        );
 
-        let mut incoming = Incoming::new(1000, &frame(0x81, b"early"));
+        let mut incoming = FrameReader::new(1000, &frame(0x81, b"early"));
         let mut step = || incoming.step(nothing).expect("no close").found;
         assert_eq!((step(), step()), (text("early"), Found::Nothing));
-        assert!(!incoming.is_midway() && incoming.buffer.capacity() == 0, "nothing is kept");
+        assert!(!incoming.is_incomplete() && incoming.buffer.capacity() == 0, "nothing is kept");
     }
 
     proptest! {
@@ -411,7 +416,7 @@ mod tests {
             piece in 1_usize..50,
         ) {
             let (found, _) = read(200, &bytes, piece);
-            // Six bytes at least for each frame.
+            // Each frame has at least six bytes.
             prop_assert!(found.len() <= bytes.len() / 6 + 1);
         }
     }

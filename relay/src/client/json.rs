@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Reads a JSON string, borrowing where nothing is escaped.
+/// Reads a JSON string. Borrows if it contains no escapes.
 pub fn text(raw: &str) -> Result<Cow<'_, str>, serde_json::Error> {
     match raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(inside) if !inside.contains('\\') => Ok(Cow::Borrowed(inside)),
@@ -35,7 +35,7 @@ pub fn string(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// A frame made by the relay about a room: `{"type":…,"room":…` and the given further members.
+/// A frame that the relay makes about a room: `{"type":…,"room":…`, then the members in `further`.
 pub(crate) fn about_room(kind: &str, room: &str, further: &str) -> String {
     let mut out = format!(r#"{{"type":"{kind}","room":"#);
     string(&mut out, room);

@@ -1,4 +1,5 @@
-//! One client's socket: frames in and out, the outbox, and the JSON of requests and errors.
+//! One client's socket: frames in and out, the outbox, and the JSON of requests, replies and
+//! errors. Nothing here knows rooms or Redis.
 
 pub(crate) mod close;
 pub(crate) mod connection;

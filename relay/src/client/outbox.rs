@@ -1,9 +1,10 @@
-//! What waits to be written to one socket, bounded in bytes.
+//! The frames that wait to be written to one socket, bounded in bytes.
 //!
-//! Frames are shared, so a waiting frame costs a reference here, but it is counted in full: it may
-//! be the last reference. Control frames go first. Only live events count towards the bound that closes a connection: a
-//! reply is asked for, at most one at a time. Over half full, ephemeral events are dropped first.
-//! The outbox knows nothing of sockets; `connection.rs` writes what it holds.
+//! Frames are shared, so a waiting frame costs only a reference here, but its bytes count in full,
+//! because this may be the last reference. Control frames go first. Only live events count towards
+//! the bound that closes a connection: a client requests its replies, one at a time. When the
+//! outbox is more than half full, ephemeral events are dropped. The outbox knows no sockets;
+//! `connection.rs` writes its frames.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -12,61 +13,63 @@ use bytes::Buf;
 
 use crate::client::frame::Frame;
 
-/// Why a frame is sent, which decides what happens to it when the client is slow.
+/// The class of a frame, which decides what happens to it when the client is slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// A ping, a pong: goes before everything that is not begun, also while frames are held.
+    /// A ping or a pong: sent before every frame that has not begun, even while the outbox is
+    /// corked.
     Control,
-    /// An answer: never dropped, never the cause of a close.
+    /// A reply: never dropped, and never the cause of a close.
     Reply,
-    /// A durable event: never dropped; too many of them close the connection.
+    /// A durable event: never dropped. Too many of them close the connection.
     Live,
-    /// An ephemeral event: the first to go.
+    /// An ephemeral event: dropped first.
     Ephemeral,
 }
 
 impl Class {
-    /// Whether it counts towards the bound that closes a connection.
+    /// Whether frames of this class count towards the bound that closes a connection.
     fn is_live(self) -> bool {
         matches!(self, Class::Live | Class::Ephemeral)
     }
 }
 
-/// What became of a frame.
+/// The result of pushing a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
-    /// It waits to be written.
+    /// The frame waits to be written.
     Queued,
-    /// It was ephemeral and the client slow.
+    /// The frame was ephemeral and the client is slow.
     Dropped,
-    /// There is no room for it: the client is too slow to be served.
+    /// The frame does not fit: the client is too slow to be served.
     Full,
 }
 
-/// The queue. Frames pushed while it is held wait behind the frames given at release.
+/// The outbox. Frames that are pushed while it is corked are sent after the frame given to
+/// [`Outbox::uncork`].
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     queue: Queue,
-    /// Boxed, because hardly any is held.
-    held: Option<Box<Queue>>,
-    /// Some bytes of the front frame are already on the wire.
+    /// Boxed, because few outboxes are corked.
+    corked: Option<Box<Queue>>,
+    /// Part of the first frame has already been written.
     front_begun: bool,
     bytes: usize,
     live_bytes: usize,
 }
 
-/// Frames in order. The first lies here itself: mostly it is the only one.
+/// Frames in order. The first one is stored inline, because mostly it is the only one.
 #[derive(Debug, Default)]
 struct Queue {
-    /// None: it is empty.
+    /// None: the queue is empty.
     first: Option<(Frame, Class)>,
     rest: VecDeque<(Frame, Class)>,
 }
 
-/// How many frames one vectored write takes at most.
+/// The most frames in one vectored write.
 pub(crate) const SLICES: usize = 64;
-/// A queue that has grown beyond this many places is given back once empty.
-const KEPT_PLACES: usize = 16;
+/// A queue with a greater capacity is freed once it is empty.
+const CAPACITY_KEPT: usize = 16;
 
 impl Queue {
     fn push_back(&mut self, frame: Frame, class: Class) {
@@ -77,8 +80,8 @@ impl Queue {
         }
     }
 
-    /// Puts a control frame at the front, behind the first frame if that is `begun`, and behind
-    /// control frames that wait.
+    /// Inserts a control frame at the front: after the first frame if that has `begun`, and after
+    /// other control frames.
     fn push_control(&mut self, frame: Frame, begun: bool) {
         let is_control = |(_, class): &(Frame, Class)| *class == Class::Control;
         let stays = |first: &(Frame, Class)| begun || is_control(first);
@@ -97,7 +100,7 @@ impl Queue {
 
     fn pop_front(&mut self) {
         self.first = self.rest.pop_front();
-        if self.rest.is_empty() && self.rest.capacity() > KEPT_PLACES {
+        if self.rest.is_empty() && self.rest.capacity() > CAPACITY_KEPT {
             self.rest = VecDeque::new();
         }
     }
@@ -106,7 +109,8 @@ impl Queue {
         self.first.iter().chain(&self.rest)
     }
 
-    /// `keep` is also told whether it is the first.
+    /// Drops the frames for which `keep` is false. Its last argument: whether the frame is the
+    /// first.
     fn retain(&mut self, mut keep: impl FnMut(&Frame, Class, bool) -> bool) {
         let keeps_first =
             self.first.as_ref().is_none_or(|(frame, class)| keep(frame, *class, true));
@@ -139,30 +143,30 @@ impl Outbox {
             self.live_bytes += frame.len();
         }
         self.bytes += frame.len();
-        self.held.as_deref_mut().unwrap_or(&mut self.queue).push_back(frame, class);
+        self.corked.as_deref_mut().unwrap_or(&mut self.queue).push_back(frame, class);
         Pushed::Queued
     }
 
-    /// From now on frames wait aside until [`Outbox::release`].
-    pub(crate) fn hold(&mut self) {
-        self.held.get_or_insert_default();
+    /// Corks: from now on frames wait until [`Outbox::uncork`].
+    pub(crate) fn cork(&mut self) {
+        self.corked.get_or_insert_default();
     }
 
-    /// Queues `frame`, if any, before everything pushed since [`Outbox::hold`].
-    pub(crate) fn release(&mut self, frame: Option<Frame>) {
-        let held = self.held.take().unwrap_or_default();
+    /// Uncorks: queues `frame`, if any, then the frames pushed since [`Outbox::cork`].
+    pub(crate) fn uncork(&mut self, frame: Option<Frame>) {
+        let corked = self.corked.take().unwrap_or_default();
         if let Some(frame) = frame {
             self.bytes += frame.len();
             self.queue.push_back(frame, Class::Reply);
         }
-        for (frame, class) in held.first.into_iter().chain(held.rest) {
+        for (frame, class) in corked.first.into_iter().chain(corked.rest) {
             self.queue.push_back(frame, class);
         }
     }
 
-    /// Forgets all that waits, except the rest of a frame already begun, and queues `last`.
+    /// Drops everything that waits, except the rest of a frame that has begun, and queues `last`.
     pub(crate) fn finish(&mut self, last: Frame) {
-        self.held = None;
+        self.corked = None;
         self.queue.rest = VecDeque::new();
         if !self.front_begun {
             self.queue.first = None;
@@ -172,7 +176,7 @@ impl Outbox {
         self.live_bytes = 0;
     }
 
-    /// Bytes that wait, held ones included.
+    /// The waiting bytes, corked frames included.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -182,12 +186,13 @@ impl Outbox {
         self.queue.first.is_none()
     }
 
-    /// The frame that waits, if it is the only one.
+    /// The waiting frame, if it is the only one.
     pub(crate) fn only(&self) -> Option<&Frame> {
         self.queue.first.as_ref().filter(|_| self.queue.rest.is_empty()).map(|(frame, _)| frame)
     }
 
-    /// The front of the queue for one vectored write; returns how many slices were filled.
+    /// Fills the slices of one vectored write from the front of the queue. Returns how many were
+    /// filled.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;
         for (slice, (frame, _)) in slices.iter_mut().zip(self.queue.iter().take(SLICES)) {
@@ -197,7 +202,7 @@ impl Outbox {
         filled
     }
 
-    /// Takes note that `written` bytes of the front are on the wire.
+    /// Removes `written` bytes, which the kernel has accepted, from the front.
     pub(crate) fn written(&mut self, mut written: usize) {
         self.bytes -= written.min(self.bytes);
         while written > 0 {
@@ -228,8 +233,8 @@ impl Outbox {
             keep
         };
         self.queue.retain(|frame, class, is_first| keep(frame, class, is_first && begun));
-        if let Some(held) = &mut self.held {
-            held.retain(|frame, class, _| keep(frame, class, false));
+        if let Some(corked) = &mut self.corked {
+            corked.retain(|frame, class, _| keep(frame, class, false));
         }
         self.bytes -= freed.min(self.bytes);
         self.live_bytes -= freed.min(self.live_bytes);
@@ -304,10 +309,10 @@ mod tests {
         outbox.push(frame(9, 1), Class::Control, 100);
         outbox.written(2);
         outbox.push(frame(8, 1), Class::Control, 100);
-        outbox.hold();
+        outbox.cork();
         outbox.push(frame(3, 1), Class::Live, 100);
         outbox.push(frame(7, 1), Class::Control, 100);
-        outbox.release(None);
+        outbox.uncork(None);
         assert_eq!(outbox.bytes(), 6);
         assert_eq!(drain(&mut outbox, 1), [1, 1, 8, 7, 2, 3]);
     }
@@ -316,10 +321,10 @@ mod tests {
     fn a_reply_comes_before_what_was_held_for_it() {
         let mut outbox = Outbox::default();
         outbox.push(frame(1, 1), Class::Live, 100);
-        outbox.hold();
+        outbox.cork();
         outbox.push(frame(3, 1), Class::Live, 100);
         assert_eq!(outbox.bytes(), 2);
-        outbox.release(Some(frame(2, 1)));
+        outbox.uncork(Some(frame(2, 1)));
         assert_eq!(drain(&mut outbox, 100), vec![1, 2, 3]);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::client::error::Error;
 
-/// `{"ref":…,"ok":{…}}`; `inside` are the members of `ok`.
+/// `{"ref":…,"ok":{…}}`. `inside` holds the members of `ok`.
 pub fn ok(reference: &str, inside: &str) -> String {
     format!(r#"{{"ref":{reference},"ok":{{{inside}}}}}"#)
 }

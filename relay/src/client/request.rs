@@ -1,8 +1,8 @@
-//! The JSON of the socket: requests in, replies and relay-made frames out.
+//! Parsing clients' requests.
 //!
-//! A request is read member by member, values unparsed, so that `ref`, `meta` and `data` keep their
-//! bytes and a wrong type can be answered by the name of its field. Unknown members are ignored.
-//! Nothing here knows what an operation does.
+//! A request is read member by member, with the values unparsed: so `ref`, `meta` and `data` keep
+//! their bytes, and a value of a wrong type is answered by the name of its field. Unknown members
+//! are ignored. Nothing here knows what an operation does.
 
 use std::borrow::Cow;
 
@@ -14,10 +14,10 @@ use serde_json::value::RawValue;
 use crate::client::error::Error;
 use crate::client::json;
 
-/// Longest `ref` that comes back, bytes as written.
+/// The longest `ref`, in bytes as written.
 const REF_MAX: usize = 256;
 
-/// Entries of a list in a request.
+/// The most entries of a list in a request.
 const ENTRIES_MAX: usize = 1000;
 
 /// One parsed request.
@@ -32,7 +32,7 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Parses one text message. The error comes with the `ref` to answer to.
+    /// Parses one text message. An error has the `ref` to answer to.
     pub fn parse(text: &'a str) -> Result<Request<'a>, (&'a str, Error)> {
         let fields: Fields<'a> = serde_json::from_str(text)
             .map_err(|_| ("null", Error::invalid("json", "not a JSON object")))?;
@@ -52,8 +52,8 @@ impl<'a> Request<'a> {
 fn is_reference(raw: &str) -> bool {
     let starts_well =
         raw.starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit());
-    // It comes back as it is: to a strict reader too, which knows no lone surrogate and no number
-    // beyond a double.
+    // It is returned as it is, so it must be valid for strict readers too: no lone surrogate, no
+    // number beyond a double.
     let is_text = raw.starts_with('"') && !raw.contains('\\');
     let is_plain = is_text || raw.bytes().all(|byte| byte.is_ascii_digit());
     let is_strict = || serde_json::from_str::<serde_json::Value>(raw).is_ok();
@@ -65,12 +65,12 @@ fn is_reference(raw: &str) -> bool {
 pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
-    /// The members of an object; none where it is no object.
+    /// The members of an object. Empty if it is no object.
     pub fn of(bytes: &'a [u8]) -> Fields<'a> {
         serde_json::from_slice(bytes).unwrap_or_default()
     }
 
-    /// Whether there is a member of this name, be it `null`.
+    /// Whether there is a member of this name, `null` included.
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(key, _)| key == name)
     }
@@ -81,25 +81,25 @@ impl<'a> Fields<'a> {
         Some(value.get()).filter(|text| *text != "null")
     }
 
-    /// A string that must be there.
+    /// A required string.
     pub fn text(&self, name: &'static str) -> Result<Cow<'a, str>, Error> {
         self.optional_text(name)?.ok_or_else(|| Error::invalid(name, "this field is needed"))
     }
 
-    /// A string that may be absent.
+    /// An optional string.
     pub fn optional_text(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Error> {
         let wrong = |_| Error::invalid(name, "not a string");
         self.raw(name).map(|raw| json::text(raw).map_err(wrong)).transpose()
     }
 
-    /// The name of a room that must be there.
+    /// The required name of a room.
     pub fn room(&self) -> Result<Cow<'a, str>, Error> {
         let room = self.text("room")?;
         check_room(&room)?;
         Ok(room)
     }
 
-    /// A list of rooms that must be there.
+    /// A required list of rooms.
     pub fn rooms(&self) -> Result<Vec<String>, Error> {
         let raw =
             self.raw("rooms").ok_or_else(|| Error::invalid("rooms", "this field is needed"))?;
@@ -120,18 +120,18 @@ impl<'a> Fields<'a> {
         Ok(texts)
     }
 
-    /// An id that may be absent.
+    /// An optional id.
     pub fn id(&self, name: &'static str) -> Result<Option<Id>, Error> {
         let Some(text) = self.optional_text(name)? else { return Ok(None) };
         Id::parse(text.as_bytes()).map(Some).ok_or_else(|| Error::invalid(name, "not an id"))
     }
 
-    /// An id that must be there.
+    /// A required id.
     pub fn needed_id(&self, name: &'static str) -> Result<Id, Error> {
         self.id(name)?.ok_or_else(|| Error::invalid(name, "this field is needed"))
     }
 
-    /// A whole number that may be absent.
+    /// An optional whole number.
     pub fn number(&self, name: &'static str) -> Result<Option<u64>, Error> {
         let wrong = |_| Error::invalid(name, "not a whole number");
         self.raw(name).map(|raw| serde_json::from_str(raw).map_err(wrong)).transpose()
@@ -146,7 +146,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A JSON object as it is written; its inside is the module's to judge.
+    /// An optional JSON object as it is written. The module checks its contents.
     pub fn object(&self, name: &'static str) -> Result<Option<&'a str>, Error> {
         match self.raw(name) {
             Some(raw) if !raw.starts_with('{') => Err(Error::invalid(name, "not an object")),
@@ -154,18 +154,18 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The members of an object that may be absent.
+    /// The members of an optional object.
     pub fn members(&self, name: &'static str) -> Result<Option<Fields<'a>>, Error> {
         let wrong = |_| Error::invalid(name, "not an object");
         self.object(name)?.map(|raw| serde_json::from_str(raw).map_err(wrong)).transpose()
     }
 
-    /// How many entries a list or object has, cheaply and roughly: enough for a limit.
+    /// The number of entries of a list or object, or more: cheap, and good enough for a limit.
     pub fn entries(&self, name: &str) -> usize {
         self.raw(name).map_or(0, |raw| 1 + raw.bytes().filter(|&byte| byte == b',').count())
     }
 
-    /// All members in the order they stand.
+    /// All members in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value.get()))
     }
@@ -207,7 +207,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
-/// A member's name, borrowed where nothing is escaped (serde's `Cow` always owns here).
+/// A member's name, borrowed if it has no escapes (serde's `Cow` always owns here).
 struct Name<'a>(Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {

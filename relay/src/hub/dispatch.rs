@@ -114,12 +114,12 @@ impl Listener for Dispatcher {
         }
     }
 
-    fn profile_updates(&self, payload: Vec<u8>) {
+    fn profile_update(&self, payload: Vec<u8>) {
         let hub = self.0.clone();
         tokio::spawn(async move { updates::receive(&hub, &payload) });
     }
 
-    fn opened(&self) {
+    fn connected(&self) {
         self.dispatch_all();
         let rooms = self.0.rooms();
         let mut pending_flush = PendingFlush::new();

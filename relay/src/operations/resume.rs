@@ -39,7 +39,7 @@ pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outc
         }
     }
     inside.push('}');
-    context.connection.release(&reply::ok(request.reference, &inside));
+    context.connection.uncork(&reply::ok(request.reference, &inside));
     Ok(Answer::Sent)
 }
 

@@ -43,7 +43,7 @@ async fn receive_one(context: &Context, request: Request<'_>, membership: Member
         Some(Err(error)) => reply::error(request.reference, &error),
         None => reply::error(request.reference, &Error::unavailable()),
     };
-    context.connection.release(&answer);
+    context.connection.uncork(&answer);
     Ok(Answer::Sent)
 }
 
@@ -74,7 +74,7 @@ pub(super) async fn receive(context: &Context, wanted: &[Wanted]) -> Vec<Receive
     let mut open: Vec<usize> = (0..wanted.len()).collect();
     for attempt in 0..ATTEMPTS {
         let prepared = prepare_all(context, wanted, &open, attempt, &mut space).await;
-        connection.hold();
+        connection.cork();
         let mut pending_flush = PendingFlush::new();
         let mut again = Vec::new();
         for (index, prepared) in open.into_iter().zip(prepared) {
@@ -98,7 +98,7 @@ pub(super) async fn receive(context: &Context, wanted: &[Wanted]) -> Vec<Receive
             break;
         }
     }
-    connection.hold();
+    connection.cork();
     results
 }
 

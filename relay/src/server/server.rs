@@ -61,8 +61,8 @@ impl Server {
         let listener =
             listen(address).with_context(|| format!("--listen: cannot listen on {address}"))?;
         let boot = format!("{:08x}", rand::random::<u32>());
-        let no_room = upstream::no_room(&config.name, &boot);
-        let upstream = Upstream::new(&config.redis, no_room, config.probe).context("--redis")?;
+        let probe_room = upstream::probe_room(&config.name, &boot);
+        let upstream = Upstream::new(&config.redis, probe_room, config.probe).context("--redis")?;
         let admissions =
             Admissions::new(config.max_connections, config.max_connections_per_address);
         let server = Server {

@@ -27,7 +27,7 @@ use tracing::debug;
 use crate::client::connection::{Connection, End};
 use crate::client::error::Error;
 use crate::client::frame;
-use crate::client::frame_reader::{Broken, Found, Incoming};
+use crate::client::frame_reader::{Found, FrameReader, ReadError};
 use crate::client::reply;
 use crate::hub::{Hub, presence};
 use crate::metrics::METRICS;
@@ -85,7 +85,7 @@ type Operation = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 struct Session {
     connection: Arc<Connection>,
-    incoming: Incoming,
+    reader: FrameReader,
     ping: Duration,
     /// When the client last sent anything.
     heard: Instant,
@@ -112,7 +112,7 @@ impl Session {
         Session {
             connection,
             // A copy: the original would keep the whole buffer of the HTTP request alive.
-            incoming: Incoming::new(hub.config.max_frame, early),
+            reader: FrameReader::new(hub.config.max_frame, early),
             ping: hub.config.ping,
             heard: Instant::now(),
             midway_since: None,
@@ -191,11 +191,11 @@ impl Session {
     /// Takes one frame from the input, or reads once.
     fn look(&mut self, allowance: &Allowance) -> Look {
         let socket = self.connection.socket();
-        let step = self.incoming.step(|buffer, most| socket.try_read_buf(&mut buffer.limit(most)));
+        let step = self.reader.step(|buffer, most| socket.try_read_buf(&mut buffer.limit(most)));
         let step = match step {
             Ok(step) => step,
-            Err(Broken::Close(close)) => return Look::End(End::Close(close)),
-            Err(Broken::Socket(_)) => return Look::End(End::Lost),
+            Err(ReadError::Close(close)) => return Look::End(End::Close(close)),
+            Err(ReadError::Socket(_)) => return Look::End(End::Lost),
         };
         match step.found {
             Found::Nothing => return Look::Nothing,
@@ -239,7 +239,7 @@ impl Session {
     /// Whether a message has been coming in for too long. While its bytes come the client is not silent,
     /// but it must end some day.
     fn is_too_long(&mut self, found: &Found, now: Instant) -> Option<End> {
-        if matches!(found, Found::Text(_)) || !self.incoming.is_midway() {
+        if matches!(found, Found::Text(_)) || !self.reader.is_incomplete() {
             self.midway_since = None;
             return None;
         }

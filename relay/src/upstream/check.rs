@@ -1,8 +1,8 @@
-//! Asking Redis whether it is what a relay needs, without changing anything.
+//! Checking whether Redis has what a relay needs, without changing anything.
 //!
-//! Every command that the relay uses is called once for a room that cannot exist. Redis looks at
-//! permission, memory, disk and replicas before the module looks at the name and refuses it: so the
-//! error says what would become of a real call.
+//! Every command that the relay uses is called once for a room that cannot exist. Redis checks
+//! permission, memory, disk and replicas before the module checks the name and refuses it. So the
+//! error shows what would happen to a real call.
 
 use std::time::Duration;
 
@@ -12,13 +12,14 @@ use redis::Value;
 use crate::upstream::commands::{self, Bounds, Command, Message, Moderation, Part, Reader, Rows};
 use crate::upstream::health::{Problem, State, denied_command};
 
-/// The room that cannot exist: no user's name begins with `*`. Also the channel of the probe.
-pub(crate) fn no_room(relay: &str, boot: &str) -> String {
+/// A room that cannot exist, because no user's name begins with `*`. It is also the channel of the
+/// probe.
+pub(crate) fn probe_room(relay: &str, boot: &str) -> String {
     format!("@*relay:{relay}:{boot}")
 }
 
-/// One call of every command of the module that the relay uses, by the command's name as the server
-/// writes it. `room` cannot exist.
+/// One call of every command of the module that the relay uses, by the command's name in lower
+/// case. `room` cannot exist.
 fn needed(room: &str) -> Vec<(&'static str, Command)> {
     let (user, id, one) = ("x", Id { ms: 1, n: 1 }, Duration::from_secs(1));
     // Lists of rooms are kept in the personal room of a user.
@@ -56,21 +57,21 @@ fn needed(room: &str) -> Vec<(&'static str, Command)> {
         ("chat.follows", commands::follows(owner, rows)),
         ("chat.room", commands::set_room(room, &[("topic", "x".to_owned())], user)),
         ("chat.room_ro", commands::room(room, backend)),
-        // It takes no room and no COUNT of 0.
+        // This command has no room; a COUNT of 0 makes it fail without effect.
         ("chat.rooms", commands::rooms(Rows { cursor: None, count: Some(0) }, None, backend)),
     ]
 }
 
-/// What is asked when the path is opened; [`read_state`] reads the replies.
-pub(super) fn questions(no_room: &str) -> Vec<Command> {
-    let needed = needed(no_room).into_iter().map(|(_, command)| command);
+/// The commands that are sent when a link is opened; [`read_state`] reads the replies.
+pub(super) fn questions(probe_room: &str) -> Vec<Command> {
+    let needed = needed(probe_room).into_iter().map(|(_, command)| command);
     std::iter::once(commands::hello()).chain(needed).collect()
 }
 
-/// Whether writes are accepted, asked alone; [`writes`] reads the reply.
-pub(super) fn write_question(no_room: &str) -> Command {
+/// The command that tests whether writes are accepted; [`writes`] reads the reply.
+pub(super) fn write_question(probe_room: &str) -> Command {
     commands::send(&Message {
-        room: no_room,
+        room: probe_room,
         user: "*",
         text: "x",
         nonce: Some("x"),
@@ -86,7 +87,7 @@ fn names() -> impl Iterator<Item = &'static str> {
     needed("").into_iter().map(|(name, _)| name)
 }
 
-/// What the replies to [`questions`] say.
+/// The state of Redis by the replies to [`questions`].
 pub(super) fn read_state(replies: &[Value]) -> State {
     let Some((hello, replies)) = replies.split_first() else {
         return State::Unavailable(Problem::Unreachable("no answer".to_owned()));
@@ -114,7 +115,7 @@ pub(super) fn read_state(replies: &[Value]) -> State {
     state
 }
 
-/// What the reply to [`write_question`] says.
+/// The state of Redis by the reply to [`write_question`].
 pub(super) fn writes(reply: &Value) -> State {
     match reply {
         Value::ServerError(error) => {
@@ -125,7 +126,7 @@ pub(super) fn writes(reply: &Value) -> State {
     }
 }
 
-/// Whether the reply of `HELLO` is a replica's.
+/// Whether this reply to `HELLO` is from a replica.
 pub(super) fn is_replica(hello: &Value) -> bool {
     let text = |value: &Value| match value {
         Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
@@ -159,7 +160,7 @@ mod tests {
         Value::Map(vec![(text("proto"), Value::Int(3)), (text("role"), text(role))])
     }
 
-    /// Replies where the command of this name is answered otherwise.
+    /// The state if only the command of this name gets this answer.
     fn state_of(role: &str, name: &str, answer: &str) -> State {
         let replies = names().map(|each| error(if each == name { answer } else { "INVALID room" }));
         read_state(&std::iter::once(hello(role)).chain(replies).collect::<Vec<_>>())

@@ -1,4 +1,4 @@
-//! What is the matter with Redis, in words for logs, `/readyz` and clients.
+//! The state of Redis, and its problems in words for logs, `/readyz` and clients.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::upstream::outcome::Unavailable;
 /// Whether Redis can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// For everything.
+    /// For reading and writing.
     Open,
     /// For reading only.
     WritesRefused(Problem),
@@ -15,26 +15,26 @@ pub(crate) enum State {
     Unavailable(Problem),
 }
 
-/// Why Redis, or a part of what it does, cannot be used.
+/// Why Redis cannot be used, or not for everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Problem {
-    /// There is no way to it and back.
+    /// It cannot be reached.
     Unreachable(String),
-    /// It wants another password, or one at all.
+    /// It refuses the password, or requires one.
     Password,
-    /// It has no module `chat`.
+    /// It has not loaded the module.
     NoModule,
-    /// Its module `chat` lacks this command.
+    /// Its module lacks this command.
     OldModule(&'static str),
     /// It is a replica.
     Replica,
-    /// This relay's user of Redis may not run this command.
+    /// The relay's Redis user may not run this command.
     Command(String),
-    /// This relay's user of Redis may not use this channel.
+    /// The relay's Redis user may not use this channel.
     Channel(String),
-    /// It serves nothing now: the code of its error.
+    /// It serves nothing now. Holds the error's code.
     NotServing(String),
-    /// It refuses writes: the code of its error.
+    /// It refuses writes. Holds the error's code.
     Writes(String),
     /// It is out of memory.
     Memory,
@@ -46,7 +46,7 @@ impl State {
         !matches!(self, State::Unavailable(_))
     }
 
-    /// What an error code with these details says about the server; None: nothing.
+    /// The state that an error shows. None: the error says nothing about the server.
     pub(crate) fn from_error(code: &str, details: &str) -> Option<State> {
         if code == "NOPERM" {
             return denied_command(details)
@@ -63,7 +63,7 @@ impl State {
 }
 
 impl Problem {
-    /// The kind as a label of metrics.
+    /// The kind of problem, as a label of metrics.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Problem::Unreachable(_) => "unreachable",
@@ -77,7 +77,7 @@ impl Problem {
         }
     }
 
-    /// Why no connection could be made.
+    /// The problem behind a failed connection attempt.
     pub(crate) fn from_connect_error(error: &redis::RedisError) -> Problem {
         let text = error.to_string();
         let is_about = |word| error.code() == Some(word) || text.contains(word);
@@ -119,7 +119,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The command that an error `NOPERM` is about; None: it is about a key or a channel.
+/// The command that a `NOPERM` error names. None: the error is about a key or a channel.
 pub(super) fn denied_command(details: &str) -> Option<&str> {
     let (_, rest) = details.split_once("permissions to run the '")?;
     Some(rest.split_once('\'')?.0)

@@ -1,16 +1,16 @@
 //! What the upstream calls when something arrives from Redis on its own. The hub implements it.
 
-/// What comes from Redis unasked. Called on the connection's own task: it waits for nothing but
-/// work in memory, and reading goes no faster than this.
+/// Receives what arrives from Redis without a request. Called on the connection's own task: the
+/// methods must not wait, and reading goes no faster than they return.
 pub(crate) trait Listener: Send + Sync + 'static {
     /// A message on a subscribed channel.
     fn message(&self, channel: &str, payload: Vec<u8>);
-    /// The subscription to this channel is in force.
+    /// The subscription to this channel is confirmed.
     fn subscribed(&self, channel: &str);
     /// The subscription to this channel has ended.
     fn unsubscribed(&self, channel: &str);
-    /// What a relay, perhaps this one, has published for all relays about a user's profile.
-    fn profile_updates(&self, payload: Vec<u8>);
-    /// The path is open anew: no channel is subscribed, anything may have happened.
-    fn opened(&self);
+    /// A relay, perhaps this one, has published a change of a profile for all relays.
+    fn profile_update(&self, payload: Vec<u8>);
+    /// A new link is open: no channel is subscribed, and events may have been missed.
+    fn connected(&self);
 }

@@ -1,18 +1,22 @@
 //! The Redis side of the relay: the connections to it, its health, commands and their replies.
+//!
+//! `commands` builds commands, `replies` and `outcome` read what comes back. `upstream` keeps a
+//! `link` open: a pair of connections, tested by `check` and by probes, with `health` naming what
+//! is wrong. What arrives without a request goes to the `listener`.
 
 mod check;
 pub(crate) mod commands;
 mod health;
+mod link;
 mod listener;
 mod outcome;
-mod path;
 pub(crate) mod replies;
 mod upstream;
 
-pub(crate) use check::no_room;
+pub(crate) use check::probe_room;
 pub(crate) use commands::Command;
 pub(crate) use health::State;
+pub(crate) use link::PROFILE_CHANNEL;
 pub(crate) use listener::Listener;
 pub(crate) use outcome::{CommandError, Reply, Unavailable, all_unavailable};
-pub(crate) use path::PROFILE_CHANNEL;
 pub(crate) use upstream::Upstream;

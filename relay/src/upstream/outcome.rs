@@ -1,4 +1,4 @@
-//! What becomes of a command: each command of a pipeline has an outcome of its own.
+//! The outcome of a command. Each command of a pipeline has its own.
 
 use chat_protocol::error_code::ErrorCode;
 use redis::Value;
@@ -8,34 +8,35 @@ use crate::client::error::Error;
 /// The outcome of one command.
 pub(crate) type Reply = Result<Value, CommandError>;
 
-/// Why a command has no value.
+/// Why a command has no reply.
 #[derive(Clone, Debug)]
 pub(crate) enum CommandError {
-    /// The server refused it for what it says: it has changed nothing.
+    /// The server refused the command itself: it has changed nothing.
     Refused(Error),
-    /// It was not answered, or not now. This says nothing about what it asked for.
+    /// The command was not answered, or the server serves nothing of this kind now. This says
+    /// nothing about the command itself.
     Unavailable(Unavailable),
 }
 
 /// Why a command was not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unavailable {
-    /// Redis could not be asked, or did not answer: whether the command ran is unknown.
+    /// Redis could not be reached, or did not answer: it is unknown whether the command ran.
     #[error("Redis is away")]
     Unreachable,
-    /// The server serves nothing now (loading, busy, moving, demoted): the command did not run.
+    /// The server serves nothing now (loading, busy, moving, demoted). The command did not run.
     #[error("Redis cannot serve this now")]
     NotServing,
-    /// The server refuses writes now; reading goes on. The command did not run.
+    /// The server refuses writes now; reading works. The command did not run.
     #[error("Redis refuses writes now")]
     WritesRefused,
-    /// The server refuses what needs memory; the command did not run.
+    /// The server refuses commands that need memory. The command did not run.
     #[error("Redis is out of memory")]
     OutOfMemory,
 }
 
 impl Unavailable {
-    /// What an error code says about the server, if it says nothing about the command.
+    /// What an error code says about the server. None: it is about the command.
     pub(crate) fn from_code(code: &str) -> Option<Unavailable> {
         match code {
             "LOADING" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "BUSY" | "READONLY" => {
@@ -60,7 +61,7 @@ impl CommandError {
     }
 }
 
-/// Why none of these commands was answered, if none was.
+/// Why none of these commands was answered. None: at least one was.
 pub(crate) fn all_unavailable(replies: &[Reply]) -> Option<Unavailable> {
     let mut away = None;
     for reply in replies {

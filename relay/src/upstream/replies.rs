@@ -1,7 +1,7 @@
-//! The replies of `CHAT.*` commands as typed values (docs/commands.md says what they hold).
+//! The replies of `CHAT.*` commands as typed values (`docs/commands.md` describes them).
 //!
-//! A reply of another shape is a broken module or another product's command: the operation is
-//! answered with `ERR`, nothing panics. Event bytes are passed on as they came.
+//! A reply of another shape comes from a broken module or another product: the operation is
+//! answered with `ERR`, and nothing panics. Event bytes are passed on unchanged.
 
 use std::fmt::Write;
 
@@ -14,10 +14,10 @@ use crate::client::error::Error;
 use crate::client::frame::{self, Frame};
 use crate::client::json;
 
-/// Event bytes in one reply at most; beyond it `more` says that the client must go on.
+/// The most event bytes in one reply. If there are more, `more` is true and the client continues.
 pub(crate) const PAGE_BYTES: usize = 256 << 10;
 
-/// The reply had another shape than the reference says.
+/// The reply has a shape that the documents do not describe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnexpectedReply;
 
@@ -123,18 +123,18 @@ impl Synced {
     }
 }
 
-/// A page of events as it goes into a JSON reply.
+/// A page of events for a JSON reply.
 #[derive(Debug)]
 pub(crate) struct Page {
-    /// The newest id of the room when it was read.
+    /// The newest id of the room when the page was read.
     pub newest: Id,
     /// Event bytes, oldest first.
     pub events: Vec<Vec<u8>>,
-    /// Whether there are more in the direction asked for.
+    /// Whether there are more in the requested direction.
     pub more: bool,
 }
 
-/// Which end of a page that is too large stays.
+/// Which end of a page stays if the page is too large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
     /// The oldest events.
@@ -203,7 +203,7 @@ pub(crate) fn page_json(last: Id, events: &[Vec<u8>], more: bool) -> String {
     let _ = write!(out, "\"last\":\"{last}\",\"events\":[");
     let mut first = true;
     for event in events {
-        // Events are UTF-8 by the module's word; one that is not is left out rather than altered.
+        // The module's events are UTF-8. An event that is not is left out rather than altered.
         let Ok(event) = std::str::from_utf8(event) else { continue };
         if !std::mem::take(&mut first) {
             out.push(',');
@@ -214,7 +214,7 @@ pub(crate) fn page_json(last: Id, events: &[Vec<u8>], more: bool) -> String {
     out
 }
 
-/// `"name":{"key":value,…}`, and `,"more":true` if not everything fitted into one reply.
+/// `"name":{"key":value,…}`, with `,"more":true` if not everything fits into one reply.
 pub(crate) struct BoundedObject {
     out: String,
     is_full: bool,
@@ -226,7 +226,7 @@ impl BoundedObject {
         BoundedObject { out: format!("\"{name}\":{{"), is_full: false }
     }
 
-    /// Whether a member did not fit: then no further one is taken.
+    /// Whether a member did not fit. Then no further member is added.
     pub(crate) fn is_full(&self) -> bool {
         self.is_full
     }
@@ -251,7 +251,7 @@ impl BoundedObject {
         }
     }
 
-    /// The text.
+    /// The JSON text.
     pub(crate) fn finish(mut self) -> String {
         self.out.push_str(if self.is_full { "},\"more\":true" } else { "}" });
         self.out

@@ -1,17 +1,18 @@
-//! The Redis side of the relay: one connection for commands, one for subscriptions.
+//! The upstream: keeps a link to Redis open and calls commands over it.
 //!
-//! The one idea: the path is proven, not assumed. Both connections are opened together, what is
-//! published on the first must come back on the second, and again every few seconds; if it does
-//! not, or if the server turns out to be a replica, both are closed and opened anew ([`path`]).
-//! Everything in flight then ends at once with [`Unavailable`], so nobody waits for a connection that is
-//! gone. Whether the server has what a relay needs is asked before the path counts as open
-//! ([`check`]). A server that refuses writes, or everything for a while, is still there: the
-//! [`State`] says what is the matter and is asked about until nothing is.
+//! The one idea: the link is proven, not assumed. Both connections are opened together, and a
+//! message published on the first must arrive on the second, every few seconds. If it does not, or
+//! if the server turns out to be a replica, both are closed and opened again (`link.rs`).
+//! Everything in flight then ends at once with [`Unavailable`], so nothing waits for a lost
+//! connection. Before a link counts as open, `check.rs` tests whether the server has what a relay
+//! needs. A server that refuses writes, or everything for a while, stays connected: the [`State`]
+//! names the problem, and the server is tested until there is none.
 //!
-//! The redis client's own resubscription is not used: in a trial it left many rooms deaf after a
-//! lost node. The hub keeps the list of wanted rooms; each subscription is confirmed by name.
+//! The redis client's own resubscription is not used: in a trial it left many rooms without their
+//! subscription after a lost node. The hub keeps the list of wanted rooms, and each subscription is
+//! confirmed by name.
 //!
-//! This file knows one standalone server; it does not know what commands mean.
+//! This file knows one standalone server. It does not know what commands mean.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,27 +28,27 @@ use crate::metrics::METRICS;
 use crate::upstream::check;
 use crate::upstream::commands::{self, Command};
 use crate::upstream::health::{self, Problem, State};
+use crate::upstream::link::Link;
 use crate::upstream::listener::Listener;
 use crate::upstream::outcome::{CommandError, Reply, Unavailable};
-use crate::upstream::path::Path;
 
-/// Pause before the first attempt to come back, and the longest one.
+/// The first and the longest pause before a connection attempt.
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
-const BACKOFF_MOST: Duration = Duration::from_secs(2);
-/// Subscriptions asked for in one pipeline.
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+/// Subscriptions requested in one pipeline.
 const SUBSCRIPTION_BATCH: usize = 500;
-/// Pause between two questions whether writes are accepted again.
-const ASK_AGAIN: Duration = Duration::from_millis(250);
-/// One line of what is the matter in this time, not one per attempt.
-const TELL_AGAIN: Duration = Duration::from_secs(30);
+/// Pause between two tests whether writes are accepted again.
+const RECHECK_INTERVAL: Duration = Duration::from_millis(250);
+/// A lasting problem is logged once in this time, not once per attempt.
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The upstream: shared by all, open or not.
+/// The upstream, shared by the whole relay, open or not.
 pub(crate) struct Upstream {
     client: Client,
-    /// A room that cannot exist; the channel of the probe.
-    no_room: String,
+    /// A room that cannot exist. Also the channel of the probe.
+    probe_room: String,
     probe_interval: Duration,
-    path: watch::Sender<Option<Arc<Path>>>,
+    link: watch::Sender<Option<Arc<Link>>>,
     state: watch::Sender<State>,
     changes: Mutex<Vec<Change>>,
     changed: Notify,
@@ -62,7 +63,7 @@ impl Upstream {
     /// An upstream that is not open yet; [`Upstream::run`] opens it.
     pub(crate) fn new(
         redis: &redis::ConnectionInfo,
-        no_room: String,
+        probe_room: String,
         probe_interval: Duration,
     ) -> Result<Upstream, redis::RedisError> {
         let settings = redis
@@ -74,9 +75,9 @@ impl Upstream {
         let redis = redis.clone().set_redis_settings(settings).set_tcp_settings(tcp);
         Ok(Upstream {
             client: Client::open(redis)?,
-            no_room,
+            probe_room,
             probe_interval,
-            path: watch::Sender::new(None),
+            link: watch::Sender::new(None),
             state: watch::Sender::new(State::Unavailable(Problem::Unreachable(
                 "not yet tried".into(),
             ))),
@@ -85,16 +86,16 @@ impl Upstream {
         })
     }
 
-    /// Whether the path is open and proven.
+    /// Whether a link is open and proven.
     pub(crate) fn is_up(&self) -> bool {
-        self.path.borrow().is_some()
+        self.link.borrow().is_some()
     }
 
-    /// Returns once the path is open.
+    /// Returns once a link is open.
     pub(crate) async fn wait_up(&self) {
-        let mut path = self.path.subscribe();
+        let mut link = self.link.subscribe();
         // The sender lives in `self`: waiting cannot fail.
-        let _ = path.wait_for(Option::is_some).await;
+        let _ = link.wait_for(Option::is_some).await;
     }
 
     /// Whether Redis can be used, and if not, why.
@@ -102,7 +103,7 @@ impl Upstream {
         self.state.borrow().clone()
     }
 
-    /// Tells of changes of the state.
+    /// A receiver of the state's changes.
     pub(crate) fn states(&self) -> watch::Receiver<State> {
         self.state.subscribe()
     }
@@ -124,42 +125,42 @@ impl Upstream {
         let _ = state.wait_for(State::can_read).await;
     }
 
-    /// Sends commands in one write; the outcome of each in the same order, one for each. A reply that
-    /// shows that the server was demoted gives the path up. Dropping the future may leave the
-    /// commands sent.
+    /// Sends commands in one write. Returns one outcome per command, in order. A reply which shows
+    /// that the server was demoted closes the link. If the future is dropped, the commands may have
+    /// been sent.
     pub(crate) async fn call(&self, commands: Vec<Command>) -> Vec<Reply> {
         let count = commands.len();
-        let Some(path) = self.path.borrow().clone() else { return unanswered(count) };
+        let Some(link) = self.link.borrow().clone() else { return unanswered(count) };
         let begun = Instant::now();
-        let values = path.send(commands).await;
+        let values = link.send(commands).await;
         METRICS.command_seconds.record(begun.elapsed());
         match values {
             Some(Ok(Ok(values))) if values.len() == count => {
-                return values.into_iter().map(|value| self.reply(&path, value)).collect();
+                return values.into_iter().map(|value| self.reply(&link, value)).collect();
             }
             Some(Ok(Ok(_))) => {
-                self.give_up(&path, Problem::Unreachable("replies out of step".into()))
+                self.give_up(&link, Problem::Unreachable("replies out of step".into()))
             }
             Some(Ok(Err(error))) => {
-                self.give_up(&path, Problem::Unreachable(error.to_string()));
+                self.give_up(&link, Problem::Unreachable(error.to_string()));
             }
-            // The path may only be slow. If it is dead, the next probe finds out.
+            // The link may only be slow. If it is broken, the next probe finds out.
             Some(Err(_)) | None => {}
         }
         unanswered(count)
     }
 
-    /// One command.
+    /// Sends one command.
     pub(crate) async fn call_one(&self, command: Command) -> Reply {
         let mut replies = self.call(vec![command]).await;
         replies.pop().unwrap_or(Err(CommandError::Unavailable(Unavailable::Unreachable)))
     }
 
-    fn reply(&self, path: &Path, value: Value) -> Reply {
+    fn reply(&self, link: &Link, value: Value) -> Reply {
         let Value::ServerError(error) = value else { return Ok(value) };
         let (code, details) = (error.code(), error.details().unwrap_or(""));
         if let Some(state) = State::from_error(code, details) {
-            self.note(path, state);
+            self.note(link, state);
         }
         Err(match Unavailable::from_code(code) {
             Some(away) => CommandError::Unavailable(away),
@@ -170,15 +171,15 @@ impl Upstream {
         })
     }
 
-    /// Takes note of what an error says about the server.
-    fn note(&self, path: &Path, state: State) {
-        if path.is_dead() {
+    /// Notes the state that an error shows.
+    fn note(&self, link: &Link, state: State) {
+        if link.is_closed() {
             return;
         }
         match state {
-            // These do not pass by themselves, or only with another path.
+            // These problems stay on this link: open another one.
             State::Unavailable(problem @ (Problem::Replica | Problem::Command(_))) => {
-                self.give_up(path, problem);
+                self.give_up(link, problem);
             }
             state => self.set_state(state),
         }
@@ -203,14 +204,15 @@ impl Upstream {
         }
     }
 
-    fn give_up(&self, path: &Path, problem: Problem) {
-        if path.give_up() {
+    fn give_up(&self, link: &Link, problem: Problem) {
+        if link.close() {
             self.set_state(State::Unavailable(problem));
         }
     }
 
-    /// Asks for a subscription; [`Listener::subscribed`] tells when it is in force. Lost with the
-    /// path: after [`Listener::opened`] it must be asked for again.
+    /// Requests a subscription. [`Listener::subscribed`](super::Listener::subscribed) is called
+    /// when it is confirmed. A subscription ends with its link: after `Listener::connected` it must
+    /// be requested again.
     pub(crate) fn subscribe(&self, channel: Arc<str>) {
         self.changes.lock().push(Change::Subscribe(channel));
         self.changed.notify_one();
@@ -222,35 +224,35 @@ impl Upstream {
         self.changed.notify_one();
     }
 
-    /// Opens the path and keeps it open, for ever.
+    /// Opens a link and keeps one open, forever.
     pub(crate) async fn run(self: Arc<Self>, listener: Arc<dyn Listener>) {
         let mut backoff = BACKOFF_FIRST;
         let mut told: Option<Instant> = None;
         loop {
             match self.open(&listener).await {
-                Ok((path, state)) => {
+                Ok((link, state)) => {
                     info!(source = "upstream", "Redis is there");
                     (backoff, told) = (BACKOFF_FIRST, None);
                     METRICS.upstream_connects.increment(1);
                     METRICS.upstream_up.set(1.0);
                     self.changes.lock().clear();
-                    self.path.send_replace(Some(path.clone()));
+                    self.link.send_replace(Some(link.clone()));
                     self.set_state(state);
-                    listener.opened();
+                    listener.connected();
                     tokio::join!(
-                        self.prove(&path),
-                        self.keep_subscriptions(&path),
-                        self.ask_until_open(&path)
+                        self.run_probes(&link),
+                        self.run_subscriptions(&link),
+                        self.recheck_until_open(&link)
                     );
                     METRICS.upstream_up.set(0.0);
-                    self.path.send_replace(None);
+                    self.link.send_replace(None);
                     if self.state.borrow().can_read() {
                         let why = "the connection was lost".to_owned();
                         self.set_state(State::Unavailable(Problem::Unreachable(why)));
                     }
                 }
                 Err(problem) => {
-                    if told.is_none_or(|at| at.elapsed() > TELL_AGAIN) {
+                    if told.is_none_or(|at| at.elapsed() > LOG_INTERVAL) {
                         warn!(source = "upstream", "{problem}");
                         told = Some(Instant::now());
                     }
@@ -260,64 +262,64 @@ impl Upstream {
             METRICS.upstream_failures.increment(1);
             let pause = rand::rng().random_range(backoff / 2..=backoff);
             tokio::time::sleep(pause).await;
-            backoff = (backoff * 2).min(BACKOFF_MOST);
+            backoff = (backoff * 2).min(BACKOFF_MAX);
         }
     }
 
-    /// Opens a path to a server that has what a relay needs.
-    async fn open(&self, listener: &Arc<dyn Listener>) -> Result<(Arc<Path>, State), Problem> {
-        let path = Path::open(&self.client, &self.no_room, listener).await?;
-        let state = path.check(&self.no_room).await?;
-        path.probe(&self.no_room, self.patience()).await?;
-        Ok((Arc::new(path), state))
+    /// Opens a link to a server that has what a relay needs.
+    async fn open(&self, listener: &Arc<dyn Listener>) -> Result<(Arc<Link>, State), Problem> {
+        let link = Link::open(&self.client, &self.probe_room, listener).await?;
+        let state = link.check(&self.probe_room).await?;
+        link.probe(&self.probe_room, self.probe_timeout()).await?;
+        Ok((Arc::new(link), state))
     }
 
-    /// At least a second, so that a very short interval does not mean a nervous relay.
-    fn patience(&self) -> Duration {
+    /// At least a second, so that a very short probe interval does not close a healthy link.
+    fn probe_timeout(&self) -> Duration {
         self.probe_interval.max(Duration::from_secs(1))
     }
 
-    /// Probes until the path is dead.
-    async fn prove(&self, path: &Path) {
+    /// Probes until the link is closed.
+    async fn run_probes(&self, link: &Link) {
         loop {
-            if path.unless_dead(tokio::time::sleep(self.probe_interval)).await.is_none() {
+            if link.unless_closed(tokio::time::sleep(self.probe_interval)).await.is_none() {
                 return;
             }
-            let probe = path.probe(&self.no_room, self.patience());
-            match path.unless_dead(probe).await {
+            let probe = link.probe(&self.probe_room, self.probe_timeout());
+            match link.unless_closed(probe).await {
                 None => return,
                 Some(Ok(())) => {}
-                // It is there, and will serve again.
+                // The server is reachable and will serve again.
                 Some(Err(problem @ Problem::NotServing(_))) => {
                     self.set_state(State::Unavailable(problem))
                 }
-                Some(Err(problem)) => return self.give_up(path, problem),
+                Some(Err(problem)) => return self.give_up(link, problem),
             }
         }
     }
 
-    /// While something is refused asks whether it still is, until the path is dead.
-    async fn ask_until_open(&self, path: &Path) {
+    /// Tests writes while any are refused, until the link is closed.
+    async fn recheck_until_open(&self, link: &Link) {
         let mut states = self.state.subscribe();
         loop {
             let troubled = states.wait_for(|state| *state != State::Open);
-            if path.unless_dead(troubled).await.is_none() {
+            if link.unless_closed(troubled).await.is_none() {
                 return;
             }
-            if path.unless_dead(tokio::time::sleep(ASK_AGAIN)).await.is_none() {
+            if link.unless_closed(tokio::time::sleep(RECHECK_INTERVAL)).await.is_none() {
                 return;
             }
-            let question = check::write_question(&self.no_room);
-            let Some(reply) = path.unless_dead(path.ask(vec![question])).await else { return };
+            let question = check::write_question(&self.probe_room);
+            let Some(reply) = link.unless_closed(link.ask(vec![question])).await else { return };
             // If it does not answer, the next probe finds out.
             if let Some([reply]) = reply.as_deref() {
-                self.note(path, check::writes(reply));
+                self.note(link, check::writes(reply));
             }
         }
     }
 
-    /// Carries out changes of subscriptions until the path is dead.
-    async fn keep_subscriptions(&self, path: &Path) {
+    /// Sends changes of subscriptions until the link is closed.
+    async fn run_subscriptions(&self, link: &Link) {
         loop {
             let batch: Vec<Change> = {
                 let mut changes = self.changes.lock();
@@ -325,7 +327,7 @@ impl Upstream {
                 changes.drain(..count).collect()
             };
             if batch.is_empty() {
-                if path.unless_dead(self.changed.notified()).await.is_none() {
+                if link.unless_closed(self.changed.notified()).await.is_none() {
                     return;
                 }
                 continue;
@@ -334,8 +336,8 @@ impl Upstream {
                 Change::Subscribe(channel) => commands::subscribe(channel),
                 Change::Unsubscribe(channel) => commands::unsubscribe(channel),
             });
-            if path.subscription_call(commands.collect()).await.is_none() {
-                self.give_up(path, Problem::Unreachable("a subscription was not confirmed".into()));
+            if link.subscription_call(commands.collect()).await.is_none() {
+                self.give_up(link, Problem::Unreachable("a subscription was not confirmed".into()));
                 return;
             }
         }

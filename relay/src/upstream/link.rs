@@ -1,4 +1,5 @@
-//! The two connections to one server, while they are believed to work.
+//! One link to Redis: a connection for commands and one for subscriptions, opened and closed
+//! together.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -23,45 +24,45 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for a TCP connection and its greeting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The two connections.
-pub(super) struct Path {
+/// The pair of connections.
+pub(super) struct Link {
     commands: MultiplexedConnection,
     subscriptions: MultiplexedConnection,
-    /// Turns true when this path is given up.
-    dead: watch::Sender<bool>,
-    /// Counts probes that came back.
+    /// Becomes true when this link is closed.
+    closed: watch::Sender<bool>,
+    /// Counts probes that have returned.
     returned: watch::Receiver<u64>,
 }
 
-impl Path {
+impl Link {
     /// Opens both connections and subscribes to the channels of the probe and of all relays.
     pub(super) async fn open(
         client: &Client,
         probe_channel: &str,
         listener: &Arc<dyn Listener>,
-    ) -> Result<Path, Problem> {
-        let (dead, _) = watch::channel(false);
+    ) -> Result<Link, Problem> {
+        let (closed, _) = watch::channel(false);
         let (probe_back, returned) = watch::channel(0);
         let plain = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(None)
             .set_pipeline_buffer_size(1024);
         let on_command_push = {
-            let dead = dead.clone();
+            let closed = closed.clone();
             move |push: PushInfo| {
                 if push.kind == PushKind::Disconnection {
-                    dead.send_replace(true);
+                    closed.send_replace(true);
                 }
                 Ok::<(), ()>(())
             }
         };
         let on_push = {
-            let (dead, listener) = (dead.clone(), listener.clone());
+            let (closed, listener) = (closed.clone(), listener.clone());
             let probe_channel = probe_channel.to_owned();
             move |push: PushInfo| {
                 if push.kind == PushKind::Disconnection {
-                    dead.send_replace(true);
-                } else if !*dead.borrow() {
+                    closed.send_replace(true);
+                } else if !*closed.borrow() {
                     pass_on(push, &*listener, &probe_channel, &probe_back);
                 }
                 Ok::<(), ()>(())
@@ -75,27 +76,27 @@ impl Path {
         let commands = connect(&for_commands).await?;
         let for_subscriptions = plain.set_push_sender(on_push);
         let subscriptions = connect(&for_subscriptions).await?;
-        let path = Path { commands, subscriptions, dead, returned };
-        // Ending a subscription that is not there changes nothing, and shows that it may be ended.
+        let link = Link { commands, subscriptions, closed, returned };
+        // Ending a subscription that does not exist changes nothing, and tests the permission.
         // Valkey 8.0 refuses it (NOSUB) before the first subscription.
         let ours = [
             commands::subscribe(PROFILE_CHANNEL),
             commands::unsubscribe(probe_channel),
             commands::subscribe(probe_channel),
         ];
-        let replies = path
+        let replies = link
             .subscription_call(ours.into())
             .await
             .ok_or_else(|| Problem::Unreachable("the subscription was not confirmed".to_owned()))?;
         match replies.iter().find_map(|reply| refusal(reply, probe_channel)) {
-            None => Ok(path),
+            None => Ok(link),
             Some(problem) => Err(problem),
         }
     }
 
-    /// Asks whether the server has what a relay needs, and whether it accepts writes.
-    pub(super) async fn check(&self, no_room: &str) -> Result<State, Problem> {
-        let Some(replies) = self.ask(check::questions(no_room)).await else {
+    /// Checks whether the server has what a relay needs, and whether it accepts writes.
+    pub(super) async fn check(&self, probe_room: &str) -> Result<State, Problem> {
+        let Some(replies) = self.ask(check::questions(probe_room)).await else {
             return Err(Problem::Unreachable("it does not answer".to_owned()));
         };
         match check::read_state(&replies) {
@@ -104,9 +105,13 @@ impl Path {
         }
     }
 
-    /// Publishes once, there and back. Not a write: it shows that the path works, also while writes
-    /// are refused.
-    pub(super) async fn probe(&self, channel: &str, patience: Duration) -> Result<(), Problem> {
+    /// Publishes a message and waits until it returns. A publication is no write, so this works
+    /// while writes are refused.
+    pub(super) async fn probe(
+        &self,
+        channel: &str,
+        probe_timeout: Duration,
+    ) -> Result<(), Problem> {
         let begun = Instant::now();
         let mut returned = self.returned.clone();
         returned.mark_unchanged();
@@ -124,7 +129,7 @@ impl Path {
             let gone = |_| Problem::Unreachable("the subscription is gone".to_owned());
             returned.changed().await.map_err(gone)
         };
-        match tokio::time::timeout(patience, there_and_back).await {
+        match tokio::time::timeout(probe_timeout, there_and_back).await {
             Ok(outcome) => outcome?,
             Err(_) => {
                 let why = "a publication did not come back in time".to_owned();
@@ -135,13 +140,13 @@ impl Path {
         Ok(())
     }
 
-    /// Sends commands and awaits their replies as they are; None: they did not come.
+    /// Sends commands and returns their replies unread. None: there was no answer.
     pub(super) async fn ask(&self, commands: Vec<Command>) -> Option<Vec<Value>> {
         let sent = self.send(commands);
         sent.await?.ok()?.ok()
     }
 
-    /// Sends commands in one write. None: the path died; the outer error: the time was over.
+    /// Sends commands in one write. None: the link was closed. The outer error: the time is over.
     pub(super) async fn send(
         &self,
         commands: Vec<Command>,
@@ -149,43 +154,43 @@ impl Path {
         let (pipeline, count) = pipeline(commands);
         let mut connection = self.commands.clone();
         let sent = connection.send_packed_commands(&pipeline, 0, count);
-        self.unless_dead(tokio::time::timeout(COMMAND_TIMEOUT, sent)).await
+        self.unless_closed(tokio::time::timeout(COMMAND_TIMEOUT, sent)).await
     }
 
-    /// Sends subscription commands and awaits the confirmations; None: they did not come.
+    /// Sends subscription commands and returns the confirmations. None: there was no answer.
     pub(super) async fn subscription_call(&self, commands: Vec<Command>) -> Option<Vec<Value>> {
         let (pipeline, count) = pipeline(commands);
         let mut connection = self.subscriptions.clone();
         let sent = connection.send_packed_commands(&pipeline, 0, count);
-        let values = self.unless_dead(tokio::time::timeout(COMMAND_TIMEOUT, sent)).await?;
+        let values = self.unless_closed(tokio::time::timeout(COMMAND_TIMEOUT, sent)).await?;
         let values = values.ok()?.ok()?;
         for value in &values {
             if let Value::ServerError(error) = value {
-                // The room stays unconfirmed and is asked for again later.
+                // The room stays unconfirmed, and its subscription is requested again later.
                 warn!(source = "upstream", code = error.code(), "a subscription was refused");
             }
         }
         Some(values)
     }
 
-    /// The outcome of `work`, or None as soon as this path is given up.
-    pub(super) async fn unless_dead<F: Future>(&self, work: F) -> Option<F::Output> {
-        let mut dead = self.dead.subscribe();
+    /// The output of `work`. None: the link was closed first.
+    pub(super) async fn unless_closed<F: Future>(&self, work: F) -> Option<F::Output> {
+        let mut closed = self.closed.subscribe();
         tokio::select! {
             biased;
-            _ = dead.wait_for(|dead| *dead) => None,
+            _ = closed.wait_for(|closed| *closed) => None,
             output = work => Some(output),
         }
     }
 
-    /// Whether the path is given up.
-    pub(super) fn is_dead(&self) -> bool {
-        *self.dead.borrow()
+    /// Whether the link is closed.
+    pub(super) fn is_closed(&self) -> bool {
+        *self.closed.borrow()
     }
 
-    /// Gives the path up. False: it was already.
-    pub(super) fn give_up(&self) -> bool {
-        !self.dead.send_replace(true)
+    /// Closes the link. False: it was already closed.
+    pub(super) fn close(&self) -> bool {
+        !self.closed.send_replace(true)
     }
 }
 
@@ -198,7 +203,7 @@ fn pipeline(commands: Vec<Command>) -> (Pipeline, usize) {
     (pipeline, count)
 }
 
-/// What an error about the relay's own channel says.
+/// The problem that an error about the relay's own channel shows.
 fn refusal(reply: &Value, channel: &str) -> Option<Problem> {
     let Value::ServerError(error) = reply else { return None };
     let (code, details) = (error.code(), error.details().unwrap_or(""));
@@ -229,7 +234,7 @@ fn pass_on(
     match push.kind {
         PushKind::SMessage => match data.next() {
             Some(Value::BulkString(payload)) if channel == PROFILE_CHANNEL => {
-                listener.profile_updates(payload)
+                listener.profile_update(payload)
             }
             Some(Value::BulkString(payload)) => listener.message(channel, payload),
             _ => {}
