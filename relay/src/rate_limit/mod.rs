@@ -1,93 +1,15 @@
 //! Rate limits: how often a client may do something, without asking Redis.
 //!
-//! There is one rule, the [`Bucket`], which refills evenly at a [`Rate`]. [`users`] limits what a
+//! There is one rule, the [`bucket`], which refills evenly. [`users`] limits what a
 //! user asks of this relay, over all of the user's sockets; [`signals`] limits how often a signal
 //! is passed on. Limits of the store, such as a room's `slow`, are the module's.
 //!
 //! The caller passes the time, so tests need no clock. Nothing here closes a socket or answers a
 //! client.
 
+mod bucket;
 mod signals;
 mod users;
 
-use std::time::Instant;
-
 pub(crate) use signals::SignalRateLimit;
 pub(crate) use users::{Allowance, Allowances, Verdict};
-
-/// How fast a bucket refills, and how much it holds.
-#[derive(Clone, Copy, Debug)]
-struct Rate {
-    per_second: f64,
-    most: f64,
-}
-
-/// What is left of an allowance. It was full once, and is full again after a time without use.
-#[derive(Debug)]
-struct Bucket {
-    left: f64,
-    /// When that much was left.
-    at: Instant,
-}
-
-impl Bucket {
-    fn full(rate: Rate, now: Instant) -> Bucket {
-        Bucket { left: rate.most, at: now }
-    }
-
-    /// What is left now. Less than nothing: it was overdrawn by [`Bucket::spend`], or by a dear
-    /// [`Bucket::take`].
-    fn left(&self, rate: Rate, now: Instant) -> f64 {
-        let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
-        (self.left + elapsed * rate.per_second).min(rate.most)
-    }
-
-    /// Milliseconds until it holds `needed`.
-    fn wait_ms(&self, rate: Rate, needed: f64, now: Instant) -> u64 {
-        ((needed - self.left(rate, now)).max(0.0) / rate.per_second * 1000.0).ceil() as u64
-    }
-
-    /// Takes `cost` in any case.
-    fn spend(&mut self, rate: Rate, cost: f64, now: Instant) {
-        *self = Bucket { left: self.left(rate, now) - cost, at: self.at.max(now) };
-    }
-
-    /// Takes `cost` if the bucket holds that much; the error is the milliseconds until it does. What
-    /// costs more than the bucket can hold needs a full bucket and overdraws it.
-    fn take(&mut self, rate: Rate, cost: f64, now: Instant) -> Result<(), u64> {
-        match self.wait_ms(rate, cost.min(rate.most), now) {
-            0 => {
-                self.spend(rate, cost, now);
-                Ok(())
-            }
-            wait_ms => Err(wait_ms),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn a_bucket_refills_evenly_and_holds_no_more_than_its_most() {
-        let (rate, start) = (Rate { per_second: 2.0, most: 4.0 }, Instant::now());
-        let mut bucket = Bucket::full(rate, start);
-        let rows: &[(u64, f64, Result<(), u64>, &str)] = &[
-            (0, 4.0, Ok(()), "it was full"),
-            (0, 1.0, Err(500), "nothing is left"),
-            (250, 1.0, Err(250), "half of it"),
-            (500, 1.0, Ok(()), "a refused attempt costs nothing"),
-            (60_000, 4.0, Ok(()), "full again"),
-            (60_000, 1.0, Err(500), "and no fuller than that"),
-            (62_000, 9.0, Ok(()), "more than it can hold, when it is full"),
-            (62_000, 1.0, Err(3_000), "is paid for afterwards"),
-            (0, 1.0, Err(3_000), "a clock that stands still refills nothing"),
-        ];
-        for (ms, cost, expected, why) in rows {
-            let now = start + Duration::from_millis(*ms);
-            assert_eq!(bucket.take(rate, *cost, now), *expected, "{why}");
-        }
-    }
-}

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::{Bucket, Rate};
+use super::bucket::{Bucket, Rate};
 
 /// One signal in two seconds.
 const RATE: Rate = Rate { per_second: 0.5, most: 1.0 };

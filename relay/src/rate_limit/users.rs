@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::{Bucket, Rate};
+use super::bucket::{Bucket, Rate};
 use crate::config::Config;
 
 /// How many seconds' worth of frames and bytes may come at once.
