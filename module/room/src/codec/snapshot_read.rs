@@ -97,7 +97,7 @@ impl Loader {
             return Err(Malformed("ends early"));
         }
         let mut room = self.room;
-        presence::check(&mut room)?;
+        check_presence(&mut room)?;
         Ok(room)
     }
 }
@@ -110,6 +110,20 @@ impl Room {
         loader.read(stored)?;
         loader.finish()
     }
+}
+
+/// Checks, after the last connection, that every user online has a connection.
+fn check_presence(room: &mut Room) -> Result<(), Malformed> {
+    // The reference that listing a user took is that user's first connection's.
+    let listed: Vec<_> = room.presence.arrivals.from(0).map(|(_, user)| user).collect();
+    for user in listed {
+        let online = room.users.get(user).and_then(|entry| room.presence.online(user, entry));
+        if online.is_none_or(|online| online.statuses.connections() == 0) {
+            return Err(Malformed("present without a connection"));
+        }
+        room.users.release(user);
+    }
+    Ok(())
 }
 
 /// A loader at work on a piece.

@@ -7,7 +7,6 @@ use super::Decoder;
 use crate::arguments::texts;
 use crate::bytes::varint::Malformed;
 use crate::state::presence::status_counts::{ONLINE, StatusCounts};
-use crate::state::room::Room;
 
 impl<'a> Decoder<'a, '_> {
     /// How many users; `None`: presence was not stored.
@@ -72,18 +71,4 @@ impl<'a> Decoder<'a, '_> {
             false => Err(Malformed("a status with control characters")),
         }
     }
-}
-
-/// Holds users against connections, when all are read.
-pub(super) fn check(room: &mut Room) -> Result<(), Malformed> {
-    // The reference that listing a user took is that user's first connection's.
-    let listed: Vec<_> = room.presence.arrivals.from(0).map(|(_, user)| user).collect();
-    for user in listed {
-        let online = room.users.get(user).and_then(|entry| room.presence.online(user, entry));
-        if online.is_none_or(|online| online.statuses.connections() == 0) {
-            return Err(Malformed("present without a connection"));
-        }
-        room.users.release(user);
-    }
-    Ok(())
 }
