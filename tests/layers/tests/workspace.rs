@@ -140,7 +140,6 @@ fn protocol_is_layered() {
 }
 
 #[test]
-#[ignore = "its circles are being opened"]
 fn core_is_layered() {
     assert_layered(&CORE);
 }
@@ -151,7 +150,6 @@ fn shell_is_layered() {
 }
 
 #[test]
-#[ignore = "its circles are being opened"]
 fn relay_is_layered() {
     assert_layered(&RELAY);
 }
