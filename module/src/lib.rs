@@ -28,6 +28,7 @@
 //! - `server_events`: what happens on events of Redis; `timers/`: work that no command asks for
 //! - this file: starts the module
 
+#![deny(unsafe_code, reason = "all of it is in `redis/`")]
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -52,6 +53,7 @@ mod info;
 mod loading;
 mod outgoing;
 mod presence_grace;
+#[allow(unsafe_code, reason = "the C interface of Redis")]
 mod redis;
 mod room_type;
 mod server_events;
