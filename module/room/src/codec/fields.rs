@@ -77,11 +77,18 @@ pub(super) fn read_role(reader: &mut Reader<'_>) -> Result<Role, Malformed> {
     Role::ALL.get(number).copied().ok_or(Malformed("unknown role"))
 }
 
+/// A user, or the backend, or nobody.
+pub(super) fn read_optional_actor<'a>(
+    reader: &mut Reader<'a>,
+) -> Result<Option<&'a str>, Malformed> {
+    reader.option(USER_NAME_MAX)?.map(check_actor).transpose()
+}
+
+/// A user, and the actor who changes something about them, if it is another one.
 pub(super) fn read_who<'a>(
     reader: &mut Reader<'a>,
 ) -> Result<(&'a str, Option<&'a str>), Malformed> {
-    let (user, by) = (read_user(reader)?, reader.option(USER_NAME_MAX)?);
-    Ok((user, by.map(check_actor).transpose()?))
+    Ok((read_user(reader)?, read_optional_actor(reader)?))
 }
 
 pub(super) fn read_member<'a>(reader: &mut Reader<'a>) -> Result<MemberChange<'a>, Malformed> {

@@ -7,6 +7,6 @@ pub(crate) mod event_fields;
 pub(crate) mod event_message;
 mod fields;
 pub(crate) mod record;
-mod record_read;
+mod record_forms;
 pub(crate) mod snapshot_read;
 pub(crate) mod snapshot_write;

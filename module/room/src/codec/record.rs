@@ -1,179 +1,225 @@
 //! Records: what was decided, in bytes.
 //!
-//! A record is complete: ids, absolute times and counts are in it, so applying it asks no clock, no
-//! setting and no chance. Records of presence are kept apart from the others because they go to
-//! replicas but not into the append-only file. The tag of a record never changes its meaning.
+//! A record is complete: ids, absolute times and counts are in it, so applying it needs no clock, no
+//! setting and no randomness. Records of presence are separate from the others because they go to
+//! replicas but not into the append-only file.
+//!
+//! The table below is the only description of the records: it makes the type, the writer and the
+//! reader. A record is its tag and then its fields in the order of the table, each in the form named
+//! behind `as` (`record_forms.rs`). The meaning of a tag never changes, nor do the fields of a record:
+//! replicas of other versions and append-only files hold these bytes.
 
 use std::borrow::Cow;
 
 use chat_protocol::id::Id;
 
-use crate::bytes::varint;
-use crate::codec::fields::write_member;
+use crate::bytes::varint::{Malformed, Reader};
+use crate::codec::record_forms as form;
 use crate::state::log::message_body::Body;
 use crate::state::settings::table::Setting;
 use crate::state::users::members::{MemberChange, Role};
 
-/// One change of a room.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Record<'a> {
-    /// The room is made.
-    Create {
+macro_rules! records {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident = $tag:literal
+        $({ $($(#[$field_doc:meta])* $field:ident: $type:ty as $form:ident,)* })?
+        $(( $whole:ty as $whole_form:ident ))?;
+    )*) => {
+        /// One change of a room.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Record<'a> {
+            $(
+                $(#[$doc])*
+                $name $({ $($(#[$field_doc])* $field: $type,)* })? $(($whole))?,
+            )*
+        }
+
+        impl<'a> Record<'a> {
+            /// Appends the record's bytes.
+            pub fn write(&self, out: &mut Vec<u8>) {
+                match self {
+                    $(Record::$name $({ $($field),* })? $(($whole_form))? => {
+                        out.push($tag);
+                        $($(form::$form::write(out, $field);)*)?
+                        $(form::$whole_form::write(out, $whole_form);)?
+                    })*
+                }
+            }
+
+            /// Reads one record. Errors: bytes that would not leave a room that can be stored and
+            /// loaded again.
+            fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+                Ok(match reader.byte()? {
+                    $($tag => Record::$name
+                        $({ $($field: form::$form::read(reader)?,)* })?
+                        $((form::$whole_form::read(reader)?))?,)*
+                    _ => return Err(Malformed("unknown record")),
+                })
+            }
+        }
+    };
+}
+
+records! {
+    /// The room is created.
+    Create = 1 {
         /// Milliseconds since the epoch.
-        ms: u64,
-    },
+        ms: u64 as creation_time,
+    };
     /// A message is stored.
-    Message(NewMessage<'a>),
+    Message = 2 (NewMessage<'a> as new_message);
     /// Settings change.
-    Settings(NewSettings<'a>),
+    Settings = 3 (NewSettings<'a> as new_settings);
     /// A user becomes a member.
-    Join {
-        /// Who.
-        user: &'a str,
-        /// As what.
-        role: Role,
-        /// Who added them, if somebody else did.
-        by: Option<&'a str>,
+    Join = 4 {
         /// Milliseconds since the epoch.
-        ms: u64,
+        ms: u64 as time,
         /// The id of the event, in a room that logs joins.
-        logged: Option<Id>,
-    },
+        logged: Option<Id> as optional_event_id,
+        /// The new member's role.
+        role: Role as role,
+        /// The new member.
+        user: &'a str as user,
+        /// The user who added them; `None`: they joined by themselves.
+        by: Option<&'a str> as optional_actor,
+    };
     /// A member leaves.
-    Leave {
+    Leave = 5 {
         /// The id of the event.
-        id: Id,
-        /// Who.
-        user: &'a str,
-        /// Who removed them, if somebody else did.
-        by: Option<&'a str>,
-    },
+        id: Id as event_id,
+        /// The member.
+        user: &'a str as user,
+        /// The user who removed them; `None`: they left by themselves.
+        by: Option<&'a str> as optional_actor,
+    };
     /// A member's role changes.
-    Role {
+    Role = 6 {
         /// The id of the event.
-        id: Id,
-        /// Who.
-        user: &'a str,
+        id: Id as event_id,
         /// The new role.
-        role: Role,
-        /// Who changed it, if somebody else did.
-        by: Option<&'a str>,
-    },
-    /// Moderation changes what a user is or may do.
-    Moderate {
-        /// The id of the event.
-        id: Id,
-        /// What changes.
-        change: MemberChange<'a>,
-    },
-    /// A message has another text.
-    Edit {
-        /// The id of the event.
-        id: Id,
-        /// Who did it.
-        user: &'a str,
-        /// The message's id.
-        message: Id,
-        /// The new text.
-        text: &'a str,
-        /// The new meta; `None`: as it was.
-        meta: Option<&'a str>,
-    },
-    /// A message is deleted.
-    Delete {
-        /// The id of the event.
-        id: Id,
-        /// Who did it.
-        user: &'a str,
-        /// The message's id.
-        message: Id,
-        /// Why.
-        reason: Option<&'a str>,
-    },
-    /// A reaction comes or is taken back.
-    React {
-        /// The id of the event.
-        id: Id,
-        /// Whose.
-        user: &'a str,
-        /// The message's id.
-        message: Id,
-        /// Which.
-        emoji: &'a str,
-        /// Whether it is taken back.
-        removed: bool,
-    },
-    /// A member has read up to an event.
-    Read {
-        /// Who.
-        user: &'a str,
-        /// The event's id.
-        read: Id,
-    },
-    /// A personal room's user follows a room.
-    Follow {
-        /// The room followed.
-        room: &'a str,
+        role: Role as role,
+        /// The member.
+        user: &'a str as user,
+        /// The user who changed it, if it is another one.
+        by: Option<&'a str> as optional_actor,
+    };
+    /// The user of a personal room follows a room.
+    Follow = 7 {
         /// Milliseconds since the epoch.
-        since: u64,
-    },
-    /// A personal room's user follows a room no more.
-    Unfollow {
+        since: u64 as time,
+        /// The followed room.
+        room: &'a str as room,
+    };
+    /// The user of a personal room follows a room no longer.
+    Unfollow = 8 {
         /// The room.
-        room: &'a str,
-    },
-    /// What is too old or too much is removed: everything before these numbers.
-    Trim {
+        room: &'a str as room,
+    };
+    /// Messages, events and nonces that are too old or too many are removed: all before these numbers.
+    Trim = 9 {
         /// Message number.
-        messages_from: u64,
+        messages_from: u64 as number,
         /// Event number.
-        journal_from: u64,
+        journal_from: u64 as number,
         /// Event number.
-        nonces_from: u64,
-    },
-    /// The whole room but its presence, in the stored form.
-    Snapshot {
+        nonces_from: u64 as number,
+    };
+    /// The whole room without its presence, in the stored form.
+    Snapshot = 10 {
         /// See `snapshot_write.rs`.
-        stored: Cow<'a, [u8]>,
-    },
-    /// A piece of the whole room but its presence: see [`crate::Loader`]. It stands alone, and nothing
-    /// of the room is there before the last one.
-    SnapshotPiece {
-        /// How many pieces come before.
-        place: u64,
-        /// See `snapshot_write.rs`.
-        stored: Cow<'a, [u8]>,
-    },
-    /// A connection is here: new, or kept, or with another status. Presence.
-    Present {
-        /// Its name.
-        connection: &'a str,
-        /// Whose.
-        user: &'a str,
-        /// Milliseconds until it ends unless beaten. Each copy of the room has a clock of its own.
-        ttl: u64,
-        /// When this was decided, milliseconds since the epoch.
-        now: u64,
-        /// The connection's new status; `None`: as it was.
-        status: Option<&'a str>,
-    },
-    /// Connections are kept. Presence.
-    Beat {
-        /// Milliseconds until they end unless beaten again.
-        ttl: u64,
-        /// Their names.
-        connections: Vec<&'a str>,
-    },
-    /// A personal room's user came first or went last.
-    Seen {
+        stored: Cow<'a, [u8]> as whole_room,
+    };
+    /// The first connection of a personal room's user opened, or the last one closed.
+    Seen = 11 {
         /// Milliseconds since the epoch.
-        ms: u64,
-    },
-    /// Connections are gone. Presence.
-    Absent {
-        /// Their names.
-        connections: Vec<Cow<'a, str>>,
-    },
+        ms: u64 as time,
+    };
+    /// Moderation changes the role or the rights of a user.
+    Moderate = 12 {
+        /// The id of the event.
+        id: Id as event_id,
+        /// The change.
+        change: MemberChange<'a> as member_change,
+    };
+    /// A message gets another text.
+    Edit = 13 {
+        /// The id of the event.
+        id: Id as event_id,
+        /// The message's id.
+        message: Id as id,
+        /// The user who edits it.
+        user: &'a str as actor,
+        /// The new text.
+        text: &'a str as text,
+        /// The new meta; `None`: unchanged.
+        meta: Option<&'a str> as meta,
+    };
+    /// A message is deleted.
+    Delete = 14 {
+        /// The id of the event.
+        id: Id as event_id,
+        /// The message's id.
+        message: Id as id,
+        /// The user who deletes it.
+        user: &'a str as actor,
+        /// The reason.
+        reason: Option<&'a str> as reason,
+    };
+    /// A reaction is added or removed.
+    React = 15 {
+        /// The id of the event.
+        id: Id as event_id,
+        /// The message's id.
+        message: Id as id,
+        /// The user who reacts.
+        user: &'a str as actor,
+        /// The emoji.
+        emoji: &'a str as emoji,
+        /// Whether the reaction is removed.
+        removed: bool as flag,
+    };
+    /// A member has read up to an event.
+    Read = 16 {
+        /// The event's id.
+        read: Id as id,
+        /// The member.
+        user: &'a str as user,
+    };
+    /// A piece of the whole room without its presence: see [`crate::Loader`]. The record stands alone,
+    /// and the room stays empty until the last piece.
+    SnapshotPiece = 24 {
+        /// The number of pieces before this one.
+        place: u64 as number,
+        /// See `snapshot_write.rs`.
+        stored: Cow<'a, [u8]> as bytes,
+    };
+    /// A connection is new, is refreshed or changes its status. Presence.
+    Present = 32 {
+        /// Milliseconds until the connection expires without a beat. Each copy of the room counts them
+        /// by its own clock.
+        ttl: u64 as ttl,
+        /// The time of the decision, milliseconds since the epoch.
+        now: u64 as time,
+        /// The connection's name.
+        connection: &'a str as connection,
+        /// The connection's user.
+        user: &'a str as user,
+        /// The connection's new status; `None`: unchanged.
+        status: Option<&'a str> as status,
+    };
+    /// Connections are refreshed. Presence.
+    Beat = 33 {
+        /// Milliseconds until the connections expire without another beat.
+        ttl: u64 as ttl,
+        /// The connections' names.
+        connections: Vec<&'a str> as connections,
+    };
+    /// Connections are closed. Presence.
+    Absent = 34 {
+        /// The connections' names.
+        connections: Vec<Cow<'a, str>> as closed_connections,
+    };
 }
 
 /// A message to store.
@@ -182,7 +228,7 @@ pub struct NewMessage<'a> {
     pub(crate) id: Id,
     pub(crate) author: &'a str,
     pub(crate) body: Body<'a>,
-    /// Of the text, if the message has a nonce to be remembered.
+    /// The digest of the text, if the room remembers the message's nonce.
     pub(crate) digest: Option<u64>,
 }
 
@@ -194,34 +240,28 @@ pub struct NewSettings<'a> {
     pub(crate) changes: Vec<Setting<'a>>,
 }
 
-pub(super) const CREATE: u8 = 1;
-pub(super) const MESSAGE: u8 = 2;
-pub(super) const SETTINGS: u8 = 3;
-pub(super) const JOIN: u8 = 4;
-pub(super) const LEAVE: u8 = 5;
-pub(super) const ROLE: u8 = 6;
-pub(super) const FOLLOW: u8 = 7;
-pub(super) const UNFOLLOW: u8 = 8;
-pub(super) const TRIM: u8 = 9;
-pub(super) const SNAPSHOT: u8 = 10;
-pub(super) const SEEN: u8 = 11;
-pub(super) const MODERATE: u8 = 12;
-pub(super) const EDIT: u8 = 13;
-pub(super) const DELETE: u8 = 14;
-pub(super) const REACT: u8 = 15;
-pub(super) const READ: u8 = 16;
-pub(super) const SNAPSHOT_PIECE: u8 = 24;
-pub(super) const PRESENT: u8 = 32;
-pub(super) const BEAT: u8 = 33;
-pub(super) const ABSENT: u8 = 34;
-
 impl<'a> Record<'a> {
-    /// Whether this is about who is here, which ends by itself.
+    /// Reads records that [`Record::write`] has written one after another. Errors: malformed bytes,
+    /// before any record is applied.
+    pub fn read_all(bytes: &'a [u8]) -> Result<Vec<Record<'a>>, Malformed> {
+        let mut reader = Reader::new(bytes);
+        let mut records = Vec::new();
+        while !reader.is_empty() {
+            records.push(Record::read(&mut reader)?);
+        }
+        let is_piece = |record: &Record<'_>| matches!(record, Record::SnapshotPiece { .. });
+        if records.len() > 1 && records.iter().any(is_piece) {
+            return Err(Malformed("a piece of a snapshot does not stand alone"));
+        }
+        Ok(records)
+    }
+
+    /// Whether this is a record of presence, which expires by itself.
     pub fn is_presence(&self) -> bool {
         matches!(self, Record::Present { .. } | Record::Beat { .. } | Record::Absent { .. })
     }
 
-    /// The id of the durable event this is, if it is one.
+    /// The id of the durable event that this record makes, if it makes one.
     pub(crate) fn event_id(&self) -> Option<Id> {
         match self {
             Record::Message(message) => Some(message.id),
@@ -237,116 +277,14 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Whether applying this gives out a number that is never used again.
+    /// Whether applying this record uses up a number: numbers are never used again.
     pub(crate) fn consumes_number(&self) -> bool {
         let place = matches!(self, Record::Join { .. } | Record::Present { .. });
         place || self.event_id().is_some()
     }
 
-    /// Whether this can begin a room.
+    /// Whether this record can create a room.
     pub fn creates_room(&self) -> bool {
         matches!(self, Record::Create { .. } | Record::Snapshot { .. })
     }
-
-    /// Appends the record's bytes.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        match self {
-            Record::Create { ms } => numbers(out, CREATE, &[*ms]),
-            Record::Message(NewMessage { id, author, body, digest }) => {
-                numbers(out, MESSAGE, &[id.ms, id.n]);
-                varint::put_bytes(out, author.as_bytes());
-                out.push(u8::from(digest.is_some()));
-                if let Some(digest) = digest {
-                    out.extend_from_slice(&digest.to_le_bytes());
-                }
-                varint::put_written(out, |out| body.write_to(out));
-            }
-            Record::Settings(NewSettings { id, by, changes }) => {
-                numbers(out, SETTINGS, &[id.ms, id.n]);
-                varint::put_bytes(out, by.as_bytes());
-                varint::put(out, changes.len() as u64);
-                changes.iter().for_each(|change| change.write(out));
-            }
-            Record::Join { user, role, by, ms, logged } => {
-                let id = logged.unwrap_or_default();
-                numbers(out, JOIN, &[*ms, id.ms, id.n, *role as u64]);
-                varint::put_bytes(out, user.as_bytes());
-                varint::put_option(out, *by);
-            }
-            Record::Leave { id, user, by } => {
-                numbers(out, LEAVE, &[id.ms, id.n]);
-                varint::put_bytes(out, user.as_bytes());
-                varint::put_option(out, *by);
-            }
-            Record::Role { id, user, role, by } => {
-                numbers(out, ROLE, &[id.ms, id.n, *role as u64]);
-                varint::put_bytes(out, user.as_bytes());
-                varint::put_option(out, *by);
-            }
-            Record::Moderate { id, change } => {
-                numbers(out, MODERATE, &[id.ms, id.n]);
-                write_member(out, *change);
-            }
-            Record::Edit { id, user, message, text, meta } => {
-                numbers(out, EDIT, &[id.ms, id.n, message.ms, message.n]);
-                varint::put_bytes(out, user.as_bytes());
-                varint::put_bytes(out, text.as_bytes());
-                varint::put_option(out, *meta);
-            }
-            Record::Delete { id, user, message, reason } => {
-                numbers(out, DELETE, &[id.ms, id.n, message.ms, message.n]);
-                varint::put_bytes(out, user.as_bytes());
-                varint::put_option(out, *reason);
-            }
-            Record::React { id, user, message, emoji, removed } => {
-                numbers(out, REACT, &[id.ms, id.n, message.ms, message.n]);
-                varint::put_bytes(out, user.as_bytes());
-                varint::put_bytes(out, emoji.as_bytes());
-                out.push(u8::from(*removed));
-            }
-            Record::Read { user, read } => {
-                numbers(out, READ, &[read.ms, read.n]);
-                varint::put_bytes(out, user.as_bytes());
-            }
-            Record::Follow { room, since } => {
-                numbers(out, FOLLOW, &[*since]);
-                varint::put_bytes(out, room.as_bytes());
-            }
-            Record::Unfollow { room } => {
-                out.push(UNFOLLOW);
-                varint::put_bytes(out, room.as_bytes());
-            }
-            Record::Trim { messages_from, journal_from, nonces_from } => {
-                numbers(out, TRIM, &[*messages_from, *journal_from, *nonces_from]);
-            }
-            Record::Snapshot { stored } => {
-                out.push(SNAPSHOT);
-                varint::put_bytes(out, stored);
-            }
-            Record::SnapshotPiece { place, stored } => {
-                numbers(out, SNAPSHOT_PIECE, &[*place]);
-                varint::put_bytes(out, stored);
-            }
-            Record::Seen { ms } => numbers(out, SEEN, &[*ms]),
-            Record::Present { connection, user, ttl, now, status } => {
-                numbers(out, PRESENT, &[*ttl, *now]);
-                varint::put_bytes(out, connection.as_bytes());
-                varint::put_bytes(out, user.as_bytes());
-                varint::put_option(out, *status);
-            }
-            Record::Beat { ttl, connections } => {
-                numbers(out, BEAT, &[*ttl, connections.len() as u64]);
-                connections.iter().for_each(|name| varint::put_bytes(out, name.as_bytes()));
-            }
-            Record::Absent { connections } => {
-                numbers(out, ABSENT, &[connections.len() as u64]);
-                connections.iter().for_each(|name| varint::put_bytes(out, name.as_bytes()));
-            }
-        }
-    }
-}
-
-fn numbers(out: &mut Vec<u8>, tag: u8, values: &[u64]) {
-    out.push(tag);
-    values.iter().for_each(|value| varint::put(out, *value));
 }

@@ -10,6 +10,7 @@ mod model;
 mod moderation;
 mod pieces;
 mod presence;
+mod record_bytes;
 mod resuming;
 mod rules;
 mod trimming;
