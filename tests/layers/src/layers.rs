@@ -50,10 +50,10 @@ pub fn check_crate(sources: &Sources, one: &Crate<'_>) -> Result<(), String> {
     let mut report = Report::default();
     for path in sources.paths_in(folder) {
         if !files.contains(path) && !tests.contains(path) && path.ends_with(".rs") {
-            report.stray(&format!("{path}: no `mod` declares this file"));
+            report.line(&format!("{path}: no `mod` declares this file"));
         }
     }
-    report.check(folder, &files, &first_of_each(found), one.layers);
+    report.check(folder, &files, first_of_each(found), one.layers);
     report.finish()
 }
 
@@ -76,13 +76,13 @@ pub fn check_javascript(
                 files.insert(path.to_owned());
                 match javascript::arrows(sources, path) {
                     Ok(arrows) => found.extend(arrows),
-                    Err(problem) => report.stray(&problem),
+                    Err(problem) => report.line(&problem),
                 }
             }
         }
     }
     let layers: Vec<&[&str]> = folders.iter().map(std::slice::from_ref).collect();
-    report.check("", &files, &first_of_each(found), &layers);
+    report.check("", &files, first_of_each(found), &layers);
     report.finish()
 }
 
@@ -92,7 +92,7 @@ struct Report {
 }
 
 impl Report {
-    fn stray(&mut self, line: &str) {
+    fn line(&mut self, line: &str) {
         let _ = writeln!(self.text, "{line}");
     }
 
@@ -106,57 +106,67 @@ impl Report {
         &mut self,
         folder: &str,
         files: &BTreeSet<String>,
-        arrows: &[Arrow],
+        arrows: Vec<Arrow>,
         layers: &[&[&str]],
     ) {
-        for circle in circles(arrows) {
-            let _ = writeln!(self.text, "circle of imports among {} files:", circle.files);
-            for arrow in &circle.way {
-                self.arrow(arrow);
-            }
-            if !circle.others.is_empty() {
-                let _ = writeln!(self.text, " other arrows among these files:");
-                for arrow in circle.others.iter().take(SHOWN) {
-                    self.arrow(arrow);
-                }
-                let more = circle.others.len().saturating_sub(SHOWN);
-                if more > 0 {
-                    self.stray(&format!("  and {more} more"));
-                }
-            }
-            let _ = writeln!(self.text, "{HOW_TO_OPEN}");
-        }
-        let order = Order::new(folder, layers);
+        let order = Order { folder, layers };
+        self.coverage(&order, files);
+        let (upward, rest): (Vec<Arrow>, Vec<Arrow>) =
+            arrows.into_iter().partition(|arrow| order.is_upward(arrow));
+        self.upward(&order, &upward);
+        // A circle through several layers has an arrow up, which is reported already.
+        self.circles(&rest);
+    }
+
+    fn coverage(&mut self, order: &Order<'_>, files: &BTreeSet<String>) {
         let mut used = BTreeSet::new();
         for file in files {
             match order.of(file) {
                 Some((_, entry)) => {
                     used.insert(entry);
                 }
-                None => self.stray(&format!("{file}: in no layer: add it to the table")),
+                None => self.line(&format!("{file}: in no layer: add it to the table")),
             }
         }
-        for entry in layers.iter().flat_map(|layer| layer.iter()) {
+        for entry in order.layers.iter().flat_map(|layer| layer.iter()) {
             if !used.contains(entry) {
-                self.stray(&format!("{entry}: the table names it, but no file matches"));
+                self.line(&format!("{entry}: the table names it, but no file matches"));
             }
         }
-        let mut upward = false;
+    }
+
+    fn upward(&mut self, order: &Order<'_>, arrows: &[Arrow]) {
         for arrow in arrows {
             if let (Some((from, lower)), Some((to, upper))) =
                 (order.of(&arrow.from), order.of(&arrow.to))
-                && from < to
             {
-                upward = true;
-                let _ = writeln!(
-                    self.text,
+                self.line(&format!(
                     "arrow up, from layer {from} ({lower}) to layer {to} ({upper}):"
-                );
+                ));
                 self.arrow(arrow);
             }
         }
-        if upward {
-            let _ = writeln!(self.text, "{HOW_TO_LOWER}");
+        if !arrows.is_empty() {
+            self.line(HOW_TO_LOWER);
+        }
+    }
+
+    fn circles(&mut self, arrows: &[Arrow]) {
+        for circle in circles(arrows) {
+            self.line(&format!("circle of imports among {} files:", circle.files));
+            for arrow in &circle.way {
+                self.arrow(arrow);
+            }
+            if !circle.others.is_empty() {
+                self.line(" other arrows among these files:");
+            }
+            for arrow in circle.others.iter().take(SHOWN) {
+                self.arrow(arrow);
+            }
+            if let more @ 1.. = circle.others.len().saturating_sub(SHOWN) {
+                self.line(&format!("  and {more} more"));
+            }
+            self.line(HOW_TO_OPEN);
         }
     }
 
@@ -171,8 +181,11 @@ struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    fn new(folder: &'a str, layers: &'a [&'a [&'a str]]) -> Self {
-        Self { folder, layers }
+    fn is_upward(&self, arrow: &Arrow) -> bool {
+        matches!(
+            (self.of(&arrow.from), self.of(&arrow.to)),
+            (Some((from, _)), Some((to, _))) if from < to
+        )
     }
 
     /// The layer of `file`, counted from 0, and the entry that decides.

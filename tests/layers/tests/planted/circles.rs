@@ -138,3 +138,14 @@ fn a_missing_file_and_broken_text_are_reported_with_their_line() {
     let broken = check_crate(&Sources::planted(&[("src/lib.rs", "\nfn (\n")]), &one);
     assert_names(&broken.unwrap_err(), &["src/lib.rs:2: not understood"]);
 }
+
+#[test]
+fn an_arrow_up_that_closes_a_circle_is_reported_alone() {
+    let report = report(&[
+        ("lib.rs", "mod high;\nmod low;\n"),
+        ("high.rs", "pub(crate) use crate::low::Lower;\npub(crate) struct Upper;\n"),
+        ("low.rs", "pub(crate) struct Lower;\nfn f(_: crate::high::Upper) {}\n"),
+    ]);
+    assert_names(&report, &["  src/low.rs:2: `crate::high::Upper` is in src/high.rs"]);
+    assert!(!report.contains("circle"), "{report}");
+}
