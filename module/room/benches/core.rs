@@ -1,8 +1,8 @@
-//! What the core costs by itself, without Redis: nanoseconds per call.
+//! Benchmarks of the core without Redis, in nanoseconds per call.
 //!
-//! Beside each figure stands the least that any chat would have to do with the same bytes: copy
-//! them, keep them, forget the oldest. Both are measured in turns, and the median of the ratios is
-//! the figure. Ends by itself after some seconds; nothing fails for being slow.
+//! Each figure is compared with the least that any chat has to do with the same bytes: copy them,
+//! store them, drop the oldest. Both are measured in turns, and the result is the median of the
+//! ratios. It takes some seconds, and nothing fails for being slow.
 
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -19,7 +19,7 @@ use chat_room::{Now, Outcome, Part, Record, Replication, Room};
 
 const NAME: &str = "room";
 const TEXT: &[u8] = b"The quick brown fox jumps over the lazy dog, and the dog sleeps.";
-/// As many messages as a room keeps unless told otherwise.
+/// The messages that a room keeps by default.
 const KEPT: usize = 10_000;
 const TURNS: usize = 21;
 
@@ -67,7 +67,7 @@ impl World {
         self.room.execute(NAME, now, &decision.steps, &mut self.outcome);
     }
 
-    /// The cursor of a reader who has missed `count` events.
+    /// The cursor of a reader who missed `count` events.
     fn cursor(&self, count: u64) -> Id {
         let Id { ms, n } = self.room.last();
         Id { ms: ms - count, n: n - count }
@@ -156,7 +156,7 @@ fn compare(what: &str, mut ours: impl FnMut(), mut bytes_only: impl FnMut()) {
     println!("{what:44} {ours:>10.0} {bytes:>10.0} {:>7.1}x", median(&|turn| turn.0 / turn.1));
 }
 
-/// The time of one call, of as many as fit into some milliseconds.
+/// The time of one call, averaged over the calls that fit into some milliseconds.
 fn nanoseconds(call: &mut impl FnMut()) -> f64 {
     let (start, mut calls) = (Instant::now(), 0_u32);
     while start.elapsed() < Duration::from_millis(10) {

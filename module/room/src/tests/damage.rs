@@ -1,4 +1,4 @@
-//! Damaged bytes: the stored form and records are read or refused, and what is read works.
+//! Damaged bytes: snapshots and records are read or refused, and a room that is read works.
 
 use chat_protocol::id::Id;
 use chat_protocol::names::Actor;
@@ -31,7 +31,7 @@ pub(super) fn sample() -> World {
         let m = world.room.messages.last() - back;
         let id = world.room.messages.get(m).map(|message| message.id).expect("there").to_string();
         let (user, id, whose) = (Actor::Backend, id.as_bytes(), MessageScope::Permitted);
-        let done = world.act(&name, |c, d| match verb {
+        let done = world.run(&name, |c, d| match verb {
             "edit" => {
                 let edit = Edit { user, id, text: b"better", meta: Some(b"{}"), whose };
                 decide::edit::edit(c, edit, d).map(drop)
@@ -48,21 +48,21 @@ pub(super) fn sample() -> World {
         done.expect("done");
     }
     let last = world.room.last();
-    world.act(&name, |c, d| decide::read::read(c, "alice", last, d)).expect("read");
+    world.run(&name, |c, d| decide::read::read(c, "alice", last, d)).expect("read");
     for action in [Action::Mute, Action::Ban] {
         let (actor, user) = (Actor::Backend, "eve");
         let moderate = Moderate { actor, action, user, duration: Some(9_000), reason: None };
-        world.act(&name, |c, d| decide::moderate::decide(c, moderate, d)).expect("done");
+        world.run(&name, |c, d| decide::moderate::decide(c, moderate, d)).expect("done");
     }
     world.leave("bob").expect("left");
     for (user, connection) in [("alice", "c1"), ("alice", "c2"), ("carol", "c3")] {
         let presence = Presence { user, connection, ttl: None, status: Some("busy") };
-        world.act(&name, |c, d| decide::presence::connect(c, presence, d)).expect("here");
+        world.run(&name, |c, d| decide::presence::connect(c, presence, d)).expect("here");
     }
     world
 }
 
-/// Uses a room in every way; whatever it holds, nothing may panic.
+/// Runs all commands on a room. Nothing may panic for any content.
 fn exercise(room: Room) {
     let mut world = World::new("lobby");
     world.room = room;
@@ -123,7 +123,7 @@ fn every_cut_and_every_flipped_bit_of_a_stored_room_is_loaded_or_refused() {
 }
 
 #[test]
-fn numbers_at_the_edge_are_refused_or_leave_room_to_go_on() {
+fn numbers_at_the_bounds_are_refused_or_leave_a_usable_room() {
     let edges = [(1 << 46) - 1, 1 << 46, (1 << 47) - 1, 1 << 47, (1 << 48) - 1, u64::MAX];
     for edge in edges {
         let alter: [fn(&mut Room, u64); 4] = [
@@ -176,7 +176,7 @@ proptest! {
 }
 
 #[test]
-fn what_no_primary_would_send_leaves_a_room_that_loads() {
+fn records_that_no_primary_sends_leave_a_room_that_loads() {
     let join = |user| Record::Join { user, role: Role::Member, by: None, ms: 9, logged: None };
     let mut bytes = Vec::new();
     join("*").write(&mut bytes);
@@ -221,7 +221,7 @@ fn what_no_primary_would_send_leaves_a_room_that_loads() {
     assert_eq!(blank.last(), Id::ZERO, "no event is of the year 1970");
 }
 
-/// Like [`exercise`], for a room that took records no primary would send.
+/// [`exercise`] for a room that accepted records that no primary sends.
 fn exercise_loosely(room: Room) {
     let mut world = World::new("lobby");
     world.room = room;
@@ -267,7 +267,7 @@ fn rooms_stored_by_the_second_version_load() {
     reloads(&room);
 }
 
-/// The room is equal once stored as it is now.
+/// Checks that storing and loading the room gives an equal room.
 #[track_caller]
 fn reloads(room: &Room) {
     let again = Room::decode(&room.encode(Part::Everything(sample().time())))
@@ -276,7 +276,7 @@ fn reloads(room: &Room) {
 }
 
 #[test]
-fn records_out_of_place_or_out_of_form_change_nothing() {
+fn misplaced_or_malformed_records_change_nothing() {
     let mut world = World::new("lobby");
     world.send("moritz", "hello").expect("sent");
     let name = world.name.clone();

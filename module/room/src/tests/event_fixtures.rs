@@ -1,7 +1,7 @@
 //! The bytes of every event type and shape, pinned in `tests/fixtures/events/` (see its README.md).
 //!
-//! The commands below are the only source of the files: each names the file that its event fills. The
-//! relay and the JavaScript client read the same files.
+//! The commands below are the only source of the files: each names the file that its event fills.
+//! The relay and the JavaScript client read the same files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -68,7 +68,7 @@ impl<'f> Script<'f> {
 
     fn send(&mut self, send: &Send<'_>) -> String {
         let name = self.world.name.clone();
-        let sent = self.world.act(&name, |c, d| decide::send::decide(c, send, d)).expect("sent");
+        let sent = self.world.run(&name, |c, d| decide::send::decide(c, send, d)).expect("sent");
         sent.map(|id| id.to_string()).unwrap_or_default()
     }
 
@@ -76,21 +76,21 @@ impl<'f> Script<'f> {
         let name = self.world.name.clone();
         let (user, whose) = (actor("alice"), MessageScope::Permitted);
         let edit = Edit { user, id: id.as_bytes(), text: text.as_bytes(), meta, whose };
-        self.world.act(&name, |c, d| decide::edit::edit(c, edit, d)).expect("edited");
+        self.world.run(&name, |c, d| decide::edit::edit(c, edit, d)).expect("edited");
     }
 
     fn delete(&mut self, user: &str, id: &str, reason: Option<&str>) {
         let name = self.world.name.clone();
         let (user, whose) = (actor(user), MessageScope::Permitted);
         let delete = Delete { user, id: id.as_bytes(), reason, whose };
-        self.world.act(&name, |c, d| decide::edit::delete(c, delete, d)).expect("deleted");
+        self.world.run(&name, |c, d| decide::edit::delete(c, delete, d)).expect("deleted");
     }
 
     fn react(&mut self, user: &str, id: &str, emoji: &str, reaction: Reaction) {
         let name = self.world.name.clone();
         let (user, id) = (actor(user), id.as_bytes());
         self.world
-            .act(&name, |c, d| decide::react::decide(c, user, id, emoji, reaction, d))
+            .run(&name, |c, d| decide::react::decide(c, user, id, emoji, reaction, d))
             .expect("reacted");
     }
 
@@ -98,20 +98,20 @@ impl<'f> Script<'f> {
         let name = self.world.name.clone();
         let reason = duration.map(|_| "spam");
         let moderate = Moderate { actor: actor("mo"), action, user, duration, reason };
-        self.world.act(&name, |c, d| decide::moderate::decide(c, moderate, d)).expect("done");
+        self.world.run(&name, |c, d| decide::moderate::decide(c, moderate, d)).expect("done");
     }
 
     fn connect(&mut self, user: &str, connection: &str, status: Option<&str>) {
         let name = self.world.name.clone();
         let presence = Presence { user, connection, ttl: Some(60_000), status };
-        self.world.act(&name, |c, d| decide::presence::connect(c, presence, d)).expect("online");
+        self.world.run(&name, |c, d| decide::presence::connect(c, presence, d)).expect("online");
     }
 
     fn signal(&mut self, user: &str, word: &str, data: Option<&[u8]>) {
         let name = self.world.name.clone();
         let user = actor(user);
         self.world
-            .act(&name, |c, d| decide::signal::decide(c, user, word, data, d))
+            .run(&name, |c, d| decide::signal::decide(c, user, word, data, d))
             .expect("published");
     }
 
@@ -223,7 +223,7 @@ fn membership(script: &mut Script<'_>) {
         duration: None,
         reason: None,
     };
-    script.world.act(&name, |c, d| decide::moderate::decide(c, role, d)).expect("done");
+    script.world.run(&name, |c, d| decide::moderate::decide(c, role, d)).expect("done");
     script.published("member.role");
     script.moderate(Action::Mute, "dora", Some(60_000));
     script.published("member.mute");
@@ -249,7 +249,7 @@ fn presence(script: &mut Script<'_>) {
     let name = script.world.name.clone();
     script
         .world
-        .act(&name, |c, d| decide::presence::disconnect(c, "alice", "r1-1", None, d))
+        .run(&name, |c, d| decide::presence::disconnect(c, "alice", "r1-1", None, d))
         .expect("offline");
     script.published("presence.leave");
     script.connect("alice", "r1-2", Some("busy"));
@@ -271,7 +271,7 @@ fn ephemeral(script: &mut Script<'_>) {
     script.published("notice.data");
     let name = script.world.name.clone();
     let last = script.world.room.last;
-    script.world.act(&name, |c, d| decide::read::read(c, "alice", last, d)).expect("read");
+    script.world.run(&name, |c, d| decide::read::read(c, "alice", last, d)).expect("read");
     script.published("read.cursor");
     let gone = dropped(&name, last, script.world.now, "deleted");
     script.file("drop.reason", String::from_utf8(gone).expect("UTF-8"));

@@ -1,5 +1,4 @@
-//! Whatever records are accepted, in whatever order, the room can be stored, loaded and restored, and
-//! goes on.
+//! After any accepted records in any order, the room can be stored, loaded and used.
 
 use chat_protocol::id::Id;
 use chat_protocol::limits::*;
@@ -17,15 +16,15 @@ use crate::state::settings::table::Setting;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
 use crate::{CommandError, Part, Record, Room};
 
-/// Numbers at which something may go wrong, and ordinary ones.
-fn edgy() -> impl Strategy<Value = u64> {
+/// Numbers at and near the bounds, and ordinary ones.
+fn edge_number() -> impl Strategy<Value = u64> {
     let edges = [0, 1, FULL, PLAUSIBLE_END, END, 1 << 48, u64::MAX];
     let edge = prop::sample::select(edges.to_vec());
     prop_oneof![4 => 1_u64..40, 1 => (edge, 0_u64..3).prop_map(|(edge, by)| edge.wrapping_sub(by))]
 }
 
 fn id() -> impl Strategy<Value = Id> {
-    (prop_oneof![6 => 1_u64..9, 1 => edgy()], edgy()).prop_map(|(ms, n)| Id { ms, n })
+    (prop_oneof![6 => 1_u64..9, 1 => edge_number()], edge_number()).prop_map(|(ms, n)| Id { ms, n })
 }
 
 fn user() -> impl Strategy<Value = &'static str> {
@@ -46,12 +45,12 @@ fn setting() -> impl Strategy<Value = Setting<'static>> {
         text(TOPIC_MAX).prop_map(|text| Setting::Topic(text.into())),
         text(DESCRIPTION_MAX).prop_map(|text| Setting::Description(text.into())),
         text(AVATAR_MAX).prop_map(|text| Setting::Avatar(text.into())),
-        edgy().prop_map(|number| Setting::HistoryMax(Some(number))),
+        edge_number().prop_map(|number| Setting::HistoryMax(Some(number))),
         Just(Setting::Access(Access::Members)),
     ]
 }
 
-/// The bytes of a record, which hold whatever the record does.
+/// The bytes of a random record, valid or not.
 fn record() -> impl Strategy<Value = Vec<u8>> {
     fn bytes(record: &Record<'_>) -> Vec<u8> {
         let mut out = Vec::new();
@@ -78,11 +77,11 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
     let settings = (id(), user(), prop::collection::vec(setting(), 0..6));
     let settings = settings
         .prop_map(|(id, by, changes)| bytes(&Record::Settings(NewSettings { id, by, changes })));
-    let join = (user(), edgy(), prop::option::of(id()));
+    let join = (user(), edge_number(), prop::option::of(id()));
     let join = join.prop_map(|(user, ms, logged)| {
         bytes(&Record::Join { user, role: Role::Owner, by: None, ms, logged })
     });
-    let moderate = (id(), user(), prop::sample::select(MemberAction::ALL.to_vec()), edgy());
+    let moderate = (id(), user(), prop::sample::select(MemberAction::ALL.to_vec()), edge_number());
     let moderate = moderate.prop_map(|(id, user, action, until)| {
         let change =
             MemberChange { until: Some(until), ..MemberChange::plain(user, None, action, None) };
@@ -100,28 +99,31 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
         })
     });
     let read = (user(), id()).prop_map(|(user, read)| bytes(&Record::Read { user, read }));
-    let trim = (edgy(), edgy(), edgy()).prop_map(|(messages_from, journal_from, nonces_from)| {
-        bytes(&Record::Trim { messages_from, journal_from, nonces_from })
-    });
-    let present = (user(), 0..30_u8, edgy(), edgy(), text(STATUS_MAX));
+    let trim = (edge_number(), edge_number(), edge_number()).prop_map(
+        |(messages_from, journal_from, nonces_from)| {
+            bytes(&Record::Trim { messages_from, journal_from, nonces_from })
+        },
+    );
+    let present = (user(), 0..30_u8, edge_number(), edge_number(), text(STATUS_MAX));
     let present = present.prop_map(|(user, connection, ttl, now, status)| {
         let connection = format!("c{connection}");
         let status = Some(status.as_str());
         bytes(&Record::Present { connection: &connection, user, ttl, now, status })
     });
-    let others = (edgy(), text(ROOM_NAME_MAX), any::<u8>()).prop_map(|(number, room, which)| {
-        bytes(&match which % 5 {
-            0 => Record::Create { ms: number },
-            1 => Record::Seen { ms: number },
-            2 => Record::Follow { room: &room, since: number },
-            3 => Record::Unfollow { room: &room },
-            _ => Record::Absent { connections: vec!["c1".into(), room.into()] },
-        })
-    });
+    let others =
+        (edge_number(), text(ROOM_NAME_MAX), any::<u8>()).prop_map(|(number, room, which)| {
+            bytes(&match which % 5 {
+                0 => Record::Create { ms: number },
+                1 => Record::Seen { ms: number },
+                2 => Record::Follow { room: &room, since: number },
+                3 => Record::Unfollow { room: &room },
+                _ => Record::Absent { connections: vec!["c1".into(), room.into()] },
+            })
+        });
     prop_oneof![message, settings, join, moderate, target, read, trim, present, others]
 }
 
-/// The room can be stored and loaded, now and after it has gone on as far as it does.
+/// Checks that the room can be stored and loaded, now and after further commands.
 fn loads_for_ever(mut room: Room) {
     for _ in 0..2 {
         let mut world = World::new("lobby");
@@ -134,7 +136,7 @@ fn loads_for_ever(mut room: Room) {
         world.room = room;
         let full = world.room.is_full();
         assert_eq!(world.send("*", "and on").is_err(), full);
-        // Others may be kept out for other reasons.
+        // Other users may be refused for other reasons.
         assert!(world.join("newcomer", None, None).is_err() || !full);
         room = world.room;
     }
@@ -160,7 +162,7 @@ proptest! {
 }
 
 #[test]
-fn no_event_number_near_the_end_comes_by_records() {
+fn records_bring_no_event_number_near_the_bound() {
     let room = {
         let mut world = World::new("lobby");
         world.send("alice", "hi").expect("made");
@@ -189,7 +191,7 @@ fn no_event_number_near_the_end_comes_by_records() {
 }
 
 #[test]
-fn a_snapshot_is_held_to_what_restore_accepts() {
+fn a_snapshot_record_has_the_bounds_of_restore() {
     for (n, accepted) in [(FULL, true), (PLAUSIBLE_END - 1, true), (PLAUSIBLE_END, false)] {
         let mut world = World::new("lobby");
         world.send("alice", "hi").expect("made");
@@ -205,19 +207,19 @@ fn a_snapshot_is_held_to_what_restore_accepts() {
 }
 
 #[test]
-fn a_full_room_lets_people_go_and_takes_nobody_and_nothing() {
+fn a_room_without_numbers_left_only_lets_users_leave() {
     let mut world = World::new("lobby");
     world.send("alice", "hi").expect("made");
     world.join("bob", None, None).expect("joined");
     let presence = Presence { user: "bob", connection: "c1", ttl: None, status: None };
     let name = world.name.clone();
-    world.act(&name, |c, d| decide::presence::connect(c, presence, d)).expect("here");
+    world.run(&name, |c, d| decide::presence::connect(c, presence, d)).expect("here");
     world.room.members.restore_next(FULL);
     world.copy = world.room.clone();
     let code = |result: Result<String, CommandError>| super::code(&result.expect_err("refused"));
     assert_eq!(code(world.send("alice", "more")), "INVALID room");
     assert_eq!(code(world.join("carol", None, None).map(|_| String::new())), "INVALID room");
-    let off = world.act(&name, |c, d| decide::presence::disconnect(c, "bob", "c1", None, d));
+    let off = world.run(&name, |c, d| decide::presence::disconnect(c, "bob", "c1", None, d));
     off.expect("gone");
     world.check_copies();
 }

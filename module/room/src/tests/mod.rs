@@ -1,37 +1,39 @@
-//! The core as a whole: rules as tables, random commands against a simple model, damaged bytes.
+//! Tests of the core as a whole: rules as tables, random commands against a simple model, damaged
+//! bytes.
 //!
-//! [`World`] stands where the module stands: it keeps one room and a copy that sees records only.
+//! [`World`] takes the place of the module: it holds one room, and a copy that only gets the
+//! records.
 
 mod damage;
 mod event_fixtures;
-mod folding;
+mod event_folding;
 mod foreign_records;
-mod model;
 mod moderation;
-mod pieces;
 mod presence;
+mod random_commands;
 mod record_bytes;
 mod resuming;
 mod rules;
+mod snapshot_pieces;
 mod trimming;
 
 use chat_protocol::names::{Actor, RoomName};
 
 use crate::command_error::CommandError;
+use crate::decide;
 use crate::decide::context::Context;
 use crate::decide::decision::{Decision, Steps};
-use crate::decide::{self};
 use crate::state::limits::Limits;
 use crate::{Now, Outcome, Part, Record, Room};
 
-/// One room, its copy, and a clock.
+/// A room, its copy, and the clock.
 pub(crate) struct World {
     name: String,
     pub(crate) room: Room,
     copy: Room,
     limits: Limits,
     now: u64,
-    /// Every event published, in order.
+    /// All published events, in order.
     published: Vec<String>,
 }
 
@@ -52,7 +54,7 @@ impl World {
         Context { room: &self.room, name, now: self.time(), limits: &self.limits }
     }
 
-    /// The steady clock shows something else than the other one.
+    /// The time. The monotonic clock differs from the wall clock.
     pub(crate) fn time(&self) -> Now {
         let (ms, monotonic_ms) = (self.now, self.now + 7_000_000);
         Now { ms, id_ms: ms, unused_ms: ms + 1, monotonic_ms }
@@ -70,7 +72,7 @@ impl World {
     ) -> Result<String, CommandError> {
         let name = self.name.clone();
         let send = send(user, text, nonce);
-        let reply = self.act(&name, |c, d| decide::send::decide(c, &send, d))?;
+        let reply = self.run(&name, |c, d| decide::send::decide(c, &send, d))?;
         Ok(reply.map(|id| id.to_string()).unwrap_or_default())
     }
 
@@ -87,14 +89,14 @@ impl World {
         let by = by.map(|by| Actor::parse(by.as_bytes())).transpose()?;
         let join =
             decide::join::Join { user, role, by, creation: decide::context::Creation::Allowed };
-        self.act(&name, |c, d| decide::join::join(c, join, d))
+        self.run(&name, |c, d| decide::join::join(c, join, d))
     }
 
     fn set(&mut self, field: &str, value: &str, by: Option<&str>) -> Result<(), CommandError> {
         let name = self.name.clone();
         let by = by.map(|by| Actor::parse(by.as_bytes())).transpose()?;
         let fields = [(field.as_bytes(), value.as_bytes())];
-        self.act(&name, |c, d| {
+        self.run(&name, |c, d| {
             let creation = decide::context::Creation::Allowed;
             decide::room::set(c, decide::room::Set { fields: &fields, by, creation }, d)
         })
@@ -102,11 +104,11 @@ impl World {
 
     fn leave(&mut self, user: &str) -> Result<bool, CommandError> {
         let name = self.name.clone();
-        self.act(&name, |c, d| decide::join::leave(c, user, d))
+        self.run(&name, |c, d| decide::join::leave(c, user, d))
     }
 
-    /// Decides by a rule, and carries it out.
-    fn act<'a, R>(
+    /// Runs a rule and executes its decision.
+    fn run<'a, R>(
         &mut self,
         name: &'a str,
         rule: impl FnOnce(Context<'_, 'a>, &mut Decision<'a>) -> Result<R, CommandError>,
@@ -118,7 +120,7 @@ impl World {
         Ok(reply)
     }
 
-    /// What the timer does, with so much at once.
+    /// One step of the timer, with at most `most` items of each kind.
     fn expire(&mut self, most: usize) {
         let name = self.name.clone();
         let ends = decide::expire::ConnectionExpiry::Enabled;
@@ -127,7 +129,7 @@ impl World {
         self.finish(&name, decision.steps);
     }
 
-    /// Carries a decision out here, and replays its bytes on the copy.
+    /// Executes a decision, and applies its records to the copy.
     fn finish(&mut self, name: &str, steps: Steps<'_>) {
         let mut outcome = Outcome::default();
         self.room.execute(name, self.time(), &steps, &mut outcome);
@@ -141,7 +143,7 @@ impl World {
         self.published.extend(texts);
     }
 
-    /// Room, copy and a reloaded room are equal, and reload as they are.
+    /// Checks that the room, its copy and a reloaded room are equal.
     fn check_copies(&self) {
         let whole = self.room.encode(Part::Everything(self.time()));
         assert_eq!(self.room.encode(Part::Durable), self.copy.encode(Part::Durable));
@@ -163,7 +165,7 @@ impl World {
     }
 }
 
-/// What DEBUG DIGEST is fed with.
+/// The input of DEBUG DIGEST.
 fn digest(room: &Room) -> Vec<Vec<u8>> {
     let mut pieces = Vec::new();
     room.digest(&mut |piece| pieces.push(piece.to_vec()));
@@ -184,7 +186,7 @@ fn send<'a>(user: &'a str, text: &'a str, nonce: Option<&'a str>) -> decide::sen
     }
 }
 
-/// The code and argument of a refusal: the first words of its text.
+/// The code and the argument of an error: the first words of its text.
 fn code(error: &CommandError) -> String {
     let message = error.to_string();
     message.split(" - ").next().unwrap_or_default().to_owned()

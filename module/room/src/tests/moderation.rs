@@ -1,4 +1,4 @@
-//! Who may do what to whom, and what follows from it.
+//! Moderation, authorship and rate limits: who may act on whom, and the effect.
 
 use chat_protocol::names::Actor;
 
@@ -23,7 +23,7 @@ impl World {
         let name = self.name.clone();
         let actor = Actor::parse(actor.as_bytes())?;
         let moderate = Moderate { actor, action, user, duration, reason: Some("because") };
-        self.act(&name, |c, d| decide::moderate::decide(c, moderate, d))
+        self.run(&name, |c, d| decide::moderate::decide(c, moderate, d))
     }
 
     fn edit(&mut self, user: &str, id: &str, text: &str) -> Result<(), CommandError> {
@@ -31,7 +31,7 @@ impl World {
         let user = Actor::parse(user.as_bytes())?;
         let (id, whose) = (id.as_bytes(), MessageScope::Permitted);
         let edit = Edit { user, id, text: text.as_bytes(), meta: None, whose };
-        self.act(&name, |c, d| decide::edit::edit(c, edit, d)).map(drop)
+        self.run(&name, |c, d| decide::edit::edit(c, edit, d)).map(drop)
     }
 
     fn delete(&mut self, user: &str, id: &str) -> Result<(), CommandError> {
@@ -39,20 +39,20 @@ impl World {
         let user = Actor::parse(user.as_bytes())?;
         let (id, whose) = (id.as_bytes(), MessageScope::Permitted);
         let delete = Delete { user, id, reason: None, whose };
-        self.act(&name, |c, d| decide::edit::delete(c, delete, d)).map(drop)
+        self.run(&name, |c, d| decide::edit::delete(c, delete, d)).map(drop)
     }
 
     fn react(&mut self, user: &str, id: &str, emoji: &str) -> Result<bool, CommandError> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
         let (id, add) = (id.as_bytes(), Reaction::Add);
-        self.act(&name, |c, d| decide::react::decide(c, user, id, emoji, add, d))
+        self.run(&name, |c, d| decide::react::decide(c, user, id, emoji, add, d))
     }
 
     fn signal(&mut self, user: &str) -> Result<(), CommandError> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
-        self.act(&name, |c, d| decide::signal::decide(c, user, "typing", None, d))
+        self.run(&name, |c, d| decide::signal::decide(c, user, "typing", None, d))
     }
 }
 
@@ -78,7 +78,7 @@ fn staffed() -> World {
 }
 
 #[test]
-fn nobody_acts_on_an_equal_or_a_higher_one() {
+fn no_actor_acts_on_an_equal_or_higher_role() {
     let rows = [
         // actor, user, outcome
         ("*", "olga", "ok"),
@@ -107,7 +107,7 @@ fn nobody_acts_on_an_equal_or_a_higher_one() {
 }
 
 #[test]
-fn roles_are_given_from_above() {
+fn a_role_is_given_by_a_higher_role() {
     let rows = [
         ("olga", "mia", Role::Owner, "ok"),
         ("olga", "mo", Role::Member, "ok"),
@@ -129,7 +129,7 @@ fn roles_are_given_from_above() {
 }
 
 #[test]
-fn what_is_held_against_a_user_refuses_what_it_says_until_it_ends() {
+fn sanctions_refuse_what_they_name_until_they_expire() {
     let mut world = staffed();
     let id = world.send("mia", "hello").expect("sent");
     world.limits.presence_announce = 100;
@@ -172,12 +172,12 @@ fn what_is_held_against_a_user_refuses_what_it_says_until_it_ends() {
 }
 
 #[test]
-fn a_kick_ends_presence_at_once_and_a_block_keeps_out() {
+fn a_kick_ends_presence_at_once_and_a_block_prevents_return() {
     let mut world = staffed();
     let name = world.name.clone();
     for connection in ["c1", "c2"] {
         let here = decide::presence::Presence { user: "mia", connection, ttl: None, status: None };
-        world.act(&name, |c, d| decide::presence::connect(c, here, d)).expect("here");
+        world.run(&name, |c, d| decide::presence::connect(c, here, d)).expect("here");
     }
     assert_eq!(world.moderate("mo", Action::Kick, "mia", None), Ok(true));
     let event = world.published.last().expect("published");
@@ -283,7 +283,7 @@ fn reactions_count_once_and_are_bounded() {
 }
 
 #[test]
-fn a_flood_is_held_back_but_not_the_backend_nor_what_was_stored() {
+fn the_rate_limit_spares_the_backend_and_repeated_sends() {
     let mut world = staffed();
     world.limits.rate_limit = Some(Rate { count: 2, period_ms: 10_000 });
     let first = world.send_with("mia", "1", Some("n1")).expect("sent");
@@ -309,7 +309,7 @@ fn a_flood_is_held_back_but_not_the_backend_nor_what_was_stored() {
     assert_eq!(word(world.send("mo", "2")), "ok", "moderators are exempt");
     world.now += 2_000;
     assert_eq!(word(world.send("mia", "2")), "ok");
-    // With both, the longer wait is told.
+    // With both limits, the longer wait is returned.
     world.limits.rate_limit = Some(Rate { count: 1, period_ms: 7_000 });
     world.now += 3_000;
     assert_eq!(word(world.send("mia", "3")), "ok");
@@ -320,7 +320,7 @@ fn a_flood_is_held_back_but_not_the_backend_nor_what_was_stored() {
 }
 
 #[test]
-fn a_profile_is_its_users() {
+fn only_the_user_sets_a_profile() {
     let mut own = World::new("@alice");
     assert_eq!(word(own.set("name", "Alice", Some("alice"))), "ok", "which makes the room");
     assert_eq!(word(own.set("name", "Eve", Some("eve"))), "DENIED self");

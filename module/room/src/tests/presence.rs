@@ -1,4 +1,4 @@
-//! Presence: what is counted, shown, told and ended.
+//! Presence: users online, their statuses, what is published, and expiry.
 
 use super::rules::lobby;
 use super::{World, code};
@@ -15,23 +15,23 @@ impl World {
     ) -> Result<(), CommandError> {
         let name = self.name.clone();
         let presence = Presence { user, connection, ttl: Some(5_000), status };
-        self.act(&name, |c, d| decide::presence::connect(c, presence, d))
+        self.run(&name, |c, d| decide::presence::connect(c, presence, d))
     }
 
     /// CHAT.PRESENCE … OFF.
     fn off(&mut self, user: &str, connection: &str) -> Result<(), CommandError> {
         let name = self.name.clone();
-        self.act(&name, |c, d| decide::presence::disconnect(c, user, connection, None, d))
+        self.run(&name, |c, d| decide::presence::disconnect(c, user, connection, None, d))
     }
 
-    /// What the timer does.
-    fn sweep(&mut self) {
+    /// Runs the timer.
+    fn run_timer(&mut self) {
         let now = self.time();
         self.room.requeue_beaten(now, 1000);
         self.expire(1000);
     }
 
-    /// Events published since the last call, without their heads.
+    /// The events published since the last call, without their first fields.
     fn published(&mut self) -> Vec<String> {
         let tail = |event: String| {
             let from = event.find("\"type\":").unwrap_or_default();
@@ -43,12 +43,12 @@ impl World {
 }
 
 #[test]
-fn presence_counts_users_and_tells_first_and_last() {
+fn presence_counts_users_and_publishes_first_and_last_connection() {
     let mut world = lobby("members");
     let here = |world: &mut World, user: &str, connection: &str, status: Option<&str>| {
         let name = world.name.clone();
         let presence = Presence { user, connection, ttl: None, status };
-        world.act(&name, |c, d| decide::presence::connect(c, presence, d))?;
+        world.run(&name, |c, d| decide::presence::connect(c, presence, d))?;
         Ok::<_, CommandError>(world.published.last().cloned().unwrap_or_default())
     };
     assert_eq!(here(&mut world, "out", "c0", None), Err(CommandError::NotMember));
@@ -66,7 +66,7 @@ fn presence_counts_users_and_tells_first_and_last() {
 
     let off = |world: &mut World, user: &str, connection: &str| {
         let name = world.name.clone();
-        world.act(&name, |c, d| decide::presence::disconnect(c, user, connection, None, d))
+        world.run(&name, |c, d| decide::presence::disconnect(c, user, connection, None, d))
     };
     assert!(off(&mut world, "mo", "c1").is_err(), "another user's connection");
     let count = world.published.len();
@@ -82,15 +82,15 @@ fn presence_counts_users_and_tells_first_and_last() {
 }
 
 #[test]
-fn what_is_not_beaten_ends_once_and_what_is_beaten_stays() {
+fn a_connection_without_beats_expires_once_and_one_with_beats_stays() {
     let mut world = lobby("open");
     let name = world.name.clone();
     for (user, connection) in [("mia", "c1"), ("mia", "c2"), ("mo", "c3")] {
         let presence = Presence { user, connection, ttl: Some(5_000), status: None };
-        world.act(&name, |c, d| decide::presence::connect(c, presence, d)).expect("here");
+        world.run(&name, |c, d| decide::presence::connect(c, presence, d)).expect("here");
     }
     world.now += 4_000;
-    let beat = world.act(&name, |c, d| decide::presence::beat(c, 5_000, vec!["c3", "c4"], d));
+    let beat = world.run(&name, |c, d| decide::presence::beat(c, 5_000, vec!["c3", "c4"], d));
     assert_eq!(beat.expect("ok"), ["c4"], "unknown ones are named");
     world.now += 1_000;
     let count = world.published.len();
@@ -110,7 +110,7 @@ fn what_is_not_beaten_ends_once_and_what_is_beaten_stays() {
 }
 
 #[test]
-fn a_crowd_is_told_by_its_number_once_a_second() {
+fn a_large_number_of_users_is_published_once_a_second() {
     let mut world = lobby("open");
     world.limits.presence_announce = 3;
     world.published.clear();
@@ -125,12 +125,12 @@ fn a_crowd_is_told_by_its_number_once_a_second() {
         world.here(user, user, Some("dnd")).expect("here");
     }
     world.here("a", "a", Some("away")).expect("here");
-    world.sweep();
+    world.run_timer();
     assert_eq!(world.published(), [""; 0], "but not again within a second, and no status");
     let due = world.room.next_deadline(&world.limits, world.time()).expect("something is due");
     assert_eq!(due, world.time().monotonic_ms + 700);
     world.now += 700;
-    world.sweep();
+    world.run_timer();
     assert_eq!(world.published(), ["type:occupancy users:7}"], "the newest number is published");
     assert_ne!(world.room.occupancy_deadline(&world.limits), Some(0));
     world.off("g", "g").expect("off");
@@ -144,7 +144,7 @@ fn a_crowd_is_told_by_its_number_once_a_second() {
         "names again, with the count"
     );
     world.now += 9_000;
-    world.sweep();
+    world.run_timer();
     assert_eq!(world.published().len(), 3, "all gone, and no occupancy is owed");
     assert_eq!(world.room.next_deadline(&world.limits, world.time()), None);
     world.check_copies();
@@ -161,14 +161,14 @@ fn a_personal_room_knows_when_its_user_was_last_seen() {
     world.off("alice", "c1").expect("off");
     assert_eq!(world.room.last_seen, came);
     world.now += 6_000;
-    world.sweep();
+    world.run_timer();
     assert_eq!(world.room.last_seen, world.now, "until when she was");
     assert_eq!(world.copy.last_seen, world.now);
     world.check_copies();
 }
 
 #[test]
-fn a_user_has_so_many_statuses_at_once() {
+fn the_different_statuses_of_a_user_are_bounded() {
     let mut world = lobby("open");
     for at in 0..16 {
         world.here("mia", &format!("c{at}"), Some(&format!("word {at}"))).expect("here");
@@ -181,7 +181,7 @@ fn a_user_has_so_many_statuses_at_once() {
 }
 
 #[test]
-fn what_comes_under_another_name_has_nobody_present() {
+fn a_room_under_another_name_has_no_presence() {
     let mut world = lobby("open");
     world.here("mia", "c1", None).expect("here");
     world.here("guest", "c2", None).expect("here");

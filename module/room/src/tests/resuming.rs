@@ -1,4 +1,4 @@
-//! Cursors at every boundary, and pages.
+//! Cursors at every boundary, and pages of the history.
 
 use chat_protocol::id::Id;
 use chat_protocol::names::Actor;
@@ -56,7 +56,7 @@ fn a_cursor_is_valid_if_and_only_if_the_room_knows_exactly_that_id() {
 }
 
 #[test]
-fn zero_is_the_cursor_of_a_room_without_events_and_of_no_missing_room() {
+fn the_zero_id_is_a_cursor_of_an_empty_room_but_not_of_a_missing_one() {
     let mut world = World::new("lobby");
     assert_eq!(texts(&world, Id::ZERO), None, "there is no room");
     world.join("alice", None, None).expect("made");
@@ -66,12 +66,12 @@ fn zero_is_the_cursor_of_a_room_without_events_and_of_no_missing_room() {
 }
 
 #[test]
-fn a_room_made_anew_knows_no_cursor_of_the_old_one() {
+fn a_recreated_room_knows_no_cursor_of_the_old_one() {
     let mut world = World::new("lobby");
     let old = ids(&mut world, 3);
     let now = world.now;
     world = World::new("lobby");
-    // The module's clock never gives out the same millisecond twice for a first event.
+    // The module never uses a millisecond twice for a first event.
     world.now = now;
     let new = ids(&mut world, 3);
     for cursor in old {
@@ -81,7 +81,7 @@ fn a_room_made_anew_knows_no_cursor_of_the_old_one() {
 }
 
 #[test]
-fn what_has_expired_is_neither_shown_nor_resumed_over() {
+fn expired_messages_are_neither_shown_nor_resumed_over() {
     let mut world = World::new("lobby");
     let ids = ids(&mut world, 5);
     world.limits.history_ttl = 10;
@@ -146,7 +146,7 @@ fn a_page_cut_by_its_bytes_holds_its_anchor() {
 }
 
 #[test]
-fn a_page_ends_before_the_event_that_would_pass_its_bytes() {
+fn a_page_ends_before_the_event_that_would_exceed_its_bytes() {
     let mut world = World::new("lobby");
     let mut send =
         |n: usize| world.send("*", &format!("{n:02}{}", "x".repeat(n * 100))).expect("stored");
@@ -195,7 +195,7 @@ fn page(world: &World, anchor: Anchor, count: usize) -> (Vec<String>, bool) {
 }
 
 #[test]
-fn what_was_said_of_an_expired_message_is_not_told_either() {
+fn events_do_not_repeat_an_expired_message() {
     let mut world = World::new("lobby");
     let first = world.send("alice", "one").expect("sent");
     world.set("history_ttl", "1000", None).expect("set");
@@ -206,7 +206,7 @@ fn what_was_said_of_an_expired_message_is_not_told_either() {
         let user = Actor::User("alice");
         let (id, whose) = (id.as_bytes(), MessageScope::Permitted);
         let edit = Edit { user, id, text: text.as_bytes(), meta: None, whose };
-        world.act(&name, |c, d| edit::edit(c, edit, d)).expect("edited");
+        world.run(&name, |c, d| edit::edit(c, edit, d)).expect("edited");
     }
     let cursor = Id::parse(second.as_bytes()).expect("an id");
     world.now = Id::parse(first.as_bytes()).expect("an id").ms + 1000;
@@ -232,7 +232,7 @@ fn only_the_newest_edit_of_a_message_repeats_it() {
             let (user, text) = (Actor::User("alice"), text.as_bytes());
             let (id, whose) = (id.as_bytes(), MessageScope::Permitted);
             let edit = Edit { user, id, text, meta, whose };
-            world.act(&name, |c, d| edit::edit(c, edit, d)).expect("edited");
+            world.run(&name, |c, d| edit::edit(c, edit, d)).expect("edited");
         }
     }
     let published = world.published.clone();

@@ -22,7 +22,7 @@ fn outcome<T>(result: Result<T, CommandError>) -> String {
 }
 
 #[test]
-fn sending_follows_access_role_and_frost() {
+fn sending_depends_on_access_role_and_freezing() {
     let table = [
         ("open", "no", "olga", "ok"),
         ("open", "no", "mia", "ok"),
@@ -44,7 +44,7 @@ fn sending_follows_access_role_and_frost() {
 }
 
 #[test]
-fn joining_follows_access_and_role() {
+fn joining_depends_on_access_and_role() {
     let denied_owner = "DENIED owner";
     let table = [
         ("open", "out", None, None, "ok"),
@@ -77,7 +77,7 @@ fn joining_follows_access_and_role() {
 }
 
 #[test]
-fn settings_follow_role_and_the_servers_limits() {
+fn settings_depend_on_role_and_the_servers_limits() {
     let table = [
         ("topic", "x", Some("mo"), "ok"),
         ("topic", "x", Some("mia"), "DENIED moderator"),
@@ -97,7 +97,7 @@ fn settings_follow_role_and_the_servers_limits() {
 }
 
 #[test]
-fn personal_and_direct_rooms_are_for_whom_they_name() {
+fn personal_and_direct_rooms_are_for_the_users_they_name() {
     let table = [
         ("@alice", "alice", "ok"),
         ("@alice", "bob", "DENIED self"),
@@ -124,7 +124,7 @@ fn personal_and_direct_rooms_are_for_whom_they_name() {
 }
 
 #[test]
-fn who_may_make_a_room() {
+fn creating_a_room_depends_on_the_setting() {
     let mut world = World::new("lobby");
     world.limits.create = Create::Backend;
     assert_eq!(outcome(world.send("alice", "hi")), "DENIED backend");
@@ -137,7 +137,7 @@ fn who_may_make_a_room() {
 }
 
 #[test]
-fn a_nonce_is_answered_before_anything_is_checked() {
+fn a_known_nonce_is_answered_before_all_checks() {
     let mut world = lobby("open");
     let id = world.send_with("mia", "hi", Some("n1")).expect("stored");
     let published = world.published.len();
@@ -160,7 +160,7 @@ fn a_nonce_is_answered_before_anything_is_checked() {
 }
 
 #[test]
-fn full_of_nonces_a_room_says_when_to_come_again() {
+fn a_room_full_of_nonces_returns_the_time_to_wait() {
     let mut world = World::new("lobby");
     world.limits.nonce_max = 2;
     world.send_with("a", "1", Some("n1")).expect("stored");
@@ -176,7 +176,7 @@ fn full_of_nonces_a_room_says_when_to_come_again() {
 }
 
 #[test]
-fn a_message_is_what_it_says() {
+fn the_event_holds_all_fields_of_the_message() {
     let table: &[(&str, &dyn Fn(&mut decide::send::Send<'_>), &str)] = &[
         ("empty", &|send| send.text = b"", "INVALID text"),
         ("not UTF-8", &|send| send.text = b"\xff", "INVALID text"),
@@ -194,7 +194,7 @@ fn a_message_is_what_it_says() {
         let mut command = send("mia", "hi", None);
         alter(&mut command);
         let name = world.name.clone();
-        match world.act(&name, |c, d| decide::send::decide(c, &command, d)) {
+        match world.run(&name, |c, d| decide::send::decide(c, &command, d)) {
             Err(error) => assert_eq!(code(&error), *expected, "{why}"),
             Ok(_) => {
                 assert_eq!("ok", *expected, "{why}");
@@ -217,7 +217,7 @@ fn an_ephemeral_message_is_published_and_not_stored() {
     let before = world.room.encode(crate::Part::Everything(world.time()));
     let name = world.name.clone();
     let command = decide::send::Send { ephemeral: true, ..send("out", "psst", Some("n")) };
-    world.act(&name, |c, d| decide::send::decide(c, &command, d)).expect("allowed");
+    world.run(&name, |c, d| decide::send::decide(c, &command, d)).expect("allowed");
     assert_eq!(world.room.encode(crate::Part::Everything(world.time())), before);
     let event = world.published.last().expect("published");
     assert!(event.starts_with("{\"last\":\"") && !event.contains("\"id\""), "{event}");
@@ -233,7 +233,7 @@ fn a_user_follows_rooms_up_to_a_bound() {
     };
     let follow = |world: &mut World, rooms: Vec<&'static str>| {
         let rooms = rooms.into_iter().map(room).collect();
-        world.act(&name, |c, d| decide::follow::follow(c, rooms, d))
+        world.run(&name, |c, d| decide::follow::follow(c, rooms, d))
     };
     assert_eq!(follow(&mut world, vec!["b", "a", "b"]), Ok(2));
     assert_eq!(follow(&mut world, vec!["a"]), Ok(0));
@@ -249,7 +249,7 @@ fn a_user_follows_rooms_up_to_a_bound() {
 
 fn follow_in(world: &mut World) -> Result<(), CommandError> {
     let name = world.name.clone();
-    world.act(&name, |c, d| decide::follow::follow(c, Vec::new(), d)).map(drop)
+    world.run(&name, |c, d| decide::follow::follow(c, Vec::new(), d)).map(drop)
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn a_signal_is_published_only() {
     let name = world.name.clone();
     let signal = |world: &mut World, user: &str, word: &str, data: Option<&[u8]>| {
         let user = Actor::parse(user.as_bytes()).expect("an actor");
-        world.act(&name, |c, d| decide::signal::decide(c, user, word, data, d))?;
+        world.run(&name, |c, d| decide::signal::decide(c, user, word, data, d))?;
         Ok::<_, CommandError>(world.published.last().cloned().unwrap_or_default())
     };
     let typing = signal(&mut world, "mia", "typing", Some(b"{\"a\":1}")).expect("published");

@@ -1,5 +1,5 @@
-//! What is beyond a bound goes: the oldest first, in bounded steps, and readers never see the
-//! difference between a step and the next.
+//! Trimming: the oldest items are removed first, in bounded steps, and readers see no difference
+//! between the steps.
 
 use chat_protocol::id::Id;
 use chat_protocol::names::Actor;
@@ -13,10 +13,10 @@ use crate::state::limits::Limits;
 use crate::state::log::messages::VISITED;
 use crate::state::room::PENDING_TRIM_MAX;
 
-/// What the timer does at most in one step.
+/// The most items of one step of the timer.
 const STEP: usize = 128;
 
-/// A room of many messages of two users, the second of whom has read nothing.
+/// A room with many messages of two users. The second one has read nothing.
 fn filled(messages: u64) -> World {
     let mut world = World::new("lobby");
     world.limits.history_max = 1_000_000;
@@ -30,7 +30,7 @@ fn filled(messages: u64) -> World {
     world
 }
 
-/// One step of the timer; whether there is more to do.
+/// Runs one step of the timer. True: there is more to do.
 fn step(world: &mut World) -> bool {
     let name = world.name.clone();
     let mut decision = Decision::on(&world.room);
@@ -40,7 +40,7 @@ fn step(world: &mut World) -> bool {
     unfinished
 }
 
-/// What bob has not read, and how many messages were looked at to find that out.
+/// The unread messages of bob, and how many messages were visited to count them.
 fn unread(world: &World) -> (u64, usize) {
     let name = world.name.clone();
     VISITED.set(0);
@@ -48,8 +48,8 @@ fn unread(world: &World) -> (u64, usize) {
     (read_state.unread.messages, VISITED.get())
 }
 
-/// What bob has not read, counted one by one.
-fn unread_by_looking(world: &World) -> u64 {
+/// The unread messages of bob, counted one by one.
+fn unread_one_by_one(world: &World) -> u64 {
     let name = world.name.clone();
     let from = world.context(&name).first_visible();
     let bob = world.room.users.find("bob").expect("a user");
@@ -58,7 +58,7 @@ fn unread_by_looking(world: &World) -> u64 {
 }
 
 #[test]
-fn a_lowered_bound_is_carried_out_in_bounded_steps() {
+fn a_lowered_bound_is_applied_in_bounded_steps() {
     let lower: [(&str, fn(&mut Limits, u64)); 3] = [
         ("history-max", |limits, _| limits.history_max = 50),
         ("history-ttl", |limits, now| limits.history_ttl = now - 1_795_225_200_000 - 5_950),
@@ -68,7 +68,7 @@ fn a_lowered_bound_is_carried_out_in_bounded_steps() {
         let mut world = filled(6_000);
         lower(&mut world.limits, world.now);
         assert!(world.room.is_beyond_bounds(&world.limits) || bound == "history-ttl", "{bound}");
-        // The first command removes a part, and says so.
+        // The first command removes a part, and reports that there is more.
         let name = world.name.clone();
         let before = world.room.messages.len();
         let mut decision = Decision::on(&world.room);
@@ -82,7 +82,7 @@ fn a_lowered_bound_is_carried_out_in_bounded_steps() {
         loop {
             let (published, visited) = unread(&world);
             assert!(visited as u64 <= PENDING_TRIM_MAX + 8, "{bound}: looked at {visited}");
-            assert_eq!(published, unread_by_looking(&world), "{bound}, after {steps} steps");
+            assert_eq!(published, unread_one_by_one(&world), "{bound}, after {steps} steps");
             let before = world.room.messages.len();
             let unfinished = step(&mut world);
             assert!(before - world.room.messages.len() <= STEP, "{bound}");
@@ -92,7 +92,7 @@ fn a_lowered_bound_is_carried_out_in_bounded_steps() {
             }
         }
         assert!((30..60).contains(&steps), "{bound}: {steps} steps");
-        assert_eq!(unread(&world).0, unread_by_looking(&world), "{bound}");
+        assert_eq!(unread(&world).0, unread_one_by_one(&world), "{bound}");
         assert!(!world.room.is_beyond_bounds(&world.limits), "{bound}");
         assert!(!step(&mut world), "{bound}: nothing is left to do");
         let left = world.room.messages.len();
@@ -102,18 +102,18 @@ fn a_lowered_bound_is_carried_out_in_bounded_steps() {
 }
 
 #[test]
-fn where_nearly_everything_is_too_old_what_is_left_is_counted() {
+fn if_nearly_all_is_expired_the_visible_rest_is_counted() {
     let mut world = filled(6_000);
     for left in [0, 7, 900] {
         world.limits.history_ttl = 1 + left;
         let (published, visited) = unread(&world);
-        assert_eq!(published, unread_by_looking(&world), "{left} left");
+        assert_eq!(published, unread_one_by_one(&world), "{left} left");
         assert!(visited as u64 <= PENDING_TRIM_MAX + 8, "{left} left: looked at {visited}");
     }
 }
 
 #[test]
-fn a_message_between_very_many_events_goes_in_bounded_steps_too() {
+fn a_message_between_many_events_is_removed_in_bounded_steps() {
     let mut world = filled(3);
     let name = world.name.clone();
     let id = world.send("alice", "liked").expect("sent");
@@ -121,7 +121,7 @@ fn a_message_between_very_many_events_goes_in_bounded_steps_too() {
         for reaction in [Reaction::Add, Reaction::Remove] {
             let (user, id) = (Actor::User("bob"), id.as_bytes());
             world
-                .act(&name, |c, d| decide::react::decide(c, user, id, "👍", reaction, d))
+                .run(&name, |c, d| decide::react::decide(c, user, id, "👍", reaction, d))
                 .expect("done");
         }
     }
@@ -153,7 +153,7 @@ fn a_message_between_very_many_events_goes_in_bounded_steps_too() {
 }
 
 #[test]
-fn bytes_are_bounded_whatever_takes_them() {
+fn bytes_are_bounded_for_every_kind_of_content() {
     let object = format!("{{\"meta\":\"{}\"}}", "x".repeat(2_000));
     let topic = "t".repeat(200);
     let mut world = filled(0);
@@ -168,14 +168,14 @@ fn bytes_are_bounded_whatever_takes_them() {
                 let (user, id, meta) =
                     (Actor::User("alice"), last.as_bytes(), Some(object.as_bytes()));
                 let edit = Edit { user, id, text: b"other", meta, whose: MessageScope::Permitted };
-                world.act(&name, |c, d| decide::edit::edit(c, edit, d)).expect("edited");
+                world.run(&name, |c, d| decide::edit::edit(c, edit, d)).expect("edited");
             }
             2 => world.set("topic", &format!("{topic}{at}"), None).expect("set"),
             _ => {
                 let reaction = if at % 2 == 0 { Reaction::Add } else { Reaction::Remove };
                 let (user, id) = (Actor::User("bob"), last.as_bytes());
                 world
-                    .act(&name, |c, d| decide::react::decide(c, user, id, "👍", reaction, d))
+                    .run(&name, |c, d| decide::react::decide(c, user, id, "👍", reaction, d))
                     .expect("done");
             }
         }
@@ -191,7 +191,7 @@ fn bytes_are_bounded_whatever_takes_them() {
 }
 
 #[test]
-fn what_can_never_fit_is_refused() {
+fn a_text_that_can_never_fit_is_refused() {
     let mut world = filled(0);
     world.limits.room_bytes = 5_000;
     world.limits.max_text = 4_000;
@@ -208,10 +208,10 @@ fn what_can_never_fit_is_refused() {
         meta: None,
         whose: MessageScope::Permitted,
     };
-    let edited = world.act(&name, |c, d| decide::edit::edit(c, edit, d));
+    let edited = world.run(&name, |c, d| decide::edit::edit(c, edit, d));
     assert_eq!(edited.map_err(|error| code(&error)), Err("TOOBIG 2500".into()));
     assert_eq!(world.room.encode(crate::Part::Durable), before);
-    // A setting of the room counts instead of the server's.
+    // The setting of the room takes precedence over the server's.
     assert!(world.set("room_bytes", "1048576", None).is_ok());
     assert!(world.send("alice", &text).is_ok());
     let by_owner = world.set("room_bytes", "2097152", Some("alice"));
@@ -219,7 +219,7 @@ fn what_can_never_fit_is_refused() {
 }
 
 #[test]
-fn what_touched_a_message_that_is_gone_is_hidden_at_once_and_freed_in_steps() {
+fn annotations_of_a_removed_message_are_hidden_at_once_and_freed_in_steps() {
     const REACTIONS: usize = 3_000;
     for way in ["deleted", "trimmed"] {
         let mut world = filled(2);
@@ -232,7 +232,7 @@ fn what_touched_a_message_that_is_gone_is_hidden_at_once_and_freed_in_steps() {
             let (actor, id) = (Actor::User(&user), id.as_bytes());
             let add = Reaction::Add;
             world
-                .act(&name, |c, d| decide::react::decide(c, actor, id, "👍", add, d))
+                .run(&name, |c, d| decide::react::decide(c, actor, id, "👍", add, d))
                 .expect("done");
             world.leave(&user).expect("left");
         }
@@ -244,7 +244,7 @@ fn what_touched_a_message_that_is_gone_is_hidden_at_once_and_freed_in_steps() {
                 reason: None,
                 whose: MessageScope::Permitted,
             };
-            world.act(&name, |c, d| decide::edit::delete(c, delete, d)).expect("deleted");
+            world.run(&name, |c, d| decide::edit::delete(c, delete, d)).expect("deleted");
         } else {
             world.limits.history_max = 1;
             world.send("alice", "later").expect("sent");
@@ -257,7 +257,7 @@ fn what_touched_a_message_that_is_gone_is_hidden_at_once_and_freed_in_steps() {
         let secret = |bytes: &[u8]| bytes.windows(4).any(|part| part == "👍".as_bytes());
         assert!(!secret(&stored) && !all.events.iter().any(secret), "{way}: hidden at once");
         world.check_copies();
-        // One copy has freed nothing and another all: nobody sees a difference.
+        // One copy has freed nothing, the other one everything: readers see no difference.
         let mut steps = 0;
         let mut more = world.room.has_pending_free();
         assert!(more, "{way}");

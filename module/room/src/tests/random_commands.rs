@@ -1,4 +1,4 @@
-//! Random commands against a simple model, on one room: what is published, kept and replayed agrees.
+//! Random commands against a simple model of one room: published, stored and replayed state agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::decide::{self, sync};
 const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
 #[derive(Clone, Debug)]
-enum Verb {
+enum Command {
     Send { user: usize, text: String, nonce: Option<u8> },
     Join { user: usize },
     Leave { user: usize },
@@ -25,23 +25,23 @@ enum Verb {
     Wait { ms: u64 },
 }
 
-fn verb() -> impl Strategy<Value = Verb> {
+fn command() -> impl Strategy<Value = Command> {
     let user = 0..USERS.len();
     prop_oneof![
         5 => (user.clone(), "[a-z ☕\"\\\\\n]{0,12}", proptest::option::of(0..6_u8))
-            .prop_map(|(user, text, nonce)| Verb::Send { user, text, nonce }),
-        2 => user.clone().prop_map(|user| Verb::Join { user }),
-        1 => user.clone().prop_map(|user| Verb::Leave { user }),
-        1 => (0..5_usize, any::<u8>()).prop_map(|(field, value)| Verb::Set { field, value }),
+            .prop_map(|(user, text, nonce)| Command::Send { user, text, nonce }),
+        2 => user.clone().prop_map(|user| Command::Join { user }),
+        1 => user.clone().prop_map(|user| Command::Leave { user }),
+        1 => (0..5_usize, any::<u8>()).prop_map(|(field, value)| Command::Set { field, value }),
         2 => (user.clone(), 0..6_u8, 1_000..9_000_u64, 0..6_u8)
-            .prop_map(|(user, connection, ttl, status)| Verb::Here { user, connection, ttl, status }),
-        1 => (user, 0..6_u8).prop_map(|(user, connection)| Verb::Off { user, connection }),
-        1 => Just(Verb::Expire),
-        2 => (0..4_000_u64).prop_map(|ms| Verb::Wait { ms }),
+            .prop_map(|(user, connection, ttl, status)| Command::Here { user, connection, ttl, status }),
+        1 => (user, 0..6_u8).prop_map(|(user, connection)| Command::Off { user, connection }),
+        1 => Just(Command::Expire),
+        2 => (0..4_000_u64).prop_map(|ms| Command::Wait { ms }),
     ]
 }
 
-/// What a reader of the channel would know.
+/// The state as a subscriber of the channel knows it.
 #[derive(Default)]
 struct Reader {
     last: Id,
@@ -77,16 +77,16 @@ impl Reader {
     }
 }
 
-fn execute(world: &mut World, verb: &Verb) -> Result<(), CommandError> {
+fn execute(world: &mut World, command: &Command) -> Result<(), CommandError> {
     let name = world.name.clone();
-    match verb {
-        Verb::Send { user, text, nonce } => {
+    match command {
+        Command::Send { user, text, nonce } => {
             let nonce = nonce.map(|nonce| format!("n{nonce}"));
             world.send_with(USERS[*user], text, nonce.as_deref()).map(drop)
         }
-        Verb::Join { user } => world.join(USERS[*user], None, None).map(drop),
-        Verb::Leave { user } => world.leave(USERS[*user]).map(drop),
-        Verb::Set { field, value } => {
+        Command::Join { user } => world.join(USERS[*user], None, None).map(drop),
+        Command::Leave { user } => world.leave(USERS[*user]).map(drop),
+        Command::Set { field, value } => {
             let (field, value) = match field {
                 0 => ("topic", format!("topic {value}")),
                 1 => ("history_max", (value / 8 + 1).to_string()),
@@ -96,26 +96,26 @@ fn execute(world: &mut World, verb: &Verb) -> Result<(), CommandError> {
             };
             world.set(field, &value, None)
         }
-        Verb::Here { user, connection, ttl, status } => {
+        Command::Here { user, connection, ttl, status } => {
             let connection = format!("c{connection}");
             let words = ["online", "away", "dnd", "lunch", "train"];
             let status = words.get(usize::from(*status)).copied();
             let (user, ttl) = (USERS[*user], Some(*ttl));
             let presence = Presence { user, connection: &connection, ttl, status };
-            world.act(&name, |c, d| decide::presence::connect(c, presence, d))
+            world.run(&name, |c, d| decide::presence::connect(c, presence, d))
         }
-        Verb::Off { user, connection } => {
+        Command::Off { user, connection } => {
             let connection = format!("c{connection}");
             let user = USERS[*user];
-            world.act(&name, |c, d| decide::presence::disconnect(c, user, &connection, None, d))
+            world.run(&name, |c, d| decide::presence::disconnect(c, user, &connection, None, d))
         }
-        Verb::Expire => {
+        Command::Expire => {
             let now = world.time();
             world.room.requeue_beaten(now, 3);
             world.expire(3);
             Ok(())
         }
-        Verb::Wait { ms } => {
+        Command::Wait { ms } => {
             world.now += ms;
             Ok(())
         }
@@ -126,21 +126,21 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_commands_agree_with_the_model(verbs in proptest::collection::vec(verb(), 1..150)) {
+    fn random_commands_agree_with_the_model(commands in proptest::collection::vec(command(), 1..150)) {
         let mut world = World::new("lobby");
         world.limits.history_max = 20;
         let mut reader = Reader::default();
         let mut answered: BTreeMap<(usize, u8), BTreeSet<String>> = BTreeMap::new();
-        for verb in &verbs {
+        for command in &commands {
             let before = world.room.encode(crate::Part::Everything(world.time()));
             let read_up_to = world.published.len();
-            let outcome = execute(&mut world, verb);
+            let outcome = execute(&mut world, command);
             if outcome.is_err() {
                 prop_assert_eq!(&world.room.encode(crate::Part::Everything(world.time())), &before);
                 prop_assert_eq!(world.published.len(), read_up_to);
             }
             world.published[read_up_to..].iter().for_each(|event| reader.read(event));
-            if let (Verb::Send { user, nonce: Some(nonce), text }, Ok(())) = (verb, outcome) {
+            if let (Command::Send { user, nonce: Some(nonce), text }, Ok(())) = (command, outcome) {
                 let nonce_name = format!("n{nonce}");
                 let id = world.send_with(USERS[*user], text, Some(&nonce_name));
                 answered.entry((*user, *nonce)).or_default().insert(id.expect("a repeat"));
@@ -158,7 +158,7 @@ proptest! {
             prop_assert_eq!(entry.map(|online| online.statuses.shown()), Some(status.as_str()));
         }
 
-        // What is kept is the newest part of what was published, byte for byte.
+        // The stored events are the newest published ones, byte for byte.
         let name = world.name.clone();
         let page = history::answer(world.context(&name), Anchor::Newest, 1000, None);
         let kept: Vec<String> = page.expect("anyone may").events.iter()
@@ -170,7 +170,7 @@ proptest! {
             prop_assert_eq!(kept, *published);
         }
 
-        // From every cursor: all that followed, or the news that it is lost.
+        // From every cursor: all later events, or the reply that the cursor is not valid.
         let mut cursors = vec![Id::ZERO];
         for event in &reader.events {
             let event: serde_json::Value = serde_json::from_str(event).expect("JSON");

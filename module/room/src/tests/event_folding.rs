@@ -1,5 +1,5 @@
-//! Random verbs of several users against a simple model: what a reader gets by folding the events is
-//! what CHAT.HISTORY shows, from whichever cursor it resumes, and what is unread is what it counts.
+//! Random commands of several users against a simple model. A reader that applies the events sees
+//! what CHAT.HISTORY shows, from any cursor, and the unread counts equal those of the model.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ const USERS: [&str; 5] = ["owner", "alice", "bob", "carol", "*"];
 const EMOJI: [&str; 3] = ["👍", "🎉", "👩‍🚀"];
 
 #[derive(Clone, Debug)]
-enum Verb {
+enum Command {
     Send { user: usize, mention: Option<usize> },
     Edit { user: usize, back: usize, meta: bool },
     Delete { user: usize, back: usize },
@@ -34,28 +34,28 @@ enum Verb {
     Wait { ms: u64 },
 }
 
-fn verb() -> impl Strategy<Value = Verb> {
+fn command() -> impl Strategy<Value = Command> {
     let (user, back) = (0..USERS.len(), 0..12_usize);
     prop_oneof![
         6 => (user.clone(), proptest::option::of(0..4_usize))
-            .prop_map(|(user, mention)| Verb::Send { user, mention }),
+            .prop_map(|(user, mention)| Command::Send { user, mention }),
         3 => (user.clone(), back.clone(), any::<bool>())
-            .prop_map(|(user, back, meta)| Verb::Edit { user, back, meta }),
-        2 => (user.clone(), back.clone()).prop_map(|(user, back)| Verb::Delete { user, back }),
+            .prop_map(|(user, back, meta)| Command::Edit { user, back, meta }),
+        2 => (user.clone(), back.clone()).prop_map(|(user, back)| Command::Delete { user, back }),
         4 => (user.clone(), back.clone(), 0..EMOJI.len(), any::<bool>())
-            .prop_map(|(user, back, emoji, remove)| Verb::React { user, back, emoji, remove }),
-        3 => (0..4_usize, back).prop_map(|(user, back)| Verb::Read { user, back }),
-        1 => (0..4_usize).prop_map(|user| Verb::Join { user }),
-        1 => (0..4_usize).prop_map(|user| Verb::Leave { user }),
+            .prop_map(|(user, back, emoji, remove)| Command::React { user, back, emoji, remove }),
+        3 => (0..4_usize, back).prop_map(|(user, back)| Command::Read { user, back }),
+        1 => (0..4_usize).prop_map(|user| Command::Join { user }),
+        1 => (0..4_usize).prop_map(|user| Command::Leave { user }),
         1 => (user, 0..6_usize, 0..4_usize)
-            .prop_map(|(actor, action, user)| Verb::Moderate { actor, action, user }),
-        1 => (3..30_u64).prop_map(|history_max| Verb::Bound { history_max }),
-        1 => (1..20_u64).prop_map(|size| Verb::Bytes { room_bytes: size * size * 500 }),
-        1 => (0..50_u64).prop_map(|ms| Verb::Wait { ms }),
+            .prop_map(|(actor, action, user)| Command::Moderate { actor, action, user }),
+        1 => (3..30_u64).prop_map(|history_max| Command::Bound { history_max }),
+        1 => (1..20_u64).prop_map(|size| Command::Bytes { room_bytes: size * size * 500 }),
+        1 => (0..50_u64).prop_map(|ms| Command::Wait { ms }),
     ]
 }
 
-fn execute(world: &mut World, verb: &Verb, count: u64) -> Result<(), CommandError> {
+fn execute(world: &mut World, command: &Command, count: u64) -> Result<(), CommandError> {
     let name = world.name.clone();
     let actor = |user: usize| Actor::parse(USERS[user].as_bytes()).expect("an actor");
     let newest = world.room.messages.last();
@@ -64,45 +64,45 @@ fn execute(world: &mut World, verb: &Verb, count: u64) -> Result<(), CommandErro
         message.map_or(Id { ms: 1, n: 1 }, |message| message.id).to_string()
     };
     let text = format!("text {count}");
-    match verb {
-        Verb::Send { user, mention } => {
+    match command {
+        Command::Send { user, mention } => {
             let mut buffer = Vec::new();
             let mut send = super::send(USERS[*user], &text, None);
             let mentioned: Vec<&str> = mention.iter().map(|user| USERS[*user]).collect();
             send.mentions = decide::send::mentions(&mentioned, &mut buffer);
-            world.act(&name, |c, d| decide::send::decide(c, &send, d)).map(drop)
+            world.run(&name, |c, d| decide::send::decide(c, &send, d)).map(drop)
         }
-        Verb::Edit { user, back, meta } => {
+        Command::Edit { user, back, meta } => {
             let object = format!("{{\"meta {count}\":1}}");
             let (id, text) = (id(*back), text.as_bytes());
             let meta = meta.then_some(object.as_bytes());
             let (user, whose) = (actor(*user), MessageScope::Permitted);
             let edit = Edit { user, id: id.as_bytes(), text, meta, whose };
-            world.act(&name, |c, d| decide::edit::edit(c, edit, d)).map(drop)
+            world.run(&name, |c, d| decide::edit::edit(c, edit, d)).map(drop)
         }
-        Verb::Delete { user, back } => {
+        Command::Delete { user, back } => {
             let (user, id) = (actor(*user), id(*back));
             let reason = count.is_multiple_of(2).then_some("why");
             let id = id.as_bytes();
             let delete = Delete { user, id, reason, whose: MessageScope::Permitted };
-            world.act(&name, |c, d| decide::edit::delete(c, delete, d)).map(drop)
+            world.run(&name, |c, d| decide::edit::delete(c, delete, d)).map(drop)
         }
-        Verb::React { user, back, emoji, remove } => {
+        Command::React { user, back, emoji, remove } => {
             let reaction = if *remove { Reaction::Remove } else { Reaction::Add };
             let (user, id, emoji) = (actor(*user), id(*back), EMOJI[*emoji]);
             let id = id.as_bytes();
             world
-                .act(&name, |c, d| decide::react::decide(c, user, id, emoji, reaction, d))
+                .run(&name, |c, d| decide::react::decide(c, user, id, emoji, reaction, d))
                 .map(drop)
         }
-        Verb::Read { user, back } => {
+        Command::Read { user, back } => {
             let last = world.room.last.n.saturating_sub(*back as u64);
             let id = world.room.id_at(last).ok_or(CommandError::NoMessage)?;
-            world.act(&name, |c, d| decide::read::read(c, USERS[*user], id, d))
+            world.run(&name, |c, d| decide::read::read(c, USERS[*user], id, d))
         }
-        Verb::Join { user } => world.join(USERS[*user], None, None).map(drop),
-        Verb::Leave { user } => world.leave(USERS[*user]).map(drop),
-        Verb::Moderate { actor: by, action, user } => {
+        Command::Join { user } => world.join(USERS[*user], None, None).map(drop),
+        Command::Leave { user } => world.leave(USERS[*user]).map(drop),
+        Command::Moderate { actor: by, action, user } => {
             let action = [Action::Kick, Action::Ban, Action::Unban, Action::Mute, Action::Unmute]
                 .get(*action)
                 .copied()
@@ -111,15 +111,15 @@ fn execute(world: &mut World, verb: &Verb, count: u64) -> Result<(), CommandErro
             let duration = (timed && !count.is_multiple_of(3)).then_some(40);
             let (actor, user) = (actor(*by), USERS[*user]);
             let moderate = Moderate { actor, action, user, duration, reason: None };
-            world.act(&name, |c, d| decide::moderate::decide(c, moderate, d)).map(drop)
+            world.run(&name, |c, d| decide::moderate::decide(c, moderate, d)).map(drop)
         }
-        Verb::Bound { history_max } => world.set("history_max", &history_max.to_string(), None),
-        Verb::Bytes { room_bytes } => {
+        Command::Bound { history_max } => world.set("history_max", &history_max.to_string(), None),
+        Command::Bytes { room_bytes } => {
             world.limits.room_bytes = *room_bytes;
             world.expire(5);
             Ok(())
         }
-        Verb::Wait { ms } => {
+        Command::Wait { ms } => {
             world.now += ms;
             Ok(())
         }
@@ -172,7 +172,7 @@ fn shown(event: &Value) -> Shown {
 }
 
 impl View {
-    /// Applies one event, as README tells readers to.
+    /// Applies one event as `docs/protocol.md` describes it.
     fn fold(&mut self, event: &Value) {
         let text = |member: &str| event[member].as_str().map(str::to_owned);
         let kind = event["type"].as_str().expect("a type");
@@ -209,7 +209,7 @@ impl View {
         }
     }
 
-    /// Without what is older than the room keeps.
+    /// The view without messages older than the room keeps.
     fn kept(&self, first: u64) -> View {
         View(self.0.range(first..).map(|(n, shown)| (*n, shown.clone())).collect())
     }
@@ -223,16 +223,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_readers_fold_is_what_history_shows(verbs in proptest::collection::vec(verb(), 1..250)) {
+    fn what_readers_fold_is_what_history_shows(commands in proptest::collection::vec(command(), 1..250)) {
         let mut world = World::new("lobby");
         world.limits.history_max = 25;
         world.join("owner", None, None).expect("made");
         let mut view = View::default();
         let mut snapshots = vec![(world.room.last(), view.clone())];
-        for (count, verb) in verbs.iter().enumerate() {
+        for (count, command) in commands.iter().enumerate() {
             let before = world.room.encode(crate::Part::Everything(world.time()));
             let read_up_to = world.published.len();
-            if execute(&mut world, verb, count as u64).is_err() {
+            if execute(&mut world, command, count as u64).is_err() {
                 prop_assert_eq!(&world.room.encode(crate::Part::Everything(world.time())), &before);
                 prop_assert_eq!(world.published.len(), read_up_to);
             }
@@ -284,7 +284,7 @@ proptest! {
             let n = n_of(if event["type"] == "edit" { &event["ref"] } else { &event["id"] });
             let removed = world.room.messages.oldest().is_none_or(|oldest| n < oldest.id.n);
             let text = event["text"].as_str().expect("a text");
-            // Deleted, or another text has taken its place.
+            // The message was deleted, or a later edit replaced the text.
             let gone = removed || view.0.get(&n).is_none_or(|now| now.text.as_deref() != Some(text));
             let word_end = |at: usize| {
                 stored[at + text.len()..].chars().next().is_none_or(|c| !c.is_ascii_digit())

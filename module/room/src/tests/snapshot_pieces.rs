@@ -1,5 +1,5 @@
-//! The stored form in pieces: small ones, at the same places in equal rooms, and whatever comes in them
-//! is put together again or refused.
+//! Snapshots in pieces: the pieces are small and equal for equal rooms, and wrong sequences of
+//! pieces are refused.
 
 use chat_protocol::id::Id;
 use chat_protocol::limits::OBJECT_MAX;
@@ -25,7 +25,7 @@ fn load(pieces: &[Vec<u8>]) -> Room {
     loader.finish().expect("all of it")
 }
 
-/// A room made by records, without rules in between.
+/// A room made directly by records.
 struct Made {
     room: Room,
     last: Id,
@@ -54,7 +54,7 @@ impl Made {
     }
 }
 
-/// Rooms of many of one thing each, every one of several pieces.
+/// Rooms with many items of one kind each, so that each takes several pieces.
 fn large_rooms() -> Vec<(&'static str, Room)> {
     let name = |at: usize| format!("a-user-of-a-long-name-{at:06}");
     let mut rooms = Vec::new();
@@ -115,8 +115,8 @@ fn large_rooms() -> Vec<(&'static str, Room)> {
 }
 
 #[test]
-fn no_piece_is_larger_than_a_piece_and_an_item() {
-    // A message may have its text, its meta, fifty mentions, and some numbers.
+fn a_piece_exceeds_its_size_by_at_most_one_item() {
+    // The largest message: text, meta, fifty mentions, and some numbers.
     let item = MAX_TEXT.max as usize + OBJECT_MAX + 8192;
     let (world, mut most) = (World::new("lobby"), 0);
     for (what, room) in large_rooms() {
@@ -156,7 +156,7 @@ fn rooms_of_different_content_have_different_digests() {
 }
 
 #[test]
-fn pieces_that_are_missing_doubled_or_out_of_order_are_refused() {
+fn missing_repeated_or_reordered_pieces_are_refused() {
     for (what, room) in large_rooms() {
         let world = World::new("lobby");
         let whole = pieces(&room, Part::Everything(world.time()));
@@ -180,7 +180,7 @@ fn pieces_that_are_missing_doubled_or_out_of_order_are_refused() {
 }
 
 #[test]
-fn a_piece_of_a_snapshot_stands_alone_among_records() {
+fn a_piece_of_a_snapshot_is_the_only_record_of_its_command() {
     let piece = Record::SnapshotPiece { place: 3, stored: b"some bytes"[..].into() };
     let mut bytes = Vec::new();
     piece.write(&mut bytes);
