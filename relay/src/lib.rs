@@ -36,7 +36,7 @@ pub use server::server::Server;
 #[doc(hidden)]
 pub mod fuzzing {
     pub use crate::client::frame_reader::{Found, FrameReader, ReadError, Step};
-    pub use crate::client::json::{string, text};
+    pub use crate::client::json::{text, write};
     pub use crate::client::reply::{error, ok};
     pub use crate::client::request::{Fields, Request};
     pub use crate::event::text as event_text;

@@ -53,11 +53,9 @@ fn request(text: &str) {
     };
     match Request::parse(text) {
         Ok(request) => {
-            strict(&fuzzing::ok(request.reference, ""));
+            strict(&fuzzing::ok(request.reference, "{}"));
             fields(&request.fields);
-            let mut out = String::new();
-            fuzzing::string(&mut out, &request.op);
-            strict(&out);
+            strict(&fuzzing::write(&*request.op));
         }
         Err((reference, failure)) => strict(&fuzzing::error(reference, &failure)),
     }

@@ -6,6 +6,7 @@
 
 use chat_protocol::close_code::CloseCode;
 use rand::Rng;
+use serde::Serialize;
 
 use crate::client::frame::{self, Frame};
 use crate::client::json;
@@ -13,28 +14,27 @@ use crate::client::json;
 /// A control frame holds 125 bytes, two of them the code (RFC 6455, section 5.5).
 const REASON_MAX: usize = 123;
 
+/// Why a connection is closed, as its client reads it.
+#[derive(Serialize)]
+struct Reason<'a> {
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+}
+
 /// The close frame. Each frame has a random retry hint, so that clients do not reconnect at the
 /// same time. `message` is for people and is cut to fit.
 pub(crate) fn frame(close: CloseCode, message: Option<&str>) -> Frame {
-    let reason = match close.retry_ms {
-        None => format!(r#"{{"reason":"{}"}}"#, close.name),
-        Some((least, most)) => {
-            let retry_ms = rand::rng().random_range(least..=most);
-            format!(r#"{{"reason":"{}","retry_ms":{retry_ms}}}"#, close.name)
-        }
-    };
+    let retry_ms = close.retry_ms.map(|(least, most)| rand::rng().random_range(least..=most));
+    let reason = |message| json::write(&Reason { reason: close.name, retry_ms, message });
     let with_message = message.and_then(|message| {
         let ends = message.char_indices().map(|(at, _)| at).chain([message.len()]).rev();
-        let mut reasons = ends.map(|end| {
-            let mut with_message = reason.trim_end_matches('}').to_owned();
-            with_message.push_str(",\"message\":");
-            json::string(&mut with_message, &message[..end]);
-            with_message.push('}');
-            with_message
-        });
+        let mut reasons = ends.map(|end| reason(message.get(..end)));
         reasons.find(|reason| reason.len() <= REASON_MAX)
     });
-    frame::close(close.number, &with_message.unwrap_or(reason))
+    frame::close(close.number, &with_message.unwrap_or_else(|| reason(None)))
 }
 
 #[cfg(test)]

@@ -1,11 +1,9 @@
 //! The error of an operation: a code with its argument, from the module or from the relay.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use chat_protocol::error_code::{self as protocol, ErrorCode};
-
-use crate::client::json::string;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// Why an operation was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,29 +84,27 @@ impl Error {
         let code = Cow::Owned(code.to_owned());
         Error { code, message: message.to_owned().into(), argument }
     }
+}
 
-    /// Appends the members of `"error":{…}`.
-    pub fn write(&self, out: &mut String) {
-        out.push_str("\"code\":");
-        string(out, &self.code);
-        out.push_str(",\"message\":");
-        string(out, &self.message);
+/// The object of `"error":{…}`.
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("code", &self.code)?;
+        members.serialize_entry("message", &self.message)?;
         match &self.argument {
-            Some((name, Argument::Number(number))) => {
-                let _ = write!(out, ",\"{name}\":{number}");
-            }
-            Some((name, Argument::Word(word))) => {
-                let _ = write!(out, ",\"{name}\":");
-                string(out, word);
-            }
+            Some((name, Argument::Number(number))) => members.serialize_entry(name, number)?,
+            Some((name, Argument::Word(word))) => members.serialize_entry(name, word)?,
             None => {}
         }
+        members.end()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::json;
 
     #[test]
     fn error_replies_name_their_argument() {
@@ -134,9 +130,8 @@ mod tests {
             ("ERR", "wrong number", r#""code":"ERR","message":"wrong number""#),
         ];
         for (code, details, expected) in rows {
-            let mut out = String::new();
-            Error::from_reply(code, details).write(&mut out);
-            assert_eq!(out, *expected);
+            let written = json::write(&Error::from_reply(code, details));
+            assert_eq!(written, format!("{{{expected}}}"));
         }
     }
 }

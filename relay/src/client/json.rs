@@ -1,9 +1,15 @@
-//! Reading and writing JSON strings, and the frames that the relay makes about a room.
+//! Reading and writing the JSON of the socket, by serde.
 //!
-//! Event bytes pass through the relay unchanged; only texts are escaped here.
+//! Two kinds of bytes pass through unchanged and are never parsed or written here: events, on their
+//! way from Redis to the clients, and a client's `meta` and `data`, on their way to Redis.
 
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::fmt::Display;
+use std::io;
+
+use serde::{Serialize, Serializer};
+use serde_json::ser::{CharEscape, Formatter};
+use serde_json::value::RawValue;
 
 /// Reads a JSON string. Borrows if it contains no escapes.
 pub fn text(raw: &str) -> Result<Cow<'_, str>, serde_json::Error> {
@@ -13,35 +19,67 @@ pub fn text(raw: &str) -> Result<Cow<'_, str>, serde_json::Error> {
     }
 }
 
-/// Appends a JSON string.
-pub fn string(out: &mut String, text: &str) {
-    out.push('"');
-    let mut from = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.push_str(&text[from..at]);
-        from = at + 1;
-        match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            _ => {
-                let _ = write!(out, "\\u{byte:04x}");
-            }
-        }
-    }
-    out.push_str(&text[from..]);
-    out.push('"');
+/// Writes a value.
+pub fn write<T: Serialize + ?Sized>(value: &T) -> String {
+    let mut out = Vec::with_capacity(128);
+    // OK because writing to memory cannot fail, and no type here has keys that are not strings.
+    let written = value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Escapes));
+    debug_assert!(written.is_ok(), "{written:?}");
+    String::from_utf8(out).unwrap_or_default()
 }
 
-/// A frame that the relay makes about a room: `{"type":…,"room":…`, then the members in `further`.
-pub(crate) fn about_room(kind: &str, room: &str, further: &str) -> String {
-    let mut out = format!(r#"{{"type":"{kind}","room":"#);
-    string(&mut out, room);
-    out.push_str(further);
-    out.push('}');
-    out
+/// Appends a value.
+pub(crate) fn append<T: Serialize + ?Sized>(out: &mut String, value: &T) {
+    out.push_str(&write(value));
+}
+
+/// Writes a value that other JSON will hold.
+pub(crate) fn raw<T: Serialize + ?Sized>(value: &T) -> Box<RawValue> {
+    RawValue::from_string(write(value)).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+/// Serializes what a value displays, as a string.
+pub(crate) fn display<S: Serializer>(
+    value: &impl Display,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+/// As [`display`], for a value that is skipped if there is none.
+pub(crate) fn display_some<S: Serializer>(
+    value: &Option<impl Display>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.collect_str(value),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Writes a control character as `\u000a`, where serde_json alone has `\n` for some of them: the bytes
+/// of frames stay the same from release to release.
+struct Escapes;
+
+impl Formatter for Escapes {
+    fn write_char_escape<W: io::Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        escape: CharEscape,
+    ) -> io::Result<()> {
+        let byte = match escape {
+            CharEscape::Quote => return writer.write_all(b"\\\""),
+            CharEscape::ReverseSolidus => return writer.write_all(b"\\\\"),
+            CharEscape::Solidus => return writer.write_all(b"/"),
+            CharEscape::Backspace => 0x08,
+            CharEscape::FormFeed => 0x0c,
+            CharEscape::LineFeed => b'\n',
+            CharEscape::CarriageReturn => b'\r',
+            CharEscape::Tab => b'\t',
+            CharEscape::AsciiControl(byte) => byte,
+        };
+        write!(writer, "\\u{byte:04x}")
+    }
 }
 
 #[cfg(test)]
@@ -50,10 +88,16 @@ mod tests {
 
     #[test]
     fn strings_are_escaped() {
-        for text in ["", "a\"b\\c\n\u{1}\u{7f}é日\u{2028}", "\\", "plain"] {
-            let mut out = String::new();
-            string(&mut out, text);
-            assert_eq!(serde_json::from_str::<String>(&out).expect("JSON"), text);
+        let rows = [
+            ("", r#""""#),
+            ("plain é日\u{2028}\u{7f}", "\"plain é日\u{2028}\u{7f}\""),
+            ("a\"b\\c/", r#""a\"b\\c/""#),
+            ("\n\r\t\u{8}\u{c}\u{1}\u{1f}", r#""\u000a\u000d\u0009\u0008\u000c\u0001\u001f""#),
+        ];
+        for (text, expected) in rows {
+            let written = write(text);
+            assert_eq!(written, expected);
+            assert_eq!(serde_json::from_str::<String>(&written).expect("JSON"), text);
         }
     }
 }

@@ -8,5 +8,6 @@ pub(crate) mod frame;
 pub(crate) mod frame_reader;
 pub(crate) mod json;
 pub(crate) mod outbox;
+pub(crate) mod relay_frame;
 pub(crate) mod reply;
 pub(crate) mod request;

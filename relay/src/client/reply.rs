@@ -1,16 +1,24 @@
-//! Replies to requests: `ok` with its members, or `error`.
+//! Replies to requests: `ok` with an object, or `error`.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::client::error::Error;
+use crate::client::json;
 
-/// `{"ref":…,"ok":{…}}`. `inside` holds the members of `ok`.
-pub fn ok(reference: &str, inside: &str) -> String {
-    format!(r#"{{"ref":{reference},"ok":{{{inside}}}}}"#)
+#[derive(Serialize)]
+struct ErrorReply<'a> {
+    #[serde(rename = "ref")]
+    reference: &'a RawValue,
+    error: &'a Error,
+}
+
+/// `{"ref":…,"ok":…}`; `object` is JSON. Written by hand, because a page in it holds bytes of events.
+pub fn ok(reference: &RawValue, object: &str) -> String {
+    format!(r#"{{"ref":{reference},"ok":{object}}}"#)
 }
 
 /// `{"ref":…,"error":{…}}`.
-pub fn error(reference: &str, error: &Error) -> String {
-    let mut out = format!(r#"{{"ref":{reference},"error":{{"#);
-    error.write(&mut out);
-    out.push_str("}}");
-    out
+pub fn error(reference: &RawValue, error: &Error) -> String {
+    json::write(&ErrorReply { reference, error })
 }

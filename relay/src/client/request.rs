@@ -24,7 +24,7 @@ const ENTRIES_MAX: usize = 1000;
 #[derive(Debug)]
 pub struct Request<'a> {
     /// `ref` as it was written, or `null`.
-    pub reference: &'a str,
+    pub reference: &'a RawValue,
     /// The operation's name.
     pub op: Cow<'a, str>,
     /// All its members.
@@ -33,15 +33,15 @@ pub struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// Parses one text message. An error has the `ref` to answer to.
-    pub fn parse(text: &'a str) -> Result<Request<'a>, (&'a str, Error)> {
+    pub fn parse(text: &'a str) -> Result<Request<'a>, (&'a RawValue, Error)> {
         let fields: Fields<'a> = serde_json::from_str(text)
-            .map_err(|_| ("null", Error::invalid("json", "not a JSON object")))?;
-        let reference = match fields.raw("ref") {
-            None => "null",
-            Some(raw) if is_reference(raw) => raw,
+            .map_err(|_| (RawValue::NULL, Error::invalid("json", "not a JSON object")))?;
+        let reference = match fields.value("ref") {
+            None => RawValue::NULL,
+            Some(value) if is_reference(value.get()) => value,
             Some(_) => {
                 let error = Error::invalid("ref", "a number or a string of up to 256 bytes");
-                return Err(("null", error));
+                return Err((RawValue::NULL, error));
             }
         };
         let op = fields.text("op").map_err(|error| (reference, error))?;
@@ -76,9 +76,14 @@ impl<'a> Fields<'a> {
     }
 
     /// A member as it is written; `null` counts as absent.
-    pub fn raw(&self, name: &str) -> Option<&'a str> {
+    pub fn value(&self, name: &str) -> Option<&'a RawValue> {
         let (_, value) = self.0.iter().rev().find(|(key, _)| key == name)?;
-        Some(value.get()).filter(|text| *text != "null")
+        Some(*value).filter(|value| value.get() != "null")
+    }
+
+    /// The text of [`Fields::value`].
+    pub fn raw(&self, name: &str) -> Option<&'a str> {
+        self.value(name).map(RawValue::get)
     }
 
     /// A required string.
@@ -147,9 +152,11 @@ impl<'a> Fields<'a> {
     }
 
     /// An optional JSON object as it is written. The module checks its contents.
-    pub fn object(&self, name: &'static str) -> Result<Option<&'a str>, Error> {
-        match self.raw(name) {
-            Some(raw) if !raw.starts_with('{') => Err(Error::invalid(name, "not an object")),
+    pub fn object(&self, name: &'static str) -> Result<Option<&'a RawValue>, Error> {
+        match self.value(name) {
+            Some(value) if !value.get().starts_with('{') => {
+                Err(Error::invalid(name, "not an object"))
+            }
             other => Ok(other),
         }
     }
@@ -157,7 +164,7 @@ impl<'a> Fields<'a> {
     /// The members of an optional object.
     pub fn members(&self, name: &'static str) -> Result<Option<Fields<'a>>, Error> {
         let wrong = |_| Error::invalid(name, "not an object");
-        self.object(name)?.map(|raw| serde_json::from_str(raw).map_err(wrong)).transpose()
+        self.object(name)?.map(|raw| serde_json::from_str(raw.get()).map_err(wrong)).transpose()
     }
 
     /// The number of entries of a list or object, or more: cheap, and good enough for a limit.
@@ -241,9 +248,9 @@ mod tests {
         for reference in ["1", "-2.50e+3", "\"a\\u0062\"", "123456789012345678901234567890"] {
             let text = format!(r#"{{"ref": {reference} , "op":"ping"}}"#);
             let request = Request::parse(&text).expect("a request");
-            assert_eq!(request.reference, reference);
+            assert_eq!(request.reference.get(), reference);
         }
-        assert_eq!(Request::parse(r#"{"op":"ping"}"#).expect("a request").reference, "null");
+        assert_eq!(Request::parse(r#"{"op":"ping"}"#).expect("a request").reference.get(), "null");
     }
 
     #[test]
@@ -262,7 +269,7 @@ mod tests {
         ];
         for (text, reference, what) in rows {
             let (got, error) = Request::parse(text).expect_err(text);
-            assert_eq!(got, *reference, "{text}");
+            assert_eq!(got.get(), *reference, "{text}");
             assert_eq!(error, Error::invalid(*what, "").with(error.message.clone()), "{text}");
         }
     }
@@ -283,7 +290,8 @@ mod tests {
         assert!(fields.number("neg").is_err() && fields.number("f").is_err());
         assert_eq!(fields.flag("yes"), Ok(true));
         assert!(fields.flag("n").is_err());
-        assert_eq!(fields.object("o"), Ok(Some(r#"{"a": [1, 2]}"#)), "bytes unchanged");
+        let object = fields.object("o").expect("an object").map(RawValue::get);
+        assert_eq!(object, Some(r#"{"a": [1, 2]}"#), "bytes unchanged");
         assert!(fields.object("l").is_err());
         assert_eq!(fields.texts("l"), Ok(vec!["x".to_owned()]));
         assert!(fields.texts("o").is_err());

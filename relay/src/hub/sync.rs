@@ -11,8 +11,7 @@ use chat_protocol::id::Id;
 use tracing::{debug, warn};
 
 use crate::client::error::Error;
-use crate::client::frame;
-use crate::client::json;
+use crate::client::relay_frame;
 use crate::hub::access::{self, end_removed_presence};
 use crate::hub::hub::Hub;
 use crate::hub::profiles::updates;
@@ -135,9 +134,9 @@ async fn once(
 fn reload(hub: &Arc<Hub>, room: &Arc<Room>, page: Page) -> bool {
     debug!(room = &*room.name, newest = %page.newest, "the room's past is gone: reload");
     METRICS.reloads.increment(1);
-    let reload = json::about_room("reload", &room.name, &format!(",{}", page.json()));
+    let reload = relay_frame::reload(&room.name, &page.json());
     let mut pending_flush = PendingFlush::new();
-    let again = room.reload(page.newest, &frame::text(reload.as_bytes()), &mut pending_flush);
+    let again = room.reload(page.newest, &reload, &mut pending_flush);
     hub.flush(pending_flush);
     start_requested_work(hub, room);
     again

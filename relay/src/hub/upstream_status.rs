@@ -2,7 +2,8 @@
 
 use parking_lot::Mutex;
 
-use crate::client::frame::{self, Frame};
+use crate::client::frame::Frame;
+use crate::client::relay_frame::RelayFrame;
 use crate::upstream::State;
 
 /// The state of Redis in the words of the frame `upstream`.
@@ -29,7 +30,7 @@ impl UpstreamStatus {
             UpstreamStatus::WritesRefused => "writes_refused",
             UpstreamStatus::Away => "away",
         };
-        frame::text(format!(r#"{{"type":"upstream","state":"{state}"}}"#).as_bytes())
+        RelayFrame::Upstream { state }.encode()
     }
 }
 

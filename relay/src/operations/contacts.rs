@@ -14,7 +14,8 @@ use crate::client::request::Request;
 use crate::config::Contacts;
 use crate::contact::contact;
 use crate::hub::profiles::profile::{Detail, Profile};
-use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::answer::{Answer, Outcome};
+use crate::operations::context::Context;
 use crate::upstream::replies::BoundedObject;
 
 /// Most users that one `profiles` names.
@@ -53,10 +54,7 @@ pub(super) async fn profiles(context: &Arc<Context>, request: Request<'_>) -> Ou
         let is_open = context.hub.config.contacts == Contacts::Open || **user == *context.user();
         let told = if is_open { Detail::Full } else { Detail::Texts };
         let profile = Profile::read(what, who)?;
-        out.add(user, |out| match profile {
-            Some(profile) => out.push_str(&format!("{{{}}}", profile.json(told))),
-            None => out.push_str("null"),
-        });
+        out.add(user, &profile.as_ref().map(|profile| profile.view(told)));
     }
     Ok(Answer::Ok(out.finish()))
 }

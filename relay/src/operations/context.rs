@@ -23,15 +23,6 @@ pub(crate) struct Context {
     pub(super) send_queue: Mutex<SendQueue>,
 }
 
-/// How an operation was answered.
-pub(super) enum Answer {
-    /// With these members of `ok`.
-    Ok(String),
-    /// It has been sent, or will be.
-    Sent,
-}
-
-pub(super) type Outcome = Result<Answer, Error>;
 impl Context {
     /// The context of a new connection.
     pub(crate) fn new(

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use serde_json::value::RawValue;
+
 use crate::client::request::Request;
-use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::answer::{Answer, Changed, Outcome, Stored};
+use crate::operations::context::Context;
 use crate::operations::notices;
 use crate::upstream::commands;
 use crate::upstream::replies::{id, integer};
@@ -12,9 +15,9 @@ pub(super) async fn edit(context: &Arc<Context>, request: Request<'_>) -> Outcom
     let fields = &request.fields;
     let (room, message) = (fields.room()?, fields.needed_id("id")?);
     let (text, meta) = (fields.text("text")?, fields.object("meta")?);
-    let command = commands::edit(&room, context.user(), message, &text, meta);
+    let command = commands::edit(&room, context.user(), message, &text, meta.map(RawValue::get));
     notices::check_block(context, &room).await?;
-    Ok(Answer::Ok(format!("\"id\":\"{}\"", id(context.ask(command).await?)?)))
+    Ok(Answer::of(&Stored { id: Some(id(context.ask(command).await?)?) }))
 }
 
 pub(super) async fn delete(context: &Arc<Context>, request: Request<'_>) -> Outcome {
@@ -25,7 +28,7 @@ pub(super) async fn delete(context: &Arc<Context>, request: Request<'_>) -> Outc
     if reason.is_some() {
         notices::check_block(context, &room).await?;
     }
-    Ok(Answer::Ok(format!("\"id\":\"{}\"", id(context.ask(command).await?)?)))
+    Ok(Answer::of(&Stored { id: Some(id(context.ask(command).await?)?) }))
 }
 
 pub(super) async fn react(context: &Arc<Context>, request: Request<'_>) -> Outcome {
@@ -39,5 +42,5 @@ pub(super) async fn react(context: &Arc<Context>, request: Request<'_>) -> Outco
         commands::react(&room, user, message, &emoji)
     };
     let changed = integer(&context.ask(command).await?)? != 0;
-    Ok(Answer::Ok(format!("\"changed\":{changed}")))
+    Ok(Answer::of(&Changed { changed }))
 }

@@ -13,7 +13,8 @@ use crate::client::error::Error;
 use crate::client::reply;
 use crate::client::request::{Fields, Request};
 use crate::metrics::METRICS;
-use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::answer::{Answer, Outcome};
+use crate::operations::context::Context;
 use crate::operations::{
     contacts, edit, inbox, leave, moderate, queries, resume, send, signal, subscribe,
 };
@@ -79,7 +80,7 @@ pub(crate) async fn execute(context: Arc<Context>, text: impl AsRef<str>) {
         Err((reference, error)) => (reference, take(&context, 1).and(Err(error))),
     };
     match outcome {
-        Ok(Answer::Ok(inside)) => context.connection.send_text(&reply::ok(reference, &inside)),
+        Ok(Answer::Ok(object)) => context.connection.send_text(&reply::ok(reference, &object)),
         Ok(Answer::Sent) => {}
         Err(error) => {
             METRICS.operation_errors.increment(1);

@@ -5,7 +5,6 @@
 //! the user is no member of is taken off it.
 
 use std::cmp::Ordering;
-use std::fmt::Write;
 use std::iter::repeat;
 use std::sync::Arc;
 
@@ -13,11 +12,13 @@ use chat_protocol::error_code::ErrorCode;
 use chat_protocol::id::Id;
 use chat_protocol::names::room_kind;
 use redis::Value;
+use serde::Serialize;
 
 use crate::client::error::Error;
 use crate::client::json;
 use crate::client::request::Request;
-use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::answer::{Answer, Outcome, Refused};
+use crate::operations::context::Context;
 use crate::operations::notices;
 use crate::upstream::commands::{self, Bounds, Part, Reader, Rows};
 use crate::upstream::replies::{BoundedObject, Elements, PAGE_BYTES, Page, text};
@@ -36,12 +37,31 @@ const ROOMS_PER_OPERATION: usize = 20;
 const MESSAGES_FIRST: usize = 16;
 
 /// What waits for the user in a room.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 struct Unread {
     unread: i64,
     mentions: i64,
+    #[serde(serialize_with = "json::display")]
     cursor: Id,
+    #[serde(serialize_with = "json::display")]
     last: Id,
+}
+
+/// The reply of `read`.
+#[derive(Serialize)]
+struct ReadReply {
+    /// The cursor.
+    #[serde(serialize_with = "json::display")]
+    id: Id,
+    unread: i64,
+}
+
+/// A row of `inbox`, without the newest message.
+#[derive(Serialize)]
+struct Row<'a> {
+    room: &'a str,
+    #[serde(flatten)]
+    unread: &'a Unread,
 }
 
 impl Unread {
@@ -64,14 +84,6 @@ impl Unread {
             last: one.id()?,
         }))
     }
-
-    fn write(&self, out: &mut String) {
-        let Unread { unread, mentions, cursor, last } = self;
-        let _ = write!(
-            out,
-            r#""unread":{unread},"mentions":{mentions},"cursor":"{cursor}","last":"{last}""#
-        );
-    }
 }
 
 pub(super) async fn read(context: &Arc<Context>, request: Request<'_>) -> Outcome {
@@ -84,7 +96,7 @@ pub(super) async fn read(context: &Arc<Context>, request: Request<'_>) -> Outcom
     if cursor == upto {
         notices::notify_of_reading(context, &room, cursor, unread);
     }
-    Ok(Answer::Ok(format!("\"id\":\"{cursor}\",\"unread\":{unread}")))
+    Ok(Answer::of(&ReadReply { id: cursor, unread }))
 }
 
 pub(super) async fn unread(context: &Arc<Context>, request: Request<'_>) -> Outcome {
@@ -99,19 +111,13 @@ pub(super) async fn unread(context: &Arc<Context>, request: Request<'_>) -> Outc
             return Err(away.into());
         }
         for (room, reply) in part.iter().zip(replies) {
-            out.add(room, |out| match Unread::read(reply) {
-                Ok(Some(unread)) => {
-                    out.push('{');
-                    unread.write(out);
-                    out.push('}');
-                }
+            match Unread::read(reply) {
+                Ok(Some(unread)) => out.add(room, &unread),
                 Err(error) if error.is(ErrorCode::Unavailable) => {
-                    out.push_str("{\"error\":{");
-                    error.write(out);
-                    out.push_str("}}");
+                    out.add(room, &Refused { error: &error });
                 }
-                Ok(None) | Err(_) => out.push_str("null"),
-            });
+                Ok(None) | Err(_) => out.add(room, &()),
+            }
         }
     }
     Ok(Answer::Ok(out.finish()))
@@ -172,10 +178,13 @@ pub(super) async fn inbox(context: &Arc<Context>, request: Request<'_>) -> Outco
     for lost in lost.chunks(ROOMS_PER_CALL) {
         repair(context, lost).await?;
     }
-    let mut out = String::from("\"rooms\":[");
+    // By hand: a message is the bytes of an event.
+    let mut out = String::from("{\"rooms\":[");
     let messages = messages.into_iter().chain(repeat(None));
     for (index, (row, message)) in rows.iter().zip(messages).enumerate() {
-        out.push_str(if index > 0 { ",{" } else { "{" });
+        if index > 0 {
+            out.push(',');
+        }
         out.push_str(row);
         if let Some(message) = message {
             out.push_str(",\"message\":");
@@ -184,23 +193,20 @@ pub(super) async fn inbox(context: &Arc<Context>, request: Request<'_>) -> Outco
         out.push('}');
     }
     out.push_str("],\"cursor\":");
-    match cursor {
-        Some((cursor, _)) => json::string(&mut out, &cursor.text()),
-        None => out.push_str("null"),
-    }
+    json::append(&mut out, &cursor.map(|(cursor, _)| cursor.text()));
+    out.push('}');
     Ok(Answer::Ok(out))
 }
 
-/// The rows of a reply without their messages, as many as fit, and their bytes.
+/// The rows of a reply without their messages and their last brace, as many as fit, and their bytes.
 fn rows(waiting: &[(Cursor, Unread)]) -> (Vec<String>, usize) {
-    /// What a row takes besides its members.
-    const FRAME: usize = 16;
+    /// Bytes of a row besides its own, at most.
+    const FRAME: usize = 15;
     let (mut rows, mut bytes) = (Vec::new(), 0);
     for (at, unread) in waiting {
-        let mut row = String::from("\"room\":");
-        json::string(&mut row, &at.room);
-        row.push(',');
-        unread.write(&mut row);
+        let mut row = json::write(&Row { room: &at.room, unread });
+        // Open at its end: the message may follow.
+        row.pop();
         if bytes + row.len() + FRAME > PAGE_BYTES {
             break;
         }
@@ -324,9 +330,9 @@ mod tests {
         let of = |one| Unread::read(Ok(Value::Array(vec![one])));
         assert!(of(Value::Nil).expect("a reply").is_none());
         let row = vec![Value::Int(3), Value::Int(1), bulk("5-1"), bulk("9-4")];
-        let mut out = String::new();
-        of(Value::Array(row)).expect("a reply").expect("a member").write(&mut out);
-        assert_eq!(out, r#""unread":3,"mentions":1,"cursor":"5-1","last":"9-4""#);
+        let unread = of(Value::Array(row)).expect("a reply").expect("a member");
+        let expected = r#"{"unread":3,"mentions":1,"cursor":"5-1","last":"9-4"}"#;
+        assert_eq!(json::write(&unread), expected);
         assert!(of(Value::Int(1)).is_err());
         let missing = Unread::read(Err(CommandError::Refused(Error::new(ErrorCode::NoRoom, ""))));
         assert!(missing.expect("an answer").is_none());

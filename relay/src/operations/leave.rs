@@ -7,7 +7,8 @@ use chat_protocol::names::{RoomKind, room_kind};
 use crate::client::error::Error;
 use crate::client::request::Request;
 use crate::hub::presence;
-use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::answer::{Answer, Done, Outcome};
+use crate::operations::context::Context;
 use crate::upstream::commands;
 
 pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outcome {
@@ -28,7 +29,7 @@ pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outco
     let unfollow = commands::unfollow(context.user(), &room);
     // If this is lost the list is too long by one room, which the next login repairs.
     let _ = hub.upstream.call_one(unfollow).await;
-    Ok(Answer::Ok(String::new()))
+    Ok(Answer::of(&Done {}))
 }
 
 pub(super) async fn unsubscribe(context: &Arc<Context>, request: Request<'_>) -> Outcome {
@@ -47,7 +48,7 @@ pub(super) async fn unsubscribe(context: &Arc<Context>, request: Request<'_>) ->
         }
         forget(context, &room);
     }
-    Ok(Answer::Ok(String::new()))
+    Ok(Answer::of(&Done {}))
 }
 
 fn forget(context: &Context, room: &str) {

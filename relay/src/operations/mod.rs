@@ -3,6 +3,7 @@
 //! `execute` holds their table. The user of every command is the connection's, every read goes `AS`
 //! that user; no field of a request can change that.
 
+mod answer;
 mod contacts;
 mod context;
 mod edit;

@@ -7,7 +7,8 @@ use redis::Value;
 
 use crate::client::error::Error;
 use crate::client::request::Request;
-use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::answer::{Answer, Changed, Outcome};
+use crate::operations::context::Context;
 use crate::operations::follows::Following;
 use crate::upstream::CommandError;
 use crate::upstream::commands::{self, Moderation, Reader};
@@ -53,7 +54,7 @@ pub(super) async fn moderate(context: &Arc<Context>, request: Request<'_>) -> Ou
         }
     }
     let changed = integer(&outcome?)? != 0;
-    Ok(Answer::Ok(format!("\"changed\":{changed}")))
+    Ok(Answer::of(&Changed { changed }))
 }
 
 async fn may_moderate(context: &Context, room: &str) -> Result<bool, Error> {

@@ -9,6 +9,7 @@ use chat_protocol::error_code::ErrorCode;
 use chat_protocol::id::Id;
 use chat_protocol::names::{RoomKind, room_kind};
 use redis::Value;
+use serde::Serialize;
 
 use crate::client::json;
 use crate::hub::access::{Access, read_access};
@@ -82,11 +83,7 @@ async fn tell(context: &Context, room: &str, id: Id, mut told: Vec<(String, &'st
         return;
     }
     let notices = told.iter().map(|(user, kind)| {
-        let mut data = about(kind, room, id);
-        data.push_str(",\"from\":");
-        json::string(&mut data, context.user());
-        data.push('}');
-        notice(user, &data)
+        notice(user, &Notice { kind, room, id, unread: None, from: Some(context.user()) })
     });
     let _ = context.hub.upstream.call(notices.collect()).await;
 }
@@ -102,21 +99,27 @@ fn mentioned(page: Value, id: Id) -> Option<Vec<String>> {
 
 /// Tells the user's other connections how far they have read.
 pub(super) fn notify_of_reading(context: &Arc<Context>, room: &str, cursor: Id, unread: i64) {
-    let data = format!("{},\"unread\":{unread}}}", about("read", room, cursor));
+    let data = Notice { kind: "read", room, id: cursor, unread: Some(unread), from: None };
     let notice = notice(context.user(), &data);
     let context = context.clone();
     tokio::spawn(async move { context.hub.upstream.call_one(notice).await });
 }
 
-fn about(kind: &str, room: &str, id: Id) -> String {
-    let mut data = format!("{{\"kind\":\"{kind}\",\"room\":");
-    json::string(&mut data, room);
-    data.push_str(&format!(",\"id\":\"{id}\""));
-    data
+/// What a notice says.
+#[derive(Serialize)]
+struct Notice<'a> {
+    kind: &'a str,
+    room: &'a str,
+    #[serde(serialize_with = "json::display")]
+    id: Id,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a str>,
 }
 
-fn notice(user: &str, data: &str) -> Command {
-    commands::signal(&format!("@{user}"), "*", "notice", Some(data))
+fn notice(user: &str, data: &Notice<'_>) -> Command {
+    commands::signal(&format!("@{user}"), "*", "notice", Some(&json::write(data)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! `history`, `members`, `who`, `online`, `rooms`, `room`: what the user may see, as it is now.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use chat_protocol::limits::{
@@ -8,14 +7,16 @@ use chat_protocol::limits::{
 };
 use chat_protocol::names::{self, RoomKind};
 use redis::Value;
+use serde::{Serialize, Serializer};
 
 use crate::client::error::Error;
 use crate::client::json;
 use crate::client::request::{Fields, Request};
+use crate::operations::answer::{Answer, Outcome};
 use crate::operations::contacts;
-use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::context::Context;
 use crate::upstream::commands::{self, Bounds, Part, Reader, Rows};
-use crate::upstream::replies::{Elements, Keep, PAGE_BYTES, Page, integer, write_json};
+use crate::upstream::replies::{Elements, Json, Keep, PAGE_BYTES, Page, integer};
 use crate::upstream::{CommandError, all_unavailable};
 
 /// What COUNT may be.
@@ -39,7 +40,7 @@ pub(super) async fn history(context: &Arc<Context>, request: Request<'_>) -> Out
     let command = commands::history(&room, part, bounds, reader(context));
     let mut page = Page::read(context.ask(command).await?)?;
     page.bound(keep);
-    Ok(Answer::Ok(page.json()))
+    Ok(Answer::Ok(format!("{{{}}}", page.json())))
 }
 
 pub(super) async fn members(context: &Arc<Context>, request: Request<'_>) -> Outcome {
@@ -48,10 +49,9 @@ pub(super) async fn members(context: &Arc<Context>, request: Request<'_>) -> Out
     let page = Rows { cursor: cursor.as_deref(), count: count(&request.fields, MEMBERS_MOST)? };
     let command = commands::members(&room, page, reader(context));
     let mut reply = Elements::of(context.ask(command).await?)?;
-    let mut out = String::new();
-    write_cursor(&mut out, &reply.any()?);
-    rows(&mut out, "members", reply.list()?, &["user", "role", "joined"])?;
-    Ok(Answer::Ok(out))
+    let cursor = reply.any()?;
+    let members = table(reply.list()?, &["user", "role", "joined"])?;
+    Ok(Answer::of(&MembersReply { cursor: Json(&cursor), members }))
 }
 
 pub(super) async fn who(context: &Arc<Context>, request: Request<'_>) -> Outcome {
@@ -60,19 +60,17 @@ pub(super) async fn who(context: &Arc<Context>, request: Request<'_>) -> Outcome
     let page = Rows { cursor: cursor.as_deref(), count: count(&request.fields, WHO_MOST)? };
     let command = commands::who(&room, page, reader(context));
     let mut reply = Elements::of(context.ask(command).await?)?;
-    let mut out = String::new();
-    write_cursor(&mut out, &reply.any()?);
+    let cursor = reply.any()?;
     let (users, connections) = (reply.integer()?, reply.integer()?);
-    let _ = write!(out, ",\"users\":{users},\"connections\":{connections}");
-    rows(&mut out, "list", reply.list()?, &["user", "status", "connections", "since"])?;
-    Ok(Answer::Ok(out))
+    let list = table(reply.list()?, &["user", "status", "connections", "since"])?;
+    Ok(Answer::of(&WhoReply { cursor: Json(&cursor), users, connections, list }))
 }
 
 pub(super) async fn online(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let rooms = request.fields.rooms()?;
     rooms.iter().try_for_each(|room| contacts::check_contact(context, room))?;
     if rooms.is_empty() {
-        return Ok(Answer::Ok("\"counts\":{}".to_owned()));
+        return Ok(Answer::of(&OnlineReply { counts: Row(Vec::new()) }));
     }
     // Personal rooms are asked for as contacts are, the others as the user may read them.
     let commands = rooms.iter().map(|room| match names::room_kind(room) {
@@ -83,30 +81,22 @@ pub(super) async fn online(context: &Arc<Context>, request: Request<'_>) -> Outc
     if let Some(away) = all_unavailable(&replies) {
         return Err(away.into());
     }
-    let mut out = String::from("\"counts\":{");
-    for (index, (room, reply)) in rooms.iter().zip(replies).enumerate() {
+    let mut counts = Vec::with_capacity(rooms.len());
+    for (room, reply) in rooms.iter().zip(replies) {
         let count = match reply {
             // Not known now.
-            Err(CommandError::Unavailable(_)) => -1,
-            Err(CommandError::Refused(_)) => 0,
-            Ok(Value::Array(counts)) if counts.len() == 1 => integer(&counts[0])?,
+            Err(CommandError::Unavailable(_)) => None,
+            Err(CommandError::Refused(_)) => Some(0),
+            Ok(Value::Array(counts)) if counts.len() == 1 => Some(integer(&counts[0])?),
             Ok(who) => {
                 let mut who = Elements::of(who)?;
                 who.any()?;
-                who.integer()?
+                Some(who.integer()?)
             }
         };
-        if index > 0 {
-            out.push(',');
-        }
-        json::string(&mut out, room);
-        let _ = match count {
-            0.. => write!(out, ":{count}"),
-            _ => write!(out, ":null"),
-        };
+        counts.push((&**room, count));
     }
-    out.push('}');
-    Ok(Answer::Ok(out))
+    Ok(Answer::of(&OnlineReply { counts: Row(counts) }))
 }
 
 pub(super) async fn rooms(context: &Arc<Context>, request: Request<'_>) -> Outcome {
@@ -116,10 +106,9 @@ pub(super) async fn rooms(context: &Arc<Context>, request: Request<'_>) -> Outco
     let page = Rows { cursor: cursor.as_deref(), count: count(fields, ROOMS_MOST)? };
     let command = commands::rooms(page, glob.as_deref(), reader(context));
     let mut reply = Elements::of(context.ask(command).await?)?;
-    let mut out = String::new();
-    write_cursor(&mut out, &reply.any()?);
-    rows(&mut out, "rooms", reply.list()?, &["room", "last", "members", "online", "topic"])?;
-    Ok(Answer::Ok(out))
+    let cursor = reply.any()?;
+    let rooms = table(reply.list()?, &["room", "last", "members", "online", "topic"])?;
+    Ok(Answer::of(&RoomsReply { cursor: Json(&cursor), rooms }))
 }
 
 pub(super) async fn room(context: &Arc<Context>, request: Request<'_>) -> Outcome {
@@ -129,9 +118,8 @@ pub(super) async fn room(context: &Arc<Context>, request: Request<'_>) -> Outcom
         Some(settings) => commands::set_room(&room, &settings_of(&settings)?, context.user()),
         None => commands::room(&room, reader(context)),
     };
-    let mut out = String::from("\"settings\":");
-    write_json(&mut out, &context.ask(command).await?);
-    Ok(Answer::Ok(out))
+    let settings = context.ask(command).await?;
+    Ok(Answer::of(&RoomReply { settings: Json(&settings) }))
 }
 
 /// The settings a room can have, as `CHAT.ROOM … SET` names them. Any other word in their place could
@@ -199,30 +187,66 @@ fn reader(context: &Context) -> Reader<'_> {
     Reader::User(context.user())
 }
 
-fn write_cursor(out: &mut String, cursor: &Value) {
-    out.push_str("\"cursor\":");
-    write_json(out, cursor);
+/// The elements of each row under these names.
+fn table<'c>(
+    rows: impl Iterator<Item = Value>,
+    columns: &'c [&'c str],
+) -> Result<Vec<Row<'c, Cell>>, Error> {
+    let row = |row| {
+        let mut row = Elements::of(row)?;
+        let cells = columns.iter().map(|column| Ok((*column, Cell(row.any()?))));
+        Ok(Row(cells.collect::<Result<_, Error>>()?))
+    };
+    rows.map(row).collect()
 }
 
-/// `,"name":[{…},…]`: each row's elements under these names.
-fn rows(
-    out: &mut String,
-    name: &str,
-    rows: impl Iterator<Item = Value>,
-    columns: &[&str],
-) -> Result<(), Error> {
-    let _ = write!(out, ",\"{name}\":[");
-    for (index, row) in rows.enumerate() {
-        out.push_str(if index > 0 { ",{" } else { "{" });
-        let mut row = Elements::of(row)?;
-        for (index, column) in columns.iter().enumerate() {
-            let _ = write!(out, "{}\"{column}\":", if index > 0 { "," } else { "" });
-            write_json(out, &row.any()?);
-        }
-        out.push('}');
+/// An object whose members are known at run time only.
+struct Row<'a, T>(Vec<(&'a str, T)>);
+
+impl<T: Serialize> Serialize for Row<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
-    out.push(']');
-    Ok(())
+}
+
+/// An element of a row.
+struct Cell(Value);
+
+impl Serialize for Cell {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Json(&self.0).serialize(serializer)
+    }
+}
+
+#[derive(Serialize)]
+struct MembersReply<'a> {
+    cursor: Json<'a>,
+    members: Vec<Row<'a, Cell>>,
+}
+
+#[derive(Serialize)]
+struct WhoReply<'a> {
+    cursor: Json<'a>,
+    users: i64,
+    connections: i64,
+    list: Vec<Row<'a, Cell>>,
+}
+
+#[derive(Serialize)]
+struct OnlineReply<'a> {
+    /// Users online by room; null: not known now.
+    counts: Row<'a, Option<i64>>,
+}
+
+#[derive(Serialize)]
+struct RoomsReply<'a> {
+    cursor: Json<'a>,
+    rooms: Vec<Row<'a, Cell>>,
+}
+
+#[derive(Serialize)]
+struct RoomReply<'a> {
+    settings: Json<'a>,
 }
 
 #[cfg(test)]

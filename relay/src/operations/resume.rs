@@ -13,7 +13,8 @@ use crate::client::error::Error;
 use crate::client::json;
 use crate::client::reply;
 use crate::client::request::{Fields, Request};
-use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::answer::{Answer, Outcome, Refused};
+use crate::operations::context::Context;
 use crate::operations::join::{Membership, Start, Wanted};
 use crate::operations::subscribe::{check_room_count, receive, too_many_rooms};
 
@@ -23,23 +24,21 @@ pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outc
     let wanted = wanted(&rooms, context.hub.config.max_rooms)?;
     check_room_count(context, &wanted)?;
     let received = receive(context, &wanted).await;
-    let mut inside = String::from("\"rooms\":{");
+    // By hand: a page holds bytes of events.
+    let mut object = String::from("{\"rooms\":{");
     for (index, (wanted, received)) in wanted.iter().zip(received).enumerate() {
         if index > 0 {
-            inside.push(',');
+            object.push(',');
         }
-        json::string(&mut inside, &wanted.room);
+        json::append(&mut object, &wanted.room);
+        object.push(':');
         match received {
-            Ok(members) => inside.push_str(&format!(":{{{members}}}")),
-            Err(error) => {
-                inside.push_str(":{\"error\":{");
-                error.write(&mut inside);
-                inside.push_str("}}");
-            }
+            Ok(page) => object.push_str(&page),
+            Err(error) => json::append(&mut object, &Refused { error: &error }),
         }
     }
-    inside.push('}');
-    context.connection.uncork(&reply::ok(request.reference, &inside));
+    object.push_str("}}");
+    context.connection.uncork(&reply::ok(request.reference, &object));
     Ok(Answer::Sent)
 }
 

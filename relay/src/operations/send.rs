@@ -10,17 +10,20 @@ use std::time::{Duration, Instant};
 
 use chat_protocol::close_code;
 use redis::Value;
+use serde_json::value::RawValue;
 
 use crate::client::connection::End;
 use crate::client::error::Error;
-use crate::client::frame;
+use crate::client::frame::Frame;
 use crate::client::json;
+use crate::client::relay_frame::RelayFrame;
 use crate::client::reply;
 use crate::client::request::Request;
 use crate::config::Offline;
 use crate::hub::now_ms;
 use crate::metrics::METRICS;
-use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::answer::{Answer, Outcome, Stored};
+use crate::operations::context::Context;
 use crate::operations::follows::{Following, Gain};
 use crate::operations::notices;
 use crate::operations::send_queue::PendingSend;
@@ -41,7 +44,7 @@ pub(super) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcom
     if ephemeral {
         notices::check_block(context, &send.room).await?;
         context.ask(send.command).await?;
-        return Ok(Answer::Ok("\"id\":null".to_owned()));
+        return Ok(Answer::of(&Stored { id: None }));
     }
     let is_first = context.send_queue.lock().waiting.is_empty();
     if is_first && context.hub.upstream.is_open() {
@@ -93,7 +96,7 @@ async fn submit(
 fn stored(context: &Arc<Context>, send: &PendingSend, value: Value) -> Result<String, Error> {
     let id = id(value)?;
     notices::notify_of_message(context, &send.room, id, &send.mentions);
-    Ok(format!("\"id\":\"{id}\""))
+    Ok(json::write(&Stored { id: Some(id) }))
 }
 
 fn enqueue(context: &Arc<Context>, send: PendingSend) -> Outcome {
@@ -107,7 +110,7 @@ fn enqueue(context: &Arc<Context>, send: PendingSend) -> Outcome {
     // Given back when it is answered.
     permit.forget();
     METRICS.sends_waiting.increment(1.0);
-    show(context, send.shown.as_deref(), &send.room);
+    show(context, send.shown.as_ref(), &send.room);
     send_queue.waiting.push_back(Arc::new(send));
     if !std::mem::replace(&mut send_queue.running, true) {
         let context = context.clone();
@@ -152,7 +155,7 @@ async fn run_send_queue(context: Arc<Context>) {
         let until = tokio::time::Instant::from_std(send.until);
         let outcome = tokio::time::timeout_at(until, in_time).await;
         let answer = match outcome.unwrap_or_else(|_| Err(Error::unavailable())) {
-            Ok(inside) => reply::ok(&send.reference, &inside),
+            Ok(object) => reply::ok(&send.reference, &object),
             Err(error) => {
                 METRICS.operation_errors.increment(1);
                 if send.shown.is_some() {
@@ -169,26 +172,23 @@ async fn run_send_queue(context: Arc<Context>) {
 }
 
 fn withdraw(context: &Context, send: &PendingSend) {
-    let mut further = String::from(",\"user\":");
-    json::string(&mut further, context.user());
-    further.push_str(",\"nonce\":");
-    json::string(&mut further, &send.nonce);
-    let withdraw = json::about_room("withdraw", &send.room, &further);
+    let withdraw =
+        RelayFrame::Withdraw { room: &send.room, user: context.user(), nonce: &send.nonce };
     let Some(room) = context.hub.room(&send.room) else { return };
     // Also those who are paused: they may have been shown it before.
     if room.contains(&context.connection) {
         let mut pending_flush = PendingFlush::new();
-        room.queue_for_all(&frame::text(withdraw.as_bytes()), &mut pending_flush);
+        room.queue_for_all(&withdraw.encode(), &mut pending_flush);
         context.hub.flush(pending_flush);
     }
 }
 
 /// Shows a frame to this relay's receivers of the room, if the sender is one of them.
-fn show(context: &Context, text: Option<&str>, room: &str) {
-    let (Some(text), Some(room)) = (text, context.hub.room(room)) else { return };
+fn show(context: &Context, frame: Option<&Frame>, room: &str) {
+    let (Some(frame), Some(room)) = (frame, context.hub.room(room)) else { return };
     if room.is_subscribed(&context.connection) {
         let mut pending_flush = PendingFlush::new();
-        room.queue_for_subscribers(&frame::text(text.as_bytes()), &mut pending_flush);
+        room.queue_for_subscribers(frame, &mut pending_flush);
         context.hub.flush(pending_flush);
     }
 }
@@ -212,28 +212,23 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<PendingSend, Error>
         text: &text,
         nonce: is_stored.then_some(&*nonce),
         kind: kind.as_deref(),
-        meta,
+        meta: meta.map(RawValue::get),
         reply,
         mentions: &mentions,
     });
     let shown = (context.hub.config.offline == Offline::Local).then(|| {
-        let mut further = format!(",\"ts\":{},\"user\":", now_ms());
-        json::string(&mut further, context.user());
-        further.push_str(",\"kind\":");
-        json::string(&mut further, kind.as_deref().unwrap_or("text"));
-        further.push_str(",\"text\":");
-        json::string(&mut further, &text);
-        if let Some(meta) = meta {
-            further.push_str(",\"meta\":");
-            further.push_str(meta);
-        }
-        if let Some(reply) = reply {
-            further.push_str(&format!(",\"reply\":\"{reply}\""));
-        }
-        further.push_str(",\"nonce\":");
-        json::string(&mut further, &nonce);
-        further.push_str(",\"local\":true");
-        json::about_room("message", &room, &further)
+        let shown = RelayFrame::Message {
+            room: &room,
+            ts: now_ms(),
+            user: context.user(),
+            kind: kind.as_deref().unwrap_or("text"),
+            text: &text,
+            meta,
+            reply,
+            nonce: &nonce,
+            local: true,
+        };
+        shown.encode()
     });
     // Half the window, so that every submission of it falls into one window.
     let until = Instant::now() + context.hub.config.nonce_window / 2;

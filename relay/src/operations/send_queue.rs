@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::value::RawValue;
+
+use crate::client::frame::Frame;
 use crate::upstream::Command;
 
 /// The sends of one connection that wait for Redis, in order.
@@ -16,7 +19,7 @@ pub(super) struct SendQueue {
 
 /// A message on its way.
 pub(super) struct PendingSend {
-    pub(super) reference: String,
+    pub(super) reference: Box<RawValue>,
     pub(super) room: String,
     pub(super) command: Command,
     pub(super) mentions: Vec<String>,
@@ -24,5 +27,5 @@ pub(super) struct PendingSend {
     /// Not later than this is it submitted.
     pub(super) until: Instant,
     /// What this relay's clients are shown while it waits.
-    pub(super) shown: Option<String>,
+    pub(super) shown: Option<Frame>,
 }

@@ -4,13 +4,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chat_protocol::error_code::ErrorCode;
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::client::error::Error;
+use crate::client::json;
 use crate::client::request::Request;
 use crate::hub::now_ms;
 use crate::hub::presence;
 use crate::metrics::METRICS;
-use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::answer::{Answer, Done, Outcome};
+use crate::operations::context::Context;
 use crate::operations::notices;
 use crate::upstream::commands;
 
@@ -21,9 +25,9 @@ pub(super) async fn signal(context: &Arc<Context>, request: Request<'_>) -> Outc
     let (signals, user) = (&context.hub.signals, &context.connection.user);
     if !signals.admits(user, &room, &name, Instant::now()) {
         METRICS.signals_throttled.increment(1);
-        return Ok(Answer::Ok(String::new()));
+        return Ok(Answer::of(&Done {}));
     }
-    let command = commands::signal(&room, context.user(), &name, data);
+    let command = commands::signal(&room, context.user(), &name, data.map(RawValue::get));
     let outcome = async {
         notices::check_block(context, &room).await?;
         context.ask(command).await
@@ -32,7 +36,7 @@ pub(super) async fn signal(context: &Arc<Context>, request: Request<'_>) -> Outc
         signals.forget(user, &room, &name);
         return Err(error);
     }
-    Ok(Answer::Ok(String::new()))
+    Ok(Answer::of(&Done {}))
 }
 
 pub(super) async fn status(context: &Arc<Context>, request: Request<'_>) -> Outcome {
@@ -40,7 +44,7 @@ pub(super) async fn status(context: &Arc<Context>, request: Request<'_>) -> Outc
     let before = context.connection.status();
     context.connection.set_status(&status);
     let refused = match tell_status(context).await {
-        Ok(()) => return Ok(Answer::Ok(String::new())),
+        Ok(()) => return Ok(Answer::of(&Done {})),
         Err(error) => error,
     };
     context.connection.set_status(before.as_deref().unwrap_or(""));
@@ -74,10 +78,15 @@ async fn tell_status(context: &Context) -> Result<(), Error> {
     outcome
 }
 
+#[derive(Serialize)]
+struct Pong<'a> {
+    ts: &'a RawValue,
+}
+
 pub(super) async fn ping(_: &Arc<Context>, request: Request<'_>) -> Outcome {
-    let ts = match request.fields.number("ts")? {
-        Some(_) => request.fields.raw("ts").unwrap_or("null").to_owned(),
-        None => now_ms().to_string(),
-    };
-    Ok(Answer::Ok(format!("\"ts\":{ts}")))
+    request.fields.number("ts")?;
+    let now = json::raw(&now_ms());
+    // A number comes back as it is written.
+    let ts = request.fields.value("ts").unwrap_or(&now);
+    Ok(Answer::of(&Pong { ts }))
 }

@@ -8,21 +8,25 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use chat_protocol::error_code::ErrorCode;
+use chat_protocol::id::Id;
 use futures_util::future::join_all;
+use serde::Serialize;
 
 use crate::client::error::Error;
+use crate::client::json;
 use crate::client::reply;
 use crate::client::request::Request;
-use crate::operations::context::{Answer, Context, Outcome};
+use crate::operations::answer::{Answer, Done, Outcome};
+use crate::operations::context::Context;
 use crate::operations::join::{self, ATTEMPTS, Membership, Prepared, Start, Wanted};
 use crate::room::Attached;
 use crate::room::subscribers::PendingFlush;
-use crate::upstream::replies::{PAGE_BYTES, write_json};
+use crate::upstream::replies::{Json, PAGE_BYTES};
 
 /// Rooms prepared at a time: each may bring as much as a reply holds.
 const AT_A_TIME: usize = 8;
 
-/// The members of a room's reply, or why the room is not received.
+/// The reply of a room, an object, or why the room is not received.
 pub(super) type Received = Result<String, Error>;
 
 pub(super) async fn join(context: &Arc<Context>, request: Request<'_>) -> Outcome {
@@ -39,7 +43,7 @@ async fn receive_one(context: &Context, request: Request<'_>, membership: Member
     let wanted = [Wanted { room, start, membership }];
     check_room_count(context, &wanted)?;
     let answer = match receive(context, &wanted).await.pop() {
-        Some(Ok(inside)) => reply::ok(request.reference, &inside),
+        Some(Ok(page)) => reply::ok(request.reference, &page),
         Some(Err(error)) => reply::error(request.reference, &error),
         None => reply::error(request.reference, &Error::unavailable()),
     };
@@ -62,8 +66,7 @@ pub(super) fn too_many_rooms() -> Error {
     Error::new(ErrorCode::Denied, "too many rooms on this connection")
 }
 
-/// Attaches the connection to these rooms. Returns for each the members of its reply, in the same
-/// order. A room whose events do not fit into one reply is answered so that the client asks for it
+/// Attaches the connection to these rooms. Returns the reply of each, in the same order. A room whose events do not fit into one reply is answered so that the client asks for it
 /// again, see [`later`]. The connection's outbox is held on return: the caller releases it with the
 /// reply.
 pub(super) async fn receive(context: &Context, wanted: &[Wanted]) -> Vec<Received> {
@@ -81,7 +84,7 @@ pub(super) async fn receive(context: &Context, wanted: &[Wanted]) -> Vec<Receive
             let wanted = &wanted[index];
             results[index] = match prepared {
                 Ok(Some(prepared)) => match join::attach(context, &prepared, &mut pending_flush) {
-                    Attached::Then(_) => Ok(members(&prepared.answer)),
+                    Attached::Then(_) => Ok(reply_of(&prepared.answer)),
                     Attached::FetchAgain | Attached::Removed => {
                         space.give_back(index);
                         again.push(index);
@@ -102,33 +105,61 @@ pub(super) async fn receive(context: &Context, wanted: &[Wanted]) -> Vec<Receive
     results
 }
 
-/// The members of a room's reply.
-fn members(answer: &join::Answer) -> String {
+/// The reply of a room. A page is written by hand, because it holds bytes of events.
+fn reply_of(answer: &join::Answer) -> String {
     match answer {
         join::Answer::Page { fetched, role, online } => {
-            let mut members = String::with_capacity(fetched.json.len() + 64);
+            let mut out = String::with_capacity(fetched.json.len() + 80);
+            out.push('{');
             if let Some(recovered) = fetched.recovered {
-                let recovered =
-                    if recovered { "\"recovered\":true," } else { "\"recovered\":false," };
-                members.push_str(recovered);
+                out.push_str("\"recovered\":");
+                json::append(&mut out, &recovered);
+                out.push(',');
             }
-            members.push_str(&fetched.json);
-            members.push_str(",\"role\":");
-            write_json(&mut members, role);
-            members.push_str(&format!(",\"online\":{online}"));
-            members
+            out.push_str(&fetched.json);
+            out.push_str(",\"role\":");
+            json::append(&mut out, &Json(role));
+            out.push_str(",\"online\":");
+            json::append(&mut out, online);
+            out.push('}');
+            out
         }
-        join::Answer::Contact(profile) => {
-            let mut members = format!(
-                r#""last":"{}","events":[],"more":false,"role":null,"online":{},"status":"#,
-                profile.last, profile.online
-            );
-            profile.write_shown(&mut members);
-            members.push_str(&format!(r#","last_seen":{},"contact":true"#, profile.last_seen));
-            members
-        }
-        join::Answer::Live { .. } => String::new(),
+        join::Answer::Contact(profile) => json::write(&ContactReply {
+            last: profile.last,
+            events: [],
+            more: false,
+            role: (),
+            online: profile.online,
+            status: profile.shown.as_deref(),
+            last_seen: profile.last_seen,
+            contact: true,
+        }),
+        join::Answer::Live { .. } => json::write(&Done {}),
     }
+}
+
+/// The reply of a contact: the members of a room's, and what is known of the user.
+#[derive(Serialize)]
+struct ContactReply<'a> {
+    #[serde(serialize_with = "json::display")]
+    last: Id,
+    events: [(); 0],
+    more: bool,
+    role: (),
+    online: i64,
+    status: Option<&'a str>,
+    last_seen: i64,
+    contact: bool,
+}
+
+/// The reply of a room that does not fit: there is more after the client's own cursor.
+#[derive(Serialize)]
+struct LaterReply {
+    recovered: bool,
+    #[serde(serialize_with = "json::display")]
+    last: Id,
+    events: [(); 0],
+    more: bool,
 }
 
 /// How much of one reply its rooms take, in bytes.
@@ -204,7 +235,7 @@ fn later(context: &Context, wanted: &Wanted) -> Received {
     }
     match wanted.start {
         Start::After(since) => {
-            Ok(format!(r#""recovered":true,"last":"{since}","events":[],"more":true"#))
+            Ok(json::write(&LaterReply { recovered: true, last: since, events: [], more: true }))
         }
         Start::Page | Start::Live => Err(Error {
             message: "this reply is full; ask for the room again".into(),

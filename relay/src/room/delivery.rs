@@ -9,8 +9,8 @@ use chat_protocol::event_header::{EventHeader, Place};
 use chat_protocol::id::Id;
 
 use crate::client::frame::{self, Frame};
-use crate::client::json;
 use crate::client::outbox::Class;
+use crate::client::relay_frame::RelayFrame;
 use crate::client::request;
 use crate::event;
 use crate::room::batch::Batch;
@@ -98,7 +98,7 @@ impl Room {
     }
 
     pub(super) fn reset_frame(&self) -> Frame {
-        frame::text(json::about_room("reset", &self.name, "").as_bytes())
+        RelayFrame::Reset { room: &self.name }.encode()
     }
 
     /// Queues a frame made by the relay for every subscriber.

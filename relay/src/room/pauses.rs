@@ -15,8 +15,8 @@ use chat_protocol::id::Id;
 use crate::client::connection::Connection;
 use crate::client::error::Error;
 use crate::client::frame::{self, Frame};
-use crate::client::json;
 use crate::client::outbox::Class;
+use crate::client::relay_frame::{Gone, RelayFrame};
 use crate::client::request;
 use crate::event;
 use crate::room::joining::Joiner;
@@ -217,11 +217,10 @@ impl Room {
         };
         let denied = state.unpause(|pause| why(&pause.connection).is_some());
         for connection in &denied {
-            let mut further = String::from(",");
-            why(connection).inspect(|why| why.write(&mut further));
-            let gone = json::about_room("gone", &self.name, &further);
             connection.remove_room(&self.name);
-            queue(connection, &frame::text(gone.as_bytes()), Class::Live, pending_flush);
+            let Some(why) = why(connection) else { continue };
+            let gone = RelayFrame::Gone { room: &self.name, why: Gone::Refused(why) };
+            queue(connection, &gone.encode(), Class::Live, pending_flush);
         }
         denied
     }

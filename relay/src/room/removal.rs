@@ -8,9 +8,8 @@ use chat_protocol::event_header::EventHeader;
 use chat_protocol::names::{RoomKind, room_kind};
 
 use crate::client::connection::Connection;
-use crate::client::frame;
-use crate::client::json;
 use crate::client::outbox::Class;
+use crate::client::relay_frame::{Gone, RelayFrame};
 use crate::event;
 use crate::room::room::Room;
 use crate::room::subscribers::{PendingFlush, queue};
@@ -59,23 +58,18 @@ impl Room {
         pending_flush: &mut PendingFlush,
     ) {
         let personal = matches!(room_kind(&self.name), Some(RoomKind::Personal(_)));
-        let (mut further, reason) = match removal {
-            Removal::Diverged => (r#","code":"UNAVAILABLE""#.to_owned(), None),
+        let (code, until_ms, reason) = match removal {
+            Removal::Diverged => ("UNAVAILABLE", None, &None),
             // A kick from the user's own personal room closes all sockets of the user.
             Removal::Kicked { reason } if personal => {
                 return connection.close(close_code::KICKED, reason.as_deref());
             }
-            Removal::Kicked { reason } => (r#","code":"KICKED""#.to_owned(), reason.as_deref()),
-            Removal::Banned { until_ms, reason } => {
-                (format!(r#","code":"BANNED","until_ms":{until_ms}"#), reason.as_deref())
-            }
+            Removal::Kicked { reason } => ("KICKED", None, reason),
+            Removal::Banned { until_ms, reason } => ("BANNED", Some(*until_ms), reason),
         };
-        if let Some(reason) = reason {
-            further.push_str(",\"reason\":");
-            json::string(&mut further, reason);
-        }
-        let gone = json::about_room("gone", &self.name, &further);
+        let why = Gone::Removed { code, until_ms, reason: reason.as_deref() };
+        let gone = RelayFrame::Gone { room: &self.name, why };
         connection.remove_room(&self.name);
-        queue(connection, &frame::text(gone.as_bytes()), Class::Live, pending_flush);
+        queue(connection, &gone.encode(), Class::Live, pending_flush);
     }
 }

@@ -19,6 +19,7 @@ use bytes::{BufMut, Bytes};
 use chat_protocol::close_code;
 use rand::Rng;
 use rustix::net::Shutdown;
+use serde_json::value::RawValue;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -214,7 +215,7 @@ impl Session {
                 let is_request = matches!(step.found, Found::Text(_));
                 if !std::mem::replace(&mut self.is_warned, true) && !is_request {
                     let error = Error::ratelimit(retry_ms);
-                    self.connection.send_text(&reply::error("null", &error));
+                    self.connection.send_text(&reply::error(RawValue::NULL, &error));
                 }
             }
             Verdict::Flood => return Look::End(End::Close(close_code::FLOOD)),

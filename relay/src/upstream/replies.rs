@@ -9,6 +9,7 @@ use chat_protocol::error_code::ErrorCode;
 use chat_protocol::event_header::{EventHeader, Place};
 use chat_protocol::id::Id;
 use redis::Value;
+use serde::ser::{Serialize, Serializer};
 
 use crate::client::error::Error;
 use crate::client::frame::{self, Frame};
@@ -214,7 +215,8 @@ pub(crate) fn page_json(last: Id, events: &[Vec<u8>], more: bool) -> String {
     out
 }
 
-/// `"name":{"key":value,…}`, with `,"more":true` if not everything fits into one reply.
+/// `{"name":{"key":value,…}}`, and `"more":true` beside `name` if not everything fitted into one
+/// reply. Written piece by piece, so that it can stop when it is full.
 pub(crate) struct BoundedObject {
     out: String,
     is_full: bool,
@@ -223,7 +225,7 @@ pub(crate) struct BoundedObject {
 impl BoundedObject {
     /// An object without members yet.
     pub(crate) fn new(name: &str) -> BoundedObject {
-        BoundedObject { out: format!("\"{name}\":{{"), is_full: false }
+        BoundedObject { out: format!("{{\"{name}\":{{"), is_full: false }
     }
 
     /// Whether a member did not fit. Then no further member is added.
@@ -231,9 +233,9 @@ impl BoundedObject {
         self.is_full
     }
 
-    /// Adds the member `key` with the value that `write` appends, unless it makes the reply longer
-    /// than [`PAGE_BYTES`]. The first one always fits.
-    pub(crate) fn add(&mut self, key: &str, write: impl FnOnce(&mut String)) {
+    /// Adds the member `key`, unless it makes the reply longer than [`PAGE_BYTES`]. The first one
+    /// always fits.
+    pub(crate) fn add(&mut self, key: &str, value: &impl Serialize) {
         if self.is_full {
             return;
         }
@@ -242,10 +244,11 @@ impl BoundedObject {
         if !is_first {
             self.out.push(',');
         }
-        json::string(&mut self.out, key);
+        json::append(&mut self.out, key);
         self.out.push(':');
-        write(&mut self.out);
-        if self.out.len() > PAGE_BYTES && !is_first {
+        json::append(&mut self.out, value);
+        // The brace before the name does not count.
+        if self.out.len() - 1 > PAGE_BYTES && !is_first {
             self.out.truncate(before);
             self.is_full = true;
         }
@@ -253,7 +256,7 @@ impl BoundedObject {
 
     /// The JSON text.
     pub(crate) fn finish(mut self) -> String {
-        self.out.push_str(if self.is_full { "},\"more\":true" } else { "}" });
+        self.out.push_str(if self.is_full { "},\"more\":true}" } else { "}}" });
         self.out
     }
 }
@@ -272,44 +275,26 @@ pub(crate) fn frames(events: &[Vec<u8>]) -> Vec<(Id, Frame)> {
     events.iter().filter_map(framed).collect()
 }
 
-/// Any scalar or map reply as JSON.
-pub(crate) fn write_json(out: &mut String, value: &Value) {
-    match value {
-        Value::Int(number) => {
-            let _ = write!(out, "{number}");
-        }
-        Value::Double(number) if number.is_finite() => {
-            let _ = write!(out, "{number}");
-        }
-        Value::Boolean(yes) => {
-            let _ = write!(out, "{yes}");
-        }
-        Value::BulkString(bytes) => json::string(out, &String::from_utf8_lossy(bytes)),
-        Value::SimpleString(text) => json::string(out, text),
-        Value::Okay => out.push_str("\"OK\""),
-        Value::Array(values) | Value::Set(values) => {
-            out.push('[');
-            for (index, value) in values.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                write_json(out, value);
+/// A scalar or a map of a reply as JSON; what JSON does not know is null.
+pub(crate) struct Json<'a>(pub(crate) &'a Value);
+
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Int(number) => serializer.serialize_i64(*number),
+            Value::Double(number) => serializer.serialize_f64(*number),
+            Value::Boolean(yes) => serializer.serialize_bool(*yes),
+            Value::BulkString(bytes) => serializer.serialize_str(&String::from_utf8_lossy(bytes)),
+            Value::SimpleString(text) => serializer.serialize_str(text),
+            Value::Okay => serializer.serialize_str("OK"),
+            Value::Array(values) | Value::Set(values) => {
+                serializer.collect_seq(values.iter().map(Json))
             }
-            out.push(']');
-        }
-        Value::Map(pairs) => {
-            out.push('{');
-            for (index, (name, value)) in pairs.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                write_json(out, name);
-                out.push(':');
-                write_json(out, value);
+            Value::Map(pairs) => {
+                serializer.collect_map(pairs.iter().map(|(name, value)| (Json(name), Json(value))))
             }
-            out.push('}');
+            _ => serializer.serialize_unit(),
         }
-        _ => out.push_str("null"),
     }
 }
 
@@ -362,22 +347,17 @@ mod tests {
     #[test]
     fn an_object_takes_members_until_it_is_full() {
         let mut object = BoundedObject::new("a");
-        assert_eq!(object.out, "\"a\":{");
-        let mut add = |key: &str, length: usize| {
-            let value = "1".repeat(length);
-            object.add(key, |out| out.push_str(&value));
-        };
-        for (key, length) in [("x", 2), ("y", PAGE_BYTES - 50), ("z", 50), ("late", 1)] {
-            add(key, length);
+        let text = |length: usize| json::raw(&"1".repeat(length - 2));
+        for (key, length) in [("x", 3), ("y", PAGE_BYTES - 50), ("z", 50), ("late", 3)] {
+            object.add(key, &text(length));
         }
         assert!(object.is_full());
-        let text =
-            format!("\"a\":{{\"x\":11,\"y\":{}}},\"more\":true", "1".repeat(PAGE_BYTES - 50));
-        assert_eq!(object.finish(), text);
+        let long = text(PAGE_BYTES - 50);
+        assert_eq!(object.finish(), format!(r#"{{"a":{{"x":"1","y":{long}}},"more":true}}"#));
         let mut one = BoundedObject::new("a");
-        let long = "1".repeat(PAGE_BYTES * 2);
-        one.add("x", |out| out.push_str(&long));
-        assert_eq!(one.finish(), format!("\"a\":{{\"x\":{long}}}"), "one always fits");
+        let long = text(PAGE_BYTES * 2);
+        one.add("x", &long);
+        assert_eq!(one.finish(), format!(r#"{{"a":{{"x":{long}}}}}"#), "one always fits");
     }
 
     #[test]

@@ -6,9 +6,9 @@
 use chat_protocol::error_code::ErrorCode;
 use chat_protocol::id::Id;
 use redis::Value;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::client::error::Error;
-use crate::client::json;
 use crate::upstream::commands::{self, Reader, Rows};
 use crate::upstream::replies::{Elements, field, integer, text};
 use crate::upstream::{Command, CommandError, Reply};
@@ -69,31 +69,30 @@ impl Profile {
         }))
     }
 
-    /// The members of `{…}`.
-    pub(crate) fn json(&self, told: Detail) -> String {
-        let mut out = String::new();
-        for (name, value) in &self.texts {
-            out.push_str(if out.is_empty() { "\"" } else { ",\"" });
-            out.push_str(name);
-            out.push_str("\":");
-            json::string(&mut out, value);
-        }
-        if told == Detail::Full {
-            let comma = if out.is_empty() { "" } else { "," };
-            let (online, last_seen) = (self.online, self.last_seen);
-            out.push_str(&format!("{comma}\"online\":{online},\"last_seen\":{last_seen}"));
-            out.push_str(",\"shown\":");
-            self.write_shown(&mut out);
-        }
-        out
+    /// What of the profile others are shown.
+    pub(crate) fn view(&self, detail: Detail) -> ProfileView<'_> {
+        ProfileView { profile: self, detail }
     }
+}
 
-    /// Appends the shown status as JSON.
-    pub(crate) fn write_shown(&self, out: &mut String) {
-        match &self.shown {
-            Some(shown) => json::string(out, shown),
-            None => out.push_str("null"),
+/// A profile as JSON.
+pub(crate) struct ProfileView<'a> {
+    profile: &'a Profile,
+    detail: Detail,
+}
+
+impl Serialize for ProfileView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        for (name, value) in &self.profile.texts {
+            members.serialize_entry(name, value)?;
         }
+        if self.detail == Detail::Full {
+            members.serialize_entry("online", &self.profile.online)?;
+            members.serialize_entry("last_seen", &self.profile.last_seen)?;
+            members.serialize_entry("shown", &self.profile.shown)?;
+        }
+        members.end()
     }
 }
 
@@ -109,6 +108,7 @@ fn shown(who: Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::json;
     use crate::upstream::Unavailable;
 
     fn bulk(text: &str) -> Value {
@@ -128,9 +128,10 @@ mod tests {
             Value::Array(vec![Value::Nil, Value::Int(1), Value::Int(2), Value::Array(vec![row])]);
         let profile = Profile::read(Ok(what), Ok(who)).expect("a reply").expect("a room");
         assert_eq!(profile.last, Id { ms: 5, n: 1 });
-        assert_eq!(profile.json(Detail::Texts), r#""name":"Bob \"B\"""#);
+        let texts = r#""name":"Bob \"B\"""#;
+        assert_eq!(json::write(&profile.view(Detail::Texts)), format!("{{{texts}}}"));
         let all = r#""name":"Bob \"B\"","online":1,"last_seen":0,"shown":"away""#;
-        assert_eq!(profile.json(Detail::Full), all);
+        assert_eq!(json::write(&profile.view(Detail::Full)), format!("{{{all}}}"));
     }
 
     #[test]

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use chat_protocol::id::Id;
 use chat_protocol::names::{RoomKind, room_kind};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::client::connection::Connection;
-use crate::client::frame;
 use crate::client::json;
 use crate::client::outbox::Class;
+use crate::client::relay_frame::RelayFrame;
 use crate::hub::hub::Hub;
 use crate::hub::profiles::profile::{Detail, Profile};
 use crate::room::Room;
@@ -32,7 +32,7 @@ use crate::upstream::{CommandError, PROFILE_CHANNEL, Unavailable};
 const ATTEMPTS: usize = 10;
 
 /// A published change.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 struct ProfileUpdate<'a> {
     user: String,
     id: String,
@@ -59,7 +59,7 @@ pub(crate) fn publish_if_changed(hub: &Arc<Hub>, room: &Arc<Room>) {
 /// Publishes the user's profile for the rooms that the user's connections are in.
 async fn publish(hub: &Hub, room: &Room, user: &str) {
     let Some(profile) = fetch_profile(hub, user).await else { return };
-    let data = format!("{{{}}}", profile.json(Detail::Texts));
+    let data = json::raw(&profile.view(Detail::Texts));
     notify(hub, (user, profile.last, &data), &[room.name.to_string()]);
     let theirs = room.attached().into_iter().flat_map(|connection| connection.rooms());
     let rooms: BTreeSet<Arc<str>> = theirs
@@ -68,16 +68,9 @@ async fn publish(hub: &Hub, room: &Room, user: &str) {
     if rooms.is_empty() {
         return;
     }
-    let mut news = String::from("{\"user\":");
-    json::string(&mut news, user);
-    news.push_str(&format!(",\"id\":\"{}\",\"data\":{data},\"rooms\":[", profile.last));
-    for (index, room) in rooms.iter().enumerate() {
-        if index > 0 {
-            news.push(',');
-        }
-        json::string(&mut news, room);
-    }
-    news.push_str("]}");
+    let rooms = rooms.iter().map(|room| room.to_string()).collect();
+    let (user, id) = (user.to_owned(), profile.last.to_string());
+    let news = json::write(&ProfileUpdate { user, id, data: &data, rooms });
     // If it is lost, users see the change when they next request the profile.
     let _ = hub.upstream.call_one(commands::publish(PROFILE_CHANNEL, &news)).await;
 }
@@ -103,13 +96,14 @@ pub(crate) fn receive(hub: &Hub, payload: &[u8]) {
         return;
     };
     let Some(id) = Id::parse(id.as_bytes()) else { return };
-    notify(hub, (&user, id, data.get()), &rooms);
+    notify(hub, (&user, id, data), &rooms);
 }
 
 /// Sends a change to the connections in these rooms, once to each, except to those that have
 /// received it in another room.
-fn notify(hub: &Hub, news: (&str, Id, &str), rooms: &[String]) {
-    let Some((new, before)) = hub.profile_updates.note(news, rooms, Instant::now()) else { return };
+fn notify(hub: &Hub, (user, id, data): (&str, Id, &RawValue), rooms: &[String]) {
+    let noted = hub.profile_updates.note((user, id, data.get()), rooms, Instant::now());
+    let Some((new, before)) = noted else { return };
     let subscribers_and_contacts =
         |name: &str| hub.room(name).map(|room| room.subscribers_and_contacts()).unwrap_or_default();
     let mut whom: Vec<Arc<Connection>> =
@@ -117,7 +111,6 @@ fn notify(hub: &Hub, news: (&str, Id, &str), rooms: &[String]) {
     if whom.is_empty() {
         return;
     }
-    let (user, id, data) = news;
     let mut know: Vec<u64> = before
         .iter()
         .flat_map(|name| subscribers_and_contacts(name))
@@ -129,10 +122,7 @@ fn notify(hub: &Hub, news: (&str, Id, &str), rooms: &[String]) {
     whom.retain(|connection| {
         *connection.user != *user && know.binary_search(&connection.number).is_err()
     });
-    let mut text = String::from("{\"type\":\"profile\",\"user\":");
-    json::string(&mut text, user);
-    text.push_str(&format!(",\"ref\":\"{id}\",\"data\":{data}}}"));
-    let frame = frame::text(text.as_bytes());
+    let frame = RelayFrame::Profile { user, id, data }.encode();
     let mut pending_flush = PendingFlush::new();
     for connection in &whom {
         queue(connection, &frame, Class::Ephemeral, &mut pending_flush);
