@@ -7,7 +7,8 @@
 
 use chat_protocol::id::Id;
 
-use crate::codec::record::{NewMessage, NewSettings, Record};
+use crate::codec::record::Record;
+use crate::codec::record_content::{NewMessage, NewSettings};
 use crate::collections::work;
 use crate::state::log::journal::{Change, Journal, LogEntry, ReactionDetail, Target};
 use crate::state::log::message_body::{Body, Deleted};

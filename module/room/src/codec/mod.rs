@@ -7,6 +7,7 @@ pub(crate) mod event_fields;
 pub(crate) mod event_message;
 mod fields;
 pub(crate) mod record;
+pub(crate) mod record_content;
 mod record_forms;
 pub(crate) mod snapshot_read;
 pub(crate) mod snapshot_write;

@@ -14,9 +14,8 @@ use std::borrow::Cow;
 use chat_protocol::id::Id;
 
 use crate::bytes::varint::{Malformed, Reader};
+use crate::codec::record_content::{NewMessage, NewSettings};
 use crate::codec::record_forms as form;
-use crate::state::log::message_body::Body;
-use crate::state::settings::table::Setting;
 use crate::state::users::members::{MemberChange, Role};
 
 macro_rules! records {
@@ -220,24 +219,6 @@ records! {
         /// The connections' names.
         connections: Vec<Cow<'a, str>> as closed_connections,
     };
-}
-
-/// A message to store.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NewMessage<'a> {
-    pub(crate) id: Id,
-    pub(crate) author: &'a str,
-    pub(crate) body: Body<'a>,
-    /// The digest of the text, if the room remembers the message's nonce.
-    pub(crate) digest: Option<u64>,
-}
-
-/// Settings to change.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NewSettings<'a> {
-    pub(crate) id: Id,
-    pub(crate) by: &'a str,
-    pub(crate) changes: Vec<Setting<'a>>,
 }
 
 impl<'a> Record<'a> {

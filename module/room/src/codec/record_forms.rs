@@ -12,7 +12,7 @@ use chat_protocol::names;
 use crate::bytes::json;
 use crate::bytes::varint::{self, Malformed, Reader};
 use crate::codec::fields;
-use crate::codec::record::{NewMessage, NewSettings};
+use crate::codec::record_content::{NewMessage, NewSettings};
 use crate::state::limits::MAX_TEXT;
 use crate::state::log::message_body::Body;
 use crate::state::room::Room;

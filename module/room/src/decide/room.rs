@@ -3,7 +3,8 @@
 use chat_protocol::id::Id;
 use chat_protocol::names::{Actor, RoomKind};
 
-use crate::codec::record::{NewSettings, Record};
+use crate::codec::record::Record;
+use crate::codec::record_content::NewSettings;
 use crate::command_error::CommandError;
 use crate::decide::context::{Context, Creation};
 use crate::decide::decision::Decision;

@@ -2,7 +2,8 @@
 
 use crate::bytes::json;
 use crate::codec::event_ephemeral::Ephemeral;
-use crate::codec::record::{NewMessage, Record};
+use crate::codec::record::Record;
+use crate::codec::record_content::NewMessage;
 use crate::command_error::CommandError;
 use crate::decide::context::{Context, Creation};
 use crate::decide::decision::{Decision, Step};

@@ -5,7 +5,7 @@ use chat_protocol::limits::*;
 use proptest::prelude::*;
 
 use super::World;
-use crate::codec::record::{NewMessage, NewSettings};
+use crate::codec::record_content::{NewMessage, NewSettings};
 use crate::decide::{self, presence::Presence};
 use crate::state::limits::*;
 use crate::state::log::journal::Journal;

@@ -3,7 +3,7 @@
 use chat_protocol::id::Id;
 
 use crate::Record;
-use crate::codec::record::{NewMessage, NewSettings};
+use crate::codec::record_content::{NewMessage, NewSettings};
 use crate::state::log::message_body::{Body, Mentions};
 use crate::state::settings::table::Setting;
 use crate::state::users::members::{MemberAction, MemberChange, Role};

@@ -161,7 +161,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::codec::record::{NewMessage, Record};
+    use crate::codec::record::Record;
+    use crate::codec::record_content::NewMessage;
     use crate::state::log::message_body::{Mentions, TEXT};
     use crate::state::room::Room;
     use crate::state::users::members::Role;
