@@ -1,7 +1,7 @@
 //! The relay's settings: flags or `CHAT_RELAY_…` variables in, one checked value out.
 //!
-//! Every flag is read as text and checked here, so that all mistakes are reported at once; an empty
-//! variable is as if absent. A [`Config`] is proof that the settings make sense together; nothing is
+//! Every flag is read as text and checked here, so that all mistakes are reported at once. An empty
+//! variable counts as absent. A [`Config`] is proof that the settings are consistent; nothing is
 //! looked up later.
 
 mod relay_url;
@@ -14,7 +14,7 @@ use chat_protocol::names;
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 pub(crate) use relay_url::RelayUrl;
-use values::{Wrong, listen_address, redis_address};
+use values::{Mistakes, listen_address, redis_address};
 
 /// WebSocket relay of redis-chat: frames to CHAT.* commands, room channels to frames.
 ///
@@ -138,17 +138,17 @@ pub struct Args {
     log: String,
 }
 
-/// Frames that may come for each operation, if nothing else is said.
+/// The default of `--frames-per-second`, per operation.
 const FRAMES_PER_OPERATION: u32 = 4;
-/// Bytes that may come for each operation, if nothing else is said.
+/// The default of `--bytes-per-second`, per operation.
 const BYTES_PER_OPERATION: usize = 16 << 10;
-/// Most threads that anybody may ask for.
+/// The most threads.
 const THREADS_MAX: usize = 1024;
 
 /// How users prove who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Auth {
-    /// `?user=alice` is believed.
+    /// `?user=alice` is trusted.
     None,
 }
 
@@ -161,12 +161,12 @@ pub enum Offline {
     Local,
 }
 
-/// Whether users are told of other users' presence in their personal rooms.
+/// Whether users see the presence of other users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Contacts {
-    /// Everybody may know who is online.
+    /// All users see who is online.
     Open,
-    /// Nobody.
+    /// No user does.
     Deny,
 }
 
@@ -216,7 +216,7 @@ pub struct Config {
 }
 
 impl Args {
-    /// The process's flags and variables. What is no flag at all ends the process with an explanation.
+    /// The process's flags and variables. An unknown flag ends the process with an explanation.
     pub fn of_process() -> Args {
         let command = Args::command().mut_args(|flag| {
             let value = flag.get_env().and_then(std::env::var_os);
@@ -228,44 +228,44 @@ impl Args {
         Args::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
     }
 
-    /// Checks everything; the error lists every mistake, each with its flag.
+    /// Checks everything. The error lists every mistake with its flag.
     pub fn check(self) -> Result<Config, Vec<String>> {
-        let mut wrong = Wrong(Vec::new());
-        let listen = wrong.parsed("--listen", &self.listen, listen_address);
-        let insecure = wrong.switch("--insecure", &self.insecure);
-        // A harmless address in place of a wrong one, so that the other flags are still checked.
-        let redis = wrong.parsed("--redis", &self.redis, redis_address);
+        let mut mistakes = Mistakes(Vec::new());
+        let listen = mistakes.parsed("--listen", &self.listen, listen_address);
+        let insecure = mistakes.switch("--insecure", &self.insecure);
+        // A harmless address in place of a wrong one, so that the other flags are checked too.
+        let redis = mistakes.parsed("--redis", &self.redis, redis_address);
         let Some(redis) = redis.or_else(|| redis_address("redis://127.0.0.1").ok()) else {
-            return Err(wrong.0);
+            return Err(mistakes.0);
         };
-        let auth: Option<Auth> = wrong.choice("--auth", &self.auth);
+        let auth: Option<Auth> = mistakes.choice("--auth", &self.auth);
         if let (Some(Auth::None), Some(address)) = (auth, listen)
             && !address.ip().is_loopback()
             && !insecure
         {
-            wrong.add("--auth", "none serves loopback only, unless told --insecure");
+            mistakes.add("--auth", "none serves loopback only, unless told --insecure");
         }
         if !names::is_relay(&self.name) {
-            wrong.add("--name", "1 to 32 of a-z A-Z 0-9 _ . -");
+            mistakes.add("--name", "1 to 32 of a-z A-Z 0-9 _ . -");
         }
         for room in self.auto_join.iter().filter(|room| !room.is_empty()) {
             if names::room_kind(room) != Some(names::RoomKind::Ordinary) {
-                wrong.add("--auto-join", "no ordinary room can have such a name");
+                mistakes.add("--auto-join", "no ordinary room can have such a name");
             }
         }
         let mut relay_urls = Vec::new();
         for url in self.relay_url.iter().filter(|url| !url.is_empty()) {
-            relay_urls.extend(wrong.parsed("--relay-url", url, RelayUrl::parse));
+            relay_urls.extend(mistakes.parsed("--relay-url", url, RelayUrl::parse));
         }
         let operations_per_second =
-            wrong.number("--operations-per-second", &self.operations_per_second, 1);
+            mistakes.number("--operations-per-second", &self.operations_per_second, 1);
         let frames_per_second =
-            match wrong.number("--frames-per-second", &self.frames_per_second, 0) {
+            match mistakes.number("--frames-per-second", &self.frames_per_second, 0) {
                 0 => FRAMES_PER_OPERATION.saturating_mul(operations_per_second),
                 frames => frames,
             };
         let bytes_per_second =
-            match wrong.size("--bytes-per-second", &self.bytes_per_second, 0..=1 << 40) {
+            match mistakes.size("--bytes-per-second", &self.bytes_per_second, 0..=1 << 40) {
                 0 => BYTES_PER_OPERATION.saturating_mul(operations_per_second as usize),
                 bytes => bytes,
             };
@@ -273,36 +273,38 @@ impl Args {
             listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
             redis,
             auth: auth.unwrap_or(Auth::None),
-            max_connections: wrong.number("--max-connections", &self.max_connections, 1),
-            max_http_connections: wrong.number(
+            max_connections: mistakes.number("--max-connections", &self.max_connections, 1),
+            max_http_connections: mistakes.number(
                 "--max-http-connections",
                 &self.max_http_connections,
                 1,
             ),
-            max_connections_per_address: wrong.number(
+            max_connections_per_address: mistakes.number(
                 "--max-connections-per-address",
                 &self.max_connections_per_address,
                 0,
             ),
-            max_rooms: wrong.number("--max-rooms", &self.max_rooms, 1),
+            max_rooms: mistakes.number("--max-rooms", &self.max_rooms, 1),
             operations_per_second,
             frames_per_second,
             bytes_per_second,
-            max_frame: wrong.size("--max-frame", &self.max_frame, 1024..=16 << 20),
-            outbox: wrong.size("--outbox", &self.outbox, 16 << 10..=1 << 30),
-            handshake_timeout: wrong.time("--handshake-timeout", &self.handshake_timeout, 100),
-            ping: wrong.time("--ping", &self.ping, 100),
-            message_time: wrong.time("--message-time", &self.message_time, 100),
-            presence_ttl: wrong.time("--presence-ttl", &self.presence_ttl, 1000),
-            grace: wrong.time("--grace", &self.grace, 1),
-            linger: wrong.time("--linger", &self.linger, 0),
-            drain_time: wrong.time("--drain-time", &self.drain_time, 0),
-            probe: wrong.time("--probe", &self.probe, 50),
-            nonce_window: wrong.time("--nonce-window", &self.nonce_window, 1000),
-            offline: wrong.choice("--offline", &self.offline).unwrap_or(Offline::None),
-            contacts: wrong.choice("--contacts", &self.contacts).unwrap_or(Contacts::Deny),
-            log_format: wrong.choice("--log-format", &self.log_format).unwrap_or(LogFormat::Text),
-            threads: wrong.number("--threads", &self.threads, 0),
+            max_frame: mistakes.size("--max-frame", &self.max_frame, 1024..=16 << 20),
+            outbox: mistakes.size("--outbox", &self.outbox, 16 << 10..=1 << 30),
+            handshake_timeout: mistakes.time("--handshake-timeout", &self.handshake_timeout, 100),
+            ping: mistakes.time("--ping", &self.ping, 100),
+            message_time: mistakes.time("--message-time", &self.message_time, 100),
+            presence_ttl: mistakes.time("--presence-ttl", &self.presence_ttl, 1000),
+            grace: mistakes.time("--grace", &self.grace, 1),
+            linger: mistakes.time("--linger", &self.linger, 0),
+            drain_time: mistakes.time("--drain-time", &self.drain_time, 0),
+            probe: mistakes.time("--probe", &self.probe, 50),
+            nonce_window: mistakes.time("--nonce-window", &self.nonce_window, 1000),
+            offline: mistakes.choice("--offline", &self.offline).unwrap_or(Offline::None),
+            contacts: mistakes.choice("--contacts", &self.contacts).unwrap_or(Contacts::Deny),
+            log_format: mistakes
+                .choice("--log-format", &self.log_format)
+                .unwrap_or(LogFormat::Text),
+            threads: mistakes.number("--threads", &self.threads, 0),
             name: self.name,
             allowed_origins: without_empty(self.allowed_origin),
             relay_urls,
@@ -310,19 +312,19 @@ impl Args {
             log: self.log,
         };
         if tracing_subscriber::EnvFilter::try_new(&config.log).is_err() {
-            wrong.add("--log", "not a filter like info or chat_relay=debug,info");
+            mistakes.add("--log", "not a filter like info or chat_relay=debug,info");
         }
         if config.threads > THREADS_MAX {
-            wrong.add("--threads", format!("at most {THREADS_MAX}"));
+            mistakes.add("--threads", format!("at most {THREADS_MAX}"));
         }
         if config.grace > config.presence_ttl {
-            wrong.add("--grace", "longer than --presence-ttl");
+            mistakes.add("--grace", "longer than --presence-ttl");
         }
-        if wrong.0.is_empty() { Ok(config) } else { Err(wrong.0) }
+        if mistakes.0.is_empty() { Ok(config) } else { Err(mistakes.0) }
     }
 }
 
-/// A list without what stands between two commas with nothing in between.
+/// A list without its empty entries.
 fn without_empty(mut list: Vec<String>) -> Vec<String> {
     list.retain(|entry| !entry.is_empty());
     list

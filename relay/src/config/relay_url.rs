@@ -1,4 +1,4 @@
-//! The addresses of other relays, as the page may be told of them.
+//! Addresses of other relays, as the page receives them.
 
 use axum::http::Uri;
 
@@ -11,7 +11,8 @@ pub struct RelayUrl {
 }
 
 impl RelayUrl {
-    /// Reads `ws://`, `wss://`, `http://` or `https://`, a host, perhaps a port, perhaps a path.
+    /// Parses `ws://`, `wss://`, `http://` or `https://`, a host, an optional port and an optional
+    /// path.
     pub(super) fn parse(text: &str) -> Result<RelayUrl, &'static str> {
         let hint = "not an address like wss://chat2.example.com/ws";
         let url: Uri = text.parse().map_err(|_| hint)?;
@@ -21,7 +22,7 @@ impl RelayUrl {
             _ => return Err(hint),
         };
         let authority = url.authority().ok_or(hint)?.as_str().to_ascii_lowercase();
-        // What may stand in a content policy: a name or an address, and a port.
+        // Only what a content security policy may contain: a name or an address, and a port.
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte);
         let fits = !authority.is_empty() && authority.bytes().all(fits) && url.query().is_none();
         let path = if url.path() == "/" { "/ws" } else { url.path() };

@@ -1,4 +1,4 @@
-//! Which settings are taken, and what is said of the others.
+//! Which settings are accepted, and what the mistakes say.
 
 use super::*;
 
@@ -41,7 +41,7 @@ fn defaults_are_sound() {
 
 #[test]
 fn every_mistake_is_reported_at_once() {
-    let wrong = check(&[
+    let mistakes = check(&[
         "--listen=nowhere",
         "--redis=http://x",
         "--auth=trust",
@@ -57,7 +57,7 @@ fn every_mistake_is_reported_at_once() {
         "--max-http-connections=0",
         "--message-time=never",
     ]);
-    let wrong = wrong.expect_err("mistakes");
+    let mistakes = mistakes.expect_err("mistakes");
     let flags = [
         "--listen",
         "--redis",
@@ -75,8 +75,8 @@ fn every_mistake_is_reported_at_once() {
         "--message-time",
     ];
     for flag in flags {
-        let found = wrong.iter().filter(|line| line.starts_with(&format!("{flag}:"))).count();
-        assert_eq!(found, 1, "{flag} in {wrong:?}");
+        let found = mistakes.iter().filter(|line| line.starts_with(&format!("{flag}:"))).count();
+        assert_eq!(found, 1, "{flag} in {mistakes:?}");
     }
 }
 
@@ -91,9 +91,9 @@ fn nobody_is_trusted_from_afar_by_accident() {
 fn names_are_listened_on_and_switches_understood() {
     let listens = |text: &str| check(&[&format!("--listen={text}")]).map(|config| config.listen);
     assert_eq!(listens("localhost:8080"), Ok(SocketAddr::from(([127, 0, 0, 1], 8080))));
-    for wrong in ["localhost", "localhost:", ":8080", "localhost:70000", "nobody.invalid:1"] {
-        let wrong = listens(wrong).expect_err(wrong);
-        assert!(wrong.len() == 1 && wrong[0].starts_with("--listen: "), "{wrong:?}");
+    for address in ["localhost", "localhost:", ":8080", "localhost:70000", "nobody.invalid:1"] {
+        let mistakes = listens(address).expect_err(address);
+        assert!(mistakes.len() == 1 && mistakes[0].starts_with("--listen: "), "{mistakes:?}");
     }
     let afar = |insecure: &str| check(&["--listen=0.0.0.0:1", insecure]).is_ok();
     for yes in ["--insecure", "--insecure=1", "--insecure=true", "--insecure=YES"] {
@@ -106,8 +106,8 @@ fn names_are_listened_on_and_switches_understood() {
 
 #[test]
 fn what_is_still_to_come_is_said_to_be() {
-    let wrong = check(&["--auth=jwt"]).expect_err("a mistake");
-    assert_eq!(wrong, [r#"--auth: "jwt" is not there yet; for now there is only none"#]);
+    let mistakes = check(&["--auth=jwt"]).expect_err("a mistake");
+    assert_eq!(mistakes, [r#"--auth: "jwt" is not there yet; for now there is only none"#]);
 }
 
 #[test]

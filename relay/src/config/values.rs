@@ -1,4 +1,4 @@
-//! Reading one setting each, and collecting what is wrong with them.
+//! Reading single settings, and collecting the mistakes in them.
 
 use std::fmt::Display;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -19,10 +19,10 @@ pub(super) fn redis_address(url: &str) -> Result<redis::ConnectionInfo, &'static
     Ok(info)
 }
 
-/// The mistakes so far. A wrong value is noted and a harmless one given back in its place.
-pub(super) struct Wrong(pub(super) Vec<String>);
+/// The mistakes so far. A wrong value is noted, and a harmless one is returned in its place.
+pub(super) struct Mistakes(pub(super) Vec<String>);
 
-impl Wrong {
+impl Mistakes {
     pub(super) fn add(&mut self, flag: &str, why: impl Display) {
         self.0.push(format!("{flag}: {why}"));
     }
@@ -52,7 +52,7 @@ impl Wrong {
         choice
     }
 
-    /// A switch: `yes` by the flag alone.
+    /// A switch. The flag without a value means `yes`.
     pub(super) fn switch(&mut self, flag: &str, text: &str) -> bool {
         match text.to_ascii_lowercase().as_str() {
             "1" | "true" | "yes" | "on" => true,
@@ -140,16 +140,16 @@ fn size(text: &str) -> Option<usize> {
     number.checked_mul(factor)
 }
 
-/// Where to listen: an address or a name with a port. A name with several addresses stands for its
-/// first one of IPv4, which whoever knows the name tries too.
+/// An address to listen on: an address or a name, and a port. Of a name with several addresses, the
+/// first IPv4 address is used, because clients try it too.
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
-    let wrong = "not an address or name with a port, like 127.0.0.1:8080 or localhost:8080";
+    let message = "not an address or name with a port, like 127.0.0.1:8080 or localhost:8080";
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
     match text.rsplit_once(':') {
         Some((name, port)) if !name.is_empty() && port.parse::<u16>().is_ok() => {}
-        _ => return Err(wrong),
+        _ => return Err(message),
     }
     let found = text.to_socket_addrs().map_err(|_| "no address is known for this name")?;
     let found: Vec<SocketAddr> = found.collect();

@@ -1,8 +1,9 @@
-//! `profiles`, and receiving the presence of other users' personal rooms.
+//! `profiles`: other users' names, avatars and presence, and whether presence of contacts is
+//! allowed.
 //!
-//! These are the only reads that are not made `AS` the user: a personal room is closed to others,
-//! and the relay tells of it what `--contacts` allows: with `open` whether its user is here, never
-//! any other event; with `deny` what the user has written about themselves.
+//! These are the only reads that are not made `AS` the user: a personal room is closed to other
+//! users. `--contacts` decides what the relay shows of it: with `open` the presence of its user,
+//! with `deny` only the texts that the user has set. No other event of it is ever shown.
 
 use std::sync::Arc;
 
@@ -18,10 +19,10 @@ use crate::operations::answer::{Answer, Outcome};
 use crate::operations::context::Context;
 use crate::upstream::replies::BoundedObject;
 
-/// Most users that one `profiles` names.
+/// The most users in one `profiles`.
 const PROFILES: usize = 100;
 
-/// Refuses to tell of this room's presence unless it is the user's own or contacts are open.
+/// Refuses the presence of this room unless it is the user's own or contacts are open.
 pub(super) fn check_contact(context: &Context, room: &str) -> Result<(), Error> {
     if context.hub.config.contacts == Contacts::Deny && contact(room, context.user()).is_some() {
         return Err(Error::with_word(
@@ -52,9 +53,9 @@ pub(super) async fn profiles(context: &Arc<Context>, request: Request<'_>) -> Ou
             return Err(Error::unavailable());
         };
         let is_open = context.hub.config.contacts == Contacts::Open || **user == *context.user();
-        let told = if is_open { Detail::Full } else { Detail::Texts };
+        let detail = if is_open { Detail::Full } else { Detail::Texts };
         let profile = Profile::read(what, who)?;
-        out.add(user, &profile.as_ref().map(|profile| profile.view(told)));
+        out.add(user, &profile.as_ref().map(|profile| profile.view(detail)));
     }
     Ok(Answer::Ok(out.finish()))
 }

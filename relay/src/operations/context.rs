@@ -1,4 +1,4 @@
-//! What an operation works with: the hub, the connection that asks, and the sends that wait for Redis.
+//! What an operation works with: the hub, the connection, its rate limit and its waiting sends.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,13 +12,13 @@ use crate::operations::send_queue::SendQueue;
 use crate::rate_limit::Allowance;
 use crate::upstream::Command;
 
-/// Who asks, and what is kept for them between operations.
+/// The state of one connection between operations.
 pub(crate) struct Context {
     /// The hub.
     pub hub: Arc<Hub>,
-    /// The connection that asks.
+    /// The connection that has sent the request.
     pub connection: Arc<Connection>,
-    /// How much its user may ask.
+    /// The rate limit of its user.
     pub allowance: Allowance,
     pub(super) send_queue: Mutex<SendQueue>,
 }
@@ -37,12 +37,12 @@ impl Context {
         &self.connection.user
     }
 
-    /// Counts operations that were not known of when they were begun: what follows waits for them.
+    /// Counts operations whose number was not known at the beginning; later ones wait for them.
     pub(super) fn owe(&self, cost: usize) {
         self.allowance.owe(cost, Instant::now());
     }
 
-    /// Sends one command; its value.
+    /// Sends one command and returns its reply.
     pub(super) async fn ask(&self, command: Command) -> Result<redis::Value, Error> {
         Ok(self.hub.upstream.call_one(command).await?)
     }

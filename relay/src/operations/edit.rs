@@ -1,4 +1,4 @@
-//! `edit`, `delete`, `react`: what happens to a message afterwards.
+//! `edit`, `delete`, `react`: changing a message that is stored.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
-//! What a client can ask for: one table, each row mapping to the command of its name.
+//! The table of operations, and executing one request.
 //!
-//! The user of every command is the connection's, every read goes `AS` that user; no field of a
-//! request can change that. What the relay does of its own for others (lists of rooms, notices,
-//! presence of contacts) has a file each: `follows`, `notices`, `contacts`.
+//! Each operation maps to the command of its name. What the relay does beside it for other users
+//! has a file of its own: lists of rooms (`follows`), notices (`notices`), presence of contacts
+//! (`contacts`).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -23,7 +23,7 @@ type Running<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
 struct Operation {
     name: &'static str,
-    /// How many operations it counts as.
+    /// How many operations it counts as for the rate limit.
     cost: fn(&Fields<'_>) -> usize,
     run: for<'a> fn(&'a Arc<Context>, Request<'a>) -> Running<'a>,
 }
@@ -69,8 +69,8 @@ operations! {
     "profiles" PER_USER => contacts::profiles;
 }
 
-/// Carries out one text message and answers it. Dropping the future may leave it half done: the
-/// commands it has sent are carried out, their replies lost.
+/// Executes one text message and answers it. If the future is dropped, commands that it has sent
+/// run, but their replies are lost.
 pub(crate) async fn execute(context: Arc<Context>, text: impl AsRef<str>) {
     METRICS.operations.increment(1);
     #[cfg(test)]
@@ -91,7 +91,7 @@ pub(crate) async fn execute(context: Arc<Context>, text: impl AsRef<str>) {
 
 async fn run(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let operation = OPERATIONS.iter().find(|operation| operation.name == request.op);
-    // What is refused counts too.
+    // Refused requests count too.
     take(context, operation.map_or(1, |operation| (operation.cost)(&request.fields)))?;
     let operation = operation.ok_or_else(|| Error::invalid("op", "no such operation"))?;
     (operation.run)(context, request).await

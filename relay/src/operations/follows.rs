@@ -1,9 +1,10 @@
-//! The users' own lists of rooms, kept so that each is always a superset of the truth.
+//! Keeping users' lists of rooms complete: a list may have too many rooms, but never lacks one.
 //!
-//! `CHAT.FOLLOW` goes out before a room is gained and once more after it, for a repair may have come
-//! in between; `CHAT.UNFOLLOW` goes out after it is lost, or was not gained after all. What is too much
-//! in a list is found and taken out by `inbox`. Only the list of the other side of a direct message
-//! goes out after it, and before it is answered: a refused message must not make that list.
+//! `CHAT.FOLLOW` is sent before a user gains a room, and again after it, because a repair may have
+//! run in between. `CHAT.UNFOLLOW` is sent after the user has lost the room, or has not gained it.
+//! `inbox` finds and removes superfluous rooms. One case differs: the list of the other side of a
+//! direct message is changed after the message and before its reply, because a refused message must
+//! not create that list.
 
 use std::time::Instant;
 
@@ -13,20 +14,20 @@ use redis::Value;
 use crate::operations::context::Context;
 use crate::upstream::{Command, CommandError, Reply, Unavailable, commands};
 
-/// How a user comes by a room.
+/// How a user gains a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gain {
-    /// By joining it oneself.
+    /// By joining it.
     Join,
     /// By a message, which makes a direct room appear on both sides.
     Send,
 }
 
-/// The users who gain this room by an act of `user`.
+/// The users who gain this room when `user` joins it or sends to it.
 fn gainers<'a>(user: &'a str, room: &'a str, gain: Gain) -> Vec<&'a str> {
     match (room_kind(room), gain) {
         (Some(RoomKind::Ordinary), _) => vec![user],
-        // Only the two themselves: nobody puts others' direct rooms into lists.
+        // Only the two users themselves: no one adds other users' direct rooms to lists.
         (Some(RoomKind::Direct(first, second)), _) if first != user && second != user => vec![],
         (Some(RoomKind::Direct(..)), Gain::Join) => vec![user],
         (Some(RoomKind::Direct(first, second)), Gain::Send) => vec![first, second],
@@ -34,14 +35,14 @@ fn gainers<'a>(user: &'a str, room: &'a str, gain: Gain) -> Vec<&'a str> {
     }
 }
 
-/// A room that some users are about to gain and that is not known to be in their lists.
+/// Users who are about to gain a room that is not known to be in their lists.
 pub(super) struct Following<'a> {
     users: Vec<&'a str>,
     room: &'a str,
 }
 
 impl<'a> Following<'a> {
-    /// Who has yet to follow before this act of the context's user.
+    /// The users whose lists lack the room before the context's user joins it or sends to it.
     pub(super) fn before(context: &'a Context, room: &'a str, gain: Gain) -> Following<'a> {
         let now = Instant::now();
         let mut users = gainers(context.user(), room, gain);
@@ -49,14 +50,14 @@ impl<'a> Following<'a> {
         Following { users, room }
     }
 
-    /// What `user` has yet to follow, and what others have.
+    /// Splits into `user` and the other users.
     pub(super) fn split(self, user: &str) -> (Following<'a>, Following<'a>) {
         let room = self.room;
         let (own, others) = self.users.into_iter().partition(|gainer| *gainer == user);
         (Following { users: own, room }, Following { users: others, room })
     }
 
-    /// One other user, who is about to be added.
+    /// One other user, who is about to be added to the room.
     pub(super) fn of(user: &'a str, room: &'a str) -> Following<'a> {
         Following { users: vec![user], room }
     }
@@ -71,7 +72,8 @@ impl<'a> Following<'a> {
         self.users.len()
     }
 
-    /// Sends the commands. A refusal is the room's to explain, by refusing what follows.
+    /// Sends the commands. Refusals are ignored: the command that follows is refused too and
+    /// explains why.
     pub(super) async fn send(&self, context: &Context) -> Result<(), Unavailable> {
         let commands = self.commands();
         if commands.is_empty() {
@@ -80,8 +82,8 @@ impl<'a> Following<'a> {
         first_unavailable(&context.hub.upstream.call(commands).await).map_or(Ok(()), Err)
     }
 
-    /// The act was refused: those who are no members do not keep the room in their lists. Whoever
-    /// became one meanwhile does.
+    /// Undoes it after a refusal: removes the room from the lists of users who are not members. A
+    /// user who became a member meanwhile keeps it.
     pub(super) async fn withdraw(&self, context: &Context) -> Result<(), Unavailable> {
         if self.users.is_empty() {
             return Ok(());
@@ -109,7 +111,7 @@ impl<'a> Following<'a> {
         Ok(())
     }
 
-    /// The room is gained and the commands were sent once more.
+    /// Notes the rooms in the cache, after the commands were sent for the second time.
     pub(super) fn done(&self, context: &Context) {
         let now = Instant::now();
         for user in &self.users {
@@ -118,7 +120,7 @@ impl<'a> Following<'a> {
     }
 }
 
-/// Why the first of these commands that was not answered was not.
+/// Why the first unanswered command of these was not answered.
 fn first_unavailable(replies: &[Reply]) -> Option<Unavailable> {
     replies.iter().find_map(|reply| match reply {
         Err(CommandError::Unavailable(away)) => Some(*away),

@@ -1,8 +1,8 @@
-//! `read`, `unread`, `inbox`: how far the user has read, and what waits.
+//! `read`, `unread`, `inbox`: how far the user has read, and what is unread.
 //!
-//! `inbox` is composed of many rooms: the user's list, pipelines of `CHAT.UNREAD`, the newest
-//! message of those shown. It costs in proportion to the list. It also repairs the list: a room that
-//! the user is no member of is taken off it.
+//! `inbox` combines many rooms: the user's list, pipelines of `CHAT.UNREAD`, and the newest message
+//! of the rooms shown. Its cost grows with the list. It also repairs the list: it removes rooms
+//! that the user is no member of.
 
 use std::cmp::Ordering;
 use std::iter::repeat;
@@ -24,19 +24,19 @@ use crate::upstream::commands::{self, Bounds, Part, Reader, Rows};
 use crate::upstream::replies::{BoundedObject, Elements, PAGE_BYTES, Page, text};
 use crate::upstream::{Command, CommandError, Reply, all_unavailable};
 
-/// What `inbox` costs at least; the rest once it is known how long the list is.
+/// The least cost of `inbox`. The rest is counted once the length of the list is known.
 pub(super) const INBOX_COST: usize = 5;
-/// Rooms asked about in one pipeline.
+/// Rooms in one pipeline.
 const ROOMS_PER_CALL: usize = 1000;
-/// Rooms of one inbox unless told otherwise, and the most.
+/// The default and the greatest number of rooms in one inbox.
 const INBOX_ROOMS: u64 = 100;
 const INBOX_MOST: u64 = 1000;
 /// Rooms of the user's list that count as one operation.
 const ROOMS_PER_OPERATION: usize = 20;
-/// Messages asked for in the first pipeline: how long they are is not known yet.
+/// Messages requested in the first pipeline, while their lengths are unknown.
 const MESSAGES_FIRST: usize = 16;
 
-/// What waits for the user in a room.
+/// What is unread for the user in a room.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Unread {
     unread: i64,
@@ -65,7 +65,8 @@ struct Row<'a> {
 }
 
 impl Unread {
-    /// Reads the reply of `CHAT.UNREAD` for one user; None: not a member, or there is no such room.
+    /// Reads the reply of `CHAT.UNREAD` for one user. None: not a member, or the room does not
+    /// exist.
     fn read(reply: Reply) -> Result<Option<Unread>, Error> {
         let value = match reply {
             Ok(value) => value,
@@ -92,7 +93,8 @@ pub(super) async fn read(context: &Arc<Context>, request: Request<'_>) -> Outcom
     let command = commands::read(&room, context.user(), upto);
     let mut reply = Elements::of(context.ask(command).await?)?;
     let (cursor, unread) = (reply.id()?, reply.integer()?);
-    // Only forward: another cursor is further on, and was told when it went there.
+    // The cursor only moves forward. Another value means that it was already further on, and the
+    // other connections know it.
     if cursor == upto {
         notices::notify_of_reading(context, &room, cursor, unread);
     }
@@ -123,7 +125,7 @@ pub(super) async fn unread(context: &Arc<Context>, request: Request<'_>) -> Outc
     Ok(Answer::Ok(out.finish()))
 }
 
-/// A place in the list, which goes by last activity and then by name: after this room.
+/// A place in the inbox, which is sorted by last activity and then by name: after this room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Cursor {
     last: Id,
@@ -131,7 +133,7 @@ struct Cursor {
 }
 
 impl Cursor {
-    /// Reads what [`Cursor::text`] has written.
+    /// Parses what [`Cursor::text`] has written.
     fn parse(text: &str) -> Option<Cursor> {
         let (last, room) = text.split_once(' ')?;
         room_kind(room)?;
@@ -164,7 +166,7 @@ pub(super) async fn inbox(context: &Arc<Context>, request: Request<'_>) -> Outco
             Ok(Some(unread)) => waiting.push((Cursor { last: unread.last, room }, unread)),
             Ok(None) => lost.push(room),
             Err(error) if error.is(ErrorCode::Unavailable) => return Err(error),
-            // No room any more but something else: not the list's fault.
+            // The key holds another type now. The list is not wrong, so the room stays in it.
             Err(_) => {}
         }
     }
@@ -216,7 +218,7 @@ fn rows(waiting: &[(Cursor, Unread)]) -> (Vec<String>, usize) {
     (rows, bytes)
 }
 
-/// The user's own list, whole.
+/// The user's whole list.
 async fn followed_rooms(context: &Context) -> Result<Vec<String>, Error> {
     let mut rooms = Vec::new();
     let mut cursor: Option<String> = None;
@@ -250,8 +252,8 @@ async fn ask_all(context: &Context, rooms: &[String]) -> Vec<Reply> {
     replies
 }
 
-/// The newest message of each room as the user sees it, byte for byte, of as many of the first rooms
-/// as fit into `space` bytes. One that is too long alone is left out.
+/// The newest message of each room as the user sees it, with its bytes unchanged, of as many of the
+/// first rooms as fit into `space` bytes. A message that is too long alone is left out.
 async fn newest_messages(
     context: &Context,
     rooms: &[(Cursor, Unread)],
@@ -269,7 +271,7 @@ async fn newest_messages(
             let newest = reply.ok().and_then(|page| Page::read(page).ok());
             let newest = newest.and_then(|page| page.events.into_iter().next_back());
             let length = newest.as_ref().map_or(0, Vec::len);
-            // Longer than any reply: it is left out whatever comes.
+            // Longer than any reply: left out in any case.
             if length > PAGE_BYTES {
                 messages.push(None);
                 continue;
@@ -280,14 +282,14 @@ async fn newest_messages(
             bytes += length;
             messages.push(newest.and_then(|newest| String::from_utf8(newest).ok()));
         }
-        // As many as will just fit, going by those so far, which need not be like the next.
+        // As many as should fit, by the average length so far, which the next ones need not have.
         let average = (bytes / messages.len()).max(1);
         at_a_time = ((space - bytes) / average).clamp(1, 2 * at_a_time);
     }
     messages
 }
 
-/// Takes rooms off the user's list, unless the user has become a member meanwhile.
+/// Removes rooms from the user's list, unless the user has become a member meanwhile.
 async fn repair(context: &Context, lost: &[String]) -> Result<(), Error> {
     let mut commands = Vec::with_capacity(lost.len() * 2);
     for room in lost {

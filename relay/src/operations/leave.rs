@@ -1,4 +1,4 @@
-//! `leave`, `unsubscribe`: ending a membership, or only the receiving of a room.
+//! `leave`, `unsubscribe`: ending a membership, or only the subscription to a room.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outco
     let room = request.fields.room()?;
     let leave = commands::leave(&room, context.user());
     if room_kind(&room) != Some(RoomKind::Ordinary) {
-        // Mostly refused; then nothing else may have changed.
+        // Mostly refused. A refused `leave` must not have changed anything else.
         context.ask(leave.clone()).await?;
     }
     let mut replies =
@@ -27,7 +27,7 @@ pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outco
     forget(context, &room);
     hub.follow_cache.forget(context.user(), &room);
     let unfollow = commands::unfollow(context.user(), &room);
-    // If this is lost the list is too long by one room, which the next login repairs.
+    // If this is lost, the list has one room too many, which the next `inbox` repairs.
     let _ = hub.upstream.call_one(unfollow).await;
     Ok(Answer::of(&Done {}))
 }
@@ -42,7 +42,7 @@ pub(super) async fn unsubscribe(context: &Arc<Context>, request: Request<'_>) ->
             let absent = presence::offline_command(&room, &context.connection);
             match context.hub.upstream.call_one(absent).await {
                 Err(error) if !error.can_read() => return Err(error.into()),
-                // Presence that cannot be ended now is beaten no more, and ends by its TTL.
+                // Presence that cannot be ended now is not renewed any more and ends by its TTL.
                 _ => {}
             }
         }

@@ -1,8 +1,8 @@
-//! The rooms that every connection receives without asking: its user's personal room, and the rooms
-//! of `--auto-join`, live from now on.
+//! The rooms that every connection receives without a request: its user's personal room and the
+//! rooms of `--auto-join`, from now on.
 //!
-//! Nothing of their past is fetched: a client that wants it asks for it. If Redis is away, login goes
-//! on in the background once it is back. `join.rs` has the protocol.
+//! Their past is not fetched: a client that needs it requests it. If Redis is unreachable, login
+//! continues in the background. `join.rs` has the protocol.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::room::Attached;
 use crate::room::subscribers::PendingFlush;
 use crate::upstream::State;
 
-/// Attaches a new connection to these rooms, or begins to.
+/// Attaches a new connection to these rooms, in the background if Redis is unreachable.
 pub(crate) async fn login(context: Arc<Context>) {
     let rooms = login_rooms(&context);
     if let Err(rest) = enter_all(&context, rooms).await {
@@ -32,12 +32,12 @@ fn login_rooms(context: &Context) -> Vec<Wanted> {
     std::iter::once(personal).chain(auto).collect()
 }
 
-/// Enters these rooms; the error holds those that Redis does not serve now.
+/// Attaches the connection to these rooms. Error: the rooms that Redis does not serve now.
 async fn enter_all(context: &Context, rooms: Vec<Wanted>) -> Result<(), Vec<Wanted>> {
     let mut rest = Vec::new();
     for wanted in rooms {
         match enter(context, &wanted).await {
-            // Without memory only the join of a room is refused, which a later one makes up for.
+            // Without memory only the join of a room is refused; a later attempt joins it.
             Err(error) if matches!(&*error.code, "UNAVAILABLE" | "OOM") => rest.push(wanted),
             Err(error) => {
                 let (room, code) = (&*wanted.room, &*error.code);
@@ -52,7 +52,7 @@ async fn enter_all(context: &Context, rooms: Vec<Wanted>) -> Result<(), Vec<Want
 async fn login_later(context: Arc<Context>, mut rooms: Vec<Wanted>) {
     let upstream = context.hub.upstream.clone();
     let mut states = upstream.states();
-    // While Redis is away the connection may end, and with it what is kept for it.
+    // While Redis is unreachable the connection may end, and its context with it.
     let waiting = Arc::downgrade(&context);
     drop(context);
     let context = loop {
@@ -67,12 +67,12 @@ async fn login_later(context: Arc<Context>, mut rooms: Vec<Wanted>) {
         }
         drop(context);
         tokio::time::sleep(Duration::from_millis(100)).await;
-        // What is left needs a write, if only writes are refused.
+        // If only writes are refused, the remaining rooms need a write: wait for a change.
         let changes = |state: &State| !matches!(state, State::WritesRefused(_));
         let _ = states.wait_for(changes).await;
     };
     if context.connection.ended().is_some() {
-        // It ended while it was on its way in.
+        // The connection ended during login.
         for name in context.connection.take_rooms() {
             if let Some(room) = context.hub.room(&name) {
                 room.remove(&context.connection);
@@ -82,11 +82,11 @@ async fn login_later(context: Arc<Context>, mut rooms: Vec<Wanted>) {
     }
 }
 
-/// Enters one room. Also without an error the connection may not be in it: its user was removed
-/// meanwhile, and has been notified.
+/// Attaches the connection to one room. Without an error it may still not be in the room: its user
+/// was removed meanwhile and has been notified.
 async fn enter(context: &Context, wanted: &Wanted) -> Result<(), Error> {
     let (hub, connection) = (&context.hub, &context.connection);
-    // What removes the user after presence was set first removes this connection too.
+    // An event that removes the user after presence was first set removes this connection too.
     let mut first_present = None;
     for attempt in 0..ATTEMPTS {
         if !hub.upstream.state().can_read() {

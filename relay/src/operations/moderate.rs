@@ -1,4 +1,4 @@
-//! `mod`: who may do what to whom is the module's to decide.
+//! `mod`: moderation. The module decides who may do what to whom.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub(super) async fn moderate(context: &Arc<Context>, request: Request<'_>) -> Ou
         for_ms,
         reason: reason.as_deref(),
     });
-    // Only who may give roles gets a room into another's list.
+    // Only a user who may give roles may add a room to another user's list.
     let following = match gains && may_moderate(context, &room).await? {
         true => Some(Following::of(&user, &room)),
         false => None,

@@ -1,7 +1,7 @@
-//! Notices: what a user is told in the personal room about other rooms, and blocking.
+//! Notices in personal rooms about what happened in other rooms, and blocking.
 //!
-//! A notice is the backend's signal `notice` in `@user`, sent when something is stored already. It
-//! may be lost without harm, `inbox` and `unread` tell the same; so nobody waits for it.
+//! A notice is the backend's signal `notice` in `@user`, sent after something was stored. It may be
+//! lost without harm, because `inbox` and `unread` show the same; so nothing waits for it.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::upstream::commands::{self, Bounds, Part, Reader};
 use crate::upstream::replies::Page;
 use crate::upstream::{Command, CommandError};
 
-/// The other side of a direct room that this user is one of.
+/// The other user of a direct room. None: it is no direct room of this user.
 pub(super) fn other_side<'a>(user: &str, room: &'a str) -> Option<&'a str> {
     match room_kind(room)? {
         RoomKind::Direct(first, second) if first == user => Some(second),
@@ -27,50 +27,55 @@ pub(super) fn other_side<'a>(user: &str, room: &'a str) -> Option<&'a str> {
     }
 }
 
-/// Refuses with `BANNED` what would reach the other side of a direct room if that user blocks this
+/// Refuses with `BANNED` what would reach the other side of a direct room whose user blocks this
 /// one.
 pub(super) async fn check_block(context: &Context, room: &str) -> Result<(), CommandError> {
     let Some(other) = other_side(context.user(), room) else { return Ok(()) };
     let asked = commands::room(&format!("@{other}"), Reader::User(context.user()));
     match read_access(context.hub.upstream.call_one(asked).await) {
         Access::Denied(error) if error.is(ErrorCode::Banned) => Err(CommandError::Refused(error)),
-        // A personal room is closed to others anyway; it may not even exist.
+        // A personal room is closed to other users anyway, and it may not exist.
         Access::Denied(_) | Access::Granted => Ok(()),
         Access::Unknown(error) => Err(error),
     }
 }
 
-/// Tells the other side of a direct room, or else those mentioned, of a stored message.
+/// Notifies the other side of a direct room, or else the mentioned users, of a stored message.
 pub(super) fn notify_of_message(context: &Arc<Context>, room: &str, id: Id, mentions: &[String]) {
     let other = other_side(context.user(), room);
-    let mut told: Vec<(String, &'static str)> = Vec::new();
-    told.extend(other.map(|other| (other.to_owned(), "direct")));
+    let mut recipients: Vec<(String, &'static str)> = Vec::new();
+    recipients.extend(other.map(|other| (other.to_owned(), "direct")));
     for user in mentions {
-        let known = told.iter().any(|(known, _)| known == user);
+        let known = recipients.iter().any(|(known, _)| known == user);
         if !known && **user != *context.user() {
-            told.push((user.clone(), "mention"));
+            recipients.push((user.clone(), "mention"));
         }
     }
-    if told.is_empty() {
+    if recipients.is_empty() {
         return;
     }
     let (context, room) = (context.clone(), room.to_owned());
-    tokio::spawn(async move { tell(&context, &room, id, told).await });
+    tokio::spawn(async move { notify(&context, &room, id, recipients).await });
 }
 
-async fn tell(context: &Context, room: &str, id: Id, mut told: Vec<(String, &'static str)>) {
-    // The message as it is stored: a repeated nonce answers the id of another send, whoever this one
-    // names. And whether its sender is still let in.
+async fn notify(
+    context: &Context,
+    room: &str,
+    id: Id,
+    mut recipients: Vec<(String, &'static str)>,
+) {
+    // The message as stored: a repeated nonce returns the id of the first send, which may mention
+    // other users. This read also shows whether the sender may still read the room.
     let (sender, one) = (Reader::User(context.user()), Bounds { count: Some(1), bytes: None });
     let mut asked = vec![commands::history(room, Part::Around(id), one, sender)];
-    asked.extend(told.iter().flat_map(|(user, _)| {
-        // Whether they block this user, and whether they may know of the room at all.
+    asked.extend(recipients.iter().flat_map(|(user, _)| {
+        // Whether the recipients block this user, and whether they may read the room.
         [commands::room(&format!("@{user}"), sender), commands::room(room, Reader::User(user))]
     }));
     let mut replies = context.hub.upstream.call(asked).await.into_iter();
     let Some(Ok(page)) = replies.next() else { return };
     let Some(mentioned) = mentioned(page, id) else { return };
-    told.retain(|(user, kind)| {
+    recipients.retain(|(user, kind)| {
         let lets_in = replies.next().map(read_access).is_some_and(|answer| match answer {
             Access::Granted => true,
             Access::Denied(error) => !error.is(ErrorCode::Banned),
@@ -79,16 +84,16 @@ async fn tell(context: &Context, room: &str, id: Id, mut told: Vec<(String, &'st
         let may_read = replies.next().is_some_and(|reply| reply.is_ok());
         lets_in && may_read && (*kind == "direct" || mentioned.contains(user))
     });
-    if told.is_empty() {
+    if recipients.is_empty() {
         return;
     }
-    let notices = told.iter().map(|(user, kind)| {
+    let notices = recipients.iter().map(|(user, kind)| {
         notice(user, &Notice { kind, room, id, unread: None, from: Some(context.user()) })
     });
     let _ = context.hub.upstream.call(notices.collect()).await;
 }
 
-/// Whom the stored message of this id mentions; None: it is not there any more.
+/// The users whom the stored message mentions. None: it does not exist any more.
 fn mentioned(page: Value, id: Id) -> Option<Vec<String>> {
     let page = Page::read(page).ok()?;
     let event: serde_json::Value = serde_json::from_slice(page.events.first()?).ok()?;
@@ -97,7 +102,7 @@ fn mentioned(page: Value, id: Id) -> Option<Vec<String>> {
     (event["id"] == id.to_string() && event["deleted"].is_null()).then_some(names)
 }
 
-/// Tells the user's other connections how far they have read.
+/// Notifies the user's other connections of the read cursor.
 pub(super) fn notify_of_reading(context: &Arc<Context>, room: &str, cursor: Id, unread: i64) {
     let data = Notice { kind: "read", room, id: cursor, unread: Some(unread), from: None };
     let notice = notice(context.user(), &data);

@@ -1,4 +1,5 @@
-//! `history`, `members`, `who`, `online`, `rooms`, `room`: what the user may see, as it is now.
+//! `history`, `members`, `who`, `online`, `rooms`, `room`: reading what the user may see, and
+//! changing a room's settings.
 
 use std::sync::Arc;
 
@@ -19,9 +20,10 @@ use crate::upstream::commands::{self, Bounds, Part, Reader, Rows};
 use crate::upstream::replies::{Elements, Json, Keep, PAGE_BYTES, Page, integer};
 use crate::upstream::{CommandError, all_unavailable};
 
-/// What COUNT may be.
+/// The greatest COUNT.
 const COUNT_MOST: u64 = COUNT_MAX as u64;
-/// Rows of a reply at most, by the longest row there can be, every byte of a text escaped.
+/// The most rows of a reply, if every row is the longest possible and every byte of a text is
+/// escaped.
 const MEMBERS_MOST: u64 = (PAGE_BYTES / (2 * USER_NAME_MAX + 64)) as u64;
 const WHO_MOST: u64 = (PAGE_BYTES / (2 * USER_NAME_MAX + 2 * STATUS_MAX + 112)) as u64;
 const ROOMS_MOST: u64 = (PAGE_BYTES / (2 * ROOM_NAME_MAX + 2 * TOPIC_MAX + 144)) as u64;
@@ -72,7 +74,7 @@ pub(super) async fn online(context: &Arc<Context>, request: Request<'_>) -> Outc
     if rooms.is_empty() {
         return Ok(Answer::of(&OnlineReply { counts: Row(Vec::new()) }));
     }
-    // Personal rooms are asked for as contacts are, the others as the user may read them.
+    // Personal rooms are read as contacts, the others as the user may read them.
     let commands = rooms.iter().map(|room| match names::room_kind(room) {
         Some(RoomKind::Personal(_)) => commands::online(room),
         _ => commands::who(room, Rows { cursor: None, count: Some(1) }, reader(context)),
@@ -84,7 +86,7 @@ pub(super) async fn online(context: &Arc<Context>, request: Request<'_>) -> Outc
     let mut counts = Vec::with_capacity(rooms.len());
     for (room, reply) in rooms.iter().zip(replies) {
         let count = match reply {
-            // Not known now.
+            // Unknown now.
             Err(CommandError::Unavailable(_)) => None,
             Err(CommandError::Refused(_)) => Some(0),
             Ok(Value::Array(counts)) if counts.len() == 1 => Some(integer(&counts[0])?),
@@ -122,8 +124,8 @@ pub(super) async fn room(context: &Arc<Context>, request: Request<'_>) -> Outcom
     Ok(Answer::of(&RoomReply { settings: Json(&settings) }))
 }
 
-/// The settings a room can have, as `CHAT.ROOM … SET` names them. Any other word in their place could
-/// be one of the command's own.
+/// The settings of a room, by the names in `CHAT.ROOM … SET`. Another word in their place could be
+/// one of the command's own options.
 const SETTINGS: &[&str] = &[
     "access",
     "topic",
@@ -141,7 +143,7 @@ const SETTINGS: &[&str] = &[
     "tokens_after",
 ];
 
-/// The settings of a request, each known and named once.
+/// The settings of a request. Each must be known and named once.
 fn settings_of(settings: &Fields<'_>) -> Result<Vec<(&'static str, String)>, Error> {
     let mut set = Vec::new();
     let mut left = SETTINGS.to_vec();
@@ -165,7 +167,7 @@ fn settings_of(settings: &Fields<'_>) -> Result<Vec<(&'static str, String)>, Err
     }
 }
 
-/// A setting's value as the command takes it: text as it is, numbers as written, yes and no.
+/// A setting's value in the form of the command: text unchanged, numbers as written, yes and no.
 fn setting(raw: &str) -> Result<String, Error> {
     let wrong = |_| Error::invalid("set", "values are strings, numbers, true or false");
     match raw {
@@ -176,8 +178,8 @@ fn setting(raw: &str) -> Result<String, Error> {
     }
 }
 
-/// The rows that the client asks for, but no more than `most`, which always fit into one reply. A
-/// number that Redis refuses is passed on for Redis to refuse.
+/// The number of rows that the client requests, but at most `most`, which always fit into one
+/// reply. A number that is invalid is passed on, for Redis to refuse it.
 fn count(fields: &Fields<'_>, most: u64) -> Result<Option<u64>, Error> {
     let count = fields.number("count")?;
     Ok(count.map(|count| if count <= COUNT_MOST { count.min(most) } else { count }))

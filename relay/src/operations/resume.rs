@@ -1,7 +1,7 @@
 //! `resume`: receiving many rooms again, each from its own cursor, in one reply.
 //!
-//! The reply is bounded as every other is. Rooms whose events do not fit are answered with
-//! `more:true` and no events: the client asks for them again.
+//! The reply is bounded like every other. Rooms whose events do not fit are answered with
+//! `more:true` and no events, and the client requests them again.
 
 use std::collections::HashSet;
 use std::sync::Arc;

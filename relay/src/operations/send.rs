@@ -1,9 +1,9 @@
-//! `send`: a message into a room, stored once however often it has to be submitted.
+//! `send`: a message to a room, stored once however often it is submitted.
 //!
-//! Every stored message goes out with a nonce, the client's or a random one, so that a send whose
-//! reply was lost can be submitted again. While Redis is away sends wait in the connection's lane,
-//! in order, and are answered when they are stored or when it has become too late; nothing is
-//! acknowledged before. Everything else a client asks for meanwhile is refused at once.
+//! Every stored message has a nonce, the client's or a random one, so a send whose reply was lost
+//! can be submitted again. While Redis is unreachable, sends wait in the connection's send queue,
+//! in order. Each is answered once it is stored, or once it is too late; nothing is acknowledged
+//! before. Other operations are refused at once meanwhile.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,10 +33,10 @@ use crate::upstream::commands::{self, Message};
 use crate::upstream::replies::id;
 use crate::upstream::{CommandError, Unavailable};
 
-/// Sends of one connection that may wait.
+/// The most waiting sends of one connection.
 const SEND_QUEUE_MAX: usize = 64;
-/// Pause before a send is submitted again to a server that is there but cannot serve it.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Pause before a send is submitted again to a server that is reachable but cannot serve it.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let ephemeral = request.fields.flag("ephemeral")?;
@@ -59,7 +59,7 @@ pub(super) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcom
     enqueue(context, send)
 }
 
-/// Submits a send. Unavailable: it is not known to be stored.
+/// Submits a send. Outer error: it is unknown whether the message is stored.
 async fn submit(
     context: &Arc<Context>,
     send: &PendingSend,
@@ -80,10 +80,10 @@ async fn submit(
             if replies.all(|reply| reply.is_ok()) {
                 following.done(context);
             }
-            // Only now: a list that is not there yet is made, which a refused message must not do.
+            // Only now, because this may create the list, which a refused message must not do.
             other.send(context).await?;
             other.done(context);
-            Ok(stored(context, send, value))
+            Ok(confirm_stored(context, send, value))
         }
         Err(CommandError::Unavailable(away)) => Err(away),
         Err(CommandError::Refused(error)) => {
@@ -93,7 +93,11 @@ async fn submit(
     }
 }
 
-fn stored(context: &Arc<Context>, send: &PendingSend, value: Value) -> Result<String, Error> {
+fn confirm_stored(
+    context: &Arc<Context>,
+    send: &PendingSend,
+    value: Value,
+) -> Result<String, Error> {
     let id = id(value)?;
     notices::notify_of_message(context, &send.room, id, &send.mentions);
     Ok(json::write(&Stored { id: Some(id) }))
@@ -107,10 +111,10 @@ fn enqueue(context: &Arc<Context>, send: PendingSend) -> Outcome {
     if send_queue.waiting.len() >= SEND_QUEUE_MAX {
         return Err(Error::unavailable());
     }
-    // Given back when it is answered.
+    // Returned when the send is answered.
     permit.forget();
     METRICS.sends_waiting.increment(1.0);
-    show(context, send.shown.as_ref(), &send.room);
+    show_locally(context, send.local_frame.as_ref(), &send.room);
     send_queue.waiting.push_back(Arc::new(send));
     if !std::mem::replace(&mut send_queue.running, true) {
         let context = context.clone();
@@ -123,7 +127,7 @@ fn enqueue(context: &Arc<Context>, send: PendingSend) -> Outcome {
     Ok(Answer::Sent)
 }
 
-/// A defect: what waits is not answered any more; the client sends it again with its nonce.
+/// After a panic: waiting sends are not answered. The client submits them again with their nonces.
 fn give_up(context: &Context) {
     context.connection.end(End::Close(close_code::INTERNAL));
     let given_up = std::mem::take(&mut context.send_queue.lock().waiting).len();
@@ -131,8 +135,8 @@ fn give_up(context: &Context) {
     METRICS.sends_waiting.decrement(given_up as f64);
 }
 
-/// Submits what waits, in order, until nothing does. It goes on if the socket is lost meanwhile:
-/// the client may have closed it trusting that the message is on its way.
+/// Submits waiting sends, in order, until none is left. Continues if the socket is lost meanwhile,
+/// because the client may have closed it after sending.
 async fn run_send_queue(context: Arc<Context>) {
     loop {
         let Some(send) = context.send_queue.lock().waiting.front().cloned() else {
@@ -148,7 +152,7 @@ async fn run_send_queue(context: Arc<Context>) {
                 context.hub.upstream.wait_open().await;
                 match submit(&context, &send).await {
                     Ok(outcome) => return outcome,
-                    Err(_) => tokio::time::sleep(PAUSE).await,
+                    Err(_) => tokio::time::sleep(RETRY_PAUSE).await,
                 }
             }
         };
@@ -158,7 +162,7 @@ async fn run_send_queue(context: Arc<Context>) {
             Ok(object) => reply::ok(&send.reference, &object),
             Err(error) => {
                 METRICS.operation_errors.increment(1);
-                if send.shown.is_some() {
+                if send.local_frame.is_some() {
                     withdraw(&context, &send);
                 }
                 reply::error(&send.reference, &error)
@@ -175,7 +179,7 @@ fn withdraw(context: &Context, send: &PendingSend) {
     let withdraw =
         RelayFrame::Withdraw { room: &send.room, user: context.user(), nonce: &send.nonce };
     let Some(room) = context.hub.room(&send.room) else { return };
-    // Also those who are paused: they may have been shown it before.
+    // Also to paused connections: they may have received it before.
     if room.contains(&context.connection) {
         let mut pending_flush = PendingFlush::new();
         room.queue_for_all(&withdraw.encode(), &mut pending_flush);
@@ -183,8 +187,8 @@ fn withdraw(context: &Context, send: &PendingSend) {
     }
 }
 
-/// Shows a frame to this relay's receivers of the room, if the sender is one of them.
-fn show(context: &Context, frame: Option<&Frame>, room: &str) {
+/// Sends a frame to this relay's subscribers of the room, if the sender is one of them.
+fn show_locally(context: &Context, frame: Option<&Frame>, room: &str) {
     let (Some(frame), Some(room)) = (frame, context.hub.room(room)) else { return };
     if room.is_subscribed(&context.connection) {
         let mut pending_flush = PendingFlush::new();
@@ -216,8 +220,8 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<PendingSend, Error>
         reply,
         mentions: &mentions,
     });
-    let shown = (context.hub.config.offline == Offline::Local).then(|| {
-        let shown = RelayFrame::Message {
+    let local_frame = (context.hub.config.offline == Offline::Local).then(|| {
+        let local_frame = RelayFrame::Message {
             room: &room,
             ts: now_ms(),
             user: context.user(),
@@ -228,10 +232,10 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<PendingSend, Error>
             nonce: &nonce,
             local: true,
         };
-        shown.encode()
+        local_frame.encode()
     });
-    // Half the window, so that every submission of it falls into one window.
+    // Half the window, so that all submissions fall into one window.
     let until = Instant::now() + context.hub.config.nonce_window / 2;
     let reference = request.reference.to_owned();
-    Ok(PendingSend { reference, room, command, mentions, nonce, until, shown })
+    Ok(PendingSend { reference, room, command, mentions, nonce, until, local_frame })
 }

@@ -1,4 +1,4 @@
-//! The sends of one connection that wait for Redis.
+//! The waiting sends of one connection.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use crate::upstream::Command;
 #[derive(Default)]
 pub(super) struct SendQueue {
     pub(super) waiting: VecDeque<Arc<PendingSend>>,
-    /// A task is emptying it.
+    /// A task submits the waiting sends.
     pub(super) running: bool,
 }
 
-/// A message on its way.
+/// A message that is being submitted.
 pub(super) struct PendingSend {
     pub(super) reference: Box<RawValue>,
     pub(super) room: String,
     pub(super) command: Command,
     pub(super) mentions: Vec<String>,
     pub(super) nonce: String,
-    /// Not later than this is it submitted.
+    /// The last time at which it may be submitted.
     pub(super) until: Instant,
-    /// What this relay's clients are shown while it waits.
-    pub(super) shown: Option<Frame>,
+    /// The frame that shows it to this relay's clients while it waits (`--offline local`).
+    pub(super) local_frame: Option<Frame>,
 }

@@ -1,4 +1,4 @@
-//! `signal`, `status`, `ping`: what is told and not stored.
+//! `signal`, `status`, `ping`: what is published and not stored.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -43,20 +43,20 @@ pub(super) async fn status(context: &Arc<Context>, request: Request<'_>) -> Outc
     let status = request.fields.text("status")?;
     let before = context.connection.status();
     context.connection.set_status(&status);
-    let refused = match tell_status(context).await {
+    let refused = match publish_status(context).await {
         Ok(()) => return Ok(Answer::of(&Done {})),
         Err(error) => error,
     };
     context.connection.set_status(before.as_deref().unwrap_or(""));
     if !refused.is(ErrorCode::Unavailable) {
-        // Some rooms may have taken it: all or nothing.
-        let _ = tell_status(context).await;
+        // Some rooms may have accepted the status: restore the old one in all of them.
+        let _ = publish_status(context).await;
     }
     Err(refused)
 }
 
-/// Tells the connection's status in every room where it is present.
-async fn tell_status(context: &Context) -> Result<(), Error> {
+/// Publishes the connection's status in every room in which it is present.
+async fn publish_status(context: &Context) -> Result<(), Error> {
     let (hub, connection) = (&context.hub, &context.connection);
     let ttl = hub.config.presence_ttl;
     let rooms = connection.rooms();

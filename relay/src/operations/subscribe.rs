@@ -1,8 +1,8 @@
-//! `join`, `subscribe`: receiving rooms from now on, which `resume` does for many at once.
+//! `join`, `subscribe`: receiving rooms from now on. `resume` does the same for many rooms.
 //!
-//! The reply holds the past of each room, as far as all of it fits into one reply, and the live
-//! events leave after it: the connection's outbox is held while the rooms are attached, and released
-//! with the reply. How a room is attached without gap or duplicate is in `join.rs`.
+//! The reply holds the past of each room, as far as it fits into one reply; live events follow it.
+//! So the connection's outbox is corked while the rooms are attached, and uncorked with the reply.
+//! `join.rs` attaches a room without gap or duplicate.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::room::Attached;
 use crate::room::subscribers::PendingFlush;
 use crate::upstream::replies::{Json, PAGE_BYTES};
 
-/// Rooms prepared at a time: each may bring as much as a reply holds.
+/// Rooms prepared at the same time. Each may bring as many bytes as a reply holds.
 const AT_A_TIME: usize = 8;
 
 /// The reply of a room, an object, or why the room is not received.
@@ -51,7 +51,7 @@ async fn receive_one(context: &Context, request: Request<'_>, membership: Member
     Ok(Answer::Sent)
 }
 
-/// Refuses if the connection would receive more rooms than one may.
+/// Refuses if the connection would receive too many rooms.
 pub(super) fn check_room_count(context: &Context, wanted: &[Wanted]) -> Result<(), Error> {
     let received = context.connection.rooms();
     let received: HashSet<&str> = received.iter().map(|room| &**room).collect();
@@ -162,7 +162,7 @@ struct LaterReply {
     more: bool,
 }
 
-/// How much of one reply its rooms take, in bytes.
+/// How many bytes of one reply its rooms take.
 struct Space {
     taken: Vec<usize>,
     is_full: bool,
@@ -189,8 +189,8 @@ impl Space {
     }
 }
 
-/// Prepares the rooms `open`, some at a time, until their events fill a reply; in the same order.
-/// `None`: the room does not fit.
+/// Prepares the rooms `open`, some at a time, until their events fill a reply. Returns one result
+/// per room, in order. `None`: the room does not fit.
 async fn prepare_all(
     context: &Context,
     wanted: &[Wanted],
@@ -198,7 +198,7 @@ async fn prepare_all(
     attempt: usize,
     space: &mut Space,
 ) -> Vec<Result<Option<Prepared>, Error>> {
-    /// Bytes of a room in a reply besides its name and its events, at most.
+    /// The most bytes of a room in a reply, besides its name and its events.
     const FRAME: usize = 160;
     let mut all = Vec::with_capacity(open.len());
     for part in open.chunks(AT_A_TIME) {
@@ -227,8 +227,8 @@ async fn prepare_all(
     all
 }
 
-/// The reply is full: the client is to ask for this room again, from where it stands. Until then it
-/// receives nothing of it.
+/// The reply is full: the client must request this room again from its position. Until then it
+/// receives nothing from it.
 fn later(context: &Context, wanted: &Wanted) -> Received {
     if let Some(room) = context.hub.room_of(&context.connection, &wanted.room) {
         room.remove(&context.connection);

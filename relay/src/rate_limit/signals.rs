@@ -1,7 +1,7 @@
-//! At most one signal per user, room and name in a while.
+//! At most one signal per user, room and name in two seconds.
 //!
-//! Typing is told on every key press; the others need it once in a while. What is held back here
-//! costs Redis nothing. This file knows no rooms and no connections, only their names.
+//! Clients signal typing on every key press; the others need it only now and then. A signal that is
+//! dropped here costs Redis nothing. This file knows no rooms and no connections, only their names.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,24 +17,25 @@ const RATE: Rate = Rate { per_second: 0.5, most: 1.0 };
 /// User, room, name.
 type Key = (Arc<str>, Box<str>, Box<str>);
 
-/// The signals of the last moments.
+/// The recent signals.
 #[derive(Default)]
 pub(crate) struct SignalRateLimit(Mutex<HashMap<Key, Bucket>>);
 
 impl SignalRateLimit {
-    /// Whether this user may signal by this name now; if so, not again for a while.
+    /// Whether this user may send this signal now. If so, it may not be sent again within the
+    /// interval.
     pub(crate) fn admits(&self, user: &Arc<str>, room: &str, name: &str, now: Instant) -> bool {
         let mut signals = self.0.lock();
         let bucket = signals.entry((user.clone(), room.into(), name.into()));
         bucket.or_insert_with(|| Bucket::full(RATE, now)).take(RATE, 1.0, now).is_ok()
     }
 
-    /// The signal was refused: it does not count.
+    /// Forgets a signal that Redis has refused: it does not count.
     pub(crate) fn forget(&self, user: &Arc<str>, room: &str, name: &str) {
         self.0.lock().remove(&(user.clone(), room.into(), name.into()));
     }
 
-    /// Forgets what is old.
+    /// Drops old entries.
     pub(crate) fn tidy(&self, now: Instant) {
         let mut signals = self.0.lock();
         signals.retain(|_, bucket| bucket.left(RATE, now) < RATE.most);

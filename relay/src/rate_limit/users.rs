@@ -1,11 +1,13 @@
-//! How much one user may ask of this relay, over all of the user's sockets.
+//! What one user may do on this relay, over all of the user's sockets.
 //!
-//! Three buckets that refill evenly: operations, frames and bytes. An operation too many is refused
-//! and told when to come again. Every frame and every byte counts, also pings, parts of messages and
-//! what is refused: who has used half of that is refused whatever it asks for, and who goes on until
-//! nothing is left is a flood and is closed, not to come back for a while. A user's allowance
-//! outlives the sockets, so that coming back does not refill it; how many are remembered is bounded.
-//! Time is passed in. This file closes nothing and answers nothing.
+//! There are three buckets that refill evenly: operations, frames and bytes. An operation beyond
+//! the limit is refused, with the time to wait. Every frame and every byte counts, pings, parts of
+//! messages and refused requests included. A user who has used half of them gets refusals for
+//! everything; a user who goes on until nothing is left is a flood, is closed, and may not connect
+//! for a while. A user's allowance outlives the sockets, so that reconnecting does not refill it.
+//! The number of remembered users is bounded.
+//!
+//! The caller passes the time. This file closes nothing and answers nothing.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,30 +18,30 @@ use parking_lot::Mutex;
 use super::bucket::{Bucket, Rate};
 use crate::config::Config;
 
-/// How many seconds' worth of frames and bytes may come at once.
+/// The size of the buckets of frames and bytes, in seconds of their rate.
 const BURST_SECONDS: f64 = 10.0;
-/// Frames that opening a socket counts as, as many as there are for an operation by default: it costs
+/// The frames that opening a socket counts as: the default number for one operation, as it costs
 /// the relay and Redis about as much.
 const FRAMES_TO_ENTER: usize = 4;
-/// A flood does not get in again so soon. What it is told to wait is longer (`close.rs`).
+/// How long a flood may not connect. The retry hint of its close code is longer.
 const KEPT_OUT: Duration = Duration::from_secs(30);
-/// After so long without a socket an allowance is full again and nobody is kept out any more.
+/// After this time without a socket an allowance is full again, and no user is kept out.
 const REMEMBERED: Duration = KEPT_OUT;
-/// Allowances of users without a socket.
+/// The most allowances of users without a socket.
 const REMEMBERED_MAX: usize = 50_000;
 
-/// What is said to somebody who sends.
+/// The verdict on what a user sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Go on.
+    /// Accept.
     Fine,
-    /// Too much; go on after so many milliseconds.
+    /// Refuse: too much. The user may continue after this many milliseconds.
     Slower(u64),
-    /// Close.
+    /// Close the socket.
     Flood,
 }
 
-/// How much any user may ask.
+/// The rates that hold for each user.
 #[derive(Debug)]
 struct Rates {
     operations: Rate,
@@ -52,7 +54,7 @@ impl Rates {
         let operations = f64::from(config.operations_per_second);
         let frames = f64::from(config.frames_per_second);
         let bytes = config.bytes_per_second as f64;
-        // Whatever the rate, some of the largest messages pass.
+        // Whatever the rate, a few messages of the largest size are accepted.
         let most_bytes = (bytes * BURST_SECONDS).max(4.0 * config.max_frame as f64);
         Rates {
             operations: Rate { per_second: operations, most: operations },
@@ -69,11 +71,11 @@ struct Buckets {
     frames: Bucket,
     bytes: Bucket,
     kept_out_until: Option<Instant>,
-    /// All that ever came.
+    /// All frames so far.
     frames_seen: u64,
     /// The user's sockets.
     sockets: usize,
-    /// When the last of them went.
+    /// When the last of them was closed.
     left_at: Option<Instant>,
 }
 
@@ -117,7 +119,7 @@ impl Buckets {
         }
     }
 
-    /// Counts another socket. False: so much came from this user that it may not be.
+    /// Counts another socket. False: the user has sent too much, so the socket is refused.
     fn enter(&mut self, rates: &Rates, now: Instant) -> bool {
         let is_kept_out = self.kept_out_until.is_some_and(|until| now < until);
         let enters = !is_kept_out && self.count(rates, FRAMES_TO_ENTER, 0, now) != Verdict::Flood;
@@ -129,7 +131,7 @@ impl Buckets {
     }
 }
 
-/// The allowances of all users who have a socket here, or had one a moment ago.
+/// The allowances of all users who have a socket on this relay, or had one recently.
 #[derive(Debug)]
 pub(crate) struct Allowances {
     rates: Rates,
@@ -139,11 +141,11 @@ pub(crate) struct Allowances {
 #[derive(Debug, Default)]
 struct Known {
     users: HashMap<Arc<str>, Arc<Mutex<Buckets>>>,
-    /// Users whose last socket went, the earliest first. Some have come back since.
+    /// Users whose last socket was closed, the earliest first. Some have connected again since.
     gone: VecDeque<(Instant, Arc<str>)>,
 }
 
-/// One socket's part in its user's allowance.
+/// One socket's share of its user's allowance.
 #[derive(Debug)]
 pub(crate) struct Allowance {
     user: Arc<str>,
@@ -152,12 +154,13 @@ pub(crate) struct Allowance {
 }
 
 impl Allowances {
-    /// Nobody has used anything.
+    /// All allowances are full.
     pub(crate) fn new(config: &Config) -> Arc<Allowances> {
         Arc::new(Allowances { rates: Rates::new(config), known: Mutex::default() })
     }
 
-    /// A socket of this user begins; None: so much came from this user that it may not.
+    /// Counts a new socket of this user. None: the user has sent too much, so the socket is
+    /// refused.
     pub(crate) fn enter(self: &Arc<Self>, user: &Arc<str>, now: Instant) -> Option<Allowance> {
         let mut known = self.known.lock();
         let buckets = known.users.entry(user.clone());
@@ -169,7 +172,7 @@ impl Allowances {
         enters.then(allowance)
     }
 
-    /// Forgets who has been gone for long.
+    /// Forgets users who have had no socket for long.
     pub(crate) fn tidy(&self, now: Instant) {
         let mut known = self.known.lock();
         let is_old = |at: &Instant| now.saturating_duration_since(*at) >= REMEMBERED;
@@ -202,7 +205,7 @@ impl Allowances {
 }
 
 impl Known {
-    /// Forgets the one who has been gone for longest, unless back since.
+    /// Forgets the user who has had no socket for longest, unless connected again.
     fn forget_one(&mut self) {
         let Some((at, user)) = self.gone.pop_front() else { return };
         let is_gone = |buckets: &Arc<Mutex<Buckets>>| buckets.lock().left_at == Some(at);
@@ -213,23 +216,23 @@ impl Known {
 }
 
 impl Allowance {
-    /// Counts frames that came whole and bytes that came.
+    /// Counts complete frames and received bytes.
     pub(crate) fn count(&self, frames: usize, bytes: usize, now: Instant) -> Verdict {
         self.buckets.lock().count(&self.all.rates, frames, bytes, now)
     }
 
-    /// Takes an operation that counts as `cost`, or says after how many milliseconds it could. One
-    /// that counts more than a second's worth needs a full allowance and is paid for afterwards.
+    /// Takes `cost` operations. Error: the milliseconds until that is possible. A cost of more than
+    /// a second's worth needs a full allowance and is paid off afterwards.
     pub(crate) fn take(&self, cost: usize, now: Instant) -> Result<(), u64> {
         self.buckets.lock().take(&self.all.rates, cost, now)
     }
 
-    /// Counts operations that are done in any case: what follows waits until they are paid for.
+    /// Counts operations that run in any case; later ones wait until they are paid off.
     pub(crate) fn owe(&self, cost: usize, now: Instant) {
         self.buckets.lock().operations.spend(self.all.rates.operations, cost as f64, now);
     }
 
-    /// All frames that ever came from this user.
+    /// All frames of this user so far.
     #[cfg(test)]
     pub(crate) fn frames_seen(&self) -> u64 {
         self.buckets.lock().frames_seen
@@ -272,7 +275,8 @@ mod tests {
         assert_eq!(allowance.take(1, at(4_200)), Ok(()));
     }
 
-    /// Sends one by one at one moment: how many were fine, and how many were only warned.
+    /// Sends one by one at the same moment. Returns how many were accepted, and how many were only
+    /// refused.
     fn send(allowance: &Allowance, bytes: usize, now: Instant) -> (usize, usize) {
         let (mut fine, mut warned) = (0, 0);
         loop {

@@ -1,4 +1,5 @@
-//! Which WebSocket connections are admitted: not while draining, and not more than the limits.
+//! Admitting WebSocket connections: not while draining, and not beyond the limits of the relay and
+//! of one address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,7 +19,7 @@ pub(super) struct Admissions {
     addresses: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// A connection's place among those that may be open; given back when dropped.
+/// An admitted connection. It stops counting when this is dropped.
 pub(super) struct Admission {
     admissions: Arc<Admissions>,
     peer: IpAddr,
@@ -51,7 +52,7 @@ impl Admissions {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Lets a WebSocket connection in, or says why not.
+    /// Admits a WebSocket connection from this address. Error: the close code to refuse it with.
     pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Admission, CloseCode> {
         if self.is_draining() {
             return Err(close_code::DRAIN);

@@ -1,7 +1,7 @@
-//! Who a new connection belongs to.
+//! Authentication: which user a new connection belongs to.
 //!
-//! With `--auth none` the query says it and is believed, which is for a developer's machine only.
-//! The user found here is the user of every command of the connection; nothing later changes it.
+//! With `--auth none` the query names the user and is trusted, which is for a developer's machine
+//! only. The user found here is the user of every command of the connection.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use chat_protocol::names;
 
 use crate::config::Auth;
 
-/// The user of an upgrade request with this query; None: nobody we can serve.
+/// The user of an upgrade request with this query. None: the request must be refused.
 pub(super) fn user(auth: Auth, query: &str) -> Option<Arc<str>> {
     match auth {
         Auth::None => {

@@ -1,8 +1,9 @@
-//! What the relay answers over HTTP: the web client, health, metrics, and the upgrade to a socket.
+//! What the relay serves over HTTP: the page, health, metrics, and the upgrade to a WebSocket.
 //!
-//! Whether a socket is opened is decided here (origin, handshake, user, limits); what happens on
-//! it is the session's. A refusal that the page should understand is a close code, as browsers
-//! hide the status of a failed upgrade; only a wrong origin is refused before.
+//! This file decides whether a socket is opened (origin, handshake, user, limits); the session
+//! handles it afterwards. A refusal that clients should understand is sent as a close code after
+//! the upgrade, because browsers hide the status of a failed upgrade. Only a wrong origin is
+//! refused before.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use crate::client::connection::{Connection, End};
 use crate::hub::Hub;
 use crate::server::admission::Admissions;
 use crate::server::auth;
-use crate::server::http_connections::{HttpConnections, Impatient};
+use crate::server::http_connections::{HttpConnections, WriteTimeout};
 use crate::server::session;
 use crate::server::static_files;
 use crate::upstream;
@@ -35,9 +36,9 @@ use crate::upstream;
 pub(super) struct Site {
     /// The hub.
     pub hub: Arc<Hub>,
-    /// The limits of WebSocket connections.
+    /// Admits WebSocket connections.
     pub admissions: Arc<Admissions>,
-    /// Where a refused socket waits for its client to read why.
+    /// Keeps a refused socket open until its client has read the close code.
     pub http_connections: Arc<HttpConnections>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
@@ -57,13 +58,13 @@ pub(super) fn router(site: Site) -> Router {
             get(async |State(site): State<Arc<Site>>| static_files::config(&site.policy)),
         )
         .fallback(get(file))
-        .layer(middleware::from_fn(in_turn))
+        .layer(middleware::from_fn(one_per_turn))
         .with_state(Arc::new(site))
 }
 
-/// One request of a connection in each turn of the event loop: however many it sends at once, what
-/// others send is heard in between.
-async fn in_turn(request: Request, next: Next) -> Response<Body> {
+/// Yields before each request, so that a connection with many requests answers one of them per turn
+/// of the event loop, and others are served in between.
+async fn one_per_turn(request: Request, next: Next) -> Response<Body> {
     tokio::task::yield_now().await;
     next.run(request).await
 }
@@ -134,7 +135,7 @@ async fn upgrade(
 
 async fn serve(site: Arc<Site>, upgrade: OnUpgrade, peer: IpAddr, user: Option<Arc<str>>) {
     let Ok(upgraded) = upgrade.await else { return };
-    let Ok(parts) = upgraded.downcast::<Impatient>() else { return };
+    let Ok(parts) = upgraded.downcast::<WriteTimeout>() else { return };
     let socket = parts.io.into_inner();
     let refuse = |socket, close| refuse(&site, socket, close);
     let Some(user) = user else { return refuse(socket, close_code::UNAUTHORISED) };
@@ -144,7 +145,7 @@ async fn serve(site: Arc<Site>, upgrade: OnUpgrade, peer: IpAddr, user: Option<A
                 return refuse(socket, close_code::FLOOD);
             };
             let connection = site.hub.connect(user, socket);
-            // Everything about the way in is freed before the long stay begins.
+            // Boxed, so that everything about the upgrade is freed while the session runs.
             let hub = site.hub.clone();
             Box::pin(session::run(hub, connection, allowance, parts.read_buf)).await;
         }
@@ -156,14 +157,14 @@ fn refuse(site: &Site, socket: TcpStream, close: CloseCode) {
     debug!(source = "client", reason = close.name, "refused");
     let connection = Connection::new(0, Arc::from(""), Arc::from(""), socket, 0);
     connection.end(End::Close(close));
-    site.http_connections.receive(async move {
-        // A moment for the client to read why.
+    site.http_connections.spawn(async move {
+        // Time for the client to read the close code.
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         drop(connection);
     });
 }
 
-/// The answer to `Sec-WebSocket-Key`, if this is a handshake (RFC 6455, section 4.2.1).
+/// The value of `Sec-WebSocket-Accept`. None: this is no handshake (RFC 6455, section 4.2.1).
 fn accept_key(headers: &HeaderMap) -> Option<String> {
     let has = |name: header::HeaderName, word: &str| {
         headers.get_all(name).iter().any(|value| {
@@ -178,8 +179,9 @@ fn accept_key(headers: &HeaderMap) -> Option<String> {
     (is_handshake && key.len() == 24).then(|| derive_accept_key(key.as_bytes()))
 }
 
-/// Browsers tell the page's origin; programs usually none. Without a list the page must come from
-/// this host, or both be on this machine, whatever their ports: several relays, one browser.
+/// Whether the page's origin may open a socket. Browsers send an origin, programs usually none.
+/// Without a list of origins the page must come from this host, or both must be on this machine, on
+/// any port: so one browser can use several relays.
 fn origin_is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
@@ -198,7 +200,7 @@ fn origin_is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
     }
 }
 
-/// Whether an authority, `host[:port]`, names this machine by a loopback address or `localhost`.
+/// Whether `host[:port]` names this machine by a loopback address or `localhost`.
 fn is_loopback(authority: &str) -> bool {
     let Ok(authority) = authority.parse::<Authority>() else { return false };
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
@@ -223,7 +225,7 @@ mod tests {
             counted.fetch_add(1, Ordering::Relaxed);
             "ok"
         });
-        let routes = Router::new().route("/", route).layer(middleware::from_fn(in_turn));
+        let routes = Router::new().route("/", route).layer(middleware::from_fn(one_per_turn));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let far = TcpStream::connect(address);
@@ -232,7 +234,7 @@ mod tests {
         far.write_all("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(REQUESTS).as_bytes())
             .await
             .expect("it fits");
-        let near = Impatient::new(near.expect("accepted").0, std::time::Duration::from_secs(9));
+        let near = WriteTimeout::new(near.expect("accepted").0, std::time::Duration::from_secs(9));
         let served = hyper::server::conn::http1::Builder::new()
             .serve_connection(near, TowerToHyperService::new(routes));
         let served = tokio::spawn(served);

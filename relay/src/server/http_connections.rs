@@ -1,8 +1,8 @@
-//! Sockets that are not, or not yet, WebSockets: bounded in number, and none stays for ever.
+//! TCP connections that are no WebSockets, or not yet: bounded in number and in time.
 //!
-//! When there are too many the oldest gives way: an honest one is done in a moment, so whoever has
-//! been here for longest has the least reason to be. Who asks and then reads nothing is let go as
-//! well, by a deadline on writing; reading has hyper's own.
+//! When there are too many, the oldest is closed: a correct client is done quickly, so the oldest
+//! one is the least likely to need its connection. A client that sends a request and does not read
+//! the answer is closed by a deadline on writing. Deadlines on reading are hyper's.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -21,7 +21,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::metrics::METRICS;
 
-/// All visitors.
+/// The connections that are open now.
 #[derive(Debug)]
 pub(crate) struct HttpConnections {
     most: usize,
@@ -31,28 +31,29 @@ pub(crate) struct HttpConnections {
 #[derive(Debug, Default)]
 struct Inside {
     next: u64,
-    /// The oldest first; None: its task has hardly begun.
+    /// By age, the oldest first. None: the task has only just started.
     tasks: BTreeMap<u64, Option<AbortHandle>>,
 }
 
-/// A visitor's place, given back when dropped.
+/// The entry of one connection, removed when dropped.
 struct Place {
     http_connections: Arc<HttpConnections>,
     number: u64,
 }
 
 impl HttpConnections {
-    /// Nobody, and at most `most` at a time.
+    /// No connections, and at most `most` at the same time.
     pub(crate) fn new(most: usize) -> Arc<HttpConnections> {
         Arc::new(HttpConnections { most, inside: Mutex::default() })
     }
 
-    /// Runs what a visitor is here for; it is dropped if the visitor has to give way.
-    pub(crate) fn receive(self: &Arc<Self>, visit: impl Future<Output = ()> + Send + 'static) {
+    /// Serves one connection in a task. The task is aborted if the connection must be closed for
+    /// others.
+    pub(crate) fn spawn(self: &Arc<Self>, visit: impl Future<Output = ()> + Send + 'static) {
         let number = {
             let mut inside = self.inside.lock();
             while inside.tasks.len() >= self.most {
-                inside.end_oldest();
+                inside.close_oldest();
             }
             let number = inside.next;
             inside.next += 1;
@@ -65,21 +66,21 @@ impl HttpConnections {
             let _place = place;
             visit.await;
         });
-        // Unless it has ended or given way by now.
+        // Unless the task has ended or was aborted meanwhile.
         match self.inside.lock().tasks.get_mut(&number) {
             Some(known) => *known = Some(task.abort_handle()),
             None => task.abort(),
         }
     }
 
-    /// Lets the oldest go, if there is anybody.
-    pub(crate) fn end_oldest(&self) {
-        self.inside.lock().end_oldest();
+    /// Closes the oldest connection, if there is one.
+    pub(crate) fn close_oldest(&self) {
+        self.inside.lock().close_oldest();
     }
 }
 
 impl Inside {
-    fn end_oldest(&mut self) {
+    fn close_oldest(&mut self) {
         if let Some((_, Some(task))) = self.tasks.pop_first() {
             task.abort();
         }
@@ -94,22 +95,22 @@ impl Drop for Place {
     }
 }
 
-/// A socket that fails when the kernel has taken nothing for too long.
+/// A socket that fails if the kernel accepts no bytes for too long.
 #[derive(Debug)]
-pub(super) struct Impatient {
+pub(super) struct WriteTimeout {
     socket: TokioIo<TcpStream>,
     within: Duration,
-    /// When to give up; None: nothing waits to be taken.
+    /// When to fail. None: no bytes wait to be written.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Impatient {
-    /// This socket, which must take something `within` so long whenever there is something to write.
-    pub(super) fn new(socket: TcpStream, within: Duration) -> Impatient {
-        Impatient { socket: TokioIo::new(socket), within, deadline: None }
+impl WriteTimeout {
+    /// Wraps a socket that must accept bytes within this time whenever there are some to write.
+    pub(super) fn new(socket: TcpStream, within: Duration) -> WriteTimeout {
+        WriteTimeout { socket: TokioIo::new(socket), within, deadline: None }
     }
 
-    /// The socket alone.
+    /// The inner socket.
     pub(super) fn into_inner(self) -> TcpStream {
         self.socket.into_inner()
     }
@@ -129,7 +130,7 @@ impl Impatient {
     }
 }
 
-impl Read for Impatient {
+impl Read for WriteTimeout {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -139,7 +140,7 @@ impl Read for Impatient {
     }
 }
 
-impl Write for Impatient {
+impl Write for WriteTimeout {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -186,7 +187,7 @@ mod tests {
         let (done, go) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
         let come = |keeps_alive: bool| {
             let (done, go) = (done.clone(), go.clone());
-            http_connections.receive(async move {
+            http_connections.spawn(async move {
                 match keeps_alive {
                     true => std::future::pending().await,
                     false => go.notified().await,
@@ -203,8 +204,8 @@ mod tests {
         go.notify_waiters();
         yield_now().await;
         assert_eq!((inside(), done.load(Ordering::Relaxed)), (vec![2], 2));
-        http_connections.end_oldest();
-        http_connections.end_oldest();
+        http_connections.close_oldest();
+        http_connections.close_oldest();
         come(true);
         assert_eq!(inside(), [5]);
     }

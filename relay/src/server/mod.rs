@@ -1,4 +1,4 @@
-//! The listener, HTTP, and the session of each WebSocket connection.
+//! The network side: the listener, HTTP, and the session of each WebSocket connection.
 
 mod admission;
 mod auth;

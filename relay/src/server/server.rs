@@ -1,8 +1,8 @@
-//! The listener: who may come in, and how all leave.
+//! The listener: accepting connections, and draining at the end.
 //!
-//! [`Server::bind`] makes everything and takes the port; [`Server::run`] serves until it is told to
-//! stop and then drains: not ready, no new connections, then the old ones are closed at a pace that
-//! ends in time. The relay holds no truth, so nothing has to be saved.
+//! [`Server::bind`] creates everything and takes the port. [`Server::run`] serves until it is
+//! stopped and then drains: `/readyz` fails, no new connections are accepted, and the open ones are
+//! closed at a pace that ends in time. The relay holds no truth, so nothing has to be saved.
 
 use std::future::Future;
 use std::io::Write;
@@ -25,25 +25,26 @@ use crate::hub::Hub;
 use crate::metrics::METRICS;
 use crate::server::admission::Admissions;
 use crate::server::http::{Site, router};
-use crate::server::http_connections::{HttpConnections, Impatient};
+use crate::server::http_connections::{HttpConnections, WriteTimeout};
 use crate::server::static_files::Policy;
 use crate::upstream::Upstream;
 use crate::{hub, metrics, upstream};
 
-/// Connections closed per second in a drain that need not hurry.
+/// Connections closed per second in a drain that has enough time.
 const DRAIN_PACE: f64 = 200.0;
 
 /// One relay.
 pub struct Server {
-    /// Its hub.
+    /// The hub.
     pub(super) hub: Arc<Hub>,
     admissions: Arc<Admissions>,
-    /// Who is not, or not yet, a WebSocket.
+    /// Connections that are no WebSockets, or not yet.
     pub(super) http_connections: Arc<HttpConnections>,
 }
 
-/// Connections that may wait to be accepted: when a relay has died its clients come all at once, and
-/// who finds the queue full tries again only after seconds. The kernel's own limit holds too.
+/// Connections that may wait to be accepted. When a relay fails, its clients arrive here all at
+/// once, and one that finds the queue full retries only after seconds. The kernel's own limit
+/// applies too.
 const BACKLOG: u32 = 8192;
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -54,7 +55,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 impl Server {
-    /// Makes the relay and takes its port. Redis need not be there yet.
+    /// Creates the relay and takes its port. Redis need not be reachable yet.
     pub async fn bind(config: Config) -> anyhow::Result<(Arc<Server>, TcpListener)> {
         raise_file_limit();
         let address = config.listen;
@@ -97,7 +98,7 @@ impl Server {
         }
         info!(%address, relay = self.hub.config.name, "serving");
         tokio::pin!(stop);
-        let mut refusals = Refusals::default();
+        let mut accept_errors = AcceptErrors::default();
         loop {
             let accepted = tokio::select! {
                 _ = &mut stop => break,
@@ -105,14 +106,14 @@ impl Server {
             };
             match accepted {
                 Ok((socket, peer)) => {
-                    refusals.pause = PAUSE_FIRST;
+                    accept_errors.pause = PAUSE_FIRST;
                     self.serve_http(socket, peer, &routes);
                 }
-                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
-                    // Out of file descriptors, most likely: others must leave first.
-                    self.http_connections.end_oldest();
-                    let pause = refusals.note(&error);
+                    // Most likely out of file descriptors: others must be closed first.
+                    self.http_connections.close_oldest();
+                    let pause = accept_errors.note(&error);
                     tokio::select! {
                         _ = &mut stop => break,
                         _ = tokio::time::sleep(pause) => {}
@@ -134,16 +135,16 @@ impl Server {
             .timer(TokioTimer::new())
             .header_read_timeout(within)
             .max_buf_size(16 << 10)
-            .serve_connection(Impatient::new(socket, within), service)
+            .serve_connection(WriteTimeout::new(socket, within), service)
             .with_upgrades();
-        self.http_connections.receive(async move {
-            // A client that breaks off or breaks HTTP is its own affair.
+        self.http_connections.spawn(async move {
+            // An error here is the client's: it broke off or broke HTTP.
             let _ = served.await;
         });
     }
 
-    /// Closes all connections, evenly over a time that grows with their number up to
-    /// `--drain-time`, less a little for them to go.
+    /// Closes all connections, evenly over a time that grows with their number, but leaves time
+    /// within `--drain-time` for their sessions to end.
     async fn drain(&self) {
         let all = self.hub.connections();
         let time = self.hub.config.drain_time;
@@ -164,48 +165,48 @@ impl Server {
             }
         };
         let _ = tokio::time::timeout_at(begun + time.max(Duration::from_millis(100)), gone).await;
-        // The last presences are shortened just now.
+        // The last sessions are still shortening their presence.
         tokio::time::sleep(Duration::from_millis(50)).await;
         info!("stopped");
     }
 }
 
-/// Whether the error is that of one connection, which was gone before we took it.
-fn is_of_one_connection(error: &std::io::Error) -> bool {
+/// Whether the error concerns one connection, which was lost before it was accepted.
+fn concerns_one_connection(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
-/// The first pause after the system has refused a connection, and the longest.
+/// The first and the longest pause after the system has refused a connection.
 const PAUSE_FIRST: Duration = Duration::from_millis(10);
-const PAUSE_MOST: Duration = Duration::from_secs(1);
-/// Refusals are told at most so often.
-const TOLD_EVERY: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Errors are logged at most once in this time.
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The system's refusals to give us new connections.
+/// Errors of the system when accepting connections.
 #[derive(Default)]
-struct Refusals {
+struct AcceptErrors {
     pause: Duration,
-    untold: u64,
-    told: Option<Instant>,
+    unlogged: u64,
+    logged_at: Option<Instant>,
 }
 
-impl Refusals {
-    /// Takes note of one, and says how long to wait before the next attempt.
+impl AcceptErrors {
+    /// Counts and logs an error. Returns how long to wait before the next attempt.
     fn note(&mut self, error: &std::io::Error) -> Duration {
         METRICS.accept_failures.increment(1);
-        self.untold += 1;
-        if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
-            warn!(source = "relay", %error, times = self.untold, "cannot accept connections");
-            (self.untold, self.told) = (0, Some(Instant::now()));
+        self.unlogged += 1;
+        if self.logged_at.is_none_or(|logged_at| logged_at.elapsed() >= LOG_INTERVAL) {
+            warn!(source = "relay", %error, times = self.unlogged, "cannot accept connections");
+            (self.unlogged, self.logged_at) = (0, Some(Instant::now()));
         }
         let pause = self.pause.max(PAUSE_FIRST);
-        self.pause = (pause * 2).min(PAUSE_MOST);
+        self.pause = (pause * 2).min(PAUSE_MAX);
         pause
     }
 }
 
-/// A socket per connection: asks for as many files as the system allows.
+/// Raises the limit of open files to the system's maximum: each connection needs one.
 fn raise_file_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);

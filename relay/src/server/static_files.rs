@@ -1,8 +1,7 @@
 //! The page and the JavaScript client, embedded: `/`, `/page/…`, `/styles/…` and `/sdk/…`.
 //!
-//! Files are served as they are, revalidated by content. The page may load nothing from elsewhere,
-//! and connect to this relay and to those that `--relay-url` names, which `/config.json` tells it.
-//! This file knows nothing of the client's inside.
+//! Files are served unchanged and revalidated by content. The page may load nothing from elsewhere.
+//! It may connect to this relay and to those of `--relay-url`, which it reads from `/config.json`.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -23,7 +22,7 @@ const FILES: [(&str, &[u8]); 2] = [
     ("icon.svg", include_bytes!("../../web/icon.svg")),
 ];
 
-/// What the page may do, by the relays it may connect to.
+/// The page's content security policy, and its configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Policy {
     header: HeaderValue,
@@ -31,7 +30,7 @@ pub(super) struct Policy {
 }
 
 impl Policy {
-    /// The page may connect to its own relay and to these.
+    /// A policy that lets the page connect to its own relay and to these.
     pub(super) fn with_relays(relays: &[RelayUrl]) -> Policy {
         let others: String = relays.iter().map(|relay| format!(" {}", relay.origin())).collect();
         let header = format!(
@@ -40,13 +39,14 @@ impl Policy {
         );
         let urls: Vec<String> = relays.iter().map(RelayUrl::text).collect();
         let config = serde_json::json!({ "relays": urls }).to_string();
-        // Addresses are checked to be plain ASCII; without them the page connects to its own relay.
+        // Cannot fail, as the addresses are checked to be plain ASCII. Without them the page
+        // connects to its own relay.
         let own = HeaderValue::from_static("default-src 'self'");
         Policy { header: HeaderValue::from_str(&header).unwrap_or(own), config }
     }
 }
 
-/// What the page is told of the other relays: `{"relays":[url, …]}`.
+/// `/config.json`, which names the other relays: `{"relays":[url, …]}`.
 pub(super) fn config(policy: &Policy) -> Response<Body> {
     let mut response = Response::new(Body::from(policy.config.clone()));
     let headers = response.headers_mut();
@@ -55,7 +55,7 @@ pub(super) fn config(policy: &Policy) -> Response<Body> {
     response
 }
 
-/// The file of this path, `304` if the client has it, `404` if there is none.
+/// The file of this path. `304` if the client has it, `404` if it does not exist.
 pub(super) fn file(path: &str, request: &HeaderMap, policy: &Policy) -> Response<Body> {
     let name = match path.trim_start_matches('/') {
         "" => "index.html",
@@ -95,7 +95,7 @@ fn embedded(name: &str) -> Option<&'static [u8]> {
     Some(files.get_file(path)?.contents())
 }
 
-/// A short text answer.
+/// A short answer in plain text.
 pub(super) fn plain(status: StatusCode, text: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(text.into());
     *response.status_mut() = status;
@@ -120,7 +120,7 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
-/// FNV-1a: the same bytes have the same tag on every relay of one build.
+/// FNV-1a. The same bytes have the same tag on every relay of one build.
 fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -1,4 +1,4 @@
-//! What one turn of a session does, over real sockets and without Redis.
+//! What a session does in one turn, over real sockets and without Redis.
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ use crate::room::Attached;
 use crate::room::subscribers::PendingFlush;
 use crate::upstream::Upstream;
 
-/// A hub whose Redis is never there.
+/// A hub whose Redis is never reachable.
 fn hub(flags: &[&str]) -> Arc<Hub> {
     let config = test_config(flags);
     let upstream = Upstream::new(&config.redis, "relay:test".into(), config.probe);
@@ -45,7 +45,7 @@ fn text(text: &str) -> Vec<u8> {
     frame(0x81, text.as_bytes())
 }
 
-/// What a client may send without end, and what begins it.
+/// Floods: what a client sends first, and what it then repeats.
 fn floods() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
     let huge = format!("{{\"op\":\"ping\",\"x\":\"{}\"}}", "x".repeat(60_000));
     vec![
@@ -65,14 +65,14 @@ fn floods() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
 #[tokio::test]
 async fn however_much_comes_one_frame_is_looked_at_in_a_turn() {
     for (what, beginning, again) in floods() {
-        // Nobody is closed here: it is about the turns.
+        // High limits, so that no connection is closed.
         let hub = hub(&["--operations-per-second=100000000", "--bytes-per-second=100000mb"]);
         let (near, far) = sockets().await;
         let user: Arc<str> = "loud".into();
         let connection = hub.connect(user.clone(), near);
         let allowance = hub.allowances.enter(&user, std::time::Instant::now());
         let watched = hub.allowances.enter(&user, std::time::Instant::now()).expect("it enters");
-        // All that the kernel takes, before the session's first turn.
+        // As much as the kernel accepts, before the session's first turn.
         let mut far = far.into_std().expect("a socket");
         far.write_all(&beginning).expect("room");
         let mut sent = 0;
@@ -96,7 +96,7 @@ async fn however_much_comes_one_frame_is_looked_at_in_a_turn() {
         });
         let (most, seen) = turns.await.expect("no panic");
         assert!(seen > 20, "{what}: only {seen} of {sent} frames came");
-        // More than one where the session was woken for other reasons too, as when its socket is full.
+        // More than one if the session was also woken for other reasons, such as a full socket.
         assert!(most <= 8, "{what}: {most} frames of {seen} in one turn of another");
         drop(far);
         served.await.expect("no panic");
@@ -115,7 +115,7 @@ async fn a_defect_ends_its_own_connection_and_leaves_nothing_of_it_behind() {
         let connection = hub.connect(user.clone(), near);
         let allowance = hub.allowances.enter(&user, std::time::Instant::now());
         let allowance = allowance.expect("it enters");
-        // One room it knows that it is in, and one of which it was not yet told.
+        // One room that the connection has noted, and one that it has not.
         for room in ["known", "unknown"] {
             let (room, joiner) = hub.begin_join(room, &connection);
             let mut pending_flush = PendingFlush::new();
