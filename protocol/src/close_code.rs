@@ -1,9 +1,9 @@
 //! Why the relay closes a WebSocket: one table of close codes that tell the client what to do.
 //!
 //! 4000 to 4499: reconnect and resume from your cursors. 4500 to 4999: something must be corrected
-//! first; reconnecting alone does not help. The reason of the close frame is JSON, `{"reason":"drain",
-//! "retry_ms":1200}`: the row's name, and a hint only where the client shall reconnect. The relay
-//! builds that frame; this file knows no sockets.
+//! first; reconnecting alone does not help. The reason of the close frame is JSON,
+//! `{"reason":"drain", "retry_ms":1200}`: the row's name, and a hint only where the client shall
+//! reconnect. The relay builds that frame; this file knows no sockets.
 
 /// One reason to close a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

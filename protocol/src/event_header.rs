@@ -8,14 +8,15 @@
 //! ephemeral:  {"last":"<ms>-<n>","room":"…","type":"…","ts":<ms>,…}
 //! ```
 //!
-//! The module writes a header with the pieces below, its values between them. The relay reads it with
-//! [`EventHeader::parse`]: just enough to route the event. The reader trusts nothing, builds no tree,
-//! allocates nothing and skips members it does not know, so that a newer module can add one.
+//! The module writes a header with the pieces below, its values between them. The relay reads it
+//! with [`EventHeader::parse`]: just enough to route the event. The reader trusts nothing, builds
+//! no tree, allocates nothing and skips members it does not know, so that a newer module can add
+//! one.
 
 use crate::id::Id;
 
-/// The names of the header's members. `id` and `prev` are in durable events only, `last` in ephemeral
-/// ones only.
+/// The names of the header's members. `id` and `prev` are in durable events only, `last` in
+/// ephemeral ones only.
 pub mod member {
     /// The event's own id.
     pub const ID: &str = "id";

@@ -1,8 +1,8 @@
 //! What the module, the relay and the tests share, so that they cannot disagree.
 //!
 //! Each definition stands here once: the rules for [`names`], event [`id`]s, fixed bounds
-//! ([`limits`]), the words of errors ([`error_code`]), WebSocket close codes ([`close_code`]) and the
-//! beginning of every event ([`event_header`]).
+//! ([`limits`]), the words of errors ([`error_code`]), WebSocket close codes ([`close_code`]) and
+//! the beginning of every event ([`event_header`]).
 //!
 //! The crate knows neither Redis nor sockets. It allocates nothing and never panics on input.
 

@@ -49,8 +49,8 @@ pub const SLOW_MAX: u64 = 86_400_000;
 pub const SANCTION_MAX: u64 = 315_360_000_000;
 /// Bytes of a glob pattern for room names.
 pub const PATTERN_MAX: usize = 200;
-/// The earliest `tokens_after`, in milliseconds since the Unix epoch (2001): a value below is a time
-/// in seconds.
+/// The earliest `tokens_after`, in milliseconds since the Unix epoch (2001): a value below is a
+/// time in seconds.
 pub const TOKENS_AFTER_MIN: u64 = 1_000_000_000_000;
 /// The latest `tokens_after`, in milliseconds since the Unix epoch: a value above is a time in
 /// microseconds.

@@ -1,11 +1,12 @@
 //! Names from outside, parsed once: rooms, users, connections, nonces, kinds and emoji.
 //!
-//! A parsed name is proof that the rules hold. Nothing is normalised; names are compared by bytes. A
-//! name holds visible characters only (see [`visibility`](crate::visibility)). Earlier versions allowed
-//! blank ones too, so stored names may hold them: the functions named `stored_…` read those.
+//! A parsed name is proof that the rules hold. Nothing is normalised; names are compared by bytes.
+//! A name holds visible characters only (see [`visibility`](crate::visibility)). Earlier versions
+//! allowed blank ones too, so stored names may hold them: the functions named `stored_…` read
+//! those.
 //!
-//! This file says which names can exist. Whether such a room or user does exist, and what a user may
-//! do there, is for the module to decide.
+//! This file says which names can exist. Whether such a room or user does exist, and what a user
+//! may do there, is for the module to decide.
 
 use crate::error_code::Invalid;
 use crate::every_byte::every_byte;
@@ -57,8 +58,8 @@ impl<'a> RoomKind<'a> {
 }
 
 impl<'a> RoomName<'a> {
-    /// Stands for a key name that no room can have. Keys can be renamed to anything; the module keeps
-    /// such a room and publishes nothing about it.
+    /// Stands for a key name that no room can have. Keys can be renamed to anything; the module
+    /// keeps such a room and publishes nothing about it.
     pub const INVALID: RoomName<'static> = RoomName { text: "", kind: RoomKind::Ordinary };
 
     /// Parses a key name: 1 to 200 bytes. Errors: `INVALID room`.
@@ -158,7 +159,8 @@ pub fn connection(bytes: &[u8]) -> Result<&str, Invalid> {
         .ok_or(Invalid { what: "connection", hint: "1 to 64 visible bytes" })
 }
 
-/// Parses a connection's name that an earlier version may have allowed. Errors: `INVALID connection`.
+/// Parses a connection's name that an earlier version may have allowed. Errors: `INVALID
+/// connection`.
 pub fn stored_connection(bytes: &[u8]) -> Result<&str, Invalid> {
     visible(Alphabet::Stored, bytes, CONNECTION_NAME_MAX)
         .ok_or(Invalid { what: "connection", hint: "no connection was ever called so" })
@@ -191,9 +193,9 @@ pub fn is_relay(name: &str) -> bool {
     is_word(name.as_bytes(), RELAY_NAME_MAX)
 }
 
-/// Parses an emoji or any other short mark: 1 to 32 bytes of UTF-8 that show something. Of invisible
-/// characters it may hold those that join emoji or select how they look (U+200D, tags, variation
-/// selectors). Errors: `INVALID emoji`.
+/// Parses an emoji or any other short mark: 1 to 32 bytes of UTF-8 that show something. Of
+/// invisible characters it may hold those that join emoji or select how they look (U+200D, tags,
+/// variation selectors). Errors: `INVALID emoji`.
 pub fn emoji(bytes: &[u8]) -> Result<&str, Invalid> {
     let seen = |text: &&str| text.chars().any(|c| Alphabet::Visible.has(c));
     stored_emoji(bytes)

@@ -36,9 +36,9 @@ impl Alphabet {
     }
 }
 
-/// Whether a character outside the categories C and Z shows nothing by itself: the other code points
-/// of Unicode's property Default_Ignorable_Code_Point (fillers, variation selectors, vowels inherent in
-/// a letter), and the braille pattern without a dot.
+/// Whether a character outside the categories C and Z shows nothing by itself: the other code
+/// points of Unicode's property Default_Ignorable_Code_Point (fillers, variation selectors, vowels
+/// inherent in a letter), and the braille pattern without a dot.
 pub fn is_blank(character: char) -> bool {
     matches!(
         character,
@@ -70,7 +70,8 @@ fn is_shown(character: char) -> bool {
         )
 }
 
-/// Whether a character changes the direction of the text around it (Unicode's property Bidi_Control).
+/// Whether a character changes the direction of the text around it (Unicode's property
+/// Bidi_Control).
 pub fn is_bidi_control(character: char) -> bool {
     matches!(
         character,

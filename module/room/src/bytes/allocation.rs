@@ -1,8 +1,8 @@
-//! How many bytes an allocation takes: what is asked for, rounded up to the allocator's size classes
-//! (jemalloc's, which Redis uses: steps of 16 up to 128, then four to each doubling), and what the
-//! standard library's containers ask for.
+//! The bytes that an allocation takes, for MEMORY USAGE: the requested size, rounded up to the size
+//! classes of jemalloc, the allocator of Redis (steps of 16 up to 128, then four classes per
+//! doubling). Also the sizes that the containers of the standard library request.
 
-/// Bytes that an allocation of `bytes` takes; none at all for none.
+/// Bytes that an allocation of `bytes` takes; 0 for 0.
 pub(crate) fn allocated(bytes: usize) -> usize {
     match bytes {
         0 => 0,
@@ -12,13 +12,13 @@ pub(crate) fn allocated(bytes: usize) -> usize {
 }
 
 /// Bytes of the nodes of a B-tree map of `len` entries of `entry` bytes each. A node holds up to
-/// eleven; `filled` of them in the mean: six if keys only grow, eight if they come in any order.
+/// eleven entries and `filled` of them on average: six if keys only grow, eight in random order.
 pub(crate) fn of_tree(len: usize, entry: usize, filled: usize) -> usize {
     const HEADER: usize = 16;
     const EDGES: usize = 12 * size_of::<usize>();
     let leaf = HEADER + 11 * entry;
     let leaves = len.div_ceil(filled);
-    // Every entry of an inner node stands between two below it.
+    // Every entry of an inner node separates two nodes below it.
     let inner = if len <= 11 { 0 } else { leaves.div_ceil(filled) };
     if len <= 11 {
         allocated(leaf) * len.min(1)

@@ -1,12 +1,12 @@
-//! What is kept small because there are many of it: numbers in six and three bytes, short texts in
-//! place.
+//! Compact values for what a room holds in large numbers: integers of six and three bytes, and
+//! short texts without an allocation of their own.
 
 use std::fmt;
 use std::ops::Deref;
 
 use crate::bytes::allocation::of_text;
 
-/// A number below 2^48, as ids and times are (see `encoding::END`); what is larger becomes the
+/// An integer below 2^48, such as ids and times (see `numbers::END`); a larger one becomes the
 /// largest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct U48([u8; 6]);
@@ -25,7 +25,7 @@ impl From<U48> for u64 {
     }
 }
 
-/// A number below 2^24; what is larger becomes the largest.
+/// An integer below 2^24; a larger one becomes the largest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct U24([u8; 3]);
 
@@ -47,10 +47,11 @@ impl From<U24> for u32 {
     }
 }
 
-/// How many bytes of text need no memory of their own.
+/// Bytes of the longest text without an allocation of its own.
 const IN_PLACE: usize = 22;
 
-/// A text that is mostly short: 24 bytes, and memory of its own only if it is longer than 22.
+/// A text that is usually short: 24 bytes, and an allocation of its own only above 22 bytes of
+/// text.
 #[derive(Clone)]
 pub(crate) enum ShortText {
     InPlace { len: u8, bytes: [u8; IN_PLACE] },
@@ -58,7 +59,7 @@ pub(crate) enum ShortText {
 }
 
 impl ShortText {
-    /// The text as bytes, which costs less than to see that they are text.
+    /// The bytes of the text. This costs less than the text itself, which is checked to be UTF-8.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match self {
             ShortText::InPlace { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
@@ -66,8 +67,8 @@ impl ShortText {
         }
     }
 
-    /// Whether it is this text. Without a call for 16 to 32 bytes, as most names of connections are:
-    /// every beat compares two.
+    /// Whether it is this text. For 16 to 32 bytes, the length of most connection names, it
+    /// compares without a call: each connection of a CHAT.BEAT needs a comparison.
     pub(crate) fn is(&self, text: &str) -> bool {
         let (own, other) = (self.as_bytes(), text.as_bytes());
         let ends = |bytes: &[u8]| Some((*bytes.first_chunk::<16>()?, *bytes.last_chunk::<16>()?));
@@ -79,7 +80,7 @@ impl ShortText {
         }
     }
 
-    /// Bytes it takes on the heap.
+    /// Bytes that the text takes on the heap.
     pub(crate) fn memory(&self) -> usize {
         match self {
             ShortText::InPlace { .. } => 0,

@@ -1,5 +1,5 @@
-//! An event id as text, without an allocation and without the formatting machinery: every send answers
-//! with one.
+//! An event id as text, without an allocation and without the formatting machinery: every send
+//! answers with one.
 
 use chat_protocol::id::{ID_BYTES_MAX, Id};
 

@@ -1,4 +1,5 @@
-//! JSON as far as events need it: writing strings by hand, and checking objects that pass unchanged.
+//! JSON as far as events need it: strings to write, and objects that are checked and then pass
+//! unchanged.
 
 use chat_protocol::every_byte::every_byte;
 use chat_protocol::limits::{OBJECT_DEPTH_MAX, OBJECT_MAX};
@@ -24,7 +25,7 @@ pub(crate) fn write_content(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Whether there is nothing to escape, as in most texts.
+/// Whether there is nothing to escape. This holds for most texts.
 #[inline]
 pub(crate) fn is_plain(bytes: &[u8]) -> bool {
     every_byte(bytes, |byte| !is_escaped(byte))
@@ -60,10 +61,10 @@ fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes.get(clean_from..).unwrap_or_default());
 }
 
-/// A JSON object on one line, of at most 16 KiB and depth 32, as it came.
+/// Checks a JSON object on one line, of at most 16 KiB and depth 32, and returns it unchanged.
 ///
-/// Errors: `TOOBIG`, `INVALID <what>`. What a strict reader could not represent (a lone surrogate, a
-/// number beyond a double) is refused too, so every receiver can read every event.
+/// Errors: `TOOBIG`, `INVALID <what>`. Values that a strict reader cannot represent (a lone
+/// surrogate, a number beyond a double) are refused too, so every receiver can read every event.
 pub(crate) fn object<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str, CommandError> {
     if bytes.len() > OBJECT_MAX {
         return Err(CommandError::TooBig(OBJECT_MAX as u64));
@@ -111,7 +112,7 @@ mod tests {
     fn strings_are_what_a_strict_parser_reads_back() {
         let all: String = (0..0x250_u32).filter_map(char::from_u32).collect();
         let texts = ["", "hi", "\"\\\n\r\t\0\u{1f}", "äß☕🦀\u{2028}", &all].map(String::from);
-        // Every character at every place of a short text and of one that vectors of bytes hold.
+        // Every character at every place of a short text and of a text of several vectors.
         let alone = all.chars().flat_map(|c| {
             let (short, long) = ("12345678", "0123456789abcdef0123456789abcdef01");
             let around = |text: &'static str| {

@@ -1,4 +1,5 @@
-//! Forms of bytes: numbers and texts of records and of the stored form, JSON, compact values in memory.
+//! Forms of bytes: numbers and texts in records and in the stored form, JSON, compact values in
+//! memory.
 
 pub(crate) mod allocation;
 pub(crate) mod compact;

@@ -1,8 +1,12 @@
 //! The bytes of records and of the stored form: LEB128 integers and length-prefixed strings.
 //!
-//! Writing cannot fail. Reading trusts nothing: every length is held against what is left.
+//! Writing cannot fail. Reading trusts nothing: every length is compared with the bytes that are
+//! left.
+//!
+//! Written by hand because this is the stored form: the few lines must never change, and the reader
+//! returns slices of its input, which the LEB128 crates, made for `io::Read`, do not.
 
-/// The bytes are not what a writer of ours would have written.
+/// The bytes were not written by this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed bytes: {0}")]
 pub struct Malformed(pub &'static str);
@@ -22,7 +26,7 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Appends what `write` writes, behind its length.
+/// Appends the length of what `write` writes, then that.
 pub(crate) fn put_written(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     write(out);
@@ -43,7 +47,7 @@ pub(crate) fn put_option(out: &mut Vec<u8>, text: Option<&str>) {
     }
 }
 
-/// Reads what the functions above have written.
+/// Reads the output of the functions above.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
@@ -58,7 +62,7 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    /// Everything not yet read.
+    /// The bytes not read yet.
     pub(crate) fn rest(self) -> &'a [u8] {
         self.rest
     }
@@ -94,7 +98,7 @@ impl<'a> Reader<'a> {
         Err(Malformed("integer too long"))
     }
 
-    /// A count of things that take at least one byte each.
+    /// A count of items of at least one byte each.
     pub(crate) fn count(&mut self) -> Result<usize, Malformed> {
         let count = self.number()?;
         let fits = usize::try_from(count).ok().filter(|count| *count <= self.rest.len());

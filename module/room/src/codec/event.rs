@@ -1,9 +1,8 @@
-//! The one encoding of events. What is written here goes to the channel, to CHAT.SYNC, to
-//! CHAT.HISTORY and to the WebSocket unchanged.
+//! The one encoding of durable events. The bytes go unchanged to the channel, to CHAT.SYNC, to
+//! CHAT.HISTORY and to the WebSocket.
 //!
-//! Members stand in a fixed order and absent ones are left out:
-//! `id, prev | last, room, type, ts, user, by, kind, ref, text, meta, reply, mentions, emoji,
-//! removed, name, data, status, users, role, reason, until, edited, reactions, deleted, nonce, m`.
+//! Members have the order of `chat_protocol::event_header::MEMBERS`; absent ones are left out. The
+//! files in tests/fixtures/events/ show every type and shape.
 
 use chat_protocol::id::Id;
 
@@ -19,7 +18,7 @@ use crate::state::room::Room;
 use crate::state::settings::table::to_json;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
 
-/// Writes the event of a fact with what it repeats of its message.
+/// Writes the event of a log entry, with what it repeats of its message.
 pub(crate) fn entry(
     out: &mut Vec<u8>,
     room: &str,
@@ -53,7 +52,8 @@ pub(crate) fn entry(
     }
 }
 
-/// Writes the event of a record about to be applied to `before`. False: the record makes none.
+/// Writes the event of a record before it is applied to the room `before`. False: the record makes
+/// no event.
 pub(crate) fn of_record(
     out: &mut Vec<u8>,
     numbers: &mut Numbers,
@@ -90,7 +90,7 @@ pub(crate) fn of_record(
         }
         Record::Moderate { id, change } => member_change(out, room, (*id, prev), *change),
         Record::Edit { id, user, message, text, meta } => {
-            // An edit says all that the message holds since, so that the newest one is enough.
+            // An edit repeats the unchanged meta, so that the newest edit alone is enough.
             let stored = before.messages.find(*message).and_then(|m| before.messages.get(m));
             let kept = stored.and_then(|stored| Body::read(stored.body).ok());
             let meta = meta.or(kept.and_then(|body| body.meta));
@@ -177,7 +177,7 @@ fn react(
     out.push(b'}');
 }
 
-/// The event that tells of a room whose key is gone: its name, its last id, when and why.
+/// The event that a room's key is gone: the room's name and last id, the time and the reason.
 pub fn dropped(name: &str, last: Id, ts: u64, reason: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
     ephemeral(&mut out, name, last, "drop", ts);

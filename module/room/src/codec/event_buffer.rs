@@ -1,10 +1,10 @@
-//! Written events, one after another in one buffer: those a command publishes, or those of a page.
+//! Written events, one after another in one buffer: the events of a command or of a page.
 
 use chat_protocol::event_header::BEFORE_ID;
 
 use crate::codec::event_fields::Numbers;
 
-/// EventBuffer as they go out, one after another in one buffer.
+/// The bytes of events, one after another in one buffer.
 #[derive(Clone, Debug, Default)]
 pub struct EventBuffer {
     bytes: Vec<u8>,
@@ -13,7 +13,7 @@ pub struct EventBuffer {
 }
 
 impl EventBuffer {
-    /// None yet, with room for so many ordinary ones.
+    /// An empty buffer with space for that many ordinary events.
     pub(crate) fn with_room(events: usize) -> EventBuffer {
         const ORDINARY: usize = 224;
         let most = events.min(256);
@@ -34,7 +34,7 @@ impl EventBuffer {
         })
     }
 
-    /// The id of the newest one, as it is written in it, if it is durable.
+    /// The id of the last event as the event has it; `None`: the last event is not durable.
     pub fn last_id(&self) -> Option<&[u8]> {
         let start = self.ends.len().checked_sub(2).and_then(|at| self.ends.get(at));
         let event = self.bytes.get(start.copied().unwrap_or(0)..)?;
@@ -42,24 +42,24 @@ impl EventBuffer {
         id.get(..memchr::memchr(b'"', id)?)
     }
 
-    /// How many.
+    /// The number of events.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there are none.
+    /// Whether there is no event.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// Forgets them, keeping the memory.
+    /// Removes all events and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
     }
 
-    /// Takes the last event out again if all of them take more than `most` bytes and it is not the
-    /// only one. True: it did, the page is full.
+    /// Removes the last event if the events take more than `most` bytes and it is not the only one.
+    /// True: it was removed, the page is full.
     pub(crate) fn pop_beyond(&mut self, most: usize) -> bool {
         let is_too_much = self.bytes.len() > most && self.ends.len() > 1;
         if is_too_much {
@@ -75,20 +75,21 @@ impl EventBuffer {
         self.ends.push(self.bytes.len());
     }
 
-    /// Like [`EventBuffer::push`], for a message: its numbers are likely to follow those of the last.
+    /// Like [`EventBuffer::push`] for a message, whose numbers usually follow those of the last
+    /// one.
     pub(crate) fn push_message(&mut self, write: impl FnOnce(&mut Vec<u8>, &mut Numbers)) {
         write(&mut self.bytes, &mut self.numbers);
         self.ends.push(self.bytes.len());
     }
 
-    /// The same, for a writer that may have nothing to write.
+    /// The same for a writer that may write nothing.
     pub(crate) fn push_if(&mut self, write: impl FnOnce(&mut Vec<u8>, &mut Numbers) -> bool) {
         if write(&mut self.bytes, &mut self.numbers) {
             self.ends.push(self.bytes.len());
         }
     }
 
-    /// Turns a page collected newest first around.
+    /// Reverses a page that was collected newest first.
     pub(crate) fn reversed(self) -> EventBuffer {
         let mut turned = EventBuffer {
             bytes: Vec::with_capacity(self.bytes.len()),

@@ -10,66 +10,66 @@ use crate::state::log::message_body::Body;
 use crate::state::room::Room;
 use crate::state::users::members::Role;
 
-/// Something that is published and not stored.
+/// An event that is published and not stored.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ephemeral<'a> {
-    /// A user became a member, in a room that does not log joins.
+    /// A user became a member in a room that does not log joins.
     Joined {
-        /// Who.
+        /// The user.
         user: &'a str,
-        /// Who added them, if somebody else did.
+        /// The user who added them; `None`: they joined by themselves.
         by: Option<&'a str>,
-        /// As what.
+        /// The new member's role.
         role: Role,
     },
-    /// A user's first connection came.
+    /// A user's first connection opened.
     Online {
-        /// Who.
+        /// The user.
         user: Cow<'a, str>,
     },
-    /// A user's last connection went.
+    /// A user's last connection closed.
     Offline {
-        /// Who.
+        /// The user.
         user: Cow<'a, str>,
-        /// `left`, `timeout` or what the caller said.
+        /// `left`, `timeout` or the caller's reason.
         reason: &'a str,
     },
-    /// How many users are here, in a room with too many to name.
+    /// The number of users online, in a room with too many to name.
     Occupancy,
     /// A user's shown status changed.
     Status {
-        /// Who.
+        /// The user.
         user: Cow<'a, str>,
     },
     /// A signal of a client, or the backend's `notice`.
     Signal {
-        /// Who.
+        /// The user.
         user: &'a str,
-        /// What kind of signal.
+        /// The signal's name.
         name: &'a str,
         /// A JSON object.
         data: Option<&'a str>,
     },
     /// A member has read up to an event.
     Read {
-        /// Who.
+        /// The user.
         user: &'a str,
         /// The event's id.
         read: Id,
     },
-    /// A message nobody stores.
+    /// A message that is not stored.
     Message {
-        /// Who.
+        /// The user.
         user: &'a str,
-        /// What it says.
+        /// The message.
         body: Body<'a>,
     },
 }
 
-/// The name of the signal that becomes an event type of its own.
+/// The signal whose name becomes the event's type.
 pub(crate) const NOTICE: &str = "notice";
 
-/// Writes an event that is not stored, as of the room's present state.
+/// Writes an event that is not stored, with counts and status from the room's present state.
 pub(crate) fn ephemeral(
     out: &mut Vec<u8>,
     name: &str,

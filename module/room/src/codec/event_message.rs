@@ -1,4 +1,5 @@
-//! The event of a message: as it is sent, as CHAT.SYNC repeats it, as CHAT.HISTORY shows it now.
+//! The event of a message: when it is sent, in CHAT.SYNC, and in CHAT.HISTORY, which shows its
+//! present state.
 
 use chat_protocol::id::INTEGER_BYTES_MAX;
 use chat_protocol::id::Id;
@@ -15,7 +16,8 @@ use crate::state::log::messages::Message;
 use crate::state::room::Room;
 use crate::state::users::user_table::Users;
 
-/// Writes the event of a room's stored message number `m`, as it is now, with these reactions.
+/// Writes the event of the room's stored message number `m` in its present state, with these
+/// reactions.
 pub(crate) fn message(
     out: &mut Vec<u8>,
     numbers: &mut Numbers,
@@ -38,15 +40,15 @@ pub(crate) fn message(
     }
 }
 
-/// The reactions to a message, and who bears which number.
+/// The reactions to a message, and the table of users that their numbers refer to.
 #[derive(Clone, Copy)]
 pub(super) struct Reactions<'r> {
     pub(super) list: &'r [Reaction],
     pub(super) users: &'r Users,
 }
 
-/// Writes the event of a message that is nothing but a text, if there is nothing to escape: the same
-/// bytes, several times faster.
+/// Writes the event of a message with a text alone, if nothing is to be escaped. The bytes are the
+/// same as [`stored_message`] writes; this is several times faster.
 pub(super) fn bare_message(
     out: &mut Vec<u8>,
     numbers: &mut Numbers,
@@ -78,10 +80,10 @@ pub(super) fn bare_message(
     true
 }
 
-/// The id before `id`, whose event was so many milliseconds earlier.
+/// The id before `id`, given the milliseconds between the two events.
 fn previous(id: Id, since_previous: u64) -> Id {
     let n = id.n.saturating_sub(1);
-    // Nothing comes before the first event, whose stored distance is the time since the epoch.
+    // No event precedes the first one; its stored distance is the time since the epoch.
     let ms = if n == 0 { 0 } else { id.ms.saturating_sub(since_previous) };
     Id { ms, n }
 }

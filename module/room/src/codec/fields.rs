@@ -1,4 +1,4 @@
-//! The fields that records and snapshots share: how they are read and checked, and how a change of a
+//! The fields that records and snapshots share: how they are read and checked, and how a change of
 //! membership is written.
 
 use chat_protocol::id::Id;
@@ -104,7 +104,7 @@ pub(super) fn read_member<'a>(reader: &mut Reader<'a>) -> Result<MemberChange<'a
     Ok(MemberChange { user, by, action, role, reason, until })
 }
 
-/// A moment or none, written as 0 for none, else the moment and one more.
+/// A time or none, written as 0 for none, else as the time plus one.
 pub(super) fn read_until(reader: &mut Reader<'_>) -> Result<Option<u64>, Malformed> {
     Ok(read_ms(reader)?.checked_sub(1))
 }

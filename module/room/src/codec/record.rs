@@ -1,13 +1,13 @@
 //! Records: what was decided, in bytes.
 //!
-//! A record is complete: ids, absolute times and counts are in it, so applying it needs no clock, no
-//! setting and no randomness. Records of presence are separate from the others because they go to
-//! replicas but not into the append-only file.
+//! A record is complete: ids, absolute times and counts are in it, so applying it needs no clock,
+//! no setting and no randomness. Records of presence are separate from the others because they go
+//! to replicas but not into the append-only file.
 //!
 //! The table below is the only description of the records: it makes the type, the writer and the
-//! reader. A record is its tag and then its fields in the order of the table, each in the form named
-//! behind `as` (`record_forms.rs`). The meaning of a tag never changes, nor do the fields of a record:
-//! replicas of other versions and append-only files hold these bytes.
+//! reader. A record is its tag and then its fields in the order of the table, each in the form
+//! named behind `as` (`record_forms.rs`). The meaning of a tag never changes, nor do the fields of
+//! a record: replicas of other versions and append-only files hold these bytes.
 
 use std::borrow::Cow;
 
@@ -115,7 +115,8 @@ records! {
         /// The room.
         room: &'a str as room,
     };
-    /// Messages, events and nonces that are too old or too many are removed: all before these numbers.
+    /// Messages, events and nonces that are too old or too many are removed: all before these
+    /// numbers.
     Trim = 9 {
         /// Message number.
         messages_from: u64 as number,
@@ -185,8 +186,8 @@ records! {
         /// The member.
         user: &'a str as user,
     };
-    /// A piece of the whole room without its presence: see [`crate::Loader`]. The record stands alone,
-    /// and the room stays empty until the last piece.
+    /// A piece of the whole room without its presence: see [`crate::Loader`]. The record stands
+    /// alone, and the room stays empty until the last piece.
     SnapshotPiece = 24 {
         /// The number of pieces before this one.
         place: u64 as number,
@@ -195,8 +196,8 @@ records! {
     };
     /// A connection is new, is refreshed or changes its status. Presence.
     Present = 32 {
-        /// Milliseconds until the connection expires without a beat. Each copy of the room counts them
-        /// by its own clock.
+        /// Milliseconds until the connection expires without a beat. Each copy of the room counts
+        /// them by its own clock.
         ttl: u64 as ttl,
         /// The time of the decision, milliseconds since the epoch.
         now: u64 as time,

@@ -1,7 +1,8 @@
 //! The forms of the fields of records: how each is written, and how it is read and checked.
 //!
-//! Reading is as strict as RESTORE is with stored rooms: a record that is accepted leaves a room that
-//! can go on, be stored and be loaded again. The table in `record.rs` names the form of each field.
+//! Reading is as strict as RESTORE is with stored rooms: a record that is accepted leaves a room
+//! that can go on, be stored and be loaded again. The table in `record.rs` names the form of each
+//! field.
 
 use std::borrow::Cow;
 

@@ -1,8 +1,8 @@
-//! Reading the stored form of a room. It trusts nothing: what it accepts upholds every promise the
-//! rest of the core relies on.
+//! Reads the stored form of a room. The reader trusts nothing: a room that it accepts fulfils every
+//! invariant that the rest of the core relies on.
 //!
-//! It comes in pieces, each of whole items, and none is kept: [`Loader`] remembers how far it is. The
-//! versions before the third came as one piece.
+//! The form arrives in pieces of whole items, and no piece is kept: [`Loader`] remembers its
+//! position. Versions before the third arrive as one piece.
 
 mod journal;
 mod parts;
@@ -19,10 +19,10 @@ use crate::codec::snapshot_write::VERSION;
 use crate::state::numbers::UserNumber;
 use crate::state::room::Room;
 
-/// The oldest version this release reads.
+/// The oldest version that this release reads.
 const OLDEST: u8 = 1;
-/// The first version in which a user's name stands where the user is first named. Before, all names
-/// came first.
+/// The first version with a user's name where the user is first named. Earlier versions begin with
+/// all names.
 const NAMES_IN_PLACE: u8 = 3;
 
 /// Reads a stored room piece by piece.
@@ -32,30 +32,30 @@ pub struct Loader {
     progress: Progress,
 }
 
-/// How far a loader is.
+/// The position of a loader.
 #[derive(Debug, Default)]
 struct Progress {
     version: u8,
     section: Section,
-    /// Items of the section that are still to come.
+    /// Items of the section that have not been read.
     left: u64,
     /// Versions before the third: all users.
     table: Vec<Box<str>>,
-    /// The users named so far, in that order.
+    /// The users named so far, in the order of their names in the form.
     named: Vec<UserNumber>,
-    /// The place after all others in the order of the section.
+    /// The next place in the order of the section.
     next_place: u64,
     /// The last event of the section so far.
     before: Id,
-    /// The next message to be held against the journal.
+    /// The next message to compare with the journal.
     m: u64,
-    /// Who has reacted as the last item of reactions says.
+    /// The users of the last item of reactions.
     reacted: HashSet<UserNumber>,
     /// Version 1 had one status per user.
     former: HashMap<UserNumber, Box<str>>,
 }
 
-/// What is being read.
+/// The section that is being read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Section {
     #[default]
@@ -74,8 +74,8 @@ enum Section {
 }
 
 impl Loader {
-    /// Reads the next piece. Errors: whatever a writer of ours would not have written; nothing more
-    /// is to be read then.
+    /// Reads the next piece. Errors: bytes that this crate does not write; no further piece may be
+    /// read then.
     pub fn read(&mut self, piece: &[u8]) -> Result<(), Malformed> {
         let Loader { room, progress } = self;
         let mut decoder = Decoder { reader: Reader::new(piece), room, progress };
@@ -85,7 +85,7 @@ impl Loader {
         Ok(())
     }
 
-    /// Whether there is nothing more to come.
+    /// Whether the form is complete.
     pub fn is_complete(&self) -> bool {
         let Progress { section, left, .. } = self.progress;
         section == Section::End || (section == Section::Connections && left == 0)
@@ -103,8 +103,8 @@ impl Loader {
 }
 
 impl Room {
-    /// Reads a stored form that is there as one. The room sleeps until [`Room::wake`]. Errors: whatever
-    /// a writer of ours would not have written.
+    /// Reads a stored form that is there as one. The room sleeps until [`Room::wake`]. Errors:
+    /// whatever a writer of ours would not have written.
     pub fn decode(stored: &[u8]) -> Result<Room, Malformed> {
         let mut loader = Loader::default();
         loader.read(stored)?;
@@ -126,7 +126,7 @@ fn check_presence(room: &mut Room) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// A loader at work on a piece.
+/// A loader while it reads a piece.
 struct Decoder<'a, 'r> {
     reader: Reader<'a>,
     room: &'r mut Room,
@@ -134,7 +134,7 @@ struct Decoder<'a, 'r> {
 }
 
 impl<'a> Decoder<'a, '_> {
-    /// Reads one item, or the head of the next section.
+    /// Reads one item, or the header of the next section.
     fn step(&mut self) -> Result<(), Malformed> {
         if self.progress.left == 0 {
             return self.begin_section();
@@ -199,7 +199,7 @@ impl<'a> Decoder<'a, '_> {
         Ok(())
     }
 
-    /// What comes before everything else.
+    /// The part before all sections.
     fn start(&mut self) -> Result<(), Malformed> {
         let version = self.reader.byte()?;
         if !(OLDEST..=VERSION).contains(&version) {
@@ -225,7 +225,7 @@ impl<'a> Decoder<'a, '_> {
         names::stored_user(name.as_bytes()).map_err(|_| Malformed("no user"))
     }
 
-    /// A user, with one more reference to it.
+    /// A user, with one more reference to them.
     fn user(&mut self) -> Result<UserNumber, Malformed> {
         let unknown = Malformed("unknown user");
         let number = usize::try_from(self.reader.number()?).map_err(|_| unknown)?;
@@ -250,7 +250,7 @@ impl<'a> Decoder<'a, '_> {
         Ok(user)
     }
 
-    /// Like [`Decoder::user`], but the backend is not one.
+    /// Like [`Decoder::user`], but without the backend.
     fn person(&mut self) -> Result<UserNumber, Malformed> {
         match self.user()? {
             UserNumber::BACKEND => Err(Malformed("the backend is not a user")),

@@ -1,10 +1,11 @@
-//! The stored form of a room: what RDB, DUMP, snapshots in the append-only file and the digest see.
+//! Writes the stored form of a room, for RDB, DUMP, snapshots in the append-only file and the
+//! digest.
 //!
-//! It begins with a version byte; every stored version loads in every later release. It is
-//! canonical: copies with equal content have equal bytes, whatever numbers their users bear. It is
-//! written and read in pieces, so that neither ever holds it as a whole: a head and then items,
-//! section after section; a user's name stands where the user is first named. How it is read is in
-//! `snapshot_read.rs`.
+//! The form begins with a version byte; every stored version loads in every later release. It is
+//! canonical: copies with equal content have equal bytes, whichever numbers their users have. It is
+//! written and read in pieces, so that no process holds all of it: a header and then items, section
+//! after section. A user's name is written where the user is first named. `snapshot_read.rs` reads
+//! it.
 
 use std::ops::Bound;
 
@@ -18,26 +19,26 @@ use crate::state::presence::status_counts::ONLINE;
 use crate::state::repeated::Repeated;
 use crate::state::room::{Now, Room};
 
-/// The version this release writes.
+/// The version that this release writes.
 pub const VERSION: u8 = 3;
 
-/// What of a room is to be written.
+/// The part of a room to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// All of it, at this time: for RDB and DUMP.
+    /// Everything, at this time: for RDB and DUMP.
     Everything(Now),
     /// Without presence: for the append-only file and the digest.
     Durable,
 }
 
-/// Bytes after which a piece takes no further item. One item takes a few hundred bytes, or as many as a
-/// message may have.
+/// Bytes after which a piece takes no further item. An item takes a few hundred bytes, or as many
+/// as the longest message.
 pub(crate) const PIECE: usize = 64 * 1024;
-/// Reactions of one kind that are written as one item.
+/// Reactions with the same emoji that are written as one item.
 pub(crate) const REACTION_USERS: usize = 256;
 
-/// Writes the stored form piece by piece. A piece ends where an item does, and where is decided by
-/// what is written alone, so that equal rooms have equal pieces.
+/// Writes the stored form piece by piece. A piece ends behind an item. Only the written bytes
+/// decide where, so that equal rooms have equal pieces.
 struct Writer<'w> {
     piece: Vec<u8>,
     sink: &'w mut dyn FnMut(&[u8]),
@@ -46,13 +47,13 @@ struct Writer<'w> {
 
 /// How users are written.
 enum UserNames {
-    /// By name when first named, then by number, counted from 1; 0 is the backend.
+    /// By name the first time, then by number, counted from 1; 0 is the backend.
     Once {
-        /// The number by the room's own number; 0: not named yet.
+        /// The written number by the room's own number; 0: not named yet.
         numbers: Vec<u32>,
         named: u32,
     },
-    /// By name each time, which takes no memory. This cannot be read.
+    /// By name each time, which takes no memory. This form cannot be read.
     Always,
 }
 
@@ -85,7 +86,7 @@ impl Writer<'_> {
         varint::put_bytes(&mut self.piece, room.users.name(user).as_bytes());
     }
 
-    /// An item ends here, and the piece if it is full.
+    /// Ends an item, and the piece if it is full.
     fn end_item(&mut self) {
         if self.piece.len() >= PIECE {
             (self.sink)(&self.piece);
@@ -95,28 +96,28 @@ impl Writer<'_> {
 }
 
 impl Room {
-    /// The stored form as one.
+    /// The stored form as one piece.
     pub fn encode(&self, part: Part) -> Vec<u8> {
         let mut stored = Vec::new();
         self.save(part, &mut |piece| stored.extend_from_slice(piece));
         stored
     }
 
-    /// Hands the stored form on to `sink`, piece by piece: 64 KiB and an item at most.
+    /// Passes the stored form to `sink`, piece by piece; a piece has at most 64 KiB and an item.
     pub fn save(&self, part: Part, sink: &mut dyn FnMut(&[u8])) {
-        // At once, as a list that grows is there twice.
+        // Reserved at once, because a list that grows exists twice for a moment.
         let numbers = vec![0; self.users.numbers()];
         self.write(part, UserNames::Once { numbers, named: 0 }, sink);
     }
 
-    /// Hands bytes on to `sink` that are equal for rooms of equal content but presence, and only for
-    /// those.
+    /// Passes bytes to `sink` that are equal for rooms of equal content without presence, and only
+    /// for those.
     pub fn digest(&self, sink: &mut dyn FnMut(&[u8])) {
         self.write(Part::Durable, UserNames::Always, sink);
     }
 
     fn write(&self, part: Part, users: UserNames, sink: &mut dyn FnMut(&[u8])) {
-        // Small rooms are many, and a piece of a large one is soon full.
+        // Most rooms are small, and a piece of a large room is soon full.
         let expected = 256 + self.messages.body_bytes() + self.messages.len() * 24;
         let piece = Vec::with_capacity(expected.min(PIECE + PIECE / 4));
         let out = &mut Writer { piece, sink, users };

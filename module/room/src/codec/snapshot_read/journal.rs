@@ -1,4 +1,4 @@
-//! Reading a stored journal: the facts, and that with the messages they make one chain.
+//! Reads a stored journal, and checks that its entries and the messages make one chain of events.
 
 use chat_protocol::id::Id;
 use chat_protocol::limits::*;
@@ -16,7 +16,7 @@ use crate::state::users::members::{MemberAction, MemberChange};
 const OUT_OF_ORDER: Malformed = Malformed("journal out of order");
 
 impl Decoder<'_, '_> {
-    /// How many entries there are: one for every event that is no message.
+    /// The number of entries: one for every event that is no message.
     pub(super) fn begin_journal(&mut self) -> Result<u64, Malformed> {
         let base = self.id()?;
         self.room.journal = Journal::starting_after(base);
@@ -52,14 +52,14 @@ impl Decoder<'_, '_> {
         Ok(())
     }
 
-    /// Holds what comes after the last fact against the last event.
+    /// Compares the messages after the last entry with the room's last event.
     pub(super) fn end_journal(&mut self) -> Result<(), Malformed> {
         let last = self.room.last;
         self.follow_messages(Id { ms: last.ms, n: last.n + 1 })?;
         if self.progress.before == last { Ok(()) } else { Err(OUT_OF_ORDER) }
     }
 
-    /// Goes over the messages up to event `to`: they follow on the event before without holes.
+    /// Checks the messages up to event `to`: their numbers follow the event before without holes.
     fn follow_messages(&mut self, to: Id) -> Result<(), Malformed> {
         let (m, before) = (&mut self.progress.m, &mut self.progress.before);
         while let Some(id) = self.room.messages.get(*m).map(|message| message.id) {
@@ -74,7 +74,7 @@ impl Decoder<'_, '_> {
         Ok(())
     }
 
-    /// A fact, and whether it was written with what it repeats of its message.
+    /// An entry, and whether it was written with what it repeats of its message.
     fn entry(&mut self, tag: u8) -> Result<(LogEntry, bool), Malformed> {
         let mut repeats = false;
         let (id, prev) = (self.id()?, self.id()?);
@@ -88,7 +88,7 @@ impl Decoder<'_, '_> {
                 }
                 Change::Settings { by, data: data.into() }
             }
-            // Version 1 wrote joins, leaves and roles so.
+            // Version 1 wrote joins, leaves and roles this way.
             2..=4 => {
                 let (user, by) = read_who(reader)?;
                 let (action, role) = match tag {
@@ -131,8 +131,9 @@ impl Decoder<'_, '_> {
         if m < END { Ok(Target { id, m }) } else { Err(Malformed("message number out of bounds")) }
     }
 
-    /// What an edit repeats of a message, which must be there for that. The message holds it too, or
-    /// what a later edit has put in its place, as every version before the third repeated that too.
+    /// What an edit repeats of a message; the message must exist. The message holds the same
+    /// content, or that of a later edit: versions before the third repeated the content of every
+    /// edit.
     fn content(&mut self, target: Target) -> Result<(), Malformed> {
         self.check_alive(target)?;
         self.reader.text(MAX_TEXT.max as usize)?;

@@ -1,5 +1,5 @@
-//! Reading what is stored of a room, item by item: header, members, sanctions, messages, reactions,
-//! nonces, rooms followed.
+//! Reads the parts of a stored room item by item: header, members, sanctions, messages, reactions,
+//! nonces, followed rooms.
 
 use chat_protocol::id::Id;
 use chat_protocol::limits::*;
@@ -114,8 +114,8 @@ impl Decoder<'_, '_> {
         Ok(())
     }
 
-    /// Users who reacted to one message in one way, or more of them. The second version kept the
-    /// reactions to a message together.
+    /// Users who reacted to one message with one emoji, or further ones of them. Version 2 has all
+    /// reactions to a message in one item.
     pub(super) fn reactions(&mut self) -> Result<(), Malformed> {
         let m = self.reader.number()?;
         let alive = self.room.messages.get(m).is_some_and(|message| !message.is_deleted());
@@ -137,7 +137,8 @@ impl Decoder<'_, '_> {
         let mut users = Vec::with_capacity(count);
         for _ in 0..count {
             let user = self.user()?;
-            // Looking for a user among very many takes as long, so the list is checked as a set.
+            // A search in a long list takes long for each user, so a set finds the users named
+            // twice.
             if !self.progress.reacted.insert(user) {
                 return Err(Malformed("reacted twice"));
             }

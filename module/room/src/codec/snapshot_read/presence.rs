@@ -1,4 +1,4 @@
-//! Reading who was present in a stored room.
+//! Reads the presence of a stored room.
 
 use chat_protocol::limits::*;
 use chat_protocol::names;
@@ -9,12 +9,12 @@ use crate::bytes::varint::Malformed;
 use crate::state::presence::status_counts::{ONLINE, StatusCounts};
 
 impl<'a> Decoder<'a, '_> {
-    /// How many users; `None`: presence was not stored.
+    /// The number of users; `None`: presence was not stored.
     pub(super) fn begin_presence(&mut self) -> Result<Option<u64>, Malformed> {
         if !self.reader.flag()? {
             return Ok(None);
         }
-        // Version 1 kept deadlines: none of that age matters any more.
+        // Version 1 stored deadlines. They are too old to matter.
         let is_first = self.progress.version == 1;
         self.room.presence.saved_at = if is_first { self.room.created } else { self.ms()?.max(1) };
         self.progress.next_place = self.next_place()?;
