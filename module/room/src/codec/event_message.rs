@@ -12,7 +12,7 @@ use crate::codec::event_fields::{
 };
 use crate::state::log::annotations::Reaction;
 use crate::state::log::message_body::{Bare, Body, Deleted};
-use crate::state::log::messages::Message;
+use crate::state::log::message_run::Message;
 use crate::state::room::Room;
 use crate::state::users::user_table::Users;
 

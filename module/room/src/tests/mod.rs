@@ -7,6 +7,7 @@
 mod damage;
 mod event_fixtures;
 mod event_folding;
+mod expiry;
 mod foreign_records;
 mod moderation;
 mod presence;

@@ -10,7 +10,7 @@ use crate::decide::edit::{Delete, Edit, MessageScope};
 use crate::decide::react::Reaction;
 use crate::decide::{self, expire, read, sync};
 use crate::state::limits::Limits;
-use crate::state::log::messages::VISITED;
+use crate::state::log::message_run::VISITED;
 use crate::state::room::PENDING_TRIM_MAX;
 
 /// The most items of one step of the timer.

@@ -3,6 +3,7 @@
 pub(crate) mod annotations;
 pub(crate) mod journal;
 pub(crate) mod message_body;
+pub(crate) mod message_run;
 pub(crate) mod messages;
 pub(crate) mod reaction_users;
 pub(crate) mod tombstones;

@@ -12,7 +12,8 @@
 use std::collections::VecDeque;
 
 use crate::state::log::message_body::Body;
-use crate::state::log::messages::{Message, Messages};
+use crate::state::log::message_run::Message;
+use crate::state::log::messages::Messages;
 use crate::state::numbers::UserNumber;
 use crate::state::users::user_table::Users;
 

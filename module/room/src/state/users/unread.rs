@@ -8,7 +8,7 @@
 use chat_protocol::id::Id;
 
 use crate::state::log::message_body::{Body, Mentions};
-use crate::state::log::messages::Message;
+use crate::state::log::message_run::Message;
 use crate::state::numbers::UserNumber;
 use crate::state::room::{PENDING_TRIM_MAX, Room};
 use crate::state::users::range_counts::{LONG, PartialCount, RANGE};
