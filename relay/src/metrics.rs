@@ -47,10 +47,10 @@ figures! {
     reloads: Counter counter describe_counter "chat_relay_reloads_total" "Rooms whose past was gone, told as reload";
     sends_waiting: Gauge gauge describe_gauge "chat_relay_sends_waiting" "Sends that wait for Redis";
     defects: Counter counter describe_counter "chat_relay_defects_total" "Panics of the relay: each is a defect to be reported";
-    upstream_up: Gauge gauge describe_gauge "chat_relay_upstream_up" "1 while the path to Redis and back is proven";
+    upstream_up: Gauge gauge describe_gauge "chat_relay_upstream_up" "1 while the link to Redis is proven";
     upstream_writes: Gauge gauge describe_gauge "chat_relay_upstream_writes" "1 while Redis accepts writes, as far as is known";
-    upstream_connects: Counter counter describe_counter "chat_relay_upstream_connects_total" "Times the path to Redis was opened";
-    upstream_failures: Counter counter describe_counter "chat_relay_upstream_failures_total" "Times the path to Redis was lost or could not be opened";
+    upstream_connects: Counter counter describe_counter "chat_relay_upstream_connects_total" "Times the link to Redis was opened";
+    upstream_failures: Counter counter describe_counter "chat_relay_upstream_failures_total" "Times the link to Redis was lost or could not be opened";
     command_seconds: Histogram histogram describe_histogram "chat_relay_command_seconds" "Time from a pipeline of commands to its replies";
     probe_seconds: Histogram histogram describe_histogram "chat_relay_probe_seconds" "Time from a probe's publication to its return";
     lag_seconds: Histogram histogram describe_histogram "chat_relay_event_lag_seconds" "Age of a durable event at delivery, by the clocks of both machines";

@@ -112,7 +112,7 @@ pub struct Args {
     /// Time within which all connections are closed after SIGTERM
     #[arg(long, env = "CHAT_RELAY_DRAIN_TIME", default_value = "25s", value_name = "TIME")]
     drain_time: String,
-    /// Time between proofs of the path to Redis and back, and the time each may take
+    /// Time between proofs of the link to Redis, and the time each may take
     #[arg(long, env = "CHAT_RELAY_PROBE", default_value = "5s", value_name = "TIME")]
     probe: String,
     /// Redis's chat.nonce-window; a waiting send is given up after half of it
