@@ -1,6 +1,7 @@
 //! One client's socket: frames in and out, the outbox, and the JSON of requests, replies and
 //! errors. Nothing here knows rooms or Redis.
 
+pub(crate) mod bounded_object;
 pub(crate) mod close;
 pub(crate) mod connection;
 pub(crate) mod error;

@@ -6,6 +6,9 @@ use serde_json::value::RawValue;
 use crate::client::error::Error;
 use crate::client::json;
 
+/// The most event bytes in one reply. If there are more, `more` is true and the client continues.
+pub(crate) const PAGE_BYTES: usize = 256 << 10;
+
 #[derive(Serialize)]
 struct ErrorReply<'a> {
     #[serde(rename = "ref")]

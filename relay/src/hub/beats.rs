@@ -14,7 +14,7 @@ use crate::hub::presence::{self, ROOMS_PER_CALL};
 use crate::hub::sync::{self, Cause};
 use crate::room::Room;
 use crate::upstream::commands;
-use crate::upstream::replies::{self, Elements};
+use crate::upstream::replies::Beaten;
 
 /// Connections that one `CHAT.BEAT` may name.
 const CONNECTIONS_PER_BEAT: usize = 1000;
@@ -39,12 +39,7 @@ pub(crate) async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
         let replies = hub.upstream.call(commands).await;
         for ((room, subscribers, at_sending), reply) in asked.into_iter().zip(replies) {
             let Ok(value) = reply else { continue };
-            let note_beat = Elements::of(value).and_then(|mut elements| {
-                let newest = elements.id()?;
-                let unknown: Result<Vec<String>, _> = elements.list()?.map(replies::text).collect();
-                Ok((newest, unknown?))
-            });
-            let Ok((newest, unknown)) = note_beat else { continue };
+            let Ok(Beaten { newest, unknown }) = Beaten::read(value) else { continue };
             let next = room.note_beat(at_sending, newest);
             sync::sync_if_needed(hub, room, next);
             if !unknown.is_empty() {

@@ -3,9 +3,9 @@
 use crate::client::connection::Connection;
 use crate::client::json;
 use crate::client::relay_frame::{Limits, RelayFrame};
+use crate::client::reply::PAGE_BYTES;
 use crate::config::Config;
 use crate::room::fetch;
-use crate::upstream::replies::PAGE_BYTES;
 
 /// The frame `hello`, which a client receives before any other.
 pub(super) fn hello(config: &Config, connection: &Connection) -> String {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use chat_protocol::error_code::ErrorCode;
 use chat_protocol::names;
 
+use crate::client::bounded_object::BoundedObject;
 use crate::client::error::Error;
 use crate::client::request::Request;
 use crate::config::Contacts;
@@ -17,7 +18,6 @@ use crate::contact::contact;
 use crate::hub::profiles::profile::{Detail, Profile};
 use crate::operations::answer::{Answer, Outcome};
 use crate::operations::context::Context;
-use crate::upstream::replies::BoundedObject;
 
 /// The most users in one `profiles`.
 const PROFILES: usize = 100;

@@ -14,14 +14,16 @@ use chat_protocol::names::room_kind;
 use redis::Value;
 use serde::Serialize;
 
+use crate::client::bounded_object::BoundedObject;
 use crate::client::error::Error;
 use crate::client::json;
+use crate::client::reply::PAGE_BYTES;
 use crate::client::request::Request;
 use crate::operations::answer::{Answer, Outcome, Refused};
 use crate::operations::context::Context;
 use crate::operations::notices;
 use crate::upstream::commands::{self, Bounds, Part, Reader, Rows};
-use crate::upstream::replies::{BoundedObject, Elements, PAGE_BYTES, Page, text};
+use crate::upstream::replies::{Elements, Page, text};
 use crate::upstream::{Command, CommandError, Reply, all_unavailable};
 
 /// The least cost of `inbox`. The rest is counted once the length of the list is known.

@@ -48,7 +48,7 @@ use crate::room::fetch::{Fetched, Key};
 use crate::room::subscribers::PendingFlush;
 use crate::room::{Attached, Joiner, Next, Room};
 use crate::upstream::commands::{self, Reader};
-use crate::upstream::replies::{Elements, field, id, integer};
+use crate::upstream::replies::{RoomView, presence_position};
 use crate::upstream::{CommandError, Reply, Unavailable};
 
 /// Attempts before the client is told to try again: each time the room has moved on meanwhile.
@@ -94,10 +94,8 @@ pub(super) enum Answer {
     Page {
         /// Events up to the position at which the connection is attached.
         fetched: Arc<Fetched>,
-        /// The user's role, or nil.
-        role: Value,
-        /// Users online.
-        online: i64,
+        /// What the user sees of the room.
+        view: RoomView,
     },
     /// No past.
     Live {
@@ -225,14 +223,15 @@ async fn admit(
     seen: Reply,
 ) -> Result<Answer, Error> {
     let is_live = wanted.start == Start::Live;
-    let seen = match seen {
+    let view = match seen {
         // The user's personal room is made by `CHAT.PRESENCE`, which may be refused now.
         Err(CommandError::Refused(error)) if is_live && error.is(ErrorCode::NoRoom) => {
-            Ok(Value::Nil)
+            Ok(RoomView::default())
         }
-        seen => seen,
+        seen => seen.map(|seen| RoomView::read(&seen)),
     };
-    if !(is_refused_write(&joined) && seen.as_ref().is_ok_and(is_member)) {
+    let is_member = view.as_ref().is_ok_and(|view| view.role.is_some());
+    if !(is_refused_write(&joined) && is_member) {
         joined?;
     }
     let present_at = match present {
@@ -240,19 +239,18 @@ async fn admit(
         Err(error) if error.can_read() => None,
         Err(error) => return Err(error.into()),
     };
-    let mut seen = seen?;
+    let mut view = view?;
     let Some(fetched) = page? else {
-        let present_at = present_at.map(position_of_presence).transpose()?;
-        return Ok(Answer::Live { present_at, newest: newest(&seen) });
+        let present_at = present_at.map(presence_position).transpose()?;
+        return Ok(Answer::Live { present_at, newest: view.newest });
     };
     // An answer from before the page says nothing about who may read it: the user may have been
     // removed in between, by an event that the page holds.
-    if newest(&seen) < fetched.last {
-        seen = context.ask(commands::room(&wanted.room, Reader::User(context.user()))).await?;
+    if view.newest < fetched.last {
+        let again = commands::room(&wanted.room, Reader::User(context.user()));
+        view = RoomView::read(&context.ask(again).await?);
     }
-    let role = field(&seen, "role").cloned().unwrap_or(Value::Nil);
-    let online = field(&seen, "online").and_then(|n| integer(n).ok()).unwrap_or(0);
-    Ok(Answer::Page { fetched, role, online })
+    Ok(Answer::Page { fetched, view })
 }
 
 /// Step 3 for a contact.
@@ -324,21 +322,4 @@ fn next(replies: &mut impl Iterator<Item = Reply>) -> Reply {
 /// Whether only writes are refused, and only for now.
 fn is_refused_write(reply: &Reply) -> bool {
     reply.as_ref().is_err_and(CommandError::can_read)
-}
-
-/// Whether `CHAT.ROOM_RO … AS user` has answered a member.
-fn is_member(seen: &Value) -> bool {
-    !matches!(field(seen, "role"), None | Some(Value::Nil))
-}
-
-/// The newest id of the room when `CHAT.ROOM_RO` was answered.
-fn newest(seen: &Value) -> Id {
-    field(seen, "last").and_then(|last| id(last.clone()).ok()).unwrap_or_default()
-}
-
-/// The newest id of the room when `CHAT.PRESENCE` was answered.
-fn position_of_presence(present: Value) -> Result<Id, Error> {
-    let mut elements = Elements::of(present)?;
-    let _users = elements.integer()?;
-    Ok(elements.id()?)
 }

@@ -12,7 +12,7 @@ use crate::operations::context::Context;
 use crate::operations::follows::Following;
 use crate::upstream::CommandError;
 use crate::upstream::commands::{self, Moderation, Reader};
-use crate::upstream::replies::{field, integer, text};
+use crate::upstream::replies::{RoomView, integer};
 
 const ACTIONS: [&str; 6] = ["kick", "ban", "unban", "mute", "unmute", "role"];
 
@@ -65,6 +65,5 @@ async fn may_moderate(context: &Context, room: &str) -> Result<bool, Error> {
         Err(CommandError::Refused(_)) => return Ok(false),
         Err(CommandError::Unavailable(away)) => return Err(away.into()),
     };
-    let role = field(&seen, "role").and_then(|role| text(role.clone()).ok());
-    Ok(matches!(role.as_deref(), Some("owner" | "moderator")))
+    Ok(matches!(RoomView::read(&seen).role.as_deref(), Some("owner" | "moderator")))
 }

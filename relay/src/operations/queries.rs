@@ -12,12 +12,13 @@ use serde::{Serialize, Serializer};
 
 use crate::client::error::Error;
 use crate::client::json;
+use crate::client::reply::PAGE_BYTES;
 use crate::client::request::{Fields, Request};
 use crate::operations::answer::{Answer, Outcome};
 use crate::operations::contacts;
 use crate::operations::context::Context;
 use crate::upstream::commands::{self, Bounds, Part, Reader, Rows};
-use crate::upstream::replies::{Elements, Json, Keep, PAGE_BYTES, Page, integer};
+use crate::upstream::replies::{Elements, Json, Keep, Page, integer};
 use crate::upstream::{CommandError, all_unavailable};
 
 /// The greatest COUNT.

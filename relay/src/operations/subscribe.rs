@@ -15,13 +15,13 @@ use serde::Serialize;
 use crate::client::error::Error;
 use crate::client::json;
 use crate::client::reply;
+use crate::client::reply::PAGE_BYTES;
 use crate::client::request::Request;
 use crate::operations::answer::{Answer, Done, Outcome};
 use crate::operations::context::Context;
 use crate::operations::join::{self, ATTEMPTS, Membership, Prepared, Start, Wanted};
 use crate::room::Attached;
 use crate::room::subscribers::PendingFlush;
-use crate::upstream::replies::{Json, PAGE_BYTES};
 
 /// Rooms prepared at the same time. Each may bring as many bytes as a reply holds.
 const AT_A_TIME: usize = 8;
@@ -108,7 +108,7 @@ pub(super) async fn receive(context: &Context, wanted: &[Wanted]) -> Vec<Receive
 /// The reply of a room. A page is written by hand, because it holds bytes of events.
 fn reply_of(answer: &join::Answer) -> String {
     match answer {
-        join::Answer::Page { fetched, role, online } => {
+        join::Answer::Page { fetched, view } => {
             let mut out = String::with_capacity(fetched.json.len() + 80);
             out.push('{');
             if let Some(recovered) = fetched.recovered {
@@ -118,9 +118,9 @@ fn reply_of(answer: &join::Answer) -> String {
             }
             out.push_str(&fetched.json);
             out.push_str(",\"role\":");
-            json::append(&mut out, &Json(role));
+            json::append(&mut out, &view.role);
             out.push_str(",\"online\":");
-            json::append(&mut out, online);
+            json::append(&mut out, &view.online);
             out.push('}');
             out
         }

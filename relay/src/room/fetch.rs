@@ -13,9 +13,10 @@ use chat_protocol::id::Id;
 use futures_util::future::{FutureExt, Shared};
 
 use crate::client::error::Error;
+use crate::client::reply::PAGE_BYTES;
 use crate::metrics::METRICS;
 use crate::upstream::commands::{self, Bounds, Part, Reader};
-use crate::upstream::replies::{Keep, PAGE_BYTES, Page, Synced, page_json};
+use crate::upstream::replies::{Keep, Page, Synced, page_json};
 use crate::upstream::{Command, CommandError, Upstream};
 
 /// Events in a newest page.

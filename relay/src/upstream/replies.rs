@@ -13,10 +13,7 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::client::error::Error;
 use crate::client::frame::{self, Frame};
-use crate::client::json;
-
-/// The most event bytes in one reply. If there are more, `more` is true and the client continues.
-pub(crate) const PAGE_BYTES: usize = 256 << 10;
+use crate::client::reply::PAGE_BYTES;
 
 /// The reply has a shape that the documents do not describe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +92,54 @@ fn bytes(value: Value) -> Result<Vec<u8>, UnexpectedReply> {
         Value::SimpleString(text) => Ok(text.into_bytes()),
         Value::Okay => Ok(b"OK".to_vec()),
         _ => Err(UnexpectedReply),
+    }
+}
+
+/// What `CHAT.ROOM_RO … AS user` shows of a room. What the reply lacks has its default.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RoomView {
+    /// The user's role. None: not a member.
+    pub role: Option<String>,
+    /// The newest id.
+    pub newest: Id,
+    /// Users online.
+    pub online: i64,
+}
+
+impl RoomView {
+    /// Reads the reply.
+    pub(crate) fn read(reply: &Value) -> RoomView {
+        RoomView {
+            role: field(reply, "role").and_then(|role| text(role.clone()).ok()),
+            newest: field(reply, "last").and_then(|last| id(last.clone()).ok()).unwrap_or_default(),
+            online: field(reply, "online").and_then(|n| integer(n).ok()).unwrap_or(0),
+        }
+    }
+}
+
+/// The room's newest id in the reply of `CHAT.PRESENCE`.
+pub(crate) fn presence_position(reply: Value) -> Result<Id, UnexpectedReply> {
+    let mut elements = Elements::of(reply)?;
+    let _users = elements.integer()?;
+    elements.id()
+}
+
+/// The reply of `CHAT.BEAT`.
+#[derive(Debug)]
+pub(crate) struct Beaten {
+    /// The newest id.
+    pub newest: Id,
+    /// The connections that are not present in the room.
+    pub unknown: Vec<String>,
+}
+
+impl Beaten {
+    /// Reads the reply.
+    pub(crate) fn read(reply: Value) -> Result<Beaten, UnexpectedReply> {
+        let mut elements = Elements::of(reply)?;
+        let newest = elements.id()?;
+        let unknown = elements.list()?.map(text).collect::<Result<_, _>>()?;
+        Ok(Beaten { newest, unknown })
     }
 }
 
@@ -215,52 +260,6 @@ pub(crate) fn page_json(last: Id, events: &[Vec<u8>], more: bool) -> String {
     out
 }
 
-/// `{"name":{"key":value,…}}`, and `"more":true` beside `name` if not everything fitted into one
-/// reply. Written piece by piece, so that it can stop when it is full.
-pub(crate) struct BoundedObject {
-    out: String,
-    is_full: bool,
-}
-
-impl BoundedObject {
-    /// An object without members yet.
-    pub(crate) fn new(name: &str) -> BoundedObject {
-        BoundedObject { out: format!("{{\"{name}\":{{"), is_full: false }
-    }
-
-    /// Whether a member did not fit. Then no further member is added.
-    pub(crate) fn is_full(&self) -> bool {
-        self.is_full
-    }
-
-    /// Adds the member `key`, unless it makes the reply longer than [`PAGE_BYTES`]. The first one
-    /// always fits.
-    pub(crate) fn add(&mut self, key: &str, value: &impl Serialize) {
-        if self.is_full {
-            return;
-        }
-        let before = self.out.len();
-        let is_first = self.out.ends_with('{');
-        if !is_first {
-            self.out.push(',');
-        }
-        json::append(&mut self.out, key);
-        self.out.push(':');
-        json::append(&mut self.out, value);
-        // The brace before the name does not count.
-        if self.out.len() - 1 > PAGE_BYTES && !is_first {
-            self.out.truncate(before);
-            self.is_full = true;
-        }
-    }
-
-    /// The JSON text.
-    pub(crate) fn finish(mut self) -> String {
-        self.out.push_str(if self.is_full { "},\"more\":true}" } else { "}}" });
-        self.out
-    }
-}
-
 /// The id of a durable event.
 pub(crate) fn event_id(event: &[u8]) -> Option<Id> {
     match EventHeader::parse(event)?.place {
@@ -342,22 +341,6 @@ mod tests {
         let events = vec![br#"{"id":"1-1" }"#.to_vec(), b"{}".to_vec()];
         let json = page_json(Id { ms: 1, n: 1 }, &events, true);
         assert_eq!(json, r#""last":"1-1","events":[{"id":"1-1" },{}],"more":true"#);
-    }
-
-    #[test]
-    fn an_object_takes_members_until_it_is_full() {
-        let mut object = BoundedObject::new("a");
-        let text = |length: usize| json::raw(&"1".repeat(length - 2));
-        for (key, length) in [("x", 3), ("y", PAGE_BYTES - 50), ("z", 50), ("late", 3)] {
-            object.add(key, &text(length));
-        }
-        assert!(object.is_full());
-        let long = text(PAGE_BYTES - 50);
-        assert_eq!(object.finish(), format!(r#"{{"a":{{"x":"1","y":{long}}},"more":true}}"#));
-        let mut one = BoundedObject::new("a");
-        let long = text(PAGE_BYTES * 2);
-        one.add("x", &long);
-        assert_eq!(one.finish(), format!(r#"{{"a":{{"x":{long}}}}}"#), "one always fits");
     }
 
     #[test]
