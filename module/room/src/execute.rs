@@ -27,7 +27,7 @@ pub struct Outcome {
     pub durable: Vec<u8>,
     /// Records of presence, for replicas only. They are sent after the durable ones.
     pub presence: Vec<u8>,
-    /// EventBuffer to publish, in order.
+    /// Events to publish, in order.
     pub events: EventBuffer,
     /// Whether records are written.
     replication: Replication,

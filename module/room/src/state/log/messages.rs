@@ -1,9 +1,9 @@
 //! The messages of a room, by message number.
 //!
-//! Neighbouring messages are kept together in a run, with all their bodies in one allocation. So a
-//! message takes 24 bytes beside its body and no allocation of its own, and a room of millions of
-//! messages never moves them all at once. Rewriting a message moves the bytes of its run and
-//! overwrites the old ones.
+//! Neighbouring messages are kept together in a run (`message_run.rs`), with all their bodies in
+//! one allocation. So a message takes 24 bytes beside its body and no allocation of its own, and a
+//! room of millions of messages never moves them all at once. Rewriting a message moves the bytes
+//! of its run and overwrites the old ones.
 
 use chat_protocol::id::Id;
 

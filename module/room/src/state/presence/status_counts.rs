@@ -17,8 +17,8 @@ pub(crate) const AWAY: &str = "away";
 pub(crate) struct StatusCounts {
     /// Connections with the status `online`, which has number 0.
     online: u32,
-    /// Kept by [`crate::state::presence::presence_table::Presence`]. Here, as the layout leaves
-    /// these four bytes free.
+    /// Maintained by [`crate::state::presence::presence_table::Presence`]. It is a field of this
+    /// type because the layout leaves these four bytes free.
     pub(crate) own: OwnConnections,
     /// The other statuses, numbered from 1. A number whose status has no connections is vacant.
     #[allow(clippy::box_collection, reason = "most users have none, and there are many users")]

@@ -103,7 +103,7 @@ impl Room {
         (own, mentions)
     }
 
-    /// What the range counts know of messages `from..to`.
+    /// The counts of `user` in messages `from..to`, as far as range counts cover them.
     pub(crate) fn partial_count(&self, user: UserNumber, from: u64, to: u64) -> PartialCount {
         let from = from.max(self.messages.first());
         let to = to.min(self.messages.last() + 1).max(from);
