@@ -7,12 +7,13 @@
 //! match. A deadline is a lower bound: a beat never moves it later; a caller that finds nothing due
 //! in the room enters the true deadline.
 
+mod database;
+mod entry;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::BuildHasher;
 
-use chat_room::LinearHashTable;
-use hashbrown::DefaultHashBuilder;
-
+pub(crate) use self::database::Database;
+pub(crate) use self::entry::{Entry, Found, IndexedValues};
 use crate::redis::MainThread;
 
 static INDEX: MainThread<Index> = MainThread::new(Index::EMPTY);
@@ -21,30 +22,6 @@ static INDEX: MainThread<Index> = MainThread::new(Index::EMPTY);
 /// it, and that changes the index.
 pub(crate) fn with<T>(body: impl FnOnce(&mut Index) -> T) -> T {
     INDEX.with(body)
-}
-
-/// The entry of a room; kept with the room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    /// The number of the room, never used again.
-    pub(crate) number: u64,
-    /// The database in which the room was last changed. After `SWAPDB` the connections in a room
-    /// still belong to the database in which they came online.
-    pub(crate) home: i32,
-    activity: u64,
-    deadline: Option<u64>,
-    connections: usize,
-}
-
-/// What the index knows of a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct IndexedValues {
-    /// Last activity, in milliseconds since the epoch.
-    pub(crate) activity: u64,
-    /// When something in the room ends, by the monotonic clock; a lower bound.
-    pub(crate) deadline: Option<u64>,
-    /// The number of connections online.
-    pub(crate) connections: usize,
 }
 
 /// A position in a pass over all rooms.
@@ -60,15 +37,6 @@ impl Position {
     const START: Position = Position { database: 0, place: (u64::MAX, u64::MAX) };
 }
 
-/// A room found in the index.
-#[derive(Clone, Debug)]
-pub(crate) struct Found {
-    pub(crate) database: i32,
-    pub(crate) name: Box<[u8]>,
-    /// The key by which it was found, and its number.
-    pub(crate) place: (u64, u64),
-}
-
 /// See the documentation of this file.
 pub(crate) struct Index {
     databases: BTreeMap<i32, Database>,
@@ -80,39 +48,6 @@ pub(crate) struct Index {
     rescan: Option<Position>,
     /// Numbers of the rooms that have memory to free.
     pending_free: BTreeSet<u64>,
-}
-
-/// The rooms of one database.
-#[derive(Default)]
-pub(crate) struct Database {
-    /// By the low bits of their numbers, which are bits of the hash of the name: so a room is found
-    /// by its number and by its name.
-    rooms: LinearHashTable<Named>,
-    hasher: DefaultHashBuilder,
-    /// The number of connections in all rooms.
-    connections: usize,
-    by_activity: BTreeSet<(u64, u64)>,
-    by_deadline: BTreeSet<(u64, u64)>,
-}
-
-/// A room's number and name.
-struct Named {
-    number: u64,
-    name: Box<[u8]>,
-}
-
-impl Named {
-    fn hash(&self) -> u64 {
-        spread(self.number)
-    }
-}
-
-/// How many low bits of a number are bits of the hash of the name; the others count the rooms.
-const HASH_BITS: u32 = 24;
-
-/// The hash for the table: from the bits of a number that are the same for the same name.
-fn spread(number: u64) -> u64 {
-    (number & ((1 << HASH_BITS) - 1)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl Index {
@@ -157,17 +92,7 @@ impl Index {
         name: &[u8],
         values: IndexedValues,
     ) -> Entry {
-        let IndexedValues { activity, deadline, connections } = values;
-        let db = databases.entry(database).or_default();
-        let number = counted << HASH_BITS | db.hash_of(name);
-        let named = Named { number, name: name.into() };
-        db.rooms.insert(spread(number), named, Named::hash);
-        db.connections += connections;
-        db.by_activity.insert((activity, number));
-        if let Some(deadline) = deadline {
-            db.by_deadline.insert((deadline, number));
-        }
-        Entry { number, home: database, activity, deadline, connections }
+        databases.entry(database).or_default().add(counted, database, name, values)
     }
 
     /// Updates the entry of a room after a change; its deadline only to an earlier one.
@@ -326,70 +251,11 @@ impl Index {
 
     /// The number of rooms.
     pub(crate) fn len(&self) -> usize {
-        self.databases.values().map(|db| db.rooms.len()).sum()
+        self.databases.values().map(|db| db.len()).sum()
     }
 
     /// The number of connections in all rooms.
     pub(crate) fn connections(&self) -> usize {
         self.databases.values().map(|db| db.connections).sum()
-    }
-}
-
-impl Database {
-    /// The number of rooms.
-    pub(crate) fn len(&self) -> usize {
-        self.rooms.len()
-    }
-
-    /// Takes out the room that has been inactive longest. `Some(None)`: it was a stale entry.
-    /// `None`: the database is empty.
-    pub(crate) fn pop(&mut self) -> Option<Option<Box<[u8]>>> {
-        if let Some((_, number)) = self.by_activity.pop_first() {
-            return Some(self.remove(number));
-        }
-        self.by_deadline.pop_first().map(|_| None)
-    }
-
-    /// Removes the room of this name. False: there is none.
-    pub(crate) fn remove_named(&mut self, name: &[u8]) -> bool {
-        let hash = spread(self.hash_of(name));
-        self.rooms.remove(hash, |named| *named.name == *name, Named::hash).is_some()
-    }
-
-    /// The low bits of the number of a room of this name.
-    fn hash_of(&self, name: &[u8]) -> u64 {
-        self.hasher.hash_one(name) >> (u64::BITS - HASH_BITS)
-    }
-
-    fn name(&self, number: u64) -> Option<&[u8]> {
-        let found = self.rooms.find(spread(number), |named| named.number == number);
-        found.map(|named| &*named.name)
-    }
-
-    fn remove(&mut self, number: u64) -> Option<Box<[u8]>> {
-        let is_it = |named: &Named| named.number == number;
-        self.rooms.remove(spread(number), is_it, Named::hash).map(|named| named.name)
-    }
-
-    fn set_deadline(&mut self, entry: &mut Entry, deadline: Option<u64>) {
-        if let Some(old) = entry.deadline {
-            self.by_deadline.remove(&(old, entry.number));
-        }
-        if let Some(new) = deadline {
-            self.by_deadline.insert((new, entry.number));
-        }
-        entry.deadline = deadline;
-    }
-
-    fn set_connections(&mut self, entry: &mut Entry, connections: usize) {
-        if connections != entry.connections && self.name(entry.number).is_some() {
-            self.connections = self.connections.saturating_sub(entry.connections) + connections;
-            entry.connections = connections;
-        }
-    }
-
-    fn found(&self, database: i32, place: (u64, u64)) -> Found {
-        let name = self.name(place.1).unwrap_or_default().into();
-        Found { database, name, place }
     }
 }

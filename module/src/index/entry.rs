@@ -1,0 +1,34 @@
+//! What the index holds of one room.
+
+/// The entry of a room; kept with the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The number of the room, never used again.
+    pub(crate) number: u64,
+    /// The database in which the room was last changed. After `SWAPDB` the connections in a room
+    /// still belong to the database in which they came online.
+    pub(crate) home: i32,
+    pub(super) activity: u64,
+    pub(super) deadline: Option<u64>,
+    pub(super) connections: usize,
+}
+
+/// What the index knows of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IndexedValues {
+    /// Last activity, in milliseconds since the epoch.
+    pub(crate) activity: u64,
+    /// When something in the room ends, by the monotonic clock; a lower bound.
+    pub(crate) deadline: Option<u64>,
+    /// The number of connections online.
+    pub(crate) connections: usize,
+}
+
+/// A room found in the index.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) database: i32,
+    pub(crate) name: Box<[u8]>,
+    /// The key by which it was found, and its number.
+    pub(crate) place: (u64, u64),
+}
