@@ -14,7 +14,8 @@
 //! - `arrows`: all arrows of a crate; [`javascript`]: those of JavaScript files
 //! - [`layers`]: the order of the files, and the report
 //!
-//! Method calls are not paths: `room.publish()` makes no arrow to the file of that `impl` block.
+//! Method calls are not paths: `room.publish()` makes no arrow, even if its `impl` block is in another
+//! file than the type. So a method that lower files call belongs in the file of its type or below.
 
 #![forbid(unsafe_code)]
 

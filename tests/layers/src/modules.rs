@@ -29,7 +29,7 @@ pub(crate) struct Tree {
     imports: usize,
 }
 
-/// Where a module's text stands, and where the files of its own modules are looked for.
+/// The file of a module, and the folder of its child modules.
 #[derive(Clone)]
 struct Home {
     file: String,
@@ -52,7 +52,7 @@ impl Tree {
     /// Reads the crate whose root is the file `root`.
     ///
     /// # Errors
-    /// What a file lacks: it is not there, or it is no Rust.
+    /// A file does not exist or does not parse.
     pub(crate) fn read(sources: &Sources, root: &str) -> Result<Self, String> {
         let mut tree = Self::default();
         let items = tree.parse(sources, root)?;
@@ -114,7 +114,7 @@ impl Tree {
             }
         }
         let module = &mut self.modules[number];
-        // The root may have macros already, put there by its modules.
+        // The root may already have exported macros of its modules.
         for (name, found) in names.by_name {
             module.names.by_name.entry(name).or_default().extend(found);
         }

@@ -53,12 +53,13 @@ impl Found {
 struct Search<'a> {
     tree: &'a Tree,
     following: Vec<usize>,
-    /// A name that a module does not show (a macro call makes it) counts for the module's file.
+    /// A name that a module does not define, because a macro call generates it, counts for the
+    /// module's file.
     guess: bool,
 }
 
-/// What `path` names at `place`, looked for as `space`, then as anything, then by guessing: a name
-/// that a macro call defines is taken to be in the file of the last module that is known.
+/// What `path` names at `place`: searched in `space`, then in all spaces, then by guessing. The guess
+/// is for names that a macro call generates: the file of the last known module.
 pub(crate) fn resolve(tree: &Tree, path: &[String], place: Place<'_>, space: Space) -> Found {
     for (space, guess) in [(space, false), (Space::ANY, false), (Space::ANY, true)] {
         let mut search = Search { tree, following: Vec::new(), guess };
