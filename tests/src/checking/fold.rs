@@ -57,6 +57,11 @@ impl Folded {
         }
     }
 
+    /// The messages in order, in the form of a page of history.
+    pub fn messages(&self) -> Vec<Value> {
+        self.messages.values().cloned().collect()
+    }
+
     /// The messages in order, in a comparable form: reactions are sorted.
     pub fn shown(&self) -> Vec<Value> {
         self.messages.values().map(comparable).collect()
@@ -66,7 +71,9 @@ impl Folded {
 /// A message in the form of [`Folded::shown`].
 pub fn comparable(message: &Value) -> Value {
     let mut message = message.clone();
-    let reactions: BTreeMap<String, BTreeSet<String>> = reactions(&message).into_iter().collect();
+    let sorted =
+        reactions(&message).into_iter().map(|(emoji, users)| (emoji, users.into_iter().collect()));
+    let reactions: BTreeMap<String, BTreeSet<String>> = sorted.collect();
     let Some(fields) = message.as_object_mut() else { return message };
     fields.remove("reactions");
     if !reactions.is_empty() {
@@ -75,7 +82,8 @@ pub fn comparable(message: &Value) -> Value {
     message
 }
 
-fn reactions(message: &Value) -> Vec<(String, BTreeSet<String>)> {
+/// The emoji of a message with their users, in the order of reacting.
+fn reactions(message: &Value) -> Vec<(String, Vec<String>)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let list = message["reactions"].as_array().cloned().unwrap_or_default();
     list.iter()
@@ -91,13 +99,13 @@ fn react(message: &mut Value, event: &Value) {
     let emoji = event["emoji"].as_str().unwrap_or_default();
     let user = event["user"].as_str().unwrap_or_default();
     if all.iter().all(|(known, _)| known != emoji) {
-        all.push((emoji.to_owned(), BTreeSet::new()));
+        all.push((emoji.to_owned(), Vec::new()));
     }
     for (_, users) in all.iter_mut().filter(|(known, _)| known == emoji) {
         if event["removed"] == true {
-            users.remove(user);
-        } else {
-            users.insert(user.to_owned());
+            users.retain(|other| other != user);
+        } else if users.iter().all(|other| other != user) {
+            users.push(user.to_owned());
         }
     }
     all.retain(|(_, users)| !users.is_empty());
@@ -105,7 +113,10 @@ fn react(message: &mut Value, event: &Value) {
         .into_iter()
         .map(|(emoji, users)| json!({"emoji": emoji, "count": users.len(), "users": users}))
         .collect();
-    message["reactions"] = all.into();
+    match message.as_object_mut() {
+        Some(fields) if all.is_empty() => drop(fields.remove("reactions")),
+        _ => message["reactions"] = all.into(),
+    }
 }
 
 fn tombstone(message: &Value, event: &Value) -> Value {

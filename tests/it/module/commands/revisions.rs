@@ -1,9 +1,9 @@
 //! Edits, deletions and reactions: what history shows, and that applying the events in order gives
 //! the same.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use chat_tests::checking::fold::Folded;
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::checking::view::{Event, history, sync};
 use chat_tests::clients::wire::Wire;
@@ -13,83 +13,6 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::traffic::commands::Traffic;
 use chat_tests::wait::{SOON, eventually, until};
 use serde_json::{Value, json};
-
-/// A client's copy of a room: messages as history shows them, by id.
-#[derive(Default)]
-struct Reader {
-    messages: Vec<Value>,
-    /// The reacting users, in the order of reacting, by message and emoji.
-    reactions: BTreeMap<String, Vec<(String, Vec<String>)>>,
-}
-
-impl Reader {
-    fn apply(&mut self, event: &Value) {
-        let name = |field: &str| event[field].as_str().map(str::to_owned);
-        match name("type").as_deref() {
-            Some("message") => self.messages.push(event.clone()),
-            Some("edit") => {
-                let (Some(target), Some(_)) = (self.target(event), name("text")) else { return };
-                target["text"] = event["text"].clone();
-                target["edited"] = event["ts"].clone();
-                if !event["meta"].is_null() {
-                    target["meta"] = event["meta"].clone();
-                }
-            }
-            Some("delete") => {
-                let Some(target) = self.target(event) else { return };
-                let mut tombstone = json!({});
-                for field in ["id", "prev", "room", "type", "ts", "user", "m"] {
-                    tombstone[field] = target[field].clone();
-                }
-                tombstone["deleted"] = event["ts"].clone();
-                if event["user"] != tombstone["user"] {
-                    tombstone["by"] = event["user"].clone();
-                }
-                if !event["reason"].is_null() {
-                    tombstone["reason"] = event["reason"].clone();
-                }
-                *target = tombstone;
-                self.reactions.remove(&name("ref").unwrap_or_default());
-            }
-            Some("react") => {
-                let (Some(user), Some(emoji)) = (name("user"), name("emoji")) else { return };
-                let rows = self.reactions.entry(name("ref").unwrap_or_default()).or_default();
-                let row = rows.iter().position(|(other, _)| *other == emoji);
-                if event["removed"] == true {
-                    let row = row.expect("a reaction that is taken back");
-                    rows[row].1.retain(|other| *other != user);
-                    if rows[row].1.is_empty() {
-                        rows.remove(row);
-                    }
-                } else if let Some(row) = row {
-                    rows[row].1.push(user);
-                } else {
-                    rows.push((emoji, vec![user]));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn target(&mut self, event: &Value) -> Option<&mut Value> {
-        let target = self.messages.iter_mut().find(|message| message["id"] == event["ref"]);
-        target.filter(|message| message["deleted"].is_null())
-    }
-
-    /// The messages with their reactions, in the form of a page of history.
-    fn page(&self) -> Vec<Value> {
-        let mut page = self.messages.clone();
-        for message in &mut page {
-            let id = message["id"].as_str().unwrap_or_default();
-            let Some(rows) = self.reactions.get(id).filter(|rows| !rows.is_empty()) else {
-                continue;
-            };
-            let row = |(emoji, users): &(String, Vec<String>)| json!({"emoji": emoji, "count": users.len(), "users": users});
-            message["reactions"] = rows.iter().map(row).collect();
-        }
-        page
-    }
-}
 
 fn shown(wire: &mut Wire, room: &str) -> Vec<Value> {
     let page = history(wire, room, &["COUNT", "1000"]);
@@ -111,11 +34,11 @@ fn applying_the_events_in_order_gives_what_history_shows() {
             if !events.recovered || events.more {
                 continue;
             }
-            let mut reader = Reader::default();
+            let mut reader = Folded::default();
             events.events.iter().for_each(|event| reader.apply(&event.json));
             let page = shown(&mut wire, &room);
             // Trimmed messages are not shown, although their events are known.
-            let folded = reader.page();
+            let folded = reader.messages();
             let skipped = folded.len().saturating_sub(page.len());
             let what = format!("round {round}, {room}");
             assert_eq!(folded[skipped..], page, "{what}");
@@ -148,10 +71,10 @@ fn the_live_events_give_the_same_as_those_asked_for_later() {
         let all = channel.all();
         if all.iter().any(|(_, text)| text.contains(&last)) { Ok(()) } else { Err(String::new()) }
     });
-    let mut reader = Reader::default();
+    let mut reader = Folded::default();
     channel.all().iter().for_each(|(_, text)| reader.apply(&Event::read(text).json));
     let page = shown(&mut wire, "lobby");
-    assert_eq!(reader.page(), page);
+    assert_eq!(reader.messages(), page);
     assert_eq!(
         page[0]["reactions"],
         json!([{"emoji": "👍", "count": 2, "users": ["bob", "alice"]}])
