@@ -1,17 +1,32 @@
 //! The relay of redis-chat: WebSocket frames to `CHAT.*` commands, room channels to frames.
 //!
 //! **A request.** `server/server.rs` accepts a socket, `server/http.rs` upgrades it and
-//! `server/auth.rs` names its user. The session (`server/session.rs`) reads frames
-//! (`client/frame_reader.rs`) within the user's rate limit (`rate_limit/`), parses one request
-//! (`client/request.rs`) and runs its operation (`operations/`), which sends commands to Redis
-//! (`upstream/`). The reply is queued in the connection's outbox (`client/outbox.rs`).
+//! `server/auth.rs` determines its user. The session (`server/session.rs`) reads frames
+//! (`client/frame_reader.rs`) within the user's rate limit (`rate_limit/users.rs`), parses one request
+//! (`client/request.rs`) and executes its operation (`operations/execute.rs`), which sends commands
+//! (`upstream/commands.rs`) to Redis and reads their replies (`upstream/replies.rs`). The reply is
+//! queued in the connection's outbox (`client/outbox.rs`) and written (`client/connection.rs`).
 //!
-//! **An event.** The upstream receives it on the room's channel. The hub (`hub/dispatch.rs`) finds
-//! its room and keeps it in the event queue (`hub/event_queue.rs`) until everything that arrived with
-//! it has been read. Then it reads the event's head (`event.rs`), and the room's ordering rule
-//! (`room/ordering.rs`) decides whether the event continues the last one. If so, the room encodes it
-//! once (`room/batch.rs`, `client/frame.rs`) and queues it for each subscriber
-//! (`room/subscribers.rs`). If not, one `CHAT.SYNC` (`hub/sync.rs`) closes the gap first.
+//! **An event.** Redis sends it on the room's channel, and the link (`upstream/link.rs`) receives it.
+//! It waits in the event queue (`hub/event_queue.rs`) until everything that arrived with it has been
+//! read. Then it is dispatched to its room (`hub/dispatch.rs`), whose ordering rule
+//! (`room/ordering.rs`) decides whether it continues the last delivered event. If so, the room
+//! delivers it (`room/delivery.rs`): it is encoded once, with its neighbours (`room/batch.rs`), and
+//! queued in the outbox of every subscriber (`room/subscribers.rs`); the flusher (`hub/flusher.rs`)
+//! writes the outboxes. If not, one `CHAT.SYNC` closes the gap first (`hub/sync.rs`).
+//!
+//! **The layers**, the lowest first. A file uses only its own layer and lower ones, and no two files
+//! use each other; a test checks both.
+//!
+//! 1. `contact`, `event`, `metrics`, `panics`, `config`
+//! 2. `rate_limit`
+//! 3. `client`: one socket
+//! 4. `upstream`: Redis
+//! 5. `room`: one room
+//! 6. `hub`: all rooms and connections
+//! 7. `operations`: what clients request
+//! 8. `server`: HTTP and sessions
+//! 9. `lib`, `main`
 //!
 //! The relay holds no truth: everything here can be lost at any moment without losing a message.
 #![forbid(unsafe_code)]

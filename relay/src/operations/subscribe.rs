@@ -66,9 +66,9 @@ pub(super) fn too_many_rooms() -> Error {
     Error::new(ErrorCode::Denied, "too many rooms on this connection")
 }
 
-/// Attaches the connection to these rooms. Returns the reply of each, in the same order. A room whose events do not fit into one reply is answered so that the client asks for it
-/// again, see [`later`]. The connection's outbox is held on return: the caller releases it with the
-/// reply.
+/// Attaches the connection to these rooms. Returns the reply of each, in order. A room whose events
+/// do not fit into one reply is answered by [`later`]. The outbox is corked on return: the caller
+/// uncorks it with the reply.
 pub(super) async fn receive(context: &Context, wanted: &[Wanted]) -> Vec<Received> {
     let connection = &context.connection;
     let mut results: Vec<Received> = Vec::new();
@@ -138,7 +138,7 @@ fn reply_of(answer: &join::Answer) -> String {
     }
 }
 
-/// The reply of a contact: the members of a room's, and what is known of the user.
+/// The reply of a contact: the members of a room's reply, and the user's status.
 #[derive(Serialize)]
 struct ContactReply<'a> {
     #[serde(serialize_with = "json::display")]

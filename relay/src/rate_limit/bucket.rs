@@ -9,7 +9,7 @@ pub(super) struct Rate {
     pub(super) most: f64,
 }
 
-/// What is left of an allowance. It was full once, and is full again after a time without use.
+/// What is left of an allowance. It starts full, and is full again after some time without use.
 #[derive(Debug)]
 pub(super) struct Bucket {
     left: f64,
@@ -22,7 +22,7 @@ impl Bucket {
         Bucket { left: rate.most, at: now }
     }
 
-    /// What is left now. Less than nothing: it was overdrawn by [`Bucket::spend`], or by a dear
+    /// What is left now. Negative: it was overdrawn by [`Bucket::spend`], or by an expensive
     /// [`Bucket::take`].
     pub(super) fn left(&self, rate: Rate, now: Instant) -> f64 {
         let elapsed = now.saturating_duration_since(self.at).as_secs_f64();

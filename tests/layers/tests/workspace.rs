@@ -59,8 +59,10 @@ const SHELL: Crate<'_> = Crate {
 const RELAY: Crate<'_> = Crate {
     roots: &["relay/src/lib.rs", "relay/src/main.rs"],
     layers: &[
-        &["contact", "event", "metrics", "panics", "rate_limit", "config"],
-        &["client", "upstream"],
+        &["contact", "event", "metrics", "panics", "config"],
+        &["rate_limit"],
+        &["client"],
+        &["upstream"],
         &["room"],
         &["hub"],
         &["operations"],
