@@ -112,6 +112,8 @@ fn a_user_with_two_tabs_leaves_only_when_the_second_closes_after_the_grace() {
     let bob = open(&browser, "bob", r2);
     let (first, second) = (open(&browser, "alice", r1), open(&browser, "alice", r2));
     for page in [&bob, &first, &second] {
+        // A hidden page does not ask who is online.
+        page.look();
         page.wait(PEOPLE, &json!(["alice", "bob"]), SOON);
     }
     let channel = Subscriber::new(&redis, &["lobby", "@alice"]);
