@@ -84,12 +84,12 @@ pub(super) enum Membership {
 /// A room after step 3. Until it is dropped, the room keeps its recent events.
 pub(super) struct Prepared {
     pub(super) room: Arc<Room>,
-    pub(super) answer: Answer,
+    pub(super) initial: Initial,
     joiner: Joiner,
 }
 
-/// What Redis has answered in step 3.
-pub(super) enum Answer {
+/// What the client starts from, by the answers of step 3.
+pub(super) enum Initial {
     /// The past, and what the user is in the room.
     Page {
         /// Events up to the position at which the connection is attached.
@@ -128,15 +128,15 @@ pub(super) async fn prepare(
         list(context, &wanted.room).await?;
     }
     let (room, joiner) = context.hub.begin_join(&wanted.room, &context.connection);
-    let answer = async {
+    let initial = async {
         confirmed(&room).await?;
         match contact {
             Some(user) => ask_contact(context, user).await,
             None => ask(context, wanted, joins, &room).await,
         }
     };
-    match answer.await {
-        Ok(answer) => Ok(Prepared { room, answer, joiner }),
+    match initial.await {
+        Ok(initial) => Ok(Prepared { room, initial, joiner }),
         Err(error) => {
             restore(context, &room, &joiner);
             Err(error)
@@ -165,7 +165,7 @@ async fn ask(
     wanted: &Wanted,
     joins: bool,
     room: &Arc<Room>,
-) -> Result<Answer, Error> {
+) -> Result<Initial, Error> {
     let (hub, connection) = (&context.hub, &context.connection);
     let mut commands = Vec::with_capacity(4);
     let following = joins.then(|| Following::before(context, &wanted.room, Gain::Join));
@@ -191,11 +191,11 @@ async fn ask(
     };
     let (present, seen) = (next(&mut replies), next(&mut replies));
     let is_present = present.is_ok();
-    let answer = admit(context, wanted, page, joined, present, seen).await;
-    if answer.is_err() && is_present {
+    let initial = admit(context, wanted, page, joined, present, seen).await;
+    if initial.is_err() && is_present {
         end_presence(context, room);
     }
-    answer
+    initial
 }
 
 /// The reply of `CHAT.JOIN`. Notes that the room is in the user's list, if that was asked for after
@@ -221,7 +221,7 @@ async fn admit(
     joined: Reply,
     present: Reply,
     seen: Reply,
-) -> Result<Answer, Error> {
+) -> Result<Initial, Error> {
     let is_live = wanted.start == Start::Live;
     let view = match seen {
         // The user's personal room is made by `CHAT.PRESENCE`, which may be refused now.
@@ -242,7 +242,7 @@ async fn admit(
     let mut view = view?;
     let Some(fetched) = page? else {
         let present_at = present_at.map(presence_position).transpose()?;
-        return Ok(Answer::Live { present_at, newest: view.newest });
+        return Ok(Initial::Live { present_at, newest: view.newest });
     };
     // An answer from before the page says nothing about who may read it: the user may have been
     // removed in between, by an event that the page holds.
@@ -250,14 +250,14 @@ async fn admit(
         let again = commands::room(&wanted.room, Reader::User(context.user()));
         view = RoomView::read(&context.ask(again).await?);
     }
-    Ok(Answer::Page { fetched, view })
+    Ok(Initial::Page { fetched, view })
 }
 
 /// Step 3 for a contact.
-async fn ask_contact(context: &Context, user: &str) -> Result<Answer, Error> {
+async fn ask_contact(context: &Context, user: &str) -> Result<Initial, Error> {
     let mut replies = context.hub.upstream.call(Profile::commands(user).into()).await.into_iter();
     let (room, who) = (next(&mut replies), next(&mut replies));
-    Ok(Answer::Contact(Profile::read(room, who)?.unwrap_or_default()))
+    Ok(Initial::Contact(Profile::read(room, who)?.unwrap_or_default()))
 }
 
 /// Step 4. [`Attached::FetchAgain`]: the caller starts again at step 2. With
@@ -268,17 +268,17 @@ pub(super) fn attach(
     pending_flush: &mut PendingFlush,
 ) -> Attached {
     let (hub, connection) = (&context.hub, &context.connection);
-    let Prepared { room, answer, joiner } = prepared;
-    let attached = match answer {
+    let Prepared { room, initial, joiner } = prepared;
+    let attached = match initial {
         // The client asks for the rest first: with live events in between it would lose their order.
-        Answer::Page { fetched, .. } if fetched.unfinished => Attached::Then(Next::Done),
-        Answer::Page { fetched, .. } => {
+        Initial::Page { fetched, .. } if fetched.unfinished => Attached::Then(Next::Done),
+        Initial::Page { fetched, .. } => {
             room.attach(joiner, connection, fetched.last, &fetched.known, pending_flush)
         }
-        Answer::Live { present_at, newest } => {
+        Initial::Live { present_at, newest } => {
             room.attach_present(joiner, connection, present_at.unwrap_or(*newest), pending_flush)
         }
-        Answer::Contact(profile) => {
+        Initial::Contact(profile) => {
             room.attach_contact(joiner, connection, profile.last, pending_flush)
         }
     };
@@ -295,7 +295,7 @@ pub(super) fn attach(
 
 /// The client does not receive this room after all: ends the presence that step 3 has set.
 pub(super) fn abandon(context: &Context, prepared: &Prepared) {
-    if matches!(prepared.answer, Answer::Page { .. }) {
+    if matches!(prepared.initial, Initial::Page { .. }) {
         end_presence(context, &prepared.room);
     }
 }

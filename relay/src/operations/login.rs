@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::client::error::Error;
 use crate::hub::presence;
 use crate::operations::context::Context;
-use crate::operations::join::{self, ATTEMPTS, Answer, Membership, Start, Wanted};
+use crate::operations::join::{self, ATTEMPTS, Initial, Membership, Start, Wanted};
 use crate::room::Attached;
 use crate::room::subscribers::PendingFlush;
 use crate::upstream::State;
@@ -97,7 +97,7 @@ async fn enter(context: &Context, wanted: &Wanted) -> Result<(), Error> {
             return Ok(());
         }
         let mut prepared = join::prepare(context, wanted, attempt).await?;
-        if let Answer::Live { present_at, .. } = &mut prepared.answer {
+        if let Initial::Live { present_at, .. } = &mut prepared.initial {
             first_present = first_present.or(*present_at);
             *present_at = first_present;
         }

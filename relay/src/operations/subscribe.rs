@@ -84,7 +84,7 @@ pub(super) async fn receive(context: &Context, wanted: &[Wanted]) -> Vec<Receive
             let wanted = &wanted[index];
             results[index] = match prepared {
                 Ok(Some(prepared)) => match join::attach(context, &prepared, &mut pending_flush) {
-                    Attached::Then(_) => Ok(reply_of(&prepared.answer)),
+                    Attached::Then(_) => Ok(reply_of(&prepared.initial)),
                     Attached::FetchAgain | Attached::Removed => {
                         space.give_back(index);
                         again.push(index);
@@ -106,9 +106,9 @@ pub(super) async fn receive(context: &Context, wanted: &[Wanted]) -> Vec<Receive
 }
 
 /// The reply of a room. A page is written by hand, because it holds bytes of events.
-fn reply_of(answer: &join::Answer) -> String {
-    match answer {
-        join::Answer::Page { fetched, view } => {
+fn reply_of(initial: &join::Initial) -> String {
+    match initial {
+        join::Initial::Page { fetched, view } => {
             let mut out = String::with_capacity(fetched.json.len() + 80);
             out.push('{');
             if let Some(recovered) = fetched.recovered {
@@ -124,7 +124,7 @@ fn reply_of(answer: &join::Answer) -> String {
             out.push('}');
             out
         }
-        join::Answer::Contact(profile) => json::write(&ContactReply {
+        join::Initial::Contact(profile) => json::write(&ContactReply {
             last: profile.last,
             events: [],
             more: false,
@@ -134,7 +134,7 @@ fn reply_of(answer: &join::Answer) -> String {
             last_seen: profile.last_seen,
             contact: true,
         }),
-        join::Answer::Live { .. } => json::write(&Done {}),
+        join::Initial::Live { .. } => json::write(&Done {}),
     }
 }
 
@@ -209,7 +209,7 @@ async fn prepare_all(
         let asked = part.iter().map(|&index| join::prepare(context, &wanted[index], attempt));
         for (&index, prepared) in part.iter().zip(join_all(asked).await) {
             let events = match &prepared {
-                Ok(Prepared { answer: join::Answer::Page { fetched, .. }, .. }) => {
+                Ok(Prepared { initial: join::Initial::Page { fetched, .. }, .. }) => {
                     fetched.json.len()
                 }
                 _ => 0,
