@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let config = match Args::of_process().check() {
+    let config = match Args::from_process().check() {
         Ok(config) => config,
         Err(mistakes) => return fail(2, &mistakes.join("; ")),
     };

@@ -10,7 +10,7 @@ use metrics::{Counter, Gauge, Histogram, counter, describe_counter, describe_gau
 use metrics::{describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-macro_rules! figures {
+macro_rules! metrics {
     ($($field:ident: $kind:ident $make:ident $describe:ident $name:literal $text:literal;)*) => {
         /// The handles of all metrics.
         pub(crate) struct Metrics {
@@ -25,28 +25,28 @@ macro_rules! figures {
     };
 }
 
-figures! {
+metrics! {
     connections: Gauge gauge describe_gauge "chat_relay_connections" "WebSocket connections now";
     connections_total: Counter counter describe_counter "chat_relay_connections_total" "WebSocket connections accepted";
     http_connections: Gauge gauge describe_gauge "chat_relay_http_connections" "TCP connections that are no WebSockets, or not yet";
     accept_failures: Counter counter describe_counter "chat_relay_accept_failures_total" "Times the system refused a new connection, as when files run out";
-    frames: Counter counter describe_counter "chat_relay_frames_total" "Frames that came from clients, pings and parts of messages included";
-    bytes_received: Counter counter describe_counter "chat_relay_bytes_received_total" "Bytes that came from clients in frames";
-    rooms: Gauge gauge describe_gauge "chat_relay_rooms" "Rooms this relay follows";
-    operations: Counter counter describe_counter "chat_relay_operations_total" "Operations asked for by clients";
+    frames: Counter counter describe_counter "chat_relay_frames_total" "Frames from clients, pings and parts of messages included";
+    bytes_received: Counter counter describe_counter "chat_relay_bytes_received_total" "Bytes of frames from clients";
+    rooms: Gauge gauge describe_gauge "chat_relay_rooms" "Rooms that this relay is subscribed to";
+    operations: Counter counter describe_counter "chat_relay_operations_total" "Operations that clients have requested";
     operation_errors: Counter counter describe_counter "chat_relay_operation_errors_total" "Operations answered with an error";
     events_received: Counter counter describe_counter "chat_relay_events_received_total" "Events received from Redis";
     events_malformed: Counter counter describe_counter "chat_relay_events_malformed_total" "Messages on room channels that are no events";
-    events_delivered: Counter counter describe_counter "chat_relay_events_delivered_total" "Events queued for connections, one per receiver";
+    events_delivered: Counter counter describe_counter "chat_relay_events_delivered_total" "Events queued for connections, one per subscriber";
     ephemeral_dropped: Counter counter describe_counter "chat_relay_ephemeral_dropped_total" "Ephemeral events not sent to slow connections";
-    signals_throttled: Counter counter describe_counter "chat_relay_signals_throttled_total" "Signals not passed on because they came too fast";
+    signals_throttled: Counter counter describe_counter "chat_relay_signals_throttled_total" "Signals dropped because they came too fast";
     syncs: Counter counter describe_counter "chat_relay_syncs_total" "CHAT.SYNC calls made to close a gap of a room";
     resumes: Counter counter describe_counter "chat_relay_resume_fetches_total" "CHAT.SYNC and CHAT.HISTORY calls made for joining and resuming clients";
     resumes_shared: Counter counter describe_counter "chat_relay_resume_shared_total" "Joining and resuming clients served by a call made for another";
     holes: Counter counter describe_counter "chat_relay_holes_total" "Gaps in a room's events that a sync filled";
-    reloads: Counter counter describe_counter "chat_relay_reloads_total" "Rooms whose past was gone, told as reload";
+    reloads: Counter counter describe_counter "chat_relay_reloads_total" "Reloads of rooms that no longer knew the position of this relay";
     sends_waiting: Gauge gauge describe_gauge "chat_relay_sends_waiting" "Sends that wait for Redis";
-    defects: Counter counter describe_counter "chat_relay_defects_total" "Panics of the relay: each is a defect to be reported";
+    defects: Counter counter describe_counter "chat_relay_defects_total" "Panics of the relay; please report each one";
     upstream_up: Gauge gauge describe_gauge "chat_relay_upstream_up" "1 while the link to Redis is proven";
     upstream_writes: Gauge gauge describe_gauge "chat_relay_upstream_writes" "1 while Redis accepts writes, as far as is known";
     upstream_connects: Counter counter describe_counter "chat_relay_upstream_connects_total" "Times the link to Redis was opened";

@@ -23,7 +23,7 @@ pub(crate) async fn catch_panic<T>(
             METRICS.defects.increment(1);
             let text = panic.downcast_ref::<&str>().copied();
             let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-            error!(source = "relay", panic = text, "a defect while {what}; please report it");
+            error!(source = "relay", panic = text, "panic while {what}; please report it");
             None
         }
     }
@@ -45,7 +45,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[tokio::test]
-    async fn what_must_not_end_is_begun_again() {
+    async fn a_task_that_panics_is_started_again() {
         let begun = AtomicUsize::new(0);
         let once = || async {
             tokio::task::yield_now().await;

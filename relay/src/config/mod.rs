@@ -217,7 +217,7 @@ pub struct Config {
 
 impl Args {
     /// The process's flags and variables. An unknown flag ends the process with an explanation.
-    pub fn of_process() -> Args {
+    pub fn from_process() -> Args {
         let command = Args::command().mut_args(|flag| {
             let value = flag.get_env().and_then(std::env::var_os);
             match value.is_some_and(|value| value.is_empty()) {

@@ -81,7 +81,7 @@ fn every_mistake_is_reported_at_once() {
 }
 
 #[test]
-fn nobody_is_trusted_from_afar_by_accident() {
+fn other_machines_are_not_trusted_by_accident() {
     assert!(check(&["--listen=0.0.0.0:1"]).is_err());
     assert!(check(&["--listen=0.0.0.0:1", "--insecure"]).is_ok());
     assert!(check(&["--listen=[::1]:1"]).is_ok());
@@ -105,7 +105,7 @@ fn names_are_listened_on_and_switches_understood() {
 }
 
 #[test]
-fn what_is_still_to_come_is_said_to_be() {
+fn a_mode_that_does_not_exist_yet_is_refused_as_such() {
     let mistakes = check(&["--auth=jwt"]).expect_err("a mistake");
     assert_eq!(mistakes, [r#"--auth: "jwt" is not there yet; for now there is only none"#]);
 }

@@ -14,7 +14,7 @@ use crate::hub::presence::{self, ROOMS_PER_CALL};
 use crate::hub::sync::{self, Cause};
 use crate::room::Room;
 use crate::upstream::commands;
-use crate::upstream::replies::Beaten;
+use crate::upstream::replies::BeatReply;
 
 /// Connections that one `CHAT.BEAT` may name.
 const CONNECTIONS_PER_BEAT: usize = 1000;
@@ -27,7 +27,7 @@ pub(crate) async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
         let mut commands = Vec::new();
         for room in rooms {
             for subscribers in room.attached().chunks(CONNECTIONS_PER_BEAT) {
-                let names = subscribers.iter().map(|receiver| &*receiver.name);
+                let names = subscribers.iter().map(|subscriber| &*subscriber.name);
                 let command = commands::beat(&room.name, ttl, names);
                 asked.push((room, subscribers.to_vec(), room.last()));
                 commands.push(command);
@@ -39,7 +39,7 @@ pub(crate) async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
         let replies = hub.upstream.call(commands).await;
         for ((room, subscribers, at_sending), reply) in asked.into_iter().zip(replies) {
             let Ok(value) = reply else { continue };
-            let Ok(Beaten { newest, unknown }) = Beaten::read(value) else { continue };
+            let Ok(BeatReply { newest, unknown }) = BeatReply::read(value) else { continue };
             let next = room.note_beat(at_sending, newest);
             sync::sync_if_needed(hub, room, next);
             if !unknown.is_empty() {

@@ -36,11 +36,11 @@ impl Dispatcher {
 
     /// Dispatches some queued events to their rooms. Returns how many there were.
     fn dispatch(&self) -> usize {
-        self.0.event_queue.take(|told| {
-            let mut events = Vec::with_capacity(told.len());
-            for told in told {
-                match told.head() {
-                    Some(head) => events.push((&told.room, head)),
+        self.0.event_queue.take(|queued| {
+            let mut events = Vec::with_capacity(queued.len());
+            for event in queued {
+                match event.head() {
+                    Some(head) => events.push((&event.room, head)),
                     None => METRICS.events_malformed.increment(1),
                 }
             }

@@ -44,7 +44,7 @@ pub(super) struct EventQueue {
 
 #[derive(Default)]
 struct Waiting {
-    told: VecDeque<QueuedEvent>,
+    events: VecDeque<QueuedEvent>,
     bytes: usize,
 }
 
@@ -54,8 +54,8 @@ impl EventQueue {
     pub(super) fn push(&self, room: Arc<Room>, payload: Vec<u8>) -> bool {
         let mut waiting = self.waiting.lock();
         waiting.bytes += payload.len();
-        waiting.told.push_back(QueuedEvent { room, payload });
-        let (is_first, is_full) = (waiting.told.len() == 1, waiting.bytes > BYTES_MAX);
+        waiting.events.push_back(QueuedEvent { room, payload });
+        let (is_first, is_full) = (waiting.events.len() == 1, waiting.bytes > BYTES_MAX);
         drop(waiting);
         if is_first {
             self.added.notify_one();
@@ -72,17 +72,17 @@ impl EventQueue {
     /// there were.
     pub(super) fn take(&self, dispatch: impl FnOnce(&[QueuedEvent])) -> usize {
         let _turn = self.turn.lock();
-        let told: Vec<QueuedEvent> = {
+        let events: Vec<QueuedEvent> = {
             let mut waiting = self.waiting.lock();
-            let count = waiting.told.len().min(TAKE_MAX);
-            let told: Vec<QueuedEvent> = waiting.told.drain(..count).collect();
-            waiting.bytes -= told.iter().map(|told| told.payload.len()).sum::<usize>();
-            told
+            let count = waiting.events.len().min(TAKE_MAX);
+            let events: Vec<QueuedEvent> = waiting.events.drain(..count).collect();
+            waiting.bytes -= events.iter().map(|event| event.payload.len()).sum::<usize>();
+            events
         };
-        if !told.is_empty() {
-            dispatch(&told);
+        if !events.is_empty() {
+            dispatch(&events);
         }
-        told.len()
+        events.len()
     }
 }
 
@@ -90,12 +90,12 @@ impl EventQueue {
 mod tests {
     use super::*;
 
-    fn event(n: u64) -> Vec<u8> {
+    fn payload(n: u64) -> Vec<u8> {
         format!(r#"{{"last":"{n}-{n}","room":"r","type":"signal","ts":1}}"#).into_bytes()
     }
 
     #[tokio::test]
-    async fn what_is_put_is_taken_once_and_in_order() {
+    async fn events_are_taken_once_and_in_order() {
         let (event_queue, room) =
             (Arc::new(EventQueue::default()), Arc::new(Room::new("r".into())));
         let all = 10 * TAKE_MAX as u64;
@@ -103,7 +103,7 @@ mod tests {
             let (event_queue, room) = (event_queue.clone(), room.clone());
             async move {
                 for n in 0..all {
-                    assert!(event_queue.push(room.clone(), event(n)));
+                    assert!(event_queue.push(room.clone(), payload(n)));
                     if n % 7 == 0 {
                         tokio::task::yield_now().await;
                     }
@@ -112,9 +112,9 @@ mod tests {
         });
         let mut seen = 0;
         while seen < all {
-            let taken = event_queue.take(|told| {
-                for told in told {
-                    assert_eq!(told.head().expect("an event").bytes(), event(seen));
+            let taken = event_queue.take(|events| {
+                for event in events {
+                    assert_eq!(event.head().expect("an event").bytes(), payload(seen));
                     seen += 1;
                 }
             });
@@ -133,7 +133,7 @@ mod tests {
         assert!(event_queue.push(room.clone(), vec![0; BYTES_MAX]));
         assert!(!event_queue.push(room.clone(), vec![0; 1]));
         assert_eq!(
-            event_queue.take(|told| assert!(told.iter().all(|told| told.head().is_none()))),
+            event_queue.take(|events| assert!(events.iter().all(|event| event.head().is_none()))),
             2
         );
         assert!(event_queue.push(room, vec![0; 1]), "there is room again");

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 /// How long an entry is valid.
-const BELIEVED: Duration = Duration::from_secs(60);
+const VALID_FOR: Duration = Duration::from_secs(60);
 /// Number of entries.
-const MOST: usize = 50_000;
+const ENTRIES_MAX: usize = 50_000;
 
 /// The cache.
 #[derive(Default)]
@@ -30,13 +30,13 @@ impl FollowCache {
     pub(crate) fn holds(&self, user: &str, room: &str, now: Instant) -> bool {
         let known = self.0.lock();
         let since = known.rooms.get(room).and_then(|users| users.get(user));
-        since.is_some_and(|since| now.saturating_duration_since(*since) < BELIEVED)
+        since.is_some_and(|since| now.saturating_duration_since(*since) < VALID_FOR)
     }
 
     /// Notes that this user's list contains this room.
     pub(crate) fn note(&self, user: &str, room: &str, now: Instant) {
         let mut known = self.0.lock();
-        if known.count >= MOST {
+        if known.count >= ENTRIES_MAX {
             *known = Known::default();
         }
         let users = known.rooms.entry(room.into()).or_default();
@@ -65,7 +65,7 @@ impl FollowCache {
     /// Drops old entries, at most once a minute.
     pub(crate) fn tidy(&self, now: Instant) {
         let mut known = self.0.lock();
-        let recent = |since: &Instant| now.saturating_duration_since(*since) < BELIEVED;
+        let recent = |since: &Instant| now.saturating_duration_since(*since) < VALID_FOR;
         if known.tidied.as_ref().is_some_and(recent) {
             return;
         }
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_noted_is_believed_until_it_is_old_or_gone() {
+    fn an_entry_is_valid_until_it_is_old_or_dropped() {
         let (follow_cache, start) = (FollowCache::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         for (user, room) in [("alice", "a"), ("bob", "a"), ("alice", "b")] {
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn it_is_bounded() {
         let (follow_cache, now) = (FollowCache::default(), Instant::now());
-        for user in 0..=MOST {
+        for user in 0..=ENTRIES_MAX {
             follow_cache.note(&user.to_string(), "a", now);
         }
         assert_eq!(follow_cache.0.lock().count, 1);

@@ -11,9 +11,9 @@ use crate::room::subscribers::{PendingFlush, queue};
 use crate::upstream::State;
 
 /// A change that lasts shorter than this is not sent to clients.
-const PASSES: Duration = Duration::from_millis(500);
+const SETTLE_TIME: Duration = Duration::from_millis(500);
 /// Clients are notified at most once in this time.
-const TOLD_EVERY: Duration = Duration::from_secs(2);
+const NOTIFY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Beats all rooms whenever Redis accepts writes again, forever.
 pub(super) async fn beat_when_writable(hub: Arc<Hub>) {
@@ -34,14 +34,14 @@ pub(super) async fn beat_when_writable(hub: Arc<Hub>) {
 pub(super) async fn notify_clients(hub: Arc<Hub>) {
     let mut states = hub.upstream.states();
     loop {
-        let told = hub.upstream_status.get();
-        let has_changed = |state: &State| UpstreamStatus::of(state) != told;
+        let sent = hub.upstream_status.get();
+        let has_changed = |state: &State| UpstreamStatus::of(state) != sent;
         if states.wait_for(has_changed).await.is_err() {
             return;
         }
-        tokio::time::sleep(PASSES).await;
+        tokio::time::sleep(SETTLE_TIME).await;
         let now = UpstreamStatus::of(&states.borrow_and_update());
-        if now == told {
+        if now == sent {
             continue;
         }
         // Set first: a connection that is made from now on gets the status from `Hub::connect`.
@@ -52,6 +52,6 @@ pub(super) async fn notify_clients(hub: Arc<Hub>) {
             queue(&connection, &frame, Class::Live, &mut pending_flush);
         }
         hub.flush(pending_flush);
-        tokio::time::sleep(TOLD_EVERY).await;
+        tokio::time::sleep(NOTIFY_INTERVAL).await;
     }
 }

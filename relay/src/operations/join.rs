@@ -51,7 +51,7 @@ use crate::upstream::commands::{self, Reader};
 use crate::upstream::replies::{RoomView, presence_position};
 use crate::upstream::{CommandError, Reply, Unavailable};
 
-/// Attempts before the client is told to try again: each time the room has moved on meanwhile.
+/// Attempts before the client must try again. An attempt fails if the room has moved on meanwhile.
 pub(super) const ATTEMPTS: usize = 5;
 /// Longest wait for the confirmation of a subscription.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);

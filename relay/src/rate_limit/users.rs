@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn who_goes_on_after_the_warning_is_a_flood_and_stays_out() {
+    fn a_user_who_ignores_the_warning_is_a_flood_and_is_kept_out() {
         let rows: &[(&[&str], usize, (usize, usize), &str)] = &[
             (&["--frames-per-second=10"], 0, (46, 50), "small frames, after four for entering"),
             (&["--bytes-per-second=64kb"], 32 << 10, (10, 10), "large frames"),
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_as_told_is_never_closed() {
+    fn a_user_who_waits_as_asked_is_never_closed() {
         let mut now = Instant::now();
         let all = allowances(&["--frames-per-second=10", "--bytes-per-second=1kb"]);
         let allowance = enter(&all, "alice", now).expect("it enters");

@@ -30,8 +30,8 @@ impl Room {
             }
             Some(at) if at <= now => {
                 let on_time = at + interval;
-                let anew = || now + interval.mul_f64(rand::random_range(0.0..1.0));
-                state.beat_at = Some(if on_time > now { on_time } else { anew() });
+                let random_point = || now + interval.mul_f64(rand::random_range(0.0..1.0));
+                state.beat_at = Some(if on_time > now { on_time } else { random_point() });
                 true
             }
             Some(_) => false,

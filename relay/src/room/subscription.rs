@@ -26,10 +26,10 @@ impl Room {
     /// and the subscription was not confirmed before.
     pub(crate) fn confirm_subscription(&self) -> bool {
         let mut state = self.state.lock();
-        let news = !matches!(state.subscription, Subscription::Confirmed);
+        let changed = !matches!(state.subscription, Subscription::Confirmed);
         state.subscription = Subscription::Confirmed;
         self.confirmed.notify_waiters();
-        news && state.order.last().is_some()
+        changed && state.order.last().is_some()
     }
 
     /// Whether the subscription was requested before `since` and is not confirmed. Then the caller

@@ -99,11 +99,11 @@ async fn a_kicked_user_receives_the_event_and_nothing_after_it() {
     let kicked: Vec<u64> = room.take_kicked().iter().map(|one| one.number).collect();
     assert_eq!(kicked, [2], "once");
     assert!(room.take_kicked().is_empty());
-    let told = bob.read().await;
+    let received = bob.read().await;
     let gone = r#"{"type":"gone","room":"r","code":"KICKED"}"#;
-    let (kick, gone) = (told.find(r#""kind":"kick""#), told.find(gone));
-    assert!(kick.is_some() && kick < gone, "{told}");
-    assert!(!told.contains("6-6"), "{told}");
+    let (kick, gone) = (received.find(r#""kind":"kick""#), received.find(gone));
+    assert!(kick.is_some() && kick < gone, "{received}");
+    assert!(!received.contains("6-6"), "{received}");
     assert!(alice.read().await.contains("6-6"));
 }
 
@@ -111,13 +111,13 @@ async fn a_kicked_user_receives_the_event_and_nothing_after_it() {
 async fn a_ban_names_its_end() {
     let room = Arc::new(Room::new("r".into()));
     let mut bob = Client::new(1, "bob").await;
-    for (n, until, told_until) in [(5, r#","until":17"#, 17), (6, "", 0)] {
+    for (n, until, expected_until) in [(5, r#","until":17"#, 17), (6, "", 0)] {
         attach(&room, &bob, n - 1);
         deliver(&room, &removing(n, "ban", "bob", until));
         assert!(!bob.is_in(&room));
-        let gone = format!(r#""code":"BANNED","until_ms":{told_until}}}"#);
-        let told = bob.read().await;
-        assert!(told.contains(&gone), "{told}");
+        let gone = format!(r#""code":"BANNED","until_ms":{expected_until}}}"#);
+        let received = bob.read().await;
+        assert!(received.contains(&gone), "{received}");
     }
 }
 
@@ -157,19 +157,19 @@ async fn a_removed_user_receives_the_reason() {
         attach(&room, &bob, 4);
         deliver(&room, &removing(5, kind, "bob", r#","reason":"too \"loud\"""#));
         let gone = format!(r#"{{"type":"gone","room":"r","code":{code},"reason":"too \"loud\""}}"#);
-        let told = bob.read().await;
-        assert!(told.contains(&gone), "{told}");
+        let received = bob.read().await;
+        assert!(received.contains(&gone), "{received}");
     }
     let room = Arc::new(Room::new("@bob".into()));
     let mut bob = Client::new(1, "bob").await;
     attach(&room, &bob, 4);
     deliver(&room, &removing(5, "kick", "bob", r#","reason":"bye""#));
-    let mut told = Vec::new();
-    while !told.ends_with(b"}") {
-        assert!(bob.far_end.read_buf(&mut told).await.expect("read") > 0);
+    let mut received = Vec::new();
+    while !received.ends_with(b"}") {
+        assert!(bob.far_end.read_buf(&mut received).await.expect("read") > 0);
     }
-    let told = String::from_utf8_lossy(&told);
-    assert!(told.ends_with(r#"{"reason":"kicked","message":"bye"}"#), "{told}");
+    let received = String::from_utf8_lossy(&received);
+    assert!(received.ends_with(r#"{"reason":"kicked","message":"bye"}"#), "{received}");
 }
 
 #[tokio::test]
@@ -192,12 +192,12 @@ async fn a_contact_receives_only_presence() {
     for connection in pending_flush {
         connection.flush();
     }
-    let told = alice.read().await;
+    let received = alice.read().await;
     for secret in ["unban", "signal", "notice", "read", "RELOAD"] {
-        assert!(!told.contains(secret), "{secret} in {told}");
+        assert!(!received.contains(secret), "{secret} in {received}");
     }
-    let (presence, reset) = (told.find("presence"), told.find(r#""type":"reset""#));
-    assert!(presence.is_some() && presence < reset, "{told}");
+    let (presence, reset) = (received.find("presence"), received.find(r#""type":"reset""#));
+    assert!(presence.is_some() && presence < reset, "{received}");
     assert!(room.empty_since().is_none());
     room.remove(&bob.connection);
     assert!(room.empty_since().is_none(), "the contact is still there");
@@ -248,18 +248,18 @@ async fn events_that_arrive_together_reach_all_once_and_in_order() {
     let signal = r#"{"last":"8-8","room":"r","type":"signal","ts":1,"user":"carol","name":"t"}"#;
     let together: Vec<&str> = events.iter().map(String::as_str).chain([signal]).collect();
     assert_eq!(deliver_together(&room, &together), Next::Done);
-    let told = |text: String| -> Vec<String> {
+    let received_by = |text: String| -> Vec<String> {
         let numbers =
             text.match_indices(r#""id":""#).map(|(at, _)| text[at + 6..at + 7].to_owned());
         numbers.chain(text.contains("signal").then(|| "signal".into())).collect()
     };
-    assert_eq!(told(alice.read().await), ["5", "6", "7", "8", "signal"]);
+    assert_eq!(received_by(alice.read().await), ["5", "6", "7", "8", "signal"]);
     let expected: [&[&str]; 3] = [&["7", "8", "signal"], &["signal"], &["signal"]];
     let mut diverged = ahead.pop().expect("four");
     assert!(!diverged.is_in(&room));
     assert!(diverged.read().await.contains(r#""type":"gone""#), "it has seen another past");
     for (client, expected) in ahead.iter_mut().zip(expected) {
         assert!(client.is_in(&room));
-        assert_eq!(told(client.read().await), expected);
+        assert_eq!(received_by(client.read().await), expected);
     }
 }

@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn however_many_requests_come_one_is_answered_in_a_turn() {
+    async fn one_request_is_answered_per_turn_however_many_arrive() {
         use std::sync::atomic::{AtomicUsize, Ordering};
 
         use hyper_util::service::TowerToHyperService;

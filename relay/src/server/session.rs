@@ -93,7 +93,7 @@ struct Session {
     /// When the message that is still incomplete began to arrive.
     message_since: Option<Instant>,
     message_time: Duration,
-    /// The client has been told to slow down.
+    /// The client has received a `RATELIMIT` error.
     is_warned: bool,
 }
 

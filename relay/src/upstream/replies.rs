@@ -126,20 +126,20 @@ pub(crate) fn presence_position(reply: Value) -> Result<Id, UnexpectedReply> {
 
 /// The reply of `CHAT.BEAT`.
 #[derive(Debug)]
-pub(crate) struct Beaten {
+pub(crate) struct BeatReply {
     /// The newest id.
     pub newest: Id,
     /// The connections that are not present in the room.
     pub unknown: Vec<String>,
 }
 
-impl Beaten {
+impl BeatReply {
     /// Reads the reply.
-    pub(crate) fn read(reply: Value) -> Result<Beaten, UnexpectedReply> {
+    pub(crate) fn read(reply: Value) -> Result<BeatReply, UnexpectedReply> {
         let mut elements = Elements::of(reply)?;
         let newest = elements.id()?;
         let unknown = elements.list()?.map(text).collect::<Result<_, _>>()?;
-        Ok(Beaten { newest, unknown })
+        Ok(BeatReply { newest, unknown })
     }
 }
 

@@ -227,12 +227,12 @@ impl Upstream {
     /// Opens a link and keeps one open, forever.
     pub(crate) async fn run(self: Arc<Self>, listener: Arc<dyn Listener>) {
         let mut backoff = BACKOFF_FIRST;
-        let mut told: Option<Instant> = None;
+        let mut logged_at: Option<Instant> = None;
         loop {
             match self.open(&listener).await {
                 Ok((link, state)) => {
-                    info!(source = "upstream", "Redis is there");
-                    (backoff, told) = (BACKOFF_FIRST, None);
+                    info!(source = "upstream", "connected to Redis");
+                    (backoff, logged_at) = (BACKOFF_FIRST, None);
                     METRICS.upstream_connects.increment(1);
                     METRICS.upstream_up.set(1.0);
                     self.changes.lock().clear();
@@ -252,9 +252,9 @@ impl Upstream {
                     }
                 }
                 Err(problem) => {
-                    if told.is_none_or(|at| at.elapsed() > LOG_INTERVAL) {
+                    if logged_at.is_none_or(|at| at.elapsed() > LOG_INTERVAL) {
                         warn!(source = "upstream", "{problem}");
-                        told = Some(Instant::now());
+                        logged_at = Some(Instant::now());
                     }
                     self.set_state(State::Unavailable(problem));
                 }
@@ -302,8 +302,8 @@ impl Upstream {
     async fn recheck_until_open(&self, link: &Link) {
         let mut states = self.state.subscribe();
         loop {
-            let troubled = states.wait_for(|state| *state != State::Open);
-            if link.unless_closed(troubled).await.is_none() {
+            let not_open = states.wait_for(|state| *state != State::Open);
+            if link.unless_closed(not_open).await.is_none() {
                 return;
             }
             if link.unless_closed(tokio::time::sleep(RECHECK_INTERVAL)).await.is_none() {

@@ -102,7 +102,7 @@ impl Clone for Found {
 }
 
 #[test]
-fn what_breaks_the_protocol_has_its_code() {
+fn each_breach_of_the_protocol_has_its_close_code() {
     let close = |code: u16| frame(0x88, &code.to_be_bytes());
     let rows: Vec<(&str, Vec<u8>, u16)> = vec![
         ("a binary message", frame(0x82, b"x"), 4501),

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_no_personal_room_has_no_profile() {
+    fn a_user_without_a_personal_room_has_no_profile() {
         let refused = || Err(CommandError::Refused(Error::new(ErrorCode::NoRoom, "")));
         assert!(Profile::read(refused(), refused()).expect("an answer").is_none());
         assert!(Profile::read(Err(Unavailable::NotServing.into()), refused()).is_err());

@@ -105,10 +105,10 @@ mod tests {
 
     #[test]
     fn each_room_is_told_each_change_once_and_nothing_older() {
-        let (news, now) = (ProfileTracker::default(), Instant::now());
+        let (tracker, now) = (ProfileTracker::default(), Instant::now());
         let delivered = |n, data, rooms: &[&str]| {
             let rooms: Vec<String> = rooms.iter().map(|room| (*room).to_owned()).collect();
-            news.note(("bob", id(n), data), &rooms, now).map(|(new, before)| (new, before.len()))
+            tracker.note(("bob", id(n), data), &rooms, now).map(|(new, before)| (new, before.len()))
         };
         let rooms = |rooms: &[&str]| rooms.iter().map(|&room| room.to_owned()).collect::<Vec<_>>();
         assert_eq!(delivered(5, "A", &["a", "b"]), Some((rooms(&["a", "b"]), 0)));
@@ -121,26 +121,26 @@ mod tests {
         assert_eq!(delivered(7, "B", &["a"]), Some((rooms(&["a"]), 0)));
         assert_eq!(delivered(6, "A", &["c"]), None, "late");
         assert_eq!(delivered(8, "A", &["a"]), Some((rooms(&["a"]), 0)), "back to what it was");
-        news.tidy(now + REMEMBERED);
-        assert!(news.delivered.lock().is_empty());
+        tracker.tidy(now + REMEMBERED);
+        assert!(tracker.delivered.lock().is_empty());
     }
 
     #[test]
     fn quick_changes_are_told_together() {
-        let (news, now) = (ProfileTracker::default(), Instant::now());
-        assert_eq!(news.schedule("bob", now), Some(now), "the first at once");
-        assert_eq!(news.schedule("bob", now), None, "it is under way");
-        news.start("bob", now);
+        let (tracker, now) = (ProfileTracker::default(), Instant::now());
+        assert_eq!(tracker.schedule("bob", now), Some(now), "the first at once");
+        assert_eq!(tracker.schedule("bob", now), None, "it is under way");
+        tracker.start("bob", now);
         assert_eq!(
-            news.schedule("bob", now),
+            tracker.schedule("bob", now),
             Some(now + UPDATE_INTERVAL),
             "the last of the others later"
         );
-        assert_eq!(news.schedule("bob", now), None);
-        news.tidy(now + 2 * UPDATE_INTERVAL);
-        assert_eq!(news.schedule("bob", now), None, "nothing due is forgotten");
-        news.start("bob", now);
-        news.tidy(now + UPDATE_INTERVAL);
-        assert!(news.scheduled.lock().is_empty());
+        assert_eq!(tracker.schedule("bob", now), None);
+        tracker.tidy(now + 2 * UPDATE_INTERVAL);
+        assert_eq!(tracker.schedule("bob", now), None, "nothing due is forgotten");
+        tracker.start("bob", now);
+        tracker.tidy(now + UPDATE_INTERVAL);
+        assert!(tracker.scheduled.lock().is_empty());
     }
 }

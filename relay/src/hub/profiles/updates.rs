@@ -70,9 +70,9 @@ async fn publish(hub: &Hub, room: &Room, user: &str) {
     }
     let rooms = rooms.iter().map(|room| room.to_string()).collect();
     let (user, id) = (user.to_owned(), profile.last.to_string());
-    let news = json::write(&ProfileUpdate { user, id, data: &data, rooms });
+    let update = json::write(&ProfileUpdate { user, id, data: &data, rooms });
     // If it is lost, users see the change when they next request the profile.
-    let _ = hub.upstream.call_one(commands::publish(PROFILE_CHANNEL, &news)).await;
+    let _ = hub.upstream.call_one(commands::publish(PROFILE_CHANNEL, &update)).await;
 }
 
 async fn fetch_profile(hub: &Hub, user: &str) -> Option<Profile> {

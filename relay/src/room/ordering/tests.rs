@@ -89,7 +89,7 @@ impl Reader {
                 return;
             }
         }
-        panic!("the rule asks for ever");
+        panic!("the rule syncs forever");
     }
 }
 

@@ -64,13 +64,13 @@ async fn a_user_whose_access_is_unknown_receives_nothing() {
     flush(pending_flush);
     assert!(room.end_check());
     deliver(&room, &message(9));
-    let told = alice.read().await;
-    assert_eq!(ids(&told), ["6", "7", "8", "9"], "nothing missing, nothing twice");
-    assert!(told.contains(r#""type":"reset""#) && !told.contains("presence"), "{told}");
+    let received = alice.read().await;
+    assert_eq!(ids(&received), ["6", "7", "8", "9"], "nothing missing, nothing twice");
+    assert!(received.contains(r#""type":"reset""#) && !received.contains("presence"), "{received}");
     assert_eq!(ids(&ahead.read().await), ["8", "9"], "it had the others");
-    let told = bob.read().await;
-    assert_eq!(ids(&told), ["5"], "{told}");
-    assert!(told.contains(r#"{"type":"gone","room":"r","code":"NOTMEMBER""#), "{told}");
+    let received = bob.read().await;
+    assert_eq!(ids(&received), ["5"], "{received}");
+    assert!(received.contains(r#"{"type":"gone","room":"r","code":"NOTMEMBER""#), "{received}");
     assert!(!bob.connection.is_in("r"));
 }
 
@@ -116,8 +116,8 @@ async fn an_event_removes_a_paused_user() {
     room.pause_all();
     deliver(&room, &message(5));
     deliver(&room, &removing(6, "ban", "bob", ""));
-    let told = bob.read().await;
-    assert!(told.contains(r#""code":"BANNED""#) && ids(&told).is_empty(), "{told}");
+    let received = bob.read().await;
+    assert!(received.contains(r#""code":"BANNED""#) && ids(&received).is_empty(), "{received}");
     assert_eq!(room.take_kicked().len(), 1, "the other one has come since");
     assert!(grant(&room, room.access_check().epoch, "bob").is_empty());
     assert!(since.is_in(&room) && !bob.is_in(&room));
@@ -134,7 +134,7 @@ async fn a_connection_far_behind_catches_up_page_by_page() {
         deliver(&room, &message(n));
     }
     let epoch = room.access_check().epoch;
-    let mut behind = grant(&room, epoch, "alice").pop().expect("the tail is shorter than that");
+    let mut behind = grant(&room, epoch, "alice").pop().expect("the record is shorter than that");
     assert_eq!(behind.position, id(4));
     let page = |from: u64, to: u64| -> Vec<(Id, Frame)> {
         (from..=to).map(|n| (id(n), frame::text(message(n).as_bytes()))).collect()
@@ -153,9 +153,9 @@ async fn a_connection_far_behind_catches_up_page_by_page() {
     assert_eq!(catch_up(&behind, 81, 605, false), CaughtUp::Done);
     deliver(&room, &message(605));
     deliver(&room, &message(606));
-    let told = alice.read().await;
+    let received = alice.read().await;
     let expected: Vec<String> = (5..=606).map(|n| n.to_string()).collect();
-    assert_eq!(ids(&told), expected);
+    assert_eq!(ids(&received), expected);
 }
 
 #[tokio::test]
@@ -187,8 +187,11 @@ async fn a_reload_does_not_reach_paused_connections() {
     let mut pending_flush = PendingFlush::new();
     room.reload(id(9), &frame::text(b"RELOAD"), &mut pending_flush);
     flush(pending_flush);
-    let told = alice.read().await;
-    assert!(!told.contains("RELOAD") && told.contains(r#""code":"UNAVAILABLE""#), "{told}");
+    let received = alice.read().await;
+    assert!(
+        !received.contains("RELOAD") && received.contains(r#""code":"UNAVAILABLE""#),
+        "{received}"
+    );
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ fn floods() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
 }
 
 #[tokio::test]
-async fn however_much_comes_one_frame_is_looked_at_in_a_turn() {
+async fn one_frame_is_read_per_turn_however_much_arrives() {
     for (what, beginning, again) in floods() {
         // High limits, so that no connection is closed.
         let hub = hub(&["--operations-per-second=100000000", "--bytes-per-second=100000mb"]);
@@ -129,13 +129,13 @@ async fn a_defect_ends_its_own_connection_and_leaves_nothing_of_it_behind() {
         far_ends.push(far);
     }
     far_ends[0].write_all(&text("panic")).await.expect("it reads");
-    let mut told = Vec::new();
-    let reads = far_ends[0].read_to_end(&mut told);
+    let mut received = Vec::new();
+    let reads = far_ends[0].read_to_end(&mut received);
     tokio::time::timeout(Duration::from_secs(30), reads).await.expect("in time").expect("an end");
-    let close = told.windows(4).find(|found| found[0] == 0x88).expect("a close frame");
+    let close = received.windows(4).find(|found| found[0] == 0x88).expect("a close frame");
     assert_eq!(close[2..4], 4000_u16.to_be_bytes());
-    assert!(String::from_utf8_lossy(&told).contains(r#"{"reason":"internal","retry_ms":"#));
-    served.remove(0).await.expect("the defect is caught");
+    assert!(String::from_utf8_lossy(&received).contains(r#"{"reason":"internal","retry_ms":"#));
+    served.remove(0).await.expect("the panic is caught");
     assert_eq!(hub.connection_count(), 1);
     for room in ["known", "unknown"] {
         let room = hub.room(room).expect("a room");
@@ -143,16 +143,16 @@ async fn a_defect_ends_its_own_connection_and_leaves_nothing_of_it_behind() {
         assert!(room.is_subscribed(&connections[1]), "{}: others stay", room.name);
     }
     far_ends[1].write_all(&text(r#"{"ref":7,"op":"ping"}"#)).await.expect("it reads");
-    let mut told = Vec::new();
-    while !String::from_utf8_lossy(&told).contains(r#"{"ref":7,"ok""#) {
-        let read = far_ends[1].read_buf(&mut told);
+    let mut received = Vec::new();
+    while !String::from_utf8_lossy(&received).contains(r#"{"ref":7,"ok""#) {
+        let read = far_ends[1].read_buf(&mut received);
         let read = tokio::time::timeout(Duration::from_secs(30), read).await;
         assert!(read.expect("in time").expect("read") > 0, "the other one is closed");
     }
 }
 
 #[tokio::test]
-async fn who_goes_on_after_the_warning_is_closed_and_told_when_to_come_back() {
+async fn a_flood_after_the_warning_is_closed_with_a_retry_hint() {
     let all = floods().into_iter().map(|(what, beginning, again)| async move {
         let hub = hub(&["--operations-per-second=5"]);
         let (near, mut far) = sockets().await;
@@ -162,7 +162,7 @@ async fn who_goes_on_after_the_warning_is_closed_and_told_when_to_come_back() {
         let served = run(hub.clone(), connection, allowance.expect("it enters"), Bytes::new());
         let served = tokio::spawn(served);
         let (mut from_far, mut to_far) = far.split();
-        let mut told = Vec::new();
+        let mut received = Vec::new();
         let flood = async {
             let _ = to_far.write_all(&beginning).await;
             while to_far.write_all(&again).await.is_ok() {}
@@ -170,13 +170,13 @@ async fn who_goes_on_after_the_warning_is_closed_and_told_when_to_come_back() {
         let read = async {
             let mut piece = [0; 4096];
             while let Ok(length @ 1..) = from_far.read(&mut piece).await {
-                told.extend_from_slice(&piece[..length]);
+                received.extend_from_slice(&piece[..length]);
             }
         };
         tokio::join!(flood, read);
-        let told = String::from_utf8_lossy(&told);
-        assert!(told.contains("\"code\":\"RATELIMIT\""), "{what}: no warning");
-        let (_, close) = told.split_once(r#"{"reason":"flood","retry_ms":"#).expect(what);
+        let received = String::from_utf8_lossy(&received);
+        assert!(received.contains("\"code\":\"RATELIMIT\""), "{what}: no warning");
+        let (_, close) = received.split_once(r#"{"reason":"flood","retry_ms":"#).expect(what);
         let retry_ms: u32 = close.trim_end_matches('}').parse().expect(what);
         assert!((30_000..=60_000).contains(&retry_ms), "{what}: {retry_ms}");
         served.await.expect("no panic");
