@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use chat_protocol::limits::WORDS_MAX;
+
 use crate::client::connection::Connection;
 use crate::hub::access::{self, Access, read_access};
 use crate::hub::hub::Hub;
@@ -17,7 +19,7 @@ use crate::upstream::commands;
 use crate::upstream::replies::BeatReply;
 
 /// Connections that one `CHAT.BEAT` may name.
-const CONNECTIONS_PER_BEAT: usize = 1000;
+const CONNECTIONS_PER_BEAT: usize = WORDS_MAX;
 
 /// Sends beats for these rooms, with all their connections on this relay.
 pub(crate) async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {

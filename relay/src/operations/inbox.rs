@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use chat_protocol::error_code::ErrorCode;
 use chat_protocol::id::Id;
+use chat_protocol::limits::WORDS_MAX;
 use chat_protocol::names::room_kind;
 use redis::Value;
 use serde::Serialize;
@@ -29,7 +30,7 @@ use crate::upstream::{Command, CommandError, Reply, all_unavailable};
 /// The least cost of `inbox`. The rest is counted once the length of the list is known.
 pub(super) const INBOX_COST: usize = 5;
 /// Rooms in one pipeline.
-const ROOMS_PER_CALL: usize = 1000;
+const ROOMS_PER_CALL: usize = WORDS_MAX;
 /// The default and the greatest number of rooms in one inbox.
 const INBOX_ROOMS: u64 = 100;
 const INBOX_MOST: u64 = 1000;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use chat_protocol::error_code::ErrorCode;
 use chat_protocol::id::Id;
+use chat_protocol::limits::COUNT_MAX;
 use futures_util::future::{FutureExt, Shared};
 
 use crate::client::error::Error;
@@ -22,7 +23,7 @@ use crate::upstream::{Command, CommandError, Upstream};
 /// Events in a newest page.
 pub(crate) const PAGE_EVENTS: usize = 50;
 /// Events requested in one `CHAT.SYNC`.
-pub(crate) const SYNC_EVENTS: usize = 1000;
+pub(crate) const SYNC_EVENTS: usize = COUNT_MAX;
 
 /// What is fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
