@@ -26,7 +26,7 @@
 //! - `room_type`: what Redis asks of the value; `serving/`: what all commands share
 //! - `commands/`: one file per command
 //! - `server_events`: what happens on events of Redis; `timers/`: work that no command asks for
-//! - this file: starts the module
+//! - `lib`: starts the module
 
 #![deny(unsafe_code, reason = "all of it is in `redis/`")]
 #![deny(

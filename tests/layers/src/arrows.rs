@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 
 use proc_macro2::TokenStream;
+use syn::ext::IdentExt as _;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, Meta};
 
 use crate::graph::Arrow;
-use crate::modules::{Tree, is_test};
+use crate::modules::{Tree, attributes, is_test};
 use crate::names::{Names, Space, leaves};
 use crate::resolve::{Found, Place, Target, resolve, resolve_macro};
+use crate::sources::{folder_of, join};
 use crate::tokens::{Mention, mentions, quoted_paths};
 
 /// The arrows between the files of `tree`, in the order of the text; some come twice.
@@ -23,6 +25,7 @@ pub(crate) fn arrows(tree: &Tree) -> Vec<Arrow> {
             module: number,
             blocks: Vec::new(),
             variables: Vec::new(),
+            inner_modules: 0,
             imports: &mut imports,
             found: &mut found,
         };
@@ -39,6 +42,8 @@ struct Walk<'a> {
     blocks: Vec<Names>,
     /// The variables of the functions around: a short name among them is no path.
     variables: Vec<HashSet<String>>,
+    /// How many modules inside functions are around.
+    inner_modules: usize,
     imports: &'a mut usize,
     found: &'a mut Vec<Arrow>,
 }
@@ -46,6 +51,37 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn place(&self) -> Place<'_> {
         Place { module: self.module, blocks: &self.blocks }
+    }
+
+    /// What `path` names here. `super` in a module inside a function means the module around the
+    /// function.
+    fn resolve(&self, path: &[String], space: Space) -> Found {
+        let supers = path.iter().take_while(|part| *part == "super").count();
+        let inside = supers.min(self.inner_modules);
+        if inside == 0 {
+            return resolve(self.tree, path, self.place(), space);
+        }
+        let mut outer = path[inside..].to_vec();
+        if supers == inside {
+            outer.insert(0, "self".to_owned());
+        }
+        resolve(self.tree, &outer, self.place(), space)
+    }
+
+    /// Walks code in which the names of `items` are known.
+    fn with_names<'i>(
+        &mut self,
+        items: impl Iterator<Item = &'i Item>,
+        walk: impl FnOnce(&mut Self),
+    ) {
+        let mut names = Names::default();
+        let file = self.tree.modules[self.module].file;
+        for item in items.filter(|item| !is_test(attributes(item))) {
+            names.add_item(item, file, self.imports);
+        }
+        self.blocks.push(names);
+        walk(self);
+        self.blocks.pop();
     }
 
     fn add(&mut self, found: Found, text: &str, line: usize, modules_too: bool) {
@@ -81,10 +117,10 @@ impl Walk<'_> {
             if self.variables.iter().any(|names| names.contains(only)) {
                 return;
             }
-            let found = resolve(self.tree, path, self.place(), space);
+            let found = self.resolve(path, space);
             self.add(found, &text, line, false);
         } else {
-            let found = resolve(self.tree, path, self.place(), space);
+            let found = self.resolve(path, space);
             self.add(found, &text, line, true);
         }
     }
@@ -92,7 +128,7 @@ impl Walk<'_> {
     fn call_macro(&mut self, path: &[String], line: usize) {
         let found = match path {
             [only] => resolve_macro(self.tree, only, self.place()),
-            _ => resolve(self.tree, path, self.place(), Space::MACRO),
+            _ => self.resolve(path, Space::MACRO),
         };
         self.add(found, &format!("{}!", path.join("::")), line, true);
     }
@@ -108,7 +144,7 @@ impl Walk<'_> {
         match path.as_slice() {
             path if *calls_macro => self.call_macro(path, *line),
             [prefix @ .., star] if star == "*" => {
-                let found = resolve(self.tree, prefix, self.place(), Space::TYPE);
+                let found = self.resolve(prefix, Space::TYPE);
                 self.add(found, &path.join("::"), *line, true);
             }
             [only] if *calls || only.starts_with(char::is_uppercase) => {
@@ -122,12 +158,27 @@ impl Walk<'_> {
     fn path(&mut self, path: &syn::Path, space: Space) {
         if path.leading_colon.is_none() {
             let parts: Vec<String> =
-                path.segments.iter().map(|part| part.ident.to_string()).collect();
+                path.segments.iter().map(|part| part.ident.unraw().to_string()).collect();
             let line = path.segments.first().map_or(0, |part| part.ident.span().start().line);
             self.name(&parts, line, space);
         }
         // The arguments of generics are paths too.
         visit::visit_path(self, path);
+    }
+
+    /// `include!("a.rs")` and `include_str!("a.rs")` name a file.
+    fn included_file(&mut self, one: &syn::Macro) {
+        let Some(last) = one.path.segments.last().map(|part| &part.ident) else { return };
+        let includes = ["include", "include_str", "include_bytes"].iter().any(|name| last == name);
+        if let (true, Ok(text)) = (includes, one.parse_body::<syn::LitStr>()) {
+            let own = &self.tree.files[self.tree.modules[self.module].file];
+            let named = join(folder_of(own), &text.value());
+            if let Some(file) = self.tree.files.iter().position(|file| Some(file) == named.as_ref())
+            {
+                let found = Found { targets: vec![Target::Item(file)], ..Found::default() };
+                self.add(found, &text.value(), text.span().start().line, true);
+            }
+        }
     }
 
     fn in_function(&mut self, variables: HashSet<String>, walk: impl FnOnce(&mut Self)) {
@@ -139,9 +190,22 @@ impl Walk<'_> {
 
 impl<'a> Visit<'a> for Walk<'_> {
     fn visit_item(&mut self, item: &'a Item) {
-        // Modules have a walk of their own.
-        if !matches!(item, Item::Mod(_)) && !is_test(crate::modules::attributes(item)) {
-            visit::visit_item(self, item);
+        if is_test(attributes(item)) {
+            return;
+        }
+        // Modules have a walk of their own, except those inside functions.
+        match item {
+            Item::Mod(module) => {
+                let items = module.content.as_ref().map_or(&[][..], |(_, items)| items);
+                self.inner_modules += 1;
+                self.with_names(items.iter(), |walk| {
+                    for item in items {
+                        walk.visit_item(item);
+                    }
+                });
+                self.inner_modules -= 1;
+            }
+            item => visit::visit_item(self, item),
         }
     }
 
@@ -152,24 +216,17 @@ impl<'a> Visit<'a> for Walk<'_> {
         for leaf in leaves(&item.tree) {
             let space = if leaf.glob { Space::TYPE } else { Space::ANY };
             // An import finds its own name too, and by it the same files.
-            let found = resolve(self.tree, &leaf.path, self.place(), space);
+            let found = self.resolve(&leaf.path, space);
             self.add(found, &leaf.text(), leaf.line, true);
         }
     }
 
     fn visit_block(&mut self, block: &'a syn::Block) {
-        let mut names = Names::default();
-        let file = self.tree.modules[self.module].file;
-        for statement in &block.stmts {
-            if let syn::Stmt::Item(item) = statement
-                && !is_test(crate::modules::attributes(item))
-            {
-                names.add_item(item, file, self.imports);
-            }
-        }
-        self.blocks.push(names);
-        visit::visit_block(self, block);
-        self.blocks.pop();
+        let items = block.stmts.iter().filter_map(|statement| match statement {
+            syn::Stmt::Item(item) => Some(item),
+            _ => None,
+        });
+        self.with_names(items, |walk| visit::visit_block(walk, block));
     }
 
     fn visit_stmt(&mut self, statement: &'a syn::Stmt) {
@@ -259,10 +316,11 @@ impl<'a> Visit<'a> for Walk<'_> {
     fn visit_macro(&mut self, one: &'a syn::Macro) {
         if one.path.leading_colon.is_none() {
             let parts: Vec<String> =
-                one.path.segments.iter().map(|part| part.ident.to_string()).collect();
+                one.path.segments.iter().map(|part| part.ident.unraw().to_string()).collect();
             let line = one.path.segments.first().map_or(0, |part| part.ident.span().start().line);
             self.call_macro(&parts, line);
         }
+        self.included_file(one);
         self.tokens(one.tokens.clone());
     }
 
@@ -304,7 +362,7 @@ struct Variables(HashSet<String>);
 
 impl<'a> Visit<'a> for Variables {
     fn visit_pat_ident(&mut self, pattern: &'a syn::PatIdent) {
-        let name = pattern.ident.to_string();
+        let name = pattern.ident.unraw().to_string();
         // `None` in a pattern looks like a variable.
         if name.starts_with(|first: char| first.is_lowercase() || first == '_') {
             self.0.insert(name);

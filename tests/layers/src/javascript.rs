@@ -15,11 +15,17 @@ pub fn is_javascript(path: &str) -> bool {
 /// The arrows of the file at `path` to other files of `sources`. Names of packages make none.
 ///
 /// # Errors
-/// An import of a file that is not there.
+/// An import of a file that is not there, by an address, or of a name known at run time only.
 pub fn arrows(sources: &Sources, path: &str) -> Result<Vec<Arrow>, String> {
     let text = sources.text(path).unwrap_or_default();
     let mut found = Vec::new();
     for (line, name) in imports(text) {
+        let Some(name) = name else {
+            return Err(format!("{path}:{line}: import(…) of a name that is put together"));
+        };
+        if name.starts_with('/') || name.contains("://") {
+            return Err(format!("{path}:{line}: {name}: import by a relative path instead"));
+        }
         if !name.starts_with('.') {
             continue;
         }
@@ -41,18 +47,25 @@ enum Token {
     Mark(char),
 }
 
-/// The line and the name of every import.
-fn imports(text: &str) -> Vec<(usize, String)> {
+/// The line and the name of every import; no name if it is put together at run time.
+fn imports(text: &str) -> Vec<(usize, Option<String>)> {
     let tokens = tokens(text);
     let word = |at: usize, wanted: &str| matches!(tokens.get(at), Some((_, Token::Word(word))) if word == wanted);
     let mark = |at: usize, wanted: char| matches!(tokens.get(at), Some((_, Token::Mark(mark))) if *mark == wanted);
     let mut found = Vec::new();
     for (at, (line, token)) in tokens.iter().enumerate() {
-        let Token::Text(name) = token else { continue };
+        let called = at >= 2 && mark(at - 1, '(') && word(at - 2, "import");
+        let method = at >= 3 && mark(at - 3, '.');
+        let Token::Text(name) = token else {
+            if called && !method {
+                found.push((*line, None));
+            }
+            continue;
+        };
         let plain = at >= 1 && (word(at - 1, "from") || word(at - 1, "import"));
-        let dynamic = at >= 2 && mark(at - 1, '(') && word(at - 2, "import");
-        if plain || dynamic {
-            found.push((*line, name.clone()));
+        if plain || called {
+            let whole = !mark(at + 1, '+');
+            found.push((*line, whole.then(|| name.clone())));
         }
     }
     found
@@ -140,17 +153,19 @@ fn tokens(text: &str) -> Vec<(usize, Token)> {
 
 type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;
 
-/// The text up to `quote`.
+/// The text up to `quote`. It ends with the line at the latest: a quote in a pattern that was taken for
+/// a division hides no import below.
 fn quoted(rest: &mut Rest<'_>, quote: char, line: &mut usize) -> String {
     let mut inner = String::new();
-    while let Some(next) = rest.next() {
-        *line += usize::from(next == '\n');
+    while let Some(next) = rest.next_if(|&next| next != '\n') {
         if next == quote {
             break;
         }
         inner.push(next);
         if next == '\\' {
-            inner.extend(rest.next());
+            let escaped = rest.next();
+            *line += usize::from(escaped == Some('\n'));
+            inner.extend(escaped);
         }
     }
     inner

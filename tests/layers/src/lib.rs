@@ -3,7 +3,7 @@
 //!
 //! An *arrow* goes from a file that names something to the file that defines it. Every path counts,
 //! wherever it is written: `use` trees with groups, globs and aliases, paths inside functions, types
-//! and macro calls, `self`, `super` and `crate`. A path that leads through a re-export makes one arrow
+//! and macro calls, `self`, `super` and `crate`, files named by `include_str!`. A path that leads through a re-export makes one arrow
 //! to the file of the re-export and one to the file of the definition. `mod x;` makes none. Code
 //! under `cfg(test)` may name anything and is not checked.
 //!

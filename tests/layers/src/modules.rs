@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use syn::ext::IdentExt as _;
 use syn::{Attribute, Item, ItemMod, Meta};
 
 use crate::names::{Meaning, Names, Reach, Space, reach};
@@ -90,6 +91,12 @@ impl Tree {
         let mut kept = Vec::new();
         for item in items {
             let test = is_test(attributes(&item));
+            if let Item::ExternCrate(other) = &item
+                && other.ident == "self"
+            {
+                let (file, line) = (&home.file, other.ident.span().start().line);
+                return Err(format!("{file}:{line}: `extern crate self`: write `crate` instead"));
+            }
             if let Item::Mod(module) = item {
                 if test {
                     self.add_test_files(sources, &module, home)?;
@@ -98,7 +105,7 @@ impl Tree {
                 let (file, inner, inner_home) = self.open(sources, &module, file, home)?;
                 let macro_use = module.attrs.iter().any(|one| one.path().is_ident("macro_use"));
                 let child = self.add(sources, Some(number), file, inner, &inner_home, macro_use)?;
-                let (name, meaning) = (module.ident.to_string(), Meaning::Module(child));
+                let (name, meaning) = (module.ident.unraw().to_string(), Meaning::Module(child));
                 names.add(name, Space::TYPE, reach(&module.vis), meaning);
             } else if !test {
                 names.add_item(&item, file, &mut self.imports);

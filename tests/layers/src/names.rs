@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use syn::ext::IdentExt as _;
 use syn::{Item, UseTree, Visibility};
 
 /// Where a name lives. Rust keeps types, values and macros apart: a module and a function may have
@@ -88,7 +89,7 @@ impl Names {
             Item::Macro(item) => {
                 if let Some(ident) = &item.ident {
                     let meaning = Meaning::Item(file);
-                    self.add(ident.to_string(), Space::MACRO, Reach::Crate, meaning);
+                    self.add(ident.unraw().to_string(), Space::MACRO, Reach::Crate, meaning);
                 } else {
                     self.generated = true;
                 }
@@ -114,7 +115,7 @@ impl Names {
             }
             _ => return,
         };
-        self.add(ident.to_string(), space, reach(visibility), Meaning::Item(file));
+        self.add(ident.unraw().to_string(), space, reach(visibility), Meaning::Item(file));
     }
 }
 
@@ -123,8 +124,12 @@ pub(crate) fn reach(visibility: &Visibility) -> Reach {
         Visibility::Public(_) => Reach::Crate,
         Visibility::Inherited => Reach::Ancestor(0),
         Visibility::Restricted(restricted) => {
-            let path: Vec<String> =
-                restricted.path.segments.iter().map(|part| part.ident.to_string()).collect();
+            let path: Vec<String> = restricted
+                .path
+                .segments
+                .iter()
+                .map(|part| part.ident.unraw().to_string())
+                .collect();
             match path.first().map(String::as_str) {
                 Some("self") => Reach::Ancestor(0),
                 Some("super") if path.iter().all(|part| part == "super") => {
@@ -166,7 +171,7 @@ fn add_leaves(tree: &UseTree, prefix: &mut Vec<String>, found: &mut Vec<Leaf>) {
         let mut path = prefix.clone();
         // `a::{self}` means `a`.
         if ident != "self" || path.is_empty() {
-            path.push(ident.to_string());
+            path.push(ident.unraw().to_string());
         }
         let line = ident.span().start().line;
         let name = name.or_else(|| path.last().cloned()).filter(|name| name != "_");
@@ -174,12 +179,12 @@ fn add_leaves(tree: &UseTree, prefix: &mut Vec<String>, found: &mut Vec<Leaf>) {
     };
     match tree {
         UseTree::Path(path) => {
-            prefix.push(path.ident.to_string());
+            prefix.push(path.ident.unraw().to_string());
             add_leaves(&path.tree, prefix, found);
             prefix.pop();
         }
         UseTree::Name(name) => add(&name.ident, None),
-        UseTree::Rename(rename) => add(&rename.ident, Some(rename.rename.to_string())),
+        UseTree::Rename(rename) => add(&rename.ident, Some(rename.rename.unraw().to_string())),
         UseTree::Glob(glob) => {
             let line = glob.star_token.spans[0].start().line;
             found.push(Leaf { path: prefix.clone(), name: None, glob: true, line });

@@ -1,6 +1,7 @@
 //! The paths inside macro calls and attributes, which are tokens and no syntax yet.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use syn::ext::IdentExt as _;
 
 /// A path among tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ fn scan(tokens: TokenStream, found: &mut Vec<Mention>) {
                 let start = at;
                 at = path(&tokens, at, dollar, found);
                 before = match (&tokens[start], at - start) {
-                    (TokenTree::Ident(ident), 1) => ident.to_string(),
+                    (TokenTree::Ident(ident), 1) => ident.unraw().to_string(),
                     _ => String::new(),
                 };
             }
@@ -62,7 +63,7 @@ fn scan(tokens: TokenStream, found: &mut Vec<Mention>) {
 fn path(tokens: &[TokenTree], at: usize, dollar: bool, found: &mut Vec<Mention>) -> usize {
     let TokenTree::Ident(first) = &tokens[at] else { return at + 1 };
     let line = first.span().start().line;
-    let first = first.to_string();
+    let first = first.unraw().to_string();
     if dollar && first != "crate" {
         // A variable of `macro_rules!`.
         return at + 1;
@@ -72,7 +73,7 @@ fn path(tokens: &[TokenTree], at: usize, dollar: bool, found: &mut Vec<Mention>)
     while is_colons(tokens, at) {
         match tokens.get(at + 2) {
             Some(TokenTree::Ident(ident)) => {
-                parts.push(ident.to_string());
+                parts.push(ident.unraw().to_string());
                 at += 3;
             }
             Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
@@ -121,7 +122,8 @@ pub(crate) fn quoted_paths(tokens: TokenStream) -> Vec<Mention> {
                 if text.contains("::")
                     && let Ok(path) = syn::parse_str::<syn::Path>(text)
                 {
-                    let path = path.segments.iter().map(|part| part.ident.to_string()).collect();
+                    let path =
+                        path.segments.iter().map(|part| part.ident.unraw().to_string()).collect();
                     found.push(Mention { path, line, calls_macro: false, calls: false });
                 }
             }

@@ -1,5 +1,5 @@
-//! The layers of every crate, the lowest first, and the check that they hold. The head of each
-//! `lib.rs` describes the layers of its crate.
+//! The layers of every crate, the lowest first, and the check that they hold. The heads of the
+//! `lib.rs` of core, shell and relay describe their layers; a test compares.
 //!
 //! A new file belongs in the lowest layer above everything that it imports. `mod x;` declarations
 //! and `cfg(test)` code do not count. An entry is a file or a module with all of its files; where
@@ -114,6 +114,12 @@ const CHECKER: Crate<'_> = Crate {
     ],
 };
 
+/// `tests/layers/tests/planted/`: the cases of the checker.
+const PLANTED: Crate<'_> = Crate {
+    roots: &["tests/layers/tests/planted/main.rs"],
+    layers: &[&["planting"], &["circles", "forms", "javascript", "resolution"], &["main"]],
+};
+
 /// `fuzz/targets/`.
 const FUZZ: Crate<'_> = Crate {
     roots: &["fuzz/targets/src/lib.rs"],
@@ -174,6 +180,7 @@ fn benches_are_layered() {
 #[test]
 fn checker_is_layered() {
     assert_layered(&CHECKER);
+    assert_layered(&PLANTED);
 }
 
 #[test]
@@ -197,5 +204,73 @@ fn every_crate_of_the_workspace_is_checked() {
         let root = format!("{member}/src/lib.rs");
         let known = crates.iter().any(|one| one.roots.contains(&root.as_str()));
         assert!(member.is_empty() || known, "{root}: no table of layers here");
+    }
+}
+
+/// The crates of the workspace that each crate may use, besides those that only its tests use.
+const USES: &[(&str, &[&str])] = &[
+    ("protocol", &[]),
+    ("module/room", &["chat-protocol"]),
+    ("module", &["chat-protocol", "chat-room"]),
+    ("relay", &["chat-protocol"]),
+    ("tests", &["chat-protocol"]),
+    ("tests/layers", &[]),
+    ("fuzz/targets", &["chat-protocol", "chat-relay", "chat-room"]),
+];
+
+#[test]
+fn crates_use_only_lower_crates() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for (folder, allowed) in USES {
+        let manifest = std::fs::read_to_string(top.join(folder).join("Cargo.toml")).unwrap();
+        let mut section = "";
+        for line in manifest.lines() {
+            if line.starts_with('[') {
+                section = line.trim_matches(['[', ']']);
+            }
+            let table = section.rsplit_once(".chat-").map(|(_, name)| format!("chat-{name}"));
+            let row = line.split(['.', ' ', '=']).next().filter(|name| name.starts_with("chat-"));
+            if let Some(name) = table.as_deref().or(row)
+                && section.contains("dependencies")
+                && !section.contains("dev-dependencies")
+            {
+                assert!(
+                    allowed.contains(&name),
+                    "{folder}/Cargo.toml uses {name}: [{section}] {line}"
+                );
+            }
+        }
+    }
+}
+
+/// The lists in the head of a `lib.rs`: for each item, the words in backticks that the table has too.
+fn described<'a>(head: &'a str, table: &[&[&str]]) -> Vec<Vec<&'a str>> {
+    let mut items: Vec<Vec<&str>> = Vec::new();
+    let lines = head.lines().take_while(|line| line.starts_with("//!"));
+    let list = lines.skip_while(|line| !line.contains("ayers")).skip(1);
+    for line in list {
+        let line = line.trim_start_matches("//!");
+        if line.starts_with(" - ")
+            || line.split_once(". ").is_some_and(|(number, _)| number.trim().parse::<u8>().is_ok())
+        {
+            items.push(Vec::new());
+        }
+        let code = line.split('`').skip(1).step_by(2).map(|word| word.trim_end_matches('/'));
+        let known = code.filter(|word| table.iter().any(|layer| layer.contains(word)));
+        if let Some(item) = items.last_mut() {
+            item.extend(known);
+        }
+    }
+    items
+}
+
+#[test]
+fn heads_describe_the_layers_of_the_tables() {
+    for one in [&CORE, &SHELL, &RELAY] {
+        let sources = sources();
+        let mut described = described(sources.text(one.roots[0]).unwrap(), one.layers);
+        let mut layers: Vec<Vec<&str>> = one.layers.iter().map(|layer| layer.to_vec()).collect();
+        described.iter_mut().chain(&mut layers).for_each(|layer| layer.sort_unstable());
+        assert_eq!(described, layers, "the head of {} and the table here differ", one.roots[0]);
     }
 }

@@ -118,6 +118,76 @@ const FORMS: &[(&str, &str, &str)] = &[
         "2: `crate::high::inner`",
     ),
     (
+        "a branch of select!",
+        "async fn f() { tokio::select! {\n  x = crate::high::upper() => x,\n} }",
+        "2: `crate::high::upper`",
+    ),
+    (
+        "a pattern in matches!",
+        "fn f(a: u8) -> bool { matches!(a, 1 | crate::high::LIMIT) }",
+        "1: `crate::high::LIMIT`",
+    ),
+    (
+        "an argument of format! by name",
+        "fn f() { format!(\"{a}\", a = crate::high::upper()); }",
+        "1: `crate::high::upper`",
+    ),
+    ("the variants of an enum", "use crate::high::Upper::*;", "1: `crate::high::Upper::*`"),
+    (
+        "an alias of an alias",
+        "use crate as a;\nuse a::high as b;\nfn f() { b::upper() }",
+        "2: `a::high`",
+    ),
+    (
+        "an alias of a module by super",
+        "use super::high as b;\nfn f() { b::inner::deep() }",
+        "1: `super::high`",
+    ),
+    (
+        "a path by self",
+        "use crate as all;\nfn f() { self::all::high::upper() }",
+        "2: `self::all::high::upper`",
+    ),
+    (
+        "a condition of a trait",
+        "fn f<T>() where T: Iterator<Item = crate::high::Upper> {}",
+        "1: `crate::high::Upper`",
+    ),
+    ("a trait object", "fn f(_: &dyn crate::high::Upper) {}", "1: `crate::high::Upper`"),
+    (
+        "a trait in angle brackets in a macro",
+        "fn f() { vec![<u8 as crate::high::Upper>::new()]; }",
+        "1: `crate::high::Upper`",
+    ),
+    (
+        "a module in a function",
+        "fn f() { mod inner {\n  use crate::high::Upper;\n} }",
+        "2: `crate::high::Upper`",
+    ),
+    (
+        "a path by super from a module in a function",
+        "fn f() { mod inner {\n  fn g() { super::super::high::upper() }\n} }",
+        "2: `super::super::high::upper`",
+    ),
+    (
+        "an alias in a module in a function",
+        "fn f() { mod inner {\n  use crate as all;\n  fn g() { all::high::upper() }\n} }",
+        "3: `all::high::upper`",
+    ),
+    (
+        "a constant in a block of a constant",
+        "const A: u8 = { crate::high::LIMIT };",
+        "1: `crate::high::LIMIT`",
+    ),
+    ("a raw name", "use crate::r#high::r#Upper;", "1: `crate::high::Upper`"),
+    ("the code of a file", "include!(\"high.rs\");", "1: `high.rs`"),
+    ("the text of a file", "const A: &str = include_str!(\"./high.rs\");", "1: `./high.rs`"),
+    (
+        "the file of another module by #[path]",
+        "#[path = \"high.rs\"]\nmod copy;\nuse copy::Upper;",
+        "3: `copy::Upper`",
+    ),
+    (
         "a name that a macro call may define",
         "use crate::high::Generated;",
         "1: `crate::high::Generated`",

@@ -21,11 +21,32 @@ fn an_import_from_the_library_to_the_page_is_reported() {
         ("in a template", "\nconst a = `${await import('../page/draw.js')}`;"),
         ("after a pattern with quotes", "const a = /['\"`/]/;\nimport '../page/draw.js';"),
         ("after a template", "const a = `'${`'`}'`;\nimport '../page/draw.js';"),
+        ("all names at once", "\nexport * from '../page/draw.js';"),
+        ("all names under one", "\nexport * as draw from '../page/draw.js';"),
+        ("at run time over lines", "const a = import(\n '../page/draw.js');"),
+        ("after a quote in a pattern", "if (a) /'/.test(a);\nimport '../page/draw.js';"),
         ("over lines", "import {\n draw } from '../page/draw.js';"),
     ] {
         let report = javascript(&[("sdk/client.js", text), ("page/draw.js", "")]);
         let line = "  sdk/client.js:2: `../page/draw.js` is in page/draw.js";
         assert!(report.contains("arrow up") && report.contains(line), "{form}: {report}");
+    }
+}
+
+#[test]
+fn imports_that_cannot_be_followed_are_reported() {
+    for (text, expected) in [
+        ("import '/page/draw.js';", "sdk/a.js:1: /page/draw.js: import by a relative path instead"),
+        (
+            "\nimport('https://a.example/draw.js');",
+            "sdk/a.js:2: https://a.example/draw.js: import by a relative path instead",
+        ),
+        ("import(name);", "sdk/a.js:1: import(…) of a name that is put together"),
+        ("import(`../page/${name}`);", "sdk/a.js:1: import(…) of a name that is put together"),
+        ("import('../page/' + name);", "sdk/a.js:1: import(…) of a name that is put together"),
+    ] {
+        let report = javascript(&[("sdk/a.js", text), ("page/draw.js", "")]);
+        assert_names(&report, &[expected]);
     }
 }
 

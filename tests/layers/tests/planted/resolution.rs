@@ -126,6 +126,16 @@ fn macros_are_found_by_path_by_scope_and_by_export() {
 }
 
 #[test]
+fn a_second_name_for_the_crate_is_refused() {
+    let report = report(&[
+        ("lib.rs", "mod high;\nmod low;\nextern crate self as me;\n"),
+        ("high.rs", "pub(crate) struct Upper;\n"),
+        ("low.rs", "use me::high::Upper;\n"),
+    ]);
+    assert_names(&report, &["src/lib.rs:3: `extern crate self`: write `crate` instead"]);
+}
+
+#[test]
 fn modules_with_a_path_and_modules_in_folders_are_found() {
     let report = report_with(
         &[
