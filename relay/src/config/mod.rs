@@ -78,11 +78,11 @@ pub struct Args {
     #[arg(long, env = "CHAT_RELAY_OPERATIONS_PER_SECOND", default_value = "100", value_name = "N")]
     operations_per_second: String,
     /// Frames per second that one user may send, pings and what is refused included, ten seconds'
-    /// worth at once; who goes on is closed. 0: four for each of --operations-per-second
+    /// worth at once; a user beyond it is closed. 0: four for each of --operations-per-second
     #[arg(long, env = "CHAT_RELAY_FRAMES_PER_SECOND", default_value = "0", value_name = "N")]
     frames_per_second: String,
-    /// Bytes per second that one user may send, ten seconds' worth at once; who goes on is closed.
-    /// 0: 16kb for each of --operations-per-second
+    /// Bytes per second that one user may send, ten seconds' worth at once; a user beyond it is
+    /// closed. 0: 16kb for each of --operations-per-second
     #[arg(long, env = "CHAT_RELAY_BYTES_PER_SECOND", default_value = "0", value_name = "SIZE")]
     bytes_per_second: String,
     /// Largest message a client may send
@@ -100,7 +100,7 @@ pub struct Args {
     /// Time within which a message must have come in whole once its first byte has
     #[arg(long, env = "CHAT_RELAY_MESSAGE_TIME", default_value = "60s", value_name = "TIME")]
     message_time: String,
-    /// Time after which a connection counts as gone if its relay died; beaten thrice as often
+    /// Time after which a connection counts as gone if its relay died; renewed three times as often
     #[arg(long, env = "CHAT_RELAY_PRESENCE_TTL", default_value = "60s", value_name = "TIME")]
     presence_ttl: String,
     /// Time a user whose socket was lost still counts as present
@@ -121,7 +121,7 @@ pub struct Args {
     /// Show messages to this relay's clients while Redis is away, marked as local
     #[arg(long, env = "CHAT_RELAY_OFFLINE", default_value = "none", value_name = "none|local")]
     offline: String,
-    /// Whether users are told who of others is online: open or deny
+    /// Whether users see which other users are online: open or deny
     #[arg(long, env = "CHAT_RELAY_CONTACTS", default_value = "open", value_name = "open|deny")]
     contacts: String,
     /// Rooms that every user joins at login

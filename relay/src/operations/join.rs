@@ -13,9 +13,9 @@
 //!    connection receives nothing. Redis must confirm the subscription before step 3, so that an
 //!    event is either in the answers of step 3 or arrives here.
 //! 3. **Ask.** One pipeline: `CHAT.JOIN`, `CHAT.FOLLOW` again (a repair of the list may have run in
-//!    between), `CHAT.PRESENCE`, `CHAT.ROOM_RO … AS user`. The page is asked for first and by the
+//!    between), `CHAT.PRESENCE`, `CHAT.ROOM_RO … AS user`. The page is requested first and by the
 //!    backend, once for all connections that ask for the same. `CHAT.ROOM_RO` says whether this user
-//!    may read it; if its answer is older than the page, it is asked again.
+//!    may read it; if its answer is older than the page, it is sent again.
 //! 4. **Attach.** Under the room's lock, the page must end at a position that the room's recent events
 //!    continue. If it does not, or if the room's access has changed since step 2 (its epoch says so),
 //!    the caller starts again at step 2. `room/joining.rs` has this rule.
@@ -24,8 +24,8 @@
 //! A connection that wants no past ([`Start::Live`]) takes the position that `CHAT.PRESENCE` answers.
 //! Of another user's personal room (a contact) it receives presence only: step 3 is then the profile.
 //!
-//! An attempt that fails leaves nothing behind: the connection goes on receiving where it stood
-//! before, and presence that step 3 has set ends. While Redis refuses writes, a member needs neither
+//! An attempt that fails leaves nothing behind: the connection continues from its old
+//! position, and presence that step 3 has set ends. While Redis refuses writes, a member needs neither
 //! `CHAT.JOIN` nor `CHAT.PRESENCE`: the beats set presence later.
 
 use std::sync::Arc;
@@ -153,7 +153,7 @@ async fn list(context: &Context, room: &str) -> Result<(), Unavailable> {
     }
 }
 
-/// Step 2: returns once the subscription is in force, or when that takes too long.
+/// Step 2: returns once the subscription is confirmed, or when that takes too long.
 async fn confirmed(room: &Room) -> Result<(), Error> {
     let confirmed = tokio::time::timeout(CONFIRM_TIMEOUT, room.wait_subscribed()).await;
     confirmed.map_err(|_| Error::unavailable())
@@ -182,7 +182,7 @@ async fn ask(
             Start::Live => Ok(None),
         }
     };
-    // The page first: what is asked of Redis later is answered later.
+    // The page first: Redis answers later commands later.
     let (page, replies) = tokio::join!(page, hub.upstream.call(commands));
     let mut replies = replies.into_iter();
     let joined = match &following {
@@ -307,7 +307,7 @@ fn end_presence(context: &Context, room: &Room) {
     }
 }
 
-/// A connection that received the room before a failed attempt goes on where it stood.
+/// A connection that was in the room before a failed attempt continues from its old position.
 fn restore(context: &Context, room: &Arc<Room>, joiner: &Joiner) {
     let mut pending_flush = PendingFlush::new();
     room.restore(joiner, &context.connection, &mut pending_flush);
