@@ -133,7 +133,7 @@ impl Traffic {
         self.count += 1;
         let room = self.one(ROOMS);
         let user = self.one(USERS);
-        match self.random.random_range(0..120) {
+        match self.random.random_range(0..128) {
             0..38 => self.send(room, user),
             38..46 => self.edit(),
             46..49 => self.delete(),
@@ -151,14 +151,14 @@ impl Traffic {
             103..106 => args!["CHAT.HISTORY", room, "BEFORE", self.id(), "COUNT", 10],
             106..109 => args!["CHAT.SYNC", room, self.id(), "COUNT", 10],
             109..111 => args!["CHAT.MEMBERS", room, "COUNT", 5, "AS", user],
-            111..112 => args!["CHAT.UNREAD", room, user, "alice", "bob"],
-            112..113 if self.flip() => args!["CHAT.WHO", room],
-            112..113 => args!["CHAT.SANCTIONS", room, "COUNT", 3],
-            113..114 => args!["CHAT.ONLINE", room, "lobby"],
-            114..115 => args!["CHAT.FOLLOWS", format!("@{user}")],
-            115..117 => args!["CHAT.ROOMS", "COUNT", 5],
-            117..118 => args!["CHAT.ROOM", room, "AS", user],
-            118..119 => match self.flip() {
+            111..113 => args!["CHAT.UNREAD", room, user, "alice", "bob"],
+            113..115 => args!["CHAT.WHO", room],
+            115..117 => args!["CHAT.SANCTIONS", room, "COUNT", 3],
+            117..119 => args!["CHAT.ONLINE", room, "lobby"],
+            119..121 => args!["CHAT.FOLLOWS", format!("@{user}")],
+            121..123 => args!["CHAT.ROOMS", "COUNT", 5],
+            123..125 => args!["CHAT.ROOM", room, "AS", user],
+            125..127 => match self.flip() {
                 true => args!["CHAT.ROOM_RO", room, "AS", user],
                 false => args!["CHAT.ROOM_RO", room],
             },
