@@ -1,7 +1,7 @@
 //! Benchmarks of the core without Redis, in nanoseconds per call.
 //!
-//! Each figure is compared with the least that any chat has to do with the same bytes: copy them,
-//! store them, drop the oldest. Both are measured in turns, and the result is the median of the
+//! Each measurement is compared with the least that any chat has to do with the same bytes: copy
+//! them, store them, drop the oldest. Both are measured in turns, and the result is the median of the
 //! ratios. It takes some seconds, and nothing fails for being slow.
 
 use std::collections::VecDeque;

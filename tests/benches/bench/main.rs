@@ -1,7 +1,7 @@
 //! What everything costs: `make bench`, or `BENCH=send,fanout make bench` for some groups.
 //!
-//! Every figure is compared with a baseline that does the same work by the plainest means (Redis's
-//! own types, a loop of `write`), on the same machine, in the same run, in turns: ours, baseline,
+//! Every measurement is compared with a baseline that does the same work by the plainest means
+//! (Redis's own types, a loop of `write`), on the same machine, in the same run, in turns: ours, baseline,
 //! ours, baseline, … The result is the median of the ratios of these pairs ([`measuring::pairs`]),
 //! because a slow or busy machine affects both halves of a pair. Microseconds and bytes are printed
 //! for orientation.
@@ -9,7 +9,7 @@
 //! - *Server time* is the time of many pipelined calls in `INFO commandstats`, reset before each
 //!   half. It includes the propagation of a module's commands but not that of Redis's own commands:
 //!   so with an append-only file and a replica the CPU of the whole server process is compared.
-//! - *CPU* of a process or thread is the kernel's figure (`schedstat`, nanoseconds).
+//! - *CPU* of a process or thread is the kernel's measurement (`schedstat`, nanoseconds).
 //! - The load must be cheap, because it shares the processor: bytes are encoded in advance
 //!   ([`load::pipe`]), sockets are read by one thread that counts frames ([`load::swarm`]).
 //! - The baseline of fan-out and of sockets is this program itself, started once more as the barest
@@ -17,10 +17,10 @@
 //!
 //! A benchmark never fails for being slow: the table prints `pass` or `MISS` beside each budget. A
 //! refused command does fail, because work that was not done is not fast. No guarantee is loosened
-//! for a figure: checks, order and durability are as in production.
+//! for a measurement: checks, order and durability are as in production.
 //!
 //! `BENCH_QUICK=1` only checks that everything works, `BENCH_FULL=1` uses the largest sizes,
-//! `BENCH_JSON=path` names the file for the figures as JSON.
+//! `BENCH_JSON=path` names the file for the measurements as JSON.
 
 #![forbid(unsafe_code)]
 
@@ -33,7 +33,7 @@ use std::time::Instant;
 
 use groups::{cross, fanout, growth, idle, memory, persistence, presence, send, storm, sync};
 use load::bare;
-use measuring::figure::Report;
+use measuring::measurement::Report;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The groups, in the order of the table.

@@ -68,7 +68,7 @@ impl Surplus {
     }
 
     /// Whether so much is beyond the bounds that removing it is worth the cost. Every send checks
-    /// this, so it only compares figures that are kept up to date.
+    /// this, so it only compares sums that are kept up to date.
     #[inline]
     fn is_worth_removing(room: &Room, settings: &Settings, limits: &Limits, added: Added) -> bool {
         let over = |count: u64, most: u64| count > most + slack(most);

@@ -200,13 +200,13 @@ impl Room {
     }
 
     /// Bytes of messages, annotations and the journal, which the setting `room_bytes` bounds. The
-    /// figures are kept up to date, so this counts nothing.
+    /// sums are kept up to date, so this counts nothing.
     #[inline]
     pub(crate) fn bytes(&self) -> u64 {
         self.messages.bytes() + self.annotations.bytes() + self.journal.bytes()
     }
 
-    /// Bytes it takes in memory, within a few percent: sums figures that are kept up to date, and
+    /// Bytes it takes in memory, within a few percent: adds totals that are kept up to date, and
     /// visits each chunk of the larger containers.
     pub fn memory(&self) -> usize {
         size_of::<Room>()

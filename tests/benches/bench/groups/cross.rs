@@ -16,7 +16,7 @@ use crate::load::crowd::{Measured, make_rooms, percentile};
 use crate::load::frame;
 use crate::load::pipe::{Batch, Pipe};
 use crate::load::swarm::Swarm;
-use crate::measuring::figure::{Budget, Figure, Report};
+use crate::measuring::measurement::{Budget, Measurement, Report};
 use crate::measuring::pace;
 use crate::measuring::pairs::Pairs;
 use crate::measuring::scale::sized;
@@ -77,9 +77,13 @@ pub(crate) fn run(report: &mut Report) {
             "send to delivery on another relay, p{percent}, {} clients, {PER_SECOND}/s",
             rooms * 10
         );
-        let figure =
-            Figure::paired(what, "ms", &Pairs::of(pairs)).against("SPUBLISH to SSUBSCRIBE");
-        report.add(if percent > 90.0 { figure.within(Budget::Value(10.0)) } else { figure });
+        let measurement =
+            Measurement::paired(what, "ms", &Pairs::of(pairs)).against("SPUBLISH to SSUBSCRIBE");
+        report.add(if percent > 90.0 {
+            measurement.within(Budget::Value(10.0))
+        } else {
+            measurement
+        });
     }
 }
 

@@ -1,7 +1,8 @@
 //! The cost of delivering one event to one socket by a relay, compared with a bare loop of
 //! `write(2)` over as many sockets.
 //!
-//! The figure is the CPU of the whole process, the relay's connection to Redis included, divided by
+//! The measurement is the CPU of the whole process, the relay's connection to Redis included, divided
+//! by
 //! events and sockets. The relay runs on one thread, as does the loop; the cost of more threads
 //! (connections move between caches) has a line of its own. The clients are the same for both. A
 //! latency begins before the event is sent and ends when a client has read it, so it includes the
@@ -12,7 +13,7 @@ use std::time::Duration;
 use chat_tests::servers::redis::Redis;
 
 use crate::load::crowd::{Crowd, Flow, Segment};
-use crate::measuring::figure::{Budget, Figure, Report};
+use crate::measuring::measurement::{Budget, Measurement, Report};
 use crate::measuring::pairs::Pairs;
 use crate::measuring::scale::sized;
 
@@ -58,19 +59,20 @@ fn one_room(report: &mut Report, clients: usize) {
         let found = segments(&mut crowd, paced(f64::from(per_second), 1), sized(1, 5, 9));
         let cpu = pairs_of(&found, |segment| segment.cpu);
         let name = format!("{clients} in one room, {per_second} events/s");
-        let figure = Figure::paired(format!("CPU per delivery, {name}"), "us", &cpu);
-        report.add(figure.against(LOOP).within(Budget::Ratio(1.25)));
+        let measurement = Measurement::paired(format!("CPU per delivery, {name}"), "us", &cpu);
+        report.add(measurement.against(LOOP).within(Budget::Ratio(1.25)));
         for percent in [50.0, 99.0, 99.9] {
             let latency = pairs_of(&found, |segment| segment.percentile(percent));
             let what = format!("latency p{percent}, {name}");
-            report.add(Figure::paired(what, "ms", &latency).against(LOOP));
+            report.add(Measurement::paired(what, "ms", &latency).against(LOOP));
         }
     }
     let found = segments(&mut crowd, paced(40.0, 10), sized(1, 3, 7));
     let cpu = pairs_of(&found, |segment| segment.cpu);
     let what = format!("CPU per delivery, {clients} in one room, 10 at once");
-    let figure = Figure::paired(what, "us", &cpu).against("loop of write(2) of 10 frames");
-    report.add(figure.within(Budget::Value(1.0)));
+    let measurement =
+        Measurement::paired(what, "us", &cpu).against("loop of write(2) of 10 frames");
+    report.add(measurement.within(Budget::Value(1.0)));
     flood(report, &mut crowd, &format!("{clients} in one room"));
 }
 
@@ -82,7 +84,7 @@ fn all_threads(report: &mut Report, clients: usize) {
         let found = segments(&mut crowd, paced(40.0, at_once), sized(1, 3, 7));
         let cpu = pairs_of(&found, |segment| segment.cpu);
         let what = format!("CPU per delivery, {clients} in one room, {each}, default threads");
-        report.add(Figure::paired(what, "us", &cpu).against(LOOP));
+        report.add(Measurement::paired(what, "us", &cpu).against(LOOP));
     }
 }
 
@@ -90,10 +92,10 @@ fn flood(report: &mut Report, crowd: &mut Crowd, name: &str) {
     let found = segments(crowd, Flow::Flood { span: 2 * span() }, sized(1, 3, 5));
     let time = pairs_of(&found, |segment| 1e6 / segment.rate);
     let what = format!("time per delivery at saturation, {name}");
-    report.add(Figure::paired(what, "us", &time).against(LOOP));
+    report.add(Measurement::paired(what, "us", &time).against(LOOP));
     let rate = pairs_of(&found, |segment| segment.rate / 1000.0);
     let what = format!("thousand deliveries per second, {name}");
-    report.add(Figure::alone(what, "k/s", rate.ours()));
+    report.add(Measurement::alone(what, "k/s", rate.ours()));
 }
 
 fn many_rooms(report: &mut Report, clients: usize) {
@@ -105,10 +107,10 @@ fn many_rooms(report: &mut Report, clients: usize) {
         let found = segments(&mut crowd, paced(f64::from(per_second), 1), sized(1, 3, 7));
         let cpu = pairs_of(&found, |segment| segment.cpu);
         let what = format!("CPU per delivery, {name}, {per_second} events/s");
-        report.add(Figure::paired(what, "us", &cpu).against(LOOP));
+        report.add(Measurement::paired(what, "us", &cpu).against(LOOP));
         let latency = pairs_of(&found, |segment| segment.percentile(99.0));
         let what = format!("latency p99, {name}, {per_second} events/s");
-        report.add(Figure::paired(what, "ms", &latency).against(LOOP));
+        report.add(Measurement::paired(what, "ms", &latency).against(LOOP));
     }
     flood(report, &mut crowd, &name);
 }
@@ -124,6 +126,6 @@ fn growing(report: &mut Report) {
         let found = segments(&mut crowd, flow, sized(1, 3, 5));
         let cpu = pairs_of(&found, |segment| segment.cpu);
         let what = format!("CPU per delivery, {clients} in one room, 20,000 deliveries/s");
-        report.add(Figure::paired(what, "us", &cpu).against(LOOP));
+        report.add(Measurement::paired(what, "us", &cpu).against(LOOP));
     }
 }

@@ -6,7 +6,7 @@ use chat_tests::servers::redis::Redis;
 
 use crate::groups::send::TEXT;
 use crate::load::pipe::{Batch, Pipe};
-use crate::measuring::figure::{Figure, Report};
+use crate::measuring::measurement::{Measurement, Report};
 use crate::measuring::scale::{pairs, sized};
 use crate::measuring::server::{Meter, Side};
 
@@ -47,7 +47,7 @@ fn messages(report: &mut Report) {
         Side::new(&[Batch::repeat(DEPTH, send("little", "alice"))], &["chat.send"], DEPTH),
     );
     let what = format!("server time per send, {many} messages stored");
-    report.add(Figure::paired(what, "us", &found).against("CHAT.SEND, 10 stored"));
+    report.add(Measurement::paired(what, "us", &found).against("CHAT.SEND, 10 stored"));
 }
 
 fn rooms(report: &mut Report) {
@@ -69,9 +69,10 @@ fn rooms(report: &mut Report) {
     let ours = || Side::new(&everywhere, &["chat.send"], DEPTH);
     let found = meter.compare(pairs(), ours(), Side::new(&one, &["chat.send"], DEPTH));
     let what = format!("server time per send, {many} rooms in turns");
-    report.add(Figure::paired(what.clone(), "us", &found).against("CHAT.SEND, always one room"));
+    report
+        .add(Measurement::paired(what.clone(), "us", &found).against("CHAT.SEND, always one room"));
     let found = meter.compare(pairs(), ours(), Side::new(&streams, &["xadd"], DEPTH));
-    report.add(Figure::paired(what, "us", &found).against("XADD, as many streams in turns"));
+    report.add(Measurement::paired(what, "us", &found).against("XADD, as many streams in turns"));
 }
 
 fn members(report: &mut Report) {
@@ -93,5 +94,5 @@ fn members(report: &mut Report) {
         Side::new(&few, &["chat.send"], DEPTH),
     );
     let what = format!("server time per send, {many} members in turns");
-    report.add(Figure::paired(what, "us", &found).against("CHAT.SEND, 10 members in turns"));
+    report.add(Measurement::paired(what, "us", &found).against("CHAT.SEND, 10 members in turns"));
 }

@@ -7,7 +7,7 @@ use chat_tests::servers::redis::Redis;
 use crate::load::bare::Bare;
 use crate::load::crowd::{Measured, make_rooms, room_of};
 use crate::load::swarm::Swarm;
-use crate::measuring::figure::{Budget, Figure, Report};
+use crate::measuring::measurement::{Budget, Measurement, Report};
 use crate::measuring::pace;
 use crate::measuring::pairs::Pairs;
 use crate::measuring::scale::sized;
@@ -34,12 +34,12 @@ pub(crate) fn run(report: &mut Report) {
     pace::rest(Duration::from_secs(2));
     let kilobytes = (server::resident_kb(measured.pid) - before) / clients as f64;
     let baseline = baseline(sized(500, 5000, 5000));
-    let figure = Figure::paired(
+    let measurement = Measurement::paired(
         format!("memory per connection, {clients} in {rooms} rooms"),
         "KiB",
         &Pairs::of(vec![(kilobytes, baseline)]),
     );
-    report.add(figure.against("bare server").within(Budget::Value(6.0)));
+    report.add(measurement.against("bare server").within(Budget::Value(6.0)));
 
     // Long enough for every connection's ping, and for the beats to Redis.
     let redis_pid = server::pid(&redis);
@@ -49,8 +49,16 @@ pub(crate) fn run(report: &mut Report) {
     let per_second = |before: f64, now: f64| (now - before) / 1000.0 / span.as_secs_f64();
     let (relay, store) =
         (per_second(relay, measured.cpu()), per_second(store, server::main_thread_cpu(redis_pid)));
-    report.add(Figure::alone(format!("relay CPU for {clients} idle connections"), "ms/s", relay));
-    report.add(Figure::alone(format!("Redis CPU for {clients} idle connections"), "ms/s", store));
+    report.add(Measurement::alone(
+        format!("relay CPU for {clients} idle connections"),
+        "ms/s",
+        relay,
+    ));
+    report.add(Measurement::alone(
+        format!("Redis CPU for {clients} idle connections"),
+        "ms/s",
+        store,
+    ));
 }
 
 /// Kilobytes per socket of a server that stores nothing about its sockets.

@@ -1,13 +1,13 @@
 //! Bytes in `used_memory` for one more of everything, compared with Redis's own types. Both sides
-//! are filled alike, many keys of a usual size, so that the figures include the reserves of tables
-//! and queues.
+//! are filled alike, many keys of a usual size, so that the measurements include the reserves of
+//! tables and queues.
 
 use chat_tests::args;
 use chat_tests::servers::redis::Redis;
 
 use crate::groups::send::TEXT;
 use crate::load::pipe::{Batch, Pipe};
-use crate::measuring::figure::{Budget, Figure, Report};
+use crate::measuring::measurement::{Budget, Measurement, Report};
 use crate::measuring::pairs::Pairs;
 use crate::measuring::scale::sized;
 use crate::measuring::server;
@@ -65,8 +65,13 @@ fn messages(report: &mut Report) {
         };
         let baseline = growth(&redis, turns(rooms).map(add), rooms * kept) - TEXT.len() as f64;
         let what = format!("bytes per message beyond its text, rooms of {label}");
-        let figure = Figure::paired(what, "B", &pair(ours, baseline)).against("stream entry");
-        report.add(if kept == 10_000 { figure.within(Budget::Value(64.0)) } else { figure });
+        let measurement =
+            Measurement::paired(what, "B", &pair(ours, baseline)).against("stream entry");
+        report.add(if kept == 10_000 {
+            measurement.within(Budget::Value(64.0))
+        } else {
+            measurement
+        });
     }
 }
 
@@ -97,9 +102,10 @@ fn members(report: &mut Report) {
         };
         let baseline = growth(&redis, (0..all).map(set), all);
         let what = format!("bytes per member, rooms of {each}");
-        let figure = Figure::paired(what, "B", &pair(ours, baseline));
-        report
-            .add(figure.against("hash: user -> role, joined, cursor").within(Budget::Value(96.0)));
+        let measurement = Measurement::paired(what, "B", &pair(ours, baseline));
+        report.add(
+            measurement.against("hash: user -> role, joined, cursor").within(Budget::Value(96.0)),
+        );
     }
 }
 
@@ -121,9 +127,11 @@ fn connections(report: &mut Report) {
         };
         let baseline = growth(&redis, (0..all).map(set), all);
         let what = format!("bytes per connection online, rooms of {each}");
-        let figure = Figure::paired(what, "B", &pair(ours, baseline));
+        let measurement = Measurement::paired(what, "B", &pair(ours, baseline));
         report.add(
-            figure.against("sorted set: deadline, connection, user").within(Budget::Value(160.0)),
+            measurement
+                .against("sorted set: deadline, connection, user")
+                .within(Budget::Value(160.0)),
         );
     }
 }
@@ -139,6 +147,7 @@ fn nonces(report: &mut Report) {
     let set =
         |n: usize| args!["SET", format!("room:{}", nonce(n)), "1795225205879-58", "PX", 86_400_000];
     let baseline = growth(&redis, (0..count).map(set), count);
-    let figure = Figure::paired("bytes per nonce of 32 characters", "B", &pair(ours, baseline));
-    report.add(figure.against("SET PX"));
+    let measurement =
+        Measurement::paired("bytes per nonce of 32 characters", "B", &pair(ours, baseline));
+    report.add(measurement.against("SET PX"));
 }

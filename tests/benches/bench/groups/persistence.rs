@@ -1,7 +1,7 @@
 //! Saving, loading and rewriting, compared with streams that hold the same texts.
 //!
-//! The figure is the CPU of the process that does it: of the child for BGSAVE and BGREWRITEAOF, of
-//! the whole server until it answers for loading. The rewrite has no RDB preamble, so it writes
+//! The measurement is the CPU of the process that does it: of the child for BGSAVE and BGREWRITEAOF,
+//! of the whole server until it answers for loading. The rewrite has no RDB preamble, so it writes
 //! commands. DUMP and RESTORE are server time: MIGRATE blocks that long.
 
 use chat_tests::args;
@@ -11,7 +11,7 @@ use chat_tests::wait::{LATER, eventually};
 
 use crate::groups::send::TEXT;
 use crate::load::pipe::{Batch, Pipe};
-use crate::measuring::figure::{Figure, Report};
+use crate::measuring::measurement::{Measurement, Report};
 use crate::measuring::pairs::Pairs;
 use crate::measuring::scale::sized;
 use crate::measuring::server::{self, Meter, Side};
@@ -53,7 +53,7 @@ fn whole(report: &mut Report) {
         let [ours, theirs] = &mut servers;
         let pairs = (0..rounds).map(|_| (measure(ours), measure(theirs))).collect();
         let what = format!("{what}, {name}");
-        report.add(Figure::paired(what, "ms", &Pairs::of(pairs)).against("streams"));
+        report.add(Measurement::paired(what, "ms", &Pairs::of(pairs)).against("streams"));
     };
     report("BGSAVE", &mut |redis| {
         child_cpu(redis, "BGSAVE", &["rdb_bgsave_in_progress", "rdb_last_bgsave_status"])
@@ -113,6 +113,6 @@ fn one_room(report: &mut Report) {
             Side::new(&batches[1], &[name], 1000),
         );
         let what = format!("{what} of a room with {messages} messages");
-        report.add(Figure::paired(what, "ms", &found).against("stream"));
+        report.add(Measurement::paired(what, "ms", &found).against("stream"));
     }
 }

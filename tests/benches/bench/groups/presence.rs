@@ -10,7 +10,7 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::wait::{LATER, eventually};
 
 use crate::load::pipe::{Batch, Pipe};
-use crate::measuring::figure::{Budget, Figure, Report};
+use crate::measuring::measurement::{Budget, Measurement, Report};
 use crate::measuring::pace::rest;
 use crate::measuring::pairs::Pairs;
 use crate::measuring::scale::{pairs, sized};
@@ -71,7 +71,8 @@ fn one_by_one(report: &mut Report, redis: &Redis) {
         Side::new(&keep, &["chat.presence"], DEPTH),
         Side::new(&set, &["zadd"], DEPTH),
     );
-    report.add(Figure::paired("server time, one connection kept", "us", &found).against("ZADD"));
+    report
+        .add(Measurement::paired("server time, one connection kept", "us", &found).against("ZADD"));
 
     // Few enough that each one is announced.
     let visits = (0..HERE).flat_map(|n| {
@@ -91,8 +92,8 @@ fn one_by_one(report: &mut Report, redis: &Redis) {
         Side::new(&visits, &["chat.presence"], DEPTH),
         Side::new(&set, &["zadd", "zrem", "spublish"], DEPTH),
     );
-    let figure = Figure::paired("server time, one comes and goes", "us", &found);
-    report.add(figure.against("ZADD, ZREM, 2 SPUBLISH"));
+    let measurement = Measurement::paired("server time, one comes and goes", "us", &found);
+    report.add(measurement.against("ZADD, ZREM, 2 SPUBLISH"));
 }
 
 fn many_at_once(report: &mut Report, redis: &Redis) {
@@ -117,8 +118,8 @@ fn many_at_once(report: &mut Report, redis: &Redis) {
             Side::new(&sets, &["zadd"], depth * many),
         );
         let what = format!("server time per connection, {many} beaten at once");
-        let figure = Figure::paired(what, "us", &found).against("ZADD of as many");
-        report.add(if many == 1 { figure } else { figure.within(Budget::Ratio(1.0)) });
+        let measurement = Measurement::paired(what, "us", &found).against("ZADD of as many");
+        report.add(if many == 1 { measurement } else { measurement.within(Budget::Ratio(1.0)) });
     }
 }
 
@@ -140,7 +141,11 @@ fn lists(report: &mut Report) {
                 cursor => args!["CHAT.WHO", "room", "CURSOR", cursor, "COUNT", page],
             };
             let reply = wire.call(&command).ok();
-            assert_eq!(reply.list()[3].list().len(), page, "the number of users in the figure");
+            assert_eq!(
+                reply.list()[3].list().len(),
+                page,
+                "the number of users in the measurement"
+            );
             if start + page < here {
                 cursor = reply.list()[0].text().to_owned();
             }
@@ -154,7 +159,7 @@ fn lists(report: &mut Report) {
             Side::new(&[range], &["zrange"], here),
         );
         let what = format!("server time per user of a list of {here}");
-        report.add(Figure::paired(what, "us", &found).against("ZRANGE WITHSCORES"));
+        report.add(Measurement::paired(what, "us", &found).against("ZRANGE WITHSCORES"));
     }
 }
 
@@ -196,9 +201,10 @@ fn sweep(report: &mut Report) {
         ((swept - idle).max(0.0) / (rooms * here) as f64, baseline)
     });
     let found = Pairs::of(pairs.skip(1).collect());
-    let figure = Figure::paired("server CPU per connection that ends by itself", "us", &found);
-    report.add(figure.against("ZRANGEBYSCORE, ZREM, SPUBLISH"));
-    report.add(Figure::alone("longest slice of a sweep", "us", longest));
+    let measurement =
+        Measurement::paired("server CPU per connection that ends by itself", "us", &found);
+    report.add(measurement.against("ZRANGEBYSCORE, ZREM, SPUBLISH"));
+    report.add(Measurement::alone("longest slice of a sweep", "us", longest));
 }
 
 /// The server's CPU over some seconds, after which no user is online.

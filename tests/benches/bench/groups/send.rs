@@ -13,7 +13,7 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::{args, cmd};
 
 use crate::load::pipe::{Batch, Pipe};
-use crate::measuring::figure::{Budget, Figure, Report};
+use crate::measuring::measurement::{Budget, Measurement, Report};
 use crate::measuring::pairs::Pairs;
 use crate::measuring::scale::{pairs, sized};
 use crate::measuring::server::{self, Meter, Side};
@@ -89,31 +89,36 @@ fn server_time(report: &mut Report, redis: &Redis, script: &str) {
 
     let adds = [Batch::repeat(DEPTH, xadd())];
     let found = meter.compare(pairs(), ours(), Side::new(&adds, &["xadd"], DEPTH));
-    let figure = Figure::paired("server time per send", "us", &found).against("XADD MAXLEN ~");
-    report.add(figure.within(Budget::Ratio(0.8)));
+    let measurement =
+        Measurement::paired("server time per send", "us", &found).against("XADD MAXLEN ~");
+    report.add(measurement.within(Budget::Ratio(0.8)));
 
     cmd!(redis, "FLOOR.MAKE", "floor").text();
     let floor = [Batch::repeat(DEPTH, args!["FLOOR.SEND", "floor", "alice", TEXT])];
     let least = Side::new(&floor, &["floor.send"], DEPTH);
     let found = meter.compare(pairs(), least, Side::new(&adds, &["xadd"], DEPTH));
-    let figure = Figure::paired("of it, Redis's own calls and nothing else", "us", &found);
-    report.add(figure.against("XADD MAXLEN ~"));
+    let measurement =
+        Measurement::paired("of it, Redis's own calls and nothing else", "us", &found);
+    report.add(measurement.against("XADD MAXLEN ~"));
 
     let both = alternating(&[xadd(), spublish()]);
     let baseline = Side::new(&both, &["xadd", "spublish"], DEPTH);
     let found = meter.compare(pairs(), ours(), baseline);
-    report.add(Figure::paired("server time per send", "us", &found).against("XADD + SPUBLISH"));
+    report
+        .add(Measurement::paired("server time per send", "us", &found).against("XADD + SPUBLISH"));
 
     let transaction = alternating(&[args!["MULTI"], xadd(), spublish(), args!["EXEC"]]);
     let baseline = Side::new(&transaction, &["multi", "exec"], DEPTH);
     let found = meter.compare(pairs(), ours(), baseline);
-    report.add(Figure::paired("server time per send", "us", &found).against("MULTI/EXEC of both"));
+    report.add(
+        Measurement::paired("server time per send", "us", &found).against("MULTI/EXEC of both"),
+    );
 
     let scripted = [Batch::repeat(DEPTH, eval(script))];
     let baseline = Side::new(&scripted, &["evalsha"], DEPTH);
     let found = meter.compare(pairs(), ours(), baseline);
-    let figure = Figure::paired("server time per send", "us", &found);
-    report.add(figure.against("Lua, the same work").within(Budget::Ratio(0.2)));
+    let measurement = Measurement::paired("server time per send", "us", &found);
+    report.add(measurement.against("Lua, the same work").within(Budget::Ratio(0.2)));
 
     with_nonce(report, &mut meter);
 }
@@ -134,8 +139,8 @@ fn with_nonce(report: &mut Report, meter: &mut Meter) {
         Side::new(&sends, &["chat.send"], DEPTH),
         Side::new(&instead, &["set", "xadd", "spublish"], DEPTH),
     );
-    let figure = Figure::paired("server time per send with NONCE", "us", &found);
-    report.add(figure.against("XADD + SPUBLISH + SET NX PX"));
+    let measurement = Measurement::paired("server time per send with NONCE", "us", &found);
+    report.add(measurement.against("XADD + SPUBLISH + SET NX PX"));
 }
 
 /// A batch that repeats the commands `DEPTH` times.
@@ -165,7 +170,7 @@ fn throughput(report: &mut Report, redis: &Redis) {
         let found = (0..=sized(1, 7, 15)).map(|_| (time_per_call(&ours), time_per_call(&baseline)));
         let found = Pairs::of(found.skip(1).collect());
         let what = format!("time per send, {depth} under way");
-        report.add(Figure::paired(what, "us", &found).against("XADD, the same way"));
+        report.add(Measurement::paired(what, "us", &found).against("XADD, the same way"));
     }
 }
 
@@ -188,6 +193,7 @@ fn with_copies(report: &mut Report) {
     let ([sends], [both]) = (alternating(&[send()]), alternating(&[xadd(), spublish()]));
     let found = (0..=sized(2, 11, 21)).map(|_| (cpu(&sends), cpu(&both))).skip(1);
     let found = Pairs::of(found.collect());
-    let figure = Figure::paired("server CPU per send, AOF everysec and a replica", "us", &found);
-    report.add(figure.against("XADD + SPUBLISH").within(Budget::Ratio(1.3)));
+    let measurement =
+        Measurement::paired("server CPU per send, AOF everysec and a replica", "us", &found);
+    report.add(measurement.against("XADD + SPUBLISH").within(Budget::Ratio(1.3)));
 }

@@ -17,7 +17,7 @@ use crate::load::bare::Bare;
 use crate::load::crowd::{Measured, make_rooms, room_of};
 use crate::load::pipe::{Batch, Pipe};
 use crate::load::swarm::Swarm;
-use crate::measuring::figure::{Figure, Report};
+use crate::measuring::measurement::{Measurement, Report};
 use crate::measuring::pairs::Pairs;
 use crate::measuring::scale::sized;
 use crate::measuring::server;
@@ -76,9 +76,11 @@ pub(crate) fn run(report: &mut Report) {
     found.remove(0);
     let (times, stores): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     let what = format!("until {clients} clients are back with {MISSED} messages each");
-    report.add(Figure::paired(what, "ms", &Pairs::of(times)).against("bare server, same bytes"));
-    let figure = Figure::paired("Redis CPU per client that resumes", "us", &Pairs::of(stores));
-    report.add(figure.against("XRANGE + ZADD"));
+    report
+        .add(Measurement::paired(what, "ms", &Pairs::of(times)).against("bare server, same bytes"));
+    let measurement =
+        Measurement::paired("Redis CPU per client that resumes", "us", &Pairs::of(stores));
+    report.add(measurement.against("XRANGE + ZADD"));
 }
 
 /// Milliseconds until all have their replies; bytes of a reply.

@@ -11,7 +11,7 @@ use chat_tests::servers::redis::Redis;
 
 use crate::groups::send::TEXT;
 use crate::load::pipe::Batch;
-use crate::measuring::figure::{Budget, Figure, Report};
+use crate::measuring::measurement::{Budget, Measurement, Report};
 use crate::measuring::scale::{pairs, sized};
 use crate::measuring::server::{Meter, Side};
 
@@ -37,7 +37,11 @@ pub(crate) fn run(report: &mut Report) {
         let (id, entry) = (&ids[STORED - 1 - missed], &entries[STORED - 1 - missed]);
         let after = format!("({entry}");
         let recovered = cmd!(wire, "CHAT.SYNC", "room", id);
-        assert_eq!(recovered.list()[2].list().len(), missed, "the number of events in the figure");
+        assert_eq!(
+            recovered.list()[2].list().len(),
+            missed,
+            "the number of events in the measurement"
+        );
 
         let sync = [Batch::repeat(depth, args!["CHAT.SYNC", "room", id, "COUNT", missed])];
         let range = args!["XRANGE", "stream", after, "+", "COUNT", missed];
@@ -48,8 +52,12 @@ pub(crate) fn run(report: &mut Report) {
             Side::new(&range, &["xrange"], depth),
         );
         let what = format!("server time per sync, {missed} missed");
-        let figure = Figure::paired(what, "us", &found).against("XRANGE");
-        report.add(if missed == 100 { figure.within(Budget::Ratio(0.5)) } else { figure });
+        let measurement = Measurement::paired(what, "us", &found).against("XRANGE");
+        report.add(if missed == 100 {
+            measurement.within(Budget::Ratio(0.5))
+        } else {
+            measurement
+        });
 
         let history = [Batch::repeat(depth, args!["CHAT.HISTORY", "room", "COUNT", missed])];
         let newest = args!["XREVRANGE", "stream", "+", "-", "COUNT", missed];
@@ -60,7 +68,7 @@ pub(crate) fn run(report: &mut Report) {
             Side::new(&newest, &["xrevrange"], depth),
         );
         let what = format!("server time per page of {missed}");
-        report.add(Figure::paired(what, "us", &found).against("XREVRANGE"));
+        report.add(Measurement::paired(what, "us", &found).against("XREVRANGE"));
     }
     let page = [Batch::repeat(2, args!["CHAT.HISTORY", "room", "COUNT", 100])];
     let range = args!["XREVRANGE", "named", "+", "-", "COUNT", 100];
@@ -70,6 +78,6 @@ pub(crate) fn run(report: &mut Report) {
         Side::new(&page, &["chat.history"], 2),
         Side::new(&range, &["xrevrange"], 2),
     );
-    let figure = Figure::paired("server time per page of 100", "us", &found);
-    report.add(figure.against("XREVRANGE of user and text"));
+    let measurement = Measurement::paired("server time per page of 100", "us", &found);
+    report.add(measurement.against("XREVRANGE of user and text"));
 }

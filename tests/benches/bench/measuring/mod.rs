@@ -1,7 +1,7 @@
-//! Pairs, figures, sizes, rates, and what servers and the kernel report.
+//! Pairs, measurements, sizes, rates, and what servers and the kernel report.
 
 // One measurement, the table and the JSON file.
-pub(crate) mod figure;
+pub(crate) mod measurement;
 // Rates and spans of time.
 pub(crate) mod pace;
 // Ours and baseline in turns.

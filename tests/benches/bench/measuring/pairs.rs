@@ -1,7 +1,7 @@
-//! Ours, baseline, ours, baseline, …: this makes figures of a shared machine comparable.
+//! Ours, baseline, ours, baseline, …: this makes measurements of a shared machine comparable.
 //!
 //! A machine that is slow for a second is slow for both halves of a pair. So each pair gives a
-//! ratio, and the median of the ratios is the figure; the medians of the halves are printed for
+//! ratio, and the median of the ratios is the measurement; the medians of the halves are printed for
 //! orientation. The first pair warms up and is not counted.
 
 /// Measurements taken in turns.

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 /// How long a run may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scale {
-    /// `BENCH_QUICK`: only checks that everything works; the figures mean little.
+    /// `BENCH_QUICK`: only checks that everything works; the measurements mean little.
     Quick,
     /// Some minutes.
     Usual,

@@ -1,4 +1,4 @@
-//! Figures of a server and of the kernel.
+//! Measurements of a server and of the kernel.
 
 use std::path::Path;
 
@@ -106,7 +106,7 @@ pub(crate) fn resident_kb(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    number.expect("a figure of the kernel")
+    number.expect("a measurement of the kernel")
 }
 
 /// The process of a server.

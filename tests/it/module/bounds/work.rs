@@ -80,7 +80,7 @@ fn shown(reply: &Reply) -> String {
 /// The number of visited elements in a reply to INFO.
 fn visited(info: &Reply) -> u64 {
     let value = info.text().lines().find_map(|line| line.strip_prefix("chat_elements_visited:"));
-    value.and_then(|value| value.parse().ok()).expect("a figure")
+    value.and_then(|value| value.parse().ok()).expect("a number")
 }
 
 /// The elements that a call visits. The commands are one pipeline: timers visit elements too, but

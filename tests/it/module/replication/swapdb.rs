@@ -10,7 +10,7 @@ use chat_tests::checking::view::{all_pages, all_rooms, assert_alike, history};
 use chat_tests::clients::wire::Wire;
 use chat_tests::cmd;
 use chat_tests::seed::seeded;
-use chat_tests::servers::proxy::{Proxy, Weather};
+use chat_tests::servers::proxy::{Network, Proxy};
 use chat_tests::servers::redis::Redis;
 use chat_tests::traffic::commands::Traffic;
 use chat_tests::wait::{LATER, SOON, eventually};
@@ -51,12 +51,12 @@ impl Pair {
 
     /// Makes the replica miss so much that it needs a full copy, and waits until it loads one.
     fn begin_copy(&self) {
-        self.begin_copy_in(Weather::Fair);
+        self.begin_copy_in(Network::Open);
     }
 
-    fn begin_copy_in(&self, weather: Weather) {
+    fn begin_copy_in(&self, network: Network) {
         cmd!(self.replica, "CONFIG", "SET", "key-load-delay", DELAY).ok();
-        self.proxy.set(Weather::Drop);
+        self.proxy.set(Network::Drop);
         eventually("a replica that is cut off", SOON, || {
             match self.replica.info("replication", "master_link_status").as_str() {
                 "down" => Ok(()),
@@ -73,7 +73,7 @@ impl Pair {
         }
         cmd!(wire, "CHAT.PRESENCE", "room0", "bob", "c1", "OFF").ok();
         cmd!(wire, "CHAT.PRESENCE", "room0", "carol", "c2", "TTL", 600_000).ok();
-        self.proxy.set(weather);
+        self.proxy.set(network);
         eventually("a copy that is being loaded", LATER, || {
             match self.replica.info("persistence", "async_loading").as_str() {
                 "1" => Ok(()),
@@ -93,7 +93,7 @@ fn rooms(wire: &mut Wire) -> Vec<String> {
     rows.iter().map(|row| row.list()[0].text().to_owned()).collect()
 }
 
-fn figures(redis: &Redis) -> (String, String) {
+fn counts(redis: &Redis) -> (String, String) {
     (redis.info("chat", "chat_rooms"), redis.info("chat", "chat_connections_online"))
 }
 
@@ -107,12 +107,12 @@ fn dropped(channel: &Subscriber) -> Vec<String> {
 fn the_old_rooms_are_served_until_the_copy_is_complete() {
     let pair = Pair::start();
     let mut wire = pair.replica.wire();
-    let (listed, counted) = (rooms(&mut wire), figures(&pair.replica));
+    let (listed, counted) = (rooms(&mut wire), counts(&pair.replica));
     assert!(listed.len() > ROOMS);
     pair.begin_copy();
     let mut looks = 0;
     loop {
-        let seen = (rooms(&mut wire), figures(&pair.replica));
+        let seen = (rooms(&mut wire), counts(&pair.replica));
         let texts = history(&mut wire, "room9", &[]).texts().join(" ");
         let online = who(&mut wire, "room0");
         if !pair.is_loading() {
@@ -130,7 +130,7 @@ fn the_old_rooms_are_served_until_the_copy_is_complete() {
     // Rooms last active in the same millisecond are listed in any order.
     let sorted = |wire: &mut Wire| rooms(wire).into_iter().collect::<BTreeSet<_>>();
     assert_eq!(sorted(&mut wire), sorted(&mut other));
-    assert_eq!(figures(&pair.replica), figures(&pair.primary));
+    assert_eq!(counts(&pair.replica), counts(&pair.primary));
     assert_alike("the copy", &all_rooms(&mut wire), &all_rooms(&mut other));
     assert_eq!(pair.replica.digest(), pair.primary.digest());
     // Writes after the copy arrive.
@@ -154,17 +154,17 @@ fn clients_cannot_apply_records_while_a_copy_is_loaded() {
 fn an_aborted_copy_leaves_no_trace() {
     let mut pair = Pair::start();
     let mut wire = pair.replica.wire();
-    let (listed, counted) = (rooms(&mut wire), figures(&pair.replica));
+    let (listed, counted) = (rooms(&mut wire), counts(&pair.replica));
     let digest = pair.replica.digest();
     // More bytes than the handshake, less than the rooms.
-    pair.begin_copy_in(Weather::Truncate(8_000));
+    pair.begin_copy_in(Network::Truncate(8_000));
     assert_eq!(rooms(&mut wire), listed, "while the copy is loaded");
     pair.primary.kill();
     eventually("the end of the copy", LATER, || match pair.is_loading() {
         false => Ok(()),
         true => Err("it is being loaded".into()),
     });
-    assert_eq!((rooms(&mut wire), figures(&pair.replica)), (listed, counted));
+    assert_eq!((rooms(&mut wire), counts(&pair.replica)), (listed, counted));
     assert_eq!(pair.replica.digest(), digest);
     assert_eq!(history(&mut wire, "room9", &[]).texts(), ["before"]);
     // Promoted it is a primary like any other: deadlines pass, no room is announced as removed.

@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 
 use crate::measuring::pairs::Pairs;
 
-/// The design's budget for a figure. Printed, never asserted: a busy machine is no defect.
+/// The design's budget for a measurement. Printed, never asserted: a busy machine is no defect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Budget {
     /// At most this many times the baseline.
     Ratio(f64),
-    /// At most this much, in the figure's own unit.
+    /// At most this much, in the measurement's own unit.
     Value(f64),
 }
 
 /// One line of the table.
 #[derive(Clone, Debug)]
-pub(crate) struct Figure {
+pub(crate) struct Measurement {
     group: &'static str,
     what: String,
     unit: &'static str,
@@ -29,30 +29,43 @@ pub(crate) struct Figure {
     budget: Option<Budget>,
 }
 
-impl Figure {
-    /// A figure beside its baseline.
-    pub(crate) fn paired(what: impl Into<String>, unit: &'static str, pairs: &Pairs) -> Figure {
-        Figure {
+impl Measurement {
+    /// A measurement beside its baseline.
+    pub(crate) fn paired(
+        what: impl Into<String>,
+        unit: &'static str,
+        pairs: &Pairs,
+    ) -> Measurement {
+        Measurement {
             baseline: Some(pairs.baseline()),
             ratio: Some(pairs.ratio()),
-            ..Figure::alone(what, unit, pairs.ours())
+            ..Measurement::alone(what, unit, pairs.ours())
         }
     }
 
-    /// A figure without a baseline.
-    pub(crate) fn alone(what: impl Into<String>, unit: &'static str, ours: f64) -> Figure {
+    /// A measurement without a baseline.
+    pub(crate) fn alone(what: impl Into<String>, unit: &'static str, ours: f64) -> Measurement {
         let (group, what) = ("", what.into());
-        Figure { group, what, unit, ours, against: "", baseline: None, ratio: None, budget: None }
+        Measurement {
+            group,
+            what,
+            unit,
+            ours,
+            against: "",
+            baseline: None,
+            ratio: None,
+            budget: None,
+        }
     }
 
     /// Names the baseline.
-    pub(crate) fn against(self, against: &'static str) -> Figure {
-        Figure { against, ..self }
+    pub(crate) fn against(self, against: &'static str) -> Measurement {
+        Measurement { against, ..self }
     }
 
     /// Sets a budget.
-    pub(crate) fn within(self, budget: Budget) -> Figure {
-        Figure { budget: Some(budget), ..self }
+    pub(crate) fn within(self, budget: Budget) -> Measurement {
+        Measurement { budget: Some(budget), ..self }
     }
 
     fn verdict(&self) -> &'static str {
@@ -97,31 +110,31 @@ impl Figure {
     }
 }
 
-/// All figures of a run.
+/// All measurements of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    figures: Vec<Figure>,
+    measurements: Vec<Measurement>,
     group: &'static str,
 }
 
 impl Report {
-    /// The group of the figures that follow.
+    /// The group of the measurements that follow.
     pub(crate) fn begin(&mut self, group: &'static str) {
         self.group = group;
     }
 
-    /// Adds a figure and prints it.
-    pub(crate) fn add(&mut self, figure: Figure) {
-        let figure = Figure { group: self.group, ..figure };
-        println!("  {}", figure.cells().join("  ").trim_end());
-        self.figures.push(figure);
+    /// Adds a measurement and prints it.
+    pub(crate) fn add(&mut self, measurement: Measurement) {
+        let measurement = Measurement { group: self.group, ..measurement };
+        println!("  {}", measurement.cells().join("  ").trim_end());
+        self.measurements.push(measurement);
     }
 
     /// The table.
     pub(crate) fn table(&self) -> String {
         let head = ["group", "what", "ours", "baseline", "of", "ratio", "budget", ""];
         let rows: Vec<[String; 8]> = std::iter::once(head.map(str::to_owned))
-            .chain(self.figures.iter().map(Figure::cells))
+            .chain(self.measurements.iter().map(Measurement::cells))
             .collect();
         let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..head.len()).map(width).collect();
@@ -138,16 +151,20 @@ impl Report {
         table
     }
 
-    /// Writes all figures as JSON to the path in `BENCH_JSON`, or to `target/bench.json`; returns
-    /// the path.
+    /// Writes all measurements as JSON to the path in `BENCH_JSON`, or to `target/bench.json`;
+    /// returns the path.
     pub(crate) fn save(&self) -> std::io::Result<PathBuf> {
         let path = std::env::var_os("BENCH_JSON").map_or_else(default_path, PathBuf::from);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let figures: Vec<Value> = self.figures.iter().map(Figure::json).collect();
+        let measurements: Vec<Value> = self.measurements.iter().map(Measurement::json).collect();
         let mut file = std::fs::File::create(&path)?;
-        writeln!(file, "{}", serde_json::to_string_pretty(&json!({ "figures": figures }))?)?;
+        writeln!(
+            file,
+            "{}",
+            serde_json::to_string_pretty(&json!({ "measurements": measurements }))?
+        )?;
         path.canonicalize()
     }
 }
