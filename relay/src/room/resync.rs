@@ -9,17 +9,18 @@ use crate::room::room::Room;
 use crate::room::subscribers::PendingFlush;
 
 impl Room {
-    /// See [`EventOrder::begin_sync`].
+    /// Starts a sync and returns the id to sync from. None: no sync is possible, as one is in
+    /// progress or the room has no position.
     pub(crate) fn begin_sync(&self) -> Option<Id> {
         self.state.lock().order.begin_sync()
     }
 
-    /// See [`EventOrder::continue_sync`].
+    /// Continues the current sync with its next page and returns the id to sync from.
     pub(crate) fn continue_sync(&self) -> Option<Id> {
         self.state.lock().order.continue_sync()
     }
 
-    /// See [`EventOrder::failed`].
+    /// The sync got no answer. The events that wait stay for the next sync.
     pub(crate) fn sync_failed(&self) {
         self.state.lock().order.sync_failed();
     }
@@ -32,8 +33,8 @@ impl Room {
         pending_flush: &mut PendingFlush,
     ) -> bool {
         let mut guard = self.state.lock();
-        let settled = guard.order.recovered(events, more);
-        self.deliver_settled(&mut guard, settled, pending_flush)
+        let applied = guard.order.recovered(events, more);
+        self.deliver_applied(&mut guard, applied, pending_flush)
     }
 
     /// The room no longer knows our position. Sends `reload`, a frame with the newest page up to
@@ -58,10 +59,10 @@ impl Room {
         state.subscribers.forget_positions();
         state.subscribers.queue_live(reload, pending_flush);
         self.reset_contacts(state, pending_flush);
-        let settled = state.order.reloaded(newest);
+        let applied = state.order.reloaded(newest);
         if state.joiners > 0 {
             state.recent = Some(RecentEvents::starting_at(Some(newest)));
         }
-        self.deliver_settled(state, settled, pending_flush)
+        self.deliver_applied(state, applied, pending_flush)
     }
 }

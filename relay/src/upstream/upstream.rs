@@ -210,7 +210,7 @@ impl Upstream {
         }
     }
 
-    /// Requests a subscription. [`Listener::subscribed`](super::Listener::subscribed) is called
+    /// Requests a subscription. [`Listener::subscribed`] is called
     /// when it is confirmed. A subscription ends with its link: after `Listener::connected` it must
     /// be requested again.
     pub(crate) fn subscribe(&self, channel: Arc<str>) {

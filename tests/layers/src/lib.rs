@@ -3,9 +3,9 @@
 //!
 //! An *arrow* goes from a file that names something to the file that defines it. Every path counts,
 //! wherever it is written: `use` trees with groups, globs and aliases, paths inside functions, types
-//! and macro calls, `self`, `super` and `crate`, files named by `include_str!`. A path that leads through a re-export makes one arrow
-//! to the file of the re-export and one to the file of the definition. `mod x;` makes none. Code
-//! under `cfg(test)` may name anything and is not checked.
+//! and macro calls, `self`, `super` and `crate`, files named by `include_str!`. A path that leads
+//! through a re-export makes one arrow to the file of the re-export and one to the file of the
+//! definition. `mod x;` makes none. Code under `cfg(test)` may name anything and is not checked.
 //!
 //! The checker reads source text only ([`Sources`]), so its own tests run on trees planted in memory.
 //!
@@ -14,8 +14,8 @@
 //! - `arrows`: all arrows of a crate; [`javascript`]: those of JavaScript files
 //! - [`layers`]: the order of the files, and the report
 //!
-//! Method calls are not paths: `room.publish()` makes no arrow, even if its `impl` block is in another
-//! file than the type. So a method that lower files call belongs in the file of its type or below.
+//! Method calls are not paths: `room.publish()` makes no arrow, even if its `impl` block is in
+//! another file than the type. So a method that lower files call belongs in the file of its type or below.
 
 #![forbid(unsafe_code)]
 

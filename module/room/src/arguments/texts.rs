@@ -18,7 +18,7 @@ pub fn line<'a>(bytes: &'a [u8], max: usize, what: &'static str) -> Result<&'a s
     text.ok_or(CommandError::invalid(what, "UTF-8 without control characters"))
 }
 
-/// Parses a [`line`] that is empty or shows something. Errors: `TOOBIG`, `INVALID <what>`.
+/// Parses a [`line()`] that is empty or shows something. Errors: `TOOBIG`, `INVALID <what>`.
 pub fn visible_line<'a>(
     bytes: &'a [u8],
     max: usize,

@@ -91,7 +91,7 @@ impl Loader {
         section == Section::End || (section == Section::Connections && left == 0)
     }
 
-    /// The room, which sleeps until [`Room::wake`]. Errors: it was not all of it.
+    /// The room. Call [`Room::restore_deadlines`] before it is used. Errors: the form is incomplete.
     pub fn finish(self) -> Result<Room, Malformed> {
         if !self.is_complete() {
             return Err(Malformed("ends early"));
@@ -103,8 +103,8 @@ impl Loader {
 }
 
 impl Room {
-    /// Reads a stored form that is there as one. The room sleeps until [`Room::wake`]. Errors:
-    /// whatever a writer of ours would not have written.
+    /// Reads a whole stored form. Call [`Room::restore_deadlines`] before the room is used. Errors:
+    /// no writer of this crate writes such a form.
     pub fn decode(stored: &[u8]) -> Result<Room, Malformed> {
         let mut loader = Loader::default();
         loader.read(stored)?;

@@ -12,7 +12,7 @@ use crate::decide::decision::Decision;
 use crate::decide::trim::{Added, trim};
 use crate::state::users::members::Role;
 
-/// CHAT.EDIT room user id text [META json] with its arguments.
+/// `CHAT.EDIT room user id text [META json]` with its arguments.
 #[derive(Clone, Copy, Debug)]
 pub struct Edit<'a> {
     /// The actor.
@@ -27,7 +27,7 @@ pub struct Edit<'a> {
     pub whose: MessageScope,
 }
 
-/// CHAT.DELETE room user id [REASON s] [OWN] with its arguments.
+/// `CHAT.DELETE room user id [REASON s] [OWN]` with its arguments.
 #[derive(Clone, Copy, Debug)]
 pub struct Delete<'a> {
     /// The actor.

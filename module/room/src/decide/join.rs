@@ -10,7 +10,7 @@ use crate::decide::trim::{Added, trim};
 use crate::state::settings::kind::Access;
 use crate::state::users::members::Role;
 
-/// CHAT.JOIN with its arguments.
+/// `CHAT.JOIN` with its arguments.
 #[derive(Clone, Copy, Debug)]
 pub struct Join<'a> {
     /// The user who becomes a member.

@@ -18,7 +18,7 @@ use crate::state::presence::connection::Connection;
 use crate::state::sanctions::FOR_EVER;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
 
-/// CHAT.MOD room actor action user [role] [FOR ms] [REASON s] with its arguments.
+/// `CHAT.MOD room actor action user [role] [FOR ms] [REASON s]` with its arguments.
 #[derive(Clone, Copy, Debug)]
 pub struct Moderate<'a> {
     /// The actor.

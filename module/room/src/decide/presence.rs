@@ -11,7 +11,7 @@ use crate::decide::context::{Context, Creation};
 use crate::decide::decision::Decision;
 use crate::state::presence::status_counts::ONLINE;
 
-/// CHAT.PRESENCE room user connection [TTL ms] [STATUS s] with its arguments.
+/// `CHAT.PRESENCE room user connection [TTL ms] [STATUS s]` with its arguments.
 #[derive(Clone, Copy, Debug)]
 pub struct Presence<'a> {
     /// The user of the connection.

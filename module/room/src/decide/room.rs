@@ -13,7 +13,7 @@ use crate::state::settings::kind::Access;
 use crate::state::settings::table::{Rooms, Setting, Settings};
 use crate::state::users::members::Role;
 
-/// CHAT.ROOM room SET field value … [BY actor] [NOCREATE] with its arguments.
+/// `CHAT.ROOM room SET field value … [BY actor] [NOCREATE]` with its arguments.
 #[derive(Clone, Copy, Debug)]
 pub struct Set<'s, 'a> {
     /// Fields with their values.

@@ -20,7 +20,7 @@ use crate::state::nonces;
 use crate::state::settings::kind::Access;
 use crate::state::users::members::Role;
 
-/// CHAT.SEND with its arguments.
+/// `CHAT.SEND` with its arguments.
 #[derive(Clone, Debug)]
 pub struct Send<'a> {
     /// The sender.
