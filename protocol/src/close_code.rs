@@ -1,4 +1,4 @@
-//! Why the relay closes a WebSocket: one table of close codes that tell the client what to do.
+//! Why the relay closes a WebSocket: one table of close codes, each with what the client should do.
 //!
 //! 4000 to 4499: reconnect and resume from your cursors. 4500 to 4999: something must be corrected
 //! first; reconnecting alone does not help. The reason of the close frame is JSON,

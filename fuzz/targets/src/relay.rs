@@ -57,7 +57,7 @@ fn request(text: &str) {
             fields(&request.fields);
             strict(&fuzzing::write(&*request.op));
         }
-        Err((reference, failure)) => strict(&fuzzing::error(reference, &failure)),
+        Err((reference, error)) => strict(&fuzzing::error(reference, &error)),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::room::subscribers::{PendingFlush, queue};
 use crate::upstream::State;
 
 /// A change that lasts shorter than this is not sent to clients.
-const SETTLE_TIME: Duration = Duration::from_millis(500);
+const SHORTEST_CHANGE: Duration = Duration::from_millis(500);
 /// Clients are notified at most once in this time.
 const NOTIFY_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -39,7 +39,7 @@ pub(super) async fn notify_clients(hub: Arc<Hub>) {
         if states.wait_for(has_changed).await.is_err() {
             return;
         }
-        tokio::time::sleep(SETTLE_TIME).await;
+        tokio::time::sleep(SHORTEST_CHANGE).await;
         let now = UpstreamStatus::of(&states.borrow_and_update());
         if now == sent {
             continue;

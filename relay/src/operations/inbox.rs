@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn unread_replies_tell_members_from_others() {
+    fn unread_replies_distinguish_members_from_others() {
         let bulk = |text: &str| Value::BulkString(text.as_bytes().to_vec());
         let of = |one| Unread::read(Ok(Value::Array(vec![one])));
         assert!(of(Value::Nil).expect("a reply").is_none());

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_other_side_is_told_only_to_one_of_the_two() {
+    fn each_of_the_two_has_an_other_side() {
         let rows = [
             ("alice", "dm:alice,bob", Some("bob")),
             ("bob", "dm:alice,bob", Some("alice")),

@@ -14,7 +14,7 @@ use crate::client::relay_frame::RelayFrame;
 use crate::client::request;
 use crate::event;
 use crate::room::batch::Batch;
-use crate::room::ordering::{Settled, Verdict};
+use crate::room::ordering::{Applied, Verdict};
 use crate::room::pauses::access_change;
 use crate::room::removal::{Removal, removal};
 use crate::room::room::{Next, Room, State};
@@ -116,19 +116,19 @@ impl Room {
         }
     }
 
-    pub(super) fn deliver_settled(
+    pub(super) fn deliver_applied(
         &self,
         state: &mut State,
-        settled: Settled<Frame>,
+        applied: Applied<Frame>,
         pending_flush: &mut PendingFlush,
     ) -> bool {
         let mut batch = Batch::default();
-        for (id, frame) in settled.deliver {
+        for (id, frame) in applied.deliver {
             let Some(head) = EventHeader::parse(frame::payload(&frame)) else { continue };
             self.add_to_batch(state, id, &head, &mut batch, pending_flush);
         }
         self.flush_batch(state, &mut batch, pending_flush);
-        settled.again
+        applied.again
     }
 
     /// Adds an event to the batch. An event that removes a user is flushed at once.

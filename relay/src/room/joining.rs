@@ -82,7 +82,7 @@ impl Room {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let (order, recent) = (&state.order, &state.recent);
-        let settled = !order.is_syncing() && matches!(state.subscription, Subscription::Confirmed);
+        let in_order = !order.is_syncing() && matches!(state.subscription, Subscription::Confirmed);
         state.fetches.retain(|(_, at, fetch)| match fetch.peek() {
             None => true,
             Some(Ok(fetched)) => {
@@ -92,7 +92,7 @@ impl Room {
                             .as_ref()
                             .is_some_and(|recent| recent.after(fetched.last).is_some())
                 });
-                settled && meets && at.elapsed() < FETCH_KEPT
+                in_order && meets && at.elapsed() < FETCH_KEPT
             }
             Some(Err(_)) => false,
         });
@@ -163,8 +163,8 @@ impl Room {
         let Some(last) = state.order.last() else {
             state.subscribers.attach(connection, None);
             state.recent = Some(RecentEvents::starting_at(Some(position)));
-            let settled = state.order.start_at(position, known.iter().copied());
-            let again = self.deliver_settled(state, settled, pending_flush);
+            let applied = state.order.start_at(position, known.iter().copied());
+            let again = self.deliver_applied(state, applied, pending_flush);
             return Attached::Then(if again { Next::Sync } else { Next::Done });
         };
         if position >= last {
@@ -201,8 +201,8 @@ impl Room {
         }
         state.contacts.attach(connection, None);
         // Gives the room a position, so that lost events are noticed here as in other rooms.
-        let settled = state.order.start_at(newest, []);
-        let again = self.deliver_settled(state, settled, pending_flush);
+        let applied = state.order.start_at(newest, []);
+        let again = self.deliver_applied(state, applied, pending_flush);
         Attached::Then(if again { Next::Sync } else { Next::Done })
     }
 }

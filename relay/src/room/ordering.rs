@@ -3,7 +3,7 @@
 //! The one idea: an event is delivered only if its `prev` is the last delivered id. Any other event
 //! waits for one `CHAT.SYNC` from that last id, whether its own id is smaller or greater. If the
 //! sync recovers, its events are delivered, and the events that waited when it was sent are
-//! settled: they were among the recovered events, or duplicates, or belong to a history that the
+//! dropped: they were among the recovered events, or duplicates, or belong to a history that the
 //! room no longer has. If the sync is refused, the histories of relay and room differ, and every
 //! connection reloads.
 //!
@@ -38,7 +38,7 @@ pub(super) enum Verdict {
 
 /// The result of applying an answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Settled<F> {
+pub(super) struct Applied<F> {
     /// The events to deliver, in order.
     pub deliver: Vec<(Id, F)>,
     /// Another sync is needed: there are more events, or a waiting event does not connect.
@@ -76,7 +76,7 @@ pub(super) struct EventOrder<F> {
     /// An event did not fit into `waiting`.
     overflowed: bool,
     /// The greatest newest id seen since the current sync was sent.
-    heard: Option<Id>,
+    newest_seen: Option<Id>,
     recent: VecDeque<Id>,
 }
 
@@ -89,7 +89,7 @@ impl<F> Default for EventOrder<F> {
             waiting_bytes: 0,
             asked: 0,
             overflowed: false,
-            heard: None,
+            newest_seen: None,
             recent: VecDeque::new(),
         }
     }
@@ -139,7 +139,7 @@ impl<F> EventOrder<F> {
     pub(super) fn note_newest(&mut self, newest: Id) -> bool {
         let Some(last) = self.last else { return false };
         if self.syncing {
-            self.heard = self.heard.max(Some(newest));
+            self.newest_seen = self.newest_seen.max(Some(newest));
             return false;
         }
         newest > last
@@ -175,7 +175,7 @@ impl<F> EventOrder<F> {
     fn note_asked(&mut self) {
         self.asked = self.waiting.len();
         self.overflowed = false;
-        self.heard = None;
+        self.newest_seen = None;
     }
 
     /// Applies a recovered answer: the events after the position that was asked from. With `more`
@@ -184,7 +184,7 @@ impl<F> EventOrder<F> {
         &mut self,
         events: impl IntoIterator<Item = (Id, F)>,
         more: bool,
-    ) -> Settled<F> {
+    ) -> Applied<F> {
         let mut deliver = Vec::new();
         for (id, frame) in events {
             if Some(id) > self.last {
@@ -194,24 +194,24 @@ impl<F> EventOrder<F> {
             }
         }
         if more {
-            return Settled { deliver, again: true };
+            return Applied { deliver, again: true };
         }
         self.syncing = false;
         self.drop_asked();
-        let again = self.settle(&mut deliver);
-        Settled { deliver, again }
+        let again = self.deliver_waiting(&mut deliver);
+        Applied { deliver, again }
     }
 
     /// Applies a refused sync: every connection continues from `newest`.
-    pub(super) fn reloaded(&mut self, newest: Id) -> Settled<F> {
+    pub(super) fn reloaded(&mut self, newest: Id) -> Applied<F> {
         self.recent.clear();
         self.last = Some(newest);
         self.remember(newest);
         self.syncing = false;
         self.drop_asked();
         let mut deliver = Vec::new();
-        let again = self.settle(&mut deliver);
-        Settled { deliver, again }
+        let again = self.deliver_waiting(&mut deliver);
+        Applied { deliver, again }
     }
 
     /// The sync got no answer. Waiting events wait for the next one.
@@ -225,18 +225,18 @@ impl<F> EventOrder<F> {
         &mut self,
         newest: Id,
         known: impl IntoIterator<Item = Id>,
-    ) -> Settled<F> {
+    ) -> Applied<F> {
         let mut deliver = Vec::new();
         if self.last.is_some() {
-            return Settled { deliver, again: false };
+            return Applied { deliver, again: false };
         }
         self.last = Some(newest);
         for id in known {
             self.remember(id);
         }
         self.remember(newest);
-        let again = self.settle(&mut deliver);
-        Settled { deliver, again }
+        let again = self.deliver_waiting(&mut deliver);
+        Applied { deliver, again }
     }
 
     fn wait(&mut self, id: Id, prev: Id, size: usize, frame: F) {
@@ -254,7 +254,8 @@ impl<F> EventOrder<F> {
         Some(first)
     }
 
-    /// Drops the events that waited when the sync was sent: the answer settles them.
+    /// Drops the events that waited when the sync was sent: the answer holds them, or the room no
+    /// longer has them.
     fn drop_asked(&mut self) {
         for _ in 0..std::mem::take(&mut self.asked) {
             self.take_waiting();
@@ -263,7 +264,7 @@ impl<F> EventOrder<F> {
 
     /// Delivers the waiting events that connect to the position. Returns whether some remain that
     /// do not.
-    fn settle(&mut self, deliver: &mut Vec<(Id, F)>) -> bool {
+    fn deliver_waiting(&mut self, deliver: &mut Vec<(Id, F)>) -> bool {
         while let Some(front) = self.waiting.front() {
             let continues = Some(front.prev) == self.last;
             let twin = Some(front.id) == self.last || self.recent.contains(&front.id);
@@ -280,8 +281,8 @@ impl<F> EventOrder<F> {
         if self.waiting.is_empty() {
             self.waiting = VecDeque::new();
         }
-        let heard_ahead = self.heard.take() > self.last;
-        !self.waiting.is_empty() || std::mem::take(&mut self.overflowed) || heard_ahead
+        let newest_ahead = self.newest_seen.take() > self.last;
+        !self.waiting.is_empty() || std::mem::take(&mut self.overflowed) || newest_ahead
     }
 
     fn remember(&mut self, id: Id) {

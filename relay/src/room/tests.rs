@@ -56,8 +56,8 @@ fn id(n: u64) -> Id {
 /// Attaches a client that has everything up to the event with this number.
 fn attach(room: &Arc<Room>, client: &Client, n: u64) {
     let joiner = room.begin_join(&client.connection);
-    let placed = room.attach(&joiner, &client.connection, id(n), &[], &mut PendingFlush::new());
-    assert_eq!(placed, Attached::Then(Next::Done));
+    let attached = room.attach(&joiner, &client.connection, id(n), &[], &mut PendingFlush::new());
+    assert_eq!(attached, Attached::Then(Next::Done));
     client.connection.add_room(&room.name);
 }
 
@@ -177,8 +177,8 @@ async fn a_contact_receives_only_presence() {
     let room = Arc::new(Room::new("@bob".into()));
     let (mut alice, bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
     let joiner = room.begin_join(&alice.connection);
-    let placed = room.attach_contact(&joiner, &alice.connection, id(4), &mut PendingFlush::new());
-    assert_eq!(placed, Attached::Then(Next::Done));
+    let attached = room.attach_contact(&joiner, &alice.connection, id(4), &mut PendingFlush::new());
+    assert_eq!(attached, Attached::Then(Next::Done));
     drop(joiner);
     attach(&room, &bob, 4);
     deliver(&room, &removing(5, "unban", "carol", ""));
@@ -211,8 +211,8 @@ async fn a_contact_with_an_outdated_presence_list_fetches_again() {
     let alice = Client::new(1, "alice").await;
     let joiner = room.begin_join(&alice.connection);
     deliver(&room, r#"{"last":"4-4","room":"@bob","type":"presence","ts":1,"user":"bob"}"#);
-    let placed = room.attach_contact(&joiner, &alice.connection, id(4), &mut PendingFlush::new());
-    assert_eq!(placed, Attached::FetchAgain);
+    let attached = room.attach_contact(&joiner, &alice.connection, id(4), &mut PendingFlush::new());
+    assert_eq!(attached, Attached::FetchAgain);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //!
 //! [`Server::bind`] creates everything and takes the port. [`Server::run`] serves until it is
 //! stopped and then drains: `/readyz` fails, no new connections are accepted, and the open ones are
-//! closed at a pace that ends in time. The relay holds no truth, so nothing has to be saved.
+//! closed at a rate that ends in time. The relay holds no truth, so nothing has to be saved.
 
 use std::future::Future;
 use std::io::Write;
@@ -31,7 +31,7 @@ use crate::upstream::Upstream;
 use crate::{hub, metrics, upstream};
 
 /// Connections closed per second in a drain that has enough time.
-const DRAIN_PACE: f64 = 200.0;
+const DRAIN_RATE: f64 = 200.0;
 
 /// One relay.
 pub struct Server {
@@ -149,10 +149,10 @@ impl Server {
         let all = self.hub.connections();
         let time = self.hub.config.drain_time;
         info!(connections = all.len(), "draining");
-        let pace = time.mul_f64(0.8).min(Duration::from_secs_f64(all.len() as f64 / DRAIN_PACE));
+        let span = time.mul_f64(0.8).min(Duration::from_secs_f64(all.len() as f64 / DRAIN_RATE));
         let begun = tokio::time::Instant::now();
         for (index, connection) in all.iter().enumerate() {
-            let at = begun + pace.mul_f64(index as f64 / all.len() as f64);
+            let at = begun + span.mul_f64(index as f64 / all.len() as f64);
             tokio::time::sleep_until(at).await;
             connection.end(End::Close(close_code::DRAIN));
         }

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_thing_that_stands_in_the_way_is_told() {
+    fn the_first_problem_is_reported() {
         let noperm = "NOPERM this user has no permissions to run the 'chat.mod' command";
         let away = State::Unavailable;
         let rows = [

@@ -153,7 +153,7 @@ fn every_setting_of_a_room_has_a_row() {
         let map = cmd!(wire, "CHAT.ROOM", room);
         let fields = map.list().iter().step_by(2).map(|field| field.text().to_owned());
         for field in fields {
-            let facts = [
+            let others = [
                 "room",
                 "kind",
                 "created",
@@ -164,8 +164,8 @@ fn every_setting_of_a_room_has_a_row() {
                 "connections",
                 "last_seen",
             ];
-            let is_told = facts.contains(&field.as_str()) || listed.contains(field.as_str());
-            assert!(is_told, "{field} is not in {listed:?}");
+            let is_described = others.contains(&field.as_str()) || listed.contains(field.as_str());
+            assert!(is_described, "{field} is not in {listed:?}");
         }
     }
 }

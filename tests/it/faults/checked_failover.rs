@@ -5,7 +5,7 @@ use chat_tests::checking::checker::{Checker, Loss, Progress};
 use chat_tests::cmd;
 use chat_tests::seed::{rounds, seeded};
 use chat_tests::servers::clock::Clock;
-use chat_tests::servers::proxy::{Proxy, Weather};
+use chat_tests::servers::proxy::{Network, Proxy};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, eventually};
@@ -42,7 +42,7 @@ fn promotion(name: &str, clock_ahead_ms: i64) {
     let checker = Checker { messages: rounds(100), loss: Loss::Reported, ..Checker::default() };
     let fault = |progress: &Progress, redis: &mut Redis| {
         progress.wait(0.3);
-        link.set(Weather::Drop);
+        link.set(Network::Drop);
         // From here on the replica receives nothing: a fifth of all messages will be lost.
         progress.wait(0.5);
         cmd!(replica, "REPLICAOF", "NO", "ONE").ok();

@@ -1,5 +1,5 @@
 //! Redis loses data under load, in every way in which that happens: judged by the checker. Readers
-//! of lost data are told to reload; nothing else is lost.
+//! of lost data must reload; nothing else is lost.
 
 use chat_tests::checking::checker::{Checker, Effects, Loss, Progress};
 use chat_tests::cmd;

@@ -7,7 +7,7 @@ use chat_tests::checking::checker::{Checker, Loss};
 use chat_tests::checking::relays::Relays;
 use chat_tests::cmd;
 use chat_tests::seed::{rounds, seeded};
-use chat_tests::servers::proxy::{Proxy, Weather};
+use chat_tests::servers::proxy::{Network, Proxy};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::eventually;
@@ -120,19 +120,19 @@ fn network_faults_between_relay_and_redis_lose_no_message() {
     let checker =
         Checker { messages: rounds(100), deadline: Duration::from_secs(150), ..Checker::default() };
     let effects =
-        checker.run(seeded("bad weather"), &addresses(&relays), &mut redis, |progress, _| {
+        checker.run(seeded("bad network"), &addresses(&relays), &mut redis, |progress, _| {
             let storms = [
-                Weather::Delay(Duration::from_millis(20)),
-                Weather::Truncate(100),
-                Weather::Drop,
-                Weather::Stall,
+                Network::Delay(Duration::from_millis(20)),
+                Network::Truncate(100),
+                Network::Drop,
+                Network::Stall,
             ];
             for (storm, step) in storms.into_iter().zip(1..) {
                 progress.wait(f64::from(step) / 6.0);
                 let before = proxy.forwarded();
                 proxy.set(storm);
                 match storm {
-                    Weather::Delay(_) => {
+                    Network::Delay(_) => {
                         eventually("delayed traffic", Duration::from_secs(30), || {
                             let now = proxy.forwarded();
                             if now > before + 20_000 || progress.is_over() {
@@ -144,8 +144,8 @@ fn network_faults_between_relay_and_redis_lose_no_message() {
                     }
                     _ => relays.iter().for_each(Relay::wait_unready),
                 }
-                proxy.set(Weather::Fair);
-                if storm == Weather::Stall {
+                proxy.set(Network::Open);
+                if storm == Network::Stall {
                     proxy.cut();
                 }
                 relays.iter().for_each(Relay::wait_ready);

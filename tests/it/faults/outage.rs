@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chat_tests::checking::view::history;
 use chat_tests::cmd;
-use chat_tests::servers::proxy::{Proxy, Weather};
+use chat_tests::servers::proxy::{Network, Proxy};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, eventually};
@@ -88,20 +88,20 @@ fn a_redis_that_answers_nothing_is_detected() {
     relay.wait_ready();
     let alice = relay.connect("alice");
     alice.ok(json!({"op": "join", "room": "lobby"}));
-    for weather in [Weather::Stall, Weather::Drop] {
-        proxy.set(weather);
+    for network in [Network::Stall, Network::Drop] {
+        proxy.set(network);
         relay.wait_unready();
         // Meanwhile another client writes.
-        let id = cmd!(redis, "CHAT.SEND", "lobby", "bob", format!("{weather:?}")).text().to_owned();
-        proxy.set(Weather::Fair);
-        if weather == Weather::Stall {
+        let id = cmd!(redis, "CHAT.SEND", "lobby", "bob", format!("{network:?}")).text().to_owned();
+        proxy.set(Network::Open);
+        if network == Network::Stall {
             // Stalled bytes are lost, as if the peer had vanished.
             proxy.cut();
         }
         relay.wait_ready();
         let event =
             alice.next_where("lobby", "what was written meanwhile", |event| event["id"] == id);
-        assert_eq!(event.json["user"], "bob", "{weather:?}");
+        assert_eq!(event.json["user"], "bob", "{network:?}");
     }
     let texts: Vec<_> = alice
         .events("lobby")

@@ -15,7 +15,7 @@ use serde_json::json;
 
 /// The body of `/readyz`, once it holds `words`.
 #[track_caller]
-fn wait_told(relay: &Relay, status: u16, words: &str) {
+fn wait_for_answer(relay: &Relay, status: u16, words: &str) {
     eventually(words, LATER, || match relay.get("/readyz") {
         (found, body) if found == status && body.contains(words) => Ok(()),
         other => Err(format!("{other:?}")),
@@ -38,17 +38,19 @@ fn assert_receives(client: &Client, redis: &Redis, room: &str, name: &str) {
 }
 
 /// The state of Redis as this client was notified of it.
-fn standings(client: &Client) -> Vec<String> {
+fn states_received(client: &Client) -> Vec<String> {
     let frames = client.frames_from(0).into_iter();
     let states = frames.filter(|frame| frame.json["type"] == "upstream");
     states.map(|frame| frame.json["state"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 #[track_caller]
-fn is_told(client: &Client, expected: &[&str]) {
-    eventually(&format!("{expected:?} for {}", client.user), LATER, || match standings(client) {
-        states if states == expected => Ok(()),
-        states => Err(format!("{states:?}")),
+fn assert_notified(client: &Client, expected: &[&str]) {
+    eventually(&format!("{expected:?} for {}", client.user), LATER, || {
+        match states_received(client) {
+            states if states == expected => Ok(()),
+            states => Err(format!("{states:?}")),
+        }
     });
 }
 
@@ -67,8 +69,8 @@ fn goes_on(redis: &Redis, reason: &str, begin: impl FnOnce(), end: impl FnOnce()
     let asked: Vec<u64> = (0..3)
         .map(|n| alice.ask(json!({"op": "send", "room": "lobby", "text": format!("m{n}")})))
         .collect();
-    wait_told(&relay, 200, reason);
-    is_told(&bob, &["writes_refused"]);
+    wait_for_answer(&relay, 200, reason);
+    assert_notified(&bob, &["writes_refused"]);
 
     // A new login reads the personal room, a room that she is a member of, and others on demand.
     let dora = relay.connect("dora");
@@ -91,18 +93,18 @@ fn goes_on(redis: &Redis, reason: &str, begin: impl FnOnce(), end: impl FnOnce()
     let before = connects();
     cmd!(redis, "CLIENT", "KILL", "TYPE", "pubsub").ok();
     eventually("a new path", LATER, || if connects() > before { Ok(()) } else { Err("no".into()) });
-    wait_told(&relay, 200, reason);
+    wait_for_answer(&relay, 200, reason);
     for client in [&alice, &bob, &dora] {
         assert_receives(client, redis, "lobby", "after a resubscription");
     }
     dora.ok(json!({"op": "unsubscribe", "room": "hall"}));
-    is_told(&dora, &["writes_refused"]);
+    assert_notified(&dora, &["writes_refused"]);
     assert_eq!(dora.frames_from(1)[0].json["type"], "upstream", "right after hello");
 
     // Nothing is acknowledged before it is stored; then everything is, in order.
     assert!(asked.iter().all(|&ask| alice.reply(ask).is_none()), "{}", alice.arrived());
     end();
-    wait_told(&relay, 200, "ready\n");
+    wait_for_answer(&relay, 200, "ready\n");
     for ask in asked {
         let stored =
             eventually("a stored send", LATER, || alice.reply(ask).ok_or_else(|| alice.arrived()));
@@ -111,8 +113,8 @@ fn goes_on(redis: &Redis, reason: &str, begin: impl FnOnce(), end: impl FnOnce()
     let kept = history(&mut redis.wire(), "lobby", &[]);
     let texts: Vec<_> = kept.events.iter().map(|event| event.json["text"].clone()).collect();
     assert_eq!(texts, ["before", "m0", "m1", "m2"]);
-    is_told(&dora, &["writes_refused", "back"]);
-    is_told(&bob, &["writes_refused", "back"]);
+    assert_notified(&dora, &["writes_refused", "back"]);
+    assert_notified(&bob, &["writes_refused", "back"]);
     dora.next_where("lobby", "the last message", |event| event["text"] == "m2");
     eventually("the presence of all three", LATER, || {
         match cmd!(redis, "CHAT.ONLINE", "lobby", "@dora").list() {
@@ -177,7 +179,7 @@ fn sends_wait_in_order_while_a_script_runs() {
     let asked: Vec<u64> = (0..3)
         .map(|n| alice.ask(json!({"op": "send", "room": "lobby", "text": format!("m{n}")})))
         .collect();
-    wait_told(&relay, 503, "busy with a script");
+    wait_for_answer(&relay, 503, "busy with a script");
     assert_eq!(alice.refused(json!({"op": "history", "room": "lobby"})), "UNAVAILABLE");
     assert!(asked.iter().all(|&ask| alice.reply(ask).is_none()), "{}", alice.arrived());
     cmd!(wire, "SCRIPT", "KILL").ok();
@@ -186,7 +188,7 @@ fn sends_wait_in_order_while_a_script_runs() {
             eventually("a stored send", LATER, || alice.reply(ask).ok_or_else(|| alice.arrived()));
         stored.expect("accepted");
     }
-    wait_told(&relay, 200, "ready\n");
+    wait_for_answer(&relay, 200, "ready\n");
     let texts: Vec<_> = history(&mut wire, "lobby", &[]).events;
     let texts: Vec<_> = texts.iter().map(|event| event.json["text"].clone()).collect();
     assert_eq!(texts, ["m0", "m1", "m2"]);
@@ -200,25 +202,25 @@ fn clients_are_notified_that_redis_is_away_and_back_and_flapping_floods_no_clien
     let relay = Relay::start("r1", &redis);
     let alice = relay.connect("alice");
     alice.ok(json!({"op": "join", "room": "lobby"}));
-    assert!(standings(&alice).is_empty(), "nothing while all is well");
+    assert!(states_received(&alice).is_empty(), "nothing while all is well");
     redis.kill();
-    is_told(&alice, &["away"]);
+    assert_notified(&alice, &["away"]);
     let bob = relay.connect("bob");
-    is_told(&bob, &["away"]);
+    assert_notified(&bob, &["away"]);
     redis.restart();
-    is_told(&alice, &["away", "back"]);
-    is_told(&bob, &["away", "back"]);
+    assert_notified(&alice, &["away", "back"]);
+    assert_notified(&bob, &["away", "back"]);
     let begun = Instant::now();
     let mut wire = redis.wire();
     for n in 0..30 {
         cmd!(wire, "CONFIG", "SET", "min-replicas-to-write", 1).ok();
         let _ = alice.call(json!({"op": "status", "status": format!("s{n}")}));
-        wait_told(&relay, 200, "replicas");
+        wait_for_answer(&relay, 200, "replicas");
         cmd!(wire, "CONFIG", "SET", "min-replicas-to-write", 0).ok();
-        wait_told(&relay, 200, "ready\n");
+        wait_for_answer(&relay, 200, "ready\n");
     }
     alice.ok(json!({"op": "ping"}));
-    let states = standings(&alice).len() - 2;
+    let states = states_received(&alice).len() - 2;
     let most = 1 + usize::try_from(begun.elapsed().as_secs() / 2).expect("a number");
     assert!(states <= most, "{states} of 60 changes, {most} at most: {}", alice.arrived());
 }
@@ -253,7 +255,7 @@ fn a_relay_works_with_the_documented_acl_line_and_needs_each_of_its_commands() {
         if ["hello", "client|setname"].contains(&name) {
             relay.wait_ready();
         } else {
-            wait_told(&relay, 503, &format!("no permission to run {name}"));
+            wait_for_answer(&relay, 503, &format!("no permission to run {name}"));
         }
         cmd!(wire, "ACL", "SETUSER", "relay", word).ok();
         relay.wait_ready();
@@ -261,7 +263,7 @@ fn a_relay_works_with_the_documented_acl_line_and_needs_each_of_its_commands() {
     // And while it runs.
     cmd!(wire, "ACL", "SETUSER", "relay", "-chat.beat", "-chat.send").ok();
     let waiting = alice.ask(json!({"op": "send", "room": "lobby", "text": "y"}));
-    wait_told(&relay, 503, "no permission to run chat.");
+    wait_for_answer(&relay, 503, "no permission to run chat.");
     cmd!(wire, "ACL", "SETUSER", "relay", "+chat.beat", "+chat.send").ok();
     let stored = eventually("the waiting send", LATER, || {
         alice.reply(waiting).ok_or_else(|| alice.arrived())
@@ -275,12 +277,12 @@ fn readiness_names_what_prevents_it() {
     cmd!(redis, "CONFIG", "SET", "requirepass", "right").ok();
     let wrong = redis.url().replace("redis://", "redis://:wrong@");
     for url in [redis.url(), wrong] {
-        wait_told(&Relay::with("r1", &url, &[]), 503, "refuses the password");
+        wait_for_answer(&Relay::with("r1", &url, &[]), 503, "refuses the password");
     }
     let primary = Redis::start();
     let replica = Redis::replica(&primary, &[]);
     let relay = Relay::with("r2", &replica.url(), &["--probe", "200ms"]);
-    wait_told(&relay, 503, "is a replica");
+    wait_for_answer(&relay, 503, "is a replica");
     cmd!(replica, "REPLICAOF", "NO", "ONE").ok();
     relay.wait_ready();
 
@@ -289,7 +291,7 @@ fn readiness_names_what_prevents_it() {
     let args = ["--port", &port, "--bind", "127.0.0.1", "--save", ""].map(Into::into);
     let _bare = Process::spawn("bare", &artefacts::redis_server(), &args, dir.path());
     let relay = Relay::with("r3", &format!("redis://127.0.0.1:{port}"), &[]);
-    wait_told(&relay, 503, "no chat module");
+    wait_for_answer(&relay, 503, "no chat module");
     let relay = Relay::with("r4", &format!("redis://127.0.0.1:{}", port::free()), &[]);
-    wait_told(&relay, 503, "cannot be reached");
+    wait_for_answer(&relay, 503, "cannot be reached");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chat_tests::clients::client::Client;
 use chat_tests::clients::wire::Wire;
 use chat_tests::cmd;
-use chat_tests::servers::proxy::{Proxy, Weather};
+use chat_tests::servers::proxy::{Network, Proxy};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, SOON, eventually, never};
@@ -99,9 +99,9 @@ fn a_room_made_private_while_answers_are_late_is_closed_to_strangers() {
     let url = format!("redis://{}", proxy.address());
     let scene = Scene::new(&redis, &url, &["--probe", "60s"]);
     let mut wire = redis.wire();
-    proxy.set_subscriptions(Some(Weather::Fair));
+    proxy.set_subscriptions(Some(Network::Open));
     // Longer than the relay waits for a reply.
-    proxy.set(Weather::Delay(Duration::from_secs(6)));
+    proxy.set(Network::Delay(Duration::from_secs(6)));
     cmd!(wire, "CHAT.ROOM", "lobby", "SET", "access", "members").ok();
     let ids = [0, 1].map(|n| secret(&mut wire, n));
     scene.members[0].next_of("lobby", "room");
@@ -109,7 +109,7 @@ fn a_room_made_private_while_answers_are_late_is_closed_to_strangers() {
         let received = [&scene.stranger, &scene.members[0]].map(secrets);
         if received.iter().all(Vec::is_empty) { Ok(()) } else { Err(format!("{received:?}")) }
     });
-    proxy.set(Weather::Fair);
+    proxy.set(Network::Open);
     scene.check(&mut wire, &ids);
 }
 

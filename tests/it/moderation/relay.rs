@@ -8,7 +8,7 @@ use chat_tests::checking::people::{leaves, who};
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::client::Client;
 use chat_tests::cmd;
-use chat_tests::servers::proxy::{Proxy, Weather};
+use chat_tests::servers::proxy::{Network, Proxy};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, SOON, eventually, never};
@@ -167,7 +167,7 @@ fn a_ban_holds_on_a_relay_that_missed_its_event() {
     let scene = Scene::new();
     for round in 0..3 {
         // Everything that the server publishes to the second relay from now on is lost.
-        scene.path.set_subscriptions(Some(Weather::Stall));
+        scene.path.set_subscriptions(Some(Network::Stall));
         scene.act(&["BAN", "mallory"]);
         let word = format!("sealed in round {round}");
         scene.say("lobby", &word);
@@ -217,7 +217,7 @@ fn a_kicked_user_is_removed_on_every_relay_and_may_join_again() {
     for (round, cut) in [false, true].into_iter().enumerate() {
         let word = format!("sealed in round {round}");
         if cut {
-            scene.path.set_subscriptions(Some(Weather::Stall));
+            scene.path.set_subscriptions(Some(Network::Stall));
         }
         scene.act(&["KICK", "mallory", "REASON", "calm down"]);
         scene.say("lobby", &word);
@@ -242,7 +242,7 @@ fn the_backend_ends_all_sockets_of_a_user_on_every_relay() {
     for cut in [false, true] {
         let scene = Scene::new();
         if cut {
-            scene.path.set_subscriptions(Some(Weather::Stall));
+            scene.path.set_subscriptions(Some(Network::Stall));
         }
         assert_eq!(cmd!(scene.redis, "CHAT.MOD", "@mallory", "*", "KICK", "mallory").int(), 1);
         if cut {

@@ -10,7 +10,7 @@ use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::client::Client;
 use chat_tests::clients::raw_socket::RawSocket;
 use chat_tests::cmd;
-use chat_tests::servers::proxy::{Proxy, Weather};
+use chat_tests::servers::proxy::{Network, Proxy};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, eventually, until};
@@ -103,7 +103,7 @@ fn after_an_outage_every_connection_is_renewed_at_once_and_no_leave_is_published
     let rooms: Vec<String> = (0..ROOMS).map(room).collect();
     let names: Vec<&str> = rooms.iter().map(String::as_str).collect();
     let channel = Subscriber::new(&redis, &names);
-    path.set(Weather::Drop);
+    path.set(Network::Drop);
     relay.wait_unready();
     // Some rooms have lost them.
     let mut wire = redis.wire();
@@ -119,7 +119,7 @@ fn after_an_outage_every_connection_is_renewed_at_once_and_no_leave_is_published
         cmd!(wire, "CHAT.SEND", room(n), "owner", "again").ok();
     }
     let monitor = Monitor::of(&redis);
-    path.set(Weather::Fair);
+    path.set(Network::Open);
     relay.wait_ready();
     eventually("all users online where they were not removed", LATER, || {
         let counts: Vec<i64> = (10..ROOMS).map(|n| online(&mut wire, &room(n))).collect();

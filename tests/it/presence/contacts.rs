@@ -6,7 +6,7 @@ use std::time::Duration;
 use chat_tests::checking::people::online;
 use chat_tests::clients::client::Client;
 use chat_tests::cmd;
-use chat_tests::servers::proxy::{Proxy, Weather};
+use chat_tests::servers::proxy::{Network, Proxy};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, eventually, never};
@@ -111,11 +111,11 @@ fn a_contact_is_resumed_and_queried_after_a_gap() {
         assert_eq!(contact["online"], 0);
     }
     // Bob connects while the subscription is dead.
-    path.set(Weather::Drop);
+    path.set(Network::Drop);
     relay.wait_unready();
     cmd!(redis, "CHAT.PRESENCE", "@bob", "bob", "elsewhere").ok();
     cmd!(redis, "CHAT.SEND", "@bob", "*", "another secret").ok();
-    path.set(Weather::Fair);
+    path.set(Network::Open);
     relay.wait_ready();
     alice.next_of("@bob", "reset");
     let counts = alice.ok(json!({"op": "online", "rooms": ["@bob"]}));

@@ -9,7 +9,7 @@ use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::clients::client::Client;
 use chat_tests::clients::wire::Wire;
 use chat_tests::cmd;
-use chat_tests::servers::proxy::{Proxy, Weather};
+use chat_tests::servers::proxy::{Network, Proxy};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, eventually, never, until};
@@ -192,7 +192,7 @@ fn a_replica_that_is_cut_off_ends_no_presence_and_publishes_nothing() {
     }
     replica.catch_up(&primary);
     let channel = Subscriber::new(&replica, &["lobby"]);
-    link.set(Weather::Drop);
+    link.set(Network::Drop);
     eventually("the primary to end all presence", LATER, || match online(&mut wire, "lobby") {
         0 => Ok(()),
         some => Err(format!("{some} online")),
@@ -206,7 +206,7 @@ fn a_replica_that_is_cut_off_ends_no_presence_and_publishes_nothing() {
             Err(format!("{here}, {published:?}"))
         }
     });
-    link.set(Weather::Fair);
+    link.set(Network::Open);
     replica.catch_up(&primary);
     assert_eq!(online(&mut copy, "lobby"), 0);
     assert_eq!(primary.digest(), replica.digest());

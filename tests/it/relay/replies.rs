@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chat_tests::clients::client::Client;
 use chat_tests::clients::raw_socket::{RawSocket, opcode};
 use chat_tests::clients::wire::{Command, Wire};
-use chat_tests::servers::proxy::{Proxy, Weather};
+use chat_tests::servers::proxy::{Network, Proxy};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, eventually};
@@ -357,7 +357,7 @@ fn a_slow_reader_stays_and_a_stalled_one_is_closed() {
     let (narrow, broken) = (Proxy::to(relay.address()), Proxy::to(relay.address()));
     // Never answers a ping, but reads: 100 KB a second of 1 MB.
     let mut slow = RawSocket::connect(narrow.address(), "slow");
-    narrow.set(Weather::Narrow { bytes_per_second: 100_000 });
+    narrow.set(Network::Narrow { bytes_per_second: 100_000 });
     let asked = 4;
     for n in 0..asked {
         let history = json!({"op": "history", "room": "room0", "count": 1000, "ref": n});
@@ -366,7 +366,7 @@ fn a_slow_reader_stays_and_a_stalled_one_is_closed() {
     // Behind a dead network, in a room with little traffic.
     let cut = Client::connect(broken.address(), "cut");
     cut.ok(json!({"op": "join", "room": "lobby"}));
-    broken.set(Weather::Stall);
+    broken.set(Network::Stall);
     let stalled = Instant::now();
     let mut answers = 0;
     while answers < asked {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chat_tests::checking::view::{history, sync};
 use chat_tests::clients::client::Client;
 use chat_tests::cmd;
-use chat_tests::servers::proxy::{Proxy, Weather};
+use chat_tests::servers::proxy::{Network, Proxy};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, eventually};
@@ -206,7 +206,7 @@ fn a_cursor_ahead_of_the_relay_is_served_without_gap_or_repeat() {
     }
     let mut ids = say(&redis, "lobby", 1);
     there.next_of("lobby", "message");
-    proxy.set_subscriptions(Some(Weather::Delay(Duration::from_secs(2))));
+    proxy.set_subscriptions(Some(Network::Delay(Duration::from_secs(2))));
     ids.extend(say(&redis, "lobby", 5));
     before.next_where("lobby", "the fifth", |event| event["id"] == *ids[5]);
     let answer = ahead.ok(json!({"op": "resume", "rooms": {"lobby": ids[3]}}));
@@ -237,7 +237,7 @@ fn the_probe_finds_a_silently_dead_subscription() {
     relay.wait_ready();
     let alice = relay.connect("alice");
     alice.ok(json!({"op": "join", "room": "lobby"}));
-    proxy.set_subscriptions(Some(Weather::Stall));
+    proxy.set_subscriptions(Some(Network::Stall));
     // Commands work until the relay notices.
     let mut ids =
         vec![alice.ok(json!({"op": "send", "room": "lobby", "text": "to nobody"}))["id"].clone()];

@@ -14,16 +14,16 @@ use crate::clients::frames::runtime;
 
 /// What happens to forwarded bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weather {
+pub enum Network {
     /// Bytes are forwarded.
-    Fair,
+    Open,
     /// Bytes are forwarded after this delay.
     Delay(Duration),
     /// Bytes are accepted and dropped; connections stay open.
     Stall,
     /// All connections are closed, new ones too.
     Drop,
-    /// Replies are read and forwarded at this pace.
+    /// Replies are read and forwarded at this rate.
     Narrow {
         /// Bytes per second.
         bytes_per_second: u32,
@@ -36,8 +36,8 @@ pub enum Weather {
 pub struct Proxy {
     address: SocketAddr,
     target: Arc<Mutex<SocketAddr>>,
-    weather: watch::Sender<Weather>,
-    subscriptions: watch::Sender<Option<Weather>>,
+    network: watch::Sender<Network>,
+    subscriptions: watch::Sender<Option<Network>>,
     forwarded: Arc<AtomicU64>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -45,16 +45,16 @@ pub struct Proxy {
 impl Proxy {
     /// A proxy to `target` without faults.
     pub fn to(target: SocketAddr) -> Proxy {
-        let (weather, watch) = watch::channel(Weather::Fair);
+        let (network, watch) = watch::channel(Network::Open);
         let (subscriptions, watch_subscriptions) = watch::channel(None);
         let target = Arc::new(Mutex::new(target));
-        let sky = Sky { weather: watch, subscriptions: watch_subscriptions };
+        let networks = Networks { network: watch, subscriptions: watch_subscriptions };
         let forwarded = Arc::new(AtomicU64::new(0));
         let listener = runtime().block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("a bound listener");
-        let task = accept(listener, Arc::clone(&target), sky, Arc::clone(&forwarded));
+        let task = accept(listener, Arc::clone(&target), networks, Arc::clone(&forwarded));
         let task = runtime().spawn(task);
-        Proxy { address, target, weather, subscriptions, forwarded, task }
+        Proxy { address, target, network, subscriptions, forwarded, task }
     }
 
     /// Its address.
@@ -62,15 +62,15 @@ impl Proxy {
         self.address
     }
 
-    /// Changes the weather for all connections, open ones included.
-    pub fn set(&self, weather: Weather) {
-        self.weather.send_replace(weather);
+    /// Sets the fault for all connections, open ones included.
+    pub fn set(&self, network: Network) {
+        self.network.send_replace(network);
     }
 
-    /// Sets separate weather for connections with sharded subscriptions; `None`: the same as for
+    /// Sets the fault for connections with sharded subscriptions; `None`: the same as for
     /// the rest.
-    pub fn set_subscriptions(&self, weather: Option<Weather>) {
-        self.subscriptions.send_replace(weather);
+    pub fn set_subscriptions(&self, network: Option<Network>) {
+        self.subscriptions.send_replace(network);
     }
 
     /// Closes all connections; new ones are forwarded to `target`.
@@ -81,8 +81,8 @@ impl Proxy {
 
     /// Closes all connections once; new ones are forwarded.
     pub fn cut(&self) {
-        self.weather.send_replace(Weather::Drop);
-        self.weather.send_replace(Weather::Fair);
+        self.network.send_replace(Network::Drop);
+        self.network.send_replace(Network::Open);
     }
 
     /// Bytes forwarded so far, in both directions.
@@ -99,41 +99,41 @@ impl Drop for Proxy {
 
 /// The state that connections watch.
 #[derive(Clone)]
-struct Sky {
-    weather: watch::Receiver<Weather>,
-    subscriptions: watch::Receiver<Option<Weather>>,
+struct Networks {
+    network: watch::Receiver<Network>,
+    subscriptions: watch::Receiver<Option<Network>>,
 }
 
-impl Sky {
-    fn over(&self, subscribes: bool) -> Weather {
+impl Networks {
+    fn for_connection(&self, subscribes: bool) -> Network {
         let special = if subscribes { *self.subscriptions.borrow() } else { None };
-        special.unwrap_or(*self.weather.borrow())
+        special.unwrap_or(*self.network.borrow())
     }
 }
 
 async fn accept(
     listener: TcpListener,
     target: Arc<Mutex<SocketAddr>>,
-    sky: Sky,
+    networks: Networks,
     forwarded: Arc<AtomicU64>,
 ) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        if *sky.weather.borrow() == Weather::Drop {
+        if *networks.network.borrow() == Network::Drop {
             continue;
         }
         let target = *target.lock().unwrap_or_else(PoisonError::into_inner);
         let Ok(server) = TcpStream::connect(target).await else { continue };
-        let (sky, forwarded) = (sky.clone(), Arc::clone(&forwarded));
+        let (networks, forwarded) = (networks.clone(), Arc::clone(&forwarded));
         connections.spawn(async move {
             let (from_client, to_client) = client.into_split();
             let (from_server, to_server) = server.into_split();
-            let mut end = sky.weather.clone();
+            let mut end = networks.network.clone();
             let subscribes = AtomicBool::new(false);
             // The first task to end drops all four halves, which closes both sockets.
             tokio::select! {
-                () = forward(from_client, to_server, sky.clone(), &forwarded, &subscribes, false) => {}
-                () = forward(from_server, to_client, sky, &forwarded, &subscribes, true) => {}
+                () = forward(from_client, to_server, networks.clone(), &forwarded, &subscribes, false) => {}
+                () = forward(from_server, to_client, networks, &forwarded, &subscribes, true) => {}
                 () = dropped(&mut end) => {}
             }
         });
@@ -141,13 +141,13 @@ async fn accept(
 }
 
 /// Ends when connections are to be closed. `cut` sets and clears the state at once, so a missed
-/// change counts as a cut if the weather is fair again.
-async fn dropped(weather: &mut watch::Receiver<Weather>) {
-    let before = *weather.borrow_and_update();
+/// change counts as a cut if the network is open again.
+async fn dropped(network: &mut watch::Receiver<Network>) {
+    let before = *network.borrow_and_update();
     let mut last = before;
-    while weather.changed().await.is_ok() {
-        let now = *weather.borrow_and_update();
-        if now == Weather::Drop || (now == Weather::Fair && last == Weather::Fair) {
+    while network.changed().await.is_ok() {
+        let now = *network.borrow_and_update();
+        if now == Network::Drop || (now == Network::Open && last == Network::Open) {
             return;
         }
         last = now;
@@ -157,7 +157,7 @@ async fn dropped(weather: &mut watch::Receiver<Weather>) {
 async fn forward(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    sky: Sky,
+    networks: Networks,
     forwarded: &AtomicU64,
     subscribes: &AtomicBool,
     is_reply: bool,
@@ -168,19 +168,19 @@ async fn forward(
         if !is_reply && bytes.windows(10).any(|word| word == b"SSUBSCRIBE") {
             subscribes.store(true, Ordering::Relaxed);
         }
-        match sky.over(subscribes.load(Ordering::Relaxed)) {
-            Weather::Fair => {}
-            Weather::Drop => return,
+        match networks.for_connection(subscribes.load(Ordering::Relaxed)) {
+            Network::Open => {}
+            Network::Drop => return,
             // The delay is the fault itself, not a wait for something to happen.
-            Weather::Delay(span) => tokio::time::sleep(span).await,
-            Weather::Narrow { bytes_per_second } if is_reply => {
+            Network::Delay(span) => tokio::time::sleep(span).await,
+            Network::Narrow { bytes_per_second } if is_reply => {
                 let seconds = length as f64 / f64::from(bytes_per_second);
                 tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
             }
-            Weather::Narrow { .. } => {}
-            Weather::Stall => continue,
-            Weather::Truncate(limit) if is_reply => bytes = &bytes[..limit.min(length)],
-            Weather::Truncate(_) => {}
+            Network::Narrow { .. } => {}
+            Network::Stall => continue,
+            Network::Truncate(limit) if is_reply => bytes = &bytes[..limit.min(length)],
+            Network::Truncate(_) => {}
         }
         if to.write_all(bytes).await.is_err() {
             return;

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_told_apart_at_every_byte() {
+    fn texts_that_differ_in_one_byte_are_not_equal() {
         for len in 1..40 {
             let text = "x".repeat(len);
             let short = ShortText::from(&*text);

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn each_room_is_told_each_change_once_and_nothing_older() {
+    fn each_room_gets_each_change_once_and_nothing_older() {
         let (tracker, now) = (ProfileTracker::default(), Instant::now());
         let delivered = |n, data, rooms: &[&str]| {
             let rooms: Vec<String> = rooms.iter().map(|room| (*room).to_owned()).collect();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn quick_changes_are_told_together() {
+    fn quick_changes_are_published_together() {
         let (tracker, now) = (ProfileTracker::default(), Instant::now());
         assert_eq!(tracker.schedule("bob", now), Some(now), "the first at once");
         assert_eq!(tracker.schedule("bob", now), None, "it is under way");

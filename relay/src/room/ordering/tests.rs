@@ -50,14 +50,14 @@ struct Reader {
 impl Reader {
     fn at(newest: Id) -> Reader {
         let mut order = EventOrder::default();
-        let settled = order.start_at(newest, []);
-        assert!(settled.deliver.is_empty() && !settled.again);
+        let applied = order.start_at(newest, []);
+        assert!(applied.deliver.is_empty() && !applied.again);
         Reader { order, delivered: vec![newest], reloads: 0 }
     }
 
-    fn take(&mut self, settled: Settled<Id>) -> bool {
-        self.delivered.extend(settled.deliver.into_iter().map(|(id, _)| id));
-        settled.again
+    fn take(&mut self, applied: Applied<Id>) -> bool {
+        self.delivered.extend(applied.deliver.into_iter().map(|(id, _)| id));
+        applied.again
     }
 
     fn receive(&mut self, (event, prev): (Id, Id)) -> bool {
@@ -75,14 +75,14 @@ impl Reader {
             let Some(from) = self.order.begin_sync() else { return };
             let again = match room.sync(from) {
                 Some(events) => {
-                    let settled = self.order.recovered(events, false);
-                    self.take(settled)
+                    let applied = self.order.recovered(events, false);
+                    self.take(applied)
                 }
                 None => {
                     self.delivered = vec![room.newest()];
                     self.reloads += 1;
-                    let settled = self.order.reloaded(room.newest());
-                    self.take(settled)
+                    let applied = self.order.reloaded(room.newest());
+                    self.take(applied)
                 }
             };
             if !again {
@@ -175,21 +175,21 @@ fn late_duplicates_cause_no_second_sync() {
     assert_eq!(order.durable(id(3, 3), id(2, 2), 1, || 3), Verdict::WaitsForSync);
     assert_eq!(order.begin_sync(), Some(id(1, 1)));
     assert_eq!(order.durable(id(4, 4), id(3, 3), 1, || 4), Verdict::Waits);
-    let settled = order.recovered([(id(2, 2), 2), (id(3, 3), 3), (id(4, 4), 4)], false);
-    assert_eq!(settled.deliver.len(), 3);
-    assert!(!settled.again, "4 waited and is a twin of what the sync brought");
+    let applied = order.recovered([(id(2, 2), 2), (id(3, 3), 3), (id(4, 4), 4)], false);
+    assert_eq!(applied.deliver.len(), 3);
+    assert!(!applied.again, "4 waited and is a twin of what the sync brought");
     assert_eq!(order.durable(id(3, 3), id(2, 2), 1, || 3), Verdict::Duplicate);
     assert_eq!(order.durable(id(5, 5), id(4, 4), 1, || 5), Verdict::Deliver);
 }
 
 #[test]
-fn a_sync_settles_the_events_that_waited_when_it_was_sent() {
+fn a_sync_drops_the_events_that_waited_when_it_was_sent() {
     let mut order = EventOrder::default();
     order.start_at(id(1, 1), []);
     assert_eq!(order.durable(id(9, 3), id(8, 2), 1, || 9), Verdict::WaitsForSync);
     order.begin_sync();
-    let settled = order.recovered([], false);
-    assert_eq!(settled, Settled { deliver: vec![], again: false }, "9 is of a lost past");
+    let applied = order.recovered([], false);
+    assert_eq!(applied, Applied { deliver: vec![], again: false }, "9 is of a lost past");
     assert_eq!(order.durable(id(2, 2), id(1, 1), 1, || 2), Verdict::Deliver);
 }
 
@@ -200,12 +200,12 @@ fn events_that_arrive_during_a_sync_need_another() {
     order.durable(id(3, 3), id(2, 2), 1, || 3);
     order.begin_sync();
     assert_eq!(order.durable(id(5, 5), id(4, 4), 1, || 5), Verdict::Waits);
-    let settled = order.recovered([(id(2, 2), 2), (id(3, 3), 3)], false);
-    assert!(settled.again);
+    let applied = order.recovered([(id(2, 2), 2), (id(3, 3), 3)], false);
+    assert!(applied.again);
     assert_eq!(order.begin_sync(), Some(id(3, 3)));
-    let settled = order.recovered([(id(4, 4), 4), (id(5, 5), 5)], false);
-    assert_eq!(settled.deliver.len(), 2);
-    assert!(!settled.again);
+    let applied = order.recovered([(id(4, 4), 4), (id(5, 5), 5)], false);
+    assert_eq!(applied.deliver.len(), 2);
+    assert!(!applied.again);
 }
 
 #[test]
@@ -215,8 +215,8 @@ fn an_event_with_a_smaller_id_is_not_dropped() {
     order.start_at(id(100, 7), []);
     assert_eq!(order.durable(id(50, 1), Id::ZERO, 1, || 1), Verdict::WaitsForSync);
     order.begin_sync();
-    let settled = order.reloaded(id(50, 1));
-    assert!(settled.deliver.is_empty() && !settled.again);
+    let applied = order.reloaded(id(50, 1));
+    assert!(applied.deliver.is_empty() && !applied.again);
     assert_eq!(order.durable(id(51, 2), id(50, 1), 1, || 2), Verdict::Deliver);
 }
 
@@ -239,8 +239,8 @@ fn events_before_the_first_position_continue_it() {
     assert_eq!(order.durable(id(1, 1), Id::ZERO, 1, || 1), Verdict::Waits);
     assert_eq!(order.durable(id(2, 2), id(1, 1), 1, || 2), Verdict::Waits);
     assert!(!order.note_newest(id(2, 2)));
-    let settled = order.start_at(id(1, 1), [id(1, 1)]);
-    assert_eq!(settled, Settled { deliver: vec![(id(2, 2), 2)], again: false });
+    let applied = order.start_at(id(1, 1), [id(1, 1)]);
+    assert_eq!(applied, Applied { deliver: vec![(id(2, 2), 2)], again: false });
 }
 
 #[test]

@@ -119,8 +119,8 @@ async fn a_defect_ends_its_own_connection_and_leaves_nothing_of_it_behind() {
         for room in ["known", "unknown"] {
             let (room, joiner) = hub.begin_join(room, &connection);
             let mut pending_flush = PendingFlush::new();
-            let placed = room.attach(&joiner, &connection, Id::ZERO, &[], &mut pending_flush);
-            assert!(matches!(placed, Attached::Then(_)) && room.is_subscribed(&connection));
+            let attached = room.attach(&joiner, &connection, Id::ZERO, &[], &mut pending_flush);
+            assert!(matches!(attached, Attached::Then(_)) && room.is_subscribed(&connection));
         }
         connection.add_room(&"known".into());
         let run = run(hub.clone(), connection.clone(), allowance, Bytes::new());

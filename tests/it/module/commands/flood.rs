@@ -1,4 +1,4 @@
-//! A user who does too much is told how long to wait, and may then go on.
+//! The error for a user who does too much gives the time to wait; then the user may continue.
 
 use std::time::{Duration, Instant};
 

@@ -106,7 +106,7 @@ fn texts_need_one_visible_character_and_are_otherwise_free() {
             wire.call(&call).ok();
         }
     }
-    // Bidi controls are allowed in texts, not in names, by which users are told apart.
+    // Bidi controls are allowed in texts, not in names, which distinguish users.
     for (call, refusal) in of("\u{202e}evil") {
         let reply = wire.call(&call);
         assert_eq!(reply.is_error(), refusal == "INVALID name", "{call:?}: {reply:?}");

@@ -1,4 +1,4 @@
-//! A promoted replica that lacks the last writes, room by room: which clients are told to reload,
+//! A promoted replica that lacks the last writes, room by room: which clients must reload,
 //! also where the next event reuses the number of a lost one.
 
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use chat_tests::checking::view::{history, sync};
 use chat_tests::cmd;
 use chat_tests::servers::clock::Clock;
-use chat_tests::servers::proxy::{Proxy, Weather};
+use chat_tests::servers::proxy::{Network, Proxy};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, SOON, eventually, never};
@@ -43,7 +43,7 @@ impl Pair {
 
     fn cut_the_link(&self) {
         self.replica.catch_up(&self.primary);
-        self.link.set(Weather::Drop);
+        self.link.set(Network::Drop);
     }
 
     fn promote(&mut self) {
@@ -91,7 +91,7 @@ fn every_lost_cursor_is_refused_and_every_other_recovered() {
         }
     }
     relay.wait_ready();
-    // Clients that stayed: told to reload where something is lost, and only there.
+    // Clients that stayed: they reload where something is lost, and only there.
     for (room, lost, new) in &rooms {
         let truth = history(&mut wire, room, &[]);
         assert_eq!(truth.events.len(), 3 + new, "{room}");
@@ -154,7 +154,7 @@ fn a_client_ahead_of_the_relay_is_notified_of_the_loss() {
     let kept = say(&pair.primary, "lobby", "kept");
     slow.ok(json!({"op": "join", "room": "lobby"}));
     pair.cut_the_link();
-    pair.path.set_subscriptions(Some(Weather::Stall));
+    pair.path.set_subscriptions(Some(Network::Stall));
     let lost: Vec<String> =
         (0..3).map(|n| say(&pair.primary, "lobby", &format!("lost {n}"))).collect();
     // The relay has not received these events, but fetches them for a client that asks.

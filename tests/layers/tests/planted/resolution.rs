@@ -73,7 +73,7 @@ fn private_names_do_not_come_by_a_glob() {
 }
 
 #[test]
-fn a_module_and_a_function_of_one_name_are_told_apart() {
+fn a_module_and_a_function_of_one_name_are_distinguished() {
     let files = |body: &'static str| {
         [
             ("lib.rs", "mod high;\nmod low;\nmod middle;\n"),
