@@ -1,7 +1,7 @@
 //! The grace of presence: a time during which no connection times out.
 //!
-//! Beats cannot be heard while a server loads, is promoted or stands still, and a jump of the wall
-//! clock may hide such a time. One grace (`chat.presence-grace`) after each of these, every relay
+//! A server receives no beats while it loads, is promoted or stands still, and a jump of the wall
+//! clock may be the only sign of such a time. One grace (`chat.presence-grace`) after each of these, every relay
 //! has had the time to send its beats.
 
 use chat_room::Now;

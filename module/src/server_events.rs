@@ -16,7 +16,7 @@ pub(crate) fn on_server(event: ServerEvent) {
             let now = clock::now();
             outgoing::set_replication(Replication::On);
             clock::restart_ids_after_promotion(now);
-            // Whatever the old primary has not removed in time, this server must remove now.
+            // This server must now remove what the old primary has not removed in time.
             index::with(|index| index.start_rescan());
             presence_grace::start(now);
         }

@@ -14,7 +14,7 @@ pub use arguments::arguments;
 pub use relay::{events, frames, protocol};
 pub use rooms::{records, stored};
 
-/// A function that takes whatever comes.
+/// A function that takes any bytes.
 pub type Target = fn(&[u8]);
 
 /// All targets. The name is that of the folder in the corpus and of the binary of cargo-fuzz.

@@ -1,6 +1,6 @@
 //! Runs every target over its corpus and over mutations of it.
 //!
-//! `SEED` makes a run again, `SOAK` makes it so many times longer.
+//! `SEED=7` repeats the run that printed this seed; `SOAK=20` makes 20 times as many mutations.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ fn folder(target: &str) -> PathBuf {
 fn corpus(target: &str) -> Vec<Vec<u8>> {
     let files = std::fs::read_dir(folder(target)).expect("a folder of each target's name");
     let mut files: Vec<PathBuf> = files.map(|file| file.expect("a file").path()).collect();
-    // One seed, one run: whatever order the folder is in.
+    // The order of a folder is not fixed; a run must depend only on its seed.
     files.sort();
     files.iter().map(|file| std::fs::read(file).expect("a file")).collect()
 }

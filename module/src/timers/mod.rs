@@ -39,8 +39,8 @@ fn tick(call: &Call<'_>) -> u64 {
     } else {
         work_off(&mut slice, || dropped::publish_next(call)) && {
             let nothing_due = expiry::end_due(call, now, &mut slice);
-            // At least one step in every slice, whatever else is due: deleted texts must leave
-            // memory.
+            // At least one step in every slice, even if other work is due: deleted texts must
+            // leave memory.
             lazy_free::free(call, &mut slice) && nothing_due
         }
     };

@@ -49,7 +49,7 @@ pub(super) fn watch_settings() {
 /// Finds out, once a second, whether a replica or an append-only file may receive records.
 ///
 /// Writing records and passing them to Redis costs as much as the rest of a send, so it is not done
-/// if nobody can receive them. Redis then gets the command itself, which it only counts for its
+/// if no replica and no file can receive them. Redis then gets the command itself, which it only counts for its
 /// save points. No event says that a replica has connected, but no record is missing for it: a
 /// replica starts from a copy of the data, made by a child or saved by the server. Both are events
 /// that come before anything else is done, and from then on records are written. What the backlog

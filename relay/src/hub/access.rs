@@ -4,7 +4,7 @@
 //! handles the rest: a member has left, the room's access has changed, or events were missed and
 //! anything may have happened. In these cases the room has paused the connections in question. Each
 //! user is checked with `CHAT.ROOM_RO … AS user`. Users who may read continue from their positions;
-//! the others receive `gone`. Without an answer nobody continues: the check is repeated, and a
+//! the others receive `gone`. Without an answer no connection continues: the check is repeated, and a
 //! connection that waits too long must join again.
 
 use std::sync::Arc;

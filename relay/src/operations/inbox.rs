@@ -285,7 +285,7 @@ async fn newest_messages(
             bytes += length;
             messages.push(newest.and_then(|newest| String::from_utf8(newest).ok()));
         }
-        // As many as should fit, by the average length so far, which the next ones need not have.
+        // As many as fit if the next messages have the average length of those so far.
         let average = (bytes / messages.len()).max(1);
         at_a_time = ((space - bytes) / average).clamp(1, 2 * at_a_time);
     }

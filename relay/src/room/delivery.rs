@@ -150,10 +150,10 @@ impl Room {
             }
             batch.add(id, head.bytes());
             state.profile_changed |= changes_profile(head);
-            if let Some(whom) = access_change(head) {
+            if let Some(change) = access_change(head) {
                 // The users in question still receive this event.
                 self.flush_batch(state, batch, pending_flush);
-                state.pause_for(&whom);
+                state.pause_for(&change);
             }
             return;
         };

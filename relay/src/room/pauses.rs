@@ -88,7 +88,7 @@ impl Room {
         self.state.lock().checked_at
     }
 
-    /// Starts an access check: returns whom to check.
+    /// Starts an access check: returns the users to check.
     pub(crate) fn access_check(&self) -> AccessCheck {
         let mut state = self.state.lock();
         let users = state.paused.iter().map(|pause| pause.connection.user.clone());
@@ -287,9 +287,9 @@ pub(super) fn access_change<'a>(head: &EventHeader<'a>) -> Option<AccessChange<'
 impl State {
     /// Pauses the users whose access an event may have changed. Answers from before the event no
     /// longer count.
-    pub(super) fn pause_for(&mut self, whom: &AccessChange<'_>) {
+    pub(super) fn pause_for(&mut self, change: &AccessChange<'_>) {
         self.epoch += 1;
-        match whom {
+        match change {
             AccessChange::Everyone => self.pause(|_| true),
             AccessChange::User(user) => self.pause(|connection| *connection.user == **user),
         }

@@ -171,10 +171,10 @@ impl State {
         }
     }
 
-    pub(super) fn pause(&mut self, whom: impl Fn(&Connection) -> bool) {
+    pub(super) fn pause(&mut self, pick: impl Fn(&Connection) -> bool) {
         let room_last = self.order.last().unwrap_or_default();
         let (since, presence_changes) = (Instant::now(), self.presence_changes);
-        let paused = self.subscribers.remove_where(|subscriber| whom(subscriber));
+        let paused = self.subscribers.remove_where(|subscriber| pick(subscriber));
         if paused.is_empty() {
             return;
         }
@@ -187,9 +187,9 @@ impl State {
         }));
     }
 
-    /// Removes and returns the paused connections for which `whom` is true.
-    pub(super) fn unpause(&mut self, whom: impl Fn(&Pause) -> bool) -> Vec<Arc<Connection>> {
-        let gone = self.paused.extract_if(.., |pause| whom(pause));
+    /// Removes and returns the paused connections for which `pick` is true.
+    pub(super) fn unpause(&mut self, pick: impl Fn(&Pause) -> bool) -> Vec<Arc<Connection>> {
+        let gone = self.paused.extract_if(.., |pause| pick(pause));
         let gone: Vec<_> = gone.map(|pause| pause.connection).collect();
         self.note_emptiness();
         gone

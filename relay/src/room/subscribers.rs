@@ -64,13 +64,13 @@ impl Subscribers {
         Some(removed)
     }
 
-    /// Removes and returns the connections for which `whom` is true, each with its position if it
+    /// Removes and returns the connections for which `pick` is true, each with its position if it
     /// is ahead of the room.
     pub(crate) fn remove_where(
         &mut self,
-        whom: impl Fn(&Connection) -> bool,
+        pick: impl Fn(&Connection) -> bool,
     ) -> Vec<(Arc<Connection>, Option<Id>)> {
-        let gone = self.0.extract_if(.., |subscriber| whom(&subscriber.connection));
+        let gone = self.0.extract_if(.., |subscriber| pick(&subscriber.connection));
         let gone = gone.map(|subscriber| (subscriber.connection, subscriber.ahead)).collect();
         if self.0.is_empty() {
             self.0 = Vec::new();

@@ -52,8 +52,8 @@ impl<'r, 'a> Context<'r, 'a> {
         }
     }
 
-    /// Publishes the presence of one user, unless so many `users` are online that only their number
-    /// is published.
+    /// Publishes the presence of one user. With more `users` online than
+    /// `chat.presence-announce`, only their number is published.
     pub(super) fn publish_presence(
         &self,
         users: usize,

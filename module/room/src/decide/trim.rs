@@ -149,7 +149,7 @@ fn remove(
     let wanted_messages = expired.max(first + surplus.messages.max(for_bytes));
     let wanted_events = events_for_bytes.max(base + 1 + surplus.events);
 
-    // Events from here on stay: the entries before are as many as one removal may take.
+    // One removal takes at most `most` entries of the journal: those before this event.
     let events_to = room.journal.entry_number(most).unwrap_or(u64::MAX);
     let mut messages_from = wanted_messages.min(first + most as u64);
     let mut journal_from = wanted_events.min(events_to);

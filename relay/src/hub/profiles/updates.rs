@@ -106,9 +106,9 @@ fn notify(hub: &Hub, (user, id, data): (&str, Id, &RawValue), rooms: &[String]) 
     let Some((new, before)) = noted else { return };
     let subscribers_and_contacts =
         |name: &str| hub.room(name).map(|room| room.subscribers_and_contacts()).unwrap_or_default();
-    let mut whom: Vec<Arc<Connection>> =
+    let mut recipients: Vec<Arc<Connection>> =
         new.iter().flat_map(|name| subscribers_and_contacts(name)).collect();
-    if whom.is_empty() {
+    if recipients.is_empty() {
         return;
     }
     let mut know: Vec<u64> = before
@@ -117,14 +117,14 @@ fn notify(hub: &Hub, (user, id, data): (&str, Id, &RawValue), rooms: &[String]) 
         .map(|connection| connection.number)
         .collect();
     know.sort_unstable();
-    whom.sort_unstable_by_key(|connection| connection.number);
-    whom.dedup_by_key(|connection| connection.number);
-    whom.retain(|connection| {
+    recipients.sort_unstable_by_key(|connection| connection.number);
+    recipients.dedup_by_key(|connection| connection.number);
+    recipients.retain(|connection| {
         *connection.user != *user && know.binary_search(&connection.number).is_err()
     });
     let frame = RelayFrame::Profile { user, id, data }.encode();
     let mut pending_flush = PendingFlush::new();
-    for connection in &whom {
+    for connection in &recipients {
         queue(connection, &frame, Class::Ephemeral, &mut pending_flush);
     }
     hub.flush(pending_flush);

@@ -119,8 +119,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    /// Whatever the channel loses, repeats or takes from a lost history: after one more ephemeral
-    /// event the reader has, in order and once, exactly the room's events after the reader's start.
+    /// The channel may lose and repeat events and send events of a lost history. After one more
+    /// ephemeral event the reader has, in order and once, exactly the room's events after the reader's start.
     #[test]
     fn readers_have_what_the_room_has(start in 0usize..5, steps in steps()) {
         let mut room = Model { events: Vec::new(), clock: 100 };

@@ -113,9 +113,9 @@ struct RoomBatch {
 /// How events are sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Flow {
-    /// At this rate for this time, this many at once.
+    /// At this rate for this time, `at_once` events together.
     Paced { per_second: f64, at_once: usize, span: Duration },
-    /// As many as possible, for this time.
+    /// As fast as possible, for this time.
     Flood { span: Duration },
 }
 
@@ -218,7 +218,7 @@ fn drive(
             }
         }
         Flow::Flood { span } => {
-            // Enough in flight that nobody waits, and not enough to fill an outbox.
+            // Enough in flight that no part waits for another, and too few to fill an outbox.
             let room_size = (clients / rooms).max(1) as u64;
             let most = 32 * rooms as u64 * room_size;
             let mut sent = 0;
