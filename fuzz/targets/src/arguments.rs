@@ -12,7 +12,7 @@ use chat_room::decide::moderate::Action;
 use chat_room::limits::Rate;
 use chat_room::texts;
 
-/// Lines, each a word of a command. Reads them in every way; refusals are ASCII and hold nothing of
+/// Lines, each a word of a command. Reads them in every way; errors are ASCII and hold nothing of
 /// the words.
 pub fn arguments(bytes: &[u8]) {
     let words: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();

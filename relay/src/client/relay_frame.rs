@@ -142,7 +142,7 @@ mod tests {
             joined,
         };
         let limits = r#""limits":{"frame":1,"rooms":2,"operations_per_second":3,"frames_per_second":4,"bytes_per_second":5,"page_events":6,"page_bytes":7,"nonce_window_ms":8}"#;
-        let greeting = format!(
+        let hello_start = format!(
             r#"{{"type":"hello","v":1,"relay":"r","connection":"r-b-1","user":"bob","ping_ms":25000,"grace_ms":10000,{limits}"#
         );
         let removed = |code, until_ms, reason| RelayFrame::Gone {
@@ -164,8 +164,8 @@ mod tests {
         };
         let denied = Error::invalid("a", "b");
         let rows: &[(RelayFrame<'_>, &str)] = &[
-            (hello(&[]), &format!("{greeting}}}")),
-            (hello(&joined), &format!(r#"{greeting},"joined":["a","b"]}}"#)),
+            (hello(&[]), &format!("{hello_start}}}")),
+            (hello(&joined), &format!(r#"{hello_start},"joined":["a","b"]}}"#)),
             (RelayFrame::Upstream { state: "back" }, r#"{"type":"upstream","state":"back"}"#),
             (RelayFrame::Reset { room: "é\"" }, r#"{"type":"reset","room":"é\""}"#),
             (

@@ -72,7 +72,7 @@ impl<'a> Following<'a> {
         self.users.len()
     }
 
-    /// Sends the commands. Refusals are ignored: the command that follows is refused too and
+    /// Sends the commands. Errors are ignored: the command that follows is refused too and
     /// explains why.
     pub(super) async fn send(&self, context: &Context) -> Result<(), Unavailable> {
         let commands = self.commands();
@@ -82,7 +82,7 @@ impl<'a> Following<'a> {
         first_unavailable(&context.hub.upstream.call(commands).await).map_or(Ok(()), Err)
     }
 
-    /// Undoes it after a refusal: removes the room from the lists of users who are not members. A
+    /// Undoes it after an error: removes the room from the lists of users who are not members. A
     /// user who became a member meanwhile keeps it.
     pub(super) async fn withdraw(&self, context: &Context) -> Result<(), Unavailable> {
         if self.users.is_empty() {

@@ -2,9 +2,10 @@
 //!
 //! There are three buckets that refill evenly: operations, frames and bytes. An operation beyond
 //! the limit is refused, with the time to wait. Every frame and every byte counts, pings, parts of
-//! messages and refused requests included. A user who has used half of them gets refusals for
-//! everything; a user who goes on until nothing is left is a flood, is closed, and may not connect
-//! for a while. A user's allowance outlives the sockets, so that reconnecting does not refill it.
+//! messages and refused requests included. When half of a user's frames or bytes are used, all
+//! requests of the user are refused. When nothing is left, this is a flood: the connection is
+//! closed, and the user may not connect for a while. A user's allowance outlives the sockets, so
+//! that reconnecting does not refill it.
 //! The number of remembered users is bounded.
 //!
 //! The caller passes the time. This file closes nothing and answers nothing.
@@ -54,7 +55,7 @@ impl Rates {
         let operations = f64::from(config.operations_per_second);
         let frames = f64::from(config.frames_per_second);
         let bytes = config.bytes_per_second as f64;
-        // Whatever the rate, a few messages of the largest size are accepted.
+        // A few messages of the largest size are accepted at any rate.
         let most_bytes = (bytes * BURST_SECONDS).max(4.0 * config.max_frame as f64);
         Rates {
             operations: Rate { per_second: operations, most: operations },

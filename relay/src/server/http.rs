@@ -1,7 +1,7 @@
 //! What the relay serves over HTTP: the page, health, metrics, and the upgrade to a WebSocket.
 //!
 //! This file decides whether a socket is opened (origin, handshake, user, limits); the session
-//! handles it afterwards. A refusal that clients should understand is sent as a close code after
+//! handles it afterwards. An error that clients should understand is sent as a close code after
 //! the upgrade, because browsers hide the status of a failed upgrade. Only a wrong origin is
 //! refused before.
 

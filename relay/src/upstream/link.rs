@@ -21,7 +21,7 @@ pub(crate) const PROFILE_CHANNEL: &str = "@*profiles";
 
 /// Longest wait for the replies of one pipeline.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest wait for a TCP connection and its greeting.
+/// Longest wait for a TCP connection and its HELLO.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The pair of connections.
@@ -88,7 +88,7 @@ impl Link {
             .subscription_call(ours.into())
             .await
             .ok_or_else(|| Problem::Unreachable("the subscription was not confirmed".to_owned()))?;
-        match replies.iter().find_map(|reply| refusal(reply, probe_channel)) {
+        match replies.iter().find_map(|reply| refused_subscription(reply, probe_channel)) {
             None => Ok(link),
             Some(problem) => Err(problem),
         }
@@ -123,7 +123,9 @@ impl Link {
             if replies.first().is_some_and(check::is_replica) {
                 return Err(Problem::Replica);
             }
-            if let Some(problem) = replies.iter().find_map(|reply| refusal(reply, channel)) {
+            if let Some(problem) =
+                replies.iter().find_map(|reply| refused_subscription(reply, channel))
+            {
                 return Err(problem);
             }
             let gone = |_| Problem::Unreachable("the subscription is gone".to_owned());
@@ -204,7 +206,7 @@ fn pipeline(commands: Vec<Command>) -> (Pipeline, usize) {
 }
 
 /// The problem that an error about the relay's own channel shows.
-fn refusal(reply: &Value, channel: &str) -> Option<Problem> {
+fn refused_subscription(reply: &Value, channel: &str) -> Option<Problem> {
     let Value::ServerError(error) = reply else { return None };
     let (code, details) = (error.code(), error.details().unwrap_or(""));
     if code == "NOPERM" && denied_command(details).is_none() {

@@ -54,8 +54,13 @@ fn assert_notified(client: &Client, expected: &[&str]) {
     });
 }
 
-/// Runs while writes are refused: from `begin` until `end`.
-fn goes_on(redis: &Redis, reason: &str, begin: impl FnOnce(), end: impl FnOnce()) {
+/// Checks that reads work and sends wait while writes are refused, from `begin` until `end`.
+fn reads_work_and_sends_wait(
+    redis: &Redis,
+    reason: &str,
+    begin: impl FnOnce(),
+    end: impl FnOnce(),
+) {
     let relay = Relay::with("r1", &redis.url(), &["--probe", "500ms", "--auto-join", "hall"]);
     relay.wait_ready();
     let [alice, bob, carol] = ["alice", "bob", "carol"].map(|user| relay.connect(user));
@@ -128,7 +133,12 @@ fn goes_on(redis: &Redis, reason: &str, begin: impl FnOnce(), end: impl FnOnce()
 fn reading_goes_on_and_sends_wait_while_replicas_are_missing() {
     let redis = Redis::start();
     let set = |n: &str| cmd!(redis, "CONFIG", "SET", "min-replicas-to-write", n).ok();
-    goes_on(&redis, "too few good replicas", || drop(set("1")), || drop(set("0")));
+    reads_work_and_sends_wait(
+        &redis,
+        "too few good replicas",
+        || drop(set("1")),
+        || drop(set("0")),
+    );
 }
 
 #[test]
@@ -153,14 +163,14 @@ fn reading_goes_on_and_sends_wait_while_nothing_can_be_saved() {
         std::fs::remove_dir(&folder).expect("it is empty");
         save("ok");
     };
-    goes_on(&redis, "cannot save to disk", begin, end);
+    reads_work_and_sends_wait(&redis, "cannot save to disk", begin, end);
 }
 
 #[test]
 fn reading_goes_on_and_sends_wait_while_memory_is_full() {
     let redis = Redis::start();
     let set = |bytes: &str| cmd!(redis, "CONFIG", "SET", "maxmemory", bytes).ok();
-    goes_on(&redis, "out of memory", || drop(set("1mb")), || drop(set("0")));
+    reads_work_and_sends_wait(&redis, "out of memory", || drop(set("1mb")), || drop(set("0")));
 }
 
 #[test]

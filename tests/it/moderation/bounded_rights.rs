@@ -49,13 +49,13 @@ fn nocreate_never_creates_a_room_and_changes_nothing_else() {
         }
     }
     // Errors about a missing room's name come first: strangers learn nothing about rooms.
-    for (call, refusal) in [
+    for (call, expected) in [
         (args!["CHAT.SEND", "@alice", "bob", "hi", "NOCREATE"], "DENIED self"),
         (args!["CHAT.SEND", "dm:alice,bob", "carol", "hi", "NOCREATE"], "NOTMEMBER"),
         (args!["CHAT.JOIN", "@alice", "bob", "NOCREATE"], "DENIED self"),
     ] {
         let reply = wire.call(&call);
-        assert!(reply.error().starts_with(refusal), "{call:?}: {reply:?}");
+        assert!(reply.error().starts_with(expected), "{call:?}: {reply:?}");
     }
     // An ephemeral message of the backend never creates a room.
     cmd!(wire, "CHAT.SEND", "lobby", "*", "hi", "EPHEMERAL", "NOCREATE").ok();

@@ -106,8 +106,8 @@ fn nothing_that_the_backend_revokes_is_refused() {
         assert!(!reply.is_error() || reply.error().starts_with("NOMSG"), "{call:?}: {reply:?}");
     }
     for room in ["@bob", "@never"] {
-        let refusal = cmd!(wire, "CHAT.ROOM_RO", room, "AS", room.trim_start_matches('@'));
-        assert_eq!(refusal.error(), "BANNED 0", "{room}");
+        let refused = cmd!(wire, "CHAT.ROOM_RO", room, "AS", room.trim_start_matches('@'));
+        assert_eq!(refused.error(), "BANNED 0", "{room}");
     }
     assert!(cmd!(wire, "CHAT.ROOM_RO", "@new").get("tokens_after").expect("set").int() > 0);
 }
@@ -122,7 +122,7 @@ fn a_room_bounds_its_sanctions_and_reserves_some_for_the_backend() {
         if reply.is_error() { reply.error().split(" - ").next().map(str::to_owned) } else { None }
     };
     let is_full =
-        |refusal: Option<String>| refusal.is_some_and(|text| text.starts_with("INVALID sanctions"));
+        |refused: Option<String>| refused.is_some_and(|text| text.starts_with("INVALID sanctions"));
     for (action, user) in [("BAN", "a"), ("MUTE", "b"), ("BAN", "c")] {
         assert_eq!(act(&mut wire, "olga", action, user), None, "{action} {user}");
     }

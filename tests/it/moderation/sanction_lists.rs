@@ -65,8 +65,8 @@ fn sanctions_are_listed_by_name_to_moderators() {
     assert_eq!((first.list()[0].text(), first.list()[1].list().len()), ("brief", 0));
     // The same end as in the error.
     let row = all_pages(&mut wire, &["CHAT.SANCTIONS", "lobby"], 10).remove(0);
-    let refusal = cmd!(wire, "CHAT.SEND", "lobby", "dan", "x");
-    assert_eq!(refusal.error(), format!("BANNED {}", row.list()[1].int()));
+    let refused = cmd!(wire, "CHAT.SEND", "lobby", "dan", "x");
+    assert_eq!(refused.error(), format!("BANNED {}", row.list()[1].int()));
     let replica = Redis::replica(&redis, &[]);
     assert_eq!(rows(&mut replica.wire(), &["CHAT.SANCTIONS", "lobby"], 2), expected);
 }

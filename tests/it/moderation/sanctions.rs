@@ -98,8 +98,8 @@ fn until_the_end(action: &str, code: &str, kind: &str) {
     let until = event["until"].as_u64().expect("a time");
     assert!((before + FOR..=primary.clock_ms() + FOR).contains(&until), "{event}");
     assert_eq!((&event["kind"], &event["reason"]), (&json!(kind), &json!("enough")), "{event}");
-    let refusal = format!("{code} {until}");
-    assert_eq!(send(&mut wire).error(), refusal);
+    let expected = format!("{code} {until}");
+    assert_eq!(send(&mut wire).error(), expected);
     let is_member = members(&mut wire).contains(&"bob".into());
     assert_eq!(is_member, action == "MUTE");
     assert_eq!(online(&mut wire, "lobby"), if action == "MUTE" { 2 } else { 1 });
@@ -107,20 +107,20 @@ fn until_the_end(action: &str, code: &str, kind: &str) {
     primary.kill();
     primary.restart();
     let mut wire = primary.wire();
-    assert_eq!(send(&mut wire).error(), refusal, "after a restart");
+    assert_eq!(send(&mut wire).error(), expected, "after a restart");
     cmd!(wire, "COPY", "lobby", "copy").ok();
     let copied = cmd!(wire, "CHAT.SEND", "copy", "bob", "may I?");
-    assert_eq!(copied.error(), refusal, "in a copy");
+    assert_eq!(copied.error(), expected, "in a copy");
     let replica = Redis::replica(&primary, &[]);
     cmd!(replica, "REPLICAOF", "NO", "ONE").ok();
     let mut other = replica.wire();
-    assert_eq!(send(&mut other).error(), refusal, "on a promoted replica");
+    assert_eq!(send(&mut other).error(), expected, "on a promoted replica");
     for (redis, what) in [(&primary, "at home"), (&replica, "on the promoted replica")] {
         let mut wire = redis.wire();
         let (before, after) = eventually(&format!("the end of it {what}"), SOON, || {
             let before = redis.clock_ms();
             match send(&mut wire) {
-                Reply::Error(line) if line == refusal => Err(format!("{line} at {before}")),
+                Reply::Error(line) if line == expected => Err(format!("{line} at {before}")),
                 Reply::Error(line) => panic!("{what}: {line}"),
                 _ => Ok((before, redis.clock_ms())),
             }

@@ -326,7 +326,7 @@ fn an_inbox_costs_several_operations_and_refuses_wrong_arguments() {
         json!({"op": "inbox", "count": 1001}),
         json!({"op": "inbox", "count": "all"}),
     ] {
-        eventually("the refusal", SOON, || match alice.call(op.clone()) {
+        eventually("the error", SOON, || match alice.call(op.clone()) {
             Err(error) if error["code"] == "INVALID" => Ok(()),
             other => Err(format!("{op}: {other:?}")),
         });

@@ -112,9 +112,9 @@ fn answer(listener: &TcpListener, sockets: &Sockets, reply: usize) {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("an epoll");
     let listening = epoll::EventData::new_u64(LISTENER);
     epoll::add(&epoll, listener, listening, epoll::EventFlags::IN).expect("an epoll takes sockets");
-    let greeting = [UPGRADED, &frame::text(&[b' '; HELLO])].concat();
+    let opening = [UPGRADED, &frame::text(&[b' '; HELLO])].concat();
     let reply = frame::text(format!("{{\"ref\":1,\"ok\"{:reply$}}}", ":").as_bytes());
-    let mut greeted: Vec<bool> = Vec::new();
+    let mut opened: Vec<bool> = Vec::new();
     let mut events = Vec::with_capacity(256);
     let mut buffer = [0; 4096];
     loop {
@@ -131,7 +131,7 @@ fn answer(listener: &TcpListener, sockets: &Sockets, reply: usize) {
                 let data = epoll::EventData::new_u64(all.len() as u64);
                 epoll::add(&epoll, &socket, data, epoll::EventFlags::IN).expect("it takes sockets");
                 all.push(Arc::new(socket));
-                greeted.push(false);
+                opened.push(false);
                 continue;
             }
             let at = at as usize;
@@ -145,8 +145,8 @@ fn answer(listener: &TcpListener, sockets: &Sockets, reply: usize) {
                 let _ = epoll::delete(&epoll, &socket);
                 continue;
             }
-            let answer: &[u8] = if greeted[at] { &reply } else { &greeting };
-            greeted[at] = true;
+            let answer: &[u8] = if opened[at] { &reply } else { &opening };
+            opened[at] = true;
             // A client that is gone needs no reply.
             let _ = (&*socket).write_all(answer);
         }

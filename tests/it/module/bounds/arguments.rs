@@ -188,7 +188,7 @@ fn no_command_takes_a_hundred_thousand_words() {
     }
     let mut fields = args!["CHAT.ROOM", "lobby", "SET"];
     fields.extend(args!["topic", "x"].into_iter().cycle().take(MANY));
-    let refusal = wire.call(&fields);
-    assert!(refusal.error().starts_with("INVALID field"), "{refusal:?}");
+    let refused = wire.call(&fields);
+    assert!(refused.error().starts_with("INVALID field"), "{refused:?}");
     assert_eq!(redis.digest(), digest);
 }

@@ -26,8 +26,8 @@ fn a_pattern_that_is_too_long_is_refused_also_through_a_relay() {
     let client = relay.connect("alice");
     let hostile = [class_of("b-c", 20_000), "*a".repeat(20_000), "?".repeat(201)];
     for pattern in &hostile {
-        let refusal = cmd!(wire, "CHAT.ROOMS", "MATCH", pattern, "COUNT", 1000);
-        assert!(refusal.error().starts_with("INVALID match"), "{refusal:?}");
+        let refused = cmd!(wire, "CHAT.ROOMS", "MATCH", pattern, "COUNT", 1000);
+        assert!(refused.error().starts_with("INVALID match"), "{refused:?}");
         let error = client.call(json!({"op": "rooms", "match": pattern, "count": 1000}));
         let error = error.expect_err("refused");
         assert_eq!((&error["code"], &error["what"]), (&"INVALID".into(), &"match".into()));

@@ -69,7 +69,7 @@ fn every_kind_of_write_counts_and_the_reported_wait_is_enough() {
                 break reply;
             }
         };
-        assert_eq!(redis.digest(), digest, "a refusal changes nothing");
+        assert_eq!(redis.digest(), digest, "a refused command changes nothing");
         // Reads are free, and other users and other rooms have their own limits.
         cmd!(wire, "CHAT.HISTORY", "lobby", "AS", "alice").ok();
         cmd!(wire, "CHAT.READ", "lobby", "alice", &id).ok();

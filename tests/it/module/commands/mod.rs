@@ -7,7 +7,7 @@ mod acl;
 mod create_limit;
 // COMMAND DOCS: arity, flags and key positions of every command.
 mod documentation;
-// Rate limits per user: the refusal says when to try again.
+// Rate limits per user: the error says when to try again.
 mod flood;
 // Invisible characters in names and texts.
 mod names_and_texts;

@@ -92,9 +92,9 @@ fn texts_need_one_visible_character_and_are_otherwise_free() {
     let digest = redis.digest();
     let blank: String = INVISIBLE.iter().collect();
     for text in [&blank, "\u{2800}", "\u{3164}\u{3164}", " \u{a0} ", "\u{200b}"] {
-        for (call, refusal) in of(text) {
+        for (call, expected) in of(text) {
             let reply = wire.call(&call);
-            assert!(reply.error().starts_with(refusal), "{call:?}: {reply:?}");
+            assert!(reply.error().starts_with(expected), "{call:?}: {reply:?}");
         }
     }
     assert_eq!(redis.digest(), digest);
@@ -107,9 +107,9 @@ fn texts_need_one_visible_character_and_are_otherwise_free() {
         }
     }
     // Bidi controls are allowed in texts, not in names, which distinguish users.
-    for (call, refusal) in of("\u{202e}evil") {
+    for (call, expected) in of("\u{202e}evil") {
         let reply = wire.call(&call);
-        assert_eq!(reply.is_error(), refusal == "INVALID name", "{call:?}: {reply:?}");
+        assert_eq!(reply.is_error(), expected == "INVALID name", "{call:?}: {reply:?}");
     }
     cmd!(wire, "CHAT.SEND", "lobby", "alice", "\u{fe0f}", "META", "{}").ok();
     cmd!(wire, "CHAT.ROOM", "@alice", "SET", "name", "").ok();

@@ -33,14 +33,14 @@ fn answers(wire: &mut Wire, expected: &[Reply], code: &str) {
     assert_eq!(described(wire, "CHAT.ROOM_RO"), expected, "{code}");
     let write = cmd!(wire, "CHAT.ROOM", "lobby", "SET", "topic", "coffee");
     assert!(write.error().starts_with(code), "{write:?}");
-    for (room, user, refusal) in [
+    for (room, user, expected) in [
         ("lobby", "mallory", "BANNED 0"),
         ("@bob", "alice", "DENIED self"),
         ("dm:alice,bob", "carol", "NOTMEMBER"),
         ("nowhere", "bob", "NOROOM"),
     ] {
         let reply = cmd!(wire, "CHAT.ROOM_RO", room, "AS", user);
-        assert!(reply.error().starts_with(refusal), "{code} {room} {user}: {reply:?}");
+        assert!(reply.error().starts_with(expected), "{code} {room} {user}: {reply:?}");
     }
 }
 

@@ -41,8 +41,8 @@ struct Shared {
     target: Mutex<SocketAddr>,
     kept: Mutex<Vec<String>>,
     done: AtomicUsize,
-    hold: AtomicBool,
-    held: AtomicBool,
+    pausing: AtomicBool,
+    paused: AtomicBool,
     end: AtomicBool,
 }
 
@@ -60,8 +60,8 @@ impl ConstantTraffic {
             target: Mutex::new(redis.address()),
             kept: Mutex::default(),
             done: AtomicUsize::new(0),
-            hold: AtomicBool::new(false),
-            held: AtomicBool::new(false),
+            pausing: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
             end: AtomicBool::new(false),
         });
         let traffic = Traffic::with(seeded(scenario), ages);
@@ -95,18 +95,18 @@ impl ConstantTraffic {
 
     /// Pauses the traffic: every command sent has been answered.
     #[track_caller]
-    pub(crate) fn hold(&self) {
-        self.shared.hold.store(true, Ordering::SeqCst);
-        eventually("the traffic to be held", LATER, || {
-            if self.shared.held.load(Ordering::SeqCst) { Ok(()) } else { Err("busy".into()) }
+    pub(crate) fn pause(&self) {
+        self.shared.pausing.store(true, Ordering::SeqCst);
+        eventually("the traffic to be paused", LATER, || {
+            if self.shared.paused.load(Ordering::SeqCst) { Ok(()) } else { Err("busy".into()) }
         });
     }
 
     /// Continues, perhaps against another server.
-    pub(crate) fn go_on(&self, redis: &Redis) {
+    pub(crate) fn resume(&self, redis: &Redis) {
         *self.shared.target.lock().unwrap_or_else(PoisonError::into_inner) = redis.address();
-        self.shared.held.store(false, Ordering::SeqCst);
-        self.shared.hold.store(false, Ordering::SeqCst);
+        self.shared.paused.store(false, Ordering::SeqCst);
+        self.shared.pausing.store(false, Ordering::SeqCst);
     }
 
     /// Checks that every message acknowledged so far is stored, once, in order.
@@ -145,9 +145,9 @@ fn work(shared: &Shared, mut traffic: Traffic) {
     let mut wire: Option<Wire> = None;
     let mut count = 0;
     while !shared.end.load(Ordering::SeqCst) {
-        if shared.hold.load(Ordering::SeqCst) {
+        if shared.pausing.load(Ordering::SeqCst) {
             wire = None;
-            shared.held.store(true, Ordering::SeqCst);
+            shared.paused.store(true, Ordering::SeqCst);
             until(Instant::now() + Duration::from_millis(5));
             continue;
         }

@@ -93,9 +93,9 @@ fn a_replica_that_comes_and_goes_while_its_primary_is_busy_is_always_equal() {
         follow(&replica, &primary);
         replica.catch_up(&primary);
         busy.more(500);
-        busy.hold();
+        busy.pause();
         assert_same(&format!("round {round}, {way:?}"), &primary, &replica);
-        busy.go_on(&primary);
+        busy.resume(&primary);
         cmd!(replica, "REPLICAOF", "NO", "ONE").ok();
         if round % 2 == 0 {
             wait_alone(&primary, &busy);
@@ -104,7 +104,7 @@ fn a_replica_that_comes_and_goes_while_its_primary_is_busy_is_always_equal() {
             busy.more(100);
         }
     }
-    busy.hold();
+    busy.pause();
     busy.assert_kept(&primary, "the primary");
 }
 
@@ -126,7 +126,7 @@ fn a_second_replica_that_joins_during_the_snapshot_of_the_first_is_equal() {
         replica.catch_up(&primary);
     }
     busy.more(300);
-    busy.hold();
+    busy.pause();
     for replica in &replicas {
         assert_same("one of three", &primary, replica);
     }
@@ -155,7 +155,7 @@ fn a_replica_with_other_settings_is_equal_all_the_same() {
     busy.more(3000);
     // Two seconds and more, so that messages exceed the age limit of one of the servers.
     busy.alone();
-    busy.hold();
+    busy.pause();
     assert_same("the replica with other settings", &primary, &replica);
     busy.assert_kept(&primary, "the primary");
 }
@@ -178,7 +178,7 @@ fn an_append_only_file_turned_on_while_busy_has_everything() {
         primary.wait_rewritten();
         assert_eq!(primary.info("persistence", "aof_enabled"), "1");
         busy.more(500);
-        busy.hold();
+        busy.pause();
         let (digest, rooms) = (primary.digest(), all_rooms(&mut primary.wire()));
         primary.kill();
         primary.set("appendonly yes");
@@ -188,7 +188,7 @@ fn an_append_only_file_turned_on_while_busy_has_everything() {
         busy.assert_kept(&primary, &what);
         // From here on there are no followers.
         cmd!(primary, "CONFIG", "SET", "appendonly", "no").ok();
-        busy.go_on(&primary);
+        busy.resume(&primary);
     }
 }
 
@@ -206,7 +206,7 @@ fn a_snapshot_of_a_server_without_followers_has_everything() {
                 other => Err(other.to_owned()),
             }
         });
-        busy.hold();
+        busy.pause();
         let (digest, rooms) = (redis.digest(), all_rooms(&mut redis.wire()));
         redis.save();
         redis.kill();
@@ -214,7 +214,7 @@ fn a_snapshot_of_a_server_without_followers_has_everything() {
         assert_alike(&format!("round {round}"), &all_rooms(&mut redis.wire()), &rooms);
         assert_eq!(redis.digest(), digest, "round {round}");
         busy.assert_kept(&redis, "after the restart");
-        busy.go_on(&redis);
+        busy.resume(&redis);
     }
 }
 
@@ -273,29 +273,29 @@ fn a_chain_of_promotions_keeps_all_servers_equal() {
         servers[second].catch_up(&servers[first]);
         follow(&servers[third], &servers[second]);
         busy.more(300);
-        busy.hold();
+        busy.pause();
         let what = format!("round {round}");
         assert_same(&what, &servers[first], &servers[second]);
         assert_same(&what, &servers[second], &servers[third]);
         servers[first].kill();
         cmd!(servers[second], "REPLICAOF", "NO", "ONE").ok();
-        busy.go_on(&servers[second]);
+        busy.resume(&servers[second]);
         busy.more(300);
-        busy.hold();
+        busy.pause();
         busy.assert_kept(&servers[second], &what);
         assert_same(&format!("{what}, promoted"), &servers[second], &servers[third]);
         // The promoted server is alone for a long time; then the failed one returns, empty.
         cmd!(servers[third], "REPLICAOF", "NO", "ONE").ok();
         servers[first].restart();
-        busy.go_on(&servers[second]);
+        busy.resume(&servers[second]);
         wait_alone(&servers[second], &busy);
         follow(&servers[first], &servers[second]);
         busy.more(300);
-        busy.hold();
+        busy.pause();
         assert_same(&format!("{what}, back again"), &servers[second], &servers[first]);
         cmd!(servers[first], "REPLICAOF", "NO", "ONE").ok();
-        busy.go_on(&servers[second]);
+        busy.resume(&servers[second]);
     }
-    busy.hold();
+    busy.pause();
     busy.assert_kept(&servers[rounds(3) % 3], "at the end");
 }

@@ -171,7 +171,7 @@ fn a_client_ahead_of_the_relay_is_notified_of_the_loss() {
         let seen: Vec<_> = events.iter().filter_map(|event| event.json["id"].as_str()).collect();
         if seen == new { Ok(()) } else { Err(slow.arrived()) }
     });
-    // Told to reload, or to reconnect, which then leads to a reload.
+    // It reloads, or it reconnects and then reloads.
     let notice = ahead.next_where("lobby", "the report of the loss", |event| {
         event["type"] == "reload" || event["type"] == "gone"
     });

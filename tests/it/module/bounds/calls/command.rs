@@ -46,7 +46,7 @@ pub(crate) const PAGE: u64 = 3_000 + FIXED;
 /// `{full}` for a message with 20 different emoji, `{frozen}` for bob's message in `frozen`. `{long}`
 /// is 5,000 bytes, `{name}` 201 bytes, `{deep}` an object of depth 33, `{big}` one over 16 KiB,
 /// `{bytes}` not UTF-8.
-pub(crate) type Refusal = (&'static [&'static str], &'static str, &'static str);
+pub(crate) type RefusedCall = (&'static [&'static str], &'static str, &'static str);
 
 /// One command of the table.
 pub(crate) struct Command {
@@ -56,7 +56,7 @@ pub(crate) struct Command {
     pub(crate) arguments: &'static [Argument],
     /// Calls that it refuses. In `lobby`, alice is the owner, bob a member, muted muted and banned
     /// banned for ever; `closed` is for members only, `frozen` is frozen, `string` is no room.
-    pub(crate) refused: &'static [Refusal],
+    pub(crate) refused: &'static [RefusedCall],
 }
 
 /// An [`Argument`].
