@@ -21,8 +21,11 @@ use values::{Mistakes, listen_address, redis_address};
 /// Durations are written like 500ms, 25s, 2m; sizes like 4096, 64kb, 1mb.
 #[derive(Parser, Debug)]
 #[command(name = "chat-relay", version)]
-// The comments of the fields are the texts of `--help`, with optional parts in brackets.
-#[allow(rustdoc::broken_intra_doc_links, rustdoc::bare_urls)]
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    rustdoc::bare_urls,
+    reason = "the comments of the fields are the texts of --help"
+)]
 pub struct Args {
     /// Address or name, and port, to serve HTTP and WebSocket on; port 0 picks a free one
     #[arg(long, env = "CHAT_RELAY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]

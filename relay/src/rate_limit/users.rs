@@ -5,8 +5,7 @@
 //! messages and refused requests included. When half of a user's frames or bytes are used, all
 //! requests of the user are refused. When nothing is left, this is a flood: the connection is
 //! closed, and the user may not connect for a while. A user's allowance outlives the sockets, so
-//! that reconnecting does not refill it.
-//! The number of remembered users is bounded.
+//! that reconnecting does not refill it. The number of remembered users is bounded.
 //!
 //! The caller passes the time. This file closes nothing and answers nothing.
 

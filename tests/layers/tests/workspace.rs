@@ -228,16 +228,13 @@ fn crates_use_only_lower_crates() {
             if line.starts_with('[') {
                 section = line.trim_matches(['[', ']']);
             }
-            let table = section.rsplit_once(".chat-").map(|(_, name)| format!("chat-{name}"));
-            let row = line.split(['.', ' ', '=']).next().filter(|name| name.starts_with("chat-"));
-            if let Some(name) = table.as_deref().or(row)
-                && section.contains("dependencies")
-                && !section.contains("dev-dependencies")
-            {
-                assert!(
-                    allowed.contains(&name),
-                    "{folder}/Cargo.toml uses {name}: [{section}] {line}"
-                );
+            if !section.contains("dependencies") || section.contains("dev-dependencies") {
+                continue;
+            }
+            // As a row, as a table of its own, or as the package of another name.
+            let words = line.split(|one: char| !one.is_alphanumeric() && one != '-');
+            for name in words.filter(|word| word.starts_with("chat-")) {
+                assert!(allowed.contains(&name), "{folder}/Cargo.toml uses {name}: {line}");
             }
         }
     }

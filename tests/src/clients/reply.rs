@@ -1,7 +1,7 @@
 //! A server's reply, and its bytes on the wire.
 //!
 //! A parser of its own, because scenarios compare what was sent: the unchanged error line, maps in
-//! their order, RESP2 and RESP3 told apart.
+//! their order, RESP2 distinguished from RESP3.
 
 use std::fmt;
 use std::io::{self, BufRead};
