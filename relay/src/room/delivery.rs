@@ -10,12 +10,11 @@ use chat_protocol::id::Id;
 
 use crate::client::frame::{self, Frame};
 use crate::client::outbox::Class;
-use crate::client::relay_frame::RelayFrame;
 use crate::client::request;
 use crate::event;
+use crate::room::access_change::access_change;
 use crate::room::batch::Batch;
 use crate::room::ordering::{Applied, Verdict};
-use crate::room::pauses::access_change;
 use crate::room::removal::{Removal, removal};
 use crate::room::room::{Next, Room, State};
 use crate::room::subscribers::{PendingFlush, queue};
@@ -95,10 +94,6 @@ impl Room {
         if !state.contacts.is_empty() {
             state.contacts.queue_live(&self.reset_frame(), pending_flush);
         }
-    }
-
-    pub(super) fn reset_frame(&self) -> Frame {
-        RelayFrame::Reset { room: &self.name }.encode()
     }
 
     /// Queues a frame made by the relay for every subscriber.

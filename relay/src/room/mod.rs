@@ -2,10 +2,11 @@
 //!
 //! `room` holds the state, under one lock. The other files each add one concern: `delivery` sends
 //! events to the subscribers in the order that `ordering` decides, `joining` attaches connections,
-//! `pauses` withholds events from connections whose access is in question. No file here waits for
-//! Redis or writes to a socket: frames are queued, and the caller flushes. Only `fetch` calls
-//! Redis, outside the lock.
+//! `access_change` names the events that put access in question, `pauses` withholds events from the
+//! connections concerned. No file here waits for Redis or writes to a socket: frames are queued, and
+//! the caller flushes. Only `fetch` calls Redis, outside the lock.
 
+mod access_change;
 mod batch;
 mod delivery;
 pub(crate) mod fetch;

@@ -5,7 +5,6 @@
 //! answer to an access check counts only if no access has changed since the check began, that is,
 //! in the same epoch of the room. `hub/access.rs` runs the checks.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,8 +16,6 @@ use crate::client::error::Error;
 use crate::client::frame::{self, Frame};
 use crate::client::outbox::Class;
 use crate::client::relay_frame::{Gone, RelayFrame};
-use crate::client::request;
-use crate::event;
 use crate::room::joining::Joiner;
 use crate::room::removal::{Removal, removal};
 use crate::room::room::{Pause, Room, State};
@@ -42,12 +39,6 @@ pub(crate) enum CaughtUp {
     Done,
     /// It has received everything up to this id and needs another page.
     UpTo(Id),
-}
-
-/// The users whose access an event may have changed.
-pub(super) enum AccessChange<'a> {
-    Everyone,
-    User(Cow<'a, str>),
 }
 
 /// The users whose access must be checked.
@@ -271,33 +262,4 @@ impl Room {
         let now = Instant::now();
         self.state.lock().paused.iter_mut().for_each(|pause| pause.since = now);
     }
-}
-
-/// The users whose access this event may have changed.
-pub(super) fn access_change<'a>(head: &EventHeader<'a>) -> Option<AccessChange<'a>> {
-    match head.kind {
-        "member" if event::text(head, "kind").as_deref() == Some("leave") => {
-            Some(AccessChange::User(event::text(head, "user")?))
-        }
-        "room" if may_close(head) => Some(AccessChange::Everyone),
-        _ => None,
-    }
-}
-
-impl State {
-    /// Pauses the users whose access an event may have changed. Answers from before the event no
-    /// longer count.
-    pub(super) fn pause_for(&mut self, change: &AccessChange<'_>) {
-        self.epoch += 1;
-        match change {
-            AccessChange::Everyone => self.pause(|_| true),
-            AccessChange::User(user) => self.pause(|connection| *connection.user == **user),
-        }
-    }
-}
-
-/// Whether this change of settings may take away somebody's access.
-fn may_close(head: &EventHeader<'_>) -> bool {
-    let settings = request::Fields::of(head.raw("data").unwrap_or_default());
-    settings.raw("access").is_some_and(|access| access != "\"open\"")
 }

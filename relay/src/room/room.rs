@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 
 use crate::client::connection::Connection;
 use crate::client::frame::Frame;
+use crate::client::relay_frame::RelayFrame;
 use crate::room::fetch::{Fetch, Key};
 use crate::room::ordering::EventOrder;
 use crate::room::recent_events::RecentEvents;
@@ -109,6 +110,11 @@ impl Room {
             ahead: None,
         };
         Room { name, state: Mutex::new(state), confirmed: Notify::new() }
+    }
+
+    /// The frame for connections that may have missed presence events.
+    pub(super) fn reset_frame(&self) -> Frame {
+        RelayFrame::Reset { room: &self.name }.encode()
     }
 
     /// Removes a connection: it receives nothing more from this room.
