@@ -37,7 +37,7 @@ impl Room {
         let last = self.last;
         match record {
             Record::Create { ms } => self.created = *ms,
-            Record::Message(message) => self.store(message),
+            Record::Message(message) => self.store_message(message),
             Record::Settings(settings) => self.set(settings),
             Record::Join { user, role, by, ms, logged } => {
                 self.join(user, *role, *ms);
@@ -108,7 +108,7 @@ impl Room {
         }
     }
 
-    fn store(&mut self, NewMessage { id, author, body, digest }: &NewMessage<'_>) {
+    fn store_message(&mut self, NewMessage { id, author, body, digest }: &NewMessage<'_>) {
         if let (Some(digest), Some(name)) = (*digest, body.nonce) {
             let user = self.users.acquire(author);
             self.nonces.push(Nonce { user, name: name.into(), id: *id, digest });

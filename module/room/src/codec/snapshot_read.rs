@@ -4,73 +4,27 @@
 //! The form arrives in pieces of whole items, and no piece is kept: [`Loader`] remembers its
 //! position. Versions before the third arrive as one piece.
 
+mod decoder;
 mod journal;
 mod parts;
 mod presence;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use chat_protocol::id::Id;
-use chat_protocol::limits::USER_NAME_MAX;
-use chat_protocol::names;
 
 use crate::bytes::varint::{Malformed, Reader};
+use crate::codec::snapshot_read::decoder::{Decoder, NAMES_IN_PLACE, Progress, Section};
 use crate::codec::snapshot_write::VERSION;
-use crate::state::numbers::UserNumber;
 use crate::state::room::Room;
 
 /// The oldest version that this release reads.
 const OLDEST: u8 = 1;
-/// The first version with a user's name where the user is first named. Earlier versions begin with
-/// all names.
-const NAMES_IN_PLACE: u8 = 3;
-
 /// Reads a stored room piece by piece.
 #[derive(Debug, Default)]
 pub struct Loader {
     room: Room,
     progress: Progress,
-}
-
-/// The position of a loader.
-#[derive(Debug, Default)]
-struct Progress {
-    version: u8,
-    section: Section,
-    /// Items of the section that have not been read.
-    left: u64,
-    /// Versions before the third: all users.
-    table: Vec<Box<str>>,
-    /// The users named so far, in the order of their names in the form.
-    named: Vec<UserNumber>,
-    /// The next place in the order of the section.
-    next_place: u64,
-    /// The last event of the section so far.
-    before: Id,
-    /// The next message to compare with the journal.
-    m: u64,
-    /// The users of the last item of reactions.
-    reacted: HashSet<UserNumber>,
-    /// Version 1 had one status per user.
-    former: HashMap<UserNumber, Box<str>>,
-}
-
-/// The section that is being read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Section {
-    #[default]
-    Start,
-    Header,
-    Members,
-    Sanctions,
-    Messages,
-    Reactions,
-    Journal,
-    Nonces,
-    Follows,
-    Presence,
-    Connections,
-    End,
 }
 
 impl Loader {
@@ -126,14 +80,7 @@ fn check_presence(room: &mut Room) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// A loader while it reads a piece.
-struct Decoder<'a, 'r> {
-    reader: Reader<'a>,
-    room: &'r mut Room,
-    progress: &'r mut Progress,
-}
-
-impl<'a> Decoder<'a, '_> {
+impl Decoder<'_, '_> {
     /// Reads one item, or the header of the next section.
     fn step(&mut self) -> Result<(), Malformed> {
         if self.progress.left == 0 {
@@ -218,43 +165,5 @@ impl<'a> Decoder<'a, '_> {
             }
         }
         self.header()
-    }
-
-    fn user_name(&mut self) -> Result<&'a str, Malformed> {
-        let name = self.reader.name(USER_NAME_MAX)?;
-        names::stored_user(name.as_bytes()).map_err(|_| Malformed("no user"))
-    }
-
-    /// A user, with one more reference to them.
-    fn user(&mut self) -> Result<UserNumber, Malformed> {
-        let unknown = Malformed("unknown user");
-        let number = usize::try_from(self.reader.number()?).map_err(|_| unknown)?;
-        let Some(at) = number.checked_sub(1) else { return Ok(UserNumber::BACKEND) };
-        if self.progress.version < NAMES_IN_PLACE {
-            let name = self.progress.table.get(at).ok_or(unknown)?;
-            return Ok(self.room.users.acquire(name));
-        }
-        if let Some(user) = self.progress.named.get(at) {
-            self.room.users.add_reference(*user);
-            return Ok(*user);
-        }
-        if at > self.progress.named.len() {
-            return Err(unknown);
-        }
-        let name = self.user_name()?;
-        if self.room.users.find(name).is_some() {
-            return Err(Malformed("a user named twice"));
-        }
-        let user = self.room.users.acquire(name);
-        self.progress.named.push(user);
-        Ok(user)
-    }
-
-    /// Like [`Decoder::user`], but without the backend.
-    fn person(&mut self) -> Result<UserNumber, Malformed> {
-        match self.user()? {
-            UserNumber::BACKEND => Err(Malformed("the backend is not a user")),
-            user => Ok(user),
-        }
     }
 }

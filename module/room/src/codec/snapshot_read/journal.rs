@@ -4,10 +4,10 @@ use chat_protocol::id::Id;
 use chat_protocol::limits::*;
 use chat_protocol::names;
 
-use super::Decoder;
 use crate::bytes::json;
 use crate::bytes::varint::Malformed;
 use crate::codec::fields::{read_actor, read_line, read_member, read_role, read_who};
+use crate::codec::snapshot_read::decoder::Decoder;
 use crate::state::limits::*;
 use crate::state::log::journal::{Change, Journal, LogEntry, ReactionDetail, Target};
 use crate::state::numbers::END;

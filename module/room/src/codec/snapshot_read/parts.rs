@@ -5,9 +5,9 @@ use chat_protocol::id::Id;
 use chat_protocol::limits::*;
 use chat_protocol::names::{self, RoomName};
 
-use super::Decoder;
 use crate::bytes::varint::Malformed;
-use crate::codec::fields::{read_id, read_role};
+use crate::codec::fields::read_role;
+use crate::codec::snapshot_read::decoder::Decoder;
 use crate::state::log::message_body::Body;
 use crate::state::log::message_run::Message;
 use crate::state::log::messages::Messages;
@@ -18,20 +18,6 @@ use crate::state::settings::table::{Setting, Settings};
 use crate::state::users::members::Membership;
 
 impl Decoder<'_, '_> {
-    pub(super) fn next_place(&mut self) -> Result<u64, Malformed> {
-        let next = self.reader.number()?;
-        if next < END { Ok(next) } else { Err(Malformed("place out of bounds")) }
-    }
-
-    pub(super) fn ms(&mut self) -> Result<u64, Malformed> {
-        let ms = self.reader.number()?;
-        if ms < END { Ok(ms) } else { Err(Malformed("time beyond all clocks")) }
-    }
-
-    pub(super) fn id(&mut self) -> Result<Id, Malformed> {
-        read_id(&mut self.reader)
-    }
-
     pub(super) fn header(&mut self) -> Result<(), Malformed> {
         self.room.created = self.ms()?;
         self.room.last = self.id()?;

@@ -3,9 +3,9 @@
 use chat_protocol::limits::*;
 use chat_protocol::names;
 
-use super::Decoder;
 use crate::arguments::texts;
 use crate::bytes::varint::Malformed;
+use crate::codec::snapshot_read::decoder::Decoder;
 use crate::state::presence::status_counts::{ONLINE, StatusCounts};
 
 impl<'a> Decoder<'a, '_> {
