@@ -8,6 +8,7 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Item, Meta};
 
 use crate::graph::Arrow;
+use crate::methods::Methods;
 use crate::modules::{Tree, attributes, is_test};
 use crate::names::{Names, Space, leaves};
 use crate::resolve::{Found, Place, Target, resolve, resolve_macro};
@@ -17,11 +18,13 @@ use crate::tokens::{Mention, mentions, quoted_paths};
 /// The arrows between the files of `tree`, in the order of the text; some come twice.
 pub(crate) fn arrows(tree: &Tree) -> Vec<Arrow> {
     let mut found = Vec::new();
+    let methods = Methods::of(tree);
     // Block imports need numbers that no import of a module has.
     let mut imports = usize::MAX / 2;
     for (number, module) in tree.modules.iter().enumerate() {
         let mut walk = Walk {
             tree,
+            methods: &methods,
             module: number,
             blocks: Vec::new(),
             variables: Vec::new(),
@@ -38,6 +41,7 @@ pub(crate) fn arrows(tree: &Tree) -> Vec<Arrow> {
 
 struct Walk<'a> {
     tree: &'a Tree,
+    methods: &'a Methods,
     module: usize,
     blocks: Vec<Names>,
     /// The variables of the functions around: a short name among them is no path.
@@ -311,6 +315,15 @@ impl<'a> Visit<'a> for Walk<'_> {
         if path.qself.as_ref().is_none_or(|own| own.position > 0) {
             self.path(&path.path, Space::TYPE);
         }
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'a syn::ExprMethodCall) {
+        let name = call.method.unraw().to_string();
+        if let Some(file) = self.methods.apart(&name) {
+            let found = Found { targets: vec![Target::Item(file)], ..Found::default() };
+            self.add(found, &format!(".{name}()"), call.method.span().start().line, true);
+        }
+        visit::visit_expr_method_call(self, call);
     }
 
     fn visit_macro(&mut self, one: &'a syn::Macro) {

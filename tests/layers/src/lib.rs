@@ -11,11 +11,13 @@
 //!
 //! - `modules`: which file holds which module; `names`: what a module defines and imports
 //! - `resolve`: from a path to files; `tokens`: the paths inside macro calls
+//! - `methods`: methods that are defined in another file than their type
 //! - `arrows`: all arrows of a crate; [`javascript`]: those of JavaScript files
 //! - [`layers`]: the order of the files, and the report
 //!
-//! Method calls are not paths: `room.publish()` makes no arrow, even if its `impl` block is in
-//! another file than the type. So a method that lower files call belongs in the file of its type or below.
+//! A method call makes an arrow too, if only one method of the crate has this name and its `impl`
+//! block is in another file than the type. Methods that share their name with others are not
+//! followed, as the checker does not know types.
 
 #![forbid(unsafe_code)]
 
@@ -23,6 +25,7 @@ mod arrows;
 mod graph;
 pub mod javascript;
 pub mod layers;
+mod methods;
 mod modules;
 mod names;
 mod resolve;

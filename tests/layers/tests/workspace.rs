@@ -108,6 +108,7 @@ const CHECKER: Crate<'_> = Crate {
         &["sources", "graph", "names", "tokens"],
         &["modules"],
         &["resolve"],
+        &["methods"],
         &["arrows", "javascript"],
         &["layers"],
         &["lib"],

@@ -136,6 +136,27 @@ fn a_second_name_for_the_crate_is_refused() {
 }
 
 #[test]
+fn a_method_apart_from_its_type_is_an_arrow_where_it_is_called() {
+    let files = |high: &'static str| {
+        [
+            ("lib.rs", "mod high;\nmod low;\nmod middle;\n"),
+            ("high.rs", high),
+            ("middle.rs", "pub(crate) struct Common;\nimpl Common { fn own(&self) {} }\n"),
+            ("low.rs", "fn f() {\n  let a = made();\n  a.publish();\n  a.own();\n}\n"),
+        ]
+    };
+    let apart =
+        report(&files("use crate::middle::Common;\nimpl Common { fn publish(&self) {} }\n"));
+    assert_names(&apart, &["  src/low.rs:3: `.publish()` is in src/high.rs"]);
+    assert!(!apart.contains(".own()"), "{apart}");
+    // The call may mean the method of another type.
+    let several = report(&files(
+        "use crate::middle::Common;\nimpl Common { fn publish(&self) {} }\nstruct Own;\nimpl Own { fn publish(&self) {} }\n",
+    ));
+    assert_eq!(several, "");
+}
+
+#[test]
 fn modules_with_a_path_and_modules_in_folders_are_found() {
     let report = report_with(
         &[
