@@ -272,3 +272,29 @@ fn heads_describe_the_layers_of_the_tables() {
         assert_eq!(described, layers, "the head of {} and the table here differ", one.roots[0]);
     }
 }
+
+/// Programs and tests of one file each, which use public items only.
+const PROGRAMS: &[&str] = &[
+    "fuzz/fuzz_targets",
+    "fuzz/targets/tests/corpus.rs",
+    "module/room/benches/core.rs",
+    "relay/build.rs",
+    "sdk/tests",
+    "tests/layers/tests/workspace.rs",
+];
+
+#[test]
+fn every_file_is_in_a_table() {
+    let crates = [
+        &PROTOCOL, &CORE, &SHELL, &RELAY, &HARNESS, &SCENARIOS, &BENCHES, &CHECKER, &PLANTED, &FUZZ,
+    ];
+    let roots = crates.iter().map(|one| one.roots[0].rsplit_once('/').unwrap().0);
+    let known: Vec<&str> =
+        roots.chain(PROGRAMS.iter().copied()).chain(JAVASCRIPT.iter().copied()).collect();
+    for path in sources().paths_in("").filter(|path| !path.contains(".test.")) {
+        let is_known = known.iter().any(|folder| {
+            path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        assert!(is_known, "{path} is in no table");
+    }
+}
