@@ -2,7 +2,7 @@
 //! `CHAT.PRESENCE room user connection OFF [REASON s]`
 //!
 //! The heartbeat of one connection: adds it, or extends its deadline; OFF ends it. Publishes a
-//! `presence` event when the user's first connection comes, the last one goes, or the status shown
+//! `presence` event when the user's first connection opens, the last one closes, or the status shown
 //! changes. Creates the user's own personal room if it does not exist, but no other room.
 //!
 //! - Reply: the number of users online, and the newest id of the room.

@@ -238,7 +238,7 @@ mod tests {
         assert!(error.to_string().starts_with("INVALID match"), "{error}");
     }
 
-    /// Patterns that make matchers slow which go back, or which read a class for each byte.
+    /// Patterns that are slow for matchers that backtrack or that read a class for each byte.
     #[test]
     fn no_pattern_takes_more_steps_than_the_name_has_bytes() {
         let classes = format!("*[{}]x", "b-c".repeat(65));
