@@ -72,11 +72,20 @@ export class ChatClient extends Operations {
    * @param {Storage|null} [options.storage] where unsent lines survive a reload; default
    *   `sessionStorage` where there is one
    * @param {number} [options.keepItems] messages kept in memory per room
-   * @param {typeof WebSocket} [options.WebSocket]
+   * @param {typeof WebSocket} [options.WebSocket] the class for sockets; default: the global one,
+   *   which Node has from version 22 on
    * @param {() => number} [options.random]
    */
-  constructor({ urls, user, storage, keepItems = 2000, WebSocket, random }) {
+  constructor({
+    urls,
+    user,
+    storage,
+    keepItems = 2000,
+    WebSocket = globalThis.WebSocket,
+    random,
+  }) {
     super();
+    if (!WebSocket) throw new TypeError('a WebSocket class is needed');
     if (!user) throw new TypeError('a user is needed');
     if (!urls?.length) throw new TypeError('at least one relay URL is needed');
     this.user = user;
@@ -92,7 +101,7 @@ export class ChatClient extends Operations {
     this.inbox = new Inbox({ request, changed: (entries) => this.#inboxChanged(entries) });
     this.#connection = new Connection({
       urls: urls.map((url) => socketUrl(url, user)),
-      WebSocket: WebSocket ?? globalThis.WebSocket,
+      WebSocket,
       random,
       on: {
         state: () => this.#emit('state', this.status),
