@@ -103,10 +103,14 @@ impl ConstantTraffic {
     }
 
     /// Continues, perhaps against another server.
+    #[track_caller]
     pub(crate) fn resume(&self, redis: &Redis) {
         *self.shared.target.lock().unwrap_or_else(PoisonError::into_inner) = redis.address();
-        self.shared.paused.store(false, Ordering::SeqCst);
         self.shared.pausing.store(false, Ordering::SeqCst);
+        // Only the thread clears `paused`. Otherwise the next `pause` could see this pause's value.
+        eventually("the traffic to continue", LATER, || {
+            if self.shared.paused.load(Ordering::SeqCst) { Err("paused".into()) } else { Ok(()) }
+        });
     }
 
     /// Checks that every message acknowledged so far is stored, once, in order.
@@ -151,6 +155,7 @@ fn work(shared: &Shared, mut traffic: Traffic) {
             until(Instant::now() + Duration::from_millis(5));
             continue;
         }
+        shared.paused.store(false, Ordering::SeqCst);
         let target = *shared.target.lock().unwrap_or_else(PoisonError::into_inner);
         let wire = wire.get_or_insert_with(|| Wire::connect(target).expect("a server"));
         count += 1;
