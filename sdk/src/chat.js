@@ -76,14 +76,7 @@ export class ChatClient extends Operations {
    *   which Node has from version 22 on
    * @param {() => number} [options.random]
    */
-  constructor({
-    urls,
-    user,
-    storage,
-    keepItems = 2000,
-    WebSocket = globalThis.WebSocket,
-    random,
-  }) {
+  constructor({ urls, user, storage, keepItems = 2000, WebSocket = globalThis.WebSocket, random }) {
     super();
     if (!WebSocket) throw new TypeError('a WebSocket class is needed');
     if (!user) throw new TypeError('a user is needed');
