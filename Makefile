@@ -48,7 +48,10 @@ js: ## tests of the JavaScript client and of the page, on Node
 build: ## the module and the relay, in target/release
 	cargo build --release -p chat -p chat-relay
 
+# What the build wrote is flushed first: it would delay each fsync of the servers.
 scenarios: ## tests with real servers, relays and a browser
+	cargo test -p chat-tests --test it --no-run
+	@sync
 	cargo test -p chat-tests --test it
 
 compat: setup ## the scenarios on every server version, and a table
