@@ -59,12 +59,14 @@ close_codes! {
     TOOBIG = 4502 "toobig" None;
     /// A text message that is not UTF-8.
     UTF8 = 4503 "utf8" None;
-    /// No user, or a name that no user can have.
+    /// No user, a name that no user can have, or a wrong credential.
     UNAUTHORISED = 4504 "unauthorised" None;
     /// Too many connections from this address.
     ADDRESS = 4505 "address" None;
     /// The backend ended all sockets of this user.
     KICKED = 4506 "kicked" None;
+    /// The token has expired: the client gets a new one and connects again.
+    EXPIRED = 4507 "expired" None;
 }
 
 #[cfg(test)]

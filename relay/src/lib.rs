@@ -1,11 +1,12 @@
 //! The relay of redis-chat: WebSocket frames to `CHAT.*` commands, room channels to frames.
 //!
 //! **A request.** `server/server.rs` accepts a socket, `server/http.rs` upgrades it and
-//! `server/auth.rs` determines its user. The session (`server/session.rs`) reads frames
-//! (`client/frame_reader.rs`) within the user's rate limit (`rate_limit/users.rs`), parses one request
-//! (`client/request.rs`) and executes its operation (`operations/execute.rs`), which sends commands
-//! (`upstream/commands.rs`) to Redis and reads their replies (`upstream/replies.rs`). The reply is
-//! queued in the connection's outbox (`client/outbox.rs`) and written (`client/connection.rs`).
+//! `server/auth.rs` determines its user, by a token (`auth/`) or by the query. The session
+//! (`server/session.rs`) reads frames (`client/frame_reader.rs`) within the user's rate limit
+//! (`rate_limit/users.rs`), parses one request (`client/request.rs`) and executes its operation
+//! (`operations/execute.rs`), which sends commands (`upstream/commands.rs`) to Redis and reads their
+//! replies (`upstream/replies.rs`). The reply is queued in the connection's outbox
+//! (`client/outbox.rs`) and written (`client/connection.rs`).
 //!
 //! **An event.** Redis sends it on the room's channel, and the link (`upstream/link.rs`) receives it.
 //! It waits in the event queue (`hub/event_queue.rs`) until everything that arrived with it has been
@@ -18,7 +19,7 @@
 //! **The layers**, the lowest first. A file uses only its own layer and lower ones, and no two files
 //! use each other; a test checks both.
 //!
-//! 1. `contact`, `event`, `metrics`, `panics`, `config`
+//! 1. `contact`, `event`, `metrics`, `panics`, `auth`: tokens, `config`
 //! 2. `rate_limit`
 //! 3. `client`: one socket
 //! 4. `upstream`: Redis
@@ -31,6 +32,7 @@
 //! The relay holds no truth: everything here can be lost at any moment without losing a message.
 #![forbid(unsafe_code)]
 
+mod auth;
 mod client;
 mod config;
 mod contact;
@@ -50,6 +52,10 @@ pub use server::server::Server;
 /// What the fuzz targets call: everything that reads bytes from outside.
 #[doc(hidden)]
 pub mod fuzzing {
+    pub use crate::auth::{
+        Identity, Key, LEEWAY, Refusal, RoomFilter, Rules, Scope, Scopes, TOKEN_MAX, Verifier,
+        jwks_keys, pem_keys, secret_key,
+    };
     pub use crate::client::frame_reader::{Found, FrameReader, ReadError, Step};
     pub use crate::client::json::{text, write};
     pub use crate::client::reply::{error, ok};

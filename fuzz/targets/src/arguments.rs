@@ -1,11 +1,11 @@
 //! The words of commands: the cursor over them, and every form a word can have.
 
+use chat_protocol::glob::Pattern;
 use chat_protocol::id::Id;
 use chat_protocol::limits::{PATTERN_MAX, WORDS_MAX};
 use chat_protocol::names::{self, Actor, RoomName};
 use chat_room::CommandError;
 use chat_room::Keyword;
-use chat_room::Pattern;
 use chat_room::Role;
 use chat_room::args::{Args, Paging, once};
 use chat_room::decide::moderate::Action;

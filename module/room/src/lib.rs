@@ -55,7 +55,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use arguments::glob::Pattern;
 pub use arguments::keyword::Keyword;
 pub use arguments::{args, texts};
 pub use bytes::id_text::IdText;

@@ -10,13 +10,14 @@
 //! - Complexity: O(M log N), M the rooms examined, N the rooms of the node.
 //! - Replicates: nothing.
 
+use chat_protocol::glob::Pattern;
 use chat_protocol::id::Id;
 use chat_protocol::limits::PAGE_DEFAULT;
 use chat_protocol::names::{RoomKind, RoomName};
 use chat_room::decide::room;
 use chat_room::limits::Limits;
 use chat_room::page::count;
-use chat_room::{CommandError, Context, Pattern};
+use chat_room::{CommandError, Context};
 
 use crate::args::{Args, Paging, once};
 use crate::error_reply::ErrorReply;

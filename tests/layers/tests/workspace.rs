@@ -16,7 +16,7 @@ const PROTOCOL: Crate<'_> = Crate {
     roots: &["protocol/src/lib.rs"],
     layers: &[
         &["limits", "every_byte", "visibility", "id", "close_code", "error_code"],
-        &["names"],
+        &["names", "glob"],
         &["event_header"],
         &["lib"],
     ],
@@ -59,7 +59,7 @@ const SHELL: Crate<'_> = Crate {
 const RELAY: Crate<'_> = Crate {
     roots: &["relay/src/lib.rs", "relay/src/main.rs"],
     layers: &[
-        &["contact", "event", "metrics", "panics", "config"],
+        &["contact", "event", "metrics", "panics", "auth", "config"],
         &["rate_limit"],
         &["client"],
         &["upstream"],

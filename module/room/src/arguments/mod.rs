@@ -1,6 +1,5 @@
-//! The arguments of a command: a cursor over them, keywords, glob patterns.
+//! The arguments of a command: a cursor over them, keywords, texts.
 
 pub mod args;
-pub(crate) mod glob;
 pub(crate) mod keyword;
 pub mod texts;

@@ -1,13 +1,13 @@
 //! Glob patterns as Redis has them: `*`, `?`, `[a-z]`, `[^a]`, and `\` before a literal.
 //!
-//! A pattern is compiled once per call and then matched against many names. It runs as an automaton
-//! whose states are bits: each byte of a name costs one step over [`WORDS`] words, however many
-//! stars and long classes the pattern has. Redis does not export its matcher to modules, and that
-//! one backtracks at each star.
+//! A [`Pattern`] is compiled once per call and then matched against many names. It runs as an
+//! automaton whose states are bits: each byte of a name costs one step over a few machine words,
+//! however many stars and long classes the pattern has. Redis does not export its matcher to modules,
+//! and that one backtracks at each star. [`matches`] needs no memory, for patterns that are kept
+//! and rarely used; its time is bounded by the product of both lengths.
 
-use chat_protocol::limits::PATTERN_MAX;
-
-use crate::command_error::CommandError;
+use crate::error_code::Invalid;
+use crate::limits::PATTERN_MAX;
 
 /// Machine words of a set of states. There is one state more than elements.
 const WORDS: usize = PATTERN_MAX / 64 + 1;
@@ -42,9 +42,9 @@ enum Element<'p> {
 
 impl Pattern {
     /// Compiles a pattern of at most [`PATTERN_MAX`] bytes. Errors: `INVALID match`.
-    pub fn parse(bytes: &[u8]) -> Result<Pattern, CommandError> {
+    pub fn parse(bytes: &[u8]) -> Result<Pattern, Invalid> {
         if bytes.len() > PATTERN_MAX {
-            return Err(CommandError::invalid("match", "a pattern of at most 200 bytes"));
+            return Err(Invalid { what: "match", hint: "a pattern of at most 200 bytes" });
         }
         let none = [0; WORDS];
         let mut pattern =
@@ -108,6 +108,44 @@ impl Pattern {
             word >> bit & 1 == 1
         });
         (matched, steps)
+    }
+}
+
+/// Whether the whole `text` matches `pattern`, without compiling it. A later star makes the earlier ones
+/// final, so only the last star is ever tried again.
+pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut rest, mut left) = (pattern, text);
+    // What follows the last star, and the text that the next attempt begins with.
+    let mut again: Option<(&[u8], &[u8])> = None;
+    loop {
+        let mut after = rest;
+        match (take_element(&mut after), left.split_first()) {
+            (Some(Element::Star), _) => {
+                again = Some((after, left));
+                rest = after;
+                continue;
+            }
+            (None, None) => return true,
+            (Some(element), Some((byte, next))) if element.takes(*byte) => {
+                (rest, left) = (after, next);
+                continue;
+            }
+            _ => {}
+        }
+        let Some((after, [_, next @ ..])) = again else { return false };
+        again = Some((after, next));
+        (rest, left) = (after, next);
+    }
+}
+
+impl Element<'_> {
+    /// Whether this element, which is no star, matches this byte.
+    fn takes(&self, byte: u8) -> bool {
+        match self {
+            Element::Star | Element::Any => true,
+            Element::Literal(literal) => *literal == byte,
+            Element::Class(written) => Class::of(written).holds(byte),
+        }
     }
 }
 
@@ -186,8 +224,11 @@ mod tests {
 
     use super::*;
 
+    #[track_caller]
     fn matches(pattern: &[u8], text: &[u8]) -> bool {
-        Pattern::parse(pattern).unwrap().matches(text)
+        let matched = Pattern::parse(pattern).unwrap().matches(text);
+        assert_eq!(super::matches(pattern, text), matched, "{pattern:?} {text:?}");
+        matched
     }
 
     #[test]

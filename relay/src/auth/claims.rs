@@ -1,0 +1,264 @@
+//! From the claims of a verified token to an identity: the table of claims, row by row.
+//!
+//! A claim of a wrong type refuses the token: what was meant as a bound must not be ignored. Time is
+//! passed in, in seconds since the Unix epoch.
+
+use chat_protocol::names;
+use serde_json::{Map, Value};
+
+use crate::auth::identity::Identity;
+use crate::auth::refusal::Refusal;
+use crate::auth::room_filter::{RoomFilter, globs};
+use crate::auth::scopes::Scopes;
+
+/// Clocks may differ by this much, in seconds: for `exp`, `nbf` and `iat` alike.
+pub const LEEWAY: u64 = 30;
+
+/// Globs of the claim `watch`.
+const WATCH_MAX: usize = 20;
+/// The largest whole number that a JSON number names exactly.
+const NUMBER_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// What a relay requires of claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// What `iss` must be.
+    pub issuer: Option<String>,
+    /// What `aud` must be or contain.
+    pub audience: Option<String>,
+    /// The claim that names the user.
+    pub user_claim: String,
+    /// The claim that holds what is about chat.
+    pub chat_claim: String,
+    /// Whether a token may be without `exp`.
+    pub allow_no_exp: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules {
+            issuer: None,
+            audience: None,
+            user_claim: "sub".to_owned(),
+            chat_claim: "chat".to_owned(),
+            allow_no_exp: false,
+        }
+    }
+}
+
+impl Rules {
+    /// The identity that these claims give at `now`.
+    pub(super) fn identity(
+        &self,
+        mut claims: Map<String, Value>,
+        now: u64,
+    ) -> Result<Identity, Refusal> {
+        self.check_parties(&claims)?;
+        let expires_at = seconds(&claims, "exp")?;
+        let (issued_at, not_before) = (seconds(&claims, "iat")?, seconds(&claims, "nbf")?);
+        match expires_at {
+            None if !self.allow_no_exp => return Err(Refusal::Claim("exp")),
+            Some(end) if now >= end.saturating_add(LEEWAY) => return Err(Refusal::Expired),
+            _ => {}
+        }
+        let latest = now.saturating_add(LEEWAY);
+        if [issued_at, not_before].into_iter().flatten().any(|start| start > latest) {
+            return Err(Refusal::NotYet);
+        }
+        let user = claims.get(&self.user_claim).and_then(Value::as_str);
+        let user = user.filter(|user| names::is_user(user)).ok_or(Refusal::User)?.into();
+        let scopes = Scopes::of_claims(&claims)?;
+        let (name, picture) = (text(&claims, "name"), text(&claims, "picture"));
+        let mut chat = match claims.remove(&self.chat_claim) {
+            None => Map::new(),
+            Some(Value::Object(chat)) => chat,
+            Some(_) => return Err(Refusal::Claim("chat")),
+        };
+        let watch = chat.get("watch").map(|watch| globs(watch, WATCH_MAX, "watch")).transpose()?;
+        Ok(Identity {
+            user,
+            issued_at,
+            expires_at,
+            scopes,
+            rooms: RoomFilter::of_claim(&chat)?,
+            watch: watch.unwrap_or_default(),
+            meta: chat.remove("meta").map(|meta| meta.to_string().into()),
+            name,
+            picture,
+        })
+    }
+
+    fn check_parties(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+        if let Some(issuer) = &self.issuer
+            && claims.get("iss").and_then(Value::as_str) != Some(issuer)
+        {
+            return Err(Refusal::Issuer);
+        }
+        let Some(audience) = &self.audience else { return Ok(()) };
+        let is_for_us = match claims.get("aud") {
+            Some(Value::String(one)) => one == audience,
+            Some(Value::Array(all)) => {
+                all.iter().all(Value::is_string) && all.iter().any(|one| one == audience)
+            }
+            _ => false,
+        };
+        if is_for_us { Ok(()) } else { Err(Refusal::Audience) }
+    }
+}
+
+/// A NumericDate (RFC 7519, section 2), rounded down to seconds.
+fn seconds(claims: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, Refusal> {
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    let whole = value.as_u64().or_else(|| {
+        let fraction = value.as_f64()?;
+        (0.0..=NUMBER_MAX).contains(&fraction).then_some(fraction as u64)
+    });
+    whole.map(Some).ok_or(Refusal::Claim(name))
+}
+
+/// A claim that only describes the user: of a wrong type it is as if absent.
+fn text(claims: &Map<String, Value>, name: &str) -> Option<Box<str>> {
+    claims.get(name)?.as_str().map(Box::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::auth::scopes::Scope;
+
+    const NOW: u64 = 1_800_000_000;
+
+    /// What becomes of claims that are good but for these, at [`NOW`].
+    fn with(rules: &Rules, changes: Value) -> Result<Identity, Refusal> {
+        let mut claims = json!({"sub": "alice", "exp": NOW + 60});
+        for (name, value) in changes.as_object().expect("an object") {
+            claims[name] = value.clone();
+        }
+        let mut claims = claims.as_object().expect("an object").clone();
+        claims.retain(|_, value| *value != json!("absent"));
+        rules.identity(claims, NOW)
+    }
+
+    #[test]
+    fn times_are_checked_with_one_leeway() {
+        let rows: &[(Value, Result<(), Refusal>, &str)] = &[
+            (json!({}), Ok(()), "an hour to go"),
+            (json!({"exp": NOW - LEEWAY + 1}), Ok(()), "the last second of the leeway"),
+            (json!({"exp": NOW - LEEWAY}), Err(Refusal::Expired), "the first one after it"),
+            (json!({"exp": 0}), Err(Refusal::Expired), "1970"),
+            (json!({"exp": u64::MAX}), Ok(()), "the end of time"),
+            (json!({"exp": (NOW + 60) as f64 + 0.5}), Ok(()), "a fraction"),
+            (json!({"exp": "absent"}), Err(Refusal::Claim("exp")), "no exp"),
+            (json!({"exp": null}), Err(Refusal::Claim("exp")), "null is not absent"),
+            (json!({"exp": (NOW + 60).to_string()}), Err(Refusal::Claim("exp")), "a string"),
+            (json!({"exp": -1}), Err(Refusal::Claim("exp")), "before 1970"),
+            (json!({"exp": 1e300}), Err(Refusal::Claim("exp")), "no time at all"),
+            (json!({"exp": [NOW + 60]}), Err(Refusal::Claim("exp")), "a list"),
+            (json!({"nbf": NOW + LEEWAY}), Ok(()), "nbf at the end of the leeway"),
+            (json!({"nbf": NOW + LEEWAY + 1}), Err(Refusal::NotYet), "nbf after it"),
+            (json!({"nbf": true}), Err(Refusal::Claim("nbf")), "nbf of a wrong type"),
+            (json!({"iat": NOW + LEEWAY}), Ok(()), "iat at the end of the leeway"),
+            (json!({"iat": NOW + LEEWAY + 1}), Err(Refusal::NotYet), "iat after it"),
+            (json!({"iat": "now"}), Err(Refusal::Claim("iat")), "iat of a wrong type"),
+        ];
+        for (changes, expected, why) in rows {
+            assert_eq!(with(&Rules::default(), changes.clone()).map(drop), *expected, "{why}");
+        }
+        let lax = Rules { allow_no_exp: true, ..Rules::default() };
+        assert_eq!(with(&lax, json!({"exp": "absent"})).expect("allowed").expires_at, None);
+        assert_eq!(
+            with(&lax, json!({"exp": 1})),
+            Err(Refusal::Expired),
+            "if there is one it counts"
+        );
+        assert_eq!(with(&lax, json!({"exp": null})), Err(Refusal::Claim("exp")));
+    }
+
+    #[test]
+    fn tokens_of_others_and_for_others_are_refused() {
+        let rules = Rules {
+            issuer: Some("https://id.example".to_owned()),
+            audience: Some("chat".to_owned()),
+            ..Rules::default()
+        };
+        let issuer = "https://id.example";
+        let rows: &[(Value, Result<(), Refusal>, &str)] = &[
+            (json!({"iss": issuer, "aud": "chat"}), Ok(()), "both as wanted"),
+            (json!({"iss": issuer, "aud": ["mail", "chat"]}), Ok(()), "one of several"),
+            (json!({"aud": "chat"}), Err(Refusal::Issuer), "no issuer"),
+            (json!({"iss": "https://id.example/", "aud": "chat"}), Err(Refusal::Issuer), "a slash"),
+            (json!({"iss": [issuer], "aud": "chat"}), Err(Refusal::Issuer), "a list of issuers"),
+            (json!({"iss": issuer}), Err(Refusal::Audience), "no audience"),
+            (json!({"iss": issuer, "aud": []}), Err(Refusal::Audience), "an empty list"),
+            (json!({"iss": issuer, "aud": "chat mail"}), Err(Refusal::Audience), "words"),
+            (json!({"iss": issuer, "aud": "Chat"}), Err(Refusal::Audience), "another case"),
+            (json!({"iss": issuer, "aud": {"chat": 1}}), Err(Refusal::Audience), "an object"),
+            (json!({"iss": issuer, "aud": ["chat", 7]}), Err(Refusal::Audience), "a mixed list"),
+        ];
+        for (changes, expected, why) in rows {
+            assert_eq!(with(&rules, changes.clone()).map(drop), *expected, "{why}");
+        }
+        assert!(with(&Rules::default(), json!({"iss": 7, "aud": {}})).is_ok(), "if none is wanted");
+    }
+
+    #[test]
+    fn the_user_has_a_name_that_users_can_have() {
+        let long = "x".repeat(97);
+        let rows = [
+            (json!("alíce"), true, "any letters"),
+            (json!("*"), false, "the backend"),
+            (json!("@alice"), false, "a personal room"),
+            (json!("a,b"), false, "a comma"),
+            (json!("a b"), false, "a space"),
+            (json!("a\u{0}b"), false, "a zero byte"),
+            (json!("a\u{200b}b"), false, "an invisible character"),
+            (json!(""), false, "empty"),
+            (json!(long), false, "too long"),
+            (json!(7), false, "a number"),
+            (json!(null), false, "null"),
+            (json!(["alice"]), false, "a list"),
+            (json!("absent"), false, "no such claim"),
+        ];
+        for (user, good, why) in rows {
+            let found = with(&Rules::default(), json!({ "sub": user }));
+            assert_eq!(found.is_ok(), good, "{why}");
+            assert!(good || found == Err(Refusal::User), "{why}");
+        }
+        let other = Rules { user_claim: "email".to_owned(), ..Rules::default() };
+        let found = with(&other, json!({"email": "bob@example.com"})).expect("a name");
+        assert_eq!(&*found.user, "bob@example.com");
+        assert_eq!(with(&other, json!({})), Err(Refusal::User), "sub does not stand in");
+    }
+
+    #[test]
+    fn what_is_about_chat_is_one_claim() {
+        let rules = Rules { chat_claim: "https://app.example/chat".to_owned(), ..Rules::default() };
+        let chat = json!({
+            "rooms": ["a*"], "dm": false, "watch": ["b*"], "meta": {"team": [1, null]}
+        });
+        let claims = json!({
+            "https://app.example/chat": chat, "chat": 7, "iat": NOW, "scope": "chat:read",
+            "name": "Alice", "picture": 7
+        });
+        let identity = with(&rules, claims).expect("good");
+        assert!(identity.rooms.admits("alice", "a1") && !identity.rooms.admits("alice", "b1"));
+        assert_eq!(*identity.watch, [Box::<str>::from("b*")]);
+        assert_eq!(identity.meta.as_deref(), Some(r#"{"team":[1,null]}"#));
+        assert_eq!((identity.name.as_deref(), identity.picture), (Some("Alice"), None));
+        assert_eq!((identity.issued_at, identity.expires_at), (Some(NOW), Some(NOW + 60)));
+        assert!(identity.scopes.has(Scope::Read) && !identity.scopes.has(Scope::Send));
+
+        let plain = with(&Rules::default(), json!({})).expect("good");
+        assert!(plain.rooms.is_everything() && plain.watch.is_empty());
+        assert_eq!((plain.meta, plain.issued_at), (None, None));
+
+        let wrong = |chat: Value| with(&Rules::default(), json!({ "chat": chat }));
+        assert_eq!(wrong(json!(null)), Err(Refusal::Claim("chat")));
+        assert_eq!(wrong(json!([])), Err(Refusal::Claim("chat")));
+        assert_eq!(wrong(json!({"watch": vec!["x"; WATCH_MAX + 1]})), Err(Refusal::Claim("watch")));
+        assert_eq!(wrong(json!({"rooms": "*"})), Err(Refusal::Claim("rooms")));
+        assert!(wrong(json!({"other": 1})).is_ok(), "unknown members are for later versions");
+    }
+}

@@ -1,0 +1,27 @@
+//! Tokens (JWT: RFC 7519, 7515, 7517, 8725): whether a token is good, and what it says.
+//!
+//! The token says who, the store says what: a token carries an identity and an upper bound, while
+//! members, roles, bans and access stay in the room. This module is pure: bytes and the time in, an
+//! [`Identity`] or a [`Refusal`] out. Sockets, files and settings are for others.
+
+mod claims;
+mod header;
+mod identity;
+mod json;
+mod jwks;
+mod key_files;
+mod keys;
+mod refusal;
+mod room_filter;
+mod scopes;
+mod verifier;
+
+pub use claims::{LEEWAY, Rules};
+pub use identity::Identity;
+pub use jwks::parse as jwks_keys;
+pub use key_files::{pem as pem_keys, secret as secret_key};
+pub use keys::Key;
+pub use refusal::Refusal;
+pub use room_filter::RoomFilter;
+pub use scopes::{Scope, Scopes};
+pub use verifier::{TOKEN_MAX, Verifier};
