@@ -62,6 +62,11 @@ impl Metrics {
         counter!("chat_relay_upstream_troubles_total", "reason" => kind).increment(1);
     }
 
+    /// Counts a login with a token, by what carried it and by why it was refused, or `ok`.
+    pub(crate) fn login(&self, way: &'static str, outcome: &'static str) {
+        counter!("chat_relay_logins_total", "way" => way, "outcome" => outcome).increment(1);
+    }
+
     /// Counts a close by the relay, by the name of its close code.
     pub(crate) fn closed(&self, name: &'static str) {
         counter!("chat_relay_closes_total", "reason" => name).increment(1);
@@ -77,6 +82,10 @@ pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
         "Times something began to be the matter with Redis, by reason"
     );
     describe_counter!("chat_relay_closes_total", "Sockets closed by the relay, by reason");
+    describe_counter!(
+        "chat_relay_logins_total",
+        "Logins with tokens, by what carried it and outcome"
+    );
     LazyLock::force(&METRICS);
     let upkeep = handle.clone();
     tokio::spawn(async move {

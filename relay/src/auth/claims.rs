@@ -6,13 +6,10 @@
 use chat_protocol::names;
 use serde_json::{Map, Value};
 
-use crate::auth::identity::Identity;
+use crate::auth::identity::{Identity, LEEWAY};
 use crate::auth::refusal::Refusal;
 use crate::auth::room_filter::{RoomFilter, globs};
 use crate::auth::scopes::Scopes;
-
-/// Clocks may differ by this much, in seconds: for `exp`, `nbf` and `iat` alike.
-pub const LEEWAY: u64 = 30;
 
 /// Globs of the claim `watch`.
 const WATCH_MAX: usize = 20;

@@ -1,9 +1,13 @@
 //! Who the bearer of a token is, and the upper bound of what it lets them do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::auth::room_filter::RoomFilter;
 use crate::auth::scopes::Scopes;
+
+/// Clocks may differ by this much, in seconds: for `exp`, `nbf` and `iat` alike.
+pub const LEEWAY: u64 = 30;
 
 /// What a verified token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,4 +30,51 @@ pub struct Identity {
     pub name: Option<Box<str>>,
     /// The address of a picture.
     pub picture: Option<Box<str>>,
+}
+
+/// The longest time that [`Identity::time_left`] names: a decade.
+const TIME_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+impl Identity {
+    /// Seconds from `now_ms` until the token ends, without the leeway. `None`: it does not end.
+    pub fn expires_in(&self, now_ms: u64) -> Option<u64> {
+        self.expires_at.map(|end| end.saturating_sub(now_ms / 1000))
+    }
+
+    /// The time from `now_ms` until a connection with this token is closed. `None`: never.
+    pub fn time_left(&self, now_ms: u64) -> Option<Duration> {
+        let end_ms = self.expires_at?.saturating_add(LEEWAY).saturating_mul(1000);
+        Some(Duration::from_millis(end_ms.saturating_sub(now_ms)).min(TIME_MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::scopes::Scopes;
+
+    #[test]
+    fn a_token_ends_and_later_its_connection() {
+        let ends = |expires_at| Identity {
+            user: "alice".into(),
+            issued_at: None,
+            expires_at,
+            scopes: Scopes::ALL,
+            rooms: RoomFilter::EVERYTHING,
+            watch: Box::default(),
+            meta: None,
+            name: None,
+            picture: None,
+        };
+        let left = |expires_at, now_ms| {
+            let identity = ends(expires_at);
+            (identity.expires_in(now_ms), identity.time_left(now_ms))
+        };
+        let ms = |ms| Some(Duration::from_millis(ms));
+        assert_eq!(left(Some(100), 40_500), (Some(60), ms(89_500)));
+        assert_eq!(left(Some(100), 120_000), (Some(0), ms(10_000)), "within the leeway");
+        assert_eq!(left(Some(100), 999_000), (Some(0), ms(0)));
+        assert_eq!(left(Some(u64::MAX), 0), (Some(u64::MAX), Some(TIME_MAX)));
+        assert_eq!(left(None, 0), (None, None));
+    }
 }

@@ -16,8 +16,8 @@ mod room_filter;
 mod scopes;
 mod verifier;
 
-pub use claims::{LEEWAY, Rules};
-pub use identity::Identity;
+pub use claims::Rules;
+pub use identity::{Identity, LEEWAY};
 pub use jwks::parse as jwks_keys;
 pub use key_files::{pem as pem_keys, secret as secret_key};
 pub use keys::Key;

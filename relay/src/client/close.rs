@@ -2,7 +2,8 @@
 //! not decide when to close.
 //!
 //! The frame's reason is JSON: `{"reason":"drain","retry_ms":1200}`. `retry_ms` is there only if
-//! the client should reconnect. `message` is there if a moderator gave a reason; it is cut to fit.
+//! the client should reconnect. `what` is there if a credential is wrong. `message` is there if a
+//! moderator gave a reason; it is cut to fit.
 
 use chat_protocol::close_code::CloseCode;
 use rand::Rng;
@@ -21,15 +22,27 @@ struct Reason<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    what: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
 }
 
+/// What a close reason says besides its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Detail<'a> {
+    /// What is wrong, in one word.
+    pub(crate) what: Option<&'static str>,
+    /// For people; it is cut to fit.
+    pub(crate) message: Option<&'a str>,
+}
+
 /// The close frame. Each frame has a random retry hint, so that clients do not reconnect at the
-/// same time. `message` is for people and is cut to fit.
-pub(crate) fn frame(close: CloseCode, message: Option<&str>) -> Frame {
+/// same time.
+pub(crate) fn frame(close: CloseCode, detail: Detail<'_>) -> Frame {
     let retry_ms = close.retry_ms.map(|(least, most)| rand::rng().random_range(least..=most));
-    let reason = |message| json::write(&Reason { reason: close.name, retry_ms, message });
-    let with_message = message.and_then(|message| {
+    let what = detail.what;
+    let reason = |message| json::write(&Reason { reason: close.name, retry_ms, what, message });
+    let with_message = detail.message.and_then(|message| {
         let ends = message.char_indices().map(|(at, _)| at).chain([message.len()]).rev();
         let mut reasons = ends.map(|end| reason(message.get(..end)));
         reasons.find(|reason| reason.len() <= REASON_MAX)
@@ -46,12 +59,15 @@ mod tests {
     #[test]
     fn the_reason_is_json_and_fits_a_control_frame() {
         for close in ALL {
-            let frame = frame(*close, None);
+            let frame = frame(*close, Detail { what: Some("missing"), message: None });
             assert_eq!(frame[0], 0x88);
             assert!(usize::from(frame[1]) <= 125 && frame.len() == usize::from(frame[1]) + 2);
             assert_eq!(frame[2..4], close.number.to_be_bytes());
             let reason: serde_json::Value = serde_json::from_slice(&frame[4..]).expect("JSON");
-            assert_eq!(reason["reason"], close.name);
+            assert_eq!(
+                (&reason["reason"], &reason["what"]),
+                (&close.name.into(), &"missing".into())
+            );
             assert_eq!(reason["retry_ms"].is_u64(), close.may_reconnect());
         }
     }
@@ -60,7 +76,7 @@ mod tests {
     fn a_message_is_cut_to_what_fits() {
         let long = "é\"".repeat(200);
         for (message, whole) in [("spam", true), ("", true), (&*long, false)] {
-            let frame = frame(KICKED, Some(message));
+            let frame = frame(KICKED, Detail { what: None, message: Some(message) });
             assert!(usize::from(frame[1]) <= 125 && frame.len() == usize::from(frame[1]) + 2);
             let reason: serde_json::Value = serde_json::from_slice(&frame[4..]).expect("JSON");
             let sent = reason["message"].as_str().expect("a message");

@@ -13,7 +13,8 @@ use rustix::net::{SendFlags, send};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::client::close;
+use crate::auth::Identity;
+use crate::client::close::{self, Detail};
 use crate::client::frame::{self, Frame};
 use crate::client::outbox::{Class, Outbox, Pushed, SLICES};
 use crate::metrics::METRICS;
@@ -53,6 +54,8 @@ pub(crate) struct Connection {
     /// round.
     rooms: Mutex<Vec<Arc<str>>>,
     status: Mutex<Option<Box<str>>>,
+    /// What the user's token says; `None`: there are no tokens, and no bounds.
+    identity: Mutex<Option<Arc<Identity>>>,
 }
 
 #[derive(Default)]
@@ -88,6 +91,7 @@ impl Connection {
             wake: Notify::new(),
             rooms: Mutex::default(),
             status: Mutex::default(),
+            identity: Mutex::default(),
         }
     }
 
@@ -115,7 +119,7 @@ impl Connection {
                 return false;
             }
             Pushed::Full => {
-                self.finish(&mut sending, End::Close(close_code::SLOW), None);
+                self.finish(&mut sending, End::Close(close_code::SLOW), Detail::default());
                 return false;
             }
         }
@@ -210,12 +214,19 @@ impl Connection {
     /// Ends the connection: drops everything that waits and sends the close frame. Only the first
     /// end counts.
     pub(crate) fn end(&self, end: End) {
-        self.finish(&mut self.sending.lock(), end, None);
+        self.finish(&mut self.sending.lock(), end, Detail::default());
     }
 
     /// As [`Connection::end`], with a message for people.
     pub(crate) fn close(&self, close: CloseCode, message: Option<&str>) {
-        self.finish(&mut self.sending.lock(), End::Close(close), message);
+        let detail = Detail { what: None, message };
+        self.finish(&mut self.sending.lock(), End::Close(close), detail);
+    }
+
+    /// As [`Connection::end`] with a close code, and `what` is wrong in one word.
+    pub(crate) fn refuse(&self, close: CloseCode, what: Option<&'static str>) {
+        let detail = Detail { what, message: None };
+        self.finish(&mut self.sending.lock(), End::Close(close), detail);
     }
 
     /// Why the connection ends, once it does.
@@ -223,7 +234,7 @@ impl Connection {
         self.sending.lock().end.as_deref().copied()
     }
 
-    fn finish(&self, sending: &mut Sending, end: End, message: Option<&str>) {
+    fn finish(&self, sending: &mut Sending, end: End, detail: Detail<'_>) {
         if sending.end.is_some() {
             return;
         }
@@ -231,7 +242,7 @@ impl Connection {
         match end {
             End::Close(close) => {
                 METRICS.closed(close.name);
-                sending.outbox.finish(close::frame(close, message));
+                sending.outbox.finish(close::frame(close, detail));
                 if !sending.blocked {
                     self.write(sending);
                 }
@@ -300,6 +311,16 @@ impl Connection {
     /// Removes and returns all rooms.
     pub(crate) fn take_rooms(&self) -> Vec<Arc<str>> {
         std::mem::take(&mut *self.rooms.lock())
+    }
+
+    /// What the user's token says; `None`: there are no tokens.
+    pub(crate) fn identity(&self) -> Option<Arc<Identity>> {
+        self.identity.lock().clone()
+    }
+
+    /// Replaces what the user's token says.
+    pub(crate) fn set_identity(&self, identity: Arc<Identity>) {
+        *self.identity.lock() = Some(identity);
     }
 
     /// The user's chosen status on this connection.

@@ -117,6 +117,11 @@ impl FrameReader {
         Ok(Step { bytes, found })
     }
 
+    /// The bytes that have arrived and are not taken.
+    pub(crate) fn into_rest(self) -> BytesMut {
+        self.buffer
+    }
+
     /// Whether a message or a frame is incomplete.
     pub fn is_incomplete(&self) -> bool {
         self.message.is_some() || self.header.is_some() || !self.buffer.is_empty()

@@ -26,8 +26,11 @@ pub(crate) enum RelayFrame<'a> {
         ping_ms: u128,
         grace_ms: u128,
         limits: Limits,
-        #[serde(skip_serializing_if = "<[String]>::is_empty")]
-        joined: &'a [String],
+        /// Seconds that the token is still valid.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires_in: Option<u64>,
+        #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+        joined: &'a [&'a str],
     },
     /// What works at Redis: `back`, `writes_refused` or `away`.
     Upstream { state: &'a str },
@@ -130,8 +133,8 @@ mod tests {
             page_bytes: 7,
             nonce_window_ms: 8,
         };
-        let joined = ["a".to_owned(), "b".to_owned()];
-        let hello = |joined| RelayFrame::Hello {
+        let joined = ["a", "b"];
+        let hello = |expires_in, joined| RelayFrame::Hello {
             v: 1,
             relay: "r",
             connection: "r-b-1",
@@ -139,6 +142,7 @@ mod tests {
             ping_ms: 25_000,
             grace_ms: 10_000,
             limits,
+            expires_in,
             joined,
         };
         let limits = r#""limits":{"frame":1,"rooms":2,"operations_per_second":3,"frames_per_second":4,"bytes_per_second":5,"page_events":6,"page_bytes":7,"nonce_window_ms":8}"#;
@@ -164,8 +168,9 @@ mod tests {
         };
         let denied = Error::invalid("a", "b");
         let rows: &[(RelayFrame<'_>, &str)] = &[
-            (hello(&[]), &format!("{hello_start}}}")),
-            (hello(&joined), &format!(r#"{hello_start},"joined":["a","b"]}}"#)),
+            (hello(None, &[]), &format!("{hello_start}}}")),
+            (hello(Some(9), &[]), &format!(r#"{hello_start},"expires_in":9}}"#)),
+            (hello(None, &joined), &format!(r#"{hello_start},"joined":["a","b"]}}"#)),
             (RelayFrame::Upstream { state: "back" }, r#"{"type":"upstream","state":"back"}"#),
             (RelayFrame::Reset { room: "é\"" }, r#"{"type":"reset","room":"é\""}"#),
             (

@@ -9,6 +9,14 @@ use crate::client::json;
 /// The most event bytes in one reply. If there are more, `more` is true and the client continues.
 pub(crate) const PAGE_BYTES: usize = 256 << 10;
 
+/// The reply to a token.
+#[derive(Serialize)]
+pub(crate) struct AuthReply {
+    /// Seconds that the token is still valid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_in: Option<u64>,
+}
+
 #[derive(Serialize)]
 struct ErrorReply<'a> {
     #[serde(rename = "ref")]

@@ -4,17 +4,20 @@
 //! variable counts as absent. A [`Config`] is proof that the settings are consistent; nothing is
 //! looked up later.
 
+mod jwt;
 mod relay_url;
 mod values;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chat_protocol::names;
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+pub(crate) use jwt::Jwt;
 pub(crate) use relay_url::RelayUrl;
-use values::{Mistakes, listen_address, redis_address};
+use values::{Mistakes, listen_address, redis_address, without_empty};
 
 /// WebSocket relay of redis-chat: frames to CHAT.* commands, room channels to frames.
 ///
@@ -39,9 +42,12 @@ pub struct Args {
         hide_env_values = true
     )]
     redis: String,
-    /// How users prove who they are: `none` trusts ?user=NAME and serves loopback only
+    /// How users prove who they are: by a token (`jwt`); `none` trusts ?user=NAME and serves loopback
+    /// only
     #[arg(long, env = "CHAT_RELAY_AUTH", default_value = "none", value_name = "HOW")]
     auth: String,
+    #[command(flatten)]
+    jwt: jwt::JwtArgs,
     /// This relay's name in `hello` and in the names of its connections
     #[arg(long, env = "CHAT_RELAY_NAME", default_value = "relay", value_name = "NAME")]
     name: String,
@@ -150,11 +156,22 @@ const BYTES_PER_OPERATION: usize = 16 << 10;
 /// The most threads.
 const THREADS_MAX: usize = 1024;
 
-/// How users prove who they are.
+/// The word for how users prove who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Auth {
+enum Way {
     /// `?user=alice` is trusted.
     None,
+    /// By a token.
+    Jwt,
+}
+
+/// How users prove who they are.
+#[derive(Clone, Debug)]
+pub(crate) enum Auth {
+    /// `?user=alice` is trusted.
+    None,
+    /// By a token.
+    Jwt(Arc<Jwt>),
 }
 
 /// What clients see of messages that wait for Redis.
@@ -190,7 +207,7 @@ pub enum LogFormat {
 pub struct Config {
     pub listen: SocketAddr,
     pub redis: redis::ConnectionInfo,
-    pub auth: Auth,
+    pub(crate) auth: Auth,
     pub name: String,
     pub allowed_origins: Vec<String>,
     pub relay_urls: Vec<RelayUrl>,
@@ -243,13 +260,16 @@ impl Args {
         let Some(redis) = redis.or_else(|| redis_address("redis://127.0.0.1").ok()) else {
             return Err(mistakes.0);
         };
-        let auth: Option<Auth> = mistakes.choice("--auth", &self.auth);
-        if let (Some(Auth::None), Some(address)) = (auth, listen)
+        let way: Option<Way> = mistakes.choice("--auth", &self.auth);
+        if let (Some(Way::None), Some(address)) = (way, listen)
             && !address.ip().is_loopback()
             && !insecure
         {
             mistakes.add("--auth", "none serves loopback only, unless told --insecure");
         }
+        let allowed_origins = without_empty(self.allowed_origin);
+        let has_tokens = way == Some(Way::Jwt);
+        let jwt = self.jwt.check(has_tokens, &allowed_origins, &mut mistakes);
         if !names::is_relay(&self.name) {
             mistakes.add("--name", "1 to 32 of a-z A-Z 0-9 _ . -");
         }
@@ -277,7 +297,7 @@ impl Args {
         let config = Config {
             listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
             redis,
-            auth: auth.unwrap_or(Auth::None),
+            auth: if has_tokens { Auth::Jwt(Arc::new(jwt)) } else { Auth::None },
             max_connections: mistakes.number("--max-connections", &self.max_connections, 1),
             max_http_connections: mistakes.number(
                 "--max-http-connections",
@@ -311,7 +331,7 @@ impl Args {
                 .unwrap_or(LogFormat::Text),
             threads: mistakes.number("--threads", &self.threads, 0),
             name: self.name,
-            allowed_origins: without_empty(self.allowed_origin),
+            allowed_origins,
             relay_urls,
             auto_join: without_empty(self.auto_join),
             log: self.log,
@@ -327,12 +347,6 @@ impl Args {
         }
         if mistakes.0.is_empty() { Ok(config) } else { Err(mistakes.0) }
     }
-}
-
-/// A list without its empty entries.
-fn without_empty(mut list: Vec<String>) -> Vec<String> {
-    list.retain(|entry| !entry.is_empty());
-    list
 }
 
 /// The settings of a relay with these flags.

@@ -105,9 +105,69 @@ fn names_are_listened_on_and_switches_understood() {
 }
 
 #[test]
-fn a_mode_that_does_not_exist_yet_is_refused_as_such() {
-    let mistakes = check(&["--auth=jwt"]).expect_err("a mistake");
-    assert_eq!(mistakes, [r#"--auth: "jwt" is not there yet; for now there is only none"#]);
+fn settings_of_tokens_are_checked_together() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, contents: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, contents).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let good = format!("--jwt-secret-file={}", file("good", &[b'x'; 32]));
+    let short = format!("--jwt-secret-file={}", file("short", b"too short a secret"));
+    let missing = format!("--jwt-key-file={}", dir.path().join("missing").display());
+    let key = r#"{"kty":"OKP","crv":"Ed25519","x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
+    let set = file("set", format!(r#"{{"keys":[{key}]}}"#).as_bytes());
+    let set = format!("--jwt-jwks={set}");
+    let huge = format!("--jwt-jwks={}", file("huge", &vec![b' '; (1 << 20) + 1]));
+    let rows: &[(&[&str], &[&str], &str)] = &[
+        (&["--auth=jwt", &good], &[], "a secret"),
+        (&["--auth=jwt", &good, "--listen=0.0.0.0:1"], &[], "tokens are for the internet"),
+        (&["--auth=jwt"], &["--auth"], "no keys"),
+        (&["--auth=jwt", "--jwt-secret-file="], &["--auth"], "an empty variable is as if absent"),
+        (&["--auth=jwt", &short], &["--jwt-secret-file"], "a short secret"),
+        (&["--auth=jwt", &missing], &["--jwt-key-file"], "no such file"),
+        (&["--auth=jwt", &huge], &["--jwt-jwks", "--jwt-issuer", "--jwt-audience"], "too large"),
+        (&["--auth=jwt", &set], &["--jwt-issuer", "--jwt-audience"], "a set alone"),
+        (&["--auth=jwt", &set, "--jwt-issuer=i"], &["--jwt-audience"], "a set with one of them"),
+        (&["--auth=jwt", &set, "--jwt-issuer=i", "--jwt-audience=a"], &[], "a set with both"),
+        (&["--auth=jwt", &good, "--jwt-cookie=c"], &["--jwt-cookie"], "a cookie for any page"),
+        (
+            &["--auth=jwt", &good, "--jwt-cookie=c", "--allowed-origin=*"],
+            &["--jwt-cookie"],
+            "a cookie for any page, said so",
+        ),
+        (
+            &["--auth=jwt", &good, "--jwt-cookie=c", "--allowed-origin=https://a.example"],
+            &[],
+            "a cookie for one page",
+        ),
+        (
+            &["--auth=jwt", &good, "--jwt-cookie=a b", "--allowed-origin=https://a.example"],
+            &["--jwt-cookie"],
+            "no name of a cookie",
+        ),
+        (&["--auth=none", &good], &["--jwt-secret-file"], "keys without tokens"),
+        (
+            &["--jwt-issuer=i", "--jwt-query", "--jwt-claim=c"],
+            &["--jwt-issuer", "--jwt-query", "--jwt-claim"],
+            "rules without tokens",
+        ),
+        (
+            &["--auth=jwt", &short, &missing, "--ping=5", "--jwt-query=perhaps"],
+            &["--jwt-secret-file", "--jwt-key-file", "--ping", "--jwt-query"],
+            "all at once",
+        ),
+    ];
+    for (flags, expected, why) in rows {
+        let said = check(flags).err().unwrap_or_default();
+        let mut found: Vec<&str> =
+            said.iter().filter_map(|line| line.split_once(':').map(|(flag, _)| flag)).collect();
+        let mut expected = expected.to_vec();
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{why}: {said:?}");
+        assert!(!said.concat().contains("too short a secret"), "{said:?}");
+    }
 }
 
 #[test]

@@ -156,3 +156,9 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
     let best = found.iter().find(|address| address.is_ipv4()).or(found.first());
     best.copied().ok_or("no address is known for this name")
 }
+
+/// A list without its empty entries.
+pub(super) fn without_empty(mut list: Vec<String>) -> Vec<String> {
+    list.retain(|entry| !entry.is_empty());
+    list
+}

@@ -1,5 +1,6 @@
 //! The first frame of a connection: who the client is, and the limits that hold for it.
 
+use crate::auth::Scope;
 use crate::client::connection::Connection;
 use crate::client::json;
 use crate::client::relay_frame::{Limits, RelayFrame};
@@ -7,8 +8,16 @@ use crate::client::reply::PAGE_BYTES;
 use crate::config::Config;
 use crate::room::fetch;
 
-/// The frame `hello`, which a client receives before any other.
-pub(super) fn hello(config: &Config, connection: &Connection) -> String {
+/// The frame `hello`, which a client receives before any other event. `expires_in`: the seconds that
+/// the token is still valid.
+pub(super) fn hello(config: &Config, connection: &Connection, expires_in: Option<u64>) -> String {
+    let identity = connection.identity();
+    let may_join = |room: &&str| {
+        identity.as_ref().is_none_or(|identity| {
+            identity.scopes.has(Scope::Read) && identity.rooms.admits(&connection.user, room)
+        })
+    };
+    let joined: Vec<&str> = config.auto_join.iter().map(String::as_str).filter(may_join).collect();
     json::write(&RelayFrame::Hello {
         v: 1,
         relay: &config.name,
@@ -26,6 +35,7 @@ pub(super) fn hello(config: &Config, connection: &Connection) -> String {
             page_bytes: PAGE_BYTES,
             nonce_window_ms: config.nonce_window.as_millis(),
         },
-        joined: &config.auto_join,
+        expires_in,
+        joined: &joined,
     })
 }

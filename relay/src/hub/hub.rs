@@ -14,11 +14,14 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
 use crate::client::connection::Connection;
+use crate::client::json;
+use crate::client::reply::{self, AuthReply};
 use crate::config::Config;
 use crate::hub::event_queue::EventQueue;
 use crate::hub::flusher::Flusher;
 use crate::hub::follow_cache::FollowCache;
 use crate::hub::hello::hello;
+use crate::hub::login::Login;
 use crate::hub::profiles::ProfileTracker;
 use crate::hub::upstream_status::{CurrentStatus, UpstreamStatus};
 use crate::metrics::METRICS;
@@ -88,13 +91,26 @@ impl Hub {
     // Connections.
 
     /// Registers a socket as a connection, with a number and a name that are never used again.
-    pub(crate) fn connect(&self, user: Arc<str>, socket: tokio::net::TcpStream) -> Arc<Connection> {
+    pub(crate) fn connect(
+        &self,
+        login: impl Into<Login>,
+        socket: tokio::net::TcpStream,
+    ) -> Arc<Connection> {
+        let Login { user, identity, answer_to } = login.into();
         let number = self.next_connection.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}-{}-{number}", self.config.name, self.boot).into();
         let connection = Connection::new(number, name, user, socket, self.config.outbox);
         let connection = Arc::new(connection);
+        let expires_in = identity.as_ref().and_then(|identity| identity.expires_in(now_ms()));
+        if let Some(identity) = identity {
+            connection.set_identity(identity);
+        }
         // Before the connection is registered, so that nothing can be queued before `hello`.
-        connection.send_text(&hello(&self.config, &connection));
+        if let Some(reference) = answer_to {
+            let object = json::write(&AuthReply { expires_in });
+            connection.send_text(&reply::ok(&reference, &object));
+        }
+        connection.send_text(&hello(&self.config, &connection, expires_in));
         {
             let mut connections = self.connections.lock();
             connections.insert(number, connection.clone());

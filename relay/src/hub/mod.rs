@@ -15,6 +15,7 @@ mod flusher;
 mod follow_cache;
 mod hello;
 mod hub;
+mod login;
 pub(crate) mod presence;
 pub(crate) mod profiles;
 mod status_updates;
@@ -23,4 +24,5 @@ mod tasks;
 mod upstream_status;
 
 pub(crate) use hub::{Hub, now_ms};
+pub(crate) use login::Login;
 pub(crate) use tasks::start;

@@ -29,7 +29,7 @@ pub(crate) fn offline_command(room: &str, connection: &Connection) -> Command {
 }
 
 /// Removes a connection whose session has ended. Its presence is shortened to the grace period. If
-/// its user was kicked off the relay, it ends at once.
+/// its user was kicked off the relay, or the token has expired, it ends at once.
 pub(crate) fn disconnect(hub: &Arc<Hub>, connection: &Arc<Connection>) {
     let rooms = hub.remove_connection(connection);
     if rooms.is_empty() {
@@ -38,7 +38,9 @@ pub(crate) fn disconnect(hub: &Arc<Hub>, connection: &Arc<Connection>) {
     let (hub, connection) = (hub.clone(), connection.clone());
     tokio::spawn(async move {
         match connection.ended() {
-            Some(End::Close(close_code::KICKED)) => end(&hub, &connection, &rooms).await,
+            Some(End::Close(close @ (close_code::KICKED | close_code::EXPIRED))) => {
+                end(&hub, &connection, &rooms, close.name).await;
+            }
             _ => shorten(&hub, &connection, &rooms).await,
         }
     });
@@ -64,10 +66,10 @@ async fn shorten(hub: &Hub, connection: &Connection, rooms: &[Arc<str>]) {
     for_present(hub, connection, rooms, command).await;
 }
 
-/// The user was kicked off the relay: presence ends now in each of the rooms.
-async fn end(hub: &Hub, connection: &Connection, rooms: &[Arc<str>]) {
+/// The user may not be here any more: presence ends now in each of the rooms.
+async fn end(hub: &Hub, connection: &Connection, rooms: &[Arc<str>], reason: &str) {
     let (user, name) = (&*connection.user, &*connection.name);
-    let command = |room: &str| commands::absent(room, user, name, Some("kicked"));
+    let command = |room: &str| commands::absent(room, user, name, Some(reason));
     for_present(hub, connection, rooms, command).await;
 }
 

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use chat_protocol::close_code;
 use parking_lot::Mutex;
 
-use crate::client::connection::Connection;
+use crate::auth::Identity;
+use crate::client::connection::{Connection, End};
 use crate::client::error::Error;
-use crate::hub::Hub;
+use crate::hub::{Hub, now_ms};
 use crate::operations::send_queue::SendQueue;
 use crate::rate_limit::Allowance;
 use crate::upstream::Command;
@@ -21,6 +23,12 @@ pub(crate) struct Context {
     /// The rate limit of its user.
     pub allowance: Allowance,
     pub(super) send_queue: Mutex<SendQueue>,
+    /// When the token ends, leeway included. `None`: never.
+    expiry: Mutex<Option<Instant>>,
+}
+
+fn expiry(identity: &Identity) -> Option<Instant> {
+    identity.time_left(now_ms()).map(|left| Instant::now() + left)
 }
 
 impl Context {
@@ -30,7 +38,29 @@ impl Context {
         connection: Arc<Connection>,
         allowance: Allowance,
     ) -> Arc<Context> {
-        Arc::new(Context { hub, connection, allowance, send_queue: Mutex::default() })
+        let expiry = connection.identity().and_then(|identity| expiry(&identity));
+        let (send_queue, expiry) = (Mutex::default(), Mutex::new(expiry));
+        Arc::new(Context { hub, connection, allowance, send_queue, expiry })
+    }
+
+    /// When the user's token ends, leeway included. `None`: never.
+    pub(crate) fn expiry(&self) -> Option<Instant> {
+        *self.expiry.lock()
+    }
+
+    /// Replaces what the user's token says.
+    pub(super) fn set_identity(&self, identity: Arc<Identity>) {
+        *self.expiry.lock() = expiry(&identity);
+        self.connection.set_identity(identity);
+    }
+
+    /// Whether the connection was closed because its user may not be here: then nothing that waits is
+    /// done for it.
+    pub(super) fn is_expelled(&self) -> bool {
+        matches!(
+            self.connection.ended(),
+            Some(End::Close(close_code::KICKED | close_code::EXPIRED))
+        )
     }
 
     pub(super) fn user(&self) -> &str {

@@ -8,6 +8,7 @@ use crate::client::request::Request;
 use crate::operations::answer::{Answer, Changed, Outcome, Stored};
 use crate::operations::context::Context;
 use crate::operations::notices;
+use crate::operations::scopes;
 use crate::upstream::commands;
 use crate::upstream::replies::{id, integer};
 
@@ -16,6 +17,7 @@ pub(super) async fn edit(context: &Arc<Context>, request: Request<'_>) -> Outcom
     let (room, message) = (fields.room()?, fields.needed_id("id")?);
     let (text, meta) = (fields.text("text")?, fields.object("meta")?);
     let command = commands::edit(&room, context.user(), message, &text, meta.map(RawValue::get));
+    let command = scopes::changing(context, command);
     notices::check_block(context, &room).await?;
     Ok(Answer::of(&Stored { id: Some(id(context.ask(command).await?)?) }))
 }
@@ -25,6 +27,7 @@ pub(super) async fn delete(context: &Arc<Context>, request: Request<'_>) -> Outc
     let (room, message) = (fields.room()?, fields.needed_id("id")?);
     let reason = fields.optional_text("reason")?;
     let command = commands::delete(&room, context.user(), message, reason.as_deref());
+    let command = scopes::changing(context, command);
     if reason.is_some() {
         notices::check_block(context, &room).await?;
     }

@@ -15,8 +15,9 @@ use crate::client::request::{Fields, Request};
 use crate::metrics::METRICS;
 use crate::operations::answer::{Answer, Outcome};
 use crate::operations::context::Context;
+use crate::operations::scopes::{MODERATE, NOTHING, Need, READ, ROOM, SEND};
 use crate::operations::{
-    contacts, edit, inbox, leave, moderate, queries, resume, send, signal, subscribe,
+    auth, contacts, edit, inbox, leave, moderate, queries, resume, scopes, send, signal, subscribe,
 };
 
 type Running<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
@@ -25,14 +26,17 @@ struct Operation {
     name: &'static str,
     /// How many operations it counts as for the rate limit.
     cost: fn(&Fields<'_>) -> usize,
+    /// What a token must allow.
+    need: Need,
     run: for<'a> fn(&'a Arc<Context>, Request<'a>) -> Running<'a>,
 }
 
 macro_rules! operations {
-    ($($name:literal $cost:expr => $run:path;)*) => {
+    ($($name:literal $cost:ident $need:ident => $run:path;)*) => {
         const OPERATIONS: &[Operation] = &[$(Operation {
             name: $name,
             cost: $cost,
+            need: $need,
             run: |context, request| Box::pin($run(context, request)),
         }),*];
     };
@@ -44,29 +48,30 @@ const PER_ROOM: fn(&Fields<'_>) -> usize = |fields| fields.entries("rooms").max(
 const PER_USER: fn(&Fields<'_>) -> usize = |fields| fields.entries("users").max(1);
 
 operations! {
-    "join" ONE => subscribe::join;
-    "subscribe" ONE => subscribe::subscribe;
-    "resume" PER_ROOM => resume::resume;
-    "leave" ONE => leave::leave;
-    "unsubscribe" ONE => leave::unsubscribe;
-    "send" ONE => send::send;
-    "edit" ONE => edit::edit;
-    "delete" ONE => edit::delete;
-    "react" ONE => edit::react;
-    "read" ONE => inbox::read;
-    "unread" PER_ROOM => inbox::unread;
-    "inbox" LIST => inbox::inbox;
-    "mod" ONE => moderate::moderate;
-    "signal" ONE => signal::signal;
-    "status" ONE => signal::status;
-    "ping" ONE => signal::ping;
-    "history" ONE => queries::history;
-    "members" ONE => queries::members;
-    "who" ONE => queries::who;
-    "online" PER_ROOM => queries::online;
-    "rooms" ONE => queries::rooms;
-    "room" ONE => queries::room;
-    "profiles" PER_USER => contacts::profiles;
+    "auth" ONE NOTHING => auth::auth;
+    "join" ONE SEND => subscribe::join;
+    "subscribe" ONE READ => subscribe::subscribe;
+    "resume" PER_ROOM READ => resume::resume;
+    "leave" ONE SEND => leave::leave;
+    "unsubscribe" ONE READ => leave::unsubscribe;
+    "send" ONE SEND => send::send;
+    "edit" ONE SEND => edit::edit;
+    "delete" ONE SEND => edit::delete;
+    "react" ONE SEND => edit::react;
+    "read" ONE READ => inbox::read;
+    "unread" PER_ROOM READ => inbox::unread;
+    "inbox" LIST READ => inbox::inbox;
+    "mod" ONE MODERATE => moderate::moderate;
+    "signal" ONE SEND => signal::signal;
+    "status" ONE READ => signal::status;
+    "ping" ONE READ => signal::ping;
+    "history" ONE READ => queries::history;
+    "members" ONE READ => queries::members;
+    "who" ONE READ => queries::who;
+    "online" PER_ROOM READ => queries::online;
+    "rooms" ONE READ => queries::rooms;
+    "room" ONE ROOM => queries::room;
+    "profiles" PER_USER READ => contacts::profiles;
 }
 
 /// Executes one text message and answers it. If the future is dropped, commands that it has sent
@@ -94,6 +99,7 @@ async fn run(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     // Refused requests count too.
     take(context, operation.map_or(1, |operation| (operation.cost)(&request.fields)))?;
     let operation = operation.ok_or_else(|| Error::invalid("op", "no such operation"))?;
+    scopes::check(context, operation.need, &request.fields)?;
     (operation.run)(context, request).await
 }
 

@@ -23,6 +23,7 @@ use crate::client::request::Request;
 use crate::operations::answer::{Answer, Outcome, Refused};
 use crate::operations::context::Context;
 use crate::operations::notices;
+use crate::operations::scopes;
 use crate::upstream::commands::{self, Bounds, Part, Reader, Rows};
 use crate::upstream::replies::{Elements, Page, text};
 use crate::upstream::{Command, CommandError, Reply, all_unavailable};
@@ -116,7 +117,10 @@ pub(super) async fn unread(context: &Arc<Context>, request: Request<'_>) -> Outc
             return Err(away.into());
         }
         for (room, reply) in part.iter().zip(replies) {
+            // As if the user were no member.
+            let is_for = scopes::admits(context, room);
             match Unread::read(reply) {
+                _ if !is_for => out.add(room, &()),
                 Ok(Some(unread)) => out.add(room, &unread),
                 Err(error) if error.is(ErrorCode::Unavailable) => {
                     out.add(room, &Refused { error: &error });
@@ -160,7 +164,8 @@ pub(super) async fn inbox(context: &Arc<Context>, request: Request<'_>) -> Outco
     let after = request.fields.optional_text("cursor")?;
     let wrong = || Error::invalid("cursor", "what the page before has answered");
     let after = after.map(|after| Cursor::parse(&after).ok_or_else(wrong)).transpose()?;
-    let rooms = followed_rooms(context).await?;
+    let mut rooms = followed_rooms(context).await?;
+    rooms.retain(|room| scopes::admits(context, room));
     context.owe((rooms.len() / ROOMS_PER_OPERATION).saturating_sub(INBOX_COST));
     let replies = ask_all(context, &rooms).await;
     let (mut waiting, mut lost) = (Vec::new(), Vec::new());

@@ -44,6 +44,7 @@ use crate::hub::sync;
 use crate::operations::contacts::check_contact;
 use crate::operations::context::Context;
 use crate::operations::follows::{Following, Gain};
+use crate::operations::scopes;
 use crate::room::fetch::{Fetched, Key};
 use crate::room::subscribers::PendingFlush;
 use crate::room::{Attached, Joiner, Next, Room};
@@ -114,6 +115,9 @@ pub(super) async fn prepare(
     wanted: &Wanted,
     attempt: usize,
 ) -> Result<Prepared, Error> {
+    if !scopes::admits(context, &wanted.room) {
+        return Err(scopes::denied());
+    }
     let contact = contact(&wanted.room, context.user());
     let contact = contact.filter(|_| wanted.membership == Membership::Unchanged);
     if contact.is_some() {
@@ -170,7 +174,8 @@ async fn ask(
     let mut commands = Vec::with_capacity(4);
     let following = joins.then(|| Following::before(context, &wanted.room, Gain::Join));
     if let Some(following) = &following {
-        commands.push(commands::join(&wanted.room, context.user()));
+        let join = commands::join(&wanted.room, context.user());
+        commands.push(scopes::creating(context, &wanted.room, join));
         commands.extend(following.commands());
     }
     commands.push(presence::online_command(&wanted.room, connection, hub.config.presence_ttl));

@@ -7,10 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::auth::Scope;
 use crate::client::error::Error;
 use crate::hub::presence;
 use crate::operations::context::Context;
 use crate::operations::join::{self, ATTEMPTS, Initial, Membership, Start, Wanted};
+use crate::operations::scopes;
 use crate::room::Attached;
 use crate::room::subscribers::PendingFlush;
 use crate::upstream::State;
@@ -28,7 +30,14 @@ fn login_rooms(context: &Context) -> Vec<Wanted> {
     let room = format!("@{}", context.user());
     let personal = Wanted { room, start, membership: Membership::Unchanged };
     let auto = context.hub.config.auto_join.iter();
-    let auto = auto.map(|room| Wanted { room: room.clone(), start, membership: Membership::Join });
+    let auto =
+        auto.filter(|room| scopes::admits(context, room) && scopes::has(context, Scope::Read));
+    // Without the right to join, those who may read receive the room.
+    let membership = match scopes::has(context, Scope::Send) {
+        true => Membership::Join,
+        false => Membership::Unchanged,
+    };
+    let auto = auto.map(|room| Wanted { room: room.clone(), start, membership });
     std::iter::once(personal).chain(auto).collect()
 }
 
@@ -105,7 +114,11 @@ async fn enter(context: &Context, wanted: &Wanted) -> Result<(), Error> {
         let attached = join::attach(context, &prepared, &mut pending_flush);
         hub.flush(pending_flush);
         match attached {
-            Attached::Then(_) | Attached::Removed => return Ok(()),
+            Attached::Then(_) | Attached::Removed => {
+                // A narrower token may have come meanwhile.
+                scopes::leave_forbidden_rooms(context);
+                return Ok(());
+            }
             Attached::FetchAgain => {}
         }
     }

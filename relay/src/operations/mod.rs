@@ -4,6 +4,7 @@
 //! that user; no field of a request can change that.
 
 mod answer;
+mod auth;
 mod contacts;
 mod context;
 mod edit;
@@ -17,6 +18,7 @@ mod moderate;
 mod notices;
 mod queries;
 mod resume;
+mod scopes;
 mod send;
 mod send_queue;
 mod signal;

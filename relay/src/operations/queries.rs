@@ -17,8 +17,9 @@ use crate::client::request::{Fields, Request};
 use crate::operations::answer::{Answer, Outcome};
 use crate::operations::contacts;
 use crate::operations::context::Context;
+use crate::operations::scopes;
 use crate::upstream::commands::{self, Bounds, Part, Reader, Rows};
-use crate::upstream::replies::{Elements, Json, Keep, Page, integer};
+use crate::upstream::replies::{Elements, Json, Keep, Page, integer, text};
 use crate::upstream::{CommandError, all_unavailable};
 
 /// The greatest COUNT.
@@ -72,6 +73,9 @@ pub(super) async fn who(context: &Arc<Context>, request: Request<'_>) -> Outcome
 pub(super) async fn online(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let rooms = request.fields.rooms()?;
     rooms.iter().try_for_each(|room| contacts::check_contact(context, room))?;
+    if !rooms.iter().all(|room| scopes::admits(context, room)) {
+        return Err(scopes::denied());
+    }
     if rooms.is_empty() {
         return Ok(Answer::of(&OnlineReply { counts: Row(Vec::new()) }));
     }
@@ -110,7 +114,15 @@ pub(super) async fn rooms(context: &Arc<Context>, request: Request<'_>) -> Outco
     let command = commands::rooms(page, glob.as_deref(), reader(context));
     let mut reply = Elements::of(context.ask(command).await?)?;
     let cursor = reply.any()?;
-    let rooms = table(reply.list()?, &["room", "last", "members", "online", "topic"])?;
+    let is_for = |row: &Value| match row {
+        Value::Array(row) => row
+            .first()
+            .and_then(|name| text(name.clone()).ok())
+            .is_some_and(|name| scopes::admits(context, &name)),
+        _ => true,
+    };
+    let rooms =
+        table(reply.list()?.filter(is_for), &["room", "last", "members", "online", "topic"])?;
     Ok(Answer::of(&RoomsReply { cursor: Json(&cursor), rooms }))
 }
 
@@ -118,7 +130,10 @@ pub(super) async fn room(context: &Arc<Context>, request: Request<'_>) -> Outcom
     let fields = &request.fields;
     let room = fields.room()?;
     let command = match fields.members("set")? {
-        Some(settings) => commands::set_room(&room, &settings_of(&settings)?, context.user()),
+        Some(settings) => {
+            let command = commands::set_room(&room, &settings_of(&settings)?, context.user());
+            scopes::creating(context, &room, command)
+        }
         None => commands::room(&room, reader(context)),
     };
     let settings = context.ask(command).await?;

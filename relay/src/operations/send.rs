@@ -26,6 +26,7 @@ use crate::operations::answer::{Answer, Outcome, Stored};
 use crate::operations::context::Context;
 use crate::operations::follows::{Following, Gain};
 use crate::operations::notices;
+use crate::operations::scopes;
 use crate::operations::send_queue::PendingSend;
 use crate::panics::catch_panic;
 use crate::room::subscribers::PendingFlush;
@@ -150,6 +151,9 @@ async fn run_send_queue(context: Arc<Context>) {
         let in_time = async {
             loop {
                 context.hub.upstream.wait_open().await;
+                if context.is_expelled() {
+                    return Err(Error::unavailable());
+                }
                 match submit(&context, &send).await {
                     Ok(outcome) => return outcome,
                     Err(_) => tokio::time::sleep(RETRY_PAUSE).await,
@@ -220,6 +224,7 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<PendingSend, Error>
         reply,
         mentions: &mentions,
     });
+    let command = scopes::creating(context, &room, command);
     let local_frame = (context.hub.config.offline == Offline::Local).then(|| {
         let local_frame = RelayFrame::Message {
             room: &room,

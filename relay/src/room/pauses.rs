@@ -208,12 +208,37 @@ impl Room {
         };
         let denied = state.unpause(|pause| why(&pause.connection).is_some());
         for connection in &denied {
-            connection.remove_room(&self.name);
-            let Some(why) = why(connection) else { continue };
-            let gone = RelayFrame::Gone { room: &self.name, why: Gone::Refused(why) };
-            queue(connection, &gone.encode(), Class::Live, pending_flush);
+            if let Some(why) = why(connection) {
+                self.notify_denied(connection, why, pending_flush);
+            }
         }
         denied
+    }
+
+    /// Removes and notifies a connection whose user may not receive the room any more.
+    pub(crate) fn expel(
+        &self,
+        connection: &Arc<Connection>,
+        why: &Error,
+        pending_flush: &mut PendingFlush,
+    ) {
+        let mut state = self.state.lock();
+        state.subscribers.remove(connection);
+        state.unpause_one(connection);
+        state.contacts.remove(connection);
+        state.note_emptiness();
+        self.notify_denied(connection, why, pending_flush);
+    }
+
+    fn notify_denied(
+        &self,
+        connection: &Arc<Connection>,
+        why: &Error,
+        pending_flush: &mut PendingFlush,
+    ) {
+        connection.remove_room(&self.name);
+        let gone = RelayFrame::Gone { room: &self.name, why: Gone::Refused(why) };
+        queue(connection, &gone.encode(), Class::Live, pending_flush);
     }
 
     /// Removes this connection, if it is paused: the room no longer knows its position, so it must

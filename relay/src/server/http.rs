@@ -16,18 +16,24 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::routing::get;
-use chat_protocol::close_code::{self, CloseCode};
+use bytes::Bytes;
+use chat_protocol::close_code;
 use hyper::upgrade::OnUpgrade;
 use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::value::RawValue;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tracing::debug;
 
-use crate::client::connection::{Connection, End};
-use crate::hub::Hub;
-use crate::server::admission::Admissions;
-use crate::server::auth;
+use crate::auth::Refusal;
+use crate::client::connection::Connection;
+use crate::config::Auth;
+use crate::hub::{Hub, Login, now_ms};
+use crate::metrics::METRICS;
+use crate::server::admission::{Admission, Admissions};
+use crate::server::auth::{self, Credential};
+use crate::server::first_frame;
 use crate::server::http_connections::{HttpConnections, WriteTimeout};
+use crate::server::refused::Refused;
 use crate::server::session;
 use crate::server::static_files;
 use crate::upstream;
@@ -119,9 +125,10 @@ async fn upgrade(
             "this connection cannot be upgraded\n",
         );
     };
-    let config = &site.hub.config;
-    let user = auth::user(config.auth, request.uri().query().unwrap_or(""));
-    tokio::spawn(serve(site.clone(), on_upgrade, peer.ip(), user));
+    let query = request.uri().query().unwrap_or("");
+    let credential = auth::credential(&site.hub.config.auth, request.headers(), query);
+    let offers_subprotocol = auth::offers_subprotocol(request.headers());
+    tokio::spawn(serve(site.clone(), on_upgrade, peer.ip(), credential));
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -130,33 +137,89 @@ async fn upgrade(
     if let Ok(accept) = HeaderValue::from_str(&accept) {
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     }
+    if offers_subprotocol {
+        let subprotocol = HeaderValue::from_static(auth::SUBPROTOCOL);
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    }
     response
 }
 
-async fn serve(site: Arc<Site>, upgrade: OnUpgrade, peer: IpAddr, user: Option<Arc<str>>) {
+async fn serve(site: Arc<Site>, upgrade: OnUpgrade, peer: IpAddr, credential: Credential) {
     let Ok(upgraded) = upgrade.await else { return };
     let Ok(parts) = upgraded.downcast::<WriteTimeout>() else { return };
-    let socket = parts.io.into_inner();
-    let refuse = |socket, close| refuse(&site, socket, close);
-    let Some(user) = user else { return refuse(socket, close_code::UNAUTHORISED) };
-    match site.admissions.admit(peer) {
-        Ok(_admission) => {
-            let Some(allowance) = site.hub.allowances.enter(&user, Instant::now()) else {
-                return refuse(socket, close_code::FLOOD);
-            };
-            let connection = site.hub.connect(user, socket);
-            // Boxed, so that everything about the upgrade is freed while the session runs.
-            let hub = site.hub.clone();
-            Box::pin(session::run(hub, connection, allowance, parts.read_buf)).await;
+    let (socket, early) = (parts.io.into_inner(), parts.read_buf);
+    let _admission = match admit(&site, peer, &credential) {
+        Ok(admission) => admission,
+        Err(refused) => return refuse(&site, socket, refused),
+    };
+    let (login, early) = match authenticate(&site, &socket, credential, early).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return,
+        Err(refused) => return refuse(&site, socket, refused),
+    };
+    let Some(allowance) = site.hub.allowances.enter(&login.user, Instant::now()) else {
+        return refuse(&site, socket, Refused::close(close_code::FLOOD));
+    };
+    let connection = site.hub.connect(login, socket);
+    // Boxed, so that everything about the upgrade is freed while the session runs.
+    let hub = site.hub.clone();
+    drop(site);
+    Box::pin(session::run(hub, connection, allowance, early)).await;
+}
+
+fn admit(site: &Site, peer: IpAddr, credential: &Credential) -> Result<Admission, Refused> {
+    if let Credential::Refused { way, refusal } = credential {
+        return Err(Refused::credential(way, *refusal));
+    }
+    site.admissions.admit(peer).map_err(Refused::close)
+}
+
+/// Finds out who the client is. Returns the bytes that came after its credential too. `None`: it has
+/// gone.
+async fn authenticate(
+    site: &Site,
+    socket: &TcpStream,
+    credential: Credential,
+    early: Bytes,
+) -> Result<Option<(Login, Bytes)>, Refused> {
+    let config = &site.hub.config;
+    match credential {
+        Credential::Name(user) => Ok(Some((user.into(), early))),
+        Credential::Token { way, token } => {
+            Ok(Some((login(&config.auth, way, &token, None)?, early)))
         }
-        Err(close) => refuse(socket, close),
+        Credential::Refused { way, refusal } => Err(Refused::credential(way, refusal)),
+        Credential::FirstFrame => {
+            let deadline = tokio::time::Instant::now() + config.handshake_timeout;
+            let Some(frame) = Box::pin(first_frame::read(socket, &early, deadline)).await? else {
+                return Ok(None);
+            };
+            let login = login(&config.auth, "frame", &frame.token, Some(frame.reference))?;
+            Ok(Some((login, frame.rest.freeze())))
+        }
     }
 }
 
-fn refuse(site: &Site, socket: TcpStream, close: CloseCode) {
-    debug!(source = "client", reason = close.name, "refused");
+/// The login that this token gives.
+fn login(
+    auth: &Auth,
+    way: &'static str,
+    token: &str,
+    answer_to: Option<Box<RawValue>>,
+) -> Result<Login, Refused> {
+    let Auth::Jwt(jwt) = auth else {
+        return Err(Refused::credential(way, Refusal::Missing));
+    };
+    let verified = jwt.verifier.verify(token, now_ms() / 1000);
+    let identity = Arc::new(verified.map_err(|refusal| Refused::credential(way, refusal))?);
+    METRICS.login(way, "ok");
+    Ok(Login { user: identity.user.clone(), identity: Some(identity), answer_to })
+}
+
+fn refuse(site: &Site, socket: TcpStream, refused: Refused) {
+    refused.note();
     let connection = Connection::new(0, Arc::from(""), Arc::from(""), socket, 0);
-    connection.end(End::Close(close));
+    connection.refuse(refused.close, refused.what);
     site.http_connections.spawn(async move {
         // Time for the client to read the close code.
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;

@@ -2,8 +2,10 @@
 
 mod admission;
 mod auth;
+mod first_frame;
 mod http;
 mod http_connections;
+mod refused;
 pub(crate) mod server;
 pub(crate) mod session;
 mod static_files;

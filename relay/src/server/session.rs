@@ -24,6 +24,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::debug;
 
+use crate::auth::Refusal;
 use crate::client::connection::{Connection, End};
 use crate::client::error::Error;
 use crate::client::frame;
@@ -136,6 +137,13 @@ impl Session {
             if let Some(end) = connection.ended() {
                 return end;
             }
+            let expiry = context.expiry().map(Instant::from_std);
+            if expiry.is_some_and(|expiry| expiry <= Instant::now()) {
+                connection.refuse(close_code::EXPIRED, Some(Refusal::Expired.what()));
+                continue;
+            }
+            // One timer for both.
+            let next = expiry.map_or(alarm, |expiry| expiry.min(alarm));
             let mut wants_input = false;
             let may_look = operation.is_none() && !connection.is_behind();
             let this_turn = turn.load(Ordering::Relaxed);
@@ -165,7 +173,8 @@ impl Session {
                 _ = carried_out(&mut operation), if operation.is_some() => operation = None,
                 _ = connection.socket().readable(), if wants_input => {}
                 _ = yield_now(), if may_look && has_read => {}
-                _ = sleep_until(alarm) => match pinged.take() {
+                _ = sleep_until(next) => match pinged.take() {
+                    before if next < alarm => pinged = before,
                     // While an operation runs the input is not read, so the client is not to blame
                     // for silence.
                     Some(at) if self.last_received < at && operation.is_none() => {

@@ -8,6 +8,8 @@
 //! of it. The first argument of a `CHAT.*` command is its key, except for `CHAT.ROOMS`, which has
 //! none. Nothing here knows what a reply means: see `replies.rs`.
 
+mod narrowed;
+
 use std::time::Duration;
 
 use chat_protocol::id::Id;

@@ -9,6 +9,7 @@ use chat_tests::clients::reply::Reply;
 use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
+use chat_tests::servers::tokens::{Issuer, now_s};
 use chat_tests::wait::{LATER, SOON, eventually, never};
 use serde_json::json;
 
@@ -28,6 +29,7 @@ pub(crate) const TABLE: &[Row] = &[
     (close_code::UNAUTHORISED, has_no_name),
     (close_code::ADDRESS, is_one_too_many_from_its_address),
     (close_code::KICKED, is_sent_away_by_the_backend),
+    (close_code::EXPIRED, comes_with_an_old_token),
 ];
 
 #[test]
@@ -170,6 +172,14 @@ fn is_sent_away_by_the_backend(redis: &Redis) -> RawClose {
     let close = kicked.wait_closed(LATER);
     other.ok(json!({"op": "ping"}));
     (close.code, close.reason)
+}
+
+fn comes_with_an_old_token(redis: &Redis) -> RawClose {
+    let issuer = Issuer::new();
+    let relay = issuer.relay("r1", redis, &["--jwt-query"]);
+    let token = issuer.token(json!({"sub": "alice", "exp": now_s() - 31}));
+    let query = format!("&access_token={token}");
+    close_of(RawSocket::connect(relay.address(), &query))
 }
 
 #[test]

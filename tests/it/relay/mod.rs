@@ -28,5 +28,9 @@ mod replies;
 mod resume;
 // Flags, environment variables, and messages about mistakes.
 mod settings;
+// What a token allows: operations, rooms.
+mod scopes;
+// Tokens: what carries them, how long they last, how they are replaced.
+mod tokens;
 // Typing and other signals: rate limited, and never sent back to the sender.
 mod typing;

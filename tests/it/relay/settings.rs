@@ -26,7 +26,7 @@ fn all_mistakes_are_reported_at_once_with_exit_status_2() {
     for flag in wrong {
         assert_eq!(said.matches(&format!("{flag}: ")).count(), 1, "{flag} in {said}");
     }
-    assert!(said.contains("for now there is only none"), "{said}");
+    assert!(said.contains("jwt needs --jwt-secret-file"), "{said}");
     let (code, said) = refused(&["--listen", "0.0.0.0:0"], &[("CHAT_RELAY_INSECURE", "no")]);
     assert!(code == Some(2) && said.contains("--insecure"), "{said}");
     assert_eq!(refused(&["--no-such-flag"], &[]).0, Some(2));

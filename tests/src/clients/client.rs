@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::clients::frames::{Close, Frame, Frames};
 use crate::wait::{SOON, eventually};
@@ -32,7 +33,25 @@ impl Client {
 
     /// As [`Client::connect`]; the error is the HTTP status, or 0 if nothing answers.
     pub fn try_connect(relay: SocketAddr, user: &str) -> Result<Client, u16> {
-        let frames = Frames::open(relay, format!("ws://{relay}/ws?user={user}"), "ref")?;
+        Client::open(relay, format!("ws://{relay}/ws?user={user}"), user)
+    }
+
+    /// As [`Client::connect`], with a token in the header `Authorization`.
+    #[track_caller]
+    pub fn connect_with_token(relay: SocketAddr, user: &str, token: &str) -> Client {
+        let mut request = format!("ws://{relay}/ws").into_client_request().expect("an address");
+        let bearer = format!("Bearer {token}").parse().expect("a header");
+        request.headers_mut().insert("authorization", bearer);
+        Client::open(relay, request, user)
+            .unwrap_or_else(|status| panic!("{user} is not let in: HTTP status {status}"))
+    }
+
+    fn open(
+        relay: SocketAddr,
+        request: impl IntoClientRequest + Send + Unpin + 'static,
+        user: &str,
+    ) -> Result<Client, u16> {
+        let frames = Frames::open(relay, request, "ref")?;
         let hello = eventually("hello", SOON, || {
             let inbox = frames.inbox();
             match (inbox.frames.first(), &inbox.closed) {

@@ -16,3 +16,5 @@ pub mod redis;
 pub mod relay;
 /// What the server under test can do.
 pub mod server;
+/// An issuer of tokens.
+pub mod tokens;

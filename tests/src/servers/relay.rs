@@ -58,8 +58,10 @@ impl Relay {
     #[track_caller]
     fn listening(name: &str, address: &str, url: &str, options: &[&str]) -> Relay {
         let dir = tempfile::Builder::new().prefix("chat-relay-").tempdir().expect("a directory");
-        let fixed = ["--listen", address, "--redis", url, "--auth", "none", "--name", name];
-        let args: Vec<OsString> = fixed.iter().chain(options).map(OsString::from).collect();
+        let fixed = ["--listen", address, "--redis", url, "--name", name];
+        let auth: &[&str] = if options.contains(&"--auth") { &[] } else { &["--auth", "none"] };
+        let all = fixed.iter().chain(auth).chain(options);
+        let args: Vec<OsString> = all.map(OsString::from).collect();
         let mut process = Process::spawn(name, artefacts::relay(), &args, dir.path());
         let address = eventually("the line `listening on`", LATER, || {
             let output = process.output();

@@ -1,16 +1,9 @@
 //! Attacks on tokens, after RFC 8725 and after holes that others had. Signatures are real.
 
-use std::sync::LazyLock;
+mod pairs;
 
-use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
-    KeyPair, RsaKeyPair, RsaPublicKeyComponents,
-};
-use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
+use pairs::{PAIRS, Pair, base64url, pem, rsa};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -19,77 +12,6 @@ use crate::auth::{jwks_keys, pem_keys, secret_key};
 
 const NOW: u64 = 1_800_000_000;
 const SECRET: &[u8] = b"a secret of at least 32 bytes here";
-
-/// A key pair: how it signs, and its public key as PEM and as members of a JWK.
-struct Pair {
-    signing: EncodingKey,
-    pem: String,
-    jwk: Value,
-}
-
-struct Pairs {
-    rsa: Pair,
-    p256: Pair,
-    p384: Pair,
-    ed25519: Pair,
-}
-
-static PAIRS: LazyLock<Pairs> = LazyLock::new(|| Pairs {
-    rsa: rsa(),
-    p256: ec(&ECDSA_P256_SHA256_FIXED_SIGNING, "P-256", 32),
-    p384: ec(&ECDSA_P384_SHA384_FIXED_SIGNING, "P-384", 48),
-    ed25519: ed25519(),
-});
-
-fn base64url(bytes: impl AsRef<[u8]>) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    let lines: Vec<String> = STANDARD
-        .encode(der)
-        .as_bytes()
-        .chunks(64)
-        .map(|line| String::from_utf8_lossy(line).into_owned())
-        .collect();
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
-}
-
-fn spki<'k>(key: &impl AsDer<PublicKeyX509Der<'k>>) -> String {
-    pem("PUBLIC KEY", key.as_der().unwrap().as_ref())
-}
-
-fn rsa() -> Pair {
-    let pair = aws_lc_rs::rsa::KeyPair::generate(KeySize::Rsa2048).unwrap();
-    let der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&pair).unwrap();
-    let public = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
-    let inner = RsaKeyPair::from_pkcs8(der.as_ref()).unwrap();
-    let jwk = json!({"kty": "RSA", "n": base64url(&public.n), "e": base64url(&public.e)});
-    // The signer takes PKCS #1, which is what PKCS #8 of 2048 bits holds behind 26 bytes.
-    let signing = EncodingKey::from_rsa_der(&der.as_ref()[26..]);
-    Pair { signing, pem: spki(inner.public_key()), jwk }
-}
-
-fn ec(
-    algorithm: &'static aws_lc_rs::signature::EcdsaSigningAlgorithm,
-    curve: &str,
-    length: usize,
-) -> Pair {
-    let document = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new()).unwrap();
-    let pair = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref()).unwrap();
-    let (x, y) = pair.public_key().as_ref()[1..].split_at(length);
-    let jwk = json!({"kty": "EC", "crv": curve, "x": base64url(x), "y": base64url(y)});
-    let signing = EncodingKey::from_ec_der(document.as_ref());
-    Pair { signing, pem: spki(pair.public_key()), jwk }
-}
-
-fn ed25519() -> Pair {
-    let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
-    let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap();
-    let public = pair.public_key();
-    let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": base64url(public.as_ref())});
-    Pair { signing: EncodingKey::from_ed_der(document.as_ref()), pem: spki(public), jwk }
-}
 
 fn hmac() -> EncodingKey {
     EncodingKey::from_secret(SECRET)

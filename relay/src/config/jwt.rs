@@ -1,0 +1,178 @@
+//! The settings of `--auth jwt`: where keys are, what claims must say, what may carry a token.
+//!
+//! Keys are read here, so that a key that is missing, weak or of a wrong kind is a mistake at start
+//! like any other. No message holds any part of a key.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use clap::Args;
+
+use crate::auth::{self, Key, Rules, Verifier};
+use crate::config::values::{Mistakes, without_empty};
+
+/// Bytes of a file of keys.
+const FILE_MAX: u64 = 1 << 20;
+/// Keys of all files.
+const KEYS_MAX: usize = 100;
+
+/// The flags as they are given.
+#[derive(Args, Debug)]
+pub(super) struct JwtArgs {
+    /// Files with one secret each, of at least 32 bytes: HS256, HS384, HS512
+    #[arg(long, env = "CHAT_RELAY_JWT_SECRET_FILE", value_delimiter = ',', value_name = "FILE")]
+    jwt_secret_file: Vec<String>,
+    /// PEM files with public keys: RS256-512, PS256-512, ES256, ES384, EdDSA
+    #[arg(long, env = "CHAT_RELAY_JWT_KEY_FILE", value_delimiter = ',', value_name = "FILE")]
+    jwt_key_file: Vec<String>,
+    /// Files with a JSON Web Key Set; needs --jwt-issuer and --jwt-audience
+    #[arg(long, env = "CHAT_RELAY_JWT_JWKS", value_delimiter = ',', value_name = "FILE")]
+    jwt_jwks: Vec<String>,
+    /// What the claim `iss` of a token must be
+    #[arg(long, env = "CHAT_RELAY_JWT_ISSUER", value_name = "TEXT")]
+    jwt_issuer: Option<String>,
+    /// What the claim `aud` of a token must be or contain
+    #[arg(long, env = "CHAT_RELAY_JWT_AUDIENCE", value_name = "TEXT")]
+    jwt_audience: Option<String>,
+    /// The claim that names the user
+    #[arg(long, env = "CHAT_RELAY_JWT_USER_CLAIM", default_value = "sub", value_name = "CLAIM")]
+    jwt_user_claim: String,
+    /// The claim with what is about chat: rooms, dm, watch, meta
+    #[arg(long, env = "CHAT_RELAY_JWT_CLAIM", default_value = "chat", value_name = "CLAIM")]
+    jwt_claim: String,
+    /// Take tokens without the claim `exp` too: they are good for ever
+    #[arg(
+        long,
+        env = "CHAT_RELAY_JWT_ALLOW_NO_EXP",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "no",
+        default_missing_value = "yes",
+        value_name = "yes|no"
+    )]
+    jwt_allow_no_exp: String,
+    /// Take tokens from the cookie of this name; needs --allowed-origin
+    #[arg(long, env = "CHAT_RELAY_JWT_COOKIE", value_name = "NAME")]
+    jwt_cookie: Option<String>,
+    /// Take tokens from the query ?access_token=, which proxies and logs may keep
+    #[arg(
+        long,
+        env = "CHAT_RELAY_JWT_QUERY",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "no",
+        default_missing_value = "yes",
+        value_name = "yes|no"
+    )]
+    jwt_query: String,
+}
+
+/// Checked settings of tokens.
+#[derive(Debug)]
+pub(crate) struct Jwt {
+    /// The keys and rules.
+    pub(crate) verifier: Verifier,
+    /// The cookie that may carry a token.
+    pub(crate) cookie: Option<String>,
+    /// Whether the query may carry one.
+    pub(crate) query: bool,
+}
+
+impl JwtArgs {
+    /// Checks all of them. `is_on`: tokens are the way to authenticate.
+    pub(super) fn check(self, is_on: bool, origins: &[String], mistakes: &mut Mistakes) -> Jwt {
+        let allow_no_exp = mistakes.switch("--jwt-allow-no-exp", &self.jwt_allow_no_exp);
+        let query = mistakes.switch("--jwt-query", &self.jwt_query);
+        let lists = [self.jwt_secret_file, self.jwt_key_file, self.jwt_jwks].map(without_empty);
+        let given = [
+            ("--jwt-secret-file", !lists[0].is_empty()),
+            ("--jwt-key-file", !lists[1].is_empty()),
+            ("--jwt-jwks", !lists[2].is_empty()),
+            ("--jwt-issuer", self.jwt_issuer.is_some()),
+            ("--jwt-audience", self.jwt_audience.is_some()),
+            ("--jwt-user-claim", self.jwt_user_claim != "sub"),
+            ("--jwt-claim", self.jwt_claim != "chat"),
+            ("--jwt-allow-no-exp", allow_no_exp),
+            ("--jwt-cookie", self.jwt_cookie.is_some()),
+            ("--jwt-query", query),
+        ];
+        if !is_on {
+            for (flag, _) in given.iter().filter(|(_, is_given)| *is_given) {
+                mistakes.add(flag, "only with --auth jwt");
+            }
+        } else if lists.iter().all(Vec::is_empty) {
+            mistakes.add("--auth", "jwt needs --jwt-secret-file, --jwt-key-file or --jwt-jwks");
+        }
+        if !lists[2].is_empty() {
+            let why = "required with --jwt-jwks: others may have tokens of the same keys";
+            if self.jwt_issuer.is_none() {
+                mistakes.add("--jwt-issuer", why);
+            }
+            if self.jwt_audience.is_none() {
+                mistakes.add("--jwt-audience", why);
+            }
+        }
+        if let Some(name) = &self.jwt_cookie {
+            check_cookie(name, origins, mistakes);
+        }
+        let [secrets, pems, sets] = lists;
+        let mut keys = Vec::new();
+        let one = |file: &[u8]| auth::secret_key(file).map(|key| vec![key]);
+        read(&mut keys, "--jwt-secret-file", &secrets, one, mistakes);
+        read(&mut keys, "--jwt-key-file", &pems, auth::pem_keys, mistakes);
+        read(&mut keys, "--jwt-jwks", &sets, auth::jwks_keys, mistakes);
+        if keys.len() > KEYS_MAX {
+            mistakes.add("--auth", "at most 100 keys in all");
+        }
+        let rules = Rules {
+            issuer: self.jwt_issuer,
+            audience: self.jwt_audience,
+            user_claim: self.jwt_user_claim,
+            chat_claim: self.jwt_claim,
+            allow_no_exp,
+        };
+        Jwt { verifier: Verifier::new(keys, rules), cookie: self.jwt_cookie, query }
+    }
+}
+
+/// A browser sends cookies whatever page asks for the socket, so only pages of known origins may.
+fn check_cookie(name: &str, origins: &[String], mistakes: &mut Mistakes) {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.len() > 128 || !name.bytes().all(is_token) {
+        mistakes.add("--jwt-cookie", "no cookie can have this name");
+    }
+    if origins.is_empty() {
+        mistakes.add("--jwt-cookie", "needs --allowed-origin: any page could use the cookie");
+    } else if origins.iter().any(|origin| origin == "*") {
+        mistakes.add("--jwt-cookie", "not with --allowed-origin *: any page could use the cookie");
+    }
+}
+
+/// Reads the keys of these files.
+fn read(
+    keys: &mut Vec<Key>,
+    flag: &str,
+    paths: &[String],
+    parse: impl Fn(&[u8]) -> Result<Vec<Key>, &'static str>,
+    mistakes: &mut Mistakes,
+) {
+    for path in paths {
+        match contents(Path::new(path)) {
+            Err(error) => mistakes.add(flag, format_args!("{path}: {error}")),
+            Ok(contents) => match parse(&contents) {
+                Err(why) => mistakes.add(flag, format_args!("{path}: {why}")),
+                Ok(found) => keys.extend(found),
+            },
+        }
+    }
+}
+
+fn contents(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut contents = Vec::new();
+    File::open(path)?.take(FILE_MAX + 1).read_to_end(&mut contents)?;
+    if contents.len() as u64 > FILE_MAX {
+        return Err(std::io::Error::other("more than 1 MiB"));
+    }
+    Ok(contents)
+}

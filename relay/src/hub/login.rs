@@ -1,0 +1,25 @@
+//! A user who has logged in: the beginning of a connection.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use crate::auth::Identity;
+
+/// Who has logged in, and how.
+#[derive(Debug)]
+pub(crate) struct Login {
+    /// The user.
+    pub user: Arc<str>,
+    /// What the token says; `None`: there are no tokens.
+    pub identity: Option<Arc<Identity>>,
+    /// The `ref` of the frame that carried the token, which is answered before `hello`.
+    pub answer_to: Option<Box<RawValue>>,
+}
+
+impl From<Arc<str>> for Login {
+    /// A user whose name is trusted.
+    fn from(user: Arc<str>) -> Login {
+        Login { user, identity: None, answer_to: None }
+    }
+}

@@ -1,0 +1,42 @@
+//! `auth`: a new token for an open connection.
+//!
+//! It must be the same user's. What it says replaces what the one before said: narrower bounds act at
+//! once, on the rooms that the connection receives too. A wrong token ends the connection, as it
+//! would have at login.
+
+use std::sync::Arc;
+
+use crate::auth::Refusal;
+use crate::client::error::Error;
+use crate::client::reply::AuthReply;
+use crate::client::request::Request;
+use crate::config::Auth;
+use crate::hub::now_ms;
+use crate::metrics::METRICS;
+use crate::operations::answer::{Answer, Outcome};
+use crate::operations::context::Context;
+use crate::operations::scopes;
+
+pub(super) async fn auth(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    let Auth::Jwt(jwt) = &context.hub.config.auth else {
+        return Err(Error::invalid("token", "this relay checks no tokens"));
+    };
+    let token = request.fields.text("token")?;
+    let now = now_ms();
+    let verified = jwt.verifier.verify(&token, now / 1000).and_then(|identity| {
+        let is_same = *identity.user == *context.user();
+        if is_same { Ok(identity) } else { Err(Refusal::OtherUser) }
+    });
+    let identity = match verified {
+        Ok(identity) => Arc::new(identity),
+        Err(refusal) => {
+            METRICS.login("refresh", refusal.reason());
+            context.connection.refuse(refusal.close(), Some(refusal.what()));
+            return Ok(Answer::Sent);
+        }
+    };
+    METRICS.login("refresh", "ok");
+    context.set_identity(identity.clone());
+    scopes::leave_forbidden_rooms(context);
+    Ok(Answer::of(&AuthReply { expires_in: identity.expires_in(now) }))
+}
