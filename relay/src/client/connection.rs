@@ -13,7 +13,7 @@ use rustix::net::{SendFlags, send};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::auth::Identity;
+use crate::auth::{Identity, Scope};
 use crate::client::close::{self, Detail};
 use crate::client::frame::{self, Frame};
 use crate::client::outbox::{Class, Outbox, Pushed, SLICES};
@@ -316,6 +316,13 @@ impl Connection {
     /// What the user's token says; `None`: there are no tokens.
     pub(crate) fn identity(&self) -> Option<Arc<Identity>> {
         self.identity.lock().clone()
+    }
+
+    /// Whether the user's token is for this room: its bearer may know what happens there.
+    pub(crate) fn may_know(&self, room: &str) -> bool {
+        self.identity().is_none_or(|identity| {
+            identity.scopes.has(Scope::Read) && identity.rooms.admits(&self.user, room)
+        })
     }
 
     /// Replaces what the user's token says.

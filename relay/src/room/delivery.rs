@@ -5,9 +5,12 @@
 //! one. An event that puts access in question pauses the users it concerns. Contacts receive
 //! presence events only.
 
+use std::borrow::Cow;
+
 use chat_protocol::event_header::{EventHeader, Place};
 use chat_protocol::id::Id;
 
+use crate::client::connection::Connection;
 use crate::client::frame::{self, Frame};
 use crate::client::outbox::Class;
 use crate::client::request;
@@ -63,13 +66,18 @@ impl Room {
         last: Option<Id>,
         pending_flush: &mut PendingFlush,
     ) -> bool {
-        let from = if head.kind == "signal" { event::text(head, "user") } else { None };
         let frame = frame::text(head.bytes());
-        state.subscribers.queue_ephemeral(&frame, from.as_deref(), pending_flush);
+        let from = if head.kind == "signal" { event::text(head, "user") } else { None };
+        let about = if head.kind == "notice" { room_of_notice(head) } else { None };
+        let hears = |connection: &Connection| {
+            from.as_deref() != Some(&*connection.user)
+                && about.as_deref().is_none_or(|room| connection.may_know(room))
+        };
+        state.subscribers.queue_ephemeral(&frame, hears, pending_flush);
         match head.kind {
             "presence" | "occupancy" => {
                 state.presence_changes += 1;
-                state.contacts.queue_ephemeral(&frame, None, pending_flush);
+                state.contacts.queue_ephemeral(&frame, |_| true, pending_flush);
             }
             // At any other position the sync finds the room dropped, and its reload resets the
             // contacts.
@@ -180,6 +188,11 @@ impl Room {
             }
         }
     }
+}
+
+/// The room that a notice is about, which not every token is for.
+fn room_of_notice<'a>(head: &EventHeader<'a>) -> Option<Cow<'a, str>> {
+    request::Fields::of(head.raw("data")?).optional_text("room").ok()?
 }
 
 /// Whether this event changes the user's name, avatar or status.

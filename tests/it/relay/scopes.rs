@@ -174,6 +174,32 @@ fn a_token_for_some_rooms_shows_no_others() {
 }
 
 #[test]
+fn notices_of_rooms_that_a_token_is_not_for_are_not_delivered() {
+    let house = house(&[]);
+    let bounded = json!({"chat": {"rooms": ["game-*"], "dm": false}});
+    let (some, all) = (house.client("alice", bounded), house.client("alice", json!({})));
+    let bob = house.client("bob", json!({}));
+    for room in ["lobby", "game-1"] {
+        all.ok(json!({"op": "join", "room": room}));
+        bob.ok(json!({"op": "join", "room": room}));
+    }
+    bob.ok(json!({"op": "send", "room": "dm:alice,bob", "text": "hi"}));
+    bob.ok(json!({"op": "send", "room": "lobby", "text": "hi", "mentions": ["alice"]}));
+    let is_notice = |event: &Value| event["type"] == "notice";
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        let notice = all.next_where("@alice", "a notice", is_notice);
+        told.push(notice.json["data"]["room"].as_str().unwrap_or_default().to_owned());
+    }
+    told.sort_unstable();
+    assert_eq!(told, ["dm:alice,bob", "lobby"]);
+    // It comes after those that did not come.
+    bob.ok(json!({"op": "send", "room": "game-1", "text": "hi", "mentions": ["alice"]}));
+    let notice = some.next_where("@alice", "the first notice", is_notice);
+    assert_eq!(notice.json["data"]["room"], "game-1");
+}
+
+#[test]
 fn a_narrower_token_acts_at_once_and_a_wider_one_too() {
     let house = house(&[]);
     let alice = house.client("alice", json!({}));
