@@ -10,6 +10,7 @@ use std::path::Path;
 use clap::Args;
 
 use crate::auth::{self, Key, Rules, Verifier};
+use crate::config::origins::AllowedOrigins;
 use crate::config::values::{Mistakes, without_empty};
 
 /// Bytes of a file of keys.
@@ -81,7 +82,12 @@ pub(crate) struct Jwt {
 
 impl JwtArgs {
     /// Checks all of them. `is_on`: tokens are the way to authenticate.
-    pub(super) fn check(self, is_on: bool, origins: &[String], mistakes: &mut Mistakes) -> Jwt {
+    pub(super) fn check(
+        self,
+        is_on: bool,
+        origins: &AllowedOrigins,
+        mistakes: &mut Mistakes,
+    ) -> Jwt {
         let allow_no_exp = mistakes.switch("--jwt-allow-no-exp", &self.jwt_allow_no_exp);
         let query = mistakes.switch("--jwt-query", &self.jwt_query);
         let lists = [self.jwt_secret_file, self.jwt_key_file, self.jwt_jwks].map(without_empty);
@@ -137,14 +143,14 @@ impl JwtArgs {
 }
 
 /// A browser sends cookies whatever page asks for the socket, so only pages of known origins may.
-fn check_cookie(name: &str, origins: &[String], mistakes: &mut Mistakes) {
+fn check_cookie(name: &str, origins: &AllowedOrigins, mistakes: &mut Mistakes) {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.len() > 128 || !name.bytes().all(is_token) {
         mistakes.add("--jwt-cookie", "no cookie can have this name");
     }
-    if origins.is_empty() {
+    if *origins == AllowedOrigins::Own {
         mistakes.add("--jwt-cookie", "needs --allowed-origin: any page could use the cookie");
-    } else if origins.iter().any(|origin| origin == "*") {
+    } else if *origins == AllowedOrigins::Any {
         mistakes.add("--jwt-cookie", "not with --allowed-origin *: any page could use the cookie");
     }
 }

@@ -5,6 +5,7 @@
 //! looked up later.
 
 mod jwt;
+mod origins;
 mod relay_url;
 mod values;
 
@@ -16,6 +17,7 @@ use chat_protocol::names;
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 pub(crate) use jwt::Jwt;
+pub(crate) use origins::{AllowedOrigins, Origin};
 pub(crate) use relay_url::RelayUrl;
 use values::{Mistakes, listen_address, redis_address, without_empty};
 
@@ -209,7 +211,9 @@ pub struct Config {
     pub redis: redis::ConnectionInfo,
     pub(crate) auth: Auth,
     pub name: String,
-    pub allowed_origins: Vec<String>,
+    pub allowed_origins: AllowedOrigins,
+    /// Whether requests must name this machine: anybody who reaches the relay is trusted.
+    pub loopback_hosts_only: bool,
     pub relay_urls: Vec<RelayUrl>,
     pub max_connections: usize,
     pub max_http_connections: usize,
@@ -267,7 +271,7 @@ impl Args {
         {
             mistakes.add("--auth", "none serves loopback only, unless told --insecure");
         }
-        let allowed_origins = without_empty(self.allowed_origin);
+        let allowed_origins = AllowedOrigins::check(&self.allowed_origin, &mut mistakes);
         let has_tokens = way == Some(Way::Jwt);
         let jwt = self.jwt.check(has_tokens, &allowed_origins, &mut mistakes);
         if !names::is_relay(&self.name) {
@@ -282,6 +286,10 @@ impl Args {
         for url in self.relay_url.iter().filter(|url| !url.is_empty()) {
             relay_urls.extend(mistakes.parsed("--relay-url", url, RelayUrl::parse));
         }
+        let loopback_hosts_only = way == Some(Way::None)
+            && listen.is_some_and(|address| address.ip().is_loopback())
+            && !insecure
+            && allowed_origins == AllowedOrigins::Own;
         let operations_per_second =
             mistakes.number("--operations-per-second", &self.operations_per_second, 1);
         let frames_per_second =
@@ -332,6 +340,7 @@ impl Args {
             threads: mistakes.number("--threads", &self.threads, 0),
             name: self.name,
             allowed_origins,
+            loopback_hosts_only,
             relay_urls,
             auto_join: without_empty(self.auto_join),
             log: self.log,

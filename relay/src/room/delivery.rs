@@ -69,11 +69,11 @@ impl Room {
         let frame = frame::text(head.bytes());
         let from = if head.kind == "signal" { event::text(head, "user") } else { None };
         let about = if head.kind == "notice" { room_of_notice(head) } else { None };
-        let hears = |connection: &Connection| {
+        let receives = |connection: &Connection| {
             from.as_deref() != Some(&*connection.user)
                 && about.as_deref().is_none_or(|room| connection.may_know(room))
         };
-        state.subscribers.queue_ephemeral(&frame, hears, pending_flush);
+        state.subscribers.queue_ephemeral(&frame, receives, pending_flush);
         match head.kind {
             "presence" | "occupancy" => {
                 state.presence_changes += 1;

@@ -133,16 +133,16 @@ impl Subscribers {
         ahead.map(|subscriber| subscriber.connection).collect()
     }
 
-    /// Queues an ephemeral event for the subscribers for which `whom` is true.
+    /// Queues an ephemeral event for the subscribers for which `pick` is true.
     pub(crate) fn queue_ephemeral(
         &self,
         frame: &Frame,
-        whom: impl Fn(&Connection) -> bool,
+        pick: impl Fn(&Connection) -> bool,
         pending_flush: &mut PendingFlush,
     ) {
         let mut count = 0;
         for subscriber in &self.0 {
-            if whom(&subscriber.connection) {
+            if pick(&subscriber.connection) {
                 count += 1;
                 queue(&subscriber.connection, frame, Class::Ephemeral, pending_flush);
             }

@@ -2,8 +2,8 @@
 //!
 //! This file decides whether a socket is opened (origin, handshake, user, limits); the session
 //! handles it afterwards. An error that clients should understand is sent as a close code after
-//! the upgrade, because browsers hide the status of a failed upgrade. Only a wrong origin is
-//! refused before.
+//! the upgrade, because browsers hide the status of a failed upgrade. Only a wrong handshake, host
+//! or origin is refused before.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,17 +12,15 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::routing::get;
+use axum::routing::{any, get};
 use bytes::Bytes;
 use chat_protocol::close_code;
 use hyper::upgrade::OnUpgrade;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::value::RawValue;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::auth::Refusal;
 use crate::client::connection::Connection;
@@ -32,6 +30,7 @@ use crate::metrics::METRICS;
 use crate::server::admission::{Admission, Admissions};
 use crate::server::auth::{self, Credential};
 use crate::server::first_frame;
+use crate::server::handshake::{self, NoHandshake};
 use crate::server::http_connections::{HttpConnections, WriteTimeout};
 use crate::server::refused::Refused;
 use crate::server::session;
@@ -54,8 +53,9 @@ pub(super) struct Site {
 
 /// All routes.
 pub(super) fn router(site: Site) -> Router {
+    let site = Arc::new(site);
     Router::new()
-        .route("/ws", get(upgrade))
+        .route("/ws", any(upgrade))
         .route("/healthz", get(|| async { static_files::plain(StatusCode::OK, "ok\n") }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
@@ -64,14 +64,28 @@ pub(super) fn router(site: Site) -> Router {
             get(async |State(site): State<Arc<Site>>| static_files::config(&site.policy)),
         )
         .fallback(get(file))
+        .layer(middleware::from_fn_with_state(site.clone(), known_hosts))
         .layer(middleware::from_fn(one_per_turn))
-        .with_state(Arc::new(site))
+        .with_state(site)
 }
 
 /// Yields before each request, so that a connection with many requests answers one of them per turn
 /// of the event loop, and others are served in between.
 async fn one_per_turn(request: Request, next: Next) -> Response<Body> {
     tokio::task::yield_now().await;
+    next.run(request).await
+}
+
+/// Refuses requests to a name of another machine where the relay trusts whoever reaches it.
+async fn known_hosts(
+    State(site): State<Arc<Site>>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    if site.hub.config.loopback_hosts_only && !handshake::host_is_loopback(request.headers()) {
+        let why = "this relay serves loopback names only; --allowed-origin lets others in\n";
+        return static_files::plain(StatusCode::FORBIDDEN, why);
+    }
     next.run(request).await
 }
 
@@ -105,29 +119,26 @@ async fn metrics(State(site): State<Arc<Site>>) -> Response<Body> {
 async fn upgrade(
     State(site): State<Arc<Site>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    mut request: Request,
+    request: Request,
 ) -> Response<Body> {
-    let headers = request.headers();
-    if !origin_is_allowed(headers, &site.hub.config.allowed_origins) {
+    let (mut request, _) = request.into_parts();
+    let accept = match handshake::accept_key(&request) {
+        Ok(accept) => accept,
+        Err(NoHandshake::Wrong(why)) => return static_files::plain(StatusCode::BAD_REQUEST, why),
+        Err(NoHandshake::Version) => return other_version(),
+    };
+    if !handshake::origin_is_allowed(&request.headers, &site.hub.config.allowed_origins) {
         return static_files::plain(StatusCode::FORBIDDEN, "this origin may not open sockets\n");
     }
-    let Some(accept) = accept_key(headers) else {
-        let mut response =
-            static_files::plain(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket\n");
-        let headers = response.headers_mut();
-        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        return response;
-    };
-    let Some(on_upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+    let Some(on_upgrade) = request.extensions.remove::<OnUpgrade>() else {
         return static_files::plain(
             StatusCode::BAD_REQUEST,
             "this connection cannot be upgraded\n",
         );
     };
-    let query = request.uri().query().unwrap_or("");
-    let credential = auth::credential(&site.hub.config.auth, request.headers(), query);
-    let offers_subprotocol = auth::offers_subprotocol(request.headers());
+    let query = request.uri.query().unwrap_or("");
+    let credential = auth::credential(&site.hub.config.auth, &request.headers, query);
+    let offers_subprotocol = auth::offers_subprotocol(&request.headers);
     tokio::spawn(serve(site.clone(), on_upgrade, peer.ip(), credential));
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -141,6 +152,15 @@ async fn upgrade(
         let subprotocol = HeaderValue::from_static(auth::SUBPROTOCOL);
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
     }
+    response
+}
+
+fn other_version() -> Response<Body> {
+    let text = "this is a WebSocket of version 13\n";
+    let mut response = static_files::plain(StatusCode::UPGRADE_REQUIRED, text);
+    let headers = response.headers_mut();
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     response
 }
 
@@ -227,50 +247,6 @@ fn refuse(site: &Site, socket: TcpStream, refused: Refused) {
     });
 }
 
-/// The value of `Sec-WebSocket-Accept`. None: this is no handshake (RFC 6455, section 4.2.1).
-fn accept_key(headers: &HeaderMap) -> Option<String> {
-    let has = |name: header::HeaderName, word: &str| {
-        headers.get_all(name).iter().any(|value| {
-            let mut words = value.to_str().unwrap_or("").split(',');
-            words.any(|found| found.trim().eq_ignore_ascii_case(word))
-        })
-    };
-    let is_handshake = has(header::CONNECTION, "upgrade")
-        && has(header::UPGRADE, "websocket")
-        && has(header::SEC_WEBSOCKET_VERSION, "13");
-    let key = headers.get(header::SEC_WEBSOCKET_KEY)?;
-    (is_handshake && key.len() == 24).then(|| derive_accept_key(key.as_bytes()))
-}
-
-/// Whether the page's origin may open a socket. Browsers send an origin, programs usually none.
-/// Without a list of origins the page must come from this host, or both must be on this machine, on
-/// any port: so one browser can use several relays.
-fn origin_is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let Ok(origin) = origin.to_str() else { return false };
-    if !allowed.is_empty() {
-        return allowed
-            .iter()
-            .any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin));
-    }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let page = origin.split_once("://").map(|(_, page)| page);
-    match (host, page) {
-        (Some(host), Some(page)) => {
-            host.eq_ignore_ascii_case(page) || (is_loopback(host) && is_loopback(page))
-        }
-        _ => false,
-    }
-}
-
-/// Whether `host[:port]` names this machine by a loopback address or `localhost`.
-fn is_loopback(authority: &str) -> bool {
-    let Ok(authority) = authority.parse::<Authority>() else { return false };
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,55 +287,5 @@ mod tests {
         }
         served.abort();
         assert!(most <= 2, "{most} requests in one turn of another");
-    }
-
-    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            let name = header::HeaderName::from_bytes(name.as_bytes()).expect("a name");
-            headers.append(name, HeaderValue::from_str(value).expect("a value"));
-        }
-        headers
-    }
-
-    #[test]
-    fn origins_are_checked() {
-        let list = ["https://a.example".to_owned()];
-        let any = ["*".to_owned()];
-        type Row<'a> = (&'a [(&'a str, &'a str)], &'a [String], bool, &'a str);
-        let rows: &[Row<'_>] = &[
-            (&[("host", "h:1")], &[], true, "no browser"),
-            (&[("host", "h:1"), ("origin", "http://h:1")], &[], true, "its own page"),
-            (&[("host", "h:1"), ("origin", "http://h:2")], &[], false, "another port"),
-            (&[("host", "h:1"), ("origin", "null")], &[], false, "an opaque origin"),
-            (&[("host", "127.0.0.1:1"), ("origin", "http://localhost:2")], &[], true, "here"),
-            (&[("host", "[::1]:1"), ("origin", "http://127.0.0.1:2")], &[], true, "here too"),
-            (&[("host", "127.0.0.1:1"), ("origin", "http://h:2")], &[], false, "elsewhere"),
-            (&[("host", "h:1"), ("origin", "http://127.0.0.1:2")], &[], false, "not for others"),
-            (&[("host", "127.0.0.1:1"), ("origin", "http://127.0.0.1.h")], &[], false, "a trick"),
-            (&[("host", "h:1"), ("origin", "https://a.example")], &list, true, "listed"),
-            (&[("host", "h:1"), ("origin", "http://h:1")], &list, false, "not listed"),
-            (&[("host", "h:1"), ("origin", "https://b")], &any, true, "any"),
-        ];
-        for (pairs, allowed, expected, why) in rows {
-            assert_eq!(origin_is_allowed(&headers(pairs), allowed), *expected, "{why}");
-        }
-    }
-
-    #[test]
-    fn only_a_whole_handshake_is_accepted() {
-        let good = [
-            ("connection", "keep-alive, Upgrade"),
-            ("upgrade", "WebSocket"),
-            ("sec-websocket-version", "13"),
-            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ];
-        let expected = Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned());
-        assert_eq!(accept_key(&headers(&good)), expected, "the example of the RFC");
-        for missing in 0..good.len() {
-            let mut pairs = good.to_vec();
-            pairs.remove(missing);
-            assert_eq!(accept_key(&headers(&pairs)), None, "without {:?}", good[missing]);
-        }
     }
 }

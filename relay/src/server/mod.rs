@@ -3,6 +3,7 @@
 mod admission;
 mod auth;
 mod first_frame;
+mod handshake;
 mod http;
 mod http_connections;
 mod refused;

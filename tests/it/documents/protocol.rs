@@ -73,7 +73,7 @@ fn every_path_in_the_table_is_served() {
     assert!(paths.contains(&"/ws") && paths.contains(&"/readyz"), "{paths:?}");
     for path in paths {
         let (status, body) = relay.get(path);
-        let expected = if path == "/ws" { 426 } else { 200 };
+        let expected = if path == "/ws" { 400 } else { 200 };
         assert_eq!(status, expected, "{path}: {body}");
     }
 }

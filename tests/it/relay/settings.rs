@@ -17,12 +17,13 @@ fn refused(flags: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) 
 
 #[test]
 fn all_mistakes_are_reported_at_once_with_exit_status_2() {
-    let flags = ["--listen", "nowhere", "--outbox", "2", "--insecure=perhaps"];
+    let flags = ["--listen=nowhere", "--outbox=2", "--insecure=perhaps", "--allowed-origin=a"];
     let variables =
         [("CHAT_RELAY_AUTH", "jwt"), ("CHAT_RELAY_PING", "5"), ("CHAT_RELAY_THREADS", "-1")];
     let (code, said) = refused(&flags, &variables);
     assert_eq!(code, Some(2), "{said}");
-    let wrong = ["--listen", "--outbox", "--insecure", "--auth", "--ping", "--threads"];
+    let wrong =
+        ["--listen", "--outbox", "--insecure", "--auth", "--ping", "--threads", "--allowed-origin"];
     for flag in wrong {
         assert_eq!(said.matches(&format!("{flag}: ")).count(), 1, "{flag} in {said}");
     }

@@ -1,0 +1,120 @@
+//! The relay towards the internet: which requests open a socket, from which pages and hosts.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use chat_tests::servers::redis::Redis;
+use chat_tests::servers::relay::Relay;
+use chat_tests::wait::SOON;
+
+/// Sends a request and returns the head of the response, in lower case.
+fn head(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(SOON)).expect("a socket option");
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).expect("it answers");
+        head.push(byte[0]);
+    }
+    String::from_utf8_lossy(&head).to_lowercase()
+}
+
+fn status(head: &str) -> u16 {
+    head.split(' ').nth(1).and_then(|word| word.parse().ok()).expect(head)
+}
+
+const GOOD: &str = "GET /ws?user=alice HTTP/1.1|Host: 127.0.0.1|Connection: Upgrade|\
+    Upgrade: websocket|Sec-WebSocket-Version: 13|Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==||";
+
+/// The status of a good handshake in which some text is replaced.
+fn with(relay: &Relay, old: &str, new: &str) -> u16 {
+    assert!(GOOD.contains(old), "{old}");
+    let request = GOOD.replacen(old, new, 1).replace('|', "\r\n");
+    status(&head(relay.address(), &request))
+}
+
+/// The status of a handshake with this host, and with this origin unless it is empty.
+fn from(relay: &Relay, host: &str, origin: &str) -> u16 {
+    let origin = if origin.is_empty() { String::new() } else { format!("|Origin: {origin}") };
+    with(relay, "|Host: 127.0.0.1", &format!("|Host: {host}{origin}"))
+}
+
+#[test]
+fn a_handshake_is_exact_or_refused() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let rows = [
+        ("|Upgrade", "|Upgrade", 101),
+        ("Connection: Upgrade", "Connection: keep-alive, upgrade", 101),
+        ("GET", "HEAD", 400),
+        ("GET", "POST", 400),
+        ("HTTP/1.1", "HTTP/1.0", 400),
+        ("|Host: 127.0.0.1", "", 400),
+        ("|Host: 127.0.0.1", "|Host: 127.0.0.1|Host: 127.0.0.1", 400),
+        ("|Connection: Upgrade", "", 400),
+        ("|Upgrade: websocket", "", 400),
+        ("websocket", "h2c", 400),
+        ("Version: 13", "Version: 8", 426),
+        ("Version: 13", "Version: 13|Sec-WebSocket-Version: 8", 426),
+        ("|Sec-WebSocket-Version: 13", "", 426),
+        ("|Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "", 400),
+        ("ZQ==", "ZQ==|Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", 400),
+        ("ZQ==", "ZR==", 400),
+        ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZUUU", 400),
+        ("dGhl", "", 400),
+    ];
+    for (old, new, expected) in rows {
+        assert_eq!(with(&relay, old, new), expected, "{new:?} for {old:?}");
+    }
+    let old = GOOD.replace('|', "\r\n").replace("Version: 13", "Version: 12");
+    let head = head(relay.address(), &old);
+    assert!(head.contains("sec-websocket-version: 13") && head.contains("upgrade: websocket"));
+}
+
+#[test]
+fn a_listed_origin_matches_however_it_is_spelled() {
+    let redis = Redis::start();
+    let list = "HTTPS://Chat.Example:443/, https://bücher.example,,http://a.example:8080";
+    let relay = Relay::with("r1", &redis.url(), &["--allowed-origin", list]);
+    relay.wait_ready();
+    let rows = [
+        ("", 101),
+        ("https://chat.example", 101),
+        ("https://xn--bcher-kva.example", 101),
+        ("http://a.example:8080", 101),
+        ("http://chat.example", 403),
+        ("http://a.example", 403),
+        ("https://chat.example.evil.example", 403),
+        ("null", 403),
+        ("https://chat.example|Origin: https://chat.example", 403),
+        ("http://127.0.0.1", 403),
+    ];
+    for (origin, expected) in rows {
+        assert_eq!(from(&relay, "proxied.example", origin), expected, "{origin}");
+    }
+}
+
+#[test]
+fn a_name_that_resolves_to_loopback_is_no_way_in() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let rebound = "evil.example:8080";
+    assert_eq!(from(&relay, rebound, "http://evil.example:8080"), 403);
+    assert_eq!(from(&relay, rebound, ""), 403);
+    assert_eq!(from(&relay, "localhost:80", "http://localhost"), 101);
+    assert_eq!(from(&relay, "[::1]:1", "http://127.0.0.1:2"), 101);
+    assert_eq!(from(&relay, "localhost", "http://evil.example"), 403);
+    for path in ["/", "/metrics", "/config.json", "/readyz"] {
+        let get = format!("GET {path} HTTP/1.1\r\nHost: {rebound}\r\n\r\n");
+        assert_eq!(status(&head(relay.address(), &get)), 403, "{path}");
+        let get = format!("GET {path} HTTP/1.0\r\n\r\n");
+        assert_eq!(status(&head(relay.address(), &get)), 200, "{path} of a probe");
+    }
+    for options in [&["--allowed-origin", "http://evil.example:8080"][..], &["--insecure"]] {
+        let relay = Relay::with("r2", &redis.url(), options);
+        relay.wait_ready();
+        let answered = from(&relay, rebound, "http://evil.example:8080");
+        assert_eq!(answered, 101, "{options:?} lets it in");
+    }
+}
