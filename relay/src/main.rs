@@ -48,10 +48,10 @@ fn threads(count: usize) -> anyhow::Result<Runtime> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let (server, listener) = Server::bind(config).await?;
+    let (server, listeners) = Server::bind(config).await?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let mut stop = Some(stop);
-    let served = server.run(listener, async { drop(stopped.await) });
+    let served = server.run(listeners, async { drop(stopped.await) });
     tokio::pin!(served);
     loop {
         tokio::select! {

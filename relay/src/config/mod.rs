@@ -4,6 +4,7 @@
 //! variable counts as absent. A [`Config`] is proof that the settings are consistent; nothing is
 //! looked up later.
 
+mod edge;
 mod jwt;
 mod origins;
 mod relay_url;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use chat_protocol::names;
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+pub(crate) use edge::{Edge, Page};
 pub(crate) use jwt::Jwt;
 pub(crate) use origins::{AllowedOrigins, Origin};
 pub(crate) use relay_url::RelayUrl;
@@ -149,6 +151,8 @@ pub struct Args {
     /// What to log: error, warn, info, debug, trace, or a filter like chat_relay=debug,info
     #[arg(long, env = "CHAT_RELAY_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
+    #[command(flatten)]
+    edge: edge::EdgeArgs,
 }
 
 /// The default of `--frames-per-second`, per operation.
@@ -239,6 +243,7 @@ pub struct Config {
     pub threads: usize,
     pub log_format: LogFormat,
     pub log: String,
+    pub edge: Edge,
 }
 
 impl Args {
@@ -271,6 +276,7 @@ impl Args {
         {
             mistakes.add("--auth", "none serves loopback only, unless told --insecure");
         }
+        let edge = self.edge.check(&mut mistakes);
         let allowed_origins = AllowedOrigins::check(&self.allowed_origin, &mut mistakes);
         let has_tokens = way == Some(Way::Jwt);
         let jwt = self.jwt.check(has_tokens, &allowed_origins, &mut mistakes);
@@ -344,6 +350,7 @@ impl Args {
             relay_urls,
             auto_join: without_empty(self.auto_join),
             log: self.log,
+            edge,
         };
         if tracing_subscriber::EnvFilter::try_new(&config.log).is_err() {
             mistakes.add("--log", "not a filter like info or chat_relay=debug,info");

@@ -14,6 +14,7 @@ pub(super) struct Admissions {
     max: usize,
     /// 0: no limit.
     max_per_address: usize,
+    stopping: AtomicBool,
     draining: AtomicBool,
     admitted: AtomicUsize,
     addresses: Mutex<HashMap<IpAddr, usize>>,
@@ -31,14 +32,26 @@ impl Admissions {
         Arc::new(Admissions {
             max,
             max_per_address,
+            stopping: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             admitted: AtomicUsize::new(0),
             addresses: Mutex::default(),
         })
     }
 
-    /// Admits no further connection: the relay is about to stop.
+    /// Notes that the relay is about to stop. Connections are still admitted.
+    pub(super) fn announce_stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the relay is about to stop.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Admits no further connection: the relay drains.
     pub(super) fn close(&self) {
+        self.announce_stop();
         self.draining.store(true, Ordering::Relaxed);
     }
 
@@ -47,8 +60,7 @@ impl Admissions {
         self.admitted.load(Ordering::Relaxed)
     }
 
-    /// Whether the relay is about to stop.
-    pub(super) fn is_draining(&self) -> bool {
+    fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 

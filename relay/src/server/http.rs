@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 
 use crate::auth::Refusal;
 use crate::client::connection::Connection;
-use crate::config::Auth;
+use crate::config::{Auth, Page};
 use crate::hub::{Hub, Login, now_ms};
 use crate::metrics::METRICS;
 use crate::server::admission::{Admission, Admissions};
@@ -51,22 +51,33 @@ pub(super) struct Site {
     pub policy: static_files::Policy,
 }
 
-/// All routes.
-pub(super) fn router(site: Site) -> Router {
-    let site = Arc::new(site);
-    Router::new()
-        .route("/ws", any(upgrade))
-        .route("/healthz", get(|| async { static_files::plain(StatusCode::OK, "ok\n") }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .route(
-            "/config.json",
-            get(async |State(site): State<Arc<Site>>| static_files::config(&site.policy)),
-        )
-        .fallback(get(file))
+/// The routes of `--listen`.
+pub(super) fn router(site: Arc<Site>) -> Router {
+    let config = &site.hub.config;
+    let mut routes = health().route("/ws", any(upgrade));
+    if matches!(config.auth, Auth::None) && config.edge.listen_ops.is_none() {
+        routes = routes.route("/metrics", get(metrics));
+    }
+    if config.edge.page == Page::On {
+        let relays = get(async |State(site): State<Arc<Site>>| static_files::config(&site.policy));
+        routes = routes.route("/config.json", relays).fallback(get(file));
+    }
+    routes
         .layer(middleware::from_fn_with_state(site.clone(), known_hosts))
         .layer(middleware::from_fn(one_per_turn))
         .with_state(site)
+}
+
+/// The routes of `--listen-ops`.
+pub(super) fn ops_router(site: Arc<Site>) -> Router {
+    let routes = health().route("/metrics", get(metrics));
+    routes.layer(middleware::from_fn(one_per_turn)).with_state(site)
+}
+
+fn health() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/healthz", get(|| async { static_files::plain(StatusCode::OK, "ok\n") }))
+        .route("/readyz", get(ready))
 }
 
 /// Yields before each request, so that a connection with many requests answers one of them per turn
@@ -90,7 +101,7 @@ async fn known_hosts(
 }
 
 async fn ready(State(site): State<Arc<Site>>) -> Response<Body> {
-    if site.admissions.is_draining() {
+    if site.admissions.is_stopping() {
         static_files::plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
     } else {
         match site.hub.upstream.state() {

@@ -1,8 +1,9 @@
 //! The listener: accepting connections, and draining at the end.
 //!
-//! [`Server::bind`] creates everything and takes the port. [`Server::run`] serves until it is
-//! stopped and then drains: `/readyz` fails, no new connections are accepted, and the open ones are
-//! closed at a rate that ends in time. The relay holds no truth, so nothing has to be saved.
+//! [`Server::bind`] creates everything and takes the ports. [`Server::run`] serves until it is
+//! stopped and then drains: `/readyz` fails, after `--drain-delay` no new connections are accepted,
+//! and the open ones are closed at a rate that ends in time. The relay holds no truth, so nothing
+//! has to be saved.
 
 use std::future::Future;
 use std::io::Write;
@@ -24,7 +25,7 @@ use crate::config::Config;
 use crate::hub::Hub;
 use crate::metrics::METRICS;
 use crate::server::admission::Admissions;
-use crate::server::http::{Site, router};
+use crate::server::http::{Site, ops_router, router};
 use crate::server::http_connections::{HttpConnections, WriteTimeout};
 use crate::server::static_files::Policy;
 use crate::upstream::Upstream;
@@ -32,6 +33,14 @@ use crate::{hub, metrics, upstream};
 
 /// Connections closed per second in a drain that has enough time.
 const DRAIN_RATE: f64 = 200.0;
+
+/// The ports of a relay.
+pub struct Listeners {
+    /// `--listen`.
+    clients: TcpListener,
+    /// `--listen-ops`.
+    ops: Option<TcpListener>,
+}
 
 /// One relay.
 pub struct Server {
@@ -55,12 +64,16 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 impl Server {
-    /// Creates the relay and takes its port. Redis need not be reachable yet.
-    pub async fn bind(config: Config) -> anyhow::Result<(Arc<Server>, TcpListener)> {
+    /// Creates the relay and takes its ports. Redis need not be reachable yet.
+    pub async fn bind(config: Config) -> anyhow::Result<(Arc<Server>, Listeners)> {
         raise_file_limit();
-        let address = config.listen;
-        let listener =
-            listen(address).with_context(|| format!("--listen: cannot listen on {address}"))?;
+        let take = |flag: &str, address| {
+            listen(address).with_context(|| format!("{flag}: cannot listen on {address}"))
+        };
+        let listeners = Listeners {
+            clients: take("--listen", config.listen)?,
+            ops: config.edge.listen_ops.map(|address| take("--listen-ops", address)).transpose()?,
+        };
         let boot = format!("{:08x}", rand::random::<u32>());
         let probe_room = upstream::probe_room(&config.name, &boot);
         let upstream = Upstream::new(&config.redis, probe_room, config.probe).context("--redis")?;
@@ -71,40 +84,61 @@ impl Server {
             hub: Hub::new(config, Arc::new(upstream), boot),
             admissions,
         };
-        Ok((Arc::new(server), listener))
+        Ok((Arc::new(server), listeners))
     }
 
     /// Serves until `stop`, then drains and returns.
     pub async fn run(
         self: Arc<Self>,
-        listener: TcpListener,
+        listeners: Listeners,
         stop: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
         let metrics = metrics::install()?;
         hub::start(&self.hub);
         let policy = Policy::with_relays(&self.hub.config.relay_urls);
-        let routes = router(Site {
+        let site = Arc::new(Site {
             hub: self.hub.clone(),
             admissions: self.admissions.clone(),
             http_connections: self.http_connections.clone(),
             metrics,
             policy,
         });
-        let address = listener.local_addr()?;
+        let address = listeners.clients.local_addr()?;
         {
             let mut out = std::io::stdout().lock();
+            if let Some(ops) = &listeners.ops {
+                writeln!(out, "metrics and health on {}", ops.local_addr()?)?;
+            }
             writeln!(out, "listening on {address}")?;
             out.flush()?;
         }
         info!(%address, relay = self.hub.config.name, "serving");
-        tokio::pin!(stop);
+        let ops = listeners.ops.map(|ops| {
+            let (server, routes) = (self.clone(), ops_router(site.clone()));
+            tokio::spawn(async move { server.accept(ops, routes).await })
+        });
+        let stop = async {
+            stop.await;
+            self.admissions.announce_stop();
+            tokio::time::sleep(self.hub.config.edge.drain_delay).await;
+        };
+        tokio::select! {
+            () = stop => {}
+            () = self.accept(listeners.clients, router(site)) => {}
+        }
+        self.admissions.close();
+        self.drain().await;
+        if let Some(ops) = ops {
+            ops.abort();
+        }
+        Ok(())
+    }
+
+    /// Serves the connections of one port. Never ends.
+    async fn accept(&self, listener: TcpListener, routes: axum::Router) {
         let mut accept_errors = AcceptErrors::default();
         loop {
-            let accepted = tokio::select! {
-                _ = &mut stop => break,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
+            match listener.accept().await {
                 Ok((socket, peer)) => {
                     accept_errors.pause = PAUSE_FIRST;
                     self.serve_http(socket, peer, &routes);
@@ -113,18 +147,10 @@ impl Server {
                 Err(error) => {
                     // Most likely out of file descriptors: others must be closed first.
                     self.http_connections.close_oldest();
-                    let pause = accept_errors.note(&error);
-                    tokio::select! {
-                        _ = &mut stop => break,
-                        _ = tokio::time::sleep(pause) => {}
-                    }
+                    tokio::time::sleep(accept_errors.note(&error)).await;
                 }
             }
         }
-        self.admissions.close();
-        drop(listener);
-        self.drain().await;
-        Ok(())
     }
 
     fn serve_http(&self, socket: TcpStream, peer: SocketAddr, routes: &axum::Router) {

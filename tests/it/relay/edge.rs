@@ -1,11 +1,16 @@
-//! The relay towards the internet: which requests open a socket, from which pages and hosts.
+//! The relay towards the internet: which requests open a socket, from which pages and hosts, what is
+//! served at which port, and how long after SIGTERM.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
+use chat_protocol::close_code;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
-use chat_tests::wait::SOON;
+use chat_tests::servers::tokens::Issuer;
+use chat_tests::wait::{LATER, SOON, eventually};
+use serde_json::json;
 
 /// Sends a request and returns the head of the response, in lower case.
 fn head(address: SocketAddr, request: &str) -> String {
@@ -117,4 +122,56 @@ fn a_name_that_resolves_to_loopback_is_no_way_in() {
         let answered = from(&relay, rebound, "http://evil.example:8080");
         assert_eq!(answered, 101, "{options:?} lets it in");
     }
+}
+
+#[test]
+fn metrics_are_only_where_operators_ask_for_them() {
+    let redis = Redis::start();
+    let relay = Relay::with("r1", &redis.url(), &["--listen-ops", "127.0.0.1:0"]);
+    relay.wait_ready();
+    let statuses = |get: &dyn Fn(&str) -> (u16, String)| {
+        ["/metrics", "/healthz", "/readyz", "/", "/config.json", "/ws"].map(|path| get(path).0)
+    };
+    assert_eq!(statuses(&|path| relay.get(path)), [404, 200, 200, 200, 200, 400]);
+    assert_eq!(statuses(&|path| relay.get_ops(path)), [200, 200, 200, 404, 404, 404]);
+    let relay = Issuer::new().relay("r2", &redis, &["--listen-ops", ""]);
+    assert_eq!(relay.get("/metrics").0, 404, "with tokens others may reach the port");
+}
+
+#[test]
+fn a_relay_without_the_page_serves_sockets_only() {
+    let redis = Redis::start();
+    let relay = Relay::with("r1", &redis.url(), &["--page", "off"]);
+    relay.wait_ready();
+    for path in ["/", "/index.html", "/sdk/chat.js", "/page/app.js", "/config.json"] {
+        assert_eq!(relay.get(path).0, 404, "{path}");
+    }
+    relay.connect("alice").ok(json!({"op": "ping"}));
+}
+
+#[test]
+fn after_sigterm_balancers_have_time_to_notice() {
+    let delay = Duration::from_secs(5);
+    let redis = Redis::start();
+    let options = ["--drain-delay", "5s", "--listen-ops", "127.0.0.1:0"];
+    let mut relay = Relay::with("r1", &redis.url(), &options);
+    relay.wait_ready();
+    let alice = relay.connect("alice");
+    let begun = Instant::now();
+    relay.process().terminate();
+    relay.wait_unready();
+    assert_eq!((relay.get("/readyz").0, relay.get_ops("/readyz").0), (503, 503));
+    let bob = relay.connect("bob");
+    bob.ok(json!({"op": "send", "room": "lobby", "text": "in time"}));
+    assert!(alice.closed().is_none() && relay.get("/healthz").0 == 200);
+    assert!(begun.elapsed() < delay, "too slow to tell: {:?}", begun.elapsed());
+    for client in [&alice, &bob] {
+        assert_eq!(client.wait_closed(LATER).code, close_code::DRAIN.number);
+    }
+    assert!(begun.elapsed() >= delay, "{:?}", begun.elapsed());
+    eventually("the listener to close", LATER, || match TcpStream::connect(relay.address()) {
+        Ok(_) => Err("it takes connections".into()),
+        Err(_) => Ok(()),
+    });
+    assert_eq!(relay.process().wait(LATER).code(), Some(0));
 }

@@ -10,7 +10,7 @@ pub(crate) mod closes;
 mod direct;
 // SIGTERM: sockets are closed with a hint to reconnect.
 mod drain;
-// Which requests open a socket, from which pages and hosts.
+// Which requests open a socket, from which pages and hosts; what is served at which port.
 mod edge;
 // One socket that sends without end.
 mod floods;

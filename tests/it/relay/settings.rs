@@ -17,13 +17,31 @@ fn refused(flags: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) 
 
 #[test]
 fn all_mistakes_are_reported_at_once_with_exit_status_2() {
-    let flags = ["--listen=nowhere", "--outbox=2", "--insecure=perhaps", "--allowed-origin=a"];
+    let flags = [
+        "--listen=nowhere",
+        "--outbox=2",
+        "--insecure=perhaps",
+        "--allowed-origin=a",
+        "--listen-ops=b",
+        "--page=c",
+        "--drain-delay=d",
+    ];
     let variables =
         [("CHAT_RELAY_AUTH", "jwt"), ("CHAT_RELAY_PING", "5"), ("CHAT_RELAY_THREADS", "-1")];
     let (code, said) = refused(&flags, &variables);
     assert_eq!(code, Some(2), "{said}");
-    let wrong =
-        ["--listen", "--outbox", "--insecure", "--auth", "--ping", "--threads", "--allowed-origin"];
+    let wrong = [
+        "--listen",
+        "--outbox",
+        "--insecure",
+        "--auth",
+        "--ping",
+        "--threads",
+        "--allowed-origin",
+        "--listen-ops",
+        "--page",
+        "--drain-delay",
+    ];
     for flag in wrong {
         assert_eq!(said.matches(&format!("{flag}: ")).count(), 1, "{flag} in {said}");
     }
@@ -47,6 +65,8 @@ fn the_relay_starts_with_host_names_switches_and_empty_variables() {
                 ("CHAT_RELAY_REDIS", ""),
                 ("CHAT_RELAY_INSECURE", ""),
                 ("CHAT_RELAY_ALLOWED_ORIGIN", ""),
+                ("CHAT_RELAY_LISTEN_OPS", ""),
+                ("CHAT_RELAY_DRAIN_DELAY", ""),
                 ("CHAT_RELAY_AUTO_JOIN", ""),
                 ("CHAT_RELAY_PING", ""),
                 ("CHAT_RELAY_LOG", ""),

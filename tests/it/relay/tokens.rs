@@ -123,7 +123,7 @@ fn the_subprotocol_is_echoed_in_every_mode_and_the_token_never() {
             let head = answer(
                 relay.address(),
                 &format!(
-                    "GET /ws?user=alice HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
+                    "GET /ws?user=alice HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
                      Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                      Sec-WebSocket-Protocol: {offered}\r\n\
                      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"

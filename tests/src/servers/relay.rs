@@ -16,6 +16,7 @@ use crate::wait::{LATER, SOON, eventually};
 /// A relay. Stopped on drop.
 pub struct Relay {
     address: SocketAddr,
+    ops_address: Option<SocketAddr>,
     process: Process,
     _dir: TempDir,
 }
@@ -69,12 +70,21 @@ impl Relay {
             assert!(process.ended().is_none(), "{name} ended: {}", process.errors());
             address.and_then(|text| text.trim().parse().ok()).ok_or(output)
         });
-        Relay { address, process, _dir: dir }
+        let output = process.output();
+        let mut lines = output.lines();
+        let ops_address = lines.find_map(|line| line.strip_prefix("metrics and health on "));
+        let ops_address = ops_address.map(|text| text.parse().expect("an address"));
+        Relay { address, ops_address, process, _dir: dir }
     }
 
     /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address of `--listen-ops`, or its only address.
+    pub fn ops_address(&self) -> SocketAddr {
+        self.ops_address.unwrap_or(self.address)
     }
 
     /// A new client.
@@ -93,9 +103,14 @@ impl Relay {
         get(self.address, path).unwrap_or((0, String::new()))
     }
 
+    /// GET of a path at the address of `--listen-ops`.
+    pub fn get_ops(&self, path: &str) -> (u16, String) {
+        get(self.ops_address(), path).unwrap_or((0, String::new()))
+    }
+
     /// The sum of a metric's lines (over its labels) in `/metrics`; `None` if there is none.
     pub fn metric(&self, name: &str) -> Option<f64> {
-        let (_, body) = self.get("/metrics");
+        let (_, body) = self.get_ops("/metrics");
         let value = |line: &str| {
             let rest = line.strip_prefix(name)?;
             let is_whole_name = rest.starts_with([' ', '{']);

@@ -31,13 +31,16 @@ impl Issuer {
         Issuer { dir }
     }
 
-    /// A relay that trusts its tokens, with further options, once it is ready.
+    /// A relay that trusts its tokens, with further options, once it is ready. Its metrics are on
+    /// a port of their own.
     #[track_caller]
     pub fn relay(&self, name: &str, redis: &Redis, options: &[&str]) -> Relay {
         let file = self.dir.path().join("secret");
         let file = file.to_str().expect("UTF-8");
         let jwt = ["--auth", "jwt", "--jwt-secret-file", file];
-        let relay = Relay::with(name, &redis.url(), &[&jwt[..], options].concat());
+        let has_ops = options.contains(&"--listen-ops");
+        let ops: &[&str] = if has_ops { &[] } else { &["--listen-ops", "127.0.0.1:0"] };
+        let relay = Relay::with(name, &redis.url(), &[&jwt[..], ops, options].concat());
         relay.wait_ready();
         relay
     }

@@ -1,0 +1,52 @@
+//! Settings of the edge: how a relay stands behind balancers and towards the internet.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::config::values::{Mistakes, listen_address};
+
+/// The flags.
+#[derive(Args, Debug)]
+pub(super) struct EdgeArgs {
+    /// Address or name, and port, for /metrics, /healthz and /readyz; /metrics is then only there
+    #[arg(long, env = "CHAT_RELAY_LISTEN_OPS", value_name = "ADDR")]
+    listen_ops: Option<String>,
+    /// Whether the web page and the client are served: on or off
+    #[arg(long, env = "CHAT_RELAY_PAGE", default_value = "on", value_name = "on|off")]
+    page: String,
+    /// Time after SIGTERM in which /readyz fails and connections are still served, before the drain
+    #[arg(long, env = "CHAT_RELAY_DRAIN_DELAY", default_value = "0s", value_name = "TIME")]
+    drain_delay: String,
+}
+
+/// Whether the web page is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Page {
+    /// The page, its client and its configuration.
+    On,
+    /// None of them.
+    Off,
+}
+
+/// Checked settings. Each is explained at its flag.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Edge {
+    pub listen_ops: Option<SocketAddr>,
+    pub page: Page,
+    pub drain_delay: Duration,
+}
+
+impl EdgeArgs {
+    pub(super) fn check(&self, mistakes: &mut Mistakes) -> Edge {
+        let listen_ops = self.listen_ops.as_deref().filter(|text| !text.is_empty());
+        Edge {
+            listen_ops: listen_ops
+                .and_then(|text| mistakes.parsed("--listen-ops", text, listen_address)),
+            page: mistakes.choice("--page", &self.page).unwrap_or(Page::Off),
+            drain_delay: mistakes.time("--drain-delay", &self.drain_delay, 0),
+        }
+    }
+}
