@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::config::networks::Networks;
 use crate::config::values::{Mistakes, listen_address};
 
 /// The flags.
@@ -19,6 +20,9 @@ pub(super) struct EdgeArgs {
     /// Time after SIGTERM in which /readyz fails and connections are still served, before the drain
     #[arg(long, env = "CHAT_RELAY_DRAIN_DELAY", default_value = "0s", value_name = "TIME")]
     drain_delay: String,
+    /// Networks of proxies, e.g. 10.0.0.0/8, whose X-Forwarded-For tells the address of a client
+    #[arg(long, env = "CHAT_RELAY_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDR")]
+    trusted_proxies: Vec<String>,
 }
 
 /// Whether the web page is served.
@@ -37,6 +41,7 @@ pub struct Edge {
     pub listen_ops: Option<SocketAddr>,
     pub page: Page,
     pub drain_delay: Duration,
+    pub trusted_proxies: Networks,
 }
 
 impl EdgeArgs {
@@ -47,6 +52,7 @@ impl EdgeArgs {
                 .and_then(|text| mistakes.parsed("--listen-ops", text, listen_address)),
             page: mistakes.choice("--page", &self.page).unwrap_or(Page::Off),
             drain_delay: mistakes.time("--drain-delay", &self.drain_delay, 0),
+            trusted_proxies: Networks::check("--trusted-proxies", &self.trusted_proxies, mistakes),
         }
     }
 }

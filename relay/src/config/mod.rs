@@ -6,6 +6,7 @@
 
 mod edge;
 mod jwt;
+mod networks;
 mod origins;
 mod relay_url;
 mod values;
@@ -19,6 +20,7 @@ use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 pub(crate) use edge::{Edge, Page};
 pub(crate) use jwt::Jwt;
+pub(crate) use networks::Networks;
 pub(crate) use origins::{AllowedOrigins, Origin};
 pub(crate) use relay_url::RelayUrl;
 use values::{Mistakes, listen_address, redis_address, without_empty};
@@ -78,7 +80,7 @@ pub struct Args {
     /// Most connections at a time that are no WebSockets, or not yet; beyond it the oldest gives way
     #[arg(long, env = "CHAT_RELAY_MAX_HTTP_CONNECTIONS", default_value = "8192", value_name = "N")]
     max_http_connections: String,
-    /// Most connections at a time from one address; 0: no limit (behind a proxy all share one)
+    /// Most connections at a time from one address (IPv6: one /64); 0: no limit
     #[arg(
         long,
         env = "CHAT_RELAY_MAX_CONNECTIONS_PER_ADDRESS",

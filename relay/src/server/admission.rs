@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use chat_protocol::close_code::{self, CloseCode};
 use parking_lot::Mutex;
 
+use crate::server::client_address::of_one_client;
+
 /// Counts the admitted connections.
 pub(super) struct Admissions {
     max: usize,
@@ -69,6 +71,7 @@ impl Admissions {
         if self.is_draining() {
             return Err(close_code::DRAIN);
         }
+        let peer = of_one_client(peer);
         let mut addresses = self.addresses.lock();
         let from_peer = addresses.entry(peer).or_default();
         let limit = self.max_per_address;

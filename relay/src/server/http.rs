@@ -29,6 +29,7 @@ use crate::hub::{Hub, Login, now_ms};
 use crate::metrics::METRICS;
 use crate::server::admission::{Admission, Admissions};
 use crate::server::auth::{self, Credential};
+use crate::server::client_address::client_address;
 use crate::server::first_frame;
 use crate::server::handshake::{self, NoHandshake};
 use crate::server::http_connections::{HttpConnections, WriteTimeout};
@@ -147,10 +148,12 @@ async fn upgrade(
             "this connection cannot be upgraded\n",
         );
     };
+    let proxies = &site.hub.config.edge.trusted_proxies;
+    let peer = client_address(peer.ip(), &request.headers, proxies);
     let query = request.uri.query().unwrap_or("");
     let credential = auth::credential(&site.hub.config.auth, &request.headers, query);
     let offers_subprotocol = auth::offers_subprotocol(&request.headers);
-    tokio::spawn(serve(site.clone(), on_upgrade, peer.ip(), credential));
+    tokio::spawn(serve(site.clone(), on_upgrade, peer, credential));
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();

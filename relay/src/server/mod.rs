@@ -2,6 +2,7 @@
 
 mod admission;
 mod auth;
+mod client_address;
 mod first_frame;
 mod handshake;
 mod http;

@@ -6,11 +6,13 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use chat_protocol::close_code;
+use chat_tests::clients::frames::Frames;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::servers::tokens::Issuer;
 use chat_tests::wait::{LATER, SOON, eventually};
 use serde_json::json;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 /// Sends a request and returns the head of the response, in lower case.
 fn head(address: SocketAddr, request: &str) -> String {
@@ -174,4 +176,56 @@ fn after_sigterm_balancers_have_time_to_notice() {
         Err(_) => Ok(()),
     });
     assert_eq!(relay.process().wait(LATER).code(), Some(0));
+}
+
+/// A socket of a user that says to come from these addresses, or the code with which it is closed.
+#[track_caller]
+fn enter(relay: &Relay, user: &str, forwarded: &[&str]) -> Result<Frames, u16> {
+    let url = format!("ws://{}/ws?user={user}", relay.address());
+    let mut request = url.into_client_request().expect("an address");
+    for line in forwarded {
+        request.headers_mut().append("x-forwarded-for", line.parse().expect("a value"));
+    }
+    let frames = Frames::open(relay.address(), request, "ref").expect("an upgrade");
+    let entered = eventually("hello or the end", SOON, || {
+        let inbox = frames.inbox();
+        match (inbox.frames.first(), &inbox.closed) {
+            (Some(_), _) => Ok(Ok(())),
+            (None, Some(close)) => Ok(Err(close.code)),
+            (None, None) => Err("nothing".to_owned()),
+        }
+    });
+    entered.map(|()| frames)
+}
+
+#[test]
+fn behind_proxies_each_client_counts_by_its_own_address() {
+    let redis = Redis::start();
+    let limit = ["--max-connections-per-address", "1"];
+    let trusting = [&limit[..], &["--trusted-proxies", "127.0.0.0/8,10.0.0.0/8"]].concat();
+    let relay = Relay::with("r1", &redis.url(), &trusting);
+    relay.wait_ready();
+    let refused = Some(close_code::ADDRESS.number);
+    let rows: &[(&[&str], Option<u16>)] = &[
+        (&["1.1.1.1"], None),
+        (&["1.1.1.1"], refused),
+        (&["6.6.6.6, 1.1.1.1"], refused),
+        (&["6.6.6.6", "1.1.1.1, 10.0.0.1"], refused),
+        (&["1.1.1.1, 6.6.6.6"], None),
+        (&["fd00:0:0:1::1"], None),
+        (&["fd00:0:0:1:2::2"], refused),
+        (&["fd00:0:0:2::1"], None),
+        (&["nonsense"], None),
+        (&[], refused),
+    ];
+    let mut inside = Vec::new();
+    for (forwarded, expected) in rows {
+        let entered = enter(&relay, "alice", forwarded);
+        assert_eq!(entered.as_ref().err(), expected.as_ref(), "{forwarded:?}");
+        inside.extend(entered);
+    }
+    let relay = Relay::with("r2", &redis.url(), &limit);
+    relay.wait_ready();
+    let _inside = enter(&relay, "alice", &["1.1.1.1"]).expect("the first of this machine");
+    assert_eq!(enter(&relay, "alice", &["2.2.2.2"]).err(), refused, "anybody can say this");
 }

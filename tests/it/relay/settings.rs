@@ -25,6 +25,7 @@ fn all_mistakes_are_reported_at_once_with_exit_status_2() {
         "--listen-ops=b",
         "--page=c",
         "--drain-delay=d",
+        "--trusted-proxies=0.0.0.0/0",
     ];
     let variables =
         [("CHAT_RELAY_AUTH", "jwt"), ("CHAT_RELAY_PING", "5"), ("CHAT_RELAY_THREADS", "-1")];
@@ -41,6 +42,7 @@ fn all_mistakes_are_reported_at_once_with_exit_status_2() {
         "--listen-ops",
         "--page",
         "--drain-delay",
+        "--trusted-proxies",
     ];
     for flag in wrong {
         assert_eq!(said.matches(&format!("{flag}: ")).count(), 1, "{flag} in {said}");
