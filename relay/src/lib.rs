@@ -20,7 +20,7 @@
 //! use each other; a test checks both.
 //!
 //! 1. `contact`, `event`, `metrics`, `panics`, `auth`: tokens, `config`
-//! 2. `rate_limit`
+//! 2. `rate_limit`, `verification`: keys that are fetched
 //! 3. `client`: one socket
 //! 4. `upstream`: Redis
 //! 5. `room`: one room
@@ -45,6 +45,7 @@ mod rate_limit;
 mod room;
 mod server;
 mod upstream;
+mod verification;
 
 pub use config::{Args, Config, LogFormat};
 pub use server::server::Server;

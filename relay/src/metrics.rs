@@ -67,6 +67,11 @@ impl Metrics {
         counter!("chat_relay_logins_total", "way" => way, "outcome" => outcome).increment(1);
     }
 
+    /// Counts a fetch of a key set, by its outcome.
+    pub(crate) fn key_fetch(&self, outcome: &'static str) {
+        counter!("chat_relay_key_fetches_total", "outcome" => outcome).increment(1);
+    }
+
     /// Counts a close by the relay, by the name of its close code.
     pub(crate) fn closed(&self, name: &'static str) {
         counter!("chat_relay_closes_total", "reason" => name).increment(1);
@@ -86,6 +91,7 @@ pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
         "chat_relay_logins_total",
         "Logins with tokens, by what carried it and outcome"
     );
+    describe_counter!("chat_relay_key_fetches_total", "Fetches of a key set, by outcome");
     LazyLock::force(&METRICS);
     let upkeep = handle.clone();
     tokio::spawn(async move {

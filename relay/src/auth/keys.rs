@@ -73,13 +73,13 @@ impl Key {
 }
 
 /// Verifies the signature of `message` with the keys that fit the header.
-pub(super) fn verify(
-    keys: &[Key],
+pub(super) fn verify<'k>(
+    keys: impl Iterator<Item = &'k Key>,
     header: &Header,
     message: &[u8],
     signature: &str,
 ) -> Result<(), Refusal> {
-    let mut fitting = keys.iter().filter(|key| key.fits(header)).take(ATTEMPTS).peekable();
+    let mut fitting = keys.filter(|key| key.fits(header)).take(ATTEMPTS).peekable();
     if fitting.peek().is_none() {
         return Err(Refusal::Key);
     }

@@ -24,6 +24,8 @@ pub enum Refusal {
     Algorithm,
     /// No key fits the token's `kid` and `alg`.
     Key,
+    /// It cannot be known now whether a key fits: they cannot be fetched.
+    NoKeys,
     /// No key that fits has made the signature.
     Signature,
     /// The payload is not an object, is nested too deeply or names a claim twice.
@@ -49,17 +51,19 @@ impl Refusal {
     pub fn close(self) -> CloseCode {
         match self {
             Refusal::Expired => close_code::EXPIRED,
+            Refusal::NoKeys => close_code::KEYS,
             _ => close_code::UNAUTHORISED,
         }
     }
 
-    /// The member `what` of the close frame's reason.
-    pub fn what(self) -> &'static str {
+    /// The member `what` of the close frame's reason; `None`: the token is not to blame.
+    pub fn what(self) -> Option<&'static str> {
         match self {
-            Refusal::Missing => "missing",
-            Refusal::User | Refusal::OtherUser => "user",
-            Refusal::Expired => "expired",
-            _ => "token",
+            Refusal::Missing => Some("missing"),
+            Refusal::User | Refusal::OtherUser => Some("user"),
+            Refusal::Expired => Some("expired"),
+            Refusal::NoKeys => None,
+            _ => Some("token"),
         }
     }
 
@@ -74,6 +78,7 @@ impl Refusal {
             Refusal::Critical => "crit",
             Refusal::Algorithm => "algorithm",
             Refusal::Key => "key",
+            Refusal::NoKeys => "no_keys",
             Refusal::Signature => "signature",
             Refusal::Payload => "payload",
             Refusal::Claim(name) => name,

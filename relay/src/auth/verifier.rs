@@ -32,6 +32,11 @@ impl Verifier {
 
     /// The identity that this token proves at `now`, in seconds since the Unix epoch.
     pub fn verify(&self, token: &str, now: u64) -> Result<Identity, Refusal> {
+        self.verify_with(&[], token, now)
+    }
+
+    /// As [`Verifier::verify`], with further keys.
+    pub fn verify_with(&self, further: &[Key], token: &str, now: u64) -> Result<Identity, Refusal> {
         if token.len() > TOKEN_MAX {
             return Err(Refusal::TooLong);
         }
@@ -42,7 +47,8 @@ impl Verifier {
         let (header, payload) = (decoded(header)?, decoded(payload)?);
         decoded(signature)?;
         let header = Header::parse(&header)?;
-        keys::verify(&self.keys, &header, message.as_bytes(), signature)?;
+        let keys = self.keys.iter().chain(further);
+        keys::verify(keys, &header, message.as_bytes(), signature)?;
         self.rules.identity(json::object(&payload).ok_or(Refusal::Payload)?, now)
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::auth::{self, Key, Rules, Verifier};
+use crate::auth::{self, Key, KeyUrl, Rules, Verifier};
 use crate::config::origins::AllowedOrigins;
 use crate::config::values::{Mistakes, without_empty};
 
@@ -27,8 +27,8 @@ pub(super) struct JwtArgs {
     /// PEM files with public keys: RS256-512, PS256-512, ES256, ES384, EdDSA
     #[arg(long, env = "CHAT_RELAY_JWT_KEY_FILE", value_delimiter = ',', value_name = "FILE")]
     jwt_key_file: Vec<String>,
-    /// Files with a JSON Web Key Set; needs --jwt-issuer and --jwt-audience
-    #[arg(long, env = "CHAT_RELAY_JWT_JWKS", value_delimiter = ',', value_name = "FILE")]
+    /// JSON Web Key Sets: files, and at most one https address; needs --jwt-issuer and --jwt-audience
+    #[arg(long, env = "CHAT_RELAY_JWT_JWKS", value_delimiter = ',', value_name = "FILE|URL")]
     jwt_jwks: Vec<String>,
     /// What the claim `iss` of a token must be
     #[arg(long, env = "CHAT_RELAY_JWT_ISSUER", value_name = "TEXT")]
@@ -74,6 +74,8 @@ pub(super) struct JwtArgs {
 pub(crate) struct Jwt {
     /// The keys and rules.
     pub(crate) verifier: Verifier,
+    /// Where further keys are fetched from.
+    pub(crate) url: Option<KeyUrl>,
     /// The cookie that may carry a token.
     pub(crate) cookie: Option<String>,
     /// Whether the query may carry one.
@@ -123,6 +125,15 @@ impl JwtArgs {
             check_cookie(name, origins, mistakes);
         }
         let [secrets, pems, sets] = lists;
+        let (urls, sets): (Vec<_>, Vec<_>) =
+            sets.into_iter().partition(|set| KeyUrl::looks_like(set));
+        let mut url = None;
+        for text in &urls {
+            url = mistakes.parsed("--jwt-jwks", text, KeyUrl::parse);
+        }
+        if urls.len() > 1 {
+            mistakes.add("--jwt-jwks", "at most one address");
+        }
         let mut keys = Vec::new();
         let one = |file: &[u8]| auth::secret_key(file).map(|key| vec![key]);
         read(&mut keys, "--jwt-secret-file", &secrets, one, mistakes);
@@ -138,7 +149,7 @@ impl JwtArgs {
             chat_claim: self.jwt_claim,
             allow_no_exp,
         };
-        Jwt { verifier: Verifier::new(keys, rules), cookie: self.jwt_cookie, query }
+        Jwt { verifier: Verifier::new(keys, rules), url, cookie: self.jwt_cookie, query }
     }
 }
 

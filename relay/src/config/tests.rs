@@ -146,6 +146,26 @@ fn settings_of_tokens_are_checked_together() {
             &["--jwt-cookie"],
             "no name of a cookie",
         ),
+        (
+            &["--auth=jwt", "--jwt-jwks=https://a.example/k", "--jwt-issuer=i", "--jwt-audience=a"],
+            &[],
+            "an address",
+        ),
+        (
+            &["--auth=jwt", "--jwt-jwks=http://a.example/k", "--jwt-issuer=i", "--jwt-audience=a"],
+            &["--jwt-jwks"],
+            "an address that anybody could answer for",
+        ),
+        (
+            &[
+                "--auth=jwt",
+                "--jwt-jwks=https://a.example/k,https://b.example/k",
+                "--jwt-issuer=i",
+                "--jwt-audience=a",
+            ],
+            &["--jwt-jwks"],
+            "two addresses",
+        ),
         (&["--auth=none", &good], &["--jwt-secret-file"], "keys without tokens"),
         (
             &["--jwt-issuer=i", "--jwt-query", "--jwt-claim=c"],

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use crate::client::connection::Connection;
 use crate::client::json;
 use crate::client::reply::{self, AuthReply};
-use crate::config::Config;
+use crate::config::{Auth, Config};
 use crate::hub::event_queue::EventQueue;
 use crate::hub::flusher::Flusher;
 use crate::hub::follow_cache::FollowCache;
@@ -30,6 +30,7 @@ use crate::room::fetch::{self, Fetch, Key};
 use crate::room::subscribers::PendingFlush;
 use crate::room::{Joiner, Room};
 use crate::upstream::Upstream;
+use crate::verification::Verification;
 
 /// Number of rooms that may sync at the same time.
 const SYNCS: usize = 64;
@@ -48,6 +49,8 @@ pub(crate) struct Hub {
     pub follow_cache: FollowCache,
     /// Limits signals per user, room and name.
     pub signals: SignalRateLimit,
+    /// Verifies tokens. `None`: there are none.
+    pub verification: Option<Arc<Verification>>,
     /// The rate limits of all users.
     pub allowances: Arc<Allowances>,
     rooms: RwLock<HashMap<Arc<str>, Arc<Room>>>,
@@ -69,8 +72,13 @@ impl Hub {
     /// name.
     pub(crate) fn new(config: Config, upstream: Arc<Upstream>, boot: String) -> Arc<Hub> {
         let allowances = Allowances::new(&config);
+        let verification = match &config.auth {
+            Auth::None => None,
+            Auth::Jwt(jwt) => Some(Arc::new(Verification::new(jwt.clone()))),
+        };
         Arc::new(Hub {
             config,
+            verification,
             upstream,
             syncs: Semaphore::new(SYNCS),
             sends_waiting: Semaphore::new(SENDS_WAITING),

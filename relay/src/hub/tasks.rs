@@ -22,6 +22,10 @@ pub(crate) fn start(hub: &Arc<Hub>) {
     tokio::spawn(restart_on_panic("connecting to Redis", move || {
         upstream.clone().run(listener.clone())
     }));
+    if let Some(verification) = hub.verification.clone() {
+        let fetch = move || verification.clone().run();
+        tokio::spawn(restart_on_panic("fetching keys", fetch));
+    }
     let watching = hub.clone();
     let watch = move || status_updates::beat_when_writable(watching.clone());
     tokio::spawn(restart_on_panic("watching the state of Redis", watch));

@@ -6,11 +6,12 @@
 
 use std::sync::Arc;
 
+use chat_protocol::error_code::ErrorCode;
+
 use crate::auth::Refusal;
 use crate::client::error::Error;
 use crate::client::reply::AuthReply;
 use crate::client::request::Request;
-use crate::config::Auth;
 use crate::hub::now_ms;
 use crate::metrics::METRICS;
 use crate::operations::answer::{Answer, Outcome};
@@ -18,20 +19,26 @@ use crate::operations::context::Context;
 use crate::operations::scopes;
 
 pub(super) async fn auth(context: &Arc<Context>, request: Request<'_>) -> Outcome {
-    let Auth::Jwt(jwt) = &context.hub.config.auth else {
+    let Some(verification) = &context.hub.verification else {
         return Err(Error::invalid("token", "this relay checks no tokens"));
     };
     let token = request.fields.text("token")?;
     let now = now_ms();
-    let verified = jwt.verifier.verify(&token, now / 1000).and_then(|identity| {
+    let verified = verification.verify(&token, now).await.and_then(|identity| {
         let is_same = *identity.user == *context.user();
         if is_same { Ok(identity) } else { Err(Refusal::OtherUser) }
     });
     let identity = match verified {
         Ok(identity) => Arc::new(identity),
+        // The token before is still good.
+        Err(Refusal::NoKeys) => {
+            METRICS.login("refresh", Refusal::NoKeys.reason());
+            let message = "the token cannot be verified now; try again";
+            return Err(Error::new(ErrorCode::Unavailable, message));
+        }
         Err(refusal) => {
             METRICS.login("refresh", refusal.reason());
-            context.connection.refuse(refusal.close(), Some(refusal.what()));
+            context.connection.refuse(refusal.close(), refusal.what());
             return Ok(Answer::Sent);
         }
     };

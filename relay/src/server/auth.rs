@@ -188,6 +188,7 @@ mod tests {
         const PROTOCOL: &str = "sec-websocket-protocol";
         let jwt = |cookie: Option<&str>, query| Jwt {
             verifier: Verifier::new(Vec::new(), Rules::default()),
+            url: None,
             cookie: cookie.map(str::to_owned),
             query,
         };

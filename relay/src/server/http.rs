@@ -104,6 +104,8 @@ async fn known_hosts(
 async fn ready(State(site): State<Arc<Site>>) -> Response<Body> {
     if site.admissions.is_stopping() {
         static_files::plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+    } else if site.hub.verification.as_ref().is_some_and(|keys| !keys.is_ready()) {
+        static_files::plain(StatusCode::SERVICE_UNAVAILABLE, "no keys to verify tokens yet\n")
     } else {
         match site.hub.upstream.state() {
             upstream::State::Open => static_files::plain(StatusCode::OK, "ready\n"),
@@ -220,7 +222,7 @@ async fn authenticate(
     match credential {
         Credential::Name(user) => Ok(Some((user.into(), early))),
         Credential::Token { way, token } => {
-            Ok(Some((login(&config.auth, way, &token, None)?, early)))
+            Ok(Some((login(site, way, &token, None).await?, early)))
         }
         Credential::Refused { way, refusal } => Err(Refused::credential(way, refusal)),
         Credential::FirstFrame => {
@@ -228,23 +230,23 @@ async fn authenticate(
             let Some(frame) = Box::pin(first_frame::read(socket, &early, deadline)).await? else {
                 return Ok(None);
             };
-            let login = login(&config.auth, "frame", &frame.token, Some(frame.reference))?;
+            let login = login(site, "frame", &frame.token, Some(frame.reference)).await?;
             Ok(Some((login, frame.rest.freeze())))
         }
     }
 }
 
 /// The login that this token gives.
-fn login(
-    auth: &Auth,
+async fn login(
+    site: &Site,
     way: &'static str,
     token: &str,
     answer_to: Option<Box<RawValue>>,
 ) -> Result<Login, Refused> {
-    let Auth::Jwt(jwt) = auth else {
+    let Some(verification) = &site.hub.verification else {
         return Err(Refused::credential(way, Refusal::Missing));
     };
-    let verified = jwt.verifier.verify(token, now_ms() / 1000);
+    let verified = verification.verify(token, now_ms()).await;
     let identity = Arc::new(verified.map_err(|refusal| Refused::credential(way, refusal))?);
     METRICS.login(way, "ok");
     Ok(Login { user: identity.user.clone(), identity: Some(identity), answer_to })

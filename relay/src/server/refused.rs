@@ -25,7 +25,7 @@ impl Refused {
 
     /// By a wrong credential, which `way` carried.
     pub(super) fn credential(way: &'static str, refusal: Refusal) -> Refused {
-        let (close, what) = (refusal.close(), Some(refusal.what()));
+        let (close, what) = (refusal.close(), refusal.what());
         Refused { close, what, login: Some((way, refusal)) }
     }
 

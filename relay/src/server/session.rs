@@ -139,7 +139,7 @@ impl Session {
             }
             let expiry = context.expiry().map(Instant::from_std);
             if expiry.is_some_and(|expiry| expiry <= Instant::now()) {
-                connection.refuse(close_code::EXPIRED, Some(Refusal::Expired.what()));
+                connection.refuse(close_code::EXPIRED, Refusal::Expired.what());
                 continue;
             }
             // One timer for both.

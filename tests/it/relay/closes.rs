@@ -7,6 +7,7 @@ use chat_protocol::close_code::{self, CloseCode};
 use chat_tests::clients::raw_socket::{RawSocket, opcode};
 use chat_tests::clients::reply::Reply;
 use chat_tests::cmd;
+use chat_tests::servers::key_server::{Answer, KeyPair, KeyServer};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::servers::tokens::{Issuer, now_s};
@@ -25,6 +26,7 @@ pub(crate) const TABLE: &[Row] = &[
     (close_code::PING, answers_no_ping),
     (close_code::FULL, is_one_too_many),
     (close_code::EOF, ends_its_side_only),
+    (close_code::KEYS, comes_before_the_keys),
     (close_code::FLOOD, goes_on_after_it_was_told_to_wait),
     (close_code::UNAUTHORISED, has_no_name),
     (close_code::ADDRESS, is_one_too_many_from_its_address),
@@ -172,6 +174,14 @@ fn is_sent_away_by_the_backend(redis: &Redis) -> RawClose {
     let close = kicked.wait_closed(LATER);
     other.ok(json!({"op": "ping"}));
     (close.code, close.reason)
+}
+
+fn comes_before_the_keys(redis: &Redis) -> RawClose {
+    let server = KeyServer::start();
+    server.answer(Answer::Status(500));
+    let relay = server.relay("r1", redis, &["--jwt-query"]);
+    let query = format!("&access_token={}", KeyPair::new("a").token_of("alice"));
+    close_of(RawSocket::connect(relay.address(), &query))
 }
 
 fn comes_with_an_old_token(redis: &Redis) -> RawClose {

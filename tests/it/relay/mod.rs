@@ -24,6 +24,8 @@ mod inbox;
 mod ops;
 // Changes of name, avatar and status reach all who share a room, once.
 mod profiles;
+// Keys that relays fetch from an address.
+mod key_sets;
 // Replies are bounded in size.
 mod replies;
 // Reconnecting with a cursor: recovered exactly, or a reload.

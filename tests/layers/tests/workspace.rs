@@ -60,7 +60,7 @@ const RELAY: Crate<'_> = Crate {
     roots: &["relay/src/lib.rs", "relay/src/main.rs"],
     layers: &[
         &["contact", "event", "metrics", "panics", "auth", "config"],
-        &["rate_limit"],
+        &["rate_limit", "verification"],
         &["client"],
         &["upstream"],
         &["room"],

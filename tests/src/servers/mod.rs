@@ -8,6 +8,8 @@ pub mod clock;
 pub mod fake_primary;
 /// Lines of C, compiled on demand.
 pub mod fixture;
+/// A server of JSON Web Key Sets.
+pub mod key_server;
 /// A TCP proxy that delays, cuts and blocks.
 pub mod proxy;
 /// A redis-server with the module.

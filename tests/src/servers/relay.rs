@@ -45,7 +45,7 @@ impl Relay {
         let both = [&["--relay-url", urls.as_str()], options].concat();
         let [first, second] = &addresses;
         let relays = [("r1", first), ("r2", second)]
-            .map(|(name, address)| Relay::listening(name, address, &redis.url(), &both));
+            .map(|(name, address)| Relay::listening(name, address, &redis.url(), &both, &[]));
         relays.iter().for_each(Relay::wait_ready);
         relays
     }
@@ -53,17 +53,34 @@ impl Relay {
     /// A relay with further options that listens; whether it is ready depends on its Redis.
     #[track_caller]
     pub fn with(name: &str, url: &str, options: &[&str]) -> Relay {
-        Relay::listening(name, "127.0.0.1:0", url, options)
+        Relay::listening(name, "127.0.0.1:0", url, options, &[])
+    }
+
+    /// As [`Relay::with`], with environment variables.
+    #[track_caller]
+    pub fn with_variables(
+        name: &str,
+        url: &str,
+        options: &[&str],
+        variables: &[(OsString, OsString)],
+    ) -> Relay {
+        Relay::listening(name, "127.0.0.1:0", url, options, variables)
     }
 
     #[track_caller]
-    fn listening(name: &str, address: &str, url: &str, options: &[&str]) -> Relay {
+    fn listening(
+        name: &str,
+        address: &str,
+        url: &str,
+        options: &[&str],
+        variables: &[(OsString, OsString)],
+    ) -> Relay {
         let dir = tempfile::Builder::new().prefix("chat-relay-").tempdir().expect("a directory");
         let fixed = ["--listen", address, "--redis", url, "--name", name];
         let auth: &[&str] = if options.contains(&"--auth") { &[] } else { &["--auth", "none"] };
         let all = fixed.iter().chain(auth).chain(options);
         let args: Vec<OsString> = all.map(OsString::from).collect();
-        let mut process = Process::spawn(name, artefacts::relay(), &args, dir.path());
+        let mut process = Process::spawn_in(name, artefacts::relay(), &args, dir.path(), variables);
         let address = eventually("the line `listening on`", LATER, || {
             let output = process.output();
             let address = output.lines().find_map(|line| line.strip_prefix("listening on "));

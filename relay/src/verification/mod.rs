@@ -1,0 +1,8 @@
+//! Verifying tokens while keys change: what `auth/` decides with the keys at hand, with keys that are
+//! fetched.
+
+mod demand;
+mod fetch;
+mod verification;
+
+pub(crate) use verification::Verification;
