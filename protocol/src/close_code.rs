@@ -69,6 +69,8 @@ close_codes! {
     KICKED = 4506 "kicked" None;
     /// The token has expired: the client gets a new one and connects again.
     EXPIRED = 4507 "expired" None;
+    /// The user has more connections to this relay than one may have: the oldest gives way.
+    REPLACED = 4510 "replaced" None;
 }
 
 #[cfg(test)]

@@ -23,6 +23,15 @@ pub(super) struct EdgeArgs {
     /// Networks of proxies, e.g. 10.0.0.0/8, whose X-Forwarded-For tells the address of a client
     #[arg(long, env = "CHAT_RELAY_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDR")]
     trusted_proxies: Vec<String>,
+    /// Most connections at a time of one user to this relay; beyond it the oldest is closed. 0: no
+    /// limit
+    #[arg(
+        long,
+        env = "CHAT_RELAY_MAX_CONNECTIONS_PER_USER",
+        default_value = "0",
+        value_name = "N"
+    )]
+    max_connections_per_user: String,
 }
 
 /// Whether the web page is served.
@@ -42,6 +51,7 @@ pub struct Edge {
     pub page: Page,
     pub drain_delay: Duration,
     pub trusted_proxies: Networks,
+    pub max_connections_per_user: usize,
 }
 
 impl EdgeArgs {
@@ -52,6 +62,11 @@ impl EdgeArgs {
                 .and_then(|text| mistakes.parsed("--listen-ops", text, listen_address)),
             page: mistakes.choice("--page", &self.page).unwrap_or(Page::Off),
             drain_delay: mistakes.time("--drain-delay", &self.drain_delay, 0),
+            max_connections_per_user: mistakes.number(
+                "--max-connections-per-user",
+                &self.max_connections_per_user,
+                0,
+            ),
             trusted_proxies: Networks::check("--trusted-proxies", &self.trusted_proxies, mistakes),
         }
     }

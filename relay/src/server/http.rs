@@ -36,6 +36,7 @@ use crate::server::http_connections::{HttpConnections, WriteTimeout};
 use crate::server::refused::Refused;
 use crate::server::session;
 use crate::server::static_files;
+use crate::server::user_connections::UserConnections;
 use crate::upstream;
 
 /// What the routes share.
@@ -46,6 +47,8 @@ pub(super) struct Site {
     pub admissions: Arc<Admissions>,
     /// Keeps a refused socket open until its client has read the close code.
     pub http_connections: Arc<HttpConnections>,
+    /// Bounds the connections of each user.
+    pub user_connections: Arc<UserConnections>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
     /// What the page may do.
@@ -197,6 +200,7 @@ async fn serve(site: Arc<Site>, upgrade: OnUpgrade, peer: IpAddr, credential: Cr
         return refuse(&site, socket, Refused::close(close_code::FLOOD));
     };
     let connection = site.hub.connect(login, socket);
+    let _counted = site.user_connections.count(&connection);
     // Boxed, so that everything about the upgrade is freed while the session runs.
     let hub = site.hub.clone();
     drop(site);

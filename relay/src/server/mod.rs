@@ -11,3 +11,4 @@ mod refused;
 pub(crate) mod server;
 pub(crate) mod session;
 mod static_files;
+mod user_connections;

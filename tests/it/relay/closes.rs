@@ -32,6 +32,7 @@ pub(crate) const TABLE: &[Row] = &[
     (close_code::ADDRESS, is_one_too_many_from_its_address),
     (close_code::KICKED, is_sent_away_by_the_backend),
     (close_code::EXPIRED, comes_with_an_old_token),
+    (close_code::REPLACED, is_the_oldest_of_too_many),
 ];
 
 #[test]
@@ -159,6 +160,27 @@ fn is_one_too_many_from_its_address(redis: &Redis) -> RawClose {
     let relay = relay(redis, &["--max-connections-per-address", "2"]);
     let _inside = [relay.connect("one"), relay.connect("two")];
     close_of(RawSocket::connect(relay.address(), "three"))
+}
+
+fn is_the_oldest_of_too_many(redis: &Redis) -> RawClose {
+    let relay = relay(redis, &["--max-connections-per-user", "2"]);
+    let oldest = RawSocket::connect(relay.address(), "alice");
+    let other = relay.connect("bob");
+    let mut newer: Vec<_> = (0..2).map(|_| relay.connect("alice")).collect();
+    let close = close_of(oldest);
+    for client in newer.iter().chain([&other]) {
+        client.ok(json!({"op": "ping"}));
+    }
+    // One that has left counts no more.
+    drop(newer.pop());
+    eventually("the relay to notice", SOON, || match relay.metric("chat_relay_connections") {
+        Some(2.0) => Ok(()),
+        count => Err(format!("{count:?}")),
+    });
+    let newest = relay.connect("alice");
+    newest.ok(json!({"op": "ping"}));
+    newer[0].ok(json!({"op": "ping"}));
+    close
 }
 
 fn is_sent_away_by_the_backend(redis: &Redis) -> RawClose {

@@ -25,6 +25,7 @@ fn all_mistakes_are_reported_at_once_with_exit_status_2() {
         "--listen-ops=b",
         "--page=c",
         "--drain-delay=d",
+        "--max-connections-per-user=-1",
         "--trusted-proxies=0.0.0.0/0",
     ];
     let variables =
@@ -42,6 +43,7 @@ fn all_mistakes_are_reported_at_once_with_exit_status_2() {
         "--listen-ops",
         "--page",
         "--drain-delay",
+        "--max-connections-per-user",
         "--trusted-proxies",
     ];
     for flag in wrong {
