@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use chat_tests::checking::view::history;
 use chat_tests::clients::client::Client;
 use chat_tests::clients::frames::{Close, Frames};
 use chat_tests::clients::raw_socket::{RawSocket, opcode};
@@ -320,4 +321,31 @@ fn without_tokens_auth_is_refused_and_changes_nothing() {
     let error = alice.call(json!({"op": "auth", "token": "x"})).expect_err("no tokens here");
     assert_eq!((&error["code"], &error["what"]), (&json!("INVALID"), &json!("token")));
     alice.ok(json!({"op": "ping"}));
+}
+
+#[test]
+fn what_waits_when_the_token_ends_is_never_submitted() {
+    let mut redis = Redis::durable();
+    let issuer = Issuer::new();
+    let relay = issuer.relay("r1", &redis, &[]);
+    let short = issuer.token(json!({"sub": "alice", "exp": now_s() - 24}));
+    let alice = Client::connect_with_token(relay.address(), "alice", &short);
+    let bearer = issuer.token_of("bob", json!({}));
+    let bob = Client::connect_with_token(relay.address(), "bob", &bearer);
+    alice.ok(json!({"op": "join", "room": "lobby"}));
+    redis.kill();
+    relay.wait_unready();
+    alice.ask(json!({"op": "send", "room": "lobby", "text": "too late"}));
+    assert_eq!(code_and_what(&alice.wait_closed(LATER)).0, 4507);
+    // It waits longer, and is stored later.
+    let waits = bob.ask(json!({"op": "send", "room": "lobby", "text": "in time"}));
+    redis.restart();
+    eventually("the answer to bob", LATER, || bob.reply(waits).ok_or_else(|| bob.arrived()))
+        .expect("stored");
+    eventually("nothing that waits", LATER, || match relay.metric("chat_relay_sends_waiting") {
+        Some(0.0) => Ok(()),
+        waiting => Err(format!("{waiting:?}")),
+    });
+    let page = history(&mut redis.wire(), "lobby", &["COUNT", "10"]);
+    assert_eq!(page.texts(), ["in time"]);
 }
