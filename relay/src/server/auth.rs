@@ -43,6 +43,13 @@ pub(super) enum Credential {
     },
 }
 
+impl Credential {
+    /// Whether a cookie carries it, good or bad.
+    pub(super) fn is_cookie(&self) -> bool {
+        matches!(self, Credential::Token { way, .. } | Credential::Refused { way, .. } if *way == "cookie")
+    }
+}
+
 impl fmt::Debug for Credential {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -157,6 +157,11 @@ async fn upgrade(
     let peer = client_address(peer.ip(), &request.headers, proxies);
     let query = request.uri.query().unwrap_or("");
     let credential = auth::credential(&site.hub.config.auth, &request.headers, query);
+    // Browsers add cookies by themselves, so the page must be known.
+    if credential.is_cookie() && !request.headers.contains_key(header::ORIGIN) {
+        let why = "a cookie counts only with an Origin that is allowed\n";
+        return static_files::plain(StatusCode::FORBIDDEN, why);
+    }
     let offers_subprotocol = auth::offers_subprotocol(&request.headers);
     tokio::spawn(serve(site.clone(), on_upgrade, peer, credential));
     let mut response = Response::new(Body::empty());

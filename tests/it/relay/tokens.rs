@@ -92,6 +92,10 @@ fn every_way_of_the_handshake_gets_hello_at_once() {
          Origin: https://evil.example\r\nCookie: {cookie}\r\n\r\n"
     );
     assert!(answer(relay.address(), &request).starts_with("HTTP/1.1 403"));
+    let nobodys = request.replace("Origin: https://evil.example\r\n", "");
+    assert!(answer(relay.address(), &nobodys).starts_with("HTTP/1.1 403"), "no Origin at all");
+    let known = request.replace("https://evil.example", origin);
+    assert!(answer(relay.address(), &known).starts_with("HTTP/1.1 101"));
 }
 
 /// The head of the answer to a request.
