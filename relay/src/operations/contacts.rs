@@ -18,6 +18,7 @@ use crate::contact::contact;
 use crate::hub::profiles::profile::{Detail, Profile};
 use crate::operations::answer::{Answer, Outcome};
 use crate::operations::context::Context;
+use crate::operations::scopes;
 
 /// The most users in one `profiles`.
 const PROFILES: usize = 100;
@@ -52,7 +53,9 @@ pub(super) async fn profiles(context: &Arc<Context>, request: Request<'_>) -> Ou
         let (Some(what), Some(who)) = (replies.next(), replies.next()) else {
             return Err(Error::unavailable());
         };
-        let is_open = context.hub.config.contacts == Contacts::Open || **user == *context.user();
+        let is_open = **user == *context.user()
+            || (context.hub.config.contacts == Contacts::Open
+                && scopes::admits(context, &format!("@{user}")));
         let detail = if is_open { Detail::Full } else { Detail::Texts };
         let profile = Profile::read(what, who)?;
         out.add(user, &profile.as_ref().map(|profile| profile.view(detail)));

@@ -148,6 +148,18 @@ pub(super) async fn prepare(
     }
 }
 
+/// Makes the user a member who receives nothing: the token does not allow reading.
+pub(super) async fn become_member(context: &Context, room: &str) -> Result<(), Error> {
+    list(context, room).await?;
+    let following = Following::before(context, room, Gain::Join);
+    let join = commands::join(room, context.user());
+    let mut commands = vec![scopes::creating(context, room, join)];
+    commands.extend(following.commands());
+    let mut replies = context.hub.upstream.call(commands).await.into_iter();
+    joined(context, &following, &mut replies)?;
+    Ok(())
+}
+
 /// Step 1.
 async fn list(context: &Context, room: &str) -> Result<(), Unavailable> {
     match Following::before(context, room, Gain::Join).send(context).await {

@@ -76,6 +76,11 @@ pub(super) fn admits(context: &Context, room: &str) -> bool {
     identity.is_none_or(|identity| identity.rooms.admits(context.user(), room))
 }
 
+/// Whether the token allows sending to this room.
+pub(super) fn may_send(context: &Context, room: &str) -> bool {
+    has(context, Scope::Send) && admits(context, room)
+}
+
 /// The same command, which makes no ordinary room if the token does not allow that.
 pub(super) fn creating(context: &Context, room: &str, command: Command) -> Command {
     let may_create = room_kind(room) != Some(RoomKind::Ordinary) || has(context, Scope::Create);

@@ -44,7 +44,7 @@ pub(super) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcom
     let send = parse(context, &request)?;
     if ephemeral {
         notices::check_block(context, &send.room).await?;
-        context.ask(send.command).await?;
+        context.ask(scopes::creating(context, &send.room, send.command.clone())).await?;
         return Ok(Answer::of(&Stored { id: None }));
     }
     let is_first = context.send_queue.lock().waiting.is_empty();
@@ -73,7 +73,7 @@ async fn submit(
     let (following, other) =
         Following::before(context, &send.room, Gain::Send).split(context.user());
     following.send(context).await?;
-    let mut commands = vec![send.command.clone()];
+    let mut commands = vec![scopes::creating(context, &send.room, send.command.clone())];
     commands.extend(following.commands());
     let mut replies = context.hub.upstream.call(commands).await.into_iter();
     match replies.next().unwrap_or(Err(Unavailable::Unreachable.into())) {
@@ -154,6 +154,10 @@ async fn run_send_queue(context: Arc<Context>) {
                 if context.is_expelled() {
                     return Err(Error::unavailable());
                 }
+                // A narrower token may have come meanwhile.
+                if !scopes::may_send(&context, &send.room) {
+                    return Err(scopes::denied());
+                }
                 match submit(&context, &send).await {
                     Ok(outcome) => return outcome,
                     Err(_) => tokio::time::sleep(RETRY_PAUSE).await,
@@ -224,7 +228,6 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<PendingSend, Error>
         reply,
         mentions: &mentions,
     });
-    let command = scopes::creating(context, &room, command);
     let local_frame = (context.hub.config.offline == Offline::Local).then(|| {
         let local_frame = RelayFrame::Message {
             room: &room,

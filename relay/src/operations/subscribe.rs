@@ -12,6 +12,7 @@ use chat_protocol::id::Id;
 use futures_util::future::join_all;
 use serde::Serialize;
 
+use crate::auth::Scope;
 use crate::client::error::Error;
 use crate::client::json;
 use crate::client::reply;
@@ -20,6 +21,7 @@ use crate::client::request::Request;
 use crate::operations::answer::{Answer, Done, Outcome};
 use crate::operations::context::Context;
 use crate::operations::join::{self, ATTEMPTS, Membership, Prepared, Start, Wanted};
+use crate::operations::scopes;
 use crate::room::Attached;
 use crate::room::subscribers::PendingFlush;
 
@@ -30,6 +32,10 @@ const AT_A_TIME: usize = 8;
 pub(super) type Received = Result<String, Error>;
 
 pub(super) async fn join(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+    if !scopes::has(context, Scope::Read) {
+        join::become_member(context, &request.fields.room()?).await?;
+        return Ok(Answer::of(&Done {}));
+    }
     receive_one(context, request, Membership::Join).await
 }
 

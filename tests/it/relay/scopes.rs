@@ -5,6 +5,7 @@ use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::servers::tokens::Issuer;
+use chat_tests::wait::{LATER, eventually};
 use serde_json::{Value, json};
 
 struct House {
@@ -95,6 +96,19 @@ fn each_operation_needs_its_scope() {
 }
 
 #[test]
+fn who_may_not_read_joins_without_receiving() {
+    let house = house(&[]);
+    cmd!(house.redis, "CHAT.SEND", "lobby", "bob", "secret").text();
+    let alice = house.client("alice", json!({"scope": "chat:send"}));
+    assert_eq!(alice.ok(json!({"op": "join", "room": "lobby"})), json!({}));
+    let members = cmd!(house.redis, "CHAT.MEMBERS", "lobby");
+    assert!(format!("{members:?}").contains("alice"), "{members:?}");
+    cmd!(house.redis, "CHAT.SEND", "lobby", "bob", "secret too").text();
+    alice.ok(json!({"op": "send", "room": "lobby", "text": "hi"}));
+    assert_eq!(alice.events("lobby").len(), 0);
+}
+
+#[test]
 fn rooms_come_into_being_only_with_the_scope_for_it() {
     let house = house(&[]);
     let bounded = json!({"scope": "chat:read chat:send chat:moderate"});
@@ -166,6 +180,13 @@ fn a_token_for_some_rooms_shows_no_others() {
     assert_eq!(listed, ["game-1", "game-hall"]);
     let inbox = names(&alice.ok(json!({"op": "inbox"})));
     assert!(!inbox.is_empty() && inbox.iter().all(|room| room.starts_with("game-")), "{inbox:?}");
+    let contact = |client: &Client| {
+        client.ok(json!({"op": "profiles", "users": ["bob"]}))["profiles"]["bob"].clone()
+    };
+    cmd!(house.redis, "CHAT.ROOM", "@bob", "SET", "name", "Bob").ok();
+    assert!(contact(&everything)["online"].is_number(), "{}", contact(&everything));
+    assert_eq!(contact(&alice)["name"], "Bob");
+    assert_eq!(contact(&alice).get("online"), None, "no presence of @bob");
     let unread = alice.ok(json!({"op": "unread", "rooms": ["game-1", "lobby", "dm:alice,bob"]}));
     assert!(unread["rooms"]["game-1"].is_object(), "{unread}");
     assert_eq!(unread["rooms"]["lobby"], Value::Null);
@@ -228,4 +249,28 @@ fn a_narrower_token_acts_at_once_and_a_wider_one_too() {
     alice.ok(with(json!({})));
     alice.ok(json!({"op": "subscribe", "room": "lobby"}));
     alice.ok(json!({"op": "subscribe", "room": "dm:alice,bob"}));
+}
+
+#[test]
+fn what_waits_when_a_narrower_token_comes_is_not_sent() {
+    let (mut redis, issuer) = (Redis::durable(), Issuer::new());
+    let relay = issuer.relay("r1", &redis, &[]);
+    let token = issuer.token_of("alice", json!({}));
+    let alice = Client::connect_with_token(relay.address(), "alice", &token);
+    for room in ["lobby", "game-1"] {
+        cmd!(redis, "CHAT.SEND", room, "bob", "hi").text();
+    }
+    redis.kill();
+    relay.wait_unready();
+    let send = |room: &str| alice.ask(json!({"op": "send", "room": room, "text": "waits"}));
+    let (lost, kept, new) = (send("lobby"), send("game-1"), send("game-2"));
+    let narrower = json!({"scope": "chat:read chat:send", "chat": {"rooms": ["game-*"]}});
+    alice.ok(json!({"op": "auth", "token": issuer.token_of("alice", narrower)}));
+    redis.restart();
+    let answer = |number| {
+        eventually("an answer", LATER, || alice.reply(number).ok_or_else(|| alice.arrived()))
+    };
+    assert_eq!(answer(lost).expect_err("not allowed any more")["what"], "scope");
+    answer(kept).expect("allowed still");
+    assert_eq!(answer(new).expect_err("makes no rooms any more")["code"], "NOROOM");
 }
