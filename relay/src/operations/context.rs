@@ -54,13 +54,15 @@ impl Context {
         self.connection.set_identity(identity);
     }
 
-    /// Whether the connection was closed because its user may not be here: then nothing that waits is
-    /// done for it.
+    /// Whether the user may not be here any more: the connection was closed for it, or the token has
+    /// ended since, also that of a lost connection. Then nothing that waits is done for it.
     pub(super) fn is_expelled(&self) -> bool {
-        matches!(
-            self.connection.ended(),
-            Some(End::Close(close_code::KICKED | close_code::EXPIRED))
-        )
+        let has_expired = self.expiry().is_some_and(|expiry| expiry <= Instant::now());
+        has_expired
+            || matches!(
+                self.connection.ended(),
+                Some(End::Close(close_code::KICKED | close_code::EXPIRED))
+            )
     }
 
     pub(super) fn user(&self) -> &str {

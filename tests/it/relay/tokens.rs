@@ -336,9 +336,19 @@ fn what_waits_when_the_token_ends_is_never_submitted() {
     let alice = Client::connect_with_token(relay.address(), "alice", &short);
     let bearer = issuer.token_of("bob", json!({}));
     let bob = Client::connect_with_token(relay.address(), "bob", &bearer);
+    let carols = issuer.token(json!({"sub": "carol", "exp": now_s() - 24}));
+    let carol = Client::connect_with_token(relay.address(), "carol", &carols);
     alice.ok(json!({"op": "join", "room": "lobby"}));
     redis.kill();
     relay.wait_unready();
+    carol.ask(json!({"op": "send", "room": "lobby", "text": "from a lost socket"}));
+    eventually("carol's message to wait", SOON, || {
+        match relay.metric("chat_relay_sends_waiting") {
+            Some(1.0) => Ok(()),
+            waiting => Err(format!("{waiting:?}")),
+        }
+    });
+    drop(carol);
     alice.ask(json!({"op": "send", "room": "lobby", "text": "too late"}));
     assert_eq!(code_and_what(&alice.wait_closed(LATER)).0, 4507);
     // It waits longer, and is stored later.
