@@ -51,7 +51,9 @@ impl Scopes {
     fn of_claim(claim: &Value) -> Option<Option<Scopes>> {
         let mut scopes = None;
         match claim {
-            Value::String(text) => text.split(' ').for_each(|word| add(&mut scopes, word)),
+            Value::String(text) => {
+                text.split_ascii_whitespace().for_each(|word| add(&mut scopes, word))
+            }
             Value::Array(words) => {
                 for word in words {
                     add(&mut scopes, word.as_str()?);
@@ -64,7 +66,12 @@ impl Scopes {
 }
 
 fn add(scopes: &mut Option<Scopes>, word: &str) {
-    let Some(name) = word.strip_prefix(PREFIX) else { return };
+    let name = match word.strip_prefix(PREFIX) {
+        Some(name) => name,
+        // A list by commas is meant as a bound too.
+        None if word.contains(",chat:") => "",
+        None => return,
+    };
     let bits = match name {
         "read" => Scope::Read as u8,
         "send" => Scope::Send as u8,
@@ -99,6 +106,9 @@ mod tests {
             (json!({"scope": "chat:admin"}), Ok(Scopes(0)), "an unknown right is no right"),
             (json!({"scope": "CHAT:READ"}), Ok(Scopes::ALL), "capitals are another word"),
             (json!({"scope": "chat:read,chat:send"}), Ok(Scopes(0)), "a comma does not separate"),
+            (json!({"scope": "openid,chat:read"}), Ok(Scopes(0)), "nor is it no bound"),
+            (json!({"scope": "openid\tchat:read"}), Ok(Scopes(read)), "a tab separates"),
+            (json!({"scope": "groupchat:read"}), Ok(Scopes::ALL), "another service's"),
             (json!({"scope": 7}), Err(Refusal::Claim("scope")), "a number"),
             (json!({"scope": null}), Err(Refusal::Claim("scope")), "null"),
             (json!({"scope": ["chat:read", 7]}), Err(Refusal::Claim("scope")), "a list with one"),
