@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::DecodingKey;
 
+use crate::auth::json;
 use crate::auth::keys::{ED25519, HMAC, KEYS_MAX, Key, P256, P384, RSA};
 
 /// Bytes of a secret.
@@ -26,8 +27,12 @@ const RSA_ENCRYPTION: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05
 pub fn secret(file: &[u8]) -> Result<Key, &'static str> {
     let secret = file.strip_suffix(b"\n").unwrap_or(file);
     let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
-    if secret.starts_with(b"-----BEGIN") {
+    if secret.trim_ascii_start().starts_with(b"-----BEGIN") {
         return Err("a PEM key is no secret: use --jwt-key-file");
+    }
+    // Key sets are for everybody to read: whoever does could sign tokens.
+    if json::object(secret).is_some() {
+        return Err("a JSON document is no secret: key sets belong to --jwt-jwks");
     }
     match secret.len() {
         ..SECRET_MIN => Err("a secret has at least 32 bytes"),

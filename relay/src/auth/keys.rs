@@ -79,12 +79,16 @@ pub(super) fn verify<'k>(
     message: &[u8],
     signature: &str,
 ) -> Result<(), Refusal> {
-    let mut fitting = keys.filter(|key| key.fits(header)).take(ATTEMPTS).peekable();
-    if fitting.peek().is_none() {
-        return Err(Refusal::Key);
+    let fitting = keys.filter(|key| key.fits(header)).take(ATTEMPTS);
+    // Until a key that fits is known by name, the token's may be one that has to be fetched.
+    let mut refusal = Refusal::Key;
+    for key in fitting {
+        if crypto::verify(signature, message, &key.key, header.algorithm).is_ok_and(|good| good) {
+            return Ok(());
+        }
+        if header.kid.is_none() || key.kid.is_some() {
+            refusal = Refusal::Signature;
+        }
     }
-    let made_it = |key: &Key| {
-        crypto::verify(signature, message, &key.key, header.algorithm).is_ok_and(|is_good| is_good)
-    };
-    if fitting.any(made_it) { Ok(()) } else { Err(Refusal::Signature) }
+    Err(refusal)
 }

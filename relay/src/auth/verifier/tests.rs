@@ -102,6 +102,25 @@ fn every_kind_of_key_verifies_its_own_algorithms_and_no_others() {
 }
 
 #[test]
+fn a_key_set_is_never_a_secret() {
+    let set = br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AAAA","kid":"one"}]}"#;
+    assert!(secret_key(set).is_err(), "everybody may read it");
+    assert!(secret_key(&set[1..]).is_ok(), "random bytes may look like anything");
+}
+
+#[test]
+fn a_new_name_beside_keys_without_names_is_an_unknown_key() {
+    let verifier = with_secret();
+    let other = EncodingKey::from_secret(b"another secret of at least 32 bytes");
+    let verify = |header: &str| {
+        let token = signed(header, &claims().to_string(), &other, Algorithm::HS256);
+        verifier.verify(&token, NOW)
+    };
+    assert_eq!(verify(r#"{"alg":"HS256"}"#), Err(Refusal::Signature));
+    assert_eq!(verify(r#"{"alg":"HS256","kid":"new"}"#), Err(Refusal::Key));
+}
+
+#[test]
 fn a_public_key_is_never_a_secret() {
     for pair in [&PAIRS.rsa, &PAIRS.p256, &PAIRS.ed25519] {
         let keys = pem_keys(pair.pem.as_bytes()).unwrap();
@@ -114,6 +133,7 @@ fn a_public_key_is_never_a_secret() {
             assert_eq!(verifier(both).verify(&forged, NOW), Err(Refusal::Signature));
         }
         assert!(secret_key(pair.pem.as_bytes()).is_err(), "nor is it taken for one at start");
+        assert!(secret_key(format!("\n{}", pair.pem).as_bytes()).is_err(), "after an empty line");
     }
 }
 
