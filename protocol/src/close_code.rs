@@ -69,7 +69,7 @@ close_codes! {
     KICKED = 4506 "kicked" None;
     /// The token has expired: the client gets a new one and connects again.
     EXPIRED = 4507 "expired" None;
-    /// The user has more connections to this relay than one may have: the oldest gives way.
+    /// The user has too many connections to this relay: the oldest is closed.
     REPLACED = 4510 "replaced" None;
 }
 

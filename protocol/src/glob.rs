@@ -3,7 +3,7 @@
 //! A [`Pattern`] is compiled once per call and then matched against many names. It runs as an
 //! automaton whose states are bits: each byte of a name costs one step over a few machine words,
 //! however many stars and long classes the pattern has. Redis does not export its matcher to modules,
-//! and that one backtracks at each star. [`matches`] needs no memory, for patterns that are kept
+//! and that one backtracks at each star. [`matches()`] needs no memory, for patterns that are kept
 //! and rarely used; its time is bounded by the product of both lengths.
 
 use crate::error_code::Invalid;

@@ -54,7 +54,7 @@ pub use server::server::Server;
 #[doc(hidden)]
 pub mod fuzzing {
     pub use crate::auth::{
-        Identity, Key, LEEWAY, Refusal, RoomFilter, Rules, Scope, Scopes, TOKEN_MAX, Verifier,
+        Identity, Key, LEEWAY, LoginError, RoomFilter, Rules, Scope, Scopes, TOKEN_MAX, Verifier,
         jwks_keys, pem_keys, secret_key,
     };
     pub use crate::client::frame_reader::{Found, FrameReader, ReadError, Step};

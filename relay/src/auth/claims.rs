@@ -7,7 +7,7 @@ use chat_protocol::names;
 use serde_json::{Map, Value};
 
 use crate::auth::identity::{Identity, LEEWAY};
-use crate::auth::refusal::Refusal;
+use crate::auth::login_error::LoginError;
 use crate::auth::room_filter::{RoomFilter, globs};
 use crate::auth::scopes::Scopes;
 
@@ -49,27 +49,27 @@ impl Rules {
         &self,
         mut claims: Map<String, Value>,
         now: u64,
-    ) -> Result<Identity, Refusal> {
+    ) -> Result<Identity, LoginError> {
         self.check_parties(&claims)?;
         let expires_at = seconds(&claims, "exp")?;
         let (issued_at, not_before) = (seconds(&claims, "iat")?, seconds(&claims, "nbf")?);
         match expires_at {
-            None if !self.allow_no_exp => return Err(Refusal::Claim("exp")),
-            Some(end) if now >= end.saturating_add(LEEWAY) => return Err(Refusal::Expired),
+            None if !self.allow_no_exp => return Err(LoginError::Claim("exp")),
+            Some(end) if now >= end.saturating_add(LEEWAY) => return Err(LoginError::Expired),
             _ => {}
         }
         let latest = now.saturating_add(LEEWAY);
         if [issued_at, not_before].into_iter().flatten().any(|start| start > latest) {
-            return Err(Refusal::NotYet);
+            return Err(LoginError::NotYet);
         }
         let user = claims.get(&self.user_claim).and_then(Value::as_str);
-        let user = user.filter(|user| names::is_user(user)).ok_or(Refusal::User)?.into();
+        let user = user.filter(|user| names::is_user(user)).ok_or(LoginError::User)?.into();
         let scopes = Scopes::of_claims(&claims)?;
         let (name, picture) = (text(&claims, "name"), text(&claims, "picture"));
         let mut chat = match claims.remove(&self.chat_claim) {
             None => Map::new(),
             Some(Value::Object(chat)) => chat,
-            Some(_) => return Err(Refusal::Claim("chat")),
+            Some(_) => return Err(LoginError::Claim("chat")),
         };
         let watch = chat.get("watch").map(|watch| globs(watch, WATCH_MAX, "watch")).transpose()?;
         Ok(Identity {
@@ -85,11 +85,11 @@ impl Rules {
         })
     }
 
-    fn check_parties(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+    fn check_parties(&self, claims: &Map<String, Value>) -> Result<(), LoginError> {
         if let Some(issuer) = &self.issuer
             && claims.get("iss").and_then(Value::as_str) != Some(issuer)
         {
-            return Err(Refusal::Issuer);
+            return Err(LoginError::Issuer);
         }
         let Some(audience) = &self.audience else { return Ok(()) };
         let is_for_us = match claims.get("aud") {
@@ -99,18 +99,18 @@ impl Rules {
             }
             _ => false,
         };
-        if is_for_us { Ok(()) } else { Err(Refusal::Audience) }
+        if is_for_us { Ok(()) } else { Err(LoginError::Audience) }
     }
 }
 
 /// A NumericDate (RFC 7519, section 2), rounded down to seconds.
-fn seconds(claims: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, Refusal> {
+fn seconds(claims: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, LoginError> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     let whole = value.as_u64().or_else(|| {
         let fraction = value.as_f64()?;
         (0.0..=NUMBER_MAX).contains(&fraction).then_some(fraction as u64)
     });
-    whole.map(Some).ok_or(Refusal::Claim(name))
+    whole.map(Some).ok_or(LoginError::Claim(name))
 }
 
 /// A claim that only describes the user: of a wrong type it is as if absent.
@@ -128,7 +128,7 @@ mod tests {
     const NOW: u64 = 1_800_000_000;
 
     /// What becomes of claims that are good but for these, at [`NOW`].
-    fn with(rules: &Rules, changes: Value) -> Result<Identity, Refusal> {
+    fn with(rules: &Rules, changes: Value) -> Result<Identity, LoginError> {
         let mut claims = json!({"sub": "alice", "exp": NOW + 60});
         for (name, value) in changes.as_object().expect("an object") {
             claims[name] = value.clone();
@@ -140,25 +140,25 @@ mod tests {
 
     #[test]
     fn times_are_checked_with_one_leeway() {
-        let rows: &[(Value, Result<(), Refusal>, &str)] = &[
+        let rows: &[(Value, Result<(), LoginError>, &str)] = &[
             (json!({}), Ok(()), "an hour to go"),
             (json!({"exp": NOW - LEEWAY + 1}), Ok(()), "the last second of the leeway"),
-            (json!({"exp": NOW - LEEWAY}), Err(Refusal::Expired), "the first one after it"),
-            (json!({"exp": 0}), Err(Refusal::Expired), "1970"),
+            (json!({"exp": NOW - LEEWAY}), Err(LoginError::Expired), "the first one after it"),
+            (json!({"exp": 0}), Err(LoginError::Expired), "1970"),
             (json!({"exp": u64::MAX}), Ok(()), "the end of time"),
             (json!({"exp": (NOW + 60) as f64 + 0.5}), Ok(()), "a fraction"),
-            (json!({"exp": "absent"}), Err(Refusal::Claim("exp")), "no exp"),
-            (json!({"exp": null}), Err(Refusal::Claim("exp")), "null is not absent"),
-            (json!({"exp": (NOW + 60).to_string()}), Err(Refusal::Claim("exp")), "a string"),
-            (json!({"exp": -1}), Err(Refusal::Claim("exp")), "before 1970"),
-            (json!({"exp": 1e300}), Err(Refusal::Claim("exp")), "no time at all"),
-            (json!({"exp": [NOW + 60]}), Err(Refusal::Claim("exp")), "a list"),
+            (json!({"exp": "absent"}), Err(LoginError::Claim("exp")), "no exp"),
+            (json!({"exp": null}), Err(LoginError::Claim("exp")), "null is not absent"),
+            (json!({"exp": (NOW + 60).to_string()}), Err(LoginError::Claim("exp")), "a string"),
+            (json!({"exp": -1}), Err(LoginError::Claim("exp")), "before 1970"),
+            (json!({"exp": 1e300}), Err(LoginError::Claim("exp")), "no time at all"),
+            (json!({"exp": [NOW + 60]}), Err(LoginError::Claim("exp")), "a list"),
             (json!({"nbf": NOW + LEEWAY}), Ok(()), "nbf at the end of the leeway"),
-            (json!({"nbf": NOW + LEEWAY + 1}), Err(Refusal::NotYet), "nbf after it"),
-            (json!({"nbf": true}), Err(Refusal::Claim("nbf")), "nbf of a wrong type"),
+            (json!({"nbf": NOW + LEEWAY + 1}), Err(LoginError::NotYet), "nbf after it"),
+            (json!({"nbf": true}), Err(LoginError::Claim("nbf")), "nbf of a wrong type"),
             (json!({"iat": NOW + LEEWAY}), Ok(()), "iat at the end of the leeway"),
-            (json!({"iat": NOW + LEEWAY + 1}), Err(Refusal::NotYet), "iat after it"),
-            (json!({"iat": "now"}), Err(Refusal::Claim("iat")), "iat of a wrong type"),
+            (json!({"iat": NOW + LEEWAY + 1}), Err(LoginError::NotYet), "iat after it"),
+            (json!({"iat": "now"}), Err(LoginError::Claim("iat")), "iat of a wrong type"),
         ];
         for (changes, expected, why) in rows {
             assert_eq!(with(&Rules::default(), changes.clone()).map(drop), *expected, "{why}");
@@ -167,10 +167,10 @@ mod tests {
         assert_eq!(with(&lax, json!({"exp": "absent"})).expect("allowed").expires_at, None);
         assert_eq!(
             with(&lax, json!({"exp": 1})),
-            Err(Refusal::Expired),
+            Err(LoginError::Expired),
             "if there is one it counts"
         );
-        assert_eq!(with(&lax, json!({"exp": null})), Err(Refusal::Claim("exp")));
+        assert_eq!(with(&lax, json!({"exp": null})), Err(LoginError::Claim("exp")));
     }
 
     #[test]
@@ -181,18 +181,22 @@ mod tests {
             ..Rules::default()
         };
         let issuer = "https://id.example";
-        let rows: &[(Value, Result<(), Refusal>, &str)] = &[
+        let rows: &[(Value, Result<(), LoginError>, &str)] = &[
             (json!({"iss": issuer, "aud": "chat"}), Ok(()), "both as wanted"),
             (json!({"iss": issuer, "aud": ["mail", "chat"]}), Ok(()), "one of several"),
-            (json!({"aud": "chat"}), Err(Refusal::Issuer), "no issuer"),
-            (json!({"iss": "https://id.example/", "aud": "chat"}), Err(Refusal::Issuer), "a slash"),
-            (json!({"iss": [issuer], "aud": "chat"}), Err(Refusal::Issuer), "a list of issuers"),
-            (json!({"iss": issuer}), Err(Refusal::Audience), "no audience"),
-            (json!({"iss": issuer, "aud": []}), Err(Refusal::Audience), "an empty list"),
-            (json!({"iss": issuer, "aud": "chat mail"}), Err(Refusal::Audience), "words"),
-            (json!({"iss": issuer, "aud": "Chat"}), Err(Refusal::Audience), "another case"),
-            (json!({"iss": issuer, "aud": {"chat": 1}}), Err(Refusal::Audience), "an object"),
-            (json!({"iss": issuer, "aud": ["chat", 7]}), Err(Refusal::Audience), "a mixed list"),
+            (json!({"aud": "chat"}), Err(LoginError::Issuer), "no issuer"),
+            (
+                json!({"iss": "https://id.example/", "aud": "chat"}),
+                Err(LoginError::Issuer),
+                "a slash",
+            ),
+            (json!({"iss": [issuer], "aud": "chat"}), Err(LoginError::Issuer), "a list of issuers"),
+            (json!({"iss": issuer}), Err(LoginError::Audience), "no audience"),
+            (json!({"iss": issuer, "aud": []}), Err(LoginError::Audience), "an empty list"),
+            (json!({"iss": issuer, "aud": "chat mail"}), Err(LoginError::Audience), "words"),
+            (json!({"iss": issuer, "aud": "Chat"}), Err(LoginError::Audience), "another case"),
+            (json!({"iss": issuer, "aud": {"chat": 1}}), Err(LoginError::Audience), "an object"),
+            (json!({"iss": issuer, "aud": ["chat", 7]}), Err(LoginError::Audience), "a mixed list"),
         ];
         for (changes, expected, why) in rows {
             assert_eq!(with(&rules, changes.clone()).map(drop), *expected, "{why}");
@@ -221,12 +225,12 @@ mod tests {
         for (user, good, why) in rows {
             let found = with(&Rules::default(), json!({ "sub": user }));
             assert_eq!(found.is_ok(), good, "{why}");
-            assert!(good || found == Err(Refusal::User), "{why}");
+            assert!(good || found == Err(LoginError::User), "{why}");
         }
         let other = Rules { user_claim: "email".to_owned(), ..Rules::default() };
         let found = with(&other, json!({"email": "bob@example.com"})).expect("a name");
         assert_eq!(&*found.user, "bob@example.com");
-        assert_eq!(with(&other, json!({})), Err(Refusal::User), "sub does not stand in");
+        assert_eq!(with(&other, json!({})), Err(LoginError::User), "sub does not stand in");
     }
 
     #[test]
@@ -252,10 +256,13 @@ mod tests {
         assert_eq!((plain.meta, plain.issued_at), (None, None));
 
         let wrong = |chat: Value| with(&Rules::default(), json!({ "chat": chat }));
-        assert_eq!(wrong(json!(null)), Err(Refusal::Claim("chat")));
-        assert_eq!(wrong(json!([])), Err(Refusal::Claim("chat")));
-        assert_eq!(wrong(json!({"watch": vec!["x"; WATCH_MAX + 1]})), Err(Refusal::Claim("watch")));
-        assert_eq!(wrong(json!({"rooms": "*"})), Err(Refusal::Claim("rooms")));
+        assert_eq!(wrong(json!(null)), Err(LoginError::Claim("chat")));
+        assert_eq!(wrong(json!([])), Err(LoginError::Claim("chat")));
+        assert_eq!(
+            wrong(json!({"watch": vec!["x"; WATCH_MAX + 1]})),
+            Err(LoginError::Claim("watch"))
+        );
+        assert_eq!(wrong(json!({"rooms": "*"})), Err(LoginError::Claim("rooms")));
         assert!(wrong(json!({"other": 1})).is_ok(), "unknown members are for later versions");
     }
 }

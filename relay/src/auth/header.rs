@@ -9,7 +9,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
 use crate::auth::json;
-use crate::auth::refusal::Refusal;
+use crate::auth::login_error::LoginError;
 
 /// Bytes of a `kid`.
 pub(super) const KID_MAX: usize = 256;
@@ -25,25 +25,25 @@ pub(super) struct Header {
 
 impl Header {
     /// Reads the decoded header.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Header, Refusal> {
-        let mut members = json::object(bytes).ok_or(Refusal::Header)?;
+    pub(super) fn parse(bytes: &[u8]) -> Result<Header, LoginError> {
+        let mut members = json::object(bytes).ok_or(LoginError::Header)?;
         if members.contains_key("crit") {
-            return Err(Refusal::Critical);
+            return Err(LoginError::Critical);
         }
         match members.get("typ") {
             None => {}
             Some(Value::String(kind)) if is_kind(kind) => {}
-            Some(_) => return Err(Refusal::Type),
+            Some(_) => return Err(LoginError::Type),
         }
         let algorithm = match members.get("alg") {
             Some(Value::String(name)) => Algorithm::from_str(name).ok(),
             _ => None,
         };
-        let algorithm = algorithm.ok_or(Refusal::Algorithm)?;
+        let algorithm = algorithm.ok_or(LoginError::Algorithm)?;
         let kid = match members.remove("kid") {
             None => None,
             Some(Value::String(kid)) if kid.len() <= KID_MAX => Some(kid),
-            Some(_) => return Err(Refusal::Header),
+            Some(_) => return Err(LoginError::Header),
         };
         Ok(Header { algorithm, kid })
     }
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn headers_are_read_by_the_rules() {
         let long = format!(r#"{{"alg":"HS256","kid":"{}"}}"#, "k".repeat(KID_MAX + 1));
-        let rows: &[(&str, Result<Option<&str>, Refusal>, &str)] = &[
+        let rows: &[(&str, Result<Option<&str>, LoginError>, &str)] = &[
             (r#"{"alg":"HS256"}"#, Ok(None), "no more than needed"),
             (r#"{"alg":"HS256","typ":"JWT"}"#, Ok(None), "JWT"),
             (r#"{"alg":"HS256","typ":"jwt"}"#, Ok(None), "JWT in small letters"),
@@ -77,28 +77,28 @@ mod tests {
             ),
             (r#"{"alg":"HS256","jku":"https://evil","jwk":{},"x5u":1}"#, Ok(None), "keys ignored"),
             (r#"{"alg":"HS256","x":{"y":[1]}}"#, Ok(None), "unknown members"),
-            (r#"{"alg":"none"}"#, Err(Refusal::Algorithm), "none"),
-            (r#"{"alg":"None"}"#, Err(Refusal::Algorithm), "None"),
-            (r#"{"alg":"NONE"}"#, Err(Refusal::Algorithm), "NONE"),
-            (r#"{"alg":"nOnE"}"#, Err(Refusal::Algorithm), "nOnE"),
-            (r#"{"alg":""}"#, Err(Refusal::Algorithm), "empty"),
-            (r#"{"alg":"hs256"}"#, Err(Refusal::Algorithm), "small letters"),
-            (r#"{"alg":"HS256 "}"#, Err(Refusal::Algorithm), "a space"),
-            (r#"{"alg":"ES512"}"#, Err(Refusal::Algorithm), "a curve we do not have"),
-            (r#"{"alg":["HS256"]}"#, Err(Refusal::Algorithm), "a list"),
-            (r#"{"alg":null}"#, Err(Refusal::Algorithm), "null"),
-            ("{}", Err(Refusal::Algorithm), "nothing"),
-            (r#"{"alg":"HS256","alg":"none"}"#, Err(Refusal::Header), "twice"),
-            (r#"{"alg":"HS256","crit":["exp"]}"#, Err(Refusal::Critical), "crit"),
-            (r#"{"alg":"HS256","crit":[]}"#, Err(Refusal::Critical), "crit, empty"),
-            (r#"{"alg":"HS256","crit":null}"#, Err(Refusal::Critical), "crit, null"),
-            (r#"{"alg":"HS256","typ":"dpop+jwt"}"#, Err(Refusal::Type), "another kind"),
-            (r#"{"alg":"HS256","typ":""}"#, Err(Refusal::Type), "an empty kind"),
-            (r#"{"alg":"HS256","typ":1}"#, Err(Refusal::Type), "no kind"),
-            (r#"{"alg":"HS256","kid":7}"#, Err(Refusal::Header), "a number as kid"),
-            (r#"{"alg":"HS256","kid":null}"#, Err(Refusal::Header), "null as kid"),
-            (&long, Err(Refusal::Header), "a long kid"),
-            ("[]", Err(Refusal::Header), "a list"),
+            (r#"{"alg":"none"}"#, Err(LoginError::Algorithm), "none"),
+            (r#"{"alg":"None"}"#, Err(LoginError::Algorithm), "None"),
+            (r#"{"alg":"NONE"}"#, Err(LoginError::Algorithm), "NONE"),
+            (r#"{"alg":"nOnE"}"#, Err(LoginError::Algorithm), "nOnE"),
+            (r#"{"alg":""}"#, Err(LoginError::Algorithm), "empty"),
+            (r#"{"alg":"hs256"}"#, Err(LoginError::Algorithm), "small letters"),
+            (r#"{"alg":"HS256 "}"#, Err(LoginError::Algorithm), "a space"),
+            (r#"{"alg":"ES512"}"#, Err(LoginError::Algorithm), "a curve we do not have"),
+            (r#"{"alg":["HS256"]}"#, Err(LoginError::Algorithm), "a list"),
+            (r#"{"alg":null}"#, Err(LoginError::Algorithm), "null"),
+            ("{}", Err(LoginError::Algorithm), "nothing"),
+            (r#"{"alg":"HS256","alg":"none"}"#, Err(LoginError::Header), "twice"),
+            (r#"{"alg":"HS256","crit":["exp"]}"#, Err(LoginError::Critical), "crit"),
+            (r#"{"alg":"HS256","crit":[]}"#, Err(LoginError::Critical), "crit, empty"),
+            (r#"{"alg":"HS256","crit":null}"#, Err(LoginError::Critical), "crit, null"),
+            (r#"{"alg":"HS256","typ":"dpop+jwt"}"#, Err(LoginError::Type), "another kind"),
+            (r#"{"alg":"HS256","typ":""}"#, Err(LoginError::Type), "an empty kind"),
+            (r#"{"alg":"HS256","typ":1}"#, Err(LoginError::Type), "no kind"),
+            (r#"{"alg":"HS256","kid":7}"#, Err(LoginError::Header), "a number as kid"),
+            (r#"{"alg":"HS256","kid":null}"#, Err(LoginError::Header), "null as kid"),
+            (&long, Err(LoginError::Header), "a long kid"),
+            ("[]", Err(LoginError::Header), "a list"),
         ];
         for (text, expected, why) in rows {
             let found = Header::parse(text.as_bytes()).map(|header| header.kid);

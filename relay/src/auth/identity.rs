@@ -1,4 +1,4 @@
-//! Who the bearer of a token is, and the upper bound of what it lets them do.
+//! The user that a token names, and the upper bound of what the token allows.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Keys from a JSON Web Key Set (RFC 7517).
 //!
 //! A set may hold keys for other purposes and of kinds that we do not know: they are left out (RFC
-//! 7517, section 5). So are weak and broken ones, and secrets (`oct`), which have no place in a
-//! document for everybody. A set without a key that remains is refused.
+//! 7517, section 5). So are weak and broken ones, and secrets (`oct`), which do not belong
+//! into a public document. A set without a key that remains is refused.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -2,7 +2,7 @@
 //!
 //! A PEM block is taken by its exact form: SubjectPublicKeyInfo (RFC 5280) of RSA, P-256, P-384 or
 //! Ed25519, or an RSA public key (RFC 8017). Anything else, private keys above all, is a mistake that
-//! the operator is told of.
+//! stops the relay at start.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

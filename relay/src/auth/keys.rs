@@ -8,7 +8,7 @@ use std::str::FromStr;
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 
 use crate::auth::header::Header;
-use crate::auth::refusal::Refusal;
+use crate::auth::login_error::LoginError;
 
 /// Keys of one relay, or of one document.
 pub(super) const KEYS_MAX: usize = 100;
@@ -78,17 +78,17 @@ pub(super) fn verify<'k>(
     header: &Header,
     message: &[u8],
     signature: &str,
-) -> Result<(), Refusal> {
+) -> Result<(), LoginError> {
     let fitting = keys.filter(|key| key.fits(header)).take(ATTEMPTS);
     // Until a key that fits is known by name, the token's may be one that has to be fetched.
-    let mut refusal = Refusal::Key;
+    let mut error = LoginError::Key;
     for key in fitting {
         if crypto::verify(signature, message, &key.key, header.algorithm).is_ok_and(|good| good) {
             return Ok(());
         }
         if header.kid.is_none() || key.kid.is_some() {
-            refusal = Refusal::Signature;
+            error = LoginError::Signature;
         }
     }
-    Err(refusal)
+    Err(error)
 }

@@ -1,8 +1,8 @@
 //! Tokens (JWT: RFC 7519, 7515, 7517, 8725): whether a token is good, and what it says.
 //!
-//! The token says who, the store says what: a token carries an identity and an upper bound, while
-//! members, roles, bans and access stay in the room. This module is pure: bytes and the time in, an
-//! [`Identity`] or a [`Refusal`] out. Sockets, files and settings are for others.
+//! A token carries an identity and an upper bound. Members, roles, bans and access stay in the room.
+//! This module is pure: bytes and the time in, an [`Identity`] or a [`LoginError`] out. Sockets, files
+//! and settings are for others.
 
 mod claims;
 mod header;
@@ -12,7 +12,7 @@ mod jwks;
 mod key_files;
 mod key_url;
 mod keys;
-mod refusal;
+mod login_error;
 mod room_filter;
 mod scopes;
 mod verifier;
@@ -23,7 +23,7 @@ pub use jwks::parse as jwks_keys;
 pub use key_files::{pem as pem_keys, secret as secret_key};
 pub(crate) use key_url::KeyUrl;
 pub use keys::Key;
-pub use refusal::Refusal;
+pub use login_error::LoginError;
 pub use room_filter::RoomFilter;
 pub use scopes::{Scope, Scopes};
 pub use verifier::{TOKEN_MAX, Verifier};

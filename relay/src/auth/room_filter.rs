@@ -9,7 +9,7 @@ use chat_protocol::limits::PATTERN_MAX;
 use chat_protocol::names::{RoomKind, room_kind};
 use serde_json::{Map, Value};
 
-use crate::auth::refusal::Refusal;
+use crate::auth::login_error::LoginError;
 
 /// Globs in a token.
 const GLOBS_MAX: usize = 64;
@@ -28,12 +28,12 @@ impl RoomFilter {
     pub const EVERYTHING: RoomFilter = RoomFilter { globs: None, direct: true };
 
     /// From the members `rooms` and `dm` of the claim `chat`.
-    pub(super) fn of_claim(claim: &Map<String, Value>) -> Result<RoomFilter, Refusal> {
+    pub(super) fn of_claim(claim: &Map<String, Value>) -> Result<RoomFilter, LoginError> {
         let globs = claim.get("rooms").map(|rooms| globs(rooms, GLOBS_MAX, "rooms")).transpose()?;
         let direct = match claim.get("dm") {
             None => true,
             Some(Value::Bool(direct)) => *direct,
-            Some(_) => return Err(Refusal::Claim("dm")),
+            Some(_) => return Err(LoginError::Claim("dm")),
         };
         Ok(RoomFilter { globs, direct })
     }
@@ -60,11 +60,11 @@ pub(super) fn globs(
     list: &Value,
     most: usize,
     name: &'static str,
-) -> Result<Box<[Box<str>]>, Refusal> {
-    let list = list.as_array().filter(|list| list.len() <= most).ok_or(Refusal::Claim(name))?;
+) -> Result<Box<[Box<str>]>, LoginError> {
+    let list = list.as_array().filter(|list| list.len() <= most).ok_or(LoginError::Claim(name))?;
     let glob = |glob: &Value| {
         let glob = glob.as_str().filter(|glob| glob.len() <= PATTERN_MAX);
-        glob.map(Box::from).ok_or(Refusal::Claim(name))
+        glob.map(Box::from).ok_or(LoginError::Claim(name))
     };
     list.iter().map(glob).collect()
 }
@@ -75,7 +75,7 @@ mod tests {
 
     use super::*;
 
-    fn filter(claim: Value) -> Result<RoomFilter, Refusal> {
+    fn filter(claim: Value) -> Result<RoomFilter, LoginError> {
         RoomFilter::of_claim(claim.as_object().expect("an object"))
     }
 
@@ -121,7 +121,7 @@ mod tests {
             (json!({"dm": 0}), "dm", "a number"),
         ];
         for (claim, name, why) in rows {
-            assert_eq!(filter(claim.clone()), Err(Refusal::Claim(name)), "{why}");
+            assert_eq!(filter(claim.clone()), Err(LoginError::Claim(name)), "{why}");
         }
         assert!(filter(json!({"rooms": vec!["x".repeat(PATTERN_MAX); GLOBS_MAX]})).is_ok());
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::auth::refusal::Refusal;
+use crate::auth::login_error::LoginError;
 
 /// One right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +37,10 @@ impl Scopes {
 
     /// From the claim `scope`, else `scp`: words in a string or a list. Without any word `chat:…` in
     /// them the set is [`Scopes::ALL`].
-    pub(super) fn of_claims(claims: &Map<String, Value>) -> Result<Scopes, Refusal> {
+    pub(super) fn of_claims(claims: &Map<String, Value>) -> Result<Scopes, LoginError> {
         for name in ["scope", "scp"] {
             let Some(claim) = claims.get(name) else { continue };
-            if let Some(scopes) = Scopes::of_claim(claim).ok_or(Refusal::Claim("scope"))? {
+            if let Some(scopes) = Scopes::of_claim(claim).ok_or(LoginError::Claim("scope"))? {
                 return Ok(scopes);
             }
         }
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn scopes_are_words_of_a_string_or_a_list() {
         let (read, send) = (Scope::Read as u8, Scope::Send as u8);
-        let rows: &[(Value, Result<Scopes, Refusal>, &str)] = &[
+        let rows: &[(Value, Result<Scopes, LoginError>, &str)] = &[
             (json!({}), Ok(Scopes::ALL), "no claim"),
             (json!({"scope": ""}), Ok(Scopes::ALL), "empty"),
             (json!({"scope": "openid email"}), Ok(Scopes::ALL), "others' words"),
@@ -109,10 +109,14 @@ mod tests {
             (json!({"scope": "openid,chat:read"}), Ok(Scopes(0)), "nor is it no bound"),
             (json!({"scope": "openid\tchat:read"}), Ok(Scopes(read)), "a tab separates"),
             (json!({"scope": "groupchat:read"}), Ok(Scopes::ALL), "another service's"),
-            (json!({"scope": 7}), Err(Refusal::Claim("scope")), "a number"),
-            (json!({"scope": null}), Err(Refusal::Claim("scope")), "null"),
-            (json!({"scope": ["chat:read", 7]}), Err(Refusal::Claim("scope")), "a list with one"),
-            (json!({"scope": {}}), Err(Refusal::Claim("scope")), "an object"),
+            (json!({"scope": 7}), Err(LoginError::Claim("scope")), "a number"),
+            (json!({"scope": null}), Err(LoginError::Claim("scope")), "null"),
+            (
+                json!({"scope": ["chat:read", 7]}),
+                Err(LoginError::Claim("scope")),
+                "a list with one",
+            ),
+            (json!({"scope": {}}), Err(LoginError::Claim("scope")), "an object"),
         ];
         for (claims, expected, why) in rows {
             let claims = claims.as_object().expect("an object");

@@ -12,7 +12,7 @@ use crate::auth::header::Header;
 use crate::auth::identity::Identity;
 use crate::auth::json;
 use crate::auth::keys::{self, Key};
-use crate::auth::refusal::Refusal;
+use crate::auth::login_error::LoginError;
 
 /// Bytes of a token.
 pub const TOKEN_MAX: usize = 8 << 10;
@@ -31,25 +31,30 @@ impl Verifier {
     }
 
     /// The identity that this token proves at `now`, in seconds since the Unix epoch.
-    pub fn verify(&self, token: &str, now: u64) -> Result<Identity, Refusal> {
+    pub fn verify(&self, token: &str, now: u64) -> Result<Identity, LoginError> {
         self.verify_with(&[], token, now)
     }
 
     /// As [`Verifier::verify`], with further keys.
-    pub fn verify_with(&self, further: &[Key], token: &str, now: u64) -> Result<Identity, Refusal> {
+    pub fn verify_with(
+        &self,
+        further: &[Key],
+        token: &str,
+        now: u64,
+    ) -> Result<Identity, LoginError> {
         if token.len() > TOKEN_MAX {
-            return Err(Refusal::TooLong);
+            return Err(LoginError::TooLong);
         }
-        let (message, signature) = token.rsplit_once('.').ok_or(Refusal::Form)?;
-        let (header, payload) = message.split_once('.').ok_or(Refusal::Form)?;
+        let (message, signature) = token.rsplit_once('.').ok_or(LoginError::Form)?;
+        let (header, payload) = message.split_once('.').ok_or(LoginError::Form)?;
         // Strictly base64url without padding: one token has one spelling.
-        let decoded = |part| URL_SAFE_NO_PAD.decode(part).map_err(|_| Refusal::Form);
+        let decoded = |part| URL_SAFE_NO_PAD.decode(part).map_err(|_| LoginError::Form);
         let (header, payload) = (decoded(header)?, decoded(payload)?);
         decoded(signature)?;
         let header = Header::parse(&header)?;
         let keys = self.keys.iter().chain(further);
         keys::verify(keys, &header, message.as_bytes(), signature)?;
-        self.rules.identity(json::object(&payload).ok_or(Refusal::Payload)?, now)
+        self.rules.identity(json::object(&payload).ok_or(LoginError::Payload)?, now)
     }
 }
 

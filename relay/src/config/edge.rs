@@ -20,7 +20,7 @@ pub(super) struct EdgeArgs {
     /// Time after SIGTERM in which /readyz fails and connections are still served, before the drain
     #[arg(long, env = "CHAT_RELAY_DRAIN_DELAY", default_value = "0s", value_name = "TIME")]
     drain_delay: String,
-    /// Networks of proxies, e.g. 10.0.0.0/8, whose X-Forwarded-For tells the address of a client
+    /// Networks of proxies, e.g. 10.0.0.0/8, whose X-Forwarded-For has the address of the client
     #[arg(long, env = "CHAT_RELAY_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDR")]
     trusted_proxies: Vec<String>,
     /// Most connections at a time of one user to this relay; beyond it the oldest is closed. 0: no

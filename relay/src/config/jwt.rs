@@ -42,7 +42,7 @@ pub(super) struct JwtArgs {
     /// The claim with what is about chat: rooms, dm, watch, meta
     #[arg(long, env = "CHAT_RELAY_JWT_CLAIM", default_value = "chat", value_name = "CLAIM")]
     jwt_claim: String,
-    /// Take tokens without the claim `exp` too: they are good for ever
+    /// Accept tokens without the claim `exp`, which never expire
     #[arg(
         long,
         env = "CHAT_RELAY_JWT_ALLOW_NO_EXP",
@@ -53,10 +53,10 @@ pub(super) struct JwtArgs {
         value_name = "yes|no"
     )]
     jwt_allow_no_exp: String,
-    /// Take tokens from the cookie of this name; needs --allowed-origin
+    /// Accept tokens from the cookie of this name; needs --allowed-origin
     #[arg(long, env = "CHAT_RELAY_JWT_COOKIE", value_name = "NAME")]
     jwt_cookie: Option<String>,
-    /// Take tokens from the query ?access_token=, which proxies and logs may keep
+    /// Accept tokens from the query ?access_token=, which proxies and logs may keep
     #[arg(
         long,
         env = "CHAT_RELAY_JWT_QUERY",

@@ -218,7 +218,7 @@ pub struct Config {
     pub(crate) auth: Auth,
     pub name: String,
     pub allowed_origins: AllowedOrigins,
-    /// Whether requests must name this machine: anybody who reaches the relay is trusted.
+    /// Whether requests must name this machine, because every client that reaches the relay is trusted.
     pub loopback_hosts_only: bool,
     pub relay_urls: Vec<RelayUrl>,
     pub max_connections: usize,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chat_protocol::error_code::ErrorCode;
 
-use crate::auth::Refusal;
+use crate::auth::LoginError;
 use crate::client::error::Error;
 use crate::client::reply::AuthReply;
 use crate::client::request::Request;
@@ -26,19 +26,19 @@ pub(super) async fn auth(context: &Arc<Context>, request: Request<'_>) -> Outcom
     let now = now_ms();
     let verified = verification.verify(&token, now).await.and_then(|identity| {
         let is_same = *identity.user == *context.user();
-        if is_same { Ok(identity) } else { Err(Refusal::OtherUser) }
+        if is_same { Ok(identity) } else { Err(LoginError::OtherUser) }
     });
     let identity = match verified {
         Ok(identity) => Arc::new(identity),
         // The token before is still good.
-        Err(Refusal::NoKeys) => {
-            METRICS.login("refresh", Refusal::NoKeys.reason());
+        Err(LoginError::NoKeys) => {
+            METRICS.login("refresh", LoginError::NoKeys.reason());
             let message = "the token cannot be verified now; try again";
             return Err(Error::new(ErrorCode::Unavailable, message));
         }
-        Err(refusal) => {
-            METRICS.login("refresh", refusal.reason());
-            context.connection.refuse(refusal.close(), refusal.what());
+        Err(error) => {
+            METRICS.login("refresh", error.reason());
+            context.connection.refuse(error.close(), error.what());
             return Ok(Answer::Sent);
         }
     };

@@ -1,4 +1,4 @@
-//! What a token lets its user ask for: an upper bound that is checked before an operation runs.
+//! What a token allows its user to request: an upper bound, checked before an operation runs.
 //!
 //! The store still decides about everything that passes. What only the store can know is left to it:
 //! whether a room exists (`NOCREATE`) and whose message it is (`OWN`). Without tokens there are no
@@ -24,7 +24,7 @@ pub(super) type Need = fn(&Context, &Fields<'_>) -> Option<Scope>;
 pub(super) const NOTHING: Need = |_, _| None;
 pub(super) const READ: Need = |_, _| Some(Scope::Read);
 pub(super) const SEND: Need = |_, _| Some(Scope::Send);
-/// Blocking is for everybody who may send; all else is moderating.
+/// Blocking needs the right to send; everything else is moderating.
 pub(super) const MODERATE: Need = |context, fields| {
     let is_block = matches!(fields.optional_text("action"), Ok(Some(action)) if matches!(&*action, "ban" | "unban"));
     Some(if is_block && is_own_room(context, fields) { Scope::Send } else { Scope::Moderate })

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, HeaderName, header};
 use chat_protocol::names;
 
-use crate::auth::{Refusal, TOKEN_MAX};
+use crate::auth::{LoginError, TOKEN_MAX};
 use crate::config::{Auth, Jwt};
 
 /// The subprotocol of the WebSocket, which every relay speaks.
@@ -39,7 +39,7 @@ pub(super) enum Credential {
         /// What carried it.
         way: &'static str,
         /// Why it is refused.
-        refusal: Refusal,
+        error: LoginError,
     },
 }
 
@@ -56,7 +56,7 @@ impl fmt::Debug for Credential {
             Credential::Name(name) => write!(out, "Name({name})"),
             Credential::Token { way, .. } => write!(out, "Token by {way}"),
             Credential::FirstFrame => out.write_str("FirstFrame"),
-            Credential::Refused { way, refusal } => write!(out, "{refusal:?} by {way}"),
+            Credential::Refused { way, error } => write!(out, "{error:?} by {way}"),
         }
     }
 }
@@ -66,7 +66,7 @@ pub(super) fn credential(auth: &Auth, headers: &HeaderMap, query: &str) -> Crede
     match auth {
         Auth::None => match user(query) {
             Some(user) => Credential::Name(user),
-            None => Credential::Refused { way: "name", refusal: Refusal::User },
+            None => Credential::Refused { way: "name", error: LoginError::User },
         },
         Auth::Jwt(jwt) => token(jwt, headers, query),
     }
@@ -94,11 +94,11 @@ fn found<'a>(
     way: &'static str,
     mut tokens: impl Iterator<Item = Option<Cow<'a, str>>>,
 ) -> Option<Credential> {
-    let refused = |refusal| Some(Credential::Refused { way, refusal });
+    let refused = |error| Some(Credential::Refused { way, error });
     match (tokens.next()?, tokens.next()) {
-        (Some(token), None) if token.len() > TOKEN_MAX => refused(Refusal::TooLong),
+        (Some(token), None) if token.len() > TOKEN_MAX => refused(LoginError::TooLong),
         (Some(token), None) => Some(Credential::Token { way, token: token.into_owned() }),
-        _ => refused(Refusal::Form),
+        _ => refused(LoginError::Form),
     }
 }
 
@@ -138,7 +138,7 @@ fn parameters<'q>(query: &'q str, name: &str) -> impl Iterator<Item = Option<Cow
     })
 }
 
-/// The user of a query that is trusted; `None`: nobody we can serve.
+/// The user of a query that is trusted; `None`: no user can have this name.
 fn user(query: &str) -> Option<Arc<str>> {
     let user = parameters(query, "user").next()??;
     names::is_user(&user).then(|| Arc::from(user.as_ref()))
@@ -201,7 +201,7 @@ mod tests {
         };
         let (all, plain) = (jwt(Some("chat"), true), jwt(None, false));
         let token = |way, token: &str| Credential::Token { way, token: token.to_owned() };
-        let refused = |way, refusal| Credential::Refused { way, refusal };
+        let refused = |way, error| Credential::Refused { way, error };
         let long = format!("Bearer {}", "x".repeat(TOKEN_MAX + 1));
         type Row<'a> = (&'a Jwt, &'a [(&'a str, &'a str)], &'a str, Credential, &'a str);
         let rows: &[Row<'_>] = &[
@@ -217,13 +217,25 @@ mod tests {
                 token("header", ""),
                 "empty is refused later",
             ),
-            (&plain, &[("authorization", "Bearer é")], "", refused("header", Refusal::Form), "é"),
-            (&plain, &[("authorization", &long)], "", refused("header", Refusal::TooLong), "long"),
+            (
+                &plain,
+                &[("authorization", "Bearer é")],
+                "",
+                refused("header", LoginError::Form),
+                "é",
+            ),
+            (
+                &plain,
+                &[("authorization", &long)],
+                "",
+                refused("header", LoginError::TooLong),
+                "long",
+            ),
             (
                 &plain,
                 &[("authorization", "Bearer a"), ("authorization", "Bearer b")],
                 "",
-                refused("header", Refusal::Form),
+                refused("header", LoginError::Form),
                 "two headers",
             ),
             (
@@ -237,7 +249,7 @@ mod tests {
                 &plain,
                 &[(PROTOCOL, "bearer.a,bearer.b")],
                 "",
-                refused("protocol", Refusal::Form),
+                refused("protocol", LoginError::Form),
                 "two subprotocols",
             ),
             (&plain, &[(PROTOCOL, "redis-chat.v1")], "", Credential::FirstFrame, "no token"),
@@ -249,12 +261,18 @@ mod tests {
                 &all,
                 &[("cookie", "chat=a; chat=b")],
                 "",
-                refused("cookie", Refusal::Form),
+                refused("cookie", LoginError::Form),
                 "two cookies",
             ),
             (&all, &[], "x&access_token=a%2Eb", token("query", "a.b"), "the query"),
-            (&all, &[], "access_token=a&access_token=b", refused("query", Refusal::Form), "twice"),
-            (&all, &[], "access_token=%f", refused("query", Refusal::Form), "a broken escape"),
+            (
+                &all,
+                &[],
+                "access_token=a&access_token=b",
+                refused("query", LoginError::Form),
+                "twice",
+            ),
+            (&all, &[], "access_token=%f", refused("query", LoginError::Form), "a broken escape"),
             (
                 &all,
                 &[("authorization", "Bearer bad"), (PROTOCOL, "bearer.p"), ("cookie", "chat=c")],

@@ -1,8 +1,8 @@
 //! The address that a client counts by.
 //!
-//! A proxy that is trusted says in `X-Forwarded-For` from whom it has the request, after what it was
-//! told itself. So the right-most address that is not of a trusted proxy is the client's; what is
-//! left of it the client may have invented. Who has an IPv6 address has the whole /64 around it.
+//! A trusted proxy appends to `X-Forwarded-For` the address that sent it the request. So the right-most
+//! address that is not of a trusted proxy is the client's; the client may have invented those left of
+//! it. A client with an IPv6 address is taken to have its whole /64.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
-use crate::auth::Refusal;
+use crate::auth::LoginError;
 use crate::client::frame_reader::{Found, FrameReader, ReadError};
 use crate::client::request::Request;
 use crate::server::refused::Refused;
@@ -37,7 +37,7 @@ pub(super) async fn read(
     early: &[u8],
     deadline: Instant,
 ) -> Result<Option<FirstFrame>, Refused> {
-    let missing = Refused::credential("frame", Refusal::Missing);
+    let missing = Refused::credential("frame", LoginError::Missing);
     timeout_at(deadline, message(socket, early)).await.unwrap_or(Err(missing))
 }
 
@@ -62,7 +62,7 @@ async fn message(socket: &TcpStream, early: &[u8]) -> Result<Option<FirstFrame>,
             Found::Part if parts < PARTS_MAX => parts += 1,
             Found::End => return Err(Refused::close(close_code::EOF)),
             Found::Close(_) => return Ok(None),
-            _ => return Err(Refused::credential("frame", Refusal::Missing)),
+            _ => return Err(Refused::credential("frame", LoginError::Missing)),
         }
         // Others have their turn, however small the pieces are.
         yield_now().await;
@@ -70,7 +70,7 @@ async fn message(socket: &TcpStream, early: &[u8]) -> Result<Option<FirstFrame>,
 }
 
 fn credential(text: &str, rest: BytesMut) -> Result<FirstFrame, Refused> {
-    let missing = Refused::credential("frame", Refusal::Missing);
+    let missing = Refused::credential("frame", LoginError::Missing);
     let Ok(request) = Request::parse(text) else { return Err(missing) };
     let token = match request.fields.optional_text("token") {
         Ok(Some(token)) if request.op == "auth" => token.into_owned(),

@@ -169,7 +169,7 @@ mod tests {
             let is_version = *name == "sec-websocket-version";
             let mut without = GOOD.to_vec();
             without.remove(index);
-            let answer = get(&without).expect_err("a refusal");
+            let answer = get(&without).expect_err("an error");
             assert_eq!(answer == NoHandshake::Version, is_version, "without {name}");
             let may_repeat = ["connection", "upgrade"].contains(name);
             let twice = get(&[&GOOD[..], &[(name, value)]].concat());

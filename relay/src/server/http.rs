@@ -22,7 +22,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::value::RawValue;
 use tokio::net::TcpStream;
 
-use crate::auth::Refusal;
+use crate::auth::LoginError;
 use crate::client::connection::Connection;
 use crate::config::{Auth, Page};
 use crate::hub::{Hub, Login, now_ms};
@@ -91,7 +91,7 @@ async fn one_per_turn(request: Request, next: Next) -> Response<Body> {
     next.run(request).await
 }
 
-/// Refuses requests to a name of another machine where the relay trusts whoever reaches it.
+/// Refuses requests to a name of another machine if the relay trusts every client that reaches it.
 async fn known_hosts(
     State(site): State<Arc<Site>>,
     request: Request,
@@ -213,8 +213,8 @@ async fn serve(site: Arc<Site>, upgrade: OnUpgrade, peer: IpAddr, credential: Cr
 }
 
 fn admit(site: &Site, peer: IpAddr, credential: &Credential) -> Result<Admission, Refused> {
-    if let Credential::Refused { way, refusal } = credential {
-        return Err(Refused::credential(way, *refusal));
+    if let Credential::Refused { way, error } = credential {
+        return Err(Refused::credential(way, *error));
     }
     site.admissions.admit(peer).map_err(Refused::close)
 }
@@ -233,7 +233,7 @@ async fn authenticate(
         Credential::Token { way, token } => {
             Ok(Some((login(site, way, &token, None).await?, early)))
         }
-        Credential::Refused { way, refusal } => Err(Refused::credential(way, refusal)),
+        Credential::Refused { way, error } => Err(Refused::credential(way, error)),
         Credential::FirstFrame => {
             let deadline = tokio::time::Instant::now() + config.handshake_timeout;
             let Some(frame) = Box::pin(first_frame::read(socket, &early, deadline)).await? else {
@@ -253,10 +253,10 @@ async fn login(
     answer_to: Option<Box<RawValue>>,
 ) -> Result<Login, Refused> {
     let Some(verification) = &site.hub.verification else {
-        return Err(Refused::credential(way, Refusal::Missing));
+        return Err(Refused::credential(way, LoginError::Missing));
     };
     let verified = verification.verify(token, now_ms()).await;
-    let identity = Arc::new(verified.map_err(|refusal| Refused::credential(way, refusal))?);
+    let identity = Arc::new(verified.map_err(|error| Refused::credential(way, error))?);
     METRICS.login(way, "ok");
     Ok(Login { user: identity.user.clone(), identity: Some(identity), answer_to })
 }

@@ -3,7 +3,7 @@
 use chat_protocol::close_code::CloseCode;
 use tracing::debug;
 
-use crate::auth::Refusal;
+use crate::auth::LoginError;
 use crate::metrics::METRICS;
 
 /// Why a socket is closed before it has a session.
@@ -14,7 +14,7 @@ pub(super) struct Refused {
     /// The member `what` of the close reason.
     pub(super) what: Option<&'static str>,
     /// What carried a wrong credential, and what is wrong with it.
-    login: Option<(&'static str, Refusal)>,
+    login: Option<(&'static str, LoginError)>,
 }
 
 impl Refused {
@@ -24,17 +24,17 @@ impl Refused {
     }
 
     /// By a wrong credential, which `way` carried.
-    pub(super) fn credential(way: &'static str, refusal: Refusal) -> Refused {
-        let (close, what) = (refusal.close(), refusal.what());
-        Refused { close, what, login: Some((way, refusal)) }
+    pub(super) fn credential(way: &'static str, error: LoginError) -> Refused {
+        let (close, what) = (error.close(), error.what());
+        Refused { close, what, login: Some((way, error)) }
     }
 
     /// Counts and logs it.
     pub(super) fn note(&self) {
         match self.login {
-            Some((way, refusal)) => {
-                METRICS.login(way, refusal.reason());
-                let why = refusal.reason();
+            Some((way, error)) => {
+                METRICS.login(way, error.reason());
+                let why = error.reason();
                 debug!(source = "client", reason = self.close.name, way, why, "refused");
             }
             None => debug!(source = "client", reason = self.close.name, "refused"),

@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::debug;
 
-use crate::auth::Refusal;
+use crate::auth::LoginError;
 use crate::client::connection::{Connection, End};
 use crate::client::error::Error;
 use crate::client::frame;
@@ -139,7 +139,7 @@ impl Session {
             }
             let expiry = context.expiry().map(Instant::from_std);
             if expiry.is_some_and(|expiry| expiry <= Instant::now()) {
-                connection.refuse(close_code::EXPIRED, Refusal::Expired.what());
+                connection.refuse(close_code::EXPIRED, LoginError::Expired.what());
                 continue;
             }
             // One timer for both.

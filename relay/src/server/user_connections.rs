@@ -1,7 +1,7 @@
 //! The connections of each user, the oldest first, bounded by `--max-connections-per-user`.
 //!
-//! The oldest gives way: a user who opens the page once more wants that one, and sockets that were
-//! forgotten somewhere are the older ones.
+//! If there are too many, the oldest is closed: a user who opens the page once more needs the new
+//! socket, and forgotten sockets are older.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! When an unknown key is a reason to fetch the set: anybody can send tokens with made-up names of keys.
+//! When an unknown key is a reason to fetch the set. Any client can send tokens with invented names of
+//! keys, so it must not cause a fetch each time.
 //!
 //! Requests while a fetch is on its way share it. Beyond that a bucket holds five fetches and refills
 //! by one in a minute. Time is passed in.
@@ -66,7 +67,7 @@ mod tests {
         let mut ask = |seconds| {
             let turn = demand.ask(at(seconds));
             let second = if turn == Turn::Fetch { Turn::Join } else { Turn::NotDue };
-            assert_eq!(demand.ask(at(seconds)), second, "who comes meanwhile shares the fetch");
+            assert_eq!(demand.ask(at(seconds)), second, "a request meanwhile shares the fetch");
             demand.done();
             turn == Turn::Fetch
         };

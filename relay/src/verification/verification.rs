@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
-use crate::auth::{Identity, Key, KeyUrl, Refusal, Verifier};
+use crate::auth::{Identity, Key, KeyUrl, LoginError, Verifier};
 use crate::config::Jwt;
 use crate::metrics::METRICS;
 use crate::verification::demand::{Demand, Turn};
@@ -82,26 +82,26 @@ impl Verification {
     }
 
     /// The identity that this token proves at `now_ms`, in milliseconds since the Unix epoch.
-    pub(crate) async fn verify(&self, token: &str, now_ms: u64) -> Result<Identity, Refusal> {
+    pub(crate) async fn verify(&self, token: &str, now_ms: u64) -> Result<Identity, LoginError> {
         let verifier = &self.jwt.verifier;
         let Some(fetched) = &self.fetched else { return verifier.verify(token, now_ms / 1000) };
         let before = fetched.set.borrow().fetches;
         match fetched.verify(verifier, token, now_ms) {
             // A key that may be new.
-            Err(Refusal::Key) => {}
+            Err(LoginError::Key) => {}
             outcome => return outcome,
         }
         let turn = fetched.demand.lock().ask(Instant::now());
         match turn {
             Turn::Fetch => fetched.wanted.notify_one(),
             Turn::Join => {}
-            Turn::NotDue => return Err(Refusal::NoKeys),
+            Turn::NotDue => return Err(LoginError::NoKeys),
         }
         let mut sets = fetched.set.subscribe();
         let ended = sets.wait_for(|set| set.fetches > before);
         match tokio::time::timeout(WAIT, ended).await {
             Ok(Ok(set)) if !set.has_failed => {}
-            _ => return Err(Refusal::NoKeys),
+            _ => return Err(LoginError::NoKeys),
         }
         fetched.verify(verifier, token, now_ms)
     }
@@ -128,11 +128,16 @@ impl Verification {
 }
 
 impl Fetched {
-    fn verify(&self, verifier: &Verifier, token: &str, now_ms: u64) -> Result<Identity, Refusal> {
+    fn verify(
+        &self,
+        verifier: &Verifier,
+        token: &str,
+        now_ms: u64,
+    ) -> Result<Identity, LoginError> {
         let set = self.set.borrow().clone();
         let usable = set.usable(Instant::now());
         match verifier.verify_with(usable.unwrap_or_default(), token, now_ms / 1000) {
-            Err(Refusal::Key) if usable.is_none() => Err(Refusal::NoKeys),
+            Err(LoginError::Key) if usable.is_none() => Err(LoginError::NoKeys),
             outcome => outcome,
         }
     }

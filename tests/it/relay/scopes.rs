@@ -207,13 +207,13 @@ fn notices_of_rooms_that_a_token_is_not_for_are_not_delivered() {
     bob.ok(json!({"op": "send", "room": "dm:alice,bob", "text": "hi"}));
     bob.ok(json!({"op": "send", "room": "lobby", "text": "hi", "mentions": ["alice"]}));
     let is_notice = |event: &Value| event["type"] == "notice";
-    let mut told = Vec::new();
-    while told.len() < 2 {
+    let mut received = Vec::new();
+    while received.len() < 2 {
         let notice = all.next_where("@alice", "a notice", is_notice);
-        told.push(notice.json["data"]["room"].as_str().unwrap_or_default().to_owned());
+        received.push(notice.json["data"]["room"].as_str().unwrap_or_default().to_owned());
     }
-    told.sort_unstable();
-    assert_eq!(told, ["dm:alice,bob", "lobby"]);
+    received.sort_unstable();
+    assert_eq!(received, ["dm:alice,bob", "lobby"]);
     // It comes after those that did not come.
     bob.ok(json!({"op": "send", "room": "game-1", "text": "hi", "mentions": ["alice"]}));
     let notice = some.next_where("@alice", "the first notice", is_notice);

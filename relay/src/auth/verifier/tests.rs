@@ -94,7 +94,7 @@ fn every_kind_of_key_verifies_its_own_algorithms_and_no_others() {
             for algorithm in *others {
                 let token = token(other_signing, *algorithm, None);
                 let found = verifier(keys.clone()).verify(&token, NOW).map(|_| ());
-                let expected = if name == other { Ok(()) } else { Err(Refusal::Key) };
+                let expected = if name == other { Ok(()) } else { Err(LoginError::Key) };
                 assert_eq!(found, expected, "{algorithm:?} with {name}");
             }
         }
@@ -116,8 +116,8 @@ fn a_new_name_beside_keys_without_names_is_an_unknown_key() {
         let token = signed(header, &claims().to_string(), &other, Algorithm::HS256);
         verifier.verify(&token, NOW)
     };
-    assert_eq!(verify(r#"{"alg":"HS256"}"#), Err(Refusal::Signature));
-    assert_eq!(verify(r#"{"alg":"HS256","kid":"new"}"#), Err(Refusal::Key));
+    assert_eq!(verify(r#"{"alg":"HS256"}"#), Err(LoginError::Signature));
+    assert_eq!(verify(r#"{"alg":"HS256","kid":"new"}"#), Err(LoginError::Key));
 }
 
 #[test]
@@ -126,11 +126,11 @@ fn a_public_key_is_never_a_secret() {
         let keys = pem_keys(pair.pem.as_bytes()).unwrap();
         for secret in [pair.pem.as_bytes(), pair.pem.trim_end().as_bytes()] {
             let forged = token(&EncodingKey::from_secret(secret), Algorithm::HS256, None);
-            assert_eq!(verifier(keys.clone()).verify(&forged, NOW), Err(Refusal::Key));
+            assert_eq!(verifier(keys.clone()).verify(&forged, NOW), Err(LoginError::Key));
             // Beside a secret, only that secret counts.
             let mut both = keys.clone();
             both.push(secret_key(SECRET).unwrap());
-            assert_eq!(verifier(both).verify(&forged, NOW), Err(Refusal::Signature));
+            assert_eq!(verifier(both).verify(&forged, NOW), Err(LoginError::Signature));
         }
         assert!(secret_key(pair.pem.as_bytes()).is_err(), "nor is it taken for one at start");
         assert!(secret_key(format!("\n{}", pair.pem).as_bytes()).is_err(), "after an empty line");
@@ -153,27 +153,31 @@ fn only_one_spelling_of_a_token_is_good() {
         let next = alphabet.find(last).unwrap() ^ 1;
         format!("{rest}{}", &alphabet[next..=next])
     };
-    let rows: Vec<(String, Refusal, &str)> = vec![
-        (none("none"), Refusal::Algorithm, "none, without a signature"),
-        (none("None"), Refusal::Algorithm, "None"),
-        (none("nONE"), Refusal::Algorithm, "nONE"),
-        (format!("{}{signature}", none("none")), Refusal::Algorithm, "none, with a signature"),
-        (format!("{header}.{payload}."), Refusal::Signature, "no signature"),
-        (format!("{header}.{payload}"), Refusal::Form, "two parts"),
-        (jwe, Refusal::Form, "five parts"),
-        (format!("{good}."), Refusal::Form, "a dot at the end"),
-        (format!("{header}..{signature}"), Refusal::Signature, "no payload"),
-        (format!(".{payload}.{signature}"), Refusal::Header, "no header"),
-        ("..".into(), Refusal::Header, "nothing but dots"),
-        (String::new(), Refusal::Form, "nothing"),
-        (format!("{header}.{other}.{signature}"), Refusal::Signature, "another payload"),
-        (format!("{header}=.{payload}.{signature}"), Refusal::Form, "padding"),
-        (format!("{header}.{payload}.{signature}="), Refusal::Form, "padding of the signature"),
-        (format!("{header}.{payload}.{}", last_bit(signature)), Refusal::Form, "unused bits set"),
-        (format!(" {good}"), Refusal::Form, "a space"),
-        (format!("{good}\n"), Refusal::Form, "a line break"),
-        (good.replace('.', "。"), Refusal::Form, "other dots"),
-        (format!("{good}{}", "A".repeat(TOKEN_MAX)), Refusal::TooLong, "8 KiB are the most"),
+    let rows: Vec<(String, LoginError, &str)> = vec![
+        (none("none"), LoginError::Algorithm, "none, without a signature"),
+        (none("None"), LoginError::Algorithm, "None"),
+        (none("nONE"), LoginError::Algorithm, "nONE"),
+        (format!("{}{signature}", none("none")), LoginError::Algorithm, "none, with a signature"),
+        (format!("{header}.{payload}."), LoginError::Signature, "no signature"),
+        (format!("{header}.{payload}"), LoginError::Form, "two parts"),
+        (jwe, LoginError::Form, "five parts"),
+        (format!("{good}."), LoginError::Form, "a dot at the end"),
+        (format!("{header}..{signature}"), LoginError::Signature, "no payload"),
+        (format!(".{payload}.{signature}"), LoginError::Header, "no header"),
+        ("..".into(), LoginError::Header, "nothing but dots"),
+        (String::new(), LoginError::Form, "nothing"),
+        (format!("{header}.{other}.{signature}"), LoginError::Signature, "another payload"),
+        (format!("{header}=.{payload}.{signature}"), LoginError::Form, "padding"),
+        (format!("{header}.{payload}.{signature}="), LoginError::Form, "padding of the signature"),
+        (
+            format!("{header}.{payload}.{}", last_bit(signature)),
+            LoginError::Form,
+            "unused bits set",
+        ),
+        (format!(" {good}"), LoginError::Form, "a space"),
+        (format!("{good}\n"), LoginError::Form, "a line break"),
+        (good.replace('.', "。"), LoginError::Form, "other dots"),
+        (format!("{good}{}", "A".repeat(TOKEN_MAX)), LoginError::TooLong, "8 KiB are the most"),
     ];
     for (token, expected, why) in rows {
         assert_eq!(with_secret().verify(&token, NOW), Err(expected), "{why}");
@@ -186,23 +190,23 @@ fn a_signed_payload_is_still_checked() {
         let token = signed(r#"{"alg":"HS256"}"#, payload, &hmac(), Algorithm::HS256);
         with_secret().verify(&token, NOW).map(|identity| identity.user.to_string())
     };
-    let rows: &[(&str, Result<&str, Refusal>, &str)] = &[
+    let rows: &[(&str, Result<&str, LoginError>, &str)] = &[
         (r#"{"sub":"alice","exp":1900000000}"#, Ok("alice"), "good"),
-        (r#"{"sub":"alice","sub":"bob","exp":1900000000}"#, Err(Refusal::Payload), "two users"),
-        (r#"{"exp":1,"sub":"alice","exp":1900000000}"#, Err(Refusal::Payload), "two ends"),
-        (r#"{"sub":"alice","exp":1700000000}"#, Err(Refusal::Expired), "expired"),
-        (r#"["alice"]"#, Err(Refusal::Payload), "a list"),
-        ("alice", Err(Refusal::Payload), "no JSON"),
-        ("", Err(Refusal::Payload), "empty"),
+        (r#"{"sub":"alice","sub":"bob","exp":1900000000}"#, Err(LoginError::Payload), "two users"),
+        (r#"{"exp":1,"sub":"alice","exp":1900000000}"#, Err(LoginError::Payload), "two ends"),
+        (r#"{"sub":"alice","exp":1700000000}"#, Err(LoginError::Expired), "expired"),
+        (r#"["alice"]"#, Err(LoginError::Payload), "a list"),
+        ("alice", Err(LoginError::Payload), "no JSON"),
+        ("", Err(LoginError::Payload), "empty"),
     ];
     for (payload, expected, why) in rows {
         assert_eq!(verify(payload), expected.map(str::to_owned), "{why}");
     }
     let token =
         signed(r#"{"alg":"HS256","crit":["b64"],"b64":false}"#, "{}", &hmac(), Algorithm::HS256);
-    assert_eq!(with_secret().verify(&token, NOW), Err(Refusal::Critical));
+    assert_eq!(with_secret().verify(&token, NOW), Err(LoginError::Critical));
     let big = format!(r#"{{"sub":"alice","exp":1900000000,"x":"{}"}}"#, "x".repeat(TOKEN_MAX));
-    assert_eq!(verify(&big), Err(Refusal::TooLong), "however well it is signed");
+    assert_eq!(verify(&big), Err(LoginError::TooLong), "however well it is signed");
 }
 
 #[test]
@@ -213,9 +217,9 @@ fn a_kid_chooses_among_keys_and_does_nothing_else() {
     let rs256 = |kid| keys.verify(&token(&rsa.signing, Algorithm::RS256, kid), NOW).map(|_| ());
     assert_eq!(rs256(Some("a")), Ok(()));
     assert_eq!(rs256(None), Ok(()), "without a kid each that fits is tried");
-    assert_eq!(rs256(Some("b")), Err(Refusal::Key), "another key's name");
+    assert_eq!(rs256(Some("b")), Err(LoginError::Key), "another key's name");
     for kid in ["c", "", "A", "a ", "../a", "a' or '1'='1", "a\0"] {
-        assert_eq!(rs256(Some(kid)), Err(Refusal::Key), "{kid:?}: never the last key instead");
+        assert_eq!(rs256(Some(kid)), Err(LoginError::Key), "{kid:?}: never the last key instead");
     }
     let nameless = verifier(pem_keys(rsa.pem.as_bytes()).unwrap());
     let named = token(&rsa.signing, Algorithm::RS256, Some("2027-01"));
@@ -232,7 +236,7 @@ fn at_most_eight_keys_are_tried() {
     };
     let token = token(&PAIRS.rsa.signing, Algorithm::RS256, None);
     assert!(decoys(7).verify(&token, NOW).is_ok());
-    assert_eq!(decoys(8).verify(&token, NOW), Err(Refusal::Signature));
+    assert_eq!(decoys(8).verify(&token, NOW), Err(LoginError::Signature));
 }
 
 #[test]
@@ -287,7 +291,7 @@ fn keys_of_a_set_are_taken_by_the_rules() {
     let only = verifier(set(&[jwk(rsa, json!({"alg": "PS256"}))]).unwrap());
     let signed = |algorithm| only.verify(&token(&rsa.signing, algorithm, None), NOW).map(|_| ());
     assert_eq!(signed(Algorithm::PS256), Ok(()));
-    assert_eq!(signed(Algorithm::RS256), Err(Refusal::Key), "a key for one algorithm");
+    assert_eq!(signed(Algorithm::RS256), Err(LoginError::Key), "a key for one algorithm");
     assert!(set(&vec![ed.jwk.clone(); 100]).is_ok());
     assert!(set(&vec![ed.jwk.clone(); 101]).is_err(), "at most 100");
     for document in ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[]}"#, r#"{"keys":[],"keys":[]}"#]

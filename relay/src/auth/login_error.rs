@@ -7,7 +7,7 @@ use chat_protocol::close_code::{self, CloseCode};
 
 /// One reason to refuse a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum LoginError {
     /// No credential where one is needed.
     Missing,
     /// Longer than a token may be.
@@ -46,12 +46,12 @@ pub enum Refusal {
     Expired,
 }
 
-impl Refusal {
+impl LoginError {
     /// The code that closes the socket.
     pub fn close(self) -> CloseCode {
         match self {
-            Refusal::Expired => close_code::EXPIRED,
-            Refusal::NoKeys => close_code::KEYS,
+            LoginError::Expired => close_code::EXPIRED,
+            LoginError::NoKeys => close_code::KEYS,
             _ => close_code::UNAUTHORISED,
         }
     }
@@ -59,10 +59,10 @@ impl Refusal {
     /// The member `what` of the close frame's reason; `None`: the token is not to blame.
     pub fn what(self) -> Option<&'static str> {
         match self {
-            Refusal::Missing => Some("missing"),
-            Refusal::User | Refusal::OtherUser => Some("user"),
-            Refusal::Expired => Some("expired"),
-            Refusal::NoKeys => None,
+            LoginError::Missing => Some("missing"),
+            LoginError::User | LoginError::OtherUser => Some("user"),
+            LoginError::Expired => Some("expired"),
+            LoginError::NoKeys => None,
             _ => Some("token"),
         }
     }
@@ -70,24 +70,24 @@ impl Refusal {
     /// The word for the log and the metric.
     pub fn reason(self) -> &'static str {
         match self {
-            Refusal::Missing => "missing",
-            Refusal::TooLong => "too_long",
-            Refusal::Form => "form",
-            Refusal::Header => "header",
-            Refusal::Type => "type",
-            Refusal::Critical => "crit",
-            Refusal::Algorithm => "algorithm",
-            Refusal::Key => "key",
-            Refusal::NoKeys => "no_keys",
-            Refusal::Signature => "signature",
-            Refusal::Payload => "payload",
-            Refusal::Claim(name) => name,
-            Refusal::Issuer => "issuer",
-            Refusal::Audience => "audience",
-            Refusal::NotYet => "not_yet",
-            Refusal::User => "user",
-            Refusal::OtherUser => "other_user",
-            Refusal::Expired => "expired",
+            LoginError::Missing => "missing",
+            LoginError::TooLong => "too_long",
+            LoginError::Form => "form",
+            LoginError::Header => "header",
+            LoginError::Type => "type",
+            LoginError::Critical => "crit",
+            LoginError::Algorithm => "algorithm",
+            LoginError::Key => "key",
+            LoginError::NoKeys => "no_keys",
+            LoginError::Signature => "signature",
+            LoginError::Payload => "payload",
+            LoginError::Claim(name) => name,
+            LoginError::Issuer => "issuer",
+            LoginError::Audience => "audience",
+            LoginError::NotYet => "not_yet",
+            LoginError::User => "user",
+            LoginError::OtherUser => "other_user",
+            LoginError::Expired => "expired",
         }
     }
 }
