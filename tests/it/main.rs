@@ -3,6 +3,8 @@
 
 #![forbid(unsafe_code)]
 
+// Tokens.
+mod authentication;
 // The page in a browser.
 mod browser;
 // What the documents say and show.

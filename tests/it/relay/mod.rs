@@ -24,17 +24,11 @@ mod inbox;
 mod ops;
 // Changes of name, avatar and status reach all who share a room, once.
 mod profiles;
-// Keys that relays fetch from an address.
-mod key_sets;
 // Replies are bounded in size.
 mod replies;
 // Reconnecting with a cursor: recovered exactly, or a reload.
 mod resume;
 // Flags, environment variables, and messages about mistakes.
 mod settings;
-// What a token allows: operations, rooms.
-mod scopes;
-// Tokens: what carries them, how long they last, how they are replaced.
-mod tokens;
 // Typing and other signals: rate limited, and never sent back to the sender.
 mod typing;

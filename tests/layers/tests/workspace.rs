@@ -89,7 +89,7 @@ const HARNESS: Crate<'_> = Crate {
 const SCENARIOS: Crate<'_> = Crate {
     roots: &["tests/it/main.rs"],
     layers: &[
-        &["browser", "faults", "moderation", "module", "presence", "relay"],
+        &["authentication", "browser", "faults", "moderation", "module", "presence", "relay"],
         &["documents", "nothing_is_missing"],
         &["main"],
     ],

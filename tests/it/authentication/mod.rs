@@ -1,0 +1,8 @@
+//! Logging in with tokens: who is let in, what they may do, and for how long.
+
+// Keys that relays fetch from an address.
+mod key_sets;
+// What a token allows: operations, rooms.
+mod scopes;
+// Tokens: what carries them, how long they last, how they are replaced.
+mod tokens;
