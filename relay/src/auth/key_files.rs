@@ -30,7 +30,7 @@ pub fn secret(file: &[u8]) -> Result<Key, &'static str> {
     if secret.trim_ascii_start().starts_with(b"-----BEGIN") {
         return Err("a PEM key is no secret: use --jwt-key-file");
     }
-    // Key sets are for everybody to read: whoever does could sign tokens.
+    // A key set is public: as a secret, it would let every reader of it sign tokens.
     if json::object(secret).is_some() {
         return Err("a JSON document is no secret: key sets belong to --jwt-jwks");
     }

@@ -83,7 +83,7 @@ pub(crate) struct Jwt {
 }
 
 impl JwtArgs {
-    /// Checks all of them. `is_on`: tokens are the way to authenticate.
+    /// Checks all flags. `is_on`: whether `--auth jwt` is given.
     pub(super) fn check(
         self,
         is_on: bool,
@@ -153,7 +153,7 @@ impl JwtArgs {
     }
 }
 
-/// A browser sends cookies whatever page asks for the socket, so only pages of known origins may.
+/// A browser sends the cookie with a socket that any page opens. So only pages of known origins may.
 fn check_cookie(name: &str, origins: &AllowedOrigins, mistakes: &mut Mistakes) {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.len() > 128 || !name.bytes().all(is_token) {
