@@ -27,12 +27,14 @@
 //! 6. `hub`: all rooms and connections
 //! 7. `operations`: what clients request
 //! 8. `server`: HTTP and sessions
-//! 9. `lib`, `main`
+//! 9. `cli`: subcommands
+//! 10. `lib`, `main`
 //!
 //! The relay holds no truth: everything here can be lost at any moment without losing a message.
 #![forbid(unsafe_code)]
 
 mod auth;
+mod cli;
 mod client;
 mod config;
 mod contact;
@@ -47,7 +49,8 @@ mod server;
 mod upstream;
 mod verification;
 
-pub use config::{Args, Config, LogFormat};
+pub use cli::Invocation;
+pub use config::{Config, LogFormat};
 pub use server::server::Server;
 
 /// What the fuzz targets call: everything that reads bytes from outside.

@@ -1,16 +1,20 @@
-//! The relay's process: settings, logging, serving, and the exit code.
+//! The relay's process: settings or a subcommand, logging, serving, and the exit code.
 #![forbid(unsafe_code)]
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use chat_relay::{Args, Config, LogFormat, Server};
+use chat_relay::{Config, Invocation, LogFormat, Server};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let config = match Args::from_process().check() {
+    let args = match Invocation::from_process() {
+        Invocation::Serve(args) => args,
+        Invocation::Run(subcommand) => return subcommand(),
+    };
+    let config = match args.check() {
         Ok(config) => config,
         Err(mistakes) => return fail(2, &mistakes.join("; ")),
     };

@@ -249,16 +249,20 @@ pub struct Config {
 }
 
 impl Args {
-    /// The process's flags and variables. An unknown flag ends the process with an explanation.
-    pub fn from_process() -> Args {
-        let command = Args::command().mut_args(|flag| {
+    /// The flags and variables of this process, to be parsed: an empty variable counts as absent.
+    pub(crate) fn for_process() -> clap::Command {
+        Args::command().mut_args(|flag| {
             let value = flag.get_env().and_then(std::env::var_os);
             match value.is_some_and(|value| value.is_empty()) {
                 true => flag.env(Resettable::Reset),
                 false => flag,
             }
-        });
-        Args::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+        })
+    }
+
+    /// What was given of them.
+    pub(crate) fn from_matches(matches: &clap::ArgMatches) -> Result<Args, clap::Error> {
+        Args::from_arg_matches(matches)
     }
 
     /// Checks everything. The error lists every mistake with its flag.

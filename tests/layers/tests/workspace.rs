@@ -67,6 +67,7 @@ const RELAY: Crate<'_> = Crate {
         &["hub"],
         &["operations"],
         &["server"],
+        &["cli"],
         &["lib", "main"],
     ],
 };

@@ -1,0 +1,68 @@
+//! What the process was asked to do.
+//!
+//! The flags of the relay stand without a subcommand, because serving is what it is for.
+
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command};
+
+use crate::cli::check;
+use crate::config::Args;
+
+/// What the process was asked to do.
+pub enum Invocation {
+    /// To serve with these settings.
+    Serve(Box<Args>),
+    /// To run a subcommand, which returns its exit code.
+    Run(Box<dyn FnOnce() -> ExitCode>),
+}
+
+impl Invocation {
+    /// What the process's arguments and variables say. Wrong arguments end the process with an
+    /// explanation.
+    pub fn from_process() -> Invocation {
+        let matches = command().get_matches();
+        match matches.subcommand() {
+            Some((check::NAME, flags)) => {
+                let args = args(flags);
+                Invocation::Run(Box::new(move || check::run(*args)))
+            }
+            _ => Invocation::Serve(args(&matches)),
+        }
+    }
+}
+
+fn command() -> Command {
+    Args::for_process()
+        .args_conflicts_with_subcommands(true)
+        .disable_help_subcommand(true)
+        .subcommand(Args::for_process().name(check::NAME).about(check::ABOUT))
+}
+
+fn args(matches: &ArgMatches) -> Box<Args> {
+    Box::new(Args::from_matches(matches).unwrap_or_else(|error| error.exit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_alone_serve_and_a_subcommand_takes_its_own() {
+        command().debug_assert();
+        let rows: [(&[&str], Option<Option<&str>>); 6] = [
+            (&[], Some(None)),
+            (&["--name=r1"], Some(None)),
+            (&["check"], Some(Some("check"))),
+            (&["check", "--name=r1"], Some(Some("check"))),
+            (&["--name=r1", "check"], None),
+            (&["sing"], None),
+        ];
+        for (words, expected) in rows {
+            let words = std::iter::once(&"chat-relay").chain(words);
+            let found = command().try_get_matches_from(words.clone());
+            let found = found.ok().map(|found| found.subcommand_name().map(str::to_owned));
+            assert_eq!(found.as_ref().map(Option::as_deref), expected, "{words:?}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The command line: flags alone serve, a subcommand does something else and ends.
+//!
+//! Each subcommand is a file of its own: its arguments and what it does.
+
+mod check;
+mod invocation;
+
+pub use invocation::Invocation;
