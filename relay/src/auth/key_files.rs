@@ -23,8 +23,13 @@ const SPKI_ED25519: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 /// The algorithm of a SubjectPublicKeyInfo: rsaEncryption without parameters.
 const RSA_ENCRYPTION: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
 
-/// The key of a file that holds a secret. One line break at its end does not belong to it.
+/// The key of a file that holds a secret.
 pub fn secret(file: &[u8]) -> Result<Key, &'static str> {
+    secret_of(file).map(|secret| Key::new(HMAC, DecodingKey::from_secret(secret)))
+}
+
+/// The secret in a file. One line break at its end does not belong to it.
+pub(crate) fn secret_of(file: &[u8]) -> Result<&[u8], &'static str> {
     let secret = file.strip_suffix(b"\n").unwrap_or(file);
     let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
     if secret.trim_ascii_start().starts_with(b"-----BEGIN") {
@@ -36,7 +41,7 @@ pub fn secret(file: &[u8]) -> Result<Key, &'static str> {
     }
     match secret.len() {
         ..SECRET_MIN => Err("a secret has at least 32 bytes"),
-        SECRET_MIN..=SECRET_MAX => Ok(Key::new(HMAC, DecodingKey::from_secret(secret))),
+        SECRET_MIN..=SECRET_MAX => Ok(secret),
         _ => Err("a secret has at most 4096 bytes"),
     }
 }

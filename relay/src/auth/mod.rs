@@ -20,6 +20,7 @@ mod verifier;
 pub use claims::Rules;
 pub use identity::{Identity, LEEWAY};
 pub use jwks::parse as jwks_keys;
+pub(crate) use key_files::secret_of;
 pub use key_files::{pem as pem_keys, secret as secret_key};
 pub(crate) use key_url::KeyUrl;
 pub use keys::Key;

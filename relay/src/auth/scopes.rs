@@ -30,6 +30,10 @@ impl Scopes {
     pub const ALL: Scopes =
         Scopes(Scope::Read as u8 | Scope::Send as u8 | Scope::Create as u8 | Scope::Moderate as u8);
 
+    /// The words that mean something.
+    pub(crate) const WORDS: [&str; 5] =
+        ["chat:read", "chat:send", "chat:create", "chat:moderate", "chat:backend"];
+
     /// Whether the set holds this right.
     pub fn has(self, scope: Scope) -> bool {
         self.0 & scope as u8 != 0

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 
-use crate::cli::check;
+use crate::cli::{check, token};
 use crate::config::Args;
 
 /// What the process was asked to do.
@@ -27,6 +27,11 @@ impl Invocation {
                 let args = args(flags);
                 Invocation::Run(Box::new(move || check::run(*args)))
             }
+            Some((token::NAME, flags)) => {
+                let args = token::TokenArgs::from_matches(flags);
+                let args = args.unwrap_or_else(|error| error.exit());
+                Invocation::Run(Box::new(move || token::run(args)))
+            }
             _ => Invocation::Serve(args(&matches)),
         }
     }
@@ -37,6 +42,7 @@ fn command() -> Command {
         .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true)
         .subcommand(Args::for_process().name(check::NAME).about(check::ABOUT))
+        .subcommand(token::command())
 }
 
 fn args(matches: &ArgMatches) -> Box<Args> {
@@ -50,13 +56,17 @@ mod tests {
     #[test]
     fn flags_alone_serve_and_a_subcommand_takes_its_own() {
         command().debug_assert();
-        let rows: [(&[&str], Option<Option<&str>>); 6] = [
+        let rows: [(&[&str], Option<Option<&str>>); 10] = [
             (&[], Some(None)),
             (&["--name=r1"], Some(None)),
             (&["check"], Some(Some("check"))),
             (&["check", "--name=r1"], Some(Some("check"))),
             (&["--name=r1", "check"], None),
             (&["sing"], None),
+            (&["token", "--secret-file=x", "--user=alice"], Some(Some("token"))),
+            (&["token"], None),
+            (&["token", "--secret-file=x", "--user=alice", "--name=r1", "--ping=5s"], None),
+            (&["--user=alice"], None),
         ];
         for (words, expected) in rows {
             let words = std::iter::once(&"chat-relay").chain(words);

@@ -4,5 +4,6 @@
 
 mod check;
 mod invocation;
+mod token;
 
 pub use invocation::Invocation;

@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
 
 use clap::Args;
 
@@ -175,7 +174,7 @@ fn read(
     mistakes: &mut Mistakes,
 ) {
     for path in paths {
-        match contents(Path::new(path)) {
+        match contents(path) {
             Err(error) => mistakes.add(flag, format_args!("{path}: {error}")),
             Ok(contents) => match parse(&contents) {
                 Err(why) => mistakes.add(flag, format_args!("{path}: {why}")),
@@ -185,7 +184,8 @@ fn read(
     }
 }
 
-fn contents(path: &Path) -> std::io::Result<Vec<u8>> {
+/// The contents of a file of keys.
+pub(crate) fn contents(path: &str) -> std::io::Result<Vec<u8>> {
     let mut contents = Vec::new();
     File::open(path)?.take(FILE_MAX + 1).read_to_end(&mut contents)?;
     if contents.len() as u64 > FILE_MAX {

@@ -19,15 +19,16 @@ use chat_protocol::names;
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 pub(crate) use edge::{Edge, Page};
-pub(crate) use jwt::Jwt;
+pub(crate) use jwt::{Jwt, contents as read_key_file};
 pub(crate) use networks::Networks;
 pub(crate) use origins::{AllowedOrigins, Origin};
 pub(crate) use relay_url::RelayUrl;
-use values::{Mistakes, listen_address, redis_address, without_empty};
+pub(crate) use values::{Mistakes, without_empty};
+use values::{listen_address, redis_address};
 
 /// WebSocket relay of redis-chat: frames to CHAT.* commands, room channels to frames.
 ///
-/// Durations are written like 500ms, 25s, 2m; sizes like 4096, 64kb, 1mb.
+/// Durations are written like 500ms, 25s, 2m, 1h; sizes like 4096, 64kb, 1mb.
 #[derive(Parser, Debug)]
 #[command(name = "chat-relay", version)]
 #[allow(

@@ -20,10 +20,10 @@ pub(super) fn redis_address(url: &str) -> Result<redis::ConnectionInfo, &'static
 }
 
 /// The mistakes so far. A wrong value is noted, and a harmless one is returned in its place.
-pub(super) struct Mistakes(pub(super) Vec<String>);
+pub(crate) struct Mistakes(pub(crate) Vec<String>);
 
 impl Mistakes {
-    pub(super) fn add(&mut self, flag: &str, why: impl Display) {
+    pub(crate) fn add(&mut self, flag: &str, why: impl Display) {
         self.0.push(format!("{flag}: {why}"));
     }
 
@@ -36,7 +36,7 @@ impl Mistakes {
         parse(text).map_err(|why| self.add(flag, why)).ok()
     }
 
-    pub(super) fn choice<T: ValueEnum>(&mut self, flag: &str, text: &str) -> Option<T> {
+    pub(crate) fn choice<T: ValueEnum>(&mut self, flag: &str, text: &str) -> Option<T> {
         let choice = T::from_str(text, false).ok();
         if choice.is_none() {
             let words: Vec<String> = T::value_variants()
@@ -99,7 +99,7 @@ impl Mistakes {
         }
     }
 
-    pub(super) fn time(&mut self, flag: &str, text: &str, least_ms: u64) -> Duration {
+    pub(crate) fn time(&mut self, flag: &str, text: &str, least_ms: u64) -> Duration {
         match duration(text) {
             Some(time) if time >= Duration::from_millis(least_ms) => time,
             Some(_) => {
@@ -107,7 +107,12 @@ impl Mistakes {
                 Duration::ZERO
             }
             None => {
-                self.add(flag, format_args!("{text:?} is not a duration like 500ms, 25s or 2m"));
+                self.add(
+                    flag,
+                    format_args!(
+                        "{text:?} is not a duration of at most 24h like 500ms, 25s, 2m or 1h"
+                    ),
+                );
                 Duration::ZERO
             }
         }
@@ -122,6 +127,7 @@ fn duration(text: &str) -> Option<Duration> {
         "ms" => 1,
         "s" => 1000,
         "m" => 60_000,
+        "h" => 3_600_000,
         _ => return None,
     };
     number.checked_mul(factor).filter(|&ms| ms <= 86_400_000).map(Duration::from_millis)
@@ -158,7 +164,7 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
 }
 
 /// A list without its empty entries.
-pub(super) fn without_empty(mut list: Vec<String>) -> Vec<String> {
+pub(crate) fn without_empty(mut list: Vec<String>) -> Vec<String> {
     list.retain(|entry| !entry.is_empty());
     list
 }

@@ -2,6 +2,8 @@
 
 // Keys that relays fetch from an address.
 mod key_sets;
+// Tokens that the program makes for trying out.
+mod made_tokens;
 // What a token allows: operations, rooms.
 mod scopes;
 // Tokens: what carries them, how long they last, how they are replaced.

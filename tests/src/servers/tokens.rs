@@ -35,14 +35,18 @@ impl Issuer {
     /// a port of their own.
     #[track_caller]
     pub fn relay(&self, name: &str, redis: &Redis, options: &[&str]) -> Relay {
-        let file = self.dir.path().join("secret");
-        let file = file.to_str().expect("UTF-8");
-        let jwt = ["--auth", "jwt", "--jwt-secret-file", file];
+        let file = self.secret_file();
+        let jwt = ["--auth", "jwt", "--jwt-secret-file", &file];
         let has_ops = options.contains(&"--listen-ops");
         let ops: &[&str] = if has_ops { &[] } else { &["--listen-ops", "127.0.0.1:0"] };
         let relay = Relay::with(name, &redis.url(), &[&jwt[..], ops, options].concat());
         relay.wait_ready();
         relay
+    }
+
+    /// The path of the file with the secret.
+    pub fn secret_file(&self) -> String {
+        self.dir.path().join("secret").to_str().expect("UTF-8").to_owned()
     }
 
     /// A token with exactly these claims.
