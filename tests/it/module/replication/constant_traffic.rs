@@ -27,6 +27,9 @@ pub(crate) const SETTINGS: &[&str] = &[
     "replica-read-only no",
 ];
 
+/// The `chat.nonce-window` of [`SETTINGS`], in milliseconds.
+pub(crate) const NONCE_WINDOW: u64 = 1000;
+
 /// Not part of the random traffic: this room keeps everything.
 const KEPT: &str = "kept";
 
