@@ -131,7 +131,7 @@ impl Redis {
             environment: Vec::new(),
             port: port::free(),
             process: None,
-            dir: tempfile::Builder::new().prefix("chat-redis-").tempdir().expect("a directory"),
+            dir: data_directory(),
         }
     }
 
@@ -313,4 +313,16 @@ impl Redis {
             if here >= goal { Ok(()) } else { Err(format!("offset {here} of {goal}")) }
         });
     }
+}
+
+/// Bytes free in memory below which servers write to the disk.
+const MEMORY_FREE: u64 = 4 << 30;
+
+/// A directory for a server's files: in memory where the system has enough of it, because scenarios
+/// about persistence wait for many `fsync`, and a shared disk may take seconds for each.
+fn data_directory() -> TempDir {
+    let free = rustix::fs::statvfs("/dev/shm").map_or(0, |fs| fs.f_bavail * fs.f_frsize);
+    let named = tempfile::Builder::new().prefix("chat-redis-").to_owned();
+    let in_memory = (free >= MEMORY_FREE).then(|| named.tempdir_in("/dev/shm").ok()).flatten();
+    in_memory.unwrap_or_else(|| named.tempdir().expect("a directory"))
 }
