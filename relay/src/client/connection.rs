@@ -1,8 +1,9 @@
-//! One client's socket and outbox, shared by its session and by the rooms that send to it.
+//! One client's outbox and where it goes, shared by its session and by the rooms that send to it.
 //!
-//! A room queues a frame here, and the same task writes it: a delivery does not wake the session.
-//! Only when the kernel accepts no more bytes is the session woken; it then waits for the socket.
-//! Nothing here waits, and nothing here reads.
+//! A room queues a frame here, and the same task writes it to the socket: a delivery does not wake
+//! the session. Only when the kernel accepts no more bytes is the session woken; it then waits for
+//! the socket. A connection without a socket of its own ([`Connection::detached`]) is drained by
+//! another task, which is woken instead (`payloads.rs`). Nothing here waits, and nothing here reads.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::auth::{Identity, Scope};
 use crate::client::close::{self, Detail};
 use crate::client::frame::{self, Frame};
 use crate::client::outbox::{Class, Outbox, Pushed, SLICES};
+use crate::client::sink::Sink;
 use crate::metrics::METRICS;
 
 /// An outbox beyond this many bytes is written at once, even in the middle of a batch. Otherwise a
@@ -40,7 +42,7 @@ pub(crate) enum End {
 #[repr(C)]
 pub(crate) struct Connection {
     sending: Mutex<Sending>,
-    socket: TcpStream,
+    sink: Sink,
     outbox_limit: usize,
     /// Unique in this process and increasing. Subscribers are sorted by it.
     pub number: u64,
@@ -48,7 +50,8 @@ pub(crate) struct Connection {
     pub name: Arc<str>,
     /// The authenticated user.
     pub user: Arc<str>,
-    /// Wakes the session: the socket is blocked, or the session must end.
+    /// Wakes the session: the socket is blocked, or the session must end. Without a socket: frames
+    /// wait too.
     pub wake: Notify,
     /// The names of the connection's rooms. A room refers to its connections, never the other way
     /// round.
@@ -81,9 +84,30 @@ impl Connection {
     ) -> Connection {
         // On a system without this option, the system's own bounds apply.
         let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(NOTSENT_LOWAT);
+        Connection::over(Sink::Socket(socket), number, name, user, outbox_limit)
+    }
+
+    /// A connection without a socket: [`Payloads`](crate::client::payloads::Payloads) takes what is
+    /// queued. Its bounds are those of a socket.
+    pub(crate) fn detached(
+        number: u64,
+        name: Arc<str>,
+        user: Arc<str>,
+        outbox_limit: usize,
+    ) -> Connection {
+        Connection::over(Sink::Drained, number, name, user, outbox_limit)
+    }
+
+    fn over(
+        sink: Sink,
+        number: u64,
+        name: Arc<str>,
+        user: Arc<str>,
+        outbox_limit: usize,
+    ) -> Connection {
         Connection {
             sending: Mutex::default(),
-            socket,
+            sink,
             outbox_limit,
             number,
             name,
@@ -95,9 +119,9 @@ impl Connection {
         }
     }
 
-    /// The socket, for reading and for waiting.
-    pub(crate) fn socket(&self) -> &TcpStream {
-        &self.socket
+    /// Where the frames go, for reading and for waiting.
+    pub(crate) fn sink(&self) -> &Sink {
+        &self.sink
     }
 
     /// Queues a frame. True: the caller must call [`Connection::flush`] soon.
@@ -252,9 +276,16 @@ impl Connection {
         self.wake.notify_one();
     }
 
+    /// Takes the first waiting frame, which may hold several messages: for the task that drains a
+    /// connection without a socket.
+    pub(super) fn take_frame(&self) -> Option<Frame> {
+        self.sending.lock().outbox.take_first()
+    }
+
     fn write(&self, sending: &mut Sending) {
+        let Sink::Socket(socket) = &self.sink else { return self.wake.notify_one() };
         while !sending.outbox.is_empty() {
-            match self.write_front(&sending.outbox) {
+            match write_front(socket, &sending.outbox) {
                 Ok(written) => sending.outbox.written(written),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     sending.blocked = true;
@@ -269,19 +300,6 @@ impl Connection {
                 }
             }
         }
-    }
-
-    fn write_front(&self, outbox: &Outbox) -> io::Result<usize> {
-        if let Some(frame) = outbox.only() {
-            // Directly, without tokio's own check of readiness: while we are not blocked, the
-            // socket is ready. If the kernel disagrees, tokio must learn it, so the second attempt
-            // goes through tokio.
-            return send(&self.socket, frame, SendFlags::NOSIGNAL)
-                .or_else(|_| self.socket.try_write(frame));
-        }
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let filled = outbox.slices(&mut slices);
-        self.socket.try_write_vectored(&slices[..filled])
     }
 
     /// The names of the connection's rooms.
@@ -339,4 +357,16 @@ impl Connection {
     pub(crate) fn set_status(&self, status: &str) {
         *self.status.lock() = Some(status.into());
     }
+}
+
+fn write_front(socket: &TcpStream, outbox: &Outbox) -> io::Result<usize> {
+    if let Some(frame) = outbox.only() {
+        // Directly, without tokio's own check of readiness: while we are not blocked, the socket is
+        // ready. If the kernel disagrees, tokio must learn it, so the second attempt goes through
+        // tokio.
+        return send(socket, frame, SendFlags::NOSIGNAL).or_else(|_| socket.try_write(frame));
+    }
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let filled = outbox.slices(&mut slices);
+    socket.try_write_vectored(&slices[..filled])
 }

@@ -3,7 +3,7 @@
 //! A server frame (RFC 6455, section 5.2) is a header of two to ten bytes and the payload, unmasked
 //! and never fragmented. `frame_reader.rs` reads clients' frames.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 const TEXT: u8 = 0x81;
 const CLOSE: u8 = 0x88;
@@ -28,12 +28,49 @@ pub(crate) fn append_text(frames: &mut BytesMut, payload: &[u8]) {
 
 /// The payload of a frame that was made here.
 pub(crate) fn payload(frame: &[u8]) -> &[u8] {
-    let header = match frame.get(1) {
+    frame.get(header_length(frame)..).unwrap_or_default()
+}
+
+fn header_length(frame: &[u8]) -> usize {
+    match frame.get(1) {
         Some(126) => 4,
         Some(127) => 10,
         _ => 2,
-    };
-    frame.get(header..).unwrap_or_default()
+    }
+}
+
+/// The contents of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Payload {
+    /// A text message.
+    Text(Bytes),
+    /// The close code and the reason, which is JSON.
+    Close(u16, Bytes),
+}
+
+/// Takes the first message of frames that were made here and lie one after the other. Its bytes are
+/// shared. None: there is none. Pings and pongs are skipped.
+pub(crate) fn take_payload(frames: &mut Frame) -> Option<Payload> {
+    while let Some(&opcode) = frames.first() {
+        let start = header_length(frames);
+        let big_endian =
+            |bytes: &[u8]| bytes.iter().fold(0, |sum, &byte| sum << 8 | usize::from(byte));
+        let length = match start {
+            2 => usize::from(*frames.get(1)?),
+            start => big_endian(frames.get(2..start)?),
+        };
+        let frame = frames.split_to((start + length).min(frames.len()));
+        let mut payload = frame.slice(start.min(frame.len())..);
+        match opcode {
+            TEXT => return Some(Payload::Text(payload)),
+            CLOSE if payload.len() >= 2 => {
+                let code = payload.get_u16();
+                return Some(Payload::Close(code, payload));
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// A ping without payload.
@@ -102,6 +139,27 @@ mod tests {
             assert_eq!(frame.len() - cursor.position() as usize, length);
             assert_eq!(payload(&frame), vec![b'a'; length]);
         }
+    }
+
+    #[test]
+    fn messages_are_taken_from_frames_one_after_the_other() {
+        let payloads = [vec![], vec![b'a'; 125], vec![b'b'; 126], vec![b'c'; 65_536]];
+        let mut frames = BytesMut::new();
+        for payload in &payloads {
+            frames.put_slice(&ping());
+            append_text(&mut frames, payload);
+        }
+        frames.put_slice(&close(4001, "{}"));
+        let mut frames = frames.freeze();
+        for payload in payloads {
+            assert_eq!(take_payload(&mut frames), Some(Payload::Text(payload.into())));
+        }
+        assert_eq!(take_payload(&mut frames), Some(Payload::Close(4001, "{}".into())));
+        assert_eq!(take_payload(&mut frames), None);
+        assert_eq!(
+            take_payload(&mut Bytes::from_static(&[TEXT, 126, 1])),
+            Some(Payload::Text(Bytes::new()))
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One client's socket: frames in and out, the outbox, and the JSON of requests, replies and
+//! One client: frames in and out, the outbox, and the JSON of requests, replies and
 //! errors. Nothing here knows rooms or Redis.
 
 pub(crate) mod bounded_object;
@@ -9,6 +9,9 @@ pub(crate) mod frame;
 pub(crate) mod frame_reader;
 pub(crate) mod json;
 pub(crate) mod outbox;
+#[allow(dead_code, reason = "for streams of events and requests over HTTP")]
+pub(crate) mod payloads;
 pub(crate) mod relay_frame;
 pub(crate) mod reply;
 pub(crate) mod request;
+pub(crate) mod sink;

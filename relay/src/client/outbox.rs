@@ -202,6 +202,13 @@ impl Outbox {
         filled
     }
 
+    /// Takes the first frame, of which nothing has been written.
+    pub(crate) fn take_first(&mut self) -> Option<Frame> {
+        let frame = self.queue.first.as_ref()?.0.clone();
+        self.written(frame.len());
+        Some(frame)
+    }
+
     /// Removes `written` bytes, which the kernel has accepted, from the front.
     pub(crate) fn written(&mut self, mut written: usize) {
         self.bytes -= written.min(self.bytes);

@@ -104,10 +104,38 @@ impl Hub {
         login: impl Into<Login>,
         socket: tokio::net::TcpStream,
     ) -> Arc<Connection> {
-        let Login { user, identity, answer_to } = login.into();
+        let login = login.into();
+        let (number, name) = self.next_connection();
+        let (user, outbox) = (login.user.clone(), self.config.outbox);
+        self.register(Connection::new(number, name, user, socket, outbox), login)
+    }
+
+    /// As [`Hub::connect`], for a connection whose outbox another task drains.
+    #[allow(dead_code, reason = "for streams of events")]
+    pub(crate) fn connect_detached(&self, login: Login) -> Arc<Connection> {
+        let (number, name) = self.next_connection();
+        let (user, outbox) = (login.user.clone(), self.config.outbox);
+        self.register(Connection::detached(number, name, user, outbox), login)
+    }
+
+    /// A connection for single requests. It is not registered, so it receives nothing but replies.
+    #[allow(dead_code, reason = "for requests over HTTP")]
+    pub(crate) fn transient(&self, login: Login) -> Arc<Connection> {
+        let (number, name) = self.next_connection();
+        let connection = Connection::detached(number, name, login.user, self.config.outbox);
+        if let Some(identity) = login.identity {
+            connection.set_identity(identity);
+        }
+        Arc::new(connection)
+    }
+
+    fn next_connection(&self) -> (u64, Arc<str>) {
         let number = self.next_connection.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{}-{}-{number}", self.config.name, self.boot).into();
-        let connection = Connection::new(number, name, user, socket, self.config.outbox);
+        (number, format!("{}-{}-{number}", self.config.name, self.boot).into())
+    }
+
+    fn register(&self, connection: Connection, login: Login) -> Arc<Connection> {
+        let Login { identity, answer_to, .. } = login;
         let connection = Arc::new(connection);
         let expires_in = identity.as_ref().and_then(|identity| identity.expires_in(now_ms()));
         if let Some(identity) = identity {
@@ -121,7 +149,7 @@ impl Hub {
         connection.send_text(&hello(&self.config, &connection, expires_in));
         {
             let mut connections = self.connections.lock();
-            connections.insert(number, connection.clone());
+            connections.insert(connection.number, connection.clone());
             METRICS.connections.set(connections.len() as f64);
         }
         METRICS.connections_total.increment(1);

@@ -17,7 +17,6 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes};
 use chat_protocol::close_code;
 use rand::Rng;
-use rustix::net::Shutdown;
 use serde_json::value::RawValue;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
@@ -79,7 +78,7 @@ pub(crate) async fn run(
         let _ = tokio::time::timeout(CLOSE_WITHIN, session.finish_close()).await;
     }
     // Explicitly, as sends that still wait for Redis keep the connection alive.
-    let _ = rustix::net::shutdown(connection.socket(), Shutdown::Both);
+    connection.sink().shutdown();
     debug!(connection = &*connection.name, end = ?connection.ended(), "gone");
 }
 
@@ -163,7 +162,7 @@ impl Session {
             let blocked = connection.is_blocked();
             tokio::select! {
                 _ = connection.wake.notified() => {}
-                _ = connection.socket().writable(), if blocked => {
+                _ = connection.sink().writable(), if blocked => {
                     // A client that reads is alive, even if its pong is still behind what it has to
                     // read.
                     if connection.unblock() {
@@ -171,7 +170,7 @@ impl Session {
                     }
                 }
                 _ = carried_out(&mut operation), if operation.is_some() => operation = None,
-                _ = connection.socket().readable(), if wants_input => {}
+                _ = connection.sink().readable(), if wants_input => {}
                 _ = yield_now(), if may_look && has_read => {}
                 _ = sleep_until(next) => match pinged.take() {
                     before if next < alarm => pinged = before,
@@ -202,8 +201,8 @@ impl Session {
 
     /// Takes one frame from the input, or reads once.
     fn read_input(&mut self, allowance: &Allowance) -> Input {
-        let socket = self.connection.socket();
-        let step = self.reader.step(|buffer, most| socket.try_read_buf(&mut buffer.limit(most)));
+        let sink = self.connection.sink();
+        let step = self.reader.step(|buffer, most| sink.try_read_buf(&mut buffer.limit(most)));
         let step = match step {
             Ok(step) => step,
             Err(ReadError::Close(close)) => return Input::End(End::Close(close)),
@@ -263,7 +262,7 @@ impl Session {
     async fn finish_close(&mut self) {
         loop {
             if self.connection.is_blocked() {
-                if self.connection.socket().writable().await.is_err() {
+                if self.connection.sink().writable().await.is_err() {
                     return;
                 }
                 self.connection.unblock();
@@ -278,11 +277,11 @@ impl Session {
         let mut rest = Vec::with_capacity(DISCARD_READ);
         let mut left = DISCARD_MAX;
         while left > 0 {
-            if self.connection.socket().readable().await.is_err() {
+            if self.connection.sink().readable().await.is_err() {
                 return;
             }
             rest.clear();
-            match self.connection.socket().try_read_buf(&mut rest) {
+            match self.connection.sink().try_read_buf(&mut rest) {
                 // 0x88 is the first byte of a close frame. Other bytes are dropped.
                 Ok(length) if length == 0 || rest.first() == Some(&0x88) => return,
                 Ok(length) => left = left.saturating_sub(length),
