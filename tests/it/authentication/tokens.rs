@@ -208,12 +208,12 @@ fn the_first_frame_may_carry_the_token_and_nothing_else_may_come_before() {
     let seen = eventually("the reply, hello, the next reply", SOON, || {
         let seen: Vec<Value> =
             frames.inbox().frames.iter().map(|frame| frame.json.clone()).collect();
-        if seen.len() >= 3 { Ok(seen) } else { Err(format!("{seen:?}")) }
+        let is_answered = seen.iter().any(|frame| frame["ref"] == 8);
+        if is_answered { Ok(seen) } else { Err(format!("{seen:?}")) }
     });
     assert_eq!(seen[0]["ref"], 7);
     assert!(seen[0]["ok"]["expires_in"].as_u64().is_some_and(|left| left > 590), "{}", seen[0]);
     assert_eq!((&seen[1]["type"], &seen[1]["user"]), (&json!("hello"), &json!("alice")));
-    assert!(seen[2..].iter().any(|frame| frame["ref"] == 8), "{seen:?}");
 
     let wrong = [
         json!({"op": "ping"}).to_string(),
