@@ -8,7 +8,7 @@ use std::io::Read;
 
 use clap::Args;
 
-use crate::auth::{self, Key, KeyUrl, Rules, Verifier};
+use crate::auth::{self, Key, Rules, ServiceUrl, Verifier};
 use crate::config::origins::AllowedOrigins;
 use crate::config::values::{Mistakes, without_empty};
 
@@ -74,7 +74,7 @@ pub(crate) struct Jwt {
     /// The keys and rules.
     pub(crate) verifier: Verifier,
     /// Where further keys are fetched from.
-    pub(crate) url: Option<KeyUrl>,
+    pub(crate) url: Option<ServiceUrl>,
     /// The cookie that may carry a token.
     pub(crate) cookie: Option<String>,
     /// Whether the query may carry one.
@@ -125,10 +125,10 @@ impl JwtArgs {
         }
         let [secrets, pems, sets] = lists;
         let (urls, sets): (Vec<_>, Vec<_>) =
-            sets.into_iter().partition(|set| KeyUrl::looks_like(set));
+            sets.into_iter().partition(|set| ServiceUrl::looks_like(set));
         let mut url = None;
         for text in &urls {
-            url = mistakes.parsed("--jwt-jwks", text, KeyUrl::parse);
+            url = mistakes.parsed("--jwt-jwks", text, ServiceUrl::parse_of_keys);
         }
         if urls.len() > 1 {
             mistakes.add("--jwt-jwks", "at most one address");

@@ -1,28 +1,19 @@
-//! Fetching a key set: one GET, bounded in time and size. Redirects are not followed.
+//! Fetching a key set.
 
-use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::header::{ACCEPT, CACHE_CONTROL, HOST, USER_AGENT};
-use axum::http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use rustls_native_certs::load_native_certs;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use axum::http::HeaderMap;
+use axum::http::header::CACHE_CONTROL;
 
-use crate::auth::{Key, KeyUrl, jwks_keys};
+use crate::auth::{Key, ServiceUrl, jwks_keys};
+use crate::verification::http_client::{Bounds, HttpClient};
 
-/// The whole fetch must be done within this time.
-const WITHIN: Duration = Duration::from_secs(5);
-/// Bytes of a document.
-const DOCUMENT_MAX: usize = 1 << 20;
+const BOUNDS: Bounds = Bounds { within: Duration::from_secs(5), body: 1 << 20 };
+
+/// The server of a key set.
+pub(super) struct KeySource {
+    client: HttpClient,
+}
 
 /// A set as it was answered.
 pub(super) struct Answer {
@@ -31,59 +22,23 @@ pub(super) struct Answer {
     pub(super) max_age: Option<Duration>,
 }
 
-/// Fetches the set. The error is for the log.
-pub(super) async fn fetch(url: &KeyUrl) -> Result<Answer, String> {
-    let late = |_| "no answer within 5 seconds".to_owned();
-    tokio::time::timeout(WITHIN, get(url)).await.map_err(late)?
-}
-
-async fn get(url: &KeyUrl) -> Result<Answer, String> {
-    let words = |error: io::Error| error.to_string();
-    let socket = TcpStream::connect((url.host.as_str(), url.port)).await.map_err(words)?;
-    if !url.is_https {
-        return ask(url, socket).await;
+impl KeySource {
+    /// The server at this address.
+    pub(super) fn new(url: ServiceUrl) -> KeySource {
+        KeySource { client: HttpClient::new(url, BOUNDS) }
     }
-    let name = ServerName::try_from(url.host.clone()).map_err(|error| error.to_string())?;
-    let connector = TlsConnector::from(Arc::new(tls()?));
-    ask(url, connector.connect(name, socket).await.map_err(words)?).await
-}
 
-/// The certificates that this system trusts, or those of `SSL_CERT_FILE`.
-fn tls() -> Result<ClientConfig, String> {
-    let mut roots = RootCertStore::empty();
-    let (good, _) = roots.add_parsable_certificates(load_native_certs().certs);
-    if good == 0 {
-        return Err("this system trusts no certificates".to_owned());
+    /// The server's name, for the log.
+    pub(super) fn host(&self) -> &str {
+        self.client.host()
     }
-    Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
-}
 
-async fn ask(
-    url: &KeyUrl,
-    socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-) -> Result<Answer, String> {
-    let words = |error: hyper::Error| error.to_string();
-    let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await.map_err(words)?;
-    let connection = tokio::spawn(connection);
-    let request = Request::get(&url.path)
-        .header(HOST, &url.authority)
-        .header(ACCEPT, "application/json")
-        .header(USER_AGENT, "chat-relay")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| error.to_string())?;
-    let answer = async {
-        let response = sender.send_request(request).await.map_err(words)?;
-        if response.status() != StatusCode::OK {
-            return Err(format!("status {}", response.status().as_u16()));
-        }
-        let max_age = max_age(response.headers());
-        let body = Limited::new(response.into_body(), DOCUMENT_MAX).collect().await;
-        let body = body.map_err(|error| error.to_string())?.to_bytes();
-        Ok(Answer { keys: jwks_keys(&body)?, max_age })
-    };
-    let answer = answer.await;
-    connection.abort();
-    answer
+    /// Fetches the set. The error is for the log.
+    pub(super) async fn fetch(&self) -> Result<Answer, String> {
+        let answer = self.client.get().await?;
+        let body = answer.body.ok_or_else(|| format!("status {}", answer.status.as_u16()))?;
+        Ok(Answer { keys: jwks_keys(&body)?, max_age: max_age(&answer.headers) })
+    }
 }
 
 fn max_age(headers: &HeaderMap) -> Option<Duration> {

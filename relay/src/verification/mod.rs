@@ -3,6 +3,7 @@
 
 mod demand;
 mod fetch;
+mod http_client;
 mod verification;
 
 pub(crate) use verification::Verification;

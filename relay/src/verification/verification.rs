@@ -12,11 +12,11 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
-use crate::auth::{Identity, Key, KeyUrl, LoginError, Verifier};
+use crate::auth::{Identity, Key, LoginError, Verifier};
 use crate::config::Jwt;
 use crate::metrics::METRICS;
 use crate::verification::demand::{Demand, Turn};
-use crate::verification::fetch::fetch;
+use crate::verification::fetch::KeySource;
 
 /// How long a set is good if its server does not say, and the bounds of what a server may say.
 const FRESH: Duration = Duration::from_secs(600);
@@ -38,7 +38,7 @@ pub(crate) struct Verification {
 
 /// The set of an address.
 struct Fetched {
-    url: KeyUrl,
+    source: KeySource,
     set: watch::Sender<Set>,
     demand: Mutex<Demand>,
     wanted: Notify,
@@ -67,7 +67,7 @@ impl Verification {
     /// Nothing is fetched yet: [`Verification::run`] does that.
     pub(crate) fn new(jwt: Arc<Jwt>) -> Verification {
         let fetched = jwt.url.clone().map(|url| Fetched {
-            url,
+            source: KeySource::new(url),
             set: watch::Sender::new(Set::default()),
             demand: Mutex::new(Demand::new(Instant::now())),
             wanted: Notify::new(),
@@ -144,9 +144,9 @@ impl Fetched {
 
     /// Fetches the set once. Returns how long it is good; `None`: it could not be fetched.
     async fn fetch_once(&self) -> Option<Duration> {
-        let answer = fetch(&self.url).await;
+        let answer = self.source.fetch().await;
         METRICS.key_fetch(if answer.is_ok() { "ok" } else { "failed" });
-        let host = &*self.url.host;
+        let host = self.source.host();
         let had_failed = self.set.borrow().has_failed;
         let fresh = match &answer {
             Ok(answer) => {
