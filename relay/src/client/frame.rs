@@ -156,10 +156,7 @@ mod tests {
         }
         assert_eq!(take_payload(&mut frames), Some(Payload::Close(4001, "{}".into())));
         assert_eq!(take_payload(&mut frames), None);
-        assert_eq!(
-            take_payload(&mut Bytes::from_static(&[TEXT, 126, 1])),
-            Some(Payload::Text(Bytes::new()))
-        );
+        assert_eq!(take_payload(&mut Bytes::from_static(&[TEXT, 126, 1])), None, "cut off");
     }
 
     #[test]

@@ -15,21 +15,24 @@ pub(crate) struct Payloads {
     connection: Arc<Connection>,
     /// The rest of a frame that holds several messages.
     taken: Frame,
+    /// The end of the connection was noticed: what is taken now is the close frame.
+    has_ended: bool,
 }
 
 impl Payloads {
     /// The messages of this connection, which nobody else drains.
     pub(crate) fn of(connection: Arc<Connection>) -> Payloads {
-        Payloads { connection, taken: Frame::new() }
+        Payloads { connection, taken: Frame::new(), has_ended: false }
     }
 
     /// The next message, if one waits.
     pub(crate) fn take(&mut self) -> Option<Payload> {
+        // After its end a connection sends nothing but the close frame.
+        if !self.has_ended && self.connection.ended().is_some() {
+            self.has_ended = true;
+            self.taken.clear();
+        }
         loop {
-            // After its end a connection sends nothing but the close frame.
-            if self.connection.ended().is_some() {
-                self.taken.clear();
-            }
             if let Some(payload) = frame::take_payload(&mut self.taken) {
                 return Some(payload);
             }
