@@ -72,6 +72,11 @@ impl Metrics {
         counter!("chat_relay_key_fetches_total", "outcome" => outcome).increment(1);
     }
 
+    /// Counts a connection closed for want of a good header of the PROXY protocol.
+    pub(crate) fn proxy_header_refused(&self, reason: &'static str) {
+        counter!("chat_relay_proxy_headers_refused_total", "reason" => reason).increment(1);
+    }
+
     /// Counts a close by the relay, by the name of its close code.
     pub(crate) fn closed(&self, name: &'static str) {
         counter!("chat_relay_closes_total", "reason" => name).increment(1);
@@ -92,6 +97,10 @@ pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
         "Logins with tokens, by what carried it and outcome"
     );
     describe_counter!("chat_relay_key_fetches_total", "Fetches of a key set, by outcome");
+    describe_counter!(
+        "chat_relay_proxy_headers_refused_total",
+        "Connections closed because they did not begin with a good header of the PROXY protocol, by reason"
+    );
     LazyLock::force(&METRICS);
     let upkeep = handle.clone();
     tokio::spawn(async move {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::config::networks::Networks;
-use crate::config::values::{Mistakes, listen_address};
+use crate::config::values::{Mistakes, listen_address, without_empty};
 
 /// The flags.
 #[derive(Args, Debug)]
@@ -23,6 +23,18 @@ pub(super) struct EdgeArgs {
     /// Networks of proxies, e.g. 10.0.0.0/8, whose X-Forwarded-For has the address of the client
     #[arg(long, env = "CHAT_RELAY_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDR")]
     trusted_proxies: Vec<String>,
+    /// Every connection begins with a header of the PROXY protocol, version 2; needs
+    /// --trusted-proxies, of which X-Forwarded-For then does not count
+    #[arg(
+        long,
+        env = "CHAT_RELAY_PROXY_PROTOCOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "no",
+        default_missing_value = "yes",
+        value_name = "yes|no"
+    )]
+    proxy_protocol: String,
     /// Most connections at a time of one user to this relay; beyond it the oldest is closed. 0: no
     /// limit
     #[arg(
@@ -50,13 +62,26 @@ pub struct Edge {
     pub listen_ops: Option<SocketAddr>,
     pub page: Page,
     pub drain_delay: Duration,
+    /// Whose `X-Forwarded-For` counts: nobody's with `--proxy-protocol`.
     pub trusted_proxies: Networks,
+    /// From where connections come, if each begins with a header of the PROXY protocol.
+    pub proxy_protocol: Option<Networks>,
     pub max_connections_per_user: usize,
 }
 
 impl EdgeArgs {
     pub(super) fn check(&self, mistakes: &mut Mistakes) -> Edge {
         let listen_ops = self.listen_ops.as_deref().filter(|text| !text.is_empty());
+        let proxies = Networks::check("--trusted-proxies", &self.trusted_proxies, mistakes);
+        let has_header = mistakes.switch("--proxy-protocol", &self.proxy_protocol);
+        if has_header && without_empty(self.trusted_proxies.clone()).is_empty() {
+            let why = "needs --trusted-proxies: anybody else could name any address";
+            mistakes.add("--proxy-protocol", why);
+        }
+        let (trusted_proxies, proxy_protocol) = match has_header {
+            true => (Networks::default(), Some(proxies)),
+            false => (proxies, None),
+        };
         Edge {
             listen_ops: listen_ops
                 .and_then(|text| mistakes.parsed("--listen-ops", text, listen_address)),
@@ -67,7 +92,8 @@ impl EdgeArgs {
                 &self.max_connections_per_user,
                 0,
             ),
-            trusted_proxies: Networks::check("--trusted-proxies", &self.trusted_proxies, mistakes),
+            trusted_proxies,
+            proxy_protocol,
         }
     }
 }

@@ -206,3 +206,23 @@ fn only_database_zero_is_served() {
     assert!(check(&["--redis=redis://h/1"]).is_err());
     assert!(check(&["--redis=redis://u:p@h:1/0"]).is_ok());
 }
+
+#[test]
+fn headers_of_proxies_need_proxies_and_replace_forwarded_addresses() {
+    let named = |config: &Config| {
+        let edge = &config.edge;
+        let ten = std::net::IpAddr::from([10, 0, 0, 1]);
+        let by_header = edge.proxy_protocol.as_ref().map(|proxies| proxies.contain(ten));
+        (edge.trusted_proxies.contain(ten), by_header)
+    };
+    let config = check(&["--trusted-proxies=10.0.0.0/8"]).expect("good");
+    assert_eq!(named(&config), (true, None));
+    let config = check(&["--trusted-proxies=10.0.0.0/8", "--proxy-protocol"]).expect("good");
+    assert_eq!(named(&config), (false, Some(true)));
+    for proxies in [&[][..], &["--trusted-proxies="]] {
+        let mistakes = check(&[&["--proxy-protocol"], proxies].concat()).expect_err("mistakes");
+        assert!(mistakes[0].starts_with("--proxy-protocol: needs"), "{mistakes:?}");
+    }
+    let mistakes = check(&["--proxy-protocol", "--trusted-proxies=x"]).expect_err("mistakes");
+    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+}

@@ -27,6 +27,8 @@ use crate::metrics::METRICS;
 use crate::server::admission::Admissions;
 use crate::server::http::{Site, ops_router, router};
 use crate::server::http_connections::{HttpConnections, WriteTimeout};
+use crate::server::log_limit::LogLimit;
+use crate::server::proxies::Proxies;
 use crate::server::static_files::Policy;
 use crate::server::user_connections::UserConnections;
 use crate::upstream::Upstream;
@@ -117,8 +119,10 @@ impl Server {
         info!(%address, relay = self.hub.config.name, "serving");
         let ops = listeners.ops.map(|ops| {
             let (server, routes) = (self.clone(), ops_router(site.clone()));
-            tokio::spawn(async move { server.accept(ops, routes).await })
+            tokio::spawn(async move { server.accept(ops, routes, None).await })
         });
+        let proxies = self.hub.config.edge.proxy_protocol.clone();
+        let proxies = proxies.map(|networks| Arc::new(Proxies::new(networks)));
         let stop = async {
             stop.await;
             self.admissions.announce_stop();
@@ -126,7 +130,7 @@ impl Server {
         };
         tokio::select! {
             () = stop => {}
-            () = self.accept(listeners.clients, router(site)) => {}
+            () = self.accept(listeners.clients, router(site), proxies) => {}
         }
         self.admissions.close();
         self.drain().await;
@@ -136,14 +140,20 @@ impl Server {
         Ok(())
     }
 
-    /// Serves the connections of one port. Never ends.
-    async fn accept(&self, listener: TcpListener, routes: axum::Router) {
+    /// Serves the connections of one port. Never ends. `proxies`: where they must come from, if each
+    /// begins with a header of the PROXY protocol.
+    async fn accept(
+        &self,
+        listener: TcpListener,
+        routes: axum::Router,
+        proxies: Option<Arc<Proxies>>,
+    ) {
         let mut accept_errors = AcceptErrors::default();
         loop {
             match listener.accept().await {
                 Ok((socket, peer)) => {
                     accept_errors.pause = PAUSE_FIRST;
-                    self.serve_http(socket, peer, &routes);
+                    self.serve_http(socket, peer, &routes, proxies.clone());
                 }
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
@@ -155,17 +165,30 @@ impl Server {
         }
     }
 
-    fn serve_http(&self, socket: TcpStream, peer: SocketAddr, routes: &axum::Router) {
+    fn serve_http(
+        &self,
+        mut socket: TcpStream,
+        peer: SocketAddr,
+        routes: &axum::Router,
+        proxies: Option<Arc<Proxies>>,
+    ) {
         let _ = socket.set_nodelay(true);
-        let within = self.hub.config.handshake_timeout;
-        let service = TowerToHyperService::new(routes.clone().layer(Extension(ConnectInfo(peer))));
-        let served = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(within)
-            .max_buf_size(16 << 10)
-            .serve_connection(WriteTimeout::new(socket, within), service)
-            .with_upgrades();
+        let (within, routes) = (self.hub.config.handshake_timeout, routes.clone());
         self.http_connections.spawn(async move {
+            let mut client = peer;
+            if let Some(proxies) = proxies {
+                match Box::pin(proxies.client(&mut socket, peer, within)).await {
+                    Some(address) => client = address,
+                    None => return,
+                }
+            }
+            let service = TowerToHyperService::new(routes.layer(Extension(ConnectInfo(client))));
+            let served = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(within)
+                .max_buf_size(16 << 10)
+                .serve_connection(WriteTimeout::new(socket, within), service)
+                .with_upgrades();
             // An error here is the client's: it broke off or broke HTTP.
             let _ = served.await;
         });
@@ -208,25 +231,20 @@ fn concerns_one_connection(error: &std::io::Error) -> bool {
 /// The first and the longest pause after the system has refused a connection.
 const PAUSE_FIRST: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
-/// Errors are logged at most once in this time.
-const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Errors of the system when accepting connections.
 #[derive(Default)]
 struct AcceptErrors {
     pause: Duration,
-    unlogged: u64,
-    logged_at: Option<Instant>,
+    log_limit: LogLimit,
 }
 
 impl AcceptErrors {
     /// Counts and logs an error. Returns how long to wait before the next attempt.
     fn note(&mut self, error: &std::io::Error) -> Duration {
         METRICS.accept_failures.increment(1);
-        self.unlogged += 1;
-        if self.logged_at.is_none_or(|logged_at| logged_at.elapsed() >= LOG_INTERVAL) {
-            warn!(source = "relay", %error, times = self.unlogged, "cannot accept connections");
-            (self.unlogged, self.logged_at) = (0, Some(Instant::now()));
+        if let Some(times) = self.log_limit.note(Instant::now()) {
+            warn!(source = "relay", %error, times, "cannot accept connections");
         }
         let pause = self.pause.max(PAUSE_FIRST);
         self.pause = (pause * 2).min(PAUSE_MAX);

@@ -100,11 +100,12 @@ fn every_field_of_info_and_every_metric_is_listed() {
     assert!(described.len() > 10, "{metrics}");
     let missing: Vec<&String> = described.difference(&listed).collect();
     assert!(missing.is_empty(), "in no row: {missing:?}");
-    // These two have a label, and come with their first value.
+    // These have labels, and come with their first value.
     let labelled = [
         "chat_relay_logins_total",
         "chat_relay_key_fetches_total",
         "chat_relay_closes_total",
+        "chat_relay_proxy_headers_refused_total",
         "chat_relay_upstream_troubles_total",
     ];
     let gone: Vec<&String> =

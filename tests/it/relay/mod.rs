@@ -24,6 +24,8 @@ mod inbox;
 mod ops;
 // Changes of name, avatar and status reach all who share a room, once.
 mod profiles;
+// Each connection names its client's address first.
+mod proxy_protocol;
 // Replies are bounded in size.
 mod replies;
 // Reconnecting with a cursor: recovered exactly, or a reload.

@@ -47,12 +47,26 @@ impl RawSocket {
     /// Connects and upgrades.
     #[track_caller]
     pub fn connect(relay: SocketAddr, user: &str) -> RawSocket {
-        let mut stream = TcpStream::connect(relay).expect("the relay listens");
+        let stream = TcpStream::connect(relay).expect("the relay listens");
+        RawSocket::upgrade(stream, user)
+    }
+
+    /// Upgrades an open connection.
+    #[track_caller]
+    pub fn upgrade(mut stream: TcpStream, user: &str) -> RawSocket {
+        let relay = stream.peer_addr().expect("a connection");
         stream.set_read_timeout(Some(SOON)).expect("a socket option");
+        write!(stream, "GET /ws?user={user} HTTP/1.1\r\nHost: {relay}\r\n")
+            .expect("the relay reads");
+        RawSocket::upgrade_after_head(stream)
+    }
+
+    /// Upgrades a connection that has sent the first line and `Host`, and perhaps other headers.
+    #[track_caller]
+    pub fn upgrade_after_head(mut stream: TcpStream) -> RawSocket {
         write!(
             stream,
-            "GET /ws?user={user} HTTP/1.1\r\nHost: {relay}\r\nConnection: Upgrade\r\n\
-             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
         .expect("the relay reads");

@@ -140,7 +140,7 @@ impl Relay {
     /// Waits until `/readyz` answers 200.
     #[track_caller]
     pub fn wait_ready(&self) {
-        eventually("a relay that is ready", LATER, || match self.get("/readyz") {
+        eventually("a relay that is ready", LATER, || match self.get_ops("/readyz") {
             (200, _) => Ok(()),
             other => Err(format!("{other:?}")),
         });

@@ -1,0 +1,40 @@
+//! One log line per second at most, for what clients can cause as often as they like.
+
+use std::time::{Duration, Instant};
+
+/// Lines are at least this far apart.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Decides which occurrences are logged.
+#[derive(Debug, Default)]
+pub(super) struct LogLimit {
+    unlogged: u64,
+    logged_at: Option<Instant>,
+}
+
+impl LogLimit {
+    /// Notes an occurrence. If it is to be logged, returns how many there were since the last line,
+    /// itself included.
+    pub(super) fn note(&mut self, now: Instant) -> Option<u64> {
+        self.unlogged += 1;
+        if self.logged_at.is_some_and(|logged_at| now < logged_at + INTERVAL) {
+            return None;
+        }
+        self.logged_at = Some(now);
+        Some(std::mem::take(&mut self.unlogged))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_counts_those_that_were_left_out() {
+        let (begun, mut limit) = (Instant::now(), LogLimit::default());
+        let rows = [(0, Some(1)), (1, None), (999, None), (1000, Some(3)), (1500, None)];
+        for (ms, expected) in rows {
+            assert_eq!(limit.note(begun + Duration::from_millis(ms)), expected, "after {ms} ms");
+        }
+    }
+}
