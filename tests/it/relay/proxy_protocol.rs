@@ -101,8 +101,11 @@ fn a_connection_counts_by_the_address_in_its_header() {
     let forwarded = "X-Forwarded-For: 198.51.100.9\r\n";
     assert_eq!(status(&relay, &v4([203, 0, 113, 1]), "/healthz", forwarded), 200);
     let mut stream = sent(&relay, &v4([203, 0, 113, 1]));
-    write!(stream, "GET /ws?user=alice HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 198.51.100.9\r\n")
-        .expect("it reads");
+    write!(
+        stream,
+        "GET /ws?user=alice HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-For: 198.51.100.9\r\n"
+    )
+    .expect("it reads");
     let mut socket = RawSocket::upgrade_after_head(stream);
     assert_eq!(socket.close_code(), full);
 }
