@@ -67,8 +67,10 @@ close_codes! {
     ADDRESS = 4505 "address" None;
     /// The backend ended all sockets of this user.
     KICKED = 4506 "kicked" None;
-    /// The token has expired: the client gets a new one and connects again.
+    /// The token has expired or is revoked: the client gets a new one and connects again.
     EXPIRED = 4507 "expired" None;
+    /// The backend has suspended the user.
+    SUSPENDED = 4508 "suspended" None;
     /// The user has too many connections to this relay: the oldest is closed.
     REPLACED = 4510 "replaced" None;
 }

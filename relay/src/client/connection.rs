@@ -7,6 +7,7 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chat_protocol::close_code::{self, CloseCode};
 use parking_lot::Mutex;
@@ -59,6 +60,8 @@ pub(crate) struct Connection {
     status: Mutex<Option<Box<str>>>,
     /// What the user's token says; `None`: there are no tokens, and no bounds.
     identity: Mutex<Option<Arc<Identity>>>,
+    /// The store has admitted the user, with this token.
+    admitted: AtomicBool,
 }
 
 #[derive(Default)]
@@ -116,6 +119,7 @@ impl Connection {
             rooms: Mutex::default(),
             status: Mutex::default(),
             identity: Mutex::default(),
+            admitted: AtomicBool::new(false),
         }
     }
 
@@ -243,14 +247,21 @@ impl Connection {
 
     /// As [`Connection::end`], with a message for people.
     pub(crate) fn close(&self, close: CloseCode, message: Option<&str>) {
-        let detail = Detail { what: None, message };
+        let detail = Detail { message, ..Detail::default() };
         self.finish(&mut self.sending.lock(), End::Close(close), detail);
     }
 
     /// As [`Connection::end`] with a close code, and `what` is wrong in one word.
     pub(crate) fn refuse(&self, close: CloseCode, what: Option<&'static str>) {
-        let detail = Detail { what, message: None };
+        let detail = Detail { what, ..Detail::default() };
         self.finish(&mut self.sending.lock(), End::Close(close), detail);
+    }
+
+    /// Ends the connection of a user who is suspended until then, milliseconds since the epoch; 0:
+    /// for ever.
+    pub(crate) fn suspend(&self, until_ms: u64) {
+        let detail = Detail { until_ms: Some(until_ms), ..Detail::default() };
+        self.finish(&mut self.sending.lock(), End::Close(close_code::SUSPENDED), detail);
     }
 
     /// Why the connection ends, once it does.
@@ -346,6 +357,16 @@ impl Connection {
     /// Replaces what the user's token says.
     pub(crate) fn set_identity(&self, identity: Arc<Identity>) {
         *self.identity.lock() = Some(identity);
+    }
+
+    /// Whether the store has admitted the user with this token. If not, each request asks.
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.admitted.load(Ordering::Relaxed)
+    }
+
+    /// The store has admitted the user, or must be asked again.
+    pub(crate) fn set_admitted(&self, admitted: bool) {
+        self.admitted.store(admitted, Ordering::Relaxed);
     }
 
     /// The user's chosen status on this connection.

@@ -23,6 +23,7 @@ use crate::hub::follow_cache::FollowCache;
 use crate::hub::hello::hello;
 use crate::hub::login::Login;
 use crate::hub::profiles::ProfileTracker;
+use crate::hub::standing::KeptAnswers;
 use crate::hub::upstream_status::{CurrentStatus, UpstreamStatus};
 use crate::metrics::METRICS;
 use crate::rate_limit::{Allowances, SignalRateLimit};
@@ -62,6 +63,8 @@ pub(crate) struct Hub {
     pub(super) upstream_status: CurrentStatus,
     /// Profile changes that are scheduled or were delivered recently.
     pub profile_updates: ProfileTracker,
+    /// What the store has said of users in the last second.
+    pub(super) kept_answers: KeptAnswers,
 }
 
 /// Number of sends that may wait for Redis at the same time.
@@ -93,6 +96,7 @@ impl Hub {
             flusher: Flusher::default(),
             upstream_status: CurrentStatus::default(),
             profile_updates: ProfileTracker::default(),
+            kept_answers: KeptAnswers::default(),
         })
     }
 

@@ -18,6 +18,7 @@ mod hub;
 mod login;
 pub(crate) mod presence;
 pub(crate) mod profiles;
+pub(crate) mod standing;
 mod status_updates;
 pub(crate) mod sync;
 mod tasks;

@@ -29,7 +29,7 @@ pub(crate) fn offline_command(room: &str, connection: &Connection) -> Command {
 }
 
 /// Removes a connection whose session has ended. Its presence is shortened to the grace period. If
-/// its user was kicked off the relay, or the token has expired, it ends at once.
+/// its user was kicked off the relay or suspended, or the token has ended, it ends at once.
 pub(crate) fn disconnect(hub: &Arc<Hub>, connection: &Arc<Connection>) {
     let rooms = hub.remove_connection(connection);
     if rooms.is_empty() {
@@ -38,7 +38,9 @@ pub(crate) fn disconnect(hub: &Arc<Hub>, connection: &Arc<Connection>) {
     let (hub, connection) = (hub.clone(), connection.clone());
     tokio::spawn(async move {
         match connection.ended() {
-            Some(End::Close(close @ (close_code::KICKED | close_code::EXPIRED))) => {
+            Some(End::Close(
+                close @ (close_code::KICKED | close_code::EXPIRED | close_code::SUSPENDED),
+            )) => {
                 end(&hub, &connection, &rooms, close.name).await;
             }
             _ => shorten(&hub, &connection, &rooms).await,

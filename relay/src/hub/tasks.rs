@@ -80,6 +80,7 @@ async fn housekeeping(hub: Arc<Hub>) {
         hub.follow_cache.tidy(now);
         hub.signals.tidy(now);
         hub.profile_updates.tidy(now);
+        hub.kept_answers.tidy(now);
         hub.allowances.tidy(now);
     }
 }

@@ -13,6 +13,7 @@ use crate::client::error::Error;
 use crate::client::reply::AuthReply;
 use crate::client::request::Request;
 use crate::hub::now_ms;
+use crate::hub::standing::{Refusal, gate};
 use crate::metrics::METRICS;
 use crate::operations::answer::{Answer, Outcome};
 use crate::operations::context::Context;
@@ -42,6 +43,18 @@ pub(super) async fn auth(context: &Arc<Context>, request: Request<'_>) -> Outcom
             return Ok(Answer::Sent);
         }
     };
+    // The new token may be an older one.
+    let may_act = gate::may_act_from_now(&context.hub, context.user(), Some(&identity)).await;
+    match may_act {
+        Ok(()) => {}
+        // An open socket goes on; its next request asks again.
+        Err(Refusal::Away) => context.connection.set_admitted(false),
+        Err(refusal) => {
+            METRICS.login("refresh", refusal.reason());
+            refusal.close(&context.connection);
+            return Ok(Answer::Sent);
+        }
+    }
     METRICS.login("refresh", "ok");
     context.set_identity(identity.clone());
     scopes::leave_forbidden_rooms(context);

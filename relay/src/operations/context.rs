@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use crate::auth::Identity;
 use crate::client::connection::{Connection, End};
 use crate::client::error::Error;
+use crate::hub::standing::{Refusal, gate};
 use crate::hub::{Hub, now_ms};
 use crate::operations::send_queue::SendQueue;
 use crate::rate_limit::Allowance;
@@ -43,6 +44,20 @@ impl Context {
         Arc::new(Context { hub, connection, allowance, send_queue, expiry })
     }
 
+    /// Asks the store whether the user may act. A user who may not loses the connection.
+    pub(super) async fn may_act(&self) -> Result<(), Refusal> {
+        let identity = self.connection.identity();
+        let may_act = gate::may_act(&self.hub, self.user(), identity.as_deref()).await;
+        may_act.inspect_err(|refusal| refusal.close(&self.connection))
+    }
+
+    /// As [`Context::may_act`], by an answer that is asked for now.
+    pub(super) async fn may_act_from_now(&self) -> Result<(), Refusal> {
+        let identity = self.connection.identity();
+        let may_act = gate::may_act_from_now(&self.hub, self.user(), identity.as_deref()).await;
+        may_act.inspect_err(|refusal| refusal.close(&self.connection))
+    }
+
     /// When the user's token ends, leeway included. `None`: never.
     pub(crate) fn expiry(&self) -> Option<Instant> {
         *self.expiry.lock()
@@ -61,7 +76,7 @@ impl Context {
         has_expired
             || matches!(
                 self.connection.ended(),
-                Some(End::Close(close_code::KICKED | close_code::EXPIRED))
+                Some(End::Close(close_code::KICKED | close_code::EXPIRED | close_code::SUSPENDED))
             )
     }
 

@@ -100,6 +100,10 @@ async fn run(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     take(context, operation.map_or(1, |operation| (operation.cost)(&request.fields)))?;
     let operation = operation.ok_or_else(|| Error::invalid("op", "no such operation"))?;
     scopes::check(context, operation.need, &request.fields)?;
+    // A send waits for the answer, and `auth` asks by itself.
+    if !context.connection.is_admitted() && !matches!(operation.name, "auth" | "ping" | "send") {
+        context.may_act().await.map_err(|_| Error::unavailable())?;
+    }
     (operation.run)(context, request).await
 }
 

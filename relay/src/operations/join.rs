@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use chat_protocol::error_code::ErrorCode;
 use chat_protocol::id::Id;
+use chat_protocol::names::{RoomKind, room_kind};
 use redis::Value;
 
 use crate::client::error::Error;
@@ -40,6 +41,7 @@ use crate::contact::contact;
 use crate::hub::access;
 use crate::hub::presence;
 use crate::hub::profiles::profile::Profile;
+use crate::hub::standing::{Refusal, Standing};
 use crate::hub::sync;
 use crate::operations::contacts::check_contact;
 use crate::operations::context::Context;
@@ -208,11 +210,26 @@ async fn ask(
     };
     let (present, seen) = (next(&mut replies), next(&mut replies));
     let is_present = present.is_ok();
+    if let Err(refusal) = check_standing(context, &wanted.room, &seen) {
+        refusal.close(connection);
+        if is_present {
+            end_presence(context, room);
+        }
+        return Err(Error::unavailable());
+    }
     let initial = admit(context, wanted, page, joined, present, seen).await;
     if initial.is_err() && is_present {
         end_presence(context, room);
     }
     initial
+}
+
+/// The user's own personal room also says whether the user may be here at all.
+fn check_standing(context: &Context, room: &str, seen: &Reply) -> Result<(), Refusal> {
+    if room_kind(room) != Some(RoomKind::Personal(context.user())) {
+        return Ok(());
+    }
+    Standing::read(seen)?.admits(context.connection.identity().as_deref())
 }
 
 /// The reply of `CHAT.JOIN`. Notes that the room is in the user's list, if that was asked for after

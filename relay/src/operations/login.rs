@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_protocol::names::{RoomKind, room_kind};
+
 use crate::auth::Scope;
 use crate::client::error::Error;
 use crate::hub::presence;
@@ -45,6 +47,12 @@ fn login_rooms(context: &Context) -> Vec<Wanted> {
 async fn enter_all(context: &Context, rooms: Vec<Wanted>) -> Result<(), Vec<Wanted>> {
     let mut rest = Vec::new();
     for wanted in rooms {
+        let is_personal = room_kind(&wanted.room) == Some(RoomKind::Personal(context.user()));
+        // Before the user is admitted nothing is done in other rooms.
+        if !is_personal && !context.connection.is_admitted() {
+            rest.push(wanted);
+            continue;
+        }
         match enter(context, &wanted).await {
             // Without memory only the join of a room is refused; a later attempt joins it.
             Err(error) if matches!(&*error.code, "UNAVAILABLE" | "OOM") => rest.push(wanted),
@@ -52,6 +60,7 @@ async fn enter_all(context: &Context, rooms: Vec<Wanted>) -> Result<(), Vec<Want
                 let (room, code) = (&*wanted.room, &*error.code);
                 tracing::info!(source = "client", room, code, "refused at login");
             }
+            Ok(()) if is_personal => context.connection.set_admitted(true),
             Ok(()) => {}
         }
     }

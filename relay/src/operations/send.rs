@@ -21,6 +21,7 @@ use crate::client::reply;
 use crate::client::request::Request;
 use crate::config::Offline;
 use crate::hub::now_ms;
+use crate::hub::standing::Refusal;
 use crate::metrics::METRICS;
 use crate::operations::answer::{Answer, Outcome, Stored};
 use crate::operations::context::Context;
@@ -43,12 +44,15 @@ pub(super) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcom
     let ephemeral = request.fields.flag("ephemeral")?;
     let send = parse(context, &request)?;
     if ephemeral {
+        if !context.connection.is_admitted() {
+            context.may_act().await.map_err(|_| Error::unavailable())?;
+        }
         notices::check_block(context, &send.room).await?;
         context.ask(scopes::creating(context, &send.room, send.command.clone())).await?;
         return Ok(Answer::of(&Stored { id: None }));
     }
     let is_first = context.send_queue.lock().waiting.is_empty();
-    if is_first && context.hub.upstream.is_open() {
+    if is_first && context.hub.upstream.is_open() && context.connection.is_admitted() {
         if let Ok(outcome) = submit(context, &send).await {
             return outcome.map(Answer::Ok);
         }
@@ -139,6 +143,7 @@ fn give_up(context: &Context) {
 /// Submits waiting sends, in order, until none is left. Continues if the socket is lost meanwhile,
 /// because the client may have closed it after sending.
 async fn run_send_queue(context: Arc<Context>) {
+    let mut has_waited = true;
     loop {
         let Some(send) = context.send_queue.lock().waiting.front().cloned() else {
             let mut send_queue = context.send_queue.lock();
@@ -150,8 +155,19 @@ async fn run_send_queue(context: Arc<Context>) {
         };
         let in_time = async {
             loop {
+                has_waited |= !context.hub.upstream.is_open();
                 context.hub.upstream.wait_open().await;
-                if context.is_expelled() {
+                // Rights may have ended while it waited.
+                let may_act = match has_waited {
+                    true => context.may_act_from_now().await,
+                    false => context.may_act().await,
+                };
+                if may_act == Err(Refusal::Away) {
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                    continue;
+                }
+                has_waited = false;
+                if may_act.is_err() || context.is_expelled() {
                     return Err(Error::unavailable());
                 }
                 // A narrower token may have come meanwhile.
@@ -160,7 +176,10 @@ async fn run_send_queue(context: Arc<Context>) {
                 }
                 match submit(&context, &send).await {
                     Ok(outcome) => return outcome,
-                    Err(_) => tokio::time::sleep(RETRY_PAUSE).await,
+                    Err(_) => {
+                        has_waited = true;
+                        tokio::time::sleep(RETRY_PAUSE).await;
+                    }
                 }
             }
         };

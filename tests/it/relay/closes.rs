@@ -32,6 +32,7 @@ pub(crate) const TABLE: &[Row] = &[
     (close_code::ADDRESS, is_one_too_many_from_its_address),
     (close_code::KICKED, is_sent_away_by_the_backend),
     (close_code::EXPIRED, comes_with_an_old_token),
+    (close_code::SUSPENDED, is_suspended),
     (close_code::REPLACED, is_the_oldest_of_too_many),
 ];
 
@@ -130,6 +131,14 @@ fn ends_its_side_only(redis: &Redis) -> RawClose {
     let socket = RawSocket::connect(relay.address(), "half");
     socket.half_close();
     close_of(socket)
+}
+
+fn is_suspended(redis: &Redis) -> RawClose {
+    let relay = relay(redis, &[]);
+    assert_eq!(cmd!(redis, "CHAT.MOD", "@gone", "*", "BAN", "gone").int(), 1);
+    let (code, reason) = close_of(RawSocket::connect(relay.address(), "gone"));
+    assert!(reason.contains("\"until_ms\":0"), "{reason}");
+    (code, reason)
 }
 
 fn goes_on_after_it_was_told_to_wait(redis: &Redis) -> RawClose {
