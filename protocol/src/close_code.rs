@@ -49,9 +49,11 @@ close_codes! {
     FULL = 4004 "full" Some((0, 5_000));
     /// The client ended its side of the TCP connection without a close frame.
     EOF = 4005 "eof" Some((0, 1_000));
-    /// The token cannot be verified now: the relay has no keys, or does not know this one yet.
+    /// The token cannot be verified now: the relay has no keys, does not know this one yet, or has too many
+    /// others to verify.
     KEYS = 4006 "keys" Some((1_000, 10_000));
-    /// The client went on after `RATELIMIT`; its user is refused for a while.
+    /// The client went on after `RATELIMIT`, or its address brings wrong credentials again and again: it is
+    /// refused for a while.
     FLOOD = 4007 "flood" Some((30_000, 60_000));
     /// A frame broke RFC 6455: reserved bits, no mask, an unknown opcode, wrong fragments.
     PROTOCOL = 4500 "protocol" None;

@@ -49,10 +49,18 @@ fn threads(count: usize) -> anyhow::Result<Runtime> {
 }
 
 /// Serves until the first SIGTERM or SIGINT, then drains. A second signal ends the process at once.
+/// SIGHUP reads the files of keys again.
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let (server, listeners) = Server::bind(config).await?;
+    let reloading = server.clone();
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            reloading.reload().await;
+        }
+    });
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let mut stop = Some(stop);
     let served = server.run(listeners, async { drop(stopped.await) });

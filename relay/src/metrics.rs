@@ -47,6 +47,7 @@ metrics! {
     reloads: Counter counter describe_counter "chat_relay_reloads_total" "Reloads of rooms that no longer knew the position of this relay";
     sends_waiting: Gauge gauge describe_gauge "chat_relay_sends_waiting" "Sends that wait for Redis";
     defects: Counter counter describe_counter "chat_relay_defects_total" "Panics of the relay; please report each one";
+    verifications: Gauge gauge describe_gauge "chat_relay_verifications" "Tokens that wait to be verified, or are being verified";
     upstream_up: Gauge gauge describe_gauge "chat_relay_upstream_up" "1 while the link to Redis is proven";
     upstream_writes: Gauge gauge describe_gauge "chat_relay_upstream_writes" "1 while Redis accepts writes, as far as is known";
     upstream_connects: Counter counter describe_counter "chat_relay_upstream_connects_total" "Times the link to Redis was opened";
@@ -77,6 +78,11 @@ impl Metrics {
         counter!("chat_relay_proxy_headers_refused_total", "reason" => reason).increment(1);
     }
 
+    /// Counts a reading of the files of keys, by its outcome.
+    pub(crate) fn key_reload(&self, outcome: &'static str) {
+        counter!("chat_relay_key_reloads_total", "outcome" => outcome).increment(1);
+    }
+
     /// Counts a close by the relay, by the name of its close code.
     pub(crate) fn closed(&self, name: &'static str) {
         counter!("chat_relay_closes_total", "reason" => name).increment(1);
@@ -100,6 +106,10 @@ pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
     describe_counter!(
         "chat_relay_proxy_headers_refused_total",
         "Connections closed because they did not begin with a good header of the PROXY protocol, by reason"
+    );
+    describe_counter!(
+        "chat_relay_key_reloads_total",
+        "Times the files of keys were read again, by outcome"
     );
     LazyLock::force(&METRICS);
     let upkeep = handle.clone();

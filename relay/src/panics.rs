@@ -1,10 +1,11 @@
 //! Panics are defects of the relay: they are logged and counted, and end no more than one task.
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tokio::task::spawn_blocking;
 use tracing::error;
 
 use crate::metrics::METRICS;
@@ -27,6 +28,20 @@ pub(crate) async fn catch_panic<T>(
             None
         }
     }
+}
+
+/// The result of `work`, which runs on a thread where it may take its time. None: it panicked.
+pub(crate) async fn blocking<T: Send + 'static>(
+    what: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let done = async {
+        match spawn_blocking(work).await {
+            Ok(value) => Some(value),
+            Err(error) => error.try_into_panic().map_or(None, |panic| resume_unwind(panic)),
+        }
+    };
+    catch_panic(what, done).await.flatten()
 }
 
 /// Runs a task, and starts it again whenever it panics, until it ends by itself.

@@ -83,6 +83,11 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
+    /// Sends SIGHUP.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// Sends SIGSTOP: its sockets stay open, nothing answers.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);

@@ -26,6 +26,10 @@ pub enum LoginError {
     Key,
     /// It cannot be known now whether a key fits: they cannot be fetched.
     NoKeys,
+    /// Too many others wait to be verified.
+    QueueFull,
+    /// Too many wrong credentials came from this address. This one was not looked at.
+    TooMany,
     /// No key that fits has made the signature.
     Signature,
     /// The payload is not an object, is nested too deeply or names a claim twice.
@@ -51,7 +55,8 @@ impl LoginError {
     pub fn close(self) -> CloseCode {
         match self {
             LoginError::Expired => close_code::EXPIRED,
-            LoginError::NoKeys => close_code::KEYS,
+            LoginError::NoKeys | LoginError::QueueFull => close_code::KEYS,
+            LoginError::TooMany => close_code::FLOOD,
             _ => close_code::UNAUTHORISED,
         }
     }
@@ -62,9 +67,14 @@ impl LoginError {
             LoginError::Missing => Some("missing"),
             LoginError::User | LoginError::OtherUser => Some("user"),
             LoginError::Expired => Some("expired"),
-            LoginError::NoKeys => None,
+            LoginError::NoKeys | LoginError::QueueFull | LoginError::TooMany => None,
             _ => Some("token"),
         }
+    }
+
+    /// Whether it is the credential that is wrong, so that it counts against its address.
+    pub fn blames_client(self) -> bool {
+        !matches!(self, LoginError::NoKeys | LoginError::QueueFull | LoginError::TooMany)
     }
 
     /// The word for the log and the metric.
@@ -79,6 +89,8 @@ impl LoginError {
             LoginError::Algorithm => "algorithm",
             LoginError::Key => "key",
             LoginError::NoKeys => "no_keys",
+            LoginError::QueueFull => "queue_full",
+            LoginError::TooMany => "too_many",
             LoginError::Signature => "signature",
             LoginError::Payload => "payload",
             LoginError::Claim(name) => name,

@@ -4,6 +4,8 @@
 //! verification of signatures is used: it looks at neither `crit` nor `typ`, takes a claim that is
 //! named twice, and refuses headers with members that it does not know.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -20,14 +22,19 @@ pub const TOKEN_MAX: usize = 8 << 10;
 /// The keys and rules of one relay.
 #[derive(Clone, Debug)]
 pub struct Verifier {
-    keys: Vec<Key>,
-    rules: Rules,
+    keys: Arc<[Key]>,
+    rules: Arc<Rules>,
 }
 
 impl Verifier {
     /// A verifier with these keys.
     pub fn new(keys: Vec<Key>, rules: Rules) -> Verifier {
-        Verifier { keys, rules }
+        Verifier { keys: keys.into(), rules: Arc::new(rules) }
+    }
+
+    /// The same rules with other keys.
+    pub fn with_keys(&self, keys: Vec<Key>) -> Verifier {
+        Verifier { keys: keys.into(), rules: self.rules.clone() }
     }
 
     /// The identity that this token proves at `now`, in seconds since the Unix epoch.

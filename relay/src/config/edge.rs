@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::config::networks::Networks;
-use crate::config::values::{Mistakes, listen_address, without_empty};
+use crate::config::values::{Mistakes, duration, listen_address, without_empty};
 
 /// The flags.
 #[derive(Args, Debug)]
@@ -44,6 +44,33 @@ pub(super) struct EdgeArgs {
         value_name = "N"
     )]
     max_connections_per_user: String,
+    /// Requests without a valid credential from one address (IPv6: one /64) in this time; further
+    /// ones are refused unverified. 0: no limit
+    #[arg(long, env = "CHAT_RELAY_MAX_REFUSALS", default_value = "20/10s", value_name = "N/TIME")]
+    max_refusals: String,
+}
+
+/// How many wrong credentials one address may bring in some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MaxRefusals {
+    /// So many at once.
+    pub(crate) count: u32,
+    /// The time after which as many are allowed again.
+    pub(crate) within: Duration,
+}
+
+impl MaxRefusals {
+    /// Reads a number and a time like `20/10s`. `None`: no limit.
+    fn parse(text: &str) -> Result<Option<MaxRefusals>, &'static str> {
+        let hint = "not a number of at least 1 and a time from 1s, like 20/10s, or 0";
+        if text == "0" {
+            return Ok(None);
+        }
+        let (count, within) = text.split_once('/').ok_or(hint)?;
+        let count = count.parse().ok().filter(|count| *count >= 1).ok_or(hint)?;
+        let within = duration(within).filter(|within| within.as_secs() >= 1).ok_or(hint)?;
+        Ok(Some(MaxRefusals { count, within }))
+    }
 }
 
 /// Whether the web page is served.
@@ -67,6 +94,7 @@ pub struct Edge {
     /// From where connections come, if each begins with a header of the PROXY protocol.
     pub proxy_protocol: Option<Networks>,
     pub max_connections_per_user: usize,
+    pub(crate) max_refusals: Option<MaxRefusals>,
 }
 
 impl EdgeArgs {
@@ -92,6 +120,9 @@ impl EdgeArgs {
                 &self.max_connections_per_user,
                 0,
             ),
+            max_refusals: mistakes
+                .parsed("--max-refusals", &self.max_refusals, MaxRefusals::parse)
+                .flatten(),
             trusted_proxies,
             proxy_protocol,
         }

@@ -3,19 +3,12 @@
 //! Keys are read here, so that a key that is missing, weak or of a wrong kind is a mistake at start
 //! like any other. No message holds any part of a key.
 
-use std::fs::File;
-use std::io::Read;
-
 use clap::Args;
 
-use crate::auth::{self, Key, Rules, ServiceUrl, Verifier};
+use crate::auth::{Rules, ServiceUrl, Verifier};
+use crate::config::key_files::KeyFiles;
 use crate::config::origins::AllowedOrigins;
 use crate::config::values::{Mistakes, without_empty};
-
-/// Bytes of a file of keys.
-const FILE_MAX: u64 = 1 << 20;
-/// Keys of all files.
-const KEYS_MAX: usize = 100;
 
 /// The flags as they are given.
 #[derive(Args, Debug)]
@@ -71,8 +64,10 @@ pub(super) struct JwtArgs {
 /// Checked settings of tokens.
 #[derive(Debug)]
 pub(crate) struct Jwt {
-    /// The keys and rules.
+    /// The rules, and the keys that the files had at start.
     pub(crate) verifier: Verifier,
+    /// The files of keys.
+    pub(crate) files: KeyFiles,
     /// Where further keys are fetched from.
     pub(crate) url: Option<ServiceUrl>,
     /// The cookie that may carry a token.
@@ -133,14 +128,11 @@ impl JwtArgs {
         if urls.len() > 1 {
             mistakes.add("--jwt-jwks", "at most one address");
         }
-        let mut keys = Vec::new();
-        let one = |file: &[u8]| auth::secret_key(file).map(|key| vec![key]);
-        read(&mut keys, "--jwt-secret-file", &secrets, one, mistakes);
-        read(&mut keys, "--jwt-key-file", &pems, auth::pem_keys, mistakes);
-        read(&mut keys, "--jwt-jwks", &sets, auth::jwks_keys, mistakes);
-        if keys.len() > KEYS_MAX {
-            mistakes.add("--auth", "at most 100 keys in all");
-        }
+        let files = KeyFiles { secrets, pems, sets };
+        let keys = files.read().unwrap_or_else(|found| {
+            found.iter().for_each(|(flag, why)| mistakes.add(flag, why));
+            Vec::new()
+        });
         let rules = Rules {
             issuer: self.jwt_issuer,
             audience: self.jwt_audience,
@@ -148,7 +140,8 @@ impl JwtArgs {
             chat_claim: self.jwt_claim,
             allow_no_exp,
         };
-        Jwt { verifier: Verifier::new(keys, rules), url, cookie: self.jwt_cookie, query }
+        let verifier = Verifier::new(keys, rules);
+        Jwt { verifier, files, url, cookie: self.jwt_cookie, query }
     }
 }
 
@@ -163,33 +156,4 @@ fn check_cookie(name: &str, origins: &AllowedOrigins, mistakes: &mut Mistakes) {
     } else if *origins == AllowedOrigins::Any {
         mistakes.add("--jwt-cookie", "not with --allowed-origin *: any page could use the cookie");
     }
-}
-
-/// Reads the keys of these files.
-fn read(
-    keys: &mut Vec<Key>,
-    flag: &str,
-    paths: &[String],
-    parse: impl Fn(&[u8]) -> Result<Vec<Key>, &'static str>,
-    mistakes: &mut Mistakes,
-) {
-    for path in paths {
-        match contents(path) {
-            Err(error) => mistakes.add(flag, format_args!("{path}: {error}")),
-            Ok(contents) => match parse(&contents) {
-                Err(why) => mistakes.add(flag, format_args!("{path}: {why}")),
-                Ok(found) => keys.extend(found),
-            },
-        }
-    }
-}
-
-/// The contents of a file of keys.
-pub(crate) fn contents(path: &str) -> std::io::Result<Vec<u8>> {
-    let mut contents = Vec::new();
-    File::open(path)?.take(FILE_MAX + 1).read_to_end(&mut contents)?;
-    if contents.len() as u64 > FILE_MAX {
-        return Err(std::io::Error::other("more than 1 MiB"));
-    }
-    Ok(contents)
 }

@@ -6,6 +6,7 @@
 
 mod edge;
 mod jwt;
+mod key_files;
 mod networks;
 mod origins;
 mod relay_url;
@@ -18,8 +19,11 @@ use std::time::Duration;
 use chat_protocol::names;
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
-pub(crate) use edge::{Edge, Page};
-pub(crate) use jwt::{Jwt, contents as read_key_file};
+pub(crate) use edge::{Edge, MaxRefusals, Page};
+pub(crate) use jwt::Jwt;
+#[cfg(test)]
+pub(crate) use key_files::KeyFiles;
+pub(crate) use key_files::contents as read_key_file;
 pub(crate) use networks::Networks;
 pub(crate) use origins::{AllowedOrigins, Origin};
 pub(crate) use relay_url::RelayUrl;

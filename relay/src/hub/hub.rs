@@ -26,7 +26,7 @@ use crate::hub::profiles::ProfileTracker;
 use crate::hub::standing::KeptAnswers;
 use crate::hub::upstream_status::{CurrentStatus, UpstreamStatus};
 use crate::metrics::METRICS;
-use crate::rate_limit::{Allowances, SignalRateLimit};
+use crate::rate_limit::{Allowances, Refusals, SignalRateLimit};
 use crate::room::fetch::{self, Fetch, Key};
 use crate::room::subscribers::PendingFlush;
 use crate::room::{Joiner, Room};
@@ -54,6 +54,8 @@ pub(crate) struct Hub {
     pub verification: Option<Arc<Verification>>,
     /// The rate limits of all users.
     pub allowances: Arc<Allowances>,
+    /// Limits the wrong credentials of each address.
+    pub refusals: Refusals,
     rooms: RwLock<HashMap<Arc<str>, Arc<Room>>>,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
     next_connection: AtomicU64,
@@ -75,6 +77,7 @@ impl Hub {
     /// name.
     pub(crate) fn new(config: Config, upstream: Arc<Upstream>, boot: String) -> Arc<Hub> {
         let allowances = Allowances::new(&config);
+        let refusals = Refusals::new(config.edge.max_refusals);
         let verification = match &config.auth {
             Auth::None => None,
             Auth::Jwt(jwt) => Some(Arc::new(Verification::new(jwt.clone()))),
@@ -88,6 +91,7 @@ impl Hub {
             follow_cache: FollowCache::default(),
             signals: SignalRateLimit::default(),
             allowances,
+            refusals,
             rooms: RwLock::default(),
             connections: Mutex::default(),
             next_connection: AtomicU64::new(1),

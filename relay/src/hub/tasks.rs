@@ -82,5 +82,6 @@ async fn housekeeping(hub: Arc<Hub>) {
         hub.profile_updates.tidy(now);
         hub.kept_answers.tidy(now);
         hub.allowances.tidy(now);
+        hub.refusals.tidy(now);
     }
 }

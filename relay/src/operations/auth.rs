@@ -18,6 +18,7 @@ use crate::metrics::METRICS;
 use crate::operations::answer::{Answer, Outcome};
 use crate::operations::context::Context;
 use crate::operations::scopes;
+use crate::verification::note_login;
 
 pub(super) async fn auth(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let Some(verification) = &context.hub.verification else {
@@ -32,13 +33,13 @@ pub(super) async fn auth(context: &Arc<Context>, request: Request<'_>) -> Outcom
     let identity = match verified {
         Ok(identity) => Arc::new(identity),
         // The token before is still good.
-        Err(LoginError::NoKeys) => {
-            METRICS.login("refresh", LoginError::NoKeys.reason());
+        Err(error) if !error.blames_client() => {
+            note_login("refresh", Err(error));
             let message = "the token cannot be verified now; try again";
             return Err(Error::new(ErrorCode::Unavailable, message));
         }
         Err(error) => {
-            METRICS.login("refresh", error.reason());
+            note_login("refresh", Err(error));
             context.connection.refuse(error.close(), error.what());
             return Ok(Answer::Sent);
         }
@@ -55,7 +56,7 @@ pub(super) async fn auth(context: &Arc<Context>, request: Request<'_>) -> Outcom
             return Ok(Answer::Sent);
         }
     }
-    METRICS.login("refresh", "ok");
+    note_login("refresh", Ok(()));
     context.set_identity(identity.clone());
     scopes::leave_forbidden_rooms(context);
     Ok(Answer::of(&AuthReply { expires_in: identity.expires_in(now) }))

@@ -44,9 +44,18 @@ pub(super) enum Credential {
 }
 
 impl Credential {
+    /// What carries it, for the metric.
+    pub(super) fn way(&self) -> &'static str {
+        match self {
+            Credential::Name(_) => "name",
+            Credential::Token { way, .. } | Credential::Refused { way, .. } => way,
+            Credential::FirstFrame => "frame",
+        }
+    }
+
     /// Whether a cookie carries it, good or bad.
     pub(super) fn is_cookie(&self) -> bool {
-        matches!(self, Credential::Token { way, .. } | Credential::Refused { way, .. } if *way == "cookie")
+        self.way() == "cookie"
     }
 }
 
@@ -170,6 +179,7 @@ mod tests {
 
     use super::*;
     use crate::auth::{Rules, Verifier};
+    use crate::config::KeyFiles;
 
     #[test]
     fn the_query_names_the_user() {
@@ -195,6 +205,7 @@ mod tests {
         const PROTOCOL: &str = "sec-websocket-protocol";
         let jwt = |cookie: Option<&str>, query| Jwt {
             verifier: Verifier::new(Vec::new(), Rules::default()),
+            files: KeyFiles::default(),
             url: None,
             cookie: cookie.map(str::to_owned),
             query,

@@ -22,17 +22,16 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::value::RawValue;
 use tokio::net::TcpStream;
 
-use crate::auth::LoginError;
 use crate::client::connection::Connection;
 use crate::config::{Auth, Page};
-use crate::hub::{Hub, Login, now_ms};
-use crate::metrics::METRICS;
+use crate::hub::{Hub, Login};
 use crate::server::admission::{Admission, Admissions};
 use crate::server::auth::{self, Credential};
 use crate::server::client_address::client_address;
 use crate::server::first_frame;
 use crate::server::handshake::{self, NoHandshake};
 use crate::server::http_connections::{HttpConnections, WriteTimeout};
+use crate::server::login;
 use crate::server::refused::Refused;
 use crate::server::session;
 use crate::server::static_files;
@@ -194,15 +193,15 @@ async fn serve(site: Arc<Site>, upgrade: OnUpgrade, peer: IpAddr, credential: Cr
     let (socket, early) = (parts.io.into_inner(), parts.read_buf);
     let _admission = match admit(&site, peer, &credential) {
         Ok(admission) => admission,
-        Err(refused) => return refuse(&site, socket, refused),
+        Err(refused) => return refuse(&site, socket, peer, refused),
     };
-    let (login, early) = match authenticate(&site, &socket, credential, early).await {
+    let (login, early) = match authenticate(&site, &socket, peer, credential, early).await {
         Ok(Some(found)) => found,
         Ok(None) => return,
-        Err(refused) => return refuse(&site, socket, refused),
+        Err(refused) => return refuse(&site, socket, peer, refused),
     };
     let Some(allowance) = site.hub.allowances.enter(&login.user, Instant::now()) else {
-        return refuse(&site, socket, Refused::close(close_code::FLOOD));
+        return refuse(&site, socket, peer, Refused::close(close_code::FLOOD));
     };
     let connection = site.hub.connect(login, socket);
     let _counted = site.user_connections.count(&connection);
@@ -213,6 +212,7 @@ async fn serve(site: Arc<Site>, upgrade: OnUpgrade, peer: IpAddr, credential: Cr
 }
 
 fn admit(site: &Site, peer: IpAddr, credential: &Credential) -> Result<Admission, Refused> {
+    login::check_refusals(&site.hub, peer, credential.way())?;
     if let Credential::Refused { way, error } = credential {
         return Err(Refused::credential(way, *error));
     }
@@ -224,6 +224,7 @@ fn admit(site: &Site, peer: IpAddr, credential: &Credential) -> Result<Admission
 async fn authenticate(
     site: &Site,
     socket: &TcpStream,
+    peer: IpAddr,
     credential: Credential,
     early: Bytes,
 ) -> Result<Option<(Login, Bytes)>, Refused> {
@@ -231,7 +232,7 @@ async fn authenticate(
     match credential {
         Credential::Name(user) => Ok(Some((user.into(), early))),
         Credential::Token { way, token } => {
-            Ok(Some((login(site, way, &token, None).await?, early)))
+            Ok(Some((login(site, peer, way, &token, None).await?, early)))
         }
         Credential::Refused { way, error } => Err(Refused::credential(way, error)),
         Credential::FirstFrame => {
@@ -239,7 +240,7 @@ async fn authenticate(
             let Some(frame) = Box::pin(first_frame::read(socket, &early, deadline)).await? else {
                 return Ok(None);
             };
-            let login = login(site, "frame", &frame.token, Some(frame.reference)).await?;
+            let login = login(site, peer, "frame", &frame.token, Some(frame.reference)).await?;
             Ok(Some((login, frame.rest.freeze())))
         }
     }
@@ -248,21 +249,17 @@ async fn authenticate(
 /// The login that this token gives.
 async fn login(
     site: &Site,
+    peer: IpAddr,
     way: &'static str,
     token: &str,
     answer_to: Option<Box<RawValue>>,
 ) -> Result<Login, Refused> {
-    let Some(verification) = &site.hub.verification else {
-        return Err(Refused::credential(way, LoginError::Missing));
-    };
-    let verified = verification.verify(token, now_ms()).await;
-    let identity = Arc::new(verified.map_err(|error| Refused::credential(way, error))?);
-    METRICS.login(way, "ok");
+    let identity = login::identity(&site.hub, peer, way, token).await?;
     Ok(Login { user: identity.user.clone(), identity: Some(identity), answer_to })
 }
 
-fn refuse(site: &Site, socket: TcpStream, refused: Refused) {
-    refused.note();
+fn refuse(site: &Site, socket: TcpStream, peer: IpAddr, refused: Refused) {
+    refused.note(&site.hub, peer);
     let connection = Connection::new(0, Arc::from(""), Arc::from(""), socket, 0);
     connection.refuse(refused.close, refused.what);
     site.http_connections.spawn(async move {

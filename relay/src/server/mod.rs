@@ -7,7 +7,7 @@ mod first_frame;
 mod handshake;
 mod http;
 mod http_connections;
-mod log_limit;
+mod login;
 mod proxies;
 mod proxy_header;
 mod refused;

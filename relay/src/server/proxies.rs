@@ -9,7 +9,7 @@ use tracing::warn;
 
 use crate::config::Networks;
 use crate::metrics::METRICS;
-use crate::server::log_limit::LogLimit;
+use crate::rate_limit::LogLimit;
 use crate::server::proxy_header::{self, HeaderError};
 
 /// The proxies of one port, through which all connections come.

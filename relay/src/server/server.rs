@@ -24,10 +24,10 @@ use crate::client::connection::End;
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::metrics::METRICS;
+use crate::rate_limit::LogLimit;
 use crate::server::admission::Admissions;
 use crate::server::http::{Site, ops_router, router};
 use crate::server::http_connections::{HttpConnections, WriteTimeout};
-use crate::server::log_limit::LogLimit;
 use crate::server::proxies::Proxies;
 use crate::server::static_files::Policy;
 use crate::server::user_connections::UserConnections;
@@ -138,6 +138,13 @@ impl Server {
             ops.abort();
         }
         Ok(())
+    }
+
+    /// Reads the files of keys again.
+    pub async fn reload(&self) {
+        if let Some(verification) = &self.hub.verification {
+            verification.reload().await;
+        }
     }
 
     /// Serves the connections of one port. Never ends. `proxies`: where they must come from, if each

@@ -5,21 +5,15 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use axum::http::header::CACHE_CONTROL;
 
-use crate::auth::{Key, ServiceUrl, jwks_keys};
+use crate::auth::{ServiceUrl, jwks_keys};
 use crate::verification::http_client::{Bounds, HttpClient};
+use crate::verification::key_set::Answer;
 
 const BOUNDS: Bounds = Bounds { within: Duration::from_secs(5), body: 1 << 20 };
 
 /// The server of a key set.
 pub(super) struct KeySource {
     client: HttpClient,
-}
-
-/// A set as it was answered.
-pub(super) struct Answer {
-    pub(super) keys: Vec<Key>,
-    /// How long the server says that it is good.
-    pub(super) max_age: Option<Duration>,
 }
 
 impl KeySource {

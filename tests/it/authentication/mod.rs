@@ -1,5 +1,9 @@
 //! Logging in with tokens: who is let in, what they may do, and for how long.
 
+// Wrong credentials in great number.
+mod floods;
+// Files of keys that are replaced while a relay runs.
+mod key_files;
 // Keys that relays fetch from an address.
 mod key_sets;
 // Tokens that the program makes for trying out.

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 /// A socket whose handshake has these headers and this query.
-fn open(relay: SocketAddr, query: &str, headers: &[(&str, &str)]) -> Frames {
+pub(super) fn open(relay: SocketAddr, query: &str, headers: &[(&str, &str)]) -> Frames {
     let mut request = format!("ws://{relay}/ws{query}").into_client_request().expect("an address");
     for (name, value) in headers {
         let name = name.parse::<tokio_tungstenite::tungstenite::http::HeaderName>();
@@ -28,7 +28,7 @@ fn open(relay: SocketAddr, query: &str, headers: &[(&str, &str)]) -> Frames {
 
 /// What comes first: a frame or the end.
 #[track_caller]
-fn first(frames: &Frames) -> Result<Value, Close> {
+pub(super) fn first(frames: &Frames) -> Result<Value, Close> {
     eventually("a frame or the end", SOON, || {
         let inbox = frames.inbox();
         match (inbox.frames.first(), &inbox.closed) {
@@ -46,7 +46,7 @@ fn code_and_what(close: &Close) -> (u16, String) {
 }
 
 #[track_caller]
-fn refused(frames: &Frames) -> (u16, String) {
+pub(super) fn refused(frames: &Frames) -> (u16, String) {
     match first(frames) {
         Err(close) => code_and_what(&close),
         Ok(frame) => panic!("let in: {frame}"),

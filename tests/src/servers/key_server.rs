@@ -19,7 +19,7 @@ use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::servers::redis::Redis;
 use crate::servers::relay::Relay;
-use crate::servers::tokens::now_s;
+use crate::servers::tokens::{NO_MAX_REFUSALS, now_s};
 use crate::wait::SOON;
 
 /// What all tokens here are issued by and for.
@@ -155,7 +155,8 @@ impl KeyServer {
     ) -> Relay {
         let url = format!("{host}:{}/jwks.json", self.port);
         let jwt = ["--auth", "jwt", "--jwt-jwks", &url, "--jwt-issuer", ISSUER];
-        let all = [&jwt[..], &["--jwt-audience", AUDIENCE], options].concat();
+        let defaults = Relay::without(&[NO_MAX_REFUSALS], options);
+        let all = [&jwt[..], &["--jwt-audience", AUDIENCE], &defaults, options].concat();
         Relay::with_variables(name, &redis.url(), &all, variables)
     }
 }

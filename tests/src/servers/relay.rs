@@ -94,6 +94,11 @@ impl Relay {
         Relay { address, ops_address, process, _dir: dir }
     }
 
+    /// The words of those defaults whose option is not among `options`.
+    pub(super) fn without<'a>(defaults: &[[&'a str; 2]], options: &[&str]) -> Vec<&'a str> {
+        defaults.iter().filter(|[name, _]| !options.contains(name)).flatten().copied().collect()
+    }
+
     /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -9,6 +9,11 @@ use tempfile::TempDir;
 use crate::servers::redis::Redis;
 use crate::servers::relay::Relay;
 
+/// Metrics are only served there with tokens.
+const LISTEN_OPS: [&str; 2] = ["--listen-ops", "127.0.0.1:0"];
+/// Scenarios bring many wrong credentials from one address.
+pub(super) const NO_MAX_REFUSALS: [&str; 2] = ["--max-refusals", "0"];
+
 /// What signs and verifies.
 const SECRET: &str = "the secret of an application in a test";
 
@@ -32,14 +37,13 @@ impl Issuer {
     }
 
     /// A relay that trusts its tokens, with further options, once it is ready. Its metrics are on
-    /// a port of their own.
+    /// a port of their own, and wrong credentials are not limited.
     #[track_caller]
     pub fn relay(&self, name: &str, redis: &Redis, options: &[&str]) -> Relay {
         let file = self.secret_file();
         let jwt = ["--auth", "jwt", "--jwt-secret-file", &file];
-        let has_ops = options.contains(&"--listen-ops");
-        let ops: &[&str] = if has_ops { &[] } else { &["--listen-ops", "127.0.0.1:0"] };
-        let relay = Relay::with(name, &redis.url(), &[&jwt[..], ops, options].concat());
+        let defaults = Relay::without(&[LISTEN_OPS, NO_MAX_REFUSALS], options);
+        let relay = Relay::with(name, &redis.url(), &[&jwt[..], &defaults, options].concat());
         relay.wait_ready();
         relay
     }

@@ -1,23 +1,33 @@
-//! One log line per second at most, for what clients can cause as often as they like.
+//! One log line per interval at most, for what clients can cause as often as they like.
 
 use std::time::{Duration, Instant};
 
-/// Lines are at least this far apart.
-const INTERVAL: Duration = Duration::from_secs(1);
-
 /// Decides which occurrences are logged.
-#[derive(Debug, Default)]
-pub(super) struct LogLimit {
+#[derive(Debug)]
+pub(crate) struct LogLimit {
+    interval: Duration,
     unlogged: u64,
     logged_at: Option<Instant>,
 }
 
+impl Default for LogLimit {
+    /// One line per second.
+    fn default() -> LogLimit {
+        LogLimit::every(Duration::from_secs(1))
+    }
+}
+
 impl LogLimit {
+    /// One line per interval.
+    pub(crate) fn every(interval: Duration) -> LogLimit {
+        LogLimit { interval, unlogged: 0, logged_at: None }
+    }
+
     /// Notes an occurrence. If it is to be logged, returns how many there were since the last line,
     /// itself included.
-    pub(super) fn note(&mut self, now: Instant) -> Option<u64> {
+    pub(crate) fn note(&mut self, now: Instant) -> Option<u64> {
         self.unlogged += 1;
-        if self.logged_at.is_some_and(|logged_at| now < logged_at + INTERVAL) {
+        if self.logged_at.is_some_and(|logged_at| now < logged_at + self.interval) {
             return None;
         }
         self.logged_at = Some(now);
