@@ -24,6 +24,7 @@ export async function relays({ protocol, host }, fetch) {
 
 /**
  * The socket URL of a relay: `host:port` and `http(s)://host` are understood too.
+ * @param {string|null} user whom the URL names; null: a token will
  * @throws {TypeError} if it cannot be read
  */
 export function socketUrl(relay, user) {
@@ -38,6 +39,17 @@ export function socketUrl(relay, user) {
     throw new TypeError(`not a relay address: ${relay}`);
   }
   if (url.pathname === '/') url.pathname = '/ws';
-  url.searchParams.set('user', user);
+  if (user !== null) url.searchParams.set('user', user);
   return url.href;
+}
+
+/** Whether only this machine and the relay read what is sent to a socket URL. */
+export function isPrivate(url) {
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'wss:' || isLoopback(hostname);
+}
+
+/** Whether a host, as `URL` writes it, is this machine. */
+function isLoopback(hostname) {
+  return /^(localhost|.*\.localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname);
 }

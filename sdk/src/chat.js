@@ -1,7 +1,7 @@
 /**
  * The JavaScript client of redis-chat, for browsers and anything else with a WebSocket.
  *
- *     const client = new ChatClient({ urls: ['wss://chat.example.com/ws'], user: 'alice' });
+ *     const client = new ChatClient({ urls: ['wss://chat.example.com/ws'], user: 'alice', getToken });
  *     client.addEventListener('room', ({ detail: { room, changes } }) => draw(room, changes));
  *     client.connect();
  *     const room = await client.join('lobby');
@@ -23,16 +23,18 @@
  *     event   each frame of a relay as it came, also of rooms that are not followed (`@user`)
  *     problem {room, error}: a followed room cannot be read any longer
  *
- * Its parts: connection.js (one socket after another), operations.js (what a relay does when it is
- * asked), follow.js (a room kept level), sender.js and outgoing.js (lines on their way), room.js
- * (what is known of a room), inbox.js, profiles.js, contacts.js, names.js, id.js.
+ * Its parts: connection.js (one socket after another), tokens.js (the proof of who this is),
+ * operations.js (what a relay does when it is asked), follow.js (a room kept level), sender.js and
+ * outgoing.js (lines on their way), room.js (what is known of a room), inbox.js, profiles.js,
+ * contacts.js, names.js, id.js.
  *
  * It refuses to touch a page, to decide what is shown, and to hide an error.
  */
 
-import { socketUrl } from './address.js';
-import { ChatError, Connection } from './connection.js';
+import { isPrivate, socketUrl } from './address.js';
+import { Connection } from './connection.js';
 import { Contacts } from './contacts.js';
+import { ChatError } from './error.js';
 import { compareIds, isId, NOWHERE } from './id.js';
 import { Inbox } from './inbox.js';
 import { directRoom, otherSide } from './names.js';
@@ -68,7 +70,13 @@ export class ChatClient extends Operations {
    * @param {object} options
    * @param {string[]} options.urls relays: `wss://host/ws`, `ws://host:port/ws` or `host:port`,
    *   tried in turn
-   * @param {string} options.user who connects, put into the query as `?user=`
+   * @param {string} options.user who connects. With `getToken` the tokens name them; without it the
+   *   query does, as `?user=`, which relays believe with `--auth none` only
+   * @param {(why: {reason: string, signal: AbortSignal}) => Promise<string>} [options.getToken] asks
+   *   the application for a token of this user; see tokens.js. `reason` is `start`, `ending`,
+   *   `expired`, `revoked` or `refused`
+   * @param {boolean} [options.insecure] sends tokens over `ws://` to other machines too, where
+   *   everybody on the way can read them
    * @param {Storage|null} [options.storage] where unsent lines survive a reload; default
    *   `sessionStorage` where there is one
    * @param {number} [options.keepItems] messages kept in memory per room
@@ -76,11 +84,26 @@ export class ChatClient extends Operations {
    *   which Node has from version 22 on
    * @param {() => number} [options.random]
    */
-  constructor({ urls, user, storage, keepItems = 2000, WebSocket = globalThis.WebSocket, random }) {
+  constructor({
+    urls,
+    user,
+    getToken,
+    insecure = false,
+    storage,
+    keepItems = 2000,
+    WebSocket = globalThis.WebSocket,
+    random,
+  }) {
     super();
     if (!WebSocket) throw new TypeError('a WebSocket class is needed');
     if (!user) throw new TypeError('a user is needed');
     if (!urls?.length) throw new TypeError('at least one relay URL is needed');
+    if (getToken !== undefined && typeof getToken !== 'function') {
+      throw new TypeError('getToken is not a function');
+    }
+    const sockets = urls.map((url) => socketUrl(url, getToken ? null : user));
+    const open = sockets.find((url) => getToken && !insecure && !isPrivate(url));
+    if (open) throw new TypeError(`tokens need wss:// (or insecure: true) to get to ${open}`);
     this.user = user;
     const kept = storage === undefined ? (globalThis.sessionStorage ?? null) : storage;
     this.#outgoing = new Outgoing(user, kept);
@@ -93,9 +116,11 @@ export class ChatClient extends Operations {
     this.contacts = new Contacts({ request, changed: (user) => this.#emit('contact', { user }) });
     this.inbox = new Inbox({ request, changed: (entries) => this.#inboxChanged(entries) });
     this.#connection = new Connection({
-      urls: urls.map((url) => socketUrl(url, user)),
+      urls: sockets,
       WebSocket,
       random,
+      getToken,
+      user,
       on: {
         state: () => this.#emit('state', this.status),
         hello: () => this.#greeted(),
@@ -105,10 +130,11 @@ export class ChatClient extends Operations {
   }
 
   /**
-   * `{state, url, attempt, retryAt, close, hello}`: state is `connected`, `connecting` (also while
+   * `{state, url, attempt, retryAt, close, hello, error, expiresIn}`: state is `connected`, `connecting` (also while
    * waiting for the next attempt, which starts at `retryAt`) or `offline` (not started, closed, or
    * stopped by a relay: then `close` says why and `close.final` is true). `hello` is what the last
-   * relay said about itself: `{relay, connection, ping_ms, limits, …}`.
+   * relay said about itself: `{relay, connection, ping_ms, limits, …}`. `error` is why no token came,
+   * null once one has; the token ended `expiresIn` seconds after a relay last accepted it.
    */
   get status() {
     return this.#connection.status;

@@ -6,15 +6,18 @@
  * not come back in step. A socket that fell silent is asked (`ping`) and, if it stays silent, given
  * up without waiting for TCP to notice.
  *
- * Close codes say what to do: 4000 to 4499 come back (after `retry_ms` of the reason, if it says
- * so), 4500 to 4999 something must be put right first: it stops. Any other loss: come back.
+ * What a close code asks for is in close.js. With tokens (tokens.js) an attempt waits until there is
+ * one. It goes in the subprotocol, so that no URL holds it.
  *
  * It refuses to know rooms and to repeat a request: what was unanswered when a socket was lost
  * fails with `LOST`, and who asked knows best what to do.
  */
 
-const BACKOFF_FIRST_MS = 400;
-const BACKOFF_MOST_MS = 15_000;
+import { backoffMs, isAboutToken, readClose, UNAUTHORISED } from './close.js';
+import { ChatError } from './error.js';
+import { Tokens } from './tokens.js';
+
+const SUBPROTOCOL = 'redis-chat.v1';
 /** From the attempt to `hello`. */
 const OPEN_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
@@ -25,46 +28,6 @@ const PING_DEFAULT_MS = 25_000;
 /** A connection that lived this long starts the backoff anew. */
 const SETTLED_MS = 5000;
 
-/** Why an operation did not succeed. */
-export class ChatError extends Error {
-  /**
-   * @param {string} code the relay's word (`BANNED`, `RATELIMIT`, …), or one of our own:
-   *   `OFFLINE` not connected, `LOST` the connection broke before the answer, `TIMEOUT` no answer
-   * @param {string} message for people
-   * @param {object} [details] the code's argument: `retry_ms`, `until_ms`, `max_bytes`, `what`
-   */
-  constructor(code, message, details = {}) {
-    super(message || code);
-    this.name = 'ChatError';
-    this.code = code;
-    this.details = details;
-  }
-
-  /** Milliseconds to wait before trying again, if the relay said so. */
-  get retryMs() {
-    return this.details.retry_ms;
-  }
-}
-
-/** The wait before attempt number `attempt` (0, 1, …): full jitter under a doubling ceiling. */
-export function backoffMs(attempt, random = Math.random) {
-  const ceiling = Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * 2 ** Math.min(attempt, 16));
-  return Math.floor(random() * ceiling);
-}
-
-/** What a close code and reason ask for. */
-export function readClose(code, reason) {
-  let parsed = {};
-  try {
-    parsed = JSON.parse(reason) ?? {};
-  } catch {
-    // Anything but JSON is a reason for people.
-  }
-  const retryMs = Number.isFinite(parsed.retry_ms) ? Math.max(0, parsed.retry_ms) : 0;
-  const name = typeof parsed.reason === 'string' ? parsed.reason : String(reason || '');
-  return { code, name, retryMs: Math.min(retryMs, 60_000), final: code >= 4500 && code <= 4999 };
-}
-
 export class Connection {
   #urls;
   #next = 0;
@@ -73,6 +36,10 @@ export class Connection {
   #on;
   #socket = null;
   #attempt = 0;
+  #user;
+  #tokens = null;
+  /** The attempt that waits for a token. */
+  #waiting = null;
   #openedAt = 0;
   #heardAt = 0;
   #pingMs = PING_DEFAULT_MS;
@@ -85,15 +52,21 @@ export class Connection {
    * @param {string[]} options.urls ready-made socket URLs, tried in turn
    * @param {typeof WebSocket} options.WebSocket
    * @param {() => number} [options.random]
+   * @param {Function} [options.getToken] as in tokens.js; without it the URLs name the user
+   * @param {string} [options.user] whom tokens must name
    * @param {{state: Function, hello: Function, frame: Function}} options.on called when the status
    *   has changed; when a relay has greeted (then requests may be made); with each frame that is
    *   no answer
    */
-  constructor({ urls, WebSocket, random = Math.random, on }) {
+  constructor({ urls, WebSocket, random = Math.random, getToken, user, on }) {
     this.#urls = urls;
     this.#WebSocket = WebSocket;
     this.#random = random;
     this.#on = on;
+    this.#user = user;
+    if (getToken) {
+      this.#tokens = new Tokens(getToken, random, { failed: (error) => this.#tokenFailed(error) });
+    }
     /** See `ChatClient.status`. */
     this.status = {
       state: 'offline',
@@ -102,20 +75,23 @@ export class Connection {
       retryAt: null,
       close: null,
       hello: null,
+      error: null,
+      expiresIn: null,
     };
   }
 
   /** Starts, or cuts the wait for the next attempt short. */
   open() {
     if (this.status.state === 'connected') return this.check();
-    if (this.#socket) return undefined;
+    if (this.#socket || this.#waiting) return undefined;
     return this.#try();
   }
 
   /** Ends the connection and all attempts. */
   close() {
     this.#drop(1000);
-    this.#set({ state: 'offline', retryAt: null, close: null });
+    this.#tokens?.close();
+    this.#set({ state: 'offline', retryAt: null, close: null, error: null });
   }
 
   /** There is reason to doubt the connection (network changed, page woke up): ask now. */
@@ -165,12 +141,32 @@ export class Connection {
 
   #try() {
     this.#clear('retry');
+    this.#set({ state: 'connecting', attempt: this.#attempt, retryAt: null });
+    if (this.#tokens === null) return this.#connect();
+    const attempt = {};
+    this.#waiting = attempt;
+    const ours = (handle) => (value) => {
+      if (attempt !== this.#waiting) return;
+      this.#waiting = null;
+      handle(value);
+    };
+    this.#tokens.forAttempt().then(
+      ours((token) => this.#connect([SUBPROTOCOL, `bearer.${token}`])),
+      ours((error) => {
+        this.#set({ error });
+        this.#again(0, this.status.close);
+      }),
+    );
+    return undefined;
+  }
+
+  #connect(...protocols) {
     const url = this.#urls[this.#next % this.#urls.length];
     this.#next += 1;
-    this.#set({ state: 'connecting', url, attempt: this.#attempt, retryAt: null });
+    this.#set({ url });
     let socket;
     try {
-      socket = new this.#WebSocket(url);
+      socket = new this.#WebSocket(url, ...protocols);
     } catch {
       return this.#lost(readClose(1006, ''));
     }
@@ -199,11 +195,30 @@ export class Connection {
 
   #greeted(hello) {
     this.#clear('open');
+    if (this.#tokens !== null && hello.user !== this.#user) {
+      // Rooms and unsent lines of one user must not become another's.
+      this.#drop(1000);
+      this.#stop({ ...readClose(UNAUTHORISED, ''), name: 'unauthorised', what: 'user' });
+      return;
+    }
     this.#openedAt = Date.now();
     this.#pingMs = Number.isFinite(hello.ping_ms) ? hello.ping_ms : PING_DEFAULT_MS;
     this.#heard();
-    this.#set({ state: 'connected', close: null, hello });
+    const expiresIn = hello.expires_in ?? null;
+    this.#set({ state: 'connected', close: null, hello, expiresIn });
+    this.#tokens?.accepted(hello.expires_in, (token) => this.#renew(token));
     this.#on.hello();
+  }
+
+  /** Gives the relay the next token. */
+  async #renew(token) {
+    const { expires_in: expiresIn } = await this.request('auth', { token });
+    this.#set({ expiresIn: expiresIn ?? null, error: null });
+    return expiresIn;
+  }
+
+  #tokenFailed(error) {
+    if (error !== this.status.error) this.#set({ error });
   }
 
   #heard() {
@@ -248,6 +263,8 @@ export class Connection {
   #drop(code) {
     const socket = this.#socket;
     this.#socket = null;
+    this.#waiting = null;
+    this.#tokens?.stop();
     this.#clear('retry', 'open', 'silence', 'pong');
     this.#fail();
     if (socket) {
@@ -270,19 +287,36 @@ export class Connection {
 
   #lost(close) {
     this.#clear('open', 'silence', 'pong');
+    this.#tokens?.stop();
     const lived = this.#openedAt > 0 && Date.now() - this.#openedAt >= SETTLED_MS;
     this.#openedAt = 0;
-    if (lived) this.#attempt = 0;
-    if (close.final) {
-      this.#set({ state: 'offline', retryAt: null, close });
-      this.#fail();
+    if (lived) {
+      this.#attempt = 0;
+      this.#tokens?.settled();
+    }
+    let waitMs = close.final ? null : close.retryMs;
+    if (this.#tokens !== null && isAboutToken(close)) waitMs = this.#tokens.refused(close);
+    if (waitMs === null) {
+      this.#stop(close);
       return;
     }
-    const waitMs = Math.max(close.retryMs, backoffMs(this.#attempt, this.#random));
+    this.#again(waitMs, { ...close, final: false });
+    this.#fail();
+  }
+
+  /** Only somebody who puts something right can start anew. */
+  #stop(close) {
+    this.#tokens?.close();
+    this.#set({ state: 'offline', retryAt: null, close });
+    this.#fail();
+  }
+
+  /** The next attempt comes after a while. */
+  #again(leastMs, close) {
+    const waitMs = Math.max(leastMs, backoffMs(this.#attempt, this.#random));
     this.#attempt += 1;
     this.#timers.retry = setTimeout(() => this.#try(), waitMs);
     this.#set({ state: 'connecting', attempt: this.#attempt, retryAt: Date.now() + waitMs, close });
-    this.#fail();
   }
 }
 

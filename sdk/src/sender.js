@@ -7,7 +7,7 @@
  * It refuses to send while the room is not level with the relay: what is missing may contain them.
  */
 
-import { ChatError } from './connection.js';
+import { ChatError } from './error.js';
 import { isId } from './id.js';
 
 /** Lines that may be unanswered at a time. */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { socketUrl } from '../src/chat.js';
-import { backoffMs, readClose } from '../src/connection.js';
+import { backoffMs, readClose } from '../src/close.js';
 import { joined, message, page, start, storage, until } from './scripted.mjs';
 
 const texts = (room) => [...room.items, ...room.tail].map((item) => item.text);
@@ -33,14 +33,19 @@ test('waits grow under a ceiling, with full jitter', () => {
 test('close codes say what to do', () => {
   const rows = [
     [4001, '{"reason":"drain","retry_ms":1200}', false, 1200, 'drain'],
+    [4508, '{"reason":"suspended","until_ms":7}', true, 0, 'suspended', { untilMs: 7 }],
+    [4507, '{"reason":"expired","what":"revoked"}', true, 0, 'expired', { what: 'revoked' }],
+    [4506, '{"reason":"kicked","message":"spam"}', true, 0, 'kicked', { message: 'spam' }],
+    [4508, '{"reason":"suspended","until_ms":"7","what":7}', true, 0, 'suspended'],
     [4504, '{"reason":"unauthorised"}', true, 0, 'unauthorised'],
     [1006, '', false, 0, ''],
     [4002, 'not json', false, 0, 'not json'],
     [4000, 'null', false, 0, 'null'],
     [4000, '{"retry_ms":-5}', false, 0, '{"retry_ms":-5}'],
   ];
-  for (const [code, reason, final, retryMs, name] of rows) {
-    assert.deepEqual(readClose(code, reason), { code, name, retryMs, final });
+  for (const [code, reason, final, retryMs, name, more] of rows) {
+    const rest = { what: null, message: null, untilMs: null, ...more };
+    assert.deepEqual(readClose(code, reason), { code, name, retryMs, final, ...rest });
   }
 });
 

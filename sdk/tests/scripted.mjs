@@ -15,11 +15,12 @@ globalThis.CustomEvent ??= class CustomEvent extends Event {
 };
 
 /** Sockets whose other end is the test. */
-function sockets() {
+export function sockets() {
   const opened = [];
   class Socket {
-    constructor(url) {
+    constructor(url, protocols) {
       this.url = url;
+      this.protocols = protocols;
       this.sent = [];
       opened.push(this);
     }
@@ -36,8 +37,9 @@ function sockets() {
       this.onmessage({ data: JSON.stringify(frame) });
     }
 
-    hello(relay = 'r1') {
-      this.say({ type: 'hello', v: 1, relay, connection: 'c', user: 'alice', ping_ms: 25000 });
+    hello(relay = 'r1', more = {}) {
+      const about = { relay, connection: 'c', user: 'alice', ping_ms: 25000 };
+      this.say({ type: 'hello', v: 1, ...about, ...more });
     }
 
     die(code = 1006, reason = '') {

@@ -12,7 +12,7 @@
  * It refuses to open connections and to fold events: room.js does.
  */
 
-import { ChatError } from '../connection.js';
+import { ChatError } from '../error.js';
 import { compareIds, isId } from '../id.js';
 import { AGAIN_MS, isCut, isPassing, pauseMs, plain, Sender } from '../sender.js';
 import { Pages } from './pages.js';

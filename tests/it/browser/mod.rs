@@ -4,5 +4,7 @@
 mod actions;
 // What a user, or a link, cannot do to another user's page.
 mod hostile;
+// The client with tokens of an application.
+mod tokens;
 // Two pages on two relays, one of which dies.
 mod two_pages;

@@ -1,5 +1,7 @@
 //! The processes under test and what stands between them.
 
+/// An application that gives pages their tokens.
+pub mod application;
 /// Paths of the module, the relay and the server.
 pub mod artefacts;
 /// A wall clock that a scenario can set.
