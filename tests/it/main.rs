@@ -9,6 +9,8 @@ mod authentication;
 mod browser;
 // What the documents say and show.
 mod documents;
+// The relay towards the internet, and balancers in front of it.
+mod edge;
 // Faults under load.
 mod faults;
 // Roles, sanctions, access.

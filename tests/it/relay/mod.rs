@@ -10,8 +10,6 @@ pub(crate) mod closes;
 mod direct;
 // SIGTERM: sockets are closed with a hint to reconnect.
 mod drain;
-// Which requests open a socket, from which pages and hosts; what is served at which port.
-mod edge;
 // One socket that sends without end.
 mod floods;
 // Broken frames and wrong JSON: an error reply or the documented close code.
@@ -24,8 +22,6 @@ mod inbox;
 mod ops;
 // Changes of name, avatar and status reach all who share a room, once.
 mod profiles;
-// Each connection names its client's address first.
-mod proxy_protocol;
 // Replies are bounded in size.
 mod replies;
 // Reconnecting with a cursor: recovered exactly, or a reload.

@@ -90,7 +90,16 @@ const HARNESS: Crate<'_> = Crate {
 const SCENARIOS: Crate<'_> = Crate {
     roots: &["tests/it/main.rs"],
     layers: &[
-        &["authentication", "browser", "faults", "moderation", "module", "presence", "relay"],
+        &[
+            "authentication",
+            "browser",
+            "edge",
+            "faults",
+            "moderation",
+            "module",
+            "presence",
+            "relay",
+        ],
         &["documents", "nothing_is_missing"],
         &["main"],
     ],

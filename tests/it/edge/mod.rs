@@ -1,0 +1,8 @@
+//! The relay towards the internet: who may open a socket, and what stands in front of relays.
+
+// nginx, HAProxy and Caddy, run from the files in deploy/, with two relays.
+mod balancers;
+// Each connection names its client's address first.
+mod proxy_protocol;
+// Which requests open a socket, from which pages and hosts; what is served at which port.
+mod requests;
