@@ -29,6 +29,8 @@ pub struct Rules {
     pub chat_claim: String,
     /// Whether a token may be without `exp`.
     pub allow_no_exp: bool,
+    /// Whether the scope `chat:backend` counts.
+    pub backend_scope: bool,
 }
 
 impl Default for Rules {
@@ -39,6 +41,7 @@ impl Default for Rules {
             user_claim: "sub".to_owned(),
             chat_claim: "chat".to_owned(),
             allow_no_exp: false,
+            backend_scope: false,
         }
     }
 }
@@ -64,7 +67,7 @@ impl Rules {
         }
         let user = claims.get(&self.user_claim).and_then(Value::as_str);
         let user = user.filter(|user| names::is_user(user)).ok_or(LoginError::User)?.into();
-        let scopes = Scopes::of_claims(&claims)?;
+        let scopes = Scopes::of_claims(&claims)?.without_backend_unless(self.backend_scope);
         let (name, picture) = (text(&claims, "name"), text(&claims, "picture"));
         let mut chat = match claims.remove(&self.chat_claim) {
             None => Map::new(),
@@ -231,6 +234,20 @@ mod tests {
         let found = with(&other, json!({"email": "bob@example.com"})).expect("a name");
         assert_eq!(&*found.user, "bob@example.com");
         assert_eq!(with(&other, json!({})), Err(LoginError::User), "sub does not stand in");
+    }
+
+    #[test]
+    fn the_scope_of_the_backend_counts_only_where_relays_are_told_so() {
+        let rules = Rules { backend_scope: true, ..Rules::default() };
+        let scopes = |rules: &Rules, scope: &str| {
+            let identity = with(rules, json!({ "scope": scope })).expect("good");
+            [Scope::Backend, Scope::Read, Scope::Send].map(|scope| identity.scopes.has(scope))
+        };
+        assert_eq!(scopes(&rules, "chat:backend"), [true, false, false]);
+        assert_eq!(scopes(&rules, "chat:backend chat:read"), [true, true, false]);
+        assert_eq!(scopes(&rules, "openid"), [false, true, true], "never by default");
+        assert_eq!(scopes(&Rules::default(), "chat:backend"), [false; 3], "nor everything else");
+        assert_eq!(scopes(&Rules::default(), "chat:backend chat:read"), [false, true, false]);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub enum Scope {
     Create = 4,
     /// `chat:moderate`: act on others and on rooms.
     Moderate = 8,
+    /// `chat:backend`: over HTTP, act as the backend or as any user. On a socket it allows nothing.
+    Backend = 16,
 }
 
 /// A set of rights.
@@ -37,6 +39,11 @@ impl Scopes {
     /// Whether the set holds this right.
     pub fn has(self, scope: Scope) -> bool {
         self.0 & scope as u8 != 0
+    }
+
+    /// The same set; without [`Scope::Backend`] if that does not count.
+    pub(super) fn without_backend_unless(self, counts: bool) -> Scopes {
+        if counts { self } else { Scopes(self.0 & !(Scope::Backend as u8)) }
     }
 
     /// From the claim `scope`, else `scp`: words in a string or a list. Without any word `chat:…` in
@@ -81,6 +88,7 @@ fn add(scopes: &mut Option<Scopes>, word: &str) {
         "send" => Scope::Send as u8,
         "create" => Scope::Create as u8,
         "moderate" => Scope::Moderate as u8,
+        "backend" => Scope::Backend as u8,
         _ => 0,
     };
     let Scopes(before) = scopes.unwrap_or(Scopes(0));
@@ -107,6 +115,7 @@ mod tests {
             (json!({"scope": "chat:read", "scp": "chat:send"}), Ok(Scopes(read)), "the first"),
             (json!({"scope": "openid", "scp": "chat:send"}), Ok(Scopes(send)), "none in the first"),
             (json!({"scope": "chat:"}), Ok(Scopes(0)), "a word of ours that means nothing"),
+            (json!({"scope": "chat:backend"}), Ok(Scopes(Scope::Backend as u8)), "the backend"),
             (json!({"scope": "chat:admin"}), Ok(Scopes(0)), "an unknown right is no right"),
             (json!({"scope": "CHAT:READ"}), Ok(Scopes::ALL), "capitals are another word"),
             (json!({"scope": "chat:read,chat:send"}), Ok(Scopes(0)), "a comma does not separate"),

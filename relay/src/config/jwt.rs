@@ -59,6 +59,29 @@ pub(super) struct JwtArgs {
         value_name = "yes|no"
     )]
     jwt_query: String,
+    /// Write the claims `name` and `picture` to the user's profile at login
+    #[arg(
+        long,
+        env = "CHAT_RELAY_JWT_PROFILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "no",
+        default_missing_value = "yes",
+        value_name = "yes|no"
+    )]
+    jwt_profile: String,
+    /// Let tokens with the scope chat:backend act as the backend over HTTP. Only if no client can get
+    /// this scope from the issuer by asking for it
+    #[arg(
+        long,
+        env = "CHAT_RELAY_JWT_BACKEND",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "no",
+        default_missing_value = "yes",
+        value_name = "yes|no"
+    )]
+    jwt_backend: String,
 }
 
 /// Checked settings of tokens.
@@ -74,6 +97,8 @@ pub(crate) struct Jwt {
     pub(crate) cookie: Option<String>,
     /// Whether the query may carry one.
     pub(crate) query: bool,
+    /// Whether names and pictures are written to profiles.
+    pub(crate) profile: bool,
 }
 
 impl JwtArgs {
@@ -86,6 +111,8 @@ impl JwtArgs {
     ) -> Jwt {
         let allow_no_exp = mistakes.switch("--jwt-allow-no-exp", &self.jwt_allow_no_exp);
         let query = mistakes.switch("--jwt-query", &self.jwt_query);
+        let profile = mistakes.switch("--jwt-profile", &self.jwt_profile);
+        let backend_scope = mistakes.switch("--jwt-backend", &self.jwt_backend);
         let lists = [self.jwt_secret_file, self.jwt_key_file, self.jwt_jwks].map(without_empty);
         let given = [
             ("--jwt-secret-file", !lists[0].is_empty()),
@@ -98,6 +125,8 @@ impl JwtArgs {
             ("--jwt-allow-no-exp", allow_no_exp),
             ("--jwt-cookie", self.jwt_cookie.is_some()),
             ("--jwt-query", query),
+            ("--jwt-profile", profile),
+            ("--jwt-backend", backend_scope),
         ];
         if !is_on {
             for (flag, _) in given.iter().filter(|(_, is_given)| *is_given) {
@@ -139,9 +168,10 @@ impl JwtArgs {
             user_claim: self.jwt_user_claim,
             chat_claim: self.jwt_claim,
             allow_no_exp,
+            backend_scope,
         };
         let verifier = Verifier::new(keys, rules);
-        Jwt { verifier, files, url, cookie: self.jwt_cookie, query }
+        Jwt { verifier, files, url, cookie: self.jwt_cookie, query, profile }
     }
 }
 

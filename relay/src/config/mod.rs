@@ -187,6 +187,13 @@ pub(crate) enum Auth {
     Jwt(Arc<Jwt>),
 }
 
+impl Auth {
+    /// Whether what a credential says of its user is written to the profile.
+    pub(crate) fn writes_profiles(&self) -> bool {
+        matches!(self, Auth::Jwt(jwt) if jwt.profile)
+    }
+}
+
 /// What clients see of messages that wait for Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Offline {

@@ -15,6 +15,7 @@ use crate::hub::presence;
 use crate::operations::context::Context;
 use crate::operations::join::{self, ATTEMPTS, Initial, Membership, Start, Wanted};
 use crate::operations::scopes;
+use crate::operations::token_profile;
 use crate::room::Attached;
 use crate::room::subscribers::PendingFlush;
 use crate::upstream::State;
@@ -60,7 +61,10 @@ async fn enter_all(context: &Context, rooms: Vec<Wanted>) -> Result<(), Vec<Want
                 let (room, code) = (&*wanted.room, &*error.code);
                 tracing::info!(source = "client", room, code, "refused at login");
             }
-            Ok(()) if is_personal => context.connection.set_admitted(true),
+            Ok(()) if is_personal => {
+                context.connection.set_admitted(true);
+                token_profile::write_in_background(context);
+            }
             Ok(()) => {}
         }
     }

@@ -23,6 +23,7 @@ mod send;
 mod send_queue;
 mod signal;
 mod subscribe;
+mod token_profile;
 
 pub(crate) use context::Context;
 pub(crate) use execute::execute;

@@ -209,6 +209,7 @@ mod tests {
             url: None,
             cookie: cookie.map(str::to_owned),
             query,
+            profile: false,
         };
         let (all, plain) = (jwt(Some("chat"), true), jwt(None, false));
         let token = |way, token: &str| Credential::Token { way, token: token.to_owned() };

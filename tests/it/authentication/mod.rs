@@ -8,6 +8,8 @@ mod key_files;
 mod key_sets;
 // Tokens that the program makes for trying out.
 mod made_tokens;
+// `--jwt-profile`: names and pictures of tokens.
+mod profiles;
 // What a token allows: operations, rooms.
 mod scopes;
 // Tokens: what carries them, how long they last, how they are replaced.

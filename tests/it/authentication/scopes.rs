@@ -274,3 +274,32 @@ fn what_waits_when_a_narrower_token_comes_is_not_sent() {
     answer(kept).expect("allowed still");
     assert_eq!(answer(new).expect_err("makes no rooms any more")["code"], "NOROOM");
 }
+
+#[test]
+fn the_scope_of_the_backend_allows_nothing_on_a_socket() {
+    let redis = Redis::start();
+    let issuer = Issuer::new();
+    cmd!(redis, "CHAT.JOIN", "lobby", "owner").ok();
+    cmd!(redis, "CHAT.JOIN", "lobby", "alice").ok();
+    for options in [&[][..], &["--jwt-backend"]] {
+        let relay = issuer.relay("r1", &redis, options);
+        let connect = |scope: &str| {
+            let token = issuer.token_of("alice", json!({"scope": scope}));
+            Client::connect_with_token(relay.address(), "alice", &token)
+        };
+        let backend = connect("chat:backend");
+        for op in [
+            json!({"op": "history", "room": "lobby"}),
+            json!({"op": "send", "room": "lobby", "text": "hi"}),
+            json!({"op": "mod", "room": "lobby", "action": "ban", "user": "bob"}),
+            json!({"op": "room", "room": "lobby", "set": {"topic": "x"}}),
+        ] {
+            assert_eq!(backend.refused(op.clone()), "DENIED", "{op} with {options:?}");
+        }
+        // Beside others it adds nothing: alice is no moderator of the room.
+        let both = connect("chat:read chat:send chat:moderate chat:backend");
+        both.ok(json!({"op": "history", "room": "lobby"}));
+        let ban = json!({"op": "mod", "room": "lobby", "action": "ban", "user": "bob"});
+        assert_eq!(both.refused(ban), "DENIED");
+    }
+}
