@@ -9,10 +9,12 @@
 mod arguments;
 mod relay;
 mod rooms;
+mod tokens;
 
 pub use arguments::arguments;
 pub use relay::{events, frames, protocol};
 pub use rooms::{records, stored};
+pub use tokens::tokens;
 
 /// A function that takes any bytes.
 pub type Target = fn(&[u8]);
@@ -25,4 +27,5 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("frames", frames),
     ("protocol", protocol),
     ("events", events),
+    ("tokens", tokens),
 ];

@@ -15,6 +15,9 @@ use crate::auth::keys::{ED25519, HMAC, KEYS_MAX, Key, P256, P384, RSA};
 const SECRET_MIN: usize = 32;
 const SECRET_MAX: usize = 4096;
 
+/// The beginning of a PEM block.
+const PEM_BEGIN: &[u8] = b"-----BEGIN";
+
 /// Beginnings of a SubjectPublicKeyInfo: its algorithm and curve, up to the key itself.
 const SPKI_P256: &[u8] = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
 const SPKI_P384: &[u8] =
@@ -32,7 +35,8 @@ pub fn secret(file: &[u8]) -> Result<Key, &'static str> {
 pub(crate) fn secret_of(file: &[u8]) -> Result<&[u8], &'static str> {
     let secret = file.strip_suffix(b"\n").unwrap_or(file);
     let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
-    if secret.trim_ascii_start().starts_with(b"-----BEGIN") {
+    // Anywhere: text may stand before a PEM block.
+    if secret.windows(PEM_BEGIN.len()).any(|part| part == PEM_BEGIN) {
         return Err("a PEM key is no secret: use --jwt-key-file");
     }
     // A key set is public: as a secret, it would let every reader of it sign tokens.

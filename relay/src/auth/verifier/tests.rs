@@ -134,6 +134,9 @@ fn a_public_key_is_never_a_secret() {
         }
         assert!(secret_key(pair.pem.as_bytes()).is_err(), "nor is it taken for one at start");
         assert!(secret_key(format!("\n{}", pair.pem).as_bytes()).is_err(), "after an empty line");
+        let commented = format!("# the key of the identity provider\n{}", pair.pem);
+        assert!(pem_keys(commented.as_bytes()).is_ok());
+        assert!(secret_key(commented.as_bytes()).is_err(), "after a comment");
     }
 }
 
