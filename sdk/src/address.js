@@ -5,24 +5,6 @@
  */
 
 /**
- * The relays of a page: the one it came from, then those that this one names. No address comes from
- * the page's own URL: a link must not say where somebody connects.
- * @param {{protocol: string, host: string}} location
- * @param {(url: string) => Promise<Response>} fetch
- * @returns {Promise<string[]>}
- */
-export async function relays({ protocol, host }, fetch) {
-  const own = `${protocol === 'https:' ? 'wss' : 'ws'}://${host}/ws`;
-  try {
-    const answer = await fetch('config.json');
-    const { relays: others } = await answer.json();
-    return [...new Set([own, ...others])];
-  } catch {
-    return [own];
-  }
-}
-
-/**
  * The socket URL of a relay: `host:port` and `http(s)://host` are understood too.
  * @param {string|null} user whom the URL names; null: a token will
  * @throws {TypeError} if it cannot be read

@@ -1,9 +1,8 @@
-/** Names of rooms, users and relays. */
+/** Names of rooms and users. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { relays } from '../src/address.js';
 import { directRoom, nameProblem, otherSide } from '../src/names.js';
 import { own } from '../src/own.js';
 
@@ -26,16 +25,4 @@ test('names like properties of objects are names', () => {
     assert.equal(own(undefined, name), undefined, name);
     assert.equal(own(JSON.parse(`{"${name}": 5}`), name), 5, name);
   }
-});
-
-test('relays are the one the page came from and those it names', async () => {
-  const location = { protocol: 'http:', host: 'a:1', search: '?relays=evil:1' };
-  const told = (answer) => () => Promise.resolve({ json: () => Promise.resolve(answer) });
-  const others = ['ws://a:1/ws', 'wss://b:2/ws'];
-  assert.deepEqual(await relays(location, told({ relays: others })), others);
-  assert.deepEqual(await relays(location, told({ relays: [] })), ['ws://a:1/ws']);
-  assert.deepEqual(await relays(location, told(null)), ['ws://a:1/ws']);
-  assert.deepEqual(await relays(location, () => Promise.reject(new Error('away'))), [
-    'ws://a:1/ws',
-  ]);
 });

@@ -29,10 +29,14 @@ impl ServiceUrl {
     /// Reads the address of a key set: `https`, or `http` on this machine.
     pub(crate) fn parse_of_keys(text: &str) -> Result<ServiceUrl, &'static str> {
         let url = ServiceUrl::parse(text)?;
-        let is_loopback = url.host.eq_ignore_ascii_case("localhost")
-            || url.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        let is_safe = url.is_https || is_loopback;
-        is_safe.then_some(url).ok_or("keys are fetched over https, except from this machine")
+        url.is_safe().then_some(url).ok_or("keys are fetched over https, except from this machine")
+    }
+
+    /// Whether nobody on the way reads or changes what is sent: `https`, or this machine.
+    pub(crate) fn is_safe(&self) -> bool {
+        self.is_https
+            || self.host.eq_ignore_ascii_case("localhost")
+            || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
     /// Reads an address.

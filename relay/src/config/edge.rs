@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::config::networks::Networks;
+use crate::config::token_url::TokenUrl;
 use crate::config::values::{Mistakes, duration, listen_address, without_empty};
 
 /// The flags.
@@ -17,6 +18,10 @@ pub(super) struct EdgeArgs {
     /// Whether the web page and the client are served: on or off
     #[arg(long, env = "CHAT_RELAY_PAGE", default_value = "on", value_name = "on|off")]
     page: String,
+    /// Where the page gets a token of its user, e.g. https://app.example/chat-token: an address of the
+    /// application, which answers GET ?user=NAME by {"token":"…"}; only with --auth jwt
+    #[arg(long, env = "CHAT_RELAY_PAGE_TOKEN_URL", value_name = "URL")]
+    page_token_url: Option<String>,
     /// Time after SIGTERM in which /readyz fails and connections are still served, before the drain
     #[arg(long, env = "CHAT_RELAY_DRAIN_DELAY", default_value = "0s", value_name = "TIME")]
     drain_delay: String,
@@ -88,6 +93,7 @@ pub enum Page {
 pub struct Edge {
     pub listen_ops: Option<SocketAddr>,
     pub page: Page,
+    pub page_token_url: Option<TokenUrl>,
     pub drain_delay: Duration,
     /// Whose `X-Forwarded-For` counts: nobody's with `--proxy-protocol`.
     pub trusted_proxies: Networks,
@@ -114,6 +120,11 @@ impl EdgeArgs {
             listen_ops: listen_ops
                 .and_then(|text| mistakes.parsed("--listen-ops", text, listen_address)),
             page: mistakes.choice("--page", &self.page).unwrap_or(Page::Off),
+            page_token_url: self
+                .page_token_url
+                .as_deref()
+                .filter(|text| !text.is_empty())
+                .and_then(|text| mistakes.parsed("--page-token-url", text, TokenUrl::parse)),
             drain_delay: mistakes.time("--drain-delay", &self.drain_delay, 0),
             max_connections_per_user: mistakes.number(
                 "--max-connections-per-user",

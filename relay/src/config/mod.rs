@@ -10,6 +10,7 @@ mod key_files;
 mod networks;
 mod origins;
 mod relay_url;
+mod token_url;
 mod values;
 
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ pub(crate) use key_files::contents as read_key_file;
 pub(crate) use networks::Networks;
 pub(crate) use origins::{AllowedOrigins, Origin};
 pub(crate) use relay_url::RelayUrl;
+pub(crate) use token_url::TokenUrl;
 pub(crate) use values::{Mistakes, without_empty};
 use values::{listen_address, redis_address};
 
@@ -192,6 +194,14 @@ impl Auth {
     pub(crate) fn writes_profiles(&self) -> bool {
         matches!(self, Auth::Jwt(jwt) if jwt.profile)
     }
+
+    /// The word of `--auth`.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Auth::None => "none",
+            Auth::Jwt(_) => "jwt",
+        }
+    }
 }
 
 /// What clients see of messages that wait for Redis.
@@ -298,6 +308,9 @@ impl Args {
         let allowed_origins = AllowedOrigins::check(&self.allowed_origin, &mut mistakes);
         let has_tokens = way == Some(Way::Jwt);
         let jwt = self.jwt.check(has_tokens, &allowed_origins, &mut mistakes);
+        if edge.page_token_url.is_some() && !has_tokens {
+            mistakes.add("--page-token-url", "only with --auth jwt");
+        }
         if !names::is_relay(&self.name) {
             mistakes.add("--name", "1 to 32 of a-z A-Z 0-9 _ . -");
         }

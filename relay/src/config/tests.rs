@@ -147,6 +147,16 @@ fn settings_of_tokens_are_checked_together() {
             "no name of a cookie",
         ),
         (
+            &["--auth=jwt", &good, "--page-token-url=https://a.example/t"],
+            &[],
+            "an address for tokens of the page",
+        ),
+        (
+            &["--auth=jwt", &good, "--page-token-url=http://a.example/t"],
+            &["--page-token-url"],
+            "an address where others read tokens",
+        ),
+        (
             &["--auth=jwt", "--jwt-jwks=https://a.example/k", "--jwt-issuer=i", "--jwt-audience=a"],
             &[],
             "an address",
@@ -168,8 +178,8 @@ fn settings_of_tokens_are_checked_together() {
         ),
         (&["--auth=none", &good], &["--jwt-secret-file"], "keys without tokens"),
         (
-            &["--jwt-issuer=i", "--jwt-query", "--jwt-claim=c"],
-            &["--jwt-issuer", "--jwt-query", "--jwt-claim"],
+            &["--jwt-issuer=i", "--jwt-query", "--jwt-claim=c", "--page-token-url=/t"],
+            &["--jwt-issuer", "--jwt-query", "--jwt-claim", "--page-token-url"],
             "rules without tokens",
         ),
         (

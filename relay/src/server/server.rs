@@ -98,7 +98,7 @@ impl Server {
     ) -> anyhow::Result<()> {
         let metrics = metrics::install()?;
         hub::start(&self.hub);
-        let policy = Policy::with_relays(&self.hub.config.relay_urls);
+        let policy = Policy::new(&self.hub.config);
         let site = Arc::new(Site {
             hub: self.hub.clone(),
             admissions: self.admissions.clone(),

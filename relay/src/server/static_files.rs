@@ -1,13 +1,14 @@
 //! The page and the JavaScript client, embedded: `/`, `/page/…`, `/styles/…` and `/sdk/…`.
 //!
 //! Files are served unchanged and revalidated by content. The page may load nothing from elsewhere.
-//! It may connect to this relay and to those of `--relay-url`, which it reads from `/config.json`.
+//! It may connect to this relay, to those of `--relay-url` and to the address of `--page-token-url`,
+//! which it reads from `/config.json`.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use include_dir::{Dir, include_dir};
 
-use crate::config::RelayUrl;
+use crate::config::{Config, RelayUrl, TokenUrl};
 
 /// The page's modules import the client by a relative path. On disk, the symbolic link
 /// `relay/web/sdk` makes the same path valid, for tests and editors.
@@ -30,15 +31,22 @@ pub(super) struct Policy {
 }
 
 impl Policy {
-    /// A policy that lets the page connect to its own relay and to these.
-    pub(super) fn with_relays(relays: &[RelayUrl]) -> Policy {
-        let others: String = relays.iter().map(|relay| format!(" {}", relay.origin())).collect();
+    /// A policy that lets the page connect to its own relay and to the addresses of these settings.
+    pub(super) fn new(config: &Config) -> Policy {
+        let token_url = config.edge.page_token_url.as_ref();
+        let origins = config.relay_urls.iter().map(RelayUrl::origin);
+        let origins = origins.chain(token_url.and_then(TokenUrl::origin));
+        let others: String = origins.map(|origin| format!(" {origin}")).collect();
         let header = format!(
             "default-src 'self'; connect-src 'self'{others}; img-src 'self' data:; object-src 'none'; \
              base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         );
-        let urls: Vec<String> = relays.iter().map(RelayUrl::text).collect();
-        let config = serde_json::json!({ "relays": urls }).to_string();
+        let relays: Vec<String> = config.relay_urls.iter().map(RelayUrl::text).collect();
+        let mut page = serde_json::json!({ "relays": relays, "auth": config.auth.name() });
+        if let Some(url) = token_url {
+            page["token_url"] = url.text().into();
+        }
+        let config = page.to_string();
         // Cannot fail, as the addresses are checked to be plain ASCII. Without them the page
         // connects to its own relay.
         let own = HeaderValue::from_static("default-src 'self'");
@@ -46,7 +54,7 @@ impl Policy {
     }
 }
 
-/// `/config.json`, which names the other relays: `{"relays":[url, …]}`.
+/// `/config.json`: the other relays, and where the page gets a token.
 pub(super) fn config(policy: &Policy) -> Response<Body> {
     let mut response = Response::new(Body::from(policy.config.clone()));
     let headers = response.headers_mut();
@@ -130,9 +138,10 @@ fn fingerprint(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::test_config;
 
     fn get(path: &str) -> Response<Body> {
-        file(path, &HeaderMap::new(), &Policy::with_relays(&[]))
+        file(path, &HeaderMap::new(), &Policy::new(&test_config(&[])))
     }
 
     /// All files of a folder and of the folders in it, by their paths.

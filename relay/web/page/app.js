@@ -7,12 +7,12 @@
  * It refuses to hold messages and to speak the wire protocol.
  */
 
-import { relays } from '../sdk/address.js';
 import { ChatClient } from '../sdk/chat.js';
 import { directRoom, nameProblem, otherSide } from '../sdk/names.js';
 import { makeActs } from './acts.js';
 import { Attention } from './attention.js';
 import { ComposeView } from './compose/compose-view.js';
+import { loadConfiguration, tokenGetter } from './configuration.js';
 import { makeDoing } from './doing.js';
 import { lastOwn, mayDo } from './messages/message-doing.js';
 import { MessageTools } from './messages/message-tools.js';
@@ -29,8 +29,8 @@ import { closeDrawers, openDrawer, setUpShell, showChat, showWelcome } from './s
 import * as store from './store.js';
 import { explain, hue, initial } from './words.js';
 
-/** So long the page waits to be told of other relays. */
-const CONFIG_TIMEOUT_MS = 3000;
+const NO_TOKENS =
+  'This relay lets users in by tokens, and names no endpoint (--page-token-url) that gives them.';
 const STATE_WORDS = { connected: 'Connected', connecting: 'Connecting…', offline: 'Offline' };
 
 const parameters = new URLSearchParams(window.location.search);
@@ -141,10 +141,8 @@ const banner = new Banner(
   { connect: () => client.connect(), leave: () => leave(active), join: () => joinQuietly(active) },
 );
 
-/** Where to connect. */
-const relayUrls = await relays(window.location, (path) =>
-  fetch(path, { cache: 'no-store', signal: AbortSignal.timeout(CONFIG_TIMEOUT_MS) }),
-);
+const getUrl = (...request) => fetch(...request);
+const configuration = await loadConfiguration(window.location, getUrl);
 const head = new RoomHead(
   { title: byId('room-title'), about: byId('room-about'), leave: byId('leave') },
   { rooms, compose, banner },
@@ -163,11 +161,13 @@ const acts = makeActs({
 // --- signing in and out --------------------------------------------------------------------------
 
 function signIn(name, wantedRooms = []) {
-  const problem = nameProblem(name);
+  const { relays: urls, auth, tokenUrl } = configuration;
+  const problem = nameProblem(name) || (auth === 'jwt' && !tokenUrl ? NO_TOKENS : '');
   showWelcome(problem);
   if (problem) return;
   try {
-    client = new ChatClient({ urls: relayUrls, user: name });
+    const getToken = tokenUrl ? tokenGetter(tokenUrl, name, getUrl) : undefined;
+    client = new ChatClient({ urls, user: name, getToken });
   } catch (error) {
     showWelcome(`${error.message}.`);
     return;
@@ -352,7 +352,11 @@ function drawState() {
     client.close();
     client = null;
     store.saveName(null);
-    showWelcome('The relay does not accept this name.');
+    showWelcome(
+      configuration.tokenUrl && close.what !== 'user'
+        ? 'The relay does not accept the token of the application.'
+        : 'The relay does not accept this name.',
+    );
     return;
   }
   const element = byId('state');

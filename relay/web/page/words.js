@@ -61,6 +61,7 @@ const SENTENCES = {
   LOST: () => 'The connection was lost',
   TIMEOUT: () => 'The relay did not answer in time',
   UNAVAILABLE: () => 'The server cannot be reached now',
+  TOKEN: ({ message }) => message,
   UNCONFIRMED: () => 'It is not known whether this arrived',
   NOTMEMBER: () => 'You are not a member of this room',
   NOROOM: () => 'There is no such room',
@@ -81,7 +82,8 @@ const SENTENCES = {
   DENIED: (error) => NEEDED[error.what] ?? `Not allowed: ${error.message}`,
 };
 
-function until({ until_ms: ms }) {
+/** ` until …`; empty: for ever, or nobody knows. */
+export function until({ until_ms: ms }) {
   if (!Number.isFinite(ms) || ms <= 0 || ms >= 8.64e15) return '';
   return ` until ${dayOf(ms) === dayOf(Date.now()) ? clock(ms) : fullTime(ms)}`;
 }

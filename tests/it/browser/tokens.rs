@@ -1,4 +1,7 @@
-//! Tokens of an application: the client in a browser, on real relays.
+//! Tokens of an application: the client and the page in a browser, on real relays.
+
+use std::io::ErrorKind;
+use std::net::TcpListener;
 
 use chat_tests::clients::browser::{Browser, Page};
 use chat_tests::servers::application::{Application, Conduct};
@@ -7,6 +10,8 @@ use chat_tests::servers::relay::Relay;
 use chat_tests::servers::tokens::Issuer;
 use chat_tests::wait::{LATER, SOON, eventually};
 use serde_json::{Value, json};
+
+use crate::browser::two_pages::{PEOPLE, TEXTS, open};
 
 /// A page of the relay without the chat, and in it a client of alice whose tokens are those of the
 /// application's endpoint. `reasons` are why the endpoint was asked, `statuses` what happened.
@@ -120,4 +125,107 @@ fn an_application_that_fails_delays_the_client_and_its_status_says_so() {
         .filter((name) => tokens.some((token) => name.includes(token)))";
     assert_eq!(page.evaluate(urls), json!([]));
     assert!(application.asked().iter().all(|query| query == "user=alice"));
+}
+
+/// Redis, two relays that trust the tokens of an application, and whose pages ask it.
+fn start(life: u64) -> (Redis, Application, [Relay; 2]) {
+    let redis = Redis::start();
+    let application = Application::start(Issuer::new());
+    application.conduct(Conduct::Token(life, json!({})));
+    let relays = application.issuer().relays(&redis, &["--page-token-url", &application.url()]);
+    (redis, application, relays)
+}
+
+const PAGE_STATE: &str = "document.querySelector('#state')?.dataset.state";
+const RELAY: &str = "document.querySelector('#relay')?.textContent.trim()";
+const BANNER: &str = "document.querySelector('#banner:not([hidden]) #banner-text')?.textContent";
+
+fn asked_for(application: &Application, user: &str) -> usize {
+    application.asked().iter().filter(|query| **query == format!("user={user}")).count()
+}
+
+#[test]
+fn two_pages_with_tokens_talk_while_the_tokens_are_replaced() {
+    let (_redis, application, [mut r1, r2]) = start(11);
+    let browser = Browser::start();
+    let alice = open(&browser, "alice", &r1);
+    let bob = open(&browser, "bob", &r2);
+    for page in [&alice, &bob] {
+        page.wait(PEOPLE, &json!(["alice", "bob"]), SOON);
+    }
+    alice.type_line("#compose", "hello");
+    bob.wait(TEXTS, &json!(["hello"]), SOON);
+    // Each of them has had three tokens, and none of them has lost its connection.
+    eventually("two renewals", LATER, || {
+        let counts = ["alice", "bob"].map(|user| asked_for(&application, user));
+        if counts.iter().all(|count| *count >= 3) { Ok(()) } else { Err(format!("{counts:?}")) }
+    });
+    bob.type_line("#compose", "still here");
+    alice.wait(TEXTS, &json!(["hello", "still here"]), SOON);
+    assert_eq!(r1.metric("chat_relay_connections_total"), Some(1.0));
+    // The next relay takes the same tokens.
+    r1.process().kill();
+    alice.wait(&format!("{RELAY}.includes('r2')"), &json!(true), LATER);
+    alice.wait(PAGE_STATE, &json!("connected"), LATER);
+    alice.type_line("#compose", "on the other relay");
+    bob.wait(TEXTS, &json!(["hello", "still here", "on the other relay"]), LATER);
+}
+
+#[test]
+fn no_link_decides_where_a_page_gets_or_sends_its_token() {
+    let (_redis, application, [r1, r2]) = start(600);
+    let evil = TcpListener::bind("127.0.0.1:0").expect("a port");
+    evil.set_nonblocking(true).expect("a socket option");
+    let elsewhere = evil.local_addr().expect("a bound listener");
+    let browser = Browser::start();
+    let page = browser.open(&format!(
+        "http://{}/?user=alice&room=lobby&relays={elsewhere}&url=ws://{elsewhere}/ws\
+         &token_url=http://{elsewhere}/token&tokenUrl=http://{elsewhere}/token",
+        r1.address()
+    ));
+    page.wait(PAGE_STATE, &json!("connected"), LATER);
+    let script = format!(
+        "fetch('http://{elsewhere}/').then(() => 'reached', () => 'refused')\
+         .then((outcome) => {{ document.body.dataset.outcome = outcome; }})"
+    );
+    page.evaluate(&script);
+    page.wait("document.body.dataset.outcome", &json!("refused"), SOON);
+    let came = evil.accept().map_err(|error| error.kind());
+    assert!(matches!(came, Err(ErrorKind::WouldBlock)), "{came:?}");
+    // The page may connect to exactly its own relay, the relays and the application.
+    let policy = "fetch('/').then((answer) => { document.body.dataset.policy = \
+        answer.headers.get('content-security-policy'); })";
+    page.evaluate(policy);
+    let application = application.url().replace("/token", "");
+    let expected =
+        format!("connect-src 'self' ws://{} ws://{} {application}; ", r1.address(), r2.address());
+    page.wait(
+        &format!("document.body.dataset.policy?.includes({})", json!(expected)),
+        &json!(true),
+        SOON,
+    );
+}
+
+#[test]
+fn a_page_without_an_endpoint_for_tokens_says_so() {
+    let redis = Redis::start();
+    let relay = Issuer::new().relay("r1", &redis, &[]);
+    let browser = Browser::start();
+    let page = browser.open(&format!("http://{}/?user=alice", relay.address()));
+    let problem = "document.querySelector('#name-problem')?.textContent\
+        .includes('--page-token-url')";
+    page.wait(problem, &json!(true), LATER);
+}
+
+#[test]
+fn a_page_whose_application_fails_says_so_and_goes_on_once_it_answers() {
+    let (_redis, application, [r1, _r2]) = start(600);
+    application.conduct(Conduct::Status(500));
+    let browser = Browser::start();
+    let page = browser.open(&format!("http://{}/?user=alice&room=lobby", r1.address()));
+    let is_told = format!("{BANNER}?.includes('gave no token: it answered 500')");
+    page.wait(&is_told, &json!(true), LATER);
+    application.conduct(Conduct::Token(600, json!({})));
+    page.wait(PAGE_STATE, &json!("connected"), LATER);
+    page.wait(BANNER, &Value::Null, SOON);
 }

@@ -48,6 +48,15 @@ impl Issuer {
         relay
     }
 
+    /// Two relays that trust its tokens and know each other's address, with further options, once they
+    /// are ready.
+    #[track_caller]
+    pub fn relays(&self, redis: &Redis, options: &[&str]) -> [Relay; 2] {
+        let file = self.secret_file();
+        let jwt = ["--auth", "jwt", "--jwt-secret-file", &file, "--listen-ops", "127.0.0.1:0"];
+        Relay::pair_with(redis, &[&jwt[..], options].concat())
+    }
+
     /// The path of the file with the secret.
     pub fn secret_file(&self) -> String {
         self.dir.path().join("secret").to_str().expect("UTF-8").to_owned()

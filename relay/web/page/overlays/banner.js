@@ -7,13 +7,18 @@
  */
 
 import { setText } from '../elements.js';
-import { explain } from '../words.js';
+import { explain, until } from '../words.js';
 
 /** Close codes that no reconnection mends, by their reason. */
 const CLOSED = {
-  kicked: 'You were signed out by the server',
-  address: 'There are too many connections from your address',
-  toobig: 'Something was too large to send',
+  __proto__: null,
+  kicked: () => 'You were signed out by the server',
+  address: () => 'There are too many connections from your address',
+  toobig: () => 'Something was too large to send',
+  suspended: ({ untilMs }) => `You are suspended${until({ until_ms: untilMs })}`,
+  expired: ({ what }) =>
+    what === 'revoked' ? 'You were signed out everywhere' : 'Your sign-in has ended',
+  replaced: () => 'You are connected elsewhere too often',
 };
 
 export class Banner {
@@ -52,19 +57,20 @@ export class Banner {
     button.hidden = action === '';
   }
 
-  #connection({ state, attempt, retryAt, close }, room) {
+  #connection(status, room) {
+    const { state, attempt, retryAt, close, error } = status;
     const { connect } = this.#on;
     if (state === 'offline') {
-      const why = CLOSED[close?.name] ?? `Disconnected: ${close?.name || close?.code}`;
+      const why = CLOSED[close?.name]?.(close) ?? `Disconnected: ${close?.name || close?.code}`;
       const text = close?.final ? `${why}.` : 'Not connected.';
       return { text, action: 'Connect', act: connect };
     }
     if (state !== 'connecting' || attempt === 0) return null;
     const seconds = retryAt === null ? 0 : Math.ceil((retryAt - Date.now()) / 1000);
-    if (seconds <= 0) return { text: 'No connection. Trying…' };
-    const again = () => this.draw({ state, attempt, retryAt, close }, room);
-    this.#timer = setTimeout(again, 1000);
-    return { text: `No connection. Next try in ${seconds} s.`, action: 'Try now', act: connect };
+    const why = error ? explain(error) : 'No connection';
+    if (seconds <= 0) return { text: `${why}. Trying…` };
+    this.#timer = setTimeout(() => this.draw(status, room), 1000);
+    return { text: `${why}. Next try in ${seconds} s.`, action: 'Try now', act: connect };
   }
 
   #room(room) {
