@@ -107,7 +107,7 @@ mod module {
 
     redis_module! {
         name: "chat",
-        version: 1,
+        version: chat_protocol::limits::MODULE_VERSION,
         allocator: (redis_module::alloc::RedisAlloc, redis_module::alloc::RedisAlloc),
         data_types: [CHAT_ROOM],
         init: start,

@@ -71,3 +71,6 @@ pub const REPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const TTL_MIN: u64 = 1_000;
 /// The longest time, in milliseconds, that a connection may live without a beat.
 pub const TTL_MAX: u64 = 3_600_000;
+
+/// The version that the module gives itself. A relay needs this one or a later one.
+pub const MODULE_VERSION: i32 = 1;

@@ -1,37 +1,113 @@
-//! `chat-relay check`: what is wrong with these settings, without serving.
+//! `chat-relay check`: what is wrong with these settings, and with what they refer to, without
+//! serving.
 //!
-//! It prints one line for each finding. The exit code is 0 if a relay with these settings works, 1
-//! if it does not.
+//! It prints one line for each finding: `ok`, `warning` or `error`, what it is about, and what was
+//! found. The exit code is 1 if there is an error, otherwise 0. Nothing is changed, and every wait is
+//! bounded.
+
+mod finding;
+mod machine;
+mod redis;
 
 use std::io::Write;
 use std::process::ExitCode;
 
-use crate::config::Args;
+use clap::{Arg, ArgMatches, Command};
+
+use crate::cli::check::finding::{Finding, Level};
+use crate::config::{Args, Auth, Config, redis_address};
 
 pub(super) const NAME: &str = "check";
-pub(super) const ABOUT: &str = "Checks these settings without serving; exit code 1 after an error";
+const ABOUT: &str = "Checks these settings, Redis, keys and ports without serving";
+const LONG_ABOUT: &str = "Checks these settings, Redis, keys and ports without serving. Takes all \
+    options of the relay.\n\nPrints one line for each finding. The exit code is 1 if there is an \
+    error, otherwise 0: warnings are no errors.";
+const OPERATOR: &str = "operator-redis";
 
-/// What a line says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Level {
-    Ok,
-    Error,
+/// The flags of the subcommand: those of the relay, and one more.
+pub(super) fn command() -> Command {
+    Args::for_process().name(NAME).about(ABOUT).long_about(LONG_ABOUT).arg(
+        Arg::new(OPERATOR)
+            .long(OPERATOR)
+            .env("CHAT_RELAY_OPERATOR_REDIS")
+            .hide_env_values(true)
+            .value_name("URL")
+            .help(
+                "The same Redis with a user who may run TIME and CONFIG GET, for what the user of \
+                 --redis may not read",
+            ),
+    )
+}
+
+/// What was given.
+pub(super) struct CheckArgs {
+    relay: Box<Args>,
+    operator: Option<String>,
+}
+
+impl CheckArgs {
+    /// What was given of the flags.
+    pub(super) fn from_matches(matches: &ArgMatches, relay: Box<Args>) -> CheckArgs {
+        let operator = matches.get_one::<String>(OPERATOR).cloned();
+        CheckArgs { relay, operator: operator.filter(|text| !text.is_empty()) }
+    }
 }
 
 /// Prints all findings.
-pub(super) fn run(args: Args) -> ExitCode {
-    let findings = match args.check() {
-        Ok(_) => vec![(Level::Ok, "settings: consistent".to_owned())],
-        Err(mistakes) => mistakes.into_iter().map(|why| (Level::Error, why)).collect(),
+pub(super) fn run(args: CheckArgs) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let findings = match runtime {
+        Ok(runtime) => runtime.block_on(findings(args)),
+        Err(error) => vec![Finding::error("system", error)],
     };
     let mut out = std::io::stdout().lock();
-    for (level, text) in &findings {
-        let word = match level {
-            Level::Ok => "ok",
-            Level::Error => "error",
-        };
-        let _ = writeln!(out, "{word:<8}{text}");
+    for finding in &findings {
+        // An error: nobody reads it any more.
+        let _ = writeln!(out, "{finding}");
     }
-    let has_error = findings.iter().any(|(level, _)| *level == Level::Error);
+    let has_error = findings.iter().any(|finding| finding.level == Level::Error);
     if has_error { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+async fn findings(args: CheckArgs) -> Vec<Finding> {
+    let operator = args.operator.as_deref().map(redis_address).transpose();
+    let mut mistakes = Vec::new();
+    if let Err(why) = &operator {
+        mistakes.push(format!("--{OPERATOR}: {why}"));
+    }
+    let config = match args.relay.check() {
+        Ok(config) if mistakes.is_empty() => config,
+        Ok(_) => return mistakes.into_iter().map(Finding::setting).collect(),
+        Err(more) => return more.into_iter().chain(mistakes).map(Finding::setting).collect(),
+    };
+    let mut findings = cautions(&config);
+    findings.extend(machine::ports(&config));
+    findings.extend(machine::keys(&config).await);
+    findings.extend(redis::findings(&config, operator.ok().flatten()).await);
+    findings
+}
+
+/// Settings that are consistent, and what is doubtful about them.
+fn cautions(config: &Config) -> Vec<Finding> {
+    let edge = &config.edge;
+    let has_proxies = edge.proxy_protocol.is_some() || !edge.trusted_proxies.is_empty();
+    let is_public = !config.listen.ip().is_loopback();
+    let rows = [
+        (
+            matches!(config.auth, Auth::None) && is_public,
+            "--insecure: whoever reaches the port can be any user",
+        ),
+        (
+            matches!(&config.auth, Auth::Jwt(jwt) if jwt.query),
+            "--jwt-query: proxies and logs may keep tokens that are in addresses",
+        ),
+        (
+            has_proxies && edge.drain_delay.is_zero(),
+            "--drain-delay: 0s gives balancers no time to notice that the relay stops; 5s is usual",
+        ),
+    ];
+    let doubtful = rows.into_iter().filter(|row| row.0);
+    let mut findings = vec![Finding::ok("settings", "consistent")];
+    findings.extend(doubtful.map(|(_, why)| Finding::warning("settings", why)));
+    findings
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 
+use crate::cli::check::CheckArgs;
 use crate::cli::{check, token};
 use crate::config::Args;
 
@@ -24,8 +25,8 @@ impl Invocation {
         let matches = command().get_matches();
         match matches.subcommand() {
             Some((check::NAME, flags)) => {
-                let args = args(flags);
-                Invocation::Run(Box::new(move || check::run(*args)))
+                let args = CheckArgs::from_matches(flags, args(flags));
+                Invocation::Run(Box::new(move || check::run(args)))
             }
             Some((token::NAME, flags)) => {
                 let args = token::TokenArgs::from_matches(flags);
@@ -41,7 +42,7 @@ fn command() -> Command {
     Args::for_process()
         .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true)
-        .subcommand(Args::for_process().name(check::NAME).about(check::ABOUT))
+        .subcommand(check::command())
         .subcommand(token::command())
 }
 

@@ -29,8 +29,8 @@ pub(crate) use networks::Networks;
 pub(crate) use origins::{AllowedOrigins, Origin};
 pub(crate) use relay_url::RelayUrl;
 pub(crate) use token_url::TokenUrl;
-pub(crate) use values::{Mistakes, without_empty};
-use values::{listen_address, redis_address};
+use values::listen_address;
+pub(crate) use values::{Mistakes, redis_address, without_empty};
 
 /// WebSocket relay of redis-chat: frames to CHAT.* commands, room channels to frames.
 ///

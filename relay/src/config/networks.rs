@@ -21,6 +21,11 @@ impl Networks {
         Networks(given.filter_map(|text| mistakes.parsed(flag, text, Network::parse)).collect())
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether the address is in one of them.
     pub fn contain(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-pub(super) fn redis_address(url: &str) -> Result<redis::ConnectionInfo, &'static str> {
+/// Where Redis is, and as whom to log in there.
+pub(crate) fn redis_address(url: &str) -> Result<redis::ConnectionInfo, &'static str> {
     let hint = "not an address like redis://user:password@127.0.0.1:6379";
     if !url.starts_with("redis://") {
         return Err(hint);

@@ -89,30 +89,54 @@ fn names() -> impl Iterator<Item = &'static str> {
 
 /// The state of Redis by the replies to [`questions`].
 pub(super) fn read_state(replies: &[Value]) -> State {
+    let mut state = State::Open;
+    for found in states(replies) {
+        match found {
+            State::Unavailable(problem) => return State::Unavailable(problem),
+            refused => state = refused,
+        }
+    }
+    state
+}
+
+/// All problems by the replies to [`questions`], each once.
+pub(super) fn problems(replies: &[Value]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for state in states(replies) {
+        if let State::Unavailable(problem) | State::WritesRefused(problem) = state
+            && !problems.contains(&problem)
+        {
+            problems.push(problem);
+        }
+    }
+    problems
+}
+
+/// What the replies to [`questions`] say, beyond that all is well.
+fn states(replies: &[Value]) -> Vec<State> {
     let Some((hello, replies)) = replies.split_first() else {
-        return State::Unavailable(Problem::Unreachable("no answer".to_owned()));
+        return vec![State::Unavailable(Problem::Unreachable("no answer".to_owned()))];
     };
     if is_replica(hello) {
-        return State::Unavailable(Problem::Replica);
+        return vec![State::Unavailable(Problem::Replica)];
     }
-    let mut state = State::Open;
+    let mut states = Vec::new();
     for (index, (name, reply)) in names().zip(replies).enumerate() {
         let Value::ServerError(error) = reply else { continue };
         let (code, details) = (error.code(), error.details().unwrap_or(""));
         if code == "NOPERM" && denied_command(details).is_some() {
-            return State::Unavailable(Problem::Command(name.to_owned()));
-        }
-        if code == "ERR" && details.starts_with("unknown command") {
-            let problem = if index == 0 { Problem::NoModule } else { Problem::OldModule(name) };
-            return State::Unavailable(problem);
-        }
-        match State::from_error(code, details) {
-            Some(State::Unavailable(problem)) => return State::Unavailable(problem),
-            Some(refused) => state = refused,
-            None => {}
+            states.push(State::Unavailable(Problem::Command(name.to_owned())));
+        } else if code == "ERR" && details.starts_with("unknown command") {
+            if index == 0 {
+                states.push(State::Unavailable(Problem::NoModule));
+                break;
+            }
+            states.push(State::Unavailable(Problem::OldModule(name)));
+        } else {
+            states.extend(State::from_error(code, details));
         }
     }
-    state
+    states
 }
 
 /// The state of Redis by the reply to [`write_question`].

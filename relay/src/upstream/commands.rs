@@ -9,6 +9,7 @@
 //! none. Nothing here knows what a reply means: see `replies.rs`.
 
 mod narrowed;
+pub(super) mod operator;
 
 use std::time::Duration;
 

@@ -32,6 +32,8 @@ pub(crate) enum Problem {
     Command(String),
     /// The relay's Redis user may not use this channel.
     Channel(String),
+    /// The relay's Redis user may not use keys like this one.
+    Key(String),
     /// It serves nothing now. Holds the error's code.
     NotServing(String),
     /// It refuses writes. Holds the error's code.
@@ -70,7 +72,7 @@ impl Problem {
             Problem::Password => "password",
             Problem::NoModule | Problem::OldModule(_) => "module",
             Problem::Replica => "replica",
-            Problem::Command(_) | Problem::Channel(_) => "permission",
+            Problem::Command(_) | Problem::Channel(_) | Problem::Key(_) => "permission",
             Problem::NotServing(_) => "busy",
             Problem::Writes(_) => "writes",
             Problem::Memory => "memory",
@@ -104,6 +106,7 @@ impl fmt::Display for Problem {
             Problem::Replica => f.write_str("Redis is a replica; relays need the primary"),
             Problem::Command(command) => write!(f, "no permission to run {command}"),
             Problem::Channel(channel) => write!(f, "no permission for the channel {channel}"),
+            Problem::Key(key) => write!(f, "no permission for the key {key}"),
             Problem::NotServing(code) => match code.as_str() {
                 "LOADING" => f.write_str("Redis is loading its data"),
                 "BUSY" => f.write_str("Redis is busy with a script"),

@@ -196,7 +196,8 @@ impl Link {
     }
 }
 
-fn pipeline(commands: Vec<Command>) -> (Pipeline, usize) {
+/// These commands in one write, and how many they are.
+pub(super) fn pipeline(commands: Vec<Command>) -> (Pipeline, usize) {
     let count = commands.len();
     let mut pipeline = Pipeline::with_capacity(count);
     for command in commands {
@@ -206,7 +207,7 @@ fn pipeline(commands: Vec<Command>) -> (Pipeline, usize) {
 }
 
 /// The problem that an error about the relay's own channel shows.
-fn refused_subscription(reply: &Value, channel: &str) -> Option<Problem> {
+pub(super) fn refused_subscription(reply: &Value, channel: &str) -> Option<Problem> {
     let Value::ServerError(error) = reply else { return None };
     let (code, details) = (error.code(), error.details().unwrap_or(""));
     if code == "NOPERM" && denied_command(details).is_none() {

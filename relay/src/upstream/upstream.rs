@@ -59,6 +59,17 @@ enum Change {
     Unsubscribe(Arc<str>),
 }
 
+/// A client of this server with the options that a relay needs.
+pub(super) fn client(redis: &redis::ConnectionInfo) -> Result<Client, redis::RedisError> {
+    let settings = redis
+        .redis_settings()
+        .clone()
+        .set_protocol(redis::ProtocolVersion::RESP3)
+        .set_lib_name("chat-relay", env!("CARGO_PKG_VERSION"));
+    let tcp = redis::io::tcp::TcpSettings::default().set_nodelay(true);
+    Client::open(redis.clone().set_redis_settings(settings).set_tcp_settings(tcp))
+}
+
 impl Upstream {
     /// An upstream that is not open yet; [`Upstream::run`] opens it.
     pub(crate) fn new(
@@ -66,15 +77,8 @@ impl Upstream {
         probe_room: String,
         probe_interval: Duration,
     ) -> Result<Upstream, redis::RedisError> {
-        let settings = redis
-            .redis_settings()
-            .clone()
-            .set_protocol(redis::ProtocolVersion::RESP3)
-            .set_lib_name("chat-relay", env!("CARGO_PKG_VERSION"));
-        let tcp = redis::io::tcp::TcpSettings::default().set_nodelay(true);
-        let redis = redis.clone().set_redis_settings(settings).set_tcp_settings(tcp);
         Ok(Upstream {
-            client: Client::open(redis)?,
+            client: client(redis)?,
             probe_room,
             probe_interval,
             link: watch::Sender::new(None),

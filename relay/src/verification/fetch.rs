@@ -11,6 +11,14 @@ use crate::verification::key_set::Answer;
 
 const BOUNDS: Bounds = Bounds { within: Duration::from_secs(5), body: 1 << 20 };
 
+/// Fetches the set of this address once: the name of its server, and how many keys it has or why
+/// there are none.
+pub(crate) async fn fetch_keys(url: ServiceUrl) -> (String, Result<usize, String>) {
+    let source = KeySource::new(url);
+    let answer = source.fetch().await;
+    (source.host().to_owned(), answer.map(|answer| answer.keys.len()))
+}
+
 /// The server of a key set.
 pub(super) struct KeySource {
     client: HttpClient,

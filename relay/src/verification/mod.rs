@@ -10,5 +10,6 @@ mod login_log;
 mod queue;
 mod verification;
 
+pub(crate) use fetch::fetch_keys;
 pub(crate) use login_log::note_login;
 pub(crate) use verification::Verification;

@@ -2,6 +2,8 @@
 
 // nginx, HAProxy and Caddy, run from the files in deploy/, with two relays.
 mod balancers;
+// What is wrong with a configuration, told without serving.
+mod check;
 // Each connection names its client's address first.
 mod proxy_protocol;
 // Which requests open a socket, from which pages and hosts; what is served at which port.

@@ -119,6 +119,11 @@ impl KeyServer {
         KeyServer { port, answer, requests, certificate: None }
     }
 
+    /// The address of its set by plain HTTP.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/jwks.json", self.port)
+    }
+
     /// Changes how it answers.
     pub fn answer(&self, answer: Answer) {
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;

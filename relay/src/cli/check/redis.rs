@@ -1,0 +1,164 @@
+//! What is checked of Redis: reachable, the module, rights, memory, clock, settings that must agree.
+
+use std::time::Duration;
+
+use chat_protocol::limits::MODULE_VERSION;
+
+use crate::auth::LEEWAY;
+use crate::cli::check::finding::Finding;
+use crate::config::Config;
+use crate::upstream::{Answer, Inspection, OperatorView, Problem, inspect};
+
+/// Clocks that differ by more are worth a line.
+const CLOCKS_AGREE_MS: u64 = 1000;
+
+/// Everything about Redis.
+pub(super) async fn findings(
+    config: &Config,
+    operator: Option<redis::ConnectionInfo>,
+) -> Vec<Finding> {
+    let inspection = match inspect(&config.redis, operator.as_ref(), &config.name).await {
+        Ok(inspection) => inspection,
+        Err(problem) => return vec![Finding::error("redis", problem)],
+    };
+    let mut findings = vec![reached(&inspection)];
+    findings.extend(module(&inspection));
+    findings.extend(inspection.problems.iter().map(problem));
+    if inspection.problems.is_empty() {
+        findings.push(Finding::ok("rights", "all commands, keys and channels that a relay uses"));
+    }
+    match &inspection.operator {
+        Ok(view) => findings.extend(operator_view(view, config.nonce_window)),
+        Err(problem) => findings.push(Finding::error("--operator-redis", problem)),
+    }
+    findings
+}
+
+fn reached(inspection: &Inspection) -> Finding {
+    match inspection.server.as_str() {
+        "" => Finding::ok("redis", "answers"),
+        server => Finding::ok("redis", format_args!("{server} answers")),
+    }
+}
+
+fn module(inspection: &Inspection) -> Option<Finding> {
+    let has_module = !inspection.problems.contains(&Problem::NoModule);
+    let expected = i64::from(MODULE_VERSION);
+    Some(match inspection.module_version.filter(|_| has_module)? {
+        version if version < expected => Finding::error(
+            "module",
+            format_args!("version {version} is older than this relay's, {expected}"),
+        ),
+        version if version > expected => Finding::warning(
+            "module",
+            format_args!("version {version} is newer than this relay's, {expected}"),
+        ),
+        version => Finding::ok("module", format_args!("version {version}")),
+    })
+}
+
+fn problem(problem: &Problem) -> Finding {
+    let about = match problem.kind() {
+        "permission" => "rights",
+        "module" => "module",
+        _ => "redis",
+    };
+    Finding::error(about, problem)
+}
+
+fn operator_view(view: &OperatorView, nonce_window: Duration) -> Vec<Finding> {
+    vec![
+        of(&view.clock_ahead_ms, "clock", |&ahead_ms| clock(ahead_ms)),
+        of(&view.maxmemory_policy, "memory", |policy| memory(policy)),
+        of(&view.nonce_window_ms, "nonces", |&window_ms| nonces(window_ms, nonce_window)),
+    ]
+}
+
+/// What was not readable is a warning: a relay works without.
+fn of<T>(answer: &Answer<T>, about: &'static str, judge: impl FnOnce(&T) -> Finding) -> Finding {
+    match answer {
+        Ok(value) => judge(value),
+        Err(why) if why.starts_with("NOPERM") => {
+            let text = "not readable as this user; --operator-redis names one who may";
+            Finding::warning(about, text)
+        }
+        Err(why) => Finding::warning(about, format_args!("not readable: {why}")),
+    }
+}
+
+fn clock(ahead_ms: i64) -> Finding {
+    let side = if ahead_ms < 0 { "behind" } else { "ahead of" };
+    let text = format!("Redis is {} ms {side} this machine", ahead_ms.unsigned_abs());
+    if ahead_ms.unsigned_abs() > LEEWAY * 1000 {
+        Finding::error("clock", text)
+    } else if ahead_ms.unsigned_abs() > CLOCKS_AGREE_MS {
+        Finding::warning("clock", text)
+    } else {
+        Finding::ok("clock", text)
+    }
+}
+
+fn memory(policy: &str) -> Finding {
+    match policy {
+        "noeviction" => Finding::ok("memory", "maxmemory-policy is noeviction"),
+        policy => Finding::error(
+            "memory",
+            format_args!(
+                "maxmemory-policy is {policy}, which evicts whole rooms: set it to noeviction"
+            ),
+        ),
+    }
+}
+
+fn nonces(window_ms: u64, configured: Duration) -> Finding {
+    let configured_ms = u64::try_from(configured.as_millis()).unwrap_or(u64::MAX);
+    let text = format!(
+        "--nonce-window is {configured_ms} ms, chat.nonce-window of Redis is {window_ms} ms"
+    );
+    match configured_ms.cmp(&window_ms) {
+        std::cmp::Ordering::Equal => Finding::ok("nonces", text),
+        std::cmp::Ordering::Less => {
+            Finding::warning("nonces", format!("{text}: sends are given up too early"))
+        }
+        std::cmp::Ordering::Greater => {
+            Finding::error("nonces", format!("{text}: a send that waits may be stored twice"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::check::finding::Level;
+
+    #[test]
+    fn what_may_lose_something_is_an_error() {
+        use Level::{Error, Ok, Warning};
+        let five_minutes = Duration::from_secs(300);
+        let rows = [
+            (clock(0), Ok),
+            (clock(-1000), Ok),
+            (clock(1001), Warning),
+            (clock(-30_000), Warning),
+            (clock(30_001), Error),
+            (clock(i64::MIN), Error),
+            (memory("noeviction"), Ok),
+            (memory("allkeys-lru"), Error),
+            (memory("volatile-ttl"), Error),
+            (nonces(300_000, five_minutes), Ok),
+            (nonces(600_000, five_minutes), Warning),
+            (nonces(299_999, five_minutes), Error),
+            (of(&Err::<u64, _>("NOPERM x".into()), "clock", |_| memory("")), Warning),
+            (of(&Err::<u64, _>("ERR x".into()), "clock", |_| memory("")), Warning),
+        ];
+        for (finding, level) in rows {
+            assert_eq!(finding.level, level, "{finding}");
+        }
+    }
+
+    #[test]
+    fn a_finding_is_one_line() {
+        let finding = Finding::error("keys", "a\r\nb\0");
+        assert_eq!(finding.to_string(), "error   keys: a  b ");
+    }
+}

@@ -1,0 +1,16 @@
+//! What only `chat-relay check` asks, to compare settings and clocks. A relay's own user need not be
+//! allowed to run these commands.
+
+use super::Command;
+
+/// `TIME`
+pub(in crate::upstream) fn time() -> Command {
+    Command(redis::cmd("TIME"))
+}
+
+/// `CONFIG GET name`
+pub(in crate::upstream) fn config_get(name: &str) -> Command {
+    let mut command = redis::cmd("CONFIG");
+    command.arg("GET").arg(name);
+    Command(command)
+}
