@@ -3,7 +3,7 @@
 use chat_tests::clients::browser::Browser;
 use chat_tests::documents::{blocks, read, section};
 use chat_tests::servers::redis::Redis;
-use chat_tests::servers::relay::Relay;
+use chat_tests::servers::tokens::Issuer;
 use chat_tests::wait::LATER;
 use serde_json::{Value, json};
 
@@ -20,7 +20,8 @@ const MODULES: [(&str, &str); 1] = [("'./sdk/src/", "'/sdk/")];
 fn the_samples_of_the_readme_answer_and_print_what_it_shows() {
     let text = read(DOCUMENT);
     let redis = Redis::start();
-    let relay = Relay::start("r1", &redis);
+    let issuer = Issuer::new();
+    let relay = issuer.relay("r1", &redis, &[]);
     let sessions = blocks(&text, "console");
     assert_eq!(sessions.len(), 1);
     Session::on(&redis).run(&sessions[0]);
@@ -36,8 +37,10 @@ fn the_samples_of_the_readme_answer_and_print_what_it_shows() {
     let browser = Browser::start();
     let page = browser.open(&format!("http://{}/healthz", relay.address()));
     page.wait("location.pathname", &json!("/healthz"), LATER);
+    let token = issuer.token_of("carol", json!({}));
     page.evaluate(&format!(
         "(async () => {{ globalThis.printed = []; \
+         const process = {{ env: {{ TOKEN: '{token}' }} }}; \
          const console = {{ log: (line) => printed.push(line) }};\n{sample}\n}})()"
     ));
     let shown: Vec<Value> =
