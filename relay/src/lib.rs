@@ -1,7 +1,7 @@
 //! The relay of redis-chat: WebSocket frames to `CHAT.*` commands, room channels to frames.
 //!
 //! **A request.** `server/server.rs` accepts a socket, `server/http.rs` upgrades it and
-//! `server/auth.rs` determines its user, by a token (`auth/`) or by the query. The session
+//! `server/auth.rs` determines its user, by a token or session (`auth/`) or by the query. The session
 //! (`server/session.rs`) reads frames (`client/frame_reader.rs`) within the user's rate limit
 //! (`rate_limit/users.rs`), parses one request (`client/request.rs`) and executes its operation
 //! (`operations/execute.rs`), which sends commands (`upstream/commands.rs`) to Redis and reads their
@@ -19,8 +19,8 @@
 //! **The layers**, the lowest first. A file uses only its own layer and lower ones, and no two files
 //! use each other; a test checks both.
 //!
-//! 1. `contact`, `event`, `metrics`, `panics`, `auth`: tokens, `config`
-//! 2. `rate_limit`, `verification`: keys that are fetched
+//! 1. `clock`, `contact`, `event`, `metrics`, `panics`, `auth`: credentials, `config`
+//! 2. `rate_limit`, `verification`: keys that are fetched, sessions of an application
 //! 3. `client`: one socket
 //! 4. `upstream`: Redis
 //! 5. `room`: one room
@@ -36,6 +36,7 @@
 mod auth;
 mod cli;
 mod client;
+mod clock;
 mod config;
 mod contact;
 mod event;
@@ -57,8 +58,8 @@ pub use server::server::Server;
 #[doc(hidden)]
 pub mod fuzzing {
     pub use crate::auth::{
-        Identity, Key, LEEWAY, LoginError, RoomFilter, Rules, Scope, Scopes, TOKEN_MAX, Verifier,
-        jwks_keys, pem_keys, secret_key,
+        Identity, Key, LEEWAY, LoginError, Proof, RoomFilter, Rules, Scope, Scopes, TOKEN_MAX,
+        Verifier, jwks_keys, pem_keys, secret_key, session_identity,
     };
     pub use crate::client::frame_reader::{Found, FrameReader, ReadError, Step};
     pub use crate::client::json::{text, write};

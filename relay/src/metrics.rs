@@ -53,6 +53,7 @@ metrics! {
     upstream_connects: Counter counter describe_counter "chat_relay_upstream_connects_total" "Times the link to Redis was opened";
     upstream_failures: Counter counter describe_counter "chat_relay_upstream_failures_total" "Times the link to Redis was lost or could not be opened";
     command_seconds: Histogram histogram describe_histogram "chat_relay_command_seconds" "Time from a pipeline of commands to its replies";
+    application_seconds: Histogram histogram describe_histogram "chat_relay_auth_request_seconds" "Time from a login by session to the answer of the application, waiting included";
     probe_seconds: Histogram histogram describe_histogram "chat_relay_probe_seconds" "Time from a probe's publication to its return";
     lag_seconds: Histogram histogram describe_histogram "chat_relay_event_lag_seconds" "Age of a durable event at delivery, by the clocks of both machines";
 }
@@ -83,6 +84,12 @@ impl Metrics {
         counter!("chat_relay_key_reloads_total", "outcome" => outcome).increment(1);
     }
 
+    /// Counts a question to the application about a session, by outcome, and notes its time.
+    pub(crate) fn application_request(&self, outcome: &'static str, time: Duration) {
+        counter!("chat_relay_auth_requests_total", "outcome" => outcome).increment(1);
+        self.application_seconds.record(time.as_secs_f64());
+    }
+
     /// Counts a close by the relay, by the name of its close code.
     pub(crate) fn closed(&self, name: &'static str) {
         counter!("chat_relay_closes_total", "reason" => name).increment(1);
@@ -100,7 +107,11 @@ pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
     describe_counter!("chat_relay_closes_total", "Sockets closed by the relay, by reason");
     describe_counter!(
         "chat_relay_logins_total",
-        "Logins with tokens, by what carried it and outcome"
+        "Logins, by what carried the credential and outcome"
+    );
+    describe_counter!(
+        "chat_relay_auth_requests_total",
+        "Questions to the application about sessions, by outcome"
     );
     describe_counter!("chat_relay_key_fetches_total", "Fetches of a key set, by outcome");
     describe_counter!(

@@ -6,7 +6,7 @@
 use chat_protocol::names;
 use serde_json::{Map, Value};
 
-use crate::auth::identity::{Identity, LEEWAY};
+use crate::auth::identity::{Identity, LEEWAY, Proof};
 use crate::auth::login_error::LoginError;
 use crate::auth::room_filter::{RoomFilter, globs};
 use crate::auth::scopes::Scopes;
@@ -69,20 +69,17 @@ impl Rules {
         let user = user.filter(|user| names::is_user(user)).ok_or(LoginError::User)?.into();
         let scopes = Scopes::of_claims(&claims)?.without_backend_unless(self.backend_scope);
         let (name, picture) = (text(&claims, "name"), text(&claims, "picture"));
-        let mut chat = match claims.remove(&self.chat_claim) {
-            None => Map::new(),
-            Some(Value::Object(chat)) => chat,
-            Some(_) => return Err(LoginError::Claim("chat")),
-        };
-        let watch = chat.get("watch").map(|watch| globs(watch, WATCH_MAX, "watch")).transpose()?;
+        let ChatClaim { rooms, watch, meta } = ChatClaim::take(&mut claims, &self.chat_claim)?;
+        let proof = Proof::Token;
         Ok(Identity {
             user,
+            proof,
             issued_at,
             expires_at,
             scopes,
-            rooms: RoomFilter::of_claim(&chat)?,
-            watch: watch.unwrap_or_default(),
-            meta: chat.remove("meta").map(|meta| meta.to_string().into()),
+            rooms,
+            watch,
+            meta,
             name,
             picture,
         })
@@ -106,8 +103,38 @@ impl Rules {
     }
 }
 
+/// What is about chat.
+pub(super) struct ChatClaim {
+    pub(super) rooms: RoomFilter,
+    pub(super) watch: Box<[Box<str>]>,
+    pub(super) meta: Option<Box<str>>,
+}
+
+impl ChatClaim {
+    /// Takes the claim of this name. Without it nothing is bounded.
+    pub(super) fn take(
+        claims: &mut Map<String, Value>,
+        name: &str,
+    ) -> Result<ChatClaim, LoginError> {
+        let mut chat = match claims.remove(name) {
+            None => Map::new(),
+            Some(Value::Object(chat)) => chat,
+            Some(_) => return Err(LoginError::Claim("chat")),
+        };
+        let watch = chat.get("watch").map(|watch| globs(watch, WATCH_MAX, "watch")).transpose()?;
+        Ok(ChatClaim {
+            rooms: RoomFilter::of_claim(&chat)?,
+            watch: watch.unwrap_or_default(),
+            meta: chat.remove("meta").map(|meta| meta.to_string().into()),
+        })
+    }
+}
+
 /// A NumericDate (RFC 7519, section 2), rounded down to seconds.
-fn seconds(claims: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, LoginError> {
+pub(super) fn seconds(
+    claims: &Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<u64>, LoginError> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     let whole = value.as_u64().or_else(|| {
         let fraction = value.as_f64()?;
@@ -117,7 +144,7 @@ fn seconds(claims: &Map<String, Value>, name: &'static str) -> Result<Option<u64
 }
 
 /// A claim that only describes the user: of a wrong type it is as if absent.
-fn text(claims: &Map<String, Value>, name: &str) -> Option<Box<str>> {
+pub(super) fn text(claims: &Map<String, Value>, name: &str) -> Option<Box<str>> {
     claims.get(name)?.as_str().map(Box::from)
 }
 

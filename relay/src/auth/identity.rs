@@ -1,4 +1,4 @@
-//! The user that a token names, and the upper bound of what the token allows.
+//! The user that a credential proves, and the upper bound of what it allows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +9,23 @@ use crate::auth::scopes::Scopes;
 /// Clocks may differ by this much, in seconds: for `exp`, `nbf` and `iat` alike.
 pub const LEEWAY: u64 = 30;
 
-/// What a verified token says.
+/// How a user was proven. It decides how the proof is renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// By a token: the client brings a newer one.
+    Token,
+    /// By the application, which knows the session: the relay asks it again.
+    Session,
+}
+
+/// What a verified credential says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The user.
     pub user: Arc<str>,
-    /// When the token was issued, in seconds since the Unix epoch.
+    /// How the user was proven.
+    pub proof: Proof,
+    /// When the proof was made, in seconds since the Unix epoch.
     pub issued_at: Option<u64>,
     /// When it ends, in the same seconds; the leeway comes after that.
     pub expires_at: Option<u64>,
@@ -36,12 +47,17 @@ pub struct Identity {
 const TIME_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 impl Identity {
-    /// Seconds from `now_ms` until the token ends, without the leeway. `None`: it does not end.
+    /// Seconds from `now_ms` until the client must have brought a new token. `None`: it need not.
+    pub fn renew_in(&self, now_ms: u64) -> Option<u64> {
+        self.expires_in(now_ms).filter(|_| self.proof == Proof::Token)
+    }
+
+    /// Seconds from `now_ms` until the proof ends, without the leeway. `None`: it does not end.
     pub fn expires_in(&self, now_ms: u64) -> Option<u64> {
         self.expires_at.map(|end| end.saturating_sub(now_ms / 1000))
     }
 
-    /// The time from `now_ms` until a connection with this token is closed. `None`: never.
+    /// The time from `now_ms` until a connection with this proof is closed. `None`: never.
     pub fn time_left(&self, now_ms: u64) -> Option<Duration> {
         let end_ms = self.expires_at?.saturating_add(LEEWAY).saturating_mul(1000);
         Some(Duration::from_millis(end_ms.saturating_sub(now_ms)).min(TIME_MAX))
@@ -57,6 +73,7 @@ mod tests {
     fn a_token_ends_and_later_its_connection() {
         let ends = |expires_at| Identity {
             user: "alice".into(),
+            proof: Proof::Token,
             issued_at: None,
             expires_at,
             scopes: Scopes::ALL,

@@ -48,15 +48,23 @@ pub enum LoginError {
     OtherUser,
     /// `exp` has passed.
     Expired,
+    /// The application knows no such session.
+    NoSession,
+    /// The application has ended the session.
+    SessionEnded,
+    /// The application does not answer, or not as it should.
+    Application,
+    /// Too many others wait for the application.
+    ApplicationBusy,
 }
 
 impl LoginError {
     /// The code that closes the socket.
     pub fn close(self) -> CloseCode {
         match self {
-            LoginError::Expired => close_code::EXPIRED,
-            LoginError::NoKeys | LoginError::QueueFull => close_code::KEYS,
+            LoginError::Expired | LoginError::SessionEnded => close_code::EXPIRED,
             LoginError::TooMany => close_code::FLOOD,
+            error if error.is_temporary() => close_code::KEYS,
             _ => close_code::UNAUTHORISED,
         }
     }
@@ -66,15 +74,27 @@ impl LoginError {
         match self {
             LoginError::Missing => Some("missing"),
             LoginError::User | LoginError::OtherUser => Some("user"),
-            LoginError::Expired => Some("expired"),
-            LoginError::NoKeys | LoginError::QueueFull | LoginError::TooMany => None,
+            LoginError::Expired | LoginError::SessionEnded => Some("expired"),
+            LoginError::TooMany => None,
+            error if error.is_temporary() => None,
             _ => Some("token"),
         }
     }
 
     /// Whether it is the credential that is wrong, so that it counts against its address.
     pub fn blames_client(self) -> bool {
-        !matches!(self, LoginError::NoKeys | LoginError::QueueFull | LoginError::TooMany)
+        !self.is_temporary() && self != LoginError::TooMany
+    }
+
+    /// Whether nothing is known of the credential now, so that it may be good later.
+    pub fn is_temporary(self) -> bool {
+        matches!(
+            self,
+            LoginError::NoKeys
+                | LoginError::QueueFull
+                | LoginError::Application
+                | LoginError::ApplicationBusy
+        )
     }
 
     /// The word for the log and the metric.
@@ -100,6 +120,10 @@ impl LoginError {
             LoginError::User => "user",
             LoginError::OtherUser => "other_user",
             LoginError::Expired => "expired",
+            LoginError::NoSession => "no_session",
+            LoginError::SessionEnded => "session_ended",
+            LoginError::Application => "application",
+            LoginError::ApplicationBusy => "application_busy",
         }
     }
 }

@@ -1,10 +1,12 @@
-//! Tokens (JWT: RFC 7519, 7515, 7517, 8725): whether a token is good, and what it says.
+//! Credentials: tokens (JWT: RFC 7519, 7515, 7517, 8725) and sessions of an application; whether one
+//! is good, and what it says.
 //!
-//! A token carries an identity and an upper bound. Members, roles, bans and access stay in the room.
-//! This module is pure: bytes and the time in, an [`Identity`] or a [`LoginError`] out. Sockets, files
-//! and settings are for others.
+//! A credential carries an identity and an upper bound. Members, roles, bans and access stay in the
+//! room. This module is pure: bytes and the time in, an [`Identity`] or a [`LoginError`] out. Sockets,
+//! files and settings are for others.
 
 mod claims;
+mod forwarded;
 mod header;
 mod identity;
 mod json;
@@ -15,10 +17,12 @@ mod login_error;
 mod room_filter;
 mod scopes;
 mod service_url;
+mod session_answer;
 mod verifier;
 
 pub use claims::Rules;
-pub use identity::{Identity, LEEWAY};
+pub(crate) use forwarded::{ForwardNames, Forwarded, cookies, is_cookie_name};
+pub use identity::{Identity, LEEWAY, Proof};
 pub use jwks::parse as jwks_keys;
 pub(crate) use key_files::secret_of;
 pub use key_files::{pem as pem_keys, secret as secret_key};
@@ -27,4 +31,5 @@ pub use login_error::LoginError;
 pub use room_filter::RoomFilter;
 pub use scopes::{Scope, Scopes};
 pub(crate) use service_url::ServiceUrl;
+pub use session_answer::identity as session_identity;
 pub use verifier::{TOKEN_MAX, Verifier};

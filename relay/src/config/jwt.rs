@@ -5,7 +5,7 @@
 
 use clap::Args;
 
-use crate::auth::{Rules, ServiceUrl, Verifier};
+use crate::auth::{self, Rules, ServiceUrl, Verifier};
 use crate::config::key_files::KeyFiles;
 use crate::config::origins::AllowedOrigins;
 use crate::config::values::{Mistakes, without_empty};
@@ -145,7 +145,10 @@ impl JwtArgs {
             }
         }
         if let Some(name) = &self.jwt_cookie {
-            check_cookie(name, origins, mistakes);
+            if !auth::is_cookie_name(name) {
+                mistakes.add("--jwt-cookie", "no cookie can have this name");
+            }
+            origins.check_cookies("--jwt-cookie", mistakes);
         }
         let [secrets, pems, sets] = lists;
         let (urls, sets): (Vec<_>, Vec<_>) =
@@ -172,18 +175,5 @@ impl JwtArgs {
         };
         let verifier = Verifier::new(keys, rules);
         Jwt { verifier, files, url, cookie: self.jwt_cookie, query, profile }
-    }
-}
-
-/// A browser sends the cookie with a socket that any page opens. So only pages of known origins may.
-fn check_cookie(name: &str, origins: &AllowedOrigins, mistakes: &mut Mistakes) {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.len() > 128 || !name.bytes().all(is_token) {
-        mistakes.add("--jwt-cookie", "no cookie can have this name");
-    }
-    if *origins == AllowedOrigins::Own {
-        mistakes.add("--jwt-cookie", "needs --allowed-origin: any page could use the cookie");
-    } else if *origins == AllowedOrigins::Any {
-        mistakes.add("--jwt-cookie", "not with --allowed-origin *: any page could use the cookie");
     }
 }

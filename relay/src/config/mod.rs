@@ -10,6 +10,7 @@ mod key_files;
 mod networks;
 mod origins;
 mod relay_url;
+mod sessions;
 mod token_url;
 mod values;
 
@@ -28,6 +29,7 @@ pub(crate) use key_files::contents as read_key_file;
 pub(crate) use networks::Networks;
 pub(crate) use origins::{AllowedOrigins, Origin};
 pub(crate) use relay_url::RelayUrl;
+pub(crate) use sessions::SessionAuth;
 pub(crate) use token_url::TokenUrl;
 use values::listen_address;
 pub(crate) use values::{Mistakes, redis_address, without_empty};
@@ -55,12 +57,14 @@ pub struct Args {
         hide_env_values = true
     )]
     redis: String,
-    /// How users prove who they are: by a token (`jwt`); `none` trusts ?user=NAME and serves loopback
-    /// only
+    /// How users prove who they are: by a token (`jwt`), by a session of an application (`http`);
+    /// `none` trusts ?user=NAME and serves loopback only
     #[arg(long, env = "CHAT_RELAY_AUTH", default_value = "none", value_name = "HOW")]
     auth: String,
     #[command(flatten)]
     jwt: jwt::JwtArgs,
+    #[command(flatten)]
+    sessions: sessions::SessionArgs,
     /// This relay's name in `hello` and in the names of its connections
     #[arg(long, env = "CHAT_RELAY_NAME", default_value = "relay", value_name = "NAME")]
     name: String,
@@ -178,6 +182,8 @@ enum Way {
     None,
     /// By a token.
     Jwt,
+    /// By a session of an application.
+    Http,
 }
 
 /// How users prove who they are.
@@ -187,12 +193,19 @@ pub(crate) enum Auth {
     None,
     /// By a token.
     Jwt(Arc<Jwt>),
+    /// By a session of an application.
+    Http(Arc<SessionAuth>),
 }
 
 impl Auth {
     /// Whether what a credential says of its user is written to the profile.
     pub(crate) fn writes_profiles(&self) -> bool {
-        matches!(self, Auth::Jwt(jwt) if jwt.profile)
+        match self {
+            Auth::None => false,
+            Auth::Jwt(jwt) => jwt.profile,
+            // An application names only what it wants to be seen.
+            Auth::Http(_) => true,
+        }
     }
 
     /// The word of `--auth`.
@@ -200,6 +213,7 @@ impl Auth {
         match self {
             Auth::None => "none",
             Auth::Jwt(_) => "jwt",
+            Auth::Http(_) => "http",
         }
     }
 }
@@ -311,6 +325,8 @@ impl Args {
         if edge.page_token_url.is_some() && !has_tokens {
             mistakes.add("--page-token-url", "only with --auth jwt");
         }
+        let has_sessions = way == Some(Way::Http);
+        let sessions = self.sessions.check(has_sessions, &allowed_origins, &mut mistakes);
         if !names::is_relay(&self.name) {
             mistakes.add("--name", "1 to 32 of a-z A-Z 0-9 _ . -");
         }
@@ -342,7 +358,11 @@ impl Args {
         let config = Config {
             listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
             redis,
-            auth: if has_tokens { Auth::Jwt(Arc::new(jwt)) } else { Auth::None },
+            auth: match sessions {
+                Some(sessions) => Auth::Http(Arc::new(sessions)),
+                None if has_tokens => Auth::Jwt(Arc::new(jwt)),
+                None => Auth::None,
+            },
             max_connections: mistakes.number("--max-connections", &self.max_connections, 1),
             max_http_connections: mistakes.number(
                 "--max-http-connections",

@@ -38,6 +38,20 @@ impl AllowedOrigins {
             (false, false) => AllowedOrigins::Listed(listed),
         }
     }
+
+    /// Checks that cookies may be a credential, as `flag` wants. A browser sends them with a socket that
+    /// any page opens. So only pages of known origins may.
+    pub(super) fn check_cookies(&self, flag: &str, mistakes: &mut Mistakes) {
+        match self {
+            AllowedOrigins::Own => {
+                mistakes.add(flag, "needs --allowed-origin: any page could use the cookie");
+            }
+            AllowedOrigins::Any => {
+                mistakes.add(flag, "not with --allowed-origin *: any page could use the cookie");
+            }
+            AllowedOrigins::Listed(_) => {}
+        }
+    }
 }
 
 impl Origin {

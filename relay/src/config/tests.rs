@@ -236,3 +236,49 @@ fn headers_of_proxies_need_proxies_and_replace_forwarded_addresses() {
     let mistakes = check(&["--proxy-protocol", "--trusted-proxies=x"]).expect_err("mistakes");
     assert_eq!(mistakes.len(), 1, "{mistakes:?}");
 }
+
+#[test]
+fn sessions_need_an_application_and_what_it_is_shown() {
+    let url = "--auth-url=http://app.example/who";
+    let origin = "--allowed-origin=https://app.example";
+    let rows: &[(&[&str], &[&str], &str)] = &[
+        (&["--auth=http", url, "--auth-forward=authorization"], &[], "all there is"),
+        (&["--auth=http", url, "--auth-forward=cookie", origin], &[], "all cookies"),
+        (&["--auth=http", url, "--auth-forward=x-a,cookie:sid", origin], &[], "one cookie"),
+        (&["--auth=http"], &["--auth-url", "--auth-forward"], "nothing"),
+        (
+            &["--auth=http", "--auth-url=", "--auth-forward="],
+            &["--auth-url", "--auth-forward"],
+            "-",
+        ),
+        (
+            &["--auth=http", "--auth-url=app", "--auth-forward=a b"],
+            &["--auth-url", "--auth-forward"],
+            "bad",
+        ),
+        (&["--auth=http", url, "--auth-forward=cookie"], &["--auth-forward"], "any origin"),
+        (
+            &["--auth=http", url, "--auth-forward=cookie:sid", "--allowed-origin=*"],
+            &["--auth-forward"],
+            "every origin",
+        ),
+        (&["--auth=jwt", url], &["--auth-url", "--auth"], "tokens"),
+        (&["--auth-forward=cookie"], &["--auth-forward"], "nobody is authenticated"),
+        (
+            &["--auth=http", url, "--auth-forward=authorization", "--jwt-issuer=x"],
+            &["--jwt-issuer"],
+            "both",
+        ),
+    ];
+    for (flags, expected, why) in rows {
+        let mistakes = check(flags).err().unwrap_or_default();
+        let mut found: Vec<&str> =
+            mistakes.iter().map(|line| line.split(':').next().unwrap_or_default()).collect();
+        found.sort_unstable();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{why}: {mistakes:?}");
+    }
+    let config = check(rows[0].0).expect("good");
+    assert!(!config.loopback_hosts_only, "the page is known by its session");
+}

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use chat_protocol::event_header::{EventHeader, Place};
 
+use crate::clock::now_ms;
 use crate::hub::access;
 use crate::hub::beats;
 use crate::hub::event_queue::TAKE_MAX;
-use crate::hub::hub::{Hub, now_ms};
+use crate::hub::hub::Hub;
 use crate::hub::profiles::updates;
 use crate::hub::sync::{self, Cause};
 use crate::metrics::METRICS;

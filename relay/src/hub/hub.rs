@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use crate::client::connection::Connection;
 use crate::client::json;
 use crate::client::reply::{self, AuthReply};
+use crate::clock::now_ms;
 use crate::config::{Auth, Config};
 use crate::hub::event_queue::EventQueue;
 use crate::hub::flusher::Flusher;
@@ -31,7 +32,7 @@ use crate::room::fetch::{self, Fetch, Key};
 use crate::room::subscribers::PendingFlush;
 use crate::room::{Joiner, Room};
 use crate::upstream::Upstream;
-use crate::verification::Verification;
+use crate::verification::{Sessions, Verification};
 
 /// Number of rooms that may sync at the same time.
 const SYNCS: usize = 64;
@@ -52,6 +53,8 @@ pub(crate) struct Hub {
     pub signals: SignalRateLimit,
     /// Verifies tokens. `None`: there are none.
     pub verification: Option<Arc<Verification>>,
+    /// Asks the application about sessions. `None`: there are none.
+    pub sessions: Option<Arc<Sessions>>,
     /// The rate limits of all users.
     pub allowances: Arc<Allowances>,
     /// Limits the wrong credentials of each address.
@@ -78,13 +81,16 @@ impl Hub {
     pub(crate) fn new(config: Config, upstream: Arc<Upstream>, boot: String) -> Arc<Hub> {
         let allowances = Allowances::new(&config);
         let refusals = Refusals::new(config.edge.max_refusals);
-        let verification = match &config.auth {
-            Auth::None => None,
-            Auth::Jwt(jwt) => Some(Arc::new(Verification::new(jwt.clone()))),
-        };
+        let (mut verification, mut sessions) = (None, None);
+        match &config.auth {
+            Auth::None => {}
+            Auth::Jwt(jwt) => verification = Some(Arc::new(Verification::new(jwt.clone()))),
+            Auth::Http(settings) => sessions = Some(Sessions::new(settings, &config.name)),
+        }
         Arc::new(Hub {
             config,
             verification,
+            sessions,
             upstream,
             syncs: Semaphore::new(SYNCS),
             sends_waiting: Semaphore::new(SENDS_WAITING),
@@ -145,7 +151,7 @@ impl Hub {
     fn register(&self, connection: Connection, login: Login) -> Arc<Connection> {
         let Login { identity, answer_to, .. } = login;
         let connection = Arc::new(connection);
-        let expires_in = identity.as_ref().and_then(|identity| identity.expires_in(now_ms()));
+        let expires_in = identity.as_ref().and_then(|identity| identity.renew_in(now_ms()));
         if let Some(identity) = identity {
             connection.set_identity(identity);
         }
@@ -257,10 +263,4 @@ impl Hub {
         });
         METRICS.rooms.set(rooms.len() as f64);
     }
-}
-
-/// Milliseconds since the epoch by this machine's clock.
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -5,21 +5,24 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::auth::Identity;
+use crate::verification::OpenSession;
 
 /// Who has logged in, and how.
 #[derive(Debug)]
 pub(crate) struct Login {
     /// The user.
     pub user: Arc<str>,
-    /// What the token says; `None`: there are no tokens.
+    /// What the credential says; `None`: there are none.
     pub identity: Option<Arc<Identity>>,
     /// The `ref` of the frame that carried the token, which is answered before `hello`.
     pub answer_to: Option<Box<RawValue>>,
+    /// The session that the application is asked about again.
+    pub session: Option<OpenSession>,
 }
 
 impl From<Arc<str>> for Login {
     /// A user whose name is trusted.
     fn from(user: Arc<str>) -> Login {
-        Login { user, identity: None, answer_to: None }
+        Login { user, identity: None, answer_to: None, session: None }
     }
 }

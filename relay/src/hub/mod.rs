@@ -24,6 +24,7 @@ pub(crate) mod sync;
 mod tasks;
 mod upstream_status;
 
-pub(crate) use hub::{Hub, now_ms};
+pub(crate) use crate::clock::now_ms;
+pub(crate) use hub::Hub;
 pub(crate) use login::Login;
 pub(crate) use tasks::start;

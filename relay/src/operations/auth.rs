@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chat_protocol::error_code::ErrorCode;
 
-use crate::auth::LoginError;
+use crate::auth::{Identity, LoginError};
 use crate::client::error::Error;
 use crate::client::reply::AuthReply;
 use crate::client::request::Request;
@@ -22,7 +22,13 @@ use crate::verification::note_login;
 
 pub(super) async fn auth(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let Some(verification) = &context.hub.verification else {
-        return Err(Error::invalid("token", "this relay checks no tokens"));
+        return Err(Error::invalid(
+            "token",
+            match context.hub.sessions {
+                Some(_) => "the relay renews sessions itself; there is no token",
+                None => "this relay checks no tokens",
+            },
+        ));
     };
     let token = request.fields.text("token")?;
     let now = now_ms();
@@ -44,8 +50,17 @@ pub(super) async fn auth(context: &Arc<Context>, request: Request<'_>) -> Outcom
             return Ok(Answer::Sent);
         }
     };
+    if replace(context, &identity).await {
+        return Ok(Answer::of(&AuthReply { expires_in: identity.expires_in(now) }));
+    }
+    Ok(Answer::Sent)
+}
+
+/// Replaces what is known of the user by what a newer credential says, if the store admits that one.
+/// False: it does not, and the connection has been closed.
+pub(super) async fn replace(context: &Context, identity: &Arc<Identity>) -> bool {
     // The new token may be an older one.
-    let may_act = gate::may_act_from_now(&context.hub, context.user(), Some(&identity)).await;
+    let may_act = gate::may_act_from_now(&context.hub, context.user(), Some(identity)).await;
     match may_act {
         Ok(()) => {}
         // An open socket goes on; its next request asks again.
@@ -53,11 +68,11 @@ pub(super) async fn auth(context: &Arc<Context>, request: Request<'_>) -> Outcom
         Err(refusal) => {
             METRICS.login("refresh", refusal.reason());
             refusal.close(&context.connection);
-            return Ok(Answer::Sent);
+            return false;
         }
     }
     note_login("refresh", Ok(()));
     context.set_identity(identity.clone());
     scopes::leave_forbidden_rooms(context);
-    Ok(Answer::of(&AuthReply { expires_in: identity.expires_in(now) }))
+    true
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, HeaderName, header};
 use chat_protocol::names;
 
-use crate::auth::{LoginError, TOKEN_MAX};
+use crate::auth::{self, Forwarded, LoginError, TOKEN_MAX};
 use crate::config::{Auth, Jwt};
 
 /// The subprotocol of the WebSocket, which every relay speaks.
@@ -21,7 +21,7 @@ pub(super) const SUBPROTOCOL: &str = "redis-chat.v1";
 const BEARER_PROTOCOL: &str = "bearer.";
 
 /// How a request names its user.
-#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(PartialEq, Eq))]
 pub(super) enum Credential {
     /// By a name that is trusted.
     Name(Arc<str>),
@@ -32,6 +32,8 @@ pub(super) enum Credential {
         /// The token. It is never logged.
         token: String,
     },
+    /// By a session of the application.
+    Session(Forwarded),
     /// Not at all: the first frame must.
     FirstFrame,
     /// In no way that can be right.
@@ -49,13 +51,17 @@ impl Credential {
         match self {
             Credential::Name(_) => "name",
             Credential::Token { way, .. } | Credential::Refused { way, .. } => way,
+            Credential::Session(_) => "http",
             Credential::FirstFrame => "frame",
         }
     }
 
     /// Whether a cookie carries it, good or bad.
     pub(super) fn is_cookie(&self) -> bool {
-        self.way() == "cookie"
+        match self {
+            Credential::Session(forwarded) => forwarded.has_cookie(),
+            credential => credential.way() == "cookie",
+        }
     }
 }
 
@@ -64,6 +70,7 @@ impl fmt::Debug for Credential {
         match self {
             Credential::Name(name) => write!(out, "Name({name})"),
             Credential::Token { way, .. } => write!(out, "Token by {way}"),
+            Credential::Session(_) => out.write_str("Session"),
             Credential::FirstFrame => out.write_str("FirstFrame"),
             Credential::Refused { way, error } => write!(out, "{error:?} by {way}"),
         }
@@ -78,6 +85,11 @@ pub(super) fn credential(auth: &Auth, headers: &HeaderMap, query: &str) -> Crede
             None => Credential::Refused { way: "name", error: LoginError::User },
         },
         Auth::Jwt(jwt) => token(jwt, headers, query),
+        Auth::Http(settings) => match Forwarded::of(&settings.forward, headers) {
+            Ok(Some(forwarded)) => Credential::Session(forwarded),
+            Ok(None) => Credential::Refused { way: "http", error: LoginError::Missing },
+            Err(error) => Credential::Refused { way: "http", error },
+        },
     }
 }
 
@@ -93,7 +105,7 @@ fn token(jwt: &Jwt, headers: &HeaderMap, query: &str) -> Credential {
     let query = jwt.query.then(|| parameters(query, "access_token"));
     found("header", bearers(headers))
         .or_else(|| found("protocol", protocol.map(Cow::Borrowed).map(Some)))
-        .or_else(|| found("cookie", cookie?.map(Cow::Borrowed).map(Some)))
+        .or_else(|| found("cookie", cookie?))
         .or_else(|| found("query", query?))
         .unwrap_or(Credential::FirstFrame)
 }
@@ -125,12 +137,11 @@ fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     values.flat_map(|value| value.split(',').map(str::trim))
 }
 
-/// The values of the cookies of this name (RFC 6265, section 4.2.1).
-fn cookies<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
-    let pairs = values(headers, header::COOKIE).flatten().flat_map(|value| value.split(';'));
-    pairs.filter_map(move |pair| {
-        let (found, value) = pair.trim().split_once('=')?;
-        (found == name).then(|| value.trim_matches('"'))
+/// The values of the cookies of this name; `None` in place of one that is no text.
+fn cookies<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = Option<Cow<'h, str>>> {
+    auth::cookies(headers, name).map(|value| {
+        let value = std::str::from_utf8(value).ok()?;
+        Some(value.trim_matches('"').into())
     })
 }
 

@@ -195,7 +195,7 @@ async fn serve(site: Arc<Site>, upgrade: OnUpgrade, peer: IpAddr, credential: Cr
         Ok(admission) => admission,
         Err(refused) => return refuse(&site, socket, peer, refused),
     };
-    let (login, early) = match authenticate(&site, &socket, peer, credential, early).await {
+    let (mut login, early) = match authenticate(&site, &socket, peer, credential, early).await {
         Ok(Some(found)) => found,
         Ok(None) => return,
         Err(refused) => return refuse(&site, socket, peer, refused),
@@ -203,12 +203,13 @@ async fn serve(site: Arc<Site>, upgrade: OnUpgrade, peer: IpAddr, credential: Cr
     let Some(allowance) = site.hub.allowances.enter(&login.user, Instant::now()) else {
         return refuse(&site, socket, peer, Refused::close(close_code::FLOOD));
     };
+    let open = login.session.take();
     let connection = site.hub.connect(login, socket);
     let _counted = site.user_connections.count(&connection);
     // Boxed, so that everything about the upgrade is freed while the session runs.
     let hub = site.hub.clone();
     drop(site);
-    Box::pin(session::run(hub, connection, allowance, early)).await;
+    Box::pin(session::run(hub, connection, allowance, early, open)).await;
 }
 
 fn admit(site: &Site, peer: IpAddr, credential: &Credential) -> Result<Admission, Refused> {
@@ -234,6 +235,11 @@ async fn authenticate(
         Credential::Token { way, token } => {
             Ok(Some((login(site, peer, way, &token, None).await?, early)))
         }
+        Credential::Session(forwarded) => {
+            let (identity, session) = login::session(&site.hub, peer, forwarded).await?;
+            let (user, identity, session) = (identity.user.clone(), Some(identity), Some(session));
+            Ok(Some((Login { user, identity, answer_to: None, session }, early)))
+        }
         Credential::Refused { way, error } => Err(Refused::credential(way, error)),
         Credential::FirstFrame => {
             let deadline = tokio::time::Instant::now() + config.handshake_timeout;
@@ -255,7 +261,7 @@ async fn login(
     answer_to: Option<Box<RawValue>>,
 ) -> Result<Login, Refused> {
     let identity = login::identity(&site.hub, peer, way, token).await?;
-    Ok(Login { user: identity.user.clone(), identity: Some(identity), answer_to })
+    Ok(Login { user: identity.user.clone(), identity: Some(identity), answer_to, session: None })
 }
 
 fn refuse(site: &Site, socket: TcpStream, peer: IpAddr, refused: Refused) {

@@ -8,12 +8,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::auth::{Identity, LoginError};
+use crate::auth::{Forwarded, Identity, LoginError};
 use crate::config::Auth;
 use crate::hub::{Hub, now_ms};
 use crate::server::client_address::of_one_client;
 use crate::server::refused::Refused;
-use crate::verification::note_login;
+use crate::verification::{OpenSession, Sessions, note_login};
 
 /// Whether a request from this address may bring a credential now. `way`: what carries it.
 pub(super) fn check_refusals(hub: &Hub, address: IpAddr, way: &'static str) -> Result<(), Refused> {
@@ -40,4 +40,38 @@ pub(super) async fn identity(
     let identity = verified.map_err(|error| Refused::credential(way, error))?;
     note_login(way, Ok(()));
     Ok(Arc::new(identity))
+}
+
+/// The identity of the user whom the application knows by what a request from this address shows, and
+/// what to ask again when the answer ends. For sockets and streams.
+pub(super) async fn session(
+    hub: &Hub,
+    address: IpAddr,
+    forwarded: Forwarded,
+) -> Result<(Arc<Identity>, OpenSession), Refused> {
+    check_refusals(hub, address, "http")?;
+    let sessions = sessions(hub)?;
+    let session = OpenSession { forwarded, address };
+    let identity = sessions.ask(&session).await;
+    let identity = identity.map_err(|error| Refused::credential("http", error))?;
+    note_login("http", Ok(()));
+    Ok((identity, session))
+}
+
+/// As [`session`], for a request of /v1: the answer may be half a minute old.
+#[allow(dead_code, reason = "for /v1")]
+pub(super) async fn session_of_request(
+    hub: &Hub,
+    address: IpAddr,
+    forwarded: Forwarded,
+) -> Result<Arc<Identity>, Refused> {
+    check_refusals(hub, address, "http")?;
+    let identity = sessions(hub)?.ask_kept(OpenSession { forwarded, address }).await;
+    let identity = identity.map_err(|error| Refused::credential("http", error))?;
+    note_login("http", Ok(()));
+    Ok(identity)
+}
+
+fn sessions(hub: &Hub) -> Result<&Arc<Sessions>, Refused> {
+    hub.sessions.as_ref().ok_or_else(|| Refused::credential("http", LoginError::Missing))
 }

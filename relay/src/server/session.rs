@@ -34,6 +34,7 @@ use crate::metrics::METRICS;
 use crate::operations::{self, Context};
 use crate::panics::catch_panic;
 use crate::rate_limit::{Allowance, Verdict};
+use crate::verification::OpenSession;
 
 /// The longest time for a client to answer a ping.
 const PONG_WITHIN: Duration = Duration::from_secs(10);
@@ -48,18 +49,21 @@ const DISCARD_READ: usize = 4 << 10;
 /// could lose the close frame.
 const DISCARD_MAX: usize = 4 << 20;
 
-/// Serves a connection until it ends. `early` are bytes that arrived with the handshake.
+/// Serves a connection until it ends. `early` are bytes that arrived with the handshake, `open` is the
+/// session to renew.
 pub(crate) async fn run(
     hub: Arc<Hub>,
     connection: Arc<Connection>,
     allowance: Allowance,
     early: Bytes,
+    open: Option<OpenSession>,
 ) {
     debug!(connection = &*connection.name, user = &*connection.user, "connected");
     let mut session = Session::new(&hub, connection.clone(), &early);
     drop(early);
     let end = {
         let context = Context::new(hub.clone(), connection.clone(), allowance);
+        let _renewal = open.map(|open| operations::renew_session(&context, open));
         let turn = AtomicU64::new(0);
         let mut served = pin!(session.serve(context, &turn));
         // By reference: a future that is moved takes its memory twice.

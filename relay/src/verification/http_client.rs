@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use rustls_native_certs::load_native_certs;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -69,6 +70,11 @@ impl HttpClient {
         self.request(Method::GET, Bytes::new()).await
     }
 
+    /// POST of a JSON document.
+    pub(super) async fn post(&self, body: Bytes) -> Result<Answer, String> {
+        self.request(Method::POST, body).await
+    }
+
     async fn request(&self, method: Method, body: Bytes) -> Result<Answer, String> {
         let within = self.bounds.within;
         let answer = tokio::time::timeout(within, self.connect_and_ask(method, body)).await;
@@ -118,7 +124,9 @@ impl HttpClient {
             .handshake(TokioIo::new(socket))
             .await
             .map_err(words)?;
-        let connection = Aborting(tokio::spawn(connection));
+        // Ends when it is dropped, also when the request is given up.
+        let mut task = JoinSet::new();
+        task.spawn(connection);
         let mut request = Request::builder()
             .method(method)
             .uri(&self.url.path)
@@ -136,16 +144,7 @@ impl HttpClient {
             let body = Limited::new(body, self.bounds.body).collect().await;
             answer.body = Some(body.map_err(|error| error.to_string())?.to_bytes());
         }
-        drop(connection);
+        drop(task);
         Ok(answer)
-    }
-}
-
-/// A task that ends when this is dropped, also when the request around it is given up.
-struct Aborting<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Drop for Aborting<T> {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

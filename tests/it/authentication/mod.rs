@@ -1,4 +1,4 @@
-//! Logging in with tokens: who is let in, what they may do, and for how long.
+//! Logging in: who is let in, what they may do, and for how long.
 
 // Wrong credentials in great number.
 mod floods;
@@ -12,5 +12,9 @@ mod made_tokens;
 mod profiles;
 // What a token allows: operations, rooms.
 mod scopes;
+// An application that is asked too much, or does everything wrong.
+mod session_failures;
+// Sessions of an application.
+mod sessions;
 // Tokens: what carries them, how long they last, how they are replaced.
 mod tokens;

@@ -40,7 +40,7 @@ pub(super) fn first(frames: &Frames) -> Result<Value, Close> {
 }
 
 /// The code and the `what` of a close.
-fn code_and_what(close: &Close) -> (u16, String) {
+pub(super) fn code_and_what(close: &Close) -> (u16, String) {
     let reason: Value = serde_json::from_str(&close.reason).expect("JSON");
     (close.code, reason["what"].as_str().unwrap_or_default().to_owned())
 }
@@ -54,7 +54,7 @@ pub(super) fn refused(frames: &Frames) -> (u16, String) {
 }
 
 #[track_caller]
-fn wait_closed(frames: &Frames) -> (u16, String) {
+pub(super) fn wait_closed(frames: &Frames) -> (u16, String) {
     let close =
         eventually("the end", LATER, || frames.inbox().closed.clone().ok_or("open".to_owned()));
     code_and_what(&close)

@@ -59,7 +59,7 @@ const SHELL: Crate<'_> = Crate {
 const RELAY: Crate<'_> = Crate {
     roots: &["relay/src/lib.rs", "relay/src/main.rs"],
     layers: &[
-        &["contact", "event", "metrics", "panics", "auth", "config"],
+        &["clock", "contact", "event", "metrics", "panics", "auth", "config"],
         &["rate_limit", "verification"],
         &["client"],
         &["upstream"],

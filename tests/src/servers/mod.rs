@@ -12,6 +12,8 @@ pub mod clock;
 pub mod fake_primary;
 /// Lines of C, compiled on demand.
 pub mod fixture;
+/// An HTTP server whose answers a scenario makes.
+pub mod http_server;
 /// A server of JSON Web Key Sets.
 pub mod key_server;
 /// A TCP proxy that delays, cuts and blocks.
@@ -22,5 +24,7 @@ pub mod redis;
 pub mod relay;
 /// What the server under test can do.
 pub mod server;
+/// The server of an application with sessions.
+pub mod session_server;
 /// An issuer of tokens.
 pub mod tokens;

@@ -10,7 +10,7 @@ use crate::servers::redis::Redis;
 use crate::servers::relay::Relay;
 
 /// Metrics are only served there with tokens.
-const LISTEN_OPS: [&str; 2] = ["--listen-ops", "127.0.0.1:0"];
+pub(super) const LISTEN_OPS: [&str; 2] = ["--listen-ops", "127.0.0.1:0"];
 /// Scenarios bring many wrong credentials from one address.
 pub(super) const NO_MAX_REFUSALS: [&str; 2] = ["--max-refusals", "0"];
 
