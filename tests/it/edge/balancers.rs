@@ -19,6 +19,7 @@ use chat_tests::servers::tokens::Issuer;
 use chat_tests::wait::{LATER, SOON, eventually};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use serde_json::json;
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// The scenarios, once for each balancer.
 macro_rules! with_each_balancer {
@@ -33,6 +34,8 @@ with_each_balancer! {
     sockets_pass_and_requests_are_bounded
     clients_count_by_their_own_addresses
     no_log_has_a_token
+    tls_ends_at_the_balancer
+    open_sockets_stay_while_redis_is_away
     a_relay_that_drains_loses_no_message
     a_relay_that_dies_loses_no_message
 }
@@ -188,6 +191,58 @@ fn no_log_has_a_token(kind: Kind) {
         let line = written.lines().find(|line| line.contains(signature));
         assert!(line.is_none(), "{name} logs the token: {line:?}");
     }
+}
+
+fn tls_ends_at_the_balancer(kind: Kind) {
+    let redis = Redis::start();
+    let relays = relays(kind, &redis, &["--allowed-origin", "https://localhost"]);
+    let balancer = Balancer::start_with_tls(kind, &relays);
+    let mut roots = RootCertStore::empty();
+    roots.add(balancer.certificate().expect("TLS")).expect("a certificate");
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let name = "localhost".try_into().expect("a name");
+    let session = ClientConnection::new(config.into(), name).expect("a configuration");
+    let mut stream = StreamOwned::new(session, connection_from(1, balancer.address()));
+    write!(
+        stream,
+        "GET /ws?user=alice HTTP/1.1\r\nHost: localhost:{}\r\nOrigin: https://localhost\r\n\
+         Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        balancer.address().port()
+    )
+    .expect("it reads");
+    let (mut read, mut piece) = (Vec::new(), [0; 1024]);
+    while !String::from_utf8_lossy(&read).contains("hello") {
+        let count = stream.read(&mut piece).expect("it answers");
+        assert!(count > 0, "{}", String::from_utf8_lossy(&read));
+        read.extend_from_slice(&piece[..count]);
+    }
+    assert!(read.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&read));
+}
+
+fn open_sockets_stay_while_redis_is_away(kind: Kind) {
+    let mut redis = Redis::durable();
+    let relays = relays(kind, &redis, &["--probe", "200ms"]);
+    let balancer = Balancer::start(kind, &relays);
+    let clients = ["alice", "bob"].map(|user| Client::connect(balancer.address(), user));
+    clients.iter().for_each(|client| drop(client.ok(json!({"op": "join", "room": "lobby"}))));
+    redis.kill();
+    relays.iter().for_each(Relay::wait_unready);
+    // HAProxy and Caddy have left both relays then; nginx does not ask them.
+    eventually("no relay", LATER, || match request(balancer.address(), "GET /readyz", b"") {
+        (503, _) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    let waiting = clients[0].ask(json!({"op": "send", "room": "lobby", "text": "later"}));
+    redis.restart();
+    relays.iter().for_each(Relay::wait_ready);
+    assert_eq!(clients[1].next_of("lobby", "message").json["text"], "later");
+    let sent = eventually("the send", SOON, || clients[0].reply(waiting).ok_or_else(String::new));
+    sent.expect("it was stored");
+    assert!(clients.iter().all(|client| client.closed().is_none()));
+    eventually("new sockets", LATER, || {
+        Client::try_connect(balancer.address(), "carol").map(drop).map_err(|code| code.to_string())
+    });
 }
 
 const FAST: &[&str] = &[

@@ -6,7 +6,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rcgen::{CertifiedKey, KeyPair};
 use tempfile::TempDir;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crate::documents;
 use crate::port;
@@ -28,6 +30,7 @@ pub enum Kind {
 /// A running balancer. Stopped on drop.
 pub struct Balancer {
     address: SocketAddr,
+    tls: Option<Tls>,
     process: Process,
     dir: TempDir,
 }
@@ -107,10 +110,25 @@ impl Balancer {
     /// A balancer in front of these relays that answers.
     #[track_caller]
     pub fn start(kind: Kind, relays: &[Relay; 2]) -> Balancer {
-        let address = SocketAddr::from(([127, 0, 0, 1], port::free()));
+        Balancer::start_with(kind, relays, None)
+    }
+
+    /// As [`Balancer::start`], with the lines for TLS, which are comments in the file.
+    #[track_caller]
+    pub fn start_with_tls(kind: Kind, relays: &[Relay; 2]) -> Balancer {
+        Balancer::start_with(kind, relays, Some(Tls::new()))
+    }
+
+    #[track_caller]
+    fn start_with(kind: Kind, relays: &[Relay; 2], tls: Option<Tls>) -> Balancer {
+        let mut address = SocketAddr::from(([127, 0, 0, 1], port::free()));
         let dir = tempfile::Builder::new().prefix("chat-balancer-").tempdir().expect("a directory");
         let file = dir.path().join(kind.file());
-        let text = kind.configuration(address, [relays[0].address(), relays[1].address()]);
+        let mut text = kind.configuration(address, [relays[0].address(), relays[1].address()]);
+        if let Some(tls) = &tls {
+            address = tls.address;
+            text = tls.lines(kind, &text, dir.path());
+        }
         std::fs::write(&file, text).expect("a file");
         let program = kind.program();
         let check = Command::new(&program)
@@ -129,12 +147,17 @@ impl Balancer {
             assert!(process.ended().is_none(), "{name} ended: {}", process.errors());
             TcpStream::connect(address).map(drop).map_err(|error| error.to_string())
         });
-        Balancer { address, process, dir }
+        Balancer { address, tls, process, dir }
     }
 
     /// Where clients come in.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The certificate with which it answers, if TLS is on.
+    pub fn certificate(&self) -> Option<CertificateDer<'static>> {
+        self.tls.as_ref().map(|tls| tls.certified.cert.der().clone())
     }
 
     /// All that it has written, to its log and to files.
@@ -143,6 +166,57 @@ impl Balancer {
         let log = self.dir.path().join("access.log");
         all += &std::fs::read_to_string(log).unwrap_or_default();
         all
+    }
+}
+
+/// What the lines for TLS need.
+struct Tls {
+    address: SocketAddr,
+    certified: CertifiedKey<KeyPair>,
+}
+
+impl Tls {
+    /// A certificate for `localhost`.
+    fn new() -> Tls {
+        let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("one");
+        Tls { address: SocketAddr::from(([127, 0, 0, 1], port::free())), certified }
+    }
+
+    /// The file with its lines for TLS, for certificates that are written to `dir`.
+    #[track_caller]
+    fn lines(&self, kind: Kind, text: &str, dir: &Path) -> String {
+        let (certificate, key) =
+            (self.certified.cert.pem(), self.certified.signing_key.serialize_pem());
+        let files = [dir.join("chat.pem"), dir.join("chat.key")];
+        std::fs::write(&files[0], certificate + &key).expect("a file");
+        std::fs::write(&files[1], key).expect("a file");
+        let [pem, key] = files.map(|file| file.to_str().expect("UTF-8").to_owned());
+        let (listen, port) = (self.address.to_string(), self.address.port());
+        let (mut is_on, mut lines) = (false, Vec::new());
+        for line in text.lines() {
+            let is_comment = line.trim_start().starts_with('#');
+            let uncommented = line.replacen("# ", "", 1);
+            match is_on && is_comment {
+                true => lines.push(uncommented),
+                // In place of this line.
+                false if is_on && kind == Kind::Caddy => {}
+                false => lines.push(line.to_owned()),
+            }
+            is_on = is_comment && (is_on || line.contains("With TLS"));
+        }
+        let text = lines.join("\n") + "\n";
+        let port = format!("localhost:{port}");
+        let replaced: &[(&str, &str)] = match kind {
+            Kind::Caddy => &[("chat.example.com:8443", &port)],
+            Kind::Nginx | Kind::Haproxy => &[("0.0.0.0:8443", &listen)],
+        };
+        let files =
+            [("/etc/ssl/chat.example.com.pem", &*pem), ("/etc/ssl/chat.example.com.key", &key)];
+        let text = files.iter().fold(text, |text, (old, new)| text.replace(old, new));
+        replaced.iter().fold(text, |text, (old, new)| {
+            assert!(text.contains(old), "{old} in {text}");
+            text.replace(old, new)
+        })
     }
 }
 
