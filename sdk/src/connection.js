@@ -53,7 +53,7 @@ export class Connection {
    * @param {typeof WebSocket} options.WebSocket
    * @param {() => number} [options.random]
    * @param {Function} [options.getToken] as in tokens.js; without it the URLs name the user
-   * @param {string} [options.user] whom tokens must name
+   * @param {string} options.user whom relays must know it as
    * @param {{state: Function, hello: Function, frame: Function}} options.on called when the status
    *   has changed; when a relay has greeted (then requests may be made); with each frame that is
    *   no answer
@@ -195,7 +195,7 @@ export class Connection {
 
   #greeted(hello) {
     this.#clear('open');
-    if (this.#tokens !== null && hello.user !== this.#user) {
+    if (hello.user !== this.#user) {
       // Rooms and unsent lines of one user must not become another's.
       this.#drop(1000);
       this.#stop({ ...readClose(UNAUTHORISED, ''), name: 'unauthorised', what: 'user' });

@@ -2,6 +2,8 @@
 
 // docs/commands.md: every example, command, error and event.
 mod commands;
+// docs/embed.md: every snippet.
+mod embed;
 // docs/operations.md: settings, options, fields and metrics.
 mod operations;
 // docs/protocol.md: the session, operations, paths.

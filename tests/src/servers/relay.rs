@@ -56,6 +56,12 @@ impl Relay {
         Relay::listening(name, "127.0.0.1:0", url, options, &[])
     }
 
+    /// As [`Relay::with`], at this address.
+    #[track_caller]
+    pub fn at(name: &str, address: &str, url: &str, options: &[&str]) -> Relay {
+        Relay::listening(name, address, url, options, &[])
+    }
+
     /// As [`Relay::with`], with environment variables.
     #[track_caller]
     pub fn with_variables(
