@@ -82,7 +82,7 @@ async fn findings(args: CheckArgs) -> Vec<Finding> {
     };
     let mut findings = cautions(&config);
     findings.extend(machine::ports(&config));
-    findings.extend(machine::keys(&config).await);
+    findings.extend(machine::services(&config).await);
     findings.extend(redis::findings(&config, operator.ok().flatten()).await);
     findings
 }

@@ -14,5 +14,5 @@ mod verification;
 
 pub(crate) use fetch::fetch_keys;
 pub(crate) use login_log::note_login;
-pub(crate) use sessions::{OpenSession, Sessions};
+pub(crate) use sessions::{OpenSession, Sessions, WithoutSession, ask_without_session};
 pub(crate) use verification::Verification;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use futures_util::future::{BoxFuture, FutureExt, Shared};
 use parking_lot::Mutex;
+use serde_json::json;
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
@@ -166,6 +167,31 @@ impl Sessions {
             _ => {}
         }
     }
+}
+
+/// What an application answers to a question without any header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WithoutSession {
+    /// That there is no user.
+    Refused,
+    /// A user.
+    LetIn,
+}
+
+/// Asks the application once about a request that shows nothing. Returns its name too.
+pub(crate) async fn ask_without_session(
+    settings: &SessionAuth,
+    relay: &str,
+) -> (String, Result<WithoutSession, String>) {
+    let client = HttpClient::new(settings.url.clone(), BOUNDS);
+    let question = json!({"relay": relay, "address": "127.0.0.1", "headers": {}});
+    let answer = client.post(question.to_string().into()).await;
+    let outcome = answer.and_then(|answer| match answer.status {
+        StatusCode::OK => Ok(WithoutSession::LetIn),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(WithoutSession::Refused),
+        status => Err(format!("status {}", status.as_u16())),
+    });
+    (client.host().to_owned(), outcome)
 }
 
 /// A question that is on its way until this is dropped.

@@ -11,6 +11,8 @@ use chat_tests::servers::artefacts;
 use chat_tests::servers::clock::Clock;
 use chat_tests::servers::key_server::{Answer, KeyPair, KeyServer};
 use chat_tests::servers::redis::Redis;
+use chat_tests::servers::session_server::{Session, SessionServer};
+use serde_json::json;
 
 /// What the program says, and its exit code.
 struct Said {
@@ -258,6 +260,31 @@ fn keys_are_fetched_once() {
     ];
     for (answer, expected) in rows {
         server.answer(answer);
+        check(&redis.url(), &flags).assert_errors(&[expected]);
+    }
+}
+
+#[test]
+fn an_application_must_refuse_who_has_no_session() {
+    let redis = Redis::start();
+    let server = SessionServer::start();
+    let url = server.url();
+    let flags = ["--auth", "http", "--auth-url", &url, "--auth-forward", "authorization"];
+    let said = check(&redis.url(), &flags);
+    said.assert_errors(&[]);
+    assert!(said.text.contains("ok      sessions: 127.0.0.1 refuses"), "{}", said.text);
+    let questions = server.questions();
+    assert_eq!(questions.len(), 1);
+    assert_eq!(questions[0].1["headers"], json!({}));
+    let rows = [
+        (Session::Of(json!({"user": "alice"})), "sessions: 127.0.0.1 lets in"),
+        (Session::Status(500, Vec::new()), "sessions: 127.0.0.1: status 500"),
+        (Session::Status(302, Vec::new()), "sessions: 127.0.0.1: status 302"),
+        (Session::Noise, "sessions: 127.0.0.1: "),
+        (Session::Silence, "sessions: 127.0.0.1: no answer within 2 seconds"),
+    ];
+    for (session, expected) in rows {
+        server.set("", session);
         check(&redis.url(), &flags).assert_errors(&[expected]);
     }
 }

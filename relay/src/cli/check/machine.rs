@@ -1,11 +1,12 @@
-//! What is checked without Redis: ports, and keys that are fetched. Files of keys are read with the
-//! settings.
+//! What is checked without Redis: ports, and the services that say who a user is. Files of keys are
+//! read with the settings.
 
 use std::net::{SocketAddr, TcpListener};
 
+use crate::auth::ServiceUrl;
 use crate::cli::check::finding::Finding;
-use crate::config::{Auth, Config};
-use crate::verification::fetch_keys;
+use crate::config::{Auth, Config, SessionAuth};
+use crate::verification::{WithoutSession, ask_without_session, fetch_keys};
 
 /// Whether the relay's ports can be taken.
 pub(super) fn ports(config: &Config) -> Vec<Finding> {
@@ -25,14 +26,38 @@ pub(super) fn ports(config: &Config) -> Vec<Finding> {
     ports.into_iter().filter_map(take).collect()
 }
 
-/// Whether keys can be fetched.
-pub(super) async fn keys(config: &Config) -> Vec<Finding> {
-    let Auth::Jwt(jwt) = &config.auth else { return Vec::new() };
-    let Some(url) = jwt.url.clone() else { return Vec::new() };
+/// Whether those answer who say who a user is: the server of a key set, an application.
+pub(super) async fn services(config: &Config) -> Vec<Finding> {
+    match &config.auth {
+        Auth::None => Vec::new(),
+        Auth::Jwt(jwt) => match jwt.url.clone() {
+            Some(url) => vec![keys(url).await],
+            None => Vec::new(),
+        },
+        Auth::Http(settings) => vec![sessions(settings, &config.name).await],
+    }
+}
+
+async fn keys(url: ServiceUrl) -> Finding {
     let (host, fetched) = fetch_keys(url).await;
-    vec![match fetched {
+    match fetched {
         Ok(0) => Finding::error("keys", format_args!("the set of {host} has no usable key")),
         Ok(count) => Finding::ok("keys", format_args!("the set of {host} has {count}")),
         Err(why) => Finding::error("keys", format_args!("the set of {host}: {why}")),
-    }]
+    }
+}
+
+async fn sessions(settings: &SessionAuth, relay: &str) -> Finding {
+    let (host, answer) = ask_without_session(settings, relay).await;
+    match answer {
+        Ok(WithoutSession::Refused) => {
+            let text = format_args!("{host} refuses a request without a session, as it should");
+            Finding::ok("sessions", text)
+        }
+        Ok(WithoutSession::LetIn) => {
+            let text = format_args!("{host} lets in a request without a session: anybody gets in");
+            Finding::error("sessions", text)
+        }
+        Err(why) => Finding::error("sessions", format_args!("{host}: {why}")),
+    }
 }
