@@ -19,8 +19,8 @@
 //! **The layers**, the lowest first. A file uses only its own layer and lower ones, and no two files
 //! use each other; a test checks both.
 //!
-//! 1. `clock`, `contact`, `event`, `metrics`, `panics`, `auth`: credentials, `config`
-//! 2. `rate_limit`, `verification`: keys that are fetched, sessions of an application
+//! 1. `clock`, `contact`, `event`, `metrics`, `panics`, `trace`, `auth`: credentials, `config`
+//! 2. `rate_limit`, `logging`, `verification`: keys that are fetched, sessions of an application
 //! 3. `client`: one socket
 //! 4. `upstream`: Redis
 //! 5. `room`: one room
@@ -41,17 +41,19 @@ mod config;
 mod contact;
 mod event;
 mod hub;
+pub mod logging;
 mod metrics;
 mod operations;
 mod panics;
 mod rate_limit;
 mod room;
 mod server;
+mod trace;
 mod upstream;
 mod verification;
 
 pub use cli::Invocation;
-pub use config::{Config, LogFormat};
+pub use config::Config;
 pub use server::server::Server;
 
 /// What the fuzz targets call: everything that reads bytes from outside.

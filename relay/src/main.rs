@@ -1,13 +1,12 @@
 //! The relay's process: settings or a subcommand, logging, serving, and the exit code.
 #![forbid(unsafe_code)]
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
-use chat_relay::{Config, Invocation, LogFormat, Server};
+use chat_relay::{Config, Invocation, Server, logging};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let args = match Invocation::from_process() {
@@ -18,7 +17,7 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(mistakes) => return fail(2, &mistakes.join("; ")),
     };
-    start_logging(&config);
+    logging::start(&config);
     match threads(config.threads).and_then(|threads| threads.block_on(serve(config))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &format!("{error:#}")),
@@ -28,15 +27,6 @@ fn main() -> ExitCode {
 fn fail(code: u8, why: &str) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "chat-relay: {why}");
     ExitCode::from(code)
-}
-
-fn start_logging(config: &Config) {
-    let filter = EnvFilter::try_new(&config.log).unwrap_or_default();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.log_format {
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => lines.json().init(),
-    }
 }
 
 /// The runtime of the relay's tasks. `count` 0: one thread for each processor.

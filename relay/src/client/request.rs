@@ -5,6 +5,7 @@
 //! are ignored. Nothing here knows what an operation does.
 
 use std::borrow::Cow;
+use std::time::Instant;
 
 use chat_protocol::id::Id;
 use chat_protocol::names;
@@ -29,6 +30,8 @@ pub struct Request<'a> {
     pub op: Cow<'a, str>,
     /// All its members.
     pub fields: Fields<'a>,
+    /// When it was parsed.
+    pub begun: Instant,
 }
 
 impl<'a> Request<'a> {
@@ -45,7 +48,7 @@ impl<'a> Request<'a> {
             }
         };
         let op = fields.text("op").map_err(|error| (reference, error))?;
-        Ok(Request { reference, op, fields })
+        Ok(Request { reference, op, fields, begun: Instant::now() })
     }
 }
 

@@ -13,8 +13,10 @@ pub(super) type Outcome = Result<Answer, Error>;
 pub(super) enum Answer {
     /// With this JSON object.
     Ok(String),
-    /// It has been sent, or will be.
+    /// It has been sent.
     Sent,
+    /// It waits for Redis and will be answered later.
+    Later,
 }
 
 impl Answer {

@@ -9,16 +9,24 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::value::RawValue;
+use tracing::Instrument;
+
 use crate::client::error::Error;
 use crate::client::reply;
 use crate::client::request::{Fields, Request};
-use crate::metrics::METRICS;
 use crate::operations::answer::{Answer, Outcome};
 use crate::operations::context::Context;
+use crate::operations::measure::Measure;
 use crate::operations::scopes::{MODERATE, NOTHING, Need, READ, ROOM, SEND};
 use crate::operations::{
-    auth, contacts, edit, inbox, leave, moderate, queries, resume, scopes, send, signal, subscribe,
+    auth, contacts, edit, inbox, leave, measure, moderate, queries, resume, scopes, send, signal,
+    subscribe,
 };
+use crate::trace::TraceId;
+
+/// The longest field `trace`. Later versions of `traceparent` may be longer than this one's.
+const TRACE_MAX: usize = 256;
 
 type Running<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
@@ -74,22 +82,52 @@ operations! {
     "profiles" PER_USER READ => contacts::profiles;
 }
 
+/// Registers the metrics of all operations.
+pub(crate) fn register_metrics() {
+    measure::register(OPERATIONS.iter().map(|operation| operation.name));
+}
+
 /// Executes one text message and answers it. If the future is dropped, commands that it has sent
 /// run, but their replies are lost.
 pub(crate) async fn execute(context: Arc<Context>, text: impl AsRef<str>) {
-    METRICS.operations.increment(1);
     #[cfg(test)]
     assert_ne!(text.as_ref(), "panic", "as a test wants it");
-    let (reference, outcome) = match Request::parse(text.as_ref()) {
-        Ok(request) => (request.reference, run(&context, request).await),
-        Err((reference, error)) => (reference, take(&context, 1).and(Err(error))),
+    let request = match Request::parse(text.as_ref()) {
+        Ok(request) => request,
+        Err((reference, error)) => {
+            let measure = Measure::begin("", Instant::now());
+            return answer(&context, measure, reference, take(&context, 1).and(Err(error)));
+        }
     };
+    let measure = Measure::begin(&request.op, request.begun);
+    let reference = request.reference;
+    let run = async |request| answer(&context, measure, reference, run(&context, request).await);
+    match trace(&request.fields) {
+        Ok(None) => run(request).await,
+        // Boxed: few requests have a trace, and each would be that much larger.
+        Ok(Some(trace)) => Box::pin(run(request).instrument(trace.span())).await,
+        Err(error) => answer(&context, measure, reference, take(&context, 1).and(Err(error))),
+    }
+}
+
+/// The trace that the request belongs to, by its field `trace`.
+fn trace(fields: &Fields<'_>) -> Result<Option<TraceId>, Error> {
+    let Some(traceparent) = fields.optional_text("trace")? else { return Ok(None) };
+    let trace = Some(&*traceparent).filter(|text| text.len() <= TRACE_MAX).and_then(TraceId::parse);
+    trace.map(Some).ok_or_else(|| Error::invalid("trace", "not a traceparent of W3C Trace Context"))
+}
+
+fn answer(context: &Context, measure: Measure, reference: &RawValue, outcome: Outcome) {
     match outcome {
-        Ok(Answer::Ok(object)) => context.connection.send_text(&reply::ok(reference, &object)),
-        Ok(Answer::Sent) => {}
+        Ok(Answer::Later) => return,
+        Ok(Answer::Sent) => measure.end(&context.connection, None),
+        Ok(Answer::Ok(object)) => {
+            context.connection.send_text(&reply::ok(reference, &object));
+            measure.end(&context.connection, None);
+        }
         Err(error) => {
-            METRICS.operation_errors.increment(1);
             context.connection.send_text(&reply::error(reference, &error));
+            measure.end(&context.connection, Some(&error));
         }
     }
 }

@@ -14,6 +14,7 @@ mod inbox;
 mod join;
 mod leave;
 mod login;
+mod measure;
 mod moderate;
 mod notices;
 mod queries;
@@ -27,6 +28,6 @@ mod subscribe;
 mod token_profile;
 
 pub(crate) use context::Context;
-pub(crate) use execute::execute;
+pub(crate) use execute::{execute, register_metrics};
 pub(crate) use login::login;
 pub(crate) use renewal::renew_session;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use chat_protocol::close_code;
 use redis::Value;
 use serde_json::value::RawValue;
+use tracing::{Instrument, Span};
 
 use crate::client::connection::End;
 use crate::client::error::Error;
@@ -26,6 +27,7 @@ use crate::metrics::METRICS;
 use crate::operations::answer::{Answer, Outcome, Stored};
 use crate::operations::context::Context;
 use crate::operations::follows::{Following, Gain};
+use crate::operations::measure::Measure;
 use crate::operations::notices;
 use crate::operations::scopes;
 use crate::operations::send_queue::PendingSend;
@@ -108,7 +110,8 @@ fn confirm_stored(
     Ok(json::write(&Stored { id: Some(id) }))
 }
 
-fn enqueue(context: &Arc<Context>, send: PendingSend) -> Outcome {
+fn enqueue(context: &Arc<Context>, mut send: PendingSend) -> Outcome {
+    send.span = Span::current();
     let mut send_queue = context.send_queue.lock();
     let Ok(permit) = context.hub.sends_waiting.try_acquire() else {
         return Err(Error::unavailable());
@@ -129,7 +132,7 @@ fn enqueue(context: &Arc<Context>, send: PendingSend) -> Outcome {
             }
         });
     }
-    Ok(Answer::Sent)
+    Ok(Answer::Later)
 }
 
 /// After a panic: waiting sends are not answered. The client submits them again with their nonces.
@@ -184,11 +187,13 @@ async fn run_send_queue(context: Arc<Context>) {
             }
         };
         let until = tokio::time::Instant::from_std(send.until);
-        let outcome = tokio::time::timeout_at(until, in_time).await;
-        let answer = match outcome.unwrap_or_else(|_| Err(Error::unavailable())) {
+        let outcome = tokio::time::timeout_at(until, in_time.instrument(send.span.clone())).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(Error::unavailable()));
+        let measure = Measure::of("send", send.begun);
+        send.span.in_scope(|| measure.end(&context.connection, outcome.as_ref().err()));
+        let answer = match outcome {
             Ok(object) => reply::ok(&send.reference, &object),
             Err(error) => {
-                METRICS.operation_errors.increment(1);
                 if send.local_frame.is_some() {
                     withdraw(&context, &send);
                 }
@@ -264,5 +269,6 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<PendingSend, Error>
     // Half the window, so that all submissions fall into one window.
     let until = Instant::now() + context.hub.config.nonce_window / 2;
     let reference = request.reference.to_owned();
-    Ok(PendingSend { reference, room, command, mentions, nonce, until, local_frame })
+    let (begun, span) = (request.begun, Span::none());
+    Ok(PendingSend { reference, room, command, mentions, nonce, begun, span, until, local_frame })
 }

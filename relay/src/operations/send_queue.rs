@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::value::RawValue;
+use tracing::Span;
 
 use crate::client::frame::Frame;
 use crate::upstream::Command;
@@ -24,6 +25,10 @@ pub(super) struct PendingSend {
     pub(super) command: Command,
     pub(super) mentions: Vec<String>,
     pub(super) nonce: String,
+    /// When it was requested.
+    pub(super) begun: Instant,
+    /// The span of its request, with the trace that it belongs to.
+    pub(super) span: Span,
     /// The last time at which it may be submitted.
     pub(super) until: Instant,
     /// The frame that shows it to this relay's clients while it waits (`--offline local`).

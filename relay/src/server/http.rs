@@ -32,6 +32,7 @@ use crate::server::first_frame;
 use crate::server::handshake::{self, NoHandshake};
 use crate::server::http_connections::{HttpConnections, WriteTimeout};
 use crate::server::login;
+use crate::server::observed::observed;
 use crate::server::refused::Refused;
 use crate::server::session;
 use crate::server::static_files;
@@ -68,13 +69,15 @@ pub(super) fn router(site: Arc<Site>) -> Router {
     routes
         .layer(middleware::from_fn_with_state(site.clone(), known_hosts))
         .layer(middleware::from_fn(one_per_turn))
+        .layer(middleware::from_fn(observed))
         .with_state(site)
 }
 
 /// The routes of `--listen-ops`.
 pub(super) fn ops_router(site: Arc<Site>) -> Router {
     let routes = health().route("/metrics", get(metrics));
-    routes.layer(middleware::from_fn(one_per_turn)).with_state(site)
+    let one_per_turn = middleware::from_fn(one_per_turn);
+    routes.layer(one_per_turn).layer(middleware::from_fn(observed)).with_state(site)
 }
 
 fn health() -> Router<Arc<Site>> {

@@ -8,6 +8,7 @@ mod handshake;
 mod http;
 mod http_connections;
 mod login;
+mod observed;
 mod proxies;
 mod proxy_header;
 mod refused;

@@ -32,7 +32,7 @@ use crate::server::proxies::Proxies;
 use crate::server::static_files::Policy;
 use crate::server::user_connections::UserConnections;
 use crate::upstream::Upstream;
-use crate::{hub, metrics, upstream};
+use crate::{hub, metrics, operations, upstream};
 
 /// Connections closed per second in a drain that has enough time.
 const DRAIN_RATE: f64 = 200.0;
@@ -97,6 +97,7 @@ impl Server {
         stop: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
         let metrics = metrics::install()?;
+        operations::register_metrics();
         hub::start(&self.hub);
         let policy = Policy::new(&self.hub.config);
         let site = Arc::new(Site {

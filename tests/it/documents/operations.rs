@@ -102,6 +102,7 @@ fn every_field_of_info_and_every_metric_is_listed() {
     assert!(missing.is_empty(), "in no row: {missing:?}");
     // These have labels, and come with their first value.
     let labelled = [
+        "chat_relay_operation_errors_total",
         "chat_relay_logins_total",
         "chat_relay_auth_requests_total",
         "chat_relay_key_fetches_total",

@@ -28,5 +28,7 @@ mod replies;
 mod resume;
 // Flags, environment variables, and messages about mistakes.
 mod settings;
+// Trace ids in the log.
+mod traces;
 // Typing and other signals: rate limited, and never sent back to the sender.
 mod typing;

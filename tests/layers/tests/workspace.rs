@@ -59,8 +59,8 @@ const SHELL: Crate<'_> = Crate {
 const RELAY: Crate<'_> = Crate {
     roots: &["relay/src/lib.rs", "relay/src/main.rs"],
     layers: &[
-        &["clock", "contact", "event", "metrics", "panics", "auth", "config"],
-        &["rate_limit", "verification"],
+        &["clock", "contact", "event", "metrics", "panics", "trace", "auth", "config"],
+        &["rate_limit", "logging", "verification"],
         &["client"],
         &["upstream"],
         &["room"],

@@ -6,9 +6,11 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use metrics::{Counter, Gauge, Histogram, counter, describe_counter, describe_gauge};
+use metrics::{Counter, Gauge, Histogram, Label, counter, describe_counter, describe_gauge};
 use metrics::{describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use crate::metrics::operation;
 
 macro_rules! metrics {
     ($($field:ident: $kind:ident $make:ident $describe:ident $name:literal $text:literal;)*) => {
@@ -33,8 +35,6 @@ metrics! {
     frames: Counter counter describe_counter "chat_relay_frames_total" "Frames from clients, pings and parts of messages included";
     bytes_received: Counter counter describe_counter "chat_relay_bytes_received_total" "Bytes of frames from clients";
     rooms: Gauge gauge describe_gauge "chat_relay_rooms" "Rooms that this relay is subscribed to";
-    operations: Counter counter describe_counter "chat_relay_operations_total" "Operations that clients have requested";
-    operation_errors: Counter counter describe_counter "chat_relay_operation_errors_total" "Operations answered with an error";
     events_received: Counter counter describe_counter "chat_relay_events_received_total" "Events received from Redis";
     events_malformed: Counter counter describe_counter "chat_relay_events_malformed_total" "Messages on room channels that are no events";
     events_delivered: Counter counter describe_counter "chat_relay_events_delivered_total" "Events queued for connections, one per subscriber";
@@ -67,6 +67,13 @@ impl Metrics {
     /// Counts a login with a token, by what carried it and by why it was refused, or `ok`.
     pub(crate) fn login(&self, way: &'static str, outcome: &'static str) {
         counter!("chat_relay_logins_total", "way" => way, "outcome" => outcome).increment(1);
+    }
+
+    /// Counts an HTTP request by the pattern of its route and the class of its status.
+    pub(crate) fn http_request(&self, route: &str, class: &'static str) {
+        let labels =
+            [Label::new("route", route.to_owned()), Label::from_static_parts("status", class)];
+        counter!("chat_relay_http_requests_total", labels.iter()).increment(1);
     }
 
     /// Counts a fetch of a key set, by its outcome.
@@ -113,6 +120,10 @@ pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
         "chat_relay_auth_requests_total",
         "Questions to the application about sessions, by outcome"
     );
+    describe_counter!(
+        "chat_relay_http_requests_total",
+        "HTTP requests, by route and class of the status"
+    );
     describe_counter!("chat_relay_key_fetches_total", "Fetches of a key set, by outcome");
     describe_counter!(
         "chat_relay_proxy_headers_refused_total",
@@ -122,6 +133,7 @@ pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
         "chat_relay_key_reloads_total",
         "Times the files of keys were read again, by outcome"
     );
+    operation::describe();
     LazyLock::force(&METRICS);
     let upkeep = handle.clone();
     tokio::spawn(async move {
