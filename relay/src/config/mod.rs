@@ -1,10 +1,11 @@
-//! The relay's settings: flags or `CHAT_RELAY_…` variables in, one checked value out.
+//! The relay's settings: flags, `CHAT_RELAY_…` variables or a file in, one checked value out.
 //!
 //! Every flag is read as text and checked here, so that all mistakes are reported at once. An empty
 //! variable counts as absent. A [`Config`] is proof that the settings are consistent; nothing is
 //! looked up later.
 
 mod edge;
+mod file;
 mod jwt;
 mod key_files;
 mod networks;
@@ -45,6 +46,12 @@ pub(crate) use values::{Mistakes, redis_address, without_empty};
     reason = "the comments of the fields are the texts of --help"
 )]
 pub struct Args {
+    /// File with settings in TOML, named like these flags; flags and variables count before it
+    #[arg(long, env = "CHAT_RELAY_CONFIG", value_name = "FILE")]
+    config: Option<String>,
+    /// Mistakes in that file.
+    #[arg(skip)]
+    file_mistakes: Vec<String>,
     /// Address or name, and port, to serve HTTP and WebSocket on; port 0 picks a free one
     #[arg(long, env = "CHAT_RELAY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
     listen: String,
@@ -296,14 +303,21 @@ impl Args {
         })
     }
 
-    /// What was given of them.
+    /// What was given of them, completed by the file of `--config`.
     pub(crate) fn from_matches(matches: &clap::ArgMatches) -> Result<Args, clap::Error> {
-        Args::from_arg_matches(matches)
+        let given = Args::from_arg_matches(matches)?;
+        let Some(path) = given.config else { return Ok(given) };
+        let command = Args::command();
+        let (arguments, mistakes) = file::merge(&command, matches, &path);
+        let mut without_variables = command.mut_args(|flag| flag.env(Resettable::Reset));
+        let merged = without_variables.try_get_matches_from_mut(arguments)?;
+        let args = Args::from_arg_matches(&merged)?;
+        Ok(Args { config: Some(path), file_mistakes: mistakes, ..args })
     }
 
     /// Checks everything. The error lists every mistake with its flag.
     pub fn check(self) -> Result<Config, Vec<String>> {
-        let mut mistakes = Mistakes(Vec::new());
+        let mut mistakes = Mistakes(self.file_mistakes);
         let listen = mistakes.parsed("--listen", &self.listen, listen_address);
         let insecure = mistakes.switch("--insecure", &self.insecure);
         // A harmless address in place of a wrong one, so that the other flags are checked too.
