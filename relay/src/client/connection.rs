@@ -75,6 +75,20 @@ struct Sending {
     end: Option<Box<End>>,
 }
 
+impl Sending {
+    /// Drops everything that waits.
+    fn clear(&mut self) {
+        METRICS.sent_bytes.increment(self.outbox.take_sent());
+        self.outbox = Outbox::default();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.count_sent();
+    }
+}
+
 impl Connection {
     /// A connection over an upgraded socket. The kernel should hold few unsent bytes: what a client
     /// does not read must show in the outbox, where it is bounded.
@@ -234,6 +248,14 @@ impl Connection {
         self.sending.lock().outbox.bytes()
     }
 
+    /// Counts what was sent since the last call, so that a delivery need not. Returns the bytes that
+    /// wait.
+    pub(crate) fn count_sent(&self) -> usize {
+        let mut sending = self.sending.lock();
+        METRICS.sent_bytes.increment(sending.outbox.take_sent());
+        sending.outbox.bytes()
+    }
+
     /// Whether so much waits that the client should read before it gets more.
     pub(crate) fn is_behind(&self) -> bool {
         self.waiting_bytes() > self.outbox_limit / 2
@@ -282,7 +304,7 @@ impl Connection {
                     self.write(sending);
                 }
             }
-            End::Lost => sending.outbox = Outbox::default(),
+            End::Lost => sending.clear(),
         }
         self.wake.notify_one();
     }
@@ -304,7 +326,7 @@ impl Connection {
                     return;
                 }
                 Err(_) => {
-                    sending.outbox = Outbox::default();
+                    sending.clear();
                     sending.end.get_or_insert_with(|| Box::new(End::Lost));
                     self.wake.notify_one();
                     return;

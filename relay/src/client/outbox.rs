@@ -56,6 +56,8 @@ pub(crate) struct Outbox {
     front_begun: bool,
     bytes: usize,
     live_bytes: usize,
+    /// Bytes that the kernel has accepted since [`Outbox::take_sent`].
+    sent: u64,
 }
 
 /// Frames in order. The first one is stored inline, because mostly it is the only one.
@@ -181,6 +183,11 @@ impl Outbox {
         self.bytes
     }
 
+    /// The bytes that the kernel has accepted since the last call.
+    pub(crate) fn take_sent(&mut self) -> u64 {
+        std::mem::take(&mut self.sent)
+    }
+
     /// Whether there is nothing to write now.
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.first.is_none()
@@ -211,6 +218,7 @@ impl Outbox {
 
     /// Removes `written` bytes, which the kernel has accepted, from the front.
     pub(crate) fn written(&mut self, mut written: usize) {
+        self.sent += written as u64;
         self.bytes -= written.min(self.bytes);
         while written > 0 {
             let Some((frame, class)) = &mut self.queue.first else { break };
@@ -280,6 +288,7 @@ mod tests {
             }
             assert_eq!(drain(&mut outbox, step), expected, "step {step}");
             assert_eq!((outbox.bytes(), outbox.live_bytes), (0, 0));
+            assert_eq!((outbox.take_sent(), outbox.take_sent()), (expected.len() as u64, 0));
         }
     }
 

@@ -166,7 +166,7 @@ impl Hub {
             connections.insert(connection.number, connection.clone());
             METRICS.connections.set(connections.len() as f64);
         }
-        METRICS.connections_total.increment(1);
+        METRICS.connections_opened.increment(1);
         let status = self.upstream_status.get();
         if status != UpstreamStatus::Back {
             connection.send(status.frame());

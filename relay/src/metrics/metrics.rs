@@ -1,16 +1,18 @@
-//! The relay's metrics; all names begin with `chat_relay_`.
+//! The metrics of the relay; all names begin with `chat_relay_`.
 //!
 //! Handles are looked up once, so a counter on the delivery path costs one atomic addition. Before
 //! [`install`], as in unit tests, nothing is recorded.
 
+use std::env::consts::{ARCH, OS};
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use chat_protocol::close_code;
 use metrics::{Counter, Gauge, Histogram, Label, counter, describe_counter, describe_gauge};
 use metrics::{describe_histogram, gauge, histogram};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use crate::metrics::operation;
+use crate::metrics::{operation, process};
 
 macro_rules! metrics {
     ($($field:ident: $kind:ident $make:ident $describe:ident $name:literal $text:literal;)*) => {
@@ -29,11 +31,13 @@ macro_rules! metrics {
 
 metrics! {
     connections: Gauge gauge describe_gauge "chat_relay_connections" "WebSocket connections now";
-    connections_total: Counter counter describe_counter "chat_relay_connections_total" "WebSocket connections accepted";
+    connections_opened: Counter counter describe_counter "chat_relay_connections_opened_total" "WebSocket connections accepted";
     http_connections: Gauge gauge describe_gauge "chat_relay_http_connections" "TCP connections that are no WebSockets, or not yet";
     accept_failures: Counter counter describe_counter "chat_relay_accept_failures_total" "Times the system refused a new connection, as when files run out";
     frames: Counter counter describe_counter "chat_relay_frames_total" "Frames from clients, pings and parts of messages included";
-    bytes_received: Counter counter describe_counter "chat_relay_bytes_received_total" "Bytes of frames from clients";
+    received_bytes: Counter counter describe_counter "chat_relay_received_bytes_total" "Bytes of frames from clients";
+    sent_bytes: Counter counter describe_counter "chat_relay_sent_bytes_total" "Bytes of frames that the system took for clients";
+    outbox_bytes: Gauge gauge describe_gauge "chat_relay_outbox_bytes" "Bytes of frames that wait for clients to read";
     rooms: Gauge gauge describe_gauge "chat_relay_rooms" "Rooms that this relay is subscribed to";
     events_received: Counter counter describe_counter "chat_relay_events_received_total" "Events received from Redis";
     events_malformed: Counter counter describe_counter "chat_relay_events_malformed_total" "Messages on room channels that are no events";
@@ -45,6 +49,7 @@ metrics! {
     resumes_shared: Counter counter describe_counter "chat_relay_resume_shared_total" "Joining and resuming clients served by a call made for another";
     holes: Counter counter describe_counter "chat_relay_holes_total" "Gaps in a room's events that a sync filled";
     reloads: Counter counter describe_counter "chat_relay_reloads_total" "Reloads of rooms that no longer knew the position of this relay";
+    draining: Gauge gauge describe_gauge "chat_relay_draining" "1 from SIGTERM on";
     sends_waiting: Gauge gauge describe_gauge "chat_relay_sends_waiting" "Sends that wait for Redis";
     defects: Counter counter describe_counter "chat_relay_defects_total" "Panics of the relay; please report each one";
     verifications: Gauge gauge describe_gauge "chat_relay_verifications" "Tokens that wait to be verified, or are being verified";
@@ -64,7 +69,7 @@ impl Metrics {
         counter!("chat_relay_upstream_troubles_total", "reason" => kind).increment(1);
     }
 
-    /// Counts a login with a token, by what carried it and by why it was refused, or `ok`.
+    /// Counts a login, by what carried the credential and by why it was refused, or `ok`.
     pub(crate) fn login(&self, way: &'static str, outcome: &'static str) {
         counter!("chat_relay_logins_total", "way" => way, "outcome" => outcome).increment(1);
     }
@@ -103,38 +108,67 @@ impl Metrics {
     }
 }
 
-/// Installs the recorder. The returned handle renders the metrics in Prometheus' text form.
-pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
-    let buckets = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
-    let handle = PrometheusBuilder::new().set_buckets(&buckets)?.install_recorder()?;
-    describe_counter!(
+/// Buckets in seconds, for what each histogram shows. Each limit that an alert names is one of them.
+const BUCKETS: &[(&str, &[f64])] = &[
+    // A network's round trip and a short command, up to the time-out.
+    (
+        "chat_relay_command_seconds",
+        &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0],
+    ),
+    ("chat_relay_probe_seconds", &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0]),
+    // From delivery at once to what a sync brings after an outage.
+    (
+        "chat_relay_event_lag_seconds",
+        &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0],
+    ),
+    // Up to a send that waited for half of the nonce window. There is a set for each operation.
+    (
+        operation::SECONDS,
+        &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 150.0],
+    ),
+];
+
+/// Buckets of all other histograms.
+const OTHER_BUCKETS: [f64; 11] =
+    [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
+
+/// Metrics with labels that come with their first value, and their descriptions.
+const LABELLED: &[(&str, &str)] = &[
+    (
         "chat_relay_upstream_troubles_total",
-        "Times something began to be the matter with Redis, by reason"
-    );
-    describe_counter!("chat_relay_closes_total", "Sockets closed by the relay, by reason");
-    describe_counter!(
-        "chat_relay_logins_total",
-        "Logins, by what carried the credential and outcome"
-    );
-    describe_counter!(
-        "chat_relay_auth_requests_total",
-        "Questions to the application about sessions, by outcome"
-    );
-    describe_counter!(
-        "chat_relay_http_requests_total",
-        "HTTP requests, by route and class of the status"
-    );
-    describe_counter!("chat_relay_key_fetches_total", "Fetches of a key set, by outcome");
-    describe_counter!(
+        "Times something began to be the matter with Redis, by reason",
+    ),
+    ("chat_relay_closes_total", "Sockets closed by the relay, by reason"),
+    ("chat_relay_logins_total", "Logins, by what carried the credential and outcome"),
+    ("chat_relay_http_requests_total", "HTTP requests, by route and class of the status"),
+    ("chat_relay_key_fetches_total", "Fetches of a key set, by outcome"),
+    (
         "chat_relay_proxy_headers_refused_total",
-        "Connections closed because they did not begin with a good header of the PROXY protocol, by reason"
-    );
-    describe_counter!(
-        "chat_relay_key_reloads_total",
-        "Times the files of keys were read again, by outcome"
-    );
+        "Connections closed because they did not begin with a good header of the PROXY protocol, by reason",
+    ),
+    ("chat_relay_auth_requests_total", "Questions to the application about sessions, by outcome"),
+    ("chat_relay_key_reloads_total", "Times the files of keys were read again, by outcome"),
+];
+
+/// Installs the recorder. [`render`] gives its text.
+pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
+    let mut builder = PrometheusBuilder::new().set_buckets(&OTHER_BUCKETS)?;
+    for (name, limits) in BUCKETS {
+        builder = builder.set_buckets_for_metric(Matcher::Full((*name).to_owned()), limits)?;
+    }
+    let handle = builder.install_recorder()?;
+    for (name, text) in LABELLED {
+        describe_counter!(*name, *text);
+    }
     operation::describe();
     LazyLock::force(&METRICS);
+    // Each from 0 on, so that the first close is an increase.
+    for close in close_code::ALL {
+        counter!("chat_relay_closes_total", "reason" => close.name).increment(0);
+    }
+    describe_gauge!("chat_relay_build_info", "1; the labels say what this relay is");
+    let labels = [("version", env!("CARGO_PKG_VERSION")), ("os", OS), ("arch", ARCH)];
+    gauge!("chat_relay_build_info", &labels).set(1.0);
     let upkeep = handle.clone();
     tokio::spawn(async move {
         loop {
@@ -143,4 +177,11 @@ pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
         }
     });
     Ok(handle)
+}
+
+/// All metrics in Prometheus' text form, those of the process included. Reads files.
+pub(crate) fn render(handle: &PrometheusHandle) -> String {
+    let mut text = handle.render();
+    process::render(&mut text);
+    text
 }

@@ -5,6 +5,7 @@
 
 mod metrics;
 mod operation;
+mod process;
 
-pub(crate) use metrics::{METRICS, install};
+pub(crate) use metrics::{METRICS, install, render};
 pub(crate) use operation::OperationMetrics;

@@ -16,6 +16,9 @@ const OTHER: &str = "other";
 /// All labels.
 const LABELS: usize = ErrorCode::ALL.len() + OF_REDIS.len() + 1;
 
+/// The histogram of how long operations take.
+pub(super) const SECONDS: &str = "chat_relay_operation_seconds";
+
 /// The metrics of one operation.
 pub(crate) struct OperationMetrics {
     /// The operation's name.
@@ -31,7 +34,7 @@ impl OperationMetrics {
         OperationMetrics {
             name,
             requests: counter!("chat_relay_operations_total", "op" => name),
-            seconds: histogram!("chat_relay_operation_seconds", "op" => name),
+            seconds: histogram!(SECONDS, "op" => name),
             errors: [const { OnceLock::new() }; LABELS],
         }
     }
@@ -69,7 +72,7 @@ pub(super) fn describe() {
         "Operations answered with an error, by its code"
     );
     describe_histogram!(
-        "chat_relay_operation_seconds",
+        SECONDS,
         "Time from a request to its answer; a send that waits for Redis is answered later"
     );
 }

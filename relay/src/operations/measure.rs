@@ -12,13 +12,10 @@ use tracing::{debug, info};
 use crate::client::connection::Connection;
 use crate::client::error::Error;
 use crate::metrics::OperationMetrics;
+use crate::rate_limit::LogLimit;
 
 /// An operation that takes longer is logged at `info`.
 const SLOW: Duration = Duration::from_secs(1);
-/// Lines about slow operations within [`INTERVAL`]; the next line after it has how many were left
-/// out.
-const LINES_MAX: u32 = 20;
-const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The metrics of all operations, and of requests that name none.
 static METRICS: OnceLock<Vec<OperationMetrics>> = OnceLock::new();
@@ -63,50 +60,11 @@ impl Measure {
         let (connection, ms) = (&*connection.name, within.as_millis() as u64);
         if within < SLOW {
             debug!(connection, op, code, ms, "operation");
-        } else if let Some(left_out) = SLOW_LINES.lock().next(now) {
-            info!(connection, op, code, ms, left_out, "slow operation");
+        } else if let Some(times) = SLOW_LINES.lock().note(now) {
+            info!(connection, op, code, ms, times, "slow operation");
         }
     }
 }
 
-/// The bound on lines about slow operations: while Redis is slow, every operation is.
-static SLOW_LINES: Mutex<Lines> = Mutex::new(Lines { since: None, written: 0, left_out: 0 });
-
-#[derive(Debug)]
-struct Lines {
-    since: Option<Instant>,
-    written: u32,
-    left_out: u64,
-}
-
-impl Lines {
-    /// Whether a line may be written now: then the number of lines that were left out before it.
-    fn next(&mut self, now: Instant) -> Option<u64> {
-        if self.since.is_none_or(|since| now.saturating_duration_since(since) >= INTERVAL) {
-            (self.since, self.written) = (Some(now), 0);
-        }
-        if self.written >= LINES_MAX {
-            self.left_out += 1;
-            return None;
-        }
-        self.written += 1;
-        Some(std::mem::take(&mut self.left_out))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_bounded_and_those_left_out_are_counted() {
-        let start = Instant::now();
-        let mut lines = Lines { since: None, written: 0, left_out: 0 };
-        let written = (0..100).filter(|_| lines.next(start).is_some()).count();
-        assert_eq!(written, LINES_MAX as usize);
-        let later = start + INTERVAL;
-        assert_eq!(lines.next(later), Some(100 - u64::from(LINES_MAX)));
-        assert_eq!(lines.next(later), Some(0));
-        assert_eq!(lines.next(start), Some(0), "a clock that stands still");
-    }
-}
+/// While Redis is slow every operation is, so lines about them are bounded.
+static SLOW_LINES: Mutex<LogLimit> = Mutex::new(LogLimit::every(Duration::from_millis(50)));

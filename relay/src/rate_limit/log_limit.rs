@@ -19,7 +19,7 @@ impl Default for LogLimit {
 
 impl LogLimit {
     /// One line per interval.
-    pub(crate) fn every(interval: Duration) -> LogLimit {
+    pub(crate) const fn every(interval: Duration) -> LogLimit {
         LogLimit { interval, unlogged: 0, logged_at: None }
     }
 

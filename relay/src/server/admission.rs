@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use chat_protocol::close_code::{self, CloseCode};
 use parking_lot::Mutex;
 
+use crate::metrics::METRICS;
 use crate::server::client_address::of_one_client;
 
 /// Counts the admitted connections.
@@ -44,6 +45,7 @@ impl Admissions {
     /// Notes that the relay is about to stop. Connections are still admitted.
     pub(super) fn announce_stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+        METRICS.draining.set(1.0);
     }
 
     /// Whether the relay is about to stop.

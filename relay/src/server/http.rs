@@ -25,6 +25,7 @@ use tokio::net::TcpStream;
 use crate::client::connection::Connection;
 use crate::config::{Auth, Page};
 use crate::hub::{Hub, Login};
+use crate::metrics::{METRICS, render};
 use crate::server::admission::{Admission, Admissions};
 use crate::server::auth::{self, Credential};
 use crate::server::client_address::client_address;
@@ -129,7 +130,17 @@ async fn file(State(site): State<Arc<Site>>, request: Request) -> Response<Body>
 }
 
 async fn metrics(State(site): State<Arc<Site>>) -> Response<Body> {
-    let mut response = Response::new(Body::from(site.metrics.render()));
+    // It visits each connection and reads files.
+    let rendering = tokio::task::spawn_blocking(move || {
+        let connections = site.hub.connections();
+        let waiting: usize = connections.iter().map(|connection| connection.count_sent()).sum();
+        METRICS.outbox_bytes.set(waiting as f64);
+        render(&site.metrics)
+    });
+    let Ok(text) = rendering.await else {
+        return static_files::plain(StatusCode::INTERNAL_SERVER_ERROR, "no metrics\n");
+    };
+    let mut response = Response::new(Body::from(text));
     let kind = HeaderValue::from_static("text/plain; version=0.0.4");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
@@ -234,7 +245,10 @@ async fn authenticate(
 ) -> Result<Option<(Login, Bytes)>, Refused> {
     let config = &site.hub.config;
     match credential {
-        Credential::Name(user) => Ok(Some((user.into(), early))),
+        Credential::Name(user) => {
+            METRICS.login("name", "ok");
+            Ok(Some((user.into(), early)))
+        }
         Credential::Token { way, token } => {
             Ok(Some((login(site, peer, way, &token, None).await?, early)))
         }

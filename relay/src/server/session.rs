@@ -221,7 +221,7 @@ impl Session {
         self.last_received = now;
         let frames = usize::from(step.found != Found::Bytes);
         METRICS.frames.increment(frames as u64);
-        METRICS.bytes_received.increment(step.bytes as u64);
+        METRICS.received_bytes.increment(step.bytes as u64);
         match allowance.count(frames, step.bytes, now.into_std()) {
             Verdict::Fine => self.is_warned = false,
             Verdict::Slower(retry_ms) => {

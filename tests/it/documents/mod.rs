@@ -4,6 +4,8 @@
 mod commands;
 // docs/embed.md: every snippet.
 mod embed;
+// Metrics, the dashboard and the alerts in deploy/.
+mod monitoring;
 // docs/operations.md: settings, options, fields and metrics.
 mod operations;
 // docs/protocol.md: the session, operations, paths.
