@@ -162,7 +162,7 @@ fn two_pages_with_tokens_talk_while_the_tokens_are_replaced() {
     });
     bob.type_line("#compose", "still here");
     alice.wait(TEXTS, &json!(["hello", "still here"]), SOON);
-    assert_eq!(r1.metric("chat_relay_connections_total"), Some(1.0));
+    assert_eq!(r1.metric("chat_relay_connections_opened_total"), Some(1.0));
     // The next relay takes the same tokens.
     r1.process().kill();
     alice.wait(&format!("{RELAY}.includes('r2')"), &json!(true), LATER);
