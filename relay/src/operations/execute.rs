@@ -119,7 +119,7 @@ fn trace(fields: &Fields<'_>) -> Result<Option<TraceId>, Error> {
 
 fn answer(context: &Context, measure: Measure, reference: &RawValue, outcome: Outcome) {
     match outcome {
-        Ok(Answer::Later) => return,
+        Ok(Answer::Later) => {}
         Ok(Answer::Sent) => measure.end(&context.connection, None),
         Ok(Answer::Ok(object)) => {
             context.connection.send_text(&reply::ok(reference, &object));
