@@ -50,7 +50,14 @@ impl Said {
 
 /// Runs the program with these flags.
 fn check_with(flags: &[&str]) -> Said {
-    let output = Command::new(artefacts::relay()).arg("check").args(flags).output();
+    check_as(flags, &[])
+}
+
+/// Runs the program with these flags and variables.
+fn check_as(flags: &[&str], variables: &[(&str, &str)]) -> Said {
+    let mut command = Command::new(artefacts::relay());
+    let command = command.arg("check").args(flags).envs(variables.iter().copied());
+    let output = command.output();
     let output = output.expect("the program runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -92,6 +99,23 @@ fn all_mistakes_of_settings_are_told_at_once() {
     assert_eq!(said.code, Some(1));
     let missing = ["--auth", "jwt", "--jwt-secret-file", "/nowhere/secret"];
     check_with(&missing).assert_errors(&["settings: --jwt-secret-file: /nowhere/secret"]);
+}
+
+#[test]
+fn variables_count_and_empty_ones_do_not() {
+    let redis = Redis::start();
+    let url = redis.url();
+    let variables = [
+        ("CHAT_RELAY_REDIS", &*url),
+        ("CHAT_RELAY_LISTEN", "127.0.0.1:0"),
+        ("CHAT_RELAY_ALLOWED_ORIGIN", ""),
+        ("CHAT_RELAY_TRUSTED_PROXIES", ""),
+        ("CHAT_RELAY_PROXY_PROTOCOL", ""),
+        ("CHAT_RELAY_OPERATOR_REDIS", ""),
+    ];
+    check_as(&[], &variables).assert_errors(&[]);
+    let wrong = [variables[0], ("CHAT_RELAY_PROXY_PROTOCOL", "yes"), ("CHAT_RELAY_NAME", "a b")];
+    check_as(&[], &wrong).assert_errors(&["settings: --proxy-protocol", "settings: --name"]);
 }
 
 #[test]

@@ -229,3 +229,40 @@ fn behind_proxies_each_client_counts_by_its_own_address() {
     let _inside = enter(&relay, "alice", &["1.1.1.1"]).expect("the first of this machine");
     assert_eq!(enter(&relay, "alice", &["2.2.2.2"]).err(), refused, "anybody can say this");
 }
+
+#[test]
+fn a_second_signal_ends_a_relay_at_once() {
+    let redis = Redis::start();
+    let options = ["--drain-delay", "10m", "--drain-time", "10m"];
+    let mut relay = Relay::with("r1", &redis.url(), &options);
+    relay.wait_ready();
+    let alice = relay.connect("alice");
+    relay.process().terminate();
+    relay.wait_unready();
+    alice.ok(json!({"op": "ping"}));
+    relay.process().terminate();
+    assert_eq!(relay.process().wait(SOON).code(), Some(0));
+}
+
+#[test]
+fn connections_of_a_user_are_counted_by_each_relay() {
+    let redis = Redis::start();
+    let options = ["--max-connections-per-user", "1"];
+    let relays = ["r1", "r2"].map(|name| Relay::with(name, &redis.url(), &options));
+    relays.iter().for_each(Relay::wait_ready);
+    let [first, elsewhere] = relays.each_ref().map(|relay| relay.connect("alice"));
+    let bob = relays[0].connect("bob");
+    let second = relays[0].connect("alice");
+    assert_eq!(first.wait_closed(SOON).code, close_code::REPLACED.number);
+    drop(second);
+    eventually("the end of the second", SOON, || {
+        match relays[0].metric("chat_relay_connections") {
+            Some(1.0) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    let third = relays[0].connect("alice");
+    for client in [&elsewhere, &bob, &third] {
+        client.ok(json!({"op": "ping"}));
+    }
+}
