@@ -14,8 +14,8 @@ use crate::auth::LoginError;
 use crate::metrics::METRICS;
 use crate::panics::blocking;
 
-/// Tokens that wait or are verified at the same time: half a second of ES256 on one processor.
-const QUEUE_MAX: usize = 4096;
+/// Tokens that wait or are verified at the same time: about two seconds of ES256 on one processor.
+const QUEUE_MAX: usize = 16_384;
 
 /// The queue.
 #[derive(Debug)]

@@ -31,7 +31,9 @@ mod measuring;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use groups::{cross, fanout, growth, idle, memory, persistence, presence, send, storm, sync};
+use groups::{
+    cross, fanout, growth, idle, memory, persistence, presence, send, storm, storm_of_tokens, sync,
+};
 use load::bare;
 use measuring::measurement::Report;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -47,6 +49,7 @@ const GROUPS: &[(&str, fn(&mut Report))] = &[
     ("fanout", fanout::run),
     ("idle", idle::run),
     ("storm", storm::run),
+    ("storm-tokens", storm_of_tokens::run),
     ("cross", cross::run),
 ];
 

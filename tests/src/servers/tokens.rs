@@ -2,6 +2,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -20,6 +25,10 @@ const SECRET: &str = "the secret of an application in a test";
 /// An application's server that makes tokens.
 pub struct Issuer {
     dir: TempDir,
+    signing: EncodingKey,
+    algorithm: Algorithm,
+    /// The option that names the file with the relay's key.
+    option: &'static str,
 }
 
 impl Default for Issuer {
@@ -33,7 +42,23 @@ impl Issuer {
     pub fn new() -> Issuer {
         let dir = tempfile::Builder::new().prefix("chat-issuer-").tempdir().expect("a directory");
         std::fs::write(dir.path().join("secret"), SECRET).expect("a file");
-        Issuer { dir }
+        let signing = EncodingKey::from_secret(SECRET.as_bytes());
+        Issuer { dir, signing, algorithm: Algorithm::HS256, option: "--jwt-secret-file" }
+    }
+
+    /// An issuer that signs by ES256, whose public key is in a file.
+    pub fn es256() -> Issuer {
+        let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+        let document = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new());
+        let document = document.expect("a key");
+        let pair = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref()).expect("a key");
+        let public = pair.public_key().as_der().expect("its form");
+        let body = STANDARD.encode(public.as_ref());
+        let pem = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
+        let issuer = Issuer::new();
+        std::fs::write(issuer.dir.path().join("secret"), pem).expect("a file");
+        let signing = EncodingKey::from_ec_der(document.as_ref());
+        Issuer { signing, algorithm: Algorithm::ES256, option: "--jwt-key-file", ..issuer }
     }
 
     /// A relay that trusts its tokens, with further options, once it is ready. Its metrics are on
@@ -41,7 +66,7 @@ impl Issuer {
     #[track_caller]
     pub fn relay(&self, name: &str, redis: &Redis, options: &[&str]) -> Relay {
         let file = self.secret_file();
-        let jwt = ["--auth", "jwt", "--jwt-secret-file", &file];
+        let jwt = ["--auth", "jwt", self.option, &file];
         let defaults = Relay::without(&[LISTEN_OPS, NO_MAX_REFUSALS], options);
         let relay = Relay::with(name, &redis.url(), &[&jwt[..], &defaults, options].concat());
         relay.wait_ready();
@@ -53,18 +78,18 @@ impl Issuer {
     #[track_caller]
     pub fn relays(&self, redis: &Redis, options: &[&str]) -> [Relay; 2] {
         let file = self.secret_file();
-        let jwt = ["--auth", "jwt", "--jwt-secret-file", &file, "--listen-ops", "127.0.0.1:0"];
+        let jwt = ["--auth", "jwt", self.option, &file, "--listen-ops", "127.0.0.1:0"];
         Relay::pair_with(redis, &[&jwt[..], options].concat())
     }
 
-    /// The path of the file with the secret.
+    /// The path of the file with the secret, or with the public key.
     pub fn secret_file(&self) -> String {
         self.dir.path().join("secret").to_str().expect("UTF-8").to_owned()
     }
 
     /// A token with exactly these claims.
     pub fn token(&self, claims: Value) -> String {
-        signed_with(SECRET, &claims)
+        signed(&self.signing, self.algorithm, &claims)
     }
 
     /// A token of a user, for ten minutes, with further claims.
@@ -79,8 +104,11 @@ impl Issuer {
 
 /// A token that another secret has signed.
 pub fn signed_with(secret: &str, claims: &Value) -> String {
-    let key = EncodingKey::from_secret(secret.as_bytes());
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key).expect("a token")
+    signed(&EncodingKey::from_secret(secret.as_bytes()), Algorithm::HS256, claims)
+}
+
+fn signed(key: &EncodingKey, algorithm: Algorithm, claims: &Value) -> String {
+    jsonwebtoken::encode(&Header::new(algorithm), claims, key).expect("a token")
 }
 
 /// Seconds since the Unix epoch.

@@ -92,6 +92,15 @@ impl Swarm {
 
     /// Opens a socket for `user` without waiting; `opening` is its first request.
     pub(crate) fn connect(&self, address: SocketAddr, user: &str, opening: &str) {
+        self.open(address, &format!("/ws?user={user}"), "", opening);
+    }
+
+    /// As [`Swarm::connect`], for the user of this token.
+    pub(crate) fn connect_with_token(&self, address: SocketAddr, token: &str, opening: &str) {
+        self.open(address, "/ws", &format!("Authorization: Bearer {token}\r\n"), opening);
+    }
+
+    fn open(&self, address: SocketAddr, target: &str, header: &str, opening: &str) {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)
             .expect("fewer files than a process may have");
@@ -101,8 +110,8 @@ impl Swarm {
         }
         let stream = TcpStream::from(socket);
         let upgrade = format!(
-            "GET /ws?user={user} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\n\
-             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+            "GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\n\
+             {header}Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
         let opening = masked(opcode::TEXT, true, opening.as_bytes());
