@@ -36,6 +36,8 @@ use crate::verification::{Sessions, Verification};
 
 /// Number of rooms that may sync at the same time.
 const SYNCS: usize = 64;
+/// Number of new connections that may ask Redis for their first rooms at the same time.
+const LOGINS: usize = 64;
 
 /// What sessions and tasks share.
 pub(crate) struct Hub {
@@ -45,6 +47,9 @@ pub(crate) struct Hub {
     pub upstream: Arc<Upstream>,
     /// Bounds the syncs that run at the same time.
     pub syncs: Semaphore,
+    /// Bounds the logins that run at the same time. When many clients arrive at once, what others
+    /// request would else wait behind the commands of all of them.
+    pub logins: Semaphore,
     /// Bounds the sends that wait for Redis, over all connections.
     pub sends_waiting: Semaphore,
     /// Rooms that are known to be in users' lists of rooms.
@@ -93,6 +98,7 @@ impl Hub {
             sessions,
             upstream,
             syncs: Semaphore::new(SYNCS),
+            logins: Semaphore::new(LOGINS),
             sends_waiting: Semaphore::new(SENDS_WAITING),
             follow_cache: FollowCache::default(),
             signals: SignalRateLimit::default(),

@@ -46,6 +46,8 @@ fn login_rooms(context: &Context) -> Vec<Wanted> {
 
 /// Attaches the connection to these rooms. Error: the rooms that Redis does not serve now.
 async fn enter_all(context: &Context, rooms: Vec<Wanted>) -> Result<(), Vec<Wanted>> {
+    // Nothing closes it, so this only waits.
+    let _turn = context.hub.logins.acquire().await;
     let mut rest = Vec::new();
     for wanted in rooms {
         let is_personal = room_kind(&wanted.room) == Some(RoomKind::Personal(context.user()));

@@ -86,6 +86,7 @@ fn without_a_good_set_the_relay_is_not_ready_and_with_an_old_one_it_is() {
         ("no keys", Answer::Keys(Vec::new())),
         ("weak keys", Answer::Keys(vec![weak])),
         ("too much", Answer::Body(vec![b' '; (1 << 20) + 1])),
+        ("no end", Answer::Drip),
         ("nothing", Answer::Silence),
     ];
     let relays: Vec<_> = rows

@@ -1,5 +1,7 @@
 //! Logging in: who is let in, what they may do, and for how long.
 
+// Tokens of attackers.
+mod attacks;
 // Wrong credentials in great number.
 mod floods;
 // Files of keys that are replaced while a relay runs.
@@ -10,6 +12,8 @@ mod key_sets;
 mod made_tokens;
 // `--jwt-profile`: names and pictures of tokens.
 mod profiles;
+// Races of newer tokens on an open connection.
+mod refresh;
 // What a token allows: operations, rooms.
 mod scopes;
 // An application that is asked too much, or does everything wrong.

@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -26,6 +27,8 @@ pub enum Response {
     Whole(u16, Vec<u8>),
     /// These bytes, and then the end.
     Raw(Vec<u8>),
+    /// A status and then a body that never ends, byte by byte.
+    Drip,
     /// Nothing until the client gives up.
     Silence,
 }
@@ -117,6 +120,14 @@ fn answer(mut socket: impl Read + Write, respond: &Respond) {
             [head.as_bytes(), &body].concat()
         }
         Response::Raw(bytes) => bytes,
+        Response::Drip => {
+            let mut next = b"HTTP/1.1 200 x\r\n\r\n".as_slice();
+            while socket.write_all(next).and_then(|()| socket.flush()).is_ok() {
+                next = b" ";
+                std::thread::park_timeout(Duration::from_millis(100));
+            }
+            return;
+        }
         Response::Silence => {
             let _ = socket.read(&mut [0]);
             return;

@@ -7,13 +7,13 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Value, json};
 
 use crate::servers::http_server::{HttpServer, Request, Response};
 use crate::servers::redis::Redis;
 use crate::servers::relay::Relay;
-use crate::servers::tokens::{NO_MAX_REFUSALS, now_s};
+use crate::servers::tokens::{NO_MAX_REFUSALS, now_s, unsigned};
 
 /// What all tokens here are issued by and for.
 const ISSUER: &str = "https://id.example";
@@ -43,10 +43,18 @@ impl KeyPair {
 
     /// A token of a user that it signs.
     pub fn token_of(&self, user: &str) -> String {
-        let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        self.token_with(user, &json!({"kid": self.kid}))
+    }
+
+    /// A token of a user that it signs, whose header has these members beside `alg`.
+    pub fn token_with(&self, user: &str, header: &Value) -> String {
+        let mut header = header.clone();
+        header["alg"] = "EdDSA".into();
         let claims =
             json!({"sub": user, "iss": ISSUER, "aud": [AUDIENCE, "mail"], "exp": now_s() + 600});
-        jsonwebtoken::encode(&header, &claims, &self.signing).expect("a token")
+        let message = unsigned(&header, &claims);
+        let signature = crypto::sign(message.as_bytes(), &self.signing, Algorithm::EdDSA);
+        format!("{message}.{}", signature.expect("a signature"))
     }
 }
 
@@ -59,6 +67,8 @@ pub enum Answer {
     Body(Vec<u8>),
     /// With this status and no body; a redirect leads to a good set.
     Status(u16),
+    /// With a body that never ends.
+    Drip,
     /// Not at all.
     Silence,
 }
@@ -95,6 +105,7 @@ impl KeyServer {
                 }
                 Answer::Body(body) => Response::Whole(200, body),
                 Answer::Status(status) => Response::Whole(status, Vec::new()),
+                Answer::Drip => Response::Drip,
                 Answer::Silence => Response::Silence,
             };
         KeyServer { server: start(Box::new(respond)), answer }
