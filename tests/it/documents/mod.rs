@@ -14,3 +14,5 @@ mod protocol;
 mod readme;
 // Runs the redis-cli sessions of a document.
 mod session;
+// docs/security.md: who may do what with which credential.
+mod security;
