@@ -56,13 +56,20 @@ pub enum LoginError {
     Application,
     /// Too many others wait for the application.
     ApplicationBusy,
+    /// The store says that it was issued before `tokens_after`.
+    Revoked,
+    /// The store says that the user is suspended.
+    Suspended,
 }
 
 impl LoginError {
     /// The code that closes the socket.
     pub fn close(self) -> CloseCode {
         match self {
-            LoginError::Expired | LoginError::SessionEnded => close_code::EXPIRED,
+            LoginError::Expired | LoginError::SessionEnded | LoginError::Revoked => {
+                close_code::EXPIRED
+            }
+            LoginError::Suspended => close_code::SUSPENDED,
             LoginError::TooMany => close_code::FLOOD,
             error if error.is_temporary() => close_code::KEYS,
             _ => close_code::UNAUTHORISED,
@@ -75,7 +82,8 @@ impl LoginError {
             LoginError::Missing => Some("missing"),
             LoginError::User | LoginError::OtherUser => Some("user"),
             LoginError::Expired | LoginError::SessionEnded => Some("expired"),
-            LoginError::TooMany => None,
+            LoginError::Revoked => Some("revoked"),
+            LoginError::TooMany | LoginError::Suspended => None,
             error if error.is_temporary() => None,
             _ => Some("token"),
         }
@@ -124,6 +132,8 @@ impl LoginError {
             LoginError::SessionEnded => "session_ended",
             LoginError::Application => "application",
             LoginError::ApplicationBusy => "application_busy",
+            LoginError::Revoked => "revoked",
+            LoginError::Suspended => "suspended",
         }
     }
 }

@@ -51,6 +51,8 @@ pub(crate) struct Connection {
     pub name: Arc<str>,
     /// The authenticated user.
     pub user: Arc<str>,
+    /// What carried the credential, for the metric of logins.
+    pub way: &'static str,
     /// Wakes the session: the socket is blocked, or the session must end. Without a socket: frames
     /// wait too.
     pub wake: Notify,
@@ -129,6 +131,7 @@ impl Connection {
             number,
             name,
             user,
+            way: "",
             wake: Notify::new(),
             rooms: Mutex::default(),
             status: Mutex::default(),
@@ -216,6 +219,17 @@ impl Connection {
         sending.outbox.uncork(Some(frame::text(text.as_bytes())));
         if !sending.blocked {
             self.write(&mut sending);
+        }
+    }
+
+    /// As [`Connection::uncork`], without a frame of its own.
+    pub(crate) fn release(&self) {
+        let mut sending = self.sending.lock();
+        if sending.end.is_none() {
+            sending.outbox.uncork(None);
+            if !sending.blocked {
+                self.write(&mut sending);
+            }
         }
     }
 

@@ -16,10 +16,11 @@ use crate::client::error::Error;
 use crate::event;
 use crate::hub::hub::Hub;
 use crate::hub::presence;
+use crate::hub::standing::sockets;
 use crate::panics::restart_on_panic;
 use crate::room::fetch::sync_command;
 use crate::room::subscribers::PendingFlush;
-use crate::room::{AccessCheck, CaughtUp, LaggingConnection, Room};
+use crate::room::{AccessCheck, CaughtUp, LaggingConnection, Owner, Room};
 use crate::upstream::commands::{self, Reader};
 use crate::upstream::replies::{Synced, frames};
 use crate::upstream::{CommandError, Reply};
@@ -59,14 +60,18 @@ pub(crate) fn end_removed_presence(hub: &Hub, room: &Room) {
 
 /// Starts to check the access of the room's paused connections, unless a task already does.
 pub(crate) fn start_access_checks(hub: &Arc<Hub>, room: &Arc<Room>) {
-    if room.begin_check() {
+    if room.begin_check(owner(hub, room)) {
         let (hub, room) = (hub.clone(), room.clone());
         let checking = move || run_access_checks(hub.clone(), room.clone());
         tokio::spawn(restart_on_panic("checking access", checking));
     }
 }
 
-/// Checks until no connection is paused any more.
+fn owner(hub: &Hub, room: &Room) -> Owner {
+    if sockets::is_in_doubt(hub, &room.name) { Owner::InDoubt } else { Owner::Settled }
+}
+
+/// Checks until no connection is paused, and no user in doubt, any more.
 async fn run_access_checks(hub: Arc<Hub>, room: Arc<Room>) {
     let mut pause = PAUSE_FIRST;
     // At most one round of checks per room in this time, however often access changes.
@@ -75,7 +80,7 @@ async fn run_access_checks(hub: Arc<Hub>, room: Arc<Room>) {
     }
     loop {
         check_access(&hub, &room).await;
-        if room.end_check() {
+        if room.end_check(owner(&hub, &room)) {
             return;
         }
         tokio::time::sleep(pause).await;
@@ -91,13 +96,22 @@ async fn run_access_checks(hub: Arc<Hub>, room: Arc<Room>) {
 /// they arrived.
 pub(crate) async fn check_access(hub: &Hub, room: &Room) {
     for _ in 0..2 {
-        let AccessCheck { epoch, users } = room.access_check();
+        let owner_check = sockets::owner_check(hub, &room.name);
+        let AccessCheck { epoch, is_subscribed, mut users } = room.access_check();
+        if let Some(check) = &owner_check
+            && let Err(place) = users.binary_search(&check.user)
+        {
+            users.insert(place, check.user.clone());
+        }
         for users in users.chunks(USERS_PER_CALL) {
             let commands =
                 users.iter().map(|user| commands::room(&room.name, Reader::User(user))).collect();
             let (mut granted, mut denied) = (Vec::new(), Vec::new());
             let mut pending_flush = PendingFlush::new();
             for (user, reply) in users.iter().zip(hub.upstream.call(commands).await) {
+                if let Some(check) = owner_check.as_ref().filter(|check| check.user == *user) {
+                    check.apply(hub, &reply, is_subscribed && room.epoch() == epoch);
+                }
                 match read_access(reply) {
                     Access::Granted => granted.push(user.clone()),
                     Access::Denied(error) => denied.push((user.clone(), error)),
@@ -113,7 +127,7 @@ pub(crate) async fn check_access(hub: &Hub, room: &Room) {
                 catch_up(hub, room, epoch, behind).await;
             }
         }
-        if room.access_check().epoch == epoch {
+        if room.epoch() == epoch {
             return;
         }
     }

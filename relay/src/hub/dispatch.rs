@@ -13,6 +13,7 @@ use crate::hub::beats;
 use crate::hub::event_queue::TAKE_MAX;
 use crate::hub::hub::Hub;
 use crate::hub::profiles::updates;
+use crate::hub::standing::sockets;
 use crate::hub::sync::{self, Cause};
 use crate::metrics::METRICS;
 use crate::room::Room;
@@ -75,6 +76,9 @@ impl Dispatcher {
                 METRICS.lag_seconds.record(now_ms().saturating_sub(id.ms) as f64 / 1000.0);
             }
         }
+        if changes_access(last) {
+            sockets::note_event(&self.0, &room.name, last);
+        }
         let next = room.deliver(run.iter().map(|(_, head)| head), pending_flush);
         sync::sync_if_needed(&self.0, room, next);
         if changes_access(last) {
@@ -96,10 +100,12 @@ impl Listener for Dispatcher {
 
     fn subscribed(&self, channel: &str) {
         self.dispatch_all();
-        if let Some(room) = self.0.room(channel)
-            && room.confirm_subscription()
-        {
-            sync::start(&self.0, room, Cause::Resubscribed);
+        if let Some(room) = self.0.room(channel) {
+            if room.confirm_subscription() {
+                sync::start(&self.0, room, Cause::Resubscribed);
+            } else {
+                access::start_access_checks(&self.0, &room);
+            }
         }
     }
 
@@ -110,6 +116,7 @@ impl Listener for Dispatcher {
         if let Some(room) = self.0.room(channel) {
             let mut pending_flush = PendingFlush::new();
             room.reset_subscription(&mut pending_flush);
+            sockets::doubt(&self.0, &room.name);
             self.0.flush(pending_flush);
             self.0.upstream.subscribe(room.name.clone());
         }
@@ -122,6 +129,7 @@ impl Listener for Dispatcher {
 
     fn connected(&self) {
         self.dispatch_all();
+        self.0.present_users.doubt_all();
         let rooms = self.0.rooms();
         let mut pending_flush = PendingFlush::new();
         for room in &rooms {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use chat_protocol::names::{RoomKind, room_kind};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
@@ -24,7 +25,7 @@ use crate::hub::follow_cache::FollowCache;
 use crate::hub::hello::hello;
 use crate::hub::login::Login;
 use crate::hub::profiles::ProfileTracker;
-use crate::hub::standing::KeptAnswers;
+use crate::hub::standing::{KeptAnswers, PresentUsers};
 use crate::hub::upstream_status::{CurrentStatus, UpstreamStatus};
 use crate::metrics::METRICS;
 use crate::rate_limit::{Allowances, Refusals, SignalRateLimit};
@@ -73,6 +74,8 @@ pub(crate) struct Hub {
     pub(super) upstream_status: CurrentStatus,
     /// Profile changes that are scheduled or were delivered recently.
     pub profile_updates: ProfileTracker,
+    /// The users who have a connection to this relay.
+    pub(super) present_users: PresentUsers,
     /// What the store has said of users in the last second.
     pub(super) kept_answers: KeptAnswers,
 }
@@ -112,6 +115,7 @@ impl Hub {
             flusher: Flusher::default(),
             upstream_status: CurrentStatus::default(),
             profile_updates: ProfileTracker::default(),
+            present_users: PresentUsers::default(),
             kept_answers: KeptAnswers::default(),
         })
     }
@@ -154,14 +158,17 @@ impl Hub {
         (number, format!("{}-{}-{number}", self.config.name, self.boot).into())
     }
 
-    fn register(&self, connection: Connection, login: Login) -> Arc<Connection> {
-        let Login { identity, answer_to, .. } = login;
+    fn register(&self, mut connection: Connection, login: Login) -> Arc<Connection> {
+        let Login { identity, answer_to, way, .. } = login;
+        connection.way = way;
         let connection = Arc::new(connection);
         let expires_in = identity.as_ref().and_then(|identity| identity.renew_in(now_ms()));
         if let Some(identity) = identity {
             connection.set_identity(identity);
         }
-        // Before the connection is registered, so that nothing can be queued before `hello`.
+        // Before the connection is registered, so that nothing can be queued before `hello`. All of
+        // it waits until the login has got its answer: who is refused gets nothing else.
+        connection.cork();
         if let Some(reference) = answer_to {
             let object = json::write(&AuthReply { expires_in });
             connection.send_text(&reply::ok(&reference, &object));
@@ -173,6 +180,9 @@ impl Hub {
             METRICS.connections.set(connections.len() as f64);
         }
         METRICS.connections_opened.increment(1);
+        // From here on events end the connection.
+        self.present_users.add(&connection);
+        self.receive(&format!("@{}", connection.user));
         let status = self.upstream_status.get();
         if status != UpstreamStatus::Back {
             connection.send(status.frame());
@@ -187,6 +197,7 @@ impl Hub {
             connections.remove(&connection.number);
             METRICS.connections.set(connections.len() as f64);
         }
+        self.present_users.remove(connection);
         let rooms = connection.take_rooms();
         for room in rooms.iter().filter_map(|name| self.room(name)) {
             room.remove(connection);
@@ -212,6 +223,20 @@ impl Hub {
             return (room.clone(), room.begin_join(connection));
         }
         let mut rooms = self.rooms.write();
+        let room = self.add_room(&mut rooms, name);
+        let joiner = room.begin_join(connection);
+        (room, joiner)
+    }
+
+    /// Adds a room to the list, without a connection in it.
+    fn receive(&self, name: &str) {
+        if self.room(name).is_some() {
+            return;
+        }
+        self.add_room(&mut self.rooms.write(), name);
+    }
+
+    fn add_room(&self, rooms: &mut HashMap<Arc<str>, Arc<Room>>, name: &str) -> Arc<Room> {
         let name: Arc<str> = name.into();
         let room = match rooms.entry(name.clone()) {
             Entry::Occupied(room) => room.into_mut(),
@@ -220,9 +245,9 @@ impl Hub {
                 place.insert(Arc::new(Room::new(name)))
             }
         };
-        let arrived = (room.clone(), room.begin_join(connection));
+        let room = room.clone();
         METRICS.rooms.set(rooms.len() as f64);
-        arrived
+        room
     }
 
     /// The room of this name, if it is in the list.
@@ -253,7 +278,8 @@ impl Hub {
     pub(super) fn remove_empty_rooms(&self, now: Instant) {
         let linger = self.config.linger;
         let is_left = |room: &Room| {
-            room.empty_since().is_some_and(|since| now.saturating_duration_since(since) >= linger)
+            let is_long = |since| now.saturating_duration_since(since) >= linger;
+            room.empty_since().is_some_and(is_long) && !self.is_of_present_user(room)
         };
         if !self.rooms.read().values().any(|room| is_left(room)) {
             return;
@@ -268,5 +294,10 @@ impl Hub {
             !left
         });
         METRICS.rooms.set(rooms.len() as f64);
+    }
+
+    /// Whether this is the personal room of a user who has a connection.
+    fn is_of_present_user(&self, room: &Room) -> bool {
+        matches!(room_kind(&room.name), Some(RoomKind::Personal(user)) if self.present_users.contains(user))
     }
 }

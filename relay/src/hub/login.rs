@@ -14,6 +14,8 @@ pub(crate) struct Login {
     pub user: Arc<str>,
     /// What the credential says; `None`: there are none.
     pub identity: Option<Arc<Identity>>,
+    /// What carried the credential, for the metric.
+    pub way: &'static str,
     /// The `ref` of the frame that carried the token, which is answered before `hello`.
     pub answer_to: Option<Box<RawValue>>,
     /// The session that the application is asked about again.
@@ -23,6 +25,6 @@ pub(crate) struct Login {
 impl From<Arc<str>> for Login {
     /// A user whose name is trusted.
     fn from(user: Arc<str>) -> Login {
-        Login { user, identity: None, answer_to: None, session: None }
+        Login { user, identity: None, way: "name", answer_to: None, session: None }
     }
 }

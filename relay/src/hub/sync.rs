@@ -15,6 +15,7 @@ use crate::client::relay_frame;
 use crate::hub::access::{self, end_removed_presence};
 use crate::hub::hub::Hub;
 use crate::hub::profiles::updates;
+use crate::hub::standing::sockets;
 use crate::metrics::METRICS;
 use crate::room::fetch::{PAGE_EVENTS, newest_page, sync_command};
 use crate::room::subscribers::PendingFlush;
@@ -98,6 +99,7 @@ async fn once(
     hole: &mut bool,
 ) -> Result<bool, Error> {
     room.pause_all();
+    sockets::doubt(hub, &room.name);
     access::check_access(hub, room).await;
     // Connections whose check had no answer stay paused and are checked again; they miss nothing.
     access::start_access_checks(hub, room);

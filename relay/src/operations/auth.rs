@@ -13,8 +13,7 @@ use crate::client::error::Error;
 use crate::client::reply::AuthReply;
 use crate::client::request::Request;
 use crate::hub::now_ms;
-use crate::hub::standing::{Refusal, gate};
-use crate::metrics::METRICS;
+use crate::hub::standing::{Refusal, gate, sockets};
 use crate::operations::answer::{Answer, Outcome};
 use crate::operations::context::Context;
 use crate::operations::scopes;
@@ -61,18 +60,29 @@ pub(super) async fn auth(context: &Arc<Context>, request: Request<'_>) -> Outcom
 pub(super) async fn replace(context: &Context, identity: &Arc<Identity>) -> bool {
     // The new token may be an older one.
     let may_act = gate::may_act_from_now(&context.hub, context.user(), Some(identity)).await;
-    match may_act {
-        Ok(()) => {}
-        // An open socket goes on; its next request asks again.
-        Err(Refusal::Away) => context.connection.set_admitted(false),
-        Err(refusal) => {
-            METRICS.login("refresh", refusal.reason());
-            refusal.close(&context.connection);
-            return false;
+    let accepted = match may_act {
+        Ok(()) => {
+            context.set_identity(identity.clone());
+            sockets::check_new_token(&context.hub, &context.connection)
         }
+        // An open socket goes on.
+        Err(Refusal::Away) => {
+            context.set_identity(identity.clone());
+            sockets::doubt_token(&context.hub, &context.connection);
+            Ok(())
+        }
+        Err(refusal) => {
+            refusal.close(&context.connection);
+            Err(refusal)
+        }
+    };
+    if let Err(refusal) = accepted {
+        if let Some(error) = refusal.login_error() {
+            note_login("refresh", Err(error));
+        }
+        return false;
     }
     note_login("refresh", Ok(()));
-    context.set_identity(identity.clone());
     scopes::leave_forbidden_rooms(context);
     true
 }

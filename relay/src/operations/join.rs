@@ -41,7 +41,7 @@ use crate::contact::contact;
 use crate::hub::access;
 use crate::hub::presence;
 use crate::hub::profiles::profile::Profile;
-use crate::hub::standing::{Refusal, Standing};
+use crate::hub::standing::sockets;
 use crate::hub::sync;
 use crate::operations::contacts::check_contact;
 use crate::operations::context::Context;
@@ -201,8 +201,10 @@ async fn ask(
             Start::Live => Ok(None),
         }
     };
+    let mut unanswered = Unanswered { context, room, is_over: false };
     // The page first: Redis answers later commands later.
     let (page, replies) = tokio::join!(page, hub.upstream.call(commands));
+    unanswered.is_over = true;
     let mut replies = replies.into_iter();
     let joined = match &following {
         Some(following) => joined(context, following, &mut replies),
@@ -210,8 +212,8 @@ async fn ask(
     };
     let (present, seen) = (next(&mut replies), next(&mut replies));
     let is_present = present.is_ok();
-    if let Err(refusal) = check_standing(context, &wanted.room, &seen) {
-        refusal.close(connection);
+    let is_own = room_kind(&wanted.room) == Some(RoomKind::Personal(context.user()));
+    if is_own && sockets::check_login(hub, connection, &seen).is_err() {
         if is_present {
             end_presence(context, room);
         }
@@ -224,12 +226,21 @@ async fn ask(
     initial
 }
 
-/// The user's own personal room also says whether the user may be here at all.
-fn check_standing(context: &Context, room: &str, seen: &Reply) -> Result<(), Refusal> {
-    if room_kind(room) != Some(RoomKind::Personal(context.user())) {
-        return Ok(());
+/// A question of step 3. If its connection ends before the answer, the presence that it may have set
+/// ends too: nobody else knows of it.
+struct Unanswered<'a> {
+    context: &'a Context,
+    room: &'a Room,
+    is_over: bool,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        // Without a runtime the relay itself is ending.
+        if !self.is_over && tokio::runtime::Handle::try_current().is_ok() {
+            end_presence(self.context, self.room);
+        }
     }
-    Standing::read(seen)?.admits(context.connection.identity().as_deref())
 }
 
 /// The reply of `CHAT.JOIN`. Notes that the room is in the user's list, if that was asked for after

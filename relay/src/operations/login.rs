@@ -1,15 +1,21 @@
 //! The rooms that every connection receives without a request: its user's personal room and the
 //! rooms of `--auto-join`, from now on.
 //!
-//! Their past is not fetched: a client that needs it requests it. If Redis is unreachable, login
-//! continues in the background. `join.rs` has the protocol.
+//! Their past is not fetched: a client that needs it requests it. `join.rs` has the protocol.
+//!
+//! The reply of `CHAT.ROOM_RO @user AS user`, which comes when the subscription to that room is
+//! confirmed, decides whether the user may log in: until then the client gets nothing. If Redis cannot
+//! be asked, the client gets `hello`, login continues in the background, and each request of the
+//! client asks for itself whether the user may act.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_protocol::names::{RoomKind, room_kind};
+use chat_protocol::close_code;
+use chat_protocol::error_code::ErrorCode;
 
-use crate::auth::Scope;
+use crate::auth::{LoginError, Scope};
+use crate::client::connection::End;
 use crate::client::error::Error;
 use crate::hub::presence;
 use crate::operations::context::Context;
@@ -19,19 +25,56 @@ use crate::operations::token_profile;
 use crate::room::Attached;
 use crate::room::subscribers::PendingFlush;
 use crate::upstream::State;
+use crate::verification::note_login;
+
+/// The pauses before a login that failed is tried again.
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+const PAUSE_MOST: Duration = Duration::from_secs(2);
 
 /// Attaches a new connection to these rooms, in the background if Redis is unreachable.
 pub(crate) async fn login(context: Arc<Context>) {
-    let rooms = login_rooms(&context);
-    if let Err(rest) = enter_all(&context, rooms).await {
-        tokio::spawn(login_later(context, rest));
+    let is_admitted = enter_personal_room(&context).await;
+    context.connection.release();
+    let rooms = auto_join_rooms(&context);
+    let rest = match is_admitted {
+        true => enter_all(&context, rooms).await,
+        false => Err(rooms),
+    };
+    if let Err(rest) = rest {
+        tokio::spawn(login_later(context, rest, is_admitted));
     }
 }
 
-fn login_rooms(context: &Context) -> Vec<Wanted> {
-    let start = Start::Live;
+/// Attaches the connection to the personal room of its user, and asks whether the user may log in.
+/// False: there was no answer, or the connection was closed.
+async fn enter_personal_room(context: &Context) -> bool {
     let room = format!("@{}", context.user());
-    let personal = Wanted { room, start, membership: Membership::Unchanged };
+    let personal = Wanted { room, start: Start::Live, membership: Membership::Unchanged };
+    let has_entered = match enter(context, &personal).await {
+        Err(error) if error.is(ErrorCode::Unavailable) => false,
+        Err(error) => {
+            let code = &*error.code;
+            tracing::info!(source = "client", room = personal.room, code, "refused at login");
+            true
+        }
+        Ok(()) => true,
+    };
+    let (connection, way) = (&context.connection, context.connection.way);
+    match connection.ended() {
+        None if has_entered => {
+            connection.set_admitted(true);
+            note_login(way, Ok(()));
+            token_profile::write_in_background(context);
+        }
+        Some(End::Close(close_code::SUSPENDED)) => note_login(way, Err(LoginError::Suspended)),
+        Some(End::Close(close_code::EXPIRED)) => note_login(way, Err(LoginError::Revoked)),
+        _ => {}
+    }
+    has_entered && connection.ended().is_none()
+}
+
+fn auto_join_rooms(context: &Context) -> Vec<Wanted> {
+    let start = Start::Live;
     let auto = context.hub.config.auto_join.iter();
     let auto =
         auto.filter(|room| scopes::admits(context, room) && scopes::has(context, Scope::Read));
@@ -40,8 +83,7 @@ fn login_rooms(context: &Context) -> Vec<Wanted> {
         true => Membership::Join,
         false => Membership::Unchanged,
     };
-    let auto = auto.map(|room| Wanted { room: room.clone(), start, membership });
-    std::iter::once(personal).chain(auto).collect()
+    auto.map(|room| Wanted { room: room.clone(), start, membership }).collect()
 }
 
 /// Attaches the connection to these rooms. Error: the rooms that Redis does not serve now.
@@ -50,12 +92,6 @@ async fn enter_all(context: &Context, rooms: Vec<Wanted>) -> Result<(), Vec<Want
     let _turn = context.hub.logins.acquire().await;
     let mut rest = Vec::new();
     for wanted in rooms {
-        let is_personal = room_kind(&wanted.room) == Some(RoomKind::Personal(context.user()));
-        // Before the user is admitted nothing is done in other rooms.
-        if !is_personal && !context.connection.is_admitted() {
-            rest.push(wanted);
-            continue;
-        }
         match enter(context, &wanted).await {
             // Without memory only the join of a room is refused; a later attempt joins it.
             Err(error) if matches!(&*error.code, "UNAVAILABLE" | "OOM") => rest.push(wanted),
@@ -63,18 +99,15 @@ async fn enter_all(context: &Context, rooms: Vec<Wanted>) -> Result<(), Vec<Want
                 let (room, code) = (&*wanted.room, &*error.code);
                 tracing::info!(source = "client", room, code, "refused at login");
             }
-            Ok(()) if is_personal => {
-                context.connection.set_admitted(true);
-                token_profile::write_in_background(context);
-            }
             Ok(()) => {}
         }
     }
     if rest.is_empty() { Ok(()) } else { Err(rest) }
 }
 
-async fn login_later(context: Arc<Context>, mut rooms: Vec<Wanted>) {
+async fn login_later(context: Arc<Context>, mut rooms: Vec<Wanted>, mut is_admitted: bool) {
     let upstream = context.hub.upstream.clone();
+    let mut pause = PAUSE_FIRST;
     let mut states = upstream.states();
     // While Redis is unreachable the connection may end, and its context with it.
     let waiting = Arc::downgrade(&context);
@@ -85,15 +118,22 @@ async fn login_later(context: Arc<Context>, mut rooms: Vec<Wanted>) {
         if context.connection.ended().is_some() {
             break context;
         }
-        match enter_all(&context, rooms).await {
-            Ok(()) => break context,
-            Err(rest) => rooms = rest,
+        // Before the user is admitted nothing is done in other rooms.
+        if is_admitted || enter_personal_room(&context).await {
+            is_admitted = true;
+            match enter_all(&context, rooms).await {
+                Ok(()) => break context,
+                Err(rest) => rooms = rest,
+            }
         }
         drop(context);
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MOST);
         // If only writes are refused, the remaining rooms need a write: wait for a change.
-        let changes = |state: &State| !matches!(state, State::WritesRefused(_));
-        let _ = states.wait_for(changes).await;
+        if is_admitted {
+            let changes = |state: &State| !matches!(state, State::WritesRefused(_));
+            let _ = states.wait_for(changes).await;
+        }
     };
     if context.connection.ended().is_some() {
         // The connection ended during login.

@@ -25,5 +25,5 @@ mod subscription;
 mod tests;
 
 pub(crate) use joining::{Attached, Joiner};
-pub(crate) use pauses::{AccessCheck, CaughtUp, LaggingConnection};
+pub(crate) use pauses::{AccessCheck, CaughtUp, LaggingConnection, Owner};
 pub(crate) use room::{Next, Room};

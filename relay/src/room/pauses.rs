@@ -18,7 +18,7 @@ use crate::client::outbox::Class;
 use crate::client::relay_frame::{Gone, RelayFrame};
 use crate::room::joining::Joiner;
 use crate::room::removal::{Removal, removal};
-use crate::room::room::{Pause, Room, State};
+use crate::room::room::{Pause, Room, State, Subscription};
 use crate::room::subscribers::{PendingFlush, queue};
 
 /// A connection that is paused for longer must join again.
@@ -41,10 +41,21 @@ pub(crate) enum CaughtUp {
     UpTo(Id),
 }
 
+/// The user of a personal room, in any other room nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Not here, or nothing was missed.
+    Settled,
+    /// Whether this user may be here must be asked.
+    InDoubt,
+}
+
 /// The users whose access must be checked.
 pub(crate) struct AccessCheck {
     /// The answers count only while the room is in this epoch.
     pub epoch: u64,
+    /// Whether the events of the room arrive.
+    pub is_subscribed: bool,
     /// Sorted, without duplicates.
     pub users: Vec<Arc<str>>,
 }
@@ -61,22 +72,28 @@ impl Room {
     }
 
     /// Whether the caller must run access checks until [`Room::end_check`] returns true: there are
-    /// paused connections, and no other task checks them.
-    pub(crate) fn begin_check(&self) -> bool {
+    /// paused connections, or the owner is in doubt, and no other task checks them.
+    pub(crate) fn begin_check(&self, owner: Owner) -> bool {
         let mut state = self.state.lock();
-        !state.paused.is_empty() && !std::mem::replace(&mut state.checking, true)
+        let is_needed = !state.paused.is_empty() || owner == Owner::InDoubt;
+        is_needed && !std::mem::replace(&mut state.checking, true)
     }
 
-    /// Whether no connection is paused any more: then the caller stops checking.
-    pub(crate) fn end_check(&self) -> bool {
+    /// Whether nobody is paused or in doubt any more: then the caller stops checking.
+    pub(crate) fn end_check(&self, owner: Owner) -> bool {
         let mut state = self.state.lock();
-        state.checking = !state.paused.is_empty();
+        state.checking = !state.paused.is_empty() || owner == Owner::InDoubt;
         !state.checking
     }
 
     /// When the last access check of this room began.
     pub(crate) fn checked_at(&self) -> Option<Instant> {
         self.state.lock().checked_at
+    }
+
+    /// Answers count only while this number is the same.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.state.lock().epoch
     }
 
     /// Starts an access check: returns the users to check.
@@ -89,7 +106,8 @@ impl Room {
         if !users.is_empty() {
             state.checked_at = Some(Instant::now());
         }
-        AccessCheck { epoch: state.epoch, users }
+        let is_subscribed = matches!(state.subscription, Subscription::Confirmed);
+        AccessCheck { epoch: state.epoch, is_subscribed, users }
     }
 
     /// Applies the answer to an access check of this epoch: these users, sorted, may read, so their

@@ -255,7 +255,7 @@ async fn authenticate(
         Credential::Session(forwarded) => {
             let (identity, session) = login::session(&site.hub, peer, forwarded).await?;
             let (user, identity, session) = (identity.user.clone(), Some(identity), Some(session));
-            Ok(Some((Login { user, identity, answer_to: None, session }, early)))
+            Ok(Some((Login { user, identity, way: "http", answer_to: None, session }, early)))
         }
         Credential::Refused { way, error } => Err(Refused::credential(way, error)),
         Credential::FirstFrame => {
@@ -278,7 +278,8 @@ async fn login(
     answer_to: Option<Box<RawValue>>,
 ) -> Result<Login, Refused> {
     let identity = login::identity(&site.hub, peer, way, token).await?;
-    Ok(Login { user: identity.user.clone(), identity: Some(identity), answer_to, session: None })
+    let (user, identity) = (identity.user.clone(), Some(identity));
+    Ok(Login { user, identity, way, answer_to, session: None })
 }
 
 fn refuse(site: &Site, socket: TcpStream, peer: IpAddr, refused: Refused) {

@@ -25,7 +25,8 @@ pub(super) fn check_refusals(hub: &Hub, address: IpAddr, way: &'static str) -> R
     checked.map_err(|retry_ms| Refused::too_many(way, retry_ms))
 }
 
-/// The identity that a token from this address proves. `way`: what carried it.
+/// The identity that a token from this address proves. `way`: what carried it. The login is complete,
+/// and counted, when the store has been asked about the user.
 pub(super) async fn identity(
     hub: &Hub,
     address: IpAddr,
@@ -37,9 +38,7 @@ pub(super) async fn identity(
         return Err(Refused::credential(way, LoginError::Missing));
     };
     let verified = verification.verify(token, now_ms()).await;
-    let identity = verified.map_err(|error| Refused::credential(way, error))?;
-    note_login(way, Ok(()));
-    Ok(Arc::new(identity))
+    Ok(Arc::new(verified.map_err(|error| Refused::credential(way, error))?))
 }
 
 /// The identity of the user whom the application knows by what a request from this address shows, and
@@ -54,7 +53,6 @@ pub(super) async fn session(
     let session = OpenSession { forwarded, address };
     let identity = sessions.ask(&session).await;
     let identity = identity.map_err(|error| Refused::credential("http", error))?;
-    note_login("http", Ok(()));
     Ok((identity, session))
 }
 

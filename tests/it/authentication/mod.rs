@@ -14,6 +14,8 @@ mod made_tokens;
 mod profiles;
 // Races of newer tokens on an open connection.
 mod refresh;
+// What the store takes back: tokens, and all rights of a user.
+mod revoking;
 // What a token allows: operations, rooms.
 mod scopes;
 // An application that is asked too much, or does everything wrong.

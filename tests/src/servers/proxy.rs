@@ -19,6 +19,10 @@ pub enum Network {
     Open,
     /// Bytes are forwarded after this delay.
     Delay(Duration),
+    /// Bytes wait, and are forwarded when the network is another one.
+    Hold,
+    /// Replies wait; requests are forwarded.
+    HoldReplies,
     /// Bytes are accepted and dropped; connections stay open.
     Stall,
     /// All connections are closed, new ones too.
@@ -64,7 +68,8 @@ impl Proxy {
 
     /// Sets the fault for all connections, open ones included.
     pub fn set(&self, network: Network) {
-        self.network.send_replace(network);
+        // A change to the same would count as a cut.
+        self.network.send_if_modified(|before| std::mem::replace(before, network) != network);
     }
 
     /// Sets the fault for connections with sharded subscriptions; `None`: the same as for
@@ -105,9 +110,26 @@ struct Networks {
 }
 
 impl Networks {
-    fn for_connection(&self, subscribes: bool) -> Network {
-        let special = if subscribes { *self.subscriptions.borrow() } else { None };
-        special.unwrap_or(*self.network.borrow())
+    /// The network, once it forwards or loses bytes.
+    async fn for_connection(&mut self, subscribes: bool, is_reply: bool) -> Network {
+        loop {
+            let network = *self.network.borrow_and_update();
+            let special = *self.subscriptions.borrow_and_update();
+            let network = if subscribes { special.unwrap_or(network) } else { network };
+            match network {
+                Network::HoldReplies if !is_reply => return Network::Open,
+                Network::Hold | Network::HoldReplies => {}
+                network => return network,
+            }
+            // An error means that the proxy is gone.
+            let changed = tokio::select! {
+                changed = self.network.changed() => changed,
+                changed = self.subscriptions.changed() => changed,
+            };
+            if changed.is_err() {
+                return Network::Drop;
+            }
+        }
     }
 }
 
@@ -157,7 +179,7 @@ async fn dropped(network: &mut watch::Receiver<Network>) {
 async fn forward(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    networks: Networks,
+    mut networks: Networks,
     forwarded: &AtomicU64,
     subscribes: &AtomicBool,
     is_reply: bool,
@@ -168,8 +190,8 @@ async fn forward(
         if !is_reply && bytes.windows(10).any(|word| word == b"SSUBSCRIBE") {
             subscribes.store(true, Ordering::Relaxed);
         }
-        match networks.for_connection(subscribes.load(Ordering::Relaxed)) {
-            Network::Open => {}
+        match networks.for_connection(subscribes.load(Ordering::Relaxed), is_reply).await {
+            Network::Open | Network::Hold | Network::HoldReplies => {}
             Network::Drop => return,
             // The delay is the fault itself, not a wait for something to happen.
             Network::Delay(span) => tokio::time::sleep(span).await,

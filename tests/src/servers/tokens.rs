@@ -65,10 +65,16 @@ impl Issuer {
     /// a port of their own, and wrong credentials are not limited.
     #[track_caller]
     pub fn relay(&self, name: &str, redis: &Redis, options: &[&str]) -> Relay {
+        self.relay_at(name, &redis.url(), options)
+    }
+
+    /// As [`Issuer::relay`], for a Redis at this URL.
+    #[track_caller]
+    pub fn relay_at(&self, name: &str, url: &str, options: &[&str]) -> Relay {
         let file = self.secret_file();
         let jwt = ["--auth", "jwt", self.option, &file];
         let defaults = Relay::without(&[LISTEN_OPS, NO_MAX_REFUSALS], options);
-        let relay = Relay::with(name, &redis.url(), &[&jwt[..], &defaults, options].concat());
+        let relay = Relay::with(name, url, &[&jwt[..], &defaults, options].concat());
         relay.wait_ready();
         relay
     }

@@ -4,7 +4,7 @@ use chat_protocol::close_code;
 use chat_protocol::error_code::ErrorCode;
 use chat_protocol::id::Id;
 
-use crate::auth::Identity;
+use crate::auth::{Identity, LoginError};
 use crate::client::connection::Connection;
 use crate::client::error::{Argument, Error};
 use crate::upstream::replies::{field, id, integer};
@@ -37,19 +37,21 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// The word for the log and the metric.
-    pub(crate) fn reason(self) -> &'static str {
+    /// As the outcome of a login. `None`: it has no outcome yet.
+    pub(crate) fn login_error(self) -> Option<LoginError> {
         match self {
-            Refusal::Revoked => "revoked",
-            Refusal::Suspended { .. } => "suspended",
-            Refusal::Away => "away",
+            Refusal::Revoked => Some(LoginError::Revoked),
+            Refusal::Suspended { .. } => Some(LoginError::Suspended),
+            Refusal::Away => None,
         }
     }
 
     /// Closes a connection of this user, unless nothing is known of the user.
     pub(crate) fn close(self, connection: &Connection) {
         match self {
-            Refusal::Revoked => connection.refuse(close_code::EXPIRED, Some("revoked")),
+            Refusal::Revoked => {
+                connection.refuse(close_code::EXPIRED, LoginError::Revoked.what());
+            }
             Refusal::Suspended { until_ms } => connection.suspend(until_ms),
             Refusal::Away => {}
         }

@@ -30,6 +30,9 @@ pub(crate) async fn may_act(
     user: &str,
     identity: Option<&Identity>,
 ) -> Result<(), Refusal> {
+    if !hub.upstream.is_up() {
+        return Err(Refusal::Away);
+    }
     let answer = async {
         loop {
             let asked = hub.kept_answers.question(user, || ask(hub, user));

@@ -68,6 +68,11 @@ impl KeptAnswers {
         asked
     }
 
+    /// Drops what is known about this user.
+    pub(super) fn forget(&self, user: &str) {
+        self.0.lock().users.remove(user);
+    }
+
     /// Drops old answers.
     pub(in crate::hub) fn tidy(&self, now: Instant) {
         self.0.lock().tidy(now);
@@ -98,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_is_shared_and_a_failure_is_asked_again() {
+    async fn an_answer_is_shared_and_forgotten_and_a_failure_is_asked_again() {
         let kept = KeptAnswers::default();
         let away = kept.question("a", || async { Err(Refusal::Away) }.boxed());
         assert_eq!(away.question.await, Err(Refusal::Away));
@@ -106,6 +111,8 @@ mod tests {
         let tokens_after = async |asked: Asked| asked.question.await.map(|one| one.tokens_after);
         assert_eq!((tokens_after(one).await, tokens_after(two).await), (Ok(1), Ok(1)));
         assert_eq!(tokens_after(kept.question("b", answer(3))).await, Ok(3), "another user");
+        kept.forget("a");
+        assert_eq!(tokens_after(kept.question("a", answer(4))).await, Ok(4));
     }
 
     #[test]

@@ -48,7 +48,7 @@ async fn a_user_whose_access_is_unknown_receives_nothing() {
     attach(&room, &bob, 4);
     attach(&room, &ahead, 7);
     deliver_together(&room, &[&closing(5), &message(6), PRESENCE]);
-    assert!(room.begin_check() && !room.begin_check(), "one asks");
+    assert!(room.begin_check(Owner::Settled) && !room.begin_check(Owner::Settled), "one asks");
     deliver(&room, &message(7));
     deliver(&room, &message(8));
     assert_eq!(ids(&alice.read().await), ["5"], "the event itself and nothing after it");
@@ -56,13 +56,13 @@ async fn a_user_whose_access_is_unknown_receives_nothing() {
     assert_eq!(question.users, ["alice", "bob"].map(Arc::<str>::from));
     assert_eq!(room.attached().len(), 3, "all count as present");
     assert!(grant(&room, question.epoch, "alice").is_empty());
-    assert!(!room.end_check());
+    assert!(!room.end_check(Owner::Settled));
     let mut pending_flush = PendingFlush::new();
     let why = Error::new(ErrorCode::NotMember, "");
     let denied = [("bob".into(), why)];
     assert_eq!(room.deny(question.epoch, &denied, &mut pending_flush).len(), 1);
     flush(pending_flush);
-    assert!(room.end_check());
+    assert!(room.end_check(Owner::Settled));
     deliver(&room, &message(9));
     let received = alice.read().await;
     assert_eq!(ids(&received), ["6", "7", "8", "9"], "nothing missing, nothing twice");
