@@ -9,6 +9,7 @@ use std::time::Duration;
 use chat_protocol::close_code;
 use chat_tests::checking::checker::Checker;
 use chat_tests::checking::relays::Relays;
+use chat_tests::clients::browser::Browser;
 use chat_tests::clients::client::Client;
 use chat_tests::clients::raw_socket::RawSocket;
 use chat_tests::seed::{rounds, seeded};
@@ -36,6 +37,7 @@ with_each_balancer! {
     no_log_has_a_token
     tls_ends_at_the_balancer
     open_sockets_stay_while_redis_is_away
+    a_page_comes_back_by_itself
     a_relay_that_drains_loses_no_message
     a_relay_that_dies_loses_no_message
 }
@@ -243,6 +245,30 @@ fn open_sockets_stay_while_redis_is_away(kind: Kind) {
     eventually("new sockets", LATER, || {
         Client::try_connect(balancer.address(), "carol").map(drop).map_err(|code| code.to_string())
     });
+}
+
+fn a_page_comes_back_by_itself(kind: Kind) {
+    const STATE: &str = "document.querySelector('#state')?.dataset.state";
+    const RELAY: &str = "document.querySelector('#relay')?.textContent.trim()";
+    const TEXTS: &str = "[...document.querySelectorAll('#messages .message .text')]\
+        .map(text => text.textContent)";
+    let redis = Redis::start();
+    let mut relays = relays(kind, &redis, &[]);
+    let balancer = Balancer::start(kind, &relays);
+    let browser = Browser::start();
+    let page = browser.open(&format!("http://{}/?user=alice&room=lobby", balancer.address()));
+    page.wait(STATE, &json!("connected"), LATER);
+    page.type_line("#compose", "one");
+    page.wait(TEXTS, &json!(["one"]), SOON);
+    let (used, other) = match page.evaluate(&format!("{RELAY}.includes('r1')")) == json!(true) {
+        true => (0, "r2"),
+        false => (1, "r1"),
+    };
+    relays[used].process().kill();
+    page.wait(&format!("{RELAY}.includes('{other}')"), &json!(true), LATER);
+    page.wait(STATE, &json!("connected"), LATER);
+    page.type_line("#compose", "two");
+    page.wait(TEXTS, &json!(["one", "two"]), SOON);
 }
 
 const FAST: &[&str] = &[
