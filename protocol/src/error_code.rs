@@ -129,6 +129,9 @@ impl From<ErrorCode> for Cow<'static, str> {
     }
 }
 
+/// The explanation of `INVALID nonce` if the nonce stands for another message already.
+pub const NONCE_USED: &str = "already used with another text";
+
 /// A value is wrong: the content of an `INVALID` error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("INVALID {what} - {hint}")]

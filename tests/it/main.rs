@@ -13,6 +13,8 @@ mod documents;
 mod edge;
 // Faults under load.
 mod faults;
+// The API over HTTP.
+mod http;
 // Roles, sanctions, access.
 mod moderation;
 // The module inside Redis.

@@ -5,6 +5,7 @@
 //! room. This module is pure: bytes and the time in, an [`Identity`] or a [`LoginError`] out. Sockets,
 //! files and settings are for others.
 
+mod api_keys;
 mod claims;
 mod forwarded;
 mod header;
@@ -20,6 +21,7 @@ mod service_url;
 mod session_answer;
 mod verifier;
 
+pub(crate) use api_keys::ApiKeys;
 pub use claims::Rules;
 pub(crate) use forwarded::{ForwardNames, Forwarded, cookies, is_cookie_name};
 pub use identity::{Identity, LEEWAY, Proof};

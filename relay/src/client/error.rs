@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use chat_protocol::error_code::{self as protocol, ErrorCode};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+/// The code of a request whose credential is not good. Sockets are closed instead.
+pub(crate) const UNAUTHORISED: &str = "UNAUTHORISED";
+
 /// Why an operation was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
@@ -45,6 +48,12 @@ impl Error {
     /// The field `what` of the request is wrong.
     pub fn invalid(what: impl Into<Cow<'static, str>>, message: &'static str) -> Error {
         Error::with_word(ErrorCode::Invalid, what, message)
+    }
+
+    /// The credential is missing or wrong: `what` says how. From a relay only, over HTTP.
+    pub fn unauthorised(what: &'static str, message: &'static str) -> Error {
+        let argument = Some((protocol::Argument::What.name(), Argument::Word(what.into())));
+        Error { argument, ..Error::new(UNAUTHORISED, message) }
     }
 
     /// Redis cannot be reached now.

@@ -4,6 +4,7 @@
 //! variable counts as absent. A [`Config`] is proof that the settings are consistent; nothing is
 //! looked up later.
 
+mod api;
 mod edge;
 mod file;
 mod jwt;
@@ -19,6 +20,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use api::{Api, api_keys};
 use chat_protocol::names;
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
@@ -173,6 +175,8 @@ pub struct Args {
     log: String,
     #[command(flatten)]
     edge: edge::EdgeArgs,
+    #[command(flatten)]
+    api: api::ApiArgs,
 }
 
 /// The default of `--frames-per-second`, per operation.
@@ -212,6 +216,15 @@ impl Auth {
             Auth::Jwt(jwt) => jwt.profile,
             // An application names only what it wants to be seen.
             Auth::Http(_) => true,
+        }
+    }
+
+    /// Whether a cookie may carry a credential.
+    pub(crate) fn takes_cookies(&self) -> bool {
+        match self {
+            Auth::None => false,
+            Auth::Jwt(jwt) => jwt.cookie.is_some(),
+            Auth::Http(sessions) => sessions.forward.has_cookie(),
         }
     }
 
@@ -289,6 +302,7 @@ pub struct Config {
     pub log_format: LogFormat,
     pub log: String,
     pub edge: Edge,
+    pub(crate) api: Api,
 }
 
 impl Args {
@@ -333,6 +347,7 @@ impl Args {
             mistakes.add("--auth", "none serves loopback only, unless told --insecure");
         }
         let edge = self.edge.check(&mut mistakes);
+        let api = self.api.check(&mut mistakes);
         let allowed_origins = AllowedOrigins::check(&self.allowed_origin, &mut mistakes);
         let has_tokens = way == Some(Way::Jwt);
         let jwt = self.jwt.check(has_tokens, &allowed_origins, &mut mistakes);
@@ -416,6 +431,7 @@ impl Args {
             auto_join: without_empty(self.auto_join),
             log: self.log,
             edge,
+            api,
         };
         if tracing_subscriber::EnvFilter::try_new(&config.log).is_err() {
             mistakes.add("--log", "not a filter like info or chat_relay=debug,info");

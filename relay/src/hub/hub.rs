@@ -14,6 +14,7 @@ use chat_protocol::names::{RoomKind, room_kind};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
+use crate::auth::ApiKeys;
 use crate::client::connection::Connection;
 use crate::client::json;
 use crate::client::reply::{self, AuthReply};
@@ -65,6 +66,10 @@ pub(crate) struct Hub {
     pub allowances: Arc<Allowances>,
     /// Limits the wrong credentials of each address.
     pub refusals: Refusals,
+    /// The rate limits of API keys and of other credentials of the backend.
+    pub key_allowances: Arc<Allowances>,
+    /// The API keys. They are read again at SIGHUP.
+    pub api_keys: RwLock<ApiKeys>,
     rooms: RwLock<HashMap<Arc<str>, Arc<Room>>>,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
     next_connection: AtomicU64,
@@ -95,6 +100,8 @@ impl Hub {
             Auth::Jwt(jwt) => verification = Some(Arc::new(Verification::new(jwt.clone()))),
             Auth::Http(settings) => sessions = Some(Sessions::new(settings, &config.name)),
         }
+        let key_allowances = Allowances::of_keys(&config, config.api.operations_per_second);
+        let api_keys = RwLock::new(config.api.keys.clone());
         Arc::new(Hub {
             config,
             verification,
@@ -107,6 +114,8 @@ impl Hub {
             signals: SignalRateLimit::default(),
             allowances,
             refusals,
+            key_allowances,
+            api_keys,
             rooms: RwLock::default(),
             connections: Mutex::default(),
             next_connection: AtomicU64::new(1),

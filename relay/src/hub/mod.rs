@@ -4,10 +4,11 @@
 //! with them has been read. A task dispatches them to their rooms (`dispatch`), which queue frames
 //! in the outboxes. The `flusher` writes them, so that frames queued meanwhile leave in one write.
 //! `hub` holds the lists of rooms and connections; the other files add what happens to them, each
-//! using only the files before it: `hub`, `presence`, `access`, `profiles`, `sync`, `beats`,
+//! using only the files before it: `hub`, `api_keys`, `presence`, `access`, `profiles`, `sync`, `beats`,
 //! `status_updates`, `dispatch`, `tasks`.
 
 pub(crate) mod access;
+mod api_keys;
 mod beats;
 mod dispatch;
 mod event_queue;

@@ -83,5 +83,6 @@ async fn housekeeping(hub: Arc<Hub>) {
         hub.kept_answers.tidy(now);
         hub.allowances.tidy(now);
         hub.refusals.tidy(now);
+        hub.key_allowances.tidy(now);
     }
 }

@@ -102,6 +102,16 @@ impl Metrics {
         self.application_seconds.record(time.as_secs_f64());
     }
 
+    /// Counts a request to `/v1`, by who sent it, the name of an API key, and the status.
+    pub(crate) fn api_request(&self, caller: &'static str, key: &str, status: u16) {
+        let labels = [
+            ("caller", caller.to_owned()),
+            ("key", key.to_owned()),
+            ("status", status.to_string()),
+        ];
+        counter!("chat_relay_api_requests_total", &labels).increment(1);
+    }
+
     /// Counts a close by the relay, by the name of its close code.
     pub(crate) fn closed(&self, name: &'static str) {
         counter!("chat_relay_closes_total", "reason" => name).increment(1);
@@ -141,6 +151,7 @@ const LABELLED: &[(&str, &str)] = &[
     ("chat_relay_closes_total", "Sockets closed by the relay, by reason"),
     ("chat_relay_logins_total", "Logins, by what carried the credential and outcome"),
     ("chat_relay_http_requests_total", "HTTP requests, by route and class of the status"),
+    ("chat_relay_api_requests_total", "Requests to /v1, by caller, API key and status"),
     ("chat_relay_key_fetches_total", "Fetches of a key set, by outcome"),
     (
         "chat_relay_proxy_headers_refused_total",

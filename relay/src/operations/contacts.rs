@@ -25,7 +25,8 @@ const PROFILES: usize = 100;
 
 /// Refuses the presence of this room unless it is the user's own or contacts are open.
 pub(super) fn check_contact(context: &Context, room: &str) -> Result<(), Error> {
-    if context.hub.config.contacts == Contacts::Deny && contact(room, context.user()).is_some() {
+    let is_other = contact(room, context.user()).is_some() && !context.caller.is_backend();
+    if is_other && context.hub.config.contacts == Contacts::Deny {
         return Err(Error::with_word(
             ErrorCode::Denied,
             "contacts",
@@ -53,7 +54,8 @@ pub(super) async fn profiles(context: &Arc<Context>, request: Request<'_>) -> Ou
         let (Some(what), Some(who)) = (replies.next(), replies.next()) else {
             return Err(Error::unavailable());
         };
-        let is_open = **user == *context.user()
+        let is_open = context.caller.is_backend()
+            || **user == *context.user()
             || (context.hub.config.contacts == Contacts::Open
                 && scopes::admits(context, &format!("@{user}")));
         let detail = if is_open { Detail::Full } else { Detail::Texts };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chat_protocol::close_code;
+use chat_protocol::names::BACKEND;
 use parking_lot::Mutex;
 
 use crate::auth::Identity;
@@ -11,9 +12,11 @@ use crate::client::connection::{Connection, End};
 use crate::client::error::Error;
 use crate::hub::standing::{Refusal, gate};
 use crate::hub::{Hub, now_ms};
+use crate::operations::caller::Caller;
 use crate::operations::send_queue::SendQueue;
 use crate::rate_limit::Allowance;
 use crate::upstream::Command;
+use crate::upstream::commands::Reader;
 
 /// The state of one connection between operations.
 pub(crate) struct Context {
@@ -23,6 +26,7 @@ pub(crate) struct Context {
     pub connection: Arc<Connection>,
     /// The rate limit of its user.
     pub allowance: Allowance,
+    pub(super) caller: Caller,
     pub(super) send_queue: Mutex<SendQueue>,
     /// When the token ends, leeway included. `None`: never.
     expiry: Mutex<Option<Instant>>,
@@ -32,6 +36,15 @@ fn expiry(identity: &Identity) -> Option<Instant> {
     identity.time_left(now_ms()).map(|left| Instant::now() + left)
 }
 
+/// A connection that is in no list and receives nothing.
+fn replies_only(user: Arc<str>, identity: Option<Arc<Identity>>) -> Arc<Connection> {
+    let connection = Connection::detached(0, "".into(), user, 0);
+    if let Some(identity) = identity {
+        connection.set_identity(identity);
+    }
+    Arc::new(connection)
+}
+
 impl Context {
     /// The context of a new connection.
     pub(crate) fn new(
@@ -39,23 +52,78 @@ impl Context {
         connection: Arc<Connection>,
         allowance: Allowance,
     ) -> Arc<Context> {
+        Context::of(hub, connection, allowance, Caller::Connection)
+    }
+
+    /// The context of requests by a user without a connection here.
+    pub(crate) fn of_user(
+        hub: Arc<Hub>,
+        user: Arc<str>,
+        identity: Option<Arc<Identity>>,
+        allowance: Allowance,
+    ) -> Arc<Context> {
+        Context::of(hub, replies_only(user, identity), allowance, Caller::Request)
+    }
+
+    /// The context of requests by the backend. `identity` bounds the rooms.
+    pub(crate) fn of_backend(
+        hub: Arc<Hub>,
+        identity: Option<Arc<Identity>>,
+        allowance: Allowance,
+    ) -> Arc<Context> {
+        Context::of(hub, replies_only(BACKEND.into(), identity), allowance, Caller::Backend)
+    }
+
+    fn of(
+        hub: Arc<Hub>,
+        connection: Arc<Connection>,
+        allowance: Allowance,
+        caller: Caller,
+    ) -> Arc<Context> {
         let expiry = connection.identity().and_then(|identity| expiry(&identity));
         let (send_queue, expiry) = (Mutex::default(), Mutex::new(expiry));
-        Arc::new(Context { hub, connection, allowance, send_queue, expiry })
+        Arc::new(Context { hub, connection, allowance, caller, send_queue, expiry })
     }
 
     /// Asks the store whether the user may act. A user who may not loses the connection.
     pub(super) async fn may_act(&self) -> Result<(), Refusal> {
         let identity = self.connection.identity();
-        let may_act = gate::may_act(&self.hub, self.user(), identity.as_deref()).await;
-        may_act.inspect_err(|refusal| refusal.close(&self.connection))
+        for (user, identity) in self.subjects(identity.as_deref()) {
+            let may_act = gate::may_act(&self.hub, user, identity).await;
+            may_act.inspect_err(|refusal| refusal.close(&self.connection))?;
+        }
+        Ok(())
     }
 
     /// As [`Context::may_act`], by an answer that is asked for now.
     pub(super) async fn may_act_from_now(&self) -> Result<(), Refusal> {
         let identity = self.connection.identity();
-        let may_act = gate::may_act_from_now(&self.hub, self.user(), identity.as_deref()).await;
-        may_act.inspect_err(|refusal| refusal.close(&self.connection))
+        for (user, identity) in self.subjects(identity.as_deref()) {
+            let may_act = gate::may_act_from_now(&self.hub, user, identity).await;
+            may_act.inspect_err(|refusal| refusal.close(&self.connection))?;
+        }
+        Ok(())
+    }
+
+    /// The users whose standing counts, each with the token that names it: the user as whom the
+    /// caller acts, and the user of a token of the backend.
+    fn subjects<'a>(
+        &'a self,
+        identity: Option<&'a Identity>,
+    ) -> impl Iterator<Item = (&'a str, Option<&'a Identity>)> {
+        let own = identity.filter(|identity| *identity.user == *self.user());
+        let acting = (!self.caller.is_backend()).then_some((self.user(), own));
+        let other = identity.filter(|identity| *identity.user != *self.user());
+        acting.into_iter().chain(other.map(|other| (&*other.user, Some(other))))
+    }
+
+    /// The error of an operation whose user may not act.
+    pub(super) fn turned_away(&self, refusal: Refusal) -> Error {
+        match self.caller.receives() {
+            // The close frame says the rest.
+            true => Error::unavailable(),
+            false => refusal.error(),
+        }
     }
 
     /// When the user's token ends, leeway included. `None`: never.
@@ -82,6 +150,11 @@ impl Context {
 
     pub(super) fn user(&self) -> &str {
         &self.connection.user
+    }
+
+    /// Who may see what is read.
+    pub(super) fn reader(&self) -> Reader<'_> {
+        self.caller.reader(self.user())
     }
 
     /// Counts operations whose number was not known at the beginning; later ones wait for them.

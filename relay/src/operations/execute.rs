@@ -16,9 +16,10 @@ use crate::client::error::Error;
 use crate::client::reply;
 use crate::client::request::{Fields, Request};
 use crate::operations::answer::{Answer, Outcome};
+use crate::operations::caller::Needs;
 use crate::operations::context::Context;
 use crate::operations::measure::Measure;
-use crate::operations::scopes::{MODERATE, NOTHING, Need, READ, ROOM, SEND};
+use crate::operations::scopes::{MODERATE, NOTHING, Need, READ, ROOM, SANCTIONS, SEND};
 use crate::operations::{
     auth, contacts, edit, inbox, leave, measure, moderate, queries, resume, scopes, send, signal,
     subscribe,
@@ -36,15 +37,18 @@ struct Operation {
     cost: fn(&Fields<'_>) -> usize,
     /// What a token must allow.
     need: Need,
+    /// What it needs of its caller.
+    caller: Needs,
     run: for<'a> fn(&'a Arc<Context>, Request<'a>) -> Running<'a>,
 }
 
 macro_rules! operations {
-    ($($name:literal $cost:ident $need:ident => $run:path;)*) => {
+    ($($name:literal $cost:ident $need:ident $caller:ident => $run:path;)*) => {
         const OPERATIONS: &[Operation] = &[$(Operation {
             name: $name,
             cost: $cost,
             need: $need,
+            caller: Needs::$caller,
             run: |context, request| Box::pin($run(context, request)),
         }),*];
     };
@@ -56,30 +60,31 @@ const PER_ROOM: fn(&Fields<'_>) -> usize = |fields| fields.entries("rooms").max(
 const PER_USER: fn(&Fields<'_>) -> usize = |fields| fields.entries("users").max(1);
 
 operations! {
-    "auth" ONE NOTHING => auth::auth;
-    "join" ONE SEND => subscribe::join;
-    "subscribe" ONE READ => subscribe::subscribe;
-    "resume" PER_ROOM READ => resume::resume;
-    "leave" ONE SEND => leave::leave;
-    "unsubscribe" ONE READ => leave::unsubscribe;
-    "send" ONE SEND => send::send;
-    "edit" ONE SEND => edit::edit;
-    "delete" ONE SEND => edit::delete;
-    "react" ONE SEND => edit::react;
-    "read" ONE READ => inbox::read;
-    "unread" PER_ROOM READ => inbox::unread;
-    "inbox" LIST READ => inbox::inbox;
-    "mod" ONE MODERATE => moderate::moderate;
-    "signal" ONE SEND => signal::signal;
-    "status" ONE READ => signal::status;
-    "ping" ONE READ => signal::ping;
-    "history" ONE READ => queries::history;
-    "members" ONE READ => queries::members;
-    "who" ONE READ => queries::who;
-    "online" PER_ROOM READ => queries::online;
-    "rooms" ONE READ => queries::rooms;
-    "room" ONE ROOM => queries::room;
-    "profiles" PER_USER READ => contacts::profiles;
+    "auth" ONE NOTHING Connection => auth::auth;
+    "join" ONE SEND User => subscribe::join;
+    "subscribe" ONE READ Connection => subscribe::subscribe;
+    "resume" PER_ROOM READ Connection => resume::resume;
+    "leave" ONE SEND User => leave::leave;
+    "unsubscribe" ONE READ Connection => leave::unsubscribe;
+    "send" ONE SEND Anyone => send::send;
+    "edit" ONE SEND Anyone => edit::edit;
+    "delete" ONE SEND Anyone => edit::delete;
+    "react" ONE SEND Anyone => edit::react;
+    "read" ONE READ User => inbox::read;
+    "unread" PER_ROOM READ User => inbox::unread;
+    "inbox" LIST READ User => inbox::inbox;
+    "mod" ONE MODERATE Anyone => moderate::moderate;
+    "sanctions" ONE SANCTIONS Anyone => moderate::sanctions;
+    "signal" ONE SEND Anyone => signal::signal;
+    "status" ONE READ Connection => signal::status;
+    "ping" ONE READ Anyone => signal::ping;
+    "history" ONE READ Anyone => queries::history;
+    "members" ONE READ Anyone => queries::members;
+    "who" ONE READ Anyone => queries::who;
+    "online" PER_ROOM READ Anyone => queries::online;
+    "rooms" ONE READ Anyone => queries::rooms;
+    "room" ONE ROOM Anyone => queries::room;
+    "profiles" PER_USER READ Anyone => contacts::profiles;
 }
 
 /// Registers the metrics of all operations.
@@ -87,27 +92,54 @@ pub(crate) fn register_metrics() {
     measure::register(OPERATIONS.iter().map(|operation| operation.name));
 }
 
-/// Executes one text message and answers it. If the future is dropped, commands that it has sent
-/// run, but their replies are lost.
+/// Executes one text message and answers it on the connection. If the future is dropped, commands
+/// that it has sent run, but their replies are lost.
 pub(crate) async fn execute(context: Arc<Context>, text: impl AsRef<str>) {
+    if let Some(reply) = reply(&context, text.as_ref()).await {
+        context.connection.send_text(&reply);
+    }
+}
+
+/// Executes one text message and returns the reply. `None`: the connection gets it.
+pub(crate) async fn reply(context: &Arc<Context>, text: &str) -> Option<String> {
+    let (reference, outcome) = run(context, text).await;
+    Some(match outcome {
+        Ok(Answer::Ok(object)) => reply::ok(reference, &object),
+        Ok(Answer::Sent | Answer::Later) => return None,
+        Err(error) => reply::error(reference, &error),
+    })
+}
+
+/// As [`reply`]: the object of `ok` or the error, for a caller who receives nothing.
+pub(crate) async fn outcome(context: &Arc<Context>, text: &str) -> Result<String, Error> {
+    match run(context, text).await.1? {
+        Answer::Ok(object) => Ok(object),
+        // No operation of such a caller does this.
+        Answer::Sent | Answer::Later => Err(Error::unavailable()),
+    }
+}
+
+/// Executes one text message. Returns its `ref` too.
+async fn run<'a>(context: &Arc<Context>, text: &'a str) -> (&'a RawValue, Outcome) {
     #[cfg(test)]
-    assert_ne!(text.as_ref(), "panic", "as a test wants it");
-    let request = match Request::parse(text.as_ref()) {
+    assert_ne!(text, "panic", "as a test wants it");
+    let request = match Request::parse(text) {
         Ok(request) => request,
         Err((reference, error)) => {
-            let measure = Measure::begin("", Instant::now());
-            return answer(&context, measure, reference, take(&context, 1).and(Err(error)));
+            let outcome = take(context, 1).and(Err(error));
+            return (reference, noted(context, Measure::begin("", Instant::now()), outcome));
         }
     };
     let measure = Measure::begin(&request.op, request.begun);
     let reference = request.reference;
-    let run = async |request| answer(&context, measure, reference, run(&context, request).await);
-    match trace(&request.fields) {
+    let run = async |request| noted(context, measure, run_request(context, request).await);
+    let outcome = match trace(&request.fields) {
         Ok(None) => run(request).await,
         // Boxed: few requests have a trace, and each would be that much larger.
         Ok(Some(trace)) => Box::pin(run(request).instrument(trace.span())).await,
-        Err(error) => answer(&context, measure, reference, take(&context, 1).and(Err(error))),
-    }
+        Err(error) => noted(context, measure, take(context, 1).and(Err(error))),
+    };
+    (reference, outcome)
 }
 
 /// The trace that the request belongs to, by its field `trace`.
@@ -117,30 +149,24 @@ fn trace(fields: &Fields<'_>) -> Result<Option<TraceId>, Error> {
     trace.map(Some).ok_or_else(|| Error::invalid("trace", "not a traceparent of W3C Trace Context"))
 }
 
-fn answer(context: &Context, measure: Measure, reference: &RawValue, outcome: Outcome) {
-    match outcome {
-        Ok(Answer::Later) => {}
-        Ok(Answer::Sent) => measure.end(&context.connection, None),
-        Ok(Answer::Ok(object)) => {
-            context.connection.send_text(&reply::ok(reference, &object));
-            measure.end(&context.connection, None);
-        }
-        Err(error) => {
-            context.connection.send_text(&reply::error(reference, &error));
-            measure.end(&context.connection, Some(&error));
-        }
+/// Records how an operation was answered, unless that comes later.
+fn noted(context: &Context, measure: Measure, outcome: Outcome) -> Outcome {
+    if !matches!(outcome, Ok(Answer::Later)) {
+        measure.end(&context.connection, outcome.as_ref().err());
     }
+    outcome
 }
 
-async fn run(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+async fn run_request(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let operation = OPERATIONS.iter().find(|operation| operation.name == request.op);
     // Refused requests count too.
     take(context, operation.map_or(1, |operation| (operation.cost)(&request.fields)))?;
     let operation = operation.ok_or_else(|| Error::invalid("op", "no such operation"))?;
+    context.caller.check(operation.caller)?;
     scopes::check(context, operation.need, &request.fields)?;
     // A send waits for the answer, and `auth` asks by itself.
     if !context.connection.is_admitted() && !matches!(operation.name, "auth" | "ping" | "send") {
-        context.may_act().await.map_err(|_| Error::unavailable())?;
+        context.may_act().await.map_err(|refusal| context.turned_away(refusal))?;
     }
     (operation.run)(context, request).await
 }

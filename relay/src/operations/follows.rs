@@ -8,7 +8,7 @@
 
 use std::time::Instant;
 
-use chat_protocol::names::{RoomKind, room_kind};
+use chat_protocol::names::{BACKEND, RoomKind, room_kind};
 use redis::Value;
 
 use crate::operations::context::Context;
@@ -26,6 +26,11 @@ pub(super) enum Gain {
 /// The users who gain this room when `user` joins it or sends to it.
 fn gainers<'a>(user: &'a str, room: &'a str, gain: Gain) -> Vec<&'a str> {
     match (room_kind(room), gain) {
+        (Some(RoomKind::Direct(first, second)), Gain::Send) if user == BACKEND => {
+            vec![first, second]
+        }
+        // The backend is in no room.
+        (Some(RoomKind::Ordinary), _) if user == BACKEND => vec![],
         (Some(RoomKind::Ordinary), _) => vec![user],
         // Only the two users themselves: no one adds other users' direct rooms to lists.
         (Some(RoomKind::Direct(first, second)), _) if first != user && second != user => vec![],
@@ -131,6 +136,15 @@ fn first_unavailable(replies: &[Reply]) -> Option<Unavailable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_backend_gains_no_room_and_gives_direct_ones_to_both_sides() {
+        let rows: &[(&str, &[&str])] =
+            &[("lobby", &[]), ("dm:alice,bob", &["alice", "bob"]), ("@alice", &[])];
+        for (room, expected) in rows {
+            assert_eq!(gainers(BACKEND, room, Gain::Send), *expected, "{room}");
+        }
+    }
 
     #[test]
     fn a_room_is_followed_by_those_who_gain_it() {

@@ -5,6 +5,7 @@
 
 mod answer;
 mod auth;
+mod caller;
 mod contacts;
 mod context;
 mod edit;
@@ -25,9 +26,10 @@ mod send;
 mod send_queue;
 mod signal;
 mod subscribe;
+mod table;
 mod token_profile;
 
 pub(crate) use context::Context;
-pub(crate) use execute::{execute, register_metrics};
+pub(crate) use execute::{execute, outcome, register_metrics, reply};
 pub(crate) use login::login;
 pub(crate) use renewal::renew_session;

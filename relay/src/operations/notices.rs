@@ -66,7 +66,7 @@ async fn notify(
 ) {
     // The message as stored: a repeated nonce returns the id of the first send, which may mention
     // other users. This read also shows whether the sender may still read the room.
-    let (sender, one) = (Reader::User(context.user()), Bounds { count: Some(1), bytes: None });
+    let (sender, one) = (context.reader(), Bounds { count: Some(1), bytes: None });
     let mut asked = vec![commands::history(room, Part::Around(id), one, sender)];
     asked.extend(recipients.iter().flat_map(|(user, _)| {
         // Whether the recipients block this user, and whether they may read the room.

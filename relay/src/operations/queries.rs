@@ -3,12 +3,10 @@
 
 use std::sync::Arc;
 
-use chat_protocol::limits::{
-    COUNT_MAX, DESCRIPTION_MAX, ROOM_NAME_MAX, STATUS_MAX, TOPIC_MAX, USER_NAME_MAX,
-};
+use chat_protocol::limits::{DESCRIPTION_MAX, ROOM_NAME_MAX, STATUS_MAX, TOPIC_MAX, USER_NAME_MAX};
 use chat_protocol::names::{self, RoomKind};
 use redis::Value;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::client::error::Error;
 use crate::client::json;
@@ -18,12 +16,11 @@ use crate::operations::answer::{Answer, Outcome};
 use crate::operations::contacts;
 use crate::operations::context::Context;
 use crate::operations::scopes;
-use crate::upstream::commands::{self, Bounds, Part, Reader, Rows};
+use crate::operations::table::{COUNT_MOST, Cell, Row, count, table};
+use crate::upstream::commands::{self, Bounds, Part, Rows};
 use crate::upstream::replies::{Elements, Json, Keep, Page, integer, text};
 use crate::upstream::{CommandError, all_unavailable};
 
-/// The greatest COUNT.
-const COUNT_MOST: u64 = COUNT_MAX as u64;
 /// The most rows of a reply, if every row is the longest possible and every byte of a text is
 /// escaped.
 const MEMBERS_MOST: u64 = (PAGE_BYTES / (2 * USER_NAME_MAX + 64)) as u64;
@@ -41,7 +38,7 @@ pub(super) async fn history(context: &Arc<Context>, request: Request<'_>) -> Out
         _ => return Err(Error::invalid("before", "only one of before, after and around")),
     };
     let bounds = Bounds { count: count(fields, COUNT_MOST)?, bytes: Some(PAGE_BYTES) };
-    let command = commands::history(&room, part, bounds, reader(context));
+    let command = commands::history(&room, part, bounds, context.reader());
     let mut page = Page::read(context.ask(command).await?)?;
     page.bound(keep);
     Ok(Answer::Ok(format!("{{{}}}", page.json())))
@@ -51,7 +48,7 @@ pub(super) async fn members(context: &Arc<Context>, request: Request<'_>) -> Out
     let room = request.fields.room()?;
     let cursor = request.fields.optional_text("cursor")?;
     let page = Rows { cursor: cursor.as_deref(), count: count(&request.fields, MEMBERS_MOST)? };
-    let command = commands::members(&room, page, reader(context));
+    let command = commands::members(&room, page, context.reader());
     let mut reply = Elements::of(context.ask(command).await?)?;
     let cursor = reply.any()?;
     let members = table(reply.list()?, &["user", "role", "joined"])?;
@@ -62,7 +59,7 @@ pub(super) async fn who(context: &Arc<Context>, request: Request<'_>) -> Outcome
     let room = request.fields.room()?;
     let cursor = request.fields.optional_text("cursor")?;
     let page = Rows { cursor: cursor.as_deref(), count: count(&request.fields, WHO_MOST)? };
-    let command = commands::who(&room, page, reader(context));
+    let command = commands::who(&room, page, context.reader());
     let mut reply = Elements::of(context.ask(command).await?)?;
     let cursor = reply.any()?;
     let (users, connections) = (reply.integer()?, reply.integer()?);
@@ -82,7 +79,7 @@ pub(super) async fn online(context: &Arc<Context>, request: Request<'_>) -> Outc
     // Personal rooms are read as contacts, the others as the user may read them.
     let commands = rooms.iter().map(|room| match names::room_kind(room) {
         Some(RoomKind::Personal(_)) => commands::online(room),
-        _ => commands::who(room, Rows { cursor: None, count: Some(1) }, reader(context)),
+        _ => commands::who(room, Rows { cursor: None, count: Some(1) }, context.reader()),
     });
     let replies = context.hub.upstream.call(commands.collect()).await;
     if let Some(away) = all_unavailable(&replies) {
@@ -111,7 +108,7 @@ pub(super) async fn rooms(context: &Arc<Context>, request: Request<'_>) -> Outco
     let cursor = fields.optional_text("cursor")?;
     let glob = fields.optional_text("match")?;
     let page = Rows { cursor: cursor.as_deref(), count: count(fields, ROOMS_MOST)? };
-    let command = commands::rooms(page, glob.as_deref(), reader(context));
+    let command = commands::rooms(page, glob.as_deref(), context.reader());
     let mut reply = Elements::of(context.ask(command).await?)?;
     let cursor = reply.any()?;
     let is_for = |row: &Value| match row {
@@ -131,10 +128,10 @@ pub(super) async fn room(context: &Arc<Context>, request: Request<'_>) -> Outcom
     let room = fields.room()?;
     let command = match fields.members("set")? {
         Some(settings) => {
-            let command = commands::set_room(&room, &settings_of(&settings)?, context.user());
+            let command = commands::set_room(&room, &settings_of(&settings)?, context.reader());
             scopes::creating(context, &room, command)
         }
-        None => commands::room(&room, reader(context)),
+        None => commands::room(&room, context.reader()),
     };
     let settings = context.ask(command).await?;
     Ok(Answer::of(&RoomReply { settings: Json(&settings) }))
@@ -191,48 +188,6 @@ fn setting(raw: &str) -> Result<String, Error> {
         "false" => Ok("no".to_owned()),
         raw if raw.starts_with('"') => Ok(json::text(raw).map_err(wrong)?.into_owned()),
         raw => serde_json::from_str::<u64>(raw).map(|number| number.to_string()).map_err(wrong),
-    }
-}
-
-/// The number of rows that the client requests, but at most `most`, which always fit into one
-/// reply. A number that is invalid is passed on, for Redis to refuse it.
-fn count(fields: &Fields<'_>, most: u64) -> Result<Option<u64>, Error> {
-    let count = fields.number("count")?;
-    Ok(count.map(|count| if count <= COUNT_MOST { count.min(most) } else { count }))
-}
-
-fn reader(context: &Context) -> Reader<'_> {
-    Reader::User(context.user())
-}
-
-/// The elements of each row under these names.
-fn table<'c>(
-    rows: impl Iterator<Item = Value>,
-    columns: &'c [&'c str],
-) -> Result<Vec<Row<'c, Cell>>, Error> {
-    let row = |row| {
-        let mut row = Elements::of(row)?;
-        let cells = columns.iter().map(|column| Ok((*column, Cell(row.any()?))));
-        Ok(Row(cells.collect::<Result<_, Error>>()?))
-    };
-    rows.map(row).collect()
-}
-
-/// An object whose members are known at run time only.
-struct Row<'a, T>(Vec<(&'a str, T)>);
-
-impl<T: Serialize> Serialize for Row<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
-    }
-}
-
-/// An element of a row.
-struct Cell(Value);
-
-impl Serialize for Cell {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Json(&self.0).serialize(serializer)
     }
 }
 

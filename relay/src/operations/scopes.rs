@@ -38,6 +38,11 @@ pub(super) const ROOM: Need = |context, fields| {
     })
 };
 
+/// Whom the user blocks, or who is sanctioned in another room.
+pub(super) const SANCTIONS: Need = |context, fields| {
+    Some(if is_own_room(context, fields) { Scope::Send } else { Scope::Moderate })
+};
+
 fn is_own_room(context: &Context, fields: &Fields<'_>) -> bool {
     fields.room().is_ok_and(|room| is_personal_room(context.user(), &room))
 }

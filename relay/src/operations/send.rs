@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use chat_protocol::close_code;
 use redis::Value;
 use serde_json::value::RawValue;
+use tokio::sync::SemaphorePermit;
 use tracing::{Instrument, Span};
 
 use crate::client::connection::End;
@@ -41,17 +42,23 @@ use crate::upstream::{CommandError, Unavailable};
 const SEND_QUEUE_MAX: usize = 64;
 /// Pause before a send is submitted again to a server that is reachable but cannot serve it.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// How long a caller without a connection waits for Redis with a send.
+const REQUEST_WAITS: Duration = Duration::from_secs(5);
 
 pub(super) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let ephemeral = request.fields.flag("ephemeral")?;
     let send = parse(context, &request)?;
     if ephemeral {
         if !context.connection.is_admitted() {
-            context.may_act().await.map_err(|_| Error::unavailable())?;
+            let may_act = context.may_act().await;
+            may_act.map_err(|refusal| context.turned_away(refusal))?;
         }
         notices::check_block(context, &send.room).await?;
         context.ask(scopes::creating(context, &send.room, send.command.clone())).await?;
         return Ok(Answer::of(&Stored { id: None }));
+    }
+    if !context.caller.receives() {
+        return submit_or_wait(context, send).await;
     }
     let is_first = context.send_queue.lock().waiting.is_empty();
     if is_first && context.hub.upstream.is_open() && context.connection.is_admitted() {
@@ -64,6 +71,38 @@ pub(super) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcom
         return Err(error);
     }
     enqueue(context, send)
+}
+
+/// Submits a send whose caller gets no later reply, and waits for Redis with it.
+async fn submit_or_wait(context: &Arc<Context>, send: PendingSend) -> Outcome {
+    let mut has_waited = false;
+    let until = tokio::time::Instant::from_std(send.until.min(Instant::now() + REQUEST_WAITS));
+    let permit = match context.hub.upstream.is_open() {
+        true => None,
+        false => Some(context.hub.sends_waiting.try_acquire().map_err(|_| Error::unavailable())?),
+    };
+    let _waiting = permit.map(Waiting::new);
+    let submitted = submit_when_open(context, &send, &mut has_waited);
+    let outcome = tokio::time::timeout_at(until, submitted).await;
+    outcome.unwrap_or_else(|_| Err(Error::unavailable())).map(Answer::Ok)
+}
+
+/// A waiting send, in the metric. Dropped with the request if the client breaks it off.
+struct Waiting<'h> {
+    _permit: SemaphorePermit<'h>,
+}
+
+impl Waiting<'_> {
+    fn new(permit: SemaphorePermit<'_>) -> Waiting<'_> {
+        METRICS.sends_waiting.increment(1.0);
+        Waiting { _permit: permit }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        METRICS.sends_waiting.decrement(1.0);
+    }
 }
 
 /// Submits a send. Outer error: it is unknown whether the message is stored.
@@ -135,6 +174,43 @@ fn enqueue(context: &Arc<Context>, mut send: PendingSend) -> Outcome {
     Ok(Answer::Later)
 }
 
+/// Submits a send as soon as Redis accepts it. `has_waited`: rights may have ended since they were
+/// last asked for.
+async fn submit_when_open(
+    context: &Arc<Context>,
+    send: &PendingSend,
+    has_waited: &mut bool,
+) -> Result<String, Error> {
+    loop {
+        *has_waited |= !context.hub.upstream.is_open();
+        context.hub.upstream.wait_open().await;
+        let may_act = match *has_waited {
+            true => context.may_act_from_now().await,
+            false => context.may_act().await,
+        };
+        if may_act == Err(Refusal::Away) {
+            tokio::time::sleep(RETRY_PAUSE).await;
+            continue;
+        }
+        *has_waited = false;
+        may_act.map_err(|refusal| context.turned_away(refusal))?;
+        if context.is_expelled() {
+            return Err(Error::unavailable());
+        }
+        // A narrower token may have come meanwhile.
+        if !scopes::may_send(context, &send.room) {
+            return Err(scopes::denied());
+        }
+        match submit(context, send).await {
+            Ok(outcome) => return outcome,
+            Err(_) => {
+                *has_waited = true;
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
+        }
+    }
+}
+
 /// After a panic: waiting sends are not answered. The client submits them again with their nonces.
 fn give_up(context: &Context) {
     context.connection.end(End::Close(close_code::INTERNAL));
@@ -156,36 +232,7 @@ async fn run_send_queue(context: Arc<Context>) {
             }
             continue;
         };
-        let in_time = async {
-            loop {
-                has_waited |= !context.hub.upstream.is_open();
-                context.hub.upstream.wait_open().await;
-                // Rights may have ended while it waited.
-                let may_act = match has_waited {
-                    true => context.may_act_from_now().await,
-                    false => context.may_act().await,
-                };
-                if may_act == Err(Refusal::Away) {
-                    tokio::time::sleep(RETRY_PAUSE).await;
-                    continue;
-                }
-                has_waited = false;
-                if may_act.is_err() || context.is_expelled() {
-                    return Err(Error::unavailable());
-                }
-                // A narrower token may have come meanwhile.
-                if !scopes::may_send(&context, &send.room) {
-                    return Err(scopes::denied());
-                }
-                match submit(&context, &send).await {
-                    Ok(outcome) => return outcome,
-                    Err(_) => {
-                        has_waited = true;
-                        tokio::time::sleep(RETRY_PAUSE).await;
-                    }
-                }
-            }
-        };
+        let in_time = submit_when_open(&context, &send, &mut has_waited);
         let until = tokio::time::Instant::from_std(send.until);
         let outcome = tokio::time::timeout_at(until, in_time.instrument(send.span.clone())).await;
         let outcome = outcome.unwrap_or_else(|_| Err(Error::unavailable()));

@@ -32,7 +32,7 @@ const AT_A_TIME: usize = 8;
 pub(super) type Received = Result<String, Error>;
 
 pub(super) async fn join(context: &Arc<Context>, request: Request<'_>) -> Outcome {
-    if !scopes::has(context, Scope::Read) {
+    if !context.caller.receives() || !scopes::has(context, Scope::Read) {
         join::become_member(context, &request.fields.room()?).await?;
         return Ok(Answer::of(&Done {}));
     }

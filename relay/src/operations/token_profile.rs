@@ -44,7 +44,9 @@ async fn write(hub: &Arc<Hub>, identity: &Identity) {
     if settings.is_empty() {
         return;
     }
-    if let Err(error) = hub.upstream.call_one(commands::set_room(&room, &settings, user)).await {
+    if let Err(error) =
+        hub.upstream.call_one(commands::set_room(&room, &settings, Reader::User(user))).await
+    {
         debug!(source = "upstream", ?error, "the profile of a token is not written");
     }
 }

@@ -77,6 +77,8 @@ struct Buckets {
     sockets: usize,
     /// When the last of them was closed.
     left_at: Option<Instant>,
+    /// Whether the user is in `Known::gone`.
+    is_queued: bool,
 }
 
 impl Buckets {
@@ -89,6 +91,7 @@ impl Buckets {
             frames_seen: 0,
             sockets: 0,
             left_at: None,
+            is_queued: false,
         }
     }
 
@@ -119,15 +122,24 @@ impl Buckets {
         }
     }
 
-    /// Counts another socket. False: the user has sent too much, so the socket is refused.
-    fn enter(&mut self, rates: &Rates, now: Instant) -> bool {
+    /// Counts another socket, or a request with so many frames and bytes. Error: the user has sent
+    /// too much, and is refused for this many milliseconds.
+    fn enter(
+        &mut self,
+        rates: &Rates,
+        frames: usize,
+        bytes: usize,
+        now: Instant,
+    ) -> Result<(), u64> {
         let is_kept_out = self.kept_out_until.is_some_and(|until| now < until);
-        let enters = !is_kept_out && self.count(rates, FRAMES_TO_ENTER, 0, now) != Verdict::Flood;
-        if enters {
-            self.sockets += 1;
-            self.left_at = None;
+        if is_kept_out || self.count(rates, frames, bytes, now) == Verdict::Flood {
+            let until = self.kept_out_until.unwrap_or(now);
+            let wait = until.saturating_duration_since(now);
+            return Err(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         }
-        enters
+        self.sockets += 1;
+        self.left_at = None;
+        Ok(())
     }
 }
 
@@ -141,7 +153,8 @@ pub(crate) struct Allowances {
 #[derive(Debug, Default)]
 struct Known {
     users: HashMap<Arc<str>, Arc<Mutex<Buckets>>>,
-    /// Users whose last socket was closed, the earliest first. Some have connected again since.
+    /// Users whose last socket was closed or request answered, the earliest first, each once. Some
+    /// have come again since.
     gone: VecDeque<(Instant, Arc<str>)>,
 }
 
@@ -159,17 +172,45 @@ impl Allowances {
         Arc::new(Allowances { rates: Rates::new(config), known: Mutex::default() })
     }
 
+    /// The allowances of API keys, each of so many operations per second. Frames and bytes are in
+    /// proportion.
+    pub(crate) fn of_keys(config: &Config, operations_per_second: u32) -> Arc<Allowances> {
+        let mut rates = Rates::new(config);
+        let operations = f64::from(operations_per_second);
+        let factor = (operations / rates.operations.per_second).max(1.0);
+        rates.operations = Rate { per_second: operations, most: operations };
+        for rate in [&mut rates.frames, &mut rates.bytes] {
+            *rate = Rate { per_second: rate.per_second * factor, most: rate.most * factor };
+        }
+        Arc::new(Allowances { rates, known: Mutex::default() })
+    }
+
     /// Counts a new socket of this user. None: the user has sent too much, so the socket is
     /// refused.
     pub(crate) fn enter(self: &Arc<Self>, user: &Arc<str>, now: Instant) -> Option<Allowance> {
+        self.request(user, FRAMES_TO_ENTER, 0, now).ok()
+    }
+
+    /// Counts a request of this user over HTTP, which holds so many frames and bytes. Error: the
+    /// user has sent too much, and is refused for this many milliseconds.
+    pub(crate) fn request(
+        self: &Arc<Self>,
+        user: &Arc<str>,
+        frames: usize,
+        bytes: usize,
+        now: Instant,
+    ) -> Result<Allowance, u64> {
         let mut known = self.known.lock();
         let buckets = known.users.entry(user.clone());
         let buckets =
             buckets.or_insert_with(|| Arc::new(Mutex::new(Buckets::full(&self.rates, now))));
-        let enters = buckets.lock().enter(&self.rates, now);
-        let allowance =
-            || Allowance { user: user.clone(), buckets: buckets.clone(), all: self.clone() };
-        enters.then(allowance)
+        let (buckets, entered) =
+            (buckets.clone(), buckets.lock().enter(&self.rates, frames, bytes, now));
+        if let Err(wait_ms) = entered {
+            known.queue(user, &buckets, now);
+            return Err(wait_ms);
+        }
+        Ok(Allowance { user: user.clone(), buckets, all: self.clone() })
     }
 
     /// Forgets users who have had no socket for long.
@@ -177,7 +218,7 @@ impl Allowances {
         let mut known = self.known.lock();
         let is_old = |at: &Instant| now.saturating_duration_since(*at) >= REMEMBERED;
         while known.gone.front().is_some_and(|(at, _)| is_old(at)) {
-            known.forget_one();
+            known.forget_one(|left_at| is_old(&left_at));
         }
         if known.gone.is_empty() {
             known.gone = VecDeque::new();
@@ -189,28 +230,50 @@ impl Allowances {
 
     fn leave(&self, user: &Arc<str>, buckets: &Mutex<Buckets>, now: Instant) {
         let mut known = self.known.lock();
-        {
-            let mut buckets = buckets.lock();
-            buckets.sockets -= 1;
-            if buckets.sockets > 0 {
-                return;
-            }
-            buckets.left_at = Some(now);
-        }
-        if known.gone.len() >= REMEMBERED_MAX {
-            known.forget_one();
-        }
-        known.gone.push_back((now, user.clone()));
+        buckets.lock().sockets -= 1;
+        known.queue(user, buckets, now);
     }
 }
 
 impl Known {
-    /// Forgets the user who has had no socket for longest, unless connected again.
-    fn forget_one(&mut self) {
-        let Some((at, user)) = self.gone.pop_front() else { return };
-        let is_gone = |buckets: &Arc<Mutex<Buckets>>| buckets.lock().left_at == Some(at);
-        if self.users.get(&user).is_some_and(is_gone) {
-            self.users.remove(&user);
+    /// Notes when a user was last here, unless there is another socket.
+    fn queue(&mut self, user: &Arc<str>, buckets: &Mutex<Buckets>, now: Instant) {
+        {
+            let mut buckets = buckets.lock();
+            if buckets.sockets > 0 {
+                return;
+            }
+            buckets.left_at = Some(now);
+            // A user of HTTP comes and goes with each request.
+            if std::mem::replace(&mut buckets.is_queued, true) {
+                return;
+            }
+        }
+        if self.gone.len() >= REMEMBERED_MAX {
+            self.forget_one(|_| true);
+        }
+        self.gone.push_back((now, user.clone()));
+    }
+
+    /// Forgets the user who is first in the queue, unless connected again. One who has been there
+    /// since, and has left too late for `is_old`, stays in the queue.
+    fn forget_one(&mut self, is_old: impl Fn(Instant) -> bool) {
+        let Some((_, user)) = self.gone.pop_front() else { return };
+        let Some(buckets) = self.users.get(&user) else { return };
+        let left_at = {
+            let mut buckets = buckets.lock();
+            buckets.is_queued = false;
+            buckets.left_at
+        };
+        match left_at {
+            Some(left_at) if is_old(left_at) => {
+                self.users.remove(&user);
+            }
+            Some(left_at) => {
+                buckets.lock().is_queued = true;
+                self.gone.push_back((left_at, user));
+            }
+            None => {}
         }
     }
 }

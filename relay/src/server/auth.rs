@@ -132,6 +132,18 @@ fn bearers(headers: &HeaderMap) -> impl Iterator<Item = Option<Cow<'_, str>>> {
     })
 }
 
+/// Whether the request carries anything as a bearer.
+pub(super) fn has_bearer(headers: &HeaderMap) -> bool {
+    bearers(headers).next().is_some()
+}
+
+/// The one bearer of the request.
+pub(super) fn only_bearer(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    let mut bearers = bearers(headers);
+    let bearer = bearers.next()??;
+    bearers.next().is_none().then_some(bearer)
+}
+
 fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let values = values(headers, header::SEC_WEBSOCKET_PROTOCOL).flatten();
     values.flat_map(|value| value.split(',').map(str::trim))
@@ -151,7 +163,10 @@ fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = Option<
 }
 
 /// The parameters of this name; `None` in place of one that cannot be decoded.
-fn parameters<'q>(query: &'q str, name: &str) -> impl Iterator<Item = Option<Cow<'q, str>>> {
+pub(super) fn parameters<'q>(
+    query: &'q str,
+    name: &str,
+) -> impl Iterator<Item = Option<Cow<'q, str>>> {
     query.split('&').filter_map(move |pair| {
         let value = pair.strip_prefix(name)?.strip_prefix('=')?;
         Some(percent_decoded(value))
@@ -164,8 +179,17 @@ fn user(query: &str) -> Option<Arc<str>> {
     names::is_user(&user).then(|| Arc::from(user.as_ref()))
 }
 
+/// As in a query, where a plus is a space. `None`: not UTF-8, or a broken escape.
 fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains(['%', '+']) {
+    match text.contains('+') {
+        true => percent_decoded_path(&text.replace('+', " ")).map(|text| text.into_owned().into()),
+        false => percent_decoded_path(text),
+    }
+}
+
+/// As in a path, where a plus is a plus. `None`: not UTF-8, or a broken escape.
+pub(super) fn percent_decoded_path(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('%') {
         return Some(Cow::Borrowed(text));
     }
     let mut bytes = Vec::with_capacity(text.len());
@@ -177,7 +201,6 @@ fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
                 let low = char::from(rest.next()?).to_digit(16)?;
                 (high * 16 + low) as u8
             }
-            b'+' => b' ',
             byte => byte,
         });
     }

@@ -23,7 +23,7 @@ pub(super) fn accept_key(request: &Parts) -> Result<String, NoHandshake> {
     if request.method != Method::GET || request.version != Version::HTTP_11 {
         return Err(Wrong("a WebSocket is opened by GET of HTTP/1.1\n"));
     }
-    if only(headers, header::HOST).is_none_or(str::is_empty) {
+    if !has_one_host(headers) {
         return Err(Wrong("a request has one Host\n"));
     }
     if !has_word(headers, header::CONNECTION, "upgrade")
@@ -38,6 +38,11 @@ pub(super) fn accept_key(request: &Parts) -> Result<String, NoHandshake> {
         Some(key) if is_key(key) => Ok(derive_accept_key(key.as_bytes())),
         _ => Err(Wrong("a request has one Sec-WebSocket-Key: 16 bytes in base64\n")),
     }
+}
+
+/// Whether the request names one host.
+pub(super) fn has_one_host(headers: &HeaderMap) -> bool {
+    only(headers, header::HOST).is_some_and(|host| !host.is_empty())
 }
 
 /// The value of a header that occurs once.

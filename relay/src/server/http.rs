@@ -38,6 +38,7 @@ use crate::server::refused::Refused;
 use crate::server::session;
 use crate::server::static_files;
 use crate::server::user_connections::UserConnections;
+use crate::server::v1;
 use crate::upstream;
 
 /// What the routes share.
@@ -67,11 +68,13 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         let relays = get(async |State(site): State<Arc<Site>>| static_files::config(&site.policy));
         routes = routes.route("/config.json", relays).fallback(get(file));
     }
+    let api = v1::router(site.hub.clone());
     routes
-        .layer(middleware::from_fn_with_state(site.clone(), known_hosts))
+        .with_state(site.clone())
+        .merge(api)
+        .layer(middleware::from_fn_with_state(site, known_hosts))
         .layer(middleware::from_fn(one_per_turn))
         .layer(middleware::from_fn(observed))
-        .with_state(site)
 }
 
 /// The routes of `--listen-ops`.

@@ -57,7 +57,6 @@ pub(super) async fn session(
 }
 
 /// As [`session`], for a request of /v1: the answer may be half a minute old.
-#[allow(dead_code, reason = "for /v1")]
 pub(super) async fn session_of_request(
     hub: &Hub,
     address: IpAddr,

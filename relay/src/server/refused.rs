@@ -42,6 +42,11 @@ impl Refused {
         Refused { retry_ms: Some(retry_ms), ..Refused::credential(way, LoginError::TooMany) }
     }
 
+    /// What is wrong with the credential, if that is why.
+    pub(super) fn error(&self) -> Option<LoginError> {
+        self.login.map(|(_, error)| error)
+    }
+
     /// Counts and logs it. A wrong credential counts against the address that it came from.
     pub(super) fn note(&self, hub: &Hub, address: IpAddr) {
         let reason = self.close.name;

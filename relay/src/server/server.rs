@@ -146,6 +146,7 @@ impl Server {
         if let Some(verification) = &self.hub.verification {
             verification.reload().await;
         }
+        self.hub.reload_api_keys().await;
     }
 
     /// Serves the connections of one port. Never ends. `proxies`: where they must come from, if each

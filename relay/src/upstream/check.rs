@@ -52,10 +52,11 @@ fn needed(room: &str) -> Vec<(&'static str, Command)> {
         ("chat.read", commands::read(room, user, id)),
         ("chat.unread", commands::unread(room, user)),
         ("chat.mod", commands::moderate(&moderation)),
+        ("chat.sanctions", commands::sanctions(room, rows, backend)),
         ("chat.follow", commands::follow(owner, "x")),
         ("chat.unfollow", commands::unfollow(owner, "x")),
         ("chat.follows", commands::follows(owner, rows)),
-        ("chat.room", commands::set_room(room, &[("topic", "x".to_owned())], user)),
+        ("chat.room", commands::set_room(room, &[("topic", "x".to_owned())], Reader::User(user))),
         ("chat.room_ro", commands::room(room, backend)),
         // This command has no room; a COUNT of 0 makes it fail without effect.
         ("chat.rooms", commands::rooms(Rows { cursor: None, count: Some(0) }, None, backend)),

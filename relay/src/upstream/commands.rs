@@ -8,6 +8,7 @@
 //! of it. The first argument of a `CHAT.*` command is its key, except for `CHAT.ROOMS`, which has
 //! none. Nothing here knows what a reply means: see `replies.rs`.
 
+mod arguments;
 mod narrowed;
 pub(super) mod operator;
 
@@ -16,90 +17,11 @@ use std::time::Duration;
 use chat_protocol::id::Id;
 use redis::Cmd;
 
+pub(crate) use arguments::{Bounds, Message, Moderation, Part, Reader, Rows};
+
 /// One command, complete.
 #[derive(Clone, Debug)]
 pub(crate) struct Command(Cmd);
-
-/// Who reads. Redis shows a user only what this user may see, and refuses the rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reader<'a> {
-    /// The backend, which may see everything. The answer is not for a user as it is.
-    Backend,
-    /// This user.
-    User(&'a str),
-}
-
-/// What `CHAT.SEND` stores or publishes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Message<'a> {
-    /// The room.
-    pub(crate) room: &'a str,
-    /// The author.
-    pub(crate) user: &'a str,
-    /// The text.
-    pub(crate) text: &'a str,
-    /// The nonce under which the message is stored once. None: it is published and not stored.
-    pub(crate) nonce: Option<&'a str>,
-    /// The sender's own word for the kind of message.
-    pub(crate) kind: Option<&'a str>,
-    /// A JSON object.
-    pub(crate) meta: Option<&'a str>,
-    /// The message it replies to.
-    pub(crate) reply: Option<Id>,
-    /// The users it mentions.
-    pub(crate) mentions: &'a [String],
-}
-
-/// The part of a room's history that `CHAT.HISTORY` returns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// The newest messages.
-    #[default]
-    Newest,
-    /// Those before this id.
-    Before(Id),
-    /// Those after this id.
-    After(Id),
-    /// Those around this id.
-    Around(Id),
-}
-
-/// How much a page may hold. None: the server's own bound.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Bounds {
-    /// Messages or events.
-    pub(crate) count: Option<u64>,
-    /// Bytes of all of them.
-    pub(crate) bytes: Option<usize>,
-}
-
-/// A page of a list, from where the page before has ended.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Rows<'a> {
-    /// The cursor that the page before has answered.
-    pub(crate) cursor: Option<&'a str>,
-    /// Rows of the page. None: the server's own bound.
-    pub(crate) count: Option<u64>,
-}
-
-/// What a moderator does to a user.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moderation<'a> {
-    /// The room.
-    pub(crate) room: &'a str,
-    /// The moderator.
-    pub(crate) actor: &'a str,
-    /// `KICK`, `BAN`, `UNBAN`, `MUTE`, `UNMUTE` or `ROLE`.
-    pub(crate) action: &'a str,
-    /// The other user.
-    pub(crate) user: &'a str,
-    /// The role given, with `ROLE` only.
-    pub(crate) role: Option<&'a str>,
-    /// How long it lasts, in milliseconds.
-    pub(crate) for_ms: Option<u64>,
-    /// What the user reads about it.
-    pub(crate) reason: Option<&'a str>,
-}
 
 // Messages.
 
@@ -192,6 +114,13 @@ pub(crate) fn moderate(moderation: &Moderation<'_>) -> Command {
     let mut command = about_user("CHAT.MOD", moderation.room, moderation.actor);
     command.arg(moderation.action).arg(moderation.user).arg(moderation.role);
     command.option("FOR", moderation.for_ms).option("REASON", moderation.reason);
+    Command(command)
+}
+
+/// `CHAT.SANCTIONS room [CURSOR c] [COUNT n] [AS user]`
+pub(crate) fn sanctions(room: &str, rows: Rows<'_>, reader: Reader<'_>) -> Command {
+    let mut command = about_room("CHAT.SANCTIONS", room);
+    command.rows(rows).reader(reader);
     Command(command)
 }
 
@@ -288,14 +217,17 @@ pub(crate) fn room(room: &str, reader: Reader<'_>) -> Command {
     Command(command)
 }
 
-/// `CHAT.ROOM room SET field value … BY user AS user`
-pub(crate) fn set_room(room: &str, settings: &[(&str, String)], user: &str) -> Command {
+/// `CHAT.ROOM room SET field value … [BY user AS user]`
+pub(crate) fn set_room(room: &str, settings: &[(&str, String)], by: Reader<'_>) -> Command {
     let mut command = about_room("CHAT.ROOM", room);
     command.arg("SET");
     for (field, value) in settings {
         command.arg(*field).arg(value);
     }
-    command.arg("BY").arg(user).reader(Reader::User(user));
+    if let Reader::User(user) = by {
+        command.arg("BY").arg(user);
+    }
+    command.reader(by);
     Command(command)
 }
 

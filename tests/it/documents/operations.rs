@@ -103,6 +103,7 @@ fn every_field_of_info_and_every_metric_is_listed() {
     // These have labels, and come with their first value.
     let labelled = [
         "chat_relay_operation_errors_total",
+        "chat_relay_api_requests_total",
         "chat_relay_logins_total",
         "chat_relay_auth_requests_total",
         "chat_relay_key_fetches_total",

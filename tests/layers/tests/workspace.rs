@@ -95,6 +95,7 @@ const SCENARIOS: Crate<'_> = Crate {
             "browser",
             "edge",
             "faults",
+            "http",
             "moderation",
             "module",
             "presence",

@@ -6,6 +6,8 @@ pub mod browser;
 pub mod client;
 /// The client side of a WebSocket.
 pub mod frames;
+/// An HTTP client of a relay.
+pub mod http;
 /// A thread that collects pushed replies.
 pub mod listener;
 /// A WebSocket client that sends arbitrary bytes.

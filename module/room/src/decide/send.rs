@@ -10,6 +10,7 @@ use crate::decide::decision::{Decision, Step};
 use crate::decide::trim::{Added, expired_nonces, trim};
 use crate::state::limits::MAX_TEXT;
 pub use crate::state::log::message_body::Mentions;
+use chat_protocol::error_code::NONCE_USED;
 use chat_protocol::id::Id;
 use chat_protocol::limits::MENTIONS_MAX;
 use chat_protocol::names::{self, Actor};
@@ -157,7 +158,7 @@ fn stored_before(
         return Ok(None);
     }
     if nonce.digest != digest && nonce.digest != nonces::FORGOTTEN {
-        return Err(CommandError::invalid("nonce", "already used with another text"));
+        return Err(CommandError::invalid("nonce", NONCE_USED));
     }
     Ok(Some(nonce.id))
 }

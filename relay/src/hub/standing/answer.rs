@@ -46,6 +46,18 @@ impl Refusal {
         }
     }
 
+    /// The error of a request without a connection that could be closed.
+    pub(crate) fn error(self) -> Error {
+        match self {
+            Refusal::Revoked => Error::unauthorised("revoked", "the token is revoked"),
+            Refusal::Suspended { until_ms } => {
+                let argument = Some(("until_ms", Argument::Number(until_ms)));
+                Error { argument, ..Error::new(ErrorCode::Banned, "the user is suspended") }
+            }
+            Refusal::Away => Error::unavailable(),
+        }
+    }
+
     /// Closes a connection of this user, unless nothing is known of the user.
     pub(crate) fn close(self, connection: &Connection) {
         match self {

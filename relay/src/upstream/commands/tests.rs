@@ -61,9 +61,11 @@ fn options_stand_where_the_command_expects_them_and_only_if_given() {
         (present("r", "u", "n", second, Some("away")), "CHAT.PRESENCE r u n TTL 1000 STATUS away"),
         (absent("r", "u", "n", Some("kicked")), "CHAT.PRESENCE r u n OFF REASON kicked"),
         (beat("r", second, ["n", "o"]), "CHAT.BEAT r 1000 n o"),
+        (sanctions("r", page, user), "CHAT.SANCTIONS r CURSOR c COUNT 2 AS u"),
         (signal("r", "u", "typing", None), "CHAT.SIGNAL r u typing"),
         (follows("u", page), "CHAT.FOLLOWS @u CURSOR c COUNT 2"),
-        (set_room("r", &[("slow", "5".into())], "u"), "CHAT.ROOM r SET slow 5 BY u AS u"),
+        (set_room("r", &[("slow", "5".into())], user), "CHAT.ROOM r SET slow 5 BY u AS u"),
+        (set_room("r", &[("slow", "5".into())], Reader::Backend), "CHAT.ROOM r SET slow 5"),
         (rooms(page, Some("*"), user), "CHAT.ROOMS CURSOR c MATCH * COUNT 2 AS u"),
     ];
     for (command, expected) in rows {

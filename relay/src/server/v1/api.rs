@@ -1,0 +1,309 @@
+//! Serving one request to `/v1`: checks of HTTP, then one frame after the other to the operations.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use axum::routing::any;
+use bytes::Bytes;
+use chat_protocol::error_code::ErrorCode;
+use serde_json::value::RawValue;
+use tracing::debug;
+
+use crate::client::error::Error;
+use crate::client::reply;
+use crate::client::request::{Fields, Request as Frame};
+use crate::hub::Hub;
+use crate::metrics::METRICS;
+use crate::operations;
+use crate::server::handshake;
+use crate::server::v1::cors::{self, Cors};
+use crate::server::v1::problem::Problem;
+use crate::server::v1::routes::{self, Found};
+use crate::server::v1::target::parameter;
+use crate::server::v1::who::Who;
+use crate::server::v1::{body, openapi};
+
+/// Frames in one request.
+const FRAMES_MAX: usize = 32;
+/// The longest header `Idempotency-Key` that is looked at.
+const IDEMPOTENCY_KEY_MAX: usize = 256;
+
+type Answer = Result<Response<Body>, Problem>;
+
+/// The routes of `/v1`.
+pub(in crate::server) fn router(hub: Arc<Hub>) -> Router {
+    Router::new()
+        .route("/v1", any(serve))
+        .route("/v1/", any(serve))
+        .route("/v1/{*path}", any(serve))
+        .with_state(hub)
+}
+
+async fn serve(
+    State(hub): State<Arc<Hub>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let cors = Cors::of(&hub.config, &parts.headers);
+    let mut labels = ("none", String::new());
+    let answer = match &cors {
+        Ok(_) => answer(&hub, &parts, peer, body, &mut labels).await,
+        Err(_) => Err(Problem::denied("origin", "this origin may not use the relay")),
+    };
+    let mut response = answer.unwrap_or_else(Problem::response);
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(cors) = cors {
+        cors.expose(headers);
+    }
+    let (status, (caller, key)) = (response.status().as_u16(), labels);
+    METRICS.api_request(caller, &key, status);
+    debug!(source = "client", caller, key, status, method = %parts.method, "request");
+    response
+}
+
+/// Answers a request of an allowed origin. `labels`: who it is, once that is known.
+async fn answer(
+    hub: &Arc<Hub>,
+    parts: &Parts,
+    peer: SocketAddr,
+    body: Body,
+    labels: &mut (&'static str, String),
+) -> Answer {
+    if !handshake::has_one_host(&parts.headers) {
+        return Err(Problem::invalid("host", "a request has one Host"));
+    }
+    let path = parts.uri.path();
+    let target = Target::of(&parts.method, path)?;
+    let found = match target {
+        Target::Options(allow) => return Ok(cors::options(&parts.headers, &allow)),
+        Target::OpenApi => return Ok(json(openapi::document())),
+        Target::Frames => None,
+        Target::Route(found) => Some(found),
+    };
+    let who = Who::of(hub, parts, peer).await?;
+    let (caller, key) = who.labels();
+    *labels = (caller, key.to_owned());
+    let body = match &found {
+        Some(found) if !found.has_body() => String::new(),
+        _ => {
+            let (most, within) = (hub.config.max_frame, hub.config.handshake_timeout);
+            body::read(&parts.headers, body, most, within).await?
+        }
+    };
+    match found {
+        None => frames(hub, &who, &body).await,
+        Some(found) => route(hub, &who, &found, parts, &body).await,
+    }
+}
+
+/// What a request is for.
+enum Target<'p> {
+    Frames,
+    Route(Found<'p>),
+    OpenApi,
+    Options(Cow<'static, str>),
+}
+
+impl Target<'_> {
+    fn of<'p>(method: &Method, path: &'p str) -> Result<Target<'p>, Problem> {
+        let fixed = match path {
+            "/v1" => Some((Target::Frames, "POST", "POST, OPTIONS")),
+            "/v1/openapi.json" => Some((Target::OpenApi, "GET", "GET, HEAD, OPTIONS")),
+            _ => None,
+        };
+        let is_options = method == Method::OPTIONS;
+        match fixed {
+            Some((_, _, allow)) if is_options => Ok(Target::Options(allow.into())),
+            Some((target, own, _)) if method == own || (own == "GET" && method == Method::HEAD) => {
+                Ok(target)
+            }
+            Some((_, _, allow)) => Err(Problem::method(allow.into())),
+            None if is_options => routes::allowed(path)
+                .map(|allow| Target::Options(allow.into()))
+                .ok_or_else(Problem::no_path),
+            None => routes::find(method.as_str(), path).map(Target::Route),
+        }
+    }
+}
+
+/// `POST /v1`: one frame, or several in an array.
+async fn frames(hub: &Arc<Hub>, who: &Who, body: &str) -> Answer {
+    if !body.trim_start().starts_with('[') {
+        return Ok(json(reply_to(hub, who, body, body.len()).await));
+    }
+    let Ok(frames) = serde_json::from_str::<Vec<&RawValue>>(body) else {
+        let broken = Error::invalid("json", "not a JSON array");
+        who.context(hub, who.acting(None)?, body.len())?;
+        return Ok(json(reply::error(RawValue::NULL, &broken)));
+    };
+    if frames.len() > FRAMES_MAX {
+        who.context(hub, who.acting(None)?, body.len())?;
+        return Err(Problem::invalid("frames", "at most 32"));
+    }
+    let mut replies = String::from("[");
+    for frame in frames {
+        if replies.len() > 1 {
+            replies.push(',');
+        }
+        let frame = frame.get();
+        replies.push_str(&reply_to(hub, who, frame, frame.len()).await);
+    }
+    replies.push(']');
+    Ok(json(replies))
+}
+
+/// The reply frame to one frame.
+async fn reply_to(hub: &Arc<Hub>, who: &Who, frame: &str, bytes: usize) -> String {
+    let named = match Frame::parse(frame) {
+        Ok(request) => match request.fields.optional_text("as") {
+            Ok(named) => named,
+            Err(error) => return reply::error(request.reference, &error),
+        },
+        // For the operations to answer.
+        Err(_) => None,
+    };
+    let context = who.acting(named.as_deref()).and_then(|acting| who.context(hub, acting, bytes));
+    let error = match context {
+        Ok(context) => match operations::reply(&context, frame).await {
+            Some(reply) => return reply,
+            None => Error::unavailable(),
+        },
+        Err(error) => error,
+    };
+    let reference = Frame::parse(frame).map_or(RawValue::NULL, |request| request.reference);
+    reply::error(reference, &error)
+}
+
+/// Any other route: one frame, whose result becomes the body or the problem.
+async fn route(hub: &Arc<Hub>, who: &Who, found: &Found<'_>, parts: &Parts, body: &str) -> Answer {
+    let query = parts.uri.query().unwrap_or("");
+    let named = parameter(query, "as")?;
+    let acting = who.acting(named.as_deref())?;
+    let nonce = match found.sends() {
+        true => Some(nonce(&parts.headers, body)?),
+        false => None,
+    };
+    let frame = found.frame(query, body, acting, nonce.as_deref())?;
+    let context = who.context(hub, acting, parts.uri.path().len() + query.len() + body.len())?;
+    match operations::outcome(&context, &frame).await {
+        Ok(object) => Ok(json(object)),
+        Err(error) => {
+            let is_away = error.is(ErrorCode::Unavailable);
+            let problem = Problem::from(error);
+            Err(match nonce.filter(|_| is_away) {
+                Some(nonce) => problem.with_nonce(nonce),
+                None => problem,
+            })
+        }
+    }
+}
+
+/// The nonce of a message: of the header `Idempotency-Key`, bare or quoted, of the body, or a new
+/// one.
+fn nonce(headers: &HeaderMap, body: &str) -> Result<String, Problem> {
+    let wrong = |why| Problem::invalid("nonce", why);
+    let fields = Fields::of(body.as_bytes());
+    let own = fields.optional_text("nonce").map_err(Problem::from)?;
+    let mut keys = headers.get_all("idempotency-key").iter();
+    let key = match (keys.next(), keys.next()) {
+        (None, _) => None,
+        (Some(key), None) if key.len() <= IDEMPOTENCY_KEY_MAX => Some(
+            std::str::from_utf8(key.as_bytes())
+                .ok()
+                .and_then(unquoted)
+                .ok_or_else(|| wrong("Idempotency-Key is neither a word nor a quoted string"))?,
+        ),
+        _ => return Err(wrong("Idempotency-Key is given twice, or is too long")),
+    };
+    match (key, own) {
+        (Some(key), Some(own)) if key != own => {
+            Err(wrong("Idempotency-Key and the body have different nonces"))
+        }
+        (Some(key), _) => Ok(key),
+        (None, Some(own)) => Ok(own.into_owned()),
+        (None, None) => Ok(format!("{:032x}", rand::random::<u128>())),
+    }
+}
+
+/// A bare word, or a string of RFC 9651, section 3.3.3.
+fn unquoted(text: &str) -> Option<String> {
+    let Some(rest) = text.strip_prefix('"') else {
+        let is_word = !text.is_empty() && !text.contains(['"', ' ', '\t']);
+        return is_word.then(|| text.to_owned());
+    };
+    let inside = rest.strip_suffix('"')?;
+    let mut out = String::with_capacity(inside.len());
+    let mut characters = inside.chars();
+    while let Some(character) = characters.next() {
+        out.push(match character {
+            '\\' => characters.next().filter(|escaped| matches!(escaped, '"' | '\\'))?,
+            '"' => return None,
+            other => other,
+        });
+    }
+    Some(out)
+}
+
+fn json(text: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::from(text.into()));
+    *response.status_mut() = StatusCode::OK;
+    let kind = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idempotency_key_is_a_word_or_a_string() {
+        let rows: &[(&str, Option<&str>)] = &[
+            ("c0ffee", Some("c0ffee")),
+            ("\"c0ffee\"", Some("c0ffee")),
+            (r#""a\"b\\c""#, Some(r#"a"b\c"#)),
+            ("\"a b\"", Some("a b")),
+            ("a b", None),
+            ("", None),
+            ("\"", None),
+            ("\"a", None),
+            ("a\"", None),
+            (r#""a\x""#, None),
+            (r#""a"b""#, None),
+            (r#""a\""#, None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(unquoted(text).as_deref(), *expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_header_and_the_body_name_one_nonce() {
+        let of = |keys: &[&str], body: &str| {
+            let mut headers = HeaderMap::new();
+            for key in keys {
+                headers.append("idempotency-key", key.parse().expect("a value"));
+            }
+            nonce(&headers, body).ok()
+        };
+        let long = "x".repeat(257);
+        assert_eq!(of(&["a"], "{}").as_deref(), Some("a"));
+        assert_eq!(of(&["\"a\""], r#"{"nonce":"a"}"#).as_deref(), Some("a"));
+        assert_eq!(of(&[], r#"{"nonce":"b"}"#).as_deref(), Some("b"));
+        assert_eq!(of(&["a"], r#"{"nonce":"b"}"#), None);
+        assert_eq!(of(&[], r#"{"nonce":5}"#), None);
+        assert_eq!(of(&["a", "a"], "{}"), None);
+        assert_eq!(of(&["é"], "{}").as_deref(), Some("é"), "for the store to judge");
+        assert_eq!(of(&[&long], "{}"), None);
+        assert_eq!(of(&[], "{}").map(|nonce| nonce.len()), Some(32));
+    }
+}

@@ -1,0 +1,18 @@
+//! `/v1`: the operations of the socket over HTTP, for an application's servers, scripts and pages.
+//!
+//! `POST /v1` takes request frames and answers reply frames. Every other route is a row of a table
+//! (`routes`) that makes one frame of a request; the operation of that frame decides. This folder
+//! adds what HTTP has beside it: credentials (`who`), pages of other origins (`cors`), bodies
+//! (`body`), statuses (`problem`) and the description of all of it (`openapi`).
+
+mod api;
+mod body;
+mod cors;
+mod openapi;
+mod problem;
+mod routes;
+mod schemas;
+mod target;
+mod who;
+
+pub(super) use api::router;

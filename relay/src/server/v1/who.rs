@@ -1,0 +1,168 @@
+//! Who sends a request: a user, or the backend by an API key or a token, and as whom it acts.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::http::{HeaderMap, Method, header, request::Parts};
+use chat_protocol::error_code::ErrorCode;
+use chat_protocol::names;
+
+use crate::auth::{Identity, LoginError, Scope, Scopes};
+use crate::client::error::Error;
+use crate::config::Auth;
+use crate::hub::Hub;
+use crate::operations::Context;
+use crate::server::auth::{self, Credential};
+use crate::server::client_address::{client_address, of_one_client};
+use crate::server::login;
+use crate::server::refused::Refused;
+use crate::server::v1::problem::Problem;
+
+/// Who sends a request.
+pub(super) enum Who {
+    /// A user.
+    User {
+        user: Arc<str>,
+        /// What the token says.
+        identity: Option<Arc<Identity>>,
+    },
+    /// The backend.
+    Backend {
+        /// The name of its API key, or the user of its token.
+        key: Arc<str>,
+        /// What the token says, as far as it bounds the backend.
+        identity: Option<Arc<Identity>>,
+    },
+}
+
+impl Who {
+    /// Finds out who sends a request with this head. It holds one credential; a bad one is refused,
+    /// and counts against the address that it came from.
+    pub(super) async fn of(hub: &Hub, parts: &Parts, peer: SocketAddr) -> Result<Who, Problem> {
+        let address = client_address(peer.ip(), &parts.headers, &hub.config.edge.trusted_proxies);
+        let credential = credential(hub, parts);
+        if verifies(hub)
+            && let Err(retry_ms) = hub.refusals.check(of_one_client(address), Instant::now())
+        {
+            Refused::too_many(credential.way(), retry_ms).note(hub, address);
+            return Err(Problem::too_many(retry_ms));
+        }
+        let headers = &parts.headers;
+        let has_origin = headers.contains_key(header::ORIGIN);
+        if let Some(key) = api_key(hub, headers) {
+            return match has_origin {
+                true => Err(Problem::denied("origin", "an API key is not for pages")),
+                false => Ok(Who::Backend { key, identity: None }),
+            };
+        }
+        // Browsers add cookies by themselves, so the page must be known.
+        let is_safe = matches!(parts.method, Method::GET | Method::HEAD);
+        if credential.is_cookie() && !is_safe && !has_origin {
+            return Err(Problem::denied("origin", "a cookie counts only with an Origin"));
+        }
+        let refused = match credential {
+            Credential::Name(user) => return Ok(Who::User { user, identity: None }),
+            Credential::Token { way, token } => {
+                match login::identity(hub, address, way, &token).await {
+                    Ok(identity) => return Ok(Who::of_token(identity)),
+                    Err(refused) => refused,
+                }
+            }
+            Credential::Session(forwarded) => {
+                match login::session_of_request(hub, address, forwarded).await {
+                    Ok(identity) => return Ok(Who::of_token(identity)),
+                    Err(refused) => refused,
+                }
+            }
+            Credential::FirstFrame => Refused::credential("header", LoginError::Missing),
+            Credential::Refused { way, error } => Refused::credential(way, error),
+        };
+        refused.note(hub, address);
+        if matches!(hub.config.auth, Auth::None) && verifies(hub) {
+            hub.refusals.count(of_one_client(address), Instant::now());
+        }
+        Err(refused.problem())
+    }
+
+    fn of_token(identity: Arc<Identity>) -> Who {
+        if identity.scopes.has(Scope::Backend) {
+            // Of its bounds the rooms hold; it may do everything there.
+            let bounds = Identity { scopes: Scopes::ALL, ..(*identity).clone() };
+            return Who::Backend { key: identity.user.clone(), identity: Some(Arc::new(bounds)) };
+        }
+        Who::User { user: identity.user.clone(), identity: Some(identity) }
+    }
+
+    /// The kind of caller and the name of the key, for logs and metrics.
+    pub(super) fn labels(&self) -> (&'static str, &str) {
+        match self {
+            Who::User { .. } => ("user", ""),
+            Who::Backend { key, identity: None } => ("backend", key),
+            // Names of tokens are not bounded in number.
+            Who::Backend { identity: Some(_), .. } => ("backend", ""),
+        }
+    }
+
+    /// The user as whom a request acts; `*` is the backend.
+    pub(super) fn acting<'a>(&'a self, named: Option<&'a str>) -> Result<&'a str, Error> {
+        match (self, named) {
+            (Who::User { user, .. }, None) => Ok(user),
+            (Who::User { .. }, Some(_)) => Err(Error::with_word(
+                ErrorCode::Denied,
+                "backend",
+                "only the backend acts as others",
+            )),
+            (Who::Backend { .. }, None) => Ok(names::BACKEND),
+            (Who::Backend { .. }, Some(name)) if names::is_user(name) => Ok(name),
+            (Who::Backend { .. }, Some(_)) => {
+                Err(Error::invalid("as", "no user can have this name"))
+            }
+        }
+    }
+
+    /// The context in which one frame of so many bytes runs, counted against the caller's limit.
+    pub(super) fn context(
+        &self,
+        hub: &Arc<Hub>,
+        acting: &str,
+        bytes: usize,
+    ) -> Result<Arc<Context>, Error> {
+        let (allowances, name, identity) = match self {
+            Who::User { user, identity } => (&hub.allowances, user, identity),
+            Who::Backend { key, identity } => (&hub.key_allowances, key, identity),
+        };
+        let allowance =
+            allowances.request(name, 1, bytes, Instant::now()).map_err(Error::ratelimit)?;
+        let identity = identity.clone();
+        Ok(match acting {
+            names::BACKEND => Context::of_backend(hub.clone(), identity, allowance),
+            user => Context::of_user(hub.clone(), user.into(), identity, allowance),
+        })
+    }
+}
+
+/// The name of the API key that a request carries.
+fn api_key(hub: &Hub, headers: &HeaderMap) -> Option<Arc<str>> {
+    let keys = hub.api_keys.read();
+    if keys.is_empty() {
+        return None;
+    }
+    auth::only_bearer(headers).and_then(|bearer| keys.name_of(&bearer))
+}
+
+/// What a request carries. Without tokens it names its user, unless it brings a key.
+fn credential(hub: &Hub, parts: &Parts) -> Credential {
+    let query = parts.uri.query().unwrap_or("");
+    match hub.config.auth {
+        Auth::None if auth::has_bearer(&parts.headers) => {
+            Credential::Refused { way: "header", error: LoginError::Key }
+        }
+        _ => auth::credential(&hub.config.auth, &parts.headers, query),
+    }
+}
+
+/// Whether there is anything that a wrong credential could be a guess of.
+fn verifies(hub: &Hub) -> bool {
+    !matches!(hub.config.auth, Auth::None) || !hub.api_keys.read().is_empty()
+}

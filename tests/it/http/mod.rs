@@ -1,0 +1,14 @@
+//! The API over HTTP: `/v1`.
+
+// Its description, with which every response is compared.
+mod described;
+// Requests that are wrong, hostile or too many.
+mod hostile;
+// The backend: API keys, acting as users.
+mod keys;
+// Pages of other origins.
+mod pages;
+// While Redis is away, and messages that are sent again.
+mod repeated;
+// Every operation on a socket, in a frame and by its route.
+mod three_ways;

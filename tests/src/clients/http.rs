@@ -1,0 +1,163 @@
+//! An HTTP client for the API of a relay.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+/// The longest time for an answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Requests to one relay, with the headers that all of them have.
+#[derive(Clone)]
+pub struct Http {
+    address: SocketAddr,
+    headers: HeaderMap,
+    query: String,
+}
+
+/// A response.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: String,
+}
+
+impl Http {
+    /// Requests to the relay at this address.
+    pub fn new(address: SocketAddr) -> Http {
+        Http { address, headers: HeaderMap::new(), query: String::new() }
+    }
+
+    /// The same, with a header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &str) -> Http {
+        let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header");
+        self.headers.append(HeaderName::from_static(name), value);
+        self
+    }
+
+    /// The same, with a token or an API key.
+    #[must_use]
+    pub fn bearer(self, token: &str) -> Http {
+        self.with("authorization", &format!("Bearer {token}"))
+    }
+
+    /// The same, with a parameter of the query that needs no encoding.
+    #[must_use]
+    pub fn query(mut self, parameter: &str) -> Http {
+        self.query = match self.query.is_empty() {
+            true => parameter.to_owned(),
+            false => format!("{}&{parameter}", self.query),
+        };
+        self
+    }
+
+    /// GET of a path.
+    #[track_caller]
+    pub fn get(&self, target: &str) -> Answer {
+        self.request("GET", target, None)
+    }
+
+    /// A request with a JSON body, if there is one.
+    #[track_caller]
+    pub fn call(&self, method: &str, target: &str, body: Option<&Value>) -> Answer {
+        self.request(method, target, body.map(Value::to_string).as_deref())
+    }
+
+    /// A request with this body, if there is one, as JSON.
+    #[track_caller]
+    pub fn request(&self, method: &str, target: &str, body: Option<&str>) -> Answer {
+        match body {
+            None => self.clone().send(method, target, ""),
+            Some(body) if self.headers.contains_key("content-type") => {
+                self.clone().send(method, target, body)
+            }
+            Some(body) => {
+                self.clone().with("content-type", "application/json").send(method, target, body)
+            }
+        }
+    }
+
+    #[track_caller]
+    fn send(self, method: &str, target: &str, body: &str) -> Answer {
+        let target = match (self.query.is_empty(), target.contains('?')) {
+            (true, _) => target.to_owned(),
+            (false, false) => format!("{target}?{}", self.query),
+            (false, true) => format!("{target}&{}", self.query),
+        };
+        let mut request = Request::builder()
+            .method(Method::from_bytes(method.as_bytes()).expect("a method"))
+            .uri(&target)
+            .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
+            .expect("a request");
+        *request.headers_mut() = self.headers;
+        if !request.headers().contains_key("host") {
+            let host = HeaderValue::from_str(&self.address.to_string()).expect("a header");
+            request.headers_mut().insert("host", host);
+        }
+        let answer = async {
+            let socket = TcpStream::connect(self.address).await.expect("the relay listens");
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.expect("HTTP");
+            let serving = tokio::spawn(connection);
+            let response = sender.send_request(request).await.expect("a response");
+            let (head, body) = response.into_parts();
+            let body = body.collect().await.expect("a whole body").to_bytes();
+            serving.abort();
+            Answer {
+                status: head.status.as_u16(),
+                headers: head.headers,
+                body: String::from_utf8(body.into()).expect("UTF-8"),
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let answer = runtime.block_on(async { tokio::time::timeout(ANSWER_WITHIN, answer).await });
+        answer.unwrap_or_else(|_| panic!("no answer to {method} {target}"))
+    }
+}
+
+impl Answer {
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    /// The body of a request that was carried out.
+    #[track_caller]
+    pub fn ok(&self) -> Value {
+        assert_eq!(self.status, 200, "{self:?}");
+        self.json()
+    }
+
+    /// A header that is there at most once.
+    #[track_caller]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name).iter();
+        let value = values.next()?;
+        assert!(values.next().is_none(), "{name} is there twice: {self:?}");
+        Some(value.to_str().expect("ASCII"))
+    }
+
+    /// The status, the code and `what` of a problem.
+    #[track_caller]
+    pub fn problem(&self) -> (u16, String, String) {
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status, "{self:?}");
+        let text = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
+        (self.status, text("code"), text("what"))
+    }
+}
