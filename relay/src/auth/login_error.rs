@@ -26,6 +26,8 @@ pub enum LoginError {
     Key,
     /// It cannot be known now whether a key fits: they cannot be fetched.
     NoKeys,
+    /// No key fits, and too many unknown keys were asked for to fetch them again now.
+    KeyNotDue,
     /// Too many others wait to be verified.
     QueueFull,
     /// Too many wrong credentials came from this address. This one was not looked at.
@@ -89,9 +91,10 @@ impl LoginError {
         }
     }
 
-    /// Whether it is the credential that is wrong, so that it counts against its address.
+    /// Whether it counts against the address that the credential came from: it is wrong, or names an
+    /// unknown key, which costs as much.
     pub fn blames_client(self) -> bool {
-        !self.is_temporary() && self != LoginError::TooMany
+        self == LoginError::KeyNotDue || !(self.is_temporary() || self == LoginError::TooMany)
     }
 
     /// Whether nothing is known of the credential now, so that it may be good later.
@@ -99,6 +102,7 @@ impl LoginError {
         matches!(
             self,
             LoginError::NoKeys
+                | LoginError::KeyNotDue
                 | LoginError::QueueFull
                 | LoginError::Application
                 | LoginError::ApplicationBusy
@@ -117,6 +121,7 @@ impl LoginError {
             LoginError::Algorithm => "algorithm",
             LoginError::Key => "key",
             LoginError::NoKeys => "no_keys",
+            LoginError::KeyNotDue => "key_not_due",
             LoginError::QueueFull => "queue_full",
             LoginError::TooMany => "too_many",
             LoginError::Signature => "signature",

@@ -38,7 +38,7 @@ pub(super) async fn auth(context: &Arc<Context>, request: Request<'_>) -> Outcom
     let identity = match verified {
         Ok(identity) => Arc::new(identity),
         // The token before is still good.
-        Err(error) if !error.blames_client() => {
+        Err(error) if error.is_temporary() => {
             note_login("refresh", Err(error));
             let message = "the token cannot be verified now; try again";
             return Err(Error::new(ErrorCode::Unavailable, message));

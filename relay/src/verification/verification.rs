@@ -75,9 +75,7 @@ impl Verification {
             Err(LoginError::Key) => {}
             outcome => return outcome,
         }
-        if !fetched.fetch_after(before).await {
-            return Err(LoginError::NoKeys);
-        }
+        fetched.fetch_after(before).await?;
         self.verify_fetched(fetched, &token, now).await
     }
 
@@ -136,20 +134,23 @@ impl Verification {
 
 impl Fetched {
     /// Waits for a fetch after the first `before` ones, and causes it if none has ended since and one
-    /// is due. Returns whether it has succeeded.
-    async fn fetch_after(&self, before: u64) -> bool {
+    /// is due. Error: there is no newer set.
+    async fn fetch_after(&self, before: u64) -> Result<(), LoginError> {
         if self.set.borrow().fetches == before {
             let turn = self.demand.lock().ask(Instant::now());
             match turn {
                 Turn::Fetch => self.wanted.notify_one(),
                 Turn::Join => {}
-                Turn::NotDue => return false,
+                Turn::NotDue => return Err(LoginError::KeyNotDue),
             }
         }
         let mut sets = self.set.subscribe();
         let ended = sets.wait_for(|set| set.fetches > before);
         let ended = tokio::time::timeout(WAIT, ended).await;
-        matches!(ended, Ok(Ok(set)) if !set.has_failed())
+        match ended {
+            Ok(Ok(set)) if !set.has_failed() => Ok(()),
+            _ => Err(LoginError::NoKeys),
+        }
     }
 
     /// Fetches the set once. Returns the time until the next fetch.

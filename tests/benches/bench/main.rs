@@ -31,9 +31,7 @@ mod measuring;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use groups::{
-    cross, fanout, growth, idle, memory, persistence, presence, send, storm, storm_of_tokens, sync,
-};
+use groups::{cross, fanout, growth, idle, memory, persistence, presence, send, storm, sync};
 use load::bare;
 use measuring::measurement::Report;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -49,7 +47,6 @@ const GROUPS: &[(&str, fn(&mut Report))] = &[
     ("fanout", fanout::run),
     ("idle", idle::run),
     ("storm", storm::run),
-    ("storm-tokens", storm_of_tokens::run),
     ("cross", cross::run),
 ];
 

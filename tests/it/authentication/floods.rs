@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chat_tests::clients::frames::Frames;
+use chat_tests::servers::key_server::{Answer, KeyPair, KeyServer};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::servers::tokens::{Issuer, signed_with};
@@ -100,4 +101,30 @@ fn a_flood_of_wrong_credentials_does_not_count_against_its_proxys_other_clients(
         assert_eq!(code, if n < 20 { 4504 } else { 4007 }, "{n}");
     }
     first(&from(&relay, "192.0.2.7, 192.0.2.99", &good)).expect("another client of the proxy");
+}
+
+#[test]
+fn names_of_unknown_keys_count_too() {
+    let redis = Redis::start();
+    let server = KeyServer::start();
+    let (good, strange) = (KeyPair::new("good"), KeyPair::new("strange"));
+    server.answer(Answer::Keys(vec![good.jwk()]));
+    let options = ["--max-refusals", "20/60s", "--trusted-proxies", "127.0.0.1"];
+    let relay = server.relay("r1", &redis, &options);
+    relay.wait_ready();
+    let codes: Vec<u16> = (0..24)
+        .map(|_| refused(&from(&relay, "192.0.2.1", &strange.token_of("alice"))).0)
+        .collect();
+    // Five fetches show that there is no such key; then it is not looked for, and then not verified.
+    assert_eq!(codes[..5], [4504; 5]);
+    assert_eq!(codes[5..20], [4006; 15]);
+    assert_eq!(codes[20..], [4007; 4]);
+    first(&from(&relay, "192.0.2.2", &good.token_of("alice"))).expect("others are let in");
+    // While no set can be fetched nobody is to blame.
+    let away = KeyServer::start();
+    away.answer(Answer::Status(500));
+    let relay = away.relay("r2", &redis, &options);
+    for _ in 0..30 {
+        assert_eq!(refused(&from(&relay, "192.0.2.1", &good.token_of("alice"))).0, 4006);
+    }
 }

@@ -18,7 +18,7 @@ pub(crate) mod presence;
 pub(crate) mod send;
 // All clients reconnect at once.
 pub(crate) mod storm;
-// The same with tokens, after a relay was killed, while others send.
-pub(crate) mod storm_of_tokens;
+// All clients reconnect with tokens, after a relay was killed, while others send.
+mod storm_of_tokens;
 // CHAT.SYNC and CHAT.HISTORY against ranges of a stream.
 pub(crate) mod sync;

@@ -13,6 +13,7 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::{args, cmd};
 
 use crate::groups::send::TEXT;
+use crate::groups::storm_of_tokens;
 use crate::load::bare::Bare;
 use crate::load::crowd::{Measured, make_rooms, room_of};
 use crate::load::pipe::{Batch, Pipe};
@@ -81,6 +82,7 @@ pub(crate) fn run(report: &mut Report) {
     let measurement =
         Measurement::paired("Redis CPU per client that resumes", "us", &Pairs::of(stores));
     report.add(measurement.against("XRANGE + ZADD"));
+    storm_of_tokens::run(report);
 }
 
 /// Milliseconds until all have their replies; bytes of a reply.

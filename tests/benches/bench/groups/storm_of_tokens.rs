@@ -32,8 +32,8 @@ const RATE: f64 = 400.0;
 /// How long they send before the relay is killed.
 const BEFORE: Duration = Duration::from_secs(3);
 
-/// Runs the group.
-pub(crate) fn run(report: &mut Report) {
+/// Runs this part of the group `storm`.
+pub(super) fn run(report: &mut Report) {
     let clients = sized(200, 5000, 5000);
     let rooms = clients / 10;
     let redis = Redis::with(&["chat.presence-announce 0"]);
