@@ -8,12 +8,8 @@ import base64, hashlib, hmac, json, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-secret = open(sys.argv[2], "rb").read().removesuffix(b"\n")
-
-def encoded(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
-
 def token(user, seconds=300):
+    encoded = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=")
     now = int(time.time())
     parts = {"alg": "HS256", "typ": "JWT"}, {"sub": user, "iat": now, "exp": now + seconds}
     message = b".".join(encoded(json.dumps(part).encode()) for part in parts)
@@ -22,19 +18,17 @@ def token(user, seconds=300):
 class Endpoint(BaseHTTPRequestHandler):
     def do_GET(self):
         origin, user = self.headers["Origin"], parse_qs(urlsplit(self.path).query).get("user")
-        if origin not in sys.argv[3:] or not user:
+        if origin not in origins or not user:
             return self.send_error(403)
         self.send_response(200)
-        for header in (
-            ("Access-Control-Allow-Origin", origin),
-            ("Access-Control-Allow-Credentials", "true"),
-            ("Cache-Control", "no-store"),
-        ):
-            self.send_header(*header)
+        self.send_header("Access-Control-Allow-Origin", origin)
+        self.send_header("Access-Control-Allow-Credentials", "true")
+        self.send_header("Cache-Control", "no-store")
         self.end_headers()
         self.wfile.write(json.dumps({"token": token(user[0])}).encode())
 
-if __name__ == "__main__":
-    server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Endpoint)
-    print("listening on", "%s:%s" % server.server_address, flush=True)
-    server.serve_forever()
+port, secret_file, *origins = sys.argv[1:]
+secret = open(secret_file, "rb").read().removesuffix(b"\n")
+server = ThreadingHTTPServer(("127.0.0.1", int(port)), Endpoint)
+print(f"listening on 127.0.0.1:{port}", flush=True)
+server.serve_forever()
