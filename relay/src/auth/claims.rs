@@ -6,6 +6,7 @@
 use chat_protocol::names;
 use serde_json::{Map, Value};
 
+use crate::auth::guest::is_guest_name;
 use crate::auth::identity::{Identity, LEEWAY, Proof};
 use crate::auth::login_error::LoginError;
 use crate::auth::room_filter::{RoomFilter, globs};
@@ -29,6 +30,8 @@ pub struct Rules {
     pub chat_claim: String,
     /// Whether a token may be without `exp`.
     pub allow_no_exp: bool,
+    /// Whether guests are let in. No token may then have their name.
+    pub has_guests: bool,
     /// Whether the scope `chat:backend` counts.
     pub backend_scope: bool,
 }
@@ -41,6 +44,7 @@ impl Default for Rules {
             user_claim: "sub".to_owned(),
             chat_claim: "chat".to_owned(),
             allow_no_exp: false,
+            has_guests: false,
             backend_scope: false,
         }
     }
@@ -66,7 +70,11 @@ impl Rules {
             return Err(LoginError::NotYet);
         }
         let user = claims.get(&self.user_claim).and_then(Value::as_str);
-        let user = user.filter(|user| names::is_user(user)).ok_or(LoginError::User)?.into();
+        let user = user.filter(|user| names::is_user(user)).ok_or(LoginError::User)?;
+        if self.has_guests && is_guest_name(user) {
+            return Err(LoginError::User);
+        }
+        let user = user.into();
         let scopes = Scopes::of_claims(&claims)?.without_backend_unless(self.backend_scope);
         let (name, picture) = (text(&claims, "name"), text(&claims, "picture"));
         let ChatClaim { rooms, watch, meta } = ChatClaim::take(&mut claims, &self.chat_claim)?;

@@ -16,6 +16,8 @@ pub enum Proof {
     Token,
     /// By the application, which knows the session: the relay asks it again.
     Session,
+    /// Not at all: the user is a guest.
+    Guest,
 }
 
 /// What a verified credential says.

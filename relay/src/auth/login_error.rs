@@ -62,6 +62,8 @@ pub enum LoginError {
     Revoked,
     /// The store says that the user is suspended.
     Suspended,
+    /// There are as many guests as there may be.
+    GuestsFull,
 }
 
 impl LoginError {
@@ -73,6 +75,7 @@ impl LoginError {
             }
             LoginError::Suspended => close_code::SUSPENDED,
             LoginError::TooMany => close_code::FLOOD,
+            LoginError::GuestsFull => close_code::FULL,
             error if error.is_temporary() => close_code::KEYS,
             _ => close_code::UNAUTHORISED,
         }
@@ -85,7 +88,7 @@ impl LoginError {
             LoginError::User | LoginError::OtherUser => Some("user"),
             LoginError::Expired | LoginError::SessionEnded => Some("expired"),
             LoginError::Revoked => Some("revoked"),
-            LoginError::TooMany | LoginError::Suspended => None,
+            LoginError::TooMany | LoginError::Suspended | LoginError::GuestsFull => None,
             error if error.is_temporary() => None,
             _ => Some("token"),
         }
@@ -94,7 +97,8 @@ impl LoginError {
     /// Whether it counts against the address that the credential came from: it is wrong, or names an
     /// unknown key, which costs as much.
     pub fn blames_client(self) -> bool {
-        self == LoginError::KeyNotDue || !(self.is_temporary() || self == LoginError::TooMany)
+        let is_ours = matches!(self, LoginError::TooMany | LoginError::GuestsFull);
+        self == LoginError::KeyNotDue || !(self.is_temporary() || is_ours)
     }
 
     /// Whether nothing is known of the credential now, so that it may be good later.
@@ -139,6 +143,7 @@ impl LoginError {
             LoginError::ApplicationBusy => "application_busy",
             LoginError::Revoked => "revoked",
             LoginError::Suspended => "suspended",
+            LoginError::GuestsFull => "guests_full",
         }
     }
 }

@@ -8,6 +8,7 @@
 mod api_keys;
 mod claims;
 mod forwarded;
+mod guest;
 mod header;
 mod identity;
 mod json;
@@ -24,6 +25,7 @@ mod verifier;
 pub(crate) use api_keys::ApiKeys;
 pub use claims::Rules;
 pub(crate) use forwarded::{ForwardNames, Forwarded, cookies, is_cookie_name};
+pub(crate) use guest::{GUEST, is_guest_name};
 pub use identity::{Identity, LEEWAY, Proof};
 pub use jwks::parse as jwks_keys;
 pub(crate) use key_files::secret_of;

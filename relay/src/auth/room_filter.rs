@@ -21,11 +21,16 @@ pub struct RoomFilter {
     globs: Option<Box<[Box<str>]>>,
     /// Whether direct rooms are among them.
     direct: bool,
+    /// Whether personal rooms are: one's own always, others' if a glob matches.
+    personal: bool,
 }
 
 impl RoomFilter {
     /// Every room.
-    pub const EVERYTHING: RoomFilter = RoomFilter { globs: None, direct: true };
+    pub const EVERYTHING: RoomFilter = RoomFilter { globs: None, direct: true, personal: true };
+
+    /// Ordinary rooms only.
+    pub const ORDINARY: RoomFilter = RoomFilter { globs: None, direct: false, personal: false };
 
     /// From the members `rooms` and `dm` of the claim `chat`.
     pub(super) fn of_claim(claim: &Map<String, Value>) -> Result<RoomFilter, LoginError> {
@@ -35,12 +40,13 @@ impl RoomFilter {
             Some(Value::Bool(direct)) => *direct,
             Some(_) => return Err(LoginError::Claim("dm")),
         };
-        Ok(RoomFilter { globs, direct })
+        Ok(RoomFilter { globs, direct, personal: true })
     }
 
     /// Whether `user` may know of this room.
     pub fn admits(&self, user: &str, room: &str) -> bool {
         match room_kind(room) {
+            Some(RoomKind::Personal(_)) if !self.personal => false,
             Some(RoomKind::Personal(owner)) if owner == user => true,
             Some(RoomKind::Direct(..)) => self.direct,
             _ => self.globs.as_deref().is_none_or(|globs| {

@@ -8,7 +8,7 @@ use crate::auth::login_error::LoginError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Scope {
-    /// `chat:read`: receive rooms and ask about them.
+    /// `chat:read`: see who is where, and lists of one's own.
     Read = 1,
     /// `chat:send`: take part.
     Send = 2,
@@ -18,7 +18,12 @@ pub enum Scope {
     Moderate = 8,
     /// `chat:backend`: over HTTP, act as the backend or as any user. On a socket it allows nothing.
     Backend = 16,
+    /// `chat:read` too: receive rooms and read them. It is all that guests may do.
+    View = 32,
 }
+
+/// The bits of `chat:read`.
+const READ: u8 = Scope::Read as u8 | Scope::View as u8;
 
 /// A set of rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +35,10 @@ const PREFIX: &str = "chat:";
 impl Scopes {
     /// What a token without scopes for chat may do.
     pub const ALL: Scopes =
-        Scopes(Scope::Read as u8 | Scope::Send as u8 | Scope::Create as u8 | Scope::Moderate as u8);
+        Scopes(READ | Scope::Send as u8 | Scope::Create as u8 | Scope::Moderate as u8);
+
+    /// What guests may do.
+    pub const GUEST: Scopes = Scopes(Scope::View as u8);
 
     /// The words that mean something.
     pub(crate) const WORDS: [&str; 5] =
@@ -84,7 +92,7 @@ fn add(scopes: &mut Option<Scopes>, word: &str) {
         None => return,
     };
     let bits = match name {
-        "read" => Scope::Read as u8,
+        "read" => READ,
         "send" => Scope::Send as u8,
         "create" => Scope::Create as u8,
         "moderate" => Scope::Moderate as u8,
@@ -103,7 +111,7 @@ mod tests {
 
     #[test]
     fn scopes_are_words_of_a_string_or_a_list() {
-        let (read, send) = (Scope::Read as u8, Scope::Send as u8);
+        let (read, send) = (READ, Scope::Send as u8);
         let rows: &[(Value, Result<Scopes, LoginError>, &str)] = &[
             (json!({}), Ok(Scopes::ALL), "no claim"),
             (json!({"scope": ""}), Ok(Scopes::ALL), "empty"),

@@ -15,7 +15,7 @@ use rustix::net::{SendFlags, send};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::auth::{Identity, Scope};
+use crate::auth::{Identity, Proof, Scope};
 use crate::client::close::{self, Detail};
 use crate::client::frame::{self, Frame};
 use crate::client::outbox::{Class, Outbox, Pushed, SLICES};
@@ -388,6 +388,11 @@ impl Connection {
         self.identity().is_none_or(|identity| {
             identity.scopes.has(Scope::Read) && identity.rooms.admits(&self.user, room)
         })
+    }
+
+    /// Whether the user is a guest, who is present nowhere.
+    pub(crate) fn is_guest(&self) -> bool {
+        self.identity().is_some_and(|identity| identity.proof == Proof::Guest)
     }
 
     /// Replaces what the user's token says.

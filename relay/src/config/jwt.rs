@@ -106,6 +106,7 @@ impl JwtArgs {
     pub(super) fn check(
         self,
         is_on: bool,
+        guests: Option<usize>,
         origins: &AllowedOrigins,
         mistakes: &mut Mistakes,
     ) -> Jwt {
@@ -171,6 +172,7 @@ impl JwtArgs {
             user_claim: self.jwt_user_claim,
             chat_claim: self.jwt_claim,
             allow_no_exp,
+            has_guests: guests.is_some(),
             backend_scope,
         };
         let verifier = Verifier::new(keys, rules);

@@ -7,6 +7,7 @@
 mod api;
 mod edge;
 mod file;
+mod guests;
 mod jwt;
 mod key_files;
 mod networks;
@@ -74,6 +75,8 @@ pub struct Args {
     jwt: jwt::JwtArgs,
     #[command(flatten)]
     sessions: sessions::SessionArgs,
+    #[command(flatten)]
+    guests: guests::GuestArgs,
     /// This relay's name in `hello` and in the names of its connections
     #[arg(long, env = "CHAT_RELAY_NAME", default_value = "relay", value_name = "NAME")]
     name: String,
@@ -272,6 +275,8 @@ pub struct Config {
     pub listen: SocketAddr,
     pub redis: redis::ConnectionInfo,
     pub(crate) auth: Auth,
+    /// How many guests are let in; `None`: none.
+    pub guests: Option<usize>,
     pub name: String,
     pub allowed_origins: AllowedOrigins,
     /// Whether requests must name this machine, because every client that reaches the relay is trusted.
@@ -350,12 +355,17 @@ impl Args {
         let api = self.api.check(&mut mistakes);
         let allowed_origins = AllowedOrigins::check(&self.allowed_origin, &mut mistakes);
         let has_tokens = way == Some(Way::Jwt);
-        let jwt = self.jwt.check(has_tokens, &allowed_origins, &mut mistakes);
+        let guests = self.guests.check(&mut mistakes);
+        if guests.is_some() && way == Some(Way::None) {
+            mistakes
+                .add("--anonymous", "only with --auth jwt or http: with none anybody is let in");
+        }
+        let jwt = self.jwt.check(has_tokens, guests, &allowed_origins, &mut mistakes);
         if edge.page_token_url.is_some() && !has_tokens {
             mistakes.add("--page-token-url", "only with --auth jwt");
         }
         let has_sessions = way == Some(Way::Http);
-        let sessions = self.sessions.check(has_sessions, &allowed_origins, &mut mistakes);
+        let sessions = self.sessions.check(has_sessions, guests, &allowed_origins, &mut mistakes);
         if !names::is_relay(&self.name) {
             mistakes.add("--name", "1 to 32 of a-z A-Z 0-9 _ . -");
         }
@@ -392,6 +402,7 @@ impl Args {
                 None if has_tokens => Auth::Jwt(Arc::new(jwt)),
                 None => Auth::None,
             },
+            guests,
             max_connections: mistakes.number("--max-connections", &self.max_connections, 1),
             max_http_connections: mistakes.number(
                 "--max-http-connections",

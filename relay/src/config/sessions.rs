@@ -24,6 +24,8 @@ pub(crate) struct SessionAuth {
     pub(crate) url: ServiceUrl,
     /// What to show.
     pub(crate) forward: ForwardNames,
+    /// Whether guests are let in. No user may then have their name.
+    pub(crate) has_guests: bool,
 }
 
 impl SessionArgs {
@@ -31,6 +33,7 @@ impl SessionArgs {
     pub(super) fn check(
         self,
         is_on: bool,
+        guests: Option<usize>,
         origins: &AllowedOrigins,
         mistakes: &mut Mistakes,
     ) -> Option<SessionAuth> {
@@ -56,6 +59,6 @@ impl SessionArgs {
         if forward.has_cookie() {
             origins.check_cookies("--auth-forward", mistakes);
         }
-        Some(SessionAuth { url: url?, forward })
+        Some(SessionAuth { url: url?, forward, has_guests: guests.is_some() })
     }
 }

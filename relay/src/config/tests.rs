@@ -269,6 +269,18 @@ fn sessions_need_an_application_and_what_it_is_shown() {
             &["--jwt-issuer"],
             "both",
         ),
+        (
+            &["--auth=http", url, "--auth-forward=authorization", "--anonymous", "--max-guests=5"],
+            &[],
+            "guests beside sessions",
+        ),
+        (&["--anonymous"], &["--anonymous"], "guests where anybody is let in"),
+        (&["--max-guests=5"], &["--max-guests"], "a bound of what is not there"),
+        (
+            &["--auth=http", url, "--auth-forward=x", "--anonymous=perhaps", "--max-guests=0"],
+            &["--anonymous", "--max-guests", "--max-guests"],
+            "neither",
+        ),
     ];
     for (flags, expected, why) in rows {
         let mistakes = check(flags).err().unwrap_or_default();

@@ -14,6 +14,7 @@ use chat_protocol::event_header::{EventHeader, Place};
 
 use crate::client::error::Error;
 use crate::event;
+use crate::hub::guests;
 use crate::hub::hub::Hub;
 use crate::hub::presence;
 use crate::hub::standing::sockets;
@@ -112,6 +113,8 @@ pub(crate) async fn check_access(hub: &Hub, room: &Room) {
                 if let Some(check) = owner_check.as_ref().filter(|check| check.user == *user) {
                     check.apply(hub, &reply, is_subscribed && room.epoch() == epoch);
                 }
+                let is_guests = guests::is_guests(hub, user);
+                let reply = if is_guests { guests::only_open(reply) } else { reply };
                 match read_access(reply) {
                     Access::Granted => granted.push(user.clone()),
                     Access::Denied(error) => denied.push((user.clone(), error)),

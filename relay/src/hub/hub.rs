@@ -62,6 +62,8 @@ pub(crate) struct Hub {
     pub verification: Option<Arc<Verification>>,
     /// Asks the application about sessions. `None`: there are none.
     pub sessions: Option<Arc<Sessions>>,
+    /// The places of guests. `None`: guests are not let in.
+    pub guests: Option<Arc<Semaphore>>,
     /// The rate limits of all users.
     pub allowances: Arc<Allowances>,
     /// Limits the wrong credentials of each address.
@@ -93,6 +95,8 @@ impl Hub {
     /// name.
     pub(crate) fn new(config: Config, upstream: Arc<Upstream>, boot: String) -> Arc<Hub> {
         let allowances = Allowances::new(&config);
+        let most = config.guests.map(|most| most.min(Semaphore::MAX_PERMITS));
+        let guests = most.map(|most| Arc::new(Semaphore::new(most)));
         let refusals = Refusals::new(config.edge.max_refusals);
         let (mut verification, mut sessions) = (None, None);
         match &config.auth {
@@ -106,6 +110,7 @@ impl Hub {
             config,
             verification,
             sessions,
+            guests,
             upstream,
             syncs: Semaphore::new(SYNCS),
             logins: Semaphore::new(LOGINS),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::auth::Identity;
 use crate::verification::OpenSession;
@@ -20,11 +21,14 @@ pub(crate) struct Login {
     pub answer_to: Option<Box<RawValue>>,
     /// The session that the application is asked about again.
     pub session: Option<OpenSession>,
+    /// A guest's place among the guests.
+    pub place: Option<OwnedSemaphorePermit>,
 }
 
 impl From<Arc<str>> for Login {
     /// A user whose name is trusted.
     fn from(user: Arc<str>) -> Login {
-        Login { user, identity: None, way: "name", answer_to: None, session: None }
+        let (identity, answer_to, session, place) = (None, None, None, None);
+        Login { user, identity, way: "name", answer_to, session, place }
     }
 }

@@ -4,8 +4,8 @@
 //! with them has been read. A task dispatches them to their rooms (`dispatch`), which queue frames
 //! in the outboxes. The `flusher` writes them, so that frames queued meanwhile leave in one write.
 //! `hub` holds the lists of rooms and connections; the other files add what happens to them, each
-//! using only the files before it: `hub`, `api_keys`, `presence`, `access`, `profiles`, `sync`, `beats`,
-//! `status_updates`, `dispatch`, `tasks`.
+//! using only the files before it: `hub`, `api_keys`, `guests`, `presence`, `access`, `profiles`,
+//! `sync`, `beats`, `status_updates`, `dispatch`, `tasks`.
 
 pub(crate) mod access;
 mod api_keys;
@@ -14,6 +14,7 @@ mod dispatch;
 mod event_queue;
 mod flusher;
 mod follow_cache;
+pub(crate) mod guests;
 mod hello;
 mod hub;
 mod login;

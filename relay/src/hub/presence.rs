@@ -89,13 +89,17 @@ async fn for_present(
     }
 }
 
-/// Whether this connection is present in the room. It is not where it is only a contact.
+/// Whether this connection is present in the room. It is not where it is only a contact, and guests
+/// are nowhere.
 pub(crate) fn is_present(connection: &Connection, room: &str) -> bool {
-    contact(room, &connection.user).is_none()
+    contact(room, &connection.user).is_none() && !connection.is_guest()
 }
 
 /// Ends this connection's presence in a room, in the background, if Redis is reachable.
 pub(crate) fn end_in_background(hub: &Hub, connection: &Connection, room: &str) {
+    if connection.is_guest() {
+        return;
+    }
     let command = offline_command(room, connection);
     let upstream = hub.upstream.clone();
     tokio::spawn(async move { upstream.call_one(command).await });

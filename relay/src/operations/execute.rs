@@ -19,7 +19,7 @@ use crate::operations::answer::{Answer, Outcome};
 use crate::operations::caller::Needs;
 use crate::operations::context::Context;
 use crate::operations::measure::Measure;
-use crate::operations::scopes::{MODERATE, NOTHING, Need, READ, ROOM, SANCTIONS, SEND};
+use crate::operations::scopes::{MODERATE, NOTHING, Need, READ, ROOM, SANCTIONS, SEND, VIEW};
 use crate::operations::{
     auth, contacts, edit, inbox, leave, measure, moderate, queries, resume, scopes, send, signal,
     subscribe,
@@ -62,10 +62,10 @@ const PER_USER: fn(&Fields<'_>) -> usize = |fields| fields.entries("users").max(
 operations! {
     "auth" ONE NOTHING Connection => auth::auth;
     "join" ONE SEND User => subscribe::join;
-    "subscribe" ONE READ Connection => subscribe::subscribe;
-    "resume" PER_ROOM READ Connection => resume::resume;
+    "subscribe" ONE VIEW Connection => subscribe::subscribe;
+    "resume" PER_ROOM VIEW Connection => resume::resume;
     "leave" ONE SEND User => leave::leave;
-    "unsubscribe" ONE READ Connection => leave::unsubscribe;
+    "unsubscribe" ONE VIEW Connection => leave::unsubscribe;
     "send" ONE SEND Anyone => send::send;
     "edit" ONE SEND Anyone => edit::edit;
     "delete" ONE SEND Anyone => edit::delete;
@@ -77,12 +77,12 @@ operations! {
     "sanctions" ONE SANCTIONS Anyone => moderate::sanctions;
     "signal" ONE SEND Anyone => signal::signal;
     "status" ONE READ Connection => signal::status;
-    "ping" ONE READ Anyone => signal::ping;
-    "history" ONE READ Anyone => queries::history;
+    "ping" ONE VIEW Anyone => signal::ping;
+    "history" ONE VIEW Anyone => queries::history;
     "members" ONE READ Anyone => queries::members;
     "who" ONE READ Anyone => queries::who;
     "online" PER_ROOM READ Anyone => queries::online;
-    "rooms" ONE READ Anyone => queries::rooms;
+    "rooms" ONE VIEW Anyone => queries::rooms;
     "room" ONE ROOM Anyone => queries::room;
     "profiles" PER_USER READ Anyone => contacts::profiles;
 }

@@ -38,7 +38,9 @@ use redis::Value;
 
 use crate::client::error::Error;
 use crate::contact::contact;
+use crate::hub::Hub;
 use crate::hub::access;
+use crate::hub::guests;
 use crate::hub::presence;
 use crate::hub::profiles::profile::Profile;
 use crate::hub::standing::sockets;
@@ -138,6 +140,9 @@ pub(super) async fn prepare(
         confirmed(&room).await?;
         match contact {
             Some(user) => ask_contact(context, user).await,
+            None if context.connection.is_guest() => {
+                ask_as_guest(context, wanted, &room, &joiner).await
+            }
             None => ask(context, wanted, joins, &room).await,
         }
     };
@@ -194,15 +199,9 @@ async fn ask(
     }
     commands.push(presence::online_command(&wanted.room, connection, hub.config.presence_ttl));
     commands.push(commands::room(&wanted.room, Reader::User(context.user())));
-    let page = async {
-        match wanted.start {
-            Start::Page => hub.fetch(room, Key::Page).await.map(Some),
-            Start::After(cursor) => hub.fetch(room, Key::Since(cursor)).await.map(Some),
-            Start::Live => Ok(None),
-        }
-    };
     let mut unanswered = Unanswered { context, room, is_over: false };
     // The page first: Redis answers later commands later.
+    let page = page(hub, room, wanted.start);
     let (page, replies) = tokio::join!(page, hub.upstream.call(commands));
     unanswered.is_over = true;
     let mut replies = replies.into_iter();
@@ -219,7 +218,7 @@ async fn ask(
         }
         return Err(Error::unavailable());
     }
-    let initial = admit(context, wanted, page, joined, present, seen).await;
+    let initial = admit(context, wanted, page, joined, Some(present), seen).await;
     if initial.is_err() && is_present {
         end_presence(context, room);
     }
@@ -240,6 +239,28 @@ impl Drop for Unanswered<'_> {
         if !self.is_over && tokio::runtime::Handle::try_current().is_ok() {
             end_presence(self.context, self.room);
         }
+    }
+}
+
+/// Step 3 for a guest: the answer of all guests, and no presence.
+async fn ask_as_guest(
+    context: &Context,
+    wanted: &Wanted,
+    room: &Room,
+    joiner: &Joiner,
+) -> Result<Initial, Error> {
+    let hub = &context.hub;
+    let page = page(hub, room, wanted.start);
+    let (page, seen) = tokio::join!(page, guests::view(hub, room, joiner));
+    admit(context, wanted, page, Ok(Value::Nil), None, seen).await
+}
+
+/// The past, if the connection wants it.
+async fn page(hub: &Hub, room: &Room, start: Start) -> Result<Option<Arc<Fetched>>, Error> {
+    match start {
+        Start::Page => hub.fetch(room, Key::Page).await.map(Some),
+        Start::After(cursor) => hub.fetch(room, Key::Since(cursor)).await.map(Some),
+        Start::Live => Ok(None),
     }
 }
 
@@ -264,7 +285,7 @@ async fn admit(
     wanted: &Wanted,
     page: Result<Option<Arc<Fetched>>, Error>,
     joined: Reply,
-    present: Reply,
+    present: Option<Reply>,
     seen: Reply,
 ) -> Result<Initial, Error> {
     let is_live = wanted.start == Start::Live;
@@ -280,9 +301,10 @@ async fn admit(
         joined?;
     }
     let present_at = match present {
-        Ok(present) => Some(present),
-        Err(error) if error.can_read() => None,
-        Err(error) => return Err(error.into()),
+        None => None,
+        Some(Ok(present)) => Some(present),
+        Some(Err(error)) if error.can_read() => None,
+        Some(Err(error)) => return Err(error.into()),
     };
     let mut view = view?;
     let Some(fetched) = page? else {
@@ -293,7 +315,10 @@ async fn admit(
     // removed in between, by an event that the page holds.
     if view.newest < fetched.last {
         let again = commands::room(&wanted.room, Reader::User(context.user()));
-        view = RoomView::read(&context.ask(again).await?);
+        let seen = context.hub.upstream.call_one(again).await;
+        let is_guest = context.connection.is_guest();
+        let seen = if is_guest { guests::only_open(seen) } else { seen };
+        view = RoomView::read(&seen?);
     }
     Ok(Initial::Page { fetched, view })
 }

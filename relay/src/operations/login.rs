@@ -33,6 +33,11 @@ const PAUSE_MOST: Duration = Duration::from_secs(2);
 
 /// Attaches a new connection to these rooms, in the background if Redis is unreachable.
 pub(crate) async fn login(context: Arc<Context>) {
+    if context.connection.is_guest() {
+        // Guests have no room of their own, and nothing is known of one of them.
+        context.connection.set_admitted(true);
+        return context.connection.release();
+    }
     let is_admitted = enter_personal_room(&context).await;
     context.connection.release();
     let rooms = auto_join_rooms(&context);

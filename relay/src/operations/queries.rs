@@ -12,6 +12,7 @@ use crate::client::error::Error;
 use crate::client::json;
 use crate::client::reply::PAGE_BYTES;
 use crate::client::request::{Fields, Request};
+use crate::hub::guests;
 use crate::operations::answer::{Answer, Outcome};
 use crate::operations::contacts;
 use crate::operations::context::Context;
@@ -19,7 +20,7 @@ use crate::operations::scopes;
 use crate::operations::table::{COUNT_MOST, Cell, Row, count, table};
 use crate::upstream::commands::{self, Bounds, Part, Rows};
 use crate::upstream::replies::{Elements, Json, Keep, Page, integer, text};
-use crate::upstream::{CommandError, all_unavailable};
+use crate::upstream::{Command, CommandError, Unavailable, all_unavailable};
 
 /// The most rows of a reply, if every row is the longest possible and every byte of a text is
 /// escaped.
@@ -39,7 +40,7 @@ pub(super) async fn history(context: &Arc<Context>, request: Request<'_>) -> Out
     };
     let bounds = Bounds { count: count(fields, COUNT_MOST)?, bytes: Some(PAGE_BYTES) };
     let command = commands::history(&room, part, bounds, context.reader());
-    let mut page = Page::read(context.ask(command).await?)?;
+    let mut page = Page::read(ask(context, &room, command).await?)?;
     page.bound(keep);
     Ok(Answer::Ok(format!("{{{}}}", page.json())))
 }
@@ -133,8 +134,20 @@ pub(super) async fn room(context: &Arc<Context>, request: Request<'_>) -> Outcom
         }
         None => commands::room(&room, context.reader()),
     };
-    let settings = context.ask(command).await?;
+    let settings = ask(context, &room, command).await?;
     Ok(Answer::of(&RoomReply { settings: Json(&settings) }))
+}
+
+/// Sends a command that reads this room. Guests get the reply only if the room is open.
+async fn ask(context: &Context, room: &str, command: Command) -> Result<Value, Error> {
+    if !context.connection.is_guest() {
+        return context.ask(command).await;
+    }
+    let access = commands::room(room, context.reader());
+    let mut replies = context.hub.upstream.call(vec![access, command]).await.into_iter();
+    let mut next = || replies.next().unwrap_or(Err(Unavailable::Unreachable.into()));
+    guests::only_open(next())?;
+    Ok(next()?)
 }
 
 /// The settings of a room, by the names in `CHAT.ROOM … SET`. Another word in their place could be

@@ -22,6 +22,7 @@ use crate::upstream::Command;
 pub(super) type Need = fn(&Context, &Fields<'_>) -> Option<Scope>;
 
 pub(super) const NOTHING: Need = |_, _| None;
+pub(super) const VIEW: Need = |_, _| Some(Scope::View);
 pub(super) const READ: Need = |_, _| Some(Scope::Read);
 pub(super) const SEND: Need = |_, _| Some(Scope::Send);
 /// Blocking needs the right to send; everything else is moderating.
@@ -32,7 +33,7 @@ pub(super) const MODERATE: Need = |context, fields| {
 /// Reading a room's settings, writing one's own profile, or setting up another room.
 pub(super) const ROOM: Need = |context, fields| {
     Some(match (fields.raw("set"), is_own_room(context, fields)) {
-        (None, _) => Scope::Read,
+        (None, _) => Scope::View,
         (Some(_), true) => Scope::Send,
         (Some(_), false) => Scope::Moderate,
     })
@@ -115,7 +116,7 @@ pub(super) fn leave_forbidden_rooms(context: &Context) {
 
 /// Whether the token allows receiving this room. One's own personal room is always received.
 fn may_receive(context: &Context, room: &str) -> bool {
-    is_personal_room(context.user(), room) || (has(context, Scope::Read) && admits(context, room))
+    is_personal_room(context.user(), room) || (has(context, Scope::View) && admits(context, room))
 }
 
 fn end_presence(context: &Context, connection: &Arc<Connection>, room: &str) {

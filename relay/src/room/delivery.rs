@@ -67,24 +67,22 @@ impl Room {
         pending_flush: &mut PendingFlush,
     ) -> bool {
         let frame = frame::text(head.bytes());
-        let from = if head.kind == "signal" { event::text(head, "user") } else { None };
-        let about = if head.kind == "notice" { room_of_notice(head) } else { None };
-        let receives = |connection: &Connection| {
-            from.as_deref() != Some(&*connection.user)
-                && about.as_deref().is_none_or(|room| connection.may_know(room))
-        };
-        state.subscribers.queue_ephemeral(&frame, receives, pending_flush);
-        match head.kind {
-            "presence" | "occupancy" => {
-                state.presence_changes += 1;
-                state.contacts.queue_ephemeral(&frame, |_| true, pending_flush);
-            }
-            // At any other position the sync finds the room dropped, and its reload resets the
-            // contacts.
-            "drop" if state.order.last().unwrap_or_default() == Id::ZERO => {
-                self.reset_contacts(state, pending_flush);
-            }
-            _ => {}
+        if matches!(head.kind, "presence" | "occupancy") {
+            state.subscribers.queue_presence(&frame, Class::Ephemeral, pending_flush);
+            state.presence_changes += 1;
+            state.contacts.queue_ephemeral(&frame, |_| true, pending_flush);
+        } else {
+            let from = if head.kind == "signal" { event::text(head, "user") } else { None };
+            let about = if head.kind == "notice" { room_of_notice(head) } else { None };
+            let receives = |connection: &Connection| {
+                from.as_deref() != Some(&*connection.user)
+                    && about.as_deref().is_none_or(|room| connection.may_know(room))
+            };
+            state.subscribers.queue_ephemeral(&frame, receives, pending_flush);
+        }
+        // At any other position the sync finds the room dropped, and its reload resets the contacts.
+        if head.kind == "drop" && state.order.last().unwrap_or_default() == Id::ZERO {
+            self.reset_contacts(state, pending_flush);
         }
         let behind = last.is_some_and(|last| state.order.note_newest(last));
         behind || head.kind == "drop"
@@ -93,7 +91,7 @@ impl Room {
     /// Presence events may have been missed: clients must ask for the presence list again.
     pub(crate) fn reset(&self, pending_flush: &mut PendingFlush) {
         let mut state = self.state.lock();
-        state.subscribers.queue_live(&self.reset_frame(), pending_flush);
+        state.subscribers.queue_presence(&self.reset_frame(), Class::Live, pending_flush);
         self.reset_contacts(&mut state, pending_flush);
     }
 

@@ -7,18 +7,19 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use chat_protocol::error_code::ErrorCode;
 use chat_protocol::id::Id;
 use chat_protocol::limits::COUNT_MAX;
-use futures_util::future::{FutureExt, Shared};
+use futures_util::future::{BoxFuture, FutureExt, Shared};
 
 use crate::client::error::Error;
 use crate::client::reply::PAGE_BYTES;
 use crate::metrics::METRICS;
 use crate::upstream::commands::{self, Bounds, Part, Reader};
 use crate::upstream::replies::{Keep, Page, Synced, page_json};
-use crate::upstream::{Command, CommandError, Upstream};
+use crate::upstream::{Command, CommandError, Reply, Upstream};
 
 /// Events in a newest page.
 pub(crate) const PAGE_EVENTS: usize = 50;
@@ -51,6 +52,16 @@ pub(crate) struct Fetched {
 
 /// An answer, in progress or complete.
 pub(crate) type Fetch = Shared<Pin<Box<dyn Future<Output = Result<Arc<Fetched>, Error>> + Send>>>;
+
+/// The answer to `CHAT.ROOM_RO … AS guest`, in progress or complete.
+pub(crate) type View = Shared<BoxFuture<'static, Reply>>;
+
+/// An answer, the epoch in which it was asked for, and when.
+pub(super) struct KeptView {
+    pub(super) epoch: u64,
+    pub(super) at: Instant,
+    pub(super) view: View,
+}
 
 /// Starts to fetch.
 pub(crate) fn fetch(upstream: Arc<Upstream>, room: Arc<str>, key: Key) -> Fetch {

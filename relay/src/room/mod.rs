@@ -4,12 +4,13 @@
 //! events to the subscribers in the order that `ordering` decides, `joining` attaches connections,
 //! `access_change` names the events that put access in question, `pauses` withholds events from the
 //! connections concerned. No file here waits for Redis or writes to a socket: frames are queued, and
-//! the caller flushes. Only `fetch` calls Redis, outside the lock.
+//! the caller flushes. Only `fetch` calls Redis, outside the lock; `guest_view` shares one answer.
 
 mod access_change;
 mod batch;
 mod delivery;
 pub(crate) mod fetch;
+mod guest_view;
 mod joining;
 mod maintenance;
 mod ordering;

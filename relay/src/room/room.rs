@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use crate::client::connection::Connection;
 use crate::client::frame::Frame;
 use crate::client::relay_frame::RelayFrame;
-use crate::room::fetch::{Fetch, Key};
+use crate::room::fetch::{Fetch, KeptView, Key};
 use crate::room::ordering::EventOrder;
 use crate::room::recent_events::RecentEvents;
 use crate::room::subscribers::Subscribers;
@@ -51,6 +51,7 @@ pub(super) struct State {
     pub(super) epoch: u64,
     pub(super) recent: Option<RecentEvents>,
     pub(super) fetches: Vec<(Key, Instant, Fetch)>,
+    pub(super) guest_view: Option<KeptView>,
     pub(super) subscription: Subscription,
     pub(super) beat_at: Option<Instant>,
     pub(super) empty_since: Option<Instant>,
@@ -102,6 +103,7 @@ impl Room {
             epoch: 0,
             recent: None,
             fetches: Vec::new(),
+            guest_view: None,
             subscription: Subscription::Requested(now),
             beat_at: None,
             empty_since: Some(now),
@@ -152,10 +154,11 @@ impl Room {
             || state.paused().any(same)
     }
 
-    /// All subscribers and paused connections. They are the ones who are present.
+    /// All subscribers and paused connections but those of guests. They are the ones who are present.
     pub(crate) fn attached(&self) -> Vec<Arc<Connection>> {
         let state = self.state.lock();
-        state.subscribers.iter().chain(state.paused()).cloned().collect()
+        let paused = state.paused().filter(|connection| !connection.is_guest());
+        state.subscribers.users().chain(paused).cloned().collect()
     }
 
     /// Whether this connection is a subscriber.

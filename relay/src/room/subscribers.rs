@@ -27,6 +27,8 @@ pub(crate) struct Subscriber {
     connection: Arc<Connection>,
     /// The subscriber's position, if it is ahead of the room.
     pub ahead: Option<Id>,
+    /// Guests see no presence. Kept here, so that a delivery does not load it from the connection.
+    is_guest: bool,
 }
 
 impl Subscribers {
@@ -48,8 +50,9 @@ impl Subscribers {
     /// Adds a connection, or replaces it. `ahead`: its position, if the room has not reached it
     /// yet.
     pub(crate) fn attach(&mut self, connection: &Arc<Connection>, ahead: Option<Id>) {
-        let subscriber = Subscriber { connection: connection.clone(), ahead };
-        match self.find(connection.number) {
+        let (is_guest, connection) = (connection.is_guest(), connection.clone());
+        let subscriber = Subscriber { connection, ahead, is_guest };
+        match self.find(subscriber.connection.number) {
             Ok(index) => self.0[index] = subscriber,
             Err(index) => self.0.insert(index, subscriber),
         }
@@ -148,6 +151,27 @@ impl Subscribers {
             }
         }
         METRICS.events_delivered.increment(count);
+    }
+
+    /// Queues a frame about presence for all subscribers but guests.
+    pub(crate) fn queue_presence(
+        &self,
+        frame: &Frame,
+        class: Class,
+        pending_flush: &mut PendingFlush,
+    ) {
+        let mut count = 0;
+        for subscriber in self.0.iter().filter(|subscriber| !subscriber.is_guest) {
+            count += 1;
+            queue(&subscriber.connection, frame, class, pending_flush);
+        }
+        METRICS.events_delivered.increment(count);
+    }
+
+    /// All connections but those of guests.
+    pub(crate) fn users(&self) -> impl Iterator<Item = &Arc<Connection>> {
+        let users = self.0.iter().filter(|subscriber| !subscriber.is_guest);
+        users.map(|subscriber| &subscriber.connection)
     }
 
     /// Queues a frame for all subscribers; none may miss it.

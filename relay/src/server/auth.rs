@@ -87,6 +87,7 @@ pub(super) fn credential(auth: &Auth, headers: &HeaderMap, query: &str) -> Crede
         Auth::Jwt(jwt) => token(jwt, headers, query),
         Auth::Http(settings) => match Forwarded::of(&settings.forward, headers) {
             Ok(Some(forwarded)) => Credential::Session(forwarded),
+            Ok(None) if settings.has_guests => Credential::FirstFrame,
             Ok(None) => Credential::Refused { way: "http", error: LoginError::Missing },
             Err(error) => Credential::Refused { way: "http", error },
         },

@@ -1,8 +1,10 @@
 //! The first frame of a socket whose handshake carried no credential: it must be
-//! `{"op":"auth","token":…}`.
+//! `{"op":"auth","token":…}`, or `{"op":"auth"}` of a guest.
 //!
 //! Nothing is known of the client yet, so it gets nothing and may send little: one message of at most
 //! 16 KiB, within the time of a handshake. Anything else is refused.
+
+use std::borrow::Cow;
 
 use bytes::{BufMut, BytesMut};
 use chat_protocol::close_code;
@@ -25,8 +27,8 @@ const PARTS_MAX: usize = 16;
 pub(super) struct FirstFrame {
     /// The member `ref`, for the reply.
     pub(super) reference: Box<RawValue>,
-    /// The token.
-    pub(super) token: String,
+    /// The token. `None`: the client is a guest.
+    pub(super) token: Option<String>,
     /// Bytes that came after it.
     pub(super) rest: BytesMut,
 }
@@ -73,7 +75,7 @@ fn credential(text: &str, rest: BytesMut) -> Result<FirstFrame, Refused> {
     let missing = Refused::credential("frame", LoginError::Missing);
     let Ok(request) = Request::parse(text) else { return Err(missing) };
     let token = match request.fields.optional_text("token") {
-        Ok(Some(token)) if request.op == "auth" => token.into_owned(),
+        Ok(token) if request.op == "auth" => token.map(Cow::into_owned),
         _ => return Err(missing),
     };
     Ok(FirstFrame { reference: request.reference.to_owned(), token, rest })

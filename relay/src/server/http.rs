@@ -28,7 +28,7 @@ use crate::hub::{Hub, Login};
 use crate::metrics::{METRICS, render};
 use crate::server::admission::{Admission, Admissions};
 use crate::server::auth::{self, Credential};
-use crate::server::client_address::client_address;
+use crate::server::client_address::{client_address, of_one_client};
 use crate::server::first_frame;
 use crate::server::handshake::{self, NoHandshake};
 use crate::server::http_connections::{HttpConnections, WriteTimeout};
@@ -217,12 +217,21 @@ async fn serve(site: Arc<Site>, upgrade: OnUpgrade, peer: IpAddr, credential: Cr
         Ok(None) => return,
         Err(refused) => return refuse(&site, socket, peer, refused),
     };
-    let Some(allowance) = site.hub.allowances.enter(&login.user, Instant::now()) else {
+    // Guests share an allowance with those of their address, not with all of them.
+    let sharing = match &login.place {
+        Some(_) => format!("{} {}", login.user, of_one_client(peer)).into(),
+        None => login.user.clone(),
+    };
+    let Some(allowance) = site.hub.allowances.enter(&sharing, Instant::now()) else {
         return refuse(&site, socket, peer, Refused::close(close_code::FLOOD));
     };
-    let open = login.session.take();
+    let (open, place) = (login.session.take(), login.place.take());
     let connection = site.hub.connect(login, socket);
-    let _counted = site.user_connections.count(&connection);
+    // Guests are counted in all.
+    let _counted = match &place {
+        Some(_) => None,
+        None => site.user_connections.count(&connection),
+    };
     // Boxed, so that everything about the upgrade is freed while the session runs.
     let hub = site.hub.clone();
     drop(site);
@@ -258,7 +267,9 @@ async fn authenticate(
         Credential::Session(forwarded) => {
             let (identity, session) = login::session(&site.hub, peer, forwarded).await?;
             let (user, identity, session) = (identity.user.clone(), Some(identity), Some(session));
-            Ok(Some((Login { user, identity, way: "http", answer_to: None, session }, early)))
+            let login =
+                Login { user, identity, way: "http", answer_to: None, session, place: None };
+            Ok(Some((login, early)))
         }
         Credential::Refused { way, error } => Err(Refused::credential(way, error)),
         Credential::FirstFrame => {
@@ -266,7 +277,11 @@ async fn authenticate(
             let Some(frame) = Box::pin(first_frame::read(socket, &early, deadline)).await? else {
                 return Ok(None);
             };
-            let login = login(site, peer, "frame", &frame.token, Some(frame.reference)).await?;
+            let reference = Some(frame.reference);
+            let login = match frame.token {
+                Some(token) => login(site, peer, "frame", &token, reference).await?,
+                None => guest(site, reference)?,
+            };
             Ok(Some((login, frame.rest.freeze())))
         }
     }
@@ -282,7 +297,14 @@ async fn login(
 ) -> Result<Login, Refused> {
     let identity = login::identity(&site.hub, peer, way, token).await?;
     let (user, identity) = (identity.user.clone(), Some(identity));
-    Ok(Login { user, identity, way, answer_to, session: None })
+    Ok(Login { user, identity, way, answer_to, session: None, place: None })
+}
+
+/// The login of a guest.
+fn guest(site: &Site, answer_to: Option<Box<RawValue>>) -> Result<Login, Refused> {
+    let (identity, place) = login::guest(&site.hub)?;
+    let (user, identity) = (identity.user.clone(), Some(identity));
+    Ok(Login { user, identity, way: "guest", answer_to, session: None, place: Some(place) })
 }
 
 fn refuse(site: &Site, socket: TcpStream, peer: IpAddr, refused: Refused) {

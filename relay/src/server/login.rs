@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::auth::{Forwarded, Identity, LoginError};
 use crate::config::Auth;
 use crate::hub::{Hub, now_ms};
@@ -54,6 +56,16 @@ pub(super) async fn session(
     let identity = sessions.ask(&session).await;
     let identity = identity.map_err(|error| Refused::credential("http", error))?;
     Ok((identity, session))
+}
+
+/// The identity of a guest, and the place that the guest takes.
+pub(super) fn guest(hub: &Hub) -> Result<(Arc<Identity>, OwnedSemaphorePermit), Refused> {
+    let refused = |error| Refused::credential("guest", error);
+    let Some(guests) = &hub.guests else { return Err(refused(LoginError::Missing)) };
+    let place = guests.clone().try_acquire_owned();
+    let place = place.map_err(|_| refused(LoginError::GuestsFull))?;
+    note_login("guest", Ok(()));
+    Ok((Arc::new(Identity::guest()), place))
 }
 
 /// As [`session`], for a request of /v1: the answer may be half a minute old.

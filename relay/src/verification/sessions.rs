@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
-use crate::auth::{Forwarded, Identity, LoginError, session_identity};
+use crate::auth::{Forwarded, Identity, LoginError, is_guest_name, session_identity};
 use crate::clock::now_ms;
 use crate::config::SessionAuth;
 use crate::metrics::METRICS;
@@ -56,6 +56,7 @@ pub(crate) struct Sessions {
     client: HttpClient,
     turns: Semaphore,
     is_failing: AtomicBool,
+    has_guests: bool,
     good: Mutex<KeptAnswers<Arc<Identity>>>,
     refused: Mutex<KeptAnswers<LoginError>>,
     /// Questions for requests, on their way.
@@ -70,6 +71,7 @@ impl Sessions {
             relay: relay.to_owned(),
             turns: Semaphore::new(AT_ONCE),
             is_failing: AtomicBool::new(false),
+            has_guests: settings.has_guests,
             good: Mutex::new(KeptAnswers::new(KEPT_MAX)),
             refused: Mutex::new(KeptAnswers::new(KEPT_MAX)),
             asked: Mutex::default(),
@@ -152,7 +154,11 @@ impl Sessions {
             answer => answer,
         };
         self.note(answer.as_ref().err());
-        answer.unwrap_or(Err(LoginError::Application)).map(Arc::new)
+        let identity = answer.unwrap_or(Err(LoginError::Application))?;
+        match self.has_guests && is_guest_name(&identity.user) {
+            true => Err(LoginError::User),
+            false => Ok(Arc::new(identity)),
+        }
     }
 
     /// Logs when the application begins to fail, and when it answers again.

@@ -4,6 +4,8 @@
 mod attacks;
 // Wrong credentials in great number.
 mod floods;
+// Guests, who show no credential.
+mod guests;
 // Files of keys that are replaced while a relay runs.
 mod key_files;
 // Keys that relays fetch from an address.

@@ -120,7 +120,9 @@ fn notify(hub: &Hub, (user, id, data): (&str, Id, &RawValue), rooms: &[String]) 
     recipients.sort_unstable_by_key(|connection| connection.number);
     recipients.dedup_by_key(|connection| connection.number);
     recipients.retain(|connection| {
-        *connection.user != *user && know.binary_search(&connection.number).is_err()
+        *connection.user != *user
+            && !connection.is_guest()
+            && know.binary_search(&connection.number).is_err()
     });
     let frame = RelayFrame::Profile { user, id, data }.encode();
     let mut pending_flush = PendingFlush::new();
