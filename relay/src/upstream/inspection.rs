@@ -77,7 +77,10 @@ pub(crate) async fn inspect(
     let channels = [&keys[..], &[PROFILE_CHANNEL.to_owned()]].concat();
     for channel in &channels {
         let calls = vec![commands::subscribe(channel), commands::unsubscribe(channel)];
-        let replies = ask(&mut connection, calls).await?;
+        let mut replies = ask(&mut connection, calls).await?;
+        // Valkey 8.0 refuses to end a subscription if there is none, after one that was refused.
+        replies
+            .retain(|reply| !matches!(reply, Value::ServerError(error) if error.code() == "NOSUB"));
         let shown = channel.replace(&boot, "…");
         replies.iter().filter_map(|reply| refused_subscription(reply, &shown)).for_each(&mut note);
     }

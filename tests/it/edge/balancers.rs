@@ -34,6 +34,8 @@ macro_rules! with_each_balancer {
 with_each_balancer! {
     sockets_pass_and_requests_are_bounded
     clients_count_by_their_own_addresses
+    requests_of_the_api_pass_unchanged
+    wrong_tokens_count_by_the_clients_address
     no_log_has_a_token
     tls_ends_at_the_balancer
     open_sockets_stay_while_redis_is_away
@@ -62,12 +64,15 @@ fn connection_from(last_byte: u8, to: SocketAddr) -> TcpStream {
     stream
 }
 
-/// The status and the body of a request; 0: there was no answer.
-fn request(address: SocketAddr, head: &str, body: &[u8]) -> (u16, String) {
-    let mut stream = connection_from(1, address);
-    let head = format!("{head} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+/// The status and the body of a request; 0: there was no answer. `head`: its first line without the
+/// version, and further headers.
+fn request_from(last_byte: u8, address: SocketAddr, head: &str, body: &[u8]) -> (u16, String) {
+    let mut stream = connection_from(last_byte, address);
+    let (first, headers) = head.split_once("\r\n").unwrap_or((head, ""));
+    let host = format!("Host: {address}\r\nConnection: close\r\nContent-Length: {}", body.len());
+    let headers = if headers.is_empty() { String::new() } else { format!("{headers}\r\n") };
     // An error: it has refused already.
-    let _ = write!(stream, "{head}Content-Length: {}\r\n\r\n", body.len());
+    let _ = write!(stream, "{first} HTTP/1.1\r\n{headers}{host}\r\n\r\n");
     let _ = stream.write_all(body);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
@@ -75,6 +80,10 @@ fn request(address: SocketAddr, head: &str, body: &[u8]) -> (u16, String) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
     (status, body.to_owned())
+}
+
+fn request(address: SocketAddr, head: &str, body: &[u8]) -> (u16, String) {
+    request_from(1, address, head, body)
 }
 
 fn sockets_pass_and_requests_are_bounded(kind: Kind) {
@@ -96,18 +105,10 @@ fn sockets_pass_and_requests_are_bounded(kind: Kind) {
     let get = |head: &str| request(address, head, b"").0;
     assert_eq!((get("GET /readyz"), get("GET /"), get("GET /metrics")), (200, 200, 404));
     let token = "x".repeat(8 << 10);
-    let with_header = |text: &str| format!("GET /healthz HTTP/1.1\r\nAuthorization: Bearer {text}");
-    let status = |head: String| {
-        let mut stream = connection_from(1, address);
-        // An error: it has refused already.
-        let _ = write!(stream, "{head}\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        String::from_utf8_lossy(&answer).split(' ').nth(1).and_then(|word| word.parse().ok())
-    };
-    assert_eq!(status(with_header(&token)), Some(200), "the longest token");
-    let refused: Option<u16> = status(with_header(&token.repeat(8)));
-    assert!(refused.is_none_or(|code| (400..500).contains(&code)), "64 KiB: {refused:?}");
+    let bearer = |token: &str| format!("GET /healthz\r\nAuthorization: Bearer {token}");
+    assert_eq!(get(&bearer(&token)), 200, "the longest token");
+    let refused = get(&bearer(&token.repeat(8)));
+    assert!(refused == 0 || (400..500).contains(&refused), "64 KiB: {refused}");
     let (too_large, _) = request(address, "POST /nothing", &vec![b'x'; 128 << 10]);
     let expected = if kind == Kind::Caddy { 502 } else { 413 };
     assert_eq!(too_large, expected, "128 KiB of a body");
@@ -139,6 +140,49 @@ fn clients_count_by_their_own_addresses(kind: Kind) {
         assert_eq!(enter(2, forwarded).err(), refused, "{forwarded}");
     }
     inside.push(enter(3, "").expect("another address is let in"));
+}
+
+fn requests_of_the_api_pass_unchanged(kind: Kind) {
+    let redis = Redis::start();
+    let relays = relays(kind, &redis, &[]);
+    let balancer = Balancer::start(kind, &relays);
+    let json = |head: &str, body: &str| {
+        let head = format!("{head}\r\nContent-Type: application/json");
+        let (status, body) = request(balancer.address(), &head, body.as_bytes());
+        assert_eq!(status, 200, "{head}: {body}");
+        // Some pass it on in chunks.
+        let at = body.find('{').expect("an object");
+        body[at..].to_owned()
+    };
+    let sent = json("POST /v1/rooms/a%2F%2Fb%C3%A9/messages?user=alice", r#"{"text":"café"}"#);
+    let id = sent.split('"').nth(3).expect("an id").to_owned();
+    json(
+        &format!("PUT /v1/rooms/a%2F%2Fb%C3%A9/messages/{id}/reactions/%F0%9F%91%8D?user=alice"),
+        "",
+    );
+    let found = json("GET /v1/rooms/a%2F%2Fb%C3%A9/messages?user=bob", "");
+    assert!(found.contains("\"room\":\"a//bé\"") && found.contains("👍"), "{found}");
+    json("POST /v1?user=alice", r#"{"op":"ping"}"#);
+}
+
+fn wrong_tokens_count_by_the_clients_address(kind: Kind) {
+    let redis = Redis::start();
+    let issuer = Issuer::new();
+    let file = issuer.secret_file();
+    let options =
+        ["--auth", "jwt", "--jwt-secret-file", &file, "--max-refusals", "5/1m", "--page", "off"];
+    let relays = relays(kind, &redis, &options);
+    let balancer = Balancer::start(kind, &relays);
+    let wrong = "GET /v1/rooms\r\nAuthorization: Bearer wrong\r\nX-Forwarded-For: 127.0.0.3";
+    let ask = |last_byte: u8| request_from(last_byte, balancer.address(), wrong, b"").0;
+    let mut seen = Vec::new();
+    // Each relay allows five.
+    eventually("the end of the allowance", SOON, || {
+        seen.push(ask(2));
+        if seen.ends_with(&[429; 4]) { Ok(()) } else { Err(format!("{seen:?}")) }
+    });
+    assert_eq!(seen.iter().filter(|status| **status == 401).count(), 10, "{seen:?}");
+    assert_eq!(ask(3), 401, "another client");
 }
 
 fn no_log_has_a_token(kind: Kind) {
