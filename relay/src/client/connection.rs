@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chat_protocol::close_code::{self, CloseCode};
 use parking_lot::Mutex;
 use rustix::net::{SendFlags, send};
+use serde_json::value::RawValue;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
@@ -20,6 +21,7 @@ use crate::client::close::{self, Detail};
 use crate::client::frame::{self, Frame};
 use crate::client::outbox::{Class, Outbox, Pushed, SLICES};
 use crate::client::sink::Sink;
+use crate::client::unanswered::Unanswered;
 use crate::metrics::METRICS;
 
 /// An outbox beyond this many bytes is written at once, even in the middle of a batch. Otherwise a
@@ -36,6 +38,19 @@ pub(crate) enum End {
     Close(CloseCode),
     /// The socket failed.
     Lost,
+}
+
+impl End {
+    /// The close code of a user who may not be here any more: nothing that waits is done, and
+    /// presence ends without grace.
+    pub(crate) fn expulsion(self) -> Option<CloseCode> {
+        match self {
+            End::Close(
+                close @ (close_code::KICKED | close_code::EXPIRED | close_code::SUSPENDED),
+            ) => Some(close),
+            _ => None,
+        }
+    }
 }
 
 /// One client. The fields that every delivery uses come first, side by side: with many clients none
@@ -73,6 +88,7 @@ struct Sending {
     blocked: bool,
     /// A caller will flush.
     pending_flush: bool,
+    unanswered: Unanswered,
     /// Boxed, because few connections have one.
     end: Option<Box<End>>,
 }
@@ -205,6 +221,17 @@ impl Connection {
         self.send(frame::text(text.as_bytes()));
     }
 
+    /// A request with this `ref` waits and will be answered by [`Connection::answer_first`].
+    pub(crate) fn wait_for_answer(&self, reference: &RawValue) {
+        self.sending.lock().unanswered.push(reference);
+    }
+
+    /// Answers the first request that waits.
+    pub(crate) fn answer_first(&self, text: &str) {
+        self.sending.lock().unanswered.pop();
+        self.send_text(text);
+    }
+
     /// Corks the outbox: frames wait until [`Connection::uncork`].
     pub(crate) fn cork(&self) {
         self.sending.lock().outbox.cork();
@@ -313,7 +340,11 @@ impl Connection {
         match end {
             End::Close(close) => {
                 METRICS.closed(close.name);
-                sending.outbox.finish(close::frame(close, detail));
+                let mut last = close::frame(close, detail);
+                if end.expulsion().is_some() {
+                    last = sending.unanswered.refuse(last);
+                }
+                sending.outbox.finish(last);
                 if !sending.blocked {
                     self.write(sending);
                 }

@@ -15,3 +15,4 @@ pub(crate) mod relay_frame;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod sink;
+mod unanswered;

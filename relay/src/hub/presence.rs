@@ -6,8 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_protocol::close_code;
-
 use crate::client::connection::{Connection, End};
 use crate::contact::contact;
 use crate::hub::hub::Hub;
@@ -37,13 +35,9 @@ pub(crate) fn disconnect(hub: &Arc<Hub>, connection: &Arc<Connection>) {
     }
     let (hub, connection) = (hub.clone(), connection.clone());
     tokio::spawn(async move {
-        match connection.ended() {
-            Some(End::Close(
-                close @ (close_code::KICKED | close_code::EXPIRED | close_code::SUSPENDED),
-            )) => {
-                end(&hub, &connection, &rooms, close.name).await;
-            }
-            _ => shorten(&hub, &connection, &rooms).await,
+        match connection.ended().and_then(End::expulsion) {
+            Some(close) => end(&hub, &connection, &rooms, close.name).await,
+            None => shorten(&hub, &connection, &rooms).await,
         }
     });
 }

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use chat_protocol::close_code;
 use chat_protocol::names::BACKEND;
 use parking_lot::Mutex;
 
 use crate::auth::Identity;
-use crate::client::connection::{Connection, End};
+use crate::client::connection::Connection;
 use crate::client::error::Error;
 use crate::hub::standing::{Refusal, gate};
 use crate::hub::{Hub, now_ms};
@@ -141,11 +140,7 @@ impl Context {
     /// ended since, also that of a lost connection. Then nothing that waits is done for it.
     pub(super) fn is_expelled(&self) -> bool {
         let has_expired = self.expiry().is_some_and(|expiry| expiry <= Instant::now());
-        has_expired
-            || matches!(
-                self.connection.ended(),
-                Some(End::Close(close_code::KICKED | close_code::EXPIRED | close_code::SUSPENDED))
-            )
+        has_expired || self.connection.ended().is_some_and(|end| end.expulsion().is_some())
     }
 
     pub(super) fn user(&self) -> &str {

@@ -162,6 +162,7 @@ fn enqueue(context: &Arc<Context>, mut send: PendingSend) -> Outcome {
     permit.forget();
     METRICS.sends_waiting.increment(1.0);
     show_locally(context, send.local_frame.as_ref(), &send.room);
+    context.connection.wait_for_answer(&send.reference);
     send_queue.waiting.push_back(Arc::new(send));
     if !std::mem::replace(&mut send_queue.running, true) {
         let context = context.clone();
@@ -250,7 +251,7 @@ async fn run_send_queue(context: Arc<Context>) {
         context.send_queue.lock().waiting.pop_front();
         context.hub.sends_waiting.add_permits(1);
         METRICS.sends_waiting.decrement(1.0);
-        context.connection.send_text(&answer);
+        context.connection.answer_first(&answer);
     }
 }
 

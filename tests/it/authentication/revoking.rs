@@ -420,9 +420,12 @@ fn what_waits_is_asked_for_before_it_is_submitted() {
     let good = stage.enter(1, "carol");
     stage.path.set(Network::Drop);
     stage.relays[1].wait_unready();
-    for (_, _, client) in &clients {
-        client.ask(json!({"op": "send", "room": "lobby", "text": "it waited"}));
-    }
+    let asked: Vec<u64> = clients
+        .iter()
+        .map(|(_, _, client)| {
+            client.ask(json!({"op": "send", "room": "lobby", "text": "it waited"}))
+        })
+        .collect();
     let waits = good.ask(json!({"op": "send", "room": "lobby", "text": "it waited too"}));
     eventually("all to wait", SOON, || match stage.relays[1].metric("chat_relay_sends_waiting") {
         Some(waiting) if waiting as usize == USERS + 1 => Ok(()),
@@ -431,12 +434,14 @@ fn what_waits_is_asked_for_before_it_is_submitted() {
     let (mut here, mut gone) = (Vec::new(), Vec::new());
     for (n, (user, act, client)) in clients.into_iter().enumerate() {
         act.on(&mut wire, &user);
-        if n % 4 < 2 { here.push((user, act, client)) } else { gone.push(user) }
+        if n % 4 < 2 { here.push((user, act, client, asked[n])) } else { gone.push(user) }
     }
     stage.path.set(Network::Open);
     let mut closed = Vec::new();
-    for (user, act, client) in here {
+    for (user, act, client, asked) in here {
         act.assert_is_told(&client.wait_closed(LATER), &user);
+        let error = client.reply(asked).expect("answered before the close").expect_err("refused");
+        assert_eq!(error["code"], "UNAVAILABLE");
         closed.push((user, 0));
     }
     eventually("the answer to carol", LATER, || good.reply(waits).ok_or_else(|| good.arrived()))
@@ -452,6 +457,64 @@ fn what_waits_is_asked_for_before_it_is_submitted() {
     for user in gone {
         assert_eq!(stage.texts_of(&user), 0, "of {user}");
     }
+}
+
+/// Logins and refreshes while Redis is away: the sockets are open, and what was done meanwhile counts
+/// as soon as it can be asked.
+#[test]
+fn a_login_that_waits_is_decided_before_anything_is_done() {
+    const USERS: usize = 40;
+    let stage = Stage::new();
+    let mut wire = stage.redis.wire();
+    let good = |user: &str| {
+        let address = stage.relays[1].address();
+        Client::connect_with_token(address, user, &stage.fresh_token(user))
+    };
+    let refreshed: Vec<(String, Client)> = (0..USERS)
+        .map(|n| format!("refreshed{n}"))
+        .map(|user| (user.clone(), good(&user)))
+        .collect();
+    stage.path.set(Network::Drop);
+    stage.relays[1].wait_unready();
+    for (user, client) in &refreshed {
+        client.ok(json!({"op": "auth", "token": stage.old_token(user)}));
+        client.ask(json!({"op": "send", "room": "lobby", "text": "it waited"}));
+    }
+    let waiting: Vec<(String, Act, Frames)> = (0..USERS)
+        .map(|n| (format!("waiting{n}"), ACTS[n % 2]))
+        .map(|(user, act)| (user.clone(), act, stage.open(1, &user, "it waited")))
+        .collect();
+    for (user, _, frames) in &waiting {
+        let what = format!("hello, {user}, and the refusal of what needs Redis");
+        eventually(&what, SOON, || {
+            let inbox = frames.inbox();
+            let is_refused = |frame: &chat_tests::clients::frames::Frame| {
+                frame.json["ref"] == 1 && frame.json["error"]["code"] == "UNAVAILABLE"
+            };
+            let has_hello = inbox.frames.first().is_some_and(|frame| frame.json["type"] == "hello");
+            let told = has_hello && inbox.frames.iter().any(is_refused);
+            if told { Ok(()) } else { Err(format!("{} frames", inbox.frames.len())) }
+        });
+    }
+    for (user, _) in &refreshed {
+        Act::Revoke.on(&mut wire, user);
+    }
+    for (user, act, _) in &waiting {
+        act.on(&mut wire, user);
+    }
+    stage.path.set(Network::Open);
+    let mut users = Vec::new();
+    for (user, client) in refreshed {
+        Act::Revoke.assert_is_told(&client.wait_closed(LATER), &user);
+        users.push((user, 0));
+    }
+    for (user, act, frames) in waiting {
+        act.assert_is_told(&wait_closed(&frames), &user);
+        users.push((user, 0));
+    }
+    stage.witnesses[1].ok(json!({"op": "ping"}));
+    stage.relays[1].wait_ready();
+    stage.assert_over(&users);
 }
 
 /// The primary fails after the act was acknowledged and has reached the replica, but no relay.
