@@ -147,3 +147,37 @@ impl LoginError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_a_code_a_word_for_the_client_and_one_for_the_log() {
+        use LoginError::*;
+        let (again, new, final_) =
+            (close_code::KEYS, close_code::EXPIRED, close_code::UNAUTHORISED);
+        let rows: &[(&[LoginError], CloseCode, Option<&str>, bool)] = &[
+            (&[Missing], final_, Some("missing"), true),
+            (&[User, OtherUser], final_, Some("user"), true),
+            (&[TooLong, Form, Header, Type, Critical, Algorithm], final_, Some("token"), true),
+            (&[Key, Signature, Payload, Claim("exp")], final_, Some("token"), true),
+            (&[Issuer, Audience, NotYet, NoSession], final_, Some("token"), true),
+            (&[Expired, SessionEnded], new, Some("expired"), true),
+            (&[KeyNotDue], again, None, true),
+            (&[NoKeys, QueueFull, Application, ApplicationBusy], again, None, false),
+            (&[TooMany], close_code::FLOOD, None, false),
+        ];
+        let mut reasons = BTreeSet::new();
+        for (errors, close, what, blames_client) in rows {
+            for error in *errors {
+                assert_eq!(error.close(), *close, "{error:?}");
+                assert_eq!(error.what(), *what, "{error:?}");
+                assert_eq!(error.blames_client(), *blames_client, "{error:?}");
+                assert!(reasons.insert(error.reason()), "{error:?}: a word of its own");
+            }
+        }
+    }
+}
