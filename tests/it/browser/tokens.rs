@@ -4,10 +4,11 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 
 use chat_tests::clients::browser::{Browser, Page};
+use chat_tests::cmd;
 use chat_tests::servers::application::{Application, Conduct};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
-use chat_tests::servers::tokens::Issuer;
+use chat_tests::servers::tokens::{Issuer, now_s};
 use chat_tests::wait::{LATER, SOON, eventually};
 use serde_json::{Value, json};
 
@@ -169,6 +170,56 @@ fn two_pages_with_tokens_talk_while_the_tokens_are_replaced() {
     alice.wait(PAGE_STATE, &json!("connected"), LATER);
     alice.type_line("#compose", "on the other relay");
     bob.wait(TEXTS, &json!(["hello", "still here", "on the other relay"]), LATER);
+}
+
+#[test]
+fn a_page_whose_tokens_are_revoked_gets_another_if_the_application_gives_one() {
+    let (redis, application, [r1, r2]) = start(600);
+    let browser = Browser::start();
+    let page = open(&browser, "alice", &r1);
+    assert_eq!(asked_for(&application, "alice"), 1);
+    cmd!(redis, "CHAT.ROOM", "@alice", "SET", "tokens_after", "now").ok();
+    eventually("a second token", LATER, || match asked_for(&application, "alice") {
+        2 => Ok(()),
+        other => Err(format!("{other} questions")),
+    });
+    page.wait(PAGE_STATE, &json!("connected"), LATER);
+    page.type_line("#compose", "here again");
+    page.wait(TEXTS, &json!(["here again"]), LATER);
+    // An application where bob has signed out gives none.
+    let bob = open(&browser, "bob", &r2);
+    application.conduct(Conduct::Status(403));
+    cmd!(redis, "CHAT.ROOM", "@bob", "SET", "tokens_after", "now").ok();
+    bob.wait(&format!("{BANNER}?.includes('gave no token: it answered 403')"), &json!(true), LATER);
+    assert_eq!(bob.evaluate(PAGE_STATE), json!("connecting"));
+    // One whose fresh tokens are revoked too keeps nobody waiting for ever.
+    application.conduct(Conduct::Token(600, json!({"iat": now_s() - 100})));
+    bob.wait(BANNER, &json!("You were signed out everywhere."), LATER);
+    assert_eq!(bob.evaluate(PAGE_STATE), json!("offline"));
+}
+
+#[test]
+fn a_suspended_user_sees_why_and_until_when() {
+    let (redis, _application, [r1, r2]) = start(600);
+    let browser = Browser::start();
+    let alice = open(&browser, "alice", &r1);
+    let bob = open(&browser, "bob", &r2);
+    bob.wait(PEOPLE, &json!(["alice", "bob"]), SOON);
+    cmd!(redis, "CHAT.MOD", "@alice", "*", "BAN", "alice", "FOR", "3600000").ok();
+    alice.wait(&format!("{BANNER}?.startsWith('You are suspended until ')"), &json!(true), LATER);
+    assert_eq!(alice.evaluate(PAGE_STATE), json!("offline"));
+    bob.wait(PEOPLE, &json!(["bob"]), LATER);
+    // Trying again, on either relay, changes nothing until the suspension is taken back.
+    for _ in 0..2 {
+        alice.click("#banner-action");
+        alice.wait(PAGE_STATE, &json!("offline"), LATER);
+        let is_shown = format!("{BANNER}?.startsWith('You are suspended until ')");
+        alice.wait(&is_shown, &json!(true), LATER);
+    }
+    cmd!(redis, "CHAT.MOD", "@alice", "*", "UNBAN", "alice").ok();
+    alice.click("#banner-action");
+    alice.wait(PAGE_STATE, &json!("connected"), LATER);
+    bob.wait(PEOPLE, &json!(["alice", "bob"]), LATER);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use chat_tests::checking::view::history;
 use chat_tests::clients::browser::Browser;
 use chat_tests::clients::client::Client;
 use chat_tests::cmd;
@@ -17,7 +18,7 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::servers::tokens::Issuer;
 use chat_tests::wait::{LATER, SOON, eventually};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::session::Session;
@@ -48,6 +49,28 @@ fn the_commands_answer_as_shown() {
     assert_eq!(sessions.len(), 3);
     let mut session = Session::on(&redis);
     sessions.iter().for_each(|block| session.run(block));
+}
+
+#[test]
+fn the_backend_sends_over_http_once() {
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+    let redis = Redis::start();
+    let dir = directory_with("keys", &format!("web:{KEY}\n"));
+    let keys = dir.path().join("keys");
+    let flags = ["--api-key-file", keys.to_str().expect("UTF-8")];
+    let relay = Issuer::new().relay("r1", &redis, &flags);
+    let line = block("## 3. The first message from your backend", "sh");
+    let line = line.replace("https://chat.example.com", &format!("http://{}", relay.address()));
+    let call = || {
+        let call = Command::new("sh").args(["-c", &line]).env("KEY", KEY).output();
+        let reply = serde_json::from_slice::<Value>(&call.expect("a shell").stdout);
+        reply.expect("JSON")["id"].as_str().expect("an id").to_owned()
+    };
+    let first = call();
+    assert_eq!(call(), first);
+    let sent = history(&mut redis.wire(), "lobby", &[]).events;
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].json["text"], "Your order has left");
 }
 
 #[test]
