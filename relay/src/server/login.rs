@@ -12,6 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::auth::{Forwarded, Identity, LoginError};
 use crate::config::Auth;
+use crate::hub::standing::{Refusal, gate};
 use crate::hub::{Hub, now_ms};
 use crate::server::client_address::of_one_client;
 use crate::server::refused::Refused;
@@ -68,15 +69,23 @@ pub(super) fn guest(hub: &Hub) -> Result<(Arc<Identity>, OwnedSemaphorePermit), 
     Ok((Arc::new(Identity::guest()), place))
 }
 
-/// As [`session`], for a request of /v1: the answer may be half a minute old.
+/// As [`session`], for a request of /v1: the answer may be half a minute old, but not older than a
+/// revocation in the store.
 pub(super) async fn session_of_request(
     hub: &Hub,
     address: IpAddr,
     forwarded: Forwarded,
 ) -> Result<Arc<Identity>, Refused> {
     check_refusals(hub, address, "http")?;
-    let identity = sessions(hub)?.ask_kept(OpenSession { forwarded, address }).await;
-    let identity = identity.map_err(|error| Refused::credential("http", error))?;
+    let sessions = sessions(hub)?;
+    let session = Arc::new(OpenSession { forwarded, address });
+    let refused = |error| Refused::credential("http", error);
+    let mut identity = sessions.ask_kept(&session).await.map_err(refused)?;
+    let may_act = gate::may_act(hub, &identity.user, Some(&identity)).await;
+    if may_act == Err(Refusal::Revoked) {
+        sessions.forget(&session);
+        identity = sessions.ask_kept(&session).await.map_err(refused)?;
+    }
     note_login("http", Ok(()));
     Ok(identity)
 }

@@ -90,8 +90,7 @@ impl Sessions {
     }
 
     /// As [`Sessions::ask`], for one of many requests: the answer may be half a minute old.
-    #[allow(dead_code, reason = "for /v1")]
-    pub(crate) async fn ask_kept(self: &Arc<Self>, session: OpenSession) -> Outcome {
+    pub(crate) async fn ask_kept(self: &Arc<Self>, session: &Arc<OpenSession>) -> Outcome {
         let key = session.forwarded.digest();
         let question = {
             // Locked all the time, so that an answer is kept before its question is forgotten.
@@ -103,20 +102,19 @@ impl Sessions {
             if let Some(error) = self.refused.lock().get(&key, now) {
                 return Err(error);
             }
-            let question = asked.entry(key).or_insert_with(|| self.question(key, session));
+            let question = asked.entry(key).or_insert_with(|| self.question(key, session.clone()));
             question.clone()
         };
         question.await
     }
 
     /// Forgets the kept answer: it must not count any more.
-    #[allow(dead_code, reason = "for /v1")]
-    pub(crate) fn forget(&self, forwarded: &Forwarded) {
-        self.good.lock().remove(&forwarded.digest());
+    pub(crate) fn forget(&self, session: &OpenSession) {
+        self.good.lock().remove(&session.forwarded.digest());
     }
 
     /// Asks in a task: a request that is broken off leaves the others their answer.
-    fn question(self: &Arc<Self>, key: Key, session: OpenSession) -> Question {
+    fn question(self: &Arc<Self>, key: Key, session: Arc<OpenSession>) -> Question {
         let sessions = self.clone();
         let asking = tokio::spawn(async move {
             let _asked = Asked { sessions: &sessions, key };
@@ -211,3 +209,6 @@ impl Drop for Asked<'_> {
         self.sessions.asked.lock().remove(&self.key);
     }
 }
+
+#[cfg(test)]
+mod tests;

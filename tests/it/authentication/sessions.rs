@@ -2,10 +2,12 @@
 
 use chat_tests::clients::client::Client;
 use chat_tests::clients::frames::Frames;
+use chat_tests::clients::http::Http;
+use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::servers::session_server::{Session, SessionServer};
-use chat_tests::wait::LATER;
+use chat_tests::wait::{LATER, SOON, eventually};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
@@ -171,4 +173,65 @@ fn a_session_that_becomes_another_users_is_closed() {
     first(&alice).expect("let in");
     application.set("alice", Session::Of(json!({"user": "mallory"})));
     assert_eq!(wait_closed(&alice), (4504, "user".into()));
+}
+
+#[test]
+fn a_revocation_in_the_store_ends_sessions_too_and_a_new_answer_begins_another() {
+    let redis = Redis::start();
+    let application = SessionServer::start();
+    application.log_in("alice", 300);
+    let relay = application.relay("r1", &redis, &[]);
+    let alice = connect(&relay, "alice");
+    alice.ok(json!({"op": "join", "room": "lobby"}));
+    cmd!(redis, "CHAT.ROOM", "@alice", "SET", "tokens_after", "now").ok();
+    assert_eq!(code_and_what(&alice.wait_closed(LATER)), (4507, "revoked".into()));
+    // The answer of a later second is a newer one.
+    let again = eventually("a login after the revocation", SOON, || {
+        let frames = with_session(&relay, "alice");
+        match first(&frames) {
+            Ok(hello) if hello["type"] == "hello" => {
+                frames.send(tokio_tungstenite::tungstenite::Message::text(
+                    r#"{"ref":1,"op":"subscribe","room":"lobby"}"#,
+                ));
+                eventually("a reply or the end", SOON, || {
+                    let inbox = frames.inbox();
+                    match (inbox.answers.get(&1), &inbox.closed) {
+                        (Some(place), _) => Ok(Ok(inbox.frames[*place].json.clone())),
+                        (None, Some(close)) => Ok(Err(format!("{close:?}"))),
+                        (None, None) => Err("nothing".to_owned()),
+                    }
+                })
+            }
+            other => Err(format!("{other:?}")),
+        }
+    });
+    assert!(again["ok"].is_object(), "{again}");
+}
+
+#[test]
+fn requests_share_an_answer_until_the_store_revokes_it() {
+    let redis = Redis::start();
+    let application = SessionServer::start();
+    application.log_in("alice", 300);
+    let relay = application.relay("r1", &redis, &[]);
+    let alice = Http::new(relay.address()).bearer("alice");
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| assert_eq!(alice.get("/v1/rooms").status, 200));
+        }
+    });
+    assert_eq!(application.questions().len(), 1);
+    assert_eq!(Http::new(relay.address()).get("/v1/rooms").status, 401, "no session");
+    assert_eq!(Http::new(relay.address()).bearer("bob").get("/v1/rooms").status, 401);
+    application.set("carol", Session::Status(500, Vec::new()));
+    assert_eq!(Http::new(relay.address()).bearer("carol").get("/v1/rooms").status, 503);
+    let before = application.questions().len();
+    cmd!(redis, "CHAT.ROOM", "@alice", "SET", "tokens_after", "now").ok();
+    eventually("a newer answer that counts", SOON, || {
+        let status = alice.get("/v1/rooms").status;
+        match (status, application.questions().len() - before) {
+            (200, 1..) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
 }
