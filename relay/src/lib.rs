@@ -8,6 +8,8 @@
 //! replies (`upstream/replies.rs`). The reply is queued in the connection's outbox
 //! (`client/outbox.rs`) and written (`client/connection.rs`).
 //!
+//! Over HTTP, `server/v1/` makes the same frames of requests to `/v1`, and returns the replies.
+//!
 //! **An event.** Redis sends it on the room's channel, and the link (`upstream/link.rs`) receives it.
 //! It waits in the event queue (`hub/event_queue.rs`) until everything that arrived with it has been
 //! read. Then it is dispatched to its room (`hub/dispatch.rs`), whose ordering rule
@@ -68,4 +70,5 @@ pub mod fuzzing {
     pub use crate::client::reply::{error, ok};
     pub use crate::client::request::{Fields, Request};
     pub use crate::event::text as event_text;
+    pub use crate::server::v1::frame_of;
 }

@@ -8,11 +8,13 @@
 
 mod arguments;
 mod relay;
+mod requests;
 mod rooms;
 mod tokens;
 
 pub use arguments::arguments;
 pub use relay::{events, frames, protocol};
+pub use requests::requests;
 pub use rooms::{records, stored};
 pub use tokens::tokens;
 
@@ -28,4 +30,5 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("protocol", protocol),
     ("events", events),
     ("tokens", tokens),
+    ("requests", requests),
 ];

@@ -89,7 +89,7 @@ impl Context {
         let identity = self.connection.identity();
         for (user, identity) in self.subjects(identity.as_deref()) {
             let may_act = gate::may_act(&self.hub, user, identity).await;
-            may_act.inspect_err(|refusal| refusal.close(&self.connection))?;
+            may_act.inspect_err(|refusal| self.close(*refusal))?;
         }
         Ok(())
     }
@@ -99,7 +99,7 @@ impl Context {
         let identity = self.connection.identity();
         for (user, identity) in self.subjects(identity.as_deref()) {
             let may_act = gate::may_act_from_now(&self.hub, user, identity).await;
-            may_act.inspect_err(|refusal| refusal.close(&self.connection))?;
+            may_act.inspect_err(|refusal| self.close(*refusal))?;
         }
         Ok(())
     }
@@ -114,6 +114,13 @@ impl Context {
         let acting = (!self.caller.is_backend()).then_some((self.user(), own));
         let other = identity.filter(|identity| *identity.user != *self.user());
         acting.into_iter().chain(other.map(|other| (&*other.user, Some(other))))
+    }
+
+    /// Closes the connection of a user who may not act.
+    fn close(&self, refusal: Refusal) {
+        if self.caller.receives() {
+            refusal.close(&self.connection);
+        }
     }
 
     /// The error of an operation whose user may not act.

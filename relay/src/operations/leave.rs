@@ -19,8 +19,8 @@ pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outco
         // Mostly refused. A refused `leave` must not have changed anything else.
         context.ask(leave.clone()).await?;
     }
-    let mut replies =
-        hub.upstream.call(vec![presence::offline_command(&room, connection), leave]).await;
+    let present = context.caller.receives().then(|| presence::offline_command(&room, connection));
+    let mut replies = hub.upstream.call(present.into_iter().chain([leave]).collect()).await;
     if let Some(left) = replies.pop() {
         left?;
     }

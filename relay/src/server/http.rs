@@ -105,7 +105,10 @@ async fn known_hosts(
 ) -> Response<Body> {
     if site.hub.config.loopback_hosts_only && !handshake::host_is_loopback(request.headers()) {
         let why = "this relay serves loopback names only; --allowed-origin lets others in\n";
-        return static_files::plain(StatusCode::FORBIDDEN, why);
+        return match request.uri().path().starts_with("/v1") {
+            true => v1::wrong_host(why.trim_end()),
+            false => static_files::plain(StatusCode::FORBIDDEN, why),
+        };
     }
     next.run(request).await
 }

@@ -16,4 +16,4 @@ pub(crate) mod server;
 pub(crate) mod session;
 mod static_files;
 mod user_connections;
-mod v1;
+pub(crate) mod v1;

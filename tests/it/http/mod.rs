@@ -1,7 +1,5 @@
 //! The API over HTTP: `/v1`.
 
-// Its description, with which every response is compared.
-mod described;
 // Requests that are wrong, hostile or too many.
 mod hostile;
 // The backend: API keys, acting as users.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use chat_tests::clients::answer::Answer;
 use chat_tests::clients::http::Http;
 use chat_tests::cmd;
 use chat_tests::servers::proxy::{Network, Proxy};
@@ -11,7 +12,7 @@ use chat_tests::servers::tokens::Issuer;
 use chat_tests::wait::{LATER, eventually, until};
 use serde_json::{Value, json};
 
-fn send(http: &Http, body: Value) -> chat_tests::clients::http::Answer {
+fn send(http: &Http, body: Value) -> Answer {
     http.call("POST", "/v1/rooms/lobby/messages", Some(&body))
 }
 

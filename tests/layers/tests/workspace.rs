@@ -135,7 +135,7 @@ const PLANTED: Crate<'_> = Crate {
 /// `fuzz/targets/`.
 const FUZZ: Crate<'_> = Crate {
     roots: &["fuzz/targets/src/lib.rs"],
-    layers: &[&["arguments", "relay", "rooms", "tokens"], &["lib"]],
+    layers: &[&["arguments", "relay", "requests", "rooms", "tokens"], &["lib"]],
 };
 
 /// The folders of JavaScript, the lowest first: the page is built on the client library.

@@ -1,4 +1,5 @@
-//! An HTTP client for the API of a relay.
+//! An HTTP client for the API of a relay. Everything that it gets is compared with the description
+//! that the relay serves.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,6 +12,9 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use crate::clients::answer::Answer;
+use crate::clients::described::Description;
+
 /// The longest time for an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
@@ -20,17 +24,6 @@ pub struct Http {
     address: SocketAddr,
     headers: HeaderMap,
     query: String,
-}
-
-/// A response.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The status.
-    pub status: u16,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: String,
 }
 
 impl Http {
@@ -89,8 +82,25 @@ impl Http {
         }
     }
 
+    /// The description of the API.
+    pub fn description(&self) -> &'static Description {
+        let plain = Http::new(self.address);
+        Description::fetched(|| plain.send_unchecked("GET", "/v1/openapi.json", ""))
+    }
+
     #[track_caller]
     fn send(self, method: &str, target: &str, body: &str) -> Answer {
+        let description = self.description();
+        let answer = self.send_unchecked(method, target, body);
+        let path = target.split('?').next().unwrap_or_default();
+        if path == "/v1" || path.starts_with("/v1/") {
+            description.check(method, path, body, &answer);
+        }
+        answer
+    }
+
+    #[track_caller]
+    fn send_unchecked(self, method: &str, target: &str, body: &str) -> Answer {
         let target = match (self.query.is_empty(), target.contains('?')) {
             (true, _) => target.to_owned(),
             (false, false) => format!("{target}?{}", self.query),
@@ -125,39 +135,5 @@ impl Http {
         let runtime = runtime.expect("a runtime");
         let answer = runtime.block_on(async { tokio::time::timeout(ANSWER_WITHIN, answer).await });
         answer.unwrap_or_else(|_| panic!("no answer to {method} {target}"))
-    }
-}
-
-impl Answer {
-    /// The body as JSON.
-    #[track_caller]
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
-    }
-
-    /// The body of a request that was carried out.
-    #[track_caller]
-    pub fn ok(&self) -> Value {
-        assert_eq!(self.status, 200, "{self:?}");
-        self.json()
-    }
-
-    /// A header that is there at most once.
-    #[track_caller]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.get_all(name).iter();
-        let value = values.next()?;
-        assert!(values.next().is_none(), "{name} is there twice: {self:?}");
-        Some(value.to_str().expect("ASCII"))
-    }
-
-    /// The status, the code and `what` of a problem.
-    #[track_caller]
-    pub fn problem(&self) -> (u16, String, String) {
-        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
-        let problem = self.json();
-        assert_eq!(problem["status"], self.status, "{self:?}");
-        let text = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
-        (self.status, text("code"), text("what"))
     }
 }

@@ -1,9 +1,13 @@
 //! Clients of a server and of a relay, from a plain socket to a browser.
 
+/// A response over HTTP.
+pub mod answer;
 /// Headless Chromium.
 pub mod browser;
 /// A chat client: operations, replies, events.
 pub mod client;
+/// The description of the API over HTTP.
+pub mod described;
 /// The client side of a WebSocket.
 pub mod frames;
 /// An HTTP client of a relay.

@@ -44,6 +44,11 @@ pub(in crate::server) fn router(hub: Arc<Hub>) -> Router {
         .with_state(hub)
 }
 
+/// The answer to a request for another host, where only this machine's names are served.
+pub(in crate::server) fn wrong_host(why: &'static str) -> Response<Body> {
+    Problem::denied("host", why).response()
+}
+
 async fn serve(
     State(hub): State<Arc<Hub>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -96,7 +101,13 @@ async fn answer(
         Some(found) if !found.has_body() => String::new(),
         _ => {
             let (most, within) = (hub.config.max_frame, hub.config.handshake_timeout);
-            body::read(&parts.headers, body, most, within).await?
+            match body::read(&parts.headers, body, most, within).await {
+                Ok(body) => body,
+                Err(problem) => {
+                    who.count(hub, 0)?;
+                    return Err(problem);
+                }
+            }
         }
     };
     match found {
@@ -142,11 +153,11 @@ async fn frames(hub: &Arc<Hub>, who: &Who, body: &str) -> Answer {
     }
     let Ok(frames) = serde_json::from_str::<Vec<&RawValue>>(body) else {
         let broken = Error::invalid("json", "not a JSON array");
-        who.context(hub, who.acting(None)?, body.len())?;
+        who.count(hub, body.len())?;
         return Ok(json(reply::error(RawValue::NULL, &broken)));
     };
     if frames.len() > FRAMES_MAX {
-        who.context(hub, who.acting(None)?, body.len())?;
+        who.count(hub, body.len())?;
         return Err(Problem::invalid("frames", "at most 32"));
     }
     let mut replies = String::from("[");
@@ -186,24 +197,48 @@ async fn reply_to(hub: &Arc<Hub>, who: &Who, frame: &str, bytes: usize) -> Strin
 /// Any other route: one frame, whose result becomes the body or the problem.
 async fn route(hub: &Arc<Hub>, who: &Who, found: &Found<'_>, parts: &Parts, body: &str) -> Answer {
     let query = parts.uri.query().unwrap_or("");
-    let named = parameter(query, "as")?;
-    let acting = who.acting(named.as_deref())?;
-    let nonce = match found.sends() {
-        true => Some(nonce(&parts.headers, body)?),
-        false => None,
+    let bytes = parts.uri.path().len() + query.len() + body.len();
+    let asked = match Asked::of(who, found, parts, body) {
+        Ok(asked) => asked,
+        Err(problem) => {
+            who.count(hub, bytes)?;
+            return Err(problem);
+        }
     };
-    let frame = found.frame(query, body, acting, nonce.as_deref())?;
-    let context = who.context(hub, acting, parts.uri.path().len() + query.len() + body.len())?;
-    match operations::outcome(&context, &frame).await {
+    let context = who.context(hub, &asked.acting, bytes)?;
+    match operations::outcome(&context, &asked.frame).await {
         Ok(object) => Ok(json(object)),
         Err(error) => {
             let is_away = error.is(ErrorCode::Unavailable);
             let problem = Problem::from(error);
-            Err(match nonce.filter(|_| is_away) {
+            Err(match asked.nonce.filter(|_| is_away) {
                 Some(nonce) => problem.with_nonce(nonce),
                 None => problem,
             })
         }
+    }
+}
+
+/// What a request by a route asks for.
+struct Asked {
+    frame: String,
+    /// The user as whom it acts.
+    acting: String,
+    /// That of a message.
+    nonce: Option<String>,
+}
+
+impl Asked {
+    fn of(who: &Who, found: &Found<'_>, parts: &Parts, body: &str) -> Result<Asked, Problem> {
+        let query = parts.uri.query().unwrap_or("");
+        let named = parameter(query, "as")?;
+        let acting = who.acting(named.as_deref())?.to_owned();
+        let nonce = match found.sends() {
+            true => Some(nonce(&parts.headers, body)?),
+            false => None,
+        };
+        let frame = found.frame(query, body, &acting, nonce.as_deref())?;
+        Ok(Asked { frame, acting, nonce })
     }
 }
 

@@ -15,4 +15,12 @@ mod schemas;
 mod target;
 mod who;
 
-pub(super) use api::router;
+pub(super) use api::{router, wrong_host};
+
+/// The frame that this request becomes, for the fuzz targets. Error: the status.
+#[doc(hidden)]
+pub fn frame_of(method: &str, path: &str, query: &str, body: &str) -> Result<String, u16> {
+    let frame =
+        routes::find(method, path).and_then(|found| found.frame(query, body, "alice", None));
+    frame.map_err(|problem| problem.status.as_u16())
+}

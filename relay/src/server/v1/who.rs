@@ -13,6 +13,7 @@ use crate::client::error::Error;
 use crate::config::Auth;
 use crate::hub::Hub;
 use crate::operations::Context;
+use crate::rate_limit::Allowance;
 use crate::server::auth::{self, Credential};
 use crate::server::client_address::{client_address, of_one_client};
 use crate::server::login;
@@ -121,19 +122,24 @@ impl Who {
         }
     }
 
-    /// The context in which one frame of so many bytes runs, counted against the caller's limit.
+    /// Counts a frame of so many bytes, good or bad, against the caller's limit.
+    pub(super) fn count(&self, hub: &Hub, bytes: usize) -> Result<Allowance, Error> {
+        let (allowances, name) = match self {
+            Who::User { user, .. } => (&hub.allowances, user),
+            Who::Backend { key, .. } => (&hub.key_allowances, key),
+        };
+        allowances.request(name, 1, bytes, Instant::now()).map_err(Error::ratelimit)
+    }
+
+    /// The context in which one frame runs, counted against the caller's limit.
     pub(super) fn context(
         &self,
         hub: &Arc<Hub>,
         acting: &str,
         bytes: usize,
     ) -> Result<Arc<Context>, Error> {
-        let (allowances, name, identity) = match self {
-            Who::User { user, identity } => (&hub.allowances, user, identity),
-            Who::Backend { key, identity } => (&hub.key_allowances, key, identity),
-        };
-        let allowance =
-            allowances.request(name, 1, bytes, Instant::now()).map_err(Error::ratelimit)?;
+        let allowance = self.count(hub, bytes)?;
+        let (Who::User { identity, .. } | Who::Backend { identity, .. }) = self;
         let identity = identity.clone();
         Ok(match acting {
             names::BACKEND => Context::of_backend(hub.clone(), identity, allowance),
