@@ -13,7 +13,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Map, Value, json};
 
 use crate::auth::{self, Rules, Scopes, TOKEN_MAX, Verifier};
-use crate::config::{Mistakes, read_key_file, without_empty};
+use crate::config::{Args, Mistakes, read_key_file, without_empty};
 
 pub(super) const NAME: &str = "token";
 
@@ -21,9 +21,12 @@ pub(super) const NAME: &str = "token";
 #[derive(Parser, Debug)]
 #[command(name = NAME)]
 pub(super) struct TokenArgs {
-    /// The file with the secret: the relay's --jwt-secret-file
+    /// A relay's file with settings, for its secret, issuer, audience and names of claims
     #[arg(long, value_name = "FILE")]
-    secret_file: String,
+    config: Option<String>,
+    /// The file with the secret: the relay's --jwt-secret-file
+    #[arg(long, value_name = "FILE", required_unless_present = "config")]
+    secret_file: Option<String>,
     /// The user whom the token names
     #[arg(long, value_name = "NAME")]
     user: String,
@@ -107,11 +110,27 @@ impl TokenArgs {
 
     /// The token, signed at `now`, in seconds since the Unix epoch. The error lists every mistake
     /// with its flag, and holds no part of the secret.
-    fn sign(self, now: u64) -> Result<String, Vec<String>> {
-        let mut mistakes = Mistakes(Vec::new());
+    fn sign(mut self, now: u64) -> Result<String, Vec<String>> {
+        let config = self.config.as_deref().map(Args::of_file);
+        let (mut file, told) = config.unwrap_or_default();
+        let mut mistakes = Mistakes(told);
+        let mut setting = |name: &str| file.remove(name)?.into_iter().next();
+        self.issuer = self.issuer.or_else(|| setting("jwt-issuer"));
+        self.audience = self.audience.or_else(|| setting("jwt-audience"));
+        let mut rules = Rules {
+            issuer: self.issuer.clone(),
+            audience: self.audience.clone(),
+            ..Rules::default()
+        };
+        rules.user_claim = setting("jwt-user-claim").unwrap_or(rules.user_claim);
+        rules.chat_claim = setting("jwt-claim").unwrap_or(rules.chat_claim);
+        let path = self.secret_file.take().or_else(|| setting("jwt-secret-file"));
+        let Some(path) = &path else {
+            mistakes.add("--secret-file", "needed: the file of --config names none");
+            return Err(mistakes.0);
+        };
         let hmac: Option<Hmac> = mistakes.choice("--algorithm", &self.algorithm);
         let hmac = hmac.unwrap_or(Hmac::Hs256);
-        let path = &self.secret_file;
         let file = read_key_file(path)
             .map_err(|error| mistakes.add("--secret-file", format_args!("{path}: {error}")))
             .ok();
@@ -128,14 +147,13 @@ impl TokenArgs {
                 None
             }
         });
-        let claims = self.claims(now, &mut mistakes);
+        let claims = self.claims(now, &rules, &mut mistakes);
         let Some(secret) = secret.filter(|_| mistakes.0.is_empty()) else {
             return Err(mistakes.0);
         };
         let key = EncodingKey::from_secret(secret);
         let token = jsonwebtoken::encode(&Header::new(hmac.algorithm()), &claims, &key)
             .map_err(|error| vec![format!("the token cannot be signed: {error}")])?;
-        let rules = Rules { issuer: self.issuer, audience: self.audience, ..Rules::default() };
         let keys = file.as_deref().and_then(|file| auth::secret_key(file).ok());
         match Verifier::new(keys.into_iter().collect(), rules).verify(&token, now) {
             Ok(_) => Ok(token),
@@ -146,7 +164,7 @@ impl TokenArgs {
         }
     }
 
-    fn claims(&self, now: u64, mistakes: &mut Mistakes) -> Map<String, Value> {
+    fn claims(&self, now: u64, rules: &Rules, mistakes: &mut Mistakes) -> Map<String, Value> {
         if !names::is_user(&self.user) {
             mistakes.add(
                 "--user",
@@ -156,7 +174,7 @@ impl TokenArgs {
         }
         let ttl = mistakes.time("--ttl", &self.ttl, 1000);
         let mut claims = Map::new();
-        claims.insert("sub".to_owned(), json!(self.user));
+        claims.insert(rules.user_claim.clone(), json!(self.user));
         claims.insert("iat".to_owned(), json!(now));
         claims.insert("exp".to_owned(), json!(now.saturating_add(ttl.as_secs())));
         let scopes: Vec<&str> =
@@ -175,7 +193,7 @@ impl TokenArgs {
         }
         let rooms = without_empty(self.rooms.clone());
         if !rooms.is_empty() {
-            claims.insert("chat".to_owned(), json!({ "rooms": rooms }));
+            claims.insert(rules.chat_claim.clone(), json!({ "rooms": rooms }));
         } else if !self.rooms.is_empty() {
             mistakes.add("--rooms", "no room is named");
         }

@@ -5,7 +5,7 @@
 //! texts of flags, and are then checked like those. No message repeats a value: it could be a
 //! password.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
@@ -84,7 +84,6 @@ pub(super) fn merge(
     matches: &ArgMatches,
     path: &str,
 ) -> (Vec<OsString>, Vec<String>) {
-    let mut mistakes = Mistakes(Vec::new());
     let mut arguments = vec![OsString::from("chat-relay")];
     for flag in settings(command) {
         if is_given(matches, flag) {
@@ -92,23 +91,38 @@ pub(super) fn merge(
             arguments.extend(values.map(|value| argument(flag, value)));
         }
     }
-    match read(path) {
-        Ok(text) => {
-            for (flag, value) in values(command, &text, &mut mistakes) {
-                if !is_given(matches, flag) {
-                    arguments.push(argument(flag, value.as_ref()));
-                }
-            }
-        }
-        Err(why) => mistakes.0.push(why),
+    let (found, mistakes) = given(command, path);
+    let of_file = found.iter().filter(|(flag, _)| !is_given(matches, flag));
+    arguments.extend(of_file.map(|(flag, value)| argument(flag, value.as_ref())));
+    (arguments, mistakes)
+}
+
+/// What the file gives to flags, by their names, and the mistakes in it.
+pub(super) fn texts(command: &Command, path: &str) -> (BTreeMap<String, Vec<String>>, Vec<String>) {
+    let (found, mistakes) = given(command, path);
+    let mut texts = BTreeMap::<String, Vec<String>>::new();
+    for (flag, text) in found {
+        texts.entry(flag.get_long().unwrap_or_default().to_owned()).or_default().push(text);
     }
+    (texts, mistakes)
+}
+
+fn given<'c>(command: &'c Command, path: &str) -> (Vec<(&'c Arg, String)>, Vec<String>) {
+    let mut mistakes = Mistakes(Vec::new());
+    let found = match read(path) {
+        Ok(text) => values(command, &text, &mut mistakes),
+        Err(why) => {
+            mistakes.0.push(why);
+            Vec::new()
+        }
+    };
     let more = mistakes.0.len().saturating_sub(MISTAKES_MAX);
     let told = mistakes.0.iter().take(MISTAKES_MAX);
     let mut all: Vec<String> = told.map(|why| format!("--config: {path}: {why}")).collect();
     if more > 0 {
         all.push(format!("--config: {path}: and {more} more"));
     }
-    (arguments, all)
+    (found, all)
 }
 
 /// The flags that a file can have.
@@ -142,11 +156,7 @@ fn read(path: &str) -> Result<String, String> {
 }
 
 /// The texts that the file gives to flags.
-fn values<'c>(
-    command: &'c Command,
-    text: &str,
-    mistakes: &mut Mistakes,
-) -> Vec<(&'c Arg, OsString)> {
+fn values<'c>(command: &'c Command, text: &str, mistakes: &mut Mistakes) -> Vec<(&'c Arg, String)> {
     let line = |at: usize| {
         let before = text.as_bytes().get(..at).unwrap_or_default();
         format!("line {}", 1 + before.iter().filter(|&&byte| byte == b'\n').count())
@@ -178,7 +188,7 @@ fn values<'c>(
             Some(texts) if kind == Kind::List && texts.iter().any(|text| text.contains(',')) => {
                 mistakes.add(&at, format_args!("{name}: a comma separates entries"));
             }
-            Some(texts) => found.extend(texts.into_iter().map(|text| (flag, text.into()))),
+            Some(texts) => found.extend(texts.into_iter().map(|text| (flag, text))),
         }
     }
     found

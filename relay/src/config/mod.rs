@@ -17,6 +17,7 @@ mod sessions;
 mod token_url;
 mod values;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -332,6 +333,12 @@ impl Args {
         let merged = without_variables.try_get_matches_from_mut(arguments)?;
         let args = Args::from_arg_matches(&merged)?;
         Ok(Args { config: Some(path), file_mistakes: mistakes, ..args })
+    }
+
+    /// What a file of `--config` gives to flags, by their names without dashes, and the mistakes in
+    /// it.
+    pub(crate) fn of_file(path: &str) -> (BTreeMap<String, Vec<String>>, Vec<String>) {
+        file::texts(&Args::command(), path)
     }
 
     /// Checks everything. The error lists every mistake with its flag.

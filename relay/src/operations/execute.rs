@@ -133,7 +133,7 @@ async fn run<'a>(context: &Arc<Context>, text: &'a str) -> (&'a RawValue, Outcom
     let measure = Measure::begin(&request.op, request.begun);
     let reference = request.reference;
     let run = async |request| noted(context, measure, run_request(context, request).await);
-    let outcome = match trace(&request.fields) {
+    let outcome = match trace_of(&request.fields) {
         Ok(None) => run(request).await,
         // Boxed: few requests have a trace, and each would be that much larger.
         Ok(Some(trace)) => Box::pin(run(request).instrument(trace.span())).await,
@@ -143,7 +143,7 @@ async fn run<'a>(context: &Arc<Context>, text: &'a str) -> (&'a RawValue, Outcom
 }
 
 /// The trace that the request belongs to, by its field `trace`.
-fn trace(fields: &Fields<'_>) -> Result<Option<TraceId>, Error> {
+pub(crate) fn trace_of(fields: &Fields<'_>) -> Result<Option<TraceId>, Error> {
     let Some(traceparent) = fields.optional_text("trace")? else { return Ok(None) };
     let trace = Some(&*traceparent).filter(|text| text.len() <= TRACE_MAX).and_then(TraceId::parse);
     trace.map(Some).ok_or_else(|| Error::invalid("trace", "not a traceparent of W3C Trace Context"))

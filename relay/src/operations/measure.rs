@@ -67,4 +67,4 @@ impl Measure {
 }
 
 /// While Redis is slow every operation is, so lines about them are bounded.
-static SLOW_LINES: Mutex<LogLimit> = Mutex::new(LogLimit::every(Duration::from_millis(50)));
+static SLOW_LINES: Mutex<LogLimit> = Mutex::new(LogLimit::at_most(20, Duration::from_secs(1)));

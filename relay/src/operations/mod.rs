@@ -30,6 +30,6 @@ mod table;
 mod token_profile;
 
 pub(crate) use context::Context;
-pub(crate) use execute::{execute, outcome, register_metrics, reply};
+pub(crate) use execute::{execute, outcome, register_metrics, reply, trace_of};
 pub(crate) use login::login;
 pub(crate) use renewal::renew_session;

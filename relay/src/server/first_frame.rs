@@ -16,7 +16,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::auth::LoginError;
 use crate::client::frame_reader::{Found, FrameReader, ReadError};
 use crate::client::request::Request;
+use crate::operations;
 use crate::server::refused::Refused;
+use crate::trace::TraceId;
 
 /// Bytes of the first message.
 const FIRST_MAX: usize = 16 << 10;
@@ -29,6 +31,8 @@ pub(super) struct FirstFrame {
     pub(super) reference: Box<RawValue>,
     /// The token. `None`: the client is a guest.
     pub(super) token: Option<String>,
+    /// The trace that it belongs to. A malformed field `trace` keeps nobody out.
+    pub(super) trace: Option<TraceId>,
     /// Bytes that came after it.
     pub(super) rest: BytesMut,
 }
@@ -78,5 +82,6 @@ fn credential(text: &str, rest: BytesMut) -> Result<FirstFrame, Refused> {
         Ok(token) if request.op == "auth" => token.map(Cow::into_owned),
         _ => return Err(missing),
     };
-    Ok(FirstFrame { reference: request.reference.to_owned(), token, rest })
+    let trace = operations::trace_of(&request.fields).ok().flatten();
+    Ok(FirstFrame { reference: request.reference.to_owned(), token, trace, rest })
 }

@@ -21,6 +21,7 @@ use hyper::upgrade::OnUpgrade;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::value::RawValue;
 use tokio::net::TcpStream;
+use tracing::{Instrument, Span, debug};
 
 use crate::client::connection::Connection;
 use crate::config::{Auth, Page};
@@ -39,6 +40,7 @@ use crate::server::session;
 use crate::server::static_files;
 use crate::server::user_connections::UserConnections;
 use crate::server::v1;
+use crate::trace::TraceId;
 use crate::upstream;
 
 /// What the routes share.
@@ -280,11 +282,17 @@ async fn authenticate(
             let Some(frame) = Box::pin(first_frame::read(socket, &early, deadline)).await? else {
                 return Ok(None);
             };
-            let reference = Some(frame.reference);
-            let login = match frame.token {
-                Some(token) => login(site, peer, "frame", &token, reference).await?,
-                None => guest(site, reference)?,
+            let (span, reference) =
+                (frame.trace.map_or_else(Span::none, TraceId::span), frame.reference);
+            let login = async {
+                match frame.token {
+                    Some(token) => login(site, peer, "frame", &token, Some(reference)).await,
+                    None => guest(site, Some(reference)),
+                }
             };
+            let login = login.instrument(span.clone()).await;
+            let login = login.map_err(|refused| refused.within(frame.trace))?;
+            span.in_scope(|| debug!(source = "client", user = &*login.user, "logged in"));
             Ok(Some((login, frame.rest.freeze())))
         }
     }

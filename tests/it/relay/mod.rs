@@ -18,6 +18,8 @@ pub(crate) mod hostile;
 mod http;
 // A user's rooms, latest first, with unread counts.
 mod inbox;
+// What is counted and measured.
+mod metrics;
 // Every operation and its reply.
 mod ops;
 // Changes of name, avatar and status reach all who share a room, once.

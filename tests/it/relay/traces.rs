@@ -1,7 +1,11 @@
 //! Trace ids: the field `trace` of an operation is in the log lines of that operation.
 
+use std::net::TcpStream;
+
+use chat_tests::clients::raw_socket::RawSocket;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
+use chat_tests::servers::tokens::Issuer;
 use chat_tests::wait::{LATER, eventually};
 use serde_json::{Value, json};
 
@@ -52,6 +56,38 @@ fn an_operation_is_found_in_the_log_by_its_trace() {
     let untraced = untraced.iter().filter(|line| line["trace_id"].is_null());
     let untraced: Vec<&str> = untraced.filter_map(|line| line["fields"]["op"].as_str()).collect();
     assert_eq!(untraced, ["ping", "who"]);
+}
+
+#[test]
+fn a_login_by_the_first_frame_is_found_by_its_trace_good_or_bad() {
+    let redis = Redis::start();
+    let issuer = Issuer::new();
+    let options = ["--log-format", "json", "--log", "chat_relay=debug"];
+    let mut relay = issuer.relay("r1", &redis, &options);
+    let good = issuer.token_of("alice", json!({}));
+    let rows = [
+        (json!({"token": good, "trace": traceparent(TRACE)}), Some((TRACE, "logged in"))),
+        (json!({"token": "x", "trace": traceparent(OTHER)}), Some((OTHER, "refused"))),
+        (json!({"token": good, "trace": "x"}), None),
+    ];
+    for (mut frame, line) in rows {
+        frame["op"] = "auth".into();
+        let stream = TcpStream::connect(relay.address()).expect("it listens");
+        let mut socket = RawSocket::upgrade(stream, "");
+        socket.send_text(&frame.to_string());
+        let first = socket.receive().expect("an answer");
+        let Some((trace, message)) = line else {
+            assert!(String::from_utf8_lossy(&first.payload).contains("\"ok\""));
+            continue;
+        };
+        eventually(message, LATER, || {
+            let lines = lines(&mut relay);
+            let about =
+                |line: &&Value| line["fields"]["message"] == message && line["trace_id"] == trace;
+            lines.iter().any(|line| about(&line)).then_some(()).ok_or_else(|| format!("{lines:#?}"))
+        });
+    }
+    assert!(!relay.process().errors().contains(&good), "no token in the log");
 }
 
 #[test]

@@ -61,6 +61,43 @@ fn a_token_says_what_the_flags_say() {
 }
 
 #[test]
+fn the_settings_of_a_relay_say_what_flags_do_not() {
+    let secret = file(SECRET);
+    let settings = |more: &str| {
+        let path = secret.path().to_str().expect("UTF-8");
+        file(format!("jwt-secret-file = ['{path}']\nlisten = 'x'\n{more}").as_bytes())
+    };
+    let sign = |config: &tempfile::NamedTempFile, flags: &[&str]| {
+        let path = config.path().to_str().expect("UTF-8");
+        let words = ["token", "--user=alice", "--config", path].into_iter();
+        TokenArgs::try_parse_from(words.chain(flags.iter().copied())).expect("flags").sign(NOW)
+    };
+    let config =
+        settings("jwt-issuer = 'i'\njwt-audience = 'a'\njwt-user-claim = 'name'\njwt-claim = 'c'");
+    let rules = |issuer: &str| Rules {
+        issuer: Some(issuer.to_owned()),
+        audience: Some("a".to_owned()),
+        user_claim: "name".to_owned(),
+        chat_claim: "c".to_owned(),
+        ..Rules::default()
+    };
+    let verify = |token: &str, issuer: &str| {
+        let key = auth::secret_key(SECRET).expect("a secret");
+        Verifier::new(vec![key], rules(issuer)).verify(token, NOW).expect("a good token")
+    };
+    let token = sign(&config, &["--rooms=lobby"]).expect("a token");
+    let identity = verify(&token, "i");
+    assert_eq!(&*identity.user, "alice");
+    assert!(identity.rooms.admits("alice", "lobby") && !identity.rooms.admits("alice", "other"));
+    verify(&sign(&config, &["--issuer=other"]).expect("a token"), "other");
+
+    let told = sign(&file(b"ping = 5"), &[]).expect_err("mistakes").concat();
+    assert!(told.contains("line 1: ping: ") && told.contains("--secret-file: "), "{told}");
+    let told = sign(&settings("jwt-issuer = 5"), &["--ttl=x"]).expect_err("mistakes").concat();
+    assert!(told.contains("jwt-issuer: not a string") && told.contains("--ttl: "), "{told}");
+}
+
+#[test]
 fn every_mistake_is_named_with_its_flag_and_without_the_secret() {
     let long = ["--rooms=x"; 65].join(",").replace("--rooms=", "");
     let long = format!("--rooms={long}");
