@@ -33,6 +33,8 @@ fn texts() -> [String; 2] {
     alice.next_of("lobby", "message");
     alice.refused(json!({"op": "dance"}));
     plain.get("/no/such/page");
+    plain.get("/v1/rooms/lobby?user=alice");
+    plain.get("/v1/rooms/other/no/such/path?user=alice");
     redis.kill();
     plain.wait_unready();
     alice.refused(json!({"op": "history", "room": "lobby"}));
@@ -229,13 +231,16 @@ fn metrics_follow_the_conventions_and_are_all_described() {
     let labels: BTreeSet<&str> =
         known.values().flat_map(BTreeMap::keys).map(String::as_str).collect();
     let fixed = [
-        "arch", "code", "le", "op", "os", "outcome", "reason", "route", "status", "version", "way",
+        "arch", "caller", "code", "key", "le", "op", "os", "outcome", "reason", "route", "status",
+        "version", "way",
     ];
     assert_eq!(labels, fixed.into(), "a label needs a fixed table of values");
     assert!(known["chat_relay_operations_total"]["op"].contains("unknown"), "{known:?}");
     assert!(!known["chat_relay_operations_total"]["op"].contains("dance"), "{known:?}");
     assert!(known["chat_relay_http_requests_total"]["route"].contains("/metrics"), "{known:?}");
-    assert!(!known["chat_relay_http_requests_total"]["route"].contains("/no/such/page"));
+    let routes = &known["chat_relay_http_requests_total"]["route"];
+    assert!(routes.contains("/v1/rooms/{room}") && routes.contains("/v1/{*path}"), "{routes:?}");
+    assert!(!routes.iter().any(|route| route.contains("such") || route.contains("lobby")));
 }
 
 #[test]

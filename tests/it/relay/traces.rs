@@ -2,6 +2,7 @@
 
 use std::net::TcpStream;
 
+use chat_tests::clients::http::Http;
 use chat_tests::clients::raw_socket::RawSocket;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
@@ -120,6 +121,40 @@ fn a_malformed_trace_is_refused_and_not_logged() {
     let log = relay.process().errors();
     assert!(!log.contains("INJECTED") && !log.contains(TRACE), "{log}");
     assert!(!log.contains(&TRACE.to_uppercase()) && !log.contains("-more"), "{log}");
+}
+
+#[test]
+fn the_header_of_a_request_is_the_trace_of_its_operations() {
+    let redis = Redis::start();
+    let options = ["--log-format", "json", "--log", "chat_relay=debug"];
+    let mut relay = Relay::with("r1", &redis.url(), &options);
+    relay.wait_ready();
+    let http = Http::new(relay.address()).query("user=alice");
+    let traced = http.clone().with("traceparent", &traceparent(TRACE));
+    assert_eq!(traced.get("/v1/rooms").status, 200);
+    line_about(&mut relay, "rooms", TRACE);
+    // A frame may have its own.
+    let frames = json!([{"op": "online", "rooms": ["a"]}, {"op": "unread", "rooms": [], "trace": traceparent(OTHER)}]);
+    assert_eq!(traced.call("POST", "/v1", Some(&frames)).status, 200);
+    line_about(&mut relay, "online", TRACE);
+    line_about(&mut relay, "unread", OTHER);
+    // A malformed header counts as none.
+    for wrong in ["", "00-x", &traceparent(&TRACE.to_uppercase()), &"INJECTED".repeat(1000)] {
+        let wrong = http.clone().with("traceparent", wrong);
+        assert_eq!(wrong.get("/v1/inbox").status, 200);
+    }
+    let twice = traced.with("traceparent", &traceparent(OTHER));
+    assert_eq!(twice.get("/v1/inbox").status, 200);
+    let lines = lines(&mut relay);
+    let inbox = lines.iter().filter(|line| line["fields"]["op"] == "inbox");
+    let traces: Vec<&Value> = inbox.map(|line| &line["trace_id"]).collect();
+    assert_eq!(traces, [&Value::Null; 5]);
+    assert!(!relay.process().errors().contains("INJECTED"));
+    let routes = [("/v1/rooms", 1.0), ("/v1", 1.0), ("/v1/inbox", 5.0)];
+    for (route, count) in routes {
+        let series = format!("chat_relay_http_requests_total{{route=\"{route}\",status=\"2xx\"}}");
+        assert_eq!(relay.metric(&series), Some(count), "{route}");
+    }
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::hub::Hub;
 use crate::metrics::METRICS;
 use crate::operations;
 use crate::server::handshake;
+use crate::server::observed;
 use crate::server::v1::cors::{self, Cors};
 use crate::server::v1::problem::Problem;
 use crate::server::v1::routes::{self, Found};
@@ -68,6 +69,9 @@ async fn serve(
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(cors) = cors {
         cors.expose(headers);
+    }
+    if let Some(pattern) = routes::pattern(parts.uri.path()) {
+        response.extensions_mut().insert(observed::Route(format!("/v1/{pattern}")));
     }
     let (status, (caller, key)) = (response.status().as_u16(), labels);
     METRICS.api_request(caller, &key, status);

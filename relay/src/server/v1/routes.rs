@@ -185,6 +185,12 @@ pub(super) fn find<'p>(method: &str, path: &'p str) -> Result<Found<'p>, Problem
     }
 }
 
+/// The path in the table that this path fits.
+pub(super) fn pattern(path: &str) -> Option<&'static str> {
+    let segments = segments(path)?;
+    ROUTES.iter().find(|route| route.fits(&segments)).map(|route| route.path)
+}
+
 /// The methods of a path, as the header `Allow` lists them. `None`: there is no such path.
 pub(super) fn allowed(path: &str) -> Option<String> {
     let segments = segments(path)?;
