@@ -288,8 +288,13 @@ async fn authenticate(
                 }
             };
             let login = login.instrument(span.clone()).await;
-            let login = login.map_err(|refused| refused.within(frame.trace))?;
-            span.in_scope(|| debug!(source = "client", user = &*login.user, "logged in"));
+            // What is logged for every login is not within the trace.
+            span.in_scope(|| match &login {
+                _ if span.is_none() => {}
+                Ok(login) => debug!(source = "client", user = &*login.user, "logged in"),
+                Err(refused) => debug!(source = "client", reason = refused.close.name, "refused"),
+            });
+            let login = login?;
             Ok(Some((login, frame.rest.freeze())))
         }
     }

@@ -10,7 +10,6 @@ use crate::auth::LoginError;
 use crate::config::Auth;
 use crate::hub::Hub;
 use crate::server::client_address::of_one_client;
-use crate::trace::TraceId;
 use crate::verification::note_login;
 
 /// Why a socket is closed before it has a session.
@@ -24,20 +23,18 @@ pub(super) struct Refused {
     pub(super) retry_ms: Option<u64>,
     /// What carried a wrong credential, and what is wrong with it.
     login: Option<(&'static str, LoginError)>,
-    /// The trace that the credential belongs to.
-    trace: Option<TraceId>,
 }
 
 impl Refused {
     /// By a limit, or because of a broken frame.
     pub(super) fn close(close: CloseCode) -> Refused {
-        Refused { close, what: None, retry_ms: None, login: None, trace: None }
+        Refused { close, what: None, retry_ms: None, login: None }
     }
 
     /// By a wrong credential, which `way` carried.
     pub(super) fn credential(way: &'static str, error: LoginError) -> Refused {
         let (close, what) = (error.close(), error.what());
-        Refused { close, what, retry_ms: None, login: Some((way, error)), trace: None }
+        Refused { close, what, retry_ms: None, login: Some((way, error)) }
     }
 
     /// Because of wrong credentials that came before from the same address.
@@ -50,14 +47,8 @@ impl Refused {
         self.login.map(|(_, error)| error)
     }
 
-    /// As it is, within a trace.
-    pub(super) fn within(self, trace: Option<TraceId>) -> Refused {
-        Refused { trace, ..self }
-    }
-
     /// Counts and logs it. A wrong credential counts against the address that it came from.
     pub(super) fn note(&self, hub: &Hub, address: IpAddr) {
-        let _traced = self.trace.map(|trace| trace.span().entered());
         let reason = self.close.name;
         let Some((way, error)) = self.login else {
             return debug!(source = "client", reason, "refused");
