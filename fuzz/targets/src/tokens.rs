@@ -1,4 +1,4 @@
-//! What a relay reads of tokens and of files of keys.
+//! What a relay reads of tokens, of files of keys, and of an application's answers about sessions.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chat_protocol::names::is_user;
 use chat_relay::fuzzing::{
-    Identity, LEEWAY, Rules, Scope, TOKEN_MAX, Verifier, jwks_keys, pem_keys, secret_key,
+    Identity, LEEWAY, Proof, Rules, Scope, TOKEN_MAX, Verifier, jwks_keys, pem_keys, secret_key,
+    session_identity,
 };
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Map, Value};
@@ -22,12 +23,13 @@ static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
 });
 
 /// The first byte chooses what the others are: the payload (`p`) or the header (`h`) of a token with
-/// a good signature, a file of keys (`k`), or a whole token.
+/// a good signature, a file of keys (`k`), an answer about a session (`s`), or a whole token.
 pub fn tokens(bytes: &[u8]) {
     match bytes.split_first() {
         Some((b'p', payload)) => signed_payload(payload),
         Some((b'h', header)) => signed_header(header),
         Some((b'k', file)) => keys(file),
+        Some((b's', answer)) => session(answer),
         _ => whole(bytes),
     }
 }
@@ -60,6 +62,15 @@ fn promises(identity: &Identity) {
     let own = format!("@{}", identity.user);
     assert!(identity.rooms.admits(&identity.user, &own), "one's own room always");
     let _ = identity.rooms.admits(&identity.user, "lobby");
+}
+
+fn session(answer: &[u8]) {
+    let Ok(identity) = session_identity(answer, NOW) else { return };
+    let members: Map<String, Value> = serde_json::from_slice(answer).expect("an object");
+    assert_eq!(members["user"], *identity.user);
+    assert_eq!((identity.proof, identity.issued_at), (Proof::Session, Some(NOW)));
+    assert!(identity.expires_at.is_some_and(|end| end > NOW), "never asked again at once");
+    promises(&identity);
 }
 
 fn signed_header(header: &[u8]) {
