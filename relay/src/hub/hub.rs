@@ -194,9 +194,11 @@ impl Hub {
             METRICS.connections.set(connections.len() as f64);
         }
         METRICS.connections_opened.increment(1);
-        // From here on events end the connection.
-        self.present_users.add(&connection);
-        self.receive(&format!("@{}", connection.user));
+        // From here on events end the connection. Guests have no room of their own.
+        if !connection.is_guest() {
+            self.present_users.add(&connection);
+            self.receive(&format!("@{}", connection.user));
+        }
         let status = self.upstream_status.get();
         if status != UpstreamStatus::Back {
             connection.send(status.frame());

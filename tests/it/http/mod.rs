@@ -8,5 +8,7 @@ mod keys;
 mod pages;
 // While Redis is away, and messages that are sent again.
 mod repeated;
+// `tokens_after` and suspension, for users without sockets.
+mod revoking;
 // Every operation on a socket, in a frame and by its route.
 mod three_ways;
