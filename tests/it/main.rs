@@ -25,3 +25,5 @@ mod nothing_is_missing;
 mod presence;
 // The socket.
 mod relay;
+// Events over HTTP.
+mod streams;

@@ -29,7 +29,7 @@ use crate::metrics::METRICS;
 const WRITE_AT: usize = 64 << 10;
 
 /// Unsent bytes that the kernel accepts for one client.
-const NOTSENT_LOWAT: u32 = 64 << 10;
+pub(crate) const NOTSENT_LOWAT: u32 = 64 << 10;
 
 /// Why a connection's session ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,6 @@ pub(crate) mod frame;
 pub(crate) mod frame_reader;
 pub(crate) mod json;
 pub(crate) mod outbox;
-#[allow(dead_code, reason = "for streams of events and requests over HTTP")]
 pub(crate) mod payloads;
 pub(crate) mod relay_frame;
 pub(crate) mod reply;

@@ -149,22 +149,10 @@ impl Hub {
     }
 
     /// As [`Hub::connect`], for a connection whose outbox another task drains.
-    #[allow(dead_code, reason = "for streams of events")]
     pub(crate) fn connect_detached(&self, login: Login) -> Arc<Connection> {
         let (number, name) = self.next_connection();
         let (user, outbox) = (login.user.clone(), self.config.outbox);
         self.register(Connection::detached(number, name, user, outbox), login)
-    }
-
-    /// A connection for single requests. It is not registered, so it receives nothing but replies.
-    #[allow(dead_code, reason = "for requests over HTTP")]
-    pub(crate) fn transient(&self, login: Login) -> Arc<Connection> {
-        let (number, name) = self.next_connection();
-        let connection = Connection::detached(number, name, login.user, self.config.outbox);
-        if let Some(identity) = login.identity {
-            connection.set_identity(identity);
-        }
-        Arc::new(connection)
     }
 
     fn next_connection(&self) -> (u64, Arc<str>) {

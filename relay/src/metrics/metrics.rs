@@ -30,9 +30,9 @@ macro_rules! metrics {
 }
 
 metrics! {
-    connections: Gauge gauge describe_gauge "chat_relay_connections" "WebSocket connections now";
-    connections_opened: Counter counter describe_counter "chat_relay_connections_opened_total" "WebSocket connections accepted";
-    http_connections: Gauge gauge describe_gauge "chat_relay_http_connections" "TCP connections that are no WebSockets, or not yet";
+    connections: Gauge gauge describe_gauge "chat_relay_connections" "WebSocket connections and streams of events now";
+    connections_opened: Counter counter describe_counter "chat_relay_connections_opened_total" "WebSocket connections and streams of events accepted";
+    http_connections: Gauge gauge describe_gauge "chat_relay_http_connections" "TCP connections that are no WebSockets or streams of events, or not yet";
     accept_failures: Counter counter describe_counter "chat_relay_accept_failures_total" "Times the system refused a new connection, as when files run out";
     frames: Counter counter describe_counter "chat_relay_frames_total" "Frames from clients, pings and parts of messages included";
     received_bytes: Counter counter describe_counter "chat_relay_received_bytes_total" "Bytes of frames from clients";

@@ -39,7 +39,7 @@ use crate::server::refused::Refused;
 use crate::server::session;
 use crate::server::static_files;
 use crate::server::user_connections::UserConnections;
-use crate::server::v1;
+use crate::server::v1::{self, Streams};
 use crate::trace::TraceId;
 use crate::upstream;
 
@@ -70,7 +70,11 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         let relays = get(async |State(site): State<Arc<Site>>| static_files::config(&site.policy));
         routes = routes.route("/config.json", relays).fallback(get(file));
     }
-    let api = v1::router(site.hub.clone());
+    let api = v1::router(Streams {
+        hub: site.hub.clone(),
+        admissions: site.admissions.clone(),
+        user_connections: site.user_connections.clone(),
+    });
     routes
         .with_state(site.clone())
         .merge(api)
@@ -262,18 +266,6 @@ async fn authenticate(
 ) -> Result<Option<(Login, Bytes)>, Refused> {
     let config = &site.hub.config;
     match credential {
-        Credential::Name(user) => Ok(Some((user.into(), early))),
-        Credential::Token { way, token } => {
-            Ok(Some((login(site, peer, way, &token, None).await?, early)))
-        }
-        Credential::Session(forwarded) => {
-            let (identity, session) = login::session(&site.hub, peer, forwarded).await?;
-            let (user, identity, session) = (identity.user.clone(), Some(identity), Some(session));
-            let login =
-                Login { user, identity, way: "http", answer_to: None, session, place: None };
-            Ok(Some((login, early)))
-        }
-        Credential::Refused { way, error } => Err(Refused::credential(way, error)),
         Credential::FirstFrame => {
             let deadline = tokio::time::Instant::now() + config.handshake_timeout;
             let Some(frame) = Box::pin(first_frame::read(socket, &early, deadline)).await? else {
@@ -297,6 +289,7 @@ async fn authenticate(
             let login = login?;
             Ok(Some((login, frame.rest.freeze())))
         }
+        credential => Ok(Some((login::login(&site.hub, peer, credential).await?, early))),
     }
 }
 
@@ -357,7 +350,9 @@ mod tests {
         far.write_all("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(REQUESTS).as_bytes())
             .await
             .expect("it fits");
-        let near = WriteTimeout::new(near.expect("accepted").0, std::time::Duration::from_secs(9));
+        let connection = HttpConnections::new(1).enter();
+        let within = std::time::Duration::from_secs(9);
+        let near = WriteTimeout::new(near.expect("accepted").0, within, connection);
         let served = hyper::server::conn::http1::Builder::new()
             .serve_connection(near, TowerToHyperService::new(routes));
         let served = tokio::spawn(served);

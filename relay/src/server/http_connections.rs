@@ -2,13 +2,15 @@
 //!
 //! When there are too many, the oldest is closed: a correct client is done quickly, so the oldest
 //! one is the least likely to need its connection. A client that sends a request and does not read
-//! the answer is closed by a deadline on writing. Deadlines on reading are hyper's.
+//! the answer is closed by a deadline on writing. Deadlines on reading are hyper's. A connection that
+//! carries a stream of events stays open, so it is taken out here and counted as sockets are.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,9 +18,11 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, yield_now};
 use tokio::time::{Sleep, sleep};
 
+use crate::client::connection::NOTSENT_LOWAT;
 use crate::metrics::METRICS;
 
 /// The connections that are open now.
@@ -35,10 +39,59 @@ struct Inside {
     tasks: BTreeMap<u64, Option<AbortHandle>>,
 }
 
-/// The entry of one connection, removed when dropped.
-struct Place {
-    http_connections: Arc<HttpConnections>,
+/// One connection, as its requests know it.
+#[derive(Debug)]
+pub(crate) struct HttpConnection {
+    all: Arc<HttpConnections>,
     number: u64,
+    is_stream: AtomicBool,
+    closed: Notify,
+}
+
+/// Takes a connection out of the list when it is dropped.
+struct Place(Arc<HttpConnection>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.all.remove(self.0.number);
+    }
+}
+
+impl HttpConnection {
+    /// Serves the connection in a task, which is aborted if it must be closed for others.
+    pub(crate) fn spawn(self: Arc<Self>, visit: impl Future<Output = ()> + Send + 'static) {
+        let place = Place(self.clone());
+        let task = tokio::spawn(async move {
+            let _place = place;
+            visit.await;
+        });
+        // Unless the task has ended or was aborted meanwhile.
+        match self.all.inside.lock().tasks.get_mut(&self.number) {
+            Some(known) => *known = Some(task.abort_handle()),
+            None => task.abort(),
+        }
+    }
+
+    /// The response to the current request is a stream: from now on the connection does not give way
+    /// to others. Returns what ends it; `None`: it has just been ended.
+    pub(crate) async fn become_stream(&self) -> Option<AbortHandle> {
+        let handle = loop {
+            // None: the task has only just started.
+            let known = self.all.inside.lock().tasks.get(&self.number)?.clone();
+            match known {
+                Some(handle) => break handle,
+                None => yield_now().await,
+            }
+        };
+        self.all.remove(self.number)?;
+        self.is_stream.store(true, Ordering::Relaxed);
+        Some(handle)
+    }
+
+    /// Waits until the socket of the connection is closed. Only one task may.
+    pub(crate) async fn closed(&self) {
+        self.closed.notified().await;
+    }
 }
 
 impl HttpConnections {
@@ -50,6 +103,11 @@ impl HttpConnections {
     /// Serves one connection in a task. The task is aborted if the connection must be closed for
     /// others.
     pub(crate) fn spawn(self: &Arc<Self>, visit: impl Future<Output = ()> + Send + 'static) {
+        self.enter().spawn(visit);
+    }
+
+    /// A place for a connection that is served by [`HttpConnection::spawn`].
+    pub(crate) fn enter(self: &Arc<Self>) -> Arc<HttpConnection> {
         let number = {
             let mut inside = self.inside.lock();
             while inside.tasks.len() >= self.most {
@@ -61,21 +119,20 @@ impl HttpConnections {
             METRICS.http_connections.set(inside.tasks.len() as f64);
             number
         };
-        let place = Place { http_connections: self.clone(), number };
-        let task = tokio::spawn(async move {
-            let _place = place;
-            visit.await;
-        });
-        // Unless the task has ended or was aborted meanwhile.
-        match self.inside.lock().tasks.get_mut(&number) {
-            Some(known) => *known = Some(task.abort_handle()),
-            None => task.abort(),
-        }
+        let (is_stream, closed) = (AtomicBool::new(false), Notify::new());
+        Arc::new(HttpConnection { all: self.clone(), number, is_stream, closed })
     }
 
     /// Closes the oldest connection, if there is one.
     pub(crate) fn close_oldest(&self) {
         self.inside.lock().close_oldest();
+    }
+
+    fn remove(&self, number: u64) -> Option<Option<AbortHandle>> {
+        let mut inside = self.inside.lock();
+        let removed = inside.tasks.remove(&number);
+        METRICS.http_connections.set(inside.tasks.len() as f64);
+        removed
     }
 }
 
@@ -87,13 +144,8 @@ impl Inside {
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut inside = self.http_connections.inside.lock();
-        inside.tasks.remove(&self.number);
-        METRICS.http_connections.set(inside.tasks.len() as f64);
-    }
-}
+/// A client of a stream that acknowledges or takes nothing for this long is gone.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A socket that fails if the kernel accepts no bytes for too long.
 #[derive(Debug)]
@@ -102,17 +154,51 @@ pub(super) struct WriteTimeout {
     within: Duration,
     /// When to fail. None: no bytes wait to be written.
     deadline: Option<Pin<Box<Sleep>>>,
+    connection: Open,
+    is_stream: bool,
+}
+
+/// Says when the socket is closed.
+#[derive(Debug)]
+struct Open(Arc<HttpConnection>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.closed.notify_one();
+    }
 }
 
 impl WriteTimeout {
-    /// Wraps a socket that must accept bytes within this time whenever there are some to write.
-    pub(super) fn new(socket: TcpStream, within: Duration) -> WriteTimeout {
-        WriteTimeout { socket: TokioIo::new(socket), within, deadline: None }
+    /// Wraps the socket of a connection. It must accept bytes within this time whenever there are some
+    /// to write.
+    pub(super) fn new(
+        socket: TcpStream,
+        within: Duration,
+        connection: Arc<HttpConnection>,
+    ) -> WriteTimeout {
+        let (socket, connection) = (TokioIo::new(socket), Open(connection));
+        WriteTimeout { socket, within, deadline: None, connection, is_stream: false }
     }
 
     /// The inner socket.
     pub(super) fn into_inner(self) -> TcpStream {
         self.socket.into_inner()
+    }
+
+    /// Before the first bytes of a stream are written.
+    fn become_stream(&mut self) {
+        self.is_stream = true;
+        self.within = STREAM_TIMEOUT;
+        // On a system without these options, the system's own bounds apply.
+        let socket = socket2::SockRef::from(self.socket.inner());
+        let _ = socket.set_tcp_user_timeout(Some(STREAM_TIMEOUT));
+        let _ = socket.set_tcp_notsent_lowat(NOTSENT_LOWAT);
+    }
+
+    fn before_writing(&mut self) {
+        if !self.is_stream && self.connection.0.is_stream.load(Ordering::Relaxed) {
+            self.become_stream();
+        }
     }
 
     fn in_time<T>(
@@ -146,6 +232,7 @@ impl Write for WriteTimeout {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.before_writing();
         let written = Pin::new(&mut self.socket).poll_write(context, bytes);
         self.in_time(context, written)
     }
@@ -169,6 +256,7 @@ impl Write for WriteTimeout {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.before_writing();
         let written = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
         self.in_time(context, written)
     }

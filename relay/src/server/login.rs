@@ -13,7 +13,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::auth::{Forwarded, Identity, LoginError};
 use crate::config::Auth;
 use crate::hub::standing::{Refusal, gate};
-use crate::hub::{Hub, now_ms};
+use crate::hub::{Hub, Login, now_ms};
+use crate::server::auth::Credential;
 use crate::server::client_address::of_one_client;
 use crate::server::refused::Refused;
 use crate::verification::{OpenSession, Sessions, note_login};
@@ -26,6 +27,30 @@ pub(super) fn check_refusals(hub: &Hub, address: IpAddr, way: &'static str) -> R
     }
     let checked = hub.refusals.check(of_one_client(address), Instant::now());
     checked.map_err(|retry_ms| Refused::too_many(way, retry_ms))
+}
+
+/// The login that this credential of a request from this address gives. Sockets whose first frame
+/// carries it come through [`identity`].
+pub(super) async fn login(
+    hub: &Hub,
+    address: IpAddr,
+    credential: Credential,
+) -> Result<Login, Refused> {
+    let way = credential.way();
+    let (identity, session) = match credential {
+        Credential::Name(user) => return Ok(user.into()),
+        Credential::Token { way, token } => (identity(hub, address, way, &token).await?, None),
+        Credential::Session(forwarded) => {
+            let (identity, session) = session(hub, address, forwarded).await?;
+            (identity, Some(session))
+        }
+        Credential::Refused { way, error } => return Err(Refused::credential(way, error)),
+        Credential::FirstFrame => {
+            return Err(Refused::credential("header", LoginError::Missing));
+        }
+    };
+    let (user, identity) = (identity.user.clone(), Some(identity));
+    Ok(Login { user, identity, way, answer_to: None, session, place: None })
 }
 
 /// The identity that a token from this address proves. `way`: what carried it. The login is complete,
@@ -46,7 +71,7 @@ pub(super) async fn identity(
 
 /// The identity of the user whom the application knows by what a request from this address shows, and
 /// what to ask again when the answer ends. For sockets and streams.
-pub(super) async fn session(
+async fn session(
     hub: &Hub,
     address: IpAddr,
     forwarded: Forwarded,

@@ -183,7 +183,8 @@ impl Server {
     ) {
         let _ = socket.set_nodelay(true);
         let (within, routes) = (self.hub.config.handshake_timeout, routes.clone());
-        self.http_connections.spawn(async move {
+        let connection = self.http_connections.enter();
+        connection.clone().spawn(async move {
             let mut client = peer;
             if let Some(proxies) = proxies {
                 match Box::pin(proxies.client(&mut socket, peer, within)).await {
@@ -191,12 +192,13 @@ impl Server {
                     None => return,
                 }
             }
+            let routes = routes.layer(Extension(connection.clone()));
             let service = TowerToHyperService::new(routes.layer(Extension(ConnectInfo(client))));
             let served = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(within)
                 .max_buf_size(16 << 10)
-                .serve_connection(WriteTimeout::new(socket, within), service)
+                .serve_connection(WriteTimeout::new(socket, within, connection), service)
                 .with_upgrades();
             // An error here is the client's: it broke off or broke HTTP.
             let _ = served.await;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chat_protocol::close_code;
+use chat_tests::clients::event_stream::Wanted;
 use chat_tests::documents::{blocks, code_words, read, rows, section};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
@@ -47,6 +48,34 @@ fn the_sessions_of_the_protocol_are_answered_as_shown() {
     }
 }
 
+/// The stream of the document: a request, and its lines in order. `>` is sent by a socket.
+#[test]
+fn the_stream_of_the_protocol_is_as_shown() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let alice = relay.connect("alice");
+    alice.ok(json!({"op": "send", "room": "lobby", "text": "hi"}));
+    alice.ok(json!({"op": "send", "room": "dm:alice,bob", "text": "hi"}));
+    let text = blocks(&read(DOCUMENT), "http").concat();
+    let (request, lines) = text.split_once('\n').expect("a request");
+    let target = request.strip_prefix("GET ").expect("a GET");
+    let stream = Wanted::get(target).open(relay.address()).expect("a stream");
+    let mut from = 0;
+    for line in lines.lines() {
+        if let Some(request) = line.strip_prefix("> ") {
+            alice.send(Message::text(request));
+            continue;
+        }
+        let shown = line.strip_prefix('<').expect("a direction").trim_start();
+        from = eventually(line, SOON, || {
+            let inbox = stream.inbox();
+            let mut new = inbox.lines.iter().enumerate().skip(from);
+            let found = new.find(|(_, line)| fits(&masked(shown), &masked(line)));
+            found.map(|(place, _)| place + 1).ok_or_else(|| format!("{inbox:#?}"))
+        });
+    }
+}
+
 #[test]
 fn every_operation_in_the_table_exists() {
     let redis = Redis::start();
@@ -73,7 +102,12 @@ fn every_path_in_the_table_is_served() {
     assert!(paths.contains(&"/ws") && paths.contains(&"/readyz"), "{paths:?}");
     for path in paths {
         let (status, body) = relay.get(path);
-        let expected = if path == "/ws" { 400 } else { 200 };
+        let expected = match path {
+            "/ws" => 400,
+            // It needs a user.
+            "/v1/events" => 401,
+            _ => 200,
+        };
         assert_eq!(status, expected, "{path}: {body}");
     }
 }

@@ -100,6 +100,7 @@ const SCENARIOS: Crate<'_> = Crate {
             "module",
             "presence",
             "relay",
+            "streams",
         ],
         &["documents", "nothing_is_missing"],
         &["main"],

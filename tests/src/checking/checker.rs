@@ -23,8 +23,9 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
 
-use crate::checking::reader::{Reader, place};
+use crate::checking::reader::{Reader, Received, place};
 use crate::checking::relays::Relays;
+use crate::checking::stream_reader::StreamReader;
 use crate::checking::view::{Event, history};
 use crate::clients::client::Client;
 use crate::cmd;
@@ -48,8 +49,10 @@ pub struct Checker {
     pub rooms: Vec<String>,
     /// How many senders.
     pub senders: usize,
-    /// How many readers, each of all rooms.
+    /// How many readers by sockets, each of all rooms.
     pub readers: usize,
+    /// How many readers by streams of events over HTTP.
+    pub streams: usize,
     /// Messages of each sender.
     pub messages: usize,
     /// What may be lost.
@@ -95,6 +98,9 @@ pub struct Effects {
     pub lost: usize,
 }
 
+/// A reader of either kind.
+type AnyReader = Box<dyn Received + Send>;
+
 /// A message that was acknowledged.
 #[derive(Clone, Debug)]
 struct Acknowledged {
@@ -109,6 +115,7 @@ impl Default for Checker {
             rooms: (0..3).map(|n| format!("room{n}")).collect(),
             senders: 4,
             readers: 4,
+            streams: 0,
             messages: 150,
             loss: Loss::Nothing,
             deadline: patience(Duration::from_secs(90)),
@@ -136,7 +143,8 @@ impl Checker {
             total: self.senders * self.messages,
             deadline: self.deadline,
         };
-        let seeds: Vec<u64> = (0..self.senders + self.readers).map(|_| random.random()).collect();
+        let seeds: Vec<u64> =
+            (0..self.senders + self.readers + self.streams).map(|_| random.random()).collect();
         let (for_senders, for_readers) = seeds.split_at(self.senders);
         let (acknowledged, readers, truth) = std::thread::scope(|scope| {
             let readers: Vec<_> = for_readers
@@ -144,8 +152,7 @@ impl Checker {
                 .enumerate()
                 .map(|(n, seed)| {
                     let random = SmallRng::seed_from_u64(*seed);
-                    let mut reader =
-                        Reader::new(&format!("reader{n}"), &self.rooms, relays, random);
+                    let mut reader = self.reader(n, relays, random);
                     reader.catch_up_with(&HashMap::new(), self.deadline);
                     reader
                 })
@@ -178,18 +185,27 @@ impl Checker {
             let newest =
                 truth.iter().map(|(room, events)| (room.clone(), newest(events))).collect();
             *stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(newest);
-            let readers: Vec<Reader> =
+            let readers: Vec<AnyReader> =
                 readers.into_iter().map(|reader| reader.join().expect("a reader")).collect();
             (acknowledged, readers, truth)
         });
         let lost = self.judge(&acknowledged, &readers, &truth);
         let effects = Effects {
-            reconnects: readers.iter().map(|reader| reader.connects - 1).sum(),
-            reloads: readers.iter().map(|reader| reader.reloads).sum(),
+            reconnects: readers.iter().map(|reader| reader.connects() - 1).sum(),
+            reloads: readers.iter().map(|reader| reader.reloads()).sum(),
             lost,
         };
         println!("{effects:?}");
         effects
+    }
+
+    /// The reader of this number: those by sockets come first.
+    fn reader(&self, number: usize, relays: &Relays, random: SmallRng) -> AnyReader {
+        let name = format!("reader{number}");
+        match number < self.readers {
+            true => Box::new(Reader::new(&name, &self.rooms, relays, random)),
+            false => Box::new(StreamReader::new(&name, &self.rooms, relays, random)),
+        }
     }
 
     /// One sender: all its messages, and which were acknowledged.
@@ -270,7 +286,7 @@ impl Checker {
     fn judge(
         &self,
         acknowledged: &[Acknowledged],
-        readers: &[Reader],
+        readers: &[AnyReader],
         truth: &BTreeMap<String, Vec<Event>>,
     ) -> usize {
         let mut lost = 0;
@@ -299,7 +315,7 @@ impl Checker {
         }
         for reader in readers {
             for room in &self.rooms {
-                judge_reader(reader, room, &truth[room]);
+                judge_reader(&**reader, room, &truth[room]);
             }
         }
         let stored: usize = truth.values().map(Vec::len).sum();
@@ -316,17 +332,17 @@ impl Checker {
 
 /// Compares what a reader received of a room since its last reload with the room.
 #[track_caller]
-fn judge_reader(reader: &Reader, room: &str, truth: &[Event]) {
+fn judge_reader(reader: &dyn Received, room: &str, truth: &[Event]) {
     let given = reader.messages(room);
     let from = reader.from(room).map(place);
-    let from = from.unwrap_or_else(|| panic!("{} never got a position in {room}", reader.name));
+    let from = from.unwrap_or_else(|| panic!("{} never got a position in {room}", reader.name()));
     let start = truth.partition_point(|event| place(event.id()) <= from);
     let expected = &truth[start..];
     let same = given.iter().zip(expected).take_while(|(a, b)| a.text == b.text).count();
     assert!(
         same == given.len() && same == expected.len(),
         "{} in {room}: the first {same} of {} are right, then\n{}",
-        reader.name,
+        reader.name(),
         expected.len(),
         story(&given, expected, same, &reader.story(room))
     );

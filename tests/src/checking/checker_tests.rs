@@ -49,7 +49,7 @@ fn judged(
     let rooms = vec![ROOM.to_owned()];
     let checker = Checker { rooms, senders: 1, messages: 6, loss, ..Checker::default() };
     let truth = BTreeMap::from([(ROOM.to_owned(), stored.to_vec())]);
-    let readers = [reader(given)];
+    let readers: [AnyReader; 1] = [Box::new(reader(given))];
     let outcome = catch_unwind(AssertUnwindSafe(|| checker.judge(acknowledged, &readers, &truth)));
     outcome.map_err(|story| *story.downcast::<String>().expect("a story in words"))
 }

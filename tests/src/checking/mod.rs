@@ -8,10 +8,12 @@ pub mod fold;
 pub mod monitor;
 /// Who is online, by reply and by events.
 pub mod people;
-/// A reader that reconnects and records what it receives.
+/// A reader by sockets that reconnects and records what it receives.
 pub mod reader;
 /// The relays that senders and readers may use.
 pub mod relays;
+/// A reader by streams of events over HTTP.
+pub mod stream_reader;
 /// A subscriber of room channels.
 pub mod subscriber;
 /// Everything that a room answers, for comparing two servers.

@@ -1,4 +1,4 @@
-//! A reader of many rooms that loses its connection and reconnects: the shortest form of a correct
+//! A reader of many rooms by sockets that loses its connection and reconnects: the shortest form of a correct
 //! client, with a record of everything it received.
 
 use std::collections::HashMap;
@@ -14,6 +14,26 @@ use crate::checking::view::Event;
 use crate::clients::client::Client;
 use crate::clients::frames::Frame;
 use crate::wait::eventually;
+
+/// What a reader has received, by whatever connection, and how it goes on.
+pub trait Received {
+    /// Its user.
+    fn name(&self) -> &str;
+    /// Messages of a room since the reader's last reload.
+    fn messages(&self, room: &str) -> Vec<Event>;
+    /// The position after which [`Received::messages`] begin.
+    fn from(&self, room: &str) -> Option<&str>;
+    /// The log of a reader in a room, with times.
+    fn story(&self, room: &str) -> String;
+    /// How often it connected.
+    fn connects(&self) -> usize;
+    /// How often a room was reloaded.
+    fn reloads(&self) -> usize;
+    /// Reads until every room is live and at these cursors; a room that is not named, at any cursor.
+    fn catch_up_with(&mut self, goal: &HashMap<String, String>, deadline: Duration);
+    /// Reads until `stop` holds the last ids of the rooms, and then up to these.
+    fn follow_until(&mut self, stop: &Mutex<Option<HashMap<String, String>>>, deadline: Duration);
+}
 
 /// A reader.
 pub struct Reader {
@@ -62,49 +82,6 @@ impl Reader {
             connects: 0,
             reloads: 0,
         }
-    }
-
-    /// Messages of a room since the reader's last reload.
-    pub fn messages(&self, room: &str) -> Vec<Event> {
-        let events = self.rooms.get(room).map(|room| room.events.as_slice()).unwrap_or_default();
-        events.iter().filter(|event| event.json["type"] == "message").cloned().collect()
-    }
-
-    /// The position after which [`Reader::messages`] begin.
-    pub fn from(&self, room: &str) -> Option<&str> {
-        self.rooms.get(room)?.from.as_deref()
-    }
-
-    /// The log of a reader in a room, with times.
-    pub fn story(&self, room: &str) -> String {
-        let log = self.rooms.get(room).map(|room| room.log.as_slice()).unwrap_or_default();
-        log[log.len().saturating_sub(30)..].join("\n")
-    }
-
-    /// Reads until every room is live and at these cursors; a room that is not named, at any
-    /// cursor.
-    #[track_caller]
-    pub fn catch_up_with(&mut self, goal: &HashMap<String, String>, deadline: Duration) {
-        let what = format!("{} to have all", self.name);
-        eventually(&what, deadline, || {
-            self.step()?;
-            self.has(goal)
-        });
-    }
-
-    /// Reads until `stop` holds the last ids of the rooms, and then up to these.
-    #[track_caller]
-    pub fn follow_until(
-        &mut self,
-        stop: &Mutex<Option<HashMap<String, String>>>,
-        deadline: Duration,
-    ) {
-        let what = format!("{} to have all", self.name);
-        eventually(&what, deadline * 2, || {
-            self.step()?;
-            let goal = stop.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            self.has(&goal.ok_or("the senders are not done")?)
-        });
     }
 
     fn has(&self, goal: &HashMap<String, String>) -> Result<(), String> {
@@ -286,6 +263,51 @@ impl Reader {
     }
 }
 
+impl Received for Reader {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn connects(&self) -> usize {
+        self.connects
+    }
+
+    fn reloads(&self) -> usize {
+        self.reloads
+    }
+
+    fn messages(&self, room: &str) -> Vec<Event> {
+        let events = self.rooms.get(room).map(|room| room.events.as_slice()).unwrap_or_default();
+        events.iter().filter(|event| event.json["type"] == "message").cloned().collect()
+    }
+
+    fn from(&self, room: &str) -> Option<&str> {
+        self.rooms.get(room)?.from.as_deref()
+    }
+
+    fn story(&self, room: &str) -> String {
+        let log = self.rooms.get(room).map(|room| room.log.as_slice()).unwrap_or_default();
+        log[log.len().saturating_sub(30)..].join("\n")
+    }
+
+    fn catch_up_with(&mut self, goal: &HashMap<String, String>, deadline: Duration) {
+        let what = format!("{} to have all", self.name);
+        eventually(&what, deadline, || {
+            self.step()?;
+            self.has(goal)
+        });
+    }
+
+    fn follow_until(&mut self, stop: &Mutex<Option<HashMap<String, String>>>, deadline: Duration) {
+        let what = format!("{} to have all", self.name);
+        eventually(&what, deadline * 2, || {
+            self.step()?;
+            let goal = stop.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            self.has(&goal.ok_or("the senders are not done")?)
+        });
+    }
+}
+
 impl Room {
     fn push(&mut self, event: Event) {
         self.cursor = Some(event.id().to_owned());
@@ -294,7 +316,7 @@ impl Room {
 }
 
 /// The members of a JSON object as unparsed bytes.
-fn members(text: &str) -> HashMap<String, &RawValue> {
+pub(crate) fn members(text: &str) -> HashMap<String, &RawValue> {
     serde_json::from_str(text).unwrap_or_default()
 }
 

@@ -8,6 +8,8 @@ pub mod browser;
 pub mod client;
 /// The description of the API over HTTP.
 pub mod described;
+/// A stream of events over HTTP.
+pub mod event_stream;
 /// The client side of a WebSocket.
 pub mod frames;
 /// An HTTP client of a relay.

@@ -23,6 +23,7 @@ use crate::operations;
 use crate::server::handshake;
 use crate::server::observed;
 use crate::server::v1::cors::{self, Cors};
+use crate::server::v1::events::{self, Streams};
 use crate::server::v1::problem::Problem;
 use crate::server::v1::routes::{self, Found};
 use crate::server::v1::target::parameter;
@@ -37,12 +38,14 @@ const IDEMPOTENCY_KEY_MAX: usize = 256;
 type Answer = Result<Response<Body>, Problem>;
 
 /// The routes of `/v1`.
-pub(in crate::server) fn router(hub: Arc<Hub>) -> Router {
+pub(in crate::server) fn router(streams: Streams) -> Router {
+    let hub = streams.hub.clone();
     Router::new()
         .route("/v1", any(serve))
         .route("/v1/", any(serve))
         .route("/v1/{*path}", any(serve))
         .with_state(hub)
+        .merge(events::router(streams))
 }
 
 /// The answer to a request for another host, where only this machine's names are served.

@@ -11,7 +11,7 @@ use chat_protocol::names;
 use crate::auth::{Identity, LoginError, Scope, Scopes};
 use crate::client::error::Error;
 use crate::config::Auth;
-use crate::hub::Hub;
+use crate::hub::{Hub, Login};
 use crate::operations::Context;
 use crate::rate_limit::Allowance;
 use crate::server::auth::{self, Credential};
@@ -19,6 +19,7 @@ use crate::server::client_address::{client_address, of_one_client};
 use crate::server::login;
 use crate::server::refused::Refused;
 use crate::server::v1::problem::Problem;
+use crate::server::v1::target::parameter;
 
 /// Who sends a request.
 pub(super) enum Who {
@@ -148,6 +149,32 @@ impl Who {
     }
 }
 
+/// The login of a stream of events: of the caller, or of the user whom the backend names.
+pub(super) async fn login_of_stream(
+    hub: &Hub,
+    parts: &Parts,
+    peer: SocketAddr,
+) -> Result<Login, Problem> {
+    let named = parameter(parts.uri.query().unwrap_or(""), "as")?;
+    if named.is_none() && api_key(hub, &parts.headers).is_none() {
+        let address = client_address(peer.ip(), &parts.headers, &hub.config.edge.trusted_proxies);
+        return login::login(hub, address, credential(hub, parts)).await.map_err(|refused| {
+            refused.note(hub, address);
+            refused.problem()
+        });
+    }
+    let who = Who::of(hub, parts, peer).await?;
+    let acting = who.acting(named.as_deref())?;
+    if acting == names::BACKEND {
+        return Err(Problem::invalid("as", "a stream is a user's: name one"));
+    }
+    let identity = match &who {
+        Who::User { identity, .. } | Who::Backend { identity, .. } => identity.clone(),
+    };
+    let (user, way) = (acting.into(), "backend");
+    Ok(Login { user, identity, way, answer_to: None, session: None, place: None })
+}
+
 /// The name of the API key that a request carries.
 fn api_key(hub: &Hub, headers: &HeaderMap) -> Option<Arc<str>> {
     let keys = hub.api_keys.read();
@@ -158,7 +185,7 @@ fn api_key(hub: &Hub, headers: &HeaderMap) -> Option<Arc<str>> {
 }
 
 /// What a request carries. Without tokens it names its user, unless it brings a key.
-fn credential(hub: &Hub, parts: &Parts) -> Credential {
+pub(super) fn credential(hub: &Hub, parts: &Parts) -> Credential {
     let query = parts.uri.query().unwrap_or("");
     match hub.config.auth {
         Auth::None if auth::has_bearer(&parts.headers) => {
