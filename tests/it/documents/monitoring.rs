@@ -290,13 +290,19 @@ fn the_dashboard_and_the_alerts_name_only_what_relays_give() {
 fn every_alert_is_sound_and_has_a_row_that_says_what_to_do() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/alerts.yml");
     promtool(&["check", "rules", path.to_str().expect("UTF-8")], "");
+    // Each goes off when it should, and only then.
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/alerts.yml");
+    promtool(&["test", "rules", cases.to_str().expect("UTF-8")], "");
     let text = read("docs/operations.md");
     let listed = rows(section(&text, "### Alerts"));
     let names: Vec<&str> = listed.iter().flat_map(|row| code_words(&row[0])).collect();
     let alerts = alerts();
+    let tested = read("tests/fixtures/alerts.yml");
     let defined: Vec<&str> = alerts.iter().filter_map(|rule| rule["alert"].as_str()).collect();
     assert_eq!(names, defined);
     for rule in &alerts {
+        let name = format!("alertname=\"{}\"", rule["alert"].as_str().expect("a name"));
+        assert!(tested.contains(&name), "{name} in tests/fixtures/alerts.yml");
         let severity = rule["labels"]["severity"].as_str();
         assert!(matches!(severity, Some("critical" | "warning")), "{rule:?}");
         assert!(rule["annotations"]["summary"].as_str().is_some_and(|text| text.len() > 20));
