@@ -45,7 +45,7 @@ with_each_balancer! {
 }
 
 /// Two relays as the file of this balancer asks for, with further options.
-fn relays(kind: Kind, redis: &Redis, options: &[&str]) -> [Relay; 2] {
+pub(crate) fn relays(kind: Kind, redis: &Redis, options: &[&str]) -> [Relay; 2] {
     let own = kind.options();
     let all: Vec<&str> = own.iter().map(String::as_str).chain(options.iter().copied()).collect();
     let relays = ["r1", "r2"].map(|name| Relay::with(name, &redis.url(), &all));
@@ -331,7 +331,7 @@ fn a_relay_that_drains_loses_no_message(kind: Kind) {
     let mut relays = relays(kind, &redis, FAST);
     let balancer = Balancer::start(kind, &relays);
     let known = Relays::new(&[balancer.address()]);
-    let checker = Checker { messages: rounds(600), readers: 8, ..Checker::default() };
+    let checker = Checker { messages: rounds(600), readers: 8, streams: 3, ..Checker::default() };
     let effects =
         checker.run(seeded("drain behind a balancer"), &known, &mut redis, |progress, _| {
             progress.wait(0.1);
@@ -348,7 +348,7 @@ fn a_relay_that_dies_loses_no_message(kind: Kind) {
     let mut relays = relays(kind, &redis, FAST);
     let balancer = Balancer::start(kind, &relays);
     let known = Relays::new(&[balancer.address()]);
-    let checker = Checker { messages: rounds(200), readers: 8, ..Checker::default() };
+    let checker = Checker { messages: rounds(200), readers: 8, streams: 3, ..Checker::default() };
     let effects =
         checker.run(seeded("kill behind a balancer"), &known, &mut redis, |progress, _| {
             progress.wait(0.3);

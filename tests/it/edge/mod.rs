@@ -1,5 +1,7 @@
 //! The relay towards the internet: who may open a socket, and what stands in front of relays.
 
+// Server-sent events through nginx, HAProxy and Caddy.
+mod balanced_streams;
 // nginx, HAProxy and Caddy, run from the files in deploy/, with two relays.
 mod balancers;
 // What is wrong with a configuration, told without serving.
