@@ -2,6 +2,8 @@
 
 // What users do with messages and with each other.
 mod actions;
+// EventSource.
+mod event_source;
 // The example of an application, on which pages get their tokens.
 mod example;
 // What a user, or a link, cannot do to another user's page.
