@@ -11,6 +11,7 @@ use crate::config::values::{Mistakes, duration, listen_address, without_empty};
 
 /// The flags.
 #[derive(Args, Debug)]
+#[allow(rustdoc::bare_urls, reason = "the comments of the fields are the texts of --help")]
 pub(super) struct EdgeArgs {
     /// Address or name, and port, for /metrics, /healthz and /readyz; /metrics is then only there
     #[arg(long, env = "CHAT_RELAY_LISTEN_OPS", value_name = "ADDR")]

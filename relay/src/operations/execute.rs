@@ -110,7 +110,7 @@ pub(crate) async fn reply(context: &Arc<Context>, text: &str) -> Option<String> 
     })
 }
 
-/// As [`reply`]: the object of `ok` or the error, for a caller who receives nothing.
+/// As [`reply()`]: the object of `ok` or the error, for a caller who receives nothing.
 pub(crate) async fn outcome(context: &Arc<Context>, text: &str) -> Result<String, Error> {
     match run(context, text).await.1? {
         Answer::Ok(object) => Ok(object),
