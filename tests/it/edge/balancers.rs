@@ -181,8 +181,8 @@ fn wrong_tokens_count_by_the_clients_address(kind: Kind) {
         seen.push(ask(2));
         if seen.ends_with(&[429; 4]) { Ok(()) } else { Err(format!("{seen:?}")) }
     });
-    assert_eq!(seen.iter().filter(|status| **status == 401).count(), 10, "{seen:?}");
-    assert_eq!(ask(3), 401, "another client");
+    assert!(seen.iter().filter(|status| **status == 401).count() <= 10, "{seen:?}");
+    assert_eq!([(); 4].map(|()| ask(3)), [401; 4], "another client");
 }
 
 fn no_log_has_a_token(kind: Kind) {
