@@ -5,6 +5,8 @@
 //! looked up later.
 
 mod api;
+mod auth;
+mod choices;
 mod edge;
 mod file;
 mod guests;
@@ -23,9 +25,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use api::{Api, api_keys};
+pub(crate) use auth::Auth;
+use auth::Way;
 use chat_protocol::names;
+pub(crate) use choices::{Contacts, LogFormat, Offline};
 use clap::builder::Resettable;
-use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser};
 pub(crate) use edge::{Edge, MaxRefusals, Page};
 pub(crate) use jwt::Jwt;
 #[cfg(test)]
@@ -189,85 +194,6 @@ const FRAMES_PER_OPERATION: u32 = 4;
 const BYTES_PER_OPERATION: usize = 16 << 10;
 /// The most threads.
 const THREADS_MAX: usize = 1024;
-
-/// The word for how users prove who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Way {
-    /// `?user=alice` is trusted.
-    None,
-    /// By a token.
-    Jwt,
-    /// By a session of an application.
-    Http,
-}
-
-/// How users prove who they are.
-#[derive(Clone, Debug)]
-pub(crate) enum Auth {
-    /// `?user=alice` is trusted.
-    None,
-    /// By a token.
-    Jwt(Arc<Jwt>),
-    /// By a session of an application.
-    Http(Arc<SessionAuth>),
-}
-
-impl Auth {
-    /// Whether what a credential says of its user is written to the profile.
-    pub(crate) fn writes_profiles(&self) -> bool {
-        match self {
-            Auth::None => false,
-            Auth::Jwt(jwt) => jwt.profile,
-            // An application names only what it wants to be seen.
-            Auth::Http(_) => true,
-        }
-    }
-
-    /// Whether a cookie may carry a credential.
-    pub(crate) fn takes_cookies(&self) -> bool {
-        match self {
-            Auth::None => false,
-            Auth::Jwt(jwt) => jwt.cookie.is_some(),
-            Auth::Http(sessions) => sessions.forward.has_cookie(),
-        }
-    }
-
-    /// The word of `--auth`.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Auth::None => "none",
-            Auth::Jwt(_) => "jwt",
-            Auth::Http(_) => "http",
-        }
-    }
-}
-
-/// What clients see of messages that wait for Redis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Offline {
-    /// Nothing.
-    None,
-    /// This relay's clients see them at once, marked `"local":true`.
-    Local,
-}
-
-/// Whether users see the presence of other users.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Contacts {
-    /// All users see who is online.
-    Open,
-    /// No user does.
-    Deny,
-}
-
-/// The form of log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object per line.
-    Json,
-}
 
 /// Checked settings. Each is explained at its flag.
 #[derive(Clone, Debug)]
