@@ -74,6 +74,7 @@ fn build() -> Value {
         }
     }
     paths.insert("/v1".to_owned(), json!({"post": frames()}));
+    paths.insert("/v1/events".to_owned(), events());
     let components = serde_json::to_value(Schemas::openapi().components).unwrap_or_default();
     let mut document = json!({
         "openapi": "3.1.0",
@@ -168,10 +169,51 @@ fn frames() -> Value {
     })
 }
 
+fn events() -> Value {
+    let stream = json!({"text/event-stream": {"schema": {"type": "string"}}});
+    let responses = responses_with("Blocks as they happen: docs/protocol.md", stream);
+    let position = json!({
+        "name": "Last-Event-ID", "in": "header", "schema": {"type": "string"},
+        "description": "The id of the last block with one: the stream goes on from there",
+    });
+    let mut list = vec![position];
+    let post = json!({
+        "summary": "A stream of rooms from their cursors on",
+        "operationId": "post:events",
+        "parameters": list,
+        "requestBody": {
+            "required": true,
+            "content": {"application/json": {"schema": {
+                "type": "object",
+                "properties": {"rooms": {
+                    "type": "object",
+                    "description": "Each with its cursor; null: begin with the newest page",
+                    "additionalProperties": {"type": ["string", "null"]},
+                }},
+            }}},
+        },
+        "responses": responses,
+    });
+    list.push(json!({
+        "name": "rooms", "in": "query", "schema": {"type": "string"},
+        "description": "Names with commas between them; one's own room is always in",
+    }));
+    let get = json!({
+        "summary": "A stream of rooms, for EventSource",
+        "operationId": "get:events",
+        "parameters": list,
+        "responses": responses,
+    });
+    json!({"get": get, "post": post})
+}
+
 fn responses(ok: Value) -> Value {
+    responses_with("Done", json!({"application/json": {"schema": ok}}))
+}
+
+fn responses_with(description: &str, content: Value) -> Value {
     let mut responses = Map::new();
-    let content = json!({"application/json": {"schema": ok}});
-    responses.insert("200".to_owned(), json!({"description": "Done", "content": content}));
+    responses.insert("200".to_owned(), json!({"description": description, "content": content}));
     for (status, description) in PROBLEMS {
         let mut content = Map::new();
         content.insert(PROBLEM_JSON.to_owned(), json!({"schema": reference("Problem")}));
