@@ -121,7 +121,10 @@ fn answer(mut socket: TcpStream, page: &str, token: Option<&str>) {
     let path = request.split(' ').nth(1).unwrap_or_default();
     let (kind, body) = match (path, path.strip_prefix("/chat/")) {
         ("/", _) => ("text/html", Some(page.as_bytes().to_vec())),
-        ("/chat-token", _) => ("text/plain", token.map(|token| token.as_bytes().to_vec())),
+        ("/chat-token", _) => {
+            let answer = token.map(|token| json!({"token": token}).to_string());
+            ("application/json", answer.map(String::into_bytes))
+        }
         (_, Some(file)) => {
             ("text/javascript", std::fs::read(root().join("sdk/src").join(file)).ok())
         }
