@@ -32,7 +32,7 @@ impl KeySource {
 
     /// The server's name, for the log.
     pub(super) fn host(&self) -> &str {
-        self.client.host()
+        self.client.authority()
     }
 
     /// Fetches the set. The error is for the log.

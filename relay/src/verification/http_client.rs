@@ -60,9 +60,9 @@ impl HttpClient {
         HttpClient { url, bounds, tls: Mutex::default() }
     }
 
-    /// The name of the service, for the log.
-    pub(super) fn host(&self) -> &str {
-        &self.url.host
+    /// The name of the service, with the port if the address has one, for the log.
+    pub(super) fn authority(&self) -> &str {
+        &self.url.authority
     }
 
     /// GET.

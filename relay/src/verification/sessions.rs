@@ -161,7 +161,7 @@ impl Sessions {
 
     /// Logs when the application begins to fail, and when it answers again.
     fn note(&self, why: Option<&String>) {
-        let host = self.client.host();
+        let host = self.client.authority();
         let had_failed = self.is_failing.swap(why.is_some(), Ordering::Relaxed);
         match why {
             Some(why) if !had_failed => {
@@ -195,7 +195,7 @@ pub(crate) async fn ask_without_session(
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(WithoutSession::Refused),
         status => Err(format!("status {}", status.as_u16())),
     });
-    (client.host().to_owned(), outcome)
+    (client.authority().to_owned(), outcome)
 }
 
 /// A question that is on its way until this is dropped.

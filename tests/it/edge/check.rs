@@ -144,7 +144,10 @@ fn ports_that_are_taken_are_told() {
 #[test]
 fn a_server_that_is_no_good_for_relays_is_told() {
     let nobody = format!("redis://127.0.0.1:{}", port::free());
-    check(&nobody, &[]).assert_errors(&["redis: Redis cannot be reached"]);
+    let said = check(&nobody, &[]);
+    said.assert_errors(&["redis: Redis cannot be reached"]);
+    let named = nobody.replace("redis://", "; --redis names ");
+    assert!(said.text.contains(&named), "{}", said.text);
     let redis = Redis::start();
     let wrong = redis.url().replace("redis://", "redis://relay:hunter2@");
     let said = check(&wrong, &[]);
@@ -264,27 +267,34 @@ fn the_window_of_nonces_must_be_that_of_redis() {
     said.assert_warnings(&[]);
 }
 
+/// `127.0.0.1:3000` of `http://127.0.0.1:3000/who`.
+fn host_of(url: &str) -> &str {
+    url.split('/').nth(2).expect("an address")
+}
+
 #[test]
 fn keys_are_fetched_once() {
     let redis = Redis::start();
     let server = KeyServer::start();
     let url = server.url();
+    let host = host_of(&url);
     let flags = ["--auth", "jwt", "--jwt-jwks", &url, "--jwt-issuer", "i", "--jwt-audience", "a"];
     server.answer(Answer::Keys(vec![KeyPair::new("one").jwk()]));
     let said = check(&redis.url(), &flags);
     said.assert_errors(&[]);
-    assert!(said.text.contains("keys: the set of 127.0.0.1 has 1"), "{}", said.text);
+    assert!(said.text.contains(&format!("keys: the set of {host}: 1 usable")), "{}", said.text);
     assert_eq!(server.requests(), 1);
     let rows = [
-        (Answer::Keys(Vec::new()), "keys: the set of 127.0.0.1"),
-        (Answer::Status(500), "keys: the set of 127.0.0.1: status 500"),
-        (Answer::Status(302), "keys: the set of 127.0.0.1: status 302"),
-        (Answer::Body(b"<html>".to_vec()), "keys: the set of 127.0.0.1: "),
-        (Answer::Silence, "keys: the set of 127.0.0.1: "),
+        (Answer::Keys(Vec::new()), ": no key in it can verify tokens"),
+        (Answer::Status(500), ": status 500"),
+        (Answer::Status(302), ": status 302"),
+        (Answer::Body(b"<html>".to_vec()), ": "),
+        (Answer::Silence, ": "),
     ];
-    for (answer, expected) in rows {
+    for (answer, why) in rows {
         server.answer(answer);
-        check(&redis.url(), &flags).assert_errors(&[expected]);
+        let expected = format!("keys: --jwt-jwks: the set of {host}{why}");
+        check(&redis.url(), &flags).assert_errors(&[&expected]);
     }
 }
 
@@ -293,22 +303,23 @@ fn an_application_must_refuse_who_has_no_session() {
     let redis = Redis::start();
     let server = SessionServer::start();
     let url = server.url();
+    let host = host_of(&url);
     let flags = ["--auth", "http", "--auth-url", &url, "--auth-forward", "authorization"];
     let said = check(&redis.url(), &flags);
     said.assert_errors(&[]);
-    assert!(said.text.contains("ok      sessions: 127.0.0.1 refuses"), "{}", said.text);
+    assert!(said.text.contains(&format!("ok      sessions: {host} refuses")), "{}", said.text);
     let questions = server.questions();
     assert_eq!(questions.len(), 1);
     assert_eq!(questions[0].1["headers"], json!({}));
     let rows = [
-        (Session::Of(json!({"user": "alice"})), "sessions: 127.0.0.1 lets in"),
-        (Session::Status(500, Vec::new()), "sessions: 127.0.0.1: status 500"),
-        (Session::Status(302, Vec::new()), "sessions: 127.0.0.1: status 302"),
-        (Session::Noise, "sessions: 127.0.0.1: "),
-        (Session::Silence, "sessions: 127.0.0.1: no answer within 2 seconds"),
+        (Session::Of(json!({"user": "alice"})), format!("sessions: {host} lets in")),
+        (Session::Status(500, Vec::new()), format!("sessions: --auth-url: {host}: status 500")),
+        (Session::Status(302, Vec::new()), format!("sessions: --auth-url: {host}: status 302")),
+        (Session::Noise, format!("sessions: --auth-url: {host}: ")),
+        (Session::Silence, format!("sessions: --auth-url: {host}: no answer within 2 seconds")),
     ];
     for (session, expected) in rows {
         server.set("", session);
-        check(&redis.url(), &flags).assert_errors(&[expected]);
+        check(&redis.url(), &flags).assert_errors(&[&expected]);
     }
 }

@@ -41,9 +41,8 @@ pub(super) async fn services(config: &Config) -> Vec<Finding> {
 async fn keys(url: ServiceUrl) -> Finding {
     let (host, fetched) = fetch_keys(url).await;
     match fetched {
-        Ok(0) => Finding::error("keys", format_args!("the set of {host} has no usable key")),
-        Ok(count) => Finding::ok("keys", format_args!("the set of {host} has {count}")),
-        Err(why) => Finding::error("keys", format_args!("the set of {host}: {why}")),
+        Ok(count) => Finding::ok("keys", format_args!("the set of {host}: {count} usable")),
+        Err(why) => Finding::error("keys", format_args!("--jwt-jwks: the set of {host}: {why}")),
     }
 }
 
@@ -58,6 +57,6 @@ async fn sessions(settings: &SessionAuth, relay: &str) -> Finding {
             let text = format_args!("{host} lets in a request without a session: anybody gets in");
             Finding::error("sessions", text)
         }
-        Err(why) => Finding::error("sessions", format_args!("{host}: {why}")),
+        Err(why) => Finding::error("sessions", format_args!("--auth-url: {host}: {why}")),
     }
 }

@@ -19,7 +19,10 @@ pub(super) async fn findings(
 ) -> Vec<Finding> {
     let inspection = match inspect(&config.redis, operator.as_ref(), &config.name).await {
         Ok(inspection) => inspection,
-        Err(problem) => return vec![Finding::error("redis", problem)],
+        Err(problem) => {
+            let text = format_args!("{problem}; --redis names {}", config.redis.addr());
+            return vec![Finding::error("redis", text)];
+        }
     };
     let mut findings = vec![reached(&inspection)];
     findings.extend(module(&inspection));
