@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     };
     let config = match args.check() {
         Ok(config) => config,
-        Err(mistakes) => return fail(2, &mistakes.join("; ")),
+        Err(mistakes) => return fail(2, &mistakes.join("\nchat-relay: ")),
     };
     logging::start(&config);
     match threads(config.threads).and_then(|threads| threads.block_on(serve(config))) {

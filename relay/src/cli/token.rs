@@ -96,7 +96,11 @@ pub(super) fn run(args: TokenArgs) -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         },
         Err(mistakes) => {
-            let _ = writeln!(std::io::stderr(), "chat-relay token: {}", mistakes.join("; "));
+            let _ = writeln!(
+                std::io::stderr(),
+                "chat-relay token: {}",
+                mistakes.join("\nchat-relay token: ")
+            );
             ExitCode::from(2)
         }
     }

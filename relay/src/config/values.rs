@@ -10,6 +10,9 @@ use clap::ValueEnum;
 /// Where Redis is, and as whom to log in there.
 pub(crate) fn redis_address(url: &str) -> Result<redis::ConnectionInfo, &'static str> {
     let hint = "not an address like redis://user:password@127.0.0.1:6379";
+    if url.starts_with("rediss://") {
+        return Err("TLS to Redis (rediss://) is not supported yet");
+    }
     if !url.starts_with("redis://") {
         return Err(hint);
     }
@@ -104,7 +107,8 @@ impl Mistakes {
         match duration(text) {
             Some(time) if time >= Duration::from_millis(least_ms) => time,
             Some(_) => {
-                self.add(flag, format_args!("{text:?} is under {least_ms}ms"));
+                let least = Duration::from_millis(least_ms);
+                self.add(flag, format_args!("{text:?} is under {least:?}"));
                 Duration::ZERO
             }
             None => {
