@@ -68,7 +68,7 @@ pub(super) fn check(context: &Context, need: Need, fields: &Fields<'_>) -> Resul
 
 /// `DENIED scope`
 pub(super) fn denied() -> Error {
-    Error::with_word(ErrorCode::Denied, "scope", "the token does not allow this")
+    Error::with_word(ErrorCode::Denied, "scope", "the credential does not allow this")
 }
 
 /// Whether the token allows this.

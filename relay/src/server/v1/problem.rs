@@ -108,7 +108,7 @@ impl Problem {
 
     /// 415: the body is no JSON.
     pub(super) fn content_type() -> Problem {
-        let error = Error::invalid("content-type", "a body is application/json");
+        let error = Error::invalid("content-type", "the body must be application/json");
         Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error)
     }
 
@@ -167,7 +167,8 @@ impl Refused {
     pub(super) fn problem(&self) -> Problem {
         let error = self.error().unwrap_or(LoginError::Missing);
         if let Some(retry_ms) = self.retry_ms {
-            return Problem::too_many(retry_ms);
+            let message = "too many wrong credentials came from this address".into();
+            return Problem::from(Error { message, ..Error::ratelimit(retry_ms) });
         }
         let Some(what) = error.what() else {
             let message = "the credential cannot be verified now".into();

@@ -47,8 +47,9 @@ impl Who {
         if verifies(hub)
             && let Err(retry_ms) = hub.refusals.check(of_one_client(address), Instant::now())
         {
-            Refused::too_many(credential.way(), retry_ms).note(hub, address);
-            return Err(Problem::too_many(retry_ms));
+            let refused = Refused::too_many(credential.way(), retry_ms);
+            refused.note(hub, address);
+            return Err(refused.problem());
         }
         let headers = &parts.headers;
         let has_origin = headers.contains_key(header::ORIGIN);

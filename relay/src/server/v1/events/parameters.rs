@@ -73,7 +73,7 @@ pub(super) fn of_body(body: &str) -> Result<Rooms, Problem> {
 /// The positions that a client sends back.
 pub(super) fn last_event_id(headers: &HeaderMap) -> Result<BTreeMap<String, Id>, Problem> {
     let mut values = headers.get_all(LAST_EVENT_ID).iter();
-    let wrong = || Problem::invalid("last-event-id", "no positions of a stream of events");
+    let wrong = || Problem::invalid("last-event-id", "not an id that a stream of events has sent");
     match (values.next(), values.next()) {
         (None, _) => Ok(BTreeMap::new()),
         (Some(value), None) => value.to_str().ok().and_then(positions::read).ok_or_else(wrong),

@@ -120,7 +120,7 @@ async fn open(
     let pending = pending(streams, &own, asked, back, !is_post)?;
     let identity = login.identity.as_ref();
     if identity.is_some_and(|identity| !identity.scopes.has(Scope::Read)) {
-        return Err(Problem::denied("scope", "the token does not allow this"));
+        return Err(Problem::denied("scope", "the credential does not allow this"));
     }
     check_standing(streams, &login).await?;
     let allowance = hub.allowances.enter(&login.user, Instant::now());
