@@ -15,7 +15,7 @@ impl Hub {
             Ok(keys) => {
                 *self.api_keys.write() = keys;
                 METRICS.key_reload("ok");
-                info!(source = "relay", "read the API keys again");
+                info!(source = "relay", "API keys read again");
             }
             Err(why) => {
                 METRICS.key_reload("failed");

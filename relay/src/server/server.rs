@@ -117,7 +117,8 @@ impl Server {
             writeln!(out, "listening on {address}")?;
             out.flush()?;
         }
-        info!(%address, relay = self.hub.config.name, "serving");
+        let config = &self.hub.config;
+        info!(%address, relay = config.name, redis = %config.redis.addr(), "serving");
         let ops = listeners.ops.map(|ops| {
             let (server, routes) = (self.clone(), ops_router(site.clone()));
             tokio::spawn(async move { server.accept(ops, routes, None).await })
