@@ -28,6 +28,9 @@ const MEMBERS_MOST: u64 = (PAGE_BYTES / (2 * USER_NAME_MAX + 64)) as u64;
 const WHO_MOST: u64 = (PAGE_BYTES / (2 * USER_NAME_MAX + 2 * STATUS_MAX + 112)) as u64;
 const ROOMS_MOST: u64 = (PAGE_BYTES / (2 * ROOM_NAME_MAX + 2 * TOPIC_MAX + 144)) as u64;
 
+/// Rows whose rooms a guest's list asks for at the cost of one operation.
+const ROWS_PER_OPERATION: usize = 10;
+
 pub(super) async fn history(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let fields = &request.fields;
     let room = fields.room()?;
@@ -119,8 +122,11 @@ pub(super) async fn rooms(context: &Arc<Context>, request: Request<'_>) -> Outco
             .is_some_and(|name| scopes::admits(context, &name)),
         _ => true,
     };
-    let rooms =
-        table(reply.list()?.filter(is_for), &["room", "last", "members", "online", "topic"])?;
+    let mut rows: Vec<Value> = reply.list()?.filter(is_for).collect();
+    if context.connection.is_guest() {
+        rows = only_open(context, rows).await?;
+    }
+    let rooms = table(rows.into_iter(), &["room", "last", "members", "online", "topic"])?;
     Ok(Answer::of(&RoomsReply { cursor: Json(&cursor), rooms }))
 }
 
@@ -136,6 +142,24 @@ pub(super) async fn room(context: &Arc<Context>, request: Request<'_>) -> Outcom
     };
     let settings = ask(context, &room, command).await?;
     Ok(Answer::of(&RoomReply { settings: Json(&settings) }))
+}
+
+/// The rows of rooms that are open: Redis lists closed rooms of which the user `guest` is a member.
+async fn only_open(context: &Context, rows: Vec<Value>) -> Result<Vec<Value>, Error> {
+    context.owe(rows.len() / ROWS_PER_OPERATION);
+    let access = rows.iter().map(|row| {
+        let name = match row {
+            Value::Array(row) => row.first().cloned().and_then(|name| text(name).ok()),
+            _ => None,
+        };
+        commands::room(&name.unwrap_or_default(), context.reader())
+    });
+    let replies = context.hub.upstream.call(access.collect()).await;
+    if let Some(away) = all_unavailable(&replies) {
+        return Err(away.into());
+    }
+    let seen = rows.into_iter().zip(replies);
+    Ok(seen.filter_map(|(row, reply)| guests::only_open(reply).ok().map(|_| row)).collect())
 }
 
 /// Sends a command that reads this room. Guests get the reply only if the room is open.

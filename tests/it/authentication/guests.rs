@@ -178,6 +178,7 @@ fn guests_are_out_when_a_room_closes_whatever_the_user_guest_is_in_it() {
     }
     let resumed = guest.ok(json!({"op": "resume", "rooms": {"lobby": "0-0"}}));
     assert_eq!(resumed["rooms"]["lobby"]["error"]["code"], "NOTMEMBER", "{resumed}");
+    assert_eq!(guest.ok(json!({"op": "rooms"}))["rooms"], json!([]), "its name and topic neither");
     let seen = guest.frames_from(0).iter().any(|frame| frame.text.contains("among us"));
     assert!(!seen, "{}", guest.arrived());
     alice.ok(json!({"op": "room", "room": "lobby", "set": {"access": "open"}}));
