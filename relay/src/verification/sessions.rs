@@ -38,6 +38,9 @@ const REFUSAL_KEPT: Duration = Duration::from_secs(1);
 /// The most answers that are kept, and the most refusals.
 const KEPT_MAX: usize = 10_000;
 
+/// The most questions for requests that are on their way or wait for their turn.
+const ASKED_MAX: usize = 4096;
+
 type Outcome = Result<Arc<Identity>, LoginError>;
 type Question = Shared<BoxFuture<'static, Outcome>>;
 
@@ -101,6 +104,9 @@ impl Sessions {
             }
             if let Some(error) = self.refused.lock().get(&key, now) {
                 return Err(error);
+            }
+            if asked.len() >= ASKED_MAX && !asked.contains_key(&key) {
+                return Err(LoginError::ApplicationBusy);
             }
             let question = asked.entry(key).or_insert_with(|| self.question(key, session.clone()));
             question.clone()

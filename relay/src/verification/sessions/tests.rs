@@ -129,3 +129,19 @@ async fn answers_are_kept_as_long_as_they_say_and_refusals_for_a_second() {
     let failed = Err(LoginError::Application);
     assert_eq!(until("broken").await, (failed, false, false, false, false), "not for a moment");
 }
+
+#[tokio::test]
+async fn questions_that_wait_are_bounded_in_number() {
+    let (application, sessions) = application().await;
+    let alice = session(&sessions, "alice");
+    for n in 0..ASKED_MAX {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&n.to_be_bytes());
+        let waits: Question = futures_util::future::pending().boxed().shared();
+        sessions.asked.lock().insert(key, waits);
+    }
+    assert_eq!(sessions.ask_kept(&alice).await, Err(LoginError::ApplicationBusy));
+    sessions.asked.lock().remove(&[0; 32]);
+    application.may_answer.notify_one();
+    sessions.ask_kept(&alice).await.expect("there is room for one");
+}
