@@ -67,6 +67,13 @@ impl Error {
         Error { argument, ..Error::new("RATELIMIT", "too much at a time; wait a little") }
     }
 
+    /// More than `max_bytes`.
+    pub fn too_big(max_bytes: usize, message: &'static str) -> Error {
+        let argument =
+            Some((protocol::Argument::MaxBytes.name(), Argument::Number(max_bytes as u64)));
+        Error { argument, ..Error::new(ErrorCode::TooBig, message) }
+    }
+
     /// Whether this is the error with that code.
     pub fn is(&self, code: ErrorCode) -> bool {
         self.code == code.word()

@@ -163,6 +163,10 @@ async fn run_request(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     take(context, operation.map_or(1, |operation| (operation.cost)(&request.fields)))?;
     let operation = operation.ok_or_else(|| Error::invalid("op", "no such operation"))?;
     context.caller.check(operation.caller)?;
+    // The frames before this one may have waited for long.
+    if !context.caller.receives() && context.is_expelled() {
+        return Err(Error::unauthorised("expired", "the token has expired"));
+    }
     scopes::check(context, operation.need, &request.fields)?;
     // A send waits for the answer, and `auth` asks by itself.
     if !context.connection.is_admitted() && !matches!(operation.name, "auth" | "ping" | "send") {

@@ -279,6 +279,38 @@ fn a_user_has_one_limit_over_sockets_and_requests() {
     Http::new(relay.address()).query("user=bob").get("/v1/rooms").ok();
 }
 
+#[test]
+fn an_array_is_bounded_by_what_it_is_answered_and_an_empty_one_counts() {
+    let redis = Redis::start();
+    let options = ["--outbox", "64kb", "--operations-per-second", "1000"];
+    let relay =
+        Relay::with("r1", &redis.url(), &[&options[..], &["--frames-per-second", "20"]].concat());
+    relay.wait_ready();
+    let alice = Http::new(relay.address()).query("user=alice");
+    let text = "x".repeat(3000);
+    for _ in 0..10 {
+        let message = json!({"text": text});
+        alice.call("POST", "/v1/rooms/lobby/messages", Some(&message)).ok();
+    }
+    let mut frames = vec![json!({"op": "history", "room": "lobby"}); 31];
+    frames.push(json!({"ref": 32, "op": "send", "room": "lobby", "text": "last"}));
+    let answer = alice.call("POST", "/v1", Some(&json!(frames)));
+    assert!(answer.body.len() < 128 << 10, "{} bytes", answer.body.len());
+    let replies = answer.ok();
+    assert_eq!(replies.as_array().map(Vec::len), Some(32));
+    assert!(replies[0]["ok"].is_object(), "{replies}");
+    let error = &replies[31]["error"];
+    assert_eq!((&error["code"], &error["max_bytes"]), (&json!("TOOBIG"), &json!(64 << 10)));
+    assert_eq!(replies[31]["ref"], 32);
+    let newest = alice.get("/v1/rooms/lobby/messages?count=1").ok();
+    assert_eq!(newest["events"][0]["text"], text, "nothing is done for such a frame");
+
+    let bob = Http::new(relay.address()).query("user=bob");
+    let statuses: Vec<u16> =
+        (0..300).map(|_| bob.request("POST", "/v1", Some("[]")).status).collect();
+    assert_eq!((statuses[0], statuses[299]), (200, 429));
+}
+
 /// Sends these bytes and returns what comes until the relay closes or is silent.
 fn raw(relay: &Relay, bytes: &[u8], silence: Duration) -> String {
     let mut stream = TcpStream::connect(relay.address()).expect("it listens");

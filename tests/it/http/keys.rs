@@ -131,6 +131,11 @@ fn the_backend_acts_as_a_user_and_nobody_else_does() {
     let users: Vec<_> = users.map(|event| event["user"].as_str().expect("a user")).collect();
     assert_eq!(users, ["bob", "*"]);
 
+    // A name that did not count would leave the rights of the backend.
+    let send = json!({"op": "send", "room": "club", "text": "x"});
+    let problem = backend.call("POST", "/v1?as=amy", Some(&send)).problem();
+    assert_eq!(problem, (400, "INVALID".into(), "as".into()));
+
     let alice = Http::new(relay.address()).bearer(&issuer.token_of("alice", json!({})));
     let problem = alice.get("/v1/inbox?as=bob").problem();
     assert_eq!(problem, (403, "DENIED".into(), "backend".into()));
@@ -182,7 +187,8 @@ fn guesses_are_refused_before_they_are_looked_at() {
     trusting.wait_ready();
     for relay in [trusting, issuer.relay("r2", &redis, &options)] {
         let http = Http::new(relay.address());
-        let guess = |n: usize| http.clone().bearer(&format!("{n:032}")).get("/v1/rooms");
+        let paths = ["/v1/rooms", "/v1/events?rooms=a"];
+        let guess = |n: usize| http.clone().bearer(&format!("{n:032}")).get(paths[n % 2]);
         for n in 0..5 {
             let refused = guess(n);
             assert_eq!(refused.problem(), (401, "UNAUTHORISED".into(), "token".into()));

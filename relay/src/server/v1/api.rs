@@ -118,7 +118,7 @@ async fn answer(
         }
     };
     match found {
-        None => frames(hub, &who, &body).await,
+        None => frames(hub, &who, parts, &body).await,
         Some(found) => route(hub, &who, &found, parts, &body).await,
     }
 }
@@ -154,7 +154,11 @@ impl Target<'_> {
 }
 
 /// `POST /v1`: one frame, or several in an array.
-async fn frames(hub: &Arc<Hub>, who: &Who, body: &str) -> Answer {
+async fn frames(hub: &Arc<Hub>, who: &Who, parts: &Parts, body: &str) -> Answer {
+    if parameter(parts.uri.query().unwrap_or(""), "as")?.is_some() {
+        who.count(hub, body.len())?;
+        return Err(Problem::invalid("as", "each frame names the user by its member as"));
+    }
     if !body.trim_start().starts_with('[') {
         return Ok(json(reply_to(hub, who, body, body.len()).await));
     }
@@ -167,13 +171,23 @@ async fn frames(hub: &Arc<Hub>, who: &Who, body: &str) -> Answer {
         who.count(hub, body.len())?;
         return Err(Problem::invalid("frames", "at most 32"));
     }
+    if frames.is_empty() {
+        who.count(hub, body.len())?;
+    }
     let mut replies = String::from("[");
     for frame in frames {
         if replies.len() > 1 {
             replies.push(',');
         }
-        let frame = frame.get();
-        replies.push_str(&reply_to(hub, who, frame, frame.len()).await);
+        let (frame, most) = (frame.get(), hub.config.outbox);
+        match replies.len() < most {
+            true => replies.push_str(&reply_to(hub, who, frame, frame.len()).await),
+            // As on a socket, what waits for one client is bounded.
+            false => {
+                let error = Error::too_big(most, "the replies before are too long together");
+                replies.push_str(&reply::error(reference(frame), &error));
+            }
+        }
     }
     replies.push(']');
     Ok(json(replies))
@@ -197,8 +211,11 @@ async fn reply_to(hub: &Arc<Hub>, who: &Who, frame: &str, bytes: usize) -> Strin
         },
         Err(error) => error,
     };
-    let reference = Frame::parse(frame).map_or(RawValue::NULL, |request| request.reference);
-    reply::error(reference, &error)
+    reply::error(reference(frame), &error)
+}
+
+fn reference(frame: &str) -> &RawValue {
+    Frame::parse(frame).map_or(RawValue::NULL, |request| request.reference)
 }
 
 /// Any other route: one frame, whose result becomes the body or the problem.

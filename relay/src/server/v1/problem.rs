@@ -101,8 +101,7 @@ impl Problem {
 
     /// 413: the body is too large.
     pub(super) fn too_big(max_bytes: usize) -> Problem {
-        let argument = Some(("max_bytes", Argument::Number(max_bytes as u64)));
-        let error = Error { argument, ..Error::new("TOOBIG", "the body is too large") };
+        let error = Error::too_big(max_bytes, "the body is too large");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error)
     }
 
@@ -177,6 +176,7 @@ impl Refused {
         let message = match error {
             LoginError::Missing => "a credential is needed",
             LoginError::Expired => "the token has expired",
+            LoginError::Revoked => "the token is revoked",
             _ => "the credential is wrong",
         };
         Problem::from(Error::unauthorised(what, message))
