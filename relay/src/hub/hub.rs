@@ -28,6 +28,7 @@ use crate::hub::login::Login;
 use crate::hub::profiles::ProfileTracker;
 use crate::hub::standing::{KeptAnswers, PresentUsers};
 use crate::hub::upstream_status::{CurrentStatus, UpstreamStatus};
+use crate::hub::user_connections::UserConnections;
 use crate::metrics::METRICS;
 use crate::rate_limit::{Allowances, Refusals, SignalRateLimit};
 use crate::room::fetch::{self, Fetch, Key};
@@ -72,6 +73,8 @@ pub(crate) struct Hub {
     pub key_allowances: Arc<Allowances>,
     /// The API keys. They are read again at SIGHUP.
     pub api_keys: RwLock<ApiKeys>,
+    /// Bounds the connections of each user.
+    pub user_connections: Arc<UserConnections>,
     rooms: RwLock<HashMap<Arc<str>, Arc<Room>>>,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
     next_connection: AtomicU64,
@@ -106,8 +109,10 @@ impl Hub {
         }
         let key_allowances = Allowances::of_keys(&config, config.api.operations_per_second);
         let api_keys = RwLock::new(config.api.keys.clone());
+        let user_connections = UserConnections::new(config.edge.max_connections_per_user);
         Arc::new(Hub {
             config,
+            user_connections,
             verification,
             sessions,
             guests,

@@ -25,6 +25,7 @@ mod status_updates;
 pub(crate) mod sync;
 mod tasks;
 mod upstream_status;
+pub(crate) mod user_connections;
 
 pub(crate) use crate::clock::now_ms;
 pub(crate) use hub::Hub;

@@ -68,6 +68,7 @@ async fn enter_personal_room(context: &Context) -> bool {
     match connection.ended() {
         None if has_entered => {
             connection.set_admitted(true);
+            context.hub.user_connections.close_surplus(&connection.user);
             note_login(way, Ok(()));
             token_profile::write_in_background(context);
         }

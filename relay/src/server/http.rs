@@ -23,7 +23,7 @@ use serde_json::value::RawValue;
 use tokio::net::TcpStream;
 use tracing::{Instrument, Span, debug};
 
-use crate::client::connection::Connection;
+use crate::client::connection::{Connection, End};
 use crate::config::{Auth, Page};
 use crate::hub::{Hub, Login};
 use crate::metrics::{METRICS, render};
@@ -38,7 +38,6 @@ use crate::server::observed::observed;
 use crate::server::refused::Refused;
 use crate::server::session;
 use crate::server::static_files;
-use crate::server::user_connections::UserConnections;
 use crate::server::v1::{self, Streams};
 use crate::trace::TraceId;
 use crate::upstream;
@@ -51,8 +50,6 @@ pub(super) struct Site {
     pub admissions: Arc<Admissions>,
     /// Keeps a refused socket open until its client has read the close code.
     pub http_connections: Arc<HttpConnections>,
-    /// Bounds the connections of each user.
-    pub user_connections: Arc<UserConnections>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
     /// What the page may do.
@@ -73,7 +70,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
     let api = v1::router(Streams {
         hub: site.hub.clone(),
         admissions: site.admissions.clone(),
-        user_connections: site.user_connections.clone(),
+        user_connections: site.hub.user_connections.clone(),
     });
     routes
         .with_state(site.clone())
@@ -239,12 +236,16 @@ async fn serve(site: Arc<Site>, upgrade: OnUpgrade, peer: IpAddr, credential: Cr
     // Guests are counted in all.
     let _counted = match &place {
         Some(_) => None,
-        None => site.user_connections.count(&connection),
+        None => site.hub.user_connections.count(&connection),
     };
     // Boxed, so that everything about the upgrade is freed while the session runs.
     let hub = site.hub.clone();
     drop(site);
-    Box::pin(session::run(hub, connection, allowance, early, open)).await;
+    Box::pin(session::run(hub.clone(), connection.clone(), allowance, early, open)).await;
+    // The store has refused the token, which counts as one that is wrong.
+    if !connection.is_admitted() && connection.ended() == Some(End::Close(close_code::EXPIRED)) {
+        hub.refusals.count(of_one_client(peer), Instant::now());
+    }
 }
 
 fn admit(site: &Site, peer: IpAddr, credential: &Credential) -> Result<Admission, Refused> {

@@ -6,9 +6,10 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 use crate::auth::{Forwarded, Identity, LoginError};
 use crate::config::Auth;
@@ -18,6 +19,9 @@ use crate::server::auth::Credential;
 use crate::server::client_address::of_one_client;
 use crate::server::refused::Refused;
 use crate::verification::{OpenSession, Sessions, note_login};
+
+/// How long a request waits for what the store says of its token, before it is looked at.
+const STANDING_WITHIN: Duration = Duration::from_secs(1);
 
 /// Whether a request from this address may bring a credential now. `way`: what carries it.
 pub(super) fn check_refusals(hub: &Hub, address: IpAddr, way: &'static str) -> Result<(), Refused> {
@@ -82,6 +86,23 @@ async fn session(
     let identity = sessions.ask(&session).await;
     let identity = identity.map_err(|error| Refused::credential("http", error))?;
     Ok((identity, session))
+}
+
+/// As [`identity`], for a request of /v1. A token that is known to be revoked is refused as a wrong one
+/// is, before anything counts as its user's: otherwise it could use up what that user may do. Of the
+/// rest the operations ask.
+pub(super) async fn identity_of_request(
+    hub: &Hub,
+    address: IpAddr,
+    way: &'static str,
+    token: &str,
+) -> Result<Arc<Identity>, Refused> {
+    let identity = identity(hub, address, way, token).await?;
+    let may_act = gate::may_act(hub, &identity.user, Some(&identity));
+    match timeout(STANDING_WITHIN, may_act).await {
+        Ok(Err(Refusal::Revoked)) => Err(Refused::credential(way, LoginError::Revoked)),
+        _ => Ok(identity),
+    }
 }
 
 /// The identity of a guest, and the place that the guest takes.

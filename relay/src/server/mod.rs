@@ -15,5 +15,6 @@ mod refused;
 pub(crate) mod server;
 pub(crate) mod session;
 mod static_files;
-mod user_connections;
 pub(crate) mod v1;
+
+use crate::hub::user_connections;

@@ -30,7 +30,6 @@ use crate::server::http::{Site, ops_router, router};
 use crate::server::http_connections::{HttpConnections, WriteTimeout};
 use crate::server::proxies::Proxies;
 use crate::server::static_files::Policy;
-use crate::server::user_connections::UserConnections;
 use crate::upstream::Upstream;
 use crate::{hub, metrics, operations, upstream};
 
@@ -104,7 +103,6 @@ impl Server {
             hub: self.hub.clone(),
             admissions: self.admissions.clone(),
             http_connections: self.http_connections.clone(),
-            user_connections: UserConnections::new(self.hub.config.edge.max_connections_per_user),
             metrics,
             policy,
         });

@@ -26,3 +26,5 @@ mod session_failures;
 mod sessions;
 // Tokens: what carries them, how long they last, how they are replaced.
 mod tokens;
+// What a revoked token can still do.
+mod void_tokens;

@@ -67,7 +67,7 @@ impl Who {
         let refused = match credential {
             Credential::Name(user) => return Ok(Who::User { user, identity: None }),
             Credential::Token { way, token } => {
-                match login::identity(hub, address, way, &token).await {
+                match login::identity_of_request(hub, address, way, &token).await {
                     Ok(identity) => return Ok(Who::of_token(identity)),
                     Err(refused) => refused,
                 }
@@ -157,7 +157,12 @@ pub(super) async fn login_of_stream(
     peer: SocketAddr,
 ) -> Result<Login, Problem> {
     let named = parameter(parts.uri.query().unwrap_or(""), "as")?;
-    if named.is_none() && api_key(hub, &parts.headers).is_none() {
+    // A bearer without tokens can only be meant as a key.
+    let has_key = match hub.config.auth {
+        Auth::None => auth::has_bearer(&parts.headers),
+        _ => api_key(hub, &parts.headers).is_some(),
+    };
+    if named.is_none() && !has_key {
         let address = client_address(peer.ip(), &parts.headers, &hub.config.edge.trusted_proxies);
         return login::login(hub, address, credential(hub, parts)).await.map_err(|refused| {
             refused.note(hub, address);
