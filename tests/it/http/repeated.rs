@@ -123,8 +123,8 @@ fn a_second_after_a_revocation_no_request_does_anything() {
         let user = format!("bob{round}");
         let token = issuer.token(json!({
             "sub": user,
-            "iat": chat_tests::servers::tokens::now_s() - 5,
-            "exp": chat_tests::servers::tokens::now_s() + 600,
+            "iat": now_s() - 5,
+            "exp": now_s() + 600,
         }));
         let bob = Http::new(relay.address()).bearer(&token);
         // Often, so that the answer that is kept is always a fresh one.
