@@ -41,8 +41,8 @@ pub(crate) use origins::{AllowedOrigins, Origin};
 pub(crate) use relay_url::RelayUrl;
 pub(crate) use sessions::SessionAuth;
 pub(crate) use token_url::TokenUrl;
-use values::listen_address;
 pub(crate) use values::{Mistakes, redis_address, without_empty};
+use values::{is_log_filter, listen_address};
 
 /// WebSocket relay of redis-chat: frames to CHAT.* commands, room channels to frames.
 ///
@@ -377,7 +377,7 @@ impl Args {
             edge,
             api,
         };
-        if tracing_subscriber::EnvFilter::try_new(&config.log).is_err() {
+        if !is_log_filter(&config.log) {
             mistakes.add("--log", "not a filter like info or chat_relay=debug,info");
         }
         if config.threads > THREADS_MAX {

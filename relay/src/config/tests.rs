@@ -32,6 +32,25 @@ fn addresses_of_relays_are_checked() {
 }
 
 #[test]
+fn filters_of_log_lines_are_checked() {
+    let rows = [
+        ("warn", true),
+        ("INFO", true),
+        ("chat_relay=debug,info", true),
+        ("chat_relay::upstream=trace, warn", true),
+        ("off", true),
+        ("inof", false),
+        ("chat_relay", false),
+        ("chat_relay=", false),
+        ("chat_relay=loud,info", false),
+        ("info,", false),
+    ];
+    for (text, is_good) in rows {
+        assert_eq!(check(&["--log", text]).is_ok(), is_good, "{text}");
+    }
+}
+
+#[test]
 fn defaults_are_sound() {
     let config = check(&[]).expect("defaults");
     assert_eq!(config.max_frame, 64 << 10);

@@ -23,6 +23,16 @@ pub(crate) fn redis_address(url: &str) -> Result<redis::ConnectionInfo, &'static
     Ok(info)
 }
 
+/// Whether this filters log lines. A word that is no level would name a part of the program, and all
+/// other lines would be left out.
+pub(super) fn is_log_filter(text: &str) -> bool {
+    let has_level = |part: &str| {
+        let level = part.rsplit_once('=').map_or(part, |(_, level)| level).trim();
+        ["off", "error", "warn", "info", "debug", "trace"].contains(&&*level.to_lowercase())
+    };
+    text.split(',').all(has_level) && tracing_subscriber::EnvFilter::try_new(text).is_ok()
+}
+
 /// The mistakes so far. A wrong value is noted, and a harmless one is returned in its place.
 pub(crate) struct Mistakes(pub(crate) Vec<String>);
 
