@@ -185,18 +185,21 @@ impl Upstream {
             State::Unavailable(problem @ (Problem::Replica | Problem::Command(_))) => {
                 self.give_up(link, problem);
             }
-            state => self.set_state(state),
+            state => {
+                self.set_state(state);
+            }
         }
     }
 
-    fn set_state(&self, state: State) {
+    /// Whether it changed, which is logged.
+    fn set_state(&self, state: State) -> bool {
         let changed = self.state.send_if_modified(|old| {
             let changed = *old != state;
             old.clone_from(&state);
             changed
         });
         if !changed {
-            return;
+            return false;
         }
         METRICS.upstream_writes.set(f64::from(u8::from(state == State::Open)));
         match &state {
@@ -206,6 +209,7 @@ impl Upstream {
                 warn!(source = "upstream", "{problem}");
             }
         }
+        true
     }
 
     fn give_up(&self, link: &Link, problem: Problem) {
@@ -256,11 +260,13 @@ impl Upstream {
                     }
                 }
                 Err(problem) => {
-                    if logged_at.is_none_or(|at| at.elapsed() > LOG_INTERVAL) {
+                    let state = State::Unavailable(problem.clone());
+                    if self.set_state(state) {
+                        logged_at = Some(Instant::now());
+                    } else if logged_at.is_none_or(|at| at.elapsed() > LOG_INTERVAL) {
                         warn!(source = "upstream", "{problem}");
                         logged_at = Some(Instant::now());
                     }
-                    self.set_state(State::Unavailable(problem));
                 }
             }
             METRICS.upstream_failures.increment(1);
@@ -295,7 +301,7 @@ impl Upstream {
                 Some(Ok(())) => {}
                 // The server is reachable and will serve again.
                 Some(Err(problem @ Problem::NotServing(_))) => {
-                    self.set_state(State::Unavailable(problem))
+                    self.set_state(State::Unavailable(problem));
                 }
                 Some(Err(problem)) => return self.give_up(link, problem),
             }
