@@ -7,13 +7,12 @@
 
 mod user;
 
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use chat_protocol::close_code::{self, CloseCode};
 use parking_lot::Mutex;
-use rustix::net::{SendFlags, send};
 use serde_json::value::RawValue;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -21,14 +20,18 @@ use tokio::sync::Notify;
 use crate::auth::Identity;
 use crate::client::close::{self, Detail};
 use crate::client::frame::{self, Frame};
-use crate::client::outbox::{Class, Outbox, Pushed, SLICES};
-use crate::client::sink::Sink;
+use crate::client::outbox::{Class, Outbox, Pushed};
+use crate::client::sink::{Sink, write_front};
 use crate::client::unanswered::Unanswered;
 use crate::metrics::METRICS;
 
 /// An outbox beyond this many bytes is written at once, even in the middle of a batch. Otherwise a
 /// batch could fill the outbox of a client that reads fast enough.
 const WRITE_AT: usize = 64 << 10;
+
+/// Live events beyond the limit of an outbox that may arrive for a connection without a socket before
+/// the task that drains it runs. The kernel takes as much for a socket.
+const DRAINED_BURST: usize = 1 << 20;
 
 /// Unsent bytes that the kernel accepts for one client.
 pub(crate) const NOTSENT_LOWAT: u32 = 64 << 10;
@@ -86,7 +89,7 @@ pub(crate) struct Connection {
 #[derive(Default)]
 struct Sending {
     outbox: Outbox,
-    /// The kernel accepts no more bytes now; the session waits for the socket.
+    /// The client accepts no more bytes now; the session waits for the socket.
     blocked: bool,
     /// A caller will flush.
     pending_flush: bool,
@@ -175,7 +178,11 @@ impl Connection {
         if !sending.blocked && sending.outbox.bytes() + frame.len() > much {
             self.write(&mut sending);
         }
-        match sending.outbox.push(frame, class, self.outbox_limit) {
+        let limit = match self.sink {
+            Sink::Drained if !sending.blocked => self.outbox_limit + DRAINED_BURST,
+            _ => self.outbox_limit,
+        };
+        match sending.outbox.push(frame, class, limit) {
             Pushed::Queued => {}
             Pushed::Dropped => {
                 METRICS.ephemeral_dropped.increment(1);
@@ -281,6 +288,12 @@ impl Connection {
         sending.outbox.bytes() < before
     }
 
+    /// For the task that drains a connection without a socket: whether the client accepts no more now.
+    /// Until it does, nothing wakes the task but the end.
+    pub(crate) fn set_blocked(&self, blocked: bool) {
+        self.sending.lock().blocked = blocked;
+    }
+
     /// Whether the session should wait for the socket to become writable.
     pub(crate) fn is_blocked(&self) -> bool {
         self.sending.lock().blocked
@@ -381,16 +394,4 @@ impl Connection {
             }
         }
     }
-}
-
-fn write_front(socket: &TcpStream, outbox: &Outbox) -> io::Result<usize> {
-    if let Some(frame) = outbox.only() {
-        // Directly, without tokio's own check of readiness: while we are not blocked, the socket is
-        // ready. If the kernel disagrees, tokio must learn it, so the second attempt goes through
-        // tokio.
-        return send(socket, frame, SendFlags::NOSIGNAL).or_else(|_| socket.try_write(frame));
-    }
-    let mut slices = [IoSlice::new(&[]); SLICES];
-    let filled = outbox.slices(&mut slices);
-    socket.try_write_vectored(&slices[..filled])
 }

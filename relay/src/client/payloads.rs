@@ -113,7 +113,17 @@ mod tests {
             connection.flush();
             assert!(matches!(payloads.next().await, Some(Payload::Text(_))));
         }
-        let ephemeral = || connection.push(frame::text(&[b'e'; 38]), Class::Ephemeral);
+        for _ in 0..20 {
+            let _ = connection.push(frame::text(&[b'a'; 58]), Class::Live);
+        }
+        assert_eq!(connection.ended(), None, "it has not had its turn yet");
+        while payloads.take().is_some() {}
+        connection.set_blocked(true);
+        let ephemeral = || {
+            let before = connection.waiting_bytes();
+            let _ = connection.push(frame::text(&[b'e'; 38]), Class::Ephemeral);
+            connection.waiting_bytes() > before
+        };
         assert!(ephemeral() && !ephemeral(), "over half of the outbox none is queued");
         for _ in 0..2 {
             let _ = connection.push(frame::text(&[b'a'; 58]), Class::Live);

@@ -4,11 +4,13 @@
 //! the client's connection and its end.
 
 use std::future::pending;
-use std::io;
+use std::io::{self, IoSlice};
 
 use bytes::BufMut;
-use rustix::net::Shutdown;
+use rustix::net::{SendFlags, Shutdown, send};
 use tokio::net::TcpStream;
+
+use crate::client::outbox::{Outbox, SLICES};
 
 /// The other end of a connection.
 #[derive(Debug)]
@@ -50,6 +52,19 @@ impl Sink {
             let _ = rustix::net::shutdown(socket, Shutdown::Both);
         }
     }
+}
+
+/// Writes as much of the outbox as the kernel accepts now. Returns the number of bytes.
+pub(super) fn write_front(socket: &TcpStream, outbox: &Outbox) -> io::Result<usize> {
+    if let Some(frame) = outbox.only() {
+        // Directly, without tokio's own check of readiness: while we are not blocked, the socket is
+        // ready. If the kernel disagrees, tokio must learn it, so the second attempt goes through
+        // tokio.
+        return send(socket, frame, SendFlags::NOSIGNAL).or_else(|_| socket.try_write(frame));
+    }
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let filled = outbox.slices(&mut slices);
+    socket.try_write_vectored(&slices[..filled])
 }
 
 #[cfg(test)]

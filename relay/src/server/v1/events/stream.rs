@@ -141,6 +141,7 @@ impl Stream {
             let next = expiry.map_or(self.comment_at, |expiry| expiry.min(self.comment_at));
             let next = if has_news { next.min(self.positions_at) } else { next };
             let (waits, may_take) = (self.blocks.len() > 0, self.blocks.len() < WRITE_AT);
+            self.connection.set_blocked(waits && body.capacity() == 0);
             tokio::select! {
                 // What has arrived together is written together.
                 biased;
