@@ -93,6 +93,16 @@ pub fn code_words(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
+/// The rights that a relay's Redis user needs, from `docs/operations.md`: words of `ACL SETUSER`.
+///
+/// # Panics
+/// If the document has no such line.
+pub fn acl_line() -> Vec<String> {
+    let text = read("docs/operations.md");
+    let line = text.lines().find(|line| line.trim().starts_with("user relay on "));
+    line.expect("the line").split_whitespace().skip(1).map(str::to_owned).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -188,19 +188,12 @@ fn a_server_that_hangs_is_not_waited_for() {
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
 }
 
-/// The rights that a relay's Redis user needs, from `docs/operations.md`.
-fn acl_line() -> Vec<String> {
-    let text = chat_tests::documents::read("docs/operations.md");
-    let line = text.lines().find(|line| line.trim().starts_with("user relay on "));
-    line.expect("the line").split_whitespace().skip(1).map(str::to_owned).collect()
-}
-
 #[test]
 fn every_right_that_is_missing_is_named() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let mut line = vec!["ACL".to_owned(), "SETUSER".to_owned()];
-    line.extend(acl_line());
+    line.extend(chat_tests::documents::acl_line());
     wire.call(&line).ok();
     let url = redis.url().replace("redis://", "redis://relay:secret@");
     let said = check(&url, &[]);
@@ -210,7 +203,7 @@ fn every_right_that_is_missing_is_named() {
     said.assert_errors(&[]);
     said.assert_warnings(&[]);
     let mut removed = Vec::new();
-    for word in acl_line().iter().filter_map(|word| word.strip_prefix('+')) {
+    for word in chat_tests::documents::acl_line().iter().filter_map(|word| word.strip_prefix('+')) {
         // A relay works without these.
         if ["hello", "client|setname"].contains(&word) {
             continue;

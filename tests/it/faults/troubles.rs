@@ -235,19 +235,12 @@ fn clients_are_notified_that_redis_is_away_and_back_and_flapping_floods_no_clien
     assert!(states <= most, "{states} of 60 changes, {most} at most: {}", alice.arrived());
 }
 
-/// The rights that a relay's Redis user needs, from `docs/operations.md`.
-fn acl_line() -> Vec<String> {
-    let text = chat_tests::documents::read("docs/operations.md");
-    let line = text.lines().find(|line| line.trim().starts_with("user relay on "));
-    line.expect("the line").split_whitespace().skip(1).map(str::to_owned).collect()
-}
-
 #[test]
 fn a_relay_works_with_the_documented_acl_line_and_needs_each_of_its_commands() {
     let redis = Redis::start();
     let mut wire = redis.wire();
     let mut line = vec!["ACL".to_owned(), "SETUSER".to_owned()];
-    line.extend(acl_line());
+    line.extend(chat_tests::documents::acl_line());
     wire.call(&line).ok();
     let url = redis.url().replace("redis://", "redis://relay:secret@");
     let relay = Relay::with("r1", &url, &["--probe", "200ms"]);
@@ -256,7 +249,7 @@ fn a_relay_works_with_the_documented_acl_line_and_needs_each_of_its_commands() {
     alice.ok(json!({"op": "join", "room": "lobby"}));
     alice.ok(json!({"op": "send", "room": "lobby", "text": "x"}));
     alice.next_of("lobby", "message");
-    for word in acl_line().iter().filter(|word| word.starts_with('+')) {
+    for word in chat_tests::documents::acl_line().iter().filter(|word| word.starts_with('+')) {
         let name = &word[1..];
         cmd!(wire, "ACL", "SETUSER", "relay", format!("-{name}")).ok();
         // As a relay that starts.

@@ -29,10 +29,29 @@ pub trait Received {
     fn connects(&self) -> usize;
     /// How often a room was reloaded.
     fn reloads(&self) -> usize;
-    /// Reads until every room is live and at these cursors; a room that is not named, at any cursor.
-    fn catch_up_with(&mut self, goal: &HashMap<String, String>, deadline: Duration);
+    /// Reads what has arrived, connected to some relay. Error: it is not connected.
+    fn step(&mut self) -> Result<(), String>;
+    /// Whether every room is live and at these cursors; a room that is not named, at any cursor.
+    fn has(&self, goal: &HashMap<String, String>) -> Result<(), String>;
+
+    /// Reads until it has this.
+    fn catch_up_with(&mut self, goal: &HashMap<String, String>, deadline: Duration) {
+        let what = format!("{} to have all", self.name());
+        eventually(&what, deadline, || {
+            self.step()?;
+            self.has(goal)
+        });
+    }
+
     /// Reads until `stop` holds the last ids of the rooms, and then up to these.
-    fn follow_until(&mut self, stop: &Mutex<Option<HashMap<String, String>>>, deadline: Duration);
+    fn follow_until(&mut self, stop: &Mutex<Option<HashMap<String, String>>>, deadline: Duration) {
+        let what = format!("{} to have all", self.name());
+        eventually(&what, deadline * 2, || {
+            self.step()?;
+            let goal = stop.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            self.has(&goal.ok_or("the senders are not done")?)
+        });
+    }
 }
 
 /// A reader.
@@ -82,32 +101,6 @@ impl Reader {
             connects: 0,
             reloads: 0,
         }
-    }
-
-    fn has(&self, goal: &HashMap<String, String>) -> Result<(), String> {
-        for (name, room) in &self.rooms {
-            if !room.is_live {
-                return Err(format!("{name} is not live: {}", self.story(name)));
-            }
-            let Some(wanted) = goal.get(name) else { continue };
-            let cursor = room.cursor.as_deref().unwrap_or("0-0");
-            // Exactly: a reader ahead of the room has received a lost event and was not told to
-            // reload.
-            if cursor != wanted {
-                return Err(format!("{name} at {cursor}, not {wanted}: {}", self.story(name)));
-            }
-        }
-        Ok(())
-    }
-
-    /// Connects if necessary and reads what has arrived.
-    fn step(&mut self) -> Result<(), String> {
-        if self.client.as_ref().is_none_or(|client| client.closed().is_some()) {
-            self.drain();
-            self.connect()?;
-        }
-        self.drain();
-        Ok(())
     }
 
     fn connect(&mut self) -> Result<(), String> {
@@ -290,21 +283,29 @@ impl Received for Reader {
         log[log.len().saturating_sub(30)..].join("\n")
     }
 
-    fn catch_up_with(&mut self, goal: &HashMap<String, String>, deadline: Duration) {
-        let what = format!("{} to have all", self.name);
-        eventually(&what, deadline, || {
-            self.step()?;
-            self.has(goal)
-        });
+    fn step(&mut self) -> Result<(), String> {
+        if self.client.as_ref().is_none_or(|client| client.closed().is_some()) {
+            self.drain();
+            self.connect()?;
+        }
+        self.drain();
+        Ok(())
     }
 
-    fn follow_until(&mut self, stop: &Mutex<Option<HashMap<String, String>>>, deadline: Duration) {
-        let what = format!("{} to have all", self.name);
-        eventually(&what, deadline * 2, || {
-            self.step()?;
-            let goal = stop.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            self.has(&goal.ok_or("the senders are not done")?)
-        });
+    fn has(&self, goal: &HashMap<String, String>) -> Result<(), String> {
+        for (name, room) in &self.rooms {
+            if !room.is_live {
+                return Err(format!("{name} is not live: {}", self.story(name)));
+            }
+            let Some(wanted) = goal.get(name) else { continue };
+            let cursor = room.cursor.as_deref().unwrap_or("0-0");
+            // Exactly: a reader ahead of the room has received a lost event and was not told to
+            // reload.
+            if cursor != wanted {
+                return Err(format!("{name} at {cursor}, not {wanted}: {}", self.story(name)));
+            }
+        }
+        Ok(())
     }
 }
 

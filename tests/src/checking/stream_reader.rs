@@ -5,7 +5,6 @@
 //! the same order, and must have come shortly before the cut.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rand::rngs::SmallRng;
@@ -16,7 +15,6 @@ use crate::checking::relays::Relays;
 use crate::checking::view::Event;
 use crate::clients::event_stream::{Block, EventStream, Wanted};
 use crate::seed::patience;
-use crate::wait::eventually;
 
 /// The time between an event and the positions that hold it, by the contract.
 const POSITIONS_WITHIN: Duration = Duration::from_secs(1);
@@ -68,15 +66,6 @@ impl StreamReader {
             reloads: 0,
             repeated: 0,
         }
-    }
-
-    fn step(&mut self) -> Result<(), String> {
-        if self.stream.as_ref().is_none_or(|stream| stream.inbox().ended.is_some()) {
-            self.drain();
-            self.connect()?;
-        }
-        self.drain();
-        Ok(())
     }
 
     fn connect(&mut self) -> Result<(), String> {
@@ -200,16 +189,6 @@ impl StreamReader {
             room.log.push(line);
         }
     }
-
-    fn has(&self, goal: &HashMap<String, String>) -> Result<(), String> {
-        for (name, room) in &self.rooms {
-            let cursor = room.cursor.as_deref().ok_or_else(|| format!("{name} has not begun"))?;
-            if let Some(wanted) = goal.get(name).filter(|wanted| *wanted != cursor) {
-                return Err(format!("{name} at {cursor}, not {wanted}: {}", self.story(name)));
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Received for StreamReader {
@@ -240,20 +219,22 @@ impl Received for StreamReader {
         self.reloads
     }
 
-    fn catch_up_with(&mut self, goal: &HashMap<String, String>, deadline: Duration) {
-        let what = format!("{} to have all", self.name);
-        eventually(&what, deadline, || {
-            self.step()?;
-            self.has(goal)
-        });
+    fn step(&mut self) -> Result<(), String> {
+        if self.stream.as_ref().is_none_or(|stream| stream.inbox().ended.is_some()) {
+            self.drain();
+            self.connect()?;
+        }
+        self.drain();
+        Ok(())
     }
 
-    fn follow_until(&mut self, stop: &Mutex<Option<HashMap<String, String>>>, deadline: Duration) {
-        let what = format!("{} to have all", self.name);
-        eventually(&what, deadline * 2, || {
-            self.step()?;
-            let goal = stop.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            self.has(&goal.ok_or("the senders are not done")?)
-        });
+    fn has(&self, goal: &HashMap<String, String>) -> Result<(), String> {
+        for (name, room) in &self.rooms {
+            let cursor = room.cursor.as_deref().ok_or_else(|| format!("{name} has not begun"))?;
+            if let Some(wanted) = goal.get(name).filter(|wanted| *wanted != cursor) {
+                return Err(format!("{name} at {cursor}, not {wanted}: {}", self.story(name)));
+            }
+        }
+        Ok(())
     }
 }
