@@ -89,6 +89,26 @@ fn a_message_waits_for_redis_and_is_then_to_be_repeated() {
 }
 
 #[test]
+fn an_array_of_sends_that_wait_is_bounded_in_time() {
+    let redis = Redis::start();
+    let proxy = Proxy::to(redis.address());
+    let relay = Relay::with("r1", &format!("redis://{}", proxy.address()), &[]);
+    relay.wait_ready();
+    proxy.set(Network::Drop);
+    relay.wait_unready();
+    let alice = Http::new(relay.address()).query("user=alice");
+    let send = |n| json!({"ref": n, "op": "send", "room": "lobby", "text": "hi", "nonce": n});
+    let frames: Vec<Value> = (0..32).map(|n| send(n.to_string())).collect();
+    let begun = Instant::now();
+    let replies = alice.call("POST", "/v1", Some(&json!(frames))).ok();
+    assert!(begun.elapsed().as_secs() < 25, "{:?}", begun.elapsed());
+    for n in 0..32 {
+        assert_eq!(replies[n]["ref"], n.to_string());
+        assert_eq!(replies[n]["error"]["code"], "UNAVAILABLE", "{}", replies[n]);
+    }
+}
+
+#[test]
 fn a_token_that_ends_while_frames_wait_ends_what_they_may_do() {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.address());

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -32,6 +33,9 @@ use crate::server::v1::{body, openapi};
 
 /// Frames in one request.
 const FRAMES_MAX: usize = 32;
+/// Frames of an array that have not begun within this time are not executed: each of them may wait for
+/// Redis.
+const ARRAY_TIME: Duration = Duration::from_secs(8);
 /// The longest header `Idempotency-Key` that is looked at.
 const IDEMPOTENCY_KEY_MAX: usize = 256;
 
@@ -174,20 +178,23 @@ async fn frames(hub: &Arc<Hub>, who: &Who, parts: &Parts, body: &str) -> Answer 
     if frames.is_empty() {
         who.count(hub, body.len())?;
     }
+    let begun = Instant::now();
     let mut replies = String::from("[");
     for frame in frames {
         if replies.len() > 1 {
             replies.push(',');
         }
         let (frame, most) = (frame.get(), hub.config.outbox);
-        match replies.len() < most {
-            true => replies.push_str(&reply_to(hub, who, frame, frame.len()).await),
-            // As on a socket, what waits for one client is bounded.
-            false => {
-                let error = Error::too_big(most, "the replies before are too long together");
-                replies.push_str(&reply::error(reference(frame), &error));
-            }
-        }
+        // As on a socket, what waits for one client is bounded.
+        let reply = if replies.len() >= most {
+            let error = Error::too_big(most, "the replies before are too long together");
+            reply::error(reference(frame), &error)
+        } else if begun.elapsed() >= ARRAY_TIME {
+            reply::error(reference(frame), &Error::unavailable())
+        } else {
+            reply_to(hub, who, frame, frame.len()).await
+        };
+        replies.push_str(&reply);
     }
     replies.push(']');
     Ok(json(replies))

@@ -23,11 +23,14 @@ pub(super) fn decoded<'p>(segment: &'p str, name: &'static str) -> Result<Cow<'p
     }
 }
 
-/// The parameter of this name.
+/// The parameter of this name. A name without a value is a mistake: it must not count as absent.
 pub(super) fn parameter<'q>(
     query: &'q str,
     name: &'static str,
 ) -> Result<Option<Cow<'q, str>>, Problem> {
+    if query.split('&').any(|pair| pair == name) {
+        return Err(Problem::invalid(name, "it has no value"));
+    }
     let mut found = parameters(query, name);
     match (found.next(), found.next()) {
         (None, _) => Ok(None),
@@ -71,7 +74,7 @@ mod tests {
         let of = |query| parameter(query, "count").map_err(|_| ());
         assert_eq!(of("count=5&x=1"), Ok(Some("5".into())));
         assert_eq!(of("counts=5"), Ok(None));
-        assert_eq!(of("count"), Ok(None));
+        assert_eq!(of("x=1&count"), Err(()));
         assert_eq!(of("count=a+b%26"), Ok(Some("a b&".into())));
         assert_eq!(of("count=1&count=1"), Err(()));
         assert_eq!(of("count=%ff"), Err(()));
