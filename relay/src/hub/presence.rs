@@ -6,12 +6,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{sleep, timeout};
+
 use crate::client::connection::{Connection, End};
 use crate::contact::contact;
 use crate::hub::hub::Hub;
-use crate::upstream::Command;
 use crate::upstream::commands;
+use crate::upstream::{Command, CommandError, Reply};
 
+/// The pause before the end of a presence is repeated.
+const REPEAT_PAUSE: Duration = Duration::from_millis(100);
 /// Rooms in one pipeline.
 pub(super) const ROOMS_PER_CALL: usize = 200;
 
@@ -62,25 +66,43 @@ async fn shorten(hub: &Hub, connection: &Connection, rooms: &[Arc<str>]) {
     for_present(hub, connection, rooms, command).await;
 }
 
-/// The user may not be here any more: presence ends now in each of the rooms.
+/// The user may not be here any more: presence ends now in each of the rooms. If the link to Redis is
+/// lost meanwhile, this is repeated until the presence would have ended by its TTL.
 async fn end(hub: &Hub, connection: &Connection, rooms: &[Arc<str>], reason: &str) {
     let (user, name) = (&*connection.user, &*connection.name);
     let command = |room: &str| commands::absent(room, user, name, Some(reason));
-    for_present(hub, connection, rooms, command).await;
+    let mut left = rooms.to_vec();
+    let repeated = async {
+        loop {
+            left = for_present(hub, connection, &left, command).await;
+            if left.is_empty() {
+                return;
+            }
+            sleep(REPEAT_PAUSE).await;
+            hub.upstream.wait_open().await;
+        }
+    };
+    let _ = timeout(hub.config.presence_ttl, repeated).await;
 }
 
-/// Sends a command for each room in which the connection is present, if Redis is reachable.
+/// Sends a command for each room in which the connection is present. Returns the rooms for which
+/// Redis could not be reached.
 async fn for_present(
     hub: &Hub,
     connection: &Connection,
     rooms: &[Arc<str>],
     command: impl Fn(&str) -> Command,
-) {
+) -> Vec<Arc<str>> {
     let present: Vec<_> = rooms.iter().filter(|room| is_present(connection, room)).collect();
+    let mut missed = Vec::new();
     for rooms in present.chunks(ROOMS_PER_CALL) {
         let commands = rooms.iter().map(|room| command(room)).collect();
-        hub.upstream.call(commands).await;
+        let replies = hub.upstream.call(commands).await;
+        let is_away = |reply: &Reply| matches!(reply, Err(CommandError::Unavailable(_)));
+        let away = rooms.iter().zip(&replies).filter(|(_, reply)| is_away(reply));
+        missed.extend(away.map(|(room, _)| Arc::clone(room)));
     }
+    missed
 }
 
 /// Whether this connection is present in the room. It is not where it is only a contact, and guests
