@@ -6,13 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::client::connection::{Connection, End};
 use crate::contact::contact;
 use crate::hub::hub::Hub;
 use crate::upstream::commands;
-use crate::upstream::{Command, CommandError, Reply};
+use crate::upstream::{Command, CommandError, Reply, Upstream};
 
 /// The pause before the end of a presence is repeated.
 const REPEAT_PAUSE: Duration = Duration::from_millis(100);
@@ -66,23 +66,25 @@ async fn shorten(hub: &Hub, connection: &Connection, rooms: &[Arc<str>]) {
     for_present(hub, connection, rooms, command).await;
 }
 
-/// The user may not be here any more: presence ends now in each of the rooms. If the link to Redis is
-/// lost meanwhile, this is repeated until the presence would have ended by its TTL.
+/// The user may not be here any more: presence ends now in each of the rooms.
 async fn end(hub: &Hub, connection: &Connection, rooms: &[Arc<str>], reason: &str) {
     let (user, name) = (&*connection.user, &*connection.name);
     let command = |room: &str| commands::absent(room, user, name, Some(reason));
     let mut left = rooms.to_vec();
-    let repeated = async {
-        loop {
-            left = for_present(hub, connection, &left, command).await;
-            if left.is_empty() {
-                return;
-            }
-            sleep(REPEAT_PAUSE).await;
-            hub.upstream.wait_open().await;
+    let until = Instant::now() + hub.config.presence_ttl;
+    loop {
+        left = for_present(hub, connection, &left, command).await;
+        if left.is_empty() || !may_repeat(&hub.upstream, until).await {
+            return;
         }
-    };
-    let _ = timeout(hub.config.presence_ttl, repeated).await;
+    }
+}
+
+/// The link to Redis was lost, and perhaps with it a command that ends a presence: waits until the
+/// command can be sent again. False: the presence has ended by its TTL before that.
+async fn may_repeat(upstream: &Upstream, until: Instant) -> bool {
+    sleep(REPEAT_PAUSE).await;
+    timeout_at(until, upstream.wait_open()).await.is_ok()
 }
 
 /// Sends a command for each room in which the connection is present. Returns the rooms for which
@@ -98,7 +100,6 @@ async fn for_present(
     for rooms in present.chunks(ROOMS_PER_CALL) {
         let commands = rooms.iter().map(|room| command(room)).collect();
         let replies = hub.upstream.call(commands).await;
-        let is_away = |reply: &Reply| matches!(reply, Err(CommandError::Unavailable(_)));
         let away = rooms.iter().zip(&replies).filter(|(_, reply)| is_away(reply));
         missed.extend(away.map(|(room, _)| Arc::clone(room)));
     }
@@ -111,12 +112,22 @@ pub(crate) fn is_present(connection: &Connection, room: &str) -> bool {
     contact(room, &connection.user).is_none() && !connection.is_guest()
 }
 
-/// Ends this connection's presence in a room, in the background, if Redis is reachable.
-pub(crate) fn end_in_background(hub: &Hub, connection: &Connection, room: &str) {
+/// Ends this connection's presence in a room, in the background, unless it is in the room again.
+pub(crate) fn end_in_background(hub: &Hub, connection: &Arc<Connection>, room: &str) {
     if connection.is_guest() {
         return;
     }
+    let (upstream, until) = (hub.upstream.clone(), Instant::now() + hub.config.presence_ttl);
     let command = offline_command(room, connection);
-    let upstream = hub.upstream.clone();
-    tokio::spawn(async move { upstream.call_one(command).await });
+    let (connection, room) = (connection.clone(), Box::<str>::from(room));
+    tokio::spawn(async move {
+        while is_away(&upstream.call_one(command.clone()).await)
+            && may_repeat(&upstream, until).await
+            && !connection.is_in(&room)
+        {}
+    });
+}
+
+fn is_away(reply: &Reply) -> bool {
+    matches!(reply, Err(CommandError::Unavailable(_)))
 }
