@@ -5,15 +5,12 @@
 //! room. This module is pure: bytes and the time in, an [`Identity`] or a [`LoginError`] out. Sockets,
 //! files and settings are for others.
 
-mod api_keys;
 mod claims;
 mod forwarded;
 mod guest;
 mod header;
 mod identity;
 mod json;
-mod jwks;
-mod key_files;
 mod keys;
 mod login_error;
 mod room_filter;
@@ -22,15 +19,15 @@ mod service_url;
 mod session_answer;
 mod verifier;
 
-pub(crate) use api_keys::ApiKeys;
 pub use claims::Rules;
 pub(crate) use forwarded::{ForwardNames, Forwarded, cookies, is_cookie_name};
 pub(crate) use guest::{GUEST, is_guest_name};
 pub use identity::{Identity, LEEWAY, Proof};
-pub use jwks::parse as jwks_keys;
-pub(crate) use key_files::secret_of;
-pub use key_files::{pem as pem_keys, secret as secret_key};
-pub use keys::Key;
+pub(crate) use keys::api_keys::ApiKeys;
+pub use keys::jwks::parse as jwks_keys;
+pub use keys::key::Key;
+pub(crate) use keys::key_files::secret_of;
+pub use keys::key_files::{pem as pem_keys, secret as secret_key};
 pub use login_error::LoginError;
 pub use room_filter::RoomFilter;
 pub use scopes::{Scope, Scopes};

@@ -13,7 +13,7 @@ use crate::auth::claims::Rules;
 use crate::auth::header::Header;
 use crate::auth::identity::Identity;
 use crate::auth::json;
-use crate::auth::keys::{self, Key};
+use crate::auth::keys::key::{self, Key};
 use crate::auth::login_error::LoginError;
 
 /// Bytes of a token.
@@ -60,7 +60,7 @@ impl Verifier {
         decoded(signature)?;
         let header = Header::parse(&header)?;
         let keys = self.keys.iter().chain(further);
-        keys::verify(keys, &header, message.as_bytes(), signature)?;
+        key::verify(keys, &header, message.as_bytes(), signature)?;
         self.rules.identity(json::object(&payload).ok_or(LoginError::Payload)?, now)
     }
 }

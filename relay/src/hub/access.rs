@@ -14,8 +14,8 @@ use chat_protocol::event_header::{EventHeader, Place};
 
 use crate::client::error::Error;
 use crate::event;
-use crate::hub::guests;
 use crate::hub::hub::Hub;
+use crate::hub::logins::guests;
 use crate::hub::presence;
 use crate::hub::standing::sockets;
 use crate::panics::restart_on_panic;

@@ -4,7 +4,7 @@
 //! with them has been read. A task dispatches them to their rooms (`dispatch`), which queue frames
 //! in the outboxes. The `flusher` writes them, so that frames queued meanwhile leave in one write.
 //! `hub` holds the lists of rooms and connections; the other files add what happens to them, each
-//! using only the files before it: `hub`, `api_keys`, `guests`, `presence`, `access`, `profiles`,
+//! using only the files before it: `hub`, `api_keys`, `logins`, `presence`, `access`, `profiles`,
 //! `sync`, `beats`, `status_updates`, `dispatch`, `tasks`.
 
 pub(crate) mod access;
@@ -14,10 +14,8 @@ mod dispatch;
 mod event_queue;
 mod flusher;
 mod follow_cache;
-pub(crate) mod guests;
-mod hello;
 mod hub;
-mod login;
+pub(crate) mod logins;
 pub(crate) mod presence;
 pub(crate) mod profiles;
 pub(crate) mod standing;
@@ -25,9 +23,8 @@ mod status_updates;
 pub(crate) mod sync;
 mod tasks;
 mod upstream_status;
-pub(crate) mod user_connections;
 
 pub(crate) use crate::clock::now_ms;
 pub(crate) use hub::Hub;
-pub(crate) use login::Login;
+pub(crate) use logins::login::Login;
 pub(crate) use tasks::start;

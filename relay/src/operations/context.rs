@@ -12,7 +12,7 @@ use crate::client::error::Error;
 use crate::hub::standing::{Refusal, gate};
 use crate::hub::{Hub, now_ms};
 use crate::operations::caller::Caller;
-use crate::operations::send_queue::SendQueue;
+use crate::operations::messages::send_queue::SendQueue;
 use crate::rate_limit::Allowance;
 use crate::upstream::Command;
 use crate::upstream::commands::Reader;

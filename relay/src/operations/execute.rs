@@ -18,12 +18,12 @@ use crate::client::request::{Fields, Request};
 use crate::operations::answer::{Answer, Outcome};
 use crate::operations::caller::Needs;
 use crate::operations::context::Context;
+use crate::operations::login::auth;
 use crate::operations::measure::Measure;
+use crate::operations::messages::{edit, send, signal};
+use crate::operations::rooms::{inbox, leave, resume, subscribe};
 use crate::operations::scopes::{MODERATE, NOTHING, Need, READ, ROOM, SANCTIONS, SEND, VIEW};
-use crate::operations::{
-    auth, contacts, edit, inbox, leave, measure, moderate, queries, resume, scopes, send, signal,
-    subscribe,
-};
+use crate::operations::{contacts, measure, moderate, queries, scopes};
 use crate::trace::TraceId;
 
 /// The longest field `trace`. Later versions of `traceparent` may be longer than this one's.

@@ -12,7 +12,7 @@ use crate::client::reply::PAGE_BYTES;
 use crate::client::request::Request;
 use crate::operations::answer::{Answer, Changed, Outcome};
 use crate::operations::context::Context;
-use crate::operations::follows::Following;
+use crate::operations::rooms::follows::Following;
 use crate::operations::table::{Cell, Row, count, table};
 use crate::upstream::CommandError;
 use crate::upstream::commands::{self, Moderation, Reader, Rows};

@@ -12,7 +12,7 @@ use crate::client::error::Error;
 use crate::client::json;
 use crate::client::reply::PAGE_BYTES;
 use crate::client::request::{Fields, Request};
-use crate::hub::guests;
+use crate::hub::logins::guests;
 use crate::operations::answer::{Answer, Outcome};
 use crate::operations::contacts;
 use crate::operations::context::Context;

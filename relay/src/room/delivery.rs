@@ -15,10 +15,10 @@ use crate::client::frame::{self, Frame};
 use crate::client::outbox::Class;
 use crate::client::request;
 use crate::event;
-use crate::room::access_change::access_change;
+use crate::room::access::access_change::access_change;
+use crate::room::access::removal::{Removal, removal};
 use crate::room::batch::Batch;
 use crate::room::ordering::{Applied, Verdict};
-use crate::room::removal::{Removal, removal};
 use crate::room::room::{Next, Room, State};
 use crate::room::subscribers::{PendingFlush, queue};
 

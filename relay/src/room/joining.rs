@@ -22,9 +22,9 @@ use crate::client::connection::Connection;
 use crate::client::frame;
 use crate::client::outbox::Class;
 use crate::metrics::METRICS;
+use crate::room::access::removal::removal;
 use crate::room::fetch::{Fetch, Key};
 use crate::room::recent_events::RecentEvents;
-use crate::room::removal::removal;
 use crate::room::room::{Next, Room, State, Subscription};
 use crate::room::subscribers::{PendingFlush, queue};
 

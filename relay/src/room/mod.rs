@@ -2,21 +2,18 @@
 //!
 //! `room` holds the state, under one lock. The other files each add one concern: `delivery` sends
 //! events to the subscribers in the order that `ordering` decides, `joining` attaches connections,
-//! `access_change` names the events that put access in question, `pauses` withholds events from the
-//! connections concerned. No file here waits for Redis or writes to a socket: frames are queued, and
-//! the caller flushes. Only `fetch` calls Redis, outside the lock; `guest_view` shares one answer.
+//! `access` names the events that put access in question and withholds events from the connections
+//! concerned. No file here waits for Redis or writes to a socket: frames are queued, and the caller
+//! flushes. Only `fetch` calls Redis, outside the lock.
 
-mod access_change;
+mod access;
 mod batch;
 mod delivery;
 pub(crate) mod fetch;
-mod guest_view;
 mod joining;
 mod maintenance;
 mod ordering;
-mod pauses;
 mod recent_events;
-mod removal;
 mod resync;
 mod room;
 pub(crate) mod subscribers;
@@ -25,6 +22,6 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use access::pauses::{AccessCheck, CaughtUp, LaggingConnection, Owner};
 pub(crate) use joining::{Attached, Joiner};
-pub(crate) use pauses::{AccessCheck, CaughtUp, LaggingConnection, Owner};
 pub(crate) use room::{Next, Room};

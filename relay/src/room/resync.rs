@@ -3,8 +3,8 @@
 use chat_protocol::id::Id;
 
 use crate::client::frame::Frame;
+use crate::room::access::removal::Removal;
 use crate::room::recent_events::RecentEvents;
-use crate::room::removal::Removal;
 use crate::room::room::Room;
 use crate::room::subscribers::PendingFlush;
 

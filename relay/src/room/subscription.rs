@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::room::removal::Removal;
+use crate::room::access::removal::Removal;
 use crate::room::room::{Room, Subscription};
 use crate::room::subscribers::PendingFlush;
 

@@ -17,4 +17,4 @@ pub(crate) mod session;
 mod static_files;
 pub(crate) mod v1;
 
-use crate::hub::user_connections;
+use crate::hub::logins::user_connections;

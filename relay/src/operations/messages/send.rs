@@ -27,11 +27,11 @@ use crate::hub::standing::Refusal;
 use crate::metrics::METRICS;
 use crate::operations::answer::{Answer, Outcome, Stored};
 use crate::operations::context::Context;
-use crate::operations::follows::{Following, Gain};
 use crate::operations::measure::Measure;
-use crate::operations::notices;
+use crate::operations::messages::notices;
+use crate::operations::messages::send_queue::PendingSend;
+use crate::operations::rooms::follows::{Following, Gain};
 use crate::operations::scopes;
-use crate::operations::send_queue::PendingSend;
 use crate::panics::catch_panic;
 use crate::room::subscribers::PendingFlush;
 use crate::upstream::commands::{self, Message};
@@ -45,7 +45,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// How long a caller without a connection waits for Redis with a send.
 const REQUEST_WAITS: Duration = Duration::from_secs(5);
 
-pub(super) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+pub(in crate::operations) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let ephemeral = request.fields.flag("ephemeral")?;
     let send = parse(context, &request)?;
     if ephemeral {

@@ -11,13 +11,14 @@ use crate::auth::header::Header;
 use crate::auth::login_error::LoginError;
 
 /// Keys of one relay, or of one document.
-pub(super) const KEYS_MAX: usize = 100;
+pub(in crate::auth) const KEYS_MAX: usize = 100;
 /// Keys tried for one token.
 const ATTEMPTS: usize = 8;
 
 /// Algorithms of each kind of key.
-pub(super) const HMAC: &[Algorithm] = &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
-pub(super) const RSA: &[Algorithm] = &[
+pub(in crate::auth) const HMAC: &[Algorithm] =
+    &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
+pub(in crate::auth) const RSA: &[Algorithm] = &[
     Algorithm::RS256,
     Algorithm::RS384,
     Algorithm::RS512,
@@ -25,9 +26,9 @@ pub(super) const RSA: &[Algorithm] = &[
     Algorithm::PS384,
     Algorithm::PS512,
 ];
-pub(super) const P256: &[Algorithm] = &[Algorithm::ES256];
-pub(super) const P384: &[Algorithm] = &[Algorithm::ES384];
-pub(super) const ED25519: &[Algorithm] = &[Algorithm::EdDSA];
+pub(in crate::auth) const P256: &[Algorithm] = &[Algorithm::ES256];
+pub(in crate::auth) const P384: &[Algorithm] = &[Algorithm::ES384];
+pub(in crate::auth) const ED25519: &[Algorithm] = &[Algorithm::EdDSA];
 
 /// One key.
 #[derive(Clone, Debug)]
@@ -39,17 +40,17 @@ pub struct Key {
 
 impl Key {
     /// A key for these algorithms, without a name.
-    pub(super) fn new(algorithms: &[Algorithm], key: DecodingKey) -> Key {
+    pub(in crate::auth) fn new(algorithms: &[Algorithm], key: DecodingKey) -> Key {
         Key { kid: None, algorithms: algorithms.into(), key }
     }
 
     /// The same key with the name that tokens call it by.
-    pub(super) fn named(self, kid: Option<String>) -> Key {
+    pub(in crate::auth) fn named(self, kid: Option<String>) -> Key {
         Key { kid: kid.map(String::into_boxed_str), ..self }
     }
 
     /// The same key for this algorithm alone; `None`: it is none of the key's.
-    pub(super) fn only(self, algorithm: &str) -> Option<Key> {
+    pub(in crate::auth) fn only(self, algorithm: &str) -> Option<Key> {
         let algorithm = Algorithm::from_str(algorithm).ok()?;
         let fits = self.algorithms.contains(&algorithm);
         fits.then(|| Key { algorithms: [algorithm].into(), ..self })
@@ -57,7 +58,7 @@ impl Key {
 
     /// What it verifies.
     #[cfg(test)]
-    pub(super) fn algorithms(&self) -> &[Algorithm] {
+    pub(in crate::auth) fn algorithms(&self) -> &[Algorithm] {
         &self.algorithms
     }
 
@@ -73,7 +74,7 @@ impl Key {
 }
 
 /// Verifies the signature of `message` with the keys that fit the header.
-pub(super) fn verify<'k>(
+pub(in crate::auth) fn verify<'k>(
     keys: impl Iterator<Item = &'k Key>,
     header: &Header,
     message: &[u8],

@@ -7,12 +7,12 @@ use serde_json::value::RawValue;
 use crate::client::request::Request;
 use crate::operations::answer::{Answer, Changed, Outcome, Stored};
 use crate::operations::context::Context;
-use crate::operations::notices;
+use crate::operations::messages::notices;
 use crate::operations::scopes;
 use crate::upstream::commands;
 use crate::upstream::replies::{id, integer};
 
-pub(super) async fn edit(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+pub(in crate::operations) async fn edit(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let fields = &request.fields;
     let (room, message) = (fields.room()?, fields.needed_id("id")?);
     let (text, meta) = (fields.text("text")?, fields.object("meta")?);
@@ -22,7 +22,7 @@ pub(super) async fn edit(context: &Arc<Context>, request: Request<'_>) -> Outcom
     Ok(Answer::of(&Stored { id: Some(id(context.ask(command).await?)?) }))
 }
 
-pub(super) async fn delete(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+pub(in crate::operations) async fn delete(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let fields = &request.fields;
     let (room, message) = (fields.room()?, fields.needed_id("id")?);
     let reason = fields.optional_text("reason")?;
@@ -34,7 +34,7 @@ pub(super) async fn delete(context: &Arc<Context>, request: Request<'_>) -> Outc
     Ok(Answer::of(&Stored { id: Some(id(context.ask(command).await?)?) }))
 }
 
-pub(super) async fn react(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+pub(in crate::operations) async fn react(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let fields = &request.fields;
     let (room, message) = (fields.room()?, fields.needed_id("id")?);
     let (emoji, user) = (fields.text("emoji")?, context.user());

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::DecodingKey;
 
 use crate::auth::json;
-use crate::auth::keys::{ED25519, HMAC, KEYS_MAX, Key, P256, P384, RSA};
+use crate::auth::keys::key::{ED25519, HMAC, KEYS_MAX, Key, P256, P384, RSA};
 
 /// Bytes of a secret.
 const SECRET_MIN: usize = 32;
@@ -121,7 +121,7 @@ fn rsa_public_key(der: &[u8]) -> Result<Key, &'static str> {
 }
 
 /// A key of RSA by its two numbers, big-endian.
-pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Key, &'static str> {
+pub(in crate::auth) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Key, &'static str> {
     let (modulus, exponent) = (significant(modulus), significant(exponent));
     let bits =
         modulus.first().map_or(0, |first| 8 * modulus.len() - first.leading_zeros() as usize);

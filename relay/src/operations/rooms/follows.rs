@@ -16,7 +16,7 @@ use crate::upstream::{Command, CommandError, Reply, Unavailable, commands};
 
 /// How a user gains a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gain {
+pub(in crate::operations) enum Gain {
     /// By joining it.
     Join,
     /// By a message, which makes a direct room appear on both sides.
@@ -41,14 +41,18 @@ fn gainers<'a>(user: &'a str, room: &'a str, gain: Gain) -> Vec<&'a str> {
 }
 
 /// Users who are about to gain a room that is not known to be in their lists.
-pub(super) struct Following<'a> {
+pub(in crate::operations) struct Following<'a> {
     users: Vec<&'a str>,
     room: &'a str,
 }
 
 impl<'a> Following<'a> {
     /// The users whose lists lack the room before the context's user joins it or sends to it.
-    pub(super) fn before(context: &'a Context, room: &'a str, gain: Gain) -> Following<'a> {
+    pub(in crate::operations) fn before(
+        context: &'a Context,
+        room: &'a str,
+        gain: Gain,
+    ) -> Following<'a> {
         let now = Instant::now();
         let mut users = gainers(context.user(), room, gain);
         users.retain(|user| !context.hub.follow_cache.holds(user, room, now));
@@ -56,30 +60,30 @@ impl<'a> Following<'a> {
     }
 
     /// Splits into `user` and the other users.
-    pub(super) fn split(self, user: &str) -> (Following<'a>, Following<'a>) {
+    pub(in crate::operations) fn split(self, user: &str) -> (Following<'a>, Following<'a>) {
         let room = self.room;
         let (own, others) = self.users.into_iter().partition(|gainer| *gainer == user);
         (Following { users: own, room }, Following { users: others, room })
     }
 
     /// One other user, who is about to be added to the room.
-    pub(super) fn of(user: &'a str, room: &'a str) -> Following<'a> {
+    pub(in crate::operations) fn of(user: &'a str, room: &'a str) -> Following<'a> {
         Following { users: vec![user], room }
     }
 
     /// The commands, one per user.
-    pub(super) fn commands(&self) -> Vec<Command> {
+    pub(in crate::operations) fn commands(&self) -> Vec<Command> {
         self.users.iter().map(|user| commands::follow(user, self.room)).collect()
     }
 
     /// How many commands there are.
-    pub(super) fn count(&self) -> usize {
+    pub(in crate::operations) fn count(&self) -> usize {
         self.users.len()
     }
 
     /// Sends the commands. Errors are ignored: the command that follows is refused too and
     /// explains why.
-    pub(super) async fn send(&self, context: &Context) -> Result<(), Unavailable> {
+    pub(in crate::operations) async fn send(&self, context: &Context) -> Result<(), Unavailable> {
         let commands = self.commands();
         if commands.is_empty() {
             return Ok(());
@@ -89,7 +93,10 @@ impl<'a> Following<'a> {
 
     /// Undoes it after an error: removes the room from the lists of users who are not members. A
     /// user who became a member meanwhile keeps it.
-    pub(super) async fn withdraw(&self, context: &Context) -> Result<(), Unavailable> {
+    pub(in crate::operations) async fn withdraw(
+        &self,
+        context: &Context,
+    ) -> Result<(), Unavailable> {
         if self.users.is_empty() {
             return Ok(());
         }
@@ -117,7 +124,7 @@ impl<'a> Following<'a> {
     }
 
     /// Notes the rooms in the cache, after the commands were sent for the second time.
-    pub(super) fn done(&self, context: &Context) {
+    pub(in crate::operations) fn done(&self, context: &Context) {
         let now = Instant::now();
         for user in &self.users {
             context.hub.follow_cache.note(user, self.room, now);

@@ -16,8 +16,8 @@ use crate::client::error::Error;
 use crate::client::frame::{self, Frame};
 use crate::client::outbox::Class;
 use crate::client::relay_frame::{Gone, RelayFrame};
+use crate::room::access::removal::{Removal, removal};
 use crate::room::joining::Joiner;
-use crate::room::removal::{Removal, removal};
 use crate::room::room::{Pause, Room, State, Subscription};
 use crate::room::subscribers::{PendingFlush, queue};
 

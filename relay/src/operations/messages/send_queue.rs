@@ -12,25 +12,25 @@ use crate::upstream::Command;
 
 /// The sends of one connection that wait for Redis, in order.
 #[derive(Default)]
-pub(super) struct SendQueue {
-    pub(super) waiting: VecDeque<Arc<PendingSend>>,
+pub(in crate::operations) struct SendQueue {
+    pub(in crate::operations) waiting: VecDeque<Arc<PendingSend>>,
     /// A task submits the waiting sends.
-    pub(super) running: bool,
+    pub(in crate::operations) running: bool,
 }
 
 /// A message that is being submitted.
-pub(super) struct PendingSend {
-    pub(super) reference: Box<RawValue>,
-    pub(super) room: String,
-    pub(super) command: Command,
-    pub(super) mentions: Vec<String>,
-    pub(super) nonce: String,
+pub(in crate::operations) struct PendingSend {
+    pub(in crate::operations) reference: Box<RawValue>,
+    pub(in crate::operations) room: String,
+    pub(in crate::operations) command: Command,
+    pub(in crate::operations) mentions: Vec<String>,
+    pub(in crate::operations) nonce: String,
     /// When it was requested.
-    pub(super) begun: Instant,
+    pub(in crate::operations) begun: Instant,
     /// The span of its request, with the trace that it belongs to.
-    pub(super) span: Span,
+    pub(in crate::operations) span: Span,
     /// The last time at which it may be submitted.
-    pub(super) until: Instant,
+    pub(in crate::operations) until: Instant,
     /// The frame that shows it to this relay's clients while it waits (`--offline local`).
-    pub(super) local_frame: Option<Frame>,
+    pub(in crate::operations) local_frame: Option<Frame>,
 }

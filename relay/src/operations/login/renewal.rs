@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 
 use crate::auth::{Identity, LEEWAY, LoginError};
 use crate::hub::now_ms;
-use crate::operations::auth;
 use crate::operations::context::Context;
+use crate::operations::login::auth;
 use crate::panics::catch_panic;
 use crate::verification::{OpenSession, Sessions, note_login};
 

@@ -11,7 +11,7 @@ use crate::operations::answer::{Answer, Done, Outcome};
 use crate::operations::context::Context;
 use crate::upstream::commands;
 
-pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+pub(in crate::operations) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let (hub, connection) = (&context.hub, &context.connection);
     let room = request.fields.room()?;
     let leave = commands::leave(&room, context.user());
@@ -32,7 +32,10 @@ pub(super) async fn leave(context: &Arc<Context>, request: Request<'_>) -> Outco
     Ok(Answer::of(&Done {}))
 }
 
-pub(super) async fn unsubscribe(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+pub(in crate::operations) async fn unsubscribe(
+    context: &Arc<Context>,
+    request: Request<'_>,
+) -> Outcome {
     let room = request.fields.room()?;
     if room_kind(&room) == Some(RoomKind::Personal(context.user())) {
         return Err(Error::invalid("room", "one's own personal room stays"));

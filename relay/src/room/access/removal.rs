@@ -16,7 +16,7 @@ use crate::room::subscribers::{PendingFlush, queue};
 
 /// Why connections were removed.
 #[derive(Clone, Debug)]
-pub(super) enum Removal {
+pub(in crate::room) enum Removal {
     /// They have events that the room does not have (or may not have): they must join again with
     /// their cursors.
     Diverged,
@@ -32,7 +32,7 @@ pub(super) enum Removal {
 }
 
 /// The user that an event removes from the room, and why. None: it removes nobody.
-pub(super) fn removal<'a>(head: &EventHeader<'a>) -> Option<(Cow<'a, str>, Removal)> {
+pub(in crate::room) fn removal<'a>(head: &EventHeader<'a>) -> Option<(Cow<'a, str>, Removal)> {
     if head.kind != "member" {
         return None;
     }
@@ -51,7 +51,7 @@ pub(super) fn removal<'a>(head: &EventHeader<'a>) -> Option<(Cow<'a, str>, Remov
 
 impl Room {
     /// Notifies a removed connection of the reason.
-    pub(super) fn notify_removed(
+    pub(in crate::room) fn notify_removed(
         &self,
         connection: &Arc<Connection>,
         removal: &Removal,

@@ -22,14 +22,14 @@ use crate::client::reply::PAGE_BYTES;
 use crate::client::request::Request;
 use crate::operations::answer::{Answer, Outcome, Refused};
 use crate::operations::context::Context;
-use crate::operations::notices;
+use crate::operations::messages::notices;
 use crate::operations::scopes;
 use crate::upstream::commands::{self, Bounds, Part, Reader, Rows};
 use crate::upstream::replies::{Elements, Page, text};
 use crate::upstream::{Command, CommandError, Reply, all_unavailable};
 
 /// The least cost of `inbox`. The rest is counted once the length of the list is known.
-pub(super) const INBOX_COST: usize = 5;
+pub(in crate::operations) const INBOX_COST: usize = 5;
 /// Rooms in one pipeline.
 const ROOMS_PER_CALL: usize = WORDS_MAX;
 /// The default and the greatest number of rooms in one inbox.
@@ -91,7 +91,7 @@ impl Unread {
     }
 }
 
-pub(super) async fn read(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+pub(in crate::operations) async fn read(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let room = request.fields.room()?;
     let upto = request.fields.needed_id("id")?;
     let command = commands::read(&room, context.user(), upto);
@@ -105,7 +105,7 @@ pub(super) async fn read(context: &Arc<Context>, request: Request<'_>) -> Outcom
     Ok(Answer::of(&ReadReply { id: cursor, unread }))
 }
 
-pub(super) async fn unread(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+pub(in crate::operations) async fn unread(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let rooms = request.fields.rooms()?;
     let mut out = BoundedObject::new("rooms");
     for part in rooms.chunks(ROOMS_PER_CALL) {
@@ -156,7 +156,7 @@ impl Cursor {
     }
 }
 
-pub(super) async fn inbox(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+pub(in crate::operations) async fn inbox(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let count = request.fields.number("count")?.unwrap_or(INBOX_ROOMS);
     if !(1..=INBOX_MOST).contains(&count) {
         return Err(Error::invalid("count", "1 to 1000"));

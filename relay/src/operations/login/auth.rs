@@ -19,7 +19,7 @@ use crate::operations::context::Context;
 use crate::operations::scopes;
 use crate::verification::note_login;
 
-pub(super) async fn auth(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+pub(in crate::operations) async fn auth(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let Some(verification) = &context.hub.verification else {
         return Err(Error::invalid(
             "token",
@@ -57,7 +57,7 @@ pub(super) async fn auth(context: &Arc<Context>, request: Request<'_>) -> Outcom
 
 /// Replaces what is known of the user by what a newer credential says, if the store admits that one.
 /// False: it does not, and the connection has been closed.
-pub(super) async fn replace(context: &Context, identity: &Arc<Identity>) -> bool {
+pub(in crate::operations) async fn replace(context: &Context, identity: &Arc<Identity>) -> bool {
     // The new token may be an older one.
     let may_act = gate::may_act_from_now(&context.hub, context.user(), Some(identity)).await;
     let accepted = match may_act {

@@ -40,14 +40,14 @@ use crate::client::error::Error;
 use crate::contact::contact;
 use crate::hub::Hub;
 use crate::hub::access;
-use crate::hub::guests;
+use crate::hub::logins::guests;
 use crate::hub::presence;
 use crate::hub::profiles::profile::Profile;
 use crate::hub::standing::sockets;
 use crate::hub::sync;
 use crate::operations::contacts::check_contact;
 use crate::operations::context::Context;
-use crate::operations::follows::{Following, Gain};
+use crate::operations::rooms::follows::{Following, Gain};
 use crate::operations::scopes;
 use crate::room::fetch::{Fetched, Key};
 use crate::room::subscribers::PendingFlush;
@@ -57,20 +57,20 @@ use crate::upstream::replies::{RoomView, presence_position};
 use crate::upstream::{CommandError, Reply, Unavailable};
 
 /// Attempts before the client must try again. An attempt fails if the room has moved on meanwhile.
-pub(super) const ATTEMPTS: usize = 5;
+pub(in crate::operations) const ATTEMPTS: usize = 5;
 /// Longest wait for the confirmation of a subscription.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A room that a connection wants to receive.
-pub(super) struct Wanted {
-    pub(super) room: String,
-    pub(super) start: Start,
-    pub(super) membership: Membership,
+pub(in crate::operations) struct Wanted {
+    pub(in crate::operations) room: String,
+    pub(in crate::operations) start: Start,
+    pub(in crate::operations) membership: Membership,
 }
 
 /// Where the connection starts to receive.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Start {
+pub(in crate::operations) enum Start {
     /// At the newest page.
     Page,
     /// After this cursor; at the newest page if the room does not know it.
@@ -81,20 +81,20 @@ pub(super) enum Start {
 
 /// Whether the user becomes a member.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Membership {
+pub(in crate::operations) enum Membership {
     Join,
     Unchanged,
 }
 
 /// A room after step 3. Until it is dropped, the room keeps its recent events.
-pub(super) struct Prepared {
-    pub(super) room: Arc<Room>,
-    pub(super) initial: Initial,
+pub(in crate::operations) struct Prepared {
+    pub(in crate::operations) room: Arc<Room>,
+    pub(in crate::operations) initial: Initial,
     joiner: Joiner,
 }
 
 /// What the client starts from, by the answers of step 3.
-pub(super) enum Initial {
+pub(in crate::operations) enum Initial {
     /// The past, and what the user is in the room.
     Page {
         /// Events up to the position at which the connection is attached.
@@ -114,7 +114,7 @@ pub(super) enum Initial {
 }
 
 /// Steps 1 to 3 for one room. `attempt` counts from 0.
-pub(super) async fn prepare(
+pub(in crate::operations) async fn prepare(
     context: &Context,
     wanted: &Wanted,
     attempt: usize,
@@ -156,7 +156,10 @@ pub(super) async fn prepare(
 }
 
 /// Makes the user a member who receives nothing: the token does not allow reading.
-pub(super) async fn become_member(context: &Context, room: &str) -> Result<(), Error> {
+pub(in crate::operations) async fn become_member(
+    context: &Context,
+    room: &str,
+) -> Result<(), Error> {
     list(context, room).await?;
     let following = Following::before(context, room, Gain::Join);
     let join = commands::join(room, context.user());
@@ -332,7 +335,7 @@ async fn ask_contact(context: &Context, user: &str) -> Result<Initial, Error> {
 
 /// Step 4. [`Attached::FetchAgain`]: the caller starts again at step 2. With
 /// [`Attached::Removed`] the client has been notified.
-pub(super) fn attach(
+pub(in crate::operations) fn attach(
     context: &Context,
     prepared: &Prepared,
     pending_flush: &mut PendingFlush,
@@ -364,7 +367,7 @@ pub(super) fn attach(
 }
 
 /// The client does not receive this room after all: ends the presence that step 3 has set.
-pub(super) fn abandon(context: &Context, prepared: &Prepared) {
+pub(in crate::operations) fn abandon(context: &Context, prepared: &Prepared) {
     if matches!(prepared.initial, Initial::Page { .. }) {
         end_presence(context, &prepared.room);
     }

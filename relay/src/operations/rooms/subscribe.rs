@@ -20,7 +20,7 @@ use crate::client::reply::PAGE_BYTES;
 use crate::client::request::Request;
 use crate::operations::answer::{Answer, Done, Outcome};
 use crate::operations::context::Context;
-use crate::operations::join::{self, ATTEMPTS, Membership, Prepared, Start, Wanted};
+use crate::operations::rooms::join::{self, ATTEMPTS, Membership, Prepared, Start, Wanted};
 use crate::operations::scopes;
 use crate::room::Attached;
 use crate::room::subscribers::PendingFlush;
@@ -29,9 +29,9 @@ use crate::room::subscribers::PendingFlush;
 const AT_A_TIME: usize = 8;
 
 /// The reply of a room, an object, or why the room is not received.
-pub(super) type Received = Result<String, Error>;
+pub(in crate::operations) type Received = Result<String, Error>;
 
-pub(super) async fn join(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+pub(in crate::operations) async fn join(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     if !context.caller.receives() || !scopes::has(context, Scope::Read) {
         join::become_member(context, &request.fields.room()?).await?;
         return Ok(Answer::of(&Done {}));
@@ -39,7 +39,10 @@ pub(super) async fn join(context: &Arc<Context>, request: Request<'_>) -> Outcom
     receive_one(context, request, Membership::Join).await
 }
 
-pub(super) async fn subscribe(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+pub(in crate::operations) async fn subscribe(
+    context: &Arc<Context>,
+    request: Request<'_>,
+) -> Outcome {
     receive_one(context, request, Membership::Unchanged).await
 }
 
@@ -58,7 +61,10 @@ async fn receive_one(context: &Context, request: Request<'_>, membership: Member
 }
 
 /// Refuses if the connection would receive too many rooms.
-pub(super) fn check_room_count(context: &Context, wanted: &[Wanted]) -> Result<(), Error> {
+pub(in crate::operations) fn check_room_count(
+    context: &Context,
+    wanted: &[Wanted],
+) -> Result<(), Error> {
     let received = context.connection.rooms();
     let received: HashSet<&str> = received.iter().map(|room| &**room).collect();
     let new = wanted.iter().filter(|wanted| !received.contains(&*wanted.room)).count();
@@ -68,14 +74,14 @@ pub(super) fn check_room_count(context: &Context, wanted: &[Wanted]) -> Result<(
     Ok(())
 }
 
-pub(super) fn too_many_rooms() -> Error {
+pub(in crate::operations) fn too_many_rooms() -> Error {
     Error::new(ErrorCode::Denied, "too many rooms on this connection")
 }
 
 /// Attaches the connection to these rooms. Returns the reply of each, in order. A room whose events
 /// do not fit into one reply is answered by [`later`]. The outbox is corked on return: the caller
 /// uncorks it with the reply.
-pub(super) async fn receive(context: &Context, wanted: &[Wanted]) -> Vec<Received> {
+pub(in crate::operations) async fn receive(context: &Context, wanted: &[Wanted]) -> Vec<Received> {
     let connection = &context.connection;
     let mut results: Vec<Received> = Vec::new();
     results.resize(wanted.len(), Err(Error::unavailable()));

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use crate::auth::header::KID_MAX;
 use crate::auth::json;
-use crate::auth::key_files::rsa;
-use crate::auth::keys::{ED25519, KEYS_MAX, Key, P256, P384};
+use crate::auth::keys::key::{ED25519, KEYS_MAX, Key, P256, P384};
+use crate::auth::keys::key_files::rsa;
 
 /// The keys of a document.
 pub fn parse(document: &[u8]) -> Result<Vec<Key>, &'static str> {

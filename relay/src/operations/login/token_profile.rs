@@ -20,7 +20,7 @@ use crate::upstream::commands::{self, Reader};
 use crate::upstream::replies::{field, text};
 
 /// Begins to write what the token of a new connection says, if relays are to do that.
-pub(super) fn write_in_background(context: &Context) {
+pub(in crate::operations) fn write_in_background(context: &Context) {
     let Some(identity) = context.connection.identity() else { return };
     if context.hub.config.auth.writes_profiles() && !claimed(&identity).is_empty() {
         let hub = context.hub.clone();

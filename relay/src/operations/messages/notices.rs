@@ -19,7 +19,7 @@ use crate::upstream::replies::Page;
 use crate::upstream::{Command, CommandError};
 
 /// The other user of a direct room. None: it is no direct room of this user.
-pub(super) fn other_side<'a>(user: &str, room: &'a str) -> Option<&'a str> {
+pub(in crate::operations) fn other_side<'a>(user: &str, room: &'a str) -> Option<&'a str> {
     match room_kind(room)? {
         RoomKind::Direct(first, second) if first == user => Some(second),
         RoomKind::Direct(first, second) if second == user => Some(first),
@@ -29,7 +29,10 @@ pub(super) fn other_side<'a>(user: &str, room: &'a str) -> Option<&'a str> {
 
 /// Refuses with `BANNED` what would reach the other side of a direct room whose user blocks this
 /// one.
-pub(super) async fn check_block(context: &Context, room: &str) -> Result<(), CommandError> {
+pub(in crate::operations) async fn check_block(
+    context: &Context,
+    room: &str,
+) -> Result<(), CommandError> {
     let Some(other) = other_side(context.user(), room) else { return Ok(()) };
     let asked = commands::room(&format!("@{other}"), Reader::User(context.user()));
     match read_access(context.hub.upstream.call_one(asked).await) {
@@ -41,7 +44,12 @@ pub(super) async fn check_block(context: &Context, room: &str) -> Result<(), Com
 }
 
 /// Notifies the other side of a direct room, or else the mentioned users, of a stored message.
-pub(super) fn notify_of_message(context: &Arc<Context>, room: &str, id: Id, mentions: &[String]) {
+pub(in crate::operations) fn notify_of_message(
+    context: &Arc<Context>,
+    room: &str,
+    id: Id,
+    mentions: &[String],
+) {
     let other = other_side(context.user(), room);
     let mut recipients: Vec<(String, &'static str)> = Vec::new();
     recipients.extend(other.map(|other| (other.to_owned(), "direct")));
@@ -103,7 +111,12 @@ fn mentioned(page: Value, id: Id) -> Option<Vec<String>> {
 }
 
 /// Notifies the user's other connections of the read cursor.
-pub(super) fn notify_of_reading(context: &Arc<Context>, room: &str, cursor: Id, unread: i64) {
+pub(in crate::operations) fn notify_of_reading(
+    context: &Arc<Context>,
+    room: &str,
+    cursor: Id,
+    unread: i64,
+) {
     let data = Notice { kind: "read", room, id: cursor, unread: Some(unread), from: None };
     let notice = notice(context.user(), &data);
     let context = context.clone();

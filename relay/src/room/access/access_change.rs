@@ -10,13 +10,13 @@ use crate::event;
 use crate::room::room::State;
 
 /// The users whose access an event may have changed.
-pub(super) enum AccessChange<'a> {
+pub(in crate::room) enum AccessChange<'a> {
     Everyone,
     User(Cow<'a, str>),
 }
 
 /// The users whose access this event may have changed.
-pub(super) fn access_change<'a>(head: &EventHeader<'a>) -> Option<AccessChange<'a>> {
+pub(in crate::room) fn access_change<'a>(head: &EventHeader<'a>) -> Option<AccessChange<'a>> {
     match head.kind {
         "member" if event::text(head, "kind").as_deref() == Some("leave") => {
             Some(AccessChange::User(event::text(head, "user")?))
@@ -29,7 +29,7 @@ pub(super) fn access_change<'a>(head: &EventHeader<'a>) -> Option<AccessChange<'
 impl State {
     /// Pauses the users whose access an event may have changed. Answers from before the event no
     /// longer count.
-    pub(super) fn pause_for(&mut self, change: &AccessChange<'_>) {
+    pub(in crate::room) fn pause_for(&mut self, change: &AccessChange<'_>) {
         self.epoch += 1;
         match change {
             AccessChange::Everyone => self.pause(|_| true),

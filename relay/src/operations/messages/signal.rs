@@ -15,10 +15,10 @@ use crate::hub::presence;
 use crate::metrics::METRICS;
 use crate::operations::answer::{Answer, Done, Outcome};
 use crate::operations::context::Context;
-use crate::operations::notices;
+use crate::operations::messages::notices;
 use crate::upstream::commands;
 
-pub(super) async fn signal(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+pub(in crate::operations) async fn signal(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let room = request.fields.room()?;
     let name = request.fields.text("name")?;
     let data = request.fields.object("data")?;
@@ -39,7 +39,7 @@ pub(super) async fn signal(context: &Arc<Context>, request: Request<'_>) -> Outc
     Ok(Answer::of(&Done {}))
 }
 
-pub(super) async fn status(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+pub(in crate::operations) async fn status(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let status = request.fields.text("status")?;
     let before = context.connection.status();
     context.connection.set_status(&status);
@@ -83,7 +83,7 @@ struct Pong<'a> {
     ts: &'a RawValue,
 }
 
-pub(super) async fn ping(_: &Arc<Context>, request: Request<'_>) -> Outcome {
+pub(in crate::operations) async fn ping(_: &Arc<Context>, request: Request<'_>) -> Outcome {
     request.fields.number("ts")?;
     let now = json::raw(&now_ms());
     // A number comes back as it is written.

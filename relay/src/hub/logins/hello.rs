@@ -10,7 +10,11 @@ use crate::room::fetch;
 
 /// The frame `hello`, which a client receives before any other event. `expires_in`: the seconds that
 /// the token is still valid.
-pub(super) fn hello(config: &Config, connection: &Connection, expires_in: Option<u64>) -> String {
+pub(in crate::hub) fn hello(
+    config: &Config,
+    connection: &Connection,
+    expires_in: Option<u64>,
+) -> String {
     let identity = connection.identity();
     let may_join = |room: &&str| {
         identity.as_ref().is_none_or(|identity| {

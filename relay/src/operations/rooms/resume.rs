@@ -15,10 +15,10 @@ use crate::client::reply;
 use crate::client::request::{Fields, Request};
 use crate::operations::answer::{Answer, Outcome, Refused};
 use crate::operations::context::Context;
-use crate::operations::join::{Membership, Start, Wanted};
-use crate::operations::subscribe::{check_room_count, receive, too_many_rooms};
+use crate::operations::rooms::join::{Membership, Start, Wanted};
+use crate::operations::rooms::subscribe::{check_room_count, receive, too_many_rooms};
 
-pub(super) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outcome {
+pub(in crate::operations) async fn resume(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let rooms = request.fields.members("rooms")?;
     let rooms = rooms.ok_or_else(|| Error::invalid("rooms", "this field is needed"))?;
     let wanted = wanted(&rooms, context.hub.config.max_rooms)?;

@@ -1,0 +1,7 @@
+//! Messages: sending, sends that wait for Redis, editing, notices to others, signals.
+
+pub(in crate::operations) mod edit;
+pub(in crate::operations) mod notices;
+pub(in crate::operations) mod send;
+pub(in crate::operations) mod send_queue;
+pub(in crate::operations) mod signal;
