@@ -1,7 +1,7 @@
-//! The operations that a client can request, each in the file of its name or in one of its folder.
+//! The operations that a client can request. `execute` has their table.
 //!
-//! `execute` holds their table. The user of every command is the connection's, every read goes `AS`
-//! that user; no field of a request can change that.
+//! The user of every command is the caller's (`caller`), and every read goes `AS` that user. No field
+//! of a user's request can change that; only the backend names the user as whom it acts.
 
 mod answer;
 mod caller;

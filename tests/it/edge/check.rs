@@ -192,10 +192,7 @@ fn a_server_that_hangs_is_not_waited_for() {
 fn every_right_that_is_missing_is_named() {
     let redis = Redis::start();
     let mut wire = redis.wire();
-    let mut line = vec!["ACL".to_owned(), "SETUSER".to_owned()];
-    line.extend(chat_tests::documents::acl_line());
-    wire.call(&line).ok();
-    let url = redis.url().replace("redis://", "redis://relay:secret@");
+    let url = redis.relay_user();
     let said = check(&url, &[]);
     said.assert_errors(&[]);
     said.assert_warnings(&["clock: not readable", "memory: not readable", "nonces: not readable"]);
@@ -218,7 +215,7 @@ fn every_right_that_is_missing_is_named() {
         }
         assert_eq!(said.lines("error ").len(), removed.len(), "{}", said.text);
     }
-    wire.call(&line).ok();
+    redis.relay_user();
     cmd!(wire, "ACL", "SETUSER", "relay", "resetkeys", "~@*", "%R~dm:*", "resetchannels", "&@*")
         .ok();
     let said = check(&url, &[]);

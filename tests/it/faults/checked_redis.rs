@@ -9,7 +9,7 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{SOON, eventually};
 
-use crate::faults::checked_relay::{addresses, relays};
+use chat_tests::checking::faults::{addresses, relays};
 
 const HOUR_MS: i64 = 3_600_000;
 

@@ -4,34 +4,14 @@
 use std::time::Duration;
 
 use chat_tests::checking::checker::{Checker, Loss};
-use chat_tests::checking::relays::Relays;
-use chat_tests::cmd;
+use chat_tests::checking::faults::{
+    addresses, kill_redis, kill_relays, kill_subscriptions, relays,
+};
 use chat_tests::seed::{rounds, seeded};
 use chat_tests::servers::proxy::{Network, Proxy};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::eventually;
-
-const OPTIONS: &[&str] = &[
-    "--operations-per-second",
-    "100000",
-    "--probe",
-    "1s",
-    "--presence-ttl",
-    "6s",
-    "--grace",
-    "1s",
-];
-
-pub(crate) fn relays(url: &str, names: &[&str]) -> Vec<Relay> {
-    let relays: Vec<Relay> = names.iter().map(|name| Relay::with(name, url, OPTIONS)).collect();
-    relays.iter().for_each(Relay::wait_ready);
-    relays
-}
-
-pub(crate) fn addresses(relays: &[Relay]) -> Relays {
-    Relays::new(&relays.iter().map(Relay::address).collect::<Vec<_>>())
-}
 
 #[test]
 fn without_faults_every_reader_receives_everything() {
@@ -44,37 +24,15 @@ fn without_faults_every_reader_receives_everything() {
 
 #[test]
 fn killing_a_relay_loses_no_message() {
-    let mut redis = Redis::start();
-    let mut running = relays(&redis.url(), &["r1", "r2", "r3"]);
-    let url = redis.url();
-    let known = addresses(&running);
     // Enough clients that some are on each relay.
     let checker = Checker { messages: rounds(200), readers: 8, ..Checker::default() };
-    let effects = checker.run(seeded("relay kill"), &known, &mut redis, |progress, _| {
-        for (share, name) in [(0.2, "r4"), (0.5, "r5")] {
-            progress.wait(share);
-            running[0].process().kill();
-            running.remove(0);
-            running.extend(relays(&url, &[name]));
-            known.set(&running.iter().map(Relay::address).collect::<Vec<_>>());
-        }
-    });
+    let effects = kill_relays(&checker, &[(0.2, "r4"), (0.5, "r5")]);
     assert!(effects.reconnects > 0 && effects.reloads == 0, "{effects:?}");
 }
 
 #[test]
 fn killing_and_restarting_redis_loses_no_message() {
-    let mut redis = Redis::durable();
-    let relays = relays(&redis.url(), &["r1", "r2"]);
-    let checker = Checker { messages: rounds(150), ..Checker::default() };
-    let effects =
-        checker.run(seeded("redis kill"), &addresses(&relays), &mut redis, |progress, redis| {
-            for share in [0.25, 0.6] {
-                progress.wait(share);
-                redis.kill();
-                redis.restart();
-            }
-        });
+    let effects = kill_redis(&Checker { messages: rounds(150), ..Checker::default() });
     assert_eq!((effects.reconnects, effects.reloads), (0, 0), "sockets stay open");
 }
 
@@ -99,16 +57,7 @@ fn a_redis_that_lost_its_data_makes_readers_reload() {
 
 #[test]
 fn killing_subscriptions_loses_no_message() {
-    let mut redis = Redis::start();
-    let relays = relays(&redis.url(), &["r1", "r2"]);
-    let checker = Checker { messages: rounds(200), ..Checker::default() };
-    let effects =
-        checker.run(seeded("pubsub kill"), &addresses(&relays), &mut redis, |progress, redis| {
-            for step in 1..8 {
-                progress.wait(f64::from(step) / 10.0);
-                cmd!(redis, "CLIENT", "KILL", "TYPE", "pubsub").ok();
-            }
-        });
+    let effects = kill_subscriptions(&Checker { messages: rounds(200), ..Checker::default() });
     assert_eq!((effects.reconnects, effects.reloads), (0, 0));
 }
 

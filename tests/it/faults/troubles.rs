@@ -239,10 +239,7 @@ fn clients_are_notified_that_redis_is_away_and_back_and_flapping_floods_no_clien
 fn a_relay_works_with_the_documented_acl_line_and_needs_each_of_its_commands() {
     let redis = Redis::start();
     let mut wire = redis.wire();
-    let mut line = vec!["ACL".to_owned(), "SETUSER".to_owned()];
-    line.extend(chat_tests::documents::acl_line());
-    wire.call(&line).ok();
-    let url = redis.url().replace("redis://", "redis://relay:secret@");
+    let url = redis.relay_user();
     let relay = Relay::with("r1", &url, &["--probe", "200ms"]);
     relay.wait_ready();
     let alice = relay.connect("alice");

@@ -1,37 +1,16 @@
 //! A stream goes on where it was cut: on any relay, by `Last-Event-ID`.
 
 use chat_tests::checking::checker::Checker;
-use chat_tests::checking::relays::Relays;
+use chat_tests::checking::faults::{kill_redis, kill_relays, kill_subscriptions};
 use chat_tests::clients::event_stream::{Block, EventStream, Wanted};
 use chat_tests::cmd;
-use chat_tests::seed::{rounds, seeded};
+use chat_tests::seed::rounds;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::SOON;
 use serde_json::json;
 
 use super::open;
-
-const OPTIONS: &[&str] = &[
-    "--operations-per-second",
-    "100000",
-    "--probe",
-    "1s",
-    "--presence-ttl",
-    "6s",
-    "--grace",
-    "1s",
-];
-
-fn relays(url: &str, names: &[&str]) -> Vec<Relay> {
-    let relays: Vec<Relay> = names.iter().map(|name| Relay::with(name, url, OPTIONS)).collect();
-    relays.iter().for_each(Relay::wait_ready);
-    relays
-}
-
-fn addresses(relays: &[Relay]) -> Relays {
-    Relays::new(&relays.iter().map(Relay::address).collect::<Vec<_>>())
-}
 
 /// Messages of a stream by their texts.
 fn texts(stream: &EventStream) -> Vec<String> {
@@ -136,51 +115,22 @@ fn no_last_event_id_does_harm() {
 
 #[test]
 fn killing_relays_loses_and_disorders_no_event_of_a_stream() {
-    let redis = &mut Redis::start();
-    let mut running = relays(&redis.url(), &["r1", "r2", "r3"]);
-    let url = redis.url();
-    let known = addresses(&running);
     let checker = Checker { messages: rounds(200), readers: 2, streams: 8, ..Checker::default() };
-    let effects = checker.run(seeded("relay kill"), &known, redis, |progress, _| {
-        for (share, name) in [(0.2, "r4"), (0.4, "r5"), (0.6, "r6")] {
-            progress.wait(share);
-            running[0].process().kill();
-            running.remove(0);
-            running.extend(relays(&url, &[name]));
-            known.set(&running.iter().map(Relay::address).collect::<Vec<_>>());
-        }
-    });
+    let effects = kill_relays(&checker, &[(0.2, "r4"), (0.4, "r5"), (0.6, "r6")]);
     assert!(effects.reconnects > 0 && effects.reloads == 0, "{effects:?}");
 }
 
 #[test]
 fn killing_and_restarting_redis_ends_no_stream_and_loses_nothing() {
-    let mut redis = Redis::durable();
-    let relays = relays(&redis.url(), &["r1", "r2"]);
     let checker = Checker { messages: rounds(100), readers: 1, streams: 4, ..Checker::default() };
-    let effects =
-        checker.run(seeded("redis kill"), &addresses(&relays), &mut redis, |progress, redis| {
-            for share in [0.25, 0.6] {
-                progress.wait(share);
-                redis.kill();
-                redis.restart();
-            }
-        });
+    let effects = kill_redis(&checker);
     assert_eq!((effects.reconnects, effects.reloads), (0, 0), "streams stay open");
 }
 
 #[test]
 fn killing_subscriptions_loses_no_event_of_a_stream() {
-    let mut redis = Redis::start();
-    let relays = relays(&redis.url(), &["r1", "r2"]);
     let checker = Checker { messages: rounds(150), readers: 1, streams: 4, ..Checker::default() };
-    let effects =
-        checker.run(seeded("pubsub kill"), &addresses(&relays), &mut redis, |progress, redis| {
-            for step in 1..8 {
-                progress.wait(f64::from(step) / 10.0);
-                cmd!(redis, "CLIENT", "KILL", "TYPE", "pubsub").ok();
-            }
-        });
+    let effects = kill_subscriptions(&checker);
     assert_eq!((effects.reconnects, effects.reloads), (0, 0));
 }
 

@@ -2,6 +2,8 @@
 
 /// Senders and readers under faults, and the verdict.
 pub mod checker;
+/// Killed relays, Redis and subscriptions.
+pub mod faults;
 /// Messages as a client derives them from events.
 pub mod fold;
 /// MONITOR, parsed.

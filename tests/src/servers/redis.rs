@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use crate::clients::reply::Reply;
 use crate::clients::wire::Wire;
 use crate::cmd;
+use crate::documents;
 use crate::process::Process;
 use crate::servers::clock::Clock;
 use crate::wait::{LATER, eventually};
@@ -214,6 +215,15 @@ impl Redis {
     /// Adds a line of redis.conf for the next [`Redis::restart`].
     pub fn set(&mut self, line: &str) {
         self.settings.push(line.to_owned());
+    }
+
+    /// Creates the user that `docs/operations.md` gives to relays. Returns the address for it.
+    #[track_caller]
+    pub fn relay_user(&self) -> String {
+        let mut line = vec!["ACL".to_owned(), "SETUSER".to_owned()];
+        line.extend(documents::acl_line());
+        self.wire().call(&line).ok();
+        self.url().replace("redis://", "redis://relay:secret@")
     }
 
     /// The directory of its files.

@@ -9,6 +9,16 @@ use serde_json::json;
 
 use super::stage::{ACTS, Act, Stage, wait_closed};
 
+/// So many users on the relay behind the proxy, and what will be done to each.
+fn enter_all(stage: &Stage, name: &str, count: usize) -> Vec<(String, Act, Client)> {
+    let enter = |n: usize| {
+        let user = format!("{name}{n}");
+        let client = stage.enter(1, &user);
+        (user, ACTS[n % 2], client)
+    };
+    (0..count).map(enter).collect()
+}
+
 /// Many users at once: their relay misses the event, by a hole or by a link that is lost.
 #[test]
 fn what_a_relay_has_missed_ends_sockets_when_it_asks_again() {
@@ -17,13 +27,7 @@ fn what_a_relay_has_missed_ends_sockets_when_it_asks_again() {
     let mut wire = stage.redis.wire();
     let mut users = Vec::new();
     for (case, way) in ["hole", "link", "drop", "kill"].into_iter().enumerate() {
-        let clients: Vec<(String, Act, Client)> = (0..USERS)
-            .map(|n| {
-                let user = format!("bob-{way}-{n}");
-                let client = stage.enter(1, &user);
-                (user, ACTS[n % 2], client)
-            })
-            .collect();
+        let clients = enter_all(&stage, &format!("bob-{way}-"), USERS);
         stage.path.set_subscriptions(Some(Network::Stall));
         for (user, act, _) in &clients {
             act.on(&mut wire, user);
@@ -62,13 +66,7 @@ fn what_waits_is_asked_for_before_it_is_submitted() {
     const USERS: usize = 100;
     let stage = Stage::new();
     let mut wire = stage.redis.wire();
-    let clients: Vec<(String, Act, Client)> = (0..USERS)
-        .map(|n| {
-            let user = format!("bob{n}");
-            let client = stage.enter(1, &user);
-            (user, ACTS[n % 2], client)
-        })
-        .collect();
+    let clients = enter_all(&stage, "bob", USERS);
     let good = stage.enter(1, "carol");
     stage.path.set(Network::Drop);
     stage.relays[1].wait_unready();
@@ -119,13 +117,7 @@ fn it_holds_after_a_failover_and_after_a_restart() {
     let mut replica = Redis::replica(&primary, &["appendonly yes", "appendfsync always"]);
     let mut stage = Stage::of(primary);
     let mut wire = stage.redis.wire();
-    let clients: Vec<(String, Act, Client)> = (0..USERS)
-        .map(|n| {
-            let user = format!("bob{n}");
-            let client = stage.enter(1, &user);
-            (user, ACTS[n % 2], client)
-        })
-        .collect();
+    let clients = enter_all(&stage, "bob", USERS);
     stage.path.set_subscriptions(Some(Network::Stall));
     for (user, act, _) in &clients {
         act.on(&mut wire, user);
