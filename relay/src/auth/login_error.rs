@@ -97,8 +97,10 @@ impl LoginError {
     /// Whether it counts against the address that the credential came from: it is wrong, or names an
     /// unknown key, which costs as much.
     pub fn blames_client(self) -> bool {
-        let is_ours = matches!(self, LoginError::TooMany | LoginError::GuestsFull);
-        self == LoginError::KeyNotDue || !(self.is_temporary() || is_ours)
+        // A suspended user's credential is right.
+        let is_right =
+            matches!(self, LoginError::TooMany | LoginError::GuestsFull | LoginError::Suspended);
+        self == LoginError::KeyNotDue || !(self.is_temporary() || is_right)
     }
 
     /// Whether nothing is known of the credential now, so that it may be good later.

@@ -104,16 +104,11 @@ impl Context {
         Ok(())
     }
 
-    /// The users whose standing counts, each with the token that names it: the user as whom the
-    /// caller acts, and the user of a token of the backend.
     fn subjects<'a>(
         &'a self,
         identity: Option<&'a Identity>,
     ) -> impl Iterator<Item = (&'a str, Option<&'a Identity>)> {
-        let own = identity.filter(|identity| *identity.user == *self.user());
-        let acting = (!self.caller.is_backend()).then_some((self.user(), own));
-        let other = identity.filter(|identity| *identity.user != *self.user());
-        acting.into_iter().chain(other.map(|other| (&*other.user, Some(other))))
+        gate::subjects((!self.caller.is_backend()).then_some(self.user()), identity)
     }
 
     /// Closes the connection of a user who may not act.

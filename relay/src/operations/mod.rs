@@ -19,5 +19,6 @@ mod table;
 
 pub(crate) use context::Context;
 pub(crate) use execute::{execute, outcome, register_metrics, reply, trace_of};
+pub(crate) use login::bearer::watch_bearer;
 pub(crate) use login::login::login;
 pub(crate) use login::renewal::renew_session;

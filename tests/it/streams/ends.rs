@@ -132,6 +132,30 @@ fn a_revocation_or_suspension_ends_streams_at_once() {
 }
 
 #[test]
+fn a_stream_of_the_backend_ends_with_its_own_token_and_not_with_that_of_its_user() {
+    let redis = Redis::start();
+    let issuer = Issuer::new();
+    let relay = issuer.relay("r1", &redis, &["--jwt-backend", "--max-refusals", "20/10s"]);
+    let token = issuer.token_of("service", json!({"iat": now_s() - 10, "scope": "chat:backend"}));
+    let wanted = Wanted::get("/v1/events?as=alice");
+    let wanted = wanted.with("authorization", &format!("Bearer {token}"));
+    let stream = wanted.clone().open(relay.address()).expect("a stream");
+    stream.wait_position("@alice=0-0");
+    cmd!(redis, "CHAT.ROOM", "@alice", "SET", "tokens_after", "now").ok();
+    cmd!(redis, "CHAT.SEND", "@alice", "*", "still here");
+    stream.wait_text("still here");
+    cmd!(redis, "CHAT.ROOM", "@service", "SET", "tokens_after", "now").ok();
+    assert_eq!(closed(&stream, 4507, "expired")["what"], "revoked");
+    eventually("the token to be refused", SOON, || match wanted.clone().open(relay.address()) {
+        Err(refused) if refused.status == 401 => Ok(()),
+        other => Err(format!("{:?}", other.map(|_| "a stream"))),
+    });
+    let refused = |_| wanted.clone().open(relay.address()).err().map_or(200, |error| error.status);
+    let statuses: Vec<u16> = (0..25).map(refused).collect();
+    assert!(statuses.contains(&429), "a revoked token counts as a wrong one: {statuses:?}");
+}
+
+#[test]
 fn a_reader_that_is_too_slow_is_closed_and_comes_back_without_a_loss() {
     let redis = Redis::start();
     let options = ["--outbox", "64kb", "--operations-per-second", "100000", "--grace", "1s"];

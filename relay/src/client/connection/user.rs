@@ -41,6 +41,12 @@ impl Connection {
         self.identity.lock().clone()
     }
 
+    /// What the token of this user says. The backend may act as a user by a token that is not the
+    /// user's.
+    pub(crate) fn identity_of(&self, user: &str) -> Option<Arc<Identity>> {
+        self.identity().filter(|identity| *identity.user == *user)
+    }
+
     /// Whether the user's token is for this room: its bearer may know what happens there.
     pub(crate) fn may_know(&self, room: &str) -> bool {
         self.identity().is_none_or(|identity| {

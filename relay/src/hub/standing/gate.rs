@@ -63,6 +63,20 @@ pub(crate) async fn may_act_from_now(
     timeout(ANSWER_WITHIN, answer).await.unwrap_or(Err(Refusal::Away))?.admits(identity)
 }
 
+/// The users whose standing counts, each with the token that names it: the user as whom a caller
+/// acts, `None` for the backend itself, and the user of a token of the backend.
+pub(crate) fn subjects<'a>(
+    user: Option<&'a str>,
+    identity: Option<&'a Identity>,
+) -> impl Iterator<Item = (&'a str, Option<&'a Identity>)> {
+    let (own, other) = match identity {
+        Some(identity) if user == Some(&*identity.user) => (Some(identity), None),
+        identity => (None, identity),
+    };
+    let acting = user.map(|user| (user, own));
+    acting.into_iter().chain(other.map(|other| (&*other.user, Some(other))))
+}
+
 fn ask(hub: &Hub, user: &str) -> BoxFuture<'static, Result<Standing, Refusal>> {
     let room = commands::room(&format!("@{user}"), Reader::User(user));
     let upstream = hub.upstream.clone();

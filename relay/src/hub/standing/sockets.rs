@@ -100,7 +100,7 @@ pub(crate) fn check_login(
 ) -> Result<(), Refusal> {
     let standing = Standing::read(reply)?;
     close_refused(&standing, &hub.present_users.note_answer(&connection.user, &standing, false));
-    let admitted = standing.admits(connection.identity().as_deref());
+    let admitted = standing.admits(connection.identity_of(&connection.user).as_deref());
     admitted.inspect_err(|refusal| refusal.close(connection))
 }
 
@@ -119,7 +119,8 @@ pub(crate) fn doubt_token(hub: &Hub, connection: &Connection) {
 
 fn close_refused(standing: &Standing, connections: &[Arc<Connection>]) {
     for connection in connections {
-        if let Err(refusal) = standing.admits(connection.identity().as_deref()) {
+        let identity = connection.identity_of(&connection.user);
+        if let Err(refusal) = standing.admits(identity.as_deref()) {
             refusal.close(connection);
         }
     }

@@ -136,7 +136,7 @@ impl PresentUsers {
     /// event that came before saw only the token before.
     pub(super) fn check(&self, connection: &Connection) -> Result<(), Refusal> {
         let standing = self.0.lock().get(&connection.user).map(Known::standing);
-        standing.unwrap_or_default().admits(connection.identity().as_deref())
+        standing.unwrap_or_default().admits(connection.identity_of(&connection.user).as_deref())
     }
 }
 

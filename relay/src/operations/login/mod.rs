@@ -2,6 +2,7 @@
 //! credentials describe.
 
 pub(in crate::operations) mod auth;
+pub(in crate::operations) mod bearer;
 pub(in crate::operations) mod login;
 pub(in crate::operations) mod renewal;
 pub(in crate::operations) mod token_profile;

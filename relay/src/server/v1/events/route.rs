@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,7 @@ use crate::server::admission::Admissions;
 use crate::server::client_address::client_address;
 use crate::server::handshake;
 use crate::server::http_connections::HttpConnection;
+use crate::server::refused::Refused;
 use crate::server::user_connections::UserConnections;
 use crate::server::v1::cors::{self, Cors};
 use crate::server::v1::events::parameters::{self, Rooms};
@@ -38,7 +39,6 @@ use crate::server::v1::events::positions;
 use crate::server::v1::events::stream;
 use crate::server::v1::problem::Problem;
 use crate::server::v1::{body, who};
-use crate::verification::note_login;
 
 /// After the end of a stream, what its client has not taken is dropped after this time.
 const TAKEN_WITHIN: Duration = Duration::from_secs(2);
@@ -122,7 +122,7 @@ async fn open(
     if identity.is_some_and(|identity| !identity.scopes.has(Scope::Read)) {
         return Err(Problem::denied("scope", "the credential does not allow this"));
     }
-    check_standing(streams, &login).await?;
+    check_standing(hub, address, &login).await?;
     let allowance = hub.allowances.enter(&login.user, Instant::now());
     let allowance = allowance.ok_or_else(|| closed(close_code::FLOOD))?;
     // None: the connection is being closed for others.
@@ -143,15 +143,18 @@ async fn open(
     Ok(response(body))
 }
 
-/// Before the stream does anything, the store is asked about its user.
-async fn check_standing(streams: &Streams, login: &Login) -> Result<(), Problem> {
-    let may_act = gate::may_act(&streams.hub, &login.user, login.identity.as_deref()).await;
-    may_act.map_err(|refusal| {
-        if let Some(error) = refusal.login_error() {
-            note_login(login.way, Err(error));
-        }
-        Problem::from(refusal.error())
-    })
+/// Before the stream does anything, the store is asked about its user, and about that of a token by
+/// which the backend acts. A revoked token counts as a wrong one.
+async fn check_standing(hub: &Hub, address: IpAddr, login: &Login) -> Result<(), Problem> {
+    for (user, identity) in gate::subjects(Some(&login.user), login.identity.as_deref()) {
+        gate::may_act(hub, user, identity).await.map_err(|refusal| {
+            if let Some(error) = refusal.login_error() {
+                Refused::credential(login.way, error).note(hub, address);
+            }
+            Problem::from(refusal.error())
+        })?;
+    }
+    Ok(())
 }
 
 /// What closes a socket with this code.

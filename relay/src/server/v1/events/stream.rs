@@ -72,6 +72,7 @@ pub(super) async fn run(
     };
     let end = {
         let context = Context::new(hub.clone(), connection.clone(), allowance);
+        let _watch = operations::watch_bearer(&context);
         let _renewal = open.map(|open| operations::renew_session(&context, open));
         catch_panic("serving a stream of events", stream.serve(&hub, context)).await
     };
