@@ -16,9 +16,6 @@ fn an_event_source_comes_back_with_its_positions() {
     bob.ok(json!({"op": "send", "room": "lobby", "text": "0"}));
     let browser = Browser::start();
     let page = browser.open(&format!("http://{}/healthz", proxy.address()));
-    // Not of the empty page that a new tab begins with.
-    let is_there = "location.pathname === '/healthz' && document.readyState === 'complete'";
-    page.wait(is_there, &json!(true), LATER);
     page.evaluate(
         "window.texts = []; window.began = 0; window.lastId = '';
          window.source = new EventSource('/v1/events?user=alice&rooms=lobby');

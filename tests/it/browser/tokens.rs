@@ -19,7 +19,6 @@ use crate::browser::two_pages::{PEOPLE, TEXTS, open};
 #[track_caller]
 fn client<'b>(browser: &'b Browser, relay: &Relay, token: &str) -> Page<'b> {
     let page = browser.open(&format!("http://{}/healthz", relay.address()));
-    page.wait("location.pathname", &json!("/healthz"), LATER);
     page.evaluate(&format!(
         "(async () => {{
             const {{ ChatClient }} = await import('/sdk/chat.js');

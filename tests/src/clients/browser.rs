@@ -77,14 +77,17 @@ impl Browser {
         Browser { frames, next_id: AtomicU64::new(1), _process: process, _profile: profile }
     }
 
-    /// Opens a page.
+    /// Opens a page of HTTP. Returns when it has taken the place of the empty page with which a tab
+    /// begins.
     #[track_caller]
     pub fn open(&self, url: &str) -> Page<'_> {
         let target = self.call(None, "Target.createTarget", json!({ "url": url }));
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let session = self.call(None, "Target.attachToTarget", attach);
         let session = session["sessionId"].as_str().expect("a session").to_owned();
-        Page { browser: self, target: target["targetId"].clone(), session }
+        let page = Page { browser: self, target: target["targetId"].clone(), session };
+        page.wait("location.protocol", &json!("http:"), LATER);
+        page
     }
 
     #[track_caller]
