@@ -66,7 +66,7 @@ pub const MEMBERS: [&str; 28] = [
 ];
 
 /// Every `type` of an event that the module publishes. `tests/fixtures/events/` shows each of them.
-pub const TYPES: [&str; 12] = [
+pub const TYPES: [&str; 13] = [
     "message",
     "edit",
     "delete",
@@ -79,7 +79,12 @@ pub const TYPES: [&str; 12] = [
     "notice",
     "read",
     "drop",
+    MOVED,
 ];
+
+/// The type of the event that a room's key moves to another node of the cluster. Relays follow it
+/// and never hand it to clients.
+pub const MOVED: &str = "moved";
 
 /// The bytes before a durable event's id.
 pub const BEFORE_ID: &[u8; 7] = b"{\"id\":\"";

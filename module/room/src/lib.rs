@@ -59,7 +59,7 @@ pub use arguments::keyword::Keyword;
 pub use arguments::{args, texts};
 pub use bytes::id_text::IdText;
 pub use bytes::varint::Malformed;
-pub use codec::event::dropped;
+pub use codec::event::{dropped, moved};
 pub use codec::event_buffer::EventBuffer;
 pub use codec::event_ephemeral::Ephemeral;
 pub use codec::record::Record;

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use chat_protocol::event_header::{EventHeader, Place};
+use chat_protocol::event_header::{EventHeader, MOVED, Place};
 use chat_protocol::id::Id;
 
 use crate::client::connection::Connection;
@@ -66,6 +66,12 @@ impl Room {
         last: Option<Id>,
         pending_flush: &mut PendingFlush,
     ) -> bool {
+        if head.kind == MOVED {
+            // For relays only. The room goes on at another node of the cluster, or was deleted while
+            // its slot was moving: the sync finds out.
+            let _ = last.map(|last| state.order.note_newest(last));
+            return true;
+        }
         let frame = frame::text(head.bytes());
         if matches!(head.kind, "presence" | "occupancy") {
             state.subscribers.queue_presence(&frame, Class::Ephemeral, pending_flush);

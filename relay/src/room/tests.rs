@@ -108,6 +108,17 @@ async fn a_kicked_user_receives_the_event_and_nothing_after_it() {
 }
 
 #[tokio::test]
+async fn clients_never_hear_that_a_key_moves_to_another_node() {
+    let room = Arc::new(Room::new("r".into()));
+    let mut alice = Client::new(1, "alice").await;
+    attach(&room, &alice, 4);
+    let moved = r#"{"last":"4-4","room":"r","type":"moved","ts":5}"#;
+    assert_eq!(deliver(&room, moved), Next::Sync, "it may have been deleted meanwhile");
+    let received = alice.read().await;
+    assert!(!received.contains("moved"), "{received}");
+}
+
+#[tokio::test]
 async fn a_ban_names_its_end() {
     let room = Arc::new(Room::new("r".into()));
     let mut bob = Client::new(1, "bob").await;

@@ -4,6 +4,7 @@
 //! Members have the order of `chat_protocol::event_header::MEMBERS`; absent ones are left out. The
 //! files in tests/fixtures/events/ show every type and shape.
 
+use chat_protocol::event_header::MOVED;
 use chat_protocol::id::Id;
 
 use crate::codec::event_fields::{
@@ -182,6 +183,15 @@ pub fn dropped(name: &str, last: Id, ts: u64, reason: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
     ephemeral(&mut out, name, last, "drop", ts);
     string(&mut out, key!("reason"), reason);
+    out.push(b'}');
+    out
+}
+
+/// The event that a room's key moves to another node of the cluster: the room's name and last id,
+/// and the time.
+pub fn moved(name: &str, last: Id, ts: u64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128);
+    ephemeral(&mut out, name, last, MOVED, ts);
     out.push(b'}');
     out
 }

@@ -18,8 +18,8 @@ use crate::decide::presence::Presence;
 use crate::decide::react::Reaction;
 use crate::decide::send::{Send, mentions};
 use crate::decide::{self, sync};
-use crate::dropped;
 use crate::state::users::members::{MemberAction, Role};
+use crate::{dropped, moved};
 
 /// Set: the test writes the files instead of comparing them.
 const UPDATE: &str = "UPDATE_FIXTURES";
@@ -275,6 +275,8 @@ fn ephemeral(script: &mut Script<'_>) {
     script.published("read.cursor");
     let gone = dropped(&name, last, script.world.now, "deleted");
     script.file("drop.reason", String::from_utf8(gone).expect("UTF-8"));
+    let gone = moved(&name, last, script.world.now);
+    script.file("moved.slot", String::from_utf8(gone).expect("UTF-8"));
 }
 
 /// Every file, from the commands that lead to it.
