@@ -2,7 +2,7 @@
 //!
 //! Each definition stands here once: the rules for [`names`], event [`id`]s, fixed bounds
 //! ([`limits`]), the words of errors ([`error_code`]), [`glob`] patterns, WebSocket close codes
-//! ([`close_code`]) and the beginning of every event ([`event_header`]).
+//! ([`close_code`]), the [`slot`] of a key and the beginning of every event ([`event_header`]).
 //!
 //! The crate knows neither Redis nor sockets. It never panics on input, and allocates nothing but a
 //! compiled pattern.
@@ -27,4 +27,5 @@ pub mod glob;
 pub mod id;
 pub mod limits;
 pub mod names;
+pub mod slot;
 pub mod visibility;

@@ -15,7 +15,7 @@ use chat_layers::{Crate, Sources, check_crate, check_javascript};
 const PROTOCOL: Crate<'_> = Crate {
     roots: &["protocol/src/lib.rs"],
     layers: &[
-        &["limits", "every_byte", "visibility", "id", "close_code", "error_code"],
+        &["limits", "every_byte", "visibility", "id", "close_code", "error_code", "slot"],
         &["names", "glob"],
         &["event_header"],
         &["lib"],
