@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, Command};
 
 use crate::cli::check::finding::{Finding, Level};
-use crate::config::{Args, Auth, Config, redis_address};
+use crate::config::{Args, Auth, Config, redis_settings};
 
 pub(super) const NAME: &str = "check";
 const ABOUT: &str = "Checks these settings, Redis, keys and ports without serving";
@@ -70,20 +70,20 @@ pub(super) fn run(args: CheckArgs) -> ExitCode {
 }
 
 async fn findings(args: CheckArgs) -> Vec<Finding> {
-    let operator = args.operator.as_deref().map(redis_address).transpose();
-    let mut mistakes = Vec::new();
+    let config = args.relay.check();
+    let like = config.as_ref().ok().map(|config| &config.redis);
+    let operator = args.operator.as_deref().map(|url| redis_settings(url, like)).transpose();
+    let mut mistakes = config.as_ref().err().cloned().unwrap_or_default();
     if let Err(why) = &operator {
         mistakes.push(format!("--{OPERATOR}: {why}"));
     }
-    let config = match args.relay.check() {
-        Ok(config) if mistakes.is_empty() => config,
-        Ok(_) => return mistakes.into_iter().map(Finding::setting).collect(),
-        Err(more) => return more.into_iter().chain(mistakes).map(Finding::setting).collect(),
+    let (Ok(config), Ok(operator)) = (config, operator) else {
+        return mistakes.into_iter().map(Finding::setting).collect();
     };
     let mut findings = cautions(&config);
     findings.extend(machine::ports(&config));
     findings.extend(machine::services(&config).await);
-    findings.extend(redis::findings(&config, operator.ok().flatten()).await);
+    findings.extend(redis::findings(&config, operator).await);
     findings
 }
 

@@ -15,6 +15,8 @@ mod key_files;
 mod networks;
 mod origins;
 mod relay_url;
+#[allow(dead_code, reason = "the upstream is about to use all of it")]
+mod servers;
 mod sessions;
 mod token_url;
 mod values;
@@ -39,9 +41,13 @@ pub(crate) use key_files::contents as read_key_file;
 pub(crate) use networks::Networks;
 pub(crate) use origins::{AllowedOrigins, Origin};
 pub(crate) use relay_url::RelayUrl;
+#[allow(unused_imports, reason = "the upstream is about to use all of them")]
+pub(crate) use servers::{
+    Endpoint, Login, RedisSettings, Secret, Servers, TlsFiles, redis_settings,
+};
 pub(crate) use sessions::SessionAuth;
 pub(crate) use token_url::TokenUrl;
-pub(crate) use values::{Mistakes, redis_address, without_empty};
+pub(crate) use values::{Mistakes, without_empty};
 use values::{is_log_filter, listen_address};
 
 /// WebSocket relay of redis-chat: frames to CHAT.* commands, room channels to frames.
@@ -64,15 +70,8 @@ pub struct Args {
     /// Address or name, and port, to serve HTTP and WebSocket on; port 0 picks a free one
     #[arg(long, env = "CHAT_RELAY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
     listen: String,
-    /// Redis with the chat module: redis://[user[:password]@]host[:port]
-    #[arg(
-        long,
-        env = "CHAT_RELAY_REDIS",
-        default_value = "redis://127.0.0.1:6379",
-        value_name = "URL",
-        hide_env_values = true
-    )]
-    redis: String,
+    #[command(flatten)]
+    redis: servers::RedisArgs,
     /// How users prove who they are: by a token (`jwt`), by a session of an application (`http`);
     /// `none` trusts ?user=NAME and serves loopback only
     #[arg(long, env = "CHAT_RELAY_AUTH", default_value = "none", value_name = "HOW")]
@@ -200,7 +199,7 @@ const THREADS_MAX: usize = 1024;
 #[allow(missing_docs)]
 pub struct Config {
     pub listen: SocketAddr,
-    pub redis: redis::ConnectionInfo,
+    pub(crate) redis: RedisSettings,
     pub(crate) auth: Auth,
     /// How many guests are let in; `None`: none.
     pub guests: Option<usize>,
@@ -272,11 +271,7 @@ impl Args {
         let mut mistakes = Mistakes(self.file_mistakes);
         let listen = mistakes.parsed("--listen", &self.listen, listen_address);
         let insecure = mistakes.switch("--insecure", &self.insecure);
-        // A harmless address in place of a wrong one, so that the other flags are checked too.
-        let redis = mistakes.parsed("--redis", &self.redis, redis_address);
-        let Some(redis) = redis.or_else(|| redis_address("redis://127.0.0.1").ok()) else {
-            return Err(mistakes.0);
-        };
+        let redis = self.redis.check(&mut mistakes);
         let way: Option<Way> = mistakes.choice("--auth", &self.auth);
         if let (Some(Way::None), Some(address)) = (way, listen)
             && !address.ip().is_loopback()

@@ -231,12 +231,6 @@ fn every_setting_has_a_flag_and_a_variable_of_the_same_name() {
 }
 
 #[test]
-fn only_database_zero_is_served() {
-    assert!(check(&["--redis=redis://h/1"]).is_err());
-    assert!(check(&["--redis=redis://u:p@h:1/0"]).is_ok());
-}
-
-#[test]
 fn headers_of_proxies_need_proxies_and_replace_forwarded_addresses() {
     let named = |config: &Config| {
         let edge = &config.edge;

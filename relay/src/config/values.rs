@@ -7,22 +7,6 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-/// Where Redis is, and as whom to log in there.
-pub(crate) fn redis_address(url: &str) -> Result<redis::ConnectionInfo, &'static str> {
-    let hint = "not an address like redis://user:password@127.0.0.1:6379";
-    if url.starts_with("rediss://") {
-        return Err("TLS to Redis (rediss://) is not supported yet");
-    }
-    if !url.starts_with("redis://") {
-        return Err(hint);
-    }
-    let info = redis::IntoConnectionInfo::into_connection_info(url).map_err(|_| hint)?;
-    if info.redis_settings().db() != 0 {
-        return Err("rooms live in database 0, their channels know no other");
-    }
-    Ok(info)
-}
-
 /// Whether this filters log lines. A word that is no level would name a part of the program, and all
 /// other lines would be left out.
 pub(super) fn is_log_filter(text: &str) -> bool {

@@ -116,7 +116,7 @@ impl Server {
             out.flush()?;
         }
         let config = &self.hub.config;
-        info!(%address, relay = config.name, redis = %config.redis.addr(), "serving");
+        info!(%address, relay = config.name, redis = %config.redis.servers, "serving");
         let ops = listeners.ops.map(|ops| {
             let (server, routes) = (self.clone(), ops_router(site.clone()));
             tokio::spawn(async move { server.accept(ops, routes, None).await })

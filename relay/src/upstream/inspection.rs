@@ -6,8 +6,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, PushInfo, Value};
+use redis::{AsyncConnectionConfig, Client, PushInfo, Value};
 
+use crate::config::RedisSettings;
 use crate::upstream::check;
 use crate::upstream::commands::{self, Command, Reader, operator};
 use crate::upstream::health::{Problem, denied_command};
@@ -47,8 +48,8 @@ pub(crate) type Answer<T> = Result<T, String>;
 /// Looks at the server: as the relay of this name, and as `operator` at what that one may read, if
 /// there is one.
 pub(crate) async fn inspect(
-    redis: &ConnectionInfo,
-    operator: Option<&ConnectionInfo>,
+    redis: &RedisSettings,
+    operator: Option<&RedisSettings>,
     relay: &str,
 ) -> Result<Inspection, Problem> {
     let boot = format!("{:08x}", rand::random::<u32>());
@@ -125,7 +126,7 @@ async fn operator_view(connection: &mut MultiplexedConnection) -> Result<Operato
 
 const UNREADABLE: &str = "the reply cannot be read";
 
-async fn connect(redis: &ConnectionInfo) -> Result<MultiplexedConnection, Problem> {
+async fn connect(redis: &RedisSettings) -> Result<MultiplexedConnection, Problem> {
     let client: Client = client(redis).map_err(|error| Problem::from_connect_error(&error))?;
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(TIMEOUT))

@@ -24,6 +24,7 @@ use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use crate::client::error::Error;
+use crate::config::{RedisSettings, Servers};
 use crate::metrics::METRICS;
 use crate::upstream::check;
 use crate::upstream::commands::{self, Command};
@@ -60,20 +61,36 @@ enum Change {
 }
 
 /// A client of this server with the options that a relay needs.
-pub(super) fn client(redis: &redis::ConnectionInfo) -> Result<Client, redis::RedisError> {
-    let settings = redis
-        .redis_settings()
-        .clone()
+pub(super) fn client(settings: &RedisSettings) -> Result<Client, redis::RedisError> {
+    let unsupported = |what| Err((redis::ErrorKind::InvalidClientConfig, what).into());
+    if settings.tls.is_some() {
+        return unsupported("TLS to Redis is not supported yet");
+    }
+    let Servers::Seeds(seeds) = &settings.servers else {
+        return unsupported("Sentinel is not supported yet");
+    };
+    let [server] = &seeds[..] else { return unsupported("a cluster is not supported yet") };
+    let mut login = redis::RedisConnectionInfo::default()
         .set_protocol(redis::ProtocolVersion::RESP3)
         .set_lib_name("chat-relay", env!("CARGO_PKG_VERSION"));
+    match settings.login.read() {
+        Ok(None) => {}
+        Ok(Some((user, password))) => {
+            let password = String::from_utf8_lossy(password.bytes()).into_owned();
+            login = login.set_username(user).set_password(password);
+        }
+        Err(why) => return Err(std::io::Error::other(why).into()),
+    }
     let tcp = redis::io::tcp::TcpSettings::default().set_nodelay(true);
-    Client::open(redis.clone().set_redis_settings(settings).set_tcp_settings(tcp))
+    let address = redis::ConnectionAddr::Tcp(server.host.to_string(), server.port);
+    let info = redis::IntoConnectionInfo::into_connection_info(address)?;
+    Client::open(info.set_redis_settings(login).set_tcp_settings(tcp))
 }
 
 impl Upstream {
     /// An upstream that is not open yet; [`Upstream::run`] opens it.
     pub(crate) fn new(
-        redis: &redis::ConnectionInfo,
+        redis: &RedisSettings,
         probe_room: String,
         probe_interval: Duration,
     ) -> Result<Upstream, redis::RedisError> {

@@ -6,21 +6,18 @@ use chat_protocol::limits::MODULE_VERSION;
 
 use crate::auth::LEEWAY;
 use crate::cli::check::finding::Finding;
-use crate::config::Config;
+use crate::config::{Config, RedisSettings};
 use crate::upstream::{Answer, Inspection, OperatorView, Problem, inspect};
 
 /// Clocks that differ by more are worth a line.
 const CLOCKS_AGREE_MS: u64 = 1000;
 
 /// Everything about Redis.
-pub(super) async fn findings(
-    config: &Config,
-    operator: Option<redis::ConnectionInfo>,
-) -> Vec<Finding> {
+pub(super) async fn findings(config: &Config, operator: Option<RedisSettings>) -> Vec<Finding> {
     let inspection = match inspect(&config.redis, operator.as_ref(), &config.name).await {
         Ok(inspection) => inspection,
         Err(problem) => {
-            let text = format_args!("{problem}; --redis names {}", config.redis.addr());
+            let text = format_args!("{problem}; --redis names {}", config.redis.servers);
             return vec![Finding::error("redis", text)];
         }
     };
