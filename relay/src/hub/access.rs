@@ -86,10 +86,8 @@ async fn run_access_checks(hub: Arc<Hub>, room: Arc<Room>) {
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSE_MOST);
-        if !hub.upstream.is_up() {
-            // While Redis is unreachable, no event of the room arrives either.
-            hub.upstream.wait_up().await;
-        }
+        // While the room's node is unreachable, no event of the room arrives either.
+        hub.upstream.wait_up(&room.name).await;
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) async fn beat(hub: &Arc<Hub>, rooms: Vec<Arc<Room>>) {
         if commands.is_empty() {
             continue;
         }
-        let replies = hub.upstream.call(commands).await;
+        let replies = hub.upstream.call_at_once(commands).await;
         for ((room, subscribers, at_sending), reply) in asked.into_iter().zip(replies) {
             let Ok(value) = reply else { continue };
             let Ok(BeatReply { newest, unknown }) = BeatReply::read(value) else { continue };
@@ -72,7 +72,7 @@ async fn set_unknown_online(
             .iter()
             .map(|connection| presence::online_command(&room.name, connection, ttl))
             .collect();
-        let replies = hub.upstream.call(commands).await;
+        let replies = hub.upstream.call_at_once(commands).await;
         for connection in lost {
             // It left or was removed while it was set online again.
             if !room.is_subscribed(connection) && !connection.is_in(&room.name) {

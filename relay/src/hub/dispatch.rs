@@ -18,7 +18,7 @@ use crate::hub::sync::{self, Cause};
 use crate::metrics::METRICS;
 use crate::room::Room;
 use crate::room::subscribers::PendingFlush;
-use crate::upstream::Listener;
+use crate::upstream::{Listener, NodeId};
 
 /// The hub's listener on the upstream.
 pub(super) struct Dispatcher(pub(super) Arc<Hub>);
@@ -42,6 +42,8 @@ impl Dispatcher {
             let mut events = Vec::with_capacity(queued.len());
             for event in queued {
                 match event.head() {
+                    // For relays only: the room continues at another node.
+                    Some(head) if head.kind == "moved" => self.0.upstream.moved(&event.room.name),
                     Some(head) => events.push((&event.room, head)),
                     None => METRICS.events_malformed.increment(1),
                 }
@@ -109,36 +111,30 @@ impl Listener for Dispatcher {
         }
     }
 
-    fn unsubscribed(&self, channel: &str) {
+    fn lost(&self, channels: &[Arc<str>]) {
         self.dispatch_all();
-        // Either we ended the subscription, or the server did because the room has moved. If the
-        // room is still in the list, request it again.
-        if let Some(room) = self.0.room(channel) {
-            let mut pending_flush = PendingFlush::new();
+        let mut pending_flush = PendingFlush::new();
+        for room in channels.iter().filter_map(|channel| self.0.room(channel)) {
             room.reset_subscription(&mut pending_flush);
             sockets::doubt(&self.0, &room.name);
-            self.0.flush(pending_flush);
-            self.0.upstream.subscribe(room.name.clone());
         }
+        self.0.flush(pending_flush);
+    }
+
+    fn opened(&self, node: &NodeId) {
+        let (hub, node) = (self.0.clone(), node.clone());
+        // Sets connections online again whose presence could not be set or has expired meanwhile,
+        // and compares the positions.
+        tokio::spawn(async move {
+            let mut rooms = hub.rooms();
+            rooms.retain(|room| hub.upstream.owner(&room.name).as_ref() == Some(&node));
+            beats::beat(&hub, rooms).await
+        });
     }
 
     fn profile_update(&self, payload: Vec<u8>) {
         let hub = self.0.clone();
         tokio::spawn(async move { updates::receive(&hub, &payload) });
-    }
-
-    fn connected(&self) {
-        self.dispatch_all();
-        self.0.present_users.doubt_all();
-        let rooms = self.0.rooms();
-        let mut pending_flush = PendingFlush::new();
-        for room in &rooms {
-            room.reset_subscription(&mut pending_flush);
-            self.0.upstream.subscribe(room.name.clone());
-        }
-        self.0.flush(pending_flush);
-        let hub = self.0.clone();
-        tokio::spawn(async move { beats::beat(&hub, rooms).await });
     }
 }
 

@@ -3,6 +3,7 @@
 //! Presence is set when a connection joins a room, renewed by `beats.rs`, and shortened when its
 //! socket is lost.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,17 +75,18 @@ async fn end(hub: &Hub, connection: &Connection, rooms: &[Arc<str>], reason: &st
     let until = Instant::now() + hub.config.presence_ttl;
     loop {
         left = for_present(hub, connection, &left, command).await;
-        if left.is_empty() || !may_repeat(&hub.upstream, until).await {
+        if left.is_empty() || !may_repeat(&hub.upstream, &left, until).await {
             return;
         }
     }
 }
 
-/// The link to Redis was lost, and perhaps with it a command that ends a presence: waits until the
-/// command can be sent again. False: the presence has ended by its TTL before that.
-async fn may_repeat(upstream: &Upstream, until: Instant) -> bool {
+/// The nodes of these rooms were lost, and perhaps with them a command that ends a presence: waits
+/// until one of them can be sent again. False: the presence has ended by its TTL before that.
+async fn may_repeat(upstream: &Upstream, rooms: &[Arc<str>], until: Instant) -> bool {
     sleep(REPEAT_PAUSE).await;
-    timeout_at(until, upstream.wait_open()).await.is_ok()
+    let any_is_open = |upstream: &Upstream| rooms.iter().any(|room| upstream.is_open(room));
+    timeout_at(until, upstream.wait_until(any_is_open)).await.is_ok()
 }
 
 /// Sends a command for each room in which the connection is present. Returns the rooms for which
@@ -99,7 +101,7 @@ async fn for_present(
     let mut missed = Vec::new();
     for rooms in present.chunks(ROOMS_PER_CALL) {
         let commands = rooms.iter().map(|room| command(room)).collect();
-        let replies = hub.upstream.call(commands).await;
+        let replies = hub.upstream.call_at_once(commands).await;
         let away = rooms.iter().zip(&replies).filter(|(_, reply)| is_away(reply));
         missed.extend(away.map(|(room, _)| Arc::clone(room)));
     }
@@ -119,10 +121,10 @@ pub(crate) fn end_in_background(hub: &Hub, connection: &Arc<Connection>, room: &
     }
     let (upstream, until) = (hub.upstream.clone(), Instant::now() + hub.config.presence_ttl);
     let command = offline_command(room, connection);
-    let (connection, room) = (connection.clone(), Box::<str>::from(room));
+    let (connection, room) = (connection.clone(), Arc::<str>::from(room));
     tokio::spawn(async move {
-        while is_away(&upstream.call_one(command.clone()).await)
-            && may_repeat(&upstream, until).await
+        while is_away(&upstream.call_one_at_once(command.clone()).await)
+            && may_repeat(&upstream, slice::from_ref(&room), until).await
             && !connection.is_in(&room)
         {}
     });

@@ -1,46 +1,30 @@
-//! Reactions to a changed state of Redis: renewing presence, and notifying clients.
+//! Notifying clients of a changed state of Redis.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::outbox::Class;
-use crate::hub::beats;
 use crate::hub::hub::Hub;
 use crate::hub::upstream_status::UpstreamStatus;
 use crate::room::subscribers::{PendingFlush, queue};
-use crate::upstream::State;
+use crate::upstream::Overview;
 
 /// A change that lasts shorter than this is not sent to clients.
 const SHORTEST_CHANGE: Duration = Duration::from_millis(500);
 /// Clients are notified at most once in this time.
 const NOTIFY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Beats all rooms whenever Redis accepts writes again, forever.
-pub(super) async fn beat_when_writable(hub: Arc<Hub>) {
-    let mut states = hub.upstream.states();
-    let mut before = states.borrow_and_update().clone();
-    while states.changed().await.is_ok() {
-        let now = states.borrow_and_update().clone();
-        if now == State::Open && before != State::Open {
-            // Sets connections online again whose presence could not be set or has expired
-            // meanwhile.
-            beats::beat(&hub, hub.rooms()).await;
-        }
-        before = now;
-    }
-}
-
 /// Notifies clients when the state of Redis has changed and stays changed, forever.
 pub(super) async fn notify_clients(hub: Arc<Hub>) {
-    let mut states = hub.upstream.states();
+    let mut overviews = hub.upstream.overviews();
     loop {
         let sent = hub.upstream_status.get();
-        let has_changed = |state: &State| UpstreamStatus::of(state) != sent;
-        if states.wait_for(has_changed).await.is_err() {
+        let has_changed = |overview: &Arc<Overview>| UpstreamStatus::of(overview) != sent;
+        if overviews.wait_for(has_changed).await.is_err() {
             return;
         }
         tokio::time::sleep(SHORTEST_CHANGE).await;
-        let now = UpstreamStatus::of(&states.borrow_and_update());
+        let now = UpstreamStatus::of(&overviews.borrow_and_update());
         if now == sent {
             continue;
         }

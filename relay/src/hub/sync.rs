@@ -48,7 +48,7 @@ pub(super) async fn run(hub: Arc<Hub>, room: Arc<Room>, cause: Cause) {
             }
             Err(error) => {
                 room.sync_failed();
-                if !hub.upstream.is_up() {
+                if !hub.upstream.is_up(&room.name) {
                     return;
                 }
                 warn!(
@@ -106,7 +106,7 @@ async fn once(
     loop {
         METRICS.syncs.increment(1);
         let command = sync_command(&room.name, from, Reader::Backend);
-        let synced = match hub.upstream.call_one(command).await {
+        let synced = match hub.upstream.call_one_at_once(command).await {
             Ok(value) => Synced::read(value)?,
             // The key holds another type now: treat the room as deleted.
             Err(CommandError::Refused(error)) if error.code == "WRONGTYPE" => {

@@ -11,9 +11,6 @@ use crate::hub::sync;
 use crate::panics::restart_on_panic;
 use crate::room::subscribers::PendingFlush;
 
-/// Subscriptions that are not confirmed within this time are requested again.
-const CONFIRM_WITHIN: Duration = Duration::from_secs(3);
-
 /// Starts the hub's tasks: upstream, status updates, dispatch, flushing, housekeeping. A task that
 /// panics is started again.
 pub(crate) fn start(hub: &Arc<Hub>) {
@@ -26,9 +23,6 @@ pub(crate) fn start(hub: &Arc<Hub>) {
         let fetch = move || verification.clone().run();
         tokio::spawn(restart_on_panic("fetching keys", fetch));
     }
-    let watching = hub.clone();
-    let watch = move || status_updates::beat_when_writable(watching.clone());
-    tokio::spawn(restart_on_panic("watching the state of Redis", watch));
     let notifying = hub.clone();
     let notify = move || status_updates::notify_clients(notifying.clone());
     tokio::spawn(restart_on_panic("notifying clients of the state of Redis", notify));
@@ -52,19 +46,13 @@ async fn housekeeping(hub: Arc<Hub>) {
         let now = Instant::now();
         let (mut due, mut pending_flush) = (Vec::new(), PendingFlush::new());
         for room in hub.rooms() {
-            if room.beat_is_due(now, beat_interval) {
+            let is_up = hub.upstream.is_up(&room.name);
+            if room.beat_is_due(now, beat_interval) && is_up {
                 due.push(room.clone());
-            }
-            if hub.upstream.is_up()
-                && now
-                    .checked_sub(CONFIRM_WITHIN)
-                    .is_some_and(|since| room.subscription_is_overdue(since))
-            {
-                hub.upstream.subscribe(room.name.clone());
             }
             let next = room.tidy(now);
             sync::sync_if_needed(&hub, &room, next);
-            if hub.upstream.is_up() {
+            if is_up {
                 room.end_long_pauses(now, &mut pending_flush);
             } else {
                 room.restart_pauses();
@@ -72,7 +60,7 @@ async fn housekeeping(hub: Arc<Hub>) {
             sync::start_requested_work(&hub, &room);
         }
         hub.flush(pending_flush);
-        if !due.is_empty() && hub.upstream.is_up() {
+        if !due.is_empty() {
             let hub = hub.clone();
             tokio::spawn(async move { beats::beat(&hub, due).await });
         }

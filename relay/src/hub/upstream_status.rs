@@ -4,7 +4,7 @@ use parking_lot::Mutex;
 
 use crate::client::frame::Frame;
 use crate::client::relay_frame::RelayFrame;
-use crate::upstream::State;
+use crate::upstream::Overview;
 
 /// The state of Redis in the words of the frame `upstream`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,11 +16,11 @@ pub(super) enum UpstreamStatus {
 }
 
 impl UpstreamStatus {
-    pub(super) fn of(state: &State) -> UpstreamStatus {
-        match state {
-            State::Open => UpstreamStatus::Back,
-            State::WritesRefused(_) => UpstreamStatus::WritesRefused,
-            State::Unavailable(_) => UpstreamStatus::Away,
+    pub(super) fn of(overview: &Overview) -> UpstreamStatus {
+        match (overview.readable_slots(), overview.open_slots()) {
+            (0, _) => UpstreamStatus::Away,
+            (_, 0) => UpstreamStatus::WritesRefused,
+            _ => UpstreamStatus::Back,
         }
     }
 

@@ -74,7 +74,7 @@ pub(super) struct Pause {
 }
 
 pub(super) enum Subscription {
-    Requested(Instant),
+    Requested,
     Confirmed,
 }
 
@@ -104,7 +104,7 @@ impl Room {
             recent: None,
             fetches: Vec::new(),
             guest_view: None,
-            subscription: Subscription::Requested(now),
+            subscription: Subscription::Requested,
             beat_at: None,
             empty_since: Some(now),
             kicked: Vec::new(),

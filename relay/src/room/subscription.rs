@@ -1,18 +1,16 @@
-//! The state of the room's subscription at Redis: requested or confirmed.
-
-use std::time::Instant;
+//! The state of the room's subscription at Redis: requested or confirmed. The upstream asks for it.
 
 use crate::room::access::removal::Removal;
 use crate::room::room::{Room, Subscription};
 use crate::room::subscribers::PendingFlush;
 
 impl Room {
-    /// The subscription is lost and must be requested again. The server may be another one, which
+    /// The subscription is lost and is requested again. The server may be another one, which
     /// may not know what was fetched before. So connections that are ahead of the room, attached or
     /// paused, must join again.
     pub(crate) fn reset_subscription(&self, pending_flush: &mut PendingFlush) {
         let mut state = self.state.lock();
-        state.subscription = Subscription::Requested(Instant::now());
+        state.subscription = Subscription::Requested;
         state.epoch += 1;
         state.fetches.clear();
         let ahead = state.subscribers.remove_ahead().into_iter().chain(state.unpause_ahead());
@@ -22,27 +20,13 @@ impl Room {
         state.note_emptiness();
     }
 
-    /// The subscription is confirmed. Returns whether the room must be synced: it has a position,
-    /// and the subscription was not confirmed before.
+    /// The subscription is confirmed, perhaps at another node than before. Returns whether the room
+    /// must be synced: it has a position.
     pub(crate) fn confirm_subscription(&self) -> bool {
         let mut state = self.state.lock();
-        let changed = !matches!(state.subscription, Subscription::Confirmed);
         state.subscription = Subscription::Confirmed;
         self.confirmed.notify_waiters();
-        changed && state.order.last().is_some()
-    }
-
-    /// Whether the subscription was requested before `since` and is not confirmed. Then the caller
-    /// must request it again; the time of the request is now.
-    pub(crate) fn subscription_is_overdue(&self, since: Instant) -> bool {
-        let mut state = self.state.lock();
-        match &mut state.subscription {
-            Subscription::Requested(at) if *at < since => {
-                *at = Instant::now();
-                true
-            }
-            _ => false,
-        }
+        state.order.last().is_some()
     }
 
     /// Returns once the subscription is confirmed.

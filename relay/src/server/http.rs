@@ -40,7 +40,6 @@ use crate::server::session;
 use crate::server::static_files;
 use crate::server::v1::{self, Streams};
 use crate::trace::TraceId;
-use crate::upstream;
 
 /// What the routes share.
 pub(super) struct Site {
@@ -122,14 +121,9 @@ async fn ready(State(site): State<Arc<Site>>) -> Response<Body> {
     } else if site.hub.verification.as_ref().is_some_and(|keys| !keys.is_ready()) {
         static_files::plain(StatusCode::SERVICE_UNAVAILABLE, "no keys to verify tokens yet\n")
     } else {
-        match site.hub.upstream.state() {
-            upstream::State::Open => static_files::plain(StatusCode::OK, "ready\n"),
-            upstream::State::WritesRefused(problem) => {
-                static_files::plain(StatusCode::OK, format!("ready, but {problem}\n"))
-            }
-            upstream::State::Unavailable(problem) => {
-                static_files::plain(StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n"))
-            }
+        match site.hub.upstream.overview().readiness() {
+            Ok(text) => static_files::plain(StatusCode::OK, format!("{text}\n")),
+            Err(text) => static_files::plain(StatusCode::SERVICE_UNAVAILABLE, format!("{text}\n")),
         }
     }
 }

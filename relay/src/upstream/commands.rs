@@ -15,13 +15,18 @@ pub(super) mod operator;
 use std::time::Duration;
 
 use chat_protocol::id::Id;
-use redis::Cmd;
+use redis::{Arg, Cmd};
 
 pub(crate) use arguments::{Bounds, Message, Moderation, Part, Reader, Rows};
 
 /// One command, complete.
 #[derive(Clone, Debug)]
-pub(crate) struct Command(Cmd);
+pub(crate) struct Command {
+    cmd: Cmd,
+    /// Its first argument is the key or the channel, which decides who executes it.
+    #[allow(dead_code, reason = "routing to nodes uses it")]
+    has_key: bool,
+}
 
 // Messages.
 
@@ -38,35 +43,35 @@ pub(crate) fn send(message: &Message<'_>) -> Command {
     if !message.mentions.is_empty() {
         command.arg("MENTION").arg(message.mentions.len()).arg(message.mentions);
     }
-    Command(command)
+    keyed(command)
 }
 
 /// `CHAT.EDIT room user id text [META json]`
 pub(crate) fn edit(room: &str, user: &str, id: Id, text: &str, meta: Option<&str>) -> Command {
     let mut command = about_message("CHAT.EDIT", room, user, id);
     command.arg(text).option("META", meta);
-    Command(command)
+    keyed(command)
 }
 
 /// `CHAT.DELETE room user id [REASON s]`
 pub(crate) fn delete(room: &str, user: &str, id: Id, reason: Option<&str>) -> Command {
     let mut command = about_message("CHAT.DELETE", room, user, id);
     command.option("REASON", reason);
-    Command(command)
+    keyed(command)
 }
 
 /// `CHAT.REACT room user id emoji`
 pub(crate) fn react(room: &str, user: &str, id: Id, emoji: &str) -> Command {
     let mut command = about_message("CHAT.REACT", room, user, id);
     command.arg(emoji);
-    Command(command)
+    keyed(command)
 }
 
 /// `CHAT.REACT room user id emoji REMOVE`
 pub(crate) fn unreact(room: &str, user: &str, id: Id, emoji: &str) -> Command {
     let mut command = about_message("CHAT.REACT", room, user, id);
     command.arg(emoji).arg("REMOVE");
-    Command(command)
+    keyed(command)
 }
 
 /// `CHAT.HISTORY room [BEFORE id | AFTER id | AROUND id] [COUNT n] [BYTES n] [AS user]`
@@ -79,7 +84,7 @@ pub(crate) fn history(room: &str, part: Part, bounds: Bounds, reader: Reader<'_>
         Part::Around(id) => command.option("AROUND", Some(id.to_string())),
     };
     command.option("COUNT", bounds.count).option("BYTES", bounds.bytes).reader(reader);
-    Command(command)
+    keyed(command)
 }
 
 /// `CHAT.SYNC room id [COUNT n] [BYTES n] [AS user]`
@@ -87,26 +92,26 @@ pub(crate) fn sync(room: &str, after: Id, bounds: Bounds, reader: Reader<'_>) ->
     let mut command = about_room("CHAT.SYNC", room);
     command.arg(after.to_string());
     command.option("COUNT", bounds.count).option("BYTES", bounds.bytes).reader(reader);
-    Command(command)
+    keyed(command)
 }
 
 // Members and moderation.
 
 /// `CHAT.JOIN room user`
 pub(crate) fn join(room: &str, user: &str) -> Command {
-    Command(about_user("CHAT.JOIN", room, user))
+    keyed(about_user("CHAT.JOIN", room, user))
 }
 
 /// `CHAT.LEAVE room user`
 pub(crate) fn leave(room: &str, user: &str) -> Command {
-    Command(about_user("CHAT.LEAVE", room, user))
+    keyed(about_user("CHAT.LEAVE", room, user))
 }
 
 /// `CHAT.MEMBERS room [CURSOR c] [COUNT n] [AS user]`
 pub(crate) fn members(room: &str, rows: Rows<'_>, reader: Reader<'_>) -> Command {
     let mut command = about_room("CHAT.MEMBERS", room);
     command.rows(rows).reader(reader);
-    Command(command)
+    keyed(command)
 }
 
 /// `CHAT.MOD room actor action user [role] [FOR ms] [REASON s]`
@@ -114,14 +119,14 @@ pub(crate) fn moderate(moderation: &Moderation<'_>) -> Command {
     let mut command = about_user("CHAT.MOD", moderation.room, moderation.actor);
     command.arg(moderation.action).arg(moderation.user).arg(moderation.role);
     command.option("FOR", moderation.for_ms).option("REASON", moderation.reason);
-    Command(command)
+    keyed(command)
 }
 
 /// `CHAT.SANCTIONS room [CURSOR c] [COUNT n] [AS user]`
 pub(crate) fn sanctions(room: &str, rows: Rows<'_>, reader: Reader<'_>) -> Command {
     let mut command = about_room("CHAT.SANCTIONS", room);
     command.rows(rows).reader(reader);
-    Command(command)
+    keyed(command)
 }
 
 // Presence.
@@ -136,14 +141,14 @@ pub(crate) fn present(
 ) -> Command {
     let mut command = about_user("CHAT.PRESENCE", room, user);
     command.arg(connection).option("TTL", Some(milliseconds(ttl))).option("STATUS", status);
-    Command(command)
+    keyed(command)
 }
 
 /// `CHAT.PRESENCE room user connection OFF [REASON s]`
 pub(crate) fn absent(room: &str, user: &str, connection: &str, reason: Option<&str>) -> Command {
     let mut command = about_user("CHAT.PRESENCE", room, user);
     command.arg(connection).arg("OFF").option("REASON", reason);
-    Command(command)
+    keyed(command)
 }
 
 /// `CHAT.BEAT room ttl connection [connection …]`
@@ -157,55 +162,55 @@ pub(crate) fn beat<'a>(
     for connection in connections {
         command.arg(connection);
     }
-    Command(command)
+    keyed(command)
 }
 
 /// `CHAT.WHO room [CURSOR c] [COUNT n] [AS user]`
 pub(crate) fn who(room: &str, rows: Rows<'_>, reader: Reader<'_>) -> Command {
     let mut command = about_room("CHAT.WHO", room);
     command.rows(rows).reader(reader);
-    Command(command)
+    keyed(command)
 }
 
 /// `CHAT.ONLINE room`
 pub(crate) fn online(room: &str) -> Command {
-    Command(about_room("CHAT.ONLINE", room))
+    keyed(about_room("CHAT.ONLINE", room))
 }
 
 /// `CHAT.SIGNAL room user name [json]`
 pub(crate) fn signal(room: &str, user: &str, name: &str, data: Option<&str>) -> Command {
     let mut command = about_user("CHAT.SIGNAL", room, user);
     command.arg(name).arg(data);
-    Command(command)
+    keyed(command)
 }
 
 // What a user has read, and the user's list of rooms.
 
 /// `CHAT.READ room user id`
 pub(crate) fn read(room: &str, user: &str, upto: Id) -> Command {
-    Command(about_message("CHAT.READ", room, user, upto))
+    keyed(about_message("CHAT.READ", room, user, upto))
 }
 
 /// `CHAT.UNREAD room user`
 pub(crate) fn unread(room: &str, user: &str) -> Command {
-    Command(about_user("CHAT.UNREAD", room, user))
+    keyed(about_user("CHAT.UNREAD", room, user))
 }
 
 /// `CHAT.FOLLOW @user room`
 pub(crate) fn follow(user: &str, room: &str) -> Command {
-    Command(about_user("CHAT.FOLLOW", &personal(user), room))
+    keyed(about_user("CHAT.FOLLOW", &personal(user), room))
 }
 
 /// `CHAT.UNFOLLOW @user room`
 pub(crate) fn unfollow(user: &str, room: &str) -> Command {
-    Command(about_user("CHAT.UNFOLLOW", &personal(user), room))
+    keyed(about_user("CHAT.UNFOLLOW", &personal(user), room))
 }
 
 /// `CHAT.FOLLOWS @user [CURSOR c] [COUNT n]`
 pub(crate) fn follows(user: &str, rows: Rows<'_>) -> Command {
     let mut command = about_room("CHAT.FOLLOWS", &personal(user));
     command.rows(rows);
-    Command(command)
+    keyed(command)
 }
 
 // Rooms.
@@ -214,7 +219,7 @@ pub(crate) fn follows(user: &str, rows: Rows<'_>) -> Command {
 pub(crate) fn room(room: &str, reader: Reader<'_>) -> Command {
     let mut command = about_room("CHAT.ROOM_RO", room);
     command.reader(reader);
-    Command(command)
+    keyed(command)
 }
 
 /// `CHAT.ROOM room SET field value … [BY user AS user]`
@@ -228,7 +233,7 @@ pub(crate) fn set_room(room: &str, settings: &[(&str, String)], by: Reader<'_>) 
         command.arg("BY").arg(user);
     }
     command.reader(by);
-    Command(command)
+    keyed(command)
 }
 
 /// `CHAT.ROOMS [CURSOR c] [MATCH glob] [COUNT n] [AS user]`
@@ -236,36 +241,56 @@ pub(crate) fn rooms(rows: Rows<'_>, glob: Option<&str>, reader: Reader<'_>) -> C
     let mut command = redis::cmd("CHAT.ROOMS");
     command.option("CURSOR", rows.cursor).option("MATCH", glob).option("COUNT", rows.count);
     command.reader(reader);
-    Command(command)
+    keyless(command)
 }
 
 // The server and its channels.
 
 /// `HELLO`: the server's name, version and role.
 pub(crate) fn hello() -> Command {
-    Command(redis::cmd("HELLO"))
+    keyless(redis::cmd("HELLO"))
 }
 
 /// `SPUBLISH channel payload`
 pub(crate) fn publish(channel: &str, payload: &str) -> Command {
-    Command(about_user("SPUBLISH", channel, payload))
+    keyed(about_user("SPUBLISH", channel, payload))
 }
 
 /// `SSUBSCRIBE channel`. One channel each: several in one command may lie in different slots.
 pub(super) fn subscribe(channel: &str) -> Command {
-    Command(about_room("SSUBSCRIBE", channel))
+    keyed(about_room("SSUBSCRIBE", channel))
 }
 
 /// `SUNSUBSCRIBE channel`
 pub(super) fn unsubscribe(channel: &str) -> Command {
-    Command(about_room("SUNSUBSCRIBE", channel))
+    keyed(about_room("SUNSUBSCRIBE", channel))
 }
 
 impl Command {
     /// The command as the redis client takes it.
     pub(super) fn into_cmd(self) -> Cmd {
-        self.0
+        self.cmd
     }
+
+    /// The key or channel, whose slot decides which node executes the command. `None`: any node
+    /// can.
+    #[allow(dead_code, reason = "routing to nodes uses it")]
+    pub(super) fn key(&self) -> Option<&[u8]> {
+        match self.cmd.args_iter().nth(1) {
+            Some(Arg::Simple(key)) if self.has_key => Some(key),
+            _ => None,
+        }
+    }
+}
+
+/// A command whose first argument is its key or channel.
+fn keyed(cmd: Cmd) -> Command {
+    Command { cmd, has_key: true }
+}
+
+/// A command without a key.
+fn keyless(cmd: Cmd) -> Command {
+    Command { cmd, has_key: false }
 }
 
 /// `name room`

@@ -14,7 +14,7 @@ use crate::metrics::METRICS;
 use crate::upstream::check;
 use crate::upstream::commands::{self, Command};
 use crate::upstream::health::{Problem, State, denied_command};
-use crate::upstream::listener::Listener;
+use crate::upstream::listener::LinkListener;
 
 /// The channel on which relays publish changed profiles to each other. No room can have this name.
 pub(crate) const PROFILE_CHANNEL: &str = "@*profiles";
@@ -39,7 +39,7 @@ impl Link {
     pub(super) async fn open(
         client: &Client,
         probe_channel: &str,
-        listener: &Arc<dyn Listener>,
+        listener: &Arc<dyn LinkListener>,
     ) -> Result<Link, Problem> {
         let (closed, _) = watch::channel(false);
         let (probe_back, returned) = watch::channel(0);
@@ -221,7 +221,7 @@ pub(super) fn refused_subscription(reply: &Value, channel: &str) -> Option<Probl
 
 fn pass_on(
     push: PushInfo,
-    listener: &dyn Listener,
+    listener: &dyn LinkListener,
     probe_channel: &str,
     probe_back: &watch::Sender<u64>,
 ) {

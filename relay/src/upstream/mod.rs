@@ -11,6 +11,7 @@ mod inspection;
 mod link;
 mod listener;
 mod outcome;
+mod overview;
 pub(crate) mod replies;
 mod upstream;
 
@@ -21,4 +22,5 @@ pub(crate) use inspection::{Answer, Inspection, OperatorView, inspect};
 pub(crate) use link::PROFILE_CHANNEL;
 pub(crate) use listener::Listener;
 pub(crate) use outcome::{CommandError, Reply, Unavailable, all_unavailable};
+pub(crate) use overview::{NodeId, Overview};
 pub(crate) use upstream::Upstream;

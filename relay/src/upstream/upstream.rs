@@ -9,12 +9,15 @@
 //! names the problem, and the server is tested until there is none.
 //!
 //! The redis client's own resubscription is not used: in a trial it left many rooms without their
-//! subscription after a lost node. The hub keeps the list of wanted rooms, and each subscription is
-//! confirmed by name.
+//! subscription after a lost node. The upstream keeps the list of wanted channels and asks again for
+//! every one that is lost or not confirmed.
 //!
-//! This file knows one standalone server. It does not know what commands mean.
+//! Users of the upstream ask for the state of the room that they mean, and each command has its own
+//! outcome, because rooms may lie on different nodes. This file knows one standalone server, which
+//! has all rooms. It does not know what commands mean.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -30,14 +33,17 @@ use crate::upstream::check;
 use crate::upstream::commands::{self, Command};
 use crate::upstream::health::{self, Problem, State};
 use crate::upstream::link::Link;
-use crate::upstream::listener::Listener;
+use crate::upstream::listener::{LinkListener, Listener};
 use crate::upstream::outcome::{CommandError, Reply, Unavailable};
+use crate::upstream::overview::{NodeId, NodeOverview, Overview, SLOTS};
 
 /// The first and the longest pause before a connection attempt.
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// Subscriptions requested in one pipeline.
 const SUBSCRIPTION_BATCH: usize = 500;
+/// Subscriptions that are not confirmed within this time are requested again.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(3);
 /// Pause between two tests whether writes are accepted again.
 const RECHECK_INTERVAL: Duration = Duration::from_millis(250);
 /// A lasting problem is logged once in this time, not once per attempt.
@@ -50,7 +56,10 @@ pub(crate) struct Upstream {
     probe_room: String,
     probe_interval: Duration,
     link: watch::Sender<Option<Arc<Link>>>,
-    state: watch::Sender<State>,
+    overview: watch::Sender<Arc<Overview>>,
+    listener: OnceLock<Arc<dyn Listener>>,
+    /// The wanted channels, and since when their subscriptions are requested. `None`: confirmed.
+    wanted: Mutex<HashMap<Arc<str>, Option<Instant>>>,
     changes: Mutex<Vec<Change>>,
     changed: Notify,
 }
@@ -99,57 +108,120 @@ impl Upstream {
             probe_room,
             probe_interval,
             link: watch::Sender::new(None),
-            state: watch::Sender::new(State::Unavailable(Problem::Unreachable(
+            overview: watch::Sender::new(overview_of(State::Unavailable(Problem::Unreachable(
                 "not yet tried".into(),
-            ))),
+            )))),
+            listener: OnceLock::new(),
+            wanted: Mutex::default(),
             changes: Mutex::new(Vec::new()),
             changed: Notify::new(),
         })
     }
 
-    /// Whether a link is open and proven.
-    pub(crate) fn is_up(&self) -> bool {
+    /// Whether the room's node is connected and proven. It may still refuse some commands.
+    pub(crate) fn is_up(&self, _room: &str) -> bool {
         self.link.borrow().is_some()
     }
 
-    /// Returns once a link is open.
-    pub(crate) async fn wait_up(&self) {
+    /// Returns once the room's node is connected and proven.
+    pub(crate) async fn wait_up(&self, _room: &str) {
         let mut link = self.link.subscribe();
         // The sender lives in `self`: waiting cannot fail.
         let _ = link.wait_for(Option::is_some).await;
     }
 
-    /// Whether Redis can be used, and if not, why.
-    pub(crate) fn state(&self) -> State {
-        self.state.borrow().clone()
+    /// Whether the room's node can be used, and if not, why.
+    pub(crate) fn state_of(&self, _room: &str) -> State {
+        self.state()
     }
 
-    /// A receiver of the state's changes.
-    pub(crate) fn states(&self) -> watch::Receiver<State> {
-        self.state.subscribe()
+    /// Whether the room's node accepts writes, as far as is known.
+    pub(crate) fn is_open(&self, _room: &str) -> bool {
+        state_in(&self.overview.borrow()) == State::Open
     }
 
-    /// Whether writes are accepted, as far as is known.
-    pub(crate) fn is_open(&self) -> bool {
-        *self.state.borrow() == State::Open
+    /// Returns once the room's node accepts writes.
+    pub(crate) async fn wait_open(&self, room: &str) {
+        self.wait_for(room, |state| *state == State::Open).await;
     }
 
-    /// Returns once writes are accepted.
-    pub(crate) async fn wait_open(&self) {
-        let mut state = self.state.subscribe();
-        let _ = state.wait_for(|state| *state == State::Open).await;
+    /// Returns once the room's node can be read.
+    pub(crate) async fn wait_readable(&self, room: &str) {
+        self.wait_for(room, State::can_read).await;
     }
 
-    /// Returns once reading works.
-    pub(crate) async fn wait_readable(&self) {
-        let mut state = self.state.subscribe();
-        let _ = state.wait_for(State::can_read).await;
+    /// Returns once the state of the room's node is such.
+    pub(crate) async fn wait_for(&self, _room: &str, is_such: impl Fn(&State) -> bool) {
+        let mut overviews = self.overview.subscribe();
+        let _ = overviews.wait_for(|overview| is_such(&state_in(overview))).await;
     }
 
-    /// Sends commands in one write. Returns one outcome per command, in order. A reply which shows
-    /// that the server was demoted closes the link. If the future is dropped, the commands may have
-    /// been sent.
+    /// Returns once something holds that depends on the state of nodes.
+    pub(crate) async fn wait_until(&self, holds: impl Fn(&Upstream) -> bool) {
+        let mut overviews = self.overviews();
+        loop {
+            overviews.borrow_and_update();
+            if holds(self) || overviews.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The node that has the room's slot. `None`: no node is known to.
+    pub(crate) fn owner(&self, _room: &str) -> Option<NodeId> {
+        self.overview().nodes.first().map(|node| node.id.clone())
+    }
+
+    /// The room has moved to another node, by an event of the room.
+    pub(crate) fn moved(&self, _room: &str) {}
+
+    /// The state of all nodes.
+    pub(crate) fn overview(&self) -> Arc<Overview> {
+        self.overview.borrow().clone()
+    }
+
+    /// A receiver of changes of [`Upstream::overview`].
+    pub(crate) fn overviews(&self) -> watch::Receiver<Arc<Overview>> {
+        self.overview.subscribe()
+    }
+
+    fn state(&self) -> State {
+        state_in(&self.overview())
+    }
+
+    /// Sends commands, each to the node of its key. Returns one outcome per command, in order. A
+    /// command that met a state which will soon pass is tried again for a moment. If the future is
+    /// dropped, the commands may have been sent.
     pub(crate) async fn call(&self, commands: Vec<Command>) -> Vec<Reply> {
+        self.call_at_once(commands).await
+    }
+
+    /// As [`Upstream::call`], for one command.
+    pub(crate) async fn call_one(&self, command: Command) -> Reply {
+        only(self.call(vec![command]).await)
+    }
+
+    /// As [`Upstream::call_at_once`], for one command.
+    pub(crate) async fn call_one_at_once(&self, command: Command) -> Reply {
+        only(self.call_at_once(vec![command]).await)
+    }
+
+    /// Sends a command without a key to every node. `make` makes it for each; `None`: this node is
+    /// not asked.
+    #[allow(dead_code, reason = "lists over all nodes use it")]
+    pub(crate) async fn call_every_node(
+        &self,
+        make: impl Fn(&NodeId) -> Option<Command>,
+    ) -> Vec<(NodeId, Reply)> {
+        let nodes = self.overview().nodes.iter().map(|node| node.id.clone()).collect::<Vec<_>>();
+        let asked = nodes.into_iter().filter_map(|node| make(&node).map(|command| (node, command)));
+        let (nodes, commands): (Vec<_>, Vec<_>) = asked.unzip();
+        nodes.into_iter().zip(self.call(commands).await).collect()
+    }
+
+    /// As [`Upstream::call`], without trying again: for what has its own next try, as sends, beats
+    /// and syncs have. A reply which shows that the server was demoted closes the link.
+    pub(crate) async fn call_at_once(&self, commands: Vec<Command>) -> Vec<Reply> {
         let count = commands.len();
         let Some(link) = self.link.borrow().clone() else { return unanswered(count) };
         let begun = Instant::now();
@@ -169,12 +241,6 @@ impl Upstream {
             Some(Err(_)) | None => {}
         }
         unanswered(count)
-    }
-
-    /// Sends one command.
-    pub(crate) async fn call_one(&self, command: Command) -> Reply {
-        let mut replies = self.call(vec![command]).await;
-        replies.pop().unwrap_or(Err(CommandError::Unavailable(Unavailable::Unreachable)))
     }
 
     fn reply(&self, link: &Link, value: Value) -> Reply {
@@ -210,9 +276,11 @@ impl Upstream {
 
     /// Whether it changed, which is logged.
     fn set_state(&self, state: State) -> bool {
-        let changed = self.state.send_if_modified(|old| {
-            let changed = *old != state;
-            old.clone_from(&state);
+        let changed = self.overview.send_if_modified(|old| {
+            let changed = state_in(old) != state;
+            if changed {
+                *old = overview_of(state.clone());
+            }
             changed
         });
         if !changed {
@@ -220,7 +288,12 @@ impl Upstream {
         }
         METRICS.upstream_writes.set(f64::from(u8::from(state == State::Open)));
         match &state {
-            State::Open => info!(source = "upstream", "Redis accepts everything"),
+            State::Open => {
+                info!(source = "upstream", "Redis accepts everything");
+                if let (Some(listener), Some(node)) = (self.listener.get(), self.owner("")) {
+                    listener.opened(&node);
+                }
+            }
             State::WritesRefused(problem) | State::Unavailable(problem) => {
                 METRICS.upstream_problem(problem.kind());
                 warn!(source = "upstream", "{problem}");
@@ -235,35 +308,66 @@ impl Upstream {
         }
     }
 
-    /// Requests a subscription. [`Listener::subscribed`] is called
-    /// when it is confirmed. A subscription ends with its link: after `Listener::connected` it must
-    /// be requested again.
+    /// Wants a channel: asks for its subscription, and again whenever it is lost.
+    /// [`Listener::subscribed`] is called each time it is confirmed.
     pub(crate) fn subscribe(&self, channel: Arc<str>) {
-        self.changes.lock().push(Change::Subscribe(channel));
+        self.wanted.lock().insert(channel.clone(), Some(Instant::now()));
+        self.change(Change::Subscribe(channel));
+    }
+
+    /// Wants a channel no more.
+    pub(crate) fn unsubscribe(&self, channel: Arc<str>) {
+        self.wanted.lock().remove(&channel);
+        self.change(Change::Unsubscribe(channel));
+    }
+
+    fn change(&self, change: Change) {
+        self.changes.lock().push(change);
         self.changed.notify_one();
     }
 
-    /// Ends a subscription.
-    pub(crate) fn unsubscribe(&self, channel: Arc<str>) {
-        self.changes.lock().push(Change::Unsubscribe(channel));
+    /// Asks for all wanted channels: a link is new.
+    fn subscribe_all(&self, listener: &Arc<dyn Listener>) {
+        let now = Instant::now();
+        let mut wanted = self.wanted.lock();
+        wanted.values_mut().for_each(|requested| *requested = Some(now));
+        let channels: Vec<Arc<str>> = wanted.keys().cloned().collect();
+        *self.changes.lock() = channels.iter().cloned().map(Change::Subscribe).collect();
+        drop(wanted);
         self.changed.notify_one();
+        listener.lost(&channels);
+    }
+
+    /// Asks again for the channels that were not confirmed in time.
+    fn subscribe_overdue(&self) {
+        let now = Instant::now();
+        let mut overdue = Vec::new();
+        for (channel, requested) in self.wanted.lock().iter_mut() {
+            if requested.is_some_and(|at| now.saturating_duration_since(at) > CONFIRM_WITHIN) {
+                *requested = Some(now);
+                overdue.push(Change::Subscribe(channel.clone()));
+            }
+        }
+        self.changes.lock().extend(overdue);
     }
 
     /// Opens a link and keeps one open, forever.
     pub(crate) async fn run(self: Arc<Self>, listener: Arc<dyn Listener>) {
+        let _ = self.listener.set(listener.clone());
+        let pushes: Arc<dyn LinkListener> =
+            Arc::new(Pushes { upstream: self.clone(), listener: listener.clone() });
         let mut backoff = BACKOFF_FIRST;
         let mut logged_at: Option<Instant> = None;
         loop {
-            match self.open(&listener).await {
+            match self.open(&pushes).await {
                 Ok((link, state)) => {
                     info!(source = "upstream", "connected to Redis");
                     (backoff, logged_at) = (BACKOFF_FIRST, None);
                     METRICS.upstream_connects.increment(1);
                     METRICS.upstream_up.set(1.0);
-                    self.changes.lock().clear();
                     self.link.send_replace(Some(link.clone()));
+                    self.subscribe_all(&listener);
                     self.set_state(state);
-                    listener.connected();
                     tokio::join!(
                         self.run_probes(&link),
                         self.run_subscriptions(&link),
@@ -271,7 +375,7 @@ impl Upstream {
                     );
                     METRICS.upstream_up.set(0.0);
                     self.link.send_replace(None);
-                    if self.state.borrow().can_read() {
+                    if self.state().can_read() {
                         let why = "the connection was lost".to_owned();
                         self.set_state(State::Unavailable(Problem::Unreachable(why)));
                     }
@@ -294,7 +398,7 @@ impl Upstream {
     }
 
     /// Opens a link to a server that has what a relay needs.
-    async fn open(&self, listener: &Arc<dyn Listener>) -> Result<(Arc<Link>, State), Problem> {
+    async fn open(&self, listener: &Arc<dyn LinkListener>) -> Result<(Arc<Link>, State), Problem> {
         let link = Link::open(&self.client, &self.probe_room, listener).await?;
         let state = link.check(&self.probe_room).await?;
         link.probe(&self.probe_room, self.probe_timeout()).await?;
@@ -327,9 +431,8 @@ impl Upstream {
 
     /// Tests writes while any are refused, until the link is closed.
     async fn recheck_until_open(&self, link: &Link) {
-        let mut states = self.state.subscribe();
         loop {
-            let not_open = states.wait_for(|state| *state != State::Open);
+            let not_open = self.wait_for("", |state| *state != State::Open);
             if link.unless_closed(not_open).await.is_none() {
                 return;
             }
@@ -354,9 +457,11 @@ impl Upstream {
                 changes.drain(..count).collect()
             };
             if batch.is_empty() {
-                if link.unless_closed(self.changed.notified()).await.is_none() {
+                let changed = tokio::time::timeout(CONFIRM_WITHIN / 3, self.changed.notified());
+                if link.unless_closed(changed).await.is_none() {
                     return;
                 }
+                self.subscribe_overdue();
                 continue;
             }
             let commands = batch.iter().map(|change| match change {
@@ -369,6 +474,56 @@ impl Upstream {
             }
         }
     }
+}
+
+/// What arrives on a link.
+struct Pushes {
+    upstream: Arc<Upstream>,
+    listener: Arc<dyn Listener>,
+}
+
+impl LinkListener for Pushes {
+    fn message(&self, channel: &str, payload: Vec<u8>) {
+        self.listener.message(channel, payload);
+    }
+
+    fn subscribed(&self, channel: &str) {
+        let mut wanted = self.upstream.wanted.lock();
+        let Some(requested) = wanted.get_mut(channel) else { return };
+        *requested = None;
+        drop(wanted);
+        self.listener.subscribed(channel);
+    }
+
+    fn unsubscribed(&self, channel: &str) {
+        // Either we ended the subscription, or the server did because the slot has moved.
+        let mut wanted = self.upstream.wanted.lock();
+        let Some((channel, _)) = wanted.get_key_value(channel) else { return };
+        let channel = channel.clone();
+        wanted.insert(channel.clone(), Some(Instant::now()));
+        drop(wanted);
+        self.listener.lost(std::slice::from_ref(&channel));
+        self.upstream.change(Change::Subscribe(channel));
+    }
+
+    fn profile_update(&self, payload: Vec<u8>) {
+        self.listener.profile_update(payload);
+    }
+}
+
+/// The overview of one server in this state.
+fn overview_of(state: State) -> Arc<Overview> {
+    Arc::new(Overview { nodes: vec![NodeOverview { id: NodeId::new(""), slots: SLOTS, state }] })
+}
+
+/// The state of the one server.
+fn state_in(overview: &Overview) -> State {
+    let state = overview.nodes.first().map(|node| node.state.clone());
+    state.unwrap_or_else(|| State::Unavailable(Problem::Unreachable("no node".to_owned())))
+}
+
+fn only(mut replies: Vec<Reply>) -> Reply {
+    replies.pop().unwrap_or(Err(CommandError::Unavailable(Unavailable::Unreachable)))
 }
 
 fn unanswered(count: usize) -> Vec<Reply> {

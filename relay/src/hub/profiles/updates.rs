@@ -77,7 +77,7 @@ async fn publish(hub: &Hub, room: &Room, user: &str) {
 
 async fn fetch_profile(hub: &Hub, user: &str) -> Option<Profile> {
     for _ in 0..ATTEMPTS {
-        hub.upstream.wait_readable().await;
+        hub.upstream.wait_readable(&format!("@{user}")).await;
         let [what, _who] = Profile::commands(user);
         match hub.upstream.call_one(what).await {
             Err(CommandError::Unavailable(_)) => tokio::time::sleep(Duration::from_secs(1)).await,

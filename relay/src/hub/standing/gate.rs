@@ -30,7 +30,7 @@ pub(crate) async fn may_act(
     user: &str,
     identity: Option<&Identity>,
 ) -> Result<(), Refusal> {
-    if !hub.upstream.is_up() {
+    if !hub.upstream.is_up(&personal(user)) {
         return Err(Refusal::Away);
     }
     let answer = async {
@@ -77,8 +77,12 @@ pub(crate) fn subjects<'a>(
     acting.into_iter().chain(other.map(|other| (&*other.user, Some(other))))
 }
 
+fn personal(user: &str) -> String {
+    format!("@{user}")
+}
+
 fn ask(hub: &Hub, user: &str) -> BoxFuture<'static, Result<Standing, Refusal>> {
-    let room = commands::room(&format!("@{user}"), Reader::User(user));
+    let room = commands::room(&personal(user), Reader::User(user));
     let upstream = hub.upstream.clone();
     async move { Standing::read(&upstream.call_one(room).await) }.boxed()
 }

@@ -79,13 +79,6 @@ impl PresentUsers {
         }
     }
 
-    /// As [`PresentUsers::doubt`], for all users.
-    pub(in crate::hub) fn doubt_all(&self) {
-        for known in self.0.lock().values_mut() {
-            (known.in_doubt, known.at) = (true, Id::ZERO);
-        }
-    }
-
     /// Whether the user is here and in doubt.
     pub(super) fn is_in_doubt(&self, user: &str) -> bool {
         self.0.lock().get(user).is_some_and(|known| known.in_doubt)

@@ -114,12 +114,12 @@ async fn enter_all(context: &Context, rooms: Vec<Wanted>) -> Result<(), Vec<Want
 async fn login_later(context: Arc<Context>, mut rooms: Vec<Wanted>, mut is_admitted: bool) {
     let upstream = context.hub.upstream.clone();
     let mut pause = PAUSE_FIRST;
-    let mut states = upstream.states();
+    let personal = format!("@{}", context.user());
     // While Redis is unreachable the connection may end, and its context with it.
     let waiting = Arc::downgrade(&context);
     drop(context);
     let context = loop {
-        upstream.wait_readable().await;
+        upstream.wait_readable(&personal).await;
         let Some(context) = waiting.upgrade() else { return };
         if context.connection.ended().is_some() {
             break context;
@@ -138,7 +138,7 @@ async fn login_later(context: Arc<Context>, mut rooms: Vec<Wanted>, mut is_admit
         // If only writes are refused, the remaining rooms need a write: wait for a change.
         if is_admitted {
             let changes = |state: &State| !matches!(state, State::WritesRefused(_));
-            let _ = states.wait_for(changes).await;
+            upstream.wait_for(&personal, changes).await;
         }
     };
     if context.connection.ended().is_some() {
@@ -159,7 +159,7 @@ async fn enter(context: &Context, wanted: &Wanted) -> Result<(), Error> {
     // An event that removes the user after presence was first set removes this connection too.
     let mut first_present = None;
     for attempt in 0..ATTEMPTS {
-        if !hub.upstream.state().can_read() {
+        if !hub.upstream.state_of(&wanted.room).can_read() {
             return Err(Error::unavailable());
         }
         if hub.room_of(connection, &wanted.room).is_some_and(|room| room.is_subscribed(connection))

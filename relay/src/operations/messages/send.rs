@@ -61,7 +61,7 @@ pub(in crate::operations) async fn send(context: &Arc<Context>, request: Request
         return submit_or_wait(context, send).await;
     }
     let is_first = context.send_queue.lock().waiting.is_empty();
-    if is_first && context.hub.upstream.is_open() && context.connection.is_admitted() {
+    if is_first && context.hub.upstream.is_open(&send.room) && context.connection.is_admitted() {
         if let Ok(outcome) = submit(context, &send).await {
             return outcome.map(Answer::Ok);
         }
@@ -77,7 +77,7 @@ pub(in crate::operations) async fn send(context: &Arc<Context>, request: Request
 async fn submit_or_wait(context: &Arc<Context>, send: PendingSend) -> Outcome {
     let mut has_waited = false;
     let until = tokio::time::Instant::from_std(send.until.min(Instant::now() + REQUEST_WAITS));
-    let permit = match context.hub.upstream.is_open() {
+    let permit = match context.hub.upstream.is_open(&send.room) {
         true => None,
         false => Some(context.hub.sends_waiting.try_acquire().map_err(|_| Error::unavailable())?),
     };
@@ -120,7 +120,7 @@ async fn submit(
     following.send(context).await?;
     let mut commands = vec![scopes::creating(context, &send.room, send.command.clone())];
     commands.extend(following.commands());
-    let mut replies = context.hub.upstream.call(commands).await.into_iter();
+    let mut replies = context.hub.upstream.call_at_once(commands).await.into_iter();
     match replies.next().unwrap_or(Err(Unavailable::Unreachable.into())) {
         Ok(value) => {
             if replies.all(|reply| reply.is_ok()) {
@@ -183,8 +183,8 @@ async fn submit_when_open(
     has_waited: &mut bool,
 ) -> Result<String, Error> {
     loop {
-        *has_waited |= !context.hub.upstream.is_open();
-        context.hub.upstream.wait_open().await;
+        *has_waited |= !context.hub.upstream.is_open(&send.room);
+        context.hub.upstream.wait_open(&send.room).await;
         let may_act = match *has_waited {
             true => context.may_act_from_now().await,
             false => context.may_act().await,

@@ -127,7 +127,7 @@ pub(in crate::operations) async fn prepare(
     if contact.is_some() {
         check_contact(context, &wanted.room)?;
     }
-    if !context.hub.upstream.is_up() {
+    if !context.hub.upstream.is_up(&wanted.room) {
         return Err(Error::unavailable());
     }
     // The first attempt has made the user a member.

@@ -5,13 +5,13 @@ use super::Command;
 impl Command {
     /// `… NOCREATE`, of `CHAT.SEND`, `CHAT.JOIN` and `CHAT.ROOM … SET`: refused if there is no room.
     pub(crate) fn without_creating(mut self) -> Command {
-        self.0.arg("NOCREATE");
+        self.cmd.arg("NOCREATE");
         self
     }
 
     /// `… OWN`, of `CHAT.EDIT` and `CHAT.DELETE`: refused if it is another user's message.
     pub(crate) fn own_only(mut self) -> Command {
-        self.0.arg("OWN");
+        self.cmd.arg("OWN");
         self
     }
 }

@@ -1,16 +1,16 @@
 //! What only `chat-relay check` asks, to compare settings and clocks. A relay's own user need not be
 //! allowed to run these commands.
 
-use super::Command;
+use super::{Command, keyless};
 
 /// `TIME`
 pub(in crate::upstream) fn time() -> Command {
-    Command(redis::cmd("TIME"))
+    keyless(redis::cmd("TIME"))
 }
 
 /// `CONFIG GET name`
 pub(in crate::upstream) fn config_get(name: &str) -> Command {
     let mut command = redis::cmd("CONFIG");
     command.arg("GET").arg(name);
-    Command(command)
+    keyless(command)
 }

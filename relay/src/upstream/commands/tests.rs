@@ -72,3 +72,22 @@ fn options_stand_where_the_command_expects_them_and_only_if_given() {
         assert_eq!(words(command.clone()), *expected);
     }
 }
+
+#[test]
+fn a_command_knows_its_key_and_needs_no_copy_of_it() {
+    let id = Id { ms: 7, n: 3 };
+    let rows: &[(Command, Option<&str>)] = &[
+        (room("a{b}c", Reader::Backend), Some("a{b}c")),
+        (delete("dm:a,b", "a", id, None), Some("dm:a,b")),
+        (follow("u", "r"), Some("@u")),
+        (publish("@*profiles", "x"), Some("@*profiles")),
+        (subscribe("lobby"), Some("lobby")),
+        (join("r", "u").without_creating(), Some("r")),
+        (rooms(Rows::default(), Some("*"), Reader::Backend), None),
+        (hello(), None),
+        (operator::config_get("save"), None),
+    ];
+    for (command, expected) in rows {
+        assert_eq!(command.key(), expected.map(str::as_bytes), "{command:?}");
+    }
+}

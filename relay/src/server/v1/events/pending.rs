@@ -77,6 +77,11 @@ impl Pending {
         self.rooms.contains_key(room)
     }
 
+    /// The names of the pending rooms.
+    pub(super) fn rooms(&self) -> Vec<String> {
+        self.rooms.keys().cloned().collect()
+    }
+
     /// The request to make now and how long to wait before, if there is one.
     pub(super) fn request(&mut self) -> Option<(Duration, String)> {
         if self.is_asked || self.rooms.is_empty() {

@@ -32,6 +32,7 @@ use crate::rate_limit::Allowance;
 use crate::server::v1::events::blocks::Blocks;
 use crate::server::v1::events::pending::{Answered, Pending, REPLY};
 use crate::server::v1::events::positions::Positions;
+use crate::upstream::Upstream;
 use crate::verification::OpenSession;
 
 /// The time between comments. What is between relay and client must not take the stream for dead.
@@ -131,10 +132,14 @@ impl Stream {
                 && let Some((pause, request)) = self.pending.request()
             {
                 let (hub, context) = (hub.clone(), context.clone());
+                let rooms = self.pending.rooms();
                 operation = Some(Box::pin(async move {
                     if !pause.is_zero() {
                         tokio::time::sleep(pause).await;
-                        hub.upstream.wait_readable().await;
+                        let can_read = |upstream: &Upstream| {
+                            rooms.iter().any(|room| upstream.state_of(room).can_read())
+                        };
+                        hub.upstream.wait_until(can_read).await;
                     }
                     operations::execute(context, request).await;
                 }));
