@@ -13,6 +13,7 @@ mod listener;
 mod outcome;
 mod overview;
 pub(crate) mod replies;
+mod subscriptions;
 mod upstream;
 
 pub(crate) use check::probe_room;

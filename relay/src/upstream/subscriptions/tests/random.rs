@@ -1,0 +1,100 @@
+//! Random events: once they stop, every wanted channel is confirmed exactly at its owner.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::upstream::subscriptions::NodeId;
+use crate::upstream::subscriptions::tests::cluster::{Cluster, NODES, SLOTS};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Want(u16),
+    Unwant(u16),
+    Write(u32, usize),
+    Execute(u32, usize),
+    Deliver(u32, usize),
+    Lose(u32),
+    Give(u16, u32),
+    BeginMove(u16, u32),
+    GiveUpMove(u16),
+    Ask(u16),
+    Topology,
+    Mislead(u16, Option<u32>),
+    ServeNothing(u32, bool),
+    Kill(u32),
+    Start(u32),
+    Pass(u64),
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let (node, slot, channel, count) = (0..NODES, 0..SLOTS, 0..9_u16, 1..4_usize);
+    prop_oneof![
+        4 => channel.clone().prop_map(Step::Want),
+        2 => channel.clone().prop_map(Step::Unwant),
+        6 => (node.clone(), count.clone()).prop_map(|(node, count)| Step::Write(node, count)),
+        6 => (node.clone(), count.clone()).prop_map(|(node, count)| Step::Execute(node, count)),
+        6 => (node.clone(), count).prop_map(|(node, count)| Step::Deliver(node, count)),
+        1 => node.clone().prop_map(Step::Lose),
+        2 => (slot.clone(), node.clone()).prop_map(|(slot, node)| Step::Give(slot, node)),
+        2 => (slot.clone(), node.clone()).prop_map(|(slot, node)| Step::BeginMove(slot, node)),
+        1 => slot.clone().prop_map(Step::GiveUpMove),
+        3 => channel.prop_map(Step::Ask),
+        1 => Just(Step::Topology),
+        1 => (slot, prop::option::of(node.clone()))
+            .prop_map(|(slot, node)| Step::Mislead(slot, node)),
+        1 => (node.clone(), any::<bool>()).prop_map(|(node, on)| Step::ServeNothing(node, on)),
+        1 => node.clone().prop_map(Step::Kill),
+        1 => node.prop_map(Step::Start),
+        2 => (1..4000_u64).prop_map(Step::Pass),
+    ]
+}
+
+fn name(channel: u16) -> String {
+    format!("room{channel}")
+}
+
+fn run(cluster: &mut Cluster, step: &Step) {
+    match *step {
+        Step::Want(channel) => cluster.want(&name(channel)),
+        Step::Unwant(channel) => cluster.unwant(&name(channel)),
+        Step::Write(node, count) => cluster.write(NodeId(node), count),
+        Step::Execute(node, count) => cluster.execute(NodeId(node), count),
+        Step::Deliver(node, count) => cluster.deliver(NodeId(node), count),
+        Step::Lose(node) => cluster.lose(NodeId(node)),
+        Step::Give(slot, node) => cluster.give(slot, NodeId(node)),
+        Step::BeginMove(slot, node) => cluster.begin_move(slot, NodeId(node)),
+        Step::GiveUpMove(slot) => cluster.give_up_move(slot),
+        Step::Ask(channel) => cluster.ask(&name(channel)),
+        Step::Topology => cluster.tell_topology(),
+        Step::Mislead(slot, node) => cluster.mislead(slot, node.map(NodeId)),
+        Step::ServeNothing(node, nothing) => cluster.serve_nothing(NodeId(node), nothing),
+        Step::Kill(node) => cluster.kill(NodeId(node)),
+        Step::Start(node) => cluster.start(NodeId(node)),
+        Step::Pass(ms) => cluster.pass(Duration::from_millis(ms)),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_wanted_channel_ends_at_its_owner(
+        ends_early: bool,
+        steps in prop::collection::vec(steps(), 1..250),
+    ) {
+        let mut cluster = Cluster::new(ends_early);
+        for step in &steps {
+            run(&mut cluster, step);
+        }
+        cluster.settle();
+        prop_assert_eq!(cluster.wrongs(), Vec::<String>::new());
+        // Without wanted channels nothing is left in memory.
+        for channel in 0..9 {
+            cluster.unwant(&name(channel));
+        }
+        cluster.settle();
+        prop_assert_eq!(cluster.wrongs(), Vec::<String>::new());
+        prop_assert!(cluster.subscriptions.is_empty());
+    }
+}
