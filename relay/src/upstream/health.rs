@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::upstream::outcome::Unavailable;
+use crate::upstream::tls::TlsProblem;
 
 /// Whether Redis can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +21,14 @@ pub(crate) enum State {
 pub(crate) enum Problem {
     /// It cannot be reached.
     Unreachable(String),
+    /// There is no encrypted connection to it.
+    Tls(TlsProblem),
     /// It refuses the password, or requires one.
     Password,
+    /// The file with the password cannot be read. Names the file.
+    PasswordFile(String),
+    /// It is a sentinel, which has no data.
+    Sentinel,
     /// It has not loaded the module.
     NoModule,
     /// Its module lacks this command.
@@ -69,7 +76,10 @@ impl Problem {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Problem::Unreachable(_) => "unreachable",
+            Problem::Tls(problem) => problem.kind(),
             Problem::Password => "password",
+            Problem::PasswordFile(_) => "password_file",
+            Problem::Sentinel => "sentinel",
             Problem::NoModule | Problem::OldModule(_) => "module",
             Problem::Replica => "replica",
             Problem::Command(_) | Problem::Channel(_) | Problem::Key(_) => "permission",
@@ -79,17 +89,26 @@ impl Problem {
         }
     }
 
-    /// The problem behind a failed connection attempt.
-    pub(crate) fn from_connect_error(error: &redis::RedisError) -> Problem {
-        let text = error.to_string();
-        let is_about = |word| error.code() == Some(word) || text.contains(word);
-        if let Some(name) = denied_command(&text) {
-            return Problem::Command(name.to_owned());
+    /// Whether it stays until somebody changes the settings of the relay or of the server, so that
+    /// there is no use in trying again soon.
+    pub(crate) fn lasts(&self) -> bool {
+        match self {
+            Problem::Tls(_) | Problem::Password | Problem::PasswordFile(_) | Problem::Sentinel => {
+                true
+            }
+            Problem::NoModule | Problem::OldModule(_) => true,
+            Problem::Command(_) | Problem::Channel(_) | Problem::Key(_) => true,
+            Problem::Unreachable(_) | Problem::Replica | Problem::NotServing(_) => false,
+            Problem::Writes(_) | Problem::Memory => false,
         }
-        match error.kind() {
-            redis::ErrorKind::AuthenticationFailed => Problem::Password,
-            _ if is_about("WRONGPASS") || is_about("NOAUTH") => Problem::Password,
-            _ => Problem::Unreachable(text),
+    }
+
+    /// The problem behind a failed command.
+    pub(crate) fn from_error(error: &redis::RedisError) -> Problem {
+        let text = error.to_string();
+        match denied_command(&text) {
+            Some(name) => Problem::Command(name.to_owned()),
+            None => Problem::Unreachable(text),
         }
     }
 }
@@ -98,7 +117,12 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Problem::Unreachable(why) => write!(f, "Redis cannot be reached: {why}"),
+            Problem::Tls(problem) => problem.fmt(f),
             Problem::Password => f.write_str("Redis refuses the password"),
+            Problem::PasswordFile(why) => write!(f, "the password of Redis cannot be read: {why}"),
+            Problem::Sentinel => f.write_str(
+                "this is a sentinel; redis+sentinel:// leads to the Redis that it watches",
+            ),
             Problem::NoModule => f.write_str("Redis has no chat module"),
             Problem::OldModule(command) => {
                 write!(f, "the chat module of Redis is too old: it has no {command}")

@@ -6,14 +6,14 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, PushInfo, Value};
+use redis::{AsyncConnectionConfig, PushInfo, Value};
 
 use crate::config::RedisSettings;
 use crate::upstream::check;
 use crate::upstream::commands::{self, Command, Reader, operator};
+use crate::upstream::dial::Dialler;
 use crate::upstream::health::{Problem, denied_command};
-use crate::upstream::link::{PROFILE_CHANNEL, pipeline, refused_subscription};
-use crate::upstream::upstream::client;
+use crate::upstream::link::{self, PROFILE_CHANNEL, pipeline, refused_subscription};
 
 /// Longest wait for a connection, and for the replies of one pipeline.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ pub(crate) async fn inspect(
 ) -> Result<Inspection, Problem> {
     let boot = format!("{:08x}", rand::random::<u32>());
     let probe_room = check::probe_room(relay, &boot);
-    let mut connection = connect(redis).await?;
+    let mut connection = connect(redis, relay).await?;
     let replies = ask(&mut connection, check::questions(&probe_room)).await?;
     let mut problems = check::problems(&replies);
     let mut note = |problem| {
@@ -89,7 +89,7 @@ pub(crate) async fn inspect(
     let shown = probe_room.replace(&boot, "…");
     replies.iter().filter_map(|reply| refused_subscription(reply, &shown)).for_each(&mut note);
     let operator = match operator {
-        Some(operator) => match connect(operator).await {
+        Some(operator) => match connect(operator, relay).await {
             Ok(mut connection) => operator_view(&mut connection).await,
             Err(problem) => Err(problem),
         },
@@ -126,14 +126,14 @@ async fn operator_view(connection: &mut MultiplexedConnection) -> Result<Operato
 
 const UNREADABLE: &str = "the reply cannot be read";
 
-async fn connect(redis: &RedisSettings) -> Result<MultiplexedConnection, Problem> {
-    let client: Client = client(redis).map_err(|error| Problem::from_connect_error(&error))?;
+async fn connect(redis: &RedisSettings, relay: &str) -> Result<MultiplexedConnection, Problem> {
+    let [server, ..] = redis.servers.endpoints() else { return Err(Problem::NoModule) };
+    let (stream, _) = Dialler::to_redis(redis, relay).dial(server).await?;
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(TIMEOUT))
         .set_response_timeout(Some(TIMEOUT))
         .set_push_sender(|_: PushInfo| Ok::<(), ()>(()));
-    let connected = client.get_multiplexed_async_connection_with_config(&config).await;
-    connected.map_err(|error| Problem::from_connect_error(&error))
+    link::connection(stream, config).await
 }
 
 /// Sends commands and returns their replies, errors among them.
@@ -145,7 +145,7 @@ async fn ask(
     let sent = tokio::time::timeout(TIMEOUT, connection.send_packed_commands(&pipeline, 0, count));
     match sent.await {
         Ok(Ok(replies)) => Ok(replies),
-        Ok(Err(error)) => Err(Problem::from_connect_error(&error)),
+        Ok(Err(error)) => Err(Problem::from_error(&error)),
         Err(_) => Err(Problem::Unreachable("it does not answer".to_owned())),
     }
 }

@@ -6,23 +6,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Pipeline, PushInfo, PushKind, Value};
+use redis::{AsyncConnectionConfig, Pipeline, ProtocolVersion, PushInfo, PushKind, Value};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
+use crate::config::Endpoint;
 use crate::metrics::METRICS;
 use crate::upstream::check;
 use crate::upstream::commands::{self, Command};
+use crate::upstream::dial::Dialler;
 use crate::upstream::health::{Problem, State, denied_command};
 use crate::upstream::listener::LinkListener;
+use crate::upstream::stream::Stream;
 
 /// The channel on which relays publish changed profiles to each other. No room can have this name.
 pub(crate) const PROFILE_CHANNEL: &str = "@*profiles";
 
 /// Longest wait for the replies of one pipeline.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest wait for a TCP connection and its HELLO.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The pair of connections.
 pub(super) struct Link {
@@ -37,16 +38,15 @@ pub(super) struct Link {
 impl Link {
     /// Opens both connections and subscribes to the channels of the probe and of all relays.
     pub(super) async fn open(
-        client: &Client,
+        dialler: &Dialler,
+        server: &Endpoint,
         probe_channel: &str,
         listener: &Arc<dyn LinkListener>,
     ) -> Result<Link, Problem> {
         let (closed, _) = watch::channel(false);
         let (probe_back, returned) = watch::channel(0);
-        let plain = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(None)
-            .set_pipeline_buffer_size(1024);
+        let plain =
+            AsyncConnectionConfig::new().set_response_timeout(None).set_pipeline_buffer_size(1024);
         let on_command_push = {
             let closed = closed.clone();
             move |push: PushInfo| {
@@ -69,13 +69,14 @@ impl Link {
             }
         };
         let connect = async |config| {
-            let connection = client.get_multiplexed_async_connection_with_config(config);
-            connection.await.map_err(|error| Problem::from_connect_error(&error))
+            let (stream, greeting) = dialler.dial(server).await?;
+            match greeting.refusal() {
+                Some(problem) => Err(problem),
+                None => connection(stream, config).await,
+            }
         };
-        let for_commands = plain.clone().set_push_sender(on_command_push);
-        let commands = connect(&for_commands).await?;
-        let for_subscriptions = plain.set_push_sender(on_push);
-        let subscriptions = connect(&for_subscriptions).await?;
+        let commands = connect(plain.clone().set_push_sender(on_command_push)).await?;
+        let subscriptions = connect(plain.set_push_sender(on_push)).await?;
         let link = Link { commands, subscriptions, closed, returned };
         // Ending a subscription that does not exist changes nothing, and tests the permission.
         // Valkey 8.0 refuses it (NOSUB) before the first subscription.
@@ -194,6 +195,19 @@ impl Link {
     pub(super) fn close(&self) -> bool {
         !self.closed.send_replace(true)
     }
+}
+
+/// A connection over a stream that is logged in.
+pub(super) async fn connection(
+    stream: Stream,
+    config: AsyncConnectionConfig,
+) -> Result<MultiplexedConnection, Problem> {
+    let mut settings = redis::RedisConnectionInfo::default();
+    settings = settings.set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
+    let connected = MultiplexedConnection::new_with_config(&settings, stream, config).await;
+    let (connection, driver) = connected.map_err(|error| Problem::from_error(&error))?;
+    tokio::spawn(driver);
+    Ok(connection)
 }
 
 /// These commands in one write, and how many they are.

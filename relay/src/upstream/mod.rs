@@ -6,6 +6,8 @@
 
 mod check;
 pub(crate) mod commands;
+mod dial;
+mod greeting;
 mod health;
 mod inspection;
 mod link;
@@ -13,7 +15,9 @@ mod listener;
 mod outcome;
 mod overview;
 pub(crate) mod replies;
+mod stream;
 mod subscriptions;
+mod tls;
 mod upstream;
 
 pub(crate) use check::probe_room;

@@ -22,15 +22,16 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rand::Rng;
-use redis::{Client, Value};
+use redis::Value;
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use crate::client::error::Error;
-use crate::config::{RedisSettings, Servers};
+use crate::config::{Endpoint, RedisSettings, Servers};
 use crate::metrics::METRICS;
 use crate::upstream::check;
 use crate::upstream::commands::{self, Command};
+use crate::upstream::dial::Dialler;
 use crate::upstream::health::{self, Problem, State};
 use crate::upstream::link::Link;
 use crate::upstream::listener::{LinkListener, Listener};
@@ -51,7 +52,8 @@ const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The upstream, shared by the whole relay, open or not.
 pub(crate) struct Upstream {
-    client: Client,
+    dialler: Dialler,
+    server: Endpoint,
     /// A room that cannot exist. Also the channel of the probe.
     probe_room: String,
     probe_interval: Duration,
@@ -69,42 +71,22 @@ enum Change {
     Unsubscribe(Arc<str>),
 }
 
-/// A client of this server with the options that a relay needs.
-pub(super) fn client(settings: &RedisSettings) -> Result<Client, redis::RedisError> {
-    let unsupported = |what| Err((redis::ErrorKind::InvalidClientConfig, what).into());
-    if settings.tls.is_some() {
-        return unsupported("TLS to Redis is not supported yet");
-    }
-    let Servers::Seeds(seeds) = &settings.servers else {
-        return unsupported("Sentinel is not supported yet");
-    };
-    let [server] = &seeds[..] else { return unsupported("a cluster is not supported yet") };
-    let mut login = redis::RedisConnectionInfo::default()
-        .set_protocol(redis::ProtocolVersion::RESP3)
-        .set_lib_name("chat-relay", env!("CARGO_PKG_VERSION"));
-    match settings.login.read() {
-        Ok(None) => {}
-        Ok(Some((user, password))) => {
-            let password = String::from_utf8_lossy(password.bytes()).into_owned();
-            login = login.set_username(user).set_password(password);
-        }
-        Err(why) => return Err(std::io::Error::other(why).into()),
-    }
-    let tcp = redis::io::tcp::TcpSettings::default().set_nodelay(true);
-    let address = redis::ConnectionAddr::Tcp(server.host.to_string(), server.port);
-    let info = redis::IntoConnectionInfo::into_connection_info(address)?;
-    Client::open(info.set_redis_settings(login).set_tcp_settings(tcp))
-}
-
 impl Upstream {
     /// An upstream that is not open yet; [`Upstream::run`] opens it.
     pub(crate) fn new(
         redis: &RedisSettings,
+        relay: &str,
         probe_room: String,
         probe_interval: Duration,
-    ) -> Result<Upstream, redis::RedisError> {
+    ) -> Result<Upstream, &'static str> {
+        let server = match &redis.servers {
+            Servers::Seeds(seeds) if seeds.len() == 1 => seeds[0].clone(),
+            Servers::Seeds(_) => return Err("a cluster is not supported yet"),
+            Servers::Sentinel { .. } => return Err("Sentinel is not supported yet"),
+        };
         Ok(Upstream {
-            client: client(redis)?,
+            dialler: Dialler::to_redis(redis, relay),
+            server,
             probe_room,
             probe_interval,
             link: watch::Sender::new(None),
@@ -381,6 +363,9 @@ impl Upstream {
                     }
                 }
                 Err(problem) => {
+                    if problem.lasts() {
+                        backoff = BACKOFF_MAX;
+                    }
                     let state = State::Unavailable(problem.clone());
                     if self.set_state(state) {
                         logged_at = Some(Instant::now());
@@ -399,7 +384,7 @@ impl Upstream {
 
     /// Opens a link to a server that has what a relay needs.
     async fn open(&self, listener: &Arc<dyn LinkListener>) -> Result<(Arc<Link>, State), Problem> {
-        let link = Link::open(&self.client, &self.probe_room, listener).await?;
+        let link = Link::open(&self.dialler, &self.server, &self.probe_room, listener).await?;
         let state = link.check(&self.probe_room).await?;
         link.probe(&self.probe_room, self.probe_timeout()).await?;
         Ok((Arc::new(link), state))

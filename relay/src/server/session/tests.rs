@@ -15,7 +15,7 @@ use crate::upstream::Upstream;
 /// A hub whose Redis is never reachable.
 fn hub(flags: &[&str]) -> Arc<Hub> {
     let config = test_config(flags);
-    let upstream = Upstream::new(&config.redis, "relay:test".into(), config.probe);
+    let upstream = Upstream::new(&config.redis, "test", "relay:test".into(), config.probe);
     Hub::new(config, Arc::new(upstream.expect("an upstream")), "test".into())
 }
 
