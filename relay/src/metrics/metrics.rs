@@ -57,6 +57,10 @@ metrics! {
     upstream_writes: Gauge gauge describe_gauge "chat_relay_upstream_writes" "1 while Redis accepts writes, as far as is known";
     upstream_connects: Counter counter describe_counter "chat_relay_upstream_connects_total" "Times the link to Redis was opened";
     upstream_failures: Counter counter describe_counter "chat_relay_upstream_failures_total" "Times the link to Redis was lost or could not be opened";
+    nodes: Gauge gauge describe_gauge "chat_relay_nodes" "Nodes of Redis that this relay knows; 1 without a cluster";
+    nodes_open: Gauge gauge describe_gauge "chat_relay_nodes_open" "Nodes of Redis to which the link is proven";
+    slots_unproven: Gauge gauge describe_gauge "chat_relay_slots_unproven" "Slots, of 16384, whose node cannot be read now";
+    topology_refreshes: Counter counter describe_counter "chat_relay_topology_refreshes_total" "Times servers were asked who owns which slots";
     command_seconds: Histogram histogram describe_histogram "chat_relay_command_seconds" "Time from a pipeline of commands to its replies";
     application_seconds: Histogram histogram describe_histogram "chat_relay_auth_request_seconds" "Time from a login by session to the answer of the application, waiting included";
     probe_seconds: Histogram histogram describe_histogram "chat_relay_probe_seconds" "Time from a probe's publication to its return";
@@ -67,6 +71,11 @@ impl Metrics {
     /// Counts a new problem with Redis by its kind.
     pub(crate) fn upstream_problem(&self, kind: &'static str) {
         counter!("chat_relay_upstream_troubles_total", "reason" => kind).increment(1);
+    }
+
+    /// Counts a command that was sent to another node, because the first one said so.
+    pub(crate) fn redirected(&self, kind: &'static str) {
+        counter!("chat_relay_redirects_total", "kind" => kind).increment(1);
     }
 
     /// Counts a login, by what carried the credential and by why it was refused, or `ok`.
@@ -148,6 +157,10 @@ const LABELLED: &[(&str, &str)] = &[
         "chat_relay_upstream_troubles_total",
         "Times something began to be the matter with Redis, by reason",
     ),
+    (
+        "chat_relay_redirects_total",
+        "Commands sent again to the node that the first one named, by kind: moved or ask",
+    ),
     ("chat_relay_closes_total", "Sockets closed by the relay, by reason"),
     ("chat_relay_logins_total", "Logins, by what carried the credential and outcome"),
     ("chat_relay_http_requests_total", "HTTP requests, by route and class of the status"),
@@ -176,6 +189,9 @@ pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
     // Each from 0 on, so that the first close is an increase.
     for close in close_code::ALL {
         counter!("chat_relay_closes_total", "reason" => close.name).increment(0);
+    }
+    for kind in ["moved", "ask"] {
+        counter!("chat_relay_redirects_total", "kind" => kind).increment(0);
     }
     describe_gauge!("chat_relay_build_info", "1; the labels say what this relay is");
     let labels = [("version", env!("CARGO_PKG_VERSION")), ("os", OS), ("arch", ARCH)];

@@ -79,7 +79,6 @@ impl Server {
         let boot = format!("{:08x}", rand::random::<u32>());
         let probe_room = upstream::probe_room(&config.name, &boot);
         let upstream = Upstream::new(&config.redis, &config.name, probe_room, config.probe);
-        let upstream = upstream.map_err(anyhow::Error::msg).context("--redis")?;
         let admissions =
             Admissions::new(config.max_connections, config.max_connections_per_address);
         let server = Server {

@@ -153,17 +153,17 @@ pub(super) fn writes(reply: &Value) -> State {
 
 /// Whether this reply to `HELLO` is from a replica.
 pub(super) fn is_replica(hello: &Value) -> bool {
+    matches!(field(hello, "role").as_deref(), Some("replica" | "slave"))
+}
+
+fn field(hello: &Value, name: &str) -> Option<String> {
     let text = |value: &Value| match value {
         Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         Value::SimpleString(text) => text.clone(),
         _ => String::new(),
     };
-    match hello {
-        Value::Map(fields) => fields.iter().any(|(name, value)| {
-            text(name) == "role" && matches!(&*text(value), "replica" | "slave")
-        }),
-        _ => false,
-    }
+    let Value::Map(fields) = hello else { return None };
+    fields.iter().find(|(key, _)| text(key) == name).map(|(_, value)| text(value))
 }
 
 #[cfg(test)]

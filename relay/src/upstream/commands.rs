@@ -251,6 +251,25 @@ pub(crate) fn hello() -> Command {
     keyless(redis::cmd("HELLO"))
 }
 
+/// `CLUSTER SLOTS`
+pub(super) fn cluster_slots() -> Command {
+    let mut command = redis::cmd("CLUSTER");
+    command.arg("SLOTS");
+    keyless(command)
+}
+
+/// `CLUSTER INFO`
+pub(super) fn cluster_info() -> Command {
+    let mut command = redis::cmd("CLUSTER");
+    command.arg("INFO");
+    keyless(command)
+}
+
+/// `ASKING`: the next command may be for a slot that is still moving to this node.
+pub(super) fn asking() -> Command {
+    keyless(redis::cmd("ASKING"))
+}
+
 /// `SPUBLISH channel payload`
 pub(crate) fn publish(channel: &str, payload: &str) -> Command {
     keyed(about_user("SPUBLISH", channel, payload))

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::upstream::greeting::Mode;
 use crate::upstream::outcome::Unavailable;
 use crate::upstream::tls::TlsProblem;
 
@@ -47,6 +48,12 @@ pub(crate) enum Problem {
     Writes(String),
     /// It is out of memory.
     Memory,
+    /// It runs in another way than before.
+    Mode(Mode),
+    /// It is a cluster in which nobody owns this slot, or any.
+    NoOwner,
+    /// Several servers are given, but this one is of no cluster. Holds its address.
+    ManyServers(String),
 }
 
 impl State {
@@ -63,6 +70,9 @@ impl State {
         }
         Some(match Unavailable::from_code(code)? {
             Unavailable::Unreachable => return None,
+            // One slot is meant, not the server.
+            _ if matches!(code, "MOVED" | "ASK" | "TRYAGAIN") => return None,
+            _ if code == "CLUSTERDOWN" && details.contains("slot not served") => return None,
             Unavailable::NotServing if code == "READONLY" => State::Unavailable(Problem::Replica),
             Unavailable::NotServing => State::Unavailable(Problem::NotServing(code.to_owned())),
             Unavailable::WritesRefused => State::WritesRefused(Problem::Writes(code.to_owned())),
@@ -86,6 +96,8 @@ impl Problem {
             Problem::NotServing(_) => "busy",
             Problem::Writes(_) => "writes",
             Problem::Memory => "memory",
+            Problem::NoOwner => "busy",
+            Problem::Mode(_) | Problem::ManyServers(_) => "mode",
         }
     }
 
@@ -98,7 +110,9 @@ impl Problem {
             }
             Problem::NoModule | Problem::OldModule(_) => true,
             Problem::Command(_) | Problem::Channel(_) | Problem::Key(_) => true,
+            Problem::ManyServers(_) => true,
             Problem::Unreachable(_) | Problem::Replica | Problem::NotServing(_) => false,
+            Problem::NoOwner | Problem::Mode(_) => false,
             Problem::Writes(_) | Problem::Memory => false,
         }
     }
@@ -134,6 +148,7 @@ impl fmt::Display for Problem {
             Problem::NotServing(code) => match code.as_str() {
                 "LOADING" => f.write_str("Redis is loading its data"),
                 "BUSY" => f.write_str("Redis is busy with a script"),
+                "CLUSTERDOWN" => f.write_str("the cluster of Redis is down"),
                 code => write!(f, "Redis serves nothing now: {code}"),
             },
             Problem::Writes(code) => match code.as_str() {
@@ -142,6 +157,13 @@ impl fmt::Display for Problem {
                 code => write!(f, "Redis refuses writes: {code}"),
             },
             Problem::Memory => f.write_str("Redis is out of memory"),
+            Problem::Mode(Mode::Cluster) => f.write_str("Redis is a cluster now"),
+            Problem::Mode(_) => f.write_str("Redis is no cluster any more"),
+            Problem::NoOwner => f.write_str("no node of the cluster owns the slot"),
+            Problem::ManyServers(address) => write!(
+                f,
+                "{address} is of no cluster; only servers of one cluster can be given together"
+            ),
         }
     }
 }
@@ -177,6 +199,10 @@ mod tests {
             ("NOREPLICAS", "", refused(Problem::Writes("NOREPLICAS".into()))),
             ("MISCONF", "", refused(Problem::Writes("MISCONF".into()))),
             ("OOM", "", refused(Problem::Memory)),
+            ("CLUSTERDOWN", "The cluster is down", away(Problem::NotServing("CLUSTERDOWN".into()))),
+            ("CLUSTERDOWN", "Hash slot not served", None),
+            ("TRYAGAIN", "Multiple keys request during rehashing of slot", None),
+            ("MOVED", "866 10.0.0.1:7001", None),
             ("INVALID", "room", None),
         ];
         for (code, details, expected) in rows {

@@ -13,7 +13,8 @@ use crate::upstream::check;
 use crate::upstream::commands::{self, Command, Reader, operator};
 use crate::upstream::dial::Dialler;
 use crate::upstream::health::{Problem, denied_command};
-use crate::upstream::link::{self, PROFILE_CHANNEL, pipeline, refused_subscription};
+use crate::upstream::link::{self, PROFILE_CHANNEL, pipeline};
+use crate::upstream::probe::refused_subscription;
 
 /// Longest wait for a connection, and for the replies of one pipeline.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -141,7 +142,7 @@ async fn ask(
     connection: &mut MultiplexedConnection,
     calls: Vec<Command>,
 ) -> Result<Vec<Value>, Problem> {
-    let (pipeline, count) = pipeline(calls);
+    let (pipeline, count) = pipeline(&calls);
     let sent = tokio::time::timeout(TIMEOUT, connection.send_packed_commands(&pipeline, 0, count));
     match sent.await {
         Ok(Ok(replies)) => Ok(replies),

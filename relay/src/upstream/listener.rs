@@ -30,6 +30,4 @@ pub(super) trait LinkListener: Send + Sync + 'static {
     fn subscribed(&self, channel: &str);
     /// The subscription to this channel has ended, asked for or not.
     fn unsubscribed(&self, channel: &str);
-    /// A relay has published a change of a profile for all relays.
-    fn profile_update(&self, payload: Vec<u8>);
 }

@@ -1,10 +1,15 @@
 //! The Redis side of the relay: the connections to it, its health, commands and their replies.
 //!
-//! `commands` builds commands, `replies` and `outcome` read what comes back. `upstream` keeps a
-//! `link` open: a pair of connections, tested by `check` and by probes, with `health` naming what
-//! is wrong. `inspection` lists everything that is wrong, for `chat-relay check`. What arrives without a request goes to the `listener`.
+//! `commands` builds commands, `replies` and `outcome` read what comes back. `upstream` is what the
+//! rest of the relay sees. It sends each command to the node that owns its room, as `routing`
+//! decides. `nodes` knows who owns what (`node_map`, `slots`), by what clusters say of themselves
+//! (`topology`, `cluster_view`). Each `node` keeps a `link` open: a pair of connections, tested by
+//! `check` and by a `probe`, with `health` naming what is wrong. `wanted` holds the channels to
+//! subscribe to. `dial` opens connections, over `tls` if wanted, and reads the `greeting`. `inspection` lists everything that is wrong, for `chat-relay check`. What arrives
+//! without a request goes to the `listener`.
 
 mod check;
+mod cluster_view;
 pub(crate) mod commands;
 mod dial;
 mod greeting;
@@ -12,13 +17,21 @@ mod health;
 mod inspection;
 mod link;
 mod listener;
+mod node;
+mod node_map;
+mod nodes;
 mod outcome;
 mod overview;
+mod probe;
 pub(crate) mod replies;
+mod routing;
+mod slots;
 mod stream;
 mod subscriptions;
 mod tls;
+mod topology;
 mod upstream;
+mod wanted;
 
 pub(crate) use check::probe_room;
 pub(crate) use commands::Command;

@@ -39,9 +39,8 @@ impl Unavailable {
     /// What an error code says about the server. None: it is about the command.
     pub(crate) fn from_code(code: &str) -> Option<Unavailable> {
         match code {
-            "LOADING" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "BUSY" | "READONLY" => {
-                Some(Unavailable::NotServing)
-            }
+            "LOADING" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "BUSY" | "READONLY"
+            | "MOVED" | "ASK" => Some(Unavailable::NotServing),
             "NOREPLICAS" | "MISCONF" => Some(Unavailable::WritesRefused),
             "OOM" => Some(Unavailable::OutOfMemory),
             _ => None,
@@ -113,6 +112,7 @@ mod tests {
             ("LOADING", Some(Unavailable::NotServing), false),
             ("BUSY", Some(Unavailable::NotServing), false),
             ("READONLY", Some(Unavailable::NotServing), false),
+            ("MOVED", Some(Unavailable::NotServing), false),
             ("NOREPLICAS", Some(Unavailable::WritesRefused), true),
             ("MISCONF", Some(Unavailable::WritesRefused), true),
             ("OOM", Some(Unavailable::OutOfMemory), true),

@@ -5,10 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::upstream::health::State;
+use chat_protocol::slot::SLOTS;
 
-/// The slots of a cluster. A single server has all of them.
-pub(crate) const SLOTS: u16 = 16384;
+use crate::upstream::health::{Problem, State};
 
 /// Names a node for as long as it exists, whatever its address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +45,12 @@ pub(crate) struct Overview {
 }
 
 impl Overview {
+    /// While no node is known: nobody has any slot, for this reason.
+    pub(super) fn of_nobody(problem: Problem) -> Overview {
+        let state = State::Unavailable(problem);
+        Overview { nodes: vec![NodeOverview { id: NodeId::new(""), slots: SLOTS, state }] }
+    }
+
     /// How many slots can be read.
     pub(crate) fn readable_slots(&self) -> u16 {
         self.slots_where(State::can_read)
@@ -92,7 +97,6 @@ impl Overview {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::health::Problem;
 
     fn overview(nodes: &[(u16, State)]) -> Overview {
         let node = |(slots, state): &(u16, State)| NodeOverview {

@@ -1,74 +1,53 @@
-//! The upstream: keeps a link to Redis open and calls commands over it.
-//!
-//! The one idea: the link is proven, not assumed. Both connections are opened together, and a
-//! message published on the first must arrive on the second, every few seconds. If it does not, or
-//! if the server turns out to be a replica, both are closed and opened again (`link.rs`).
-//! Everything in flight then ends at once with [`Unavailable`], so nothing waits for a lost
-//! connection. Before a link counts as open, `check.rs` tests whether the server has what a relay
-//! needs. A server that refuses writes, or everything for a while, stays connected: the [`State`]
-//! names the problem, and the server is tested until there is none.
-//!
-//! The redis client's own resubscription is not used: in a trial it left many rooms without their
-//! subscription after a lost node. The upstream keeps the list of wanted channels and asks again for
-//! every one that is lost or not confirmed.
+//! The upstream: calls commands at the nodes that own their rooms, and says what state a room's
+//! node is in.
 //!
 //! Users of the upstream ask for the state of the room that they mean, and each command has its own
-//! outcome, because rooms may lie on different nodes. This file knows one standalone server, which
-//! has all rooms. It does not know what commands mean.
+//! outcome, because rooms may lie on different nodes. A server that stands alone is one node with
+//! all rooms: then no slot is computed, and a call is one write to one link.
+//!
+//! `routing.rs` decides what becomes of each command, `nodes.rs` knows the nodes. Nothing here knows
+//! what commands mean.
 
-use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-use rand::Rng;
+use futures_util::future::join_all;
 use redis::Value;
-use tokio::sync::{Notify, watch};
-use tracing::{info, warn};
+use tokio::sync::watch;
 
 use crate::client::error::Error;
-use crate::config::{Endpoint, RedisSettings, Servers};
+use crate::config::RedisSettings;
 use crate::metrics::METRICS;
-use crate::upstream::check;
-use crate::upstream::commands::{self, Command};
+use crate::upstream::commands::Command;
 use crate::upstream::dial::Dialler;
 use crate::upstream::health::{self, Problem, State};
 use crate::upstream::link::Link;
-use crate::upstream::listener::{LinkListener, Listener};
+use crate::upstream::listener::Listener;
+use crate::upstream::node::Node;
+use crate::upstream::nodes::{Access, Nodes};
 use crate::upstream::outcome::{CommandError, Reply, Unavailable};
-use crate::upstream::overview::{NodeId, NodeOverview, Overview, SLOTS};
+use crate::upstream::overview::{NodeId, Overview};
+use crate::upstream::routing::{Call, Group, Step, Verdict, verdict};
 
-/// The first and the longest pause before a connection attempt.
-const BACKOFF_FIRST: Duration = Duration::from_millis(50);
-const BACKOFF_MAX: Duration = Duration::from_secs(2);
-/// Subscriptions requested in one pipeline.
-const SUBSCRIPTION_BATCH: usize = 500;
-/// Subscriptions that are not confirmed within this time are requested again.
-const CONFIRM_WITHIN: Duration = Duration::from_secs(3);
-/// Pause between two tests whether writes are accepted again.
-const RECHECK_INTERVAL: Duration = Duration::from_millis(250);
-/// A lasting problem is logged once in this time, not once per attempt.
-const LOG_INTERVAL: Duration = Duration::from_secs(30);
+/// How long a call tries again what meets a state that will soon pass. A failover for which the
+/// operator asks takes up to 0.3 s.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Pause before a command is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// The upstream, shared by the whole relay, open or not.
 pub(crate) struct Upstream {
-    dialler: Dialler,
-    server: Endpoint,
-    /// A room that cannot exist. Also the channel of the probe.
-    probe_room: String,
-    probe_interval: Duration,
-    link: watch::Sender<Option<Arc<Link>>>,
-    overview: watch::Sender<Arc<Overview>>,
-    listener: OnceLock<Arc<dyn Listener>>,
-    /// The wanted channels, and since when their subscriptions are requested. `None`: confirmed.
-    wanted: Mutex<HashMap<Arc<str>, Option<Instant>>>,
-    changes: Mutex<Vec<Change>>,
-    changed: Notify,
+    nodes: Arc<Nodes>,
 }
 
-enum Change {
-    Subscribe(Arc<str>),
-    Unsubscribe(Arc<str>),
+/// What came of sending commands to one node.
+enum Sent {
+    /// Their replies, over this link.
+    Replies(Arc<Link>, Vec<Value>),
+    /// Nothing was sent: there is no link.
+    NoLink,
+    /// No answer: the commands may have run.
+    NoAnswer,
 }
 
 impl Upstream {
@@ -78,53 +57,46 @@ impl Upstream {
         relay: &str,
         probe_room: String,
         probe_interval: Duration,
-    ) -> Result<Upstream, &'static str> {
-        let server = match &redis.servers {
-            Servers::Seeds(seeds) if seeds.len() == 1 => seeds[0].clone(),
-            Servers::Seeds(_) => return Err("a cluster is not supported yet"),
-            Servers::Sentinel { .. } => return Err("Sentinel is not supported yet"),
-        };
-        Ok(Upstream {
-            dialler: Dialler::to_redis(redis, relay),
-            server,
-            probe_room,
-            probe_interval,
-            link: watch::Sender::new(None),
-            overview: watch::Sender::new(overview_of(State::Unavailable(Problem::Unreachable(
-                "not yet tried".into(),
-            )))),
-            listener: OnceLock::new(),
-            wanted: Mutex::default(),
-            changes: Mutex::new(Vec::new()),
-            changed: Notify::new(),
-        })
+    ) -> Upstream {
+        let (dialler, servers) = (Dialler::to_redis(redis, relay), redis.servers.clone());
+        let access = Access { dialler, servers, probe_room, probe_interval };
+        Upstream { nodes: Arc::new(Nodes::new(access)) }
     }
 
+    /// Opens links and keeps them open, forever.
+    pub(crate) async fn run(self: Arc<Self>, listener: Arc<dyn Listener>) {
+        self.nodes.clone().run(listener).await;
+    }
+
+    // The state of a room's node.
+
     /// Whether the room's node is connected and proven. It may still refuse some commands.
-    pub(crate) fn is_up(&self, _room: &str) -> bool {
-        self.link.borrow().is_some()
+    pub(crate) fn is_up(&self, room: &str) -> bool {
+        self.nodes.of_room(room).is_some_and(|node| node.is_linked())
     }
 
     /// Returns once the room's node is connected and proven.
-    pub(crate) async fn wait_up(&self, _room: &str) {
-        let mut link = self.link.subscribe();
-        // The sender lives in `self`: waiting cannot fail.
-        let _ = link.wait_for(Option::is_some).await;
+    pub(crate) async fn wait_up(&self, room: &str) {
+        self.wait_until(|_| self.is_up(room)).await;
     }
 
     /// Whether the room's node can be used, and if not, why.
-    pub(crate) fn state_of(&self, _room: &str) -> State {
-        self.state()
+    pub(crate) fn state_of(&self, room: &str) -> State {
+        match self.nodes.of_room(room) {
+            Some(node) => node.state(),
+            None => State::Unavailable(self.nodes.problem()),
+        }
     }
 
     /// Whether the room's node accepts writes, as far as is known.
-    pub(crate) fn is_open(&self, _room: &str) -> bool {
-        state_in(&self.overview.borrow()) == State::Open
+    pub(crate) fn is_open(&self, room: &str) -> bool {
+        let node = self.nodes.of_room(room);
+        node.is_some_and(|node| node.is(|state| *state == State::Open))
     }
 
     /// Returns once the room's node accepts writes.
     pub(crate) async fn wait_open(&self, room: &str) {
-        self.wait_for(room, |state| *state == State::Open).await;
+        self.wait_until(|_| self.is_open(room)).await;
     }
 
     /// Returns once the room's node can be read.
@@ -133,49 +105,57 @@ impl Upstream {
     }
 
     /// Returns once the state of the room's node is such.
-    pub(crate) async fn wait_for(&self, _room: &str, is_such: impl Fn(&State) -> bool) {
-        let mut overviews = self.overview.subscribe();
-        let _ = overviews.wait_for(|overview| is_such(&state_in(overview))).await;
+    pub(crate) async fn wait_for(&self, room: &str, is_such: impl Fn(&State) -> bool) {
+        self.wait_until(|_| is_such(&self.state_of(room))).await;
     }
 
     /// Returns once something holds that depends on the state of nodes.
     pub(crate) async fn wait_until(&self, holds: impl Fn(&Upstream) -> bool) {
-        let mut overviews = self.overviews();
-        loop {
-            overviews.borrow_and_update();
-            if holds(self) || overviews.changed().await.is_err() {
-                return;
-            }
-        }
+        let mut changes = self.nodes.changes();
+        // The sender lives in `self`: waiting cannot fail.
+        while !holds(self) && changes.changed().await.is_ok() {}
     }
 
     /// The node that has the room's slot. `None`: no node is known to.
-    pub(crate) fn owner(&self, _room: &str) -> Option<NodeId> {
-        self.overview().nodes.first().map(|node| node.id.clone())
+    pub(crate) fn owner(&self, room: &str) -> Option<NodeId> {
+        self.nodes.of_room(room).map(|node| node.id())
     }
 
     /// The room has moved to another node, by an event of the room.
-    pub(crate) fn moved(&self, _room: &str) {}
+    pub(crate) fn moved(&self, _room: &str) {
+        self.nodes.look_soon();
+    }
 
     /// The state of all nodes.
     pub(crate) fn overview(&self) -> Arc<Overview> {
-        self.overview.borrow().clone()
+        self.nodes.overview()
     }
 
     /// A receiver of changes of [`Upstream::overview`].
     pub(crate) fn overviews(&self) -> watch::Receiver<Arc<Overview>> {
-        self.overview.subscribe()
+        self.nodes.overviews()
     }
 
-    fn state(&self) -> State {
-        state_in(&self.overview())
+    // Subscriptions.
+
+    /// Wants a channel: asks for its subscription, and again whenever it is lost.
+    /// [`Listener::subscribed`] is called each time it is confirmed.
+    pub(crate) fn subscribe(&self, channel: Arc<str>) {
+        self.nodes.subscribe(channel);
     }
+
+    /// Wants a channel no more.
+    pub(crate) fn unsubscribe(&self, channel: Arc<str>) {
+        self.nodes.unsubscribe(&channel);
+    }
+
+    // Calls.
 
     /// Sends commands, each to the node of its key. Returns one outcome per command, in order. A
     /// command that met a state which will soon pass is tried again for a moment. If the future is
     /// dropped, the commands may have been sent.
     pub(crate) async fn call(&self, commands: Vec<Command>) -> Vec<Reply> {
-        self.call_at_once(commands).await
+        self.route(commands, PATIENCE).await
     }
 
     /// As [`Upstream::call`], for one command.
@@ -183,53 +163,150 @@ impl Upstream {
         only(self.call(vec![command]).await)
     }
 
+    /// As [`Upstream::call`], without trying again: for what has its own next try, as sends, beats
+    /// and syncs have. Redirects are followed all the same.
+    pub(crate) async fn call_at_once(&self, commands: Vec<Command>) -> Vec<Reply> {
+        self.route(commands, Duration::ZERO).await
+    }
+
     /// As [`Upstream::call_at_once`], for one command.
     pub(crate) async fn call_one_at_once(&self, command: Command) -> Reply {
         only(self.call_at_once(vec![command]).await)
     }
 
-    /// Sends a command without a key to every node. `make` makes it for each; `None`: this node is
-    /// not asked.
+    /// Sends a command without a key to every node that owns slots. `make` makes it for each;
+    /// `None`: this node is not asked.
     #[allow(dead_code, reason = "lists over all nodes use it")]
     pub(crate) async fn call_every_node(
         &self,
         make: impl Fn(&NodeId) -> Option<Command>,
     ) -> Vec<(NodeId, Reply)> {
-        let nodes = self.overview().nodes.iter().map(|node| node.id.clone()).collect::<Vec<_>>();
-        let asked = nodes.into_iter().filter_map(|node| make(&node).map(|command| (node, command)));
-        let (nodes, commands): (Vec<_>, Vec<_>) = asked.unzip();
-        nodes.into_iter().zip(self.call(commands).await).collect()
+        let asked = self.nodes.owners().into_iter().filter_map(|node| {
+            let (id, command) = (node.id(), make(&node.id())?);
+            Some(async move {
+                let reply = match send(&node, std::slice::from_ref(&command)).await {
+                    Sent::Replies(link, values) => only(
+                        values.into_iter().map(|value| self.read(&node, &link, value)).collect(),
+                    ),
+                    Sent::NoLink | Sent::NoAnswer => only(Vec::new()),
+                };
+                (id, reply)
+            })
+        });
+        join_all(asked).await
     }
 
-    /// As [`Upstream::call`], without trying again: for what has its own next try, as sends, beats
-    /// and syncs have. A reply which shows that the server was demoted closes the link.
-    pub(crate) async fn call_at_once(&self, commands: Vec<Command>) -> Vec<Reply> {
-        let count = commands.len();
-        let Some(link) = self.link.borrow().clone() else { return unanswered(count) };
+    /// The usual call has one node and is answered at the first attempt; the rest is apart, so that
+    /// it costs that one nothing.
+    async fn route(&self, commands: Vec<Command>, patience: Duration) -> Vec<Reply> {
         let begun = Instant::now();
-        let values = link.send(commands).await;
-        METRICS.command_seconds.record(begun.elapsed());
-        match values {
-            Some(Ok(Ok(values))) if values.len() == count => {
-                return values.into_iter().map(|value| self.reply(&link, value)).collect();
+        let Some(node) = self.nodes.of_all(&commands) else {
+            return Box::pin(self.route_apart(Call::new(commands), begun, patience)).await;
+        };
+        let sent = send(&node, &commands).await;
+        if let Sent::Replies(link, values) = sent {
+            let is_final = |value| verdict(value, &node.endpoint) == Verdict::Final;
+            if values.iter().all(is_final) {
+                return values.into_iter().map(|value| self.read(&node, &link, value)).collect();
             }
-            Some(Ok(Ok(_))) => {
-                self.give_up(&link, Problem::Unreachable("replies out of step".into()))
-            }
-            Some(Ok(Err(error))) => {
-                self.give_up(&link, Problem::Unreachable(error.to_string()));
-            }
-            // The link may only be slow. If it is broken, the next probe finds out.
-            Some(Err(_)) | None => {}
+            return Box::pin(async {
+                let mut call = Call::new(commands);
+                let group = call.undivided(node);
+                self.note(&mut call, group, Sent::Replies(link, values));
+                self.route_rest(call, begun, patience).await
+            })
+            .await;
         }
-        unanswered(count)
+        let mut call = Call::new(commands);
+        let group = call.undivided(node);
+        self.note(&mut call, group, sent);
+        Box::pin(self.route_rest(call, begun, patience)).await
     }
 
-    fn reply(&self, link: &Link, value: Value) -> Reply {
+    /// Routes a call of which some commands have no final outcome.
+    async fn route_rest(
+        &self,
+        mut call: Call<Arc<Node>>,
+        begun: Instant,
+        patience: Duration,
+    ) -> Vec<Reply> {
+        let mut pause = RETRY_PAUSE;
+        loop {
+            let has_patience = !patience.is_zero() && begun.elapsed() < patience;
+            match call.next(has_patience) {
+                Step::Finish => return call.into_outcomes(),
+                Step::Again => {}
+                Step::Later => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PATIENCE / 5);
+                }
+            }
+            self.attempt(&mut call).await;
+        }
+    }
+
+    async fn route_apart(
+        &self,
+        mut call: Call<Arc<Node>>,
+        begun: Instant,
+        patience: Duration,
+    ) -> Vec<Reply> {
+        self.attempt(&mut call).await;
+        self.route_rest(call, begun, patience).await
+    }
+
+    /// Sends what has no final outcome, to all its nodes at the same time.
+    async fn attempt(&self, call: &mut Call<Arc<Node>>) {
+        let groups = call.divide(|command| self.nodes.of_command(command));
+        let asked = groups.iter().map(|group| {
+            let commands: Vec<Command> = call.to_send(group).cloned().collect();
+            async move { send(&group.node, &commands).await }
+        });
+        let sent = join_all(asked).await;
+        for (group, sent) in groups.into_iter().zip(sent) {
+            self.note(call, group, sent);
+        }
+    }
+
+    fn note(&self, call: &mut Call<Arc<Node>>, group: Group<Arc<Node>>, sent: Sent) {
+        let node = group.node.clone();
+        match sent {
+            Sent::Replies(link, values) => {
+                let redirected = |verdict: &Verdict| self.follow(verdict);
+                let read = |value| self.read(&node, &link, value);
+                let may_pass = node.open_at().elapsed() < PATIENCE;
+                call.note(group, &node.endpoint, may_pass, values, redirected, read);
+            }
+            Sent::NoLink => call.note_away(group, node.may_come()),
+            Sent::NoAnswer => call.note_unanswered(group),
+        }
+    }
+
+    /// Learns from a redirect. Returns the node to ask.
+    fn follow(&self, verdict: &Verdict) -> Option<Arc<Node>> {
+        match verdict {
+            Verdict::Moved { slot, to } => {
+                METRICS.redirected("moved");
+                self.nodes.learn_moved(*slot, to);
+                None
+            }
+            Verdict::Ask { to } => {
+                METRICS.redirected("ask");
+                self.nodes.at(to)
+            }
+            Verdict::Final | Verdict::NotNow => None,
+        }
+    }
+
+    /// The outcome that a reply is. What it says of the node is noted there.
+    fn read(&self, node: &Node, link: &Link, value: Value) -> Reply {
         let Value::ServerError(error) = value else { return Ok(value) };
         let (code, details) = (error.code(), error.details().unwrap_or(""));
         if let Some(state) = State::from_error(code, details) {
-            self.note(link, state);
+            node.note(link, state);
+        }
+        if matches!(code, "CLUSTERDOWN" | "MASTERDOWN" | "READONLY") {
+            self.nodes.look_soon();
         }
         Err(match Unavailable::from_code(code) {
             Some(away) => CommandError::Unavailable(away),
@@ -239,278 +316,30 @@ impl Upstream {
             None => CommandError::Refused(Error::from_reply(code, details)),
         })
     }
-
-    /// Notes the state that an error shows.
-    fn note(&self, link: &Link, state: State) {
-        if link.is_closed() {
-            return;
-        }
-        match state {
-            // These problems stay on this link: open another one.
-            State::Unavailable(problem @ (Problem::Replica | Problem::Command(_))) => {
-                self.give_up(link, problem);
-            }
-            state => {
-                self.set_state(state);
-            }
-        }
-    }
-
-    /// Whether it changed, which is logged.
-    fn set_state(&self, state: State) -> bool {
-        let changed = self.overview.send_if_modified(|old| {
-            let changed = state_in(old) != state;
-            if changed {
-                *old = overview_of(state.clone());
-            }
-            changed
-        });
-        if !changed {
-            return false;
-        }
-        METRICS.upstream_writes.set(f64::from(u8::from(state == State::Open)));
-        match &state {
-            State::Open => {
-                info!(source = "upstream", "Redis accepts everything");
-                if let (Some(listener), Some(node)) = (self.listener.get(), self.owner("")) {
-                    listener.opened(&node);
-                }
-            }
-            State::WritesRefused(problem) | State::Unavailable(problem) => {
-                METRICS.upstream_problem(problem.kind());
-                warn!(source = "upstream", "{problem}");
-            }
-        }
-        true
-    }
-
-    fn give_up(&self, link: &Link, problem: Problem) {
-        if link.close() {
-            self.set_state(State::Unavailable(problem));
-        }
-    }
-
-    /// Wants a channel: asks for its subscription, and again whenever it is lost.
-    /// [`Listener::subscribed`] is called each time it is confirmed.
-    pub(crate) fn subscribe(&self, channel: Arc<str>) {
-        self.wanted.lock().insert(channel.clone(), Some(Instant::now()));
-        self.change(Change::Subscribe(channel));
-    }
-
-    /// Wants a channel no more.
-    pub(crate) fn unsubscribe(&self, channel: Arc<str>) {
-        self.wanted.lock().remove(&channel);
-        self.change(Change::Unsubscribe(channel));
-    }
-
-    fn change(&self, change: Change) {
-        self.changes.lock().push(change);
-        self.changed.notify_one();
-    }
-
-    /// Asks for all wanted channels: a link is new.
-    fn subscribe_all(&self, listener: &Arc<dyn Listener>) {
-        let now = Instant::now();
-        let mut wanted = self.wanted.lock();
-        wanted.values_mut().for_each(|requested| *requested = Some(now));
-        let channels: Vec<Arc<str>> = wanted.keys().cloned().collect();
-        *self.changes.lock() = channels.iter().cloned().map(Change::Subscribe).collect();
-        drop(wanted);
-        self.changed.notify_one();
-        listener.lost(&channels);
-    }
-
-    /// Asks again for the channels that were not confirmed in time.
-    fn subscribe_overdue(&self) {
-        let now = Instant::now();
-        let mut overdue = Vec::new();
-        for (channel, requested) in self.wanted.lock().iter_mut() {
-            if requested.is_some_and(|at| now.saturating_duration_since(at) > CONFIRM_WITHIN) {
-                *requested = Some(now);
-                overdue.push(Change::Subscribe(channel.clone()));
-            }
-        }
-        self.changes.lock().extend(overdue);
-    }
-
-    /// Opens a link and keeps one open, forever.
-    pub(crate) async fn run(self: Arc<Self>, listener: Arc<dyn Listener>) {
-        let _ = self.listener.set(listener.clone());
-        let pushes: Arc<dyn LinkListener> =
-            Arc::new(Pushes { upstream: self.clone(), listener: listener.clone() });
-        let mut backoff = BACKOFF_FIRST;
-        let mut logged_at: Option<Instant> = None;
-        loop {
-            match self.open(&pushes).await {
-                Ok((link, state)) => {
-                    info!(source = "upstream", "connected to Redis");
-                    (backoff, logged_at) = (BACKOFF_FIRST, None);
-                    METRICS.upstream_connects.increment(1);
-                    METRICS.upstream_up.set(1.0);
-                    self.link.send_replace(Some(link.clone()));
-                    self.subscribe_all(&listener);
-                    self.set_state(state);
-                    tokio::join!(
-                        self.run_probes(&link),
-                        self.run_subscriptions(&link),
-                        self.recheck_until_open(&link)
-                    );
-                    METRICS.upstream_up.set(0.0);
-                    self.link.send_replace(None);
-                    if self.state().can_read() {
-                        let why = "the connection was lost".to_owned();
-                        self.set_state(State::Unavailable(Problem::Unreachable(why)));
-                    }
-                }
-                Err(problem) => {
-                    if problem.lasts() {
-                        backoff = BACKOFF_MAX;
-                    }
-                    let state = State::Unavailable(problem.clone());
-                    if self.set_state(state) {
-                        logged_at = Some(Instant::now());
-                    } else if logged_at.is_none_or(|at| at.elapsed() > LOG_INTERVAL) {
-                        warn!(source = "upstream", "{problem}");
-                        logged_at = Some(Instant::now());
-                    }
-                }
-            }
-            METRICS.upstream_failures.increment(1);
-            let pause = rand::rng().random_range(backoff / 2..=backoff);
-            tokio::time::sleep(pause).await;
-            backoff = (backoff * 2).min(BACKOFF_MAX);
-        }
-    }
-
-    /// Opens a link to a server that has what a relay needs.
-    async fn open(&self, listener: &Arc<dyn LinkListener>) -> Result<(Arc<Link>, State), Problem> {
-        let link = Link::open(&self.dialler, &self.server, &self.probe_room, listener).await?;
-        let state = link.check(&self.probe_room).await?;
-        link.probe(&self.probe_room, self.probe_timeout()).await?;
-        Ok((Arc::new(link), state))
-    }
-
-    /// At least a second, so that a very short probe interval does not close a healthy link.
-    fn probe_timeout(&self) -> Duration {
-        self.probe_interval.max(Duration::from_secs(1))
-    }
-
-    /// Probes until the link is closed.
-    async fn run_probes(&self, link: &Link) {
-        loop {
-            if link.unless_closed(tokio::time::sleep(self.probe_interval)).await.is_none() {
-                return;
-            }
-            let probe = link.probe(&self.probe_room, self.probe_timeout());
-            match link.unless_closed(probe).await {
-                None => return,
-                Some(Ok(())) => {}
-                // The server is reachable and will serve again.
-                Some(Err(problem @ Problem::NotServing(_))) => {
-                    self.set_state(State::Unavailable(problem));
-                }
-                Some(Err(problem)) => return self.give_up(link, problem),
-            }
-        }
-    }
-
-    /// Tests writes while any are refused, until the link is closed.
-    async fn recheck_until_open(&self, link: &Link) {
-        loop {
-            let not_open = self.wait_for("", |state| *state != State::Open);
-            if link.unless_closed(not_open).await.is_none() {
-                return;
-            }
-            if link.unless_closed(tokio::time::sleep(RECHECK_INTERVAL)).await.is_none() {
-                return;
-            }
-            let question = check::write_question(&self.probe_room);
-            let Some(reply) = link.unless_closed(link.ask(vec![question])).await else { return };
-            // If it does not answer, the next probe finds out.
-            if let Some([reply]) = reply.as_deref() {
-                self.note(link, check::writes(reply));
-            }
-        }
-    }
-
-    /// Sends changes of subscriptions until the link is closed.
-    async fn run_subscriptions(&self, link: &Link) {
-        loop {
-            let batch: Vec<Change> = {
-                let mut changes = self.changes.lock();
-                let count = changes.len().min(SUBSCRIPTION_BATCH);
-                changes.drain(..count).collect()
-            };
-            if batch.is_empty() {
-                let changed = tokio::time::timeout(CONFIRM_WITHIN / 3, self.changed.notified());
-                if link.unless_closed(changed).await.is_none() {
-                    return;
-                }
-                self.subscribe_overdue();
-                continue;
-            }
-            let commands = batch.iter().map(|change| match change {
-                Change::Subscribe(channel) => commands::subscribe(channel),
-                Change::Unsubscribe(channel) => commands::unsubscribe(channel),
-            });
-            if link.subscription_call(commands.collect()).await.is_none() {
-                self.give_up(link, Problem::Unreachable("a subscription was not confirmed".into()));
-                return;
-            }
-        }
-    }
 }
 
-/// What arrives on a link.
-struct Pushes {
-    upstream: Arc<Upstream>,
-    listener: Arc<dyn Listener>,
-}
-
-impl LinkListener for Pushes {
-    fn message(&self, channel: &str, payload: Vec<u8>) {
-        self.listener.message(channel, payload);
+/// Sends commands to this node in one write.
+async fn send(node: &Node, commands: &[Command]) -> Sent {
+    let Some(link) = node.link() else { return Sent::NoLink };
+    let begun = Instant::now();
+    let values = link.send(commands).await;
+    METRICS.command_seconds.record(begun.elapsed());
+    match values {
+        Some(Ok(Ok(values))) if values.len() == commands.len() => {
+            return Sent::Replies(link, values);
+        }
+        Some(Ok(Ok(_))) => {
+            node.give_up(&link, Problem::Unreachable("replies out of step".into()));
+        }
+        Some(Ok(Err(error))) => {
+            node.give_up(&link, Problem::Unreachable(error.to_string()));
+        }
+        // The link may only be slow. If it is broken, the next probe finds out.
+        Some(Err(_)) | None => {}
     }
-
-    fn subscribed(&self, channel: &str) {
-        let mut wanted = self.upstream.wanted.lock();
-        let Some(requested) = wanted.get_mut(channel) else { return };
-        *requested = None;
-        drop(wanted);
-        self.listener.subscribed(channel);
-    }
-
-    fn unsubscribed(&self, channel: &str) {
-        // Either we ended the subscription, or the server did because the slot has moved.
-        let mut wanted = self.upstream.wanted.lock();
-        let Some((channel, _)) = wanted.get_key_value(channel) else { return };
-        let channel = channel.clone();
-        wanted.insert(channel.clone(), Some(Instant::now()));
-        drop(wanted);
-        self.listener.lost(std::slice::from_ref(&channel));
-        self.upstream.change(Change::Subscribe(channel));
-    }
-
-    fn profile_update(&self, payload: Vec<u8>) {
-        self.listener.profile_update(payload);
-    }
-}
-
-/// The overview of one server in this state.
-fn overview_of(state: State) -> Arc<Overview> {
-    Arc::new(Overview { nodes: vec![NodeOverview { id: NodeId::new(""), slots: SLOTS, state }] })
-}
-
-/// The state of the one server.
-fn state_in(overview: &Overview) -> State {
-    let state = overview.nodes.first().map(|node| node.state.clone());
-    state.unwrap_or_else(|| State::Unavailable(Problem::Unreachable("no node".to_owned())))
+    Sent::NoAnswer
 }
 
 fn only(mut replies: Vec<Reply>) -> Reply {
     replies.pop().unwrap_or(Err(CommandError::Unavailable(Unavailable::Unreachable)))
-}
-
-fn unanswered(count: usize) -> Vec<Reply> {
-    (0..count).map(|_| Err(CommandError::Unavailable(Unavailable::Unreachable))).collect()
 }

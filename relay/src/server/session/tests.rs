@@ -16,7 +16,7 @@ use crate::upstream::Upstream;
 fn hub(flags: &[&str]) -> Arc<Hub> {
     let config = test_config(flags);
     let upstream = Upstream::new(&config.redis, "test", "relay:test".into(), config.probe);
-    Hub::new(config, Arc::new(upstream.expect("an upstream")), "test".into())
+    Hub::new(config, Arc::new(upstream), "test".into())
 }
 
 async fn sockets() -> (TcpStream, TcpStream) {

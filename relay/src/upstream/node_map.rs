@@ -1,0 +1,166 @@
+//! The map: all nodes, and which of them owns which slot.
+//!
+//! Changed in two ways: one slot, when a node has said `MOVED`, and as a whole, by what the cluster
+//! says of itself. A node that owns no slots stays for a while: a slot may come back, and what is in
+//! flight ends first.
+//!
+//! Where the nodes are learned from is not known here; see `nodes.rs`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chat_protocol::slot::SLOTS;
+
+use crate::config::Endpoint;
+use crate::upstream::cluster_view::SlotRange;
+use crate::upstream::node::Node;
+use crate::upstream::overview::{NodeId, NodeOverview, Overview};
+use crate::upstream::slots::SlotMap;
+
+/// A node without slots is kept for this time.
+const IDLE_MAX: Duration = Duration::from_secs(30);
+/// Most nodes. Clusters are not made larger than this.
+const NODES_MAX: usize = 1000;
+
+/// The nodes and their slots.
+pub(super) struct NodeMap {
+    slots: SlotMap<Arc<Node>>,
+    nodes: HashMap<Endpoint, Known>,
+}
+
+struct Known {
+    node: Arc<Node>,
+    /// Since when it owns no slot. None: it owns some.
+    idle_since: Option<Instant>,
+}
+
+impl Default for NodeMap {
+    fn default() -> NodeMap {
+        NodeMap { slots: SlotMap::empty(), nodes: HashMap::new() }
+    }
+}
+
+impl NodeMap {
+    /// The owner of this key's slot.
+    pub(super) fn owner_of_key(&self, key: &[u8]) -> Option<&Arc<Node>> {
+        self.slots.owner_of_key(key)
+    }
+
+    /// The owner of this slot.
+    pub(super) fn owner(&self, slot: u16) -> Option<&Arc<Node>> {
+        self.slots.owner(slot)
+    }
+
+    /// The node that owns all slots, if there is one.
+    pub(super) fn sole_owner(&self) -> Option<&Arc<Node>> {
+        self.slots.sole_owner()
+    }
+
+    /// The owners of slots.
+    pub(super) fn owners(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.slots.owners().map(|(node, _)| node)
+    }
+
+    /// All nodes, those without slots too.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.nodes.values().map(|known| &known.node)
+    }
+
+    /// The node at this address; a new one if there is none. None: there are too many.
+    pub(super) fn node_at(
+        &mut self,
+        endpoint: &Endpoint,
+        make: impl FnOnce() -> Arc<Node>,
+    ) -> Option<Arc<Node>> {
+        if let Some(known) = self.nodes.get_mut(endpoint) {
+            // It is of use: it begins anew to be idle.
+            if known.idle_since.is_some() {
+                known.idle_since = Some(Instant::now());
+            }
+            return Some(known.node.clone());
+        }
+        if self.nodes.len() >= NODES_MAX {
+            return None;
+        }
+        let known = Known { node: make(), idle_since: Some(Instant::now()) };
+        let node = known.node.clone();
+        self.nodes.insert(endpoint.clone(), known);
+        Some(node)
+    }
+
+    /// Gives one slot to this node. Returns whether that changes anything.
+    pub(super) fn assign(&mut self, slot: u16, node: &Arc<Node>) -> bool {
+        let changed = self.slots.assign(slot, node);
+        if changed {
+            self.note_idle();
+        }
+        changed
+    }
+
+    /// Replaces the map by these ranges. `make` makes nodes that are new. Returns whether any slot
+    /// has another owner now.
+    pub(super) fn replace(
+        &mut self,
+        ranges: &[SlotRange],
+        mut make: impl FnMut(&Endpoint, &NodeId) -> Arc<Node>,
+    ) -> bool {
+        let mut slots = SlotMap::empty();
+        for range in ranges {
+            let node = self.node_at(&range.endpoint, || make(&range.endpoint, &range.id));
+            let Some(node) = node else { continue };
+            node.set_id(&range.id);
+            for slot in range.first..=range.last {
+                slots.assign(slot, &node);
+            }
+        }
+        let changed = (0..SLOTS).any(|slot| self.slots.owner(slot) != slots.owner(slot));
+        self.slots = slots;
+        self.note_idle();
+        changed
+    }
+
+    /// Replaces the map by this one node, which owns all slots. Returns the others.
+    pub(super) fn replace_by_one(&mut self, node: Arc<Node>) -> Vec<Arc<Node>> {
+        let known = Known { node: node.clone(), idle_since: None };
+        let others = std::mem::take(&mut self.nodes).into_values().map(|known| known.node);
+        let others = others.filter(|other| *other != node).collect();
+        self.nodes.insert(node.endpoint.clone(), known);
+        self.slots = SlotMap::of_one(node);
+        others
+    }
+
+    fn note_idle(&mut self) {
+        let now = Instant::now();
+        for known in self.nodes.values_mut() {
+            known.idle_since = match self.slots.count_of(&known.node) {
+                0 => known.idle_since.or(Some(now)),
+                _ => None,
+            };
+        }
+    }
+
+    /// Removes the nodes that have owned no slot for a while, and returns them.
+    pub(super) fn remove_idle(&mut self, now: Instant) -> Vec<Arc<Node>> {
+        let is_over = |known: &Known| {
+            known.idle_since.is_some_and(|since| now.saturating_duration_since(since) >= IDLE_MAX)
+        };
+        self.nodes.extract_if(|_, known| is_over(known)).map(|(_, known)| known.node).collect()
+    }
+
+    /// Removes this node if it owns no slots. Returns whether it did.
+    pub(super) fn remove_useless(&mut self, node: &Node) -> bool {
+        let is_useless = |known: &mut Known| *known.node == *node && known.idle_since.is_some();
+        self.nodes.extract_if(|_, known| is_useless(known)).next().is_some()
+    }
+
+    /// What is known of the nodes that own slots.
+    pub(super) fn overview(&self) -> Overview {
+        let node = |(node, slots): (&Arc<Node>, u16)| NodeOverview {
+            id: node.id(),
+            slots,
+            state: node.state(),
+        };
+        Overview { nodes: self.slots.owners().map(node).collect() }
+    }
+}

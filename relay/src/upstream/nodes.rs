@@ -1,0 +1,491 @@
+//! All nodes: follows who owns which slots, and tells channels and callers.
+//!
+//! A server that stands alone is one node with all slots; a cluster is learned from its nodes
+//! (`topology.rs`) and from what they answer to misplaced commands. New nodes get a task that keeps
+//! a link open (`node.rs`); those that own nothing any more are given up after a while.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use chat_protocol::slot::{SLOTS, slot_of};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{Notify, watch};
+use tracing::{info, warn};
+
+use crate::config::{Endpoint, Servers};
+use crate::metrics::METRICS;
+use crate::panics::restart_on_panic;
+use crate::upstream::cluster_view::ClusterView;
+use crate::upstream::commands::Command;
+use crate::upstream::dial::Dialler;
+use crate::upstream::greeting::Mode;
+use crate::upstream::health::{Problem, State};
+use crate::upstream::link::PROFILE_CHANNEL;
+use crate::upstream::listener::{LinkListener, Listener};
+use crate::upstream::node::{Node, Surroundings};
+use crate::upstream::node_map::NodeMap;
+use crate::upstream::overview::{NodeId, Overview};
+use crate::upstream::routing::redirect;
+use crate::upstream::slots::name_in;
+use crate::upstream::topology::{Known, Look, Pace, look};
+use crate::upstream::wanted::{NodeNumber, Wanted};
+
+/// A lasting problem is logged once in this time.
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
+/// Pause between two looks for what is left to do.
+const TIDY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How the nodes are reached.
+pub(super) struct Access {
+    /// Opens connections.
+    pub(super) dialler: Dialler,
+    /// The servers of the settings.
+    pub(super) servers: Servers,
+    /// How the names of rooms for probes begin.
+    pub(super) probe_room: String,
+    /// How often links are probed.
+    pub(super) probe_interval: Duration,
+}
+
+/// The nodes.
+pub(super) struct Nodes {
+    access: Access,
+    map: RwLock<NodeMap>,
+    /// What the servers are, by their own words.
+    mode: Mutex<Option<Mode>>,
+    next_number: AtomicU32,
+    wanted: Wanted,
+    /// Why no node is known.
+    problem: Mutex<Problem>,
+    overview: watch::Sender<Arc<Overview>>,
+    /// Counts changes of the map and of the nodes.
+    changes: watch::Sender<u64>,
+    look: Notify,
+    listener: OnceLock<Arc<dyn Listener>>,
+}
+
+impl Nodes {
+    /// No nodes yet; [`Nodes::run`] finds them.
+    pub(super) fn new(access: Access) -> Nodes {
+        let problem = Problem::Unreachable("not yet tried".into());
+        Nodes {
+            access,
+            map: RwLock::default(),
+            mode: Mutex::new(None),
+            next_number: AtomicU32::new(0),
+            wanted: Wanted::default(),
+            overview: watch::Sender::new(Arc::new(Overview::of_nobody(problem.clone()))),
+            problem: Mutex::new(problem),
+            changes: watch::Sender::new(0),
+            look: Notify::new(),
+            listener: OnceLock::new(),
+        }
+    }
+
+    // What callers ask.
+
+    /// The node of this room. None: no node is known to own its slot.
+    pub(super) fn of_room(&self, room: &str) -> Option<Arc<Node>> {
+        self.map.read().owner_of_key(room.as_bytes()).cloned()
+    }
+
+    /// The node that executes this command.
+    pub(super) fn of_command(&self, command: &Command) -> Option<Arc<Node>> {
+        let map = self.map.read();
+        match command.key() {
+            Some(key) => map.owner_of_key(key).cloned(),
+            None => map.owners().find(|node| node.is_linked()).cloned(),
+        }
+    }
+
+    /// The node that executes all these commands, if there is one.
+    pub(super) fn of_all(&self, commands: &[Command]) -> Option<Arc<Node>> {
+        let map = self.map.read();
+        if let Some(sole) = map.sole_owner() {
+            return Some(sole.clone());
+        }
+        let mut owners = commands.iter().map(|command| map.owner_of_key(command.key()?));
+        let first = owners.next()??;
+        owners.all(|owner| owner == Some(first)).then(|| first.clone())
+    }
+
+    /// The owners of slots.
+    pub(super) fn owners(&self) -> Vec<Arc<Node>> {
+        self.map.read().owners().cloned().collect()
+    }
+
+    /// Why no node is known for a room.
+    pub(super) fn problem(&self) -> Problem {
+        match self.map.read().owners().next() {
+            Some(_) => Problem::NoOwner,
+            None => self.problem.lock().clone(),
+        }
+    }
+
+    /// A receiver of a number that changes with the map and with each node.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// The state of all nodes.
+    pub(super) fn overview(&self) -> Arc<Overview> {
+        self.overview.borrow().clone()
+    }
+
+    /// A receiver of changes of the overview.
+    pub(super) fn overviews(&self) -> watch::Receiver<Arc<Overview>> {
+        self.overview.subscribe()
+    }
+
+    /// Wants a channel.
+    pub(super) fn subscribe(&self, channel: Arc<str>) {
+        self.wanted.want(channel, |slot| self.number_of_owner(slot));
+        self.wake_subscriptions();
+    }
+
+    /// Wants a channel no more.
+    pub(super) fn unsubscribe(&self, channel: &Arc<str>) {
+        self.wanted.forget(channel);
+        self.wake_subscriptions();
+    }
+
+    /// Looks soon: something shows that the map may be wrong.
+    pub(super) fn look_soon(&self) {
+        self.look.notify_one();
+    }
+
+    // What nodes say.
+
+    /// Learns from a redirect: `MOVED` with these details, from the node at `asked`.
+    pub(super) fn learn_moved(self: &Arc<Self>, slot: u16, to: &Endpoint) {
+        if *self.mode.lock() != Some(Mode::Cluster) {
+            return self.look_soon();
+        }
+        let changed = {
+            let mut map = self.map.write();
+            let Some(node) = map.node_at(to, || self.make(to, None)) else { return };
+            map.assign(slot, &node)
+        };
+        if changed {
+            self.map_changed();
+        }
+        self.look_soon();
+    }
+
+    /// The node at this address, which a redirect names.
+    pub(super) fn at(self: &Arc<Self>, endpoint: &Endpoint) -> Option<Arc<Node>> {
+        self.map.write().node_at(endpoint, || self.make(endpoint, None))
+    }
+
+    // The task that follows the topology.
+
+    /// Follows who owns which slots, forever.
+    pub(super) async fn run(self: Arc<Self>, listener: Arc<dyn Listener>) {
+        let _ = self.listener.set(listener);
+        self.subscribe(PROFILE_CHANNEL.into());
+        tokio::join!(self.follow_topology(), self.tidy());
+    }
+
+    async fn follow_topology(self: &Arc<Self>) {
+        let mut pace = Pace::new();
+        let mut logged_at: Option<Instant> = None;
+        loop {
+            pace.wait(&self.look, self.known()).await;
+            let linked = self.map.read().nodes().filter(|node| node.is_linked()).cloned().collect();
+            let changed = match look(linked, self.seeds(), &self.access.dialler).await {
+                Look::Cluster(view) => self.adopt(&view, &mut logged_at),
+                Look::Standalone(endpoint) if self.seeds().len() == 1 => self.adopt_one(&endpoint),
+                Look::Standalone(endpoint) => {
+                    self.note_problem(Problem::ManyServers(endpoint.to_string()), &mut logged_at)
+                }
+                Look::Nothing(problem) => self.note_problem(problem, &mut logged_at),
+            };
+            pace.note(changed);
+        }
+    }
+
+    fn seeds(&self) -> Vec<Endpoint> {
+        match &self.access.servers {
+            Servers::Seeds(seeds) => seeds.clone(),
+            Servers::Sentinel { .. } => Vec::new(),
+        }
+    }
+
+    fn known(&self) -> Known {
+        let overview = self.overview.borrow();
+        match *self.mode.lock() {
+            Some(Mode::Standalone) => Known::OneServer,
+            Some(Mode::Cluster) if overview.readable_slots() == SLOTS => Known::Cluster,
+            _ => Known::InDoubt,
+        }
+    }
+
+    /// Returns false: nothing has changed.
+    fn note_problem(&self, problem: Problem, logged_at: &mut Option<Instant>) -> bool {
+        if self.map.read().owners().next().is_some() {
+            // The nodes themselves say what is the matter.
+            return false;
+        }
+        let is_new = std::mem::replace(&mut *self.problem.lock(), problem.clone()) != problem;
+        if is_new {
+            METRICS.upstream_problem(problem.kind());
+            self.anything_changed();
+        }
+        if is_new || logged_at.is_none_or(|at| at.elapsed() > LOG_INTERVAL) {
+            warn!(source = "upstream", "{problem}");
+            *logged_at = Some(Instant::now());
+        }
+        METRICS.upstream_failures.increment(1);
+        false
+    }
+
+    /// Takes over what a cluster says of itself. Returns whether that changes the map.
+    fn adopt(self: &Arc<Self>, view: &ClusterView, logged_at: &mut Option<Instant>) -> bool {
+        let was = self.mode.lock().replace(Mode::Cluster);
+        if was != Some(Mode::Cluster) {
+            info!(source = "upstream", "Redis is a cluster");
+        }
+        let changed = {
+            let mut map = self.map.write();
+            // A cluster that is down says less of itself than what is known of it.
+            let is_worse = !view.is_ok && map.owners().next().is_some();
+            !is_worse && map.replace(&view.ranges, |endpoint, id| self.make(endpoint, Some(id)))
+        };
+        if changed {
+            self.map_changed();
+        }
+        if view.ranges.is_empty() {
+            return self.note_problem(Problem::NoOwner, logged_at);
+        }
+        changed
+    }
+
+    /// Takes over that this server stands alone. Returns whether that is new.
+    pub(super) fn adopt_one(self: &Arc<Self>, endpoint: &Endpoint) -> bool {
+        *self.mode.lock() = Some(Mode::Standalone);
+        let others = {
+            let mut map = self.map.write();
+            if map.sole_owner().is_some_and(|node| node.endpoint == *endpoint) {
+                return false;
+            }
+            let Some(node) = map.node_at(endpoint, || self.make(endpoint, Some(&NodeId::new(""))))
+            else {
+                return false;
+            };
+            map.replace_by_one(node)
+        };
+        for node in others {
+            node.abandon(Problem::Unreachable("another server has taken its place".to_owned()));
+        }
+        self.map_changed();
+        true
+    }
+
+    /// A new node, whose task begins.
+    fn make(self: &Arc<Self>, endpoint: &Endpoint, id: Option<&NodeId>) -> Arc<Node> {
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        let id = id.cloned().unwrap_or_else(|| NodeId::new(&endpoint.to_string()));
+        let node = Arc::new(Node::new(number, endpoint.clone(), id, self.clone()));
+        let running = node.clone();
+        tokio::spawn(restart_on_panic("keeping a node", move || running.clone().run()));
+        node
+    }
+
+    /// The owners of slots are others than before.
+    fn map_changed(&self) {
+        self.wanted.follow(|slot| self.number_of_owner(slot));
+        self.wake_subscriptions();
+        self.anything_changed();
+    }
+
+    fn anything_changed(&self) {
+        let (overview, nodes, linked) = {
+            let map = self.map.read();
+            let linked = map.nodes().filter(|node| node.is_linked()).count();
+            let overview = match map.owners().next() {
+                Some(_) => map.overview(),
+                None => Overview::of_nobody(self.problem.lock().clone()),
+            };
+            (overview, map.nodes().count(), linked)
+        };
+        METRICS.nodes.set(nodes as f64);
+        METRICS.nodes_open.set(linked as f64);
+        METRICS.slots_unproven.set(f64::from(SLOTS - overview.readable_slots()));
+        METRICS.upstream_up.set(f64::from(u8::from(overview.is_ready())));
+        METRICS.upstream_writes.set(f64::from(u8::from(overview.open_slots() == SLOTS)));
+        self.overview.send_if_modified(|old| {
+            let changed = **old != overview;
+            if changed {
+                *old = Arc::new(overview);
+            }
+            changed
+        });
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Asks again for channels that were not confirmed, and gives up nodes that own nothing any
+    /// more, forever.
+    async fn tidy(&self) {
+        loop {
+            tokio::time::sleep(TIDY_INTERVAL).await;
+            if self.wanted.follow(|slot| self.number_of_owner(slot)) {
+                self.wake_subscriptions();
+                self.look_in_cluster();
+            }
+            self.remove_idle();
+        }
+    }
+
+    fn remove_idle(&self) {
+        let idle = self.map.write().remove_idle(Instant::now());
+        for node in &idle {
+            info!(source = "upstream", node = %node.endpoint, "the node has no slots: given up");
+            node.retire();
+        }
+        if !idle.is_empty() {
+            self.anything_changed();
+        }
+    }
+
+    fn number_of_owner(&self, slot: u16) -> Option<NodeNumber> {
+        self.map.read().owner(slot).map(|node| node.number)
+    }
+
+    fn wake_subscriptions(&self) {
+        for node in self.map.read().nodes() {
+            node.has_orders.notify_one();
+        }
+    }
+}
+
+impl Surroundings for Nodes {
+    fn dialler(&self) -> &Dialler {
+        &self.access.dialler
+    }
+
+    fn probe_interval(&self) -> Duration {
+        self.access.probe_interval
+    }
+
+    fn probe_room(&self, node: &Node, last: &str) -> Option<String> {
+        let map = self.map.read();
+        let is_own = |slot| map.owner(slot).is_some_and(|owner| **owner == *node);
+        if !last.is_empty() && is_own(slot_of(last.as_bytes())) {
+            return Some(last.to_owned());
+        }
+        name_in(&format!("{}:", self.access.probe_room), is_own)
+    }
+
+    fn pushes(self: Arc<Self>, node: &Arc<Node>) -> Arc<dyn LinkListener> {
+        Arc::new(Pushes { listener: self.listener.get().cloned(), nodes: self, node: node.clone() })
+    }
+
+    fn take_orders(&self, node: &Node, most: usize) -> Vec<Command> {
+        self.wanted.take_orders(node.number, most)
+    }
+
+    fn order_refused(self: Arc<Self>, node: &Node, code: &str, details: &str) {
+        match code {
+            "MOVED" => self.moved(node, details),
+            "ASK" | "TRYAGAIN" | "CLUSTERDOWN" => self.look_soon(),
+            // The room stays unconfirmed, and its subscription is requested again later.
+            code => warn!(source = "upstream", code, "a subscription was refused"),
+        }
+    }
+
+    fn linked(&self, node: &Node) {
+        let lost = self.wanted.reset(node.number, |slot| self.number_of_owner(slot));
+        self.tell_lost(&lost);
+        self.wake_subscriptions();
+    }
+
+    fn unlinked(&self, node: &Node) {
+        let lost = self.wanted.reset(node.number, |slot| self.number_of_owner(slot));
+        self.tell_lost(&lost);
+        self.look_in_cluster();
+        self.anything_changed();
+    }
+
+    fn changed(&self, node: &Node, state: &State) {
+        // A node that owns nothing, as a primary that was replaced, is not dialled again.
+        if !state.can_read() && self.map.write().remove_useless(node) {
+            node.retire();
+        }
+        self.anything_changed();
+        match state {
+            State::Open => {
+                if let Some(listener) = self.listener.get() {
+                    listener.opened(&node.id());
+                }
+            }
+            State::WritesRefused(_) => {}
+            State::Unavailable(_) => self.look_in_cluster(),
+        }
+    }
+
+    fn moved(self: Arc<Self>, node: &Node, details: &str) {
+        if let Some((slot, to)) = redirect(details, &node.endpoint) {
+            self.learn_moved(slot, &to);
+        }
+    }
+
+    fn met(&self, mode: Mode) -> Result<(), Problem> {
+        if self.mode.lock().is_none_or(|expected| mode == expected) {
+            return Ok(());
+        }
+        self.look_soon();
+        Err(Problem::Mode(mode))
+    }
+}
+
+impl Nodes {
+    fn look_in_cluster(&self) {
+        if *self.mode.lock() == Some(Mode::Cluster) {
+            self.look_soon();
+        }
+    }
+
+    fn tell_lost(&self, channels: &[Arc<str>]) {
+        if let (Some(listener), false) = (self.listener.get(), channels.is_empty()) {
+            listener.lost(channels);
+        }
+    }
+}
+
+/// What arrives on the links of one node.
+struct Pushes {
+    nodes: Arc<Nodes>,
+    node: Arc<Node>,
+    listener: Option<Arc<dyn Listener>>,
+}
+
+impl LinkListener for Pushes {
+    fn message(&self, channel: &str, payload: Vec<u8>) {
+        match &self.listener {
+            Some(listener) if channel == PROFILE_CHANNEL => listener.profile_update(payload),
+            Some(listener) => listener.message(channel, payload),
+            None => {}
+        }
+    }
+
+    fn subscribed(&self, channel: &str) {
+        if !self.nodes.wanted.confirmed(channel, self.node.number) || channel == PROFILE_CHANNEL {
+            return;
+        }
+        if let Some(listener) = &self.listener {
+            listener.subscribed(channel);
+        }
+    }
+
+    fn unsubscribed(&self, channel: &str) {
+        // Either we ended the subscription, or the server did because the slot has moved.
+        let owner = |slot| self.nodes.number_of_owner(slot);
+        let Some(channel) = self.nodes.wanted.ended(channel, self.node.number, owner) else {
+            return;
+        };
+        self.nodes.tell_lost(&[channel]);
+        self.nodes.look_in_cluster();
+        self.nodes.wake_subscriptions();
+    }
+}
