@@ -27,3 +27,5 @@ mod presence;
 mod relay;
 // Events over HTTP.
 mod streams;
+// How relays reach Redis.
+mod upstream;

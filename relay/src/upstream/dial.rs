@@ -23,7 +23,7 @@ use crate::upstream::tls;
 
 /// Longest wait for a TCP connection, the addresses of a name included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Longest wait for TLS and for `HELLO`.
+/// Longest wait for `HELLO`.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time after which the next address of a name is tried beside the ones before it.
 const NEXT_ADDRESS: Duration = Duration::from_millis(250);
@@ -69,18 +69,16 @@ impl Dialler {
         let socket = connected
             .map_err(|_| late("connection"))?
             .map_err(|why| Problem::Unreachable(format!("{endpoint}: {why}")))?;
-        let greeted = async {
-            let mut stream = match &self.tls {
-                None => Stream::Plain(socket),
-                Some(files) => {
-                    let stream = tls::encrypt(files, &endpoint.host, socket).await;
-                    Stream::Tls(Box::new(stream.map_err(Problem::Tls)?))
-                }
-            };
-            let greeting = self.greet(&mut stream, endpoint).await?;
-            Ok((stream, greeting))
+        let mut stream = match &self.tls {
+            None => Stream::Plain(socket),
+            Some(files) => {
+                let stream = tls::encrypt(files, &endpoint.host, socket).await;
+                Stream::Tls(Box::new(stream.map_err(Problem::Tls)?))
+            }
         };
-        timeout(GREETING_TIMEOUT, greeted).await.map_err(|_| late("greeting"))?
+        let greeted = timeout(GREETING_TIMEOUT, self.greet(&mut stream, endpoint)).await;
+        let greeting = greeted.map_err(|_| late("greeting"))??;
+        Ok((stream, greeting))
     }
 
     async fn greet(&self, stream: &mut Stream, endpoint: &Endpoint) -> Result<Greeting, Problem> {

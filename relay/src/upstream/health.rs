@@ -105,6 +105,7 @@ impl Problem {
     /// there is no use in trying again soon.
     pub(crate) fn lasts(&self) -> bool {
         match self {
+            Problem::Tls(TlsProblem::Silent) => false,
             Problem::Tls(_) | Problem::Password | Problem::PasswordFile(_) | Problem::Sentinel => {
                 true
             }

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -32,11 +33,16 @@ pub(crate) enum TlsProblem {
     Time(&'static str),
     /// The server does not speak TLS on this port.
     NoTls,
+    /// The server does not answer the handshake.
+    Silent,
     /// The server does not accept this relay's certificate, or wants one. Holds its alert.
     Client(String),
     /// Something else.
     Other(String),
 }
+
+/// Longest wait for the handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Encrypts the connection to this host.
 pub(super) async fn encrypt(
@@ -57,8 +63,9 @@ pub(super) async fn encrypt(
             mistakes.into_iter().map(|(flag, why)| format!("{flag}: {why}")).collect();
         TlsProblem::Files(words.join("; "))
     })?;
-    let connected = TlsConnector::from(Arc::new(config)).connect(name, socket).await;
-    connected.map_err(|error| match problem(&error) {
+    let connecting = TlsConnector::from(Arc::new(config)).connect(name, socket);
+    let connected = tokio::time::timeout(HANDSHAKE_TIMEOUT, connecting).await;
+    connected.map_err(|_| TlsProblem::Silent)?.map_err(|error| match problem(&error) {
         Some(problem) => problem,
         None if error.kind() == io::ErrorKind::UnexpectedEof => TlsProblem::NoTls,
         None => TlsProblem::Other(error.to_string()),
@@ -81,7 +88,8 @@ pub(super) fn problem(error: &io::Error) -> Option<TlsProblem> {
 
 fn certificate(error: &CertificateError) -> TlsProblem {
     match error {
-        CertificateError::UnknownIssuer => TlsProblem::Issuer,
+        // A bad signature: an authority of the same name, but with another key, is trusted.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsProblem::Issuer,
         CertificateError::NotValidForName => {
             TlsProblem::Name { expected: String::new(), presented: Vec::new() }
         }
@@ -122,6 +130,7 @@ fn is_about_client(alert: AlertDescription) -> bool {
             | AlertDescription::CertificateUnknown
             | AlertDescription::UnknownCA
             | AlertDescription::AccessDenied
+            | AlertDescription::DecryptError
     )
 }
 
@@ -133,7 +142,7 @@ impl TlsProblem {
             TlsProblem::Issuer => "certificate_issuer",
             TlsProblem::Name { .. } => "certificate_name",
             TlsProblem::Time(_) => "certificate_time",
-            TlsProblem::NoTls => "no_tls",
+            TlsProblem::NoTls | TlsProblem::Silent => "no_tls",
             TlsProblem::Client(_) => "client_certificate",
             TlsProblem::Other(_) => "tls",
         }
@@ -156,6 +165,9 @@ impl fmt::Display for TlsProblem {
             TlsProblem::NoTls => {
                 f.write_str("Redis does not speak TLS on this port (redis:// is without TLS)")
             }
+            TlsProblem::Silent => f.write_str(
+                "Redis does not answer TLS: it hangs, or this port is without TLS (redis://)",
+            ),
             TlsProblem::Client(alert) => write!(
                 f,
                 "Redis refuses the certificate of this relay, or that there is none: {alert} \

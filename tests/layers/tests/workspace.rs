@@ -101,6 +101,7 @@ const SCENARIOS: Crate<'_> = Crate {
             "presence",
             "relay",
             "streams",
+            "upstream",
         ],
         &["documents", "nothing_is_missing"],
         &["main"],

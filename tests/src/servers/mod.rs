@@ -4,6 +4,8 @@
 pub mod application;
 /// Paths of the module, the relay and the server.
 pub mod artefacts;
+/// A certificate authority.
+pub mod authority;
 /// nginx, HAProxy or Caddy in front of two relays.
 pub mod balancer;
 /// A wall clock that a scenario can set.
