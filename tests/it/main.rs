@@ -7,6 +7,8 @@
 mod authentication;
 // The page in a browser.
 mod browser;
+// Shards of a cluster.
+mod cluster;
 // What the documents say and show.
 mod documents;
 // The relay towards the internet, and balancers in front of it.

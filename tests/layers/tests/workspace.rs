@@ -93,6 +93,7 @@ const SCENARIOS: Crate<'_> = Crate {
         &[
             "authentication",
             "browser",
+            "cluster",
             "edge",
             "faults",
             "http",

@@ -6,6 +6,8 @@ pub mod answer;
 pub mod browser;
 /// A chat client: operations, replies, events.
 pub mod client;
+/// A client of a cluster that follows redirects.
+pub mod cluster_wire;
 /// The description of the API over HTTP.
 pub mod described;
 /// A stream of events over HTTP.

@@ -29,6 +29,11 @@ pub fn redis_server() -> PathBuf {
     if from_root.is_file() { from_root } else { given }
 }
 
+/// A file of the folder `deploy/`.
+pub fn deployed(name: &str) -> PathBuf {
+    root().join("deploy").join(name)
+}
+
 /// The installed server, if there is one; otherwise the one under test.
 pub fn installed_server() -> PathBuf {
     let installed = Command::new("redis-server").arg("--version").output();

@@ -10,6 +10,8 @@ pub mod authority;
 pub mod balancer;
 /// A wall clock that a scenario can set.
 pub mod clock;
+/// A cluster of servers with the module.
+pub mod cluster;
 /// A server that plays a primary.
 pub mod fake_primary;
 /// Lines of C, compiled on demand.

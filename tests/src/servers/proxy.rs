@@ -1,7 +1,10 @@
 //! A TCP proxy that imitates the faults of networks.
+//!
+//! In front of a node of a cluster it carries the node's replicas too: [`Proxy::to_node`] spares
+//! their connections, so that clients can be cut off from a node that is well.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,10 +52,20 @@ pub struct Proxy {
 impl Proxy {
     /// A proxy to `target` without faults.
     pub fn to(target: SocketAddr) -> Proxy {
+        Proxy::open(target, false)
+    }
+
+    /// As [`Proxy::to`], whose faults do not touch a replica that is connected.
+    pub fn to_node(target: SocketAddr) -> Proxy {
+        Proxy::open(target, true)
+    }
+
+    fn open(target: SocketAddr, spares_replicas: bool) -> Proxy {
         let (network, watch) = watch::channel(Network::Open);
         let (subscriptions, watch_subscriptions) = watch::channel(None);
         let target = Arc::new(Mutex::new(target));
-        let networks = Networks { network: watch, subscriptions: watch_subscriptions };
+        let networks =
+            Networks { network: watch, subscriptions: watch_subscriptions, spares_replicas };
         let forwarded = Arc::new(AtomicU64::new(0));
         let listener = runtime().block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("a bound listener");
@@ -107,15 +120,20 @@ impl Drop for Proxy {
 struct Networks {
     network: watch::Receiver<Network>,
     subscriptions: watch::Receiver<Option<Network>>,
+    spares_replicas: bool,
 }
 
 impl Networks {
     /// The network, once it forwards or loses bytes.
-    async fn for_connection(&mut self, subscribes: bool, is_reply: bool) -> Network {
+    async fn for_connection(&mut self, purpose: &Purpose, is_reply: bool) -> Network {
         loop {
             let network = *self.network.borrow_and_update();
             let special = *self.subscriptions.borrow_and_update();
-            let network = if subscribes { special.unwrap_or(network) } else { network };
+            let network = match purpose.known() {
+                Purpose::REPLICATION if self.spares_replicas => return Network::Open,
+                Purpose::SUBSCRIPTIONS => special.unwrap_or(network),
+                _ => network,
+            };
             match network {
                 Network::HoldReplies if !is_reply => return Network::Open,
                 Network::Hold | Network::HoldReplies => {}
@@ -129,6 +147,30 @@ impl Networks {
             if changed.is_err() {
                 return Network::Drop;
             }
+        }
+    }
+}
+
+/// What a connection is for, as its requests show.
+#[derive(Default)]
+struct Purpose(AtomicU8);
+
+impl Purpose {
+    const SUBSCRIPTIONS: u8 = 1;
+    const REPLICATION: u8 = 2;
+
+    fn known(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Learns from bytes of a request.
+    fn learn(&self, bytes: &[u8]) {
+        let has = |word: &[u8]| bytes.windows(word.len()).any(|part| part == word);
+        if self.known() == 0 && has(b"SSUBSCRIBE") {
+            self.0.store(Purpose::SUBSCRIPTIONS, Ordering::Relaxed);
+        }
+        if self.known() == 0 && has(b"REPLCONF") {
+            self.0.store(Purpose::REPLICATION, Ordering::Relaxed);
         }
     }
 }
@@ -150,13 +192,13 @@ async fn accept(
         connections.spawn(async move {
             let (from_client, to_client) = client.into_split();
             let (from_server, to_server) = server.into_split();
-            let mut end = networks.network.clone();
-            let subscribes = AtomicBool::new(false);
+            let (mut end, spares_replicas) = (networks.network.clone(), networks.spares_replicas);
+            let purpose = Purpose::default();
             // The first task to end drops all four halves, which closes both sockets.
             tokio::select! {
-                () = forward(from_client, to_server, networks.clone(), &forwarded, &subscribes, false) => {}
-                () = forward(from_server, to_client, networks, &forwarded, &subscribes, true) => {}
-                () = dropped(&mut end) => {}
+                () = forward(from_client, to_server, networks.clone(), &forwarded, &purpose, false) => {}
+                () = forward(from_server, to_client, networks, &forwarded, &purpose, true) => {}
+                () = dropped(&mut end, &purpose, spares_replicas) => {}
             }
         });
     }
@@ -164,12 +206,13 @@ async fn accept(
 
 /// Ends when connections are to be closed. `cut` sets and clears the state at once, so a missed
 /// change counts as a cut if the network is open again.
-async fn dropped(network: &mut watch::Receiver<Network>) {
+async fn dropped(network: &mut watch::Receiver<Network>, purpose: &Purpose, spares_replicas: bool) {
     let before = *network.borrow_and_update();
     let mut last = before;
     while network.changed().await.is_ok() {
         let now = *network.borrow_and_update();
-        if now == Network::Drop || (now == Network::Open && last == Network::Open) {
+        let is_cut = now == Network::Drop || (now == Network::Open && last == Network::Open);
+        if is_cut && !(spares_replicas && purpose.known() == Purpose::REPLICATION) {
             return;
         }
         last = now;
@@ -181,16 +224,16 @@ async fn forward(
     mut to: OwnedWriteHalf,
     mut networks: Networks,
     forwarded: &AtomicU64,
-    subscribes: &AtomicBool,
+    purpose: &Purpose,
     is_reply: bool,
 ) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
         let mut bytes = &buffer[..length];
-        if !is_reply && bytes.windows(10).any(|word| word == b"SSUBSCRIBE") {
-            subscribes.store(true, Ordering::Relaxed);
+        if !is_reply {
+            purpose.learn(bytes);
         }
-        match networks.for_connection(subscribes.load(Ordering::Relaxed), is_reply).await {
+        match networks.for_connection(purpose, is_reply).await {
             Network::Open | Network::Hold | Network::HoldReplies => {}
             Network::Drop => return,
             // The delay is the fault itself, not a wait for something to happen.

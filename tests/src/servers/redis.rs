@@ -23,6 +23,8 @@ pub struct Redis {
     loads_module: bool,
     environment: Vec<(OsString, OsString)>,
     port: u16,
+    /// The port of the cluster's bus; `None`: it is no node of a cluster.
+    bus_port: Option<u16>,
     process: Option<Process>,
     dir: TempDir,
 }
@@ -123,6 +125,13 @@ impl Redis {
         part(0) * 1000 + part(1) / 1000
     }
 
+    /// A server that will be a node of a cluster; [`Redis::begin`] starts it.
+    pub(super) fn node(settings: &[&str]) -> Redis {
+        let mut redis = Redis::prepare(settings, "");
+        redis.bus_port = Some(port::free());
+        redis
+    }
+
     fn prepare(settings: &[&str], arguments: &str) -> Redis {
         Redis {
             program: artefacts::redis_server(),
@@ -131,6 +140,7 @@ impl Redis {
             loads_module: true,
             environment: Vec::new(),
             port: port::free(),
+            bus_port: None,
             process: None,
             dir: data_directory(),
         }
@@ -148,7 +158,11 @@ impl Redis {
             "shutdown-timeout 0",
             "repl-diskless-sync-delay 0",
         ];
-        for line in defaults.into_iter().chain(self.settings.iter().map(String::as_str)) {
+        let bus = self.bus_port.map(|port| format!("cluster-port {port}"));
+        let cluster = bus.as_deref().map(|port| ["cluster-enabled yes", port]);
+        let cluster = cluster.into_iter().flatten();
+        let settings = self.settings.iter().map(String::as_str);
+        for line in defaults.into_iter().chain(cluster).chain(settings) {
             let mut words = line.split(' ');
             args.push(format!("--{}", words.next().unwrap_or_default()).into());
             args.extend(words.map(|word| if word == "''" { "" } else { word }.into()));
@@ -163,9 +177,22 @@ impl Redis {
     }
 
     fn launch(&mut self) {
+        self.begin();
+        self.wait_up();
+    }
+
+    /// Starts its process, without waiting until it answers.
+    pub(super) fn begin(&mut self) {
+        assert!(self.process.is_none(), "kill or stop it first");
+        self.process = Some(self.spawn());
+    }
+
+    /// Waits until it answers; takes other ports if its own are not free.
+    #[track_caller]
+    pub(super) fn wait_up(&mut self) {
         for _ in 0..5 {
-            let mut process = self.spawn();
             let address = self.address();
+            let process = self.process.as_mut().expect("begun");
             let up = eventually("a server that answers PING", LATER, || {
                 if process.ended().is_some() {
                     return Ok(false);
@@ -179,14 +206,35 @@ impl Redis {
                 }
             });
             if up {
-                self.process = Some(process);
                 return;
             }
             assert!(process.output().contains("Address already in use"), "redis-server ended");
-            // A process outside of this run took the port first.
-            self.port = port::free();
+            // A process outside of this run took a port first.
+            self.process = None;
+            self.take_other_ports();
+            self.begin();
         }
         panic!("no free port");
+    }
+
+    /// The next start listens elsewhere.
+    pub(super) fn take_other_ports(&mut self) {
+        assert!(self.process.is_none(), "kill or stop it first");
+        self.port = port::free();
+        self.bus_port = self.bus_port.map(|_| port::free());
+    }
+
+    /// The port of the cluster's bus.
+    ///
+    /// # Panics
+    /// If it is no node of a cluster.
+    pub fn bus_port(&self) -> u16 {
+        self.bus_port.expect("a node of a cluster")
+    }
+
+    /// Whether it was started and not stopped or killed since.
+    pub fn runs(&self) -> bool {
+        self.process.is_some()
     }
 
     /// Kills it (SIGKILL).
@@ -196,7 +244,6 @@ impl Redis {
 
     /// Starts it again: same port, directory, data and settings.
     pub fn restart(&mut self) {
-        assert!(self.process.is_none(), "kill or stop it first");
         self.launch();
     }
 

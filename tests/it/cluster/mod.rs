@@ -1,0 +1,3 @@
+//! Clusters: shards fail, move and come back.
+
+mod fixture;
