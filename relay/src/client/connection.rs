@@ -230,14 +230,14 @@ impl Connection {
         self.send(frame::text(text.as_bytes()));
     }
 
-    /// A request with this `ref` waits and will be answered by [`Connection::answer_first`].
+    /// A request with this `ref` waits and will be answered by [`Connection::answer_waiting`].
     pub(crate) fn wait_for_answer(&self, reference: &RawValue) {
         self.sending.lock().unanswered.push(reference);
     }
 
-    /// Answers the first request that waits.
-    pub(crate) fn answer_first(&self, text: &str) {
-        self.sending.lock().unanswered.pop();
+    /// Answers a request that waits, the first one with this `ref`.
+    pub(crate) fn answer_waiting(&self, reference: &RawValue, text: &str) {
+        self.sending.lock().unanswered.remove(reference);
         self.send_text(text);
     }
 

@@ -23,10 +23,11 @@ impl Unanswered {
         self.0.get_or_insert_default().push_back(reference.to_owned());
     }
 
-    /// The first one is being answered.
-    pub(super) fn pop(&mut self) {
+    /// The first one with this `ref` is being answered.
+    pub(super) fn remove(&mut self, reference: &RawValue) {
         if let Some(references) = &mut self.0 {
-            references.pop_front();
+            let index = references.iter().position(|waits| waits.get() == reference.get());
+            index.and_then(|index| references.remove(index));
             if references.is_empty() {
                 self.0 = None;
             }
@@ -54,16 +55,19 @@ mod tests {
         let mut unanswered = Unanswered::default();
         let last = Frame::from_static(b"last");
         assert_eq!(unanswered.refuse(last.clone()), last, "none waits");
-        for n in ["1", "2", "3"] {
-            unanswered.push(serde_json::from_str(n).expect("JSON"));
+        let reference = |n| serde_json::from_str(n).expect("JSON");
+        for n in ["2", "1", "2", "3"] {
+            unanswered.push(reference(n));
         }
-        unanswered.pop();
+        unanswered.remove(reference("1"));
+        unanswered.remove(reference("2"));
+        unanswered.remove(reference("4"));
         let frames = String::from_utf8_lossy(&unanswered.refuse(last.clone())).into_owned();
         let refs: Vec<_> =
             frames.match_indices("{\"ref\":").map(|(at, _)| &frames[at..at + 8]).collect();
         assert_eq!(refs, ["{\"ref\":2", "{\"ref\":3"], "{frames}");
         assert!(frames.contains("UNAVAILABLE") && frames.ends_with("last"), "{frames}");
-        unanswered.pop();
+        unanswered.remove(reference("2"));
         assert_eq!(unanswered.refuse(last.clone()), last);
     }
 }

@@ -1,8 +1,8 @@
 //! `send`: a message to a room, stored once however often it is submitted.
 //!
 //! Every stored message has a nonce, the client's or a random one, so a send whose reply was lost
-//! can be submitted again. While Redis is unreachable, sends wait in the connection's send queue,
-//! in order. Each is answered once it is stored, or once it is too late; nothing is acknowledged
+//! can be submitted again. While the room's node is unreachable, sends wait in the connection's send
+//! queue, those of one room in order. Each is answered once it is stored, or once it is too late; nothing is acknowledged
 //! before. Other operations are refused at once meanwhile.
 
 use std::sync::Arc;
@@ -29,8 +29,8 @@ use crate::operations::answer::{Answer, Outcome, Stored};
 use crate::operations::context::Context;
 use crate::operations::measure::Measure;
 use crate::operations::messages::notices;
-use crate::operations::messages::send_queue::PendingSend;
-use crate::operations::rooms::follows::{Following, Gain};
+use crate::operations::messages::send_queue::{PendingSend, Queued};
+use crate::operations::rooms::follows::{Following, Gain, Patience};
 use crate::operations::scopes;
 use crate::panics::catch_panic;
 use crate::room::subscribers::PendingFlush;
@@ -38,8 +38,6 @@ use crate::upstream::commands::{self, Message};
 use crate::upstream::replies::id;
 use crate::upstream::{CommandError, Unavailable};
 
-/// The most waiting sends of one connection.
-const SEND_QUEUE_MAX: usize = 64;
 /// Pause before a send is submitted again to a server that is reachable but cannot serve it.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// How long a caller without a connection waits for Redis with a send.
@@ -60,7 +58,7 @@ pub(in crate::operations) async fn send(context: &Arc<Context>, request: Request
     if !context.caller.receives() {
         return submit_or_wait(context, send).await;
     }
-    let is_first = context.send_queue.lock().waiting.is_empty();
+    let is_first = context.send_queue.lock().is_free(&send.room);
     if is_first && context.hub.upstream.is_open(&send.room) && context.connection.is_admitted() {
         if let Ok(outcome) = submit(context, &send).await {
             return outcome.map(Answer::Ok);
@@ -118,12 +116,11 @@ async fn submit(
     let (following, other) =
         Following::before(context, &send.room, Gain::Send).split(context.user());
     following.send(context).await?;
-    let mut commands = vec![scopes::creating(context, &send.room, send.command.clone())];
-    commands.extend(following.commands());
-    let mut replies = context.hub.upstream.call_at_once(commands).await.into_iter();
-    match replies.next().unwrap_or(Err(Unavailable::Unreachable.into())) {
+    let commands = vec![scopes::creating(context, &send.room, send.command.clone())];
+    let mut gained = following.gain(context, commands, Patience::None).await;
+    match gained.replies.pop().unwrap_or(Err(Unavailable::Unreachable.into())) {
         Ok(value) => {
-            if replies.all(|reply| reply.is_ok()) {
+            if gained.is_listed {
                 following.done(context);
             }
             // Only now, because this may create the list, which a refused message must not do.
@@ -151,11 +148,13 @@ fn confirm_stored(
 
 fn enqueue(context: &Arc<Context>, mut send: PendingSend) -> Outcome {
     send.span = Span::current();
+    let send = Arc::new(send);
     let mut send_queue = context.send_queue.lock();
     let Ok(permit) = context.hub.sends_waiting.try_acquire() else {
         return Err(Error::unavailable());
     };
-    if send_queue.waiting.len() >= SEND_QUEUE_MAX {
+    let queued = send_queue.push(send.clone());
+    if queued == Queued::Full {
         return Err(Error::unavailable());
     }
     // Returned when the send is answered.
@@ -163,12 +162,12 @@ fn enqueue(context: &Arc<Context>, mut send: PendingSend) -> Outcome {
     METRICS.sends_waiting.increment(1.0);
     show_locally(context, send.local_frame.as_ref(), &send.room);
     context.connection.wait_for_answer(&send.reference);
-    send_queue.waiting.push_back(Arc::new(send));
-    if !std::mem::replace(&mut send_queue.running, true) {
-        let context = context.clone();
+    if queued == Queued::First {
+        let (context, room) = (context.clone(), send.room.clone());
         tokio::spawn(async move {
-            if catch_panic("submitting sends", run_send_queue(context.clone())).await.is_none() {
-                give_up(&context);
+            let submitting = run_lane(context.clone(), &room);
+            if catch_panic("submitting sends", submitting).await.is_none() {
+                give_up(&context, &room);
             }
         });
     }
@@ -212,27 +211,21 @@ async fn submit_when_open(
     }
 }
 
-/// After a panic: waiting sends are not answered. The client submits them again with their nonces.
-fn give_up(context: &Context) {
+/// After a panic: the waiting sends of this room are not answered. The client submits them again
+/// with their nonces.
+fn give_up(context: &Context, room: &str) {
     context.connection.end(End::Close(close_code::INTERNAL));
-    let given_up = std::mem::take(&mut context.send_queue.lock().waiting).len();
+    let given_up = context.send_queue.lock().remove_lane(room);
     context.hub.sends_waiting.add_permits(given_up);
     METRICS.sends_waiting.decrement(given_up as f64);
 }
 
-/// Submits waiting sends, in order, until none is left. Continues if the socket is lost meanwhile,
+/// Submits the waiting sends of a room, in order, until none is left. Continues if the socket is lost meanwhile,
 /// because the client may have closed it after sending.
-async fn run_send_queue(context: Arc<Context>) {
+async fn run_lane(context: Arc<Context>, room: &str) {
     let mut has_waited = true;
     loop {
-        let Some(send) = context.send_queue.lock().waiting.front().cloned() else {
-            let mut send_queue = context.send_queue.lock();
-            if send_queue.waiting.is_empty() {
-                send_queue.running = false;
-                return;
-            }
-            continue;
-        };
+        let Some(send) = context.send_queue.lock().first(room) else { return };
         let in_time = submit_when_open(&context, &send, &mut has_waited);
         let until = tokio::time::Instant::from_std(send.until);
         let outcome = tokio::time::timeout_at(until, in_time.instrument(send.span.clone())).await;
@@ -248,10 +241,18 @@ async fn run_send_queue(context: Arc<Context>) {
                 reply::error(&send.reference, &error)
             }
         };
-        context.send_queue.lock().waiting.pop_front();
+        let is_last = {
+            let mut send_queue = context.send_queue.lock();
+            send_queue.pop(room);
+            send_queue.is_free(room)
+        };
         context.hub.sends_waiting.add_permits(1);
         METRICS.sends_waiting.decrement(1.0);
-        context.connection.answer_first(&answer);
+        context.connection.answer_waiting(&send.reference, &answer);
+        // A send that comes now begins another lane, and another task.
+        if is_last {
+            return;
+        }
     }
 }
 

@@ -12,8 +12,8 @@
 //! 2. **Subscribe.** The room counts the connection as a joiner and keeps its recent events; the
 //!    connection receives nothing. Redis must confirm the subscription before step 3, so that an
 //!    event is either in the answers of step 3 or arrives here.
-//! 3. **Ask.** One pipeline: `CHAT.JOIN`, `CHAT.FOLLOW` again (a repair of the list may have run in
-//!    between), `CHAT.PRESENCE`, `CHAT.ROOM_RO … AS user`. The page is requested first and by the
+//! 3. **Ask.** One pipeline: `CHAT.JOIN`, `CHAT.PRESENCE`, `CHAT.ROOM_RO … AS user`, and after it
+//!    `CHAT.FOLLOW` again (a repair of the list may have run in between). The page is requested first and by the
 //!    backend, once for all connections that ask for the same. `CHAT.ROOM_RO` says whether this user
 //!    may read it; if its answer is older than the page, it is sent again.
 //! 4. **Attach.** Under the room's lock, the page must end at a position that the room's recent events
@@ -47,7 +47,7 @@ use crate::hub::standing::sockets;
 use crate::hub::sync;
 use crate::operations::contacts::check_contact;
 use crate::operations::context::Context;
-use crate::operations::rooms::follows::{Following, Gain};
+use crate::operations::rooms::follows::{Following, Gain, Gained, Patience};
 use crate::operations::scopes;
 use crate::room::fetch::{Fetched, Key};
 use crate::room::subscribers::PendingFlush;
@@ -163,10 +163,9 @@ pub(in crate::operations) async fn become_member(
     list(context, room).await?;
     let following = Following::before(context, room, Gain::Join);
     let join = commands::join(room, context.user());
-    let mut commands = vec![scopes::creating(context, room, join)];
-    commands.extend(following.commands());
-    let mut replies = context.hub.upstream.call(commands).await.into_iter();
-    joined(context, &following, &mut replies)?;
+    let commands = vec![scopes::creating(context, room, join)];
+    let mut gained = following.gain(context, commands, Patience::ForAMoment).await;
+    joined(context, &following, &mut gained)?;
     Ok(())
 }
 
@@ -195,23 +194,28 @@ async fn ask(
     let (hub, connection) = (&context.hub, &context.connection);
     let mut commands = Vec::with_capacity(4);
     let following = joins.then(|| Following::before(context, &wanted.room, Gain::Join));
-    if let Some(following) = &following {
+    if joins {
         let join = commands::join(&wanted.room, context.user());
         commands.push(scopes::creating(context, &wanted.room, join));
-        commands.extend(following.commands());
     }
     commands.push(presence::online_command(&wanted.room, connection, hub.config.presence_ttl));
     commands.push(commands::room(&wanted.room, Reader::User(context.user())));
     let mut unanswered = Unanswered { context, room, is_over: false };
     // The page first: Redis answers later commands later.
     let page = page(hub, room, wanted.start);
-    let (page, replies) = tokio::join!(page, hub.upstream.call(commands));
+    let asked = async {
+        match &following {
+            Some(following) => following.gain(context, commands, Patience::ForAMoment).await,
+            None => Gained { replies: hub.upstream.call(commands).await, is_listed: false },
+        }
+    };
+    let (page, mut gained) = tokio::join!(page, asked);
     unanswered.is_over = true;
-    let mut replies = replies.into_iter();
     let joined = match &following {
-        Some(following) => joined(context, following, &mut replies),
+        Some(following) => joined(context, following, &mut gained),
         None => Ok(Value::Nil),
     };
+    let mut replies = gained.replies.into_iter();
     let (present, seen) = (next(&mut replies), next(&mut replies));
     let is_present = present.is_ok();
     let is_own = room_kind(&wanted.room) == Some(RoomKind::Personal(context.user()));
@@ -267,16 +271,14 @@ async fn page(hub: &Hub, room: &Room, start: Start) -> Result<Option<Arc<Fetched
     }
 }
 
-/// The reply of `CHAT.JOIN`. Notes that the room is in the user's list, if that was asked for after
-/// the join.
-fn joined(
-    context: &Context,
-    following: &Following<'_>,
-    replies: &mut impl Iterator<Item = Reply>,
-) -> Reply {
-    let joined = next(replies);
-    let is_listed = replies.by_ref().take(following.count()).all(|reply| reply.is_ok());
-    if joined.is_ok() && is_listed {
+/// Takes the reply of `CHAT.JOIN`, the first one. Notes that the room is in the user's list, if it was
+/// put there again after the join.
+fn joined(context: &Context, following: &Following<'_>, gained: &mut Gained) -> Reply {
+    let joined = match gained.replies.is_empty() {
+        true => Err(Unavailable::Unreachable.into()),
+        false => gained.replies.remove(0),
+    };
+    if joined.is_ok() && gained.is_listed {
         following.done(context);
     }
     joined
