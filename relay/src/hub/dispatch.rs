@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use chat_protocol::event_header::{EventHeader, Place};
+use chat_protocol::event_header::{EventHeader, MOVED, Place};
 
 use crate::clock::now_ms;
 use crate::hub::access;
@@ -42,8 +42,6 @@ impl Dispatcher {
             let mut events = Vec::with_capacity(queued.len());
             for event in queued {
                 match event.head() {
-                    // For relays only: the room continues at another node.
-                    Some(head) if head.kind == "moved" => self.0.upstream.moved(&event.room.name),
                     Some(head) => events.push((&event.room, head)),
                     None => METRICS.events_malformed.increment(1),
                 }
@@ -77,6 +75,9 @@ impl Dispatcher {
             if let Place::Durable { id, .. } = head.place {
                 METRICS.lag_seconds.record(now_ms().saturating_sub(id.ms) as f64 / 1000.0);
             }
+        }
+        if run.iter().any(|(_, head)| head.kind == MOVED) {
+            self.0.upstream.moved(&room.name);
         }
         if changes_access(last) {
             sockets::note_event(&self.0, &room.name, last);

@@ -121,7 +121,8 @@ async fn once(
         }
         *hole |= !synced.events.is_empty();
         let mut pending_flush = PendingFlush::new();
-        let again = room.recovered(frames(&synced.events), synced.more, &mut pending_flush);
+        let again =
+            room.recovered(frames(&synced.events), synced.newest, synced.more, &mut pending_flush);
         hub.flush(pending_flush);
         end_removed_presence(hub, room);
         start_requested_work(hub, room);

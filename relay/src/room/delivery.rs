@@ -66,10 +66,8 @@ impl Room {
         last: Option<Id>,
         pending_flush: &mut PendingFlush,
     ) -> bool {
-        if head.kind == MOVED {
-            // For relays only. The room goes on at another node of the cluster, or was deleted while
-            // its slot was moving: the sync finds out.
-            let _ = last.map(|last| state.order.note_newest(last));
+        if matches!(head.kind, "drop" | MOVED) {
+            state.note_drop(&self.name, head, last);
             return true;
         }
         let frame = frame::text(head.bytes());
@@ -86,12 +84,7 @@ impl Room {
             };
             state.subscribers.queue_ephemeral(&frame, receives, pending_flush);
         }
-        // At any other position the sync finds the room dropped, and its reload resets the contacts.
-        if head.kind == "drop" && state.order.last().unwrap_or_default() == Id::ZERO {
-            self.reset_contacts(state, pending_flush);
-        }
-        let behind = last.is_some_and(|last| state.order.note_newest(last));
-        behind || head.kind == "drop"
+        last.is_some_and(|last| state.order.note_newest(last))
     }
 
     /// Presence events may have been missed: clients must ask for the presence list again.

@@ -9,6 +9,7 @@
 mod access;
 mod batch;
 mod delivery;
+mod dropped;
 pub(crate) mod fetch;
 mod joining;
 mod maintenance;

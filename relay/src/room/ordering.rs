@@ -77,6 +77,8 @@ pub(super) struct EventOrder<F> {
     overflowed: bool,
     /// The greatest newest id seen since the current sync was sent.
     newest_seen: Option<Id>,
+    /// Another sync must follow the current one, whatever it brings.
+    again: bool,
     recent: VecDeque<Id>,
 }
 
@@ -90,6 +92,7 @@ impl<F> Default for EventOrder<F> {
             asked: 0,
             overflowed: false,
             newest_seen: None,
+            again: false,
             recent: VecDeque::new(),
         }
     }
@@ -161,8 +164,15 @@ impl<F> EventOrder<F> {
     pub(super) fn begin_sync(&mut self) -> Option<Id> {
         let last = self.last.filter(|_| !self.syncing)?;
         self.syncing = true;
+        self.again = false;
         self.note_asked();
         Some(last)
+    }
+
+    /// Something has happened that a sync finds out, and that the current one may not know of:
+    /// another must follow it. Without a current one the caller starts one.
+    pub(super) fn sync_again(&mut self) {
+        self.again = self.syncing;
     }
 
     /// Continues the current sync with its next page and returns the id to sync from.
@@ -282,7 +292,8 @@ impl<F> EventOrder<F> {
             self.waiting = VecDeque::new();
         }
         let newest_ahead = self.newest_seen.take() > self.last;
-        !self.waiting.is_empty() || std::mem::take(&mut self.overflowed) || newest_ahead
+        let again = std::mem::take(&mut self.again) || newest_ahead;
+        !self.waiting.is_empty() || std::mem::take(&mut self.overflowed) || again
     }
 
     fn remember(&mut self, id: Id) {

@@ -12,7 +12,10 @@ impl Room {
     /// Starts a sync and returns the id to sync from. None: no sync is possible, as one is in
     /// progress or the room has no position.
     pub(crate) fn begin_sync(&self) -> Option<Id> {
-        self.state.lock().order.begin_sync()
+        let mut state = self.state.lock();
+        let from = state.order.begin_sync()?;
+        state.ask_about_drop();
+        Some(from)
     }
 
     /// Continues the current sync with its next page and returns the id to sync from.
@@ -25,14 +28,21 @@ impl Room {
         self.state.lock().order.sync_failed();
     }
 
-    /// Delivers a page of a sync. Returns whether another sync is needed.
+    /// Delivers a page of a sync, of a room whose newest id is `newest`. A `drop` which this does
+    /// not confirm is forgotten. Returns whether another sync is needed.
     pub(crate) fn recovered(
         &self,
         events: Vec<(Id, Frame)>,
+        newest: Id,
         more: bool,
         pending_flush: &mut PendingFlush,
     ) -> bool {
         let mut guard = self.state.lock();
+        if newest == Id::ZERO {
+            self.deliver_drop_of_empty(&mut guard, pending_flush);
+        } else if !more {
+            guard.forget_drop();
+        }
         let applied = guard.order.recovered(events, more);
         self.deliver_applied(&mut guard, applied, pending_flush)
     }
@@ -56,6 +66,7 @@ impl Room {
         for connection in state.unpause_all() {
             self.notify_removed(&connection, &Removal::Diverged, pending_flush);
         }
+        state.deliver_drop(newest, pending_flush);
         state.subscribers.forget_positions();
         state.subscribers.queue_live(reload, pending_flush);
         self.reset_contacts(state, pending_flush);

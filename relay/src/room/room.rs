@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use crate::client::connection::Connection;
 use crate::client::frame::Frame;
 use crate::client::relay_frame::RelayFrame;
+use crate::room::dropped::Dropped;
 use crate::room::fetch::{Fetch, KeptView, Key};
 use crate::room::ordering::EventOrder;
 use crate::room::recent_events::RecentEvents;
@@ -58,6 +59,8 @@ pub(super) struct State {
     /// Connections that an event removed. Their presence must be ended again, in case a beat
     /// renewed it.
     pub(super) kicked: Vec<Arc<Connection>>,
+    /// A `drop` that no sync has confirmed.
+    pub(super) dropped: Option<Dropped>,
     /// The profile in this personal room may have changed.
     pub(super) profile_changed: bool,
     /// The newest id that `CHAT.BEAT` returned, greater than ours, and when.
@@ -108,6 +111,7 @@ impl Room {
             beat_at: None,
             empty_since: Some(now),
             kicked: Vec::new(),
+            dropped: None,
             profile_changed: false,
             ahead: None,
         };

@@ -25,6 +25,8 @@ impl Room {
     pub(crate) fn confirm_subscription(&self) -> bool {
         let mut state = self.state.lock();
         state.subscription = Subscription::Confirmed;
+        // A sync that was sent before may not know what happened in between.
+        state.order.sync_again();
         self.confirmed.notify_waiters();
         state.order.last().is_some()
     }

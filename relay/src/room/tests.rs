@@ -14,6 +14,7 @@ use crate::client::connection::{Connection, End};
 use crate::client::frame;
 use crate::room::subscribers::PendingFlush;
 
+mod drops;
 mod pauses;
 
 struct Client {
