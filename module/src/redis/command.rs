@@ -177,10 +177,24 @@ fn describe(command: *mut raw::RedisModuleCommand, spec: &CommandSpec, since: &s
     info.summary = keep(spec.summary);
     info.complexity = keep(spec.complexity);
     info.since = keep(since);
+    info.tips = tips(spec.keys).map_or(ptr::null(), keep);
     info.arity = spec.arity;
     info.key_specs = keys.as_mut_ptr();
     info.args = arguments.as_mut_ptr();
     api!(RedisModule_SetCommandInfo(command, &info)) == 0
+}
+
+/// What a client or a proxy of a cluster has to know to split a call: the keys of one command may be
+/// in several nodes, and their replies are joined in the order of the keys; a command without keys
+/// answers for its node, page by page, as SCAN does.
+fn tips(keys: Keys) -> Option<&'static str> {
+    match keys {
+        Keys::None => {
+            Some("nondeterministic_output request_policy:special response_policy:special")
+        }
+        Keys::ReadAll => Some("request_policy:multi_shard"),
+        Keys::Read | Keys::Write => None,
+    }
 }
 
 fn key_specs(keys: Keys) -> Vec<RedisModuleCommandKeySpec> {

@@ -76,6 +76,24 @@ fn every_command_is_documented_with_its_arguments() {
 }
 
 #[test]
+fn clients_of_a_cluster_know_how_to_split_a_call() {
+    let redis = Redis::start();
+    let mut wire = redis.wire();
+    for (name, ..) in COMMANDS {
+        let info = cmd!(wire, "COMMAND", "INFO", name).ok();
+        let tips: Vec<&str> = info.list()[0].list()[7].list().iter().map(Reply::text).collect();
+        let expected: &[&str] = match *name {
+            "chat.online" => &["request_policy:multi_shard"],
+            "chat.rooms" => {
+                &["nondeterministic_output", "request_policy:special", "response_policy:special"]
+            }
+            _ => &[],
+        };
+        assert_eq!(tips, expected, "{name}");
+    }
+}
+
+#[test]
 fn every_command_has_its_arity_flags_and_keys() {
     let redis = Redis::start();
     let mut wire = redis.wire();
