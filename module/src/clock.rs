@@ -1,5 +1,8 @@
 //! The clock of decisions and the milliseconds of ids.
 //!
+//! Ids may be ahead of the clock; the time of an event is not: a room knows by how much its ids are
+//! ahead.
+//!
 //! It combines two clocks. The wall clock dates messages and may be set. The monotonic clock is
 //! aligned with the wall clock at start; deadlines of connections use it, so that setting the wall
 //! clock neither ends nor prolongs anyone's presence.

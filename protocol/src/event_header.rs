@@ -13,7 +13,7 @@
 //! no tree, allocates nothing and skips members it does not know, so that a newer module can add
 //! one.
 
-use crate::id::Id;
+use crate::id::{Id, parse_integer};
 
 /// The names of the header's members. `id` and `prev` are in durable events only, `last` in
 /// ephemeral ones only.
@@ -28,7 +28,8 @@ pub mod member {
     pub const ROOM: &str = "room";
     /// The event's type.
     pub const TYPE: &str = "type";
-    /// Milliseconds since the Unix epoch; equal to the id's in durable events.
+    /// Milliseconds since the Unix epoch, by the clock of the server. The id of a durable event may
+    /// be of a later millisecond.
     pub const TS: &str = "ts";
 }
 
@@ -133,6 +134,8 @@ pub struct EventHeader<'a> {
     pub place: Place,
     /// The event's `type`.
     pub kind: &'a str,
+    /// When it happened, milliseconds since the Unix epoch, if the event says so.
+    pub ts: Option<u64>,
     bytes: &'a [u8],
 }
 
@@ -140,7 +143,8 @@ impl<'a> EventHeader<'a> {
     /// Reads the header; `None`: the module does not write such an event.
     pub fn parse(bytes: &'a [u8]) -> Option<EventHeader<'a>> {
         let (mut id, mut prev, mut last, mut kind) = (None, None, None, None);
-        for (name, value) in Members::new(bytes) {
+        let mut members = Members::new(bytes);
+        for (name, value) in members.by_ref() {
             match std::str::from_utf8(name) {
                 Ok(member::ID) => id = Some(Id::parse(unescaped(value)?)?),
                 Ok(member::PREV) => prev = Some(Id::parse(unescaped(value)?)?),
@@ -157,7 +161,9 @@ impl<'a> EventHeader<'a> {
             (None, None) => Place::Ephemeral { last },
             _ => return None,
         };
-        Some(EventHeader { place, kind: kind?, bytes })
+        let ts = members.next().filter(|(name, _)| *name == member::TS.as_bytes());
+        let ts = ts.and_then(|(_, value)| parse_integer(value));
+        Some(EventHeader { place, kind: kind?, ts, bytes })
     }
 
     /// The whole event, unchanged.
@@ -269,7 +275,7 @@ mod tests {
         assert_eq!(durable, expected);
         let header = EventHeader::parse(&durable).expect("an event");
         let place = Place::Durable { id: Id { ms: 20, n: 2 }, prev: Id { ms: 10, n: 1 } };
-        assert_eq!((header.place, header.kind), (place, "edit"));
+        assert_eq!((header.place, header.kind, header.ts), (place, "edit", Some(20)));
         assert_eq!(header.bytes(), expected);
 
         let ephemeral = written(&[

@@ -11,12 +11,13 @@ pub const INTEGER_BYTES_MAX: usize = 20;
 /// Bytes of the longest id: two integers and a dash.
 pub const ID_BYTES_MAX: usize = 2 * INTEGER_BYTES_MAX + 1;
 
-/// The id of a durable event: server clock in milliseconds and the room's event number.
+/// The id of a durable event: a millisecond and the room's event number.
 ///
 /// [`Id::ZERO`] is the position before the first event of a room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id {
-    /// Milliseconds since the Unix epoch by the server's clock, never decreasing within a room.
+    /// Milliseconds since the Unix epoch by the server's clock or later, never decreasing within a
+    /// room.
     pub ms: u64,
     /// The room's event number: 1, 2, 3, … without holes; 0 only in [`Id::ZERO`].
     pub n: u64,

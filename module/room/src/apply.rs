@@ -60,7 +60,7 @@ impl Room {
                 );
             }
             Record::Moderate { id, change } => {
-                self.sanctions.prune(change.user, id.ms);
+                self.sanctions.prune(change.user, self.time_of(*id));
                 self.moderate(*change);
                 self.log_member(*id, *change);
             }
@@ -75,6 +75,12 @@ impl Room {
             }
             Record::Read { user, read } if read.n <= last.n => self.read_up_to(user, *read),
             Record::Read { .. } => {}
+            Record::Lead { first, ms } => {
+                // Only the next event may be the first: events that exist keep their time.
+                if *first == last.n + 1 {
+                    self.id_lead.note(*first, *ms);
+                }
+            }
             Record::Follow { room, since } => {
                 self.follows.add(room, *since);
             }
@@ -184,7 +190,7 @@ impl Room {
             && let Ok(body) = Body::read(stored.body)
             && body.deleted.is_none()
         {
-            let edited = Some(id.ms);
+            let edited = Some(self.time_of(id));
             let body = Body { text, meta: meta.or(body.meta), edited, ..body }.write();
             self.messages.rewrite(m, &body);
         }
@@ -203,7 +209,7 @@ impl Room {
             && let Ok(body) = Body::read(stored.body)
         {
             let by = (self.users.name(stored.author) != user).then_some(user);
-            let deleted = Deleted { ms: id.ms, by, reason };
+            let deleted = Deleted { ms: self.time_of(id), by, reason };
             let tombstone = Body::tombstone(body.since_previous, deleted).write();
             if let Some(nonce) = body.nonce {
                 self.nonces.forget_text(stored.author, nonce);
@@ -302,6 +308,8 @@ impl Room {
                 self.users.release(author);
             }
         }
+        let oldest_message = self.messages.oldest().map_or(self.last.n + 1, |message| message.id.n);
+        self.id_lead.forget_before(oldest_message.min(self.journal.base().n + 1));
         while self.nonces.oldest().is_some_and(|nonce| nonce.id.n < nonces_from) {
             if let Some(nonce) = self.nonces.pop_oldest() {
                 work::visit(1);

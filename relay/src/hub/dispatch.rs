@@ -72,8 +72,8 @@ impl Dispatcher {
     ) {
         let Some((room, last)) = run.last() else { return };
         for (_, head) in run {
-            if let Place::Durable { id, .. } = head.place {
-                METRICS.lag_seconds.record(now_ms().saturating_sub(id.ms) as f64 / 1000.0);
+            if let (Place::Durable { .. }, Some(ts)) = (head.place, head.ts) {
+                METRICS.lag_seconds.record(now_ms().saturating_sub(ts) as f64 / 1000.0);
             }
         }
         if run.iter().any(|(_, head)| head.kind == MOVED) {

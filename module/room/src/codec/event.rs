@@ -8,7 +8,7 @@ use chat_protocol::event_header::MOVED;
 use chat_protocol::id::Id;
 
 use crate::codec::event_fields::{
-    Numbers, durable, ephemeral, key, number, option, raw, reference, string,
+    Numbers, Origin, durable, ephemeral, key, number, option, raw, reference, string,
 };
 use crate::codec::event_message::{Reactions, bare_message, stored_message};
 use crate::codec::record::Record;
@@ -19,27 +19,28 @@ use crate::state::room::Room;
 use crate::state::settings::table::to_json;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
 
-/// Writes the event of a log entry, with what it repeats of its message.
+/// Writes the event of a log entry, which happened at `ts`, with what it repeats of its message.
 pub(crate) fn entry(
     out: &mut Vec<u8>,
     room: &str,
     entry: &LogEntry,
+    ts: u64,
     repeated: Option<Repeated<'_>>,
 ) {
     let LogEntry { id, prev, change } = entry;
-    let ids = (*id, *prev);
+    let origin = Origin { id: *id, prev: *prev, ts };
     match change {
-        Change::Settings { by, data } => settings(out, room, ids, by, data),
-        Change::Member(member) => member_change(out, room, ids, member.change()),
+        Change::Settings { by, data } => settings(out, room, origin, by, data),
+        Change::Member(member) => member_change(out, room, origin, member.change()),
         Change::Edit { target, user } => {
             let (text, meta) = match repeated {
                 Some(Repeated::Content { text, meta }) => (Some(text), meta),
                 _ => (None, None),
             };
-            edit(out, room, ids, user, target.id, text, meta);
+            edit(out, room, origin, user, target.id, text, meta);
         }
         Change::Delete { target, user, reason } => {
-            delete(out, room, ids, user, target.id, reason.as_deref());
+            delete(out, room, origin, user, target.id, reason.as_deref());
         }
         Change::React { target, removed, .. } => {
             let reaction = match repeated {
@@ -48,7 +49,7 @@ pub(crate) fn entry(
                 }
                 _ => None,
             };
-            react(out, room, ids, target.id, reaction, *removed);
+            react(out, room, origin, target.id, reaction, *removed);
         }
     }
 }
@@ -62,61 +63,77 @@ pub(crate) fn of_record(
     before: &Room,
     record: &Record<'_>,
 ) -> bool {
-    let prev = before.last;
+    let origin = |id: Id| Origin { id, prev: before.last, ts: before.time_of(id) };
     match record {
         Record::Message(new) => {
             let m = before.messages.last() + 1;
             if let Some(bare) = new.body.bare()
-                && bare_message(out, numbers, room, new.author, m, new.id, bare)
+                && bare_message(
+                    out,
+                    numbers,
+                    room,
+                    new.author,
+                    m,
+                    (new.id, before.time_of(new.id)),
+                    bare,
+                )
             {
                 return true;
             }
             let none = Reactions { list: &[], users: &before.users };
-            stored_message(out, room, new.author, m, new.id, &new.body, none);
+            stored_message(
+                out,
+                room,
+                new.author,
+                m,
+                (new.id, before.time_of(new.id)),
+                &new.body,
+                none,
+            );
         }
         Record::Settings(new) => {
-            settings(out, room, (new.id, prev), new.by, &to_json(&new.changes));
+            settings(out, room, origin(new.id), new.by, &to_json(&new.changes));
         }
         Record::Join { user, role, by, logged: Some(id), .. } => {
             let change = MemberChange::plain(user, *by, MemberAction::Join, Some(*role));
-            member_change(out, room, (*id, prev), change);
+            member_change(out, room, origin(*id), change);
         }
         Record::Leave { id, user, by } => {
             let change = MemberChange::plain(user, *by, MemberAction::Leave, None);
-            member_change(out, room, (*id, prev), change);
+            member_change(out, room, origin(*id), change);
         }
         Record::Role { id, user, role, by } => {
             let change = MemberChange::plain(user, *by, MemberAction::Role, Some(*role));
-            member_change(out, room, (*id, prev), change);
+            member_change(out, room, origin(*id), change);
         }
-        Record::Moderate { id, change } => member_change(out, room, (*id, prev), *change),
+        Record::Moderate { id, change } => member_change(out, room, origin(*id), *change),
         Record::Edit { id, user, message, text, meta } => {
             // An edit repeats the unchanged meta, so that the newest edit alone is enough.
             let stored = before.messages.find(*message).and_then(|m| before.messages.get(m));
             let kept = stored.and_then(|stored| Body::read(stored.body).ok());
             let meta = meta.or(kept.and_then(|body| body.meta));
-            edit(out, room, (*id, prev), user, *message, Some(text), meta);
+            edit(out, room, origin(*id), user, *message, Some(text), meta);
         }
         Record::Delete { id, user, message, reason } => {
-            delete(out, room, (*id, prev), user, *message, *reason);
+            delete(out, room, origin(*id), user, *message, *reason);
         }
         Record::React { id, user, message, emoji, removed } => {
-            react(out, room, (*id, prev), *message, Some((user, emoji)), *removed);
+            react(out, room, origin(*id), *message, Some((user, emoji)), *removed);
         }
         _ => return false,
     }
     true
 }
 
-fn settings(out: &mut Vec<u8>, room: &str, ids: (Id, Id), by: &str, data: &str) {
-    durable(out, room, ids, "room");
+fn settings(out: &mut Vec<u8>, room: &str, origin: Origin, by: &str, data: &str) {
+    durable(out, room, origin, "room");
     string(out, key!("by"), by);
     raw(out, key!("data"), Some(data));
     out.push(b'}');
 }
 
-fn member_change(out: &mut Vec<u8>, room: &str, ids: (Id, Id), change: MemberChange<'_>) {
-    durable(out, room, ids, "member");
+fn member_change(out: &mut Vec<u8>, room: &str, origin: Origin, change: MemberChange<'_>) {
+    durable(out, room, origin, "member");
     string(out, key!("user"), change.user);
     option(out, key!("by"), change.by);
     string(out, key!("kind"), change.action.as_str());
@@ -131,13 +148,13 @@ fn member_change(out: &mut Vec<u8>, room: &str, ids: (Id, Id), change: MemberCha
 fn edit(
     out: &mut Vec<u8>,
     room: &str,
-    ids: (Id, Id),
+    origin: Origin,
     user: &str,
     message: Id,
     text: Option<&str>,
     meta: Option<&str>,
 ) {
-    durable(out, room, ids, "edit");
+    durable(out, room, origin, "edit");
     string(out, key!("user"), user);
     reference(out, key!("ref"), message);
     option(out, key!("text"), text);
@@ -148,12 +165,12 @@ fn edit(
 fn delete(
     out: &mut Vec<u8>,
     room: &str,
-    ids: (Id, Id),
+    origin: Origin,
     user: &str,
     message: Id,
     reason: Option<&str>,
 ) {
-    durable(out, room, ids, "delete");
+    durable(out, room, origin, "delete");
     string(out, key!("user"), user);
     reference(out, key!("ref"), message);
     option(out, key!("reason"), reason);
@@ -163,12 +180,12 @@ fn delete(
 fn react(
     out: &mut Vec<u8>,
     room: &str,
-    ids: (Id, Id),
+    origin: Origin,
     message: Id,
     reaction: Option<(&str, &str)>,
     removed: bool,
 ) {
-    durable(out, room, ids, "react");
+    durable(out, room, origin, "react");
     option(out, key!("user"), reaction.map(|(user, _)| user));
     reference(out, key!("ref"), message);
     option(out, key!("emoji"), reaction.map(|(_, emoji)| emoji));

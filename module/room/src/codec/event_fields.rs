@@ -26,8 +26,17 @@ pub(super) const HEADER_MAX: usize = HEADER_BYTES_MAX + SLACK;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Numbers {
     pub(super) ms: Counter,
+    pub(super) ts: Counter,
     pub(super) n: Counter,
     pub(super) m: Counter,
+}
+
+/// What places a durable event in its room: its id, the id before, and its time.
+#[derive(Clone, Copy)]
+pub(super) struct Origin {
+    pub(super) id: Id,
+    pub(super) prev: Id,
+    pub(super) ts: u64,
 }
 
 /// Writes a durable event's header, if nothing in the room's name is to be escaped.
@@ -36,7 +45,7 @@ pub(super) fn plain_header(
     writer: &mut JsonWriter<'_>,
     numbers: &mut Numbers,
     room: &str,
-    (id, prev): (Id, Id),
+    Origin { id, prev, ts }: Origin,
     kind: &str,
 ) {
     let (prev_ms, prev_n) = (numbers.ms.at(prev.ms), numbers.n.at(prev.n));
@@ -54,23 +63,23 @@ pub(super) fn plain_header(
     writer.fixed(BEFORE_TYPE);
     writer.text(kind.as_bytes());
     writer.fixed(BEFORE_TS);
-    writer.number(ms);
+    writer.number(if ts == id.ms { ms } else { numbers.ts.at(ts) });
 }
 
 /// Writes a durable event's header.
-pub(super) fn durable(out: &mut Vec<u8>, room: &str, (id, prev): (Id, Id), kind: &str) {
+pub(super) fn durable(out: &mut Vec<u8>, room: &str, origin: Origin, kind: &str) {
     if json::is_plain(room.as_bytes()) {
         let most = HEADER_MAX + room.len() + kind.len();
         let mut numbers = Numbers::default();
         return json_writer::append(out, most, |writer| {
-            plain_header(writer, &mut numbers, room, (id, prev), kind)
+            plain_header(writer, &mut numbers, room, origin, kind)
         });
     }
     out.extend_from_slice(BEFORE_ID);
-    out.extend_from_slice(IdText::of(id).as_bytes());
+    out.extend_from_slice(IdText::of(origin.id).as_bytes());
     out.extend_from_slice(BEFORE_PREV);
-    out.extend_from_slice(IdText::of(prev).as_bytes());
-    room_type_time(out, room, kind, id.ms);
+    out.extend_from_slice(IdText::of(origin.prev).as_bytes());
+    room_type_time(out, room, kind, origin.ts);
 }
 
 /// Writes an ephemeral event's header.

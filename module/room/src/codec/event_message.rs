@@ -8,7 +8,8 @@ use chat_protocol::limits::REACTORS_SHOWN;
 use crate::bytes::json;
 use crate::bytes::json_writer;
 use crate::codec::event_fields::{
-    HEADER_MAX, Numbers, durable, key, number, option, plain, plain_header, raw, reference, string,
+    HEADER_MAX, Numbers, Origin, durable, key, number, option, plain, plain_header, raw, reference,
+    string,
 };
 use crate::state::log::annotations::Reaction;
 use crate::state::log::message_body::{Bare, Body, Deleted};
@@ -28,15 +29,16 @@ pub(crate) fn message(
     reactions: &[Reaction],
 ) {
     let user = room.users.name(message.author);
+    let at = (message.id, room.time_of(message.id));
     if reactions.is_empty()
         && let Some(bare) = Body::read_bare(message.body)
-        && bare_message(out, numbers, name, user, m, message.id, bare)
+        && bare_message(out, numbers, name, user, m, at, bare)
     {
         return;
     }
     if let Ok(body) = Body::read(message.body) {
         let reactions = Reactions { list: reactions, users: &room.users };
-        stored_message(out, name, user, m, message.id, &body, reactions);
+        stored_message(out, name, user, m, at, &body, reactions);
     }
 }
 
@@ -55,7 +57,7 @@ pub(super) fn bare_message(
     room: &str,
     user: &str,
     m: u64,
-    id: Id,
+    at: (Id, u64),
     Bare { since_previous, nonce, text }: Bare<'_>,
 ) -> bool {
     let nonce_or_empty = nonce.unwrap_or_default();
@@ -64,7 +66,7 @@ pub(super) fn bare_message(
     }
     let length = room.len() + user.len() + text.len() + nonce_or_empty.len();
     json_writer::append(out, HEADER_MAX + 96 + INTEGER_BYTES_MAX + length, |writer| {
-        plain_header(writer, numbers, room, (id, previous(id, since_previous)), "message");
+        plain_header(writer, numbers, room, origin(at, since_previous), "message");
         writer.fixed(b",\"user\":\"");
         writer.text(user.as_bytes());
         writer.fixed(b"\",\"kind\":\"text\",\"text\":\"");
@@ -80,12 +82,13 @@ pub(super) fn bare_message(
     true
 }
 
-/// The id before `id`, given the milliseconds between the two events.
-fn previous(id: Id, since_previous: u64) -> Id {
+/// The place of the message with this id and time, given the milliseconds between its id and the
+/// one before.
+fn origin((id, ts): (Id, u64), since_previous: u64) -> Origin {
     let n = id.n.saturating_sub(1);
     // No event precedes the first one; its stored distance is the time since the epoch.
     let ms = if n == 0 { 0 } else { id.ms.saturating_sub(since_previous) };
-    Id { ms, n }
+    Origin { id, prev: Id { ms, n }, ts }
 }
 
 pub(super) fn stored_message(
@@ -93,11 +96,11 @@ pub(super) fn stored_message(
     room: &str,
     user: &str,
     m: u64,
-    id: Id,
+    at: (Id, u64),
     body: &Body<'_>,
     reactions: Reactions<'_>,
 ) {
-    durable(out, room, (id, previous(id, body.since_previous)), "message");
+    durable(out, room, origin(at, body.since_previous), "message");
     string(out, key!("user"), user);
     match body.deleted {
         None => content(out, body, reactions),

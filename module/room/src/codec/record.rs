@@ -186,7 +186,14 @@ records! {
         /// The member.
         user: &'a str as user,
     };
-    /// A piece of the whole room without its presence: see [`crate::Loader`]. The record stands
+    /// The ids of events are ahead of the clock by another time.
+    Lead = 17 {
+        /// Number of the first event whose id is.
+        first: u64 as number,
+        /// Milliseconds.
+        ms: u64 as time,
+    };
+    /// A piece of the whole room: see [`crate::Loader`]. The record stands
     /// alone, and the room stays empty until the last piece.
     SnapshotPiece = 24 {
         /// The number of pieces before this one.

@@ -20,7 +20,7 @@ use crate::state::repeated::Repeated;
 use crate::state::room::{Now, Room};
 
 /// The version that this release writes.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// The part of a room to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +149,12 @@ impl Room {
         let settings = self.settings().changed();
         out.number(settings.len() as u64);
         settings.iter().for_each(|setting| setting.write(&mut out.piece));
+        let leads = self.id_lead.list();
+        out.number(leads.len() as u64);
+        for (first, ms) in leads {
+            out.number(*first);
+            out.number(*ms);
+        }
         out.end_item();
     }
 

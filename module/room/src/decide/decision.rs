@@ -7,6 +7,7 @@ use crate::codec::event_ephemeral::Ephemeral;
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
 use crate::state::limits::Rate;
+use crate::state::log::id_lead::IdLead;
 use crate::state::room::{Now, Room};
 
 /// One step of a decision.
@@ -38,18 +39,30 @@ pub struct Decision<'a> {
     pub creator: Option<&'a str>,
     /// The id of the newest durable event after all steps.
     pub(super) last: Id,
+    /// The lead of ids over the clock that is noted after all steps.
+    lead: u64,
 }
 
 impl<'a> Decision<'a> {
     /// An empty decision about `room`.
     pub fn on(room: &Room) -> Self {
-        Decision { steps: Steps::new(), unfinished: false, creator: None, last: room.last }
+        Decision {
+            steps: Steps::new(),
+            unfinished: false,
+            creator: None,
+            last: room.last,
+            lead: room.id_lead.newest(),
+        }
     }
 
-    /// Assigns the id of the next durable event.
+    /// Assigns the id of the next durable event, and has its lead over the clock noted.
     pub(super) fn next_id(&mut self, now: Now) -> Id {
         let ms = if self.last.n == 0 { now.unused_ms } else { now.id_ms.max(self.last.ms) };
         self.last = Id { ms, n: self.last.n + 1 };
+        if let Some(lead) = IdLead::to_note(self.lead, ms.saturating_sub(now.ms)) {
+            self.lead = lead;
+            self.record(Record::Lead { first: self.last.n, ms: lead });
+        }
         self.last
     }
 

@@ -63,7 +63,7 @@ pub fn edit<'a>(
     let (message, m) = context.message(id)?;
     let own = authority(context, user, whose, m)? == Authority::Author;
     let window = limits.edit_window;
-    if own && window > 0 && message.ms.saturating_add(window) <= now.id_ms {
+    if own && window > 0 && room.time_of(message).saturating_add(window) <= now.ms {
         return Err(CommandError::Denied("moderator"));
     }
     let max = context.max_text_for(user);

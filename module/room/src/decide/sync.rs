@@ -58,7 +58,8 @@ pub fn answer(
                 // Messages that are hidden from readers are not repeated, even if they are still
                 // stored.
                 let repeated = room.repeated(entry, first_visible);
-                events.push(|out| event::entry(out, name, entry, repeated));
+                let ts = room.time_of(entry.id);
+                events.push(|out| event::entry(out, name, entry, ts, repeated));
             }
             None => {
                 let Some((m, message)) = messages.next() else { break };

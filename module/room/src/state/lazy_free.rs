@@ -77,6 +77,7 @@ impl Room {
         Room {
             created: self.created,
             last: self.last,
+            id_lead: self.id_lead.clone(),
             users,
             settings: self.settings.clone(),
             messages: self.messages.clone(),

@@ -9,6 +9,7 @@ use chat_protocol::id::Id;
 use crate::state::follows::Follows;
 use crate::state::limits::Limits;
 use crate::state::log::annotations::Annotations;
+use crate::state::log::id_lead::IdLead;
 use crate::state::log::journal::Journal;
 use crate::state::log::messages::Messages;
 use crate::state::nonces::Nonces;
@@ -64,6 +65,8 @@ pub struct Room {
     pub(crate) created: u64,
     /// The id of the newest durable event.
     pub(crate) last: Id,
+    /// By how much ids are ahead of the clock.
+    pub(crate) id_lead: IdLead,
     pub(crate) settings: Option<Box<Settings>>,
     pub(crate) users: Users,
     pub(crate) messages: Messages,
@@ -106,7 +109,13 @@ impl Room {
 
     /// The time of the newest durable event, milliseconds since the epoch.
     pub fn last_activity(&self) -> u64 {
-        self.last.ms.max(self.created)
+        self.time_of(self.last).max(self.created)
+    }
+
+    /// When the event with this id happened, milliseconds since the epoch.
+    #[inline]
+    pub(crate) fn time_of(&self, id: Id) -> u64 {
+        id.ms.saturating_sub(self.id_lead.of(id.n))
     }
 
     /// Users online.
@@ -193,7 +202,7 @@ impl Room {
         const MANY_AT_A_TIME: u64 = 10_000;
         let ttl = self.settings().history_ttl(limits);
         let oldest = if ttl > 0 { self.messages.oldest() } else { None };
-        let message = oldest.map(|message| message.id.ms.saturating_add(ttl));
+        let message = oldest.map(|message| self.time_of(message.id).saturating_add(ttl));
         let nonce_life = limits.nonce_window.saturating_add(MANY_AT_A_TIME);
         let nonce = self.nonces.oldest().map(|nonce| nonce.id.ms.saturating_add(nonce_life));
         sooner(message, nonce)
@@ -213,6 +222,7 @@ impl Room {
             + self.settings.as_ref().map_or(0, |settings| settings.memory())
             + self.users.memory()
             + self.messages.memory()
+            + self.id_lead.memory()
             + self.range_counts.as_ref().map_or(0, |range_counts| range_counts.memory())
             + self.annotations.memory()
             + self.journal.memory()
@@ -268,7 +278,10 @@ impl Room {
         let counted = counted.min(first + PENDING_TRIM_MAX);
         match settings.history_ttl(limits) {
             0 => counted,
-            ttl => self.messages.partition(|id| id.ms.saturating_add(ttl) <= now).max(counted),
+            ttl => {
+                let is_expired = |id| self.time_of(id).saturating_add(ttl) <= now;
+                self.messages.partition(is_expired).max(counted)
+            }
         }
     }
 

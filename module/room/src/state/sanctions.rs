@@ -31,8 +31,8 @@ impl Sanction {
         self.mute.filter(|until| lasts(*until, now))
     }
 
-    /// Whether both expired at least an hour ago. The margin is needed because `now` may come from
-    /// the id of a record, and ids may be ahead of the clock.
+    /// Whether both expired at least an hour ago. The margin is needed because `now` may be the time
+    /// of a record, which another server's clock has given.
     fn is_over(self, now: u64) -> bool {
         const LONG: u64 = 3_600_000;
         let before = now.saturating_sub(LONG);

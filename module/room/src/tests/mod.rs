@@ -9,6 +9,7 @@ mod event_fixtures;
 mod event_folding;
 mod expiry;
 mod foreign_records;
+mod id_lead;
 mod moderation;
 mod presence;
 mod random_commands;
@@ -34,6 +35,8 @@ pub(crate) struct World {
     copy: Room,
     limits: Limits,
     now: u64,
+    /// Milliseconds by which ids are ahead of the clock.
+    ahead: u64,
     /// All published events, in order.
     published: Vec<String>,
 }
@@ -46,6 +49,7 @@ impl World {
             copy: Room::default(),
             limits: Limits::default(),
             now: 1_795_225_200_000,
+            ahead: 0,
             published: Vec::new(),
         }
     }
@@ -58,7 +62,8 @@ impl World {
     /// The time. The monotonic clock differs from the wall clock.
     pub(crate) fn time(&self) -> Now {
         let (ms, monotonic_ms) = (self.now, self.now + 7_000_000);
-        Now { ms, id_ms: ms, unused_ms: ms + 1, monotonic_ms }
+        let id_ms = ms + self.ahead;
+        Now { ms, id_ms, unused_ms: id_ms + 1, monotonic_ms }
     }
 
     fn send(&mut self, user: &str, text: &str) -> Result<String, CommandError> {

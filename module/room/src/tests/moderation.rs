@@ -26,7 +26,7 @@ impl World {
         self.run(&name, |c, d| decide::moderate::decide(c, moderate, d))
     }
 
-    fn edit(&mut self, user: &str, id: &str, text: &str) -> Result<(), CommandError> {
+    pub(super) fn edit(&mut self, user: &str, id: &str, text: &str) -> Result<(), CommandError> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
         let (id, whose) = (id.as_bytes(), MessageScope::Permitted);
@@ -34,7 +34,7 @@ impl World {
         self.run(&name, |c, d| decide::edit::edit(c, edit, d)).map(drop)
     }
 
-    fn delete(&mut self, user: &str, id: &str) -> Result<(), CommandError> {
+    pub(super) fn delete(&mut self, user: &str, id: &str) -> Result<(), CommandError> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
         let (id, whose) = (id.as_bytes(), MessageScope::Permitted);

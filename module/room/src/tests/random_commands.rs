@@ -15,14 +15,39 @@ const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
 #[derive(Clone, Debug)]
 enum Command {
-    Send { user: usize, text: String, nonce: Option<u8> },
-    Join { user: usize },
-    Leave { user: usize },
-    Set { field: usize, value: u8 },
-    Here { user: usize, connection: u8, ttl: u64, status: u8 },
-    Off { user: usize, connection: u8 },
+    Send {
+        user: usize,
+        text: String,
+        nonce: Option<u8>,
+    },
+    Join {
+        user: usize,
+    },
+    Leave {
+        user: usize,
+    },
+    Set {
+        field: usize,
+        value: u8,
+    },
+    Here {
+        user: usize,
+        connection: u8,
+        ttl: u64,
+        status: u8,
+    },
+    Off {
+        user: usize,
+        connection: u8,
+    },
     Expire,
-    Wait { ms: u64 },
+    Wait {
+        ms: u64,
+    },
+    /// Ids get ahead of the clock, or fall back.
+    Lead {
+        ms: u64,
+    },
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -38,6 +63,7 @@ fn command() -> impl Strategy<Value = Command> {
         1 => (user, 0..6_u8).prop_map(|(user, connection)| Command::Off { user, connection }),
         1 => Just(Command::Expire),
         2 => (0..4_000_u64).prop_map(|ms| Command::Wait { ms }),
+        1 => (0..4_000_u64).prop_map(|ms| Command::Lead { ms: ms.saturating_sub(1_000) }),
     ]
 }
 
@@ -117,6 +143,10 @@ fn execute(world: &mut World, command: &Command) -> Result<(), CommandError> {
         }
         Command::Wait { ms } => {
             world.now += ms;
+            Ok(())
+        }
+        Command::Lead { ms } => {
+            world.ahead = *ms;
             Ok(())
         }
     }

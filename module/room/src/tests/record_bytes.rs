@@ -64,6 +64,7 @@ fn records() -> Vec<(Record<'static>, &'static str)> {
             "0fac0202ab020102616c012b01",
         ),
         (Record::Read { user, read: id }, "10ac020202616c"),
+        (Record::Lead { first: 2, ms: 300 }, "1102ac02"),
         (Record::SnapshotPiece { place: 1, stored: b"abc".as_slice().into() }, "180103616263"),
         (
             Record::Present { connection: "c", user, ttl: 5000, now: 300, status: Some("s") },

@@ -12,3 +12,5 @@ mod replicas;
 mod seeded_replicas;
 // `repl-diskless-load swapdb`: the old data is served until the new is loaded.
 mod swapdb;
+// Ids get ahead of the clock by failovers, times do not.
+mod times;

@@ -28,6 +28,13 @@ impl Decoder<'_, '_> {
             let setting = Setting::read(&mut self.reader)?;
             setting.put_in(self.room.settings.get_or_insert_with(Box::<Settings>::default));
         }
+        let leads = if self.progress.version >= 4 { self.reader.count()? } else { 0 };
+        for _ in 0..leads {
+            let (first, ms) = (self.reader.number()?, self.ms()?);
+            if first > self.room.last.n + 1 || !self.room.id_lead.note(first, ms) {
+                return Err(Malformed("leads of ids out of order"));
+            }
+        }
         Ok(())
     }
 
