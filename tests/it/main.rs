@@ -7,7 +7,7 @@
 mod authentication;
 // The page in a browser.
 mod browser;
-// Shards of a cluster.
+// Clusters, and servers with Sentinels.
 mod cluster;
 // What the documents say and show.
 mod documents;

@@ -98,7 +98,15 @@ pub fn code_words(text: &str) -> Vec<&str> {
 /// # Panics
 /// If the document has no such line.
 pub fn acl_line() -> Vec<String> {
-    let text = read("docs/operations.md");
+    acl_line_of("docs/operations.md")
+}
+
+/// As [`acl_line`], from another document.
+///
+/// # Panics
+/// If the document has no such line.
+pub fn acl_line_of(path: &str) -> Vec<String> {
+    let text = read(path);
     let line = text.lines().find(|line| line.trim().starts_with("user relay on "));
     line.expect("the line").split_whitespace().skip(1).map(str::to_owned).collect()
 }

@@ -61,6 +61,8 @@ metrics! {
     nodes_open: Gauge gauge describe_gauge "chat_relay_nodes_open" "Nodes of Redis to which the link is proven";
     slots_unproven: Gauge gauge describe_gauge "chat_relay_slots_unproven" "Slots, of 16384, whose node cannot be read now";
     topology_refreshes: Counter counter describe_counter "chat_relay_topology_refreshes_total" "Times servers were asked who owns which slots";
+    sentinels_open: Gauge gauge describe_gauge "chat_relay_sentinels_open" "Sentinels that answer this relay";
+    sentinel_switches: Counter counter describe_counter "chat_relay_sentinel_switches_total" "Times the relay left a primary because its Sentinels named another one";
     command_seconds: Histogram histogram describe_histogram "chat_relay_command_seconds" "Time from a pipeline of commands to its replies";
     application_seconds: Histogram histogram describe_histogram "chat_relay_auth_request_seconds" "Time from a login by session to the answer of the application, waiting included";
     probe_seconds: Histogram histogram describe_histogram "chat_relay_probe_seconds" "Time from a probe's publication to its return";
@@ -76,6 +78,11 @@ impl Metrics {
     /// Counts a command that was sent to another node, because the first one said so.
     pub(crate) fn redirected(&self, kind: &'static str) {
         counter!("chat_relay_redirects_total", "kind" => kind).increment(1);
+    }
+
+    /// Counts a Sentinel that was of no use, by the reason.
+    pub(crate) fn sentinel_failure(&self, reason: &'static str) {
+        counter!("chat_relay_sentinel_failures_total", "reason" => reason).increment(1);
     }
 
     /// Counts a login, by what carried the credential and by why it was refused, or `ok`.
@@ -161,6 +168,7 @@ const LABELLED: &[(&str, &str)] = &[
         "chat_relay_redirects_total",
         "Commands sent again to the node that the first one named, by kind: moved or ask",
     ),
+    ("chat_relay_sentinel_failures_total", "Times a Sentinel was of no use, by reason"),
     ("chat_relay_closes_total", "Sockets closed by the relay, by reason"),
     ("chat_relay_logins_total", "Logins, by what carried the credential and outcome"),
     ("chat_relay_http_requests_total", "HTTP requests, by route and class of the status"),

@@ -53,6 +53,11 @@ impl Dialler {
         Dialler::new(&settings.login, settings, relay)
     }
 
+    /// For connections of the relay of this name to Sentinels.
+    pub(crate) fn to_sentinels(settings: &RedisSettings, relay: &str) -> Dialler {
+        Dialler::new(&settings.sentinel_login, settings, relay)
+    }
+
     fn new(login: &Login, settings: &RedisSettings, relay: &str) -> Dialler {
         Dialler {
             login: login.clone(),

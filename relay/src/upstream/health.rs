@@ -36,6 +36,8 @@ pub(crate) enum Problem {
     OldModule(&'static str),
     /// It is a replica.
     Replica,
+    /// Sentinels name no primary that can be used.
+    NoPrimary(String),
     /// The relay's Redis user may not run this command.
     Command(String),
     /// The relay's Redis user may not use this channel.
@@ -92,6 +94,7 @@ impl Problem {
             Problem::Sentinel => "sentinel",
             Problem::NoModule | Problem::OldModule(_) => "module",
             Problem::Replica => "replica",
+            Problem::NoPrimary(_) => "no_primary",
             Problem::Command(_) | Problem::Channel(_) | Problem::Key(_) => "permission",
             Problem::NotServing(_) => "busy",
             Problem::Writes(_) => "writes",
@@ -113,7 +116,7 @@ impl Problem {
             Problem::Command(_) | Problem::Channel(_) | Problem::Key(_) => true,
             Problem::ManyServers(_) => true,
             Problem::Unreachable(_) | Problem::Replica | Problem::NotServing(_) => false,
-            Problem::NoOwner | Problem::Mode(_) => false,
+            Problem::NoOwner | Problem::NoPrimary(_) | Problem::Mode(_) => false,
             Problem::Writes(_) | Problem::Memory => false,
         }
     }
@@ -143,6 +146,7 @@ impl fmt::Display for Problem {
                 write!(f, "the chat module of Redis is too old: it has no {command}")
             }
             Problem::Replica => f.write_str("Redis is a replica; relays need the primary"),
+            Problem::NoPrimary(why) => write!(f, "no primary: {why}"),
             Problem::Command(command) => write!(f, "no permission to run {command}"),
             Problem::Channel(channel) => write!(f, "no permission for the channel {channel}"),
             Problem::Key(key) => write!(f, "no permission for the key {key}"),

@@ -25,6 +25,7 @@ mod overview;
 mod probe;
 pub(crate) mod replies;
 mod routing;
+mod sentinel;
 mod slots;
 mod stream;
 mod subscriptions;

@@ -130,6 +130,12 @@ impl NodeMap {
         others
     }
 
+    /// Replaces the map by an empty one. Returns the nodes.
+    pub(super) fn replace_by_none(&mut self) -> Vec<Arc<Node>> {
+        self.slots = SlotMap::empty();
+        std::mem::take(&mut self.nodes).into_values().map(|known| known.node).collect()
+    }
+
     fn note_idle(&mut self) {
         let now = Instant::now();
         for known in self.nodes.values_mut() {

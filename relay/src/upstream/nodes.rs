@@ -1,8 +1,9 @@
 //! All nodes: follows who owns which slots, and tells channels and callers.
 //!
 //! A server that stands alone is one node with all slots; a cluster is learned from its nodes
-//! (`topology.rs`) and from what they answer to misplaced commands. New nodes get a task that keeps
-//! a link open (`node.rs`); those that own nothing any more are given up after a while.
+//! (`topology.rs`) and from what they answer to misplaced commands; where there are Sentinels, they
+//! name the one server (`sentinel.rs`). New nodes get a task that keeps a link open (`node.rs`);
+//! those that own nothing any more are given up after a while.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -13,7 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
-use crate::config::{Endpoint, Servers};
+use crate::config::Endpoint;
 use crate::metrics::METRICS;
 use crate::panics::restart_on_panic;
 use crate::upstream::cluster_view::ClusterView;
@@ -27,6 +28,7 @@ use crate::upstream::node::{Node, Surroundings};
 use crate::upstream::node_map::NodeMap;
 use crate::upstream::overview::{NodeId, Overview};
 use crate::upstream::routing::redirect;
+use crate::upstream::sentinel::{Primary, Sentinels};
 use crate::upstream::slots::name_in;
 use crate::upstream::topology::{Known, Look, Pace, look};
 use crate::upstream::wanted::{NodeNumber, Wanted};
@@ -36,16 +38,27 @@ const LOG_INTERVAL: Duration = Duration::from_secs(30);
 /// Pause between two looks for what is left to do.
 const TIDY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Pause between two questions to Sentinels because the primary is in doubt.
+const DOUBT_INTERVAL: Duration = Duration::from_millis(500);
+
 /// How the nodes are reached.
 pub(super) struct Access {
     /// Opens connections.
-    pub(super) dialler: Dialler,
-    /// The servers of the settings.
-    pub(super) servers: Servers,
+    pub(super) dialler: Arc<Dialler>,
+    /// How the nodes are found.
+    pub(super) finding: Finding,
     /// How the names of rooms for probes begin.
     pub(super) probe_room: String,
     /// How often links are probed.
     pub(super) probe_interval: Duration,
+}
+
+/// How the nodes are found.
+pub(super) enum Finding {
+    /// By asking these servers, and then each other.
+    BySeeds(Vec<Endpoint>),
+    /// By Sentinels, which name the one primary.
+    BySentinels(Sentinels),
 }
 
 /// The nodes.
@@ -184,18 +197,24 @@ impl Nodes {
     pub(super) async fn run(self: Arc<Self>, listener: Arc<dyn Listener>) {
         let _ = self.listener.set(listener);
         self.subscribe(PROFILE_CHANNEL.into());
-        tokio::join!(self.follow_topology(), self.tidy());
+        let follow = async {
+            match &self.access.finding {
+                Finding::BySeeds(seeds) => self.follow_topology(seeds).await,
+                Finding::BySentinels(sentinels) => self.follow_sentinels(sentinels).await,
+            }
+        };
+        tokio::join!(follow, self.tidy());
     }
 
-    async fn follow_topology(self: &Arc<Self>) {
+    async fn follow_topology(self: &Arc<Self>, seeds: &[Endpoint]) {
         let mut pace = Pace::new();
         let mut logged_at: Option<Instant> = None;
         loop {
             pace.wait(&self.look, self.known()).await;
             let linked = self.map.read().nodes().filter(|node| node.is_linked()).cloned().collect();
-            let changed = match look(linked, self.seeds(), &self.access.dialler).await {
+            let changed = match look(linked, seeds.to_vec(), &self.access.dialler).await {
                 Look::Cluster(view) => self.adopt(&view, &mut logged_at),
-                Look::Standalone(endpoint) if self.seeds().len() == 1 => self.adopt_one(&endpoint),
+                Look::Standalone(endpoint) if seeds.len() == 1 => self.adopt_one(&endpoint),
                 Look::Standalone(endpoint) => {
                     self.note_problem(Problem::ManyServers(endpoint.to_string()), &mut logged_at)
                 }
@@ -205,11 +224,30 @@ impl Nodes {
         }
     }
 
-    fn seeds(&self) -> Vec<Endpoint> {
-        match &self.access.servers {
-            Servers::Seeds(seeds) => seeds.clone(),
-            Servers::Sentinel { .. } => Vec::new(),
-        }
+    /// Uses the primary that Sentinels name, and no other one.
+    async fn follow_sentinels(self: &Arc<Self>, sentinels: &Sentinels) {
+        let follow = async {
+            let mut primary = sentinels.primary();
+            let mut logged_at = None;
+            loop {
+                match primary.borrow_and_update().clone() {
+                    Primary::At(endpoint) => {
+                        self.adopt_one(&endpoint);
+                    }
+                    Primary::Unknown(problem) => self.adopt_none(problem, &mut logged_at),
+                }
+                // The sender lives in `self`: waiting cannot fail.
+                let _ = primary.changed().await;
+            }
+        };
+        let ask_again = async {
+            loop {
+                self.look.notified().await;
+                sentinels.doubt();
+                tokio::time::sleep(DOUBT_INTERVAL).await;
+            }
+        };
+        tokio::join!(sentinels.run(), follow, ask_again);
     }
 
     fn known(&self) -> Known {
@@ -282,6 +320,18 @@ impl Nodes {
         true
     }
 
+    /// Gives up the server that stands alone, also if it answers.
+    fn adopt_none(&self, problem: Problem, logged_at: &mut Option<Instant>) {
+        let others = self.map.write().replace_by_none();
+        for node in &others {
+            node.abandon(problem.clone());
+        }
+        if !others.is_empty() {
+            self.map_changed();
+        }
+        self.note_problem(problem, logged_at);
+    }
+
     /// A new node, whose task begins.
     fn make(self: &Arc<Self>, endpoint: &Endpoint, id: Option<&NodeId>) -> Arc<Node> {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
@@ -331,7 +381,7 @@ impl Nodes {
             tokio::time::sleep(TIDY_INTERVAL).await;
             if self.wanted.follow(|slot| self.number_of_owner(slot)) {
                 self.wake_subscriptions();
-                self.look_in_cluster();
+                self.look_elsewhere();
             }
             self.remove_idle();
         }
@@ -403,7 +453,7 @@ impl Surroundings for Nodes {
     fn unlinked(&self, node: &Node) {
         let lost = self.wanted.reset(node.number, |slot| self.number_of_owner(slot));
         self.tell_lost(&lost);
-        self.look_in_cluster();
+        self.look_elsewhere();
         self.anything_changed();
     }
 
@@ -420,7 +470,7 @@ impl Surroundings for Nodes {
                 }
             }
             State::WritesRefused(_) => {}
-            State::Unavailable(_) => self.look_in_cluster(),
+            State::Unavailable(_) => self.look_elsewhere(),
         }
     }
 
@@ -440,8 +490,10 @@ impl Surroundings for Nodes {
 }
 
 impl Nodes {
-    fn look_in_cluster(&self) {
-        if *self.mode.lock() == Some(Mode::Cluster) {
+    /// Looks soon, unless there is one server without Sentinels.
+    fn look_elsewhere(&self) {
+        let has_sentinels = matches!(self.access.finding, Finding::BySentinels(_));
+        if has_sentinels || *self.mode.lock() == Some(Mode::Cluster) {
             self.look_soon();
         }
     }
@@ -485,7 +537,7 @@ impl LinkListener for Pushes {
             return;
         };
         self.nodes.tell_lost(&[channel]);
-        self.nodes.look_in_cluster();
+        self.nodes.look_elsewhere();
         self.nodes.wake_subscriptions();
     }
 }

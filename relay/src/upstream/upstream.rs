@@ -16,7 +16,7 @@ use redis::Value;
 use tokio::sync::watch;
 
 use crate::client::error::Error;
-use crate::config::RedisSettings;
+use crate::config::{RedisSettings, Servers};
 use crate::metrics::METRICS;
 use crate::upstream::commands::Command;
 use crate::upstream::dial::Dialler;
@@ -24,10 +24,11 @@ use crate::upstream::health::{self, Problem, State};
 use crate::upstream::link::Link;
 use crate::upstream::listener::Listener;
 use crate::upstream::node::Node;
-use crate::upstream::nodes::{Access, Nodes};
+use crate::upstream::nodes::{Access, Finding, Nodes};
 use crate::upstream::outcome::{CommandError, Reply, Unavailable};
 use crate::upstream::overview::{NodeId, Overview};
 use crate::upstream::routing::{Call, Group, Step, Verdict, verdict};
+use crate::upstream::sentinel::Sentinels;
 
 /// How long a call tries again what meets a state that will soon pass. A failover for which the
 /// operator asks takes up to 0.3 s.
@@ -58,8 +59,16 @@ impl Upstream {
         probe_room: String,
         probe_interval: Duration,
     ) -> Upstream {
-        let (dialler, servers) = (Dialler::to_redis(redis, relay), redis.servers.clone());
-        let access = Access { dialler, servers, probe_room, probe_interval };
+        let dialler = Arc::new(Dialler::to_redis(redis, relay));
+        let finding = match &redis.servers {
+            Servers::Seeds(seeds) => Finding::BySeeds(seeds.clone()),
+            Servers::Sentinel { sentinels, master } => {
+                let to_sentinels = Dialler::to_sentinels(redis, relay);
+                let to_redis = Arc::clone(&dialler);
+                Finding::BySentinels(Sentinels::new(to_sentinels, to_redis, sentinels, master))
+            }
+        };
+        let access = Access { dialler, finding, probe_room, probe_interval };
         Upstream { nodes: Arc::new(Nodes::new(access)) }
     }
 

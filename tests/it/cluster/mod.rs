@@ -1,3 +1,6 @@
-//! Clusters: shards fail, move and come back.
+//! More than one server: clusters whose shards fail, move and come back, and a primary whose
+//! Sentinels choose another one.
 
 mod fixture;
+// Relays follow the primary that Sentinels name.
+mod sentinel;

@@ -110,6 +110,7 @@ fn every_field_of_info_and_every_metric_is_listed() {
         "chat_relay_key_reloads_total",
         "chat_relay_closes_total",
         "chat_relay_proxy_headers_refused_total",
+        "chat_relay_sentinel_failures_total",
         "chat_relay_upstream_troubles_total",
     ];
     let gone: Vec<&String> =

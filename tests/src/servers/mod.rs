@@ -26,6 +26,8 @@ pub mod proxy;
 pub mod redis;
 /// A chat-relay process.
 pub mod relay;
+/// Sentinels, and the servers that they watch.
+pub mod sentinel;
 /// What the server under test can do.
 pub mod server;
 /// The server of an application with sessions.
