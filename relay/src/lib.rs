@@ -71,4 +71,5 @@ pub mod fuzzing {
     pub use crate::client::request::{Fields, Request};
     pub use crate::event::text as event_text;
     pub use crate::server::v1::frame_of;
+    pub use crate::upstream::{Item, Push, ReplyReader, Unreadable};
 }

@@ -13,7 +13,7 @@ mod rooms;
 mod tokens;
 
 pub use arguments::arguments;
-pub use relay::{events, frames, protocol};
+pub use relay::{events, frames, protocol, replies};
 pub use requests::requests;
 pub use rooms::{records, stored};
 pub use tokens::tokens;
@@ -31,4 +31,5 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("events", events),
     ("tokens", tokens),
     ("requests", requests),
+    ("replies", replies),
 ];

@@ -1,9 +1,12 @@
-//! What a relay reads: frames of clients, requests in them, and the events of rooms.
+//! What a relay reads: frames of clients, requests in them, the replies of Redis, and the events of
+//! rooms.
 
 use bytes::BufMut;
 use chat_protocol::event_header::EventHeader;
 use chat_protocol::names::{is_user, room_kind};
-use chat_relay::fuzzing::{self, Fields, Found, FrameReader, ReadError, Request, Step, event_text};
+use chat_relay::fuzzing::{
+    self, Fields, Found, FrameReader, ReadError, ReplyReader, Request, Step, event_text,
+};
 
 /// The longest message of the reader under test.
 const MOST: usize = 4096;
@@ -90,4 +93,34 @@ pub fn events(bytes: &[u8]) {
         }
         let _ = event_text(&head, name);
     }
+}
+
+/// Bytes of a server: the first says in how large pieces the others come. What is found does not
+/// depend on the pieces.
+pub fn replies(bytes: &[u8]) {
+    let Some((piece, rest)) = bytes.split_first() else { return };
+    let whole = items([rest]);
+    assert_eq!(items(rest.chunks(usize::from(*piece).max(1))), whole);
+    for item in whole {
+        assert!(item.len() <= 100 * rest.len() + 100, "what is read is no larger than what came");
+    }
+}
+
+/// What these pieces hold, and the error that ends them.
+fn items<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
+    let (mut reader, mut found) = (ReplyReader::default(), Vec::new());
+    for piece in pieces {
+        reader.space().put_slice(piece);
+        loop {
+            match reader.next_item() {
+                Ok(None) => break,
+                Ok(Some(item)) => found.push(format!("{item:?}")),
+                Err(error) => {
+                    found.push(error.to_string());
+                    return found;
+                }
+            }
+        }
+    }
+    found
 }

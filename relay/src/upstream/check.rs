@@ -232,7 +232,7 @@ mod tests {
         let asked: BTreeSet<String> = names().map(str::to_owned).collect();
         assert_eq!(used, asked);
         for (name, command) in needed("@*relay:a:b") {
-            let packed = String::from_utf8(command.into_cmd().get_packed_command()).expect("text");
+            let packed = command.packed();
             let mut words = packed.lines().skip(2).step_by(2);
             assert_eq!(words.next().map(str::to_ascii_lowercase).as_deref(), Some(name));
             assert!(name == "chat.rooms" || words.next() == Some("@*relay:a:b"), "{packed}");

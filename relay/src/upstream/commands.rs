@@ -11,6 +11,7 @@
 mod arguments;
 mod narrowed;
 pub(super) mod operator;
+pub(super) mod sentinels;
 
 use std::time::Duration;
 
@@ -286,11 +287,6 @@ pub(super) fn unsubscribe(channel: &str) -> Command {
 }
 
 impl Command {
-    /// The command as the redis client takes it.
-    pub(super) fn into_cmd(self) -> Cmd {
-        self.cmd
-    }
-
     /// The key or channel, whose slot decides which node executes the command. `None`: any node
     /// can.
     #[allow(dead_code, reason = "routing to nodes uses it")]
@@ -299,6 +295,37 @@ impl Command {
             Some(Arg::Simple(key)) if self.has_key => Some(key),
             _ => None,
         }
+    }
+
+    /// Any command.
+    #[cfg(test)]
+    pub(super) fn of(words: &[&str]) -> Command {
+        let mut command = Cmd::new();
+        for word in words {
+            command.arg(*word);
+        }
+        keyless(command)
+    }
+
+    /// Appends the command in the form in which it is sent.
+    pub(super) fn write_packed(&self, bytes: &mut Vec<u8>) {
+        self.cmd.write_packed_command(bytes);
+    }
+
+    /// The command as it is sent.
+    #[cfg(test)]
+    pub(super) fn packed(&self) -> String {
+        let mut bytes = Vec::new();
+        self.write_packed(&mut bytes);
+        String::from_utf8(bytes).expect("text")
+    }
+
+    /// The command's name and arguments.
+    pub(super) fn words(&self) -> impl Iterator<Item = &[u8]> {
+        self.cmd.args_iter().filter_map(|word| match word {
+            Arg::Simple(word) => Some(word),
+            _ => None,
+        })
     }
 }
 

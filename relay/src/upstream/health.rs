@@ -120,15 +120,6 @@ impl Problem {
             Problem::Writes(_) | Problem::Memory => false,
         }
     }
-
-    /// The problem behind a failed command.
-    pub(crate) fn from_error(error: &redis::RedisError) -> Problem {
-        let text = error.to_string();
-        match denied_command(&text) {
-            Some(name) => Problem::Command(name.to_owned()),
-            None => Problem::Unreachable(text),
-        }
-    }
 }
 
 impl fmt::Display for Problem {

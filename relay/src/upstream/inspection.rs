@@ -3,21 +3,18 @@
 //!
 //! Nothing is changed: commands name rooms that cannot exist, or do not and are not created.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, PushInfo, Value};
+use redis::Value;
 
 use crate::config::RedisSettings;
 use crate::upstream::check;
 use crate::upstream::commands::{self, Command, Reader, operator};
+use crate::upstream::connection::{Closing, Connection, Purpose};
 use crate::upstream::dial::Dialler;
 use crate::upstream::health::{Problem, denied_command};
-use crate::upstream::link::{self, PROFILE_CHANNEL, pipeline};
+use crate::upstream::link::PROFILE_CHANNEL;
 use crate::upstream::probe::refused_subscription;
-
-/// Longest wait for a connection, and for the replies of one pipeline.
-const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What was found.
 #[derive(Debug)]
@@ -55,8 +52,8 @@ pub(crate) async fn inspect(
 ) -> Result<Inspection, Problem> {
     let boot = format!("{:08x}", rand::random::<u32>());
     let probe_room = check::probe_room(relay, &boot);
-    let mut connection = connect(redis, relay).await?;
-    let replies = ask(&mut connection, check::questions(&probe_room)).await?;
+    let connection = connect(redis, relay).await?;
+    let replies = ask(&connection, check::questions(&probe_room)).await?;
     let mut problems = check::problems(&replies);
     let mut note = |problem| {
         if !problems.contains(&problem) {
@@ -71,7 +68,7 @@ pub(crate) async fn inspect(
             commands::room(key, Reader::Backend),
             check::write_question(key).without_creating(),
         ];
-        let replies = ask(&mut connection, calls).await?;
+        let replies = ask(&connection, calls).await?;
         if replies.iter().any(is_denied_key) {
             note(Problem::Key(key.replace(&boot, "…")));
         }
@@ -79,33 +76,33 @@ pub(crate) async fn inspect(
     let channels = [&keys[..], &[PROFILE_CHANNEL.to_owned()]].concat();
     for channel in &channels {
         let calls = vec![commands::subscribe(channel), commands::unsubscribe(channel)];
-        let mut replies = ask(&mut connection, calls).await?;
+        let mut replies = ask(&connection, calls).await?;
         // Valkey 8.0 refuses to end a subscription if there is none, after one that was refused.
         replies
             .retain(|reply| !matches!(reply, Value::ServerError(error) if error.code() == "NOSUB"));
         let shown = channel.replace(&boot, "…");
         replies.iter().filter_map(|reply| refused_subscription(reply, &shown)).for_each(&mut note);
     }
-    let replies = ask(&mut connection, vec![commands::publish(&probe_room, "check")]).await?;
+    let replies = ask(&connection, vec![commands::publish(&probe_room, "check")]).await?;
     let shown = probe_room.replace(&boot, "…");
     replies.iter().filter_map(|reply| refused_subscription(reply, &shown)).for_each(&mut note);
     let operator = match operator {
         Some(operator) => match connect(operator, relay).await {
-            Ok(mut connection) => operator_view(&mut connection).await,
+            Ok(connection) => operator_view(&connection).await,
             Err(problem) => Err(problem),
         },
-        None => operator_view(&mut connection).await,
+        None => operator_view(&connection).await,
     };
-    let hello = replies_of_hello(&mut connection).await?;
+    let hello = replies_of_hello(&connection).await?;
     Ok(Inspection { server: server(&hello), module_version: module(&hello), problems, operator })
 }
 
-async fn replies_of_hello(connection: &mut MultiplexedConnection) -> Result<Value, Problem> {
+async fn replies_of_hello(connection: &Connection) -> Result<Value, Problem> {
     let replies = ask(connection, vec![commands::hello()]).await?;
     Ok(replies.into_iter().next().unwrap_or(Value::Nil))
 }
 
-async fn operator_view(connection: &mut MultiplexedConnection) -> Result<OperatorView, Problem> {
+async fn operator_view(connection: &Connection) -> Result<OperatorView, Problem> {
     let before = now_ms();
     let time = ask(connection, vec![operator::time()]).await?;
     let here = before.midpoint(now_ms());
@@ -127,28 +124,17 @@ async fn operator_view(connection: &mut MultiplexedConnection) -> Result<Operato
 
 const UNREADABLE: &str = "the reply cannot be read";
 
-async fn connect(redis: &RedisSettings, relay: &str) -> Result<MultiplexedConnection, Problem> {
+async fn connect(redis: &RedisSettings, relay: &str) -> Result<Connection, Problem> {
     let [server, ..] = redis.servers.endpoints() else { return Err(Problem::NoModule) };
     let (stream, _) = Dialler::to_redis(redis, relay).dial(server).await?;
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(TIMEOUT))
-        .set_response_timeout(Some(TIMEOUT))
-        .set_push_sender(|_: PushInfo| Ok::<(), ()>(()));
-    link::connection(stream, config).await
+    // Subscriptions are tried too.
+    Ok(Connection::start(stream, Purpose::Subscriptions, &Closing::new(), |_| {}))
 }
 
 /// Sends commands and returns their replies, errors among them.
-async fn ask(
-    connection: &mut MultiplexedConnection,
-    calls: Vec<Command>,
-) -> Result<Vec<Value>, Problem> {
-    let (pipeline, count) = pipeline(&calls);
-    let sent = tokio::time::timeout(TIMEOUT, connection.send_packed_commands(&pipeline, 0, count));
-    match sent.await {
-        Ok(Ok(replies)) => Ok(replies),
-        Ok(Err(error)) => Err(Problem::from_error(&error)),
-        Err(_) => Err(Problem::Unreachable("it does not answer".to_owned())),
-    }
+async fn ask(connection: &Connection, calls: Vec<Command>) -> Result<Vec<Value>, Problem> {
+    let replies = connection.subscription_call(&calls).await;
+    replies.ok_or_else(|| Problem::Unreachable("it does not answer".to_owned()))
 }
 
 /// Whether the reply says that the user may not use the key.

@@ -11,6 +11,7 @@
 mod check;
 mod cluster_view;
 pub(crate) mod commands;
+mod connection;
 mod dial;
 mod greeting;
 mod health;
@@ -36,6 +37,7 @@ mod wanted;
 
 pub(crate) use check::probe_room;
 pub(crate) use commands::Command;
+pub use connection::{Item, Push, ReplyReader, Unreadable};
 pub(crate) use health::{Problem, State};
 pub(crate) use inspection::{Answer, Inspection, OperatorView, inspect};
 pub(crate) use link::PROFILE_CHANNEL;

@@ -16,7 +16,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use rand::Rng;
 use rand::seq::SliceRandom;
-use redis::{AsyncConnectionConfig, PushInfo, Value};
+use redis::Value;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
@@ -24,10 +24,10 @@ use crate::config::Endpoint;
 use crate::metrics::METRICS;
 use crate::upstream::cluster_view::{self, ClusterView};
 use crate::upstream::commands;
+use crate::upstream::connection::{Closing, Connection, Purpose};
 use crate::upstream::dial::Dialler;
 use crate::upstream::greeting::Mode;
 use crate::upstream::health::{Problem, denied_command};
-use crate::upstream::link::{connection, pipeline};
 use crate::upstream::node::Node;
 
 /// Servers that are asked at a time.
@@ -197,13 +197,11 @@ async fn ask_server(dialler: &Dialler, endpoint: &Endpoint) -> Result<Look, Prob
         Mode::Sentinel => return Err(Problem::Sentinel),
         Mode::Cluster => {}
     }
-    let config = AsyncConnectionConfig::new()
-        .set_response_timeout(Some(ANSWER_TIMEOUT))
-        .set_push_sender(|_: PushInfo| Ok::<(), ()>(()));
-    let mut connection = connection(stream, config).await?;
-    let (pipeline, count) = pipeline(&[commands::cluster_slots(), commands::cluster_info()]);
-    let replies = connection.send_packed_commands(&pipeline, 0, count).await;
-    read(&replies.map_err(|error| Problem::from_error(&error))?, endpoint)
+    let connection = Connection::start(stream, Purpose::Commands, &Closing::new(), |_| {});
+    let questions = [commands::cluster_slots(), commands::cluster_info()];
+    let replies = timeout(ANSWER_TIMEOUT, connection.call(&questions)).await;
+    let silent = || Problem::Unreachable(format!("{endpoint}: it does not answer"));
+    read(&replies.ok().flatten().ok_or_else(silent)?, endpoint)
 }
 
 /// The view in the replies of the node at `asked`.

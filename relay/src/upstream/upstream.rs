@@ -20,7 +20,7 @@ use crate::config::{RedisSettings, Servers};
 use crate::metrics::METRICS;
 use crate::upstream::commands::Command;
 use crate::upstream::dial::Dialler;
-use crate::upstream::health::{self, Problem, State};
+use crate::upstream::health::{self, State};
 use crate::upstream::link::Link;
 use crate::upstream::listener::Listener;
 use crate::upstream::node::Node;
@@ -331,22 +331,13 @@ impl Upstream {
 async fn send(node: &Node, commands: &[Command]) -> Sent {
     let Some(link) = node.link() else { return Sent::NoLink };
     let begun = Instant::now();
-    let values = link.send(commands).await;
+    let values = link.ask(commands).await;
     METRICS.command_seconds.record(begun.elapsed());
     match values {
-        Some(Ok(Ok(values))) if values.len() == commands.len() => {
-            return Sent::Replies(link, values);
-        }
-        Some(Ok(Ok(_))) => {
-            node.give_up(&link, Problem::Unreachable("replies out of step".into()));
-        }
-        Some(Ok(Err(error))) => {
-            node.give_up(&link, Problem::Unreachable(error.to_string()));
-        }
+        Some(values) => Sent::Replies(link, values),
         // The link may only be slow. If it is broken, the next probe finds out.
-        Some(Err(_)) | None => {}
+        None => Sent::NoAnswer,
     }
-    Sent::NoAnswer
 }
 
 fn only(mut replies: Vec<Reply>) -> Reply {

@@ -3,7 +3,7 @@
 use super::*;
 
 fn words(command: Command) -> String {
-    let packed = String::from_utf8(command.into_cmd().get_packed_command()).expect("text");
+    let packed = command.packed();
     packed.lines().skip(2).step_by(2).collect::<Vec<_>>().join(" ")
 }
 

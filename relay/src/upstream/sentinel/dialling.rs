@@ -4,16 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, PushInfo};
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use crate::config::Endpoint;
+use crate::upstream::connection::{Closing, Connection, Purpose, Push};
 use crate::upstream::dial::Dialler;
 use crate::upstream::greeting::{Mode, Role};
 use crate::upstream::health::Problem;
-use crate::upstream::link::connection;
 use crate::upstream::sentinel::answers::Trouble;
 
 /// Longest wait for the addresses of a name.
@@ -34,20 +32,18 @@ impl Dialling {
         Ok(found.collect())
     }
 
-    /// A connection to a Sentinel.
+    /// A connection to a Sentinel. `on_push` is dropped when it ends.
     pub(super) async fn to_sentinel(
         &self,
         sentinel: &Endpoint,
-        on_push: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
-    ) -> Result<MultiplexedConnection, Trouble> {
+        on_push: impl FnMut(Push<'_>) + Send + 'static,
+    ) -> Result<Connection, Trouble> {
         let dialled = self.to_sentinels.dial(sentinel).await;
         let (stream, greeting) = dialled.map_err(Trouble::Connection)?;
         if greeting.mode != Mode::Sentinel {
             return Err(Trouble::NotASentinel);
         }
-        let config =
-            AsyncConnectionConfig::new().set_response_timeout(None).set_push_sender(on_push);
-        connection(stream, config).await.map_err(Trouble::Connection)
+        Ok(Connection::start(stream, Purpose::Subscriptions, &Closing::new(), on_push))
     }
 
     /// Whether this server is a primary now, by its own words.

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng;
-use redis::aio::MultiplexedConnection;
-use redis::{PushInfo, PushKind, Value};
+use redis::Value;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
 use crate::config::Endpoint;
+use crate::upstream::commands::{Command, sentinels};
+use crate::upstream::connection::{Connection, Push};
 use crate::upstream::sentinel::answers::{self, Trouble};
 use crate::upstream::sentinel::dialling::Dialling;
 
@@ -54,12 +55,6 @@ pub(super) struct Observer {
     pub(super) reports: mpsc::Sender<(Endpoint, Report)>,
 }
 
-/// What arrives without a question.
-enum Heard {
-    Message(Vec<u8>),
-    Closed,
-}
-
 impl Observer {
     /// Keeps a connection open, forever.
     pub(super) async fn run(self) {
@@ -83,7 +78,7 @@ impl Observer {
     /// Opens a connection and reports what comes until it ends: why, and whether it was open.
     async fn observe(&self) -> (Trouble, bool) {
         let (sender, mut heard) = mpsc::channel(MESSAGES_MAX);
-        let mut connection = match self.open(sender).await {
+        let connection = match self.open(sender).await {
             Ok(connection) => connection,
             Err(trouble) => return (trouble, false),
         };
@@ -93,18 +88,18 @@ impl Observer {
         loop {
             let done = tokio::select! {
                 heard = heard.recv() => match heard {
-                    Some(Heard::Message(message)) => {
+                    Some(message) => {
                         if let Some(to) = answers::read_switch(&message, &self.name) {
                             self.report(Report::Switch(to)).await;
                         }
                         Ok(())
                     }
-                    Some(Heard::Closed) | None => {
+                    None => {
                         Err(Trouble::unreachable("the connection was lost"))
                     }
                 },
-                () = self.ask.notified() => self.ask_primary(&mut connection).await,
-                _ = list.tick() => self.ask_others(&mut connection).await,
+                () = self.ask.notified() => self.ask_primary(&connection).await,
+                _ = list.tick() => self.ask_others(&connection).await,
             };
             if let Err(trouble) = done {
                 return (trouble, true);
@@ -112,44 +107,34 @@ impl Observer {
         }
     }
 
-    async fn open(&self, sender: mpsc::Sender<Heard>) -> Result<MultiplexedConnection, Trouble> {
-        let on_push = move |push: PushInfo| {
-            let heard = match push.kind {
-                PushKind::Disconnection => Heard::Closed,
-                PushKind::Message => match push.data.into_iter().nth(1) {
-                    Some(Value::BulkString(message)) => Heard::Message(message),
-                    _ => return Ok(()),
-                },
-                _ => return Ok(()),
-            };
-            // Without a place for `Closed` the next question fails.
-            let _ = sender.try_send(heard);
-            Ok::<(), ()>(())
+    async fn open(&self, sender: mpsc::Sender<Vec<u8>>) -> Result<Connection, Trouble> {
+        let on_push = move |push: Push<'_>| {
+            if let Push::Message { payload, .. } = push {
+                // One that finds no place is lost.
+                let _ = sender.try_send(payload.to_vec());
+            }
         };
         let addresses = self.dialling.resolve(&self.sentinel).await?;
         self.report(Report::Addresses(addresses.into_iter().take(ADDRESSES_MAX).collect())).await;
-        let mut connection = self.dialling.to_sentinel(&self.sentinel, on_push).await?;
-        let subscribe = redis::cmd("SUBSCRIBE").arg("+switch-master").to_owned();
-        let reply = ask(&mut connection, subscribe).await?;
+        let connection = self.dialling.to_sentinel(&self.sentinel, on_push).await?;
+        let reply = ask(&connection, sentinels::subscribe_to_switches()).await?;
         if let Value::ServerError(_) = reply {
             return Err(answers::refused(&reply));
         }
-        self.ask_others(&mut connection).await?;
-        self.ask_primary(&mut connection).await?;
+        self.ask_others(&connection).await?;
+        self.ask_primary(&connection).await?;
         Ok(connection)
     }
 
-    async fn ask_primary(&self, connection: &mut MultiplexedConnection) -> Result<(), Trouble> {
-        let question = ("GET-MASTER-ADDR-BY-NAME", &*self.name);
-        let reply = ask(connection, redis::cmd("SENTINEL").arg(question).to_owned()).await?;
+    async fn ask_primary(&self, connection: &Connection) -> Result<(), Trouble> {
+        let reply = ask(connection, sentinels::primary(&self.name)).await?;
         let named = answers::read_primary(&reply)?;
         self.report(Report::Primary(named)).await;
         Ok(())
     }
 
-    async fn ask_others(&self, connection: &mut MultiplexedConnection) -> Result<(), Trouble> {
-        let question = ("SENTINELS", &*self.name);
-        let reply = ask(connection, redis::cmd("SENTINEL").arg(question).to_owned()).await?;
+    async fn ask_others(&self, connection: &Connection) -> Result<(), Trouble> {
+        let reply = ask(connection, sentinels::others(&self.name)).await?;
         match answers::read_others(&reply) {
             Ok(others) => self.report(Report::Others(others)).await,
             // Its answer to the question for the primary says the same.
@@ -166,15 +151,9 @@ impl Observer {
 }
 
 /// The reply to one command; an error of the server is a reply.
-async fn ask(
-    connection: &mut MultiplexedConnection,
-    command: redis::Cmd,
-) -> Result<Value, Trouble> {
+async fn ask(connection: &Connection, command: Command) -> Result<Value, Trouble> {
     let silent = || Trouble::unreachable("it does not answer");
-    let mut pipeline = redis::Pipeline::with_capacity(1);
-    pipeline.add_command(command);
-    let asked = timeout(REPLY_TIMEOUT, connection.send_packed_commands(&pipeline, 0, 1));
-    let replies = asked.await.map_err(|_| silent())?;
-    let mut replies = replies.map_err(|error| Trouble::unreachable(error.to_string()))?;
-    replies.pop().ok_or_else(silent)
+    let commands = [command];
+    let asked = timeout(REPLY_TIMEOUT, connection.subscription_call(&commands)).await;
+    asked.ok().flatten().and_then(|mut replies| replies.pop()).ok_or_else(silent)
 }
