@@ -63,6 +63,8 @@ metrics! {
     topology_refreshes: Counter counter describe_counter "chat_relay_topology_refreshes_total" "Times servers were asked who owns which slots";
     sentinels_open: Gauge gauge describe_gauge "chat_relay_sentinels_open" "Sentinels that answer this relay";
     sentinel_switches: Counter counter describe_counter "chat_relay_sentinel_switches_total" "Times the relay left a primary because its Sentinels named another one";
+    channels_unconfirmed: Gauge gauge describe_gauge "chat_relay_channels_unconfirmed" "Channels whose subscription the owner of their slot has not confirmed";
+    moved_rooms: Counter counter describe_counter "chat_relay_moved_rooms_total" "Times a room's channel was followed to another node";
     command_seconds: Histogram histogram describe_histogram "chat_relay_command_seconds" "Time from a pipeline of commands to its replies";
     application_seconds: Histogram histogram describe_histogram "chat_relay_auth_request_seconds" "Time from a login by session to the answer of the application, waiting included";
     probe_seconds: Histogram histogram describe_histogram "chat_relay_probe_seconds" "Time from a probe's publication to its return";

@@ -31,6 +31,7 @@ use crate::upstream::link::Link;
 use crate::upstream::listener::LinkListener;
 use crate::upstream::overview::NodeId;
 use crate::upstream::probe::Probe;
+use crate::upstream::subscriptions::NodeNumber;
 
 /// The first and the longest pause before a connection attempt.
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
@@ -49,7 +50,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// One node.
 pub(super) struct Node {
     /// Its number. No other node of this process ever has the same.
-    pub(super) number: u32,
+    pub(super) number: NodeNumber,
     /// Where it is.
     pub(super) endpoint: Endpoint,
     /// Notified when the surroundings have commands for its subscriptions.
@@ -104,7 +105,7 @@ impl PartialEq for Node {
 impl Node {
     /// A node without a link; [`Node::run`] opens one.
     pub(super) fn new(
-        number: u32,
+        number: NodeNumber,
         endpoint: Endpoint,
         id: NodeId,
         surroundings: Arc<dyn Surroundings>,

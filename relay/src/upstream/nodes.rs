@@ -30,8 +30,9 @@ use crate::upstream::overview::{NodeId, Overview};
 use crate::upstream::routing::redirect;
 use crate::upstream::sentinel::{Primary, Sentinels};
 use crate::upstream::slots::name_in;
+use crate::upstream::subscriptions::NodeNumber;
 use crate::upstream::topology::{Known, Look, Pace, look};
-use crate::upstream::wanted::{NodeNumber, Wanted};
+use crate::upstream::wanted::{Consequences, Wanted};
 
 /// A lasting problem is logged once in this time.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
@@ -87,7 +88,7 @@ impl Nodes {
             map: RwLock::default(),
             mode: Mutex::new(None),
             next_number: AtomicU32::new(0),
-            wanted: Wanted::default(),
+            wanted: Wanted::new(),
             overview: watch::Sender::new(Arc::new(Overview::of_nobody(problem.clone()))),
             problem: Mutex::new(problem),
             changes: watch::Sender::new(0),
@@ -153,14 +154,27 @@ impl Nodes {
 
     /// Wants a channel.
     pub(super) fn subscribe(&self, channel: Arc<str>) {
-        self.wanted.want(channel, |slot| self.number_of_owner(slot));
-        self.wake_subscriptions();
+        self.wanted.want(channel.clone());
+        self.wake_for(&channel);
     }
 
     /// Wants a channel no more.
-    pub(super) fn unsubscribe(&self, channel: &Arc<str>) {
-        self.wanted.forget(channel);
-        self.wake_subscriptions();
+    pub(super) fn unsubscribe(&self, channel: Arc<str>) {
+        self.wanted.forget(channel.clone());
+        self.wake_for(&channel);
+    }
+
+    /// Makes somebody take up what the hub wants.
+    fn wake_for(&self, channel: &str) {
+        match self.of_room(channel).filter(|node| node.is_linked()) {
+            Some(node) => node.has_orders.notify_one(),
+            None => self.wanted.stir(),
+        }
+    }
+
+    /// A command for this room was answered with `ASK` to this node: its channel is at both.
+    pub(super) fn follow_room(&self, room: &str, node: &Node) {
+        self.carry_out(self.wanted.follow(room, node.number));
     }
 
     /// Looks soon: something shows that the map may be wrong.
@@ -181,7 +195,9 @@ impl Nodes {
             map.assign(slot, &node)
         };
         if changed {
-            self.map_changed();
+            let owner = |slot| self.number_of_owner(slot);
+            self.carry_out(self.wanted.assign(std::iter::once(slot), owner));
+            self.anything_changed();
         }
         self.look_soon();
     }
@@ -195,15 +211,15 @@ impl Nodes {
 
     /// Follows who owns which slots, forever.
     pub(super) async fn run(self: Arc<Self>, listener: Arc<dyn Listener>) {
+        self.wanted.set_listener(listener.clone());
         let _ = self.listener.set(listener);
-        self.subscribe(PROFILE_CHANNEL.into());
         let follow = async {
             match &self.access.finding {
                 Finding::BySeeds(seeds) => self.follow_topology(seeds).await,
                 Finding::BySentinels(sentinels) => self.follow_sentinels(sentinels).await,
             }
         };
-        tokio::join!(follow, self.tidy());
+        tokio::join!(follow, self.tend_subscriptions(), self.tidy());
     }
 
     async fn follow_topology(self: &Arc<Self>, seeds: &[Endpoint]) {
@@ -221,6 +237,14 @@ impl Nodes {
                 Look::Nothing(problem) => self.note_problem(problem, &mut logged_at),
             };
             pace.note(changed);
+        }
+    }
+
+    /// Sends requests for subscriptions again when that is due, forever.
+    async fn tend_subscriptions(&self) {
+        loop {
+            self.wanted.due().await;
+            self.carry_out(self.wanted.tick());
         }
     }
 
@@ -334,7 +358,7 @@ impl Nodes {
 
     /// A new node, whose task begins.
     fn make(self: &Arc<Self>, endpoint: &Endpoint, id: Option<&NodeId>) -> Arc<Node> {
-        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        let number = NodeNumber(self.next_number.fetch_add(1, Ordering::Relaxed));
         let id = id.cloned().unwrap_or_else(|| NodeId::new(&endpoint.to_string()));
         let node = Arc::new(Node::new(number, endpoint.clone(), id, self.clone()));
         let running = node.clone();
@@ -344,8 +368,8 @@ impl Nodes {
 
     /// The owners of slots are others than before.
     fn map_changed(&self) {
-        self.wanted.follow(|slot| self.number_of_owner(slot));
-        self.wake_subscriptions();
+        let owner = |slot| self.number_of_owner(slot);
+        self.carry_out(self.wanted.assign(0..SLOTS, owner));
         self.anything_changed();
     }
 
@@ -374,15 +398,10 @@ impl Nodes {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    /// Asks again for channels that were not confirmed, and gives up nodes that own nothing any
-    /// more, forever.
+    /// Gives up nodes that own nothing any more, forever.
     async fn tidy(&self) {
         loop {
             tokio::time::sleep(TIDY_INTERVAL).await;
-            if self.wanted.follow(|slot| self.number_of_owner(slot)) {
-                self.wake_subscriptions();
-                self.look_elsewhere();
-            }
             self.remove_idle();
         }
     }
@@ -402,9 +421,15 @@ impl Nodes {
         self.map.read().owner(slot).map(|node| node.number)
     }
 
-    fn wake_subscriptions(&self) {
-        for node in self.map.read().nodes() {
-            node.has_orders.notify_one();
+    fn carry_out(&self, consequences: Consequences) {
+        if !consequences.write.is_empty() {
+            let map = self.map.read();
+            for node in map.nodes().filter(|node| consequences.write.contains(&node.number)) {
+                node.has_orders.notify_one();
+            }
+        }
+        if consequences.refresh {
+            self.look_elsewhere();
         }
     }
 }
@@ -432,27 +457,34 @@ impl Surroundings for Nodes {
     }
 
     fn take_orders(&self, node: &Node, most: usize) -> Vec<Command> {
-        self.wanted.take_orders(node.number, most)
+        let (commands, consequences) = self.wanted.take_orders(node.number, most);
+        self.carry_out(consequences);
+        commands
     }
 
     fn order_refused(self: Arc<Self>, node: &Node, code: &str, details: &str) {
         match code {
-            "MOVED" => self.moved(node, details),
-            "ASK" | "TRYAGAIN" | "CLUSTERDOWN" => self.look_soon(),
+            "MOVED" => {
+                let Some((slot, to)) = redirect(details, &node.endpoint) else { return };
+                self.learn_moved(slot, &to);
+                let owner = |slot| self.number_of_owner(slot);
+                self.carry_out(self.wanted.moved(node.number, slot, owner));
+            }
+            "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" | "BUSY" => {
+                self.carry_out(self.wanted.not_served(node.number));
+                self.look_elsewhere();
+            }
             // The room stays unconfirmed, and its subscription is requested again later.
             code => warn!(source = "upstream", code, "a subscription was refused"),
         }
     }
 
     fn linked(&self, node: &Node) {
-        let lost = self.wanted.reset(node.number, |slot| self.number_of_owner(slot));
-        self.tell_lost(&lost);
-        self.wake_subscriptions();
+        self.carry_out(self.wanted.opened(node.number));
     }
 
     fn unlinked(&self, node: &Node) {
-        let lost = self.wanted.reset(node.number, |slot| self.number_of_owner(slot));
-        self.tell_lost(&lost);
+        self.carry_out(self.wanted.closed(node.number));
         self.look_elsewhere();
         self.anything_changed();
     }
@@ -497,12 +529,6 @@ impl Nodes {
             self.look_soon();
         }
     }
-
-    fn tell_lost(&self, channels: &[Arc<str>]) {
-        if let (Some(listener), false) = (self.listener.get(), channels.is_empty()) {
-            listener.lost(channels);
-        }
-    }
 }
 
 /// What arrives on the links of one node.
@@ -522,22 +548,10 @@ impl LinkListener for Pushes {
     }
 
     fn subscribed(&self, channel: &str) {
-        if !self.nodes.wanted.confirmed(channel, self.node.number) || channel == PROFILE_CHANNEL {
-            return;
-        }
-        if let Some(listener) = &self.listener {
-            listener.subscribed(channel);
-        }
+        self.nodes.carry_out(self.nodes.wanted.subscribed(self.node.number, channel));
     }
 
     fn unsubscribed(&self, channel: &str) {
-        // Either we ended the subscription, or the server did because the slot has moved.
-        let owner = |slot| self.nodes.number_of_owner(slot);
-        let Some(channel) = self.nodes.wanted.ended(channel, self.node.number, owner) else {
-            return;
-        };
-        self.nodes.tell_lost(&[channel]);
-        self.nodes.look_elsewhere();
-        self.nodes.wake_subscriptions();
+        self.nodes.carry_out(self.nodes.wanted.unsubscribed(self.node.number, channel));
     }
 }

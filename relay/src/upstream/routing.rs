@@ -165,7 +165,7 @@ impl<N: Clone + PartialEq> Call<N> {
         asked: &Endpoint,
         may_pass: bool,
         replies: Vec<Value>,
-        mut node_at: impl FnMut(&Verdict) -> Option<N>,
+        mut node_at: impl FnMut(&Verdict, &Command) -> Option<N>,
         mut read: impl FnMut(Value) -> Reply,
     ) {
         let mut replies = replies.into_iter();
@@ -182,11 +182,12 @@ impl<N: Clone + PartialEq> Call<N> {
                 Verdict::NotNow => Pending::again(command),
                 Verdict::Moved { .. } => {
                     // The map knows the owner from now on.
-                    let _ = node_at(&verdict);
+                    let _ = node_at(&verdict, &self.commands[command]);
                     Pending { command, ask: None, is_redirected: true }
                 }
                 Verdict::Ask { .. } => {
-                    Pending { command, ask: node_at(&verdict), is_redirected: true }
+                    let ask = node_at(&verdict, &self.commands[command]);
+                    Pending { command, ask, is_redirected: true }
                 }
             });
         }
@@ -286,7 +287,7 @@ mod tests {
             let words = sent(call, std::slice::from_ref(&group)).remove(0).1;
             let replies = words.iter().map(|word| reply(word)).collect();
             // The port of a redirect is the letter of its node.
-            let node_at = |verdict: &Verdict| match verdict {
+            let node_at = |verdict: &Verdict, _: &Command| match verdict {
                 Verdict::Moved { to, .. } | Verdict::Ask { to } => {
                     char::from_u32(u32::from(to.port))
                 }

@@ -155,7 +155,7 @@ impl Upstream {
 
     /// Wants a channel no more.
     pub(crate) fn unsubscribe(&self, channel: Arc<str>) {
-        self.nodes.unsubscribe(&channel);
+        self.nodes.unsubscribe(channel);
     }
 
     // Calls.
@@ -281,7 +281,8 @@ impl Upstream {
         let node = group.node.clone();
         match sent {
             Sent::Replies(link, values) => {
-                let redirected = |verdict: &Verdict| self.follow(verdict);
+                let redirected =
+                    |verdict: &Verdict, command: &Command| self.follow(verdict, command);
                 let read = |value| self.read(&node, &link, value);
                 let may_pass = node.open_at().elapsed() < PATIENCE;
                 call.note(group, &node.endpoint, may_pass, values, redirected, read);
@@ -291,8 +292,8 @@ impl Upstream {
         }
     }
 
-    /// Learns from a redirect. Returns the node to ask.
-    fn follow(&self, verdict: &Verdict) -> Option<Arc<Node>> {
+    /// Learns from a redirect of this command. Returns the node to ask.
+    fn follow(&self, verdict: &Verdict, command: &Command) -> Option<Arc<Node>> {
         match verdict {
             Verdict::Moved { slot, to } => {
                 METRICS.redirected("moved");
@@ -301,7 +302,11 @@ impl Upstream {
             }
             Verdict::Ask { to } => {
                 METRICS.redirected("ask");
-                self.nodes.at(to)
+                let node = self.nodes.at(to)?;
+                if let Some(Ok(room)) = command.key().map(std::str::from_utf8) {
+                    self.nodes.follow_room(room, &node);
+                }
+                Some(node)
             }
             Verdict::Final | Verdict::NotNow => None,
         }

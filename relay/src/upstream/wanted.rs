@@ -1,169 +1,227 @@
-//! Wanted channels: at which node each is subscribed, and what to ask the nodes for.
+//! Wanted channels: carries what the hub wants and what nodes say to the subscriptions, and what
+//! follows from it back to both.
 //!
-//! A channel is asked for at the owner of its slot. When the owner changes, the new one is asked
-//! first, and the subscription at the old one ends when the new one has confirmed.
+//! The one idea: one event at a time. The listener is called under the lock, so that it hears of a
+//! channel in the order of events, whichever nodes they come from. Nothing that the listener does
+//! may wait for this lock. So what the hub wants is only noted, and the next event takes it up;
+//! reading the map under the lock is allowed, calling this file under the map's lock is not.
+//!
+//! What should be subscribed where is decided in `subscriptions/`.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use chat_protocol::slot::slot_of;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
+use crate::metrics::METRICS;
 use crate::upstream::commands::{self, Command};
+use crate::upstream::link::PROFILE_CHANNEL;
+use crate::upstream::listener::Listener;
+use crate::upstream::subscriptions::{Action, NodeNumber, Order, Subscriptions, Verb};
 
-/// Subscriptions that are not confirmed within this time are requested again.
-const CONFIRM_WITHIN: Duration = Duration::from_secs(3);
-
-/// The number of a node.
-pub(super) type NodeNumber = u32;
+/// Pause between two looks for what is due, if something will soon be.
+const TICK: Duration = Duration::from_millis(50);
+/// The same if nothing will.
+const IDLE_TICK: Duration = Duration::from_secs(1);
 
 /// The wanted channels.
-#[derive(Default)]
-pub(super) struct Wanted(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    channels: HashMap<Arc<str>, Channel>,
-    orders: HashMap<NodeNumber, VecDeque<Order>>,
+pub(super) struct Wanted {
+    subscriptions: Mutex<Subscriptions>,
+    /// What the hub wants, in order, and no event has taken up yet.
+    requests: Mutex<Vec<Request>>,
+    /// Notified when [`Wanted::tick`] has something to do.
+    stirred: Notify,
+    listener: OnceLock<Arc<dyn Listener>>,
 }
 
-struct Channel {
-    slot: u16,
-    /// Where it was asked for last.
-    asked: Option<NodeNumber>,
-    asked_at: Instant,
-    /// Where it is subscribed.
-    confirmed: Option<NodeNumber>,
+enum Request {
+    Want(Arc<str>),
+    Forget(Arc<str>),
 }
 
-enum Order {
-    Subscribe(Arc<str>),
-    Unsubscribe(Arc<str>),
-}
-
-impl State {
-    /// Asks for the channel at this node.
-    fn ask(&mut self, channel: &Arc<str>, node: Option<NodeNumber>) {
-        let Some(known) = self.channels.get_mut(channel) else { return };
-        known.asked = node;
-        known.asked_at = Instant::now();
-        if let Some(node) = node {
-            self.orders.entry(node).or_default().push_back(Order::Subscribe(channel.clone()));
-        }
-    }
+/// What follows from an event for the nodes.
+#[must_use]
+#[derive(Debug, Default)]
+pub(super) struct Consequences {
+    /// These nodes have commands to send.
+    pub(super) write: Vec<NodeNumber>,
+    /// The map may be out of date.
+    pub(super) refresh: bool,
 }
 
 impl Wanted {
-    /// Wants a channel. `owner` is the node that owns its slot.
-    pub(super) fn want(&self, channel: Arc<str>, owner: impl Fn(u16) -> Option<NodeNumber>) {
-        let slot = slot_of(channel.as_bytes());
-        let mut state = self.0.lock();
-        let new = Channel { slot, asked: None, asked_at: Instant::now(), confirmed: None };
-        state.channels.entry(channel.clone()).or_insert(new);
-        state.ask(&channel, owner(slot));
-    }
-
-    /// Wants a channel no more.
-    pub(super) fn forget(&self, channel: &Arc<str>) {
-        let mut state = self.0.lock();
-        let Some(known) = state.channels.remove(channel) else { return };
-        let mut nodes = vec![known.asked, known.confirmed];
-        nodes.dedup();
-        for node in nodes.into_iter().flatten() {
-            state.orders.entry(node).or_default().push_back(Order::Unsubscribe(channel.clone()));
+    /// No channel is wanted but that of profiles.
+    pub(super) fn new() -> Wanted {
+        Wanted {
+            subscriptions: Mutex::new(Subscriptions::new(|name| slot_of(name.as_bytes()))),
+            requests: Mutex::new(vec![Request::Want(PROFILE_CHANNEL.into())]),
+            stirred: Notify::new(),
+            listener: OnceLock::new(),
         }
     }
 
-    /// Notes that the node has confirmed the channel. Returns whether it is wanted.
-    pub(super) fn confirmed(&self, channel: &str, node: NodeNumber) -> bool {
-        let mut state = self.0.lock();
-        let Some((name, _)) = state.channels.get_key_value(channel) else { return false };
-        let name = name.clone();
-        let Some(known) = state.channels.get_mut(channel) else { return false };
-        let before = known.confirmed.replace(node).filter(|before| *before != node);
-        if let Some(before) = before {
-            state.orders.entry(before).or_default().push_back(Order::Unsubscribe(name));
-        }
-        true
+    /// Who hears of the channels from now on.
+    pub(super) fn set_listener(&self, listener: Arc<dyn Listener>) {
+        let _ = self.listener.set(listener);
     }
 
-    /// Notes that the subscription at this node has ended. Returns the channel if that was where it
-    /// was subscribed.
-    pub(super) fn ended(
-        &self,
-        channel: &str,
-        node: NodeNumber,
-        owner: impl Fn(u16) -> Option<NodeNumber>,
-    ) -> Option<Arc<str>> {
-        let mut state = self.0.lock();
-        let name = state.channels.get_key_value(channel)?.0.clone();
-        let known = state.channels.get_mut(channel)?;
-        if known.confirmed != Some(node) {
-            return None;
-        }
-        known.confirmed = None;
-        let owner = owner(known.slot);
-        state.ask(&name, owner);
-        Some(name)
+    // What the hub wants. These do not wait for an event: the caller may hold locks.
+
+    /// Wants a channel, from the next event on.
+    pub(super) fn want(&self, channel: Arc<str>) {
+        self.requests.lock().push(Request::Want(channel));
     }
 
-    /// Notes that this node has a new link, and asks for what belongs there. Returns the channels
-    /// that were lost with the old one.
-    pub(super) fn reset(
-        &self,
-        node: NodeNumber,
-        owner: impl Fn(u16) -> Option<NodeNumber>,
-    ) -> Vec<Arc<str>> {
-        let mut state = self.0.lock();
-        state.orders.remove(&node);
-        let mut lost = Vec::new();
-        let mut ask = Vec::new();
-        for (name, known) in &mut state.channels {
-            if known.confirmed == Some(node) {
-                known.confirmed = None;
-                lost.push(name.clone());
-            }
-            if owner(known.slot) == Some(node) || known.asked == Some(node) {
-                ask.push((name.clone(), owner(known.slot)));
-            }
-        }
-        for (name, owner) in ask {
-            state.ask(&name, owner);
-        }
-        lost
+    /// Wants a channel no more, from the next event on.
+    pub(super) fn forget(&self, channel: Arc<str>) {
+        self.requests.lock().push(Request::Forget(channel));
     }
 
-    /// Asks for channels at their owners if they were asked for elsewhere, or were not confirmed in
-    /// time. Returns whether there were any.
-    pub(super) fn follow(&self, owner: impl Fn(u16) -> Option<NodeNumber>) -> bool {
-        let now = Instant::now();
-        let mut state = self.0.lock();
-        let mut ask = Vec::new();
-        for (name, known) in &state.channels {
-            let owner = owner(known.slot);
-            let is_overdue = known.confirmed != owner
-                && now.saturating_duration_since(known.asked_at) > CONFIRM_WITHIN;
-            if owner.is_some() && (known.asked != owner || is_overdue) {
-                ask.push((name.clone(), owner));
-            }
-        }
-        let is_any = !ask.is_empty();
-        for (name, owner) in ask {
-            state.ask(&name, owner);
-        }
-        is_any
+    /// Makes [`Wanted::due`] return.
+    pub(super) fn stir(&self) {
+        self.stirred.notify_one();
     }
+
+    // Events.
 
     /// Takes commands for this node.
-    pub(super) fn take_orders(&self, node: NodeNumber, most: usize) -> Vec<Command> {
-        let mut state = self.0.lock();
-        let Some(orders) = state.orders.get_mut(&node) else { return Vec::new() };
-        let count = orders.len().min(most);
-        let commands = orders.drain(..count).map(|order| match order {
-            Order::Subscribe(channel) => commands::subscribe(&channel),
-            Order::Unsubscribe(channel) => commands::unsubscribe(&channel),
+    pub(super) fn take_orders(
+        &self,
+        node: NodeNumber,
+        most: usize,
+    ) -> (Vec<Command>, Consequences) {
+        let mut orders = Vec::new();
+        let consequences = self.event(|subscriptions, now| {
+            orders = subscriptions.take_orders(node, most, now);
         });
-        commands.collect()
+        (orders.into_iter().flat_map(commands_of).collect(), consequences)
     }
+
+    /// The node has confirmed the channel.
+    pub(super) fn subscribed(&self, node: NodeNumber, channel: &str) -> Consequences {
+        self.event(|subscriptions, now| subscriptions.subscribed(node, channel, now))
+    }
+
+    /// The node has ended the channel, asked for or not.
+    pub(super) fn unsubscribed(&self, node: NodeNumber, channel: &str) -> Consequences {
+        self.event(|subscriptions, now| subscriptions.unsubscribed(node, channel, now))
+    }
+
+    /// The node does not own the slot of a channel that it was asked for; `owner` does, as far as
+    /// is known.
+    pub(super) fn moved(
+        &self,
+        node: NodeNumber,
+        slot: u16,
+        owner: impl Fn(u16) -> Option<NodeNumber>,
+    ) -> Consequences {
+        self.stir();
+        self.event(|subscriptions, now| subscriptions.moved(node, slot, owner(slot), now))
+    }
+
+    /// The node cannot serve a command for a channel now.
+    pub(super) fn not_served(&self, node: NodeNumber) -> Consequences {
+        self.stir();
+        self.event(|subscriptions, now| subscriptions.not_served(node, now))
+    }
+
+    /// The room of this channel is at this node already, which does not own its slot yet.
+    pub(super) fn follow(&self, channel: &str, node: NodeNumber) -> Consequences {
+        self.event(|subscriptions, now| subscriptions.follow(channel, node, now))
+    }
+
+    /// These slots may have other owners than before.
+    pub(super) fn assign(
+        &self,
+        slots: impl Iterator<Item = u16>,
+        owner: impl Fn(u16) -> Option<NodeNumber>,
+    ) -> Consequences {
+        self.event(|subscriptions, now| {
+            for slot in slots {
+                subscriptions.assign(slot, owner(slot), now);
+            }
+        })
+    }
+
+    /// The node has a link.
+    pub(super) fn opened(&self, node: NodeNumber) -> Consequences {
+        self.event(|subscriptions, now| subscriptions.opened(node, now))
+    }
+
+    /// The node has lost its link.
+    pub(super) fn closed(&self, node: NodeNumber) -> Consequences {
+        self.event(|subscriptions, now| subscriptions.closed(node, now))
+    }
+
+    /// Returns when a [`Wanted::tick`] is due.
+    pub(super) async fn due(&self) {
+        let tick = if self.subscriptions.lock().has_retries() { TICK } else { IDLE_TICK };
+        let _ = tokio::time::timeout(tick, self.stirred.notified()).await;
+    }
+
+    /// Some time has passed.
+    pub(super) fn tick(&self) -> Consequences {
+        self.event(|subscriptions, now| subscriptions.tick(now))
+    }
+
+    fn event(&self, event: impl FnOnce(&mut Subscriptions, Instant)) -> Consequences {
+        let now = Instant::now();
+        let mut subscriptions = self.subscriptions.lock();
+        let requests = std::mem::take(&mut *self.requests.lock());
+        for request in requests {
+            match request {
+                Request::Want(channel) => subscriptions.want(&channel, now),
+                Request::Forget(channel) => subscriptions.unwant(&channel, now),
+            }
+        }
+        event(&mut subscriptions, now);
+        self.carry_out(&mut subscriptions)
+    }
+
+    /// Tells the listener, and returns what concerns the nodes.
+    fn carry_out(&self, subscriptions: &mut Subscriptions) -> Consequences {
+        let mut consequences = Consequences::default();
+        let mut lost = Vec::new();
+        for action in subscriptions.take_actions() {
+            match action {
+                Action::Lost(channel) => lost.push(channel),
+                Action::Confirmed(channel) => {
+                    self.tell_lost(&mut lost);
+                    if let (Some(listener), true) = (self.listener.get(), is_room(&channel)) {
+                        listener.subscribed(&channel);
+                    }
+                }
+                Action::Moved => METRICS.moved_rooms.increment(1),
+                Action::Refresh => consequences.refresh = true,
+                Action::Write(node) => consequences.write.push(node),
+            }
+        }
+        self.tell_lost(&mut lost);
+        METRICS.channels_unconfirmed.set(subscriptions.unconfirmed() as f64);
+        consequences
+    }
+
+    fn tell_lost(&self, lost: &mut Vec<Arc<str>>) {
+        lost.retain(|channel| is_room(channel));
+        if let (Some(listener), false) = (self.listener.get(), lost.is_empty()) {
+            listener.lost(lost);
+        }
+        lost.clear();
+    }
+}
+
+/// Whether it is the channel of a room.
+fn is_room(channel: &str) -> bool {
+    channel != PROFILE_CHANNEL
+}
+
+/// `ASKING` and its command must be neighbours.
+fn commands_of(order: Order) -> impl Iterator<Item = Command> {
+    let command = match order.verb {
+        Verb::Subscribe => commands::subscribe(&order.channel),
+        Verb::Unsubscribe => commands::unsubscribe(&order.channel),
+    };
+    order.asking.then(commands::asking).into_iter().chain([command])
 }

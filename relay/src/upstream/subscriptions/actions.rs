@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::upstream::subscriptions::channels::NodeId;
+use crate::upstream::subscriptions::channels::NodeNumber;
 
 /// What the caller must do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,10 +11,12 @@ pub(crate) enum Action {
     Confirmed(Arc<str>),
     /// No node sends this wanted channel's messages any more, or its node is gone.
     Lost(Arc<str>),
+    /// A wanted channel was confirmed by another node than before.
+    Moved,
     /// The map of slots may be out of date.
     Refresh,
     /// This node's queue has orders and had none before.
-    Write(NodeId),
+    Write(NodeNumber),
 }
 
 /// A command to write to a node.

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 /// A node, by a number that the topology gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct NodeId(pub(crate) u32);
+pub(crate) struct NodeNumber(pub(crate) u32);
 
 /// The place of a channel in the list of records. It may be used again once the record is dropped.
 pub(super) type Key = u32;
@@ -35,7 +35,7 @@ pub(super) enum Stage {
 /// One channel at one node.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seat {
-    pub(super) node: NodeId,
+    pub(super) node: NodeNumber,
     pub(super) stage: Stage,
     /// The node did not own the slot when this seat was made: its commands need `ASKING`.
     pub(super) early: bool,
@@ -54,11 +54,13 @@ pub(super) struct Channel {
     pub(super) slot: u16,
     pub(super) wanted: bool,
     /// The node to which the channel's slot is moving, while its key may be there already.
-    pub(super) early: Option<NodeId>,
+    pub(super) early: Option<NodeNumber>,
     /// How often in a row the request was redirected.
     pub(super) hops: u8,
     /// Whether the owner of the slot has confirmed the subscription.
     pub(super) home: bool,
+    /// The node that confirmed the subscription last, while it is wanted.
+    pub(super) confirmed_by: Option<NodeNumber>,
     seats: Vec<Seat>,
 }
 
@@ -76,13 +78,13 @@ pub(super) struct Channels {
     free: Vec<Key>,
     by_name: HashMap<Arc<str>, Key>,
     wanted: BTreeSet<(u16, Key)>,
-    seats: BTreeSet<(NodeId, Key)>,
+    seats: BTreeSet<(NodeNumber, Key)>,
     /// The seats with an unanswered command.
-    in_flight: BTreeSet<(NodeId, u16, Key)>,
+    in_flight: BTreeSet<(NodeNumber, u16, Key)>,
     /// The channels that are followed to another node while their slot moves.
     early: BTreeSet<Key>,
     /// The commands to send, in order for each node.
-    queues: BTreeMap<(NodeId, u64), Key>,
+    queues: BTreeMap<(NodeNumber, u64), Key>,
     next_place: u64,
     /// How many wanted channels the owners of their slots have confirmed.
     at_home: usize,
@@ -106,6 +108,7 @@ impl Channels {
             early: None,
             hops: 0,
             home: false,
+            confirmed_by: None,
             seats: Vec::with_capacity(1),
         };
         let key = self.free.pop().unwrap_or_else(|| {
@@ -143,6 +146,7 @@ impl Channels {
     pub(super) fn set_wanted(&mut self, key: Key, wanted: bool) -> bool {
         let Some(channel) = self.get_mut(key) else { return false };
         let changed = std::mem::replace(&mut channel.wanted, wanted) != wanted;
+        channel.confirmed_by = channel.confirmed_by.filter(|_| wanted);
         let entry = (channel.slot, key);
         if wanted {
             self.wanted.insert(entry);
@@ -152,7 +156,7 @@ impl Channels {
         changed
     }
 
-    pub(super) fn set_early(&mut self, key: Key, early: Option<NodeId>) {
+    pub(super) fn set_early(&mut self, key: Key, early: Option<NodeNumber>) {
         let Some(channel) = self.get_mut(key) else { return };
         channel.early = early;
         match early {
@@ -175,6 +179,12 @@ impl Channels {
         }
     }
 
+    /// Notes who has confirmed the subscription. Returns whether it was another node before.
+    pub(super) fn set_confirmed_by(&mut self, key: Key, node: NodeNumber) -> bool {
+        let Some(channel) = self.get_mut(key) else { return false };
+        channel.confirmed_by.replace(node).is_some_and(|before| before != node)
+    }
+
     pub(super) fn set_home(&mut self, key: Key, home: bool) {
         let Some(channel) = self.get_mut(key) else { return };
         match (std::mem::replace(&mut channel.home, home), home) {
@@ -184,12 +194,12 @@ impl Channels {
         }
     }
 
-    pub(super) fn seat(&self, key: Key, node: NodeId) -> Option<Seat> {
+    pub(super) fn seat(&self, key: Key, node: NodeNumber) -> Option<Seat> {
         self.get(key)?.seats.iter().find(|seat| seat.node == node).copied()
     }
 
     /// The nodes at which this channel has a seat.
-    pub(super) fn nodes_of(&self, key: Key) -> Vec<NodeId> {
+    pub(super) fn nodes_of(&self, key: Key) -> Vec<NodeNumber> {
         let seats = self.get(key).map(|channel| &channel.seats[..]);
         seats.unwrap_or_default().iter().map(|seat| seat.node).collect()
     }
@@ -234,7 +244,7 @@ impl Channels {
     }
 
     /// Removes the seat at this node and returns it.
-    pub(super) fn remove(&mut self, key: Key, node: NodeId) -> Option<Seat> {
+    pub(super) fn remove(&mut self, key: Key, node: NodeNumber) -> Option<Seat> {
         let channel = self.get_mut(key)?;
         let at = channel.seats.iter().position(|seat| seat.node == node)?;
         let seat = channel.seats.swap_remove(at);
@@ -247,13 +257,13 @@ impl Channels {
         Some(seat)
     }
 
-    fn first_queued(&self, node: NodeId) -> Option<(u64, Key)> {
+    fn first_queued(&self, node: NodeNumber) -> Option<(u64, Key)> {
         let mut queue = self.queues.range((node, u64::MIN)..=(node, u64::MAX));
         queue.next().map(|((_, place), key)| (*place, *key))
     }
 
     /// The channel whose command is the next to send to this node.
-    pub(super) fn next_queued(&self, node: NodeId) -> Option<Key> {
+    pub(super) fn next_queued(&self, node: NodeNumber) -> Option<Key> {
         self.first_queued(node).map(|(_, key)| key)
     }
 
@@ -270,19 +280,19 @@ impl Channels {
     }
 
     /// The channels with a seat at this node.
-    pub(super) fn seated_at(&self, node: NodeId) -> Vec<Key> {
+    pub(super) fn seated_at(&self, node: NodeNumber) -> Vec<Key> {
         let range = (node, *KEYS.start())..=(node, *KEYS.end());
         self.seats.range(range).map(|(_, key)| *key).collect()
     }
 
     /// The channels of this slot with an unanswered command at this node.
-    pub(super) fn in_flight_at(&self, node: NodeId, slot: u16) -> Vec<Key> {
+    pub(super) fn in_flight_at(&self, node: NodeNumber, slot: u16) -> Vec<Key> {
         let range = (node, slot, *KEYS.start())..=(node, slot, *KEYS.end());
         self.in_flight.range(range).map(|(.., key)| *key).collect()
     }
 
     /// The channels with an unanswered command at this node.
-    pub(super) fn all_in_flight_at(&self, node: NodeId) -> Vec<Key> {
+    pub(super) fn all_in_flight_at(&self, node: NodeNumber) -> Vec<Key> {
         let range = (node, u16::MIN, *KEYS.start())..=(node, u16::MAX, *KEYS.end());
         self.in_flight.range(range).map(|(.., key)| *key).collect()
     }

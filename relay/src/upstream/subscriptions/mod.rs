@@ -1,5 +1,4 @@
 //! Wanted channels, where they are asked for, and where they are confirmed.
-#![cfg_attr(not(test), expect(dead_code, unused_imports, reason = "nothing drives it yet"))]
 
 mod actions;
 mod channels;
@@ -8,5 +7,5 @@ mod subscriptions;
 mod tests;
 
 pub(super) use actions::{Action, Order, Verb};
-pub(super) use channels::NodeId;
+pub(super) use channels::NodeNumber;
 pub(super) use subscriptions::Subscriptions;

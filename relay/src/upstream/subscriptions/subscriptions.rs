@@ -13,8 +13,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use chat_protocol::slot::SLOTS;
+
 use crate::upstream::subscriptions::actions::{Action, Order, Verb};
-use crate::upstream::subscriptions::channels::{Channels, Key, NodeId, Seat, Stage};
+use crate::upstream::subscriptions::channels::{Channels, Key, NodeNumber, Seat, Stage};
 
 /// A node that could not serve a command is asked again after this time.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
@@ -27,16 +29,14 @@ const EARLY_PROOF: Duration = Duration::from_secs(10);
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 /// Redirections in a row that are followed at once. Beyond them nodes disagree about the slot.
 const HOPS_MAX: u8 = 5;
-/// Number of slots of a cluster.
-const SLOTS: usize = 16384;
 
 /// The subscriptions of a relay.
 pub(crate) struct Subscriptions {
     slot_of: fn(&str) -> u16,
     channels: Channels,
-    owners: Vec<Option<NodeId>>,
+    owners: Vec<Option<NodeNumber>>,
     /// The open nodes, and when commands that they could not serve are sent again.
-    open: BTreeMap<NodeId, Option<Instant>>,
+    open: BTreeMap<NodeNumber, Option<Instant>>,
     actions: Vec<Action>,
     checked: Option<Instant>,
 }
@@ -48,7 +48,7 @@ impl Subscriptions {
         Subscriptions {
             slot_of,
             channels: Channels::default(),
-            owners: vec![None; SLOTS],
+            owners: vec![None; usize::from(SLOTS)],
             open: BTreeMap::new(),
             actions: Vec::new(),
             checked: None,
@@ -61,7 +61,12 @@ impl Subscriptions {
     }
 
     /// The next commands for this node, at most `count`. They count as sent.
-    pub(crate) fn take_orders(&mut self, node: NodeId, count: usize, now: Instant) -> Vec<Order> {
+    pub(crate) fn take_orders(
+        &mut self,
+        node: NodeNumber,
+        count: usize,
+        now: Instant,
+    ) -> Vec<Order> {
         let mut orders = Vec::new();
         while orders.len() < count {
             let Some(key) = self.channels.next_queued(node) else { break };
@@ -80,6 +85,11 @@ impl Subscriptions {
     /// How many wanted channels are not confirmed by the owner of their slot.
     pub(crate) fn unconfirmed(&self) -> usize {
         self.channels.unconfirmed()
+    }
+
+    /// Whether something is to be sent again soon.
+    pub(crate) fn has_retries(&self) -> bool {
+        self.open.values().any(Option::is_some)
     }
 
     /// The channel is wanted. [`Action::Confirmed`] follows, at once if it is confirmed already.
@@ -101,7 +111,7 @@ impl Subscriptions {
     }
 
     /// The links to this node are open. No channel is subscribed there.
-    pub(crate) fn opened(&mut self, node: NodeId, now: Instant) {
+    pub(crate) fn opened(&mut self, node: NodeNumber, now: Instant) {
         self.closed(node, now);
         self.open.insert(node, None);
         let owned = |slot: &u16| self.owners.get(usize::from(*slot)) == Some(&Some(node));
@@ -110,7 +120,7 @@ impl Subscriptions {
     }
 
     /// The links to this node are closed, and with them all its subscriptions are gone.
-    pub(crate) fn closed(&mut self, node: NodeId, now: Instant) {
+    pub(crate) fn closed(&mut self, node: NodeNumber, now: Instant) {
         if self.open.remove(&node).is_none() {
             return;
         }
@@ -123,7 +133,7 @@ impl Subscriptions {
     }
 
     /// The topology names the owner of a slot.
-    pub(crate) fn assign(&mut self, slot: u16, node: Option<NodeId>, now: Instant) {
+    pub(crate) fn assign(&mut self, slot: u16, node: Option<NodeNumber>, now: Instant) {
         let Some(owner) = self.owners.get_mut(usize::from(slot)) else { return };
         if std::mem::replace(owner, node) != node {
             self.plan_slots(vec![slot], now);
@@ -131,7 +141,7 @@ impl Subscriptions {
     }
 
     /// A push from this node: the channel is subscribed.
-    pub(crate) fn subscribed(&mut self, node: NodeId, name: &str, now: Instant) {
+    pub(crate) fn subscribed(&mut self, node: NodeNumber, name: &str, now: Instant) {
         if !self.open.contains_key(&node) {
             return;
         }
@@ -150,12 +160,15 @@ impl Subscriptions {
             && let Some(channel) = self.channels.get(key).filter(|channel| channel.wanted)
         {
             self.actions.push(Action::Confirmed(channel.name.clone()));
+            if self.channels.set_confirmed_by(key, node) {
+                self.actions.push(Action::Moved);
+            }
         }
         self.plan(key, now);
     }
 
     /// A push from this node: the channel is not subscribed any more.
-    pub(crate) fn unsubscribed(&mut self, node: NodeId, name: &str, now: Instant) {
+    pub(crate) fn unsubscribed(&mut self, node: NodeNumber, name: &str, now: Instant) {
         let Some(key) = self.channels.find(name) else { return };
         let Some(seat) = self.channels.seat(key, node) else { return };
         match seat.stage {
@@ -173,7 +186,13 @@ impl Subscriptions {
 
     /// `MOVED` from this node to a subscription command: it does not own the slot. `to` is the node
     /// that it names, if it is known.
-    pub(crate) fn moved(&mut self, from: NodeId, slot: u16, to: Option<NodeId>, now: Instant) {
+    pub(crate) fn moved(
+        &mut self,
+        from: NodeNumber,
+        slot: u16,
+        to: Option<NodeNumber>,
+        now: Instant,
+    ) {
         // The error does not name the channel, so it counts for all that the node has not answered.
         for key in self.channels.in_flight_at(from, slot) {
             let seat = self.channels.remove(key, from);
@@ -192,7 +211,7 @@ impl Subscriptions {
     }
 
     /// `CLUSTERDOWN`, `TRYAGAIN` or the like from this node to a subscription command.
-    pub(crate) fn not_served(&mut self, node: NodeId, now: Instant) {
+    pub(crate) fn not_served(&mut self, node: NodeNumber, now: Instant) {
         if let Some(retry_at) = self.open.get_mut(&node) {
             retry_at.get_or_insert(now + RETRY_AFTER);
         }
@@ -200,7 +219,7 @@ impl Subscriptions {
 
     /// `ASK` to a command for the room of this channel: its slot is moving to this node, and its
     /// key is there already.
-    pub(crate) fn follow(&mut self, name: &str, node: NodeId, now: Instant) {
+    pub(crate) fn follow(&mut self, name: &str, node: NodeNumber, now: Instant) {
         if let Some(key) = self.channels.find(name)
             && self.open.contains_key(&node)
             && self.channels.get(key).is_some_and(|channel| channel.wanted)
@@ -287,7 +306,7 @@ impl Subscriptions {
     }
 
     /// Makes sure that this channel is confirmed or asked for at this node.
-    fn ask(&mut self, key: Key, node: NodeId, hops: u8, now: Instant) {
+    fn ask(&mut self, key: Key, node: NodeNumber, hops: u8, now: Instant) {
         match self.channels.seat(key, node) {
             None => {
                 let early = self.owner_of(key) != Some(node);
@@ -314,7 +333,7 @@ impl Subscriptions {
 
     /// Ends the subscription to this channel at a node where it should not be. With `until_home` it
     /// is kept until the owner has confirmed its own.
-    fn leave(&mut self, key: Key, node: NodeId, until_home: bool) {
+    fn leave(&mut self, key: Key, node: NodeNumber, until_home: bool) {
         let Some(seat) = self.channels.seat(key, node) else { return };
         let never_sent = seat.stage == Stage::Asked && seat.sent.is_none();
         if never_sent && seat.confirmed.is_none() {
@@ -325,7 +344,7 @@ impl Subscriptions {
         }
     }
 
-    fn send_again(&mut self, key: Key, node: NodeId) {
+    fn send_again(&mut self, key: Key, node: NodeNumber) {
         self.channels.reset_hops(key);
         if let Some(seat) = self.channels.seat(key, node) {
             self.put(key, Seat { sent: None, ..seat });
@@ -333,7 +352,7 @@ impl Subscriptions {
         }
     }
 
-    fn queue(&mut self, key: Key, node: NodeId) {
+    fn queue(&mut self, key: Key, node: NodeNumber) {
         if let Some(seat) = self.channels.seat(key, node)
             && seat.queued.is_none()
         {
@@ -349,7 +368,7 @@ impl Subscriptions {
     }
 
     /// The open node that owns the slot of this channel.
-    fn owner_of(&self, key: Key) -> Option<NodeId> {
+    fn owner_of(&self, key: Key) -> Option<NodeNumber> {
         let slot = self.channels.get(key)?.slot;
         let owner = *self.owners.get(usize::from(slot))?;
         owner.filter(|node| self.open.contains_key(node))
@@ -365,7 +384,7 @@ impl Subscriptions {
         }
     }
 
-    fn end_early(&mut self, key: Key, node: NodeId) {
+    fn end_early(&mut self, key: Key, node: NodeNumber) {
         if self.channels.get(key).is_some_and(|channel| channel.early == Some(node)) {
             self.channels.set_early(key, None);
         }

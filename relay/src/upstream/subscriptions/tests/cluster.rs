@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::upstream::subscriptions::{Action, NodeId, Order, Subscriptions, Verb};
+use crate::upstream::subscriptions::{Action, NodeNumber, Order, Subscriptions, Verb};
 
 pub(super) const NODES: u32 = 4;
 pub(super) const SLOTS: u16 = 3;
@@ -18,7 +18,7 @@ pub(super) fn slot_of(name: &str) -> u16 {
 enum Answer {
     Subscribed(String),
     Unsubscribed(String),
-    Moved(u16, NodeId),
+    Moved(u16, NodeNumber),
     NotServed,
 }
 
@@ -38,11 +38,11 @@ pub(super) struct Cluster {
     pub(super) wanted: BTreeSet<String>,
     /// Where the listener believes each channel to be heard.
     pub(super) heard: BTreeSet<String>,
-    owners: Vec<NodeId>,
-    moving: BTreeMap<u16, NodeId>,
+    owners: Vec<NodeNumber>,
+    moving: BTreeMap<u16, NodeNumber>,
     nodes: Vec<Node>,
     /// Subscriptions by `ASKING` whose move was given up: no command could end them then.
-    stranded: BTreeSet<(NodeId, String)>,
+    stranded: BTreeSet<(NodeNumber, String)>,
     /// Whether a node ends early subscriptions when it gets the slot, as Redis 8 does.
     ends_early: bool,
 }
@@ -54,20 +54,20 @@ impl Cluster {
             now: Instant::now(),
             wanted: BTreeSet::new(),
             heard: BTreeSet::new(),
-            owners: (0..SLOTS).map(|slot| NodeId(u32::from(slot) % NODES)).collect(),
+            owners: (0..SLOTS).map(|slot| NodeNumber(u32::from(slot) % NODES)).collect(),
             moving: BTreeMap::new(),
             nodes: (0..NODES).map(|_| Node::default()).collect(),
             stranded: BTreeSet::new(),
             ends_early,
         };
         for node in 0..NODES {
-            cluster.start(NodeId(node));
+            cluster.start(NodeNumber(node));
         }
         cluster.tell_topology();
         cluster
     }
 
-    fn node(&mut self, node: NodeId) -> &mut Node {
+    fn node(&mut self, node: NodeNumber) -> &mut Node {
         &mut self.nodes[node.0 as usize]
     }
 
@@ -77,7 +77,7 @@ impl Cluster {
             match action {
                 Action::Confirmed(name) => _ = self.heard.insert(name.to_string()),
                 Action::Lost(name) => _ = self.heard.remove(&*name),
-                Action::Refresh | Action::Write(_) => {}
+                Action::Moved | Action::Refresh | Action::Write(_) => {}
             }
         }
     }
@@ -98,7 +98,7 @@ impl Cluster {
     }
 
     /// The relay writes orders to a node.
-    pub(super) fn write(&mut self, node: NodeId, count: usize) {
+    pub(super) fn write(&mut self, node: NodeNumber, count: usize) {
         if self.node(node).alive {
             let orders = self.subscriptions.take_orders(node, count, self.now);
             self.node(node).commands.extend(orders);
@@ -107,7 +107,7 @@ impl Cluster {
     }
 
     /// The node executes commands that have arrived.
-    pub(super) fn execute(&mut self, node: NodeId, count: usize) {
+    pub(super) fn execute(&mut self, node: NodeNumber, count: usize) {
         for _ in 0..count {
             let Some(order) = self.node(node).commands.pop_front() else { return };
             let name = order.channel.to_string();
@@ -131,7 +131,7 @@ impl Cluster {
 
     /// The node loses a request for a subscription: it has no effect and gets no answer that the
     /// relay understands.
-    pub(super) fn lose(&mut self, node: NodeId) {
+    pub(super) fn lose(&mut self, node: NodeNumber) {
         let commands = &mut self.node(node).commands;
         if commands.front().is_some_and(|order| order.verb == Verb::Subscribe) {
             commands.pop_front();
@@ -139,7 +139,7 @@ impl Cluster {
     }
 
     /// What the node has sent arrives.
-    pub(super) fn deliver(&mut self, node: NodeId, count: usize) {
+    pub(super) fn deliver(&mut self, node: NodeNumber, count: usize) {
         for _ in 0..count {
             let Some(answer) = self.node(node).answers.pop_front() else { return };
             let now = self.now;
@@ -154,7 +154,7 @@ impl Cluster {
     }
 
     /// The node ends all its subscriptions in this slot.
-    fn end_slot(&mut self, node: NodeId, slot: u16) {
+    fn end_slot(&mut self, node: NodeNumber, slot: u16) {
         let node = self.node(node);
         let ended = node.subscribed.extract_if(.., |name| slot_of(name) == slot);
         let ended = ended.map(Answer::Unsubscribed).collect::<Vec<_>>();
@@ -162,7 +162,7 @@ impl Cluster {
     }
 
     /// The slot gets another owner, by a failover or the end of a move.
-    pub(super) fn give(&mut self, slot: u16, to: NodeId) {
+    pub(super) fn give(&mut self, slot: u16, to: NodeNumber) {
         let from = std::mem::replace(&mut self.owners[usize::from(slot)], to);
         if from == to {
             return;
@@ -177,7 +177,7 @@ impl Cluster {
     }
 
     /// The slot begins to move.
-    pub(super) fn begin_move(&mut self, slot: u16, to: NodeId) {
+    pub(super) fn begin_move(&mut self, slot: u16, to: NodeNumber) {
         if self.owners[usize::from(slot)] != to {
             self.give_up_move(slot);
             self.moving.insert(slot, to);
@@ -209,23 +209,23 @@ impl Cluster {
     }
 
     /// The relay is told something wrong.
-    pub(super) fn mislead(&mut self, slot: u16, node: Option<NodeId>) {
+    pub(super) fn mislead(&mut self, slot: u16, node: Option<NodeNumber>) {
         self.subscriptions.assign(slot, node, self.now);
         self.act();
     }
 
-    pub(super) fn serve_nothing(&mut self, node: NodeId, nothing: bool) {
+    pub(super) fn serve_nothing(&mut self, node: NodeNumber, nothing: bool) {
         self.node(node).serves_nothing = nothing;
     }
 
-    pub(super) fn kill(&mut self, node: NodeId) {
+    pub(super) fn kill(&mut self, node: NodeNumber) {
         *self.node(node) = Node::default();
         self.stranded.retain(|(stranded, _)| *stranded != node);
         self.subscriptions.closed(node, self.now);
         self.act();
     }
 
-    pub(super) fn start(&mut self, node: NodeId) {
+    pub(super) fn start(&mut self, node: NodeNumber) {
         if !self.node(node).alive {
             self.node(node).alive = true;
             self.subscriptions.opened(node, self.now);
@@ -241,7 +241,7 @@ impl Cluster {
 
     /// One round in which everything that is on its way arrives.
     fn round(&mut self) {
-        for node in (0..NODES).map(NodeId) {
+        for node in (0..NODES).map(NodeNumber) {
             self.write(node, usize::MAX);
             self.execute(node, usize::MAX);
             self.deliver(node, usize::MAX);
@@ -253,7 +253,7 @@ impl Cluster {
         for slot in 0..SLOTS {
             self.give_up_move(slot);
         }
-        for node in (0..NODES).map(NodeId) {
+        for node in (0..NODES).map(NodeNumber) {
             self.start(node);
             self.serve_nothing(node, false);
         }
@@ -277,7 +277,7 @@ impl Cluster {
                 wrongs.push(format!("the listener waits for {name}"));
             }
         }
-        for (number, node) in (0..NODES).map(NodeId).zip(&self.nodes) {
+        for (number, node) in (0..NODES).map(NodeNumber).zip(&self.nodes) {
             for name in &node.subscribed {
                 let home = self.owners[usize::from(slot_of(name))] == number;
                 let stranded = self.stranded.contains(&(number, name.clone()));

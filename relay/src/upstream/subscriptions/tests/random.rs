@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::upstream::subscriptions::NodeId;
+use crate::upstream::subscriptions::NodeNumber;
 use crate::upstream::subscriptions::tests::cluster::{Cluster, NODES, SLOTS};
 
 #[derive(Clone, Debug)]
@@ -58,19 +58,19 @@ fn run(cluster: &mut Cluster, step: &Step) {
     match *step {
         Step::Want(channel) => cluster.want(&name(channel)),
         Step::Unwant(channel) => cluster.unwant(&name(channel)),
-        Step::Write(node, count) => cluster.write(NodeId(node), count),
-        Step::Execute(node, count) => cluster.execute(NodeId(node), count),
-        Step::Deliver(node, count) => cluster.deliver(NodeId(node), count),
-        Step::Lose(node) => cluster.lose(NodeId(node)),
-        Step::Give(slot, node) => cluster.give(slot, NodeId(node)),
-        Step::BeginMove(slot, node) => cluster.begin_move(slot, NodeId(node)),
+        Step::Write(node, count) => cluster.write(NodeNumber(node), count),
+        Step::Execute(node, count) => cluster.execute(NodeNumber(node), count),
+        Step::Deliver(node, count) => cluster.deliver(NodeNumber(node), count),
+        Step::Lose(node) => cluster.lose(NodeNumber(node)),
+        Step::Give(slot, node) => cluster.give(slot, NodeNumber(node)),
+        Step::BeginMove(slot, node) => cluster.begin_move(slot, NodeNumber(node)),
         Step::GiveUpMove(slot) => cluster.give_up_move(slot),
         Step::Ask(channel) => cluster.ask(&name(channel)),
         Step::Topology => cluster.tell_topology(),
-        Step::Mislead(slot, node) => cluster.mislead(slot, node.map(NodeId)),
-        Step::ServeNothing(node, nothing) => cluster.serve_nothing(NodeId(node), nothing),
-        Step::Kill(node) => cluster.kill(NodeId(node)),
-        Step::Start(node) => cluster.start(NodeId(node)),
+        Step::Mislead(slot, node) => cluster.mislead(slot, node.map(NodeNumber)),
+        Step::ServeNothing(node, nothing) => cluster.serve_nothing(NodeNumber(node), nothing),
+        Step::Kill(node) => cluster.kill(NodeNumber(node)),
+        Step::Start(node) => cluster.start(NodeNumber(node)),
         Step::Pass(ms) => cluster.pass(Duration::from_millis(ms)),
     }
 }

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use crate::upstream::subscriptions::tests::cluster::slot_of;
-use crate::upstream::subscriptions::{Action, NodeId, Order, Subscriptions, Verb};
+use crate::upstream::subscriptions::{Action, NodeNumber, Order, Subscriptions, Verb};
 
-const A: NodeId = NodeId(1);
-const B: NodeId = NodeId(2);
-const C: NodeId = NodeId(3);
+const A: NodeNumber = NodeNumber(1);
+const B: NodeNumber = NodeNumber(2);
+const C: NodeNumber = NodeNumber(3);
 const ROOM: &str = "room0";
 
 fn order(verb: Verb, asking: bool) -> Order {
@@ -47,7 +47,7 @@ impl Case {
         case
     }
 
-    fn orders(&mut self, node: NodeId) -> Vec<Order> {
+    fn orders(&mut self, node: NodeNumber) -> Vec<Order> {
         self.subscriptions.take_orders(node, 500, self.now)
     }
 
@@ -116,7 +116,7 @@ fn an_end_that_was_not_asked_for_is_repaired_at_once() {
     assert_eq!(case.actions(), [Action::Refresh, Action::Write(B)]);
     assert_eq!(case.orders(B), [order(Verb::Subscribe, false)]);
     case.subscriptions.subscribed(B, ROOM, case.now);
-    assert_eq!(case.actions(), [confirmed()]);
+    assert_eq!(case.actions(), [confirmed(), Action::Moved]);
     assert_eq!(case.subscriptions.unconfirmed(), 0);
 }
 
@@ -187,7 +187,7 @@ fn a_new_owner_confirms_before_the_old_one_is_left() {
     assert_eq!(case.orders(A), []);
     assert_eq!(case.orders(B), [order(Verb::Subscribe, false)]);
     case.subscriptions.subscribed(B, ROOM, case.now);
-    assert_eq!(case.actions(), [Action::Write(B), confirmed(), Action::Write(A)]);
+    assert_eq!(case.actions(), [Action::Write(B), confirmed(), Action::Moved, Action::Write(A)]);
     assert_eq!(case.orders(A), [order(Verb::Unsubscribe, false)]);
     case.subscriptions.moved(A, 0, Some(B), case.now);
     assert_eq!(case.orders(B), [], "the error of the old owner changes nothing");
@@ -215,7 +215,7 @@ fn a_moving_slot_is_followed_early_and_both_nodes_are_heard() {
     case.subscriptions.follow(ROOM, B, case.now);
     assert_eq!(case.orders(B), [order(Verb::Subscribe, true)]);
     case.subscriptions.subscribed(B, ROOM, case.now);
-    assert_eq!(case.actions(), [Action::Write(B), confirmed()]);
+    assert_eq!(case.actions(), [Action::Write(B), confirmed(), Action::Moved]);
     assert_eq!(case.orders(A), [], "the key may come back");
     // The source learns first that the slot has moved; then, with Redis 8, the target.
     case.subscriptions.unsubscribed(A, ROOM, case.now);
