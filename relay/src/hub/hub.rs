@@ -28,6 +28,7 @@ use crate::hub::logins::login::Login;
 use crate::hub::logins::user_connections::UserConnections;
 use crate::hub::profiles::ProfileTracker;
 use crate::hub::standing::{KeptAnswers, PresentUsers};
+use crate::hub::sync_permits::SyncPermits;
 use crate::hub::upstream_status::{CurrentStatus, UpstreamStatus};
 use crate::metrics::METRICS;
 use crate::rate_limit::{Allowances, Refusals, SignalRateLimit};
@@ -37,8 +38,6 @@ use crate::room::{Joiner, Room};
 use crate::upstream::Upstream;
 use crate::verification::{Sessions, Verification};
 
-/// Number of rooms that may sync at the same time.
-const SYNCS: usize = 64;
 /// Number of new connections that may ask Redis for their first rooms at the same time.
 const LOGINS: usize = 64;
 
@@ -48,8 +47,8 @@ pub(crate) struct Hub {
     pub config: Config,
     /// The connections to Redis.
     pub upstream: Arc<Upstream>,
-    /// Bounds the syncs that run at the same time.
-    pub syncs: Semaphore,
+    /// Bounds the syncs that run at the same time, for each node.
+    pub(super) syncs: SyncPermits,
     /// Bounds the logins that run at the same time. When many clients arrive at once, what others
     /// request would else wait behind the commands of all of them.
     pub logins: Semaphore,
@@ -117,7 +116,7 @@ impl Hub {
             sessions,
             guests,
             upstream,
-            syncs: Semaphore::new(SYNCS),
+            syncs: SyncPermits::default(),
             logins: Semaphore::new(LOGINS),
             sends_waiting: Semaphore::new(SENDS_WAITING),
             follow_cache: FollowCache::default(),

@@ -4,8 +4,8 @@
 //! with them has been read. A task dispatches them to their rooms (`dispatch`), which queue frames
 //! in the outboxes. The `flusher` writes them, so that frames queued meanwhile leave in one write.
 //! `hub` holds the lists of rooms and connections; the other files add what happens to them, each
-//! using only the files before it: `hub`, `api_keys`, `logins`, `presence`, `access`, `profiles`,
-//! `sync`, `beats`, `status_updates`, `dispatch`, `tasks`.
+//! using only the files before it: `sync_permits`, `hub`, `api_keys`, `logins`, `presence`, `access`,
+//! `profiles`, `sync`, `beats`, `status_updates`, `dispatch`, `tasks`.
 
 pub(crate) mod access;
 mod api_keys;
@@ -21,6 +21,7 @@ pub(crate) mod profiles;
 pub(crate) mod standing;
 mod status_updates;
 pub(crate) mod sync;
+mod sync_permits;
 mod tasks;
 mod upstream_status;
 

@@ -36,7 +36,8 @@ pub(crate) enum Cause {
 /// Syncs the room until no event is missing. Returns at once if another sync of it runs. Gives up
 /// if Redis becomes unreachable, because every room is synced afterwards.
 pub(super) async fn run(hub: Arc<Hub>, room: Arc<Room>, cause: Cause) {
-    let Ok(_permit) = hub.syncs.acquire().await else { return };
+    let node = hub.upstream.owner(&room.name);
+    let Some(_permit) = hub.syncs.acquire(node).await else { return };
     let mut hole = false;
     let mut pause = Duration::from_millis(100);
     while let Some(from) = room.begin_sync() {
