@@ -127,7 +127,8 @@ impl<F> EventOrder<F> {
         }
         if prev == last {
             self.last = Some(id);
-            // The channel is ordered: no duplicate of an earlier event can follow.
+            // A node's messages are ordered: no duplicate of an earlier event can follow. While a
+            // room moves, the late event of the other node costs one more sync.
             self.recent.clear();
             return Verdict::Deliver;
         }

@@ -1,6 +1,8 @@
 //! The ordering rule against a simple model: a room that forks, and a channel that loses and
 //! repeats.
 
+mod two_nodes;
+
 use proptest::prelude::*;
 
 use super::*;
