@@ -98,6 +98,11 @@ impl Pace {
         self.last = Some(Instant::now());
     }
 
+    /// Notes that nothing is gained by looking often.
+    pub(super) fn slow_down(&mut self) {
+        self.in_vain = self.in_vain.max(FAILOVER_LOOKS);
+    }
+
     fn pause(&self) -> Duration {
         let longest = if self.in_vain < FAILOVER_LOOKS { PAUSE_FAILOVER } else { PAUSE_MAX };
         (PAUSE_FIRST * 2_u32.pow(self.in_vain.min(10))).min(longest)

@@ -27,11 +27,11 @@ use crate::upstream::node::Node;
 use crate::upstream::nodes::{Access, Finding, Nodes};
 use crate::upstream::outcome::{CommandError, Reply, Unavailable};
 use crate::upstream::overview::{NodeId, Overview};
-use crate::upstream::routing::{Call, Group, Step, Verdict, verdict};
+use crate::upstream::routing::{Call, Group, Patience, Step, Verdict, verdict};
 use crate::upstream::sentinel::Sentinels;
 
-/// How long a call tries again what meets a state that will soon pass. A failover for which the
-/// operator asks takes up to 0.3 s.
+/// How long a call waits for what will soon pass: a failover for which the operator asks takes up
+/// to 0.3 s, and a link to a new node less.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Pause before a command is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -164,7 +164,7 @@ impl Upstream {
     /// command that met a state which will soon pass is tried again for a moment. If the future is
     /// dropped, the commands may have been sent.
     pub(crate) async fn call(&self, commands: Vec<Command>) -> Vec<Reply> {
-        self.route(commands, PATIENCE).await
+        self.route(commands, Patience::Patient).await
     }
 
     /// As [`Upstream::call`], for one command.
@@ -173,9 +173,9 @@ impl Upstream {
     }
 
     /// As [`Upstream::call`], without trying again: for what has its own next try, as sends, beats
-    /// and syncs have. Redirects are followed all the same.
+    /// and syncs have. Redirects are followed all the same, and a new node may have its link first.
     pub(crate) async fn call_at_once(&self, commands: Vec<Command>) -> Vec<Reply> {
-        self.route(commands, Duration::ZERO).await
+        self.route(commands, Patience::ForNewNodes).await
     }
 
     /// As [`Upstream::call_at_once`], for one command.
@@ -193,13 +193,12 @@ impl Upstream {
         let asked = self.nodes.owners().into_iter().filter_map(|node| {
             let (id, command) = (node.id(), make(&node.id())?);
             Some(async move {
-                let reply = match send(&node, std::slice::from_ref(&command)).await {
-                    Sent::Replies(link, values) => only(
-                        values.into_iter().map(|value| self.read(&node, &link, value)).collect(),
-                    ),
-                    Sent::NoLink | Sent::NoAnswer => only(Vec::new()),
-                };
-                (id, reply)
+                let mut call = Call::new(vec![command]);
+                let group = call.undivided(node.clone());
+                let begun = Instant::now();
+                self.attempt(&mut call, vec![group]).await;
+                let at = |_: &Command| Some(node.clone());
+                (id, only(self.route_rest(call, begun, Patience::Patient, at).await))
             })
         });
         join_all(asked).await
@@ -207,7 +206,7 @@ impl Upstream {
 
     /// The usual call has one node and is answered at the first attempt; the rest is apart, so that
     /// it costs that one nothing.
-    async fn route(&self, commands: Vec<Command>, patience: Duration) -> Vec<Reply> {
+    async fn route(&self, commands: Vec<Command>, patience: Patience) -> Vec<Reply> {
         let begun = Instant::now();
         let Some(node) = self.nodes.of_all(&commands) else {
             return Box::pin(self.route_apart(Call::new(commands), begun, patience)).await;
@@ -222,14 +221,14 @@ impl Upstream {
                 let mut call = Call::new(commands);
                 let group = call.undivided(node);
                 self.note(&mut call, group, Sent::Replies(link, values));
-                self.route_rest(call, begun, patience).await
+                self.route_rest(call, begun, patience, |each| self.nodes.of_command(each)).await
             })
             .await;
         }
         let mut call = Call::new(commands);
         let group = call.undivided(node);
         self.note(&mut call, group, sent);
-        Box::pin(self.route_rest(call, begun, patience)).await
+        Box::pin(self.route_rest(call, begun, patience, |each| self.nodes.of_command(each))).await
     }
 
     /// Routes a call of which some commands have no final outcome.
@@ -237,12 +236,13 @@ impl Upstream {
         &self,
         mut call: Call<Arc<Node>>,
         begun: Instant,
-        patience: Duration,
+        patience: Patience,
+        node_of: impl Fn(&Command) -> Option<Arc<Node>>,
     ) -> Vec<Reply> {
         let mut pause = RETRY_PAUSE;
         loop {
-            let has_patience = !patience.is_zero() && begun.elapsed() < patience;
-            match call.next(has_patience) {
+            let patience = if begun.elapsed() < PATIENCE { patience } else { Patience::Over };
+            match call.next(patience) {
                 Step::Finish => return call.into_outcomes(),
                 Step::Again => {}
                 Step::Later => {
@@ -250,7 +250,8 @@ impl Upstream {
                     pause = (pause * 2).min(PATIENCE / 5);
                 }
             }
-            self.attempt(&mut call).await;
+            let groups = call.divide(&node_of);
+            self.attempt(&mut call, groups).await;
         }
     }
 
@@ -258,15 +259,16 @@ impl Upstream {
         &self,
         mut call: Call<Arc<Node>>,
         begun: Instant,
-        patience: Duration,
+        patience: Patience,
     ) -> Vec<Reply> {
-        self.attempt(&mut call).await;
-        self.route_rest(call, begun, patience).await
+        let node_of = |command: &Command| self.nodes.of_command(command);
+        let groups = call.divide(node_of);
+        self.attempt(&mut call, groups).await;
+        self.route_rest(call, begun, patience, node_of).await
     }
 
     /// Sends what has no final outcome, to all its nodes at the same time.
-    async fn attempt(&self, call: &mut Call<Arc<Node>>) {
-        let groups = call.divide(|command| self.nodes.of_command(command));
+    async fn attempt(&self, call: &mut Call<Arc<Node>>, groups: Vec<Group<Arc<Node>>>) {
         let asked = groups.iter().map(|group| {
             let commands: Vec<Command> = call.to_send(group).cloned().collect();
             async move { send(&group.node, &commands).await }
@@ -288,7 +290,11 @@ impl Upstream {
                 call.note(group, &node.endpoint, may_pass, values, redirected, read);
             }
             Sent::NoLink => call.note_away(group, node.may_come()),
-            Sent::NoAnswer => call.note_unanswered(group),
+            Sent::NoAnswer => {
+                // A node that is frozen or cut off may have lost its slots.
+                self.nodes.look_elsewhere();
+                call.note_unanswered(group);
+            }
         }
     }
 
