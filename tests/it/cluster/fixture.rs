@@ -8,9 +8,10 @@ use chat_tests::checking::view::history;
 use chat_tests::clients::cluster_wire::ClusterWire;
 use chat_tests::cmd;
 use chat_tests::servers::cluster::moves::Move;
-use chat_tests::servers::cluster::slots::slot;
+use chat_tests::servers::cluster::slots::{names, slot};
 use chat_tests::servers::cluster::{Cluster, Shape};
 use chat_tests::servers::proxy::Network;
+use chat_tests::servers::store::Store;
 use chat_tests::wait::{LATER, eventually};
 
 #[test]
@@ -39,22 +40,27 @@ fn a_cluster_has_the_shape_that_was_asked_for() {
     let mut cluster = Cluster::with(&Shape { settings: &["appendonly no"], ..shape });
     assert_eq!(cluster.replicas_of(0), [2, 3]);
     assert_eq!(cluster.replicas_of(1), [4, 5]);
-    let room = cluster.rooms_of(1, "room", 1).remove(0);
+    let room = names("room", &cluster.first_slots(1, 300).into_iter().collect(), 1).remove(0);
     cmd!(cluster.wire_to(&room), "CHAT.SEND", &room, "alice", "hello").ok();
 
     let added = cluster.add_primary();
     let replica = cluster.add_replica(added);
     assert_eq!(cluster.replicas_of(added), [replica]);
-    let slots: Vec<u16> = cluster.slots_of(1).into_iter().collect();
-    let mut moving = Move::begin(&cluster, &slots, 1, added);
+    let slots = cluster.first_slots(1, 300);
+    assert!(slots.contains(&slot(&room)), "{room}");
+    cluster.move_slots(&slots[..150], 1, added);
+    let mut moving = Move::begin(&cluster, &slots[150..], 1, added);
     moving.migrate();
     moving.finish();
     cluster.agree();
     assert_eq!(cluster.owner_of(&room), added);
-    for gone in [4, 5, 1] {
+    cluster.move_slots(&slots, added, 1);
+    cluster.agree();
+    assert_eq!(cluster.owner_of(&room), 1);
+    for gone in [replica, added] {
         cluster.remove(gone);
     }
-    assert_eq!(cluster.primaries(), [0, added]);
+    assert_eq!(cluster.primaries(), [0, 1]);
     let before = cluster.address(0);
     for node in cluster.running() {
         cluster.restart_elsewhere(node);

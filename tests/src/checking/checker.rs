@@ -1,60 +1,64 @@
 //! Checks that nothing is lost and nothing arrives twice: senders and readers run during a fault,
 //! then everything is compared.
 //!
-//! Senders repeat a message with its nonce until it is acknowledged; now and then one gives up
-//! after its connection broke. Readers reconnect to any relay, resume from their cursors, and
-//! record every event. At the end the rooms themselves are the reference. For each room:
+//! Senders repeat a message with its nonce until it is acknowledged. Readers reconnect to any relay,
+//! resume from their cursors, and record every event. Askers ask for everything else. At the end
+//! the rooms themselves are the reference. For each room:
 //! - every acknowledged message is stored once, under the acknowledged id;
 //! - no message is stored twice, acknowledged or not;
 //! - every reader has, from its first position on, exactly the room's events, each once, in the
 //!   room's order, byte for byte: so all readers have the same order;
-//! - a reader may have received an event that the room no longer holds only before a `reload`.
+//! - a reader may have received an event that the room no longer holds only before a `reload`;
+//! - those who joined it are online, and nobody else, if the run is told who else is there.
 //!
 //! A violation is reported as the events around it, as the room holds them and as the reader
 //! received them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use rand::rngs::SmallRng;
-use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
-use serde_json::json;
 
-use crate::checking::reader::{Reader, Received, place};
+use crate::checking::asker::Asker;
+use crate::checking::judge::{AnyReader, judge};
+use crate::checking::people::who;
+use crate::checking::reader::Reader;
 use crate::checking::relays::Relays;
+use crate::checking::sender::{Sender, Sent};
 use crate::checking::stream_reader::StreamReader;
 use crate::checking::view::{Event, history};
-use crate::clients::client::Client;
 use crate::cmd;
 use crate::seed::patience;
-use crate::servers::redis::Redis;
+use crate::servers::store::Store;
 use crate::wait::eventually;
 
-/// Which losses are accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// Nothing acknowledged may be missing.
-    Nothing,
-    /// Acknowledged messages may be lost (asynchronous disk or replica, a deleted room, an older
-    /// copy) if every reader of the room is told to reload.
-    Reported,
-}
+pub use crate::checking::effects::{Effects, Loss};
 
 /// A run.
 pub struct Checker {
     /// Names of the rooms.
     pub rooms: Vec<String>,
+    /// What the names of all users begin with.
+    pub prefix: String,
     /// How many senders.
     pub senders: usize,
     /// How many readers by sockets, each of all rooms.
     pub readers: usize,
     /// How many readers by streams of events over HTTP.
     pub streams: usize,
+    /// How many users who ask for everything else, in all rooms.
+    pub askers: usize,
     /// Messages of each sender.
     pub messages: usize,
+    /// Whether senders go on, beyond their messages, until the fault has ended.
+    pub while_fault: bool,
+    /// Who else is online in every room at the end; `None`: presence is not compared.
+    pub others_online: Option<Vec<String>>,
     /// What may be lost.
     pub loss: Loss,
     /// Deadline for all waits.
@@ -64,6 +68,8 @@ pub struct Checker {
 /// Progress of a run, for choosing the moment of a fault.
 pub struct Progress {
     acknowledged: AtomicUsize,
+    /// The fault has ended.
+    fault_is_over: AtomicBool,
     finished: AtomicBool,
     total: usize,
     deadline: Duration,
@@ -81,42 +87,34 @@ impl Progress {
         });
     }
 
+    /// Waits until so many more messages have been acknowledged.
+    #[track_caller]
+    pub fn wait_for_more(&self, messages: usize) {
+        let goal = self.acknowledged.load(Ordering::Relaxed) + messages;
+        eventually(&format!("{messages} more messages"), self.deadline, || {
+            let now = self.acknowledged.load(Ordering::Relaxed);
+            if now >= goal { Ok(()) } else { Err(format!("{now} of {goal}")) }
+        });
+    }
+
     /// Whether all senders are done.
     pub fn is_over(&self) -> bool {
         self.finished.load(Ordering::Relaxed)
     }
 }
 
-/// Effects of the faults on readers: evidence that there were any.
-#[derive(Clone, Copy, Debug)]
-pub struct Effects {
-    /// New connections after a lost one.
-    pub reconnects: usize,
-    /// Rooms that readers had to reload.
-    pub reloads: usize,
-    /// Acknowledged messages that the rooms no longer hold.
-    pub lost: usize,
-}
-
-/// A reader of either kind.
-type AnyReader = Box<dyn Received + Send>;
-
-/// A message that was acknowledged.
-#[derive(Clone, Debug)]
-struct Acknowledged {
-    room: String,
-    text: String,
-    id: String,
-}
-
 impl Default for Checker {
     fn default() -> Self {
         Checker {
             rooms: (0..3).map(|n| format!("room{n}")).collect(),
+            prefix: String::new(),
             senders: 4,
             readers: 4,
             streams: 0,
+            askers: 0,
             messages: 150,
+            while_fault: false,
+            others_online: None,
             loss: Loss::Nothing,
             deadline: patience(Duration::from_secs(90)),
         }
@@ -125,45 +123,70 @@ impl Default for Checker {
 
 impl Checker {
     /// Runs senders and readers against `relays` while `fault` runs, then compares with what
-    /// `redis` holds.
+    /// `store` holds.
     ///
     /// # Panics
     /// On the first violation, with the events around it.
     #[track_caller]
-    pub fn run(
+    pub fn run<S: Store>(
         &self,
         mut random: SmallRng,
         relays: &Relays,
-        redis: &mut Redis,
-        fault: impl FnOnce(&Progress, &mut Redis),
+        store: &mut S,
+        fault: impl FnOnce(&Progress, &mut S),
     ) -> Effects {
         let progress = Progress {
             acknowledged: AtomicUsize::new(0),
+            fault_is_over: AtomicBool::new(false),
             finished: AtomicBool::new(false),
             total: self.senders * self.messages,
             deadline: self.deadline,
         };
-        let seeds: Vec<u64> =
-            (0..self.senders + self.readers + self.streams).map(|_| random.random()).collect();
-        let (for_senders, for_readers) = seeds.split_at(self.senders);
-        let (acknowledged, readers, truth) = std::thread::scope(|scope| {
+        let mut seeded = |count: usize| -> Vec<SmallRng> {
+            (0..count).map(|_| SmallRng::seed_from_u64(random.random())).collect()
+        };
+        let for_senders = seeded(self.senders);
+        let for_readers = seeded(self.readers + self.streams);
+        let for_askers = seeded(self.askers);
+        let (sent, readers, truth, asked) = std::thread::scope(|scope| {
+            let progress = &progress;
             let readers: Vec<_> = for_readers
-                .iter()
+                .into_iter()
                 .enumerate()
-                .map(|(n, seed)| {
-                    let random = SmallRng::seed_from_u64(*seed);
+                .map(|(n, random)| {
                     let mut reader = self.reader(n, relays, random);
                     reader.catch_up_with(&HashMap::new(), self.deadline);
                     reader
                 })
                 .collect();
-            let senders: Vec<_> = for_senders
-                .iter()
+            let askers: Vec<_> = for_askers
+                .into_iter()
                 .enumerate()
-                .map(|(n, seed)| {
-                    let random = SmallRng::seed_from_u64(*seed);
-                    let progress = &progress;
-                    scope.spawn(move || self.send(n, relays, random, progress))
+                .map(|(n, random)| {
+                    Asker::join(&self.asker(n), &self.rooms, relays, random, self.deadline)
+                })
+                .collect();
+            let senders: Vec<_> = for_senders
+                .into_iter()
+                .enumerate()
+                .map(|(n, random)| {
+                    let sender = self.sender(n, relays, random);
+                    let is_over = || progress.fault_is_over.load(Ordering::Relaxed);
+                    let goes_on =
+                        move |n: usize| n < self.messages || (self.while_fault && !is_over());
+                    let acknowledged = || {
+                        progress.acknowledged.fetch_add(1, Ordering::Relaxed);
+                    };
+                    scope.spawn(move || sender.run(goes_on, acknowledged))
+                })
+                .collect();
+            let askers: Vec<_> = askers
+                .into_iter()
+                .map(|mut asker| {
+                    scope.spawn(move || {
+                        asker.ask(|| !progress.finished.load(Ordering::Relaxed));
+                        asker
+                    })
                 })
                 .collect();
             let stop = Arc::new(Mutex::new(None::<HashMap<String, String>>));
@@ -177,93 +200,62 @@ impl Checker {
                     })
                 })
                 .collect();
-            fault(&progress, redis);
-            let acknowledged: Vec<Acknowledged> =
-                senders.into_iter().flat_map(|sender| sender.join().expect("a sender")).collect();
+            let fault = catch_unwind(AssertUnwindSafe(|| fault(progress, store)));
+            progress.fault_is_over.store(true, Ordering::Relaxed);
+            let sent: Vec<_> = senders.into_iter().map(ScopedJoinHandle::join).collect();
             progress.finished.store(true, Ordering::Relaxed);
-            let truth = self.truth(redis);
+            // Nobody waits any longer if the fault itself has failed.
+            let truth = if fault.is_ok() { self.truth(store) } else { BTreeMap::new() };
             let newest =
                 truth.iter().map(|(room, events)| (room.clone(), newest(events))).collect();
             *stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(newest);
+            if let Err(failure) = fault {
+                resume_unwind(failure);
+            }
+            let sent: Vec<Sent> = sent.into_iter().map(|sent| sent.expect("a sender")).collect();
             let readers: Vec<AnyReader> =
                 readers.into_iter().map(|reader| reader.join().expect("a reader")).collect();
-            (acknowledged, readers, truth)
+            let asked: Vec<_> =
+                askers.into_iter().map(|asker| asker.join().expect("an asker")).collect();
+            (sent, readers, truth, asked)
         });
-        let lost = self.judge(&acknowledged, &readers, &truth);
-        let effects = Effects {
-            reconnects: readers.iter().map(|reader| reader.connects() - 1).sum(),
-            reloads: readers.iter().map(|reader| reader.reloads()).sum(),
-            lost,
-        };
-        println!("{effects:?}");
+        if let Some(others) = &self.others_online {
+            self.judge_presence(others, &readers, store);
+        }
+        let mut effects = judge(self.loss, &sent, &readers, &truth);
+        effects.refusals.0.extend(asked.iter().flat_map(|asked| asked.refusals.0.clone()));
+        println!("{effects:?}, {} answers", asked.iter().map(|a| a.answers).sum::<usize>());
         effects
+    }
+
+    fn sender<'a>(&'a self, number: usize, relays: &'a Relays, random: SmallRng) -> Sender<'a> {
+        Sender {
+            user: format!("{}sender{number}", self.prefix),
+            rooms: &self.rooms,
+            relays,
+            random,
+            deadline: self.deadline,
+            repeats: self.loss == Loss::Nothing,
+        }
+    }
+
+    fn asker(&self, number: usize) -> String {
+        format!("{}asker{number}", self.prefix)
     }
 
     /// The reader of this number: those by sockets come first.
     fn reader(&self, number: usize, relays: &Relays, random: SmallRng) -> AnyReader {
-        let name = format!("reader{number}");
+        let name = format!("{}reader{number}", self.prefix);
         match number < self.readers {
             true => Box::new(Reader::new(&name, &self.rooms, relays, random)),
             false => Box::new(StreamReader::new(&name, &self.rooms, relays, random)),
         }
     }
 
-    /// One sender: all its messages, and which were acknowledged.
-    fn send(
-        &self,
-        number: usize,
-        relays: &Relays,
-        mut random: SmallRng,
-        progress: &Progress,
-    ) -> Vec<Acknowledged> {
-        let user = format!("sender{number}");
-        let mut client: Option<Client> = None;
-        let mut acknowledged = Vec::new();
-        for n in 0..self.messages {
-            let room = self.rooms.choose(&mut random).expect("a room").clone();
-            let text = format!("{user}:{n}");
-            let op = json!({"op": "send", "room": room, "text": text, "nonce": text});
-            let may_give_up = random.random_ratio(1, 10);
-            let mut asked: Option<u64> = None;
-            let answer = eventually(&format!("the end of {text}"), self.deadline, || {
-                let Some(open) = client.as_ref().filter(|client| client.closed().is_none()) else {
-                    let broke = client.take().is_some() && asked.take().is_some();
-                    if broke && may_give_up {
-                        return Ok(None);
-                    }
-                    let relay = relays.any(&mut random).ok_or("no relay")?;
-                    let new = Client::try_connect(relay, &user)
-                        .map_err(|status| format!("HTTP {status}"))?;
-                    client = Some(new);
-                    return Err("connecting".into());
-                };
-                let Some(reference) = asked else {
-                    asked = Some(open.ask(op.clone()));
-                    return Err("asked".into());
-                };
-                match open.reply(reference) {
-                    None => Err(format!("no answer; {}", open.arrived())),
-                    Some(Ok(ok)) => Ok(Some(ok["id"].as_str().unwrap_or_default().to_owned())),
-                    Some(Err(error)) => {
-                        let code = error["code"].as_str().unwrap_or_default();
-                        assert!(["UNAVAILABLE", "RATELIMIT"].contains(&code), "{text}: {error}");
-                        asked = None;
-                        Err(error.to_string())
-                    }
-                }
-            });
-            if let Some(id) = answer {
-                progress.acknowledged.fetch_add(1, Ordering::Relaxed);
-                acknowledged.push(Acknowledged { room, text, id });
-            }
-        }
-        acknowledged
-    }
-
-    /// All messages of all rooms, from the server itself.
-    fn truth(&self, redis: &Redis) -> BTreeMap<String, Vec<Event>> {
-        let mut wire = redis.wire();
-        let mut room_events = |room: &String| {
+    /// All messages of all rooms, from the servers themselves.
+    fn truth<S: Store>(&self, store: &S) -> BTreeMap<String, Vec<Event>> {
+        let room_events = |room: &String| {
+            let mut wire = store.wire_to(room);
             let mut events: Vec<Event> = Vec::new();
             let mut after = "0-0".to_owned();
             if cmd!(wire, "EXISTS", room).int() == 0 {
@@ -281,90 +273,24 @@ impl Checker {
         self.rooms.iter().map(|room| (room.clone(), room_events(room))).collect()
     }
 
-    /// Compares; returns how many acknowledged messages are lost, where that is accepted.
+    /// Waits until exactly the readers, the askers and these others are online in every room.
     #[track_caller]
-    fn judge(
-        &self,
-        acknowledged: &[Acknowledged],
-        readers: &[AnyReader],
-        truth: &BTreeMap<String, Vec<Event>>,
-    ) -> usize {
-        let mut lost = 0;
-        for (room, events) in truth {
-            let mut seen = HashSet::new();
-            for event in events {
-                let text = event.json["text"].as_str().unwrap_or_default();
-                assert!(seen.insert(text), "{room} holds {text} twice: {}", event.text);
-            }
-        }
-        for Acknowledged { room, text, id } in acknowledged {
-            let stored = truth[room].iter().find(|event| event.json["text"] == **text);
-            match stored {
-                Some(event) => {
-                    assert_eq!(event.id(), id, "{text} was acknowledged under another id")
+    fn judge_presence<S: Store>(&self, others: &[String], readers: &[AnyReader], store: &S) {
+        let askers = (0..self.askers).map(|n| self.asker(n));
+        let readers = readers.iter().map(|reader| reader.name().to_owned());
+        let expected: BTreeSet<String> =
+            readers.chain(askers).chain(others.iter().cloned()).collect();
+        for room in &self.rooms {
+            eventually(&format!("the right users in {room}"), self.deadline, || {
+                match who(&mut store.wire_to(room), room) {
+                    here if here == expected => Ok(()),
+                    here => Err(format!("{here:?}, not {expected:?}")),
                 }
-                None => {
-                    assert_eq!(
-                        self.loss,
-                        Loss::Reported,
-                        "{text} ({id}) was acknowledged and is lost"
-                    );
-                    lost += 1;
-                }
-            }
-        }
-        for reader in readers {
-            for room in &self.rooms {
-                judge_reader(&**reader, room, &truth[room]);
-            }
-        }
-        let stored: usize = truth.values().map(Vec::len).sum();
-        println!(
-            "judged: {stored} stored, {} acknowledged, {} readers",
-            acknowledged.len(),
-            readers.len()
-        );
-        let most = self.senders * self.messages;
-        assert!(stored <= most && acknowledged.len() * 2 > most, "{stored} of {most}");
-        lost
-    }
-}
-
-/// Compares what a reader received of a room since its last reload with the room.
-#[track_caller]
-fn judge_reader(reader: &dyn Received, room: &str, truth: &[Event]) {
-    let given = reader.messages(room);
-    let from = reader.from(room).map(place);
-    let from = from.unwrap_or_else(|| panic!("{} never got a position in {room}", reader.name()));
-    let start = truth.partition_point(|event| place(event.id()) <= from);
-    let expected = &truth[start..];
-    let same = given.iter().zip(expected).take_while(|(a, b)| a.text == b.text).count();
-    assert!(
-        same == given.len() && same == expected.len(),
-        "{} in {room}: the first {same} of {} are right, then\n{}",
-        reader.name(),
-        expected.len(),
-        story(&given, expected, same, &reader.story(room))
-    );
-}
-
-/// The events around the position `at` where two lists differ.
-fn story(given: &[Event], expected: &[Event], at: usize, log: &str) -> String {
-    let mut story = String::new();
-    for (title, events) in [("the room has", expected), ("the reader got", given)] {
-        story.push_str(title);
-        story.push('\n');
-        for event in events.iter().skip(at.saturating_sub(2)).take(5) {
-            story.push_str(&format!("    {}\n", event.text));
+            });
         }
     }
-    story + "what happened to the reader:\n" + log
 }
 
 fn newest(events: &[Event]) -> String {
     events.last().map_or("0-0", Event::id).to_owned()
 }
-
-#[cfg(test)]
-#[path = "checker_tests.rs"]
-mod tests;

@@ -29,6 +29,14 @@ pub trait Received {
     fn connects(&self) -> usize;
     /// How often a room was reloaded.
     fn reloads(&self) -> usize;
+    /// How often this room was reloaded.
+    fn reloads_of(&self, room: &str) -> usize;
+    /// Messages of a room that it received before its last reload.
+    fn forgotten(&self, room: &str) -> Vec<Event>;
+    /// How many events `drop` it received.
+    fn drops(&self) -> usize;
+    /// What was refused to it.
+    fn refusals(&self) -> Vec<String>;
     /// Reads what has arrived, connected to some relay. Error: it is not connected.
     fn step(&mut self) -> Result<(), String>;
     /// Whether every room is live and at these cursors; a room that is not named, at any cursor.
@@ -71,12 +79,17 @@ pub struct Reader {
     pub connects: usize,
     /// How often a room was reloaded.
     pub reloads: usize,
+    drops: usize,
+    refusals: Vec<String>,
 }
 
 #[derive(Default)]
 struct Room {
     /// Events since the last reload.
     events: Vec<Event>,
+    /// Events before it.
+    forgotten: Vec<Event>,
+    reloads: usize,
     /// The position after which `events` begin.
     from: Option<String>,
     /// The last durable event, message or not.
@@ -100,6 +113,8 @@ impl Reader {
             started: Instant::now(),
             connects: 0,
             reloads: 0,
+            drops: 0,
+            refusals: Vec::new(),
         }
     }
 
@@ -172,10 +187,16 @@ impl Reader {
                 self.note(&name, "reload");
                 self.reloads += 1;
                 let Some(room) = self.rooms.get_mut(&name) else { return };
-                room.events.clear();
+                room.reloads += 1;
+                room.forgotten.append(&mut room.events);
                 room.cursor = None;
                 room.is_live = false;
                 self.place(&name, &frame.text);
+            }
+            "gone" => self.again(Some(name), json),
+            "drop" => {
+                self.note(&name, &frame.text);
+                self.drops += 1;
             }
             _ if json["id"].is_string() => {
                 let Some(room) = self.rooms.get_mut(&name).filter(|room| room.is_live) else {
@@ -213,7 +234,8 @@ impl Reader {
         let Some(room) = self.rooms.get_mut(name) else { return };
         if is_fresh {
             self.reloads += usize::from(answer["recovered"] == false);
-            room.events.clear();
+            room.reloads += usize::from(answer["recovered"] == false);
+            room.forgotten.append(&mut room.events);
         }
         let last = answer["last"].as_str().map(str::to_owned);
         let events: Vec<Event> = events.iter().map(|event| Event::read(event.get())).collect();
@@ -236,6 +258,7 @@ impl Reader {
     /// The relay could not answer at that moment.
     fn again(&mut self, room: Option<String>, error: &Value) {
         self.note_all(&format!("{room:?} refused: {error}"));
+        self.refusals.push(format!("{room:?} to {}: {error}", self.name));
         let code = error["code"].as_str().unwrap_or_default();
         assert!(["UNAVAILABLE", "RATELIMIT"].contains(&code), "{}: {error}", self.name);
         // A new connection repeats all requests.
@@ -267,6 +290,22 @@ impl Received for Reader {
 
     fn reloads(&self) -> usize {
         self.reloads
+    }
+
+    fn reloads_of(&self, room: &str) -> usize {
+        self.rooms.get(room).map_or(0, |room| room.reloads)
+    }
+
+    fn forgotten(&self, room: &str) -> Vec<Event> {
+        self.rooms.get(room).map(|room| room.forgotten.clone()).unwrap_or_default()
+    }
+
+    fn drops(&self) -> usize {
+        self.drops
+    }
+
+    fn refusals(&self) -> Vec<String> {
+        self.refusals.clone()
     }
 
     fn messages(&self, room: &str) -> Vec<Event> {

@@ -34,6 +34,8 @@ pub struct StreamReader {
     started: Instant,
     connects: usize,
     reloads: usize,
+    drops: usize,
+    refusals: Vec<String>,
     /// Events that came twice, after a cut.
     pub repeated: usize,
 }
@@ -42,6 +44,9 @@ pub struct StreamReader {
 struct Room {
     /// Events since the last reload, with the times of their arrival.
     events: Vec<(Event, Instant)>,
+    /// Events before it.
+    forgotten: Vec<Event>,
+    reloads: usize,
     /// Events that must come again, in this order.
     again: VecDeque<(Event, Instant)>,
     /// The position after which `events` begin.
@@ -64,6 +69,8 @@ impl StreamReader {
             started: Instant::now(),
             connects: 0,
             reloads: 0,
+            drops: 0,
+            refusals: Vec::new(),
             repeated: 0,
         }
     }
@@ -82,7 +89,10 @@ impl StreamReader {
             wanted = wanted.with("last-event-id", last_id);
         }
         let refused = |status| format!("HTTP {status}");
-        let stream = wanted.open(relay).map_err(|problem| refused(problem.status))?;
+        let stream = wanted.open(relay).map_err(|problem| {
+            self.refusals.push(format!("a stream to {}: {}", self.name, problem.status));
+            refused(problem.status)
+        })?;
         self.read = 0;
         self.stream = Some(stream);
         self.connects += 1;
@@ -151,6 +161,7 @@ impl StreamReader {
         match event.as_str() {
             "reload" => {
                 self.reloads += usize::from(room.cursor.is_some());
+                room.reloads += usize::from(room.cursor.is_some());
                 let events: Vec<&RawValue> = members(&data)
                     .get("events")
                     .and_then(|events| serde_json::from_str(events.get()).ok())
@@ -160,11 +171,14 @@ impl StreamReader {
                     events.into_iter().map(|event| Event::read(event.get())).collect();
                 let before = events.first().and_then(|first| first.json["prev"].as_str());
                 room.from = before.map(str::to_owned).or_else(|| last.clone());
+                let before = room.events.drain(..).map(|(event, _)| event);
+                room.forgotten.extend(before);
                 room.events = events.into_iter().map(|event| (event, at)).collect();
                 room.again.clear();
                 room.cursor = last;
                 self.note(&name, &format!("reload: {}", json["last"]));
             }
+            "message" if json["type"] == "drop" => self.drops += 1,
             "message" if json["id"].is_string() => {
                 let event = Event { text: data, json };
                 if let Some((expected, _)) = room.again.pop_front() {
@@ -217,6 +231,22 @@ impl Received for StreamReader {
 
     fn reloads(&self) -> usize {
         self.reloads
+    }
+
+    fn reloads_of(&self, room: &str) -> usize {
+        self.rooms.get(room).map_or(0, |room| room.reloads)
+    }
+
+    fn forgotten(&self, room: &str) -> Vec<Event> {
+        self.rooms.get(room).map(|room| room.forgotten.clone()).unwrap_or_default()
+    }
+
+    fn drops(&self) -> usize {
+        self.drops
+    }
+
+    fn refusals(&self) -> Vec<String> {
+        self.refusals.clone()
     }
 
     fn step(&mut self) -> Result<(), String> {

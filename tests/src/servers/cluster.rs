@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 
 use chat_protocol::slot::SLOTS;
 
+use crate::clients::cluster_wire::ClusterWire;
 use crate::clients::wire::Wire;
 use crate::cmd;
 use crate::servers::artefacts;
@@ -22,6 +23,7 @@ use crate::servers::cluster::slots::{names, slot};
 use crate::servers::cluster::view::Seen;
 use crate::servers::proxy::Proxy;
 use crate::servers::redis::Redis;
+use crate::servers::store::Store;
 use crate::wait::{LATER, eventually};
 
 /// Nodes agree.
@@ -277,10 +279,17 @@ impl Cluster {
         all.flat_map(|node| self.rooms_of(node, prefix, of_each)).collect()
     }
 
-    /// A connection to the owner of a room.
+    /// A client that finds the owners of rooms by itself.
+    pub fn client(&self) -> ClusterWire {
+        let addresses: Vec<_> = self.running().into_iter().map(|n| self.address(n)).collect();
+        ClusterWire::new(&addresses)
+    }
+
+    /// The sum of a field of `INFO chat` over all nodes that answer.
     #[track_caller]
-    pub fn wire_to(&self, room: &str) -> Wire {
-        self.node(self.owner_of(room)).wire()
+    pub fn total(&self, field: &str) -> u64 {
+        let values = self.running().into_iter().map(|n| self.node(n).info("chat", field));
+        values.map(|value| value.parse::<u64>().expect("a number")).sum()
     }
 
     /// What every node believes, for failure messages.
@@ -309,6 +318,12 @@ impl Node {
             proxy.lead_to(self.redis.address());
         }
         self.id = cmd!(self.redis, "CLUSTER", "MYID").text().to_owned();
+    }
+}
+
+impl Store for Cluster {
+    fn wire_to(&self, room: &str) -> Wire {
+        self.node(self.owner_of(room)).wire()
     }
 }
 

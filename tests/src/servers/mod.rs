@@ -32,5 +32,7 @@ pub mod sentinel;
 pub mod server;
 /// The server of an application with sessions.
 pub mod session_server;
+/// What holds rooms.
+pub mod store;
 /// An issuer of tokens.
 pub mod tokens;

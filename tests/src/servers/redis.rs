@@ -12,6 +12,7 @@ use crate::cmd;
 use crate::documents;
 use crate::process::Process;
 use crate::servers::clock::Clock;
+use crate::servers::store::Store;
 use crate::wait::{LATER, eventually};
 use crate::{port, servers::artefacts};
 
@@ -369,6 +370,12 @@ impl Redis {
                 self.info("replication", "slave_repl_offset").parse().expect("a number");
             if here >= goal { Ok(()) } else { Err(format!("offset {here} of {goal}")) }
         });
+    }
+}
+
+impl Store for Redis {
+    fn wire_to(&self, _: &str) -> Wire {
+        self.wire()
     }
 }
 

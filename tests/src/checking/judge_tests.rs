@@ -1,8 +1,13 @@
-//! Tests of the checker: which violations it must find, and the report about them.
+//! Tests of the verdict: which violations it must find, and the report about them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+
 use super::*;
+use crate::checking::reader::Reader;
+use crate::checking::relays::Relays;
 use crate::clients::frames::Frame;
 
 const ROOM: &str = "room0";
@@ -46,11 +51,11 @@ fn judged(
     stored: &[Event],
     acknowledged: &[Acknowledged],
 ) -> Result<usize, String> {
-    let rooms = vec![ROOM.to_owned()];
-    let checker = Checker { rooms, senders: 1, messages: 6, loss, ..Checker::default() };
+    let acknowledged = acknowledged.to_vec();
+    let sent = [Sent { acknowledged, begun: 6, ..Sent::default() }];
     let truth = BTreeMap::from([(ROOM.to_owned(), stored.to_vec())]);
     let readers: [AnyReader; 1] = [Box::new(reader(given))];
-    let outcome = catch_unwind(AssertUnwindSafe(|| checker.judge(acknowledged, &readers, &truth)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| judge(loss, &sent, &readers, &truth).lost));
     outcome.map_err(|story| *story.downcast::<String>().expect("a story in words"))
 }
 
