@@ -1,6 +1,15 @@
 //! More than one server: clusters whose shards fail, move and come back, and a primary whose
 //! Sentinels choose another one.
 
+// Primaries are killed, freeze, are replaced by stale replicas.
+mod failing;
+// The harness itself, with plain clients.
 mod fixture;
+// A thousand rooms of one relay.
+mod many_rooms;
+// Slots move.
+mod moving;
 // Relays follow the primary that Sentinels name.
 mod sentinel;
+// Users of two relays while something happens to a cluster.
+mod stage;
