@@ -1,5 +1,9 @@
 //! The `drop` events of rooms whose keys are gone, and the queue of those not yet published.
 //!
+//! In a cluster a key may be gone because its slot moves to another node. The room goes on there, so
+//! `moved` is published instead of `drop`. A true deletion in such a slot looks the same, and the
+//! node that the event points to knows that the room does not exist.
+//!
 //! A key event, where there is one, publishes at once. Keys that are overwritten, and databases
 //! that are emptied, leave their rooms in the queue, which the timer works off. An emptied database
 //! enters the queue as a whole, so that emptying it costs the same for one room and for a million.
@@ -13,7 +17,7 @@ use chat_protocol::names::RoomName;
 
 use crate::index::Database;
 use crate::outgoing;
-use crate::redis::{Call, Flags, MainThread, now_ms};
+use crate::redis::{Call, Flags, MainThread, is_elsewhere, now_ms};
 
 static QUEUE: MainThread<DropQueue> = MainThread::new(DropQueue::EMPTY);
 
@@ -54,7 +58,7 @@ pub(crate) fn swap(first: i32, second: i32) {
     QUEUE.with(|queue| queue.swap(first, second));
 }
 
-/// Removes a room from the queue: it was loaded again.
+/// Removes a room from the queue: it was loaded again, or lives on at another node.
 pub(crate) fn forget(database: i32, name: &[u8]) {
     QUEUE.with(|queue| queue.forget(database, name));
 }
@@ -98,8 +102,12 @@ fn publish(call: &Call<'_>, name: &[u8], room: &DroppedRoom, reason: &str) {
         return;
     }
     if let Ok(room_name) = RoomName::stored(name) {
-        let event = chat_room::dropped(room_name.as_str(), room.last, now_ms(), reason);
-        outgoing::publish(call, &call.make_name(name), &event);
+        let (key, room_name, now) = (call.make_name(name), room_name.as_str(), now_ms());
+        let event = match is_elsewhere(call, &key) {
+            true => chat_room::moved(room_name, room.last, now),
+            false => chat_room::dropped(room_name, room.last, now, reason),
+        };
+        outgoing::publish(call, &key, &event);
     }
 }
 

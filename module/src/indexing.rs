@@ -6,12 +6,14 @@ use chat_room::limits::Limits;
 use crate::index::{Entry, Index, IndexedValues};
 use crate::redis::Call;
 use crate::stored_room::{RoomKey, StoredRoom};
-use crate::{clock, config, dropped, index};
+use crate::{clock, config, dropped, index, presence_grace, slot_imports};
 
 /// Puts a new room into the empty key named by word 1, `name`, and adds it.
 pub(crate) fn put_into_key(call: &Call<'_>, key: &mut RoomKey, mut room: StoredRoom, name: &[u8]) {
-    dropped::publish_before_new(call, name);
-    add(&mut room, call.database(), name);
+    if !slot_imports::hold(call.database(), name) {
+        dropped::publish_before_new(call, name);
+        add(&mut room, call.database(), name);
+    }
     key.fill(call, 1, room);
 }
 
@@ -22,7 +24,23 @@ fn add(stored: &mut StoredRoom, database: i32, name: &[u8]) {
 
 /// Adds a room that the server is loading.
 pub(crate) fn add_loaded(stored: &mut StoredRoom, database: i32, name: &[u8]) {
-    add_by(Index::add_loaded, stored, database, name);
+    if !slot_imports::hold(database, name) {
+        add_by(Index::add_loaded, stored, database, name);
+    }
+}
+
+/// Adds a room whose slot has come to this node, with a grace: its relays have to find it first.
+/// False: there is none.
+pub(crate) fn add_next_owned(call: &Call<'_>) -> bool {
+    let Some((database, name)) = slot_imports::pop_owned() else { return false };
+    call.select(database);
+    let Ok(mut key) = RoomKey::open_named(call, &name) else { return true };
+    if let Some(stored) = key.value_mut().filter(|stored| stored.entry.is_none()) {
+        stored.grace_until = presence_grace::end_of_grace(clock::now());
+        add(stored, database, &name);
+        note_pending_free(stored);
+    }
+    true
 }
 
 fn add_by(
@@ -53,6 +71,11 @@ pub(crate) fn add_renamed(call: &Call<'_>, name: &[u8], prepare: fn(&mut StoredR
         found.is_some_and(|found| *found.name == *name)
     };
     if !stored.entry.as_ref().is_some_and(is_known) {
+        if slot_imports::hold(database, name) {
+            prepare(stored);
+            stored.entry = None;
+            return;
+        }
         dropped::publish_before_new(call, name);
         prepare(stored);
         add(stored, database, name);

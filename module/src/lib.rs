@@ -17,8 +17,9 @@
 //! - `redis/`: a wrapper of Redis's module interface, with all the `unsafe`; it knows nothing of
 //!   rooms
 //! - `clock`: time and the milliseconds of ids; `args`: the words of a command; `error_reply`: why
-//!   a command fails; `loading`: a room that arrives in pieces; `index`: all rooms by activity and
-//!   deadline; `config`: the settings
+//!   a command fails; `loading`: rooms that arrive in pieces; `index`: all rooms by activity and
+//!   deadline; `slot_imports`: rooms of slots that this node does not own yet; `config`: the
+//!   settings
 //! - `info`: counters and `INFO chat`; `presence_grace`: when no connection times out
 //! - `outgoing`: replicate and publish; `stored_room`: the value of a key
 //! - `dropped`: `drop` events of rooms that are gone
@@ -58,6 +59,7 @@ mod redis;
 mod room_type;
 mod server_events;
 mod serving;
+mod slot_imports;
 mod stored_room;
 mod timers;
 

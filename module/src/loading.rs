@@ -1,24 +1,40 @@
-//! What is being loaded: whether it comes from an append-only file, and the room whose pieces are
-//! arriving from one.
+//! What is being loaded: whether it comes from an append-only file, and the rooms whose pieces are
+//! arriving: one from a file, or from primaries one in each stream of an atomic slot migration.
+
+use std::collections::BTreeMap;
 
 use chat_room::{Loader, Malformed, Room};
 
 use crate::redis::MainThread;
 
-static LOADING: MainThread<Loading> = MainThread::new(Loading { from_aof: false, arriving: None });
+static LOADING: MainThread<Loading> = MainThread::new(Loading::NOTHING);
+
+/// The most rooms of which only some pieces have arrived from primaries. A primary sends the pieces
+/// of a room one after the other, so there are more only if streams have ended in the middle.
+const ARRIVING_MAX: usize = 256;
 
 struct Loading {
     from_aof: bool,
-    arriving: Option<ArrivingRoom>,
+    /// Rooms of which some pieces have arrived, by database and name.
+    arriving: BTreeMap<(i32, Box<[u8]>), ArrivingRoom>,
+}
+
+impl Loading {
+    const NOTHING: Loading = Loading { from_aof: false, arriving: BTreeMap::new() };
 }
 
 /// A room of which some pieces have arrived.
 struct ArrivingRoom {
-    database: i32,
-    name: Box<[u8]>,
     /// Pieces that have arrived.
     pieces: u64,
     loader: Loader,
+}
+
+/// Where pieces of rooms come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PieceSource {
+    File,
+    Primary,
 }
 
 /// The server begins to load an append-only file, whose base may be an RDB file.
@@ -28,7 +44,7 @@ pub(crate) fn aof_load_started() {
 
 /// The server has finished loading. A room of which a piece is missing is discarded.
 pub(crate) fn ended() {
-    LOADING.replace(Loading { from_aof: false, arriving: None });
+    LOADING.replace(Loading::NOTHING);
 }
 
 /// Whether an append-only file is being loaded.
@@ -37,20 +53,25 @@ pub(crate) fn is_from_aof() -> bool {
 }
 
 /// Reads piece number `place` of a room. Returns the room with its last piece. A first piece
-/// discards any unfinished room: its file was cut off. Errors: the piece is not the next one of
-/// this room, or is malformed; the room is discarded then.
+/// discards what has arrived of the same room; from a file, any piece discards what has arrived of
+/// other rooms, because the file was cut off there.
+/// Errors: the piece is not the next one of this room, or is malformed; the room is discarded then.
 pub(crate) fn take_piece(
+    source: PieceSource,
     database: i32,
     name: &[u8],
     place: u64,
     piece: &[u8],
 ) -> Result<Option<Room>, Malformed> {
     LOADING.with(|loading| {
-        let mut room = match loading.arriving.take() {
-            _ if place == 0 => {
-                ArrivingRoom { database, name: name.into(), pieces: 0, loader: Loader::default() }
-            }
-            Some(room) if room.expects(database, name, place) => room,
+        let key = (database, name.into());
+        let known = loading.arriving.remove(&key);
+        if source == PieceSource::File {
+            loading.arriving.clear();
+        }
+        let mut room = match known {
+            _ if place == 0 => ArrivingRoom { pieces: 0, loader: Loader::default() },
+            Some(room) if room.pieces == place => room,
             _ => return Err(Malformed("out of order")),
         };
         room.loader.read(piece)?;
@@ -58,14 +79,10 @@ pub(crate) fn take_piece(
             return room.loader.finish().map(Some);
         }
         room.pieces += 1;
-        loading.arriving = Some(room);
+        if loading.arriving.len() >= ARRIVING_MAX {
+            loading.arriving.clear();
+        }
+        loading.arriving.insert(key, room);
         Ok(None)
     })
-}
-
-impl ArrivingRoom {
-    /// Whether piece number `place` of this room is the next one.
-    fn expects(&self, database: i32, name: &[u8], place: u64) -> bool {
-        (self.database, &*self.name, self.pieces) == (database, name, place)
-    }
 }

@@ -2,8 +2,9 @@
 //! defragmentation.
 //!
 //! Each function translates between Redis and the core. A payload that cannot be decoded is refused
-//! with a line in the log. Presence is saved in RDB files; copies, the append-only file and the
-//! digest leave it out.
+//! with a line in the log. Presence is saved in RDB files, and in the commands by which Redis
+//! rewrites an append-only file and Valkey migrates a slot; an append-only file discards it when it
+//! is loaded. Copies and the digest leave it out.
 
 use chat_room::{Downtime, Loader, Malformed, Part, Record, Relocator, Room};
 
@@ -14,7 +15,7 @@ use crate::redis::{
     ValueType, log_warning,
 };
 use crate::stored_room::StoredRoom;
-use crate::{clock, dropped, index, indexing, loading, outgoing, presence_grace};
+use crate::{clock, dropped, index, indexing, loading, outgoing, presence_grace, slot_imports};
 
 /// How an RDB file holds the stored form: version 2 as several strings, each a piece of it; version
 /// 1 as one string. The stored form inside has a version of its own.
@@ -70,7 +71,7 @@ impl ModuleValue for StoredRoom {
 
     fn rewrite(&self, output: &mut AofOutput) {
         let (mut record, mut place) = (Vec::new(), 0);
-        self.room.save(Part::Durable, &mut |piece| {
+        self.room.save(Part::Everything(clock::now()), &mut |piece| {
             record.clear();
             Record::SnapshotPiece { place, stored: piece.into() }.write(&mut record);
             output.command(outgoing::APPLY, &record);
@@ -92,9 +93,12 @@ impl ModuleValue for StoredRoom {
     }
 
     fn unlinked(&self, key: KeyContext) {
-        let Some(entry) = self.entry.as_ref() else { return };
         let (database, name, last) = (key.database(), key.name(), self.room.last());
-        index::with(|index| index.remove(database, entry));
+        match self.entry.as_ref() {
+            Some(entry) => index::with(|index| index.remove(database, entry)),
+            None if slot_imports::forget_owned(database, name) => {}
+            None => return,
+        }
         if Flags::of_server().is_primary() {
             dropped::add(database, name, DroppedRoom { last, reason: "replaced" });
         }

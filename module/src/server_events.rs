@@ -1,12 +1,12 @@
 //! What the module does on events of Redis: a key is renamed, copied or gone; the server loads,
-//! empties a database, becomes a primary.
+//! empties a database, becomes a primary, imports slots of a cluster.
 //!
 //! Nothing here writes to Redis: only commands and the timer may.
 
 use chat_room::Replication;
 
-use crate::redis::{Call, ServerEvent};
-use crate::{clock, dropped, index, indexing, loading, outgoing, presence_grace};
+use crate::redis::{Call, ServerEvent, SlotImport};
+use crate::{clock, dropped, index, indexing, loading, outgoing, presence_grace, slot_imports};
 
 /// Handles an event of the server.
 pub(crate) fn on_server(event: ServerEvent) {
@@ -44,6 +44,11 @@ pub(crate) fn on_server(event: ServerEvent) {
             index::with(|index| index.swap(first, second));
             dropped::swap(first, second);
         }
+        ServerEvent::SlotImport(import) => match import {
+            SlotImport::Started(slots) => slot_imports::start(slots),
+            SlotImport::Completed(slots) => slot_imports::complete(&slots),
+            SlotImport::Aborted(slots) => slot_imports::abort(&slots),
+        },
     }
 }
 
@@ -56,6 +61,8 @@ pub(crate) fn on_key(call: &Call<'_>, event: &[u8], key: &[u8]) {
             indexing::add_renamed(call, key, |stored| stored.room.detach_presence());
         }
         b"copy_to" | b"restore" => indexing::add_renamed(call, key, |_| ()),
+        // Redis 8.4 removes it after its slot has moved away.
+        b"key_trimmed" => dropped::forget(call.database(), key),
         b"del" => dropped::publish_of(call, key, Some("deleted")),
         b"expired" => dropped::publish_of(call, key, Some("expired")),
         b"evicted" => dropped::publish_of(call, key, Some("evicted")),

@@ -19,10 +19,11 @@ use chat_protocol::names::RoomName;
 use chat_room::{CommandError, Downtime, Outcome, Record, Step};
 
 use crate::error_reply::ErrorReply;
+use crate::loading::PieceSource;
 use crate::redis::{Arg, Call, CommandSpec, Flags, Keys};
 use crate::serving::entry;
 use crate::stored_room::{RoomKey, StoredRoom};
-use crate::{clock, config, indexing, info, loading};
+use crate::{clock, config, indexing, info, loading, presence_grace};
 
 pub(super) static SPEC: CommandSpec = CommandSpec {
     name: "chat.apply",
@@ -53,7 +54,7 @@ fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
     let bytes = call.word(2).unwrap_or_default();
     let records = Record::read_all(bytes).map_err(|error| error.to_string())?;
     if let [Record::SnapshotPiece { place, stored }] = &records[..] {
-        return take_piece(call, key_name, *place, stored);
+        return take_piece(call, flags, key_name, *place, stored);
     }
     let durable = records.iter().any(|record| !record.is_presence());
     let mut key = RoomKey::open(call, 1).map_err(|error| ErrorReply::from(error).message())?;
@@ -95,32 +96,48 @@ fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
 }
 
 /// Takes one piece of a snapshot. The last one creates the room, or replaces the one in the key.
+///
+/// A snapshot in a file is of a time when other connections were online: those have gone. One from
+/// a primary is of a room that moves to this node with its slot, and its connections stay online: a
+/// grace gives their relays the time to find this node.
 fn take_piece(
     call: &Call<'_>,
+    flags: Flags,
     key_name: &[u8],
     place: u64,
     piece: &[u8],
 ) -> Result<(), Cow<'static, str>> {
     let database = call.database();
-    let room =
-        loading::take_piece(database, key_name, place, piece).map_err(|error| error.to_string())?;
-    if let Some(mut room) = room {
+    let source = match flags.is_from_primary() {
+        true => PieceSource::Primary,
+        false => PieceSource::File,
+    };
+    let room = loading::take_piece(source, database, key_name, place, piece);
+    if let Some(mut room) = room.map_err(|error| error.to_string())? {
         if !room.is_plausible() {
             return Err("numbers beyond what a room may reach".into());
         }
         let now = clock::now();
+        let (loaded_at, grace_until) = match source {
+            PieceSource::Primary => (Some(room.last()), presence_grace::end_of_grace(now)),
+            PieceSource::File => {
+                room.detach_presence();
+                while room.free_pending(usize::MAX) {}
+                (None, 0)
+            }
+        };
         room.restore_deadlines(now, Downtime::NotCounted);
         let mut key = RoomKey::open(call, 1).map_err(|error| ErrorReply::from(error).message())?;
         if let Some(stored) = key.value_mut() {
-            stored.room = room;
+            (stored.room, stored.loaded_at, stored.grace_until) = (room, loaded_at, grace_until);
             indexing::update(database, stored, &config::limits(), now);
         } else {
-            let created = StoredRoom { room, ..StoredRoom::blank() };
+            let created = StoredRoom { room, entry: None, loaded_at, grace_until };
             indexing::put_into_key(call, &mut key, created, key_name);
         }
         call.signal_modified(&call.name(1));
     }
-    if Flags::of(call).is_from_primary() {
+    if flags.is_from_primary() {
         call.replicate_verbatim();
     }
     Ok(())

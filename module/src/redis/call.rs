@@ -204,6 +204,12 @@ pub(crate) struct Name<'c> {
     lifetime: PhantomData<&'c ()>,
 }
 
+impl Name<'_> {
+    pub(super) fn string(&self) -> *mut RedisModuleString {
+        self.string
+    }
+}
+
 impl Drop for Name<'_> {
     fn drop(&mut self) {
         if let Some(ctx) = self.made_in {

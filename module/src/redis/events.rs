@@ -9,6 +9,7 @@ use super::api::api;
 use super::call::Call;
 use super::call::string_bytes;
 use super::guard::guarded;
+use super::migration::{self, SlotImport};
 use super::timer::rearm_if_overdue;
 
 /// An event of the server.
@@ -33,6 +34,8 @@ pub(crate) enum ServerEvent {
     Flushed { database: Option<i32> },
     /// Two databases have changed places.
     Swapped { first: i32, second: i32 },
+    /// Slots of a cluster are moving to this node.
+    SlotImport(SlotImport),
 }
 
 /// What the module does on events. Neither function may write to Redis.
@@ -52,9 +55,10 @@ pub(crate) fn subscribe(call: &Call<'_>, handlers: EventHandlers) -> bool {
     let kinds = raw::REDISMODULE_NOTIFY_GENERIC
         | raw::REDISMODULE_NOTIFY_EXPIRED
         | raw::REDISMODULE_NOTIFY_EVICTED;
+    let kinds = kinds as c_int | migration::key_events();
     let mut accepted =
         api!(RedisModule_SubscribeToKeyspaceEvents(call.ctx(), kinds, Some(key_event))) == 0;
-    for id in [
+    let ids = [
         raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
         raw::REDISMODULE_EVENT_FLUSHDB,
         raw::REDISMODULE_EVENT_LOADING,
@@ -64,7 +68,8 @@ pub(crate) fn subscribe(call: &Call<'_>, handlers: EventHandlers) -> bool {
         raw::REDISMODULE_EVENT_CRON_LOOP,
         raw::REDISMODULE_EVENT_SWAPDB,
         raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD,
-    ] {
+    ];
+    for id in ids.into_iter().chain(migration::event_id()) {
         let event = RedisModuleEvent { id, dataver: 1 };
         accepted &=
             api!(RedisModule_SubscribeToServerEvent(call.ctx(), event, Some(server_event))) == 0;
@@ -102,6 +107,10 @@ extern "C" fn server_event(
 
 /// Translates an event. `None`: it concerns nothing that a module keeps.
 fn read_event(id: u64, sub: u64, data: *mut c_void) -> Option<ServerEvent> {
+    if Some(id) == migration::event_id() {
+        // SAFETY: Redis passed `data` with this event.
+        return unsafe { migration::read_event(sub, data) }.map(ServerEvent::SlotImport);
+    }
     match (id, sub) {
         (raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, 0) => Some(ServerEvent::Promoted),
         (raw::REDISMODULE_EVENT_FLUSHDB, raw::REDISMODULE_SUBEVENT_FLUSHDB_START) => {

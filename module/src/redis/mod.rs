@@ -8,6 +8,7 @@
 
 mod api;
 mod call;
+mod cluster;
 mod command;
 mod defrag;
 mod events;
@@ -16,6 +17,7 @@ mod info;
 mod key;
 mod log;
 mod main_thread;
+mod migration;
 mod server;
 mod time;
 mod timer;
@@ -23,6 +25,7 @@ mod value_io;
 mod value_type;
 
 pub(crate) use call::{Call, Name, ReplicationTarget, Words};
+pub(crate) use cluster::{is_elsewhere, is_well};
 pub(crate) use command::{Arg, CommandSpec, Keys, add_category, enter, register_command};
 pub(crate) use defrag::Defragmenter;
 pub(crate) use events::{EventHandlers, ServerEvent, subscribe};
@@ -30,6 +33,7 @@ pub(crate) use info::{InfoThread, InfoWriter, register_info};
 pub(crate) use key::{Key, OpenError};
 pub(crate) use log::log_warning;
 pub(crate) use main_thread::MainThread;
+pub(crate) use migration::{SlotImport, SlotRanges};
 pub(crate) use server::{Flags, has_no_copies, load_settings, set_options, writes_are_paused};
 pub(crate) use time::{monotonic_us, now_ms, now_us, random_number};
 pub(crate) use timer::start_timer;

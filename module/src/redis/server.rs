@@ -7,6 +7,7 @@ use redis_module::raw;
 
 use super::api::api;
 use super::call::Call;
+use super::migration;
 
 /// What the server is doing.
 #[derive(Clone, Copy)]
@@ -26,6 +27,11 @@ impl Flags {
     /// Whether this server is a primary.
     pub(crate) fn is_primary(self) -> bool {
         self.has(raw::REDISMODULE_CTX_FLAGS_MASTER)
+    }
+
+    /// Whether this server is a node of a cluster.
+    pub(super) fn is_cluster(self) -> bool {
+        self.has(raw::REDISMODULE_CTX_FLAGS_CLUSTER)
     }
 
     /// Whether data is being loaded.
@@ -96,9 +102,11 @@ pub(crate) fn load_settings(call: &Call<'_>) -> bool {
 }
 
 /// Declares what the module can do: refuse a payload that ends early, where Redis would otherwise
-/// abort, and serve the present data while a replica loads a copy beside it (`swapdb`).
+/// abort, serve the present data while a replica loads a copy beside it (`swapdb`), and cope with
+/// the atomic migration of slots.
 pub(crate) fn set_options(call: &Call<'_>) {
     let options =
         raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS | raw::REDISMODULE_OPTIONS_HANDLE_REPL_ASYNC_LOAD;
-    api!(RedisModule_SetModuleOptions(call.ctx(), options as c_int));
+    let options = options as c_int | migration::detect(call);
+    api!(RedisModule_SetModuleOptions(call.ctx(), options));
 }

@@ -1,11 +1,11 @@
 //! Finds out at every tick what Redis sends no event about: jumps of the wall clock, changed
-//! settings, whether anyone receives records.
+//! settings, whether anyone receives records, whether the cluster is well.
 
 use chat_room::limits::Limits;
 use chat_room::{Now, Replication};
 
 use super::time_slice::INTERVAL;
-use crate::redis::{Call, MainThread, has_no_copies};
+use crate::redis::{Call, MainThread, has_no_copies, is_well};
 use crate::{config, index, outgoing, presence_grace};
 
 /// Milliseconds between checks whether anyone receives records.
@@ -18,6 +18,8 @@ const JUMP: u64 = 1_000;
 static CLOCKS: MainThread<Option<(u64, u64)>> = MainThread::new(None);
 /// When that was last checked, by the monotonic clock.
 static REPLICATION_CHECKED_AT: MainThread<u64> = MainThread::new(0);
+/// When the cluster was last looked at, by the monotonic clock, and whether it was well.
+static CLUSTER: MainThread<(u64, bool)> = MainThread::new((0, true));
 /// The settings that bound what a room keeps, at the last tick.
 static BOUNDS: MainThread<Option<[u64; 5]>> = MainThread::new(None);
 
@@ -33,6 +35,22 @@ pub(super) fn watch_clock(now: Now) {
     if jumped {
         index::with(|index| index.start_rescan());
     }
+}
+
+/// Finds out, ten times a second, whether the cluster is well, as far as this node knows. Starts a
+/// grace of presence when it is again: relays could not reach this node meanwhile. True without a
+/// cluster.
+pub(super) fn watch_cluster(call: &Call<'_>, now: Now) -> bool {
+    let (at, was_well) = CLUSTER.with(|cluster| *cluster);
+    if at + INTERVAL > now.monotonic_ms {
+        return was_well;
+    }
+    let well = is_well(call);
+    CLUSTER.replace((now.monotonic_ms, well));
+    if well && !was_well {
+        presence_grace::start(now);
+    }
+    well
 }
 
 /// Starts a pass over all rooms if a setting that bounds what they keep has changed. The first call

@@ -1,12 +1,18 @@
 //! More than one server: clusters whose shards fail, move and come back, and a primary whose
 //! Sentinels choose another one.
 
+// The module alone while slots move all at once.
+mod atomic_moves;
+// The module alone in a primary without a majority.
+mod down;
 // Primaries are killed, freeze, are replaced by stale replicas.
 mod failing;
 // The harness itself, with plain clients.
 mod fixture;
 // A thousand rooms of one relay.
 mod many_rooms;
+// The module alone while slots move key by key.
+mod moved_rooms;
 // Slots move.
 mod moving;
 // Relays follow the primary that Sentinels name.

@@ -43,7 +43,7 @@ const SHELL: Crate<'_> = Crate {
     roots: &["module/src/lib.rs"],
     layers: &[
         &["redis"],
-        &["clock", "args", "error_reply", "loading", "index", "config"],
+        &["clock", "args", "error_reply", "loading", "index", "slot_imports", "config"],
         &["info", "presence_grace"],
         &["outgoing", "stored_room"],
         &["dropped"],

@@ -40,6 +40,11 @@ impl Server {
         self >= Server::Redis(7, 4)
     }
 
+    /// Whether it moves slots by itself, all keys at once (CLUSTER MIGRATESLOTS).
+    pub fn moves_slots_at_once(self) -> bool {
+        self >= Server::Valkey(9, 0)
+    }
+
     /// Whether a client is still in its database after a key with keyspace events for modules was
     /// moved to another one.
     pub fn stays_in_its_database(self) -> bool {
