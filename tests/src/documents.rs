@@ -111,6 +111,26 @@ pub fn acl_line_of(path: &str) -> Vec<String> {
     line.expect("the line").split_whitespace().skip(1).map(str::to_owned).collect()
 }
 
+/// The commands of that line without which a relay does not work anywhere.
+pub fn commands_of_relays() -> Vec<String> {
+    let (_, needed) = commands_by_need();
+    needed
+}
+
+/// The commands of that line that a relay needs in a cluster only.
+pub fn commands_in_clusters() -> Vec<String> {
+    let (only_in_clusters, _) = commands_by_need();
+    only_in_clusters
+}
+
+/// Redis allows HELLO for every user, so it is in neither list.
+fn commands_by_need() -> (Vec<String>, Vec<String>) {
+    let line = acl_line();
+    let commands = line.iter().filter_map(|word| word.strip_prefix('+'));
+    let commands = commands.filter(|name| *name != "hello").map(str::to_owned);
+    commands.partition(|name| name == "asking" || name.starts_with("cluster|"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -10,6 +10,7 @@ use chat_protocol::id::Id;
 use redis::Value;
 
 use crate::upstream::commands::{self, Bounds, Command, Message, Moderation, Part, Reader, Rows};
+use crate::upstream::greeting::Mode;
 use crate::upstream::health::{Problem, State, denied_command};
 
 /// A room that cannot exist, because no user's name begins with `*`. It is also the channel of the
@@ -63,10 +64,25 @@ fn needed(room: &str) -> Vec<(&'static str, Command)> {
     ]
 }
 
-/// The commands that are sent when a link is opened; [`read_state`] reads the replies.
-pub(super) fn questions(probe_room: &str) -> Vec<Command> {
-    let needed = needed(probe_room).into_iter().map(|(_, command)| command);
-    std::iter::once(commands::hello()).chain(needed).collect()
+/// What the relay also uses where there is a cluster. `ASKING` counts for the command that follows,
+/// which is for no slot.
+fn needed_in_clusters() -> [(&'static str, Command); 3] {
+    [
+        ("cluster|slots", commands::cluster_slots()),
+        ("cluster|info", commands::cluster_info()),
+        ("asking", commands::asking()),
+    ]
+}
+
+/// The commands that are sent when a link to a server that runs like this is opened; [`read_state`]
+/// reads the replies.
+pub(super) fn questions(probe_room: &str, mode: Mode) -> Vec<Command> {
+    let mut questions = vec![commands::hello()];
+    questions.extend(needed(probe_room).into_iter().map(|(_, command)| command));
+    if mode == Mode::Cluster {
+        questions.extend(needed_in_clusters().map(|(_, command)| command));
+    }
+    questions
 }
 
 /// The command that tests whether writes are accepted; [`writes`] reads the reply.
@@ -83,9 +99,9 @@ pub(super) fn write_question(probe_room: &str) -> Command {
     })
 }
 
-/// The names of the commands that [`questions`] calls after `HELLO`.
+/// The names of the commands that [`questions`] calls after `HELLO`, the last ones perhaps.
 fn names() -> impl Iterator<Item = &'static str> {
-    needed("").into_iter().map(|(name, _)| name)
+    needed("").into_iter().chain(needed_in_clusters()).map(|(name, _)| name)
 }
 
 /// The state of Redis by the replies to [`questions`].
@@ -229,7 +245,8 @@ mod tests {
             name.collect::<String>().to_ascii_lowercase()
         });
         let used: BTreeSet<String> = used.collect();
-        let asked: BTreeSet<String> = names().map(str::to_owned).collect();
+        let asked: BTreeSet<String> =
+            needed("").iter().map(|(name, _)| (*name).to_owned()).collect();
         assert_eq!(used, asked);
         for (name, command) in needed("@*relay:a:b") {
             let packed = command.packed();

@@ -12,6 +12,7 @@ use crate::upstream::check;
 use crate::upstream::commands::{self, Command, Reader, operator};
 use crate::upstream::connection::{Closing, Connection, Purpose};
 use crate::upstream::dial::Dialler;
+use crate::upstream::greeting::Mode;
 use crate::upstream::health::{Problem, denied_command};
 use crate::upstream::link::PROFILE_CHANNEL;
 use crate::upstream::probe::refused_subscription;
@@ -53,7 +54,7 @@ pub(crate) async fn inspect(
     let boot = format!("{:08x}", rand::random::<u32>());
     let probe_room = check::probe_room(relay, &boot);
     let connection = connect(redis, relay).await?;
-    let replies = ask(&connection, check::questions(&probe_room)).await?;
+    let replies = ask(&connection, check::questions(&probe_room, Mode::Standalone)).await?;
     let mut problems = check::problems(&replies);
     let mut note = |problem| {
         if !problems.contains(&problem) {

@@ -307,7 +307,7 @@ impl Node {
         let (link, greeting) = Link::open(dialler, &self.endpoint, pushes).await?;
         self.surroundings.met(greeting.mode)?;
         let room = self.probe_room().unwrap_or_default();
-        let Some(replies) = link.ask(&check::questions(&room)).await else {
+        let Some(replies) = link.ask(&check::questions(&room, greeting.mode)).await else {
             return Err(Problem::Unreachable("it does not answer".to_owned()));
         };
         let state = match check::read_state(&replies) {

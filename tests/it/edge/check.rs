@@ -200,15 +200,11 @@ fn every_right_that_is_missing_is_named() {
     said.assert_errors(&[]);
     said.assert_warnings(&[]);
     let mut removed = Vec::new();
-    for word in chat_tests::documents::acl_line().iter().filter_map(|word| word.strip_prefix('+')) {
-        // A relay works without these.
-        if ["hello", "client|setname"].contains(&word) {
-            continue;
-        }
+    for word in chat_tests::documents::commands_of_relays() {
         cmd!(wire, "ACL", "SETUSER", "relay", format!("-{word}")).ok();
         let said = check(&url, &[]);
         assert_eq!(said.code, Some(1), "without {word}: {}", said.text);
-        removed.push(word.to_owned());
+        removed.push(word);
         for word in &removed {
             let line = format!("error   rights: no permission to run {word}\n");
             assert!(said.text.contains(&line), "{line}{}", said.text);

@@ -13,15 +13,6 @@ use chat_tests::wait::{LATER, SOON, eventually};
 use chat_tests::{port, servers::artefacts};
 use serde_json::json;
 
-/// The body of `/readyz`, once it holds `words`.
-#[track_caller]
-fn wait_for_answer(relay: &Relay, status: u16, words: &str) {
-    eventually(words, LATER, || match relay.get("/readyz") {
-        (found, body) if found == status && body.contains(words) => Ok(()),
-        other => Err(format!("{other:?}")),
-    });
-}
-
 /// An event that is only published: nothing is written.
 fn publish(redis: &Redis, room: &str, name: &str) {
     let event = json!({"last": "0-0", "room": room, "type": "signal", "ts": 1, "name": name});
@@ -74,7 +65,7 @@ fn reads_work_and_sends_wait(
     let asked: Vec<u64> = (0..3)
         .map(|n| alice.ask(json!({"op": "send", "room": "lobby", "text": format!("m{n}")})))
         .collect();
-    wait_for_answer(&relay, 200, reason);
+    relay.wait_for_answer(200, reason);
     assert_notified(&bob, &["writes_refused"]);
 
     // A new login reads the personal room, a room that she is a member of, and others on demand.
@@ -98,7 +89,7 @@ fn reads_work_and_sends_wait(
     let before = connects();
     cmd!(redis, "CLIENT", "KILL", "TYPE", "pubsub").ok();
     eventually("a new path", LATER, || if connects() > before { Ok(()) } else { Err("no".into()) });
-    wait_for_answer(&relay, 200, reason);
+    relay.wait_for_answer(200, reason);
     for client in [&alice, &bob, &dora] {
         assert_receives(client, redis, "lobby", "after a resubscription");
     }
@@ -109,7 +100,7 @@ fn reads_work_and_sends_wait(
     // Nothing is acknowledged before it is stored; then everything is, in order.
     assert!(asked.iter().all(|&ask| alice.reply(ask).is_none()), "{}", alice.arrived());
     end();
-    wait_for_answer(&relay, 200, "ready\n");
+    relay.wait_for_answer(200, "ready\n");
     for ask in asked {
         let stored =
             eventually("a stored send", LATER, || alice.reply(ask).ok_or_else(|| alice.arrived()));
@@ -189,7 +180,7 @@ fn sends_wait_in_order_while_a_script_runs() {
     let asked: Vec<u64> = (0..3)
         .map(|n| alice.ask(json!({"op": "send", "room": "lobby", "text": format!("m{n}")})))
         .collect();
-    wait_for_answer(&relay, 503, "busy with a script");
+    relay.wait_for_answer(503, "busy with a script");
     assert_eq!(alice.refused(json!({"op": "history", "room": "lobby"})), "UNAVAILABLE");
     assert!(asked.iter().all(|&ask| alice.reply(ask).is_none()), "{}", alice.arrived());
     cmd!(wire, "SCRIPT", "KILL").ok();
@@ -198,7 +189,7 @@ fn sends_wait_in_order_while_a_script_runs() {
             eventually("a stored send", LATER, || alice.reply(ask).ok_or_else(|| alice.arrived()));
         stored.expect("accepted");
     }
-    wait_for_answer(&relay, 200, "ready\n");
+    relay.wait_for_answer(200, "ready\n");
     let texts: Vec<_> = history(&mut wire, "lobby", &[]).events;
     let texts: Vec<_> = texts.iter().map(|event| event.json["text"].clone()).collect();
     assert_eq!(texts, ["m0", "m1", "m2"]);
@@ -225,9 +216,9 @@ fn clients_are_notified_that_redis_is_away_and_back_and_flapping_floods_no_clien
     for n in 0..30 {
         cmd!(wire, "CONFIG", "SET", "min-replicas-to-write", 1).ok();
         let _ = alice.call(json!({"op": "status", "status": format!("s{n}")}));
-        wait_for_answer(&relay, 200, "replicas");
+        relay.wait_for_answer(200, "replicas");
         cmd!(wire, "CONFIG", "SET", "min-replicas-to-write", 0).ok();
-        wait_for_answer(&relay, 200, "ready\n");
+        relay.wait_for_answer(200, "ready\n");
     }
     alice.ok(json!({"op": "ping"}));
     let states = states_received(&alice).len() - 2;
@@ -236,62 +227,19 @@ fn clients_are_notified_that_redis_is_away_and_back_and_flapping_floods_no_clien
 }
 
 #[test]
-fn a_relay_works_with_the_documented_acl_line_and_needs_each_of_its_commands() {
-    let redis = Redis::start();
-    let mut wire = redis.wire();
-    let url = redis.relay_user();
-    let relay = Relay::with("r1", &url, &["--probe", "200ms"]);
-    relay.wait_ready();
-    let alice = relay.connect("alice");
-    alice.ok(json!({"op": "join", "room": "lobby"}));
-    alice.ok(json!({"op": "send", "room": "lobby", "text": "x"}));
-    alice.next_of("lobby", "message");
-    for word in chat_tests::documents::acl_line().iter().filter(|word| word.starts_with('+')) {
-        let name = &word[1..];
-        cmd!(wire, "ACL", "SETUSER", "relay", format!("-{name}")).ok();
-        // As a relay that starts.
-        cmd!(wire, "CLIENT", "KILL", "USER", "relay").ok();
-        // Redis allows HELLO for every user, and a connection's name is only for people.
-        if ["hello", "client|setname"].contains(&name) {
-            relay.wait_ready();
-        } else {
-            wait_for_answer(&relay, 503, &format!("no permission to run {name}"));
-        }
-        cmd!(wire, "ACL", "SETUSER", "relay", word).ok();
-        relay.wait_ready();
-    }
-    // And while it runs.
-    cmd!(wire, "ACL", "SETUSER", "relay", "-chat.beat", "-chat.send").ok();
-    let waiting = alice.ask(json!({"op": "send", "room": "lobby", "text": "y"}));
-    wait_for_answer(&relay, 503, "no permission to run chat.");
-    cmd!(wire, "ACL", "SETUSER", "relay", "+chat.beat", "+chat.send").ok();
-    let stored = eventually("the waiting send", LATER, || {
-        alice.reply(waiting).ok_or_else(|| alice.arrived())
-    });
-    stored.expect("accepted");
-}
-
-#[test]
 fn readiness_names_what_prevents_it() {
     let redis = Redis::start();
     cmd!(redis, "CONFIG", "SET", "requirepass", "right").ok();
     let wrong = redis.url().replace("redis://", "redis://:wrong@");
     for url in [redis.url(), wrong] {
-        wait_for_answer(&Relay::with("r1", &url, &[]), 503, "refuses the password");
+        Relay::with("r1", &url, &[]).wait_for_answer(503, "refuses the password");
     }
-    let primary = Redis::start();
-    let replica = Redis::replica(&primary, &[]);
-    let relay = Relay::with("r2", &replica.url(), &["--probe", "200ms"]);
-    wait_for_answer(&relay, 503, "is a replica");
-    cmd!(replica, "REPLICAOF", "NO", "ONE").ok();
-    relay.wait_ready();
-
     let dir = tempfile::tempdir().expect("a directory");
     let port = port::free().to_string();
     let args = ["--port", &port, "--bind", "127.0.0.1", "--save", ""].map(Into::into);
     let _bare = Process::spawn("bare", &artefacts::redis_server(), &args, dir.path());
     let relay = Relay::with("r3", &format!("redis://127.0.0.1:{port}"), &[]);
-    wait_for_answer(&relay, 503, "no chat module");
+    relay.wait_for_answer(503, "no chat module");
     let relay = Relay::with("r4", &format!("redis://127.0.0.1:{}", port::free()), &[]);
-    wait_for_answer(&relay, 503, "cannot be reached");
+    relay.wait_for_answer(503, "cannot be reached");
 }

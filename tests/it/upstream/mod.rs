@@ -3,3 +3,7 @@
 
 // TLS, and every way in which it fails.
 mod encrypted;
+// The rights of a relay's user, and what is said of one that is missing.
+mod rights;
+// Servers that are not what a relay needs.
+mod wrong_servers;

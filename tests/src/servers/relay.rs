@@ -157,6 +157,15 @@ impl Relay {
         });
     }
 
+    /// Waits until `/readyz` answers with this status and these words.
+    #[track_caller]
+    pub fn wait_for_answer(&self, status: u16, words: &str) {
+        eventually(words, LATER, || match self.get("/readyz") {
+            (found, body) if found == status && body.contains(words) => Ok(()),
+            other => Err(format!("{other:?}")),
+        });
+    }
+
     /// Waits until `/readyz` answers anything but 200.
     #[track_caller]
     pub fn wait_unready(&self) {
