@@ -6,15 +6,15 @@ export RUST_TEST_THREADS ?= 4
 # One target after the other: each needs the machine for itself.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format unit js build scenarios compat servers soak fuzz bench setup
+.PHONY: help run run-cluster test lint format unit js build scenarios compat servers soak fuzz bench setup
 
 # A target's help is the text after `##`.
 help: ## prints this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "Variables:"
 	@awk -F ' *## ' '/^# [A-Z_]+=.* ## / { sub(/^# /, "", $$1); printf "  %-32s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-# REDIS_SERVER=/path/to/program ## run, test: the server to use instead of the installed one
+# REDIS_SERVER=/path/to/program ## run, run-cluster, test: the server to use instead of the installed one
 # SERVERS="redis-8.0" ## servers: only these
 # COMPAT="valkey-9.1.2 redis-7" ## compat: only servers whose names begin so
 # SOAK=20 ## soak: times as much random traffic as in test
@@ -26,6 +26,10 @@ help: ## prints this list
 run: ## starts Redis with the module and two relays; Ctrl-C stops all
 	@.ci/setup run
 	@.ci/start
+
+run-cluster: ## the same with a cluster: three primaries, each with a replica
+	@.ci/setup run
+	@.ci/start cluster
 
 test: setup lint unit js build scenarios ## all tests, on the installed Redis
 	@echo "test: all passed"
