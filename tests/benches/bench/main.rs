@@ -31,7 +31,9 @@ mod measuring;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use groups::{cross, fanout, growth, idle, memory, persistence, presence, send, storm, sync};
+use groups::{
+    cross, fanout, growth, idle, memory, persistence, presence, send, storm, sync, versions,
+};
 use load::bare;
 use measuring::measurement::Report;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -48,6 +50,7 @@ const GROUPS: &[(&str, fn(&mut Report))] = &[
     ("idle", idle::run),
     ("storm", storm::run),
     ("cross", cross::run),
+    ("versions", versions::run),
 ];
 
 /// Raises the limit of open files for this process and its children: sockets are files.

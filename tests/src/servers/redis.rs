@@ -22,6 +22,8 @@ pub struct Redis {
     settings: Vec<String>,
     module_arguments: String,
     loads_module: bool,
+    /// The module's file; `None`: the one under test.
+    module: Option<PathBuf>,
     environment: Vec<(OsString, OsString)>,
     port: u16,
     /// The port of the cluster's bus; `None`: it is no node of a cluster.
@@ -49,6 +51,14 @@ impl Redis {
     /// As [`Redis::with`], with arguments after the `loadmodule` line.
     pub fn with_module_arguments(settings: &[&str], arguments: &str) -> Redis {
         let mut redis = Redis::prepare(settings, arguments);
+        redis.launch();
+        redis
+    }
+
+    /// As [`Redis::with`], with the module of another build.
+    pub fn with_module(module: &Path, settings: &[&str]) -> Redis {
+        let mut redis = Redis::prepare(settings, "");
+        redis.module = Some(module.to_owned());
         redis.launch();
         redis
     }
@@ -139,6 +149,7 @@ impl Redis {
             settings: settings.iter().map(|line| (*line).to_owned()).collect(),
             module_arguments: arguments.to_owned(),
             loads_module: true,
+            module: None,
             environment: Vec::new(),
             port: port::free(),
             bus_port: None,
@@ -170,7 +181,7 @@ impl Redis {
         }
         if self.loads_module {
             args.push("--loadmodule".into());
-            args.push(artefacts::module().into());
+            args.push(self.module.as_deref().unwrap_or_else(|| artefacts::module()).into());
             args.extend(self.module_arguments.split_whitespace().map(OsString::from));
         }
         let name = format!("redis-{}", self.port);

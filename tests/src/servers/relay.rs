@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 
 use tempfile::TempDir;
 
@@ -73,8 +74,26 @@ impl Relay {
         Relay::listening(name, "127.0.0.1:0", url, options, variables)
     }
 
+    /// As [`Relay::with`], of another build.
+    #[track_caller]
+    pub fn of_program(program: &Path, name: &str, url: &str, options: &[&str]) -> Relay {
+        Relay::listening_of(program, name, "127.0.0.1:0", url, options, &[])
+    }
+
     #[track_caller]
     fn listening(
+        name: &str,
+        address: &str,
+        url: &str,
+        options: &[&str],
+        variables: &[(OsString, OsString)],
+    ) -> Relay {
+        Relay::listening_of(artefacts::relay(), name, address, url, options, variables)
+    }
+
+    #[track_caller]
+    fn listening_of(
+        program: &Path,
         name: &str,
         address: &str,
         url: &str,
@@ -86,7 +105,7 @@ impl Relay {
         let auth: &[&str] = if options.contains(&"--auth") { &[] } else { &["--auth", "none"] };
         let all = fixed.iter().chain(auth).chain(options);
         let args: Vec<OsString> = all.map(OsString::from).collect();
-        let mut process = Process::spawn_in(name, artefacts::relay(), &args, dir.path(), variables);
+        let mut process = Process::spawn_in(name, program, &args, dir.path(), variables);
         let address = eventually("the line `listening on`", LATER, || {
             let output = process.output();
             let address = output.lines().find_map(|line| line.strip_prefix("listening on "));

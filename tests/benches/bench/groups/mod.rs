@@ -22,3 +22,5 @@ pub(crate) mod storm;
 mod storm_of_tokens;
 // CHAT.SYNC and CHAT.HISTORY against ranges of a stream.
 pub(crate) mod sync;
+// This version beside an older one.
+pub(crate) mod versions;

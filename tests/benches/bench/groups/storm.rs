@@ -9,6 +9,7 @@
 
 use std::time::Instant;
 
+use chat_tests::clients::wire::Wire;
 use chat_tests::servers::redis::Redis;
 use chat_tests::{args, cmd};
 
@@ -41,16 +42,7 @@ pub(crate) fn run(report: &mut Report) {
     }
     let mut found = Vec::new();
     for _ in 0..=sized(1, 3, 5) {
-        let cursors: Vec<String> = (0..rooms)
-            .map(|room| {
-                let page = cmd!(wire, "CHAT.HISTORY", format!("room-{room}"), "COUNT", 1).ok();
-                page.list()[0].text().to_owned()
-            })
-            .collect();
-        for room in 0..rooms {
-            let send = args!["CHAT.SEND", format!("room-{room}"), "sender", TEXT];
-            pipe.run(&Batch::repeat(MISSED, &send));
-        }
+        let cursors = miss(&mut wire, &mut pipe, rooms);
         let request = |n: usize| {
             let room = room_of(n, clients, rooms);
             let cursor = &cursors[room];
@@ -85,8 +77,22 @@ pub(crate) fn run(report: &mut Report) {
     storm_of_tokens::run(report);
 }
 
+/// Sends to each room what its clients will have missed. Returns the rooms' cursors from before.
+pub(super) fn miss(wire: &mut Wire, pipe: &mut Pipe, rooms: usize) -> Vec<String> {
+    let cursor = |room: usize| {
+        let page = cmd!(wire, "CHAT.HISTORY", format!("room-{room}"), "COUNT", 1).ok();
+        page.list()[0].text().to_owned()
+    };
+    let cursors = (0..rooms).map(cursor).collect();
+    for room in 0..rooms {
+        let send = args!["CHAT.SEND", format!("room-{room}"), "sender", TEXT];
+        pipe.run(&Batch::repeat(MISSED, &send));
+    }
+    cursors
+}
+
 /// Milliseconds until all have their replies; bytes of a reply.
-fn storm(
+pub(super) fn storm(
     address: std::net::SocketAddr,
     clients: usize,
     request: impl Fn(usize) -> String,

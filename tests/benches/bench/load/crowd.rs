@@ -2,9 +2,11 @@
 //! relays.
 
 use std::ops::Range;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use chat_tests::args;
+use chat_tests::servers::artefacts;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 
@@ -24,10 +26,20 @@ pub(crate) struct Measured {
 impl Measured {
     /// Starts a relay without rate limits, with this many threads; 0: one for each processor.
     pub(crate) fn start(name: &str, redis: &Redis, threads: usize) -> Measured {
+        Measured::of_program(artefacts::relay(), name, redis, threads)
+    }
+
+    /// As [`Measured::start`], of another build.
+    pub(crate) fn of_program(
+        program: &Path,
+        name: &str,
+        redis: &Redis,
+        threads: usize,
+    ) -> Measured {
         let threads = threads.to_string();
         let options =
             ["--operations-per-second", "100000", "--log", "warn", "--threads", threads.as_str()];
-        let relay = Relay::with(name, &redis.url(), &options);
+        let relay = Relay::of_program(program, name, &redis.url(), &options);
         relay.wait_ready();
         Measured { relay, pid: pid_of(name) }
     }
@@ -105,9 +117,9 @@ impl Segment {
 }
 
 /// Events of one room that are sent together.
-struct RoomBatch {
-    room: usize,
-    events: usize,
+pub(crate) struct RoomBatch {
+    pub(crate) room: usize,
+    pub(crate) events: usize,
 }
 
 /// How events are sent.
@@ -151,16 +163,7 @@ impl Crowd {
     /// Sends events through the relay.
     pub(crate) fn ours(&mut self, flow: Flow) -> Segment {
         let Crowd { clients, rooms, pipe, relay, ours, turn, .. } = self;
-        let mut publish = |batches: &[RoomBatch]| {
-            let mut batch = Batch::default();
-            for RoomBatch { room, events } in batches {
-                let room = format!("room-{room}");
-                for _ in 0..*events {
-                    batch.push(args!["CHAT.SEND", room, "sender", frame::timed_text()]);
-                }
-            }
-            pipe.run(&batch);
-        };
+        let mut publish = |batches: &[RoomBatch]| publish(pipe, batches);
         drive(flow, *clients, *rooms, turn, ours, &mut publish, &|| relay.cpu())
     }
 
@@ -177,8 +180,20 @@ impl Crowd {
     }
 }
 
+/// Sends events to rooms with `CHAT.SEND`.
+pub(crate) fn publish(pipe: &mut Pipe, batches: &[RoomBatch]) {
+    let mut batch = Batch::default();
+    for RoomBatch { room, events } in batches {
+        let room = format!("room-{room}");
+        for _ in 0..*events {
+            batch.push(args!["CHAT.SEND", room, "sender", frame::timed_text()]);
+        }
+    }
+    pipe.run(&batch);
+}
+
 /// Publishes according to `flow`, in the rooms in turns, and waits until everything has arrived.
-fn drive(
+pub(crate) fn drive(
     flow: Flow,
     clients: usize,
     rooms: usize,
