@@ -248,11 +248,12 @@ impl Subscriptions {
         if let Some(then) = now.checked_sub(ANSWER_WITHIN) {
             for (key, seat) in self.channels.unanswered_since(then) {
                 match seat.stage {
+                    Stage::Leaving => self.send_again(key, seat.node),
                     Stage::Asked if self.owner_of(key) == Some(seat.node) => {
                         self.send_again(key, seat.node);
                         self.refresh();
                     }
-                    Stage::Asked | Stage::Leaving => {
+                    Stage::Asked => {
                         self.channels.remove(key, seat.node);
                         self.end_early(key, seat.node);
                         self.plan(key, now);
