@@ -19,3 +19,5 @@ mod moving;
 mod sentinel;
 // Users of two relays while something happens to a cluster.
 mod stage;
+// No room stays deaf.
+mod subscriptions;
