@@ -8,7 +8,9 @@ use chat_tests::checking::checker::{Checker, Loss, Progress};
 use chat_tests::checking::faults::{addresses, relays};
 use chat_tests::cmd;
 use chat_tests::documents;
+use chat_tests::port;
 use chat_tests::seed::{rounds, seeded};
+use chat_tests::servers::authority::{Authority, server_has_tls};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::servers::sentinel::{NAME, Sentinel, Sentinels, replicated};
@@ -284,6 +286,41 @@ fn the_documented_rights_at_sentinels_suffice_and_each_is_needed() {
     eventually("the words", LATER, || match refused.get("/readyz") {
         (503, body) if body.contains("it refuses the password of Sentinels") => Ok(()),
         other => Err(format!("{other:?}")),
+    });
+}
+
+#[test]
+fn sentinels_and_the_primary_are_reached_over_tls() {
+    if !server_has_tls() {
+        println!("skipped: the server under test was built without TLS");
+        return;
+    }
+    let authority = Authority::new();
+    let issued = authority.issue(&["127.0.0.1"]);
+    let [of_primary, of_sentinel] = [port::free(), port::free()];
+    let lines = |port| authority.lines(port, &issued);
+    let primary = Redis::with(&lines(of_primary).iter().map(String::as_str).collect::<Vec<_>>());
+    let mut settings = lines(of_sentinel);
+    // Sentinels too reach the primary over TLS, at the port that they name to relays.
+    settings.push("tls-replication yes".to_owned());
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let address = SocketAddr::from(([127, 0, 0, 1], of_primary));
+    let sentinel = Sentinel::watching(address, 1, &settings);
+    let url = format!("rediss+sentinel://127.0.0.1:{of_sentinel}/{NAME}");
+    let relay = Relay::with("r1", &url, &["--redis-ca", &authority.path()]);
+    relay.wait_ready();
+    assert_eq!((relays_at(&primary), sentinel.primary()), (1, Ok(address)));
+    let (alice, other) = (relay.connect("alice"), Authority::new());
+    alice.ok(json!({"op": "join", "room": "lobby"}));
+    let late = Relay::with("r2", &url, &["--redis-ca", &other.path()]);
+    eventually("the words", LATER, || match late.get("/readyz") {
+        (503, body) if body.contains("no primary: Sentinel 127.0.0.1:") => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    let failures = r#"chat_relay_sentinel_failures_total{reason="certificate_issuer"}"#;
+    eventually(failures, LATER, || match late.get("/metrics").1 {
+        text if text.contains(failures) => Ok(()),
+        text => Err(text),
     });
 }
 

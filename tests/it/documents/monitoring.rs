@@ -231,8 +231,8 @@ fn metrics_follow_the_conventions_and_are_all_described() {
     let labels: BTreeSet<&str> =
         known.values().flat_map(BTreeMap::keys).map(String::as_str).collect();
     let fixed = [
-        "arch", "caller", "code", "key", "le", "op", "os", "outcome", "reason", "route", "status",
-        "version", "way",
+        "arch", "caller", "code", "key", "kind", "le", "op", "os", "outcome", "reason", "route",
+        "status", "version", "way",
     ];
     assert_eq!(labels, fixed.into(), "a label needs a fixed table of values");
     assert!(known["chat_relay_operations_total"]["op"].contains("unknown"), "{known:?}");
