@@ -3,11 +3,12 @@
 //! `commands` builds commands, `replies` and `outcome` read what comes back. `upstream` is what the
 //! rest of the relay sees. It sends each command to the node that owns its room, as `routing`
 //! decides. `nodes` knows who owns what (`node_map`, `slots`), by what clusters say of themselves
-//! (`topology`, `cluster_view`). Each `node` keeps a `link` open: a pair of connections, tested by
-//! `check` and by a `probe`, with `health` naming what is wrong. `wanted` carries what happens to
-//! the hub's channels to `subscriptions`, which decide what is asked of which node. `dial` opens
-//! connections, over `tls` if wanted, and reads the `greeting`. `inspection` lists everything that
-//! is wrong, for `chat-relay check`. What arrives without a request goes to the `listener`.
+//! (`topology`, `cluster_view`), or by what Sentinels say (`sentinel`). Each `node` keeps a `link`
+//! open: a pair of connections, tested by `check` and by a `probe`, with `health` naming what is
+//! wrong. `wanted` carries what happens to the hub's channels to `subscriptions`, which decide what
+//! is asked of which node. `dial` opens connections, over `tls` if wanted, and reads the
+//! `greeting`. `inspection` lists everything that is wrong, for `chat-relay check`. What arrives
+//! without a request goes to the `listener`.
 
 mod check;
 mod cluster_view;
