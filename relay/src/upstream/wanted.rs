@@ -225,3 +225,76 @@ fn commands_of(order: Order) -> impl Iterator<Item = Command> {
     };
     order.asking.then(commands::asking).into_iter().chain([command])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Weak;
+
+    use super::*;
+    use crate::upstream::overview::NodeId;
+
+    const NODE: NodeNumber = NodeNumber(1);
+
+    /// Notes what it hears, and wants a further channel at once, as a hub may.
+    struct Hub {
+        wanted: Weak<Wanted>,
+        heard: Mutex<Vec<String>>,
+    }
+
+    impl Hub {
+        fn note(&self, what: String) {
+            let mut heard = self.heard.lock();
+            heard.push(what);
+            if let (1, Some(wanted)) = (heard.len(), self.wanted.upgrade()) {
+                wanted.want("further".into());
+            }
+        }
+    }
+
+    impl Listener for Hub {
+        fn message(&self, _: &str, _: Vec<u8>) {}
+        fn subscribed(&self, channel: &str) {
+            self.note(format!("{channel} subscribed"));
+        }
+        fn lost(&self, channels: &[Arc<str>]) {
+            self.note(format!("{} lost", channels.len()));
+        }
+        fn opened(&self, _: &NodeId) {}
+        fn profile_update(&self, _: Vec<u8>) {}
+    }
+
+    fn words(wanted: &Wanted) -> Vec<String> {
+        let commands = wanted.take_orders(NODE, 500).0.into_iter();
+        let key = |command: Command| command.key().map(|key| String::from_utf8_lossy(key).into());
+        commands.map(|command| key(command).unwrap_or_else(|| "ASKING".to_owned())).collect()
+    }
+
+    #[test]
+    fn the_hub_hears_of_rooms_in_order_and_may_want_more_meanwhile() {
+        let wanted = Arc::new(Wanted::new());
+        let hub = Arc::new(Hub { wanted: Arc::downgrade(&wanted), heard: Mutex::default() });
+        wanted.set_listener(hub.clone());
+        wanted.want("room".into());
+        let _ = wanted.assign(0..16384, |_| Some(NODE));
+        assert_eq!(wanted.opened(NODE).write, [NODE], "one note is enough");
+        assert_eq!(words(&wanted).len(), 2);
+        for channel in [PROFILE_CHANNEL, "room"] {
+            let _ = wanted.subscribed(NODE, channel);
+        }
+        assert_eq!(words(&wanted), ["further"], "wanted while the lock was held");
+        let _ = wanted.subscribed(NODE, "further");
+        let _ = wanted.closed(NODE);
+        let heard = ["room subscribed", "further subscribed", "2 lost"];
+        assert_eq!(*hub.heard.lock(), heard, "and nothing of the channel of profiles");
+    }
+
+    #[test]
+    fn asking_stands_before_the_command_that_needs_it() {
+        let wanted = Wanted::new();
+        wanted.want("room".into());
+        let _ = wanted.assign(0..16384, |_| None);
+        let _ = wanted.opened(NODE);
+        let _ = wanted.follow("room", NODE);
+        assert_eq!(words(&wanted), ["ASKING", "room"]);
+    }
+}

@@ -33,7 +33,7 @@ const HOPS_MAX: u8 = 5;
 /// The subscriptions of a relay.
 pub(crate) struct Subscriptions {
     slot_of: fn(&str) -> u16,
-    channels: Channels,
+    pub(super) channels: Channels,
     owners: Vec<Option<NodeNumber>>,
     /// The open nodes, and when commands that they could not serve are sent again.
     open: BTreeMap<NodeNumber, Option<Instant>>,
@@ -311,15 +311,13 @@ impl Subscriptions {
         match self.channels.seat(key, node) {
             None => {
                 let early = self.owner_of(key) != Some(node);
-                let (stage, confirmed) = (Stage::Asked, None);
-                let seat = Seat { node, stage, early, queued: None, sent: None, confirmed };
-                if hops < HOPS_MAX {
-                    self.put(key, seat);
-                    self.queue(key, node);
-                } else {
-                    // Counts as sent, so that it is sent with what the node could not serve.
-                    self.put(key, Seat { sent: Some(now), ..seat });
-                    self.not_served(node, now);
+                // Beyond the most hops it counts as sent, and is sent with what was not served.
+                let sent = (hops >= HOPS_MAX).then_some(now);
+                let (stage, queued, confirmed) = (Stage::Asked, None, None);
+                self.put(key, Seat { node, stage, early, queued, sent, confirmed });
+                match sent {
+                    None => self.queue(key, node),
+                    Some(_) => self.not_served(node, now),
                 }
             }
             // Its end was not sent yet. The room may be a new one, which awaits a confirmation.
@@ -395,13 +393,5 @@ impl Subscriptions {
         if self.actions.last() != Some(&Action::Refresh) {
             self.actions.push(Action::Refresh);
         }
-    }
-}
-
-#[cfg(test)]
-impl Subscriptions {
-    /// Whether nothing is known of any channel.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.channels.is_empty()
     }
 }

@@ -95,6 +95,6 @@ proptest! {
         }
         cluster.settle();
         prop_assert_eq!(cluster.wrongs(), Vec::<String>::new());
-        prop_assert!(cluster.subscriptions.is_empty());
+        prop_assert!(cluster.subscriptions.channels.is_empty());
     }
 }
