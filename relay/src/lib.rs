@@ -10,10 +10,10 @@
 //!
 //! Over HTTP, `server/v1/` makes the same frames of requests to `/v1`, and returns the replies.
 //!
-//! **An event.** Redis sends it on the room's channel, and the link (`upstream/link.rs`) receives it.
-//! It waits in the event queue (`hub/event_queue.rs`) until everything that arrived with it has been
-//! read. Then it is dispatched to its room (`hub/dispatch.rs`), whose ordering rule
-//! (`room/ordering.rs`) decides whether it continues the last delivered event. If so, the room
+//! **An event.** Redis sends it on the room's channel, and a connection (`upstream/connection/`)
+//! receives it. It waits in the event queue (`hub/event_queue.rs`) until everything that arrived
+//! with it has been read. Then it is dispatched to its room (`hub/dispatch.rs`), whose ordering
+//! rule (`room/ordering.rs`) decides whether it continues the last delivered event. If so, the room
 //! delivers it (`room/delivery.rs`): it is encoded once, with its neighbours (`room/batch.rs`), and
 //! queued in the outbox of every subscriber (`room/subscribers.rs`); the flusher (`hub/flusher.rs`)
 //! writes the outboxes. If not, one `CHAT.SYNC` closes the gap first (`hub/sync.rs`).
