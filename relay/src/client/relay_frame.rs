@@ -33,7 +33,12 @@ pub(crate) enum RelayFrame<'a> {
         joined: &'a [&'a str],
     },
     /// What works at Redis: `back`, `writes_refused` or `away`.
-    Upstream { state: &'a str },
+    Upstream {
+        state: &'a str,
+        /// The rooms that this is about. None is named: all.
+        #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+        rooms: &'a [&'a str],
+    },
     /// Presence events may be missing.
     Reset { room: &'a str },
     /// The connection does not receive this room any more.
@@ -171,7 +176,14 @@ mod tests {
             (hello(None, &[]), &format!("{hello_start}}}")),
             (hello(Some(9), &[]), &format!(r#"{hello_start},"expires_in":9}}"#)),
             (hello(None, &joined), &format!(r#"{hello_start},"joined":["a","b"]}}"#)),
-            (RelayFrame::Upstream { state: "back" }, r#"{"type":"upstream","state":"back"}"#),
+            (
+                RelayFrame::Upstream { state: "back", rooms: &[] },
+                r#"{"type":"upstream","state":"back"}"#,
+            ),
+            (
+                RelayFrame::Upstream { state: "away", rooms: &["a", "é"] },
+                r#"{"type":"upstream","state":"away","rooms":["a","é"]}"#,
+            ),
             (RelayFrame::Reset { room: "é\"" }, r#"{"type":"reset","room":"é\""}"#),
             (
                 removed("KICKED", None, Some("spam")),

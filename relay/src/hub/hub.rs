@@ -29,7 +29,7 @@ use crate::hub::logins::user_connections::UserConnections;
 use crate::hub::profiles::ProfileTracker;
 use crate::hub::standing::{KeptAnswers, PresentUsers};
 use crate::hub::sync_permits::SyncPermits;
-use crate::hub::upstream_status::{CurrentStatus, UpstreamStatus};
+use crate::hub::upstream_status::{Told, UpstreamStatus};
 use crate::metrics::METRICS;
 use crate::rate_limit::{Allowances, Refusals, SignalRateLimit};
 use crate::room::fetch::{self, Fetch, Key};
@@ -80,7 +80,7 @@ pub(crate) struct Hub {
     boot: String,
     pub(super) event_queue: EventQueue,
     pub(super) flusher: Flusher,
-    pub(super) upstream_status: CurrentStatus,
+    pub(super) told: Told,
     /// Profile changes that are scheduled or were delivered recently.
     pub profile_updates: ProfileTracker,
     /// The users who have a connection to this relay.
@@ -131,7 +131,7 @@ impl Hub {
             boot,
             event_queue: EventQueue::default(),
             flusher: Flusher::default(),
-            upstream_status: CurrentStatus::default(),
+            told: Told::default(),
             profile_updates: ProfileTracker::default(),
             present_users: PresentUsers::default(),
             kept_answers: KeptAnswers::default(),
@@ -191,9 +191,9 @@ impl Hub {
             self.present_users.add(&connection);
             self.receive(&format!("@{}", connection.user));
         }
-        let status = self.upstream_status.get();
+        let status = self.told.whole();
         if status != UpstreamStatus::Back {
-            connection.send(status.frame());
+            connection.send(status.frame(&[]));
         }
         connection
     }

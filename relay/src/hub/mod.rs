@@ -19,7 +19,7 @@ pub(crate) mod logins;
 pub(crate) mod presence;
 pub(crate) mod profiles;
 pub(crate) mod standing;
-mod status_updates;
+pub(crate) mod status_updates;
 pub(crate) mod sync;
 mod sync_permits;
 mod tasks;

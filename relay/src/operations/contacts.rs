@@ -16,9 +16,10 @@ use crate::client::request::Request;
 use crate::config::Contacts;
 use crate::contact::contact;
 use crate::hub::profiles::profile::{Detail, Profile};
-use crate::operations::answer::{Answer, Outcome};
+use crate::operations::answer::{Answer, Outcome, Refused};
 use crate::operations::context::Context;
 use crate::operations::scopes;
+use crate::upstream::all_unavailable;
 
 /// The most users in one `profiles`.
 const PROFILES: usize = 100;
@@ -49,6 +50,9 @@ pub(super) async fn profiles(context: &Arc<Context>, request: Request<'_>) -> Ou
         true => Vec::new().into_iter(),
         false => context.hub.upstream.call(commands).await.into_iter(),
     };
+    if let Some(away) = all_unavailable(replies.as_slice()) {
+        return Err(away.into());
+    }
     let mut out = BoundedObject::new("profiles");
     for user in &users {
         let (Some(what), Some(who)) = (replies.next(), replies.next()) else {
@@ -59,8 +63,15 @@ pub(super) async fn profiles(context: &Arc<Context>, request: Request<'_>) -> Ou
             || (context.hub.config.contacts == Contacts::Open
                 && scopes::admits(context, &format!("@{user}")));
         let detail = if is_open { Detail::Full } else { Detail::Texts };
-        let profile = Profile::read(what, who)?;
-        out.add(user, &profile.as_ref().map(|profile| profile.view(detail)));
+        match Profile::read(what, who) {
+            Ok(profile) => {
+                out.add(user, &profile.as_ref().map(|profile| profile.view(detail)));
+            }
+            Err(error) if error.is(ErrorCode::Unavailable) => {
+                out.add(user, &Refused { error: &error });
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(Answer::Ok(out.finish()))
 }

@@ -13,6 +13,7 @@ mod measure;
 mod messages;
 mod moderate;
 mod queries;
+mod room_list;
 mod rooms;
 mod scopes;
 mod table;

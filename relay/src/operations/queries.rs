@@ -16,11 +16,12 @@ use crate::hub::logins::guests;
 use crate::operations::answer::{Answer, Outcome};
 use crate::operations::contacts;
 use crate::operations::context::Context;
+use crate::operations::room_list::{self, ListCursor, ListPage};
 use crate::operations::scopes;
 use crate::operations::table::{COUNT_MOST, Cell, Row, count, table};
 use crate::upstream::commands::{self, Bounds, Part, Rows};
 use crate::upstream::replies::{Elements, Json, Keep, Page, integer, text};
-use crate::upstream::{Command, CommandError, Unavailable, all_unavailable};
+use crate::upstream::{Command, CommandError, NodeId, Unavailable, all_unavailable};
 
 /// The most rows of a reply, if every row is the longest possible and every byte of a text is
 /// escaped.
@@ -111,10 +112,7 @@ pub(super) async fn rooms(context: &Arc<Context>, request: Request<'_>) -> Outco
     let fields = &request.fields;
     let cursor = fields.optional_text("cursor")?;
     let glob = fields.optional_text("match")?;
-    let page = Rows { cursor: cursor.as_deref(), count: count(fields, ROOMS_MOST)? };
-    let command = commands::rooms(page, glob.as_deref(), context.reader());
-    let mut reply = Elements::of(context.ask(command).await?)?;
-    let cursor = reply.any()?;
+    let page = list_rooms(context, cursor.as_deref(), glob.as_deref(), fields).await?;
     let is_for = |row: &Value| match row {
         Value::Array(row) => row
             .first()
@@ -122,12 +120,45 @@ pub(super) async fn rooms(context: &Arc<Context>, request: Request<'_>) -> Outco
             .is_some_and(|name| scopes::admits(context, &name)),
         _ => true,
     };
-    let mut rows: Vec<Value> = reply.list()?.filter(is_for).collect();
+    let mut rows: Vec<Value> = page.rows.into_iter().filter(is_for).collect();
     if context.connection.is_guest() {
         rows = only_open(context, rows).await?;
     }
     let rooms = table(rows.into_iter(), &["room", "last", "members", "online", "topic"])?;
-    Ok(Answer::of(&RoomsReply { cursor: Json(&cursor), rooms }))
+    let incomplete = page.is_incomplete.then_some(true);
+    Ok(Answer::of(&RoomsReply { cursor: page.cursor, rooms, incomplete }))
+}
+
+/// One page of the rooms of all nodes.
+async fn list_rooms(
+    context: &Context,
+    cursor: Option<&str>,
+    glob: Option<&str>,
+    fields: &Fields<'_>,
+) -> Result<ListPage, Error> {
+    let (upstream, wanted) = (&context.hub.upstream, fields.number("count")?);
+    let overview = upstream.overview();
+    let nodes: Vec<NodeId> = overview.nodes.iter().map(|node| node.id.clone()).collect();
+    if let [_] = &nodes[..] {
+        // One node has all rooms: its cursor is the list's.
+        let page = Rows { cursor, count: room_list::count_per_node(wanted, 1, ROOMS_MOST) };
+        let mut reply =
+            Elements::of(context.ask(commands::rooms(page, glob, context.reader())).await?)?;
+        let cursor = match reply.any()? {
+            Value::Nil => None,
+            cursor => Some(text(cursor)?),
+        };
+        return Ok(ListPage { cursor, rows: reply.list()?.collect(), is_incomplete: false });
+    }
+    let cursor = ListCursor::read(cursor)?;
+    let count = room_list::count_per_node(wanted, nodes.len(), ROOMS_MOST);
+    let command = |node: &NodeId| {
+        let page = Rows { cursor: cursor.at(node)?, count };
+        Some(commands::rooms(page, glob, context.reader()))
+    };
+    let mut page = room_list::merge(&cursor, &nodes, upstream.call_every_node(command).await)?;
+    page.is_incomplete |= overview.has_missing_slots();
+    Ok(page)
 }
 
 pub(super) async fn room(context: &Arc<Context>, request: Request<'_>) -> Outcome {
@@ -250,8 +281,11 @@ struct OnlineReply<'a> {
 
 #[derive(Serialize)]
 struct RoomsReply<'a> {
-    cursor: Json<'a>,
+    cursor: Option<String>,
     rooms: Vec<Row<'a, Cell>>,
+    /// The rooms of some nodes are missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incomplete: Option<bool>,
 }
 
 #[derive(Serialize)]

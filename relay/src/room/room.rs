@@ -144,6 +144,14 @@ impl Room {
         state.subscribers.iter().chain(state.contacts.iter()).cloned().collect()
     }
 
+    /// Subscribers, paused connections and contacts: what they are told must not reveal anything of
+    /// the room.
+    pub(crate) fn everyone(&self) -> Vec<Arc<Connection>> {
+        let state = self.state.lock();
+        let subscribers_and_contacts = state.subscribers.iter().chain(state.contacts.iter());
+        subscribers_and_contacts.chain(state.paused()).cloned().collect()
+    }
+
     /// Whether the profile in this room has changed since the last call.
     pub(crate) fn take_profile_change(&self) -> bool {
         std::mem::take(&mut self.state.lock().profile_changed)

@@ -20,7 +20,6 @@ impl NodeId {
     }
 
     /// Its name.
-    #[allow(dead_code, reason = "lists over all nodes use it")]
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -59,6 +58,11 @@ impl Overview {
     /// How many slots accept everything.
     pub(crate) fn open_slots(&self) -> u16 {
         self.slots_where(|state| *state == State::Open)
+    }
+
+    /// Whether some slots are no node's.
+    pub(crate) fn has_missing_slots(&self) -> bool {
+        self.slots_where(|_| true) < SLOTS
     }
 
     /// Whether at least half of the slots can be read. One node that is away must not take all

@@ -89,6 +89,22 @@ impl Upstream {
         self.wait_until(|_| self.is_up(room)).await;
     }
 
+    /// Whether the room's node is connected and proven, perhaps only in a moment: a node that may
+    /// have a link soon is waited for.
+    pub(crate) async fn reach(&self, room: &str) -> bool {
+        if self.is_up(room) {
+            return true;
+        }
+        let is_decided = self.wait_until(|_| self.is_up(room) || self.is_away(room));
+        let _ = tokio::time::timeout(PATIENCE, is_decided).await;
+        self.is_up(room)
+    }
+
+    /// Whether the room has no node, or one without a link to which the last attempt has failed.
+    pub(crate) fn is_away(&self, room: &str) -> bool {
+        self.nodes.of_room(room).is_none_or(|node| !node.is_linked() && !node.may_come())
+    }
+
     /// Whether the room's node can be used, and if not, why.
     pub(crate) fn state_of(&self, room: &str) -> State {
         match self.nodes.of_room(room) {
@@ -185,7 +201,6 @@ impl Upstream {
 
     /// Sends a command without a key to every node that owns slots. `make` makes it for each;
     /// `None`: this node is not asked.
-    #[allow(dead_code, reason = "lists over all nodes use it")]
     pub(crate) async fn call_every_node(
         &self,
         make: impl Fn(&NodeId) -> Option<Command>,
@@ -340,7 +355,8 @@ impl Upstream {
 
 /// Sends commands to this node in one write.
 async fn send(node: &Node, commands: &[Command]) -> Sent {
-    let Some(link) = node.link() else { return Sent::NoLink };
+    // On a link that is closed already nothing is sent: it is certain that nothing ran.
+    let Some(link) = node.link().filter(|link| !link.is_closed()) else { return Sent::NoLink };
     let begun = Instant::now();
     let values = link.ask(commands).await;
     METRICS.command_seconds.record(begun.elapsed());

@@ -30,7 +30,7 @@ pub(crate) async fn may_act(
     user: &str,
     identity: Option<&Identity>,
 ) -> Result<(), Refusal> {
-    if !hub.upstream.is_up(&personal(user)) {
+    if !hub.upstream.reach(&personal(user)).await {
         return Err(Refusal::Away);
     }
     let answer = async {

@@ -63,11 +63,19 @@ struct ReadReply {
 
 /// A row of `inbox`, without the newest message.
 #[derive(Serialize)]
-struct Row<'a> {
-    room: &'a str,
-    #[serde(flatten)]
-    unread: &'a Unread,
+#[serde(untagged)]
+enum Row<'a> {
+    Known {
+        room: &'a str,
+        #[serde(flatten)]
+        unread: &'a Unread,
+    },
+    /// The room cannot be asked now.
+    Away { room: &'a str, error: &'a Error },
 }
+
+/// What is unread in a room, or why that is not known.
+type Known = Result<Unread, Error>;
 
 impl Unread {
     /// Reads the reply of `CHAT.UNREAD` for one user. None: not a member, or the room does not
@@ -109,13 +117,15 @@ pub(in crate::operations) async fn read(context: &Arc<Context>, request: Request
 pub(in crate::operations) async fn unread(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let rooms = request.fields.rooms()?;
     let mut out = BoundedObject::new("rooms");
+    let (mut away, mut is_answered) = (None, rooms.is_empty());
     for part in rooms.chunks(ROOMS_PER_CALL) {
         if out.is_full() {
             break;
         }
         let replies = ask_all(context, part).await;
-        if let Some(away) = all_unavailable(&replies) {
-            return Err(away.into());
+        match all_unavailable(&replies) {
+            None => is_answered = true,
+            why => away = why,
         }
         for (room, reply) in part.iter().zip(replies) {
             // As if the user were no member.
@@ -130,7 +140,10 @@ pub(in crate::operations) async fn unread(context: &Arc<Context>, request: Reque
             }
         }
     }
-    Ok(Answer::Ok(out.finish()))
+    match away {
+        Some(away) if !is_answered => Err(away.into()),
+        _ => Ok(Answer::Ok(out.finish())),
+    }
 }
 
 /// A place in the inbox, which is sorted by last activity and then by name: after this room.
@@ -169,12 +182,19 @@ pub(in crate::operations) async fn inbox(context: &Arc<Context>, request: Reques
     rooms.retain(|room| scopes::admits(context, room));
     context.owe((rooms.len() / ROOMS_PER_OPERATION).saturating_sub(INBOX_COST));
     let replies = ask_all(context, &rooms).await;
+    if let Some(away) = all_unavailable(&replies) {
+        return Err(away.into());
+    }
     let (mut waiting, mut lost) = (Vec::new(), Vec::new());
     for (room, reply) in rooms.into_iter().zip(replies) {
         match Unread::read(reply) {
-            Ok(Some(unread)) => waiting.push((Cursor { last: unread.last, room }, unread)),
+            Ok(Some(unread)) => waiting.push((Cursor { last: unread.last, room }, Ok(unread))),
+            // Only Redis itself says that the user is no member.
             Ok(None) => lost.push(room),
-            Err(error) if error.is(ErrorCode::Unavailable) => return Err(error),
+            // When it was last active is not known: after all others.
+            Err(error) if error.is(ErrorCode::Unavailable) => {
+                waiting.push((Cursor { last: Id::ZERO, room }, Err(error)));
+            }
             // The key holds another type now. The list is not wrong, so the room stays in it.
             Err(_) => {}
         }
@@ -212,12 +232,15 @@ pub(in crate::operations) async fn inbox(context: &Arc<Context>, request: Reques
 }
 
 /// The rows of a reply without their messages and their last brace, as many as fit, and their bytes.
-fn rows(waiting: &[(Cursor, Unread)]) -> (Vec<String>, usize) {
+fn rows(waiting: &[(Cursor, Known)]) -> (Vec<String>, usize) {
     /// Bytes of a row besides its own, at most.
     const FRAME: usize = 15;
     let (mut rows, mut bytes) = (Vec::new(), 0);
     for (at, unread) in waiting {
-        let mut row = json::write(&Row { room: &at.room, unread });
+        let mut row = json::write(&match unread {
+            Ok(unread) => Row::Known { room: &at.room, unread },
+            Err(error) => Row::Away { room: &at.room, error },
+        });
         // Open at its end: the message may follow.
         row.pop();
         if bytes + row.len() + FRAME > PAGE_BYTES {
@@ -267,7 +290,7 @@ async fn ask_all(context: &Context, rooms: &[String]) -> Vec<Reply> {
 /// first rooms as fit into `space` bytes. A message that is too long alone is left out.
 async fn newest_messages(
     context: &Context,
-    rooms: &[(Cursor, Unread)],
+    rooms: &[(Cursor, Known)],
     space: usize,
 ) -> Vec<Option<String>> {
     let (mut messages, mut bytes) = (Vec::new(), 0);

@@ -44,6 +44,7 @@ use crate::hub::logins::guests;
 use crate::hub::presence;
 use crate::hub::profiles::profile::Profile;
 use crate::hub::standing::sockets;
+use crate::hub::status_updates;
 use crate::hub::sync;
 use crate::operations::contacts::check_contact;
 use crate::operations::context::Context;
@@ -127,7 +128,7 @@ pub(in crate::operations) async fn prepare(
     if contact.is_some() {
         check_contact(context, &wanted.room)?;
     }
-    if !context.hub.upstream.is_up(&wanted.room) {
+    if !context.hub.upstream.reach(&wanted.room).await {
         return Err(Error::unavailable());
     }
     // The first attempt has made the user a member.
@@ -137,7 +138,7 @@ pub(in crate::operations) async fn prepare(
     }
     let (room, joiner) = context.hub.begin_join(&wanted.room, &context.connection);
     let initial = async {
-        confirmed(&room).await?;
+        confirmed(context, &room).await?;
         match contact {
             Some(user) => ask_contact(context, user).await,
             None if context.connection.is_guest() => {
@@ -178,10 +179,21 @@ async fn list(context: &Context, room: &str) -> Result<(), Unavailable> {
     }
 }
 
-/// Step 2: returns once the subscription is confirmed, or when that takes too long.
-async fn confirmed(room: &Room) -> Result<(), Error> {
-    let confirmed = tokio::time::timeout(CONFIRM_TIMEOUT, room.wait_subscribed()).await;
-    confirmed.map_err(|_| Error::unavailable())
+/// Step 2: returns once the subscription is confirmed, or when that takes too long, or when the
+/// room's node is away.
+async fn confirmed(context: &Context, room: &Room) -> Result<(), Error> {
+    let upstream = &context.hub.upstream;
+    let confirmed = async {
+        tokio::select! {
+            biased;
+            () = room.wait_subscribed() => true,
+            () = upstream.wait_until(|upstream| upstream.is_away(&room.name)) => false,
+        }
+    };
+    match tokio::time::timeout(CONFIRM_TIMEOUT, confirmed).await {
+        Ok(true) => Ok(()),
+        _ => Err(Error::unavailable()),
+    }
 }
 
 /// Step 3.
@@ -360,6 +372,7 @@ pub(in crate::operations) fn attach(
     match attached {
         Attached::Then(next) => {
             connection.add_room(&room.name);
+            status_updates::tell_joined(hub, room, connection, pending_flush);
             sync::sync_if_needed(hub, room, next);
         }
         Attached::Removed => presence::end_in_background(hub, connection, &room.name),
