@@ -1,8 +1,12 @@
 //! More than one server: clusters whose shards fail, move and come back, and a primary whose
 //! Sentinels choose another one.
 
+// Every operation over rooms of all shards.
+mod all_shards;
 // The module alone while slots move all at once.
 mod atomic_moves;
+// One shard is away.
+mod dead_shard;
 // The module alone in a primary without a majority.
 mod down;
 // Primaries are killed, freeze, are replaced by stale replicas.
