@@ -8,10 +8,10 @@ mod responses;
 
 use requests::{Edit, Frame, Frames, Moderation, ReadUpTo, Role, RoomNames, Send, Set, Signal};
 use responses::{
-    Changed, Cursor, Done, Error, ErrorReply, Failed, History, Id, Inbox, InboxRow, Member,
-    Members, Message, OkReply, Online, Present, Profile, Profiles, Reaction, Read, Replies, Reply,
-    Room, RoomRow, Rooms, Sanction, Sanctions, Settings, SomeProfile, Stored, Unread, UnreadCounts,
-    UnreadRoom, Who,
+    Changed, Cursor, Done, Error, ErrorReply, Failed, History, Id, Inbox, InboxFailed, InboxRoom,
+    InboxRow, Member, Members, Message, OkReply, Online, Present, Profile, Profiles, Reaction,
+    Read, Replies, Reply, Room, RoomRow, Rooms, Sanction, Sanctions, Settings, SomeProfile, Stored,
+    Unread, UnreadCounts, UnreadRoom, Who,
 };
 
 use crate::server::v1::problem::ProblemDocument;
@@ -40,6 +40,8 @@ use crate::server::v1::problem::ProblemDocument;
     Read,
     Inbox,
     InboxRow,
+    InboxRoom,
+    InboxFailed,
     Unread,
     UnreadRoom,
     UnreadCounts,

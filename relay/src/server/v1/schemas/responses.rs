@@ -111,6 +111,9 @@ pub(super) struct Rooms {
     #[schema(required)]
     cursor: Cursor,
     rooms: Vec<RoomRow>,
+    /// True: nodes of Redis are away, and their rooms are missing
+    #[schema(nullable = false)]
+    incomplete: Option<bool>,
 }
 
 #[derive(ToSchema, Deserialize)]
@@ -262,8 +265,23 @@ pub(super) struct Inbox {
 }
 
 #[derive(ToSchema, Deserialize)]
+#[serde(untagged)]
+pub(super) enum InboxRow {
+    Known(Box<InboxRoom>),
+    /// After all others: not known now
+    Failed(InboxFailed),
+}
+
+#[derive(ToSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct InboxRow {
+pub(super) struct InboxFailed {
+    room: String,
+    error: Error,
+}
+
+#[derive(ToSchema, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InboxRoom {
     room: String,
     unread: u64,
     mentions: u64,
@@ -335,6 +353,8 @@ pub(super) struct Profiles {
 #[serde(untagged)]
 pub(super) enum SomeProfile {
     Profile(Profile),
+    /// Not known now
+    Failed(Failed),
     /// No personal room
     Nothing,
 }
