@@ -16,6 +16,7 @@
  *     state   detail = `client.status`, whenever it changes
  *     room    {room, changes}: see room.js for the changes
  *     rooms   the set of followed rooms, or the inbox, changed
+ *     upstream what works of the store behind the relay changed: `client.upstream.of(room)`
  *     inbox   the list of this user's rooms came: `client.inbox.entries`
  *     notice  {kind: 'mention'|'direct'|'read', room, id, from?, unread?}: about a room of ours
  *     profiles {users}: names or other words about these users changed
@@ -45,6 +46,7 @@ import { Profiles } from './profiles.js';
 import { Follow, failure } from './room/follow.js';
 import { Room } from './room/room.js';
 import { isCut } from './sender.js';
+import { Upstream } from './upstream.js';
 
 export { ChatError, directRoom, otherSide, Room, socketUrl };
 
@@ -113,6 +115,7 @@ export class ChatClient extends Operations {
       request,
       changed: (users) => this.#emit('profiles', { users }),
     });
+    this.upstream = new Upstream();
     this.contacts = new Contacts({ request, changed: (user) => this.#emit('contact', { user }) });
     this.inbox = new Inbox({ request, changed: (entries) => this.#inboxChanged(entries) });
     this.#connection = new Connection({
@@ -355,6 +358,7 @@ export class ChatClient extends Operations {
 
   /** A relay said hello: every room is taken up where it was left. */
   #greeted() {
+    this.upstream.reset();
     // First, so that the rooms see the right one from the beginning.
     if (this.#status !== 'online') {
       this.request('status', { status: this.#status }).catch(() => {});
@@ -428,7 +432,13 @@ export class ChatClient extends Operations {
   #frame(frame) {
     this.#emit('event', frame);
     if (this.contacts.frame(frame)) return;
-    if (frame.type === 'upstream') return;
+    if (frame.type === 'upstream') {
+      this.upstream.hear(frame);
+      // What could not be asked when the list was loaded.
+      if (frame.state === 'back') this.inbox.loadSoon();
+      this.#emit('upstream');
+      return;
+    }
     if (frame.type === 'profile') {
       this.profiles.hear(frame.user, frame.data ?? {});
       return;

@@ -41,7 +41,11 @@ export class Inbox {
         const more = cursor === null ? {} : { cursor };
         const page = await this.#request('inbox', { count: COUNT, ...more });
         // A room may have moved between two pages: the later one knows better.
-        for (const entry of page.rooms ?? []) entries.set(entry.room, entry);
+        for (const entry of page.rooms ?? []) {
+          // A room that cannot be asked now: what was known of it stays.
+          const known = entry.error ? this.entries.get(entry.room) : entry;
+          if (known) entries.set(entry.room, known);
+        }
         cursor = page.cursor ?? null;
       } while (cursor !== null);
       this.entries = entries;

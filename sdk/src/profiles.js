@@ -16,6 +16,7 @@ const GATHER_MS = 30;
 /** A relay counts each of them as an operation. */
 const ASK_MOST = 20;
 const ASK_EVERY_MS = 400;
+const AWAY_MS = 5000;
 
 export class Profiles {
   #request;
@@ -92,10 +93,15 @@ export class Profiles {
     const users = [...this.#wanted].slice(0, ASK_MOST);
     this.#request('profiles', { users }).then(
       ({ profiles = {} }) => {
-        const changed = users.filter((user) => this.#learn(user, own(profiles, user) ?? null));
+        // Users that cannot be asked for now are asked for again, after all others.
+        const isAway = (user) => Boolean(own(profiles, user)?.error);
+        const told = users.filter((user) => !isAway(user));
+        const changed = told.filter((user) => this.#learn(user, own(profiles, user) ?? null));
         for (const user of users) this.#wanted.delete(user);
+        for (const user of users.filter(isAway)) this.#wanted.add(user);
         if (changed.length) this.#changed(changed);
-        if (this.#wanted.size) this.#soon(ASK_EVERY_MS);
+        const isAnyTold = told.length > 0;
+        if (this.#wanted.size) this.#soon(isAnyTold ? ASK_EVERY_MS : AWAY_MS);
       },
       (error) => {
         if (isPassing(error)) this.#soon(pauseMs(error));

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 
 import { Inbox } from '../src/inbox.js';
 import { Room } from '../src/room/room.js';
+import { Upstream } from '../src/upstream.js';
 
 const NOW = 1_000_000;
 const idOf = (n) => (n === 0 ? '0-0' : `${1000 + n}-${n}`);
@@ -161,4 +162,41 @@ test('notices keep the inbox right between two loads', async () => {
     await new Promise((resolve) => setImmediate(resolve));
   }
   assert.equal(came.filter((entries) => entries !== null).length, 2);
+});
+
+test('a room that cannot be asked now stays as it was known', async () => {
+  const row = (room, unread) => ({ room, unread, mentions: 0, cursor: '0-0', last: idOf(unread) });
+  const error = { code: 'UNAVAILABLE', message: 'Redis is away' };
+  const pages = [
+    { rooms: [row('a', 2), row('b', 1)], cursor: null },
+    { rooms: [row('a', 3), { room: 'b', error }, { room: 'new', error }], cursor: null },
+  ];
+  const inbox = new Inbox({ request: async () => pages.shift(), changed: () => {} });
+  await inbox.load();
+  await inbox.load();
+  const known = [...inbox.entries.values()].map(({ room, unread }) => [room, unread]);
+  assert.deepEqual(known, [
+    ['a', 3],
+    ['b', 1],
+  ]);
+});
+
+test('what works is told of all rooms or of single ones', () => {
+  const upstream = new Upstream();
+  const rows = [
+    [{ state: 'away', rooms: ['a', 'b'] }, 'away', 'back'],
+    [{ state: 'writes_refused', rooms: ['a'] }, 'writes_refused', 'back'],
+    [{ state: 'unheard of' }, 'writes_refused', 'back'],
+    [{ state: 'back', rooms: ['a'] }, 'back', 'back'],
+    [{ state: 'away' }, 'away', 'away'],
+    [{ state: 'back', rooms: ['a'] }, 'back', 'away'],
+    [{ state: 'back' }, 'back', 'back'],
+  ];
+  for (const [frame, a, other] of rows) {
+    upstream.hear(frame);
+    assert.deepEqual([upstream.of('a'), upstream.of('c')], [a, other], JSON.stringify(frame));
+  }
+  upstream.hear({ state: 'away' });
+  upstream.reset();
+  assert.equal(upstream.of('a'), 'back');
 });

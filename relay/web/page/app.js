@@ -206,6 +206,7 @@ function listenTo(one) {
     if (active === null) show(rooms.first());
   });
   on('room', ({ room, changes }) => drawRoom(room, changes));
+  on('upstream', drawAbout);
   on('notice', noticed);
   on('contact', () => {
     drawRooms();
@@ -341,7 +342,9 @@ function rememberRooms() {
 
 /** Draws what stands around the conversation. */
 function drawAbout() {
-  head.draw(activeRoom(), client?.status ?? { state: 'connected' });
+  const room = activeRoom();
+  const works = room ? client.upstream.of(room.name) : 'back';
+  head.draw(room, client?.status ?? { state: 'connected' }, works);
 }
 
 // --- the connection ------------------------------------------------------------------------------

@@ -37,15 +37,19 @@ export class Banner {
     parts.action.addEventListener('click', () => this.#act?.());
   }
 
-  /** @param {object} status of the client @param {import('../../sdk/room/room.js').Room|null} room */
-  draw(status, room) {
+  /**
+   * @param {object} status of the client
+   * @param {import('../../sdk/room/room.js').Room|null} room
+   * @param {string} works what works of the store, see sdk/upstream.js
+   */
+  draw(status, room, works) {
     clearTimeout(this.#timer);
     const {
       text = '',
       action = '',
       act = null,
       isRoom = false,
-    } = this.#connection(status, room) ?? this.#room(room) ?? {};
+    } = this.#connection(status, room, works) ?? this.#room(room) ?? this.#store(room, works) ?? {};
     const { box, text: words, action: button } = this.#parts;
     this.#act = act;
     box.hidden = text === '';
@@ -57,7 +61,7 @@ export class Banner {
     button.hidden = action === '';
   }
 
-  #connection(status, room) {
+  #connection(status, room, works) {
     const { state, attempt, retryAt, close, error } = status;
     const { connect } = this.#on;
     if (state === 'offline') {
@@ -69,8 +73,17 @@ export class Banner {
     const seconds = retryAt === null ? 0 : Math.ceil((retryAt - Date.now()) / 1000);
     const why = error ? explain(error) : 'No connection';
     if (seconds <= 0) return { text: `${why}. Trying…` };
-    this.#timer = setTimeout(() => this.draw(status, room), 1000);
+    this.#timer = setTimeout(() => this.draw(status, room, works), 1000);
     return { text: `${why}. Next try in ${seconds} s.`, action: 'Try now', act: connect };
+  }
+
+  #store(room, works) {
+    if (!room || works === 'back') return null;
+    const words = {
+      away: 'This room cannot be reached now',
+      writes_refused: 'Nothing can be stored now',
+    };
+    return { text: `${words[works]}. What you write is sent later.`, isRoom: true };
   }
 
   #room(room) {

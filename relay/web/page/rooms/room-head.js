@@ -28,8 +28,12 @@ export class RoomHead {
     this.#on = on;
   }
 
-  /** @param {import('../../sdk/room/room.js').Room|null} room @param {object} status of the client */
-  draw(room, status) {
+  /**
+   * @param {import('../../sdk/room/room.js').Room|null} room
+   * @param {object} status of the client
+   * @param {string} works what works of the store, see sdk/upstream.js
+   */
+  draw(room, status, works) {
     const { title, about, leave } = this.#parts;
     const { rooms, compose, banner } = this.#on;
     setText(title, room ? rooms.labelOf(room.name) : 'No room');
@@ -38,7 +42,7 @@ export class RoomHead {
     leave.title = room?.isDirect ? 'Put this conversation away' : 'Leave this room';
     leave.setAttribute('aria-label', leave.title);
     compose.allow(room !== null && (room.problem === null || hasEnded(room.problem)));
-    banner.draw(status, room);
+    banner.draw(status, room, works);
     this.#drawNote(room);
   }
 
