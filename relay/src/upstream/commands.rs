@@ -25,7 +25,6 @@ pub(crate) use arguments::{Bounds, Message, Moderation, Part, Reader, Rows};
 pub(crate) struct Command {
     cmd: Cmd,
     /// Its first argument is the key or the channel, which decides who executes it.
-    #[allow(dead_code, reason = "routing to nodes uses it")]
     has_key: bool,
 }
 
@@ -289,12 +288,33 @@ pub(super) fn unsubscribe(channel: &str) -> Command {
 impl Command {
     /// The key or channel, whose slot decides which node executes the command. `None`: any node
     /// can.
-    #[allow(dead_code, reason = "routing to nodes uses it")]
     pub(super) fn key(&self) -> Option<&[u8]> {
         match self.cmd.args_iter().nth(1) {
             Some(Arg::Simple(key)) if self.has_key => Some(key),
             _ => None,
         }
+    }
+
+    /// Whether it may be sent again when it is not known whether it has run: it reads, or running it
+    /// twice does the same as once.
+    pub(super) fn may_run_twice(&self) -> bool {
+        const THESE: &[&[u8]] = &[
+            b"CHAT.HISTORY",
+            b"CHAT.SYNC",
+            b"CHAT.MEMBERS",
+            b"CHAT.WHO",
+            b"CHAT.ONLINE",
+            b"CHAT.UNREAD",
+            b"CHAT.FOLLOWS",
+            b"CHAT.ROOM_RO",
+            b"CHAT.ROOMS",
+            b"CHAT.SANCTIONS",
+            b"CHAT.JOIN",
+            b"CHAT.FOLLOW",
+            b"CHAT.PRESENCE",
+            b"CHAT.READ",
+        ];
+        self.words().next().is_some_and(|name| THESE.contains(&name))
     }
 
     /// Any command.

@@ -225,10 +225,14 @@ impl<N: Clone + PartialEq> Call<N> {
         }
     }
 
-    /// Notes that the node has not answered: the commands may have run.
-    pub(super) fn note_unanswered(&mut self, group: Group<N>) {
+    /// Notes that the node has not answered: the commands may have run. Those that may run twice are
+    /// sent again if the node may have another link soon (`may_come`).
+    pub(super) fn note_unanswered(&mut self, group: Group<N>, may_come: bool) {
         for Place { command, .. } in group.places {
             self.outcomes[command] = unavailable(Unavailable::Unreachable);
+            if may_come && self.commands[command].may_run_twice() {
+                self.pending.push(Pending { command, ask: None, why: Why::NotNow });
+            }
         }
     }
 

@@ -308,7 +308,7 @@ impl Upstream {
             Sent::NoAnswer => {
                 // A node that is frozen or cut off may have lost its slots.
                 self.nodes.look_elsewhere();
-                call.note_unanswered(group);
+                call.note_unanswered(group, node.may_come());
             }
         }
     }

@@ -124,6 +124,22 @@ fn a_relay_may_start_before_its_redis() {
 }
 
 #[test]
+fn a_subscription_that_is_killed_makes_no_join_or_read_fail() {
+    let redis = Redis::start();
+    let relay = Relay::with("r1", &redis.url(), &["--operations-per-second", "10000"]);
+    relay.wait_ready();
+    let alice = relay.connect("alice");
+    let mut wire = redis.wire();
+    for n in 0..20 {
+        cmd!(wire, "CLIENT", "KILL", "TYPE", "pubsub").ok();
+        let room = format!("room{n}");
+        alice.ok(json!({"op": "join", "room": room}));
+        alice.ok(json!({"op": "history", "room": room}));
+        alice.ok(json!({"op": "unread", "rooms": [room]}));
+    }
+}
+
+#[test]
 fn a_subscription_that_is_killed_loses_nothing() {
     let redis = Redis::start();
     let relay = Relay::start("r1", &redis);

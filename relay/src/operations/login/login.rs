@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use chat_protocol::close_code;
 use chat_protocol::error_code::ErrorCode;
+use tokio::time::timeout;
 
 use crate::auth::{LoginError, Scope};
 use crate::client::connection::End;
@@ -30,6 +31,8 @@ use crate::verification::note_login;
 /// The pauses before a login that failed is tried again.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_MOST: Duration = Duration::from_secs(2);
+/// How long a login waits for a room at another node than that of the personal room.
+const ENTER_WITHIN: Duration = Duration::from_secs(1);
 
 /// Attaches a new connection to these rooms, in the background if Redis is unreachable.
 pub(crate) async fn login(context: Arc<Context>) {
@@ -97,8 +100,15 @@ async fn enter_all(context: &Context, rooms: Vec<Wanted>) -> Result<(), Vec<Want
     // Nothing closes it, so this only waits.
     let _turn = context.hub.logins.acquire().await;
     let mut rest = Vec::new();
+    let own_node = context.hub.upstream.owner(&format!("@{}", context.user()));
     for wanted in rooms {
-        match enter(context, &wanted).await {
+        let entered = enter(context, &wanted);
+        // The client can do nothing before that. It does not wait for another node that is slow.
+        let entered = match context.hub.upstream.owner(&wanted.room) == own_node {
+            true => entered.await,
+            false => timeout(ENTER_WITHIN, entered).await.unwrap_or(Err(Error::unavailable())),
+        };
+        match entered {
             // Without memory only the join of a room is refused; a later attempt joins it.
             Err(error) if matches!(&*error.code, "UNAVAILABLE" | "OOM") => rest.push(wanted),
             Err(error) => {

@@ -162,11 +162,28 @@ fn redirects_in_a_circle_end() {
 }
 
 #[test]
-fn what_may_have_run_is_never_sent_again() {
+fn what_may_have_run_is_sent_again_only_if_that_does_no_harm() {
+    let signal = commands::signal("d1", "alice", "typing", None);
+    let reads = ["d2", "e1"].map(commands::online);
+    let mut call = Call::new([signal].into_iter().chain(reads).collect());
+    for group in call.divide(node_of) {
+        let may_come = group.node == 'd';
+        call.note_unanswered(group, may_come);
+    }
+    assert_eq!(call.next(Patience::Patient), Step::Later);
+    let groups = call.divide(node_of);
+    assert_eq!(sent(&call, &groups), [('d', vec!["d2".to_owned()])], "the other node is away");
+    note(&mut call, groups, |_| Value::Int(1));
+    assert_eq!(call.next(Patience::Patient), Step::Finish);
+    assert_eq!(outcomes(call), ["Unreachable", "1", "Unreachable"]);
+}
+
+#[test]
+fn a_caller_with_its_own_next_try_waits_for_new_nodes_only() {
     let mut call = call(&["a1", "b1", "c1"]);
     for group in call.divide(node_of) {
         match group.node {
-            'a' => call.note_unanswered(group),
+            'a' => call.note_unanswered(group, true),
             'b' => call.note_away(group, false),
             _ => call.note_away(group, true),
         }
