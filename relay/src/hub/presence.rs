@@ -130,6 +130,32 @@ pub(crate) fn end_in_background(hub: &Hub, connection: &Arc<Connection>, room: &
     });
 }
 
+/// Sets this connection present, with its status, in rooms whose nodes are away, in the background,
+/// as soon as they are back.
+pub(crate) fn set_in_background(
+    hub: &Arc<Hub>,
+    connection: &Arc<Connection>,
+    mut rooms: Vec<Arc<str>>,
+) {
+    if rooms.is_empty() {
+        return;
+    }
+    let (hub, connection) = (hub.clone(), connection.clone());
+    let ttl = hub.config.presence_ttl;
+    // After that it has ended, and the beats set it again.
+    let until = Instant::now() + ttl;
+    tokio::spawn(async move {
+        while may_repeat(&hub.upstream, &rooms, until).await {
+            rooms.retain(|room| connection.is_in(room));
+            let command = |room: &str| online_command(room, &connection, ttl);
+            rooms = for_present(&hub, &connection, &rooms, command).await;
+            if rooms.is_empty() || connection.ended().is_some() {
+                return;
+            }
+        }
+    });
+}
+
 fn is_away(reply: &Reply) -> bool {
     matches!(reply, Err(CommandError::Unavailable(_)))
 }

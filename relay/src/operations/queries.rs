@@ -148,7 +148,11 @@ async fn list_rooms(
             Value::Nil => None,
             cursor => Some(text(cursor)?),
         };
-        return Ok(ListPage { cursor, rows: reply.list()?.collect(), is_incomplete: false });
+        return Ok(ListPage {
+            cursor,
+            rows: reply.list()?.collect(),
+            is_incomplete: overview.has_missing_slots(),
+        });
     }
     let cursor = ListCursor::read(cursor)?;
     let count = room_list::count_per_node(wanted, nodes.len(), ROOMS_MOST);

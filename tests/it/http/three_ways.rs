@@ -341,9 +341,14 @@ fn some_rooms_are_not_known_now() {
     for (first, last) in [(0, slot - 1), (slot + 1, 16_383)] {
         cmd!(wire, "CLUSTER", "ADDSLOTSRANGE", first.to_string(), last.to_string()).ok();
     }
-    let relay = Relay::with("r2", &redis.url(), &[]);
+    let relay = Relay::with("r2", &redis.url(), &["--operations-per-second", "10000"]);
     let api = Http::new(relay.address()).query("user=dora");
     let rooms = json!({"rooms": ["kept", "lost"]});
+    eventually("the server", LATER, || {
+        let joined = cmd!(wire, "CHAT.JOIN", "kept", "dora");
+        if joined.is_error() { Err(format!("{joined:?}")) } else { Ok(()) }
+    });
+    cmd!(wire, "CHAT.FOLLOW", "@dora", "kept", "lost").ok();
     eventually("an answer with a part only", LATER, || {
         let answer = api.call("POST", "/v1/unread", Some(&rooms));
         match answer.status == 200 && answer.body.contains("\"error\"") {
@@ -351,6 +356,10 @@ fn some_rooms_are_not_known_now() {
             false => Err(format!("{answer:?}")),
         }
     });
+    let inbox = api.get("/v1/inbox").ok();
+    assert_eq!(inbox["rooms"][0]["room"], "kept", "{inbox}");
+    assert_eq!(inbox["rooms"][1]["error"]["code"], "UNAVAILABLE", "{inbox}");
+    assert_eq!(api.get("/v1/rooms").ok()["incomplete"], true);
 }
 
 #[test]

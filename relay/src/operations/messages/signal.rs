@@ -16,7 +16,7 @@ use crate::metrics::METRICS;
 use crate::operations::answer::{Answer, Done, Outcome};
 use crate::operations::context::Context;
 use crate::operations::messages::notices;
-use crate::upstream::commands;
+use crate::upstream::{CommandError, all_unavailable, commands};
 
 pub(in crate::operations) async fn signal(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let room = request.fields.room()?;
@@ -59,21 +59,34 @@ pub(in crate::operations) async fn status(context: &Arc<Context>, request: Reque
 async fn publish_status(context: &Context) -> Result<(), Error> {
     let (hub, connection) = (&context.hub, &context.connection);
     let ttl = hub.config.presence_ttl;
-    let rooms = connection.rooms();
-    let present = rooms.iter().filter(|room| presence::is_present(connection, room));
+    let mut rooms = connection.rooms();
+    rooms.retain(|room| presence::is_present(connection, room));
     let commands: Vec<_> =
-        present.map(|room| presence::online_command(room, connection, ttl)).collect();
+        rooms.iter().map(|room| presence::online_command(room, connection, ttl)).collect();
     if commands.is_empty() {
         return Ok(());
     }
     let mut outcome = Ok(());
-    for reply in hub.upstream.call(commands).await {
-        if let Err(error) = reply {
-            let error = Error::from(error);
-            if !error.is(ErrorCode::NoRoom) {
-                outcome = Err(error);
+    let replies = hub.upstream.call(commands).await;
+    if let Some(away) = all_unavailable(&replies) {
+        return Err(away.into());
+    }
+    let mut missed = Vec::new();
+    for (room, reply) in rooms.iter().zip(replies) {
+        match reply {
+            Ok(_) => {}
+            // The node of this room is away.
+            Err(CommandError::Unavailable(away)) if !away.can_read() => missed.push(room.clone()),
+            Err(error) => {
+                let error = Error::from(error);
+                if !error.is(ErrorCode::NoRoom) {
+                    outcome = Err(error);
+                }
             }
         }
+    }
+    if outcome.is_ok() {
+        presence::set_in_background(hub, connection, missed);
     }
     outcome
 }

@@ -72,25 +72,32 @@ impl Pending {
         self.pause = AWAY_PAUSE;
     }
 
+    /// Whether rooms are pending that no request is under way for.
+    pub(super) fn waits(&self) -> bool {
+        !self.is_asked && !self.rooms.is_empty()
+    }
+
     /// Whether the room is pending.
     pub(super) fn holds(&self, room: &str) -> bool {
         self.rooms.contains_key(room)
     }
 
-    /// The names of the pending rooms.
-    pub(super) fn rooms(&self) -> Vec<String> {
-        self.rooms.keys().cloned().collect()
-    }
-
-    /// The request to make now and how long to wait before, if there is one.
-    pub(super) fn request(&mut self) -> Option<(Duration, String)> {
-        if self.is_asked || self.rooms.is_empty() {
+    /// The request to make now and how long to wait before, if there is one. It names the rooms whose
+    /// node can be read, so that none of them waits for the others.
+    pub(super) fn request(
+        &mut self,
+        can_be_read: impl Fn(&str) -> bool,
+    ) -> Option<(Duration, String)> {
+        if self.is_asked {
+            return None;
+        }
+        let rooms = self.rooms.iter().filter(|(room, _)| can_be_read(room));
+        let rooms = rooms.map(|(room, asked)| (&**room, asked.cursor.map(|id| id.to_string())));
+        let request = Resume { reference: 0, op: "resume", rooms: rooms.collect() };
+        if request.rooms.is_empty() {
             return None;
         }
         self.is_asked = true;
-        let rooms = self.rooms.iter();
-        let rooms = rooms.map(|(room, asked)| (&**room, asked.cursor.map(|id| id.to_string())));
-        let request = Resume { reference: 0, op: "resume", rooms: rooms.collect() };
         Some((std::mem::take(&mut self.pause), json::write(&request)))
     }
 
@@ -178,11 +185,11 @@ mod tests {
     fn one_request_at_a_time_names_all_rooms() {
         let mut pending = pending(&[("a", Some(AT)), ("\"", None)]);
         let text = r#"{"ref":0,"op":"resume","rooms":{"\"":null,"a":"7-3"}}"#;
-        assert_eq!(pending.request(), Some((Duration::ZERO, text.to_owned())));
-        assert_eq!(pending.request(), None, "it is under way");
+        assert_eq!(pending.request(|_| true), Some((Duration::ZERO, text.to_owned())));
+        assert_eq!(pending.request(|_| true), None, "it is under way");
         let reply = r#"{"ref":0,"error":{"code":"RATELIMIT","retry_ms":40}}"#;
         assert_eq!(pending.answered(reply.as_bytes()), []);
-        assert_eq!(pending.request(), Some((Duration::from_millis(40), text.to_owned())));
+        assert_eq!(pending.request(|_| true), Some((Duration::from_millis(40), text.to_owned())));
     }
 
     #[test]
@@ -194,7 +201,7 @@ mod tests {
             ("away", None),
             ("shut", None),
         ]);
-        pending.request().expect("a request");
+        pending.request(|_| true).expect("a request");
         let reply = br#"{"ref":0,"ok":{"rooms":{
             "done":{"recovered":true,"last":"8-4","events":[{"id": 1}],"more":false,"role":null},
             "full":{"recovered":true,"last":"9-9","events":[],"more":true},
@@ -217,15 +224,28 @@ mod tests {
         assert_eq!(answers[3].2, Answered::Refused { members });
         assert!(pending.holds("full") && pending.holds("away") && !pending.holds("done"));
         let text = r#"{"ref":0,"op":"resume","rooms":{"away":null,"full":"9-9"}}"#;
-        assert_eq!(pending.request(), Some((AWAY_PAUSE, text.to_owned())));
+        assert_eq!(pending.request(|_| true), Some((AWAY_PAUSE, text.to_owned())));
+    }
+
+    #[test]
+    fn rooms_that_cannot_be_read_hold_up_no_other() {
+        let mut pending = pending(&[("a", None), ("b", Some(AT))]);
+        assert_eq!(pending.request(|_| false), None);
+        assert!(pending.waits());
+        let text = r#"{"ref":0,"op":"resume","rooms":{"b":"7-3"}}"#;
+        assert_eq!(pending.request(|room| room == "b"), Some((Duration::ZERO, text.to_owned())));
+        assert!(!pending.waits());
+        let reply = br#"{"ref":0,"ok":{"rooms":{"b":{"last":"5-5","events":[],"more":false}}}}"#;
+        assert_eq!(pending.answered(reply).len(), 1);
+        assert!(pending.holds("a") && pending.waits());
     }
 
     #[test]
     fn a_refused_request_is_refused_for_all_rooms() {
         let mut pending = pending(&[("a", None), ("b", Some(AT))]);
-        pending.request().expect("a request");
+        pending.request(|_| true).expect("a request");
         let reply = br#"{"ref":0,"error":{"code":"DENIED","message":"x"}}"#;
         assert_eq!(pending.answered(reply).len(), 2);
-        assert_eq!(pending.request(), None);
+        assert_eq!(pending.request(|_| true), None);
     }
 }

@@ -32,11 +32,12 @@ use crate::rate_limit::Allowance;
 use crate::server::v1::events::blocks::Blocks;
 use crate::server::v1::events::pending::{Answered, Pending, REPLY};
 use crate::server::v1::events::positions::Positions;
-use crate::upstream::Upstream;
 use crate::verification::OpenSession;
 
 /// The time between comments. What is between relay and client must not take the stream for dead.
 const COMMENT_INTERVAL: Duration = Duration::from_secs(15);
+/// The time between two looks whether rooms can be read whose node was away.
+const AWAY_INTERVAL: Duration = Duration::from_secs(1);
 /// Positions are sent at most once in this time.
 const POSITIONS_INTERVAL: Duration = Duration::from_secs(1);
 /// Blocks of so many bytes are written before further frames are taken.
@@ -129,23 +130,20 @@ impl Stream {
             // A page at a time: the next one is asked for when the client has taken the last one.
             if operation.is_none()
                 && self.blocks.len() == 0
-                && let Some((pause, request)) = self.pending.request()
+                && let Some((pause, request)) =
+                    self.pending.request(|room| hub.upstream.state_of(room).can_read())
             {
-                let (hub, context) = (hub.clone(), context.clone());
-                let rooms = self.pending.rooms();
+                let context = context.clone();
                 operation = Some(Box::pin(async move {
                     if !pause.is_zero() {
                         tokio::time::sleep(pause).await;
-                        let can_read = |upstream: &Upstream| {
-                            rooms.iter().any(|room| upstream.state_of(room).can_read())
-                        };
-                        hub.upstream.wait_until(can_read).await;
                     }
                     operations::execute(context, request).await;
                 }));
             }
             let next = expiry.map_or(self.comment_at, |expiry| expiry.min(self.comment_at));
             let next = if has_news { next.min(self.positions_at) } else { next };
+            let next = if self.pending.waits() { next.min(now + AWAY_INTERVAL) } else { next };
             let (waits, may_take) = (self.blocks.len() > 0, self.blocks.len() < WRITE_AT);
             self.connection.set_blocked(waits && body.capacity() == 0);
             tokio::select! {
