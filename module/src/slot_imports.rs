@@ -18,12 +18,10 @@ static IMPORTS: MainThread<Imports> = MainThread::new(Imports::NONE);
 /// Rooms by database and name.
 type Rooms = BTreeSet<(i32, Box<[u8]>)>;
 
-/// An import has started.
+/// An import has started. One of the same slots goes on: a replica that loads a copy of its primary's
+/// data hears of it again.
 pub(crate) fn start(slots: SlotRanges) {
-    IMPORTS.with(|imports| {
-        imports.end(&slots);
-        imports.running.push(Import { slots, rooms: Rooms::new() });
-    });
+    IMPORTS.with(|imports| imports.start(slots));
 }
 
 /// An import is complete: the slots belong to this node.
@@ -84,6 +82,12 @@ struct Import {
 impl Imports {
     const NONE: Imports = Imports { running: Vec::new(), owned: Vec::new(), discarded: Vec::new() };
 
+    fn start(&mut self, slots: SlotRanges) {
+        if self.running.iter().all(|import| import.slots != slots) {
+            self.running.push(Import { slots, rooms: Rooms::new() });
+        }
+    }
+
     /// Ends the import of these slots; returns its rooms.
     fn end(&mut self, slots: &SlotRanges) -> Option<Rooms> {
         let at = self.running.iter().position(|import| import.slots == *slots)?;
@@ -128,10 +132,11 @@ mod tests {
         let (lobby, foo) = (ranges(&[(10_294, 10_294)]), ranges(&[(0, 5), (12_000, 12_200)]));
         let mut imports = Imports::NONE;
         assert!(!imports.hold(0, b"lobby"), "nothing is imported");
-        for slots in [&lobby, &foo] {
-            imports.running.push(Import { slots: slots.clone(), rooms: Rooms::new() });
+        for slots in [&lobby, &foo, &lobby] {
+            imports.start(slots.clone());
+            assert!(imports.hold(0, b"lobby"));
         }
-        assert!(imports.hold(0, b"lobby") && imports.hold(0, b"lobby") && imports.hold(0, b"foo"));
+        assert!(imports.hold(0, b"foo"));
         assert!(!imports.hold(0, b"@alice"), "this slot is not imported");
         assert_eq!(imports.end(&ranges(&[(0, 5)])), None, "there is no such import");
         assert_eq!(imports.end(&lobby), Some(Rooms::from([(0, name("lobby"))])));

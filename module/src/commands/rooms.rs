@@ -14,6 +14,7 @@ use chat_protocol::glob::Pattern;
 use chat_protocol::id::Id;
 use chat_protocol::limits::PAGE_DEFAULT;
 use chat_protocol::names::{RoomKind, RoomName};
+use chat_protocol::slot::slot_of;
 use chat_room::decide::room;
 use chat_room::limits::Limits;
 use chat_room::page::count;
@@ -22,7 +23,7 @@ use chat_room::{CommandError, Context};
 use crate::args::{Args, Paging, once};
 use crate::error_reply::ErrorReply;
 use crate::index::Found;
-use crate::redis::{Arg, Call, CommandSpec, Keys};
+use crate::redis::{Arg, Call, CommandSpec, Keys, serves};
 use crate::serving::{entry, reply_id};
 use crate::stored_room::{RoomKey, StoredRoom};
 use crate::{clock, config, index};
@@ -106,7 +107,7 @@ fn row(
         Err(_) => return None,
     };
     let matches = pattern.is_none_or(|pattern| pattern.matches(&found.name));
-    if name.kind != RoomKind::Ordinary || !matches {
+    if name.kind != RoomKind::Ordinary || !matches || !serves(|| slot_of(&found.name)) {
         return None;
     }
     let key = RoomKey::open_named(call, &found.name).ok();

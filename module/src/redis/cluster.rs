@@ -1,6 +1,9 @@
 //! What a node of a cluster knows: whether a key is its own, and whether the cluster is well.
 
+use std::ffi::c_int;
 use std::io;
+
+use redis_module::raw;
 
 use super::api::api;
 use super::call::{Call, Name};
@@ -20,6 +23,18 @@ pub(crate) fn is_elsewhere(call: &Call<'_>, key: &Name<'_>) -> bool {
     }
     api!(RedisModule_FreeCallReply(reply));
     false
+}
+
+/// Whether this server serves the keys of a slot. Redis 8.4 keeps the keys of a slot that has moved
+/// away by an atomic migration until it has removed them one by one; other servers have none, and
+/// `slot` is not asked for.
+pub(crate) fn serves(slot: impl FnOnce() -> u16) -> bool {
+    // SAFETY: reading the pointer; it is null before Redis 8.4.
+    let Some(can_access) = (unsafe { raw::RedisModule_ClusterCanAccessKeysInSlot }) else {
+        return true;
+    };
+    // SAFETY: it takes any number.
+    unsafe { can_access(c_int::from(slot())) != 0 }
 }
 
 /// Whether the cluster is well, as far as this node knows. True without a cluster.

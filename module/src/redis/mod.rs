@@ -25,7 +25,7 @@ mod value_io;
 mod value_type;
 
 pub(crate) use call::{Call, Name, ReplicationTarget, Words};
-pub(crate) use cluster::{is_elsewhere, is_well};
+pub(crate) use cluster::{is_elsewhere, is_well, serves};
 pub(crate) use command::{Arg, CommandSpec, Keys, add_category, enter, register_command};
 pub(crate) use defrag::Defragmenter;
 pub(crate) use events::{EventHandlers, ServerEvent, subscribe};

@@ -1,17 +1,20 @@
 //! Ends connections, messages, events and nonces whose time is over, room by room.
 
 use chat_protocol::names::RoomName;
+use chat_protocol::slot::slot_of;
 use chat_room::decide::expire::{self, ConnectionExpiry};
 use chat_room::{Context, Decision, Now};
 
 use super::time_slice::TimeSlice;
 use crate::index::Found;
-use crate::redis::{Call, monotonic_us};
+use crate::redis::{Call, monotonic_us, serves};
 use crate::stored_room::{RoomKey, StoredRoom};
 use crate::{config, index, indexing, info, outgoing, presence_grace};
 
 /// Connections, messages, events or nonces that end in one step, of each.
 const STEP: usize = 32;
+/// Milliseconds after which to look again at a room whose slot has moved away, if it is still here.
+const UNTIL_REMOVED: u64 = 1_000;
 
 /// Ends what is due. False: the slice is over before all has ended.
 pub(super) fn end_due(call: &Call<'_>, now: Now, slice: &mut TimeSlice) -> bool {
@@ -48,6 +51,11 @@ fn step(call: &Call<'_>, found: &Found, now: Now) -> usize {
         index::with(|index| index.remove_stale(found));
         return 0;
     };
+    if !serves(|| slot_of(&found.name)) {
+        // The node that owns its slot ends what is due.
+        indexing::reschedule(found.database, stored, Some(now.monotonic_ms + UNTIL_REMOVED));
+        return 0;
+    }
     let name = RoomName::stored(&found.name).unwrap_or(RoomName::INVALID);
     let limits = config::limits();
     let grace_until = presence_grace::until().max(stored.grace_until);

@@ -24,7 +24,7 @@ const ROOMS: usize = 40;
 /// Long messages in each of them.
 const LONG: usize = 8;
 /// Microseconds by which each key delays a slow snapshot.
-const SLOW: u64 = 50_000;
+pub(super) const SLOW: u64 = 50_000;
 
 /// A cluster, with rooms that [`fill`] has filled; `None`: the server has no such move.
 fn scene(shape: &Shape<'_>) -> Option<(Cluster, Vec<String>)> {
@@ -44,14 +44,17 @@ fn scene(shape: &Shape<'_>) -> Option<(Cluster, Vec<String>)> {
     Some((cluster, rooms))
 }
 
-/// Begins to move the slots.
-fn begin(cluster: &Cluster, from: usize, to: usize, delay: u64) {
+/// Begins to move slots from 0 up to `last`. Each key delays the snapshot by `delay` microseconds.
+pub(super) fn begin_up_to(last: u16, cluster: &Cluster, from: usize, to: usize, delay: u64) {
     for node in [from, to] {
         cmd!(cluster.node(node), "CONFIG", "SET", "rdb-key-save-delay", delay).ok();
     }
-    let (last, to) = (LAST_SLOT, cluster.id(to));
-    let node = cluster.node(from);
+    let (node, to) = (cluster.node(from), cluster.id(to));
     cmd!(node, "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", 0, last, "NODE", to).ok();
+}
+
+fn begin(cluster: &Cluster, from: usize, to: usize, delay: u64) {
+    begin_up_to(LAST_SLOT, cluster, from, to, delay);
 }
 
 /// The state of the newest move as a node sees it.
@@ -61,7 +64,7 @@ fn state(cluster: &Cluster, node: usize) -> String {
     newest.unwrap_or_default().to_owned()
 }
 
-fn await_state(cluster: &Cluster, node: usize, wanted: &str) {
+pub(super) fn await_state(cluster: &Cluster, node: usize, wanted: &str) {
     eventually("the state of a move", LATER, || match state(cluster, node) {
         found if found == wanted => Ok(()),
         found => Err(format!("{found}, not {wanted}")),

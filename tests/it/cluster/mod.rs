@@ -25,3 +25,5 @@ mod sentinel;
 mod stage;
 // No room stays deaf.
 mod subscriptions;
+// The module alone while a shard fails over again and again.
+mod times;

@@ -7,10 +7,12 @@ use chat_tests::clients::client::Client;
 use chat_tests::cmd;
 use chat_tests::servers::cluster::moves::Move;
 use chat_tests::servers::cluster::slots::slot;
+use chat_tests::servers::server::Server;
 use chat_tests::servers::store::Store;
 use chat_tests::wait::{LATER, eventually};
 use serde_json::json;
 
+use super::atomic_moves::{SLOW, await_state, begin_up_to};
 use super::stage::{Stage, assert_unnoticed, slots_with};
 
 /// The promise for a send while slots move.
@@ -29,6 +31,34 @@ fn a_thousand_slots_move_and_come_back_unnoticed() {
     assert_unnoticed(&effects, SLOWEST);
     let ghosts = u64::try_from(stage.rooms.len()).expect("a number");
     assert_eq!(stage.cluster.total("chat_presence_timeouts"), ghosts, "each ghost ended once");
+}
+
+/// The last slot of the first of three nodes, which stays there: a primary without slots would
+/// become a replica.
+const LAST_OF_FIRST: u16 = 5_459;
+
+#[test]
+fn slots_that_move_at_once_move_unnoticed_also_when_cancelled() {
+    let mut stage = Stage::with(10, &[]);
+    if !Server::of(stage.cluster.node(0)).moves_slots_at_once() {
+        return;
+    }
+    let last = LAST_OF_FIRST - 1;
+    let effects = stage.under_load("atomic", |progress, cluster, _| {
+        begin_up_to(last, cluster, 0, 1, SLOW);
+        await_state(cluster, 1, "receiving-snapshot");
+        progress.wait_for_more(20);
+        cmd!(cluster.node(0), "CLUSTER", "CANCELSLOTMIGRATIONS").ok();
+        await_state(cluster, 0, "cancelled");
+        progress.wait_for_more(20);
+        for (from, to) in [(0, 1), (1, 0)] {
+            begin_up_to(last, cluster, from, to, SLOW);
+            await_state(cluster, to, "success");
+            cluster.agree();
+            progress.wait_for_more(50);
+        }
+    });
+    assert_unnoticed(&effects, SLOWEST);
 }
 
 #[test]

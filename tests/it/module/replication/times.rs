@@ -51,6 +51,12 @@ fn failovers_in_a_row_do_not_put_times_ahead_of_the_clock() {
     let dump = cmd!(redis, "DUMP", "lobby").bytes().to_vec();
     cmd!(other, "RESTORE", "lobby", "0", dump, "REPLACE").ok();
     assert_eq!(stored(&other), before, "restored");
+    // Its ids are far ahead, so the first ids of other rooms on that server are too.
+    let now = other.clock_ms();
+    let fresh = cmd!(other, "CHAT.SEND", "fresh", "alice", "hi").text().to_owned();
+    assert!(Id::parse(fresh.as_bytes()).expect("an id") > id, "{fresh}");
+    let page = history(&mut other.wire(), "fresh", &[]);
+    assert!(ts(&page.events[0].json).abs_diff(now) <= EXACT, "{}", page.events[0].text);
     let replica = Redis::replica(&redis, &[]);
     assert_eq!(cmd!(replica, "DEBUG", "DIGEST").ok(), digest);
     redis.kill();
