@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use chat_tests::checking::checker::{Checker, Loss, Progress};
 use chat_tests::checking::faults::{addresses, relays};
+use chat_tests::clients::wire::Wire;
 use chat_tests::cmd;
 use chat_tests::documents;
 use chat_tests::port;
@@ -279,8 +280,14 @@ fn the_documented_rights_at_sentinels_suffice_and_each_is_needed() {
         cmd!(sentinel, "ACL", "SETUSER", "relay", word).ok();
         late.wait_ready();
     }
-    let denied = sentinel.call(&["PING"]);
-    assert!(!denied.is_error(), "the user default is another one: {denied:?}");
+    // It may ask, and change nothing.
+    let mut wire = Wire::connect(sentinel.address()).expect("a connection");
+    cmd!(wire, "AUTH", "relay", "secret").ok();
+    assert!(!cmd!(wire, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME).is_error());
+    for order in ["FAILOVER", "RESET", "REMOVE"] {
+        let denied = cmd!(wire, "SENTINEL", order, NAME);
+        assert!(denied.is_error(), "{order}: {denied:?}");
+    }
     let wrong = url.replace("secret", "guess");
     let refused = Relay::with("r3", &wrong, &[]);
     eventually("the words", LATER, || match refused.get("/readyz") {
