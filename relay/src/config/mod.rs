@@ -15,7 +15,6 @@ mod key_files;
 mod networks;
 mod origins;
 mod relay_url;
-#[allow(dead_code, reason = "the upstream is about to use all of it")]
 mod servers;
 mod sessions;
 mod token_url;
@@ -41,7 +40,6 @@ pub(crate) use key_files::contents as read_key_file;
 pub(crate) use networks::Networks;
 pub(crate) use origins::{AllowedOrigins, Origin};
 pub(crate) use relay_url::RelayUrl;
-#[allow(unused_imports, reason = "the upstream is about to use all of them")]
 pub(crate) use servers::{
     Endpoint, Login, RedisSettings, Secret, Servers, TlsFiles, redis_settings,
 };

@@ -67,6 +67,11 @@ impl Dialler {
         }
     }
 
+    /// As whom connections log in.
+    pub(super) fn login(&self) -> &Login {
+        &self.login
+    }
+
     /// Opens a connection that is logged in and speaks RESP3, and says what the server is.
     pub(crate) async fn dial(&self, endpoint: &Endpoint) -> Result<(Stream, Greeting), Problem> {
         let late = |what| Problem::Unreachable(format!("{endpoint}: no {what} within 2 seconds"));

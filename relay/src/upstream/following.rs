@@ -41,7 +41,7 @@ impl Nodes {
                 Finding::BySentinels(sentinels) => self.follow_sentinels(sentinels).await,
             }
         };
-        tokio::join!(follow, self.tend_subscriptions(), self.tidy());
+        tokio::join!(follow, self.tend_subscriptions(), self.tidy(), self.renew_links());
     }
 
     async fn follow_topology(self: &Arc<Self>, seeds: &[Endpoint]) {

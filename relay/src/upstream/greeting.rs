@@ -2,8 +2,6 @@
 
 use redis::Value;
 
-use crate::upstream::health::Problem;
-
 /// How a server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -69,15 +67,6 @@ impl Greeting {
                 .and_then(|chat| field(chat, "ver"))
                 .and_then(|version| text(version).parse().ok()),
         })
-    }
-
-    /// Why this is not a server with rooms. `None`: it may be one.
-    pub(super) fn refusal(&self) -> Option<Problem> {
-        match (self.mode, self.module_version) {
-            (Mode::Sentinel, _) => Some(Problem::Sentinel),
-            (_, None) if self.lists_modules => Some(Problem::NoModule),
-            _ => None,
-        }
     }
 
     /// Whether the server knows `CLIENT SETINFO`: Redis from 7.2 on, and every Valkey.

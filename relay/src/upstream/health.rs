@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::upstream::greeting::Mode;
+use crate::upstream::greeting::{Greeting, Mode};
 use crate::upstream::outcome::Unavailable;
 use crate::upstream::tls::TlsProblem;
 
@@ -101,6 +101,15 @@ impl Problem {
             Problem::Memory => "memory",
             Problem::NoOwner => "busy",
             Problem::Mode(_) | Problem::ManyServers(_) => "mode",
+        }
+    }
+
+    /// Why the server that says this of itself has no rooms. `None`: it may have some.
+    pub(super) fn of(greeting: &Greeting) -> Option<Problem> {
+        match (greeting.mode, greeting.module_version) {
+            (Mode::Sentinel, _) => Some(Problem::Sentinel),
+            (_, None) if greeting.lists_modules => Some(Problem::NoModule),
+            _ => None,
         }
     }
 

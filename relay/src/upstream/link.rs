@@ -44,7 +44,7 @@ impl Link {
         };
         let dial = async || {
             let (stream, greeting) = dialler.dial(server).await?;
-            greeting.refusal().map_or(Ok((stream, greeting)), Err)
+            Problem::of(&greeting).map_or(Ok((stream, greeting)), Err)
         };
         let (stream, _) = dial().await?;
         let commands = Connection::start(stream, Purpose::Commands, &closing, |_| {});

@@ -7,8 +7,9 @@
 //! open: a pair of connections, tested by `check` and by a `probe`, with `health` naming what is
 //! wrong. `wanted` carries what happens to the hub's channels to `subscriptions`, which decide what
 //! is asked of which node. `dial` opens connections, over `tls` if wanted, and reads the
-//! `greeting`. `inspection` lists everything that is wrong, for `chat-relay check`. What arrives
-//! without a request goes to the `listener`.
+//! `greeting`; `renewal` replaces them when the password changes. `inspection` lists
+//! everything that is wrong, for `chat-relay check`. What arrives without a request goes to the
+//! `listener`.
 
 mod check;
 mod cluster_view;
@@ -27,6 +28,7 @@ mod nodes;
 mod outcome;
 mod overview;
 mod probe;
+mod renewal;
 pub(crate) mod replies;
 mod routing;
 mod sentinel;

@@ -120,6 +120,26 @@ impl NodeMap {
         changed
     }
 
+    /// Gives the place and the slots of a node to another one at the same address. Returns whether
+    /// the node was still there.
+    pub(super) fn succeed(&mut self, old: &Arc<Node>, new: &Arc<Node>) -> bool {
+        let Some(known) = self.nodes.get_mut(&old.endpoint).filter(|known| known.node == *old)
+        else {
+            return false;
+        };
+        known.node = new.clone();
+        if self.slots.sole_owner() == Some(old) {
+            self.slots = SlotMap::of_one(new.clone());
+        } else {
+            for slot in
+                (0..SLOTS).filter(|slot| self.slots.owner(*slot) == Some(old)).collect::<Vec<_>>()
+            {
+                self.slots.assign(slot, new);
+            }
+        }
+        true
+    }
+
     /// Replaces the map by this one node, which owns all slots. Returns the others.
     pub(super) fn replace_by_one(&mut self, node: Arc<Node>) -> Vec<Arc<Node>> {
         let known = Known { node: node.clone(), idle_since: None };

@@ -28,7 +28,8 @@ impl Surroundings for Nodes {
 
     fn probe_room(&self, node: &Node, last: &str) -> Option<String> {
         let map = self.map.read();
-        let is_own = |slot| map.owner(slot).is_some_and(|owner| **owner == *node);
+        // By its address: the owner may be the node that this one is to succeed.
+        let is_own = |slot| map.owner(slot).is_some_and(|owner| owner.endpoint == node.endpoint);
         if !last.is_empty() && is_own(slot_of(last.as_bytes())) {
             return Some(last.to_owned());
         }

@@ -5,5 +5,7 @@
 mod encrypted;
 // The rights of a relay's user, and what is said of one that is missing.
 mod rights;
+// Passwords and certificates change while relays run.
+mod rotation;
 // Servers that are not what a relay needs.
 mod wrong_servers;
