@@ -5,6 +5,8 @@
 //! found. The exit code is 1 if there is an error, otherwise 0. Nothing is changed, and every wait is
 //! bounded.
 
+mod answer;
+mod cluster;
 mod finding;
 mod machine;
 mod redis;

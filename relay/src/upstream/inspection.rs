@@ -3,27 +3,28 @@
 //!
 //! Nothing is changed: commands name rooms that cannot exist, or do not and are not created.
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use redis::Value;
 
-use crate::config::RedisSettings;
+use crate::config::{Endpoint, RedisSettings};
 use crate::upstream::check;
 use crate::upstream::commands::{self, Command, Reader, operator};
 use crate::upstream::connection::{Closing, Connection, Purpose};
 use crate::upstream::dial::Dialler;
-use crate::upstream::greeting::Mode;
+use crate::upstream::greeting::{Greeting, Mode};
 use crate::upstream::health::{Problem, denied_command};
 use crate::upstream::link::PROFILE_CHANNEL;
 use crate::upstream::probe::refused_subscription;
+use crate::upstream::slots::name_in;
+use crate::upstream::survey::Surveyed;
 
 /// What was found.
 #[derive(Debug)]
 pub(crate) struct Inspection {
-    /// Name and version of the server.
-    pub(crate) server: String,
-    /// The version that the module gives itself, if the server names modules.
-    pub(crate) module_version: Option<i64>,
+    /// What the server says of itself.
+    pub(crate) greeting: Greeting,
     /// What keeps a relay from working, or from doing everything.
     pub(crate) problems: Vec<Problem>,
     /// What an operator may read.
@@ -35,26 +36,45 @@ pub(crate) struct Inspection {
 pub(crate) struct OperatorView {
     /// How far the server's clock is ahead of this machine's, in milliseconds.
     pub(crate) clock_ahead_ms: Answer<i64>,
-    /// `maxmemory-policy`
-    pub(crate) maxmemory_policy: Answer<String>,
-    /// `chat.nonce-window`
-    pub(crate) nonce_window_ms: Answer<u64>,
+    /// Settings by their names.
+    settings: BTreeMap<&'static str, Answer<String>>,
+    /// How many replicas follow it.
+    pub(crate) replicas: Answer<u32>,
+}
+
+impl OperatorView {
+    /// A setting of the server.
+    pub(crate) fn setting(&self, name: &str) -> Answer<&str> {
+        match self.settings.get(name) {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(why)) => Err(why.clone()),
+            None => Err("there is no such setting".to_owned()),
+        }
+    }
+
+    /// A setting that is a number.
+    pub(crate) fn number(&self, name: &str) -> Answer<u64> {
+        self.setting(name)?.parse().map_err(|_| UNREADABLE.to_owned())
+    }
 }
 
 /// A value, or the error reply in its place.
 pub(crate) type Answer<T> = Result<T, String>;
 
-/// Looks at the server: as the relay of this name, and as `operator` at what that one may read, if
+/// Looks at this server: as the relay of this name, and as `operator` at what that one may read, if
 /// there is one.
 pub(crate) async fn inspect(
+    server: &Surveyed,
     redis: &RedisSettings,
     operator: Option<&RedisSettings>,
     relay: &str,
 ) -> Result<Inspection, Problem> {
     let boot = format!("{:08x}", rand::random::<u32>());
+    let is_own = |slot| server.slots.iter().any(|range| range.contains(&slot));
     let probe_room = check::probe_room(relay, &boot);
-    let connection = connect(redis, relay).await?;
-    let replies = ask(&connection, check::questions(&probe_room, Mode::Standalone)).await?;
+    let probe_room = name_in(&format!("{probe_room}:"), is_own).unwrap_or(probe_room);
+    let (connection, greeting) = connect(&server.endpoint, redis, relay).await?;
+    let replies = ask(&connection, check::questions(&probe_room, server.mode)).await?;
     let mut problems = check::problems(&replies);
     let mut note = |problem| {
         if !problems.contains(&problem) {
@@ -88,48 +108,66 @@ pub(crate) async fn inspect(
     let shown = probe_room.replace(&boot, "…");
     replies.iter().filter_map(|reply| refused_subscription(reply, &shown)).for_each(&mut note);
     let operator = match operator {
-        Some(operator) => match connect(operator, relay).await {
-            Ok(connection) => operator_view(&connection).await,
+        Some(operator) => match connect(&server.endpoint, operator, relay).await {
+            Ok((connection, _)) => operator_view(&connection, server.mode).await,
             Err(problem) => Err(problem),
         },
-        None => operator_view(&connection).await,
+        None => operator_view(&connection, server.mode).await,
     };
-    let hello = replies_of_hello(&connection).await?;
-    Ok(Inspection { server: server(&hello), module_version: module(&hello), problems, operator })
+    Ok(Inspection { greeting, problems, operator })
 }
 
-async fn replies_of_hello(connection: &Connection) -> Result<Value, Problem> {
-    let replies = ask(connection, vec![commands::hello()]).await?;
-    Ok(replies.into_iter().next().unwrap_or(Value::Nil))
-}
-
-async fn operator_view(connection: &Connection) -> Result<OperatorView, Problem> {
+async fn operator_view(connection: &Connection, mode: Mode) -> Result<OperatorView, Problem> {
     let before = now_ms();
     let time = ask(connection, vec![operator::time()]).await?;
     let here = before.midpoint(now_ms());
-    let calls = ["maxmemory-policy", "chat.nonce-window"].map(operator::config_get);
-    let settings = ask(connection, calls.into()).await?;
-    let one = |replies: &[Value], index: usize| replies.get(index).cloned().unwrap_or(Value::Nil);
-    let clock = answer(one(&time, 0)).and_then(|value| match &numbers(&value)[..] {
-        [seconds, micros] => Ok(seconds * 1000 + micros / 1000 - here),
-        _ => Err(UNREADABLE.to_owned()),
+    let clock_ahead_ms = answer(time.into_iter().next().unwrap_or(Value::Nil)).and_then(|value| {
+        match &numbers(&value)[..] {
+            [seconds, micros] => Ok(seconds * 1000 + micros / 1000 - here),
+            _ => Err(UNREADABLE.to_owned()),
+        }
     });
-    let policy = answer(one(&settings, 0)).and_then(|value| setting(&value));
-    let window = answer(one(&settings, 1)).and_then(|value| setting(&value));
-    Ok(OperatorView {
-        clock_ahead_ms: clock,
-        maxmemory_policy: policy,
-        nonce_window_ms: window.and_then(|text| text.parse().map_err(|_| UNREADABLE.to_owned())),
-    })
+    let names = match mode {
+        Mode::Cluster => [SETTINGS, SETTINGS_OF_CLUSTERS].concat(),
+        Mode::Standalone | Mode::Sentinel => SETTINGS.to_vec(),
+    };
+    let calls = names.iter().map(|name| operator::config_get(name)).collect();
+    let replies = ask(connection, calls).await?;
+    let settings = names.into_iter().zip(replies);
+    let settings = settings.map(|(name, reply)| (name, answer(reply).and_then(|v| setting(&v))));
+    let replication = ask(connection, vec![operator::replication()]).await?;
+    let replication = answer(replication.into_iter().next().unwrap_or(Value::Nil));
+    let replicas = replication.and_then(|value| {
+        let text = text(&value);
+        let count = text.lines().find_map(|line| line.strip_prefix("connected_slaves:"));
+        count.and_then(|count| count.trim().parse().ok()).ok_or_else(|| UNREADABLE.to_owned())
+    });
+    Ok(OperatorView { clock_ahead_ms, settings: settings.collect(), replicas })
 }
+
+/// Settings that matter everywhere.
+const SETTINGS: &[&str] = &["maxmemory-policy", "chat.nonce-window"];
+/// Settings that matter in clusters.
+const SETTINGS_OF_CLUSTERS: &[&str] = &[
+    "cluster-node-timeout",
+    "cluster-require-full-coverage",
+    "cluster-allow-pubsubshard-when-down",
+    "min-replicas-to-write",
+    "client-output-buffer-limit",
+    "tls-cluster",
+];
 
 const UNREADABLE: &str = "the reply cannot be read";
 
-async fn connect(redis: &RedisSettings, relay: &str) -> Result<Connection, Problem> {
-    let [server, ..] = redis.servers.endpoints() else { return Err(Problem::NoModule) };
-    let (stream, _) = Dialler::to_redis(redis, relay).dial(server).await?;
+async fn connect(
+    server: &Endpoint,
+    redis: &RedisSettings,
+    relay: &str,
+) -> Result<(Connection, Greeting), Problem> {
+    let (stream, greeting) = Dialler::to_redis(redis, relay).dial(server).await?;
     // Subscriptions are tried too.
-    Ok(Connection::start(stream, Purpose::Subscriptions, &Closing::new(), |_| {}))
+    let connection = Connection::start(stream, Purpose::Subscriptions, &Closing::new(), |_| {});
+    Ok((connection, greeting))
 }
 
 /// Sends commands and returns their replies, errors among them.
@@ -171,34 +209,10 @@ fn numbers(reply: &Value) -> Vec<i64> {
 fn text(value: &Value) -> String {
     match value {
         Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Value::SimpleString(text) => text.clone(),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => text.clone(),
         Value::Int(number) => number.to_string(),
         _ => String::new(),
     }
-}
-
-fn field<'v>(map: &'v Value, name: &str) -> Option<&'v Value> {
-    match map {
-        Value::Map(fields) => fields.iter().find(|(key, _)| text(key) == name).map(|(_, v)| v),
-        // Modules are listed as arrays of names and values on some servers.
-        Value::Array(words) => {
-            let at = words.iter().step_by(2).position(|word| text(word) == name)?;
-            words.get(2 * at + 1)
-        }
-        _ => None,
-    }
-}
-
-fn server(hello: &Value) -> String {
-    let part = |name| field(hello, name).map(text).unwrap_or_default();
-    // Valkey calls itself redis here for old clients, and gives its own version.
-    format!("{} {}", part("server"), part("version")).trim().to_owned()
-}
-
-fn module(hello: &Value) -> Option<i64> {
-    let Some(Value::Array(modules)) = field(hello, "modules") else { return None };
-    let chat = modules.iter().find(|one| field(one, "name").map(text).as_deref() == Some("chat"));
-    field(chat?, "ver").and_then(|version| text(version).parse().ok())
 }
 
 fn now_ms() -> i64 {

@@ -7,7 +7,8 @@
 //! open: a pair of connections, tested by `check` and by a `probe`, with `health` naming what is
 //! wrong. `wanted` carries what happens to the hub's channels to `subscriptions`, which decide what
 //! is asked of which node. `dial` opens connections, over `tls` if wanted, and reads the
-//! `greeting`; `renewal` replaces them when the password changes. `inspection` lists
+//! `greeting`; `renewal` replaces them when the password changes. `survey` finds servers and
+//! `inspection` lists
 //! everything that is wrong, for `chat-relay check`. What arrives without a request goes to the
 //! `listener`.
 
@@ -36,6 +37,7 @@ mod slots;
 mod stream;
 mod subscriptions;
 mod surroundings;
+mod survey;
 mod tls;
 mod topology;
 mod upstream;
@@ -44,10 +46,12 @@ mod wanted;
 pub(crate) use check::probe_room;
 pub(crate) use commands::Command;
 pub use connection::{Item, Push, ReplyReader, Unreadable};
+pub(crate) use greeting::{Greeting, Mode};
 pub(crate) use health::{Problem, State};
 pub(crate) use inspection::{Answer, Inspection, OperatorView, inspect};
 pub(crate) use link::PROFILE_CHANNEL;
 pub(crate) use listener::Listener;
 pub(crate) use outcome::{CommandError, Reply, Unavailable, all_unavailable};
 pub(crate) use overview::{NodeId, Overview};
+pub(crate) use survey::{Coverage, survey};
 pub(crate) use upstream::Upstream;

@@ -1,6 +1,8 @@
 //! More than one server: clusters whose shards fail, move and come back, and a primary whose
 //! Sentinels choose another one.
 
+// The rights of a relay's user, its password, TLS, and `chat-relay check`.
+mod access;
 // Every operation over rooms of all shards.
 mod all_shards;
 // The module alone while slots move all at once.

@@ -7,7 +7,8 @@ use crate::seed::seeded;
 use crate::servers::redis::Redis;
 use crate::servers::relay::Relay;
 
-const OPTIONS: &[&str] = &[
+/// Options of relays under load.
+pub const OPTIONS: &[&str] = &[
     "--operations-per-second",
     "100000",
     "--probe",

@@ -17,6 +17,7 @@ use chat_protocol::slot::SLOTS;
 use crate::clients::cluster_wire::ClusterWire;
 use crate::clients::wire::Wire;
 use crate::cmd;
+use crate::port;
 use crate::servers::artefacts;
 use crate::servers::cluster::permits::Permit;
 use crate::servers::cluster::slots::{names, slot};
@@ -79,6 +80,8 @@ pub struct Cluster {
 struct Node {
     redis: Redis,
     proxy: Option<Proxy>,
+    /// Its port with TLS, if the settings have `tls-cluster yes`.
+    tls_port: Option<u16>,
     /// Its id; empty until it has answered.
     id: String,
     /// It neither answers nor ends.
@@ -132,9 +135,13 @@ impl Cluster {
             if let Some(proxy) = &proxy {
                 redis.set(&format!("cluster-announce-port {}", proxy.address().port()));
             }
+            let tls_port = settings.contains(&"tls-cluster yes").then(port::free);
+            if let Some(port) = tls_port {
+                redis.set(&format!("tls-port {port}"));
+            }
             redis.begin();
             let id = String::new();
-            self.nodes.push(Node { redis, proxy, id, is_frozen: false, is_gone: false });
+            self.nodes.push(Node { redis, proxy, tls_port, id, is_frozen: false, is_gone: false });
         }
         for node in &mut self.nodes[first..] {
             node.wait_up();
@@ -203,6 +210,16 @@ impl Cluster {
     pub fn url_of(&self, nodes: &[usize]) -> String {
         let addresses: Vec<_> = nodes.iter().map(|n| self.address(*n).to_string()).collect();
         format!("redis://{}", addresses.join(","))
+    }
+
+    /// All nodes in the form of `--redis`, at their ports with TLS.
+    ///
+    /// # Panics
+    /// If they have none.
+    pub fn tls_url(&self) -> String {
+        let ports = self.nodes.iter().map(|node| node.tls_port.expect("tls-cluster yes"));
+        let addresses: Vec<_> = ports.map(|port| format!("127.0.0.1:{port}")).collect();
+        format!("rediss://{}", addresses.join(","))
     }
 
     /// Whether a node runs and is not frozen.

@@ -14,7 +14,7 @@ pub(super) enum Level {
 }
 
 /// One finding.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) level: Level,
     about: &'static str,
@@ -32,6 +32,11 @@ impl Finding {
 
     pub(super) fn error(about: &'static str, text: impl Display) -> Finding {
         Finding { level: Level::Error, about, text: text.to_string() }
+    }
+
+    /// The finding, with the servers that it is about.
+    pub(super) fn of(self, servers: &str) -> Finding {
+        Finding { text: format!("{} ({servers})", self.text), ..self }
     }
 
     /// A mistake in the settings, which names its flag.

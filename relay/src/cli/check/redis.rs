@@ -3,39 +3,113 @@
 use std::time::Duration;
 
 use chat_protocol::limits::MODULE_VERSION;
+use chat_protocol::slot::SLOTS;
+use futures_util::future::join_all;
 
 use crate::auth::LEEWAY;
+use crate::cli::check::answer::of;
+use crate::cli::check::cluster;
 use crate::cli::check::finding::Finding;
 use crate::config::{Config, RedisSettings};
-use crate::upstream::{Answer, Inspection, OperatorView, Problem, inspect};
+use crate::upstream::{
+    Coverage, Greeting, Inspection, Mode, OperatorView, Problem, inspect, survey,
+};
 
 /// Clocks that differ by more are worth a line.
 const CLOCKS_AGREE_MS: u64 = 1000;
 
 /// Everything about Redis.
 pub(super) async fn findings(config: &Config, operator: Option<RedisSettings>) -> Vec<Finding> {
-    let inspection = match inspect(&config.redis, operator.as_ref(), &config.name).await {
-        Ok(inspection) => inspection,
+    let (redis, relay) = (&config.redis, &*config.name);
+    let found = match survey(redis, relay).await {
+        Ok(found) => found,
         Err(problem) => {
-            let text = format_args!("{problem}; --redis names {}", config.redis.servers);
+            let text = format_args!("{problem}; --redis names {}", redis.servers);
             return vec![Finding::error("redis", text)];
         }
     };
-    let mut findings = vec![reached(&inspection)];
-    findings.extend(module(&inspection));
+    let mut findings: Vec<Finding> = found.coverage.map(coverage).into_iter().collect();
+    findings.extend(found.unusable.iter().map(|(seed, problem)| {
+        Finding::warning("redis", format_args!("{seed} of --redis cannot be used: {problem}"))
+    }));
+    let looks = found.primaries.iter().map(|server| async {
+        let inspection = inspect(server, redis, operator.as_ref(), relay).await;
+        let findings = match &inspection {
+            Ok(inspection) => of_server(inspection, config, server.mode),
+            Err(problem) => vec![unusable(problem, &server.endpoint.to_string())],
+        };
+        (server.endpoint.to_string(), findings)
+    });
+    let of_servers = join_all(looks).await;
+    findings.extend(match found.coverage {
+        Some(_) => merged(of_servers),
+        None => of_servers.into_iter().flat_map(|(_, findings)| findings).collect(),
+    });
+    findings
+}
+
+/// What is found at several servers, each finding once, with the servers that it is about.
+fn merged(of_servers: Vec<(String, Vec<Finding>)>) -> Vec<Finding> {
+    let count = of_servers.len();
+    let mut merged: Vec<(Finding, Vec<String>)> = Vec::new();
+    for (server, findings) in of_servers {
+        for finding in findings {
+            match merged.iter_mut().find(|(known, _)| *known == finding) {
+                Some((_, servers)) => servers.push(server.clone()),
+                None => merged.push((finding, vec![server.clone()])),
+            }
+        }
+    }
+    let named = |(finding, servers): (Finding, Vec<String>)| match servers.len() == count {
+        true if count == 1 => finding,
+        true => finding.of(&format!("all {count} primaries")),
+        false => finding.of(&servers.join(", ")),
+    };
+    merged.into_iter().map(named).collect()
+}
+
+fn coverage(found: Coverage) -> Finding {
+    let all = usize::from(SLOTS);
+    match found.slots {
+        slots if slots < all => Finding::error(
+            "cluster",
+            format_args!("{} of {all} slots have no owner: their rooms are away", all - slots),
+        ),
+        _ if !found.is_ok => Finding::error("cluster", "its nodes find it not in order"),
+        slots => Finding::ok("cluster", format_args!("all {slots} slots have an owner")),
+    }
+}
+
+fn unusable(problem: &Problem, server: &str) -> Finding {
+    let hint = match problem.kind() {
+        "no_tls" => "; Redis 7.0 names its ports without TLS unless tls-cluster is yes",
+        _ => "",
+    };
+    Finding::error("redis", format_args!("{problem}; the cluster names {server}{hint}"))
+}
+
+fn of_server(inspection: &Inspection, config: &Config, mode: Mode) -> Vec<Finding> {
+    let mut findings = vec![reached(&inspection.greeting)];
+    findings.extend(module(inspection));
     findings.extend(inspection.problems.iter().map(problem));
     if inspection.problems.is_empty() {
         findings.push(Finding::ok("rights", "all commands, keys and channels that a relay uses"));
     }
     match &inspection.operator {
-        Ok(view) => findings.extend(operator_view(view, config.nonce_window)),
+        Ok(view) => {
+            findings.extend(operator_view(view, config.nonce_window));
+            if mode == Mode::Cluster {
+                findings.extend(cluster::settings(view));
+            }
+        }
         Err(problem) => findings.push(Finding::error("--operator-redis", problem)),
     }
     findings
 }
 
-fn reached(inspection: &Inspection) -> Finding {
-    match inspection.server.as_str() {
+fn reached(greeting: &Greeting) -> Finding {
+    let server = format!("{} {}", greeting.server, greeting.version);
+    match server.trim() {
         "" => Finding::ok("redis", "answers"),
         server => Finding::ok("redis", format_args!("{server} answers")),
     }
@@ -44,7 +118,7 @@ fn reached(inspection: &Inspection) -> Finding {
 fn module(inspection: &Inspection) -> Option<Finding> {
     let has_module = !inspection.problems.contains(&Problem::NoModule);
     let expected = i64::from(MODULE_VERSION);
-    Some(match inspection.module_version.filter(|_| has_module)? {
+    Some(match inspection.greeting.module_version.filter(|_| has_module)? {
         version if version < expected => Finding::error(
             "module",
             format_args!("version {version} is older than this relay's, {expected}"),
@@ -69,21 +143,9 @@ fn problem(problem: &Problem) -> Finding {
 fn operator_view(view: &OperatorView, nonce_window: Duration) -> Vec<Finding> {
     vec![
         of(&view.clock_ahead_ms, "clock", |&ahead_ms| clock(ahead_ms)),
-        of(&view.maxmemory_policy, "memory", |policy| memory(policy)),
-        of(&view.nonce_window_ms, "nonces", |&window_ms| nonces(window_ms, nonce_window)),
+        of(&view.setting("maxmemory-policy"), "memory", |policy| memory(policy)),
+        of(&view.number("chat.nonce-window"), "nonces", |&ms| nonces(ms, nonce_window)),
     ]
-}
-
-/// What was not readable is a warning: a relay works without.
-fn of<T>(answer: &Answer<T>, about: &'static str, judge: impl FnOnce(&T) -> Finding) -> Finding {
-    match answer {
-        Ok(value) => judge(value),
-        Err(why) if why.starts_with("NOPERM") => {
-            let text = "not readable as this user; --operator-redis names one who may";
-            Finding::warning(about, text)
-        }
-        Err(why) => Finding::warning(about, format_args!("not readable: {why}")),
-    }
 }
 
 fn clock(ahead_ms: i64) -> Finding {

@@ -14,3 +14,10 @@ pub(in crate::upstream) fn config_get(name: &str) -> Command {
     command.arg("GET").arg(name);
     keyless(command)
 }
+
+/// `INFO replication`
+pub(in crate::upstream) fn replication() -> Command {
+    let mut command = redis::cmd("INFO");
+    command.arg("replication");
+    keyless(command)
+}
