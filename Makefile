@@ -21,6 +21,7 @@ help: ## prints this list
 # SEED=7 ## scenarios, soak: repeats the random traffic of a failed run
 # BENCH=send,fanout ## bench: only these groups
 # BENCH_FULL=1 ## bench: the largest sizes too
+# OLD_RELAY=path OLD_MODULE=path ## bench: also compares with this older build
 # BENCH_JSON=path ## bench: writes the measurements there
 
 run: ## starts Redis with the module and two relays; Ctrl-C stops all
