@@ -26,7 +26,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(30);
 /// Pause between two looks for nodes that own nothing.
 const TIDY_INTERVAL: Duration = Duration::from_secs(1);
 /// A view is not believed for this time after one with a higher epoch.
-const OUTDATED_FOR: Duration = Duration::from_secs(30);
+const OUTDATED_FOR: Duration = Duration::from_secs(5);
 /// Pause between two questions to Sentinels because the primary is in doubt.
 const DOUBT_INTERVAL: Duration = Duration::from_millis(500);
 

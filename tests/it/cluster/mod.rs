@@ -21,6 +21,8 @@ mod many_rooms;
 mod moved_rooms;
 // Slots move.
 mod moving;
+// Relays reach only some nodes, or none.
+mod reaching;
 // Relays follow the primary that Sentinels name.
 mod sentinel;
 // Users of two relays while something happens to a cluster.

@@ -33,7 +33,13 @@ impl Stage {
     #[track_caller]
     pub(super) fn with(rooms_of_each: usize, settings: &[&str]) -> Stage {
         let settings = [&[GRACE], settings].concat();
-        let cluster = Cluster::with(&Shape { settings: &settings, ..Shape::default() });
+        Stage::of(&Shape { settings: &settings, ..Shape::default() }, rooms_of_each)
+    }
+
+    /// A cluster of this shape, with so many rooms on each primary.
+    #[track_caller]
+    pub(super) fn of(shape: &Shape<'_>, rooms_of_each: usize) -> Stage {
+        let cluster = Cluster::with(shape);
         let rooms = cluster.rooms("room", rooms_of_each);
         let relays = relays(&cluster.url(), &["r1", "r2"]);
         Stage { cluster, relays, rooms, loss: Loss::Nothing, prefix: String::new() }
