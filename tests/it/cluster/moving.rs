@@ -62,6 +62,34 @@ fn slots_that_move_at_once_move_unnoticed_also_when_cancelled() {
 }
 
 #[test]
+fn a_target_that_dies_while_slots_move_at_once_is_not_noticed() {
+    let mut stage = Stage::with(6, &[]);
+    if !Server::of(stage.cluster.node(0)).moves_slots_at_once() {
+        return;
+    }
+    // Nothing of the users is at the node that dies.
+    stage.keep_users_away_from(2);
+    let owned = stage.cluster.slots_of(2);
+    stage.rooms.retain(|room| !owned.contains(&slot(room)));
+    let effects = stage.under_load("target", |progress, cluster, rooms| {
+        begin_up_to(LAST_OF_FIRST - 1, cluster, 0, 2, SLOW);
+        await_state(cluster, 2, "receiving-snapshot");
+        progress.wait_for_more(20);
+        let slot_of_target = *owned.first().expect("it has slots");
+        cluster.kill(2);
+        await_state(cluster, 0, "failed");
+        progress.wait_for_more(50);
+        cluster.await_other_owner(slot_of_target, 2);
+        cluster.restart(2);
+        cluster.agree();
+        assert_eq!(cluster.owner_of(&rooms[0]), 0);
+        progress.wait_for_more(20);
+    });
+    assert_eq!((effects.reloads, effects.drops, effects.lost), (0, 0, 0), "{effects:?}");
+    assert!(effects.slowest.of_all() < SLOWEST, "{effects:?}");
+}
+
+#[test]
 fn a_room_that_is_deleted_around_a_move_ends_for_its_readers() {
     let stage = Stage::with(3, &[]);
     let Stage { cluster, relays, rooms, .. } = &stage;
