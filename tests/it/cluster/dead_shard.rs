@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use chat_tests::checking::view::history;
 use chat_tests::clients::client::Client;
+use chat_tests::clients::event_stream::Wanted;
 use chat_tests::clients::http::Http;
 use chat_tests::cmd;
 use chat_tests::servers::cluster::{Cluster, Shape};
@@ -119,7 +120,15 @@ fn a_dead_shard_concerns_its_rooms_only() {
             .status
     };
     assert!(said(&first) < 300 && said(&second) < 300);
+    alice.ok(json!({"op": "status", "status": "busy"}));
     assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+    // A stream gets the living rooms at once and the other one later.
+    let wanted = json!({"rooms": {&dead: null, &first: null}});
+    let stream = Wanted::post(&format!("/v1/events?user={alive}"), &wanted);
+    let stream = stream.open(relay.address()).expect("a stream");
+    stream.wait("a living room", |block| block.json["room"] == first.as_str());
+    alice.ok(send(&first, "to the stream"));
+    stream.wait_text("to the stream");
     assert!(states(&carol).is_empty(), "it is in none of these rooms: {:?}", states(&carol));
     assert!(lost_client.closed().is_none(), "sockets stay open");
 
@@ -136,6 +145,13 @@ fn a_dead_shard_concerns_its_rooms_only() {
     let texts = [format!("before in {dead}"), "waits 0".into(), "waits 1".into(), "waits 2".into()];
     assert_eq!(stored.texts(), texts, "once and in order");
     alice.next_where(&dead, "the last one", |event| event["text"] == "waits 2");
+    stream.wait("the room that was away", |block| block.json["room"] == dead.as_str());
+    alice.ok(send(&dead, "to all streams"));
+    stream.wait_text("to all streams");
+    eventually("the status that was set meanwhile", LATER, || {
+        let who = format!("{:?}", cmd!(cluster.wire_to(&dead), "CHAT.WHO", &dead));
+        if who.contains("busy") { Ok(()) } else { Err(who) }
+    });
     // Nothing was taken off the list meanwhile.
     let inbox = alice.ok(json!({"op": "inbox"}));
     assert!(inbox["rooms"].as_array().is_some_and(|rows| rows.len() == 3), "{inbox}");
