@@ -8,9 +8,8 @@
 //! wrong. `wanted` carries what happens to the hub's channels to `subscriptions`, which decide what
 //! is asked of which node. `dial` opens connections, over `tls` if wanted, and reads the
 //! `greeting`; `renewal` replaces them when the password changes. `survey` finds servers and
-//! `inspection` lists
-//! everything that is wrong, for `chat-relay check`. What arrives without a request goes to the
-//! `listener`.
+//! `inspection` lists everything that is wrong with one, for `chat-relay check`. What arrives without
+//! a request goes to the `listener`.
 
 mod check;
 mod cluster_view;

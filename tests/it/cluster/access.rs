@@ -31,7 +31,8 @@ fn relay_user(cluster: &Cluster) -> String {
 /// Alice hears what she sends, in rooms of all nodes.
 #[track_caller]
 fn assert_works(relay: &Relay, cluster: &Cluster) {
-    relay.wait_ready();
+    // All nodes: a relay is ready with half of the slots.
+    relay.wait_for_answer(200, "ready\n");
     let alice = relay.connect("alice");
     for room in cluster.rooms("room", 2) {
         alice.ok(json!({"op": "join", "room": room}));
