@@ -11,6 +11,7 @@
 //! `inspection` lists everything that is wrong with one, for `chat-relay check`. What arrives without
 //! a request goes to the `listener`.
 
+mod attempts;
 mod check;
 mod cluster_view;
 pub(crate) mod commands;

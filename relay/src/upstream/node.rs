@@ -11,17 +11,16 @@
 //! A node knows neither slots nor rooms: its [`Surroundings`] do.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
-use rand::Rng;
 use redis::Value;
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use crate::config::Endpoint;
 use crate::metrics::METRICS;
+use crate::upstream::attempts::Attempts;
 use crate::upstream::check;
 use crate::upstream::commands::Command;
 use crate::upstream::dial::Dialler;
@@ -33,9 +32,6 @@ use crate::upstream::overview::NodeId;
 use crate::upstream::probe::Probe;
 use crate::upstream::subscriptions::NodeNumber;
 
-/// The first and the longest pause before a connection attempt.
-const BACKOFF_FIRST: Duration = Duration::from_millis(50);
-const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// Subscriptions requested in one pipeline.
 const SUBSCRIPTION_BATCH: usize = 500;
 /// Pause between two looks for subscriptions that were not confirmed.
@@ -60,8 +56,7 @@ pub(super) struct Node {
     state: watch::Sender<State>,
     /// When the state was last open.
     open_at: Mutex<Instant>,
-    /// Whether the last attempt to open a link has failed.
-    has_failed: AtomicBool,
+    attempts: Attempts,
     is_retired: watch::Sender<bool>,
     probe: Probe,
     /// The room of the last probe.
@@ -120,7 +115,7 @@ impl Node {
                 "not yet tried".into(),
             ))),
             open_at: Mutex::new(Instant::now()),
-            has_failed: AtomicBool::new(false),
+            attempts: Attempts::default(),
             is_retired: watch::Sender::new(false),
             probe: Probe::default(),
             probe_room: Mutex::default(),
@@ -152,7 +147,14 @@ impl Node {
 
     /// Whether the node may have a link soon: the last attempt has not failed.
     pub(super) fn may_come(&self) -> bool {
-        !self.has_failed.load(Ordering::Relaxed)
+        self.attempts.may_succeed()
+    }
+
+    /// Slots have come to this node.
+    pub(super) fn slots_came(&self) {
+        if !self.is_linked() {
+            self.attempts.needed();
+        }
     }
 
     /// Whether the node can be used, and if not, why.
@@ -254,16 +256,15 @@ impl Node {
     }
 
     async fn keep_open(self: Arc<Self>) {
-        let mut backoff = BACKOFF_FIRST;
         let mut logged_at: Option<Instant> = None;
         let node = &self.endpoint;
         while !*self.is_retired.borrow() {
             match self.open().await {
                 Ok((link, state)) => {
                     info!(source = "upstream", %node, "connected to Redis");
-                    (backoff, logged_at) = (BACKOFF_FIRST, None);
+                    logged_at = None;
                     METRICS.upstream_connects.increment(1);
-                    self.has_failed.store(false, Ordering::Relaxed);
+                    self.attempts.succeeded();
                     *self.link.write() = Some(link.clone());
                     self.surroundings.linked(&self);
                     self.set_state(state);
@@ -280,10 +281,7 @@ impl Node {
                     }
                 }
                 Err(problem) => {
-                    self.has_failed.store(true, Ordering::Relaxed);
-                    if problem.lasts() {
-                        backoff = BACKOFF_MAX;
-                    }
+                    self.attempts.failed(problem.lasts());
                     let state = State::Unavailable(problem.clone());
                     if self.set_state(state) {
                         logged_at = Some(Instant::now());
@@ -294,9 +292,7 @@ impl Node {
                 }
             }
             METRICS.upstream_failures.increment(1);
-            let pause = rand::rng().random_range(backoff / 2..=backoff);
-            tokio::time::sleep(pause).await;
-            backoff = (backoff * 2).min(BACKOFF_MAX);
+            self.attempts.pause().await;
         }
     }
 

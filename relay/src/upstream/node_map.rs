@@ -159,10 +159,11 @@ impl NodeMap {
     fn note_idle(&mut self) {
         let now = Instant::now();
         for known in self.nodes.values_mut() {
-            known.idle_since = match self.slots.count_of(&known.node) {
-                0 => known.idle_since.or(Some(now)),
-                _ => None,
-            };
+            let is_idle = self.slots.count_of(&known.node) == 0;
+            if known.idle_since.is_some() && !is_idle {
+                known.node.slots_came();
+            }
+            known.idle_since = is_idle.then(|| known.idle_since.unwrap_or(now));
         }
     }
 

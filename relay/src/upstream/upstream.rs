@@ -20,7 +20,7 @@ use crate::config::{RedisSettings, Servers};
 use crate::metrics::METRICS;
 use crate::upstream::commands::Command;
 use crate::upstream::dial::Dialler;
-use crate::upstream::health::{self, State};
+use crate::upstream::health::{self, Problem, State};
 use crate::upstream::link::Link;
 use crate::upstream::listener::Listener;
 use crate::upstream::node::Node;
@@ -102,7 +102,7 @@ impl Upstream {
 
     /// Whether the room has no node, or one without a link to which the last attempt has failed.
     pub(crate) fn is_away(&self, room: &str) -> bool {
-        self.nodes.of_room(room).is_none_or(|node| !node.is_linked() && !node.may_come())
+        self.nodes.of_room(room).is_none_or(|node| !node.is_linked() && !may_come(&node))
     }
 
     /// Whether the room's node can be used, and if not, why.
@@ -304,11 +304,11 @@ impl Upstream {
                 let may_pass = node.open_at().elapsed() < PATIENCE;
                 call.note(group, &node.endpoint, may_pass, values, redirected, read);
             }
-            Sent::NoLink => call.note_away(group, node.may_come()),
+            Sent::NoLink => call.note_away(group, may_come(&node)),
             Sent::NoAnswer => {
                 // A node that is frozen or cut off may have lost its slots.
                 self.nodes.look_elsewhere();
-                call.note_unanswered(group, node.may_come());
+                call.note_unanswered(group, may_come(&node));
             }
         }
     }
@@ -351,6 +351,13 @@ impl Upstream {
             None => CommandError::Refused(Error::from_reply(code, details)),
         })
     }
+}
+
+/// Whether this node may have a link soon, or a successor: one that has become a replica was
+/// replaced as planned, and the map hears of it soon.
+fn may_come(node: &Node) -> bool {
+    let is_replaced = node.is(|state| *state == State::Unavailable(Problem::Replica));
+    node.may_come() || is_replaced && node.open_at().elapsed() < PATIENCE
 }
 
 /// Sends commands to this node in one write.
