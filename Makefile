@@ -18,6 +18,7 @@ help: ## prints this list
 # SERVERS="redis-8.0" ## servers: only these
 # COMPAT="valkey-9.1.2 redis-7" ## compat: only servers whose names begin so
 # SOAK=20 ## soak: times as much random traffic as in test
+# LONG=1 ## scenarios: also those of clusters that take long, as in compat and soak
 # SEED=7 ## scenarios, soak: repeats the random traffic of a failed run
 # BENCH=send,fanout ## bench: only these groups
 # BENCH_FULL=1 ## bench: the largest sizes too
@@ -67,8 +68,10 @@ servers: setup ## fetches other versions of Redis and Valkey into servers/
 
 # Each run prints its seed. The same SEED and SOAK repeat a run.
 soak: export SOAK ?= 10
-soak: build fuzz ## the scenarios with random traffic, again and again for ten minutes, and fuzz
+soak: export LONG ?= 1
+soak: build fuzz ## all scenarios of clusters; those with random traffic for ten minutes; fuzz
 	@cargo test --quiet -p chat-fuzz -- --nocapture
+	@cargo test --quiet -p chat-tests --test it -- --nocapture cluster::
 	@end=$$(($$(date +%s) + 600)); while [ $$(date +%s) -lt $$end ]; do \
 		cargo test --quiet -p chat-tests --test it -- --nocapture \
 			checked presence::model relay::changes moderation::race followers || exit 1; done

@@ -1,5 +1,5 @@
 //! Repeatable randomness: every random scenario prints its seed and takes it back from the variable
-//! `SEED`.
+//! `SEED`. And how much of it there is, and how long scenarios may take.
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -15,6 +15,12 @@ pub fn seeded(scenario: &str) -> SmallRng {
     };
     println!("{scenario}: SEED={seed} makes this run again");
     SmallRng::seed_from_u64(seed)
+}
+
+/// Whether scenarios run that take too long for `make test`: as the variable `LONG` says, which
+/// `make soak` and `make compat` set.
+pub fn is_long_run() -> bool {
+    std::env::var("LONG").is_ok_and(|text| !text.is_empty())
 }
 
 /// A deadline of `normal`, longer if `SOAK` makes the work longer.

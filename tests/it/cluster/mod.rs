@@ -15,6 +15,8 @@ mod down;
 mod failing;
 // The harness itself, with plain clients.
 mod fixture;
+// Replicas take over as planned.
+mod handing_over;
 // A thousand rooms of one relay.
 mod many_rooms;
 // The module alone while slots move key by key.
@@ -25,6 +27,8 @@ mod moving;
 mod reaching;
 // Relays follow the primary that Sentinels name.
 mod sentinel;
+// Slots move slowly, by hand.
+mod slow_move;
 // Users of two relays while something happens to a cluster.
 mod stage;
 // No room stays deaf.

@@ -42,8 +42,8 @@ impl Witness {
     #[track_caller]
     pub fn assert_sees(&self, store: &impl Store) {
         for (room, before) in &self.rooms {
-            let here = who(&mut store.wire_to(room), room);
             eventually(&format!("{} to see who is in {room}", self.user()), LATER, || {
+                let here = who(&mut store.wire_to(room), room);
                 match self.seen(room, before)? {
                     seen if seen == here => Ok(()),
                     seen => Err(format!("{seen:?}, not {here:?}; {}", self.client.arrived())),

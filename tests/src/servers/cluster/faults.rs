@@ -1,27 +1,45 @@
 //! Nodes of a cluster fail, others take over.
 
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
 use crate::clients::reply::Reply;
 use crate::cmd;
 use crate::servers::cluster::Cluster;
-use crate::wait::{LATER, eventually};
+use crate::wait::{LATER, eventually, until};
+
+/// A planned failover succeeds in five seconds, or not at all.
+const MANUAL_FAILOVER_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// A replica begins no second election for four times the node timeout, whoever asks; until then a
+/// planned failover only pauses its primary.
+const BETWEEN_ELECTIONS: Duration = Duration::from_secs(9);
 
 impl Cluster {
     /// Has a replica of this primary take its place in agreement with it (CLUSTER FAILOVER), and
-    /// waits until it has. Returns the new primary.
+    /// waits until it has. Returns the new primary. One that was promoted a short time ago must wait
+    /// first.
     #[track_caller]
     pub fn fail_over(&self, primary: usize) -> usize {
         let replica = self.a_replica_of(primary);
-        let started = self.ask_to_fail_over(replica, None);
+        let failed_over_at = self.nodes[replica].failed_over_at.lock();
+        let mut failed_over_at = failed_over_at.unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = *failed_over_at {
+            until(last + BETWEEN_ELECTIONS);
+        }
+        let mut asked: Option<Instant> = None;
         eventually("a planned failover", LATER, || {
-            match self.own_view(replica).slots.is_empty() {
-                false => Ok(()),
-                true => {
-                    // The primary may not have finished in its time; then nothing has happened.
-                    self.ask_to_fail_over(replica, None);
-                    Err(format!("{started:?}; {}", self.story()))
-                }
+            if !self.own_view(replica).slots.is_empty() {
+                return Ok(());
             }
+            // What has not succeeded in its time has not happened.
+            if asked.is_none_or(|asked| asked.elapsed() > MANUAL_FAILOVER_TIMEOUT) {
+                asked = Some(Instant::now());
+                self.ask_to_fail_over(replica, None);
+            }
+            Err(self.story())
         });
+        *failed_over_at = Some(Instant::now());
         replica
     }
 

@@ -28,7 +28,7 @@ impl Cluster {
 
     /// Removes a node without slots: all others forget it, and it ends.
     #[track_caller]
-    pub fn remove(&mut self, node: usize) {
+    pub fn take_out(&mut self, node: usize) {
         assert!(self.slots_of(node).is_empty(), "move its slots first");
         let others = self.running().into_iter().filter(|other| *other != node);
         for other in others {

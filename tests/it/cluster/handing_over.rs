@@ -1,0 +1,23 @@
+//! Replicas take the places of primaries as planned, under load.
+
+use std::time::Duration;
+
+use super::stage::{Stage, assert_unnoticed};
+
+/// The promise for a send during a planned failover.
+const SLOWEST: Duration = Duration::from_secs(1);
+
+#[test]
+fn ten_planned_failovers_are_noticed_by_nobody() {
+    let mut stage = Stage::with(6, &[]);
+    let effects = stage.under_load("failovers", |progress, cluster, rooms| {
+        for n in 0..10 {
+            let primary = cluster.owner_of(&rooms[n * 7 % rooms.len()]);
+            cluster.fail_over(primary);
+            progress.wait_for_more(30);
+            // The next one may need this one's replica.
+            cluster.agree();
+        }
+    });
+    assert_unnoticed(&effects, SLOWEST);
+}
