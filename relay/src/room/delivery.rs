@@ -67,7 +67,11 @@ impl Room {
         pending_flush: &mut PendingFlush,
     ) -> bool {
         if matches!(head.kind, "drop" | MOVED) {
-            state.note_drop(&self.name, head, last);
+            // Without a position nobody is here to tell.
+            if let Some(position) = state.order.last() {
+                state.order.sync_again();
+                state.dropped.note(&self.name, head, last.unwrap_or(position));
+            }
             return true;
         }
         let frame = frame::text(head.bytes());

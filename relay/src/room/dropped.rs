@@ -12,11 +12,9 @@ use serde_json::value::RawValue;
 
 use crate::client::frame::{self, Frame};
 use crate::client::json;
-use crate::room::room::{Room, State};
-use crate::room::subscribers::PendingFlush;
 
 /// A `drop` that no sync has confirmed.
-pub(super) struct Dropped {
+struct Dropped {
     frame: Frame,
     confirmed_by: Finding,
     /// It had arrived when the current sync was sent.
@@ -43,60 +41,46 @@ struct DropEvent<'a> {
     reason: &'a str,
 }
 
-impl State {
-    /// A `drop` or `moved` has arrived. The caller starts a sync, unless there is no position, and so
-    /// nobody to tell.
-    pub(super) fn note_drop(&mut self, room: &str, head: &EventHeader<'_>, last: Option<Id>) {
-        let Some(position) = self.order.last() else { return };
-        self.order.sync_again();
+/// The `drop` that waits, if there is one.
+#[derive(Default)]
+pub(super) struct PendingDrop(Option<Dropped>);
+
+impl PendingDrop {
+    /// A `drop` or `moved` has arrived, of a room whose newest id was `last`. The caller starts a
+    /// sync.
+    pub(super) fn note(&mut self, room: &str, head: &EventHeader<'_>, last: Id) {
         let (frame, confirmed_by) = match head.kind {
             MOVED => {
                 let ts = head.raw("ts").and_then(|ts| serde_json::from_slice(ts).ok());
-                let (last, ts) = (last.unwrap_or(position), ts.unwrap_or(RawValue::NULL));
+                let ts = ts.unwrap_or(RawValue::NULL);
                 let event = DropEvent { last, room, r#type: "drop", ts, reason: "deleted" };
                 (frame::text(json::write(&event).as_bytes()), Finding::NoRoom)
             }
             _ => (frame::text(head.bytes()), Finding::OtherPast),
         };
         // A `drop` is certain of the past that it names; a later `moved` is not.
-        if confirmed_by == Finding::OtherPast || self.dropped.is_none() {
-            self.dropped = Some(Dropped { frame, confirmed_by, is_asked: false });
+        if confirmed_by == Finding::OtherPast || self.0.is_none() {
+            self.0 = Some(Dropped { frame, confirmed_by, is_asked: false });
         }
     }
 
     /// A sync is sent.
-    pub(super) fn ask_about_drop(&mut self) {
-        if let Some(dropped) = &mut self.dropped {
+    pub(super) fn ask(&mut self) {
+        if let Some(dropped) = &mut self.0 {
             dropped.is_asked = true;
         }
     }
 
     /// The sync has continued the room's past.
-    pub(super) fn forget_drop(&mut self) {
-        self.dropped.take_if(|dropped| dropped.is_asked);
+    pub(super) fn forget(&mut self) {
+        self.0.take_if(|dropped| dropped.is_asked);
     }
 
-    /// The sync has found another past, or no room: `newest` is the room's newest id. Delivers the
-    /// `drop` that this confirms. False: it confirms none.
-    pub(super) fn deliver_drop(&mut self, newest: Id, pending_flush: &mut PendingFlush) -> bool {
-        let Some(dropped) = self.dropped.take_if(|dropped| dropped.is_asked) else { return false };
+    /// The sync has found another past, or no room: `newest` is the room's newest id. Returns the
+    /// `drop` that this confirms.
+    pub(super) fn confirm(&mut self, newest: Id) -> Option<Frame> {
+        let dropped = self.0.take_if(|dropped| dropped.is_asked)?;
         let is_confirmed = newest == Id::ZERO || dropped.confirmed_by == Finding::OtherPast;
-        if is_confirmed {
-            self.subscribers.queue_ephemeral(&dropped.frame, |_| true, pending_flush);
-        }
-        is_confirmed
-    }
-}
-
-impl Room {
-    /// As [`State::deliver_drop`], for a room that was empty before and is now: nothing is reloaded.
-    pub(super) fn deliver_drop_of_empty(
-        &self,
-        state: &mut State,
-        pending_flush: &mut PendingFlush,
-    ) {
-        if state.deliver_drop(Id::ZERO, pending_flush) {
-            self.reset_contacts(state, pending_flush);
-        }
+        is_confirmed.then_some(dropped.frame)
     }
 }

@@ -14,7 +14,7 @@ impl Room {
     pub(crate) fn begin_sync(&self) -> Option<Id> {
         let mut state = self.state.lock();
         let from = state.order.begin_sync()?;
-        state.ask_about_drop();
+        state.dropped.ask();
         Some(from)
     }
 
@@ -39,9 +39,13 @@ impl Room {
     ) -> bool {
         let mut guard = self.state.lock();
         if newest == Id::ZERO {
-            self.deliver_drop_of_empty(&mut guard, pending_flush);
+            // The room was empty before: there is nothing to reload.
+            if let Some(dropped) = guard.dropped.confirm(newest) {
+                guard.subscribers.queue_ephemeral(&dropped, |_| true, pending_flush);
+                self.reset_contacts(&mut guard, pending_flush);
+            }
         } else if !more {
-            guard.forget_drop();
+            guard.dropped.forget();
         }
         let applied = guard.order.recovered(events, more);
         self.deliver_applied(&mut guard, applied, pending_flush)
@@ -66,7 +70,9 @@ impl Room {
         for connection in state.unpause_all() {
             self.notify_removed(&connection, &Removal::Diverged, pending_flush);
         }
-        state.deliver_drop(newest, pending_flush);
+        if let Some(dropped) = state.dropped.confirm(newest) {
+            state.subscribers.queue_ephemeral(&dropped, |_| true, pending_flush);
+        }
         state.subscribers.forget_positions();
         state.subscribers.queue_live(reload, pending_flush);
         self.reset_contacts(state, pending_flush);

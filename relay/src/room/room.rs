@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use crate::client::connection::Connection;
 use crate::client::frame::Frame;
 use crate::client::relay_frame::RelayFrame;
-use crate::room::dropped::Dropped;
+use crate::room::dropped::PendingDrop;
 use crate::room::fetch::{Fetch, KeptView, Key};
 use crate::room::ordering::EventOrder;
 use crate::room::recent_events::RecentEvents;
@@ -60,7 +60,7 @@ pub(super) struct State {
     /// renewed it.
     pub(super) kicked: Vec<Arc<Connection>>,
     /// A `drop` that no sync has confirmed.
-    pub(super) dropped: Option<Dropped>,
+    pub(super) dropped: PendingDrop,
     /// The profile in this personal room may have changed.
     pub(super) profile_changed: bool,
     /// The newest id that `CHAT.BEAT` returned, greater than ours, and when.
@@ -111,7 +111,7 @@ impl Room {
             beat_at: None,
             empty_since: Some(now),
             kicked: Vec::new(),
-            dropped: None,
+            dropped: PendingDrop::default(),
             profile_changed: false,
             ahead: None,
         };
