@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use chat_tests::clients::client::Client;
 use chat_tests::clients::http::Http;
 use chat_tests::port;
+use chat_tests::seed::is_long_run;
 use chat_tests::servers::cluster::slots::slot;
 use chat_tests::servers::cluster::{Cluster, Shape};
 use chat_tests::servers::proxy::Network;
@@ -107,7 +108,7 @@ fn a_relay_that_is_cut_off_from_one_node_serves_the_rooms_of_the_others() {
 
 #[test]
 fn relays_that_are_cut_off_from_all_nodes_keep_their_sockets() {
-    if std::env::var_os("LONG").is_none() {
+    if !is_long_run() {
         println!("left out: set LONG to run it");
         return;
     }
@@ -132,7 +133,7 @@ fn relays_that_are_cut_off_from_all_nodes_keep_their_sockets() {
 
 #[test]
 fn a_relay_starts_with_one_of_its_seeds_and_waits_for_half_of_the_slots() {
-    if std::env::var_os("LONG").is_none() {
+    if !is_long_run() {
         println!("left out: set LONG to run it");
         return;
     }

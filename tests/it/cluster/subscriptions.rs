@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use chat_tests::args;
 use chat_tests::checking::faults::relays;
 use chat_tests::clients::client::Client;
+use chat_tests::seed::is_long_run;
 use chat_tests::servers::cluster::slots::slot;
 use chat_tests::servers::cluster::{Cluster, Shape};
 use chat_tests::servers::proxy::Network;
@@ -155,8 +156,7 @@ const SYNCED: Duration = Duration::from_secs(2);
 
 #[test]
 fn ten_thousand_rooms_are_confirmed_within_two_seconds_of_a_promotion() {
-    let is_set = |name: &&str| std::env::var(name).is_ok_and(|text| !text.is_empty());
-    if !["LONG", "SOAK"].iter().any(is_set) {
+    if !is_long_run() {
         println!("left out: set LONG=1 to run it");
         return;
     }
