@@ -34,8 +34,10 @@ use crate::upstream::node::Node;
 const ASKED: usize = 3;
 /// Longest wait for an answer, once there is a connection.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
-/// How much longer than the first good answer the others may take.
+/// How much longer than the first good answer the others may take, and than the first answer of a
+/// cluster that is not in order: its nodes may soon say more, and the next look asks them again.
 const OTHERS_TIMEOUT: Duration = Duration::from_millis(200);
+const OTHERS_OF_FAILED: Duration = Duration::from_millis(500);
 /// The first pause between looks, and the longest while the cluster may just be failing over.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_FAILOVER: Duration = Duration::from_millis(400);
@@ -44,6 +46,8 @@ const FAILOVER_LOOKS: u32 = 60;
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Pause between looks that nothing has asked for.
 const INTERVAL: Duration = Duration::from_secs(10);
+/// After this time without a demand, looks in vain count no more.
+const CALM: Duration = Duration::from_secs(5);
 
 /// What a look has shown.
 #[derive(Debug)]
@@ -90,6 +94,15 @@ impl Pace {
             Known::Cluster => _ = timeout(by_chance(INTERVAL), demand.notified()).await,
             Known::OneServer => demand.notified().await,
         }
+        self.note_calm(last.elapsed());
+    }
+
+    /// Notes how long nothing has asked for a look.
+    fn note_calm(&mut self, calm: Duration) {
+        if calm >= CALM {
+            // A trouble that begins now has nothing to do with the looks before.
+            self.in_vain = 0;
+        }
     }
 
     /// Notes a look.
@@ -124,23 +137,28 @@ pub(super) async fn look(
     METRICS.topology_refreshes.increment(1);
     nodes.shuffle(&mut rand::rng());
     nodes.truncate(ASKED);
-    let mut answers = gather(nodes.iter().map(|node| ask_node(node)).collect()).await;
+    let mut answers = gather(nodes.iter().map(|node| ask_node(node)).collect(), None).await;
     seeds.shuffle(&mut rand::rng());
     for seeds in seeds.chunks(ASKED) {
         if answers.iter().any(is_good) {
             break;
         }
         let asked = seeds.iter().map(|seed| ask_server(dialler, seed)).collect();
-        answers.extend(gather(asked).await);
+        // A seed that does not answer must not delay what is known of the cluster.
+        let patience = answers.iter().any(is_view).then_some(OTHERS_OF_FAILED);
+        answers.extend(gather(asked, patience).await);
     }
     conclude(answers)
 }
 
-/// The answers to all these questions; those that take much longer than a good one are left out.
+/// The answers to all these questions within this time; those that take much longer than the first
+/// one of a cluster are left out.
 async fn gather(
     mut questions: FuturesUnordered<impl Future<Output = Result<Look, Problem>>>,
+    patience: Option<Duration>,
 ) -> Vec<Result<Look, Problem>> {
-    let (mut answers, mut until) = (Vec::new(), None);
+    let mut answers = Vec::new();
+    let mut until = patience.map(|patience| Instant::now() + patience);
     loop {
         let next = questions.next();
         let answer = match until {
@@ -148,11 +166,18 @@ async fn gather(
             Some(until) => timeout_at(until, next).await.unwrap_or(None),
         };
         let Some(answer) = answer else { return answers };
-        if until.is_none() && is_good(&answer) {
-            until = Some(Instant::now() + OTHERS_TIMEOUT);
-        }
+        let others = match (is_good(&answer), is_view(&answer)) {
+            (true, _) => Some(Instant::now() + OTHERS_TIMEOUT),
+            (false, true) => Some(Instant::now() + OTHERS_OF_FAILED),
+            (false, false) => None,
+        };
+        until = [until, others].into_iter().flatten().min();
         answers.push(answer);
     }
+}
+
+fn is_view(answer: &Result<Look, Problem>) -> bool {
+    matches!(answer, Ok(Look::Cluster(_)))
 }
 
 fn is_good(answer: &Result<Look, Problem>) -> bool {
@@ -230,4 +255,45 @@ fn read(replies: &[Value], asked: &Endpoint) -> Result<Look, Problem> {
 
 fn unreadable() -> Problem {
     Problem::Unreachable("what it says of its cluster cannot be read".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_that_was_in_order_for_long_is_looked_at_often_when_it_fails() {
+        let mut pace = Pace::new();
+        for _ in 0..2 * FAILOVER_LOOKS {
+            pace.note_calm(INTERVAL.mul_f64(0.75));
+            pace.note(false);
+        }
+        for _ in 0..FAILOVER_LOOKS - 2 {
+            pace.note_calm(pace.pause());
+            pace.note(false);
+            assert!(pace.pause() <= PAUSE_FAILOVER);
+        }
+        for _ in 0..2 {
+            pace.note_calm(pace.pause());
+            pace.note(false);
+        }
+        assert_eq!(pace.pause(), PAUSE_MAX, "it lasts");
+    }
+
+    #[tokio::test]
+    async fn servers_that_are_silent_do_not_delay_the_view_of_others() {
+        let view = |is_ok| ClusterView { epoch: 1, is_ok, ranges: vec![] };
+        for is_ok in [true, false] {
+            let questions = (0..3).map(|number| async move {
+                match number {
+                    0 => Ok(Look::Cluster(view(is_ok))),
+                    _ => std::future::pending().await,
+                }
+            });
+            assert_eq!(gather(questions.collect(), None).await.len(), 1);
+        }
+        let silent = std::future::pending::<Result<Look, Problem>>();
+        let answers = gather([silent].into_iter().collect(), Some(OTHERS_TIMEOUT)).await;
+        assert_eq!(answers.len(), 0);
+    }
 }
