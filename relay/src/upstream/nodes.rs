@@ -222,6 +222,20 @@ impl Nodes {
     }
 
     pub(super) fn anything_changed(&self) {
+        // Made while nobody else makes one: else an older overview could replace a newer one.
+        self.overview.send_if_modified(|old| {
+            let overview = self.look_over();
+            let changed = **old != overview;
+            if changed {
+                *old = Arc::new(overview);
+            }
+            changed
+        });
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// The overview now, and the metrics of it.
+    fn look_over(&self) -> Overview {
         let (overview, nodes, linked) = {
             let map = self.map.read();
             let linked = map.nodes().filter(|node| node.is_linked()).count();
@@ -236,14 +250,7 @@ impl Nodes {
         METRICS.slots_unproven.set(f64::from(SLOTS - overview.readable_slots()));
         METRICS.upstream_up.set(f64::from(u8::from(overview.is_ready())));
         METRICS.upstream_writes.set(f64::from(u8::from(overview.open_slots() == SLOTS)));
-        self.overview.send_if_modified(|old| {
-            let changed = **old != overview;
-            if changed {
-                *old = Arc::new(overview);
-            }
-            changed
-        });
-        self.changes.send_modify(|count| *count += 1);
+        overview
     }
 
     pub(super) fn number_of_owner(&self, slot: u16) -> Option<NodeNumber> {
