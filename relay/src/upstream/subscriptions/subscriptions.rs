@@ -117,6 +117,9 @@ impl Subscriptions {
         let owned = |slot: &u16| self.owners.get(usize::from(*slot)) == Some(&Some(node));
         let slots = self.channels.wanted_slots().filter(owned).collect::<Vec<_>>();
         self.plan_slots(slots, now);
+        for key in self.channels.early() {
+            self.plan(key, now);
+        }
     }
 
     /// The links to this node are closed, and with them all its subscriptions are gone.
@@ -127,7 +130,6 @@ impl Subscriptions {
         for key in self.channels.seated_at(node) {
             self.channels.remove(key, node);
             self.note_silence(key);
-            self.end_early(key, node);
             self.plan(key, now);
         }
     }
@@ -218,10 +220,9 @@ impl Subscriptions {
     }
 
     /// `ASK` to a command for the room of this channel: its slot is moving to this node, and its
-    /// key is there already.
+    /// key is there already. A node that is not open yet, as one that is new, is asked once it is.
     pub(crate) fn follow(&mut self, name: &str, node: NodeNumber, now: Instant) {
         if let Some(key) = self.channels.find(name)
-            && self.open.contains_key(&node)
             && self.channels.get(key).is_some_and(|channel| channel.wanted)
         {
             self.channels.set_early(key, Some(node));
@@ -292,6 +293,7 @@ impl Subscriptions {
             self.channels.set_early(key, early);
         }
         let home = owner.filter(|_| wanted);
+        let early = early.filter(|node| self.open.contains_key(node));
         for node in [home, early].into_iter().flatten() {
             self.ask(key, node, hops, now);
         }

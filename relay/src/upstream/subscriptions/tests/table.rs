@@ -231,6 +231,23 @@ fn a_moving_slot_is_followed_early_and_both_nodes_are_heard() {
 }
 
 #[test]
+fn a_target_without_a_link_is_asked_when_it_has_one() {
+    let mut case = Case::confirmed();
+    case.subscriptions.closed(B, case.now);
+    case.subscriptions.follow(ROOM, B, case.now);
+    assert_eq!(case.orders(B), []);
+    for _ in 0..2 {
+        case.subscriptions.opened(B, case.now);
+        assert_eq!(case.orders(B), [order(Verb::Subscribe, true)]);
+        case.subscriptions.subscribed(B, ROOM, case.now);
+        case.subscriptions.closed(B, case.now);
+    }
+    case.subscriptions.unwant(ROOM, case.now);
+    case.subscriptions.opened(B, case.now);
+    assert_eq!(case.orders(B), []);
+}
+
+#[test]
 fn the_target_may_end_early_subscriptions_before_the_source_knows() {
     let mut case = Case::confirmed();
     case.subscriptions.follow(ROOM, B, case.now);
