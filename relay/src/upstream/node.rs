@@ -2,11 +2,12 @@
 //!
 //! The one idea: a link is proven, not assumed. Both connections are opened together, and a message
 //! published on the first must arrive on the second, every few seconds (`probe.rs`). If it does not,
-//! or if the server turns out to be a replica, both are closed and opened again. Everything in
-//! flight then ends at once, so nothing waits for a lost connection. Before a link counts as open,
-//! `check.rs` tests whether the server has what a relay needs. A server that refuses writes, or
-//! everything for a while, stays connected: the [`State`] names the problem, and the server is
-//! tested until there is none.
+//! both are closed and opened again. Everything in flight then ends at once, so nothing waits for a
+//! lost connection. A server that has become a replica is left in the same way, but not in a
+//! cluster: there it names its successor, and what is in flight goes on there. Before a link counts
+//! as open, `check.rs` tests whether the server has what a relay needs. A server that refuses
+//! writes, or everything for a while, stays connected: the [`State`] names the problem, and the
+//! server is tested until there is none.
 //!
 //! A node knows neither slots nor rooms: its [`Surroundings`] do.
 
@@ -89,6 +90,8 @@ pub(super) trait Surroundings: Send + Sync + 'static {
     fn changed(&self, node: &Node, state: &State);
     /// The node has answered `MOVED` with these details.
     fn moved(self: Arc<Self>, node: &Node, details: &str);
+    /// The node has become a replica, by its own words. Returns whether it is left at once.
+    fn demoted(&self, node: &Node) -> bool;
 }
 
 impl PartialEq for Node {
@@ -181,6 +184,7 @@ impl Node {
             return;
         }
         match state {
+            State::Unavailable(Problem::Replica) if !self.surroundings.demoted(self) => {}
             // These problems stay on this link: open another one.
             State::Unavailable(problem @ (Problem::Replica | Problem::Command(_))) => {
                 self.give_up(link, problem);
@@ -320,7 +324,8 @@ impl Node {
         // At least a second, so that a very short probe interval does not close a healthy link.
         let timeout = self.surroundings.probe_interval().max(Duration::from_secs(1));
         let moved = |details: &str| self.surroundings.clone().moved(self, details);
-        self.probe.prove(link, || self.probe_room(), moved, timeout).await
+        let is_left = || self.surroundings.demoted(self);
+        self.probe.prove(link, || self.probe_room(), moved, is_left, timeout).await
     }
 
     fn probe_room(&self) -> Option<String> {

@@ -61,16 +61,19 @@ impl Probe {
     }
 
     /// Publishes a message and waits until it returns. `room` gives a room in a slot of the node;
-    /// `moved` is told what the node says of slots that are not its own.
+    /// `moved` is told what the node says of slots that are not its own; `is_left` says whether a
+    /// replica is left at once.
     pub(super) async fn prove(
         &self,
         link: &Link,
         room: impl Fn() -> Option<String>,
         moved: impl Fn(&str),
+        is_left: impl Fn() -> bool,
         timeout: Duration,
     ) -> Result<(), Problem> {
         let begun = Instant::now();
-        match tokio::time::timeout(timeout, self.there_and_back(link, room, moved)).await {
+        let way = self.there_and_back(link, room, moved, is_left);
+        match tokio::time::timeout(timeout, way).await {
             Ok(outcome) => outcome?,
             Err(_) => {
                 let why = "a publication did not come back in time".to_owned();
@@ -86,6 +89,7 @@ impl Probe {
         link: &Link,
         room: impl Fn() -> Option<String>,
         moved: impl Fn(&str),
+        is_left: impl Fn() -> bool,
     ) -> Result<(), Problem> {
         let mut returned = self.returned.subscribe();
         for _ in 0..CHANNELS_TRIED {
@@ -99,7 +103,7 @@ impl Probe {
             let Some(replies) = link.ask(&question).await else {
                 return Err(Problem::Unreachable("it does not answer".to_owned()));
             };
-            if replies.first().is_some_and(check::is_replica) {
+            if replies.first().is_some_and(check::is_replica) && is_left() {
                 return Err(Problem::Replica);
             }
             let Some(channel) = channel else { return Ok(()) };

@@ -96,6 +96,17 @@ impl Surroundings for Nodes {
         }
     }
 
+    fn demoted(&self, node: &Node) -> bool {
+        if *self.mode.lock() != Some(Mode::Cluster) {
+            return true;
+        }
+        // The map hears of its successor; without slots the node is given up after a while.
+        if self.map.read().owners().any(|owner| **owner == *node) {
+            self.look_soon();
+        }
+        false
+    }
+
     fn met(&self, mode: Mode) -> Result<(), Problem> {
         if self.mode.lock().is_none_or(|expected| mode == expected) {
             return Ok(());
