@@ -38,7 +38,7 @@ const REDIS_KEY_TRIMMED: c_int = 1 << 17;
 pub(super) fn detect(call: &Call<'_>) -> c_int {
     // SAFETY: reading the pointer; it is null before Redis 8.4.
     let has_call = unsafe { raw::RedisModule_ClusterCanAccessKeysInSlot }.is_some();
-    let server = match is_valkey(call) {
+    let server = match is_valkey_with_event(call) {
         true => Server::Valkey,
         false if has_call => Server::Redis,
         false => Server::Other,
@@ -47,16 +47,26 @@ pub(super) fn detect(call: &Call<'_>) -> c_int {
     if server == Server::Valkey { VALKEY_OPTION } else { 0 }
 }
 
-fn is_valkey(call: &Call<'_>) -> bool {
+/// Whether this is a Valkey with the event. Versions before 9.0 refuse to subscribe to it, and
+/// `RM_IsSubEventSupported` does not know it even where it exists.
+fn is_valkey_with_event(call: &Call<'_>) -> bool {
     let info = api!(RedisModule_GetServerInfo(call.ctx(), c"server".as_ptr()));
     if info.is_null() {
         return false;
     }
-    let name = api!(RedisModule_ServerInfoGetFieldC(info, c"server_name".as_ptr()));
-    // SAFETY: Redis returns a C string that lives as long as `info`, or null.
-    let is_it = !name.is_null() && unsafe { CStr::from_ptr(name) } == c"valkey";
+    // Redis has no such field.
+    let version = api!(RedisModule_ServerInfoGetFieldC(info, c"valkey_version".as_ptr()));
+    let major = match version.is_null() {
+        true => None,
+        // SAFETY: Redis returns a C string that lives as long as `info`, or null.
+        false => unsafe { CStr::from_ptr(version) }.to_str().ok().and_then(major),
+    };
     api!(RedisModule_FreeServerInfo(call.ctx(), info));
-    is_it
+    major >= Some(9)
+}
+
+fn major(version: &str) -> Option<u32> {
+    version.split('.').next()?.parse().ok()
 }
 
 /// The number of the event, if the server has it.
