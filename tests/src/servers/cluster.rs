@@ -1,10 +1,10 @@
-//! A real cluster: primaries and replicas with the module, each a [`Redis`] with a port for clients
+//! A real cluster: primaries and replicas with the module, each a `Redis` with a port for clients
 //! and one for the bus, known by its number.
 //!
 //! It is made by commands (ADDSLOTSRANGE, MEET, REPLICATE) while all nodes start side by side, and
 //! is up after two seconds: a primary refuses to write sooner. Numbers of nodes never change: first
 //! the primaries, then the replicas of the first, of the second and so on; roles do change. What a
-//! node is *now* is always asked for: [`Cluster::owner_of`], [`Cluster::primaries`].
+//! node is *now* is always asked for: `Cluster::owner_of`, `Cluster::primaries`.
 //!
 //! `building` makes it, `agreement` waits until all nodes say the same, `faults` fails nodes and
 //! makes others take over, `growth` adds and removes nodes, `moves` moves slots.

@@ -1,6 +1,6 @@
 //! A TCP proxy that imitates the faults of networks.
 //!
-//! In front of a node of a cluster it carries the node's replicas too: [`Proxy::to_node`] spares
+//! In front of a node of a cluster it carries the node's replicas too: `Proxy::to_node` spares
 //! their connections, so that clients can be cut off from a node that is well.
 
 use std::net::SocketAddr;
