@@ -15,7 +15,11 @@ use crate::config::values::Mistakes;
 
 /// The flags.
 #[derive(Args, Debug)]
-#[allow(rustdoc::bare_urls, reason = "the comments of the fields are the texts of --help")]
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    rustdoc::bare_urls,
+    reason = "the comments of the fields are the texts of --help"
+)]
 pub(in crate::config) struct RedisArgs {
     /// Redis with the chat module: redis://[user[:password]@]host[:port], with several hosts, by
     /// commas, of a cluster; redis+sentinel://…/master-name by way of sentinels; rediss for TLS

@@ -1,6 +1,6 @@
 //! Bytes of a server in, replies and pushes out (RESP, protocol version 3).
 //!
-//! The one idea: find the end first, then read. [`ReplyReader::next`] walks over the lengths until
+//! The one idea: find the end first, then read. `ReplyReader` walks over the lengths until
 //! one item is complete, and continues there when more bytes arrive. Only a complete item is read,
 //! so nothing is allocated for what a length promises, and a message of a channel is handed out as
 //! it lies in the buffer.
