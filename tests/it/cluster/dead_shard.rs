@@ -42,6 +42,42 @@ fn send(room: &str, text: &str) -> Value {
 }
 
 #[test]
+fn a_send_to_a_silent_shard_holds_up_no_other() {
+    let mut cluster = Cluster::with(&Shape { replicas: 0, ..Shape::default() });
+    let [silent, living] = [0, 1].map(|node| cluster.rooms_of(node, "room", 1).remove(0));
+    let alice = cluster.rooms_of(1, "@alice", 1).remove(0)[1..].to_owned();
+    // No probe finds out in time that the node is silent.
+    let options = [&OPTIONS[..], &["--probe", "60s"]].concat();
+    let relay = Relay::with("r1", &cluster.url_of(&[1]), &options);
+    relay.wait_ready();
+    let alice = relay.connect(&alice);
+    for room in [&silent, &living] {
+        alice.ok(json!({"op": "join", "room": room}));
+        alice.ok(send(room, &format!("before in {room}")));
+    }
+    cluster.freeze(0);
+    let waiting: Vec<u64> =
+        (0..3).map(|n| alice.ask(send(&silent, &format!("waits {n}")))).collect();
+    let begun = Instant::now();
+    for n in 0..10 {
+        alice.ok(send(&living, &format!("lives {n}")));
+    }
+    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+    cluster.thaw(0);
+    for reference in waiting {
+        let stored = eventually("a waiting send", LATER, || {
+            alice.reply(reference).ok_or_else(|| alice.arrived())
+        });
+        stored.expect("stored");
+    }
+    cluster.agree();
+    let stored = history(&mut cluster.wire_to(&silent), &silent, &["COUNT", "100"]);
+    let texts = [format!("before in {silent}"), "waits 0".into(), "waits 1".into()];
+    assert_eq!(stored.texts()[..3], texts, "once and in order");
+    assert_eq!(stored.texts().len(), 4, "{:?}", stored.texts());
+}
+
+#[test]
 fn a_dead_shard_concerns_its_rooms_only() {
     let mut cluster = Cluster::with(&Shape { replicas: 0, ..Shape::default() });
     let room = |node: usize| cluster.rooms_of(node, "room", 1).remove(0);

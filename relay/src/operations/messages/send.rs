@@ -2,8 +2,8 @@
 //!
 //! Every stored message has a nonce, the client's or a random one, so a send whose reply was lost
 //! can be submitted again. While the room's node is unreachable, sends wait in the connection's send
-//! queue, those of one room in order. Each is answered once it is stored, or once it is too late; nothing is acknowledged
-//! before. Other operations are refused at once meanwhile.
+//! queue, those of one room in order. Each is answered once it is stored, or once it is too late;
+//! nothing is acknowledged before. Other operations are refused at once meanwhile.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,6 +40,9 @@ use crate::upstream::{CommandError, Unavailable};
 
 /// Pause before a send is submitted again to a server that is reachable but cannot serve it.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// A node that takes longer is silent: the send waits in its lane, as if the node was unreachable, and
+/// what the client sends to other nodes goes on.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// How long a caller without a connection waits for Redis with a send.
 const REQUEST_WAITS: Duration = Duration::from_secs(5);
 
@@ -60,7 +63,9 @@ pub(in crate::operations) async fn send(context: &Arc<Context>, request: Request
     }
     let is_first = context.send_queue.lock().is_free(&send.room);
     if is_first && context.hub.upstream.is_open(&send.room) && context.connection.is_admitted() {
-        if let Ok(outcome) = submit(context, &send).await {
+        // Nothing else of this connection is read meanwhile.
+        let submitted = tokio::time::timeout(ANSWERS_WITHIN, submit(context, &send)).await;
+        if let Ok(Ok(outcome)) = submitted {
             return outcome.map(Answer::Ok);
         }
     } else if let Err(CommandError::Refused(error)) =
@@ -220,8 +225,8 @@ fn give_up(context: &Context, room: &str) {
     METRICS.sends_waiting.decrement(given_up as f64);
 }
 
-/// Submits the waiting sends of a room, in order, until none is left. Continues if the socket is lost meanwhile,
-/// because the client may have closed it after sending.
+/// Submits the waiting sends of a room, in order, until none is left. Continues if the socket is
+/// lost meanwhile, because the client may have closed it after sending.
 async fn run_lane(context: Arc<Context>, room: &str) {
     let mut has_waited = true;
     loop {
