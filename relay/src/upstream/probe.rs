@@ -56,8 +56,15 @@ impl Probe {
         {
             return Err(problem);
         }
-        channel.clone_into(&mut self.channel.lock());
+        self.note(channel, replies.get(2..).unwrap_or_default());
         Ok(())
+    }
+
+    /// Notes the channel as the subscribed one, unless the replies to its `SSUBSCRIBE` refuse it.
+    fn note(&self, channel: &str, replies: &[Value]) {
+        let is_refused = replies.iter().any(|reply| matches!(reply, Value::ServerError(_)));
+        let subscribed = if is_refused { "" } else { channel };
+        subscribed.clone_into(&mut self.channel.lock());
     }
 
     /// Publishes a message and waits until it returns. `room` gives a room in a slot of the node;
@@ -96,17 +103,19 @@ impl Probe {
             returned.mark_unchanged();
             let channel = room();
             let mut question = vec![commands::hello()];
+            let mut subscribed = Vec::new();
             if let Some(channel) = &channel {
-                self.subscribe(link, channel).await?;
+                subscribed = self.subscribe(link, channel).await?;
                 question.push(commands::publish(channel, "probe"));
             }
-            let Some(replies) = link.ask(&question).await else {
+            let Some(mut replies) = link.ask(&question).await else {
                 return Err(Problem::Unreachable("it does not answer".to_owned()));
             };
             if replies.first().is_some_and(check::is_replica) && is_left() {
                 return Err(Problem::Replica);
             }
             let Some(channel) = channel else { return Ok(()) };
+            replies.append(&mut subscribed);
             if let Some(details) = replies.iter().find_map(moved_details) {
                 moved(details);
                 continue;
@@ -115,6 +124,10 @@ impl Probe {
             if let Some(problem) = refused {
                 return Err(problem);
             }
+            if replies.iter().any(is_of_slot) {
+                // Nothing comes back from a slot without an owner, but the server is reachable.
+                return Ok(());
+            }
             let gone = |_| Problem::Unreachable("the subscription is gone".to_owned());
             return returned.changed().await.map_err(gone);
         }
@@ -122,16 +135,16 @@ impl Probe {
         Ok(())
     }
 
-    /// Subscribes to this channel unless it is the one that is subscribed.
-    async fn subscribe(&self, link: &Link, channel: &str) -> Result<(), Problem> {
+    /// Subscribes to this channel unless it is the one that is subscribed. Returns the replies.
+    async fn subscribe(&self, link: &Link, channel: &str) -> Result<Vec<Value>, Problem> {
         if *self.channel.lock() == channel {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let Some(_) = link.subscription_call(&[commands::subscribe(channel)]).await else {
+        let Some(replies) = link.subscription_call(&[commands::subscribe(channel)]).await else {
             return Err(Problem::Unreachable("the subscription was not confirmed".to_owned()));
         };
-        channel.clone_into(&mut self.channel.lock());
-        Ok(())
+        self.note(channel, &replies);
+        Ok(replies)
     }
 }
 
@@ -177,13 +190,23 @@ fn moved_details(reply: &Value) -> Option<&str> {
     }
 }
 
+/// Whether this is an error about the slot only, not about the server.
+fn is_of_slot(reply: &Value) -> bool {
+    let Value::ServerError(error) = reply else { return false };
+    match error.code() {
+        "MOVED" | "ASK" | "TRYAGAIN" => true,
+        "CLUSTERDOWN" => error.details().is_some_and(|words| words.contains("slot not served")),
+        _ => false,
+    }
+}
+
 /// The problem that an error about the relay's own channel shows. None: there is none, or only
 /// another node has it.
 pub(super) fn refused_subscription(reply: &Value, channel: &str) -> Option<Problem> {
     let Value::ServerError(error) = reply else { return None };
     let (code, details) = (error.code(), error.details().unwrap_or(""));
     match code {
-        "MOVED" | "ASK" => return None,
+        _ if is_of_slot(reply) => return None,
         "NOPERM" if denied_command(details).is_none() => {
             return Some(Problem::Channel(channel.to_owned()));
         }
@@ -192,5 +215,41 @@ pub(super) fn refused_subscription(reply: &Value, channel: &str) -> Option<Probl
     match State::from_error(code, details) {
         Some(State::Unavailable(problem) | State::WritesRefused(problem)) => Some(problem),
         _ => Some(Problem::Unreachable(format!("{code} {details}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> Value {
+        redis::parse_redis_value(format!("-{text}\r\n").as_bytes()).expect("a reply")
+    }
+
+    #[test]
+    fn an_error_about_a_slot_closes_no_link() {
+        let of_slots = [
+            "MOVED 866 10.0.0.1:7001",
+            "ASK 866 10.0.0.1:7001",
+            "TRYAGAIN rehashing",
+            "CLUSTERDOWN Hash slot not served",
+        ];
+        for text in of_slots {
+            assert!(is_of_slot(&error(text)), "{text}");
+            assert_eq!(refused_subscription(&error(text), "c"), None, "{text}");
+        }
+        let down = Some(Problem::NotServing("CLUSTERDOWN".into()));
+        assert_eq!(refused_subscription(&error("CLUSTERDOWN The cluster is down"), "c"), down);
+        let denied = error("NOPERM no permissions to access one of the channels");
+        assert_eq!(refused_subscription(&denied, "c"), Some(Problem::Channel("c".into())));
+    }
+
+    #[test]
+    fn a_channel_that_was_refused_is_asked_for_again() {
+        let probe = Probe::default();
+        probe.note("c", &[Value::Okay]);
+        assert_eq!(*probe.channel.lock(), "c");
+        probe.note("c", &[error("MOVED 866 10.0.0.1:7001")]);
+        assert_eq!(*probe.channel.lock(), "");
     }
 }
