@@ -65,6 +65,8 @@ pub(super) struct Nodes {
     changes: watch::Sender<u64>,
     pub(super) look: Notify,
     pub(super) listener: OnceLock<Arc<dyn Listener>>,
+    /// When a refused subscription was last logged.
+    pub(super) refusal_logged_at: Mutex<Option<Instant>>,
 }
 
 impl Nodes {
@@ -83,6 +85,7 @@ impl Nodes {
             changes: watch::Sender::new(0),
             look: Notify::new(),
             listener: OnceLock::new(),
+            refusal_logged_at: Mutex::new(None),
         }
     }
 

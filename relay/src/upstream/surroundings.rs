@@ -1,11 +1,12 @@
 //! What the nodes tell each node, and what they make of what it says.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chat_protocol::slot::slot_of;
 use tracing::warn;
 
+use crate::metrics::METRICS;
 use crate::upstream::commands::Command;
 use crate::upstream::dial::Dialler;
 use crate::upstream::greeting::Mode;
@@ -16,6 +17,9 @@ use crate::upstream::node::{Node, Surroundings};
 use crate::upstream::nodes::Nodes;
 use crate::upstream::routing::redirect;
 use crate::upstream::slots::name_in;
+
+/// Refused subscriptions are logged once in this time.
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
 impl Surroundings for Nodes {
     fn dialler(&self) -> &Dialler {
@@ -59,7 +63,12 @@ impl Surroundings for Nodes {
                 self.look_elsewhere();
             }
             // The room stays unconfirmed, and its subscription is requested again later.
-            code => warn!(source = "upstream", code, "a subscription was refused"),
+            code => {
+                METRICS.upstream_problem("permission");
+                if self.is_news() {
+                    warn!(source = "upstream", node = %node.endpoint, code, "rooms get no events: {details}");
+                }
+            }
         }
     }
 
@@ -113,6 +122,18 @@ impl Surroundings for Nodes {
         }
         self.look_soon();
         Err(Problem::Mode(mode))
+    }
+}
+
+impl Nodes {
+    /// Whether a refused subscription is to be logged: many rooms may have the same trouble.
+    fn is_news(&self) -> bool {
+        let mut logged_at = self.refusal_logged_at.lock();
+        let is_news = logged_at.is_none_or(|at| at.elapsed() > LOG_INTERVAL);
+        if is_news {
+            *logged_at = Some(Instant::now());
+        }
+        is_news
     }
 }
 
