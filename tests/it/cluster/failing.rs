@@ -17,7 +17,7 @@ const BACK: Duration = Duration::from_secs(1);
 #[test]
 fn a_killed_primary_delays_its_own_rooms_only() {
     let mut stage = Stage::with(6, &[]);
-    stage.keep_users_away_from(0);
+    stage.keep_users_away_from(&[0]);
     let mut others = Vec::new();
     let mut away = Duration::ZERO;
     let effects = stage.under_load("kill", |progress, cluster, rooms| {

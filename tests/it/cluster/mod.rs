@@ -17,6 +17,8 @@ mod failing;
 mod fixture;
 // Replicas take over as planned.
 mod handing_over;
+// Two of five primaries are lost.
+mod majority;
 // A thousand rooms of one relay.
 mod many_rooms;
 // The module alone while slots move key by key.
@@ -25,6 +27,8 @@ mod moved_rooms;
 mod moving;
 // Relays reach only some nodes, or none.
 mod reaching;
+// Nodes get other addresses.
+mod replaced;
 // Relays follow the primary that Sentinels name.
 mod sentinel;
 // Slots move slowly, by hand.

@@ -73,7 +73,7 @@ fn a_target_that_dies_while_slots_move_at_once_is_not_noticed() {
         return;
     }
     // Nothing of the users is at the node that dies.
-    stage.keep_users_away_from(2);
+    stage.keep_users_away_from(&[2]);
     let owned = stage.cluster.slots_of(2);
     stage.rooms.retain(|room| !owned.contains(&slot(room)));
     let effects = stage.under_load("target", |progress, cluster, rooms| {

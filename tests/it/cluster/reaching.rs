@@ -28,7 +28,7 @@ fn behind_proxies(rooms_of_each: usize) -> Stage {
 }
 
 /// Waits until the ghosts of the rooms have ended: nobody who is cut off later misses that.
-fn await_ghosts(cluster: &Cluster, rooms: &[String]) {
+pub(super) fn await_ghosts(cluster: &Cluster, rooms: &[String]) {
     eventually("the ends of all ghosts", LATER, || match cluster.total("chat_presence_timeouts") {
         ended if ended >= rooms.len() as u64 => Ok(()),
         ended => Err(format!("{ended}")),
@@ -37,7 +37,7 @@ fn await_ghosts(cluster: &Cluster, rooms: &[String]) {
 
 /// Waits until `/readyz` of each of these relays answers with this status.
 #[track_caller]
-fn await_readiness(relays: &[SocketAddr], status: u16) {
+pub(super) fn await_readiness(relays: &[SocketAddr], status: u16) {
     for relay in relays {
         eventually(&format!("{status} from /readyz"), LATER, || {
             match Http::new(*relay).get("/readyz") {
@@ -60,7 +60,7 @@ fn await_metric(relay: &Relay, name: &str, value: f64, deadline: Duration) {
 #[test]
 fn a_relay_that_is_cut_off_from_one_node_serves_the_rooms_of_the_others() {
     let mut stage = behind_proxies(4);
-    stage.keep_users_away_from(0);
+    stage.keep_users_away_from(&[0]);
     let relays: Vec<_> = stage.relays.iter().map(Relay::address).collect();
     let mut elsewhere = Vec::new();
     let effects = stage.under_load("one node", |progress, cluster, rooms| {

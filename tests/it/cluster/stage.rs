@@ -45,9 +45,10 @@ impl Stage {
         Stage { cluster, relays, rooms, loss: Loss::Nothing, prefix: String::new() }
     }
 
-    /// Lets no user have the own room on this node: a user's list of rooms is there.
-    pub(super) fn keep_users_away_from(&mut self, node: usize) {
-        let owned = self.cluster.slots_of(node);
+    /// Lets no user have the own room on these nodes: a user's list of rooms is there.
+    pub(super) fn keep_users_away_from(&mut self, nodes: &[usize]) {
+        let owned: BTreeSet<u16> =
+            nodes.iter().flat_map(|node| self.cluster.slots_of(*node)).collect();
         let users = ["sender0", "sender1", "sender2", "reader0", "reader1", "asker0", "asker1"];
         let elsewhere = |prefix: &String| {
             users.iter().all(|user| !owned.contains(&slot(&format!("@{prefix}{user}"))))
