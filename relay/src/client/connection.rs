@@ -22,6 +22,7 @@ use crate::client::close::{self, Detail};
 use crate::client::frame::{self, Frame};
 use crate::client::outbox::{Class, Outbox, Pushed};
 use crate::client::sink::{Sink, write_front};
+use crate::client::unannounced::Unannounced;
 use crate::client::unanswered::Unanswered;
 use crate::metrics::METRICS;
 
@@ -84,6 +85,8 @@ pub(crate) struct Connection {
     identity: Mutex<Option<Arc<Identity>>>,
     /// The store has admitted the user, with this token.
     admitted: AtomicBool,
+    /// The rooms in which the status could not be set.
+    pub unannounced: Unannounced,
 }
 
 #[derive(Default)]
@@ -158,6 +161,7 @@ impl Connection {
             status: Mutex::default(),
             identity: Mutex::default(),
             admitted: AtomicBool::new(false),
+            unannounced: Unannounced::default(),
         }
     }
 

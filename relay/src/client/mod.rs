@@ -14,4 +14,5 @@ pub(crate) mod relay_frame;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod sink;
+pub(crate) mod unannounced;
 mod unanswered;

@@ -131,13 +131,13 @@ pub(crate) fn end_in_background(hub: &Hub, connection: &Arc<Connection>, room: &
 }
 
 /// Sets this connection present, with its status, in rooms whose nodes are away, in the background,
-/// as soon as they are back.
+/// as soon as they are back. One task per connection does it, however often the status changes.
 pub(crate) fn set_in_background(
     hub: &Arc<Hub>,
     connection: &Arc<Connection>,
-    mut rooms: Vec<Arc<str>>,
+    rooms: Vec<Arc<str>>,
 ) {
-    if rooms.is_empty() {
+    if rooms.is_empty() || !connection.unannounced.add(rooms) {
         return;
     }
     let (hub, connection) = (hub.clone(), connection.clone());
@@ -145,12 +145,14 @@ pub(crate) fn set_in_background(
     // After that it has ended, and the beats set it again.
     let until = Instant::now() + ttl;
     tokio::spawn(async move {
-        while may_repeat(&hub.upstream, &rooms, until).await {
+        while let Some(mut rooms) = connection.unannounced.take() {
+            let mut is_over = !may_repeat(&hub.upstream, &rooms, until).await;
             rooms.retain(|room| connection.is_in(room));
-            let command = |room: &str| online_command(room, &connection, ttl);
-            rooms = for_present(&hub, &connection, &rooms, command).await;
-            if rooms.is_empty() || connection.ended().is_some() {
-                return;
+            is_over |= connection.ended().is_some();
+            if !is_over {
+                let command = |room: &str| online_command(room, &connection, ttl);
+                let missed = for_present(&hub, &connection, &rooms, command).await;
+                connection.unannounced.add(missed);
             }
         }
     });
