@@ -79,7 +79,9 @@ fn a_send_to_a_silent_shard_holds_up_no_other() {
 
 #[test]
 fn a_dead_shard_concerns_its_rooms_only() {
-    let mut cluster = Cluster::with(&Shape { replicas: 0, ..Shape::default() });
+    // No replica has what a killed server has not written.
+    let settings = &["appendfsync always"];
+    let mut cluster = Cluster::with(&Shape { replicas: 0, settings, ..Shape::default() });
     let room = |node: usize| cluster.rooms_of(node, "room", 1).remove(0);
     let (dead, first, second) = (room(0), room(1), room(2));
     let user = |node: usize| cluster.rooms_of(node, "@user", 1).remove(0)[1..].to_owned();
