@@ -47,8 +47,12 @@ pub(super) struct PendingDrop(Option<Dropped>);
 
 impl PendingDrop {
     /// A `drop` or `moved` has arrived, of a room whose newest id was `last`. The caller starts a
-    /// sync.
+    /// sync. A room that only has presence has no id, so after its move a sync cannot tell whether
+    /// it is gone: then nothing is told.
     pub(super) fn note(&mut self, room: &str, head: &EventHeader<'_>, last: Id) {
+        if head.kind == MOVED && last == Id::ZERO {
+            return;
+        }
         let (frame, confirmed_by) = match head.kind {
             MOVED => {
                 let ts = head.raw("ts").and_then(|ts| serde_json::from_slice(ts).ok());

@@ -4,6 +4,7 @@ use super::*;
 
 const DROP: &str = r#"{"last":"4-4","room":"r","type":"drop","ts":5,"reason":"expired"}"#;
 const MOVED: &str = r#"{"last":"4-4","room":"r","type":"moved","ts":5}"#;
+const MOVED_WITHOUT_PAST: &str = r#"{"last":"0-0","room":"r","type":"moved","ts":5}"#;
 const DROP_OF_MOVED: &str = r#"{"last":"4-4","room":"r","type":"drop","ts":5,"reason":"deleted"}"#;
 
 /// What a sync finds.
@@ -54,6 +55,7 @@ async fn a_drop_is_told_once_a_sync_confirms_it() {
         (0, DROP, Finds::Past(0), Some(DROP)),
         (0, DROP, Finds::Past(3), None),
         (0, MOVED, Finds::Past(0), Some(DROP_OF_MOVED)),
+        (0, MOVED_WITHOUT_PAST, Finds::Past(0), None),
     ];
     for (position, event, finds, expected) in rows {
         let (room, mut alice) = room_with_alice(*position).await;
