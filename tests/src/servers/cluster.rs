@@ -181,6 +181,16 @@ impl Cluster {
         self.running().into_iter().filter(follows).collect()
     }
 
+    /// Waits until exactly these nodes are the replicas of a primary. A node that comes back first
+    /// learns that others own its slots, and becomes a replica some time after.
+    #[track_caller]
+    pub fn await_replicas(&self, primary: usize, expected: &[usize]) {
+        eventually("replicas", LATER, || {
+            let found = self.replicas_of(primary);
+            if found == expected { Ok(()) } else { Err(format!("{found:?}")) }
+        });
+    }
+
     /// The node that owns a slot, among those that answer: the latest claim counts.
     #[track_caller]
     pub fn find_owner(&self, slot: u16) -> Option<usize> {
