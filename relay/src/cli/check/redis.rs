@@ -55,6 +55,8 @@ fn merged(of_servers: Vec<(String, Vec<Finding>)>) -> Vec<Finding> {
     for (server, findings) in of_servers {
         for finding in findings {
             match merged.iter_mut().find(|(known, _)| *known == finding) {
+                // Two settings of one server may come to the same line.
+                Some((_, servers)) if servers.last() == Some(&server) => {}
                 Some((_, servers)) => servers.push(server.clone()),
                 None => merged.push((finding, vec![server.clone()])),
             }
@@ -216,6 +218,19 @@ mod tests {
         for (finding, level) in rows {
             assert_eq!(finding.level, level, "{finding}");
         }
+    }
+
+    #[test]
+    fn each_server_is_named_once() {
+        let unreadable = || Finding::warning("failover", "not readable");
+        let server = |name: &str| (name.to_owned(), vec![unreadable(), unreadable()]);
+        let (one, other) = (server("a:1"), ("b:2".to_owned(), vec![]));
+        let lines = |servers| merged(servers).iter().map(Finding::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            lines(vec![server("a:1"), server("b:2")]),
+            ["warning failover: not readable (all 2 primaries)"]
+        );
+        assert_eq!(lines(vec![one, other]), ["warning failover: not readable (a:1)"]);
     }
 
     #[test]

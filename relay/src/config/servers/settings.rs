@@ -142,10 +142,9 @@ impl RedisArgs {
             key: given(self.redis_key),
             server_name: given(self.redis_server_name),
         };
-        let tls = match &address {
-            Some(found) => tls.check(found.has_tls, mistakes),
-            None => None,
-        };
+        // A wrong URL hides no mistake in what is given about TLS.
+        let has_tls = address.as_ref().map_or_else(|| tls.is_given(), |found| found.has_tls);
+        let tls = tls.check(has_tls, mistakes);
         // A harmless address in place of a wrong one, so that the other flags are checked too.
         let servers = address.map_or_else(|| Servers::Seeds(Vec::new()), |found| found.servers);
         RedisSettings { servers, login, sentinel_login, tls }
@@ -201,6 +200,10 @@ struct TlsFlags {
 }
 
 impl TlsFlags {
+    fn is_given(&self) -> bool {
+        [&self.ca, &self.cert, &self.key, &self.server_name].into_iter().any(Option::is_some)
+    }
+
     fn check(self, is_on: bool, mistakes: &mut Mistakes) -> Option<TlsFiles> {
         if !is_on {
             let flags = [

@@ -68,6 +68,12 @@ fn flags_about_redis_are_checked_together() {
             "no sentinels",
         ),
         (&[watched, "--sentinel-user=s", &sentinel, "--redis-user=r", &password], &[], "both"),
+        (&["--redis=redis://h:x", &ca], &["--redis"], "a wrong URL alone"),
+        (
+            &["--redis=redis://h:x", "--redis-ca=/nowhere", &key_flag],
+            &["--redis", "--redis-cert", "--redis-ca"],
+            "a wrong URL hides no other mistake",
+        ),
         (
             &["--redis=redis+sentinel://s:hunter2@h/main", "--redis-user=r", &password],
             &[],
@@ -102,7 +108,7 @@ fn flags_about_redis_are_checked_together() {
         (&[tls, &key_flag.replace("--redis-key", "--redis-ca")], &["--redis-ca"], "a key"),
         (
             &["--redis=rediss://a:x,b:y/1", "--redis-ca=/nowhere", "--ping=5", &empty],
-            &["--redis", "--redis", "--redis", "--redis-password-file", "--ping"],
+            &["--redis", "--redis", "--redis", "--redis-password-file", "--redis-ca", "--ping"],
             "all at once",
         ),
         (
