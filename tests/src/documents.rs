@@ -101,13 +101,14 @@ pub fn acl_line() -> Vec<String> {
     acl_line_of("docs/operations.md")
 }
 
-/// As [`acl_line`], from another document.
+/// As [`acl_line`], from another document. A line that is shown shortened does not count.
 ///
 /// # Panics
 /// If the document has no such line.
 pub fn acl_line_of(path: &str) -> Vec<String> {
     let text = read(path);
-    let line = text.lines().find(|line| line.trim().starts_with("user relay on "));
+    let is_it = |line: &&str| line.trim().starts_with("user relay on ") && !line.ends_with('…');
+    let line = text.lines().find(is_it);
     line.expect("the line").split_whitespace().skip(1).map(str::to_owned).collect()
 }
 
