@@ -10,7 +10,7 @@ use chat_protocol::id::Id;
 use redis::Value;
 
 use crate::upstream::commands::{self, Bounds, Command, Message, Moderation, Part, Reader, Rows};
-use crate::upstream::greeting::Mode;
+use crate::upstream::dialling::greeting::Mode;
 use crate::upstream::health::{Problem, State, denied_command};
 
 /// A room that cannot exist, because no user's name begins with `*`. It is also the channel of the

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::upstream::greeting::{Greeting, Mode};
+use crate::upstream::dialling::greeting::{Greeting, Mode};
+use crate::upstream::dialling::tls::TlsProblem;
 use crate::upstream::outcome::Unavailable;
-use crate::upstream::tls::TlsProblem;
 
 /// Whether Redis can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]

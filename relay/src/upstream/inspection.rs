@@ -12,13 +12,13 @@ use crate::config::{Endpoint, RedisSettings};
 use crate::upstream::check;
 use crate::upstream::commands::{self, Command, Reader, operator};
 use crate::upstream::connection::{Closing, Connection, Purpose};
-use crate::upstream::dial::Dialler;
-use crate::upstream::greeting::{Greeting, Mode};
+use crate::upstream::dialling::dial::Dialler;
+use crate::upstream::dialling::greeting::{Greeting, Mode};
 use crate::upstream::health::{Problem, denied_command};
 use crate::upstream::link::PROFILE_CHANNEL;
-use crate::upstream::probe::refused_subscription;
-use crate::upstream::slots::name_in;
-use crate::upstream::survey::Surveyed;
+use crate::upstream::nodes::probe::refused_subscription;
+use crate::upstream::nodes::slots::name_in;
+use crate::upstream::topology::survey::Surveyed;
 
 /// What was found.
 #[derive(Debug)]

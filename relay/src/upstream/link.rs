@@ -9,8 +9,8 @@ use redis::Value;
 use crate::config::Endpoint;
 use crate::upstream::commands::Command;
 use crate::upstream::connection::{Closing, Connection, Purpose, Push};
-use crate::upstream::dial::Dialler;
-use crate::upstream::greeting::Greeting;
+use crate::upstream::dialling::dial::Dialler;
+use crate::upstream::dialling::greeting::Greeting;
 use crate::upstream::health::Problem;
 use crate::upstream::listener::LinkListener;
 

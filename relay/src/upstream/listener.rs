@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::upstream::overview::NodeId;
+use crate::upstream::nodes::overview::NodeId;
 
 /// Receives what arrives from Redis without a request. Called on a connection's own task: the
 /// methods must not wait, and reading goes no faster than they return.

@@ -5,7 +5,7 @@
 //! outcome, because rooms may lie on different nodes. A server that stands alone is one node with
 //! all rooms: then no slot is computed, and a call is one write to one link.
 //!
-//! `routing.rs` decides what becomes of each command, `nodes.rs` knows the nodes. Nothing here knows
+//! `routing.rs` decides what becomes of each command, `nodes/` knows the nodes. Nothing here knows
 //! what commands mean.
 
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use crate::client::error::Error;
 use crate::config::{RedisSettings, Servers};
 use crate::metrics::METRICS;
 use crate::upstream::commands::Command;
-use crate::upstream::dial::Dialler;
+use crate::upstream::dialling::dial::Dialler;
 use crate::upstream::health::{self, Problem, State};
 use crate::upstream::link::Link;
 use crate::upstream::listener::Listener;
-use crate::upstream::node::Node;
-use crate::upstream::nodes::{Access, Finding, Nodes};
+use crate::upstream::nodes::node::Node;
+use crate::upstream::nodes::nodes::{Access, Finding, Nodes};
+use crate::upstream::nodes::overview::{NodeId, Overview};
 use crate::upstream::outcome::{CommandError, Reply, Unavailable};
-use crate::upstream::overview::{NodeId, Overview};
 use crate::upstream::routing::{Call, Group, Patience, Step, Verdict, verdict};
-use crate::upstream::sentinel::Sentinels;
+use crate::upstream::topology::sentinel::Sentinels;
 
 /// How long a call waits for what will soon pass: a failover for which the operator asks takes up
 /// to 0.3 s, and a link to a new node less.

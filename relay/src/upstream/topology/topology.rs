@@ -22,13 +22,13 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::config::Endpoint;
 use crate::metrics::METRICS;
-use crate::upstream::cluster_view::{self, ClusterView};
 use crate::upstream::commands;
 use crate::upstream::connection::{Closing, Connection, Purpose};
-use crate::upstream::dial::Dialler;
-use crate::upstream::greeting::Mode;
+use crate::upstream::dialling::dial::Dialler;
+use crate::upstream::dialling::greeting::Mode;
 use crate::upstream::health::{Problem, denied_command};
-use crate::upstream::node::Node;
+use crate::upstream::nodes::node::Node;
+use crate::upstream::topology::cluster_view::{self, ClusterView};
 
 /// Servers that are asked at a time.
 const ASKED: usize = 3;
@@ -51,7 +51,7 @@ const CALM: Duration = Duration::from_secs(5);
 
 /// What a look has shown.
 #[derive(Debug)]
-pub(super) enum Look {
+pub(in crate::upstream) enum Look {
     /// The server at this address stands alone.
     Standalone(Endpoint),
     /// A cluster, of which this is to be believed.
@@ -62,7 +62,7 @@ pub(super) enum Look {
 
 /// What is known before a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known {
+pub(in crate::upstream) enum Known {
     /// Nothing, or nodes that own slots cannot be used: look again and again.
     InDoubt,
     /// A cluster in order.
@@ -72,7 +72,7 @@ pub(super) enum Known {
 }
 
 /// When to look: soon after something asks for it, and from time to time.
-pub(super) struct Pace {
+pub(in crate::upstream) struct Pace {
     last: Option<Instant>,
     /// Looks that have changed nothing, one after the other.
     in_vain: u32,
@@ -80,13 +80,13 @@ pub(super) struct Pace {
 
 impl Pace {
     /// The first look is due at once.
-    pub(super) fn new() -> Pace {
+    pub(in crate::upstream) fn new() -> Pace {
         Pace { last: None, in_vain: 0 }
     }
 
     /// Returns when the next look is due: some time after the last, and when something demands it
     /// or it is in doubt.
-    pub(super) async fn wait(&mut self, demand: &Notify, known: Known) {
+    pub(in crate::upstream) async fn wait(&mut self, demand: &Notify, known: Known) {
         let Some(last) = self.last else { return };
         sleep_until(last + by_chance(self.pause())).await;
         match known {
@@ -106,13 +106,13 @@ impl Pace {
     }
 
     /// Notes a look.
-    pub(super) fn note(&mut self, has_changed: bool) {
+    pub(in crate::upstream) fn note(&mut self, has_changed: bool) {
         self.in_vain = if has_changed { 0 } else { self.in_vain.saturating_add(1) };
         self.last = Some(Instant::now());
     }
 
     /// Notes that nothing is gained by looking often.
-    pub(super) fn slow_down(&mut self) {
+    pub(in crate::upstream) fn slow_down(&mut self) {
         self.in_vain = self.in_vain.max(FAILOVER_LOOKS);
     }
 
@@ -129,7 +129,7 @@ fn by_chance(time: Duration) -> Duration {
 
 /// Looks: asks some of these nodes, and if none of them knows a cluster in order, the servers of
 /// the settings.
-pub(super) async fn look(
+pub(in crate::upstream) async fn look(
     mut nodes: Vec<Arc<Node>>,
     mut seeds: Vec<Endpoint>,
     dialler: &Dialler,

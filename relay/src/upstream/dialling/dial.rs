@@ -16,10 +16,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::config::{Endpoint, Login, RedisSettings, TlsFiles};
-use crate::upstream::greeting::Greeting;
+use crate::upstream::dialling::greeting::Greeting;
+use crate::upstream::dialling::stream::Stream;
+use crate::upstream::dialling::tls;
 use crate::upstream::health::Problem;
-use crate::upstream::stream::Stream;
-use crate::upstream::tls;
 
 /// Longest wait for a TCP connection, the addresses of a name included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -68,7 +68,7 @@ impl Dialler {
     }
 
     /// As whom connections log in.
-    pub(super) fn login(&self) -> &Login {
+    pub(in crate::upstream) fn login(&self) -> &Login {
         &self.login
     }
 

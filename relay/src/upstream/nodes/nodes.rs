@@ -17,31 +17,31 @@ use crate::config::Endpoint;
 use crate::metrics::METRICS;
 use crate::panics::restart_on_panic;
 use crate::upstream::commands::Command;
-use crate::upstream::dial::Dialler;
-use crate::upstream::greeting::Mode;
+use crate::upstream::dialling::dial::Dialler;
+use crate::upstream::dialling::greeting::Mode;
 use crate::upstream::health::Problem;
 use crate::upstream::listener::Listener;
-use crate::upstream::node::Node;
-use crate::upstream::node_map::NodeMap;
-use crate::upstream::overview::{NodeId, Overview};
-use crate::upstream::sentinel::Sentinels;
+use crate::upstream::nodes::node::Node;
+use crate::upstream::nodes::node_map::NodeMap;
+use crate::upstream::nodes::overview::{NodeId, Overview};
 use crate::upstream::subscriptions::NodeNumber;
-use crate::upstream::wanted::{Consequences, Wanted};
+use crate::upstream::subscriptions::wanted::{Consequences, Wanted};
+use crate::upstream::topology::sentinel::Sentinels;
 
 /// How the nodes are reached.
-pub(super) struct Access {
+pub(in crate::upstream) struct Access {
     /// Opens connections.
-    pub(super) dialler: Arc<Dialler>,
+    pub(in crate::upstream) dialler: Arc<Dialler>,
     /// How the nodes are found.
-    pub(super) finding: Finding,
+    pub(in crate::upstream) finding: Finding,
     /// How the names of rooms for probes begin.
-    pub(super) probe_room: String,
+    pub(in crate::upstream) probe_room: String,
     /// How often links are probed.
-    pub(super) probe_interval: Duration,
+    pub(in crate::upstream) probe_interval: Duration,
 }
 
 /// How the nodes are found.
-pub(super) enum Finding {
+pub(in crate::upstream) enum Finding {
     /// By asking these servers, and then each other.
     BySeeds(Vec<Endpoint>),
     /// By Sentinels, which name the one primary.
@@ -49,29 +49,29 @@ pub(super) enum Finding {
 }
 
 /// The nodes.
-pub(super) struct Nodes {
-    pub(super) access: Access,
-    pub(super) map: RwLock<NodeMap>,
+pub(in crate::upstream) struct Nodes {
+    pub(in crate::upstream) access: Access,
+    pub(in crate::upstream) map: RwLock<NodeMap>,
     /// What the servers are, by their own words.
-    pub(super) mode: Mutex<Option<Mode>>,
+    pub(in crate::upstream) mode: Mutex<Option<Mode>>,
     /// The highest epoch of the views that were taken over, and when it was last seen.
-    pub(super) newest_view: Mutex<Option<(u64, Instant)>>,
+    pub(in crate::upstream) newest_view: Mutex<Option<(u64, Instant)>>,
     next_number: AtomicU32,
-    pub(super) wanted: Wanted,
+    pub(in crate::upstream) wanted: Wanted,
     /// Why no node is known.
-    pub(super) problem: Mutex<Problem>,
+    pub(in crate::upstream) problem: Mutex<Problem>,
     overview: watch::Sender<Arc<Overview>>,
     /// Counts changes of the map and of the nodes.
     changes: watch::Sender<u64>,
-    pub(super) look: Notify,
-    pub(super) listener: OnceLock<Arc<dyn Listener>>,
+    pub(in crate::upstream) look: Notify,
+    pub(in crate::upstream) listener: OnceLock<Arc<dyn Listener>>,
     /// When a refused subscription was last logged.
-    pub(super) refusal_logged_at: Mutex<Option<Instant>>,
+    pub(in crate::upstream) refusal_logged_at: Mutex<Option<Instant>>,
 }
 
 impl Nodes {
     /// No nodes yet; [`Nodes::run`] finds them.
-    pub(super) fn new(access: Access) -> Nodes {
+    pub(in crate::upstream) fn new(access: Access) -> Nodes {
         let problem = Problem::Unreachable("not yet tried".into());
         Nodes {
             access,
@@ -92,12 +92,12 @@ impl Nodes {
     // What callers ask.
 
     /// The node of this room. None: no node is known to own its slot.
-    pub(super) fn of_room(&self, room: &str) -> Option<Arc<Node>> {
+    pub(in crate::upstream) fn of_room(&self, room: &str) -> Option<Arc<Node>> {
         self.map.read().owner_of_key(room.as_bytes()).cloned()
     }
 
     /// The node that executes this command.
-    pub(super) fn of_command(&self, command: &Command) -> Option<Arc<Node>> {
+    pub(in crate::upstream) fn of_command(&self, command: &Command) -> Option<Arc<Node>> {
         let map = self.map.read();
         match command.key() {
             Some(key) => map.owner_of_key(key).cloned(),
@@ -106,7 +106,7 @@ impl Nodes {
     }
 
     /// The node that executes all these commands, if there is one.
-    pub(super) fn of_all(&self, commands: &[Command]) -> Option<Arc<Node>> {
+    pub(in crate::upstream) fn of_all(&self, commands: &[Command]) -> Option<Arc<Node>> {
         let map = self.map.read();
         if let Some(sole) = map.sole_owner() {
             return Some(sole.clone());
@@ -117,12 +117,12 @@ impl Nodes {
     }
 
     /// The owners of slots.
-    pub(super) fn owners(&self) -> Vec<Arc<Node>> {
+    pub(in crate::upstream) fn owners(&self) -> Vec<Arc<Node>> {
         self.map.read().owners().cloned().collect()
     }
 
     /// Why no node is known for a room.
-    pub(super) fn problem(&self) -> Problem {
+    pub(in crate::upstream) fn problem(&self) -> Problem {
         match self.map.read().owners().next() {
             Some(_) => Problem::NoOwner,
             None => self.problem.lock().clone(),
@@ -130,28 +130,28 @@ impl Nodes {
     }
 
     /// A receiver of a number that changes with the map and with each node.
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+    pub(in crate::upstream) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
     /// The state of all nodes.
-    pub(super) fn overview(&self) -> Arc<Overview> {
+    pub(in crate::upstream) fn overview(&self) -> Arc<Overview> {
         self.overview.borrow().clone()
     }
 
     /// A receiver of changes of the overview.
-    pub(super) fn overviews(&self) -> watch::Receiver<Arc<Overview>> {
+    pub(in crate::upstream) fn overviews(&self) -> watch::Receiver<Arc<Overview>> {
         self.overview.subscribe()
     }
 
     /// Wants a channel.
-    pub(super) fn subscribe(&self, channel: Arc<str>) {
+    pub(in crate::upstream) fn subscribe(&self, channel: Arc<str>) {
         self.wanted.want(channel.clone());
         self.wake_for(&channel);
     }
 
     /// Wants a channel no more.
-    pub(super) fn unsubscribe(&self, channel: Arc<str>) {
+    pub(in crate::upstream) fn unsubscribe(&self, channel: Arc<str>) {
         self.wanted.forget(channel.clone());
         self.wake_for(&channel);
     }
@@ -165,17 +165,17 @@ impl Nodes {
     }
 
     /// A command for this room was answered with `ASK` to this node: its channel is at both.
-    pub(super) fn follow_room(&self, room: &str, node: &Node) {
+    pub(in crate::upstream) fn follow_room(&self, room: &str, node: &Node) {
         self.carry_out(self.wanted.follow(room, node.number));
     }
 
     /// Looks soon: something shows that the map may be wrong.
-    pub(super) fn look_soon(&self) {
+    pub(in crate::upstream) fn look_soon(&self) {
         self.look.notify_one();
     }
 
     /// Looks soon, unless there is one server without Sentinels.
-    pub(super) fn look_elsewhere(&self) {
+    pub(in crate::upstream) fn look_elsewhere(&self) {
         let has_sentinels = matches!(self.access.finding, Finding::BySentinels(_));
         if has_sentinels || *self.mode.lock() == Some(Mode::Cluster) {
             self.look_soon();
@@ -185,7 +185,7 @@ impl Nodes {
     // What nodes say.
 
     /// Learns from a redirect: `MOVED` with these details, from the node at `asked`.
-    pub(super) fn learn_moved(self: &Arc<Self>, slot: u16, to: &Endpoint) {
+    pub(in crate::upstream) fn learn_moved(self: &Arc<Self>, slot: u16, to: &Endpoint) {
         if *self.mode.lock() != Some(Mode::Cluster) {
             return self.look_soon();
         }
@@ -203,12 +203,16 @@ impl Nodes {
     }
 
     /// The node at this address, which a redirect names.
-    pub(super) fn at(self: &Arc<Self>, endpoint: &Endpoint) -> Option<Arc<Node>> {
+    pub(in crate::upstream) fn at(self: &Arc<Self>, endpoint: &Endpoint) -> Option<Arc<Node>> {
         self.map.write().node_at(endpoint, || self.make(endpoint, None))
     }
 
     /// A new node, whose task begins.
-    pub(super) fn make(self: &Arc<Self>, endpoint: &Endpoint, id: Option<&NodeId>) -> Arc<Node> {
+    pub(in crate::upstream) fn make(
+        self: &Arc<Self>,
+        endpoint: &Endpoint,
+        id: Option<&NodeId>,
+    ) -> Arc<Node> {
         let number = NodeNumber(self.next_number.fetch_add(1, Ordering::Relaxed));
         let id = id.cloned().unwrap_or_else(|| NodeId::new(&endpoint.to_string()));
         let node = Arc::new(Node::new(number, endpoint.clone(), id, self.clone()));
@@ -218,13 +222,13 @@ impl Nodes {
     }
 
     /// The owners of slots are others than before.
-    pub(super) fn map_changed(&self) {
+    pub(in crate::upstream) fn map_changed(&self) {
         let owner = |slot| self.number_of_owner(slot);
         self.carry_out(self.wanted.assign(0..SLOTS, owner));
         self.anything_changed();
     }
 
-    pub(super) fn anything_changed(&self) {
+    pub(in crate::upstream) fn anything_changed(&self) {
         // Made while nobody else makes one: else an older overview could replace a newer one.
         self.overview.send_if_modified(|old| {
             let overview = self.look_over();
@@ -256,11 +260,11 @@ impl Nodes {
         overview
     }
 
-    pub(super) fn number_of_owner(&self, slot: u16) -> Option<NodeNumber> {
+    pub(in crate::upstream) fn number_of_owner(&self, slot: u16) -> Option<NodeNumber> {
         self.map.read().owner(slot).map(|node| node.number)
     }
 
-    pub(super) fn carry_out(&self, consequences: Consequences) {
+    pub(in crate::upstream) fn carry_out(&self, consequences: Consequences) {
         if !consequences.write.is_empty() {
             let map = self.map.read();
             for node in map.nodes().filter(|node| consequences.write.contains(&node.number)) {

@@ -9,38 +9,38 @@
 use redis::Value;
 
 use crate::config::Endpoint;
-use crate::upstream::overview::NodeId;
+use crate::upstream::nodes::overview::NodeId;
 use crate::upstream::replies::UnexpectedReply;
 use chat_protocol::slot::SLOTS;
 
 /// The answer of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ClusterView {
+pub(in crate::upstream) struct ClusterView {
     /// `cluster_current_epoch`. It rises with every failover and every slot that has moved.
-    pub(super) epoch: u64,
+    pub(in crate::upstream) epoch: u64,
     /// Whether the node finds the cluster in order: `cluster_state:ok`.
-    pub(super) is_ok: bool,
+    pub(in crate::upstream) is_ok: bool,
     /// The slots that have an owner.
-    pub(super) ranges: Vec<SlotRange>,
+    pub(in crate::upstream) ranges: Vec<SlotRange>,
 }
 
 /// Slots that follow each other and have the same owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SlotRange {
+pub(in crate::upstream) struct SlotRange {
     /// The first slot.
-    pub(super) first: u16,
+    pub(in crate::upstream) first: u16,
     /// The last slot.
-    pub(super) last: u16,
+    pub(in crate::upstream) last: u16,
     /// The address of the owner.
-    pub(super) endpoint: Endpoint,
+    pub(in crate::upstream) endpoint: Endpoint,
     /// The name of the owner.
-    pub(super) id: NodeId,
+    pub(in crate::upstream) id: NodeId,
 }
 
 impl ClusterView {
     /// Reads the replies to `CLUSTER SLOTS` and `CLUSTER INFO` of the node at `asked`. A range is
     /// left out if the node does not know its owner's address.
-    pub(super) fn read(
+    pub(in crate::upstream) fn read(
         slots: &Value,
         info: &Value,
         asked: &Endpoint,
@@ -66,7 +66,7 @@ impl ClusterView {
 
 /// The view to believe: of the views that find the cluster in order the one with the highest epoch,
 /// and if there is none of these, of all views.
-pub(super) fn best(views: Vec<ClusterView>) -> Option<ClusterView> {
+pub(in crate::upstream) fn best(views: Vec<ClusterView>) -> Option<ClusterView> {
     views.into_iter().max_by_key(|view| (view.is_ok, view.epoch))
 }
 

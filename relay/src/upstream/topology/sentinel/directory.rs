@@ -15,9 +15,9 @@ use tracing::warn;
 
 use crate::config::Endpoint;
 use crate::metrics::METRICS;
-use crate::upstream::sentinel::answers::Trouble;
-use crate::upstream::sentinel::dialling::Dialling;
-use crate::upstream::sentinel::observer::{Observer, Report};
+use crate::upstream::topology::sentinel::answers::Trouble;
+use crate::upstream::topology::sentinel::dialling::Dialling;
+use crate::upstream::topology::sentinel::observer::{Observer, Report};
 
 /// Sentinels beyond those of the settings.
 const FOUND_MAX: usize = 32;

@@ -14,8 +14,8 @@ use tokio::time::timeout;
 use crate::config::Endpoint;
 use crate::upstream::commands::{Command, sentinels};
 use crate::upstream::connection::{Connection, Push};
-use crate::upstream::sentinel::answers::{self, Trouble};
-use crate::upstream::sentinel::dialling::Dialling;
+use crate::upstream::topology::sentinel::answers::{self, Trouble};
+use crate::upstream::topology::sentinel::dialling::Dialling;
 
 /// The first and the longest pause before a connection attempt.
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);

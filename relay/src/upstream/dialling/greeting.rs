@@ -41,7 +41,7 @@ pub(crate) struct Greeting {
 
 impl Greeting {
     /// Reads the reply. `None`: it is none.
-    pub(super) fn read(reply: &Value) -> Option<Greeting> {
+    pub(in crate::upstream) fn read(reply: &Value) -> Option<Greeting> {
         let Value::Map(_) = reply else { return None };
         let part = |name| field(reply, name).map(text).unwrap_or_default();
         let modules = match field(reply, "modules") {
@@ -70,7 +70,7 @@ impl Greeting {
     }
 
     /// Whether the server knows `CLIENT SETINFO`: Redis from 7.2 on, and every Valkey.
-    pub(super) fn takes_client_info(&self) -> bool {
+    pub(in crate::upstream) fn takes_client_info(&self) -> bool {
         let mut parts = self.version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
         self.server != "redis" || version >= (7, 2)

@@ -45,7 +45,7 @@ pub(crate) enum TlsProblem {
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Encrypts the connection to this host.
-pub(super) async fn encrypt(
+pub(in crate::upstream) async fn encrypt(
     files: &TlsFiles,
     host: &str,
     socket: TcpStream,
@@ -74,7 +74,7 @@ pub(super) async fn encrypt(
 
 /// The problem with TLS behind an error. With TLS 1.3 a server refuses a client's certificate only
 /// after the handshake, so the error can also come from the first read. `None`: it is another.
-pub(super) fn problem(error: &io::Error) -> Option<TlsProblem> {
+pub(in crate::upstream) fn problem(error: &io::Error) -> Option<TlsProblem> {
     let error = error.get_ref()?.downcast_ref::<Error>()?;
     Some(match error {
         Error::InvalidCertificate(error) => certificate(error),
@@ -136,7 +136,7 @@ fn is_about_client(alert: AlertDescription) -> bool {
 
 impl TlsProblem {
     /// The kind of problem, as a label of metrics.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(in crate::upstream) fn kind(&self) -> &'static str {
         match self {
             TlsProblem::Files(_) => "tls_files",
             TlsProblem::Issuer => "certificate_issuer",

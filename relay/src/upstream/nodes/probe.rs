@@ -19,13 +19,13 @@ use crate::upstream::link::{Link, PROFILE_CHANNEL};
 use crate::upstream::listener::LinkListener;
 
 /// How every name of a channel of a probe begins. No room can have such a name.
-pub(super) const PROBE_CHANNELS: &str = "@*relay:";
+pub(in crate::upstream) const PROBE_CHANNELS: &str = "@*relay:";
 /// Channels that are tried in a row, while slots are moving.
 const CHANNELS_TRIED: usize = 5;
 
 /// The probe of one node.
 #[derive(Default)]
-pub(super) struct Probe {
+pub(in crate::upstream) struct Probe {
     /// The channel that is subscribed now. Empty: none.
     channel: Arc<Mutex<String>>,
     /// Counts probes that have returned.
@@ -34,14 +34,21 @@ pub(super) struct Probe {
 
 impl Probe {
     /// A listener that takes what belongs to the probe and passes on the rest.
-    pub(super) fn in_front_of(&self, rest: Arc<dyn LinkListener>) -> Arc<dyn LinkListener> {
+    pub(in crate::upstream) fn in_front_of(
+        &self,
+        rest: Arc<dyn LinkListener>,
+    ) -> Arc<dyn LinkListener> {
         let (channel, returned) = (self.channel.clone(), self.returned.clone());
         Arc::new(Returns { rest, channel, returned })
     }
 
     /// Subscribes to the channel on a new link, and tests the permissions for channels. An empty
     /// channel: the node has no slot for one.
-    pub(super) async fn begin(&self, link: &Link, channel: &str) -> Result<(), Problem> {
+    pub(in crate::upstream) async fn begin(
+        &self,
+        link: &Link,
+        channel: &str,
+    ) -> Result<(), Problem> {
         // Ending a subscription that does not exist changes nothing, and tests the permission.
         // Valkey 8.0 refuses it (NOSUB) before the first subscription.
         let ours = [
@@ -70,7 +77,7 @@ impl Probe {
     /// Publishes a message and waits until it returns. `room` gives a room in a slot of the node;
     /// `moved` is told what the node says of slots that are not its own; `is_left` says whether a
     /// replica is left at once.
-    pub(super) async fn prove(
+    pub(in crate::upstream) async fn prove(
         &self,
         link: &Link,
         room: impl Fn() -> Option<String>,
@@ -202,7 +209,7 @@ fn is_of_slot(reply: &Value) -> bool {
 
 /// The problem that an error about the relay's own channel shows. None: there is none, or only
 /// another node has it.
-pub(super) fn refused_subscription(reply: &Value, channel: &str) -> Option<Problem> {
+pub(in crate::upstream) fn refused_subscription(reply: &Value, channel: &str) -> Option<Problem> {
     let Value::ServerError(error) = reply else { return None };
     let (code, details) = (error.code(), error.details().unwrap_or(""));
     match code {

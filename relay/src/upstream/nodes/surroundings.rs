@@ -8,15 +8,15 @@ use tracing::warn;
 
 use crate::metrics::METRICS;
 use crate::upstream::commands::Command;
-use crate::upstream::dial::Dialler;
-use crate::upstream::greeting::Mode;
+use crate::upstream::dialling::dial::Dialler;
+use crate::upstream::dialling::greeting::Mode;
 use crate::upstream::health::{Problem, State};
 use crate::upstream::link::PROFILE_CHANNEL;
 use crate::upstream::listener::{LinkListener, Listener};
-use crate::upstream::node::{Node, Surroundings};
-use crate::upstream::nodes::Nodes;
+use crate::upstream::nodes::node::{Node, Surroundings};
+use crate::upstream::nodes::nodes::Nodes;
+use crate::upstream::nodes::slots::name_in;
 use crate::upstream::routing::redirect;
-use crate::upstream::slots::name_in;
 
 /// Refused subscriptions are logged once in this time.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);

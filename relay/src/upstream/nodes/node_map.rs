@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use chat_protocol::slot::SLOTS;
 
 use crate::config::Endpoint;
-use crate::upstream::cluster_view::SlotRange;
-use crate::upstream::node::Node;
-use crate::upstream::overview::{NodeId, NodeOverview, Overview};
-use crate::upstream::slots::SlotMap;
+use crate::upstream::nodes::node::Node;
+use crate::upstream::nodes::overview::{NodeId, NodeOverview, Overview};
+use crate::upstream::nodes::slots::SlotMap;
+use crate::upstream::topology::cluster_view::SlotRange;
 
 /// A node without slots is kept for this time.
 const IDLE_MAX: Duration = Duration::from_secs(30);
@@ -24,7 +24,7 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 const NODES_MAX: usize = 1000;
 
 /// The nodes and their slots.
-pub(super) struct NodeMap {
+pub(in crate::upstream) struct NodeMap {
     slots: SlotMap<Arc<Node>>,
     nodes: HashMap<Endpoint, Known>,
 }
@@ -43,32 +43,32 @@ impl Default for NodeMap {
 
 impl NodeMap {
     /// The owner of this key's slot.
-    pub(super) fn owner_of_key(&self, key: &[u8]) -> Option<&Arc<Node>> {
+    pub(in crate::upstream) fn owner_of_key(&self, key: &[u8]) -> Option<&Arc<Node>> {
         self.slots.owner_of_key(key)
     }
 
     /// The owner of this slot.
-    pub(super) fn owner(&self, slot: u16) -> Option<&Arc<Node>> {
+    pub(in crate::upstream) fn owner(&self, slot: u16) -> Option<&Arc<Node>> {
         self.slots.owner(slot)
     }
 
     /// The node that owns all slots, if there is one.
-    pub(super) fn sole_owner(&self) -> Option<&Arc<Node>> {
+    pub(in crate::upstream) fn sole_owner(&self) -> Option<&Arc<Node>> {
         self.slots.sole_owner()
     }
 
     /// The owners of slots.
-    pub(super) fn owners(&self) -> impl Iterator<Item = &Arc<Node>> {
+    pub(in crate::upstream) fn owners(&self) -> impl Iterator<Item = &Arc<Node>> {
         self.slots.owners().map(|(node, _)| node)
     }
 
     /// All nodes, those without slots too.
-    pub(super) fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
+    pub(in crate::upstream) fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
         self.nodes.values().map(|known| &known.node)
     }
 
     /// The node at this address; a new one if there is none. None: there are too many.
-    pub(super) fn node_at(
+    pub(in crate::upstream) fn node_at(
         &mut self,
         endpoint: &Endpoint,
         make: impl FnOnce() -> Arc<Node>,
@@ -90,7 +90,7 @@ impl NodeMap {
     }
 
     /// Gives one slot to this node. Returns whether that changes anything.
-    pub(super) fn assign(&mut self, slot: u16, node: &Arc<Node>) -> bool {
+    pub(in crate::upstream) fn assign(&mut self, slot: u16, node: &Arc<Node>) -> bool {
         let changed = self.slots.assign(slot, node);
         if changed {
             self.note_idle();
@@ -100,7 +100,7 @@ impl NodeMap {
 
     /// Replaces the map by these ranges. `make` makes nodes that are new. Returns whether any slot
     /// has another owner now.
-    pub(super) fn replace(
+    pub(in crate::upstream) fn replace(
         &mut self,
         ranges: &[SlotRange],
         mut make: impl FnMut(&Endpoint, &NodeId) -> Arc<Node>,
@@ -122,7 +122,7 @@ impl NodeMap {
 
     /// Gives the place and the slots of a node to another one at the same address. Returns whether
     /// the node was still there.
-    pub(super) fn succeed(&mut self, old: &Arc<Node>, new: &Arc<Node>) -> bool {
+    pub(in crate::upstream) fn succeed(&mut self, old: &Arc<Node>, new: &Arc<Node>) -> bool {
         let Some(known) = self.nodes.get_mut(&old.endpoint).filter(|known| known.node == *old)
         else {
             return false;
@@ -141,7 +141,7 @@ impl NodeMap {
     }
 
     /// Replaces the map by this one node, which owns all slots. Returns the others.
-    pub(super) fn replace_by_one(&mut self, node: Arc<Node>) -> Vec<Arc<Node>> {
+    pub(in crate::upstream) fn replace_by_one(&mut self, node: Arc<Node>) -> Vec<Arc<Node>> {
         let known = Known { node: node.clone(), idle_since: None };
         let others = std::mem::take(&mut self.nodes).into_values().map(|known| known.node);
         let others = others.filter(|other| *other != node).collect();
@@ -151,7 +151,7 @@ impl NodeMap {
     }
 
     /// Replaces the map by an empty one. Returns the nodes.
-    pub(super) fn replace_by_none(&mut self) -> Vec<Arc<Node>> {
+    pub(in crate::upstream) fn replace_by_none(&mut self) -> Vec<Arc<Node>> {
         self.slots = SlotMap::empty();
         std::mem::take(&mut self.nodes).into_values().map(|known| known.node).collect()
     }
@@ -168,7 +168,7 @@ impl NodeMap {
     }
 
     /// Removes the nodes that have owned no slot for a while, and returns them.
-    pub(super) fn remove_idle(&mut self, now: Instant) -> Vec<Arc<Node>> {
+    pub(in crate::upstream) fn remove_idle(&mut self, now: Instant) -> Vec<Arc<Node>> {
         let is_over = |known: &Known| {
             known.idle_since.is_some_and(|since| now.saturating_duration_since(since) >= IDLE_MAX)
         };
@@ -176,13 +176,13 @@ impl NodeMap {
     }
 
     /// Removes this node if it owns no slots. Returns whether it did.
-    pub(super) fn remove_useless(&mut self, node: &Node) -> bool {
+    pub(in crate::upstream) fn remove_useless(&mut self, node: &Node) -> bool {
         let is_useless = |known: &mut Known| *known.node == *node && known.idle_since.is_some();
         self.nodes.extract_if(|_, known| is_useless(known)).next().is_some()
     }
 
     /// What is known of the nodes that own slots.
-    pub(super) fn overview(&self) -> Overview {
+    pub(in crate::upstream) fn overview(&self) -> Overview {
         let node = |(node, slots): (&Arc<Node>, u16)| NodeOverview {
             id: node.id(),
             slots,

@@ -21,16 +21,16 @@ use tracing::{info, warn};
 
 use crate::config::Endpoint;
 use crate::metrics::METRICS;
-use crate::upstream::attempts::Attempts;
 use crate::upstream::check;
 use crate::upstream::commands::Command;
-use crate::upstream::dial::Dialler;
-use crate::upstream::greeting::Mode;
+use crate::upstream::dialling::dial::Dialler;
+use crate::upstream::dialling::greeting::Mode;
 use crate::upstream::health::{Problem, State};
 use crate::upstream::link::Link;
 use crate::upstream::listener::LinkListener;
-use crate::upstream::overview::NodeId;
-use crate::upstream::probe::Probe;
+use crate::upstream::nodes::attempts::Attempts;
+use crate::upstream::nodes::overview::NodeId;
+use crate::upstream::nodes::probe::Probe;
 use crate::upstream::subscriptions::NodeNumber;
 
 /// Subscriptions requested in one pipeline.
@@ -45,13 +45,13 @@ const LOG_INTERVAL: Duration = Duration::from_secs(30);
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// One node.
-pub(super) struct Node {
+pub(in crate::upstream) struct Node {
     /// Its number. No other node of this process ever has the same.
-    pub(super) number: NodeNumber,
+    pub(in crate::upstream) number: NodeNumber,
     /// Where it is.
-    pub(super) endpoint: Endpoint,
+    pub(in crate::upstream) endpoint: Endpoint,
     /// Notified when the surroundings have commands for its subscriptions.
-    pub(super) has_orders: Notify,
+    pub(in crate::upstream) has_orders: Notify,
     id: RwLock<NodeId>,
     link: RwLock<Option<Arc<Link>>>,
     state: watch::Sender<State>,
@@ -66,7 +66,7 @@ pub(super) struct Node {
 }
 
 /// Those who know the rest: slots, channels, other nodes.
-pub(super) trait Surroundings: Send + Sync + 'static {
+pub(in crate::upstream) trait Surroundings: Send + Sync + 'static {
     /// Opens connections.
     fn dialler(&self) -> &Dialler;
     /// How often a link is probed.
@@ -102,7 +102,7 @@ impl PartialEq for Node {
 
 impl Node {
     /// A node without a link; [`Node::run`] opens one.
-    pub(super) fn new(
+    pub(in crate::upstream) fn new(
         number: NodeNumber,
         endpoint: Endpoint,
         id: NodeId,
@@ -127,51 +127,51 @@ impl Node {
     }
 
     /// What the node is called.
-    pub(super) fn id(&self) -> NodeId {
+    pub(in crate::upstream) fn id(&self) -> NodeId {
         self.id.read().clone()
     }
 
     /// Notes what the node is called.
-    pub(super) fn set_id(&self, id: &NodeId) {
+    pub(in crate::upstream) fn set_id(&self, id: &NodeId) {
         if *self.id.read() != *id {
             self.id.write().clone_from(id);
         }
     }
 
     /// The link, if one is open and proven.
-    pub(super) fn link(&self) -> Option<Arc<Link>> {
+    pub(in crate::upstream) fn link(&self) -> Option<Arc<Link>> {
         self.link.read().clone()
     }
 
     /// Whether a link is open and proven.
-    pub(super) fn is_linked(&self) -> bool {
+    pub(in crate::upstream) fn is_linked(&self) -> bool {
         self.link.read().is_some()
     }
 
     /// Whether the node may have a link soon: the last attempt has not failed.
-    pub(super) fn may_come(&self) -> bool {
+    pub(in crate::upstream) fn may_come(&self) -> bool {
         self.attempts.may_succeed()
     }
 
     /// Slots have come to this node.
-    pub(super) fn slots_came(&self) {
+    pub(in crate::upstream) fn slots_came(&self) {
         if !self.is_linked() {
             self.attempts.needed();
         }
     }
 
     /// Whether the node can be used, and if not, why.
-    pub(super) fn state(&self) -> State {
+    pub(in crate::upstream) fn state(&self) -> State {
         self.state.borrow().clone()
     }
 
     /// Whether the state is such.
-    pub(super) fn is(&self, is_such: impl FnOnce(&State) -> bool) -> bool {
+    pub(in crate::upstream) fn is(&self, is_such: impl FnOnce(&State) -> bool) -> bool {
         is_such(&self.state.borrow())
     }
 
     /// When the node was last known to accept everything.
-    pub(super) fn open_at(&self) -> Instant {
+    pub(in crate::upstream) fn open_at(&self) -> Instant {
         match *self.state.borrow() {
             State::Open => Instant::now(),
             _ => *self.open_at.lock(),
@@ -179,7 +179,7 @@ impl Node {
     }
 
     /// Notes the state that an error shows, received over this link.
-    pub(super) fn note(&self, link: &Link, state: State) {
+    pub(in crate::upstream) fn note(&self, link: &Link, state: State) {
         if link.is_closed() {
             return;
         }
@@ -196,19 +196,19 @@ impl Node {
     }
 
     /// Closes this link because of a problem.
-    pub(super) fn give_up(&self, link: &Link, problem: Problem) {
+    pub(in crate::upstream) fn give_up(&self, link: &Link, problem: Problem) {
         if link.close() {
             self.set_state(State::Unavailable(problem));
         }
     }
 
     /// Ends the node's task. What is in flight has some time to end.
-    pub(super) fn retire(&self) {
+    pub(in crate::upstream) fn retire(&self) {
         self.is_retired.send_replace(true);
     }
 
     /// Ends the node's task and what is in flight, at once.
-    pub(super) fn abandon(&self, problem: Problem) {
+    pub(in crate::upstream) fn abandon(&self, problem: Problem) {
         self.retire();
         if let Some(link) = self.link() {
             self.give_up(&link, problem);
@@ -242,7 +242,7 @@ impl Node {
     }
 
     /// Opens a link and keeps one open, until the node is retired.
-    pub(super) async fn run(self: Arc<Self>) {
+    pub(in crate::upstream) async fn run(self: Arc<Self>) {
         let mut is_retired = self.is_retired.subscribe();
         let keep = self.clone().keep_open();
         tokio::select! {

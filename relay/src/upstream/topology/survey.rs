@@ -9,12 +9,12 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use crate::config::{Endpoint, RedisSettings, Servers};
-use crate::upstream::cluster_view::ClusterView;
-use crate::upstream::dial::Dialler;
-use crate::upstream::greeting::Mode;
+use crate::upstream::dialling::dial::Dialler;
+use crate::upstream::dialling::greeting::Mode;
 use crate::upstream::health::Problem;
-use crate::upstream::sentinel::{Primary, Sentinels};
-use crate::upstream::topology::{Look, look};
+use crate::upstream::topology::cluster_view::ClusterView;
+use crate::upstream::topology::sentinel::{Primary, Sentinels};
+use crate::upstream::topology::topology::{Look, look};
 
 /// Longest wait for Sentinels to name a primary.
 const SENTINELS_TIMEOUT: Duration = Duration::from_secs(5);

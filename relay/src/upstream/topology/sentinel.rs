@@ -28,12 +28,12 @@ use tracing::info;
 
 use crate::config::Endpoint;
 use crate::metrics::METRICS;
-use crate::upstream::dial::Dialler;
+use crate::upstream::dialling::dial::Dialler;
 use crate::upstream::health::Problem;
-use crate::upstream::sentinel::ballot::{Ballot, Verdict};
-use crate::upstream::sentinel::dialling::Dialling;
-use crate::upstream::sentinel::directory::Directory;
-use crate::upstream::sentinel::observer::Report;
+use crate::upstream::topology::sentinel::ballot::{Ballot, Verdict};
+use crate::upstream::topology::sentinel::dialling::Dialling;
+use crate::upstream::topology::sentinel::directory::Directory;
+use crate::upstream::topology::sentinel::observer::Report;
 
 /// Time between two polls, and how many Sentinels each asks.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
@@ -50,7 +50,7 @@ const REPORTS_MAX: usize = 64;
 
 /// The primary as it is announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Primary {
+pub(in crate::upstream) enum Primary {
     /// There is none, and why. Nothing may be sent to the one before.
     Unknown(Problem),
     /// This server, which has said itself that it is a primary.
@@ -58,7 +58,7 @@ pub(super) enum Primary {
 }
 
 /// The watch on all Sentinels.
-pub(super) struct Sentinels {
+pub(in crate::upstream) struct Sentinels {
     dialling: Arc<Dialling>,
     seeds: Vec<Endpoint>,
     /// The name of the primary.
@@ -98,7 +98,7 @@ struct Candidate {
 
 impl Sentinels {
     /// A watch on these Sentinels for the primary of this name. [`Sentinels::run`] begins it.
-    pub(super) fn new(
+    pub(in crate::upstream) fn new(
         to_sentinels: Dialler,
         to_redis: Arc<Dialler>,
         seeds: &[Endpoint],
@@ -115,17 +115,17 @@ impl Sentinels {
     }
 
     /// The primary, and each change of it.
-    pub(super) fn primary(&self) -> watch::Receiver<Primary> {
+    pub(in crate::upstream) fn primary(&self) -> watch::Receiver<Primary> {
         self.announced.subscribe()
     }
 
     /// The primary looks like a replica, or cannot be reached: asks all Sentinels now.
-    pub(super) fn doubt(&self) {
+    pub(in crate::upstream) fn doubt(&self) {
         self.doubt.notify_one();
     }
 
     /// Watches, forever.
-    pub(super) async fn run(&self) {
+    pub(in crate::upstream) async fn run(&self) {
         let dialling = Arc::clone(&self.dialling);
         let (reports, mut inbox) = mpsc::channel(REPORTS_MAX);
         let directory =

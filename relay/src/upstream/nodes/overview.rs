@@ -45,7 +45,7 @@ pub(crate) struct Overview {
 
 impl Overview {
     /// While no node is known: nobody has any slot, for this reason.
-    pub(super) fn of_nobody(problem: Problem) -> Overview {
+    pub(in crate::upstream) fn of_nobody(problem: Problem) -> Overview {
         let state = State::Unavailable(problem);
         Overview { nodes: vec![NodeOverview { id: NodeId::new(""), slots: SLOTS, state }] }
     }

@@ -15,7 +15,7 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
 /// The attempts of one node.
-pub(super) struct Attempts {
+pub(in crate::upstream) struct Attempts {
     /// Whether the last one has failed.
     has_failed: AtomicBool,
     /// Notified when the next one must not wait.
@@ -36,18 +36,18 @@ impl Default for Attempts {
 
 impl Attempts {
     /// Whether the next one may succeed: the last one has not failed.
-    pub(super) fn may_succeed(&self) -> bool {
+    pub(in crate::upstream) fn may_succeed(&self) -> bool {
         !self.has_failed.load(Ordering::Relaxed)
     }
 
     /// Notes a success.
-    pub(super) fn succeeded(&self) {
+    pub(in crate::upstream) fn succeeded(&self) {
         self.has_failed.store(false, Ordering::Relaxed);
         *self.backoff.lock() = BACKOFF_FIRST;
     }
 
     /// Notes a failure; for one that `lasts`, nothing is gained by trying often.
-    pub(super) fn failed(&self, lasts: bool) {
+    pub(in crate::upstream) fn failed(&self, lasts: bool) {
         self.has_failed.store(true, Ordering::Relaxed);
         if lasts {
             *self.backoff.lock() = BACKOFF_MAX;
@@ -55,13 +55,13 @@ impl Attempts {
     }
 
     /// Makes the next attempt begin at once.
-    pub(super) fn needed(&self) {
+    pub(in crate::upstream) fn needed(&self) {
         self.succeeded();
         self.is_needed.notify_one();
     }
 
     /// Returns when the next attempt is due.
-    pub(super) async fn pause(&self) {
+    pub(in crate::upstream) async fn pause(&self) {
         let backoff = *self.backoff.lock();
         let pause = rand::rng().random_range(backoff / 2..=backoff);
         if tokio::time::timeout(pause, self.is_needed.notified()).await.is_err() {

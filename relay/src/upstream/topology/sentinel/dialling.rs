@@ -9,10 +9,10 @@ use tokio::time::timeout;
 
 use crate::config::Endpoint;
 use crate::upstream::connection::{Closing, Connection, Purpose, Push};
-use crate::upstream::dial::Dialler;
-use crate::upstream::greeting::{Mode, Role};
+use crate::upstream::dialling::dial::Dialler;
+use crate::upstream::dialling::greeting::{Mode, Role};
 use crate::upstream::health::Problem;
-use crate::upstream::sentinel::answers::Trouble;
+use crate::upstream::topology::sentinel::answers::Trouble;
 
 /// Longest wait for the addresses of a name.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);

@@ -9,7 +9,7 @@ use chat_protocol::slot::{SLOTS, slot_of};
 
 /// Who owns each slot.
 #[derive(Clone, Debug)]
-pub(super) struct SlotMap<N> {
+pub(in crate::upstream) struct SlotMap<N> {
     nodes: Vec<Owner<N>>,
     /// For each slot the place of its owner in `nodes`, or [`NOBODY`].
     owners: Box<[u16]>,
@@ -25,12 +25,12 @@ const NOBODY: u16 = u16::MAX;
 
 impl<N: Clone + PartialEq> SlotMap<N> {
     /// A map in which no slot has an owner.
-    pub(super) fn empty() -> SlotMap<N> {
+    pub(in crate::upstream) fn empty() -> SlotMap<N> {
         SlotMap { nodes: Vec::new(), owners: vec![NOBODY; usize::from(SLOTS)].into() }
     }
 
     /// A map in which this node owns all slots.
-    pub(super) fn of_one(node: N) -> SlotMap<N> {
+    pub(in crate::upstream) fn of_one(node: N) -> SlotMap<N> {
         SlotMap {
             nodes: vec![Owner { node, slots: SLOTS }],
             owners: vec![0; usize::from(SLOTS)].into(),
@@ -38,7 +38,7 @@ impl<N: Clone + PartialEq> SlotMap<N> {
     }
 
     /// The node that owns all slots, if there is one.
-    pub(super) fn sole_owner(&self) -> Option<&N> {
+    pub(in crate::upstream) fn sole_owner(&self) -> Option<&N> {
         match &self.nodes[..] {
             [Owner { node, slots: SLOTS }] => Some(node),
             _ => None,
@@ -46,18 +46,18 @@ impl<N: Clone + PartialEq> SlotMap<N> {
     }
 
     /// The node that owns this slot. None: nobody does, or there is no such slot.
-    pub(super) fn owner(&self, slot: u16) -> Option<&N> {
+    pub(in crate::upstream) fn owner(&self, slot: u16) -> Option<&N> {
         let place = *self.owners.get(usize::from(slot))?;
         self.nodes.get(usize::from(place)).map(|owner| &owner.node)
     }
 
     /// The owner of this key's slot.
-    pub(super) fn owner_of_key(&self, key: &[u8]) -> Option<&N> {
+    pub(in crate::upstream) fn owner_of_key(&self, key: &[u8]) -> Option<&N> {
         self.sole_owner().or_else(|| self.owner(slot_of(key)))
     }
 
     /// Gives one slot to this node. Returns whether that changes anything.
-    pub(super) fn assign(&mut self, slot: u16, node: &N) -> bool {
+    pub(in crate::upstream) fn assign(&mut self, slot: u16, node: &N) -> bool {
         if slot >= SLOTS || self.owner(slot) == Some(node) {
             return false;
         }
@@ -94,12 +94,12 @@ impl<N: Clone + PartialEq> SlotMap<N> {
     }
 
     /// The owners of slots, with how many each has.
-    pub(super) fn owners(&self) -> impl Iterator<Item = (&N, u16)> {
+    pub(in crate::upstream) fn owners(&self) -> impl Iterator<Item = (&N, u16)> {
         self.nodes.iter().map(|owner| (&owner.node, owner.slots))
     }
 
     /// How many slots this node owns.
-    pub(super) fn count_of(&self, node: &N) -> u16 {
+    pub(in crate::upstream) fn count_of(&self, node: &N) -> u16 {
         let owner = self.nodes.iter().find(|owner| owner.node == *node);
         owner.map_or(0, |owner| owner.slots)
     }
@@ -107,7 +107,10 @@ impl<N: Clone + PartialEq> SlotMap<N> {
 
 /// `prefix` with the lowest number behind it for which the name lies in a wanted slot. None: there
 /// is no such slot.
-pub(super) fn name_in(prefix: &str, is_wanted: impl Fn(u16) -> bool) -> Option<String> {
+pub(in crate::upstream) fn name_in(
+    prefix: &str,
+    is_wanted: impl Fn(u16) -> bool,
+) -> Option<String> {
     if !(0..SLOTS).any(&is_wanted) {
         return None;
     }

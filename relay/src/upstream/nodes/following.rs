@@ -1,6 +1,6 @@
 //! Following the topology: looking who owns which slots, and taking over what was seen.
 //!
-//! `topology.rs` looks and says when. Views that are known to be worse are not taken over: that of a
+//! `topology/topology.rs` looks and says when. Views that are known to be worse are not taken over: that of a
 //! cluster that is down, and one that is older than another one, which a node that was cut off
 //! may have.
 
@@ -12,14 +12,14 @@ use tracing::{info, warn};
 
 use crate::config::Endpoint;
 use crate::metrics::METRICS;
-use crate::upstream::cluster_view::ClusterView;
-use crate::upstream::greeting::Mode;
+use crate::upstream::dialling::greeting::Mode;
 use crate::upstream::health::Problem;
 use crate::upstream::listener::Listener;
-use crate::upstream::nodes::{Finding, Nodes};
-use crate::upstream::overview::NodeId;
-use crate::upstream::sentinel::{Primary, Sentinels};
-use crate::upstream::topology::{Known, Look, Pace, look};
+use crate::upstream::nodes::nodes::{Finding, Nodes};
+use crate::upstream::nodes::overview::NodeId;
+use crate::upstream::topology::cluster_view::ClusterView;
+use crate::upstream::topology::sentinel::{Primary, Sentinels};
+use crate::upstream::topology::topology::{Known, Look, Pace, look};
 
 /// A lasting problem is logged once in this time.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
@@ -32,7 +32,7 @@ const DOUBT_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Nodes {
     /// Follows who owns which slots, forever.
-    pub(super) async fn run(self: Arc<Self>, listener: Arc<dyn Listener>) {
+    pub(in crate::upstream) async fn run(self: Arc<Self>, listener: Arc<dyn Listener>) {
         self.wanted.set_listener(listener.clone());
         let _ = self.listener.set(listener);
         let follow = async {
@@ -165,7 +165,7 @@ impl Nodes {
     }
 
     /// Takes over that this server stands alone. Returns whether that is new.
-    pub(super) fn adopt_one(self: &Arc<Self>, endpoint: &Endpoint) -> bool {
+    pub(in crate::upstream) fn adopt_one(self: &Arc<Self>, endpoint: &Endpoint) -> bool {
         *self.mode.lock() = Some(Mode::Standalone);
         let others = {
             let mut map = self.map.write();

@@ -15,8 +15,8 @@ use tokio::time::timeout;
 use tracing::info;
 
 use crate::config::{Login, Secret};
-use crate::upstream::node::Node;
-use crate::upstream::nodes::Nodes;
+use crate::upstream::nodes::node::Node;
+use crate::upstream::nodes::nodes::Nodes;
 
 /// Pause between two looks at the file.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -65,7 +65,7 @@ impl Drop for Successor {
 
 impl Nodes {
     /// Renews the links of all nodes whenever the password in its file has changed, forever.
-    pub(super) async fn renew_links(self: &Arc<Self>) {
+    pub(in crate::upstream) async fn renew_links(self: &Arc<Self>) {
         let login = self.access.dialler.login();
         if login.file().is_none() {
             return;

@@ -27,7 +27,7 @@ const TICK: Duration = Duration::from_millis(50);
 const IDLE_TICK: Duration = Duration::from_secs(1);
 
 /// The wanted channels.
-pub(super) struct Wanted {
+pub(in crate::upstream) struct Wanted {
     subscriptions: Mutex<Subscriptions>,
     /// What the hub wants, in order, and no event has taken up yet.
     requests: Mutex<Vec<Request>>,
@@ -44,16 +44,16 @@ enum Request {
 /// What follows from an event for the nodes.
 #[must_use]
 #[derive(Debug, Default)]
-pub(super) struct Consequences {
+pub(in crate::upstream) struct Consequences {
     /// These nodes have commands to send.
-    pub(super) write: Vec<NodeNumber>,
+    pub(in crate::upstream) write: Vec<NodeNumber>,
     /// The map may be out of date.
-    pub(super) refresh: bool,
+    pub(in crate::upstream) refresh: bool,
 }
 
 impl Wanted {
     /// No channel is wanted but that of profiles.
-    pub(super) fn new() -> Wanted {
+    pub(in crate::upstream) fn new() -> Wanted {
         Wanted {
             subscriptions: Mutex::new(Subscriptions::new(|name| slot_of(name.as_bytes()))),
             requests: Mutex::new(vec![Request::Want(PROFILE_CHANNEL.into())]),
@@ -63,31 +63,31 @@ impl Wanted {
     }
 
     /// Who hears of the channels from now on.
-    pub(super) fn set_listener(&self, listener: Arc<dyn Listener>) {
+    pub(in crate::upstream) fn set_listener(&self, listener: Arc<dyn Listener>) {
         let _ = self.listener.set(listener);
     }
 
     // What the hub wants. These do not wait for an event: the caller may hold locks.
 
     /// Wants a channel, from the next event on.
-    pub(super) fn want(&self, channel: Arc<str>) {
+    pub(in crate::upstream) fn want(&self, channel: Arc<str>) {
         self.requests.lock().push(Request::Want(channel));
     }
 
     /// Wants a channel no more, from the next event on.
-    pub(super) fn forget(&self, channel: Arc<str>) {
+    pub(in crate::upstream) fn forget(&self, channel: Arc<str>) {
         self.requests.lock().push(Request::Forget(channel));
     }
 
     /// Makes [`Wanted::due`] return.
-    pub(super) fn stir(&self) {
+    pub(in crate::upstream) fn stir(&self) {
         self.stirred.notify_one();
     }
 
     // Events.
 
     /// Takes commands for this node.
-    pub(super) fn take_orders(
+    pub(in crate::upstream) fn take_orders(
         &self,
         node: NodeNumber,
         most: usize,
@@ -100,18 +100,22 @@ impl Wanted {
     }
 
     /// The node has confirmed the channel.
-    pub(super) fn subscribed(&self, node: NodeNumber, channel: &str) -> Consequences {
+    pub(in crate::upstream) fn subscribed(&self, node: NodeNumber, channel: &str) -> Consequences {
         self.event(|subscriptions, now| subscriptions.subscribed(node, channel, now))
     }
 
     /// The node has ended the channel, asked for or not.
-    pub(super) fn unsubscribed(&self, node: NodeNumber, channel: &str) -> Consequences {
+    pub(in crate::upstream) fn unsubscribed(
+        &self,
+        node: NodeNumber,
+        channel: &str,
+    ) -> Consequences {
         self.event(|subscriptions, now| subscriptions.unsubscribed(node, channel, now))
     }
 
     /// The node does not own the slot of a channel that it was asked for; `owner` does, as far as
     /// is known.
-    pub(super) fn moved(
+    pub(in crate::upstream) fn moved(
         &self,
         node: NodeNumber,
         slot: u16,
@@ -122,18 +126,18 @@ impl Wanted {
     }
 
     /// The node cannot serve a command for a channel now.
-    pub(super) fn not_served(&self, node: NodeNumber) -> Consequences {
+    pub(in crate::upstream) fn not_served(&self, node: NodeNumber) -> Consequences {
         self.stir();
         self.event(|subscriptions, now| subscriptions.not_served(node, now))
     }
 
     /// The room of this channel is at this node already, which does not own its slot yet.
-    pub(super) fn follow(&self, channel: &str, node: NodeNumber) -> Consequences {
+    pub(in crate::upstream) fn follow(&self, channel: &str, node: NodeNumber) -> Consequences {
         self.event(|subscriptions, now| subscriptions.follow(channel, node, now))
     }
 
     /// These slots may have other owners than before.
-    pub(super) fn assign(
+    pub(in crate::upstream) fn assign(
         &self,
         slots: impl Iterator<Item = u16>,
         owner: impl Fn(u16) -> Option<NodeNumber>,
@@ -146,23 +150,23 @@ impl Wanted {
     }
 
     /// The node has a link.
-    pub(super) fn opened(&self, node: NodeNumber) -> Consequences {
+    pub(in crate::upstream) fn opened(&self, node: NodeNumber) -> Consequences {
         self.event(|subscriptions, now| subscriptions.opened(node, now))
     }
 
     /// The node has lost its link.
-    pub(super) fn closed(&self, node: NodeNumber) -> Consequences {
+    pub(in crate::upstream) fn closed(&self, node: NodeNumber) -> Consequences {
         self.event(|subscriptions, now| subscriptions.closed(node, now))
     }
 
     /// Returns when a [`Wanted::tick`] is due.
-    pub(super) async fn due(&self) {
+    pub(in crate::upstream) async fn due(&self) {
         let tick = if self.subscriptions.lock().has_retries() { TICK } else { IDLE_TICK };
         let _ = tokio::time::timeout(tick, self.stirred.notified()).await;
     }
 
     /// Some time has passed.
-    pub(super) fn tick(&self) -> Consequences {
+    pub(in crate::upstream) fn tick(&self) -> Consequences {
         self.event(|subscriptions, now| subscriptions.tick(now))
     }
 
@@ -231,7 +235,7 @@ mod tests {
     use std::sync::Weak;
 
     use super::*;
-    use crate::upstream::overview::NodeId;
+    use crate::upstream::nodes::overview::NodeId;
 
     const NODE: NodeNumber = NodeNumber(1);
 
