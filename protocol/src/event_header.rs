@@ -35,7 +35,7 @@ pub mod member {
 
 /// Every member that an event can have, in the order in which events have them; absent members are
 /// left out. The first six are the header.
-pub const MEMBERS: [&str; 28] = [
+pub const MEMBERS: [&str; 29] = [
     member::ID,
     member::PREV,
     member::LAST,
@@ -63,6 +63,7 @@ pub const MEMBERS: [&str; 28] = [
     "reactions",
     "deleted",
     "nonce",
+    "imported",
     "m",
 ];
 

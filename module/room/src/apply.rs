@@ -121,6 +121,9 @@ impl Room {
         }
         let author = self.users.acquire(author);
         self.advance_last(*id);
+        if body.imported.is_some() {
+            self.extend_import_run(*id);
+        }
         self.count_new(*id, author, body.mentions);
         self.messages.push_written(*id, author, |out| body.write_to(out));
         self.update_range_counts();
@@ -210,11 +213,11 @@ impl Room {
         {
             let by = (self.users.name(stored.author) != user).then_some(user);
             let deleted = Deleted { ms: self.time_of(id), by, reason };
-            let tombstone = Body::tombstone(body.since_previous, deleted).write();
+            let tombstone = body.without_content(deleted).write();
             if let Some(nonce) = body.nonce {
                 self.nonces.forget_text(stored.author, nonce);
             }
-            uncount(&mut self.users, stored);
+            uncount(&mut self.users, self.import_run, stored);
             if let Some(range_counts) = &mut self.range_counts {
                 range_counts.uncount(m, stored, &self.users);
             }
@@ -302,7 +305,7 @@ impl Room {
             work::visit(1);
             if let Some(oldest) = self.messages.oldest() {
                 let author = oldest.author;
-                uncount(&mut self.users, oldest);
+                uncount(&mut self.users, self.import_run, oldest);
                 self.drop_annotations(m);
                 self.messages.pop_oldest();
                 self.users.release(author);

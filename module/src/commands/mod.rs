@@ -14,6 +14,7 @@ mod delete;
 mod edit;
 mod follow;
 mod history;
+mod import;
 mod join;
 mod members;
 mod moderate;
@@ -32,12 +33,13 @@ mod who;
 use crate::redis::CommandSpec;
 
 /// All commands.
-pub(crate) fn all() -> [&'static CommandSpec; 25] {
+pub(crate) fn all() -> [&'static CommandSpec; 26] {
     [
         &send::SPEC,
         &edit::SPEC,
         &delete::SPEC,
         &react::SPEC,
+        &import::SPEC,
         &history::SPEC,
         &sync::SPEC,
         &join::JOIN,

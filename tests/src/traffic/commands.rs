@@ -13,6 +13,7 @@ use crate::clients::wire::{Command, Wire};
 /// Every command that writes: a replica and a restart must reproduce its effect.
 pub const WRITES: &[&str] = &[
     "CHAT.SEND",
+    "CHAT.IMPORT",
     "CHAT.EDIT",
     "CHAT.DELETE",
     "CHAT.REACT",
@@ -67,6 +68,8 @@ pub struct Traffic {
     sent: Vec<Sent>,
     ages: Ages,
     count: u64,
+    /// Messages imported.
+    imported: u64,
     /// How often each command succeeded.
     pub done: BTreeMap<String, usize>,
     /// How often each command was refused, by the first word of the error.
@@ -86,6 +89,7 @@ impl Traffic {
             sent: Vec::new(),
             ages,
             count: 0,
+            imported: 0,
             done: BTreeMap::new(),
             refused: BTreeMap::new(),
         }
@@ -134,7 +138,8 @@ impl Traffic {
         let room = self.one(ROOMS);
         let user = self.one(USERS);
         match self.random.random_range(0..128) {
-            0..38 => self.send(room, user),
+            0..36 => self.send(room, user),
+            36..38 => self.import(user),
             38..46 => self.edit(),
             46..49 => self.delete(),
             49..58 => self.react(user),
@@ -176,6 +181,12 @@ impl Traffic {
             _ => author,
         };
         (room, id, user)
+    }
+
+    fn import(&mut self, user: &str) -> Command {
+        self.imported += u64::from(self.random.random_ratio(3, 4));
+        let (m, text) = (self.imported.max(1), format!("import {}", self.count));
+        args!["CHAT.IMPORT", "archive", user, 1_595_225_200_000 + m, text, "AT", m]
     }
 
     fn edit(&mut self) -> Command {

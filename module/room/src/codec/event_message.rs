@@ -100,6 +100,8 @@ pub(super) fn stored_message(
     body: &Body<'_>,
     reactions: Reactions<'_>,
 ) {
+    let (id, ts) = at;
+    let at = (id, body.imported.unwrap_or(ts));
     durable(out, room, origin(at, body.since_previous), "message");
     string(out, key!("user"), user);
     match body.deleted {
@@ -109,6 +111,9 @@ pub(super) fn stored_message(
             option(out, key!("reason"), reason);
             number(out, key!("deleted"), ms);
         }
+    }
+    if body.imported.is_some() {
+        raw(out, key!("imported"), Some("true"));
     }
     number(out, key!("m"), m);
     out.push(b'}');

@@ -166,7 +166,7 @@ impl Room {
             let (joined, role) = membership.map_or((0, 0), |m| (m.joined, m.role as u64));
             out.user(self, user);
             [place, joined, role].into_iter().for_each(|number| out.number(number));
-            out.id(membership.map_or(Id::ZERO, |membership| membership.read));
+            out.id(membership.map_or(Id::ZERO, |membership| self.import_run.moved(membership.read)));
             out.end_item();
         }
     }

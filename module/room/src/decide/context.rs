@@ -143,10 +143,15 @@ impl<'r, 'a> Context<'r, 'a> {
     /// `NOMSG`.
     pub(super) fn message(&self, id: &[u8]) -> Result<(Id, u64), CommandError> {
         let id = Id::parse(id).ok_or(CommandError::invalid("id", "<ms>-<n>"))?;
+        self.living(id).map(|m| (id, m))
+    }
+
+    /// The number of the visible message with this id, which is not deleted. Errors: `NOMSG`.
+    pub(super) fn living(&self, id: Id) -> Result<u64, CommandError> {
         let m = self.room.messages.find(id).filter(|m| *m >= self.first_visible());
         let m = m.ok_or(CommandError::NoMessage)?;
         let deleted = self.room.messages.get(m).is_none_or(|message| message.is_deleted());
-        if deleted { Err(CommandError::NoMessage) } else { Ok((id, m)) }
+        if deleted { Err(CommandError::NoMessage) } else { Ok(m) }
     }
 
     /// The number of the first message that readers see. Older ones are hidden even while they are

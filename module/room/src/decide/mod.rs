@@ -10,6 +10,7 @@ pub mod edit;
 pub mod expire;
 pub mod follow;
 pub mod history;
+pub mod import;
 pub mod join;
 pub mod members;
 pub mod moderate;

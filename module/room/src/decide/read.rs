@@ -26,7 +26,7 @@ pub fn read<'a>(
     if room.id_at(id.n) != Some(id) && room.messages.find(id).is_none() {
         return Err(CommandError::NoMessage);
     }
-    if id.n > membership.read.n {
+    if id.n > room.import_run.moved(membership.read).n {
         decision.record(Record::Read { user, read: id });
         if room.member_count() as u64 <= context.limits.receipts_max {
             decision.event(Ephemeral::Read { user, read: id });
@@ -60,6 +60,6 @@ pub fn read_state(context: Context<'_, '_>, user: &str) -> Option<ReadState> {
     let room: &Room = context.room;
     let number = room.users.find(user)?;
     let unread = room.unread(number, context.first_visible())?;
-    let cursor = room.users.get(number)?.membership()?.read;
+    let cursor = room.import_run.moved(room.users.get(number)?.membership()?.read);
     Some(ReadState { unread, cursor, last: room.last })
 }

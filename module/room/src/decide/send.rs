@@ -88,21 +88,9 @@ pub fn decide<'a>(
 
     allowed(&context, send, decision)?;
 
-    let from_backend = send.user == Actor::Backend;
-    let kind = send.kind.unwrap_or(if from_backend { SYSTEM } else { TEXT });
-    if kind == SYSTEM && !from_backend {
-        return Err(CommandError::Denied("backend"));
-    }
+    let kind = kind_of(send.user, send.kind)?;
     let max = context.max_text_for(send.user);
-    if send.text.len() as u64 > max {
-        return Err(CommandError::TooBig(max));
-    }
-    let meta = send.meta.map(|meta| json::object(meta, "meta")).transpose()?;
-    let text = simdutf8::basic::from_utf8(send.text)
-        .map_err(|_| CommandError::invalid("text", "UTF-8"))?;
-    if !visibility::shows(text) && meta.is_none() {
-        return Err(CommandError::invalid("text", "something to see, unless META is given"));
-    }
+    let (text, meta) = content(send.text, send.meta, max)?;
     let reply = send.reply.map(|id| context.message(id).map(|(id, _)| id)).transpose()?;
 
     let prev = decision.last;
@@ -117,6 +105,7 @@ pub fn decide<'a>(
         nonce: send.nonce,
         edited: None,
         deleted: None,
+        imported: None,
     };
     let author = send.user.as_str();
     if send.ephemeral {
@@ -136,6 +125,35 @@ pub fn decide<'a>(
     let bytes = text.len() + meta.map_or(0, str::len);
     trim(context, room.settings(), Added::messages(1, bytes), decision);
     Ok(Some(id))
+}
+
+/// The kind of a message of `user`. Errors: `DENIED backend`.
+#[inline]
+pub(super) fn kind_of<'a>(user: Actor<'_>, kind: Option<&'a str>) -> Result<&'a str, CommandError> {
+    let from_backend = user == Actor::Backend;
+    match kind.unwrap_or(if from_backend { SYSTEM } else { TEXT }) {
+        SYSTEM if !from_backend => Err(CommandError::Denied("backend")),
+        kind => Ok(kind),
+    }
+}
+
+/// The text and the meta of a message, checked. Errors: `TOOBIG`, `INVALID meta`, `INVALID text`.
+#[inline]
+pub(super) fn content<'a>(
+    text: &'a [u8],
+    meta: Option<&'a [u8]>,
+    max: u64,
+) -> Result<(&'a str, Option<&'a str>), CommandError> {
+    if text.len() as u64 > max {
+        return Err(CommandError::TooBig(max));
+    }
+    let meta = meta.map(|meta| json::object(meta, "meta")).transpose()?;
+    let text =
+        simdutf8::basic::from_utf8(text).map_err(|_| CommandError::invalid("text", "UTF-8"))?;
+    if !visibility::shows(text) && meta.is_none() {
+        return Err(CommandError::invalid("text", "something to see, unless META is given"));
+    }
+    Ok((text, meta))
 }
 
 /// The id that the first send with this nonce got; `None`: there was none. Errors: `INVALID nonce`

@@ -144,7 +144,9 @@ fn remove(
     };
     let expired = match settings.history_ttl(limits) {
         0 => first,
-        ttl => room.messages.partition(|id| room.time_of(id).saturating_add(ttl) <= now.ms),
+        ttl => room
+            .messages
+            .partition_messages(|message| room.message_time(message).saturating_add(ttl) <= now.ms),
     };
     let wanted_messages = expired.max(first + surplus.messages.max(for_bytes));
     let wanted_events = events_for_bytes.max(base + 1 + surplus.events);

@@ -85,6 +85,7 @@ impl Room {
             range_counts: self.range_counts.clone(),
             journal: self.journal.clone(),
             members: self.members.clone(),
+            import_run: self.import_run,
             sanctions: self.sanctions.clone(),
             nonces: self.nonces.clone(),
             follows: self.follows.clone(),

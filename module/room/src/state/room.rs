@@ -11,6 +11,8 @@ use crate::state::limits::Limits;
 use crate::state::log::annotations::Annotations;
 use crate::state::log::id_lead::IdLead;
 use crate::state::log::journal::Journal;
+use crate::state::log::message_body::Body;
+use crate::state::log::message_run::Message;
 use crate::state::log::messages::Messages;
 use crate::state::nonces::Nonces;
 use crate::state::numbers::{FULL, PLAUSIBLE_END};
@@ -19,6 +21,7 @@ use crate::state::presence::presence_table::{Online, Presence};
 use crate::state::rate_limit::RateLimits;
 use crate::state::sanctions::Sanctions;
 use crate::state::settings::table::{Settings, UNCHANGED};
+use crate::state::users::import_run::ImportRun;
 use crate::state::users::members::Role;
 use crate::state::users::range_counts::RangeCounts;
 use crate::state::users::user_list::UserList;
@@ -76,6 +79,8 @@ pub struct Room {
     pub(crate) journal: Journal,
     /// Members in the order of joining.
     pub(crate) members: UserList,
+    /// Moves the read cursors along with imported messages.
+    pub(crate) import_run: ImportRun,
     pub(crate) sanctions: Sanctions,
     pub(crate) presence: Presence,
     pub(crate) rate_limits: RateLimits,
@@ -116,6 +121,12 @@ impl Room {
     #[inline]
     pub(crate) fn time_of(&self, id: Id) -> u64 {
         id.ms.saturating_sub(self.id_lead.of(id.n))
+    }
+
+    /// When a message was sent, milliseconds since the epoch: an imported one before its id was given.
+    #[inline]
+    pub(crate) fn message_time(&self, message: Message<'_>) -> u64 {
+        Body::imported_at(message.body).unwrap_or_else(|| self.time_of(message.id))
     }
 
     /// Users online.
@@ -202,7 +213,7 @@ impl Room {
         const MANY_AT_A_TIME: u64 = 10_000;
         let ttl = self.settings().history_ttl(limits);
         let oldest = if ttl > 0 { self.messages.oldest() } else { None };
-        let message = oldest.map(|message| self.time_of(message.id).saturating_add(ttl));
+        let message = oldest.map(|message| self.message_time(message).saturating_add(ttl));
         let nonce_life = limits.nonce_window.saturating_add(MANY_AT_A_TIME);
         let nonce = self.nonces.oldest().map(|nonce| nonce.id.ms.saturating_add(nonce_life));
         sooner(message, nonce)
@@ -279,8 +290,9 @@ impl Room {
         match settings.history_ttl(limits) {
             0 => counted,
             ttl => {
-                let is_expired = |id| self.time_of(id).saturating_add(ttl) <= now;
-                self.messages.partition(is_expired).max(counted)
+                let expired =
+                    |message: Message<'_>| self.message_time(message).saturating_add(ttl) <= now;
+                self.messages.partition_messages(expired).max(counted)
             }
         }
     }

@@ -13,6 +13,7 @@ use chat_protocol::names::Actor;
 use super::{World, send};
 use crate::decide::edit::{Delete, Edit, MessageScope};
 use crate::decide::history::{self, Anchor};
+use crate::decide::import::Import;
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::presence::Presence;
 use crate::decide::react::Reaction;
@@ -70,6 +71,12 @@ impl<'f> Script<'f> {
         let name = self.world.name.clone();
         let sent = self.world.run(&name, |c, d| decide::send::decide(c, send, d)).expect("sent");
         sent.map(|id| id.to_string()).unwrap_or_default()
+    }
+
+    fn import(&mut self, import: Import<'_>) -> String {
+        let name = self.world.name.clone();
+        let id = self.world.run(&name, |c, d| decide::import::decide(c, import, d));
+        id.expect("imported").expect("stored").to_string()
     }
 
     fn edit(&mut self, id: &str, text: &str, meta: Option<&[u8]>) {
@@ -170,6 +177,28 @@ fn messages(script: &mut Script<'_>) {
     script.published("message.every-member");
     script.send(&Send { ephemeral: true, ..send("bob", "not stored", None) });
     script.published("message.ephemeral");
+}
+
+fn imported(script: &mut Script<'_>) {
+    let plain = Import {
+        user: actor("alice"),
+        ts: 1_595_225_200_000,
+        text: b"long ago",
+        m: 1,
+        kind: None,
+        meta: None,
+        reply: None,
+    };
+    let id = script.import(plain);
+    script.published("message.imported");
+    let meta = Some(&br#"{"from":"irc"}"#[..]);
+    let (kind, reply) = (Some("action"), Id::parse(id.as_bytes()));
+    script.import(Import { m: 2, kind, meta, reply, ..plain });
+    script.published("message.imported-every-member");
+    script.delete("*", &id, None);
+    script.ignore();
+    let shown = script.history(2).remove(0);
+    script.file("message.imported-deleted", shown);
 }
 
 fn annotations(script: &mut Script<'_>) {
@@ -292,6 +321,7 @@ fn files() -> Files {
     membership(&mut script);
     presence(&mut script);
     ephemeral(&mut script);
+    imported(&mut Script::new("archive", &mut files));
     let mut script = Script::new("@alice", &mut files);
     script.world.set("name", "Alice L\u{f8}v", Some("alice")).expect("set");
     script.published("room.profile");

@@ -70,6 +70,7 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
             nonce,
             edited: None,
             deleted: None,
+            imported: None,
         };
         let digest = nonce.map(|_| 7);
         bytes(&Record::Message(NewMessage { id, author, body, digest }))

@@ -10,6 +10,7 @@ mod event_folding;
 mod expiry;
 mod foreign_records;
 mod id_lead;
+mod importing;
 mod moderation;
 mod presence;
 mod random_commands;

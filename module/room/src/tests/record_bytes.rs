@@ -30,6 +30,7 @@ fn records() -> Vec<(Record<'static>, &'static str)> {
         nonce: None,
         edited: None,
         deleted: None,
+        imported: None,
     };
     let new = NewMessage { id, author: user, body, digest: Some(0x0102_0304_0506_0708) };
     let changes = vec![Setting::parse(b"topic", b"t", 0).expect("a setting")];

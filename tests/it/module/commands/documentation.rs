@@ -15,6 +15,7 @@ const COMMANDS: &[Row] = &[
     ("chat.edit", -5, true, &["lobby", "alice", "1-1", "hi"], &["lobby"]),
     ("chat.delete", -4, true, &["lobby", "alice", "1-1", "REASON", "x"], &["lobby"]),
     ("chat.react", -5, true, &["lobby", "alice", "1-1", "👍"], &["lobby"]),
+    ("chat.import", -7, true, &["lobby", "alice", "1", "hi", "AT", "1"], &["lobby"]),
     ("chat.history", -2, false, &["lobby", "COUNT", "5"], &["lobby"]),
     ("chat.sync", -3, false, &["lobby", "0-0"], &["lobby"]),
     ("chat.join", -3, true, &["lobby", "alice"], &["lobby"]),

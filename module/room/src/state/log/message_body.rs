@@ -11,6 +11,7 @@ use crate::arguments::texts;
 use crate::bytes::json;
 use crate::bytes::varint::{self, Malformed, Reader};
 use crate::state::limits::*;
+use crate::state::numbers::END;
 
 const KIND: u8 = 0b0000_0011;
 const KIND_TEXT: u8 = 0;
@@ -23,6 +24,9 @@ const MENTIONS: u8 = 0b0001_0000;
 const NONCE: u8 = 0b0010_0000;
 const EDITED: u8 = 0b0100_0000;
 const DELETED: u8 = 0b1000_0000;
+/// Before the flags of an imported message, followed by its time. No flags are so: a tombstone has
+/// no other part. Versions that do not know it refuse such a body.
+const IMPORTED: u8 = 0b1111_1111;
 
 /// The kind of a user's message when the command names none.
 pub(crate) const TEXT: &str = "text";
@@ -46,6 +50,8 @@ pub struct Body<'a> {
     pub(crate) edited: Option<u64>,
     /// Set in a tombstone: the message is deleted and no other part is left.
     pub(crate) deleted: Option<Deleted<'a>>,
+    /// When an imported message was sent, milliseconds since the epoch. A tombstone keeps it.
+    pub(crate) imported: Option<u64>,
 }
 
 /// The parts of a body that has only a text and perhaps a nonce.
@@ -97,6 +103,11 @@ impl<'a> Body<'a> {
         Body { deleted: Some(deleted), ..Body::empty(since_previous) }
     }
 
+    /// What is left of this body once it is deleted.
+    pub(crate) fn without_content(self, deleted: Deleted<'a>) -> Body<'a> {
+        Body { imported: self.imported, ..Body::tombstone(self.since_previous, deleted) }
+    }
+
     /// A body with an empty text.
     fn empty(since_previous: u64) -> Body<'a> {
         Body {
@@ -109,19 +120,31 @@ impl<'a> Body<'a> {
             nonce: None,
             edited: None,
             deleted: None,
+            imported: None,
         }
     }
 
     /// The parts, if the body has only a text and perhaps a nonce. Most bodies are so.
     pub(crate) fn bare(&self) -> Option<Bare<'a>> {
-        let Body { since_previous, kind, text, meta, reply, mentions, nonce, edited, deleted } =
-            self;
+        let Body {
+            since_previous,
+            kind,
+            text,
+            meta,
+            reply,
+            mentions,
+            nonce,
+            edited,
+            deleted,
+            imported,
+        } = self;
         let bare = *kind == TEXT
             && meta.is_none()
             && reply.is_none()
             && mentions.is_empty()
             && edited.is_none()
-            && deleted.is_none();
+            && deleted.is_none()
+            && imported.is_none();
         let (nonce, text) = (nonce.map(str::as_bytes), text.as_bytes());
         bare.then_some(Bare { since_previous: *since_previous, nonce, text })
     }
@@ -150,7 +173,16 @@ impl<'a> Body<'a> {
 
     /// Whether a written body is that of a deleted message.
     pub(crate) fn is_deleted(bytes: &[u8]) -> bool {
-        bytes.first().is_some_and(|flags| flags & DELETED != 0)
+        match bytes.first() {
+            Some(&IMPORTED) => Body::read(bytes).is_ok_and(|body| body.deleted.is_some()),
+            flags => flags.is_some_and(|flags| flags & DELETED != 0),
+        }
+    }
+
+    /// When a written body was sent, if it was imported.
+    pub(crate) fn imported_at(bytes: &[u8]) -> Option<u64> {
+        let mut reader = Reader::new(bytes.strip_prefix(&[IMPORTED])?);
+        reader.number().ok()
     }
 
     /// The body's bytes.
@@ -177,6 +209,10 @@ impl<'a> Body<'a> {
             | flag(self.edited.is_some(), EDITED)
             | flag(self.deleted.is_some(), DELETED);
         out.reserve(32 + self.text.len());
+        if let Some(ms) = self.imported {
+            out.push(IMPORTED);
+            varint::put(out, ms);
+        }
         out.push(flags);
         varint::put(out, self.since_previous);
         // Most bodies have only a text.
@@ -214,7 +250,11 @@ impl<'a> Body<'a> {
     /// Reads a body and checks its form. [`Body::check`] checks the values of its parts.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
-        let flags = reader.byte()?;
+        let mut flags = reader.byte()?;
+        let imported = if flags == IMPORTED { Some(reader.number()?) } else { None };
+        if imported.is_some() {
+            flags = reader.byte()?;
+        }
         let since_previous = reader.number()?;
         let kind = match flags & KIND {
             KIND_TEXT => TEXT,
@@ -255,14 +295,28 @@ impl<'a> Body<'a> {
         if text.len() as u64 > MAX_TEXT.max {
             return Err(Malformed("text too long"));
         }
-        Ok(Body { since_previous, kind, text, meta, reply, mentions, nonce, edited, deleted })
+        Ok(Body {
+            since_previous,
+            kind,
+            text,
+            meta,
+            reply,
+            mentions,
+            nonce,
+            edited,
+            deleted,
+            imported,
+        })
     }
 
     /// Whether a command would have accepted the parts, so that clients can read the event.
     pub(crate) fn check(&self) -> Result<(), Malformed> {
+        if self.imported.is_some_and(|ms| ms >= END) {
+            return Err(Malformed("time beyond all clocks"));
+        }
         if let Some(deleted) = self.deleted {
             let by = deleted.by.is_none_or(|by| names::Actor::stored(by.as_bytes()).is_ok());
-            let bare = *self == Body::tombstone(self.since_previous, deleted);
+            let bare = *self == self.without_content(deleted);
             let line = |text: &str| texts::line(text.as_bytes(), REASON_MAX, "reason").is_ok();
             let fine = by && bare && deleted.reason.is_none_or(line);
             return if fine { Ok(()) } else { Err(Malformed("a tombstone with a text")) };
@@ -291,6 +345,7 @@ mod tests {
             nonce: Some("c0ffee"),
             edited: Some(1_795_225_300_000),
             deleted: None,
+            imported: None,
         }
     }
 
@@ -304,8 +359,15 @@ mod tests {
         for body in
             [full, plain, tombstone, Body { kind: ACTION, ..plain }, Body { kind: SYSTEM, ..full }]
         {
-            let bytes = body.write();
-            assert_eq!(Body::read(&bytes), Ok(body));
+            for imported in [None, Some(0), Some(1_595_225_205_879)] {
+                let body = Body { imported, ..body };
+                let bytes = body.write();
+                assert_eq!(Body::read(&bytes), Ok(body));
+                assert_eq!(Body::imported_at(&bytes), imported);
+                assert_eq!(Body::is_deleted(&bytes), body.deleted.is_some());
+                let bare = Body::read_bare(&bytes).is_some();
+                assert_eq!(bare, body.bare().is_some(), "{body:?}");
+            }
         }
         assert_eq!(full.mentions.names().collect::<Vec<_>>(), ["bob", "carol"]);
         assert_eq!(plain.mentions.names().count(), 0);
@@ -315,7 +377,8 @@ mod tests {
     fn every_cut_and_every_flipped_bit_of_a_body_is_read_or_refused() {
         let mut buffer = Vec::new();
         let deleted = Some(Deleted { ms: 9, by: Some("mo"), reason: None });
-        let bytes = Body { deleted, ..full(&mut buffer) }.write();
+        let imported = Some(1_595_225_205_879);
+        let bytes = Body { deleted, imported, ..full(&mut buffer) }.write();
         for cut in 0..bytes.len() {
             let _ = Body::read(&bytes[..cut]);
         }

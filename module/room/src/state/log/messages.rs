@@ -160,6 +160,31 @@ impl Messages {
         (run.first + at).max(self.first)
     }
 
+    /// The number of the first message that does not satisfy `before`. Unlike [`Messages::partition`]
+    /// it reads the messages, not only their ids.
+    pub(crate) fn partition_messages(&self, before: impl Fn(Message<'_>) -> bool) -> u64 {
+        // The oldest run may hold removed messages, whose bodies are overwritten.
+        let start = |run: &Run| self.first.saturating_sub(run.first) as usize;
+        let after = self.runs.partition_point(|run| run.get(start(run)).is_some_and(&before));
+        let Some(run) = after.checked_sub(1).and_then(|at| self.runs.get(at)) else {
+            return self.first;
+        };
+        let (mut low, mut high) = (start(run), run.heads.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match run.get(middle).is_some_and(&before) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        run.first + low as u64
+    }
+
+    /// The newest message, if it is stored.
+    pub(crate) fn newest(&self) -> Option<Message<'_>> {
+        self.get(self.last)
+    }
+
     /// The number of the message with exactly this id.
     pub(crate) fn find(&self, id: Id) -> Option<u64> {
         let m = self.partition(|other| other < id);

@@ -220,6 +220,7 @@ mod tests {
                             nonce: None,
                             edited: None,
                             deleted: None,
+                            imported: None,
                         };
                         let message = NewMessage { id: id(n), author: user, body, digest: None };
                         apply(&mut room, &Record::Message(message));

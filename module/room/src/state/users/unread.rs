@@ -7,10 +7,12 @@
 
 use chat_protocol::id::Id;
 
+use crate::collections::work;
 use crate::state::log::message_body::{Body, Mentions};
 use crate::state::log::message_run::Message;
 use crate::state::numbers::UserNumber;
 use crate::state::room::{PENDING_TRIM_MAX, Room};
+use crate::state::users::import_run::ImportRun;
 use crate::state::users::range_counts::{LONG, PartialCount, RANGE};
 use crate::state::users::user_table::Users;
 
@@ -28,7 +30,8 @@ impl Room {
     /// Complexity: O(log N), and at most a few thousand messages are visited.
     pub(crate) fn unread(&self, user: UserNumber, visible_from: u64) -> Option<Unread> {
         let membership = self.users.get(user)?.membership()?;
-        let (from, end) = (self.first_after(membership.read), self.messages.last() + 1);
+        let (from, end) =
+            (self.first_after(self.import_run.moved(membership.read)), self.messages.last() + 1);
         let visible_from = visible_from.min(end).max(from);
         let (gone, left) = (visible_from - from, end.saturating_sub(visible_from));
         if left < gone.min(PENDING_TRIM_MAX) {
@@ -54,7 +57,35 @@ impl Room {
 
     /// Counts a message that is about to be stored.
     pub(crate) fn count_new(&mut self, id: Id, author: UserNumber, mentions: Mentions<'_>) {
-        recount(&mut self.users, id, author, mentions, |count| count.saturating_add(1));
+        let run = self.import_run;
+        recount(&mut self.users, run, id, author, mentions, |count| count.saturating_add(1));
+    }
+
+    /// Moves the read cursors of members without unread messages to the imported message `id`,
+    /// which is about to be stored. Complexity: O(1); O(M), M the members, if the message before
+    /// was not imported.
+    pub(crate) fn extend_import_run(&mut self, id: Id) {
+        let newest = self.messages.newest().map_or(0, |message| message.id.n);
+        if newest == 0 || newest != self.import_run.to.n {
+            self.end_import_run();
+            self.import_run.from = newest;
+        }
+        self.import_run.to = id;
+    }
+
+    /// Stores the cursors that the run has moved.
+    fn end_import_run(&mut self) {
+        let run = std::mem::take(&mut self.import_run);
+        if run == ImportRun::default() {
+            return;
+        }
+        for (_, user) in self.members.from(0) {
+            work::visit(1);
+            let Some(entry) = self.users.get_mut(user) else { continue };
+            let Some(mut membership) = entry.membership() else { continue };
+            membership.read = run.moved(membership.read);
+            entry.set_membership(Some(membership));
+        }
     }
 
     /// Moves the read cursor of a member forward. Visits the skipped messages or those still
@@ -62,11 +93,9 @@ impl Room {
     pub(crate) fn read_up_to(&mut self, user: &str, read: Id) {
         let Some(number) = self.users.find(user) else { return };
         let membership = self.users.get(number).and_then(|entry| entry.membership());
-        let Some(mut membership) = membership.filter(|membership| membership.read.n < read.n)
-        else {
-            return;
-        };
-        let (from, to) = (self.first_after(membership.read), self.first_after(read));
+        let before = membership.map_or(read, |membership| self.import_run.moved(membership.read));
+        let Some(mut membership) = membership.filter(|_| before.n < read.n) else { return };
+        let (from, to) = (self.first_after(before), self.first_after(read));
         let end = self.messages.last() + 1;
         (membership.own, membership.mentions) = if end - to <= to - from {
             self.count_of(number, to, end)
@@ -130,10 +159,10 @@ impl Room {
 }
 
 /// Subtracts a message that is about to be deleted or trimmed.
-pub(crate) fn uncount(users: &mut Users, message: Message<'_>) {
+pub(crate) fn uncount(users: &mut Users, run: ImportRun, message: Message<'_>) {
     if !message.is_deleted() {
         let mentions = Body::mentioned(message.body);
-        recount(users, message.id, message.author, mentions, |count| count.saturating_sub(1));
+        recount(users, run, message.id, message.author, mentions, |count| count.saturating_sub(1));
     }
 }
 
@@ -141,6 +170,7 @@ pub(crate) fn uncount(users: &mut Users, message: Message<'_>) {
 /// cursor.
 fn recount(
     users: &mut Users,
+    run: ImportRun,
     Id { n, .. }: Id,
     author: UserNumber,
     mentions: Mentions<'_>,
@@ -148,7 +178,7 @@ fn recount(
 ) {
     if let Some(entry) = users.get_mut(author) {
         entry.recount(|counted| {
-            if counted.read < n {
+            if run.is_after(n, counted.read) {
                 counted.own = change(counted.own);
             }
         });
@@ -157,7 +187,7 @@ fn recount(
         let Some(user) = users.find(name).filter(|user| *user != author) else { continue };
         if let Some(entry) = users.get_mut(user) {
             entry.recount(|counted| {
-                if counted.read < n {
+                if run.is_after(n, counted.read) {
                     counted.mentions = change(counted.mentions);
                 }
             });

@@ -98,6 +98,59 @@ pub(crate) const SEND: Command = Command {
     ],
 };
 
+pub(crate) const IMPORT: Command = Command {
+    name: "CHAT.IMPORT",
+    arguments: &[
+        argument("room", &["$", "alice", "1", "x", "AT", "1"], ROOM_NAME, FIXED),
+        argument("user", &["old-user", "$", "1", "x", "AT", "1"], USER, FIXED),
+        argument(
+            "ts",
+            &["old-ts", "alice", "$", "x", "AT", "1"],
+            Bound::Keyword("1", "INVALID ts"),
+            FIXED,
+        ),
+        argument("text", &["old-text", "*", "1", "$", "AT", "1"], TEXT, FIXED),
+        argument(
+            "number",
+            &["old-number", "alice", "1", "x", "AT", "$"],
+            Bound::Keyword("1", "INVALID at"),
+            FIXED,
+        ),
+        argument("kind", &["old-kind", "alice", "1", "x", "AT", "1", "KIND", "$"], KIND, FIXED),
+        argument("json", &["old-json", "alice", "1", "x", "AT", "1", "META", "$"], OBJECT, FIXED),
+        argument("id", &["lobby", "alice", "1", "x", "AT", "1", "REPLY", "$"], Bound::Id, FIXED),
+    ],
+    refused: &[
+        (&[], ARITY, "nothing"),
+        (&["lobby", "alice", "1", "x", "AT"], ARITY, "no number"),
+        (&["a b", "alice", "1", "x", "AT", "1"], "INVALID room", "a blank"),
+        (&["lobby", "a,b", "1", "x", "AT", "1"], "INVALID user", "a comma"),
+        (&["nowhere", "alice", "1", "x", "KIND", "text"], "ERR", "no AT"),
+        (&["nowhere", "alice", "1", "x", "AT", "1", "AT", "1"], "ERR", "twice"),
+        (&["nowhere", "alice", "1", "x", "AT", "1", "WRONG"], "ERR", "no such option"),
+        (&["nowhere", "alice", "now", "x", "AT", "1"], "INVALID ts", "no number"),
+        (&["nowhere", "alice", "99999999999999", "x", "AT", "1"], "INVALID ts", "in the future"),
+        (&["nowhere", "alice", "1", "x", "AT", "-1"], "INVALID at", "no number"),
+        (&["nowhere", "alice", "1", "x", "AT", "0"], "INVALID at", "before the first"),
+        (&["nowhere", "alice", "1", "x", "AT", "2"], "INVALID at", "a gap"),
+        (&["nowhere", "alice", "1", "", "AT", "1"], "INVALID text", "nothing to see"),
+        (&["nowhere", "alice", "1", "{bytes}", "AT", "1"], "INVALID text", "not UTF-8"),
+        (&["nowhere", "alice", "1", "x", "AT", "1", "META", "[]"], "INVALID meta", "no object"),
+        (&["nowhere", "alice", "1", "x", "AT", "1", "META", "{big}"], "TOOBIG 16384", "too big"),
+        (&["nowhere", "alice", "1", "x", "AT", "1", "KIND", "a b"], "INVALID kind", "a blank"),
+        (
+            &["nowhere", "alice", "1", "x", "AT", "1", "KIND", "system"],
+            "DENIED backend",
+            "the backend's kind",
+        ),
+        (&["nowhere", "alice", "1", "x", "AT", "1", "REPLY", "1-"], "INVALID id", "no id"),
+        (&["nowhere", "alice", "1", "x", "AT", "1", "REPLY", "1-1"], "NOMSG", "no such message"),
+        (&["string", "alice", "1", "x", "AT", "1"], "WRONGTYPE", "no room"),
+        (&["@alice", "bob", "1", "x", "AT", "1"], "DENIED self", "another's personal room"),
+        (&["dm:alice,bob", "carol", "1", "x", "AT", "1"], "NOTMEMBER", "others' direct room"),
+    ],
+};
+
 pub(crate) const EDIT: Command = Command {
     name: "CHAT.EDIT",
     arguments: &[
