@@ -26,6 +26,7 @@ mod room;
 mod rooms;
 mod sanctions;
 mod send;
+mod sent;
 mod signal;
 mod sync;
 mod who;
@@ -33,9 +34,10 @@ mod who;
 use crate::redis::CommandSpec;
 
 /// All commands.
-pub(crate) fn all() -> [&'static CommandSpec; 26] {
+pub(crate) fn all() -> [&'static CommandSpec; 27] {
     [
         &send::SPEC,
+        &sent::SPEC,
         &edit::SPEC,
         &delete::SPEC,
         &react::SPEC,

@@ -31,6 +31,7 @@ pub const WRITES: &[&str] = &[
 
 /// Every command that only reads.
 pub const READS: &[&str] = &[
+    "CHAT.SENT",
     "CHAT.HISTORY",
     "CHAT.SYNC",
     "CHAT.MEMBERS",
@@ -154,7 +155,8 @@ impl Traffic {
             96..100 => args!["CHAT.FOLLOW", format!("@{user}"), room, "lobby"],
             100..103 => args!["CHAT.UNFOLLOW", format!("@{user}"), room],
             103..106 => args!["CHAT.HISTORY", room, "BEFORE", self.id(), "COUNT", 10],
-            106..109 => args!["CHAT.SYNC", room, self.id(), "COUNT", 10],
+            106..108 => args!["CHAT.SYNC", room, self.id(), "COUNT", 10],
+            108 => args!["CHAT.SENT", room, user, "n1"],
             109..111 => args!["CHAT.MEMBERS", room, "COUNT", 5, "AS", user],
             111..113 => args!["CHAT.UNREAD", room, user, "alice", "bob"],
             113..115 => args!["CHAT.WHO", room],

@@ -17,7 +17,8 @@ use chat_protocol::names::{self, Actor};
 use chat_protocol::visibility;
 
 use crate::state::log::message_body::{ACTION, Body, SYSTEM, TEXT};
-use crate::state::nonces;
+use crate::state::nonces::{self, Nonce};
+use crate::state::numbers::UserNumber;
 use crate::state::settings::kind::Access;
 use crate::state::users::members::Role;
 
@@ -164,21 +165,30 @@ fn stored_before(
     name: &str,
     digest: u64,
 ) -> Result<Option<Id>, CommandError> {
-    let Context { room, limits, now, .. } = context;
-    let number = match user {
-        Actor::Backend => Some(crate::state::numbers::UserNumber::BACKEND),
-        Actor::User(user) => room.users.find(user),
-    };
-    let Some(nonce) = number.and_then(|number| room.nonces.find(number, name)) else {
+    let Some(nonce) = remembered(context, user, name) else {
         return Ok(None);
     };
-    if nonce.id.ms.saturating_add(limits.nonce_window) <= now.ms {
-        return Ok(None);
-    }
     if nonce.digest != digest && nonce.digest != nonces::FORGOTTEN {
         return Err(CommandError::invalid("nonce", NONCE_USED));
     }
     Ok(Some(nonce.id))
+}
+
+/// Answers CHAT.SENT: the id that a send with this nonce got, whatever its text was; `None`: there
+/// was none, or it is older than the nonce window.
+pub fn sent(context: Context<'_, '_>, user: Actor<'_>, name: &str) -> Option<Id> {
+    remembered(context, user, name).map(|nonce| nonce.id)
+}
+
+/// The nonce of a stored send, unless its window is over.
+fn remembered<'r>(context: Context<'r, '_>, user: Actor<'_>, name: &str) -> Option<&'r Nonce> {
+    let Context { room, limits, now, .. } = context;
+    let number = match user {
+        Actor::Backend => Some(UserNumber::BACKEND),
+        Actor::User(user) => room.users.find(user),
+    };
+    let nonce = room.nonces.find(number?, name)?;
+    (nonce.id.ms.saturating_add(limits.nonce_window) > now.ms).then_some(nonce)
 }
 
 /// Checks that the sender may send here. Adds the steps that create the room and make the sender a

@@ -12,6 +12,7 @@ type Row = (&'static str, i64, bool, &'static [&'static str], &'static [&'static
 
 const COMMANDS: &[Row] = &[
     ("chat.send", -4, true, &["lobby", "alice", "hi", "NONCE", "k"], &["lobby"]),
+    ("chat.sent", 4, false, &["lobby", "alice", "n1"], &["lobby"]),
     ("chat.edit", -5, true, &["lobby", "alice", "1-1", "hi"], &["lobby"]),
     ("chat.delete", -4, true, &["lobby", "alice", "1-1", "REASON", "x"], &["lobby"]),
     ("chat.react", -5, true, &["lobby", "alice", "1-1", "👍"], &["lobby"]),

@@ -33,6 +33,42 @@ fn a_repeat_returns_the_first_id_and_publishes_nothing() {
     assert!(other.text().ends_with("-1"), "another room's nonce is another nonce");
 }
 
+fn sent(wire: &mut Wire, user: &str, nonce: &str) -> Reply {
+    cmd!(wire, "CHAT.SENT", "lobby", user, nonce).ok()
+}
+
+#[test]
+fn chat_sent_returns_the_id_of_a_repeat_wherever_reads_are_answered() {
+    let redis =
+        Redis::with(&["chat.history-max 5", "chat.journal-max 5", "maxmemory-policy noeviction"]);
+    let mut wire = redis.wire();
+    assert_eq!(sent(&mut wire, "alice", "n1"), Reply::Nil, "no room");
+    assert_eq!(cmd!(wire, "EXISTS", "lobby").int(), 0, "asking creates no room");
+    let first = send(&mut wire, "alice", "once", "n1").ok();
+    let backend = send(&mut wire, "*", "once", "n1").ok();
+    assert_eq!(sent(&mut wire, "alice", "n1"), first);
+    assert_eq!(sent(&mut wire, "*", "n1"), backend);
+    assert_eq!(sent(&mut wire, "alice", "n2"), Reply::Nil, "another nonce");
+    assert_eq!(sent(&mut wire, "bob", "n1"), Reply::Nil, "another user");
+    assert_eq!(cmd!(wire, "CHAT.SENT", "other", "alice", "n1"), Reply::Nil, "another room");
+
+    cmd!(wire, "CHAT.DELETE", "lobby", "alice", first.text()).ok();
+    assert_eq!(sent(&mut wire, "alice", "n1"), first, "a deleted message");
+    for n in 0..20 {
+        cmd!(wire, "CHAT.SEND", "lobby", "*", format!("m{n}")).ok();
+    }
+    assert_eq!(sent(&mut wire, "alice", "n1"), first, "a trimmed message");
+    cmd!(wire, "CHAT.MOD", "lobby", "*", "BAN", "alice").ok();
+    assert_eq!(sent(&mut wire, "alice", "n1"), first, "a banned user");
+
+    let replica = Redis::replica(&redis, &[]);
+    replica.catch_up(&redis);
+    assert_eq!(sent(&mut replica.wire(), "alice", "n1"), first, "on a replica");
+    drop(replica);
+    cmd!(wire, "CONFIG", "SET", "maxmemory", 1).ok();
+    assert_eq!(sent(&mut wire, "alice", "n1"), first, "out of memory");
+}
+
 #[test]
 fn a_repeat_is_looked_up_before_every_other_check() {
     let redis = Redis::start();
@@ -88,8 +124,13 @@ fn a_nonce_is_forgotten_after_the_window_and_not_before() {
         send(&mut wire, "alice", "x", nonce).ok();
     }
     let new = eventually("the nonce to be forgotten", SOON, || {
+        // Asked first, so that CHAT.SENT knows the nonce whenever CHAT.SEND does.
+        let known = sent(&mut wire, "alice", "n1");
         match send(&mut wire, "alice", "once", "n1") {
-            again if again == first => Err("still known".into()),
+            again if again == first => {
+                assert!(known == first, "{known:?} before the end of the window");
+                Err("still known".into())
+            }
             new => Ok(new),
         }
     });

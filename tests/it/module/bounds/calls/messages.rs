@@ -151,6 +151,27 @@ pub(crate) const IMPORT: Command = Command {
     ],
 };
 
+pub(crate) const SENT: Command = Command {
+    name: "CHAT.SENT",
+    arguments: &[
+        argument("room", &["$", "alice", "used"], LOBBY, FIXED),
+        argument("user", &["lobby", "$", "used"], USER, FIXED),
+        argument("nonce", &["lobby", "alice", "$"], NONCE, FIXED),
+    ],
+    refused: &[
+        (&[], ARITY, "nothing"),
+        (&["lobby", "alice"], ARITY, "no nonce"),
+        (&["lobby", "alice", "used", "more"], ARITY, "too many words"),
+        (&["a b", "alice", "used"], "INVALID room", "a blank"),
+        (&["lobby", "a,b", "used"], "INVALID user", "a comma"),
+        (&["lobby", "alice", ""], "INVALID nonce", "an empty nonce"),
+        (&["lobby", "alice", "a b"], "INVALID nonce", "a blank"),
+        (&["lobby", "alice", "{name}"], "INVALID nonce", "too long"),
+        (&["lobby", "alice", "{bytes}"], "INVALID nonce", "not UTF-8"),
+        (&["string", "alice", "used"], "WRONGTYPE", "no room"),
+    ],
+};
+
 pub(crate) const EDIT: Command = Command {
     name: "CHAT.EDIT",
     arguments: &[

@@ -17,6 +17,7 @@ use command::Command;
 /// Every command.
 pub(crate) const TABLE: &[Command] = &[
     messages::SEND,
+    messages::SENT,
     messages::IMPORT,
     messages::EDIT,
     messages::DELETE,
