@@ -5,10 +5,12 @@
 
 // The types of the table.
 pub(crate) mod command;
-// Sending, changing, reading.
+// Sending and changing.
 mod messages;
 // Membership, presence, moderation.
 mod people;
+// Reading and read cursors.
+mod reading;
 // Lists of rooms, settings, profiles.
 mod rooms;
 
@@ -22,8 +24,8 @@ pub(crate) const TABLE: &[Command] = &[
     messages::EDIT,
     messages::DELETE,
     messages::REACT,
-    messages::HISTORY,
-    messages::SYNC,
+    reading::HISTORY,
+    reading::SYNC,
     people::JOIN,
     people::LEAVE,
     people::MEMBERS,
@@ -32,8 +34,8 @@ pub(crate) const TABLE: &[Command] = &[
     people::WHO,
     people::ONLINE,
     messages::SIGNAL,
-    messages::READ,
-    messages::UNREAD,
+    reading::READ,
+    reading::UNREAD,
     rooms::FOLLOW,
     rooms::UNFOLLOW,
     rooms::FOLLOWS,
