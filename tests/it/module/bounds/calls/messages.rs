@@ -153,7 +153,7 @@ pub(crate) const IMPORT: Command = Command {
 pub(crate) const SENT: Command = Command {
     name: "CHAT.SENT",
     arguments: &[
-        argument("room", &["$", "alice", "used"], LOBBY, FIXED),
+        argument("room", &["$", "alice", "used"], ROOM_NAME, FIXED),
         argument("user", &["lobby", "$", "used"], USER, FIXED),
         argument("nonce", &["lobby", "alice", "$"], NONCE, FIXED),
     ],
