@@ -1,8 +1,8 @@
 //! Following the topology: looking who owns which slots, and taking over what was seen.
 //!
-//! `topology/topology.rs` looks and says when. Views that are known to be worse are not taken over: that of a
-//! cluster that is down, and one that is older than another one, which a node that was cut off
-//! may have.
+//! `topology/topology.rs` looks and says when. Views that are known to be worse are not taken over:
+//! that of a cluster that is down, and one that is older than another one, which a node that was
+//! cut off may have.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
