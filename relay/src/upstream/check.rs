@@ -101,7 +101,8 @@ pub(super) fn write_question(probe_room: &str) -> Command {
 
 /// The names of the commands that [`questions`] calls after `HELLO`, the last ones perhaps.
 fn names() -> impl Iterator<Item = &'static str> {
-    needed("").into_iter().chain(needed_in_clusters()).map(|(name, _)| name)
+    let needed = needed("").into_iter().chain(needed_in_clusters()).map(|(name, _)| name);
+    needed.chain(["readonly"])
 }
 
 /// The state of Redis by the replies to [`questions`].

@@ -270,6 +270,11 @@ pub(super) fn asking() -> Command {
     keyless(redis::cmd("ASKING"))
 }
 
+/// `READONLY`: on a replica the connection may use the slots of its primary.
+pub(super) fn read_only() -> Command {
+    keyless(redis::cmd("READONLY"))
+}
+
 /// `SPUBLISH channel payload`
 pub(crate) fn publish(channel: &str, payload: &str) -> Command {
     keyed(about_user("SPUBLISH", channel, payload))

@@ -74,7 +74,11 @@ pub(crate) async fn inspect(
     let probe_room = check::probe_room(relay, &boot);
     let probe_room = name_in(&format!("{probe_room}:"), is_own).unwrap_or(probe_room);
     let (connection, greeting) = connect(&server.endpoint, redis, relay).await?;
-    let replies = ask(&connection, check::questions(&probe_room, server.mode)).await?;
+    let mut questions = check::questions(&probe_room, server.mode);
+    if server.mode == Mode::Cluster {
+        questions.push(commands::read_only());
+    }
+    let replies = ask(&connection, questions).await?;
     let mut problems = check::problems(&replies);
     let mut note = |problem| {
         if !problems.contains(&problem) {

@@ -171,13 +171,14 @@ fn every_primary_is_checked() {
         assert!(said.contains(line), "{line}{said}");
     }
     assert!(!said.contains("error "), "{said}");
-    cmd!(cluster.node(1), "ACL", "SETUSER", "relay", "-asking", "-chat.beat").ok();
+    cmd!(cluster.node(1), "ACL", "SETUSER", "relay", "-asking", "-readonly", "-chat.beat").ok();
     cmd!(cluster.node(2), "CONFIG", "SET", "cluster-node-timeout", "15000").ok();
     let said = check(&url, &operator);
     let (second, third) = (cluster.address(1), cluster.address(2));
     for line in [
         format!("error   rights: no permission to run chat.beat ({second})\n"),
         format!("error   rights: no permission to run asking ({second})\n"),
+        format!("error   rights: no permission to run readonly ({second})\n"),
         format!(
             "warning failover: cluster-node-timeout is 15000 ms: rooms of a primary that fails \
                  are away for longer than 10 s ({third})\n"

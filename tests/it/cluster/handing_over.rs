@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use chat_tests::cmd;
 use chat_tests::servers::relay::Relay;
+use chat_tests::wait::{LATER, eventually};
 
 use super::stage::{Stage, assert_unnoticed};
 
@@ -36,6 +38,18 @@ fn ten_planned_failovers_are_noticed_by_nobody() {
             progress.wait_for_more(30);
             // The next one may need this one's replica.
             cluster.agree();
+        }
+        // A replica passes on what its primary publishes: who listens at both hears it twice.
+        let replicas: Vec<usize> = (0..6).filter(|n| !cluster.primaries().contains(n)).collect();
+        for replica in replicas {
+            eventually("a replica at which no room is subscribed", LATER, || {
+                let channels = cmd!(cluster.node(replica), "PUBSUB", "SHARDCHANNELS");
+                match channels.texts().into_iter().find(|name| rooms.contains(&(*name).to_owned()))
+                {
+                    None => Ok(()),
+                    Some(room) => Err(format!("{room} at node {replica}")),
+                }
+            });
         }
     });
     assert_unnoticed(&effects, SLOWEST);

@@ -79,7 +79,8 @@ impl Witness {
             let is_leave = |event: &Value| event["kind"] == "leave" && event["user"] == **user;
             let leaves = self.count(room, is_leave);
             let may_be_missed = self.count(room, |event| event["type"] == "reset") > 0;
-            assert!(leaves == 1 || (leaves == 0 && may_be_missed), "{user}: {leaves} leaves");
+            let as_it_should = leaves == 1 || (leaves == 0 && may_be_missed);
+            assert!(as_it_should, "{user}: {leaves} leaves in {:#?}", self.client.events(room));
             seen += leaves;
         }
         println!("{}: {seen} leaves of {} ghosts", self.user(), ghosts.len());

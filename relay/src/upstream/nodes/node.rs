@@ -314,7 +314,7 @@ impl Node {
             State::Unavailable(problem) => return Err(problem),
             state => state,
         };
-        self.probe.begin(&link, &room).await?;
+        self.probe.begin(&link, &room, greeting.mode).await?;
         self.prove(&link).await?;
         Ok((Arc::new(link), state))
     }

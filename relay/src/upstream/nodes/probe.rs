@@ -13,7 +13,8 @@ use tokio::sync::watch;
 
 use crate::metrics::METRICS;
 use crate::upstream::check;
-use crate::upstream::commands;
+use crate::upstream::commands::{self, Command};
+use crate::upstream::dialling::greeting::Mode;
 use crate::upstream::health::{Problem, State, denied_command};
 use crate::upstream::link::{Link, PROFILE_CHANNEL};
 use crate::upstream::listener::LinkListener;
@@ -44,11 +45,18 @@ impl Probe {
 
     /// Subscribes to the channel on a new link, and tests the permissions for channels. An empty
     /// channel: the node has no slot for one.
+    ///
+    /// In a cluster the node may become a replica. Redis 8 then lets a connection end its
+    /// subscriptions only after `READONLY`, and goes on to send what the new primary publishes.
     pub(in crate::upstream) async fn begin(
         &self,
         link: &Link,
         channel: &str,
+        mode: Mode,
     ) -> Result<(), Problem> {
+        if mode == Mode::Cluster {
+            subscription_calls(link, &[commands::read_only()], channel).await?;
+        }
         // Ending a subscription that does not exist changes nothing, and tests the permission.
         // Valkey 8.0 refuses it (NOSUB) before the first subscription.
         let ours = [
@@ -56,13 +64,7 @@ impl Probe {
             commands::unsubscribe(channel),
             commands::subscribe(channel),
         ];
-        let replies = link.subscription_call(&ours).await;
-        let replies = replies
-            .ok_or_else(|| Problem::Unreachable("the subscription was not confirmed".to_owned()))?;
-        if let Some(problem) = replies.iter().find_map(|reply| refused_subscription(reply, channel))
-        {
-            return Err(problem);
-        }
+        let replies = subscription_calls(link, &ours, channel).await?;
         self.note(channel, replies.get(2..).unwrap_or_default());
         Ok(())
     }
@@ -204,6 +206,21 @@ fn is_of_slot(reply: &Value) -> bool {
         "MOVED" | "ASK" | "TRYAGAIN" => true,
         "CLUSTERDOWN" => error.details().is_some_and(|words| words.contains("slot not served")),
         _ => false,
+    }
+}
+
+/// The replies to commands that set up the subscription to the relay's own channel.
+async fn subscription_calls(
+    link: &Link,
+    commands: &[Command],
+    channel: &str,
+) -> Result<Vec<Value>, Problem> {
+    let replies = link.subscription_call(commands).await;
+    let replies = replies
+        .ok_or_else(|| Problem::Unreachable("the subscription was not confirmed".to_owned()))?;
+    match replies.iter().find_map(|reply| refused_subscription(reply, channel)) {
+        None => Ok(replies),
+        Some(problem) => Err(problem),
     }
 }
 

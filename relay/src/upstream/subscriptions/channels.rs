@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A node, by a number that the topology gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +20,11 @@ pub(super) type Key = u32;
 
 /// All keys.
 const KEYS: RangeInclusive<Key> = Key::MIN..=Key::MAX;
+
+/// The first pause before a node is asked again that has refused to end a subscription, and how
+/// often it may refuse. A node that was replaced refuses for a moment, until it is a replica.
+const REFUSED_PAUSE: Duration = Duration::from_millis(250);
+const REFUSALS_MAX: u8 = 6;
 
 /// What a seat is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +48,24 @@ pub(super) struct Seat {
     pub(super) queued: Option<u64>,
     /// When a command was sent that has not been answered.
     pub(super) sent: Option<Instant>,
+    /// How often in a row the node has refused to end the subscription. It keeps it then.
+    pub(super) refusals: u8,
     /// When the node last confirmed the subscription.
     pub(super) confirmed: Option<Instant>,
+}
+
+impl Seat {
+    /// This seat after the node has refused to end the subscription, because it does not own the
+    /// slot any more. It may keep the subscription: as a replica it goes on to send what its primary
+    /// publishes, and clients would get ephemeral events twice. The command counts as sent so long
+    /// ago that it is overdue (`answer_within`) after a pause, which doubles each time. `None`: it
+    /// has refused too often; there is no subscription, or it ends with the link.
+    pub(super) fn refused(self, now: Instant, answer_within: Duration) -> Option<Seat> {
+        let pause = REFUSED_PAUSE * 2_u32.pow(u32::from(self.refusals.min(REFUSALS_MAX)));
+        let sent = (now + pause).checked_sub(answer_within).unwrap_or(now);
+        let refusals = self.refusals + 1;
+        (refusals < REFUSALS_MAX).then_some(Seat { sent: Some(sent), refusals, ..self })
+    }
 }
 
 /// One channel.

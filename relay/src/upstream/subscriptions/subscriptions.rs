@@ -156,7 +156,8 @@ impl Subscriptions {
         }
         let early = before.map_or_else(|| self.owner_of(key) != Some(node), |seat| seat.early);
         let stage = Stage::Confirmed;
-        self.put(key, Seat { node, stage, early, queued: None, sent: None, confirmed });
+        let (queued, sent, refusals) = (None, None, 0);
+        self.put(key, Seat { node, stage, early, queued, sent, refusals, confirmed });
         self.channels.reset_hops(key);
         if before.is_none_or(|seat| seat.stage != Stage::Confirmed)
             && let Some(channel) = self.channels.get(key).filter(|channel| channel.wanted)
@@ -197,8 +198,13 @@ impl Subscriptions {
     ) {
         // The error does not name the channel, so it counts for all that the node has not answered.
         for key in self.channels.in_flight_at(from, slot) {
-            let seat = self.channels.remove(key, from);
-            if seat.is_some_and(|seat| seat.stage == Stage::Confirmed) {
+            let Some(seat) = self.channels.remove(key, from) else { continue };
+            // What the node has confirmed before, it may keep.
+            let may_keep = seat.stage == Stage::Leaving || seat.confirmed.is_some();
+            if let Some(refused) = seat.refused(now, ANSWER_WITHIN).filter(|_| may_keep) {
+                self.put(key, Seat { stage: Stage::Leaving, queued: None, ..refused });
+            }
+            if seat.stage == Stage::Confirmed {
                 self.note_silence(key);
             }
             self.end_early(key, from);
@@ -310,25 +316,30 @@ impl Subscriptions {
 
     /// Makes sure that this channel is confirmed or asked for at this node.
     fn ask(&mut self, key: Key, node: NodeNumber, hops: u8, now: Instant) {
-        match self.channels.seat(key, node) {
+        let early = self.owner_of(key) != Some(node);
+        let seat = match self.channels.seat(key, node) {
             None => {
-                let early = self.owner_of(key) != Some(node);
-                // Beyond the most hops it counts as sent, and is sent with what was not served.
-                let sent = (hops >= HOPS_MAX).then_some(now);
-                let (stage, queued, confirmed) = (Stage::Asked, None, None);
-                self.put(key, Seat { node, stage, early, queued, sent, confirmed });
-                match sent {
-                    None => self.queue(key, node),
-                    Some(_) => self.not_served(node, now),
-                }
+                let (stage, queued, sent, confirmed) = (Stage::Asked, None, None, None);
+                Seat { node, stage, early, queued, sent, refusals: 0, confirmed }
             }
             // Its end was not sent yet. The room may be a new one, which awaits a confirmation.
             Some(seat) if seat.stage == Stage::Leaving && seat.sent.is_none() => {
-                self.put(key, Seat { stage: Stage::Asked, ..seat });
+                return self.put(key, Seat { stage: Stage::Asked, refusals: 0, ..seat });
+            }
+            // The node has refused to end it, so nothing is in flight.
+            Some(seat) if seat.stage == Stage::Leaving && seat.refusals > 0 => {
+                Seat { stage: Stage::Asked, early, refusals: 0, ..seat }
             }
             // When its end is confirmed, it is asked for again: so it is clear which request the
             // next push answers.
-            Some(_) => {}
+            Some(_) => return,
+        };
+        // Beyond the most hops it counts as sent, and is sent with what was not served.
+        let sent = (hops >= HOPS_MAX).then_some(now);
+        self.put(key, Seat { sent, ..seat });
+        match sent {
+            None => self.queue(key, node),
+            Some(_) => self.not_served(node, now),
         }
     }
 

@@ -43,6 +43,9 @@ pub(super) struct Cluster {
     nodes: Vec<Node>,
     /// Subscriptions by `ASKING` whose move was given up: no command could end them then.
     stranded: BTreeSet<(NodeNumber, String)>,
+    /// How often a node that was replaced by its replica still refuses to end subscriptions in a
+    /// slot. It keeps them.
+    replaced: BTreeMap<(NodeNumber, u16), u8>,
     /// Whether a node ends early subscriptions when it gets the slot, as Redis 8 does.
     ends_early: bool,
 }
@@ -58,6 +61,7 @@ impl Cluster {
             moving: BTreeMap::new(),
             nodes: (0..NODES).map(|_| Node::default()).collect(),
             stranded: BTreeSet::new(),
+            replaced: BTreeMap::new(),
             ends_early,
         };
         for node in 0..NODES {
@@ -116,7 +120,7 @@ impl Cluster {
             let imports = self.moving.get(&slot) == Some(&node) && order.asking;
             let answer = if self.node(node).serves_nothing {
                 Answer::NotServed
-            } else if owner != node && !imports {
+            } else if owner != node && !imports && self.refuses(&order, node, slot) {
                 Answer::Moved(slot, owner)
             } else if order.verb == Verb::Subscribe {
                 self.node(node).subscribed.insert(name.clone());
@@ -127,6 +131,13 @@ impl Cluster {
             };
             self.node(node).answers.push_back(answer);
         }
+    }
+
+    fn refuses(&mut self, order: &Order, node: NodeNumber, slot: u16) -> bool {
+        let Some(left) = self.replaced.get_mut(&(node, slot)) else { return true };
+        let refuses = order.verb == Verb::Subscribe || *left > 0;
+        *left = left.saturating_sub(1);
+        refuses
     }
 
     /// The node loses a request for a subscription: it has no effect and gets no answer that the
@@ -161,9 +172,20 @@ impl Cluster {
         node.answers.extend(ended);
     }
 
+    /// The slot gets another owner by a failover, of which subscribers are told nothing.
+    pub(super) fn replace(&mut self, slot: u16, to: NodeNumber) {
+        let from = std::mem::replace(&mut self.owners[usize::from(slot)], to);
+        if from != to {
+            self.give_up_move(slot);
+            self.replaced.insert((from, slot), 2);
+            self.replaced.remove(&(to, slot));
+        }
+    }
+
     /// The slot gets another owner, by a failover or the end of a move.
     pub(super) fn give(&mut self, slot: u16, to: NodeNumber) {
         let from = std::mem::replace(&mut self.owners[usize::from(slot)], to);
+        self.replaced.remove(&(to, slot));
         if from == to {
             return;
         }
@@ -221,6 +243,7 @@ impl Cluster {
     pub(super) fn kill(&mut self, node: NodeNumber) {
         *self.node(node) = Node::default();
         self.stranded.retain(|(stranded, _)| *stranded != node);
+        self.replaced.retain(|(replaced, _), _| *replaced != node);
         self.subscriptions.closed(node, self.now);
         self.act();
     }

@@ -71,6 +71,48 @@ fn an_unwanted_channel_is_ended_and_forgotten() {
     assert!(case.subscriptions.channels.is_empty());
 }
 
+/// A room that is confirmed at B, its new owner, while A refuses to end its subscription.
+fn refused() -> Case {
+    let mut case = Case::confirmed();
+    case.subscriptions.assign(0, Some(B), case.now);
+    assert_eq!(case.orders(B), [order(Verb::Subscribe, false)]);
+    case.subscriptions.subscribed(B, ROOM, case.now);
+    assert_eq!(case.orders(A), [order(Verb::Unsubscribe, false)]);
+    case.subscriptions.moved(A, 0, Some(B), case.now);
+    case.actions();
+    case
+}
+
+#[test]
+fn an_end_that_is_refused_is_asked_for_again() {
+    let mut case = refused();
+    case.pass(200);
+    assert_eq!(case.orders(A), [], "not at once");
+    for ms in [300, 600, 1100] {
+        case.pass(ms);
+        assert_eq!(case.orders(A), [order(Verb::Unsubscribe, false)], "after {ms} more");
+        case.subscriptions.moved(A, 0, Some(B), case.now);
+    }
+    case.pass(2100);
+    assert_eq!(case.orders(A), [order(Verb::Unsubscribe, false)]);
+    case.subscriptions.unsubscribed(A, ROOM, case.now);
+    case.pass(120_000);
+    assert_eq!((case.orders(A), case.orders(B)), (vec![], vec![]));
+    assert_eq!(case.subscriptions.channels.nodes_of(0), [B]);
+    assert_eq!(case.subscriptions.unconfirmed(), 0);
+}
+
+#[test]
+fn a_node_that_gets_the_slot_back_is_asked_at_once_though_it_refused() {
+    let mut case = refused();
+    case.subscriptions.assign(0, Some(A), case.now);
+    assert_eq!(case.orders(A), [order(Verb::Subscribe, false)]);
+    case.subscriptions.subscribed(A, ROOM, case.now);
+    assert_eq!(case.orders(B), [order(Verb::Unsubscribe, false)]);
+    case.subscriptions.unsubscribed(B, ROOM, case.now);
+    assert_eq!(case.subscriptions.channels.nodes_of(0), [A]);
+}
+
 #[test]
 fn a_request_that_was_not_sent_needs_no_end() {
     let mut case = Case::new();
@@ -191,8 +233,17 @@ fn a_new_owner_confirms_before_the_old_one_is_left() {
     assert_eq!(case.orders(A), [order(Verb::Unsubscribe, false)]);
     case.subscriptions.moved(A, 0, Some(B), case.now);
     assert_eq!(case.orders(B), [], "the error of the old owner changes nothing");
-    case.pass(10_000);
-    assert_eq!((case.orders(A), case.orders(B)), (vec![], vec![]));
+    let mut refusals = 1;
+    for _ in 0..200 {
+        case.pass(250);
+        if !case.orders(A).is_empty() {
+            case.subscriptions.moved(A, 0, Some(B), case.now);
+            refusals += 1;
+        }
+    }
+    assert_eq!(refusals, 6, "then it is left alone");
+    assert_eq!(case.orders(B), []);
+    assert_eq!(case.subscriptions.channels.nodes_of(0), [B]);
 }
 
 #[test]
@@ -275,8 +326,11 @@ fn an_early_subscription_ends_with_a_move_that_is_given_up() {
     case.orders(B);
     case.subscriptions.moved(B, 0, Some(A), case.now);
     assert!(!case.actions().contains(&lost()), "the owner is still heard");
+    // It may still have the subscription.
     case.pass(20_000);
-    assert_eq!((case.orders(A), case.orders(B)), (vec![], vec![]));
+    assert_eq!((case.orders(A), case.orders(B)), (vec![], vec![order(Verb::Unsubscribe, true)]));
+    case.subscriptions.unsubscribed(B, ROOM, case.now);
+    assert_eq!(case.subscriptions.channels.nodes_of(0), [A]);
     assert_eq!(case.subscriptions.unconfirmed(), 0);
 }
 
