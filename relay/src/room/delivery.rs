@@ -18,6 +18,7 @@ use crate::event;
 use crate::room::access::access_change::access_change;
 use crate::room::access::removal::{Removal, removal};
 use crate::room::batch::Batch;
+use crate::room::logged_presence::LoggedPresence;
 use crate::room::ordering::{Applied, Verdict};
 use crate::room::room::{Next, Room, State};
 use crate::room::subscribers::{PendingFlush, queue};
@@ -36,6 +37,9 @@ impl Room {
         for head in events {
             match head.place {
                 Place::Durable { id, prev } => {
+                    if let Some(logged) = LoggedPresence::of(id, head) {
+                        state.logged_presence = Some(logged);
+                    }
                     let payload = head.bytes();
                     let frame = || frame::text(payload);
                     match state.order.durable(id, prev, payload.len(), frame) {
@@ -76,7 +80,11 @@ impl Room {
         }
         let frame = frame::text(head.bytes());
         if matches!(head.kind, "presence" | "occupancy") {
-            state.subscribers.queue_presence(&frame, Class::Ephemeral, pending_flush);
+            // Subscribers of a personal room receive the durable event, contacts only this one.
+            let logged = state.logged_presence;
+            if !logged.is_some_and(|logged| logged.is_repeated_by(head, last)) {
+                state.subscribers.queue_presence(&frame, Class::Ephemeral, pending_flush);
+            }
             state.presence_changes += 1;
             state.contacts.queue_ephemeral(&frame, |_| true, pending_flush);
         } else {

@@ -12,6 +12,7 @@ mod delivery;
 mod dropped;
 pub(crate) mod fetch;
 mod joining;
+mod logged_presence;
 mod maintenance;
 mod ordering;
 mod recent_events;

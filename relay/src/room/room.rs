@@ -19,6 +19,7 @@ use crate::client::frame::Frame;
 use crate::client::relay_frame::RelayFrame;
 use crate::room::dropped::PendingDrop;
 use crate::room::fetch::{Fetch, KeptView, Key};
+use crate::room::logged_presence::LoggedPresence;
 use crate::room::ordering::EventOrder;
 use crate::room::recent_events::RecentEvents;
 use crate::room::subscribers::Subscribers;
@@ -42,6 +43,8 @@ pub(super) struct State {
     pub(super) checked_at: Option<Instant>,
     /// Connections that receive only presence: this is another user's personal room.
     pub(super) contacts: Subscribers,
+    /// The newest durable event of presence: this is a personal room.
+    pub(super) logged_presence: Option<LoggedPresence>,
     /// Number of presence events and drops so far. A presence list is valid for one value of this
     /// counter.
     pub(super) presence_changes: u64,
@@ -101,6 +104,7 @@ impl Room {
             checking: false,
             checked_at: None,
             contacts: Subscribers::default(),
+            logged_presence: None,
             presence_changes: 0,
             joiners: 0,
             epoch: 0,

@@ -218,6 +218,47 @@ async fn a_contact_receives_only_presence() {
 }
 
 #[tokio::test]
+async fn a_logged_presence_reaches_each_once() {
+    let room = Arc::new(Room::new("@bob".into()));
+    let (mut alice, mut bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
+    let joiner = room.begin_join(&alice.connection);
+    room.attach_contact(&joiner, &alice.connection, id(4), &mut PendingFlush::new());
+    drop(joiner);
+    attach(&room, &bob, 4);
+    let logged = |n: u64, kind: &str| {
+        let (id, prev) = (id(n), id(n - 1));
+        format!(
+            r#"{{"id":"{id}","prev":"{prev}","room":"@bob","type":"presence","ts":1,"user":"bob","kind":"{kind}"}}"#
+        )
+    };
+    let ephemeral = |n: u64, kind: &str, users: u64| {
+        let last = id(n);
+        format!(
+            r#"{{"last":"{last}","room":"@bob","type":"presence","ts":1,"user":"bob","kind":"{kind}","users":{users}}}"#
+        )
+    };
+    let events = [
+        logged(5, "join"),
+        ephemeral(5, "join", 10),
+        ephemeral(5, "status", 11),
+        logged(6, "leave"),
+        ephemeral(6, "leave", 12),
+        // The setting is off again.
+        ephemeral(6, "join", 13),
+    ];
+    events.iter().for_each(|event| assert_eq!(deliver(&room, event), Next::Done));
+    let (alice, bob) = (alice.read().await, bob.read().await);
+    let count = |text: &str, part: &str| text.matches(part).count();
+    assert_eq!(count(&alice, r#""id":"#), 0, "{alice}");
+    for users in 10..=13 {
+        let own = usize::from(matches!(users, 11 | 13));
+        let part = format!(r#""users":{users}"#);
+        assert_eq!((count(&alice, &part), count(&bob, &part)), (1, own), "{part} {bob}");
+    }
+    assert_eq!(count(&bob, r#""id":"#), 2, "{bob}");
+}
+
+#[tokio::test]
 async fn a_contact_with_an_outdated_presence_list_fetches_again() {
     let room = Arc::new(Room::new("@bob".into()));
     let alice = Client::new(1, "alice").await;
