@@ -6,12 +6,12 @@
 //! [`Limits`].
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use chat_room::limits::{Create, Limits, NUMBER_SETTINGS, NumberSetting, Rate, Unit};
 use redis_module::configuration::{
-    ConfigurationContext, ConfigurationFlags, ConfigurationValue, register_enum_configuration,
-    register_i64_configuration, register_string_configuration,
+    ConfigurationContext, ConfigurationFlags, ConfigurationValue, register_bool_configuration,
+    register_enum_configuration, register_i64_configuration, register_string_configuration,
 };
 use redis_module::{Context, RedisError, RedisString, enum_configuration};
 
@@ -47,6 +47,8 @@ static RATE_LIMIT: RateValue = RateValue::new();
 static CREATE_LIMIT: RateValue = RateValue::new();
 /// `chat.create`.
 static CREATE: CreateValue = CreateValue(AtomicI64::new(0));
+/// `chat.presence-log`.
+static PRESENCE_LOG: SwitchValue = SwitchValue(AtomicBool::new(false));
 
 /// The settings that are rates, by their names without the prefix. Their default is `0`: without
 /// limit.
@@ -80,6 +82,12 @@ pub(crate) fn register(context: &Context, arguments: &[RedisString]) -> Result<(
         Some("backend") => CreateSetting::backend,
         Some(other) => return Err(format!("{CREATE_NAME} {other}: any or backend is wanted")),
     };
+    let presence_log = argument(PRESENCE_LOG_NAME).map(|text| text.to_ascii_lowercase());
+    let presence_log = match presence_log.as_deref() {
+        None | Some("no") => false,
+        Some("yes") => true,
+        Some(other) => return Err(format!("{PRESENCE_LOG_NAME} {other}: yes or no is wanted")),
+    };
 
     for ((setting, value), default) in numbers().zip(defaults) {
         let flags = match setting.unit {
@@ -95,6 +103,9 @@ pub(crate) fn register(context: &Context, arguments: &[RedisString]) -> Result<(
     }
     let flags = ConfigurationFlags::DEFAULT;
     register_enum_configuration(context, CREATE_NAME, &CREATE, create, flags, None);
+    let flags = ConfigurationFlags::DEFAULT;
+    let name = PRESENCE_LOG_NAME;
+    register_bool_configuration(context, name, &PRESENCE_LOG, presence_log, flags, None);
     Ok(())
 }
 
@@ -102,7 +113,7 @@ pub(crate) fn register(context: &Context, arguments: &[RedisString]) -> Result<(
 fn pairs(arguments: &[RedisString]) -> Result<Vec<(String, String)>, String> {
     let names =
         numbers().map(|(setting, _)| setting.name).chain(RATES.iter().map(|(name, _)| *name));
-    let names: Vec<&str> = names.chain([CREATE_NAME]).collect();
+    let names: Vec<&str> = names.chain([CREATE_NAME, PRESENCE_LOG_NAME]).collect();
     let pair = |pair: &[RedisString]| {
         let mut words = pair.iter().map(RedisString::to_string_lossy);
         let name = words.next().unwrap_or_default();
@@ -152,6 +163,8 @@ fn parse_bytes(text: &str) -> Option<u64> {
 
 /// The name of [`CREATE`].
 const CREATE_NAME: &str = "create";
+/// The name of [`PRESENCE_LOG`].
+const PRESENCE_LOG_NAME: &str = "presence-log";
 /// How a rate is written, for error texts.
 const RATE_WANTED: &str = "0, or a count in a period: 10/10s, 600/1m, 5/500ms";
 
@@ -217,10 +230,25 @@ impl ConfigurationValue<CreateSetting> for CreateValue {
     }
 }
 
+/// The value of a setting that is `yes` or `no`.
+pub(crate) struct SwitchValue(AtomicBool);
+
+impl ConfigurationValue<bool> for SwitchValue {
+    fn get(&self, _: &ConfigurationContext) -> bool {
+        self.0.load(Relaxed)
+    }
+
+    fn set(&self, _: &ConfigurationContext, value: bool) -> Result<(), RedisError> {
+        self.0.store(value, Relaxed);
+        Ok(())
+    }
+}
+
 /// The settings as the core takes them.
 pub(crate) fn limits() -> Limits {
     let number = |at: usize| NUMBERS.get(at).map_or(0, |value| value.load(Relaxed).cast_unsigned());
-    Limits::from_values(number, CREATE.setting(), RATE_LIMIT.rate())
+    let presence_log = PRESENCE_LOG.0.load(Relaxed);
+    Limits::from_values(number, CREATE.setting(), RATE_LIMIT.rate(), presence_log)
 }
 
 /// How often one user may create a room; `None`: without limit.

@@ -78,6 +78,9 @@ pub(crate) fn add_renamed(call: &Call<'_>, name: &[u8], prepare: fn(&mut StoredR
         }
         dropped::publish_before_new(call, name);
         prepare(stored);
+        if stored.room.lacks_leave() {
+            stored.grace_until = presence_grace::end_of_grace(clock::now());
+        }
         add(stored, database, name);
         note_pending_free(stored);
     }

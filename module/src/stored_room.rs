@@ -1,7 +1,7 @@
 //! The value of a key: a room of the core, and what this server knows about it besides.
 
 use chat_protocol::id::Id;
-use chat_room::Room;
+use chat_room::{Now, Room};
 
 use crate::index::{Entry, IndexedValues};
 use crate::redis::Key;
@@ -34,8 +34,18 @@ impl StoredRoom {
     }
 
     /// Whether no durable change has happened since it was loaded or restored.
-    pub(crate) fn is_as_loaded(&self) -> bool {
+    fn is_as_loaded(&self) -> bool {
         self.loaded_at == Some(self.room.last())
+    }
+
+    /// `now` with a millisecond for ids that no later id, unknown to this server, can have: the
+    /// data that was loaded may be older than the newest event.
+    #[inline(always)]
+    pub(crate) fn with_fresh_ids(&self, now: Now) -> Now {
+        match self.is_as_loaded() {
+            true => Now { id_ms: now.unused_ms, ..now },
+            false => now,
+        }
     }
 
     /// What the index holds of this room.

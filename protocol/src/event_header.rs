@@ -35,7 +35,7 @@ pub mod member {
 
 /// Every member that an event can have, in the order in which events have them; absent members are
 /// left out. The first six are the header.
-pub const MEMBERS: [&str; 29] = [
+pub const MEMBERS: [&str; 30] = [
     member::ID,
     member::PREV,
     member::LAST,
@@ -59,6 +59,7 @@ pub const MEMBERS: [&str; 29] = [
     "role",
     "reason",
     "until",
+    "since",
     "edited",
     "reactions",
     "deleted",

@@ -74,3 +74,5 @@ pub const TTL_MAX: u64 = 3_600_000;
 
 /// The version that the module gives itself. A relay needs this one or a later one.
 pub const MODULE_VERSION: i32 = 1;
+/// Durable events of presence that a personal room keeps: logins are personal data.
+pub const PRESENCE_ENTRIES_MAX: usize = 64;

@@ -143,6 +143,8 @@ const CHECKS = {
   'presence.status': (event) => assert.equal(after(event).people.get('alice').status, 'away'),
   'presence.leave': (event) =>
     assert.deepEqual([after(event).online, after(event).people.size], [0, 0]),
+  'presence.logged-join': (event) => assert.ok(after(event).people.has('alice')),
+  'presence.logged-leave': (event) => assert.equal(after(event).people.size, 0),
   'presence.timeout': (event) => assert.equal(after(event).people.size, 0),
   'occupancy.users': (event) =>
     assert.deepEqual([after(event).online, after(event).isCrowded], [event.users, true]),

@@ -10,7 +10,7 @@ use chat_protocol::id::Id;
 use crate::codec::record::Record;
 use crate::codec::record_content::{NewMessage, NewSettings};
 use crate::collections::work;
-use crate::state::log::journal::{Change, Journal, LogEntry, ReactionDetail, Target};
+use crate::state::log::journal::{Change, Journal, Left, LogEntry, ReactionDetail, Target};
 use crate::state::log::message_body::{Body, Deleted};
 use crate::state::nonces::Nonce;
 use crate::state::presence::status_counts::{ONLINE, StatusCounts};
@@ -108,6 +108,16 @@ impl Room {
                 }
             }
             Record::Seen { ms } => self.last_seen = *ms,
+            Record::LogOnline { id, user } => {
+                self.logged_online = true;
+                self.log(*id, Change::Presence { user: (*user).into(), left: None });
+            }
+            Record::LogOffline { id, since, user, reason } => {
+                self.logged_online = false;
+                let left = Some(Left { since: *since, reason: (*reason).into() });
+                self.log(*id, Change::Presence { user: (*user).into(), left });
+            }
+            Record::ForgetOnline => self.logged_online = false,
             Record::Absent { connections } => {
                 connections.iter().for_each(|name| self.remove_connection(name));
             }

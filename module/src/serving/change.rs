@@ -62,7 +62,7 @@ pub(crate) fn change_at<'c, R, E: Into<ErrorReply>>(
         None => created.insert(StoredRoom::blank()),
     };
 
-    let now = with_fresh_ids(now, stored);
+    let now = stored.with_fresh_ids(now);
     // Filled in place: moving a decision costs more than many a decision takes.
     let mut decision = Decision::on(&stored.room);
     let context = Context { room: &stored.room, name, now, limits: &limits };
@@ -87,16 +87,6 @@ pub(crate) fn change_at<'c, R, E: Into<ErrorReply>>(
     outgoing::send(call, &call.name(1), &outcome);
     outgoing::keep_buffers(outcome);
     Ok(())
-}
-
-/// `now` with a millisecond for ids that no later id, unknown to this server, can have: the data
-/// that was loaded may be older than the newest event.
-#[inline(always)]
-fn with_fresh_ids(now: Now, stored: &StoredRoom) -> Now {
-    match stored.is_as_loaded() {
-        true => Now { id_ms: now.unused_ms, ..now },
-        false => now,
-    }
 }
 
 /// Checks what the core cannot: that no number of the room overflows, and that the user who creates

@@ -63,17 +63,19 @@ fn step(call: &Call<'_>, found: &Found, now: Now) -> usize {
     let presence = if in_grace { ConnectionExpiry::Suspended } else { ConnectionExpiry::Enabled };
 
     stored.room.requeue_beaten(now, STEP);
+    let now = stored.with_fresh_ids(now);
     let context = Context { room: &stored.room, name, now, limits: &limits };
     let mut decision = Decision::on(&stored.room);
     expire::decide(context, presence, STEP, &mut decision);
     if in_grace && decision.steps.is_empty() {
-        // Only connections are due.
+        // Only connections are due, or the leave of connections that were lost.
         indexing::reschedule(found.database, stored, Some(grace_until));
         return 0;
     }
 
     let mut outcome = outgoing::take_buffers();
     let (online, endings) = (stored.room.online(), stored.room.expirable_items());
+    let last = stored.room.last();
     stored.room.execute(name.as_str(), now, &decision.steps, &mut outcome);
     info::count_timeouts(online - stored.room.online());
     // After SWAPDB the name belongs to another room, in which these connections are not online.
@@ -88,6 +90,10 @@ fn step(call: &Call<'_>, found: &Found, now: Now) -> usize {
     outgoing::send(call, &key_name, &outcome);
     outgoing::keep_buffers(outcome);
 
+    if stored.room.last() != last {
+        // A user was logged as offline.
+        indexing::update(found.database, stored, &limits, now);
+    }
     let deadline = match decision.unfinished {
         true => Some(now.monotonic_ms),
         false => stored.room.next_deadline(&limits, now),

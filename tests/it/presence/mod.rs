@@ -12,6 +12,8 @@ mod crash;
 mod keys;
 // A renamed room frees its connections later.
 mod leftovers;
+// Joins and leaves that the store keeps.
+mod logged;
 // Random presence on three relays compared with a model.
 mod model;
 // A crowded room publishes a count instead of each user.

@@ -8,11 +8,11 @@ use chat_protocol::event_header::MOVED;
 use chat_protocol::id::Id;
 
 use crate::codec::event_fields::{
-    Numbers, Origin, durable, ephemeral, key, number, option, raw, reference, string,
+    Numbers, Origin, durable, ephemeral, key, number, option, plain, raw, reference, string,
 };
 use crate::codec::event_message::{Reactions, bare_message, stored_message};
 use crate::codec::record::Record;
-use crate::state::log::journal::{Change, LogEntry, ReactionDetail};
+use crate::state::log::journal::{Change, Left, LogEntry, ReactionDetail};
 use crate::state::log::message_body::Body;
 use crate::state::repeated::Repeated;
 use crate::state::room::Room;
@@ -50,6 +50,10 @@ pub(crate) fn entry(
                 _ => None,
             };
             react(out, room, origin, target.id, reaction, *removed);
+        }
+        Change::Presence { user, left } => {
+            let left = left.as_ref().map(|Left { since, reason }| (*since, &**reason));
+            presence(out, room, origin, user, left);
         }
     }
 }
@@ -119,6 +123,10 @@ pub(crate) fn of_record(
         }
         Record::React { id, user, message, emoji, removed } => {
             react(out, room, origin(*id), *message, Some((user, emoji)), *removed);
+        }
+        Record::LogOnline { id, user } => presence(out, room, origin(*id), user, None),
+        Record::LogOffline { id, since, user, reason } => {
+            presence(out, room, origin(*id), user, Some((*since, *reason)));
         }
         _ => return false,
     }
@@ -191,6 +199,18 @@ fn react(
     option(out, key!("emoji"), reaction.map(|(_, emoji)| emoji));
     if removed {
         raw(out, key!("removed"), Some("true"));
+    }
+    out.push(b'}');
+}
+
+/// `left`: since when the user who went offline was online, and why they went.
+fn presence(out: &mut Vec<u8>, room: &str, origin: Origin, user: &str, left: Option<(u64, &str)>) {
+    durable(out, room, origin, "presence");
+    string(out, key!("user"), user);
+    plain(out, key!("kind"), if left.is_some() { "leave" } else { "join" });
+    if let Some((since, reason)) = left {
+        string(out, key!("reason"), reason);
+        number(out, key!("since"), since);
     }
     out.push(b'}');
 }

@@ -72,6 +72,18 @@ pub(super) fn read_line<'a>(
     if text.is_none_or(line) { Ok(text) } else { Err(Malformed("a text with control characters")) }
 }
 
+/// A short text for people.
+pub(super) fn read_text_line<'a>(
+    reader: &mut Reader<'a>,
+    max: usize,
+) -> Result<&'a str, Malformed> {
+    let text = reader.text(max)?;
+    match texts::line(text.as_bytes(), max, "text") {
+        Ok(_) => Ok(text),
+        Err(_) => Err(Malformed("a text with control characters")),
+    }
+}
+
 pub(super) fn read_role(reader: &mut Reader<'_>) -> Result<Role, Malformed> {
     let number = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
     Role::ALL.get(number).copied().ok_or(Malformed("unknown role"))

@@ -193,6 +193,26 @@ records! {
         /// Milliseconds.
         ms: u64 as time,
     };
+    /// A durable event says that the user of a personal room came online.
+    LogOnline = 19 {
+        /// The id of the event.
+        id: Id as event_id,
+        /// The user.
+        user: &'a str as user,
+    };
+    /// A durable event says that the user of a personal room went offline.
+    LogOffline = 20 {
+        /// The id of the event.
+        id: Id as event_id,
+        /// When the user came online, milliseconds since the epoch.
+        since: u64 as time,
+        /// The user.
+        user: &'a str as user,
+        /// Why the user went offline.
+        reason: &'a str as required_reason,
+    };
+    /// The user logged as online is forgotten without an event: the room has another kind of name.
+    ForgetOnline = 21;
     /// A piece of the whole room: see [`crate::Loader`]. The record stands
     /// alone, and the room stays empty until the last piece.
     SnapshotPiece = 24 {
@@ -261,7 +281,9 @@ impl<'a> Record<'a> {
             | Record::Moderate { id, .. }
             | Record::Edit { id, .. }
             | Record::Delete { id, .. }
-            | Record::React { id, .. } => Some(*id),
+            | Record::React { id, .. }
+            | Record::LogOnline { id, .. }
+            | Record::LogOffline { id, .. } => Some(*id),
             _ => None,
         }
     }

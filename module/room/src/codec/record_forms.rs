@@ -90,6 +90,8 @@ forms! {
     };
     /// A reason, or none.
     reason: Option<&'a str>, write_option, |reader| fields::read_line(reader, REASON_MAX);
+    /// A reason.
+    required_reason: &'a str, write_text, |reader| fields::read_text_line(reader, REASON_MAX);
     /// A status, or none.
     status: Option<&'a str>, write_option, |reader| fields::read_line(reader, STATUS_MAX);
     /// An emoji.

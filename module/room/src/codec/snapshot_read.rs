@@ -131,6 +131,9 @@ impl Decoder<'_, '_> {
                 if version >= 2 {
                     self.room.last_seen = self.ms()?;
                 }
+                if version >= 5 {
+                    self.room.logged_online = self.reader.flag()?;
+                }
                 match self.begin_presence()? {
                     Some(users) => (Section::Presence, users),
                     None => (Section::End, 0),

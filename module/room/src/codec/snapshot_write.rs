@@ -13,14 +13,14 @@ use chat_protocol::id::Id;
 
 use crate::bytes::varint;
 use crate::codec::fields::write_member;
-use crate::state::log::journal::{Change, LogEntry, ReactionDetail, Target};
+use crate::state::log::journal::{Change, Left, LogEntry, ReactionDetail, Target};
 use crate::state::numbers::UserNumber;
 use crate::state::presence::status_counts::ONLINE;
 use crate::state::repeated::Repeated;
 use crate::state::room::{Now, Room};
 
 /// The version that this release writes.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 
 /// The part of a room to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +135,7 @@ impl Room {
             out.end_item();
         }
         out.number(self.last_seen);
+        out.piece.push(u8::from(self.logged_online));
         match part {
             Part::Everything(now) => self.write_presence(out, now),
             Part::Durable => out.piece.push(0),
@@ -309,6 +310,15 @@ fn put_entry(out: &mut Vec<u8>, entry: &LogEntry, repeated: Option<Repeated<'_>>
             if let Some(Repeated::Reaction(ReactionDetail { user, emoji })) = repeated {
                 varint::put_bytes(out, user.as_bytes());
                 varint::put_bytes(out, emoji.as_bytes());
+            }
+        }
+        Change::Presence { user, left } => {
+            put(out, 10);
+            varint::put_bytes(out, user.as_bytes());
+            out.push(u8::from(left.is_some()));
+            if let Some(Left { since, reason }) = left {
+                varint::put(out, *since);
+                varint::put_bytes(out, reason.as_bytes());
             }
         }
     }

@@ -41,6 +41,8 @@ pub struct Decision<'a> {
     pub(super) last: Id,
     /// The lead of ids over the clock that is noted after all steps.
     lead: u64,
+    /// How many of the steps store an event of presence.
+    pub(super) presence_entries: usize,
 }
 
 impl<'a> Decision<'a> {
@@ -52,6 +54,7 @@ impl<'a> Decision<'a> {
             creator: None,
             last: room.last,
             lead: room.id_lead.newest(),
+            presence_entries: 0,
         }
     }
 

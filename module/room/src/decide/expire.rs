@@ -27,6 +27,9 @@ pub fn decide<'a>(
     decision: &mut Decision<'a>,
 ) {
     if connections == ConnectionExpiry::Enabled {
+        if context.room.lacks_leave() {
+            context.log_lost(decision);
+        }
         expire_connections(context, most, decision);
     }
     trim_in_slices(context, most, decision);

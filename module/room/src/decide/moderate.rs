@@ -13,7 +13,7 @@ use crate::command_error::CommandError;
 use crate::decide::context::{Context, Creation};
 use crate::decide::decision::Decision;
 use crate::decide::join::{self, Join};
-use crate::decide::trim::{Added, trim};
+use crate::decide::trim::{Added, trim, trim_logged_presence};
 use crate::state::presence::connection::Connection;
 use crate::state::sanctions::FOR_EVER;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
@@ -154,6 +154,7 @@ pub fn decide<'a>(
             let users = room.online();
             let users = context.remove(number, &connections, "kicked", users, decision);
             context.publish_occupancy(users, decision);
+            trim_logged_presence(context, decision);
         }
     }
     Ok(true)

@@ -9,6 +9,7 @@ use crate::collections::work;
 use crate::command_error::CommandError;
 use crate::decide::context::{Context, Creation};
 use crate::decide::decision::Decision;
+use crate::decide::trim::trim_logged_presence;
 use crate::state::presence::status_counts::ONLINE;
 
 /// `CHAT.PRESENCE room user connection [TTL ms] [STATUS s]` with its arguments.
@@ -54,9 +55,13 @@ pub fn connect<'a>(
         context.record_seen(decision);
         let status = status.filter(|status| *status != ONLINE);
         decision.record(Record::Present { connection, user, ttl, now, status });
+        if context.limits.presence_log {
+            context.log_online(decision);
+        }
         let users = room.online() + 1;
         context.publish_presence(users, Ephemeral::Online { user: user.into() }, decision);
         context.publish_occupancy(users, decision);
+        trim_logged_presence(context, decision);
         return Ok(());
     };
     let before = known.map(|known| online.statuses.name(known.status));
@@ -102,6 +107,7 @@ pub fn disconnect<'a>(
     let reason = reason.unwrap_or("left");
     let users = context.remove(known.user, &[known], reason, room.online(), decision);
     context.publish_occupancy(users, decision);
+    trim_logged_presence(context, decision);
     Ok(())
 }
 

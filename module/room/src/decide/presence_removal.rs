@@ -40,6 +40,7 @@ impl<'r, 'a> Context<'r, 'a> {
             return users;
         }
         self.record_seen(decision);
+        self.log_offline(online.since(), reason, decision);
         let users = users.saturating_sub(1);
         self.publish_presence(users, Ephemeral::Offline { user: name(), reason }, decision);
         users
@@ -49,6 +50,46 @@ impl<'r, 'a> Context<'r, 'a> {
     pub(super) fn record_seen(&self, decision: &mut Decision<'a>) {
         if matches!(self.name.kind, RoomKind::Personal(_)) {
             decision.record(Record::Seen { ms: self.now.ms });
+        }
+    }
+
+    /// Adds the step that stores that the user of a personal room came online, unless the newest
+    /// such event says so already. The decision must be trimmed then.
+    #[inline(never)]
+    pub(super) fn log_online(&self, decision: &mut Decision<'a>) {
+        if let (RoomKind::Personal(user), false) = (self.name.kind, self.room.logged_online) {
+            let id = decision.next_id(self.now);
+            decision.record(Record::LogOnline { id, user });
+            decision.presence_entries += 1;
+        }
+    }
+
+    /// Adds the step that stores that the user of a personal room, online since `since`, went
+    /// offline, if the newest such event says otherwise. The decision must be trimmed then.
+    pub(super) fn log_offline(&self, since: u64, reason: &'a str, decision: &mut Decision<'a>) {
+        if !self.room.logged_online {
+            return;
+        }
+        let RoomKind::Personal(user) = self.name.kind else {
+            return decision.record(Record::ForgetOnline);
+        };
+        if self.room.is_full() {
+            // Such a room assigns no more ids.
+            return decision.record(Record::ForgetOnline);
+        }
+        let id = decision.next_id(self.now);
+        decision.record(Record::LogOffline { id, since, user, reason });
+        decision.presence_entries += 1;
+    }
+
+    /// Adds the steps for a user who was logged as online and whose connections are lost: the leave
+    /// of that join. The decision must be trimmed then.
+    pub(super) fn log_lost(&self, decision: &mut Decision<'a>) {
+        const REASON: &str = "restart";
+        self.log_offline(self.room.last_seen, REASON, decision);
+        if let RoomKind::Personal(user) = self.name.kind {
+            let event = Ephemeral::Offline { user: user.into(), reason: REASON };
+            self.publish_presence(self.room.online(), event, decision);
         }
     }
 

@@ -7,6 +7,8 @@
 //! The oldest are removed first. The journal can be trimmed without messages, but a trimmed message
 //! takes all events up to its own with it.
 
+use chat_protocol::limits::PRESENCE_ENTRIES_MAX;
+
 use crate::codec::record::Record;
 use crate::decide::context::Context;
 use crate::decide::decision::Decision;
@@ -28,12 +30,14 @@ pub(super) struct Added {
     events: u64,
     /// Bytes of texts.
     pub(super) bytes: u64,
+    /// Events of presence. Counted by [`trim`].
+    presence: usize,
 }
 
 impl Added {
     /// Messages with together `bytes` of text.
     pub(super) fn messages(messages: u64, bytes: usize) -> Added {
-        Added { messages, events: 0, bytes: bytes as u64 }
+        Added { messages, bytes: bytes as u64, ..Added::default() }
     }
 }
 
@@ -51,6 +55,8 @@ struct Surplus {
     bytes: u64,
     /// Bytes of journal entries beyond a quarter of `room_bytes`.
     event_bytes: u64,
+    /// Events of presence.
+    presence: usize,
 }
 
 impl Surplus {
@@ -64,6 +70,8 @@ impl Surplus {
             events: events.min(logged),
             bytes: (room.bytes() + added.bytes).saturating_sub(most),
             event_bytes: room.journal.bytes().saturating_sub(most / 4),
+            presence: (room.journal.presence_entries() + added.presence)
+                .saturating_sub(PRESENCE_ENTRIES_MAX),
         }
     }
 
@@ -77,6 +85,7 @@ impl Surplus {
             || over(room.journal_len() + added.events, settings.journal_max(limits))
             || room.bytes() + added.bytes > most
             || room.journal.bytes() > most / 4
+            || room.journal.presence_entries() + added.presence > PRESENCE_ENTRIES_MAX
     }
 }
 
@@ -97,7 +106,7 @@ pub(super) fn trim(
     decision: &mut Decision<'_>,
 ) {
     let Context { room, limits, .. } = context;
-    let added = Added { events: decision.last.n - room.last.n, ..added };
+    let added = added_by(context, added, decision);
     let nonces = expired_nonces(context);
     let worth_it = Surplus::is_worth_removing(room, settings, limits, added)
         || nonces as u64 > slack(limits.nonce_max)
@@ -108,11 +117,30 @@ pub(super) fn trim(
     }
 }
 
+/// `added` with the events of the decision.
+#[inline]
+fn added_by(context: Context<'_, '_>, added: Added, decision: &Decision<'_>) -> Added {
+    let events = decision.last.n - context.room.last.n;
+    Added { events, presence: decision.presence_entries, ..added }
+}
+
+/// [`trim`] for a decision about presence, which costs nothing if it stores no event.
+#[inline(always)]
+pub(super) fn trim_logged_presence(context: Context<'_, '_>, decision: &mut Decision<'_>) {
+    #[inline(never)]
+    fn trim_now(context: Context<'_, '_>, decision: &mut Decision<'_>) {
+        trim(context, context.room.settings(), Added::default(), decision);
+    }
+    if decision.presence_entries > 0 {
+        trim_now(context, decision);
+    }
+}
+
 /// [`trim`] for the timer. It removes every expired nonce; at most `most` messages, events and
 /// nonces at once.
 pub(super) fn trim_in_slices(context: Context<'_, '_>, most: usize, decision: &mut Decision<'_>) {
     let Context { room, limits, .. } = context;
-    let (settings, added) = (room.settings(), Added::default());
+    let (settings, added) = (room.settings(), added_by(context, Added::default(), decision));
     let surplus = match Surplus::is_worth_removing(room, settings, limits, added) {
         true => Surplus::of(room, settings, limits, added),
         false => Surplus::default(),
@@ -142,6 +170,10 @@ fn remove(
         0 => 0,
         bytes => events_holding(context, bytes + spare(room_bytes / 4), most + 1),
     };
+    let events_of_presence = match surplus.presence {
+        0 => 0,
+        count => events_with_presence(context, count, most + 1),
+    };
     let expired = match settings.history_ttl(limits) {
         0 => first,
         ttl => room
@@ -149,7 +181,8 @@ fn remove(
             .partition_messages(|message| room.message_time(message).saturating_add(ttl) <= now.ms),
     };
     let wanted_messages = expired.max(first + surplus.messages.max(for_bytes));
-    let wanted_events = events_for_bytes.max(base + 1 + surplus.events);
+    let for_events = events_for_bytes.max(events_of_presence);
+    let wanted_events = for_events.max(base + 1 + surplus.events);
 
     // One removal takes at most `most` entries of the journal: those before this event.
     let events_to = room.journal.entry_number(most).unwrap_or(u64::MAX);
@@ -197,6 +230,21 @@ fn events_holding(context: Context<'_, '_>, bytes: u64, most: usize) -> u64 {
             break;
         }
         freed += entry.bytes() as u64;
+        from = entry.id.n + 1;
+    }
+    from
+}
+
+/// The number of the first event to keep when the oldest `count` events of presence are removed,
+/// with all entries before them; visits at most `most` entries.
+fn events_with_presence(context: Context<'_, '_>, count: usize, most: usize) -> u64 {
+    let mut left = count;
+    let mut from = 0;
+    for entry in context.room.journal.entries_from(0).take(most) {
+        if left == 0 {
+            break;
+        }
+        left -= usize::from(entry.is_presence());
         from = entry.id.n + 1;
     }
     from

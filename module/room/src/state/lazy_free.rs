@@ -90,6 +90,7 @@ impl Room {
             nonces: self.nonces.clone(),
             follows: self.follows.clone(),
             last_seen: self.last_seen,
+            logged_online: self.logged_online,
             presence: Presence::default(),
             rate_limits: RateLimits::default(),
             pending_free: (!left.annotations.is_empty()).then(|| Box::new(left)),

@@ -95,6 +95,8 @@ macro_rules! number_settings {
             pub create: Create,
             /// How often one user may act in one room; `None`: without limit.
             pub rate_limit: Option<Rate>,
+            /// Whether personal rooms store when their users come online.
+            pub presence_log: bool,
         }
 
         $(
@@ -124,8 +126,10 @@ macro_rules! number_settings {
                 number: impl Fn(usize) -> u64,
                 create: Create,
                 rate_limit: Option<Rate>,
+                presence_log: bool,
             ) -> Limits {
-                Limits { $($field: number(Place::$field as usize),)* create, rate_limit }
+                let number = |place: Place| number(place as usize);
+                Limits { $($field: number(Place::$field),)* create, rate_limit, presence_log }
             }
         }
 
@@ -135,6 +139,7 @@ macro_rules! number_settings {
                     $($field: $constant.default,)*
                     create: Create::Any,
                     rate_limit: None,
+                    presence_log: false,
                 }
             }
         }

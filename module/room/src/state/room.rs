@@ -89,6 +89,8 @@ pub struct Room {
     pub(crate) follows: Follows,
     /// Personal rooms: when the user last went offline, or came online if still online; 0: never.
     pub(crate) last_seen: u64,
+    /// Personal rooms: the newest durable event of presence says that the user came online.
+    pub(crate) logged_online: bool,
     /// What is still to be freed, a bounded part at a time.
     pub(crate) pending_free: Option<Box<PendingFree>>,
 }
@@ -173,7 +175,14 @@ impl Room {
         let retention =
             retention.map(|at| at.saturating_add(now.monotonic_ms).saturating_sub(now.ms));
         let first = sooner(self.presence.next_deadline(), self.occupancy_deadline(limits));
-        sooner(first, retention)
+        let leave = self.lacks_leave().then_some(now.monotonic_ms);
+        sooner(sooner(first, leave), retention)
+    }
+
+    /// Whether the user was logged as online and has no connection: the room was loaded, restored,
+    /// renamed or copied without them.
+    pub fn lacks_leave(&self) -> bool {
+        self.logged_online && self.presence.connections() == 0
     }
 
     /// The time, by the monotonic clock, at which the number of users online must be published.

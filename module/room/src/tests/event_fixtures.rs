@@ -291,6 +291,22 @@ fn presence(script: &mut Script<'_>) {
     script.published("occupancy.users");
 }
 
+fn logged_presence(script: &mut Script<'_>) {
+    script.connect("alice", "r1-1", None);
+    let [durable, _ephemeral] =
+        <[String; 2]>::try_from(std::mem::take(&mut script.world.published)).expect("two");
+    script.file("presence.logged-join", durable);
+    script.world.now += 60_000;
+    let name = script.world.name.clone();
+    script
+        .world
+        .run(&name, |c, d| decide::presence::disconnect(c, "alice", "r1-1", None, d))
+        .expect("offline");
+    let [durable, _ephemeral] =
+        <[String; 2]>::try_from(std::mem::take(&mut script.world.published)).expect("two");
+    script.file("presence.logged-leave", durable);
+}
+
 fn ephemeral(script: &mut Script<'_>) {
     script.signal("alice", "typing", None);
     script.published("signal.name");
@@ -325,6 +341,8 @@ fn files() -> Files {
     let mut script = Script::new("@alice", &mut files);
     script.world.set("name", "Alice L\u{f8}v", Some("alice")).expect("set");
     script.published("room.profile");
+    script.world.limits.presence_log = true;
+    logged_presence(&mut script);
     let mut script = Script::new("say\"hi\"\\", &mut files);
     script.world.join("al\"ice", None, None).expect("joined");
     script.ignore();

@@ -113,7 +113,11 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
     });
     let others =
         (edge_number(), text(ROOM_NAME_MAX), any::<u8>()).prop_map(|(number, room, which)| {
-            bytes(&match which % 5 {
+            let id = Id { ms: number, n: number };
+            bytes(&match which % 8 {
+                5 => Record::LogOnline { id, user: "alice" },
+                6 => Record::LogOffline { id, since: number, user: "alice", reason: &room },
+                7 => Record::ForgetOnline,
                 0 => Record::Create { ms: number },
                 1 => Record::Seen { ms: number },
                 2 => Record::Follow { room: &room, since: number },

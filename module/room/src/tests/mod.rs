@@ -13,6 +13,7 @@ mod id_lead;
 mod importing;
 mod moderation;
 mod presence;
+mod presence_log;
 mod random_commands;
 mod record_bytes;
 mod resuming;

@@ -66,6 +66,12 @@ fn records() -> Vec<(Record<'static>, &'static str)> {
         ),
         (Record::Read { user, read: id }, "10ac020202616c"),
         (Record::Lead { first: 2, ms: 300 }, "1102ac02"),
+        (Record::LogOnline { id, user }, "13ac020202616c"),
+        (
+            Record::LogOffline { id, since: 299, user, reason: "left" },
+            "14ac0202ab0202616c046c656674",
+        ),
+        (Record::ForgetOnline, "15"),
         (Record::SnapshotPiece { place: 1, stored: b"abc".as_slice().into() }, "180103616263"),
         (
             Record::Present { connection: "c", user, ttl: 5000, now: 300, status: Some("s") },

@@ -16,6 +16,7 @@ const SETTINGS: &[(&str, &str, &str, &str)] = &[
     ("chat.presence-ttl", "60000", "5000", "999"),
     ("chat.presence-grace", "15000", "3000", "600001"),
     ("chat.presence-announce", "500", "20", "100000001"),
+    ("chat.presence-log", "no", "yes", "maybe"),
     ("chat.nonce-window", "300000", "2000", "999"),
     ("chat.nonce-max", "100000", "5", "0"),
     ("chat.create", "any", "backend", "nobody"),

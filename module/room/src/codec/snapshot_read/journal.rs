@@ -6,10 +6,12 @@ use chat_protocol::names;
 
 use crate::bytes::json;
 use crate::bytes::varint::Malformed;
-use crate::codec::fields::{read_actor, read_line, read_member, read_role, read_who};
+use crate::codec::fields::{
+    read_actor, read_line, read_member, read_ms, read_role, read_text_line, read_user, read_who,
+};
 use crate::codec::snapshot_read::decoder::Decoder;
 use crate::state::limits::*;
-use crate::state::log::journal::{Change, Journal, LogEntry, ReactionDetail, Target};
+use crate::state::log::journal::{Change, Journal, Left, LogEntry, ReactionDetail, Target};
 use crate::state::numbers::END;
 use crate::state::users::members::{MemberAction, MemberChange};
 
@@ -120,6 +122,18 @@ impl Decoder<'_, '_> {
                 repeats = self.reader.flag()?;
                 let reaction = if repeats { Some(self.reacted(target)?) } else { None };
                 Change::React { target, reaction, removed, earlier: 0 }
+            }
+            10 => {
+                let user = read_user(reader)?.into();
+                let left = match reader.flag()? {
+                    false => None,
+                    true => {
+                        let since = read_ms(reader)?;
+                        let reason = read_text_line(reader, REASON_MAX)?.into();
+                        Some(Left { since, reason })
+                    }
+                };
+                Change::Presence { user, left }
             }
             _ => return Err(Malformed("unknown entry")),
         };

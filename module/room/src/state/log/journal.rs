@@ -21,6 +21,10 @@ pub(crate) struct LogEntry {
 }
 
 impl LogEntry {
+    pub(crate) fn is_presence(&self) -> bool {
+        matches!(self.change, Change::Presence { .. })
+    }
+
     /// Bytes it takes on the heap.
     pub(crate) fn bytes(&self) -> usize {
         let texts = match &self.change {
@@ -32,6 +36,9 @@ impl LogEntry {
                 of_text(user) + of_text(emoji)
             }
             Change::React { reaction: None, .. } => 0,
+            Change::Presence { user, left } => {
+                of_text(user) + left.as_ref().map_or(0, |left| of_text(&left.reason))
+            }
         };
         allocated(size_of::<LogEntry>()) + texts
     }
@@ -49,6 +56,9 @@ impl LogEntry {
                 [Some(user), Some(emoji), None]
             }
             Change::React { reaction: None, .. } => [None, None, None],
+            Change::Presence { user, left } => {
+                [Some(user), left.as_mut().map(|left| &mut left.reason), None]
+            }
         };
         texts.into_iter().flatten().for_each(each);
     }
@@ -69,6 +79,16 @@ pub(crate) enum Change {
     /// A reaction was added or removed. `earlier`: the number of the previous reaction event on the
     /// same message; 0: none.
     React { target: Target, reaction: Option<ReactionDetail>, removed: bool, earlier: u64 },
+    /// The user of a personal room came online; with `left`, went offline.
+    Presence { user: Box<str>, left: Option<Left> },
+}
+
+/// How a user went offline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// When the user came online, milliseconds since the epoch.
+    pub(crate) since: u64,
+    pub(crate) reason: Box<str>,
 }
 
 /// The message an event refers to: its id and its number; number 0 if it was not stored.
@@ -141,11 +161,13 @@ pub(crate) struct Journal {
     pub(crate) entries: ChunkedDeque<Box<LogEntry>>,
     /// Bytes of all entries.
     bytes: usize,
+    /// How many entries are of presence.
+    presence_entries: usize,
 }
 
 impl Journal {
     pub(crate) fn starting_after(base: Id) -> Self {
-        Journal { base, entries: ChunkedDeque::default(), bytes: 0 }
+        Journal { base, entries: ChunkedDeque::default(), bytes: 0, presence_entries: 0 }
     }
 
     /// The id just before the first known event.
@@ -168,6 +190,12 @@ impl Journal {
         self.entries.len()
     }
 
+    /// How many entries are of presence.
+    #[inline]
+    pub(crate) fn presence_entries(&self) -> usize {
+        self.presence_entries
+    }
+
     /// The event number of the entry that has `older` older ones.
     pub(crate) fn entry_number(&self, older: usize) -> Option<u64> {
         self.entries.get(older).map(|entry| entry.id.n)
@@ -186,6 +214,7 @@ impl Journal {
 
     pub(crate) fn push(&mut self, entry: LogEntry) {
         self.bytes += entry.bytes();
+        self.presence_entries += usize::from(entry.is_presence());
         self.entries.push_back(Box::new(entry));
     }
 
@@ -195,6 +224,7 @@ impl Journal {
         self.base = base;
         let entry = self.entries.front().filter(|entry| entry.id.n <= base.n)?;
         self.bytes -= entry.bytes();
+        self.presence_entries -= usize::from(entry.is_presence());
         self.entries.pop_front()
     }
 
