@@ -22,6 +22,8 @@ pub mod reader;
 pub mod relays;
 /// A sender that repeats.
 mod sender;
+/// Which words a server still stores.
+pub mod stored_words;
 /// A reader by streams of events over HTTP.
 pub mod stream_reader;
 /// A subscriber of room channels.

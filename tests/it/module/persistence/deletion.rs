@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use chat_tests::checking::stored_words::{self, rewrite};
 use chat_tests::checking::view::{history, sync};
 use chat_tests::clients::wire::Wire;
 use chat_tests::cmd;
@@ -83,21 +84,11 @@ fn secret(wire: &mut Wire) -> String {
 
 /// The secrets in these bytes.
 fn found(bytes: &[u8]) -> Vec<&'static str> {
-    let there = |secret: &&&str| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
-    SECRETS.iter().filter(there).copied().collect()
+    stored_words::found(bytes, SECRETS)
 }
 
 fn found_in_files(dir: &Path) -> Vec<&'static str> {
-    let mut all = Vec::new();
-    for entry in std::fs::read_dir(dir).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            all.extend(found_in_files(&path));
-        } else if path.extension().is_some_and(|kind| kind == "rdb" || kind == "aof") {
-            all.extend(found(&std::fs::read(path).expect("readable")));
-        }
-    }
-    all
+    stored_words::found_in_files(dir, SECRETS)
 }
 
 /// Every reply of the server about the room, as bytes.
@@ -108,13 +99,6 @@ fn answers(wire: &mut Wire) -> Vec<u8> {
     let mut bytes = all.into_bytes();
     bytes.extend_from_slice(cmd!(wire, "DUMP", "lobby").bytes());
     bytes
-}
-
-fn rewrite(redis: &Redis) {
-    // A replica rewrites its file by itself after a full synchronisation.
-    redis.wait_rewritten();
-    cmd!(redis, "BGREWRITEAOF").ok();
-    redis.wait_rewritten();
 }
 
 #[test]
