@@ -35,7 +35,7 @@ pub mod member {
 
 /// Every member that an event can have, in the order in which events have them; absent members are
 /// left out. The first six are the header.
-pub const MEMBERS: [&str; 30] = [
+pub const MEMBERS: [&str; 31] = [
     member::ID,
     member::PREV,
     member::LAST,
@@ -46,6 +46,7 @@ pub const MEMBERS: [&str; 30] = [
     "by",
     "kind",
     "ref",
+    "as",
     "text",
     "meta",
     "reply",
@@ -69,11 +70,12 @@ pub const MEMBERS: [&str; 30] = [
 ];
 
 /// Every `type` of an event that the module publishes. `tests/fixtures/events/` shows each of them.
-pub const TYPES: [&str; 13] = [
+pub const TYPES: [&str; 14] = [
     "message",
     "edit",
     "delete",
     "react",
+    "erase",
     "room",
     "member",
     "presence",

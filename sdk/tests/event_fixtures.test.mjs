@@ -105,6 +105,12 @@ const CHECKS = {
   'message.deleted': isShown,
   'message.imported-deleted': isShown,
   'message.deleted-by-moderator': isShown,
+  'message.erased': isShown,
+  'message.mentions-erased': isMessage,
+  'erase.user': (event) => {
+    const item = changed(event, { id: event.ref });
+    assert.deepEqual([item.user, item.text, item.deleted], [event.as, '', event.ts]);
+  },
   'edit.text': (event) => assert.deepEqual(changed(event).text, event.text),
   'edit.meta': (event) => assert.deepEqual(changed(event).meta, event.meta),
   'edit.superseded': saysNothing,

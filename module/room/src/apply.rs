@@ -5,6 +5,8 @@
 //! its own monotonic clock. A record that does not fit the room, which takes a damaged file, is
 //! applied as far as possible and never panics.
 
+mod erasure;
+
 use chat_protocol::id::Id;
 
 use crate::codec::record::Record;
@@ -73,6 +75,7 @@ impl Room {
             Record::React { id, user, message, emoji, removed } => {
                 self.react(*id, user, *message, emoji, *removed);
             }
+            Record::Erase(erasure) => self.erase(erasure),
             Record::Read { user, read } if read.n <= last.n => self.read_up_to(user, *read),
             Record::Read { .. } => {}
             Record::Lead { first, ms } => {

@@ -12,6 +12,7 @@ mod apply;
 mod beat;
 mod delete;
 mod edit;
+mod erase;
 mod follow;
 mod history;
 mod import;
@@ -34,12 +35,13 @@ mod who;
 use crate::redis::CommandSpec;
 
 /// All commands.
-pub(crate) fn all() -> [&'static CommandSpec; 27] {
+pub(crate) fn all() -> [&'static CommandSpec; 28] {
     [
         &send::SPEC,
         &sent::SPEC,
         &edit::SPEC,
         &delete::SPEC,
+        &erase::SPEC,
         &react::SPEC,
         &import::SPEC,
         &history::SPEC,

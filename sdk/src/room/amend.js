@@ -1,5 +1,5 @@
 /**
- * What becomes of a message after it was said: edited, deleted, reacted to.
+ * What becomes of a message after it was said: edited, deleted, reacted to, its author erased.
  *
  * The one idea: a message knows the id as of which it is shown, its own or that of the page that
  * brought it; only what happened later changes it. So each change counts once, whichever way the
@@ -18,15 +18,23 @@ export const NAMED_MOST = 10;
 /** Whether events of this type change messages. */
 export const isAmendment = (type) => Object.hasOwn(AMENDMENTS, type);
 
+/** Whether an edit, delete or react event refers to this message, or an erase event reaches it. */
+export const concerns = (event, id) =>
+  event.type === 'erase' ? compareIds(id, event.ref) <= 0 : id === event.ref;
+
 /**
- * Folds an edit, delete or react event into the message it refers to.
+ * Folds an edit, delete, react or erase event into a message that it concerns.
  * @returns {boolean} whether anything is to be drawn
  */
 export function amend(item, event) {
   if (item.asOf !== null && compareIds(event.id, item.asOf) <= 0) return false;
   item.asOf = event.id;
+  if (event.type === 'erase') return eraseUser(item, event);
   return item.deleted === null && AMENDMENTS[event.type](item, event);
 }
+
+/** What a deleted message says. */
+const EMPTY = { text: '', meta: null, reply: null, mentions: null, edited: null };
 
 const AMENDMENTS = {
   __proto__: null,
@@ -38,17 +46,7 @@ const AMENDMENTS = {
 
   delete(item, { user, ts, reason = null }) {
     const by = user === item.user ? null : user;
-    Object.assign(item, {
-      text: '',
-      meta: null,
-      reply: null,
-      mentions: null,
-      edited: null,
-      reactions: [],
-      deleted: ts,
-      by,
-      reason,
-    });
+    Object.assign(item, EMPTY, { reactions: [], deleted: ts, by, reason });
     return true;
   },
 
@@ -67,6 +65,30 @@ const AMENDMENTS = {
     return true;
   },
 };
+
+/** What a user left in a message goes; where a name must stay, the alias takes its place. */
+function eraseUser(item, { user, as, ts }) {
+  if (item.user === user) {
+    if (item.deleted === null) Object.assign(item, EMPTY, { reactions: [], deleted: ts, by: null });
+    Object.assign(item, { user: as, nonce: null, reason: null });
+    return true;
+  }
+  let isChanged = false;
+  if (item.by === user) {
+    Object.assign(item, { by: as, reason: null });
+    isChanged = true;
+  }
+  if (item.mentions?.includes(user)) {
+    item.mentions = item.mentions.map((name) => (name === user ? as : name));
+    isChanged = true;
+  }
+  for (const { emoji, users } of [...item.reactions]) {
+    if (users.includes(user)) {
+      isChanged = AMENDMENTS.react(item, { user, emoji, removed: true }) || isChanged;
+    }
+  }
+  return isChanged;
+}
 
 /** The message of an event. `asOf`: the position of the page it came with, if it came with one. */
 export function messageItem(event, asOf = event.id ?? null) {

@@ -8,7 +8,7 @@
  */
 
 import { compareIds } from '../id.js';
-import { messageItem } from './amend.js';
+import { amend, concerns, messageItem } from './amend.js';
 import { isYes } from './room-facts.js';
 
 /** How long somebody counts as typing after the last signal, ms. */
@@ -50,6 +50,35 @@ export const FOLDS = {
     else if (LOSES_MEMBERSHIP.has(kind)) room.roles.delete(user);
     changes.push({ what: 'people' });
     if (event.id !== undefined) addNotice(room, event, changes);
+  },
+
+  /** What a user left in the room goes: in messages here, quoted or on their way; and notices. */
+  erase(room, event, changes) {
+    const { user } = event;
+    for (const meanwhile of room.meanwhile) meanwhile.push(event);
+    const names = ({ event: { user: of, by } }) => of === user || by === user;
+    const notices = room.items.filter((item) => item.type === 'notice' && names(item));
+    room.items = room.items.filter((item) => !notices.includes(item));
+    for (const { id } of notices) room.byId.delete(id);
+    if (notices.length) changes.push({ what: 'remove', items: notices });
+    for (const item of room.items) {
+      if (item.type !== 'message' || !concerns(event, item.id)) continue;
+      if (item.user === user) room.counts.take(item, event.id);
+      if (amend(item, event)) changes.push({ what: 'update', item });
+    }
+    for (const [id, quoted] of room.quoted) {
+      if (!quoted || !concerns(event, id) || !amend(quoted, event)) continue;
+      for (const item of room.items) {
+        if (item.reply === id) changes.push({ what: 'update', item });
+      }
+    }
+    room.roles.delete(user);
+    room.readers.delete(user);
+    if (user === room.user) room.role = null;
+    if (room.typing.delete(user)) changes.push({ what: 'typing' });
+    changes.push({ what: 'people' }, { what: 'about' });
+    // How many of them lie before what is here is not known.
+    if (room.unread > 0) changes.push({ what: 'doubt' });
   },
 
   room(room, event, changes) {

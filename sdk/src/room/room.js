@@ -22,7 +22,7 @@
  */
 
 import { compareIds, NOWHERE } from '../id.js';
-import { amend, isAmendment, messageItem } from './amend.js';
+import { amend, concerns, isAmendment, messageItem } from './amend.js';
 import { applyPresence, FOLDS } from './fold.js';
 import { RoomFacts } from './room-facts.js';
 import { Unread } from './unread.js';
@@ -182,7 +182,7 @@ export class Room extends RoomFacts {
     for (const event of page.events) {
       if (this.byId.has(event.id)) continue;
       const item = this.#insert(event, items.length, page.last);
-      for (const later of meanwhile) if (later.ref === item.id) amend(item, later);
+      for (const later of meanwhile) if (concerns(later, item.id)) amend(item, later);
       items.push(item);
     }
     this.moreBefore = Boolean(page.more);
@@ -196,7 +196,7 @@ export class Room extends RoomFacts {
   /** Keeps a message that is quoted; undefined: it is gone. */
   quote(id, event, last, meanwhile = []) {
     const item = event ? messageItem(event, last) : null;
-    for (const later of meanwhile) if (item && later.ref === id) amend(item, later);
+    for (const later of meanwhile) if (item && concerns(later, id)) amend(item, later);
     this.quoted.set(id, item);
     const answers = this.items.filter((one) => one.reply === id);
     return answers.map((one) => ({ what: 'update', item: one }));

@@ -39,7 +39,7 @@ fn shape(event: &str) -> (String, Vec<String>) {
 fn every_example_of_the_commands_is_answered_and_every_event_is_published_as_shown() {
     let text = read(DOCUMENT);
     let redis = Redis::start();
-    let channels = ["lobby", "@alice", "@bob", "@dave"];
+    let channels = ["lobby", "archive", "@alice", "@bob", "@dave"];
     let subscriber = Subscriber::new(&redis, &channels);
     let mut session = Session::on(&redis);
     let examples = blocks(&text, "console");

@@ -81,8 +81,13 @@ pub(crate) fn ids(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A text with every time replaced by the same word.
+/// A text with every time replaced by the same word, and the random digits of an alias removed.
 pub(crate) fn masked(text: &str) -> String {
+    const ALIAS: &str = "erased-";
+    if let Some((before, after)) = text.split_once(ALIAS) {
+        let rest = after.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+        return format!("{}{ALIAS}{}", masked(before), masked(rest));
+    }
     let mut masked = String::new();
     let mut digits = String::new();
     for c in text.chars().chain(['\0']) {

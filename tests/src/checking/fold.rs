@@ -38,6 +38,11 @@ impl Folded {
         if id <= self.page || event["ref"].is_null() {
             return;
         }
+        if event["type"] == "erase" {
+            let up_to = place(&event["ref"]);
+            self.messages.range_mut(..=up_to).for_each(|(_, message)| erase(message, event));
+            return;
+        }
         let Some(message) = self.messages.get_mut(&place(&event["ref"])) else { return };
         if !message["deleted"].is_null() {
             return;
@@ -120,9 +125,9 @@ fn react(message: &mut Value, event: &Value) {
 }
 
 fn tombstone(message: &Value, event: &Value) -> Value {
-    let kept = ["id", "prev", "room", "type", "ts", "user", "m"];
-    let mut left: serde_json::Map<String, Value> =
-        kept.iter().map(|field| ((*field).to_owned(), message[*field].clone())).collect();
+    let kept = ["id", "prev", "room", "type", "ts", "user", "imported", "m"];
+    let kept = kept.iter().filter_map(|field| Some(((*field).into(), message.get(field)?.clone())));
+    let mut left: serde_json::Map<String, Value> = kept.collect();
     left.insert("deleted".into(), event["ts"].clone());
     if event["user"] != message["user"] {
         left.insert("by".into(), event["user"].clone());
@@ -131,6 +136,29 @@ fn tombstone(message: &Value, event: &Value) -> Value {
         left.insert("reason".into(), reason.clone());
     }
     Value::Object(left)
+}
+
+/// Removes what the user of an `erase` event left in a message.
+fn erase(message: &mut Value, event: &Value) {
+    let (user, alias) = (&event["user"], &event["as"]);
+    let is_deleted = !message["deleted"].is_null();
+    if message["user"] == *user {
+        if !is_deleted {
+            *message = tombstone(message, &json!({"ts": event["ts"], "user": user}));
+        }
+        message["user"] = alias.clone();
+        message.as_object_mut().map(|fields| fields.remove("reason"));
+    } else if is_deleted && message["by"] == *user {
+        message["by"] = alias.clone();
+        message.as_object_mut().map(|fields| fields.remove("reason"));
+    }
+    let mentions = message.get_mut("mentions").and_then(Value::as_array_mut);
+    for name in mentions.into_iter().flatten().filter(|name| *name == user) {
+        *name = alias.clone();
+    }
+    for (emoji, _) in reactions(message) {
+        react(message, &json!({"emoji": emoji, "user": user, "removed": true}));
+    }
 }
 
 #[track_caller]

@@ -16,6 +16,7 @@ pub const WRITES: &[&str] = &[
     "CHAT.IMPORT",
     "CHAT.EDIT",
     "CHAT.DELETE",
+    "CHAT.ERASE",
     "CHAT.REACT",
     "CHAT.READ",
     "CHAT.MOD",
@@ -148,7 +149,8 @@ impl Traffic {
             61..65 => self.moderate(room),
             65..72 => self.join(room, user),
             72..76 => args!["CHAT.LEAVE", room, user],
-            76..82 => self.set(room, user),
+            76..81 => self.set(room, user),
+            81 => self.erase(room, user),
             82..90 => self.presence(room, user),
             90..94 => args!["CHAT.BEAT", room, 60_000, self.connection(), self.connection()],
             94..96 => args!["CHAT.SIGNAL", room, user, "typing", "{\"on\":true}"],
@@ -183,6 +185,14 @@ impl Traffic {
             _ => author,
         };
         (room, id, user)
+    }
+
+    fn erase(&mut self, room: &str, user: &str) -> Command {
+        let mut command = args!["CHAT.ERASE", room, user, "COUNT", 1000];
+        if self.flip() {
+            command.extend(args!["KEEP", "BAN"]);
+        }
+        command
     }
 
     fn import(&mut self, user: &str) -> Command {

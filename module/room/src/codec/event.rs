@@ -12,11 +12,13 @@ use crate::codec::event_fields::{
 };
 use crate::codec::event_message::{Reactions, bare_message, stored_message};
 use crate::codec::record::Record;
+use crate::codec::record_content::Erasure;
 use crate::state::log::journal::{Change, Left, LogEntry, ReactionDetail};
 use crate::state::log::message_body::Body;
 use crate::state::repeated::Repeated;
 use crate::state::room::Room;
 use crate::state::settings::table::to_json;
+use crate::state::users::alias::alias_name;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
 
 /// Writes the event of a log entry, which happened at `ts`, with what it repeats of its message.
@@ -55,6 +57,7 @@ pub(crate) fn entry(
             let left = left.as_ref().map(|Left { since, reason }| (*since, &**reason));
             presence(out, room, origin, user, left);
         }
+        Change::Erase { user, alias, up_to } => erase(out, room, origin, user, *up_to, *alias),
     }
 }
 
@@ -127,6 +130,9 @@ pub(crate) fn of_record(
         Record::LogOnline { id, user } => presence(out, room, origin(*id), user, None),
         Record::LogOffline { id, since, user, reason } => {
             presence(out, room, origin(*id), user, Some((*since, *reason)));
+        }
+        Record::Erase(Erasure { id, user, up_to, alias, .. }) => {
+            erase(out, room, origin(*id), user, *up_to, *alias);
         }
         _ => return false,
     }
@@ -212,6 +218,14 @@ fn presence(out: &mut Vec<u8>, room: &str, origin: Origin, user: &str, left: Opt
         string(out, key!("reason"), reason);
         number(out, key!("since"), since);
     }
+    out.push(b'}');
+}
+
+fn erase(out: &mut Vec<u8>, room: &str, origin: Origin, user: &str, up_to: Id, alias: u64) {
+    durable(out, room, origin, "erase");
+    string(out, key!("user"), user);
+    reference(out, key!("ref"), up_to);
+    plain(out, key!("as"), &alias_name(alias));
     out.push(b'}');
 }
 

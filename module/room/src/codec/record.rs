@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use chat_protocol::id::Id;
 
 use crate::bytes::varint::{Malformed, Reader};
-use crate::codec::record_content::{NewMessage, NewSettings};
+use crate::codec::record_content::{Erasure, NewMessage, NewSettings};
 use crate::codec::record_forms as form;
 use crate::state::users::members::{MemberChange, Role};
 
@@ -213,6 +213,8 @@ records! {
     };
     /// The user logged as online is forgotten without an event: the room has another kind of name.
     ForgetOnline = 21;
+    /// A part of what a user left in the room is erased.
+    Erase = 18 (Erasure<'a> as erasure);
     /// A piece of the whole room: see [`crate::Loader`]. The record stands
     /// alone, and the room stays empty until the last piece.
     SnapshotPiece = 24 {
@@ -275,6 +277,7 @@ impl<'a> Record<'a> {
         match self {
             Record::Message(message) => Some(message.id),
             Record::Settings(settings) => Some(settings.id),
+            Record::Erase(erasure) => Some(erasure.id),
             Record::Join { logged, .. } => *logged,
             Record::Leave { id, .. }
             | Record::Role { id, .. }

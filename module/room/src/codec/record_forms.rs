@@ -13,7 +13,7 @@ use chat_protocol::names;
 use crate::bytes::json;
 use crate::bytes::varint::{self, Malformed, Reader};
 use crate::codec::fields;
-use crate::codec::record_content::{NewMessage, NewSettings};
+use crate::codec::record_content::{End, Erasure, NewMessage, NewSettings};
 use crate::state::limits::MAX_TEXT;
 use crate::state::log::message_body::Body;
 use crate::state::room::Room;
@@ -125,6 +125,8 @@ forms! {
     new_message: NewMessage<'a>, write_message, read_message;
     /// Settings to change: id, actor, settings.
     new_settings: NewSettings<'a>, write_settings, read_settings;
+    /// A part of an erasure: id, user, digits of the alias, and the bounds of what is erased.
+    erasure: Erasure<'a>, write_erasure, read_erasure;
 }
 
 fn write_id(out: &mut Vec<u8>, id: &Id) {
@@ -189,4 +191,33 @@ fn read_settings<'a>(reader: &mut Reader<'a>) -> Result<NewSettings<'a>, Malform
         changes.push(change);
     }
     Ok(NewSettings { id, by, changes })
+}
+
+fn write_erasure(out: &mut Vec<u8>, erasure: &Erasure<'_>) {
+    let Erasure { id, user, alias, up_to, messages, nonces, journal_from, end } = erasure;
+    write_id(out, id);
+    write_text(out, user);
+    out.extend_from_slice(&alias.to_le_bytes());
+    write_id(out, up_to);
+    [messages.0, messages.1, nonces.0, nonces.1, *journal_from, *end as u64]
+        .into_iter()
+        .for_each(|number| varint::put(out, number));
+}
+
+fn read_erasure<'a>(reader: &mut Reader<'a>) -> Result<Erasure<'a>, Malformed> {
+    Ok(Erasure {
+        id: fields::read_event_id(reader)?,
+        user: fields::read_user(reader)?,
+        alias: reader.fixed()?,
+        up_to: fields::read_id(reader)?,
+        messages: (reader.number()?, reader.number()?),
+        nonces: (reader.number()?, reader.number()?),
+        journal_from: reader.number()?,
+        end: match reader.number()? {
+            0 => End::None,
+            1 => End::All,
+            2 => End::ButBan,
+            _ => return Err(Malformed("unknown end of an erasure")),
+        },
+    })
 }

@@ -321,6 +321,12 @@ fn put_entry(out: &mut Vec<u8>, entry: &LogEntry, repeated: Option<Repeated<'_>>
                 varint::put_bytes(out, reason.as_bytes());
             }
         }
+        Change::Erase { user, alias, up_to } => {
+            put(out, 9);
+            varint::put_bytes(out, user.as_bytes());
+            out.extend_from_slice(&alias.to_le_bytes());
+            put_id(out, *up_to);
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 pub(crate) mod context;
 pub(crate) mod decision;
 pub mod edit;
+pub mod erase;
 pub mod expire;
 pub mod follow;
 pub mod history;

@@ -108,6 +108,31 @@ impl Nonces {
         self.list.pop_front()
     }
 
+    /// Gives the nonce with `at` older ones to `user`, under a name without meaning and without the
+    /// digest of its text. Returns whose it was.
+    pub(crate) fn disown(&mut self, at: usize, user: UserNumber) -> Option<UserNumber> {
+        let place = self.removed.wrapping_add(at as u32);
+        let before = self.list.get(at)?;
+        let hash = self.hasher.hash_one((before.user, &*before.name));
+        let (list, hasher, removed) = (&self.list, &self.hasher, self.removed);
+        let rehash = |&at: &u32| hash_of(hasher, list, index(at, removed));
+        self.table.remove(hash, |&other| other == place, rehash);
+        let nonce = self.list.get_mut(at)?;
+        let name = nonce.id.n.to_string().into_boxed_str();
+        self.name_bytes = self.name_bytes + of_text(&name) - of_text(&nonce.name);
+        let owner = std::mem::replace(&mut nonce.user, user);
+        (nonce.name, nonce.digest) = (name, FORGOTTEN);
+        let (list, hasher, removed) = (&self.list, &self.hasher, self.removed);
+        let hash = hash_of(hasher, list, at);
+        self.table.insert(hash, place, |&at| hash_of(hasher, list, index(at, removed)));
+        Some(owner)
+    }
+
+    /// How many nonces belong to events before number `n`.
+    pub(crate) fn before(&self, n: u64) -> usize {
+        self.list.partition_point(|nonce| nonce.id.n < n)
+    }
+
     /// The nonce with `at` older ones.
     pub(crate) fn get(&self, at: usize) -> Option<&Nonce> {
         self.list.get(at)

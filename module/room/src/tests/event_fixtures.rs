@@ -3,6 +3,8 @@
 //! The commands below are the only source of the files: each names the file that its event fills.
 //! The relay and the JavaScript client read the same files.
 
+mod erasure;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -338,6 +340,7 @@ fn files() -> Files {
     presence(&mut script);
     ephemeral(&mut script);
     imported(&mut Script::new("archive", &mut files));
+    erasure::erasure(&mut Script::new("lobby", &mut files));
     let mut script = Script::new("@alice", &mut files);
     script.world.set("name", "Alice L\u{f8}v", Some("alice")).expect("set");
     script.published("room.profile");

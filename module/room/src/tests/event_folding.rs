@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::World;
 use crate::command_error::CommandError;
 use crate::decide::edit::{Delete, Edit, MessageScope};
+use crate::decide::erase::Keep;
 use crate::decide::history::{self, Anchor};
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::react::Reaction;
@@ -32,6 +33,7 @@ enum Command {
     Bound { history_max: u64 },
     Bytes { room_bytes: u64 },
     Wait { ms: u64 },
+    Erase { user: usize, count: usize, keep: bool },
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -52,6 +54,8 @@ fn command() -> impl Strategy<Value = Command> {
         1 => (3..30_u64).prop_map(|history_max| Command::Bound { history_max }),
         1 => (1..20_u64).prop_map(|size| Command::Bytes { room_bytes: size * size * 500 }),
         1 => (0..50_u64).prop_map(|ms| Command::Wait { ms }),
+        1 => (0..4_usize, 1..40_usize, any::<bool>())
+            .prop_map(|(user, count, keep)| Command::Erase { user, count, keep }),
     ]
 }
 
@@ -123,6 +127,16 @@ fn execute(world: &mut World, command: &Command, count: u64) -> Result<(), Comma
             world.now += ms;
             Ok(())
         }
+        Command::Erase { user, count, keep } => {
+            let keep = if *keep { Keep::Ban } else { Keep::Nothing };
+            super::erasing::walk(world, USERS[*user], *count, keep);
+            let stored = world.room.encode(crate::Part::Everything(world.time()));
+            let name = USERS[*user].as_bytes();
+            let named = stored.windows(name.len()).any(|bytes| bytes == name);
+            let banned = world.room.sanctions.contains(USERS[*user]);
+            assert_eq!(named, banned, "only a ban that is kept names the user");
+            Ok(())
+        }
     }
 }
 
@@ -171,6 +185,19 @@ fn shown(event: &Value) -> Shown {
     }
 }
 
+impl Shown {
+    fn erase(&mut self, user: &str, alias: &str) {
+        if self.user == user {
+            *self = Shown { user: alias.to_owned(), deleted: true, ..Shown::default() };
+        }
+        for name in self.mentions.iter_mut().filter(|name| *name == user) {
+            *name = alias.to_owned();
+        }
+        self.reactions.iter_mut().for_each(|(_, users)| users.retain(|other| other != user));
+        self.reactions.retain(|(_, users)| !users.is_empty());
+    }
+}
+
 impl View {
     /// Applies one event as `docs/protocol.md` describes it.
     fn fold(&mut self, event: &Value) {
@@ -178,6 +205,13 @@ impl View {
         let kind = event["type"].as_str().expect("a type");
         if kind == "message" {
             self.0.insert(n_of(&event["id"]), shown(event));
+            return;
+        }
+        if kind == "erase" {
+            let (user, alias) = (text("user").expect("who"), text("as").expect("a name"));
+            for (_, message) in self.0.range_mut(..=n_of(&event["ref"])) {
+                message.erase(&user, &alias);
+            }
             return;
         }
         if !matches!(kind, "edit" | "delete" | "react") {

@@ -5,7 +5,7 @@ use chat_protocol::limits::*;
 use proptest::prelude::*;
 
 use super::World;
-use crate::codec::record_content::{NewMessage, NewSettings};
+use crate::codec::record_content::{End, Erasure, NewMessage, NewSettings};
 use crate::decide::{self, presence::Presence};
 use crate::state::limits::*;
 use crate::state::log::journal::Journal;
@@ -125,7 +125,15 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
                 _ => Record::Absent { connections: vec!["c1".into(), room.into()] },
             })
         });
-    prop_oneof![message, settings, join, moderate, target, read, trim, present, others]
+    let pair = || (edge_number(), edge_number());
+    let end = prop::sample::select(vec![End::None, End::All, End::ButBan]);
+    let erase = (id(), user(), 0..3_u64, id(), pair(), pair(), edge_number(), end).prop_map(
+        |(id, user, alias, up_to, messages, nonces, journal_from, end)| {
+            let part = Erasure { id, user, alias, up_to, messages, nonces, journal_from, end };
+            bytes(&Record::Erase(part))
+        },
+    );
+    prop_oneof![message, settings, join, moderate, target, read, trim, present, erase, others]
 }
 
 /// Checks that the room can be stored and loaded, now and after further commands.

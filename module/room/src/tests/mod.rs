@@ -5,6 +5,7 @@
 //! records.
 
 mod damage;
+mod erasing;
 mod event_fixtures;
 mod event_folding;
 mod expiry;

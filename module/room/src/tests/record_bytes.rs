@@ -3,7 +3,7 @@
 use chat_protocol::id::Id;
 
 use crate::Record;
-use crate::codec::record_content::{NewMessage, NewSettings};
+use crate::codec::record_content::{End, Erasure, NewMessage, NewSettings};
 use crate::state::log::message_body::{Body, Mentions};
 use crate::state::settings::table::Setting;
 use crate::state::users::members::{MemberAction, MemberChange, Role};
@@ -72,6 +72,19 @@ fn records() -> Vec<(Record<'static>, &'static str)> {
             "14ac0202ab0202616c046c656674",
         ),
         (Record::ForgetOnline, "15"),
+        (
+            Record::Erase(Erasure {
+                id,
+                user,
+                alias: 0x0102_0304_0506_0708,
+                up_to: message,
+                messages: (1, 3),
+                nonces: (4, 5),
+                journal_from: 300,
+                end: End::ButBan,
+            }),
+            "12ac020202616c0807060504030201ab020101030405ac0202",
+        ),
         (Record::SnapshotPiece { place: 1, stored: b"abc".as_slice().into() }, "180103616263"),
         (
             Record::Present { connection: "c", user, ttl: 5000, now: 300, status: Some("s") },

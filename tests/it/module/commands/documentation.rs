@@ -15,6 +15,7 @@ const COMMANDS: &[Row] = &[
     ("chat.sent", 4, false, &["lobby", "alice", "n1"], &["lobby"]),
     ("chat.edit", -5, true, &["lobby", "alice", "1-1", "hi"], &["lobby"]),
     ("chat.delete", -4, true, &["lobby", "alice", "1-1", "REASON", "x"], &["lobby"]),
+    ("chat.erase", -3, true, &["lobby", "alice", "KEEP", "BAN"], &["lobby"]),
     ("chat.react", -5, true, &["lobby", "alice", "1-1", "👍"], &["lobby"]),
     ("chat.import", -7, true, &["lobby", "alice", "1", "hi", "AT", "1"], &["lobby"]),
     ("chat.history", -2, false, &["lobby", "COUNT", "5"], &["lobby"]),

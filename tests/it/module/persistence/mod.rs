@@ -2,6 +2,8 @@
 
 // Deleted and expired texts remain in no file, payload or reply.
 mod deletion;
+// An erased user is found in no key, file or reply.
+mod erasure;
 // Records that no primary of ours sends are skipped and counted.
 mod foreign_records;
 // After thousands of random commands all copies of the data are equal.

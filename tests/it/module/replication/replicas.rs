@@ -47,6 +47,7 @@ fn a_replica_answers_reads_and_refuses_what_publishes() {
         "CHAT.FOLLOW" | "CHAT.UNFOLLOW" => args!["@alice", "lobby"],
         "CHAT.JOIN" | "CHAT.LEAVE" => args!["lobby", "bob"],
         "CHAT.ROOM" => args!["lobby", "SET", "topic", "x"],
+        "CHAT.ERASE" => args!["lobby", "alice"],
         "CHAT.IMPORT" => args!["lobby", "alice", 1, "x", "AT", 1],
         "CHAT.EDIT" => args!["lobby", "alice", &id, "x"],
         "CHAT.DELETE" | "CHAT.READ" => args!["lobby", "alice", &id],

@@ -135,6 +135,11 @@ impl Decoder<'_, '_> {
                 };
                 Change::Presence { user, left }
             }
+            9 => {
+                let user = read_user(reader)?.into();
+                let alias = reader.fixed()?;
+                Change::Erase { user, alias, up_to: self.id()? }
+            }
             _ => return Err(Malformed("unknown entry")),
         };
         Ok((LogEntry { id, prev, change }, repeats))

@@ -39,8 +39,26 @@ impl LogEntry {
             Change::Presence { user, left } => {
                 of_text(user) + left.as_ref().map_or(0, |left| of_text(&left.reason))
             }
+            Change::Erase { user, .. } => of_text(user),
         };
         allocated(size_of::<LogEntry>()) + texts
+    }
+
+    /// Whether it names this user.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        match &self.change {
+            Change::Settings { by, .. } => **by == *name,
+            Change::Member(MemberEntry { user, by, .. }) => {
+                **user == *name || by.as_deref() == Some(name)
+            }
+            Change::Edit { user, .. }
+            | Change::Delete { user, .. }
+            | Change::Presence { user, .. }
+            | Change::Erase { user, .. } => **user == *name,
+            Change::React { reaction, .. } => {
+                reaction.as_ref().is_some_and(|reaction| *reaction.user == *name)
+            }
+        }
     }
 
     /// Calls `each` with all its texts.
@@ -59,6 +77,7 @@ impl LogEntry {
             Change::Presence { user, left } => {
                 [Some(user), left.as_mut().map(|left| &mut left.reason), None]
             }
+            Change::Erase { user, .. } => [Some(user), None, None],
         };
         texts.into_iter().flatten().for_each(each);
     }
@@ -81,6 +100,9 @@ pub(crate) enum Change {
     React { target: Target, reaction: Option<ReactionDetail>, removed: bool, earlier: u64 },
     /// The user of a personal room came online; with `left`, went offline.
     Presence { user: Box<str>, left: Option<Left> },
+    /// What a user wrote up to an event was erased; `alias` is what the user is called there now.
+    /// The entry is removed with the journal when the erasure ends.
+    Erase { user: Box<str>, alias: u64, up_to: Id },
 }
 
 /// How a user went offline.

@@ -211,6 +211,15 @@ impl Messages {
         }
     }
 
+    /// Gives message `m` to another author; returns the author before.
+    pub(crate) fn set_author(&mut self, m: u64, author: UserNumber) -> Option<UserNumber> {
+        self.get(m)?;
+        let at = self.run_of(m);
+        let run = self.runs.get_mut(at)?;
+        let head = run.heads.get_mut((m - run.first) as usize)?;
+        Some(std::mem::replace(&mut head.author, author))
+    }
+
     /// How many messages from number `m` on are not deleted.
     pub(crate) fn alive_from(&self, m: u64) -> u64 {
         let m = m.max(self.first);

@@ -3,7 +3,7 @@
 use chat_protocol::limits;
 
 use super::command::{
-    ALICE, ARITY, Bound, Command, FIXED, LOBBY, REASON, ROOM_NAME, USER, argument,
+    ALICE, ARITY, Bound, COUNT, Command, FIXED, LOBBY, PAGE, REASON, ROOM_NAME, USER, argument,
 };
 
 const OBJECT: Bound = Bound::Object(limits::OBJECT_MAX, "TOOBIG 16384");
@@ -94,6 +94,42 @@ pub(crate) const SEND: Command = Command {
         (&["lobby", "muted", "x", "EPHEMERAL"], "MUTED 0", "silenced for ever"),
         (&["lobby", "alice", "x", "REPLY", "{gone}"], "NOMSG", "deleted"),
         (&["nowhere", "carol", "x", "EPHEMERAL"], "NOROOM", "nobody would hear it"),
+    ],
+};
+
+pub(crate) const ERASE: Command = Command {
+    name: "CHAT.ERASE",
+    arguments: &[
+        argument("room", &["$", "erased-user"], ROOM_NAME, PAGE),
+        argument("user", &["lobby", "$"], USER, PAGE),
+        argument(
+            "cursor",
+            &["lobby", "erased-user", "CURSOR", "$"],
+            Bound::Keyword("m0-00000000000000ff-0", "INVALID cursor"),
+            PAGE,
+        ),
+        argument("count", &["lobby", "erased-user", "COUNT", "$"], COUNT, PAGE),
+        argument("ban", &["lobby", "erased-user", "KEEP", "$"], Bound::Keyword("BAN", "ERR"), PAGE),
+    ],
+    refused: &[
+        (&["lobby"], ARITY, "no user"),
+        (&["a b", "alice"], "INVALID room", "a blank"),
+        (&["lobby", "a,b"], "INVALID user", "a comma"),
+        (&["lobby", "*"], "INVALID user", "the backend is nobody"),
+        (&["lobby", "alice", "CURSOR"], "ERR", "no cursor"),
+        (&["lobby", "alice", "CURSOR", ""], "INVALID cursor", "empty"),
+        (&["lobby", "alice", "CURSOR", "m1-ff-0"], "INVALID cursor", "too few digits"),
+        (&["lobby", "alice", "CURSOR", "{bytes}"], "INVALID cursor", "not UTF-8"),
+        (&["lobby", "alice", "COUNT", "0"], "INVALID count", "none"),
+        (&["lobby", "alice", "COUNT", "1001"], "INVALID count", "too many"),
+        (&["lobby", "alice", "COUNT", "1", "COUNT", "1"], "ERR", "twice"),
+        (&["lobby", "alice", "KEEP"], "ERR", "nothing to keep"),
+        (&["lobby", "alice", "KEEP", "MUTE"], "ERR", "only a ban"),
+        (&["lobby", "alice", "KEEP", "BAN", "KEEP", "BAN"], "ERR", "twice"),
+        (&["lobby", "alice", "WRONG"], "ERR", "no such option"),
+        (&["string", "alice"], "WRONGTYPE", "no room"),
+        (&["@alice", "alice"], "INVALID room", "the user's personal room"),
+        (&["dm:alice,bob", "bob"], "INVALID room", "the user's direct room"),
     ],
 };
 

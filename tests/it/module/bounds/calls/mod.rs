@@ -23,6 +23,7 @@ pub(crate) const TABLE: &[Command] = &[
     messages::IMPORT,
     messages::EDIT,
     messages::DELETE,
+    messages::ERASE,
     messages::REACT,
     reading::HISTORY,
     reading::SYNC,
