@@ -46,6 +46,11 @@ pub(crate) fn note_membership(hub: &Arc<Hub>, room: &Arc<Room>, head: &EventHead
                 end_removed_presence(hub, room);
             }
         }
+        "erase" => {
+            let user = event::text(head, "user").unwrap_or_default();
+            hub.follow_cache.forget(&user, &room.name);
+            end_removed_presence(hub, room);
+        }
         "drop" => hub.follow_cache.forget_room(&room.name),
         _ => {}
     }

@@ -152,9 +152,14 @@ impl Room {
         batch: &mut Batch,
         pending_flush: &mut PendingFlush,
     ) {
-        if head.kind == "delete" {
+        if matches!(head.kind, "delete" | "erase") {
             // Connections that join from now on must not receive the deleted text.
             state.fetches.clear();
+        }
+        if head.kind == "erase" {
+            // Nor any text of the user from the recent events.
+            self.flush_batch(state, batch, pending_flush);
+            state.forget_recent(head);
         }
         let Some((user, removal)) = removal(head) else {
             if !batch.has_room_for(head.bytes()) {

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use chat_protocol::event_header::{EventHeader, Place};
 use chat_protocol::id::Id;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -247,6 +248,13 @@ impl State {
     /// All paused connections.
     pub(super) fn paused(&self) -> impl Iterator<Item = &Arc<Connection>> {
         self.paused.iter().map(|pause| &pause.connection)
+    }
+
+    /// Forgets the recent events before this one. Connections that miss one of them ask Redis.
+    pub(super) fn forget_recent(&mut self, head: &EventHeader<'_>) {
+        if let (Some(recent), Place::Durable { prev, .. }) = (&mut self.recent, head.place) {
+            *recent = RecentEvents::starting_at(Some(prev));
+        }
     }
 
     pub(super) fn record_recent(&mut self) {

@@ -109,6 +109,40 @@ async fn a_kicked_user_receives_the_event_and_nothing_after_it() {
 }
 
 #[tokio::test]
+async fn an_erasure_removes_the_user_and_empties_the_recent_events() {
+    let room = Arc::new(Room::new("r".into()));
+    let (mut alice, mut bob) = (Client::new(1, "alice").await, Client::new(2, "bob").await);
+    let (behind, mut new) = (Client::new(3, "carol").await, Client::new(4, "dora").await);
+    attach(&room, &alice, 4);
+    attach(&room, &bob, 4);
+    let (late, next) = (room.begin_join(&behind.connection), room.begin_join(&new.connection));
+    let text = r#"{"id":"5-5","prev":"4-4","room":"r","type":"message","ts":1,"user":"bob","text":"secret"}"#;
+    let erase = r#"{"id":"6-6","prev":"5-5","room":"r","type":"erase","ts":1,"user":"bob","ref":"5-5","as":"erased-1"}"#;
+    assert_eq!(deliver_together(&room, &[text, erase]), Next::Done);
+    assert!(alice.is_in(&room) && !bob.is_in(&room));
+    let received = bob.read().await;
+    assert!(received.contains(r#""type":"gone","room":"r","code":"KICKED""#), "{received}");
+    assert!(alice.read().await.contains(r#""type":"erase""#));
+    // Both began before, so both must ask again; then only what has come since is handed out.
+    for (joiner, client) in [(late, &behind), (next, &new)] {
+        let flush = &mut PendingFlush::new();
+        let attached = room.attach(&joiner, &client.connection, id(4), &[], flush);
+        assert_eq!(attached, Attached::FetchAgain);
+    }
+    for (client, position, attached) in
+        [(&behind, 4, Attached::FetchAgain), (&new, 5, Attached::Then(Next::Done))]
+    {
+        let joiner = room.begin_join(&client.connection);
+        let mut flush = PendingFlush::new();
+        let answer = room.attach(&joiner, &client.connection, id(position), &[], &mut flush);
+        assert_eq!(answer, attached);
+        flush.into_iter().for_each(|connection| connection.flush());
+    }
+    let received = new.read().await;
+    assert!(received.contains(r#""type":"erase""#) && !received.contains("secret"), "{received}");
+}
+
+#[tokio::test]
 async fn clients_never_hear_that_a_key_moves_to_another_node() {
     let room = Arc::new(Room::new("r".into()));
     let mut alice = Client::new(1, "alice").await;

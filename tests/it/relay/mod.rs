@@ -10,6 +10,8 @@ pub(crate) mod closes;
 mod direct;
 // SIGTERM: sockets are closed with a hint to reconnect.
 mod drain;
+// Readers drop what an erased user left.
+mod erasure;
 // One socket that sends without end.
 mod floods;
 // Broken frames and wrong JSON: an error reply or the documented close code.

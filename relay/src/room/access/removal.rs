@@ -33,6 +33,9 @@ pub(in crate::room) enum Removal {
 
 /// The user that an event removes from the room, and why. None: it removes nobody.
 pub(in crate::room) fn removal<'a>(head: &EventHeader<'a>) -> Option<(Cow<'a, str>, Removal)> {
+    if head.kind == "erase" {
+        return Some((event::text(head, "user")?, Removal::Kicked { reason: None }));
+    }
     if head.kind != "member" {
         return None;
     }
