@@ -262,7 +262,11 @@ test('an erased user leaves neither texts nor the name', () => {
   const events = structuredClone(kept.page().events);
   Object.assign(events[0], { mentions: mention.mentions });
   events[4].reply = old.id;
-  room.replace({ events: [events[0], events[1], events[3], events[4]], last: kept.last, more: true });
+  room.replace({
+    events: [events[0], events[1], events[3], events[4]],
+    last: kept.last,
+    more: true,
+  });
   room.quote(old.id, events[2], kept.last);
   room.apply(kept.react('alice', mention.id, '👍'), NOW);
   room.apply(kept.react('bob', mention.id, '👍'), NOW);
@@ -270,10 +274,20 @@ test('an erased user leaves neither texts nor the name', () => {
   const member = { type: 'member', kind: 'role', role: 'owner', user: 'alice' };
   room.apply({ ...member, id: '2000-9', prev: room.cursor, ts: 1 }, NOW);
   const meanwhile = room.expectPage();
-  const event = { id: '2000-10', prev: '2000-9', ts: 9, type: 'erase', user: 'alice', as: 'erased-1' };
+  const event = {
+    id: '2000-10',
+    prev: '2000-9',
+    ts: 9,
+    type: 'erase',
+    user: 'alice',
+    as: 'erased-1',
+  };
   const changes = room.apply({ ...event, ref: '2000-9' }, NOW);
   const what = (kind) => changes.filter((change) => change.what === kind);
-  assert.deepEqual(what('update').map(({ item }) => item.id), [mention.id, id, removed.id, after.id]);
+  assert.deepEqual(
+    what('update').map(({ item }) => item.id),
+    [mention.id, id, removed.id, after.id],
+  );
   assert.equal(what('remove')[0].items[0].event.kind, 'role');
   const [mentioning, secret, gone] = room.items;
   assert.deepEqual(mentioning.mentions, ['erased-1', 'carol']);
@@ -286,7 +300,10 @@ test('an erased user leaves neither texts nor the name', () => {
   assert.equal(JSON.stringify([room.items, [...room.quoted]]).includes('alice'), false);
   assert.equal(JSON.stringify(room.items).includes('secret'), false);
   const late = { ...event, id: '2000-11', prev: '2000-10', ref: '2000-9' };
-  assert.deepEqual(room.apply(late, NOW).filter((change) => change.what === 'update'), []);
+  assert.deepEqual(
+    room.apply(late, NOW).filter((change) => change.what === 'update'),
+    [],
+  );
 });
 
 /** A generator of numbers that are the same for a seed. */
