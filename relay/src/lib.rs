@@ -21,7 +21,8 @@
 //! **The layers**, the lowest first. A file uses only its own layer and lower ones, and no two files
 //! use each other; a test checks both.
 //!
-//! 1. `clock`, `contact`, `event`, `metrics`, `panics`, `trace`, `auth`: credentials, `config`
+//! 1. `clock`, `contact`, `event`, `metrics`, `panics`, `trace`, `auth`: credentials, `config`,
+//!    `http_client`
 //! 2. `rate_limit`, `logging`, `verification`: keys that are fetched, sessions of an application
 //! 3. `client`: one socket
 //! 4. `upstream`: Redis
@@ -42,6 +43,7 @@ mod clock;
 mod config;
 mod contact;
 mod event;
+mod http_client;
 mod hub;
 pub mod logging;
 mod metrics;

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::http::header::CACHE_CONTROL;
 
 use crate::auth::{ServiceUrl, jwks_keys};
-use crate::verification::http_client::{Bounds, HttpClient};
+use crate::http_client::{Bounds, HttpClient};
 use crate::verification::key_set::Answer;
 
 const BOUNDS: Bounds = Bounds { within: Duration::from_secs(5), body: 1 << 20 };
@@ -37,7 +37,7 @@ impl KeySource {
 
     /// Fetches the set. The error is for the log.
     pub(super) async fn fetch(&self) -> Result<Answer, String> {
-        let answer = self.client.get().await?;
+        let answer = self.client.get().await.map_err(|failure| failure.to_string())?;
         let body = answer.body.ok_or_else(|| format!("status {}", answer.status.as_u16()))?;
         Ok(Answer { keys: jwks_keys(&body)?, max_age: max_age(&answer.headers) })
     }

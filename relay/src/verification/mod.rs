@@ -4,7 +4,6 @@
 
 mod demand;
 mod fetch;
-mod http_client;
 mod kept_answers;
 mod key_set;
 mod login_log;

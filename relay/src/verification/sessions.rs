@@ -21,8 +21,8 @@ use tracing::{info, warn};
 use crate::auth::{Forwarded, Identity, LoginError, is_guest_name, session_identity};
 use crate::clock::now_ms;
 use crate::config::SessionAuth;
+use crate::http_client::{Bounds, HttpClient};
 use crate::metrics::METRICS;
-use crate::verification::http_client::{Bounds, HttpClient};
 use crate::verification::kept_answers::{KeptAnswers, Key};
 
 /// What the application may cost.
@@ -147,7 +147,7 @@ impl Sessions {
         let turn = tokio::time::timeout(TURN_WITHIN, self.turns.acquire()).await;
         let _turn = turn.map_err(|_| LoginError::ApplicationBusy)?;
         let question = session.forwarded.question(&self.relay, session.address);
-        let answer = self.client.post(question).await;
+        let answer = self.client.post(question).await.map_err(|failure| failure.to_string());
         let answer = answer.and_then(|answer| match (answer.status, answer.body) {
             (StatusCode::OK, Some(body)) => Ok(session_identity(&body, now_ms() / 1000)),
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => Ok(Err(LoginError::NoSession)),
@@ -196,6 +196,7 @@ pub(crate) async fn ask_without_session(
     let client = HttpClient::new(settings.url.clone(), BOUNDS);
     let question = json!({"relay": relay, "address": "127.0.0.1", "headers": {}});
     let answer = client.post(question.to_string().into()).await;
+    let answer = answer.map_err(|failure| failure.to_string());
     let outcome = answer.and_then(|answer| match answer.status {
         StatusCode::OK => Ok(WithoutSession::LetIn),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(WithoutSession::Refused),

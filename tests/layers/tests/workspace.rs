@@ -59,7 +59,17 @@ const SHELL: Crate<'_> = Crate {
 const RELAY: Crate<'_> = Crate {
     roots: &["relay/src/lib.rs", "relay/src/main.rs"],
     layers: &[
-        &["clock", "contact", "event", "metrics", "panics", "trace", "auth", "config"],
+        &[
+            "clock",
+            "contact",
+            "event",
+            "metrics",
+            "panics",
+            "trace",
+            "auth",
+            "config",
+            "http_client",
+        ],
         &["rate_limit", "logging", "verification"],
         &["client"],
         &["upstream"],
