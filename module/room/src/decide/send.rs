@@ -94,10 +94,9 @@ pub fn decide<'a>(
     let (text, meta) = content(send.text, send.meta, max)?;
     let reply = send.reply.map(|id| context.message(id).map(|(id, _)| id)).transpose()?;
 
-    let prev = decision.last;
-    let id = decision.next_id(now);
-    let body = Body {
-        since_previous: id.ms.saturating_sub(prev.ms),
+    let author = send.user.as_str();
+    let body = |since_previous| Body {
+        since_previous,
         kind,
         text,
         meta,
@@ -108,11 +107,14 @@ pub fn decide<'a>(
         deleted: None,
         imported: None,
     };
-    let author = send.user.as_str();
     if send.ephemeral {
-        decision.event(Ephemeral::Message { user: author, body });
+        // It takes no id: that could leave a record, even in a room that does not exist.
+        decision.event(Ephemeral::Message { user: author, body: body(0) });
         return Ok(None);
     }
+    let prev = decision.last;
+    let id = decision.next_id(now);
+    let body = body(id.ms.saturating_sub(prev.ms));
     // A nonce is never removed early, so a room with too many of them refuses the message.
     if digest.is_some() && room.nonces.len() as u64 >= limits.nonce_max {
         let expired = expired_nonces(context);

@@ -3,7 +3,8 @@
 use chat_protocol::event_header::EventHeader;
 use chat_protocol::id::Id;
 
-use super::World;
+use super::{World, send};
+use crate::decide::send::Send;
 use crate::decide::{self, sync};
 
 /// Milliseconds by which a time may differ from the clock while ids are ahead.
@@ -62,6 +63,23 @@ fn times_are_those_of_the_clock_while_ids_are_ahead() {
     assert_eq!(world.time_of_a_send(), world.now);
     world.check_copies();
     assert_eq!(world.room.last_activity(), world.now);
+}
+
+#[test]
+fn what_is_not_stored_leaves_no_record_and_makes_no_room() {
+    let mut world = World::new("lobby");
+    world.ahead = 90_000;
+    let ephemeral = |user| Send { ephemeral: true, ..send(user, "hi", None) };
+    let said = world.run("lobby", |c, d| decide::send::decide(c, &ephemeral("*"), d));
+    assert_eq!((said, world.room.is_blank()), (Ok(None), true));
+    assert_eq!(world.published.len(), 1);
+    world.send("alice", "hello").expect("sent");
+    let (last, leads) = (world.room.last, world.room.id_lead.list().len());
+    world.ahead = 900_000;
+    let said = world.run("lobby", |c, d| decide::send::decide(c, &ephemeral("alice"), d));
+    assert_eq!((said, world.room.last), (Ok(None), last));
+    assert_eq!(world.room.id_lead.list().len(), leads);
+    world.check_copies();
 }
 
 #[test]

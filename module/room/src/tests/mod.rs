@@ -141,7 +141,11 @@ impl World {
     /// Executes a decision, and applies its records to the copy.
     fn finish(&mut self, name: &str, steps: Steps<'_>) {
         let mut outcome = Outcome::default();
+        let is_new = self.room.is_blank();
         self.room.execute(name, self.time(), &steps, &mut outcome);
+        let durable = Record::read_all(&outcome.durable).expect("what was written can be read");
+        let creates = durable.first().is_some_and(Record::creates_room);
+        assert!(!is_new || creates || !outcome.changes(), "a copy refuses {durable:?}");
         for blob in [&outcome.durable, &outcome.presence] {
             for record in &Record::read_all(blob).expect("what was written can be read") {
                 let monotonic = self.now + 3_000;
