@@ -93,7 +93,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::TimedOut(within) => write!(f, "no answer within {within:?}"),
+            Failure::TimedOut(within) => {
+                write!(f, "no answer within {} seconds", within.as_secs_f32())
+            }
             Failure::Connection(words) => f.write_str(words),
             Failure::Answer(words) => write!(f, "the answer cannot be read: {words}"),
         }
