@@ -129,7 +129,9 @@ fn commands_by_need() -> (Vec<String>, Vec<String>) {
     let line = acl_line();
     let commands = line.iter().filter_map(|word| word.strip_prefix('+'));
     let commands = commands.filter(|name| *name != "hello").map(str::to_owned);
-    commands.partition(|name| name == "asking" || name.starts_with("cluster|"))
+    let only_in_clusters =
+        |name: &str| matches!(name, "asking" | "readonly") || name.starts_with("cluster|");
+    commands.partition(|name| only_in_clusters(name))
 }
 
 #[cfg(test)]
