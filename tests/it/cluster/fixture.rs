@@ -163,6 +163,9 @@ fn planned_failovers_and_a_killed_primary_lose_no_message() {
             cluster.agree();
         }
         let primary = cluster.owner_of(&rooms[0]);
+        // What its replica has not received when it dies would be lost.
+        cmd!(cluster.node(primary), "CLIENT", "PAUSE", 60_000, "WRITE").ok();
+        cluster.node(cluster.a_replica_of(primary)).catch_up(cluster.node(primary));
         cluster.kill(primary);
         let promoted = cluster.await_other_owner(slot(&rooms[0]), primary);
         cluster.restart(primary);
