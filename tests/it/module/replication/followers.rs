@@ -44,7 +44,19 @@ fn differing(primary: &Redis, replica: &Redis) -> String {
     let rooms = cmd!(primary, "KEYS", "*").texts();
     let (here, there) = (digests(primary, &rooms), digests(replica, &rooms));
     let differ = rooms.iter().zip(here.iter().zip(&there)).filter(|(_, (a, b))| a != b);
-    format!("different rooms: {:?}", differ.map(|(room, _)| room).collect::<Vec<_>>())
+    let stories = differ.map(|(room, _)| difference(room, primary, replica));
+    format!("different rooms: {:#?}", stories.collect::<Vec<_>>())
+}
+
+/// Where the stored forms of a room begin to differ, with the bytes there. Presence comes last.
+fn difference(room: &str, primary: &Redis, replica: &Redis) -> String {
+    let [here, there] = [primary, replica].map(|redis| cmd!(redis, "DUMP", room).bytes().to_vec());
+    let equal = here.iter().zip(&there).take_while(|(a, b)| a == b).count();
+    let from = equal.saturating_sub(100);
+    let part = |dump: &[u8]| dump[from..dump.len().min(equal + 100)].escape_ascii().to_string();
+    let (here_len, there_len) = (here.len(), there.len());
+    let (here, there) = (part(&here), part(&there));
+    format!("{room}: {here_len} and {there_len} bytes, from {equal} on: {here} and {there}")
 }
 
 fn follow(replica: &Redis, primary: &Redis) {
