@@ -9,18 +9,18 @@
 //! - Complexity: O(1); the timer removes what is beyond a lowered bound.
 //! - Replicates: the settings and the trim.
 //!
-//! `CHAT.ROOM_RO room [AS user]`
+//! `CHAT.ROOM_RO room [AS user | SETTINGS]`
 //!
-//! Describes a room without being a write.
+//! Describes a room without being a write; with SETTINGS only what was set for the room.
 //!
-//! - Reply: the map of CHAT.ROOM.
+//! - Reply: the map of CHAT.ROOM; with SETTINGS a map of fields and words as SET takes them.
 //! - Errors: NOROOM, NOTMEMBER, DENIED, BANNED.
 //! - Complexity: O(1).
 //! - Replicates: nothing.
 
 use chat_protocol::limits::FIELDS_MAX;
 use chat_protocol::names::Actor;
-use chat_room::decide::room::{self, Description, Set, answer, takes_away};
+use chat_room::decide::room::{self, Description, Set, answer, changed_settings, takes_away};
 use chat_room::limits::Limits;
 use chat_room::{CommandError, Context, Creation, Room};
 
@@ -55,7 +55,11 @@ pub(super) static ROOM_RO: CommandSpec = CommandSpec {
     keys: Keys::Read,
     summary: "Describes a room, also on replicas and when writes are refused.",
     complexity: "O(1)",
-    arguments: &[Arg::Key("room"), Arg::OptionalText("AS", "user")],
+    arguments: &[
+        Arg::Key("room"),
+        Arg::OptionalText("AS", "user"),
+        Arg::Flag("SETTINGS", "settings"),
+    ],
 };
 
 fn run_room(call: &Call<'_>) -> Result<(), ErrorReply> {
@@ -109,14 +113,27 @@ fn run_room(call: &Call<'_>) -> Result<(), ErrorReply> {
 
 fn run_room_ro(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
-    let mut reader = None;
+    let (mut reader, mut settings) = (None, None);
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"AS" => once(&mut reader, args.user()?)?,
+            b"SETTINGS" => once(&mut settings, ())?,
             _ => return Err(ErrorReply::SYNTAX),
         }
     }
-    describe(call, reader)
+    match (settings, reader) {
+        (None, _) => describe(call, reader),
+        (Some(()), None) => read(call, |context| {
+            let settings = changed_settings(context)?;
+            call.reply_map(settings.len());
+            for (field, word) in &settings {
+                call.reply_text(field);
+                call.reply_text(word);
+            }
+            Ok(())
+        }),
+        (Some(()), Some(_)) => Err(CommandError::Syntax("SETTINGS is for the backend").into()),
+    }
 }
 
 /// Describes the room as `reader` may see it.

@@ -103,6 +103,15 @@ fn allowed(
     if role < needed { Err(CommandError::Denied(needed.as_str())) } else { Ok(()) }
 }
 
+/// Answers CHAT.ROOM_RO ... SETTINGS: the settings that differ from those of a new room, with the
+/// words that CHAT.ROOM ... SET takes. Errors: those of reading.
+pub fn changed_settings<'a>(
+    context: Context<'a, 'a>,
+) -> Result<Vec<(&'static str, String)>, CommandError> {
+    let changed = context.readable(None)?.settings().changed();
+    Ok(changed.iter().map(|setting| (setting.field(), setting.word().into_owned())).collect())
+}
+
 /// The reply of CHAT.ROOM.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Description<'a> {

@@ -99,6 +99,44 @@ fn an_acl_user_without_the_right_to_write_may_read() {
 }
 
 #[test]
+fn settings_are_answered_in_words_that_set_takes() {
+    let redis = Redis::start();
+    let mut wire = redis.wire();
+    prepare(&mut wire);
+    let settings = |wire: &mut Wire, room: &str| cmd!(wire, "CHAT.ROOM_RO", room, "SETTINGS");
+    assert_eq!(settings(&mut wire, "dm:alice,bob").list(), [], "all follow the server");
+    assert_eq!(settings(&mut wire, "@bob").texts(), ["name", "Bob"]);
+    let every: &[(&str, &str)] = &[
+        ("access", "members"),
+        ("topic", "tea"),
+        ("description", "all of it"),
+        ("max_text", "100"),
+        ("history_max", "50"),
+        ("history_ttl", "86400000"),
+        ("room_bytes", "2000000"),
+        ("log_joins", "yes"),
+        ("frozen", "yes"),
+        ("slow", "50"),
+    ];
+    for (field, value) in every {
+        cmd!(wire, "CHAT.ROOM", "lobby", "SET", *field, *value).ok();
+    }
+    let words: Vec<&str> = every.iter().flat_map(|(field, value)| [*field, *value]).collect();
+    let answered = settings(&mut wire, "lobby").texts();
+    assert_eq!(answered, words);
+    let copied: Vec<&str> = ["CHAT.ROOM", "copy", "SET"]
+        .into_iter()
+        .chain(answered.iter().map(String::as_str))
+        .collect();
+    wire.call(&copied).ok();
+    assert_eq!(settings(&mut wire, "copy").texts(), words);
+    for (field, _) in every.iter().filter(|(field, _)| field.starts_with("history")) {
+        cmd!(wire, "CHAT.ROOM", "copy", "SET", *field, "default").ok();
+        assert!(!settings(&mut wire, "copy").texts().iter().any(|word| word == field), "{field}");
+    }
+}
+
+#[test]
 fn describing_writes_nothing() {
     let redis = Redis::start();
     let mut wire = redis.wire();

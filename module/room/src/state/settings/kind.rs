@@ -37,6 +37,8 @@ pub(crate) trait Kind {
     fn write(value: &Self::Value<'_>, out: &mut Vec<u8>);
     /// Appends the value as JSON.
     fn write_json(value: &Self::Value<'_>, rule: &Self::Rule, out: &mut Vec<u8>);
+    /// The word that [`Kind::parse`] reads as this value.
+    fn word<'v>(value: &'v Self::Value<'_>, rule: &Self::Rule) -> Cow<'v, str>;
     /// Whether setting the value would change nothing.
     fn is_kept(value: &Self::Value<'_>, kept: &Self::Kept, rule: &Self::Rule) -> bool;
     /// The value, to be kept.
@@ -97,6 +99,10 @@ impl Kind for Choice {
         json::write_string(out, value.as_str());
     }
 
+    fn word<'v>(value: &'v Access, (): &()) -> Cow<'v, str> {
+        value.as_str().into()
+    }
+
     fn is_kept(value: &Access, kept: &Access, (): &()) -> bool {
         value == kept
     }
@@ -136,6 +142,10 @@ impl Kind for Switch {
 
     fn write_json(value: &bool, (): &(), out: &mut Vec<u8>) {
         out.extend_from_slice(if *value { b"true" } else { b"false" });
+    }
+
+    fn word<'v>(value: &'v bool, (): &()) -> Cow<'v, str> {
+        if *value { "yes" } else { "no" }.into()
     }
 
     fn is_kept(value: &bool, kept: &bool, (): &()) -> bool {
@@ -202,6 +212,10 @@ impl Kind for Text {
 
     fn write_json(value: &Cow<'_, str>, _: &TextRule, out: &mut Vec<u8>) {
         json::write_string(out, value);
+    }
+
+    fn word<'v>(value: &'v Cow<'_, str>, _: &TextRule) -> Cow<'v, str> {
+        Cow::Borrowed(value)
     }
 
     fn is_kept(value: &Cow<'_, str>, kept: &Box<str>, _: &TextRule) -> bool {
@@ -301,6 +315,13 @@ impl Kind for Number {
         match value {
             Some(value) => out.extend_from_slice(value.to_string().as_bytes()),
             None => out.extend_from_slice(rule.unset_json.as_bytes()),
+        }
+    }
+
+    fn word<'v>(value: &'v Option<u64>, rule: &NumberRule) -> Cow<'v, str> {
+        match value {
+            Some(value) => value.to_string().into(),
+            None => String::from_utf8_lossy(rule.unset.first().copied().unwrap_or_default()),
         }
     }
 

@@ -4,6 +4,8 @@
 //! A change is one typed value, so it is checked once and then applied everywhere without being
 //! parsed again. A number that is not set follows the server's setting, see `limits.rs`.
 
+use std::borrow::Cow;
+
 use chat_protocol::limits::*;
 
 use crate::arguments::keyword::Keyword;
@@ -107,6 +109,13 @@ macro_rules! settings {
                     $(Setting::$variant(value) => {
                         <$kind as Kind>::write_json(value, &$rule, out);
                     })*
+                }
+            }
+
+            /// The word of CHAT.ROOM ... SET for this value.
+            pub(crate) fn word(&self) -> Cow<'_, str> {
+                match self {
+                    $(Setting::$variant(value) => <$kind as Kind>::word(value, &$rule),)*
                 }
             }
 
@@ -317,7 +326,10 @@ mod tests {
                     let mut settings = Settings::default();
                     setting.put_in(&mut settings);
                     assert!(setting.is_in(&settings));
-                    assert_eq!(to_json(&[setting]), *json);
+                    let word = setting.word();
+                    let again = Setting::parse(field.as_bytes(), word.as_bytes(), 0);
+                    assert_eq!(again.as_ref(), Ok(&setting), "{field} {word}");
+                    assert_eq!(to_json(std::slice::from_ref(&setting)), *json);
                 }
                 (Err(error), Err(start)) => assert!(error.to_string().starts_with(start)),
                 (found, _) => panic!("{field} {value}: {found:?}"),

@@ -181,6 +181,7 @@ pub(crate) const ROOM_RO: Command = Command {
     arguments: &[
         argument("room", &["$"], LOBBY, FIXED),
         argument("user", &["lobby", "AS", "$"], USER, FIXED),
+        argument("settings", &["lobby", "$"], Bound::Flag("SETTINGS"), FIXED),
     ],
     refused: &[
         (&[], ARITY, "nothing"),
@@ -197,6 +198,8 @@ pub(crate) const ROOM_RO: Command = Command {
         (&["lobby", "AS", "bob", "AS", "bob"], "ERR", "twice"),
         (&["lobby", "SET", "topic", "x"], "ERR", "it changes nothing"),
         (&["lobby", "BY", "alice"], "ERR", "nobody acts"),
+        (&["lobby", "SETTINGS", "AS", "alice"], "ERR", "settings are for the backend"),
+        (&["nowhere", "SETTINGS"], "NOROOM", "no such room"),
     ],
 };
 
