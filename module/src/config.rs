@@ -36,11 +36,17 @@ const PRESENCE_GRACE: NumberSetting = NumberSetting {
     unit: Unit::Plain,
 };
 
+/// `chat.waiters-max`: how many clients may wait in `CHAT.CHANGES`.
+const WAITERS_MAX: NumberSetting =
+    NumberSetting { name: "waiters-max", default: 128, min: 0, max: 10_000, unit: Unit::Plain };
+
 /// The value of each of [`NUMBER_SETTINGS`].
 static NUMBERS: [AtomicI64; NUMBER_SETTINGS.len()] =
     [const { AtomicI64::new(0) }; NUMBER_SETTINGS.len()];
 /// The value of [`PRESENCE_GRACE`].
 static PRESENCE_GRACE_VALUE: AtomicI64 = AtomicI64::new(0);
+/// The value of [`WAITERS_MAX`].
+static WAITERS_MAX_VALUE: AtomicI64 = AtomicI64::new(0);
 /// `chat.rate-limit`.
 static RATE_LIMIT: RateValue = RateValue::new();
 /// `chat.create-limit`.
@@ -57,8 +63,8 @@ static RATES: &[(&str, &RateValue)] =
 
 /// All settings that are numbers, with their values.
 fn numbers() -> impl Iterator<Item = (&'static NumberSetting, &'static AtomicI64)> {
-    let own = (&PRESENCE_GRACE, &PRESENCE_GRACE_VALUE);
-    NUMBER_SETTINGS.iter().zip(&NUMBERS).chain([own])
+    let own = [(&PRESENCE_GRACE, &PRESENCE_GRACE_VALUE), (&WAITERS_MAX, &WAITERS_MAX_VALUE)];
+    NUMBER_SETTINGS.iter().zip(&NUMBERS).chain(own)
 }
 
 /// Registers all settings, with the module's arguments, `name value …`, as defaults. Errors: what
@@ -254,6 +260,11 @@ pub(crate) fn limits() -> Limits {
 /// How often one user may create a room; `None`: without limit.
 pub(crate) fn create_limit() -> Option<Rate> {
     CREATE_LIMIT.rate()
+}
+
+/// How many clients may wait for changes.
+pub(crate) fn waiters_max() -> usize {
+    usize::try_from(WAITERS_MAX_VALUE.load(Relaxed)).unwrap_or(0)
 }
 
 /// The length of a grace of presence, in milliseconds.

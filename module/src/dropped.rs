@@ -218,7 +218,12 @@ mod tests {
         for (database, rooms) in databases {
             for at in 0..*rooms {
                 let deadline = (at % 3 == 0).then_some(at as u64);
-                let values = IndexedValues { activity: at as u64 / 7, deadline, connections: 1 };
+                let values = IndexedValues {
+                    last: Id::ZERO,
+                    activity: at as u64 / 7,
+                    deadline,
+                    connections: 1,
+                };
                 index.add(*database, &name(at), values);
             }
         }
@@ -260,7 +265,8 @@ mod tests {
         for finished in [false, true, true] {
             let before = index.len();
             queue.discarded.extend(index.begin_async_load().into_values());
-            let values = IndexedValues { activity: 1, deadline: Some(1), connections: 2 };
+            let values =
+                IndexedValues { last: Id::ZERO, activity: 1, deadline: Some(1), connections: 2 };
             let copied = index.add_loaded(0, b"copied", values);
             let meanwhile = index.add(0, b"meanwhile", values);
             assert_ne!(copied.number, meanwhile.number);
@@ -282,7 +288,7 @@ mod tests {
         let loaded = index.add_loaded(
             0,
             b"loaded",
-            IndexedValues { activity: 1, deadline: None, connections: 0 },
+            IndexedValues { last: Id::ZERO, activity: 1, deadline: None, connections: 0 },
         );
         assert!(index.find(0, loaded.number).is_some(), "it is among the present rooms");
     }

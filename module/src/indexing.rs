@@ -9,13 +9,29 @@ use crate::stored_room::{RoomKey, StoredRoom};
 use crate::{clock, config, dropped, index, presence_grace, slot_imports};
 
 /// Puts a new room into the empty key named by word 1, `name`, and adds it.
-pub(crate) fn put_into_key(call: &Call<'_>, key: &mut RoomKey, mut room: StoredRoom, name: &[u8]) {
+pub(crate) fn put_into_key(call: &Call<'_>, key: &mut RoomKey, room: StoredRoom, name: &[u8]) {
+    put_by(Index::add, call, key, room, name);
+}
+
+/// Puts a room that the server is loading into the empty key named by word 1, `name`, and adds it.
+pub(crate) fn put_loaded_into_key(
+    call: &Call<'_>,
+    key: &mut RoomKey,
+    room: StoredRoom,
+    name: &[u8],
+) {
+    put_by(Index::add_loaded, call, key, room, name);
+}
+
+fn put_by(add: AddToIndex, call: &Call<'_>, key: &mut RoomKey, mut room: StoredRoom, name: &[u8]) {
     if !slot_imports::hold(call.database(), name) {
         dropped::publish_before_new(call, name);
-        add(&mut room, call.database(), name);
+        add_by(add, &mut room, call.database(), name);
     }
     key.fill(call, 1, room);
 }
+
+type AddToIndex = fn(&mut Index, i32, &[u8], IndexedValues) -> Entry;
 
 /// Adds a new room.
 fn add(stored: &mut StoredRoom, database: i32, name: &[u8]) {
@@ -43,12 +59,7 @@ pub(crate) fn add_next_owned(call: &Call<'_>) -> bool {
     true
 }
 
-fn add_by(
-    add: fn(&mut Index, i32, &[u8], IndexedValues) -> Entry,
-    stored: &mut StoredRoom,
-    database: i32,
-    name: &[u8],
-) {
+fn add_by(add: AddToIndex, stored: &mut StoredRoom, database: i32, name: &[u8]) {
     let now = clock::now();
     let limits = config::limits();
     let deadline = match stored.room.is_beyond_bounds(&limits) {
@@ -88,10 +99,26 @@ pub(crate) fn add_renamed(call: &Call<'_>, name: &[u8], prepare: fn(&mut StoredR
 
 /// Updates the entry of a room after a change.
 pub(crate) fn update(database: i32, stored: &mut StoredRoom, limits: &Limits, now: Now) {
+    update_by(Index::update, database, stored, limits, now);
+}
+
+/// Updates the entry of a room after a change that the server is loading.
+pub(crate) fn update_loaded(database: i32, stored: &mut StoredRoom, limits: &Limits, now: Now) {
+    update_by(Index::update_loaded, database, stored, limits, now);
+}
+
+#[inline(always)]
+fn update_by(
+    update: fn(&mut Index, i32, &mut Entry, IndexedValues),
+    database: i32,
+    stored: &mut StoredRoom,
+    limits: &Limits,
+    now: Now,
+) {
     let values = stored.indexed_values(stored.room.next_deadline(limits, now));
     clock::note_id(stored.room.last().ms, now.ms);
     if let Some(entry) = stored.entry.as_mut() {
-        index::with(|index| index.update(database, entry, values));
+        index::with(|index| update(index, database, entry, values));
     }
     note_pending_free(stored);
 }

@@ -13,7 +13,7 @@ use crate::redis::{InfoThread, InfoWriter, MainThread, log_warning, monotonic_us
 /// chat`. docs/operations.md lists the same fields.
 macro_rules! counters {
     ($(#[doc = $text:literal] $counter:ident = $field:literal;)*) => {
-        /// Counters since the module was loaded.
+        /// Counters since the module was loaded, and what there is of something now.
         pub(crate) struct Counters {
             $(#[doc = $text] pub(crate) $counter: AtomicU64,)*
             /// Error replies by code, in the order of [`ErrorCode::OF_MODULE`].
@@ -57,6 +57,10 @@ counters! {
     wrong_type = "refused_wrongtype";
     /// Error replies with `OOM`, by the module itself.
     out_of_memory = "refused_oom";
+    /// Clients that wait in CHAT.CHANGES.
+    waiters = "waiters";
+    /// How often one of them was woken because a room has changed.
+    waiters_woken = "waiters_woken";
     /// Panics caught in commands.
     defects = "defects";
     /// Records from a primary or an append-only file that could not be applied.
@@ -88,6 +92,16 @@ pub(crate) fn count_steps(steps: &[Step<'_>]) {
             count(&COUNTERS.messages, 1);
         }
     }
+}
+
+/// Notes how many clients wait for changes.
+pub(crate) fn set_waiters(number: usize) {
+    COUNTERS.waiters.store(number as u64, Relaxed);
+}
+
+/// Counts a client that is woken because a room has changed.
+pub(crate) fn count_wake() {
+    count(&COUNTERS.waiters_woken, 1);
 }
 
 /// Counts users whose last connection timed out.

@@ -17,13 +17,14 @@
 //! - `redis/`: a wrapper of Redis's module interface, with all the `unsafe`; it knows nothing of
 //!   rooms
 //! - `clock`: time and the milliseconds of ids; `args`: the words of a command; `error_reply`: why
-//!   a command fails; `loading`: rooms that arrive in pieces; `index`: all rooms by activity and
-//!   deadline; `slot_imports`: rooms of slots that this node does not own yet; `config`: the
+//!   a command fails; `loading`: rooms that arrive in pieces; `index`: all rooms by newest
+//!   change and by deadline; `slot_imports`: rooms of slots that this node does not own yet; `config`: the
 //!   settings
 //! - `info`: counters and `INFO chat`; `presence_grace`: when no connection times out
 //! - `outgoing`: replicate and publish; `stored_room`: the value of a key
 //! - `dropped`: `drop` events of rooms that are gone
-//! - `indexing`: keeps the index in step with the rooms
+//! - `indexing`: keeps the index in step with the rooms; `changes/`: which rooms have changed, and
+//!   who waits for that
 //! - `room_type`: what Redis asks of the value; `serving/`: what all commands share
 //! - `commands/`: one file per command
 //! - `server_events`: what happens on events of Redis; `timers/`: work that no command asks for
@@ -43,6 +44,7 @@
 )]
 
 mod args;
+mod changes;
 mod clock;
 mod commands;
 mod config;
@@ -70,11 +72,11 @@ mod module {
     use redis_module::{Context, RedisString, Status, redis_module};
 
     use crate::redis::{
-        Call, EventHandlers, add_category, load_settings, log_warning, register_command,
-        register_info, set_options, subscribe,
+        Call, EventHandlers, add_category, handle_blocking, load_settings, log_warning,
+        register_command, register_info, set_options, subscribe,
     };
     use crate::room_type::CHAT_ROOM;
-    use crate::{clock, commands, config, info, server_events, timers};
+    use crate::{changes, clock, commands, config, info, server_events, timers};
 
     /// The version of the module since which it has each of its commands.
     const SINCE: &str = "0.1.0";
@@ -102,6 +104,7 @@ mod module {
         if !ready {
             return Status::Err;
         }
+        handle_blocking(&call, changes::HANDLERS);
         clock::start();
         timers::start(&call);
         Status::Ok

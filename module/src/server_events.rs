@@ -5,6 +5,7 @@
 
 use chat_room::Replication;
 
+use crate::index::Index;
 use crate::redis::{Call, ServerEvent, SlotImport};
 use crate::{clock, dropped, index, indexing, loading, outgoing, presence_grace, slot_imports};
 
@@ -17,7 +18,10 @@ pub(crate) fn on_server(event: ServerEvent) {
             outgoing::set_replication(Replication::On);
             clock::restart_ids_after_promotion(now);
             // This server must now remove what the old primary has not removed in time.
-            index::with(|index| index.start_rescan());
+            index::with(|index| {
+                index.start_rescan();
+                index.renew_epochs();
+            });
             presence_grace::start(now);
         }
         ServerEvent::AofLoadStarted => loading::aof_load_started(),
@@ -26,6 +30,7 @@ pub(crate) fn on_server(event: ServerEvent) {
             loading::ended();
             outgoing::set_replication(Replication::On);
             clock::restart_ids_after_load(now);
+            index::with(Index::renew_epochs);
             presence_grace::start(now);
         }
         ServerEvent::AsyncLoadStarted => {

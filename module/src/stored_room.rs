@@ -50,7 +50,7 @@ impl StoredRoom {
 
     /// What the index holds of this room.
     pub(crate) fn indexed_values(&self, deadline: Option<u64>) -> IndexedValues {
-        let (activity, connections) = (self.room.last_activity(), self.room.connections());
-        IndexedValues { activity, deadline, connections }
+        let (last, activity) = (self.room.last(), self.room.last_activity());
+        IndexedValues { last, activity, deadline, connections: self.room.connections() }
     }
 }

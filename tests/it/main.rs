@@ -7,6 +7,8 @@
 mod authentication;
 // The page in a browser.
 mod browser;
+// Which rooms have changed.
+mod changes;
 // Clusters, and servers with Sentinels.
 mod cluster;
 // What the documents say and show.

@@ -80,11 +80,12 @@ fn apply(call: &Call<'_>, flags: Flags) -> Result<(), Cow<'static, str>> {
     if out_of_place > 0 {
         info::count_refused_records(out_of_place, "events that do not come after the last");
     }
-    let database = call.database();
-    if is_new {
-        indexing::put_into_key(call, &mut key, created, key_name);
-    } else {
-        indexing::update(database, stored, &config::limits(), now);
+    let (database, limits) = (call.database(), config::limits());
+    match (is_new, flags.is_from_primary()) {
+        (true, true) => indexing::put_into_key(call, &mut key, created, key_name),
+        (true, false) => indexing::put_loaded_into_key(call, &mut key, created, key_name),
+        (false, true) => indexing::update(database, stored, &limits, now),
+        (false, false) => indexing::update_loaded(database, stored, &limits, now),
     }
     if outcome.visible {
         call.signal_modified(&call.name(1));
@@ -133,7 +134,14 @@ fn take_piece(
             indexing::update(database, stored, &config::limits(), now);
         } else {
             let created = StoredRoom { room, entry: None, loaded_at, grace_until };
-            indexing::put_into_key(call, &mut key, created, key_name);
+            match source {
+                PieceSource::Primary => {
+                    indexing::put_into_key(call, &mut key, created, key_name);
+                }
+                PieceSource::File => {
+                    indexing::put_loaded_into_key(call, &mut key, created, key_name);
+                }
+            }
         }
         call.signal_modified(&call.name(1));
     }

@@ -10,6 +10,7 @@
 
 mod apply;
 mod beat;
+mod changes;
 mod delete;
 mod edit;
 mod erase;
@@ -35,7 +36,7 @@ mod who;
 use crate::redis::CommandSpec;
 
 /// All commands.
-pub(crate) fn all() -> [&'static CommandSpec; 28] {
+pub(crate) fn all() -> [&'static CommandSpec; 29] {
     [
         &send::SPEC,
         &sent::SPEC,
@@ -60,6 +61,7 @@ pub(crate) fn all() -> [&'static CommandSpec; 28] {
         &follow::UNFOLLOW,
         &follow::FOLLOWS,
         &rooms::SPEC,
+        &changes::SPEC,
         &room::ROOM,
         &room::ROOM_RO,
         &moderate::SPEC,

@@ -1,5 +1,7 @@
 //! What the index holds of one room.
 
+use chat_protocol::id::Id;
+
 /// The entry of a room; kept with the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -8,7 +10,10 @@ pub(crate) struct Entry {
     /// The database in which the room was last changed. After `SWAPDB` the connections in a room
     /// still belong to the database in which they came online.
     pub(crate) home: i32,
-    pub(super) activity: u64,
+    /// Its newest id when it last took a number.
+    pub(super) last: Id,
+    /// The number of its newest change.
+    pub(super) change: u64,
     pub(super) deadline: Option<u64>,
     pub(super) connections: usize,
 }
@@ -16,6 +21,8 @@ pub(crate) struct Entry {
 /// What the index knows of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IndexedValues {
+    /// The newest id.
+    pub(crate) last: Id,
     /// Last activity, in milliseconds since the epoch.
     pub(crate) activity: u64,
     /// When something in the room ends, by the monotonic clock; a lower bound.

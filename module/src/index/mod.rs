@@ -1,17 +1,26 @@
-//! All rooms of this node: by last activity, by the next deadline in them, and those with memory
-//! to free.
+//! All rooms of this node: by their newest change, by the next deadline in them, and those with
+//! memory to free.
 //!
 //! Every change of a room or of its key updates the index, on replicas too, so nothing ever scans
 //! the keyspace. An entry may be stale (after a load that failed, or while a database is emptied):
 //! a caller that opens the key compares the number of the room and removes an entry that does not
 //! match. A deadline is a lower bound: a beat never moves it later; a caller that finds nothing due
 //! in the room enters the true deadline.
+//!
+//! Changes are counted, and a room takes the next number when it comes and when its newest id changes.
+//! The room that has the highest number keeps it until a reader's cursor covers it, so a busy room
+//! costs no move in the tree.
 
+mod changes;
+mod counter;
 mod database;
 mod entry;
+mod gone;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use self::changes::{ChangePage, Changed, Cursor, Since};
+use self::counter::ChangeCounter;
 pub(crate) use self::database::Database;
 pub(crate) use self::entry::{Entry, Found, IndexedValues};
 use crate::redis::MainThread;
@@ -28,7 +37,7 @@ pub(crate) fn with<T>(body: impl FnOnce(&mut Index) -> T) -> T {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Position {
     database: i32,
-    /// Last activity, and the number.
+    /// The numbers of its newest change and of the room.
     place: (u64, u64),
 }
 
@@ -44,6 +53,7 @@ pub(crate) struct Index {
     async_loading: Option<BTreeMap<i32, Database>>,
     /// The number of rooms ever added.
     counted: u64,
+    counter: ChangeCounter,
     /// How far a pass over all rooms has come; `None`: there is none.
     rescan: Option<Position>,
     /// Numbers of the rooms that have memory to free.
@@ -56,6 +66,7 @@ impl Index {
         databases: BTreeMap::new(),
         async_loading: None,
         counted: 0,
+        counter: ChangeCounter::ZERO,
         rescan: None,
         pending_free: BTreeSet::new(),
     };
@@ -69,11 +80,12 @@ impl Index {
     /// Adds a room.
     pub(crate) fn add(&mut self, database: i32, name: &[u8], values: IndexedValues) -> Entry {
         self.counted += 1;
-        Index::add_to(&mut self.databases, self.counted, database, name, values)
+        let change = self.counter.next();
+        Index::add_to(&mut self.databases, (self.counted, change), database, name, values)
     }
 
-    /// Adds a room that was loaded: to the copy that is being loaded beside the present rooms, if
-    /// there is one.
+    /// Adds a room that was loaded, at the time of its last activity: to the copy that is being loaded
+    /// beside the present rooms, if there is one.
     pub(crate) fn add_loaded(
         &mut self,
         database: i32,
@@ -81,18 +93,19 @@ impl Index {
         values: IndexedValues,
     ) -> Entry {
         self.counted += 1;
+        let change = self.counter.of_time(values.activity);
         let databases = self.async_loading.as_mut().unwrap_or(&mut self.databases);
-        Index::add_to(databases, self.counted, database, name, values)
+        Index::add_to(databases, (self.counted, change), database, name, values)
     }
 
     fn add_to(
         databases: &mut BTreeMap<i32, Database>,
-        counted: u64,
+        (counted, change): (u64, u64),
         database: i32,
         name: &[u8],
         values: IndexedValues,
     ) -> Entry {
-        databases.entry(database).or_default().add(counted, database, name, values)
+        databases.entry(database).or_default().add(counted, change, database, name, values)
     }
 
     /// Updates the entry of a room after a change; its deadline only to an earlier one.
@@ -100,20 +113,37 @@ impl Index {
         entry.home = database;
         let is_earlier = |new: &u64| entry.deadline.is_none_or(|old| *new < old);
         let earlier = values.deadline.filter(is_earlier);
-        let moved = values.activity != entry.activity;
-        if !moved && earlier.is_none() && values.connections == entry.connections {
+        let changed = values.last != entry.last && !self.counter.is_fresh(entry.change);
+        entry.last = values.last;
+        if !changed && earlier.is_none() && values.connections == entry.connections {
             return;
         }
         let db = self.databases.entry(database).or_default();
-        if moved {
-            db.by_activity.remove(&(entry.activity, entry.number));
-            db.by_activity.insert((values.activity, entry.number));
-            entry.activity = values.activity;
+        if changed {
+            db.by_change.remove(&(entry.change, entry.number));
+            entry.change = self.counter.next();
+            db.by_change.insert((entry.change, entry.number));
         }
         if let Some(earlier) = earlier {
             db.set_deadline(entry, Some(earlier));
         }
         db.set_connections(entry, values.connections);
+    }
+
+    /// Updates the entry of a room after a change that is being loaded: its place is that of its time.
+    pub(crate) fn update_loaded(
+        &mut self,
+        database: i32,
+        entry: &mut Entry,
+        values: IndexedValues,
+    ) {
+        if values.last != entry.last {
+            let db = self.databases.entry(database).or_default();
+            db.by_change.remove(&(entry.change, entry.number));
+            (entry.last, entry.change) = (values.last, self.counter.of_time(values.activity));
+            db.by_change.insert((entry.change, entry.number));
+        }
+        self.update(database, entry, values);
     }
 
     /// Updates the entry of a room after its deadline has passed: the next one may be later, or
@@ -127,10 +157,11 @@ impl Index {
     /// Removes a room.
     pub(crate) fn remove(&mut self, database: i32, entry: &Entry) {
         if let Some(db) = self.databases.get_mut(&database) {
-            if db.remove(entry.number).is_some() {
+            if let Some(name) = db.remove(entry.number) {
                 db.connections = db.connections.saturating_sub(entry.connections);
+                db.note_gone(self.counter.next(), &name);
             }
-            db.by_activity.remove(&(entry.activity, entry.number));
+            db.by_change.remove(&(entry.change, entry.number));
             if let Some(deadline) = entry.deadline {
                 db.by_deadline.remove(&(deadline, entry.number));
             }
@@ -140,8 +171,10 @@ impl Index {
     /// Removes an entry that turned out to be stale.
     pub(crate) fn remove_stale(&mut self, found: &Found) {
         if let Some(db) = self.databases.get_mut(&found.database) {
-            db.remove(found.place.1);
-            db.by_activity.remove(&found.place);
+            if let Some(name) = db.remove(found.place.1) {
+                db.note_gone(self.counter.next(), &name);
+            }
+            db.by_change.remove(&found.place);
             db.by_deadline.remove(&found.place);
         }
     }
@@ -149,6 +182,7 @@ impl Index {
     /// Takes out a database, or all of them, with their numbers. The cost does not depend on the
     /// number of rooms.
     pub(crate) fn clear(&mut self, database: Option<i32>) -> BTreeMap<i32, Database> {
+        self.counter.ring();
         match database {
             Some(database) => self.databases.remove_entry(&database).into_iter().collect(),
             None => std::mem::take(&mut self.databases),
@@ -164,6 +198,7 @@ impl Index {
     /// Replaces the present rooms by the loaded copy, and returns them. The cost does not depend on
     /// the number of rooms.
     pub(crate) fn complete_async_load(&mut self) -> BTreeMap<i32, Database> {
+        self.counter.ring();
         let copy = self.async_loading.take();
         copy.map(|copy| std::mem::replace(&mut self.databases, copy)).unwrap_or_default()
     }
@@ -176,8 +211,12 @@ impl Index {
     /// Two databases have changed places. A pass over all rooms starts again.
     pub(crate) fn swap(&mut self, first: i32, second: i32) {
         let (a, b) = (self.databases.remove(&first), self.databases.remove(&second));
-        self.databases.extend(a.map(|db| (second, db)));
-        self.databases.extend(b.map(|db| (first, db)));
+        let placed = a.map(|db| (second, db)).into_iter().chain(b.map(|db| (first, db)));
+        for (number, mut db) in placed {
+            db.renew_epoch();
+            self.databases.insert(number, db);
+        }
+        self.counter.ring();
         self.rescan = self.rescan.map(|_| Position::START);
     }
 
@@ -212,7 +251,7 @@ impl Index {
         self.pending_free.pop_first()
     }
 
-    /// At most `count` rooms of a database, last active first, from `before` on.
+    /// At most `count` rooms of a database, last changed first, from `before` on.
     pub(crate) fn page(
         &self,
         database: i32,
@@ -221,7 +260,7 @@ impl Index {
     ) -> Vec<Found> {
         let Some(db) = self.databases.get(&database) else { return Vec::new() };
         let end = before.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-        let newest_first = db.by_activity.range((std::ops::Bound::Unbounded, end)).rev();
+        let newest_first = db.by_change.range((std::ops::Bound::Unbounded, end)).rev();
         let newest_first = newest_first.inspect(|_| chat_room::work::visit(1));
         newest_first.take(count).map(|place| db.found(database, *place)).collect()
     }
@@ -237,13 +276,13 @@ impl Index {
         self.databases.keys().find_map(|database| self.find(*database, number))
     }
 
-    /// The room after `before` in a pass over all of them, in each database last active first: the
-    /// pass leaves out a room that becomes active meanwhile.
+    /// The room after `before` in a pass over all of them, in each database last changed first: the
+    /// pass leaves out a room that changes meanwhile.
     fn after(&self, before: Position) -> Option<Found> {
         self.databases.range(before.database..).find_map(|(database, db)| {
             let place = match *database == before.database {
-                true => db.by_activity.range(..before.place).next_back(),
-                false => db.by_activity.last(),
+                true => db.by_change.range(..before.place).next_back(),
+                false => db.by_change.last(),
             };
             place.map(|place| db.found(*database, *place))
         })

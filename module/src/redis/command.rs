@@ -147,7 +147,8 @@ fn set_categories(
     let has = |wanted: &str| flags.split(' ').any(|flag| flag == wanted);
     let mut categories = vec![if has("fast") { "fast" } else { "slow" }];
     categories.extend(has("write").then_some("write"));
-    categories.extend(has("readonly").then_some("read"));
+    // A user who may read is not to read what is for operators.
+    categories.extend((has("readonly") && !has("admin")).then_some("read"));
     categories.extend(has("admin").then_some("admin dangerous"));
     categories.extend(own.map(|category| category.0));
     let categories = CString::new(categories.join(" ")).unwrap_or_default();

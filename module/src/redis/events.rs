@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleEvent, RedisModuleString};
 
 use super::api::api;
+use super::blocking::ring_if_overdue;
 use super::call::Call;
 use super::call::string_bytes;
 use super::guard::guarded;
@@ -98,6 +99,7 @@ extern "C" fn server_event(
     data: *mut c_void,
 ) {
     if event.id == raw::REDISMODULE_EVENT_CRON_LOOP {
+        ring_if_overdue();
         return rearm_if_overdue(&Call::without_arguments(ctx));
     }
     let Some(handlers) = HANDLERS.get() else { return };

@@ -7,6 +7,7 @@
 //! the server.
 
 mod api;
+mod blocking;
 mod call;
 mod cluster;
 mod command;
@@ -24,6 +25,9 @@ mod timer;
 mod value_io;
 mod value_type;
 
+pub(crate) use blocking::{
+    BlockedClient, BlockingHandlers, block, handle_blocking, may_not_block, set_alarm, wake,
+};
 pub(crate) use call::{Call, Name, ReplicationTarget, Words};
 pub(crate) use cluster::{is_elsewhere, is_well, serves};
 pub(crate) use command::{Arg, CommandSpec, Keys, add_category, enter, register_command};

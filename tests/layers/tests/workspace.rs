@@ -47,7 +47,7 @@ const SHELL: Crate<'_> = Crate {
         &["info", "presence_grace"],
         &["outgoing", "stored_room"],
         &["dropped"],
-        &["indexing"],
+        &["indexing", "changes"],
         &["room_type", "serving"],
         &["commands"],
         &["server_events", "timers"],

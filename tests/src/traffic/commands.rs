@@ -41,6 +41,7 @@ pub const READS: &[&str] = &[
     "CHAT.ONLINE",
     "CHAT.FOLLOWS",
     "CHAT.ROOMS",
+    "CHAT.CHANGES",
     "CHAT.ROOM_RO",
     "CHAT.SANCTIONS",
 ];
@@ -165,7 +166,8 @@ impl Traffic {
             115..117 => args!["CHAT.SANCTIONS", room, "COUNT", 3],
             117..119 => args!["CHAT.ONLINE", room, "lobby"],
             119..121 => args!["CHAT.FOLLOWS", format!("@{user}")],
-            121..123 => args!["CHAT.ROOMS", "COUNT", 5],
+            121 => args!["CHAT.ROOMS", "COUNT", 5],
+            122 => args!["CHAT.CHANGES", "0", "COUNT", 5],
             123..125 => args!["CHAT.ROOM", room, "AS", user],
             125..127 => match self.flip() {
                 true => args!["CHAT.ROOM_RO", room, "AS", user],

@@ -36,6 +36,7 @@ const COMMANDS: &[Row] = &[
     ("chat.unfollow", -3, true, &["@alice", "lobby"], &["@alice"]),
     ("chat.follows", -2, false, &["@alice"], &["@alice"]),
     ("chat.rooms", -1, false, &["COUNT", "5"], &[]),
+    ("chat.changes", -2, false, &["0", "COUNT", "5"], &[]),
     ("chat.room", -2, true, &["lobby", "SET", "topic", "x"], &["lobby"]),
     ("chat.room_ro", -2, false, &["lobby", "AS", "alice"], &["lobby"]),
 ];
@@ -87,7 +88,7 @@ fn clients_of_a_cluster_know_how_to_split_a_call() {
         let tips: Vec<&str> = info.list()[0].list()[7].list().iter().map(Reply::text).collect();
         let expected: &[&str] = match *name {
             "chat.online" => &["request_policy:multi_shard"],
-            "chat.rooms" => {
+            "chat.rooms" | "chat.changes" => {
                 &["nondeterministic_output", "request_policy:special", "response_policy:special"]
             }
             _ => &[],

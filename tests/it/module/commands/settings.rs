@@ -23,6 +23,7 @@ const SETTINGS: &[(&str, &str, &str, &str)] = &[
     ("chat.follows-max", "10000", "3", "0"),
     ("chat.members-max", "1000000", "4", "0"),
     ("chat.sanctions-max", "10000", "4", "0"),
+    ("chat.waiters-max", "128", "0", "10001"),
     ("chat.rate-limit", "0", "10/10s", "0/10s"),
     ("chat.create-limit", "0", "20/1h", "20/25h"),
     ("chat.edit-window", "0", "60000", "315360000001"),

@@ -41,6 +41,7 @@ pub(crate) const TABLE: &[Command] = &[
     rooms::UNFOLLOW,
     rooms::FOLLOWS,
     rooms::ROOMS,
+    rooms::CHANGES,
     rooms::ROOM,
     rooms::ROOM_RO,
     people::MOD,

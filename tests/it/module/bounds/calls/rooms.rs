@@ -99,6 +99,38 @@ pub(crate) const ROOMS: Command = Command {
     ],
 };
 
+pub(crate) const CHANGES: Command = Command {
+    name: "CHAT.CHANGES",
+    arguments: &[
+        argument("cursor", &["$"], Bound::Keyword("0", "INVALID cursor"), PAGE),
+        argument("count", &["0", "COUNT", "$"], COUNT, PAGE),
+        argument(
+            "milliseconds",
+            &["0", "BLOCK", "$"],
+            Bound::Number(86_400_000, "INVALID block"),
+            PAGE,
+        ),
+        argument(
+            "glob",
+            &["0", "MATCH", "$"],
+            Bound::Bytes(limits::PATTERN_MAX, "INVALID match"),
+            PAGE,
+        ),
+        argument("kinds", &["0", "KINDS", "$"], Bound::Keyword("direct", "INVALID kinds"), PAGE),
+    ],
+    refused: &[
+        (&[], ARITY, "no cursor"),
+        (&["1-1"], "INVALID cursor", "an id"),
+        (&["0", "WRONG"], "ERR", "no such option"),
+        (&["0", "COUNT", "0"], "INVALID count", "none"),
+        (&["0", "COUNT", "1001"], "INVALID count", "too many"),
+        (&["0", "BLOCK", "-1"], "INVALID block", "not a number"),
+        (&["0", "BLOCK", "86400001"], "INVALID block", "over a day"),
+        (&["0", "KINDS", "direct,"], "INVALID kinds", "an empty kind"),
+        (&["0", "MATCH", "{name}"], "INVALID match", "over 200 bytes"),
+    ],
+};
+
 pub(crate) const ROOM: Command = Command {
     name: "CHAT.ROOM",
     arguments: &[
