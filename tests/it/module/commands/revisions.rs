@@ -25,7 +25,7 @@ fn applying_the_events_in_order_gives_what_history_shows() {
     let mut wire = redis.wire();
     let mut traffic = Traffic::new(seeded("folding"));
     let (mut edited, mut deleted, mut reacted) = (0, 0, 0);
-    for round in 0..rounds(6) {
+    for round in 0..rounds(25) {
         cmd!(wire, "FLUSHALL").ok();
         traffic.run(&mut wire, 1500);
         for room in cmd!(wire, "KEYS", "*").texts() {
