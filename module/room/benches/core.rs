@@ -14,7 +14,7 @@ use chat_room::decide::history::{self, Anchor};
 use chat_room::decide::send::{self, Send};
 use chat_room::decide::sync;
 use chat_room::limits::Limits;
-use chat_room::{Context, Creation, Decision, EventBuffer};
+use chat_room::{Context, Decision, EventBuffer};
 use chat_room::{Now, Outcome, Part, Record, Replication, Room};
 
 const NAME: &str = "room";
@@ -50,17 +50,7 @@ impl World {
         self.ms += 1;
         let context = self.context();
         let now = context.now;
-        let message = Send {
-            user: Actor::User("alice"),
-            text: TEXT,
-            nonce: None,
-            kind: None,
-            meta: None,
-            reply: None,
-            mentions: Default::default(),
-            ephemeral: false,
-            creation: Creation::Allowed,
-        };
+        let message = Send::plain(Actor::User("alice"), TEXT);
         let mut decision = Decision::on(&self.room);
         send::decide(context, &message, &mut decision).expect("a message that may be sent");
         self.outcome.begin(copies);

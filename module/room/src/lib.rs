@@ -69,7 +69,7 @@ pub use collections::linear_hash::LinearHashTable;
 pub use collections::relocator::Relocator;
 pub use collections::work;
 pub use command_error::CommandError;
-pub use decide::context::{Context, Creation};
+pub use decide::context::{Context, Creation, Judging};
 pub use decide::decision::{Decision, Step, Steps};
 pub use decide::page;
 pub use execute::{Outcome, Replication};

@@ -1,4 +1,4 @@
-//! `CHAT.ROOM room [SET field value …] [BY actor] [AS user] [NOCREATE]`
+//! `CHAT.ROOM room [SET field value …] [BY actor] [AS user] [NOCREATE] [NOHOOK]`
 //!
 //! Describes a room; with SET after changing its settings, all of the fields or none. It is a write
 //! even without SET: Redis refuses it on replicas and whenever it refuses writes.
@@ -22,7 +22,7 @@ use chat_protocol::limits::FIELDS_MAX;
 use chat_protocol::names::Actor;
 use chat_room::decide::room::{self, Description, Set, answer, changed_settings, takes_away};
 use chat_room::limits::Limits;
-use chat_room::{CommandError, Context, Creation, Room};
+use chat_room::{CommandError, Context, Creation, Judging, Room};
 
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;
@@ -44,6 +44,7 @@ pub(super) static ROOM: CommandSpec = CommandSpec {
         Arg::OptionalText("BY", "actor"),
         Arg::OptionalText("AS", "user"),
         Arg::Flag("NOCREATE", "nocreate"),
+        Arg::Flag("NOHOOK", "nohook"),
     ],
 };
 
@@ -64,13 +65,14 @@ pub(super) static ROOM_RO: CommandSpec = CommandSpec {
 
 fn run_room(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut args = Args::after(call, 2);
-    let (mut fields, mut by, mut reader, mut creation) = (Vec::new(), None, None, None);
+    let (mut fields, mut by, mut reader) = (Vec::new(), None, None);
+    let (mut creation, mut judging) = (None, None);
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"SET" if fields.is_empty() => {
                 fields.push((args.word()?, args.word()?));
-                // Field names are not case-sensitive, so no field may be called BY, AS or NOCREATE.
-                while args.left() > 0 && !args.next_is(&[b"BY", b"AS", b"NOCREATE"]) {
+                // Field names are not case-sensitive, so no field may be called like an option.
+                while args.left() > 0 && !args.next_is(&[b"BY", b"AS", b"NOCREATE", b"NOHOOK"]) {
                     if fields.len() >= FIELDS_MAX {
                         return Err(CommandError::invalid("field", "set twice").into());
                     }
@@ -80,11 +82,12 @@ fn run_room(call: &Call<'_>) -> Result<(), ErrorReply> {
             b"BY" => once(&mut by, args.actor()?)?,
             b"AS" => once(&mut reader, args.user()?)?,
             b"NOCREATE" => once(&mut creation, Creation::Refused)?,
+            b"NOHOOK" => once(&mut judging, Judging::Missing)?,
             _ => return Err(ErrorReply::SYNTAX),
         }
     }
     if fields.is_empty() {
-        if by.is_some() || creation.is_some() {
+        if by.is_some() || creation.is_some() || judging.is_some() {
             return Err(ErrorReply::SYNTAX);
         }
         return describe(call, reader);
@@ -93,7 +96,8 @@ fn run_room(call: &Call<'_>) -> Result<(), ErrorReply> {
     if reader.is_some_and(|reader| by != Some(Actor::User(reader))) {
         return Err(CommandError::Syntax("with SET, AS takes the user of BY").into());
     }
-    let set = Set { fields: &fields, by, creation: creation.unwrap_or_default() };
+    let (creation, judging) = (creation.unwrap_or_default(), judging.unwrap_or_default());
+    let set = Set { fields: &fields, by, creation, judging };
     let short = Flags::of(call).is_out_of_memory();
     change(
         call,
@@ -165,7 +169,7 @@ fn reply(call: &Call<'_>, room: &Description<'_>) {
     let more = room.profile.map_or(0, |_| 5)
         + usize::from(room.role.is_some())
         + usize::from(room.muted_until.is_some());
-    call.reply_map(18 + more);
+    call.reply_map(19 + more);
     text("room", room.room);
     text("kind", room.kind);
     number("created", room.created);
@@ -183,6 +187,7 @@ fn reply(call: &Call<'_>, room: &Description<'_>) {
     number("history_ttl", room.history_ttl);
     number("room_bytes", room.room_bytes);
     text("log_joins", yes_or_no(room.log_joins));
+    text("hook", yes_or_no(room.hook));
     text("frozen", yes_or_no(room.frozen));
     number("slow", room.slow);
     if let Some(profile) = room.profile {

@@ -1,10 +1,11 @@
 //! `CHAT.SEND room user text [NONCE k] [KIND w] [META json] [REPLY id] [MENTION n user …]
-//! [EPHEMERAL] [NOCREATE]`
+//! [EPHEMERAL] [NOCREATE] [NOHOOK]`
 //!
 //! Checks, stores, counts and publishes a message. The first message to an open room makes its
 //! sender a member; the first message to a room that does not exist creates the room, except with
 //! NOCREATE. A second send with the same nonce replies with the first id and does nothing else.
-//! With EPHEMERAL the message is published and not stored.
+//! With EPHEMERAL the message is published and not stored. With NOHOOK a room that has the setting
+//! `hook` refuses it, because no service has judged it.
 //!
 //! - Reply: the id of the message; nil with EPHEMERAL.
 //! - Errors: NOROOM (with NOCREATE or EPHEMERAL), NOMSG, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN,
@@ -14,7 +15,7 @@
 
 use chat_protocol::names;
 use chat_room::decide::send::{self, Send};
-use chat_room::{CommandError, Creation};
+use chat_room::{CommandError, Creation, Judging};
 
 use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;
@@ -41,6 +42,7 @@ pub(super) static SPEC: CommandSpec = CommandSpec {
         Arg::Block("MENTION", "mention", &[Arg::Number("count"), Arg::Texts("mentioned")]),
         Arg::Flag("EPHEMERAL", "ephemeral"),
         Arg::Flag("NOCREATE", "nocreate"),
+        Arg::Flag("NOHOOK", "nohook"),
     ],
 };
 
@@ -75,7 +77,7 @@ fn options<'c>(
     mut args: Args<'c>,
     buffer: &'c mut Vec<u8>,
 ) -> Result<(), ErrorReply> {
-    let (mut mentioned, mut ephemeral, mut creation) = (None, None, None);
+    let (mut mentioned, mut ephemeral, mut creation, mut judging) = (None, None, None, None);
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"NONCE" => once(&mut send.nonce, names::nonce(args.word()?)?)?,
@@ -89,6 +91,7 @@ fn options<'c>(
             }
             b"EPHEMERAL" => once(&mut ephemeral, ())?,
             b"NOCREATE" => once(&mut creation, Creation::Refused)?,
+            b"NOHOOK" => once(&mut judging, Judging::Missing)?,
             _ => return Err(ErrorReply::SYNTAX),
         }
     }
@@ -97,5 +100,6 @@ fn options<'c>(
     }
     send.ephemeral = ephemeral.is_some();
     send.creation = creation.unwrap_or_default();
+    send.judging = judging.unwrap_or_default();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `CHAT.SIGNAL room user name [json]`
+//! `CHAT.SIGNAL room user name [json [NOHOOK]]`
 //!
 //! Publishes an ephemeral event that is not stored: typing, or anything else that the name says.
 //! The backend's signal `notice` becomes an event of that type, and the backend may signal a room
@@ -10,9 +10,10 @@
 //! - Replicates: nothing.
 
 use chat_protocol::names;
-use chat_room::decide::signal;
+use chat_room::Judging;
+use chat_room::decide::signal::{self, Signal};
 
-use crate::args::Args;
+use crate::args::{Args, once};
 use crate::error_reply::ErrorReply;
 use crate::redis::{Arg, Call, CommandSpec, Keys};
 use crate::serving::{change, entry};
@@ -25,7 +26,13 @@ pub(super) static SPEC: CommandSpec = CommandSpec {
     keys: Keys::Write,
     summary: "Publishes an ephemeral event in a room.",
     complexity: "O(1)",
-    arguments: &[Arg::Key("room"), Arg::Text("user"), Arg::Text("name"), Arg::OptionalWord("json")],
+    arguments: &[
+        Arg::Key("room"),
+        Arg::Text("user"),
+        Arg::Text("name"),
+        Arg::OptionalWord("json"),
+        Arg::Flag("NOHOOK", "nohook"),
+    ],
 };
 
 fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
@@ -33,12 +40,17 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let user = args.actor()?;
     let name = names::word(args.word()?, "name")?;
     let data = if args.left() > 0 { Some(args.word()?) } else { None };
-    if args.left() > 0 {
-        return Err(ErrorReply::SYNTAX);
+    let mut judging = None;
+    while let Some(option) = args.option() {
+        match option.as_slice() {
+            b"NOHOOK" => once(&mut judging, Judging::Missing)?,
+            _ => return Err(ErrorReply::SYNTAX),
+        }
     }
+    let signal = Signal { user, name, data, judging: judging.unwrap_or_default() };
     change(
         call,
-        |context, decision| signal::decide(context, user, name, data, decision),
+        |context, decision| signal::decide(context, signal, decision),
         |(), _| call.reply_number(1),
     )
 }

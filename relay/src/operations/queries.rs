@@ -220,6 +220,7 @@ const SETTINGS: &[&str] = &[
     "room_bytes",
     "history_ttl",
     "log_joins",
+    "hook",
     "frozen",
     "slow",
     "name",

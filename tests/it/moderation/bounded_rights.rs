@@ -1,5 +1,6 @@
 //! The options by which a caller asks for less than a user may do: NOCREATE never creates a room,
-//! OWN allows only the user's own messages. Relays add them for tokens of narrow scope.
+//! OWN allows only the user's own messages. Relays add them for tokens of narrow scope. NOHOOK is
+//! refused by rooms whose texts a service judges; relays add it when they have not asked one.
 
 use chat_tests::clients::wire::{Command, Wire};
 use chat_tests::servers::redis::Redis;
@@ -60,6 +61,41 @@ fn nocreate_never_creates_a_room_and_changes_nothing_else() {
     // An ephemeral message of the backend never creates a room.
     cmd!(wire, "CHAT.SEND", "lobby", "*", "hi", "EPHEMERAL", "NOCREATE").ok();
     assert_eq!(cmd!(wire, "DBSIZE").int(), 0);
+}
+
+#[test]
+fn nohook_is_refused_where_the_room_wants_texts_judged() {
+    let redis = Redis::start();
+    let mut wire = redis.wire();
+    for (room, topic) in [("lobby", "topic"), ("dm:alice,bob", "topic"), ("@alice", "name")] {
+        let id = cmd!(wire, "CHAT.SEND", room, "alice", "hi", "NONCE", "k").text().to_owned();
+        let judged = [
+            args!["CHAT.SEND", room, "alice", "again"],
+            args!["CHAT.SEND", room, "alice", "again", "EPHEMERAL"],
+            args!["CHAT.EDIT", room, "alice", id, "better"],
+            args!["CHAT.SIGNAL", room, "alice", "wave", "{\"a\":1}"],
+            args!["CHAT.ROOM", room, "SET", topic, "tea"],
+        ];
+        for call in &judged {
+            wire.call(&with(call, "NOHOOK")).ok();
+        }
+        cmd!(wire, "CHAT.ROOM", room, "SET", "hook", "yes").ok();
+        let seen = |wire: &mut Wire| {
+            (cmd!(wire, "CHAT.ROOM_RO", room), cmd!(wire, "CHAT.SYNC", room, "0-0"))
+        };
+        let before = seen(&mut wire);
+        for call in &judged {
+            for option in ["NOHOOK", "nohook"] {
+                assert_eq!(wire.call(&with(call, option)).error(), "DENIED hook", "{call:?}");
+            }
+        }
+        assert_eq!(seen(&mut wire), before, "{room}: nothing has changed");
+        let again = cmd!(wire, "CHAT.SEND", room, "alice", "hi", "NONCE", "k", "NOHOOK");
+        assert_eq!(again.text(), id, "what was stored before is answered");
+        for call in &judged {
+            wire.call(call).ok();
+        }
+    }
 }
 
 #[test]

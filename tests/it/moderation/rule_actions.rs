@@ -85,6 +85,8 @@ actions! {
         Some(|s| json!({"op": "room", "room": s.room, "set": {"slow": 9}}));
     "set log_joins": |s| Some(args!["CHAT.ROOM", s.room, "SET", "log_joins", "yes", "BY", s.actor]),
         Some(|s| json!({"op": "room", "room": s.room, "set": {"log_joins": true}}));
+    "set hook": |s| Some(args!["CHAT.ROOM", s.room, "SET", "hook", "yes", "BY", s.actor]),
+        Some(|s| json!({"op": "room", "room": s.room, "set": {"hook": true}}));
     "set name": |s| Some(args!["CHAT.ROOM", s.room, "SET", "name", "A.", "BY", s.actor]),
         Some(|s| json!({"op": "room", "room": s.room, "set": {"name": "A."}}));
     "add": |s| Some(args!["CHAT.JOIN", s.room, "guest", "BY", s.actor]), None;

@@ -64,6 +64,7 @@ const OPEN: Table = Table {
         ("set topic", ". . . mod mod B N"),
         ("set slow", ". . . mod mod B N"),
         ("set log_joins", ". . own own own B N"),
+        ("set hook", ". back back back back B back"),
         ("set name", "field field field field field field field"),
         ("add", ". . . mod mod B N"),
         ("kick member", ". . . mod mod B N"),

@@ -299,7 +299,7 @@ impl Traffic {
             0 => ("topic", format!("topic {number}")),
             1 => ("description", format!("all about {number}")),
             2 => ("access", self.one(&["open", "open", "open", "members"]).to_owned()),
-            3 => ("log_joins", self.one(&["yes", "no"]).to_owned()),
+            3 => (self.one(&["log_joins", "hook"]), self.one(&["yes", "no"]).to_owned()),
             4 => ("max_text", self.one(&["100", "4096"]).to_owned()),
             5 => ("history_max", self.one(&["10", "50", "500"]).to_owned()),
             6 => ("frozen", self.one(&["no", "no", "no", "yes"]).to_owned()),

@@ -65,6 +65,8 @@ fn word(random: &mut SmallRng) -> Vec<u8> {
         b"max_text",
         b"history_max",
         b"log_joins",
+        b"hook",
+        b"NOHOOK",
         b"frozen",
         b"name",
         b"avatar",

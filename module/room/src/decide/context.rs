@@ -23,6 +23,16 @@ pub enum Creation {
     Refused,
 }
 
+/// Whether a service has judged what a command says, where the room's setting `hook` asks for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Judging {
+    /// It has, or the caller need not ask.
+    #[default]
+    Done,
+    /// NOHOOK: a room with the setting refuses the command with `DENIED hook`.
+    Missing,
+}
+
 /// Everything that a rule reads besides its command.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'r, 'a> {
@@ -103,6 +113,14 @@ impl<'r, 'a> Context<'r, 'a> {
             return Err(CommandError::NotMember);
         }
         self.check_may_write(user, role)
+    }
+
+    /// Refuses what no service has judged, if the room wants it judged. Errors: `DENIED hook`.
+    pub(super) fn check_judged(&self, judging: Judging) -> Result<(), CommandError> {
+        match judging == Judging::Missing && self.room.settings().hook {
+            true => Err(CommandError::Denied("hook")),
+            false => Ok(()),
+        }
     }
 
     /// Counts one action of `actor` against the rate limit. Errors: `RATELIMIT`.

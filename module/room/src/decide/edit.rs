@@ -7,7 +7,7 @@ use chat_protocol::visibility;
 use crate::bytes::json;
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
-use crate::decide::context::Context;
+use crate::decide::context::{Context, Judging};
 use crate::decide::decision::Decision;
 use crate::decide::trim::{Added, trim};
 use crate::state::users::members::Role;
@@ -25,6 +25,8 @@ pub struct Edit<'a> {
     pub meta: Option<&'a [u8]>,
     /// OWN.
     pub whose: MessageScope,
+    /// NOHOOK.
+    pub judging: Judging,
 }
 
 /// `CHAT.DELETE room user id [REASON s] [OWN]` with its arguments.
@@ -58,7 +60,7 @@ pub fn edit<'a>(
     decision: &mut Decision<'a>,
 ) -> Result<Id, CommandError> {
     let Context { room, limits, now, .. } = context;
-    let Edit { user, id, text, meta, whose } = edit;
+    let Edit { user, id, text, meta, whose, judging } = edit;
     context.check_may_change(user)?;
     let (message, m) = context.message(id)?;
     let own = authority(context, user, whose, m)? == Authority::Author;
@@ -79,6 +81,7 @@ pub fn edit<'a>(
     if !visibility::shows(text) && meta.is_none() && stored.is_none_or(|body| body.meta.is_none()) {
         return Err(CommandError::invalid("text", "something to see, unless there is META"));
     }
+    context.check_judged(judging)?;
     context.consume_rate(user, decision)?;
     let id = decision.next_id(now);
     decision.record(Record::Edit { id, user: user.as_str(), message, text, meta });

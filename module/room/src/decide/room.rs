@@ -6,7 +6,7 @@ use chat_protocol::names::{Actor, RoomKind};
 use crate::codec::record::Record;
 use crate::codec::record_content::NewSettings;
 use crate::command_error::CommandError;
-use crate::decide::context::{Context, Creation};
+use crate::decide::context::{Context, Creation, Judging};
 use crate::decide::decision::Decision;
 use crate::decide::trim::{Added, trim};
 use crate::state::settings::kind::Access;
@@ -22,6 +22,8 @@ pub struct Set<'s, 'a> {
     pub by: Option<Actor<'a>>,
     /// NOCREATE.
     pub creation: Creation,
+    /// NOHOOK.
+    pub judging: Judging,
 }
 
 /// Decides CHAT.ROOM … SET: all fields are set, or none.
@@ -33,7 +35,7 @@ pub fn set<'a>(
     set: Set<'_, 'a>,
     decision: &mut Decision<'a>,
 ) -> Result<(), CommandError> {
-    let Set { fields, by, creation } = set;
+    let Set { fields, by, creation, judging } = set;
     let actor = by.unwrap_or(Actor::Backend);
     let mut changes: Vec<Setting<'a>> = Vec::with_capacity(fields.len());
     for (field, value) in fields {
@@ -54,6 +56,9 @@ pub fn set<'a>(
     }
     if let Actor::User(user) = actor {
         allowed(context, user, &changes)?;
+    }
+    if changes.iter().any(Setting::is_text) {
+        context.check_judged(judging)?;
     }
     context.create_room(actor, creation, decision)?;
     changes.retain(|change| !change.is_in(context.room.settings()));
@@ -88,7 +93,7 @@ fn allowed(
     changes: &[Setting<'_>],
 ) -> Result<(), CommandError> {
     context.check_admission(user)?;
-    if changes.iter().any(|change| change.exceeds(context.limits)) {
+    if changes.iter().any(|change| change.is_of_backend() || change.exceeds(context.limits)) {
         return Err(CommandError::Denied("backend"));
     }
     if !context.is_ordinary() {
@@ -147,6 +152,8 @@ pub struct Description<'a> {
     pub room_bytes: u64,
     /// Whether joins are durable events.
     pub log_joins: bool,
+    /// Whether a service judges what users write before it is stored.
+    pub hook: bool,
     /// Whether only owner and moderators send.
     pub frozen: bool,
     /// Milliseconds between two messages of a user; 0: no slow mode.
@@ -201,6 +208,7 @@ pub fn answer<'a>(
         history_ttl: settings.history_ttl(limits),
         room_bytes: settings.room_bytes(limits),
         log_joins: settings.log_joins,
+        hook: settings.hook,
         frozen: settings.frozen,
         slow: settings.slow.unwrap_or(0),
         profile: matches!(context.name.kind, RoomKind::Personal(_)).then(|| {

@@ -5,7 +5,7 @@ use crate::codec::event_ephemeral::Ephemeral;
 use crate::codec::record::Record;
 use crate::codec::record_content::NewMessage;
 use crate::command_error::CommandError;
-use crate::decide::context::{Context, Creation};
+use crate::decide::context::{Context, Creation, Judging};
 use crate::decide::decision::{Decision, Step};
 use crate::decide::trim::{Added, expired_nonces, trim};
 use crate::state::limits::MAX_TEXT;
@@ -43,6 +43,8 @@ pub struct Send<'a> {
     pub ephemeral: bool,
     /// NOCREATE.
     pub creation: Creation,
+    /// NOHOOK.
+    pub judging: Judging,
 }
 
 impl<'a> Send<'a> {
@@ -58,6 +60,7 @@ impl<'a> Send<'a> {
             mentions: Mentions::default(),
             ephemeral: false,
             creation: Creation::Allowed,
+            judging: Judging::Done,
         }
     }
 }
@@ -88,6 +91,7 @@ pub fn decide<'a>(
     };
 
     allowed(&context, send, decision)?;
+    context.check_judged(send.judging)?;
 
     let kind = kind_of(send.user, send.kind)?;
     let max = context.max_text_for(send.user);

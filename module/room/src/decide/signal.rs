@@ -5,8 +5,21 @@ use chat_protocol::names::Actor;
 use crate::bytes::json;
 use crate::codec::event_ephemeral::{Ephemeral, NOTICE};
 use crate::command_error::CommandError;
-use crate::decide::context::Context;
+use crate::decide::context::{Context, Judging};
 use crate::decide::decision::Decision;
+
+/// `CHAT.SIGNAL room user name [json [NOHOOK]]` with its arguments.
+#[derive(Clone, Copy, Debug)]
+pub struct Signal<'a> {
+    /// The sender.
+    pub user: Actor<'a>,
+    /// What it is called.
+    pub name: &'a str,
+    /// A JSON object.
+    pub data: Option<&'a [u8]>,
+    /// NOHOOK.
+    pub judging: Judging,
+}
 
 /// Decides CHAT.SIGNAL. The backend may signal a room that does not exist, without creating it.
 ///
@@ -14,11 +27,10 @@ use crate::decide::decision::Decision;
 /// data`, and the errors of reading.
 pub fn decide<'a>(
     context: Context<'_, 'a>,
-    user: Actor<'a>,
-    name: &'a str,
-    data: Option<&'a [u8]>,
+    signal: Signal<'a>,
     decision: &mut Decision<'a>,
 ) -> Result<(), CommandError> {
+    let Signal { user, name, data, judging } = signal;
     let data = data.map(|data| json::object(data, "data")).transpose()?;
     if let Actor::User(user) = user {
         if name == NOTICE {
@@ -27,6 +39,7 @@ pub fn decide<'a>(
         let room = context.readable(Some(user))?;
         context.check_may_write(user, room.role(user))?;
     }
+    context.check_judged(judging)?;
     context.consume_rate(user, decision)?;
     decision.event(Ephemeral::Signal { user: user.as_str(), name, data });
     Ok(())

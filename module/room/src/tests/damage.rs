@@ -5,6 +5,7 @@ use chat_protocol::names::Actor;
 use proptest::prelude::*;
 
 use super::World;
+use crate::decide::context::Judging;
 use crate::decide::decision::Decision;
 use crate::decide::edit::{Delete, Edit, MessageScope};
 use crate::decide::history::{self, Anchor};
@@ -33,7 +34,14 @@ pub(super) fn sample() -> World {
         let (user, id, whose) = (Actor::Backend, id.as_bytes(), MessageScope::Permitted);
         let done = world.run(&name, |c, d| match verb {
             "edit" => {
-                let edit = Edit { user, id, text: b"better", meta: Some(b"{}"), whose };
+                let edit = Edit {
+                    user,
+                    id,
+                    text: b"better",
+                    meta: Some(b"{}"),
+                    whose,
+                    judging: Judging::Done,
+                };
                 decide::edit::edit(c, edit, d).map(drop)
             }
             "react" => {

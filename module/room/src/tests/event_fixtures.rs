@@ -13,6 +13,7 @@ use chat_protocol::id::Id;
 use chat_protocol::names::Actor;
 
 use super::{World, send};
+use crate::decide::context::Judging;
 use crate::decide::edit::{Delete, Edit, MessageScope};
 use crate::decide::history::{self, Anchor};
 use crate::decide::import::Import;
@@ -20,6 +21,7 @@ use crate::decide::moderate::{Action, Moderate};
 use crate::decide::presence::Presence;
 use crate::decide::react::Reaction;
 use crate::decide::send::{Send, mentions};
+use crate::decide::signal::Signal;
 use crate::decide::{self, sync};
 use crate::state::users::members::{MemberAction, Role};
 use crate::{dropped, moved};
@@ -84,7 +86,8 @@ impl<'f> Script<'f> {
     fn edit(&mut self, id: &str, text: &str, meta: Option<&[u8]>) {
         let name = self.world.name.clone();
         let (user, whose) = (actor("alice"), MessageScope::Permitted);
-        let edit = Edit { user, id: id.as_bytes(), text: text.as_bytes(), meta, whose };
+        let (id, text, judging) = (id.as_bytes(), text.as_bytes(), Judging::Done);
+        let edit = Edit { user, id, text, meta, whose, judging };
         self.world.run(&name, |c, d| decide::edit::edit(c, edit, d)).expect("edited");
     }
 
@@ -118,10 +121,8 @@ impl<'f> Script<'f> {
 
     fn signal(&mut self, user: &str, word: &str, data: Option<&[u8]>) {
         let name = self.world.name.clone();
-        let user = actor(user);
-        self.world
-            .run(&name, |c, d| decide::signal::decide(c, user, word, data, d))
-            .expect("published");
+        let signal = Signal { user: actor(user), name: word, data, judging: Judging::Done };
+        self.world.run(&name, |c, d| decide::signal::decide(c, signal, d)).expect("published");
     }
 
     /// The newest messages as CHAT.HISTORY shows them now.

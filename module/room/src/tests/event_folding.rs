@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::World;
 use crate::command_error::CommandError;
+use crate::decide::context::Judging;
 use crate::decide::edit::{Delete, Edit, MessageScope};
 use crate::decide::erase::Keep;
 use crate::decide::history::{self, Anchor};
@@ -81,7 +82,7 @@ fn execute(world: &mut World, command: &Command, count: u64) -> Result<(), Comma
             let (id, text) = (id(*back), text.as_bytes());
             let meta = meta.then_some(object.as_bytes());
             let (user, whose) = (actor(*user), MessageScope::Permitted);
-            let edit = Edit { user, id: id.as_bytes(), text, meta, whose };
+            let edit = Edit { user, id: id.as_bytes(), text, meta, whose, judging: Judging::Done };
             world.run(&name, |c, d| decide::edit::edit(c, edit, d)).map(drop)
         }
         Command::Delete { user, back } => {

@@ -26,7 +26,7 @@ use chat_protocol::names::{Actor, RoomName};
 
 use crate::command_error::CommandError;
 use crate::decide;
-use crate::decide::context::Context;
+use crate::decide::context::{Context, Judging};
 use crate::decide::decision::{Decision, Steps};
 use crate::state::limits::Limits;
 use crate::{Now, Outcome, Part, Record, Room};
@@ -106,8 +106,8 @@ impl World {
         let by = by.map(|by| Actor::parse(by.as_bytes())).transpose()?;
         let fields = [(field.as_bytes(), value.as_bytes())];
         self.run(&name, |c, d| {
-            let creation = decide::context::Creation::Allowed;
-            decide::room::set(c, decide::room::Set { fields: &fields, by, creation }, d)
+            let (creation, judging) = Default::default();
+            decide::room::set(c, decide::room::Set { fields: &fields, by, creation, judging }, d)
         })
     }
 
@@ -195,6 +195,7 @@ fn send<'a>(user: &'a str, text: &'a str, nonce: Option<&'a str>) -> decide::sen
         reply: None,
         mentions: Default::default(),
         ephemeral: false,
+        judging: Judging::Done,
         creation: decide::context::Creation::Allowed,
     }
 }

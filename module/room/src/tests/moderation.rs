@@ -5,9 +5,11 @@ use chat_protocol::names::Actor;
 use super::rules::lobby;
 use super::{World, code};
 use crate::command_error::CommandError;
+use crate::decide::context::Judging;
 use crate::decide::edit::{Delete, Edit, MessageScope};
 use crate::decide::moderate::{Action, Moderate};
 use crate::decide::react::Reaction;
+use crate::decide::signal::Signal;
 use crate::decide::{self, history, sync};
 use crate::state::limits::Rate;
 use crate::state::users::members::Role;
@@ -30,7 +32,8 @@ impl World {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
         let (id, whose) = (id.as_bytes(), MessageScope::Permitted);
-        let edit = Edit { user, id, text: text.as_bytes(), meta: None, whose };
+        let (text, judging) = (text.as_bytes(), Judging::Done);
+        let edit = Edit { user, id, text, meta: None, whose, judging };
         self.run(&name, |c, d| decide::edit::edit(c, edit, d)).map(drop)
     }
 
@@ -52,7 +55,8 @@ impl World {
     fn signal(&mut self, user: &str) -> Result<(), CommandError> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
-        self.run(&name, |c, d| decide::signal::decide(c, user, "typing", None, d))
+        let signal = Signal { user, name: "typing", data: None, judging: Judging::Done };
+        self.run(&name, |c, d| decide::signal::decide(c, signal, d))
     }
 }
 

@@ -4,6 +4,7 @@ use chat_protocol::id::Id;
 use chat_protocol::names::Actor;
 
 use super::World;
+use crate::decide::context::Judging;
 use crate::decide::edit::{self, Edit, MessageScope};
 use crate::decide::history::{self, Anchor};
 use crate::decide::page::PageSize;
@@ -205,7 +206,8 @@ fn events_do_not_repeat_an_expired_message() {
     for (text, id) in [("SECRET", &first), ("fine", &second)] {
         let user = Actor::User("alice");
         let (id, whose) = (id.as_bytes(), MessageScope::Permitted);
-        let edit = Edit { user, id, text: text.as_bytes(), meta: None, whose };
+        let edit =
+            Edit { user, id, text: text.as_bytes(), meta: None, whose, judging: Judging::Done };
         world.run(&name, |c, d| edit::edit(c, edit, d)).expect("edited");
     }
     let cursor = Id::parse(second.as_bytes()).expect("an id");
@@ -231,7 +233,7 @@ fn only_the_newest_edit_of_a_message_repeats_it() {
             let meta = turn.is_multiple_of(2).then_some(object.as_bytes());
             let (user, text) = (Actor::User("alice"), text.as_bytes());
             let (id, whose) = (id.as_bytes(), MessageScope::Permitted);
-            let edit = Edit { user, id, text, meta, whose };
+            let edit = Edit { user, id, text, meta, whose, judging: Judging::Done };
             world.run(&name, |c, d| edit::edit(c, edit, d)).expect("edited");
         }
     }

@@ -5,6 +5,8 @@ use chat_protocol::names::Actor;
 use super::{World, code, send};
 use crate::command_error::CommandError;
 use crate::decide;
+use crate::decide::context::Judging;
+use crate::decide::signal::Signal;
 use crate::state::limits::Create;
 
 /// A room with an owner, a moderator, a member and an outsider.
@@ -258,7 +260,8 @@ fn a_signal_is_published_only() {
     let name = world.name.clone();
     let signal = |world: &mut World, user: &str, word: &str, data: Option<&[u8]>| {
         let user = Actor::parse(user.as_bytes()).expect("an actor");
-        world.run(&name, |c, d| decide::signal::decide(c, user, word, data, d))?;
+        let signal = Signal { user, name: word, data, judging: Judging::Done };
+        world.run(&name, |c, d| decide::signal::decide(c, signal, d))?;
         Ok::<_, CommandError>(world.published.last().cloned().unwrap_or_default())
     };
     let typing = signal(&mut world, "mia", "typing", Some(b"{\"a\":1}")).expect("published");

@@ -5,6 +5,7 @@ use chat_protocol::id::Id;
 use chat_protocol::names::Actor;
 
 use super::{World, code};
+use crate::decide::context::Judging;
 use crate::decide::decision::Decision;
 use crate::decide::edit::{Delete, Edit, MessageScope};
 use crate::decide::react::Reaction;
@@ -167,7 +168,8 @@ fn bytes_are_bounded_for_every_kind_of_content() {
             1 => {
                 let (user, id, meta) =
                     (Actor::User("alice"), last.as_bytes(), Some(object.as_bytes()));
-                let edit = Edit { user, id, text: b"other", meta, whose: MessageScope::Permitted };
+                let (text, whose, judging) = (b"other", MessageScope::Permitted, Judging::Done);
+                let edit = Edit { user, id, text, meta, whose, judging };
                 world.run(&name, |c, d| decide::edit::edit(c, edit, d)).expect("edited");
             }
             2 => world.set("topic", &format!("{topic}{at}"), None).expect("set"),
@@ -207,6 +209,7 @@ fn a_text_that_can_never_fit_is_refused() {
         text: text.as_bytes(),
         meta: None,
         whose: MessageScope::Permitted,
+        judging: Judging::Done,
     };
     let edited = world.run(&name, |c, d| decide::edit::edit(c, edit, d));
     assert_eq!(edited.map_err(|error| code(&error)), Err("TOOBIG 2500".into()));

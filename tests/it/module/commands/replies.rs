@@ -271,6 +271,7 @@ fn a_room_returns_its_settings_in_both_protocols() {
         "history_ttl",
         "room_bytes",
         "log_joins",
+        "hook",
         "frozen",
         "slow",
         "role",

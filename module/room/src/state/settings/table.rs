@@ -184,6 +184,8 @@ settings! {
     11 Status      status: Text         = line(PROFILE_STATUS_MAX), Owner, Profile;
     /// Tokens issued before this are refused; milliseconds since the epoch.
     12 TokensAfter tokens_after: Number = time(TOKENS_AFTER_MIN, TOKENS_AFTER_MAX), Owner, Personal;
+    /// Whether a service judges what users write here before it is stored. Set by the backend.
+    14 Hook        hook: Switch         = (), Owner, All;
 }
 
 /// The settings of a room that never changed them.
@@ -194,6 +196,23 @@ impl Setting<'_> {
     /// Whether only personal rooms have this.
     pub(crate) fn is_personal(&self) -> bool {
         matches!(self.rooms(), Rooms::Personal | Rooms::Profile)
+    }
+
+    /// Whether people read the value.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(
+            self,
+            Setting::Topic(_)
+                | Setting::Description(_)
+                | Setting::Name(_)
+                | Setting::Avatar(_)
+                | Setting::Status(_)
+        )
+    }
+
+    /// Whether only the backend sets this, in every room.
+    pub(crate) fn is_of_backend(&self) -> bool {
+        matches!(self, Setting::Hook(_))
     }
 
     /// Whether this exceeds the server's own setting. Only the backend may set that.
@@ -215,6 +234,7 @@ impl Setting<'_> {
             Setting::Access(Access::Members)
             | Setting::Frozen(true)
             | Setting::Slow(Some(_))
+            | Setting::Hook(true)
             | Setting::TokensAfter(Some(_)) => true,
             Setting::MaxText(Some(value)) => *value <= settings.max_text(limits),
             Setting::HistoryMax(Some(value)) => *value <= settings.history_max(limits),
@@ -296,6 +316,8 @@ mod tests {
             ("room_bytes", "1000", Err("INVALID room_bytes")),
             ("log_joins", "yes", Ok("{\"log_joins\":true}")),
             ("frozen", "1", Err("INVALID frozen")),
+            ("hook", "YES", Ok("{\"hook\":true}")),
+            ("hook", "https://app.example/", Err("INVALID hook")),
             ("slow", "5000", Ok("{\"slow\":5000}")),
             ("slow", "0", Ok("{\"slow\":null}")),
             ("slow", "-1", Err("INVALID slow")),

@@ -159,6 +159,8 @@ pub(super) struct Settings {
     #[schema(pattern = "^(yes|no)$")]
     log_joins: String,
     #[schema(pattern = "^(yes|no)$")]
+    hook: String,
+    #[schema(pattern = "^(yes|no)$")]
     frozen: String,
     slow: u64,
     /// Of a personal room

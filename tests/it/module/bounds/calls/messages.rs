@@ -36,6 +36,7 @@ pub(crate) const SEND: Command = Command {
         ),
         argument("ephemeral", &["lobby", "alice", "x", "$"], Bound::Flag("EPHEMERAL"), FIXED),
         argument("nocreate", &["lobby", "alice", "x", "$"], Bound::Flag("NOCREATE"), FIXED),
+        argument("nohook", &["lobby", "alice", "x", "$"], Bound::Flag("NOHOOK"), FIXED),
     ],
     refused: &[
         (&[], ARITY, "nothing"),
@@ -79,6 +80,7 @@ pub(crate) const SEND: Command = Command {
         (&["lobby", "alice", "x", "WRONG"], "ERR", "no such option"),
         (&["lobby", "alice", "x", "EPHEMERAL", "EPHEMERAL"], "ERR", "twice"),
         (&["lobby", "alice", "x", "NOCREATE", "NOCREATE"], "ERR", "twice"),
+        (&["lobby", "alice", "x", "NOHOOK", "NOHOOK"], "ERR", "twice"),
         (&["nowhere", "alice", "x", "NOCREATE"], "NOROOM", "no such room"),
         (&["nowhere", "*", "x", "NOCREATE"], "NOROOM", "no such room"),
         (&["dm:dora,emil", "dora", "x", "NOCREATE"], "NOROOM", "no such room"),
@@ -216,6 +218,7 @@ pub(crate) const EDIT: Command = Command {
         argument("text", &["lobby", "*", "{id}", "$"], TEXT, FIXED),
         argument("json", &["lobby", "alice", "{id}", "x", "META", "$"], OBJECT, FIXED),
         argument("own", &["lobby", "alice", "{id}", "x", "$"], Bound::Flag("OWN"), FIXED),
+        argument("nohook", &["lobby", "alice", "{id}", "x", "$"], Bound::Flag("NOHOOK"), FIXED),
     ],
     refused: &[
         (&[], ARITY, "nothing"),
@@ -339,6 +342,7 @@ pub(crate) const SIGNAL: Command = Command {
             FIXED,
         ),
         argument("json", &["lobby", "alice", "x", "$"], OBJECT, FIXED),
+        argument("nohook", &["lobby", "alice", "x", "{}", "$"], Bound::Flag("NOHOOK"), FIXED),
     ],
     refused: &[
         (&["lobby", "bob"], ARITY, "no name"),
