@@ -31,5 +31,7 @@ mod presence;
 mod relay;
 // Events over HTTP.
 mod streams;
+// Rooms to a file and back.
+mod transfer;
 // How relays reach Redis.
 mod upstream;

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Command};
 
 use crate::cli::check::CheckArgs;
-use crate::cli::{check, token};
+use crate::cli::transfer::TransferArgs;
+use crate::cli::{check, token, transfer};
 use crate::config::Args;
 
 /// What the process was asked to do.
@@ -33,6 +34,10 @@ impl Invocation {
                 let args = args.unwrap_or_else(|error| error.exit());
                 Invocation::Run(Box::new(move || token::run(args)))
             }
+            Some((name @ (transfer::EXPORT | transfer::IMPORT), flags)) => {
+                let args = TransferArgs::from_matches(name, flags, args(flags));
+                Invocation::Run(Box::new(move || transfer::run(args)))
+            }
             _ => Invocation::Serve(args(&matches)),
         }
     }
@@ -44,6 +49,8 @@ fn command() -> Command {
         .disable_help_subcommand(true)
         .subcommand(check::command())
         .subcommand(token::command())
+        .subcommand(transfer::command(transfer::EXPORT))
+        .subcommand(transfer::command(transfer::IMPORT))
 }
 
 fn args(matches: &ArgMatches) -> Box<Args> {
@@ -57,7 +64,7 @@ mod tests {
     #[test]
     fn flags_alone_serve_and_a_subcommand_takes_its_own() {
         command().debug_assert();
-        let rows: [(&[&str], Option<Option<&str>>); 10] = [
+        let rows: [(&[&str], Option<Option<&str>>); 14] = [
             (&[], Some(None)),
             (&["--name=r1"], Some(None)),
             (&["check"], Some(Some("check"))),
@@ -68,6 +75,10 @@ mod tests {
             (&["token"], None),
             (&["token", "--secret-file=x", "--user=alice", "--name=r1", "--ping=5s"], None),
             (&["--user=alice"], None),
+            (&["export", "f"], Some(Some("export"))),
+            (&["import", "--redis=redis://r", "--match=a*", "f"], Some(Some("import"))),
+            (&["export"], None),
+            (&["import", "f", "g"], None),
         ];
         for (words, expected) in rows {
             let words = std::iter::once(&"chat-relay").chain(words);

@@ -5,5 +5,6 @@
 mod check;
 mod invocation;
 mod token;
+mod transfer;
 
 pub use invocation::Invocation;

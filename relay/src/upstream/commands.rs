@@ -12,6 +12,7 @@ mod arguments;
 mod narrowed;
 pub(super) mod operator;
 pub(super) mod sentinels;
+pub(crate) mod transfer;
 
 use std::time::Duration;
 

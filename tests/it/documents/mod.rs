@@ -18,3 +18,5 @@ mod readme;
 mod session;
 // docs/security.md: who may do what with which credential.
 mod security;
+// docs/transfer.md: its file and its program.
+mod transfer;

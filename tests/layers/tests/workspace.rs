@@ -112,6 +112,7 @@ const SCENARIOS: Crate<'_> = Crate {
             "presence",
             "relay",
             "streams",
+            "transfer",
             "upstream",
         ],
         &["documents", "nothing_is_missing"],
