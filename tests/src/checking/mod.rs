@@ -3,6 +3,7 @@
 /// A user who asks for everything else.
 mod asker;
 /// Senders and readers under faults, and the verdict.
+pub mod change_reader;
 pub mod changes;
 pub mod checker;
 /// What faults did to those who used the relays.
