@@ -98,9 +98,6 @@ fn assert_folded(what: &str, wire: &mut Wire, reader: &ChangeReader) {
             known.unwrap_or_else(|| panic!("after {what}: {room} is unknown")).view.messages();
         // Trimmed messages are not shown, although their events are known.
         let skipped = folded.len().saturating_sub(page.len());
-        if folded[skipped..] != page {
-            eprintln!("{:?}", cmd!(wire, "CHAT.SYNC", room, known.unwrap().position.as_str()));
-        }
         assert_eq!(folded[skipped..], page, "after {what}: {room}");
     }
     let unknown: Vec<&String> = reader.rooms.keys().filter(|room| !rooms.contains(room)).collect();

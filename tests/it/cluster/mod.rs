@@ -7,6 +7,8 @@ mod access;
 mod all_shards;
 // The module alone while slots move all at once.
 mod atomic_moves;
+// A reader of all changes while rooms move.
+mod changed_rooms;
 // One shard is away.
 mod dead_shard;
 // The module alone in a primary without a majority.

@@ -21,7 +21,7 @@ pub struct KnownRoom {
     /// The ids of all events received, without those of an earlier room of this name.
     pub ids: BTreeSet<String>,
     /// The id of the last event received.
-    pub position: String,
+    position: String,
 }
 
 /// See the documentation of this file.
