@@ -121,6 +121,20 @@ fn server_time(report: &mut Report, redis: &Redis, script: &str) {
     report.add(measurement.against("Lua, the same work").within(Budget::Ratio(0.2)));
 
     with_nonce(report, &mut meter);
+    of_the_past(report, &mut meter);
+}
+
+/// CHAT.IMPORT, which brings messages of the past into a room.
+fn of_the_past(report: &mut Report, meter: &mut Meter) {
+    let count = DEPTH * sized(4, 32, 32) * (pairs() + 1);
+    let import = |n| args!["CHAT.IMPORT", "past", "alice", 1_500_000_000_000 + n, TEXT, "AT", n];
+    let imports = Batch::chunks(DEPTH, (1..=count).map(import));
+    let adds = [Batch::repeat(DEPTH, xadd())];
+    let ours = Side::new(&imports, &["chat.import"], DEPTH);
+    let found = meter.compare(pairs(), ours, Side::new(&adds, &["xadd"], DEPTH));
+    let measurement = Measurement::paired("server time per imported message", "us", &found)
+        .against("XADD MAXLEN ~");
+    report.add(measurement.within(Budget::Ratio(3.0)));
 }
 
 /// With a nonce: the cost of remembering one for a second and forgetting it.
