@@ -156,3 +156,15 @@ fn a_file_of_another_program_is_brought_in_and_what_redis_refuses_is_told() {
     // Nothing is known of the room, so it is not made.
     assert_eq!(cmd!(wire, "EXISTS", "empty").int(), 0);
 }
+
+#[test]
+fn a_room_whose_name_is_no_longer_valid_is_left_out() {
+    let from = Redis::start();
+    cmd!(from, "CHAT.SEND", "lobby", "alice", "hi").ok();
+    cmd!(from, "CHAT.SEND", "other", "alice", "hi").ok();
+    cmd!(from, "RENAME", "other", "oth\u{200b}er").ok();
+    let file = Rooms::new();
+    let printed = succeeds("export", &from.url(), &file.path);
+    assert!(printed.starts_with("1 rooms, 1 messages\n1 rooms are left out: "), "{printed}");
+    assert_eq!(file.read().keys().collect::<Vec<_>>(), ["lobby"]);
+}

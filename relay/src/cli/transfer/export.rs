@@ -45,12 +45,14 @@ struct Export<'a> {
     progress: Progress,
     rooms: u64,
     messages: u64,
+    /// Rooms with names that the module does not accept any more.
+    skipped: u64,
 }
 
 /// Writes the rooms whose names match. The result says how many.
 pub(super) async fn run(servers: &Servers, file: &Path, pattern: &str) -> Result<String, Failure> {
     let (writer, progress) = (Writer::create(file)?, Progress::on_terminal());
-    let mut export = Export { servers, writer, progress, rooms: 0, messages: 0 };
+    let mut export = Export { servers, writer, progress, rooms: 0, messages: 0, skipped: 0 };
     // SCAN may answer a key twice.
     let mut written = RoomSet::default();
     for _ in 0..WALKS_MAX {
@@ -68,12 +70,20 @@ pub(super) async fn run(servers: &Servers, file: &Path, pattern: &str) -> Result
         }
     }
     export.writer.finish()?;
-    Ok(format!("{} rooms, {} messages", export.rooms, export.messages))
+    let mut summary = format!("{} rooms, {} messages", export.rooms, export.messages);
+    if export.skipped > 0 {
+        summary += &format!("\n{} rooms are left out: RENAME them first", export.skipped);
+    }
+    Ok(summary)
 }
 
 impl Export<'_> {
     /// Writes a room. One that is deleted meanwhile ends where it was.
     async fn room(&mut self, name: &str) -> Result<(), Failure> {
+        if room_kind(name).is_none() {
+            self.skipped += 1;
+            return Ok(());
+        }
         match self.whole_room(name).await {
             Err(failure) if failure.is_gone() => Ok(()),
             outcome => outcome,
