@@ -12,6 +12,8 @@ mod http;
 mod operations;
 // docs/protocol.md: the session, operations, paths.
 mod protocol;
+// docs/recipes.md: each program.
+mod recipes;
 // README.md: its samples and its size.
 mod readme;
 // Runs the redis-cli sessions of a document.
