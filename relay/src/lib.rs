@@ -23,7 +23,8 @@
 //!
 //! 1. `clock`, `contact`, `event`, `metrics`, `panics`, `trace`, `auth`: credentials, `config`,
 //!    `http_client`
-//! 2. `rate_limit`, `logging`, `verification`: keys that are fetched, sessions of an application
+//! 2. `rate_limit`, `logging`, `verification`: keys that are fetched, sessions of an application,
+//!    `send_hook`: the service that judges what users write
 //! 3. `client`: one socket
 //! 4. `upstream`: Redis
 //! 5. `room`: one room
@@ -51,6 +52,7 @@ mod operations;
 mod panics;
 mod rate_limit;
 mod room;
+mod send_hook;
 mod server;
 mod trace;
 mod upstream;

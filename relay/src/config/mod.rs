@@ -15,6 +15,7 @@ mod key_files;
 mod networks;
 mod origins;
 mod relay_url;
+mod send_hook;
 mod servers;
 mod sessions;
 mod token_url;
@@ -40,6 +41,7 @@ pub(crate) use key_files::contents as read_key_file;
 pub(crate) use networks::Networks;
 pub(crate) use origins::{AllowedOrigins, Origin};
 pub(crate) use relay_url::RelayUrl;
+pub(crate) use send_hook::{SendHookFailure, SendHookSettings};
 pub(crate) use servers::{
     Endpoint, Login, RedisSettings, Secret, Servers, TlsFiles, redis_settings,
 };
@@ -183,6 +185,8 @@ pub struct Args {
     edge: edge::EdgeArgs,
     #[command(flatten)]
     api: api::ApiArgs,
+    #[command(flatten)]
+    send_hook: send_hook::SendHookArgs,
 }
 
 /// The default of `--frames-per-second`, per operation.
@@ -232,6 +236,7 @@ pub struct Config {
     pub log: String,
     pub edge: Edge,
     pub(crate) api: Api,
+    pub(crate) send_hook: Option<SendHookSettings>,
 }
 
 impl Args {
@@ -279,6 +284,7 @@ impl Args {
         }
         let edge = self.edge.check(&mut mistakes);
         let api = self.api.check(&mut mistakes);
+        let send_hook = self.send_hook.check(&mut mistakes);
         let allowed_origins = AllowedOrigins::check(&self.allowed_origin, &mut mistakes);
         let has_tokens = way == Some(Way::Jwt);
         let guests = self.guests.check(&mut mistakes);
@@ -369,6 +375,7 @@ impl Args {
             log: self.log,
             edge,
             api,
+            send_hook,
         };
         if !is_log_filter(&config.log) {
             mistakes.add("--log", "not a filter like info or chat_relay=debug,info");

@@ -35,6 +35,7 @@ use crate::rate_limit::{Allowances, Refusals, SignalRateLimit};
 use crate::room::fetch::{self, Fetch, Key};
 use crate::room::subscribers::PendingFlush;
 use crate::room::{Joiner, Room};
+use crate::send_hook::SendHook;
 use crate::upstream::Upstream;
 use crate::verification::{Sessions, Verification};
 
@@ -62,6 +63,8 @@ pub(crate) struct Hub {
     pub verification: Option<Arc<Verification>>,
     /// Asks the application about sessions. `None`: there are none.
     pub sessions: Option<Arc<Sessions>>,
+    /// Asks the service that judges what users write. `None`: there is none.
+    pub send_hook: Option<SendHook>,
     /// The places of guests. `None`: guests are not let in.
     pub guests: Option<Arc<Semaphore>>,
     /// The rate limits of all users.
@@ -109,8 +112,11 @@ impl Hub {
         let key_allowances = Allowances::of_keys(&config, config.api.operations_per_second);
         let api_keys = RwLock::new(config.api.keys.clone());
         let user_connections = UserConnections::new(config.edge.max_connections_per_user);
+        let hook = config.send_hook.as_ref();
+        let send_hook = hook.map(|settings| SendHook::new(settings, config.max_frame));
         Arc::new(Hub {
             config,
+            send_hook,
             user_connections,
             verification,
             sessions,

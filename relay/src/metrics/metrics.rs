@@ -67,6 +67,8 @@ metrics! {
     moved_rooms: Counter counter describe_counter "chat_relay_moved_rooms_total" "Times a room's channel was followed to another node";
     command_seconds: Histogram histogram describe_histogram "chat_relay_command_seconds" "Time from a pipeline of commands to its replies";
     application_seconds: Histogram histogram describe_histogram "chat_relay_auth_request_seconds" "Time from a login by session to the answer of the application, waiting included";
+    hook_open: Gauge gauge describe_gauge "chat_relay_hook_questions" "Questions to the service of --send-hook without an answer yet";
+    hook_seconds: Histogram histogram describe_histogram "chat_relay_hook_seconds" "Time from a question to the service of --send-hook to its answer or failure";
     probe_seconds: Histogram histogram describe_histogram "chat_relay_probe_seconds" "Time from a probe's publication to its return";
     lag_seconds: Histogram histogram describe_histogram "chat_relay_event_lag_seconds" "Age of a durable event at delivery, by the clocks of both machines";
 }
@@ -118,6 +120,11 @@ impl Metrics {
     pub(crate) fn application_request(&self, outcome: &'static str, time: Duration) {
         counter!("chat_relay_auth_requests_total", "outcome" => outcome).increment(1);
         self.application_seconds.record(time.as_secs_f64());
+    }
+
+    /// Counts what the service of `--send-hook` was to judge, by what came of it.
+    pub(crate) fn hook_question(&self, outcome: &'static str, count: u64) {
+        counter!("chat_relay_hook_questions_total", "outcome" => outcome).increment(count);
     }
 
     /// Counts a request to `/v1`, by who sent it, the name of an API key, and the status.
@@ -181,8 +188,12 @@ const LABELLED: &[(&str, &str)] = &[
         "Connections closed because they did not begin with a good header of the PROXY protocol, by reason",
     ),
     ("chat_relay_auth_requests_total", "Questions to the application about sessions, by outcome"),
+    ("chat_relay_hook_questions_total", "What the service of --send-hook was to judge, by outcome"),
     ("chat_relay_key_reloads_total", "Times the files of keys were read again, by outcome"),
 ];
+
+/// What may come of something that the service of `--send-hook` was to judge.
+const HOOK_OUTCOMES: [&str; 6] = ["accepted", "rejected", "kept", "passed", "failed", "refused"];
 
 /// Installs the recorder. [`render`] gives its text.
 pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
@@ -199,6 +210,9 @@ pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
     // Each from 0 on, so that the first close is an increase.
     for close in close_code::ALL {
         counter!("chat_relay_closes_total", "reason" => close.name).increment(0);
+    }
+    for outcome in HOOK_OUTCOMES {
+        METRICS.hook_question(outcome, 0);
     }
     for kind in ["moved", "ask"] {
         counter!("chat_relay_redirects_total", "kind" => kind).increment(0);

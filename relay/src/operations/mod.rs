@@ -14,6 +14,7 @@ mod messages;
 mod moderate;
 mod queries;
 mod room_list;
+mod room_settings;
 mod rooms;
 mod scopes;
 mod table;

@@ -1,15 +1,13 @@
-//! `history`, `members`, `who`, `online`, `rooms`, `room`: reading what the user may see, and
-//! changing a room's settings.
+//! `history`, `members`, `who`, `online`, `rooms`, `room`: reading what the user may see.
 
 use std::sync::Arc;
 
-use chat_protocol::limits::{DESCRIPTION_MAX, ROOM_NAME_MAX, STATUS_MAX, TOPIC_MAX, USER_NAME_MAX};
+use chat_protocol::limits::{ROOM_NAME_MAX, STATUS_MAX, TOPIC_MAX, USER_NAME_MAX};
 use chat_protocol::names::{self, RoomKind};
 use redis::Value;
 use serde::Serialize;
 
 use crate::client::error::Error;
-use crate::client::json;
 use crate::client::reply::PAGE_BYTES;
 use crate::client::request::{Fields, Request};
 use crate::hub::logins::guests;
@@ -17,6 +15,7 @@ use crate::operations::answer::{Answer, Outcome};
 use crate::operations::contacts;
 use crate::operations::context::Context;
 use crate::operations::room_list::{self, ListCursor, ListPage};
+use crate::operations::room_settings;
 use crate::operations::scopes;
 use crate::operations::table::{COUNT_MOST, Cell, Row, count, table};
 use crate::upstream::commands::{self, Bounds, Part, Rows};
@@ -168,14 +167,10 @@ async fn list_rooms(
 pub(super) async fn room(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let fields = &request.fields;
     let room = fields.room()?;
-    let command = match fields.members("set")? {
-        Some(settings) => {
-            let command = commands::set_room(&room, &settings_of(&settings)?, context.reader());
-            scopes::creating(context, &room, command)
-        }
-        None => commands::room(&room, context.reader()),
+    let settings = match fields.members("set")? {
+        Some(fields) => room_settings::set(context, &room, &fields).await?,
+        None => ask(context, &room, commands::room(&room, context.reader())).await?,
     };
-    let settings = ask(context, &room, command).await?;
     Ok(Answer::of(&RoomReply { settings: Json(&settings) }))
 }
 
@@ -207,61 +202,6 @@ async fn ask(context: &Context, room: &str, command: Command) -> Result<Value, E
     let mut next = || replies.next().unwrap_or(Err(Unavailable::Unreachable.into()));
     guests::only_open(next())?;
     Ok(next()?)
-}
-
-/// The settings of a room, by the names in `CHAT.ROOM … SET`. Another word in their place could be
-/// one of the command's own options.
-const SETTINGS: &[&str] = &[
-    "access",
-    "topic",
-    "description",
-    "max_text",
-    "history_max",
-    "room_bytes",
-    "history_ttl",
-    "log_joins",
-    "hook",
-    "frozen",
-    "slow",
-    "name",
-    "avatar",
-    "status",
-    "tokens_after",
-];
-
-/// The settings of a request. Each must be known and named once.
-fn settings_of(settings: &Fields<'_>) -> Result<Vec<(&'static str, String)>, Error> {
-    let mut set = Vec::new();
-    let mut left = SETTINGS.to_vec();
-    for (name, value) in settings.iter() {
-        let Some(place) = left.iter().position(|known| *known == name) else {
-            return Err(match SETTINGS.contains(&name) {
-                true => Error::invalid("set", "a setting is named twice"),
-                false => Error::invalid("field", "no room has such a setting"),
-            });
-        };
-        let known = left.swap_remove(place);
-        let value = setting(value)?;
-        if value.len() > DESCRIPTION_MAX {
-            return Err(Error::invalid(known, "at most 4096 bytes"));
-        }
-        set.push((known, value));
-    }
-    match set.is_empty() {
-        true => Err(Error::invalid("set", "nothing is set")),
-        false => Ok(set),
-    }
-}
-
-/// A setting's value in the form of the command: text unchanged, numbers as written, yes and no.
-fn setting(raw: &str) -> Result<String, Error> {
-    let wrong = |_| Error::invalid("set", "values are strings, numbers, true or false");
-    match raw {
-        "true" => Ok("yes".to_owned()),
-        "false" => Ok("no".to_owned()),
-        raw if raw.starts_with('"') => Ok(json::text(raw).map_err(wrong)?.into_owned()),
-        raw => serde_json::from_str::<u64>(raw).map(|number| number.to_string()).map_err(wrong),
-    }
 }
 
 #[derive(Serialize)]
@@ -296,51 +236,4 @@ struct RoomsReply<'a> {
 #[derive(Serialize)]
 struct RoomReply<'a> {
     settings: Json<'a>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_settings_are_set() {
-        let asked = |settings: &str| {
-            let fields: Fields<'_> = serde_json::from_str(settings).expect("an object");
-            settings_of(&fields).map_err(|error| (error.code, error.argument))
-        };
-        let long = format!(r#"{{"description":"{}"}}"#, "x".repeat(4097));
-        let rows: &[(&str, &'static str)] = &[
-            (r#"{"BY":"*"}"#, "field"),
-            (r#"{"topic":"tea","by":"*"}"#, "field"),
-            (r#"{"AS":"bob"}"#, "field"),
-            (r#"{"NOCREATE":"x"}"#, "field"),
-            (r#"{"TOPIC":"x"}"#, "field"),
-            (r#"{"":"x"}"#, "field"),
-            (r#"{"topic":"a","topic":"b"}"#, "set"),
-            (r#"{"topic":["a"]}"#, "set"),
-            (r#"{"slow":-1}"#, "set"),
-            ("{}", "set"),
-            (&long, "description"),
-        ];
-        for (settings, what) in rows {
-            let refused = ("INVALID".into(), Error::invalid(*what, "").argument);
-            assert_eq!(asked(settings), Err(refused), "{settings:.40}");
-        }
-        let fine = asked(r#"{"topic":"BY","frozen":true,"slow":5}"#).expect("settings");
-        assert_eq!(fine, [("topic", "BY".into()), ("frozen", "yes".into()), ("slow", "5".into())]);
-    }
-
-    #[test]
-    fn every_setting_of_the_store_is_known() {
-        let table = include_str!("../../../module/room/src/state/settings/table.rs");
-        let (_, rows) = table.split_once("\nsettings! {").expect("the table of settings");
-        let (rows, _) = rows.split_once("\n}").expect("the end of the table");
-        let rows = rows.lines().filter(|line| !line.trim_start().starts_with("//"));
-        let names = rows.filter_map(|row| row.split_once(':')?.0.split_whitespace().last());
-        let mut names: Vec<&str> = names.collect();
-        names.sort_unstable();
-        let mut known = SETTINGS.to_vec();
-        known.sort_unstable();
-        assert_eq!(names, known);
-    }
 }

@@ -37,6 +37,7 @@ fn needed(room: &str) -> Vec<(&'static str, Command)> {
     };
     vec![
         ("chat.send", write_question(room)),
+        ("chat.sent", commands::sent(room, "*", "x")),
         ("chat.edit", commands::edit(room, "*", id, "x", None)),
         ("chat.delete", commands::delete(room, "*", id, None)),
         ("chat.react", commands::react(room, "*", id, "x")),

@@ -47,6 +47,13 @@ pub(crate) fn send(message: &Message<'_>) -> Command {
     keyed(command)
 }
 
+/// `CHAT.SENT room user nonce`
+pub(crate) fn sent(room: &str, user: &str, nonce: &str) -> Command {
+    let mut command = about_user("CHAT.SENT", room, user);
+    command.arg(nonce);
+    keyed(command)
+}
+
 /// `CHAT.EDIT room user id text [META json]`
 pub(crate) fn edit(room: &str, user: &str, id: Id, text: &str, meta: Option<&str>) -> Command {
     let mut command = about_message("CHAT.EDIT", room, user, id);
@@ -305,6 +312,7 @@ impl Command {
     /// twice does the same as once.
     pub(super) fn may_run_twice(&self) -> bool {
         const THESE: &[&[u8]] = &[
+            b"CHAT.SENT",
             b"CHAT.HISTORY",
             b"CHAT.SYNC",
             b"CHAT.MEMBERS",

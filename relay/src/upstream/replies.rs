@@ -104,6 +104,12 @@ pub(crate) struct RoomView {
     pub newest: Id,
     /// Users online.
     pub online: i64,
+    /// Whether a service judges what users write here.
+    pub hook: bool,
+    /// Whether only owners and moderators write.
+    is_frozen: bool,
+    /// Until when the user may not write.
+    muted_until: Option<i64>,
 }
 
 impl RoomView {
@@ -113,8 +119,30 @@ impl RoomView {
             role: field(reply, "role").and_then(|role| text(role.clone()).ok()),
             newest: field(reply, "last").and_then(|last| id(last.clone()).ok()).unwrap_or_default(),
             online: field(reply, "online").and_then(|n| integer(n).ok()).unwrap_or(0),
+            hook: is_on(reply, "hook"),
+            is_frozen: is_on(reply, "frozen"),
+            muted_until: field(reply, "muted_until").and_then(|n| integer(n).ok()),
         }
     }
+
+    /// The error by which the room refuses what this user writes, as far as this shows.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        if let Some(until) = self.muted_until {
+            return Some(Error::from_reply("MUTED", &until.to_string()));
+        }
+        let keeps_order = matches!(self.role.as_deref(), Some("owner" | "moderator"));
+        (self.is_frozen && !keeps_order).then(|| of_code(ErrorCode::Frozen))
+    }
+}
+
+/// The error of this code, which has no argument.
+fn of_code(code: ErrorCode) -> Error {
+    Error::new(code, code.text().unwrap_or_default())
+}
+
+/// Whether this setting of a room is `yes`.
+fn is_on(reply: &Value, name: &str) -> bool {
+    field(reply, name).and_then(|value| text(value.clone()).ok()).is_some_and(|word| word == "yes")
 }
 
 /// The room's newest id in the reply of `CHAT.PRESENCE`.

@@ -18,6 +18,10 @@ mod rule_actions;
 mod rule_table;
 // Every role, every state of a room, every action.
 mod rules;
+// A service judges what users write before it is stored.
+mod send_hook;
+// What holds if that service fails, is flooded, or Redis is away.
+mod send_hook_failures;
 // CHAT.SANCTIONS lists bans and mutes in pages of bounded work.
 mod sanction_lists;
 // Kick, ban and mute, and the events about them.

@@ -70,7 +70,7 @@ const RELAY: Crate<'_> = Crate {
             "config",
             "http_client",
         ],
-        &["rate_limit", "logging", "verification"],
+        &["rate_limit", "logging", "verification", "send_hook"],
         &["client"],
         &["upstream"],
         &["room"],

@@ -7,8 +7,9 @@ use serde_json::value::RawValue;
 use crate::client::request::Request;
 use crate::operations::answer::{Answer, Changed, Outcome, Stored};
 use crate::operations::context::Context;
-use crate::operations::messages::notices;
+use crate::operations::messages::{judged, notices};
 use crate::operations::scopes;
+use crate::send_hook::{Question, Words};
 use crate::upstream::commands;
 use crate::upstream::replies::{id, integer};
 
@@ -16,10 +17,21 @@ pub(in crate::operations) async fn edit(context: &Arc<Context>, request: Request
     let fields = &request.fields;
     let (room, message) = (fields.room()?, fields.needed_id("id")?);
     let (text, meta) = (fields.text("text")?, fields.object("meta")?);
-    let command = commands::edit(&room, context.user(), message, &text, meta.map(RawValue::get));
-    let command = scopes::changing(context, command);
+    let make = |text: &str, meta: Option<&str>| {
+        scopes::changing(context, commands::edit(&room, context.user(), message, text, meta))
+    };
+    let command = make(&text, meta.map(RawValue::get));
     notices::check_block(context, &room).await?;
-    Ok(Answer::of(&Stored { id: Some(id(context.ask(command).await?)?) }))
+    let question = || {
+        let words = Words { text: Some(text.to_string()), meta: meta.map(RawValue::to_owned) };
+        Question { id: Some(message), ..judged::question(context, "edit", &room, words) }
+    };
+    let judged = |words: &Words| {
+        let (text, meta) = (words.text.as_deref(), words.meta.as_deref());
+        Ok(make(text.unwrap_or_default(), meta.map(RawValue::get)))
+    };
+    let edited = judged::ask(context, question, false, command, judged).await?;
+    Ok(Answer::of(&Stored { id: Some(id(edited)?) }))
 }
 
 pub(in crate::operations) async fn delete(context: &Arc<Context>, request: Request<'_>) -> Outcome {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chat_protocol::close_code;
-use redis::Value;
+use chat_protocol::id::Id;
 use serde_json::value::RawValue;
 use tokio::sync::SemaphorePermit;
 use tracing::{Instrument, Span};
@@ -28,12 +28,15 @@ use crate::metrics::METRICS;
 use crate::operations::answer::{Answer, Outcome, Stored};
 use crate::operations::context::Context;
 use crate::operations::measure::Measure;
-use crate::operations::messages::notices;
+use crate::operations::messages::judged_send::{self, Submission};
+use crate::operations::messages::judgement::Judgement;
 use crate::operations::messages::send_queue::{PendingSend, Queued};
+use crate::operations::messages::{judged, notices};
 use crate::operations::rooms::follows::{Following, Gain, Patience};
 use crate::operations::scopes;
 use crate::panics::catch_panic;
 use crate::room::subscribers::PendingFlush;
+use crate::send_hook::{Question, Words};
 use crate::upstream::commands::{self, Message};
 use crate::upstream::replies::id;
 use crate::upstream::{CommandError, Unavailable};
@@ -55,25 +58,56 @@ pub(in crate::operations) async fn send(context: &Arc<Context>, request: Request
             may_act.map_err(|refusal| context.turned_away(refusal))?;
         }
         notices::check_block(context, &send.room).await?;
-        context.ask(scopes::creating(context, &send.room, send.command.clone())).await?;
+        publish(context, send).await?;
         return Ok(Answer::of(&Stored { id: None }));
     }
     if !context.caller.receives() {
         return submit_or_wait(context, send).await;
     }
     let is_first = context.send_queue.lock().is_free(&send.room);
-    if is_first && context.hub.upstream.is_open(&send.room) && context.connection.is_admitted() {
+    let is_open = context.hub.upstream.is_open(&send.room);
+    let is_admitted = context.connection.is_admitted();
+    // A verdict may take longer than a node, and those of several sends are waited for side by side.
+    if is_first && is_open && is_admitted && !is_judgement_expected(context, &send) {
         // Nothing else of this connection is read meanwhile.
         let submitted = tokio::time::timeout(ANSWERS_WITHIN, submit(context, &send)).await;
-        if let Ok(Ok(outcome)) = submitted {
-            return outcome.map(Answer::Ok);
+        match submitted {
+            Ok(Ok(Err(error))) if must_be_judged(&send, &error) => {}
+            Ok(Ok(outcome)) => return outcome.map(Answer::Ok),
+            Ok(Err(_)) | Err(_) => {}
         }
     } else if let Err(CommandError::Refused(error)) =
         notices::check_block(context, &send.room).await
     {
         return Err(error);
     }
+    if let Some(judged) =
+        send.judged.as_ref().filter(|judged| is_open && judged_send::is_expected(context, judged))
+    {
+        judged_send::begin(context, judged)?;
+    }
     enqueue(context, send)
+}
+
+fn is_judgement_expected(context: &Context, send: &PendingSend) -> bool {
+    send.judged.as_ref().is_some_and(|judged| judged_send::is_expected(context, judged))
+}
+
+/// Whether this is the refusal of a send that nobody has judged: it must be submitted again.
+fn must_be_judged(send: &PendingSend, error: &Error) -> bool {
+    send.judged.as_ref().is_some_and(|judged| judged.must_be_made(error))
+}
+
+/// Publishes a message that is not stored.
+async fn publish(context: &Arc<Context>, send: PendingSend) -> Result<(), Error> {
+    let room = &*send.room;
+    let creating = |command| scopes::creating(context, room, command);
+    let original = creating(send.command);
+    let Some(judged) = send.judged else { return context.ask(original).await.map(drop) };
+    let question = judged.question;
+    let asked = question.clone();
+    let make = |words: &Words| Ok(creating(judged_send::command(&question, words)));
+    judged::ask(context, || asked, false, original, make).await.map(drop)
 }
 
 /// Submits a send whose caller gets no later reply, and waits for Redis with it.
@@ -118,10 +152,19 @@ async fn submit(
         Err(CommandError::Unavailable(away)) => return Err(away),
         Err(CommandError::Refused(error)) => return Ok(Err(error)),
     }
+    let submission = match &send.judged {
+        Some(judged) => judged_send::submission(context, judged, &send.command).await?,
+        None => Submission::Command(send.command.clone()),
+    };
+    let command = match submission {
+        Submission::Command(command) => command,
+        Submission::Stored(id) => return Ok(Ok(confirm_stored(context, send, id))),
+        Submission::Refused(error) => return Ok(Err(error)),
+    };
     let (following, other) =
         Following::before(context, &send.room, Gain::Send).split(context.user());
     following.send(context).await?;
-    let commands = vec![scopes::creating(context, &send.room, send.command.clone())];
+    let commands = vec![scopes::creating(context, &send.room, command)];
     let mut gained = following.gain(context, commands, Patience::None).await;
     match gained.replies.pop().unwrap_or(Err(Unavailable::Unreachable.into())) {
         Ok(value) => {
@@ -131,24 +174,24 @@ async fn submit(
             // Only now, because this may create the list, which a refused message must not do.
             other.send(context).await?;
             other.done(context);
-            Ok(confirm_stored(context, send, value))
+            Ok(id(value).map(|id| confirm_stored(context, send, id)).map_err(Error::from))
         }
         Err(CommandError::Unavailable(away)) => Err(away),
         Err(CommandError::Refused(error)) => {
+            if let Some(judged) = &send.judged
+                && let Some(id) = judged_send::stored_by_a_repeat(context, judged, &error).await?
+            {
+                return Ok(Ok(confirm_stored(context, send, id)));
+            }
             following.withdraw(context).await?;
             Ok(Err(error))
         }
     }
 }
 
-fn confirm_stored(
-    context: &Arc<Context>,
-    send: &PendingSend,
-    value: Value,
-) -> Result<String, Error> {
-    let id = id(value)?;
+fn confirm_stored(context: &Arc<Context>, send: &PendingSend, id: Id) -> String {
     notices::notify_of_message(context, &send.room, id, &send.mentions);
-    Ok(json::write(&Stored { id: Some(id) }))
+    json::write(&Stored { id: Some(id) })
 }
 
 fn enqueue(context: &Arc<Context>, mut send: PendingSend) -> Outcome {
@@ -207,6 +250,7 @@ async fn submit_when_open(
             return Err(scopes::denied());
         }
         match submit(context, send).await {
+            Ok(Err(error)) if must_be_judged(send, &error) => {}
             Ok(outcome) => return outcome,
             Err(_) => {
                 *has_waited = true;
@@ -306,7 +350,22 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<PendingSend, Error>
         reply,
         mentions: &mentions,
     });
-    let local_frame = (context.hub.config.offline == Offline::Local).then(|| {
+    let judged = judged::hook(context).map(|_| {
+        let words =
+            Words { text: Some(text.clone().into_owned()), meta: meta.map(RawValue::to_owned) };
+        Judgement::new(Question {
+            kind: kind.as_deref().map(str::to_owned),
+            reply,
+            mentions: mentions.clone(),
+            nonce: is_stored.then(|| nonce.clone()),
+            is_repeatable: is_stored && fields.has("nonce"),
+            ephemeral: !is_stored,
+            ..judged::question(context, "send", &room, words)
+        })
+    });
+    // Nobody is shown what may have to be judged first.
+    let is_shown = context.hub.config.offline == Offline::Local && judged.is_none();
+    let local_frame = is_shown.then(|| {
         let local_frame = RelayFrame::Message {
             room: &room,
             ts: now_ms(),
@@ -324,5 +383,16 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<PendingSend, Error>
     let until = Instant::now() + context.hub.config.nonce_window / 2;
     let reference = request.reference.to_owned();
     let (begun, span) = (request.begun, Span::none());
-    Ok(PendingSend { reference, room, command, mentions, nonce, begun, span, until, local_frame })
+    Ok(PendingSend {
+        reference,
+        room,
+        command,
+        judged,
+        mentions,
+        nonce,
+        begun,
+        span,
+        until,
+        local_frame,
+    })
 }

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use tracing::Span;
 
 use crate::client::frame::Frame;
+use crate::operations::messages::judgement::Judgement;
 use crate::upstream::Command;
 
 /// The most waiting sends of one connection.
@@ -101,6 +102,8 @@ pub(in crate::operations) struct PendingSend {
     pub(in crate::operations) reference: Box<RawValue>,
     pub(in crate::operations) room: String,
     pub(in crate::operations) command: Command,
+    /// What a service has to judge, and has judged. `None`: there is no service.
+    pub(in crate::operations) judged: Option<Judgement>,
     pub(in crate::operations) mentions: Vec<String>,
     pub(in crate::operations) nonce: String,
     /// When it was requested.
@@ -123,6 +126,7 @@ mod tests {
             reference: RawValue::NULL.to_owned(),
             room: room.to_owned(),
             command: commands::online(room),
+            judged: None,
             mentions: Vec::new(),
             nonce: nonce.to_string(),
             begun: Instant::now(),

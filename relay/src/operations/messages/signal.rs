@@ -15,8 +15,12 @@ use crate::hub::presence;
 use crate::metrics::METRICS;
 use crate::operations::answer::{Answer, Done, Outcome};
 use crate::operations::context::Context;
-use crate::operations::messages::notices;
+use crate::operations::messages::{judged, notices};
+use crate::send_hook::{Question, Words};
 use crate::upstream::{CommandError, all_unavailable, commands};
+
+/// The signal of a user who is writing.
+const TYPING: &str = "typing";
 
 pub(in crate::operations) async fn signal(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let room = request.fields.room()?;
@@ -27,10 +31,19 @@ pub(in crate::operations) async fn signal(context: &Arc<Context>, request: Reque
         METRICS.signals_throttled.increment(1);
         return Ok(Answer::of(&Done {}));
     }
-    let command = commands::signal(&room, context.user(), &name, data.map(RawValue::get));
+    let make = |data: Option<&str>| commands::signal(&room, context.user(), &name, data);
+    let command = make(data.map(RawValue::get));
     let outcome = async {
         notices::check_block(context, &room).await?;
-        context.ask(command).await
+        // Without data, and as `typing`, a signal says nothing that could be judged.
+        let Some(data) = data.filter(|_| name != TYPING) else { return context.ask(command).await };
+        let question = || {
+            let words = Words { text: None, meta: Some(data.to_owned()) };
+            let kind = Some(name.to_string());
+            Question { kind, ..judged::question(context, "signal", &room, words) }
+        };
+        let judged = |words: &Words| Ok(make(words.meta.as_deref().map(RawValue::get)));
+        judged::ask(context, question, false, command, judged).await
     };
     if let Err(error) = outcome.await {
         signals.forget(user, &room, &name);

@@ -46,6 +46,8 @@ fn options_stand_where_the_command_expects_them_and_only_if_given() {
     let rows: &[(Command, &str)] = &[
         (send(&plain), "CHAT.SEND r u hi EPHEMERAL"),
         (send(&full), "CHAT.SEND r u hi NONCE k KIND w META {} REPLY 7-3 MENTION 2 a b"),
+        (sent("r", "u", "k"), "CHAT.SENT r u k"),
+        (send(&plain).without_hook(), "CHAT.SEND r u hi EPHEMERAL NOHOOK"),
         (edit("r", "u", id, "hi", Some("{}")), "CHAT.EDIT r u 7-3 hi META {}"),
         (delete("r", "u", id, None), "CHAT.DELETE r u 7-3"),
         (unreact("r", "u", id, "+"), "CHAT.REACT r u 7-3 + REMOVE"),
