@@ -4,7 +4,7 @@
 //! something to read are woken: so a flood of changes wakes few. A reader whose filter takes none of
 //! the changed rooms goes on waiting behind them.
 
-use super::{Request, reply};
+use super::page::{Request, reply};
 use crate::index::{self, Cursor, Since};
 use crate::redis::{
     self, BlockedClient, BlockingHandlers, Call, MainThread, block, monotonic_us, wake,

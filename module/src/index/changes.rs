@@ -5,10 +5,6 @@
 //! or swapped, this server was promoted, or too many rooms were gone to remember.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
-
-use super::Index;
-use super::database::GONE;
 
 /// What a reader knows of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,50 +76,6 @@ pub(crate) struct ChangePage {
     pub(crate) rooms: Vec<Changed>,
     /// Whether there are more.
     pub(crate) more: bool,
-}
-
-/// A number that no other epoch has.
-pub(super) fn new_epoch() -> u64 {
-    RandomState::new().build_hasher().finish()
-}
-
-impl Index {
-    /// The first `count` rooms that changed after `since`, in the order of their newest changes.
-    pub(crate) fn changes(&mut self, database: i32, since: Since, count: usize) -> ChangePage {
-        let db = self.databases.entry(database).or_default();
-        db.keeps_gone = true;
-        let epoch = db.epoch;
-        let after = match since {
-            Since::Beginning => Some((0, 0)),
-            Since::Now => Some((u64::MAX, u64::MAX)),
-            Since::Cursor(cursor) => (cursor.epoch == epoch).then_some(cursor.place),
-        };
-        let anew = after.is_none();
-        let mut rooms = db.changed_after(after.unwrap_or((0, 0))).take(count.saturating_add(1));
-        let mut page = Vec::new();
-        let mut reached = (0, 0);
-        for (place, name) in rooms.by_ref().take(count) {
-            chat_room::work::visit(1);
-            page.push(Changed { name: name.into(), number: (place.1 != GONE).then_some(place.1) });
-            reached = place;
-        }
-        let more = rooms.next().is_some();
-        if !more {
-            reached = (self.counter.cover(), u64::MAX);
-        }
-        ChangePage { next: Cursor { epoch, place: reached }, anew, rooms: page, more }
-    }
-
-    /// Has `alarm` called at the next change of any room, once. It must not use the index.
-    pub(crate) fn set_alarm(&mut self, alarm: fn()) {
-        self.counter.set_alarm(alarm);
-    }
-
-    /// Begins a new epoch of all databases.
-    pub(crate) fn renew_epochs(&mut self) {
-        self.databases.values_mut().for_each(super::Database::renew_epoch);
-        self.counter.ring();
-    }
 }
 
 #[cfg(test)]

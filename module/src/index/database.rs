@@ -6,9 +6,9 @@ use std::hash::BuildHasher;
 use chat_room::LinearHashTable;
 use hashbrown::DefaultHashBuilder;
 
-use super::changes::new_epoch;
 use super::entry::{Entry, Found, IndexedValues};
-use super::gone::GoneRooms;
+use super::epoch::new_epoch;
+use super::gone::{GONE, GoneRooms};
 
 /// The rooms of one database.
 pub(crate) struct Database {
@@ -42,9 +42,6 @@ impl Default for Database {
         }
     }
 }
-
-/// Stands for the number of a room that is gone: no room has it.
-pub(super) const GONE: u64 = 0;
 
 /// A room's number and name.
 struct Named {

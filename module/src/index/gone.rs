@@ -5,6 +5,9 @@ use std::rc::Rc;
 
 use hashbrown::HashMap;
 
+/// Stands for the number of a room that is gone: no room has it.
+pub(super) const GONE: u64 = 0;
+
 /// The most names kept.
 const NAMES_MAX: usize = 100_000;
 /// The most bytes of names kept.

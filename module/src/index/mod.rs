@@ -15,6 +15,7 @@ mod changes;
 mod counter;
 mod database;
 mod entry;
+mod epoch;
 mod gone;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ pub(crate) use self::changes::{ChangePage, Changed, Cursor, Since};
 use self::counter::ChangeCounter;
 pub(crate) use self::database::Database;
 pub(crate) use self::entry::{Entry, Found, IndexedValues};
+use self::gone::GONE;
 use crate::redis::MainThread;
 
 static INDEX: MainThread<Index> = MainThread::new(Index::EMPTY);
@@ -296,5 +298,42 @@ impl Index {
     /// The number of connections in all rooms.
     pub(crate) fn connections(&self) -> usize {
         self.databases.values().map(|db| db.connections).sum()
+    }
+
+    /// The first `count` rooms that changed after `since`, in the order of their newest changes.
+    pub(crate) fn changes(&mut self, database: i32, since: Since, count: usize) -> ChangePage {
+        let db = self.databases.entry(database).or_default();
+        db.keeps_gone = true;
+        let epoch = db.epoch;
+        let after = match since {
+            Since::Beginning => Some((0, 0)),
+            Since::Now => Some((u64::MAX, u64::MAX)),
+            Since::Cursor(cursor) => (cursor.epoch == epoch).then_some(cursor.place),
+        };
+        let anew = after.is_none();
+        let mut rooms = db.changed_after(after.unwrap_or((0, 0))).take(count.saturating_add(1));
+        let mut page = Vec::new();
+        let mut reached = (0, 0);
+        for (place, name) in rooms.by_ref().take(count) {
+            chat_room::work::visit(1);
+            page.push(Changed { name: name.into(), number: (place.1 != GONE).then_some(place.1) });
+            reached = place;
+        }
+        let more = rooms.next().is_some();
+        if !more {
+            reached = (self.counter.cover(), u64::MAX);
+        }
+        ChangePage { next: Cursor { epoch, place: reached }, anew, rooms: page, more }
+    }
+
+    /// Has `alarm` called at the next change of any room, once. It must not use the index.
+    pub(crate) fn set_alarm(&mut self, alarm: fn()) {
+        self.counter.set_alarm(alarm);
+    }
+
+    /// Begins a new epoch of all databases.
+    pub(crate) fn renew_epochs(&mut self) {
+        self.databases.values_mut().for_each(Database::renew_epoch);
+        self.counter.ring();
     }
 }

@@ -103,6 +103,7 @@ const SCENARIOS: Crate<'_> = Crate {
         &[
             "authentication",
             "browser",
+            "changes",
             "cluster",
             "edge",
             "faults",
