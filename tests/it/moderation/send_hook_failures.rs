@@ -1,6 +1,6 @@
 //! The service that judges what users write fails, is flooded, or Redis is away meanwhile.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chat_tests::checking::view::history;
 use chat_tests::clients::client::Client;
@@ -201,4 +201,46 @@ fn while_redis_is_away_sends_wait_and_nobody_sees_what_was_not_judged() {
             open => Err(format!("{open:?}")),
         }
     });
+}
+
+#[test]
+fn a_slow_verdict_is_waited_for_once_and_holds_back_no_other_room() {
+    let redis = room(&[]);
+    let hook = HookServer::start();
+    let relay = hook.relay("r1", &redis, &["--send-hook-timeout", "10s"]);
+    let alice = relay.connect("alice");
+    hook.hold("slow");
+    let (begun, asked) = (Instant::now(), alice.ask(send("slow", "n")));
+    hook.wait_open(1);
+    alice.ok(json!({"op": "send", "room": "elsewhere", "text": "hi"}));
+    alice.ok(json!({"op": "history", "room": "elsewhere"}));
+    // A node of Redis that takes longer than this second counts as silent.
+    eventually("more than a second", LATER, || match begun.elapsed() {
+        waited if waited > Duration::from_millis(1200) => Ok(()),
+        waited => Err(format!("{waited:?}")),
+    });
+    hook.release("slow");
+    reply(&alice, asked).expect("stored");
+    assert_eq!((stored(&redis), hook.texts()), (vec!["slow".to_owned()], vec!["slow".to_owned()]));
+}
+
+#[test]
+fn a_verdict_holds_until_the_message_is_stored() {
+    let mut redis = Redis::durable();
+    cmd!(redis, "CHAT.ROOM", "lobby", "SET", "hook", "yes").ok();
+    let hook = HookServer::start();
+    let relay = hook.relay("r1", &redis, &["--send-hook-timeout", "10s"]);
+    let alice = relay.connect("alice");
+    hook.set("one", Judge::With(json!({"accept": true, "text": "another"})));
+    hook.hold("one");
+    let asked = alice.ask(send("one", "n"));
+    hook.wait_open(1);
+    redis.kill();
+    relay.wait_unready();
+    hook.release("one");
+    hook.wait_open(0);
+    redis.restart();
+    reply(&alice, asked).expect("stored");
+    assert_eq!(stored(&redis), ["another"]);
+    assert_eq!(hook.texts(), ["one"], "asked once");
 }

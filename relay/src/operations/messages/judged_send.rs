@@ -13,7 +13,7 @@ use crate::client::error::Error;
 use crate::hub::standing::Refusal;
 use crate::operations::context::Context;
 use crate::operations::messages::judged::{self, Turn};
-use crate::operations::messages::judgement::{Decided, Judgement, State, is_about};
+use crate::operations::messages::judgement::{Decided, Judgement, State, is_about, is_unjudged};
 use crate::send_hook::{Question, Words};
 use crate::upstream::commands::{self, Message};
 use crate::upstream::replies::id;
@@ -112,6 +112,24 @@ pub(in crate::operations) async fn submission(
     };
     *judgement.state.lock() = State::Judged(outcome.clone());
     Ok(Submission::of(outcome))
+}
+
+/// Whether the store has refused it because nobody has judged it: it must be submitted again.
+pub(in crate::operations) fn must_be_made(
+    context: &Context,
+    judgement: &Judgement,
+    error: &Error,
+) -> bool {
+    let mut state = judgement.state.lock();
+    if !matches!(*state, State::Unknown) || !is_unjudged(error) {
+        return false;
+    }
+    *state = State::Hooked;
+    // The sends that come now are asked about at once, beside this one.
+    if let Some(hook) = judged::hook(context) {
+        hook.note_setting(&judgement.question.room, true);
+    }
+    true
 }
 
 /// The id under which the nonce is stored, if that is why the command was refused: a repeat on another

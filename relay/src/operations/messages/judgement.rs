@@ -47,16 +47,6 @@ impl Judgement {
     pub(super) fn new(question: Question) -> Judgement {
         Judgement { question, state: Mutex::new(State::Unknown) }
     }
-
-    /// Whether the store has refused it because nobody has judged it: it must be submitted again.
-    pub(super) fn must_be_made(&self, error: &Error) -> bool {
-        let mut state = self.state.lock();
-        let is_refused = matches!(*state, State::Unknown) && is_unjudged(error);
-        if is_refused {
-            *state = State::Hooked;
-        }
-        is_refused
-    }
 }
 
 /// Whether the store refused this because nobody has judged it.

@@ -72,7 +72,7 @@ pub(in crate::operations) async fn send(context: &Arc<Context>, request: Request
         // Nothing else of this connection is read meanwhile.
         let submitted = tokio::time::timeout(ANSWERS_WITHIN, submit(context, &send)).await;
         match submitted {
-            Ok(Ok(Err(error))) if must_be_judged(&send, &error) => {}
+            Ok(Ok(Err(error))) if must_be_judged(context, &send, &error) => {}
             Ok(Ok(outcome)) => return outcome.map(Answer::Ok),
             Ok(Err(_)) | Err(_) => {}
         }
@@ -94,8 +94,8 @@ fn is_judgement_expected(context: &Context, send: &PendingSend) -> bool {
 }
 
 /// Whether this is the refusal of a send that nobody has judged: it must be submitted again.
-fn must_be_judged(send: &PendingSend, error: &Error) -> bool {
-    send.judged.as_ref().is_some_and(|judged| judged.must_be_made(error))
+fn must_be_judged(context: &Context, send: &PendingSend, error: &Error) -> bool {
+    send.judged.as_ref().is_some_and(|judged| judged_send::must_be_made(context, judged, error))
 }
 
 /// Publishes a message that is not stored.
@@ -250,7 +250,7 @@ async fn submit_when_open(
             return Err(scopes::denied());
         }
         match submit(context, send).await {
-            Ok(Err(error)) if must_be_judged(send, &error) => {}
+            Ok(Err(error)) if must_be_judged(context, send, &error) => {}
             Ok(outcome) => return outcome,
             Err(_) => {
                 *has_waited = true;
