@@ -138,7 +138,7 @@ fn a_file_of_another_program_is_brought_in_and_what_redis_refuses_is_told() {
     let output = run("import", &to.url(), &file.path);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    let expected = "2 rooms, 3 messages, 2 members, 0 sanctions\nold: member bob: INVALID ";
+    let expected = "2 rooms, 3 messages, 2 members, 0 sanctions\nold: member bob: INVALID role: ";
     assert!(said.starts_with(expected), "{said}");
     assert!(
         said.contains("\n1 replies without the message that they answer\n1 lines were refused\n")

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use crate::client::error::Error;
+use chat_protocol::error_code::ErrorCode;
+
+use crate::client::error::{Argument, Error};
 use crate::upstream::replies::UnexpectedReply;
 use crate::upstream::{CommandError, Unavailable};
 
@@ -10,7 +12,7 @@ use crate::upstream::{CommandError, Unavailable};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// Redis refused a command.
-    #[error("{} {}", .0.code, .0.message)]
+    #[error("{}", words(.0))]
     Refused(Error),
     /// Redis was away for too long.
     #[error(transparent)]
@@ -23,7 +25,24 @@ pub(super) enum Failure {
     Other(String),
 }
 
+fn words(error: &Error) -> String {
+    let Error { code, message, argument } = error;
+    match argument {
+        Some((_, Argument::Number(number))) => format!("{code} {number}: {message}"),
+        Some((_, Argument::Word(word))) => format!("{code} {word}: {message}"),
+        None => format!("{code} {message}"),
+    }
+}
+
 impl Failure {
+    /// Whether Redis refuses this value.
+    pub(super) fn is_invalid(&self, what: &str) -> bool {
+        let Failure::Refused(Error { code, argument: Some((_, argument)), .. }) = self else {
+            return false;
+        };
+        code == ErrorCode::Invalid.word() && *argument == Argument::Word(what.to_owned().into())
+    }
+
     /// Whether the room does not exist.
     pub(super) fn is_gone(&self) -> bool {
         matches!(self, Failure::Refused(error) if error.code == "NOROOM")

@@ -249,10 +249,10 @@ impl<'a> Importer<'a> {
             let reply = match reply {
                 // It waits for a server that is away, or for the message before it, which failed.
                 Err(CommandError::Unavailable(_)) => self.servers.ask(queued.command).await,
-                Err(CommandError::Refused(error)) if error.code == "INVALID" => {
-                    self.servers.ask(queued.command).await
-                }
-                reply => reply.map_err(Failure::from),
+                reply => match reply.map_err(Failure::from) {
+                    Err(why) if why.is_invalid("at") => self.servers.ask(queued.command).await,
+                    reply => reply,
+                },
             };
             self.note(&queued.room, queued.about, reply).await?;
         }
@@ -281,7 +281,10 @@ impl<'a> Importer<'a> {
                     self.summary.replies_cut += 1;
                     reply = self.servers.ask(command).await;
                 }
-                let reply = reply.map_err(|why| format!("{room} message {m}: {why}"))?;
+                let reply = reply.map_err(|why| match why.is_invalid("at") {
+                    true => format!("{room} has lost messages of this import: run it again"),
+                    false => format!("{room} message {m}: {why}"),
+                })?;
                 if let (Some(key), true) = (key, Arc::ptr_eq(room, &self.room.name)) {
                     self.room.ids.stored(key, id(reply).ok());
                 }
