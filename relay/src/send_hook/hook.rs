@@ -4,17 +4,17 @@
 //! status 5xx. A wrong answer passes nothing, and neither does a lack of places: else a flood of
 //! questions would switch the service off.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use chat_protocol::glob::Pattern;
 use parking_lot::Mutex;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::config::{SendHookFailure, SendHookSettings};
 use crate::http_client::{Answer, Bounds, Failure, HttpClient};
 use crate::metrics::METRICS;
+use crate::rate_limit::LogLimit;
 use crate::send_hook::places::{Place, Places};
 use crate::send_hook::question::Question;
 use crate::send_hook::recent::Recent;
@@ -30,6 +30,9 @@ const ROOM_BYTES_MAX: usize = 2 << 20;
 const BODY_MORE: usize = 4 << 10;
 const ESCAPED: usize = 6;
 
+/// Time between two lines of the log about failures.
+const LOGGED_EVERY: Duration = Duration::from_secs(10);
+
 /// The service and what is known of it.
 pub(crate) struct SendHook {
     client: HttpClient,
@@ -40,7 +43,7 @@ pub(crate) struct SendHook {
     /// Rooms of which Redis has said that they have the setting `hook`. Only a hint: it saves a send
     /// that would be refused.
     hooked: Mutex<Recent<Box<str>, ()>>,
-    is_failing: AtomicBool,
+    failures: Mutex<LogLimit>,
 }
 
 /// Why there is no verdict: the service failed, and `--send-hook-failure closed` or its answer lets
@@ -60,7 +63,7 @@ impl SendHook {
             places: Places::default(),
             verdicts: Mutex::new(Recent::new(VERDICTS_MAX, VERDICT_BYTES_MAX)),
             hooked: Mutex::new(Recent::new(ROOMS_MAX, ROOM_BYTES_MAX)),
-            is_failing: AtomicBool::new(false),
+            failures: Mutex::new(LogLimit::every(LOGGED_EVERY)),
         }
     }
 
@@ -108,7 +111,11 @@ impl SendHook {
     }
 
     /// Asks.
-    pub(crate) async fn ask(&self, question: &Question, _: Place) -> Result<Verdict, Unjudged> {
+    pub(crate) async fn ask(
+        &self,
+        question: &Question,
+        _place: Place,
+    ) -> Result<Verdict, Unjudged> {
         let begun = Instant::now();
         let answer = self.client.post(question.json().into()).await;
         METRICS.hook_seconds.record(begun.elapsed().as_secs_f64());
@@ -116,7 +123,6 @@ impl SendHook {
             Ok(Answer { status: StatusCode::OK, body: Some(body), .. }) => {
                 match Verdict::read(&body, &question.words) {
                     Some(verdict) => {
-                        self.note_failure(None);
                         self.keep(question, &verdict);
                         return Ok(verdict);
                     }
@@ -131,7 +137,7 @@ impl SendHook {
                 (failure.to_string(), may_pass)
             }
         };
-        self.note_failure(Some(&why));
+        self.log_failure(&why);
         match self.failure {
             SendHookFailure::Open if may_pass => {
                 METRICS.hook_question("passed", 1);
@@ -156,18 +162,11 @@ impl SendHook {
         }
     }
 
-    /// Logs when the service begins to fail, and when it answers again.
-    fn note_failure(&self, why: Option<&String>) {
-        let host = self.client.authority();
-        let had_failed = self.is_failing.swap(why.is_some(), Ordering::Relaxed);
-        match why {
-            Some(why) if !had_failed => {
-                warn!(source = "send-hook", host, why, "what users write cannot be judged");
-            }
-            None if had_failed => {
-                info!(source = "send-hook", host, "what users write is judged again")
-            }
-            _ => {}
+    /// Logs a failure. Users can cause some as often as they like, so lines are few.
+    fn log_failure(&self, why: &str) {
+        if let Some(times) = self.failures.lock().note(Instant::now()) {
+            let host = self.client.authority();
+            warn!(source = "send-hook", host, why, times, "what users write cannot be judged");
         }
     }
 }
