@@ -139,6 +139,11 @@ fn the_archive_keeps_what_rooms_trim_and_forgets_what_is_deleted() {
     }
     once();
     assert_eq!(search(path, "word OR sword"), set(&["lobby alice word 1", "lobby bob sword 2"]));
+    // The list of changes begins anew, and does not name rooms that are not there any more.
+    cmd!(redis, "FLUSHALL").ok();
+    cmd!(redis, "CHAT.SEND", "new", "dave", "word 10").ok();
+    once();
+    assert_eq!(search(path, "word OR sword"), set(&["new dave word 10"]));
 }
 
 #[test]
@@ -255,9 +260,10 @@ fn users_who_are_not_online_and_have_not_read_are_pushed_to() {
     cmd!(wire, "CHAT.PRESENCE", "@bob", "bob", "phone").ok();
     cmd!(wire, "CHAT.SEND", "dm:alice,bob", "alice", "while bob is online").ok();
     let hello = ["CHAT.SEND", "lobby", "alice", "hello", "MENTION", "3", "bob", "carol", "dave"];
-    // Rooms are read in the order of their changes: then the one before was read too.
     await_push(wire.call(&hello).text());
     cmd!(wire, "CHAT.SEND", "lobby", "alice", "to nobody").ok();
+    // A new room is listed after rooms that changed before it was made, so those are read by now.
+    await_push(cmd!(wire, "CHAT.SEND", "dm:alice,carol", "alice", "and to carol").text());
     cmd!(wire, "CHAT.PRESENCE", "@bob", "bob", "phone", "OFF").ok();
     let lines = await_push(cmd!(wire, "CHAT.SEND", "dm:alice,bob", "alice", "and offline").text());
     let pushed: Vec<String> = lines
@@ -265,7 +271,9 @@ fn users_who_are_not_online_and_have_not_read_are_pushed_to() {
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .map(|line| format!("{} {} {}", line["to"], line["text"], line["unread"]))
         .collect();
-    assert_eq!(pushed, ["\"carol\" \"hello\" 1", "\"bob\" \"and offline\" 2"]);
+    let expected =
+        ["\"carol\" \"hello\" 1", "\"carol\" \"and to carol\" 1", "\"bob\" \"and offline\" 2"];
+    assert_eq!(pushed, expected);
 }
 
 #[test]
