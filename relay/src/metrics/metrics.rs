@@ -50,7 +50,7 @@ metrics! {
     holes: Counter counter describe_counter "chat_relay_holes_total" "Gaps in a room's events that a sync filled";
     reloads: Counter counter describe_counter "chat_relay_reloads_total" "Reloads of rooms that no longer knew the position of this relay";
     draining: Gauge gauge describe_gauge "chat_relay_draining" "1 from SIGTERM on";
-    sends_waiting: Gauge gauge describe_gauge "chat_relay_sends_waiting" "Sends that wait for Redis";
+    sends_waiting: Gauge gauge describe_gauge "chat_relay_sends_waiting" "Sends that wait for Redis or for a verdict";
     defects: Counter counter describe_counter "chat_relay_defects_total" "Panics of the relay; please report each one";
     verifications: Gauge gauge describe_gauge "chat_relay_verifications" "Tokens that wait to be verified, or are being verified";
     upstream_up: Gauge gauge describe_gauge "chat_relay_upstream_up" "1 while the link to Redis is proven";

@@ -22,6 +22,8 @@ mod rules;
 mod send_hook;
 // What holds if that service fails, is flooded, or Redis is away.
 mod send_hook_failures;
+// Servers and relays die while that service judges.
+mod send_hook_outages;
 // CHAT.SANCTIONS lists bans and mutes in pages of bounded work.
 mod sanction_lists;
 // Kick, ban and mute, and the events about them.

@@ -44,6 +44,8 @@ struct State {
     answers: HashMap<String, Judge>,
     /// All questions so far.
     questions: Vec<Value>,
+    /// What it puts before every text that it accepts.
+    mark: String,
     /// Answers about these texts wait.
     held: HashSet<String>,
     open: usize,
@@ -67,7 +69,11 @@ impl Shared {
         }
         state.open -= 1;
         match state.answers.get(&text).cloned() {
-            None => Response::Whole(200, b"{\"accept\":true}".to_vec()),
+            None if state.mark.is_empty() => Response::Whole(200, b"{\"accept\":true}".to_vec()),
+            None => {
+                let answer = json!({"accept": true, "text": format!("{}{text}", state.mark)});
+                Response::Whole(200, answer.to_string().into_bytes())
+            }
             Some(Judge::With(answer)) => Response::Whole(200, answer.to_string().into_bytes()),
             Some(Judge::Status(status, body)) => Response::Whole(status, body.into()),
             Some(Judge::Noise) => Response::Raw(b"no HTTP\r\n\r\n".to_vec()),
@@ -109,6 +115,11 @@ impl HookServer {
     /// Sets what it answers about this text.
     pub fn set(&self, text: &str, judge: Judge) {
         self.shared.state().answers.insert(text.to_owned(), judge);
+    }
+
+    /// It puts this before every text that it accepts.
+    pub fn mark(&self, mark: &str) {
+        mark.clone_into(&mut self.shared.state().mark);
     }
 
     /// It rejects this text.
