@@ -19,6 +19,8 @@ mod failing;
 mod fixture;
 // Replicas take over as planned.
 mod handing_over;
+// A service judges messages while their rooms move.
+mod hooked;
 // Two of five primaries are lost.
 mod majority;
 // A thousand rooms of one relay.
