@@ -69,7 +69,10 @@ pub(crate) fn redis_cli(redis: &Redis, command: &str) -> String {
     cli.stdin.take().expect("piped").write_all(command.as_bytes()).expect("it reads");
     let out = cli.wait_with_output().expect("it ends").stdout;
     let text = String::from_utf8(out).expect("redis-cli escapes");
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    // After a reply that took long it prints the time.
+    let is_time = |line: &&str| line.starts_with('(') && line.ends_with("s)");
+    let lines = text.lines().map(str::trim_end).filter(|line| !is_time(line));
+    let lines: Vec<&str> = lines.collect();
     lines.join("\n").trim_end().to_owned()
 }
 
