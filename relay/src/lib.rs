@@ -29,7 +29,7 @@
 //! 4. `upstream`: Redis
 //! 5. `room`: one room
 //! 6. `hub`: all rooms and connections
-//! 7. `operations`: what clients request
+//! 7. `operations`: what clients request; `forward`: events to a stream
 //! 8. `server`: HTTP and sessions
 //! 9. `cli`: subcommands
 //! 10. `lib`, `main`
@@ -44,6 +44,7 @@ mod clock;
 mod config;
 mod contact;
 mod event;
+mod forward;
 mod http_client;
 mod hub;
 pub mod logging;

@@ -17,6 +17,8 @@ mod documents;
 mod edge;
 // Faults under load.
 mod faults;
+// Events to a stream.
+mod forward;
 // The API over HTTP.
 mod http;
 // Roles, sanctions, access.

@@ -8,7 +8,7 @@ use clap::{ArgMatches, Command};
 
 use crate::cli::check::CheckArgs;
 use crate::cli::transfer::TransferArgs;
-use crate::cli::{check, token, transfer};
+use crate::cli::{check, forward, token, transfer};
 use crate::config::Args;
 
 /// What the process was asked to do.
@@ -34,6 +34,10 @@ impl Invocation {
                 let args = args.unwrap_or_else(|error| error.exit());
                 Invocation::Run(Box::new(move || token::run(args)))
             }
+            Some((forward::NAME, flags)) => {
+                let args = forward::Arguments::from_matches(flags, args(flags));
+                Invocation::Run(Box::new(move || forward::run(args)))
+            }
             Some((name @ (transfer::EXPORT | transfer::IMPORT), flags)) => {
                 let args = TransferArgs::from_matches(name, flags, args(flags));
                 Invocation::Run(Box::new(move || transfer::run(args)))
@@ -48,6 +52,7 @@ fn command() -> Command {
         .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true)
         .subcommand(check::command())
+        .subcommand(forward::command())
         .subcommand(token::command())
         .subcommand(transfer::command(transfer::EXPORT))
         .subcommand(transfer::command(transfer::IMPORT))

@@ -3,6 +3,7 @@
 //! Each subcommand is a file of its own: its arguments and what it does.
 
 mod check;
+mod forward;
 mod invocation;
 mod token;
 mod transfer;

@@ -9,6 +9,7 @@
 //! none. Nothing here knows what a reply means: see `replies.rs`.
 
 mod arguments;
+pub(crate) mod feed;
 mod narrowed;
 pub(super) mod operator;
 pub(super) mod sentinels;

@@ -197,6 +197,38 @@ impl Synced {
     }
 }
 
+/// The reply of `CHAT.CHANGES`.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    /// The cursor for the next page.
+    pub next: String,
+    /// Whether the list begins anew with all rooms.
+    pub anew: bool,
+    /// Rooms with their newest ids; `None`: the room is gone from this node.
+    pub rooms: Vec<(String, Option<Id>)>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+impl Changes {
+    /// Reads the reply.
+    pub(crate) fn read(value: Value) -> Result<Changes, UnexpectedReply> {
+        let mut elements = Elements::of(value)?;
+        let (next, anew) = (elements.text()?, elements.integer()? != 0);
+        let room = |row: Value| {
+            let mut row = Elements::of(row)?;
+            let name = row.text()?;
+            let newest = match row.any()? {
+                Value::Nil => None,
+                newest => Some(id(newest)?),
+            };
+            Ok((name, newest))
+        };
+        let rooms = elements.list()?.map(room).collect::<Result<_, UnexpectedReply>>()?;
+        Ok(Changes { next, anew, rooms, more: elements.integer()? != 0 })
+    }
+}
+
 /// A page of events for a JSON reply.
 #[derive(Debug)]
 pub(crate) struct Page {

@@ -6,6 +6,8 @@ mod commands;
 mod embed;
 // Metrics, the dashboard and the alerts in deploy/.
 mod monitoring;
+// docs/forward.md: the user of the stream, metrics, options.
+mod forward;
 // docs/http.md: its lines of curl and its routes.
 mod http;
 // docs/operations.md: settings, options, fields and metrics.

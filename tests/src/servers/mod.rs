@@ -16,6 +16,8 @@ pub mod cluster;
 pub mod fake_primary;
 /// Lines of C, compiled on demand.
 pub mod fixture;
+/// A `chat-relay forward` process.
+pub mod forwarder;
 /// A service that judges what users write.
 pub mod hook_server;
 /// An HTTP server whose answers a scenario makes.
