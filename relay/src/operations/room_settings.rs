@@ -33,7 +33,7 @@ pub(super) async fn set(
         let meta: serde_json::Map<String, serde_json::Value> =
             texts.iter().map(|(name, text)| ((*name).to_owned(), text.as_str().into())).collect();
         let words = Words { text: None, meta: Some(json::raw(&meta)) };
-        judged::question(context, "room", room, words)
+        judged::question(context, judged::SET_ROOM, room, words)
     };
     let judged = |words: &Words| {
         let replaced = replaced(&settings, words.meta.as_deref());

@@ -125,13 +125,17 @@ impl RoomView {
         }
     }
 
+    /// Whether the user is an owner or a moderator.
+    pub(crate) fn keeps_order(&self) -> bool {
+        matches!(self.role.as_deref(), Some("owner" | "moderator"))
+    }
+
     /// The error by which the room refuses what this user writes, as far as this shows.
     pub(crate) fn refusal(&self) -> Option<Error> {
         if let Some(until) = self.muted_until {
             return Some(Error::from_reply("MUTED", &until.to_string()));
         }
-        let keeps_order = matches!(self.role.as_deref(), Some("owner" | "moderator"));
-        (self.is_frozen && !keeps_order).then(|| of_code(ErrorCode::Frozen))
+        (self.is_frozen && !self.keeps_order()).then(|| of_code(ErrorCode::Frozen))
     }
 }
 

@@ -216,6 +216,9 @@ fn everything_with_words_is_judged_and_nothing_else() {
     alice.ok(json!({"op": "room", "room": "lobby", "set": {"slow": 1}}));
     alice.ok(json!({"op": "read", "room": "lobby", "id": id}));
     alice.ok(json!({"op": "delete", "room": "lobby", "id": id}));
+    // Who may not set it is told so by the store.
+    let topic = json!({"op": "room", "room": "lobby", "set": {"topic": "mine"}});
+    assert_eq!(bob.call(topic).expect_err("a member")["what"], "moderator");
     cmd!(redis, "CHAT.SEND", "lobby", "carol", "from a backend").ok();
     assert_eq!(hook.questions().len(), before);
 }

@@ -12,6 +12,7 @@
 use std::time::Duration;
 
 use chat_protocol::error_code::ErrorCode;
+use chat_protocol::names::{RoomKind, room_kind};
 use redis::Value;
 
 use crate::client::error::Error;
@@ -28,6 +29,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 const RETRY_MS: u64 = 1000;
 /// How often a command is begun again because the room's setting has changed meanwhile.
 const BEGINNINGS: usize = 3;
+
+/// What questions about a room's settings are called.
+pub(in crate::operations) const SET_ROOM: &str = "room";
 
 /// How a question gets its place among the open ones.
 pub(super) enum Turn {
@@ -89,10 +93,10 @@ pub(super) async fn decide(
             stored => return Ok(Decided::Stored(id(stored).map_err(refused)?)),
         }
     }
-    let view = match settings {
-        Ok(reply) => RoomView::read(&reply),
+    let (view, exists) = match settings {
+        Ok(reply) => (RoomView::read(&reply), true),
         Err(CommandError::Refused(error)) if creates && error.is(ErrorCode::NoRoom) => {
-            RoomView::default()
+            (RoomView::default(), false)
         }
         Err(error) => return Err(error),
     };
@@ -100,9 +104,14 @@ pub(super) async fn decide(
     if !view.hook && !hook.covers(room) {
         return Ok(Decided::NotHooked);
     }
-    if question.op != "room"
-        && let Some(error) = view.refusal()
-    {
+    if question.op == SET_ROOM {
+        // The store says why this user may not, and nobody is asked. If the user may by then, the
+        // room's setting still refuses what is not judged; a pattern would not.
+        let is_ordinary = room_kind(room) == Some(RoomKind::Ordinary);
+        if exists && is_ordinary && view.hook && !view.keeps_order() {
+            return Ok(Decided::NotHooked);
+        }
+    } else if let Some(error) = view.refusal() {
         return Err(CommandError::Refused(error));
     }
     let verdict = match hook.kept(question) {

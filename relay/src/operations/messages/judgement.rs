@@ -15,7 +15,7 @@ pub(in crate::operations) enum Decided {
     Stored(Id),
     /// The service accepts these words.
     Accepted(Words),
-    /// The room is not hooked.
+    /// Nothing is to be judged: the room is not hooked, or the store refuses this anyway.
     NotHooked,
 }
 
