@@ -32,7 +32,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use groups::{
-    cross, fanout, growth, idle, memory, persistence, presence, send, storm, sync, versions,
+    cross, fanout, forward, growth, idle, memory, persistence, presence, send, storm, sync,
+    versions,
 };
 use load::bare;
 use measuring::measurement::Report;
@@ -50,6 +51,7 @@ const GROUPS: &[(&str, fn(&mut Report))] = &[
     ("idle", idle::run),
     ("storm", storm::run),
     ("cross", cross::run),
+    ("forward", forward::run),
     ("versions", versions::run),
 ];
 

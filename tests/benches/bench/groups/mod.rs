@@ -4,6 +4,8 @@
 pub(crate) mod cross;
 // One event to many sockets.
 pub(crate) mod fanout;
+// Events to a stream.
+pub(crate) mod forward;
 // CHAT.SEND as rooms, messages and members grow.
 pub(crate) mod growth;
 // Connections that do nothing.
