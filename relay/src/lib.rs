@@ -29,7 +29,8 @@
 //! 4. `upstream`: Redis
 //! 5. `room`: one room
 //! 6. `hub`: all rooms and connections
-//! 7. `operations`: what clients request; `forward`: events to a stream
+//! 7. `operations`: what clients request; `forward`: events to a stream,
+//!    `webhook`: events to an HTTP service
 //! 8. `server`: HTTP and sessions
 //! 9. `cli`: subcommands
 //! 10. `lib`, `main`
@@ -58,6 +59,7 @@ mod server;
 mod trace;
 mod upstream;
 mod verification;
+mod webhook;
 
 pub use cli::Invocation;
 pub use config::Config;

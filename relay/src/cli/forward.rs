@@ -1,4 +1,4 @@
-//! `chat-relay forward create|run NAME --to redis://…/KEY`: events to a stream.
+//! `chat-relay forward create|run|redrive NAME --to URL`: events to a stream, or to an HTTP service.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -7,27 +7,38 @@ use clap::{ArgMatches, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::config::Args;
-use crate::forward::{self, Action, ForwardArgs};
+use crate::config::{Args, Config};
+use crate::forward::{self, Action, ForwardArgs, Settings};
 use crate::logging;
+use crate::webhook::{self, WebhookArgs, WebhookSettings};
 
 pub(super) const NAME: &str = "forward";
 
 /// The subcommand: the flags of the relay that name Redis, and its own.
 pub(super) fn command() -> Command {
-    let about = "Writes every event of every room to a stream";
+    let about = "Hands every event of every room to a stream or an HTTP service";
     forward::flags(Args::for_process().name(NAME).about(about).long_about(about))
 }
 
 /// What was given.
 pub(super) struct Arguments {
     relay: Box<Args>,
-    own: ForwardArgs,
+    own: Sink,
+}
+
+/// What was given, by what `--to` names.
+enum Sink {
+    Stream(ForwardArgs),
+    Webhook(WebhookArgs),
 }
 
 impl Arguments {
     pub(super) fn from_matches(flags: &ArgMatches, relay: Box<Args>) -> Arguments {
-        Arguments { relay, own: ForwardArgs::from_matches(flags) }
+        let own = match WebhookArgs::from_matches(flags) {
+            Some(own) => Sink::Webhook(own),
+            None => Sink::Stream(ForwardArgs::from_matches(flags)),
+        };
+        Arguments { relay, own }
     }
 }
 
@@ -37,33 +48,55 @@ pub(super) fn run(args: Arguments) -> ExitCode {
         Ok(config) => config,
         Err(mistakes) => return fail(2, &mistakes.join("\nchat-relay: ")),
     };
-    let settings = match args.own.check(&config) {
-        Ok(settings) => settings,
-        Err(mistakes) => return fail(2, &mistakes.join("\nchat-relay: ")),
+    let outcome = match args.own {
+        Sink::Stream(own) => own.check(&config).map(|settings| to_stream(&config, &settings)),
+        Sink::Webhook(own) => own.check().map(|given| to_webhook(&config, given)),
     };
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(why) => return fail(1, &why.to_string()),
-    };
-    let outcome = runtime.block_on(async {
+    match outcome {
+        Ok(Ok(code)) => code,
+        Ok(Err(why)) => fail(1, &why),
+        Err(mistakes) => fail(2, &mistakes.join("\nchat-relay: ")),
+    }
+}
+
+fn to_stream(config: &Config, settings: &Settings) -> Result<ExitCode, String> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).enable_all().build();
+    runtime.map_err(|why| why.to_string())?.block_on(async {
         match settings.action {
             Action::Create { from_now } => {
-                let done = forward::create(&config, &settings, from_now).await?;
-                let _ = writeln!(std::io::stdout(), "{done}");
-                Ok(())
+                print(&forward::create(config, settings, from_now).await?.to_string());
             }
             Action::Run => {
-                logging::start(&config);
-                forward::run(&config, &settings, stopped()?).await
+                logging::start(config);
+                forward::run(config, settings, stopped()?).await?;
             }
         }
-    });
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => fail(1, &why),
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn to_webhook(
+    config: &Config,
+    (action, settings, receiver): (webhook::Action, webhook::Settings, WebhookSettings),
+) -> Result<ExitCode, String> {
+    logging::start(config);
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if config.threads > 0 {
+        runtime.worker_threads(config.threads);
     }
+    let runtime = runtime.enable_all().build().map_err(|why| why.to_string())?;
+    let done = runtime.block_on(async { webhook::act(config, action, settings, receiver).await });
+    let (said, is_complete) = done.map_err(|why| why.to_string())?;
+    if !said.is_empty() {
+        print(&said);
+    }
+    Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(line: &str) {
+    // An error: nobody reads it any more.
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Becomes true at the first SIGTERM or SIGINT. A second one ends the process at once.

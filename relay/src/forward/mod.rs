@@ -18,4 +18,4 @@ mod trimming;
 
 pub(crate) use create::create;
 pub(crate) use run::run;
-pub(crate) use settings::{Action, ForwardArgs, flags};
+pub(crate) use settings::{Action, ForwardArgs, Settings, flags};

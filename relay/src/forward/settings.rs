@@ -19,10 +19,10 @@ pub(crate) fn flags(command: Command) -> Command {
     let switch = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
     };
-    let to = text("to", "URL", "Where to: redis://[user[:password]@]host[:port]/KEY, a stream");
+    let to = text("to", "URL", "redis://[user[:password]@]host[:port]/KEY, a stream, or https://…");
     let from = text("from", "now|beginning", "Where create begins").default_value("now");
     command
-        .arg(Arg::new("action").value_name("create|run").required(true))
+        .arg(Arg::new("action").value_name("create|run|redrive").required(true))
         .arg(Arg::new("forwarder").value_name("NAME").required(true))
         .arg(to.required(true))
         .arg(from)
@@ -34,6 +34,19 @@ pub(crate) fn flags(command: Command) -> Command {
         .arg(
             text("stream-max", "N", "Entries that wait to be read before forwarding waits")
                 .default_value("100000"),
+        )
+        .arg(text("secret-file", "FILE", "For https://…: one or two lines of whsec_ and base64"))
+        .arg(
+            text("concurrency", "N", "For https://…: requests at a time (1 to 256)")
+                .default_value("16"),
+        )
+        .arg(
+            text(
+                "give-up",
+                "TIME",
+                "For https://…: how long an event is refused before it is given up",
+            )
+            .default_value("24h"),
         )
 }
 
@@ -164,9 +177,6 @@ fn sink(text: &str, like: &RedisSettings) -> Result<(RedisSettings, String), Str
     let Some((scheme, rest)) = text.split_once("://") else {
         return wrong("an address like redis://127.0.0.1:6379/KEY is wanted");
     };
-    if scheme.starts_with("http") {
-        return wrong("webhooks are not offered yet, only streams: redis://host:port/KEY");
-    }
     let Some((authority, key)) = rest.split_once('/').filter(|(_, key)| !key.is_empty()) else {
         return wrong("after the host, /KEY: the key of the stream");
     };

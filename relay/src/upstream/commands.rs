@@ -313,6 +313,7 @@ impl Command {
     /// twice does the same as once.
     pub(super) fn may_run_twice(&self) -> bool {
         const THESE: &[&[u8]] = &[
+            b"CHAT.CHANGES",
             b"CHAT.SENT",
             b"CHAT.HISTORY",
             b"CHAT.SYNC",
@@ -328,6 +329,8 @@ impl Command {
             b"CHAT.FOLLOW",
             b"CHAT.PRESENCE",
             b"CHAT.READ",
+            b"HSCAN",
+            b"XRANGE",
         ];
         self.words().next().is_some_and(|name| THESE.contains(&name))
     }

@@ -37,4 +37,4 @@ pub(crate) use lone_server::LoneServer;
 pub(crate) use nodes::overview::{NodeId, Overview};
 pub(crate) use outcome::{CommandError, Reply, Unavailable, all_unavailable};
 pub(crate) use topology::survey::{Coverage, survey};
-pub(crate) use upstream::Upstream;
+pub(crate) use upstream::{Holding, Upstream};

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::client::error::Error;
 use crate::config::{RedisSettings, Servers};
 use crate::metrics::METRICS;
-use crate::upstream::commands::Command;
+use crate::upstream::commands::{Command, feed};
 use crate::upstream::dialling::dial::Dialler;
 use crate::upstream::health::{self, Problem, State};
 use crate::upstream::link::Link;
@@ -39,6 +39,17 @@ const RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// The upstream, shared by the whole relay, open or not.
 pub(crate) struct Upstream {
     nodes: Arc<Nodes>,
+}
+
+/// What came of commands that run only while a lease is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holding {
+    /// They have run.
+    Done,
+    /// The lease was written meanwhile, perhaps by its holder: they have not run.
+    Changed,
+    /// The key holds something else: they have not run.
+    Lost,
 }
 
 /// What came of sending commands to one node.
@@ -197,6 +208,59 @@ impl Upstream {
     /// As [`Upstream::call_at_once`], for one command.
     pub(crate) async fn call_one_at_once(&self, command: Command) -> Reply {
         only(self.call_at_once(vec![command]).await)
+    }
+
+    /// Runs commands in one transaction, all of the slot of `lease`, if that key holds `token` and
+    /// does so until they run. Nothing is tried again. If the future is dropped, they may have run.
+    ///
+    /// `WATCH` is a state of the connection, and all calls share it: the caller has one such call on
+    /// its way at a time.
+    pub(crate) async fn call_holding(
+        &self,
+        lease: &str,
+        token: &str,
+        commands: Vec<Command>,
+    ) -> Result<Holding, CommandError> {
+        let away = CommandError::Unavailable(Unavailable::Unreachable);
+        let node = self.nodes.of_room(lease).ok_or(away.clone())?;
+        let link = node.link().filter(|link| !link.is_closed()).ok_or(away.clone())?;
+        // Over one and the same link: another connection would not know of the WATCH.
+        let read = |value: Value| {
+            let verdict = verdict(&value, &node.endpoint);
+            if let Verdict::Moved { slot, to } = &verdict {
+                self.nodes.learn_moved(*slot, to);
+            }
+            self.read(&node, &link, value)
+        };
+        let watched = link.ask(&[feed::watch(lease), feed::get(lease)]).await;
+        let watched = watched.and_then(|values| <[Value; 2]>::try_from(values).ok());
+        let Some([watched, held]) = watched else {
+            self.nodes.look_elsewhere();
+            return Err(away);
+        };
+        read(watched)?;
+        match read(held)? {
+            Value::BulkString(held) if held == token.as_bytes() => {}
+            _ => return Ok(Holding::Lost),
+        }
+        let first = std::iter::once(feed::multi());
+        let transaction: Vec<Command> = first.chain(commands).chain([feed::exec()]).collect();
+        let Some(values) = link.ask(&transaction).await else {
+            self.nodes.look_elsewhere();
+            return Err(away);
+        };
+        let mut last = Value::Nil;
+        for value in values {
+            last = read(value)?;
+        }
+        match last {
+            Value::Nil => Ok(Holding::Changed),
+            Value::Array(replies) => {
+                replies.into_iter().try_for_each(|reply| read(reply).map(drop))?;
+                Ok(Holding::Done)
+            }
+            _ => Ok(Holding::Changed),
+        }
     }
 
     /// Sends a command without a key to every node that owns slots. `make` makes it for each;

@@ -134,7 +134,7 @@ fn mistakes_are_told() {
         (&["--to", "redis://127.0.0.1:1/x", "--from", "later"], "--from: now or beginning"),
         (&["--to", "redis://127.0.0.1:1"], "after the host, /KEY"),
         (&["--to", "redis://127.0.0.1:1/{a}"], "KEY has no braces"),
-        (&["--to", "https://example.com/hook"], "webhooks are not offered yet"),
+        (&["--to", "https://u@example.com/hook"], "--to: the address has no user"),
         (&["--to", "redis://127.0.0.1:1/x", "--kinds", "all"], "--kinds: of ordinary"),
         (&["--to", "redis://127.0.0.1:1/x", "--types", "x"], "--types: of message"),
         (&["--to", "redis://127.0.0.1:1/x", "--stream-max", "0"], "--stream-max"),

@@ -1,6 +1,7 @@
-//! What only `chat-relay forward` sends: which rooms have changed, and the commands for the stream
-//! that it writes. A relay's own user need not be allowed to run these.
+//! What only `chat-relay forward` sends: which rooms have changed, and the commands for the
+//! stream or the state that it writes. A relay's own user need not be allowed to run these.
 
+use chat_protocol::id::Id;
 use redis::Cmd;
 
 use super::{Command, Options, keyed, keyless};
@@ -135,6 +136,20 @@ pub(crate) fn groups(key: &str) -> Command {
 pub(crate) fn pending(key: &str, group: &[u8]) -> Command {
     let mut command = about("XPENDING", key);
     command.arg(group);
+    keyed(command)
+}
+
+/// `XRANGE key (id + COUNT 100`
+pub(crate) fn entries(key: &str, after: Id) -> Command {
+    let mut command = about("XRANGE", key);
+    command.arg(format!("({after}")).arg("+").option("COUNT", Some(100));
+    keyed(command)
+}
+
+/// `XDEL key id`
+pub(crate) fn remove_entry(key: &str, id: Id) -> Command {
+    let mut command = about("XDEL", key);
+    command.arg(id.to_string());
     keyed(command)
 }
 
