@@ -37,3 +37,5 @@ mod streams;
 mod transfer;
 // How relays reach Redis.
 mod upstream;
+// Events to an HTTP service.
+mod webhook;

@@ -14,6 +14,7 @@ use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 use crate::wait::SOON;
 
 /// A request.
+#[derive(Clone)]
 pub struct Request {
     /// The first line and the headers.
     pub head: String,

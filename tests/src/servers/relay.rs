@@ -195,7 +195,11 @@ impl Relay {
     }
 }
 
-pub(super) fn get(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
+/// GET over a connection of its own: the status and the body.
+///
+/// # Errors
+/// There is no connection, or it broke.
+pub fn get(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(SOON))?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
