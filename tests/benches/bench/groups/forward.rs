@@ -71,7 +71,8 @@ fn started(redis: &Redis, key: &str) -> (String, Vec<&'static str>) {
 }
 
 fn load(report: &mut Report, what: &str, load: &Load) {
-    let redis = Redis::start();
+    // The rooms keep all events until they are forwarded.
+    let redis = Redis::with(&["chat.history-max 1000000", "chat.room-bytes 1gb"]);
     let (mut measured, mut rates) = (Vec::new(), Vec::new());
     for round in 0..sized(1, 4, 6) {
         let (key, prefix) = (format!("dm:events-{round}"), format!("room{round}-"));
