@@ -80,7 +80,9 @@ fn to_webhook(
     config: &Config,
     (action, settings, receiver): (webhook::Action, webhook::Settings, WebhookSettings),
 ) -> Result<ExitCode, String> {
-    logging::start(config);
+    if !matches!(action, webhook::Action::Create(_)) {
+        logging::start(config);
+    }
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if config.threads > 0 {
         runtime.worker_threads(config.threads);

@@ -111,6 +111,12 @@ fn it_does_not_begin_without_its_state_or_with_another_key() {
     cmd!(redis, "DEL", "dm:forward:{f}:positions");
     let words = ["run", "f", "--to", "http://127.0.0.1:1/", "--secret-file", "/dev/null"];
     assert_eq!(forwarder.call(&words).status.code(), Some(1), "a file without a secret");
+    let file = forwarder.secret_file();
+    let file = file.to_str().expect("a path");
+    let without = forwarder.call(&["run", "f", "--to", &receiver.url(), "--secret-file", file]);
+    let said = String::from_utf8_lossy(&without.stderr).into_owned();
+    assert_eq!(without.status.code(), Some(1), "{said}");
+    assert!(said.contains("create it with chat-relay forward create"), "{said}");
     cmd!(redis, "SET", "dm:forward:{f}:positions", "x").ok();
     let running = forwarder.run_to(&receiver.url(), &[]);
     running.wait_says(503, "WRONGTYPE");

@@ -159,7 +159,7 @@ impl Forwarder {
         forwarder
     }
 
-    fn secret_file(&self) -> PathBuf {
+    pub(super) fn secret_file(&self) -> PathBuf {
         self.dir.path().join("secrets")
     }
 
