@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chat_tests::checking::people::leaves;
 use chat_tests::checking::subscriber::Subscriber;
@@ -13,7 +13,7 @@ use chat_tests::cmd;
 use chat_tests::servers::cluster::slots::names;
 use chat_tests::servers::cluster::{Cluster, Shape};
 use chat_tests::servers::server::Server;
-use chat_tests::wait::{LATER, SOON, eventually, never};
+use chat_tests::wait::{LATER, SOON, eventually, never, until};
 
 use super::moved_rooms::{SMALL, check, fill, first_id, listed, publishes};
 
@@ -23,6 +23,8 @@ const LAST_SLOT: u16 = 2_000;
 const ROOMS: usize = 40;
 /// Long messages in each of them.
 const LONG: usize = 8;
+/// The time for one message to each room.
+const BETWEEN_ROUNDS: Duration = Duration::from_millis(10);
 /// Microseconds by which each key delays a slow snapshot.
 pub(super) const SLOW: u64 = 50_000;
 
@@ -138,9 +140,15 @@ fn rooms_move_at_once_with_their_presence_and_unseen_until_then() {
     let sent: Vec<Vec<String>> = std::thread::scope(|threads| {
         let sender = threads.spawn(|| {
             let (mut wire, mut sent) = (ClusterWire::new(&seeds), vec![Vec::new(); ROOMS]);
-            for n in 0.. {
+            let mut next = Instant::now();
+            // One page of history shows all of a room.
+            for n in 0..900 * ROOMS {
                 if is_over.load(Ordering::Relaxed) {
                     break;
+                }
+                if n % ROOMS == 0 {
+                    until(next);
+                    next += BETWEEN_ROUNDS;
                 }
                 let (room, nonce) = (&rooms[n % ROOMS], format!("s{n}"));
                 let command = ["CHAT.SEND", room, "alice", &nonce, "NONCE", &nonce];
