@@ -242,7 +242,9 @@ mod tests {
     #[test]
     fn every_command_of_the_relay_is_asked_for() {
         let source = include_str!("commands.rs");
-        let used = source.match_indices("\"CHAT.").map(|(at, _)| {
+        // Those that are made there; the list of what may run twice has others, too.
+        let made = source.match_indices("\"CHAT.").filter(|(at, _)| !source[..*at].ends_with('b'));
+        let used = made.map(|(at, _)| {
             let name = source[at + 1..].chars().take_while(|letter| *letter != '"');
             name.collect::<String>().to_ascii_lowercase()
         });

@@ -313,6 +313,7 @@ impl Command {
     /// twice does the same as once.
     pub(super) fn may_run_twice(&self) -> bool {
         const THESE: &[&[u8]] = &[
+            b"CHAT.CHANGES",
             b"CHAT.SENT",
             b"CHAT.HISTORY",
             b"CHAT.SYNC",
@@ -328,9 +329,10 @@ impl Command {
             b"CHAT.FOLLOW",
             b"CHAT.PRESENCE",
             b"CHAT.READ",
+            b"HSCAN",
+            b"XRANGE",
         ];
-        let is_one = |name: &[u8]| THESE.contains(&name) || feed::READS.contains(&name);
-        self.words().next().is_some_and(is_one)
+        self.words().next().is_some_and(|name| THESE.contains(&name))
     }
 
     /// Any command.

@@ -6,9 +6,6 @@ use redis::Cmd;
 
 use super::{Command, Options, keyed, keyless};
 
-/// The commands of this file that may run twice.
-pub(super) const READS: &[&[u8]] = &[b"CHAT.CHANGES", b"HSCAN", b"XRANGE"];
-
 /// `CHAT.CHANGES cursor COUNT n [MATCH glob] [KINDS kinds]`
 pub(crate) fn changes(
     cursor: &str,
