@@ -165,6 +165,11 @@ impl StreamSink {
             self.make_space().await?;
         }
         self.watch_lease().await?;
+        if !batch.entries.is_empty() {
+            // A transaction goes on after a command that meets another type: the positions would be
+            // written without the entries.
+            self.check_types().await?;
+        }
         let mut commands = Vec::with_capacity(batch.entries.len() + 5);
         commands.extend(batch.entries.iter().map(|entry| self.append(entry)));
         let ids: Vec<(&str, String)> = batch.positions.iter().filter_map(position).collect();

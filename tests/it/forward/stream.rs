@@ -165,4 +165,13 @@ fn mistakes_are_told() {
     });
     cmd!(sink, "DEL", KEY).ok();
     forwarder.await_active();
+    // And while it runs: what is sent then is written when the key is free again.
+    cmd!(sink, "SET", KEY, "text").ok();
+    let id = cmd!(redis, "CHAT.SEND", "lobby", "alice", "hello").ok().text().to_owned();
+    eventually("the wrong type, while it runs", LATER, || match forwarder.readyz() {
+        (503, why) if why.contains("the key dm:events is a string") => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    cmd!(sink, "DEL", KEY).ok();
+    assert_eq!(await_entries(&sink, 1)[0].id, id);
 }
