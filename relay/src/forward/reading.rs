@@ -16,7 +16,7 @@ use crate::forward::settings::Settings;
 use crate::forward::stream::{Batch, State};
 use crate::upstream::commands::{self, Bounds, Part, Reader, feed};
 use crate::upstream::replies::{Changes, Page, Synced};
-use crate::upstream::{CommandError, Listener, NodeId, Reply, Upstream, probe_room};
+use crate::upstream::{CommandError, NoSubscriptions, NodeId, Reply, Upstream, probe_room};
 
 /// Rooms examined by one CHAT.CHANGES.
 const COUNT: u64 = 500;
@@ -285,19 +285,8 @@ pub(super) fn open(config: &Config) -> Arc<Upstream> {
     let probe_room = probe_room(&config.name, "forward");
     let upstream = Upstream::new(&config.redis, &config.name, probe_room, config.probe);
     let upstream = Arc::new(upstream);
-    tokio::spawn(Arc::clone(&upstream).run(Arc::new(Nobody)));
+    tokio::spawn(Arc::clone(&upstream).run(Arc::new(NoSubscriptions)));
     upstream
-}
-
-/// Nobody subscribes here, so nothing arrives.
-struct Nobody;
-
-impl Listener for Nobody {
-    fn message(&self, _channel: &str, _payload: Vec<u8>) {}
-    fn subscribed(&self, _channel: &str) {}
-    fn lost(&self, _channels: &[Arc<str>]) {}
-    fn opened(&self, _node: &NodeId) {}
-    fn profile_update(&self, _payload: Vec<u8>) {}
 }
 
 /// The pause after a look that found nothing.

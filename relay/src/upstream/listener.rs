@@ -22,6 +22,17 @@ pub(crate) trait Listener: Send + Sync + 'static {
     fn profile_update(&self, payload: Vec<u8>);
 }
 
+/// For those who subscribe to nothing: nothing arrives.
+pub(crate) struct NoSubscriptions;
+
+impl Listener for NoSubscriptions {
+    fn message(&self, _channel: &str, _payload: Vec<u8>) {}
+    fn subscribed(&self, _channel: &str) {}
+    fn lost(&self, _channels: &[Arc<str>]) {}
+    fn opened(&self, _node: &NodeId) {}
+    fn profile_update(&self, _payload: Vec<u8>) {}
+}
+
 /// Receives what arrives on one link.
 pub(super) trait LinkListener: Send + Sync + 'static {
     /// A message on a subscribed channel.

@@ -32,7 +32,7 @@ pub(crate) use dialling::greeting::{Greeting, Mode};
 pub(crate) use health::{Problem, State};
 pub(crate) use inspection::{Answer, Inspection, OperatorView, inspect};
 pub(crate) use link::PROFILE_CHANNEL;
-pub(crate) use listener::Listener;
+pub(crate) use listener::{Listener, NoSubscriptions};
 pub(crate) use lone_server::LoneServer;
 pub(crate) use nodes::overview::{NodeId, Overview};
 pub(crate) use outcome::{CommandError, Reply, Unavailable, all_unavailable};

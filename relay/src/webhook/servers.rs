@@ -8,9 +8,7 @@ use redis::Value;
 
 use crate::config::Config;
 use crate::upstream::replies::UnexpectedReply;
-use crate::upstream::{
-    self, Command, CommandError, Listener, NodeId, State, Unavailable, Upstream,
-};
+use crate::upstream::{self, Command, CommandError, NoSubscriptions, State, Unavailable, Upstream};
 
 /// How long a server may be away before a command that waits for it fails.
 const AWAY_MAX: Duration = Duration::from_secs(30);
@@ -54,7 +52,7 @@ impl From<UnexpectedReply> for Failure {
 pub(super) fn open(config: &Config, name: &str) -> Arc<Upstream> {
     let probe_room = upstream::probe_room(&config.name, &format!("forward:{name}"));
     let upstream = Arc::new(Upstream::new(&config.redis, &config.name, probe_room, config.probe));
-    tokio::spawn(Arc::clone(&upstream).run(Arc::new(Nobody)));
+    tokio::spawn(Arc::clone(&upstream).run(Arc::new(NoSubscriptions)));
     upstream
 }
 
@@ -92,15 +90,4 @@ pub(super) async fn ask(upstream: &Upstream, command: Command) -> Result<Value, 
             reply => return Ok(reply?),
         }
     }
-}
-
-/// Nobody subscribes here, so nothing arrives.
-struct Nobody;
-
-impl Listener for Nobody {
-    fn message(&self, _channel: &str, _payload: Vec<u8>) {}
-    fn subscribed(&self, _channel: &str) {}
-    fn lost(&self, _channels: &[Arc<str>]) {}
-    fn opened(&self, _node: &NodeId) {}
-    fn profile_update(&self, _payload: Vec<u8>) {}
 }

@@ -14,7 +14,9 @@ use crate::cli::transfer::failure::Failure;
 use crate::config::Config;
 use crate::upstream::commands::{Command, Rows};
 use crate::upstream::replies::{self, Elements};
-use crate::upstream::{self, CommandError, Listener, NodeId, Reply, State, Unavailable, Upstream};
+use crate::upstream::{
+    self, CommandError, NoSubscriptions, NodeId, Reply, State, Unavailable, Upstream,
+};
 
 /// How long the servers may take to be found.
 const FOUND_WITHIN: Duration = Duration::from_secs(15);
@@ -36,7 +38,7 @@ impl Servers {
         let probe_room = upstream::probe_room(&config.name, "transfer");
         let upstream = Upstream::new(&config.redis, &config.name, probe_room, config.probe);
         let upstream = Arc::new(upstream);
-        tokio::spawn(Arc::clone(&upstream).run(Arc::new(Nobody)));
+        tokio::spawn(Arc::clone(&upstream).run(Arc::new(NoSubscriptions)));
         let servers = Servers { upstream };
         let opened = servers.upstream.wait_until(|upstream| {
             let overview = upstream.overview();
@@ -173,15 +175,4 @@ pub(super) fn sanction(row: Value) -> Result<(String, Option<u64>, Option<u64>),
         _ => Err(Failure::Reply),
     };
     Ok((user, until()?, until()?))
-}
-
-/// Nobody subscribes here, so nothing arrives.
-struct Nobody;
-
-impl Listener for Nobody {
-    fn message(&self, _channel: &str, _payload: Vec<u8>) {}
-    fn subscribed(&self, _channel: &str) {}
-    fn lost(&self, _channels: &[Arc<str>]) {}
-    fn opened(&self, _node: &NodeId) {}
-    fn profile_update(&self, _payload: Vec<u8>) {}
 }
