@@ -138,6 +138,18 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
+/// The literal bytes that `pattern` begins with, without their escapes, and the rest of the pattern.
+/// Every text that matches begins with them.
+pub fn literal_start(pattern: &[u8]) -> (Vec<u8>, &[u8]) {
+    let (mut literal, mut rest) = (Vec::new(), pattern);
+    loop {
+        let mut after = rest;
+        let Some(Element::Literal(byte)) = take_element(&mut after) else { return (literal, rest) };
+        literal.push(byte);
+        rest = after;
+    }
+}
+
 impl Element<'_> {
     /// Whether this element, which is no star, matches this byte.
     fn takes(&self, byte: u8) -> bool {
@@ -267,6 +279,26 @@ mod tests {
         ];
         for (pattern, text, expected) in table {
             assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), *expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn the_literal_start_ends_at_the_first_element_that_is_none() {
+        let table = [
+            ("", "", ""),
+            ("lobby", "lobby", ""),
+            ("lob*y", "lob", "*y"),
+            ("*", "", "*"),
+            ("a?b", "a", "?b"),
+            ("a[b]c", "a", "[b]c"),
+            ("a\\*b*", "a*b", "*"),
+            ("a\\\\*", "a\\", "*"),
+            ("a\\", "a\\", ""),
+            ("a]^-*", "a]^-", "*"),
+        ];
+        for (pattern, literal, rest) in table {
+            let found = literal_start(pattern.as_bytes());
+            assert_eq!(found, (literal.as_bytes().to_vec(), rest.as_bytes()), "{pattern}");
         }
     }
 
