@@ -70,7 +70,7 @@ pub use server::server::Server;
 pub mod fuzzing {
     pub use crate::auth::{
         Identity, Key, LEEWAY, LoginError, Proof, RoomFilter, Rules, Scope, Scopes, TOKEN_MAX,
-        Verifier, jwks_keys, pem_keys, secret_key, session_identity,
+        Verifier, WatchFilter, jwks_keys, pem_keys, secret_key, session_identity,
     };
     pub use crate::client::frame_reader::{Found, FrameReader, ReadError, Step};
     pub use crate::client::json::{text, write};

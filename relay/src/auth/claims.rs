@@ -9,11 +9,10 @@ use serde_json::{Map, Value};
 use crate::auth::guest::is_guest_name;
 use crate::auth::identity::{Identity, LEEWAY, Proof};
 use crate::auth::login_error::LoginError;
-use crate::auth::room_filter::{RoomFilter, globs};
+use crate::auth::room_filter::RoomFilter;
 use crate::auth::scopes::Scopes;
+use crate::auth::watch_filter::WatchFilter;
 
-/// Globs of the claim `watch`.
-const WATCH_MAX: usize = 20;
 /// The largest whole number that a JSON number names exactly.
 const NUMBER_MAX: f64 = 9_007_199_254_740_992.0;
 
@@ -114,7 +113,7 @@ impl Rules {
 /// What is about chat.
 pub(super) struct ChatClaim {
     pub(super) rooms: RoomFilter,
-    pub(super) watch: Box<[Box<str>]>,
+    pub(super) watch: WatchFilter,
     pub(super) meta: Option<Box<str>>,
 }
 
@@ -129,10 +128,9 @@ impl ChatClaim {
             Some(Value::Object(chat)) => chat,
             Some(_) => return Err(LoginError::Claim("chat")),
         };
-        let watch = chat.get("watch").map(|watch| globs(watch, WATCH_MAX, "watch")).transpose()?;
         Ok(ChatClaim {
             rooms: RoomFilter::of_claim(&chat)?,
-            watch: watch.unwrap_or_default(),
+            watch: WatchFilter::of_claim(chat.get("watch"))?,
             meta: chat.remove("meta").map(|meta| meta.to_string().into()),
         })
     }
@@ -282,6 +280,10 @@ mod tests {
         assert_eq!(scopes(&rules, "chat:backend chat:read"), [true, true, false]);
         assert_eq!(scopes(&rules, "openid"), [false, true, true], "never by default");
         assert_eq!(scopes(&Rules::default(), "chat:backend"), [false; 3], "nor everything else");
+        let watches = |rules: &Rules| {
+            with(rules, json!({"scope": "chat:backend"})).expect("good").may_watch("*")
+        };
+        assert!(watches(&rules) && !watches(&Rules::default()), "it may watch every pattern");
         assert_eq!(scopes(&Rules::default(), "chat:backend chat:read"), [false, true, false]);
     }
 
@@ -297,23 +299,20 @@ mod tests {
         });
         let identity = with(&rules, claims).expect("good");
         assert!(identity.rooms.admits("alice", "a1") && !identity.rooms.admits("alice", "b1"));
-        assert_eq!(*identity.watch, [Box::<str>::from("b*")]);
+        assert!(identity.may_watch("b1") && !identity.may_watch("a1"));
         assert_eq!(identity.meta.as_deref(), Some(r#"{"team":[1,null]}"#));
         assert_eq!((identity.name.as_deref(), identity.picture), (Some("Alice"), None));
         assert_eq!((identity.issued_at, identity.expires_at), (Some(NOW), Some(NOW + 60)));
         assert!(identity.scopes.has(Scope::Read) && !identity.scopes.has(Scope::Send));
 
         let plain = with(&Rules::default(), json!({})).expect("good");
-        assert!(plain.rooms.is_everything() && plain.watch.is_empty());
+        assert!(plain.rooms.is_everything() && !plain.may_watch("a"));
         assert_eq!((plain.meta, plain.issued_at), (None, None));
 
         let wrong = |chat: Value| with(&Rules::default(), json!({ "chat": chat }));
         assert_eq!(wrong(json!(null)), Err(LoginError::Claim("chat")));
         assert_eq!(wrong(json!([])), Err(LoginError::Claim("chat")));
-        assert_eq!(
-            wrong(json!({"watch": vec!["x"; WATCH_MAX + 1]})),
-            Err(LoginError::Claim("watch"))
-        );
+        assert_eq!(wrong(json!({"watch": "*"})), Err(LoginError::Claim("watch")));
         assert_eq!(wrong(json!({"rooms": "*"})), Err(LoginError::Claim("rooms")));
         assert!(wrong(json!({"other": 1})).is_ok(), "unknown members are for later versions");
     }

@@ -5,6 +5,7 @@
 use crate::auth::identity::{Identity, Proof};
 use crate::auth::room_filter::RoomFilter;
 use crate::auth::scopes::Scopes;
+use crate::auth::watch_filter::WatchFilter;
 
 /// The user that all guests are.
 pub(crate) const GUEST: &str = "guest";
@@ -24,7 +25,7 @@ impl Identity {
             expires_at: None,
             scopes: Scopes::GUEST,
             rooms: RoomFilter::ORDINARY,
-            watch: Box::default(),
+            watch: WatchFilter::default(),
             meta: None,
             name: None,
             picture: None,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::room_filter::RoomFilter;
-use crate::auth::scopes::Scopes;
+use crate::auth::scopes::{Scope, Scopes};
+use crate::auth::watch_filter::WatchFilter;
 
 /// Clocks may differ by this much, in seconds: for `exp`, `nbf` and `iat` alike.
 pub const LEEWAY: u64 = 30;
@@ -35,8 +36,8 @@ pub struct Identity {
     pub scopes: Scopes,
     /// The rooms.
     pub rooms: RoomFilter,
-    /// Globs of rooms that may be watched.
-    pub watch: Box<[Box<str>]>,
+    /// The patterns of rooms that may be watched.
+    pub watch: WatchFilter,
     /// JSON for the application's own servers. Clients never get it.
     pub meta: Option<Box<str>>,
     /// The display name.
@@ -64,12 +65,16 @@ impl Identity {
         let end_ms = self.expires_at?.saturating_add(LEEWAY).saturating_mul(1000);
         Some(Duration::from_millis(end_ms.saturating_sub(now_ms)).min(TIME_MAX))
     }
+
+    /// Whether all rooms that match `pattern` may be watched.
+    pub fn may_watch(&self, pattern: &str) -> bool {
+        self.scopes.has(Scope::Backend) || self.watch.admits(pattern)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::scopes::Scopes;
 
     #[test]
     fn a_token_ends_and_later_its_connection() {
@@ -80,7 +85,7 @@ mod tests {
             expires_at,
             scopes: Scopes::ALL,
             rooms: RoomFilter::EVERYTHING,
-            watch: Box::default(),
+            watch: WatchFilter::default(),
             meta: None,
             name: None,
             picture: None,

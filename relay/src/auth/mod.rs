@@ -18,6 +18,7 @@ mod scopes;
 mod service_url;
 mod session_answer;
 mod verifier;
+mod watch_filter;
 
 pub use claims::Rules;
 pub(crate) use forwarded::{ForwardNames, Forwarded, cookies, is_cookie_name};
@@ -34,3 +35,4 @@ pub use scopes::{Scope, Scopes};
 pub(crate) use service_url::ServiceUrl;
 pub use session_answer::identity as session_identity;
 pub use verifier::{TOKEN_MAX, Verifier};
+pub use watch_filter::WatchFilter;
