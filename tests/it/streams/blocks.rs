@@ -76,9 +76,12 @@ fn positions_follow_each_event_within_a_second_and_not_more_often() {
     let blocks = stream.blocks_from(0);
     let positions: Vec<&Block> = blocks.iter().filter(|block| block.id.is_some()).collect();
     assert!(positions.iter().all(|block| block.data.is_none()), "{positions:#?}");
-    for pair in positions.windows(2) {
-        let between = pair[1].at - pair[0].at;
-        assert!(between >= Duration::from_millis(900), "{between:?}");
+    // Each may arrive late, but many cannot have been sent within a short time.
+    for (first, at) in positions.iter().map(|block| block.at).enumerate() {
+        for (seconds, later) in positions[first..].iter().enumerate() {
+            let within = Duration::from_secs(seconds as u64);
+            assert!(later.at - at + SLACK >= within, "{:?} for {seconds}", later.at - at);
+        }
     }
     let count = positions.len();
     assert!((3..=6).contains(&count), "{count} in three seconds");

@@ -1,6 +1,6 @@
 //! Nodes of a cluster fail, others take over.
 
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clients::reply::Reply;
@@ -22,11 +22,7 @@ impl Cluster {
     #[track_caller]
     pub fn fail_over(&self, primary: usize) -> usize {
         let replica = self.a_replica_of(primary);
-        let failed_over_at = self.nodes[replica].failed_over_at.lock();
-        let mut failed_over_at = failed_over_at.unwrap_or_else(PoisonError::into_inner);
-        if let Some(last) = *failed_over_at {
-            until(last + BETWEEN_ELECTIONS);
-        }
+        self.await_next_election(replica);
         let mut asked: Option<Instant> = None;
         eventually("a planned failover", LATER, || {
             if !self.own_view(replica).slots.is_empty() {
@@ -39,8 +35,21 @@ impl Cluster {
             }
             Err(self.story())
         });
-        *failed_over_at = Some(Instant::now());
+        *self.failed_over_at(replica) = Some(Instant::now());
         replica
+    }
+
+    fn failed_over_at(&self, node: usize) -> MutexGuard<'_, Option<Instant>> {
+        let failed_over_at = self.nodes[node].failed_over_at.lock();
+        failed_over_at.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a replica may begin another election.
+    fn await_next_election(&self, replica: usize) {
+        let last = *self.failed_over_at(replica);
+        if let Some(last) = last {
+            until(last + BETWEEN_ELECTIONS);
+        }
     }
 
     /// Has this replica take the place of its primary without asking anybody (CLUSTER FAILOVER
@@ -76,8 +85,14 @@ impl Cluster {
         })
     }
 
-    /// Kills a node (SIGKILL).
+    /// Kills a node (SIGKILL). If one of its replicas has won an election a short time ago, not before
+    /// the replica may begin another one: it would take the votes of the last one for new ones, and
+    /// the other nodes would not agree with it.
+    #[track_caller]
     pub fn kill(&mut self, node: usize) {
+        for replica in self.replicas_of(node) {
+            self.await_next_election(replica);
+        }
         self.nodes[node].redis.kill();
         self.nodes[node].is_frozen = false;
     }
