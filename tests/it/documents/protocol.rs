@@ -71,7 +71,7 @@ fn the_stream_of_the_protocol_is_as_shown() {
             let inbox = stream.inbox();
             let mut new = inbox.lines.iter().enumerate().skip(from);
             let found = new.find(|(_, line)| fits(&masked(shown), &masked(line)));
-            found.map(|(place, _)| place + 1).ok_or_else(|| format!("{inbox:#?}"))
+            found.map(|(place, _)| place + 1).ok_or_else(|| inbox.story())
         });
     }
 }

@@ -61,6 +61,9 @@ pub struct Checker {
     pub others_online: Option<Vec<String>>,
     /// What may be lost.
     pub loss: Loss,
+    /// Whether senders send some messages once more, which must not be stored again. It holds within the
+    /// window of nonces, by the clock of the server.
+    pub repeats: bool,
     /// Deadline for all waits.
     pub deadline: Duration,
 }
@@ -116,6 +119,7 @@ impl Default for Checker {
             while_fault: false,
             others_online: None,
             loss: Loss::Nothing,
+            repeats: true,
             deadline: patience(Duration::from_secs(90)),
         }
     }
@@ -235,7 +239,7 @@ impl Checker {
             relays,
             random,
             deadline: self.deadline,
-            repeats: self.loss == Loss::Nothing,
+            repeats: self.repeats && self.loss == Loss::Nothing,
         }
     }
 

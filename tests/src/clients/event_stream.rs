@@ -53,6 +53,20 @@ pub struct Inbox {
     pub ended: Option<String>,
 }
 
+impl Inbox {
+    /// What arrived last, for failure messages. A wait asks for it often, and meanwhile nobody reads.
+    pub fn story(&self) -> String {
+        let first = self.lines.len().saturating_sub(40);
+        let counts = (self.lines.len(), self.comments, &self.last_id, &self.ended);
+        let mut story = format!("(lines, comments, last id, end) {counts:?}, the last:");
+        for line in &self.lines[first..] {
+            story.push_str("\n    ");
+            story.extend(line.chars().take(400));
+        }
+        story
+    }
+}
+
 /// A request for a stream.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -193,7 +207,7 @@ impl EventStream {
         eventually(what, SOON, || {
             let inbox = self.inbox();
             let found = inbox.blocks.iter().find(|block| wanted(block)).cloned();
-            found.ok_or_else(|| format!("{inbox:#?}"))
+            found.ok_or_else(|| inbox.story())
         })
     }
 
@@ -217,7 +231,7 @@ impl EventStream {
             let inbox = self.inbox();
             let last = inbox.last_id.clone().unwrap_or_default();
             let is_there = last.split('&').any(|one| one == position);
-            if is_there { Ok(last) } else { Err(format!("{inbox:#?}")) }
+            if is_there { Ok(last) } else { Err(inbox.story()) }
         })
     }
 
@@ -226,7 +240,7 @@ impl EventStream {
     pub fn wait_ended(&self, deadline: Duration) -> String {
         eventually("the end of the stream", deadline, || {
             let inbox = self.inbox();
-            inbox.ended.clone().ok_or_else(|| format!("{inbox:#?}"))
+            inbox.ended.clone().ok_or_else(|| inbox.story())
         })
     }
 }
