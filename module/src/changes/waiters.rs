@@ -2,12 +2,13 @@
 //!
 //! The index rings at the first change after it was told to. Then, at most every 5 ms, those who have
 //! something to read are woken: so a flood of changes wakes few. A reader whose filter takes none of
-//! the changed rooms goes on waiting behind them.
+//! the changed rooms goes on waiting behind them. The same alarm wakes those whose time is up.
 
 use super::page::{Request, reply};
 use crate::index::{self, Cursor, Since};
 use crate::redis::{
-    self, BlockedClient, BlockingHandlers, Call, MainThread, block, monotonic_us, wake,
+    self, BlockedClient, BlockingHandlers, Call, MainThread, block, monotonic_ms, monotonic_us,
+    wake,
 };
 use crate::{config, info};
 
@@ -18,7 +19,7 @@ static WAITERS: MainThread<Waiters> = MainThread::new(Waiters { list: Vec::new()
 
 /// What happens to those who wait, and when something changes.
 pub(crate) const HANDLERS: BlockingHandlers =
-    BlockingHandlers { reply: answer, gone, alarm: wake_those_with_changes };
+    BlockingHandlers { reply: answer, gone, alarm: wake_some };
 
 struct Waiters {
     list: Vec<Waiter>,
@@ -30,6 +31,8 @@ struct Waiter {
     client: BlockedClient,
     request: Request,
     cursor: Cursor,
+    /// When its time is up, in milliseconds of the monotonic clock. `None`: never.
+    until: Option<u64>,
     is_woken: bool,
 }
 
@@ -41,11 +44,14 @@ pub(crate) fn has_place() -> bool {
 /// Has the reader of this call wait for changes after this cursor, at most this many milliseconds;
 /// 0: without limit.
 pub(crate) fn wait(call: &Call<'_>, milliseconds: u64, request: Request, cursor: Cursor) {
-    let client = block(call, milliseconds);
-    let waiter = Waiter { client, request, cursor, is_woken: false };
+    let limit = (milliseconds > 0).then_some(milliseconds);
+    let until = limit.map(|milliseconds| monotonic_ms().saturating_add(milliseconds));
+    let client = block(call);
+    let waiter = Waiter { client, request, cursor, until, is_woken: false };
     WAITERS.with(|waiters| waiters.list.push(waiter));
     info::set_waiters(WAITERS.with(|waiters| waiters.list.len()));
     index::with(|index| index.set_alarm(on_change));
+    limit.into_iter().for_each(redis::set_alarm);
 }
 
 /// Something has changed: has those who wait woken soon.
@@ -54,17 +60,22 @@ fn on_change() {
     redis::set_alarm(INTERVAL_US.saturating_sub(since).div_ceil(1_000));
 }
 
-/// Wakes those who have something to read.
-fn wake_those_with_changes() {
-    let all_woken = WAITERS.with(|waiters| {
+/// Wakes those who have something to read, and those whose time is up.
+fn wake_some() {
+    let now = monotonic_ms();
+    let (all_woken, next) = WAITERS.with(|waiters| {
         waiters.rang_at = monotonic_us();
-        let waiting = waiters.list.iter_mut().filter(|waiter| !waiter.is_woken);
-        waiting.for_each(Waiter::wake_if_changed);
-        waiters.list.iter().all(|waiter| waiter.is_woken)
+        for waiter in waiters.list.iter_mut().filter(|waiter| !waiter.is_woken) {
+            waiter.wake_if_changed();
+            waiter.wake_if_late(now);
+        }
+        let mut waiting = waiters.list.iter().filter(|waiter| !waiter.is_woken).peekable();
+        (waiting.peek().is_none(), waiting.filter_map(|waiter| waiter.until).min())
     });
     if !all_woken {
         index::with(|index| index.set_alarm(on_change));
     }
+    next.into_iter().for_each(|until| redis::set_alarm(until.saturating_sub(now)));
 }
 
 impl Waiter {
@@ -78,9 +89,16 @@ impl Waiter {
             self.cursor = page.next;
         }
     }
+
+    fn wake_if_late(&mut self, now: u64) {
+        if !self.is_woken && self.until.is_some_and(|until| until <= now) {
+            self.is_woken = true;
+            wake(self.client);
+        }
+    }
 }
 
-/// Replies to a reader who was woken or whose time is up.
+/// Replies to a reader who was woken, or whose waiting another client has ended.
 fn answer(call: &Call<'_>, client: BlockedClient) {
     if let Some(waiter) = take(client) {
         reply(call, &waiter.request.page(Since::Cursor(waiter.cursor)));

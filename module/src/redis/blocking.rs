@@ -1,8 +1,11 @@
 //! Clients that wait for a reply, and an alarm that wakes them.
 //!
-//! A client that waits ends in exactly one way: the module has it answered, its time is up, or it is
-//! gone (killed, disconnected, or refused because this server's role changed). The module names a
-//! waiting client by its [`BlockedClient`].
+//! A client that waits ends in exactly one way: the module has it answered, another client ends its
+//! waiting (CLIENT UNBLOCK), or it is gone (killed, disconnected, or refused because this server's role
+//! changed). The module names a waiting client by its [`BlockedClient`].
+//!
+//! The module counts the time itself. Redis could: but a client whose time is up after the module has
+//! had it answered, and before it was, gets no answer at all (Redis 7.0).
 
 use std::ffi::{c_int, c_longlong, c_void};
 use std::ptr;
@@ -23,7 +26,7 @@ pub(crate) struct BlockedClient(usize);
 /// What the module does with clients that wait.
 #[derive(Clone, Copy)]
 pub(crate) struct BlockingHandlers {
-    /// Replies: it was woken, or its time is up.
+    /// Replies: it was woken, or another client ended its waiting.
     pub(crate) reply: fn(&Call<'_>, BlockedClient),
     /// It is gone, and needs no reply.
     pub(crate) gone: fn(BlockedClient),
@@ -59,12 +62,10 @@ pub(crate) fn may_not_block(call: &Call<'_>) -> bool {
     flags & denied != 0
 }
 
-/// Has the client of this call wait for at most this many milliseconds; 0: without limit. The call
-/// must not reply.
-pub(crate) fn block(call: &Call<'_>, milliseconds: u64) -> BlockedClient {
-    let milliseconds = c_longlong::try_from(milliseconds).unwrap_or(c_longlong::MAX);
-    let client =
-        api!(RedisModule_BlockClient(call.ctx(), Some(answer), Some(answer), None, milliseconds));
+/// Has the client of this call wait. The call must not reply.
+pub(crate) fn block(call: &Call<'_>) -> BlockedClient {
+    // With a handler for the end of its time, which never comes, CLIENT UNBLOCK is allowed.
+    let client = api!(RedisModule_BlockClient(call.ctx(), Some(answer), Some(answer), None, 0));
     api!(RedisModule_SetDisconnectCallback(client, Some(disconnected)));
     BlockedClient(client as usize)
 }
@@ -75,15 +76,20 @@ pub(crate) fn wake(client: BlockedClient) {
     api!(RedisModule_UnblockClient(client, ptr::null_mut()));
 }
 
-/// Sets the alarm, if it is not set.
+/// Sets the alarm, if it is not set for an earlier time.
 pub(crate) fn set_alarm(milliseconds: u64) {
-    if ALARM.with(|alarm| alarm.is_some()) {
-        return;
+    let due = monotonic_ms().saturating_add(milliseconds);
+    let context = CONTEXT.with(|context| *context) as *mut RedisModuleCtx;
+    match ALARM.with(|alarm| *alarm) {
+        Some((_, earlier)) if earlier <= due => return,
+        Some((timer, _)) => {
+            api!(RedisModule_StopTimer(context, timer, ptr::null_mut()));
+        }
+        None => {}
     }
     let period = c_longlong::try_from(milliseconds).unwrap_or(c_longlong::MAX);
-    let context = CONTEXT.with(|context| *context) as *mut RedisModuleCtx;
     let timer = api!(RedisModule_CreateTimer(context, period, Some(ring), ptr::null_mut()));
-    ALARM.replace(Some((timer, monotonic_ms() + milliseconds)));
+    ALARM.replace(Some((timer, due)));
 }
 
 /// Rings the alarm if it is overdue: Redis's timers use the wall clock, so setting that clock back

@@ -39,7 +39,7 @@ pub(crate) use log::log_warning;
 pub(crate) use main_thread::MainThread;
 pub(crate) use migration::{SlotImport, SlotRanges};
 pub(crate) use server::{Flags, has_no_copies, load_settings, set_options, writes_are_paused};
-pub(crate) use time::{monotonic_us, now_ms, now_us, random_number};
+pub(crate) use time::{monotonic_ms, monotonic_us, now_ms, now_us, random_number};
 pub(crate) use timer::start_timer;
 pub(crate) use value_io::{AofOutput, DigestOutput, RdbInput, RdbOutput};
 pub(crate) use value_type::{KeyContext, ModuleValue, ValueType};

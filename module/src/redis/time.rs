@@ -21,7 +21,7 @@ pub(crate) fn monotonic_us() -> u64 {
 }
 
 /// Milliseconds of the monotonic clock.
-pub(super) fn monotonic_ms() -> u64 {
+pub(crate) fn monotonic_ms() -> u64 {
     monotonic_us() / 1000
 }
 

@@ -152,6 +152,26 @@ fn clients_that_are_killed_unblocked_or_paused_leave_nothing_behind() {
 }
 
 #[test]
+fn a_client_is_answered_if_a_change_comes_as_its_time_is_up() {
+    let redis = Redis::start();
+    let mut wire = redis.wire();
+    for round in 0..5 {
+        let mut client = redis.wire();
+        let cursor = now(&mut client);
+        client.send(&["CHAT.CHANGES", &cursor, "BLOCK", "50"]).expect("sent");
+        await_waiters(&redis, 1);
+        // The server stands still until both the time is up and those with changes are to be woken.
+        let room = format!("room{round}");
+        wire.pipeline(&[
+            chat_tests::args!["CHAT.SEND", &room, "alice", "hello"],
+            chat_tests::args!["DEBUG", "SLEEP", "0.1"],
+        ]);
+        assert_eq!(received(&mut client).names(), [room]);
+        await_waiters(&redis, 0);
+    }
+}
+
+#[test]
 fn a_role_change_ends_the_waiting() {
     let primary = Redis::start();
     let other = Redis::start();
