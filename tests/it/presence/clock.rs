@@ -94,6 +94,9 @@ fn a_promoted_replica_with_another_clock_neither_expires_nor_extends_presence() 
         people(&mut primary.wire());
         replica.catch_up(&primary);
         let channel = Subscriber::new(&replica, &["lobby"]);
+        // The way to here may have taken long.
+        beat(&mut primary.wire());
+        replica.catch_up(&primary);
         primary.kill();
         cmd!(replica, "REPLICAOF", "NO", "ONE").ok();
         assert_only_bob_goes(&replica, &channel, Instant::now());

@@ -21,6 +21,8 @@ pub(super) struct Asker {
     deadline: Duration,
     pub(super) answers: usize,
     pub(super) refusals: Refusals,
+    /// Frames examined for rooms that it must ask for again.
+    examined: usize,
 }
 
 impl Asker {
@@ -38,7 +40,7 @@ impl Asker {
             client.ok(json!({"op": "join", "room": room}));
         }
         let (rooms, refusals) = (rooms.to_vec(), Refusals::default());
-        Asker { client, rooms, random, deadline, answers: 0, refusals }
+        Asker { client, rooms, random, deadline, answers: 0, refusals, examined: 0 }
     }
 
     /// Asks while `goes_on` says so.
@@ -68,6 +70,23 @@ impl Asker {
                 let op = op.to_string().chars().take(80).collect::<String>();
                 self.refusals.0.push(format!("{op} by {user}, after {after:.3?}: {refused}"));
             }
+        }
+    }
+}
+
+impl Asker {
+    /// Asks again for the rooms that it does not receive any more: a join that had no answer, because a
+    /// primary died, may end so.
+    pub(super) fn come_back(&mut self) {
+        for frame in self.client.frames_from(self.examined) {
+            if frame.json["type"] == "gone" {
+                assert_eq!(frame.json["code"], "UNAVAILABLE", "{}", frame.text);
+                let subscribe = json!({"op": "subscribe", "room": frame.json["room"]});
+                if self.client.call(subscribe).is_err() {
+                    return;
+                }
+            }
+            self.examined += 1;
         }
     }
 }

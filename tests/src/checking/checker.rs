@@ -152,7 +152,7 @@ impl Checker {
         let for_senders = seeded(self.senders);
         let for_readers = seeded(self.readers + self.streams);
         let for_askers = seeded(self.askers);
-        let (sent, readers, truth, asked) = std::thread::scope(|scope| {
+        let (sent, readers, truth, mut asked) = std::thread::scope(|scope| {
             let progress = &progress;
             let readers: Vec<_> = for_readers
                 .into_iter()
@@ -224,7 +224,7 @@ impl Checker {
             (sent, readers, truth, asked)
         });
         if let Some(others) = &self.others_online {
-            self.judge_presence(others, &readers, store);
+            self.judge_presence(others, &readers, &mut asked, store);
         }
         let mut effects = judge(self.loss, &sent, &readers, &truth);
         effects.refusals.0.extend(asked.iter().flat_map(|asked| asked.refusals.0.clone()));
@@ -279,13 +279,20 @@ impl Checker {
 
     /// Waits until exactly the readers, the askers and these others are online in every room.
     #[track_caller]
-    fn judge_presence<S: Store>(&self, others: &[String], readers: &[AnyReader], store: &S) {
+    fn judge_presence<S: Store>(
+        &self,
+        others: &[String],
+        readers: &[AnyReader],
+        asked: &mut [Asker],
+        store: &S,
+    ) {
         let askers = (0..self.askers).map(|n| self.asker(n));
         let readers = readers.iter().map(|reader| reader.name().to_owned());
         let expected: BTreeSet<String> =
             readers.chain(askers).chain(others.iter().cloned()).collect();
         for room in &self.rooms {
             eventually(&format!("the right users in {room}"), self.deadline, || {
+                asked.iter_mut().for_each(Asker::come_back);
                 match who(&mut store.wire_to(room), room) {
                     here if here == expected => Ok(()),
                     here => Err(format!("{here:?}, not {expected:?}")),
