@@ -21,13 +21,15 @@
  *     notice  {kind: 'mention'|'direct'|'read', room, id, from?, unread?}: about a room of ours
  *     profiles {users}: names or other words about these users changed
  *     contact {user}: whether a watched user is online changed
+ *     watch   {lost: [room]}, {match, gap: true} or {match, error}: events of watched patterns were missed,
+ *             or the relay refuses the pattern
  *     event   each frame of a relay as it came, also of rooms that are not followed (`@user`)
  *     problem {room, error}: a followed room cannot be read any longer
  *
  * Its parts: connection.js (one socket after another), tokens.js (the proof of who this is),
  * operations.js (what a relay does when it is asked), follow.js (a room kept level), sender.js and
  * outgoing.js (lines on their way), room.js (what is known of a room), inbox.js, profiles.js,
- * contacts.js, names.js, id.js.
+ * contacts.js, patterns.js, names.js, id.js.
  *
  * It refuses to touch a page, to decide what is shown, and to hide an error.
  */
@@ -42,6 +44,7 @@ import { directRoom, otherSide } from './names.js';
 import { Operations } from './operations.js';
 import { makeLine, makeNonce, Outgoing } from './outgoing.js';
 import { own } from './own.js';
+import { Patterns } from './patterns.js';
 import { Profiles } from './profiles.js';
 import { Follow, failure } from './room/follow.js';
 import { Room } from './room/room.js';
@@ -56,6 +59,7 @@ const DOUBT_MS = 500;
 export class ChatClient extends Operations {
   #connection;
   #outgoing;
+  #patterns;
   #keepItems;
   #follows = new Map();
   #status = 'online';
@@ -117,6 +121,7 @@ export class ChatClient extends Operations {
     });
     this.upstream = new Upstream();
     this.contacts = new Contacts({ request, changed: (user) => this.#emit('contact', { user }) });
+    this.#patterns = new Patterns({ request, changed: (what) => this.#emit('watch', what) });
     this.inbox = new Inbox({ request, changed: (entries) => this.#inboxChanged(entries) });
     this.#connection = new Connection({
       urls: sockets,
@@ -191,7 +196,7 @@ export class ChatClient extends Operations {
   close() {
     if (typeof window !== 'undefined') this.#unlisten();
     for (const follow of this.#follows.values()) follow.stop();
-    for (const part of [this.profiles, this.inbox]) part.stop();
+    for (const part of [this.profiles, this.inbox, this.#patterns]) part.stop();
     clearTimeout(this.#doubtTimer);
     this.#connection.close();
   }
@@ -317,6 +322,22 @@ export class ChatClient extends Operations {
     for (const follow of this.#follows.values()) follow.look(follow.room.name === name);
   }
 
+  /**
+   * Watches a pattern of rooms, now and after every reconnection: their events come as `event`, and
+   * gaps as `watch`. What it brings of a room is not kept in a `Room`.
+   * @param {string} match a glob such as `support:*`
+   * @returns {Promise<void>} once every later event comes, or at once where there is no connection
+   * @throws {ChatError} `DENIED` if the token does not allow it, `UNAVAILABLE`, …
+   */
+  watch(match) {
+    return this.#patterns.watch(match);
+  }
+
+  /** Ends watching a pattern. */
+  unwatch(match) {
+    return this.#patterns.unwatch(match);
+  }
+
   // --- following rooms ---------------------------------------------------------------------------
 
   /** Changes what is known of a room, if it is followed. */
@@ -368,6 +389,7 @@ export class ChatClient extends Operations {
     this.inbox.load();
     this.contacts.reset();
     this.profiles.reset();
+    this.#patterns.reset();
   }
 
   #inboxChanged(entries) {
@@ -437,6 +459,10 @@ export class ChatClient extends Operations {
       // What could not be asked when the list was loaded.
       if (frame.state === 'back') this.inbox.loadSoon();
       this.#emit('upstream');
+      return;
+    }
+    if (frame.type === 'watch') {
+      this.#patterns.hear(frame);
       return;
     }
     if (frame.type === 'profile') {

@@ -207,3 +207,60 @@ test('who is here is asked when somebody looks at the room', async (context) => 
   await turn();
   assert.equal(asks(socket, 'who').length, 2);
 });
+
+test('patterns are watched again by each connection, and gaps are told', async (context) => {
+  const { client, opened, socket } = await joined(context, [message(1)]);
+  const told = [];
+  const events = [];
+  client.addEventListener('watch', ({ detail }) => told.push(detail));
+  client.addEventListener('event', ({ detail }) => events.push(detail.room));
+  const watching = client.watch('support:*');
+  await socket.answer('watch', {});
+  await watching;
+  assert.equal(socket.asked('watch').match, 'support:*');
+  socket.say({ ...message(7), room: 'support:1' });
+  assert.equal(client.room('support:1'), null);
+  assert.deepEqual(events.slice(-1), ['support:1']);
+  socket.say({ type: 'watch', lost: ['support:1'] });
+  assert.deepEqual(told, [{ lost: ['support:1'] }]);
+  socket.die();
+  await until(() => opened.length === 2, 'a second socket');
+  opened[1].hello();
+  await opened[1].answer('watch', {});
+  assert.deepEqual(told.slice(1), [{ match: 'support:*', gap: true }]);
+  opened[1].say({
+    type: 'watch',
+    match: 'support:*',
+    code: 'DENIED',
+    message: 'no',
+    what: 'scope',
+  });
+  assert.deepEqual([told[2].match, told[2].error.code], ['support:*', 'DENIED']);
+  opened[1].die();
+  await until(() => opened.length === 3, 'a third socket');
+  opened[2].hello();
+  assert.equal(asks(opened[2], 'watch').length, 0, 'what is refused is not asked for again');
+});
+
+test('a pattern that is refused is not watched, and one that waits is not lost', async (context) => {
+  const { client, opened, socket } = await joined(context, [message(1)]);
+  const refused = assert.rejects(client.watch('*'), { code: 'DENIED' });
+  await socket.refuse('watch', { code: 'DENIED', what: 'scope' });
+  await refused;
+  const waits = client.watch('a*');
+  socket.die();
+  await waits;
+  await until(() => opened.length === 2, 'a second socket');
+  opened[1].hello();
+  assert.deepEqual(
+    asks(opened[1], 'watch').map(({ match }) => match),
+    ['a*'],
+  );
+  const ended = client.unwatch('a*');
+  await opened[1].answer('unwatch', {});
+  await ended;
+  opened[1].die();
+  await until(() => opened.length === 3, 'a third socket');
+  opened[2].hello();
+  assert.equal(asks(opened[2], 'watch').length, 0);
+});
