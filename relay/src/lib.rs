@@ -27,7 +27,7 @@
 //!    `send_hook`: the service that judges what users write
 //! 3. `client`: one socket
 //! 4. `upstream`: Redis
-//! 5. `room`: one room
+//! 5. `room`: one room, `watch`: patterns of rooms
 //! 6. `hub`: all rooms and connections
 //! 7. `operations`: what clients request; `forward`: events to a stream,
 //!    `webhook`: events to an HTTP service
@@ -59,6 +59,7 @@ mod server;
 mod trace;
 mod upstream;
 mod verification;
+mod watch;
 mod webhook;
 
 pub use cli::Invocation;

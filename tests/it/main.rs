@@ -37,5 +37,7 @@ mod streams;
 mod transfer;
 // How relays reach Redis.
 mod upstream;
+// Patterns of rooms.
+mod watch;
 // Events to an HTTP service.
 mod webhook;

@@ -6,6 +6,7 @@
 //! another task, which is woken instead (`payloads.rs`). Nothing here waits, and nothing here reads.
 
 mod user;
+mod watching;
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::auth::Identity;
 use crate::client::close::{self, Detail};
 use crate::client::frame::{self, Frame};
 use crate::client::outbox::{Class, Outbox, Pushed};
+use crate::client::received::Received;
 use crate::client::sink::{Sink, write_front};
 use crate::client::unannounced::Unannounced;
 use crate::client::unanswered::Unanswered;
@@ -99,6 +101,8 @@ struct Sending {
     unanswered: Unanswered,
     /// Boxed, because few connections have one.
     end: Option<Box<End>>,
+    /// `None`: the connection watches no pattern of rooms.
+    received: Option<Box<Received>>,
 }
 
 impl Sending {
@@ -173,14 +177,17 @@ impl Connection {
     /// Queues a frame. True: the caller must call [`Connection::flush`] soon.
     #[must_use]
     pub(crate) fn push(&self, frame: Frame, class: Class) -> bool {
-        let mut sending = self.sending.lock();
+        self.push_to(&mut self.sending.lock(), frame, class)
+    }
+
+    fn push_to(&self, sending: &mut Sending, frame: Frame, class: Class) -> bool {
         if sending.end.is_some() {
             return false;
         }
         // A client that accepts everything is not slow, however much arrives at once.
         let much = WRITE_AT.min(self.outbox_limit / 2);
         if !sending.blocked && sending.outbox.bytes() + frame.len() > much {
-            self.write(&mut sending);
+            self.write(sending);
         }
         let limit = match self.sink {
             Sink::Drained if !sending.blocked => self.outbox_limit + DRAINED_BURST,
@@ -193,12 +200,12 @@ impl Connection {
                 return false;
             }
             Pushed::Full => {
-                self.finish(&mut sending, End::Close(close_code::SLOW), Detail::default());
+                self.finish(sending, End::Close(close_code::SLOW), Detail::default());
                 return false;
             }
         }
         if sending.outbox.bytes() > WRITE_AT && !sending.blocked {
-            self.write(&mut sending);
+            self.write(sending);
         }
         !sending.blocked && !std::mem::replace(&mut sending.pending_flush, true)
     }
@@ -237,6 +244,11 @@ impl Connection {
     /// A request with this `ref` waits and will be answered by [`Connection::answer_waiting`].
     pub(crate) fn wait_for_answer(&self, reference: &RawValue) {
         self.sending.lock().unanswered.push(reference);
+    }
+
+    /// The request with this `ref` is answered at once after all.
+    pub(crate) fn forget_waiting(&self, reference: &RawValue) {
+        self.sending.lock().unanswered.remove(reference);
     }
 
     /// Answers a request that waits, the first one with this `ref`.

@@ -63,6 +63,16 @@ pub(crate) enum RelayFrame<'a> {
     },
     /// The waiting message of this nonce was refused.
     Withdraw { room: &'a str, user: &'a str, nonce: &'a str },
+    /// About watched patterns: events of these rooms are lost, or the pattern is not watched any
+    /// more.
+    Watch {
+        #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+        lost: &'a [&'a str],
+        #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
+        pattern: Option<&'a str>,
+        #[serde(flatten)]
+        why: Option<&'a Error>,
+    },
     /// The profile of a user has changed.
     Profile {
         user: &'a str,
@@ -208,6 +218,14 @@ mod tests {
             (
                 RelayFrame::Withdraw { room: "a", user: "bob", nonce: "k" },
                 r#"{"type":"withdraw","room":"a","user":"bob","nonce":"k"}"#,
+            ),
+            (
+                RelayFrame::Watch { lost: &["a", "b"], pattern: None, why: None },
+                r#"{"type":"watch","lost":["a","b"]}"#,
+            ),
+            (
+                RelayFrame::Watch { lost: &[], pattern: Some("a*"), why: Some(&denied) },
+                r#"{"type":"watch","match":"a*","code":"INVALID","message":"b","what":"a"}"#,
             ),
             (
                 RelayFrame::Profile { user: "bob", id, data: meta },

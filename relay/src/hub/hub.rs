@@ -38,6 +38,7 @@ use crate::room::{Joiner, Room};
 use crate::send_hook::SendHook;
 use crate::upstream::Upstream;
 use crate::verification::{Sessions, Verification};
+use crate::watch::Watches;
 
 /// Number of new connections that may ask Redis for their first rooms at the same time.
 const LOGINS: usize = 64;
@@ -67,6 +68,8 @@ pub(crate) struct Hub {
     pub send_hook: Option<SendHook>,
     /// The places of guests. `None`: guests are not let in.
     pub guests: Option<Arc<Semaphore>>,
+    /// The patterns of rooms that connections watch.
+    pub watches: Arc<Watches>,
     /// The rate limits of all users.
     pub allowances: Arc<Allowances>,
     /// Limits the wrong credentials of each address.
@@ -121,6 +124,7 @@ impl Hub {
             verification,
             sessions,
             guests,
+            watches: Arc::default(),
             upstream,
             syncs: SyncPermits::default(),
             logins: Semaphore::new(LOGINS),
@@ -212,6 +216,7 @@ impl Hub {
             METRICS.connections.set(connections.len() as f64);
         }
         self.present_users.remove(connection);
+        self.watches.remove(connection);
         let rooms = connection.take_rooms();
         for room in rooms.iter().filter_map(|name| self.room(name)) {
             room.remove(connection);

@@ -39,6 +39,7 @@ metrics! {
     sent_bytes: Counter counter describe_counter "chat_relay_sent_bytes_total" "Bytes of frames that the system took for clients";
     outbox_bytes: Gauge gauge describe_gauge "chat_relay_outbox_bytes" "Bytes of frames that wait for clients to read";
     rooms: Gauge gauge describe_gauge "chat_relay_rooms" "Rooms that this relay is subscribed to";
+    watches: Gauge gauge describe_gauge "chat_relay_watches" "Patterns of rooms that connections watch, each counted for each connection";
     events_received: Counter counter describe_counter "chat_relay_events_received_total" "Events received from Redis";
     events_malformed: Counter counter describe_counter "chat_relay_events_malformed_total" "Messages on room channels that are no events";
     events_delivered: Counter counter describe_counter "chat_relay_events_delivered_total" "Events queued for connections, one per subscriber";

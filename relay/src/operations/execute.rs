@@ -23,7 +23,7 @@ use crate::operations::measure::Measure;
 use crate::operations::messages::{edit, send, signal};
 use crate::operations::rooms::{inbox, leave, resume, subscribe};
 use crate::operations::scopes::{MODERATE, NOTHING, Need, READ, ROOM, SANCTIONS, SEND, VIEW};
-use crate::operations::{contacts, measure, moderate, queries, scopes};
+use crate::operations::{contacts, measure, moderate, queries, scopes, watch};
 use crate::trace::TraceId;
 
 /// The longest field `trace`. Later versions of `traceparent` may be longer than this one's.
@@ -85,6 +85,8 @@ operations! {
     "rooms" ONE VIEW Anyone => queries::rooms;
     "room" ONE ROOM Anyone => queries::room;
     "profiles" PER_USER READ Anyone => contacts::profiles;
+    "watch" ONE NOTHING Connection => watch::watch;
+    "unwatch" ONE NOTHING Connection => watch::unwatch;
 }
 
 /// Registers the metrics of all operations.

@@ -18,6 +18,7 @@ mod room_settings;
 mod rooms;
 mod scopes;
 mod table;
+mod watch;
 
 pub(crate) use context::Context;
 pub(crate) use execute::{execute, outcome, register_metrics, reply, trace_of};

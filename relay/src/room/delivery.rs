@@ -193,7 +193,7 @@ impl Room {
     /// Flushes the batch. Must run before any other frame is queued, to keep the order.
     fn flush_batch(&self, state: &mut State, batch: &mut Batch, pending_flush: &mut PendingFlush) {
         let Some(events) = batch.take() else { return };
-        for connection in state.subscribers.deliver(&events, pending_flush) {
+        for connection in state.subscribers.deliver(&self.name, &events, pending_flush) {
             self.notify_removed(&connection, &Removal::Diverged, pending_flush);
         }
         if let Some(recent) = &mut state.recent {

@@ -20,13 +20,12 @@ use chat_protocol::id::Id;
 
 use crate::client::connection::Connection;
 use crate::client::frame;
-use crate::client::outbox::Class;
 use crate::metrics::METRICS;
 use crate::room::access::removal::removal;
 use crate::room::fetch::{Fetch, Key};
 use crate::room::recent_events::RecentEvents;
 use crate::room::room::{Next, Room, State, Subscription};
-use crate::room::subscribers::{PendingFlush, queue};
+use crate::room::subscribers::{PendingFlush, queue_missed};
 
 /// How long a fetched answer may be shared.
 pub(super) const FETCH_KEPT: Duration = Duration::from_secs(2);
@@ -179,7 +178,7 @@ impl Room {
             return Attached::FetchAgain;
         };
         for frame in frames {
-            queue(connection, frame, Class::Live, pending_flush);
+            queue_missed(connection, &self.name, frame, pending_flush);
         }
         state.subscribers.attach(connection, None);
         Attached::Then(Next::Done)

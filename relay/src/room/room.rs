@@ -178,6 +178,11 @@ impl Room {
         state.subscribers.users().chain(paused).cloned().collect()
     }
 
+    /// The connection watches patterns of rooms from now on.
+    pub(crate) fn note_watching(&self, connection: &Connection) {
+        self.state.lock().subscribers.note_watching(connection);
+    }
+
     /// Whether this connection is a subscriber.
     pub(crate) fn is_subscribed(&self, connection: &Connection) -> bool {
         self.state.lock().subscribers.contains(connection)

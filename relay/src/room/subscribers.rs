@@ -7,10 +7,11 @@
 
 use std::sync::Arc;
 
+use chat_protocol::event_header::{EventHeader, Place};
 use chat_protocol::id::Id;
 
 use crate::client::connection::Connection;
-use crate::client::frame::Frame;
+use crate::client::frame::{self, Frame};
 use crate::client::outbox::Class;
 use crate::metrics::METRICS;
 use crate::room::batch::EncodedBatch;
@@ -29,6 +30,8 @@ pub(crate) struct Subscriber {
     pub ahead: Option<Id>,
     /// Guests see no presence. Kept here, so that a delivery does not load it from the connection.
     is_guest: bool,
+    /// The connection watches patterns of rooms too: it may have got an event already.
+    is_watching: bool,
 }
 
 impl Subscribers {
@@ -50,11 +53,19 @@ impl Subscribers {
     /// Adds a connection, or replaces it. `ahead`: its position, if the room has not reached it
     /// yet.
     pub(crate) fn attach(&mut self, connection: &Arc<Connection>, ahead: Option<Id>) {
-        let (is_guest, connection) = (connection.is_guest(), connection.clone());
-        let subscriber = Subscriber { connection, ahead, is_guest };
+        let (is_guest, is_watching) = (connection.is_guest(), connection.is_watching());
+        let connection = connection.clone();
+        let subscriber = Subscriber { connection, ahead, is_guest, is_watching };
         match self.find(subscriber.connection.number) {
             Ok(index) => self.0[index] = subscriber,
             Err(index) => self.0.insert(index, subscriber),
+        }
+    }
+
+    /// The connection watches patterns of rooms from now on.
+    pub(crate) fn note_watching(&mut self, connection: &Connection) {
+        if let Ok(index) = self.find(connection.number) {
+            self.0[index].is_watching = true;
         }
     }
 
@@ -92,13 +103,14 @@ impl Subscribers {
     /// the subscribers that turn out to have another history.
     pub(crate) fn deliver(
         &mut self,
+        room: &Arc<str>,
         events: &EncodedBatch,
         pending_flush: &mut PendingFlush,
     ) -> Vec<Arc<Connection>> {
         let mut count = 0;
         let mut diverged = Vec::new();
         self.0.retain_mut(|subscriber| {
-            if subscriber.ahead.is_none() {
+            if subscriber.ahead.is_none() && !subscriber.is_watching {
                 count += events.count();
                 queue(&subscriber.connection, events.whole(), Class::Live, pending_flush);
                 return true;
@@ -107,7 +119,7 @@ impl Subscribers {
                 match subscriber.ahead {
                     None => {
                         count += 1;
-                        queue(&subscriber.connection, &frame, Class::Live, pending_flush);
+                        queue_once(&subscriber.connection, room, id, &frame, pending_flush);
                     }
                     Some(position) if id.n < position.n => {}
                     Some(position) if id == position => subscriber.ahead = None,
@@ -195,5 +207,32 @@ pub(crate) fn queue(
 ) {
     if connection.push(frame.clone(), class) {
         pending_flush.push(connection.clone());
+    }
+}
+
+/// Queues a durable event for a connection that may have got it already, because it watches.
+fn queue_once(
+    connection: &Arc<Connection>,
+    room: &Arc<str>,
+    id: Id,
+    frame: &Frame,
+    pending_flush: &mut PendingFlush,
+) {
+    if connection.push_once(room, id, frame.clone()) {
+        pending_flush.push(connection.clone());
+    }
+}
+
+/// Queues a durable event that a connection missed while it was joining or paused.
+pub(crate) fn queue_missed(
+    connection: &Arc<Connection>,
+    room: &Arc<str>,
+    frame: &Frame,
+    pending_flush: &mut PendingFlush,
+) {
+    let place = || EventHeader::parse(frame::payload(frame)).map(|header| header.place);
+    match connection.is_watching().then(place).flatten() {
+        Some(Place::Durable { id, .. }) => queue_once(connection, room, id, frame, pending_flush),
+        _ => queue(connection, frame, Class::Live, pending_flush),
     }
 }

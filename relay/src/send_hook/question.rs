@@ -120,7 +120,7 @@ fn scopes(scopes: Scopes) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{Proof, RoomFilter};
+    use crate::auth::{Proof, RoomFilter, WatchFilter};
 
     fn identity() -> Identity {
         Identity {
@@ -130,7 +130,7 @@ mod tests {
             expires_at: Some(9),
             scopes: Scopes::ALL,
             rooms: RoomFilter::EVERYTHING,
-            watch: Box::default(),
+            watch: WatchFilter::default(),
             meta: Some(r#"{"plan":"free"}"#.into()),
             name: Some("Alice".into()),
             picture: None,

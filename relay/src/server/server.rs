@@ -79,6 +79,8 @@ impl Server {
         let boot = format!("{:08x}", rand::random::<u32>());
         let probe_room = upstream::probe_room(&config.name, &boot);
         let upstream = Upstream::new(&config.redis, &config.name, probe_room, config.probe);
+        // Only those who watch patterns need it.
+        let upstream = upstream.without("chat.changes");
         let admissions =
             Admissions::new(config.max_connections, config.max_connections_per_address);
         let server = Server {

@@ -39,6 +39,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// The upstream, shared by the whole relay, open or not.
 pub(crate) struct Upstream {
     nodes: Arc<Nodes>,
+    /// A server that denies this command serves all the same.
+    dispensable: Option<&'static str>,
 }
 
 /// What came of commands that run only while a lease is held.
@@ -80,7 +82,14 @@ impl Upstream {
             }
         };
         let access = Access { dialler, finding, probe_room, probe_interval };
-        Upstream { nodes: Arc::new(Nodes::new(access)) }
+        Upstream { nodes: Arc::new(Nodes::new(access)), dispensable: None }
+    }
+
+    /// A server on which the user may not run this command, in lower case, counts as usable: only the
+    /// command itself is refused.
+    pub(crate) fn without(mut self, command: &'static str) -> Upstream {
+        self.dispensable = Some(command);
+        self
     }
 
     /// Opens links and keeps them open, forever.
@@ -401,6 +410,10 @@ impl Upstream {
     fn read(&self, node: &Node, link: &Link, value: Value) -> Reply {
         let Value::ServerError(error) = value else { return Ok(value) };
         let (code, details) = (error.code(), error.details().unwrap_or(""));
+        let denied = health::denied_command(details);
+        if denied.is_some() && denied == self.dispensable {
+            return Err(CommandError::Refused(Error::from_reply(code, details)));
+        }
         if let Some(state) = State::from_error(code, details) {
             node.note(link, state);
         }
@@ -409,9 +422,7 @@ impl Upstream {
         }
         Err(match Unavailable::from_code(code) {
             Some(away) => CommandError::Unavailable(away),
-            None if health::denied_command(details).is_some() => {
-                CommandError::Unavailable(Unavailable::NotServing)
-            }
+            None if denied.is_some() => CommandError::Unavailable(Unavailable::NotServing),
             None => CommandError::Refused(Error::from_reply(code, details)),
         })
     }

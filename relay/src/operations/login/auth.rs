@@ -16,7 +16,7 @@ use crate::hub::now_ms;
 use crate::hub::standing::{Refusal, gate, sockets};
 use crate::operations::answer::{Answer, Outcome};
 use crate::operations::context::Context;
-use crate::operations::scopes;
+use crate::operations::{scopes, watch};
 use crate::verification::note_login;
 
 pub(in crate::operations) async fn auth(context: &Arc<Context>, request: Request<'_>) -> Outcome {
@@ -84,5 +84,6 @@ pub(in crate::operations) async fn replace(context: &Context, identity: &Arc<Ide
     }
     note_login("refresh", Ok(()));
     scopes::leave_forbidden_rooms(context);
+    watch::end_forbidden(context);
     true
 }

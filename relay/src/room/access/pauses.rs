@@ -19,7 +19,7 @@ use crate::client::relay_frame::{Gone, RelayFrame};
 use crate::room::access::removal::{Removal, removal};
 use crate::room::joining::Joiner;
 use crate::room::room::{Pause, Room, State, Subscription};
-use crate::room::subscribers::{PendingFlush, queue};
+use crate::room::subscribers::{PendingFlush, queue, queue_missed};
 
 /// A connection that is paused for longer must join again.
 const PAUSED_AT_MOST: Duration = Duration::from_secs(30);
@@ -171,7 +171,7 @@ impl Room {
             return CaughtUp::Done;
         }
         for (_, frame) in page {
-            queue(&pause.connection, frame, Class::Live, pending_flush);
+            queue_missed(&pause.connection, &self.name, frame, pending_flush);
         }
         pause.position = last;
         let resumed = if more { Err(pause) } else { self.reattach(state, pause, pending_flush) };
@@ -197,7 +197,7 @@ impl Room {
             let frames = state.recent.as_ref().and_then(|recent| recent.after(pause.position));
             let Some(frames) = frames else { return Err(pause) };
             for frame in frames {
-                queue(&pause.connection, frame, Class::Live, pending_flush);
+                queue_missed(&pause.connection, &self.name, frame, pending_flush);
             }
         }
         let ahead = Some(pause.position).filter(|position| *position > last);

@@ -1,5 +1,6 @@
-//! What only `chat-relay forward` sends: which rooms have changed, and the commands for the
-//! stream or the state that it writes. A relay's own user need not be allowed to run these.
+//! Which rooms have changed, and the commands for the stream or the state that `chat-relay forward`
+//! writes. A relay's own user need not be allowed to run these: it asks only for `CHAT.CHANGES`, and
+//! only while somebody watches patterns of rooms.
 
 use chat_protocol::id::Id;
 use redis::Cmd;
