@@ -4,6 +4,8 @@
 //! rooms that have changed since, and `CHAT.SYNC` has the events after the noted id. It begins with
 //! the cursors of now; a walk then notes the rooms of those who begin to watch. So a room that is
 //! listed and has no noted id is a new one, and is read from its beginning.
+//!
+//! A node that is away is not asked until it is back, so that the rooms of the others do not wait for it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -58,6 +60,8 @@ pub(super) struct Follower {
     walk: Option<Walk>,
     /// A node has more changes.
     is_behind: bool,
+    /// There is more to do at once.
+    has_more: bool,
     /// The room after which the search for rooms that nobody watches goes on.
     swept: Option<Arc<str>>,
 }
@@ -95,6 +99,7 @@ impl Follower {
             unlisted: None,
             walk: None,
             is_behind: false,
+            has_more: false,
             swept: None,
         }
     }
@@ -103,31 +108,36 @@ impl Follower {
     pub(super) async fn run(mut self) {
         let mut away_since = None;
         while self.watches.is_needed() {
-            let pause = match self.step().await {
-                Ok(pause) => {
-                    away_since = None;
-                    pause
-                }
+            match self.step().await {
+                Ok(()) => away_since = None,
                 Err(Failure::Away) => {
                     let since = *away_since.get_or_insert_with(Instant::now);
                     if since.elapsed() >= AWAY_MAX {
                         self.watches.refuse_waiting();
                         self.walk = None;
                     }
-                    IDLE
                 }
                 Err(Failure::Refused(why)) => {
                     warn!("rooms cannot be watched: Redis refuses CHAT.CHANGES: {why}");
                     self.watches.end_all(&Error::unavailable());
-                    IDLE
                 }
-            };
-            tokio::time::sleep(pause).await;
+            }
+            tokio::time::sleep(self.pause()).await;
         }
     }
 
-    /// One round. Returns the pause until the next one.
-    async fn step(&mut self) -> Result<Duration, Failure> {
+    /// The pause until the next round.
+    fn pause(&self) -> Duration {
+        match &self.walk {
+            _ if self.has_more => Duration::ZERO,
+            Some(_) => WALKING,
+            None => IDLE,
+        }
+    }
+
+    /// One round.
+    async fn step(&mut self) -> Result<(), Failure> {
+        self.has_more = false;
         if !self.has_begun {
             self.begin().await?;
         }
@@ -141,12 +151,9 @@ impl Follower {
             Some(walk) => self.walk_on(walk).await,
             None => Ok(()),
         };
-        looked.and(read).and(walked)?;
-        Ok(match (&self.walk, self.owed.is_empty() && !self.is_behind) {
-            (_, false) => Duration::ZERO,
-            (Some(_), true) => WALKING,
-            (None, true) => IDLE,
-        })
+        let has_read = matches!(read, Ok(true));
+        self.has_more = self.is_behind || has_read && !self.owed.is_empty();
+        looked.and(read.map(|_| ())).and(walked)
     }
 
     /// Takes the cursors of now.
@@ -169,9 +176,11 @@ impl Follower {
         count: u64,
         cursor: impl Fn(&NodeId) -> Option<String>,
     ) -> Vec<(NodeId, Reply)> {
-        let pattern = self.watches.only_pattern();
+        let (pattern, overview) = (self.watches.only_pattern(), self.upstream.overview());
+        let away = overview.nodes.iter().filter(|node| !node.state.can_read());
+        let away: Vec<&NodeId> = away.map(|node| &node.id).collect();
         let ask = |node: &NodeId| {
-            let cursor = cursor(node)?;
+            let cursor = cursor(node).filter(|_| !away.contains(&node))?;
             Some(feed::changes(&cursor, count, pattern.as_deref(), Some(KINDS)))
         };
         self.upstream.call_every_node(ask).await
@@ -191,8 +200,10 @@ impl Follower {
                 Err(failure) => outcome = Err(failure),
             }
         }
-        let is_whole = self.upstream.overview().readable_slots() == SLOTS;
-        if outcome.is_ok() && !self.is_behind && is_whole {
+        if self.upstream.overview().readable_slots() != SLOTS {
+            return outcome.and(Err(Failure::Away));
+        }
+        if outcome.is_ok() && !self.is_behind {
             // What no node has listed may be gone.
             for room in self.unlisted.take().unwrap_or_default() {
                 self.owe(room);
@@ -263,11 +274,14 @@ impl Follower {
         }
     }
 
-    /// Reads events of rooms that have changed, of some of them.
-    async fn read(&mut self) -> Result<(), Failure> {
-        let rooms: Vec<Arc<str>> = self.owed.drain(..self.owed.len().min(ROOMS)).collect();
+    /// Reads events of rooms that have changed, of some of them. False: none can be read now.
+    async fn read(&mut self) -> Result<bool, Failure> {
+        let some: Vec<Arc<str>> = self.owed.drain(..self.owed.len().min(ROOMS)).collect();
+        let is_away = |room: &Arc<str>| self.upstream.is_away(room);
+        let (away, rooms): (Vec<_>, Vec<_>) = some.into_iter().partition(is_away);
+        self.owed.extend(away);
         if rooms.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         for room in &rooms {
             self.is_owed.remove(room);
@@ -276,7 +290,7 @@ impl Follower {
         let asked =
             rooms.iter().map(|room| commands::sync(room, after(room), PAGE, Reader::Backend));
         let replies = self.upstream.call(asked.collect()).await;
-        let mut outcome = Ok(());
+        let mut outcome = Ok(true);
         let mut delivery = Delivery::default();
         for (room, reply) in rooms.into_iter().zip(replies) {
             match reply.map(Synced::read) {

@@ -1,13 +1,16 @@
 //! The rooms of a cluster, while slots move and a replica takes over.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use chat_tests::clients::client::Client;
 use chat_tests::clients::cluster_wire::ClusterWire;
+use chat_tests::cmd;
 use chat_tests::servers::cluster::slots::slot;
 use chat_tests::servers::cluster::{Cluster, Shape};
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, SOON, eventually};
+use serde_json::json;
 
 use super::{ids, watch};
 
@@ -50,4 +53,49 @@ fn the_rooms_of_a_cluster_are_watched_while_slots_move() {
     check("a planned failover", &talk(&mut client), &alice);
     let frames = alice.frames_from(0);
     assert!(frames.iter().all(|frame| frame.json["type"] != "watch"), "{}", alice.arrived());
+}
+
+#[test]
+fn a_shard_that_is_away_holds_up_no_other() {
+    let mut cluster = Cluster::with(&Shape { replicas: 0, ..Shape::default() });
+    let [dead, living] = [0, 1].map(|node| cluster.rooms_of(node, "room", 1).remove(0));
+    let alice = cluster.rooms_of(1, "@alice", 1).remove(0)[1..].to_owned();
+    let relay = Relay::with("r1", &cluster.url_of(&[1]), &["--probe", "500ms"]);
+    relay.wait_ready();
+    let alice = relay.connect(&alice);
+    watch(&alice, "room*");
+    // Redis answers for the other slots while one primary is away.
+    for node in 0..3 {
+        cmd!(cluster.node(node), "CONFIG", "SET", "cluster-require-full-coverage", "no").ok();
+    }
+    let mut sent = Vec::new();
+    let mut talk = |cluster: &Cluster, alice: &Client| {
+        let begun = Instant::now();
+        for _ in 0..10 {
+            let reply = cmd!(cluster.node(1), "CHAT.SEND", &living, "bob", "hello");
+            sent.push(reply.ok().text().to_owned());
+            eventually("the event", SOON, || {
+                if ids(alice, &living) == sent { Ok(()) } else { Err(alice.arrived()) }
+            });
+        }
+        begun.elapsed()
+    };
+    talk(&cluster, &alice);
+    cmd!(cluster.node(0), "CHAT.SEND", &dead, "bob", "unread perhaps").ok();
+    cluster.kill(0);
+    eventually("the relay to notice", LATER, || match relay.get("/readyz") {
+        (200, words) if words.contains("are away") => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    // If each event waited for the dead shard, it would take ten times half a second.
+    let took = talk(&cluster, &alice);
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    assert_eq!(alice.refused(json!({"op": "watch", "match": "other*"})), "UNAVAILABLE");
+    cluster.restart(0);
+    relay.wait_for_answer(200, "ready\n");
+    let back = cmd!(cluster.node(0), "CHAT.SEND", &dead, "bob", "back").text().to_owned();
+    eventually("the shard that is back", LATER, || {
+        if ids(&alice, &dead).contains(&back) { Ok(()) } else { Err(alice.arrived()) }
+    });
+    talk(&cluster, &alice);
 }
