@@ -8,5 +8,7 @@ mod delivery;
 mod losses;
 // Receivers that refuse, are slow or want no more.
 mod refusals;
+// Shards of a cluster that fail.
+mod shards;
 // Forwarders and receivers.
 mod stage;
