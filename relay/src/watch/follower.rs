@@ -58,6 +58,8 @@ pub(super) struct Follower {
     /// Rooms that were not listed since a node listed all of its rooms anew.
     unlisted: Option<BTreeSet<Arc<str>>>,
     walk: Option<Walk>,
+    /// When the last step of a walk began.
+    walked_at: Option<Instant>,
     /// A node has more changes.
     is_behind: bool,
     /// There is more to do at once.
@@ -98,6 +100,7 @@ impl Follower {
             is_owed: HashSet::new(),
             unlisted: None,
             walk: None,
+            walked_at: None,
             is_behind: false,
             has_more: false,
             swept: None,
@@ -147,8 +150,12 @@ impl Follower {
         if self.walk.is_none() {
             self.walk = self.watches.begin_walk().map(Walk::new);
         }
-        let walked = match self.walk.take() {
-            Some(walk) => self.walk_on(walk).await,
+        let is_due = self.walked_at.is_none_or(|at| at.elapsed() >= WALKING);
+        let walked = match self.walk.take_if(|_| is_due) {
+            Some(walk) => {
+                self.walked_at = Some(Instant::now());
+                self.walk_on(walk).await
+            }
             None => Ok(()),
         };
         let has_read = matches!(read, Ok(true));
