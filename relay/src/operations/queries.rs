@@ -51,8 +51,9 @@ pub(super) async fn history(context: &Arc<Context>, request: Request<'_>) -> Out
 pub(super) async fn members(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let room = request.fields.room()?;
     let cursor = request.fields.optional_text("cursor")?;
+    let prefix = request.fields.optional_text("prefix")?;
     let page = Rows { cursor: cursor.as_deref(), count: count(&request.fields, MEMBERS_MOST)? };
-    let command = commands::members(&room, page, context.reader());
+    let command = commands::members(&room, page, prefix.as_deref(), context.reader());
     let mut reply = Elements::of(context.ask(command).await?)?;
     let cursor = reply.any()?;
     let members = table(reply.list()?, &["user", "role", "joined"])?;

@@ -45,7 +45,7 @@ fn needed(room: &str) -> Vec<(&'static str, Command)> {
         ("chat.sync", commands::sync(room, Id::ZERO, bounds, backend)),
         ("chat.join", commands::join(room, user)),
         ("chat.leave", commands::leave(room, user)),
-        ("chat.members", commands::members(room, rows, backend)),
+        ("chat.members", commands::members(room, rows, None, backend)),
         ("chat.presence", commands::present(room, user, "x", one, None)),
         ("chat.beat", commands::beat(room, one, ["x"])),
         ("chat.who", commands::who(room, rows, backend)),

@@ -116,10 +116,15 @@ pub(crate) fn leave(room: &str, user: &str) -> Command {
     keyed(about_user("CHAT.LEAVE", room, user))
 }
 
-/// `CHAT.MEMBERS room [CURSOR c] [COUNT n] [AS user]`
-pub(crate) fn members(room: &str, rows: Rows<'_>, reader: Reader<'_>) -> Command {
+/// `CHAT.MEMBERS room [CURSOR c] [COUNT n] [PREFIX p] [AS user]`
+pub(crate) fn members(
+    room: &str,
+    rows: Rows<'_>,
+    prefix: Option<&str>,
+    reader: Reader<'_>,
+) -> Command {
     let mut command = about_room("CHAT.MEMBERS", room);
-    command.rows(rows).reader(reader);
+    command.rows(rows).option("PREFIX", prefix).reader(reader);
     keyed(command)
 }
 

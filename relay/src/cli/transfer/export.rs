@@ -109,7 +109,8 @@ impl Export<'_> {
     }
 
     async fn members(&mut self, name: &str) -> Result<(), Failure> {
-        let members = |rows: commands::Rows<'_>| commands::members(name, rows, Reader::Backend);
+        let members =
+            |rows: commands::Rows<'_>| commands::members(name, rows, None, Reader::Backend);
         let write = |row: Value| {
             let mut row = Elements::of(row)?;
             self.writer.line(&Line::Member { user: row.text()?, role: row.text()? })

@@ -116,7 +116,9 @@ routes! {
     DELETE "rooms/{room}/messages/{id}" "delete" { query: &[Parameter::Text("reason")] };
     PUT "rooms/{room}/messages/{id}/reactions/{emoji}" "react";
     DELETE "rooms/{room}/messages/{id}/reactions/{emoji}" "react" { fixed: r#""remove":true"# };
-    GET "rooms/{room}/members" "members" { query: PAGE };
+    GET "rooms/{room}/members" "members" {
+        query: &[Parameter::Text("cursor"), Parameter::Number("count"), Parameter::Text("prefix")]
+    };
     PUT "rooms/{room}/members/{user}" "join" {
         user: User::Caller,
         body: Body::Members,
