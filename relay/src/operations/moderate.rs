@@ -12,6 +12,7 @@ use crate::client::reply::PAGE_BYTES;
 use crate::client::request::Request;
 use crate::operations::answer::{Answer, Changed, Outcome};
 use crate::operations::context::Context;
+use crate::operations::messages::notices::notify_of_role;
 use crate::operations::rooms::follows::Following;
 use crate::operations::table::{Cell, Row, count, table};
 use crate::upstream::CommandError;
@@ -58,6 +59,9 @@ pub(super) async fn moderate(context: &Arc<Context>, request: Request<'_>) -> Ou
         }
     }
     let changed = integer(&outcome?)? != 0;
+    if let Some(role) = role.as_deref().filter(|_| changed) {
+        notify_of_role(context, &user, &room, role);
+    }
     Ok(Answer::of(&Changed { changed }))
 }
 

@@ -190,3 +190,36 @@ fn ephemeral_and_repeated_messages_cause_no_second_notice() {
     assert_eq!(page["events"].as_array().map(Vec::len), Some(1), "{page}");
     assert!(notices(&bob).iter().all(|data| data["id"] == id), "{}", bob.arrived());
 }
+
+#[test]
+fn who_is_given_a_role_is_told_and_has_the_room() {
+    let redis = Redis::start();
+    let [r1, r2] = Relay::pair(&redis);
+    let (alice, bob) = (r1.connect("alice"), r2.connect("bob"));
+    alice.ok(json!({"op": "join", "room": "den"}));
+    cmd!(redis, "CHAT.ROOM", "den", "SET", "access", "members").ok();
+    let give = |role: &str| {
+        let op = json!({"op": "mod", "room": "den", "action": "role", "user": "bob", "role": role});
+        alice.ok(op)["changed"].clone()
+    };
+    assert_eq!(give("member"), true);
+    let told = |role: &str| json!({"kind": "role", "room": "den", "from": "alice", "role": role});
+    assert_eq!(notice(&bob, "role"), told("member"));
+    let rooms = bob.ok(json!({"op": "inbox"}))["rooms"].clone();
+    assert_eq!(rooms[0]["room"], "den", "{rooms}");
+    // What changes nothing is no news.
+    assert_eq!(give("member"), false);
+    assert_eq!(give("moderator"), true);
+    assert_eq!(notice(&bob, "role"), told("moderator"));
+    // One who blocks the giver hears nothing.
+    bob.ok(json!({"op": "mod", "room": "@bob", "action": "ban", "user": "alice"}));
+    let before = notices(&bob).len();
+    assert_eq!(give("member"), true);
+    no_notice(&[&alice, &bob], &[0, before]);
+    // Members are found by how their names begin.
+    let found =
+        alice.ok(json!({"op": "members", "room": "den", "prefix": "bo"}))["members"].clone();
+    assert_eq!((found.as_array().map(Vec::len), &found[0]["user"]), (Some(1), &json!("bob")));
+    let wrong = alice.call(json!({"op": "members", "room": "den", "prefix": ""}));
+    assert_eq!(wrong.expect_err("no prefix")["code"], "INVALID");
+}

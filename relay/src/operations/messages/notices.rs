@@ -96,7 +96,7 @@ async fn notify(
         return;
     }
     let notices = recipients.iter().map(|(user, kind)| {
-        notice(user, &Notice { kind, room, id, unread: None, from: Some(context.user()) })
+        notice(user, &Notice { from: Some(context.user()), id: Some(id), ..Notice::of(kind, room) })
     });
     let _ = context.hub.upstream.call(notices.collect()).await;
 }
@@ -117,10 +117,36 @@ pub(in crate::operations) fn notify_of_reading(
     cursor: Id,
     unread: i64,
 ) {
-    let data = Notice { kind: "read", room, id: cursor, unread: Some(unread), from: None };
+    let data = Notice { id: Some(cursor), unread: Some(unread), ..Notice::of("read", room) };
     let notice = notice(context.user(), &data);
     let context = context.clone();
     tokio::spawn(async move { context.hub.upstream.call_one(notice).await });
+}
+
+/// Notifies another user of a role that this one has given.
+pub(in crate::operations) fn notify_of_role(
+    context: &Arc<Context>,
+    user: &str,
+    room: &str,
+    role: &str,
+) {
+    if *user == *context.user() {
+        return;
+    }
+    let data = Notice { from: Some(context.user()), role: Some(role), ..Notice::of("role", room) };
+    let notice = notice(user, &data);
+    let asked = commands::room(&format!("@{user}"), context.reader());
+    let context = context.clone();
+    tokio::spawn(async move {
+        // One who blocks this user hears nothing.
+        match read_access(context.hub.upstream.call_one(asked).await) {
+            Access::Denied(error) if error.is(ErrorCode::Banned) => {}
+            Access::Denied(_) | Access::Granted => {
+                let _ = context.hub.upstream.call_one(notice).await;
+            }
+            Access::Unknown(_) => {}
+        }
+    });
 }
 
 /// What a notice says.
@@ -128,12 +154,20 @@ pub(in crate::operations) fn notify_of_reading(
 struct Notice<'a> {
     kind: &'a str,
     room: &'a str,
-    #[serde(serialize_with = "json::display")]
-    id: Id,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "json::display_some")]
+    id: Option<Id>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unread: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
+}
+
+impl<'a> Notice<'a> {
+    fn of(kind: &'a str, room: &'a str) -> Notice<'a> {
+        Notice { kind, room, id: None, unread: None, from: None, role: None }
+    }
 }
 
 fn notice(user: &str, data: &Notice<'_>) -> Command {
