@@ -89,6 +89,7 @@ export class ChatClient extends Operations {
    * @param {typeof WebSocket} [options.WebSocket] the class for sockets; default: the global one,
    *   which Node has from version 22 on
    * @param {() => number} [options.random]
+   * @param {typeof fetch} [options.fetch] finds out why sockets fail; default: the global one
    */
   constructor({
     urls,
@@ -99,6 +100,7 @@ export class ChatClient extends Operations {
     keepItems = 2000,
     WebSocket = globalThis.WebSocket,
     random,
+    fetch = globalThis.fetch?.bind(globalThis),
   }) {
     super();
     if (!WebSocket) throw new TypeError('a WebSocket class is needed');
@@ -127,6 +129,7 @@ export class ChatClient extends Operations {
       urls: sockets,
       WebSocket,
       random,
+      fetch,
       getToken,
       user,
       on: {
@@ -142,7 +145,7 @@ export class ChatClient extends Operations {
    * waiting for the next attempt, which starts at `retryAt`) or `offline` (not started, closed, or
    * stopped by a relay: then `close` says why and `close.final` is true). `hello` is what the last
    * relay said about itself: `{relay, connection, ping_ms, limits, …}`. `error` is why no token came,
-   * null once one has; the token ended `expiresIn` seconds after a relay last accepted it.
+   * or `REFUSED`: the relay takes no socket from this page; null once one has come; the token ended `expiresIn` seconds after a relay last accepted it.
    */
   get status() {
     return this.#connection.status;

@@ -15,6 +15,8 @@
 
 import { backoffMs, isAboutToken, readClose, UNAUTHORISED } from './close.js';
 import { ChatError } from './error.js';
+import { refusalOf } from './refusal.js';
+import { monotonicMs } from './time.js';
 import { Tokens } from './tokens.js';
 
 const SUBPROTOCOL = 'redis-chat.v1';
@@ -33,6 +35,7 @@ export class Connection {
   #next = 0;
   #WebSocket;
   #random;
+  #fetch;
   #on;
   #socket = null;
   #attempt = 0;
@@ -52,16 +55,18 @@ export class Connection {
    * @param {string[]} options.urls ready-made socket URLs, tried in turn
    * @param {typeof WebSocket} options.WebSocket
    * @param {() => number} [options.random]
+   * @param {typeof fetch} [options.fetch] finds out why sockets fail; see refusal.js
    * @param {Function} [options.getToken] as in tokens.js; without it the URLs name the user
    * @param {string} options.user whom relays must know it as
    * @param {{state: Function, hello: Function, frame: Function}} options.on called when the status
    *   has changed; when a relay has greeted (then requests may be made); with each frame that is
    *   no answer
    */
-  constructor({ urls, WebSocket, random = Math.random, getToken, user, on }) {
+  constructor({ urls, WebSocket, random = Math.random, fetch, getToken, user, on }) {
     this.#urls = urls;
     this.#WebSocket = WebSocket;
     this.#random = random;
+    this.#fetch = fetch;
     this.#on = on;
     this.#user = user;
     if (getToken) {
@@ -172,6 +177,10 @@ export class Connection {
     }
     this.#socket = socket;
     let greeted = false;
+    let opened = false;
+    socket.onopen = () => {
+      opened = true;
+    };
     const ours = (handle) => (event) => {
       if (socket === this.#socket) handle(event);
     };
@@ -188,9 +197,19 @@ export class Connection {
     socket.onclose = ours((event) => {
       this.#socket = null;
       this.#lost(readClose(event.code, event.reason));
+      if (!opened) this.#askWhy(url);
     });
     this.#timers.open = setTimeout(() => this.#giveUp(), OPEN_TIMEOUT_MS);
     return undefined;
+  }
+
+  /** No socket could be opened. Asked once for a round of all relays. */
+  async #askWhy(url) {
+    if (this.#attempt % this.#urls.length !== 0 || this.status.state !== 'connecting') return;
+    const error = await refusalOf(url, this.#fetch);
+    const { state, error: known } = this.status;
+    if (state === 'connecting' && (known === null || known.code === 'REFUSED'))
+      this.#set({ error });
   }
 
   #greeted(hello) {
@@ -201,11 +220,12 @@ export class Connection {
       this.#stop({ ...readClose(UNAUTHORISED, ''), name: 'unauthorised', what: 'user' });
       return;
     }
-    this.#openedAt = Date.now();
+    this.#openedAt = monotonicMs();
     this.#pingMs = Number.isFinite(hello.ping_ms) ? hello.ping_ms : PING_DEFAULT_MS;
     this.#heard();
     const expiresIn = hello.expires_in ?? null;
-    this.#set({ state: 'connected', close: null, hello, expiresIn });
+    const error = this.status.error?.code === 'REFUSED' ? null : this.status.error;
+    this.#set({ state: 'connected', close: null, hello, expiresIn, error });
     this.#tokens?.accepted(hello.expires_in, (token) => this.#renew(token));
     this.#on.hello();
   }
@@ -222,7 +242,7 @@ export class Connection {
   }
 
   #heard() {
-    this.#heardAt = Date.now();
+    this.#heardAt = monotonicMs();
     this.#clear('pong');
     if (this.#timers.silence === null) this.#watch(this.#pingMs * 1.5);
   }
@@ -231,7 +251,7 @@ export class Connection {
   #watch(waitMs) {
     this.#timers.silence = setTimeout(() => {
       this.#timers.silence = null;
-      const left = this.#heardAt + this.#pingMs * 1.5 - Date.now();
+      const left = this.#heardAt + this.#pingMs * 1.5 - monotonicMs();
       if (left > 0) this.#watch(left);
       else this.#ping(PONG_TIMEOUT_MS);
     }, waitMs);
@@ -288,7 +308,7 @@ export class Connection {
   #lost(close) {
     this.#clear('open', 'silence', 'pong');
     this.#tokens?.stop();
-    const lived = this.#openedAt > 0 && Date.now() - this.#openedAt >= SETTLED_MS;
+    const lived = this.#openedAt > 0 && monotonicMs() - this.#openedAt >= SETTLED_MS;
     this.#openedAt = 0;
     if (lived) {
       this.#attempt = 0;

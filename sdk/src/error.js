@@ -8,7 +8,7 @@ export class ChatError extends Error {
   /**
    * @param {string} code the relay's word (`BANNED`, `RATELIMIT`, …), or one of our own:
    *   `OFFLINE` not connected, `LOST` the connection broke before the answer, `TIMEOUT` no answer,
-   *   `TOKEN` the application gave no token
+   *   `TOKEN` the application gave no token, `REFUSED` the relay takes no socket from this page
    * @param {string} message for people
    * @param {object} [details] the code's argument: `retry_ms`, `until_ms`, `max_bytes`, `what`
    */

@@ -9,6 +9,7 @@
  */
 
 import { compareIds, isId } from './id.js';
+import { monotonicMs } from './time.js';
 
 const COUNT = 1000;
 const SOON_MS = 300;
@@ -18,7 +19,7 @@ export class Inbox {
   #request;
   #changed;
   #timer = null;
-  #loadedAt = 0;
+  #loadedAt = -Infinity;
   /** room -> {room, unread, mentions, cursor, last, message?} */
   entries = new Map();
 
@@ -33,7 +34,7 @@ export class Inbox {
   async load() {
     clearTimeout(this.#timer);
     this.#timer = null;
-    this.#loadedAt = Date.now();
+    this.#loadedAt = monotonicMs();
     try {
       const entries = new Map();
       let cursor = null;
@@ -62,7 +63,7 @@ export class Inbox {
 
   /** Loads the list if that was long ago: rooms that are not followed have changed since. */
   refresh() {
-    if (Date.now() - this.#loadedAt > STALE_MS) this.loadSoon();
+    if (monotonicMs() - this.#loadedAt > STALE_MS) this.loadSoon();
   }
 
   /** Loads the list in a moment, once for all who ask in it. */

@@ -7,6 +7,7 @@
  * It refuses to repeat: an operation that fell with its connection is the caller's to ask again.
  */
 
+import { own } from './own.js';
 import { compact } from './sender.js';
 
 export class Operations extends EventTarget {
@@ -81,10 +82,32 @@ export class Operations extends EventTarget {
     this.profiles.refresh(this.user);
   }
 
-  /** One page of members: {cursor: string|null, members: {user, role, joined}[]}. */
-  async members(name, { cursor, count = 100 } = {}) {
-    const answer = await this.request('members', compact({ room: name, cursor, count }));
+  /**
+   * One page of members: {cursor: string|null, members: {user, role, joined}[]}. With `prefix` those
+   * whose names begin with it; `count` then bounds how many are examined.
+   */
+  async members(name, { cursor, count = 100, prefix } = {}) {
+    const answer = await this.request('members', compact({ room: name, cursor, count, prefix }));
     return { cursor: answer.cursor ?? null, members: answer.members ?? [] };
+  }
+
+  /** The role of a user in a room; null: no member. */
+  async roleOf(name, user) {
+    let cursor;
+    do {
+      const page = await this.members(name, { cursor, count: 1000, prefix: user });
+      const found = page.members.find((member) => member.user === user);
+      if (found) return found.role;
+      cursor = page.cursor;
+    } while (cursor !== null);
+    return null;
+  }
+
+  /** Whether a user has ever been here. */
+  async isKnown(user) {
+    return (
+      (own((await this.request('profiles', { users: [user] })).profiles, user) ?? null) !== null
+    );
   }
 
   /**

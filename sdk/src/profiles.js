@@ -10,6 +10,7 @@
 
 import { own } from './own.js';
 import { isPassing, pauseMs } from './sender.js';
+import { monotonicMs } from './time.js';
 
 const STALE_MS = 5 * 60_000;
 const GATHER_MS = 30;
@@ -40,7 +41,7 @@ export class Profiles {
   /** What is known of a user: {name?, avatar?, status?, last_seen?, online?, shown?}, or null. */
   of(user) {
     const known = this.#known.get(user);
-    if (!known || Date.now() - known.at > STALE_MS) this.#want(user);
+    if (!known || monotonicMs() - known.at > STALE_MS) this.#want(user);
     return known?.profile ?? null;
   }
 
@@ -113,7 +114,7 @@ export class Profiles {
 
   #learn(user, profile) {
     const before = this.#known.get(user)?.profile ?? null;
-    this.#known.set(user, { profile, at: Date.now() });
+    this.#known.set(user, { profile, at: monotonicMs() });
     return JSON.stringify(before) !== JSON.stringify(profile);
   }
 }

@@ -9,6 +9,7 @@
 
 import { ChatError } from './error.js';
 import { isId } from './id.js';
+import { monotonicMs } from './time.js';
 
 /** Lines that may be unanswered at a time. */
 const WINDOW = 16;
@@ -19,8 +20,21 @@ export const AGAIN_MS = 1000;
 const NONCE_WINDOW_MS = 300_000;
 /** The part of it that is relied on: clocks differ, frames travel. */
 const NONCE_LIFE = 0.8;
-/** The relay will serve the same request later. */
-const PASSING = new Set(['UNAVAILABLE', 'TIMEOUT', 'TRYAGAIN', 'RATELIMIT']);
+/** The same request is served later: by the relay, or by Redis once it is not full, loading, … any more. */
+const PASSING = new Set([
+  'UNAVAILABLE',
+  'TIMEOUT',
+  'TRYAGAIN',
+  'RATELIMIT',
+  'OOM',
+  'MISCONF',
+  'NOREPLICAS',
+  'LOADING',
+  'BUSY',
+  'READONLY',
+  'MASTERDOWN',
+  'CLUSTERDOWN',
+]);
 
 /** Whether the same request may succeed a little later. */
 export const isPassing = (error) => PASSING.has(error.code);
@@ -63,7 +77,7 @@ export class Sender {
 
   /** Sends what may be sent now, in order. */
   flush() {
-    if (!this.#follow.isLevel() || this.#pausedUntil > Date.now()) return;
+    if (!this.#follow.isLevel() || this.#pausedUntil > monotonicMs()) return;
     const lines = this.#link.outgoing
       .of(this.#follow.room.name)
       .filter((line) => line.state === 'pending' && line.acknowledged === null);
@@ -132,14 +146,14 @@ export class Sender {
     const waitMs = error.retryMs ?? pauseMs(error);
     line.retryAt = Date.now() + waitMs;
     line.waitsFor = error.code;
-    this.#pausedUntil = Math.max(this.#pausedUntil, line.retryAt);
+    this.#pausedUntil = Math.max(this.#pausedUntil, monotonicMs() + waitMs);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(
       () => {
         this.#pausedUntil = 0;
         this.flush();
       },
-      this.#pausedUntil - Date.now() + 10,
+      this.#pausedUntil - monotonicMs() + 10,
     );
     this.#follow.changed([{ what: 'update', item: line }]);
   }

@@ -200,6 +200,40 @@ test('lost access empties the room and fails its lines', async (context) => {
   assert.deepEqual([room.items, line.state], [[], 'failed']);
 });
 
+test('what passes ends no room, and it comes back by itself', async (context) => {
+  const codes = ['UNAVAILABLE', 'OOM', 'NOREPLICAS', 'MISCONF', 'LOADING', 'BUSY', 'CLUSTERDOWN'];
+  const asked = (socket) => socket.sent.filter(({ op }) => op === 'subscribe');
+  const passing = codes.flatMap((code) => [
+    // The relay takes the room away for now, or refuses to take it up.
+    async () => {
+      const { socket, room } = await joined(context, [message(1)]);
+      socket.say({ type: 'gone', room: 'lobby', code, message: '' });
+      assert.deepEqual([room.problem, room.items.length], [null, 1], code);
+      await until(() => asked(socket).length === 1, `${code}: asked again`);
+      assert.equal(asked(socket)[0].since, '1001-1');
+      await socket.refuse('subscribe', { code, message: '' });
+      assert.equal(room.problem, null, code);
+      await until(() => asked(socket).length === 2, `${code}: asked once more`);
+      await socket.answer('subscribe', { ...page(message(2)), recovered: true });
+      assert.deepEqual([room.problem, room.items.length], [null, 2], code);
+    },
+    // A first page that cannot be had now, and a line that cannot be stored.
+    async () => {
+      const { client, socket } = await start(context);
+      const joining = client.join('lobby');
+      await socket.refuse('join', { code, message: '' });
+      const count = () => socket.sent.filter(({ op }) => op === 'join').length;
+      await until(() => count() === 2, `${code}: joined again`);
+      await socket.answer('join', page(message(1)));
+      const room = await joining;
+      const line = client.send('lobby', 'mine');
+      await socket.refuse('send', { code, message: '' });
+      assert.deepEqual([line.state, line.waitsFor, room.problem], ['pending', code, null], code);
+    },
+  ]);
+  await Promise.all(passing.map((check) => check()));
+});
+
 test('codes from 4500 stop, codes below come back', async (context) => {
   const { client, opened, socket } = await start(context);
   socket.die(4001, '{"reason":"drain","retry_ms":1}');
@@ -216,4 +250,31 @@ test('requests of a lost connection fail with LOST, of none with OFFLINE', async
   socket.die();
   await assert.rejects(asking, { code: 'LOST' });
   await assert.rejects(client.request('rooms'), { code: 'OFFLINE' });
+});
+
+test('a relay that answers and takes no socket refuses, and one that is away does not', async (context) => {
+  let isThere = true;
+  const asked = [];
+  const fetch = async (url) => {
+    asked.push(url);
+    if (!isThere) throw new TypeError('nobody is there');
+  };
+  const { client, opened } = await start(context, { urls: ['ws://h:1/chat/ws'], fetch });
+  opened[0].die();
+  await until(() => opened.length === 2, 'a second socket');
+  opened[1].die();
+  await until(() => client.status.error !== null, 'an error');
+  assert.deepEqual([client.status.error.code, client.status.state], ['REFUSED', 'connecting']);
+  assert.equal(asked.at(-1), 'http://h:1/chat/healthz');
+  isThere = false;
+  await until(() => opened.length === 3, 'a third socket');
+  opened[2].die();
+  await until(() => client.status.error === null, 'no error');
+  isThere = true;
+  await until(() => opened.length === 4, 'a fourth socket');
+  opened[3].die();
+  await until(() => client.status.error?.code === 'REFUSED', 'the error again');
+  await until(() => opened.length === 5, 'a fifth socket');
+  opened[4].hello();
+  assert.deepEqual([client.status.error, client.status.state], [null, 'connected']);
 });

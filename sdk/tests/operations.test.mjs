@@ -264,3 +264,19 @@ test('a pattern that is refused is not watched, and one that waits is not lost',
   opened[2].hello();
   assert.equal(asks(opened[2], 'watch').length, 0);
 });
+
+test('reading is told also after the clock of the device was set back', async (context) => {
+  const { client, socket } = await joined(context, [message(1)]);
+  client.read('lobby');
+  await socket.answer('read', { id: '1001-1', unread: 0 });
+  const hourAgo = Date.now() - 3_600_000;
+  const begun = performance.now();
+  context.mock.method(Date, 'now', () => hourAgo + performance.now() - begun);
+  socket.say(message(2));
+  client.read('lobby');
+  const told = () => socket.sent.filter(({ op, id }) => op === 'read' && id === '1002-2').length;
+  while (told() === 0 && performance.now() - begun < 3000) await turn();
+  assert.equal(told(), 1);
+  client.typing('lobby');
+  assert.equal(socket.asked('signal').name, 'typing');
+});

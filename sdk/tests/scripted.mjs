@@ -116,6 +116,7 @@ export async function start(context, options = {}) {
     storage: null,
     WebSocket: Socket,
     random: () => 0,
+    fetch: null,
     ...options,
   });
   context.after(() => client.close());

@@ -18,13 +18,13 @@ const LOSES_MEMBERSHIP = new Set(['leave', 'kick', 'ban']);
 
 export const FOLDS = {
   __proto__: null,
-  message(room, event, changes, nowMs) {
+  message(room, event, changes) {
     if (room.typing.delete(event.user)) changes.push({ what: 'typing' });
     if (room.problem?.code === 'ENDED' || room.problem?.code === 'NEW') {
       room.problem = null;
       changes.push({ what: 'about' });
     }
-    if (event.local) return showLocal(room, event, changes, nowMs);
+    if (event.local) return showLocal(room, event, changes);
     const line = room.takeLine(event);
     const item = Object.assign(line ?? {}, messageItem(event));
     room.items.push(item);
@@ -82,11 +82,13 @@ export const FOLDS = {
   },
 
   room(room, event, changes) {
-    const { topic, frozen, slow, access } = event.data ?? {};
+    const { topic, frozen, slow, access, max_text: maxText } = event.data ?? {};
     if (topic !== undefined) room.topic = topic;
     if (frozen !== undefined) room.frozen = isYes(frozen);
     if (slow !== undefined) room.slowMs = Number(slow) || 0;
     if (access !== undefined) room.access = access;
+    // `default` is a number of the server, which is not told here.
+    if (maxText !== undefined) room.maxText = Number(maxText) || null;
     addNotice(room, event, changes);
     changes.push({ what: 'about' });
   },
@@ -141,8 +143,8 @@ function addNotice(room, event, changes) {
 }
 
 /** What a relay shows of a line that waits for Redis. */
-function showLocal(room, event, changes, nowMs) {
-  const { user, nonce, ts = nowMs } = event;
+function showLocal(room, event, changes) {
+  const { user, nonce, ts = Date.now() } = event;
   const line = room.tail.find((item) => item.nonce === nonce && item.user === user);
   const item = line ?? messageItem({ ...event, id: undefined, ts });
   Object.assign(item, { state: 'pending', local: true, ephemeral: false });

@@ -15,6 +15,7 @@
 import { ChatError } from '../error.js';
 import { compareIds, isId } from '../id.js';
 import { AGAIN_MS, isCut, isPassing, pauseMs, plain, Sender } from '../sender.js';
+import { monotonicMs } from '../time.js';
 import { Pages } from './pages.js';
 import { hasEnded } from './room.js';
 import { Telling } from './telling.js';
@@ -173,7 +174,7 @@ export class Follow {
       return;
     }
     const recovered = since !== null && answer.recovered === true;
-    this.changed(recovered ? room.catchUp(answer, Date.now()) : room.replace(answer));
+    this.changed(recovered ? room.catchUp(answer, monotonicMs()) : room.replace(answer));
     if (recovered && answer.more) {
       this.#sync();
       return;
@@ -202,7 +203,7 @@ export class Follow {
     // The next connection asks again.
     if (isCut(error)) return;
     if (isPassing(error)) {
-      this.#timers.again = setTimeout(() => this.#sync(), pauseMs(error));
+      this.#askLater(error);
       return;
     }
     const { room } = this;
@@ -230,6 +231,13 @@ export class Follow {
     } else this.#lose(error);
     if (settle) settle.reject(error);
     else if (isNews) this.#link.problem(room, error);
+  }
+
+  /** The room cannot be asked now; it comes back by itself. */
+  #askLater(error) {
+    this.#level = false;
+    clearTimeout(this.#timers.again);
+    this.#timers.again = setTimeout(() => this.#sync(), pauseMs(error));
   }
 
   /** The room may not be read any longer. */
@@ -271,9 +279,11 @@ export class Follow {
         return this.#becameLevel();
       case 'reset':
         return this.#who.ask();
-      case 'gone':
+      case 'gone': {
         this.#question += 1;
-        return this.#lose(failure(frame));
+        const error = failure(frame);
+        return isPassing(error) ? this.#askLater(error) : this.#lose(error);
+      }
       case 'drop':
         return this.#ended(frame.reason);
       case 'withdraw':
@@ -282,7 +292,7 @@ export class Follow {
     }
     if (frame.room !== room.name) return undefined;
     if (isId(frame.id)) return this.#durable(frame);
-    this.changed(room.apply(frame, Date.now()));
+    this.changed(room.apply(frame, monotonicMs()));
     if (isId(frame.last)) this.#heardOf(frame.last);
     if (frame.type === 'presence' && room.peopleDoubtful()) this.#who.askSoon();
     return undefined;
@@ -299,7 +309,7 @@ export class Follow {
     if (place === 'next') {
       const hadEnded = room.problem !== null;
       this.#hasty = 0;
-      this.changed(room.apply(event, Date.now()));
+      this.changed(room.apply(event, monotonicMs()));
       if (hadEnded) this.#who.ask();
       return;
     }
@@ -372,10 +382,10 @@ export class Follow {
     if (!Number.isFinite(ends)) return;
     this.#timers.typingEnd = setTimeout(
       () => {
-        this.changed(this.room.expireTyping(Date.now()));
+        this.changed(this.room.expireTyping(monotonicMs()));
         this.#watchTyping();
       },
-      Math.max(0, ends - Date.now()) + 10,
+      Math.max(0, ends - monotonicMs()) + 10,
     );
   }
 

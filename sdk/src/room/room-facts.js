@@ -24,6 +24,8 @@ export class RoomFacts {
     this.access = 'open';
     /** ms that must lie between two messages of one user; 0: nothing is asked. */
     this.slowMs = 0;
+    /** Bytes that a text may have; null: not known. */
+    this.maxText = null;
     /** Until when (ms) the reader may not write; Infinity: for ever; null: may. */
     this.mutedUntil = null;
   }
@@ -41,6 +43,7 @@ export class RoomFacts {
     this.frozen = isYes(frozen);
     this.slowMs = Number(slow) || 0;
     this.access = access ?? 'open';
+    this.maxText = Number(settings.max_text) || null;
     if (role !== undefined) this.role = role;
     this.setMuted(mutedUntil);
     return [{ what: 'about' }];

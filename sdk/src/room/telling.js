@@ -9,6 +9,7 @@
 
 import { compareIds } from '../id.js';
 import { isPassing, pauseMs } from '../sender.js';
+import { monotonicMs } from '../time.js';
 
 /** A little more than the 2 s within which relays drop a repeated signal. */
 const TYPING_EVERY_MS = 2100;
@@ -17,10 +18,10 @@ const READ_EVERY_MS = 1000;
 export class Telling {
   #room;
   #link;
-  #typingAt = 0;
+  #typingAt = -Infinity;
   #typingTimer = null;
   #readTimer = null;
-  #readAt = 0;
+  #readAt = -Infinity;
   /** The position that was told last on this connection. */
   #told = null;
 
@@ -49,10 +50,10 @@ export class Telling {
     if (this.#typingTimer) return;
     const tell = () => {
       this.#typingTimer = null;
-      this.#typingAt = Date.now();
+      this.#typingAt = monotonicMs();
       this.#link.request('signal', { room: this.#room.name, name: 'typing' }).catch(() => {});
     };
-    const waitMs = this.#typingAt + TYPING_EVERY_MS - Date.now();
+    const waitMs = this.#typingAt + TYPING_EVERY_MS - monotonicMs();
     if (waitMs <= 0) tell();
     else this.#typingTimer = setTimeout(tell, waitMs);
   }
@@ -67,7 +68,7 @@ export class Telling {
   read() {
     const isMember = this.#room.role !== null;
     if (this.#readTimer || !isMember || this.#position() === null) return;
-    const waitMs = this.#readAt + READ_EVERY_MS - Date.now();
+    const waitMs = this.#readAt + READ_EVERY_MS - monotonicMs();
     if (waitMs <= 0) this.#tellRead();
     else this.#later(waitMs);
   }
@@ -83,7 +84,7 @@ export class Telling {
     const id = this.#position();
     if (id === null) return;
     this.#told = id;
-    this.#readAt = Date.now();
+    this.#readAt = monotonicMs();
     this.#link.request('read', { room: this.#room.name, id }).then(
       (answer) => this.#link.changed(this.#room.haveRead(answer.id ?? id, answer.unread ?? 0)),
       (error) => {
