@@ -11,6 +11,7 @@
 import { mentionsIn } from '../sdk/mentions.js';
 import { directRoom, otherSide } from '../sdk/names.js';
 import { deleteMessage, editMessage, toggleReaction } from './messages/message-doing.js';
+import { ask } from './overlays/dialogue.js';
 import { openPersonMenu } from './people/person-menu.js';
 
 /** How far back a quoted message is looked for. */
@@ -91,6 +92,22 @@ export function makeActs(page) {
     }
   }
 
+  /** Makes somebody a member, of whom it is sure that this is meant. */
+  async function invite(user) {
+    const { name } = room();
+    const role = await client().roleOf(name, user);
+    if (role !== null) {
+      toasts.show(`${nameOf(user)} is in this room already: ${role}.`);
+      return;
+    }
+    if (!(await client().isKnown(user))) {
+      const title = `Nobody called “${user}” has been here yet`;
+      if (!(await ask({ title, text: 'Is the name right?', confirm: 'Add anyway' }))) return;
+    }
+    if (!(await client().moderate(name, 'role', user, { role: 'member' }))) return;
+    toasts.show(`${nameOf(user)} is a member of this room now.`);
+  }
+
   async function block(action, user) {
     await client().moderate(`@${client().user}`, action, user);
     toasts.show(
@@ -103,7 +120,18 @@ export function makeActs(page) {
   return {
     openPerson,
     moderate,
+    invite,
     block,
+
+    /** Users who are known from other rooms and are not in this one. */
+    strangers() {
+      const here = room();
+      const users = client().rooms.flatMap(({ people, roles }) => [
+        ...people.keys(),
+        ...roles.keys(),
+      ]);
+      return [...new Set(users)].filter((user) => !here.roles.has(user)).sort();
+    },
 
     /** Users with their names, for completion. */
     knownPeople: () => [...known()].map((user) => ({ user, name: nameOf(user) })),

@@ -27,11 +27,17 @@ import { RoomList } from './rooms/room-list.js';
 import { openRoomMenu } from './rooms/room-menu.js';
 import { closeDrawers, openDrawer, setUpShell, showChat, showWelcome } from './shell.js';
 import * as store from './store.js';
-import { explain, hue, initial } from './words.js';
+import { dayOf, explain, hue, initial, plural } from './words.js';
 
 const NO_TOKENS =
   'This relay lets users in by tokens, and names no endpoint (--page-token-url) that gives them.';
 const STATE_WORDS = { connected: 'Connected', connecting: 'Connecting…', offline: 'Offline' };
+/** While the relay answers and what is behind it does not. */
+const WORKS_WORDS = {
+  back: '',
+  writes_refused: ', but nothing can be stored',
+  away: ', but the server is away',
+};
 
 const parameters = new URLSearchParams(window.location.search);
 const byId = (id) => document.getElementById(id);
@@ -117,6 +123,7 @@ const compose = new ComposeView(
     aboutText: byId('compose-about-text'),
     aboutEnd: byId('compose-about-end'),
     note: byId('compose-note'),
+    count: byId('compose-count'),
   },
   {
     input: (parsed, reply) => {
@@ -132,6 +139,8 @@ const compose = new ComposeView(
     leaveUp: () => byId('messages').lastElementChild?.focus(),
     typing: () => client.typing(active),
     people: () => acts.knownPeople(),
+    mostBytes: () => activeRoom()?.maxText ?? null,
+    tooLong: (bytes) => toasts.show(`This is ${plural(bytes, 'byte', 'bytes')} too long.`, 'error'),
     loadDraft: (room) => store.loadDraft(client.user, room),
     saveDraft: (room, text) => store.saveDraft(client.user, room, text),
   },
@@ -206,7 +215,10 @@ function listenTo(one) {
     if (active === null) show(rooms.first());
   });
   on('room', ({ room, changes }) => drawRoom(room, changes));
-  on('upstream', drawAbout);
+  on('upstream', () => {
+    drawWorks();
+    drawAbout();
+  });
   on('notice', noticed);
   on('contact', () => {
     drawRooms();
@@ -343,7 +355,7 @@ function rememberRooms() {
 /** Draws what stands around the conversation. */
 function drawAbout() {
   const room = activeRoom();
-  const works = room ? client.upstream.of(room.name) : 'back';
+  const works = client?.upstream.of(room?.name) ?? 'back';
   head.draw(room, client?.status ?? { state: 'connected' }, works);
 }
 
@@ -365,7 +377,7 @@ function drawState() {
   const element = byId('state');
   const before = element.dataset.state;
   element.dataset.state = state;
-  element.textContent = STATE_WORDS[state];
+  drawWorks();
   byId('relay').textContent = state === 'connected' ? (hello?.relay ?? '') : '';
   byId('relay-label').hidden = state !== 'connected' || !hello?.relay;
   drawAbout();
@@ -378,8 +390,26 @@ function drawState() {
   rooms.loadDirectory();
 }
 
+/** Whether there is a connection, and what it is worth. */
+function drawWorks() {
+  const { state } = client.status;
+  const works = state === 'connected' ? client.upstream.of() : 'back';
+  const element = byId('state');
+  element.dataset.works = works;
+  element.textContent = STATE_WORDS[state] + WORKS_WORDS[works];
+}
+
 /** A notice of the relay: somebody means us, in a room we may not be looking at. */
-function noticed({ kind, room, from }) {
+function noticed({ kind, room, from, role }) {
+  if (kind === 'role') {
+    rooms.bringBack(room);
+    const words =
+      role === 'member'
+        ? `${nameOf(from)} added you to ${rooms.labelOf(room)}`
+        : `${nameOf(from)} made you ${role} of ${rooms.labelOf(room)}`;
+    toasts.show(words, 'info', () => openRoom(room));
+    return;
+  }
   if (kind !== 'mention' && kind !== 'direct') return;
   rooms.bringBack(room);
   if ((room === active && isVisible()) || attention.chosen === 'dnd') return;
@@ -400,6 +430,7 @@ const doing = makeDoing({
   say: acts.say,
   chooseStatus,
   moderate: acts.moderate,
+  invite: acts.invite,
   block: acts.block,
   failed,
   tell: (words) => toasts.show(words),
@@ -453,10 +484,16 @@ byId('sign-out').addEventListener('click', signOut);
 byId('leave').addEventListener('click', () => leave(active));
 byId('open-search').addEventListener('click', () => search.open());
 byId('open-room-menu').addEventListener('click', () => {
-  openRoomMenu(byId('open-room-menu'), activeRoom(), doing, (fields) => {
-    client.about(active, fields).catch(failed);
-  });
+  const set = (fields) => client.about(active, fields).catch(failed);
+  openRoomMenu(byId('open-room-menu'), activeRoom(), doing, set, acts.strangers());
 });
+// A timer until midnight would be late on a device that slept.
+let today = dayOf(Date.now());
+setInterval(() => {
+  if (dayOf(Date.now()) === today) return;
+  today = dayOf(Date.now());
+  messages.newDay();
+}, 30_000);
 document.addEventListener('keydown', (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!event.altKey || !step || !client) return;

@@ -9,13 +9,14 @@
 
 import { directRoom } from '../sdk/names.js';
 import { firstWord, helpLines, userOf } from './compose/commands.js';
+import { showLines } from './overlays/dialogue.js';
 import { parseDuration, plural } from './words.js';
 
 const ROLES = ['owner', 'moderator', 'member'];
 
 /**
- * @param {object} page {client, active, open, leave, say, search, chooseStatus, tell, failed}: the
- *   first two are functions that answer what holds now
+ * @param {object} page {client, active, open, leave, say, search, chooseStatus, moderate, invite,
+ *   block, tell, failed}: the first two are functions that answer what holds now
  * @returns {(command: string, argument: string) => Promise<void>}
  */
 export function makeDoing(page) {
@@ -36,7 +37,7 @@ export function makeDoing(page) {
   };
 
   const DO = {
-    help: () => page.tell(helpLines().join('\n')),
+    help: () => showLines('Commands', helpLines()),
     join: (name) => page.open(name),
     leave: (name) => page.leave(name || page.active()),
     me: (text) => page.say(text, { kind: 'action' }),
@@ -84,7 +85,7 @@ export function makeDoing(page) {
     mute: (argument) => moderate(argument, 'mute', true),
     unban: (argument) => moderate(argument, 'unban', false),
     unmute: (argument) => moderate(argument, 'unmute', false),
-    invite: (argument) => page.moderate('role', userOf(firstWord(argument)[0]), { role: 'member' }),
+    invite: (argument) => page.invite(userOf(firstWord(argument)[0])),
     block: (argument) => page.block('ban', userOf(firstWord(argument)[0])),
     unblock: (argument) => page.block('unban', userOf(firstWord(argument)[0])),
 

@@ -24,7 +24,10 @@ export function dayOf(ms) {
 
 export function dayName(ms, nowMs = Date.now()) {
   if (dayOf(ms) === dayOf(nowMs)) return 'Today';
-  if (dayOf(ms) === dayOf(nowMs - 86_400_000)) return 'Yesterday';
+  // By the calendar: a day on which clocks change has 23 or 25 hours.
+  const yesterday = new Date(nowMs);
+  yesterday.setDate(yesterday.getDate() - 1);
+  if (dayOf(ms) === dayOf(yesterday)) return 'Yesterday';
   return nowMs - ms < 300 * 86_400_000 ? DAY.format(ms) : DAY_YEAR.format(ms);
 }
 
@@ -62,6 +65,7 @@ const SENTENCES = {
   TIMEOUT: () => 'The relay did not answer in time',
   UNAVAILABLE: () => 'The server cannot be reached now',
   TOKEN: ({ message }) => message,
+  REFUSED: () => 'The server takes no connection from this page: its address may not be allowed',
   UNCONFIRMED: () => 'It is not known whether this arrived',
   NOTMEMBER: () => 'You are not a member of this room',
   NOROOM: () => 'There is no such room',

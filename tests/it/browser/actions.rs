@@ -218,3 +218,126 @@ fn a_user_in_another_tab_is_away_and_a_display_name_is_shown_to_others() {
     let name = cmd!(redis, "CHAT.ROOM", "@alice");
     assert_eq!(name.get("name").map(|name| name.text()), Some("Alice in Wonderland"));
 }
+
+/// The texts of the notices on the page.
+const TOASTS: &str = "[...document.querySelectorAll('#toasts .toast')].map(it => it.textContent)";
+
+/// Waits until a notice has these words.
+#[track_caller]
+fn is_told(page: &Page<'_>, words: &str) {
+    let find = format!("{TOASTS}.some(text => text.includes({}))", json!(words));
+    page.wait(&find, &json!(true), SOON);
+}
+
+#[test]
+fn who_is_added_hears_of_it_and_nobody_loses_a_role_by_it() {
+    let redis = Redis::start();
+    let [r1, r2] = Relay::pair(&redis);
+    let browser = Browser::start();
+    let alice = open(&browser, "alice", &r1);
+    alice.wait(PEOPLE, &json!(["alice"]), SOON);
+    let bob = open(&browser, "bob", &r2);
+    alice.wait(PEOPLE, &json!(["alice", "bob"]), SOON);
+    let mut wire = redis.wire();
+    let role = |wire: &mut Wire, room: &str, user: &str| {
+        let members = cmd!(wire, "CHAT.MEMBERS", room, "PREFIX", user);
+        let rows = members.list()[1].list();
+        rows.iter()
+            .find(|row| row.list()[0].text() == user)
+            .map(|row| row.list()[1].text().to_owned())
+    };
+    // A moderator stays one.
+    alice.type_line("#compose", "/role bob moderator");
+    is_told(&bob, "alice made you moderator of lobby");
+    alice.type_line("#compose", "/invite bob");
+    is_told(&alice, "bob is in this room already: moderator");
+    assert_eq!(role(&mut wire, "lobby", "bob").as_deref(), Some("moderator"));
+
+    // Who is added sees the room in the list, at once, and opens it by the notice.
+    alice.type_line("#compose", "/join den");
+    alice.wait(
+        "document.querySelector('#room-title').textContent.includes('den')",
+        &json!(true),
+        SOON,
+    );
+    alice.type_line("#compose", "/private");
+    alice.type_line("#compose", "among friends");
+    alice.wait(TEXTS, &json!(["among friends"]), SOON);
+    alice.type_line("#compose", "/invite @bob");
+    is_told(&alice, "bob is a member of this room now");
+    is_told(&bob, "alice added you to den");
+    bob.wait(&count_of("#rooms .room[data-room=den]"), &json!(1), LATER);
+    bob.click("#rooms .room[data-room=den]");
+    bob.wait(TEXTS, &json!(["among friends"]), SOON);
+
+    // A name that nobody has is asked about.
+    alice.type_line("#compose", "/invite bbo");
+    let asked = "document.querySelector('dialog h2')?.textContent.includes('bbo') ?? false";
+    alice.wait(asked, &json!(true), SOON);
+    alice.click("dialog .cancel");
+    alice.wait(&count_of("dialog"), &json!(0), SOON);
+    assert_eq!(role(&mut wire, "den", "bbo"), None);
+    alice.type_line("#compose", "/invite carol");
+    alice.click("dialog .confirm");
+    is_told(&alice, "carol is a member of this room now");
+    assert_eq!(role(&mut wire, "den", "carol").as_deref(), Some("member"));
+}
+
+#[test]
+fn ones_own_message_is_scrolled_to_however_many_lines_it_has() {
+    let redis = Redis::start();
+    let [r1, _] = Relay::pair(&redis);
+    let mut wire = redis.wire();
+    cmd!(wire, "CHAT.JOIN", "lobby", "alice").ok();
+    for n in 0..60 {
+        let id = cmd!(wire, "CHAT.SEND", "lobby", "bob", format!("line {n}")).text().to_owned();
+        // She has read all of it: the page begins at the end.
+        cmd!(wire, "CHAT.READ", "lobby", "alice", id).ok();
+    }
+    let browser = Browser::start();
+    let alice = open(&browser, "alice", &r1);
+    // Nothing moves on a page that nobody sees.
+    alice.look();
+    alice.wait(&format!("{TEXTS}.at(-1)"), &json!("line 59"), SOON);
+    let from_end = "(it => it.scrollHeight - it.scrollTop - it.clientHeight < 5)\
+                    (document.querySelector('#scroller'))";
+    alice.wait(from_end, &json!(true), SOON);
+    for lines in [1, 2, 5, 12] {
+        let text = (0..lines).map(|n| format!("mine {lines}.{n}")).collect::<Vec<_>>().join("\n");
+        alice.type_line("#compose", &text);
+        alice.wait(&format!("{TEXTS}.at(-1)"), &json!(text), SOON);
+        alice.wait(&count_of("#messages .message[data-state=pending]"), &json!(0), SOON);
+        alice.wait(from_end, &json!(true), SOON);
+        // It stays there with what comes next.
+        cmd!(wire, "CHAT.SEND", "lobby", "bob", format!("a\nb\nc {lines}")).ok();
+        alice.wait(&format!("{TEXTS}.at(-1)"), &json!(format!("a\nb\nc {lines}")), SOON);
+        alice.wait(from_end, &json!(true), SOON);
+    }
+}
+
+#[test]
+fn a_text_that_is_too_long_is_counted_refused_and_kept() {
+    let redis = Redis::start();
+    let [r1, _] = Relay::pair(&redis);
+    cmd!(redis, "CHAT.SEND", "lobby", "bob", "hello").ok();
+    cmd!(redis, "CHAT.ROOM", "lobby", "SET", "max_text", 100).ok();
+    let browser = Browser::start();
+    let alice = open(&browser, "alice", &r1);
+    alice.wait(TEXTS, &json!(["hello"]), SOON);
+    let count = text_of("#compose-count:not([hidden])");
+    // The limit is known once the room has been asked what it is.
+    let long = "é".repeat(52);
+    alice.wait(&format!("(field => {{ field.focus(); field.value = {}; field.dispatchEvent(new InputEvent('input', {{bubbles: true}})); }})\
+        (document.querySelector('#compose')) ?? {count}", json!(long)), &json!("-4"), SOON);
+    alice.press("Enter");
+    is_told(&alice, "This is 4 bytes too long");
+    assert_eq!(alice.evaluate("document.querySelector('#compose').value"), json!(long));
+    alice.type_line("#compose", &"é".repeat(50));
+    alice.wait(&format!("{TEXTS}.at(-1)"), &json!("é".repeat(50)), SOON);
+    alice.wait(&count, &json!(null), SOON);
+    // All commands, to be read in peace.
+    alice.type_line("#compose", "/help");
+    alice.wait("document.querySelectorAll('dialog li').length > 20", &json!(true), SOON);
+    alice.click("dialog .confirm");
+    alice.wait(&count_of("dialog"), &json!(0), SOON);
+}

@@ -6,6 +6,7 @@ use chat_tests::checking::people::{events_of, leaves, ts};
 use chat_tests::checking::subscriber::Subscriber;
 use chat_tests::checking::view::history;
 use chat_tests::clients::browser::{Browser, Page};
+use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, SOON, never};
@@ -132,4 +133,53 @@ fn a_user_with_two_tabs_leaves_only_when_the_second_closes_after_the_grace() {
     let goings = leaves(&channel, "lobby");
     assert_eq!((goings.len(), &goings[0]["user"]), (1, &json!("alice")), "{goings:?}");
     assert!(ts(&goings[0]) >= closed + GRACE, "{}, closed at {closed}", goings[0]);
+}
+
+#[test]
+fn a_page_says_what_is_wrong_behind_its_relay_and_all_comes_back() {
+    const WORKS: &str = "document.querySelector('#state').dataset.works";
+    let mut redis = Redis::durable();
+    let [r1, _] = Relay::pair(&redis);
+    let browser = Browser::start();
+    let alice = open(&browser, "alice", &r1);
+    say(&alice, "before");
+    alice.wait(TEXTS, &json!(["before"]), SOON);
+    let banner = "(document.querySelector('#banner:not([hidden])')?.textContent ?? '')";
+    redis.kill();
+    alice.wait(WORKS, &json!("away"), LATER);
+    alice.wait(&format!("{banner}.includes('cannot be reached')"), &json!(true), SOON);
+    say(&alice, "meanwhile");
+    redis.restart();
+    alice.wait(WORKS, &json!("back"), LATER);
+    alice.wait(TEXTS, &json!(["before", "meanwhile"]), LATER);
+    // While Redis is full no room is lost, and the line waits.
+    cmd!(redis, "CONFIG", "SET", "maxmemory", 1).ok();
+    say(&alice, "too much");
+    alice.wait(
+        "document.querySelectorAll('#messages .message[data-state=pending]').length",
+        &json!(1),
+        SOON,
+    );
+    alice.wait(&format!("{banner}.includes('stored now')"), &json!(true), LATER);
+    cmd!(redis, "CONFIG", "SET", "maxmemory", 0).ok();
+    alice.wait(TEXTS, &json!(["before", "meanwhile", "too much"]), LATER);
+    alice.wait(
+        "document.querySelectorAll('#messages .message[data-state=pending]').length",
+        &json!(0),
+        LATER,
+    );
+    alice.wait("document.querySelector('#banner').hidden", &json!(true), LATER);
+    assert_eq!(history(&mut redis.wire(), "lobby", &[]).events.len(), 3);
+}
+
+#[test]
+fn a_page_whose_origin_is_refused_says_so() {
+    let redis = Redis::start();
+    // The page asks for itself by a name that the relay does not know.
+    let relay = Relay::with("r1", &redis.url(), &["--allowed-origin", "https://chat.example.com"]);
+    relay.wait_ready();
+    let browser = Browser::start();
+    let page = browser.open(&format!("http://{}/?user=alice&room=lobby", relay.address()));
+    let banner = "(document.querySelector('#banner:not([hidden])')?.textContent ?? '')";
+    page.wait(&format!("{banner}.includes('may not be allowed')"), &json!(true), LATER);
 }

@@ -11,6 +11,9 @@ import { setText } from '../elements.js';
 import { parseInput } from './commands.js';
 import { Complete } from './complete.js';
 
+/** From this part of the longest text on the rest is counted. */
+const NEARLY = 0.9;
+
 export class ComposeView {
   #parts;
   #on;
@@ -20,11 +23,12 @@ export class ComposeView {
   #purpose = null;
 
   /**
-   * @param {{form, field, button, choices, about, aboutText, aboutEnd, note}} parts elements of the
-   *   page
+   * @param {{form, field, button, choices, about, aboutText, aboutEnd, note, count}} parts elements
+   *   of the page
    * @param {{input: (parsed, reply) => void, edit: (id, text) => void, editLast: () => void,
    *   typing: () => void, people: () => object[], loadDraft: (room) => string,
-   *   saveDraft: (room, text) => void, leaveUp: () => void}} on
+   *   saveDraft: (room, text) => void, leaveUp: () => void, mostBytes: () => number|null,
+   *   tooLong: (bytes) => void}} on `mostBytes`: of a text in this room; null: not known
    */
   constructor(parts, on) {
     this.#parts = parts;
@@ -39,6 +43,7 @@ export class ComposeView {
     window.addEventListener('resize', () => this.#grow());
     field.addEventListener('input', () => {
       this.#grow();
+      this.#drawCount();
       this.#complete.look();
       if (!this.#room || this.#purpose?.kind === 'edit') return;
       on.saveDraft(this.#room, field.value);
@@ -138,9 +143,33 @@ export class ComposeView {
     }
   }
 
+  /** How many bytes the text has beyond what the room takes; less than 0: so many are left. */
+  #bytesOver() {
+    const most = this.#on.mostBytes();
+    const { value } = this.#parts.field;
+    // Each unit of a text has at most three bytes.
+    if (most === null || value.length * 3 < most * NEARLY) return -Infinity;
+    return new TextEncoder().encode(value.trim()).length - most;
+  }
+
+  /** Near the end of what may be written: how much is left. */
+  #drawCount() {
+    const { count } = this.#parts;
+    const over = this.#bytesOver();
+    count.hidden = over < -(this.#on.mostBytes() ?? 0) * (1 - NEARLY);
+    setText(count, count.hidden ? '' : String(-over));
+    count.toggleAttribute('data-over', over > 0);
+    count.title = over > 0 ? 'Bytes too many' : 'Bytes left';
+  }
+
   #submit() {
     const { field } = this.#parts;
     if (!this.#room) return;
+    const over = this.#bytesOver();
+    if (over > 0) {
+      this.#on.tooLong(over);
+      return;
+    }
     if (this.#purpose?.kind === 'edit') {
       const { id } = this.#purpose;
       const text = field.value.replace(/\r\n?/g, '\n').replace(/^\n+|\s+$/g, '');
@@ -171,6 +200,7 @@ export class ComposeView {
     this.#parts.field.value = text;
     this.#complete.close();
     this.#grow();
+    this.#drawCount();
   }
 
   #grow() {

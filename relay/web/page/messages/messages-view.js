@@ -93,7 +93,7 @@ export class MessagesView {
       }
     }
     this.#drawReceipt();
-    if (own && !atEnd) this.#place.toEnd();
+    if (own) this.#place.toEnd();
     else if (above) this.#place.hold(fromEnd);
     list.removeAttribute('aria-busy');
     this.#around();
@@ -104,6 +104,11 @@ export class MessagesView {
   rename() {
     for (const [item, element] of this.#elements) dressItem(element, item, this.#scene());
     this.#drawReceipt();
+  }
+
+  /** Another day has begun: what was today is yesterday. */
+  newDay() {
+    for (const element of this.#elements.values()) this.#besideAgain(element);
   }
 
   /** Brings a message into view and gives it the focus. @returns {boolean} whether it is here */

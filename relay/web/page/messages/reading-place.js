@@ -16,6 +16,7 @@ export class ReadingPlace {
   #scroller;
   #on;
   #lastTop = 0;
+  #lastHeight = 0;
   /** Whether the reader is at the end. */
   atEnd = true;
 
@@ -85,17 +86,24 @@ export class ReadingPlace {
 
   /**
    * Whether the reader is at the end. Only moving up leaves it: a list that grew since the last
-   * frame is no reader's doing.
+   * frame is no reader's doing, and neither is a taller view, which the browser scrolls back by as
+   * much: the field below it shrinks when a message of several lines is sent.
    */
   note() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
     const near = scrollHeight - scrollTop - clientHeight < END_PX;
-    if (near || scrollTop < this.#lastTop - 1) this.atEnd = near;
+    const grown = Math.max(0, clientHeight - this.#lastHeight);
+    if (near || scrollTop < this.#lastTop - grown - 1) this.atEnd = near;
     this.#lastTop = scrollTop;
+    this.#lastHeight = clientHeight;
     this.#on.moved();
   }
 
+  /** Here the position is known: what the browser tells of a move later was not the reader's. */
   #jump() {
-    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    const scroller = this.#scroller;
+    scroller.scrollTop = scroller.scrollHeight;
+    this.#lastTop = scroller.scrollTop;
+    this.#lastHeight = scroller.clientHeight;
   }
 }

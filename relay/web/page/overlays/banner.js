@@ -78,12 +78,13 @@ export class Banner {
   }
 
   #store(room, works) {
-    if (!room || works === 'back') return null;
+    if (works === 'back') return null;
     const words = {
-      away: 'This room cannot be reached now',
+      away: room ? 'This room cannot be reached now' : 'The server cannot be reached now',
       writes_refused: 'Nothing can be stored now',
     };
-    return { text: `${words[works]}. What you write is sent later.`, isRoom: true };
+    const later = room ? ' What you write is sent later.' : '';
+    return { text: `${words[works]}.${later}`, isRoom: room !== null };
   }
 
   #room(room) {

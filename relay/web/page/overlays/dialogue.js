@@ -15,7 +15,8 @@ import { make, makeButton } from '../elements.js';
  * @param {string} [question.text]
  * @param {string} question.confirm what the button says
  * @param {{name: string, label: string, value?: string, maxLength?: number, rows?: number,
- *   options?: [string, string][]}[]} [question.fields]
+ *   options?: [string, string][], choices?: string[]}[]} [question.fields] `choices` complete what is
+ *   typed
  * @returns {Promise<Object<string, string>|null>} the fields' values by name
  */
 export function ask({ title, text = '', confirm, fields = [] }) {
@@ -34,6 +35,7 @@ export function ask({ title, text = '', confirm, fields = [] }) {
     const label = make('label', '', field.label);
     const input = makeInput(field);
     label.append(input);
+    if (field.choices) label.append(makeChoices(input, field.choices));
     form.append(label);
     return [field.name, input];
   });
@@ -66,6 +68,45 @@ export function ask({ title, text = '', confirm, fields = [] }) {
     dialog.showModal();
     (inputs[0]?.[1] ?? yes).focus();
   });
+}
+
+/** Shows lines to read, until they are put away. */
+export function showLines(title, lines) {
+  const dialog = make('dialog', 'dialogue');
+  const heading = make('h2', '', title);
+  heading.id = 'dialogue-title';
+  dialog.setAttribute('aria-labelledby', heading.id);
+  const list = make('ul', 'dialogue-lines');
+  for (const line of lines) list.append(make('li', '', line));
+  list.tabIndex = 0;
+  const buttons = make('div', 'buttons');
+  const close = makeButton('confirm primary', 'Close');
+  buttons.append(close);
+  // Looks like a question; there is nothing to send.
+  const form = make('form');
+  form.append(heading, list, buttons);
+  dialog.append(form);
+  document.body.append(dialog);
+  const before = document.activeElement;
+  dialog.addEventListener('close', () => {
+    dialog.remove();
+    if (before?.isConnected) before.focus({ preventScroll: true });
+  });
+  dialog.addEventListener('keydown', (event) => event.stopPropagation());
+  close.addEventListener('click', () => dialog.close());
+  dialog.showModal();
+}
+
+function makeChoices(input, choices) {
+  const list = make('datalist');
+  list.id = `${input.name}-choices`;
+  for (const choice of choices) {
+    const option = make('option');
+    option.value = choice;
+    list.append(option);
+  }
+  input.setAttribute('list', list.id);
+  return list;
 }
 
 function makeInput({ name, value = '', maxLength = 256, rows, options }) {

@@ -26,13 +26,14 @@ const SLOW = [
  * @param {import('../../sdk/room/room.js').Room} room
  * @param {(command: string, argument: string) => void} command
  * @param {(fields: object) => void} set changes settings that no command sets
+ * @param {string[]} names users who may be added, for completion
  */
-export function openRoomMenu(anchor, room, command, set) {
+export function openRoomMenu(anchor, room, command, set, names) {
   const entries = [{ heading: room.topic || room.name }];
   entries.push({ label: 'Search…', act: () => command('search', '') });
   if (!room.isDirect && moderates(room.role)) {
     entries.push({ label: 'Topic…', act: () => askTopic(room, set) });
-    entries.push({ label: 'Add somebody…', act: () => askWhom(command) });
+    entries.push({ label: 'Add somebody…', act: () => askWhom(command, names) });
     entries.push(
       room.frozen
         ? { label: 'Unfreeze', act: () => command('unfreeze', '') }
@@ -59,8 +60,8 @@ async function askTopic(room, set) {
   if (answer) set({ topic: answer.topic });
 }
 
-async function askWhom(command) {
-  const fields = [{ name: 'user', label: 'User name', maxLength: 96 }];
+async function askWhom(command, names) {
+  const fields = [{ name: 'user', label: 'User name', maxLength: 96, choices: names }];
   const answer = await ask({ title: 'Add somebody', confirm: 'Add', fields });
   if (answer?.user) command('invite', answer.user);
 }
