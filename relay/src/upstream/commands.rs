@@ -315,7 +315,7 @@ impl Command {
     }
 
     /// Whether it may be sent again when it is not known whether it has run: it reads, or running it
-    /// twice does the same as once.
+    /// twice does the same as once. An ephemeral event that comes twice does no harm either.
     pub(super) fn may_run_twice(&self) -> bool {
         const THESE: &[&[u8]] = &[
             b"CHAT.CHANGES",
@@ -334,6 +334,7 @@ impl Command {
             b"CHAT.FOLLOW",
             b"CHAT.PRESENCE",
             b"CHAT.READ",
+            b"CHAT.SIGNAL",
             b"HSCAN",
             b"XRANGE",
         ];
