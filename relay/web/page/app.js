@@ -403,8 +403,9 @@ function drawWorks() {
 function noticed({ kind, room, from, role }) {
   if (kind === 'role') {
     rooms.bringBack(room);
+    const wasNone = (client.room(room)?.role ?? null) === null;
     const words =
-      role === 'member'
+      role === 'member' && wasNone
         ? `${nameOf(from)} added you to ${rooms.labelOf(room)}`
         : `${nameOf(from)} made you ${role} of ${rooms.labelOf(room)}`;
     toasts.show(words, 'info', () => openRoom(room));
