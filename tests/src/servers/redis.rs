@@ -89,12 +89,17 @@ impl Redis {
     /// # Panics
     /// If it starts, or ends otherwise than with exit code 1, as by a crash.
     pub fn refused(settings: &[&str], arguments: &str) -> String {
-        let mut redis = Redis::prepare(settings, arguments);
-        let mut process = redis.spawn();
-        let status = process.wait(LATER);
-        let output = process.output();
-        assert_eq!(status.code(), Some(1), "{settings:?} {arguments:?}: {status}\n{output}");
-        output
+        loop {
+            let mut redis = Redis::prepare(settings, arguments);
+            let mut process = redis.spawn();
+            let status = process.wait(LATER);
+            let output = process.output();
+            assert_eq!(status.code(), Some(1), "{settings:?} {arguments:?}: {status}\n{output}");
+            // Another program has taken the port meanwhile.
+            if !output.contains("Address already in use") {
+                return output;
+            }
+        }
     }
 
     /// A replica of `primary` that has caught up.
