@@ -163,19 +163,21 @@ fn redirects_in_a_circle_end() {
 
 #[test]
 fn what_may_have_run_is_sent_again_only_if_that_does_no_harm() {
-    let signal = commands::signal("d1", "alice", "typing", None);
+    let leave = commands::leave("d1", "alice");
+    let signal = commands::signal("d3", "alice", "typing", None);
     let reads = ["d2", "e1"].map(commands::online);
-    let mut call = Call::new([signal].into_iter().chain(reads).collect());
+    let mut call = Call::new([leave].into_iter().chain(reads).chain([signal]).collect());
     for group in call.divide(node_of) {
         let may_come = group.node == 'd';
         call.note_unanswered(group, may_come);
     }
     assert_eq!(call.next(Patience::Patient), Step::Later);
     let groups = call.divide(node_of);
-    assert_eq!(sent(&call, &groups), [('d', vec!["d2".to_owned()])], "the other node is away");
+    let again = ["d2", "d3"].map(str::to_owned).to_vec();
+    assert_eq!(sent(&call, &groups), [('d', again)], "the other node is away");
     note(&mut call, groups, |_| Value::Int(1));
     assert_eq!(call.next(Patience::Patient), Step::Finish);
-    assert_eq!(outcomes(call), ["Unreachable", "1", "Unreachable"]);
+    assert_eq!(outcomes(call), ["Unreachable", "1", "Unreachable", "1"]);
 }
 
 #[test]
