@@ -20,12 +20,7 @@ import { make, makeButton } from '../elements.js';
  * @returns {Promise<Object<string, string>|null>} the fields' values by name
  */
 export function ask({ title, text = '', confirm, fields = [] }) {
-  const dialog = make('dialog', 'dialogue');
-  const form = make('form');
-  const heading = make('h2', '', title);
-  heading.id = 'dialogue-title';
-  dialog.setAttribute('aria-labelledby', heading.id);
-  form.append(heading);
+  const { form, show, end } = makeDialogue(title);
   if (text) {
     const words = make('p', 'quiet', text);
     words.dir = 'auto';
@@ -45,56 +40,60 @@ export function ask({ title, text = '', confirm, fields = [] }) {
   yes.type = 'submit';
   buttons.append(no, yes);
   form.append(buttons);
-  dialog.append(form);
-  document.body.append(dialog);
-  const before = document.activeElement;
-  return new Promise((resolve) => {
-    const end = (answer) => {
-      dialog.close();
-      dialog.remove();
-      if (before?.isConnected) before.focus({ preventScroll: true });
-      resolve(answer);
-    };
-    no.addEventListener('click', () => end(null));
-    dialog.addEventListener('cancel', (event) => {
-      event.preventDefault();
-      end(null);
-    });
-    dialog.addEventListener('keydown', (event) => event.stopPropagation());
-    form.addEventListener('submit', (event) => {
-      event.preventDefault();
-      end(Object.fromEntries(inputs.map(([name, input]) => [name, input.value.trim()])));
-    });
-    dialog.showModal();
-    (inputs[0]?.[1] ?? yes).focus();
+  no.addEventListener('click', () => end(null));
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    end(Object.fromEntries(inputs.map(([name, input]) => [name, input.value.trim()])));
   });
+  return show(inputs[0]?.[1] ?? yes);
 }
 
-/** Shows lines to read, until they are put away. */
+/** Shows lines to read. @returns {Promise<null>} once they are put away */
 export function showLines(title, lines) {
-  const dialog = make('dialog', 'dialogue');
-  const heading = make('h2', '', title);
-  heading.id = 'dialogue-title';
-  dialog.setAttribute('aria-labelledby', heading.id);
+  const { form, show, end } = makeDialogue(title);
   const list = make('ul', 'dialogue-lines');
   for (const line of lines) list.append(make('li', '', line));
   list.tabIndex = 0;
   const buttons = make('div', 'buttons');
   const close = makeButton('confirm primary', 'Close');
   buttons.append(close);
-  // Looks like a question; there is nothing to send.
+  form.append(list, buttons);
+  close.addEventListener('click', () => end(null));
+  return show(close);
+}
+
+/** A dialogue with a heading. `end` puts it away; what `show` promises is what `end` was given. */
+function makeDialogue(title) {
+  const dialog = make('dialog', 'dialogue');
   const form = make('form');
-  form.append(heading, list, buttons);
+  const heading = make('h2', '', title);
+  heading.id = 'dialogue-title';
+  dialog.setAttribute('aria-labelledby', heading.id);
+  form.append(heading);
   dialog.append(form);
-  document.body.append(dialog);
+  let answered;
+  const answer = new Promise((resolve) => {
+    answered = resolve;
+  });
   const before = document.activeElement;
-  dialog.addEventListener('close', () => {
+  const end = (value) => {
+    dialog.close();
     dialog.remove();
     if (before?.isConnected) before.focus({ preventScroll: true });
+    answered(value);
+  };
+  dialog.addEventListener('cancel', (event) => {
+    event.preventDefault();
+    end(null);
   });
   dialog.addEventListener('keydown', (event) => event.stopPropagation());
-  close.addEventListener('click', () => dialog.close());
-  dialog.showModal();
+  const show = (focused) => {
+    document.body.append(dialog);
+    dialog.showModal();
+    focused.focus();
+    return answer;
+  };
+  return { form, show, end };
 }
 
 function makeChoices(input, choices) {
