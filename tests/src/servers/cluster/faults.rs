@@ -85,16 +85,20 @@ impl Cluster {
         })
     }
 
-    /// Kills a node (SIGKILL). If one of its replicas has won an election a short time ago, not before
-    /// the replica may begin another one: it would take the votes of the last one for new ones, and
-    /// the other nodes would not agree with it.
+    /// Kills a node (SIGKILL), once its replicas may take over.
     #[track_caller]
     pub fn kill(&mut self, node: usize) {
+        self.await_able_replicas(node);
+        self.nodes[node].redis.kill();
+        self.nodes[node].is_frozen = false;
+    }
+
+    /// A replica that has won an election a short time ago would take the votes of that one for new
+    /// ones, and the other nodes would not agree with it.
+    fn await_able_replicas(&self, node: usize) {
         for replica in self.replicas_of(node) {
             self.await_next_election(replica);
         }
-        self.nodes[node].redis.kill();
-        self.nodes[node].is_frozen = false;
     }
 
     /// Starts a node again that was killed: same addresses, data and settings.
@@ -109,8 +113,11 @@ impl Cluster {
         self.nodes[node].redis.set(line);
     }
 
-    /// Freezes a node (SIGSTOP): its sockets stay open, nothing answers.
+    /// Freezes a node (SIGSTOP), once its replicas may take over: its sockets stay open, nothing
+    /// answers.
+    #[track_caller]
     pub fn freeze(&mut self, node: usize) {
+        self.await_able_replicas(node);
         self.nodes[node].redis.process().freeze();
         self.nodes[node].is_frozen = true;
     }
