@@ -5,6 +5,7 @@
 //! the socket. A connection without a socket of its own ([`Connection::detached`]) is drained by
 //! another task, which is woken instead (`payloads.rs`). Nothing here waits, and nothing here reads.
 
+mod received;
 mod user;
 mod watching;
 
@@ -22,11 +23,11 @@ use crate::auth::Identity;
 use crate::client::close::{self, Detail};
 use crate::client::frame::{self, Frame};
 use crate::client::outbox::{Class, Outbox, Pushed};
-use crate::client::received::Received;
 use crate::client::sink::{Sink, write_front};
 use crate::client::unannounced::Unannounced;
 use crate::client::unanswered::Unanswered;
 use crate::metrics::METRICS;
+use received::Received;
 
 /// An outbox beyond this many bytes is written at once, even in the middle of a batch. Otherwise a
 /// batch could fill the outbox of a client that reads fast enough.

@@ -10,7 +10,6 @@ pub(crate) mod frame_reader;
 pub(crate) mod json;
 pub(crate) mod outbox;
 pub(crate) mod payloads;
-mod received;
 pub(crate) mod relay_frame;
 pub(crate) mod reply;
 pub(crate) mod request;

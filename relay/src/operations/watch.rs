@@ -18,7 +18,10 @@ use crate::operations::answer::{Answer, Done, Outcome};
 use crate::operations::context::Context;
 use crate::operations::measure::Measure;
 use crate::operations::scopes;
-use crate::watch::{self, PATTERNS_MAX};
+use crate::watch::{self, Refused};
+
+/// After how many milliseconds to ask again, if the answers to many requests are still to come.
+const IMPATIENT_MS: u64 = 1_000;
 
 pub(super) async fn watch(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let (hub, connection) = (&context.hub, &context.connection);
@@ -37,22 +40,34 @@ pub(super) async fn watch(context: &Arc<Context>, request: Request<'_>) -> Outco
         receiver.answer_waiting(&reference, &text);
     };
     let name: Arc<str> = name.into();
-    if !connection.add_pattern(&name, PATTERNS_MAX) {
-        let message = format!("a connection watches at most {PATTERNS_MAX} patterns");
-        return Err(Error::new(ErrorCode::Denied, message));
-    }
-    // From now on both ways may bring an event of a room that the connection receives.
-    for room in connection.rooms().iter().filter_map(|room| hub.room(room)) {
-        room.note_watching(connection);
-    }
+    // From then on both ways may bring an event of a room that the connection receives.
+    let noted = || {
+        for room in connection.rooms().iter().filter_map(|room| hub.room(room)) {
+            room.note_watching(connection);
+        }
+    };
     connection.wait_for_answer(request.reference);
-    let answer = Box::new(answer);
-    if !watch::begin(&hub.watches, &hub.upstream, connection, name, pattern, answer) {
-        connection.forget_waiting(request.reference);
-        let message = "the connections of this relay watch too many different patterns";
-        return Err(Error::new(ErrorCode::Denied, message));
+    let (wanted, answer) = ((name.clone(), pattern), Box::new(answer));
+    watch::begin(&hub.watches, &hub.upstream, connection, wanted, noted, answer).map_err(
+        |refused| {
+            connection.forget_waiting(request.reference);
+            refusal(refused)
+        },
+    )?;
+    // A newer credential may have come meanwhile, from the application.
+    if !may_watch(context, &name) {
+        hub.watches.refuse(connection, &name, &scopes::denied());
     }
     Ok(Answer::Later)
+}
+
+fn refusal(refused: Refused) -> Error {
+    let message = match refused {
+        Refused::OfConnection => "the connection watches as many patterns as it may",
+        Refused::OfRelay => "the connections of this relay watch too many different patterns",
+        Refused::Impatient => return Error::ratelimit(IMPATIENT_MS),
+    };
+    Error::new(ErrorCode::Denied, message)
 }
 
 pub(super) async fn unwatch(context: &Arc<Context>, request: Request<'_>) -> Outcome {

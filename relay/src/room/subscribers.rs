@@ -118,8 +118,9 @@ impl Subscribers {
             for (id, frame) in events.iter() {
                 match subscriber.ahead {
                     None => {
-                        count += 1;
-                        queue_once(&subscriber.connection, room, id, &frame, pending_flush);
+                        let connection = &subscriber.connection;
+                        count +=
+                            usize::from(queue_once(connection, room, id, &frame, pending_flush));
                     }
                     Some(position) if id.n < position.n => {}
                     Some(position) if id == position => subscriber.ahead = None,
@@ -210,17 +211,20 @@ pub(crate) fn queue(
     }
 }
 
-/// Queues a durable event for a connection that may have got it already, because it watches.
+/// Queues a durable event for a connection that may have got it already, because it watches. False:
+/// it has.
 fn queue_once(
     connection: &Arc<Connection>,
     room: &Arc<str>,
     id: Id,
     frame: &Frame,
     pending_flush: &mut PendingFlush,
-) {
-    if connection.push_once(room, id, frame.clone()) {
+) -> bool {
+    let queued = connection.push_once(room, id, frame.clone());
+    if queued == Some(true) {
         pending_flush.push(connection.clone());
     }
+    queued.is_some()
 }
 
 /// Queues a durable event that a connection missed while it was joining or paused.
@@ -232,7 +236,9 @@ pub(crate) fn queue_missed(
 ) {
     let place = || EventHeader::parse(frame::payload(frame)).map(|header| header.place);
     match connection.is_watching().then(place).flatten() {
-        Some(Place::Durable { id, .. }) => queue_once(connection, room, id, frame, pending_flush),
+        Some(Place::Durable { id, .. }) => {
+            queue_once(connection, room, id, frame, pending_flush);
+        }
         _ => queue(connection, frame, Class::Live, pending_flush),
     }
 }

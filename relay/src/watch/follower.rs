@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use chat_protocol::event_header::{EventHeader, Place};
 use chat_protocol::id::Id;
 use chat_protocol::slot::SLOTS;
+use parking_lot::Mutex;
 use tracing::warn;
 
 use crate::client::connection::Connection;
@@ -22,6 +23,7 @@ use crate::client::frame;
 use crate::client::outbox::Class;
 use crate::client::relay_frame::RelayFrame;
 use crate::metrics::METRICS;
+use crate::rate_limit::LogLimit;
 use crate::upstream::commands::{self, Bounds, Reader, feed};
 use crate::upstream::replies::{Changes, Synced};
 use crate::upstream::{CommandError, NodeId, Reply, Upstream};
@@ -31,11 +33,12 @@ use crate::watch::watches::{Interest, Watches};
 /// Only these rooms can be watched: what people write to each other cannot.
 const KINDS: &str = "ordinary";
 /// Rooms examined at each node by one look.
-const COUNT: u64 = 500;
+const COUNT: u64 = 1_000;
 /// Rooms read in one write, and the events and bytes of each.
 const ROOMS: usize = 50;
 const PAGE: Bounds = Bounds { count: Some(100), bytes: Some(64 << 10) };
-/// The pause when nothing has changed, and between two steps of a walk.
+/// The pause when nothing has changed, and between two steps of a walk, or two looks where there is
+/// more to list: after a failover a node lists all of its rooms.
 const IDLE: Duration = Duration::from_millis(50);
 const WALKING: Duration = Duration::from_millis(10);
 /// How long those who begin to watch wait for a node that is away.
@@ -44,6 +47,9 @@ const AWAY_MAX: Duration = Duration::from_secs(5);
 const SWEPT: usize = 200;
 /// Rooms named in one frame.
 const LOST_MAX: usize = 100;
+
+/// While Redis refuses to say what has changed.
+static LINES: Mutex<LogLimit> = Mutex::new(LogLimit::every(Duration::from_secs(60)));
 
 /// See the documentation of this file.
 pub(super) struct Follower {
@@ -62,7 +68,7 @@ pub(super) struct Follower {
     walked_at: Option<Instant>,
     /// A node has more changes.
     is_behind: bool,
-    /// There is more to do at once.
+    /// There is more to read at once.
     has_more: bool,
     /// The room after which the search for rooms that nobody watches goes on.
     swept: Option<Arc<str>>,
@@ -121,7 +127,10 @@ impl Follower {
                     }
                 }
                 Err(Failure::Refused(why)) => {
-                    warn!("rooms cannot be watched: Redis refuses CHAT.CHANGES: {why}");
+                    // Each client that asks to watch may cause one.
+                    if let Some(times) = LINES.lock().note(Instant::now()) {
+                        warn!(times, "rooms cannot be watched: Redis refuses CHAT.CHANGES: {why}");
+                    }
                     self.watches.end_all(&Error::unavailable());
                 }
             }
@@ -131,10 +140,10 @@ impl Follower {
 
     /// The pause until the next round.
     fn pause(&self) -> Duration {
-        match &self.walk {
+        match self.is_behind || self.walk.is_some() {
             _ if self.has_more => Duration::ZERO,
-            Some(_) => WALKING,
-            None => IDLE,
+            true => WALKING,
+            false => IDLE,
         }
     }
 
@@ -159,7 +168,7 @@ impl Follower {
             None => Ok(()),
         };
         let has_read = matches!(read, Ok(true));
-        self.has_more = self.is_behind || has_read && !self.owed.is_empty();
+        self.has_more = has_read && !self.owed.is_empty();
         looked.and(read.map(|_| ())).and(walked)
     }
 
@@ -369,12 +378,15 @@ struct Delivery {
 impl Delivery {
     fn event(&mut self, room: &Arc<str>, id: Id, event: &[u8], receivers: &[Arc<Connection>]) {
         let frame = frame::text(event);
+        let mut count = 0;
         for connection in receivers {
-            if connection.push_once(room, id, frame.clone()) {
+            let Some(must_flush) = connection.push_once(room, id, frame.clone()) else { continue };
+            count += 1;
+            if must_flush {
                 self.to_flush.push(connection.clone());
             }
         }
-        METRICS.events_delivered.increment(receivers.len() as u64);
+        METRICS.events_delivered.increment(count);
     }
 
     fn lose(&mut self, room: &Arc<str>, receivers: &[Arc<Connection>]) {

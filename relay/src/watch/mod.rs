@@ -13,4 +13,4 @@ mod walk;
 mod watches;
 
 pub(crate) use service::begin;
-pub(crate) use watches::{PATTERNS_MAX, Watches};
+pub(crate) use watches::{Refused, Watches};

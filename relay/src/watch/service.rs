@@ -9,31 +9,29 @@ use crate::client::error::Error;
 use crate::panics::catch_panic;
 use crate::upstream::Upstream;
 use crate::watch::follower::Follower;
-use crate::watch::watches::{Added, Answer, Watches};
+use crate::watch::watches::{Added, Answer, Refused, Watches};
 
-/// The connection, which knows this pattern of its own already, watches it as soon as `answer` is
-/// called with `Ok`. False: the connections of this relay watch too many different ones.
+/// The connection watches this pattern as soon as `answer` is called with `Ok`. Before that, `noted`
+/// is called: from then on the connection gets each event once.
 pub(crate) fn begin(
     watches: &Arc<Watches>,
     upstream: &Arc<Upstream>,
     connection: &Arc<Connection>,
-    name: Arc<str>,
-    pattern: Pattern,
+    (name, pattern): (Arc<str>, Pattern),
+    noted: impl FnOnce(),
     answer: Answer,
-) -> bool {
-    let added = watches.add(connection, name, pattern, answer);
-    if added == Added::First {
+) -> Result<(), Refused> {
+    if watches.add(connection, name, pattern, noted, answer)? == Added::First {
         follow(watches.clone(), upstream.clone());
     }
-    added != Added::TooMany
+    Ok(())
 }
 
 fn follow(watches: Arc<Watches>, upstream: Arc<Upstream>) {
     tokio::spawn(async move {
         let follower = Follower::new(watches.clone(), upstream);
         if catch_panic("following watched rooms", follower.run()).await.is_none() {
-            watches.end_all(&Error::unavailable());
-            watches.is_over();
+            watches.abandon(&Error::unavailable());
         }
     });
 }

@@ -14,6 +14,8 @@ use crate::metrics::METRICS;
 
 /// Patterns of one connection.
 pub(crate) const PATTERNS_MAX: usize = 20;
+/// Answers that a connection may wait for, of one pattern.
+const ANSWERS_MAX: usize = 16;
 /// Different patterns of all connections: each changed room is compared with each of them.
 const DIFFERENT_MAX: usize = 1_000;
 
@@ -50,7 +52,8 @@ struct Watcher {
 
 /// A watcher whose rooms are not all noted yet.
 struct Waiting {
-    answer: Answer,
+    /// One for each time that it has asked.
+    answers: Vec<Answer>,
     /// The walk that notes them; 0: it has not begun.
     walk: u64,
 }
@@ -58,13 +61,21 @@ struct Waiting {
 /// What became of a pattern that was added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Added {
-    /// Nothing: the connections of this relay watch too many different ones. The connection's own one is
-    /// removed.
-    TooMany,
     /// The follower runs.
     Followed,
     /// The caller starts the follower.
     First,
+}
+
+/// Why a pattern was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The connection watches [`PATTERNS_MAX`] others.
+    OfConnection,
+    /// The connections of this relay watch too many different ones.
+    OfRelay,
+    /// The connection has asked for it so often that it should wait for the answers.
+    Impatient,
 }
 
 /// What a room's events are for.
@@ -91,43 +102,52 @@ impl Watched {
 }
 
 impl Watches {
-    /// The connection, which knows this pattern of its own already, watches it as soon as `answer`
-    /// is called with `Ok`.
+    /// The connection watches this pattern as soon as `answer` is called with `Ok`. Before that,
+    /// `noted` is called: from then on the connection gets each event once.
     pub(super) fn add(
         &self,
         connection: &Arc<Connection>,
         name: Arc<str>,
         pattern: Pattern,
+        noted: impl FnOnce(),
         answer: Answer,
-    ) -> Added {
+    ) -> Result<Added, Refused> {
         let start = glob::literal_start(name.as_bytes()).0;
         let mut state = self.state.lock();
         if !state.patterns.contains_key(&name) && state.patterns.len() >= DIFFERENT_MAX {
-            connection.remove_pattern(&name);
-            return Added::TooMany;
+            return Err(Refused::OfRelay);
         }
+        // Under the lock, so that it is known here and there, or nowhere.
+        if !connection.add_pattern(&name, PATTERNS_MAX) {
+            return Err(Refused::OfConnection);
+        }
+        noted();
         let watched = state.patterns.entry(name);
         let watched = watched.or_insert_with(|| Watched { pattern, start, watchers: Vec::new() });
-        // Asked twice: the latter answer counts, and the former comes with it.
-        let former = watched.take(connection);
-        let answer = match former.and_then(|former| former.waiting) {
-            Some(former) => Box::new(move |outcome: Result<(), Error>| {
-                (former.answer)(outcome.clone());
-                answer(outcome);
-            }),
-            None => answer,
-        };
         // The follower knows the positions of all rooms that match.
-        let mut waiting = Some(Waiting { answer, walk: 0 });
-        if watched.is_ready() {
-            waiting.take().into_iter().for_each(|ready| (ready.answer)(Ok(())));
+        let is_ready = watched.is_ready();
+        match watched.of(connection) {
+            // Asked again: one walk answers all.
+            Some(Waiting { answers, .. }) if answers.len() >= ANSWERS_MAX => {
+                return Err(Refused::Impatient);
+            }
+            Some(waiting) => waiting.answers.push(answer),
+            None if is_ready => {
+                watched.take(connection);
+                let connection = connection.clone();
+                watched.watchers.push(Watcher { connection, waiting: None });
+                answer(Ok(()));
+            }
+            None => {
+                let waiting = Some(Waiting { answers: vec![answer], walk: 0 });
+                watched.watchers.push(Watcher { connection: connection.clone(), waiting });
+            }
         }
-        watched.watchers.push(Watcher { connection: connection.clone(), waiting });
         state.count();
-        match std::mem::replace(&mut state.is_followed, true) {
+        Ok(match std::mem::replace(&mut state.is_followed, true) {
             true => Added::Followed,
             false => Added::First,
-        }
+        })
     }
 
     /// The connection watches `pattern` no more. False: it did not.
@@ -136,7 +156,7 @@ impl Watches {
         let is_known = connection.remove_pattern(pattern);
         let watcher = state.patterns.get_mut(pattern).and_then(|watched| watched.take(connection));
         if let Some(waiting) = watcher.and_then(|watcher| watcher.waiting) {
-            (waiting.answer)(Err(Error::new(ErrorCode::Unavailable, "the pattern was unwatched")));
+            waiting.answer(&Err(Error::new(ErrorCode::Unavailable, "the pattern was unwatched")));
         }
         state.remove_unwatched();
         is_known
@@ -176,9 +196,11 @@ impl Watches {
         state.is_followed
     }
 
-    /// The follower has ended before its time.
-    pub(super) fn is_over(&self) {
-        self.state.lock().is_followed = false;
+    /// The follower has ended before its time: nobody watches, and everybody is told why.
+    pub(super) fn abandon(&self, why: &Error) {
+        let mut state = self.state.lock();
+        state.end_all(why);
+        state.is_followed = false;
     }
 
     /// The pattern that is the only one, if there is only one.
@@ -232,7 +254,7 @@ impl Watches {
         let mut state = self.state.lock();
         for watcher in state.watchers() {
             if let Some(ready) = watcher.waiting.take_if(|waiting| waiting.walk == number) {
-                (ready.answer)(Ok(()));
+                ready.answer(&Ok(()));
             }
         }
     }
@@ -252,18 +274,17 @@ impl Watches {
 
     /// Nobody watches any more, and everybody is told why.
     pub(super) fn end_all(&self, why: &Error) {
-        let mut state = self.state.lock();
-        for (name, watched) in std::mem::take(&mut state.patterns) {
-            for watcher in watched.watchers {
-                watcher.connection.remove_pattern(&name);
-                watcher.refuse(&name, why);
-            }
-        }
-        state.count();
+        self.state.lock().end_all(why);
     }
 }
 
 impl Watched {
+    /// What this connection waits for. `None`: nothing.
+    fn of(&mut self, connection: &Connection) -> Option<&mut Waiting> {
+        let same = |watcher: &&mut Watcher| watcher.connection.number == connection.number;
+        self.watchers.iter_mut().find(same)?.waiting.as_mut()
+    }
+
     fn take(&mut self, connection: &Connection) -> Option<Watcher> {
         let same = |watcher: &Watcher| watcher.connection.number == connection.number;
         let at = self.watchers.iter().position(same)?;
@@ -275,7 +296,7 @@ impl Watcher {
     /// Answers the one who waits, or sends the frame `watch` with this error.
     fn refuse(self, pattern: &str, why: &Error) {
         match self.waiting {
-            Some(waiting) => (waiting.answer)(Err(why.clone())),
+            Some(waiting) => waiting.answer(&Err(why.clone())),
             None => {
                 let frame = RelayFrame::Watch { lost: &[], pattern: Some(pattern), why: Some(why) };
                 self.connection.send(frame.encode());
@@ -284,7 +305,23 @@ impl Watcher {
     }
 }
 
+impl Waiting {
+    fn answer(self, outcome: &Result<(), Error>) {
+        self.answers.into_iter().for_each(|answer| answer(outcome.clone()));
+    }
+}
+
 impl State {
+    fn end_all(&mut self, why: &Error) {
+        for (name, watched) in std::mem::take(&mut self.patterns) {
+            for watcher in watched.watchers {
+                watcher.connection.remove_pattern(&name);
+                watcher.refuse(&name, why);
+            }
+        }
+        self.count();
+    }
+
     fn watchers(&mut self) -> impl Iterator<Item = &mut Watcher> {
         self.patterns.values_mut().flat_map(|watched| &mut watched.watchers)
     }
@@ -317,13 +354,12 @@ mod tests {
         watches: &Watches,
         connection: &Arc<Connection>,
         name: &str,
-    ) -> (Added, Arc<Mutex<Vec<bool>>>) {
+    ) -> (Result<Added, Refused>, Arc<Mutex<Vec<bool>>>) {
         let answered = Arc::new(Mutex::new(Vec::new()));
         let note = answered.clone();
-        assert!(connection.add_pattern(&name.into(), PATTERNS_MAX));
         let pattern = Pattern::parse(name.as_bytes()).expect("a pattern");
         let answer = Box::new(move |outcome: Result<(), Error>| note.lock().push(outcome.is_ok()));
-        (watches.add(connection, name.into(), pattern, answer), answered)
+        (watches.add(connection, name.into(), pattern, || {}, answer), answered)
     }
 
     fn numbers(watches: &Watches, room: &str) -> Vec<u64> {
@@ -334,11 +370,11 @@ mod tests {
     fn who_begins_waits_for_a_walk_that_begins_after() {
         let (watches, one, two) = (Watches::default(), connection(1), connection(2));
         let (added, first) = add(&watches, &one, "a*");
-        assert_eq!((added, watches.interest("a1")), (Added::First, Interest::Later));
+        assert_eq!((added, watches.interest("a1")), (Ok(Added::First), Interest::Later));
         assert_eq!(watches.begin_walk(), Some(1));
         assert_eq!(watches.begin_walk(), None, "nobody else waits");
         let (added, second) = add(&watches, &two, "?1");
-        assert_eq!(added, Added::Followed);
+        assert_eq!(added, Ok(Added::Followed));
         watches.end_walk(1);
         assert_eq!((&*first.lock(), &*second.lock()), (&vec![true], &vec![]));
         assert_eq!(
@@ -373,7 +409,7 @@ mod tests {
         assert_eq!(watches.only_pattern().as_deref(), Some("a*"));
         watches.remove(&one);
         assert!(!watches.is_needed() && watches.only_pattern().is_none());
-        assert_eq!(add(&watches, &one, "a*").0, Added::First, "and the follower begins again");
+        assert_eq!(add(&watches, &one, "a*").0, Ok(Added::First), "and the follower begins again");
     }
 
     #[test]
@@ -381,11 +417,35 @@ mod tests {
         let watches = Watches::default();
         for n in 0..DIFFERENT_MAX {
             let connection = connection(n as u64);
-            assert_ne!(add(&watches, &connection, &format!("{n}*")).0, Added::TooMany);
+            assert!(add(&watches, &connection, &format!("{n}*")).0.is_ok());
         }
         let late = connection(9_999);
-        assert_eq!(add(&watches, &late, "x").0, Added::TooMany);
+        assert_eq!(add(&watches, &late, "x").0, Err(Refused::OfRelay));
         assert!(late.patterns().is_empty());
-        assert_eq!(add(&watches, &late, "7*").0, Added::Followed);
+        assert_eq!(add(&watches, &late, "7*").0, Ok(Added::Followed));
+        for n in 100..100 + PATTERNS_MAX - 1 {
+            assert!(add(&watches, &late, &format!("{n}*")).0.is_ok());
+        }
+        assert_eq!(add(&watches, &late, "50*").0, Err(Refused::OfConnection));
+    }
+
+    #[test]
+    fn who_asks_again_delays_nobody_and_keeps_a_bounded_number_of_answers() {
+        let (watches, one) = (Watches::default(), connection(1));
+        let first = add(&watches, &one, "a*").1;
+        assert_eq!(watches.begin_walk(), Some(1));
+        let mut answers = Vec::from([first]);
+        for n in 1..1_000 {
+            match add(&watches, &one, "a*") {
+                (Ok(_), answer) => answers.push(answer),
+                (refused, _) => {
+                    assert_eq!((refused, n >= ANSWERS_MAX), (Err(Refused::Impatient), true))
+                }
+            }
+        }
+        assert_eq!((answers.len(), watches.begin_walk()), (ANSWERS_MAX, None));
+        watches.end_walk(1);
+        assert!(answers.iter().all(|answered| *answered.lock() == [true]));
+        assert_eq!(numbers(&watches, "a1"), [1]);
     }
 }

@@ -10,7 +10,7 @@ use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{SOON, eventually, until};
 use serde_json::json;
 
-use super::{ids, watch};
+use super::{ids, servers, watch};
 
 fn id_of(sent: &serde_json::Value) -> String {
     sent["id"].as_str().expect("an id").to_owned()
@@ -34,9 +34,7 @@ fn calls(redis: &Redis, command: &str) -> u64 {
 
 #[test]
 fn a_watcher_gets_the_bytes_of_all_rooms_that_match() {
-    let redis = Redis::start();
-    let relay = Relay::start("r1", &redis);
-    relay.wait_ready();
+    let (redis, relay) = servers();
     let bob = relay.connect("bob");
     let send =
         |room: &str, text: &str| id_of(&bob.ok(json!({"op": "send", "room": room, "text": text})));
@@ -90,9 +88,7 @@ fn a_watcher_gets_the_bytes_of_all_rooms_that_match() {
 
 #[test]
 fn patterns_of_several_watchers_begin_and_end_by_themselves() {
-    let redis = Redis::start();
-    let relay = Relay::start("r1", &redis);
-    relay.wait_ready();
+    let (_redis, relay) = servers();
     let (alice, bob, carol) =
         (relay.connect("alice"), relay.connect("bob"), relay.connect("carol"));
     let send = |room: &str| id_of(&carol.ok(json!({"op": "send", "room": room, "text": "hello"})));
@@ -128,9 +124,7 @@ fn patterns_of_several_watchers_begin_and_end_by_themselves() {
 
 #[test]
 fn nobody_asks_for_changes_while_nobody_watches() {
-    let redis = Redis::start();
-    let relay = Relay::start("r1", &redis);
-    relay.wait_ready();
+    let (redis, relay) = servers();
     let alice = relay.connect("alice");
     alice.ok(json!({"op": "send", "room": "a", "text": "hello"}));
     assert_eq!(calls(&redis, "chat.changes"), 0);
@@ -190,9 +184,7 @@ fn the_answer_comes_when_all_rooms_are_noted() {
 
 #[test]
 fn wrong_patterns_and_too_many_are_refused() {
-    let redis = Redis::start();
-    let relay = Relay::start("r1", &redis);
-    relay.wait_ready();
+    let (_redis, relay) = servers();
     let alice = relay.connect("alice");
     for op in ["watch", "unwatch"] {
         for wrong in [json!(null), json!(""), json!(7), json!(["a"]), json!("x".repeat(201))] {
@@ -211,6 +203,36 @@ fn wrong_patterns_and_too_many_are_refused() {
     alice.ok(json!({"op": "watch", "match": "3:*"}));
     alice.ok(json!({"op": "unwatch", "match": "3:*"}));
     watch(&alice, "one more");
+}
+
+#[test]
+fn who_asks_again_and_again_is_answered_each_time_and_watches() {
+    let redis = Redis::start();
+    let relay = Relay::with("r1", &redis.url(), &["--operations-per-second", "100000"]);
+    relay.wait_ready();
+    let mut wire = redis.wire();
+    let commands: Vec<_> = (0..5_000)
+        .map(|n| chat_tests::args!["CHAT.SEND", format!("room:{n}"), "bob", "before"])
+        .collect();
+    wire.pipeline(&commands);
+    let alice = relay.connect("alice");
+    let asked: Vec<u64> =
+        (0..300).map(|_| alice.ask(json!({"op": "watch", "match": "room:*"}))).collect();
+    let mut counts = [0, 0];
+    for reference in asked {
+        match eventually("an answer", SOON, || {
+            alice.reply(reference).ok_or_else(|| alice.arrived())
+        }) {
+            Ok(_) => counts[0] += 1,
+            Err(error) => {
+                assert_eq!(error["code"], "RATELIMIT", "{error}");
+                counts[1] += 1;
+            }
+        }
+    }
+    assert!(counts[0] >= 16 && counts[0] + counts[1] == 300, "{counts:?}");
+    let id = cmd!(wire, "CHAT.SEND", "room:7", "bob", "after").text().to_owned();
+    await_ids(&alice, "room:7", &[id]);
 }
 
 #[test]

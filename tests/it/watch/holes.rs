@@ -7,7 +7,7 @@ use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, eventually};
 use serde_json::{Value, json};
 
-use super::{ids, watch};
+use super::{ids, servers, watch};
 
 /// The rooms of all frames `watch` so far.
 fn lost(client: &Client) -> Vec<String> {
@@ -29,9 +29,7 @@ fn await_id(client: &Client, room: &str, id: &str) {
 
 #[test]
 fn a_room_with_another_past_is_told_once_and_goes_on() {
-    let redis = Redis::start();
-    let relay = Relay::start("r1", &redis);
-    relay.wait_ready();
+    let (redis, relay) = servers();
     let alice = relay.connect("alice");
     let send =
         |room: &str, text: &str| cmd!(redis, "CHAT.SEND", room, "bob", text).text().to_owned();
@@ -111,4 +109,26 @@ fn nobody_begins_to_watch_while_redis_is_away() {
     let later = cmd!(redis, "CHAT.SEND", "a1", "bob", "after").text().to_owned();
     await_id(&alice, "a1", &later);
     assert!(!ids(&alice, "a1").contains(&id));
+}
+
+#[test]
+fn a_renamed_room_comes_as_a_new_one_and_imported_messages_do_not_come() {
+    let (redis, relay) = servers();
+    let alice = relay.connect("alice");
+    let send = |room: &str| cmd!(redis, "CHAT.SEND", room, "bob", "hello").text().to_owned();
+    let known = [send("a:1"), send("a:1")];
+    watch(&alice, "a:*");
+    cmd!(redis, "CHAT.IMPORT", "a:old", "bob", 1000, "one", "AT", 1).ok();
+    cmd!(redis, "RENAME", "a:1", "a:2").ok();
+    let next = send("a:2");
+    let all = [&known[..], &[next]].concat();
+    eventually("all events of the renamed room", LATER, || match ids(&alice, "a:2") {
+        found if found == all => Ok(()),
+        found => Err(format!("{found:?}, not {all:?}")),
+    });
+    // What is written there after an import comes, and the imported message before it does not.
+    let last = send("a:old");
+    await_id(&alice, "a:old", &last);
+    assert_eq!(ids(&alice, "a:old"), [last]);
+    assert_eq!(lost(&alice), [""; 0]);
 }

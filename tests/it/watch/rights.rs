@@ -9,7 +9,7 @@ use chat_tests::servers::tokens::Issuer;
 use chat_tests::wait::{SOON, eventually};
 use serde_json::{Value, json};
 
-use super::{ids, watch};
+use super::{ids, servers, watch};
 
 #[track_caller]
 fn denied(client: &Client, pattern: &str) {
@@ -81,9 +81,7 @@ fn a_newer_token_without_the_claim_ends_watching_at_once() {
 
 #[test]
 fn only_sockets_watch() {
-    let redis = Redis::start();
-    let relay = Relay::start("r1", &redis);
-    relay.wait_ready();
+    let (_redis, relay) = servers();
     let answer = Http::new(relay.address()).call("POST", "/v1/watch", Some(&json!({"match": "a"})));
     assert_eq!(answer.status, 404, "{answer:?}");
 }

@@ -6,9 +6,9 @@ use std::time::Instant;
 use chat_protocol::id::Id;
 
 use super::Connection;
+use super::received::Received;
 use crate::client::frame::Frame;
 use crate::client::outbox::Class;
-use crate::client::received::Received;
 
 impl Connection {
     /// Adds a pattern, if the connection does not watch it yet. False: it watches `most` others.
@@ -52,15 +52,15 @@ impl Connection {
         self.sending.lock().received.is_some()
     }
 
-    /// Queues a durable event, unless the connection watches and has received it already. True: the
+    /// Queues a durable event. `None`: the connection watches and has received it already. True: the
     /// caller must call [`Connection::flush`] soon.
     #[must_use]
-    pub(crate) fn push_once(&self, room: &Arc<str>, id: Id, frame: Frame) -> bool {
+    pub(crate) fn push_once(&self, room: &Arc<str>, id: Id, frame: Frame) -> Option<bool> {
         let mut sending = self.sending.lock();
         let is_new = match &mut sending.received {
             Some(received) => received.note(room, id, Instant::now()),
             None => true,
         };
-        is_new && self.push_to(&mut sending, frame, Class::Live)
+        is_new.then(|| self.push_to(&mut sending, frame, Class::Live))
     }
 }
