@@ -48,6 +48,8 @@ pub(super) struct Cluster {
     replaced: BTreeMap<(NodeNumber, u16), u8>,
     /// Whether a node ends early subscriptions when it gets the slot, as Redis 8 does.
     ends_early: bool,
+    /// Whether the subscriptions have asked who owns the slots, since they were told.
+    asks_owners: bool,
 }
 
 impl Cluster {
@@ -63,6 +65,7 @@ impl Cluster {
             stranded: BTreeSet::new(),
             replaced: BTreeMap::new(),
             ends_early,
+            asks_owners: false,
         };
         for node in 0..NODES {
             cluster.start(NodeNumber(node));
@@ -81,7 +84,8 @@ impl Cluster {
             match action {
                 Action::Confirmed(name) => _ = self.heard.insert(name.to_string()),
                 Action::Lost(name) => _ = self.heard.remove(&*name),
-                Action::Moved | Action::Refresh | Action::Write(_) => {}
+                Action::Refresh => self.asks_owners = true,
+                Action::Moved | Action::Write(_) => {}
             }
         }
     }
@@ -223,6 +227,7 @@ impl Cluster {
 
     /// The relay is told who owns each slot.
     pub(super) fn tell_topology(&mut self) {
+        self.asks_owners = false;
         for slot in 0..SLOTS {
             let owner = self.owners[usize::from(slot)];
             self.subscriptions.assign(slot, Some(owner), self.now);
@@ -283,6 +288,10 @@ impl Cluster {
         self.tell_topology();
         for _ in 0..80 {
             self.round();
+            // A refusal that was on its way may have named an owner of before.
+            if self.asks_owners {
+                self.tell_topology();
+            }
             self.pass(Duration::from_millis(250));
         }
     }

@@ -78,6 +78,31 @@ fn run(cluster: &mut Cluster, step: &Step) {
     }
 }
 
+/// The primary that was replaced keeps its subscription, and a late refusal names it as the owner.
+#[test]
+fn a_late_refusal_that_names_an_owner_of_before_is_corrected() {
+    let mut cluster = Cluster::new(false);
+    let steps = [
+        Step::Want(2),
+        Step::Give(2, 0),
+        Step::Want(5),
+        Step::Write(2, 1),
+        Step::Topology,
+        Step::Write(0, 2),
+        Step::Pass(3000),
+        Step::Lose(0),
+        Step::Execute(2, 1),
+        Step::Execute(0, 1),
+        Step::Replace(2, 2),
+        Step::Unwant(2),
+    ];
+    for step in &steps {
+        run(&mut cluster, step);
+    }
+    cluster.settle();
+    assert_eq!(cluster.wrongs(), Vec::<String>::new());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
