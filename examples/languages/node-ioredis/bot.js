@@ -1,0 +1,98 @@
+/**
+ * A bot that greets whoever joins a room, and answers `!ping` and `!about`.
+ *
+ *     node bot.js 127.0.0.1:6379 lobby [cluster]
+ */
+import { randomUUID } from 'node:crypto';
+import { Cluster, Redis } from 'ioredis';
+import { Chat, ChatError } from './chat.js';
+
+const NAME = 'bot';
+// It asks for events so often, because a subscription may be deaf without saying so.
+const ASK_MS = 10000;
+
+const [address, room, mode] = process.argv.slice(2);
+const [, host, port] = /^(.*):(\d+)$/.exec(address);
+const node = { host, port: Number(port) };
+const client =
+  mode === 'cluster' ? new Cluster([node], { shardedSubscribers: true }) : new Redis(node);
+// A connection that is subscribed does nothing else. A cluster opens further ones by itself.
+const subscriber = mode === 'cluster' ? client : client.duplicate();
+for (const each of new Set([client, subscriber])) {
+  each.on('error', (error) => console.error(error.message));
+}
+
+const chat = new Chat(client);
+let last; // The newest event that was taken.
+
+/** Takes an event of the channel. If any before it were missed, CHAT.SYNC has them, and it. */
+async function follow(event) {
+  if (event.id && event.prev !== last) return catchUp();
+  await take(event);
+  last = event.id ?? last;
+}
+
+async function catchUp() {
+  for (let more = true; more; ) {
+    const page = await chat.call('CHAT.SYNC', room, last);
+    more = page.more;
+    if (!page.recovered) last = page.last; // What was missed is lost: begin here.
+    for (const event of page.events) {
+      await take(event);
+      last = event.id;
+    }
+  }
+}
+
+/** After a slot has moved, ioredis may be deaf until it subscribes again. */
+async function askAgain() {
+  await subscriber.ssubscribe(room);
+  await catchUp();
+}
+
+async function take(event) {
+  try {
+    if (event.user !== NAME) await answer(event);
+  } catch (error) {
+    if (!(error instanceof ChatError)) throw error;
+    console.log('refused:', error.code, ...error.arguments);
+  }
+}
+
+async function answer({ type, kind, user, id, text }) {
+  if (type === 'member' && kind === 'join') {
+    // If the client repeats the call after a lost connection, it is stored once.
+    await say(`hello ${user}`, 'NONCE', randomUUID(), 'MENTION', 1, user);
+  } else if (type === 'message' && id && text === '!ping') {
+    await say('pong', 'NONCE', `pong-${id}`, 'REPLY', id);
+  } else if (type === 'message' && id && text === '!about') {
+    await say(await about(), 'EPHEMERAL', 'REPLY', id);
+  }
+}
+
+const say = (text, ...options) => chat.call('CHAT.SEND', room, NAME, text, ...options);
+
+async function about() {
+  const { members } = await chat.call('CHAT.ROOM_RO', room);
+  const [first] = (await chat.call('CHAT.MEMBERS', room, 'COUNT', 1)).members;
+  const newest = (await chat.call('CHAT.HISTORY', room, 'COUNT', 1)).events.at(-1);
+  return `${members} members, ${first.role} ${first.user}, newest ${newest.m}`;
+}
+
+// One event after the other.
+let turn = Promise.resolve();
+const next = (work) => {
+  turn = turn.then(work).catch((error) => console.error(error.message));
+};
+
+process.on('SIGTERM', () => {
+  client.disconnect();
+  subscriber.disconnect();
+  process.exit(0);
+});
+await chat.call('CHAT.JOIN', room, NAME, 'BY', '*');
+last = (await chat.call('CHAT.ROOM_RO', room)).last;
+subscriber.on('smessage', (_channel, event) => next(() => follow(JSON.parse(event))));
+await subscriber.ssubscribe(room);
+setInterval(() => next(askAgain), ASK_MS);
+console.log('ready');

@@ -1,0 +1,91 @@
+/**
+ * CHAT.* commands through node-redis, with replies as objects and errors as ChatError.
+ *
+ *     const chat = new Chat(createClient()); // or createCluster(...), both connected
+ *     await chat.call('CHAT.SEND', 'lobby', 'alice', 'hello'); // the id
+ *     (await chat.call('CHAT.MEMBERS', 'lobby')).members[0].user;
+ */
+
+// The members of each reply that is an array. `name:a,b` is an array of rows with these members; the
+// reply of CHAT.UNREAD is such an array itself.
+const REPLIES = {
+  'CHAT.HISTORY': 'last events more',
+  'CHAT.SYNC': 'recovered last events more',
+  'CHAT.MEMBERS': 'cursor members:user,role,joined',
+  'CHAT.PRESENCE': 'users last',
+  'CHAT.BEAT': 'last unknown',
+  'CHAT.WHO': 'cursor users connections online:user,status,connections,since',
+  'CHAT.READ': 'cursor unread',
+  'CHAT.UNREAD': ':unread,mentions,cursor,last',
+  'CHAT.SANCTIONS': 'cursor sanctions:user,banned,muted',
+  'CHAT.ERASE': 'cursor changed',
+  'CHAT.ROOMS': 'cursor rooms:room,last,members,online,topic',
+  'CHAT.CHANGES': 'cursor anew rooms:room,last more',
+  'CHAT.FOLLOWS': 'cursor rooms:room,since',
+};
+const MAPS = ['CHAT.ROOM', 'CHAT.ROOM_RO'];
+// The errors of redis-chat: those with an argument behind the code, and the others.
+const WITH_ARGUMENT = ['INVALID', 'DENIED', 'BANNED', 'MUTED', 'RATELIMIT', 'TOOBIG'];
+const WITHOUT_ARGUMENT = ['NOROOM', 'NOMSG', 'NOTMEMBER', 'FROZEN'];
+
+/** A command was refused: `code` says why, `arguments` what or until when. */
+export class ChatError extends Error {
+  constructor(code, words, text) {
+    super(text);
+    this.name = 'ChatError';
+    this.code = code;
+    this.arguments = words;
+  }
+}
+
+/** Calls commands through a client of a server, of a cluster, or of one of its nodes. */
+export class Chat {
+  constructor(client) {
+    this.client = client;
+  }
+
+  async call(command, ...words) {
+    // Numbers are refused.
+    const sent = [command, ...words].map(String);
+    try {
+      return parse(command, await this.#send(sent));
+    } catch (error) {
+      throw asChatError(error);
+    }
+  }
+
+  #send(words) {
+    const isCluster = 'masters' in this.client;
+    // A cluster is told the room, so that it asks the node that has it.
+    return isCluster
+      ? this.client.sendCommand(words[1], false, words)
+      : this.client.sendCommand(words);
+  }
+}
+
+function asChatError(error) {
+  const [code, argument] = String(error.message).split(' ');
+  if (WITH_ARGUMENT.includes(code)) return new ChatError(code, [argument], error.message);
+  if (WITHOUT_ARGUMENT.includes(code)) return new ChatError(code, [], error.message);
+  return error; // Of the client, or of Redis itself, such as READONLY.
+}
+
+function parse(command, reply) {
+  if (MAPS.includes(command)) return Array.isArray(reply) ? pairs(reply) : reply;
+  const shape = REPLIES[command];
+  if (shape === undefined || reply === null) return reply;
+  if (shape.startsWith(':')) return rows(shape.slice(1), reply);
+  return Object.fromEntries(shape.split(' ').map((name, at) => part(name, reply[at])));
+}
+
+function part(name, value) {
+  const [first, fields] = name.split(':');
+  if (fields) return [first, rows(fields, value)];
+  if (name === 'events') return [name, value.map((event) => JSON.parse(event))];
+  return [name, ['more', 'recovered', 'anew'].includes(name) ? value === 1 : value];
+}
+
+const rows = (fields, values) => values.map((row) => row && named(fields.split(','), row));
+const named = (names, row) => Object.fromEntries(names.map((name, at) => [name, row[at]]));
+const pairs = (flat) =>
+  Object.fromEntries(flat.flatMap((name, at) => (at % 2 ? [] : [[name, flat[at + 1]]])));
