@@ -1,0 +1,164 @@
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.json.JSONObject;
+import redis.clients.jedis.Connection;
+import redis.clients.jedis.HostAndPort;
+import redis.clients.jedis.JedisShardedPubSub;
+import redis.clients.jedis.RedisClient;
+import redis.clients.jedis.RedisClusterClient;
+import redis.clients.jedis.UnifiedJedis;
+import redis.clients.jedis.exceptions.JedisException;
+
+/**
+ * A bot that greets whoever joins a room, and answers `!ping` and `!about`.
+ *
+ * <pre>java -cp 'target/lib/*:target/classes' Bot 127.0.0.1:6379 lobby [cluster]</pre>
+ */
+class Bot extends JedisShardedPubSub {
+    private static final String NAME = "bot";
+    /** It asks for events so often, because a subscription may be deaf without saying so. */
+    private static final int ASK_SECONDS = 10;
+
+    private final Chat chat;
+    private final String room;
+    /** The newest event that was taken. */
+    private String last;
+    private boolean isReady;
+
+    Bot(Chat chat, String room) {
+        this.chat = chat;
+        this.room = room;
+    }
+
+    public static void main(String[] arguments) throws InterruptedException {
+        HostAndPort address = HostAndPort.from(arguments[0]);
+        String room = arguments[1];
+        boolean isCluster = arguments.length > 2 && arguments[2].equals("cluster");
+        UnifiedJedis client;
+        Consumer<Bot> subscribe;
+        if (isCluster) {
+            RedisClusterClient cluster = RedisClusterClient.create(address);
+            client = cluster;
+            subscribe = bot -> cluster.ssubscribe(bot, room);
+        } else {
+            // The client of a single server has no method for sharded channels, but connections do.
+            RedisClient single = RedisClient.create(address);
+            client = single;
+            subscribe = bot -> {
+                try (Connection connection = single.getPool().getResource()) {
+                    bot.proceed(connection, room);
+                }
+            };
+        }
+        // Without this, Java ends with another exit code on SIGTERM.
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> Runtime.getRuntime().halt(0)));
+        new Bot(new Chat(client), room).run(subscribe);
+    }
+
+    private void run(Consumer<Bot> subscribe) throws InterruptedException {
+        chat.call("CHAT.JOIN", room, NAME, "BY", "*");
+        Map<String, Object> found = chat.call("CHAT.ROOM_RO", room);
+        last = (String) found.get("last");
+        ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor();
+        clock.scheduleWithFixedDelay(this::ask, ASK_SECONDS, ASK_SECONDS, TimeUnit.SECONDS);
+        while (true) {
+            try {
+                ask(); // In a cluster this also finds out which node has the room now.
+                subscribe.accept(this);
+            } catch (JedisException error) {
+                // The subscription ends with its connection.
+                System.err.println("again, after: " + error.getMessage());
+            }
+            Thread.sleep(500);
+        }
+    }
+
+    /** It hears what happens from now on. What happened since the last event, it reads. */
+    @Override
+    public synchronized void onSSubscribe(String channel, int count) {
+        if (!isReady) System.out.println("ready");
+        isReady = true;
+        catchUp();
+    }
+
+    /** Takes an event. If any before it were missed, CHAT.SYNC has them, and it. */
+    @Override
+    public synchronized void onSMessage(String channel, String text) {
+        Map<String, Object> event = new JSONObject(text).toMap();
+        if (event.containsKey("id") && !event.get("prev").equals(last)) {
+            catchUp();
+        } else {
+            take(event);
+        }
+    }
+
+    private synchronized void ask() {
+        try {
+            catchUp();
+        } catch (JedisException error) {
+            System.err.println(error.getMessage());
+        }
+    }
+
+    private void catchUp() {
+        boolean more = true;
+        while (more) {
+            Map<String, Object> page = chat.call("CHAT.SYNC", room, last);
+            more = (boolean) page.get("more");
+            // What was missed is lost: begin here.
+            if (!(boolean) page.get("recovered")) last = (String) page.get("last");
+            list(page, "events").forEach(this::take);
+        }
+    }
+
+    private void take(Map<String, Object> event) {
+        try {
+            if (!NAME.equals(event.get("user"))) answer(event);
+        } catch (Chat.ChatError error) {
+            System.out.println("refused: " + error.code + " " + String.join(" ", error.arguments));
+        }
+        last = (String) event.getOrDefault("id", last);
+    }
+
+    private void answer(Map<String, Object> event) {
+        Object user = event.get("user");
+        Object id = event.get("id");
+        if (event.get("type").equals("member") && event.get("kind").equals("join")) {
+            // A call may be repeated after a lost connection: it is stored once.
+            say("hello " + user, "NONCE", UUID.randomUUID(), "MENTION", 1, user);
+        } else if (event.get("type").equals("message") && id != null) {
+            // A message that was deleted has no text.
+            if ("!ping".equals(event.get("text"))) say("pong", "NONCE", "pong-" + id, "REPLY", id);
+            if ("!about".equals(event.get("text"))) say(about(), "EPHEMERAL", "REPLY", id);
+        }
+    }
+
+    private void say(String text, Object... options) {
+        Object[] words = new Object[options.length + 3];
+        words[0] = room;
+        words[1] = NAME;
+        words[2] = text;
+        System.arraycopy(options, 0, words, 3, options.length);
+        chat.call("CHAT.SEND", words);
+    }
+
+    private String about() {
+        Map<String, Object> about = chat.call("CHAT.ROOM_RO", room);
+        Map<String, Object> list = chat.call("CHAT.MEMBERS", room, "COUNT", 1);
+        Map<String, Object> page = chat.call("CHAT.HISTORY", room, "COUNT", 1);
+        Map<String, Object> first = list(list, "members").get(0);
+        Map<String, Object> newest = list(page, "events").get(0);
+        return about.get("members") + " members, " + first.get("role") + " " + first.get("user")
+            + ", newest " + newest.get("m");
+    }
+
+    @SuppressWarnings("unchecked")
+    private static List<Map<String, Object>> list(Map<String, Object> reply, String name) {
+        return (List<Map<String, Object>>) reply.get(name);
+    }
+}
