@@ -21,6 +21,8 @@ mod faults;
 mod forward;
 // The API over HTTP.
 mod http;
+// Examples in other languages.
+mod languages;
 // Roles, sanctions, access.
 mod moderation;
 // The module inside Redis.
