@@ -91,6 +91,7 @@ fn a_path_has_its_methods_and_reading_changes_nothing() {
         ("/v1/rooms/lobby/members/bob", "PUT, DELETE, OPTIONS"),
         ("/v1/unread", "POST, OPTIONS"),
         ("/v1/openapi.json", "GET, HEAD, OPTIONS"),
+        ("/v1/asyncapi.yaml", "GET, HEAD, OPTIONS"),
     ];
     let before = redis.digest();
     for (path, allow) in rows {

@@ -37,7 +37,7 @@ fn a_page_of_an_allowed_origin_reads_answers_and_problems() {
     assert_eq!(methods, Some("GET, HEAD, PATCH, OPTIONS"));
     let headers = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, traceparent";
     assert_eq!(preflight.header("access-control-allow-headers"), Some(headers));
-    for path in ["/v1", "/v1/openapi.json"] {
+    for path in ["/v1", "/v1/openapi.json", "/v1/asyncapi.yaml"] {
         assert_eq!(page.request("OPTIONS", path, None).status, 204, "{path}");
     }
     assert_eq!(page.request("OPTIONS", "/v1/nothing", None).status, 404);
@@ -70,6 +70,7 @@ fn other_pages_are_refused_before_anything_is_done() {
             page.call("POST", "/v1/rooms/lobby/messages", Some(&send)),
             page.get("/v1/rooms"),
             page.get("/v1/openapi.json"),
+            page.get("/v1/asyncapi.yaml"),
             page.request("OPTIONS", "/v1/rooms", None),
             page.call("POST", "/v1", Some(&json!({"op": "ping"}))),
         ];

@@ -31,6 +31,10 @@ use crate::server::v1::target::parameter;
 use crate::server::v1::who::Who;
 use crate::server::v1::{body, openapi};
 
+/// The description of sockets and streams.
+const ASYNC_API: &str = include_str!("../../../../docs/asyncapi.yaml");
+/// Its media type (RFC 9512).
+const YAML: &str = "application/yaml";
 /// Frames in one request.
 const FRAMES_MAX: usize = 32;
 /// Frames of an array that have not begun within this time are not executed: each of them may wait for
@@ -102,6 +106,7 @@ async fn answer(
     let found = match target {
         Target::Options(allow) => return Ok(cors::options(&parts.headers, &allow)),
         Target::OpenApi => return Ok(json(openapi::document())),
+        Target::AsyncApi => return Ok(content(YAML, ASYNC_API)),
         Target::Frames => None,
         Target::Route(found) => Some(found),
     };
@@ -132,6 +137,7 @@ enum Target<'p> {
     Frames,
     Route(Found<'p>),
     OpenApi,
+    AsyncApi,
     Options(Cow<'static, str>),
 }
 
@@ -140,6 +146,7 @@ impl Target<'_> {
         let fixed = match path {
             "/v1" => Some((Target::Frames, "POST", "POST, OPTIONS")),
             "/v1/openapi.json" => Some((Target::OpenApi, "GET", "GET, HEAD, OPTIONS")),
+            "/v1/asyncapi.yaml" => Some((Target::AsyncApi, "GET", "GET, HEAD, OPTIONS")),
             _ => None,
         };
         let is_options = method == Method::OPTIONS;
@@ -320,10 +327,13 @@ fn unquoted(text: &str) -> Option<String> {
 }
 
 fn json(text: impl Into<Bytes>) -> Response<Body> {
-    let mut response = Response::new(Body::from(text.into()));
+    content("application/json", text)
+}
+
+fn content(kind: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.into()));
     *response.status_mut() = StatusCode::OK;
-    let kind = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
 
