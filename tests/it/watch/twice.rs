@@ -23,6 +23,7 @@ fn each_event_comes_once_while_the_watcher_joins_and_leaves() {
     let rooms = ["team:1", "team:2"];
     // One room is received before, one later.
     alice.ok(json!({"op": "join", "room": rooms[0]}));
+    cmd!(redis, "CHAT.SEND", rooms[1], "*", "hello").ok();
     watch(&alice, "team:*");
     let is_over = AtomicBool::new(false);
     let sent = std::thread::scope(|scope| {
