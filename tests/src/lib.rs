@@ -9,12 +9,14 @@
 //! - [`clients`]: of a server and of a relay, from a plain socket to a browser
 //! - [`traffic`]: random commands, damaged payloads, records that no primary sends
 //! - [`checking`]: what a room holds, what its events amount to, what was lost or repeated
+//! - [`asyncapi`]: the description of frames, with which clients compare each
 //! - [`documents`]: the Markdown files of the repository
 //! - [`process`] and [`port`]: one process, one free port; [`wait`]: waiting with a deadline;
 //!   [`at_once`]: several cases side by side; [`seed`]: repeatable randomness
 
 #![forbid(unsafe_code)]
 
+pub mod asyncapi;
 pub mod at_once;
 pub mod checking;
 pub mod clients;

@@ -1,7 +1,7 @@
 //! `--auth http`: the application says who the user of a session is, and is asked again.
 
 use chat_tests::clients::client::Client;
-use chat_tests::clients::frames::Frames;
+use chat_tests::clients::frames::{Frames, Peer};
 use chat_tests::clients::http::Http;
 use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;
@@ -31,7 +31,7 @@ fn status(relay: &Relay, headers: &[(&str, &str)]) -> u16 {
         let name = name.parse::<tokio_tungstenite::tungstenite::http::HeaderName>();
         request.headers_mut().append(name.expect("a name"), value.parse().expect("a value"));
     }
-    Frames::open(relay.address(), request, "ref").err().unwrap_or(101)
+    Frames::open(relay.address(), request, Peer::Relay).err().unwrap_or(101)
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chat_tests::checking::view::history;
 use chat_tests::clients::client::Client;
-use chat_tests::clients::frames::{Close, Frames};
+use chat_tests::clients::frames::{Close, Frames, Peer};
 use chat_tests::clients::raw_socket::{RawSocket, opcode};
 use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;
@@ -23,7 +23,7 @@ pub(super) fn open(relay: SocketAddr, query: &str, headers: &[(&str, &str)]) -> 
         let name = name.parse::<tokio_tungstenite::tungstenite::http::HeaderName>();
         request.headers_mut().append(name.expect("a name"), value.parse().expect("a value"));
     }
-    Frames::open(relay, request, "ref").expect("an upgrade, whatever the token")
+    Frames::open(relay, request, Peer::Relay).expect("an upgrade, whatever the token")
 }
 
 /// What comes first: a frame or the end.

@@ -200,7 +200,9 @@ fn sends_wait_and_reading_goes_on_while_no_replica_follows() {
     for op in ["history", "who", "room"] {
         bob.ok(json!({"op": op, "room": "lobby"}));
     }
-    let event = json!({"last": "0-0", "room": "lobby", "type": "signal", "ts": 1, "name": "x"});
+    let event = json!({
+        "last": "0-0", "room": "lobby", "type": "signal", "ts": 1, "user": "*", "name": "x",
+    });
     cmd!(primary, "SPUBLISH", "lobby", event.to_string()).ok();
     bob.next_of("lobby", "signal");
     assert!(alice.reply(waiting).is_none(), "{}", alice.arrived());

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use chat_tests::clients::frames::Frames;
+use chat_tests::clients::frames::{Frames, Peer};
 use chat_tests::cmd;
 use chat_tests::documents::{code_words, read, rows, section};
 use chat_tests::port;
@@ -49,7 +49,7 @@ fn texts() -> [String; 2] {
     let address = tokens.address();
     let mut request = format!("ws://{address}/ws").into_client_request().expect("an address");
     request.headers_mut().insert("authorization", "Bearer x".parse().expect("a header"));
-    let _refused = Frames::open(address, request, "ref").expect("upgraded");
+    let _refused = Frames::open(address, request, Peer::Relay).expect("upgraded");
     eventually("a refused login", LATER, || {
         let logins = tokens.metric("chat_relay_logins_total");
         if logins >= Some(1.0) { Ok(()) } else { Err(format!("{logins:?}")) }

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use chat_protocol::close_code;
-use chat_tests::clients::frames::Frames;
+use chat_tests::clients::frames::{Frames, Peer};
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::servers::tokens::Issuer;
@@ -186,7 +186,7 @@ fn enter(relay: &Relay, user: &str, forwarded: &[&str]) -> Result<Frames, u16> {
     for line in forwarded {
         request.headers_mut().append("x-forwarded-for", line.parse().expect("a value"));
     }
-    let frames = Frames::open(relay.address(), request, "ref").expect("an upgrade");
+    let frames = Frames::open(relay.address(), request, Peer::Relay).expect("an upgrade");
     let entered = eventually("hello or the end", SOON, || {
         let inbox = frames.inbox();
         match (inbox.frames.first(), &inbox.closed) {

@@ -15,7 +15,9 @@ use serde_json::json;
 
 /// An event that is only published: nothing is written.
 fn publish(redis: &Redis, room: &str, name: &str) {
-    let event = json!({"last": "0-0", "room": room, "type": "signal", "ts": 1, "name": name});
+    let event = json!({
+        "last": "0-0", "room": room, "type": "signal", "ts": 1, "user": "*", "name": name,
+    });
     cmd!(redis, "SPUBLISH", room, event.to_string()).ok();
 }
 
@@ -70,8 +72,8 @@ fn reads_work_and_sends_wait(
 
     // A new login reads the personal room, a room that she is a member of, and others on demand.
     let dora = relay.connect("dora");
-    assert_receives(&dora, redis, "@dora", "at login");
-    assert_receives(&dora, redis, "hall", "at login too");
+    assert_receives(&dora, redis, "@dora", "at-login");
+    assert_receives(&dora, redis, "hall", "at-login-too");
     let seen = dora.ok(json!({"op": "subscribe", "room": "lobby"}));
     let cursor = seen["last"].clone();
     let resumed = dora.ok(json!({"op": "resume", "rooms": {"lobby": cursor}}));
@@ -91,7 +93,7 @@ fn reads_work_and_sends_wait(
     eventually("a new path", LATER, || if connects() > before { Ok(()) } else { Err("no".into()) });
     relay.wait_for_answer(200, reason);
     for client in [&alice, &bob, &dora] {
-        assert_receives(client, redis, "lobby", "after a resubscription");
+        assert_receives(client, redis, "lobby", "after-a-resubscription");
     }
     dora.ok(json!({"op": "unsubscribe", "room": "hall"}));
     assert_notified(&dora, &["writes_refused"]);

@@ -30,7 +30,7 @@ fn reader(given: &[Event]) -> Reader {
     let mut reader = Reader::new("reader0", &[ROOM.to_owned()], &Relays::default(), random);
     reader.place(ROOM, r#"{"last":"0-0","events":[],"more":false}"#);
     for Event { text, json } in given.iter().cloned() {
-        reader.take(&Frame { text, json });
+        reader.take(&Frame { text, json, schema: "" });
     }
     reader
 }
@@ -115,7 +115,8 @@ fn what_senders_were_told_is_in_the_room_or_a_story() {
 #[test]
 fn before_a_reload_a_reader_may_have_seen_another_past() {
     let truth = events(&[1, 2, 3, 4, 5]);
-    let frame = |text: String| Frame { json: serde_json::from_str(&text).expect("JSON"), text };
+    let frame =
+        |text: String| Frame { json: serde_json::from_str(&text).expect("JSON"), text, schema: "" };
     let mut reader = reader(&[event(1), Event::read(&event(2).text.replace("1002-2", "7-2"))]);
     let page: Vec<String> = truth[2..4].iter().map(|event| event.text.clone()).collect();
     let reload = format!(

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::clients::frames::Frames;
+use crate::clients::frames::{Frames, Peer};
 use crate::process::Process;
 use crate::wait::{LATER, eventually};
 
@@ -73,7 +73,7 @@ impl Browser {
         });
         let host = url.trim_start_matches("ws://").split('/').next().unwrap_or_default();
         let address = host.parse().expect("an address");
-        let frames = Frames::open(address, url, "id").expect("DevTools answers");
+        let frames = Frames::open(address, url, Peer::Browser).expect("DevTools answers");
         Browser { frames, next_id: AtomicU64::new(1), _process: process, _profile: profile }
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::clients::frames::{Close, Frame, Frames};
+use crate::clients::frames::{Close, Frame, Frames, Peer};
 use crate::wait::{SOON, eventually};
 
 /// One connection to a relay.
@@ -49,7 +49,8 @@ impl Client {
     /// As [`Client::connect`], without a credential: the first frame says so.
     #[track_caller]
     pub fn connect_as_guest(relay: SocketAddr) -> Client {
-        let frames = Frames::open(relay, format!("ws://{relay}/ws"), "ref").expect("an upgrade");
+        let frames =
+            Frames::open(relay, format!("ws://{relay}/ws"), Peer::Relay).expect("an upgrade");
         frames.send(Message::text(r#"{"op":"auth"}"#));
         Client::greeted(frames, "guest", 1).expect("guests are let in")
     }
@@ -59,7 +60,7 @@ impl Client {
         request: impl IntoClientRequest + Send + Unpin + 'static,
         user: &str,
     ) -> Result<Client, u16> {
-        Client::greeted(Frames::open(relay, request, "ref")?, user, 0)
+        Client::greeted(Frames::open(relay, request, Peer::Relay)?, user, 0)
     }
 
     /// Waits for `hello`, which comes after so many frames.
@@ -163,6 +164,15 @@ impl Client {
             let (place, frame) = found.ok_or_else(|| self.arrived())?;
             *from += place + 1;
             Ok(frame)
+        })
+    }
+
+    /// The first of all frames so far for which `wanted` is true.
+    #[track_caller]
+    pub fn wait_frame(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Frame {
+        eventually(&format!("{what} for {}", self.user), SOON, || {
+            let found = self.frames_from(0).into_iter().find(|frame| wanted(&frame.json));
+            found.ok_or_else(|| self.arrived())
         })
     }
 

@@ -16,9 +16,12 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use crate::asyncapi::{Channel, Contract};
 use crate::clients::frames::runtime;
 use crate::wait::{SOON, eventually};
 
+/// Types of frames whose blocks bear their names.
+const NAMED: [&str; 5] = ["hello", "reload", "reset", "gone", "upstream"];
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
 /// One block of a stream.
@@ -51,6 +54,8 @@ pub struct Inbox {
     pub comments: usize,
     /// Why the stream ended, if it has: `end` if the response is complete.
     pub ended: Option<String>,
+    /// The first block that is not as `docs/asyncapi.yaml` describes it, and why not.
+    fault: Option<String>,
 }
 
 impl Inbox {
@@ -187,8 +192,17 @@ impl Drop for Guard {
 
 impl EventStream {
     /// What has arrived.
+    ///
+    /// # Panics
+    /// If a block is not as `docs/asyncapi.yaml` describes it.
+    #[track_caller]
     pub fn inbox(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+        let inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fault) = inbox.fault.clone() {
+            drop(inbox);
+            panic!("docs/asyncapi.yaml: {fault}");
+        }
+        inbox
     }
 
     /// The blocks from the position `from` on.
@@ -248,6 +262,10 @@ impl EventStream {
 impl Drop for EventStream {
     fn drop(&mut self) {
         self.task.abort();
+        // A scenario that has looked at other things fails too.
+        if !std::thread::panicking() {
+            drop(self.inbox());
+        }
     }
 }
 
@@ -343,6 +361,25 @@ impl Text {
         let json = data.as_deref().and_then(|data| serde_json::from_str(data).ok());
         let event = if event.is_empty() { "message".to_owned() } else { event };
         let (json, at) = (json.unwrap_or_default(), Instant::now());
+        if let Some(data) = &data
+            && let Err(fault) = check(&event, &json)
+        {
+            inbox.fault.get_or_insert(format!("{fault}\nthe block {event}: {data:.2000}"));
+        }
         inbox.blocks.push(Block { event, data, json, id, at });
     }
+}
+
+/// Compares a block with `docs/asyncapi.yaml`.
+fn check(event: &str, json: &Value) -> Result<(), String> {
+    let contract = Contract::of(Channel::Stream);
+    if event == "close" {
+        return contract.check("StreamClose", json).map(drop);
+    }
+    let kind = json["type"].as_str().unwrap_or_default();
+    let name = if NAMED.contains(&kind) { kind } else { "message" };
+    if name != event {
+        return Err(format!("a block with a frame {kind} is named {name}"));
+    }
+    contract.describe(json).map(drop)
 }

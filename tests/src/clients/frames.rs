@@ -1,5 +1,5 @@
 //! The client side of a WebSocket for scenarios that are plain threads: a task owns the socket,
-//! every frame it receives is kept.
+//! every frame it receives is kept. Frames of a relay are compared with `docs/asyncapi.yaml`.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -16,9 +16,20 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use crate::asyncapi::Exchange;
+
 /// Frames handed to the socket's task that it has not sent yet.
 const OUTBOX: usize = 4096;
 const HANDSHAKE: Duration = Duration::from_secs(20);
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A relay: replies have a `ref`.
+    Relay,
+    /// A browser's DevTools: replies have an `id`.
+    Browser,
+}
 
 /// A text frame and its JSON.
 #[derive(Clone, Debug)]
@@ -27,6 +38,8 @@ pub struct Frame {
     pub text: String,
     /// The payload parsed as JSON.
     pub json: Value,
+    /// The name of the schema that describes it; empty for a browser's.
+    pub schema: &'static str,
 }
 
 /// How a connection was closed.
@@ -47,6 +60,8 @@ pub struct Inbox {
     pub answers: HashMap<u64, usize>,
     /// How it was closed, if it was.
     pub closed: Option<Close>,
+    /// The first frame that is not as `docs/asyncapi.yaml` describes it, and why not.
+    fault: Option<String>,
 }
 
 /// One socket.
@@ -57,12 +72,11 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Opens `url` at `address`. Frames whose member `answers` is an unsigned integer count as
-    /// replies. The error is the HTTP status, or 0 if there was no HTTP response.
+    /// Opens `url` at `address`. The error is the HTTP status, or 0 if there was no HTTP response.
     pub fn open(
         address: SocketAddr,
         request: impl IntoClientRequest + Send + Unpin + 'static,
-        answers: &'static str,
+        peer: Peer,
     ) -> Result<Frames, u16> {
         let inbox = Arc::new(Mutex::new(Inbox::default()));
         let (outbox, queue) = mpsc::channel(OUTBOX);
@@ -83,7 +97,7 @@ impl Frames {
             };
             tokio::time::timeout(HANDSHAKE, handshake).await.unwrap_or(Err(0))
         })?;
-        runtime().spawn(serve(socket, queue, hold, Arc::clone(&inbox), answers));
+        runtime().spawn(serve(socket, queue, hold, Arc::clone(&inbox), peer));
         Ok(Frames { outbox, inbox, reading })
     }
 
@@ -94,8 +108,17 @@ impl Frames {
     }
 
     /// What has arrived.
+    ///
+    /// # Panics
+    /// If a frame of a relay is not as `docs/asyncapi.yaml` describes it.
+    #[track_caller]
     pub fn inbox(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+        let inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fault) = inbox.fault.clone() {
+            drop(inbox);
+            panic!("docs/asyncapi.yaml: {fault}");
+        }
+        inbox
     }
 
     /// Stops or continues reading from the socket; while stopped, no pong is sent either.
@@ -104,20 +127,36 @@ impl Frames {
     }
 }
 
+impl Drop for Frames {
+    fn drop(&mut self) {
+        // A scenario that has looked at other things fails too.
+        if !std::thread::panicking() {
+            drop(self.inbox());
+        }
+    }
+}
+
 async fn serve(
     socket: WebSocketStream<TcpStream>,
     mut queue: mpsc::Receiver<Message>,
     mut reading: watch::Receiver<bool>,
     inbox: Arc<Mutex<Inbox>>,
-    answers: &'static str,
+    peer: Peer,
 ) {
+    let mut exchange = (peer == Peer::Relay).then(Exchange::new);
+    let answers = if peer == Peer::Relay { "ref" } else { "id" };
     let (mut sink, mut stream) = socket.split();
     let close = loop {
         let hold = !*reading.borrow_and_update();
         tokio::select! {
             message = queue.recv() => match message {
                 // An error also appears on the reading side.
-                Some(message) => drop(sink.send(message).await),
+                Some(message) => {
+                    if let (Some(exchange), Message::Text(text)) = (&mut exchange, &message) {
+                        exchange.sent(text);
+                    }
+                    drop(sink.send(message).await);
+                }
                 // The owner was dropped.
                 None => break Close { code: 1006, reason: "dropped".into() },
             },
@@ -128,12 +167,21 @@ async fn serve(
                 Some(Ok(Message::Text(text))) => {
                     let text = text.as_str().to_owned();
                     let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+                    let checked = exchange.as_mut().map(|exchange| exchange.received(&json));
                     let mut inbox = inbox.lock().unwrap_or_else(PoisonError::into_inner);
                     let place = inbox.frames.len();
+                    let schema = match checked {
+                        Some(Ok(schema)) => schema,
+                        Some(Err(fault)) => {
+                            inbox.fault.get_or_insert(format!("{fault}\nthe frame: {text:.2000}"));
+                            ""
+                        }
+                        None => "",
+                    };
                     if let Some(number) = json[answers].as_u64() {
                         inbox.answers.insert(number, place);
                     }
-                    inbox.frames.push(Frame { text, json });
+                    inbox.frames.push(Frame { text, json, schema });
                 }
                 Some(Ok(Message::Close(frame))) => break match frame {
                     Some(frame) => Close {
@@ -148,7 +196,14 @@ async fn serve(
             },
         }
     };
-    inbox.lock().unwrap_or_else(PoisonError::into_inner).closed = Some(close);
+    let fault = exchange.and_then(|exchange| exchange.closed(close.code, &close.reason).err());
+    {
+        let mut inbox = inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fault) = fault {
+            inbox.fault.get_or_insert(format!("{fault}\nthe close frame: {close:?}"));
+        }
+        inbox.closed = Some(close);
+    }
     // Answers the peer's close frame.
     let _ = sink.close().await;
 }

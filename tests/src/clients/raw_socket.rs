@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
+use crate::asyncapi::Exchange;
 use crate::wait::SOON;
 
 /// Opcodes of RFC 6455, section 5.2.
@@ -35,6 +36,24 @@ impl RawFrame {
     pub fn close_code(&self) -> Option<u16> {
         let code = self.payload.first_chunk::<2>()?;
         (self.opcode == opcode::CLOSE).then(|| u16::from_be_bytes(*code))
+    }
+
+    /// Compares a frame of a relay with `docs/asyncapi.yaml`.
+    #[track_caller]
+    fn check(&self) {
+        let exchange = Exchange::new();
+        let checked = match (self.opcode, self.close_code()) {
+            (opcode::TEXT, _) => {
+                let json = serde_json::from_slice(&self.payload).unwrap_or_default();
+                exchange.check_unasked(&json)
+            }
+            (_, Some(code)) => exchange.closed(code, &String::from_utf8_lossy(&self.payload[2..])),
+            _ => Ok(()),
+        };
+        if let Err(fault) = checked {
+            let payload = String::from_utf8_lossy(&self.payload);
+            panic!("docs/asyncapi.yaml: {fault}\nthe frame: {payload:.2000}");
+        }
     }
 }
 
@@ -118,7 +137,9 @@ impl RawSocket {
         };
         let mut payload = vec![0; usize::try_from(length).expect("a length in memory")];
         self.stream.read_exact(&mut payload).ok()?;
-        Some(RawFrame { opcode: head[0] & 0x0f, payload })
+        let frame = RawFrame { opcode: head[0] & 0x0f, payload };
+        frame.check();
+        Some(frame)
     }
 
     /// Reads until the relay closes: the code of its close frame, if it sent one.

@@ -3,7 +3,7 @@
 use chat_protocol::close_code;
 use chat_tests::checking::view::history;
 use chat_tests::clients::client::Client;
-use chat_tests::clients::frames::{Close, Frames};
+use chat_tests::clients::frames::{Close, Frames, Peer};
 use chat_tests::clients::wire::Wire;
 use chat_tests::cmd;
 use chat_tests::servers::proxy::Proxy;
@@ -102,7 +102,7 @@ impl Stage {
         let mut request = format!("ws://{address}/ws").into_client_request().expect("an address");
         let bearer = format!("Bearer {}", self.old_token(user)).parse().expect("a header");
         request.headers_mut().insert("authorization", bearer);
-        let frames = Frames::open(address, request, "ref").expect("an upgrade");
+        let frames = Frames::open(address, request, Peer::Relay).expect("an upgrade");
         for op in [
             json!({"ref": 1, "op": "join", "room": "lobby"}),
             json!({"ref": 2, "op": "send", "room": "lobby", "text": says}),
