@@ -1,5 +1,7 @@
 //! The documents against real servers and relays: examples run, tables are compared.
 
+// docs/asyncapi.yaml: the document, and a tour through all that it describes.
+mod asyncapi;
 // docs/commands.md: every example, command, error and event.
 mod commands;
 // docs/embed.md: every snippet.
