@@ -48,8 +48,10 @@ unit: ## unit and property tests
 	cargo test --quiet --workspace --exclude chat-tests
 	cargo test --quiet -p chat-tests --lib
 
+# The system's Node may be older than the client needs; .ci/setup then has fetched one.
 js: ## tests of the JavaScript client and of the page, on Node
-	node --test sdk/tests/*.test.mjs relay/web/tests/*.test.mjs
+	@node=target/tools/languages/bin/node; [ -x $$node ] || node=node; \
+		$$node --test sdk/tests/*.test.mjs relay/web/tests/*.test.mjs
 
 build: ## the module and the relay, in target/release
 	cargo build --release -p chat -p chat-relay
