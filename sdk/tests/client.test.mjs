@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-
-import { socketUrl } from '../src/chat.js';
-import { backoffMs, readClose } from '../src/close.js';
-import { joined, message, page, start, storage, until } from './scripted.mjs';
+import { createClient } from '../src/index.js';
+import { socketUrl } from '../src/link/address.js';
+import { backoffMs, readClose } from '../src/link/close.js';
+import { joined, message, page, sockets, start, storage, until, write } from './scripted.mjs';
 
 const texts = (room) => [...room.items, ...room.tail].map((item) => item.text);
 
@@ -60,7 +60,7 @@ test('after a lost relay all rooms are resumed on the next one, in one frame', a
     rooms: { lobby: { recovered: true, ...page(message(2), message(3)) } },
   });
   assert.deepEqual(texts(room), ['line 1', 'line 2', 'line 3']);
-  assert.equal(client.status.hello.relay, 'r2');
+  assert.equal(client.connection.hello.relay, 'r2');
 });
 
 test('more is asked for until there is no more', async (context) => {
@@ -109,7 +109,7 @@ test('reload replaces the page, also while a question is open', async (context) 
 
 test('an unanswered line is sent again with its nonce, and stays one line', async (context) => {
   const { client, opened, socket, room } = await joined(context, [message(1)]);
-  const line = client.send('lobby', 'mine');
+  const line = write(client, 'lobby', 'mine');
   assert.equal(socket.asked('send').nonce, line.nonce);
   assert.deepEqual(texts(room), ['line 1', 'mine']);
   socket.die();
@@ -126,7 +126,7 @@ test('an unanswered line is sent again with its nonce, and stays one line', asyn
 
 test('a line that was stored before the relay died is not sent again', async (context) => {
   const { client, opened, socket, room } = await joined(context, [message(1)]);
-  const line = client.send('lobby', 'mine');
+  const line = write(client, 'lobby', 'mine');
   socket.die();
   await until(() => opened.length === 2, 'a second socket');
   opened[1].hello();
@@ -139,7 +139,7 @@ test('a line that was stored before the relay died is not sent again', async (co
 test('lines outlive the page in storage until they are stored', async (context) => {
   const kept = storage();
   const first = await joined(context, [message(1)], { storage: kept });
-  const line = first.client.send('lobby', 'mine');
+  const line = write(first.client, 'lobby', 'mine');
   assert.equal(kept.kept.size, 1);
   first.client.close();
   const second = await joined(context, [message(1)], { storage: kept });
@@ -149,27 +149,83 @@ test('lines outlive the page in storage until they are stored', async (context) 
   assert.equal(kept.kept.size, 0);
 });
 
+test('pages with one storage keep their own lines in it, and take over those of before', async (context) => {
+  const kept = storage();
+  const nonces = () =>
+    [...kept.kept.values()].flatMap((text) => JSON.parse(text).lines).map(({ nonce }) => nonce);
+  const first = await joined(context, [message(1)], { storage: kept });
+  const second = await joined(context, [message(1)], { storage: kept });
+  const ours = write(first.client, 'lobby', 'of the first');
+  const theirs = write(second.client, 'lobby', 'of the second');
+  assert.deepEqual(nonces(), [ours.nonce, theirs.nonce]);
+  await first.socket.answer('send', { id: '1002-2' });
+  first.socket.say(message(2, { user: 'alice', nonce: ours.nonce, text: 'of the first' }));
+  assert.deepEqual(nonces(), [theirs.nonce]);
+  second.client.close();
+  const third = await start(context, { storage: kept });
+  assert.deepEqual(third.client.unsentRooms(), ['lobby']);
+});
+
+test('a storage may take its time', async (context) => {
+  const { getItem, setItem, removeItem, kept } = storage();
+  const slow =
+    (work) =>
+    async (...given) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      return work(...given);
+    };
+  const options = {
+    storage: { getItem: slow(getItem), setItem: slow(setItem), removeItem: slow(removeItem) },
+  };
+  const late = async () => {
+    const { opened, Socket } = sockets();
+    const client = createClient({
+      url: 'h:1',
+      user: 'alice',
+      fetch: null,
+      WebSocket: Socket,
+      ...options,
+    });
+    context.after(() => client.close());
+    await until(() => opened.length === 1, 'a socket');
+    opened[0].hello();
+    const joining = client.join('lobby');
+    await opened[0].answer('join', page(message(1)));
+    await joining;
+    return { client, socket: opened[0] };
+  };
+  const first = await late();
+  const lines = ['one', 'two'].map((text) => write(first.client, 'lobby', text));
+  await until(() => [...kept.values()].join().includes('two'), 'both are kept');
+  first.client.close();
+  const second = await late();
+  assert.deepEqual(
+    second.socket.sent.filter(({ op }) => op === 'send').map(({ nonce }) => nonce),
+    lines.map(({ nonce }) => nonce),
+  );
+});
+
 test('refusals mark the line; a retry sends the same line', async (context) => {
   const { client, socket, room } = await joined(context, [message(1)]);
-  const line = client.send('lobby', 'mine');
+  const line = write(client, 'lobby', 'mine');
   await socket.refuse('send', { code: 'MUTED', message: '', until_ms: 5 });
   assert.deepEqual([line.state, line.error.code, line.error.until_ms], ['failed', 'MUTED', 5]);
-  client.retry(line.nonce);
+  line.retry();
   assert.equal(line.state, 'pending');
   const sends = socket.sent.filter(({ op }) => op === 'send').map(({ nonce }) => nonce);
   assert.deepEqual(sends, [line.nonce, line.nonce]);
   await socket.refuse('send', { code: 'MUTED', message: '' });
-  client.discard(line.nonce);
+  line.cancel();
   assert.deepEqual(room.tail, []);
 });
 
 test('a rate limit is waited for, in order', async (context) => {
   const { client, socket } = await joined(context, [message(1)]);
-  const first = client.send('lobby', 'one');
+  const first = write(client, 'lobby', 'one');
   await socket.refuse('send', { code: 'RATELIMIT', message: '', retry_ms: 60 });
   assert.equal(first.state, 'pending');
   assert.ok(first.retryAt > Date.now());
-  const second = client.send('lobby', 'two');
+  const second = write(client, 'lobby', 'two');
   const sends = () => socket.sent.filter(({ op }) => op === 'send').map(({ nonce }) => nonce);
   assert.deepEqual(sends(), [first.nonce], 'later lines wait too');
   await until(() => sends().length === 3, 'both sent');
@@ -179,7 +235,7 @@ test('a rate limit is waited for, in order', async (context) => {
 test('what would be too large for the relay is not sent to it', async (context) => {
   const { client, socket } = await start(context);
   socket.say({ type: 'hello' });
-  client.status.hello.limits = { frame: 1000 };
+  client.connection.hello.limits = { frame: 1000 };
   await assert.rejects(client.request('send', { text: 'ä'.repeat(500) }), { code: 'TOOBIG' });
   assert.equal(socket.asked('send'), undefined);
 });
@@ -189,12 +245,12 @@ test('a room that refuses is not followed', async (context) => {
   const joining = client.join('lobby');
   socket.refuse('join', { code: 'BANNED', message: '', until_ms: 9 });
   await assert.rejects(joining, { code: 'BANNED' });
-  assert.deepEqual(client.rooms, []);
+  assert.deepEqual(client.followed, []);
 });
 
 test('lost access empties the room and fails its lines', async (context) => {
   const { client, socket, room } = await joined(context, [message(1)]);
-  const line = client.send('lobby', 'mine');
+  const line = write(client, 'lobby', 'mine');
   socket.say({ type: 'gone', room: 'lobby', code: 'BANNED', message: '', until_ms: 9 });
   assert.equal(room.problem.code, 'BANNED');
   assert.deepEqual([room.items, line.state], [[], 'failed']);
@@ -226,9 +282,9 @@ test('what passes ends no room, and it comes back by itself', async (context) =>
       await until(() => count() === 2, `${code}: joined again`);
       await socket.answer('join', page(message(1)));
       const room = await joining;
-      const line = client.send('lobby', 'mine');
+      const line = write(client, 'lobby', 'mine');
       await socket.refuse('send', { code, message: '' });
-      assert.deepEqual([line.state, line.waitsFor, room.problem], ['pending', code, null], code);
+      assert.deepEqual([line.state, line.waitsFor, room.error], ['pending', code, null], code);
     },
   ]);
   await Promise.all(passing.map((check) => check()));
@@ -237,19 +293,32 @@ test('what passes ends no room, and it comes back by itself', async (context) =>
 test('codes from 4500 stop, codes below come back', async (context) => {
   const { client, opened, socket } = await start(context);
   socket.die(4001, '{"reason":"drain","retry_ms":1}');
-  assert.equal(client.status.state, 'connecting');
+  assert.equal(client.connection.state, 'connecting');
   await until(() => opened.length === 2, 'a second socket');
   opened[1].die(4504, '{"reason":"unauthorised"}');
-  assert.equal(client.status.state, 'offline');
-  assert.deepEqual([client.status.close.name, client.status.close.final], ['unauthorised', true]);
+  assert.equal(client.connection.state, 'offline');
+  assert.deepEqual(
+    [client.connection.close.name, client.connection.close.final],
+    ['unauthorised', true],
+  );
 });
 
-test('requests of a lost connection fail with LOST, of none with OFFLINE', async (context) => {
-  const { client, socket } = await start(context);
+test('requests of a lost connection fail with LOST, later ones wait for the next one', async (context) => {
+  const { client, opened, socket } = await start(context);
   const asking = client.request('rooms');
   socket.die();
   await assert.rejects(asking, { code: 'LOST' });
-  await assert.rejects(client.request('rooms'), { code: 'OFFLINE' });
+  await assert.rejects(client.request('rooms', {}, { timeoutMs: 5 }), { code: 'TIMEOUT' });
+  const waiting = client.request('rooms');
+  await until(() => opened.length === 2, 'a second socket');
+  opened[1].hello();
+  await until(() => opened[1].asked('rooms'), 'the question');
+  await opened[1].answer('rooms', { rooms: [] });
+  assert.deepEqual(await waiting, { rooms: [] });
+  const never = client.request('rooms');
+  client.close();
+  await assert.rejects(never, { code: 'LOST' });
+  await assert.rejects(client.request('rooms'), { code: 'CLOSED' });
 });
 
 test('a relay that answers and takes no socket refuses, and one that is away does not', async (context) => {
@@ -263,18 +332,21 @@ test('a relay that answers and takes no socket refuses, and one that is away doe
   opened[0].die();
   await until(() => opened.length === 2, 'a second socket');
   opened[1].die();
-  await until(() => client.status.error !== null, 'an error');
-  assert.deepEqual([client.status.error.code, client.status.state], ['REFUSED', 'connecting']);
+  await until(() => client.connection.error !== null, 'an error');
+  assert.deepEqual(
+    [client.connection.error.code, client.connection.state],
+    ['REFUSED', 'connecting'],
+  );
   assert.equal(asked.at(-1), 'http://h:1/chat/healthz');
   isThere = false;
   await until(() => opened.length === 3, 'a third socket');
   opened[2].die();
-  await until(() => client.status.error === null, 'no error');
+  await until(() => client.connection.error === null, 'no error');
   isThere = true;
   await until(() => opened.length === 4, 'a fourth socket');
   opened[3].die();
-  await until(() => client.status.error?.code === 'REFUSED', 'the error again');
+  await until(() => client.connection.error?.code === 'REFUSED', 'the error again');
   await until(() => opened.length === 5, 'a fifth socket');
   opened[4].hello();
-  assert.deepEqual([client.status.error, client.status.state], [null, 'connected']);
+  assert.deepEqual([client.connection.error, client.connection.state], [null, 'connected']);
 });

@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { messageItem } from '../src/room/amend.js';
-import { Room } from '../src/room/room.js';
+import { RoomState } from '../src/room/state.js';
 
 const FOLDER = new URL('../../tests/fixtures/events/', import.meta.url);
 const NOW = 1_000_000;
@@ -18,7 +18,7 @@ const read = (name) => JSON.parse(readFileSync(new URL(`${name}.json`, FOLDER), 
 
 /** The room as `user` knows it after the event. `known`: a message that the event may refer to. */
 function after(event, user = 'alice', known = []) {
-  const room = new Room(event.room, user);
+  const room = new RoomState(event.room, { user });
   room.replace({ events: known, last: event.prev ?? event.last, more: false });
   room.apply(event, NOW);
   return room;
@@ -27,7 +27,7 @@ function after(event, user = 'alice', known = []) {
 /** The message that an edit, delete or react event refers to, as it is after the event. */
 function changed(event, fields = {}) {
   const said = { ...read('message.text'), id: event.ref, prev: '0-0', room: event.room };
-  const room = new Room(event.room, 'carol');
+  const room = new RoomState(event.room, { user: 'carol' });
   room.replace({ events: [], last: '0-0', more: false });
   room.apply({ ...said, ...fields }, NOW);
   room.apply(event, NOW);
@@ -48,7 +48,7 @@ function isMessage(event) {
 
 /** A message as CHAT.HISTORY returns it. */
 function isShown(event) {
-  const room = new Room(event.room, 'alice');
+  const room = new RoomState(event.room, { user: 'alice' });
   room.replace({ events: [event], last: event.id, more: false });
   const [item] = room.items;
   for (const member of ['edited', 'deleted', 'by', 'reason']) {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { amend, messageItem, NAMED_MOST } from '../src/room/amend.js';
-import { Room } from '../src/room/room.js';
+import { RoomState } from '../src/room/state.js';
 
 const NOW = 1_000_000;
 
@@ -129,7 +129,7 @@ const shown = (room) =>
     }));
 
 function fresh(page) {
-  const room = new Room('lobby', 'alice');
+  const room = new RoomState('lobby', { user: 'alice' });
   room.replace(page);
   return room;
 }
@@ -240,7 +240,7 @@ test('a quoted message changes and goes like any other', () => {
   const kept = store();
   const { id } = kept.say('bob', 'first');
   const answer = kept.say('alice', 'second');
-  const room = new Room('lobby', 'alice');
+  const room = new RoomState('lobby', { user: 'alice' });
   room.replace({ events: [{ ...answer, reply: id }], last: kept.last, more: true });
   const [change] = room.quote(id, kept.page().events[0], kept.last);
   assert.deepEqual([change.what, change.item.id], ['update', answer.id]);
@@ -258,7 +258,7 @@ test('an erased user leaves neither texts nor the name', () => {
   const old = kept.say('alice', 'an older secret');
   const removed = kept.say('bob', 'removed by alice');
   const after = kept.say('bob', 'an answer');
-  const room = new Room('lobby', 'bob');
+  const room = new RoomState('lobby', { user: 'bob' });
   const events = structuredClone(kept.page().events);
   Object.assign(events[0], { mentions: mention.mentions });
   events[4].reply = old.id;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { candidates, findMentions, mentionsIn, unfinishedMention } from '../src/mentions.js';
+import { candidates, findMentions, mentionsIn, unfinishedMention } from '../src/words/mentions.js';
 
 test('only known users are mentioned, whatever stands after the name', () => {
   const knows = (user) => ['bob', 'bob-2', 'ann.e', 'Åsa', '小明'].includes(user);

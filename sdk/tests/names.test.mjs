@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { directRoom, nameProblem, otherSide } from '../src/names.js';
-import { own } from '../src/own.js';
+import { Profiles } from '../src/client/profiles.js';
+import { directRoom, foldedName, nameProblem, otherSide, visibleName } from '../src/words/names.js';
+import { own } from '../src/words/own.js';
 
 test('direct rooms are named in byte order', () => {
   assert.equal(directRoom('bob', 'alice'), 'dm:alice,bob');
@@ -25,4 +26,50 @@ test('names like properties of objects are names', () => {
     assert.equal(own(undefined, name), undefined, name);
     assert.equal(own(JSON.parse(`{"${name}": 5}`), name), 5, name);
   }
+});
+
+test('joiners stay where they join', () => {
+  for (const name of ['👨\u200d👩\u200d👧', 'می\u200cخواهم', 'क्\u200dष']) {
+    assert.equal(visibleName(name), name);
+  }
+  for (const name of ['\u200dbob', 'bob\u200d', '\u200c\u200d', 'b\u00adob ']) {
+    assert.ok(['bob', ''].includes(visibleName(name)), JSON.stringify(name));
+  }
+  assert.equal(foldedName('b\u200dOB'), 'bob');
+});
+
+test('nobody is taken for somebody else by a display name', async () => {
+  const all = {
+    alice: { name: 'Alice' },
+    eve: { name: ' aLICE\u200b ' },
+    blank: { name: '\u3164 \u200b' },
+    mallory: { name: 'bob' },
+    bob: {},
+    turned: { name: 'abc\u202efed' },
+    carol: { name: 'Carol' },
+  };
+  const told = [];
+  const profiles = new Profiles({
+    request: async (_, { users }) => ({
+      profiles: Object.fromEntries(users.map((user) => [user, all[user] ?? null])),
+    }),
+    changed: (users) => told.push(...users),
+  });
+  const names = () => Object.keys(all).map((user) => profiles.nameOf(user));
+  assert.deepEqual(names(), Object.keys(all));
+  while (told.length < 5) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual(names(), [
+    'Alice (@alice)',
+    'aLICE (@eve)',
+    'blank',
+    'bob (@mallory)',
+    'bob',
+    'abcfed',
+    'Carol',
+  ]);
+  // Who was called alike is called otherwise when the other one changes.
+  told.length = 0;
+  profiles.hear('eve', { name: 'Eve' });
+  assert.deepEqual(told.sort(), ['alice', 'eve']);
+  assert.deepEqual([profiles.nameOf('alice'), profiles.nameOf('eve')], ['Alice', 'Eve']);
 });

@@ -3,24 +3,29 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { joined, message, page, start, turn, until } from './scripted.mjs';
+import { followOf } from '../src/client/room.js';
+import { joined, message, page, start, turn, until, write } from './scripted.mjs';
 
 const asks = (socket, op) => socket.sent.filter((frame) => frame.op === op);
 
 test('operations say what they mean in the words of the wire', async (context) => {
-  const { client, socket } = await joined(context, [message(1)]);
+  const { handle: room, socket } = await joined(context, [message(1)]);
   const rows = [
-    [() => client.edit('lobby', '1-1', 'new'), 'edit', { id: '1-1', text: 'new' }],
-    [() => client.erase('lobby', '1-1', 'spam'), 'delete', { id: '1-1', reason: 'spam' }],
-    [() => client.react('lobby', '1-1', '👍'), 'react', { id: '1-1', emoji: '👍' }],
-    [() => client.unreact('lobby', '1-1', '👍'), 'react', { id: '1-1', emoji: '👍', remove: true }],
+    [() => room.edit('1-1', 'new'), 'edit', { id: '1-1', text: 'new' }],
+    [() => room.delete('1-1', { reason: 'spam' }), 'delete', { id: '1-1', reason: 'spam' }],
+    [() => room.react('1-1', '👍'), 'react', { id: '1-1', emoji: '👍' }],
     [
-      () => client.moderate('lobby', 'mute', 'eve', { forMs: 5, reason: 'x' }),
+      () => room.react('1-1', '👍', { remove: true }),
+      'react',
+      { id: '1-1', emoji: '👍', remove: true },
+    ],
+    [
+      () => room.mod('mute', 'eve', { forMs: 5, reason: 'x' }),
       'mod',
       { action: 'mute', user: 'eve', for_ms: 5, reason: 'x' },
     ],
     [
-      () => client.moderate('lobby', 'role', 'eve', { role: 'moderator' }),
+      () => room.mod('role', 'eve', { role: 'moderator' }),
       'mod',
       { action: 'role', user: 'eve', role: 'moderator' },
     ],
@@ -36,8 +41,8 @@ test('operations say what they mean in the words of the wire', async (context) =
 
 test('the status is told again to each relay, before the rooms are taken up', async (context) => {
   const { client, opened, socket } = await joined(context, [message(1)]);
-  client.setStatus('dnd');
-  client.setStatus('dnd');
+  client.status('dnd');
+  client.status('dnd');
   assert.deepEqual(
     asks(socket, 'status').map(({ status }) => status),
     ['dnd'],
@@ -52,7 +57,7 @@ test('the status is told again to each relay, before the rooms are taken up', as
 test('the inbox settles what is unread, and notices go on from there', async (context) => {
   const { client, socket, room } = await joined(context, [message(1), message(2)]);
   const heard = [];
-  client.addEventListener('notice', ({ detail }) => heard.push(detail.kind));
+  client.on('notice', (detail) => heard.push(detail.kind));
   const entry = (name, unread, last) => ({ room: name, unread, mentions: 0, cursor: '0-0', last });
   await socket.answer('inbox', {
     rooms: [entry('lobby', 2, '1002-2'), entry('dm:alice,bob', 5, '1009-9')],
@@ -87,19 +92,19 @@ test('the inbox settles what is unread, and notices go on from there', async (co
 test('reading is told once, the newest message, and again after a new one', async (context) => {
   const events = [message(1), message(2, { user: 'alice' })];
   const { client, socket, room } = await joined(context, events);
-  client.read('lobby');
-  client.read('lobby');
+  client.get('lobby').read();
+  client.get('lobby').read();
   assert.deepEqual(
     asks(socket, 'read').map(({ id }) => id),
     ['1002-2'],
   );
   await socket.answer('read', { id: '1002-2', unread: 0 });
   assert.equal(room.counts.cursor, '1002-2');
-  client.read('lobby');
+  client.get('lobby').read();
   socket.say(message(3, { user: 'alice' }));
-  client.read('lobby');
+  client.get('lobby').read();
   socket.say(message(4));
-  client.read('lobby');
+  client.get('lobby').read();
   await until(() => asks(socket, 'read').length === 2, 'told in a while');
   assert.equal(socket.asked('read').id, '1004-4');
 });
@@ -109,9 +114,9 @@ test('a direct room that does not exist yet is made by the first line', async (c
   const opening = client.direct('bob');
   assert.equal(socket.asked('subscribe').room, 'dm:alice,bob');
   await socket.refuse('subscribe', { code: 'NOROOM', message: '' });
-  const room = await opening;
+  const room = followOf(await opening).room;
   assert.equal(room.problem.code, 'NEW');
-  client.send('dm:alice,bob', 'psst');
+  write(client, 'dm:alice,bob', 'psst');
   assert.equal(socket.asked('join').room, 'dm:alice,bob');
   await socket.answer('join', page());
   assert.equal(socket.asked('send').text, 'psst');
@@ -121,7 +126,7 @@ test('a direct room that does not exist yet is made by the first line', async (c
 test('what was written before it was known to be new is not lost', async (context) => {
   const { client, socket } = await start(context);
   client.direct('bob');
-  client.send('dm:alice,bob', 'psst');
+  write(client, 'dm:alice,bob', 'psst');
   await socket.refuse('subscribe', { code: 'NOROOM', message: '' });
   await socket.answer('join', page());
   assert.equal(socket.asked('send').text, 'psst');
@@ -131,7 +136,7 @@ test('an empty direct room is followed when the other one writes', async (contex
   const { client, socket } = await start(context);
   const opening = client.direct('bob');
   await socket.refuse('subscribe', { code: 'NOROOM', message: '' });
-  const room = await opening;
+  const room = followOf(await opening).room;
   const data = { kind: 'direct', room: 'dm:alice,bob', id: '1001-1', from: 'bob' };
   socket.say({ last: '0-0', room: '@alice', type: 'notice', ts: 1, user: '*', data });
   assert.equal(asks(socket, 'subscribe').length, 2);
@@ -149,12 +154,12 @@ test('who is removed or banned keeps the room only to see why', async (context) 
   assert.equal(opened[1].asked('resume'), undefined);
   const again = client.join('lobby');
   await opened[1].answer('join', page(message(1)));
-  assert.equal((await again).problem, null);
+  assert.equal((await again).error, null);
 });
 
 test('a refusal to write says what the room is to us', async (context) => {
   const { client, socket, room } = await joined(context, [message(1)]);
-  client.send('lobby', 'mine');
+  write(client, 'lobby', 'mine');
   await socket.refuse('send', { code: 'MUTED', message: '', until_ms: 99 });
   assert.equal(room.mutedUntil, 99);
   socket.say({
@@ -168,7 +173,7 @@ test('a refusal to write says what the room is to us', async (context) => {
     kind: 'unmute',
   });
   assert.equal(room.mutedUntil, null);
-  const line = client.send('lobby', 'again');
+  const line = write(client, 'lobby', 'again');
   await socket.refuse('send', { code: 'RATELIMIT', message: '', retry_ms: 60_000 });
   assert.deepEqual([line.waitsFor, line.state], ['RATELIMIT', 'pending']);
 });
@@ -176,15 +181,15 @@ test('a refusal to write says what the room is to us', async (context) => {
 test('names are asked for together, once, and again when they changed', async (context) => {
   const { client, socket } = await start(context);
   const told = [];
-  client.addEventListener('profiles', ({ detail }) => told.push(detail.users));
+  client.on('profiles', (detail) => told.push(detail.users));
   assert.deepEqual(
-    ['alice', 'bob', 'bob'].map((user) => client.profiles.nameOf(user)),
+    ['alice', 'bob', 'bob'].map((user) => client.names.nameOf(user)),
     ['alice', 'bob', 'bob'],
   );
   await until(() => asks(socket, 'profiles').length === 1, 'one question');
   assert.deepEqual(socket.asked('profiles').users, ['alice', 'bob']);
   await socket.answer('profiles', { profiles: { alice: { name: 'Alice' }, bob: null } });
-  assert.deepEqual([told, client.profiles.nameOf('alice')], [[['alice']], 'Alice']);
+  assert.deepEqual([told, client.names.nameOf('alice')], [[['alice']], 'Alice']);
   const event = { id: '5-1', prev: '0-0', type: 'room', ts: 1, by: 'alice', data: {} };
   socket.say({ ...event, room: '@alice' });
   await until(() => asks(socket, 'profiles').length === 2, 'asked again');
@@ -212,14 +217,14 @@ test('patterns are watched again by each connection, and gaps are told', async (
   const { client, opened, socket } = await joined(context, [message(1)]);
   const told = [];
   const events = [];
-  client.addEventListener('watch', ({ detail }) => told.push(detail));
-  client.addEventListener('event', ({ detail }) => events.push(detail.room));
+  client.on('watch', (detail) => told.push(detail));
+  client.on('frame', (detail) => events.push(detail.room));
   const watching = client.watch('support:*');
   await socket.answer('watch', {});
   await watching;
   assert.equal(socket.asked('watch').match, 'support:*');
   socket.say({ ...message(7), room: 'support:1' });
-  assert.equal(client.room('support:1'), null);
+  assert.equal(client.get('support:1'), null);
   assert.deepEqual(events.slice(-1), ['support:1']);
   socket.say({ type: 'watch', lost: ['support:1'] });
   assert.deepEqual(told, [{ lost: ['support:1'] }]);
@@ -267,16 +272,16 @@ test('a pattern that is refused is not watched, and one that waits is not lost',
 
 test('reading is told also after the clock of the device was set back', async (context) => {
   const { client, socket } = await joined(context, [message(1)]);
-  client.read('lobby');
+  client.get('lobby').read();
   await socket.answer('read', { id: '1001-1', unread: 0 });
   const hourAgo = Date.now() - 3_600_000;
   const begun = performance.now();
   context.mock.method(Date, 'now', () => hourAgo + performance.now() - begun);
   socket.say(message(2));
-  client.read('lobby');
+  client.get('lobby').read();
   const told = () => socket.sent.filter(({ op, id }) => op === 'read' && id === '1002-2').length;
   while (told() === 0 && performance.now() - begun < 3000) await turn();
   assert.equal(told(), 1);
-  client.typing('lobby');
+  client.get('lobby').typing();
   assert.equal(socket.asked('signal').name, 'typing');
 });

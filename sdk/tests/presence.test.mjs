@@ -1,49 +1,17 @@
-/** Presence as the client sees it: one's own status, crowded rooms, typing, contacts. */
+/** Presence as the client sees it: crowded rooms, typing, contacts. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-
-import { Contacts } from '../src/contacts.js';
-import { HIDDEN_MS, IDLE_MS, OwnStatus } from '../src/own-status.js';
-import { Room, TYPING_MS } from '../src/room/room.js';
+import { Contacts } from '../src/client/contacts.js';
+import { RoomState, TYPING_MS } from '../src/room/state.js';
 
 const NOW = 1_000_000;
 
 function room() {
-  const made = new Room('lobby', 'alice');
+  const made = new RoomState('lobby', { user: 'alice' });
   made.replace({ events: [], last: '0-0', more: false });
   return made;
 }
-
-test('who does nothing for long, or hides the page, is away until they come back', () => {
-  const own = new OwnStatus('', NOW);
-  assert.equal(own.at(NOW + IDLE_MS - 1), 'online');
-  assert.equal(own.changesIn(NOW + 10), IDLE_MS - 10);
-  assert.equal(own.at(NOW + IDLE_MS), 'away');
-  assert.equal(own.changesIn(NOW + IDLE_MS), null, 'only input ends it');
-  own.input(NOW + IDLE_MS);
-  assert.equal(own.at(NOW + IDLE_MS), 'online');
-  own.hide(NOW + IDLE_MS);
-  assert.equal(own.changesIn(NOW + IDLE_MS), HIDDEN_MS);
-  assert.equal(own.at(NOW + IDLE_MS + HIDDEN_MS), 'away');
-  own.reveal(NOW + 2 * IDLE_MS);
-  assert.equal(own.at(NOW + 2 * IDLE_MS), 'online');
-});
-
-test('a chosen status stands whatever the person does, until they choose online', () => {
-  for (const chosen of ['dnd', 'away', 'at lunch']) {
-    const own = new OwnStatus(chosen, NOW);
-    own.hide(NOW);
-    assert.equal(own.at(NOW + 2 * IDLE_MS), chosen);
-    own.reveal(NOW + 2 * IDLE_MS);
-    own.input(NOW + 2 * IDLE_MS);
-    assert.equal(own.at(NOW + 2 * IDLE_MS), chosen);
-    assert.equal(own.changesIn(NOW), null);
-    own.choose('online', NOW);
-    assert.equal(own.at(NOW), 'online');
-    assert.equal(own.at(NOW + IDLE_MS), 'away');
-  }
-});
 
 test('a crowded room tells how many; who they are is asked when it tells names again', () => {
   const crowd = room();

@@ -2,10 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-
-import { compareIds, isId } from '../src/id.js';
-import { makeLine } from '../src/outgoing.js';
-import { Room, TYPING_MS } from '../src/room/room.js';
+import { Line } from '../src/room/line.js';
+import { RoomState, TYPING_MS } from '../src/room/state.js';
+import { compareIds, isId } from '../src/words/id.js';
 
 const NOW = 1_000_000;
 
@@ -33,13 +32,13 @@ function log(count, extra = () => ({})) {
 }
 
 function roomWith(events, more = false) {
-  const room = new Room('lobby', 'alice');
+  const room = new RoomState('lobby', { user: 'alice' });
   room.replace({ events, last: events.at(-1)?.id ?? '0-0', more });
   return room;
 }
 
 const line = (nonce, text = 'mine') =>
-  makeLine({
+  new Line({
     room: 'lobby',
     user: 'alice',
     text,
@@ -74,7 +73,7 @@ test('an event has a place only after its predecessor', () => {
   assert.equal(room.place(events[3]), 'gap');
   assert.equal(room.place(events[1]), 'known');
   assert.equal(room.place({ ...events[1], id: '999-2', prev: '998-1' }), 'gap', 'another past');
-  assert.equal(new Room('lobby', 'alice').place(events[0]), 'gap', 'no page yet');
+  assert.equal(new RoomState('lobby', { user: 'alice' }).place(events[0]), 'gap', 'no page yet');
 });
 
 test('a stored event takes the place of the waiting line with its user and nonce', () => {

@@ -1,18 +1,9 @@
 /** A relay whose part the test plays. */
 
 import assert from 'node:assert/strict';
-import { webcrypto } from 'node:crypto';
 
-import { ChatClient } from '../src/chat.js';
-
-// Browsers have these two as globals, Node only from version 19 on.
-globalThis.crypto ??= webcrypto;
-globalThis.CustomEvent ??= class CustomEvent extends Event {
-  constructor(type, { detail = null } = {}) {
-    super(type);
-    this.detail = detail;
-  }
-};
+import { followOf } from '../src/client/room.js';
+import { createClient } from '../src/index.js';
 
 /** Sockets whose other end is the test. */
 export function sockets() {
@@ -67,8 +58,8 @@ export function sockets() {
 /** Lets settled promises run. */
 export const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-export async function until(condition, what) {
-  const deadline = Date.now() + 3000;
+export async function until(condition, what, patienceMs = 3000) {
+  const deadline = Date.now() + patienceMs;
   while (!condition()) {
     assert.ok(Date.now() < deadline, `never: ${what}`);
     await turn();
@@ -110,7 +101,7 @@ export const page = (...events) => ({
 
 export async function start(context, options = {}) {
   const { opened, Socket } = sockets();
-  const client = new ChatClient({
+  const client = createClient({
     urls: ['h:1', 'h:2'],
     user: 'alice',
     storage: null,
@@ -120,7 +111,6 @@ export async function start(context, options = {}) {
     ...options,
   });
   context.after(() => client.close());
-  client.connect();
   opened[0].hello();
   return { client, opened, socket: opened[0] };
 }
@@ -129,5 +119,13 @@ export async function joined(context, events, options) {
   const parts = await start(context, options);
   const joining = parts.client.join('lobby');
   await parts.socket.answer('join', page(...events));
-  return { ...parts, room: await joining };
+  const handle = await joining;
+  return { ...parts, handle, room: followOf(handle).room };
+}
+
+/** Writes a line. Whether it is stored shows in it. */
+export function write(client, name, text, options) {
+  const room = client.get(name);
+  room.send(text, options).catch(() => {});
+  return room.pending.at(-1);
 }

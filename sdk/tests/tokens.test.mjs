@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { ChatClient } from '../src/chat.js';
+import { createClient } from '../src/index.js';
 import { sockets, turn } from './scripted.mjs';
 
 const DAY_MS = 86_400_000;
@@ -43,7 +43,7 @@ function start(context, options = {}) {
   const time = stopTime(context);
   const reasons = [];
   const { opened, Socket } = sockets();
-  const client = new ChatClient({
+  const client = createClient({
     urls: ['h.example:1', 'h.example:2'].map((host) => `wss://${host}`),
     user: 'alice',
     storage: null,
@@ -90,16 +90,16 @@ test('the token goes in the subprotocol and in no address', async (context) => {
   const first = await socket(parts, 1);
   assert.equal(first.url, 'wss://h.example:1/ws');
   assert.deepEqual(first.protocols, ['redis-chat.v1', 'bearer.t1']);
-  assert.equal(parts.client.status.state, 'connecting');
+  assert.equal(parts.client.connection.state, 'connecting');
   first.hello();
-  assert.equal(parts.client.status.state, 'connected');
+  assert.equal(parts.client.connection.state, 'connected');
   assert.deepEqual(parts.reasons, ['start']);
 });
 
 test('without getToken nothing is new', (context) => {
   const { opened, Socket } = sockets();
   const options = { urls: ['h:1'], user: 'alice', storage: null, WebSocket: Socket };
-  const client = new ChatClient(options);
+  const client = createClient(options);
   context.after(() => client.close());
   client.connect();
   assert.deepEqual([opened[0].url, opened[0].protocols], ['ws://h:1/ws?user=alice', undefined]);
@@ -109,7 +109,8 @@ test('tokens go to this machine or through TLS, unless insecure', () => {
   const { Socket } = sockets();
   const make = (url, more) => {
     const getToken = async () => 't';
-    return new ChatClient({ urls: [url], user: 'a', WebSocket: Socket, getToken, ...more });
+    const options = { urls: [url], user: 'a', WebSocket: Socket, getToken, connect: false };
+    return createClient({ ...options, ...more });
   };
   const good = [
     'wss://chat.example',
@@ -160,13 +161,13 @@ test('an open connection gets its next token 30 seconds before the end', async (
   const parts = start(context);
   const first = await socket(parts, 1);
   greet(first, { expires_in: 600 });
-  assert.equal(parts.client.status.expiresIn, 600);
+  assert.equal(parts.client.connection.expiresIn, 600);
   await parts.pass(569_000);
   assert.equal(first.asked('auth'), undefined);
   await parts.pass(2000);
   assert.equal(first.asked('auth').token, 't2');
   await first.answer('auth', { expires_in: 300 });
-  assert.equal(parts.client.status.expiresIn, 300);
+  assert.equal(parts.client.connection.expiresIn, 300);
   await parts.pass(269_000);
   assert.deepEqual(parts.reasons, ['start', 'ending']);
   await parts.pass(2000);
@@ -210,12 +211,15 @@ test('a refused or ended token is asked for anew once', async (context) => {
   for (const [code, reason, expected] of rows) {
     const parts = start(context);
     (await socket(parts, 1)).die(code, reason);
-    assert.equal(parts.client.status.state, 'connecting', reason);
+    assert.equal(parts.client.connection.state, 'connecting', reason);
     const second = await socket(parts, 2);
     assert.deepEqual(second.protocols, ['redis-chat.v1', 'bearer.t2']);
     second.die(code, reason);
-    assert.deepEqual([parts.client.status.state, parts.reasons], ['offline', ['start', expected]]);
-    assert.equal(parts.client.status.close.final, true);
+    assert.deepEqual(
+      [parts.client.connection.state, parts.reasons],
+      ['offline', ['start', expected]],
+    );
+    assert.equal(parts.client.connection.close.final, true);
     await parts.pass(60_000);
     assert.equal(parts.opened.length, 2, 'no further attempt');
   }
@@ -230,8 +234,8 @@ test('a revoked token is replaced after the second in which it was revoked', asy
   await parts.pass(200);
   assert.deepEqual(parts.reasons, ['start', 'revoked']);
   (await socket(parts, 2)).die(4507, close('revoked'));
-  assert.equal(parts.client.status.state, 'offline');
-  assert.equal(parts.client.status.close.what, 'revoked');
+  assert.equal(parts.client.connection.state, 'offline');
+  assert.equal(parts.client.connection.close.what, 'revoked');
 });
 
 test('a later refusal is a new one, another reason too', async (context) => {
@@ -253,7 +257,7 @@ test('suspended and other final codes stop, with the reason in the status', asyn
   const first = await socket(parts, 1);
   greet(first, { expires_in: 600 });
   first.die(4508, JSON.stringify({ reason: 'suspended', until_ms: 7 }));
-  const { state, close: end } = parts.client.status;
+  const { state, close: end } = parts.client.connection;
   assert.deepEqual([state, end.name, end.untilMs, end.final], ['offline', 'suspended', 7, true]);
   await parts.pass(600_000);
   assert.deepEqual([parts.opened.length, parts.reasons.length], [1, 1]);
@@ -290,14 +294,14 @@ test('an application that gives no token is asked again, and the status says why
       random: () => 0.999,
     });
     await parts.pass(100);
-    assert.deepEqual([calls, parts.client.status.state], [1, 'connecting'], String(fails));
-    assert.equal(parts.client.status.error.code, 'TOKEN');
-    assert.ok(parts.client.status.retryAt > Date.now());
+    assert.deepEqual([calls, parts.client.connection.state], [1, 'connecting'], String(fails));
+    assert.equal(parts.client.connection.error.code, 'TOKEN');
+    assert.ok(parts.client.connection.retryAt > Date.now());
     await parts.pass(600);
     assert.equal(calls, 2, 'after 0.4 s');
     await parts.pass(3000);
     assert.deepEqual(parts.opened[0].protocols, ['redis-chat.v1', 'bearer.good']);
-    assert.equal(parts.client.status.error, null);
+    assert.equal(parts.client.connection.error, null);
     parts.client.close();
   }
 });
@@ -314,20 +318,20 @@ test('a failure to renew is told, and tried again while the connection goes on',
   const first = await socket(parts, 1);
   greet(first, { expires_in: 600 });
   await parts.pass(571_000);
-  const { state, error } = parts.client.status;
+  const { state, error } = parts.client.connection;
   assert.deepEqual(
     [state, error.code, error.cause.message],
     ['connected', 'TOKEN', 'out of order'],
   );
   await parts.pass(5500);
   assert.equal(first.asked('auth').token, 't3');
-  assert.equal(parts.client.status.error, null);
+  assert.equal(parts.client.connection.error, null);
   await first.refuse('auth', { code: 'UNAVAILABLE', message: 'no keys' });
-  assert.equal(parts.client.status.error.code, 'UNAVAILABLE');
+  assert.equal(parts.client.connection.error.code, 'UNAVAILABLE');
   await parts.pass(6000);
   assert.equal(first.asked('auth').token, 't4');
   await first.answer('auth', { expires_in: 600 });
-  assert.equal(parts.client.status.error, null);
+  assert.equal(parts.client.connection.error, null);
 });
 
 test('the application is asked once at a time, and given up after 30 seconds', async (context) => {
@@ -365,14 +369,14 @@ test('a closed client neither connects nor asks again', async (context) => {
   assert.equal(call.signal.aborted, true);
   call.resolve('good');
   await parts.pass(60_000);
-  assert.deepEqual([parts.opened.length, parts.client.status.state], [0, 'offline']);
+  assert.deepEqual([parts.opened.length, parts.client.connection.state], [0, 'offline']);
 });
 
 test('a token of another user is not used', async (context) => {
   const parts = start(context);
   const first = await socket(parts, 1);
   first.hello('r1', { user: 'mallory' });
-  const { state, close: end } = parts.client.status;
+  const { state, close: end } = parts.client.connection;
   assert.deepEqual(
     [state, end.name, end.what, end.final],
     ['offline', 'unauthorised', 'user', true],

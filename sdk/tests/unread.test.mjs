@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Inbox } from '../src/inbox.js';
-import { Room } from '../src/room/room.js';
-import { Upstream } from '../src/upstream.js';
+import { Inbox } from '../src/client/inbox.js';
+import { Upstream } from '../src/client/upstream.js';
+import { RoomState } from '../src/room/state.js';
 
 const NOW = 1_000_000;
 const idOf = (n) => (n === 0 ? '0-0' : `${1000 + n}-${n}`);
@@ -24,7 +24,7 @@ const message = (n, extra = {}) => ({
 });
 
 function away(...events) {
-  const room = new Room('lobby', 'alice');
+  const room = new RoomState('lobby', { user: 'alice' });
   room.replace({ events, last: idOf(events.length), more: false });
   return room;
 }
@@ -88,7 +88,7 @@ test('looking at a room clears it and marks where what is new begins', () => {
 });
 
 test('the mark stands also if the reader came before the page or the count', () => {
-  const before = new Room('lobby', 'alice');
+  const before = new RoomState('lobby', { user: 'alice' });
   before.settleUnread({ unread: 2, cursor: idOf(1), last: idOf(3) });
   before.setBackground(false);
   before.replace({ events: [1, 2, 3].map((n) => message(n)), last: idOf(3), more: false });

@@ -7,24 +7,32 @@
  * It refuses to judge the order of events.
  */
 
-import { compareIds } from '../id.js';
+import { compareIds } from '../words/id.js';
 import { amend, concerns, messageItem } from './amend.js';
-import { isYes } from './room-facts.js';
+import { isYes } from './facts.js';
+
+/** @typedef {import('./state.js').RoomState} RoomState */
+/** @typedef {import('./state.js').Change} Change */
+/** @typedef {import('../words/types.js').Frame} Frame */
+/** @typedef {(room: RoomState, event: Frame, changes: Change[], nowMs: number) => void} Fold */
 
 /** How long somebody counts as typing after the last signal, ms. */
 export const TYPING_MS = 6000;
 
 const LOSES_MEMBERSHIP = new Set(['leave', 'kick', 'ban']);
 
-export const FOLDS = {
-  __proto__: null,
+/** @type {Readonly<Record<string, Fold>>} */
+const ROWS = {
   message(room, event, changes) {
     if (room.typing.delete(event.user)) changes.push({ what: 'typing' });
     if (room.problem?.code === 'ENDED' || room.problem?.code === 'NEW') {
       room.problem = null;
       changes.push({ what: 'about' });
     }
-    if (event.local) return showLocal(room, event, changes);
+    if (event.local) {
+      showLocal(room, event, changes);
+      return;
+    }
     const line = room.takeLine(event);
     const item = Object.assign(line ?? {}, messageItem(event));
     room.items.push(item);
@@ -34,7 +42,6 @@ export const FOLDS = {
       room.firstUnread ??= item;
       changes.push({ what: 'about' });
     }
-    return undefined;
   },
 
   member(room, event, changes) {
@@ -56,7 +63,7 @@ export const FOLDS = {
   erase(room, event, changes) {
     const { user } = event;
     for (const meanwhile of room.meanwhile) meanwhile.push(event);
-    const names = ({ event: { user: of, by } }) => of === user || by === user;
+    const names = (/** @type {Frame} */ { event: { user: of, by } }) => of === user || by === user;
     const notices = room.items.filter((item) => item.type === 'notice' && names(item));
     room.items = room.items.filter((item) => !notices.includes(item));
     for (const { id } of notices) room.byId.delete(id);
@@ -122,7 +129,15 @@ export const FOLDS = {
   },
 };
 
-/** Takes the resulting state of a presence event over. @returns {boolean} whether typing ended */
+/** By type of event. @type {ReadonlyMap<string, Fold>} */
+export const FOLDS = new Map(Object.entries(ROWS));
+
+/**
+ * Takes the resulting state of a presence event over.
+ * @param {RoomState} room
+ * @param {Frame} event
+ * @returns {boolean} whether typing ended
+ */
 export function applyPresence(room, event) {
   const { user, kind } = event;
   if (event.users !== undefined) room.online = event.users;
@@ -135,6 +150,11 @@ export function applyPresence(room, event) {
   return false;
 }
 
+/**
+ * @param {RoomState} room
+ * @param {Frame} event
+ * @param {Change[]} changes
+ */
 function addNotice(room, event, changes) {
   const item = { type: 'notice', state: 'stored', id: event.id, ts: event.ts, event };
   room.items.push(item);
@@ -142,7 +162,12 @@ function addNotice(room, event, changes) {
   changes.push({ what: 'append', item });
 }
 
-/** What a relay shows of a line that waits for Redis. */
+/**
+ * What a relay shows of a line that waits for Redis.
+ * @param {RoomState} room
+ * @param {Frame} event
+ * @param {Change[]} changes
+ */
 function showLocal(room, event, changes) {
   const { user, nonce, ts = Date.now() } = event;
   const line = room.tail.find((item) => item.nonce === nonce && item.user === user);

@@ -12,14 +12,16 @@
  * It refuses to open connections and to fold events: room.js does.
  */
 
-import { ChatError } from '../error.js';
-import { compareIds, isId } from '../id.js';
-import { AGAIN_MS, isCut, isPassing, pauseMs, plain, Sender } from '../sender.js';
-import { monotonicMs } from '../time.js';
+import { monotonicMs } from '../link/time.js';
+import { AGAIN_MS, ChatError, failure, isCut, isPassing, pauseMs, plain } from '../words/error.js';
+import { compareIds, isId, NOWHERE } from '../words/id.js';
 import { Pages } from './pages.js';
-import { hasEnded } from './room.js';
+import { Sender } from './sender.js';
+import { hasEnded } from './state.js';
 import { Telling } from './telling.js';
 import { Who } from './who.js';
+
+/** @typedef {import('../words/types.js').Frame} Frame */
 
 /** Questions in a row that brought no agreement before we slow down. */
 const HASTY_QUESTIONS = 3;
@@ -27,36 +29,63 @@ const HASTY_QUESTIONS = 3;
 const BEHIND_MS = 2000;
 const WAITING_MOST = 1000;
 
-/** The members of an `error` as an error. */
-export function failure({ code = 'DENIED', message = '', ...details }) {
-  return new ChatError(code, message, details);
-}
+/**
+ * The way out of a room.
+ * @typedef {object} Link
+ * @property {import('./outgoing.js').Outgoing} outgoing
+ * @property {number} keepItems
+ * @property {() => boolean} isConnected
+ * @property {() => number|undefined} nonceWindowMs
+ * @property {(op: string, fields?: Record<string, any>, options?: import('../words/types.js').CallOptions) => Promise<any>} request
+ * @property {(room: RoomState, changes: Change[]) => void} changed
+ * @property {(room: RoomState, event: Record<string, any>) => void} heard each event, once and in order
+ * @property {(room: RoomState) => void} reloaded another page has taken the place of what was known
+ * @property {(room: RoomState, error: ChatError) => void} problem a followed room could not be resumed
+ * @property {(room: RoomState, error: ChatError) => void} lost it cannot be read any longer
+ * @property {() => void} refused the room was never followed
+ * @property {(room: RoomState) => void} [doubt] what is unread is to be asked
+ * @property {() => boolean} hasEyes
+ */
+
+/**
+ * What the parts of a room have of it.
+ * @typedef {object} Inside
+ * @property {Link['request']} request
+ * @property {(changes: Change[]) => void} changed
+ * @property {() => boolean} isWatched
+ */
+
+/** @typedef {import('./state.js').RoomState} RoomState */
+/** @typedef {import('./state.js').Change} Change */
+/** @typedef {import('./line.js').Line} Line */
 
 export class Follow {
   #link;
   #sender;
   #op = 'join';
-  /** The promise of the first page, while it is open. */
+  /** The promise of the first page, while it is open. @type {Promise<RoomState>|null} */
   #begun = null;
+  /** @type {{resolve: (room: RoomState) => void, reject: (error: ChatError) => void}|null} */
   #settle = null;
   #level = false;
   /** Grows with every question, so that late answers are known as such. */
   #question = 0;
   #hasty = 0;
-  /** Durable events that came while a question was on its way. */
+  /** Durable events that came while a question was on its way. @type {Frame[]} */
   #waiting = [];
   #who;
+  /** @type {Record<string, ReturnType<typeof setTimeout>|undefined>} */
   #timers = {};
 
   /**
-   * @param {import('./room.js').Room} room
-   * @param {object} link the way out: {outgoing, keepItems, isConnected, nonceWindowMs, request,
-   *   changed, problem, refused, doubt, hasEyes}
+   * @param {import('./state.js').RoomState} room
+   * @param {Link} link
    */
   constructor(room, link) {
     this.room = room;
     this.#link = link;
     this.#sender = new Sender(this, link);
+    /** @type {Inside} */
     const inside = {
       request: link.request,
       changed: (changes) => this.changed(changes),
@@ -74,10 +103,18 @@ export class Follow {
     return !this.room.isDirect && (this.#op === 'join' || this.room.role !== null);
   }
 
-  /** The reader looks at the room, or away. */
+  /**
+   * The reader looks at the room, or away.
+   * @param {boolean} isLooking
+   */
   look(isLooking) {
     this.changed(this.room.setBackground(!isLooking));
     if (isLooking) this.#who.look();
+  }
+
+  /** Whether somebody waits for its first page. */
+  get isBeginning() {
+    return this.#begun !== null;
   }
 
   /** Whether nothing is missing and lines may be sent. */
@@ -85,7 +122,11 @@ export class Follow {
     return this.#level && this.room.problem === null && this.#link.isConnected();
   }
 
-  /** Asks for the first page, if that has not been done. @returns {Promise<Room>} */
+  /**
+   * Asks for the first page, if that has not been done.
+   * @param {string} op
+   * @returns {Promise<RoomState>}
+   */
   begin(op) {
     if (this.#begun) return this.#begun;
     if (this.room.cursor !== null && !this.room.problem) return Promise.resolve(this.room);
@@ -123,12 +164,24 @@ export class Follow {
     this.telling.stop();
   }
 
-  /** It is not followed any longer. */
-  end(error) {
+  /**
+   * Nobody waits for its first page any longer.
+   * @param {ChatError} error
+   */
+  giveUp(error) {
     this.stop();
     this.#question += 1;
     this.#begun?.catch(() => {});
     this.#settle?.reject(error);
+    this.#begun = this.#settle = null;
+  }
+
+  /**
+   * It is not followed any longer.
+   * @param {ChatError} error
+   */
+  end(error) {
+    this.giveUp(error);
   }
 
   // --- becoming level ----------------------------------------------------------------------------
@@ -145,6 +198,10 @@ export class Follow {
     else this.#ask('subscribe', { room: name, since: cursor });
   }
 
+  /**
+   * @param {string} op
+   * @param {Frame} fields
+   */
   #ask(op, fields) {
     this.#level = false;
     if (!this.#link.isConnected()) return;
@@ -154,7 +211,7 @@ export class Follow {
 
   /**
    * A question about what came after `since` is on its way.
-   * @returns {(error: ChatError|null, answer?: object) => void} where its answer goes
+   * @returns {(error: ChatError|null, answer?: any) => void} where its answer goes
    */
   expectAnswer(since = this.room.cursor) {
     this.#question += 1;
@@ -167,6 +224,10 @@ export class Follow {
     };
   }
 
+  /**
+   * @param {Frame} answer
+   * @param {string|null} since
+   */
   #answered(answer, since) {
     const { room } = this;
     if (since !== null && since !== room.cursor) {
@@ -174,7 +235,9 @@ export class Follow {
       return;
     }
     const recovered = since !== null && answer.recovered === true;
+    const isFirst = room.cursor === null;
     this.changed(recovered ? room.catchUp(answer, monotonicMs()) : room.replace(answer));
+    if (!recovered && !isFirst) this.#link.reloaded(room);
     if (recovered && answer.more) {
       this.#sync();
       return;
@@ -190,7 +253,7 @@ export class Follow {
     for (const event of waiting) {
       if (!this.#level) this.#waiting.push(event);
       // Before the position: it was part of the answer, or of a past the room has forgotten.
-      else if (compareIds(event.id, this.room.cursor) > 0) this.#durable(event);
+      else if (compareIds(event.id, this.room.cursor ?? NOWHERE) > 0) this.#durable(event);
     }
     if (!this.#level) return;
     this.#settle?.resolve(this.room);
@@ -199,6 +262,7 @@ export class Follow {
     this.#sender.flush();
   }
 
+  /** @param {ChatError} error */
   #refused(error) {
     // The next connection asks again.
     if (isCut(error)) return;
@@ -233,31 +297,42 @@ export class Follow {
     else if (isNews) this.#link.problem(room, error);
   }
 
-  /** The room cannot be asked now; it comes back by itself. */
+  /**
+   * The room cannot be asked now; it comes back by itself.
+   * @param {ChatError} error
+   */
   #askLater(error) {
     this.#level = false;
     clearTimeout(this.#timers.again);
     this.#timers.again = setTimeout(() => this.#sync(), pauseMs(error));
   }
 
-  /** The room may not be read any longer. */
+  /**
+   * The room may not be read any longer.
+   * @param {ChatError} error
+   */
   #lose(error) {
+    const isNews = this.room.problem === null;
     this.#level = false;
     this.#waiting = [];
     this.#sender.failAll(error);
     this.changed(this.room.end(plain(error)));
+    if (isNews) this.#link.lost(this.room, error);
   }
 
   /**
    * The room is gone. Its channel is still listened to: it may begin anew. A direct room that is
    * not there is one in which nobody has written yet.
+   * @param {string} [reason]
    */
-  #ended(reason) {
+  #ended(reason = '') {
     this.#waiting = [];
     const problem = this.room.isDirect
       ? { code: 'NEW', message: 'Nothing was written yet' }
       : { code: 'ENDED', message: 'This room has ended', reason };
+    const isNews = this.room.problem === null && !this.room.isDirect && this.room.cursor !== null;
     this.changed(this.room.end(problem));
+    if (isNews) this.#link.lost(this.room, new ChatError(problem.code, problem.message));
   }
 
   /** Somebody wrote here: if that makes the room, it is there now. */
@@ -267,7 +342,10 @@ export class Follow {
 
   // --- frames ------------------------------------------------------------------------------------
 
-  /** A frame about this room, or about none. */
+  /**
+   * A frame about this room, or about none.
+   * @param {Frame} frame
+   */
   frame(frame) {
     const { room } = this;
     switch (frame.type) {
@@ -276,6 +354,7 @@ export class Follow {
         this.#waiting = [];
         clearTimeout(this.#timers.again);
         this.changed(room.replace(frame));
+        this.#link.reloaded(room);
         return this.#becameLevel();
       case 'reset':
         return this.#who.ask();
@@ -298,6 +377,7 @@ export class Follow {
     return undefined;
   }
 
+  /** @param {Frame} event */
   #durable(event) {
     const { room } = this;
     if (!this.#level) {
@@ -320,17 +400,23 @@ export class Follow {
     else this.#timers.again = setTimeout(() => this.#sync(), AGAIN_MS * this.#hasty);
   }
 
-  /** The room has a newer event than our last one. The relay should bring it; if not, ask. */
+  /**
+   * The room has a newer event than our last one. The relay should bring it; if not, ask.
+   * @param {string} last
+   */
   #heardOf(last) {
-    const isBehind = () => this.#level && compareIds(last, this.room.cursor) > 0;
+    const isBehind = () => this.#level && compareIds(last, this.room.cursor ?? NOWHERE) > 0;
     if (this.#timers.behind || !isBehind()) return;
     this.#timers.behind = setTimeout(() => {
-      this.#timers.behind = null;
+      this.#timers.behind = undefined;
       if (isBehind()) this.#sync();
     }, BEHIND_MS);
   }
 
-  /** A line shown while Redis was away was refused in the end. */
+  /**
+   * A line shown while Redis was away was refused in the end.
+   * @param {Frame} frame
+   */
   #withdraw({ nonce, user }) {
     const line = this.room.tail.find(
       (item) => item.nonce === nonce && (!user || item.user === user),
@@ -342,28 +428,27 @@ export class Follow {
 
   // --- what the user does ------------------------------------------------------------------------
 
-  /** Shows a line and sends it. */
+  /**
+   * Shows a line and sends it.
+   * @param {Line} line
+   */
   write(line) {
     this.telling.endTyping();
+    line.belongsTo(this.#sender);
     this.changed(this.room.addLine(line));
-    this.#sendSoon();
-  }
-
-  /** Sends a failed line again, as the same line. */
-  rewrite(line) {
-    Object.assign(line, { state: 'pending', error: null, submitted: null });
-    this.#link.outgoing.save();
-    this.changed([{ what: 'update', item: line }]);
-    this.#sendSoon();
+    this.sendSoon();
   }
 
   /** Writing into a room that ended makes it anew; one joins it again to hear the answer. */
-  #sendSoon() {
+  sendSoon() {
     if (this.room.problem && !this.#begun) this.begin('join').catch(() => {});
     else this.#sender.flush();
   }
 
-  /** What a refusal says about the room. */
+  /**
+   * What a refusal says about the room.
+   * @param {Frame} frame
+   */
   refusedToWrite({ code, details }) {
     if (code === 'MUTED') this.room.setMuted(details.until_ms ?? 0);
     else if (code === 'FROZEN') this.room.frozen = true;
@@ -371,6 +456,10 @@ export class Follow {
     this.changed([{ what: 'about' }]);
   }
 
+  /**
+   * @param {Line} line
+   * @param {string} id
+   */
   acknowledged(line, id) {
     this.changed(this.room.acknowledge(line, id));
     this.#heardOf(id);
@@ -389,22 +478,35 @@ export class Follow {
     );
   }
 
-  /** Tells what has changed in the room, after drawing the consequences. */
+  /**
+   * Tells what has changed in the room, after drawing the consequences.
+   * @param {Change[]} changes
+   */
   changed(changes) {
-    if (!changes.length) return;
+    if (changes.length) this.#tell(changes);
+    for (const event of this.room.applied.splice(0)) this.#link.heard(this.room, event);
+  }
+
+  /** @param {Change[]} changes */
+  #tell(changes) {
     const { room } = this;
     const { outgoing, keepItems } = this.#link;
     for (const { what, item, items } of changes) {
       if (what === 'typing') this.#watchTyping();
       else if (what === 'doubt') this.#link.doubt?.(room);
-      else if (what === 'settle' && item.user === room.user) outgoing.remove(item.nonce);
-      else if (what === 'remove') {
+      else if (what === 'settle' && item.user === room.user) {
+        outgoing.remove(item.nonce);
+        item.settle?.(item.id);
+      } else if (what === 'remove') {
         // Lines that are stored, but lie before what we hold.
-        for (const line of items) if (line.acknowledged && !line.id) outgoing.remove(line.nonce);
+        for (const line of items ?? [])
+          if (line.acknowledged && !line.id) outgoing.remove(line.nonce);
       } else if (what === 'replace') {
         // Lines that the page contains.
         for (const line of outgoing.of(room.name)) {
-          if (!room.tail.includes(line)) outgoing.remove(line.nonce);
+          if (room.tail.includes(line)) continue;
+          outgoing.remove(line.nonce);
+          line.settle(line.id);
         }
       }
     }

@@ -7,24 +7,33 @@
  * It refuses to move the cursor.
  */
 
-import { isCut, isPassing } from '../sender.js';
+import { isCut, isPassing } from '../words/error.js';
+
+/** @typedef {import('./state.js').RoomState} RoomState */
+/** @typedef {import('./follow.js').Inside} Inside */
+
+/** @typedef {import('../words/types.js').Frame} Frame */
 
 export class Pages {
   #room;
   #link;
-  /** The page on its way. */
+  /** The page on its way. @type {Promise<boolean>|null} */
   #loading = null;
 
   /**
-   * @param {import('./room.js').Room} room
-   * @param {{request: Function, changed: (changes) => void}} link
+   * @param {RoomState} room
+   * @param {Inside} link
    */
   constructor(room, link) {
     this.#room = room;
     this.#link = link;
   }
 
-  /** Loads older messages. @returns {Promise<boolean>} whether there may be more */
+  /**
+   * Loads older messages.
+   * @param {any} count
+   * @returns {Promise<boolean>} whether there may be more
+   */
   older(count) {
     const before = this.#room.oldest();
     if (!this.#room.moreBefore || before === null) return Promise.resolve(this.#room.moreBefore);
@@ -34,6 +43,10 @@ export class Pages {
     return this.#loading;
   }
 
+  /**
+   * @param {any} before
+   * @param {any} count
+   */
   async #load(before, count) {
     const room = this.#room;
     const meanwhile = room.expectPage();
@@ -46,7 +59,10 @@ export class Pages {
     }
   }
 
-  /** Fetches a message that is quoted but was not loaded. Not being there is an answer too. */
+  /**
+   * Fetches a message that is quoted but was not loaded. Not being there is an answer too.
+   * @param {string} id
+   */
   async quoted(id) {
     const room = this.#room;
     if (room.byId.has(id) || room.quoted.has(id)) return;
@@ -55,7 +71,7 @@ export class Pages {
     try {
       const fields = { room: room.name, around: id, count: 1 };
       const page = await this.#link.request('history', fields);
-      const event = page.events.find((one) => one.id === id);
+      const event = page.events.find((/** @type {Frame} */ one) => one.id === id);
       this.#link.changed(room.quote(id, event, page.last, meanwhile));
     } catch (error) {
       if (isCut(error) || isPassing(error)) room.quoted.delete(id);
@@ -64,6 +80,4 @@ export class Pages {
       room.forgetPage(meanwhile);
     }
   }
-
-  // --- telling -----------------------------------------------------------------------------------
 }

@@ -7,9 +7,12 @@
  * It refuses to tell the same twice.
  */
 
-import { compareIds } from '../id.js';
-import { isPassing, pauseMs } from '../sender.js';
-import { monotonicMs } from '../time.js';
+import { monotonicMs } from '../link/time.js';
+import { isPassing, pauseMs } from '../words/error.js';
+import { compareIds } from '../words/id.js';
+
+/** @typedef {import('./state.js').RoomState} RoomState */
+/** @typedef {import('./follow.js').Inside} Inside */
 
 /** A little more than the 2 s within which relays drop a repeated signal. */
 const TYPING_EVERY_MS = 2100;
@@ -19,15 +22,17 @@ export class Telling {
   #room;
   #link;
   #typingAt = -Infinity;
-  #typingTimer = null;
-  #readTimer = null;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #typingTimer;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #readTimer;
   #readAt = -Infinity;
   /** The position that was told last on this connection. */
   #told = null;
 
   /**
-   * @param {import('./room.js').Room} room
-   * @param {{request: Function, changed: (changes) => void}} link
+   * @param {RoomState} room
+   * @param {Inside} link
    */
   constructor(room, link) {
     this.#room = room;
@@ -41,7 +46,7 @@ export class Telling {
 
   stop() {
     clearTimeout(this.#readTimer);
-    this.#readTimer = null;
+    this.#readTimer = undefined;
     this.endTyping();
   }
 
@@ -49,7 +54,7 @@ export class Telling {
   typing() {
     if (this.#typingTimer) return;
     const tell = () => {
-      this.#typingTimer = null;
+      this.#typingTimer = undefined;
       this.#typingAt = monotonicMs();
       this.#link.request('signal', { room: this.#room.name, name: 'typing' }).catch(() => {});
     };
@@ -61,7 +66,7 @@ export class Telling {
   /** What was typed is sent or taken back. */
   endTyping() {
     clearTimeout(this.#typingTimer);
-    this.#typingTimer = null;
+    this.#typingTimer = undefined;
   }
 
   /** The reader has seen all there is. */
@@ -73,9 +78,10 @@ export class Telling {
     else this.#later(waitMs);
   }
 
+  /** @param {number} waitMs */
   #later(waitMs) {
     this.#readTimer = setTimeout(() => {
-      this.#readTimer = null;
+      this.#readTimer = undefined;
       this.#tellRead();
     }, waitMs);
   }
@@ -100,7 +106,7 @@ export class Telling {
     const { items, counts } = this.#room;
     const newest = items.findLast((item) => item.type === 'message' && item.id !== null);
     const others = items.findLast((item) => counts.isOthers(item));
-    if (!others) return null;
+    if (!others || !newest) return null;
     for (const known of [counts.cursor, this.#told]) {
       if (known !== null && compareIds(others.id, known) <= 0) return null;
     }

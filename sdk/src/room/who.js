@@ -8,7 +8,10 @@
  * It refuses to ask because of what a crowded room tells: there it would never end.
  */
 
-import { AGAIN_MS, isPassing, pauseMs } from '../sender.js';
+import { AGAIN_MS, isPassing, pauseMs } from '../words/error.js';
+
+/** @typedef {import('./state.js').RoomState} RoomState */
+/** @typedef {import('./follow.js').Inside} Inside */
 
 const WHO_COUNT = 500;
 
@@ -17,12 +20,13 @@ export class Who {
   #link;
   /** Made anew with each connection, so that answers of an older one are known as such. */
   #state = { asking: false, again: false };
-  #timer = null;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #timer;
   #isWanted = false;
 
   /**
-   * @param {import('./room.js').Room} room
-   * @param {{request: Function, changed: (changes) => void, isWatched: () => boolean}} link
+   * @param {RoomState} room
+   * @param {Inside} link
    */
   constructor(room, link) {
     this.#room = room;
@@ -36,7 +40,7 @@ export class Who {
 
   stop() {
     clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#timer = undefined;
   }
 
   /** Somebody looks now. */
@@ -49,7 +53,7 @@ export class Who {
     if (this.#timer) return;
     this.#timer = setTimeout(
       () => {
-        this.#timer = null;
+        this.#timer = undefined;
         if (this.#room.peopleDoubtful()) this.ask();
       },
       AGAIN_MS + Math.random() * AGAIN_MS,
@@ -66,7 +70,7 @@ export class Who {
     }
     state.asking = true;
     this.#room.expectPeople();
-    const done = (again) => {
+    const done = (/** @type {boolean} */ again) => {
       state.asking = false;
       if (state === this.#state && (again || state.again)) this.ask();
       state.again = false;

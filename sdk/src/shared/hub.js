@@ -1,0 +1,219 @@
+/**
+ * One socket for several tabs.
+ *
+ * The one idea: each tab has a whole client of its own, which sees a socket. Behind it are this hub and the
+ * one socket that there really is: requests get another `ref` on their way and their answers go back to who
+ * asked; everything else goes to all, and each client takes what is about its rooms.
+ *
+ * A room is received as long as one tab wants it. Membership is the user's: who leaves, leaves for all.
+ *
+ * It refuses to connect again: when the socket ends, so does that of every tab, and the clients do.
+ */
+
+/** @typedef {Record<string, any>} Frame */
+
+/**
+ * A tab, seen from the hub.
+ * @typedef {object} Tab
+ * @property {(frame: Frame) => void} post `{opened}`, `{data: string}` or `{closed: {code, reason}}`
+ * @property {Set<string>} rooms that it receives
+ */
+
+/** A page that is loaded anew is back within this time, ms. */
+const LINGER_MS = 2000;
+
+export class Hub {
+  #WebSocket;
+  /** @type {any} */
+  #socket = null;
+  /** What every tab hears first. @type {string|null} */
+  #hello = null;
+  /** @type {Map<string, Tab>} */
+  #tabs = new Map();
+  #ref = 0;
+  /** @type {Map<number, {tab: string|null, ref: unknown, op: string, room: string, rooms?: Frame}>} */
+  #asked = new Map();
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #timer;
+
+  /** @param {any} [WebSocket] the class for the socket */
+  constructor(WebSocket = globalThis.WebSocket) {
+    this.#WebSocket = WebSocket;
+  }
+
+  /**
+   * A tab wants a socket.
+   * @param {string} id
+   * @param {(frame: Frame) => void} post
+   * @param {{url: string, protocols?: string[]}} how
+   */
+  open(id, post, { url, protocols }) {
+    clearTimeout(this.#timer);
+    this.#tabs.set(id, { post, rooms: new Set() });
+    if (this.#socket === null) this.#connect(url, protocols);
+    else if (this.#hello !== null) this.#welcome(id, this.#hello);
+  }
+
+  /**
+   * A tab says something.
+   * @param {string} id
+   * @param {string} text
+   */
+  say(id, text) {
+    const tab = this.#tabs.get(id);
+    if (!tab || this.#socket === null) return;
+    const frame = JSON.parse(text);
+    const { ref, op, room } = frame;
+    if (op === 'unsubscribe') {
+      tab.rooms.delete(room);
+      if (this.#isWanted(room)) {
+        tab.post({ data: JSON.stringify({ ref, ok: {} }) });
+        return;
+      }
+    }
+    this.#ask(frame, { tab: id, ref, op, room, rooms: frame.rooms });
+  }
+
+  /**
+   * A tab has ended, or wants its socket no longer.
+   * @param {string} id
+   */
+  close(id) {
+    const tab = this.#tabs.get(id);
+    if (!tab) return;
+    this.#tabs.delete(id);
+    for (const room of tab.rooms) {
+      if (this.#isWanted(room)) continue;
+      this.#ask({ op: 'unsubscribe', room }, { tab: null, ref: null, op: 'unsubscribe', room });
+    }
+    if (this.#tabs.size === 0) this.#timer = setTimeout(() => this.#drop(1000), LINGER_MS);
+  }
+
+  /** Whoever uses the hub ends. */
+  end() {
+    clearTimeout(this.#timer);
+    this.#drop(1000);
+  }
+
+  /** @param {string} room */
+  #isWanted(room) {
+    return [...this.#tabs.values()].some(({ rooms }) => rooms.has(room));
+  }
+
+  /**
+   * @param {string} url
+   * @param {string[]} [protocols]
+   */
+  #connect(url, protocols) {
+    /** @type {any} */
+    let socket;
+    try {
+      socket = protocols ? new this.#WebSocket(url, protocols) : new this.#WebSocket(url);
+    } catch {
+      this.#ended(1006, '');
+      return;
+    }
+    this.#socket = socket;
+    const isOurs = () => socket === this.#socket;
+    socket.onmessage = (/** @type {any} */ event) => isOurs() && this.#heard(event.data);
+    socket.onclose = (/** @type {any} */ event) =>
+      isOurs() && this.#ended(event.code, event.reason);
+    socket.onerror = () => {
+      if (this.#hello === null) setTimeout(() => isOurs() && this.#ended(1006, ''), 0);
+    };
+  }
+
+  /**
+   * @param {Frame} frame
+   * @param {{tab: string|null, ref: unknown, op: string, room: string, rooms?: Frame}} asked
+   */
+  #ask(frame, asked) {
+    this.#ref += 1;
+    this.#asked.set(this.#ref, asked);
+    this.#socket?.send(JSON.stringify({ ...frame, ref: this.#ref }));
+  }
+
+  /** @param {string} text */
+  #heard(text) {
+    const frame = JSON.parse(text);
+    if (frame.type === undefined && frame.ref !== undefined) this.#answered(frame, text);
+    else if (frame.type === 'hello' && this.#hello === null) {
+      this.#hello = text;
+      for (const id of this.#tabs.keys()) this.#welcome(id, text);
+    } else for (const { post } of this.#tabs.values()) post({ data: text });
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} hello
+   */
+  #welcome(id, hello) {
+    const post = this.#tabs.get(id)?.post;
+    post?.({ opened: true });
+    post?.({ data: hello });
+  }
+
+  /**
+   * @param {Frame} frame
+   * @param {string} text
+   */
+  #answered(frame, text) {
+    const asked = this.#asked.get(frame.ref);
+    if (!asked) {
+      // It belongs to no request in particular.
+      for (const { post } of this.#tabs.values()) post({ data: text });
+      return;
+    }
+    this.#asked.delete(frame.ref);
+    const tab = asked.tab === null ? undefined : this.#tabs.get(asked.tab);
+    if (frame.ok) this.#note(asked, frame.ok, tab);
+    tab?.post({ data: JSON.stringify({ ...frame, ref: asked.ref }) });
+  }
+
+  /**
+   * Which tab receives which rooms by now.
+   * @param {{op: string, room: string, rooms?: Frame}} asked
+   * @param {Frame} ok
+   * @param {Tab|undefined} tab
+   */
+  #note({ op, room }, ok, tab) {
+    if (op === 'join' || op === 'subscribe') {
+      if (tab) tab.rooms.add(room);
+      // The tab has ended meanwhile.
+      else if (!this.#isWanted(room)) {
+        this.#ask({ op: 'unsubscribe', room }, { tab: null, ref: null, op: 'unsubscribe', room });
+      }
+    } else if (op === 'resume') {
+      for (const [name, answer] of Object.entries(ok.rooms ?? {})) {
+        if (!answer?.error) tab?.rooms.add(name);
+      }
+    } else if (op === 'leave' || op === 'unsubscribe') {
+      tab?.rooms.delete(room);
+      // Others may go on reading, if the room lets them; or one has asked for it meanwhile.
+      const gone = { type: 'gone', room, code: 'UNAVAILABLE', message: '', retry_ms: 0 };
+      for (const other of this.#tabs.values()) {
+        if (other.rooms.delete(room)) other.post({ data: JSON.stringify(gone) });
+      }
+    }
+  }
+
+  /** @param {number} code */
+  #drop(code) {
+    const socket = this.#socket;
+    this.#ended(code, '');
+    socket?.close(code);
+  }
+
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
+  #ended(code, reason) {
+    this.#socket = null;
+    this.#hello = null;
+    this.#asked.clear();
+    const tabs = [...this.#tabs.values()];
+    this.#tabs.clear();
+    for (const { post } of tabs) post({ closed: { code, reason } });
+  }
+}
