@@ -1,27 +1,75 @@
-//! The page and the JavaScript client, embedded: `/`, `/page/…`, `/styles/…` and `/sdk/…`.
+//! The page and the JavaScript client, embedded: `/`, `/page-….js`, `/page-….css`, `/emoji.json`,
+//! `/licences.txt`, `/sdk.js`.
 //!
-//! Files are served unchanged and revalidated by content. The page may load nothing from elsewhere.
-//! It may connect to this relay, to those of `--relay-url` and to the address of `--page-token-url`,
-//! which it reads from `/config.json`.
+//! The script and the style sheet of the page bear a fingerprint of their content in their names, and
+//! are never asked for again. The others are revalidated by content. The page may load nothing from
+//! elsewhere. It may connect to this relay, to those of `--relay-url` and to the address of
+//! `--page-token-url`, which it reads from `/config.json`. `/sdk.js` is for pages of other origins too.
 
-use axum::body::Body;
+use std::io::Write as _;
+use std::sync::LazyLock;
+
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use include_dir::{Dir, include_dir};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::config::{Config, RelayUrl, TokenUrl};
 
-/// The page's modules import the client by a relative path. On disk, the symbolic link
-/// `relay/web/sdk` makes the same path valid, for tests and editors.
-static FOLDERS: [(&str, Dir<'_>); 3] = [
-    ("page", include_dir!("$CARGO_MANIFEST_DIR/web/page")),
-    ("styles", include_dir!("$CARGO_MANIFEST_DIR/web/styles")),
-    ("sdk", include_dir!("$CARGO_MANIFEST_DIR/../sdk/src")),
-];
-/// The files beside these folders.
-const FILES: [(&str, &[u8]); 2] = [
-    ("index.html", include_bytes!("../../web/index.html")),
-    ("icon.svg", include_bytes!("../../web/icon.svg")),
-];
+/// An embedded file as it is served.
+struct File {
+    name: String,
+    contents: Bytes,
+    compressed: Bytes,
+    tag: String,
+    caching: Caching,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Caching {
+    /// The name changes with the content.
+    Immutable,
+    Revalidated,
+}
+
+/// All of them. `npm run bundle` makes those of `dist`.
+static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
+    let script = include_bytes!("../../web/dist/page.js");
+    let styles = include_bytes!("../../web/dist/page.css");
+    let script_name = format!("page-{:016x}.js", fingerprint(script));
+    let styles_name = format!("page-{:016x}.css", fingerprint(styles));
+    let index = include_str!("../../web/index.html")
+        .replace("dist/page.js", &script_name)
+        .replace("dist/page.css", &styles_name);
+    let sdk = include_bytes!("../../../sdk/dist/redis-chat.js");
+    let icon = include_bytes!("../../web/icon.svg");
+    let emoji = include_bytes!("../../web/dist/emoji.json");
+    let licences = include_bytes!("../../web/dist/licences.txt");
+    vec![
+        File::new("index.html", index.into_bytes(), Caching::Revalidated),
+        File::new(&script_name, script.to_vec(), Caching::Immutable),
+        File::new(&styles_name, styles.to_vec(), Caching::Immutable),
+        File::new("sdk.js", sdk.to_vec(), Caching::Revalidated),
+        File::new("icon.svg", icon.to_vec(), Caching::Revalidated),
+        File::new("emoji.json", emoji.to_vec(), Caching::Revalidated),
+        File::new("licences.txt", licences.to_vec(), Caching::Revalidated),
+    ]
+});
+
+impl File {
+    fn new(name: &str, contents: Vec<u8>, caching: Caching) -> File {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        // Writing to memory cannot fail.
+        let compressed = encoder.write_all(&contents).and_then(|()| encoder.finish());
+        File {
+            name: name.to_owned(),
+            tag: format!("\"{:016x}\"", fingerprint(&contents)),
+            compressed: compressed.unwrap_or_default().into(),
+            contents: contents.into(),
+            caching,
+        }
+    }
+}
 
 /// The page's content security policy, and its configuration.
 #[derive(Clone, Debug)]
@@ -69,38 +117,45 @@ pub(super) fn file(path: &str, request: &HeaderMap, policy: &Policy) -> Response
         "" => "index.html",
         name => name,
     };
-    let Some(contents) = embedded(name) else {
+    let Some(file) = FILES.iter().find(|file| file.name == name) else {
         return plain(StatusCode::NOT_FOUND, "not found\n");
     };
-    let tag = format!("\"{:016x}\"", fingerprint(contents));
-    let known = request
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .any(|tags| tags.to_str().is_ok_and(|tags| tags.contains(&tag)));
-    let mut response = if known {
-        plain(StatusCode::NOT_MODIFIED, "")
-    } else {
-        Response::new(Body::from(contents))
+    let known = has_word(request, &header::IF_NONE_MATCH, &file.tag);
+    let compress =
+        !file.compressed.is_empty() && has_word(request, &header::ACCEPT_ENCODING, "gzip");
+    let mut response = match (known, compress) {
+        (true, _) => plain(StatusCode::NOT_MODIFIED, ""),
+        (false, true) => Response::new(Body::from(file.compressed.clone())),
+        (false, false) => Response::new(Body::from(file.contents.clone())),
     };
     let headers = response.headers_mut();
+    if compress && !known {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(name)));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let caching = match file.caching {
+        Caching::Immutable => "public, max-age=31536000, immutable",
+        Caching::Revalidated => "no-cache",
+    };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
     headers.insert(header::CONTENT_SECURITY_POLICY, policy.header.clone());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
+    if name == "sdk.js" {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    }
+    if let Ok(tag) = HeaderValue::from_str(&file.tag) {
         headers.insert(header::ETAG, tag);
     }
     response
 }
 
-/// The contents of an embedded file: `index.html`, `sdk/chat.js`.
-fn embedded(name: &str) -> Option<&'static [u8]> {
-    let Some((folder, path)) = name.split_once('/') else {
-        return FILES.iter().find(|(file, _)| *file == name).map(|(_, contents)| *contents);
-    };
-    let (_, files) = FOLDERS.iter().find(|(name, _)| *name == folder)?;
-    Some(files.get_file(path)?.contents())
+/// Whether one of these headers has a word in it. `gzip;q=0` is not taken for a refusal: nobody sends
+/// it, and every client can read it.
+fn has_word(request: &HeaderMap, name: &header::HeaderName, word: &str) -> bool {
+    let values = request.get_all(name);
+    values.iter().any(|value| value.to_str().is_ok_and(|text| text.contains(word)))
 }
 
 /// A short answer in plain text.
@@ -115,14 +170,10 @@ pub(super) fn plain(status: StatusCode, text: impl Into<Body>) -> Response<Body>
 fn content_type(name: &str) -> &'static str {
     match name.rsplit('.').next() {
         Some("html") => "text/html; charset=utf-8",
-        Some("js" | "mjs") => "text/javascript; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
-        Some("json") => "application/json",
-        Some("webmanifest") => "application/manifest+json",
         Some("svg") => "image/svg+xml",
-        Some("png") => "image/png",
-        Some("ico") => "image/x-icon",
-        Some("woff2") => "font/woff2",
+        Some("json") => "application/json",
         Some("txt") => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }
@@ -137,34 +188,36 @@ fn fingerprint(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
+    use flate2::read::GzDecoder;
+
     use super::*;
     use crate::config::test_config;
 
-    fn get(path: &str) -> Response<Body> {
-        file(path, &HeaderMap::new(), &Policy::new(&test_config(&[])))
+    fn get_with(path: &str, request: &[(header::HeaderName, &str)]) -> Response<Body> {
+        let headers = request
+            .iter()
+            .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).expect("a value")));
+        file(path, &headers.collect(), &Policy::new(&test_config(&[])))
     }
 
-    /// All files of a folder and of the folders in it, by their paths.
-    fn all_files(folder: &Dir<'static>) -> Vec<&'static str> {
-        let mut names: Vec<_> = folder.files().filter_map(|file| file.path().to_str()).collect();
-        names.extend(folder.dirs().flat_map(all_files));
-        names
+    fn get(path: &str) -> Response<Body> {
+        get_with(path, &[])
     }
 
     #[test]
     fn missing_files_and_climbing_paths_are_not_found() {
         let paths = [
             "/nothing.js",
-            "/page",
-            "/page/",
-            "/page/messages",
-            "/page/nothing.js",
-            "/page/../index.html",
-            "/page//app.js",
-            "/sdk/../package.json",
-            "/tests/text.test.mjs",
+            "/page.js",
+            "/page-0000000000000000.js",
+            "/dist/page.js",
+            "/page/app.js",
+            "/../index.html",
+            "/./sdk.js",
+            "/sdk.js/",
             "/../Cargo.toml",
-            "/./x",
             "//etc/passwd",
         ];
         for path in paths {
@@ -173,18 +226,55 @@ mod tests {
     }
 
     #[test]
-    fn every_embedded_file_is_served_with_its_content_type() {
-        let mut names: Vec<String> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
-        for (folder, files) in &FOLDERS {
-            names.extend(all_files(files).iter().map(|path| format!("{folder}/{path}")));
-        }
-        for wanted in ["page/app.js", "styles/base.css", "sdk/chat.js", "sdk/room/room.js"] {
-            assert!(names.iter().any(|name| name == wanted), "{wanted} is not embedded");
-        }
-        for name in names {
+    fn every_file_has_a_content_type_and_a_tag_that_saves_the_next_answer() {
+        assert_eq!(FILES.len(), 7);
+        for File { name, caching, .. } in FILES.iter() {
             let found = get(&format!("/{name}"));
+            let headers = found.headers();
             assert_eq!(found.status(), StatusCode::OK, "{name}");
-            assert_ne!(found.headers()[header::CONTENT_TYPE], "application/octet-stream", "{name}");
+            assert_ne!(headers[header::CONTENT_TYPE], "application/octet-stream", "{name}");
+            let is_kept =
+                headers[header::CACHE_CONTROL].to_str().is_ok_and(|it| it.contains("immutable"));
+            assert_eq!(is_kept, *caching == Caching::Immutable, "{name}");
+            let tag = headers[header::ETAG].to_str().expect("a tag");
+            let again = get_with(&format!("/{name}"), &[(header::IF_NONE_MATCH, tag)]);
+            assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_page_names_its_script_and_its_styles_by_their_content() {
+        let index = FILES.iter().find(|file| file.name == "index.html").expect("the page");
+        let text = std::str::from_utf8(&index.contents).expect("UTF-8");
+        for file in FILES.iter().filter(|file| file.caching == Caching::Immutable) {
+            assert!(text.contains(&format!("\"{}\"", file.name)), "{}", file.name);
+        }
+        assert!(!text.contains("dist/"), "a name without its content");
+    }
+
+    #[test]
+    fn who_can_read_it_gets_it_compressed_and_all_of_it_is_small() {
+        let sum: usize = FILES.iter().map(|file| file.compressed.len()).sum();
+        assert!(sum <= 150_000, "{sum} bytes over the wire");
+        for file in FILES.iter() {
+            let accepted = [(header::ACCEPT_ENCODING, "gzip, deflate, br")];
+            let found = get_with(&format!("/{}", file.name), &accepted);
+            assert_eq!(found.headers()[header::CONTENT_ENCODING], "gzip");
+            let mut text = Vec::new();
+            GzDecoder::new(&*file.compressed).read_to_end(&mut text).expect("gzip");
+            assert_eq!(text, file.contents, "{}", file.name);
+            assert!(
+                get(&format!("/{}", file.name)).headers().get(header::CONTENT_ENCODING).is_none()
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_client_is_for_other_origins() {
+        for file in FILES.iter() {
+            let found = get(&format!("/{}", file.name));
+            let origin = found.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+            assert_eq!(origin.is_some(), file.name == "sdk.js", "{}", file.name);
         }
     }
 }

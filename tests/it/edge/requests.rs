@@ -145,7 +145,7 @@ fn a_relay_without_the_page_serves_sockets_only() {
     let redis = Redis::start();
     let relay = Relay::with("r1", &redis.url(), &["--page", "off"]);
     relay.wait_ready();
-    for path in ["/", "/index.html", "/sdk/chat.js", "/page/app.js", "/config.json"] {
+    for path in ["/", "/index.html", "/sdk.js", "/icon.svg", "/config.json"] {
         assert_eq!(relay.get(path).0, 404, "{path}");
     }
     relay.connect("alice").ok(json!({"op": "ping"}));

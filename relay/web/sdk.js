@@ -1,0 +1,1 @@
+../../sdk/dist/redis-chat.js
