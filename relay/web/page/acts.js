@@ -8,8 +8,7 @@
  * It refuses to draw.
  */
 
-import { mentionsIn } from '../sdk/mentions.js';
-import { directRoom, otherSide } from '../sdk/names.js';
+import { createRoomStore, directRoom, mentionsIn, otherSide, stateOf } from '../sdk.js';
 import { deleteMessage, editMessage, toggleReaction } from './messages/message-doing.js';
 import { ask } from './overlays/dialogue.js';
 import { openPersonMenu } from './people/person-menu.js';
@@ -19,7 +18,8 @@ const PAGES_BACK_MOST = 20;
 const PAGE_COUNT = 200;
 
 /**
- * @param {object} page {client, room: functions that answer what holds now; messages, compose,
+ * @param {object} page {client, here, room: functions that answer what holds now: the client, the room
+ *   looked at, and what is known of it; messages, compose,
  *   toasts: views; failed, nameOf, open}
  */
 export function makeActs(page) {
@@ -28,12 +28,12 @@ export function makeActs(page) {
   const room = () => page.room();
 
   const ACT = {
-    react: (item, emoji) => toggleReaction(client(), room(), item, emoji),
+    react: (item, emoji) => toggleReaction(page.here(), room(), item, emoji),
     reply: (item) => compose.reply(item.id, `Replying to ${nameOf(item.user)}: ${item.text}`),
     edit: (item) => compose.edit(item.id, item.text),
-    delete: (item) => deleteMessage(client(), room(), item),
-    retry: (item) => client().retry(item.nonce),
-    discard: (item) => client().discard(item.nonce),
+    delete: (item) => deleteMessage(page.here(), room(), item),
+    retry: (item) => item.retry(),
+    discard: (item) => item.cancel(),
     person: (item, anchor) => openPerson(item.user, anchor),
     quote: (item) => goToQuoted(room(), item.reply),
   };
@@ -43,7 +43,7 @@ export function makeActs(page) {
     for (let page = 0; page < PAGES_BACK_MOST; page += 1) {
       if (here !== room() || messages.goTo(id)) return;
       if (here.quoted.get(id) === null || !here.moreBefore) break;
-      await client().older(here.name, PAGE_COUNT);
+      await createRoomStore(page.here()).older(PAGE_COUNT);
     }
     toasts.show('That message is no longer there, or too far back.');
   }
@@ -70,7 +70,7 @@ export function makeActs(page) {
       self,
       role,
       theirs: roles.get(user),
-      profile: client().profiles.of(user),
+      profile: client().names.of(user),
       isDirect,
     };
     openPersonMenu(anchor, scene, {
@@ -83,7 +83,7 @@ export function makeActs(page) {
 
   async function moderate(action, user, options) {
     try {
-      const changed = await client().moderate(room().name, action, user, options);
+      const changed = await page.here().mod(action, user, options);
       if (!changed) toasts.show(`Nothing changed for ${nameOf(user)}.`);
     } catch (error) {
       // Not we: they.
@@ -94,22 +94,22 @@ export function makeActs(page) {
 
   /** Makes somebody a member, of whom it is sure that this is meant. */
   async function invite(user) {
-    const { name } = room();
-    const role = await client().roleOf(name, user);
+    const here = page.here();
+    const role = await here.roleOf(user);
     if (role !== null) {
       toasts.show(`${nameOf(user)} is in this room already: ${role}.`);
       return;
     }
-    if (!(await client().isKnown(user))) {
+    if (((await client().profiles([user])).get(user) ?? null) === null) {
       const title = `Nobody called “${user}” has been here yet`;
       if (!(await ask({ title, text: 'Is the name right?', confirm: 'Add anyway' }))) return;
     }
-    if (!(await client().moderate(name, 'role', user, { role: 'member' }))) return;
+    if (!(await here.mod('role', user, { role: 'member' }))) return;
     toasts.show(`${nameOf(user)} is a member of this room now.`);
   }
 
   async function block(action, user) {
-    await client().moderate(`@${client().user}`, action, user);
+    await client().request('mod', { room: `@${client().user}`, action, user });
     toasts.show(
       action === 'ban'
         ? `You take no direct messages from ${nameOf(user)} now.`
@@ -126,10 +126,9 @@ export function makeActs(page) {
     /** Users who are known from other rooms and are not in this one. */
     strangers() {
       const here = room();
-      const users = client().rooms.flatMap(({ people, roles }) => [
-        ...people.keys(),
-        ...roles.keys(),
-      ]);
+      const users = client()
+        .followed.map(stateOf)
+        .flatMap(({ people, roles }) => [...people.keys(), ...roles.keys()]);
       return [...new Set(users)].filter((user) => !here.roles.has(user)).sort();
     },
 
@@ -143,18 +142,17 @@ export function makeActs(page) {
 
     /** Gives a message another text. */
     change(id, text) {
-      editMessage(client(), room(), id, text).catch(failed);
+      editMessage(page.here(), room(), id, text).catch(failed);
     },
 
     /** Says something, here or in a room that is followed. */
     say(text, options = {}, name = room().name) {
       const users = known();
       const mentions = mentionsIn(text, (user) => user !== client().user && users.has(user));
-      try {
-        client().send(name, text, { ...options, mentions: mentions.length ? mentions : null });
-      } catch (error) {
-        failed(error);
-      }
+      // Whether it is stored shows in the line.
+      client()
+        .get(name)
+        ?.send(text, { ...options, mentions: mentions.length ? mentions : undefined });
     },
   };
 }

@@ -1,5 +1,5 @@
 /**
- * The page: joins the client (sdk/chat.js), the views and the person.
+ * The page: joins the client (sdk/), the views and the person.
  *
  * The one idea: everything shown follows from the client's events; the page keeps only who is
  * signed in and which room is looked at.
@@ -7,8 +7,16 @@
  * It refuses to hold messages and to speak the wire protocol.
  */
 
-import { ChatClient } from '../sdk/chat.js';
-import { directRoom, nameProblem, otherSide } from '../sdk/names.js';
+import {
+  createClient,
+  createRoomStore,
+  directRoom,
+  foldedName,
+  learnRoles,
+  nameProblem,
+  otherSide,
+  stateOf,
+} from '../sdk.js';
 import { makeActs } from './acts.js';
 import { Attention } from './attention.js';
 import { ComposeView } from './compose/compose-view.js';
@@ -16,16 +24,17 @@ import { loadConfiguration, tokenGetter } from './configuration.js';
 import { makeDoing } from './doing.js';
 import { lastOwn, mayDo } from './messages/message-doing.js';
 import { MessageTools } from './messages/message-tools.js';
-import { MessagesView } from './messages/messages-view.js';
+import { FIRST_ROOM, MessagesView } from './messages/messages-view.js';
 import { SearchView } from './messages/search-view.js';
 import { Banner } from './overlays/banner.js';
 import { Toasts } from './overlays/toasts.js';
+import { showPeople } from './people/member-lists.js';
 import { PeopleView } from './people/people-view.js';
 import { openStatusMenu, statusProblem, statusWords } from './people/status-menu.js';
 import { RoomHead } from './rooms/room-head.js';
 import { RoomList } from './rooms/room-list.js';
 import { openRoomMenu } from './rooms/room-menu.js';
-import { closeDrawers, openDrawer, setUpShell, showChat, showWelcome } from './shell.js';
+import { closeDrawers, setUpShell, showChat, showWelcome } from './shell.js';
 import * as store from './store.js';
 import { dayOf, explain, hue, initial, plural } from './words.js';
 
@@ -50,8 +59,15 @@ let roomsTimer = null;
 const toasts = new Toasts(byId('toasts'));
 const attention = new Attention(store.loadStatus(), () => showStatus());
 const failed = (error) => toasts.show(`${explain(error)}.`, 'error');
-const nameOf = (user) => client?.profiles.nameOf(user) ?? user;
-const activeRoom = () => client?.room(active) ?? null;
+/** What to call somebody. The backend alone is called Server. */
+const nameOf = (user) => {
+  const name = client?.names.nameOf(user) ?? user;
+  return foldedName(name) === 'server' ? `${name} (@${user})` : name;
+};
+/** The followed room of this name, to do something there; or null. */
+const roomOf = (name) => client?.get(name) ?? null;
+/** What is known of the room looked at; or null. */
+const activeRoom = () => (roomOf(active) ? stateOf(roomOf(active)) : null);
 
 const messages = new MessagesView(
   {
@@ -62,8 +78,8 @@ const messages = new MessagesView(
     empty: byId('empty'),
   },
   {
-    older: () => client.older(active).catch(failed),
-    quoted: (id) => client.quoted(active, id),
+    older: () => createRoomStore(roomOf(active)).older().catch(failed),
+    quoted: (id) => createRoomStore(roomOf(active)).quoted(id),
     atEnd: () => haveSeen(),
     nameOf,
   },
@@ -124,12 +140,13 @@ const compose = new ComposeView(
     aboutEnd: byId('compose-about-end'),
     note: byId('compose-note'),
     count: byId('compose-count'),
+    emoji: byId('emoji'),
   },
   {
     input: (parsed, reply) => {
       if (parsed.problem) toasts.show(parsed.problem, 'error');
       else if (parsed.command) doing(parsed.command, parsed.argument);
-      else acts.say(parsed.text, reply ? { reply } : {});
+      else acts.say(parsed.text, reply ? { replyTo: reply } : {});
     },
     edit: (id, text) => acts.change(id, text),
     editLast: () => {
@@ -137,7 +154,7 @@ const compose = new ComposeView(
       if (item) acts.act('edit', item);
     },
     leaveUp: () => byId('messages').lastElementChild?.focus(),
-    typing: () => client.typing(active),
+    typing: () => roomOf(active)?.typing(),
     people: () => acts.knownPeople(),
     mostBytes: () => activeRoom()?.maxText ?? null,
     tooLong: (bytes) => toasts.show(`This is ${plural(bytes, 'byte', 'bytes')} too long.`, 'error'),
@@ -158,6 +175,7 @@ const head = new RoomHead(
 );
 const acts = makeActs({
   client: () => client,
+  here: () => roomOf(active),
   room: activeRoom,
   messages,
   compose,
@@ -176,7 +194,7 @@ function signIn(name, wantedRooms = []) {
   if (problem) return;
   try {
     const getToken = tokenUrl ? tokenGetter(tokenUrl, name, getUrl) : undefined;
-    client = new ChatClient({ urls, user: name, getToken });
+    client = createClient({ urls, user: name, getToken, connect: false });
   } catch (error) {
     showWelcome(`${error.message}.`);
     return;
@@ -196,25 +214,26 @@ function signIn(name, wantedRooms = []) {
   }
   show(wantedRooms.at(-1) ?? (all.has(known.active) ? known.active : ([...all][0] ?? null)));
   client.connect();
-  if (all.size === 0) openDrawer('sidebar');
 }
 
 function listenTo(one) {
   const on = (name, hear) =>
-    one.addEventListener(name, ({ detail }) => {
+    one.on(name, (detail) => {
       if (client === one) hear(detail);
     });
-  on('state', drawState);
+  on('status', drawState);
   on('rooms', () => {
     rememberRooms();
     drawRooms();
-    if (active !== null && !client.room(active)) show(rooms.first());
+    if (active !== null && !roomOf(active)) show(rooms.first());
   });
   on('inbox', () => {
     rooms.followInbox();
     if (active === null) show(rooms.first());
+    // A first visit.
+    if (active === null && client.followed.length === 0) openRoom(FIRST_ROOM);
   });
-  on('room', ({ room, changes }) => drawRoom(room, changes));
+  on('room', ({ room, changes }) => drawRoom(stateOf(room), changes));
   on('upstream', () => {
     drawWorks();
     drawAbout();
@@ -270,7 +289,7 @@ function openRoom(typedName) {
       ? directRoom(client.user, typedName.slice(1))
       : typedName;
   rooms.bringBack(name);
-  if (!client.room(name)) joinQuietly(name).then(() => rooms.loadDirectory());
+  if (!roomOf(name)) joinQuietly(name).then(() => rooms.loadDirectory());
   show(name);
   closeDrawers();
   compose.focus();
@@ -279,6 +298,7 @@ function openRoom(typedName) {
 /** Looks at a room that is followed, or at none. */
 function show(name) {
   active = name;
+  noteRoom(name);
   const room = activeRoom();
   client?.look(isVisible() ? name : null);
   messages.show(room);
@@ -291,16 +311,28 @@ function show(name) {
   if (room && room.cursor !== null) learnAbout(room);
 }
 
+/** The address names the room, so that it can be shared, and Back leads to the room before. */
+function noteRoom(name) {
+  const url = new URL(window.location);
+  if (url.searchParams.get('room') === name) return;
+  const isFirst = !url.searchParams.has('room');
+  url.searchParams.delete('room');
+  url.searchParams.delete('message');
+  if (name !== null) url.searchParams.set('room', name);
+  if (isFirst || name === null) window.history.replaceState(null, '', url);
+  else window.history.pushState(null, '', url);
+}
+
 /** What a room is and who is who there is asked when somebody looks at it. */
 function learnAbout(room) {
-  if (room.isDirect || room.problem || client.status.state !== 'connected') return;
-  Promise.all([client.about(room.name), client.roles(room.name)]).catch(() => {});
+  if (room.isDirect || room.problem || client.connection.state !== 'connected') return;
+  Promise.all([client.room(room.name), learnRoles(roomOf(room.name))]).catch(() => {});
 }
 
 async function leave(name) {
   try {
     rooms.putAway(name);
-    await client.leave(name);
+    await roomOf(name)?.leave();
   } catch (error) {
     failed(error);
     return;
@@ -311,7 +343,7 @@ async function leave(name) {
 
 /** The reader has seen the end of the room. */
 function haveSeen() {
-  if (client && active !== null && isVisible() && messages.atEnd) client.read(active);
+  if (client && active !== null && isVisible() && messages.atEnd) roomOf(active)?.read();
 }
 
 function drawRoom(room, changes) {
@@ -348,7 +380,7 @@ function drawRoomsNow() {
 }
 
 function rememberRooms() {
-  const names = client.rooms.filter(({ problem }) => !problem).map((room) => room.name);
+  const names = client.followed.filter(({ error }) => !error).map((room) => room.name);
   store.saveRooms(client.user, { rooms: names, active });
 }
 
@@ -356,13 +388,13 @@ function rememberRooms() {
 function drawAbout() {
   const room = activeRoom();
   const works = client?.upstream.of(room?.name) ?? 'back';
-  head.draw(room, client?.status ?? { state: 'connected' }, works);
+  head.draw(room, client?.connection ?? { state: 'connected' }, works);
 }
 
 // --- the connection ------------------------------------------------------------------------------
 
 function drawState() {
-  const { state, close, hello } = client.status;
+  const { state, close, hello } = client.connection;
   if (state === 'offline' && close?.name === 'unauthorised') {
     client.close();
     client = null;
@@ -384,15 +416,15 @@ function drawState() {
   if (state !== 'connected' || before === 'connected') return;
   // Rooms that this relay makes everybody a member of at login.
   for (const room of hello.joined ?? []) {
-    if (!client.room(room)) joinQuietly(room);
+    if (!roomOf(room)) joinQuietly(room);
   }
-  if (active === null && client.rooms.length) show(client.rooms[0].name);
+  if (active === null && client.followed.length) show(client.followed[0].name);
   rooms.loadDirectory();
 }
 
 /** Whether there is a connection, and what it is worth. */
 function drawWorks() {
-  const { state } = client.status;
+  const { state } = client.connection;
   const works = state === 'connected' ? client.upstream.of() : 'back';
   const element = byId('state');
   element.dataset.works = works;
@@ -403,7 +435,7 @@ function drawWorks() {
 function noticed({ kind, room, from, role }) {
   if (kind === 'role') {
     rooms.bringBack(room);
-    const wasNone = (client.room(room)?.role ?? null) === null;
+    const wasNone = (roomOf(room)?.role ?? null) === null;
     const words =
       role === 'member' && wasNone
         ? `${nameOf(from)} added you to ${rooms.labelOf(room)}`
@@ -425,6 +457,8 @@ function noticed({ kind, room, from, role }) {
 
 const doing = makeDoing({
   client: () => client,
+  people: (title, list) => showPeople(title, list, nameOf),
+  room: activeRoom,
   active: () => active,
   open: openRoom,
   leave,
@@ -443,7 +477,7 @@ function showStatus() {
   const { status } = attention;
   byId('me-status').textContent = statusWords(status);
   byId('me-status').dataset.status = status;
-  client?.setStatus(status).catch(() => {});
+  client?.status(status).catch(() => {});
 }
 
 function chooseStatus(words) {
@@ -479,14 +513,19 @@ byId('join-form').addEventListener('submit', (event) => {
   openRoom(name);
 });
 byId('me').addEventListener('click', () => {
-  openStatusMenu(byId('me'), attention.chosen, chooseStatus);
+  const blocks = () => doing('blocks', '');
+  openStatusMenu(byId('me'), attention.chosen, chooseStatus, blocks);
 });
 byId('sign-out').addEventListener('click', signOut);
 byId('leave').addEventListener('click', () => leave(active));
 byId('open-search').addEventListener('click', () => search.open());
 byId('open-room-menu').addEventListener('click', () => {
-  const set = (fields) => client.about(active, fields).catch(failed);
+  const set = (fields) => client.room(active, { set: fields }).catch(failed);
   openRoomMenu(byId('open-room-menu'), activeRoom(), doing, set, acts.strangers());
+});
+window.addEventListener('popstate', () => {
+  const name = new URLSearchParams(window.location.search).get('room');
+  if (client && name && name !== active) openRoom(name);
 });
 // A timer until midnight would be late on a device that slept.
 let today = dayOf(Date.now());

@@ -7,7 +7,7 @@
  * It refuses to count: a thousand mouse moves in a second are one.
  */
 
-import { OwnStatus } from '../sdk/own-status.js';
+import { OwnStatus } from './own-status.js';
 
 const INPUTS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'];
 const NOTICE_EVERY_MS = 1000;

@@ -13,11 +13,13 @@ const CONFIG_TIMEOUT_MS = 3000;
 /**
  * What the relay says: {relays, auth, tokenUrl}. `relays` begins with the relay that the page came
  * from; `tokenUrl` is null if there is none.
- * @param {{protocol: string, host: string, href: string}} location
+ * @param {{href: string}} location
  * @param {typeof fetch} fetch
  */
-export async function loadConfiguration({ protocol, host, href }, fetch) {
-  const own = `${protocol === 'https:' ? 'wss' : 'ws'}://${host}/ws`;
+export async function loadConfiguration({ href }, fetch) {
+  // Beside the page, which may be under a path of a proxy.
+  const { protocol, host, pathname } = new URL('ws', href);
+  const own = `${protocol === 'https:' ? 'wss' : 'ws'}://${host}${pathname}`;
   try {
     const signal = AbortSignal.timeout(CONFIG_TIMEOUT_MS);
     const answer = await fetch('config.json', { cache: 'no-store', signal });

@@ -7,21 +7,27 @@
  * It refuses to draw.
  */
 
-import { directRoom } from '../sdk/names.js';
+import { directRoom } from '../sdk.js';
 import { firstWord, helpLines, userOf } from './compose/commands.js';
 import { showLines } from './overlays/dialogue.js';
+import { blockedBy, membersOf, sanctionsOf } from './people/member-lists.js';
 import { parseDuration, plural } from './words.js';
 
 const ROLES = ['owner', 'moderator', 'member'];
 
 /**
- * @param {object} page {client, active, open, leave, say, search, chooseStatus, moderate, invite,
+ * @param {object} page {client, room, active, people, open, leave, say, search, chooseStatus, moderate, invite,
  *   block, tell, failed}: the first two are functions that answer what holds now
  * @returns {(command: string, argument: string) => Promise<void>}
  */
 export function makeDoing(page) {
   const client = () => page.client();
-  const room = () => client().room(page.active());
+  const room = () => page.room();
+  const here = () => {
+    const followed = client().get(page.active());
+    if (followed === null) throw new TypeError('this needs a room');
+    return followed;
+  };
   const moderate = async (argument, action, hasTime) => {
     const [word, rest] = firstWord(argument);
     const [time, others] = firstWord(rest);
@@ -33,7 +39,7 @@ export function makeDoing(page) {
     });
   };
   const set = async (fields) => {
-    await client().about(page.active(), fields);
+    await client().room(page.active(), { set: fields });
   };
 
   const DO = {
@@ -48,7 +54,7 @@ export function makeDoing(page) {
     search: (words) => page.search(words),
 
     async rooms(match) {
-      const { rooms: found } = await client().directory({ match: match || undefined });
+      const { rooms: found } = await client().rooms({ match: match || undefined });
       const lines = found.map(({ room: name, online }) => `${name} (${online} online)`);
       page.tell(lines.join('\n') || 'There is no such room.');
     },
@@ -60,6 +66,10 @@ export function makeDoing(page) {
       page.tell(`${plural(online, 'user', 'users')} here now: ${shown}`);
     },
 
+    members: () => page.people('Members', membersOf(here())),
+    bans: () => page.people('Banned and muted', sanctionsOf(here())),
+    blocks: () => page.people('People you block', blockedBy(client())),
+
     pm(argument) {
       const [word, text] = firstWord(argument);
       const name = directRoom(client().user, userOf(word));
@@ -68,14 +78,14 @@ export function makeDoing(page) {
     },
 
     async nick(name) {
-      await client().setProfile({ name });
+      await client().room(`@${client().user}`, { set: { name } });
       page.tell(name ? `Others see you as ${name} now.` : 'Others see your user name now.');
     },
 
     async topic(text) {
       if (text) await set({ topic: text });
       else {
-        const { topic } = await client().about(page.active());
+        const { topic } = await client().room(page.active());
         page.tell(topic ? `The topic is “${topic}”.` : 'This room has no topic.');
       }
     },

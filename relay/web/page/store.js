@@ -8,7 +8,7 @@
  * It refuses to hold messages: those are the rooms' own.
  */
 
-import { isId } from '../sdk/id.js';
+import { isId } from '../sdk.js';
 
 function read(storage, key) {
   try {

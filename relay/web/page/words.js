@@ -6,7 +6,7 @@
  * It refuses to touch the page.
  */
 
-import { isYes } from '../sdk/room/room-facts.js';
+import { isYes } from '../sdk.js';
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', month: 'long', day: 'numeric' });

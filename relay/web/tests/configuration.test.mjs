@@ -34,9 +34,10 @@ test('relays are the one the page came from and those it names', async () => {
   }
   const away = await loadConfiguration(LOCATION, () => Promise.reject(new Error('away')));
   assert.deepEqual(away.relays, ['ws://a:1/ws']);
-  const secure = { protocol: 'https:', host: 'a', href: 'https://a/chat/' };
+  // Under a path of a proxy.
+  const secure = { href: 'https://a/chat/?room=x' };
   const { relays } = await loadConfiguration(secure, answering({ relays: [] }).fetch);
-  assert.deepEqual(relays, ['wss://a/ws']);
+  assert.deepEqual(relays, ['wss://a/chat/ws']);
 });
 
 test('the endpoint for tokens is the one that the relay names', async () => {

@@ -3,34 +3,155 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { JSDOM } from 'jsdom';
+
+import { RoomState } from '../../../sdk/src/room/state.js';
 import { composeNote } from '../page/compose/compose-note.js';
-import { piecesOf } from '../page/messages/text.js';
+import { putText } from '../page/messages/text.js';
 import { duration, noticeText, parseDuration } from '../page/words.js';
-import { Room } from '../sdk/room/room.js';
 
 const NOW = 1_000_000;
 
-test('a text is cut into words, links and mentions', () => {
-  const text = 'see https://x.example/@bob, @bob <b>';
-  assert.deepEqual(piecesOf(text, ['bob']), [
-    { text: 'see ' },
-    { text: 'https://x.example/@bob', url: 'https://x.example/@bob' },
-    { text: ', ' },
-    { text: '@bob', user: 'bob' },
-    { text: ' <b>' },
-  ]);
-  assert.deepEqual(piecesOf('javascript:alert(1) @eve', ['bob']), [
-    { text: 'javascript:alert(1) @eve' },
-  ]);
+globalThis.document = new JSDOM('').window.document;
+
+/** A text as the page shows it, as HTML. */
+function shown(text, mentions = []) {
+  const element = document.createElement('div');
+  putText(element, text, { mentions, self: 'alice', nameOf: (user) => user });
+  return element.innerHTML
+    .replaceAll(' target="_blank" rel="noopener noreferrer nofollow"', '')
+    .replaceAll(/ title="[^"]*"/g, '');
+}
+
+test('texts have bold, italic, code, fences, quotes, lists and links', () => {
+  const rows = [
+    ['plain', 'plain'],
+    ['**b** *i* _i_ ~~s~~', '<strong>b</strong> <em>i</em> <em>i</em> <s>s</s>'],
+    ['`a*b*` snake_case_name 2 * 3 * 4', '<code>a*b*</code> snake_case_name 2 * 3 * 4'],
+    [
+      '```js\nlet a = "<b>";\n```',
+      '<pre class="fence" data-language="js"><code>let a = "&lt;b&gt;";</code></pre>',
+    ],
+    ['> said\n\nanswer', '<blockquote>said</blockquote>answer'],
+    ['- one\n- two', '<ul><li>one</li><li>two</li></ul>'],
+    ['3. three\n4. four', '<ol start="3"><li>three</li><li>four</li></ol>'],
+    ['[here](https://x.example/a)', '<a href="https://x.example/a">here</a>'],
+    ['\\*not bold\\*', '*not bold*'],
+    ['a `b`\nc\n\n\nd', 'a <code>b</code>\nc\n\n\nd'],
+    // Nothing else of Markdown.
+    ['# no heading *x*', '# no heading <em>x</em>'],
+    ['![p](https://x.example/p.png)', '!<a href="https://x.example/p.png">p</a>'],
+    ['    indented *x*', 'indented <em>x</em>'],
+    ['*a* | b\n--|--', '<em>a</em> | b\n--|--'],
+    ['*a* &amp; <b>', '<em>a</em> &amp;amp; &lt;b&gt;'],
+  ];
+  for (const [text, html] of rows) assert.equal(shown(text), html, text);
 });
 
-test('many links and mentions are found in one pass', () => {
-  const many = 'http://a.example/ @bob '.repeat(20_000);
-  assert.equal(piecesOf(many, ['bob']).filter(({ user }) => user).length, 20_000);
+test('a text without marks stays what it is, letter for letter', () => {
+  for (const text of ['a\n\n\nb', '  two  spaces  ', 'x_1', '5 > 3', '$*&^#', '#1 <3']) {
+    const element = document.createElement('div');
+    putText(element, text, { mentions: [], self: 'alice', nameOf: (user) => user });
+    assert.equal(element.textContent, text);
+  }
+});
+
+test('links end where people mean them to end', () => {
+  const link = (text) => /<a href="([^"]*)">([^<]*)</.exec(shown(text))?.slice(1) ?? null;
+  const rows = [
+    ['see https://x.example/a.', 'https://x.example/a'],
+    ['(https://x.example/a)', 'https://x.example/a'],
+    ['https://x.example/wiki/A_(b)', 'https://x.example/wiki/A_(b)'],
+    ['“https://x.example/a”', 'https://x.example/a'],
+    ['https://x.example/a。', 'https://x.example/a'],
+    ['https://x.example/a?b=c&d=[e]', 'https://x.example/a?b=c&d=[e]'],
+    ['www.x.example/a, and', 'www.x.example/a'],
+  ];
+  for (const [text, expected] of rows) {
+    assert.equal(link(text)?.[1].replaceAll('&amp;', '&'), expected, text);
+  }
+  assert.equal(link('www.x.example')[0], 'http://www.x.example');
+  for (const text of [
+    'readme.md',
+    'x.example',
+    'a@b.example',
+    'ftp://x.example',
+    'wwww.x',
+    '//x.y',
+  ]) {
+    assert.equal(link(text), null, text);
+  }
+});
+
+test('nothing that is written becomes a link to a script', () => {
+  const rows = [
+    'javascript:alert(1)',
+    '[a](javascript:alert(1))',
+    '[a](JaVaScRiPt:alert(1))',
+    '[a](data:text/html;base64,PHNjcmlwdD4=)',
+    '[a](vbscript:x)',
+    '<https://x.example/" onclick="alert(1)>',
+    '[a](//x.example)',
+    '`<script>alert(1)</script>`',
+    '**<img src=x onerror=alert(1)>**',
+  ];
+  for (const text of rows) {
+    const element = document.createElement('div');
+    putText(element, text, { mentions: [], self: 'alice', nameOf: (user) => user });
+    for (const one of element.querySelectorAll('*')) {
+      assert.ok(['A', 'CODE', 'STRONG'].includes(one.tagName), text);
+      for (const { name } of one.attributes) {
+        assert.ok(['href', 'title', 'target', 'rel'].includes(name), text);
+      }
+      if (one.tagName === 'A') assert.match(one.href, /^https?:/, text);
+    }
+  }
+});
+
+test('mentions are marked, also in bold, and not in links and code', () => {
+  const bob = '<span class="mention">@bob</span>';
+  const rows = [
+    ['see @bob, and **@bob**', `see ${bob}, and <strong>${bob}</strong>`],
+    [
+      '`@bob` https://x.example/@bob',
+      '<code>@bob</code> <a href="https://x.example/@bob">https://x.example/@bob</a>',
+    ],
+    ['@eve <b>', '@eve &lt;b&gt;'],
+    ['@alice', '<span class="mention" data-self="">@alice</span>'],
+  ];
+  for (const [text, html] of rows) assert.equal(shown(text, ['bob', 'alice']), html, text);
+});
+
+test('long texts made to be slow are read in time that grows with their length', () => {
+  const makers = [
+    (n) => 'http://a.example/ @bob '.repeat(n),
+    (n) => '*'.repeat(n),
+    (n) => '*a_ '.repeat(n),
+    (n) => '['.repeat(n),
+    (n) => '> '.repeat(n),
+    (n) => `${'`'.repeat(n)}a${'`'.repeat(n - 1)}`,
+    (n) => '[a](b'.repeat(n),
+    (n) => 'www.'.repeat(n),
+    (n) => '- '.repeat(n),
+  ];
+  const element = document.createElement('div');
+  const scene = { mentions: ['bob'], self: 'alice', nameOf: (user) => user };
+  const timeOf = (text) => {
+    const begun = performance.now();
+    putText(element, text, scene);
+    return performance.now() - begun;
+  };
+  for (const [at, maker] of makers.entries()) {
+    const text = (bytes) => maker(Math.ceil(bytes / maker(1).length));
+    const times = (bytes) => Math.min(...[1, 2, 3].map(() => timeOf(text(bytes))));
+    const [short, long] = [times(4000), times(64_000)];
+    // Sixteen times the length; a square would take 256 times as long.
+    assert.ok(long < 80 * Math.max(short, 0.5), `${at}: ${short} ms, ${long} ms`);
+  }
 });
 
 test('what keeps one from writing is said, the strongest reason first', () => {
-  const room = new Room('lobby', 'alice');
+  const room = new RoomState('lobby', { user: 'alice' });
   const words = () => composeNote(room, NOW).words;
   assert.equal(words(), '');
   room.setAbout({ slow: 30_000, frozen: 'no', role: 'member' });

@@ -6,6 +6,8 @@ mod actions;
 mod event_source;
 // The example of an application, on which pages get their tokens.
 mod example;
+// Texts, emoji, lists, names, addresses.
+mod looks;
 // What a user, or a link, cannot do to another user's page.
 mod hostile;
 // The client with tokens of an application.

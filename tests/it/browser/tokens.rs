@@ -21,7 +21,7 @@ fn client<'b>(browser: &'b Browser, relay: &Relay, token: &str) -> Page<'b> {
     let page = browser.open(&format!("http://{}/healthz", relay.address()));
     page.evaluate(&format!(
         "(async () => {{
-            const {{ ChatClient }} = await import('/sdk/chat.js');
+            const {{ createClient }} = await import('/sdk.js');
             globalThis.reasons = [];
             globalThis.statuses = [];
             globalThis.tokens = [];
@@ -32,10 +32,10 @@ fn client<'b>(browser: &'b Browser, relay: &Relay, token: &str) -> Page<'b> {
                 tokens.push(token);
                 return token;
             }};
-            globalThis.client = new ChatClient({{
-                urls: ['ws://{}/ws'], user: 'alice', storage: null, getToken,
+            globalThis.client = createClient({{
+                url: 'ws://{}/ws', user: 'alice', storage: null, getToken, connect: false,
             }});
-            client.addEventListener('state', ({{ detail }}) => statuses.push(detail));
+            client.on('status', (status) => statuses.push(status));
             client.connect();
         }})()",
         relay.address()
@@ -48,9 +48,9 @@ fn ask(application: &Application) -> String {
     format!("async () => (await (await fetch('{url}?user=alice')).json()).token")
 }
 
-const STATE: &str = "globalThis.client?.status.state";
-const CLOSE: &str = "[client.status.close?.name, client.status.close?.what, \
-    client.status.close?.final]";
+const STATE: &str = "globalThis.client?.connection.state";
+const CLOSE: &str = "[client.connection.close?.name, client.connection.close?.what, \
+    client.connection.close?.final]";
 
 #[test]
 fn the_client_renews_its_token_while_the_connection_stays_open() {
@@ -61,14 +61,14 @@ fn the_client_renews_its_token_while_the_connection_stays_open() {
     let browser = Browser::start();
     let page = client(&browser, &relay, &ask(&application));
     page.wait(STATE, &json!("connected"), LATER);
-    let name = page.evaluate("client.status.hello.connection");
+    let name = page.evaluate("client.connection.hello.connection");
     // At half of its life, again and again.
     page.wait("reasons.slice(0, 3)", &json!(["start", "ending", "ending"]), LATER);
     eventually("two renewals", SOON, || match relay.metric("chat_relay_logins_total") {
         Some(count) if count >= 3.0 => Ok(()),
         other => Err(format!("{other:?}")),
     });
-    assert_eq!(page.evaluate("client.status.hello.connection"), name);
+    assert_eq!(page.evaluate("client.connection.hello.connection"), name);
     assert_eq!(page.evaluate(STATE), json!("connected"));
     let room = "client.join('lobby').then((room) => { globalThis.room = room.name; })";
     page.evaluate(room);
@@ -115,13 +115,13 @@ fn an_application_that_fails_delays_the_client_and_its_status_says_so() {
     let relay = application.issuer().relay("r1", &redis, &[]);
     let browser = Browser::start();
     let page = client(&browser, &relay, &ask(&application));
-    page.wait("globalThis.client?.status.error?.code", &json!("TOKEN"), LATER);
+    page.wait("globalThis.client?.connection.error?.code", &json!("TOKEN"), LATER);
     assert_eq!(page.evaluate(STATE), json!("connecting"));
     application.conduct(Conduct::Token(600, json!({})));
     page.wait(STATE, &json!("connected"), LATER);
-    assert_eq!(page.evaluate("client.status.error"), Value::Null);
+    assert_eq!(page.evaluate("client.connection.error"), Value::Null);
     // No address that was ever opened holds a token.
-    let urls = "performance.getEntries().map((entry) => entry.name).concat(client.status.url)\
+    let urls = "performance.getEntries().map((entry) => entry.name).concat(client.connection.url)\
         .filter((name) => tokens.some((token) => name.includes(token)))";
     assert_eq!(page.evaluate(urls), json!([]));
     assert!(application.asked().iter().all(|query| query == "user=alice"));

@@ -14,6 +14,7 @@ export const COMMANDS = {
   leave: { argument: '[room]', help: 'leave this room, or another' },
   rooms: { argument: '[pattern]', help: 'list rooms of this server, e.g. /rooms dev*' },
   users: { argument: '', help: 'who is here now' },
+  members: { argument: '', help: 'all members of this room' },
   me: { argument: 'text', help: 'say what you are doing' },
   pm: { argument: 'user [text]', help: 'write to somebody alone' },
   nick: { argument: '[name]', help: 'change the name others see; without one, your user name' },
@@ -28,6 +29,7 @@ export const COMMANDS = {
   unban: { argument: 'user', help: 'let somebody in again' },
   mute: { argument: 'user [time] [reason]', help: 'let somebody only read, e.g. /mute eve 10m' },
   unmute: { argument: 'user', help: 'let somebody write again' },
+  bans: { argument: '', help: 'who is banned or muted in this room' },
   role: { argument: 'user role', help: 'make somebody owner, moderator or member' },
   invite: { argument: 'user', help: 'make somebody a member of this room' },
   freeze: { argument: '', help: 'let only moderators write here' },
@@ -37,6 +39,7 @@ export const COMMANDS = {
   public: { argument: '', help: 'let anyone read and join' },
   block: { argument: 'user', help: 'take no direct messages from somebody' },
   unblock: { argument: 'user', help: 'take them again' },
+  blocks: { argument: '', help: 'whom you block' },
 };
 
 /**

@@ -7,7 +7,7 @@
  * It refuses to open for nothing.
  */
 
-import { candidates, unfinishedMention } from '../../sdk/mentions.js';
+import { candidates, unfinishedMention } from '../../sdk.js';
 import { make } from '../elements.js';
 import { COMMANDS } from './commands.js';
 

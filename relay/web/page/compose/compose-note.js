@@ -6,13 +6,13 @@
  * It refuses to keep anybody from trying: the store decides.
  */
 
-import { moderates } from '../../sdk/roles.js';
+import { moderates } from '../../sdk.js';
 import { clock, dayOf, duration, fullTime } from '../words.js';
 
 const SECOND_MS = 1000;
 
 /**
- * @param {import('../../sdk/room/room.js').Room|null} room
+ * @param {import('../../sdk.js').RoomState|null} room
  * @returns {{words: string, againMs: number|null}} empty words: nothing; null: it holds until the
  *   room changes
  */

@@ -8,6 +8,7 @@
  */
 
 import { setText } from '../elements.js';
+import { openEmojiPicker } from '../overlays/emoji-picker.js';
 import { parseInput } from './commands.js';
 import { Complete } from './complete.js';
 
@@ -23,7 +24,7 @@ export class ComposeView {
   #purpose = null;
 
   /**
-   * @param {{form, field, button, choices, about, aboutText, aboutEnd, note, count}} parts elements
+   * @param {{form, field, button, choices, about, aboutText, aboutEnd, note, count, emoji}} parts elements
    *   of the page
    * @param {{input: (parsed, reply) => void, edit: (id, text) => void, editLast: () => void,
    *   typing: () => void, people: () => object[], loadDraft: (room) => string,
@@ -33,7 +34,7 @@ export class ComposeView {
   constructor(parts, on) {
     this.#parts = parts;
     this.#on = on;
-    const { form, field, choices, aboutEnd } = parts;
+    const { form, field, choices, aboutEnd, emoji } = parts;
     this.#complete = new Complete(field, choices, on.people);
     form.addEventListener('submit', (event) => {
       event.preventDefault();
@@ -48,6 +49,9 @@ export class ComposeView {
       if (!this.#room || this.#purpose?.kind === 'edit') return;
       on.saveDraft(this.#room, field.value);
       if (field.value.trim() !== '' && !field.value.startsWith('/')) on.typing();
+    });
+    emoji.addEventListener('click', () => {
+      openEmojiPicker(emoji, 'Write an emoji', (chosen) => this.#write(chosen));
     });
     aboutEnd.addEventListener('click', () => {
       this.putAway();
@@ -69,11 +73,11 @@ export class ComposeView {
 
   /** Whether writing makes any sense now. */
   allow(isAllowed) {
-    const { field, button } = this.#parts;
+    const { field, button, emoji } = this.#parts;
     const mayWrite = isAllowed && this.#room !== null;
     if (field.disabled === !mayWrite) return;
     field.disabled = !mayWrite;
-    button.disabled = !mayWrite;
+    button.disabled = emoji.disabled = !mayWrite;
   }
 
   /** The next message answers this one. */
@@ -107,7 +111,13 @@ export class ComposeView {
     const { field } = this.#parts;
     const before = field.value.slice(0, field.selectionStart);
     const gap = before === '' || /\s$/.test(before) ? '' : ' ';
-    field.setRangeText(`${gap}${text} `, field.selectionStart, field.selectionEnd, 'end');
+    this.#write(`${gap}${text} `);
+  }
+
+  /** Writes something where the caret is. */
+  #write(text) {
+    const { field } = this.#parts;
+    field.setRangeText(text, field.selectionStart, field.selectionEnd, 'end');
     field.focus();
     field.dispatchEvent(new InputEvent('input', { bubbles: true }));
   }

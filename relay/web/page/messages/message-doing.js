@@ -7,7 +7,7 @@
  * It refuses to change a message here: the room says what became of it.
  */
 
-import { moderates } from '../../sdk/roles.js';
+import { moderates } from '../../sdk.js';
 import { ask } from '../overlays/dialogue.js';
 
 const SHOWN_CHARS = 140;
@@ -35,18 +35,18 @@ export function lastOwn(room) {
 }
 
 /** Puts a reaction, or takes it back if it is there. */
-export async function toggleReaction(client, room, item, emoji) {
+export async function toggleReaction(here, room, item, emoji) {
   const known = item.reactions.find((reaction) => reaction.emoji === emoji);
-  if (known?.users.includes(room.user)) await client.unreact(room.name, item.id, emoji);
+  if (known?.users.includes(room.user)) await here.react(item.id, emoji, { remove: true });
   else {
-    const isNew = await client.react(room.name, item.id, emoji);
+    const isNew = await here.react(item.id, emoji);
     // It was there: among those who are not named.
-    if (!isNew && known) await client.unreact(room.name, item.id, emoji);
+    if (!isNew && known) await here.react(item.id, emoji, { remove: true });
   }
 }
 
 /** Deletes a message after asking. */
-export async function deleteMessage(client, room, item) {
+export async function deleteMessage(here, room, item) {
   const isOwn = item.user === room.user;
   const { text } = item;
   const answer = await ask({
@@ -55,13 +55,13 @@ export async function deleteMessage(client, room, item) {
     confirm: 'Delete',
     fields: isOwn ? [] : [{ name: 'reason', label: 'Reason (others see it)', maxLength: 200 }],
   });
-  if (answer) await client.erase(room.name, item.id, answer.reason || undefined);
+  if (answer) await here.delete(item.id, { reason: answer.reason || undefined });
 }
 
 /** Changes the text of a message; nothing left of it means deleting it. */
-export async function editMessage(client, room, id, text) {
+export async function editMessage(here, room, id, text) {
   const item = room.byId.get(id);
   if (!item || text === item.text) return;
-  if (text === '') await deleteMessage(client, room, item);
-  else await client.edit(room.name, id, text, item.meta ?? undefined);
+  if (text === '') await deleteMessage(here, room, item);
+  else await here.edit(id, text, { meta: item.meta ?? undefined });
 }

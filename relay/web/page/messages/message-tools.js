@@ -9,9 +9,7 @@
  */
 
 import { make, makeButton } from '../elements.js';
-import { openMenu } from '../overlays/menu.js';
-
-const EMOJI = '👍 ❤️ 😂 🎉 😮 😢 👀 🙏 🔥 ✅ 👎 🚀 💯 🤔 👏 😍 ☕ 🙌'.split(' ');
+import { openEmojiPicker } from '../overlays/emoji-picker.js';
 
 const TOOLS = [
   ['react', 'React', '+'],
@@ -197,12 +195,7 @@ export class MessageTools {
       this.#on.act(name, item);
       return;
     }
-    const entries = EMOJI.map((emoji) => ({
-      label: emoji,
-      title: emoji,
-      act: () => this.#on.act('react', item, emoji),
-    }));
-    openMenu(anchor, entries, { label: 'React with', className: 'grid' });
+    openEmojiPicker(anchor, 'React with', (emoji) => this.#on.act('react', item, emoji));
   }
 }
 

@@ -11,11 +11,17 @@
  * It refuses innerHTML and to ask the relay anything itself.
  */
 
-import { compareIds } from '../../sdk/id.js';
+import { compareIds } from '../../sdk.js';
 import { make, setText } from '../elements.js';
 import { plural } from '../words.js';
 import { dressBeside, dressItem, makeItem } from './message-element.js';
 import { ReadingPlace } from './reading-place.js';
+
+/** Where who has no room yet begins. */
+export const FIRST_ROOM = 'lobby';
+const WELCOME =
+  'A chat on Redis. Open this page in a second window, as somebody else, and write. '
+  + 'Then stop the relay whose name stands above: the other one takes over, and no message is lost.';
 
 export class MessagesView {
   #parts;
@@ -304,7 +310,7 @@ export class MessagesView {
     if (!room) setText(empty, 'Join a room from the list, or create one.');
     else if (room.cursor === null) setText(empty, 'Loading…');
     else if (!room.problem || room.problem.code === 'NEW') {
-      setText(empty, 'Nothing has been said here yet.');
+      setText(empty, room.name === FIRST_ROOM ? WELCOME : 'Nothing has been said here yet.');
     } else setText(empty, '');
   }
 

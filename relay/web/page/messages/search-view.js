@@ -61,7 +61,7 @@ export class SearchView {
     this.#on.closed();
   }
 
-  /** @param {import('../../sdk/room/room.js').Room|null} room */
+  /** @param {import('../../sdk.js').RoomState|null} room */
   show(room) {
     if (room === this.#room) return;
     this.#room = room;

@@ -1,81 +1,167 @@
 /**
- * Texts that people wrote, on the page: links and mentions.
+ * Texts that people wrote, on the page: Markdown, links and mentions.
  *
- * The one idea: everything of others' making becomes text nodes; a link is an anchor with a text
- * node inside, and only http and https are links.
+ * The one idea: a library reads the text into tokens, and each token becomes an element made here. No
+ * text is ever parsed as HTML, so nothing that somebody writes can be anything else.
  *
- * It refuses to parse markup.
+ * Of Markdown there is: bold, italic, struck through, inline code, fences, quotes, lists, links. Line
+ * breaks stay as they were written.
+ *
+ * It refuses to show pictures of others, headings and tables.
  */
 
-import { findMentions } from '../../sdk/mentions.js';
+import MarkdownIt from 'markdown-it';
 
-const LINK = /\bhttps?:\/\/[^\s<>"'`]+[^\s<>"'`.,;:!?)\]}]/gi;
+import { findMentions } from '../../sdk.js';
+import { make } from '../elements.js';
+
+/** Texts without any of these say nothing but themselves. */
+const MARKS = /[`*_~[\\]|https?:\/\/|www\.|^[ \t]*(?:>|[-+*] |\d+[.)] )/im;
+const WEB = /^https?:\/\//i;
+
+const markdown = new MarkdownIt('zero', { breaks: true, linkify: true, maxNesting: 20 });
+markdown.enable(['fence', 'blockquote', 'list']);
+markdown.enable(['backticks', 'emphasis', 'strikethrough', 'link', 'escape', 'newline', 'linkify']);
+markdown.validateLink = (url) => WEB.test(url);
+markdown.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false });
+for (const schema of ['ftp:', 'mailto:', '//']) markdown.linkify.add(schema, null);
+markdown.linkify.add('www.', {
+  validate(text, at, linkify) {
+    // What would be a link behind `http://` is one.
+    const most = 2000;
+    const rest = `http://www.${text.slice(at, at + most)}`;
+    return Math.max(0, linkify.testSchemaAt(rest, 'http:', 'http:'.length) - '//www.'.length);
+  },
+  normalize(match) {
+    match.url = `http://${match.url}`;
+  },
+});
+
+const ELEMENTS = new Map([
+  ['strong_open', 'strong'],
+  ['em_open', 'em'],
+  ['s_open', 's'],
+  ['blockquote_open', 'blockquote'],
+  ['bullet_list_open', 'ul'],
+  ['ordered_list_open', 'ol'],
+  ['list_item_open', 'li'],
+  ['link_open', 'a'],
+]);
 
 /**
- * What a text consists of.
- * @param {string[]} mentions the users it mentions
- * @returns {{text: string, url?: string, user?: string}[]}
+ * Puts a text into an element.
+ * @param {Element} element
+ * @param {string} text
+ * @param {{mentions: string[]|null, self: string, nameOf: (user: string) => string}} scene `mentions`: the
+ *   users it mentions
  */
-export function piecesOf(text, mentions) {
-  const marks = [];
-  for (const match of text.matchAll(LINK)) {
-    if (!URL.canParse(match[0])) continue;
-    const url = new URL(match[0]).href;
-    marks.push({ from: match.index, to: match.index + match[0].length, url });
-  }
-  if (mentions.length) {
-    const users = new Set(mentions);
-    const isFree = beside(marks);
-    marks.push(...findMentions(text, (user) => users.has(user)).filter(isFree));
-    marks.sort((a, b) => a.from - b.from);
-  }
-  const pieces = [];
-  let at = 0;
-  for (const { from, to, url, user } of marks) {
-    if (from > at) pieces.push({ text: text.slice(at, from) });
-    pieces.push({ text: text.slice(from, to), ...(url ? { url } : { user }) });
-    at = to;
-  }
-  if (at < text.length) pieces.push({ text: text.slice(at) });
-  return pieces;
-}
-
-/** Whether spans, asked about from the first to the last, lie outside of all `marks`, in order. */
-function beside(marks) {
-  let at = 0;
-  const count = marks.length;
-  return ({ from, to }) => {
-    while (at < count && marks[at].to <= from) at += 1;
-    return at === count || to <= marks[at].from;
-  };
-}
-
-/** Puts a text into an element: its links clickable, its mentions marked. */
-export function putText(element, text, { mentions, self, nameOf }) {
+export function putText(element, text, scene) {
   element.textContent = '';
-  for (const piece of piecesOf(text, mentions ?? [])) {
-    if (piece.url) element.append(makeLink(piece));
-    else if (piece.user) element.append(makeMention(piece, self, nameOf));
-    else element.append(piece.text);
+  if (MARKS.test(text)) new Writer(element, scene).blocks(markdown.parse(text, {}));
+  else putWords(element, text, scene);
+}
+
+class Writer {
+  #at;
+  #scene;
+  /** The last line of the block before. */
+  #lineBefore = null;
+
+  constructor(element, scene) {
+    this.#at = element;
+    this.#scene = scene;
+  }
+
+  blocks(tokens) {
+    for (const token of tokens) {
+      if (token.type === 'inline') this.#inlines(token.children);
+      else if (token.type === 'fence') this.#fence(token);
+      else if (token.type === 'paragraph_open') this.#paragraph(token);
+      else this.#openOrClose(token);
+    }
+  }
+
+  /** Paragraphs are text with the empty lines that stood between them. */
+  #paragraph({ map, hidden }) {
+    const [first, end] = map;
+    if (!hidden && this.#lineBefore !== null) {
+      this.#at.append('\n'.repeat(Math.min(3, first - this.#lineBefore + 1)));
+    }
+    this.#lineBefore = end;
+  }
+
+  #fence({ content, info }) {
+    const box = make('pre', 'fence');
+    const code = make('code', '', content.replace(/\n$/, ''));
+    const [language] = info.trim().split(/\s/);
+    if (language) box.dataset.language = language.slice(0, 20);
+    box.append(code);
+    this.#at.append(box);
+    this.#lineBefore = null;
+  }
+
+  #openOrClose(token) {
+    const { type, nesting } = token;
+    if (nesting < 0) {
+      if (type !== 'paragraph_close') this.#leave();
+      return;
+    }
+    const tag = ELEMENTS.get(type);
+    if (!tag) return;
+    const element = make(tag);
+    if (tag === 'a') dressLink(element, token.attrGet('href'));
+    const start = Number(token.attrGet('start') ?? 1);
+    if (tag === 'ol' && start !== 1) element.start = start;
+    this.#at.append(element);
+    this.#at = element;
+    if (token.block) this.#lineBefore = null;
+  }
+
+  #leave() {
+    this.#at = this.#at.parentElement;
+    this.#lineBefore = null;
+  }
+
+  #inlines(tokens) {
+    for (const token of tokens) {
+      const { type, content, nesting } = token;
+      if (type === 'text') this.#words(content);
+      else if (type === 'code_inline') this.#at.append(make('code', '', content));
+      else if (type === 'softbreak' || type === 'hardbreak') this.#at.append('\n');
+      else if (nesting < 0) this.#at = this.#at.parentElement;
+      else this.#openOrClose(token);
+    }
+  }
+
+  #words(text) {
+    // A name in a link is part of the link.
+    if (this.#at.closest('a')) this.#at.append(text);
+    else putWords(this.#at, text, this.#scene);
   }
 }
 
-function makeLink({ text, url }) {
-  const anchor = document.createElement('a');
+function dressLink(anchor, url) {
   anchor.href = url;
   anchor.target = '_blank';
   anchor.rel = 'noopener noreferrer nofollow';
-  anchor.textContent = text;
-  return anchor;
+  // Where it leads, whatever it says.
+  anchor.title = url;
 }
 
-function makeMention({ text, user }, self, nameOf) {
-  const mention = document.createElement('span');
-  mention.className = 'mention';
-  mention.toggleAttribute('data-self', user === self);
-  mention.title = nameOf(user);
-  mention.textContent = text;
-  return mention;
+/** Text with its mentions marked. */
+function putWords(element, text, { mentions, self, nameOf }) {
+  const users = new Set(mentions ?? []);
+  const found = users.size ? findMentions(text, (user) => users.has(user)) : [];
+  let at = 0;
+  for (const { user, from, to } of found) {
+    if (from > at) element.append(text.slice(at, from));
+    const mention = make('span', 'mention', text.slice(from, to));
+    mention.toggleAttribute('data-self', user === self);
+    mention.title = nameOf(user);
+    element.append(mention);
+    at = to;
+  }
+  if (at < text.length) element.append(text.slice(at));
 }
 
 const ONLY_EMOJI = new RegExp(

@@ -39,8 +39,8 @@ export class Banner {
 
   /**
    * @param {object} status of the client
-   * @param {import('../../sdk/room/room.js').Room|null} room
-   * @param {string} works what works of the store, see sdk/upstream.js
+   * @param {import('../../sdk.js').RoomState|null} room
+   * @param {string} works what works of the store, see the client's `upstream`
    */
   draw(status, room, works) {
     clearTimeout(this.#timer);

@@ -20,7 +20,7 @@ import { make, makeButton } from '../elements.js';
  * @returns {Promise<Object<string, string>|null>} the fields' values by name
  */
 export function ask({ title, text = '', confirm, fields = [] }) {
-  const { form, show, end } = makeDialogue(title);
+  const { form, show, end } = openDialogue(title);
   if (text) {
     const words = make('p', 'quiet', text);
     words.dir = 'auto';
@@ -50,7 +50,7 @@ export function ask({ title, text = '', confirm, fields = [] }) {
 
 /** Shows lines to read. @returns {Promise<null>} once they are put away */
 export function showLines(title, lines) {
-  const { form, show, end } = makeDialogue(title);
+  const { form, show, end } = openDialogue(title);
   const list = make('ul', 'dialogue-lines');
   for (const line of lines) list.append(make('li', '', line));
   list.tabIndex = 0;
@@ -63,7 +63,7 @@ export function showLines(title, lines) {
 }
 
 /** A dialogue with a heading. `end` puts it away; what `show` promises is what `end` was given. */
-function makeDialogue(title) {
+export function openDialogue(title) {
   const dialog = make('dialog', 'dialogue');
   const form = make('form');
   const heading = make('h2', '', title);

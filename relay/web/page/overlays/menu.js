@@ -19,9 +19,10 @@ export function closeMenu() {
  * @param {Element} anchor what it belongs to
  * @param {({label: string, act: () => void, checked?: boolean, isDangerous?: boolean}
  *   | {heading: string} | {element: Element})[]} entries
- * @param {{label: string, className?: string}} options what a screen reader calls it
+ * @param {{label: string, className?: string, columns?: number}} options what a screen reader calls it,
+ *   and how many entries stand beside each other
  */
-export function openMenu(anchor, entries, { label, className = '' }) {
+export function openMenu(anchor, entries, { label, className = '', columns = 1 }) {
   const isAgain = open?.anchor === anchor;
   open?.close(true);
   if (isAgain) return;
@@ -54,10 +55,9 @@ export function openMenu(anchor, entries, { label, className = '' }) {
     const all = items();
     const at = all.indexOf(document.activeElement);
     const isTyping = event.target.tagName === 'INPUT';
-    const isGrid = className === 'grid';
     const steps = isTyping
       ? { ArrowDown: 1, ArrowUp: -1 }
-      : { ArrowDown: isGrid ? 6 : 1, ArrowUp: isGrid ? -6 : -1, ArrowRight: 1, ArrowLeft: -1 };
+      : { ArrowDown: columns, ArrowUp: -columns, ArrowRight: 1, ArrowLeft: -1 };
     let next = null;
     if (event.key === 'Escape' || event.key === 'Tab') {
       event.stopPropagation();

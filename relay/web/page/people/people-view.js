@@ -39,7 +39,7 @@ export class PeopleView {
     parts.list.addEventListener('keydown', (event) => this.#walk(event));
   }
 
-  /** @param {import('../../sdk/room/room.js').Room|null} room */
+  /** @param {import('../../sdk.js').RoomState|null} room */
   show(room) {
     this.#room = room;
     this.#rows.clear();

@@ -6,7 +6,7 @@
  * It refuses to do anything: it says what was chosen.
  */
 
-import { moderates, rank } from '../../sdk/roles.js';
+import { moderates, rank } from '../../sdk.js';
 import { ask } from '../overlays/dialogue.js';
 import { openMenu } from '../overlays/menu.js';
 import { ago } from '../words.js';

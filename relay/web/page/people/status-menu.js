@@ -27,8 +27,9 @@ export function statusProblem(words) {
  * @param {Element} anchor
  * @param {string} chosen
  * @param {(status: string) => void} choose
+ * @param {() => void} blocks shows whom one blocks
  */
-export function openStatusMenu(anchor, chosen, choose) {
+export function openStatusMenu(anchor, chosen, choose, blocks) {
   const entries = CHOICES.map(([status, label, title]) => ({
     label,
     title: title && `${label}: ${title.toLowerCase()}`,
@@ -48,5 +49,6 @@ export function openStatusMenu(anchor, chosen, choose) {
     closeMenu();
     choose(field.value.trim());
   });
-  openMenu(anchor, [...entries, { element: form }], { label: 'Your status' });
+  const others = { label: 'People you block…', act: blocks };
+  openMenu(anchor, [...entries, { element: form }, others], { label: 'Your status' });
 }

@@ -8,7 +8,7 @@
  * It refuses to draw messages.
  */
 
-import { hasEnded } from '../../sdk/room/room.js';
+import { hasEnded } from '../../sdk.js';
 import { composeNote } from '../compose/compose-note.js';
 import { setText } from '../elements.js';
 
@@ -29,9 +29,9 @@ export class RoomHead {
   }
 
   /**
-   * @param {import('../../sdk/room/room.js').Room|null} room
+   * @param {import('../../sdk.js').RoomState|null} room
    * @param {object} status of the client
-   * @param {string} works what works of the store, see sdk/upstream.js
+   * @param {string} works what works of the store, see the client's `upstream`
    */
   draw(room, status, works) {
     const { title, about, leave } = this.#parts;

@@ -8,8 +8,7 @@
  * It refuses to join anything: following changes no membership.
  */
 
-import { compareIds } from '../../sdk/id.js';
-import { otherSide } from '../../sdk/names.js';
+import { compareIds, otherSide, stateOf } from '../../sdk.js';
 import { statusWords } from '../people/status-menu.js';
 import * as store from '../store.js';
 import { ago, explain } from '../words.js';
@@ -68,7 +67,7 @@ export class RoomList {
   }
 
   #contactWords(user) {
-    const words = this.#client.profiles.of(user)?.status ?? '';
+    const words = this.#client.names.of(user)?.status ?? '';
     const state = this.#client.contacts.of(user);
     if (!state) return words;
     const { online, status, lastSeen } = state;
@@ -130,13 +129,13 @@ export class RoomList {
 
   async loadDirectory() {
     const asked = this.#client;
-    if (asked?.status.state !== 'connected') return;
+    if (asked?.connection.state !== 'connected') return;
     try {
-      const { rooms: found } = await asked.directory();
+      const { rooms: found } = await asked.rooms();
       if (asked !== this.#client) return;
       for (const { room: name, topic } of found) {
-        const room = asked.room(name);
-        if (room && topic) room.topic = topic;
+        const room = asked.get(name);
+        if (room && topic) stateOf(room).topic = topic;
       }
       this.#view.setDirectory(found);
       this.#on.learned();
@@ -155,7 +154,8 @@ export class RoomList {
     );
   }
 
-  #row({ name, room, unread, mentions }, active) {
+  #row({ name, room: followed, unread, mentions }, active) {
+    const room = followed && stateOf(followed);
     const other = otherSide(name, this.#client.user);
     const contact = other === null ? null : this.#client.contacts.of(other);
     return {

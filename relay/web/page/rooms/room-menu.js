@@ -7,7 +7,7 @@
  * It refuses to do anything: it says what was chosen, mostly as a slash command.
  */
 
-import { moderates } from '../../sdk/roles.js';
+import { moderates } from '../../sdk.js';
 import { ask } from '../overlays/dialogue.js';
 import { openMenu } from '../overlays/menu.js';
 
@@ -23,7 +23,7 @@ const SLOW = [
 
 /**
  * @param {Element} anchor
- * @param {import('../../sdk/room/room.js').Room} room
+ * @param {import('../../sdk.js').RoomState} room
  * @param {(command: string, argument: string) => void} command
  * @param {(fields: object) => void} set changes settings that no command sets
  * @param {string[]} names users who may be added, for completion
@@ -31,9 +31,13 @@ const SLOW = [
 export function openRoomMenu(anchor, room, command, set, names) {
   const entries = [{ heading: room.topic || room.name }];
   entries.push({ label: 'Search…', act: () => command('search', '') });
+  if (!room.isDirect && room.role !== null) {
+    entries.push({ label: 'Members…', act: () => command('members', '') });
+  }
   if (!room.isDirect && moderates(room.role)) {
     entries.push({ label: 'Topic…', act: () => askTopic(room, set) });
     entries.push({ label: 'Add somebody…', act: () => askWhom(command, names) });
+    entries.push({ label: 'Banned and muted…', act: () => command('bans', '') });
     entries.push(
       room.frozen
         ? { label: 'Unfreeze', act: () => command('unfreeze', '') }

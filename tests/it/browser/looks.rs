@@ -1,0 +1,183 @@
+//! What the page shows, and where it leads: texts, emoji, lists of people, names, addresses.
+
+use chat_tests::clients::browser::{Browser, Page};
+use chat_tests::cmd;
+use chat_tests::servers::redis::Redis;
+use chat_tests::servers::relay::Relay;
+use chat_tests::wait::{LATER, SOON};
+use serde_json::{Value, json};
+
+use crate::browser::two_pages::open;
+
+/// The texts of all elements that match a selector.
+fn texts_of(selector: &str) -> String {
+    format!("[...document.querySelectorAll('{selector}')].map((one) => one.textContent)")
+}
+
+/// Says something as the person would, and waits until it is stored.
+#[track_caller]
+fn say(page: &Page<'_>, text: &str, stored: usize) {
+    page.type_line("#compose", text);
+    let count = "document.querySelectorAll('#messages .message[data-state=stored]').length";
+    page.wait(count, &json!(stored), SOON);
+}
+
+#[test]
+fn texts_are_shown_as_markdown_and_do_nothing() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let browser = Browser::start();
+    let page = open(&browser, "alice", &relay);
+    let hostile = "**bold** `code` <img src=x onerror=\"window.broken=1\"> \
+                   [link](javascript:window.broken=1) [good](https://x.example/)";
+    cmd!(redis, "CHAT.SEND", "lobby", "bob", hostile).ok();
+    cmd!(redis, "CHAT.SEND", "lobby", "bob", "```js\nlet a = 1;\n```\n> said\n\n- one\n- two").ok();
+    page.wait(&texts_of("#messages .text strong"), &json!(["bold"]), SOON);
+    assert_eq!(page.evaluate(&texts_of("#messages .text > code")), json!(["code"]));
+    page.wait(&texts_of("#messages .text .fence code"), &json!(["let a = 1;"]), SOON);
+    assert_eq!(page.evaluate(&texts_of("#messages .text blockquote")), json!(["said"]));
+    assert_eq!(page.evaluate(&texts_of("#messages .text li")), json!(["one", "two"]));
+    let links = "[...document.querySelectorAll('#messages .text a')].map((one) => one.href)";
+    assert_eq!(page.evaluate(links), json!(["https://x.example/"]));
+    assert_eq!(page.evaluate("document.querySelectorAll('#messages .text img').length"), json!(0));
+    assert_eq!(page.evaluate("window.broken ?? null"), Value::Null);
+}
+
+#[test]
+fn emoji_are_found_by_name_for_texts_and_for_reactions() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let browser = Browser::start();
+    let page = open(&browser, "alice", &relay);
+    say(&page, "first", 1);
+    let find = |words: &str| {
+        page.wait("document.activeElement.className", &json!("emoji-search"), SOON);
+        // All of them are there once they are loaded.
+        let groups = "document.querySelectorAll('.emoji-menu .menu-heading').length > 5";
+        page.wait(groups, &json!(true), LATER);
+        page.type_line(".emoji-search", words);
+    };
+    page.click("#emoji");
+    find("party popper");
+    page.wait("document.querySelector('#compose').value", &json!("🎉"), SOON);
+    assert_eq!(page.evaluate("document.activeElement.id"), json!("compose"));
+    say(&page, " tea", 2);
+    page.evaluate("document.querySelector('#messages .message').focus()");
+    page.press("+");
+    find("teacup");
+    page.wait(&texts_of("#messages .reaction .emoji"), &json!(["🍵"]), SOON);
+}
+
+/// The rows of the list of people that is open: who and what.
+const ROWS: &str = "[...document.querySelectorAll('.member')].map((row) => \
+    [row.dataset.user, row.querySelector('.quiet').textContent])";
+
+#[test]
+fn members_bans_and_blocks_are_listed_and_lifted() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let browser = Browser::start();
+    let page = open(&browser, "alice", &relay);
+    say(&page, "mine", 1);
+    for user in ["bob", "bert", "carol"] {
+        cmd!(redis, "CHAT.JOIN", "lobby", user).ok();
+    }
+    cmd!(redis, "CHAT.MOD", "lobby", "alice", "BAN", "eve").ok();
+    cmd!(redis, "CHAT.MOD", "lobby", "alice", "MUTE", "bob").ok();
+    cmd!(redis, "CHAT.MOD", "@alice", "alice", "BAN", "mallory").ok();
+
+    page.type_line("#compose", "/members");
+    let all =
+        json!([["alice", "owner"], ["bert", "member"], ["bob", "member"], ["carol", "member"]]);
+    page.wait(&format!("{ROWS}.sort()"), &all, SOON);
+    page.evaluate(
+        "(field => { field.value = 'b'; field.dispatchEvent(new Event('input')); })\
+         (document.querySelector('dialog input[type=search]'))",
+    );
+    page.wait(&format!("{ROWS}.sort()"), &json!([["bert", "member"], ["bob", "member"]]), SOON);
+    page.click("dialog .confirm");
+
+    page.type_line("#compose", "/bans");
+    page.wait(&format!("{ROWS}.sort()"), &json!([["bob", "muted"], ["eve", "banned"]]), SOON);
+    page.click(".member[data-user=eve] button");
+    page.wait(ROWS, &json!([["bob", "muted"]]), SOON);
+    let sanctions = cmd!(redis, "CHAT.SANCTIONS", "lobby");
+    assert!(!format!("{sanctions:?}").contains("eve"), "{sanctions:?}");
+    page.click("dialog .confirm");
+
+    page.type_line("#compose", "/blocks");
+    page.wait(ROWS, &json!([["mallory", "blocked"]]), SOON);
+    page.click(".member[data-user=mallory] button");
+    page.wait("document.querySelector('dialog [role=status]').textContent", &json!(""), SOON);
+    page.wait(ROWS, &json!([]), SOON);
+    let sanctions = cmd!(redis, "CHAT.SANCTIONS", "@alice");
+    assert!(!format!("{sanctions:?}").contains("mallory"), "{sanctions:?}");
+}
+
+#[test]
+fn nobody_passes_for_somebody_else_by_a_name() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let browser = Browser::start();
+    let page = open(&browser, "alice", &relay);
+    for (user, name) in
+        [("bob", "Bob"), ("eve", "BOB"), ("mallory", "Server"), ("blank", "\u{200b}x")]
+    {
+        cmd!(redis, "CHAT.ROOM", format!("@{user}"), "SET", "name", name).ok();
+        cmd!(redis, "CHAT.SEND", "lobby", user, format!("I am {user}")).ok();
+    }
+    cmd!(redis, "CHAT.SEND", "lobby", "*", "from the backend").ok();
+    let names = json!(["Bob (@bob)", "BOB (@eve)", "Server (@mallory)", "x", "Server"]);
+    page.wait(&texts_of("#messages .author"), &names, LATER);
+}
+
+#[test]
+fn the_address_names_the_room_and_back_leads_to_the_one_before() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let browser = Browser::start();
+    let page = open(&browser, "alice", &relay);
+    let title = "document.querySelector('#room-title').textContent";
+    page.wait(title, &json!("lobby"), SOON);
+    for room in ["tea&cake", "dev"] {
+        page.type_line("#room-input", room);
+        page.wait(title, &json!(room), SOON);
+    }
+    let room = "new URL(location).searchParams.get('room')";
+    assert_eq!(page.evaluate(room), json!("dev"));
+    for before in ["tea&cake", "lobby"] {
+        page.evaluate("history.back()");
+        page.wait(title, &json!(before), SOON);
+        assert_eq!(page.evaluate(room), json!(before));
+    }
+    page.evaluate("history.forward()");
+    page.wait(title, &json!("tea&cake"), SOON);
+    assert_eq!(page.evaluate("document.querySelector('#state').dataset.state"), json!("connected"));
+}
+
+#[test]
+fn the_page_is_few_small_files() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let browser = Browser::start();
+    let page = open(&browser, "alice", &relay);
+    let files = "performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))";
+    let count = page.evaluate(&format!("{files}.length")).as_u64().expect("a number");
+    assert!((4..=12).contains(&count), "{count} requests");
+    let bytes = page.evaluate(&format!("{files}.reduce((sum, one) => sum + one.transferSize, 0)"));
+    let bytes = bytes.as_u64().expect("a number");
+    assert!((20_000..150_000).contains(&bytes), "{bytes} bytes");
+}
+
+#[test]
+fn a_first_visit_begins_in_a_room_that_says_what_to_try() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let browser = Browser::start();
+    let page = browser.open(&format!("http://{}/?user=alice", relay.address()));
+    page.wait("document.querySelector('#room-title').textContent", &json!("lobby"), LATER);
+    let welcome = "document.querySelector('#empty').textContent.includes('second window')";
+    page.wait(welcome, &json!(true), SOON);
+    say(&page, "here", 1);
+    page.wait("document.querySelector('#empty').hidden", &json!(true), SOON);
+}
