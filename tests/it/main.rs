@@ -9,6 +9,8 @@ mod authentication;
 mod browser;
 // Which rooms have changed.
 mod changes;
+// The JavaScript client as an application gets it.
+mod client;
 // Clusters, and servers with Sentinels.
 mod cluster;
 // What the documents say and show.

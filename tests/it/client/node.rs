@@ -1,0 +1,188 @@
+//! The client in each version of Node, over sockets and over streams, on relays that come and go.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use chat_tests::cmd;
+use chat_tests::documents::root;
+use chat_tests::port;
+use chat_tests::servers::redis::Redis;
+use chat_tests::servers::relay::Relay;
+use chat_tests::wait::{LATER, eventually};
+use tempfile::TempDir;
+
+use super::package::application;
+
+/// `sdk/tests/programs/talk.mjs`, which does what it is told.
+struct Program {
+    child: Child,
+    input: ChildStdin,
+    dir: TempDir,
+}
+
+impl Program {
+    fn start(node: &Path, urls: &[String], how: &str) -> Program {
+        let dir = application(&["ws"]);
+        let program = root().join("sdk/tests/programs/talk.mjs");
+        std::fs::copy(program, dir.path().join("talk.mjs")).expect("a copy");
+        let out = |name| std::fs::File::create(dir.path().join(name)).expect("a file");
+        let mut command = Command::new(node);
+        command.arg("talk.mjs").env("URLS", urls.join(" ")).env("HOW", how);
+        command.current_dir(dir.path()).stdin(Stdio::piped()).stdout(out("out")).stderr(out("err"));
+        let mut child =
+            command.spawn().unwrap_or_else(|error| panic!("{}: {error}", node.display()));
+        let input = child.stdin.take().expect("an input");
+        Program { child, input, dir }
+    }
+
+    #[track_caller]
+    fn tell(&mut self, line: &str) {
+        writeln!(self.input, "{line}").expect("it reads");
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.dir.path().join(name)).unwrap_or_default()
+    }
+
+    /// Waits until it has printed this line.
+    #[track_caller]
+    fn prints(&mut self, line: &str) {
+        eventually(line, LATER, || {
+            let told = self.read("out");
+            match self.child.try_wait().expect("a child") {
+                Some(status) => panic!("it ended with {status}: {told}{}", self.read("err")),
+                None if told.lines().any(|one| one == line) => Ok(()),
+                None => Err(told + &self.read("err")),
+            }
+        });
+    }
+
+    /// How often it has printed this line.
+    fn count(&self, line: &str) -> usize {
+        self.read("out").lines().filter(|one| *one == line).count()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The versions of Node that are here: the system's, and those of the workbench.
+fn versions() -> Vec<PathBuf> {
+    let kept =
+        ["node-22", "node-24"].map(|name| root().join("node_modules").join(name).join("bin/node"));
+    let mut found: Vec<PathBuf> = kept.into_iter().filter(|path| path.is_file()).collect();
+    let system = Command::new("node").arg("--version").output().expect("node");
+    let version = String::from_utf8_lossy(&system.stdout).into_owned();
+    let major: u32 = version
+        .trim_start_matches('v')
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .parse()
+        .expect("a number");
+    if major >= 20 {
+        found.push("node".into());
+    }
+    assert!(!found.is_empty(), "no Node of version 20 or later: run .ci/setup test");
+    found
+}
+
+fn url(relay: &Relay) -> String {
+    format!("ws://{}/ws", relay.address())
+}
+
+/// Talks over one relay, loses it, and goes on over the next one.
+fn talks(node: &Path, how: &str, transport: &str) {
+    let redis = Redis::start();
+    let mut first = Relay::start("r1", &redis);
+    let second = Relay::start("r2", &redis);
+    cmd!(redis, "CHAT.SEND", "lobby", "bob", "before").ok();
+    // Nobody is there: the next one is tried at once, and the program goes on.
+    let nobody = format!("ws://127.0.0.1:{}/ws", port::free());
+    let mut program = Program::start(node, &[nobody, url(&first), url(&second)], how);
+    program.prints(&format!("connected to r1 by {transport}"));
+    program.tell("join lobby");
+    program.prints("joined lobby as member: before");
+    program.tell("send lobby hello there");
+    program.prints("stored");
+    program.prints("lobby message carol hello there");
+    cmd!(redis, "CHAT.SEND", "lobby", "bob", "hi").ok();
+    program.prints("lobby message bob hi");
+    program.tell("people lobby");
+    program.prints("people carol");
+    program.tell("join tea");
+    program.prints("joined tea as owner: ");
+    cmd!(redis, "CHAT.SEND", "tea", "bob", "for two").ok();
+    program.prints("tea message bob for two");
+
+    first.process().kill();
+    cmd!(redis, "CHAT.SEND", "lobby", "bob", "meanwhile").ok();
+    program.prints(&format!("connected to r2 by {transport}"));
+    program.prints("lobby message bob meanwhile");
+    program.tell("send lobby again");
+    program.prints("lobby message carol again");
+    program.tell("unsubscribe tea");
+    program.prints("no longer in tea");
+    cmd!(redis, "CHAT.SEND", "tea", "bob", "alone").ok();
+    cmd!(redis, "CHAT.SEND", "lobby", "bob", "last").ok();
+    program.prints("lobby message bob last");
+    let once = ["lobby message bob hi", "lobby message bob meanwhile", "lobby message carol again"];
+    for line in once {
+        assert_eq!(program.count(line), 1, "{line}: {}", program.read("out"));
+    }
+    assert_eq!(program.count("tea message bob alone"), 0);
+    program.tell("settle");
+    eventually("the end of the program", LATER, || {
+        let status = program.child.try_wait().expect("a child").ok_or("it goes on")?;
+        assert!(status.success(), "{status}: {}", program.read("err"));
+        Ok(())
+    });
+    assert_eq!(program.count("settled CLOSED"), 1, "{}", program.read("out"));
+    assert_eq!(program.read("err"), "");
+}
+
+#[test]
+fn it_talks_over_sockets_in_every_version_of_node() {
+    for node in versions() {
+        talks(&node, "socket", "socket");
+    }
+}
+
+#[test]
+fn where_no_socket_gets_through_it_talks_over_a_stream() {
+    for node in versions() {
+        talks(&node, "stream", "stream");
+    }
+}
+
+#[test]
+fn relays_that_are_all_away_end_no_program() {
+    for node in versions() {
+        let redis = Redis::start();
+        let port = port::free();
+        let address = format!("127.0.0.1:{port}");
+        let mut program = Program::start(&node, &[format!("ws://{address}/ws")], "socket");
+        program.tell("join lobby");
+        program.tell("join tea");
+        // After a while in which it was refused.
+        std::thread::scope(|scope| {
+            let refused = scope.spawn(|| {
+                let listener = std::net::TcpListener::bind(&*address).expect("the port");
+                for socket in listener.incoming().take(2) {
+                    drop(socket);
+                }
+            });
+            refused.join().expect("two attempts");
+        });
+        let relay = Relay::at("late", &address, &redis.url(), &[]);
+        relay.wait_ready();
+        program.prints("connected to late by socket");
+        program.prints("joined lobby as owner: ");
+        program.prints("joined tea as owner: ");
+    }
+}
