@@ -126,7 +126,7 @@ fn answer(mut socket: TcpStream, page: &str, token: Option<&str>) {
             ("application/json", answer.map(String::into_bytes))
         }
         (_, Some(file)) => {
-            ("text/javascript", std::fs::read(root().join("sdk/src").join(file)).ok())
+            ("text/javascript", std::fs::read(root().join("sdk/dist").join(file)).ok())
         }
         _ => ("text/plain", None),
     };

@@ -14,7 +14,7 @@ const LINES_MAX: usize = 130;
 const COLUMNS_MAX: usize = 120;
 
 /// Where a relay serves the file that the sample imports.
-const MODULES: [(&str, &str); 1] = [("'./sdk/src/", "'/sdk/")];
+const MODULES: [(&str, &str); 1] = [("'./sdk/dist/redis-chat.js'", "'/sdk.js'")];
 
 #[test]
 fn the_samples_of_the_readme_answer_and_print_what_it_shows() {
