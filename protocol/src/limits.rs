@@ -31,8 +31,9 @@ pub const OBJECT_MAX: usize = 16 * 1024;
 pub const OBJECT_DEPTH_MAX: usize = 32;
 /// Users that one message may mention.
 pub const MENTIONS_MAX: usize = 50;
-/// Bytes of an emoji.
-pub const EMOJI_MAX: usize = 32;
+/// Bytes of an emoji. The longest that Unicode recommends has 35: a kiss of two people, each with
+/// a tone of skin.
+pub const EMOJI_MAX: usize = 64;
 /// Different emoji on one message.
 pub const EMOJIS_MAX: usize = 20;
 /// Users that `CHAT.HISTORY` names for each reaction: the first ones.

@@ -193,28 +193,35 @@ pub fn is_relay(name: &str) -> bool {
     is_word(name.as_bytes(), RELAY_NAME_MAX)
 }
 
-/// Parses an emoji or any other short mark: 1 to 32 bytes of UTF-8 that show something. Of
+/// Parses an emoji or any other short mark: 1 to 64 bytes of UTF-8 that show something. Of
 /// invisible characters it may hold those that join emoji or select how they look (U+200D, tags,
 /// variation selectors). Errors: `INVALID emoji`.
 pub fn emoji(bytes: &[u8]) -> Result<&str, Invalid> {
-    let seen = |text: &&str| text.chars().any(|c| Alphabet::Visible.has(c));
+    let seen = |text: &&str| text.chars().any(|c| Alphabet::Visible.has(c) || is_pictograph(c));
     stored_emoji(bytes)
         .ok()
         .filter(seen)
-        .ok_or(Invalid { what: "emoji", hint: "1 to 32 bytes, something to see" })
+        .ok_or(Invalid { what: "emoji", hint: "1 to 64 bytes, something to see" })
 }
 
 /// Parses an emoji that an earlier version may have allowed. Errors: `INVALID emoji`.
 pub fn stored_emoji(bytes: &[u8]) -> Result<&str, Invalid> {
     let joins = |c: char| c == '\u{200d}' || ('\u{e0020}'..='\u{e007f}').contains(&c);
     let fits = |text: &&str| {
-        text.chars().all(|c| Alphabet::Stored.has(c) || joins(c)) && !text.chars().all(joins)
+        let is_allowed = |c| Alphabet::Stored.has(c) || is_pictograph(c) || joins(c);
+        text.chars().all(is_allowed) && !text.chars().all(joins)
     };
     (1..=EMOJI_MAX)
         .contains(&bytes.len())
         .then(|| std::str::from_utf8(bytes).ok().filter(fits))
         .flatten()
-        .ok_or(Invalid { what: "emoji", hint: "1 to 32 visible bytes" })
+        .ok_or(Invalid { what: "emoji", hint: "1 to 64 visible bytes" })
+}
+
+/// Whether this is among the characters that Unicode keeps for emoji, also those that it has not
+/// assigned yet: readers may be newer than the table of this program.
+fn is_pictograph(c: char) -> bool {
+    ('\u{1f000}'..='\u{1faff}').contains(&c)
 }
 
 fn user_name(alphabet: Alphabet, bytes: &[u8]) -> Option<&str> {
@@ -250,6 +257,21 @@ fn visible_except(
 mod tests {
     use super::*;
     use crate::visibility::is_blank;
+
+    #[test]
+    fn the_longest_emoji_and_those_of_later_versions_are_emoji() {
+        let kiss = "👩🏻\u{200d}❤\u{fe0f}\u{200d}💋\u{200d}👨🏿";
+        let wales = "🏴\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f}";
+        assert_eq!(kiss.len(), 35);
+        for text in [kiss, wales, "\u{1faea}", "\u{1faff}", "\u{1f6d9}", "1\u{fe0f}\u{20e3}"] {
+            assert_eq!(emoji(text.as_bytes()), Ok(text));
+        }
+        let long = "👍".repeat(17);
+        // The last one is half of an emoji.
+        for bytes in [long.as_bytes(), b"\xf0\x9f\x91", b"", "\u{200d}".as_bytes()] {
+            assert!(emoji(bytes).is_err(), "{bytes:?}");
+        }
+    }
 
     #[test]
     fn room_names_follow_the_rules() {
