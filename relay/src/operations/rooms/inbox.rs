@@ -219,7 +219,8 @@ pub(in crate::operations) async fn inbox(context: &Arc<Context>, request: Reques
             out.push(',');
         }
         out.push_str(row);
-        if let Some(message) = message {
+        // A room that could not be counted may have answered by now. Its row stays without.
+        if let Some(message) = message.filter(|_| waiting[index].1.is_ok()) {
             out.push_str(",\"message\":");
             out.push_str(&message);
         }
