@@ -59,6 +59,13 @@ impl Contract {
         }
     }
 
+    /// Reads all schemas, which takes a while: where a relay must not be kept waiting later.
+    pub fn prepare(&self) {
+        for (name, validator) in &self.schemas {
+            validator.get_or_init(|| compile(&reference(name)));
+        }
+    }
+
     /// The names of the schemas of all messages, and that of the reason of a close frame.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.schemas.keys().copied()
