@@ -17,7 +17,7 @@ import { build } from 'esbuild';
 
 /** Bytes that an entry of the client may have, minified and compressed; null: only told. */
 const BUDGETS = [
-  ['index.js', 20_500],
+  ['index.js', 22_000],
   ['store.js', null],
   ['react.js', null],
   ['shared.js', null],

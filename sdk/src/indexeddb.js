@@ -17,8 +17,18 @@ export function indexedDbStorage(name = 'redis-chat') {
     opening ??= new Promise((resolve, reject) => {
       const request = indexedDB.open(name, 1);
       request.onupgradeneeded = () => request.result.createObjectStore(STORE);
-      request.onsuccess = () => resolve(request.result);
-      request.onerror = () => reject(request.error);
+      request.onsuccess = () => {
+        // Another page, or the browser, may close it: then it is opened again.
+        request.result.onclose = request.result.onversionchange = () => {
+          request.result.close();
+          opening = null;
+        };
+        resolve(request.result);
+      };
+      request.onerror = () => {
+        opening = null;
+        reject(request.error);
+      };
     });
     return opening;
   };

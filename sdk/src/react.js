@@ -131,13 +131,17 @@ function release(chat, name) {
   if (!rooms || !held) return;
   held.users -= 1;
   if (held.users > 0) return;
-  held.timer = setTimeout(() => {
+  const end = () => {
+    const room = chat.get(name);
+    // What was written and is not stored yet would be given up.
+    if (room?.pending.some(({ state }) => state === 'pending')) {
+      held.timer = setTimeout(end, LINGER_MS);
+      return;
+    }
     rooms.delete(name);
-    chat
-      .get(name)
-      ?.unsubscribe()
-      .catch(() => {});
-  }, LINGER_MS);
+    room?.unsubscribe().catch(() => {});
+  };
+  held.timer = setTimeout(end, LINGER_MS);
 }
 
 const nothing = () => () => {};

@@ -65,6 +65,8 @@ const ROLES_COUNT = 200;
  * @property {(count?: number) => Promise<boolean>} older loads older messages; false: there are none
  * @property {(id: string) => Message|null|undefined} quoted a message that another one answers; undefined: it
  *   is on its way, and the store changes when it is there; null: it is gone
+ * @property {() => Promise<void>} notices loads what else happened since the first message that is known:
+ *   members, settings. Never fails
  * @property {(isLooking: boolean) => void} look whether somebody looks at the room now
  */
 
@@ -117,6 +119,9 @@ function makeStore(room) {
       if (what === 'people') for (const name of ['people', 'roles']) parts.delete(name);
       if (what === 'typing' || what === 'receipts') parts.delete(what);
       if (item) copies.delete(item);
+      // What it answers may be what changed.
+      const answered = item?.reply && state.quoted.get(item.reply);
+      if (answered) copies.delete(answered);
       if (what === 'replace') {
         copies = new WeakMap();
         parts.clear();
@@ -134,8 +139,9 @@ function makeStore(room) {
   return {
     room,
     subscribe(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
+      const one = () => listener();
+      listeners.add(one);
+      return () => void listeners.delete(one);
     },
     getSnapshot() {
       const { firstUnread, problem } = state;
@@ -168,6 +174,7 @@ function makeStore(room) {
       if (item === undefined) follow.pages.quoted(id);
       return /** @type {any} */ (item && copy(item));
     },
+    notices: () => follow.learnNotices(),
     look: (isLooking) => follow.look(isLooking),
   };
 }
@@ -183,7 +190,10 @@ function copyOf(item, user) {
   const key = isOurs ? `${user} ${item.nonce}` : (item.id ?? `${item.user} ${item.nonce}`);
   const isLine = item instanceof Line && item.state !== 'stored';
   const acts = isLine ? { cancel: () => item.cancel(), retry: () => item.retry() } : {};
-  const reactions = shown.reactions?.map((/** @type {any} */ one) => ({ ...one }));
+  const reactions = shown.reactions?.map((/** @type {any} */ one) => ({
+    ...one,
+    users: [...one.users],
+  }));
   return Object.freeze({ ...shown, ...(reactions && { reactions }), ...acts, key });
 }
 

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { createClient } from '../src/index.js';
 import { socketUrl } from '../src/link/address.js';
 import { backoffMs, readClose } from '../src/link/close.js';
+import { createRoomStore } from '../src/store.js';
 import { joined, message, page, sockets, start, storage, until, write } from './scripted.mjs';
 
 const texts = (room) => [...room.items, ...room.tail].map((item) => item.text);
@@ -349,4 +350,70 @@ test('a relay that answers and takes no socket refuses, and one that is away doe
   await until(() => opened.length === 5, 'a fifth socket');
   opened[4].hello();
   assert.deepEqual([client.connection.error, client.connection.state], [null, 'connected']);
+});
+
+test('notices of the past are asked for, and nothing is lost or comes twice by it', async (context) => {
+  const { handle, socket, room } = await joined(context, [message(1), message(3)]);
+  const store = createRoomStore(handle);
+  const heard = [];
+  handle.on('message', ({ text }) => heard.push(text));
+  const notices = store.notices();
+  assert.equal(socket.asked('subscribe').since, '1001-1');
+  const change = { type: 'room', data: { topic: 'tea' }, by: 'bob', user: undefined };
+  const topic = { ...message(2), ...change };
+  await socket.answer('subscribe', {
+    recovered: true,
+    ...page(topic, message(3), message(4)),
+    more: true,
+  });
+  assert.deepEqual(
+    store.getSnapshot().items.map(({ type, id }) => [type, id]),
+    [
+      ['message', '1001-1'],
+      ['notice', '1002-2'],
+      ['message', '1003-3'],
+      ['message', '1004-4'],
+    ],
+  );
+  assert.deepEqual(heard, ['line 4']);
+  // The relay has stopped there: what follows is asked for.
+  assert.equal(socket.asked('subscribe').since, '1004-4');
+  await socket.answer('subscribe', { recovered: true, ...page(message(5)) });
+  await notices;
+  socket.say(message(6));
+  assert.deepEqual([heard, room.cursor], [['line 4', 'line 5', 'line 6'], '1006-6']);
+});
+
+test('whoever reads a room may become a member of it, and misses nothing', async (context) => {
+  const { client, socket } = await start(context);
+  const reading = client.subscribe('lobby');
+  await socket.answer('subscribe', { ...page(message(1)), role: null });
+  const room = await reading;
+  const joining = client.join('lobby');
+  assert.equal(socket.asked('join').since, '1001-1');
+  await socket.answer('join', { recovered: true, ...page(message(2)) });
+  assert.equal(await joining, room);
+  assert.deepEqual([room.role, room.messages.length], ['member', 2]);
+  assert.equal(await client.join('lobby'), room);
+  assert.equal(socket.sent.filter(({ op }) => op === 'join').length, 1);
+});
+
+test('a join that is given up leaves no room behind, unless somebody else waits for it', async (context) => {
+  const { client, opened, socket } = await start(context, { random: () => 0.01 });
+  const one = new AbortController();
+  const first = client.join('lobby', { signal: one.signal });
+  const second = client.join('lobby', { timeoutMs: 2000 });
+  one.abort(new Error('enough'));
+  await assert.rejects(first, /enough/);
+  await socket.answer('join', page(message(1)));
+  assert.equal((await second).name, 'lobby');
+  socket.die();
+  await assert.rejects(client.join('tea', { timeoutMs: 1 }), { code: 'TIMEOUT' });
+  assert.deepEqual(
+    client.followed.map(({ name }) => name),
+    ['lobby'],
+  );
+  await until(() => opened.length === 2, 'a second socket');
+  opened[1].hello();
+  assert.equal(opened[1].asked('join'), undefined);
 });

@@ -254,3 +254,44 @@ test('events of unknown types move the cursor and nothing else', () => {
   assert.deepEqual(room.apply(event, NOW), []);
   assert.equal(room.cursor, '2000-2');
 });
+
+test('notices of the past come to their places among the messages', () => {
+  const room = new RoomState('lobby', { user: 'alice' });
+  const event = (n, type, more) => ({
+    id: `${1000 + n}-${n}`,
+    room: 'lobby',
+    type,
+    ts: 1000 + n,
+    ...more,
+  });
+  const said = (n) => event(n, 'message', { user: 'bob', kind: 'text', text: String(n) });
+  const joined = (n, user) => event(n, 'member', { user, kind: 'join', role: 'member' });
+  room.replace({ events: [said(2), said(5), said(6)], last: '1008-8', more: false });
+  const all = [
+    joined(1, 'zoe'),
+    said(2),
+    joined(3, 'carol'),
+    event(4, 'room', { by: 'bob', data: { topic: 'tea' } }),
+    said(5),
+    said(6),
+    event(7, 'react', { user: 'bob', ref: '1005-5', emoji: '👍' }),
+    joined(8, 'dan'),
+    joined(9, 'eve'),
+  ];
+  const changes = room.insertNotices(all);
+  assert.deepEqual(
+    changes.map(({ what, item }) => [what, item.id]),
+    [
+      ['insert', '1003-3'],
+      ['insert', '1004-4'],
+      ['insert', '1008-8'],
+    ],
+  );
+  const order = ['1002-2', '1003-3', '1004-4', '1005-5', '1006-6', '1008-8'];
+  assert.deepEqual(
+    room.items.map(({ id }) => id),
+    order,
+  );
+  assert.deepEqual([room.insertNotices(all), room.cursor], [[], '1008-8']);
+  assert.equal(room.topic, '', 'what is, the room tells');
+});

@@ -10,6 +10,7 @@
  */
 
 import { Connection } from '../link/connection.js';
+import { monotonicMs } from '../link/time.js';
 import { Follow } from '../room/follow.js';
 import { Outgoing } from '../room/outgoing.js';
 import { compact } from '../room/sender.js';
@@ -19,7 +20,7 @@ import { ChatError, failure, isCut } from '../words/error.js';
 import { compareIds, isId, NOWHERE } from '../words/id.js';
 import { directRoom } from '../words/names.js';
 import { own } from '../words/own.js';
-import { bounded } from '../words/wait.js';
+import { bounded, quiet } from '../words/wait.js';
 import { Contacts } from './contacts.js';
 import { Inbox } from './inbox.js';
 import { checked } from './options.js';
@@ -30,6 +31,8 @@ import { Upstream } from './upstream.js';
 import { Wakes } from './wakes.js';
 
 const RESUME_ROOMS = 50;
+/** A storage that is slower holds nothing up. */
+const STORAGE_MS = 2000;
 const DOUBT_MS = 500;
 /** Public calls wait so long for the connection and the answer together. */
 const CALL_MS = 15_000;
@@ -68,12 +71,16 @@ export class ChatClient extends Emitter {
   #outgoing;
   #patterns;
   #keepItems;
-  /** @type {Map<string, {room: Room, follow: Follow}>} */
+  /** By name; `waiting`: who waits for the first page. @type {Map<string, {room: Room, follow: Follow, waiting: number, ending: Promise<any>|null}>} */
   #rooms = new Map();
   #shown = 'online';
   #me = { user: '' };
+  /** Until the lines of earlier pages are there. @type {Promise<void>|null} */
+  #loading = null;
   /** Whether it is ever told which room is looked at. */
   #hasEyes = false;
+  /** @type {string|null} */
+  #looked = null;
   /** @type {Set<string>} */
   #doubted = new Set();
   /** @type {ReturnType<typeof setTimeout>|undefined} */
@@ -106,6 +113,7 @@ export class ChatClient extends Emitter {
       user,
       on: {
         state: () => this.#statusChanged(),
+        known: (user) => this.#known(user),
         hello: (hello) => this.#greeted(hello),
         frame: (frame) => this.#frame(frame),
       },
@@ -180,7 +188,7 @@ export class ChatClient extends Emitter {
     this.isClosed = true;
     this.#wakes.unlisten();
     for (const { follow } of this.#rooms.values()) follow.stop();
-    for (const part of [this.names, this.inbox, this.#patterns]) part.stop();
+    for (const part of [this.names, this.inbox, this.contacts, this.#patterns]) part.stop();
     clearTimeout(this.#doubtTimer);
     this.#doubtTimer = undefined;
     this.#connection.close();
@@ -196,10 +204,11 @@ export class ChatClient extends Emitter {
    * @throws {ChatError}
    */
   async request(op, fields, { timeoutMs = CALL_MS, signal } = {}) {
-    const { state, close } = this.#connection.status;
+    const { state } = this.#connection.status;
     if (state === 'connected') return this.#now(op, fields, { timeoutMs, signal });
-    if (this.isClosed) throw new ChatError('CLOSED', 'The client was closed');
-    if (close?.final) throw finalError(close);
+    const why = this.whyNot();
+    if (why) throw why;
+    const begunAt = monotonicMs();
     /** @type {(error: ChatError|null) => void} */
     let settle = () => {};
     const connected = new Promise((resolve, reject) => {
@@ -207,7 +216,8 @@ export class ChatClient extends Emitter {
       this.#waiting.add(settle);
     });
     await bounded(connected, { timeoutMs, signal }, () => this.#waiting.delete(settle));
-    return this.#now(op, fields, { timeoutMs, signal });
+    const leftMs = Math.max(1, timeoutMs - (monotonicMs() - begunAt));
+    return this.#now(op, fields, { timeoutMs: leftMs, signal });
   }
 
   /**
@@ -235,10 +245,20 @@ export class ChatClient extends Emitter {
    * @param {string} user
    * @param {CallOptions} [options]
    */
-  async direct(user, options) {
+  direct(user, options) {
+    const begin = () => this.subscribe(directRoom(this.user, user), options);
     // Only a relay knows who we are.
-    if (!this.user) await this.request('ping', {}, options);
-    return this.subscribe(directRoom(this.user, user), options);
+    return this.user ? begin() : quiet(this.request('ping', {}, options).then(begin));
+  }
+
+  /**
+   * Why nothing that is begun now will be done.
+   * @returns {ChatError|null} null: it may be
+   */
+  whyNot() {
+    const { close } = this.connection;
+    if (this.isClosed) return new ChatError('CLOSED', 'The client was closed');
+    return close?.final ? finalError(close) : null;
   }
 
   /**
@@ -250,15 +270,35 @@ export class ChatClient extends Emitter {
   async end(name, op, options) {
     const known = this.#rooms.get(name);
     if (!known) return;
-    if (!known.follow.room.problem) await this.request(op, { room: name }, options);
-    const error = new ChatError('LEFT', 'The room was left');
+    const isThere = !known.follow.room.problem;
+    if (op === 'leave' && isThere) {
+      known.ending ??= this.request(op, { room: name }, options).finally(() => {
+        known.ending = null;
+      });
+      await known.ending;
+      if (this.#rooms.get(name) !== known) return;
+    }
+    if (op === 'leave') this.inbox.forget(name);
+    this.#forget(name, new ChatError('LEFT', 'The room was left'));
+    // Without a connection there is nothing to end.
+    if (op === 'unsubscribe' && isThere && this.connection.state === 'connected') {
+      await this.#now(op, { room: name }, options);
+    }
+  }
+
+  /**
+   * Follows a room no longer, whatever the relay thinks.
+   * @param {string} name
+   * @param {ChatError} error
+   */
+  #forget(name, error) {
     for (const line of this.#outgoing.of(name)) {
       this.#outgoing.remove(line.nonce);
       line.fail(error);
     }
+    const known = this.#rooms.get(name);
     this.#rooms.delete(name);
-    if (op === 'leave') this.inbox.forget(name);
-    known.follow.end(error);
+    known?.follow.end(error);
     this.emit('rooms');
   }
 
@@ -325,12 +365,16 @@ export class ChatClient extends Emitter {
    * @throws {ChatError} if the relay refuses it
    */
   async status(status, options) {
-    if (status === this.#shown) return;
+    const before = this.#shown;
+    if (status === before) return;
     this.#shown = status;
     try {
       await this.#now('status', { status }, options);
     } catch (error) {
-      if (!(error instanceof ChatError && isCut(error))) throw error;
+      // The next relay is told.
+      if (isCut(error)) return;
+      if (this.#shown === status) this.#shown = before;
+      throw error;
     }
   }
 
@@ -341,6 +385,7 @@ export class ChatClient extends Emitter {
    */
   look(name) {
     this.#hasEyes = true;
+    this.#looked = name;
     for (const [room, { follow }] of this.#rooms) follow.look(room === name);
   }
 
@@ -405,7 +450,13 @@ export class ChatClient extends Emitter {
   /** @param {string} user */
   #identify(user) {
     this.#me.user = user;
-    return this.#outgoing.load(user);
+    const adopt = () => {
+      for (const { follow } of this.#rooms.values()) follow.adoptLines();
+    };
+    const loading = this.#outgoing.load(user);
+    if (loading !== null) return bounded(loading, { timeoutMs: STORAGE_MS }).then(adopt, adopt);
+    adopt();
+    return null;
   }
 
   #statusChanged() {
@@ -434,9 +485,21 @@ export class ChatClient extends Emitter {
    * @param {Frame} hello
    */
   #greeted(hello) {
-    const loading = this.user ? null : this.#identify(hello.user);
-    if (loading === null) this.#takeUp();
-    else loading.then(() => this.connection.hello === hello && this.#takeUp());
+    if (this.#loading === null) this.#takeUp();
+    else this.#loading.then(() => this.connection.hello === hello && this.#takeUp());
+  }
+
+  /**
+   * A relay says who we are, before anybody hears that there is a connection.
+   * @param {string} user
+   */
+  #known(user) {
+    for (const { follow } of this.#rooms.values()) follow.interrupt();
+    if (this.user) return;
+    this.#loading = this.#identify(user);
+    this.#loading?.then(() => {
+      this.#loading = null;
+    });
   }
 
   #takeUp() {
@@ -464,7 +527,7 @@ export class ChatClient extends Emitter {
       if (frame.state === 'back') this.inbox.loadSoon();
       this.emit('upstream');
     } else if (frame.type === 'watch') this.#patterns.hear(frame);
-    else if (frame.type === 'profile') this.#profile(frame.user, frame.data ?? {});
+    else if (frame.type === 'profile') this.#profile(frame.user, frame.data ?? {}, frame.ref);
     else if (frame.room === `@${this.user}`) this.#personal(frame);
     else if (frame.room !== undefined) this.#rooms.get(frame.room)?.follow.frame(frame);
     // A withdrawn line is known by its nonce alone.
@@ -474,9 +537,10 @@ export class ChatClient extends Emitter {
   /**
    * @param {string} user
    * @param {Record<string, any>} data
+   * @param {unknown} ref
    */
-  #profile(user, data) {
-    this.names.hear(user, data);
+  #profile(user, data, ref) {
+    this.names.hear(user, data, ref);
     for (const { room, follow } of this.#rooms.values()) {
       if (follow.room.people.has(user)) room.emit('profile', { user, data });
     }
@@ -523,19 +587,30 @@ export class ChatClient extends Emitter {
    */
   #begin(name, op, options) {
     if (typeof name !== 'string' || name === '') {
-      return Promise.reject(new TypeError('a room has a name'));
+      return quiet(Promise.reject(new TypeError('a room has a name')));
     }
-    const { close } = this.connection;
-    if (this.isClosed) return Promise.reject(new ChatError('CLOSED', 'The client was closed'));
-    if (close?.final) return Promise.reject(finalError(close));
-    const { room, follow } = this.#rooms.get(name) ?? this.#follow(name);
+    const why = this.whyNot();
+    if (why) return quiet(Promise.reject(why));
+    const ending = this.#rooms.get(name)?.ending;
+    if (ending) {
+      const ended = ending.catch(() => {});
+      return quiet(bounded(ended, options).then(() => this.#begin(name, op, options)));
+    }
+    const known = this.#rooms.get(name) ?? this.#follow(name);
+    const { room, follow } = known;
+    known.waiting += 1;
     const begun = follow.begin(op).then(() => room);
     const bound = bounded(begun, options, () => {
-      if (follow.room.cursor === null) this.end(name, 'unsubscribe').catch(() => {});
+      // Somebody else may wait for it still.
+      if (known.waiting > 1 || follow.room.cursor !== null) return;
+      this.#forget(name, new ChatError('CANCELLED', 'Nobody waits for it'));
+      this.#now('unsubscribe', { room: name }).catch(() => {});
     });
-    // That nobody waits for it must not end a Node process.
-    bound.catch(() => {});
-    return bound;
+    const over = () => {
+      known.waiting -= 1;
+    };
+    bound.then(over, over);
+    return quiet(bound);
   }
 
   /** @param {string} name */
@@ -545,6 +620,7 @@ export class ChatClient extends Emitter {
       outgoing: this.#outgoing,
       keepItems: this.#keepItems,
       isConnected: () => this.connection.state === 'connected',
+      isSocket: () => this.connection.transport === 'socket',
       nonceWindowMs: () => this.connection.hello?.limits?.nonce_window_ms,
       request: (...args) => this.#now(...args),
       changed: (_, changes) => {
@@ -563,10 +639,11 @@ export class ChatClient extends Emitter {
       },
     });
     const room = new Room(this, follow, (line) => this.#outgoing.add(line));
-    const known = { room, follow };
+    const known = { room, follow, waiting: 0, ending: null };
     this.#rooms.set(name, known);
     const entry = this.inbox.entries.get(name);
     if (entry) follow.changed(state.settleUnread(entry));
+    if (name === this.#looked) follow.look(true);
     this.emit('rooms');
     return known;
   }

@@ -7,14 +7,20 @@
  * It refuses to insist: if the relay keeps contacts to itself, nothing is known.
  */
 
+import { isPassing, pauseMs } from '../words/error.js';
 import { own } from '../words/own.js';
 
 /** @typedef {import('../words/types.js').Frame} Frame */
 
 /** @typedef {{online: number, status: string, lastSeen: number}} Contact */
 
+/** What comes of a contact; of oneself there is more. */
+const OF_CONTACTS = new Set(['presence', 'occupancy', 'reset', 'reload', 'gone']);
+
 export class Contacts {
   #request;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #timer;
   #changed;
   /** null: not known @type {Map<string, Contact|null>} */
   #watched = new Map();
@@ -43,8 +49,14 @@ export class Contacts {
     this.#subscribe(user);
   }
 
+  stop() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
   /** On a new connection. */
   reset() {
+    this.stop();
     for (const user of this.#watched.keys()) this.#subscribe(user);
   }
 
@@ -53,7 +65,7 @@ export class Contacts {
    * @param {Frame} frame
    */
   frame({ type, room, users, kind, status, ts }) {
-    if (typeof room !== 'string' || !room.startsWith('@')) return false;
+    if (typeof room !== 'string' || !room.startsWith('@') || !OF_CONTACTS.has(type)) return false;
     const user = room.slice(1);
     if (!this.#watched.has(user)) return false;
     if (type === 'reset' || type === 'reload') this.#ask(user);
@@ -78,8 +90,22 @@ export class Contacts {
       (/** @type {Frame} */ { online = 0, status, last_seen: lastSeen = 0 }) => {
         this.#set(user, { online, status: status ?? '', lastSeen });
       },
-      () => this.#set(user, null),
+      (/** @type {any} */ error) => {
+        this.#set(user, null);
+        if (isPassing(error)) this.#later(error);
+      },
     );
+  }
+
+  /**
+   * Those who are not known are asked for again: many at a time may be too many for the relay.
+   * @param {any} error
+   */
+  #later(error) {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      for (const [user, state] of this.#watched) if (state === null) this.#subscribe(user);
+    }, pauseMs(error));
   }
 
   /** @param {string} user */

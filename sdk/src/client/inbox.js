@@ -9,6 +9,7 @@
  */
 
 import { monotonicMs } from '../link/time.js';
+import { isPassing, pauseMs } from '../words/error.js';
 import { compareIds, isId } from '../words/id.js';
 
 /** @typedef {import('../words/types.js').Frame} Frame */
@@ -40,7 +41,6 @@ export class Inbox {
   async load() {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#loadedAt = monotonicMs();
     try {
       const entries = new Map();
       /** @type {string|null} */
@@ -59,9 +59,11 @@ export class Inbox {
         cursor = page.cursor ?? null;
       } while (cursor !== null);
       this.entries = entries;
+      this.#loadedAt = monotonicMs();
       this.#changed([...entries.values()]);
-    } catch {
+    } catch (error) {
       // What was known stays.
+      if (isPassing(error)) this.#timer ??= setTimeout(() => this.load(), pauseMs(error));
     }
   }
 

@@ -10,6 +10,7 @@
 
 import { monotonicMs } from '../link/time.js';
 import { isPassing, pauseMs } from '../words/error.js';
+import { compareIds, isId } from '../words/id.js';
 import { foldedName, visibleName } from '../words/names.js';
 import { own } from '../words/own.js';
 
@@ -25,7 +26,7 @@ const AWAY_MS = 5000;
 export class Profiles {
   #request;
   #changed;
-  /** @type {Map<string, {profile: Frame|null, at: number}>} */
+  /** `ref`: the id of the last frame. @type {Map<string, {profile: Frame|null, at: number, ref?: string}>} */
   #known = new Map();
   /** @type {Set<string>} */
   #wanted = new Set();
@@ -66,6 +67,8 @@ export class Profiles {
   nameOf(user) {
     const name = visibleName(this.of(user)?.name);
     if (name === '' || name === user) return user;
+    // Nobody may write what stands behind the names of others.
+    if (/[(\uff08].*@.*[)\uff09]\s*$/u.test(name)) return `${name} (@${user})`;
     const isShared = [...(this.#called.get(foldedName(name)) ?? [])].some(
       (other) => other !== user,
     );
@@ -84,11 +87,17 @@ export class Profiles {
    * The relay tells what a user says of themselves: all of it, what is not set is left out.
    * @param {string} user
    * @param {Frame} data
+   * @param {unknown} ref of two frames the one with the greater id counts
    */
-  hear(user, { name, avatar, status }) {
+  hear(user, { name, avatar, status }, ref) {
     const known = this.#known.get(user);
     // Nobody has asked for it: who draws it first will.
     if (!known) return;
+    if (isId(ref)) {
+      const { ref: before } = known;
+      if (before !== undefined && compareIds(ref, before) < 0) return;
+      known.ref = ref;
+    }
     const said = JSON.parse(JSON.stringify({ name, avatar, status }));
     const { name: _name, avatar: _avatar, status: _status, ...rest } = known.profile ?? {};
     const changed = this.#learn(user, { ...said, ...rest });
@@ -151,7 +160,7 @@ export class Profiles {
   #learn(user, profile) {
     const known = this.#known.get(user);
     const before = known?.profile ?? null;
-    this.#known.set(user, { profile, at: monotonicMs() });
+    this.#known.set(user, { ...known, profile, at: monotonicMs() });
     if (known && JSON.stringify(before) === JSON.stringify(profile)) return [];
     const others = new Set();
     for (const name of namesOf(user, before)) this.#called.get(name)?.delete(user);

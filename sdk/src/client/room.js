@@ -12,7 +12,7 @@ import { compact } from '../room/sender.js';
 import { Emitter } from '../words/emitter.js';
 import { ChatError } from '../words/error.js';
 import { otherSide } from '../words/names.js';
-import { bounded } from '../words/wait.js';
+import { bounded, quiet } from '../words/wait.js';
 
 /** @typedef {import('../words/types.js').CallOptions} CallOptions */
 /** @typedef {import('../words/types.js').Message} Message */
@@ -143,9 +143,15 @@ export class Room extends Emitter {
     const { name: room } = this;
     if (ephemeral) {
       const fields = compact({ room, text, kind: kind === 'text' ? null : kind, meta, mentions });
-      return this.#ask('send', { ...fields, reply: replyTo ?? undefined, ephemeral }, options);
+      const sent = this.#ask(
+        'send',
+        { ...fields, reply: replyTo ?? undefined, ephemeral },
+        options,
+      );
+      return quiet(sent);
     }
-    if (this.#client.isClosed) return Promise.reject(new ChatError('CLOSED', 'Closed'));
+    const why = this.#whyNot(signal, meta);
+    if (why) return quiet(Promise.reject(why));
     const { user } = this.#state;
     const ts = Date.now();
     const line = new Line({ room, user, text, nonce, ts, kind, meta, reply: replyTo, mentions });
@@ -153,10 +159,8 @@ export class Room extends Emitter {
     this.#add(line);
     this.emit('pending', line);
     this.#follow.write(line);
-    const bound = bounded(stored, { signal, timeoutMs }, () => line.cancel());
-    // That nobody waits for it must not end a Node process: the line shows why it failed.
-    bound.catch(() => {});
-    return bound;
+    // The line shows why it failed.
+    return quiet(bounded(stored, { signal, timeoutMs }, () => line.cancel()));
   }
 
   /**
@@ -333,6 +337,22 @@ export class Room extends Emitter {
    */
   unsubscribe(options) {
     return this.#client.end(this.name, 'unsubscribe', options);
+  }
+
+  /**
+   * Why a line cannot even wait to be sent; null: it can.
+   * @param {AbortSignal|undefined} signal
+   * @param {any} meta
+   */
+  #whyNot(signal, meta) {
+    if (signal?.aborted) return signal.reason;
+    if (this.#follow.hasEnded) return new ChatError('LEFT', 'The room was left');
+    try {
+      JSON.stringify(meta);
+    } catch (error) {
+      return new ChatError('INVALID', `meta is no JSON: ${error}`, { what: 'meta' });
+    }
+    return this.#client.whyNot();
   }
 
   /**

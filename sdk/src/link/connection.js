@@ -93,8 +93,8 @@ export class Connection {
    * @param {typeof globalThis.fetch|null} [options.fetch] opens streams, and finds out why sockets fail
    * @param {import('./tokens.js').GetToken} [options.getToken] without it the URLs name the user
    * @param {string|null} options.user whom relays must know it as; null: the first one tells
-   * @param {{state: () => void, hello: (hello: Frame) => void, frame: (frame: Frame) => void}} options.on
-   *   called when the status has changed; when a relay has greeted (then requests may be made);
+   * @param {{state: () => void, known: (user: string) => void, hello: (hello: Frame) => void, frame: (frame: Frame) => void}} options.on
+   *   called when the status has changed; when a relay has said who we are; when a relay has greeted (then requests may be made);
    *   with each frame that is no answer
    */
   constructor({ urls, WebSocket, random = Math.random, fetch = null, getToken, user, on }) {
@@ -125,7 +125,10 @@ export class Connection {
   /** Starts, or cuts the wait for the next attempt short. */
   open() {
     if (this.status.state === 'connected') this.check();
-    else if (!this.#socket && !this.#waiting) this.#try();
+    else if (!this.#socket && !this.#waiting) {
+      if (this.status.state === 'offline') this.status = { ...this.status, close: null };
+      this.#try();
+    }
   }
 
   /** Ends the connection and all attempts. */
@@ -154,9 +157,15 @@ export class Connection {
     if (this.status.state !== 'connected' || socket === null) {
       return Promise.reject(new ChatError('OFFLINE', 'Not connected'));
     }
+    if (signal?.aborted) return Promise.reject(signal.reason);
     this.#ref += 1;
     const ref = this.#ref;
-    const frame = JSON.stringify({ ref, op, ...fields });
+    let frame;
+    try {
+      frame = JSON.stringify({ ref, op, ...fields });
+    } catch (error) {
+      return Promise.reject(new ChatError('INVALID', `no JSON: ${error}`, { what: 'json' }));
+    }
     // A relay would close the connection over it, and again after each reconnection.
     const mostBytes = this.status.hello?.limits?.frame ?? Infinity;
     if (frame.length * 3 > mostBytes && new TextEncoder().encode(frame).length > mostBytes) {
@@ -321,6 +330,7 @@ export class Connection {
     const expiresIn = hello.expires_in ?? null;
     const error = this.status.error?.code === 'REFUSED' ? null : this.status.error;
     const relay = hello.relay ?? null;
+    this.#on.known(hello.user);
     this.#set({ state: 'connected', close: null, hello, relay, expiresIn, error });
     this.#tokens?.accepted(hello.expires_in, (token) => this.#renew(token));
     if (this.status.transport === 'stream') this.#probeLater();

@@ -17,6 +17,11 @@ const BATCH_MOST = 32;
 /** Rooms that are asked for one after the other are opened together. */
 const GATHER_MS = 5;
 
+/** A relay answers requests within 15 seconds, even while Redis is away. */
+const POST_TIMEOUT_MS = 30_000;
+/** Statuses with which a relay refuses the rooms of a stream: a name that none can have, or too many. */
+const ROOM_REFUSED = new Set([400, 413]);
+
 /** @typedef {Record<string, any>} Frame */
 
 export class Stream {
@@ -36,11 +41,16 @@ export class Stream {
   #rooms = new Map();
   /** Requests whose answer is a room's first frame. @type {Map<string, any>} */
   #begins = new Map();
+  /** Rooms that were added since the last `hello`, and who asked. @type {Map<string, (answer: Frame) => void>} */
+  #fresh = new Map();
   /** Answers that the next `hello` brings. @type {((hello: Frame) => void)[]} */
   #atHello = [];
   /** @type {Frame[]} */
   #queue = [];
   #isPosting = false;
+  #posts = new AbortController();
+  /** As much a relay takes in one body. */
+  #frameBytes = 65_536;
   #isGreeted = false;
   #isOver = false;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
@@ -83,9 +93,6 @@ export class Stream {
         this.#token = frame.token;
         this.#atHello.push(({ expires_in }) => this.#say({ ref, ok: { expires_in } }));
         return this.#startSoon();
-      case 'leave':
-        this.#forget(room);
-        return this.#post(frame);
       default:
         return this.#post(frame);
     }
@@ -117,7 +124,9 @@ export class Stream {
       );
       if (open !== this.#open) return;
       if (!response.ok || !response.body) {
-        this.#end(await refusalClose(response));
+        if (this.#fresh.size > 0 && ROOM_REFUSED.has(response.status)) {
+          await this.#refuseFresh(response);
+        } else this.#end(await refusalClose(response));
         return;
       }
       this.onopen?.();
@@ -126,6 +135,24 @@ export class Stream {
     } catch {
       if (open === this.#open) this.#end({ code: 1006, reason: '' });
     }
+  }
+
+  /**
+   * The relay takes no stream with the rooms that were added: the others go on. Of several it does not say
+   * which; each is to be asked for again by itself.
+   * @param {Response} response
+   */
+  async #refuseFresh(response) {
+    const { code = 'INVALID', detail: message, what } = await jsonOf(response);
+    const refused = [...this.#fresh];
+    const error = refused.length > 1 ? { code: 'UNAVAILABLE', message } : { code, message, what };
+    this.#fresh.clear();
+    for (const [room, answer] of refused) {
+      this.#rooms.delete(room);
+      this.#begins.delete(room);
+      answer({ error });
+    }
+    this.#startSoon();
   }
 
   /**
@@ -199,6 +226,8 @@ export class Stream {
    */
   #greeted(hello, data) {
     const answers = this.#atHello.splice(0);
+    this.#fresh.clear();
+    this.#frameBytes = hello.limits?.frame ?? this.#frameBytes;
     if (!this.#isGreeted) {
       this.#isGreeted = true;
       this.onmessage?.({ data });
@@ -234,12 +263,18 @@ export class Stream {
    * @param {(answer: Frame) => void} answer
    */
   #ask1(room, since, answer) {
+    let isAnswered = false;
+    const once = (/** @type {Frame} */ what) => {
+      if (!isAnswered) answer(what);
+      isAnswered = true;
+    };
     this.#rooms.set(room, since);
-    if (since === null) this.#begins.set(room, answer);
+    this.#fresh.set(room, once);
+    if (since === null) this.#begins.set(room, once);
     else {
       // What came after the cursor follows as events; if that is not possible, `reload` does.
       const ok = { recovered: true, last: since, events: [], more: false };
-      this.#atHello.push(() => answer({ ok }));
+      this.#atHello.push(() => once({ ok }));
     }
   }
 
@@ -290,11 +325,18 @@ export class Stream {
   /** One batch at a time: what is asked first is done first. */
   async #postMore() {
     if (this.#isPosting || this.#isOver) return;
-    const batch = this.#queue.splice(0, BATCH_MOST);
+    let bytes = 0;
+    const fits = this.#queue.slice(0, BATCH_MOST).findIndex((frame, at) => {
+      bytes += new TextEncoder().encode(JSON.stringify(frame)).length + 1;
+      return at > 0 && bytes + 2 > this.#frameBytes;
+    });
+    const batch = this.#queue.splice(0, fits < 0 ? BATCH_MOST : fits);
     if (batch.length === 0) return;
     this.#isPosting = true;
+    // What does not come back holds up all that is asked later.
+    const timer = setTimeout(() => this.#end({ code: 1006, reason: '' }), POST_TIMEOUT_MS);
     try {
-      const response = await this.#ask('v1', batch);
+      const response = await this.#ask('v1', batch, this.#posts);
       if (this.#isOver) return;
       if (response.status === 401 || response.status === 403) {
         this.#end(await refusalClose(response));
@@ -311,6 +353,8 @@ export class Stream {
       this.#postMore();
     } catch {
       this.#end({ code: 1006, reason: '' });
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -320,7 +364,10 @@ export class Stream {
    */
   #answered({ op, ref, room, since = null }, answer) {
     if (op === 'join' && answer.ok) this.#begin(room, since, ref);
-    else this.#say(answer);
+    else {
+      if (op === 'leave' && answer.ok) this.#forget(room);
+      this.#say(answer);
+    }
   }
 
   /** @param {Frame} frame */
@@ -338,6 +385,7 @@ export class Stream {
     clearTimeout(this.#timer);
     this.#open?.abort();
     this.#open = null;
+    this.#posts.abort();
     if (close) this.onclose?.(close);
   }
 }
@@ -347,13 +395,7 @@ export class Stream {
  * @param {Response} response
  */
 async function refusalClose(response) {
-  /** @type {Frame} */
-  let body = {};
-  try {
-    body = await response.json();
-  } catch {
-    // Not from a relay.
-  }
+  const body = await jsonOf(response);
   const { what, until_ms } = body;
   const { status } = response;
   const retryMs = Number(response.headers.get('Retry-After')) * 1000 || undefined;
@@ -370,4 +412,17 @@ async function refusalClose(response) {
     return { code: SUSPENDED, reason: reason('suspended') };
   if (status === 429 || status === 503) return { code: 4004, reason: reason('full') };
   return { code: 1006, reason: '' };
+}
+
+/**
+ * The body of an answer; empty if it is not from a relay.
+ * @param {Response} response
+ * @returns {Promise<Frame>}
+ */
+async function jsonOf(response) {
+  try {
+    return (await response.json()) ?? {};
+  } catch {
+    return {};
+  }
 }

@@ -138,6 +138,8 @@ export class Tokens {
     this.stop();
     this.#refusals.clear();
     this.#abort?.();
+    this.#asking?.catch(() => {});
+    this.#asking = null;
   }
 
   #isDue() {
@@ -190,9 +192,12 @@ export class Tokens {
 
   /** Asks the application. Who asks meanwhile gets the same answer. @returns {Promise<string>} */
   #ask() {
-    this.#asking ??= this.#call().finally(() => {
-      this.#asking = null;
-    });
+    if (this.#asking === null) {
+      const asking = this.#call().finally(() => {
+        if (this.#asking === asking) this.#asking = null;
+      });
+      this.#asking = asking;
+    }
     return this.#asking;
   }
 

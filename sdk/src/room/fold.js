@@ -69,7 +69,7 @@ const ROWS = {
     for (const { id } of notices) room.byId.delete(id);
     if (notices.length) changes.push({ what: 'remove', items: notices });
     for (const item of room.items) {
-      if (item.type !== 'message' || !concerns(event, item.id)) continue;
+      if (item.type !== 'message' || (item.id !== null && !concerns(event, item.id))) continue;
       if (item.user === user) room.counts.take(item, event.id);
       if (amend(item, event)) changes.push({ what: 'update', item });
     }
@@ -80,7 +80,7 @@ const ROWS = {
       }
     }
     room.roles.delete(user);
-    room.readers.delete(user);
+    if (room.readers.delete(user)) changes.push({ what: 'receipts' });
     if (user === room.user) room.role = null;
     if (room.typing.delete(user)) changes.push({ what: 'typing' });
     changes.push({ what: 'people' }, { what: 'about' });
@@ -156,11 +156,23 @@ export function applyPresence(room, event) {
  * @param {Change[]} changes
  */
 function addNotice(room, event, changes) {
-  const item = { type: 'notice', state: 'stored', id: event.id, ts: event.ts, event };
+  const item = noticeItem(event);
   room.items.push(item);
   room.byId.set(item.id, item);
   changes.push({ what: 'append', item });
 }
+
+/**
+ * @param {Frame} event `member` or `room`
+ * @returns {import('./state.js').Item}
+ */
+export const noticeItem = (event) => ({
+  type: 'notice',
+  state: 'stored',
+  id: event.id,
+  ts: event.ts,
+  event,
+});
 
 /**
  * What a relay shows of a line that waits for Redis.

@@ -35,6 +35,7 @@ const WAITING_MOST = 1000;
  * @property {import('./outgoing.js').Outgoing} outgoing
  * @property {number} keepItems
  * @property {() => boolean} isConnected
+ * @property {() => boolean} isSocket
  * @property {() => number|undefined} nonceWindowMs
  * @property {(op: string, fields?: Record<string, any>, options?: import('../words/types.js').CallOptions) => Promise<any>} request
  * @property {(room: RoomState, changes: Change[]) => void} changed
@@ -96,6 +97,8 @@ export class Follow {
     this.telling = new Telling(room, inside);
     this.pages = new Pages(room, inside);
     room.tail = link.outgoing.of(room.name);
+    /** Whether it is not followed any longer, for good. */
+    this.hasEnded = false;
   }
 
   /** Whether a membership ends with it. That of a direct room never does. */
@@ -129,12 +132,17 @@ export class Follow {
    */
   begin(op) {
     if (this.#begun) return this.#begun;
-    if (this.room.cursor !== null && !this.room.problem) return Promise.resolve(this.room);
+    const { cursor, problem, role, name, isDirect } = this.room;
+    const isReading = cursor !== null && !problem;
+    // Who reads already may still become a member.
+    const isNewMember = op === 'join' && role === null && !isDirect;
+    if (isReading && !isNewMember) return Promise.resolve(this.room);
     this.#op = op;
     this.#begun = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    this.#start();
+    if (isReading) this.#ask(op, { room: name, since: cursor });
+    else this.#start();
     return this.#begun;
   }
 
@@ -147,12 +155,31 @@ export class Follow {
     this.#waiting = [];
     this.#who.reset();
     this.telling.reset();
-    this.changed(this.room.dropLocal());
+    this.changed([...this.room.dropLocal(), ...this.room.expireTyping(Infinity)]);
     const { cursor, problem } = this.room;
     if (cursor === null || this.#begun) this.#start();
     // A room that ended may have begun anew.
     else return problem === null || hasEnded(problem);
     return false;
+  }
+
+  /** There is another connection: until the room is taken up on it, nothing is sent. */
+  interrupt() {
+    this.#level = false;
+  }
+
+  /** It is known by now who we are, and which lines an earlier page has left. */
+  adoptLines() {
+    const { room } = this;
+    const lines = this.#link.outgoing.of(room.name);
+    if (lines.length === 0) return;
+    for (const line of lines) {
+      line.user = room.user;
+      line.belongsTo(this.#sender);
+    }
+    room.tail = [...lines, ...room.tail.filter((item) => !lines.includes(item))];
+    this.changed([{ what: 'replace' }]);
+    this.#sender.flush();
   }
 
   /** Stops all that would happen by itself. */
@@ -181,10 +208,39 @@ export class Follow {
    * @param {ChatError} error
    */
   end(error) {
+    this.hasEnded = true;
+    this.#level = false;
     this.giveUp(error);
   }
 
   // --- becoming level ----------------------------------------------------------------------------
+
+  /**
+   * Learns what else happened since the first message that is known: pages have only messages. Never fails.
+   * @returns {Promise<void>}
+   */
+  async learnNotices() {
+    const { room } = this;
+    const since = room.oldest();
+    // A stream has no answer of its own to it.
+    if (since === null || !this.isLevel() || !this.#link.isSocket()) return;
+    const question = this.#question;
+    try {
+      const answer = await this.#link.request('subscribe', { room: room.name, since });
+      // What is asked meanwhile makes the room level by itself.
+      if (question !== this.#question || !this.#level) return;
+      if (answer.recovered === true) {
+        this.changed(room.insertNotices(answer.events));
+        for (const event of answer.events) {
+          if (compareIds(event.id, room.cursor ?? NOWHERE) > 0) this.#durable(event);
+        }
+      }
+      // The relay has stopped there, or is elsewhere.
+      if (answer.recovered !== true || answer.more) this.#sync();
+    } catch {
+      // They are missing, as before.
+    }
+  }
 
   /** The newest page, membership included. */
   #start() {
@@ -204,7 +260,7 @@ export class Follow {
    */
   #ask(op, fields) {
     this.#level = false;
-    if (!this.#link.isConnected()) return;
+    if (this.hasEnded || !this.#link.isConnected()) return;
     const hear = this.expectAnswer(fields.since ?? null);
     this.#link.request(op, fields).then((answer) => hear(null, answer), hear);
   }
@@ -274,6 +330,8 @@ export class Follow {
     const settle = this.#settle;
     const isNews = room.problem === null;
     this.#begun = this.#settle = null;
+    // It does not come into being by us.
+    if (error.code === 'NOROOM' && this.#op === 'join' && settle) this.#sender.failAll(error);
     if (error.code === 'NOROOM' && room.isDirect) {
       this.#ended();
       settle?.resolve(room);
@@ -313,6 +371,8 @@ export class Follow {
    */
   #lose(error) {
     const isNews = this.room.problem === null;
+    this.#settle?.reject(error);
+    this.#begun = this.#settle = null;
     this.#level = false;
     this.#waiting = [];
     this.#sender.failAll(error);

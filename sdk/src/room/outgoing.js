@@ -109,8 +109,10 @@ export class Outgoing {
     if (!storage || !this.#key) return;
     try {
       const kept = storage.getItem(this.#key);
-      if (kept === null || typeof kept === 'string') this.#write(storage, kept);
-      else {
+      if (kept === null || typeof kept === 'string') {
+        Promise.resolve(this.#write(storage, kept)).catch(() => {});
+      } else {
+        Promise.resolve(kept).catch(() => {});
         const write = async () => this.#write(storage, await storage.getItem(this.#key));
         this.#writing = this.#writing.then(write).catch(() => {});
       }

@@ -8,6 +8,7 @@
  *     {what: 'replace'}             everything is new: draw the room again
  *     {what: 'append', item}        one more item, after the others of its kind
  *     {what: 'prepend', items}      older items, in order, before all others
+ *     {what: 'insert', item}        a notice of the past, at its place among the stored items
  *     {what: 'settle', item}        a waiting line is stored: it moves up among the stored items
  *     {what: 'update', item}        its state or its text changed
  *     {what: 'remove', items}       they are no longer here
@@ -24,7 +25,7 @@
 import { compareIds, NOWHERE } from '../words/id.js';
 import { amend, concerns, isAmendment, messageItem } from './amend.js';
 import { RoomFacts } from './facts.js';
-import { applyPresence, FOLDS } from './fold.js';
+import { applyPresence, FOLDS, noticeItem } from './fold.js';
 import { Unread } from './unread.js';
 
 export { TYPING_MS } from './fold.js';
@@ -36,6 +37,8 @@ export { TYPING_MS } from './fold.js';
 /** @typedef {import('./line.js').PlainError} PlainError */
 /** @typedef {{what: string, item?: any, items?: any[]}} Change see above */
 
+/** Events that are shown, and are no messages. */
+const NOTICES = new Set(['member', 'room']);
 /** Ids remembered against late twins. */
 const RECENT_IDS = 256;
 
@@ -235,6 +238,29 @@ export class RoomState extends RoomFacts {
     const changes = [{ what: 'prepend', items }, { what: 'about' }];
     if (before && before !== this.firstUnread) changes.push({ what: 'update', item: before });
     return changes;
+  }
+
+  /**
+   * Puts notices of the past at their places: pages have only messages.
+   * @param {Frame[]} events what came after the first item
+   * @returns {Change[]}
+   */
+  insertNotices(events) {
+    const oldest = this.oldest();
+    const isMissing = (/** @type {Frame} */ { type, id }) =>
+      NOTICES.has(type)
+      && !this.byId.has(id)
+      && oldest !== null
+      && compareIds(id, oldest) > 0
+      && compareIds(id, this.cursor ?? NOWHERE) <= 0;
+    return events.filter(isMissing).map((event) => {
+      const item = noticeItem(event);
+      const at =
+        this.items.findLastIndex(({ id }) => id !== null && compareIds(id, event.id) < 0) + 1;
+      this.items.splice(at, 0, item);
+      this.byId.set(event.id, item);
+      return { what: 'insert', item };
+    });
   }
 
   /**

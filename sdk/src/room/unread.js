@@ -96,7 +96,8 @@ export class Unread {
     if (this.cursor !== null && compareIds(id, this.cursor) < 0) return;
     const after = items.filter((item) => this.isOthers(item) && compareIds(item.id, id) > 0);
     // What came after that answer was made is known only here, what was never loaded only there.
-    const reaches = items.length > 0 && compareIds(items[0].id, id) <= 0;
+    const first = items.find((item) => item.id !== null);
+    const reaches = first !== undefined && compareIds(first.id, id) <= 0;
     this.cursor = id;
     this.count = reaches ? after.length : left;
     const mentions = after.filter((item) => this.#mentions(item)).length;

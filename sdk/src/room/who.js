@@ -81,8 +81,16 @@ export class Who {
         done(false);
       },
       (error) => {
-        if (!isPassing(error)) done(false);
-        else this.#timer = setTimeout(() => done(true), pauseMs(error));
+        if (!isPassing(error)) {
+          if (state === this.#state) this.#room.presenceDuringWho = null;
+          done(false);
+        } else {
+          clearTimeout(this.#timer);
+          this.#timer = setTimeout(() => {
+            this.#timer = undefined;
+            done(true);
+          }, pauseMs(error));
+        }
       },
     );
   }

@@ -17,7 +17,16 @@
  * @typedef {object} Tab
  * @property {(frame: Frame) => void} post `{opened}`, `{data: string}` or `{closed: {code, reason}}`
  * @property {Set<string>} rooms that it receives
+ * @property {Set<string>} patterns that it watches
  */
+
+/**
+ * A request on its way; `isOver`: its answer changes nothing any more.
+ * @typedef {{tab: string|null, ref: unknown, op: string, room?: string, match?: string, isOver?: boolean}} Asked
+ */
+
+/** A request that no tab has made. */
+const NOBODYS = { tab: null, ref: null };
 
 /** A page that is loaded anew is back within this time, ms. */
 const LINGER_MS = 2000;
@@ -26,13 +35,17 @@ export class Hub {
   #WebSocket;
   /** @type {any} */
   #socket = null;
-  /** What every tab hears first. @type {string|null} */
+  /** What every tab hears first. @type {Frame|null} */
   #hello = null;
   /** @type {Map<string, Tab>} */
   #tabs = new Map();
   #ref = 0;
-  /** @type {Map<number, {tab: string|null, ref: unknown, op: string, room: string, rooms?: Frame}>} */
+  /** @type {Map<number, Asked>} */
   #asked = new Map();
+  /** When the token was accepted last, ms. */
+  #acceptedAt = 0;
+  /** What works behind the relay, as it said last. @type {string|null} */
+  #upstream = null;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
 
@@ -49,9 +62,9 @@ export class Hub {
    */
   open(id, post, { url, protocols }) {
     clearTimeout(this.#timer);
-    this.#tabs.set(id, { post, rooms: new Set() });
+    this.#tabs.set(id, { post, rooms: new Set(), patterns: new Set() });
     if (this.#socket === null) this.#connect(url, protocols);
-    else if (this.#hello !== null) this.#welcome(id, this.#hello);
+    else if (this.#hello !== null) this.#welcome(id);
   }
 
   /**
@@ -63,15 +76,19 @@ export class Hub {
     const tab = this.#tabs.get(id);
     if (!tab || this.#socket === null) return;
     const frame = JSON.parse(text);
-    const { ref, op, room } = frame;
+    const { ref, op, room, match } = frame;
     if (op === 'unsubscribe') {
       tab.rooms.delete(room);
-      if (this.#isWanted(room)) {
-        tab.post({ data: JSON.stringify({ ref, ok: {} }) });
-        return;
+      // What it has asked for before is not wanted any longer.
+      for (const asked of this.#asked.values()) {
+        if (asked.tab === id && asked.room === room) asked.isOver = true;
       }
-    }
-    this.#ask(frame, { tab: id, ref, op, room, rooms: frame.rooms });
+    } else if (op === 'unwatch') tab.patterns.delete(match);
+    const isKept =
+      (op === 'unsubscribe' && this.#isWanted(room))
+      || (op === 'unwatch' && this.#isWatched(match));
+    if (isKept) tab.post({ data: JSON.stringify({ ref, ok: {} }) });
+    else this.#ask(frame, { tab: id, ref, op, room, match });
   }
 
   /**
@@ -82,9 +99,10 @@ export class Hub {
     const tab = this.#tabs.get(id);
     if (!tab) return;
     this.#tabs.delete(id);
-    for (const room of tab.rooms) {
-      if (this.#isWanted(room)) continue;
-      this.#ask({ op: 'unsubscribe', room }, { tab: null, ref: null, op: 'unsubscribe', room });
+    for (const room of tab.rooms) this.#release(room);
+    for (const match of tab.patterns) {
+      if (!this.#isWatched(match))
+        this.#ask({ op: 'unwatch', match }, { ...NOBODYS, op: 'unwatch' });
     }
     if (this.#tabs.size === 0) this.#timer = setTimeout(() => this.#drop(1000), LINGER_MS);
   }
@@ -93,6 +111,20 @@ export class Hub {
   end() {
     clearTimeout(this.#timer);
     this.#drop(1000);
+  }
+
+  /**
+   * Ends receiving a room, unless a tab wants it.
+   * @param {string} room
+   */
+  #release(room) {
+    if (this.#isWanted(room)) return;
+    this.#ask({ op: 'unsubscribe', room }, { ...NOBODYS, op: 'unsubscribe', room });
+  }
+
+  /** @param {string} match */
+  #isWatched(match) {
+    return [...this.#tabs.values()].some(({ patterns }) => patterns.has(match));
   }
 
   /** @param {string} room */
@@ -125,7 +157,7 @@ export class Hub {
 
   /**
    * @param {Frame} frame
-   * @param {{tab: string|null, ref: unknown, op: string, room: string, rooms?: Frame}} asked
+   * @param {Asked} asked
    */
   #ask(frame, asked) {
     this.#ref += 1;
@@ -138,19 +170,26 @@ export class Hub {
     const frame = JSON.parse(text);
     if (frame.type === undefined && frame.ref !== undefined) this.#answered(frame, text);
     else if (frame.type === 'hello' && this.#hello === null) {
-      this.#hello = text;
-      for (const id of this.#tabs.keys()) this.#welcome(id, text);
-    } else for (const { post } of this.#tabs.values()) post({ data: text });
+      this.#hello = frame;
+      this.#acceptedAt = performance.now();
+      for (const id of this.#tabs.keys()) this.#welcome(id);
+    } else {
+      if (frame.type === 'upstream' && frame.rooms === undefined) this.#upstream = text;
+      for (const { post } of this.#tabs.values()) post({ data: text });
+    }
   }
 
-  /**
-   * @param {string} id
-   * @param {string} hello
-   */
-  #welcome(id, hello) {
+  /** @param {string} id */
+  #welcome(id) {
     const post = this.#tabs.get(id)?.post;
-    post?.({ opened: true });
-    post?.({ data: hello });
+    if (!post || this.#hello === null) return;
+    const { expires_in: expiresIn, ...hello } = this.#hello;
+    // The token is older by now.
+    const passedS = (performance.now() - this.#acceptedAt) / 1000;
+    const left = expiresIn === undefined ? {} : { expires_in: Math.max(0, expiresIn - passedS) };
+    post({ opened: true });
+    post({ data: JSON.stringify({ ...hello, ...left }) });
+    if (this.#upstream !== null) post({ data: this.#upstream });
   }
 
   /**
@@ -172,21 +211,29 @@ export class Hub {
 
   /**
    * Which tab receives which rooms by now.
-   * @param {{op: string, room: string, rooms?: Frame}} asked
+   * @param {Asked} asked
    * @param {Frame} ok
    * @param {Tab|undefined} tab
    */
-  #note({ op, room }, ok, tab) {
+  #note({ op, room = '', match, isOver = false }, ok, tab) {
+    // The tab has ended meanwhile, or wants it no longer.
+    const wants = isOver ? undefined : tab;
     if (op === 'join' || op === 'subscribe') {
-      if (tab) tab.rooms.add(room);
-      // The tab has ended meanwhile.
-      else if (!this.#isWanted(room)) {
-        this.#ask({ op: 'unsubscribe', room }, { tab: null, ref: null, op: 'unsubscribe', room });
-      }
+      if (wants) wants.rooms.add(room);
+      else this.#release(room);
     } else if (op === 'resume') {
       for (const [name, answer] of Object.entries(ok.rooms ?? {})) {
-        if (!answer?.error) tab?.rooms.add(name);
+        if (answer?.error) continue;
+        if (wants) wants.rooms.add(name);
+        else this.#release(name);
       }
+    } else if (op === 'watch' && match !== undefined) {
+      if (tab) tab.patterns.add(match);
+      else if (!this.#isWatched(match))
+        this.#ask({ op: 'unwatch', match }, { ...NOBODYS, op: 'unwatch' });
+    } else if (op === 'auth' && this.#hello !== null) {
+      this.#hello = { ...this.#hello, expires_in: ok.expires_in };
+      this.#acceptedAt = performance.now();
     } else if (op === 'leave' || op === 'unsubscribe') {
       tab?.rooms.delete(room);
       // Others may go on reading, if the room lets them; or one has asked for it meanwhile.
@@ -211,6 +258,7 @@ export class Hub {
   #ended(code, reason) {
     this.#socket = null;
     this.#hello = null;
+    this.#upstream = null;
     this.#asked.clear();
     const tabs = [...this.#tabs.values()];
     this.#tabs.clear();

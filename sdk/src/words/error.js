@@ -88,7 +88,7 @@ export const AGAIN_MS = 1000;
 
 /**
  * Some time around the pause that the relay asks for, or ours.
- * @param {ChatError} error
+ * @param {any} error
  */
 export const pauseMs = (error) => (error.retryMs ?? AGAIN_MS) + Math.random() * AGAIN_MS;
 
