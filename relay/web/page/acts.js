@@ -8,9 +8,10 @@
  * It refuses to draw.
  */
 
-import { createRoomStore, directRoom, mentionsIn, otherSide, stateOf } from '../sdk.js';
+import { createRoomStore, directRoom, otherSide, stateOf } from '../sdk.js';
 import { deleteMessage, editMessage, toggleReaction } from './messages/message-doing.js';
 import { ask } from './overlays/dialogue.js';
+import { Mentioning } from './people/mentioning.js';
 import { openPersonMenu } from './people/person-menu.js';
 
 /** How far back a quoted message is looked for. */
@@ -29,6 +30,7 @@ export function makeActs(page) {
 
   const ACT = {
     react: (item, emoji) => toggleReaction(page.here(), room(), item, emoji),
+    link: (item) => copyLink(item.id),
     reply: (item) => compose.reply(item.id, `Replying to ${nameOf(item.user)}: ${item.text}`),
     edit: (item) => compose.edit(item.id, item.text),
     delete: (item) => deleteMessage(page.here(), room(), item),
@@ -38,9 +40,24 @@ export function makeActs(page) {
     quote: (item) => goToQuoted(room(), item.reply),
   };
 
+  /** Copies the address of a message in the room looked at. */
+  async function copyLink(id) {
+    const url = new URL(window.location);
+    url.searchParams.delete('user');
+    url.searchParams.set('room', room().name);
+    url.searchParams.set('message', id);
+    try {
+      await navigator.clipboard.writeText(url.href);
+      toasts.show('The link is copied.');
+    } catch {
+      // Only pages that came safely may write to the clipboard.
+      toasts.show(url.href);
+    }
+  }
+
   /** Goes to a message, loading what lies between. */
   async function goToQuoted(here, id) {
-    for (let page = 0; page < PAGES_BACK_MOST; page += 1) {
+    for (let pages = 0; pages < PAGES_BACK_MOST; pages += 1) {
       if (here !== room() || messages.goTo(id)) return;
       if (here.quoted.get(id) === null || !here.moreBefore) break;
       await createRoomStore(page.here()).older(PAGE_COUNT);
@@ -61,6 +78,10 @@ export function makeActs(page) {
       ...(other ? [other] : []),
     ]);
   }
+
+  const mentioning = new Mentioning({ known, room: () => page.here() });
+  /** What is being said: one text after the other. */
+  let saying = Promise.resolve();
 
   function openPerson(user, anchor) {
     const { role, roles, isDirect, user: self } = room();
@@ -119,6 +140,7 @@ export function makeActs(page) {
 
   return {
     openPerson,
+    goTo: (id) => goToQuoted(room(), id),
     moderate,
     invite,
     block,
@@ -133,7 +155,11 @@ export function makeActs(page) {
     },
 
     /** Users with their names, for completion. */
-    knownPeople: () => [...known()].map((user) => ({ user, name: nameOf(user) })),
+    knownPeople: () =>
+      [...mentioning.people().values()].map((user) => ({ user, name: nameOf(user) })),
+
+    /** Learns who else may be meant. @returns {Promise<boolean>} whether there is news */
+    learnPeople: (typed) => mentioning.learn(typed),
 
     /** Does something with a message. */
     act(name, item, more) {
@@ -147,12 +173,19 @@ export function makeActs(page) {
 
     /** Says something, here or in a room that is followed. */
     say(text, options = {}, name = room().name) {
-      const users = known();
-      const mentions = mentionsIn(text, (user) => user !== client().user && users.has(user));
-      // Whether it is stored shows in the line.
-      client()
-        .get(name)
-        ?.send(text, { ...options, mentions: mentions.length ? mentions : undefined });
+      saying = saying.then(async () => {
+        const { users, unknown, tooMany } = await mentioning.of(text, client().user);
+        // Whether it is stored shows in the line.
+        client()
+          ?.get(name)
+          ?.send(text, { ...options, mentions: users.length ? users : undefined });
+        if (tooMany > 0) {
+          toasts.show(`Only the first 50 are told that they are mentioned, ${tooMany} are not.`);
+        }
+        const words = unknown.map((word) => `@${word}`).join(', ');
+        if (words) toasts.show(`Nobody here is called ${words}: nobody was told.`);
+      });
+      saying = saying.catch(failed);
     },
   };
 }

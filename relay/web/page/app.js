@@ -28,6 +28,7 @@ import { FIRST_ROOM, MessagesView } from './messages/messages-view.js';
 import { SearchView } from './messages/search-view.js';
 import { Banner } from './overlays/banner.js';
 import { Toasts } from './overlays/toasts.js';
+import { dressAvatar } from './people/avatar.js';
 import { showPeople } from './people/member-lists.js';
 import { PeopleView } from './people/people-view.js';
 import { openStatusMenu, statusProblem, statusWords } from './people/status-menu.js';
@@ -36,7 +37,7 @@ import { RoomList } from './rooms/room-list.js';
 import { openRoomMenu } from './rooms/room-menu.js';
 import { closeDrawers, setUpShell, showChat, showWelcome } from './shell.js';
 import * as store from './store.js';
-import { dayOf, explain, hue, initial, plural } from './words.js';
+import { dayOf, explain, plural } from './words.js';
 
 const NO_TOKENS =
   'This relay lets users in by tokens, and names no endpoint (--page-token-url) that gives them.';
@@ -55,6 +56,8 @@ const isVisible = () => document.visibilityState === 'visible';
 let client = null;
 let active = null;
 let roomsTimer = null;
+/** The message that the address names, until its room is there. */
+let wantedMessage = null;
 
 const toasts = new Toasts(byId('toasts'));
 const attention = new Attention(store.loadStatus(), () => showStatus());
@@ -64,6 +67,7 @@ const nameOf = (user) => {
   const name = client?.names.nameOf(user) ?? user;
   return foldedName(name) === 'server' ? `${name} (@${user})` : name;
 };
+const avatarOf = (user) => client?.names.of(user)?.avatar;
 /** The followed room of this name, to do something there; or null. */
 const roomOf = (name) => client?.get(name) ?? null;
 /** What is known of the room looked at; or null. */
@@ -82,6 +86,7 @@ const messages = new MessagesView(
     quoted: (id) => createRoomStore(roomOf(active)).quoted(id),
     atEnd: () => haveSeen(),
     nameOf,
+    avatarOf,
   },
 );
 const tools = new MessageTools(byId('messages'), {
@@ -98,6 +103,7 @@ const people = new PeopleView(
   },
   {
     nameOf,
+    avatarOf,
     open: (user) => openRoom(directRoom(client.user, user)),
     menu: (user, anchor) => acts.openPerson(user, anchor),
   },
@@ -110,7 +116,7 @@ const rooms = new RoomList(
     input: byId('room-input'),
     menu: byId('open-sidebar'),
   },
-  { open: (room) => openRoom(room), nameOf, learned: () => drawAbout() },
+  { open: (room) => openRoom(room), nameOf, avatarOf, learned: () => drawAbout() },
 );
 const search = new SearchView(
   {
@@ -156,6 +162,7 @@ const compose = new ComposeView(
     leaveUp: () => byId('messages').lastElementChild?.focus(),
     typing: () => roomOf(active)?.typing(),
     people: () => acts.knownPeople(),
+    learnPeople: (typed) => acts.learnPeople(typed),
     mostBytes: () => activeRoom()?.maxText ?? null,
     tooLong: (bytes) => toasts.show(`This is ${plural(bytes, 'byte', 'bytes')} too long.`, 'error'),
     loadDraft: (room) => store.loadDraft(client.user, room),
@@ -214,6 +221,7 @@ function signIn(name, wantedRooms = []) {
   }
   show(wantedRooms.at(-1) ?? (all.has(known.active) ? known.active : ([...all][0] ?? null)));
   client.connect();
+  compose.focus();
 }
 
 function listenTo(one) {
@@ -326,7 +334,9 @@ function noteRoom(name) {
 /** What a room is and who is who there is asked when somebody looks at it. */
 function learnAbout(room) {
   if (room.isDirect || room.problem || client.connection.state !== 'connected') return;
-  Promise.all([client.room(room.name), learnRoles(roomOf(room.name))]).catch(() => {});
+  const followed = roomOf(room.name);
+  Promise.all([client.room(room.name), learnRoles(followed)]).catch(() => {});
+  createRoomStore(followed).notices();
 }
 
 async function leave(name) {
@@ -339,6 +349,13 @@ async function leave(name) {
   }
   if (active === name) show(rooms.first());
   rooms.loadDirectory();
+}
+
+/** Goes to the message that the address names. */
+function goToWanted() {
+  if (wantedMessage === null) return;
+  acts.goTo(wantedMessage).catch(failed);
+  wantedMessage = null;
 }
 
 /** The reader has seen the end of the room. */
@@ -359,7 +376,10 @@ function drawRoom(room, changes) {
     }
     if (kinds.has('update')) tools.refresh();
     if (items.length) search.again();
-    if (kinds.has('replace')) learnAbout(room);
+    if (kinds.has('replace')) {
+      learnAbout(room);
+      goToWanted();
+    }
   }
   if (kinds.has('about') || kinds.has('append') || kinds.has('replace')) drawRooms();
 }
@@ -457,7 +477,7 @@ function noticed({ kind, room, from, role }) {
 
 const doing = makeDoing({
   client: () => client,
-  people: (title, list) => showPeople(title, list, nameOf),
+  people: (title, list) => showPeople(title, list, { nameOf, avatarOf }),
   room: activeRoom,
   active: () => active,
   open: openRoom,
@@ -494,8 +514,7 @@ function chooseStatus(words) {
 function drawSelf() {
   const name = nameOf(client.user);
   byId('me-name').textContent = name;
-  byId('me-avatar').textContent = initial(name);
-  byId('me-avatar').style.setProperty('--hue', hue(client.user));
+  dressAvatar(byId('me-avatar'), client.user, name, avatarOf(client.user));
 }
 
 // --- setting up ----------------------------------------------------------------------------------
@@ -549,6 +568,7 @@ document.addEventListener('visibilitychange', () => {
   haveSeen();
 });
 
+wantedMessage = parameters.get('message');
 const wanted = parameters.get('user');
 const remembered = store.loadName();
 byId('name').value = wanted ?? remembered ?? '';

@@ -58,6 +58,13 @@ const NEEDED = {
   contacts: 'Who is online is not told here',
 };
 
+/** What `INVALID` says is wrong. */
+const INVALID_WORDS = {
+  __proto__: null,
+  room: 'No room can have this name',
+  emoji: 'This is no whole emoji, or the message has twenty different ones already',
+};
+
 const SENTENCES = {
   __proto__: null,
   OFFLINE: () => 'Not connected',
@@ -70,19 +77,18 @@ const SENTENCES = {
   NOTMEMBER: () => 'You are not a member of this room',
   NOROOM: () => 'There is no such room',
   NOMSG: () => 'This message is no longer there',
-  KICKED: () => 'You were removed from this room',
+  OOM: () => 'The server has no memory left',
+  KICKED: ({ reason }) => `You were removed from this room${reason ? `: ${reason}` : ''}`,
   BANNED: (error) =>
     error.isDirect
       ? 'They do not take messages from you'
-      : `You are banned from this room${until(error)}`,
+      : `You are banned from this room${until(error)}${error.reason ? `: ${error.reason}` : ''}`,
   MUTED: (error) => `You are muted in this room${until(error)}`,
   FROZEN: () => 'This room is frozen',
   RATELIMIT: ({ retry_ms: ms }) => `Too fast${ms > 0 ? `: wait ${duration(ms)}` : ''}`,
   TOOBIG: (error) => `Too long${error.max_bytes ? ` (at most ${error.max_bytes} bytes)` : ''}`,
   INVALID: (error) =>
-    error.what === 'room'
-      ? 'No room can have this name'
-      : `Invalid ${error.what ?? 'request'}: ${error.message}`,
+    INVALID_WORDS[error.what] ?? `Invalid ${error.what ?? 'request'}: ${error.message}`,
   DENIED: (error) => NEEDED[error.what] ?? `Not allowed: ${error.message}`,
 };
 

@@ -116,6 +116,7 @@ test('mentions are marked, also in bold, and not in links and code', () => {
       '`@bob` https://x.example/@bob',
       '<code>@bob</code> <a href="https://x.example/@bob">https://x.example/@bob</a>',
     ],
+    ['@BOB', bob.replace('@bob', '@BOB')],
     ['@eve <b>', '@eve &lt;b&gt;'],
     ['@alice', '<span class="mention" data-self="">@alice</span>'],
   ];

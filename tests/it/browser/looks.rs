@@ -1,10 +1,11 @@
 //! What the page shows, and where it leads: texts, emoji, lists of people, names, addresses.
 
+use chat_tests::checking::view::history;
 use chat_tests::clients::browser::{Browser, Page};
-use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, SOON};
+use chat_tests::{args, cmd};
 use serde_json::{Value, json};
 
 use crate::browser::two_pages::open;
@@ -180,4 +181,132 @@ fn a_first_visit_begins_in_a_room_that_says_what_to_try() {
     page.wait(welcome, &json!(true), SOON);
     say(&page, "here", 1);
     page.wait("document.querySelector('#empty').hidden", &json!(true), SOON);
+}
+
+#[test]
+fn who_is_mentioned_is_asked_of_the_room_and_the_writer_hears_whom_nobody_knows() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let browser = Browser::start();
+    let page = open(&browser, "alice", &relay);
+    say(&page, "first", 1);
+    // More members than the page asks for by itself.
+    for number in 0..300 {
+        cmd!(redis, "CHAT.JOIN", "lobby", format!("user{number:03}")).ok();
+    }
+    cmd!(redis, "CHAT.JOIN", "lobby", "zoe").ok();
+    cmd!(redis, "CHAT.JOIN", "lobby", "zacharias").ok();
+    page.type_line("#compose", "hello @Zoe, and @nobody.");
+    let toasts = texts_of("#toasts .toast p");
+    let told =
+        format!("{toasts}.some((text) => text.includes('@nobody') && !text.includes('Zoe'))");
+    page.wait(&told, &json!(true), SOON);
+    page.wait(&texts_of("#messages .mention"), &json!(["@Zoe"]), SOON);
+    let page_of = history(&mut redis.wire(), "lobby", &[]);
+    let last = &page_of.events.last().expect("a message").json;
+    assert_eq!(last["mentions"], json!(["zoe"]), "{last}");
+    // Completion asks too.
+    page.evaluate(
+        "(field => { field.focus(); field.value = '@zach'; field.setSelectionRange(5, 5); \
+         field.dispatchEvent(new InputEvent('input', { bubbles: true })); })\
+         (document.querySelector('#compose'))",
+    );
+    page.wait(&texts_of("#choices .choice-name"), &json!(["zacharias"]), SOON);
+}
+
+#[test]
+fn reactions_count_together_whichever_way_their_emoji_was_written() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let browser = Browser::start();
+    let page = open(&browser, "alice", &relay);
+    let id = cmd!(redis, "CHAT.SEND", "lobby", "bob", "look").text().to_owned();
+    cmd!(redis, "CHAT.JOIN", "lobby", "carol").ok();
+    cmd!(redis, "CHAT.REACT", "lobby", "bob", &id, "\u{2764}\u{fe0f}").ok();
+    cmd!(redis, "CHAT.REACT", "lobby", "carol", &id, "\u{2764}").ok();
+    let counts = texts_of("#messages .reaction .count");
+    page.wait(&counts, &json!(["2"]), SOON);
+    page.click("#messages .reaction");
+    page.wait(&counts, &json!(["3"]), SOON);
+    page.click("#messages .reaction");
+    page.wait(&counts, &json!(["2"]), SOON);
+}
+
+#[test]
+fn who_is_removed_hears_why() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let browser = Browser::start();
+    let page = open(&browser, "alice", &relay);
+    say(&page, "here", 1);
+    cmd!(redis, "CHAT.MOD", "lobby", "*", "KICK", "alice", "REASON", "off topic").ok();
+    let banner = "document.querySelector('#banner-text').textContent";
+    page.wait(banner, &json!("You were removed from this room: off topic."), SOON);
+}
+
+#[test]
+fn a_link_leads_to_a_message_of_long_ago() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let browser = Browser::start();
+    let mut wire = redis.wire();
+    let first = cmd!(redis, "CHAT.SEND", "lobby", "bob", "long ago").text().to_owned();
+    let sends: Vec<_> = (0..500).map(|n| args!["CHAT.SEND", "lobby", "bob", n]).collect();
+    wire.pipeline(&sends);
+    let address = relay.address();
+    let page = browser.open(&format!("http://{address}/?user=alice&room=lobby&message={first}"));
+    let focused = "document.activeElement.querySelector('.text')?.textContent ?? null";
+    page.wait(focused, &json!("long ago"), LATER);
+    // The address of another one.
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }");
+    page.press("l");
+    page.wait("typeof window.copied", &json!("string"), SOON);
+    let link = page.evaluate("window.copied");
+    let link = link.as_str().expect("a link");
+    assert!(link.ends_with(&format!("room=lobby&message={first}")), "{link}");
+}
+
+#[test]
+fn notices_are_there_again_after_a_reload() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let browser = Browser::start();
+    let page = open(&browser, "alice", &relay);
+    say(&page, "first", 1);
+    cmd!(redis, "CHAT.ROOM", "lobby", "SET", "topic", "tea", "BY", "alice").ok();
+    cmd!(redis, "CHAT.MOD", "lobby", "alice", "MUTE", "bob").ok();
+    say(&page, "second", 2);
+    let shown = "[...document.querySelectorAll('#messages > *')].map((one) => \
+        one.querySelector('.text, .notice-text').textContent)";
+    let all =
+        json!(["first", "The topic is now “tea” by alice", "bob was muted by alice", "second"]);
+    let from_first = format!("{shown}.slice({shown}.indexOf('first'))");
+    page.wait(&from_first, &all, SOON);
+    page.evaluate("window.old = true; location.reload()");
+    page.wait("window.old ?? null", &Value::Null, LATER);
+    page.wait(shown, &all, LATER);
+}
+
+#[test]
+fn pictures_of_people_are_shown_and_none_is_fetched_from_elsewhere() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let browser = Browser::start();
+    let page = open(&browser, "alice", &relay);
+    let inside = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E";
+    let pictures = [
+        ("bob", inside),
+        ("carol", "/icon.svg"),
+        ("eve", "http://127.0.0.1:1/track.png"),
+        ("mallory", "javascript:alert(1)"),
+    ];
+    for (user, avatar) in pictures {
+        cmd!(redis, "CHAT.ROOM", format!("@{user}"), "SET", "avatar", avatar).ok();
+        cmd!(redis, "CHAT.SEND", "lobby", user, "hello").ok();
+    }
+    let shown = "[...document.querySelectorAll('#messages .avatar')]\
+        .map((one) => [one.style.backgroundImage.slice(5, 16), one.textContent])";
+    let home = &format!("http://{}", relay.address())[..11];
+    let all = json!([["data:image/", ""], [home, ""], ["", "E"], ["", "M"]]);
+    page.wait(shown, &all, LATER);
 }

@@ -15,6 +15,7 @@ export class Complete {
   #field;
   #box;
   #people;
+  #learn;
   #choices = [];
   #at = 0;
 
@@ -22,11 +23,13 @@ export class Complete {
    * @param {HTMLTextAreaElement} field
    * @param {Element} box where the list is shown
    * @param {() => {user: string, name: string}[]} people who may be meant
+   * @param {(typed: string) => Promise<boolean>} learn asks who else may be; whether there is news
    */
-  constructor(field, box, people) {
+  constructor(field, box, people, learn) {
     this.#field = field;
     this.#box = box;
     this.#people = people;
+    this.#learn = learn;
     box.setAttribute('role', 'listbox');
     field.setAttribute('aria-autocomplete', 'list');
     field.setAttribute('aria-controls', box.id);
@@ -85,6 +88,7 @@ export class Complete {
     const mention = unfinishedMention(text, caret);
     if (!mention) return [];
     const { from, typed } = mention;
+    if (typed !== '') this.#askLater(typed, text);
     const found = candidates(typed, this.#people());
     if (found.some(({ user }) => user === typed)) return [];
     return found.map(({ user, name }) => ({
@@ -94,6 +98,14 @@ export class Complete {
       label: name,
       more: name === user ? '' : `@${user}`,
     }));
+  }
+
+  /** Who writes on does not wait. */
+  #askLater(typed, text) {
+    this.#learn(typed).then((isNews) => {
+      if (isNews && this.#field.value === text && document.activeElement === this.#field)
+        this.look();
+    });
   }
 
   #take(index) {

@@ -27,7 +27,7 @@ export class ComposeView {
    * @param {{form, field, button, choices, about, aboutText, aboutEnd, note, count, emoji}} parts elements
    *   of the page
    * @param {{input: (parsed, reply) => void, edit: (id, text) => void, editLast: () => void,
-   *   typing: () => void, people: () => object[], loadDraft: (room) => string,
+   *   typing: () => void, people: () => object[], learnPeople: (typed) => Promise<boolean>, loadDraft: (room) => string,
    *   saveDraft: (room, text) => void, leaveUp: () => void, mostBytes: () => number|null,
    *   tooLong: (bytes) => void}} on `mostBytes`: of a text in this room; null: not known
    */
@@ -35,7 +35,7 @@ export class ComposeView {
     this.#parts = parts;
     this.#on = on;
     const { form, field, choices, aboutEnd, emoji } = parts;
-    this.#complete = new Complete(field, choices, on.people);
+    this.#complete = new Complete(field, choices, on.people, on.learnPeople);
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.#submit();

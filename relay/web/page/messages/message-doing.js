@@ -24,6 +24,7 @@ export function mayDo(room, item) {
   return {
     react: isStored,
     reply: isStored,
+    link: isStored,
     edit: isStored && isOwn,
     delete: isStored && (isOwn || (moderates(room.role) && !room.isDirect)),
   };
@@ -36,12 +37,15 @@ export function lastOwn(room) {
 
 /** Puts a reaction, or takes it back if it is there. */
 export async function toggleReaction(here, room, item, emoji) {
-  const known = item.reactions.find((reaction) => reaction.emoji === emoji);
-  if (known?.users.includes(room.user)) await here.react(item.id, emoji, { remove: true });
+  const bare = (text) => text.replaceAll('\ufe0f', '');
+  const known = item.reactions.filter((reaction) => bare(reaction.emoji) === bare(emoji));
+  const ours = known.find(({ users }) => users.includes(room.user));
+  if (ours) await here.react(item.id, ours.emoji, { remove: true });
   else {
-    const isNew = await here.react(item.id, emoji);
+    const used = known[0]?.emoji ?? emoji;
+    const isNew = await here.react(item.id, used);
     // It was there: among those who are not named.
-    if (!isNew && known) await here.react(item.id, emoji, { remove: true });
+    if (!isNew && known.length > 0) await here.react(item.id, used, { remove: true });
   }
 }
 

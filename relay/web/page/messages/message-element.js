@@ -8,7 +8,8 @@
  */
 
 import { keep, make, makeButton, setAttribute, setText } from '../elements.js';
-import { clock, dayName, dayOf, explain, fullTime, hue, initial, noticeText } from '../words.js';
+import { dressAvatar, makeAvatar } from '../people/avatar.js';
+import { clock, dayName, dayOf, explain, fullTime, hue, noticeText } from '../words.js';
 import { isOnlyEmoji, putText } from './text.js';
 
 const GROUP_MS = 5 * 60_000;
@@ -18,7 +19,7 @@ const QUOTE_CHARS = 160;
 
 /**
  * @param {object} item of a room
- * @param {{room, nameOf: (user) => string}} scene
+ * @param {{room, nameOf: (user) => string, avatarOf: (user) => string|undefined}} scene
  */
 export function makeItem(item, scene) {
   const element = item.type === 'notice' ? make('div', 'notice') : makeMessage(item);
@@ -99,8 +100,7 @@ function makeMessage({ user, kind, nonce }) {
   element.dataset.user = user;
   if (nonce) element.dataset.nonce = nonce;
   if (kind !== 'text') element.dataset.kind = kind;
-  const avatar = make('span', 'avatar');
-  avatar.setAttribute('aria-hidden', 'true');
+  const avatar = makeAvatar();
   const body = make('div', 'body');
   const head = make('div', 'head');
   const author = makeButton('author');
@@ -116,7 +116,7 @@ function makeMessage({ user, kind, nonce }) {
 
 const isServer = ({ kind, user }) => kind === 'system' || user === '*';
 
-function dressAuthor(element, item, { nameOf }) {
+function dressAuthor(element, item, { nameOf, avatarOf }) {
   const name = isServer(item) ? 'Server' : nameOf(item.user);
   const author = element.querySelector('.author');
   const avatar = element.querySelector('.avatar');
@@ -124,9 +124,9 @@ function dressAuthor(element, item, { nameOf }) {
   if (author.title !== item.user) {
     author.title = item.user;
     author.disabled = isServer(item);
-    for (const one of [author, avatar]) one.style.setProperty('--hue', hue(item.user));
+    author.style.setProperty('--hue', hue(item.user));
   }
-  setText(avatar, initial(name));
+  dressAvatar(avatar, item.user, name, isServer(item) ? undefined : avatarOf(item.user));
   const time = element.querySelector('.head > time');
   const iso = new Date(item.ts).toISOString();
   if (time.dateTime === iso) return;
@@ -193,11 +193,11 @@ const shorten = (text) => {
 };
 
 function dressReactions(body, item, { room, nameOf }) {
-  const reactions = item.reactions ?? [];
+  const reactions = together(item.reactions ?? []);
   const box = keep(body, 'reactions', reactions.length > 0, () => {
     const made = make('div', 'reactions');
     made.setAttribute('aria-live', 'off');
-    body.insertBefore(made, body.querySelector(':scope > .status'));
+    body.insertBefore(made, body.querySelector(':scope > :is(.status, .receipt)'));
     return made;
   });
   if (!box) return;
@@ -214,6 +214,23 @@ function dressReactions(body, item, { room, nameOf }) {
     setText(button.lastElementChild, count.toLocaleString());
   }
   for (const button of known.values()) button.remove();
+}
+
+/** The same emoji may have come with and without the sign that asks for its colours. */
+export function together(reactions) {
+  const found = new Map();
+  for (const { emoji, count, users } of reactions) {
+    const key = emoji.replaceAll('\ufe0f', '');
+    const same = found.get(key);
+    if (same === undefined) found.set(key, { emoji, count, users: [...users] });
+    else {
+      const others = users.filter((user) => !same.users.includes(user));
+      // Who has put both counts once, as far as names are known.
+      same.count += count - (users.length - others.length);
+      same.users.push(...others);
+    }
+  }
+  return [...found.values()];
 }
 
 function makeReaction(emoji) {

@@ -14,11 +14,12 @@ import { openEmojiPicker } from '../overlays/emoji-picker.js';
 const TOOLS = [
   ['react', 'React', '+'],
   ['reply', 'Reply', 'r'],
+  ['link', 'Copy link', 'l'],
   ['edit', 'Edit', 'e'],
   ['delete', 'Delete', 'Delete'],
 ];
 
-const KEYS = { '+': 'react', r: 'reply', e: 'edit', Delete: 'delete' };
+const KEYS = { '+': 'react', r: 'reply', l: 'link', e: 'edit', Delete: 'delete' };
 
 export class MessageTools {
   #list;
@@ -30,9 +31,9 @@ export class MessageTools {
   /**
    * @param {Element} list of messages
    * @param {object} on
-   * @param {(item) => {react, reply, edit, delete: boolean}} on.may what may be done with a message
-   * @param {(name: string, item, more?) => void} on.act `react` (more: the emoji), `reply`, `edit`,
-   *   `delete`, `retry`, `discard`, `quote`, `person` (more: the element)
+   * @param {(item) => {react, reply, link, edit, delete: boolean}} on.may what may be done with a message
+   * @param {(name: string, item, more?) => void} on.act `react` (more: the emoji), `reply`, `link`,
+   *   `edit`, `delete`, `retry`, `discard`, `quote`, `person` (more: the element)
    * @param {() => void} on.leave the focus is to go to where one writes
    */
   constructor(list, on) {

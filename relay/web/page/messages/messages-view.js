@@ -17,6 +17,8 @@ import { plural } from '../words.js';
 import { dressBeside, dressItem, makeItem } from './message-element.js';
 import { ReadingPlace } from './reading-place.js';
 
+/** Changes before what the reader looks at. */
+const ABOVE = new Set(['prepend', 'remove', 'insert']);
 /** Where who has no room yet begins. */
 export const FIRST_ROOM = 'lobby';
 const WELCOME =
@@ -39,7 +41,7 @@ export class MessagesView {
   /**
    * @param {{scroller, list, older, toEnd, empty}} parts elements of the page
    * @param {{older: () => Promise, quoted: (id) => void, atEnd: () => void,
-   *   nameOf: (user) => string}} on `atEnd`: all there is may have been seen
+   *   nameOf: (user) => string, avatarOf: (user) => string|undefined}} on `atEnd`: all there is may have been seen
    */
   constructor(parts, on) {
     this.#parts = parts;
@@ -81,7 +83,7 @@ export class MessagesView {
       return;
     }
     const { atEnd } = this.#place;
-    const above = !atEnd && changes.some(({ what }) => what === 'prepend' || what === 'remove');
+    const above = !atEnd && changes.some(({ what }) => ABOVE.has(what));
     const fromEnd = above ? this.#place.fromEnd : 0;
     let own = false;
     for (const change of changes) {
@@ -91,6 +93,7 @@ export class MessagesView {
         own ||= item.state === 'pending' && item.user === this.#room.user && !item.local;
         if (!atEnd) this.#below += 1;
       } else if (what === 'settle') this.#settle(item);
+      else if (what === 'insert') this.#insert(item);
       else if (what === 'update') this.#update(item);
       else if (what === 'prepend') this.#prepend(change.items);
       else if (what === 'remove') {
@@ -146,7 +149,8 @@ export class MessagesView {
   // --- elements ----------------------------------------------------------------------------------
 
   #scene() {
-    return { room: this.#room, nameOf: this.#on.nameOf };
+    const { nameOf, avatarOf } = this.#on;
+    return { room: this.#room, nameOf, avatarOf };
   }
 
   #redraw() {
@@ -211,6 +215,16 @@ export class MessagesView {
     list.insertBefore(element, this.#room.tail.includes(item) ? null : this.#firstTail());
     this.#besideAgain(element);
     this.#besideAgain(element.nextElementSibling);
+  }
+
+  /** A notice of the past comes to its place. */
+  #insert(item) {
+    const { items } = this.#room;
+    const next = this.#elements.get(items[items.indexOf(item) + 1]) ?? this.#firstTail();
+    const element = this.#make(item);
+    this.#parts.list.insertBefore(element, next);
+    this.#besideAgain(element);
+    this.#besideAgain(next);
   }
 
   /** The element of the first line without an id. */

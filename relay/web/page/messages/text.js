@@ -150,10 +150,12 @@ function dressLink(anchor, url) {
 
 /** Text with its mentions marked. */
 function putWords(element, text, { mentions, self, nameOf }) {
-  const users = new Set(mentions ?? []);
-  const found = users.size ? findMentions(text, (user) => users.has(user)) : [];
+  const users = new Map((mentions ?? []).map((user) => [user.toLocaleLowerCase(), user]));
+  const whose = (name) => users.get(name.toLocaleLowerCase());
+  const found = users.size ? findMentions(text, (name) => whose(name) !== undefined) : [];
   let at = 0;
-  for (const { user, from, to } of found) {
+  for (const { user: name, from, to } of found) {
+    const user = whose(name);
     if (from > at) element.append(text.slice(at, from));
     const mention = make('span', 'mention', text.slice(from, to));
     mention.toggleAttribute('data-self', user === self);

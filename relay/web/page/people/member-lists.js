@@ -8,7 +8,8 @@
 
 import { make, makeButton, setText } from '../elements.js';
 import { openDialogue } from '../overlays/dialogue.js';
-import { explain, hue, initial, until } from '../words.js';
+import { explain, until } from '../words.js';
+import { dressAvatar, makeAvatar } from './avatar.js';
 
 const COUNT = 100;
 
@@ -21,10 +22,10 @@ const COUNT = 100;
  * @param {(row: object) => Promise<void>} [list.act] what the button of a row does; the row goes then
  * @param {boolean} [list.hasSearch] whether names can be looked for by how they begin
  * @param {string} list.empty what is said if there is nobody
- * @param {(user: string) => string} nameOf
+ * @param {{nameOf: (user: string) => string, avatarOf: (user: string) => string|undefined}} about
  * @returns {Promise<null>} once it is put away
  */
-export function showPeople(title, { load, act, hasSearch = false, empty }, nameOf) {
+export function showPeople(title, { load, act, hasSearch = false, empty }, { nameOf, avatarOf }) {
   const { form, show, end } = openDialogue(title);
   const field = make('input');
   field.type = 'search';
@@ -64,9 +65,8 @@ export function showPeople(title, { load, act, hasSearch = false, empty }, nameO
     const name = nameOf(user);
     const item = make('li', 'member');
     item.dataset.user = user;
-    const avatar = make('span', 'avatar', initial(name));
-    avatar.setAttribute('aria-hidden', 'true');
-    avatar.style.setProperty('--hue', hue(user));
+    const avatar = makeAvatar();
+    dressAvatar(avatar, user, name, avatarOf(user));
     const words = make('span', 'member-name', name === user ? user : `${name} · ${user}`);
     words.dir = 'auto';
     item.append(avatar, words, make('span', 'quiet', about));

@@ -8,7 +8,7 @@
  */
 
 import { make, makeButton, setText } from '../elements.js';
-import { hue, initial } from '../words.js';
+import { dressAvatar, makeAvatar } from './avatar.js';
 import { statusWords } from './status-menu.js';
 
 const ROWS_MOST = 500;
@@ -85,9 +85,7 @@ export class PeopleView {
   #make(user) {
     const row = make('li', 'person');
     row.dataset.user = user;
-    const avatar = make('span', 'avatar');
-    avatar.setAttribute('aria-hidden', 'true');
-    avatar.style.setProperty('--hue', hue(user));
+    const avatar = makeAvatar();
     const name = make('span', 'person-name');
     name.dir = 'auto';
     const status = make('span', 'person-status');
@@ -105,7 +103,6 @@ export class PeopleView {
   #dress(row, { user, status }) {
     const room = this.#room;
     const name = this.#on.nameOf(user);
-    const label = user === room.user ? `${name} (you)` : name;
     const words = status && status !== 'online' ? statusWords(status) : '';
     row.dataset.status = status || 'online';
     const [open, more] = row.children;
@@ -115,13 +112,14 @@ export class PeopleView {
         children: [nameElement, statusElement],
       },
     ] = open.children;
-    const about = [ROLE_WORDS[room.roles.get(user)], words].filter(Boolean).join(' · ');
-    setText(avatar, initial(name));
-    setText(nameElement, label);
+    const you = user === room.user ? 'you' : '';
+    const about = [you, ROLE_WORDS[room.roles.get(user)], words].filter(Boolean).join(' · ');
+    dressAvatar(avatar, user, name, this.#on.avatarOf(user));
+    setText(nameElement, name);
     setText(statusElement, about);
     open.title = user === room.user ? user : `${user}: write to them alone`;
-    open.setAttribute('aria-label', [label, about].filter(Boolean).join(', '));
-    more.setAttribute('aria-label', `More about ${label}`);
+    open.setAttribute('aria-label', [name, about].filter(Boolean).join(', '));
+    more.setAttribute('aria-label', `More about ${name}`);
   }
 
   /** Arrow keys walk the list. */

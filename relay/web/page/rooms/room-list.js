@@ -168,6 +168,7 @@ export class RoomList {
       problem: Boolean(room?.problem) && room.problem.code !== 'NEW',
       topic: room?.topic ?? '',
       other,
+      avatar: other === null ? undefined : this.#on.avatarOf(other),
       status: contact?.online > 0 ? contact.status || 'online' : null,
     };
   }

@@ -8,8 +8,9 @@
  */
 
 import { make, makeButton, setAttribute, setText } from '../elements.js';
+import { dressAvatar, makeAvatar } from '../people/avatar.js';
 import { statusWords } from '../people/status-menu.js';
-import { hue, initial, plural } from '../words.js';
+import { plural } from '../words.js';
 
 export class RoomsView {
   #parts;
@@ -96,9 +97,8 @@ function makeRow({ name, other = null }) {
   const row = make('li');
   const button = makeButton('room');
   button.dataset.room = name;
-  const mark = make('span', other === null ? 'room-mark' : 'avatar', other === null ? '#' : '');
+  const mark = other === null ? make('span', 'room-mark', '#') : makeAvatar();
   mark.setAttribute('aria-hidden', 'true');
-  if (other !== null) mark.style.setProperty('--hue', hue(other));
   const label = make('span', 'room-name');
   label.dir = 'auto';
   button.append(mark, label, make('span', 'online'), make('span', 'badge'));
@@ -108,17 +108,19 @@ function makeRow({ name, other = null }) {
 
 function dressRow(row, entry) {
   const { name, label, online = 0, unread = 0, mentions = 0, active = false } = entry;
-  const { problem = false, topic = '', other = null, status = null } = entry;
+  const { problem = false, topic = '', other = null, status = null, avatar } = entry;
   const button = row.firstElementChild;
   const [mark, labelElement, onlineElement, badge] = button.children;
   const count = unread > 99 ? '99+' : String(unread);
   if (other !== null) {
-    setText(mark, initial(label));
+    dressAvatar(mark, other, label, avatar);
     setAttribute(button, 'data-status', status);
   }
   setText(labelElement, label);
   setText(onlineElement, other === null && online > 0 ? online.toLocaleString() : '');
-  setText(badge, unread > 0 ? `${mentions > 0 ? '@' : ''}${count}` : '');
+  setText(badge, unread > 0 ? count : '');
+  badge.title =
+    mentions > 0 ? `${plural(mentions, 'message mentions', 'messages mention')} you` : '';
   button.classList.toggle('unread', unread > 0);
   button.toggleAttribute('data-mentions', mentions > 0);
   button.classList.toggle('problem-room', problem);
