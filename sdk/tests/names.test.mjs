@@ -47,6 +47,7 @@ test('nobody is taken for somebody else by a display name', async () => {
     bob: {},
     turned: { name: 'abc\u202efed' },
     carol: { name: 'Carol' },
+    trudy: { name: 'Alice (@alice)' },
   };
   const told = [];
   const profiles = new Profiles({
@@ -57,7 +58,7 @@ test('nobody is taken for somebody else by a display name', async () => {
   });
   const names = () => Object.keys(all).map((user) => profiles.nameOf(user));
   assert.deepEqual(names(), Object.keys(all));
-  while (told.length < 5) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (told.length < 6) await new Promise((resolve) => setTimeout(resolve, 5));
   assert.deepEqual(names(), [
     'Alice (@alice)',
     'aLICE (@eve)',
@@ -66,10 +67,15 @@ test('nobody is taken for somebody else by a display name', async () => {
     'bob',
     'abcfed',
     'Carol',
+    'Alice (@alice) (@trudy)',
   ]);
   // Who was called alike is called otherwise when the other one changes.
   told.length = 0;
   profiles.hear('eve', { name: 'Eve' });
   assert.deepEqual(told.sort(), ['alice', 'eve']);
   assert.deepEqual([profiles.nameOf('alice'), profiles.nameOf('eve')], ['Alice', 'Eve']);
+  // Of two frames the later one counts, whichever came first.
+  profiles.hear('eve', { name: 'Eva' }, '2000-0');
+  profiles.hear('eve', { name: 'Evi' }, '1000-0');
+  assert.equal(profiles.nameOf('eve'), 'Eva');
 });

@@ -139,3 +139,63 @@ test('the last tab takes the socket with it, after a moment', async (context) =>
   for (const client of clients) client.close();
   await until(() => socket.closed, 'the end');
 });
+
+/** A hub without clients: tabs are what they say and hear. */
+function bare(context) {
+  const { opened, Socket } = sockets();
+  const hub = new Hub(Socket);
+  context.after(() => hub.end());
+  const heard = {};
+  const open = (id) => {
+    heard[id] = [];
+    hub.open(id, ({ data }) => data && heard[id].push(JSON.parse(data)), { url: 'ws://h/ws' });
+  };
+  open('a');
+  opened[0].hello('r1', { expires_in: 100 });
+  const say = (id, frame) => hub.say(id, JSON.stringify(frame));
+  return { hub, heard, open, say, socket: opened[0] };
+}
+
+test('what a tab wanted ends with it, also what it was just asking for', async (context) => {
+  const { hub, open, say, socket } = bare(context);
+  open('b');
+  say('a', { ref: 1, op: 'resume', rooms: { lobby: '1001-1' } });
+  say('a', { ref: 2, op: 'watch', match: 's:*' });
+  await socket.answer('watch', {});
+  say('b', { ref: 1, op: 'watch', match: 's:*' });
+  await socket.answer('watch', {});
+  say('a', { ref: 3, op: 'unwatch', match: 's:*' });
+  assert.equal(socket.asked('unwatch'), undefined, 'another tab watches it');
+  hub.close('a');
+  await socket.answer('resume', { rooms: { lobby: { recovered: true, ...page() } } });
+  assert.equal(socket.asked('unsubscribe').room, 'lobby');
+  hub.close('b');
+  assert.equal(socket.asked('unwatch').match, 's:*');
+});
+
+test('a room that a tab takes back before it has it is not its own', async (context) => {
+  const { open, say, socket } = bare(context);
+  open('b');
+  say('b', { ref: 1, op: 'subscribe', room: 'lobby' });
+  await socket.answer('subscribe', page());
+  say('a', { ref: 1, op: 'subscribe', room: 'lobby' });
+  say('a', { ref: 2, op: 'unsubscribe', room: 'lobby' });
+  await socket.answer('subscribe', page());
+  say('b', { ref: 2, op: 'unsubscribe', room: 'lobby' });
+  assert.equal(socket.asked('unsubscribe').room, 'lobby');
+});
+
+test('a later tab hears how old the token is, and what works', async (context) => {
+  const { heard, open, say, socket } = bare(context);
+  socket.say({ type: 'upstream', state: 'away' });
+  const now = performance.now();
+  context.mock.method(performance, 'now', () => now + 40_000);
+  open('b');
+  const [hello, upstream] = heard.b;
+  assert.ok(hello.expires_in > 55 && hello.expires_in <= 60, String(hello.expires_in));
+  assert.deepEqual(upstream, { type: 'upstream', state: 'away' });
+  say('b', { ref: 1, op: 'auth', token: 't2' });
+  await socket.answer('auth', { expires_in: 300 });
+  open('c');
+  assert.equal(heard.c[0].expires_in, 300);
+});

@@ -53,7 +53,8 @@ export class Outgoing {
       const known = new Set(this.#lines.map((line) => line.nonce));
       const lines = parsed(text)
         .filter((line) => !known.has(line.nonce))
-        .map((line) => new Line({ ...line, user }));
+        // Its page may be alive, and send it: from now on it counts as sent when it was written.
+        .map((line) => new Line({ ...line, user, submitted: line.submitted ?? line.ts }));
       this.#lines = [...lines, ...this.#lines];
       if (this.#lines.length > 0) this.save();
     };

@@ -1,0 +1,257 @@
+/** Every promise is settled, no line is lost on the way, and what has ended stays ended. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { createClient } from '../src/index.js';
+import { createRoomStore } from '../src/store.js';
+import { joined, message, page, sockets, start, storage, turn, until } from './scripted.mjs';
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const nothing = { recovered: true, last: '1001-1', events: [], more: false };
+const asks = (socket, op) => socket.sent.filter((frame) => frame.op === op);
+
+/** A client that does not know yet who it is, or does by `user`. */
+function early(context, more = {}) {
+  const { opened, Socket } = sockets();
+  const options = { url: 'h:1', storage: null, WebSocket: Socket, random: () => 0, fetch: null };
+  const client = createClient({ ...options, ...more });
+  context.after(() => client.close());
+  return { client, opened };
+}
+
+/** How a promise ends: `ok`, or the code of its error. */
+function outcome(promise) {
+  const found = { is: 'open' };
+  promise.then(
+    () => Object.assign(found, { is: 'ok' }),
+    (error) => Object.assign(found, { is: error.code ?? error.name }),
+  );
+  return found;
+}
+
+const keptLine = { room: 'lobby', text: 'unsent', nonce: 'n1', ts: Date.now(), kind: 'text' };
+
+test('lines of an earlier page are sent, whenever it is known whose and which they are', async (context) => {
+  const text = JSON.stringify({ version: 1, lines: [keptLine] });
+  const slowly =
+    (work) =>
+    async (...given) => {
+      await pause(5);
+      return work(...given);
+    };
+  for (const isSlow of [false, true]) {
+    const { getItem, setItem, removeItem } = storage();
+    setItem('redis-chat.outgoing.alice', text);
+    const kept = isSlow
+      ? { getItem: slowly(getItem), setItem: slowly(setItem), removeItem: slowly(removeItem) }
+      : { getItem, setItem, removeItem };
+    for (const user of [undefined, 'alice']) {
+      const { client, opened } = early(context, { storage: kept, user });
+      const joining = client.join('lobby');
+      await until(() => opened.length === 1, 'a socket');
+      opened[0].hello();
+      await until(() => opened[0].asked('join'), 'the question');
+      await opened[0].answer('join', page(message(1)));
+      await joining;
+      await until(() => opened[0].asked('send')?.nonce === 'n1', `${isSlow} ${user}: the line`);
+      client.close();
+    }
+  }
+});
+
+test('a storage that never answers holds nothing up', async (context) => {
+  const never = () => new Promise(() => {});
+  const kept = { getItem: never, setItem: never, removeItem: never };
+  const { opened } = early(context, { storage: kept, user: 'alice' });
+  await until(() => opened.length === 1, 'a socket');
+});
+
+test('a line that is written before it is known who we are is sent', async (context) => {
+  const { client, opened } = early(context);
+  client.join('lobby');
+  const sending = client.get('lobby').send('early');
+  opened[0].hello();
+  await opened[0].answer('join', page(message(1)));
+  await until(() => opened[0].asked('send')?.text === 'early', 'the line');
+  await opened[0].answer('send', { id: '1002-2' });
+  assert.deepEqual(await sending, { id: '1002-2' });
+});
+
+test('a room that is asked for again while it ends is there afterwards', async (context) => {
+  const { client, opened, socket, handle } = await joined(context, [message(1)]);
+  const leaving = handle.leave();
+  const again = client.join('lobby');
+  await socket.answer('leave', {});
+  await leaving;
+  await until(() => asks(socket, 'join').length === 2, 'another question');
+  await socket.answer('join', page(message(1)));
+  assert.equal(client.get('lobby'), await again);
+  // Without a connection it ends at once.
+  socket.die();
+  await (await again).unsubscribe();
+  assert.equal(client.get('lobby'), null);
+  const third = client.join('lobby');
+  await until(() => opened.length === 2, 'a second socket');
+  opened[1].hello();
+  assert.equal(opened[1].asked('unsubscribe'), undefined);
+  await opened[1].answer('join', page(message(1)));
+  assert.equal(client.get('lobby'), await third);
+});
+
+test('what is written into a room that was left is refused', async (context) => {
+  const { client, socket, handle } = await joined(context, [message(1)]);
+  const ending = handle.unsubscribe();
+  await socket.answer('unsubscribe', {});
+  await ending;
+  await assert.rejects(handle.send('ghost'), { code: 'LEFT' });
+  assert.deepEqual([socket.asked('send'), client.unsentRooms()], [undefined, []]);
+});
+
+test('what is written into a room that does not come anew is refused, without a loop', async (context) => {
+  const { client, socket, handle } = await joined(context, [message(1)]);
+  socket.say({ type: 'drop', room: 'lobby', reason: 'dropped' });
+  const sending = outcome(handle.send('x'));
+  await socket.refuse('join', { code: 'NOROOM', message: '' });
+  await until(() => sending.is === 'NOROOM', 'the refusal');
+  const opening = client.direct('bob');
+  await socket.refuse('subscribe', { code: 'NOROOM', message: '' });
+  const direct = outcome((await opening).send('hi'));
+  for (let again = 0; again < 10 && direct.is === 'open'; again += 1) {
+    await socket.refuse('join', { code: 'NOROOM', message: '' });
+  }
+  assert.equal(direct.is, 'NOROOM');
+});
+
+test('after a refusal for good nothing waits, and after connect() it does', async (context) => {
+  const { client, opened, socket, handle } = await joined(context, [message(1)]);
+  socket.die(4508, JSON.stringify({ reason: 'suspended' }));
+  const waiting = [handle.send('x'), client.join('tea'), client.request('rooms')];
+  for (const promise of waiting) await assert.rejects(promise, { code: 'SUSPENDED' });
+  client.connect();
+  const joining = outcome(client.join('tea'));
+  await turn();
+  assert.deepEqual([client.connection.state, joining.is], ['connecting', 'open']);
+  opened.at(-1).hello();
+  assert.equal(opened.at(-1).asked('join').room, 'tea');
+});
+
+test('gone while a first page is on its way is its end', async (context) => {
+  const { client, socket } = await start(context);
+  const reading = outcome(client.subscribe('lobby'));
+  socket.say({ type: 'gone', room: 'lobby', code: 'DENIED', what: 'scope' });
+  await until(() => reading.is === 'DENIED', 'the refusal');
+});
+
+test('a signal that was aborted before sends nothing, and an endless wait is one', async (context) => {
+  const { client, socket, handle } = await joined(context, [message(1)]);
+  const options = { signal: AbortSignal.abort() };
+  await assert.rejects(handle.send('x', options), { name: 'AbortError' });
+  await assert.rejects(handle.delete('1001-1', options), { name: 'AbortError' });
+  assert.deepEqual([socket.asked('send'), socket.asked('delete')], [undefined, undefined]);
+  const asking = outcome(client.request('rooms', {}, { timeoutMs: Infinity }));
+  await pause(20);
+  assert.equal(asking.is, 'open');
+});
+
+test('the time of a call holds for the connection and the answer together', async (context) => {
+  const { client, opened } = early(context, { user: 'alice' });
+  const begun = performance.now();
+  const asking = client.request('rooms', {}, { timeoutMs: 600 });
+  await pause(400);
+  opened[0].hello();
+  await assert.rejects(asking, { code: 'TIMEOUT' });
+  assert.ok(performance.now() - begun < 900);
+});
+
+test('what is no JSON is refused, and nothing else is hurt', async (context) => {
+  const { handle, opened, socket, client } = await joined(context, [message(1)]);
+  await assert.rejects(handle.send('x', { meta: 1n }), { code: 'INVALID', what: 'meta' });
+  await assert.rejects(client.request('rooms', { match: 1n }), { code: 'INVALID' });
+  assert.deepEqual(handle.pending, []);
+  socket.die();
+  await until(() => opened.length === 2, 'a second socket');
+  opened[1].hello();
+  await opened[1].answer('resume', { rooms: { lobby: nothing } });
+  handle.send('y');
+  assert.equal(opened[1].asked('send').text, 'y');
+});
+
+test('who listens to the status knows who we are, and sends after the room is level', async (context) => {
+  const { client, opened } = early(context);
+  const users = [];
+  client.on('status', ({ state }) => state === 'connected' && users.push(client.user));
+  opened[0].hello();
+  assert.deepEqual(users, ['alice']);
+  const joining = client.join('lobby');
+  await opened[0].answer('join', page(message(1)));
+  const room = await joining;
+  client.on('status', ({ state }) => state === 'connected' && void room.send('back'));
+  opened[0].die();
+  await until(() => opened.length === 2, 'a second socket');
+  opened[1].hello();
+  assert.deepEqual(
+    opened[1].sent.map(({ op }) => op).filter((op) => ['resume', 'send'].includes(op)),
+    ['resume'],
+  );
+});
+
+test('a client that is closed and connected in one turn asks for its token anew', async (context) => {
+  const errors = [];
+  const getToken = async () => {
+    await pause(10);
+    return 'token';
+  };
+  const { client, opened } = early(context, { getToken, insecure: true });
+  client.on('status', ({ error }) => error && errors.push(error.code));
+  client.close();
+  client.connect();
+  await until(() => opened.length === 1, 'a socket');
+  assert.deepEqual(errors, []);
+});
+
+test('what passes is asked again: the inbox, contacts, who is there, the status', async (context) => {
+  const { client, socket } = await joined(context, [message(1)]);
+  client.contacts.watch('bob');
+  const passing = { code: 'RATELIMIT', message: '', retry_ms: 1 };
+  for (const op of ['inbox', 'subscribe', 'who']) await socket.refuse(op, passing);
+  await until(
+    () => ['inbox', 'subscribe', 'who'].every((op) => asks(socket, op).length === 2),
+    'all are asked again',
+  );
+  const away = outcome(client.status('away'));
+  await socket.refuse('status', { code: 'UNAVAILABLE', message: '' });
+  await until(() => away.is === 'UNAVAILABLE', 'the refusal');
+  client.status('away').catch(() => {});
+  assert.equal(asks(socket, 'status').length, 2);
+});
+
+test('a room that is looked at before it is joined is looked at', async (context) => {
+  const { client, socket } = await start(context);
+  client.look('lobby');
+  const joining = client.join('lobby');
+  await socket.answer('join', page(message(1)));
+  const store = createRoomStore(await joining);
+  socket.say(message(2));
+  assert.equal(store.getSnapshot().unread, 0);
+});
+
+test('promises that nobody waits for end no process', async (context) => {
+  const { client, socket, handle } = await joined(context, [message(1)]);
+  const unhandled = [];
+  const hear = (error) => unhandled.push(String(error));
+  process.on('unhandledRejection', hear);
+  context.after(() => process.off('unhandledRejection', hear));
+  client.direct('bob');
+  await socket.refuse('subscribe', { code: 'DENIED', message: '' });
+  handle.send('now', { ephemeral: true });
+  await socket.refuse('send', { code: 'MUTED', message: '' });
+  handle.send('mine');
+  await socket.refuse('send', { code: 'MUTED', message: '' });
+  client.close();
+  handle.send('late');
+  client.join('late');
+  client.direct('late');
+  await pause(20);
+  assert.deepEqual(unhandled, []);
+});

@@ -1,0 +1,83 @@
+/** Snapshots: what was given never changes, and the next one has all that did. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { createRoomStore } from '../src/store.js';
+import { joined, message, turn } from './scripted.mjs';
+
+const event = (n, type, more) => ({ ...message(n), type, text: undefined, ...more });
+
+test('a snapshot that was given does not change', async (context) => {
+  const reactions = [{ emoji: 'x', count: 1, users: ['bob'] }];
+  const { socket, handle } = await joined(context, [message(1, { reactions })]);
+  const store = createRoomStore(handle);
+  const before = store.getSnapshot();
+  assert.equal(store.getSnapshot(), before);
+  socket.say(event(2, 'react', { user: 'carol', ref: '1001-1', emoji: 'x' }));
+  assert.deepEqual(before.items[0].reactions, reactions);
+  assert.deepEqual(store.getSnapshot().items[0].reactions, [
+    { emoji: 'x', count: 2, users: ['bob', 'carol'] },
+  ]);
+});
+
+test('what did not change is the same object', async (context) => {
+  const { socket, handle } = await joined(context, [message(1), message(2)]);
+  const store = createRoomStore(handle);
+  const before = store.getSnapshot();
+  socket.say(event(3, 'edit', { user: 'bob', ref: '1002-2', text: 'better' }));
+  const after = store.getSnapshot();
+  assert.equal(after.items[0], before.items[0]);
+  assert.notEqual(after.items[1], before.items[1]);
+  assert.equal(after.people, before.people);
+});
+
+test('a message that is quoted is as it is now', async (context) => {
+  const { socket, handle } = await joined(context, [
+    message(5, { prev: '1004-4', reply: '1001-1' }),
+  ]);
+  const store = createRoomStore(handle);
+  assert.equal(store.quoted('1001-1'), undefined);
+  await socket.answer('history', { events: [message(1)], last: '1005-5', more: false });
+  assert.equal(store.quoted('1001-1').text, 'line 1');
+  socket.say(event(6, 'delete', { prev: '1005-5', user: 'bob', ref: '1001-1' }));
+  assert.equal(store.quoted('1001-1').text, '');
+});
+
+test('an erased user is gone everywhere, also from what was not stored', async (context) => {
+  const { socket, handle } = await joined(context, [message(1)]);
+  const store = createRoomStore(handle);
+  const passing = { room: 'lobby', type: 'message', user: 'bob', kind: 'text', text: 'now', ts: 1 };
+  socket.say({ ...passing, nonce: 'z', last: '1001-1' });
+  socket.say({ type: 'read', room: 'lobby', user: 'bob', ref: '1001-1', ts: 1 });
+  assert.ok(store.getSnapshot().readers.has('bob'));
+  socket.say(event(2, 'erase', { user: 'bob', as: 'erased-1', ref: '1002-2' }));
+  const { items, readers } = store.getSnapshot();
+  assert.ok(!readers.has('bob'));
+  assert.ok(items.every(({ user, text }) => user !== 'bob' && text === ''));
+});
+
+test('reading goes on beside messages that are not stored', async (context) => {
+  const { socket, handle } = await joined(context, []);
+  const passing = { room: 'lobby', type: 'message', user: 'bob', kind: 'text', text: 'now', ts: 1 };
+  socket.say({ ...passing, nonce: 'z', last: '0-0' });
+  socket.say(message(1));
+  const reading = handle.read('1001-1');
+  await socket.answer('read', { id: '1001-1', unread: 0 });
+  await reading;
+});
+
+test('each listener ends for itself', async (context) => {
+  const { socket, handle } = await joined(context, [message(1)]);
+  const store = createRoomStore(handle);
+  let count = 0;
+  const listener = () => {
+    count += 1;
+  };
+  const end = store.subscribe(listener);
+  store.subscribe(listener);
+  end();
+  socket.say(message(2));
+  await turn();
+  assert.equal(count, 1);
+});
