@@ -12,6 +12,7 @@
 
 import { followOf } from './client/room.js';
 import { Line } from './room/line.js';
+import { report } from './words/emitter.js';
 import { ChatError } from './words/error.js';
 
 /** @typedef {import('./client/room.js').Room} Room */
@@ -132,7 +133,13 @@ function makeStore(room) {
     isToldSoon = true;
     queueMicrotask(() => {
       isToldSoon = false;
-      for (const listener of [...listeners]) listener();
+      for (const listener of [...listeners]) {
+        try {
+          listener();
+        } catch (error) {
+          report(error);
+        }
+      }
     });
   });
 

@@ -160,3 +160,53 @@ test('when the client is closed no request stays behind', async (context) => {
   client.close();
   assert.ok(calls.every(({ isAnswered, options }) => isAnswered || options.signal.aborted));
 });
+
+test('a socket that gets through later takes the place of the stream', async (context) => {
+  const timers = [];
+  const real = globalThis.setTimeout;
+  context.mock.method(globalThis, 'setTimeout', (then, ms, ...given) => {
+    if (ms !== 300_000) return real(then, ms, ...given);
+    // Five minutes, in no time.
+    timers.push(then);
+    return real(() => {}, 0);
+  });
+  const parts = relay();
+  const opened = [];
+  let isOpen = false;
+  class Socket {
+    sent = [];
+
+    constructor(url) {
+      this.url = url;
+      opened.push(this);
+      if (!isOpen) real(() => this.onclose?.({ code: 1006, reason: '' }));
+    }
+
+    send(text) {
+      this.sent.push(JSON.parse(text));
+    }
+
+    close() {
+      this.isClosed = true;
+    }
+  }
+  const options = { url: 'h:1', user: 'alice', storage: null, random: () => 0 };
+  const client = createClient({ ...options, WebSocket: Socket, fetch: parts.ask });
+  context.after(() => client.close());
+  (await parts.stream()).open();
+  await until(() => client.connection.state === 'connected', 'the connection');
+  // It does not get through yet.
+  timers.pop()();
+  await until(() => timers.length === 1, 'the next look');
+  isOpen = true;
+  timers.pop()();
+  const probe = opened.at(-1);
+  probe.onmessage({ data: JSON.stringify(HELLO) });
+  assert.ok(probe.isClosed);
+  await until(() => opened.at(-1) !== probe, 'the socket');
+  opened.at(-1).onmessage({ data: JSON.stringify({ ...HELLO, relay: 'r2' }) });
+  assert.deepEqual([client.connection.transport, client.connection.relay], ['socket', 'r2']);
+  assert.ok(
+    parts.calls.every(({ isAnswered, options: { signal } }) => isAnswered || signal.aborted),
+  );
+});

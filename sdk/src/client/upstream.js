@@ -8,8 +8,6 @@
  */
 
 /** @typedef {import('../words/types.js').Frame} Frame */
-/** @typedef {import('../room/state.js').RoomState} RoomState */
-
 const STATES = new Set(['back', 'writes_refused', 'away']);
 
 export class Upstream {
@@ -18,7 +16,7 @@ export class Upstream {
 
   /**
    * The state of a room; without a name, of all that are not said to differ.
-   * @param {RoomState} room
+   * @param {string|null} [room]
    */
   of(room) {
     return this.#rooms.get(room) ?? this.#all;

@@ -81,6 +81,8 @@ export class Connection {
   #pingMs = PING_DEFAULT_MS;
   /** @type {Record<'retry'|'open'|'silence'|'pong'|'probe', Timer|null>} */
   #timers = { retry: null, open: null, silence: null, pong: null, probe: null };
+  /** Ends the look for a socket, while there is one. @type {(() => void)|null} */
+  #endProbe = null;
   #ref = 0;
   /** @type {Map<number, {resolve: (ok: any) => void, reject: (error: ChatError) => void}>} */
   #requests = new Map();
@@ -351,13 +353,16 @@ export class Connection {
       this.#probeLater();
       return;
     }
-    const end = (/** @type {boolean} */ isThere) => {
+    const forget = () => {
       clearTimeout(timer);
-      socket.onmessage = socket.onclose = socket.onerror = null;
+      this.#endProbe = null;
+      socket.onmessage = socket.onclose = null;
       // Errors of a socket that is closed early are nobody's.
       socket.onerror = () => {};
       socket.close(1000);
-      if (this.status.transport !== 'stream' || this.status.state !== 'connected') return;
+    };
+    const end = (/** @type {boolean} */ isThere) => {
+      forget();
       if (!isThere) {
         this.#probeLater();
         return;
@@ -370,6 +375,7 @@ export class Connection {
     socket.onmessage = () => end(true);
     socket.onclose = () => end(false);
     socket.onerror = () => end(false);
+    this.#endProbe = forget;
   }
 
   /**
@@ -439,6 +445,7 @@ export class Connection {
     this.#waiting = null;
     this.#tokens?.stop();
     this.#clear('retry', 'open', 'silence', 'pong', 'probe');
+    this.#endProbe?.();
     this.#fail();
     if (socket) {
       try {
@@ -461,6 +468,7 @@ export class Connection {
    */
   #lost(close, neverOpened = false) {
     this.#clear('open', 'silence', 'pong', 'probe');
+    this.#endProbe?.();
     this.#tokens?.stop();
     const lived = this.#openedAt > 0 && monotonicMs() - this.#openedAt >= SETTLED_MS;
     this.#openedAt = 0;

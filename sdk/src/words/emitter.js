@@ -5,6 +5,16 @@
  */
 
 /**
+ * Reports what a listener has thrown, as an event of the platform would.
+ * @param {unknown} error
+ */
+export function report(error) {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
+
+/**
  * @template {object} Events name of an event -> what listeners get
  */
 export class Emitter {
@@ -48,10 +58,7 @@ export class Emitter {
       try {
         listener(detail);
       } catch (error) {
-        // As an event of the platform would report it.
-        queueMicrotask(() => {
-          throw error;
-        });
+        report(error);
       }
     }
   }

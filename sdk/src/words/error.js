@@ -22,7 +22,7 @@ const WAITS = [
 /** The request fell with its connection, or there was none. */
 const CUT = ['LOST', 'OFFLINE'];
 /** The room can not be read any longer, or is not there. */
-const ENDS_ROOM = ['NOTMEMBER', 'KICKED', 'BANNED', 'NOROOM', 'LEFT', 'ENDED'];
+const ENDS_ROOM = ['NOTMEMBER', 'KICKED', 'BANNED', 'NOROOM', 'LEFT', 'ENDED', 'NEW'];
 
 /** @param {string} code */
 export function kindOf(code) {
