@@ -85,13 +85,26 @@ export function useRoom(name, { as = 'member' } = {}) {
     const set = (/** @type {any} */ change) => {
       if (isWanted) setAnswer({ ...NONE, chat, name, ...change });
     };
-    const begun = hold(chat, name, as);
-    begun.then(
-      (room) => set({ room }),
-      (error) => set({ error }),
-    );
+    let isClosed = false;
+    const begin = () => {
+      isClosed = false;
+      (as === 'member' ? chat.join(name) : chat.subscribe(name)).then(
+        (room) => set({ room }),
+        (error) => {
+          isClosed = error.code === 'CLOSED';
+          set({ error });
+        },
+      );
+    };
+    hold(chat, name);
+    begin();
+    // A client that was closed may be connected again.
+    const end = chat.on('status', ({ state }) => {
+      if (state === 'connected' && isClosed) begin();
+    });
     return () => {
       isWanted = false;
+      end();
       release(chat, name);
     };
   }, [chat, name, as]);
@@ -109,16 +122,14 @@ const HELD = new WeakMap();
 /**
  * @param {ChatClient} chat
  * @param {string} name
- * @param {'member'|'reader'} as
  */
-function hold(chat, name, as) {
+function hold(chat, name) {
   const rooms = HELD.get(chat) ?? new Map();
   HELD.set(chat, rooms);
   const held = rooms.get(name) ?? { users: 0 };
   clearTimeout(held.timer);
   held.users += 1;
   rooms.set(name, held);
-  return as === 'member' ? chat.join(name) : chat.subscribe(name);
 }
 
 /**

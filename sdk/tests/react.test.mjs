@@ -75,7 +75,7 @@ for (const [name, alias] of VERSIONS) {
     }
     const { act, drawn, mount, version } = await load(context, alias);
     assert.ok(version.startsWith(`${name}.`), version);
-    const { client, socket } = await start(context);
+    const { client, opened, socket } = await start(context);
     const text = (selector) => document.querySelector(selector)?.textContent;
     const lines = () => [...document.querySelectorAll('li')].map((line) => line.textContent);
     const say = (frame) => act(async () => socket.say(frame));
@@ -118,6 +118,15 @@ for (const [name, alias] of VERSIONS) {
     assert.equal(text('#error'), 'NOTMEMBER');
     await act(async () => socket.die());
     assert.equal(text('#status'), 'connecting');
+    // A client that was closed in between: its rooms come with it.
+    client.close();
+    await shown.show(['tea']);
+    assert.equal(text('#error'), 'CLOSED');
+    client.connect();
+    const next = opened.at(-1);
+    await act(async () => next.hello());
+    await act(() => next.answer('join', page(message(1))));
+    assert.deepEqual(lines(), ['stored line 1']);
     await shown.end();
   });
 }
