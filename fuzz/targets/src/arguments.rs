@@ -2,7 +2,7 @@
 
 use chat_protocol::glob::Pattern;
 use chat_protocol::id::Id;
-use chat_protocol::limits::{PATTERN_MAX, WORDS_MAX};
+use chat_protocol::limits::{EMOJI_MAX, PATTERN_MAX, WORDS_MAX};
 use chat_protocol::names::{self, Actor, RoomName};
 use chat_room::CommandError;
 use chat_room::Keyword;
@@ -75,7 +75,7 @@ fn forms(word: &[u8]) {
     text(word, names::connection(word), 64);
     text(word, names::nonce(word), 64);
     text(word, names::word(word, "kind"), 32);
-    text(word, names::emoji(word), 32);
+    text(word, names::emoji(word), EMOJI_MAX);
     text(word, texts::line(word, 256, "reason"), 256);
     if let Ok(text) = std::str::from_utf8(word) {
         let _ = Rate::parse(text);
