@@ -8,13 +8,13 @@ use std::path::Path;
 #[derive(Debug, Default)]
 pub struct Sources {
     files: BTreeMap<String, String>,
-    /// Symbolic links to directories: the link's path, and the path of the directory.
+    /// Symbolic links: the link's path, and the path of the file or directory that it stands for.
     links: BTreeMap<String, String>,
 }
 
 impl Sources {
     /// Reads the files with one of `extensions` in `folders` below `top`. Hidden files,
-    /// `node_modules` and `target` are left out; links to directories are noted, not followed.
+    /// `node_modules` and `target` are left out; symbolic links are noted, not followed.
     ///
     /// # Errors
     /// A folder or a file cannot be read.
@@ -70,12 +70,12 @@ impl Sources {
         self.files.keys().map(String::as_str).filter(inside)
     }
 
-    /// `path` with a link in it replaced by the directory that it stands for.
+    /// `path` with a link in it replaced by the file or directory that it stands for.
     #[must_use]
     pub fn without_links(&self, path: &str) -> String {
         for (link, target) in &self.links {
             if let Some(rest) = path.strip_prefix(link.as_str())
-                && rest.starts_with('/')
+                && (rest.is_empty() || rest.starts_with('/'))
             {
                 return format!("{target}{rest}");
             }

@@ -87,7 +87,7 @@ const HARNESS: Crate<'_> = Crate {
     roots: &["tests/src/lib.rs"],
     layers: &[
         &["wait", "at_once", "seed", "port", "documents"],
-        &["process"],
+        &["process", "asyncapi"],
         &["clients"],
         &["servers"],
         &["traffic"],
@@ -104,11 +104,13 @@ const SCENARIOS: Crate<'_> = Crate {
             "authentication",
             "browser",
             "changes",
+            "client",
             "cluster",
             "edge",
             "faults",
             "forward",
             "http",
+            "languages",
             "moderation",
             "module",
             "presence",
@@ -156,8 +158,18 @@ const FUZZ: Crate<'_> = Crate {
     layers: &[&["arguments", "relay", "requests", "rooms", "tokens"], &["lib"]],
 };
 
-/// The folders of JavaScript, the lowest first: the page is built on the client library.
-const JAVASCRIPT: &[&str] = &["sdk/src", "relay/web/page"];
+/// The folders of JavaScript, the lowest first: the page is built on the bundle of the client, which
+/// is made of `sdk/src`.
+const JAVASCRIPT: &[&str] = &[
+    "sdk/src/words",
+    "sdk/src/link",
+    "sdk/src/room",
+    "sdk/src/client",
+    "sdk/src/shared",
+    "sdk/src",
+    "sdk/dist",
+    "relay/web/page",
+];
 
 fn sources() -> Sources {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -308,6 +320,9 @@ const PROGRAMS: &[&str] = &[
     "fuzz/targets/tests/corpus.rs",
     "module/room/benches/core.rs",
     "relay/build.rs",
+    // Made of `relay/web/page` by `npm run bundle`.
+    "relay/web/dist",
+    "sdk/bundle.mjs",
     "sdk/tests",
     "tests/layers/tests/workspace.rs",
 ];

@@ -11,5 +11,7 @@ mod operations;
 mod outages;
 // Moderation, contacts, tokens.
 mod people;
-// One pass through every operation and every frame.
+// What parts of the tour ask and meet.
 mod tour;
+// One pass through every operation and every frame.
+mod whole;
