@@ -6,3 +6,7 @@ mod browser;
 mod node;
 // What is in the package, and its types.
 mod package;
+// A program in Node.
+mod program;
+// The samples of its README.
+mod readme;

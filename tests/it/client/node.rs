@@ -1,8 +1,7 @@
 //! The client in each version of Node, over sockets and over streams, on relays that come and go.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::Command;
 
 use chat_tests::cmd;
 use chat_tests::documents::root;
@@ -10,65 +9,18 @@ use chat_tests::port;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, eventually};
-use tempfile::TempDir;
 
 use super::package::application;
+use super::program::Program;
 
 /// `sdk/tests/programs/talk.mjs`, which does what it is told.
-struct Program {
-    child: Child,
-    input: ChildStdin,
-    dir: TempDir,
-}
-
-impl Program {
-    fn start(node: &Path, urls: &[String], how: &str) -> Program {
-        let dir = application(&["ws"]);
-        let program = root().join("sdk/tests/programs/talk.mjs");
-        std::fs::copy(program, dir.path().join("talk.mjs")).expect("a copy");
-        let out = |name| std::fs::File::create(dir.path().join(name)).expect("a file");
-        let mut command = Command::new(node);
-        command.arg("talk.mjs").env("URLS", urls.join(" ")).env("HOW", how);
-        command.current_dir(dir.path()).stdin(Stdio::piped()).stdout(out("out")).stderr(out("err"));
-        let mut child =
-            command.spawn().unwrap_or_else(|error| panic!("{}: {error}", node.display()));
-        let input = child.stdin.take().expect("an input");
-        Program { child, input, dir }
-    }
-
-    #[track_caller]
-    fn tell(&mut self, line: &str) {
-        writeln!(self.input, "{line}").expect("it reads");
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.dir.path().join(name)).unwrap_or_default()
-    }
-
-    /// Waits until it has printed this line.
-    #[track_caller]
-    fn prints(&mut self, line: &str) {
-        eventually(line, LATER, || {
-            let told = self.read("out");
-            match self.child.try_wait().expect("a child") {
-                Some(status) => panic!("it ended with {status}: {told}{}", self.read("err")),
-                None if told.lines().any(|one| one == line) => Ok(()),
-                None => Err(told + &self.read("err")),
-            }
-        });
-    }
-
-    /// How often it has printed this line.
-    fn count(&self, line: &str) -> usize {
-        self.read("out").lines().filter(|one| *one == line).count()
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn talker(node: &Path, urls: &[String], how: &str) -> Program {
+    let dir = application(&["ws"]);
+    let program = root().join("sdk/tests/programs/talk.mjs");
+    std::fs::copy(program, dir.path().join("talk.mjs")).expect("a copy");
+    let mut command = Command::new(node);
+    command.arg("talk.mjs").env("URLS", urls.join(" ")).env("HOW", how);
+    Program::start(command, dir)
 }
 
 /// The versions of Node that are here: the system's, and those of the workbench.
@@ -104,7 +56,7 @@ fn talks(node: &Path, how: &str, transport: &str) {
     cmd!(redis, "CHAT.SEND", "lobby", "bob", "before").ok();
     // Nobody is there: the next one is tried at once, and the program goes on.
     let nobody = format!("ws://127.0.0.1:{}/ws", port::free());
-    let mut program = Program::start(node, &[nobody, url(&first), url(&second)], how);
+    let mut program = talker(node, &[nobody, url(&first), url(&second)], how);
     program.prints(&format!("connected to r1 by {transport}"));
     program.tell("join lobby");
     program.prints("joined lobby as member: before");
@@ -138,7 +90,7 @@ fn talks(node: &Path, how: &str, transport: &str) {
     assert_eq!(program.count("tea message bob alone"), 0);
     program.tell("settle");
     eventually("the end of the program", LATER, || {
-        let status = program.child.try_wait().expect("a child").ok_or("it goes on")?;
+        let status = program.ended().ok_or("it goes on")?;
         assert!(status.success(), "{status}: {}", program.read("err"));
         Ok(())
     });
@@ -166,7 +118,7 @@ fn relays_that_are_all_away_end_no_program() {
         let redis = Redis::start();
         let port = port::free();
         let address = format!("127.0.0.1:{port}");
-        let mut program = Program::start(&node, &[format!("ws://{address}/ws")], "socket");
+        let mut program = talker(&node, &[format!("ws://{address}/ws")], "socket");
         program.tell("join lobby");
         program.tell("join tea");
         // After a while in which it was refused.

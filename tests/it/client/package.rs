@@ -40,6 +40,17 @@ pub(super) fn application(others: &[&str]) -> TempDir {
     dir
 }
 
+/// What the compiler of TypeScript says of a program, whose file has this name, in an application.
+pub(super) fn types(application: &TempDir, name: &str, text: &str) -> Output {
+    std::fs::write(application.path().join(name), text).expect("a file");
+    let mut tsc = Command::new(root().join("node_modules/.bin/tsc"));
+    let flags = ["--strict", "--noEmit", "--target", "es2022", "--module", "nodenext"];
+    // The package is a link here.
+    tsc.arg("--preserveSymlinks").args(flags).args(["--jsx", "react-jsx"]);
+    tsc.args(["--lib", "es2022,dom", "--types", "react", name]);
+    tsc.current_dir(application.path()).output().expect("tsc")
+}
+
 #[track_caller]
 fn done(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -107,16 +118,7 @@ fn its_types_fit_an_application_and_find_its_mistakes() {
         "import { createClient } from 'redis-chat'; \
          const room = await createClient({ url: 'x' }).join('a'); room.send(5);",
     ];
-    let check = |text: &str| {
-        let path = application.path().join("app.ts");
-        std::fs::write(&path, text).expect("a file");
-        let mut tsc = Command::new(root().join("node_modules/.bin/tsc"));
-        let flags = ["--strict", "--noEmit", "--target", "es2022", "--module", "nodenext"];
-        // The package is a link here.
-        tsc.arg("--preserveSymlinks");
-        tsc.args(flags).args(["--lib", "es2022,dom", "--types", "react", "app.ts"]);
-        tsc.current_dir(application.path()).output().expect("tsc")
-    };
+    let check = |text: &str| types(&application, "app.ts", text);
     let output = check(good);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     for text in wrong {
