@@ -6,10 +6,12 @@ mod actions;
 mod event_source;
 // The example of an application, on which pages get their tokens.
 mod example;
-// Texts, emoji, lists, names, addresses.
-mod looks;
 // What a user, or a link, cannot do to another user's page.
 mod hostile;
+// Without a pointer, and in narrow views.
+mod keyboard;
+// Texts, emoji, lists, names, addresses.
+mod looks;
 // The client with tokens of an application.
 mod tokens;
 // Two pages on two relays, one of which dies.

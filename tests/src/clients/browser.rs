@@ -140,25 +140,50 @@ impl Page<'_> {
         self.evaluate(&format!(
             "(field => {{ field.focus(); field.select(); }})(document.querySelector({selector}))"
         ));
-        self.input("Input.insertText", json!({ "text": text }));
+        self.type_here(text);
         self.press("Enter");
     }
 
-    /// Presses a key (`Enter`, `Delete`, `r`, …) on the focused element.
+    /// Presses a key (`Enter`, `Delete`, `Shift+Tab`, `r`, …) on the focused element.
     #[track_caller]
     pub fn press(&self, key: &str) {
+        let (modifiers, key) = match key.strip_prefix("Shift+") {
+            Some(key) => (8, key),
+            None => (0, key),
+        };
         let (code, text) = match key {
+            "Tab" => (9, ""),
             "Enter" => (13, "\r"),
+            "Escape" => (27, ""),
+            "ArrowUp" => (38, ""),
+            "ArrowDown" => (40, ""),
             "Delete" => (46, ""),
             key => (0, key),
         };
         for kind in ["keyDown", "keyUp"] {
             let mut event = json!({ "type": kind, "key": key, "windowsVirtualKeyCode": code });
+            event["modifiers"] = modifiers.into();
             if kind == "keyDown" && !text.is_empty() {
                 event["text"] = text.into();
             }
             self.input("Input.dispatchKeyEvent", event);
         }
+    }
+
+    /// Types a text where the focus is.
+    #[track_caller]
+    pub fn type_here(&self, text: &str) {
+        self.input("Input.insertText", json!({ "text": text }));
+    }
+
+    /// Gives the page a view of this size, in CSS pixels.
+    #[track_caller]
+    pub fn resize(&self, width: u32, height: u32) {
+        let size = json!({
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false,
+        });
+        self.input("Emulation.setDeviceMetricsOverride", size);
+        self.wait("innerWidth", &json!(width), LATER);
     }
 
     /// Clicks the element `selector` once it exists.

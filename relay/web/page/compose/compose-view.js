@@ -131,7 +131,7 @@ export class ComposeView {
 
   focus() {
     // On a touch screen focus would open the keyboard over the messages.
-    if (window.matchMedia('(pointer: fine)').matches) this.#parts.field.focus();
+    if (!window.matchMedia('(pointer: coarse)').matches) this.#parts.field.focus();
   }
 
   #pressed(event) {
