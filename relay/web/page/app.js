@@ -532,8 +532,14 @@ byId('join-form').addEventListener('submit', (event) => {
   openRoom(name);
 });
 byId('me').addEventListener('click', () => {
-  const blocks = () => doing('blocks', '');
-  openStatusMenu(byId('me'), attention.chosen, chooseStatus, blocks);
+  const others = [
+    { label: 'Choose a picture…', act: () => doing('picture', '') },
+    { label: 'People you block…', act: () => doing('blocks', '') },
+  ];
+  if (avatarOf(client.user)) {
+    others.splice(1, 0, { label: 'Take my picture away', act: () => doing('picture', 'none') });
+  }
+  openStatusMenu(byId('me'), attention.chosen, chooseStatus, others);
 });
 byId('sign-out').addEventListener('click', signOut);
 byId('leave').addEventListener('click', () => leave(active));

@@ -11,6 +11,7 @@ import { directRoom } from '../sdk.js';
 import { firstWord, helpLines, userOf } from './compose/commands.js';
 import { showLines } from './overlays/dialogue.js';
 import { blockedBy, membersOf, sanctionsOf } from './people/member-lists.js';
+import { asAvatar, chooseFile } from './people/own-picture.js';
 import { parseDuration, plural } from './words.js';
 
 const ROLES = ['owner', 'moderator', 'member'];
@@ -80,6 +81,14 @@ export function makeDoing(page) {
     async nick(name) {
       await client().room(`@${client().user}`, { set: { name } });
       page.tell(name ? `Others see you as ${name} now.` : 'Others see your user name now.');
+    },
+
+    async picture(word) {
+      const file = word === 'none' ? null : await chooseFile();
+      if (file === null && word !== 'none') return;
+      const avatar = file === null ? '' : await asAvatar(file);
+      await client().room(`@${client().user}`, { set: { avatar } });
+      page.tell(file === null ? 'Your picture is taken away.' : 'Others see your picture now.');
     },
 
     async topic(text) {

@@ -288,6 +288,56 @@ fn notices_are_there_again_after_a_reload() {
 }
 
 #[test]
+fn one_chooses_a_picture_that_others_see_at_once() {
+    let redis = Redis::start();
+    let [r1, r2] = Relay::pair(&redis);
+    let browser = Browser::start();
+    let alice = open(&browser, "alice", &r1);
+    let bob = open(&browser, "bob", &r2);
+    cmd!(redis, "CHAT.SEND", "lobby", "alice", "hi").ok();
+    let seen = "document.querySelector('#messages .avatar').style.backgroundImage";
+    for page in [&alice, &bob] {
+        page.wait("document.querySelectorAll('#messages .avatar').length", &json!(1), SOON);
+        assert_eq!(page.evaluate(seen), json!(""));
+    }
+    alice.show_no_file_dialogues();
+    // A large one, each pixel of which is another.
+    let choose = "(async () => {
+        const canvas = new OffscreenCanvas(900, 600);
+        const context = canvas.getContext('2d');
+        const image = context.createImageData(900, 600);
+        image.data.forEach((_, at) => { image.data[at] = (at * 7919) % 251; });
+        context.putImageData(image, 0, 0);
+        const files = new DataTransfer();
+        files.items.add(new File([await canvas.convertToBlob()], 'noise.png'));
+        const input = document.querySelector('#picture-file');
+        input.files = files.files;
+        input.dispatchEvent(new Event('change'));
+    })()";
+    let wait_for_the_field = || {
+        let there = "document.querySelector('#picture-file') !== null";
+        alice.wait(there, &json!(true), SOON);
+    };
+    alice.type_line("#compose", "/picture");
+    wait_for_the_field();
+    alice.evaluate(choose);
+    for page in [&alice, &bob] {
+        page.wait(&format!("{seen}.startsWith('url(\"data:image/')"), &json!(true), LATER);
+    }
+    // What is no picture is refused, and changes nothing.
+    alice.type_line("#compose", "/picture");
+    wait_for_the_field();
+    alice.evaluate(&choose.replace("[await canvas.convertToBlob()]", "['no picture']"));
+    let refused = "document.querySelector('#toasts').textContent.includes('no picture')";
+    alice.wait(refused, &json!(true), SOON);
+    assert_ne!(alice.evaluate(seen), json!(""));
+    alice.type_line("#compose", "/picture none");
+    for page in [&alice, &bob] {
+        page.wait(seen, &json!(""), LATER);
+    }
+}
+
+#[test]
 fn pictures_of_people_are_shown_and_none_is_fetched_from_elsewhere() {
     let redis = Redis::start();
     let relay = Relay::start("r1", &redis);

@@ -176,6 +176,13 @@ impl Page<'_> {
         self.input("Input.insertText", json!({ "text": text }));
     }
 
+    /// Files are asked for without a dialogue, which nobody would answer here.
+    #[track_caller]
+    pub fn show_no_file_dialogues(&self) {
+        self.input("Page.enable", json!({}));
+        self.input("Page.setInterceptFileChooserDialog", json!({ "enabled": true }));
+    }
+
     /// Gives the page a view of this size, in CSS pixels.
     #[track_caller]
     pub fn resize(&self, width: u32, height: u32) {

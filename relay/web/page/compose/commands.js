@@ -18,6 +18,7 @@ export const COMMANDS = {
   me: { argument: 'text', help: 'say what you are doing' },
   pm: { argument: 'user [text]', help: 'write to somebody alone' },
   nick: { argument: '[name]', help: 'change the name others see; without one, your user name' },
+  picture: { argument: '[none]', help: 'choose a picture of you; /picture none takes it away' },
   topic: { argument: '[text]', help: 'show or change what this room is about' },
   search: { argument: '[text]', help: 'search in what is loaded of this room' },
   online: { argument: '', help: 'be online, and away when you are away' },

@@ -27,9 +27,9 @@ export function statusProblem(words) {
  * @param {Element} anchor
  * @param {string} chosen
  * @param {(status: string) => void} choose
- * @param {() => void} blocks shows whom one blocks
+ * @param {{label: string, act: () => void}[]} others what else concerns oneself
  */
-export function openStatusMenu(anchor, chosen, choose, blocks) {
+export function openStatusMenu(anchor, chosen, choose, others) {
   const entries = CHOICES.map(([status, label, title]) => ({
     label,
     title: title && `${label}: ${title.toLowerCase()}`,
@@ -49,6 +49,5 @@ export function openStatusMenu(anchor, chosen, choose, blocks) {
     closeMenu();
     choose(field.value.trim());
   });
-  const others = { label: 'People you block…', act: blocks };
-  openMenu(anchor, [...entries, { element: form }, others], { label: 'Your status' });
+  openMenu(anchor, [...entries, { element: form }, ...others], { label: 'Your status' });
 }
