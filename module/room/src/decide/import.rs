@@ -13,6 +13,7 @@ use crate::decide::context::{Context, Creation};
 use crate::decide::decision::Decision;
 use crate::decide::send::{content, kind_of};
 use crate::decide::trim::{Added, trim};
+use crate::state::log::id_lead::TOLERANCE;
 use crate::state::log::message_body::{Body, Mentions};
 
 /// `CHAT.IMPORT` with its arguments.
@@ -37,7 +38,7 @@ pub struct Import<'a> {
 /// Decides CHAT.IMPORT. Reply: the id of message number `m`; `None`: it is no longer stored.
 ///
 /// Errors: `INVALID at` if `m` is not the next number, `INVALID ts` if `ts` is before the newest
-/// message or in the future, `DENIED online` while somebody is online, those of a message's content.
+/// message or more than a second in the future, `DENIED online` while somebody is online, those of a message's content.
 pub fn decide<'a>(
     context: Context<'_, 'a>,
     import: Import<'a>,
@@ -57,10 +58,11 @@ pub fn decide<'a>(
     if import.m != newest + 1 {
         return Err(CommandError::invalid("at", "the number of the newest message plus one"));
     }
-    // The time of a message may be up to a second ahead of the clock.
+    // The time of a message may be ahead of the clock of its server, also of the one it was exported
+    // from a moment ago.
     let newest = room.messages.newest().map_or(0, |message| room.message_time(message));
-    if !(newest.min(now.ms)..=now.ms).contains(&import.ts) {
-        let hint = "not before the newest message, nor in the future";
+    if !(newest.min(now.ms)..=now.ms + TOLERANCE).contains(&import.ts) {
+        let hint = "not before the newest message, nor a second in the future";
         return Err(CommandError::invalid("ts", hint));
     }
     if room.online() > 0 {

@@ -7,7 +7,7 @@
 //! was busy after a failover has one for every second by which its ids fall back.
 
 /// Milliseconds by which a lead may change without being noted: times of events are as exact.
-const TOLERANCE: u64 = 1_000;
+pub(crate) const TOLERANCE: u64 = 1_000;
 
 /// The leads of a room, by the first event of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
