@@ -282,8 +282,7 @@ fn notices_are_there_again_after_a_reload() {
         json!(["first", "The topic is now “tea” by alice", "bob was muted by alice", "second"]);
     let from_first = format!("{shown}.slice({shown}.indexOf('first'))");
     page.wait(&from_first, &all, SOON);
-    page.evaluate("window.old = true; location.reload()");
-    page.wait("window.old ?? null", &Value::Null, LATER);
+    page.reload();
     page.wait(shown, &all, LATER);
 }
 

@@ -92,6 +92,13 @@ impl Browser {
 
     #[track_caller]
     fn call(&self, session: Option<&str>, method: &str, params: Value) -> Value {
+        let answer = self.ask(session, method, params);
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// The result, or the error.
+    #[track_caller]
+    fn ask(&self, session: Option<&str>, method: &str, params: Value) -> Result<Value, Value> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let mut question = json!({ "id": id, "method": method, "params": params });
         if let Some(session) = session {
@@ -102,8 +109,8 @@ impl Browser {
             let inbox = self.frames.inbox();
             let place = *inbox.answers.get(&id).ok_or("no answer")?;
             let answer = &inbox.frames[place].json;
-            assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
-            Ok(answer["result"].clone())
+            let error = &answer["error"];
+            Ok(if error.is_null() { Ok(answer["result"].clone()) } else { Err(error.clone()) })
         })
     }
 }
@@ -112,18 +119,32 @@ impl Page<'_> {
     /// The value of a JavaScript expression.
     #[track_caller]
     pub fn evaluate(&self, expression: &str) -> Value {
-        let params =
-            json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
-        let answer = self.browser.call(Some(&self.session), "Runtime.evaluate", params);
-        assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
-        answer["result"]["value"].clone()
+        self.look_at(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
     }
 
-    /// Waits until `expression` equals `wanted`.
+    /// The value, or why there is no page now that could say it.
+    #[track_caller]
+    fn look_at(&self, expression: &str) -> Result<Value, Value> {
+        let params =
+            json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
+        let answer = self.browser.ask(Some(&self.session), "Runtime.evaluate", params)?;
+        assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
+        Ok(answer["result"]["value"].clone())
+    }
+
+    /// Loads the page again, as a person does.
+    #[track_caller]
+    pub fn reload(&self) {
+        self.evaluate("window.isOld = true");
+        self.input("Page.reload", json!({}));
+        self.wait("document.readyState !== 'loading' && !window.isOld", &json!(true), LATER);
+    }
+
+    /// Waits until `expression` equals `wanted`, also while one page takes the place of another.
     #[track_caller]
     pub fn wait(&self, expression: &str, wanted: &Value, deadline: Duration) {
         eventually(&format!("{expression} to be {wanted}"), deadline, || {
-            let found = self.evaluate(expression);
+            let found = self.look_at(expression).map_err(|error| error.to_string())?;
             if found == *wanted {
                 Ok(())
             } else {
