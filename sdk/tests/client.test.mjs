@@ -6,7 +6,7 @@ import { createClient } from '../src/index.js';
 import { socketUrl } from '../src/link/address.js';
 import { backoffMs, readClose } from '../src/link/close.js';
 import { createRoomStore } from '../src/store.js';
-import { joined, message, page, sockets, start, storage, until, write } from './scripted.mjs';
+import { joined, message, page, sockets, start, storage, turn, until, write } from './scripted.mjs';
 
 const texts = (room) => [...room.items, ...room.tail].map((item) => item.text);
 
@@ -382,6 +382,41 @@ test('notices of the past are asked for, and nothing is lost or comes twice by i
   await notices;
   socket.say(message(6));
   assert.deepEqual([heard, room.cursor], [['line 4', 'line 5', 'line 6'], '1006-6']);
+});
+
+test('notices that are wanted while the room is not level, or are cut off, are asked for again', async (context) => {
+  const { handle, socket, opened } = await joined(context, [message(1), message(3)]);
+  const store = createRoomStore(handle);
+  const kinds = () => store.getSnapshot().items.map(({ type }) => type);
+  store.notices();
+  assert.equal(socket.asked('subscribe').since, '1001-1');
+  socket.die();
+  await until(() => opened.length === 2, 'a second socket');
+  opened[1].hello();
+  store.notices();
+  assert.equal(opened[1].asked('subscribe'), undefined, 'not before the room is level');
+  const nothing = { ...page(), recovered: true, last: '1003-3' };
+  await opened[1].answer('resume', { rooms: { lobby: nothing } });
+  assert.equal(opened[1].asked('subscribe').since, '1001-1');
+  // Something is asked before the answer comes.
+  opened[1].say(message(5));
+  const change = { type: 'room', data: { topic: 'tea' }, by: 'bob', user: undefined };
+  const topic = { ...message(2), ...change };
+  const all = { recovered: true, ...page(topic, message(3)) };
+  const asked = () => opened[1].sent.filter(({ op }) => op === 'subscribe');
+  const inOrder = asked().map(({ since }) => since);
+  assert.deepEqual(inOrder, ['1001-1', '1003-3']);
+  const [first, second] = asked();
+  opened[1].say({ ref: first.ref, ok: all });
+  await turn();
+  const rest = { recovered: true, ...page(message(4), message(5)) };
+  opened[1].say({ ref: second.ref, ok: rest });
+  await until(() => asked().length === 3, 'the question for notices');
+  assert.equal(asked()[2].since, '1001-1');
+  const whole = { recovered: true, ...page(topic, message(3), message(4), message(5)) };
+  opened[1].say({ ref: asked()[2].ref, ok: whole });
+  await until(() => kinds().includes('notice'), 'the notice');
+  assert.deepEqual(kinds(), ['message', 'notice', 'message', 'message', 'message']);
 });
 
 test('whoever reads a room may become a member of it, and misses nothing', async (context) => {

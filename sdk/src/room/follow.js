@@ -69,6 +69,8 @@ export class Follow {
   /** @type {{resolve: (room: RoomState) => void, reject: (error: ChatError) => void}|null} */
   #settle = null;
   #level = false;
+  /** Whether somebody wants the notices of the past, and has not got them. */
+  #wantsNotices = false;
   /** Grows with every question, so that late answers are known as such. */
   #question = 0;
   #hasty = 0;
@@ -220,15 +222,23 @@ export class Follow {
    * @returns {Promise<void>}
    */
   async learnNotices() {
+    this.#wantsNotices = true;
+    await this.#lookForNotices();
+  }
+
+  /** Until the room is level, they stay wanted. */
+  async #lookForNotices() {
     const { room } = this;
+    if (!this.#wantsNotices || !this.isLevel()) return;
+    this.#wantsNotices = false;
     const since = room.oldest();
     // A stream has no answer of its own to it.
-    if (since === null || !this.isLevel() || !this.#link.isSocket()) return;
+    if (since === null || !this.#link.isSocket()) return;
     const question = this.#question;
     try {
       const answer = await this.#link.request('subscribe', { room: room.name, since });
       // What is asked meanwhile makes the room level by itself.
-      if (question !== this.#question || !this.#level) return;
+      if (question !== this.#question || !this.#level) return await this.learnNotices();
       if (answer.recovered === true) {
         this.changed(room.insertNotices(answer.events));
         for (const event of answer.events) {
@@ -237,8 +247,12 @@ export class Follow {
       }
       // The relay has stopped there, or is elsewhere.
       if (answer.recovered !== true || answer.more) this.#sync();
-    } catch {
-      // They are missing, as before.
+    } catch (/** @type {any} */ error) {
+      // The next connection asks again.
+      this.#wantsNotices = isCut(error) || isPassing(error);
+      if (!isPassing(error)) return;
+      clearTimeout(this.#timers.notices);
+      this.#timers.notices = setTimeout(() => this.#lookForNotices(), pauseMs(error));
     }
   }
 
@@ -316,6 +330,7 @@ export class Follow {
     this.#begun = this.#settle = null;
     this.#who.ask();
     this.#sender.flush();
+    this.#lookForNotices();
   }
 
   /** @param {ChatError} error */
