@@ -577,6 +577,8 @@ document.addEventListener('visibilitychange', () => {
 wantedMessage = parameters.get('message');
 const wanted = parameters.get('user');
 const remembered = store.loadName();
+// What is written before anybody listens would be lost.
+for (const id of ['name', 'connect']) byId(id).disabled = false;
 byId('name').value = wanted ?? remembered ?? '';
 if (wanted ?? remembered) signIn(wanted ?? remembered, parameters.getAll('room'));
 else showWelcome('');

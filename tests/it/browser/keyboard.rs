@@ -58,8 +58,8 @@ fn everything_can_be_done_without_a_pointer() {
     let browser = Browser::start();
     let page = browser.open(&format!("http://{}/", relay.address()));
     page.look();
-    // Signing in.
-    walk(&page, "Tab", "#name");
+    // Signing in: the focus waits there.
+    page.wait("document.activeElement.id", &json!("name"), LATER);
     page.type_here("alice");
     page.press("Enter");
     page.wait("document.querySelector('#state').dataset.state", &json!("connected"), LATER);
