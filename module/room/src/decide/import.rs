@@ -38,7 +38,8 @@ pub struct Import<'a> {
 /// Decides CHAT.IMPORT. Reply: the id of message number `m`; `None`: it is no longer stored.
 ///
 /// Errors: `INVALID at` if `m` is not the next number, `INVALID ts` if `ts` is before the newest
-/// message or more than a second in the future, `DENIED online` while somebody is online, those of a message's content.
+/// message or more than a second in the future, `DENIED online` while somebody is online, those of
+/// a message's content.
 pub fn decide<'a>(
     context: Context<'_, 'a>,
     import: Import<'a>,
@@ -62,7 +63,7 @@ pub fn decide<'a>(
     // from a moment ago.
     let newest = room.messages.newest().map_or(0, |message| room.message_time(message));
     if !(newest.min(now.ms)..=now.ms + TOLERANCE).contains(&import.ts) {
-        let hint = "not before the newest message, nor a second in the future";
+        let hint = "not before the newest message, nor more than a second in the future";
         return Err(CommandError::invalid("ts", hint));
     }
     if room.online() > 0 {
