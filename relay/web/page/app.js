@@ -58,6 +58,8 @@ let active = null;
 let roomsTimer = null;
 /** The message that the address names, until its room is there. */
 let wantedMessage = null;
+/** Whether the room was opened while there was no connection. */
+let isUnlearned = false;
 
 const toasts = new Toasts(byId('toasts'));
 const attention = new Attention(store.loadStatus(), () => showStatus());
@@ -331,9 +333,10 @@ function noteRoom(name) {
   else window.history.pushState(null, '', url);
 }
 
-/** What a room is and who is who there is asked when somebody looks at it. */
+/** What a room is and who is who there is asked when somebody looks at it, or once there is a connection. */
 function learnAbout(room) {
-  if (room.isDirect || room.problem || client.connection.state !== 'connected') return;
+  isUnlearned = client.connection.state !== 'connected';
+  if (room.isDirect || room.problem || isUnlearned) return;
   const followed = roomOf(room.name);
   Promise.all([client.room(room.name), learnRoles(followed)]).catch(() => {});
   createRoomStore(followed).notices();
@@ -439,6 +442,7 @@ function drawState() {
     if (!roomOf(room)) joinQuietly(room);
   }
   if (active === null && client.followed.length) show(client.followed[0].name);
+  else if (isUnlearned && activeRoom()) learnAbout(activeRoom());
   rooms.loadDirectory();
 }
 

@@ -9,18 +9,9 @@ use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, SOON, eventually};
 use serde_json::json;
 
-use crate::browser::two_pages::{PEOPLE, TEXTS, open};
+use crate::browser::page::{PEOPLE, STORED, TEXTS, count_of, open, text_of};
 
 const DIRECT: &str = "#rooms .room[data-room=\"dm:alice,bob\"]";
-
-/// The text of the first element that matches `selector`, `null` if none does.
-fn text_of(selector: &str) -> String {
-    format!("(document.querySelector('{selector}')?.textContent.trim() ?? null)")
-}
-
-fn count_of(selector: &str) -> String {
-    format!("document.querySelectorAll('{selector}').length")
-}
 
 /// Focuses the message with this text, as the arrow keys would.
 #[track_caller]
@@ -71,7 +62,7 @@ fn two_users_edit_reply_react_and_delete_and_one_is_kicked() {
     // Edit, by the key `e`: the field holds the old text.
     alice.type_line("#compose", "frist");
     bob.wait(TEXTS, &json!(["frist"]), SOON);
-    alice.wait(&count_of("#messages .message[data-state=stored]"), &json!(1), SOON);
+    alice.wait(STORED, &json!(1), SOON);
     focus(&alice, "frist");
     alice.press("e");
     alice.wait("document.querySelector('#compose').value", &json!("frist"), SOON);
@@ -337,7 +328,7 @@ fn a_text_that_is_too_long_is_counted_refused_and_kept() {
     alice.wait(&count, &json!(null), SOON);
     // All commands, to be read in peace.
     alice.type_line("#compose", "/help");
-    alice.wait("document.querySelectorAll('dialog li').length > 20", &json!(true), SOON);
+    alice.wait(&format!("{} > 20", count_of("dialog li")), &json!(true), SOON);
     alice.click("dialog .confirm");
     alice.wait(&count_of("dialog"), &json!(0), SOON);
 }

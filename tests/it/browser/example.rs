@@ -15,7 +15,7 @@ use chat_tests::servers::tokens::Issuer;
 use chat_tests::wait::{LATER, SOON, eventually};
 use serde_json::json;
 
-use crate::browser::two_pages::{PEOPLE, TEXTS, open};
+use crate::browser::page::{PEOPLE, TEXTS, open};
 
 /// The answer to `GET /token?user=alice`, with these header lines.
 fn ask(address: SocketAddr, lines: &str) -> String {

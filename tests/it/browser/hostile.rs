@@ -10,14 +10,11 @@ use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, SOON};
 use serde_json::{Value, json};
 
-use crate::browser::two_pages::{TEXTS, open};
+use crate::browser::page::{RELAY, STATE, TEXTS, open};
 
 /// Names of properties that every JavaScript object has.
 const PROPERTIES: [&str; 6] =
     ["__proto__", "constructor", "hasOwnProperty", "isPrototypeOf", "toString", "valueOf"];
-
-const STATE: &str = "document.querySelector('#state')?.dataset.state";
-const RELAY: &str = "document.querySelector('#relay')?.textContent.trim()";
 
 #[test]
 fn no_link_decides_where_a_page_connects() {

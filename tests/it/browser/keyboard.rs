@@ -7,7 +7,7 @@ use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, SOON};
 use serde_json::{Value, json};
 
-use crate::browser::two_pages::open;
+use crate::browser::page::{STATE, STORED, choose_emoji, count_of, open, texts_of};
 
 /// More than there are places for the focus on the page.
 const STOPS: usize = 60;
@@ -45,10 +45,6 @@ fn walk(page: &Page<'_>, key: &str, selector: &str) {
     }
 }
 
-fn texts_of(selector: &str) -> String {
-    format!("[...document.querySelectorAll('{selector}')].map((one) => one.textContent)")
-}
-
 #[test]
 fn everything_can_be_done_without_a_pointer() {
     let redis = Redis::start();
@@ -62,21 +58,16 @@ fn everything_can_be_done_without_a_pointer() {
     page.wait("document.activeElement.id", &json!("name"), LATER);
     page.type_here("alice");
     page.press("Enter");
-    page.wait("document.querySelector('#state').dataset.state", &json!("connected"), LATER);
+    page.wait(STATE, &json!("connected"), LATER);
     page.wait("document.activeElement.id", &json!("compose"), SOON);
     // Writing.
     page.type_here("first");
     page.press("Enter");
-    let stored = "document.querySelectorAll('#messages .message[data-state=stored]').length";
-    page.wait(stored, &json!(2), SOON);
+    page.wait(STORED, &json!(2), SOON);
     // A reaction to it, and back to where one was.
     walk(&page, "Shift+Tab", "#messages .message[data-user=alice]");
     page.press("+");
-    page.wait("document.activeElement.className", &json!("emoji-search"), SOON);
-    let groups = "document.querySelectorAll('.emoji-menu .menu-heading').length > 5";
-    page.wait(groups, &json!(true), LATER);
-    page.type_here("teacup");
-    page.press("Enter");
+    choose_emoji(&page, "teacup");
     page.wait(&texts_of("#messages .reaction .emoji"), &json!(["🍵"]), SOON);
     page.wait("document.activeElement.closest('.message')?.dataset.user", &json!("alice"), SOON);
     // A menu: opened, left, and opened again to choose.
@@ -117,7 +108,7 @@ fn nothing_is_cut_off_in_narrow_views() {
     }
     let browser = Browser::start();
     let page = open(&browser, "alice", &relay);
-    page.wait("document.querySelectorAll('#messages .message').length", &json!(4), SOON);
+    page.wait(&count_of("#messages .message"), &json!(4), SOON);
     // A telephone; a view of 1,280 by 800 at 200 % and at 400 %.
     for (width, height) in [(360, 640), (640, 400), (320, 256)] {
         page.resize(width, height);

@@ -8,19 +8,13 @@ use chat_tests::wait::{LATER, SOON};
 use chat_tests::{args, cmd};
 use serde_json::{Value, json};
 
-use crate::browser::two_pages::open;
-
-/// The texts of all elements that match a selector.
-fn texts_of(selector: &str) -> String {
-    format!("[...document.querySelectorAll('{selector}')].map((one) => one.textContent)")
-}
+use crate::browser::page::{STORED, choose_emoji, count_of, open, texts_of};
 
 /// Says something as the person would, and waits until it is stored.
 #[track_caller]
 fn say(page: &Page<'_>, text: &str, stored: usize) {
     page.type_line("#compose", text);
-    let count = "document.querySelectorAll('#messages .message[data-state=stored]').length";
-    page.wait(count, &json!(stored), SOON);
+    page.wait(STORED, &json!(stored), SOON);
 }
 
 #[test]
@@ -40,7 +34,7 @@ fn texts_are_shown_as_markdown_and_do_nothing() {
     assert_eq!(page.evaluate(&texts_of("#messages .text li")), json!(["one", "two"]));
     let links = "[...document.querySelectorAll('#messages .text a')].map((one) => one.href)";
     assert_eq!(page.evaluate(links), json!(["https://x.example/"]));
-    assert_eq!(page.evaluate("document.querySelectorAll('#messages .text img').length"), json!(0));
+    assert_eq!(page.evaluate(&count_of("#messages .text img")), json!(0));
     assert_eq!(page.evaluate("window.broken ?? null"), Value::Null);
 }
 
@@ -51,21 +45,14 @@ fn emoji_are_found_by_name_for_texts_and_for_reactions() {
     let browser = Browser::start();
     let page = open(&browser, "alice", &relay);
     say(&page, "first", 1);
-    let find = |words: &str| {
-        page.wait("document.activeElement.className", &json!("emoji-search"), SOON);
-        // All of them are there once they are loaded.
-        let groups = "document.querySelectorAll('.emoji-menu .menu-heading').length > 5";
-        page.wait(groups, &json!(true), LATER);
-        page.type_line(".emoji-search", words);
-    };
     page.click("#emoji");
-    find("party popper");
+    choose_emoji(&page, "party popper");
     page.wait("document.querySelector('#compose').value", &json!("🎉"), SOON);
     assert_eq!(page.evaluate("document.activeElement.id"), json!("compose"));
     say(&page, " tea", 2);
     page.evaluate("document.querySelector('#messages .message').focus()");
     page.press("+");
-    find("teacup");
+    choose_emoji(&page, "teacup");
     page.wait(&texts_of("#messages .reaction .emoji"), &json!(["🍵"]), SOON);
 }
 
@@ -296,7 +283,7 @@ fn one_chooses_a_picture_that_others_see_at_once() {
     cmd!(redis, "CHAT.SEND", "lobby", "alice", "hi").ok();
     let seen = "document.querySelector('#messages .avatar').style.backgroundImage";
     for page in [&alice, &bob] {
-        page.wait("document.querySelectorAll('#messages .avatar').length", &json!(1), SOON);
+        page.wait(&count_of("#messages .avatar"), &json!(1), SOON);
         assert_eq!(page.evaluate(seen), json!(""));
     }
     alice.show_no_file_dialogues();

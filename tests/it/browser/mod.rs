@@ -12,6 +12,8 @@ mod hostile;
 mod keyboard;
 // Texts, emoji, lists, names, addresses.
 mod looks;
+// What scenarios ask a page.
+mod page;
 // The client with tokens of an application.
 mod tokens;
 // Two pages on two relays, one of which dies.

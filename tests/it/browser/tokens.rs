@@ -12,7 +12,7 @@ use chat_tests::servers::tokens::{Issuer, now_s};
 use chat_tests::wait::{LATER, SOON, eventually};
 use serde_json::{Value, json};
 
-use crate::browser::two_pages::{PEOPLE, TEXTS, open};
+use crate::browser::page::{self, PEOPLE, RELAY, TEXTS, open};
 
 /// A page of the relay without the chat, and in it a client of alice whose tokens are those of the
 /// application's endpoint. `reasons` are why the endpoint was asked, `statuses` what happened.
@@ -136,8 +136,6 @@ fn start(life: u64) -> (Redis, Application, [Relay; 2]) {
     (redis, application, relays)
 }
 
-const PAGE_STATE: &str = "document.querySelector('#state')?.dataset.state";
-const RELAY: &str = "document.querySelector('#relay')?.textContent.trim()";
 const BANNER: &str = "document.querySelector('#banner:not([hidden]) #banner-text')?.textContent";
 
 fn asked_for(application: &Application, user: &str) -> usize {
@@ -166,7 +164,7 @@ fn two_pages_with_tokens_talk_while_the_tokens_are_replaced() {
     // The next relay takes the same tokens.
     r1.process().kill();
     alice.wait(&format!("{RELAY}.includes('r2')"), &json!(true), LATER);
-    alice.wait(PAGE_STATE, &json!("connected"), LATER);
+    alice.wait(page::STATE, &json!("connected"), LATER);
     alice.type_line("#compose", "on the other relay");
     bob.wait(TEXTS, &json!(["hello", "still here", "on the other relay"]), LATER);
 }
@@ -182,7 +180,7 @@ fn a_page_whose_tokens_are_revoked_gets_another_if_the_application_gives_one() {
         2 => Ok(()),
         other => Err(format!("{other} questions")),
     });
-    page.wait(PAGE_STATE, &json!("connected"), LATER);
+    page.wait(page::STATE, &json!("connected"), LATER);
     page.type_line("#compose", "here again");
     page.wait(TEXTS, &json!(["here again"]), LATER);
     // An application where bob has signed out gives none.
@@ -190,11 +188,11 @@ fn a_page_whose_tokens_are_revoked_gets_another_if_the_application_gives_one() {
     application.conduct(Conduct::Status(403));
     cmd!(redis, "CHAT.ROOM", "@bob", "SET", "tokens_after", "now").ok();
     bob.wait(&format!("{BANNER}?.includes('gave no token: it answered 403')"), &json!(true), LATER);
-    assert_eq!(bob.evaluate(PAGE_STATE), json!("connecting"));
+    assert_eq!(bob.evaluate(page::STATE), json!("connecting"));
     // One whose fresh tokens are revoked too keeps nobody waiting for ever.
     application.conduct(Conduct::Token(600, json!({"iat": now_s() - 100})));
     bob.wait(BANNER, &json!("You were signed out everywhere."), LATER);
-    assert_eq!(bob.evaluate(PAGE_STATE), json!("offline"));
+    assert_eq!(bob.evaluate(page::STATE), json!("offline"));
 }
 
 #[test]
@@ -206,18 +204,18 @@ fn a_suspended_user_sees_why_and_until_when() {
     bob.wait(PEOPLE, &json!(["alice", "bob"]), SOON);
     cmd!(redis, "CHAT.MOD", "@alice", "*", "BAN", "alice", "FOR", "3600000").ok();
     alice.wait(&format!("{BANNER}?.startsWith('You are suspended until ')"), &json!(true), LATER);
-    assert_eq!(alice.evaluate(PAGE_STATE), json!("offline"));
+    assert_eq!(alice.evaluate(page::STATE), json!("offline"));
     bob.wait(PEOPLE, &json!(["bob"]), LATER);
     // Trying again, on either relay, changes nothing until the suspension is taken back.
     for _ in 0..2 {
         alice.click("#banner-action");
-        alice.wait(PAGE_STATE, &json!("offline"), LATER);
+        alice.wait(page::STATE, &json!("offline"), LATER);
         let is_shown = format!("{BANNER}?.startsWith('You are suspended until ')");
         alice.wait(&is_shown, &json!(true), LATER);
     }
     cmd!(redis, "CHAT.MOD", "@alice", "*", "UNBAN", "alice").ok();
     alice.click("#banner-action");
-    alice.wait(PAGE_STATE, &json!("connected"), LATER);
+    alice.wait(page::STATE, &json!("connected"), LATER);
     bob.wait(PEOPLE, &json!(["alice", "bob"]), LATER);
 }
 
@@ -233,7 +231,7 @@ fn no_link_decides_where_a_page_gets_or_sends_its_token() {
          &token_url=http://{elsewhere}/token&tokenUrl=http://{elsewhere}/token",
         r1.address()
     ));
-    page.wait(PAGE_STATE, &json!("connected"), LATER);
+    page.wait(page::STATE, &json!("connected"), LATER);
     let script = format!(
         "fetch('http://{elsewhere}/').then(() => 'reached', () => 'refused')\
          .then((outcome) => {{ document.body.dataset.outcome = outcome; }})"
@@ -276,6 +274,6 @@ fn a_page_whose_application_fails_says_so_and_goes_on_once_it_answers() {
     let is_told = format!("{BANNER}?.includes('gave no token: it answered 500')");
     page.wait(&is_told, &json!(true), LATER);
     application.conduct(Conduct::Token(600, json!({})));
-    page.wait(PAGE_STATE, &json!("connected"), LATER);
+    page.wait(page::STATE, &json!("connected"), LATER);
     page.wait(BANNER, &Value::Null, SOON);
 }

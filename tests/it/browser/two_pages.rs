@@ -9,29 +9,16 @@ use chat_tests::clients::browser::{Browser, Page};
 use chat_tests::cmd;
 use chat_tests::servers::redis::Redis;
 use chat_tests::servers::relay::Relay;
-use chat_tests::wait::{LATER, SOON, never};
+use chat_tests::wait::{LATER, SOON, eventually, never};
 use serde_json::{Value, json};
+
+use crate::browser::page::{PEOPLE, RELAY, STATE, TEXTS, count_of, open, text_of};
 
 /// Ids, authors and texts of all stored messages on the page, in order.
 const LINES: &str = "[...document.querySelectorAll('#messages .message[data-id]')]\
     .filter(line => /^\\d+-\\d+$/.test(line.dataset.id))\
     .map(line => [line.dataset.id, line.querySelector('.author').textContent.trim(),\
                   line.querySelector('.text').textContent])";
-
-pub(crate) const TEXTS: &str = "[...document.querySelectorAll('#messages .message .text')]\
-    .map(text => text.textContent)";
-
-const STATE: &str = "document.querySelector('#state')?.dataset.state";
-const RELAY: &str = "document.querySelector('#relay')?.textContent.trim()";
-pub(crate) const PEOPLE: &str = "[...document.querySelectorAll('#people .person')]\
-    .map(person => person.dataset.user).sort()";
-
-/// Opens the page of a relay as `user`, connected.
-pub(crate) fn open<'a>(browser: &'a Browser, user: &str, relay: &Relay) -> Page<'a> {
-    let page = browser.open(&format!("http://{}/?user={user}&room=lobby", relay.address()));
-    page.wait(STATE, &json!("connected"), LATER);
-    page
-}
 
 fn say(page: &Page<'_>, text: &str) {
     page.type_line("#compose", text);
@@ -96,7 +83,7 @@ fn a_line_written_while_offline_is_sent_once_when_the_relay_is_back() {
     // At once, before the page has found another relay.
     say(&alice, "in between");
     alice.wait(STATE, &json!("connected"), LATER);
-    let page = chat_tests::wait::eventually("both lines in the store", LATER, || {
+    let page = eventually("both lines in the store", LATER, || {
         let page = history(&mut redis.wire(), "lobby", &[]);
         if page.events.len() == 2 { Ok(page) } else { Err(format!("{:?}", page.texts())) }
     });
@@ -131,7 +118,7 @@ fn a_user_with_two_tabs_leaves_only_when_the_second_closes_after_the_grace() {
     second.close();
     bob.wait(PEOPLE, &json!(["bob"]), LATER);
     // The page may hear it before this subscriber.
-    let goings = chat_tests::wait::eventually("a leave", SOON, || {
+    let goings = eventually("a leave", SOON, || {
         let goings = leaves(&channel, "lobby");
         if goings.is_empty() { Err("none".to_owned()) } else { Ok(goings) }
     });
@@ -159,19 +146,11 @@ fn a_page_says_what_is_wrong_behind_its_relay_and_all_comes_back() {
     // While Redis is full no room is lost, and the line waits.
     cmd!(redis, "CONFIG", "SET", "maxmemory", 1).ok();
     say(&alice, "too much");
-    alice.wait(
-        "document.querySelectorAll('#messages .message[data-state=pending]').length",
-        &json!(1),
-        SOON,
-    );
+    alice.wait(&count_of("#messages .message[data-state=pending]"), &json!(1), SOON);
     alice.wait(&format!("{banner}.includes('stored now')"), &json!(true), LATER);
     cmd!(redis, "CONFIG", "SET", "maxmemory", 0).ok();
     alice.wait(TEXTS, &json!(["before", "meanwhile", "too much"]), LATER);
-    alice.wait(
-        "document.querySelectorAll('#messages .message[data-state=pending]').length",
-        &json!(0),
-        LATER,
-    );
+    alice.wait(&count_of("#messages .message[data-state=pending]"), &json!(0), LATER);
     alice.wait("document.querySelector('#banner').hidden", &json!(true), LATER);
     assert_eq!(history(&mut redis.wire(), "lobby", &[]).events.len(), 3);
 }
@@ -186,4 +165,35 @@ fn a_page_whose_origin_is_refused_says_so() {
     let page = browser.open(&format!("http://{}/?user=alice&room=lobby", relay.address()));
     let banner = "(document.querySelector('#banner:not([hidden])')?.textContent ?? '')";
     page.wait(&format!("{banner}.includes('may not be allowed')"), &json!(true), LATER);
+}
+
+#[test]
+fn a_room_that_is_opened_while_offline_is_whole_once_there_is_a_relay() {
+    const ROWS: &str = "[...document.querySelectorAll('#messages > *')]\
+        .map((row) => row.querySelector('.text, .notice-text').textContent)";
+    let redis = Redis::start();
+    let mut relay = Relay::start("r1", &redis);
+    cmd!(redis, "CHAT.JOIN", "tea", "alice").ok();
+    cmd!(redis, "CHAT.FOLLOW", "@alice", "tea").ok();
+    cmd!(redis, "CHAT.SEND", "tea", "bob", "first").ok();
+    cmd!(redis, "CHAT.ROOM", "tea", "SET", "topic", "cups", "BY", "alice").ok();
+    let browser = Browser::start();
+    let page = open(&browser, "alice", &relay);
+    let channel = || {
+        let listeners = cmd!(redis, "PUBSUB", "SHARDNUMSUB", "tea").list()[1].int();
+        if listeners == 1 { Ok(()) } else { Err(listeners.to_string()) }
+    };
+    eventually("the relay in tea", LATER, channel);
+    // It is loaded: what is said in it is counted at once.
+    cmd!(redis, "CHAT.SEND", "tea", "bob", "second").ok();
+    page.wait(&text_of("#rooms [data-room=tea] .badge"), &json!("2"), SOON);
+    let address = relay.address().to_string();
+    relay.process().kill();
+    page.wait(&format!("{STATE} === 'connected'"), &json!(false), LATER);
+    page.click("#rooms .room[data-room=tea]");
+    page.wait(ROWS, &json!(["first", "second"]), SOON);
+    let relay = Relay::at("r1", &address, &redis.url(), &[]);
+    relay.wait_ready();
+    page.wait(STATE, &json!("connected"), LATER);
+    page.wait(ROWS, &json!(["first", "The topic is now “cups” by alice", "second"]), LATER);
 }

@@ -319,7 +319,6 @@ const PROGRAMS: &[&str] = &[
     "fuzz/fuzz_targets",
     "fuzz/targets/tests/corpus.rs",
     "module/room/benches/core.rs",
-    "relay/build.rs",
     // Made of `relay/web/page` by `npm run bundle`.
     "relay/web/dist",
     "sdk/bundle.mjs",
