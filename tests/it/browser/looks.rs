@@ -329,12 +329,14 @@ fn pictures_of_people_are_shown_and_none_is_fetched_from_elsewhere() {
     let relay = Relay::start("r1", &redis);
     let browser = Browser::start();
     let page = open(&browser, "alice", &relay);
-    let inside = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E";
+    let pixel = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==";
     let pictures = [
-        ("bob", inside),
-        ("carol", "/icon.svg"),
+        ("bob", pixel),
+        ("carol", "/carol.png"),
         ("eve", "http://127.0.0.1:1/track.png"),
         ("mallory", "javascript:alert(1)"),
+        ("trent", "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E"),
+        ("victor", "/v1/events?rooms=lobby&x=.png"),
     ];
     for (user, avatar) in pictures {
         cmd!(redis, "CHAT.ROOM", format!("@{user}"), "SET", "avatar", avatar).ok();
@@ -343,6 +345,13 @@ fn pictures_of_people_are_shown_and_none_is_fetched_from_elsewhere() {
     let shown = "[...document.querySelectorAll('#messages .avatar')]\
         .map((one) => [one.style.backgroundImage.slice(5, 16), one.textContent])";
     let home = &format!("http://{}", relay.address())[..11];
-    let all = json!([["data:image/", ""], [home, ""], ["", "E"], ["", "M"]]);
+    let all = json!([
+        ["data:image/", ""],
+        [home, ""],
+        ["", "E"],
+        ["", "M"],
+        ["", "T"],
+        ["", "V"]
+    ]);
     page.wait(shown, &all, LATER);
 }
