@@ -261,8 +261,8 @@ impl Subscriptions {
                         self.refresh();
                     }
                     Stage::Asked => {
-                        self.channels.remove(key, seat.node);
                         self.end_early(key, seat.node);
+                        self.forget(key, seat);
                         self.plan(key, now);
                     }
                     Stage::Confirmed => self.put(key, Seat { sent: None, ..seat }),
@@ -353,6 +353,17 @@ impl Subscriptions {
         } else if !until_home && seat.stage != Stage::Leaving {
             self.put(key, Seat { stage: Stage::Leaving, sent: None, ..seat });
             self.queue(key, node);
+        }
+    }
+
+    /// Gives up a request that is not answered by a node where the channel should not be. What the
+    /// node has confirmed before, it may keep, so that is ended.
+    fn forget(&mut self, key: Key, seat: Seat) {
+        if seat.confirmed.is_some() {
+            self.put(key, Seat { stage: Stage::Leaving, sent: None, ..seat });
+            self.queue(key, seat.node);
+        } else {
+            self.channels.remove(key, seat.node);
         }
     }
 

@@ -103,6 +103,30 @@ fn a_late_refusal_that_names_an_owner_of_before_is_corrected() {
     assert_eq!(cluster.wrongs(), Vec::<String>::new());
 }
 
+/// A node that is not the owner any more does not answer whether it has the channel, which it had
+/// confirmed before.
+#[test]
+fn what_was_confirmed_before_an_unanswered_request_is_ended() {
+    let mut cluster = Cluster::new(false);
+    let steps = [
+        Step::Want(0),
+        Step::Write(0, 1),
+        Step::Execute(0, 1),
+        Step::Deliver(0, 1),
+        Step::Unwant(0),
+        Step::Replace(0, 3),
+        Step::Want(0),
+        Step::Topology,
+        Step::Write(0, 1),
+        Step::Pass(3000),
+    ];
+    for step in &steps {
+        run(&mut cluster, step);
+    }
+    cluster.settle();
+    assert_eq!(cluster.wrongs(), Vec::<String>::new());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
