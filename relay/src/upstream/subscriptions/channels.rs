@@ -50,6 +50,8 @@ pub(super) struct Seat {
     pub(super) sent: Option<Instant>,
     /// How often in a row the node has refused to end the subscription. It keeps it then.
     pub(super) refusals: u8,
+    /// Nothing is in flight: the node has refused, and is asked again after a pause.
+    pub(super) pauses: bool,
     /// When the node last confirmed the subscription.
     pub(super) confirmed: Option<Instant>,
 }
@@ -64,7 +66,8 @@ impl Seat {
         let pause = REFUSED_PAUSE * 2_u32.pow(u32::from(self.refusals.min(REFUSALS_MAX)));
         let sent = (now + pause).checked_sub(answer_within).unwrap_or(now);
         let refusals = self.refusals + 1;
-        (refusals < REFUSALS_MAX).then_some(Seat { sent: Some(sent), refusals, ..self })
+        let seat = Seat { sent: Some(sent), refusals, pauses: true, ..self };
+        (refusals < REFUSALS_MAX).then_some(seat)
     }
 }
 

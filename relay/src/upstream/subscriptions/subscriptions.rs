@@ -71,7 +71,7 @@ impl Subscriptions {
         while orders.len() < count {
             let Some(key) = self.channels.next_queued(node) else { break };
             let Some(seat) = self.channels.seat(key, node) else { break };
-            self.channels.put(key, Seat { queued: None, sent: Some(now), ..seat });
+            self.channels.put(key, Seat { queued: None, sent: Some(now), pauses: false, ..seat });
             let Some(channel) = self.channels.get(key) else { break };
             let verb = match seat.stage {
                 Stage::Leaving => Verb::Unsubscribe,
@@ -156,8 +156,8 @@ impl Subscriptions {
         }
         let early = before.map_or_else(|| self.owner_of(key) != Some(node), |seat| seat.early);
         let stage = Stage::Confirmed;
-        let (queued, sent, refusals) = (None, None, 0);
-        self.put(key, Seat { node, stage, early, queued, sent, refusals, confirmed });
+        let (queued, sent, refusals, pauses) = (None, None, 0, false);
+        self.put(key, Seat { node, stage, early, queued, sent, refusals, pauses, confirmed });
         self.channels.reset_hops(key);
         if before.is_none_or(|seat| seat.stage != Stage::Confirmed)
             && let Some(channel) = self.channels.get(key).filter(|channel| channel.wanted)
@@ -198,6 +198,10 @@ impl Subscriptions {
     ) {
         // The error does not name the channel, so it counts for all that the node has not answered.
         for key in self.channels.in_flight_at(from, slot) {
+            // It was an answer to an earlier command, or to one of another channel.
+            if self.channels.seat(key, from).is_none_or(|seat| seat.pauses) {
+                continue;
+            }
             let Some(seat) = self.channels.remove(key, from) else { continue };
             // What the node has confirmed before, it may keep.
             let may_keep = seat.stage == Stage::Leaving || seat.confirmed.is_some();
@@ -320,15 +324,15 @@ impl Subscriptions {
         let seat = match self.channels.seat(key, node) {
             None => {
                 let (stage, queued, sent, confirmed) = (Stage::Asked, None, None, None);
-                Seat { node, stage, early, queued, sent, refusals: 0, confirmed }
+                Seat { node, stage, early, queued, sent, refusals: 0, pauses: false, confirmed }
             }
             // Its end was not sent yet. The room may be a new one, which awaits a confirmation.
             Some(seat) if seat.stage == Stage::Leaving && seat.sent.is_none() => {
                 return self.put(key, Seat { stage: Stage::Asked, refusals: 0, ..seat });
             }
             // The node has refused to end it, so nothing is in flight.
-            Some(seat) if seat.stage == Stage::Leaving && seat.refusals > 0 => {
-                Seat { stage: Stage::Asked, early, refusals: 0, ..seat }
+            Some(seat) if seat.stage == Stage::Leaving && seat.pauses => {
+                Seat { stage: Stage::Asked, early, refusals: 0, pauses: false, ..seat }
             }
             // When its end is confirmed, it is asked for again: so it is clear which request the
             // next push answers.
@@ -370,7 +374,7 @@ impl Subscriptions {
     fn send_again(&mut self, key: Key, node: NodeNumber) {
         self.channels.reset_hops(key);
         if let Some(seat) = self.channels.seat(key, node) {
-            self.put(key, Seat { sent: None, ..seat });
+            self.put(key, Seat { sent: None, pauses: false, ..seat });
             self.queue(key, node);
         }
     }

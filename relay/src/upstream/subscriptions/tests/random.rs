@@ -127,6 +127,21 @@ fn what_was_confirmed_before_an_unanswered_request_is_ended() {
     assert_eq!(cluster.wrongs(), Vec::<String>::new());
 }
 
+/// `MOVED` does not name a channel, so many of them arrive for each.
+#[test]
+fn many_refusals_at_once_count_as_one() {
+    let mut cluster = Cluster::new(false);
+    let first = [Step::Want(0), Step::Write(0, 1), Step::Execute(0, 1), Step::Deliver(0, 1)];
+    let again = [Step::Unwant(0), Step::Want(0), Step::Want(3), Step::Want(6)];
+    let unanswered = [Step::Write(0, 3), Step::Pass(3000)].into_iter().cycle().take(6);
+    for step in first.iter().chain(&again).cloned().chain(unanswered) {
+        run(&mut cluster, &step);
+    }
+    run(&mut cluster, &Step::Replace(0, 1));
+    cluster.settle();
+    assert_eq!(cluster.wrongs(), Vec::<String>::new());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
