@@ -8,11 +8,12 @@
  * It refuses to draw.
  */
 
-import { createRoomStore, directRoom, otherSide, stateOf } from '../sdk.js';
+import { createRoomStore, directRoom, stateOf } from '../sdk.js';
 import { deleteMessage, editMessage, toggleReaction } from './messages/message-doing.js';
 import { ask } from './overlays/dialogue.js';
-import { Mentioning } from './people/mentioning.js';
 import { openPersonMenu } from './people/person-menu.js';
+import { Saying } from './saying.js';
+import * as store from './store.js';
 
 /** How far back a quoted message is looked for. */
 const PAGES_BACK_MOST = 20;
@@ -65,25 +66,21 @@ export function makeActs(page) {
     toasts.show('That message is no longer there, or too far back.');
   }
 
-  /** Whom one may mean here: who is there, has written, or is a member. */
-  function known() {
-    const here = room();
-    if (!here) return new Set();
-    const authors = here.items.filter(({ type, user }) => type === 'message' && user !== '*');
-    const other = otherSide(here.name, here.user);
-    return new Set([
-      ...here.people.keys(),
-      ...authors.map(({ user }) => user),
-      ...here.roles.keys(),
-      ...(other ? [other] : []),
-    ]);
-  }
-
-  const mentioning = new Mentioning({ known, room: () => page.here() });
-  /** What is being said: one text after the other. */
-  let saying = Promise.resolve();
+  const saying = new Saying({
+    client,
+    keepDraft(user, name, text) {
+      if (!store.loadDraft(user, name)) store.saveDraft(user, name, text);
+    },
+    dropDraft(user, name, text) {
+      if (store.loadDraft(user, name) === text) store.saveDraft(user, name, '');
+      compose.forget(name, text);
+    },
+    tell: (words) => toasts.show(words),
+    failed,
+  });
 
   function openPerson(user, anchor) {
+    const here = page.here();
     const { role, roles, isDirect, user: self } = room();
     const scene = {
       user,
@@ -97,20 +94,27 @@ export function makeActs(page) {
     openPersonMenu(anchor, scene, {
       write: () => open(directRoom(self, user)),
       mention: () => compose.insert(`@${user}`),
-      moderate: (action, options) => moderate(action, user, options).catch(failed),
+      moderate: (action, options) => moderate(action, user, options, here).catch(failed),
       block: (action) => block(action, user).catch(failed),
     });
   }
 
-  async function moderate(action, user, options) {
+  async function moderate(action, user, options, here = page.here()) {
+    if (options?.role === 'owner' && !(await isMeant(nameOf(user)))) return;
     try {
-      const changed = await page.here().mod(action, user, options);
+      const changed = await here.mod(action, user, options);
       if (!changed) toasts.show(`Nothing changed for ${nameOf(user)}.`);
     } catch (error) {
       // Not we: they.
       if (error.code !== 'NOTMEMBER') throw error;
       toasts.show(`${nameOf(user)} is no member of this room.`, 'error');
     }
+  }
+
+  /** An owner can take everything from everybody, this one's own role too. */
+  function isMeant(name) {
+    const text = `${name} may then do everything here, and take your role from you.`;
+    return ask({ title: `Make ${name} an owner?`, text, confirm: 'Make owner' });
   }
 
   /** Makes somebody a member, of whom it is sure that this is meant. */
@@ -155,11 +159,14 @@ export function makeActs(page) {
     },
 
     /** Users with their names, for completion. */
-    knownPeople: () =>
-      [...mentioning.people().values()].map((user) => ({ user, name: nameOf(user) })),
+    knownPeople() {
+      const users = page.here() ? saying.mentioning(page.here()).people() : [];
+      return users.map((user) => ({ user, name: nameOf(user) }));
+    },
 
     /** Learns who else may be meant. @returns {Promise<boolean>} whether there is news */
-    learnPeople: (typed) => mentioning.learn(typed),
+    learnPeople: async (typed) =>
+      page.here() ? saying.mentioning(page.here()).learn(typed) : false,
 
     /** Does something with a message. */
     act(name, item, more) {
@@ -172,20 +179,6 @@ export function makeActs(page) {
     },
 
     /** Says something, here or in a room that is followed. */
-    say(text, options = {}, name = room().name) {
-      saying = saying.then(async () => {
-        const { users, unknown, tooMany } = await mentioning.of(text, client().user);
-        // Whether it is stored shows in the line.
-        client()
-          ?.get(name)
-          ?.send(text, { ...options, mentions: users.length ? users : undefined });
-        if (tooMany > 0) {
-          toasts.show(`Only the first 50 are told that they are mentioned, ${tooMany} are not.`);
-        }
-        const words = unknown.map((word) => `@${word}`).join(', ');
-        if (words) toasts.show(`Nobody here is called ${words}: nobody was told.`);
-      });
-      saying = saying.catch(failed);
-    },
+    say: (text, options = {}, name = room().name) => saying.say(text, options, name),
   };
 }

@@ -7,7 +7,8 @@ import { JSDOM } from 'jsdom';
 
 import { RoomState } from '../../../sdk/src/room/state.js';
 import { composeNote } from '../page/compose/compose-note.js';
-import { putText } from '../page/messages/text.js';
+import { putText, readMentions } from '../page/messages/text.js';
+import { calledIn } from '../page/people/called.js';
 import { duration, noticeText, parseDuration } from '../page/words.js';
 
 const NOW = 1_000_000;
@@ -46,6 +47,36 @@ test('texts have bold, italic, code, fences, quotes, lists and links', () => {
     ['*a* &amp; <b>', '<em>a</em> &amp;amp; &lt;b&gt;'],
   ];
   for (const [text, html] of rows) assert.equal(shown(text), html, text);
+});
+
+test('what would not be seen as Markdown is shown as it was written', () => {
+  const rows = [
+    '>',
+    '- ',
+    '```',
+    '[](https://x.example)',
+    '``` hello big world',
+    '~~~ breaking news ~~~\nhello',
+    `${'>'.repeat(20)} deep`,
+    `${'- '.repeat(11)}deep`,
+    '¯\\_(ツ)_/¯',
+    '`a`\n  b\n    c',
+  ];
+  for (const text of rows) {
+    const element = document.createElement('div');
+    putText(element, text, { mentions: [], self: 'alice', nameOf: (user) => user });
+    assert.equal(element.textContent, text.replaceAll('`a`', 'a'), text);
+  }
+  assert.equal(shown('a\n\n``` no code\nb *c*'), 'a\n\n``` no code\nb *c*');
+});
+
+test('elements are nested to a bounded depth, and no letter is lost by it', () => {
+  const element = document.createElement('div');
+  const text = `${'*a '.repeat(400)}x${' b*'.repeat(400)}`;
+  putText(element, text, { mentions: [], self: 'alice', nameOf: (user) => user });
+  assert.equal(element.textContent, text.replaceAll('*', ''));
+  const depth = (one) => 1 + Math.max(0, ...[...one.children].map(depth));
+  assert.ok(depth(element) <= 22, depth(element));
 });
 
 test('a text without marks stays what it is, letter for letter', () => {
@@ -117,10 +148,30 @@ test('mentions are marked, also in bold, and not in links and code', () => {
       '<code>@bob</code> <a href="https://x.example/@bob">https://x.example/@bob</a>',
     ],
     ['@BOB', bob.replace('@bob', '@BOB')],
+    ['a @_b_ c', 'a <span class="mention">@_b_</span> c'],
+    ['*@__proto__*', '<em><span class="mention">@__proto__</span></em>'],
+    ['a/@bob `', 'a/@bob `'],
     ['@eve <b>', '@eve &lt;b&gt;'],
     ['@alice', '<span class="mention" data-self="">@alice</span>'],
   ];
-  for (const [text, html] of rows) assert.equal(shown(text, ['bob', 'alice']), html, text);
+  for (const [text, html] of rows)
+    assert.equal(shown(text, ['bob', 'alice', '_b_', '__proto__']), html, text);
+});
+
+test('whom a text mentions is what is marked in it', () => {
+  const called = calledIn(['bob', 'Bob', 'alice', '_b_']);
+  const rows = [
+    ['@bob @Bob @BOB', ['bob', 'Bob']],
+    ['*@alice* [@bob](https://x.example) `@Bob`', ['alice']],
+    ['https://x.example/@bob/a www.x.example/@bob npm i @alice/x', ['alice']],
+    ['@_b_', ['_b_']],
+    [`${'> '.repeat(30)}@bob`, ['bob']],
+  ];
+  for (const [text, users] of rows) assert.deepEqual(readMentions(text, called).users, users, text);
+  assert.match(
+    readMentions('a @eve `@x`@y [@z](https://x.example)\nb', called).words,
+    /^\na @eve x@y x\nb\n/,
+  );
 });
 
 test('long texts made to be slow are read in time that grows with their length', () => {
@@ -128,6 +179,8 @@ test('long texts made to be slow are read in time that grows with their length',
     (n) => 'http://a.example/ @bob '.repeat(n),
     (n) => '*'.repeat(n),
     (n) => '*a_ '.repeat(n),
+    (n) => `${'*a '.repeat(n)}x${' b*'.repeat(n)}`,
+    (n) => '*@bob '.repeat(n),
     (n) => '['.repeat(n),
     (n) => '> '.repeat(n),
     (n) => `${'`'.repeat(n)}a${'`'.repeat(n - 1)}`,

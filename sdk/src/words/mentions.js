@@ -12,7 +12,8 @@ export const MENTIONS_MOST = 50;
 /** As long, in UTF-16 units, a user's name may be: it has at most 96 bytes. */
 const NAME_MOST = 96;
 
-const WORD = /(?<![^\s([{"'“„«/])@([^\s@*,][^\s,]*)/gu;
+/** Marks of emphasis may stand before it; a slash may not: `@` in an address names nobody here. */
+const WORD = /(?<![^\s([{"'“„«*_~])@([^\s@*,][^\s,]*)/gu;
 /** What a word is made of: a name ends where one of these does. */
 const PART = /[\p{L}\p{N}]+|[^\p{L}\p{N}]/gu;
 const UNFINISHED = /(?:^|[\s([{"'“„«])@([^\s@*,][^\s,]*|)$/u;

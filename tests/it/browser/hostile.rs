@@ -1,5 +1,6 @@
 //! What a user, or a link, cannot do to another user's page.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::TcpListener;
 
@@ -10,7 +11,7 @@ use chat_tests::servers::relay::Relay;
 use chat_tests::wait::{LATER, SOON};
 use serde_json::{Value, json};
 
-use crate::browser::page::{RELAY, STATE, TEXTS, open};
+use crate::browser::page::{RELAY, STATE, TEXTS, count_of, open};
 
 /// Names of properties that every JavaScript object has.
 const PROPERTIES: [&str; 6] =
@@ -54,16 +55,18 @@ fn rooms_and_users_may_have_names_of_object_properties() {
         format!("dm:{first},{second}")
     }));
     rooms.push("lobby".to_owned());
+    let mut texts = BTreeMap::new();
     for (n, room) in rooms.iter().enumerate() {
         let user = PROPERTIES[n % PROPERTIES.len()];
+        let text = format!("@alice meets @{user}");
         let all = [
             args!["CHAT.JOIN", room, "alice"],
             args!["CHAT.JOIN", room, user],
             args!["CHAT.FOLLOW", "@alice", room],
-            // As code: the page would take the underscores for Markdown.
-            args!["CHAT.SEND", room, user, format!("`@alice in {room}`"), "MENTION", "1", "alice"],
+            args!["CHAT.SEND", room, user, text, "MENTION", "2", "alice", user],
         ];
         wire.pipeline(&all);
+        texts.insert(room.clone(), text);
     }
     let browser = Browser::start();
     let page = open(&browser, "alice", &relay);
@@ -75,7 +78,8 @@ fn rooms_and_users_may_have_names_of_object_properties() {
     for room in ["dm:alice,constructor", "dm:__proto__,alice"] {
         let open = format!("document.querySelector(`#rooms .room[data-room='{room}']`).click()");
         page.evaluate(&open);
-        page.wait(TEXTS, &json!([format!("@alice in {room}")]), SOON);
+        page.wait(TEXTS, &json!([texts[room]]), SOON);
+        page.wait(&count_of("#messages .mention"), &json!(2), SOON);
         page.evaluate("document.querySelector('#leave').click()");
         let is_there = format!("{shown}.includes('{room}')");
         page.wait(&is_there, &json!(false), SOON);

@@ -9,6 +9,7 @@
 
 import { setText } from '../elements.js';
 import { openEmojiPicker } from '../overlays/emoji-picker.js';
+import { plural } from '../words.js';
 import { parseInput } from './commands.js';
 import { Complete } from './complete.js';
 
@@ -24,7 +25,7 @@ export class ComposeView {
   #purpose = null;
 
   /**
-   * @param {{form, field, button, choices, about, aboutText, aboutEnd, note, count, emoji}} parts elements
+   * @param {{form, field, button, choices, about, aboutText, aboutEnd, note, count, countSaid, emoji}} parts elements
    *   of the page
    * @param {{input: (parsed, reply) => void, edit: (id, text) => void, editLast: () => void,
    *   typing: () => void, people: () => object[], learnPeople: (typed) => Promise<boolean>, loadDraft: (room) => string,
@@ -164,12 +165,20 @@ export class ComposeView {
 
   /** Near the end of what may be written: how much is left. */
   #drawCount() {
-    const { count } = this.#parts;
+    const { count, countSaid } = this.#parts;
     const over = this.#bytesOver();
+    const words = over > 0 ? 'too long' : 'left';
     count.hidden = over < -(this.#on.mostBytes() ?? 0) * (1 - NEARLY);
-    setText(count, count.hidden ? '' : String(-over));
+    setText(count, count.hidden ? '' : `${plural(Math.abs(over), 'byte', 'bytes')} ${words}`);
     count.toggleAttribute('data-over', over > 0);
-    count.title = over > 0 ? 'Bytes too many' : 'Bytes left';
+    // A screen reader says it when it begins, not at every key.
+    if (count.hidden) setText(countSaid, '');
+    else setText(countSaid, over > 0 ? 'The text is too long.' : 'Little space is left.');
+  }
+
+  /** This text of a room's draft is sent. */
+  forget(room, text) {
+    if (room === this.#room && text === this.#parts.field.value) this.#setText('');
   }
 
   #submit() {

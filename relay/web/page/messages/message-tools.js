@@ -2,8 +2,8 @@
  * What one can do with a message: a toolbar on the one that is pointed at or has the focus, and
  * keys.
  *
- * The one idea: one toolbar for all, moved to where it is needed. The list is one stop of the Tab
- * key: arrows walk the messages, Tab goes on to the tools of the one with the focus.
+ * The one idea: one toolbar for all, moved to where it is needed. Of the list one message is a stop of the Tab
+ * key: arrows walk the messages, Tab goes on to what is in the one with the focus, and to its tools.
  *
  * It refuses to do anything: it says what was asked for.
  */
@@ -202,6 +202,6 @@ export class MessageTools {
 
 /** What is inside a message is a stop of Tab only while the message has the focus. */
 function setInner(element, tabIndex) {
-  const inside = element.querySelectorAll('.author, .quote, .reaction');
+  const inside = element.querySelectorAll('a, button:not(.tool)');
   for (const one of inside) one.tabIndex = tabIndex;
 }

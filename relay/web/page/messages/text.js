@@ -1,41 +1,22 @@
 /**
  * Texts that people wrote, on the page: Markdown, links and mentions.
  *
- * The one idea: a library reads the text into tokens, and each token becomes an element made here. No
- * text is ever parsed as HTML, so nothing that somebody writes can be anything else.
- *
- * Of Markdown there is: bold, italic, struck through, inline code, fences, quotes, lists, links. Line
- * breaks stay as they were written.
+ * The one idea: markdown.js reads the text into tokens, and each token becomes an element made here. No
+ * text is ever parsed as HTML, so nothing that somebody writes can be anything else. What would not be seen
+ * as Markdown is shown as it was written.
  *
  * It refuses to show pictures of others, headings and tables.
  */
 
-import MarkdownIt from 'markdown-it';
-
 import { findMentions } from '../../sdk.js';
 import { make } from '../elements.js';
+import { calledIn } from '../people/called.js';
+import { readMarkdown } from './markdown.js';
 
 /** Texts without any of these say nothing but themselves. */
 const MARKS = /[`*_~[\\]|https?:\/\/|www\.|^[ \t]*(?:>|[-+*] |\d+[.)] )/im;
-const WEB = /^https?:\/\//i;
-
-const markdown = new MarkdownIt('zero', { breaks: true, linkify: true, maxNesting: 20 });
-markdown.enable(['fence', 'blockquote', 'list']);
-markdown.enable(['backticks', 'emphasis', 'strikethrough', 'link', 'escape', 'newline', 'linkify']);
-markdown.validateLink = (url) => WEB.test(url);
-markdown.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false });
-for (const schema of ['ftp:', 'mailto:', '//']) markdown.linkify.add(schema, null);
-markdown.linkify.add('www.', {
-  validate(text, at, linkify) {
-    // What would be a link behind `http://` is one.
-    const most = 2000;
-    const rest = `http://www.${text.slice(at, at + most)}`;
-    return Math.max(0, linkify.testSchemaAt(rest, 'http:', 'http:'.length) - '//www.'.length);
-  },
-  normalize(match) {
-    match.url = `http://${match.url}`;
-  },
-});
+/** Elements within each other: layout takes ever longer, and nobody sees more. */
+const DEEPEST = 20;
 
 const ELEMENTS = new Map([
   ['strong_open', 'strong'],
@@ -55,20 +36,61 @@ const ELEMENTS = new Map([
  * @param {{mentions: string[]|null, self: string, nameOf: (user: string) => string}} scene `mentions`: the
  *   users it mentions
  */
-export function putText(element, text, scene) {
+export function putText(element, text, { mentions, self, nameOf }) {
+  const called = calledIn(mentions ?? []);
+  const scene = { called, self, nameOf };
   element.textContent = '';
-  if (MARKS.test(text)) new Writer(element, scene).blocks(markdown.parse(text, {}));
-  else putWords(element, text, scene);
+  const tokens = MARKS.test(text) ? readMarkdown(text, called) : null;
+  if (tokens !== null) new Writer(element, text, scene).blocks(tokens);
+  if (element.textContent.trim() !== '') return;
+  element.textContent = '';
+  putWords(element, text, scene);
+}
+
+/**
+ * What a text says outside of code and links.
+ * @param {string} text
+ * @param {(name: string) => string|null} called the user who is called so
+ * @returns {{users: string[], words: string}} whom it mentions, each once, and all else
+ */
+export function readMentions(text, called) {
+  const tokens = readMarkdown(text, called);
+  const users = new Set();
+  if (tokens === null) {
+    for (const { user } of findMentions(text, (name) => called(name) !== null)) {
+      users.add(called(user));
+    }
+    return { users: [...users], words: text };
+  }
+  let words = '';
+  let links = 0;
+  for (const { children, content, type } of tokens) {
+    // In place of what is left out stands a letter, so that nothing else begins there.
+    for (const one of children ?? []) {
+      if (one.type === 'link_open') links += 1;
+      else if (one.type === 'link_close') links -= 1;
+      else if (one.type.endsWith('break')) words += '\n';
+      else if (links > 0 || one.type === 'code_inline') words += 'x';
+      else if (one.type === 'mention') users.add(one.meta);
+      else words += one.content;
+    }
+    words += type === 'inline' || content === '' ? '\n' : '';
+  }
+  return { users: [...users], words };
 }
 
 class Writer {
   #at;
+  #lines;
   #scene;
+  /** Of what is open: whether there is an element for it. */
+  #open = [];
   /** The last line of the block before. */
   #lineBefore = null;
 
-  constructor(element, scene) {
+  constructor(element, text, scene) {
     this.#at = element;
+    this.#lines = text.split('\n');
     this.#scene = scene;
   }
 
@@ -77,66 +99,73 @@ class Writer {
       if (token.type === 'inline') this.#inlines(token.children);
       else if (token.type === 'fence') this.#fence(token);
       else if (token.type === 'paragraph_open') this.#paragraph(token);
-      else this.#openOrClose(token);
+      else if (token.type !== 'paragraph_close') this.#openOrClose(token);
     }
   }
 
   /** Paragraphs are text with the empty lines that stood between them. */
   #paragraph({ map, hidden }) {
     const [first, end] = map;
-    if (!hidden && this.#lineBefore !== null) {
-      this.#at.append('\n'.repeat(Math.min(3, first - this.#lineBefore + 1)));
-    }
+    if (!hidden) this.#emptyLines(first);
     this.#lineBefore = end;
   }
 
-  #fence({ content, info }) {
+  #emptyLines(first) {
+    if (this.#lineBefore === null) return;
+    this.#at.append('\n'.repeat(Math.min(3, first - this.#lineBefore + 1)));
+  }
+
+  #fence({ content, info, map: [first, end] }) {
+    const words = info.trim().split(/\s+/);
+    if (content.trim() === '' || words.length > 1) {
+      // Somebody has written the marks, and no code.
+      this.#emptyLines(first);
+      this.#at.append(this.#lines.slice(first, end).join('\n'));
+      this.#lineBefore = end;
+      return;
+    }
     const box = make('pre', 'fence');
     const code = make('code', '', content.replace(/\n$/, ''));
-    const [language] = info.trim().split(/\s/);
-    if (language) box.dataset.language = language.slice(0, 20);
+    if (words[0]) box.dataset.language = words[0].slice(0, 20);
     box.append(code);
     this.#at.append(box);
     this.#lineBefore = null;
   }
 
   #openOrClose(token) {
-    const { type, nesting } = token;
-    if (nesting < 0) {
-      if (type !== 'paragraph_close') this.#leave();
-      return;
+    if (token.nesting < 0) {
+      if (this.#open.pop()) this.#at = this.#at.parentElement;
+    } else {
+      const tag = this.#open.length < DEEPEST ? ELEMENTS.get(token.type) : undefined;
+      this.#open.push(tag !== undefined);
+      if (tag !== undefined) this.#enter(tag, token);
     }
-    const tag = ELEMENTS.get(type);
-    if (!tag) return;
+    if (token.block) this.#lineBefore = null;
+  }
+
+  #enter(tag, token) {
     const element = make(tag);
     if (tag === 'a') dressLink(element, token.attrGet('href'));
     const start = Number(token.attrGet('start') ?? 1);
     if (tag === 'ol' && start !== 1) element.start = start;
     this.#at.append(element);
     this.#at = element;
-    if (token.block) this.#lineBefore = null;
-  }
-
-  #leave() {
-    this.#at = this.#at.parentElement;
-    this.#lineBefore = null;
   }
 
   #inlines(tokens) {
     for (const token of tokens) {
-      const { type, content, nesting } = token;
-      if (type === 'text') this.#words(content);
+      const { type, content } = token;
+      if (type === 'text') this.#at.append(content);
+      else if (type === 'mention') this.#mention(token);
       else if (type === 'code_inline') this.#at.append(make('code', '', content));
-      else if (type === 'softbreak' || type === 'hardbreak') this.#at.append('\n');
-      else if (nesting < 0) this.#at = this.#at.parentElement;
+      else if (type === 'softbreak') this.#at.append('\n');
       else this.#openOrClose(token);
     }
   }
 
-  #words(text) {
+  #mention({ content, meta: user }) {
     // A name in a link is part of the link.
-    if (this.#at.closest('a')) this.#at.append(text);
-    else putWords(this.#at, text, this.#scene);
+    this.#at.append(this.#at.closest('a') ? content : makeMention(content, user, this.#scene));
   }
 }
 
@@ -149,21 +178,22 @@ function dressLink(anchor, url) {
 }
 
 /** Text with its mentions marked. */
-function putWords(element, text, { mentions, self, nameOf }) {
-  const users = new Map((mentions ?? []).map((user) => [user.toLocaleLowerCase(), user]));
-  const whose = (name) => users.get(name.toLocaleLowerCase());
-  const found = users.size ? findMentions(text, (name) => whose(name) !== undefined) : [];
+function putWords(element, text, scene) {
+  const { called } = scene;
   let at = 0;
-  for (const { user: name, from, to } of found) {
-    const user = whose(name);
+  for (const { user, from, to } of findMentions(text, (name) => called(name) !== null)) {
     if (from > at) element.append(text.slice(at, from));
-    const mention = make('span', 'mention', text.slice(from, to));
-    mention.toggleAttribute('data-self', user === self);
-    mention.title = nameOf(user);
-    element.append(mention);
+    element.append(makeMention(text.slice(from, to), called(user), scene));
     at = to;
   }
   if (at < text.length) element.append(text.slice(at));
+}
+
+function makeMention(words, user, { self, nameOf }) {
+  const mention = make('span', 'mention', words);
+  mention.toggleAttribute('data-self', user === self);
+  mention.title = nameOf(user);
+  return mention;
 }
 
 const ONLY_EMOJI = new RegExp(

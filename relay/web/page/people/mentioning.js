@@ -2,12 +2,14 @@
  * Whom a text mentions.
  *
  * The one idea: who is here, has written or is a known member is known at once; whoever else is meant is
- * asked of the room by how the name begins. Letter case does not matter.
+ * asked of the room by how the name begins. What counts is what messages/text.js would mark. Letter case does
+ * not matter.
  *
  * It refuses to hold up a text for long: who is not known by then is told to the writer.
  */
 
-import { findMentions } from '../../sdk.js';
+import { readMentions } from '../messages/text.js';
+import { calledIn, folded } from './called.js';
 
 /** As many users a message may mention. */
 const MENTIONS_MOST = 50;
@@ -15,29 +17,31 @@ const MENTIONS_MOST = 50;
 const ASK_MOST = 5;
 const PATIENCE_MS = 1500;
 const COUNT = 1000;
-/** Where a name may begin; what stands before it is no letter. */
-const WORD = /(?<![^\s([{"'“„«/])@([\p{L}\p{N}][\p{L}\p{N}_.-]{0,95})/gu;
+/**
+ * What may be the name of somebody unknown. `@2` is a time or a number more often, and `@types/node` a package.
+ */
+const WORD = /(?<![^\s([{"'“„«])@(\p{L}[\p{L}\p{N}_.-]{0,95})(?![\p{L}\p{N}_.-]*\/)/gu;
 
-const folded = (name) => name.toLocaleLowerCase();
-
+/** One room, and who is known to be in it. */
 export class Mentioning {
-  #on;
-  /** Of the room looked at: folded name -> user, as the room has told. */
-  #told = new Map();
+  #room;
+  #known;
+  /** Users of whom the room has told. */
+  #told = new Set();
   #asked = new Set();
-  #room = null;
 
   /**
-   * @param {{known: () => Iterable<string>, room: () => object|null}} on `room`: the followed room looked at
+   * @param {{members: (options: object) => Promise<{members: {user: string}[]}>}} room
+   * @param {() => Iterable<string>} known who is known to be there without being asked for
    */
-  constructor(on) {
-    this.#on = on;
+  constructor(room, known) {
+    this.#room = room;
+    this.#known = known;
   }
 
-  /** All who are known by now: folded name -> user. */
+  /** All who are known by now. */
   people() {
-    this.#look();
-    return new Map([...this.#told, ...[...this.#on.known()].map((user) => [folded(user), user])]);
+    return [...new Set([...this.#known(), ...this.#told])];
   }
 
   /**
@@ -46,18 +50,15 @@ export class Mentioning {
    * @returns {Promise<boolean>} whether there is news
    */
   async learn(typed) {
-    this.#look();
-    const room = this.#room;
     const before = this.#told.size;
     const beginnings = new Set([typed, folded(typed)]);
     await Promise.all(
       [...beginnings].map(async (prefix) => {
-        if (room === null || prefix === '' || this.#asked.has(prefix)) return;
+        if (prefix === '' || this.#asked.has(prefix)) return;
         this.#asked.add(prefix);
         try {
-          const { members } = await room.members({ prefix, count: COUNT, timeoutMs: PATIENCE_MS });
-          if (room !== this.#room) return;
-          for (const { user } of members) this.#told.set(folded(user), user);
+          const options = { prefix, count: COUNT, timeoutMs: PATIENCE_MS };
+          for (const { user } of (await this.#room.members(options)).members) this.#told.add(user);
         } catch {
           this.#asked.delete(prefix);
         }
@@ -69,41 +70,25 @@ export class Mentioning {
   /**
    * @param {string} text
    * @param {string} self who writes
+   * @param {boolean} isConnected without a connection nobody is asked for
    * @returns {Promise<{users: string[], unknown: string[], tooMany: number}>} users to be told, words that
    *   nobody is called, and how many users are too many
    */
-  async of(text, self) {
-    const strange = () => {
-      const people = this.people();
-      const words = [...text.matchAll(WORD)].map(([, word]) => word.replace(/[.-]+$/, ''));
-      const found = new Set(this.#find(text, people).map(folded));
-      return [...new Set(words)].filter(
-        (word) => ![...found].some((user) => folded(word).startsWith(user)),
-      );
-    };
-    await Promise.all(
-      strange()
-        .slice(0, ASK_MOST)
-        .map((word) => this.learn(word)),
-    );
-    const users = this.#find(text, this.people()).filter((user) => user !== self);
+  async of(text, self, isConnected = true) {
+    const strange = this.#read(text).unknown.slice(0, ASK_MOST);
+    if (isConnected) await Promise.all(strange.map((word) => this.learn(word)));
+    const { users, unknown } = this.#read(text);
+    const others = users.filter((user) => user !== self);
     return {
-      users: users.slice(0, MENTIONS_MOST),
-      unknown: strange(),
-      tooMany: Math.max(0, users.length - MENTIONS_MOST),
+      users: others.slice(0, MENTIONS_MOST),
+      unknown,
+      tooMany: Math.max(0, others.length - MENTIONS_MOST),
     };
   }
 
-  #find(text, people) {
-    const found = findMentions(text, (name) => people.has(folded(name)));
-    return [...new Set(found.map(({ user }) => people.get(folded(user))))];
-  }
-
-  #look() {
-    const room = this.#on.room();
-    if (room === this.#room) return;
-    this.#room = room;
-    this.#told.clear();
-    this.#asked.clear();
+  #read(text) {
+    const { users, words } = readMentions(text, calledIn(this.people()));
+    const unknown = [...words.matchAll(WORD)].map(([, word]) => word.replace(/[.-]+$/, ''));
+    return { users, unknown: [...new Set(unknown)] };
   }
 }
