@@ -57,10 +57,22 @@ const lossless = (edge) => {
     little(bits >>> 16),
   );
 };
+/** In the extended format: with a colour profile, or, with the flag 0x02, moving. */
+const extended = (edge, flags = 0x20) =>
+  address(
+    'webp',
+    'RIFF',
+    [0, 0, 0, 0],
+    'WEBPVP8X',
+    [10, 0, 0, 0],
+    [flags, 0, 0, 0],
+    [...little(edge - 1), 0],
+    [...little(edge - 1), 0],
+  );
 
 test('small pictures in the profile are shown', () => {
   assert.equal(pictureOf(PIXEL, BASE), PIXEL);
-  for (const made of [png, gif, jpeg, webp, lossless]) {
+  for (const made of [png, gif, jpeg, webp, lossless, extended]) {
     assert.equal(pictureOf(made(512), BASE), made(512), made.name);
     assert.equal(pictureOf(made(513), BASE), null, made.name);
     assert.equal(pictureOf(made(16_383), BASE), null, made.name);
@@ -78,6 +90,7 @@ test('what is no picture of pixels, or ends too early, is not shown', () => {
     png(1).slice(0, 40),
     jpeg(1).slice(0, 35),
     address('webp', 'RIFF', [0, 0, 0, 0], 'WEBPVP8X', [0, 0, 0, 0]),
+    extended(16, 0x02),
     address('jpeg', '\xff\xd8', 'abc'),
     'javascript:alert(1)',
     '',

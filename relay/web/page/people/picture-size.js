@@ -29,8 +29,12 @@ export function sizeOf(bytes) {
   }
 }
 
-/** Without the extended format, which has animations. */
+/** A still picture; in the extended format it has the size of the canvas. */
 function webp(view, kind) {
+  const isAnimated = (view.getUint8(20) & 2) !== 0;
+  if (kind === 'VP8X' && !isAnimated) {
+    return { width: uint24(view, 24) + 1, height: uint24(view, 27) + 1 };
+  }
   if (kind === 'VP8 ') {
     return { width: view.getUint16(26, true) & 0x3fff, height: view.getUint16(28, true) & 0x3fff };
   }
@@ -50,3 +54,5 @@ function jpeg(view) {
   }
   return null;
 }
+
+const uint24 = (view, at) => view.getUint16(at, true) | (view.getUint8(at + 2) << 16);
