@@ -13,6 +13,9 @@ use crate::clients::frames::{Frames, Peer};
 use crate::process::Process;
 use crate::wait::{LATER, eventually};
 
+/// The visible text of a page.
+const TEXT: &str = "document.body?.innerText ?? ''";
+
 /// A browser. Ended with its profile on drop.
 pub struct Browser {
     frames: Frames,
@@ -86,7 +89,8 @@ impl Browser {
         let session = self.call(None, "Target.attachToTarget", attach);
         let session = session["sessionId"].as_str().expect("a session").to_owned();
         let page = Page { browser: self, target: target["targetId"].clone(), session };
-        page.wait("location.protocol", &json!("http:"), LATER);
+        let is_there = "location.protocol === 'http:' && document.readyState !== 'loading'";
+        page.wait(is_there, &json!(true), LATER);
         page
     }
 
@@ -148,7 +152,8 @@ impl Page<'_> {
             if found == *wanted {
                 Ok(())
             } else {
-                Err(format!("{found}; the page: {}", self.text()))
+                let text = self.look_at(TEXT).unwrap_or_else(|error| error);
+                Err(format!("{found}; the page: {}", text.as_str().unwrap_or_default()))
             }
         });
     }
@@ -249,9 +254,6 @@ impl Page<'_> {
 
     /// The visible text of the page.
     pub fn text(&self) -> String {
-        self.evaluate("document.body ? document.body.innerText : ''")
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
+        self.evaluate(TEXT).as_str().unwrap_or_default().to_owned()
     }
 }
