@@ -49,7 +49,6 @@ const WORKS_WORDS = {
   away: ', but the server is away',
 };
 
-const parameters = new URLSearchParams(window.location.search);
 const byId = (id) => document.getElementById(id);
 const isVisible = () => document.visibilityState === 'visible';
 
@@ -60,6 +59,8 @@ let roomsTimer = null;
 let wantedMessage = null;
 /** Whether the room was opened while there was no connection. */
 let isUnlearned = false;
+/** Whether nothing is known of rooms of this user: the first inbox tells whether there are any. */
+let isFirstVisit = false;
 
 const toasts = new Toasts(byId('toasts'));
 const attention = new Attention(store.loadStatus(), () => showStatus());
@@ -148,6 +149,7 @@ const compose = new ComposeView(
     aboutEnd: byId('compose-about-end'),
     note: byId('compose-note'),
     count: byId('compose-count'),
+    countSaid: byId('compose-count-said'),
     emoji: byId('emoji'),
   },
   {
@@ -215,8 +217,10 @@ function signIn(name, wantedRooms = []) {
   listenTo(client);
   rooms.signIn(client);
   const known = store.loadRooms(name);
-  const written = [...wantedRooms, ...client.unsentRooms()];
+  const isNew = (room) => !known.rooms.includes(room);
+  const written = [...wantedRooms.filter(isNew), ...client.unsentRooms()];
   const all = new Set([...known.rooms, ...written]);
+  isFirstVisit = all.size === 0;
   for (const room of all) {
     if (written.includes(room)) joinQuietly(room);
     else rooms.followQuietly(room);
@@ -240,8 +244,8 @@ function listenTo(one) {
   on('inbox', () => {
     rooms.followInbox();
     if (active === null) show(rooms.first());
-    // A first visit.
-    if (active === null && client.followed.length === 0) openRoom(FIRST_ROOM);
+    if (isFirstVisit && client.followed.length === 0) openRoom(FIRST_ROOM);
+    isFirstVisit = false;
   });
   on('room', ({ room, changes }) => drawRoom(stateOf(room), changes));
   on('upstream', () => {
@@ -321,17 +325,30 @@ function show(name) {
   if (room && room.cursor !== null) learnAbout(room);
 }
 
-/** The address names the room, so that it can be shared, and Back leads to the room before. */
+/** The address names the room, so that it can be shared, and Back leads to the room before. It names no user. */
 function noteRoom(name) {
   const url = new URL(window.location);
-  if (url.searchParams.get('room') === name) return;
-  const isFirst = !url.searchParams.has('room');
-  url.searchParams.delete('room');
-  url.searchParams.delete('message');
-  if (name !== null) url.searchParams.set('room', name);
-  if (isFirst || name === null) window.history.replaceState(null, '', url);
-  else window.history.pushState(null, '', url);
+  const before = url.searchParams.get('room');
+  url.searchParams.delete('user');
+  if (before !== name) {
+    url.searchParams.delete('room');
+    url.searchParams.delete('message');
+    if (name !== null) url.searchParams.set('room', name);
+  }
+  if (before === null || name === null || before === name) {
+    window.history.replaceState(null, '', url);
+  } else window.history.pushState(null, '', url);
 }
+
+/** Back and Forward lead to rooms that are followed; to others, which were left, they do not lead. */
+function goBack() {
+  if (!client) return;
+  const name = roomsOfAddress().at(-1) ?? null;
+  if (name !== active && roomOf(name)) openRoom(name);
+  else noteRoom(active);
+}
+
+const roomsOfAddress = () => new URLSearchParams(window.location.search).getAll('room');
 
 /** What a room is and who is who there is asked when somebody looks at it, or once there is a connection. */
 function learnAbout(room) {
@@ -481,7 +498,8 @@ function noticed({ kind, room, from, role }) {
 
 const doing = makeDoing({
   client: () => client,
-  people: (title, list) => showPeople(title, list, { nameOf, avatarOf }),
+  people: (title, list) =>
+    showPeople(title, list, { nameOf, avatarOf, renamed: (hear) => client.on('profiles', hear) }),
   room: activeRoom,
   active: () => active,
   open: openRoom,
@@ -526,7 +544,7 @@ function drawSelf() {
 setUpShell();
 byId('sign-in').addEventListener('submit', (event) => {
   event.preventDefault();
-  signIn(byId('name').value.trim(), parameters.getAll('room'));
+  signIn(byId('name').value.trim(), roomsOfAddress());
 });
 byId('join-form').addEventListener('submit', (event) => {
   event.preventDefault();
@@ -552,10 +570,7 @@ byId('open-room-menu').addEventListener('click', () => {
   const set = (fields) => client.room(active, { set: fields }).catch(failed);
   openRoomMenu(byId('open-room-menu'), activeRoom(), doing, set, acts.strangers());
 });
-window.addEventListener('popstate', () => {
-  const name = new URLSearchParams(window.location.search).get('room');
-  if (client && name && name !== active) openRoom(name);
-});
+window.addEventListener('popstate', goBack);
 // A timer until midnight would be late on a device that slept.
 let today = dayOf(Date.now());
 setInterval(() => {
@@ -578,11 +593,12 @@ document.addEventListener('visibilitychange', () => {
   haveSeen();
 });
 
+const parameters = new URLSearchParams(window.location.search);
 wantedMessage = parameters.get('message');
 const wanted = parameters.get('user');
 const remembered = store.loadName();
 // What is written before anybody listens would be lost.
 for (const id of ['name', 'connect']) byId(id).disabled = false;
 byId('name').value = wanted ?? remembered ?? '';
-if (wanted ?? remembered) signIn(wanted ?? remembered, parameters.getAll('room'));
+if (wanted ?? remembered) signIn(wanted ?? remembered, roomsOfAddress());
 else showWelcome('');

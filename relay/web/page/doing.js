@@ -7,7 +7,7 @@
  * It refuses to draw.
  */
 
-import { directRoom } from '../sdk.js';
+import { directRoom, visibleName } from '../sdk.js';
 import { firstWord, helpLines, userOf } from './compose/commands.js';
 import { showLines } from './overlays/dialogue.js';
 import { blockedBy, membersOf, sanctionsOf } from './people/member-lists.js';
@@ -79,6 +79,7 @@ export function makeDoing(page) {
     },
 
     async nick(name) {
+      if (name && !visibleName(name)) throw new TypeError('nobody would see this name');
       await client().room(`@${client().user}`, { set: { name } });
       page.tell(name ? `Others see you as ${name} now.` : 'Others see your user name now.');
     },

@@ -8,7 +8,7 @@ use chat_tests::wait::{LATER, SOON};
 use chat_tests::{args, cmd};
 use serde_json::{Value, json};
 
-use crate::browser::page::{STORED, choose_emoji, count_of, open, texts_of};
+use crate::browser::page::{STATE, STORED, choose_emoji, count_of, open, text_of, texts_of};
 
 /// Says something as the person would, and waits until it is stored.
 #[track_caller]
@@ -46,6 +46,23 @@ fn emoji_are_found_by_name_for_texts_and_for_reactions() {
     let page = open(&browser, "alice", &relay);
     say(&page, "first", 1);
     page.click("#emoji");
+    // The arrow keys walk rows as they are seen, also past one that is not full, and back to the field.
+    let is_loaded = format!("{} > 1", count_of(".emoji-menu .menu-heading"));
+    page.wait(&is_loaded, &json!(true), LATER);
+    let focused = "document.activeElement.className";
+    page.wait(focused, &json!("emoji-search"), SOON);
+    let column = "Math.round(document.activeElement.getBoundingClientRect().left)";
+    page.press("ArrowDown");
+    page.wait(focused, &json!(""), SOON);
+    let first = page.evaluate(column);
+    for _ in 0..4 {
+        page.press("ArrowDown");
+        page.wait(column, &first, SOON);
+    }
+    for _ in 0..5 {
+        page.press("ArrowUp");
+    }
+    page.wait(focused, &json!("emoji-search"), SOON);
     choose_emoji(&page, "party popper");
     page.wait("document.querySelector('#compose').value", &json!("🎉"), SOON);
     assert_eq!(page.evaluate("document.activeElement.id"), json!("compose"));
@@ -74,7 +91,11 @@ fn members_bans_and_blocks_are_listed_and_lifted() {
     cmd!(redis, "CHAT.MOD", "lobby", "alice", "MUTE", "bob").ok();
     cmd!(redis, "CHAT.MOD", "@alice", "alice", "BAN", "mallory").ok();
 
+    cmd!(redis, "CHAT.ROOM", "@bob", "SET", "name", "Robert").ok();
     page.type_line("#compose", "/members");
+    // What somebody is called is asked once their row is there.
+    let name = text_of(".member[data-user=bob] .member-name");
+    page.wait(&name, &json!("Robert · bob"), LATER);
     let all =
         json!([["alice", "owner"], ["bert", "member"], ["bob", "member"], ["carol", "member"]]);
     page.wait(&format!("{ROWS}.sort()"), &all, SOON);
@@ -89,6 +110,8 @@ fn members_bans_and_blocks_are_listed_and_lifted() {
     page.wait(&format!("{ROWS}.sort()"), &json!([["bob", "muted"], ["eve", "banned"]]), SOON);
     page.click(".member[data-user=eve] button");
     page.wait(ROWS, &json!([["bob", "muted"]]), SOON);
+    // The keyboard goes on from there.
+    page.wait("document.activeElement.ariaLabel", &json!("Unmute Robert"), SOON);
     let sanctions = cmd!(redis, "CHAT.SANCTIONS", "lobby");
     assert!(!format!("{sanctions:?}").contains("eve"), "{sanctions:?}");
     page.click("dialog .confirm");
@@ -96,8 +119,8 @@ fn members_bans_and_blocks_are_listed_and_lifted() {
     page.type_line("#compose", "/blocks");
     page.wait(ROWS, &json!([["mallory", "blocked"]]), SOON);
     page.click(".member[data-user=mallory] button");
-    page.wait("document.querySelector('dialog [role=status]').textContent", &json!(""), SOON);
     page.wait(ROWS, &json!([]), SOON);
+    page.wait(&text_of("dialog [role=status]"), &json!("You block nobody."), SOON);
     let sanctions = cmd!(redis, "CHAT.SANCTIONS", "@alice");
     assert!(!format!("{sanctions:?}").contains("mallory"), "{sanctions:?}");
 }
@@ -141,6 +164,25 @@ fn the_address_names_the_room_and_back_leads_to_the_one_before() {
     page.evaluate("history.forward()");
     page.wait(title, &json!("tea&cake"), SOON);
     assert_eq!(page.evaluate("document.querySelector('#state').dataset.state"), json!("connected"));
+    // The address names nobody; who is signed in stays so.
+    assert_eq!(page.evaluate("new URL(location).searchParams.get('user')"), Value::Null);
+    page.reload();
+    page.wait(STATE, &json!("connected"), LATER);
+    page.wait(title, &json!("tea&cake"), SOON);
+    assert_eq!(page.evaluate(&text_of("#me-name")), json!("alice"));
+    // A room that was left is not joined by going back to it.
+    page.click("#leave");
+    page.wait(title, &json!("lobby"), SOON);
+    page.evaluate(
+        "new Promise((done) => {
+            addEventListener('popstate', () => setTimeout(done), { once: true });
+            history.back();
+        })",
+    );
+    page.wait(room, &json!("lobby"), SOON);
+    let rooms = "[...document.querySelectorAll('#rooms .room[data-room]')]\
+        .map((row) => row.dataset.room).sort()";
+    assert_eq!(page.evaluate(rooms), json!(["dev", "lobby"]));
 }
 
 #[test]
@@ -160,14 +202,28 @@ fn the_page_is_few_small_files() {
 #[test]
 fn a_first_visit_begins_in_a_room_that_says_what_to_try() {
     let redis = Redis::start();
-    let relay = Relay::start("r1", &redis);
+    let [mut r1, r2] = Relay::pair(&redis);
     let browser = Browser::start();
-    let page = browser.open(&format!("http://{}/?user=alice", relay.address()));
+    let page = browser.open(&format!("http://{}/?user=alice", r1.address()));
     page.wait("document.querySelector('#room-title').textContent", &json!("lobby"), LATER);
     let welcome = "document.querySelector('#empty').textContent.includes('second window')";
     page.wait(welcome, &json!(true), SOON);
     say(&page, "here", 1);
     page.wait("document.querySelector('#empty').hidden", &json!(true), SOON);
+    // Who leaves it has left it: it is not joined again with the next connection.
+    page.click("#leave");
+    page.wait(&count_of("#rooms .room"), &json!(0), SOON);
+    let before = page.evaluate(&text_of("#relay"));
+    r1.process().kill();
+    page.wait(
+        &format!("{STATE} === 'connected' && {} !== {before}", text_of("#relay")),
+        &json!(true),
+        LATER,
+    );
+    let bob = r2.connect("bob");
+    bob.ok(json!({ "op": "send", "room": "dm:alice,bob", "text": "hi", "nonce": "n1" }));
+    let rooms = "[...document.querySelectorAll('#rooms .room')].map((row) => row.dataset.room)";
+    page.wait(rooms, &json!(["dm:alice,bob"]), LATER);
 }
 
 #[test]
@@ -345,13 +401,6 @@ fn pictures_of_people_are_shown_and_none_is_fetched_from_elsewhere() {
     let shown = "[...document.querySelectorAll('#messages .avatar')]\
         .map((one) => [one.style.backgroundImage.slice(5, 16), one.textContent])";
     let home = &format!("http://{}", relay.address())[..11];
-    let all = json!([
-        ["data:image/", ""],
-        [home, ""],
-        ["", "E"],
-        ["", "M"],
-        ["", "T"],
-        ["", "V"]
-    ]);
+    let all = json!([["data:image/", ""], [home, ""], ["", "E"], ["", "M"], ["", "T"], ["", "V"]]);
     page.wait(shown, &all, LATER);
 }

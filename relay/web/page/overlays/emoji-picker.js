@@ -56,7 +56,10 @@ export function openEmojiPicker(anchor, label, pick) {
     const text = field.value.trim();
     const usual = ['Often used', USUAL.map((emoji) => [emoji, nameOf(emoji)])];
     const groups = text && all ? [['Found', findEmoji(all, text)]] : [usual, ...(all ?? [])];
+    const focused = [...list.querySelectorAll('button')].indexOf(document.activeElement);
     list.replaceChildren(...groups.flatMap((group) => makeGroup(group, pick)));
+    // The usual ones stand where they stood.
+    list.querySelectorAll('button')[focused]?.focus();
   };
   draw();
   field.addEventListener('input', draw);

@@ -55,14 +55,17 @@ export function openMenu(anchor, entries, { label, className = '', columns = 1 }
     const all = items();
     const at = all.indexOf(document.activeElement);
     const isTyping = event.target.tagName === 'INPUT';
+    const isGrid = columns > 1 && !isTyping;
     const steps = isTyping
       ? { ArrowDown: 1, ArrowUp: -1 }
-      : { ArrowDown: columns, ArrowUp: -columns, ArrowRight: 1, ArrowLeft: -1 };
+      : { ArrowDown: 1, ArrowUp: -1, ArrowRight: 1, ArrowLeft: -1 };
     let next = null;
     if (event.key === 'Escape' || event.key === 'Tab') {
       event.stopPropagation();
       close(true);
-    } else if (steps[event.key]) next = all[(at + steps[event.key] + all.length) % all.length];
+    } else if (isGrid && event.key === 'ArrowUp') next = beside(all, at, -1);
+    else if (isGrid && event.key === 'ArrowDown') next = beside(all, at, 1);
+    else if (steps[event.key]) next = all[(at + steps[event.key] + all.length) % all.length];
     else if (event.key === 'Home' && !isTyping) [next] = all;
     else if (event.key === 'End' && !isTyping) next = all.at(-1);
     else return;
@@ -70,6 +73,21 @@ export function openMenu(anchor, entries, { label, className = '', columns = 1 }
     next?.focus();
   });
   items()[0]?.focus({ preventScroll: true });
+}
+
+/** The entry of the next row above (-1) or below (1) that is nearest; null in the last row. */
+function beside(all, at, direction) {
+  const here = all[at].getBoundingClientRect();
+  const middle = here.left + here.width / 2;
+  let best = null;
+  for (const item of all) {
+    const { top, left, width } = item.getBoundingClientRect();
+    const rows = (top - here.top) * direction;
+    const away = Math.abs(left + width / 2 - middle);
+    const isNearer = best === null || rows < best.rows || (rows === best.rows && away < best.away);
+    if (rows > 0 && isNearer) best = { item, rows, away };
+  }
+  return best?.item ?? null;
 }
 
 function makeEntry({ label, act, checked, isDangerous, heading, element, title }) {

@@ -22,10 +22,11 @@ const COUNT = 100;
  * @param {(row: object) => Promise<void>} [list.act] what the button of a row does; the row goes then
  * @param {boolean} [list.hasSearch] whether names can be looked for by how they begin
  * @param {string} list.empty what is said if there is nobody
- * @param {{nameOf: (user: string) => string, avatarOf: (user: string) => string|undefined}} about
+ * @param {object} about {nameOf: (user) => string, avatarOf: (user) => string|undefined, renamed: (hear) => end,
+ *   which calls `hear` when people are called otherwise}
  * @returns {Promise<null>} once it is put away
  */
-export function showPeople(title, { load, act, hasSearch = false, empty }, { nameOf, avatarOf }) {
+export function showPeople(title, { load, act, hasSearch = false, empty }, about) {
   const { form, show, end } = openDialogue(title);
   const field = make('input');
   field.type = 'search';
@@ -54,44 +55,60 @@ export function showPeople(title, { load, act, hasSearch = false, empty }, { nam
       cursor = page.cursor;
       if (isFirst) list.replaceChildren();
       list.append(...page.rows.map(makeRow));
-      setText(note, list.childElementCount || cursor !== null ? '' : empty);
+      sayIfEmpty();
       more.hidden = cursor === null;
     } catch (error) {
       if (mine === asked) setText(note, `${explain(error)}.`);
     }
   };
+  const sayIfEmpty = () => {
+    setText(note, list.childElementCount || cursor !== null ? '' : empty);
+  };
+  /** Shows what the person of a row is called now. */
+  const dress = (item) => {
+    const { user } = item.dataset;
+    const name = about.nameOf(user);
+    dressAvatar(item.querySelector('.avatar'), user, name, about.avatarOf(user));
+    setText(item.querySelector('.member-name'), name === user ? user : `${name} · ${user}`);
+    const button = item.querySelector('button');
+    button?.setAttribute('aria-label', `${button.textContent} ${name}`);
+  };
   const makeRow = (row) => {
-    const { user, about } = row;
-    const name = nameOf(user);
+    const { user } = row;
     const item = make('li', 'member');
     item.dataset.user = user;
-    const avatar = makeAvatar();
-    dressAvatar(avatar, user, name, avatarOf(user));
-    const words = make('span', 'member-name', name === user ? user : `${name} · ${user}`);
+    const words = make('span', 'member-name');
     words.dir = 'auto';
-    item.append(avatar, words, make('span', 'quiet', about));
+    item.append(makeAvatar(), words, make('span', 'quiet', row.about));
     if (row.act) {
-      const button = makeButton('', row.act, `${row.act} ${name}`);
+      const button = makeButton('', row.act);
       button.addEventListener('click', async () => {
         button.disabled = true;
+        setText(note, '');
         try {
           await act(row);
+          const beside = item.nextElementSibling ?? item.previousElementSibling;
           item.remove();
+          (beside?.querySelector('button') ?? list).focus();
+          sayIfEmpty();
         } catch (error) {
           button.disabled = false;
+          button.focus();
           setText(note, `${explain(error)}.`);
         }
       });
       item.append(button);
     }
+    dress(item);
     return item;
   };
   field.addEventListener('input', () => next(true));
   more.addEventListener('click', () => next(false));
   close.addEventListener('click', () => end(null));
   form.addEventListener('submit', (event) => event.preventDefault());
+  const endRenamed = about.renamed(() => [...list.children].forEach(dress));
   next(true);
-  return show(hasSearch ? field : close);
+  return show(hasSearch ? field : close).finally(endRenamed);
 }
 
 /** The members of a room. */

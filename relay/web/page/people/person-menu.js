@@ -66,17 +66,10 @@ function moderation(name, role, theirs, on) {
   if (role !== 'owner') return entries;
   for (const given of ['moderator', 'member', 'owner']) {
     const isChange = given === 'member' ? theirs === 'moderator' : theirs !== given;
-    const make = () => on.moderate('role', { role: given });
-    const act = given === 'owner' ? () => askOwner(name, make) : make;
+    const act = () => on.moderate('role', { role: given });
     if (isChange) entries.push({ label: `Make ${given}`, act });
   }
   return entries;
-}
-
-/** An owner can take everything from everybody, this one's own role too. */
-async function askOwner(name, make) {
-  const text = `${name} may then do everything here, and take your role from you.`;
-  if (await ask({ title: `Make ${name} an owner?`, text, confirm: 'Make owner' })) make();
 }
 
 const dangerous = (label, act) => ({ label, act, isDangerous: true });
