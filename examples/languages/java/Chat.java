@@ -38,11 +38,11 @@ record Chat(UnifiedJedis client) {
         }
     }
 
-    /** Answers null, a String, a Long, a Map or a List. The first word, a room, says which node. */
+    /** Answers null, a String, a Long, a Map or a List. A room as first word says which node. */
     @SuppressWarnings("unchecked")
     <T> T call(String command, Object... words) {
         CommandArguments sent = new CommandArguments(() -> SafeEncoder.encode(command));
-        if (words.length > 0) sent.key(words[0]);
+        if (words.length > 0 && !command.matches("CHAT.(ROOMS|CHANGES)")) sent.key(words[0]);
         Stream.of(words).skip(sent.size() - 1).forEach(word -> sent.add(word.toString()));
         try {
             return (T) parse(command, SafeEncoder.encodeObject(client.executeCommand(sent)));
@@ -51,8 +51,7 @@ record Chat(UnifiedJedis client) {
             switch (said[0]) {
                 case "INVALID", "DENIED", "BANNED", "MUTED", "RATELIMIT", "TOOBIG" ->
                     throw new ChatError(error, said[0], said[1]);
-                case "NOROOM", "NOMSG", "NOTMEMBER", "FROZEN" ->
-                    throw new ChatError(error, said[0]);
+                case "NOROOM", "NOMSG", "NOTMEMBER", "FROZEN" -> throw new ChatError(error, said[0]);
                 default -> throw error; // Of Redis itself, such as READONLY.
             }
         }
@@ -85,8 +84,8 @@ record Chat(UnifiedJedis client) {
     /** A null stays in its place: in CHAT.UNREAD a user who is not a member. */
     private static List<Map<String, Object>> rows(String fields, Object reply) {
         String[] names = fields.split(",");
-        return ((List<?>) reply).stream().map(row -> row == null ? null : named(names, row))
-            .toList();
+        Stream<?> all = ((List<?>) reply).stream();
+        return all.map(row -> row == null ? null : named(names, row)).toList();
     }
 
     /** Jedis speaks RESP3, in which such a reply is made of pairs. */

@@ -24,6 +24,7 @@ const REPLIES = {
   'CHAT.FOLLOWS': 'cursor rooms:room,since',
 };
 const MAPS = ['CHAT.ROOM', 'CHAT.ROOM_RO'];
+const WITHOUT_KEY = ['CHAT.ROOMS', 'CHAT.CHANGES'];
 // The errors of redis-chat: those with an argument behind the code, and the others.
 const WITH_ARGUMENT = ['INVALID', 'DENIED', 'BANNED', 'MUTED', 'RATELIMIT', 'TOOBIG'];
 const WITHOUT_ARGUMENT = ['NOROOM', 'NOMSG', 'NOTMEMBER', 'FROZEN'];
@@ -57,9 +58,8 @@ export class Chat {
   #send(words) {
     const isCluster = 'masters' in this.client;
     // A cluster is told the room, so that it asks the node that has it.
-    return isCluster
-      ? this.client.sendCommand(words[1], false, words)
-      : this.client.sendCommand(words);
+    const room = WITHOUT_KEY.includes(words[0]) ? undefined : words[1];
+    return isCluster ? this.client.sendCommand(room, false, words) : this.client.sendCommand(words);
   }
 }
 
