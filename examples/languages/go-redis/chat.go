@@ -23,14 +23,13 @@ type ChatError struct {
 
 // The members of each reply that is an array; `name:a,b` is an array of rows with these members.
 var replies = map[string]string{
-	"CHAT.HISTORY": "last events more", "CHAT.SYNC": "recovered last events more",
+	"CHAT.HISTORY": "last events more", "CHAT.SANCTIONS": "cursor sanctions:user,banned,muted",
 	"CHAT.PRESENCE": "users last", "CHAT.BEAT": "last unknown", "CHAT.READ": "cursor unread",
-	"CHAT.UNREAD": ":unread,mentions,cursor,last", "CHAT.ERASE": "cursor changed",
-	"CHAT.CHANGES": "cursor anew rooms:room,last more", "CHAT.FOLLOWS": "cursor rooms:room,since",
-	"CHAT.MEMBERS":   "cursor members:user,role,joined",
-	"CHAT.SANCTIONS": "cursor sanctions:user,banned,muted",
-	"CHAT.WHO":       "cursor users connections online:user,status,connections,since",
-	"CHAT.ROOMS":     "cursor rooms:room,last,members,online,topic",
+	"CHAT.SYNC": "recovered last events more", "CHAT.CHANGES": "cursor anew rooms:room,last more",
+	"CHAT.ERASE": "cursor changed", "CHAT.ROOMS": "cursor rooms:room,last,members,online,topic",
+	"CHAT.FOLLOWS": "cursor rooms:room,since", "CHAT.UNREAD": ":unread,mentions,cursor,last",
+	"CHAT.MEMBERS": "cursor members:user,role,joined",
+	"CHAT.WHO":     "cursor users connections online:user,status,connections,since",
 }
 
 // Call returns what the command answers: nil, a string, an int64, a map or a slice. CHAT.SEND with
@@ -54,7 +53,8 @@ func Get[T any](ctx context.Context, c Chat, command string, words ...any) (foun
 }
 
 func chatError(err error) error {
-	switch words := strings.Split(err.Error(), " "); words[0] {
+	// `DENIED Redis is running in protected mode` is no code.
+	switch words := strings.Split(strings.TrimPrefix(err.Error(), "DENIED Redis "), " "); words[0] {
 	case "INVALID", "DENIED", "BANNED", "MUTED", "RATELIMIT", "TOOBIG":
 		return &ChatError{err, words[0], words[1:2]}
 	case "NOROOM", "NOMSG", "NOTMEMBER", "FROZEN":

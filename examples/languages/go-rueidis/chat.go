@@ -58,7 +58,8 @@ func Get[T any](ctx context.Context, c Chat, command string, words ...string) (f
 }
 
 func chatError(err error) error {
-	switch words := strings.Split(err.Error(), " "); words[0] {
+	// `DENIED Redis is running in protected mode` is no code.
+	switch words := strings.Split(strings.TrimPrefix(err.Error(), "DENIED Redis "), " "); words[0] {
 	case "INVALID", "DENIED", "BANNED", "MUTED", "RATELIMIT", "TOOBIG":
 		return &ChatError{err, words[0], words[1:2]}
 	case "NOROOM", "NOMSG", "NOTMEMBER", "FROZEN":

@@ -47,7 +47,8 @@ record Chat(UnifiedJedis client) {
         try {
             return (T) parse(command, SafeEncoder.encodeObject(client.executeCommand(sent)));
         } catch (JedisDataException error) {
-            String[] said = error.getMessage().split(" ");
+            // `DENIED Redis is running in protected mode` is no code.
+            String[] said = error.getMessage().replace("DENIED Redis", "").split(" ");
             switch (said[0]) {
                 case "INVALID", "DENIED", "BANNED", "MUTED", "RATELIMIT", "TOOBIG" ->
                     throw new ChatError(error, said[0], said[1]);

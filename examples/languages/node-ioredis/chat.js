@@ -65,7 +65,8 @@ export class Chat {
 }
 
 function asChatError(error) {
-  const [code, argument] = String(error.message).split(' ');
+  // Not before a capital letter: `DENIED Redis is running in protected mode` is no code.
+  const [code, argument] = String(error.message).split(/ (?![A-Z])/);
   if (WITH_ARGUMENT.includes(code)) return new ChatError(code, [argument], error.message);
   if (WITHOUT_ARGUMENT.includes(code)) return new ChatError(code, [], error.message);
   return error; // Of the client, or of Redis itself, such as READONLY.

@@ -6,6 +6,7 @@
 """
 
 import json
+import re
 
 import redis
 
@@ -52,7 +53,8 @@ class Chat:
         try:
             reply = self.client.execute_command(command, *words, **options)
         except redis.ResponseError as error:
-            code, *words = str(error).split(" ")
+            # Not before a capital letter: `DENIED Redis is running in protected mode` is no code.
+            code, *words = re.split(" (?![A-Z])", str(error))
             if code not in CODES:
                 raise  # An error of Redis itself, such as READONLY.
             raise ChatError(code, words[:1] if CODES[code] else [], str(error)) from None
