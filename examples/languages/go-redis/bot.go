@@ -34,9 +34,10 @@ type Event struct {
 }
 
 type bot struct {
-	chat Chat
-	room string
-	last string // The newest event that was taken.
+	chat   Chat
+	room   string
+	last   string // The newest event that was taken.
+	failed string // The last event that failed.
 }
 
 func main() {
@@ -133,7 +134,13 @@ func (b *bot) take(ctx context.Context, event Event) error {
 		if errors.As(err, &refused) {
 			fmt.Println("refused:", refused.Code, strings.Join(refused.Arguments, " "))
 		} else if err != nil {
-			return err
+			// The connection may be lost: CHAT.SYNC will have the event again. If it fails again, the
+			// connection is not the reason, and the bot goes on after it.
+			if event.ID != "" && event.ID != b.failed {
+				b.failed = event.ID
+				return err
+			}
+			log.Print("passed over: ", event, " ", err)
 		}
 	}
 	if event.ID != "" {
@@ -146,8 +153,13 @@ func (b *bot) answer(ctx context.Context, event Event) error {
 	isMessage := event.Type == "message" && event.ID != ""
 	switch {
 	case event.Type == "member" && event.Kind == "join":
-		// A call may be repeated after a lost connection: it is stored once.
-		return b.say(ctx, "hello "+event.User, "NONCE", rand.Text(), "MENTION", 1, event.User)
+		// If the bot takes the event again, the greeting is stored once. An event that is not stored
+		// has no id, and comes once.
+		nonce := "hello-" + event.ID
+		if event.ID == "" {
+			nonce = rand.Text()
+		}
+		return b.say(ctx, "hello "+event.User, "NONCE", nonce, "MENTION", 1, event.User)
 	case isMessage && event.Text == "!ping":
 		return b.say(ctx, "pong", "NONCE", "pong-"+event.ID, "REPLY", event.ID)
 	case isMessage && event.Text == "!about":
@@ -180,6 +192,12 @@ func (b *bot) about(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	first, newest := list.Members[0], page.Events[len(page.Events)-1]
-	return fmt.Sprintf("%d members, %s %s, newest %d", room.Members, first.Role, first.User, newest.M), nil
+	text := fmt.Sprintf("%d members", room.Members)
+	for _, member := range list.Members {
+		text += fmt.Sprintf(", %s %s", member.Role, member.User)
+	}
+	for _, message := range page.Events {
+		text += fmt.Sprintf(", newest %d", message.M)
+	}
+	return text, nil
 }

@@ -12,7 +12,6 @@ import redis.clients.jedis.JedisShardedPubSub;
 import redis.clients.jedis.RedisClient;
 import redis.clients.jedis.RedisClusterClient;
 import redis.clients.jedis.UnifiedJedis;
-import redis.clients.jedis.exceptions.JedisException;
 
 /**
  * A bot that greets whoever joins a room, and answers `!ping` and `!about`.
@@ -28,6 +27,8 @@ class Bot extends JedisShardedPubSub {
     private final String room;
     /** The newest event that was taken. */
     private String last;
+    /** The last event that failed. */
+    private Object failed;
     private boolean isReady;
 
     Bot(Chat chat, String room) {
@@ -57,22 +58,31 @@ class Bot extends JedisShardedPubSub {
         }
         // Without this, Java ends with another exit code on SIGTERM.
         Runtime.getRuntime().addShutdownHook(new Thread(() -> Runtime.getRuntime().halt(0)));
-        new Bot(new Chat(client), room).run(subscribe);
+        try {
+            new Bot(new Chat(client), room).run(subscribe);
+        } catch (RuntimeException error) {
+            error.printStackTrace();
+            Runtime.getRuntime().halt(1);
+        }
     }
 
     private void run(Consumer<Bot> subscribe) throws InterruptedException {
         chat.call("CHAT.JOIN", room, NAME, "BY", "*");
         Map<String, Object> found = chat.call("CHAT.ROOM_RO", room);
         last = (String) found.get("last");
-        ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor();
+        ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(work -> {
+            Thread thread = new Thread(work);
+            thread.setDaemon(true);
+            return thread;
+        });
         clock.scheduleWithFixedDelay(this::ask, ASK_SECONDS, ASK_SECONDS, TimeUnit.SECONDS);
         while (true) {
             try {
                 ask(); // In a cluster this also finds out which node has the room now.
                 subscribe.accept(this);
-            } catch (JedisException error) {
+            } catch (RuntimeException error) {
                 // The subscription ends with its connection.
-                System.err.println("again, after: " + error.getMessage());
+                System.err.println("again, after: " + error);
             }
             Thread.sleep(500);
         }
@@ -83,13 +93,16 @@ class Bot extends JedisShardedPubSub {
     public synchronized void onSSubscribe(String channel, int count) {
         if (!isReady) System.out.println("ready");
         isReady = true;
-        catchUp();
+        ask();
     }
 
-    /** Takes an event. If any before it were missed, CHAT.SYNC has them, and it. */
     @Override
     public synchronized void onSMessage(String channel, String text) {
-        Map<String, Object> event = new JSONObject(text).toMap();
+        attempt(() -> follow(new JSONObject(text).toMap()));
+    }
+
+    /** Takes an event of the channel. If any before it were missed, CHAT.SYNC has them, and it. */
+    private void follow(Map<String, Object> event) {
         if (event.containsKey("id") && !event.get("prev").equals(last)) {
             catchUp();
         } else {
@@ -98,10 +111,18 @@ class Bot extends JedisShardedPubSub {
     }
 
     private synchronized void ask() {
+        attempt(this::catchUp);
+    }
+
+    /**
+     * Prints an error, and goes on. An error that leaves a callback would put a connection that is
+     * still subscribed back into its pool, and one that leaves a repeated task would end it.
+     */
+    private static void attempt(Runnable work) {
         try {
-            catchUp();
-        } catch (JedisException error) {
-            System.err.println(error.getMessage());
+            work.run();
+        } catch (RuntimeException error) {
+            System.err.println(error);
         }
     }
 
@@ -121,6 +142,15 @@ class Bot extends JedisShardedPubSub {
             if (!NAME.equals(event.get("user"))) answer(event);
         } catch (Chat.ChatError error) {
             System.out.println("refused: " + error.code + " " + String.join(" ", error.arguments));
+        } catch (RuntimeException error) {
+            // The connection may be lost: CHAT.SYNC will have the event again. If it fails again, the
+            // connection is not the reason, and the bot goes on after it.
+            Object id = event.get("id");
+            if (id != null && !id.equals(failed)) {
+                failed = id;
+                throw error;
+            }
+            System.err.println("passed over: " + event + " " + error);
         }
         last = (String) event.getOrDefault("id", last);
     }
@@ -129,8 +159,10 @@ class Bot extends JedisShardedPubSub {
         Object user = event.get("user");
         Object id = event.get("id");
         if (event.get("type").equals("member") && event.get("kind").equals("join")) {
-            // A call may be repeated after a lost connection: it is stored once.
-            say("hello " + user, "NONCE", UUID.randomUUID(), "MENTION", 1, user);
+            // If the bot takes the event again, the greeting is stored once. An event that is not
+            // stored has no id, and comes once.
+            Object nonce = id == null ? UUID.randomUUID() : "hello-" + id;
+            say("hello " + user, "NONCE", nonce, "MENTION", 1, user);
         } else if (event.get("type").equals("message") && id != null) {
             // A message that was deleted has no text.
             if ("!ping".equals(event.get("text"))) say("pong", "NONCE", "pong-" + id, "REPLY", id);
@@ -149,12 +181,16 @@ class Bot extends JedisShardedPubSub {
 
     private String about() {
         Map<String, Object> about = chat.call("CHAT.ROOM_RO", room);
+        StringBuilder text = new StringBuilder(about.get("members") + " members");
         Map<String, Object> list = chat.call("CHAT.MEMBERS", room, "COUNT", 1);
+        for (Map<String, Object> member : list(list, "members")) {
+            text.append(", " + member.get("role") + " " + member.get("user"));
+        }
         Map<String, Object> page = chat.call("CHAT.HISTORY", room, "COUNT", 1);
-        Map<String, Object> first = list(list, "members").get(0);
-        Map<String, Object> newest = list(page, "events").get(0);
-        return about.get("members") + " members, " + first.get("role") + " " + first.get("user")
-            + ", newest " + newest.get("m");
+        for (Map<String, Object> message : list(page, "events")) {
+            text.append(", newest " + message.get("m"));
+        }
+        return text.toString();
     }
 
     @SuppressWarnings("unchecked")

@@ -24,6 +24,7 @@ for (const each of new Set([client, subscriber])) {
 
 const chat = new Chat(client);
 let last; // The newest event that was taken.
+let failed; // The last event that failed.
 
 /** Takes an event of the channel. If any before it were missed, CHAT.SYNC has them, and it. */
 async function follow(event) {
@@ -54,15 +55,26 @@ async function take(event) {
   try {
     if (event.user !== NAME) await answer(event);
   } catch (error) {
-    if (!(error instanceof ChatError)) throw error;
-    console.log('refused:', error.code, ...error.arguments);
+    if (error instanceof ChatError) {
+      console.log('refused:', error.code, ...error.arguments);
+      return;
+    }
+    // The connection may be lost: CHAT.SYNC will have the event again. If it fails again, the
+    // connection is not the reason, and the bot goes on after it.
+    if (event.id && event.id !== failed) {
+      failed = event.id;
+      throw error;
+    }
+    console.error('passed over:', event, error);
   }
 }
 
 async function answer({ type, kind, user, id, text }) {
   if (type === 'member' && kind === 'join') {
-    // If the client repeats the call after a lost connection, it is stored once.
-    await say(`hello ${user}`, 'NONCE', randomUUID(), 'MENTION', 1, user);
+    // If the bot takes the event again, the greeting is stored once. An event that is not stored has
+    // no id, and comes once.
+    const nonce = id ? `hello-${id}` : randomUUID();
+    await say(`hello ${user}`, 'NONCE', nonce, 'MENTION', 1, user);
   } else if (type === 'message' && id && text === '!ping') {
     await say('pong', 'NONCE', `pong-${id}`, 'REPLY', id);
   } else if (type === 'message' && id && text === '!about') {
@@ -73,10 +85,14 @@ async function answer({ type, kind, user, id, text }) {
 const say = (text, ...options) => chat.call('CHAT.SEND', room, NAME, text, ...options);
 
 async function about() {
-  const { members } = await chat.call('CHAT.ROOM_RO', room);
-  const [first] = (await chat.call('CHAT.MEMBERS', room, 'COUNT', 1)).members;
-  const newest = (await chat.call('CHAT.HISTORY', room, 'COUNT', 1)).events.at(-1);
-  return `${members} members, ${first.role} ${first.user}, newest ${newest.m}`;
+  const parts = [`${(await chat.call('CHAT.ROOM_RO', room)).members} members`];
+  for (const { role, user } of (await chat.call('CHAT.MEMBERS', room, 'COUNT', 1)).members) {
+    parts.push(`${role} ${user}`);
+  }
+  for (const { m } of (await chat.call('CHAT.HISTORY', room, 'COUNT', 1)).events) {
+    parts.push(`newest ${m}`);
+  }
+  return parts.join(', ');
 }
 
 // One event after the other.

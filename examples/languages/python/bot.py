@@ -22,6 +22,7 @@ class Bot:
     def __init__(self, client, room):
         self.client, self.chat, self.room = client, Chat(client), room
         self.last = None  # The newest event that was taken.
+        self.failed = None  # The last event that failed.
         self.is_ready = False
 
     def run(self):
@@ -30,9 +31,9 @@ class Bot:
         while True:
             try:
                 self.listen()
-            except redis.RedisError as error:
+            except Exception as error:
                 # In a cluster the subscription ends with its connection.
-                print("again, after:", error, file=sys.stderr)
+                print("again, after:", repr(error), file=sys.stderr)
             time.sleep(0.5)
 
     def listen(self):
@@ -88,12 +89,21 @@ class Bot:
                 self.answer(event)
         except ChatError as error:
             print("refused:", error.code, *error.arguments, flush=True)
+        except Exception as error:
+            # The connection may be lost: CHAT.SYNC will have the event again. If it fails again, the
+            # connection is not the reason, and the bot goes on after it.
+            if "id" in event and event["id"] != self.failed:
+                self.failed = event["id"]
+                raise
+            print("passed over:", event, repr(error), file=sys.stderr)
 
     def answer(self, event):
         user = event.get("user")
         if event["type"] == "member" and event["kind"] == "join":
-            # If the client repeats the call after a lost connection, it is stored once.
-            self.say(f"hello {user}", "NONCE", uuid.uuid4().hex, "MENTION", 1, user)
+            # If the bot takes the event again, the greeting is stored once. An event that is not
+            # stored has no id, and comes once.
+            nonce = f"hello-{event['id']}" if "id" in event else uuid.uuid4().hex
+            self.say(f"hello {user}", "NONCE", nonce, "MENTION", 1, user)
         elif event["type"] == "message" and "id" in event:
             text, reply = event.get("text"), ["REPLY", event["id"]]
             if text == "!ping":
@@ -105,10 +115,12 @@ class Bot:
         return self.chat("CHAT.SEND", self.room, NAME, text, *options)
 
     def about(self):
-        room = self.chat("CHAT.ROOM_RO", self.room)
-        first = self.chat("CHAT.MEMBERS", self.room, "COUNT", 1)["members"][0]
-        newest = self.chat("CHAT.HISTORY", self.room, "COUNT", 1)["events"][-1]
-        return f"{room['members']} members, {first['role']} {first['user']}, newest {newest['m']}"
+        parts = [f"{self.chat('CHAT.ROOM_RO', self.room)['members']} members"]
+        for member in self.chat("CHAT.MEMBERS", self.room, "COUNT", 1)["members"]:
+            parts.append(f"{member['role']} {member['user']}")
+        for message in self.chat("CHAT.HISTORY", self.room, "COUNT", 1)["events"]:
+            parts.append(f"newest {message['m']}")
+        return ", ".join(parts)
 
 
 def connect(address, is_cluster):
