@@ -19,11 +19,16 @@ import (
 	"github.com/redis/rueidis"
 )
 
-const (
-	name = "bot"
-	// After so long without an event it asks for events: a subscription may be deaf without saying so.
-	quiet = 10 * time.Second
-)
+const name = "bot"
+
+// After so long without an event it asks for events: a subscription may be deaf without saying so.
+// The variable ASK_SECONDS sets another time, as in tests.
+func quiet() time.Duration {
+	if quiet, err := time.ParseDuration(os.Getenv("ASK_SECONDS") + "s"); err == nil {
+		return quiet
+	}
+	return 10 * time.Second
+}
 
 // Event has the members of events that this bot needs.
 type Event struct {
@@ -82,7 +87,7 @@ func (b *bot) run(ctx context.Context) error {
 				isReady = true
 				fmt.Println("ready")
 			}
-		case <-time.After(quiet):
+		case <-time.After(quiet()):
 			err = b.catchUp(ctx)
 		}
 		if err != nil {

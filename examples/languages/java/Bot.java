@@ -20,8 +20,12 @@ import redis.clients.jedis.UnifiedJedis;
  */
 class Bot extends JedisShardedPubSub {
     private static final String NAME = "bot";
-    /** It asks for events so often, because a subscription may be deaf without saying so. */
-    private static final int ASK_SECONDS = 10;
+    /**
+     * It asks for events so often, because a subscription may be deaf without saying so. The variable
+     * ASK_SECONDS sets another time, as in tests.
+     */
+    private static final int ASK_SECONDS =
+        Integer.parseInt(System.getenv().getOrDefault("ASK_SECONDS", "10"));
 
     private final Chat chat;
     private final String room;

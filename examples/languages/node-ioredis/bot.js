@@ -8,8 +8,9 @@ import { Cluster, Redis } from 'ioredis';
 import { Chat, ChatError } from './chat.js';
 
 const NAME = 'bot';
-// It asks for events so often, because a subscription may be deaf without saying so.
-const ASK_MS = 10000;
+// It asks for events so often, because a subscription may be deaf without saying so. The variable
+// ASK_SECONDS sets another time, as in tests.
+const ASK_MS = 1000 * Number(process.env.ASK_SECONDS ?? 10);
 
 const [address, room, mode] = process.argv.slice(2);
 const [, host, port] = /^(.*):(\d+)$/.exec(address);

@@ -4,6 +4,7 @@ python3 bot.py 127.0.0.1:6379 lobby [cluster]
 """
 
 import json
+import os
 import signal
 import sys
 import time
@@ -15,7 +16,8 @@ from chat import Chat, ChatError
 
 NAME = "bot"
 # After so long without an event it asks for events: a subscription may be deaf without saying so.
-QUIET_SECONDS = 10
+# The variable ASK_SECONDS sets another time, as in tests.
+QUIET_SECONDS = float(os.environ.get("ASK_SECONDS", "10"))
 
 
 class Bot:

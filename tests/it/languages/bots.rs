@@ -51,18 +51,8 @@ impl Scene<'_> {
     fn reads_documents(&mut self, store: &impl Store) {
         let subscriber = Subscriber::on(store.wire_to(self.room), &[self.room]);
         let id = self.say("!about");
-        let expected = json!({"text": "3 members, owner alice, newest 4", "reply": id});
-        eventually("a message that is not stored", LATER, || {
-            let texts = subscriber.all().into_iter().map(|(_, text)| text);
-            let events: Vec<Value> =
-                texts.map(|text| serde_json::from_str(&text).expect("JSON")).collect();
-            let is_it = |event: &Value| {
-                event.get("id").is_none()
-                    && event["text"] == expected["text"]
-                    && event["reply"] == expected["reply"]
-            };
-            if events.iter().any(is_it) { Ok(()) } else { Err(format!("{events:?}")) }
-        });
+        let text = "3 members, owner alice, newest 4";
+        await_published(&subscriber, &json!({"text": text, "reply": id}));
     }
 
     /// What was sent while it did not listen is answered too.
@@ -99,15 +89,30 @@ fn await_said(wire: &mut Wire, room: &str, expected: &Value) {
     eventually("what the bot says", LATER, || {
         let page = history(wire, room, &["COUNT", "1000"]);
         let said = page.events.iter().filter(|event| event.json["user"] == "bot");
-        let is_it = |event: &&Event| {
-            let mut members = expected.as_object().expect("an object").iter();
-            members.all(|(name, value)| event.json[name] == *value)
-        };
+        let is_it = |event: &&Event| has(&event.json, expected);
         match said.filter(is_it).count() {
             1 => Ok(()),
             found => Err(format!("{found} times {expected} in {:?}", page.texts())),
         }
     });
+}
+
+/// Waits until a message that is not stored has these members.
+#[track_caller]
+fn await_published(subscriber: &Subscriber, expected: &Value) {
+    eventually("a message that is not stored", LATER, || {
+        let texts = subscriber.all().into_iter().map(|(_, text)| text);
+        let events: Vec<Value> =
+            texts.map(|text| serde_json::from_str(&text).expect("JSON")).collect();
+        let is_it = |event: &Value| event.get("id").is_none() && has(event, expected);
+        if events.iter().any(is_it) { Ok(()) } else { Err(format!("{events:?}")) }
+    });
+}
+
+/// Whether an event has these members.
+fn has(event: &Value, expected: &Value) -> bool {
+    let mut members = expected.as_object().expect("an object").iter();
+    members.all(|(name, value)| event[name] == *value)
 }
 
 #[track_caller]
@@ -141,6 +146,79 @@ fn in_a_cluster(example: Example) {
         assert_eq!(rooms.len(), 3);
         let seed = cluster.address(0);
         at_once(&rooms, |room| play(example, &cluster, seed, room, &["cluster"]));
+    }
+}
+
+/// Each bot in a room of its own, of one server. It asks for events every second.
+#[track_caller]
+fn that_ask_soon(redis: &Redis) -> Vec<Scene<'static>> {
+    let address = redis.address().to_string();
+    let start = |example: Example| {
+        let room = example.name();
+        let mut wire = redis.wire();
+        cmd!(wire, "CHAT.JOIN", room, "alice").ok();
+        let bot = example.start_with(&[&address, room], &[("ASK_SECONDS", "1")]);
+        Scene { wire, room, bot }
+    };
+    Example::ALL.into_iter().filter(|example| example.is_there()).map(start).collect()
+}
+
+/// A copy takes the place of the room: the message in it was published for the copy.
+#[test]
+fn bots_ask_for_what_they_did_not_hear() {
+    let redis = Redis::start();
+    for mut scene in that_ask_soon(&redis) {
+        let copy = format!("{}-copy", scene.room);
+        cmd!(scene.wire, "MULTI").ok();
+        cmd!(scene.wire, "COPY", scene.room, &copy).ok();
+        cmd!(scene.wire, "CHAT.SEND", &copy, "alice", "!ping").ok();
+        cmd!(scene.wire, "RENAME", &copy, scene.room).ok();
+        let id = cmd!(scene.wire, "EXEC").ok().list()[1].text().to_owned();
+        scene.await_said(&json!({"text": "pong", "reply": id}));
+        scene.bot.ends();
+    }
+}
+
+#[test]
+fn bots_answer_in_a_room_without_members() {
+    let redis = Redis::start();
+    for mut scene in that_ask_soon(&redis) {
+        let subscriber = Subscriber::on(redis.wire(), &[scene.room]);
+        for user in ["alice", "bot"] {
+            cmd!(scene.wire, "CHAT.LEAVE", scene.room, user).ok();
+        }
+        // Who writes becomes a member, except the backend.
+        let id = cmd!(scene.wire, "CHAT.SEND", scene.room, "*", "!about").ok().text().to_owned();
+        await_published(&subscriber, &json!({"text": "0 members, newest 1", "reply": id}));
+        scene.bot.ends();
+    }
+}
+
+/// The error is of Redis, and comes again when the event is taken again.
+#[test]
+fn bots_go_on_after_an_event_that_fails() {
+    let redis = Redis::start();
+    let mut scenes = that_ask_soon(&redis);
+    let mut wire = redis.wire();
+    cmd!(wire, "MULTI").ok();
+    for scene in &scenes {
+        cmd!(wire, "CHAT.SEND", scene.room, "alice", "!ping").ok();
+    }
+    cmd!(wire, "ACL", "SETUSER", "default", "-chat.send").ok();
+    cmd!(wire, "EXEC").ok();
+    for scene in &scenes {
+        eventually("an event that is passed over", LATER, || match scene.bot.process.errors() {
+            errors if errors.contains("passed over") => Ok(()),
+            errors => Err(format!("{}: {errors}", scene.room)),
+        });
+    }
+    cmd!(wire, "ACL", "SETUSER", "default", "+chat.send").ok();
+    for scene in &mut scenes {
+        let id = scene.say("!ping");
+        scene.await_said(&json!({"text": "pong", "reply": id}));
+    }
+    for scene in scenes {
+        scene.bot.ends();
     }
 }
 

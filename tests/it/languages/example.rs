@@ -114,9 +114,16 @@ impl Example {
     /// Starts its bot with these arguments, and waits until it is ready.
     #[track_caller]
     pub(super) fn start(self, words: &[&str]) -> Bot {
+        self.start_with(words, &[])
+    }
+
+    /// As [`Example::start`], with these variables.
+    #[track_caller]
+    pub(super) fn start_with(self, words: &[&str], more: &[(&str, &str)]) -> Bot {
         let dir = tempfile::tempdir().expect("a directory");
         let mut line = self.line(dir.path());
         line.arguments.extend(words.iter().map(|word| (*word).into()));
+        line.variables.extend(more.iter().map(|(name, value)| (name.into(), value.into())));
         let Line { program, arguments, variables } = line;
         let process = Process::spawn_in(self.name(), &program, &arguments, dir.path(), &variables);
         let bot = Bot { process, _dir: dir };
