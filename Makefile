@@ -1,5 +1,6 @@
 SHELL := /bin/sh
-export PATH := $(PATH):$(HOME)/.cargo/bin
+# First what .ci/setup has found or fetched: the system's Node may be too old.
+export PATH := $(CURDIR)/target/tools/languages/bin:$(PATH):$(HOME)/.cargo/bin
 # Scenarios mostly wait for other processes.
 export RUST_TEST_THREADS ?= 4
 
@@ -48,10 +49,8 @@ unit: ## unit and property tests
 	cargo test --quiet --workspace --exclude chat-tests
 	cargo test --quiet -p chat-tests --lib
 
-# The system's Node may be older than the client needs; .ci/setup then has fetched one.
 js: ## tests of the JavaScript client and of the page, on Node
-	@node=target/tools/languages/bin/node; [ -x $$node ] || node=node; \
-		$$node --test sdk/tests/*.test.mjs relay/web/tests/*.test.mjs
+	@node --test sdk/tests/*.test.mjs relay/web/tests/*.test.mjs
 
 build: ## the module and the relay, in target/release
 	cargo build --release -p chat -p chat-relay

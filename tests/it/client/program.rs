@@ -1,10 +1,18 @@
 //! A program with the client in Node, and what it prints.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
+use chat_tests::documents::root;
 use chat_tests::wait::{LATER, eventually};
 use tempfile::TempDir;
+
+/// The Node that `.ci/setup test` has found or fetched: that of the system may be too old.
+pub(super) fn node() -> PathBuf {
+    let found = root().join("target/tools/languages/bin/node");
+    if found.is_file() { found } else { "node".into() }
+}
 
 /// Ends with the test.
 pub(super) struct Program {

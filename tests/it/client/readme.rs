@@ -11,7 +11,7 @@ use chat_tests::wait::{LATER, eventually};
 use serde_json::json;
 
 use super::package::{application, types};
-use super::program::Program;
+use super::program::{self, Program};
 
 const DOCUMENT: &str = "sdk/README.md";
 
@@ -40,7 +40,7 @@ fn run(sample: &str, relay: &Relay, token: &str) -> Program {
     let text = sample.replace(URL, &format!("ws://{}/ws", relay.address()));
     std::fs::write(dir.path().join("sample.mjs"), text).expect("a file");
     std::fs::write(dir.path().join("surroundings.mjs"), SURROUNDINGS).expect("a file");
-    let mut node = Command::new("node");
+    let mut node = Command::new(program::node());
     node.args(["--import", "./surroundings.mjs", "sample.mjs"]).env("TOKEN", token);
     Program::start(node, dir)
 }
