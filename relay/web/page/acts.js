@@ -39,6 +39,7 @@ export function makeActs(page) {
     discard: (item) => item.cancel(),
     person: (item, anchor) => openPerson(item.user, anchor),
     quote: (item) => goToQuoted(room(), item.reply),
+    unfold: (item) => messages.unfold(item),
   };
 
   /** Copies the address of a message in the room looked at. */

@@ -7,6 +7,8 @@
  * It refuses to hold messages and to speak the wire protocol.
  */
 
+import { render } from 'lit-html';
+
 import {
   createClient,
   createRoomStore,
@@ -28,7 +30,7 @@ import { FIRST_ROOM, MessagesView } from './messages/messages-view.js';
 import { SearchView } from './messages/search-view.js';
 import { Banner } from './overlays/banner.js';
 import { Toasts } from './overlays/toasts.js';
-import { dressAvatar } from './people/avatar.js';
+import { avatar } from './people/avatar.js';
 import { showPeople } from './people/member-lists.js';
 import { PeopleView } from './people/people-view.js';
 import { openStatusMenu, statusProblem, statusWords } from './people/status-menu.js';
@@ -536,7 +538,7 @@ function chooseStatus(words) {
 function drawSelf() {
   const name = nameOf(client.user);
   byId('me-name').textContent = name;
-  dressAvatar(byId('me-avatar'), client.user, name, avatarOf(client.user));
+  render(avatar(client.user, name, avatarOf(client.user)), byId('me-avatar'));
 }
 
 // --- setting up ----------------------------------------------------------------------------------

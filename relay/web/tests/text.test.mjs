@@ -7,7 +7,7 @@ import { JSDOM } from 'jsdom';
 
 import { RoomState } from '../../../sdk/src/room/state.js';
 import { composeNote } from '../page/compose/compose-note.js';
-import { putText, readMentions } from '../page/messages/text.js';
+import { readMentions, textNodes } from '../page/messages/text.js';
 import { calledIn } from '../page/people/called.js';
 import { duration, noticeText, parseDuration } from '../page/words.js';
 
@@ -15,12 +15,17 @@ const NOW = 1_000_000;
 
 globalThis.document = new JSDOM('').window.document;
 
+/** An element with a text as the page shows it. */
+function drawn(text, mentions = []) {
+  const element = document.createElement('div');
+  element.append(textNodes(text, { mentions, self: 'alice', nameOf: (user) => user }));
+  return element;
+}
+
 /** A text as the page shows it, as HTML. */
 function shown(text, mentions = []) {
-  const element = document.createElement('div');
-  putText(element, text, { mentions, self: 'alice', nameOf: (user) => user });
-  return element.innerHTML
-    .replaceAll(' target="_blank" rel="noopener noreferrer nofollow"', '')
+  return drawn(text, mentions)
+    .innerHTML.replaceAll(' target="_blank" rel="noopener noreferrer nofollow"', '')
     .replaceAll(/ title="[^"]*"/g, '');
 }
 
@@ -63,17 +68,14 @@ test('what would not be seen as Markdown is shown as it was written', () => {
     '`a`\n  b\n    c',
   ];
   for (const text of rows) {
-    const element = document.createElement('div');
-    putText(element, text, { mentions: [], self: 'alice', nameOf: (user) => user });
-    assert.equal(element.textContent, text.replaceAll('`a`', 'a'), text);
+    assert.equal(drawn(text).textContent, text.replaceAll('`a`', 'a'), text);
   }
   assert.equal(shown('a\n\n``` no code\nb *c*'), 'a\n\n``` no code\nb *c*');
 });
 
 test('elements are nested to a bounded depth, and no letter is lost by it', () => {
-  const element = document.createElement('div');
   const text = `${'*a '.repeat(400)}x${' b*'.repeat(400)}`;
-  putText(element, text, { mentions: [], self: 'alice', nameOf: (user) => user });
+  const element = drawn(text);
   assert.equal(element.textContent, text.replaceAll('*', ''));
   const depth = (one) => 1 + Math.max(0, ...[...one.children].map(depth));
   assert.ok(depth(element) <= 22, depth(element));
@@ -81,9 +83,7 @@ test('elements are nested to a bounded depth, and no letter is lost by it', () =
 
 test('a text without marks stays what it is, letter for letter', () => {
   for (const text of ['a\n\n\nb', '  two  spaces  ', 'x_1', '5 > 3', '$*&^#', '#1 <3']) {
-    const element = document.createElement('div');
-    putText(element, text, { mentions: [], self: 'alice', nameOf: (user) => user });
-    assert.equal(element.textContent, text);
+    assert.equal(drawn(text).textContent, text);
   }
 });
 
@@ -127,9 +127,7 @@ test('nothing that is written becomes a link to a script', () => {
     '**<img src=x onerror=alert(1)>**',
   ];
   for (const text of rows) {
-    const element = document.createElement('div');
-    putText(element, text, { mentions: [], self: 'alice', nameOf: (user) => user });
-    for (const one of element.querySelectorAll('*')) {
+    for (const one of drawn(text).querySelectorAll('*')) {
       assert.ok(['A', 'CODE', 'STRONG'].includes(one.tagName), text);
       for (const { name } of one.attributes) {
         assert.ok(['href', 'title', 'target', 'rel'].includes(name), text);
@@ -188,11 +186,9 @@ test('long texts made to be slow are read in time that grows with their length',
     (n) => 'www.'.repeat(n),
     (n) => '- '.repeat(n),
   ];
-  const element = document.createElement('div');
-  const scene = { mentions: ['bob'], self: 'alice', nameOf: (user) => user };
   const timeOf = (text) => {
     const begun = performance.now();
-    putText(element, text, scene);
+    drawn(text, ['bob']);
     return performance.now() - begun;
   };
   for (const [at, maker] of makers.entries()) {

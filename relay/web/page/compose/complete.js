@@ -7,8 +7,9 @@
  * It refuses to open for nothing.
  */
 
+import { html, render } from 'lit-html';
+
 import { candidates, unfinishedMention } from '../../sdk.js';
-import { make } from '../elements.js';
 import { COMMANDS } from './commands.js';
 
 export class Complete {
@@ -117,18 +118,11 @@ export class Complete {
 
   #draw() {
     this.#box.hidden = !this.isOpen;
-    this.#box.replaceChildren(
-      ...this.#choices.map(({ label, more }, index) => {
-        const option = make('div', 'choice');
-        option.id = `choice-${index}`;
-        option.setAttribute('role', 'option');
-        option.setAttribute('aria-selected', String(index === this.#at));
-        const name = make('span', 'choice-name', label);
-        name.dir = 'auto';
-        option.append(name, make('span', 'quiet', more));
-        return option;
-      }),
-    );
+    const option = ({ label, more }, index) => html`
+      <div class="choice" id="choice-${index}" role="option" aria-selected=${String(index === this.#at)}
+        ><span class="choice-name" dir="auto">${label}</span><span class="quiet">${more}</span
+      ></div>`;
+    render(this.#choices.map(option), this.#box);
     if (this.isOpen) this.#field.setAttribute('aria-activedescendant', `choice-${this.#at}`);
     else this.#field.removeAttribute('aria-activedescendant');
     this.#box.children[this.#at]?.scrollIntoView({ block: 'nearest' });

@@ -1,16 +1,20 @@
 /**
  * One message or notice as an element.
  *
- * The one idea: `makeItem` makes what never changes, `dressItem` brings the rest in line with the
- * item and may be called as often as one likes; `dressBeside` does what depends on the item before.
+ * The one idea: `makeItem` makes the element, whose inside is a template of the item, of the one before it and
+ * of the scene. `drawItem` may be called as often as one likes.
  *
  * It refuses to listen: who clicks what is the list's.
  */
 
-import { keep, make, makeButton, setAttribute, setText } from '../elements.js';
-import { dressAvatar, makeAvatar } from '../people/avatar.js';
+import { html, nothing, render } from 'lit-html';
+import { guard } from 'lit-html/directives/guard.js';
+import { repeat } from 'lit-html/directives/repeat.js';
+
+import { make } from '../elements.js';
+import { avatar } from '../people/avatar.js';
 import { clock, dayName, dayOf, explain, fullTime, hue, noticeText } from '../words.js';
-import { isOnlyEmoji, putText } from './text.js';
+import { isOnlyEmoji, textNodes } from './text.js';
 
 const GROUP_MS = 5 * 60_000;
 const LONG_CHARS = 3000;
@@ -18,48 +22,61 @@ const LONG_LINES = 25;
 const QUOTE_CHARS = 160;
 
 /**
- * @param {object} item of a room
- * @param {{room, nameOf: (user) => string, avatarOf: (user) => string|undefined}} scene
+ * What an item is drawn with.
+ * @typedef {object} Scene
+ * @property {import('../../sdk.js').RoomState} room
+ * @property {(user: string) => string} nameOf
+ * @property {(user: string) => string|undefined} avatarOf
+ * @property {{item: object, words: string, title: string}|null} receipt who has read which of our messages
  */
-export function makeItem(item, scene) {
-  const element = item.type === 'notice' ? make('div', 'notice') : makeMessage(item);
+
+/** The element of an item of a room, not drawn yet. */
+export function makeItem(item) {
+  const element = make('div', item.type === 'notice' ? 'notice' : 'message');
   element.tabIndex = -1;
   element.item = item;
-  dressItem(element, item, scene);
+  if (item.type === 'notice') return element;
+  const { user, kind, nonce } = item;
+  element.setAttribute('role', 'article');
+  element.dataset.user = user;
+  if (nonce) element.dataset.nonce = nonce;
+  if (kind !== 'text') element.dataset.kind = kind;
   return element;
 }
 
-/** What depends on the item alone and may change. */
-export function dressItem(element, item, scene) {
+/**
+ * @param {Element} element of `makeItem`
+ * @param {object|null} before the item before
+ * @param {Scene} scene
+ */
+export function drawItem(element, before, scene) {
+  const { item } = element;
+  const { room } = scene;
+  const isNewDay = !before || dayOf(before.ts) !== dayOf(item.ts);
+  const isFirstUnread = room.firstUnread === item;
+  const marks = [
+    isFirstUnread ? html`<div class="unread-mark">New messages</div>` : nothing,
+    isNewDay ? html`<div class="day">${dayName(item.ts)}</div>` : nothing,
+  ];
+  const isGrouped = !isNewDay && !isFirstUnread && isSameVoice(before, item);
+  element.classList.toggle('grouped', isGrouped);
   if (item.id) element.dataset.id = item.id;
   if (item.type === 'notice') {
-    dressNotice(element, item, scene);
+    render(html`${marks}${notice(item, scene)}`, element);
     return;
   }
   element.dataset.state = item.state;
   element.toggleAttribute('data-local', item.local);
   element.toggleAttribute('data-ephemeral', item.ephemeral);
-  element.toggleAttribute('data-deleted', (item.deleted ?? null) !== null);
-  element.toggleAttribute('data-edited', (item.edited ?? null) !== null);
-  element.toggleAttribute('data-mentions-me', item.mentions?.includes(scene.room.user) ?? false);
-  dressAuthor(element, item, scene);
-  const body = element.querySelector('.body');
-  dressQuote(body, item, scene);
-  dressText(body, item, scene);
-  dressReactions(body, item, scene);
-  const isStored = item.state === 'stored';
-  const status = keep(body, 'status', !isStored, () => addStatus(body));
-  if (status) dressStatus(status, item, scene);
+  element.toggleAttribute('data-deleted', isDeleted(item));
+  element.toggleAttribute('data-edited', isEdited(item));
+  element.toggleAttribute('data-mentions-me', item.mentions?.includes(room.user) ?? false);
+  render(html`${marks}${message(item, element.isUnfolded ?? false, scene)}`, element);
 }
 
-/** What depends on the item before. */
-export function dressBeside(element, item, before, firstUnread) {
-  const newDay = !before || dayOf(before.ts) !== dayOf(item.ts);
-  mark(element, 'day', newDay ? dayName(item.ts) : null);
-  mark(element, 'unread-mark', firstUnread === item ? 'New messages' : null);
-  const grouped = !newDay && firstUnread !== item && isSameVoice(before, item);
-  element.classList.toggle('grouped', grouped);
-}
+const isDeleted = ({ deleted }) => (deleted ?? null) !== null;
+const isEdited = ({ edited }) => (edited ?? null) !== null;
+const isServer = ({ kind, user }) => kind === 'system' || user === '*';
 
 function isSameVoice(before, item) {
   return (
@@ -73,90 +90,53 @@ function isSameVoice(before, item) {
   );
 }
 
-/** Sets, changes or takes away a line above an item. */
-function mark(element, className, text) {
-  const line = keep(element, className, text !== null, () => {
-    const made = make('div', className);
-    element.prepend(made);
-    return made;
-  });
-  if (line) setText(line, text);
+const notice = ({ ts, event }, { nameOf }) =>
+  html`<p class="notice-text" dir="auto" title=${fullTime(ts)}>${noticeText(event, nameOf)}</p>`;
+
+function message(item, isUnfolded, scene) {
+  const { nameOf, avatarOf, receipt } = scene;
+  const { user, ts } = item;
+  const name = isServer(item) ? 'Server' : nameOf(user);
+  const picture = isServer(item) ? undefined : avatarOf(user);
+  return html`${avatar(user, name, picture)}
+    <div class="body">
+      <div class="head"
+        ><button type="button" class="author" tabindex="-1" dir="auto" title=${user} ?disabled=${isServer(item)}
+          .style=${`--hue: ${hue(user)}`}>${name}</button
+        ><time class="time" datetime=${new Date(ts).toISOString()} title=${fullTime(ts)}>${clock(ts)}</time
+      ></div>
+      ${(item.reply ?? null) !== null && !isDeleted(item) ? quote(item, scene) : nothing}
+      ${words(item, isUnfolded, scene)}
+      ${item.reactions?.length ? reactions(item, scene) : nothing}
+      ${item.state === 'stored' ? nothing : status(item, scene)}
+      ${
+        receipt?.item === item
+          ? html`<div class="receipt" aria-live="off" title=${receipt.title}>${receipt.words}</div>`
+          : nothing
+      }
+    </div>`;
 }
 
-function dressNotice(element, item, { nameOf }) {
-  const text = keep(element, 'notice-text', true, () => {
-    const made = make('p', 'notice-text');
-    made.dir = 'auto';
-    made.title = fullTime(item.ts);
-    element.append(made);
-    return made;
-  });
-  setText(text, noticeText(item.event, nameOf));
-}
-
-function makeMessage({ user, kind, nonce }) {
-  const element = make('div', 'message');
-  element.setAttribute('role', 'article');
-  element.dataset.user = user;
-  if (nonce) element.dataset.nonce = nonce;
-  if (kind !== 'text') element.dataset.kind = kind;
-  const avatar = makeAvatar();
-  const body = make('div', 'body');
-  const head = make('div', 'head');
-  const author = makeButton('author');
-  author.tabIndex = -1;
-  author.dir = 'auto';
-  head.append(author, make('time', 'time'));
-  const words = make('div', 'text');
-  words.dir = 'auto';
-  body.append(head, words);
-  element.append(avatar, body);
-  return element;
-}
-
-const isServer = ({ kind, user }) => kind === 'system' || user === '*';
-
-function dressAuthor(element, item, { nameOf, avatarOf }) {
-  const name = isServer(item) ? 'Server' : nameOf(item.user);
-  const author = element.querySelector('.author');
-  const avatar = element.querySelector('.avatar');
-  setText(author, name);
-  if (author.title !== item.user) {
-    author.title = item.user;
-    author.disabled = isServer(item);
-    author.style.setProperty('--hue', hue(item.user));
-  }
-  dressAvatar(avatar, item.user, name, isServer(item) ? undefined : avatarOf(item.user));
-  const time = element.querySelector('.head > time');
-  const iso = new Date(item.ts).toISOString();
-  if (time.dateTime === iso) return;
-  time.dateTime = iso;
-  time.textContent = clock(item.ts);
-  time.title = fullTime(item.ts);
-}
-
-function dressText(body, item, { room, nameOf }) {
-  const words = body.querySelector('.text');
-  const isDeleted = (item.deleted ?? null) !== null;
-  const text = isDeleted ? deletedText(item, nameOf) : item.text;
-  const edited = keep(body, 'edited', !isDeleted && (item.edited ?? null) !== null, () => {
-    const made = make('span', 'edited', '(edited)');
-    words.after(made);
-    return made;
-  });
-  if (edited) edited.title = `Edited ${fullTime(item.edited)}`;
-  if (words.shown === text) return;
-  words.shown = text;
-  if (isDeleted) words.textContent = text;
-  else putText(words, text, { mentions: item.mentions, self: room.user, nameOf });
-  words.classList.toggle('only-emoji', !isDeleted && isOnlyEmoji(text));
+function words(item, isUnfolded, { room, nameOf }) {
+  const { mentions, edited } = item;
+  const text = isDeleted(item) ? deletedText(item, nameOf) : item.text;
   const isLong = text.length > LONG_CHARS || text.split('\n').length > LONG_LINES;
-  words.classList.toggle('long', isLong);
-  keep(body, 'unfold', isLong, () => {
-    const unfold = makeButton('unfold', 'Show all');
-    words.after(unfold);
-    return unfold;
-  });
+  const isFolded = isLong && !isUnfolded;
+  const isEmoji = !isDeleted(item) && isOnlyEmoji(text);
+  const nodes = () =>
+    isDeleted(item) ? text : textNodes(text, { mentions, self: room.user, nameOf });
+  return html`<div class="text${isFolded ? ' long' : ''}${isEmoji ? ' only-emoji' : ''}" dir="auto"
+      >${guard([text, isDeleted(item)], nodes)}</div>
+    ${
+      isFolded
+        ? html`<button type="button" class="unfold" tabindex="-1">Show all</button>`
+        : nothing
+    }
+    ${
+      isEdited(item) && !isDeleted(item)
+        ? html`<span class="edited" title="Edited ${fullTime(edited)}">(edited)</span>`
+        : nothing
+    }`;
 }
 
 function deletedText({ by, reason }, nameOf) {
@@ -165,26 +145,16 @@ function deletedText({ by, reason }, nameOf) {
 }
 
 /** The message that is answered, above the answer. */
-function dressQuote(body, item, { room, nameOf }) {
-  const isWanted = (item.reply ?? null) !== null && (item.deleted ?? null) === null;
-  const quote = keep(body, 'quote', isWanted, () => {
-    const made = makeButton('quote');
-    made.tabIndex = -1;
-    made.dir = 'auto';
-    made.dataset.ref = item.reply;
-    made.append(make('span', 'quote-author'), make('span', 'quote-text'));
-    body.querySelector('.text').before(made);
-    return made;
-  });
-  if (!quote) return;
-  const quoted = room.byId.get(item.reply) ?? room.quoted.get(item.reply);
-  const [author, text] = quote.children;
-  const isThere = quoted && (quoted.deleted ?? null) === null;
-  setText(author, isThere ? nameOf(quoted.user) : '');
-  if (isThere) setText(text, shorten(quoted.text));
-  else if (quoted === undefined) setText(text, '…');
-  else setText(text, 'A message that is no longer there');
-  quote.setAttribute('aria-label', `In reply to ${author.textContent}: ${text.textContent}`);
+function quote({ reply }, { room, nameOf }) {
+  const quoted = room.byId.get(reply) ?? room.quoted.get(reply);
+  const isThere = quoted && !isDeleted(quoted);
+  const author = isThere ? nameOf(quoted.user) : '';
+  let text = 'A message that is no longer there';
+  if (isThere) text = shorten(quoted.text);
+  else if (quoted === undefined) text = '…';
+  return html`<button type="button" class="quote" tabindex="-1" dir="auto" data-ref=${reply}
+      aria-label="In reply to ${author}: ${text}"
+      ><span class="quote-author">${author}</span><span class="quote-text">${text}</span></button>`;
 }
 
 const shorten = (text) => {
@@ -192,28 +162,19 @@ const shorten = (text) => {
   return line.length > QUOTE_CHARS ? `${line.slice(0, QUOTE_CHARS)}…` : line;
 };
 
-function dressReactions(body, item, { room, nameOf }) {
-  const reactions = together(item.reactions ?? []);
-  const box = keep(body, 'reactions', reactions.length > 0, () => {
-    const made = make('div', 'reactions');
-    made.setAttribute('aria-live', 'off');
-    body.insertBefore(made, body.querySelector(':scope > :is(.status, .receipt)'));
-    return made;
-  });
-  if (!box) return;
-  const known = new Map([...box.children].map((one) => [one.dataset.emoji, one]));
-  for (const { emoji, count, users } of reactions) {
-    const button = known.get(emoji) ?? makeReaction(emoji);
-    // Moving one that is there would take the focus from it.
-    if (!known.delete(emoji)) box.append(button);
+function reactions(item, { room, nameOf }) {
+  const key = ({ emoji }) => emoji;
+  const button = ({ emoji, count, users }) => {
     const names = users.map(nameOf).join(', ');
     const others = count > users.length ? ` and ${count - users.length} more` : '';
-    button.title = `${names}${others}`;
-    setAttribute(button, 'aria-pressed', String(users.includes(room.user)));
-    setAttribute(button, 'aria-label', `${emoji} ${count}: ${names}${others}`);
-    setText(button.lastElementChild, count.toLocaleString());
-  }
-  for (const button of known.values()) button.remove();
+    return html`<button type="button" class="reaction" tabindex="-1" data-emoji=${emoji}
+        title="${names}${others}" aria-label="${emoji} ${count}: ${names}${others}"
+        aria-pressed=${String(users.includes(room.user))}
+        ><span class="emoji">${emoji}</span><span class="count">${count.toLocaleString()}</span
+      ></button>`;
+  };
+  const all = repeat(together(item.reactions), key, button);
+  return html`<div class="reactions" aria-live="off">${all}</div>`;
 }
 
 /** The same emoji may have come with and without the sign that asks for its colours. */
@@ -233,32 +194,19 @@ export function together(reactions) {
   return [...found.values()];
 }
 
-function makeReaction(emoji) {
-  const button = makeButton('reaction');
-  button.tabIndex = -1;
-  button.dataset.emoji = emoji;
-  button.append(make('span', 'emoji', emoji), make('span', 'count'));
-  return button;
-}
-
-function addStatus(body) {
-  const status = make('div', 'status');
-  const retry = makeButton('retry', 'Try again');
-  status.append(make('span', 'words'), retry, makeButton('discard', 'Discard'));
-  body.append(status);
-  return status;
-}
-
-function dressStatus(status, item, { room }) {
-  const failed = item.state === 'failed';
+function status(item, { room }) {
+  const isFailed = item.state === 'failed';
   let words = 'Sending…';
-  if (failed) words = `Not sent. ${explain({ ...item.error, isDirect: room.isDirect })}.`;
+  if (isFailed) words = `Not sent. ${explain({ ...item.error, isDirect: room.isDirect })}.`;
   else if (item.local) words = 'Shown by this relay, not stored yet';
   else if (item.retryAt !== null) {
     const seconds = Math.max(0, Math.ceil((item.retryAt - Date.now()) / 1000));
     if (seconds > 0) words = `Waiting, sends again in ${seconds} s`;
   }
-  setText(status.querySelector('.words'), words);
-  const mayAct = failed && item.user === room.user;
-  for (const button of status.querySelectorAll('button')) button.hidden = !mayAct;
+  const buttons = html`
+    <button type="button" class="retry" tabindex="-1">Try again</button>
+    <button type="button" class="discard" tabindex="-1">Discard</button>`;
+  return html`<div class="status"><span class="words">${words}</span>${
+    isFailed && item.user === room.user ? buttons : nothing
+  }</div>`;
 }

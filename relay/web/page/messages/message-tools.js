@@ -8,7 +8,9 @@
  * It refuses to do anything: it says what was asked for.
  */
 
-import { make, makeButton } from '../elements.js';
+import { html, render } from 'lit-html';
+
+import { make } from '../elements.js';
 import { openEmojiPicker } from '../overlays/emoji-picker.js';
 
 const TOOLS = [
@@ -33,7 +35,7 @@ export class MessageTools {
    * @param {object} on
    * @param {(item) => {react, reply, link, edit, delete: boolean}} on.may what may be done with a message
    * @param {(name: string, item, more?) => void} on.act `react` (more: the emoji), `reply`, `link`,
-   *   `edit`, `delete`, `retry`, `discard`, `quote`, `person` (more: the element)
+   *   `edit`, `delete`, `retry`, `discard`, `quote`, `unfold`, `person` (more: the element)
    * @param {() => void} on.leave the focus is to go to where one writes
    */
   constructor(list, on) {
@@ -65,13 +67,10 @@ export class MessageTools {
     this.#tools.setAttribute('role', 'toolbar');
     this.#tools.setAttribute('aria-label', 'What to do with this message');
     this.#tools.setAttribute('aria-live', 'off');
-    for (const [name, label, key] of TOOLS) {
-      const button = makeButton(`icon tool ${name}`, '', label);
-      button.dataset.tool = name;
-      button.setAttribute('aria-keyshortcuts', key);
-      button.title = `${label} (${key})`;
-      this.#tools.append(button);
-    }
+    const tool = ([name, label, key]) => html`
+      <button type="button" class="icon tool ${name}" data-tool=${name} aria-label=${label}
+        title="${label} (${key})" aria-keyshortcuts=${key}></button>`;
+    render(TOOLS.map(tool), this.#tools);
   }
 
   #moveTo(element) {
@@ -185,10 +184,7 @@ export class MessageTools {
     else if (classList.contains('author')) this.#on.act('person', item, button);
     else if (classList.contains('retry')) this.#on.act('retry', item);
     else if (classList.contains('discard')) this.#on.act('discard', item);
-    else if (classList.contains('unfold')) {
-      element.querySelector('.text').classList.remove('long');
-      button.remove();
-    }
+    else if (classList.contains('unfold')) this.#on.act('unfold', item);
   }
 
   #act(name, item, anchor) {

@@ -12,9 +12,9 @@
  */
 
 import { compareIds } from '../../sdk.js';
-import { make, setText } from '../elements.js';
+import { setText } from '../elements.js';
 import { plural } from '../words.js';
-import { dressBeside, dressItem, makeItem } from './message-element.js';
+import { drawItem, makeItem } from './message-element.js';
 import { ReadingPlace } from './reading-place.js';
 
 /** Changes before what the reader looks at. */
@@ -34,7 +34,8 @@ export class MessagesView {
   #below = 0;
   #loading = false;
   #countdown = null;
-  #receipt = make('div', 'receipt');
+  /** Below our last message that somebody has read: who has. */
+  #receipt = null;
   /** room -> distance from the end where its reader left it */
   #places = new WeakMap();
 
@@ -47,7 +48,6 @@ export class MessagesView {
     this.#parts = parts;
     this.#on = on;
     const { scroller, older, toEnd, list } = parts;
-    this.#receipt.setAttribute('aria-live', 'off');
     this.#place = new ReadingPlace(scroller, list, {
       moved: () => this.#moved(),
       resized: () => this.#fill(),
@@ -111,13 +111,21 @@ export class MessagesView {
 
   /** Names may be other ones now. */
   rename() {
-    for (const [item, element] of this.#elements) dressItem(element, item, this.#scene());
     this.#drawReceipt();
+    this.#drawAll();
   }
 
   /** Another day has begun: what was today is yesterday. */
   newDay() {
-    for (const element of this.#elements.values()) this.#besideAgain(element);
+    this.#drawAll();
+  }
+
+  /** Shows all of a long message. */
+  unfold(item) {
+    const element = this.#elements.get(item);
+    if (!element) return;
+    element.isUnfolded = true;
+    this.#draw(element);
   }
 
   /** Brings a message into view and gives it the focus. @returns {boolean} whether it is here */
@@ -150,7 +158,7 @@ export class MessagesView {
 
   #scene() {
     const { nameOf, avatarOf } = this.#on;
-    return { room: this.#room, nameOf, avatarOf };
+    return { room: this.#room, nameOf, avatarOf, receipt: this.#receipt };
   }
 
   #redraw() {
@@ -158,6 +166,7 @@ export class MessagesView {
     // A page drawn anew is not news to be read out.
     list.setAttribute('aria-busy', 'true');
     this.#elements.clear();
+    this.#receipt = null;
     this.#below = 0;
     const items = this.#room ? [...this.#room.items, ...this.#room.tail] : [];
     list.replaceChildren(...this.#makeAll(items));
@@ -170,16 +179,15 @@ export class MessagesView {
     let before = null;
     return items.map((item) => {
       const element = this.#make(item);
-      dressBeside(element, item, before, this.#room.firstUnread);
+      this.#draw(element, before);
       before = item;
       return element;
     });
   }
 
   #make(item) {
-    const element = makeItem(item, this.#scene());
+    const element = makeItem(item);
     this.#elements.set(item, element);
-    if ((item.retryAt ?? null) !== null) this.#tick();
     const { byId, quoted } = this.#room;
     const isStrange =
       (item.reply ?? null) !== null && !byId.has(item.reply) && !quoted.has(item.reply);
@@ -187,9 +195,21 @@ export class MessagesView {
     return element;
   }
 
-  #dress(element, item) {
-    dressItem(element, item, this.#scene());
-    if ((item.retryAt ?? null) !== null) this.#tick();
+  /** Draws the element of an item, if it is one. */
+  #draw(element, before = element?.previousElementSibling?.item ?? null) {
+    if (!element?.item) return;
+    drawItem(element, before, this.#scene());
+    if ((element.item.retryAt ?? null) !== null) this.#tick();
+  }
+
+  #drawAll() {
+    for (const element of this.#elements.values()) this.#draw(element);
+  }
+
+  /** It was put where it is, or has changed: how the next one looks depends on it. */
+  #drawHere(element) {
+    this.#draw(element);
+    this.#draw(element.nextElementSibling);
   }
 
   /** Counts waiting lines down. */
@@ -198,23 +218,16 @@ export class MessagesView {
       this.#countdown = null;
       for (const item of this.#room?.tail ?? []) {
         const element = this.#elements.get(item);
-        if (element && item.retryAt !== null) this.#dress(element, item);
+        if (element && item.retryAt !== null) this.#draw(element);
       }
     }, 1000);
-  }
-
-  #besideAgain(element) {
-    if (!element?.item) return;
-    const before = element.previousElementSibling?.item ?? null;
-    dressBeside(element, element.item, before, this.#room.firstUnread);
   }
 
   #append(item) {
     const { list } = this.#parts;
     const element = this.#make(item);
     list.insertBefore(element, this.#room.tail.includes(item) ? null : this.#firstTail());
-    this.#besideAgain(element);
-    this.#besideAgain(element.nextElementSibling);
+    this.#drawHere(element);
   }
 
   /** A notice of the past comes to its place. */
@@ -223,8 +236,7 @@ export class MessagesView {
     const next = this.#elements.get(items[items.indexOf(item) + 1]) ?? this.#firstTail();
     const element = this.#make(item);
     this.#parts.list.insertBefore(element, next);
-    this.#besideAgain(element);
-    this.#besideAgain(next);
+    this.#drawHere(element);
   }
 
   /** The element of the first line without an id. */
@@ -243,25 +255,19 @@ export class MessagesView {
     if (element.nextElementSibling !== place) {
       const follower = element.nextElementSibling;
       this.#parts.list.insertBefore(element, place);
-      this.#besideAgain(follower);
+      this.#draw(follower);
     }
-    this.#dressAll(element, item);
+    this.#drawHere(element);
     return undefined;
   }
 
   #update(item) {
     const element = this.#elements.get(item);
-    if (element) this.#dressAll(element, item);
+    if (element) this.#drawHere(element);
     // Whoever quotes it shows it too.
     for (const [one, other] of this.#elements) {
-      if (item.id !== null && one.reply === item.id) this.#dress(other, one);
+      if (item.id !== null && one.reply === item.id) this.#draw(other);
     }
-  }
-
-  #dressAll(element, item) {
-    this.#dress(element, item);
-    this.#besideAgain(element);
-    this.#besideAgain(element.nextElementSibling);
   }
 
   #prepend(items) {
@@ -269,7 +275,7 @@ export class MessagesView {
     list.setAttribute('aria-busy', 'true');
     const first = list.firstElementChild;
     list.prepend(...this.#makeAll(items));
-    this.#besideAgain(first);
+    this.#draw(first);
   }
 
   #remove(item) {
@@ -278,26 +284,17 @@ export class MessagesView {
     const follower = element.nextElementSibling;
     this.#elements.delete(item);
     element.remove();
-    this.#besideAgain(follower);
+    this.#draw(follower);
   }
 
   // --- around the messages -----------------------------------------------------------------------
 
-  /** Below our last message that somebody has read: who has. */
   #drawReceipt() {
-    const room = this.#room;
-    const own = room?.readers.size > 0 ? lastRead(room) : null;
-    const body = this.#elements.get(own)?.querySelector('.body');
-    if (!body) {
-      this.#receipt.remove();
-      return;
+    const before = this.#receipt;
+    this.#receipt = this.#room?.readers.size > 0 ? receiptOf(this.#room, this.#on.nameOf) : null;
+    for (const item of new Set([before?.item, this.#receipt?.item])) {
+      this.#draw(this.#elements.get(item));
     }
-    const names = readersOf(room, own.id).map(this.#on.nameOf);
-    const others = names.length > 3 ? ` and ${names.length - 3} more` : '';
-    const by = `Seen by ${names.slice(0, 3).join(', ')}${others}`;
-    setText(this.#receipt, room.isDirect ? 'Seen' : by);
-    this.#receipt.title = names.join(', ');
-    if (this.#receipt.parentElement !== body) body.append(this.#receipt);
   }
 
   #moved() {
@@ -350,6 +347,16 @@ export class MessagesView {
 function lastRead(room) {
   const isOwn = (item) => item.type === 'message' && item.user === room.user && item.id !== null;
   return room.items.findLast((item) => isOwn(item) && readersOf(room, item.id).length > 0) ?? null;
+}
+
+/** What stands below it. */
+function receiptOf(room, nameOf) {
+  const item = lastRead(room);
+  if (item === null) return null;
+  const names = readersOf(room, item.id).map(nameOf);
+  const others = names.length > 3 ? ` and ${names.length - 3} more` : '';
+  const words = room.isDirect ? 'Seen' : `Seen by ${names.slice(0, 3).join(', ')}${others}`;
+  return { item, words, title: names.join(', ') };
 }
 
 function readersOf(room, id) {

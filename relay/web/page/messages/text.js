@@ -30,21 +30,22 @@ const ELEMENTS = new Map([
 ]);
 
 /**
- * Puts a text into an element.
- * @param {Element} element
+ * A text as nodes.
  * @param {string} text
  * @param {{mentions: string[]|null, self: string, nameOf: (user: string) => string}} scene `mentions`: the
  *   users it mentions
+ * @returns {DocumentFragment}
  */
-export function putText(element, text, { mentions, self, nameOf }) {
+export function textNodes(text, { mentions, self, nameOf }) {
   const called = calledIn(mentions ?? []);
   const scene = { called, self, nameOf };
-  element.textContent = '';
+  const nodes = document.createDocumentFragment();
   const tokens = MARKS.test(text) ? readMarkdown(text, called) : null;
-  if (tokens !== null) new Writer(element, text, scene).blocks(tokens);
-  if (element.textContent.trim() !== '') return;
-  element.textContent = '';
-  putWords(element, text, scene);
+  if (tokens !== null) new Writer(nodes, text, scene).blocks(tokens);
+  if (nodes.textContent.trim() !== '') return nodes;
+  nodes.replaceChildren();
+  putWords(nodes, text, scene);
+  return nodes;
 }
 
 /**
@@ -88,8 +89,8 @@ class Writer {
   /** The last line of the block before. */
   #lineBefore = null;
 
-  constructor(element, text, scene) {
-    this.#at = element;
+  constructor(nodes, text, scene) {
+    this.#at = nodes;
     this.#lines = text.split('\n');
     this.#scene = scene;
   }
@@ -134,7 +135,7 @@ class Writer {
 
   #openOrClose(token) {
     if (token.nesting < 0) {
-      if (this.#open.pop()) this.#at = this.#at.parentElement;
+      if (this.#open.pop()) this.#at = this.#at.parentNode;
     } else {
       const tag = this.#open.length < DEEPEST ? ELEMENTS.get(token.type) : undefined;
       this.#open.push(tag !== undefined);
@@ -165,7 +166,8 @@ class Writer {
 
   #mention({ content, meta: user }) {
     // A name in a link is part of the link.
-    this.#at.append(this.#at.closest('a') ? content : makeMention(content, user, this.#scene));
+    const isInLink = this.#at.closest?.('a');
+    this.#at.append(isInLink ? content : makeMention(content, user, this.#scene));
   }
 }
 
@@ -178,15 +180,15 @@ function dressLink(anchor, url) {
 }
 
 /** Text with its mentions marked. */
-function putWords(element, text, scene) {
+function putWords(nodes, text, scene) {
   const { called } = scene;
   let at = 0;
   for (const { user, from, to } of findMentions(text, (name) => called(name) !== null)) {
-    if (from > at) element.append(text.slice(at, from));
-    element.append(makeMention(text.slice(from, to), called(user), scene));
+    if (from > at) nodes.append(text.slice(at, from));
+    nodes.append(makeMention(text.slice(from, to), called(user), scene));
     at = to;
   }
-  if (at < text.length) element.append(text.slice(at));
+  if (at < text.length) nodes.append(text.slice(at));
 }
 
 function makeMention(words, user, { self, nameOf }) {

@@ -7,7 +7,9 @@
  * It refuses to stack.
  */
 
-import { make, makeButton } from '../elements.js';
+import { html, nothing, render } from 'lit-html';
+
+import { make } from '../elements.js';
 
 /**
  * @param {object} question
@@ -20,62 +22,51 @@ import { make, makeButton } from '../elements.js';
  * @returns {Promise<Object<string, string>|null>} the fields' values by name
  */
 export function ask({ title, text = '', confirm, fields = [] }) {
-  const { form, show, end } = openDialogue(title);
-  if (text) {
-    const words = make('p', 'quiet', text);
-    words.dir = 'auto';
-    form.append(words);
-  }
-  const inputs = fields.map((field) => {
-    const label = make('label', '', field.label);
-    const input = makeInput(field);
-    label.append(input);
-    if (field.choices) label.append(makeChoices(input, field.choices));
-    form.append(label);
-    return [field.name, input];
+  const { draw, show, end } = openDialogue(title, (form) => {
+    const values = fields.map(({ name }) => [name, form.elements[name].value.trim()]);
+    end(Object.fromEntries(values));
   });
-  const buttons = make('div', 'buttons');
-  const no = makeButton('cancel', 'Cancel');
-  const yes = make('button', 'confirm primary', confirm);
-  yes.type = 'submit';
-  buttons.append(no, yes);
-  form.append(buttons);
-  no.addEventListener('click', () => end(null));
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    end(Object.fromEntries(inputs.map(([name, input]) => [name, input.value.trim()])));
-  });
-  return show(inputs[0]?.[1] ?? yes);
+  draw(html`
+    ${text ? html`<p class="quiet" dir="auto">${text}</p>` : nothing}
+    ${fields.map((one) => html`<label>${one.label}${input(one)}${choices(one)}</label>`)}
+    <div class="buttons">
+      <button type="button" class="cancel" @click=${() => end(null)}>Cancel</button>
+      <button type="submit" class="confirm primary">${confirm}</button>
+    </div>`);
+  return show(fields.length ? 'input, textarea, select' : '.confirm');
 }
 
 /** Shows lines to read. @returns {Promise<null>} once they are put away */
 export function showLines(title, lines) {
-  const { form, show, end } = openDialogue(title);
-  const list = make('ul', 'dialogue-lines');
-  for (const line of lines) list.append(make('li', '', line));
-  list.tabIndex = 0;
-  const buttons = make('div', 'buttons');
-  const close = makeButton('confirm primary', 'Close');
-  buttons.append(close);
-  form.append(list, buttons);
-  close.addEventListener('click', () => end(null));
-  return show(close);
+  const { draw, show, end } = openDialogue(title, () => end(null));
+  draw(html`
+    <ul class="dialogue-lines" tabindex="0">${lines.map((line) => html`<li>${line}</li>`)}</ul>
+    <div class="buttons"><button type="submit" class="confirm primary">Close</button></div>`);
+  return show('.confirm');
 }
 
-/** A dialogue with a heading. `end` puts it away; what `show` promises is what `end` was given. */
-export function openDialogue(title) {
+/**
+ * A dialogue with a heading, whose inside `draw` draws as often as one likes. `end` puts it away; what `show`
+ * promises is what `end` was given.
+ * @param {string} title
+ * @param {(form: HTMLFormElement) => void} submitted
+ */
+export function openDialogue(title, submitted) {
   const dialog = make('dialog', 'dialogue');
-  const form = make('form');
-  const heading = make('h2', '', title);
-  heading.id = 'dialogue-title';
-  dialog.setAttribute('aria-labelledby', heading.id);
-  form.append(heading);
-  dialog.append(form);
+  dialog.setAttribute('aria-labelledby', 'dialogue-title');
   let answered;
   const answer = new Promise((resolve) => {
     answered = resolve;
   });
   const before = document.activeElement;
+  const submit = (event) => {
+    event.preventDefault();
+    submitted(event.target);
+  };
+  const draw = (content) => {
+    const heading = html`<h2 id="dialogue-title">${title}</h2>`;
+    render(html`<form @submit=${submit}>${heading}${content}</form>`, dialog);
+  };
   const end = (value) => {
     dialog.close();
     dialog.remove();
@@ -87,37 +78,30 @@ export function openDialogue(title) {
     end(null);
   });
   dialog.addEventListener('keydown', (event) => event.stopPropagation());
-  const show = (focused) => {
+  /** Shows what was drawn, with the focus where `selector` says. */
+  const show = (selector) => {
     document.body.append(dialog);
     dialog.showModal();
-    focused.focus();
+    dialog.querySelector(selector).focus();
     return answer;
   };
-  return { form, show, end };
+  return { dialog, draw, show, end };
 }
 
-function makeChoices(input, choices) {
-  const list = make('datalist');
-  list.id = `${input.name}-choices`;
-  for (const choice of choices) {
-    const option = make('option');
-    option.value = choice;
-    list.append(option);
+function input({ name, value = '', maxLength = 256, rows, options, choices }) {
+  if (options) {
+    const option = ([key, words]) => html`<option value=${key}>${words}</option>`;
+    return html`<select name=${name}>${options.map(option)}</select>`;
   }
-  input.setAttribute('list', list.id);
-  return list;
+  if (rows) {
+    return html`<textarea name=${name} rows=${rows} maxlength=${maxLength} .value=${value}></textarea>`;
+  }
+  const list = choices ? `${name}-choices` : nothing;
+  return html`<input name=${name} maxlength=${maxLength} list=${list} .value=${value}>`;
 }
 
-function makeInput({ name, value = '', maxLength = 256, rows, options }) {
-  const input = document.createElement(options ? 'select' : rows ? 'textarea' : 'input');
-  input.name = name;
-  for (const [key, words] of options ?? []) {
-    const option = make('option', '', words);
-    option.value = key;
-    input.append(option);
-  }
-  if (rows) input.rows = rows;
-  if (!options) input.maxLength = maxLength;
-  input.value = value || (options?.[0][0] ?? '');
-  return input;
+function choices({ name, choices }) {
+  if (!choices) return nothing;
+  const options = choices.map((choice) => html`<option value=${choice}></option>`);
+  return html`<datalist id="${name}-choices">${options}</datalist>`;
 }

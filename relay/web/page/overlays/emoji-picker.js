@@ -7,7 +7,8 @@
  * It refuses to know what the emoji is for.
  */
 
-import { make, makeButton } from '../elements.js';
+import { html } from 'lit-html';
+
 import { closeMenu, openMenu } from './menu.js';
 
 const USUAL = '👍 ❤️ 😂 🎉 😮 😢 👀 🙏 🔥 ✅ 👎 🚀 💯 🤔 👏 😍 ☕ 🙌'.split(' ');
@@ -47,33 +48,31 @@ export function findEmoji(groups, text) {
  * @param {(emoji: string) => void} pick
  */
 export function openEmojiPicker(anchor, label, pick) {
-  const field = make('input', 'emoji-search');
-  field.type = 'search';
-  field.placeholder = 'Search emoji';
-  field.setAttribute('aria-label', 'Search emoji');
-  const list = make('div', 'emoji-list');
-  const draw = () => {
-    const text = field.value.trim();
-    const usual = ['Often used', USUAL.map((emoji) => [emoji, nameOf(emoji)])];
-    const groups = text && all ? [['Found', findEmoji(all, text)]] : [usual, ...(all ?? [])];
-    const focused = [...list.querySelectorAll('button')].indexOf(document.activeElement);
-    list.replaceChildren(...groups.flatMap((group) => makeGroup(group, pick)));
-    // The usual ones stand where they stood.
-    list.querySelectorAll('button')[focused]?.focus();
+  let text = '';
+  const choose = (emoji) => {
+    closeMenu();
+    pick(emoji);
   };
-  draw();
-  field.addEventListener('input', draw);
-  field.addEventListener('keydown', (event) => {
+  const typed = ({ target }) => {
+    text = target.value.trim();
+    draw([entry()]);
+  };
+  const pressed = (event) => {
     if (event.key !== 'Enter') return;
     event.preventDefault();
-    list.querySelector('button')?.click();
-  });
-  openMenu(anchor, [{ element: field }, { element: list }], {
-    label,
-    className: 'emoji-menu',
-    columns: COLUMNS,
-  });
-  if (all === null) load().then(() => list.isConnected && draw());
+    event.target.nextElementSibling.querySelector('button')?.click();
+  };
+  const entry = () => {
+    const usual = ['Often used', USUAL.map((emoji) => [emoji, nameOf(emoji)])];
+    const groups = text && all ? [['Found', findEmoji(all, text)]] : [usual, ...(all ?? [])];
+    const content = html`<input type="search" class="emoji-search" placeholder="Search emoji"
+        aria-label="Search emoji" @input=${typed} @keydown=${pressed}
+      ><div class="emoji-list">${groups.map((group) => groupOf(group, choose))}</div>`;
+    return { content };
+  };
+  const options = { label, className: 'emoji-menu', columns: COLUMNS };
+  const draw = openMenu(anchor, [entry()], options);
+  if (all === null) load().then(() => draw?.([entry()]));
 }
 
 /** What an emoji is called; itself, while that is not known. */
@@ -85,18 +84,13 @@ function nameOf(emoji) {
   return emoji;
 }
 
-function makeGroup([name, entries], pick) {
-  if (entries.length === 0) return [make('p', 'menu-heading', 'Nothing is called so.')];
-  const grid = make('div', 'emoji-grid emoji');
-  for (const [emoji, words] of entries) {
+function groupOf([name, entries], choose) {
+  if (entries.length === 0) return html`<p class="menu-heading">Nothing is called so.</p>`;
+  const button = ([emoji, words]) => {
     const [label] = words.split(';');
-    const button = makeButton('', emoji, label);
-    button.setAttribute('role', 'menuitem');
-    button.addEventListener('click', () => {
-      closeMenu();
-      pick(emoji);
-    });
-    grid.append(button);
-  }
-  return [make('p', 'menu-heading', name), grid];
+    return html`<button type="button" role="menuitem" aria-label=${label} title=${label}
+      @click=${() => choose(emoji)}>${emoji}</button>`;
+  };
+  return html`<p class="menu-heading">${name}</p>
+    <div class="emoji-grid emoji">${entries.map(button)}</div>`;
 }

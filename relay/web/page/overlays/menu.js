@@ -1,13 +1,19 @@
 /**
  * Menus that open beside a button.
  *
- * The one idea: at most one is open; it takes the focus, arrow keys walk it, Escape, Tab and a
- * click elsewhere close it, and the focus goes back to where it came from.
+ * The one idea: a popover of the platform, so at most one is open, and a click elsewhere closes it. It takes the
+ * focus, arrow keys walk it, Escape and Tab close it, and the focus goes back to where it came from.
  *
  * It refuses to nest.
  */
 
+import { html, nothing, render } from 'lit-html';
+
+import { make } from '../elements.js';
+
 let open = null;
+/** The anchor that the pointer is on, and whose menu it closes by that. */
+let pressed = null;
 
 /** Closes the menu that is open, if one is. */
 export function closeMenu() {
@@ -15,64 +21,77 @@ export function closeMenu() {
 }
 
 /**
- * Opens a menu.
+ * Opens a menu, or closes it if it is open beside this anchor.
  * @param {Element} anchor what it belongs to
- * @param {({label: string, act: () => void, checked?: boolean, isDangerous?: boolean}
- *   | {heading: string} | {element: Element})[]} entries
+ * @param {({label: string, act: () => void, checked?: boolean, isDangerous?: boolean, title?: string}
+ *   | {heading: string} | {content: unknown})[]} entries `content`: a template
  * @param {{label: string, className?: string, columns?: number}} options what a screen reader calls it,
  *   and how many entries stand beside each other
+ * @returns {((entries: object[]) => void)|null} draws other entries; null: it was closed
  */
 export function openMenu(anchor, entries, { label, className = '', columns = 1 }) {
-  const isAgain = open?.anchor === anchor;
+  const isAgain = open?.anchor === anchor || pressed === anchor;
+  pressed = null;
   open?.close(true);
-  if (isAgain) return;
-  const menu = document.createElement('div');
-  menu.className = `menu-box ${className}`;
+  if (isAgain) return null;
+  const menu = make('div', `menu-box ${className}`);
+  menu.popover = 'auto';
   menu.setAttribute('role', 'menu');
   menu.setAttribute('aria-label', label);
   const before = document.activeElement;
-  for (const entry of entries) menu.append(makeEntry(entry));
+  const draw = (some) => render(some.map(entryOf), menu);
+  draw(entries);
   document.body.append(menu);
+  menu.showPopover();
   place(menu, anchor);
   anchor.setAttribute('aria-expanded', 'true');
 
-  const items = () => [...menu.querySelectorAll('[role^="menuitem"], input')];
-  const outside = (event) => {
-    if (!menu.contains(event.target) && !anchor.contains(event.target)) close(false);
+  const press = ({ target }) => {
+    pressed = anchor.contains(target) ? anchor : null;
   };
+  const resized = () => close(false);
   function close(giveBack) {
     if (open?.menu !== menu) return;
     open = null;
-    document.removeEventListener('pointerdown', outside, true);
+    document.removeEventListener('pointerdown', press, true);
+    window.removeEventListener('resize', resized);
     menu.remove();
     anchor.setAttribute('aria-expanded', 'false');
     if (giveBack) (before?.isConnected ? before : anchor).focus({ preventScroll: true });
   }
   open = { menu, anchor, close };
-  document.addEventListener('pointerdown', outside, true);
-  window.addEventListener('resize', () => close(false), { once: true });
-  menu.addEventListener('keydown', (event) => {
-    const all = items();
-    const at = all.indexOf(document.activeElement);
-    const isTyping = event.target.tagName === 'INPUT';
-    const isGrid = columns > 1 && !isTyping;
-    const steps = isTyping
-      ? { ArrowDown: 1, ArrowUp: -1 }
-      : { ArrowDown: 1, ArrowUp: -1, ArrowRight: 1, ArrowLeft: -1 };
-    let next = null;
-    if (event.key === 'Escape' || event.key === 'Tab') {
-      event.stopPropagation();
-      close(true);
-    } else if (isGrid && event.key === 'ArrowUp') next = beside(all, at, -1);
-    else if (isGrid && event.key === 'ArrowDown') next = beside(all, at, 1);
-    else if (steps[event.key]) next = all[(at + steps[event.key] + all.length) % all.length];
-    else if (event.key === 'Home' && !isTyping) [next] = all;
-    else if (event.key === 'End' && !isTyping) next = all.at(-1);
-    else return;
-    event.preventDefault();
-    next?.focus();
+  document.addEventListener('pointerdown', press, true);
+  window.addEventListener('resize', resized);
+  menu.addEventListener('toggle', ({ newState }) => {
+    if (newState === 'closed') close(false);
   });
-  items()[0]?.focus({ preventScroll: true });
+  menu.addEventListener('keydown', (event) => walk(event, menu, columns, close));
+  itemsOf(menu)[0]?.focus({ preventScroll: true });
+  return draw;
+}
+
+const itemsOf = (menu) => [...menu.querySelectorAll('[role^="menuitem"], input')];
+
+/** Arrow keys, Home and End go through the entries; Escape and Tab close the menu. */
+function walk(event, menu, columns, close) {
+  const all = itemsOf(menu);
+  const at = all.indexOf(document.activeElement);
+  const { key } = event;
+  const isTyping = event.target.tagName === 'INPUT';
+  const isGrid = columns > 1 && !isTyping;
+  const step = { ArrowDown: 1, ArrowUp: -1, ArrowRight: 1, ArrowLeft: -1 }[key];
+  const isVertical = key === 'ArrowDown' || key === 'ArrowUp';
+  let next = null;
+  if (key === 'Escape' || key === 'Tab') {
+    event.stopPropagation();
+    close(true);
+  } else if (isGrid && isVertical) next = beside(all, at, step);
+  else if (step && (isVertical || !isTyping)) next = all[(at + step + all.length) % all.length];
+  else if (key === 'Home' && !isTyping) [next] = all;
+  else if (key === 'End' && !isTyping) next = all.at(-1);
+  else return;
+  event.preventDefault();
+  next?.focus();
 }
 
 /** The entry of the next row above (-1) or below (1) that is nearest; null in the last row. */
@@ -90,30 +109,17 @@ function beside(all, at, direction) {
   return best?.item ?? null;
 }
 
-function makeEntry({ label, act, checked, isDangerous, heading, element, title }) {
-  if (element) return element;
-  if (heading !== undefined) {
-    const head = document.createElement('p');
-    head.className = 'menu-heading';
-    head.dir = 'auto';
-    head.textContent = heading;
-    return head;
-  }
-  const button = document.createElement('button');
-  button.type = 'button';
-  button.setAttribute('role', checked === undefined ? 'menuitem' : 'menuitemradio');
-  if (checked !== undefined) button.setAttribute('aria-checked', String(checked));
-  if (isDangerous) button.className = 'dangerous';
-  if (title) {
-    button.title = title;
-    button.setAttribute('aria-label', title);
-  }
-  button.textContent = label;
-  button.addEventListener('click', () => {
+function entryOf({ label, act, checked, isDangerous, heading, content, title }) {
+  if (content) return content;
+  if (heading !== undefined) return html`<p class="menu-heading" dir="auto">${heading}</p>`;
+  const chosen = () => {
     closeMenu();
     act();
-  });
-  return button;
+  };
+  return html`<button type="button" class=${isDangerous ? 'dangerous' : nothing}
+    role=${checked === undefined ? 'menuitem' : 'menuitemradio'}
+    aria-checked=${checked === undefined ? nothing : String(checked)}
+    title=${title || nothing} aria-label=${title || nothing} @click=${chosen}>${label}</button>`;
 }
 
 /** Beside the anchor where there is room, inside the window in any case. */

@@ -7,11 +7,15 @@
  * It refuses to ask questions.
  */
 
+import { html, nothing, render } from 'lit-html';
+import { repeat } from 'lit-html/directives/repeat.js';
+
 const SHOWN_MS = 7000;
 const MOST = 5;
 
 export class Toasts {
   #box;
+  /** @type {Map<string, {kind: string, open: (() => void)|null, timer: number}>} by the text */
   #shown = new Map();
 
   constructor(box) {
@@ -20,54 +24,49 @@ export class Toasts {
 
   /**
    * Shows a notice.
+   * @param {string} text
    * @param {'error'|'info'} kind
-   * @param {() => void} [open] what a click on it does
+   * @param {(() => void)|null} [open] what a click on it does
    */
   show(text, kind = 'info', open = null) {
     const known = this.#shown.get(text);
-    if (known) return known.again();
-    const toast = document.createElement('div');
-    toast.className = `toast ${kind}`;
-    if (kind === 'error') toast.setAttribute('role', 'alert');
-    const words = document.createElement(open ? 'button' : 'p');
-    words.className = 'toast-words';
-    words.dir = 'auto';
-    words.textContent = text;
-    if (open) {
-      words.type = 'button';
-      words.addEventListener('click', () => {
-        remove();
-        open();
-      });
-    }
-    const close = document.createElement('button');
-    close.type = 'button';
-    close.className = 'icon close';
-    close.setAttribute('aria-label', 'Dismiss');
-    toast.append(words, close);
+    if (known) clearTimeout(known.timer);
+    else if (this.#shown.size === MOST) this.#remove(this.#shown.keys().next().value);
+    this.#shown.set(text, { kind, open, ...known, timer: this.#removeLater(text) });
+    this.#draw();
+  }
 
-    let timer = null;
-    const remove = () => {
-      clearTimeout(timer);
-      this.#shown.delete(text);
-      toast.remove();
+  #removeLater(text) {
+    const ms = SHOWN_MS + text.split('\n').length * 1000;
+    return setTimeout(() => {
+      const index = [...this.#shown.keys()].indexOf(text);
+      const isLookedAt = this.#box.children[index].matches(':hover, :focus-within');
+      if (isLookedAt) this.#shown.get(text).timer = this.#removeLater(text);
+      else this.#remove(text);
+    }, ms);
+  }
+
+  #remove(text) {
+    clearTimeout(this.#shown.get(text)?.timer);
+    this.#shown.delete(text);
+    this.#draw();
+  }
+
+  #draw() {
+    const key = ([text]) => text;
+    const toast = ([text, { kind, open }]) => {
+      const act = () => {
+        this.#remove(text);
+        open();
+      };
+      const words = open
+        ? html`<button type="button" class="toast-words" dir="auto" @click=${act}>${text}</button>`
+        : html`<p class="toast-words" dir="auto">${text}</p>`;
+      return html`<div class="toast ${kind}" role=${kind === 'error' ? 'alert' : nothing}
+        >${words}<button type="button" class="icon close" aria-label="Dismiss"
+          @click=${() => this.#remove(text)}></button
+      ></div>`;
     };
-    const again = () => {
-      clearTimeout(timer);
-      const lines = text.split('\n').length;
-      timer = setTimeout(
-        () => {
-          if (toast.matches(':hover, :focus-within')) again();
-          else remove();
-        },
-        SHOWN_MS + lines * 1000,
-      );
-    };
-    close.addEventListener('click', remove);
-    this.#shown.set(text, { again, remove });
-    this.#box.append(toast);
-    again();
-    if (this.#shown.size > MOST) this.#shown.values().next().value.remove();
-    return undefined;
+    render(repeat(this.#shown, key, toast), this.#box);
   }
 }

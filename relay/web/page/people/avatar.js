@@ -8,7 +8,8 @@
  * this host whose name says that it is one.
  */
 
-import { make, setText } from '../elements.js';
+import { html } from 'lit-html';
+
 import { hue, initial } from '../words.js';
 import { sizeOf } from './picture-size.js';
 
@@ -33,26 +34,15 @@ function isSmall(address) {
   return size !== null && Math.max(size.width, size.height) <= EDGE_MOST;
 }
 
-/** An element for the mark of somebody. */
-export function makeAvatar() {
-  const element = make('span', 'avatar');
-  element.setAttribute('aria-hidden', 'true');
-  return element;
-}
-
 /**
- * Shows somebody's mark.
- * @param {HTMLElement} element
+ * Somebody's mark, as a template.
  * @param {string} user
  * @param {string} name what they are called
- * @param {unknown} avatar what their profile says
+ * @param {unknown} picture what their profile says
  */
-export function dressAvatar(element, user, name, avatar) {
-  const picture = pictureOf(avatar);
-  setText(element, picture === null ? initial(name) : '');
-  const image = picture === null ? '' : `url(${JSON.stringify(picture)})`;
-  if (element.picture === image && element.user === user) return;
-  Object.assign(element, { picture: image, user });
-  element.style.setProperty('--hue', hue(user));
-  element.style.backgroundImage = image;
+export function avatar(user, name, picture) {
+  const url = pictureOf(picture);
+  const image = url === null ? '' : `background-image: url(${JSON.stringify(url)})`;
+  return html`<span class="avatar" aria-hidden="true" .style=${`--hue: ${hue(user)}; ${image}`}
+      >${url === null ? initial(name) : ''}</span>`;
 }

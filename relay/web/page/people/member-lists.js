@@ -6,10 +6,12 @@
  * It refuses to know what is done: it says what was chosen.
  */
 
-import { make, makeButton, setText } from '../elements.js';
+import { html, nothing } from 'lit-html';
+import { repeat } from 'lit-html/directives/repeat.js';
+
 import { openDialogue } from '../overlays/dialogue.js';
 import { explain, until } from '../words.js';
-import { dressAvatar, makeAvatar } from './avatar.js';
+import { avatar } from './avatar.js';
 
 const COUNT = 100;
 
@@ -27,88 +29,84 @@ const COUNT = 100;
  * @returns {Promise<null>} once it is put away
  */
 export function showPeople(title, { load, act, hasSearch = false, empty }, about) {
-  const { form, show, end } = openDialogue(title);
-  const field = make('input');
-  field.type = 'search';
-  field.placeholder = 'User names that begin with …';
-  field.setAttribute('aria-label', 'User names that begin with');
-  const list = make('ul', 'member-list');
-  list.tabIndex = 0;
-  const note = make('p', 'quiet');
-  note.setAttribute('role', 'status');
-  const more = makeButton('more-rows', 'Show more');
-  const close = makeButton('confirm primary', 'Close');
-  const buttons = make('div', 'buttons');
-  buttons.append(more, close);
-  form.append(...(hasSearch ? [field] : []), list, note, buttons);
+  const { dialog, draw, show, end } = openDialogue(title, () => end(null));
+  let rows = [];
   let cursor = null;
+  let prefix = '';
+  let note = '';
   /** The newest question: answers to older ones come too late. */
   let asked = 0;
+  let isAsking = false;
 
   const next = async (isFirst) => {
     asked += 1;
     const mine = asked;
-    more.hidden = true;
+    isAsking = true;
+    drawNow();
     try {
-      const page = await load(isFirst ? null : cursor, field.value.trim());
+      const page = await load(isFirst ? null : cursor, prefix);
       if (mine !== asked) return;
       cursor = page.cursor;
-      if (isFirst) list.replaceChildren();
-      list.append(...page.rows.map(makeRow));
-      sayIfEmpty();
-      more.hidden = cursor === null;
+      rows = [...(isFirst ? [] : rows), ...page.rows];
+      note = '';
     } catch (error) {
-      if (mine === asked) setText(note, `${explain(error)}.`);
+      if (mine === asked) note = `${explain(error)}.`;
     }
+    if (mine === asked) isAsking = false;
+    drawNow();
   };
-  const sayIfEmpty = () => {
-    setText(note, list.childElementCount || cursor !== null ? '' : empty);
+  const doIt = async (row) => {
+    row.isBusy = true;
+    note = '';
+    drawNow();
+    let index = rows.indexOf(row);
+    try {
+      await act(row);
+      index = rows.indexOf(row);
+      rows = rows.filter((one) => one !== row);
+    } catch (error) {
+      note = `${explain(error)}.`;
+    }
+    row.isBusy = false;
+    drawNow();
+    // It was on the button, which is gone or was disabled.
+    const buttons = dialog.querySelectorAll('.member button');
+    (buttons[Math.min(index, buttons.length - 1)] ?? dialog.querySelector('ul')).focus();
   };
-  /** Shows what the person of a row is called now. */
-  const dress = (item) => {
-    const { user } = item.dataset;
-    const name = about.nameOf(user);
-    dressAvatar(item.querySelector('.avatar'), user, name, about.avatarOf(user));
-    setText(item.querySelector('.member-name'), name === user ? user : `${name} · ${user}`);
-    const button = item.querySelector('button');
-    button?.setAttribute('aria-label', `${button.textContent} ${name}`);
-  };
-  const makeRow = (row) => {
+  const rowOf = (row) => {
     const { user } = row;
-    const item = make('li', 'member');
-    item.dataset.user = user;
-    const words = make('span', 'member-name');
-    words.dir = 'auto';
-    item.append(makeAvatar(), words, make('span', 'quiet', row.about));
-    if (row.act) {
-      const button = makeButton('', row.act);
-      button.addEventListener('click', async () => {
-        button.disabled = true;
-        setText(note, '');
-        try {
-          await act(row);
-          const beside = item.nextElementSibling ?? item.previousElementSibling;
-          item.remove();
-          (beside?.querySelector('button') ?? list).focus();
-          sayIfEmpty();
-        } catch (error) {
-          button.disabled = false;
-          button.focus();
-          setText(note, `${explain(error)}.`);
-        }
-      });
-      item.append(button);
-    }
-    dress(item);
-    return item;
+    const name = about.nameOf(user);
+    return html`<li class="member" data-user=${user}
+      >${avatar(user, name, about.avatarOf(user))}<span class="member-name" dir="auto"
+        >${name === user ? user : `${name} · ${user}`}</span
+      ><span class="quiet">${row.about}</span>${
+        row.act
+          ? html`<button type="button" aria-label="${row.act} ${name}" ?disabled=${row.isBusy}
+              @click=${() => doIt(row)}>${row.act}</button>`
+          : nothing
+      }</li>`;
   };
-  field.addEventListener('input', () => next(true));
-  more.addEventListener('click', () => next(false));
-  close.addEventListener('click', () => end(null));
-  form.addEventListener('submit', (event) => event.preventDefault());
-  const endRenamed = about.renamed(() => [...list.children].forEach(dress));
+  const typed = ({ target }) => {
+    prefix = target.value.trim();
+    next(true);
+  };
+  const field = html`<input type="search" placeholder="User names that begin with …"
+    aria-label="User names that begin with" @input=${typed}>`;
+  const drawNow = () => {
+    const isEmpty = rows.length === 0 && cursor === null && !isAsking;
+    draw(html`
+      ${hasSearch ? field : nothing}
+      <ul class="member-list" tabindex="0">${repeat(rows, (row) => row, rowOf)}</ul>
+      <p class="quiet" role="status">${note || (isEmpty ? empty : '')}</p>
+      <div class="buttons">
+        <button type="button" class="more-rows" ?hidden=${isAsking || cursor === null}
+          @click=${() => next(false)}>Show more</button>
+        <button type="submit" class="confirm primary">Close</button>
+      </div>`);
+  };
+  const endRenamed = about.renamed(drawNow);
   next(true);
-  return show(hasSearch ? field : close).finally(endRenamed);
+  return show(hasSearch ? 'input' : '.confirm').finally(endRenamed);
 }
 
 /** The members of a room. */

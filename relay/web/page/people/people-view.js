@@ -1,14 +1,17 @@
 /**
  * Who is here: the panel beside the messages, and the line that says who is typing.
  *
- * The one idea: rows are kept per user and put in order; a presence event moves one row. A click
- * on somebody opens the room of the two, the button beside it everything else.
+ * The one idea: a row per user, in order. A click on somebody opens the room of the two, the button beside it
+ * everything else.
  *
  * It refuses to count: the room says how many there are.
  */
 
-import { make, makeButton, setText } from '../elements.js';
-import { dressAvatar, makeAvatar } from './avatar.js';
+import { html, render } from 'lit-html';
+import { repeat } from 'lit-html/directives/repeat.js';
+
+import { setText } from '../elements.js';
+import { avatar } from './avatar.js';
 import { statusWords } from './status-menu.js';
 
 const ROWS_MOST = 500;
@@ -17,7 +20,6 @@ const ROLE_WORDS = { owner: 'owner', moderator: 'moderator' };
 export class PeopleView {
   #parts;
   #on;
-  #rows = new Map();
   #room = null;
 
   /**
@@ -42,8 +44,6 @@ export class PeopleView {
   /** @param {import('../../sdk.js').RoomState|null} room */
   show(room) {
     this.#room = room;
-    this.#rows.clear();
-    this.#parts.list.replaceChildren();
     this.draw();
     this.drawTyping();
   }
@@ -53,19 +53,11 @@ export class PeopleView {
     const room = this.#room;
     const people = room ? [...room.people.values()].sort(byName(room.user, this.#on.nameOf)) : [];
     const shown = people.slice(0, ROWS_MOST);
-    const users = new Set(shown.map((person) => person.user));
-    for (const [user, row] of this.#rows) {
-      if (users.has(user)) continue;
-      row.remove();
-      this.#rows.delete(user);
-    }
-    let place = list.firstElementChild;
-    for (const person of shown) {
-      const row = this.#rows.get(person.user) ?? this.#make(person.user);
-      this.#dress(row, person);
-      if (row === place) place = place.nextElementSibling;
-      else list.insertBefore(row, place);
-    }
+    const key = ({ user }) => `${room.name} ${user}`;
+    render(
+      repeat(shown, key, (person) => this.#row(person)),
+      list,
+    );
     setText(count, room ? room.online.toLocaleString() : '');
     const hidden = room ? Math.max(0, room.online - shown.length) : 0;
     if (hidden === 0 || (people.length === 0 && !room.isCrowded)) setText(more, '');
@@ -82,44 +74,23 @@ export class PeopleView {
     setText(this.#parts.typing, words);
   }
 
-  #make(user) {
-    const row = make('li', 'person');
-    row.dataset.user = user;
-    const avatar = makeAvatar();
-    const name = make('span', 'person-name');
-    name.dir = 'auto';
-    const status = make('span', 'person-status');
-    status.dir = 'auto';
-    const words = make('span', 'person-words');
-    words.append(name, status);
-    const open = makeButton('person-open');
-    open.append(avatar, words);
-    const more = makeButton('icon more person-more');
-    row.append(open, more);
-    this.#rows.set(user, row);
-    return row;
-  }
-
-  #dress(row, { user, status }) {
+  #row({ user, status }) {
     const room = this.#room;
     const name = this.#on.nameOf(user);
-    const words = status && status !== 'online' ? statusWords(status) : '';
-    row.dataset.status = status || 'online';
-    const [open, more] = row.children;
-    const [
-      avatar,
-      {
-        children: [nameElement, statusElement],
-      },
-    ] = open.children;
     const you = user === room.user ? 'you' : '';
+    const words = status && status !== 'online' ? statusWords(status) : '';
     const about = [you, ROLE_WORDS[room.roles.get(user)], words].filter(Boolean).join(' · ');
-    dressAvatar(avatar, user, name, this.#on.avatarOf(user));
-    setText(nameElement, name);
-    setText(statusElement, about);
-    open.title = user === room.user ? user : `${user}: write to them alone`;
-    open.setAttribute('aria-label', [name, about].filter(Boolean).join(', '));
-    more.setAttribute('aria-label', `More about ${name}`);
+    const title = user === room.user ? user : `${user}: write to them alone`;
+    return html`<li class="person" data-user=${user} data-status=${status || 'online'}>
+      <button type="button" class="person-open" title=${title}
+        aria-label=${[name, about].filter(Boolean).join(', ')}
+        >${avatar(user, name, this.#on.avatarOf(user))}<span class="person-words"
+          ><span class="person-name" dir="auto">${name}</span
+          ><span class="person-status" dir="auto">${about}</span
+        ></span
+      ></button>
+      <button type="button" class="icon more person-more" aria-label="More about ${name}"></button>
+    </li>`;
   }
 
   /** Arrow keys walk the list. */

@@ -4,6 +4,8 @@
  * The one idea: four entries and a field for own words; what is chosen is marked.
  */
 
+import { html } from 'lit-html';
+
 import { closeMenu, openMenu } from '../overlays/menu.js';
 
 const CHOICES = [
@@ -36,18 +38,15 @@ export function openStatusMenu(anchor, chosen, choose, others) {
     checked: status === chosen,
     act: () => choose(status),
   }));
-  const form = document.createElement('form');
-  form.className = 'menu-form';
-  const field = document.createElement('input');
-  field.placeholder = 'In your own words';
-  field.setAttribute('aria-label', 'Status in your own words');
-  field.maxLength = 64;
-  field.value = chosen in WORDS ? '' : chosen;
-  form.append(field);
-  form.addEventListener('submit', (event) => {
+  const submit = (event) => {
     event.preventDefault();
+    const words = event.target.elements.status.value.trim();
     closeMenu();
-    choose(field.value.trim());
-  });
-  openMenu(anchor, [...entries, { element: form }, ...others], { label: 'Your status' });
+    choose(words);
+  };
+  const form = html`<form class="menu-form" @submit=${submit}>
+    <input name="status" placeholder="In your own words" aria-label="Status in your own words" maxlength="64"
+      .value=${chosen in WORDS ? '' : chosen}>
+  </form>`;
+  openMenu(anchor, [...entries, { content: form }, ...others], { label: 'Your status' });
 }

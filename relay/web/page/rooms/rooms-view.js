@@ -1,14 +1,17 @@
 /**
  * The list of rooms: one's own, and the directory of others on the server.
  *
- * The one idea: both lists are short and cheap, so they are drawn whole, row by row in place; what
- * is typed into the join field narrows both.
+ * The one idea: both lists are short and cheap, so they are drawn whole; what is typed into the join field narrows
+ * both.
  *
  * It refuses to join: it says which room was asked for.
  */
 
-import { make, makeButton, setAttribute, setText } from '../elements.js';
-import { dressAvatar, makeAvatar } from '../people/avatar.js';
+import { html, nothing, render } from 'lit-html';
+import { repeat } from 'lit-html/directives/repeat.js';
+
+import { setText } from '../elements.js';
+import { avatar } from '../people/avatar.js';
 import { statusWords } from '../people/status-menu.js';
 import { plural } from '../words.js';
 
@@ -78,60 +81,37 @@ export class RoomsView {
 }
 
 function drawRows(list, entries) {
-  const rows = new Map([...list.children].map((row) => [row.firstElementChild.dataset.room, row]));
   const focused = document.activeElement;
-  let place = list.firstElementChild;
-  for (const entry of entries) {
-    const row = rows.get(entry.name) ?? makeRow(entry);
-    rows.delete(entry.name);
-    dressRow(row, entry);
-    if (row === place) place = place.nextElementSibling;
-    else list.insertBefore(row, place);
-  }
-  for (const row of rows.values()) row.remove();
+  const key = ({ name }) => name;
+  render(repeat(entries, key, row), list);
   // A row that moved has lost the focus.
   if (focused !== document.activeElement && list.contains(focused)) focused.focus();
 }
 
-function makeRow({ name, other = null }) {
-  const row = make('li');
-  const button = makeButton('room');
-  button.dataset.room = name;
-  const mark = other === null ? make('span', 'room-mark', '#') : makeAvatar();
-  mark.setAttribute('aria-hidden', 'true');
-  const label = make('span', 'room-name');
-  label.dir = 'auto';
-  button.append(mark, label, make('span', 'online'), make('span', 'badge'));
-  row.append(button);
-  return row;
-}
-
-function dressRow(row, entry) {
+function row(entry) {
   const { name, label, online = 0, unread = 0, mentions = 0, active = false } = entry;
-  const { problem = false, topic = '', other = null, status = null, avatar } = entry;
-  const button = row.firstElementChild;
-  const [mark, labelElement, onlineElement, badge] = button.children;
+  const { problem = false, topic = '', other = null, status = null, avatar: picture } = entry;
   const count = unread > 99 ? '99+' : String(unread);
-  if (other !== null) {
-    dressAvatar(mark, other, label, avatar);
-    setAttribute(button, 'data-status', status);
-  }
-  setText(labelElement, label);
-  setText(onlineElement, other === null && online > 0 ? online.toLocaleString() : '');
-  setText(badge, unread > 0 ? count : '');
-  badge.title =
-    mentions > 0 ? `${plural(mentions, 'message mentions', 'messages mention')} you` : '';
-  button.classList.toggle('unread', unread > 0);
-  button.toggleAttribute('data-mentions', mentions > 0);
-  button.classList.toggle('problem-room', problem);
-  button.title = topic ? `${name}: ${topic}` : name;
-  setAttribute(button, 'aria-current', active ? 'true' : null);
-  const parts = [other === null ? label : `Direct messages with ${label}`];
-  if (unread > 0) parts.push(plural(unread, 'new message', 'new messages'));
-  if (mentions > 0) parts.push(`mentioned ${plural(mentions, 'time', 'times')}`);
-  if (online > 0 && other === null) parts.push(`${online} online`);
-  if (status) parts.push(statusWords(status));
-  setAttribute(button, 'aria-label', parts.join(', '));
+  const about = [other === null ? label : `Direct messages with ${label}`];
+  if (unread > 0) about.push(plural(unread, 'new message', 'new messages'));
+  if (mentions > 0) about.push(`mentioned ${plural(mentions, 'time', 'times')}`);
+  if (online > 0 && other === null) about.push(`${online} online`);
+  if (status) about.push(statusWords(status));
+  const isCrowd = other === null && online > 0;
+  const mentioned = `${plural(mentions, 'message mentions', 'messages mention')} you`;
+  const mark =
+    other === null
+      ? html`<span class="room-mark" aria-hidden="true">#</span>`
+      : avatar(other, label, picture);
+  return html`<li><button type="button" data-room=${name}
+    class="room${unread > 0 ? ' unread' : ''}${problem ? ' problem-room' : ''}"
+    ?data-mentions=${mentions > 0} data-status=${status ?? nothing}
+    aria-current=${active ? 'true' : nothing} aria-label=${about.join(', ')}
+    title=${topic ? `${name}: ${topic}` : name}
+    >${mark}<span class="room-name" dir="auto">${label}</span
+    ><span class="online">${isCrowd ? online.toLocaleString() : ''}</span
+    ><span class="badge" title=${mentions > 0 ? mentioned : ''}>${unread > 0 ? count : ''}</span
+  ></button></li>`;
 }
 
 /** Arrow keys walk a list. */
