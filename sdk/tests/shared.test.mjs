@@ -134,6 +134,22 @@ test('when the socket ends all tabs come back over one', async (context) => {
   assert.ok(clients.every(({ connection }) => connection.relay === 'r2'));
 });
 
+test('a socket that is silent is given up for all tabs', async (context) => {
+  const real = globalThis.setTimeout;
+  const { opened, socket, clients } = await connected(context, 2);
+  // Nobody waits so long for a relay that is in doubt.
+  context.mock.method(globalThis, 'setTimeout', (then, ms, ...given) =>
+    real(then, ms === 5000 ? 50 : ms, ...given),
+  );
+  clients[0].connect();
+  await until(() => socket.asked('ping'), 'the question');
+  await until(() => opened.length === 2, 'another socket');
+  assert.ok(socket.closed);
+  opened[1].hello('r2');
+  await until(() => clients.every(({ connection }) => connection.relay === 'r2'), 'all are back');
+  assert.equal(opened.length, 2);
+});
+
 test('the last tab takes the socket with it, after a moment', async (context) => {
   const { socket, clients } = await connected(context, 2);
   for (const client of clients) client.close();

@@ -28,6 +28,9 @@
 /** A request that no tab has made. */
 const NOBODYS = { tab: null, ref: null };
 
+/** With this code a tab closes a socket that is silent. */
+const SILENT = 4000;
+
 /** A page that is loaded anew is back within this time, ms. */
 const LINGER_MS = 2000;
 
@@ -92,13 +95,18 @@ export class Hub {
   }
 
   /**
-   * A tab has ended, or wants its socket no longer.
+   * A tab has ended, or wants its socket no longer. If the socket is silent, it ends for all tabs.
    * @param {string} id
+   * @param {number} [code]
    */
-  close(id) {
+  close(id, code) {
     const tab = this.#tabs.get(id);
     if (!tab) return;
     this.#tabs.delete(id);
+    if (code === SILENT) {
+      this.#drop(SILENT);
+      return;
+    }
     for (const room of tab.rooms) this.#release(room);
     for (const match of tab.patterns) {
       if (!this.#isWatched(match))
@@ -247,7 +255,7 @@ export class Hub {
   /** @param {number} code */
   #drop(code) {
     const socket = this.#socket;
-    this.#ended(code, '');
+    this.#ended(1006, '');
     socket?.close(code);
   }
 

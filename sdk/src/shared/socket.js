@@ -61,10 +61,11 @@ export function socketClass(port, held) {
       port.post({ say: this.#id, data });
     }
 
-    close() {
+    /** @param {number} [code] 4000: the socket behind it is dead */
+    close(code) {
       this.#isClosed = true;
       this.#unlisten();
-      port.post({ close: this.#id });
+      port.post({ close: this.#id, code });
     }
 
     /** @param {Record<string, any>} message */
@@ -111,11 +112,11 @@ export function serve(hub, port) {
       for (const ended of ids) hub.close(ended);
     });
   };
-  return port.listen(({ open, say, close, url, protocols, data, lock }) => {
+  return port.listen(({ open, say, close, code, url, protocols, data, lock }) => {
     if (open) {
       hub.open(open, (frame) => port.post({ to: open, ...frame }), { url, protocols });
       if (lock) watch(lock, open);
     } else if (say) hub.say(say, data);
-    else if (close) hub.close(close);
+    else if (close) hub.close(close, code);
   });
 }
