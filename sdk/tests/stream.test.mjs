@@ -161,6 +161,26 @@ test('when the client is closed no request stays behind', async (context) => {
   assert.ok(calls.every(({ isAnswered, options }) => isAnswered || options.signal.aborted));
 });
 
+test('a stream that is silent is given up, though requests are answered', async (context) => {
+  const silences = [];
+  const real = globalThis.setTimeout;
+  context.mock.method(globalThis, 'setTimeout', (then, ms, ...given) => {
+    if (ms === 45_000) silences.push(then);
+    return real(then, ms, ...given);
+  });
+  const { client, reply, room, say, stream } = await joined(context);
+  const before = silences.length;
+  say('', message(2));
+  await until(() => room.messages.length === 2, 'the event');
+  assert.ok(silences.length > before, 'what comes is a sign of life');
+  const asking = client.request('rooms');
+  await reply('rooms', { ok: { rooms: [] } });
+  await asking;
+  silences.at(-1)();
+  assert.equal(client.connection.close.name, 'silent');
+  assert.deepEqual((await stream()).body.rooms, {});
+});
+
 test('a socket that gets through later takes the place of the stream', async (context) => {
   const timers = [];
   const real = globalThis.setTimeout;

@@ -17,6 +17,8 @@ const BATCH_MOST = 32;
 /** Rooms that are asked for one after the other are opened together. */
 const GATHER_MS = 5;
 
+/** A relay sends a comment every 15 seconds. A stream that is silent for three times as long is dead. */
+const SILENCE_MS = 45_000;
 /** A relay answers requests within 15 seconds, even while Redis is away. */
 const POST_TIMEOUT_MS = 30_000;
 /** Statuses with which a relay refuses the rooms of a stream: a name that none can have, or too many. */
@@ -55,6 +57,8 @@ export class Stream {
   #isOver = false;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #silence;
   /** @type {AbortController|null} */
   #open = null;
 
@@ -116,6 +120,7 @@ export class Stream {
     this.#open?.abort();
     const open = new AbortController();
     this.#open = open;
+    this.#heard();
     try {
       const response = await this.#ask(
         'v1/events',
@@ -187,6 +192,7 @@ export class Stream {
     for (;;) {
       const { done, value } = await reader.read();
       if (done || open !== this.#open) return;
+      this.#heard();
       this.onalive?.();
       const lines = (rest + decoder.decode(value, { stream: true })).split('\n');
       rest = lines.pop() ?? '';
@@ -200,6 +206,12 @@ export class Stream {
         if (open !== this.#open) return;
       }
     }
+  }
+
+  /** Answers to requests are no sign of life of the stream. */
+  #heard() {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#end({ code: 1006, reason: 'silent' }), SILENCE_MS);
   }
 
   /**
@@ -383,6 +395,7 @@ export class Stream {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#silence);
     this.#open?.abort();
     this.#open = null;
     this.#posts.abort();
