@@ -407,3 +407,22 @@ test('a lost connection leaves the question to the next attempt', async (context
   assert.deepEqual(second.protocols, ['redis-chat.v1', 'bearer.t2']);
   assert.equal(first.asked('auth'), undefined);
 });
+
+test('an application that gives no token is asked again, also after close and connect', async (context) => {
+  const signals = [];
+  const getToken = ({ signal }) => {
+    signals.push(signal);
+    return new Promise(() => {});
+  };
+  const { client, pass } = start(context, { getToken });
+  client.close();
+  client.connect();
+  await pass(29_000);
+  assert.deepEqual(
+    signals.map(({ aborted }) => aborted),
+    [true, false],
+  );
+  await pass(2000);
+  assert.deepEqual([signals[1].aborted, client.connection.error?.code], [true, 'TOKEN']);
+  assert.equal(signals.length, 3);
+});

@@ -204,14 +204,17 @@ export class Tokens {
   async #call() {
     this.#askedAt = readClocks();
     const controller = new AbortController();
+    /** @type {() => void} */
+    let abort = () => {};
     /** @type {Promise<never>} */
     const ended = new Promise((_, reject) => {
-      this.#abort = () => {
+      abort = () => {
         reject(new ChatError('TOKEN', 'The application gave no token in time'));
         controller.abort();
       };
     });
-    const timer = setTimeout(() => this.#abort?.(), ANSWER_TIMEOUT_MS);
+    this.#abort = abort;
+    const timer = setTimeout(abort, ANSWER_TIMEOUT_MS);
     try {
       const answer = this.#getToken({ reason: this.#reason, signal: controller.signal });
       const token = await Promise.race([answer, ended]);
@@ -229,7 +232,8 @@ export class Tokens {
       throw Object.assign(new ChatError('TOKEN', why), { cause: error });
     } finally {
       clearTimeout(timer);
-      this.#abort = null;
+      // A later question has its own.
+      if (this.#abort === abort) this.#abort = null;
     }
   }
 }
