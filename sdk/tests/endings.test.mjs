@@ -210,6 +210,69 @@ test('a client that is closed and connected in one turn asks for its token anew'
   assert.deepEqual(errors, []);
 });
 
+test('a client that is closed by who hears of its status stays closed', async (context) => {
+  const getToken = async () => 'token';
+  const failing = async () => Promise.reject(new Error('none'));
+  /** What is heard last, how to get there, and how many sockets there are by then. */
+  const rows = [
+    ['connecting', undefined, ({ state }) => state === 'connecting', 0],
+    ['its address', undefined, ({ url }) => url !== null, 0],
+    ['a token', getToken, ({ url }) => url !== null, 0],
+    ['no token', failing, ({ error }) => error !== null, 0],
+    ['connected', undefined, ({ state }) => state === 'connected', 1],
+    ['connected with a token', getToken, ({ state }) => state === 'connected', 1],
+  ];
+  for (const [what, ask, is, count] of rows) {
+    const { client, opened } = early(context, { getToken: ask, insecure: true, connect: false });
+    let ends = 0;
+    client.on('status', (status) => {
+      if (!is(status) || ends > 0) return;
+      ends += 1;
+      client.close();
+    });
+    client.connect();
+    await turn();
+    opened[0]?.hello('r1', { expires_in: 0.2 });
+    await turn();
+    assert.equal(ends, 1, what);
+    assert.deepEqual([opened.length, client.connection.state], [count, 'offline'], what);
+    assert.deepEqual(client.connection.error, null, what);
+    assert.ok(
+      opened.every(({ closed, sent }) => closed && sent.length === 0),
+      what,
+    );
+    client.connect();
+    await until(() => opened.length === count + 1 || ask === failing, `${what}: a socket`);
+    client.close();
+  }
+});
+
+test('a client that is closed as it connects renews no token', async (context) => {
+  const timers = new Set();
+  const [make, clear] = [globalThis.setTimeout, globalThis.clearTimeout];
+  context.mock.method(globalThis, 'setTimeout', (...given) => {
+    const timer = make(...given);
+    timers.add(timer);
+    return timer;
+  });
+  context.mock.method(globalThis, 'clearTimeout', (timer) => {
+    timers.delete(timer);
+    clear(timer);
+  });
+  let asked = 0;
+  const getToken = async () => {
+    asked += 1;
+    return 'token';
+  };
+  const { client, opened } = early(context, { getToken, insecure: true });
+  client.on('status', ({ state }) => state === 'connected' && client.close());
+  await until(() => opened.length === 1, 'a socket');
+  opened[0].hello('r1', { expires_in: 0.2 });
+  await turn();
+  assert.equal(asked, 1);
+  assert.equal(timers.size, 0, 'no timer is left');
+});
+
 test('what passes is asked again: the inbox, contacts, who is there, the status', async (context) => {
   const { client, socket } = await joined(context, [message(1)]);
   client.contacts.watch('bob');

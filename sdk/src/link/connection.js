@@ -74,7 +74,7 @@ export class Connection {
   #tokens = null;
   /** The token of this attempt. @type {string|null} */
   #token = null;
-  /** The attempt that waits for a token. @type {object|null} */
+  /** The attempt that has no socket yet. @type {object|null} */
   #waiting = null;
   #openedAt = 0;
   #heardAt = 0;
@@ -196,33 +196,40 @@ export class Connection {
 
   #try() {
     this.#clear('retry');
-    this.#set({ state: 'connecting', attempt: this.#attempt, retryAt: null });
-    if (this.#tokens === null) {
-      this.#connect();
-      return;
-    }
     const attempt = {};
     this.#waiting = attempt;
+    // Who hears of a change may have closed the connection since.
+    const isOurs = () => attempt === this.#waiting;
+    this.#set({ state: 'connecting', attempt: this.#attempt, retryAt: null });
+    if (!isOurs()) return;
+    const connect = () => {
+      const url = /** @type {string} */ (this.#urls[this.#next % this.#urls.length]);
+      this.#next += 1;
+      this.#set({ url, transport: 'socket' });
+      if (isOurs()) this.#connect(url);
+    };
+    if (this.#tokens === null) {
+      connect();
+      return;
+    }
     this.#tokens.forAttempt().then(
       (token) => {
-        if (attempt !== this.#waiting) return;
-        this.#waiting = null;
+        if (!isOurs()) return;
         this.#token = token;
-        this.#connect();
+        connect();
       },
       (error) => {
-        if (attempt !== this.#waiting) return;
+        if (isOurs()) this.#set({ error });
+        if (!isOurs()) return;
         this.#waiting = null;
-        this.#set({ error });
         this.#again(0, this.status.close);
       },
     );
   }
 
-  #connect() {
-    const url = /** @type {string} */ (this.#urls[this.#next % this.#urls.length]);
-    this.#next += 1;
-    this.#set({ url, transport: 'socket' });
+  /** @param {string} url */
+  #connect(url) {
+    this.#waiting = null;
     let socket;
     try {
       socket = this.#makeSocket(url);
@@ -332,8 +339,12 @@ export class Connection {
     const expiresIn = hello.expires_in ?? null;
     const error = this.status.error?.code === 'REFUSED' ? null : this.status.error;
     const relay = hello.relay ?? null;
+    const socket = this.#socket;
     this.#on.known(hello.user);
+    if (socket !== this.#socket) return;
     this.#set({ state: 'connected', close: null, hello, relay, expiresIn, error });
+    // Who heard of it may have closed the connection.
+    if (socket !== this.#socket) return;
     this.#tokens?.accepted(hello.expires_in, (token) => this.#renew(token));
     if (this.status.transport === 'stream') this.#probeLater();
     this.#on.hello(hello);
