@@ -78,6 +78,38 @@ test('a line that is written before it is known who we are is sent', async (cont
   assert.deepEqual(await sending, { id: '1002-2' });
 });
 
+test('messages with one nonce are one message in a room, and two in two rooms', async (context) => {
+  const { client, opened, socket, handle } = await joined(context, [message(1)]);
+  const joining = client.join('tea');
+  await socket.answer('join', { ...page(), role: 'member' });
+  const tea = await joining;
+  const nonce = 'n';
+  const sent = [handle.send('x', { nonce }), handle.send('x', { nonce }), tea.send('x', { nonce })];
+  const found = sent.map(outcome);
+  assert.equal(handle.pending.length, 1);
+  socket.die();
+  await until(() => opened.length === 2, 'a second socket');
+  opened[1].hello();
+  const stored = page(message(2, { user: 'alice', nonce, text: 'x' }));
+  const none = { ...page(), recovered: true };
+  const rooms = { lobby: { ...stored, recovered: true }, tea: none };
+  await opened[1].answer('resume', { rooms });
+  assert.deepEqual([handle.pending.length, tea.pending.length], [0, 1]);
+  assert.equal(opened[1].asked('send').room, 'tea');
+  await opened[1].answer('send', { id: '9-9' });
+  assert.deepEqual(
+    found.map(({ is }) => is),
+    ['ok', 'ok', 'ok'],
+  );
+  // One that failed is sent again.
+  handle.send('y', { nonce: 'm' });
+  await opened[1].refuse('send', { code: 'MUTED', message: '' });
+  const again = handle.send('y', { nonce: 'm' });
+  assert.equal(asks(opened[1], 'send').length, 3);
+  await opened[1].answer('send', { id: '1003-3' });
+  assert.deepEqual(await again, { id: '1003-3' });
+});
+
 test('a room that is asked for again while it ends is there afterwards', async (context) => {
   const { client, opened, socket, handle } = await joined(context, [message(1)]);
   const leaving = handle.leave();

@@ -293,7 +293,7 @@ export class ChatClient extends Emitter {
    */
   #forget(name, error) {
     for (const line of this.#outgoing.of(name)) {
-      this.#outgoing.remove(line.nonce);
+      this.#outgoing.remove(line);
       line.fail(error);
     }
     const known = this.#rooms.get(name);

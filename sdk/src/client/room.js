@@ -24,7 +24,8 @@ import { bounded, quiet } from '../words/wait.js';
  * @property {any} [meta] any JSON
  * @property {string} [replyTo] the id of the message that this one answers
  * @property {string[]} [mentions] users who get a notice
- * @property {string} [nonce] of your own: a word that stands for this message; stored once
+ * @property {string} [nonce] of your own: a word that stands for this message; stored once. While a message
+ *   with it is on its way, it is that message
  * @property {boolean} [ephemeral] delivered to who is there, and not stored
  */
 
@@ -154,11 +155,16 @@ export class Room extends Emitter {
     if (why) return quiet(Promise.reject(why));
     const { user } = this.#state;
     const ts = Date.now();
-    const line = new Line({ room, user, text, nonce, ts, kind, meta, reply: replyTo, mentions });
+    const known = this.pending.find((one) => one.nonce === nonce);
+    const line =
+      known ?? new Line({ room, user, text, nonce, ts, kind, meta, reply: replyTo, mentions });
     const stored = line.stored();
-    this.#add(line);
-    this.emit('pending', line);
-    this.#follow.write(line);
+    if (known) line.retry();
+    else {
+      this.#add(line);
+      this.emit('pending', line);
+      this.#follow.write(line);
+    }
     // The line shows why it failed.
     return quiet(bounded(stored, { signal, timeoutMs }, () => line.cancel()));
   }

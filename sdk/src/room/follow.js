@@ -570,17 +570,16 @@ export class Follow {
       if (what === 'typing') this.#watchTyping();
       else if (what === 'doubt') this.#link.doubt?.(room);
       else if (what === 'settle' && item.user === room.user) {
-        outgoing.remove(item.nonce);
+        outgoing.remove(item);
         item.settle?.(item.id);
       } else if (what === 'remove') {
         // Lines that are stored, but lie before what we hold.
-        for (const line of items ?? [])
-          if (line.acknowledged && !line.id) outgoing.remove(line.nonce);
+        for (const line of items ?? []) if (line.acknowledged && !line.id) outgoing.remove(line);
       } else if (what === 'replace') {
         // Lines that the page contains.
         for (const line of outgoing.of(room.name)) {
           if (room.tail.includes(line)) continue;
-          outgoing.remove(line.nonce);
+          outgoing.remove(line);
           line.settle(line.id);
         }
       }

@@ -83,11 +83,6 @@ export class Outgoing {
     return [...new Set(this.#lines.map((line) => line.room))];
   }
 
-  /** @param {string} nonce */
-  find(nonce) {
-    return this.#lines.find((line) => line.nonce === nonce) ?? null;
-  }
-
   /** @param {Line} line */
   add(line) {
     this.#lines.push(line);
@@ -96,11 +91,11 @@ export class Outgoing {
 
   /**
    * Forgets a line that is stored or given up.
-   * @param {string|null} nonce
+   * @param {object} line
    */
-  remove(nonce) {
+  remove(line) {
     const before = this.#lines.length;
-    this.#lines = this.#lines.filter((line) => line.nonce !== nonce);
+    this.#lines = this.#lines.filter((one) => one !== line);
     if (this.#lines.length !== before) this.save();
   }
 

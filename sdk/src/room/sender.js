@@ -94,7 +94,7 @@ export class Sender {
   cancel(line) {
     const isUnsent = line.state === 'pending' && line.submitted === null;
     if (!isUnsent && line.state !== 'failed') return false;
-    this.#link.outgoing.remove(line.nonce);
+    this.#link.outgoing.remove(line);
     line.state = 'cancelled';
     line.fail(new ChatError('CANCELLED', 'The line was taken back'));
     this.#follow.changed(this.#follow.room.removeLine(line.nonce));
