@@ -119,6 +119,21 @@ test('who leaves leaves for all, and the others ask whether they may read', asyn
   assert.equal((await refused).code, 'NOTMEMBER');
 });
 
+test('what the page of one tab brought comes to the others', async (context) => {
+  const { socket, clients, rooms } = await joined(context);
+  await rooms[0].unsubscribe();
+  const joining = clients[0].join('lobby');
+  await until(() => asks(socket, 'join').length === 3, 'the question');
+  // The relay counts the second message as delivered.
+  await socket.answer('join', page(message(1), message(2)));
+  await joining;
+  await until(() => socket.asked('subscribe')?.room === 'lobby', 'the other tab asks');
+  assert.equal(socket.asked('subscribe').since, '1001-1');
+  await socket.answer('subscribe', { recovered: true, ...page(message(2)) });
+  await until(() => rooms[1].messages.length === 2, 'the message');
+  assert.equal(asks(socket, 'subscribe').length, 1);
+});
+
 test('when the socket ends all tabs come back over one', async (context) => {
   const { opened, socket, clients, rooms } = await joined(context);
   socket.die(4001, '{"reason":"drain","retry_ms":1}');

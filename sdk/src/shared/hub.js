@@ -7,6 +7,9 @@
  *
  * A room is received as long as one tab wants it. Membership is the user's: who leaves, leaves for all.
  *
+ * The relay begins after what an answer has brought, for the whole socket. The tabs that did not ask hear
+ * where that is, in a frame of our own: `{type: 'position', room, last}`. Who is behind asks.
+ *
  * It refuses to connect again: when the socket ends, so does that of every tab, and the clients do.
  */
 
@@ -227,13 +230,10 @@ export class Hub {
     // The tab has ended meanwhile, or wants it no longer.
     const wants = isOver ? undefined : tab;
     if (op === 'join' || op === 'subscribe') {
-      if (wants) wants.rooms.add(room);
-      else this.#release(room);
+      this.#receives(wants, room, ok);
     } else if (op === 'resume') {
       for (const [name, answer] of Object.entries(ok.rooms ?? {})) {
-        if (answer?.error) continue;
-        if (wants) wants.rooms.add(name);
-        else this.#release(name);
+        if (!answer?.error) this.#receives(wants, name, answer);
       }
     } else if (op === 'watch' && match !== undefined) {
       if (tab) tab.patterns.add(match);
@@ -250,6 +250,21 @@ export class Hub {
         if (other.rooms.delete(room)) other.post({ data: JSON.stringify(gone) });
       }
     }
+  }
+
+  /**
+   * The relay has begun a room.
+   * @param {Tab|undefined} tab who wants it; undefined: not who asked
+   * @param {string} room
+   * @param {Frame} answer
+   */
+  #receives(tab, room, { last }) {
+    const position = JSON.stringify({ type: 'position', room, last });
+    for (const other of this.#tabs.values()) {
+      if (other !== tab && other.rooms.has(room)) other.post({ data: position });
+    }
+    if (tab) tab.rooms.add(room);
+    else this.#release(room);
   }
 
   /** @param {number} code */
