@@ -419,6 +419,47 @@ test('notices that are wanted while the room is not level, or are cut off, are a
   assert.deepEqual(kinds(), ['message', 'notice', 'message', 'message', 'message']);
 });
 
+test('notices come in as many parts as the relay makes of them', async (context) => {
+  const events = [message(1), message(3), message(5)];
+  const { handle, socket, room } = await joined(context, events);
+  const store = createRoomStore(handle);
+  const notice = (n) => ({ ...message(n), type: 'room', data: { topic: 'tea' }, by: 'bob' });
+  const part = (more, ...found) => ({ recovered: true, ...page(...found), last: '1006-6', more });
+  const notices = store.notices();
+  const asked = [];
+  for (const answer of [
+    part(true, notice(2), message(3)),
+    part(true, notice(4), message(5)),
+    part(false, message(6)),
+  ]) {
+    asked.push(socket.asked('subscribe').since);
+    await socket.answer('subscribe', answer);
+  }
+  await notices;
+  assert.deepEqual(asked, ['1001-1', '1003-3', '1005-5']);
+  assert.deepEqual(
+    store.getSnapshot().items.map(({ type, id }) => `${type} ${id}`),
+    [
+      ...['message 1001-1', 'notice 1002-2', 'message 1003-3'],
+      ...['notice 1004-4', 'message 1005-5', 'message 1006-6'],
+    ],
+  );
+  assert.equal(room.cursor, '1006-6');
+});
+
+test('notices that are wanted on a stream are asked for by the next socket', async (context) => {
+  const { client, handle, opened, socket } = await joined(context, [message(1), message(3)]);
+  client.connection.transport = 'stream';
+  await createRoomStore(handle).notices();
+  assert.equal(socket.asked('subscribe'), undefined);
+  socket.die();
+  await until(() => opened.length === 2, 'a second socket');
+  opened[1].hello();
+  const nothing = { recovered: true, ...page(), last: '1003-3' };
+  await opened[1].answer('resume', { rooms: { lobby: nothing } });
+  assert.equal(opened[1].asked('subscribe')?.since, '1001-1');
+});
+
 test('whoever reads a room may become a member of it, and misses nothing', async (context) => {
   const { client, socket } = await start(context);
   const reading = client.subscribe('lobby');

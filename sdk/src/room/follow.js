@@ -226,27 +226,32 @@ export class Follow {
     await this.#lookForNotices();
   }
 
-  /** Until the room is level, they stay wanted. */
+  /** Until the room is level on a socket, they stay wanted: a stream has no answer of its own to it. */
   async #lookForNotices() {
     const { room } = this;
-    if (!this.#wantsNotices || !this.isLevel()) return;
+    if (!this.#wantsNotices || !this.isLevel() || !this.#link.isSocket()) return;
     this.#wantsNotices = false;
-    const since = room.oldest();
-    // A stream has no answer of its own to it.
-    if (since === null || !this.#link.isSocket()) return;
+    let since = room.oldest();
     const question = this.#question;
     try {
-      const answer = await this.#link.request('subscribe', { room: room.name, since });
-      // What is asked meanwhile makes the room level by itself.
-      if (question !== this.#question || !this.#level) return await this.learnNotices();
-      if (answer.recovered === true) {
-        this.changed(room.insertNotices(answer.events));
-        for (const event of answer.events) {
-          if (compareIds(event.id, room.cursor ?? NOWHERE) > 0) this.#durable(event);
+      while (since !== null) {
+        const answer = await this.#link.request('subscribe', { room: room.name, since });
+        // What is asked meanwhile makes the room level by itself.
+        if (question !== this.#question || !this.#level) return await this.learnNotices();
+        const { recovered, more, events } = answer;
+        since = null;
+        if (recovered === true) {
+          this.changed(room.insertNotices(events));
+          const last = events.at(-1)?.id;
+          // The relay has stopped before what is known.
+          if (more && last && compareIds(last, room.cursor ?? NOWHERE) < 0) since = last;
+          for (const event of events) {
+            if (compareIds(event.id, room.cursor ?? NOWHERE) > 0) this.#durable(event);
+          }
         }
+        // The relay has stopped there, or is elsewhere.
+        if (since === null && (recovered !== true || more)) this.#sync();
       }
-      // The relay has stopped there, or is elsewhere.
-      if (answer.recovered !== true || answer.more) this.#sync();
     } catch (/** @type {any} */ error) {
       // The next connection asks again.
       this.#wantsNotices = isCut(error) || isPassing(error);
