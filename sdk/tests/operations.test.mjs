@@ -109,6 +109,25 @@ test('reading is told once, the newest message, and again after a new one', asyn
   assert.equal(socket.asked('read').id, '1004-4');
 });
 
+test('what was read while there was no connection is told to the next relay', async (context) => {
+  for (const isOffline of [true, false]) {
+    const { opened, socket, handle } = await joined(context, [message(1)]);
+    if (isOffline) socket.die();
+    handle.read();
+    if (!isOffline) {
+      assert.equal(asks(socket, 'read').length, 1);
+      socket.die();
+    }
+    await until(() => opened.length === 2, 'a second socket');
+    opened[1].hello();
+    // What comes now was not read.
+    const missed = { recovered: true, ...page(message(2)) };
+    await opened[1].answer('resume', { rooms: { lobby: missed } });
+    await until(() => asks(opened[1], 'read').length === 1, 'the position');
+    assert.equal(opened[1].asked('read').id, '1001-1');
+  }
+});
+
 test('a direct room that does not exist yet is made by the first line', async (context) => {
   const { client, socket } = await start(context);
   const opening = client.direct('bob');

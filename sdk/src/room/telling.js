@@ -8,7 +8,7 @@
  */
 
 import { monotonicMs } from '../link/time.js';
-import { isPassing, pauseMs } from '../words/error.js';
+import { isCut, isPassing, pauseMs } from '../words/error.js';
 import { compareIds } from '../words/id.js';
 
 /** @typedef {import('./state.js').RoomState} RoomState */
@@ -27,7 +27,9 @@ export class Telling {
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #readTimer;
   #readAt = -Infinity;
-  /** The position that was told last on this connection. */
+  /** The position that is to be told. @type {string|null} */
+  #seen = null;
+  /** The position that was told last on this connection. @type {string|null} */
   #told = null;
 
   /**
@@ -39,9 +41,10 @@ export class Telling {
     this.#link = link;
   }
 
-  /** On a new connection: what was told may not have arrived. */
+  /** On a new connection: what was told may not have arrived, what could not be told can be. */
   reset() {
     this.#told = null;
+    this.#tellReadSoon();
   }
 
   stop() {
@@ -71,8 +74,14 @@ export class Telling {
 
   /** The reader has seen all there is. */
   read() {
-    const isMember = this.#room.role !== null;
-    if (this.#readTimer || !isMember || this.#position() === null) return;
+    const id = this.#room.role === null ? null : this.#position();
+    if (id === null) return;
+    this.#seen = id;
+    this.#tellReadSoon();
+  }
+
+  #tellReadSoon() {
+    if (this.#readTimer) return;
     const waitMs = this.#readAt + READ_EVERY_MS - monotonicMs();
     if (waitMs <= 0) this.#tellRead();
     else this.#later(waitMs);
@@ -87,16 +96,19 @@ export class Telling {
   }
 
   #tellRead() {
-    const id = this.#position();
+    const id = this.#seen;
     if (id === null) return;
+    this.#seen = null;
     this.#told = id;
     this.#readAt = monotonicMs();
     this.#link.request('read', { room: this.#room.name, id }).then(
       (answer) => this.#link.changed(this.#room.haveRead(answer.id ?? id, answer.unread ?? 0)),
       (error) => {
-        if (!isPassing(error) || this.#told !== id) return;
+        // What was told since says more.
+        if (this.#told !== id || !(isPassing(error) || isCut(error))) return;
         this.#told = null;
-        if (!this.#readTimer) this.#later(pauseMs(error));
+        this.#seen ??= id;
+        if (isPassing(error) && !this.#readTimer) this.#later(pauseMs(error));
       },
     );
   }
