@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Contacts } from '../src/client/contacts.js';
 import { RoomState, TYPING_MS } from '../src/room/state.js';
+import { ChatError } from '../src/words/error.js';
 
 const NOW = 1_000_000;
 
@@ -88,4 +89,42 @@ test('a contact is kept known by its presence, and asked for after a reset', asy
     ['subscribe', 'profiles'],
   );
   assert.equal(contacts.frame({ ...event, room: '@carol', kind: 'join' }), false, 'not watched');
+});
+
+test('a contact who cannot be asked for is not known, and is asked for again', async (context) => {
+  const waits = [];
+  context.mock.method(globalThis, 'setTimeout', (then) => waits.push(then));
+  const passing = { code: 'UNAVAILABLE', message: '' };
+  const known = { online: 1, status: 'dnd', last_seen: 9 };
+  let asked = [];
+  let profiles = async () => ({ profiles: { bob: { error: passing } } });
+  const contacts = new Contacts({
+    request: async (op) => {
+      asked.push(op);
+      return op === 'subscribe' ? known : profiles();
+    },
+    changed: () => {},
+  });
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const afterWait = async () => {
+    await turn();
+    assert.deepEqual([contacts.of('bob'), waits.length], [null, 1]);
+    asked = [];
+    waits.pop()();
+    await turn();
+    assert.deepEqual([asked, contacts.of('bob')?.online], [['subscribe'], 1]);
+  };
+  contacts.watch('bob');
+  await turn();
+  contacts.frame({ type: 'reset', room: '@bob' });
+  await afterWait();
+  profiles = async () => {
+    throw new ChatError('RATELIMIT', '', { retry_ms: 1 });
+  };
+  contacts.frame({ type: 'reset', room: '@bob' });
+  await afterWait();
+  contacts.frame({ type: 'gone', room: '@bob', ...passing });
+  await afterWait();
+  contacts.frame({ type: 'gone', room: '@bob', code: 'DENIED', message: '' });
+  assert.deepEqual([contacts.of('bob'), waits], [null, []]);
 });

@@ -7,7 +7,7 @@
  * It refuses to insist: if the relay keeps contacts to itself, nothing is known.
  */
 
-import { isPassing, pauseMs } from '../words/error.js';
+import { failure, isPassing, pauseMs } from '../words/error.js';
 import { own } from '../words/own.js';
 
 /** @typedef {import('../words/types.js').Frame} Frame */
@@ -64,12 +64,12 @@ export class Contacts {
    * A frame about a room: whether it was for a contact.
    * @param {Frame} frame
    */
-  frame({ type, room, users, kind, status, ts }) {
+  frame({ type, room, users, kind, status, ts, ...more }) {
     if (typeof room !== 'string' || !room.startsWith('@') || !OF_CONTACTS.has(type)) return false;
     const user = room.slice(1);
     if (!this.#watched.has(user)) return false;
     if (type === 'reset' || type === 'reload') this.#ask(user);
-    else if (type === 'gone') this.#set(user, null);
+    else if (type === 'gone') this.#refused(user, failure(more));
     else if (type === 'occupancy') {
       this.#set(user, { status: '', lastSeen: 0, ...this.of(user), online: users });
     } else if (type === 'presence') {
@@ -90,18 +90,18 @@ export class Contacts {
       (/** @type {Frame} */ { online = 0, status, last_seen: lastSeen = 0 }) => {
         this.#set(user, { online, status: status ?? '', lastSeen });
       },
-      (/** @type {any} */ error) => {
-        this.#set(user, null);
-        if (isPassing(error)) this.#later(error);
-      },
+      (/** @type {any} */ error) => this.#refused(user, error),
     );
   }
 
   /**
    * Those who are not known are asked for again: many at a time may be too many for the relay.
+   * @param {string} user
    * @param {any} error
    */
-  #later(error) {
+  #refused(user, error) {
+    this.#set(user, null);
+    if (!isPassing(error)) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       for (const [user, state] of this.#watched) if (state === null) this.#subscribe(user);
@@ -112,10 +112,11 @@ export class Contacts {
   #ask(user) {
     this.#request('profiles', { users: [user] }).then(
       (/** @type {Frame} */ { profiles }) => {
-        const { online = 0, shown, last_seen: lastSeen = 0 } = own(profiles, user) ?? {};
-        this.#set(user, { online, status: shown ?? '', lastSeen });
+        const { error, online = 0, shown, last_seen: lastSeen = 0 } = own(profiles, user) ?? {};
+        if (error) this.#refused(user, failure(error));
+        else this.#set(user, { online, status: shown ?? '', lastSeen });
       },
-      () => this.#set(user, null),
+      (/** @type {any} */ error) => this.#refused(user, error),
     );
   }
 
