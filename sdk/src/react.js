@@ -85,22 +85,22 @@ export function useRoom(name, { as = 'member' } = {}) {
     const set = (/** @type {any} */ change) => {
       if (isWanted) setAnswer({ ...NONE, chat, name, ...change });
     };
-    let isClosed = false;
+    let isRefused = false;
     const begin = () => {
-      isClosed = false;
+      isRefused = false;
       (as === 'member' ? chat.join(name) : chat.subscribe(name)).then(
         (room) => set({ room }),
         (error) => {
-          isClosed = error.code === 'CLOSED';
+          isRefused = true;
           set({ error });
         },
       );
     };
     hold(chat, name);
     begin();
-    // A client that was closed may be connected again.
+    // Each connection asks again, also after one that was closed or refused for good.
     const end = chat.on('status', ({ state }) => {
-      if (state === 'connected' && isClosed) begin();
+      if (state === 'connected' && isRefused) begin();
     });
     return () => {
       isWanted = false;

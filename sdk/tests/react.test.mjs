@@ -127,6 +127,22 @@ for (const [name, alias] of VERSIONS) {
     await act(async () => next.hello());
     await act(() => next.answer('join', page(message(1))));
     assert.deepEqual(lines(), ['stored line 1']);
+    // The same after a relay has refused for good, or the room has.
+    await act(async () => next.die(4508, '{"reason":"suspended"}'));
+    await shown.show(['milk']);
+    assert.equal(text('#error'), 'SUSPENDED');
+    for (const refused of [true, false]) {
+      client.connect();
+      const later = opened.at(-1);
+      await act(async () => later.hello());
+      assert.equal(later.asked('join').room, 'milk');
+      if (refused) {
+        await act(() => later.refuse('join', { code: 'NOTMEMBER', message: '' }));
+        assert.equal(text('#error'), 'NOTMEMBER');
+        await act(async () => client.close());
+      } else await act(() => later.answer('join', page(message(1))));
+    }
+    assert.deepEqual(lines(), ['stored line 1']);
     await shown.end();
   });
 }
