@@ -31,6 +31,31 @@ test('waits grow under a ceiling, with full jitter', () => {
   assert.ok(most.at(-1) <= 15_000);
 });
 
+test('the wait grows with each round of all relays, not with each relay', async (context) => {
+  const waits = [];
+  const real = globalThis.setTimeout;
+  context.mock.method(globalThis, 'setTimeout', (then, ms) => real(then, ms < 5000 ? 0 : ms));
+  const { opened, Socket } = sockets();
+  const client = createClient({
+    urls: ['h:1', 'h:2', 'h:3', 'h:4'],
+    user: 'alice',
+    storage: null,
+    WebSocket: Socket,
+    random: () => 0.5,
+    fetch: null,
+  });
+  context.after(() => client.close());
+  for (let count = 1; count <= 12; count += 1) {
+    await until(() => opened.length === count, 'a socket');
+    const now = Date.now();
+    context.mock.method(Date, 'now', () => now);
+    opened[count - 1].die();
+    waits.push(client.connection.retryAt - now);
+    Date.now.mock.restore();
+  }
+  assert.deepEqual(waits, [0, 0, 0, 200, 0, 0, 0, 400, 0, 0, 0, 800]);
+});
+
 test('close codes say what to do', () => {
   const rows = [
     [4001, '{"reason":"drain","retry_ms":1200}', false, 1200, 'drain'],

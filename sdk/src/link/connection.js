@@ -68,6 +68,8 @@ export class Connection {
   /** @type {SocketLike|null} */
   #socket = null;
   #attempt = 0;
+  /** Waits in a row: one for each round of all relays. */
+  #waits = 0;
   /** @type {string|null} */
   #user;
   /** @type {Tokens|null} */
@@ -484,7 +486,7 @@ export class Connection {
     const lived = this.#openedAt > 0 && monotonicMs() - this.#openedAt >= SETTLED_MS;
     this.#openedAt = 0;
     if (lived) {
-      this.#attempt = 0;
+      this.#attempt = this.#waits = 0;
       this.#tokens?.settled();
     }
     /** @type {number|null} */
@@ -517,8 +519,11 @@ export class Connection {
    * @param {CloseInfo|null} close
    */
   #again(leastMs, close) {
-    const backoff = backoffMs(this.#attempt, this.#random);
-    const waitMs = leastMs === null ? 0 : Math.max(leastMs, backoff);
+    let waitMs = 0;
+    if (leastMs !== null) {
+      waitMs = Math.max(leastMs, backoffMs(this.#waits, this.#random));
+      this.#waits += 1;
+    }
     this.#attempt += 1;
     this.#timers.retry = setTimeout(() => this.#try(), waitMs);
     this.#set({
