@@ -186,6 +186,19 @@ function makeStore(room) {
   };
 }
 
+/** Of messages that are not stored: they may have no nonce. @type {WeakMap<object, string>} */
+const MARKS = new WeakMap();
+let marks = 0;
+
+/** @param {object} item */
+function mark(item) {
+  const known = MARKS.get(item);
+  if (known) return known;
+  marks += 1;
+  MARKS.set(item, `#${marks}`);
+  return mark(item);
+}
+
 /**
  * @param {any} item
  * @param {string} user
@@ -194,7 +207,7 @@ function makeStore(room) {
 function copyOf(item, user) {
   const { inFlight: _inFlight, submitted: _submitted, asOf: _asOf, ...shown } = item;
   const isOurs = item.user === user && item.nonce;
-  const key = isOurs ? `${user} ${item.nonce}` : (item.id ?? `${item.user} ${item.nonce}`);
+  const key = isOurs || !item.id ? `${item.user} ${item.nonce ?? mark(item)}` : item.id;
   const isLine = item instanceof Line && item.state !== 'stored';
   const acts = isLine ? { cancel: () => item.cancel(), retry: () => item.retry() } : {};
   const reactions = shown.reactions?.map((/** @type {any} */ one) => ({

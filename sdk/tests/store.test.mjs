@@ -44,6 +44,22 @@ test('a message that is quoted is as it is now', async (context) => {
   assert.equal(store.quoted('1001-1').text, '');
 });
 
+test('messages that are not stored have keys of their own, and are no stored messages', async (context) => {
+  const { socket, handle } = await joined(context, [message(1)]);
+  const store = createRoomStore(handle);
+  const passing = { room: 'lobby', type: 'message', user: 'bob', kind: 'text', ts: 1 };
+  for (const text of ['a', 'b']) socket.say({ ...passing, text, last: '1001-1' });
+  const keys = () => store.getSnapshot().items.map(({ key }) => key);
+  const before = keys();
+  assert.equal(new Set(before).size, 3);
+  assert.deepEqual(
+    handle.messages.map(({ id }) => id),
+    ['1001-1'],
+  );
+  socket.say(message(2));
+  assert.deepEqual(keys().slice(0, 3), before);
+});
+
 test('an erased user is gone everywhere, also from what was not stored', async (context) => {
   const { socket, handle } = await joined(context, [message(1)]);
   const store = createRoomStore(handle);

@@ -96,7 +96,7 @@ export class Room extends Emitter {
 
   /** The stored messages that are known, oldest first. @returns {Message[]} */
   get messages() {
-    const messages = this.#state.items.filter((item) => item.type === 'message');
+    const messages = this.#state.items.filter((item) => item.type === 'message' && item.id);
     return /** @type {any} */ (messages);
   }
 
