@@ -79,3 +79,17 @@ test('nobody is taken for somebody else by a display name', async () => {
   profiles.hear('eve', { name: 'Evi' }, '1000-0');
   assert.equal(profiles.nameOf('eve'), 'Eva');
 });
+
+test('a name that nobody can have is not asked for', async () => {
+  const asked = [];
+  const profiles = new Profiles({
+    request: async (_, { users }) => {
+      asked.push(...users);
+      return { profiles: {} };
+    },
+    changed: () => {},
+  });
+  for (const user of ['*', '', 'a b', 'x'.repeat(97), 'bob']) profiles.nameOf(user);
+  while (asked.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(asked, ['bob']);
+});

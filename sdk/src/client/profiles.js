@@ -11,7 +11,7 @@
 import { monotonicMs } from '../link/time.js';
 import { isPassing, pauseMs } from '../words/error.js';
 import { compareIds, isId } from '../words/id.js';
-import { foldedName, visibleName } from '../words/names.js';
+import { foldedName, nameProblem, visibleName } from '../words/names.js';
 import { own } from '../words/own.js';
 
 /** @typedef {import('../words/types.js').Frame} Frame */
@@ -117,7 +117,8 @@ export class Profiles {
 
   /** @param {string} user */
   #want(user) {
-    if (this.#wanted.has(user) || user === '*' || user === '') return;
+    // For a name that nobody can have, a relay refuses the whole question.
+    if (this.#wanted.has(user) || nameProblem(user)) return;
     this.#wanted.add(user);
     this.#soon();
   }
