@@ -17,6 +17,7 @@ test('direct rooms are named in byte order', () => {
   assert.equal(otherSide('dm:alice,bob', 'carol'), null);
   assert.equal(otherSide('lobby', 'alice'), null);
   for (const name of ['', '@a', '*', 'a b', 'a,b', 'x'.repeat(97)]) assert.ok(nameProblem(name));
+  for (const unseen of '\u200b\u034f\u2800\u3164\ufe0f') assert.ok(nameProblem(`a${unseen}`));
   assert.equal(nameProblem('Åsa-1'), '');
 });
 
@@ -89,7 +90,7 @@ test('a name that nobody can have is not asked for', async () => {
     },
     changed: () => {},
   });
-  for (const user of ['*', '', 'a b', 'x'.repeat(97), 'bob']) profiles.nameOf(user);
+  for (const user of ['*', '', 'a b', 'a\ufe0f', 'x'.repeat(97), 'bob']) profiles.nameOf(user);
   while (asked.length === 0) await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(asked, ['bob']);
 });

@@ -7,7 +7,8 @@
  * It refuses to know display names: profiles.js does.
  */
 
-const USER_FORM = /^[^@*,\p{C}\p{Z}][^,\p{C}\p{Z}]*$/u;
+/** Characters that show something; U+2800 is braille without a dot. */
+const USER_FORM = /^(?![@*])[^,\p{C}\p{Z}\p{DI}\u2800]+$/u;
 
 /**
  * Why this cannot be a user's name; empty: it can.
