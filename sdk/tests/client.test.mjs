@@ -499,6 +499,16 @@ test('whoever reads a room may become a member of it, and misses nothing', async
   assert.equal(socket.sent.filter(({ op }) => op === 'join').length, 1);
 });
 
+test('joins that are given up together leave no room behind', async (context) => {
+  const { client } = await start(context);
+  const controller = new AbortController();
+  const options = { signal: controller.signal };
+  const joining = ['lobby', 'lobby'].map((name) => client.join(name, options));
+  controller.abort();
+  for (const join of joining) await assert.rejects(join, { name: 'AbortError' });
+  assert.deepEqual(client.followed, []);
+});
+
 test('a join that is given up leaves no room behind, unless somebody else waits for it', async (context) => {
   const { client, opened, socket } = await start(context, { random: () => 0.01 });
   const one = new AbortController();

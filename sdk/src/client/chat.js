@@ -601,15 +601,12 @@ export class ChatClient extends Emitter {
     known.waiting += 1;
     const begun = follow.begin(op).then(() => room);
     const bound = bounded(begun, options, () => {
+      known.waiting -= 1;
       // Somebody else may wait for it still.
-      if (known.waiting > 1 || follow.room.cursor !== null) return;
+      if (known.waiting > 0 || follow.room.cursor !== null) return;
       this.#forget(name, new ChatError('CANCELLED', 'Nobody waits for it'));
       this.#now('unsubscribe', { room: name }).catch(() => {});
     });
-    const over = () => {
-      known.waiting -= 1;
-    };
-    bound.then(over, over);
     return quiet(bound);
   }
 
