@@ -171,8 +171,26 @@ test('after a refusal for good nothing waits, and after connect() it does', asyn
 test('gone while a first page is on its way is its end', async (context) => {
   const { client, socket } = await start(context);
   const reading = outcome(client.subscribe('lobby'));
+  const handle = client.get('lobby');
+  const sending = outcome(handle.send('x'));
   socket.say({ type: 'gone', room: 'lobby', code: 'DENIED', what: 'scope' });
   await until(() => reading.is === 'DENIED', 'the refusal');
+  assert.deepEqual([client.followed, sending.is], [[], 'DENIED']);
+  await assert.rejects(handle.send('y'), { code: 'LEFT' });
+});
+
+test('a room whose first page did not come before the end is not followed', async (context) => {
+  const { client, opened } = await start(context);
+  const joining = outcome(client.join('lobby'));
+  const handle = client.get('lobby');
+  const counts = [];
+  client.on('rooms', () => counts.push(client.followed.length));
+  client.close();
+  await turn();
+  assert.deepEqual([joining.is, counts], ['CLOSED', [0]]);
+  client.connect();
+  opened.at(-1).hello();
+  await assert.rejects(handle.send('x'), { code: 'LEFT' });
 });
 
 test('a signal that was aborted before sends nothing, and an endless wait is one', async (context) => {

@@ -472,11 +472,15 @@ export class ChatClient extends Emitter {
   #settleAll(error) {
     for (const settle of this.#waiting) settle(error);
     this.#waiting.clear();
+    const { size } = this.#rooms;
     for (const [name, { follow }] of [...this.#rooms]) {
       if (!follow.isBeginning) continue;
-      if (follow.room.cursor === null) this.#rooms.delete(name);
-      follow.giveUp(error);
+      if (follow.room.cursor === null) {
+        this.#rooms.delete(name);
+        follow.end(error);
+      } else follow.giveUp(error);
     }
+    if (this.#rooms.size < size) this.emit('rooms');
     for (const line of this.#outgoing.all()) line.fail(error);
   }
 
@@ -630,8 +634,9 @@ export class ChatClient extends Emitter {
       lost: (_, error) => room.emit('lost', error),
       doubt: () => this.#doubt(name),
       hasEyes: () => this.#hasEyes,
-      refused: () => {
+      refused: (error) => {
         this.#rooms.delete(name);
+        follow.end(error);
         this.emit('rooms');
       },
     });

@@ -43,7 +43,7 @@ const WAITING_MOST = 1000;
  * @property {(room: RoomState) => void} reloaded another page has taken the place of what was known
  * @property {(room: RoomState, error: ChatError) => void} problem a followed room could not be resumed
  * @property {(room: RoomState, error: ChatError) => void} lost it cannot be read any longer
- * @property {() => void} refused the room was never followed
+ * @property {(error: ChatError) => void} refused the room was never followed: it has no page
  * @property {(room: RoomState) => void} [doubt] what is unread is to be asked
  * @property {() => boolean} hasEyes
  */
@@ -362,8 +362,7 @@ export class Follow {
       return;
     }
     if (settle && room.cursor === null) {
-      this.stop();
-      this.#link.refused();
+      this.#never(error);
       settle.reject(error);
       return;
     }
@@ -386,10 +385,23 @@ export class Follow {
   }
 
   /**
+   * The room was refused before its first page came.
+   * @param {ChatError} error
+   */
+  #never(error) {
+    this.#sender.failAll(error);
+    this.#link.refused(error);
+  }
+
+  /**
    * The room may not be read any longer.
    * @param {ChatError} error
    */
   #lose(error) {
+    if (this.#settle && this.room.cursor === null) {
+      this.#never(error);
+      return;
+    }
     const isNews = this.room.problem === null;
     this.#settle?.reject(error);
     this.#begun = this.#settle = null;
