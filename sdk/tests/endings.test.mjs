@@ -67,6 +67,30 @@ test('a storage that never answers holds nothing up', async (context) => {
   await until(() => opened.length === 1, 'a socket');
 });
 
+test('lines that a storage gives late are sent, and forgotten once they are stored', async (context) => {
+  const { getItem, setItem, removeItem, kept } = storage();
+  setItem('redis-chat.outgoing.alice', JSON.stringify({ version: 1, lines: [keptLine] }));
+  let give = () => {};
+  const late = new Promise((resolve) => {
+    give = resolve;
+  });
+  const slow = { getItem: (key) => late.then(() => getItem(key)), setItem, removeItem };
+  const real = globalThis.setTimeout;
+  context.mock.method(globalThis, 'setTimeout', (then, ms) => real(then, ms === 2000 ? 0 : ms));
+  const { client, opened } = early(context, { storage: slow, user: 'alice' });
+  await until(() => opened.length === 1, 'a socket');
+  opened[0].hello();
+  const joining = client.join('lobby');
+  await opened[0].answer('join', page(message(1)));
+  const room = await joining;
+  give();
+  await until(() => opened[0].asked('send')?.nonce === 'n1', 'the line');
+  assert.equal(room.pending.length, 1);
+  opened[0].say(message(2, { user: 'alice', nonce: 'n1', text: 'unsent' }));
+  await until(() => kept.size === 0, 'nothing is kept');
+  assert.deepEqual([room.pending.length, room.messages.length], [0, 2]);
+});
+
 test('a line that is written before it is known who we are is sent', async (context) => {
   const { client, opened } = early(context);
   client.join('lobby');

@@ -454,9 +454,12 @@ export class ChatClient extends Emitter {
       for (const { follow } of this.#rooms.values()) follow.adoptLines();
     };
     const loading = this.#outgoing.load(user);
-    if (loading !== null) return bounded(loading, { timeoutMs: STORAGE_MS }).then(adopt, adopt);
-    adopt();
-    return null;
+    if (loading === null) {
+      adopt();
+      return null;
+    }
+    loading.then(adopt);
+    return bounded(loading, { timeoutMs: STORAGE_MS }).catch(adopt);
   }
 
   #statusChanged() {
