@@ -216,6 +216,27 @@ test('a room that a tab takes back before it has it is not its own', async (cont
   assert.equal(socket.asked('unsubscribe').room, 'lobby');
 });
 
+test('what a tab takes back while it resumes or begins to watch is not its own', async (context) => {
+  const { open, say, socket } = bare(context);
+  open('b');
+  say('b', { ref: 1, op: 'subscribe', room: 's*' });
+  await socket.answer('subscribe', page());
+  say('b', { ref: 2, op: 'watch', match: 's*' });
+  await socket.answer('watch', {});
+  say('a', { ref: 1, op: 'resume', rooms: { 's*': '1001-1', tea: '1001-1' } });
+  say('a', { ref: 2, op: 'unsubscribe', room: 's*' });
+  await socket.answer('resume', { rooms: { 's*': page(), tea: page() } });
+  say('b', { ref: 3, op: 'unsubscribe', room: 's*' });
+  assert.equal(socket.asked('unsubscribe').room, 's*');
+  say('a', { ref: 3, op: 'watch', match: 's*' });
+  say('a', { ref: 4, op: 'unwatch', match: 's*' });
+  await socket.answer('watch', {});
+  say('b', { ref: 4, op: 'unwatch', match: 's*' });
+  assert.equal(socket.asked('unwatch').match, 's*');
+  say('a', { ref: 5, op: 'unsubscribe', room: 'tea' });
+  assert.equal(socket.asked('unsubscribe').room, 'tea', 'the other room was its own');
+});
+
 test('a later tab hears how old the token is, and what works', async (context) => {
   const { heard, open, say, socket } = bare(context);
   socket.say({ type: 'upstream', state: 'away' });

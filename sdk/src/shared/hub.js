@@ -24,8 +24,8 @@
  */
 
 /**
- * A request on its way; `isOver`: its answer changes nothing any more.
- * @typedef {{tab: string|null, ref: unknown, op: string, room?: string, match?: string, isOver?: boolean}} Asked
+ * A request on its way; `over`: the rooms, or the patterns, that its tab has given up since.
+ * @typedef {{tab: string|null, ref: unknown, op: string, room?: string, match?: string, over?: Set<string>}} Asked
  */
 
 /** A request that no tab has made. */
@@ -83,13 +83,15 @@ export class Hub {
     if (!tab || this.#socket === null) return;
     const frame = JSON.parse(text);
     const { ref, op, room, match } = frame;
-    if (op === 'unsubscribe') {
-      tab.rooms.delete(room);
+    if (op === 'unsubscribe') tab.rooms.delete(room);
+    else if (op === 'unwatch') tab.patterns.delete(match);
+    if (op === 'unsubscribe' || op === 'unwatch') {
       // What it has asked for before is not wanted any longer.
       for (const asked of this.#asked.values()) {
-        if (asked.tab === id && asked.room === room) asked.isOver = true;
+        if (asked.tab !== id || (asked.op === 'watch') !== (op === 'unwatch')) continue;
+        asked.over = new Set(asked.over).add(room ?? match);
       }
-    } else if (op === 'unwatch') tab.patterns.delete(match);
+    }
     const isKept =
       (op === 'unsubscribe' && this.#isWanted(room))
       || (op === 'unwatch' && this.#isWatched(match));
@@ -226,17 +228,18 @@ export class Hub {
    * @param {Frame} ok
    * @param {Tab|undefined} tab
    */
-  #note({ op, room = '', match, isOver = false }, ok, tab) {
-    // The tab has ended meanwhile, or wants it no longer.
-    const wants = isOver ? undefined : tab;
+  #note({ op, room = '', match, over }, ok, tab) {
+    /** Undefined: the tab has ended meanwhile, or wants it no longer. */
+    const wanting = (/** @type {string} */ name) => (over?.has(name) ? undefined : tab);
     if (op === 'join' || op === 'subscribe') {
-      this.#receives(wants, room, ok);
+      this.#receives(wanting(room), room, ok);
     } else if (op === 'resume') {
       for (const [name, answer] of Object.entries(ok.rooms ?? {})) {
-        if (!answer?.error) this.#receives(wants, name, answer);
+        if (!answer?.error) this.#receives(wanting(name), name, answer);
       }
     } else if (op === 'watch' && match !== undefined) {
-      if (tab) tab.patterns.add(match);
+      const wants = wanting(match);
+      if (wants) wants.patterns.add(match);
       else if (!this.#isWatched(match))
         this.#ask({ op: 'unwatch', match }, { ...NOBODYS, op: 'unwatch' });
     } else if (op === 'auth' && this.#hello !== null) {
