@@ -203,6 +203,21 @@ test('gone while a first page is on its way is its end', async (context) => {
   await assert.rejects(handle.send('y'), { code: 'LEFT' });
 });
 
+test('a line that is stored does not fail with the room', async (context) => {
+  const { client, socket, handle } = await joined(context, [message(1)]);
+  const sending = handle.send('x');
+  const [line] = handle.pending;
+  await socket.answer('send', { id: '1002-2' });
+  await sending;
+  socket.say({ type: 'gone', room: 'lobby', code: 'KICKED' });
+  assert.deepEqual([line.state, line.error], ['pending', null]);
+  const again = client.join('lobby');
+  // It was deleted since, or lies before the page.
+  await socket.answer('join', page(message(3)));
+  await again;
+  assert.deepEqual([handle.pending, client.unsentRooms()], [[], []]);
+});
+
 test('a room whose first page did not come before the end is not followed', async (context) => {
   const { client, opened } = await start(context);
   const joining = outcome(client.join('lobby'));

@@ -80,11 +80,11 @@ export class Sender {
   }
 
   /**
-   * The room takes none of our lines any longer.
+   * The room takes none of our lines any longer. Those that it has are stored.
    * @param {ChatError} error
    */
   failAll(error) {
-    for (const line of this.#lines()) this.#fail(line, error);
+    for (const line of this.#lines()) if (line.acknowledged === null) this.#fail(line, error);
   }
 
   /**
