@@ -343,7 +343,7 @@ test('requests of a lost connection fail with LOST, later ones wait for the next
   assert.deepEqual(await waiting, { rooms: [] });
   const never = client.request('rooms');
   client.close();
-  await assert.rejects(never, { code: 'LOST' });
+  await assert.rejects(never, { code: 'CLOSED' });
   await assert.rejects(client.request('rooms'), { code: 'CLOSED' });
 });
 

@@ -203,6 +203,27 @@ test('gone while a first page is on its way is its end', async (context) => {
   await assert.rejects(handle.send('y'), { code: 'LEFT' });
 });
 
+test('what waits for an answer ends with the client, and rooms go on with it', async (context) => {
+  const { client, opened, socket, handle } = await joined(context, [message(1)]);
+  const asking = ['history', 'online'].map((name) => outcome(handle[name]()));
+  const sending = outcome(handle.send('x'));
+  const status = outcome(client.status('away'));
+  // A gap: the room asks what it has missed.
+  socket.say(message(3));
+  client.close();
+  await turn();
+  assert.deepEqual(
+    [...asking, sending, status].map(({ is }) => is),
+    ['CLOSED', 'CLOSED', 'CLOSED', 'ok'],
+  );
+  assert.deepEqual([handle.error, handle.pending[0].state], [null, 'pending']);
+  client.connect();
+  opened.at(-1).hello();
+  assert.equal(opened.at(-1).asked('status').status, 'away');
+  await opened.at(-1).answer('resume', { rooms: { lobby: nothing } });
+  assert.equal(opened.at(-1).asked('send').text, 'x');
+});
+
 test('a line that is stored does not fail with the room', async (context) => {
   const { client, socket, handle } = await joined(context, [message(1)]);
   const sending = handle.send('x');

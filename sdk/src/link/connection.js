@@ -137,6 +137,7 @@ export class Connection {
 
   /** Ends the connection and all attempts. */
   close() {
+    this.#fail('CLOSED', 'The client was closed');
     this.#drop(1000);
     this.#tokens?.close();
     this.#set({ state: 'offline', retryAt: null, close: null, error: null });
@@ -469,10 +470,15 @@ export class Connection {
     }
   }
 
-  #fail() {
+  /**
+   * Nothing that was asked is answered any longer.
+   * @param {string} [code]
+   * @param {string} [message]
+   */
+  #fail(code = 'LOST', message = 'The connection was lost') {
     const requests = [...this.#requests.values()];
     this.#requests.clear();
-    for (const { reject } of requests) reject(new ChatError('LOST', 'The connection was lost'));
+    for (const { reject } of requests) reject(new ChatError(code, message));
   }
 
   /**

@@ -81,7 +81,7 @@ export const isPassing = (error) => kindOf(error?.code) === 'wait';
  * Whether the request fell with its connection: the next one starts anew.
  * @param {any} error
  */
-export const isCut = (error) => kindOf(error?.code) === 'cut';
+export const isCut = (error) => error?.code === 'CLOSED' || kindOf(error?.code) === 'cut';
 
 /** Pause before an operation is repeated that the relay could not serve just now, ms. */
 export const AGAIN_MS = 1000;
