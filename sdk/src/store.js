@@ -171,7 +171,7 @@ function makeStore(room) {
         slowMs: state.slowMs,
         maxText: state.maxText,
         mutedUntil: state.mutedUntil,
-        error: problem && new ChatError(problem.code, problem.message, problem),
+        error: problem && errorOf(problem),
       });
       return snapshot;
     },
@@ -186,6 +186,16 @@ function makeStore(room) {
   };
 }
 
+/** @type {WeakMap<object, ChatError>} */
+const ERRORS = new WeakMap();
+
+/** @param {import('./room/line.js').PlainError} problem */
+function errorOf(problem) {
+  const error = ERRORS.get(problem) ?? new ChatError(problem.code, problem.message, problem);
+  ERRORS.set(problem, error);
+  return error;
+}
+
 /** Of messages that are not stored: they may have no nonce. @type {WeakMap<object, string>} */
 const MARKS = new WeakMap();
 let marks = 0;
@@ -195,8 +205,9 @@ function mark(item) {
   const known = MARKS.get(item);
   if (known) return known;
   marks += 1;
-  MARKS.set(item, `#${marks}`);
-  return mark(item);
+  const made = `#${marks}`;
+  MARKS.set(item, made);
+  return made;
 }
 
 /**

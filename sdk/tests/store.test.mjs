@@ -32,6 +32,18 @@ test('what did not change is the same object', async (context) => {
   assert.equal(after.people, before.people);
 });
 
+test('the error of a room is one object', async (context) => {
+  const { socket, handle } = await joined(context, [message(1)]);
+  const store = createRoomStore(handle);
+  socket.say({ type: 'gone', room: 'lobby', code: 'KICKED' });
+  const before = store.getSnapshot();
+  socket.say({ type: 'presence', room: 'lobby', kind: 'leave', user: 'bob', ts: 1 });
+  const after = store.getSnapshot();
+  assert.notEqual(after, before);
+  assert.equal(after.error.code, 'KICKED');
+  assert.equal(after.error, before.error);
+});
+
 test('a message that is quoted is as it is now', async (context) => {
   const { socket, handle } = await joined(context, [
     message(5, { prev: '1004-4', reply: '1001-1' }),
