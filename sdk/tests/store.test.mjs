@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { createRoomStore } from '../src/store.js';
-import { joined, message, turn } from './scripted.mjs';
+import { joined, message, page, turn, until } from './scripted.mjs';
 
 const event = (n, type, more) => ({ ...message(n), type, text: undefined, ...more });
 
@@ -54,6 +54,20 @@ test('a message that is quoted is as it is now', async (context) => {
   assert.equal(store.quoted('1001-1').text, 'line 1');
   socket.say(event(6, 'delete', { prev: '1005-5', user: 'bob', ref: '1001-1' }));
   assert.equal(store.quoted('1001-1').text, '');
+});
+
+test('a quoted message that could not be asked for is asked for by the next connection', async (context) => {
+  const answer = message(5, { prev: '1004-4', reply: '1001-1' });
+  const { socket, opened, handle } = await joined(context, [answer]);
+  const store = createRoomStore(handle);
+  socket.die();
+  assert.equal(store.quoted('1001-1'), undefined);
+  await until(() => opened.length === 2, 'a second socket');
+  opened[1].hello();
+  const nothing = { recovered: true, ...page(), last: '1005-5' };
+  await opened[1].answer('resume', { rooms: { lobby: nothing } });
+  await opened[1].answer('history', { events: [message(1)], last: '1005-5', more: false });
+  assert.equal(store.quoted('1001-1').text, 'line 1');
 });
 
 test('messages that are not stored have keys of their own, and are no stored messages', async (context) => {

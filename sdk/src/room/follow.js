@@ -336,6 +336,7 @@ export class Follow {
     this.#who.ask();
     this.#sender.flush();
     this.#lookForNotices();
+    this.pages.again();
   }
 
   /** @param {ChatError} error */

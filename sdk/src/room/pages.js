@@ -19,6 +19,8 @@ export class Pages {
   #link;
   /** The page on its way. @type {Promise<boolean>|null} */
   #loading = null;
+  /** What is quoted and could not be asked for. @type {Set<string>} */
+  #missed = new Set();
 
   /**
    * @param {RoomState} room
@@ -59,6 +61,13 @@ export class Pages {
     }
   }
 
+  /** The room is level: what could not be asked for is asked for again. */
+  again() {
+    const missed = [...this.#missed];
+    this.#missed.clear();
+    for (const id of missed) this.quoted(id);
+  }
+
   /**
    * Fetches a message that is quoted but was not loaded. Not being there is an answer too.
    * @param {string} id
@@ -74,8 +83,10 @@ export class Pages {
       const event = page.events.find((/** @type {Frame} */ one) => one.id === id);
       this.#link.changed(room.quote(id, event, page.last, meanwhile));
     } catch (error) {
-      if (isCut(error) || isPassing(error)) room.quoted.delete(id);
-      else this.#link.changed(room.quote(id));
+      if (isCut(error) || isPassing(error)) {
+        room.quoted.delete(id);
+        this.#missed.add(id);
+      } else this.#link.changed(room.quote(id));
     } finally {
       room.forgetPage(meanwhile);
     }
