@@ -203,6 +203,19 @@ test('gone while a first page is on its way is its end', async (context) => {
   await assert.rejects(handle.send('y'), { code: 'LEFT' });
 });
 
+test('who hears of a line may take it back before it is sent', async (context) => {
+  const { socket, handle } = await joined(context, [message(1)]);
+  const heard = [];
+  const end = handle.on('pending', (line) =>
+    heard.push(handle.pending.includes(line), line.cancel()),
+  );
+  await assert.rejects(handle.send('x'), { code: 'CANCELLED' });
+  assert.deepEqual([heard, handle.pending, socket.asked('send')], [[true, true], [], undefined]);
+  end();
+  handle.send('y');
+  assert.equal(socket.asked('send').text, 'y');
+});
+
 test('what waits for an answer ends with the client, and rooms go on with it', async (context) => {
   const { client, opened, socket, handle } = await joined(context, [message(1)]);
   const asking = ['history', 'online'].map((name) => outcome(handle[name]()));

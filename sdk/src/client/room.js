@@ -162,8 +162,10 @@ export class Room extends Emitter {
     if (known) line.retry();
     else {
       this.#add(line);
+      this.#follow.show(line);
+      // Who hears of it may take it back.
       this.emit('pending', line);
-      this.#follow.write(line);
+      if (line.state === 'pending') this.#follow.sendSoon();
     }
     // The line shows why it failed.
     return quiet(bounded(stored, { signal, timeoutMs }, () => line.cancel()));

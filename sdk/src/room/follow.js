@@ -522,14 +522,13 @@ export class Follow {
   // --- what the user does ------------------------------------------------------------------------
 
   /**
-   * Shows a line and sends it.
+   * Shows a line, which is not sent yet.
    * @param {Line} line
    */
-  write(line) {
+  show(line) {
     this.telling.endTyping();
     line.belongsTo(this.#sender);
     this.changed(this.room.addLine(line));
-    this.sendSoon();
   }
 
   /** Writing into a room that ended makes it anew; one joins it again to hear the answer. */
