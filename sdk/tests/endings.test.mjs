@@ -203,6 +203,19 @@ test('gone while a first page is on its way is its end', async (context) => {
   await assert.rejects(handle.send('y'), { code: 'LEFT' });
 });
 
+test('where there is no crypto a line is refused, and one with a nonce is sent', async (context) => {
+  const { socket, handle } = await joined(context, [message(1)]);
+  context.mock.method(crypto, 'getRandomValues', () => {
+    throw new TypeError('none');
+  });
+  await assert.rejects(handle.send('x'), TypeError);
+  assert.deepEqual(handle.pending, []);
+  handle.send('now', { ephemeral: true });
+  assert.equal(socket.asked('send').text, 'now');
+  handle.send('y', { nonce: 'n' });
+  assert.equal(socket.asked('send').text, 'y');
+});
+
 test('who hears of a line may take it back before it is sent', async (context) => {
   const { socket, handle } = await joined(context, [message(1)]);
   const heard = [];

@@ -140,7 +140,8 @@ export class Room extends Emitter {
    */
   send(text, options = {}) {
     const { kind = 'text', meta = null, replyTo = null, mentions = null } = options;
-    const { nonce = makeNonce(), ephemeral = false, signal, timeoutMs } = options;
+    const { ephemeral = false, signal, timeoutMs } = options;
+    let { nonce } = options;
     const { name: room } = this;
     if (ephemeral) {
       const fields = compact({ room, text, kind: kind === 'text' ? null : kind, meta, mentions });
@@ -153,6 +154,12 @@ export class Room extends Emitter {
     }
     const why = this.#whyNot(signal, meta);
     if (why) return quiet(Promise.reject(why));
+    try {
+      nonce ??= makeNonce();
+    } catch (error) {
+      // There is no crypto.
+      return quiet(Promise.reject(error));
+    }
     const { user } = this.#state;
     const ts = Date.now();
     const known = this.pending.find((one) => one.nonce === nonce);
