@@ -5,6 +5,8 @@ import { test } from 'node:test';
 import { createClient } from '../src/index.js';
 import { socketUrl } from '../src/link/address.js';
 import { backoffMs, readClose } from '../src/link/close.js';
+import { Line } from '../src/room/line.js';
+import { Outgoing } from '../src/room/outgoing.js';
 import { createRoomStore } from '../src/store.js';
 import { joined, message, page, sockets, start, storage, turn, until, write } from './scripted.mjs';
 
@@ -229,6 +231,38 @@ test('a storage may take its time', async (context) => {
     second.socket.sent.filter(({ op }) => op === 'send').map(({ nonce }) => nonce),
     lines.map(({ nonce }) => nonce),
   );
+});
+
+test('a slow storage is written once for all that changed meanwhile', async () => {
+  const { getItem, setItem, removeItem, kept } = storage();
+  /** @type {(() => void)[]} */
+  const reads = [];
+  const slowly = (key) => new Promise((resolve) => reads.push(() => resolve(getItem(key))));
+  const outgoing = new Outgoing({ getItem: slowly, setItem, removeItem });
+  const answer = async () => {
+    for (const read of reads.splice(0)) read();
+    await turn();
+  };
+  outgoing.load('alice');
+  await answer();
+  const lines = ['a', 'b', 'c'].map(
+    (nonce) => new Line({ room: 'lobby', text: nonce, nonce, ts: 1 }),
+  );
+  for (const line of lines) outgoing.add(line);
+  await turn();
+  // One to find out that it is slow, one to write.
+  assert.equal(reads.length, 2);
+  outgoing.remove(lines[0]);
+  await answer();
+  const written = () => [...kept.values()].flatMap((text) => JSON.parse(text).lines);
+  assert.deepEqual(
+    written().map(({ nonce }) => nonce),
+    ['b', 'c'],
+  );
+  for (const line of lines) outgoing.remove(line);
+  await turn();
+  await answer();
+  assert.equal(kept.size, 0);
 });
 
 test('refusals mark the line; a retry sends the same line', async (context) => {

@@ -30,6 +30,8 @@ export class Outgoing {
   #owner = Math.random().toString(36).slice(2);
   /** Where writing takes a while: one after the other. @type {Promise<void>} */
   #writing = Promise.resolve();
+  /** Whether what is written next has all that changed until then. */
+  #isToWrite = false;
 
   /** @param {LineStorage|null} storage null: nowhere */
   constructor(storage) {
@@ -102,15 +104,21 @@ export class Outgoing {
   /** Writes down what changed in a line. */
   save() {
     const storage = this.#storage;
-    if (!storage || !this.#key) return;
+    if (!storage || !this.#key || this.#isToWrite) return;
     try {
       const kept = storage.getItem(this.#key);
       if (kept === null || typeof kept === 'string') {
         Promise.resolve(this.#write(storage, kept)).catch(() => {});
       } else {
         Promise.resolve(kept).catch(() => {});
-        const write = async () => this.#write(storage, await storage.getItem(this.#key));
-        this.#writing = this.#writing.then(write).catch(() => {});
+        this.#isToWrite = true;
+        this.#writing = this.#writing
+          .then(() => storage.getItem(this.#key))
+          .finally(() => {
+            this.#isToWrite = false;
+          })
+          .then((now) => this.#write(storage, now))
+          .catch(() => {});
       }
     } catch {
       // Full or forbidden storage costs the memory across a reload, nothing else.
