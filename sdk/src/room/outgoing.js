@@ -28,6 +28,8 @@ export class Outgoing {
   #lines = [];
   /** Whose lines these are, of all pages with this storage. */
   #owner = Math.random().toString(36).slice(2);
+  /** The nonces of lines that were taken over. @type {Set<string>} */
+  #taken = new Set();
   /** Where writing takes a while: one after the other. @type {Promise<void>} */
   #writing = Promise.resolve();
   /** Whether what is written next has all that changed until then. */
@@ -53,7 +55,9 @@ export class Outgoing {
     }
     const take = (/** @type {string|null} */ text) => {
       const known = new Set(this.#lines.map((line) => line.nonce));
-      const lines = parsed(text)
+      const found = parsed(text);
+      this.#taken = new Set(found.map(({ nonce }) => nonce));
+      const lines = found
         .filter((line) => !known.has(line.nonce))
         // Its page may be alive, and send it: from now on it counts as sent when it was written.
         .map((line) => new Line({ ...line, user, submitted: line.submitted ?? line.ts }));
@@ -132,7 +136,7 @@ export class Outgoing {
   #write(storage, kept) {
     const owner = this.#owner;
     const ours = this.#lines.map((line) => ({ ...line.written(), owner }));
-    const nonces = new Set(ours.map(({ nonce }) => nonce));
+    const nonces = new Set([...this.#taken, ...ours.map(({ nonce }) => nonce)]);
     const others = parsed(kept).filter((line) => line.owner !== owner && !nonces.has(line.nonce));
     const lines = [...others, ...ours];
     if (lines.length === 0) return storage.removeItem(this.#key);
