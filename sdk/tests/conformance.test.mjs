@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { createClient } from '../src/index.js';
-import { sockets, until } from './scripted.mjs';
+import { sockets, turn, until } from './scripted.mjs';
 
 const FOLDER = new URL('../conformance/', import.meta.url);
 const PROTOCOL = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
@@ -139,6 +139,21 @@ class Player {
     return frame;
   }
 
+  /** Until all that follows from what the relay said has been done: promises are all there is to it. */
+  async settle() {
+    let count = -1;
+    while (count !== this.#seen) {
+      count = this.#seen;
+      await turn();
+    }
+  }
+
+  /** Grows with all that the client does. */
+  get #seen() {
+    const sent = this.opened.reduce((sum, socket) => sum + socket.sent.length, 0);
+    return this.opened.length + sent + this.#heard.length;
+  }
+
   #askToken({ reason }) {
     return new Promise((resolve, reject) => {
       this.#asked.push({ reason, resolve, reject });
@@ -160,9 +175,6 @@ class Player {
     return Object.fromEntries(members);
   }
 }
-
-/** Lets everything happen that happens by itself. */
-const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 const STEPS = {
   async connects({ connects: { protocols } }) {
@@ -189,7 +201,7 @@ const STEPS = {
   },
 
   async no_sends({ no_sends: op }) {
-    await pause();
+    await this.settle();
     const sent = this.socket.sent.filter((frame) => frame.op === op && !frame.isTaken);
     assert.deepEqual(sent, []);
   },
@@ -211,7 +223,7 @@ const STEPS = {
   },
 
   async no_event({ no_event: event, room }) {
-    await pause();
+    await this.settle();
     assert.equal(this.take(event, room), null);
   },
 
