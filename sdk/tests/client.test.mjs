@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createClient } from '../src/index.js';
+import { ChatError, createClient } from '../src/index.js';
 import { socketUrl } from '../src/link/address.js';
 import { backoffMs, readClose } from '../src/link/close.js';
 import { Line } from '../src/room/line.js';
@@ -74,6 +74,14 @@ test('close codes say what to do', () => {
   for (const [code, reason, final, retryMs, name, more] of rows) {
     const rest = { what: null, message: null, untilMs: null, ...more };
     assert.deepEqual(readClose(code, reason), { code, name, retryMs, final, ...rest });
+  }
+});
+
+test('errors say whether it is of no use to try again', () => {
+  const rows = { RATELIMIT: false, LOST: false, TOKEN: false, REFUSED: false, CLOSED: true };
+  Object.assign(rows, { MUTED: true, BANNED: true, NOROOM: true, INVALID: true, SUSPENDED: true });
+  for (const [code, final] of Object.entries(rows)) {
+    assert.equal(new ChatError(code).final, final, code);
   }
 });
 

@@ -19,8 +19,8 @@ const WAITS = [
   'MASTERDOWN',
   'CLUSTERDOWN',
 ];
-/** The request fell with its connection, or there was none. */
-const CUT = ['LOST', 'OFFLINE'];
+/** The request fell with its connection, or there is none, and why. */
+const CUT = ['LOST', 'OFFLINE', 'TOKEN', 'REFUSED'];
 /** The room can not be read any longer, or is not there. */
 const ENDS_ROOM = ['NOTMEMBER', 'KICKED', 'BANNED', 'NOROOM', 'LEFT', 'ENDED', 'NEW'];
 
@@ -64,7 +64,7 @@ export class ChatError extends Error {
     return this.details.until_ms;
   }
 
-  /** Whether the same request cannot succeed by waiting alone. */
+  /** Whether it is of no use to try again soon. A mute or a ban may have an end: `untilMs`. */
   get final() {
     const kind = kindOf(this.code);
     return kind === 'caller' || kind === 'room';
