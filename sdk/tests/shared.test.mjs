@@ -216,6 +216,27 @@ test('a room that a tab takes back before it has it is not its own', async (cont
   assert.equal(socket.asked('unsubscribe').room, 'lobby');
 });
 
+test('events of a room come to a tab after the answer with which it begins', async (context) => {
+  const { heard, open, say, socket } = bare(context);
+  open('b');
+  open('c');
+  say('a', { ref: 1, op: 'subscribe', room: 'lobby' });
+  await socket.answer('subscribe', page());
+  say('c', { ref: 1, op: 'watch', match: 'l*' });
+  await socket.answer('watch', {});
+  say('b', { ref: 1, op: 'subscribe', room: 'lobby' });
+  const lists = () => ['a', 'b', 'c'].map((id) => heard[id].filter((frame) => frame.id).length);
+  socket.say(message(1));
+  assert.deepEqual(lists(), [1, 0, 1]);
+  await socket.answer('subscribe', page());
+  // The relay begins after the answer.
+  for (const n of [1, 2]) socket.say(message(n));
+  assert.deepEqual(lists(), [3, 2, 3]);
+  // What nobody has asked for is for all: the room of the user.
+  socket.say({ ...message(1), room: '@alice' });
+  assert.deepEqual(lists(), [4, 3, 4]);
+});
+
 test('what a tab takes back while it resumes or begins to watch is not its own', async (context) => {
   const { open, say, socket } = bare(context);
   open('b');

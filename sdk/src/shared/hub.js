@@ -3,7 +3,7 @@
  *
  * The one idea: each tab has a whole client of its own, which sees a socket. Behind it are this hub and the
  * one socket that there really is: requests get another `ref` on their way and their answers go back to who
- * asked; everything else goes to all, and each client takes what is about its rooms.
+ * asked; events of a room go to the tabs that receive it, everything else goes to all.
  *
  * A room is received as long as one tab wants it. Membership is the user's: who leaves, leaves for all.
  *
@@ -188,7 +188,11 @@ export class Hub {
       for (const id of this.#tabs.keys()) this.#welcome(id);
     } else {
       if (frame.type === 'upstream' && frame.rooms === undefined) this.#upstream = text;
-      for (const { post } of this.#tabs.values()) post({ data: text });
+      // Who is about to receive a room has no use for what comes before the answer: the relay repeats it.
+      const isTaken = frame.id !== undefined && this.#isWanted(frame.room);
+      for (const { post, rooms, patterns } of this.#tabs.values()) {
+        if (!isTaken || rooms.has(frame.room) || patterns.size > 0) post({ data: text });
+      }
     }
   }
 
