@@ -124,6 +124,8 @@ test('messages with one nonce are one message in a room, and two in two rooms', 
     found.map(({ is }) => is),
     ['ok', 'ok', 'ok'],
   );
+  // One that is stored, and whose event is still to come.
+  assert.deepEqual(await tea.send('x', { nonce }), { id: '9-9' });
   // One that failed is sent again.
   handle.send('y', { nonce: 'm' });
   await opened[1].refuse('send', { code: 'MUTED', message: '' });

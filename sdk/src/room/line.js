@@ -92,6 +92,7 @@ export class Line {
 
   /** @returns {Promise<{id: string|null}>} resolves when it is stored */
   stored() {
+    if (this.acknowledged !== null) return Promise.resolve({ id: this.acknowledged });
     const stored = new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
     });
