@@ -421,6 +421,23 @@ test('a client that is closed as it connects renews no token', async (context) =
   assert.equal(timers.size, 0, 'no timer is left');
 });
 
+test('what is begun by who hears of the end is not ended by it', async (context) => {
+  const { client, opened } = await start(context);
+  const first = outcome(client.join('tea'));
+  let again = { is: 'not asked' };
+  client.on('status', ({ state }) => {
+    if (state !== 'offline' || opened.length > 1) return;
+    client.connect();
+    again = outcome(client.join('lobby'));
+  });
+  client.close();
+  await turn();
+  assert.deepEqual([first.is, again.is, opened.length], ['CLOSED', 'open', 2]);
+  opened[1].hello();
+  await opened[1].answer('join', page(message(1)));
+  assert.equal(again.is, 'ok');
+});
+
 test('what passes is asked again: the inbox, contacts, who is there, the status', async (context) => {
   const { client, socket } = await joined(context, [message(1)]);
   client.contacts.watch('bob');

@@ -191,8 +191,9 @@ export class ChatClient extends Emitter {
     for (const part of [this.names, this.inbox, this.contacts, this.#patterns]) part.stop();
     clearTimeout(this.#doubtTimer);
     this.#doubtTimer = undefined;
-    this.#connection.close();
+    // First: who hears of the end may begin anew.
     this.#settleAll(new ChatError('CLOSED', 'The client was closed'));
+    this.#connection.close();
   }
 
   /**
