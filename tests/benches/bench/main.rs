@@ -32,7 +32,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use groups::{
-    cross, fanout, forward, growth, idle, memory, persistence, presence, send, storm, sync,
+    cross, fanout, forward, growth, idle, memory, page, persistence, presence, send, storm, sync,
     versions,
 };
 use load::bare;
@@ -52,6 +52,7 @@ const GROUPS: &[(&str, fn(&mut Report))] = &[
     ("storm", storm::run),
     ("cross", cross::run),
     ("forward", forward::run),
+    ("page", page::run),
     ("versions", versions::run),
 ];
 

@@ -13,6 +13,7 @@ pub(crate) mod idle;
 // Bytes per message, user, room.
 pub(crate) mod memory;
 // Saving, loading, rewriting.
+pub(crate) mod page;
 pub(crate) mod persistence;
 // Presence against a sorted set.
 pub(crate) mod presence;
