@@ -319,6 +319,59 @@ fn ones_own_message_is_scrolled_to_however_many_lines_it_has() {
 }
 
 #[test]
+fn a_reader_comes_back_to_the_line_that_was_read_in_a_room() {
+    let redis = Redis::start();
+    let [r1, _] = Relay::pair(&redis);
+    let mut wire = redis.wire();
+    for number in 0..300 {
+        // Lines of many heights, which nobody has seen.
+        let text = format!("line {number}{}", " and more words".repeat(number % 40));
+        cmd!(wire, "CHAT.SEND", "lobby", "bob", text).ok();
+    }
+    cmd!(wire, "CHAT.SEND", "den", "bob", "here").ok();
+    let browser = Browser::start();
+    let alice = open(&browser, "alice", &r1);
+    alice.look();
+    alice.wait(&format!("{TEXTS}.at(-1).startsWith('line 299')"), &json!(true), SOON);
+    // What is read stays where it is while earlier lines are loaded above it.
+    let moved = "(async () => {
+        const scroller = document.querySelector('#scroller');
+        const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+        const rows = () => [...document.querySelectorAll('#messages .message')];
+        scroller.scrollTop = 0;
+        const [first] = rows();
+        const { top } = first.getBoundingClientRect();
+        while (rows()[0] === first) await frame();
+        for (let frames = 0; frames < 4; frames += 1) await frame();
+        return Math.abs(first.getBoundingClientRect().top - top) < 2;
+    })()";
+    for _ in 0..3 {
+        assert_eq!(alice.evaluate(moved), json!(true));
+    }
+    // The middle of what is loaded, and what is at the top of the view then.
+    let at_top = "(() => {
+        const { top } = document.querySelector('#scroller').getBoundingClientRect();
+        const rows = [...document.querySelectorAll('#messages .message')];
+        const row = rows.find((one) => one.getBoundingClientRect().bottom > top);
+        return [row.dataset.id, Math.round(row.getBoundingClientRect().top - top)];
+    })()";
+    let frames = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => \
+                  requestAnimationFrame(() => setTimeout(done)))))";
+    alice.evaluate(
+        "(it => { it.scrollTop = it.scrollHeight / 2; })(document.querySelector('#scroller'))",
+    );
+    alice.evaluate(frames);
+    let before = alice.evaluate(at_top);
+    for room in ["den", "lobby"] {
+        alice.type_line("#compose", &format!("/join {room}"));
+        let title = text_of("#room-title");
+        alice.wait(&title, &json!(room), SOON);
+    }
+    alice.evaluate(frames);
+    assert_eq!(alice.evaluate(at_top), before);
+}
+
+#[test]
 fn a_text_that_is_too_long_is_counted_refused_and_kept() {
     let redis = Redis::start();
     let [r1, _] = Relay::pair(&redis);

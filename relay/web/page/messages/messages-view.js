@@ -36,7 +36,7 @@ export class MessagesView {
   #countdown = null;
   /** Below our last message that somebody has read: who has. */
   #receipt = null;
-  /** room -> distance from the end where its reader left it */
+  /** room -> {item, offset} at the top of the view where its reader left it */
   #places = new WeakMap();
 
   /**
@@ -59,15 +59,19 @@ export class MessagesView {
 
   /** Draws a room from nothing; null: no room. */
   show(room) {
-    if (this.#room && this.#room !== room && !this.#place.atEnd) {
-      this.#places.set(this.#room, this.#place.fromEnd);
-    } else if (this.#room) this.#places.delete(this.#room);
     const changed = room !== this.#room;
+    if (this.#room) {
+      const left = changed && !this.#place.atEnd ? this.#place.place : null;
+      if (left === null) this.#places.delete(this.#room);
+      else this.#places.set(this.#room, { item: left.element.item, offset: left.offset });
+    }
     this.#room = room;
     this.#redraw();
     const place = room && changed ? this.#places.get(room) : undefined;
+    const before =
+      this.#elements.get(place?.item) ?? this.#elements.get(room?.byId.get(place?.item.id));
     const first = this.#elements.get(room?.firstUnread);
-    if (place !== undefined) this.#place.restore(place);
+    if (before) this.#place.restore(before, place.offset);
     else if (first && (changed || !first.seen)) {
       first.seen = true;
       this.#place.goTo(first);

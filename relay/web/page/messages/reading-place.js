@@ -4,7 +4,8 @@
  * The one idea: the end of the list stays in view while the reader is there; otherwise nothing
  * moves under the reader's eyes.
  *
- * It refuses to know what the list holds.
+ * It refuses to know what the list holds. The heights of elements that were never in view are guesses of the
+ * browser: a place to come back to is an element, not a distance.
  */
 
 /** Closer to the end than this counts as being there. */
@@ -14,6 +15,7 @@ const TOP_PX = 300;
 
 export class ReadingPlace {
   #scroller;
+  #list;
   #on;
   #lastTop = 0;
   #lastHeight = 0;
@@ -27,6 +29,7 @@ export class ReadingPlace {
    */
   constructor(scroller, list, on) {
     this.#scroller = scroller;
+    this.#list = list;
     this.#on = on;
     scroller.addEventListener(
       'scroll',
@@ -45,7 +48,18 @@ export class ReadingPlace {
     keep.observe(list);
   }
 
-  /** Distance from the end, to come back to. */
+  /**
+   * What stands at the top of the view, and how far from its border: a place to come back to.
+   * @returns {{element: Element, offset: number}|null}
+   */
+  get place() {
+    const { top } = this.#scroller.getBoundingClientRect();
+    const elements = [...this.#list.children];
+    const element = elements.find((one) => one.getBoundingClientRect().bottom > top);
+    return element ? { element, offset: element.getBoundingClientRect().top - top } : null;
+  }
+
+  /** Distance from the end, to hold while the list changes. */
   get fromEnd() {
     return this.#scroller.scrollHeight - this.#scroller.scrollTop;
   }
@@ -60,11 +74,13 @@ export class ReadingPlace {
     this.note();
   }
 
-  /** Goes where the reader was, by an earlier `fromEnd`. */
-  restore(fromEnd) {
-    this.#scroller.scrollTop = this.#scroller.scrollHeight - fromEnd;
-    this.#lastTop = Infinity;
-    this.note();
+  /** Goes where the reader was: the element so far from the top of the view. */
+  restore(element, offset) {
+    const scroller = this.#scroller;
+    this.#go(element, () => {
+      const { top } = scroller.getBoundingClientRect();
+      scroller.scrollTop += element.getBoundingClientRect().top - top - offset;
+    });
   }
 
   /** What stood above has changed by nobody's moving. */
@@ -79,9 +95,21 @@ export class ReadingPlace {
 
   /** Shows an element of the list in the middle. */
   goTo(element) {
-    element.scrollIntoView({ block: 'center' });
-    this.#lastTop = Infinity;
-    this.note();
+    this.#go(element, () => element.scrollIntoView({ block: 'center' }));
+  }
+
+  /** What comes into view gets its height with the next frames, and moves the element. */
+  #go(element, put) {
+    let frames = 2;
+    const step = () => {
+      if (!element.isConnected) return;
+      put();
+      this.#lastTop = Infinity;
+      this.note();
+      frames -= 1;
+      if (frames >= 0) requestAnimationFrame(step);
+    };
+    step();
   }
 
   /**
