@@ -1,7 +1,5 @@
 //! One shard is away: the others do not notice, and each answer says which rooms are concerned.
 
-use std::time::{Duration, Instant};
-
 use chat_tests::checking::view::history;
 use chat_tests::clients::client::Client;
 use chat_tests::clients::event_stream::Wanted;
@@ -14,8 +12,11 @@ use chat_tests::wait::{LATER, SOON, eventually};
 use serde_json::{Value, json};
 
 const OPTIONS: [&str; 2] = ["--operations-per-second", "10000"];
-/// An answer at once, on a busy machine.
-const AT_ONCE: Duration = Duration::from_secs(2);
+/// None of these requests has been answered: what was answered since has not waited for them.
+#[track_caller]
+fn still_wait(client: &Client, requests: &[u64]) {
+    assert!(requests.iter().all(|one| client.reply(*one).is_none()), "{}", client.arrived());
+}
 
 /// The states of `upstream` frames that a client has got, each with its rooms.
 fn states(client: &Client) -> Vec<(String, Value)> {
@@ -58,11 +59,10 @@ fn a_send_to_a_silent_shard_holds_up_no_other() {
     cluster.freeze(0);
     let waiting: Vec<u64> =
         (0..3).map(|n| alice.ask(send(&silent, &format!("waits {n}")))).collect();
-    let begun = Instant::now();
     for n in 0..10 {
         alice.ok(send(&living, &format!("lives {n}")));
     }
-    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+    still_wait(&alice, &waiting);
     cluster.thaw(0);
     for reference in waiting {
         let stored = eventually("a waiting send", LATER, || {
@@ -109,7 +109,6 @@ fn a_dead_shard_concerns_its_rooms_only() {
 
     // Sends to it wait, and nothing waits behind them.
     let waiting: Vec<u64> = (0..3).map(|n| alice.ask(send(&dead, &format!("waits {n}")))).collect();
-    let begun = Instant::now();
     for n in 0..3 {
         for room in [&first, &second] {
             alice.ok(send(room, &format!("lives {n} in {room}")));
@@ -138,11 +137,9 @@ fn a_dead_shard_concerns_its_rooms_only() {
         (&json!(dead), &json!("UNAVAILABLE"))
     );
     assert!(rows[0]["unread"].is_number(), "{inbox}");
-    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
-    assert!(waiting.iter().all(|waiting| alice.reply(*waiting).is_none()), "{}", alice.arrived());
+    still_wait(&alice, &waiting);
 
     // Others log in and read; a contact of the dead shard does not hinder them.
-    let begun = Instant::now();
     let dora = joining.connect(&alive);
     let resumed = dora.ok(json!({"op": "resume", "rooms": {
         &first: null, &dead: null, format!("@{lost}"): null, &second: null,
@@ -159,7 +156,7 @@ fn a_dead_shard_concerns_its_rooms_only() {
     };
     assert!(said(&first) < 300 && said(&second) < 300);
     alice.ok(json!({"op": "status", "status": "busy"}));
-    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+    still_wait(&alice, &waiting);
     // A stream gets the living rooms at once and the other one later.
     let wanted = json!({"rooms": {&dead: null, &first: null}});
     let stream = Wanted::post(&format!("/v1/events?user={alive}"), &wanted);
