@@ -1,8 +1,9 @@
-//! `CHAT.SIGNAL room user name [json [NOHOOK]]`
+//! `CHAT.SIGNAL room user name [json [NOHOOK] [FROM user]]`
 //!
 //! Publishes an ephemeral event that is not stored: typing, or anything else that the name says.
 //! The backend's signal `notice` becomes an event of that type, and the backend may signal a room
-//! that does not exist.
+//! that does not exist. With FROM the backend signals for a user, and the room refuses it if that
+//! user is banned there; in a personal room: blocked.
 //!
 //! - Reply: 1.
 //! - Errors: NOROOM, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN, RATELIMIT, TOOBIG.
@@ -32,6 +33,7 @@ pub(super) static SPEC: CommandSpec = CommandSpec {
         Arg::Text("name"),
         Arg::OptionalWord("json"),
         Arg::Flag("NOHOOK", "nohook"),
+        Arg::OptionalText("FROM", "from"),
     ],
 };
 
@@ -40,14 +42,15 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let user = args.actor()?;
     let name = names::word(args.word()?, "name")?;
     let data = if args.left() > 0 { Some(args.word()?) } else { None };
-    let mut judging = None;
+    let (mut judging, mut from) = (None, None);
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"NOHOOK" => once(&mut judging, Judging::Missing)?,
+            b"FROM" => once(&mut from, args.stored_user()?)?,
             _ => return Err(ErrorReply::SYNTAX),
         }
     }
-    let signal = Signal { user, name, data, judging: judging.unwrap_or_default() };
+    let signal = Signal { user, name, data, judging: judging.unwrap_or_default(), from };
     change(
         call,
         |context, decision| signal::decide(context, signal, decision),

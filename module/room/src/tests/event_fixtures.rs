@@ -121,7 +121,8 @@ impl<'f> Script<'f> {
 
     fn signal(&mut self, user: &str, word: &str, data: Option<&[u8]>) {
         let name = self.world.name.clone();
-        let signal = Signal { user: actor(user), name: word, data, judging: Judging::Done };
+        let (user, judging) = (actor(user), Judging::Done);
+        let signal = Signal { user, name: word, data, judging, from: None };
         self.world.run(&name, |c, d| decide::signal::decide(c, signal, d)).expect("published");
     }
 

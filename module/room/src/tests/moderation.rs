@@ -15,7 +15,7 @@ use crate::state::limits::Rate;
 use crate::state::users::members::Role;
 
 impl World {
-    fn moderate(
+    pub(super) fn moderate(
         &mut self,
         actor: &str,
         action: Action,
@@ -46,21 +46,32 @@ impl World {
     }
 
     fn react(&mut self, user: &str, id: &str, emoji: &str) -> Result<bool, CommandError> {
-        let name = self.name.clone();
-        let user = Actor::parse(user.as_bytes())?;
-        let (id, add) = (id.as_bytes(), Reaction::Add);
-        self.run(&name, |c, d| decide::react::decide(c, user, id, emoji, add, d))
+        self.react_as(user, id, emoji, Reaction::Add)
     }
 
-    fn signal(&mut self, user: &str) -> Result<(), CommandError> {
+    pub(super) fn react_as(
+        &mut self,
+        user: &str,
+        id: &str,
+        emoji: &str,
+        reaction: Reaction,
+    ) -> Result<bool, CommandError> {
         let name = self.name.clone();
         let user = Actor::parse(user.as_bytes())?;
-        let signal = Signal { user, name: "typing", data: None, judging: Judging::Done };
+        let id = id.as_bytes();
+        self.run(&name, |c, d| decide::react::decide(c, user, id, emoji, reaction, d))
+    }
+
+    pub(super) fn signal(&mut self, user: &str) -> Result<(), CommandError> {
+        let name = self.name.clone();
+        let user = Actor::parse(user.as_bytes())?;
+        let judging = Judging::Done;
+        let signal = Signal { user, name: "typing", data: None, judging, from: None };
         self.run(&name, |c, d| decide::signal::decide(c, signal, d))
     }
 }
 
-fn word<T>(outcome: Result<T, CommandError>) -> String {
+pub(super) fn word<T>(outcome: Result<T, CommandError>) -> String {
     let code = outcome.map_or_else(|error| code(&error), |_| "ok".into());
     let explained = [" only members may do this", " no such message"];
     explained.iter().fold(code.as_str(), |code, words| code.trim_end_matches(words)).into()
@@ -223,9 +234,6 @@ fn a_kick_ends_presence_at_once_and_a_block_prevents_return() {
         (asks(&own, "alice"), asks(&own, "carol")),
         ("BANNED 0".into(), "DENIED self".into())
     );
-    let mut direct = World::new("dm:alice,bob");
-    direct.send("alice", "hi").expect("sent");
-    assert_eq!(word(direct.moderate("alice", Action::Ban, "bob", None)), "INVALID room");
 }
 
 #[test]

@@ -260,7 +260,7 @@ fn a_signal_is_published_only() {
     let name = world.name.clone();
     let signal = |world: &mut World, user: &str, word: &str, data: Option<&[u8]>| {
         let user = Actor::parse(user.as_bytes()).expect("an actor");
-        let signal = Signal { user, name: word, data, judging: Judging::Done };
+        let signal = Signal { user, name: word, data, judging: Judging::Done, from: None };
         world.run(&name, |c, d| decide::signal::decide(c, signal, d))?;
         Ok::<_, CommandError>(world.published.last().cloned().unwrap_or_default())
     };
