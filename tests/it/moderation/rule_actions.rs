@@ -97,6 +97,11 @@ actions! {
     "unban": |s| moderate(s, &["UNBAN", "banned"]), Some(|s| mod_op(s, "unban", "banned"));
     "mute member": |s| moderate(s, &["MUTE", "target"]), Some(|s| mod_op(s, "mute", "target"));
     "mute moderator": |s| moderate(s, &["MUTE", "mod2"]), Some(|s| mod_op(s, "mute", "mod2"));
+    "mute owner": |s| moderate(s, &["MUTE", "owner"]), Some(|s| mod_op(s, "mute", "owner"));
+    "mute stranger": |s| moderate(s, &["MUTE", "guest"]), Some(|s| mod_op(s, "mute", "guest"));
+    "unmute member": |s| moderate(s, &["UNMUTE", "target"]),
+        Some(|s| mod_op(s, "unmute", "target"));
+    "unmute owner": |s| moderate(s, &["UNMUTE", "owner"]), Some(|s| mod_op(s, "unmute", "owner"));
     "unmute": |s| moderate(s, &["UNMUTE", "muted"]), Some(|s| mod_op(s, "unmute", "muted"));
     "make member": |s| moderate(s, &["ROLE", "mod2", "member"]),
         Some(|s| role_op(s, "mod2", "member"));

@@ -29,7 +29,6 @@ pub(crate) fn error(word: &str) -> &'static str {
         "back" => "DENIED backend",
         "self" => "DENIED self",
         "other" => "DENIED another",
-        "room" => "INVALID room",
         "act" => "INVALID action",
         "field" => "INVALID field",
         "user" => "INVALID user",
@@ -188,7 +187,8 @@ const PERSONAL: Table = Table {
 
 const DIRECT: Table = Table {
     kind: "direct",
-    room: |n| format!("dm:owner,target{n}"),
+    // Always the same: the other of the two is the user on whom the actions act.
+    room: |_| "dm:owner,target".into(),
     setting: None,
     actors: &["*", "owner", "stranger"],
     rows: &[
@@ -212,10 +212,16 @@ const DIRECT: Table = Table {
         ("set topic", ". back N"),
         ("set slow", "field field field"),
         ("set name", "field field field"),
-        ("kick member", "room room room"),
-        ("ban stranger", "room room room"),
-        ("mute member", "room room room"),
-        ("make owner", "room room room"),
+        ("kick member", "act act N"),
+        ("kick owner", "act act N"),
+        ("ban stranger", "act act N"),
+        ("mute member", ". . N"),
+        ("mute stranger", "user user N"),
+        ("mute owner", ". back N"),
+        ("unmute", "user user N"),
+        ("unmute member", ". . N"),
+        ("unmute owner", ". back N"),
+        ("make owner", "act act N"),
     ],
 };
 

@@ -2,7 +2,8 @@
 //!
 //! Roles are ordered: owner, moderator, member, no member. An actor cannot act on a user with an
 //! equal or a higher role; the backend is above all. In a personal room, a ban by its user blocks
-//! another user, and a ban of its user by the backend suspends that user.
+//! another user, and a ban of its user by the backend suspends that user. In a direct room each of
+//! the two may mute the other, which is how a block reaches the room where it is enforced.
 
 use chat_protocol::limits::SANCTION_MAX;
 use chat_protocol::names::{self, Actor, RoomKind};
@@ -67,7 +68,7 @@ impl Action {
 /// Decides CHAT.MOD. Reply: whether anything changed.
 ///
 /// Errors: `NOROOM`, `NOTMEMBER` (the actor), `BANNED`, `DENIED <role>`,
-/// `INVALID action`, `INVALID room` in a direct room, `INVALID for`, `INVALID sanctions` beyond the
+/// `INVALID action`, `INVALID user` in a direct room, `INVALID for`, `INVALID sanctions` beyond the
 /// bans and mutes a room may hold.
 pub fn decide<'a>(
     context: Context<'_, 'a>,
@@ -92,7 +93,10 @@ pub fn decide<'a>(
         return join::join(context, join, decision);
     }
     match context.name.kind {
-        RoomKind::Direct(..) => return Err(CommandError::invalid("room", "no direct room")),
+        RoomKind::Direct(first, second) => {
+            may_mute(context, [first, second], actor, action, user)?;
+            context.existing()?;
+        }
         RoomKind::Personal(owner) => {
             may_block(owner, actor, action, user)?;
             if let Actor::User(actor) = actor {
@@ -161,10 +165,12 @@ pub fn decide<'a>(
 }
 
 /// The number of sanctions up to which `actor` may add one. The backend may add more than users, so
-/// that users cannot use up its share; suspending a user in the personal room is never limited.
+/// that users cannot use up its share; suspending a user in the personal room is never limited, nor
+/// is muting one of the two in a direct room.
 fn most_sanctions(context: Context<'_, '_>, actor: Actor<'_>, user: &str) -> u64 {
     match actor {
         _ if context.name.kind == RoomKind::Personal(user) => u64::MAX,
+        _ if matches!(context.name.kind, RoomKind::Direct(..)) => u64::MAX,
         Actor::Backend => context.limits.members_max.max(context.limits.sanctions_max),
         Actor::User(_) => context.limits.sanctions_max,
     }
@@ -206,6 +212,31 @@ fn may_block(
             Actor::User(_) => Err(CommandError::Denied("backend")),
         },
         _ => Err(CommandError::invalid("action", "in a personal room BAN and UNBAN others")),
+    }
+}
+
+/// Checks an action in a direct room: each of the two and the backend may mute and unmute the
+/// other. Nobody unmutes themselves. The room is not created: a block that precedes the first
+/// message is in the personal room.
+fn may_mute(
+    context: Context<'_, '_>,
+    users: [&str; 2],
+    actor: Actor<'_>,
+    action: Action,
+    user: &str,
+) -> Result<(), CommandError> {
+    if let Actor::User(actor) = actor {
+        context.check_admission(actor)?;
+    }
+    if !matches!(action, Action::Mute | Action::Unmute) {
+        return Err(CommandError::invalid("action", "in a direct room MUTE and UNMUTE"));
+    }
+    if !users.contains(&user) {
+        return Err(CommandError::invalid("user", "one of the two of this room"));
+    }
+    match actor {
+        Actor::User(actor) if actor == user => Err(CommandError::Denied("backend")),
+        _ => Ok(()),
     }
 }
 

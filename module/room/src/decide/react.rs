@@ -1,7 +1,7 @@
 //! CHAT.REACT: adding and removing an emoji on a message.
 
 use chat_protocol::limits::EMOJIS_MAX;
-use chat_protocol::names::Actor;
+use chat_protocol::names::{Actor, RoomKind};
 
 use crate::codec::record::Record;
 use crate::command_error::CommandError;
@@ -20,7 +20,7 @@ pub enum Reaction {
 }
 
 /// Decides CHAT.REACT. Reply: whether anything changed. Errors: `NOMSG`, `INVALID emoji` beyond 20
-/// different ones, and the errors of writing.
+/// different ones, and the errors of writing. In a direct room a muted user may still remove.
 pub fn decide<'a>(
     context: Context<'_, 'a>,
     user: Actor<'a>,
@@ -30,7 +30,12 @@ pub fn decide<'a>(
     decision: &mut Decision<'a>,
 ) -> Result<bool, CommandError> {
     let room = context.room;
-    context.check_may_change(user)?;
+    match context.check_may_change(user) {
+        Err(CommandError::Muted(_))
+            if reaction == Reaction::Remove
+                && matches!(context.name.kind, RoomKind::Direct(..)) => {}
+        other => other?,
+    }
     let (message, m) = context.message(id)?;
     let number = match user {
         Actor::Backend => Some(UserNumber::BACKEND),

@@ -217,6 +217,7 @@ fn allowed<'a>(
     }
     context.create_room(send.user, send.creation, decision)?;
     if room.is_blank() || !context.is_ordinary() {
+        context.check_may_write(user, None)?;
         return context.consume_rate(send.user, decision);
     }
     let role = room.role(user);

@@ -5,6 +5,7 @@
 //! records.
 
 mod damage;
+mod direct_rooms;
 mod erasing;
 mod event_fixtures;
 mod event_folding;
