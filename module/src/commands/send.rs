@@ -1,13 +1,15 @@
 //! `CHAT.SEND room user text [NONCE k] [KIND w] [META json] [REPLY id] [MENTION n user …]
-//! [EPHEMERAL] [NOCREATE] [NOHOOK]`
+//! [EPHEMERAL] [NOCREATE] [NOHOOK] [NOTICES]`
 //!
 //! Checks, stores, counts and publishes a message. The first message to an open room makes its
 //! sender a member; the first message to a room that does not exist creates the room, except with
 //! NOCREATE. A second send with the same nonce replies with the first id and does nothing else.
 //! With EPHEMERAL the message is published and not stored. With NOHOOK a room that has the setting
-//! `hook` refuses it, because no service has judged it.
+//! `hook` refuses it, because no service has judged it. With NOTICES the reply also names the users
+//! who are to get a notice of it.
 //!
-//! - Reply: the id of the message; nil with EPHEMERAL.
+//! - Reply: the id of the message; nil with EPHEMERAL; with NOTICES an array of the id and an array
+//!   of users.
 //! - Errors: NOROOM (with NOCREATE or EPHEMERAL), NOMSG, NOTMEMBER, DENIED, BANNED, MUTED, FROZEN,
 //!   RATELIMIT, TOOBIG.
 //! - Complexity: O(1).
@@ -43,6 +45,7 @@ pub(super) static SPEC: CommandSpec = CommandSpec {
         Arg::Flag("EPHEMERAL", "ephemeral"),
         Arg::Flag("NOCREATE", "nocreate"),
         Arg::Flag("NOHOOK", "nohook"),
+        Arg::Flag("NOTICES", "notices"),
     ],
 };
 
@@ -50,8 +53,9 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
     let mut mentions = Vec::new();
     let mut args = Args::after(call, 2);
     let mut send = Send::plain(args.actor()?, args.word()?);
+    let mut form = Form::Id;
     if args.left() > 0 {
-        options(&mut send, args, &mut mentions)?;
+        form = options(&mut send, args, &mut mentions)?;
     }
     let nonce = send.nonce.is_some();
     change(
@@ -61,23 +65,47 @@ fn run(call: &Call<'_>) -> Result<(), ErrorReply> {
             if nonce && decision.steps.is_empty() {
                 info::count(&COUNTERS.nonce_hits, 1);
             }
-            Ok::<_, CommandError>(id)
+            let recipients = match (form, id) {
+                (Form::IdAndRecipients, Some(id)) => {
+                    Some(send::recipients(context, &send, id, decision))
+                }
+                _ => None,
+            };
+            Ok::<_, CommandError>((id, recipients))
         },
-        |id, after| match (id, after.events.last_id()) {
-            (None, _) => call.reply_nil(),
-            (Some(_), Some(written)) => call.reply_bytes(written),
-            (Some(id), None) => reply_id(call, id),
+        |(id, recipients), after| {
+            if recipients.is_some() {
+                call.reply_array(2);
+            }
+            match (id, after.events.last_id()) {
+                (None, _) => call.reply_nil(),
+                (Some(_), Some(written)) => call.reply_bytes(written),
+                (Some(id), None) => reply_id(call, id),
+            }
+            if let Some(recipients) = recipients {
+                call.reply_array(recipients.len());
+                recipients.iter().for_each(|user| call.reply_bytes(user.as_bytes()));
+            }
         },
     )
 }
 
-/// Reads the options. The mentioned users are written to `buffer`.
+/// What the reply holds.
+#[derive(Clone, Copy)]
+enum Form {
+    Id,
+    /// NOTICES.
+    IdAndRecipients,
+}
+
+/// Reads the options. The mentioned users are written to `buffer`. Returns the form of the reply.
 fn options<'c>(
     send: &mut Send<'c>,
     mut args: Args<'c>,
     buffer: &'c mut Vec<u8>,
-) -> Result<(), ErrorReply> {
+) -> Result<Form, ErrorReply> {
     let (mut mentioned, mut ephemeral, mut creation, mut judging) = (None, None, None, None);
+    let mut form = None;
     while let Some(option) = args.option() {
         match option.as_slice() {
             b"NONCE" => once(&mut send.nonce, names::nonce(args.word()?)?)?,
@@ -92,6 +120,7 @@ fn options<'c>(
             b"EPHEMERAL" => once(&mut ephemeral, ())?,
             b"NOCREATE" => once(&mut creation, Creation::Refused)?,
             b"NOHOOK" => once(&mut judging, Judging::Missing)?,
+            b"NOTICES" => once(&mut form, Form::IdAndRecipients)?,
             _ => return Err(ErrorReply::SYNTAX),
         }
     }
@@ -101,5 +130,5 @@ fn options<'c>(
     send.ephemeral = ephemeral.is_some();
     send.creation = creation.unwrap_or_default();
     send.judging = judging.unwrap_or_default();
-    Ok(())
+    Ok(form.unwrap_or(Form::Id))
 }

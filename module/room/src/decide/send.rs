@@ -13,7 +13,7 @@ pub use crate::state::log::message_body::Mentions;
 use chat_protocol::error_code::NONCE_USED;
 use chat_protocol::id::Id;
 use chat_protocol::limits::MENTIONS_MAX;
-use chat_protocol::names::{self, Actor};
+use chat_protocol::names::{self, Actor, RoomKind};
 use chat_protocol::visibility;
 
 use crate::state::log::message_body::{ACTION, Body, SYSTEM, TEXT};
@@ -132,6 +132,53 @@ pub fn decide<'a>(
     let bytes = text.len() + meta.map_or(0, str::len);
     trim(context, room.settings(), Added::messages(1, bytes), decision);
     Ok(Some(id))
+}
+
+/// The users who are to get a notice of the message that [`decide`] has stored under `id`, or had
+/// stored before: NOTICES. The other user of a direct room comes first, then the mentioned users.
+/// The sender is never one of them, nor a user who may not read the room.
+///
+/// A repeat gets those of the message as stored, because it may name others; none if the message is
+/// deleted or the sender may not write any more.
+pub fn recipients(
+    context: Context<'_, '_>,
+    send: &Send<'_>,
+    id: Id,
+    decision: &Decision<'_>,
+) -> Vec<Box<str>> {
+    let mentions = if decision.steps.is_empty() {
+        match repeated_mentions(context, send.user, id) {
+            Some(mentions) => mentions,
+            None => return Vec::new(),
+        }
+    } else {
+        send.mentions
+    };
+    let other = match (context.name.kind, send.user) {
+        (RoomKind::Direct(first, second), Actor::User(user)) if user == first => Some(second),
+        (RoomKind::Direct(first, _), Actor::User(_)) => Some(first),
+        _ => None,
+    };
+    let is_for = |user: &&str| {
+        *user != send.user.as_str() && Some(*user) != other && may_read(context, user)
+    };
+    other.into_iter().chain(mentions.names().filter(is_for)).map(Box::from).collect()
+}
+
+/// The mentions of a stored message, if it may still be noticed.
+fn repeated_mentions<'r>(
+    context: Context<'r, '_>,
+    sender: Actor<'_>,
+    id: Id,
+) -> Option<Mentions<'r>> {
+    context.check_may_change(sender).ok()?;
+    let message = context.room.messages.get(context.living(id).ok()?)?;
+    Some(Body::mentioned(message.body))
+}
+
+/// Whether `user` may read the room, which the message may create.
+fn may_read(context: Context<'_, '_>, user: &str) -> bool {
+    matches!(context.readable(Some(user)), Ok(_) | Err(CommandError::NoRoom))
 }
 
 /// The kind of a message of `user`. Errors: `DENIED backend`.

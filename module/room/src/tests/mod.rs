@@ -14,6 +14,7 @@ mod foreign_records;
 mod id_lead;
 mod importing;
 mod moderation;
+mod notices;
 mod presence;
 mod presence_log;
 mod random_commands;

@@ -37,6 +37,7 @@ pub(crate) const SEND: Command = Command {
         argument("ephemeral", &["lobby", "alice", "x", "$"], Bound::Flag("EPHEMERAL"), FIXED),
         argument("nocreate", &["lobby", "alice", "x", "$"], Bound::Flag("NOCREATE"), FIXED),
         argument("nohook", &["lobby", "alice", "x", "$"], Bound::Flag("NOHOOK"), FIXED),
+        argument("notices", &["lobby", "alice", "x", "$"], Bound::Flag("NOTICES"), FIXED),
     ],
     refused: &[
         (&[], ARITY, "nothing"),
@@ -343,6 +344,7 @@ pub(crate) const SIGNAL: Command = Command {
         ),
         argument("json", &["lobby", "alice", "x", "$"], OBJECT, FIXED),
         argument("nohook", &["lobby", "alice", "x", "{}", "$"], Bound::Flag("NOHOOK"), FIXED),
+        argument("from", &["lobby", "*", "x", "{}", "FROM", "$"], USER, FIXED),
     ],
     refused: &[
         (&["lobby", "bob"], ARITY, "no name"),
@@ -355,6 +357,9 @@ pub(crate) const SIGNAL: Command = Command {
         (&["lobby", "bob", "typing", "{deep}"], "INVALID data", "too deep"),
         (&["lobby", "bob", "typing", "{big}"], "TOOBIG 16384", "too big"),
         (&["lobby", "bob", "notice", "{}"], "DENIED backend", "the backend's signal"),
+        (&["lobby", "bob", "x", "{}", "FROM", "bob"], "DENIED backend", "for a user"),
+        (&["lobby", "*", "x", "{}", "FROM", "banned"], "BANNED 0", "for one who is kept out"),
+        (&["lobby", "*", "x", "{}", "FROM"], "ERR", "for nobody"),
         (&["nowhere", "bob", "typing"], "NOROOM", "no such room"),
         (&["string", "bob", "typing"], "WRONGTYPE", "no room"),
         (&["closed", "bob", "typing"], "NOTMEMBER", "members only"),

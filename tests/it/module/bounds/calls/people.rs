@@ -230,7 +230,7 @@ pub(crate) const MOD: Command = Command {
         (&["lobby", "*", "BAN", "bob", "WRONG", "x"], "ERR", "no such option"),
         (&["nowhere", "*", "KICK", "bob"], "NOROOM", "no such room"),
         (&["string", "*", "KICK", "bob"], "WRONGTYPE", "no room"),
-        (&["dm:alice,bob", "alice", "BAN", "bob"], "INVALID room", "members for ever"),
+        (&["dm:alice,bob", "alice", "BAN", "bob"], "INVALID action", "members for ever"),
         (&["lobby", "mallory", "KICK", "bob"], "NOTMEMBER", "a stranger"),
         (&["lobby", "bob", "KICK", "mallory"], "DENIED moderator", "a member"),
         (&["lobby", "banned", "KICK", "bob"], "BANNED 0", "kept out for ever"),
