@@ -79,6 +79,14 @@ impl Error {
         self.code == code.word()
     }
 
+    /// The number that is the argument of the code.
+    pub fn number(&self) -> Option<u64> {
+        match self.argument {
+            Some((_, Argument::Number(number))) => Some(number),
+            _ => None,
+        }
+    }
+
     /// From an error reply of Redis: `code` is its first word, and the second word may be the
     /// code's argument.
     pub fn from_reply(code: &str, details: &str) -> Error {

@@ -12,6 +12,7 @@ use crate::client::error::Error;
 use crate::hub::standing::{Refusal, gate};
 use crate::hub::{Hub, now_ms};
 use crate::operations::caller::Caller;
+use crate::operations::messages::checked_rooms::CheckedRooms;
 use crate::operations::messages::send_queue::SendQueue;
 use crate::rate_limit::Allowance;
 use crate::upstream::Command;
@@ -27,6 +28,8 @@ pub(crate) struct Context {
     pub allowance: Allowance,
     pub(super) caller: Caller,
     pub(super) send_queue: Mutex<SendQueue>,
+    /// The direct rooms that refuse by themselves whom the other user blocks.
+    pub(super) checked_rooms: CheckedRooms,
     /// When the token ends, leeway included. `None`: never.
     expiry: Mutex<Option<Instant>>,
 }
@@ -81,7 +84,8 @@ impl Context {
     ) -> Arc<Context> {
         let expiry = connection.identity().and_then(|identity| expiry(&identity));
         let (send_queue, expiry) = (Mutex::default(), Mutex::new(expiry));
-        Arc::new(Context { hub, connection, allowance, caller, send_queue, expiry })
+        let checked_rooms = CheckedRooms::default();
+        Arc::new(Context { hub, connection, allowance, caller, send_queue, checked_rooms, expiry })
     }
 
     /// Asks the store whether the user may act. A user who may not loses the connection.

@@ -12,6 +12,7 @@ use crate::client::reply::PAGE_BYTES;
 use crate::client::request::Request;
 use crate::operations::answer::{Answer, Changed, Outcome};
 use crate::operations::context::Context;
+use crate::operations::messages::blocking;
 use crate::operations::messages::notices::notify_of_role;
 use crate::operations::rooms::follows::Following;
 use crate::operations::table::{Cell, Row, count, table};
@@ -34,15 +35,20 @@ pub(super) async fn moderate(context: &Arc<Context>, request: Request<'_>) -> Ou
     let role = if gains { Some(fields.text("role")?) } else { None };
     let for_ms = fields.number("for_ms")?;
     let reason = fields.optional_text("reason")?;
-    let command = commands::moderate(&Moderation {
+    let action_word = action.to_ascii_uppercase();
+    let moderation = Moderation {
         room: &room,
         actor: context.user(),
-        action: &action.to_ascii_uppercase(),
+        action: &action_word,
         user: &user,
         role: role.as_deref(),
         for_ms,
         reason: reason.as_deref(),
-    });
+    };
+    let command = commands::moderate(&moderation);
+    if let Some(writing) = blocking::write(context, &command, &moderation) {
+        return Ok(Answer::of(&Changed { changed: writing.await? }));
+    }
     // Only a user who may give roles may add a room to another user's list.
     let following = match gains && may_moderate(context, &room).await? {
         true => Some(Following::of(&user, &room)),

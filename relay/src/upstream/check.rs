@@ -37,6 +37,7 @@ fn needed(room: &str) -> Vec<(&'static str, Command)> {
     };
     vec![
         ("chat.send", write_question(room)),
+        ("chat.send", write_question(room).with_notices()),
         ("chat.sent", commands::sent(room, "*", "x")),
         ("chat.edit", commands::edit(room, "*", id, "x", None)),
         ("chat.delete", commands::delete(room, "*", id, None)),
@@ -50,7 +51,7 @@ fn needed(room: &str) -> Vec<(&'static str, Command)> {
         ("chat.beat", commands::beat(room, one, ["x"])),
         ("chat.who", commands::who(room, rows, backend)),
         ("chat.online", commands::online(room)),
-        ("chat.signal", commands::signal(room, "*", "x", None)),
+        ("chat.signal", commands::notice(owner, "{}", Reader::User(user))),
         ("chat.read", commands::read(room, user, id)),
         ("chat.unread", commands::unread(room, user)),
         ("chat.mod", commands::moderate(&moderation)),
@@ -151,6 +152,8 @@ fn states(replies: &[Value]) -> Vec<State> {
                 break;
             }
             states.push(State::Unavailable(Problem::OldModule(name)));
+        } else if code == "ERR" && details.starts_with("syntax") {
+            states.push(State::Unavailable(Problem::OldOption(name)));
         } else {
             states.extend(State::from_error(code, details));
         }
@@ -224,6 +227,7 @@ mod tests {
                 "ERR unknown command 'chat.room_ro'",
                 away(Problem::OldModule("chat.room_ro")),
             ),
+            ("master", "chat.signal", "ERR syntax error", away(Problem::OldOption("chat.signal"))),
             ("master", "chat.beat", "LOADING x", away(Problem::NotServing("LOADING".into()))),
             ("master", "chat.send", "OOM x", State::WritesRefused(Problem::Memory)),
             (

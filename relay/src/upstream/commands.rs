@@ -48,6 +48,14 @@ pub(crate) fn send(message: &Message<'_>) -> Command {
     keyed(command)
 }
 
+impl Command {
+    /// `… NOTICES`, of `CHAT.SEND`: the reply names the users who are to get a notice, too.
+    pub(crate) fn with_notices(mut self) -> Command {
+        self.cmd.arg("NOTICES");
+        self
+    }
+}
+
 /// `CHAT.SENT room user nonce`
 pub(crate) fn sent(room: &str, user: &str, nonce: &str) -> Command {
     let mut command = about_user("CHAT.SENT", room, user);
@@ -195,6 +203,16 @@ pub(crate) fn online(room: &str) -> Command {
 pub(crate) fn signal(room: &str, user: &str, name: &str, data: Option<&str>) -> Command {
     let mut command = about_user("CHAT.SIGNAL", room, user);
     command.arg(name).arg(data);
+    keyed(command)
+}
+
+/// `CHAT.SIGNAL @user * notice json [FROM from]`
+pub(crate) fn notice(user: &str, data: &str, from: Reader<'_>) -> Command {
+    let mut command = about_user("CHAT.SIGNAL", &personal(user), "*");
+    command.arg("notice").arg(data);
+    if let Reader::User(from) = from {
+        command.arg("FROM").arg(from);
+    }
     keyed(command)
 }
 

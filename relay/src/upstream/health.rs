@@ -34,6 +34,8 @@ pub(crate) enum Problem {
     NoModule,
     /// Its module lacks this command.
     OldModule(&'static str),
+    /// The chat module does not know an option of this command.
+    OldOption(&'static str),
     /// It is a replica.
     Replica,
     /// Sentinels name no primary that can be used.
@@ -92,7 +94,7 @@ impl Problem {
             Problem::Password => "password",
             Problem::PasswordFile(_) => "password_file",
             Problem::Sentinel => "sentinel",
-            Problem::NoModule | Problem::OldModule(_) => "module",
+            Problem::NoModule | Problem::OldModule(_) | Problem::OldOption(_) => "module",
             Problem::Replica => "replica",
             Problem::NoPrimary(_) => "no_primary",
             Problem::Command(_) | Problem::Channel(_) | Problem::Key(_) => "permission",
@@ -121,7 +123,7 @@ impl Problem {
             Problem::Tls(_) | Problem::Password | Problem::PasswordFile(_) | Problem::Sentinel => {
                 true
             }
-            Problem::NoModule | Problem::OldModule(_) => true,
+            Problem::NoModule | Problem::OldModule(_) | Problem::OldOption(_) => true,
             Problem::Command(_) | Problem::Channel(_) | Problem::Key(_) => true,
             Problem::ManyServers(_) => true,
             Problem::Unreachable(_) | Problem::Replica | Problem::NotServing(_) => false,
@@ -144,6 +146,9 @@ impl fmt::Display for Problem {
             Problem::NoModule => f.write_str("Redis has no chat module"),
             Problem::OldModule(command) => {
                 write!(f, "the chat module of Redis is too old: it has no {command}")
+            }
+            Problem::OldOption(command) => {
+                write!(f, "the chat module of Redis is too old: {command} lacks an option")
             }
             Problem::Replica => f.write_str("Redis is a replica; relays need the primary"),
             Problem::NoPrimary(why) => write!(f, "no primary: {why}"),

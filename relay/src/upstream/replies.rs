@@ -68,6 +68,28 @@ impl Elements {
     }
 }
 
+/// What `CHAT.SEND` has stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// The id of the message.
+    pub id: Id,
+    /// The users who are to get a notice of it, with `NOTICES` only.
+    pub recipients: Vec<String>,
+}
+
+impl Sent {
+    /// Reads the reply.
+    pub(crate) fn read(reply: Value) -> Result<Sent, UnexpectedReply> {
+        if !matches!(reply, Value::Array(_)) {
+            return Ok(Sent { id: id(reply)?, recipients: Vec::new() });
+        }
+        let mut elements = Elements::of(reply)?;
+        let id = elements.id()?;
+        let recipients = elements.list()?.map(text).collect::<Result<_, _>>()?;
+        Ok(Sent { id, recipients })
+    }
+}
+
 /// An integer reply.
 pub(crate) fn integer(value: &Value) -> Result<i64, UnexpectedReply> {
     match value {
@@ -128,6 +150,11 @@ impl RoomView {
     /// Whether the user is an owner or a moderator.
     pub(crate) fn keeps_order(&self) -> bool {
         matches!(self.role.as_deref(), Some("owner" | "moderator"))
+    }
+
+    /// Whether the user may not write.
+    pub(crate) fn is_muted(&self) -> bool {
+        self.muted_until.is_some()
     }
 
     /// The error by which the room refuses what this user writes, as far as this shows.

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::client::request::Request;
 use crate::operations::answer::{Answer, Changed, Outcome, Stored};
 use crate::operations::context::Context;
-use crate::operations::messages::{judged, notices};
+use crate::operations::messages::{blocking, judged};
 use crate::operations::scopes;
 use crate::send_hook::{Question, Words};
 use crate::upstream::commands;
@@ -21,7 +21,7 @@ pub(in crate::operations) async fn edit(context: &Arc<Context>, request: Request
         scopes::changing(context, commands::edit(&room, context.user(), message, text, meta))
     };
     let command = make(&text, meta.map(RawValue::get));
-    notices::check_block(context, &room).await?;
+    blocking::check(context, &room).await?;
     let question = || {
         let words = Words { text: Some(text.to_string()), meta: meta.map(RawValue::to_owned) };
         Question { id: Some(message), ..judged::question(context, "edit", &room, words) }
@@ -30,7 +30,8 @@ pub(in crate::operations) async fn edit(context: &Arc<Context>, request: Request
         let (text, meta) = (words.text.as_deref(), words.meta.as_deref());
         Ok(make(text.unwrap_or_default(), meta.map(RawValue::get)))
     };
-    let edited = judged::ask(context, question, false, command, judged).await?;
+    let edited = judged::ask(context, question, false, command, judged).await;
+    let edited = edited.map_err(|error| blocking::as_block(&room, error))?;
     Ok(Answer::of(&Stored { id: Some(id(edited)?) }))
 }
 
@@ -41,9 +42,11 @@ pub(in crate::operations) async fn delete(context: &Arc<Context>, request: Reque
     let command = commands::delete(&room, context.user(), message, reason.as_deref());
     let command = scopes::changing(context, command);
     if reason.is_some() {
-        notices::check_block(context, &room).await?;
+        blocking::check(context, &room).await?;
     }
-    Ok(Answer::of(&Stored { id: Some(id(context.ask(command).await?)?) }))
+    let deleted = context.ask(command).await;
+    let deleted = deleted.map_err(|error| blocking::as_block(&room, error))?;
+    Ok(Answer::of(&Stored { id: Some(id(deleted)?) }))
 }
 
 pub(in crate::operations) async fn react(context: &Arc<Context>, request: Request<'_>) -> Outcome {
@@ -53,9 +56,11 @@ pub(in crate::operations) async fn react(context: &Arc<Context>, request: Reques
     let command = if fields.flag("remove")? {
         commands::unreact(&room, user, message, &emoji)
     } else {
-        notices::check_block(context, &room).await?;
+        blocking::check(context, &room).await?;
         commands::react(&room, user, message, &emoji)
     };
-    let changed = integer(&context.ask(command).await?)? != 0;
+    let reacted = context.ask(command).await;
+    let reacted = reacted.map_err(|error| blocking::as_block(&room, error))?;
+    let changed = integer(&reacted)? != 0;
     Ok(Answer::of(&Changed { changed }))
 }

@@ -1,5 +1,7 @@
-//! Messages: sending, sends that wait for Redis, editing, notices to others, signals.
+//! Messages: sending, sends that wait for Redis, editing, notices to others, blocking, signals.
 
+pub(in crate::operations) mod blocking;
+pub(in crate::operations) mod checked_rooms;
 pub(in crate::operations) mod edit;
 pub(in crate::operations) mod judged;
 pub(in crate::operations) mod judged_send;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chat_protocol::close_code;
+use chat_protocol::error_code::ErrorCode;
 use chat_protocol::id::Id;
 use serde_json::value::RawValue;
 use tokio::sync::SemaphorePermit;
@@ -28,6 +29,7 @@ use crate::metrics::METRICS;
 use crate::operations::answer::{Answer, Outcome, Stored};
 use crate::operations::context::Context;
 use crate::operations::measure::Measure;
+use crate::operations::messages::blocking::{self, Checked};
 use crate::operations::messages::judged_send::{self, Submission};
 use crate::operations::messages::judgement::Judgement;
 use crate::operations::messages::send_queue::{PendingSend, Queued};
@@ -38,7 +40,7 @@ use crate::panics::catch_panic;
 use crate::room::subscribers::PendingFlush;
 use crate::send_hook::{Question, Words};
 use crate::upstream::commands::{self, Message};
-use crate::upstream::replies::id;
+use crate::upstream::replies::Sent;
 use crate::upstream::{CommandError, Unavailable};
 
 /// Pause before a send is submitted again to a server that is reachable but cannot serve it.
@@ -57,7 +59,7 @@ pub(in crate::operations) async fn send(context: &Arc<Context>, request: Request
             let may_act = context.may_act().await;
             may_act.map_err(|refusal| context.turned_away(refusal))?;
         }
-        notices::check_block(context, &send.room).await?;
+        blocking::check(context, &send.room).await?;
         publish(context, send).await?;
         return Ok(Answer::of(&Stored { id: None }));
     }
@@ -76,9 +78,7 @@ pub(in crate::operations) async fn send(context: &Arc<Context>, request: Request
             Ok(Ok(outcome)) => return outcome.map(Answer::Ok),
             Ok(Err(_)) | Err(_) => {}
         }
-    } else if let Err(CommandError::Refused(error)) =
-        notices::check_block(context, &send.room).await
-    {
+    } else if let Err(CommandError::Refused(error)) = blocking::check(context, &send.room).await {
         return Err(error);
     }
     if let Some(judged) =
@@ -100,6 +100,11 @@ fn must_be_judged(context: &Context, send: &PendingSend, error: &Error) -> bool 
 
 /// Publishes a message that is not stored.
 async fn publish(context: &Arc<Context>, send: PendingSend) -> Result<(), Error> {
+    let room = send.room.clone();
+    publish_judged(context, send).await.map_err(|error| blocking::as_block(&room, error))
+}
+
+async fn publish_judged(context: &Arc<Context>, send: PendingSend) -> Result<(), Error> {
     let room = &*send.room;
     let creating = |command| scopes::creating(context, room, command);
     let original = creating(send.command);
@@ -147,19 +152,27 @@ async fn submit(
     context: &Arc<Context>,
     send: &PendingSend,
 ) -> Result<Result<String, Error>, Unavailable> {
-    match notices::check_block(context, &send.room).await {
-        Ok(()) => {}
+    let checked = match blocking::check(context, &send.room).await {
+        Ok(checked) => checked,
         Err(CommandError::Unavailable(away)) => return Err(away),
         Err(CommandError::Refused(error)) => return Ok(Err(error)),
-    }
+    };
     let submission = match &send.judged {
         Some(judged) => judged_send::submission(context, judged, &send.command).await?,
         None => Submission::Command(send.command.clone()),
     };
     let command = match submission {
         Submission::Command(command) => command,
-        Submission::Stored(id) => return Ok(Ok(confirm_stored(context, send, id))),
-        Submission::Refused(error) => return Ok(Err(error)),
+        Submission::Stored(id) => return Ok(Ok(stored(id))),
+        Submission::Refused(error) => return Ok(Err(blocking::as_block(&send.room, error))),
+    };
+    let command = match checked {
+        Checked::InRoom => command.without_creating(),
+        Checked::Once => command,
+    };
+    let command = match causes_notices(context, send) {
+        true => command.with_notices(),
+        false => command,
     };
     let (following, other) =
         Following::before(context, &send.room, Gain::Send).split(context.user());
@@ -174,23 +187,37 @@ async fn submit(
             // Only now, because this may create the list, which a refused message must not do.
             other.send(context).await?;
             other.done(context);
-            Ok(id(value).map(|id| confirm_stored(context, send, id)).map_err(Error::from))
+            let sent = match Sent::read(value) {
+                Ok(sent) => sent,
+                Err(error) => return Ok(Err(error.into())),
+            };
+            notices::notify_of_message(context, &send.room, &sent);
+            Ok(Ok(stored(sent.id)))
         }
         Err(CommandError::Unavailable(away)) => Err(away),
         Err(CommandError::Refused(error)) => {
             if let Some(judged) = &send.judged
                 && let Some(id) = judged_send::stored_by_a_repeat(context, judged, &error).await?
             {
-                return Ok(Ok(confirm_stored(context, send, id)));
+                return Ok(Ok(stored(id)));
+            }
+            if checked == Checked::InRoom && error.is(ErrorCode::NoRoom) {
+                // It was deleted, and what it decided with it.
+                context.checked_rooms.forget(&send.room);
+                return Box::pin(submit(context, send)).await;
             }
             following.withdraw(context).await?;
-            Ok(Err(error))
+            Ok(Err(blocking::as_block(&send.room, error)))
         }
     }
 }
 
-fn confirm_stored(context: &Arc<Context>, send: &PendingSend, id: Id) -> String {
-    notices::notify_of_message(context, &send.room, id, &send.mentions);
+/// Whether somebody may get a notice of it.
+fn causes_notices(context: &Context, send: &PendingSend) -> bool {
+    !send.mentions.is_empty() || blocking::other_side(context.user(), &send.room).is_some()
+}
+
+fn stored(id: Id) -> String {
     json::write(&Stored { id: Some(id) })
 }
 

@@ -15,7 +15,7 @@ use crate::hub::presence;
 use crate::metrics::METRICS;
 use crate::operations::answer::{Answer, Done, Outcome};
 use crate::operations::context::Context;
-use crate::operations::messages::{judged, notices};
+use crate::operations::messages::{blocking, judged};
 use crate::send_hook::{Question, Words};
 use crate::upstream::{CommandError, all_unavailable, commands};
 
@@ -34,7 +34,7 @@ pub(in crate::operations) async fn signal(context: &Arc<Context>, request: Reque
     let make = |data: Option<&str>| commands::signal(&room, context.user(), &name, data);
     let command = make(data.map(RawValue::get));
     let outcome = async {
-        notices::check_block(context, &room).await?;
+        blocking::check(context, &room).await?;
         // Without data, and as `typing`, a signal says nothing that could be judged.
         let Some(data) = data.filter(|_| name != TYPING) else { return context.ask(command).await };
         let question = || {
@@ -47,7 +47,7 @@ pub(in crate::operations) async fn signal(context: &Arc<Context>, request: Reque
     };
     if let Err(error) = outcome.await {
         signals.forget(user, &room, &name);
-        return Err(error);
+        return Err(blocking::as_block(&room, error));
     }
     Ok(Answer::of(&Done {}))
 }
