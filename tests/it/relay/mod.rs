@@ -1,5 +1,7 @@
 //! The socket: every operation, every close code, every setting, and clients that misbehave.
 
+// Blocks, in the personal room and in the direct room.
+mod blocking;
 // Edits, deletions and reactions while clients join and leave.
 mod changes;
 // Two users on two relays.
