@@ -32,8 +32,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use groups::{
-    cross, fanout, forward, growth, idle, memory, page, persistence, presence, send, storm, sync,
-    versions,
+    cross, direct, fanout, forward, growth, idle, memory, page, persistence, presence, send, storm,
+    sync, versions,
 };
 use load::bare;
 use measuring::measurement::Report;
@@ -51,6 +51,7 @@ const GROUPS: &[(&str, fn(&mut Report))] = &[
     ("idle", idle::run),
     ("storm", storm::run),
     ("cross", cross::run),
+    ("direct", direct::run),
     ("forward", forward::run),
     ("page", page::run),
     ("versions", versions::run),

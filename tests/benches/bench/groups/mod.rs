@@ -2,6 +2,8 @@
 
 // From clients of one relay to clients of another.
 pub(crate) mod cross;
+// Direct messages and mentions against messages to a room.
+pub(crate) mod direct;
 // One event to many sockets.
 pub(crate) mod fanout;
 // Events to a stream.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use chat_tests::servers::artefacts;
 use chat_tests::servers::redis::Redis;
 
+use crate::groups::direct::{Kind, Twos};
 use crate::groups::storm;
 use crate::load::crowd::{
     Flow, Measured, RoomBatch, drive, make_rooms, percentile, publish, room_of,
@@ -58,7 +59,7 @@ pub(crate) fn run(report: &mut Report) {
     let old = Version { relay, module };
     let new = Version { relay: artefacts::relay().into(), module: artefacts::module().into() };
     let both = [&old, &new];
-    for part in [fanout, cross, storms, idle] {
+    for part in [fanout, cross, direct, storms, idle] {
         part(report, both);
     }
 }
@@ -238,6 +239,22 @@ fn cross(report: &mut Report, versions: [&Version; 2]) {
         let cpu_at_once = at_once.sum::<f64>() / times as f64;
         let of = |percent| percentile(&latencies, percent);
         vec![cpu_paced, of(50.0), of(99.0), cpu_at_once]
+    });
+}
+
+fn direct(report: &mut Report, versions: [&Version; 2]) {
+    let sides = Side::all("direct", versions);
+    let mut twos = sides
+        .each_ref()
+        .map(|side| Twos::connect(sized(5, 20, 20), side.relay("", 1), &side.redis));
+    let whats = [
+        ("CPU of relay and Redis per message to a room", "us"),
+        ("CPU of relay and Redis per direct message", "us"),
+        ("CPU of relay and Redis per mention", "us"),
+    ];
+    let messages = sized(20, 200, 400);
+    compare(report, &mut twos, &whats, |twos| {
+        [Kind::Room, Kind::Direct, Kind::Mention].map(|kind| twos.measured(kind, messages)).to_vec()
     });
 }
 
