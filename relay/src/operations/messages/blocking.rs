@@ -2,7 +2,7 @@
 //!
 //! `CHAT.MOD @bob bob BAN alice` is the block itself. No command reads two keys, and the two rooms may
 //! lie on different nodes, so the direct room has a copy: `CHAT.MOD dm:alice,bob bob MUTE alice`. It
-//! makes that room refuse by itself what alice writes. [`write`] writes the block first and the copy
+//! makes that room refuse by itself what alice writes. [`write()`] writes the block first and the copy
 //! second; a message decided before the second write is stored.
 //!
 //! A block may be in the personal room alone: a backend wrote only that, a relay crashed between the
