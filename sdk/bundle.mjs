@@ -69,12 +69,16 @@ function emoji() {
   const listed = groups.map(({ order, message }) => {
     const entries = all.filter(({ group }) => group === order);
     const name = message[0].toUpperCase() + message.slice(1);
-    return [
-      name,
-      entries.map(({ unicode, label, tags = [] }) => [unicode, `${label};${tags.join(' ')}`]),
-    ];
+    return [name, entries.map(({ unicode, label, tags = [] }) => [unicode, findable(label, tags)])];
   });
   return Buffer.from(JSON.stringify(listed));
+}
+
+/** A name and the words that find it. A word that is part of another one finds nothing more. */
+function findable(label, tags) {
+  const words = [...new Set(tags.join(' ').split(' '))].filter((word) => !label.includes(word));
+  const rest = words.filter((word) => !words.some((one) => one !== word && one.includes(word)));
+  return `${label};${rest.join(' ')}`;
 }
 
 /** The licences of the packages that are in the bundles. */
