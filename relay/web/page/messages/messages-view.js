@@ -237,7 +237,9 @@ export class MessagesView {
   /** A notice of the past comes to its place. */
   #insert(item) {
     const { items } = this.#room;
-    const next = this.#elements.get(items[items.indexOf(item) + 1]) ?? this.#firstTail();
+    // Several may come at once: those after this one have no element yet.
+    const after = items.slice(items.indexOf(item) + 1).find((one) => this.#elements.has(one));
+    const next = this.#elements.get(after) ?? this.#firstTail();
     const element = this.#make(item);
     this.#parts.list.insertBefore(element, next);
     this.#drawHere(element);
