@@ -32,6 +32,8 @@ function shown(text, mentions = []) {
 test('texts have bold, italic, code, fences, quotes, lists and links', () => {
   const rows = [
     ['plain', 'plain'],
+    ['**a\\\nb** c', '<strong>a\\\nb</strong> c'],
+    ['run \\\n  -p *x*', 'run \\\n  -p <em>x</em>'],
     ['**b** *i* _i_ ~~s~~', '<strong>b</strong> <em>i</em> <em>i</em> <s>s</s>'],
     ['`a*b*` snake_case_name 2 * 3 * 4', '<code>a*b*</code> snake_case_name 2 * 3 * 4'],
     [

@@ -43,12 +43,16 @@ markdown.inline.ruler.at('newline', (state, silent) => {
   return true;
 });
 
-/** `¯\\_(ツ)_/¯` keeps its arm. */
-markdown.inline.ruler.before('escape', 'shrug', (state, silent) => {
+/** Where a backslash is no escape: `¯\\_(ツ)_/¯` keeps its arm, a command of several lines its ends of lines. */
+markdown.inline.ruler.before('escape', 'backslash', (state, silent) => {
   const { src, pos } = state;
-  if (src.charCodeAt(pos) !== BACKSLASH || src[pos - 1] !== '¯') return false;
-  if (!silent) state.pending += src.slice(pos, pos + 2);
-  state.pos += 2;
+  if (src.charCodeAt(pos) !== BACKSLASH) return false;
+  let length = 0;
+  if (src[pos - 1] === '¯') length = 2;
+  else if (src.charCodeAt(pos + 1) === NEWLINE) length = 1;
+  if (length === 0) return false;
+  if (!silent) state.pending += src.slice(pos, pos + length);
+  state.pos += length;
   return true;
 });
 
