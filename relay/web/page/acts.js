@@ -76,6 +76,7 @@ export function makeActs(page) {
       if (store.loadDraft(user, name) === text) store.saveDraft(user, name, '');
       compose.forget(name, text);
     },
+    giveBack: (name) => compose.giveBack(name),
     tell: (words) => toasts.show(words),
     failed,
   });

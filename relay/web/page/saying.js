@@ -32,7 +32,8 @@ export class Saying {
 
   /**
    * @param {object} page {client: () => the client, or null; keepDraft, dropDraft: (user, room, text) => void, which keep the
-   *   draft of another text; tell: (words) => void; failed: (error) => void}
+   *   draft of another text; giveBack: (room) => void, which lets the person have the draft again; tell: (words) =>
+   *   void; failed: (error) => void}
    */
   constructor(page) {
     this.#page = page;
@@ -69,10 +70,16 @@ export class Saying {
   }
 
   async #send(speaker, room, text, options, draft) {
-    const { client, dropDraft, tell } = this.#page;
+    const { client, dropDraft, giveBack, tell } = this.#page;
     const isConnected = speaker.connection.state === 'connected';
     const meant = await this.mentioning(room).of(text, speaker.user, isConnected);
     if (client() !== speaker || speaker.get(room.name) !== room) return;
+    // Once a relay has refused us for good, the client takes nothing.
+    if (speaker.whyNot() !== null) {
+      tell('Not sent: you are disconnected. The text is kept as a draft.');
+      giveBack(room.name);
+      return;
+    }
     const { users, unknown, tooMany } = meant;
     // Whether it is stored shows in the line.
     room.send(text, { ...options, mentions: users.length ? users : undefined });

@@ -6,7 +6,7 @@ import { Saying } from '../page/saying.js';
 import { createClient } from '../sdk.js';
 
 /** A client that is never connected, and follows one room, whose members are asked of `members`. */
-function scene({ state = 'connected', members = async () => ({ members: [] }) } = {}) {
+function scene({ state = 'connected', members = async () => ({ members: [] }), why = null } = {}) {
   const urls = ['ws://127.0.0.1:1/ws'];
   const real = createClient({ urls, user: 'alice', connect: false, WebSocket: class {} });
   real.join('lobby').catch(() => {});
@@ -14,18 +14,21 @@ function scene({ state = 'connected', members = async () => ({ members: [] }) } 
   const sent = [];
   room.members = members;
   room.send = (text, options) => sent.push({ text, ...options });
-  const client = { user: 'alice', connection: { state }, get: (name) => real.get(name) };
+  const connection = { state };
+  const client = { user: 'alice', connection, get: (name) => real.get(name), whyNot: () => why };
   const drafts = new Map();
   const told = [];
+  const given = [];
   const page = {
     now: client,
     client: () => page.now,
     keepDraft: (user, name, text) => drafts.set(`${user} ${name}`, text),
     dropDraft: (user, name) => drafts.delete(`${user} ${name}`),
+    giveBack: (name) => given.push(name),
     tell: (words) => told.push(words),
     failed: (error) => told.push(error),
   };
-  return { page, sent, drafts, told, saying: new Saying(page) };
+  return { page, sent, drafts, told, given, saying: new Saying(page) };
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -80,4 +83,15 @@ test('a text for a room that is not followed stays a draft, and the writer is to
   assert.deepEqual(sent, []);
   assert.deepEqual([...drafts], [['alice den', '/me waves']]);
   assert.match(told[0], /not in den/);
+});
+
+test('a text that the client takes no longer is given back', async () => {
+  const why = new Error('The relay says: kicked');
+  const { sent, drafts, told, given, saying } = scene({ state: 'offline', why });
+  saying.say('hello', {}, 'lobby');
+  await turn();
+  assert.deepEqual(sent, []);
+  assert.deepEqual([...drafts], [['alice lobby', 'hello']]);
+  assert.deepEqual(given, ['lobby']);
+  assert.match(told[0], /^Not sent/);
 });

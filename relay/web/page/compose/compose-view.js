@@ -181,6 +181,12 @@ export class ComposeView {
     if (room === this.#room && text === this.#parts.field.value) this.#setText('');
   }
 
+  /** The draft of this room could not be sent: it is to be seen again. */
+  giveBack(room) {
+    const isFree = room === this.#room && this.#purpose === null && this.#parts.field.value === '';
+    if (isFree) this.#setText(this.#on.loadDraft(room));
+  }
+
   #submit() {
     const { field } = this.#parts;
     if (!this.#room) return;
