@@ -327,19 +327,23 @@ function show(name) {
   if (room && room.cursor !== null) learnAbout(room);
 }
 
-/** The address names the room, so that it can be shared, and Back leads to the room before. It names no user. */
+/** The address names the room, so that it can be shared, and Back leads to the room before. */
 function noteRoom(name) {
+  const before = new URLSearchParams(window.location.search).get('room');
+  const isStep = before !== null && name !== null && before !== name;
+  if (isStep) window.history.pushState(null, '', addressOf(name));
+  else window.history.replaceState(null, '', addressOf(name));
+}
+
+/** The page's address with this room. It names no user. */
+function addressOf(name) {
   const url = new URL(window.location);
-  const before = url.searchParams.get('room');
   url.searchParams.delete('user');
-  if (before !== name) {
-    url.searchParams.delete('room');
-    url.searchParams.delete('message');
-    if (name !== null) url.searchParams.set('room', name);
-  }
-  if (before === null || name === null || before === name) {
-    window.history.replaceState(null, '', url);
-  } else window.history.pushState(null, '', url);
+  if (url.searchParams.get('room') === name) return url;
+  url.searchParams.delete('room');
+  url.searchParams.delete('message');
+  if (name !== null) url.searchParams.set('room', name);
+  return url;
 }
 
 /** Back and Forward lead to rooms that are followed; to others, which were left, they do not lead. */
@@ -347,7 +351,7 @@ function goBack() {
   if (!client) return;
   const name = roomsOfAddress().at(-1) ?? null;
   if (name !== active && roomOf(name)) openRoom(name);
-  else noteRoom(active);
+  else window.history.replaceState(null, '', addressOf(active));
 }
 
 const roomsOfAddress = () => new URLSearchParams(window.location.search).getAll('room');

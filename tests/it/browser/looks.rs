@@ -173,6 +173,8 @@ fn the_address_names_the_room_and_back_leads_to_the_one_before() {
     // A room that was left is not joined by going back to it.
     page.click("#leave");
     page.wait(title, &json!("lobby"), SOON);
+    let steps = "navigation.currentEntry.index - globalThis.before";
+    page.evaluate("globalThis.before = navigation.currentEntry.index");
     page.evaluate(
         "new Promise((done) => {
             addEventListener('popstate', () => setTimeout(done), { once: true });
@@ -180,6 +182,8 @@ fn the_address_names_the_room_and_back_leads_to_the_one_before() {
         })",
     );
     page.wait(room, &json!("lobby"), SOON);
+    // Nor is it a wall: Back leads on from there.
+    assert_eq!(page.evaluate(steps), json!(-1));
     let rooms = "[...document.querySelectorAll('#rooms .room[data-room]')]\
         .map((row) => row.dataset.room).sort()";
     assert_eq!(page.evaluate(rooms), json!(["dev", "lobby"]));
