@@ -269,14 +269,15 @@ function listenTo(one) {
   on('problem', ({ room, error }) => toasts.show(`${room.name}: ${explain(error)}.`, 'error'));
 }
 
-function signOut() {
+/** Nothing of this user stays on the page. */
+function signOut(problem = '') {
   client.close();
   client = null;
   active = null;
   store.saveName(null);
   rooms.signOut();
   show(null);
-  showWelcome('');
+  showWelcome(problem);
 }
 
 // --- rooms ---------------------------------------------------------------------------------------
@@ -442,10 +443,7 @@ function drawAbout() {
 function drawState() {
   const { state, close, hello } = client.connection;
   if (state === 'offline' && close?.name === 'unauthorised') {
-    client.close();
-    client = null;
-    store.saveName(null);
-    showWelcome(
+    signOut(
       configuration.tokenUrl && close.what !== 'user'
         ? 'The relay does not accept the token of the application.'
         : 'The relay does not accept this name.',
@@ -569,7 +567,7 @@ byId('me').addEventListener('click', () => {
   }
   openStatusMenu(byId('me'), attention.chosen, chooseStatus, others);
 });
-byId('sign-out').addEventListener('click', signOut);
+byId('sign-out').addEventListener('click', () => signOut());
 byId('leave').addEventListener('click', () => leave(active));
 byId('open-search').addEventListener('click', () => search.open());
 byId('open-room-menu').addEventListener('click', () => {

@@ -196,6 +196,22 @@ fn a_page_whose_tokens_are_revoked_gets_another_if_the_application_gives_one() {
 }
 
 #[test]
+fn nothing_of_a_user_whom_the_relay_refuses_stays_on_the_page() {
+    let (redis, application, [r1, _r2]) = start(600);
+    let browser = Browser::start();
+    let page = open(&browser, "alice", &r1);
+    page.wait(PEOPLE, &json!(["alice"]), SOON);
+    page.evaluate("document.querySelector('#compose').focus()");
+    page.type_here("of alice");
+    application.conduct(Conduct::Token(600, json!({"sub": "bob"})));
+    cmd!(redis, "CHAT.ROOM", "@alice", "SET", "tokens_after", "now").ok();
+    page.wait("document.body.dataset.page", &json!("welcome"), LATER);
+    page.type_line("#name", "bob");
+    page.wait(PEOPLE, &json!(["bob"]), LATER);
+    assert_eq!(page.evaluate("document.querySelector('#compose').value"), json!(""));
+}
+
+#[test]
 fn a_suspended_user_sees_why_and_until_when() {
     let (redis, _application, [r1, r2]) = start(600);
     let browser = Browser::start();
