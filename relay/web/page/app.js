@@ -276,6 +276,7 @@ function signOut(problem = '') {
   active = null;
   store.saveName(null);
   rooms.signOut();
+  toasts.clear();
   show(null);
   showWelcome(problem);
 }

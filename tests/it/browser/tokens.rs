@@ -201,11 +201,14 @@ fn nothing_of_a_user_whom_the_relay_refuses_stays_on_the_page() {
     let browser = Browser::start();
     let page = open(&browser, "alice", &r1);
     page.wait(PEOPLE, &json!(["alice"]), SOON);
-    page.evaluate("document.querySelector('#compose').focus()");
+    page.type_line("#compose", "/nonsense");
+    page.wait("document.querySelectorAll('#toasts .toast').length", &json!(1), SOON);
+    page.evaluate("document.querySelector('#compose').select()");
     page.type_here("of alice");
     application.conduct(Conduct::Token(600, json!({"sub": "bob"})));
     cmd!(redis, "CHAT.ROOM", "@alice", "SET", "tokens_after", "now").ok();
     page.wait("document.body.dataset.page", &json!("welcome"), LATER);
+    assert_eq!(page.evaluate("document.querySelectorAll('#toasts .toast').length"), json!(0));
     page.type_line("#name", "bob");
     page.wait(PEOPLE, &json!(["bob"]), LATER);
     assert_eq!(page.evaluate("document.querySelector('#compose').value"), json!(""));

@@ -36,6 +36,13 @@ export class Toasts {
     this.#draw();
   }
 
+  /** Takes all of them away: they were for somebody else. */
+  clear() {
+    for (const { timer } of this.#shown.values()) clearTimeout(timer);
+    this.#shown.clear();
+    this.#draw();
+  }
+
   #removeLater(text) {
     const ms = SHOWN_MS + text.split('\n').length * 1000;
     return setTimeout(() => {
