@@ -1,4 +1,4 @@
-/** The messages of a room on the page: what stands where. */
+/** The messages of a room on the page: what stands where, and where Tab stops. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -8,12 +8,14 @@ import { JSDOM } from 'jsdom';
 import { RoomState } from '../../../sdk/src/room/state.js';
 
 const { window } = new JSDOM('');
-Object.assign(globalThis, { window, document: window.document });
+const { document, MutationObserver } = window;
+Object.assign(globalThis, { window, document, MutationObserver });
 globalThis.ResizeObserver = class {
   observe() {}
 };
 // lit-html looks for the document when it is loaded.
 const { MessagesView } = await import('../page/messages/messages-view.js');
+const { MessageTools } = await import('../page/messages/message-tools.js');
 
 /** A room with a page of messages, shown. */
 function shown(events) {
@@ -38,4 +40,24 @@ test('notices of the past stand where they belong, also several beside each othe
   view.change(room.insertNotices([joined('2-0', 'carol'), joined('3-0', 'dave')]));
   const ids = [...list.children].map(({ dataset }) => dataset.id);
   assert.deepEqual(ids, ['1-0', '2-0', '3-0', '5-0']);
+});
+
+test('only what is in the message with the focus is a stop of the Tab key', () => {
+  const text = '[one](http://x.example) http://y.example';
+  const { room, view, list } = shown([message('1-0', text), message('2-0', text)]);
+  const tools = new MessageTools(list, { may: () => ({}), act() {}, leave() {} });
+  const stops = (element) =>
+    [...element.querySelectorAll('a, button')].filter(({ tabIndex }) => tabIndex === 0).length;
+  assert.equal(stops(list), 0);
+  const [first, second] = list.children;
+  first.focus();
+  assert.deepEqual([stops(first), stops(second)], [3, 0]);
+  // What comes into it later is one too.
+  view.change(
+    room.apply({ type: 'react', id: '10-0', ref: '1-0', user: 'bob', emoji: '👍', ts: 2000 }, 0),
+  );
+  tools.refresh();
+  assert.deepEqual([stops(first), stops(second)], [4, 0]);
+  second.focus();
+  assert.deepEqual([stops(first), stops(second)], [0, 3]);
 });

@@ -58,9 +58,10 @@ export class MessageTools {
     new MutationObserver(() => this.#enter()).observe(list, { childList: true });
   }
 
-  /** Something about the message may have changed what may be done with it. */
+  /** Something about a message has changed: what may be done with it, what is in it. */
   refresh() {
     if (this.#item) this.#show(this.#item);
+    if (this.#focused) setInner(this.#focused, 0);
   }
 
   #build() {

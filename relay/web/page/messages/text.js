@@ -177,6 +177,8 @@ function dressLink(anchor, url) {
   anchor.rel = 'noopener noreferrer nofollow';
   // Where it leads, whatever it says.
   anchor.title = url;
+  // Of the list one message is a stop of Tab; its links are while it has the focus.
+  anchor.tabIndex = -1;
 }
 
 /** Text with its mentions marked. */
