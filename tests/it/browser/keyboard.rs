@@ -98,6 +98,30 @@ fn everything_can_be_done_without_a_pointer() {
 }
 
 #[test]
+fn the_focus_comes_back_to_the_message_whose_tools_were_used() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let browser = Browser::start();
+    let page = open(&browser, "alice", &relay);
+    page.look();
+    page.type_line("#compose", "mine");
+    page.wait(STORED, &json!(1), SOON);
+    for (tool, opened) in [(".tool.delete", "dialog"), (".tool.react", ".menu-box")] {
+        page.evaluate("document.querySelector('#messages .message').focus()");
+        walk(&page, "ArrowRight", tool);
+        page.press("Enter");
+        page.wait(
+            &format!("document.activeElement.closest('{opened}') !== null"),
+            &json!(true),
+            SOON,
+        );
+        page.press("Escape");
+        let is_back = "document.activeElement.closest('.message')?.dataset.user";
+        page.wait(is_back, &json!("alice"), SOON);
+    }
+}
+
+#[test]
 fn nothing_is_cut_off_in_narrow_views() {
     let redis = Redis::start();
     let relay = Relay::start("r1", &redis);

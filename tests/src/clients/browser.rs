@@ -182,6 +182,7 @@ impl Page<'_> {
             "Enter" => (13, "\r"),
             "Escape" => (27, ""),
             "ArrowUp" => (38, ""),
+            "ArrowRight" => (39, ""),
             "ArrowDown" => (40, ""),
             "Delete" => (46, ""),
             key => (0, key),

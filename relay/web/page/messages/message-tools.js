@@ -189,6 +189,10 @@ export class MessageTools {
   }
 
   #act(name, item, anchor) {
+    // What opens now gives the focus back to where it was: the tools are gone by then.
+    if (this.#tools.contains(document.activeElement)) {
+      this.#tools.parentElement.focus({ preventScroll: true });
+    }
     if (name !== 'react') {
       this.#on.act(name, item);
       return;
