@@ -17,7 +17,22 @@ const little = (value) => [value & 255, value >> 8];
 
 const png = (edge) =>
   address('png', '\x89PNG\r\n\x1a\n', [0, 0, 0, 13], 'IHDR', [0, 0], big(edge), [0, 0], big(edge));
-const gif = (edge) => address('gif', 'GIF89a', little(edge), little(edge));
+/** With a picture in it that may be larger than its screen, which browsers make as large. */
+const framed = (screen, edge) =>
+  address(
+    'gif',
+    'GIF89a',
+    little(screen),
+    little(screen),
+    [0x80, 0, 0, 0, 0, 0, 255, 255, 255],
+    [0x21, 0xf9, 4, 0, 0, 0, 0, 0],
+    [0x2c, 0, 0, 0, 0],
+    little(edge),
+    little(edge),
+    [0, 2, 2, 0x44, 1, 0, 0x3b],
+  );
+const gif = (edge) => framed(edge, 1);
+const picture = (edge) => framed(1, edge);
 const jpeg = (edge) =>
   address(
     'jpeg',
@@ -72,7 +87,7 @@ const extended = (edge, flags = 0x20) =>
 
 test('small pictures in the profile are shown', () => {
   assert.equal(pictureOf(PIXEL, BASE), PIXEL);
-  for (const made of [png, gif, jpeg, webp, lossless, extended]) {
+  for (const made of [png, gif, picture, jpeg, webp, lossless, extended]) {
     assert.equal(pictureOf(made(512), BASE), made(512), made.name);
     assert.equal(pictureOf(made(513), BASE), null, made.name);
     assert.equal(pictureOf(made(16_383), BASE), null, made.name);
@@ -89,6 +104,10 @@ test('what is no picture of pixels, or ends too early, is not shown', () => {
     'data:image/png;base64,',
     png(1).slice(0, 40),
     jpeg(1).slice(0, 35),
+    gif(1).slice(0, 40),
+    // A marker without a length: what seems to be skipped would be drawn.
+    address('jpeg', '\xff\xd8\xff\x01', big(4), [0, 0], '\xff\xc0', big(11), [8], big(1), big(1)),
+    address('jpeg', '\xff\xd8\xff\xd0', big(4), [0, 0], '\xff\xc0', big(11), [8], big(1), big(1)),
     address('webp', 'RIFF', [0, 0, 0, 0], 'WEBPVP8X', [0, 0, 0, 0]),
     extended(16, 0x02),
     address('jpeg', '\xff\xd8', 'abc'),

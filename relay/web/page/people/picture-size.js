@@ -4,7 +4,7 @@
  * The one idea: a few bytes can stand for a billion pixels, so whoever shows pictures of others looks before
  * the browser decodes them.
  *
- * Sources: PNG 1.2 (IHDR), GIF89a (logical screen), ITU T.81 (frame header), RFC 9649 (WebP).
+ * Sources: PNG 1.2 (IHDR), GIF89a (blocks), ITU T.81 (markers), RFC 9649 (WebP).
  */
 
 /**
@@ -15,12 +15,10 @@ export function sizeOf(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const text = String.fromCharCode(...bytes.slice(0, 16));
   try {
-    if (text.startsWith('\x89PNG\r\n')) {
+    if (text.startsWith('\x89PNG\r\n') && text.endsWith('IHDR')) {
       return { width: view.getUint32(16), height: view.getUint32(20) };
     }
-    if (/^GIF8[79]a/.test(text)) {
-      return { width: view.getUint16(6, true), height: view.getUint16(8, true) };
-    }
+    if (/^GIF8[79]a/.test(text)) return gif(view);
     if (text.startsWith('RIFF') && text.startsWith('WEBP', 8)) return webp(view, text.slice(12));
     return text.startsWith('\xff\xd8') ? jpeg(view) : null;
   } catch {
@@ -28,6 +26,28 @@ export function sizeOf(bytes) {
     return null;
   }
 }
+
+/** Its screen, or the picture in it that reaches beyond: a browser makes the screen as large. */
+function gif(view) {
+  let width = view.getUint16(6, true);
+  let height = view.getUint16(8, true);
+  let at = 13 + colours(view.getUint8(10));
+  for (let kind = view.getUint8(at); kind !== 0x3b; kind = view.getUint8(at)) {
+    if (kind === 0x2c) {
+      width = Math.max(width, view.getUint16(at + 1, true) + view.getUint16(at + 5, true));
+      height = Math.max(height, view.getUint16(at + 3, true) + view.getUint16(at + 7, true));
+      at += 11 + colours(view.getUint8(at + 9));
+    } else if (kind === 0x21) at += 2;
+    else return null;
+    // Blocks of data follow, an empty one is the last.
+    while (view.getUint8(at) !== 0) at += 1 + view.getUint8(at);
+    at += 1;
+  }
+  return { width, height };
+}
+
+/** Bytes of the table of colours that these flags tell of. */
+const colours = (flags) => ((flags & 0x80) === 0 ? 0 : 3 * 2 ** ((flags & 7) + 1));
 
 /** A still picture; in the extended format it has the size of the canvas. */
 function webp(view, kind) {
@@ -47,6 +67,8 @@ function webp(view, kind) {
 function jpeg(view) {
   for (let at = 2; view.getUint8(at) === 0xff; at += 2 + view.getUint16(at + 2)) {
     const marker = view.getUint8(at + 1);
+    // No segment with a length begins so.
+    if (marker < 0xc0 || (marker >= 0xd0 && marker <= 0xd9) || marker === 0xff) return null;
     // C4, C8 and CC are other segments.
     if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
       return { width: view.getUint16(at + 7), height: view.getUint16(at + 5) };
