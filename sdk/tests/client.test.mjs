@@ -545,6 +545,21 @@ test('whoever reads a room may become a member of it, and misses nothing', async
   assert.equal(socket.sent.filter(({ op }) => op === 'join').length, 1);
 });
 
+test('whoever may only read goes on reading when a join is refused', async (context) => {
+  const { client, socket } = await start(context);
+  const reading = client.subscribe('lobby');
+  await socket.answer('subscribe', { ...page(message(1)), role: null });
+  const room = await reading;
+  const refused = assert.rejects(client.join('lobby'), { code: 'DENIED' });
+  await socket.refuse('join', { code: 'DENIED', message: '', what: 'scope' });
+  await refused;
+  assert.deepEqual([room.error, room.messages.length], [null, 1]);
+  assert.equal(socket.asked('subscribe').since, '1001-1');
+  await socket.answer('subscribe', { recovered: true, ...page(message(2)), role: null });
+  socket.say(message(3));
+  assert.equal(room.messages.length, 3);
+});
+
 test('joins that are given up together leave no room behind', async (context) => {
   const { client } = await start(context);
   const controller = new AbortController();

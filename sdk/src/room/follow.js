@@ -351,6 +351,13 @@ export class Follow {
     const settle = this.#settle;
     const isNews = room.problem === null;
     this.#begun = this.#settle = null;
+    // Who may only read goes on reading.
+    if (error.code === 'DENIED' && settle && isNews && room.cursor !== null) {
+      this.#op = 'subscribe';
+      settle.reject(error);
+      this.#sync();
+      return;
+    }
     // It does not come into being by us.
     if (error.code === 'NOROOM' && this.#op === 'join' && settle) this.#sender.failAll(error);
     if (error.code === 'NOROOM' && room.isDirect) {
