@@ -70,6 +70,18 @@ test('a quoted message that could not be asked for is asked for by the next conn
   assert.equal(store.quoted('1001-1').text, 'line 1');
 });
 
+test('a quoted message that the relay could not give just now is asked for again', async (context) => {
+  const answer = message(5, { prev: '1004-4', reply: '1001-1' });
+  const { socket, handle } = await joined(context, [answer]);
+  const store = createRoomStore(handle);
+  assert.equal(store.quoted('1001-1'), undefined);
+  await socket.refuse('history', { code: 'RATELIMIT', message: '', retry_ms: 10 });
+  const asked = () => socket.sent.filter(({ op }) => op === 'history').length;
+  await until(() => asked() === 2, 'the second question');
+  await socket.answer('history', { events: [message(1)], last: '1005-5', more: false });
+  assert.equal(store.quoted('1001-1').text, 'line 1');
+});
+
 test('messages that are not stored have keys of their own, and are no stored messages', async (context) => {
   const { socket, handle } = await joined(context, [message(1)]);
   const store = createRoomStore(handle);

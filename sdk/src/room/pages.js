@@ -7,7 +7,7 @@
  * It refuses to move the cursor.
  */
 
-import { isCut, isPassing } from '../words/error.js';
+import { isCut, isPassing, pauseMs } from '../words/error.js';
 
 /** @typedef {import('./state.js').RoomState} RoomState */
 /** @typedef {import('./follow.js').Inside} Inside */
@@ -61,7 +61,7 @@ export class Pages {
     }
   }
 
-  /** The room is level: what could not be asked for is asked for again. */
+  /** What could not be asked for is asked for again: the room is level, or the relay may be able by now. */
   again() {
     const missed = [...this.#missed];
     this.#missed.clear();
@@ -83,9 +83,11 @@ export class Pages {
       const event = page.events.find((/** @type {Frame} */ one) => one.id === id);
       this.#link.changed(room.quote(id, event, page.last, meanwhile));
     } catch (error) {
-      if (isCut(error) || isPassing(error)) {
+      const isAgain = isPassing(error);
+      if (isAgain || isCut(error)) {
         room.quoted.delete(id);
         this.#missed.add(id);
+        if (isAgain) setTimeout(() => this.again(), pauseMs(error));
       } else this.#link.changed(room.quote(id));
     } finally {
       room.forgetPage(meanwhile);
