@@ -177,7 +177,11 @@ export function makeActs(page) {
 
     /** Gives a message another text. */
     change(id, text) {
-      editMessage(page.here(), room(), id, text).catch(failed);
+      const { name } = room();
+      editMessage(page.here(), room(), id, text).catch((error) => {
+        failed(error);
+        if (text !== '') compose.editAgain(name, id, text);
+      });
     },
 
     /** Says something, here or in a room that is followed. */

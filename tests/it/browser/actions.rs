@@ -372,6 +372,29 @@ fn a_reader_comes_back_to_the_line_that_was_read_in_a_room() {
 }
 
 #[test]
+fn a_change_that_is_refused_is_not_lost() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let browser = Browser::start();
+    let page = open(&browser, "alice", &relay);
+    page.type_line("#compose", "frist");
+    page.wait(STORED, &json!(1), SOON);
+    focus(&page, "frist");
+    page.press("e");
+    let field = "document.querySelector('#compose').value";
+    page.wait(field, &json!("frist"), SOON);
+    cmd!(redis, "CHAT.MOD", "lobby", "*", "MUTE", "alice").ok();
+    page.wait("document.querySelector('#compose-note').hidden", &json!(false), SOON);
+    page.type_line("#compose", "first");
+    page.wait(&count_of("#toasts .error"), &json!(1), SOON);
+    page.wait(field, &json!("first"), SOON);
+    cmd!(redis, "CHAT.MOD", "lobby", "*", "UNMUTE", "alice").ok();
+    page.wait("document.querySelector('#compose-note').hidden", &json!(true), SOON);
+    page.type_line("#compose", "first");
+    page.wait(TEXTS, &json!(["first"]), SOON);
+}
+
+#[test]
 fn a_text_that_is_too_long_is_counted_refused_and_kept() {
     let redis = Redis::start();
     let [r1, _] = Relay::pair(&redis);

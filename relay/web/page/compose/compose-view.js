@@ -90,9 +90,18 @@ export class ComposeView {
 
   /** The text of this message is changed instead of a new one written. */
   edit(id, text) {
+    this.#setEdit(id, text);
+    this.#parts.field.focus();
+  }
+
+  /** A message of this room did not take its new text, which is to be seen again unless one writes by now. */
+  editAgain(room, id, text) {
+    if (this.#isFree(room)) this.#setEdit(id, text);
+  }
+
+  #setEdit(id, text) {
     this.#setPurpose({ kind: 'edit', id }, 'Changing your message');
     this.#setText(text);
-    this.#parts.field.focus();
   }
 
   /** Ends a reply or an edit. */
@@ -183,8 +192,12 @@ export class ComposeView {
 
   /** The draft of this room could not be sent: it is to be seen again. */
   giveBack(room) {
-    const isFree = room === this.#room && this.#purpose === null && this.#parts.field.value === '';
-    if (isFree) this.#setText(this.#on.loadDraft(room));
+    if (this.#isFree(room)) this.#setText(this.#on.loadDraft(room));
+  }
+
+  /** Whether nobody writes anything in this room now. */
+  #isFree(room) {
+    return room === this.#room && this.#purpose === null && this.#parts.field.value === '';
   }
 
   #submit() {
