@@ -55,6 +55,12 @@ export function showPeople(title, { load, act, hasSearch = false, empty }, about
     if (mine === asked) isAsking = false;
     drawNow();
   };
+  const more = async () => {
+    await next(false);
+    // The button was hidden meanwhile, and with it the focus.
+    const button = dialog.querySelector('.more-rows');
+    (button.hidden ? dialog.querySelector('ul') : button).focus();
+  };
   const doIt = async (row) => {
     row.isBusy = true;
     note = '';
@@ -100,7 +106,7 @@ export function showPeople(title, { load, act, hasSearch = false, empty }, about
       <p class="quiet" role="status">${note || (isEmpty ? empty : '')}</p>
       <div class="buttons">
         <button type="button" class="more-rows" ?hidden=${isAsking || cursor === null}
-          @click=${() => next(false)}>Show more</button>
+          @click=${more}>Show more</button>
         <button type="submit" class="confirm primary">Close</button>
       </div>`);
   };
