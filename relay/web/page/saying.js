@@ -23,6 +23,12 @@ function known({ name, user, people, items, roles }) {
   ];
 }
 
+/** What one types to say this. */
+function typed(text, { kind }) {
+  if (kind === 'action') return `/me ${text}`;
+  return text.startsWith('/') ? `/${text}` : text;
+}
+
 export class Saying {
   #page;
   /** @type {WeakMap<object, Mentioning>} by the followed room */
@@ -58,7 +64,7 @@ export class Saying {
     const { client, keepDraft, tell, failed } = this.#page;
     const speaker = client();
     const room = speaker.get(name);
-    const draft = options.kind === 'action' ? `/me ${text}` : text;
+    const draft = typed(text, options);
     keepDraft(speaker.user, name, draft);
     if (!room) {
       tell(`You are not in ${name}. The text is kept there as a draft.`);

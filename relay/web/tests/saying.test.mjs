@@ -83,6 +83,9 @@ test('a text for a room that is not followed stays a draft, and the writer is to
   assert.deepEqual(sent, []);
   assert.deepEqual([...drafts], [['alice den', '/me waves']]);
   assert.match(told[0], /not in den/);
+  // One that begins with a slash must not be a command when it is sent from there.
+  saying.say('/leave', {}, 'den');
+  assert.deepEqual([...drafts], [['alice den', '//leave']]);
 });
 
 test('a text that the client takes no longer is given back', async () => {
