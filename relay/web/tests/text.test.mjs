@@ -63,6 +63,7 @@ test('what would not be seen as Markdown is shown as it was written', () => {
     '- ',
     '```',
     '[](https://x.example)',
+    'see [](https://x.example)',
     '``` hello big world',
     '~~~ breaking news ~~~\nhello',
     `${'>'.repeat(20)} deep`,

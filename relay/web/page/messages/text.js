@@ -135,7 +135,7 @@ class Writer {
 
   #openOrClose(token) {
     if (token.nesting < 0) {
-      if (this.#open.pop()) this.#at = this.#at.parentNode;
+      if (this.#open.pop()) this.#leave();
     } else {
       const tag = this.#open.length < DEEPEST ? ELEMENTS.get(token.type) : undefined;
       this.#open.push(tag !== undefined);
@@ -151,6 +151,14 @@ class Writer {
     if (tag === 'ol' && start !== 1) element.start = start;
     this.#at.append(element);
     this.#at = element;
+  }
+
+  #leave() {
+    const element = this.#at;
+    this.#at = element.parentNode;
+    // A link that says nothing would be there for the keyboard alone.
+    const isUnseen = element.tagName === 'A' && element.textContent.trim() === '';
+    if (isUnseen) element.replaceWith(`[](${element.getAttribute('href')})`);
   }
 
   #inlines(tokens) {
