@@ -372,6 +372,44 @@ fn a_reader_comes_back_to_the_line_that_was_read_in_a_room() {
 }
 
 #[test]
+fn notices_of_the_past_move_nothing_under_the_readers_eyes() {
+    let redis = Redis::start();
+    let relay = Relay::start("r1", &redis);
+    let mut wire = redis.wire();
+    cmd!(wire, "CHAT.FOLLOW", "@alice", "lobby").ok();
+    cmd!(wire, "CHAT.JOIN", "lobby", "alice").ok();
+    for number in 0..60 {
+        let id =
+            cmd!(wire, "CHAT.SEND", "lobby", "bob", format!("line {number}")).text().to_owned();
+        if number == 20 {
+            cmd!(wire, "CHAT.READ", "lobby", "alice", id).ok();
+        }
+        if number == 40 {
+            for action in ["MUTE", "UNMUTE"].repeat(8) {
+                cmd!(wire, "CHAT.MOD", "lobby", "*", action, "eve").ok();
+            }
+        }
+    }
+    let browser = Browser::start();
+    let page = browser.open(&format!("http://{}/?user=alice&room=den", relay.address()));
+    page.look();
+    let badge = text_of("#rooms .room[data-room=lobby] .badge");
+    page.wait(&badge, &json!("39"), LATER);
+    page.click("#rooms .room[data-room=lobby]");
+    page.wait(&count_of("#messages .notice"), &json!(16), LATER);
+    let first =
+        "document.querySelector('.unread-mark').parentElement.querySelector('.text').textContent";
+    assert_eq!(page.evaluate(first), json!("line 21"));
+    let away = "(() => {
+        const middle = (one) => (({ top, bottom }) => (top + bottom) / 2)(one.getBoundingClientRect());
+        const mark = document.querySelector('.unread-mark').parentElement;
+        return Math.round(Math.abs(middle(mark) - middle(document.querySelector('#scroller'))));
+    })()";
+    page.evaluate("new Promise((done) => setTimeout(done, 300))");
+    assert_eq!(page.evaluate(away), json!(0));
+}
+
+#[test]
 fn a_change_that_is_refused_is_not_lost() {
     let redis = Redis::start();
     let relay = Relay::start("r1", &redis);

@@ -17,8 +17,8 @@ import { plural } from '../words.js';
 import { drawItem, makeItem } from './message-element.js';
 import { ReadingPlace } from './reading-place.js';
 
-/** Changes before what the reader looks at. */
-const ABOVE = new Set(['prepend', 'remove', 'insert']);
+/** Changes before what the reader looks at, or after it. */
+const AROUND = new Set(['prepend', 'remove', 'insert']);
 /** Where who has no room yet begins. */
 export const FIRST_ROOM = 'lobby';
 const WELCOME =
@@ -87,8 +87,8 @@ export class MessagesView {
       return;
     }
     const { atEnd } = this.#place;
-    const above = !atEnd && changes.some(({ what }) => ABOVE.has(what));
-    const fromEnd = above ? this.#place.fromEnd : 0;
+    const isAround = !atEnd && changes.some(({ what }) => AROUND.has(what));
+    const place = isAround ? this.#place.place : null;
     let own = false;
     for (const change of changes) {
       const { what, item } = change;
@@ -107,7 +107,7 @@ export class MessagesView {
     }
     this.#drawReceipt();
     if (own) this.#place.toEnd();
-    else if (above) this.#place.hold(fromEnd);
+    else if (place) this.#place.hold(place);
     list.removeAttribute('aria-busy');
     this.#around();
     if (this.#place.atEnd) this.#on.atEnd();

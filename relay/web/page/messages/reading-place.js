@@ -59,11 +59,6 @@ export class ReadingPlace {
     return element ? { element, offset: element.getBoundingClientRect().top - top } : null;
   }
 
-  /** Distance from the end, to hold while the list changes. */
-  get fromEnd() {
-    return this.#scroller.scrollHeight - this.#scroller.scrollTop;
-  }
-
   /** Whether all there is fits. */
   get fits() {
     return this.#scroller.scrollHeight <= this.#scroller.clientHeight;
@@ -76,16 +71,17 @@ export class ReadingPlace {
 
   /** Goes where the reader was: the element so far from the top of the view. */
   restore(element, offset) {
-    const scroller = this.#scroller;
-    this.#go(element, () => {
-      const { top } = scroller.getBoundingClientRect();
-      scroller.scrollTop += element.getBoundingClientRect().top - top - offset;
-    });
+    this.#go(element, () => this.#put(element, offset));
   }
 
-  /** What stood above has changed by nobody's moving. */
-  hold(fromEnd) {
-    this.#scroller.scrollTop = this.#scroller.scrollHeight - fromEnd;
+  /** What stands around a place has changed by nobody's moving. */
+  hold({ element, offset }) {
+    if (element.isConnected) this.#put(element, offset);
+  }
+
+  #put(element, offset) {
+    const { top } = this.#scroller.getBoundingClientRect();
+    this.#scroller.scrollTop += element.getBoundingClientRect().top - top - offset;
   }
 
   /** The list got shorter: the next position is no move up. */
