@@ -277,6 +277,8 @@ function signOut(problem = '') {
   store.saveName(null);
   rooms.signOut();
   toasts.clear();
+  attention.choose('');
+  store.saveStatus('');
   show(null);
   showWelcome(problem);
 }

@@ -201,6 +201,9 @@ fn nothing_of_a_user_whom_the_relay_refuses_stays_on_the_page() {
     let browser = Browser::start();
     let page = open(&browser, "alice", &r1);
     page.wait(PEOPLE, &json!(["alice"]), SOON);
+    page.type_line("#compose", "/status with bob's competitor");
+    let status = "document.querySelector('#me-status').textContent";
+    page.wait(status, &json!("with bob's competitor"), SOON);
     page.type_line("#compose", "/nonsense");
     page.wait("document.querySelectorAll('#toasts .toast').length", &json!(1), SOON);
     page.evaluate("document.querySelector('#compose').select()");
@@ -212,6 +215,7 @@ fn nothing_of_a_user_whom_the_relay_refuses_stays_on_the_page() {
     page.type_line("#name", "bob");
     page.wait(PEOPLE, &json!(["bob"]), LATER);
     assert_eq!(page.evaluate("document.querySelector('#compose').value"), json!(""));
+    assert_eq!(page.evaluate(status), json!("online"));
 }
 
 #[test]
