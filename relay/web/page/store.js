@@ -69,6 +69,9 @@ export function loadHidden(user) {
 export const saveHidden = (user, rooms) =>
   write(browser, `hidden.${user}`, JSON.stringify(Object.fromEntries(rooms)));
 
+/** Where the draft of a user in a room is kept: no user has a comma in the name. */
+const draftKey = (user, room) => `draft.${user},${room}`;
+
 /** What was typed into a room but not sent. */
-export const loadDraft = (user, room) => read(tab, `draft.${user}.${room}`) ?? '';
-export const saveDraft = (user, room, text) => write(tab, `draft.${user}.${room}`, text);
+export const loadDraft = (user, room) => read(tab, draftKey(user, room)) ?? '';
+export const saveDraft = (user, room, text) => write(tab, draftKey(user, room), text);
