@@ -15,6 +15,8 @@ import { Complete } from './complete.js';
 
 /** From this part of the longest text on the rest is counted. */
 const NEARLY = 0.9;
+/** The code of keys that an input method has taken. */
+const OF_INPUT_METHOD = 229;
 
 export class ComposeView {
   #parts;
@@ -145,7 +147,8 @@ export class ComposeView {
   }
 
   #pressed(event) {
-    if (event.isComposing) return;
+    // Safari ends a composition before it tells of the key that ends it; then the code alone says so.
+    if (event.isComposing || event.keyCode === OF_INPUT_METHOD) return;
     const { field } = this.#parts;
     const { key, shiftKey } = event;
     if (this.#complete.pressed(event)) event.preventDefault();
