@@ -247,6 +247,20 @@ test('memory is bounded, history brings back what was forgotten', () => {
   assert.equal(room.items.length, 20);
 });
 
+test('what forgotten messages have quoted is forgotten with them', () => {
+  const events = log(30);
+  for (const [at, reply] of [
+    [0, '1-1'],
+    [1, '2-2'],
+    [25, '2-2'],
+  ])
+    events[at].reply = reply;
+  const room = roomWith(events);
+  for (const id of ['1-1', '2-2']) room.quote(id);
+  room.trim(10);
+  assert.deepEqual([...room.quoted.keys()], ['2-2']);
+});
+
 test('events of unknown types move the cursor and nothing else', () => {
   const room = roomWith(log(1));
   const event = { id: '2000-2', prev: room.cursor, type: 'novelty', user: 'bob' };

@@ -335,7 +335,10 @@ export class RoomState extends RoomFacts {
   trim(most) {
     if (this.items.length <= most) return [];
     const items = this.items.splice(0, this.items.length - most);
-    for (const item of items) this.byId.delete(item.id);
+    for (const { id, reply } of items) {
+      this.byId.delete(id);
+      if (!this.items.some((item) => item.reply === reply)) this.quoted.delete(reply);
+    }
     this.moreBefore = true;
     return [{ what: 'remove', items }, { what: 'about' }];
   }
