@@ -23,13 +23,24 @@ function shown(events) {
   room.replace({ events, last: '9-0', more: false });
   const make = (tag) => document.body.appendChild(document.createElement(tag));
   const parts = { scroller: make('div'), older: make('button'), toEnd: make('button') };
+  const asked = [];
   const list = parts.scroller.appendChild(document.createElement('div'));
   const view = new MessagesView(
     { ...parts, list, empty: make('div') },
-    { nameOf: (user) => user, avatarOf: () => undefined, atEnd() {}, quoted() {}, older() {} },
+    {
+      nameOf: (user) => user,
+      avatarOf: () => undefined,
+      atEnd() {},
+      quoted(id) {
+        asked.push(id);
+        // It is on its way.
+        room.quoted.set(id, undefined);
+      },
+      older() {},
+    },
   );
   view.show(room);
-  return { room, view, list };
+  return { room, view, list, asked };
 }
 
 const message = (id, text) => ({ type: 'message', id, ts: 1000, user: 'bob', text });
@@ -40,6 +51,16 @@ test('notices of the past stand where they belong, also several beside each othe
   view.change(room.insertNotices([joined('2-0', 'carol'), joined('3-0', 'dave')]));
   const ids = [...list.children].map(({ dataset }) => dataset.id);
   assert.deepEqual(ids, ['1-0', '2-0', '3-0', '5-0']);
+});
+
+test('a message that is quoted and forgotten meanwhile is asked for when it is drawn again', () => {
+  const { room, view, asked } = shown([
+    message('1-0', 'first'),
+    { ...message('5-0', 'an answer'), reply: '1-0' },
+  ]);
+  view.change(room.trim(1));
+  view.change([{ what: 'update', item: room.items[0] }]);
+  assert.deepEqual(asked, ['1-0']);
 });
 
 test('only what is in the message with the focus is a stop of the Tab key', () => {

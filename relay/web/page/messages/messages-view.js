@@ -192,18 +192,17 @@ export class MessagesView {
   #make(item) {
     const element = makeItem(item);
     this.#elements.set(item, element);
-    const { byId, quoted } = this.#room;
-    const isStrange =
-      (item.reply ?? null) !== null && !byId.has(item.reply) && !quoted.has(item.reply);
-    if (isStrange) this.#on.quoted(item.reply);
     return element;
   }
 
   /** Draws the element of an item, if it is one. */
   #draw(element, before = element?.previousElementSibling?.item ?? null) {
     if (!element?.item) return;
+    const { retryAt = null, reply = null } = element.item;
+    const { byId, quoted } = this.#room;
+    if (reply !== null && !byId.has(reply) && !quoted.has(reply)) this.#on.quoted(reply);
     drawItem(element, before, this.#scene());
-    if ((element.item.retryAt ?? null) !== null) this.#tick();
+    if (retryAt !== null) this.#tick();
   }
 
   #drawAll() {
