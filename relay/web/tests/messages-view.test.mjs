@@ -63,6 +63,25 @@ test('a message that is quoted and forgotten meanwhile is asked for when it is d
   assert.deepEqual(asked, ['1-0']);
 });
 
+test('what a relay shows before it is stored does not pass for a word of the server', () => {
+  const { room, view, list } = shown([{ ...message('1-0', 'real'), user: '*', kind: 'system' }]);
+  const said = {
+    type: 'message',
+    user: 'mallory',
+    kind: 'system',
+    text: 'x',
+    ts: 1000,
+    nonce: 'n',
+  };
+  view.change(room.apply({ ...said, local: true }, 0));
+  const authors = [...list.querySelectorAll('.author')].map(({ textContent }) => textContent);
+  assert.deepEqual(authors, ['Server', 'mallory']);
+  assert.deepEqual(
+    [...list.children].map(({ dataset }) => dataset.kind),
+    ['system', undefined],
+  );
+});
+
 test('only what is in the message with the focus is a stop of the Tab key', () => {
   const text = '[one](http://x.example) http://y.example';
   const { room, view, list } = shown([message('1-0', text), message('2-0', text)]);

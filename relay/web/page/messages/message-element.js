@@ -40,7 +40,7 @@ export function makeItem(item) {
   element.setAttribute('role', 'article');
   element.dataset.user = user;
   if (nonce) element.dataset.nonce = nonce;
-  if (kind !== 'text') element.dataset.kind = kind;
+  if (kind !== 'text' && (kind !== 'system' || isServer(item))) element.dataset.kind = kind;
   return element;
 }
 
@@ -76,7 +76,8 @@ export function drawItem(element, before, scene) {
 
 const isDeleted = ({ deleted }) => (deleted ?? null) !== null;
 const isEdited = ({ edited }) => (edited ?? null) !== null;
-const isServer = ({ kind, user }) => kind === 'system' || user === '*';
+/** The store lets nobody else send this kind; what is only shown by a relay it has not seen. */
+const isServer = ({ kind, user, local }) => user === '*' || (kind === 'system' && !local);
 
 function isSameVoice(before, item) {
   return (
