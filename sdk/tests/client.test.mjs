@@ -560,6 +560,18 @@ test('whoever may only read goes on reading when a join is refused', async (cont
   assert.equal(room.messages.length, 3);
 });
 
+test('a join that is given up loses no line of an earlier page', async (context) => {
+  const kept = storage();
+  const line = { room: 'lobby', text: 'unsent', nonce: 'n', ts: Date.now(), submitted: null };
+  kept.setItem('redis-chat.outgoing.alice', JSON.stringify({ version: 1, lines: [line] }));
+  const { client, socket } = await start(context, { storage: kept });
+  await assert.rejects(client.join('lobby', { timeoutMs: 20 }), { code: 'TIMEOUT' });
+  assert.deepEqual(client.unsentRooms(), ['lobby']);
+  client.join('lobby');
+  await socket.answer('join', page());
+  assert.equal(socket.asked('send').nonce, 'n');
+});
+
 test('joins that are given up together leave no room behind', async (context) => {
   const { client } = await start(context);
   const controller = new AbortController();

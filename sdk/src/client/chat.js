@@ -297,6 +297,15 @@ export class ChatClient extends Emitter {
       this.#outgoing.remove(line);
       line.fail(error);
     }
+    this.#unfollow(name, error);
+  }
+
+  /**
+   * Lines that wait for the room go on waiting.
+   * @param {string} name
+   * @param {ChatError} error
+   */
+  #unfollow(name, error) {
     const known = this.#rooms.get(name);
     this.#rooms.delete(name);
     known?.follow.end(error);
@@ -612,7 +621,7 @@ export class ChatClient extends Emitter {
       known.waiting -= 1;
       // Somebody else may wait for it still.
       if (known.waiting > 0 || follow.room.cursor !== null) return;
-      this.#forget(name, new ChatError('CANCELLED', 'Nobody waits for it'));
+      this.#unfollow(name, new ChatError('CANCELLED', 'Nobody waits for it'));
       this.#now('unsubscribe', { room: name }).catch(() => {});
     });
     return quiet(bound);
@@ -638,11 +647,7 @@ export class ChatClient extends Emitter {
       lost: (_, error) => room.emit('lost', error),
       doubt: () => this.#doubt(name),
       hasEyes: () => this.#hasEyes,
-      refused: (error) => {
-        this.#rooms.delete(name);
-        follow.end(error);
-        this.emit('rooms');
-      },
+      refused: (error) => this.#unfollow(name, error),
     });
     const room = new Room(this, follow, (line) => this.#outgoing.add(line));
     const known = { room, follow, waiting: 0, ending: null };
