@@ -23,7 +23,7 @@ impl Invocation {
     /// What the process's arguments and variables say. Wrong arguments end the process with an
     /// explanation.
     pub fn from_process() -> Invocation {
-        let matches = command().get_matches();
+        let matches = Invocation::command().get_matches();
         match matches.subcommand() {
             Some((check::NAME, flags)) => {
                 let args = CheckArgs::from_matches(flags, args(flags));
@@ -45,17 +45,18 @@ impl Invocation {
             _ => Invocation::Serve(args(&matches)),
         }
     }
-}
 
-fn command() -> Command {
-    Args::for_process()
-        .args_conflicts_with_subcommands(true)
-        .disable_help_subcommand(true)
-        .subcommand(check::command())
-        .subcommand(forward::command())
-        .subcommand(token::command())
-        .subcommand(transfer::command(transfer::EXPORT))
-        .subcommand(transfer::command(transfer::IMPORT))
+    /// The command line: the flags of the relay and all subcommands.
+    pub fn command() -> Command {
+        Args::for_process()
+            .args_conflicts_with_subcommands(true)
+            .disable_help_subcommand(true)
+            .subcommand(check::command())
+            .subcommand(forward::command())
+            .subcommand(token::command())
+            .subcommand(transfer::command(transfer::EXPORT))
+            .subcommand(transfer::command(transfer::IMPORT))
+    }
 }
 
 fn args(matches: &ArgMatches) -> Box<Args> {
@@ -68,7 +69,7 @@ mod tests {
 
     #[test]
     fn flags_alone_serve_and_a_subcommand_takes_its_own() {
-        command().debug_assert();
+        Invocation::command().debug_assert();
         let rows: [(&[&str], Option<Option<&str>>); 14] = [
             (&[], Some(None)),
             (&["--name=r1"], Some(None)),
@@ -87,7 +88,7 @@ mod tests {
         ];
         for (words, expected) in rows {
             let words = std::iter::once(&"chat-relay").chain(words);
-            let found = command().try_get_matches_from(words.clone());
+            let found = Invocation::command().try_get_matches_from(words.clone());
             let found = found.ok().map(|found| found.subcommand_name().map(str::to_owned));
             assert_eq!(found.as_ref().map(Option::as_deref), expected, "{words:?}");
         }

@@ -319,6 +319,7 @@ const PROGRAMS: &[&str] = &[
     "fuzz/fuzz_targets",
     "fuzz/targets/tests/corpus.rs",
     "module/room/benches/core.rs",
+    "relay/examples/manual.rs",
     // Made of `relay/web/page` by `npm run bundle`.
     "relay/web/dist",
     "sdk/bundle.mjs",
