@@ -7,7 +7,7 @@ export RUST_TEST_THREADS ?= 4
 # One target after the other: each needs the machine for itself.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help run run-cluster test lint format unit js build scenarios compat servers soak fuzz bench setup
+.PHONY: help run run-cluster test lint format unit js build scenarios packages compat servers soak fuzz bench setup
 
 # A target's help is the text after `##`.
 help: ## prints this list
@@ -60,6 +60,10 @@ scenarios: ## tests with real servers, relays and a browser
 	cargo test -p chat-tests --test it --no-run
 	@sync
 	cargo test -p chat-tests --test it
+
+packages: ## a .deb of the module and of the relay, and a tarball, in target/packages
+	@.ci/setup packages
+	@.ci/packages
 
 compat: setup ## the scenarios on every server version, and a table
 	@.ci/compat
