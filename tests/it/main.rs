@@ -31,6 +31,8 @@ mod moderation;
 mod module;
 // No command, error code or close code lacks a scenario.
 mod nothing_is_missing;
+// The packages for operators.
+mod packages;
 // Who is online.
 mod presence;
 // The socket.

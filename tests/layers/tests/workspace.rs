@@ -113,6 +113,7 @@ const SCENARIOS: Crate<'_> = Crate {
             "languages",
             "moderation",
             "module",
+            "packages",
             "presence",
             "relay",
             "streams",

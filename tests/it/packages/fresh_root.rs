@@ -1,0 +1,104 @@
+//! A fresh Debian with Redis, of the file that `.ci/setup test` makes by debootstrap. Programs run in
+//! it by chroot(8), which needs root; ports are those of this machine.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use chat_tests::documents::root;
+use chat_tests::process::Process;
+use tempfile::TempDir;
+
+/// What the work of apt and dpkg leaves behind, whatever is installed.
+const OF_APT: [&str; 4] = ["./var/cache/", "./var/log/", "./var/lib/apt/", "./var/lib/dpkg/lock"];
+
+/// Runs a program to its end and returns its standard output.
+///
+/// # Panics
+/// If it fails, with all that it said.
+#[track_caller]
+pub(super) fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).current_dir(root()).output();
+    let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
+    let [said, errors] =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(output.status.success(), "{program} {arguments:?}: {said}{errors}");
+    said
+}
+
+/// A folder with a whole system. Removed on drop.
+pub(super) struct FreshRoot {
+    dir: TempDir,
+}
+
+impl FreshRoot {
+    /// A new one. `None`: something is missing, as [`missing_here`] has said.
+    pub(super) fn unpack() -> Option<FreshRoot> {
+        let archive = root().join("target/tools/debian/root.tar");
+        if !rustix::process::geteuid().is_root() {
+            missing_here("chroot needs root");
+            return None;
+        }
+        if !archive.is_file() {
+            missing_here("target/tools/debian/root.tar is missing: run .ci/setup test as root");
+            return None;
+        }
+        let dir = tempfile::Builder::new().prefix("chat-debian-").tempdir().expect("a directory");
+        let path = dir.path().to_str().expect("UTF-8");
+        run("tar", &["-xf", archive.to_str().expect("UTF-8"), "-C", path]);
+        Some(FreshRoot { dir })
+    }
+
+    /// Where a path of the system is on this machine.
+    pub(super) fn path(&self, inside: &str) -> PathBuf {
+        self.dir.path().join(inside.trim_start_matches('/'))
+    }
+
+    pub(super) fn read(&self, inside: &str) -> String {
+        fs::read_to_string(self.path(inside)).unwrap_or_else(|error| panic!("{inside}: {error}"))
+    }
+
+    pub(super) fn write(&self, inside: &str, text: &str) {
+        fs::write(self.path(inside), text).unwrap_or_else(|error| panic!("{inside}: {error}"));
+    }
+
+    /// Runs a command line of the shell in it, as root, to its end; returns what it printed.
+    #[track_caller]
+    pub(super) fn shell(&self, line: &str) -> String {
+        let line = format!("export DEBIAN_FRONTEND=noninteractive; {line}");
+        run("chroot", &[self.dir.path().to_str().expect("UTF-8"), "sh", "-euc", &line])
+    }
+
+    /// Starts a program in it as the user, in the folder, with no other variables than these.
+    #[track_caller]
+    pub(super) fn start(
+        &self,
+        user: &str,
+        folder: &str,
+        variables: &[String],
+        program: &[String],
+        logs: &Path,
+    ) -> Process {
+        let user = format!("--userspec={user}:{user}");
+        let mut arguments: Vec<OsString> = vec![user.into(), self.dir.path().into()];
+        arguments.extend(["env", "-i", "-C", folder].map(Into::into));
+        arguments.extend(variables.iter().chain(program).map(Into::into));
+        let name = program[0].rsplit('/').next().unwrap_or_default();
+        Process::spawn(name, Path::new("chroot"), &arguments, logs)
+    }
+
+    /// Every path in it, without those of apt's own work.
+    pub(super) fn paths(&self) -> BTreeSet<String> {
+        let found = self.shell("cd / && find . -path ./proc -prune -o -print");
+        let is_kept = |path: &&str| !OF_APT.iter().any(|start| path.starts_with(start));
+        found.lines().filter(is_kept).map(str::to_owned).collect()
+    }
+}
+
+/// Says why a scenario is skipped: something is missing. Where `CI` is set, nothing may be.
+pub(super) fn missing_here(why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{why}");
+    println!("skipped: {why}");
+}

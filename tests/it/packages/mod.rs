@@ -1,0 +1,6 @@
+//! The packages for operators, in a fresh Debian.
+
+// A fresh Debian, in which programs run by chroot.
+mod fresh_root;
+// Installed, used, upgraded, purged; the unit.
+mod life_of_packages;
