@@ -59,7 +59,9 @@ build: ## the module and the relay, in target/release
 scenarios: ## tests with real servers, relays and a browser
 	cargo test -p chat-tests --test it --no-run
 	@sync
-	cargo test -p chat-tests --test it
+	cargo test -p chat-tests --test it -- --skip packages::
+	@# Building and installing takes the whole machine.
+	cargo test -p chat-tests --test it -- packages::
 
 packages: ## a .deb of the module and of the relay, and a tarball, in target/packages
 	@.ci/setup packages
