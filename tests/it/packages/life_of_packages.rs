@@ -11,6 +11,7 @@ use chat_tests::clients::wire::Wire;
 use chat_tests::documents::root;
 use chat_tests::port;
 use chat_tests::process::Process;
+use chat_tests::servers::artefacts;
 use chat_tests::servers::relay::get;
 use chat_tests::wait::{LATER, eventually};
 use serde_json::json;
@@ -134,8 +135,14 @@ fn packages_install_serve_upgrade_and_leave_no_trace() {
         return;
     }
     let Some(debian) = FreshRoot::unpack() else { return };
+    let written = || {
+        [artefacts::module(), artefacts::relay()]
+            .map(|file| file.metadata().and_then(|of| of.modified()).expect("a file"))
+    };
+    let built = written();
     let Some(old) = build("0.0.9-1") else { return };
     let Some(new) = build("0.1.0-1") else { return };
+    assert_eq!(written(), built, "packages are made of what `make build` has left");
     let untouched = debian.read("/etc/redis/redis.conf");
     let before = debian.paths();
 
