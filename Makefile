@@ -21,6 +21,7 @@ help: ## prints this list
 # SOAK=20 ## soak: times as much random traffic as in test
 # LONG=1 ## scenarios: also those of clusters that take long, as in compat and soak
 # SEED=7 ## scenarios, soak: repeats the random traffic of a failed run
+# MAINTAINER="A <a@b.c>" ## packages: whom they name
 # BENCH=send,fanout ## bench: only these groups
 # BENCH_FULL=1 ## bench: the largest sizes too
 # OLD_RELAY=path OLD_MODULE=path ## bench: also compares with this older build

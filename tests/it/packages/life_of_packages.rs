@@ -157,6 +157,7 @@ fn packages_install_serve_upgrade_and_leave_no_trace() {
         debian.shell(&format!("gunzip -t /usr/share/man/man1/{page}.1.gz"));
     }
     for package in ["chat-relay", "redis-chat-module"] {
+        debian.shell(&format!("gunzip -t /usr/share/doc/{package}/changelog*.gz"));
         let licences = debian.read(&format!("/usr/share/doc/{package}/licences.txt"));
         assert!(licences.contains("Apache License") && licences.contains("serde"), "{package}");
     }
