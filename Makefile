@@ -7,7 +7,7 @@ export RUST_TEST_THREADS ?= 4
 # One target after the other: each needs the machine for itself.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help run run-cluster test lint format unit js build scenarios packages compat servers soak fuzz bench setup
+.PHONY: help run run-cluster test lint format unit js build scenarios packages release compat servers soak fuzz bench setup
 
 # A target's help is the text after `##`.
 help: ## prints this list
@@ -22,6 +22,7 @@ help: ## prints this list
 # LONG=1 ## scenarios: also those of clusters that take long, as in compat and soak
 # SEED=7 ## scenarios, soak: repeats the random traffic of a failed run
 # MAINTAINER="A <a@b.c>" ## packages: whom they name
+# VERSION=1.2.3 ## release: its number
 # BENCH=send,fanout ## bench: only these groups
 # BENCH_FULL=1 ## bench: the largest sizes too
 # OLD_RELAY=path OLD_MODULE=path ## bench: also compares with this older build
@@ -67,6 +68,9 @@ scenarios: ## tests with real servers, relays and a browser
 packages: ## a .deb of the module and of the relay, and a tarball, in target/packages
 	@.ci/setup packages
 	@.ci/packages
+
+release: ## sets the version, dates the changes, commits and tags; publishes nothing
+	@.ci/release "$(VERSION)"
 
 compat: setup ## the scenarios on every server version, and a table
 	@.ci/compat

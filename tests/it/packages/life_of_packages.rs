@@ -146,7 +146,7 @@ fn packages_install_serve_upgrade_and_leave_no_trace() {
     };
     let built = written();
     let Some(old) = build("0.0.9-1") else { return };
-    let Some(new) = build("0.1.0-1") else { return };
+    let Some(new) = build(concat!(env!("CARGO_PKG_VERSION"), "-1")) else { return };
     assert_eq!(written(), built, "packages are made of what `make build` has left");
     let untouched = debian.read("/etc/redis/redis.conf");
     let (before, accounts_before) = (debian.paths(), accounts(&debian));
@@ -184,7 +184,10 @@ fn packages_install_serve_upgrade_and_leave_no_trace() {
 
     install(&debian, new.path());
     let versions = debian.shell("dpkg-query -W -f '${Version} ' chat-relay redis-chat-module");
-    assert_eq!(versions.trim(), "0.1.0-1 0.1.0-1");
+    assert_eq!(
+        versions.trim(),
+        concat!(env!("CARGO_PKG_VERSION"), "-1 ", env!("CARGO_PKG_VERSION"), "-1")
+    );
     assert_eq!(debian.read("/etc/chat-relay/relay.toml"), edited, "the operator's settings stay");
     alice.ok(json!({"op": "send", "room": "lobby", "text": "during the upgrade"}));
     for process in [&mut relay, &mut redis] {
