@@ -153,6 +153,14 @@ fn packages_install_serve_upgrade_and_leave_no_trace() {
 
     install(&debian, old.path());
     assert_eq!(debian.read("/etc/redis/redis.conf"), untouched);
+    for (built, inside) in [
+        (artefacts::module(), "/usr/lib/redis/modules/libchat.so"),
+        (artefacts::relay(), "/usr/bin/chat-relay"),
+    ] {
+        let [built, installed] =
+            [built, &debian.path(inside)].map(|file| file.metadata().expect("a file").len());
+        assert!(installed < built, "{inside} is stripped: {installed} of {built} bytes");
+    }
     let folder = debian.shell("stat -c '%U %G %a' /etc/chat-relay");
     assert_eq!(folder.trim(), "root chat-relay 750");
     debian.shell(
