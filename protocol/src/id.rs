@@ -27,6 +27,15 @@ impl Id {
     /// The position before the first event.
     pub const ZERO: Id = Id { ms: 0, n: 0 };
 
+    /// The canonical form.
+    pub fn text(self) -> IdText {
+        let mut text = IdText { bytes: [b'-'; ID_BYTES_MAX], start: ID_BYTES_MAX };
+        text.prepend(self.n);
+        text.start -= 1;
+        text.prepend(self.ms);
+        text
+    }
+
     /// Reads the canonical form; `None` for everything else.
     pub fn parse(bytes: &[u8]) -> Option<Id> {
         let dash = bytes.iter().take(INTEGER_BYTES_MAX + 1).position(|&byte| byte == b'-')?;
@@ -35,9 +44,36 @@ impl Id {
     }
 }
 
+/// The canonical form of an id, on the stack.
+#[derive(Clone, Copy, Debug)]
+pub struct IdText {
+    /// The text is at the end.
+    bytes: [u8; ID_BYTES_MAX],
+    start: usize,
+}
+
+impl IdText {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        // Digits and a dash: never empty.
+        std::str::from_utf8(&self.bytes[self.start..]).unwrap_or_default()
+    }
+
+    fn prepend(&mut self, mut number: u64) {
+        loop {
+            self.start -= 1;
+            self.bytes[self.start] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return;
+            }
+        }
+    }
+}
+
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.ms, self.n)
+        f.write_str(self.text().as_str())
     }
 }
 

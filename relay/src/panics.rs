@@ -1,7 +1,8 @@
 //! Panics are defects of the relay: they are logged and counted, and end no more than one task.
 
+use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -18,16 +19,19 @@ pub(crate) async fn catch_panic<T>(
     what: &'static str,
     future: impl Future<Output = T>,
 ) -> Option<T> {
-    match AssertUnwindSafe(future).catch_unwind().await {
-        Ok(value) => Some(value),
-        Err(panic) => {
-            METRICS.defects.increment(1);
-            let text = panic.downcast_ref::<&str>().copied();
-            let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-            error!(source = "relay", panic = text, "panic while {what}; please report it");
-            None
-        }
-    }
+    AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| report(what, &*panic)).ok()
+}
+
+/// As [`catch_panic`], of work that does not wait.
+pub(crate) fn caught<T>(what: &'static str, work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| report(what, &*panic)).ok()
+}
+
+fn report(what: &'static str, panic: &(dyn Any + Send)) {
+    METRICS.defects.increment(1);
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    error!(source = "relay", panic = text, "panic while {what}; please report it");
 }
 
 /// The result of `work`, which runs on a thread where it may take its time. None: it panicked.

@@ -18,10 +18,10 @@ pub fn frames(bytes: &[u8]) {
     let mut reader = FrameReader::new(MOST, &[]);
     let mut steps = 0;
     loop {
-        let step = reader.step(|buffer, most| {
-            let length = rest.len().min(piece).min(most);
+        let step = reader.step(|space| {
+            let length = rest.len().min(piece).min(space.len());
             let (now, later) = rest.split_at(length);
-            buffer.put_slice(now);
+            space[..length].copy_from_slice(now);
             rest = later;
             Ok(length)
         });

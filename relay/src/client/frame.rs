@@ -18,8 +18,17 @@ pub(crate) fn text(payload: &[u8]) -> Frame {
     encode(TEXT, payload)
 }
 
+/// A text frame whose payload is these pieces, one after the other.
+pub(crate) fn text_of(pieces: &[&str]) -> Frame {
+    let length = pieces.iter().map(|piece| piece.len()).sum();
+    let mut frame = BytesMut::with_capacity(length + HEADER_MAX);
+    append_header(&mut frame, TEXT, length);
+    pieces.iter().for_each(|piece| frame.put_slice(piece.as_bytes()));
+    frame.freeze()
+}
+
 /// Bytes of the longest header (RFC 6455, section 5.2; server frames are not masked).
-pub(crate) const HEADER_MAX: usize = 10;
+const HEADER_MAX: usize = 10;
 
 /// Appends a text frame with this payload. The caller knows that it is UTF-8.
 pub(crate) fn append_text(frames: &mut BytesMut, payload: &[u8]) {
@@ -108,8 +117,13 @@ fn encode(opcode: u8, payload: &[u8]) -> Frame {
 
 fn append(frame: &mut BytesMut, opcode: u8, payload: &[u8]) {
     frame.reserve(payload.len() + HEADER_MAX);
+    append_header(frame, opcode, payload.len());
+    frame.put_slice(payload);
+}
+
+fn append_header(frame: &mut BytesMut, opcode: u8, length: usize) {
     frame.put_u8(opcode);
-    match payload.len() {
+    match length {
         length @ 0..=125 => frame.put_u8(length as u8),
         length @ 126..=0xffff => {
             frame.put_u8(126);
@@ -120,7 +134,6 @@ fn append(frame: &mut BytesMut, opcode: u8, payload: &[u8]) {
             frame.put_u64(length as u64);
         }
     }
-    frame.put_slice(payload);
 }
 
 #[cfg(test)]
@@ -138,6 +151,8 @@ mod tests {
             assert_eq!(size as usize, length);
             assert_eq!(frame.len() - cursor.position() as usize, length);
             assert_eq!(payload(&frame), vec![b'a'; length]);
+            let (half, rest) = ("a".repeat(length / 2), "a".repeat(length - length / 2));
+            assert_eq!(text_of(&[&half, "", &rest]), frame);
         }
     }
 

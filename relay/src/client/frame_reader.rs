@@ -1,15 +1,15 @@
 //! Reading clients' frames (RFC 6455), one at a time, with bounded work in each step.
 //!
 //! A step takes one frame from the buffer, or reads once. So the caller decides how often to step,
-//! counts every frame, empty parts of messages included, and can do other work in between. Memory
-//! is allocated as bytes arrive, not as a header announces, and an idle connection holds none. The
-//! session decides what a frame means.
+//! counts every frame, empty parts of messages included, and can do other work in between. All
+//! readers of a thread read into the same space, so memory is allocated as bytes arrive, not as a
+//! header announces, and an idle connection holds none. The session decides what a frame means.
 
+use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use chat_protocol::close_code::{self, CloseCode};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::error::Error;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
@@ -18,6 +18,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 const SMALL_READ: usize = 2 << 10;
 /// Bytes that one step reads of a large frame.
 const LARGE_READ: usize = 16 << 10;
+thread_local! {
+    /// Where bytes are read to.
+    static SPACE: RefCell<Box<[u8]>> = RefCell::new(vec![0; LARGE_READ].into());
+}
+
 /// The longest payload of a control frame.
 const CONTROL_MAX: usize = 125;
 
@@ -25,7 +30,7 @@ const CONTROL_MAX: usize = 125;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
     /// A whole text message.
-    Text(Utf8Bytes),
+    Text(String),
     /// A frame of a message that is not complete yet.
     Part,
     /// A ping, to be answered by a pong with these bytes.
@@ -87,28 +92,32 @@ impl FrameReader {
         FrameReader { buffer: BytesMut::from(early), header: None, message: None, most }
     }
 
-    /// Takes one frame from the buffer, or reads once. `read` appends to the buffer at most the
-    /// number of bytes that it is given, and returns how many it appended: 0 at the end of the
-    /// stream.
+    /// Takes one frame from the buffer, or reads once. `read` fills the space that it is given, and
+    /// returns how many bytes it has put there: 0 at the end of the stream.
     pub fn step(
         &mut self,
-        read: impl FnOnce(&mut BytesMut, usize) -> io::Result<usize>,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> Result<Step, ReadError> {
         if let Some(found) = self.take()? {
             return Ok(Step { bytes: 0, found });
         }
         let missing = self.header.as_ref().map_or(0, |header| header.1 - self.buffer.len());
         let wanted = missing.clamp(SMALL_READ, LARGE_READ);
-        self.buffer.reserve(wanted);
-        let bytes = match read(&mut self.buffer, wanted) {
+        let read = SPACE.with_borrow_mut(|space| -> io::Result<usize> {
+            let bytes = read(&mut space[..wanted])?;
+            match self.buffer.is_empty() {
+                // Exactly as long, so that a frame which came alone needs no more memory.
+                true => self.buffer = BytesMut::from(&space[..bytes]),
+                false => self.buffer.extend_from_slice(&space[..bytes]),
+            }
+            Ok(bytes)
+        });
+        let bytes = match read {
             Ok(0) => return Ok(Step { bytes: 0, found: Found::End }),
             Ok(bytes) => bytes,
             Err(error)
                 if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
             {
-                if self.buffer.is_empty() {
-                    self.buffer = BytesMut::new();
-                }
                 return Ok(Step { bytes: 0, found: Found::Nothing });
             }
             Err(error) => return Err(ReadError::Socket(error)),
@@ -141,7 +150,10 @@ impl FrameReader {
             return Ok(None);
         }
         let (header, length) = header;
-        let mut payload = self.buffer.split_to(length);
+        let mut payload = match self.buffer.len() == length {
+            true => std::mem::take(&mut self.buffer),
+            false => self.buffer.split_to(length),
+        };
         let mask = header.mask.ok_or(close_code::PROTOCOL)?;
         unmask(&mut payload, mask);
         self.sort(&header, payload).map(Some)
@@ -177,7 +189,7 @@ impl FrameReader {
         if length > self.most - before.min(self.most) {
             return Err(close_code::TOOBIG);
         }
-        let _ = self.buffer.split_to(header_length);
+        self.buffer.advance(header_length);
         Ok(Some((header, length)))
     }
 
@@ -218,7 +230,7 @@ fn unmask(payload: &mut [u8], [a, b, c, d]: [u8; 4]) {
 }
 
 fn whole(message: BytesMut) -> Result<Found, CloseCode> {
-    Utf8Bytes::try_from(message.freeze()).map(Found::Text).map_err(|_| close_code::UTF8)
+    String::from_utf8(message.into()).map(Found::Text).map_err(|_| close_code::UTF8)
 }
 
 /// The answer to a close frame: the client's code, if that may be sent (section 7.4).

@@ -4,9 +4,9 @@
 //! way from Redis to the clients, and a client's `meta` and `data`, on their way to Redis.
 
 use std::borrow::Cow;
-use std::fmt::Display;
 use std::io;
 
+use chat_protocol::id::Id;
 use serde::{Serialize, Serializer};
 use serde_json::ser::{CharEscape, Formatter};
 use serde_json::value::RawValue;
@@ -38,21 +38,15 @@ pub(crate) fn raw<T: Serialize + ?Sized>(value: &T) -> Box<RawValue> {
     RawValue::from_string(write(value)).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
-/// Serializes what a value displays, as a string.
-pub(crate) fn display<S: Serializer>(
-    value: &impl Display,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
+/// Serializes an id, as a string.
+pub(crate) fn id<S: Serializer>(id: &Id, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(id.text().as_str())
 }
 
-/// As [`display`], for a value that is skipped if there is none.
-pub(crate) fn display_some<S: Serializer>(
-    value: &Option<impl Display>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => serializer.collect_str(value),
+/// As [`id()`], or null.
+pub(crate) fn some_id<S: Serializer>(id: &Option<Id>, serializer: S) -> Result<S::Ok, S::Error> {
+    match id {
+        Some(id) => serializer.serialize_str(id.text().as_str()),
         None => serializer.serialize_none(),
     }
 }

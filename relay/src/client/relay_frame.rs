@@ -56,7 +56,7 @@ pub(crate) enum RelayFrame<'a> {
         text: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         meta: Option<&'a RawValue>,
-        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "json::display_some")]
+        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "json::some_id")]
         reply: Option<Id>,
         nonce: &'a str,
         local: bool,
@@ -77,7 +77,7 @@ pub(crate) enum RelayFrame<'a> {
     Profile {
         user: &'a str,
         /// The newest id of the user's personal room.
-        #[serde(rename = "ref", serialize_with = "json::display")]
+        #[serde(rename = "ref", serialize_with = "json::id")]
         id: Id,
         data: &'a RawValue,
     },

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::client::error::Error;
+use crate::client::frame::{self, Frame};
 use crate::client::json;
 
 /// The most event bytes in one reply. If there are more, `more` is true and the client continues.
@@ -26,7 +27,16 @@ struct ErrorReply<'a> {
 
 /// `{"ref":…,"ok":…}`; `object` is JSON. Written by hand, because a page in it holds bytes of events.
 pub fn ok(reference: &RawValue, object: &str) -> String {
-    format!(r#"{{"ref":{reference},"ok":{object}}}"#)
+    ok_pieces(reference, object).concat()
+}
+
+/// As [`ok`], ready to be sent.
+pub(crate) fn ok_frame(reference: &RawValue, object: &str) -> Frame {
+    frame::text_of(&ok_pieces(reference, object))
+}
+
+fn ok_pieces<'a>(reference: &'a RawValue, object: &'a str) -> [&'a str; 5] {
+    [r#"{"ref":"#, reference.get(), r#","ok":"#, object, "}"]
 }
 
 /// `{"ref":…,"error":{…}}`.

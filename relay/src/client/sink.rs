@@ -6,11 +6,15 @@
 use std::future::pending;
 use std::io::{self, IoSlice};
 
-use bytes::BufMut;
-use rustix::net::{SendFlags, Shutdown, send};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::client::outbox::{Outbox, SLICES};
+
+/// Whether a read that does not fill its space has emptied the socket, and new bytes cause a new event:
+/// so it is with epoll and kqueue, and tokio's own reads rely on it.
+const KNOWS_EMPTY: bool = cfg!(any(target_os = "linux", target_os = "android", target_os = "macos"));
 
 /// The other end of a connection.
 #[derive(Debug)]
@@ -22,12 +26,22 @@ pub(crate) enum Sink {
 }
 
 impl Sink {
-    /// Reads what has arrived.
-    pub(crate) fn try_read_buf(&self, buffer: &mut impl BufMut) -> io::Result<usize> {
-        match self {
-            Sink::Socket(socket) => socket.try_read_buf(buffer),
-            Sink::Drained => Err(io::ErrorKind::WouldBlock.into()),
-        }
+    /// Reads what has arrived. If that does not fill the space, the socket is empty: the next attempt
+    /// does not ask the kernel before new bytes have come.
+    pub(crate) fn try_read(&self, space: &mut [u8]) -> io::Result<usize> {
+        let Sink::Socket(socket) = self else { return Err(io::ErrorKind::WouldBlock.into()) };
+        let mut last = None;
+        let read = socket.try_io(Interest::READABLE, || {
+            let (_, bytes) = recv(socket, &mut *space, RecvFlags::empty())?;
+            if !KNOWS_EMPTY || bytes == 0 || bytes == space.len() {
+                return Ok(bytes);
+            }
+            // Says to tokio that the socket was empty when this attempt began, or is since: what
+            // comes from now on makes it readable again.
+            last = Some(bytes);
+            Err(io::ErrorKind::WouldBlock.into())
+        });
+        last.map_or(read, Ok)
     }
 
     /// Waits until there is something to read.

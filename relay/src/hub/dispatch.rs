@@ -1,11 +1,13 @@
 //! Dispatching: events from Redis go to their rooms, and changes of subscriptions take effect.
 //!
-//! The task that reads from Redis only queues events. Another task dispatches them, so that events
-//! which arrive together are delivered together.
+//! The task that reads from Redis queues events, and dispatches them once it has read all that has
+//! arrived: events that arrive together are delivered together, and no other task must be woken. If
+//! they are many, a task of its own dispatches the rest, so that reading goes on.
 
 use std::sync::Arc;
 
 use chat_protocol::event_header::{EventHeader, MOVED, Place};
+use smallvec::SmallVec;
 
 use crate::clock::now_ms;
 use crate::hub::access;
@@ -16,7 +18,8 @@ use crate::hub::profiles::updates;
 use crate::hub::standing::sockets;
 use crate::hub::sync::{self, Cause};
 use crate::metrics::METRICS;
-use crate::room::Room;
+use crate::panics::caught;
+use crate::room::{Arrived, Room};
 use crate::room::subscribers::PendingFlush;
 use crate::upstream::{Listener, NodeId};
 
@@ -39,19 +42,19 @@ impl Dispatcher {
     /// Dispatches some queued events to their rooms. Returns how many there were.
     fn dispatch(&self) -> usize {
         self.0.event_queue.take(|queued| {
-            let mut events = Vec::with_capacity(queued.len());
+            let mut events: SmallVec<[(&Arc<Room>, Arrived<'_>); 4]> = SmallVec::new();
             for event in queued {
-                match event.head() {
-                    Some(head) => events.push((&event.room, head)),
+                match event.read() {
+                    Some(arrived) => events.push((&event.room, arrived)),
                     None => METRICS.events_malformed.increment(1),
                 }
             }
             let mut pending_flush = PendingFlush::new();
             // An event that may change access ends a run: it must take effect before the next
             // event.
-            let together = |(room, head): &(&Arc<Room>, EventHeader<'_>),
+            let together = |(room, event): &(&Arc<Room>, Arrived<'_>),
                             (next, _): &(&Arc<Room>, _)| {
-                Arc::ptr_eq(room, next) && !changes_access(head)
+                Arc::ptr_eq(room, next) && !changes_access(&event.head)
             };
             for run in events.chunk_by(together) {
                 self.dispatch_to_room(run, &mut pending_flush);
@@ -67,22 +70,22 @@ impl Dispatcher {
 
     fn dispatch_to_room(
         &self,
-        run: &[(&Arc<Room>, EventHeader<'_>)],
+        run: &[(&Arc<Room>, Arrived<'_>)],
         pending_flush: &mut PendingFlush,
     ) {
-        let Some((room, last)) = run.last() else { return };
-        for (_, head) in run {
+        let Some((room, Arrived { head: last, .. })) = run.last() else { return };
+        for (_, Arrived { head, .. }) in run {
             if let (Place::Durable { .. }, Some(ts)) = (head.place, head.ts) {
                 METRICS.lag_seconds.record(now_ms().saturating_sub(ts) as f64 / 1000.0);
             }
         }
-        if run.iter().any(|(_, head)| head.kind == MOVED) {
+        if run.iter().any(|(_, event)| event.head.kind == MOVED) {
             self.0.upstream.moved(&room.name);
         }
         if changes_access(last) {
             sockets::note_event(&self.0, &room.name, last);
         }
-        let next = room.deliver(run.iter().map(|(_, head)| head), pending_flush);
+        let next = room.deliver(run.iter().map(|(_, event)| event), pending_flush);
         sync::sync_if_needed(&self.0, room, next);
         if changes_access(last) {
             access::note_membership(&self.0, room, last);
@@ -92,12 +95,20 @@ impl Dispatcher {
 }
 
 impl Listener for Dispatcher {
-    fn message(&self, channel: &str, payload: Vec<u8>) {
+    fn message(&self, channel: &str, payload: &[u8]) {
         METRICS.events_received.increment(1);
         let Some(room) = self.0.room(channel) else { return };
         if !self.0.event_queue.push(room, payload) {
             // Events arrive faster than they are dispatched: dispatching here slows down reading.
             self.dispatch();
+        }
+    }
+
+    fn caught_up(&self) {
+        // A panic must not end the reading task: its connection would end with it.
+        match caught("dispatching events", || self.dispatch()) {
+            Some(0..TAKE_MAX) => {}
+            None | Some(_) => self.0.event_queue.wake(),
         }
     }
 
@@ -133,8 +144,8 @@ impl Listener for Dispatcher {
         });
     }
 
-    fn profile_update(&self, payload: Vec<u8>) {
-        let hub = self.0.clone();
+    fn profile_update(&self, payload: &[u8]) {
+        let (hub, payload) = (self.0.clone(), payload.to_vec());
         tokio::spawn(async move { updates::receive(&hub, &payload) });
     }
 }

@@ -1,17 +1,19 @@
 //! The queue between the task that reads events from Redis and the one that dispatches them.
 //!
 //! Events are dispatched once everything that arrived with them has been read: a room that receives
-//! ten events at once then writes once to each socket. One task at a time dispatches, so the order
-//! is kept. The queue is bounded in bytes: when it is full, the reading task must dispatch too.
+//! ten events at once then writes once to each socket. The reading task dispatches some itself, and
+//! leaves what is more to a task of its own. One task at a time dispatches, so the order is kept. The
+//! queue is bounded in bytes: when it is full, the reading task dispatches before it reads on.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use chat_protocol::event_header::EventHeader;
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use tokio::sync::Notify;
 
-use crate::room::Room;
+use crate::client::frame::{self, Frame};
+use crate::room::{Arrived, Room};
 
 /// The queue is full beyond this many bytes.
 const BYTES_MAX: usize = 1 << 20;
@@ -22,14 +24,14 @@ pub(super) const TAKE_MAX: usize = 64;
 pub(super) struct QueuedEvent {
     /// The room on whose channel it arrived.
     pub room: Arc<Room>,
-    payload: Vec<u8>,
+    frame: Frame,
 }
 
 impl QueuedEvent {
-    /// The event's header. None: the module has not made this event.
-    pub(super) fn head(&self) -> Option<EventHeader<'_>> {
-        let text = std::str::from_utf8(&self.payload).ok()?;
-        EventHeader::parse(text.as_bytes())
+    /// The event. None: the module has not made this event.
+    pub(super) fn read(&self) -> Option<Arrived<'_>> {
+        std::str::from_utf8(frame::payload(&self.frame)).ok()?;
+        Arrived::read(&self.frame)
     }
 }
 
@@ -39,7 +41,8 @@ pub(super) struct EventQueue {
     waiting: Mutex<Waiting>,
     /// Held while events are dispatched.
     turn: Mutex<()>,
-    added: Notify,
+    /// Notified when events are left to the waiting task.
+    left: Notify,
 }
 
 #[derive(Default)]
@@ -51,32 +54,34 @@ struct Waiting {
 impl EventQueue {
     /// Appends an event. False: the queue is full.
     #[must_use]
-    pub(super) fn push(&self, room: Arc<Room>, payload: Vec<u8>) -> bool {
+    pub(super) fn push(&self, room: Arc<Room>, payload: &[u8]) -> bool {
+        let frame = frame::text(payload);
         let mut waiting = self.waiting.lock();
-        waiting.bytes += payload.len();
-        waiting.events.push_back(QueuedEvent { room, payload });
-        let (is_first, is_full) = (waiting.events.len() == 1, waiting.bytes > BYTES_MAX);
-        drop(waiting);
-        if is_first {
-            self.added.notify_one();
-        }
-        !is_full
+        waiting.bytes += frame.len();
+        waiting.events.push_back(QueuedEvent { room, frame });
+        waiting.bytes <= BYTES_MAX
     }
 
-    /// Returns once events may have been added. For one task only.
+    /// Leaves what is in the queue to the task that waits.
+    pub(super) fn wake(&self) {
+        self.left.notify_one();
+    }
+
+    /// Returns once events are left in the queue. For one task only.
     pub(super) async fn wait(&self) {
-        self.added.notified().await;
+        self.left.notified().await;
     }
 
     /// Takes some events and dispatches them; no other task does so meanwhile. Returns how many
     /// there were.
     pub(super) fn take(&self, dispatch: impl FnOnce(&[QueuedEvent])) -> usize {
         let _turn = self.turn.lock();
-        let events: Vec<QueuedEvent> = {
+        let events: SmallVec<[QueuedEvent; 4]> = {
             let mut waiting = self.waiting.lock();
             let count = waiting.events.len().min(TAKE_MAX);
-            let events: Vec<QueuedEvent> = waiting.events.drain(..count).collect();
-            waiting.bytes -= events.iter().map(|event| event.payload.len()).sum::<usize>();
+            let events: SmallVec<_> = waiting.events.drain(..count).collect();
+            let bytes = |event: &QueuedEvent| event.frame.len();
+            waiting.bytes -= events.iter().map(bytes).sum::<usize>();
             events
         };
         if !events.is_empty() {
@@ -103,7 +108,8 @@ mod tests {
             let (event_queue, room) = (event_queue.clone(), room.clone());
             async move {
                 for n in 0..all {
-                    assert!(event_queue.push(room.clone(), payload(n)));
+                    assert!(event_queue.push(room.clone(), &payload(n)));
+                    event_queue.wake();
                     if n % 7 == 0 {
                         tokio::task::yield_now().await;
                     }
@@ -114,7 +120,8 @@ mod tests {
         while seen < all {
             let taken = event_queue.take(|events| {
                 for event in events {
-                    assert_eq!(event.head().expect("an event").bytes(), payload(seen));
+                    let event = event.read().expect("an event");
+                    assert_eq!(event.head.bytes(), payload(seen));
                     seen += 1;
                 }
             });
@@ -130,12 +137,12 @@ mod tests {
     #[test]
     fn it_says_when_it_is_full() {
         let (event_queue, room) = (EventQueue::default(), Arc::new(Room::new("r".into())));
-        assert!(event_queue.push(room.clone(), vec![0; BYTES_MAX]));
-        assert!(!event_queue.push(room.clone(), vec![0; 1]));
+        assert!(event_queue.push(room.clone(), &vec![0; BYTES_MAX - 10]));
+        assert!(!event_queue.push(room.clone(), &[0]));
         assert_eq!(
-            event_queue.take(|events| assert!(events.iter().all(|event| event.head().is_none()))),
+            event_queue.take(|events| assert!(events.iter().all(|event| event.read().is_none()))),
             2
         );
-        assert!(event_queue.push(room, vec![0; 1]), "there is room again");
+        assert!(event_queue.push(room, &[0]), "there is room again");
     }
 }

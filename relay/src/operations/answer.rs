@@ -33,7 +33,7 @@ pub(super) struct Done {}
 /// The id of what was stored; null: nothing was.
 #[derive(Serialize)]
 pub(super) struct Stored {
-    #[serde(serialize_with = "json::display_some")]
+    #[serde(serialize_with = "json::some_id")]
     pub(super) id: Option<Id>,
 }
 

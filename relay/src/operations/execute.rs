@@ -97,8 +97,11 @@ pub(crate) fn register_metrics() {
 /// Executes one text message and answers it on the connection. If the future is dropped, commands
 /// that it has sent run, but their replies are lost.
 pub(crate) async fn execute(context: Arc<Context>, text: impl AsRef<str>) {
-    if let Some(reply) = reply(&context, text.as_ref()).await {
-        context.connection.send_text(&reply);
+    let (reference, outcome) = run(&context, text.as_ref()).await;
+    match outcome {
+        Ok(Answer::Ok(object)) => context.connection.send(reply::ok_frame(reference, &object)),
+        Ok(Answer::Sent | Answer::Later) => {}
+        Err(error) => context.connection.send_text(&reply::error(reference, &error)),
     }
 }
 
@@ -128,18 +131,19 @@ async fn run<'a>(context: &Arc<Context>, text: &'a str) -> (&'a RawValue, Outcom
     let request = match Request::parse(text) {
         Ok(request) => request,
         Err((reference, error)) => {
-            let outcome = take(context, 1).and(Err(error));
-            return (reference, noted(context, Measure::begin("", Instant::now()), outcome));
+            let now = Instant::now();
+            let outcome = take(context, 1, now).and(Err(error));
+            return (reference, noted(context, Measure::begin("", now), outcome));
         }
     };
     let measure = Measure::begin(&request.op, request.begun);
-    let reference = request.reference;
+    let (reference, begun) = (request.reference, request.begun);
     let run = async |request| noted(context, measure, run_request(context, request).await);
     let outcome = match trace_of(&request.fields) {
         Ok(None) => run(request).await,
         // Boxed: few requests have a trace, and each would be that much larger.
         Ok(Some(trace)) => Box::pin(run(request).instrument(trace.span())).await,
-        Err(error) => noted(context, measure, take(context, 1).and(Err(error))),
+        Err(error) => noted(context, measure, take(context, 1, begun).and(Err(error))),
     };
     (reference, outcome)
 }
@@ -162,7 +166,8 @@ fn noted(context: &Context, measure: Measure, outcome: Outcome) -> Outcome {
 async fn run_request(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let operation = OPERATIONS.iter().find(|operation| operation.name == request.op);
     // Refused requests count too.
-    take(context, operation.map_or(1, |operation| (operation.cost)(&request.fields)))?;
+    let cost = operation.map_or(1, |operation| (operation.cost)(&request.fields));
+    take(context, cost, request.begun)?;
     let operation = operation.ok_or_else(|| Error::invalid("op", "no such operation"))?;
     context.caller.check(operation.caller)?;
     // The frames before this one may have waited for long.
@@ -172,11 +177,12 @@ async fn run_request(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     scopes::check(context, operation.need, &request.fields)?;
     // A send waits for the answer, and `auth` asks by itself.
     if !context.connection.is_admitted() && !matches!(operation.name, "auth" | "ping" | "send") {
-        context.may_act().await.map_err(|refusal| context.turned_away(refusal))?;
+        // Boxed: it is rare, and each request would be that much larger.
+        Box::pin(context.may_act()).await.map_err(|refusal| context.turned_away(refusal))?;
     }
     (operation.run)(context, request).await
 }
 
-fn take(context: &Context, cost: usize) -> Result<(), Error> {
-    context.allowance.take(cost, Instant::now()).map_err(Error::ratelimit)
+fn take(context: &Context, cost: usize, now: Instant) -> Result<(), Error> {
+    context.allowance.take(cost, now).map_err(Error::ratelimit)
 }

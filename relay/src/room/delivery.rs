@@ -23,28 +23,44 @@ use crate::room::ordering::{Applied, Verdict};
 use crate::room::room::{Next, Room, State};
 use crate::room::subscribers::{PendingFlush, queue};
 
+/// An event, and the frame that it is for clients.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrived<'a> {
+    /// The event's header.
+    pub(crate) head: EventHeader<'a>,
+    /// The frame.
+    pub(crate) frame: &'a Frame,
+}
+
+impl<'a> Arrived<'a> {
+    /// The event in this frame. None: the module has not made it.
+    pub(crate) fn read(frame: &'a Frame) -> Option<Arrived<'a>> {
+        Some(Arrived { head: EventHeader::parse(frame::payload(frame))?, frame })
+    }
+}
+
 impl Room {
     /// Delivers events that arrived on the channel, in their order.
     pub(crate) fn deliver<'e>(
         &self,
-        events: impl IntoIterator<Item = &'e EventHeader<'e>>,
+        events: impl IntoIterator<Item = &'e Arrived<'e>>,
         pending_flush: &mut PendingFlush,
     ) -> Next {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let mut batch = Batch::default();
         let mut next = Next::Done;
-        for head in events {
+        for event in events {
+            let Arrived { head, frame } = event;
             match head.place {
                 Place::Durable { id, prev } => {
                     if let Some(logged) = LoggedPresence::of(id, head) {
                         state.logged_presence = Some(logged);
                     }
-                    let payload = head.bytes();
-                    let frame = || frame::text(payload);
-                    match state.order.durable(id, prev, payload.len(), frame) {
+                    let size = head.bytes().len();
+                    match state.order.durable(id, prev, size, || (*frame).clone()) {
                         Verdict::Deliver => {
-                            self.add_to_batch(state, id, head, &mut batch, pending_flush)
+                            self.add_to_batch(state, id, event, &mut batch, pending_flush)
                         }
                         Verdict::Duplicate | Verdict::Waits => {}
                         Verdict::WaitsForSync => next = Next::Sync,
@@ -52,7 +68,7 @@ impl Room {
                 }
                 Place::Ephemeral { last } => {
                     self.flush_batch(state, &mut batch, pending_flush);
-                    if self.deliver_ephemeral(state, head, last, pending_flush) {
+                    if self.deliver_ephemeral(state, event, last, pending_flush) {
                         next = Next::Sync;
                     }
                 }
@@ -66,7 +82,7 @@ impl Room {
     fn deliver_ephemeral(
         &self,
         state: &mut State,
-        head: &EventHeader<'_>,
+        Arrived { head, frame }: &Arrived<'_>,
         last: Option<Id>,
         pending_flush: &mut PendingFlush,
     ) -> bool {
@@ -78,15 +94,14 @@ impl Room {
             }
             return true;
         }
-        let frame = frame::text(head.bytes());
         if matches!(head.kind, "presence" | "occupancy") {
             // Subscribers of a personal room receive the durable event, contacts only this one.
             let logged = state.logged_presence;
             if !logged.is_some_and(|logged| logged.is_repeated_by(head, last)) {
-                state.subscribers.queue_presence(&frame, Class::Ephemeral, pending_flush);
+                state.subscribers.queue_presence(frame, Class::Ephemeral, pending_flush);
             }
             state.presence_changes += 1;
-            state.contacts.queue_ephemeral(&frame, |_| true, pending_flush);
+            state.contacts.queue_ephemeral(frame, |_| true, pending_flush);
         } else {
             let from = if head.kind == "signal" { event::text(head, "user") } else { None };
             let about = if head.kind == "notice" { room_of_notice(head) } else { None };
@@ -94,7 +109,7 @@ impl Room {
                 from.as_deref() != Some(&*connection.user)
                     && about.as_deref().is_none_or(|room| connection.may_know(room))
             };
-            state.subscribers.queue_ephemeral(&frame, receives, pending_flush);
+            state.subscribers.queue_ephemeral(frame, receives, pending_flush);
         }
         last.is_some_and(|last| state.order.note_newest(last))
     }
@@ -136,8 +151,8 @@ impl Room {
     ) -> bool {
         let mut batch = Batch::default();
         for (id, frame) in applied.deliver {
-            let Some(head) = EventHeader::parse(frame::payload(&frame)) else { continue };
-            self.add_to_batch(state, id, &head, &mut batch, pending_flush);
+            let Some(event) = Arrived::read(&frame) else { continue };
+            self.add_to_batch(state, id, &event, &mut batch, pending_flush);
         }
         self.flush_batch(state, &mut batch, pending_flush);
         applied.again
@@ -148,7 +163,7 @@ impl Room {
         &self,
         state: &mut State,
         id: Id,
-        head: &EventHeader<'_>,
+        Arrived { head, frame }: &Arrived<'_>,
         batch: &mut Batch,
         pending_flush: &mut PendingFlush,
     ) {
@@ -162,10 +177,10 @@ impl Room {
             state.forget_recent(head);
         }
         let Some((user, removal)) = removal(head) else {
-            if !batch.has_room_for(head.bytes()) {
+            if !batch.has_room_for(frame) {
                 self.flush_batch(state, batch, pending_flush);
             }
-            batch.add(id, head.bytes());
+            batch.add(id, frame);
             state.profile_changed |= changes_profile(head);
             if let Some(change) = access_change(head) {
                 // The users in question still receive this event.
@@ -178,7 +193,7 @@ impl Room {
         // Connections that are ahead of this event joined after it: it does not remove them.
         let removed = state.subscribers.not_ahead(&user);
         let paused = state.unpause_before(&user, id);
-        batch.add(id, head.bytes());
+        batch.add(id, frame);
         self.flush_batch(state, batch, pending_flush);
         // Joining connections must check their access again.
         state.epoch += 1;

@@ -33,7 +33,7 @@ enum Finding {
 /// The module's event, for a room whose deletion it took for a move.
 #[derive(Serialize)]
 struct DropEvent<'a> {
-    #[serde(serialize_with = "json::display")]
+    #[serde(serialize_with = "json::id")]
     last: Id,
     room: &'a str,
     r#type: &'a str,

@@ -25,5 +25,6 @@ mod subscription;
 mod tests;
 
 pub(crate) use access::pauses::{AccessCheck, CaughtUp, LaggingConnection, Owner};
+pub(crate) use delivery::Arrived;
 pub(crate) use joining::{Attached, Joiner};
 pub(crate) use room::{Next, Room};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use chat_protocol::event_header::{EventHeader, Place};
 use chat_protocol::id::Id;
+use smallvec::SmallVec;
 
 use crate::client::connection::Connection;
 use crate::client::frame::{self, Frame};
@@ -17,7 +18,7 @@ use crate::metrics::METRICS;
 use crate::room::batch::EncodedBatch;
 
 /// Connections with queued frames that must be flushed.
-pub(crate) type PendingFlush = Vec<Arc<Connection>>;
+pub(crate) type PendingFlush = SmallVec<[Arc<Connection>; 16]>;
 
 /// All subscribers of one room.
 #[derive(Default)]

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chat_protocol::close_code;
-use chat_protocol::event_header::EventHeader;
 use chat_protocol::id::Id;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::client::connection::{Connection, End};
-use crate::client::frame;
+use crate::client::frame::{self, Frame};
 use crate::room::subscribers::PendingFlush;
 
 mod drops;
@@ -68,9 +67,9 @@ fn deliver(room: &Arc<Room>, event: &str) -> Next {
 
 fn deliver_together(room: &Arc<Room>, events: &[&str]) -> Next {
     let mut pending_flush = PendingFlush::new();
-    let heads: Option<Vec<_>> =
-        events.iter().map(|event| EventHeader::parse(event.as_bytes())).collect();
-    let next = room.deliver(&heads.expect("events"), &mut pending_flush);
+    let frames: Vec<Frame> = events.iter().map(|event| frame::text(event.as_bytes())).collect();
+    let events: Option<Vec<_>> = frames.iter().map(Arrived::read).collect();
+    let next = room.deliver(&events.expect("events"), &mut pending_flush);
     for connection in pending_flush {
         connection.flush();
     }

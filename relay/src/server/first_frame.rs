@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use chat_protocol::close_code;
 use serde_json::value::RawValue;
 use tokio::net::TcpStream;
@@ -51,7 +51,7 @@ async fn message(socket: &TcpStream, early: &[u8]) -> Result<Option<FirstFrame>,
     let mut reader = FrameReader::new(FIRST_MAX, early);
     let mut parts = 0;
     loop {
-        let step = reader.step(|buffer, most| socket.try_read_buf(&mut buffer.limit(most)));
+        let step = reader.step(|space| socket.try_read(space));
         let found = match step {
             Ok(step) => step.found,
             Err(ReadError::Close(close)) => return Err(Refused::close(close)),

@@ -14,13 +14,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use chat_protocol::close_code;
 use rand::Rng;
 use serde_json::value::RawValue;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::debug;
 
 use crate::auth::LoginError;
@@ -104,7 +103,7 @@ struct Session {
 /// The result of reading the input once.
 enum Input {
     /// A request.
-    Text(Utf8Bytes),
+    Text(String),
     /// Something that is already handled.
     Done,
     /// Nothing more for now.
@@ -136,6 +135,7 @@ impl Session {
         let part = rand::rng().random_range(0.4..=1.0);
         let mut alarm = self.aligned(Instant::now() + self.ping.mul_f64(part));
         let mut read_in = 0;
+        let mut timer = pin!(sleep_until(alarm));
         loop {
             if let Some(end) = connection.ended() {
                 return end;
@@ -163,8 +163,12 @@ impl Session {
                     Input::End(end) => return end,
                 }
             }
+            if timer.deadline() != next {
+                timer.as_mut().reset(next);
+            }
             let blocked = connection.is_blocked();
             tokio::select! {
+                biased;
                 _ = connection.wake.notified() => {}
                 _ = connection.sink().writable(), if blocked => {
                     // A client that reads is alive, even if its pong is still behind what it has to
@@ -176,7 +180,7 @@ impl Session {
                 _ = carried_out(&mut operation), if operation.is_some() => operation = None,
                 _ = connection.sink().readable(), if wants_input => {}
                 _ = yield_now(), if may_look && has_read => {}
-                _ = sleep_until(next) => match pinged.take() {
+                _ = timer.as_mut() => match pinged.take() {
                     before if next < alarm => pinged = before,
                     // While an operation runs the input is not read, so the client is not to blame
                     // for silence.
@@ -206,7 +210,7 @@ impl Session {
     /// Takes one frame from the input, or reads once.
     fn read_input(&mut self, allowance: &Allowance) -> Input {
         let sink = self.connection.sink();
-        let step = self.reader.step(|buffer, most| sink.try_read_buf(&mut buffer.limit(most)));
+        let step = self.reader.step(|space| sink.try_read(space));
         let step = match step {
             Ok(step) => step,
             Err(ReadError::Close(close)) => return Input::End(End::Close(close)),
@@ -278,14 +282,13 @@ impl Session {
             self.connection.flush();
         }
         // On the heap: on the stack it would be part of every session's future.
-        let mut rest = Vec::with_capacity(DISCARD_READ);
+        let mut rest = vec![0; DISCARD_READ];
         let mut left = DISCARD_MAX;
         while left > 0 {
             if self.connection.sink().readable().await.is_err() {
                 return;
             }
-            rest.clear();
-            match self.connection.sink().try_read_buf(&mut rest) {
+            match self.connection.sink().try_read(&mut rest) {
                 // 0x88 is the first byte of a close frame. Other bytes are dropped.
                 Ok(length) if length == 0 || rest.first() == Some(&0x88) => return,
                 Ok(length) => left = left.saturating_sub(length),

@@ -32,10 +32,17 @@ pub(crate) struct Command {
 
 // Messages.
 
+/// Words of most sends.
+const SEND_WORDS: usize = 9;
+/// Bytes of the words of most sends that are the same or short.
+const SEND_BYTES: usize = 48;
+
 /// `CHAT.SEND room user text NONCE k | EPHEMERAL [KIND w] [META json] [REPLY id] [MENTION n user …]`
 pub(crate) fn send(message: &Message<'_>) -> Command {
-    let mut command = about_user("CHAT.SEND", message.room, message.user);
-    command.arg(message.text);
+    let words = [message.room, message.user, message.text, message.nonce.unwrap_or_default()];
+    let bytes = words.iter().map(|word| word.len()).sum::<usize>() + SEND_BYTES;
+    let mut command = Cmd::with_capacity(SEND_WORDS, bytes);
+    command.arg("CHAT.SEND").arg(message.room).arg(message.user).arg(message.text);
     match message.nonce {
         Some(nonce) => command.option("NONCE", Some(nonce)),
         None => command.arg("EPHEMERAL"),

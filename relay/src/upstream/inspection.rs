@@ -11,7 +11,7 @@ use redis::Value;
 use crate::config::{Endpoint, RedisSettings};
 use crate::upstream::check;
 use crate::upstream::commands::{self, Command, Reader, operator};
-use crate::upstream::connection::{Closing, Connection, Purpose};
+use crate::upstream::connection::{Closing, Connection, Nothing, Purpose};
 use crate::upstream::dialling::dial::Dialler;
 use crate::upstream::dialling::greeting::{Greeting, Mode};
 use crate::upstream::health::{Problem, denied_command};
@@ -170,7 +170,7 @@ async fn connect(
 ) -> Result<(Connection, Greeting), Problem> {
     let (stream, greeting) = Dialler::to_redis(redis, relay).dial(server).await?;
     // Subscriptions are tried too.
-    let connection = Connection::start(stream, Purpose::Subscriptions, &Closing::new(), |_| {});
+    let connection = Connection::start(stream, Purpose::Subscriptions, &Closing::new(), Nothing);
     Ok((connection, greeting))
 }
 

@@ -8,7 +8,7 @@ use redis::Value;
 
 use crate::config::Endpoint;
 use crate::upstream::commands::Command;
-use crate::upstream::connection::{Closing, Connection, Purpose, Push};
+use crate::upstream::connection::{Closing, Connection, Nothing, Purpose, Push, Receiver};
 use crate::upstream::dialling::dial::Dialler;
 use crate::upstream::dialling::greeting::Greeting;
 use crate::upstream::health::Problem;
@@ -34,22 +34,15 @@ impl Link {
         listener: Arc<dyn LinkListener>,
     ) -> Result<(Link, Greeting), Problem> {
         let closing = Closing::new();
-        let on_push = {
-            let closing = closing.clone();
-            move |push: Push<'_>| {
-                if !closing.is_closed() {
-                    pass_on(push, &*listener);
-                }
-            }
-        };
+        let pushes = Pushes { listener, closing: closing.clone(), has_passed: false };
         let dial = async || {
             let (stream, greeting) = dialler.dial(server).await?;
             Problem::of(&greeting).map_or(Ok((stream, greeting)), Err)
         };
         let (stream, _) = dial().await?;
-        let commands = Connection::start(stream, Purpose::Commands, &closing, |_| {});
+        let commands = Connection::start(stream, Purpose::Commands, &closing, Nothing);
         let (stream, greeting) = dial().await?;
-        let subscriptions = Connection::start(stream, Purpose::Subscriptions, &closing, on_push);
+        let subscriptions = Connection::start(stream, Purpose::Subscriptions, &closing, pushes);
         Ok((Link { commands, subscriptions, closing }, greeting))
     }
 
@@ -57,6 +50,11 @@ impl Link {
     /// the future is dropped, the commands may have been sent.
     pub(super) async fn ask(&self, commands: &[Command]) -> Option<Vec<Value>> {
         self.commands.call(commands).await
+    }
+
+    /// As [`Link::ask`], for one command.
+    pub(super) async fn ask_one(&self, command: &Command) -> Option<Value> {
+        self.commands.call_one(command).await
     }
 
     /// Sends subscription commands. Returns for each OK if it is confirmed, or the error. None:
@@ -81,11 +79,33 @@ impl Link {
     }
 }
 
-fn pass_on(push: Push<'_>, listener: &dyn LinkListener) {
-    match push {
-        Push::Message { channel, payload } => listener.message(channel, payload.to_vec()),
-        Push::Subscribed(channel) => listener.subscribed(channel),
-        Push::Unsubscribed(channel) => listener.unsubscribed(channel),
-        Push::Other => {}
+/// Passes on what arrives, until the link is closed.
+struct Pushes {
+    listener: Arc<dyn LinkListener>,
+    closing: Arc<Closing>,
+    /// Messages have been handed over since the listener was told that these are all.
+    has_passed: bool,
+}
+
+impl Receiver for Pushes {
+    fn push(&mut self, push: Push<'_>) {
+        if self.closing.is_closed() {
+            return;
+        }
+        match push {
+            Push::Message { channel, payload } => {
+                self.has_passed = true;
+                self.listener.message(channel, payload);
+            }
+            Push::Subscribed(channel) => self.listener.subscribed(channel),
+            Push::Unsubscribed(channel) => self.listener.unsubscribed(channel),
+            Push::Other => {}
+        }
+    }
+
+    fn caught_up(&mut self) {
+        if std::mem::take(&mut self.has_passed) {
+            self.listener.caught_up();
+        }
     }
 }

@@ -7,7 +7,7 @@ use redis::Value;
 
 use crate::config::{RedisSettings, Servers};
 use crate::upstream::commands::Command;
-use crate::upstream::connection::{Closing, Connection, Purpose};
+use crate::upstream::connection::{Closing, Connection, Nothing, Purpose};
 use crate::upstream::dialling::dial::Dialler;
 use crate::upstream::dialling::greeting::{Mode, Role};
 
@@ -39,7 +39,7 @@ impl LoneServer {
         }
         let has_chat = greeting.module_version.is_some();
         let closing = Closing::new();
-        let connection = Connection::start(stream, Purpose::Commands, &closing, |_| {});
+        let connection = Connection::start(stream, Purpose::Commands, &closing, Nothing);
         Ok(LoneServer { connection, closing, has_chat })
     }
 

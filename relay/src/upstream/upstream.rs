@@ -205,7 +205,7 @@ impl Upstream {
 
     /// As [`Upstream::call`], for one command.
     pub(crate) async fn call_one(&self, command: Command) -> Reply {
-        only(self.call(vec![command]).await)
+        self.route_one(command, Patience::Patient).await
     }
 
     /// As [`Upstream::call`], without trying again: for what has its own next try, as sends, beats
@@ -216,7 +216,7 @@ impl Upstream {
 
     /// As [`Upstream::call_at_once`], for one command.
     pub(crate) async fn call_one_at_once(&self, command: Command) -> Reply {
-        only(self.call_at_once(vec![command]).await)
+        self.route_one(command, Patience::ForNewNodes).await
     }
 
     /// Runs commands in one transaction, all of the slot of `lease`, if that key holds `token` and
@@ -317,6 +317,37 @@ impl Upstream {
         let group = call.undivided(node);
         self.note(&mut call, group, sent);
         Box::pin(self.route_rest(call, begun, patience, |each| self.nodes.of_command(each))).await
+    }
+
+    /// As [`Upstream::route`], for one command.
+    async fn route_one(&self, command: Command, patience: Patience) -> Reply {
+        let begun = Instant::now();
+        let Some(node) = self.nodes.of_all(std::slice::from_ref(&command)) else {
+            let call = Call::new(vec![command]);
+            return only(Box::pin(self.route_apart(call, begun, patience)).await);
+        };
+        let sent = match node.link().filter(|link| !link.is_closed()) {
+            None => Sent::NoLink,
+            Some(link) => {
+                let value = link.ask_one(&command).await;
+                METRICS.command_seconds.record(begun.elapsed());
+                match value {
+                    Some(value) if verdict(&value, &node.endpoint) == Verdict::Final => {
+                        return self.read(&node, &link, value);
+                    }
+                    Some(value) => Sent::Replies(link, vec![value]),
+                    None => Sent::NoAnswer,
+                }
+            }
+        };
+        Box::pin(async {
+            let mut call = Call::new(vec![command]);
+            let group = call.undivided(node);
+            self.note(&mut call, group, sent);
+            let node_of = |command: &Command| self.nodes.of_command(command);
+            only(self.route_rest(call, begun, patience, node_of).await)
+        })
+        .await
     }
 
     /// Routes a call of which some commands have no final outcome.

@@ -1,6 +1,5 @@
 //! What the reader makes of clients' bytes, in pieces of any size.
 
-use bytes::BufMut;
 use proptest::prelude::*;
 
 use super::*;
@@ -31,12 +30,12 @@ fn read(most: usize, mut bytes: &[u8], piece: usize) -> (Vec<Found>, Option<u16>
     let mut incoming = FrameReader::new(most, &[]);
     let mut all = Vec::new();
     loop {
-        let step = incoming.step(|buffer, most| {
-            let length = bytes.len().min(piece).min(most);
+        let step = incoming.step(|space| {
+            let length = bytes.len().min(piece).min(space.len());
             if length == 0 {
                 return Err(ErrorKind::WouldBlock.into());
             }
-            buffer.put_slice(&bytes[..length]);
+            space[..length].copy_from_slice(&bytes[..length]);
             bytes = &bytes[length..];
             Ok(length)
         });
@@ -152,12 +151,12 @@ fn memory_is_taken_as_bytes_come_and_given_back() {
     header.extend([0; 4]);
     let once = |bytes: &[u8]| {
         let bytes = bytes.to_vec();
-        move |buffer: &mut BytesMut, _| {
-            buffer.put_slice(&bytes);
+        move |space: &mut [u8]| {
+            space[..bytes.len()].copy_from_slice(&bytes);
             Ok(bytes.len())
         }
     };
-    let nothing = |_: &mut BytesMut, _| Err(ErrorKind::WouldBlock.into());
+    let nothing = |_: &mut [u8]| Err(ErrorKind::WouldBlock.into());
     let step = incoming.step(once(&header)).expect("a header");
     assert_eq!(step, Step { bytes: 14, found: Found::Bytes });
     assert!(incoming.step(nothing).is_ok_and(|step| step.found == Found::Nothing));

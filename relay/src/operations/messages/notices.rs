@@ -68,7 +68,7 @@ pub(in crate::operations) fn notify_of_role(
 struct Notice<'a> {
     kind: &'a str,
     room: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "json::display_some")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "json::some_id")]
     id: Option<Id>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unread: Option<i64>,

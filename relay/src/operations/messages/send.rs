@@ -5,12 +5,15 @@
 //! queue, those of one room in order. Each is answered once it is stored, or once it is too late;
 //! nothing is acknowledged before. Other operations are refused at once meanwhile.
 
+use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chat_protocol::close_code;
 use chat_protocol::error_code::ErrorCode;
 use chat_protocol::id::Id;
+use chat_protocol::names::{RoomKind, room_kind};
 use serde_json::value::RawValue;
 use tokio::sync::SemaphorePermit;
 use tracing::{Instrument, Span};
@@ -21,7 +24,7 @@ use crate::client::frame::Frame;
 use crate::client::json;
 use crate::client::relay_frame::RelayFrame;
 use crate::client::reply;
-use crate::client::request::Request;
+use crate::client::request::{Fields, Request};
 use crate::config::Offline;
 use crate::hub::now_ms;
 use crate::hub::standing::Refusal;
@@ -41,7 +44,7 @@ use crate::room::subscribers::PendingFlush;
 use crate::send_hook::{Question, Words};
 use crate::upstream::commands::{self, Message};
 use crate::upstream::replies::Sent;
-use crate::upstream::{CommandError, Unavailable};
+use crate::upstream::{Command, CommandError, Unavailable};
 
 /// Pause before a send is submitted again to a server that is reachable but cannot serve it.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -52,9 +55,58 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 const REQUEST_WAITS: Duration = Duration::from_secs(5);
 
 pub(in crate::operations) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcome {
-    let ephemeral = request.fields.flag("ephemeral")?;
-    let send = parse(context, &request)?;
-    if ephemeral {
+    let written = Written::read(&request.fields)?;
+    // Boxed: each send would be as large as the largest.
+    if !is_plain(context, &written) {
+        return Box::pin(send_apart(context, request, written)).await;
+    }
+    let command = scopes::creating(context, &written.room, written.command(context.user()));
+    let command = match written.mentions.is_empty() {
+        true => command,
+        false => command.with_notices(),
+    };
+    // Nothing else of this connection is read meanwhile.
+    let submitting = pin!(context.hub.upstream.call_one_at_once(command));
+    match tokio::time::timeout(ANSWERS_WITHIN, submitting).await {
+        Ok(Ok(value)) => {
+            let sent = Sent::read(value)?;
+            notices::notify_of_message(context, &written.room, &sent);
+            Ok(Answer::Ok(stored(sent.id)))
+        }
+        Ok(Err(CommandError::Refused(error))) => Err(error),
+        Ok(Err(CommandError::Unavailable(_))) | Err(_) => {
+            let command = written.command(context.user());
+            enqueue(context, pending(context, &request, written, command))
+        }
+    }
+}
+
+/// Whether all that a send may need beside its command is known not to be needed, as for most: the
+/// room is ordinary and in the user's list, its node is open, nothing waits before it, and nobody
+/// judges it.
+fn is_plain(context: &Context, written: &Written<'_>) -> bool {
+    let room = &*written.room;
+    let upstream = &context.hub.upstream;
+    written.is_stored
+        && context.caller.receives()
+        && context.connection.is_admitted()
+        && room_kind(room) == Some(RoomKind::Ordinary)
+        && judged::hook(context).is_none()
+        && context.hub.follow_cache.holds(context.user(), room, Instant::now())
+        && upstream.is_open(room)
+        && context.send_queue.lock().is_free(room)
+}
+
+/// A send that may need more than its command.
+async fn send_apart(
+    context: &Arc<Context>,
+    request: Request<'_>,
+    written: Written<'_>,
+) -> Outcome {
+    let is_stored = written.is_stored;
+    let command = written.command(context.user());
+    let send = pending(context, &request, written, command);
+    if !is_stored {
         if !context.connection.is_admitted() {
             let may_act = context.may_act().await;
             may_act.map_err(|refusal| context.turned_away(refusal))?;
@@ -354,29 +406,54 @@ fn show_locally(context: &Context, frame: Option<&Frame>, room: &str) {
     }
 }
 
-fn parse(context: &Context, request: &Request<'_>) -> Result<PendingSend, Error> {
-    let fields = &request.fields;
-    let room = fields.room()?.into_owned();
-    let text = fields.text("text")?;
-    let nonce = match fields.optional_text("nonce")? {
-        Some(nonce) => nonce.into_owned(),
-        None => format!("{:032x}", rand::random::<u128>()),
-    };
-    let kind = fields.optional_text("kind")?;
-    let meta = fields.object("meta")?;
-    let reply = fields.id("reply")?;
-    let mentions = fields.texts("mentions")?;
-    let is_stored = !fields.flag("ephemeral")?;
-    let command = commands::send(&Message {
-        room: &room,
-        user: context.user(),
-        text: &text,
-        nonce: is_stored.then_some(&*nonce),
-        kind: kind.as_deref(),
-        meta: meta.map(RawValue::get),
-        reply,
-        mentions: &mentions,
-    });
+/// What a request wants to have sent.
+struct Written<'r> {
+    room: Cow<'r, str>,
+    text: Cow<'r, str>,
+    /// The client's, or a random one.
+    nonce: Cow<'r, str>,
+    kind: Option<Cow<'r, str>>,
+    meta: Option<&'r RawValue>,
+    reply: Option<Id>,
+    mentions: Vec<String>,
+    is_stored: bool,
+}
+
+impl<'r> Written<'r> {
+    fn read(fields: &Fields<'r>) -> Result<Written<'r>, Error> {
+        let is_stored = !fields.flag("ephemeral")?;
+        let (room, text) = (fields.room()?, fields.text("text")?);
+        let nonce = match fields.optional_text("nonce")? {
+            Some(nonce) => nonce,
+            None => Cow::Owned(format!("{:032x}", rand::random::<u128>())),
+        };
+        let (kind, meta) = (fields.optional_text("kind")?, fields.object("meta")?);
+        let (reply, mentions) = (fields.id("reply")?, fields.texts("mentions")?);
+        Ok(Written { room, text, nonce, kind, meta, reply, mentions, is_stored })
+    }
+
+    fn command(&self, user: &str) -> Command {
+        commands::send(&Message {
+            room: &self.room,
+            user,
+            text: &self.text,
+            nonce: self.is_stored.then_some(&*self.nonce),
+            kind: self.kind.as_deref(),
+            meta: self.meta.map(RawValue::get),
+            reply: self.reply,
+            mentions: &self.mentions,
+        })
+    }
+}
+
+/// The send as it may have to wait.
+fn pending(
+    context: &Context,
+    request: &Request<'_>,
+    written: Written<'_>,
+    command: Command,
+) -> PendingSend {
+    let Written { room, text, nonce, kind, meta, reply, mentions, is_stored } = written;
     let judged = judged::hook(context).map(|_| {
         let words =
             Words { text: Some(text.clone().into_owned()), meta: meta.map(RawValue::to_owned) };
@@ -384,8 +461,8 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<PendingSend, Error>
             kind: kind.as_deref().map(str::to_owned),
             reply,
             mentions: mentions.clone(),
-            nonce: is_stored.then(|| nonce.clone()),
-            is_repeatable: is_stored && fields.has("nonce"),
+            nonce: is_stored.then(|| nonce.clone().into_owned()),
+            is_repeatable: is_stored && request.fields.has("nonce"),
             ephemeral: !is_stored,
             ..judged::question(context, "send", &room, words)
         })
@@ -408,18 +485,16 @@ fn parse(context: &Context, request: &Request<'_>) -> Result<PendingSend, Error>
     });
     // Half the window, so that all submissions fall into one window.
     let until = Instant::now() + context.hub.config.nonce_window / 2;
-    let reference = request.reference.to_owned();
-    let (begun, span) = (request.begun, Span::none());
-    Ok(PendingSend {
-        reference,
-        room,
+    PendingSend {
+        reference: request.reference.to_owned(),
+        room: room.into_owned(),
         command,
         judged,
         mentions,
-        nonce,
-        begun,
-        span,
+        nonce: nonce.into_owned(),
+        begun: request.begun,
+        span: Span::none(),
         until,
         local_frame,
-    })
+    }
 }

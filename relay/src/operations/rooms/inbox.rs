@@ -46,9 +46,9 @@ const MESSAGES_FIRST: usize = 16;
 struct Unread {
     unread: i64,
     mentions: i64,
-    #[serde(serialize_with = "json::display")]
+    #[serde(serialize_with = "json::id")]
     cursor: Id,
-    #[serde(serialize_with = "json::display")]
+    #[serde(serialize_with = "json::id")]
     last: Id,
 }
 
@@ -56,7 +56,7 @@ struct Unread {
 #[derive(Serialize)]
 struct ReadReply {
     /// The cursor.
-    #[serde(serialize_with = "json::display")]
+    #[serde(serialize_with = "json::id")]
     id: Id,
     unread: i64,
 }

@@ -153,7 +153,7 @@ fn reply_of(initial: &join::Initial) -> String {
 /// The reply of a contact: the members of a room's reply, and the user's status.
 #[derive(Serialize)]
 struct ContactReply<'a> {
-    #[serde(serialize_with = "json::display")]
+    #[serde(serialize_with = "json::id")]
     last: Id,
     events: [(); 0],
     more: bool,
@@ -168,7 +168,7 @@ struct ContactReply<'a> {
 #[derive(Serialize)]
 struct LaterReply {
     recovered: bool,
-    #[serde(serialize_with = "json::display")]
+    #[serde(serialize_with = "json::id")]
     last: Id,
     events: [(); 0],
     more: bool,

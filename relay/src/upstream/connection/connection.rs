@@ -24,6 +24,28 @@ use crate::upstream::connection::task::Task;
 const LIMITS: Limits =
     Limits { call_timeout: Duration::from_secs(5), calls: 16 << 10, unwritten: 4 << 20 };
 
+/// Receives what comes without being asked, and confirmations. It must not wait, and reading goes no
+/// faster than it returns.
+pub(crate) trait Receiver: Send + 'static {
+    /// Something has come.
+    fn push(&mut self, push: Push<'_>);
+    /// Everything that had come has been handed over.
+    fn caught_up(&mut self) {}
+}
+
+impl<F: FnMut(Push<'_>) + Send + 'static> Receiver for F {
+    fn push(&mut self, push: Push<'_>) {
+        self(push);
+    }
+}
+
+/// For connections on which nothing comes unasked that anybody needs.
+pub(crate) struct Nothing;
+
+impl Receiver for Nothing {
+    fn push(&mut self, _push: Push<'_>) {}
+}
+
 /// A connection. When it is dropped, it ends.
 pub(crate) struct Connection {
     asked: Arc<Asked>,
@@ -31,14 +53,12 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Takes over a stream on which the server has been greeted. `pushes` is called on the
-    /// connection's task for everything that comes without being asked, and for confirmations; it
-    /// must not wait, and reading goes no faster than it returns. The connection and all others of
-    /// `closing` close together.
+    /// connection's task. The connection and all others of `closing` close together.
     pub(crate) fn start<S>(
         stream: S,
         purpose: Purpose,
         closing: &Arc<Closing>,
-        pushes: impl FnMut(Push<'_>) + Send + 'static,
+        pushes: impl Receiver,
     ) -> Connection
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -51,7 +71,7 @@ impl Connection {
         stream: S,
         purpose: Purpose,
         closing: &Arc<Closing>,
-        pushes: impl FnMut(Push<'_>) + Send + 'static,
+        pushes: impl Receiver,
         limits: Limits,
     ) -> Connection
     where
@@ -74,6 +94,14 @@ impl Connection {
         let call = Call::of_commands(commands.len(), asker, self.deadline());
         self.asked.add(commands, call).await?;
         replies.await.ok()
+    }
+
+    /// As [`Connection::call`], for one command.
+    pub(crate) async fn call_one(&self, command: &Command) -> Option<Value> {
+        let (asker, reply) = oneshot::channel();
+        let call = Call::of_one_command(asker, self.deadline());
+        self.asked.add(std::slice::from_ref(command), call).await?;
+        reply.await.ok()
     }
 
     /// As [`Connection::call`], for commands that a push may confirm. The reply is then OK.

@@ -52,10 +52,31 @@ pub(super) struct Call {
     missing: usize,
     /// How the missing answers look. Empty: all are replies.
     answers: VecDeque<Answer>,
-    replies: Vec<Value>,
     /// None: the time is over. The answers must be awaited nevertheless.
-    asker: Option<oneshot::Sender<Vec<Value>>>,
+    asker: Option<Asker>,
     deadline: Instant,
+}
+
+/// Who gets the replies.
+#[derive(Debug)]
+enum Asker {
+    /// Of one command.
+    Reply(oneshot::Sender<Value>),
+    /// Of several, with those that have come.
+    Replies(oneshot::Sender<Vec<Value>>, Vec<Value>),
+}
+
+impl Asker {
+    /// Whoever asked may have given up waiting.
+    fn answer(self, last: Value) {
+        match self {
+            Asker::Reply(asker) => drop(asker.send(last)),
+            Asker::Replies(asker, mut replies) => {
+                replies.push(last);
+                drop(asker.send(replies));
+            }
+        }
+    }
 }
 
 impl Call {
@@ -65,8 +86,14 @@ impl Call {
         asker: oneshot::Sender<Vec<Value>>,
         deadline: Instant,
     ) -> Call {
-        let (answers, replies) = (VecDeque::new(), Vec::with_capacity(count));
-        Call { missing: count, answers, replies, asker: Some(asker), deadline }
+        let asker = Asker::Replies(asker, Vec::with_capacity(count));
+        Call { missing: count, answers: VecDeque::new(), asker: Some(asker), deadline }
+    }
+
+    /// One command that is answered by a reply.
+    pub(super) fn of_one_command(asker: oneshot::Sender<Value>, deadline: Instant) -> Call {
+        let asker = Some(Asker::Reply(asker));
+        Call { missing: 1, answers: VecDeque::new(), asker, deadline }
     }
 
     /// Commands that are answered so.
@@ -75,8 +102,9 @@ impl Call {
         asker: oneshot::Sender<Vec<Value>>,
         deadline: Instant,
     ) -> Call {
-        let replies = Vec::with_capacity(answers.len());
-        Call { missing: answers.len(), answers, replies, asker: Some(asker), deadline }
+        let missing = answers.len();
+        let asker = Some(Asker::Replies(asker, Vec::with_capacity(missing)));
+        Call { missing, answers, asker, deadline }
     }
 }
 
@@ -140,14 +168,13 @@ impl InFlight {
     fn answer(&mut self, reply: Value) {
         let Some(call) = self.calls.front_mut() else { return };
         call.answers.pop_front();
-        call.replies.push(reply);
         call.missing -= 1;
-        if call.missing == 0
-            && let Some(call) = self.calls.pop_front()
-            && let Some(asker) = call.asker
-        {
-            // Whoever asked may have given up waiting.
-            let _ = asker.send(call.replies);
+        if call.missing > 0 {
+            if let Some(Asker::Replies(_, replies)) = &mut call.asker {
+                replies.push(reply);
+            }
+        } else if let Some(Call { asker: Some(asker), .. }) = self.calls.pop_front() {
+            asker.answer(reply);
         }
     }
 

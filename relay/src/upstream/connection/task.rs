@@ -16,7 +16,8 @@ use tracing::{debug, warn};
 use crate::upstream::connection::asked::{Asked, Closed};
 use crate::upstream::connection::closing::Closing;
 use crate::upstream::connection::in_flight::{InFlight, Purpose};
-use crate::upstream::connection::reply_reader::{Item, Push, ReplyReader};
+use crate::upstream::connection::connection::Receiver;
+use crate::upstream::connection::reply_reader::{Item, ReplyReader};
 
 /// A larger buffer is given back once it is written.
 const KEEP_MAX: usize = 256 << 10;
@@ -55,7 +56,7 @@ enum End {
 impl<S, P> Task<S, P>
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    P: FnMut(Push<'_>),
+    P: Receiver,
 {
     pub(super) fn new(
         stream: S,
@@ -95,7 +96,9 @@ where
     fn turn(&mut self, context: &mut Context<'_>) -> Result<(), End> {
         self.write(context)?;
         let known = self.in_flight.len();
-        self.read(context)?;
+        let read = self.read(context);
+        self.pushes.caught_up();
+        read?;
         if known >= self.asked.limits().calls {
             self.asked.note_space(&self.in_flight);
         }
@@ -162,7 +165,7 @@ where
                 }
                 Ok(Some(Item::Push(push))) => {
                     self.in_flight.push(&push);
-                    (self.pushes)(push);
+                    self.pushes.push(push);
                 }
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(End::Broken(error.into())),

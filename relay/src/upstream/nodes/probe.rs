@@ -165,7 +165,11 @@ struct Returns {
 }
 
 impl LinkListener for Returns {
-    fn message(&self, channel: &str, payload: Vec<u8>) {
+    fn caught_up(&self) {
+        self.rest.caught_up();
+    }
+
+    fn message(&self, channel: &str, payload: &[u8]) {
         if channel.starts_with(PROBE_CHANNELS) {
             self.returned.send_modify(|count| *count += 1);
         } else {

@@ -145,7 +145,13 @@ struct Pushes {
 }
 
 impl LinkListener for Pushes {
-    fn message(&self, channel: &str, payload: Vec<u8>) {
+    fn caught_up(&self) {
+        if let Some(listener) = &self.listener {
+            listener.caught_up();
+        }
+    }
+
+    fn message(&self, channel: &str, payload: &[u8]) {
         match &self.listener {
             Some(listener) if channel == PROFILE_CHANNEL => listener.profile_update(payload),
             Some(listener) => listener.message(channel, payload),

@@ -256,7 +256,8 @@ mod tests {
     }
 
     impl Listener for Hub {
-        fn message(&self, _: &str, _: Vec<u8>) {}
+        fn message(&self, _: &str, _: &[u8]) {}
+        fn caught_up(&self) {}
         fn subscribed(&self, channel: &str) {
             self.note(format!("{channel} subscribed"));
         }
@@ -264,7 +265,7 @@ mod tests {
             self.note(format!("{} lost", channels.len()));
         }
         fn opened(&self, _: &NodeId) {}
-        fn profile_update(&self, _: Vec<u8>) {}
+        fn profile_update(&self, _: &[u8]) {}
     }
 
     fn words(wanted: &Wanted) -> Vec<String> {

@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use crate::config::Endpoint;
 use crate::metrics::METRICS;
 use crate::upstream::commands;
-use crate::upstream::connection::{Closing, Connection, Purpose};
+use crate::upstream::connection::{Closing, Connection, Nothing, Purpose};
 use crate::upstream::dialling::dial::Dialler;
 use crate::upstream::dialling::greeting::Mode;
 use crate::upstream::health::{Problem, denied_command};
@@ -227,7 +227,7 @@ async fn ask_server(dialler: &Dialler, endpoint: &Endpoint) -> Result<Look, Prob
         Mode::Sentinel => return Err(Problem::Sentinel),
         Mode::Cluster => {}
     }
-    let connection = Connection::start(stream, Purpose::Commands, &Closing::new(), |_| {});
+    let connection = Connection::start(stream, Purpose::Commands, &Closing::new(), Nothing);
     let questions = [commands::cluster_slots(), commands::cluster_info()];
     let replies = timeout(ANSWER_TIMEOUT, connection.call(&questions)).await;
     let silent = || Problem::Unreachable(format!("{endpoint}: it does not answer"));

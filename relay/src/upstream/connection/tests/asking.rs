@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::upstream::commands::Command;
 use crate::upstream::connection::asked::Limits;
 use crate::upstream::connection::closing::Closing;
-use crate::upstream::connection::connection::Connection;
+use crate::upstream::connection::connection::{Connection, Nothing};
 use crate::upstream::connection::in_flight::Purpose;
 use crate::upstream::connection::reply_reader::Push;
 
@@ -229,14 +229,14 @@ async fn what_is_in_flight_ends_at_once_with_the_connection() {
 async fn connections_close_together() {
     let (closing, (ours, theirs), (ours_too, theirs_too)) =
         (Closing::new(), duplex(64), duplex(64));
-    let first = Connection::limited(ours, Purpose::Commands, &closing, |_| {}, LIMITS);
-    let second = Connection::limited(ours_too, Purpose::Subscriptions, &closing, |_| {}, LIMITS);
+    let first = Connection::limited(ours, Purpose::Commands, &closing, Nothing, LIMITS);
+    let second = Connection::limited(ours_too, Purpose::Subscriptions, &closing, Nothing, LIMITS);
     let waiting = tokio::spawn(async move { second.subscription_call(&[echo(1)]).await });
     tokio::task::yield_now().await;
     drop(theirs);
     assert_eq!(timeout(SOON, waiting).await.expect("at once").expect("no panic"), None);
     assert_eq!(first.call(&[echo(1)]).await, None);
-    let late = Connection::limited(duplex(64).0, Purpose::Commands, &closing, |_| {}, LIMITS);
+    let late = Connection::limited(duplex(64).0, Purpose::Commands, &closing, Nothing, LIMITS);
     assert_eq!(late.call(&[echo(1)]).await, None, "opened too late");
     drop(theirs_too);
 }
