@@ -13,7 +13,7 @@
 //! no tree, allocates nothing and skips members it does not know, so that a newer module can add
 //! one.
 
-use crate::id::{Id, parse_integer};
+use crate::id::{Id, parse_integer, split_integer};
 
 /// The names of the header's members. `id` and `prev` are in durable events only, `last` in
 /// ephemeral ones only.
@@ -146,6 +146,29 @@ pub struct EventHeader<'a> {
 impl<'a> EventHeader<'a> {
     /// Reads the header; `None`: the module does not write such an event.
     pub fn parse(bytes: &'a [u8]) -> Option<EventHeader<'a>> {
+        EventHeader::parse_as_written(bytes).or_else(|| EventHeader::parse_any(bytes))
+    }
+
+    /// Reads the header that the pieces make. `None`: it may be another one.
+    fn parse_as_written(bytes: &'a [u8]) -> Option<EventHeader<'a>> {
+        let (place, rest) = if let Some(rest) = bytes.strip_prefix(BEFORE_ID) {
+            let (id, rest) = Id::split_first(rest)?;
+            let (prev, rest) = Id::split_first(rest.strip_prefix(BEFORE_PREV)?)?;
+            (Place::Durable { id, prev }, rest)
+        } else {
+            let (last, rest) = Id::split_first(bytes.strip_prefix(BEFORE_LAST)?)?;
+            (Place::Ephemeral { last: Some(last) }, rest)
+        };
+        let (_, rest) = split_plain(rest.strip_prefix(BEFORE_ROOM)?)?;
+        let (kind, rest) = split_plain(rest.strip_prefix(BEFORE_TYPE)?)?;
+        let (ts, rest) = split_integer(rest.strip_prefix(BEFORE_TS)?)?;
+        let is_whole = matches!(rest.first(), Some(b',' | b'}'));
+        let kind = std::str::from_utf8(kind).ok()?;
+        is_whole.then_some(EventHeader { place, kind, ts: Some(ts), bytes })
+    }
+
+    /// Reads a header with members that this version does not know.
+    fn parse_any(bytes: &'a [u8]) -> Option<EventHeader<'a>> {
         let (mut id, mut prev, mut last, mut kind) = (None, None, None, None);
         let mut members = Members::new(bytes);
         for (name, value) in members.by_ref() {
@@ -185,6 +208,14 @@ impl<'a> EventHeader<'a> {
 pub fn unescaped(value: &[u8]) -> Option<&[u8]> {
     let inside = value.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     (!inside.contains(&b'\\')).then_some(inside)
+}
+
+/// The content of a string up to its quote, and the rest from there. `None`: it has escapes or no
+/// end.
+fn split_plain(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+    let (plain, rest) = bytes.split_at_checked(end)?;
+    rest.starts_with(b"\"").then_some((plain, rest))
 }
 
 /// The members of a compact JSON object in their order, values unparsed. It ends at the first byte
@@ -299,6 +330,36 @@ mod tests {
             let read: Vec<&[u8]> = Members::new(line).map(|(name, _)| name).collect();
             let expected: Vec<&[u8]> = names.iter().map(|at| MEMBERS[*at].as_bytes()).collect();
             assert_eq!(read, expected);
+        }
+    }
+
+    #[test]
+    fn a_header_as_written_is_read_as_any_other() {
+        let rows = [
+            r#"{"id":"20-2","prev":"10-1","room":"a","type":"edit","ts":20}"#,
+            r#"{"id":"20-2","prev":"0-0","room":"é, {","type":"message","ts":0,"text":"x"}"#,
+            r#"{"last":"20-2","room":"a","type":"read","ts":21,"user":"b"}"#,
+            // Only the general way reads these.
+            r#"{"last":"20-2","room":"a\"b","type":"read","ts":21}"#,
+            r#"{"id":"20-2","new":1,"prev":"10-1","room":"a","type":"edit","ts":20}"#,
+            r#"{"id":"20-2","prev":"10-1","room":"a","type":"edit"}"#,
+            r#"{"id":"20-2","prev":"10-1","room":"a","type":"edit","ts":1.5}"#,
+            r#"{"id":"020-2","prev":"10-1","room":"a","type":"edit","ts":1}"#,
+            r#"{"id":"20-18446744073709551616","prev":"10-1","room":"a","type":"edit","ts":1}"#,
+            r#"{"id":"20-2","prev":"10-1","room":"a","type":"edit","ts":01}"#,
+            r#"{"id":"20-2","prev":"10-1","room":"a","type":"ed"#,
+        ];
+        for (row, text) in rows.iter().enumerate() {
+            let read = |header: Option<EventHeader<'_>>| {
+                header.map(|header| (header.place, header.kind.to_owned(), header.ts))
+            };
+            let (quick, any) = (
+                read(EventHeader::parse_as_written(text.as_bytes())),
+                read(EventHeader::parse_any(text.as_bytes())),
+            );
+            assert_eq!(quick.is_some(), row < 3, "{text}");
+            assert!(quick.is_none() || quick == any, "{text}");
+            assert_eq!(read(EventHeader::parse(text.as_bytes())), any, "{text}");
         }
     }
 

@@ -31,16 +31,22 @@ impl Id {
     pub fn text(self) -> IdText {
         let mut text = IdText { bytes: [b'-'; ID_BYTES_MAX], start: ID_BYTES_MAX };
         text.prepend(self.n);
-        text.start -= 1;
+        text.start = text.start.saturating_sub(1);
         text.prepend(self.ms);
         text
     }
 
     /// Reads the canonical form; `None` for everything else.
     pub fn parse(bytes: &[u8]) -> Option<Id> {
-        let dash = bytes.iter().take(INTEGER_BYTES_MAX + 1).position(|&byte| byte == b'-')?;
-        let (ms, rest) = bytes.split_at(dash);
-        Some(Id { ms: parse_integer(ms)?, n: parse_integer(rest.get(1..)?)? })
+        let (id, rest) = Id::split_first(bytes)?;
+        rest.is_empty().then_some(id)
+    }
+
+    /// Reads the canonical form at the beginning, and returns the rest.
+    pub fn split_first(bytes: &[u8]) -> Option<(Id, &[u8])> {
+        let (ms, rest) = split_integer(bytes)?;
+        let (n, rest) = split_integer(rest.strip_prefix(b"-")?)?;
+        Some((Id { ms, n }, rest))
     }
 }
 
@@ -56,13 +62,16 @@ impl IdText {
     /// The text.
     pub fn as_str(&self) -> &str {
         // Digits and a dash: never empty.
-        std::str::from_utf8(&self.bytes[self.start..]).unwrap_or_default()
+        std::str::from_utf8(self.bytes.get(self.start..).unwrap_or_default()).unwrap_or_default()
     }
 
     fn prepend(&mut self, mut number: u64) {
         loop {
-            self.start -= 1;
-            self.bytes[self.start] = b'0' + (number % 10) as u8;
+            // It has place for the longest id.
+            self.start = self.start.saturating_sub(1);
+            if let Some(byte) = self.bytes.get_mut(self.start) {
+                *byte = b'0' + (number % 10) as u8;
+            }
             number /= 10;
             if number == 0 {
                 return;
@@ -80,14 +89,27 @@ impl fmt::Display for Id {
 /// Reads an unsigned decimal integer without sign, blanks or leading zeros; `None` for everything
 /// else, also for integers over 64 bits.
 pub fn parse_integer(digits: &[u8]) -> Option<u64> {
-    match digits {
-        [] => None,
-        [b'0', _, ..] => None,
-        _ => digits.iter().try_fold(0_u64, |sum, &digit| {
-            let value = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
-            sum.checked_mul(10)?.checked_add(value)
-        }),
+    let (integer, rest) = split_integer(digits)?;
+    rest.is_empty().then_some(integer)
+}
+
+/// As [`parse_integer`], of the digits at the beginning; also returns what follows them.
+pub fn split_integer(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let digit = |at: usize| {
+        let digit = bytes.get(at)?.wrapping_sub(b'0');
+        (digit <= 9).then_some(u64::from(digit))
+    };
+    let (mut integer, mut length) = (digit(0)?, 1);
+    while let Some(next) = digit(length) {
+        integer = match length {
+            _ if integer == 0 => return None,
+            // Nineteen digits are always a 64-bit integer.
+            ..19 => 10 * integer + next,
+            _ => integer.checked_mul(10)?.checked_add(next)?,
+        };
+        length += 1;
     }
+    Some((integer, bytes.get(length..)?))
 }
 
 #[cfg(test)]

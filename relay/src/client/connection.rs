@@ -359,6 +359,12 @@ impl Connection {
         self.finish(&mut self.sending.lock(), End::Close(close_code::SUSPENDED), detail);
     }
 
+    /// [`Connection::ended`] and [`Connection::is_behind`] at one look.
+    pub(crate) fn look(&self) -> (Option<End>, bool) {
+        let sending = self.sending.lock();
+        (sending.end.as_deref().copied(), sending.outbox.bytes() > self.outbox_limit / 2)
+    }
+
     /// Why the connection ends, once it does.
     pub(crate) fn ended(&self) -> Option<End> {
         self.sending.lock().end.as_deref().copied()

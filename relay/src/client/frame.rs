@@ -21,8 +21,7 @@ pub(crate) fn text(payload: &[u8]) -> Frame {
 /// A text frame whose payload is these pieces, one after the other.
 pub(crate) fn text_of(pieces: &[&str]) -> Frame {
     let length = pieces.iter().map(|piece| piece.len()).sum();
-    let mut frame = BytesMut::with_capacity(length + HEADER_MAX);
-    append_header(&mut frame, TEXT, length);
+    let mut frame = with_header(TEXT, length);
     pieces.iter().for_each(|piece| frame.put_slice(piece.as_bytes()));
     frame.freeze()
 }
@@ -32,7 +31,9 @@ const HEADER_MAX: usize = 10;
 
 /// Appends a text frame with this payload. The caller knows that it is UTF-8.
 pub(crate) fn append_text(frames: &mut BytesMut, payload: &[u8]) {
-    append(frames, TEXT, payload);
+    frames.reserve(payload.len() + HEADER_MAX);
+    append_header(frames, TEXT, payload.len());
+    frames.put_slice(payload);
 }
 
 /// The payload of a frame that was made here.
@@ -110,15 +111,22 @@ pub(crate) fn close(code: u16, reason: &str) -> Frame {
 }
 
 fn encode(opcode: u8, payload: &[u8]) -> Frame {
-    let mut frame = BytesMut::new();
-    append(&mut frame, opcode, payload);
+    let mut frame = with_header(opcode, payload.len());
+    frame.put_slice(payload);
     frame.freeze()
 }
 
-fn append(frame: &mut BytesMut, opcode: u8, payload: &[u8]) {
-    frame.reserve(payload.len() + HEADER_MAX);
-    append_header(frame, opcode, payload.len());
-    frame.put_slice(payload);
+/// The header of a frame, in exactly as many bytes as all of the frame needs: then the frame is one
+/// piece of memory.
+fn with_header(opcode: u8, length: usize) -> BytesMut {
+    let header = match length {
+        0..=125 => 2,
+        126..=0xffff => 4,
+        _ => HEADER_MAX,
+    };
+    let mut frame = BytesMut::with_capacity(header + length);
+    append_header(&mut frame, opcode, length);
+    frame
 }
 
 fn append_header(frame: &mut BytesMut, opcode: u8, length: usize) {

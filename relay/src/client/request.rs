@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use chat_protocol::id::Id;
-use chat_protocol::names;
+use chat_protocol::names::{self, RoomKind};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -37,6 +37,14 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// Parses one text message. An error has the `ref` to answer to.
     pub fn parse(text: &'a str) -> Result<Request<'a>, (&'a RawValue, Error)> {
+        Request::arrived(text, Instant::now())
+    }
+
+    /// As [`Request::parse`], of a text that arrived then.
+    pub(crate) fn arrived(
+        text: &'a str,
+        begun: Instant,
+    ) -> Result<Request<'a>, (&'a RawValue, Error)> {
         let fields: Fields<'a> = serde_json::from_str(text)
             .map_err(|_| (RawValue::NULL, Error::invalid("json", "not a JSON object")))?;
         let reference = match fields.value("ref") {
@@ -48,7 +56,7 @@ impl<'a> Request<'a> {
             }
         };
         let op = fields.text("op").map_err(|error| (reference, error))?;
-        Ok(Request { reference, op, fields, begun: Instant::now() })
+        Ok(Request { reference, op, fields, begun })
     }
 }
 
@@ -102,9 +110,17 @@ impl<'a> Fields<'a> {
 
     /// The required name of a room.
     pub fn room(&self) -> Result<Cow<'a, str>, Error> {
+        Ok(self.room_and_kind(|_| ())?.0)
+    }
+
+    /// As [`Fields::room`], with what `look` says of the room's kind.
+    pub(crate) fn room_and_kind<T>(
+        &self,
+        look: impl FnOnce(RoomKind<'_>) -> T,
+    ) -> Result<(Cow<'a, str>, T), Error> {
         let room = self.text("room")?;
-        check_room(&room)?;
-        Ok(room)
+        let seen = check_room(&room).map(look)?;
+        Ok((room, seen))
     }
 
     /// A required list of rooms.
@@ -114,7 +130,7 @@ impl<'a> Fields<'a> {
         let rooms: Vec<String> = serde_json::from_str(raw)
             .map_err(|_| Error::invalid("rooms", "not a list of strings"))?;
         check_entries("rooms", &rooms)?;
-        rooms.iter().try_for_each(|room| check_room(room))?;
+        rooms.iter().try_for_each(|room| check_room(room).map(drop))?;
         Ok(rooms)
     }
 
@@ -188,11 +204,8 @@ fn check_entries(name: &'static str, entries: &[String]) -> Result<(), Error> {
     }
 }
 
-fn check_room(room: &str) -> Result<(), Error> {
-    match names::room_kind(room) {
-        Some(_) => Ok(()),
-        None => Err(Error::invalid("room", "no room can have this name")),
-    }
+fn check_room(room: &str) -> Result<RoomKind<'_>, Error> {
+    names::room_kind(room).ok_or_else(|| Error::invalid("room", "no room can have this name"))
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
@@ -206,7 +219,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
+                // As many as most requests have.
+                let mut members = Vec::with_capacity(8);
                 while let Some(name) = map.next_key::<Name<'de>>()? {
                     members.push((name.0, map.next_value::<&'de RawValue>()?));
                 }

@@ -14,7 +14,8 @@ use crate::client::outbox::{Outbox, SLICES};
 
 /// Whether a read that does not fill its space has emptied the socket, and new bytes cause a new event:
 /// so it is with epoll and kqueue, and tokio's own reads rely on it.
-const KNOWS_EMPTY: bool = cfg!(any(target_os = "linux", target_os = "android", target_os = "macos"));
+const KNOWS_EMPTY: bool =
+    cfg!(any(target_os = "linux", target_os = "android", target_os = "macos"));
 
 /// The other end of a connection.
 #[derive(Debug)]

@@ -19,8 +19,8 @@ use crate::hub::standing::sockets;
 use crate::hub::sync::{self, Cause};
 use crate::metrics::METRICS;
 use crate::panics::caught;
-use crate::room::{Arrived, Room};
 use crate::room::subscribers::PendingFlush;
+use crate::room::{Arrived, Room};
 use crate::upstream::{Listener, NodeId};
 
 /// The hub's listener on the upstream.

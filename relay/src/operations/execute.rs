@@ -94,10 +94,10 @@ pub(crate) fn register_metrics() {
     measure::register(OPERATIONS.iter().map(|operation| operation.name));
 }
 
-/// Executes one text message and answers it on the connection. If the future is dropped, commands
+/// Executes one text message, which arrived then, and answers it on the connection. If the future is dropped, commands
 /// that it has sent run, but their replies are lost.
-pub(crate) async fn execute(context: Arc<Context>, text: impl AsRef<str>) {
-    let (reference, outcome) = run(&context, text.as_ref()).await;
+pub(crate) async fn execute(context: Arc<Context>, text: impl AsRef<str>, arrived: Instant) {
+    let (reference, outcome) = run(&context, text.as_ref(), arrived).await;
     match outcome {
         Ok(Answer::Ok(object)) => context.connection.send(reply::ok_frame(reference, &object)),
         Ok(Answer::Sent | Answer::Later) => {}
@@ -107,7 +107,7 @@ pub(crate) async fn execute(context: Arc<Context>, text: impl AsRef<str>) {
 
 /// Executes one text message and returns the reply. `None`: the connection gets it.
 pub(crate) async fn reply(context: &Arc<Context>, text: &str) -> Option<String> {
-    let (reference, outcome) = run(context, text).await;
+    let (reference, outcome) = run(context, text, Instant::now()).await;
     Some(match outcome {
         Ok(Answer::Ok(object)) => reply::ok(reference, &object),
         Ok(Answer::Sent | Answer::Later) => return None,
@@ -117,7 +117,7 @@ pub(crate) async fn reply(context: &Arc<Context>, text: &str) -> Option<String> 
 
 /// As [`reply()`]: the object of `ok` or the error, for a caller who receives nothing.
 pub(crate) async fn outcome(context: &Arc<Context>, text: &str) -> Result<String, Error> {
-    match run(context, text).await.1? {
+    match run(context, text, Instant::now()).await.1? {
         Answer::Ok(object) => Ok(object),
         // No operation of such a caller does this.
         Answer::Sent | Answer::Later => Err(Error::unavailable()),
@@ -125,25 +125,32 @@ pub(crate) async fn outcome(context: &Arc<Context>, text: &str) -> Result<String
 }
 
 /// Executes one text message. Returns its `ref` too.
-async fn run<'a>(context: &Arc<Context>, text: &'a str) -> (&'a RawValue, Outcome) {
+async fn run<'a>(
+    context: &Arc<Context>,
+    text: &'a str,
+    arrived: Instant,
+) -> (&'a RawValue, Outcome) {
     #[cfg(test)]
     assert_ne!(text, "panic", "as a test wants it");
-    let request = match Request::parse(text) {
+    let request = match Request::arrived(text, arrived) {
         Ok(request) => request,
         Err((reference, error)) => {
-            let now = Instant::now();
-            let outcome = take(context, 1, now).and(Err(error));
-            return (reference, noted(context, Measure::begin("", now), outcome));
+            let outcome = take(context, 1, arrived).and(Err(error));
+            return (reference, noted(context, Measure::begin(None, arrived), outcome));
         }
     };
-    let measure = Measure::begin(&request.op, request.begun);
-    let (reference, begun) = (request.reference, request.begun);
-    let run = async |request| noted(context, measure, run_request(context, request).await);
+    let place = OPERATIONS.iter().position(|operation| operation.name == request.op);
+    let measure = Measure::begin(place, arrived);
+    let reference = request.reference;
+    let run = async |request| {
+        let operation = place.map(|place| &OPERATIONS[place]);
+        noted(context, measure, run_request(context, operation, request).await)
+    };
     let outcome = match trace_of(&request.fields) {
         Ok(None) => run(request).await,
         // Boxed: few requests have a trace, and each would be that much larger.
         Ok(Some(trace)) => Box::pin(run(request).instrument(trace.span())).await,
-        Err(error) => noted(context, measure, take(context, 1, begun).and(Err(error))),
+        Err(error) => noted(context, measure, take(context, 1, arrived).and(Err(error))),
     };
     (reference, outcome)
 }
@@ -163,8 +170,11 @@ fn noted(context: &Context, measure: Measure, outcome: Outcome) -> Outcome {
     outcome
 }
 
-async fn run_request(context: &Arc<Context>, request: Request<'_>) -> Outcome {
-    let operation = OPERATIONS.iter().find(|operation| operation.name == request.op);
+async fn run_request(
+    context: &Arc<Context>,
+    operation: Option<&Operation>,
+    request: Request<'_>,
+) -> Outcome {
     // Refused requests count too.
     let cost = operation.map_or(1, |operation| (operation.cost)(&request.fields));
     take(context, cost, request.begun)?;

@@ -36,11 +36,12 @@ pub(super) struct Measure {
 }
 
 impl Measure {
-    /// Counts a request for the operation of this name.
-    pub(super) fn begin(op: &str, begun: Instant) -> Measure {
-        let measure = Measure::of(op, begun);
-        measure.metrics.inspect(|metrics| metrics.requested());
-        measure
+    /// Counts a request for the operation at this place of the table. None: there is no such operation.
+    pub(super) fn begin(place: Option<usize>, begun: Instant) -> Measure {
+        let all = METRICS.get().map(Vec::as_slice).unwrap_or_default();
+        let metrics = place.and_then(|place| all.get(place)).or(all.last());
+        metrics.inspect(|metrics| metrics.requested());
+        Measure { metrics, begun }
     }
 
     /// As [`Measure::begin`], for an operation that is counted already.

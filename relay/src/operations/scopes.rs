@@ -89,8 +89,15 @@ pub(super) fn may_send(context: &Context, room: &str) -> bool {
 
 /// The same command, which makes no ordinary room if the token does not allow that.
 pub(super) fn creating(context: &Context, room: &str, command: Command) -> Command {
-    let may_create = room_kind(room) != Some(RoomKind::Ordinary) || has(context, Scope::Create);
-    if may_create { command } else { command.without_creating() }
+    match room_kind(room) {
+        Some(RoomKind::Ordinary) => creating_ordinary(context, command),
+        _ => command,
+    }
+}
+
+/// As [`creating`], of an ordinary room.
+pub(super) fn creating_ordinary(context: &Context, command: Command) -> Command {
+    if has(context, Scope::Create) { command } else { command.without_creating() }
 }
 
 /// The same command, which changes only the user's own messages if the token does not allow more.

@@ -17,6 +17,11 @@ pub(super) struct Bucket {
     at: Instant,
 }
 
+/// Milliseconds until so much is refilled.
+fn wait_ms(rate: Rate, missing: f64) -> u64 {
+    (missing / rate.per_second * 1000.0).ceil() as u64
+}
+
 impl Bucket {
     pub(super) fn full(rate: Rate, now: Instant) -> Bucket {
         Bucket { left: rate.most, at: now }
@@ -25,30 +30,35 @@ impl Bucket {
     /// What is left now. Negative: it was overdrawn by [`Bucket::spend`], or by an expensive
     /// [`Bucket::take`].
     pub(super) fn left(&self, rate: Rate, now: Instant) -> f64 {
-        let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
+        // Asked several times for one request.
+        if now <= self.at {
+            return self.left.min(rate.most);
+        }
+        let elapsed = now.duration_since(self.at).as_secs_f64();
         (self.left + elapsed * rate.per_second).min(rate.most)
     }
 
     /// Milliseconds until it holds `needed`.
     pub(super) fn wait_ms(&self, rate: Rate, needed: f64, now: Instant) -> u64 {
-        ((needed - self.left(rate, now)).max(0.0) / rate.per_second * 1000.0).ceil() as u64
+        let missing = needed - self.left(rate, now);
+        if missing > 0.0 { wait_ms(rate, missing) } else { 0 }
     }
 
-    /// Takes `cost` in any case.
-    pub(super) fn spend(&mut self, rate: Rate, cost: f64, now: Instant) {
+    /// Takes `cost` in any case. Returns what is left then.
+    pub(super) fn spend(&mut self, rate: Rate, cost: f64, now: Instant) -> f64 {
         *self = Bucket { left: self.left(rate, now) - cost, at: self.at.max(now) };
+        self.left
     }
 
     /// Takes `cost` if the bucket holds that much; the error is the milliseconds until it does. What
     /// costs more than the bucket can hold needs a full bucket and overdraws it.
     pub(super) fn take(&mut self, rate: Rate, cost: f64, now: Instant) -> Result<(), u64> {
-        match self.wait_ms(rate, cost.min(rate.most), now) {
-            0 => {
-                self.spend(rate, cost, now);
-                Ok(())
-            }
-            wait_ms => Err(wait_ms),
+        let (left, needed) = (self.left(rate, now), cost.min(rate.most));
+        if left < needed {
+            return Err(wait_ms(rate, needed - left));
         }
+        *self = Bucket { left: left - cost, at: self.at.max(now) };
+        Ok(())
     }
 }
 

@@ -97,16 +97,16 @@ impl Buckets {
 
     fn count(&mut self, rates: &Rates, frames: usize, bytes: usize, now: Instant) -> Verdict {
         self.frames_seen += frames as u64;
-        self.frames.spend(rates.frames, frames as f64, now);
-        self.bytes.spend(rates.bytes, bytes as f64, now);
-        if self.frames.left(rates.frames, now) < 0.0 || self.bytes.left(rates.bytes, now) < 0.0 {
+        let frames = self.frames.spend(rates.frames, frames as f64, now);
+        let bytes = self.bytes.spend(rates.bytes, bytes as f64, now);
+        if frames < 0.0 || bytes < 0.0 {
             self.kept_out_until = Some(now + KEPT_OUT);
             return Verdict::Flood;
         }
-        match self.half_full_in(rates, now) {
-            0 => Verdict::Fine,
-            wait_ms => Verdict::Slower(wait_ms),
+        if frames >= rates.frames.most / 2.0 && bytes >= rates.bytes.most / 2.0 {
+            return Verdict::Fine;
         }
+        Verdict::Slower(self.half_full_in(rates, now))
     }
 
     /// Milliseconds until frames and bytes are half full.

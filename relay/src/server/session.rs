@@ -12,6 +12,7 @@ use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -135,9 +136,10 @@ impl Session {
         let part = rand::rng().random_range(0.4..=1.0);
         let mut alarm = self.aligned(Instant::now() + self.ping.mul_f64(part));
         let mut read_in = 0;
-        let mut timer = pin!(sleep_until(alarm));
+        let (mut timer, mut is_set) = (pin!(sleep_until(alarm)), false);
         loop {
-            if let Some(end) = connection.ended() {
+            let (ended, is_behind) = connection.look();
+            if let Some(end) = ended {
                 return end;
             }
             let expiry = context.expiry().map(Instant::from_std);
@@ -148,7 +150,7 @@ impl Session {
             // One timer for both.
             let next = expiry.map_or(alarm, |expiry| expiry.min(alarm));
             let mut wants_input = false;
-            let may_look = operation.is_none() && !connection.is_behind();
+            let may_look = operation.is_none() && !is_behind;
             let this_turn = turn.load(Ordering::Relaxed);
             // One read per turn: however much one client sends, others are served in between.
             let has_read = read_in == this_turn;
@@ -156,7 +158,9 @@ impl Session {
                 read_in = this_turn;
                 match self.read_input(&context.allowance) {
                     Input::Text(text) => {
-                        operation = Some(Box::pin(operations::execute(context.clone(), text)));
+                        let arrived = self.last_received.into_std();
+                        let executed = operations::execute(context.clone(), text, arrived);
+                        operation = Some(Box::pin(executed));
                     }
                     Input::Done => continue,
                     Input::Nothing => wants_input = true,
@@ -165,7 +169,15 @@ impl Session {
             }
             if timer.deadline() != next {
                 timer.as_mut().reset(next);
+                is_set = false;
             }
+            let due = poll_fn(|polled| {
+                // Once polled, it wakes this task by itself.
+                if std::mem::replace(&mut is_set, true) && !timer.is_elapsed() {
+                    return Poll::Pending;
+                }
+                timer.as_mut().poll(polled)
+            });
             let blocked = connection.is_blocked();
             tokio::select! {
                 biased;
@@ -180,7 +192,7 @@ impl Session {
                 _ = carried_out(&mut operation), if operation.is_some() => operation = None,
                 _ = connection.sink().readable(), if wants_input => {}
                 _ = yield_now(), if may_look && has_read => {}
-                _ = timer.as_mut() => match pinged.take() {
+                _ = due => match pinged.take() {
                     before if next < alarm => pinged = before,
                     // While an operation runs the input is not read, so the client is not to blame
                     // for silence.

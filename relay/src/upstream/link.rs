@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use redis::Value;
+use tokio::time::Instant;
 
 use crate::config::Endpoint;
 use crate::upstream::commands::Command;
@@ -52,9 +53,13 @@ impl Link {
         self.commands.call(commands).await
     }
 
-    /// As [`Link::ask`], for one command.
-    pub(super) async fn ask_one(&self, command: &Command) -> Option<Value> {
-        self.commands.call_one(command).await
+    /// As [`Link::ask`], for one command, whose reply is awaited until `deadline`.
+    pub(super) fn ask_one(
+        &self,
+        command: &Command,
+        deadline: Instant,
+    ) -> impl Future<Output = Option<Value>> {
+        self.commands.call_one(command, deadline)
     }
 
     /// Sends subscription commands. Returns for each OK if it is confirmed, or the error. None:

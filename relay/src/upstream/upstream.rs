@@ -19,6 +19,7 @@ use crate::client::error::Error;
 use crate::config::{RedisSettings, Servers};
 use crate::metrics::METRICS;
 use crate::upstream::commands::{Command, feed};
+use crate::upstream::connection::CALL_TIMEOUT;
 use crate::upstream::dialling::dial::Dialler;
 use crate::upstream::health::{self, Problem, State};
 use crate::upstream::link::Link;
@@ -204,8 +205,8 @@ impl Upstream {
     }
 
     /// As [`Upstream::call`], for one command.
-    pub(crate) async fn call_one(&self, command: Command) -> Reply {
-        self.route_one(command, Patience::Patient).await
+    pub(crate) fn call_one(&self, command: Command) -> impl Future<Output = Reply> {
+        self.route_one(command, Patience::Patient, CALL_TIMEOUT)
     }
 
     /// As [`Upstream::call`], without trying again: for what has its own next try, as sends, beats
@@ -215,8 +216,18 @@ impl Upstream {
     }
 
     /// As [`Upstream::call_at_once`], for one command.
-    pub(crate) async fn call_one_at_once(&self, command: Command) -> Reply {
-        self.route_one(command, Patience::ForNewNodes).await
+    pub(crate) fn call_one_at_once(&self, command: Command) -> impl Future<Output = Reply> {
+        self.route_one(command, Patience::ForNewNodes, CALL_TIMEOUT)
+    }
+
+    /// As [`Upstream::call_one_at_once`]. A node that takes longer than `within` counts as
+    /// unreachable.
+    pub(crate) fn call_one_within(
+        &self,
+        command: Command,
+        within: Duration,
+    ) -> impl Future<Output = Reply> {
+        self.route_one(command, Patience::ForNewNodes, within)
     }
 
     /// Runs commands in one transaction, all of the slot of `lease`, if that key holds `token` and
@@ -320,7 +331,7 @@ impl Upstream {
     }
 
     /// As [`Upstream::route`], for one command.
-    async fn route_one(&self, command: Command, patience: Patience) -> Reply {
+    async fn route_one(&self, command: Command, patience: Patience, within: Duration) -> Reply {
         let begun = Instant::now();
         let Some(node) = self.nodes.of_all(std::slice::from_ref(&command)) else {
             let call = Call::new(vec![command]);
@@ -329,7 +340,7 @@ impl Upstream {
         let sent = match node.link().filter(|link| !link.is_closed()) {
             None => Sent::NoLink,
             Some(link) => {
-                let value = link.ask_one(&command).await;
+                let value = link.ask_one(&command, (begun + within).into()).await;
                 METRICS.command_seconds.record(begun.elapsed());
                 match value {
                     Some(value) if verdict(&value, &node.endpoint) == Verdict::Final => {

@@ -6,14 +6,13 @@
 //! nothing is acknowledged before. Other operations are refused at once meanwhile.
 
 use std::borrow::Cow;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chat_protocol::close_code;
 use chat_protocol::error_code::ErrorCode;
 use chat_protocol::id::Id;
-use chat_protocol::names::{RoomKind, room_kind};
+use chat_protocol::names::RoomKind;
 use serde_json::value::RawValue;
 use tokio::sync::SemaphorePermit;
 use tracing::{Instrument, Span};
@@ -21,7 +20,6 @@ use tracing::{Instrument, Span};
 use crate::client::connection::End;
 use crate::client::error::Error;
 use crate::client::frame::Frame;
-use crate::client::json;
 use crate::client::relay_frame::RelayFrame;
 use crate::client::reply;
 use crate::client::request::{Fields, Request};
@@ -57,24 +55,23 @@ const REQUEST_WAITS: Duration = Duration::from_secs(5);
 pub(in crate::operations) async fn send(context: &Arc<Context>, request: Request<'_>) -> Outcome {
     let written = Written::read(&request.fields)?;
     // Boxed: each send would be as large as the largest.
-    if !is_plain(context, &written) {
+    if !is_plain(context, &written, request.begun) {
         return Box::pin(send_apart(context, request, written)).await;
     }
-    let command = scopes::creating(context, &written.room, written.command(context.user()));
+    let command = scopes::creating_ordinary(context, written.command(context.user()));
     let command = match written.mentions.is_empty() {
         true => command,
         false => command.with_notices(),
     };
     // Nothing else of this connection is read meanwhile.
-    let submitting = pin!(context.hub.upstream.call_one_at_once(command));
-    match tokio::time::timeout(ANSWERS_WITHIN, submitting).await {
-        Ok(Ok(value)) => {
+    match context.hub.upstream.call_one_within(command, ANSWERS_WITHIN).await {
+        Ok(value) => {
             let sent = Sent::read(value)?;
             notices::notify_of_message(context, &written.room, &sent);
             Ok(Answer::Ok(stored(sent.id)))
         }
-        Ok(Err(CommandError::Refused(error))) => Err(error),
-        Ok(Err(CommandError::Unavailable(_))) | Err(_) => {
+        Err(CommandError::Refused(error)) => Err(error),
+        Err(CommandError::Unavailable(_)) => {
             let command = written.command(context.user());
             enqueue(context, pending(context, &request, written, command))
         }
@@ -84,25 +81,21 @@ pub(in crate::operations) async fn send(context: &Arc<Context>, request: Request
 /// Whether all that a send may need beside its command is known not to be needed, as for most: the
 /// room is ordinary and in the user's list, its node is open, nothing waits before it, and nobody
 /// judges it.
-fn is_plain(context: &Context, written: &Written<'_>) -> bool {
+fn is_plain(context: &Context, written: &Written<'_>, now: Instant) -> bool {
     let room = &*written.room;
     let upstream = &context.hub.upstream;
     written.is_stored
         && context.caller.receives()
         && context.connection.is_admitted()
-        && room_kind(room) == Some(RoomKind::Ordinary)
+        && written.is_ordinary
         && judged::hook(context).is_none()
-        && context.hub.follow_cache.holds(context.user(), room, Instant::now())
+        && context.hub.follow_cache.holds(context.user(), room, now)
         && upstream.is_open(room)
         && context.send_queue.lock().is_free(room)
 }
 
 /// A send that may need more than its command.
-async fn send_apart(
-    context: &Arc<Context>,
-    request: Request<'_>,
-    written: Written<'_>,
-) -> Outcome {
+async fn send_apart(context: &Arc<Context>, request: Request<'_>, written: Written<'_>) -> Outcome {
     let is_stored = written.is_stored;
     let command = written.command(context.user());
     let send = pending(context, &request, written, command);
@@ -270,7 +263,7 @@ fn causes_notices(context: &Context, send: &PendingSend) -> bool {
 }
 
 fn stored(id: Id) -> String {
-    json::write(&Stored { id: Some(id) })
+    [r#"{"id":""#, id.text().as_str(), r#""}"#].concat()
 }
 
 fn enqueue(context: &Arc<Context>, mut send: PendingSend) -> Outcome {
@@ -417,19 +410,22 @@ struct Written<'r> {
     reply: Option<Id>,
     mentions: Vec<String>,
     is_stored: bool,
+    /// The room is neither a direct nor a personal one.
+    is_ordinary: bool,
 }
 
 impl<'r> Written<'r> {
     fn read(fields: &Fields<'r>) -> Result<Written<'r>, Error> {
         let is_stored = !fields.flag("ephemeral")?;
-        let (room, text) = (fields.room()?, fields.text("text")?);
+        let (room, is_ordinary) = fields.room_and_kind(|kind| kind == RoomKind::Ordinary)?;
+        let text = fields.text("text")?;
         let nonce = match fields.optional_text("nonce")? {
             Some(nonce) => nonce,
             None => Cow::Owned(format!("{:032x}", rand::random::<u128>())),
         };
         let (kind, meta) = (fields.optional_text("kind")?, fields.object("meta")?);
         let (reply, mentions) = (fields.id("reply")?, fields.texts("mentions")?);
-        Ok(Written { room, text, nonce, kind, meta, reply, mentions, is_stored })
+        Ok(Written { room, text, nonce, kind, meta, reply, mentions, is_stored, is_ordinary })
     }
 
     fn command(&self, user: &str) -> Command {
@@ -453,7 +449,7 @@ fn pending(
     written: Written<'_>,
     command: Command,
 ) -> PendingSend {
-    let Written { room, text, nonce, kind, meta, reply, mentions, is_stored } = written;
+    let Written { room, text, nonce, kind, meta, reply, mentions, is_stored, .. } = written;
     let judged = judged::hook(context).map(|_| {
         let words =
             Words { text: Some(text.clone().into_owned()), meta: meta.map(RawValue::to_owned) };

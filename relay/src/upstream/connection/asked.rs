@@ -4,6 +4,7 @@
 //! the task once. What several tasks ask before it runs leaves in one write. The queue is bounded by
 //! calls in flight and bytes not written; beyond, whoever asks waits.
 
+use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -47,6 +48,9 @@ struct Queue {
     closed: bool,
 }
 
+/// Adds once there is space. Boxed: it is rare, and each call would be that much larger.
+pub(super) type Adding<'a> = Pin<Box<dyn Future<Output = Option<()>> + Send + 'a>>;
+
 /// The connection is closed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Closed;
@@ -66,16 +70,18 @@ impl Asked {
         &self.limits
     }
 
-    /// Adds commands and their call. None: the connection is closed, or the time is over.
-    pub(super) async fn add(&self, commands: &[Command], call: Call) -> Option<()> {
-        match self.try_add(commands, call) {
-            Ok(None) => Some(()),
-            Ok(Some(call)) => {
-                let added = self.add_when_there_is_space(commands, call);
-                tokio::time::timeout(self.limits.call_timeout, added).await.ok()?.ok()
-            }
-            Err(Closed) => None,
-        }
+    /// Adds commands and their call. The future, if there is one, waits for space; its None: the time
+    /// is over, or the connection was closed.
+    pub(super) fn add<'a>(
+        &'a self,
+        commands: &'a [Command],
+        call: Call,
+    ) -> Result<Option<Adding<'a>>, Closed> {
+        Ok(self.try_add(commands, call)?.map(|call| -> Adding<'a> {
+            let deadline = call.deadline();
+            let added = self.add_when_there_is_space(commands, call);
+            Box::pin(async move { tokio::time::timeout_at(deadline, added).await.ok()?.ok() })
+        }))
     }
 
     /// The call comes back if there is no space.

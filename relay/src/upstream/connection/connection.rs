@@ -21,8 +21,9 @@ use crate::upstream::connection::in_flight::{Answer, Call, Purpose};
 use crate::upstream::connection::reply_reader::Push;
 use crate::upstream::connection::task::Task;
 
-const LIMITS: Limits =
-    Limits { call_timeout: Duration::from_secs(5), calls: 16 << 10, unwritten: 4 << 20 };
+/// How long the replies of a call are awaited.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+const LIMITS: Limits = Limits { call_timeout: CALL_TIMEOUT, calls: 16 << 10, unwritten: 4 << 20 };
 
 /// Receives what comes without being asked, and confirmations. It must not wait, and reading goes no
 /// faster than it returns.
@@ -92,15 +93,19 @@ impl Connection {
         }
         let (asker, replies) = oneshot::channel();
         let call = Call::of_commands(commands.len(), asker, self.deadline());
-        self.asked.add(commands, call).await?;
+        if let Some(adding) = self.asked.add(commands, call).ok()? {
+            adding.await?;
+        }
         replies.await.ok()
     }
 
-    /// As [`Connection::call`], for one command.
-    pub(crate) async fn call_one(&self, command: &Command) -> Option<Value> {
+    /// As [`Connection::call`], for one command, whose reply is awaited until `deadline`.
+    pub(crate) async fn call_one(&self, command: &Command, deadline: Instant) -> Option<Value> {
         let (asker, reply) = oneshot::channel();
-        let call = Call::of_one_command(asker, self.deadline());
-        self.asked.add(std::slice::from_ref(command), call).await?;
+        let call = Call::of_one_command(asker, deadline);
+        if let Some(adding) = self.asked.add(std::slice::from_ref(command), call).ok()? {
+            adding.await?;
+        }
         reply.await.ok()
     }
 
@@ -112,7 +117,9 @@ impl Connection {
         let (asker, replies) = oneshot::channel();
         let answers: VecDeque<Answer> = commands.iter().map(answer_to).collect();
         let call = Call::of_subscriptions(answers, asker, self.deadline());
-        self.asked.add(commands, call).await?;
+        if let Some(adding) = self.asked.add(commands, call).ok()? {
+            adding.await?;
+        }
         replies.await.ok()
     }
 

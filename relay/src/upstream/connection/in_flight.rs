@@ -108,16 +108,31 @@ impl Call {
     }
 }
 
+impl Call {
+    /// Until when its replies are awaited.
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+}
+
 /// The queue of one connection.
 #[derive(Debug)]
 pub(super) struct InFlight {
     purpose: Purpose,
     calls: VecDeque<Call>,
+    /// The earliest deadline of these calls, or an earlier time: that of one which was answered.
+    soonest: Option<Instant>,
+}
+
+fn note_soonest(soonest: &mut Option<Instant>, deadline: Instant) {
+    if soonest.is_none_or(|soonest| deadline < soonest) {
+        *soonest = Some(deadline);
+    }
 }
 
 impl InFlight {
     pub(super) fn new(purpose: Purpose) -> InFlight {
-        InFlight { purpose, calls: VecDeque::new() }
+        InFlight { purpose, calls: VecDeque::new(), soonest: None }
     }
 
     /// How many calls wait.
@@ -127,7 +142,8 @@ impl InFlight {
 
     /// Adds calls in the order in which they are written.
     pub(super) fn extend(&mut self, calls: impl Iterator<Item = Call>) {
-        self.calls.extend(calls);
+        let soonest = &mut self.soonest;
+        self.calls.extend(calls.inspect(|call| note_soonest(soonest, call.deadline)));
     }
 
     /// A reply, perhaps an error, has arrived.
@@ -178,14 +194,20 @@ impl InFlight {
         }
     }
 
-    /// Ends the waiting for what should have been answered by now. Returns when to look again.
-    pub(super) fn end_overdue(&mut self, now: Instant) -> Option<Instant> {
+    /// No call is overdue before this. None: there is none that could be.
+    pub(super) fn soonest(&self) -> Option<Instant> {
+        self.soonest
+    }
+
+    /// Ends the waiting for what should have been answered by now.
+    pub(super) fn end_overdue(&mut self, now: Instant) {
+        self.soonest = None;
         for call in self.calls.iter_mut().filter(|call| call.asker.is_some()) {
             if call.deadline > now {
-                return Some(call.deadline);
+                note_soonest(&mut self.soonest, call.deadline);
+            } else {
+                call.asker = None;
             }
-            call.asker = None;
         }
-        None
     }
 }

@@ -14,7 +14,7 @@ mod reply_reader;
 mod task;
 
 pub(super) use closing::Closing;
-pub(super) use connection::{Connection, Nothing, Receiver};
+pub(super) use connection::{CALL_TIMEOUT, Connection, Nothing, Receiver};
 pub(super) use in_flight::Purpose;
 pub use reply_reader::{Item, Push, ReplyReader, Unreadable};
 

@@ -175,6 +175,17 @@ impl Head {
     /// Also returns the length of the line with its end. None: the line is not complete.
     fn read(bytes: &[u8]) -> Result<Option<(Head, usize)>, Unreadable> {
         let Some((kind, rest)) = bytes.split_first() else { return Ok(None) };
+        if let Some((size, length)) = short_size(rest) {
+            let head = match kind {
+                b'$' => Some(Head::Blob(size)),
+                b'*' => Some(Head::Values { count: size, is_push: false }),
+                b'>' => Some(Head::Values { count: size, is_push: true }),
+                _ => None,
+            };
+            if let Some(head) = head {
+                return Ok(Some((head, 1 + length + 2)));
+            }
+        }
         if !matches!(
             kind,
             b'+' | b'-'
@@ -220,6 +231,22 @@ fn line_length(bytes: &[u8]) -> Result<Option<usize>, Unreadable> {
         },
         None if bytes.len() > LINE_MAX => Err(Unreadable("a line is too long")),
         None => Ok(None),
+    }
+}
+
+/// A length or a count that is a whole line, as nearly all are, and the length of the line without
+/// its end. None: it may be something else.
+fn short_size(bytes: &[u8]) -> Option<(usize, usize)> {
+    let (mut size, mut length) = (0, 0);
+    loop {
+        match bytes.get(length)? {
+            digit @ b'0'..=b'9' if length < 9 => size = 10 * size + usize::from(digit - b'0'),
+            b'\r' if length > 0 && bytes.get(length + 1) == Some(&b'\n') => {
+                return Some((size, length));
+            }
+            _ => return None,
+        }
+        length += 1;
     }
 }
 

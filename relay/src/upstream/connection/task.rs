@@ -1,8 +1,8 @@
 //! The task of a connection: it owns the stream, writes what is asked, and hands out what comes.
 //!
 //! Each turn does whatever can be done at once: writing, reading, ending calls whose time is over.
-//! There is one timer for the connection, not one per call: calls wait in order, so the oldest is
-//! over first.
+//! There is one timer for the connection, not one per call: it is set for the call that is over first,
+//! and stays set when that call is answered.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -15,8 +15,8 @@ use tracing::{debug, warn};
 
 use crate::upstream::connection::asked::{Asked, Closed};
 use crate::upstream::connection::closing::Closing;
-use crate::upstream::connection::in_flight::{InFlight, Purpose};
 use crate::upstream::connection::connection::Receiver;
+use crate::upstream::connection::in_flight::{InFlight, Purpose};
 use crate::upstream::connection::reply_reader::{Item, ReplyReader};
 
 /// A larger buffer is given back once it is written.
@@ -34,7 +34,7 @@ pub(super) struct Task<S, P> {
     writing: Vec<u8>,
     written: usize,
     flushed: bool,
-    /// Wakes when the oldest call is over.
+    /// Wakes when a call may be over.
     overdue: Option<Pin<Box<Sleep>>>,
 }
 
@@ -175,19 +175,20 @@ where
 
     /// Ends calls whose time is over. Sets the timer if something is in flight.
     fn end_overdue(&mut self, context: &mut Context<'_>) {
-        // Once polled, it wakes this task by itself.
-        if self.overdue.as_ref().is_some_and(|overdue| !overdue.is_elapsed()) {
-            return;
-        }
-        self.overdue = None;
-        while self.in_flight.len() > 0
-            && let Some(deadline) = self.in_flight.end_overdue(Instant::now())
-        {
-            let mut overdue = Box::pin(sleep_until(deadline));
+        while let Some(soonest) = self.in_flight.soonest() {
+            let overdue = match &mut self.overdue {
+                // It was polled when it was set, and wakes this task by itself.
+                Some(overdue) if !overdue.is_elapsed() && overdue.deadline() <= soonest => return,
+                Some(overdue) => {
+                    overdue.as_mut().reset(soonest);
+                    overdue
+                }
+                None => self.overdue.insert(Box::pin(sleep_until(soonest))),
+            };
             if overdue.as_mut().poll(context).is_pending() {
-                self.overdue = Some(overdue);
                 return;
             }
+            self.in_flight.end_overdue(Instant::now());
         }
     }
 }

@@ -138,7 +138,7 @@ impl Stream {
                     if !pause.is_zero() {
                         tokio::time::sleep(pause).await;
                     }
-                    operations::execute(context, request).await;
+                    operations::execute(context, request, Instant::now().into_std()).await;
                 }));
             }
             let next = expiry.map_or(self.comment_at, |expiry| expiry.min(self.comment_at));

@@ -88,13 +88,36 @@ fn what_is_overdue_ends_and_its_answer_is_consumed() {
     let (asker, mut overdue) = oneshot::channel();
     in_flight.extend([Call::of_commands(1, asker, now)].into_iter());
     let mut next = ask(&mut in_flight, 1);
-    assert!(in_flight.end_overdue(now).is_some_and(|deadline| deadline > now));
+    assert_eq!(in_flight.soonest(), Some(now));
+    in_flight.end_overdue(now);
+    assert!(in_flight.soonest().is_some_and(|soonest| soonest > now));
     assert!(matches!(overdue.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
     assert_eq!(in_flight.reply(Value::Int(1)), Ok(()));
     assert!(next.try_recv().is_err(), "the first reply is that of the first call");
     assert_eq!(in_flight.reply(Value::Int(2)), Ok(()));
     assert_eq!(next.try_recv(), Ok(vec![Value::Int(2)]));
-    assert_eq!(in_flight.end_overdue(now), None);
+    in_flight.end_overdue(now);
+    assert_eq!(in_flight.soonest(), None);
+}
+
+#[test]
+fn a_later_call_may_be_over_sooner() {
+    let mut in_flight = InFlight::new(Purpose::Commands);
+    let now = Instant::now();
+    let (patient, mut long) = oneshot::channel();
+    let (asker, mut short) = oneshot::channel();
+    let soon = now + Duration::from_secs(1);
+    in_flight.extend([Call::of_commands(1, patient, later())].into_iter());
+    in_flight.extend([Call::of_one_command(asker, soon)].into_iter());
+    assert_eq!(in_flight.soonest(), Some(soon));
+    in_flight.end_overdue(soon);
+    assert!(matches!(short.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+    assert!(in_flight.soonest().is_some_and(|soonest| soonest > soon));
+    for reply in [1, 2] {
+        assert_eq!(in_flight.reply(Value::Int(reply)), Ok(()));
+    }
+    assert_eq!(long.try_recv(), Ok(vec![Value::Int(1)]));
+    assert_eq!(in_flight.len(), 0);
 }
 
 /// What a server does next on a connection for commands.
