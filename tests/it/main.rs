@@ -13,6 +13,7 @@ mod changes;
 mod client;
 // Clusters, and servers with Sentinels.
 mod cluster;
+mod cost;
 // What the documents say and show.
 mod documents;
 // The relay towards the internet, and balancers in front of it.
