@@ -18,34 +18,12 @@ use crate::upstream::commands::Command;
 use crate::upstream::connection::asked::{Asked, Limits};
 use crate::upstream::connection::closing::Closing;
 use crate::upstream::connection::in_flight::{Answer, Call, Purpose};
-use crate::upstream::connection::reply_reader::Push;
+use crate::upstream::connection::receiver::Receiver;
 use crate::upstream::connection::task::Task;
 
 /// How long the replies of a call are awaited.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 const LIMITS: Limits = Limits { call_timeout: CALL_TIMEOUT, calls: 16 << 10, unwritten: 4 << 20 };
-
-/// Receives what comes without being asked, and confirmations. It must not wait, and reading goes no
-/// faster than it returns.
-pub(crate) trait Receiver: Send + 'static {
-    /// Something has come.
-    fn push(&mut self, push: Push<'_>);
-    /// Everything that had come has been handed over.
-    fn caught_up(&mut self) {}
-}
-
-impl<F: FnMut(Push<'_>) + Send + 'static> Receiver for F {
-    fn push(&mut self, push: Push<'_>) {
-        self(push);
-    }
-}
-
-/// For connections on which nothing comes unasked that anybody needs.
-pub(crate) struct Nothing;
-
-impl Receiver for Nothing {
-    fn push(&mut self, _push: Push<'_>) {}
-}
 
 /// A connection. When it is dropped, it ends.
 pub(crate) struct Connection {

@@ -15,8 +15,8 @@ use tracing::{debug, warn};
 
 use crate::upstream::connection::asked::{Asked, Closed};
 use crate::upstream::connection::closing::Closing;
-use crate::upstream::connection::connection::Receiver;
 use crate::upstream::connection::in_flight::{InFlight, Purpose};
+use crate::upstream::connection::receiver::Receiver;
 use crate::upstream::connection::reply_reader::{Item, ReplyReader};
 
 /// A larger buffer is given back once it is written.
@@ -180,7 +180,7 @@ where
                 // It was polled when it was set, and wakes this task by itself.
                 Some(overdue) if !overdue.is_elapsed() && overdue.deadline() <= soonest => return,
                 Some(overdue) => {
-                    overdue.as_mut().reset(soonest);
+                    overdue.set(sleep_until(soonest));
                     overdue
                 }
                 None => self.overdue.insert(Box::pin(sleep_until(soonest))),

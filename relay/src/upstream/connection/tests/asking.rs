@@ -11,8 +11,9 @@ use tokio::time::timeout;
 use crate::upstream::commands::Command;
 use crate::upstream::connection::asked::Limits;
 use crate::upstream::connection::closing::Closing;
-use crate::upstream::connection::connection::{Connection, Nothing};
+use crate::upstream::connection::connection::Connection;
 use crate::upstream::connection::in_flight::Purpose;
+use crate::upstream::connection::receiver::Nothing;
 use crate::upstream::connection::reply_reader::Push;
 
 const SOON: Duration = Duration::from_secs(10);
