@@ -13,6 +13,7 @@ mod changes;
 mod client;
 // Clusters, and servers with Sentinels.
 mod cluster;
+// What work costs, counted.
 mod cost;
 // What the documents say and show.
 mod documents;

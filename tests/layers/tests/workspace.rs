@@ -106,6 +106,7 @@ const SCENARIOS: Crate<'_> = Crate {
             "changes",
             "client",
             "cluster",
+            "cost",
             "edge",
             "faults",
             "forward",
