@@ -13,7 +13,7 @@
 //! - The load must be cheap, because it shares the processor: bytes are encoded in advance
 //!   ([`load::pipe`]), sockets are read by one thread that counts frames ([`load::swarm`]).
 //! - The baseline of fan-out and of sockets is this program itself, started once more as the barest
-//!   possible server ([`load::bare`]).
+//!   possible server ([`load::bare`]), or as the barest chat over Redis ([`load::bare_chat`]).
 //!
 //! A benchmark never fails for being slow: the table prints `pass` or `MISS` beside each budget. A
 //! refused command does fail, because work that was not done is not fast. No guarantee is loosened
@@ -32,10 +32,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use groups::{
-    cross, direct, fanout, forward, growth, idle, memory, page, persistence, presence, send, storm,
-    sync, versions,
+    cross, direct, fanout, forward, growth, idle, memory, page, persistence, presence, send, small,
+    storm, sync, versions,
 };
-use load::bare;
+use load::{bare, bare_chat};
 use measuring::measurement::Report;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -51,6 +51,7 @@ const GROUPS: &[(&str, fn(&mut Report))] = &[
     ("idle", idle::run),
     ("storm", storm::run),
     ("cross", cross::run),
+    ("small", small::run),
     ("direct", direct::run),
     ("forward", forward::run),
     ("page", page::run),
@@ -66,9 +67,17 @@ fn open_files() {
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
-    if words.next().as_deref() == Some(bare::MODE) {
-        bare::serve(words.next().and_then(|word| word.parse().ok()).unwrap_or(0));
-        return ExitCode::SUCCESS;
+    let (mode, number) = (words.next(), words.next());
+    match mode.as_deref() {
+        Some(bare::MODE) => {
+            bare::serve(number.and_then(|word| word.parse().ok()).unwrap_or(0));
+            return ExitCode::SUCCESS;
+        }
+        Some(bare_chat::MODE) => {
+            bare_chat::serve(number.and_then(|word| word.parse().ok()).unwrap_or(0));
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
     }
     open_files();
     let wanted = std::env::var("BENCH").unwrap_or_default();

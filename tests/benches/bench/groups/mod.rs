@@ -14,13 +14,16 @@ pub(crate) mod growth;
 pub(crate) mod idle;
 // Bytes per message, user, room.
 pub(crate) mod memory;
-// Saving, loading, rewriting.
+// How long the page works.
 pub(crate) mod page;
+// Saving, loading, rewriting.
 pub(crate) mod persistence;
 // Presence against a sorted set.
 pub(crate) mod presence;
 // CHAT.SEND against XADD.
 pub(crate) mod send;
+// Rooms of ten and of two against a bare loop.
+pub(crate) mod small;
 // All clients reconnect at once.
 pub(crate) mod storm;
 // All clients reconnect with tokens, after a relay was killed, while others send.

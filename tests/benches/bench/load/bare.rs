@@ -19,10 +19,10 @@ use crate::load::frame;
 /// The argument that makes this program the bare server.
 pub(crate) const MODE: &str = "bare";
 
-const UPGRADED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
+pub(super) const UPGRADED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
     Upgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 /// As long as the relay's `hello`.
-const HELLO: usize = 300;
+pub(super) const HELLO: usize = 300;
 /// The epoll data of the listening socket; the others have their index.
 const LISTENER: u64 = u64::MAX;
 

@@ -2,6 +2,8 @@
 
 // The barest server.
 pub(crate) mod bare;
+// The barest chat over Redis.
+pub(crate) mod bare_chat;
 // A relay, or the bare server, with many clients.
 pub(crate) mod crowd;
 // WebSocket frames as bytes.
