@@ -111,6 +111,10 @@ fn waiting_messages_are_shown_as_local_then_replaced_or_withdrawn() {
     [&local, &other].into_iter().for_each(Relay::wait_unready);
     let good = alice.ask(send("lobby", "waiting", "n1"));
     let bad = alice.ask(send("lobby", &"x".repeat(5000), "n2"));
+    // Nobody passes for the backend until the store refuses it.
+    let mut false_one = send("lobby", "from the server", "n4");
+    false_one["kind"] = json!("system");
+    let false_one = alice.ask(false_one);
     // A stranger cannot show anything to a room that it does not receive.
     let strange = stranger.ask(send("lobby", "from outside", "n3"));
     for client in [&alice, &bob] {
@@ -125,6 +129,7 @@ fn waiting_messages_are_shown_as_local_then_replaced_or_withdrawn() {
     redis.restart();
     let stored = id(answer(&alice, good));
     assert_eq!(answer(&alice, bad).expect_err("too long")["code"], "TOOBIG");
+    assert_eq!(answer(&alice, false_one).expect_err("reserved")["code"], "INVALID");
     for client in [&alice, &bob] {
         let gone = client.next_of("lobby", "withdraw").json;
         assert_eq!(gone, json!({"type":"withdraw","room":"lobby","user":"alice","nonce":"n2"}));

@@ -463,8 +463,11 @@ fn pending(
             ..judged::question(context, "send", &room, words)
         })
     });
-    // Nobody is shown what may have to be judged first.
-    let is_shown = context.hub.config.offline == Offline::Local && judged.is_none();
+    // Nobody is shown what may have to be judged first, or what passes for a message of the backend
+    // until the store refuses it.
+    let is_shown = context.hub.config.offline == Offline::Local
+        && judged.is_none()
+        && kind.as_deref() != Some("system");
     let local_frame = is_shown.then(|| {
         let local_frame = RelayFrame::Message {
             room: &room,
