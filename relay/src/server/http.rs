@@ -21,12 +21,15 @@ use hyper::upgrade::OnUpgrade;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::value::RawValue;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::{Instrument, Span, debug};
 
 use crate::client::connection::{Connection, End};
 use crate::config::{Auth, Page};
+use crate::hub::logins::user_connections::Counted;
 use crate::hub::{Hub, Login};
 use crate::metrics::{METRICS, render};
+use crate::rate_limit::Allowance;
 use crate::server::admission::{Admission, Admissions};
 use crate::server::auth::{self, Credential};
 use crate::server::client_address::{client_address, of_one_client};
@@ -40,6 +43,7 @@ use crate::server::session;
 use crate::server::static_files;
 use crate::server::v1::{self, Streams};
 use crate::trace::TraceId;
+use crate::verification::OpenSession;
 
 /// What the routes share.
 pub(super) struct Site {
@@ -205,17 +209,49 @@ fn other_version() -> Response<Body> {
 }
 
 async fn serve(site: Arc<Site>, upgrade: OnUpgrade, peer: IpAddr, credential: Credential) {
-    let Ok(upgraded) = upgrade.await else { return };
-    let Ok(parts) = upgraded.downcast::<WriteTimeout>() else { return };
+    // Boxed, so that everything about the upgrade is freed while the session runs.
+    let Some(admitted) = Box::pin(admitted(site, upgrade, peer, credential)).await else { return };
+    let Admitted { hub, connection, allowance, early, open, _guards } = admitted;
+    session::run(hub.clone(), connection.clone(), allowance, early, open).await;
+    // The store has refused the token, which counts as one that is wrong.
+    if !connection.is_admitted() && connection.ended() == Some(End::Close(close_code::EXPIRED)) {
+        hub.refusals.count(of_one_client(peer), Instant::now());
+    }
+}
+
+/// A client that is let in.
+struct Admitted {
+    hub: Arc<Hub>,
+    connection: Arc<Connection>,
+    allowance: Allowance,
+    /// Bytes that came with the handshake.
+    early: Bytes,
+    /// The session to renew.
+    open: Option<OpenSession>,
+    /// What counts it until its end.
+    _guards: (Admission, Option<Counted>, Option<OwnedSemaphorePermit>),
+}
+
+/// Lets a client in. `None`: it has gone, or was refused.
+async fn admitted(
+    site: Arc<Site>,
+    upgrade: OnUpgrade,
+    peer: IpAddr,
+    credential: Credential,
+) -> Option<Admitted> {
+    let parts = upgrade.await.ok()?.downcast::<WriteTimeout>().ok()?;
     let (socket, early) = (parts.io.into_inner(), parts.read_buf);
-    let _admission = match admit(&site, peer, &credential) {
+    let refused = |socket, refused| {
+        refuse(&site, socket, peer, refused);
+        None
+    };
+    let admission = match admit(&site, peer, &credential) {
         Ok(admission) => admission,
-        Err(refused) => return refuse(&site, socket, peer, refused),
+        Err(why) => return refused(socket, why),
     };
     let (mut login, early) = match authenticate(&site, &socket, peer, credential, early).await {
-        Ok(Some(found)) => found,
-        Ok(None) => return,
-        Err(refused) => return refuse(&site, socket, peer, refused),
+        Ok(found) => found?,
+        Err(why) => return refused(socket, why),
     };
     // Guests share an allowance with those of their address, not with all of them.
     let sharing = match &login.place {
@@ -223,23 +259,17 @@ async fn serve(site: Arc<Site>, upgrade: OnUpgrade, peer: IpAddr, credential: Cr
         None => login.user.clone(),
     };
     let Some(allowance) = site.hub.allowances.enter(&sharing, Instant::now()) else {
-        return refuse(&site, socket, peer, Refused::close(close_code::FLOOD));
+        return refused(socket, Refused::close(close_code::FLOOD));
     };
     let (open, place) = (login.session.take(), login.place.take());
     let connection = site.hub.connect(login, socket);
     // Guests are counted in all.
-    let _counted = match &place {
+    let counted = match &place {
         Some(_) => None,
         None => site.hub.user_connections.count(&connection),
     };
-    // Boxed, so that everything about the upgrade is freed while the session runs.
-    let hub = site.hub.clone();
-    drop(site);
-    Box::pin(session::run(hub.clone(), connection.clone(), allowance, early, open)).await;
-    // The store has refused the token, which counts as one that is wrong.
-    if !connection.is_admitted() && connection.ended() == Some(End::Close(close_code::EXPIRED)) {
-        hub.refusals.count(of_one_client(peer), Instant::now());
-    }
+    let (hub, _guards) = (site.hub.clone(), (admission, counted, place));
+    Some(Admitted { hub, connection, allowance, early, open, _guards })
 }
 
 fn admit(site: &Site, peer: IpAddr, credential: &Credential) -> Result<Admission, Refused> {
