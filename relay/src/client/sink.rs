@@ -7,7 +7,7 @@ use std::future::pending;
 use std::io::{self, IoSlice};
 
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send};
-use tokio::io::Interest;
+use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 
 use crate::client::outbox::{Outbox, SLICES};
@@ -47,8 +47,13 @@ impl Sink {
 
     /// Waits until there is something to read.
     pub(crate) async fn readable(&self) -> io::Result<()> {
+        self.ready(Interest::READABLE).await.map(drop)
+    }
+
+    /// Waits for either.
+    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         match self {
-            Sink::Socket(socket) => socket.readable().await,
+            Sink::Socket(socket) => socket.ready(interest).await,
             Sink::Drained => pending().await,
         }
     }

@@ -59,7 +59,13 @@ impl Subscribers {
         let subscriber = Subscriber { connection, ahead, is_guest, is_watching };
         match self.find(subscriber.connection.number) {
             Ok(index) => self.0[index] = subscriber,
-            Err(index) => self.0.insert(index, subscriber),
+            Err(index) => {
+                // Most rooms are personal ones, with one subscriber.
+                if self.0.is_empty() {
+                    self.0.reserve_exact(1);
+                }
+                self.0.insert(index, subscriber);
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 //! or origin is refused before.
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,7 +30,6 @@ use crate::config::{Auth, Page};
 use crate::hub::logins::user_connections::Counted;
 use crate::hub::{Hub, Login};
 use crate::metrics::{METRICS, render};
-use crate::rate_limit::Allowance;
 use crate::server::admission::{Admission, Admissions};
 use crate::server::auth::{self, Credential};
 use crate::server::client_address::{client_address, of_one_client};
@@ -39,11 +39,10 @@ use crate::server::http_connections::{HttpConnections, WriteTimeout};
 use crate::server::login;
 use crate::server::observed::observed;
 use crate::server::refused::Refused;
-use crate::server::session;
+use crate::server::session::{self, Prepared};
 use crate::server::static_files;
 use crate::server::v1::{self, Streams};
 use crate::trace::TraceId;
-use crate::verification::OpenSession;
 
 /// What the routes share.
 pub(super) struct Site {
@@ -183,7 +182,9 @@ async fn upgrade(
         return static_files::plain(StatusCode::FORBIDDEN, why);
     }
     let offers_subprotocol = auth::offers_subprotocol(&request.headers);
-    tokio::spawn(serve(site.clone(), on_upgrade, peer, credential));
+    // Boxed, so that everything about the upgrade is freed while the session runs.
+    let admitted = Box::pin(admitted(site.clone(), on_upgrade, peer, credential));
+    tokio::spawn(serve(admitted, peer));
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -208,11 +209,10 @@ fn other_version() -> Response<Body> {
     response
 }
 
-async fn serve(site: Arc<Site>, upgrade: OnUpgrade, peer: IpAddr, credential: Credential) {
-    // Boxed, so that everything about the upgrade is freed while the session runs.
-    let Some(admitted) = Box::pin(admitted(site, upgrade, peer, credential)).await else { return };
-    let Admitted { hub, connection, allowance, early, open, _guards } = admitted;
-    session::run(hub.clone(), connection.clone(), allowance, early, open).await;
+async fn serve(admitted: Pin<Box<impl Future<Output = Option<Admitted>>>>, peer: IpAddr) {
+    let Some(mut admitted) = admitted.await else { return };
+    let Admitted { hub, connection, session, .. } = &mut admitted;
+    session::run(hub, session).await;
     // The store has refused the token, which counts as one that is wrong.
     if !connection.is_admitted() && connection.ended() == Some(End::Close(close_code::EXPIRED)) {
         hub.refusals.count(of_one_client(peer), Instant::now());
@@ -223,11 +223,7 @@ async fn serve(site: Arc<Site>, upgrade: OnUpgrade, peer: IpAddr, credential: Cr
 struct Admitted {
     hub: Arc<Hub>,
     connection: Arc<Connection>,
-    allowance: Allowance,
-    /// Bytes that came with the handshake.
-    early: Bytes,
-    /// The session to renew.
-    open: Option<OpenSession>,
+    session: Prepared,
     /// What counts it until its end.
     _guards: (Admission, Option<Counted>, Option<OwnedSemaphorePermit>),
 }
@@ -269,7 +265,8 @@ async fn admitted(
         None => site.hub.user_connections.count(&connection),
     };
     let (hub, _guards) = (site.hub.clone(), (admission, counted, place));
-    Some(Admitted { hub, connection, allowance, early, open, _guards })
+    let session = session::prepare(&hub, &connection, allowance, &early, open);
+    Some(Admitted { hub, connection, session, _guards })
 }
 
 fn admit(site: &Site, peer: IpAddr, credential: &Credential) -> Result<Admission, Refused> {

@@ -15,11 +15,11 @@ use std::sync::{Arc, LazyLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use chat_protocol::close_code;
 use rand::Rng;
 use serde_json::value::RawValue;
-use tokio::task::yield_now;
+use tokio::io::Interest;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
@@ -49,21 +49,40 @@ const DISCARD_READ: usize = 4 << 10;
 /// could lose the close frame.
 const DISCARD_MAX: usize = 4 << 20;
 
-/// Serves a connection until it ends. `early` are bytes that arrived with the handshake, `open` is the
-/// session to renew.
-pub(crate) async fn run(
-    hub: Arc<Hub>,
-    connection: Arc<Connection>,
+/// A session that can begin. Its owner keeps it, because what is moved into a future takes its memory
+/// there twice.
+pub(crate) struct Prepared {
+    session: Session,
+    /// None: it has been served.
+    context: Option<Arc<Context>>,
+    renewal: Option<JoinSet<()>>,
+}
+
+/// Prepares the session of a connection. `early` are bytes that arrived with the handshake, `open` is
+/// the session to renew.
+pub(crate) fn prepare(
+    hub: &Arc<Hub>,
+    connection: &Arc<Connection>,
     allowance: Allowance,
-    early: Bytes,
+    early: &[u8],
     open: Option<OpenSession>,
-) {
+) -> Prepared {
+    let context = Context::new(hub.clone(), connection.clone(), allowance);
+    let renewal = open.map(|open| operations::renew_session(&context, open));
+    Prepared {
+        session: Session::new(hub, connection.clone(), early),
+        context: Some(context),
+        renewal,
+    }
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn run(hub: &Arc<Hub>, prepared: &mut Prepared) {
+    let Prepared { session, context, renewal } = prepared;
+    let Some(context) = context.take() else { return };
+    let connection = session.connection.clone();
     debug!(connection = &*connection.name, user = &*connection.user, "connected");
-    let mut session = Session::new(&hub, connection.clone(), &early);
-    drop(early);
     let end = {
-        let context = Context::new(hub.clone(), connection.clone(), allowance);
-        let _renewal = open.map(|open| operations::renew_session(&context, open));
         let turn = AtomicU64::new(0);
         let mut served = pin!(session.serve(context, &turn));
         // By reference: a future that is moved takes its memory twice.
@@ -73,13 +92,16 @@ pub(crate) async fn run(
         });
         catch_panic("serving a connection", turns).await
     };
+    *renewal = None;
     connection.end(end.unwrap_or(End::Close(close_code::INTERNAL)));
     match end {
-        Some(_) => presence::disconnect(&hub, &connection),
-        None => presence::disconnect_everywhere(&hub, &connection),
+        Some(_) => presence::disconnect(hub, &connection),
+        None => presence::disconnect_everywhere(hub, &connection),
     }
     if matches!(connection.ended(), Some(End::Close(_))) {
-        let _ = tokio::time::timeout(CLOSE_WITHIN, session.finish_close()).await;
+        // Boxed: only the end of a session needs it.
+        let closing = tokio::time::timeout(CLOSE_WITHIN, session.finish_close());
+        let _ = Box::pin(closing).await;
     }
     // Explicitly, as sends that still wait for Redis keep the connection alive.
     connection.sink().shutdown();
@@ -179,18 +201,26 @@ impl Session {
                 timer.as_mut().poll(polled)
             });
             let blocked = connection.is_blocked();
+            let interest = match (blocked, wants_input) {
+                (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
+                (true, false) => Some(Interest::WRITABLE),
+                (false, true) => Some(Interest::READABLE),
+                (false, false) => None,
+            };
             tokio::select! {
                 biased;
                 _ = connection.wake.notified() => {}
-                _ = connection.sink().writable(), if blocked => {
+                _ = carried_out(&mut operation), if operation.is_some() => operation = None,
+                ready = connection.sink().ready(interest.unwrap_or(Interest::READABLE)),
+                    if interest.is_some() =>
+                {
+                    let is_writable = ready.map_or(true, |ready| ready.is_writable());
                     // A client that reads is alive, even if its pong is still behind what it has to
                     // read.
-                    if connection.unblock() {
+                    if blocked && is_writable && connection.unblock() {
                         self.last_received = Instant::now();
                     }
                 }
-                _ = carried_out(&mut operation), if operation.is_some() => operation = None,
-                _ = connection.sink().readable(), if wants_input => {}
                 _ = yield_now(), if may_look && has_read => {}
                 _ = due => match pinged.take() {
                     before if next < alarm => pinged = before,

@@ -62,6 +62,12 @@ fn floods() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
     ]
 }
 
+/// Serves a connection.
+async fn session(hub: Arc<Hub>, connection: Arc<Connection>, allowance: Allowance) {
+    let mut prepared = prepare(&hub, &connection, allowance, b"", None);
+    run(&hub, &mut prepared).await;
+}
+
 #[tokio::test]
 async fn one_frame_is_read_per_turn_however_much_arrives() {
     for (what, beginning, again) in floods() {
@@ -80,8 +86,7 @@ async fn one_frame_is_read_per_turn_however_much_arrives() {
             sent += 1;
         }
         let far = TcpStream::from_std(far).expect("a socket");
-        let served =
-            run(hub.clone(), connection, allowance.expect("it enters"), Bytes::new(), None);
+        let served = session(hub.clone(), connection, allowance.expect("it enters"));
         let served = tokio::spawn(served);
         let turns = tokio::spawn(async move {
             let (mut before, mut most, mut turns) = (watched.frames_seen(), 0, 0);
@@ -124,7 +129,7 @@ async fn a_defect_ends_its_own_connection_and_leaves_nothing_of_it_behind() {
             assert!(matches!(attached, Attached::Then(_)) && room.is_subscribed(&connection));
         }
         connection.add_room(&"known".into());
-        let run = run(hub.clone(), connection.clone(), allowance, Bytes::new(), None);
+        let run = session(hub.clone(), connection.clone(), allowance);
         served.push(tokio::spawn(run));
         connections.push(connection);
         far_ends.push(far);
@@ -160,8 +165,7 @@ async fn a_flood_after_the_warning_is_closed_with_a_retry_hint() {
         let user: Arc<str> = "loud".into();
         let connection = hub.connect(user.clone(), near);
         let allowance = hub.allowances.enter(&user, std::time::Instant::now());
-        let served =
-            run(hub.clone(), connection, allowance.expect("it enters"), Bytes::new(), None);
+        let served = session(hub.clone(), connection, allowance.expect("it enters"));
         let served = tokio::spawn(served);
         let (mut from_far, mut to_far) = far.split();
         let mut received = Vec::new();
@@ -196,6 +200,7 @@ async fn a_session_takes_little_memory_while_nothing_happens() {
     let user: Arc<str> = "alice".into();
     let connection = hub.connect(user.clone(), near);
     let allowance = hub.allowances.enter(&user, std::time::Instant::now()).expect("it enters");
-    let bytes = size_of_val(&run(hub.clone(), connection, allowance, Bytes::new(), None));
-    assert!(bytes <= 1200, "{bytes} bytes for each connection");
+    let mut prepared = prepare(&hub, &connection, allowance, b"", None);
+    let bytes = size_of_val(&prepared) + size_of_val(&run(&hub, &mut prepared));
+    assert!(bytes <= 900, "{bytes} bytes for each connection");
 }
