@@ -70,8 +70,6 @@ struct Queue {
 
 /// The most frames in one vectored write.
 pub(crate) const SLICES: usize = 64;
-/// A queue with a greater capacity is freed once it is empty.
-const CAPACITY_KEPT: usize = 16;
 
 impl Queue {
     fn push_back(&mut self, frame: Frame, class: Class) {
@@ -102,7 +100,8 @@ impl Queue {
 
     fn pop_front(&mut self) {
         self.first = self.rest.pop_front();
-        if self.rest.is_empty() && self.rest.capacity() > CAPACITY_KEPT {
+        // Nearly all connections wait for nothing nearly all the time.
+        if self.rest.is_empty() && self.rest.capacity() > 0 {
             self.rest = VecDeque::new();
         }
     }
