@@ -10,3 +10,4 @@ pub(in crate::operations) mod notices;
 pub(in crate::operations) mod send;
 pub(in crate::operations) mod send_queue;
 pub(in crate::operations) mod signal;
+pub(in crate::operations) mod written;

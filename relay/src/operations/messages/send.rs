@@ -5,15 +5,12 @@
 //! queue, those of one room in order. Each is answered once it is stored, or once it is too late;
 //! nothing is acknowledged before. Other operations are refused at once meanwhile.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chat_protocol::close_code;
 use chat_protocol::error_code::ErrorCode;
 use chat_protocol::id::Id;
-use chat_protocol::names::RoomKind;
-use serde_json::value::RawValue;
 use tokio::sync::SemaphorePermit;
 use tracing::{Instrument, Span};
 
@@ -22,9 +19,7 @@ use crate::client::error::Error;
 use crate::client::frame::Frame;
 use crate::client::relay_frame::RelayFrame;
 use crate::client::reply;
-use crate::client::request::{Fields, Request};
-use crate::config::Offline;
-use crate::hub::now_ms;
+use crate::client::request::Request;
 use crate::hub::standing::Refusal;
 use crate::metrics::METRICS;
 use crate::operations::answer::{Answer, Outcome, Stored};
@@ -32,17 +27,16 @@ use crate::operations::context::Context;
 use crate::operations::measure::Measure;
 use crate::operations::messages::blocking::{self, Checked};
 use crate::operations::messages::judged_send::{self, Submission};
-use crate::operations::messages::judgement::Judgement;
 use crate::operations::messages::send_queue::{PendingSend, Queued};
+use crate::operations::messages::written::Written;
 use crate::operations::messages::{judged, notices};
 use crate::operations::rooms::follows::{Following, Gain, Patience};
 use crate::operations::scopes;
 use crate::panics::catch_panic;
 use crate::room::subscribers::PendingFlush;
-use crate::send_hook::{Question, Words};
-use crate::upstream::commands::{self, Message};
+use crate::send_hook::Words;
 use crate::upstream::replies::Sent;
-use crate::upstream::{Command, CommandError, Unavailable};
+use crate::upstream::{CommandError, Unavailable};
 
 /// Pause before a send is submitted again to a server that is reachable but cannot serve it.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -71,10 +65,7 @@ pub(in crate::operations) async fn send(context: &Arc<Context>, request: Request
             Ok(Answer::Ok(stored(sent.id)))
         }
         Err(CommandError::Refused(error)) => Err(error),
-        Err(CommandError::Unavailable(_)) => {
-            let command = written.command(context.user());
-            enqueue(context, pending(context, &request, written, command))
-        }
+        Err(CommandError::Unavailable(_)) => enqueue(context, written.pending(context, &request)),
     }
 }
 
@@ -97,8 +88,7 @@ fn is_plain(context: &Context, written: &Written<'_>, now: Instant) -> bool {
 /// A send that may need more than its command.
 async fn send_apart(context: &Arc<Context>, request: Request<'_>, written: Written<'_>) -> Outcome {
     let is_stored = written.is_stored;
-    let command = written.command(context.user());
-    let send = pending(context, &request, written, command);
+    let send = written.pending(context, &request);
     if !is_stored {
         if !context.connection.is_admitted() {
             let may_act = context.may_act().await;
@@ -396,104 +386,5 @@ fn show_locally(context: &Context, frame: Option<&Frame>, room: &str) {
         let mut pending_flush = PendingFlush::new();
         room.queue_for_subscribers(frame, &mut pending_flush);
         context.hub.flush(pending_flush);
-    }
-}
-
-/// What a request wants to have sent.
-struct Written<'r> {
-    room: Cow<'r, str>,
-    text: Cow<'r, str>,
-    /// The client's, or a random one.
-    nonce: Cow<'r, str>,
-    kind: Option<Cow<'r, str>>,
-    meta: Option<&'r RawValue>,
-    reply: Option<Id>,
-    mentions: Vec<String>,
-    is_stored: bool,
-    /// The room is neither a direct nor a personal one.
-    is_ordinary: bool,
-}
-
-impl<'r> Written<'r> {
-    fn read(fields: &Fields<'r>) -> Result<Written<'r>, Error> {
-        let is_stored = !fields.flag("ephemeral")?;
-        let (room, is_ordinary) = fields.room_and_kind(|kind| kind == RoomKind::Ordinary)?;
-        let text = fields.text("text")?;
-        let nonce = match fields.optional_text("nonce")? {
-            Some(nonce) => nonce,
-            None => Cow::Owned(format!("{:032x}", rand::random::<u128>())),
-        };
-        let (kind, meta) = (fields.optional_text("kind")?, fields.object("meta")?);
-        let (reply, mentions) = (fields.id("reply")?, fields.texts("mentions")?);
-        Ok(Written { room, text, nonce, kind, meta, reply, mentions, is_stored, is_ordinary })
-    }
-
-    fn command(&self, user: &str) -> Command {
-        commands::send(&Message {
-            room: &self.room,
-            user,
-            text: &self.text,
-            nonce: self.is_stored.then_some(&*self.nonce),
-            kind: self.kind.as_deref(),
-            meta: self.meta.map(RawValue::get),
-            reply: self.reply,
-            mentions: &self.mentions,
-        })
-    }
-}
-
-/// The send as it may have to wait.
-fn pending(
-    context: &Context,
-    request: &Request<'_>,
-    written: Written<'_>,
-    command: Command,
-) -> PendingSend {
-    let Written { room, text, nonce, kind, meta, reply, mentions, is_stored, .. } = written;
-    let judged = judged::hook(context).map(|_| {
-        let words =
-            Words { text: Some(text.clone().into_owned()), meta: meta.map(RawValue::to_owned) };
-        Judgement::new(Question {
-            kind: kind.as_deref().map(str::to_owned),
-            reply,
-            mentions: mentions.clone(),
-            nonce: is_stored.then(|| nonce.clone().into_owned()),
-            is_repeatable: is_stored && request.fields.has("nonce"),
-            ephemeral: !is_stored,
-            ..judged::question(context, "send", &room, words)
-        })
-    });
-    // Nobody is shown what may have to be judged first, or what passes for a message of the backend
-    // until the store refuses it.
-    let is_shown = context.hub.config.offline == Offline::Local
-        && judged.is_none()
-        && kind.as_deref() != Some("system");
-    let local_frame = is_shown.then(|| {
-        let local_frame = RelayFrame::Message {
-            room: &room,
-            ts: now_ms(),
-            user: context.user(),
-            kind: kind.as_deref().unwrap_or("text"),
-            text: &text,
-            meta,
-            reply,
-            nonce: &nonce,
-            local: true,
-        };
-        local_frame.encode()
-    });
-    // Half the window, so that all submissions fall into one window.
-    let until = Instant::now() + context.hub.config.nonce_window / 2;
-    PendingSend {
-        reference: request.reference.to_owned(),
-        room: room.into_owned(),
-        command,
-        judged,
-        mentions,
-        nonce: nonce.into_owned(),
-        begun: request.begun,
-        span: Span::none(),
-        until,
-        local_frame,
     }
 }
