@@ -56,12 +56,16 @@ pub(in crate::operations) async fn check(
     context: &Context,
     room: &str,
 ) -> Result<Checked, CommandError> {
-    let user = context.user();
-    let Some(other) = other_side(user, room) else { return Ok(Checked::Once) };
-    let receives = context.caller.receives();
-    if receives && context.checked_rooms.holds(room) {
+    let Some(other) = other_side(context.user(), room) else { return Ok(Checked::Once) };
+    if context.caller.receives() && context.checked_rooms.holds(room) {
         return Ok(Checked::InRoom);
     }
+    // Boxed: it is rare, and each send would be that much larger.
+    Box::pin(ask(context, room, other)).await
+}
+
+async fn ask(context: &Context, room: &str, other: &str) -> Result<Checked, CommandError> {
+    let (user, receives) = (context.user(), context.caller.receives());
     // First whether there is a room, and only then whether there is a block.
     let exists = receives && view(context, room, user).await?.is_some();
     let block = Block { owner: other, user, room: room.to_owned() };

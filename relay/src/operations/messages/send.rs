@@ -5,6 +5,7 @@
 //! queue, those of one room in order. Each is answered once it is stored, or once it is too late;
 //! nothing is acknowledged before. Other operations are refused at once meanwhile.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -91,15 +92,15 @@ async fn send_apart(context: &Arc<Context>, request: Request<'_>, written: Writt
     let send = written.pending(context, &request);
     if !is_stored {
         if !context.connection.is_admitted() {
-            let may_act = context.may_act().await;
+            let may_act = Box::pin(context.may_act()).await;
             may_act.map_err(|refusal| context.turned_away(refusal))?;
         }
         blocking::check(context, &send.room).await?;
-        publish(context, send).await?;
+        Box::pin(publish(context, send)).await?;
         return Ok(Answer::of(&Stored { id: None }));
     }
     if !context.caller.receives() {
-        return submit_or_wait(context, send).await;
+        return Box::pin(submit_or_wait(context, send)).await;
     }
     let is_first = context.send_queue.lock().is_free(&send.room);
     let is_open = context.hub.upstream.is_open(&send.room);
@@ -107,7 +108,8 @@ async fn send_apart(context: &Arc<Context>, request: Request<'_>, written: Writt
     // A verdict may take longer than a node, and those of several sends are waited for side by side.
     if is_first && is_open && is_admitted && !is_judgement_expected(context, &send) {
         // Nothing else of this connection is read meanwhile.
-        let submitted = tokio::time::timeout(ANSWERS_WITHIN, submit(context, &send)).await;
+        let submitting = pin!(submit(context, &send));
+        let submitted = tokio::time::timeout(ANSWERS_WITHIN, submitting).await;
         match submitted {
             Ok(Ok(Err(error))) if must_be_judged(context, &send, &error) => {}
             Ok(Ok(outcome)) => return outcome.map(Answer::Ok),
@@ -187,13 +189,14 @@ async fn submit(
     context: &Arc<Context>,
     send: &PendingSend,
 ) -> Result<Result<String, Error>, Unavailable> {
+    // What is rare is boxed: each send would be that much larger.
     let checked = match blocking::check(context, &send.room).await {
         Ok(checked) => checked,
         Err(CommandError::Unavailable(away)) => return Err(away),
         Err(CommandError::Refused(error)) => return Ok(Err(error)),
     };
     let submission = match &send.judged {
-        Some(judged) => judged_send::submission(context, judged, &send.command).await?,
+        Some(judged) => Box::pin(judged_send::submission(context, judged, &send.command)).await?,
         None => Submission::Command(send.command.clone()),
     };
     let command = match submission {
@@ -232,7 +235,8 @@ async fn submit(
         Err(CommandError::Unavailable(away)) => Err(away),
         Err(CommandError::Refused(error)) => {
             if let Some(judged) = &send.judged
-                && let Some(id) = judged_send::stored_by_a_repeat(context, judged, &error).await?
+                && let Some(id) =
+                    Box::pin(judged_send::stored_by_a_repeat(context, judged, &error)).await?
             {
                 return Ok(Ok(stored(id)));
             }
@@ -241,7 +245,7 @@ async fn submit(
                 context.checked_rooms.forget(&send.room);
                 return Box::pin(submit(context, send)).await;
             }
-            following.withdraw(context).await?;
+            Box::pin(following.withdraw(context)).await?;
             Ok(Err(blocking::as_block(&send.room, error)))
         }
     }
