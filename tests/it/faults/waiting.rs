@@ -129,7 +129,7 @@ fn waiting_messages_are_shown_as_local_then_replaced_or_withdrawn() {
     redis.restart();
     let stored = id(answer(&alice, good));
     assert_eq!(answer(&alice, bad).expect_err("too long")["code"], "TOOBIG");
-    assert_eq!(answer(&alice, false_one).expect_err("reserved")["code"], "INVALID");
+    assert_eq!(answer(&alice, false_one).expect_err("reserved")["code"], "DENIED");
     for client in [&alice, &bob] {
         let gone = client.next_of("lobby", "withdraw").json;
         assert_eq!(gone, json!({"type":"withdraw","room":"lobby","user":"alice","nonce":"n2"}));
