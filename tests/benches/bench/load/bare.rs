@@ -26,6 +26,21 @@ pub(super) const HELLO: usize = 300;
 /// The epoll data of the listening socket; the others have their index.
 const LISTENER: u64 = u64::MAX;
 
+/// Starts this program once more, as a server, with these arguments. It prints its address.
+pub(super) fn start(arguments: [&str; 2]) -> (Child, SocketAddr) {
+    let program = std::env::current_exe().expect("this program is a file");
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("this program starts");
+    let mut line = String::new();
+    let output = child.stdout.take().expect("a pipe");
+    BufReader::new(output).read_line(&mut line).expect("its address");
+    (child, line.trim().parse().expect("an address"))
+}
+
 /// A running bare server. Ended on drop.
 pub(crate) struct Bare {
     child: Child,
@@ -36,17 +51,7 @@ pub(crate) struct Bare {
 impl Bare {
     /// Starts one that answers every frame with `reply` bytes.
     pub(crate) fn start(reply: usize) -> Bare {
-        let program = std::env::current_exe().expect("this program is a file");
-        let mut child = Command::new(program)
-            .args([MODE, &reply.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("this program starts");
-        let mut line = String::new();
-        let output = child.stdout.take().expect("a pipe");
-        BufReader::new(output).read_line(&mut line).expect("its address");
-        let address = line.trim().parse().expect("an address");
+        let (mut child, address) = start([MODE, &reply.to_string()]);
         let orders = child.stdin.take().expect("a pipe");
         Bare { child, orders, address }
     }

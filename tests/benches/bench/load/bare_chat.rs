@@ -7,15 +7,15 @@
 //! everybody, and knows neither outboxes nor slow clients nor failures: it panics.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 use chat_tests::servers::redis::Redis;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 
-use crate::load::bare::{HELLO, UPGRADED};
+use crate::load::bare::{HELLO, UPGRADED, start};
 use crate::load::frame;
 
 /// The argument that makes this program the bare chat server.
@@ -34,18 +34,9 @@ pub(crate) struct BareChat {
 impl BareChat {
     /// Starts one for this Redis.
     pub(crate) fn start(redis: &Redis) -> BareChat {
-        let program = std::env::current_exe().expect("this program is a file");
         let url = redis.url();
         let (_, port) = url.rsplit_once(':').expect("a port");
-        let mut child = Command::new(program)
-            .args([MODE, port])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("this program starts");
-        let mut line = String::new();
-        let output = child.stdout.take().expect("a pipe");
-        BufReader::new(output).read_line(&mut line).expect("its address");
-        let address = line.trim().parse().expect("an address");
+        let (child, address) = start([MODE, port]);
         BareChat { child, address }
     }
 
