@@ -19,12 +19,14 @@ use crate::load::bare::Bare;
 use crate::load::crowd::{Measured, make_rooms, room_of};
 use crate::load::pipe::{Batch, Pipe};
 use crate::load::swarm::Swarm;
-use crate::measuring::measurement::{Measurement, Report};
-use crate::measuring::pairs::Pairs;
+use crate::measuring::measurement::{Budget, Measurement, Report};
+use crate::measuring::pairs::{Pairs, median};
 use crate::measuring::scale::sized;
 use crate::measuring::server;
 
-const MISSED: usize = 10;
+pub(super) const MISSED: usize = 10;
+/// Rooms of a client that has many.
+const ROOMS: usize = 10;
 
 /// Runs the group.
 pub(crate) fn run(report: &mut Report) {
@@ -42,7 +44,7 @@ pub(crate) fn run(report: &mut Report) {
     }
     let mut found = Vec::new();
     for _ in 0..=sized(1, 3, 5) {
-        let cursors = miss(&mut wire, &mut pipe, rooms);
+        let cursors = miss(&mut wire, &mut pipe, rooms, MISSED);
         let request = |n: usize| {
             let room = room_of(n, clients, rooms);
             let cursor = &cursors[room];
@@ -74,11 +76,67 @@ pub(crate) fn run(report: &mut Report) {
     let measurement =
         Measurement::paired("Redis CPU per client that resumes", "us", &Pairs::of(stores));
     report.add(measurement.against("XRANGE + ZADD"));
+    with_many_rooms(report);
     storm_of_tokens::run(report);
 }
 
-/// Sends to each room what its clients will have missed. Returns the rooms' cursors from before.
-pub(super) fn miss(wire: &mut Wire, pipe: &mut Pipe, rooms: usize) -> Vec<String> {
+/// The same with ten rooms for each client, which ten clients share, and one missed message in each.
+fn with_many_rooms(report: &mut Report) {
+    let clients = sized(100, 5000, 5000);
+    let redis = Redis::with(&["chat.presence-announce 0"]);
+    // As many rooms as clients: those of a client are those of its ten.
+    make_rooms(&redis, clients);
+    let measured = Measured::start("rooms", &redis, 0);
+    let (mut pipe, mut wire) = (Pipe::connect(&redis), redis.wire());
+    let pid = server::pid(&redis);
+    let (mut times, mut commands) = (Vec::new(), Vec::new());
+    let (mut relays, mut stores) = (Vec::new(), Vec::new());
+    for _ in 0..=sized(1, 3, 5) {
+        let cursors = miss(&mut wire, &mut pipe, clients, 1);
+        let request = |n: usize| {
+            let first = n / ROOMS * ROOMS;
+            let rooms = (first..first + ROOMS).map(|room| {
+                let cursor = &cursors[room];
+                format!("\"room-{room}\":\"{cursor}\"")
+            });
+            let rooms = rooms.collect::<Vec<_>>().join(",");
+            format!("{{\"ref\":1,\"op\":\"resume\",\"rooms\":{{{rooms}}}}}")
+        };
+        let asked = || server::number(&redis, "stats", "total_commands_processed");
+        let cpu = || (measured.cpu(), server::main_thread_cpu(pid));
+        let (before, cpu_before) = (asked(), cpu());
+        let (ours, bytes) = storm(measured.relay.address(), clients, request);
+        let cpu_after = cpu();
+        let each = |before: f64, after: f64| (after - before) / clients as f64;
+        commands.push(each(before, asked()));
+        relays.push(each(cpu_before.0, cpu_after.0));
+        stores.push(each(cpu_before.1, cpu_after.1));
+        assert!(bytes > ROOMS * TEXT.len(), "every client received the missed events");
+        let bare = Bare::start(bytes);
+        let (theirs, _) = storm(bare.address(), clients, request);
+        times.push((ours, theirs));
+    }
+    // The first time every client is new to the relay.
+    times.remove(0);
+    for counted in [&mut commands, &mut relays, &mut stores] {
+        counted.remove(0);
+    }
+    let what = format!("until {clients} clients are back in {ROOMS} rooms each");
+    let measurement = Measurement::paired(what, "ms", &Pairs::of(times));
+    report.add(measurement.against("bare server, same bytes").within(Budget::Ratio(2.0)));
+    // Three for the client, two for each room, and a share of a CHAT.SYNC.
+    let most = (3 + 2 * ROOMS) as f64 + 1.0;
+    let commands = median(commands.into_iter());
+    let what = format!("commands of such a client, of all {ROOMS} rooms");
+    report.add(Measurement::alone(what, "", commands).within(Budget::Value(most)));
+    for (whose, cpu) in [("relay", relays), ("Redis", stores)] {
+        let what = format!("{whose} CPU of such a client");
+        report.add(Measurement::alone(what, "us", median(cpu.into_iter())));
+    }
+}
+
+/// Sends to each room so many messages that its clients will have missed. Returns the rooms' cursors from before.
+pub(super) fn miss(wire: &mut Wire, pipe: &mut Pipe, rooms: usize, missed: usize) -> Vec<String> {
     let cursor = |room: usize| {
         let page = cmd!(wire, "CHAT.HISTORY", format!("room-{room}"), "COUNT", 1).ok();
         page.list()[0].text().to_owned()
@@ -86,7 +144,7 @@ pub(super) fn miss(wire: &mut Wire, pipe: &mut Pipe, rooms: usize) -> Vec<String
     let cursors = (0..rooms).map(cursor).collect();
     for room in 0..rooms {
         let send = args!["CHAT.SEND", format!("room-{room}"), "sender", TEXT];
-        pipe.run(&Batch::repeat(MISSED, &send));
+        pipe.run(&Batch::repeat(missed, &send));
     }
     cursors
 }

@@ -271,7 +271,7 @@ fn storms(report: &mut Report, versions: [&Version; 2]) {
         ("relay CPU per client that resumes", "us"),
     ];
     compare(report, &mut relays, &whats, |(relay, wire, pipe)| {
-        let cursors = storm::miss(wire, pipe, rooms);
+        let cursors = storm::miss(wire, pipe, rooms, storm::MISSED);
         let request = |n: usize| {
             let room = room_of(n, clients, rooms);
             let cursor = &cursors[room];
