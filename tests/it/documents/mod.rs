@@ -26,3 +26,5 @@ mod session;
 mod security;
 // docs/transfer.md: its file and its program.
 mod transfer;
+// docs/troubleshooting.md: everything that can go wrong is in it.
+mod troubleshooting;
