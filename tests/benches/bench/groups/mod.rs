@@ -26,8 +26,6 @@ pub(crate) mod send;
 pub(crate) mod small;
 // All clients reconnect at once.
 pub(crate) mod storm;
-// All clients reconnect with tokens, after a relay was killed, while others send.
-mod storm_of_tokens;
 // CHAT.SYNC and CHAT.HISTORY against ranges of a stream.
 pub(crate) mod sync;
 // This version beside an older one.

@@ -1,4 +1,5 @@
-//! All clients at once: they lose their sockets, miss ten messages, reconnect and resume.
+//! All clients at once: they lose their sockets, miss ten messages, reconnect and resume; in one room
+//! each, and in ten.
 //!
 //! They do not wait for one another: all connect at once, and a client that the kernel refuses
 //! because too many connections wait to be accepted tries again after a second, as TCP does.
@@ -7,6 +8,9 @@
 //! as many bytes. The baseline of Redis's time is the least that has to be read: the missed range,
 //! and a score in a sorted set of users online.
 
+// With tokens, after a relay was killed, while others send.
+mod tokens;
+
 use std::time::Instant;
 
 use chat_tests::clients::wire::Wire;
@@ -14,7 +18,6 @@ use chat_tests::servers::redis::Redis;
 use chat_tests::{args, cmd};
 
 use crate::groups::send::TEXT;
-use crate::groups::storm_of_tokens;
 use crate::load::bare::Bare;
 use crate::load::crowd::{Measured, make_rooms, room_of};
 use crate::load::pipe::{Batch, Pipe};
@@ -77,7 +80,7 @@ pub(crate) fn run(report: &mut Report) {
         Measurement::paired("Redis CPU per client that resumes", "us", &Pairs::of(stores));
     report.add(measurement.against("XRANGE + ZADD"));
     with_many_rooms(report);
-    storm_of_tokens::run(report);
+    tokens::run(report);
 }
 
 /// The same with ten rooms for each client, which ten clients share, and one missed message in each.
