@@ -331,7 +331,7 @@ impl Connection {
 
     /// Whether so much waits that the client should read before it gets more.
     pub(crate) fn is_behind(&self) -> bool {
-        self.waiting_bytes() > self.outbox_limit / 2
+        self.look().1
     }
 
     /// Ends the connection: drops everything that waits and sends the close frame. Only the first
@@ -367,7 +367,7 @@ impl Connection {
 
     /// Why the connection ends, once it does.
     pub(crate) fn ended(&self) -> Option<End> {
-        self.sending.lock().end.as_deref().copied()
+        self.look().0
     }
 
     fn finish(&self, sending: &mut Sending, end: End, detail: Detail<'_>) {
